@@ -1,0 +1,129 @@
+//! What enters history: entries of git trees, as inert data, and the two questions asked of whoever holds them.
+
+use crate::error::Error;
+use crate::path::RepoPath;
+use std::fmt::{self, Display};
+
+/// The name of an object in git's store: 20 bytes (SHA-1) or 32 (SHA-256). Shown in hexadecimal.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ObjectId {
+    bytes: [u8; 32],
+    length: u8,
+}
+
+impl ObjectId {
+    /// From the raw bytes of a hash; `None` unless there are 20 or 32 of them.
+    pub fn from_bytes(raw: &[u8]) -> Option<Self> {
+        let length = u8::try_from(raw.len()).ok().filter(|n| matches!(n, 20 | 32))?;
+        let mut bytes = [0; 32];
+        bytes[..raw.len()].copy_from_slice(raw);
+        Some(Self { bytes, length })
+    }
+
+    /// From 40 or 64 hexadecimal digits, as git prints them.
+    pub fn from_hex(hex: &[u8]) -> Option<Self> {
+        let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+        let (pairs, rest) = hex.as_chunks::<2>();
+        let raw =
+            pairs.iter().map(|&[high, low]| Some(digit(high)? << 4 | digit(low)?)).collect::<Option<Vec<u8>>>()?;
+        Self::from_bytes(&raw).filter(|_| rest.is_empty())
+    }
+
+    /// The raw bytes of the hash.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.bytes[..usize::from(self.length)]
+    }
+}
+
+impl Display for ObjectId {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.as_bytes().iter().try_for_each(|byte| write!(out, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for ObjectId {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "ObjectId({self})")
+    }
+}
+
+/// The kind of a tree entry: the file modes that git knows (gitformat-index(5)).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// A regular file, executable or not: `100644`, `100755`.
+    File,
+    /// A symbolic link, whose blob is the target: `120000`.
+    Symlink,
+    /// A submodule's commit, which has no blob here: `160000`.
+    Submodule,
+}
+
+impl Mode {
+    /// From git's octal mode; `None` for directories and for modes that git does not write.
+    pub fn from_bits(bits: u32) -> Option<Self> {
+        match bits & 0o170_000 {
+            0o100_000 => Some(Self::File),
+            0o120_000 => Some(Self::Symlink),
+            0o160_000 => Some(Self::Submodule),
+            _ => None,
+        }
+    }
+}
+
+/// One path of the tree that is judged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// Where it is.
+    pub path: RepoPath,
+    /// What it is.
+    pub mode: Mode,
+    /// Its content: a blob, or for a submodule the commit.
+    pub id: ObjectId,
+    /// Whether it is new here: its path did not exist before, or with another mode or content. Only such entries are
+    /// judged; the others are context for the rules that compare files.
+    pub fresh: bool,
+}
+
+/// The content of a blob, unless it is too large to be judged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Content {
+    /// The whole content.
+    Bytes(Vec<u8>),
+    /// Larger than the limit that was asked for; its size in bytes.
+    TooLarge(u64),
+}
+
+/// What is to be judged, whoever holds it: the index, a commit, a push.
+pub trait Change {
+    /// The entries that are new; a deletion is not an entry.
+    fn fresh(&self) -> &[Entry];
+
+    /// Every entry, new or not. Costs a walk over the whole tree, so it is asked for only when a rule compares files.
+    fn whole(&self) -> Result<Vec<Entry>, Error>;
+
+    /// The content of an entry, at most `limit` bytes of it.
+    fn read(&self, entry: &Entry, limit: u64) -> Result<Content, Error>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn object_ids_read_and_show_both_hash_kinds() {
+        for hex in ["ab".repeat(20), "0f".repeat(32)] {
+            assert_eq!(ObjectId::from_hex(hex.as_bytes()).unwrap().to_string(), hex);
+        }
+        for wrong in ["", "abc", "zz", &"ab".repeat(21), &"+f".repeat(20)] {
+            assert_eq!(ObjectId::from_hex(wrong.as_bytes()), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn modes_are_those_of_git() {
+        assert_eq!(Mode::from_bits(0o100_755), Some(Mode::File));
+        assert_eq!(Mode::from_bits(0o120_000), Some(Mode::Symlink));
+        assert_eq!(Mode::from_bits(0o160_000), Some(Mode::Submodule));
+        assert_eq!(Mode::from_bits(0o040_000), None);
+    }
+}

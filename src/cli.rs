@@ -1,0 +1,60 @@
+//! The command line: what was said, as types.
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+use crate::commands::{check, explain, hook, install, rules, status, uninstall, verify};
+use crate::paint::When;
+
+/// Keeps the debris of Docker build preparation out of git history.
+///
+/// Exit codes: 0 clean, 1 findings, 2 could not judge.
+#[derive(Debug, Parser)]
+#[command(version, max_term_width = 100, subcommand_required = true, arg_required_else_help = true)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub verb: Verb,
+
+    /// Run as if started in this directory
+    #[arg(short = 'C', long, global = true, value_name = "DIR")]
+    pub directory: Option<std::path::PathBuf>,
+
+    /// When to use colour
+    #[arg(long, global = true, value_enum, value_name = "WHEN", default_value_t)]
+    pub color: When,
+
+    /// Tell how the answer was found, on standard error
+    #[arg(short, long, global = true)]
+    pub verbose: bool,
+}
+
+/// The verbs.
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// Judge what is about to be committed
+    Check(check::Args),
+    /// Prove that a build left the work tree as it was
+    Verify(verify::Args),
+    /// Put the hooks into this repository
+    Install(install::Args),
+    /// Take the hooks out again, byte for byte
+    Uninstall(uninstall::Args),
+    /// Say which hooks are in force, what they run, and what disarms them
+    Status(status::Args),
+    /// List the rules
+    Rules(rules::Args),
+    /// Print the manual page of a rule
+    Explain(explain::Args),
+    /// What the installed hooks run: check, with the switches that hooks obey
+    Hook(hook::Args),
+}
+
+/// How a report is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum Format {
+    /// For a person
+    #[default]
+    Human,
+    /// For a program: one JSON document, its schema versioned
+    Json,
+}

@@ -1,0 +1,44 @@
+//! `bakstop check`: judge what is about to be committed.
+
+use crate::change::Change;
+use crate::cli::Format;
+use crate::commands::{Context, Outcome};
+use crate::engine;
+use crate::error::Error;
+use crate::finding::Verdict;
+use crate::git;
+use crate::report::{self, human::View};
+use crate::rules::RULES;
+
+/// The arguments.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// How the report is written
+    #[arg(long, value_enum, value_name = "FORMAT", default_value_t)]
+    format: Format,
+
+    /// Let warnings block as well
+    #[arg(long)]
+    deny_warnings: bool,
+}
+
+/// Judges the staged content, as it stands in the index.
+pub fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
+    let staged = git::staged(&context.directory, &context.env)?;
+    let findings = engine::judge(&RULES, &staged)?;
+    let verdict = Verdict::of(&findings, args.deny_warnings);
+    let judged = staged.fresh().len();
+    let view = View { paint: context.paint, below_top: staged.is_below_top() };
+    let mut outcome = Outcome::new(verdict, report::check(args.format, &findings, judged, view));
+    if context.verbose {
+        outcome = outcome.note(format!(
+            "bakstop: {}; {} judged",
+            staged.layer(),
+            report::human::plural(judged, "new entry").replace("entrys", "entries")
+        ));
+    }
+    if judged == 0 {
+        outcome = outcome.note("bakstop: nothing is staged");
+    }
+    Ok(outcome)
+}

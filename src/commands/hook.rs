@@ -1,0 +1,83 @@
+//! `bakstop hook`: what the installed hooks run.
+//!
+//! It is `check` with the manners of a hook: silent when there is nothing to say, obedient to the switches that a person
+//! may set for one commit, and clear about what was blocked and how to go on.
+
+use clap::ValueEnum;
+
+use crate::commands::{Context, Outcome};
+use crate::engine;
+use crate::error::Error;
+use crate::finding::Verdict;
+use crate::git;
+use crate::report::human::{self, View};
+use crate::rule::Rule;
+use crate::rules::{self, RULES};
+
+/// The hooks that judge staged content, by git's names (githooks(5)).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Name {
+    /// Before a commit
+    PreCommit,
+    /// Before the commit of a merge
+    PreMergeCommit,
+}
+
+/// The arguments.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Which hook this is
+    #[arg(value_enum)]
+    name: Name,
+}
+
+/// Set to 0, it switches the hook off.
+pub const SWITCH: &str = "BAKSTOP";
+/// Rules that the hook passes over, separated by commas.
+pub const SKIP: &str = "BAKSTOP_SKIP";
+
+/// Judges the staged content as a hook.
+pub fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
+    let (blocked, command) = match args.name {
+        Name::PreCommit => ("the commit is blocked", "git commit"),
+        Name::PreMergeCommit => ("the merge is blocked", "git merge --continue"),
+    };
+    if context.env.get(SWITCH).is_some_and(|value| value == "0") {
+        return Ok(Outcome::new(Verdict::Clean, "").note(format!("bakstop: not checked, because {SWITCH}=0")));
+    }
+    let (rules, skipped) = selected(context)?;
+    let help = |error: Error| error.or_help(format!("to go on without this check: {SWITCH}=0 {command}"));
+    let staged = git::staged(&context.directory, &context.env).map_err(help)?;
+    let findings = engine::judge(&rules, &staged).map_err(help)?;
+    let verdict = Verdict::of(&findings, false);
+
+    let mut out = human::check(&findings, View { paint: context.paint, below_top: staged.is_below_top() });
+    if verdict == Verdict::Found {
+        // The summary is the last line: it also says what happens now.
+        out.truncate(out.trim_end().len());
+        out += &format!("; {blocked} (to go on without this check: {SWITCH}=0 {command})\n");
+    }
+    let mut outcome = Outcome::new(verdict, out);
+    if !skipped.is_empty() {
+        outcome = outcome.note(format!("bakstop: not checked, because of {SKIP}: {}", skipped.join(", ")));
+    }
+    if context.verbose {
+        outcome = outcome.note(format!("bakstop: {}", staged.layer()));
+    }
+    Ok(outcome)
+}
+
+/// The rules to judge by, and the ids of those that the environment skips.
+fn selected(context: &Context) -> Result<(Vec<&'static Rule>, Vec<&'static str>), Error> {
+    let named = context.env.text(SKIP).unwrap_or_default();
+    let mut skipped = Vec::new();
+    for id in named.split(',').map(str::trim).filter(|id| !id.is_empty()) {
+        let rule = rules::find(id).ok_or_else(|| {
+            Error::new(format!("read {SKIP}"), format!("there is no rule {id}"))
+                .help(format!("the rules are: {}", RULES.map(|rule| rule.id).join(", ")))
+        })?;
+        skipped.push(rule.id);
+    }
+    let rules = RULES.into_iter().filter(|rule| !skipped.contains(&rule.id)).collect();
+    Ok((rules, skipped))
+}

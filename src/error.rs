@@ -1,0 +1,53 @@
+//! Why something could not be judged or done.
+
+use std::fmt::Display;
+
+use crate::escape::Escaped;
+
+/// A failure that ends the run with exit code 2. Every error says what was being done, what went wrong, and, where
+/// there is one, the next step.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Error {
+    doing: String,
+    cause: String,
+    help: Option<String>,
+}
+
+impl Error {
+    /// `doing` completes "could not …"; `cause` is what the system, git or a parser said.
+    ///
+    /// The cause may quote a repository, so it is escaped here, line by line, once and for all.
+    pub fn new(doing: impl Into<String>, cause: impl Display) -> Self {
+        let cause = cause.to_string();
+        let lines: Vec<String> = cause.trim_end().lines().map(|line| Escaped(line.as_bytes()).to_string()).collect();
+        Self { doing: doing.into(), cause: lines.join("\n"), help: None }
+    }
+
+    /// Adds the next step, as a sentence without an initial capital.
+    #[must_use]
+    pub fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+
+    /// Adds the next step unless there is a better one already.
+    #[must_use]
+    pub fn or_help(self, help: impl Into<String>) -> Self {
+        if self.help.is_some() { self } else { self.help(help) }
+    }
+
+    /// What was being done; completes "could not …".
+    pub fn doing(&self) -> &str {
+        &self.doing
+    }
+
+    /// What went wrong: one line or several.
+    pub fn cause(&self) -> &str {
+        &self.cause
+    }
+
+    /// What to do next.
+    pub fn next_step(&self) -> Option<&str> {
+        self.help.as_deref()
+    }
+}

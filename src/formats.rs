@@ -1,0 +1,6 @@
+//! Parsers: bytes in, values with their places out. They do no I/O and know no rule.
+
+pub mod document;
+pub mod json;
+pub mod spec;
+pub mod yaml;

@@ -1,0 +1,95 @@
+//! A document as a tree whose every value knows its place, whatever syntax it was written in.
+
+use crate::finding::Span;
+use crate::formats::{json, yaml};
+
+/// A value and where it stands.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Node {
+    /// The bytes of the value in the file, quotes included.
+    pub span: Span,
+    /// What it is.
+    pub value: Value,
+}
+
+/// The kinds of value that a manifest is made of.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Value {
+    /// A string, its escapes undone. A YAML scalar is one, whatever a schema would make of it.
+    Text(String),
+    /// An object or mapping in the file's order. A key that occurs twice is here twice: the package managers take the
+    /// last, a guard looks at all.
+    Map(Vec<(Key, Node)>),
+    /// An array or sequence.
+    List(Vec<Node>),
+    /// A JSON number, boolean or null.
+    Other,
+}
+
+/// The key of an entry of a map.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Key {
+    /// The bytes of the key in the file, quotes included.
+    pub span: Span,
+    /// The key, its escapes undone.
+    pub text: String,
+}
+
+impl Node {
+    /// The entries of a map; none for anything else.
+    pub fn entries(&self) -> impl Iterator<Item = (&Key, &Node)> {
+        let entries = match &self.value {
+            Value::Map(entries) => entries.as_slice(),
+            _ => &[],
+        };
+        entries.iter().map(|(key, node)| (key, node))
+    }
+
+    /// Every value of this key: more than one where the key is duplicated.
+    pub fn get<'a>(&'a self, key: &'a str) -> impl Iterator<Item = &'a Node> {
+        self.entries().filter(move |(found, _)| found.text == key).map(|(_, node)| node)
+    }
+
+    /// The string, if it is one.
+    pub fn text(&self) -> Option<&str> {
+        match &self.value {
+            Value::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+}
+
+/// The languages that manifests are written in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Syntax {
+    /// RFC 8259, as `JSON.parse` takes it.
+    Json,
+    /// JSON5: comments, trailing commas, bare keys, single quotes.
+    Json5,
+    /// YAML 1.2, with the merge keys of 1.1.
+    Yaml,
+}
+
+/// Why a text is not a document of its syntax, and where that showed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SyntaxError {
+    /// Where parsing stopped.
+    pub span: Span,
+    /// What was wrong there. It may quote the file.
+    pub message: String,
+}
+
+/// Parses a file. A leading byte order mark is passed over, as the package managers do; spans count it.
+pub fn parse(syntax: Syntax, bytes: &[u8]) -> Result<Node, SyntaxError> {
+    let text = std::str::from_utf8(bytes).map_err(|error| SyntaxError {
+        span: error.valid_up_to()..error.valid_up_to() + error.error_len().unwrap_or(1),
+        message: "the file is not UTF-8".into(),
+    })?;
+    let mark = if text.starts_with('\u{feff}') { 3 } else { 0 };
+    let shift = |span: Span| span.start + mark..span.end + mark;
+    match syntax {
+        Syntax::Json => json::parse(&text[mark..], json::Dialect::Strict, shift),
+        Syntax::Json5 => json::parse(&text[mark..], json::Dialect::Json5, shift),
+        Syntax::Yaml => yaml::parse(&text[mark..], shift),
+    }
+}

@@ -1,0 +1,115 @@
+//! JSON and JSON5 as [`Node`]s.
+
+use jsonc_parser::ast::{ObjectPropName, Value as Ast};
+use jsonc_parser::common::Ranged;
+use jsonc_parser::{CollectOptions, ParseOptions, parse_to_ast};
+
+use crate::finding::Span;
+use crate::formats::document::{Key, Node, SyntaxError, Value};
+
+/// How much is accepted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Dialect {
+    /// What `JSON.parse` accepts.
+    Strict,
+    /// What JSON5 adds to it.
+    Json5,
+}
+
+/// Parses a text that has no byte order mark; `shift` turns its byte offsets into those of the file.
+pub fn parse(text: &str, dialect: Dialect, shift: impl Fn(Span) -> Span) -> Result<Node, SyntaxError> {
+    let json5 = dialect == Dialect::Json5;
+    let options = ParseOptions {
+        allow_comments: json5,
+        allow_loose_object_property_names: json5,
+        allow_trailing_commas: json5,
+        allow_missing_commas: false,
+        allow_single_quoted_strings: json5,
+        allow_hexadecimal_numbers: json5,
+        allow_unary_plus_numbers: json5,
+        allow_bare_decimal_point_numbers: json5,
+        allow_non_finite_numbers: json5,
+        allow_extended_string_escapes: json5,
+    };
+    let parsed = parse_to_ast(text, &CollectOptions::default(), &options).map_err(|error| SyntaxError {
+        span: shift(error.range().start..error.range().end),
+        message: error.kind().to_string(),
+    })?;
+    let ast = parsed
+        .value
+        .ok_or_else(|| SyntaxError { span: shift(text.len()..text.len()), message: "the file is empty".into() })?;
+    Ok(convert(ast, &shift))
+}
+
+/// The recursion is bounded: the parser refuses more than 512 levels.
+fn convert(ast: Ast<'_>, shift: &impl Fn(Span) -> Span) -> Node {
+    let span = |range: &dyn Ranged| shift(range.start()..range.end());
+    let place = span(&ast);
+    let value = match ast {
+        Ast::StringLit(string) => Value::Text(string.value.into_owned()),
+        Ast::Object(object) => Value::Map(
+            object
+                .properties
+                .into_iter()
+                .map(|property| {
+                    let key = Key {
+                        span: span(&property.name),
+                        text: match property.name {
+                            ObjectPropName::String(name) => name.value.into_owned(),
+                            ObjectPropName::Word(name) => name.value.to_owned(),
+                        },
+                    };
+                    (key, convert(property.value, shift))
+                })
+                .collect(),
+        ),
+        Ast::Array(array) => Value::List(array.elements.into_iter().map(|element| convert(element, shift)).collect()),
+        Ast::NumberLit(_) | Ast::BooleanLit(_) | Ast::NullKeyword(_) => Value::Other,
+    };
+    Node { span: place, value }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::formats::document::{Node, Syntax, Value, parse};
+
+    fn only(syntax: Syntax, text: &str) -> Node {
+        parse(syntax, text.as_bytes()).unwrap()
+    }
+
+    #[test]
+    fn spans_cover_the_value_in_the_file() {
+        let text = "\u{feff}{ \"ä\": [1, \"x\\u002ey\"] }";
+        let root = only(Syntax::Json, text);
+        let Value::List(list) = &root.get("ä").next().unwrap().value else { panic!("a list") };
+        assert_eq!(list[1].text(), Some("x.y"));
+        assert_eq!(&text[list[1].span.clone()], "\"x\\u002ey\"");
+    }
+
+    #[test]
+    fn duplicate_keys_are_all_kept() {
+        let root = only(Syntax::Json, r#"{"a": "1", "a": "2"}"#);
+        assert_eq!(root.get("a").filter_map(Node::text).collect::<Vec<_>>(), ["1", "2"]);
+    }
+
+    #[test]
+    fn strict_json_is_no_json5() {
+        for wrong in ["", "{", "{'a': 1}", "{\"a\": 1,}", "// c\n{}", "{a: 1}", "{} {}", "[01]", "\"\\x41\""] {
+            assert!(parse(Syntax::Json, wrong.as_bytes()).is_err(), "{wrong:?}");
+        }
+        assert!(parse(Syntax::Json, b"{\"a\": \"\xff\"}").is_err());
+    }
+
+    #[test]
+    fn json5_has_its_own_spellings() {
+        let root = only(Syntax::Json5, "// c\n{ dependencies: { '@s/x': 'fil\\x65:y', }, n: +.5 }");
+        let dependencies = root.get("dependencies").next().unwrap();
+        assert_eq!(dependencies.get("@s/x").next().unwrap().text(), Some("file:y"));
+    }
+
+    #[test]
+    fn depth_is_bounded() {
+        let deep = "[".repeat(200_000);
+        assert!(parse(Syntax::Json, deep.as_bytes()).is_err());
+    }
+}

@@ -1,0 +1,193 @@
+//! YAML as [`Node`]s: aliases resolved, merge keys applied, everything bounded.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+
+use granit_parser::{Event, Parser, ScanError, Span as Mark};
+
+use crate::finding::Span;
+use crate::formats::document::{Key, Node, SyntaxError, Value};
+
+/// The most values that aliases may add. Aliases of aliases grow without bound ("billion laughs"); no manifest comes near.
+const ALIASED_VALUES: usize = 100_000;
+
+/// Parses the first document of a text that has no byte order mark; `shift` turns its byte offsets into those of the file.
+///
+/// A later document is parsed too, so that broken text after `---` does not hide, but its values are not returned: pnpm
+/// and yarn refuse a file of several documents.
+pub fn parse(text: &str, shift: impl Fn(Span) -> Span) -> Result<Node, SyntaxError> {
+    let mut builder = Builder { open: Vec::new(), anchors: HashMap::new(), aliased: 0, root: None, shift };
+    let mut end = 0;
+    for event in Parser::new_from_str(text) {
+        let (event, mark) = event.map_err(|error| builder.scan_error(&error, text.len()))?;
+        end = mark.byte_range().map_or(end, |range| range.end);
+        builder.take(event, &mark).map_err(|message| SyntaxError { span: builder.span(&mark), message })?;
+    }
+    let empty = Node { span: (builder.shift)(end..end), value: Value::Map(Vec::new()) };
+    Ok(builder.root.unwrap_or(empty))
+}
+
+struct Builder<S> {
+    /// The collections that are not closed yet, outermost first.
+    open: Vec<Open>,
+    anchors: HashMap<usize, Node>,
+    aliased: usize,
+    root: Option<Node>,
+    shift: S,
+}
+
+struct Open {
+    span: Span,
+    anchor: usize,
+    kind: Kind,
+}
+
+enum Kind {
+    List(Vec<Node>),
+    /// The entries so far, and a key that waits for its value.
+    Map(Vec<(Key, Node)>, Option<Key>),
+}
+
+impl<S: Fn(Span) -> Span> Builder<S> {
+    fn span(&self, mark: &Mark) -> Span {
+        (self.shift)(mark.byte_range().unwrap_or(0..0))
+    }
+
+    fn scan_error(&self, error: &ScanError, length: usize) -> SyntaxError {
+        let at = error.marker().byte_offset().unwrap_or(length);
+        SyntaxError { span: (self.shift)(at..at), message: error.kind().to_string() }
+    }
+
+    fn take(&mut self, event: Event<'_>, mark: &Mark) -> Result<(), String> {
+        let span = self.span(mark);
+        match event {
+            Event::Scalar(text, _, anchor, _) => {
+                self.add(Node { span, value: Value::Text(Cow::into_owned(text)) }, anchor);
+            }
+            Event::Alias(id) => {
+                let target = self.anchors.get(&id).ok_or("an alias to a value that holds it")?;
+                self.aliased += size(target);
+                if self.aliased > ALIASED_VALUES {
+                    return Err(format!("aliases that stand for more than {ALIASED_VALUES} values"));
+                }
+                let node = target.clone();
+                self.add(node, 0);
+            }
+            Event::SequenceStart(_, anchor, _) => self.open.push(Open { span, anchor, kind: Kind::List(Vec::new()) }),
+            Event::MappingStart(_, anchor, _) => {
+                self.open.push(Open { span, anchor, kind: Kind::Map(Vec::new(), None) });
+            }
+            Event::SequenceEnd | Event::MappingEnd => {
+                if let Some(open) = self.open.pop() {
+                    let value = match open.kind {
+                        Kind::List(list) => Value::List(list),
+                        Kind::Map(entries, _) => Value::Map(merged(entries)),
+                    };
+                    self.add(Node { span: open.span.start..span.end, value }, open.anchor);
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn add(&mut self, node: Node, anchor: usize) {
+        if anchor != 0 {
+            self.anchors.insert(anchor, node.clone());
+        }
+        match self.open.last_mut().map(|open| &mut open.kind) {
+            Some(Kind::List(list)) => list.push(node),
+            Some(Kind::Map(entries, waiting)) => match waiting.take() {
+                Some(key) => entries.push((key, node)),
+                // A key that is itself a collection names nothing that a manifest has; its place is kept.
+                None => *waiting = Some(Key { text: node.text().unwrap_or_default().to_owned(), span: node.span }),
+            },
+            None => {
+                self.root.get_or_insert(node);
+            }
+        }
+    }
+}
+
+/// Puts the entries of merge keys (`<<: *base`, `<<: [*a, *b]`) in their place.
+fn merged(entries: Vec<(Key, Node)>) -> Vec<(Key, Node)> {
+    let mut all = Vec::with_capacity(entries.len());
+    for (key, node) in entries {
+        match node.value {
+            Value::Map(base) if key.text == "<<" => all.extend(base),
+            Value::List(bases) if key.text == "<<" => {
+                for base in bases {
+                    if let Value::Map(base) = base.value {
+                        all.extend(base);
+                    }
+                }
+            }
+            _ => all.push((key, node)),
+        }
+    }
+    all
+}
+
+/// How many values a node holds, itself included.
+fn size(node: &Node) -> usize {
+    1 + match &node.value {
+        Value::Map(entries) => entries.iter().map(|(_, node)| size(node)).sum(),
+        Value::List(list) => list.iter().map(size).sum(),
+        Value::Text(_) | Value::Other => 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::formats::document::{Node, Syntax, parse};
+
+    fn value<'a>(root: &'a Node, path: &[&str]) -> Vec<&'a str> {
+        let mut nodes = vec![root];
+        for key in path {
+            nodes = nodes
+                .into_iter()
+                .flat_map(|node| node.entries().filter(|(k, _)| k.text == *key).map(|(_, n)| n))
+                .collect();
+        }
+        nodes.into_iter().filter_map(Node::text).collect()
+    }
+
+    #[test]
+    fn spans_cover_the_value_in_the_file() {
+        let text = "\u{feff}# ü\noverrides:\n  '@s/x': \"a\\x2eb\" # c\n";
+        let root = parse(Syntax::Yaml, text.as_bytes()).unwrap();
+        let overrides = root.get("overrides").next().unwrap();
+        let found = overrides.get("@s/x").next().unwrap();
+        assert_eq!(found.text(), Some("a.b"));
+        assert_eq!(&text[found.span.clone()], "\"a\\x2eb\"");
+    }
+
+    #[test]
+    fn aliases_and_merge_keys_lead_to_the_value() {
+        let text = "spec: &s file:y\nbase: &b {a: *s}\noverrides:\n  <<: *b\n  c: *s\nlist:\n  <<: [*b]\n";
+        let root = parse(Syntax::Yaml, text.as_bytes()).unwrap();
+        assert_eq!(value(&root, &["overrides", "a"]), ["file:y"]);
+        assert_eq!(value(&root, &["overrides", "c"]), ["file:y"]);
+        assert_eq!(value(&root, &["list", "a"]), ["file:y"]);
+    }
+
+    #[test]
+    fn growth_and_depth_are_bounded() {
+        let mut laughs = String::from("a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n");
+        for level in 1..20 {
+            let before = level - 1;
+            laughs += &format!("a{level}: &a{level} [{}]\n", format!("*a{before},").repeat(10));
+        }
+        assert!(parse(Syntax::Yaml, laughs.as_bytes()).is_err());
+        assert!(parse(Syntax::Yaml, "[".repeat(100_000).as_bytes()).is_err());
+        assert!(parse(Syntax::Yaml, "a: &a [*a]".as_bytes()).is_err());
+    }
+
+    #[test]
+    fn an_empty_file_is_an_empty_map() {
+        for text in ["", "# nothing\n", "---\n"] {
+            assert_eq!(parse(Syntax::Yaml, text.as_bytes()).unwrap().entries().count(), 0, "{text:?}");
+        }
+        assert!(parse(Syntax::Yaml, b"a: [b\n").is_err());
+    }
+}

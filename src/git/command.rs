@@ -1,0 +1,299 @@
+//! The `git` program, as the layer that knows everything.
+
+use std::cell::RefCell;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+
+use once_cell::unsync::OnceCell;
+
+use crate::change::{Content, Entry, Mode, ObjectId};
+use crate::env::Environment;
+use crate::error::Error;
+use crate::escape::Escaped;
+use crate::git::staged::Staged;
+use crate::path::RepoPath;
+
+/// Runs git in a directory. It never fetches, never takes an optional lock, never asks a question.
+#[derive(Debug, Clone)]
+pub struct Git {
+    directory: PathBuf,
+}
+
+/// What a git command said.
+#[derive(Debug)]
+pub struct Output {
+    /// Its exit code; `None` if a signal ended it.
+    pub code: Option<i32>,
+    /// Its standard output.
+    pub stdout: Vec<u8>,
+    /// Its standard error.
+    pub stderr: Vec<u8>,
+}
+
+impl Git {
+    /// Git as run in `directory`.
+    pub fn new(directory: impl Into<PathBuf>) -> Self {
+        Self { directory: directory.into() }
+    }
+
+    /// The directory that git runs in.
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// Runs a command to its end, whatever its exit code. `doing` completes "could not …".
+    pub fn run(&self, doing: &str, arguments: &[&str]) -> Result<Output, Error> {
+        let output =
+            self.command(arguments).stdin(Stdio::null()).output().map_err(|error| not_started(doing, &error))?;
+        Ok(Output { code: output.status.code(), stdout: output.stdout, stderr: output.stderr })
+    }
+
+    /// The output of a command that must succeed.
+    pub fn output(&self, doing: &str, arguments: &[&str]) -> Result<Vec<u8>, Error> {
+        let output = self.run(doing, arguments)?;
+        if output.code == Some(0) { Ok(output.stdout) } else { Err(failed(doing, &output)) }
+    }
+
+    /// The output of a query that answers "there is none" with exit code 1 and silence, as `git config --get` does.
+    pub fn query(&self, doing: &str, arguments: &[&str]) -> Result<Option<Vec<u8>>, Error> {
+        let output = self.run(doing, arguments)?;
+        match output.code {
+            Some(0) => Ok(Some(output.stdout)),
+            Some(1) if output.stderr.is_empty() => Ok(None),
+            _ => Err(failed(doing, &output)),
+        }
+    }
+
+    /// Where this directory is, seen from the top of the work tree: empty, or a path with a slash at its end.
+    pub fn prefix(&self, doing: &str) -> Result<String, Error> {
+        self.output(doing, &["rev-parse", "--show-prefix"]).map(|answer| text(&answer))
+    }
+
+    /// Every entry of the index, stage 0.
+    pub(super) fn index_entries(&self) -> Result<Vec<Entry>, Error> {
+        let doing = "list the index";
+        // `:/` is the whole tree, wherever git was started.
+        let listing = self.output(doing, &["ls-files", "--stage", "-z", "--full-name", "--", ":/"])?;
+        let mut entries = Vec::new();
+        for record in records(&listing) {
+            let entry = parse_staged_record(record).ok_or_else(|| unreadable(doing, record))?;
+            entries.extend(entry);
+        }
+        Ok(entries)
+    }
+
+    /// Starts a process that reads blobs.
+    pub(super) fn cat_file(&self) -> Result<CatFile, Error> {
+        let mut child = self
+            .command(&["cat-file", "--batch"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .map_err(|error| not_started("read a blob", &error))?;
+        match (child.stdin.take(), child.stdout.take()) {
+            (Some(input), Some(output)) => {
+                Ok(CatFile { child, pipes: RefCell::new((Some(input), BufReader::new(output))) })
+            }
+            _ => Err(Error::new("read a blob", "git was started without pipes")),
+        }
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new("git");
+        command
+            .args(arguments)
+            .current_dir(&self.directory)
+            .env("GIT_OPTIONAL_LOCKS", "0")
+            .env("GIT_NO_LAZY_FETCH", "1")
+            .env("GIT_TERMINAL_PROMPT", "0")
+            .env("LC_ALL", "C");
+        command
+    }
+}
+
+fn not_started(doing: &str, error: &std::io::Error) -> Error {
+    Error::new(doing, format!("git could not be started: {error}")).help("install git, or add it to PATH")
+}
+
+fn failed(doing: &str, output: &Output) -> Error {
+    let said = String::from_utf8_lossy(&output.stderr);
+    let cause = match (said.trim(), output.code) {
+        ("", Some(code)) => format!("git ended with exit code {code}"),
+        ("", None) => "git was ended by a signal".into(),
+        (said, _) => said.to_owned(),
+    };
+    let error = Error::new(doing, &cause);
+    if cause.contains("dubious ownership") {
+        error.help("if you trust this directory, run the `git config` command above")
+    } else if cause.contains("not a git repository") {
+        error.help("run this inside a git repository")
+    } else {
+        error
+    }
+}
+
+fn unreadable(doing: &str, record: &[u8]) -> Error {
+    Error::new(doing, format!("git's answer is not understood: {}", Escaped(record)))
+        .help("please report this, with the version of git")
+}
+
+/// What is staged, as git tells it.
+pub(super) fn staged(git: &Git, env: &Environment, handover: &str) -> Result<Staged, Error> {
+    let doing = "read the staged content";
+    let head = git.run(doing, &["rev-parse", "--quiet", "--verify", "HEAD^{commit}"])?;
+    let head = match head.code {
+        Some(0) => "HEAD".to_owned(),
+        // Unborn: everything is new, compared with the empty tree. A HEAD that cannot be read ends here as well, and
+        // then more is judged, never less.
+        Some(1) => text(&git.output(doing, &["hash-object", "-t", "tree", "/dev/null"])?),
+        _ => return Err(failed(doing, &head)),
+    };
+    let raw = git.output(
+        doing,
+        &[
+            "diff-index",
+            "--cached",
+            "--raw",
+            "-z",
+            "--no-renames",
+            "--no-abbrev",
+            "--no-relative",
+            "--ignore-submodules=none",
+            "--ita-invisible-in-index",
+            &head,
+            "--",
+        ],
+    )?;
+    let mut fresh = Vec::new();
+    let mut unmerged = Vec::new();
+    let mut fields = records(&raw);
+    while let (Some(change), Some(path)) = (fields.next(), fields.next()) {
+        match parse_change(change, path).ok_or_else(|| unreadable(doing, change))? {
+            Parsed::Fresh(entry) => fresh.push(entry),
+            Parsed::Unmerged => unmerged.push(RepoPath::new(path)),
+            Parsed::Deleted => {}
+        }
+    }
+    // One unmerged path is told twice: as unmerged, and as a change of its stages.
+    unmerged.dedup();
+    Ok(Staged {
+        fresh,
+        unmerged,
+        native: None,
+        git: git.clone(),
+        cat_file: OnceCell::new(),
+        handover: Some(handover.to_owned()),
+        below_top: env.get("GIT_PREFIX").is_some() || !git.prefix(doing)?.is_empty(),
+    })
+}
+
+enum Parsed {
+    Fresh(Entry),
+    Unmerged,
+    Deleted,
+}
+
+/// Parses `:100644 100644 <old> <new> M`, the raw format of git-diff-index(1).
+fn parse_change(change: &[u8], path: &[u8]) -> Option<Parsed> {
+    let mut fields = change.strip_prefix(b":")?.split(|&byte| byte == b' ');
+    let (_old_mode, new_mode, _old, new, status) =
+        (fields.next()?, fields.next()?, fields.next()?, fields.next()?, fields.next()?);
+    Some(match status.first()? {
+        b'D' => Parsed::Deleted,
+        b'U' => Parsed::Unmerged,
+        b'A' | b'M' | b'T' => {
+            let mode = Mode::from_bits(octal(new_mode)?)?;
+            Parsed::Fresh(Entry { path: RepoPath::new(path), mode, id: ObjectId::from_hex(new)?, fresh: true })
+        }
+        _ => return None,
+    })
+}
+
+/// Parses `100644 <id> <stage>\t<path>`, the format of `git ls-files --stage`; other stages than 0 are no entry.
+#[allow(clippy::option_option, reason = "not understood, and not an entry, are different answers")]
+fn parse_staged_record(record: &[u8]) -> Option<Option<Entry>> {
+    let tab = record.iter().position(|&byte| byte == b'\t')?;
+    let (about, path) = (&record[..tab], &record[tab + 1..]);
+    let mut fields = about.split(|&byte| byte == b' ');
+    let (mode, id, stage) = (fields.next()?, fields.next()?, fields.next()?);
+    let mode = Mode::from_bits(octal(mode)?)?;
+    let entry = Entry { path: RepoPath::new(path), mode, id: ObjectId::from_hex(id)?, fresh: false };
+    Some((stage == b"0").then_some(entry))
+}
+
+fn octal(digits: &[u8]) -> Option<u32> {
+    u32::from_str_radix(std::str::from_utf8(digits).ok()?, 8).ok()
+}
+
+/// The records of a `-z` listing.
+pub fn records(listing: &[u8]) -> impl Iterator<Item = &[u8]> {
+    listing.split(|&byte| byte == 0).filter(|record| !record.is_empty())
+}
+
+/// An answer of one line, as text, without its line end.
+pub fn text(answer: &[u8]) -> String {
+    String::from_utf8_lossy(answer).trim_end_matches(['\n', '\r']).to_owned()
+}
+
+/// A `git cat-file --batch`, kept running.
+#[derive(Debug)]
+pub(super) struct CatFile {
+    child: Child,
+    /// Closed first on drop, which is how git learns that there is nothing more to read.
+    pipes: RefCell<(Option<ChildStdin>, BufReader<ChildStdout>)>,
+}
+
+impl CatFile {
+    /// The content of an entry, at most `limit` bytes of it.
+    pub(super) fn read(&self, entry: &Entry, limit: u64) -> Result<Content, Error> {
+        let doing = || format!("read {}", entry.path);
+        let io = |error: std::io::Error| Error::new(doing(), format!("git cat-file: {error}"));
+        let mut pipes = self.pipes.borrow_mut();
+        let (input, output) = &mut *pipes;
+        if let Some(input) = input {
+            writeln!(input, "{}", entry.id).and_then(|()| input.flush()).map_err(io)?;
+        }
+        // `<id> blob <size>\n<content>\n`, or `<id> missing\n`.
+        let mut header = Vec::new();
+        output.read_until(b'\n', &mut header).map_err(io)?;
+        let header = text(&header);
+        let size = header.rsplit_once(" blob ").and_then(|(_, size)| size.parse::<u64>().ok()).ok_or_else(|| {
+            Error::new(doing(), format!("its content is not in the object store ({header})"))
+                .help("fetch the missing objects: `git fetch --refetch`, or check the disk with `git fsck`")
+        })?;
+        let mut content = Vec::new();
+        output.by_ref().take(size.min(limit)).read_to_end(&mut content).map_err(io)?;
+        std::io::copy(&mut output.by_ref().take(size.saturating_sub(limit) + 1), &mut std::io::sink()).map_err(io)?;
+        if content.len() as u64 != size.min(limit) {
+            return Err(Error::new(doing(), "git cat-file ended early"));
+        }
+        Ok(if size > limit { Content::TooLarge(size) } else { Content::Bytes(content) })
+    }
+}
+
+impl Drop for CatFile {
+    fn drop(&mut self) {
+        self.pipes.borrow_mut().0 = None;
+        // Nothing depends on how it ends; waiting leaves no zombie.
+        let _ = self.child.wait();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn raw_changes_are_parsed_or_refused() {
+        let id = "ab".repeat(20);
+        let line = |status: &str| format!(":100644 100755 {id} {id} {status}");
+        assert!(matches!(parse_change(line("M").as_bytes(), b"a"), Some(Parsed::Fresh(_))));
+        assert!(matches!(parse_change(line("D").as_bytes(), b"a"), Some(Parsed::Deleted)));
+        assert!(matches!(parse_change(line("U").as_bytes(), b"a"), Some(Parsed::Unmerged)));
+        for wrong in ["", ":", "100644", &line("X"), &line(""), ":1 9 a b A"] {
+            assert!(parse_change(wrong.as_bytes(), b"a").is_none(), "{wrong}");
+        }
+    }
+}

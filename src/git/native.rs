@@ -1,0 +1,278 @@
+//! The repository as gix reads it, without starting a process.
+//!
+//! Where gix is known to answer otherwise than git, or not to know at all, the question is handed over: a [`Handover`]
+//! says why. The list of such places was measured, version by version; when in doubt, hand over.
+
+use std::path::{Path, PathBuf};
+
+use gix::bstr::ByteSlice;
+use gix::index::entry::{Flags, Mode as IndexMode, Stage};
+use gix::objs::TreeRefIter;
+use once_cell::unsync::OnceCell;
+
+use crate::change::{Content, Entry, Mode, ObjectId};
+use crate::env::Environment;
+use crate::git::command::Git;
+use crate::git::staged::Staged;
+use crate::path::RepoPath;
+
+/// Why git must be asked; completes "because …".
+pub type Handover = String;
+
+/// Variables that change where git finds objects and that gix does not follow.
+const OBJECT_VARIABLES: [&str; 5] = [
+    "GIT_OBJECT_DIRECTORY",
+    "GIT_ALTERNATE_OBJECT_DIRECTORIES",
+    "GIT_QUARANTINE_PATH",
+    "GIT_NAMESPACE",
+    "GIT_SHALLOW_FILE",
+];
+
+/// Extensions of the repository format that gix is known to follow. Git refuses a repository with an unknown one; gix
+/// would read it as if there were none.
+const EXTENSIONS: [&str; 6] = ["worktreeconfig", "objectformat", "noop", "noop-v1", "partialclone", "preciousobjects"];
+
+/// An open repository.
+pub struct Repository {
+    repository: gix::Repository,
+    directory: PathBuf,
+}
+
+impl Repository {
+    /// Opens the repository that git would use in this directory and environment.
+    pub fn open(directory: &Path, env: &Environment) -> Result<Self, Handover> {
+        if let Some(name) = OBJECT_VARIABLES.into_iter().find(|name| env.get(name).is_some()) {
+            return Err(format!("{name} is set"));
+        }
+        let strict = || gix::open::Options::default().bail_if_untrusted(true);
+        let repository = gix::ThreadSafeRepository::discover_with_environment_overrides_opts(
+            directory,
+            gix::discover::upwards::Options { match_ceiling_dir_or_error: false, ..Default::default() },
+            gix::sec::trust::Mapping { full: strict(), reduced: strict() },
+        )
+        .map_err(|error| format!("gix cannot open the repository ({error})"))?
+        .to_thread_local();
+        let config = repository.config_snapshot();
+        for section in config.plumbing().sections_by_name("extensions").into_iter().flatten() {
+            let known = |name: &str| EXTENSIONS.iter().any(|known| known.eq_ignore_ascii_case(name));
+            if let Some(name) = section.value_names().find(|name| !known(&name.to_string())) {
+                return Err(format!("the repository uses the extension {name}"));
+            }
+        }
+        drop(config);
+        Ok(Self { repository, directory: directory.to_owned() })
+    }
+
+    /// What is staged: the index compared with the tree of HEAD.
+    pub fn staged(self, env: &Environment) -> Result<Staged, Handover> {
+        let head =
+            self.repository.head_tree_id_or_empty().map_err(|error| format!("HEAD cannot be read ({error})"))?.detach();
+        let git = Git::new(&self.directory);
+        let mut staged = Staged {
+            fresh: Vec::new(),
+            unmerged: Vec::new(),
+            native: None,
+            git,
+            cat_file: OnceCell::new(),
+            handover: None,
+            below_top: env.get("GIT_PREFIX").is_some()
+                || self.repository.workdir().is_some_and(|top| !same_directory(top, &self.directory)),
+        };
+        let Some(index) = self.open_index(env)? else { return Ok(staged) };
+        if index.is_sparse() {
+            return Err("the index is sparse".into());
+        }
+        let mut walk = Walk { repository: &self.repository, index: &index, fresh: Vec::new(), unmerged: Vec::new() };
+        walk.directory(Some(head), index.entries(), 0, index.tree())?;
+        let Walk { fresh, mut unmerged, .. } = walk;
+        // One unmerged path stands in the index once for each of its stages.
+        unmerged.dedup();
+        staged.fresh = fresh;
+        staged.unmerged = unmerged;
+        staged.native = Some(Index { repository: self.repository, index });
+        Ok(staged)
+    }
+
+    /// Opens the index that git would use; `None` if there is none yet, which to git is an empty one.
+    fn open_index(&self, env: &Environment) -> Result<Option<gix::index::File>, Handover> {
+        // A relative GIT_INDEX_FILE counts from the top of the work tree; gix takes it from the current directory.
+        let path = match env.get("GIT_INDEX_FILE") {
+            Some(path) => self.repository.workdir().unwrap_or(&self.directory).join(path),
+            None => self.repository.git_dir().join("index"),
+        };
+        if let Err(error) = std::fs::metadata(&path)
+            && error.kind() == std::io::ErrorKind::NotFound
+        {
+            return Ok(None);
+        }
+        // Like git, do not spend the time to verify the index's checksum: a parse that is not exact fails anyway.
+        let skip_hash = true;
+        let options = gix::index::decode::Options::default();
+        gix::index::File::at(&path, self.repository.object_hash(), skip_hash, options)
+            .map(Some)
+            .map_err(|error| format!("gix cannot read the index ({error})"))
+    }
+}
+
+/// Compares the index with a tree, directory by directory, and skips every directory whose tree the index already knows
+/// to be that of HEAD: `git commit` writes that cache-tree before it runs the hook, so little is left to compare.
+struct Walk<'a> {
+    repository: &'a gix::Repository,
+    index: &'a gix::index::State,
+    fresh: Vec<Entry>,
+    unmerged: Vec<RepoPath>,
+}
+
+impl<'a> Walk<'a> {
+    /// Compares `entries`, which all lie in one directory whose path with its slash is `prefix` bytes long. The depth of
+    /// the recursion is that of the path, which git bounds to 4096 bytes.
+    fn directory(
+        &mut self,
+        tree: Option<gix::ObjectId>,
+        entries: &'a [gix::index::Entry],
+        prefix: usize,
+        cache: Option<&gix::index::extension::Tree>,
+    ) -> Result<(), Handover> {
+        let cached = cache.filter(|node| node.num_entries.is_some_and(|count| count as usize == entries.len()));
+        if let (Some(tree), Some(node)) = (tree, cached)
+            && node.id == tree
+        {
+            return Ok(());
+        }
+        let mut buffer = Vec::new();
+        let old = match tree {
+            Some(id) => self.tree(id, &mut buffer)?,
+            None => Vec::new(),
+        };
+        let mut rest = entries;
+        while let Some(entry) = rest.first() {
+            let path = entry.path(self.index);
+            let name = &path[prefix..];
+            let Some(slash) = name.find_byte(b'/') else {
+                self.file(entry, path, name, &old)?;
+                rest = &rest[1..];
+                continue;
+            };
+            let child = cache.and_then(|node| node.children.iter().find(|child| child.name[..] == name[..slash]));
+            let count = self.run_length(rest, &path[..=prefix + slash], child);
+            let tree = find(&old, &name[..slash], true).map(|old| old.id);
+            let (inside, after) = rest.split_at(count);
+            self.directory(tree, inside, prefix + slash + 1, child)?;
+            rest = after;
+        }
+        Ok(())
+    }
+
+    /// How many of the entries, from the first, lie below this directory.
+    fn run_length(
+        &self,
+        entries: &[gix::index::Entry],
+        directory: &[u8],
+        cache: Option<&gix::index::extension::Tree>,
+    ) -> usize {
+        let inside = |entry: &gix::index::Entry| entry.path(self.index).starts_with(directory);
+        // The cache-tree knows the number; it is believed where both ends bear it out.
+        let count = cache.and_then(|node| node.num_entries).map_or(0, |count| count as usize);
+        let confirmed =
+            count > 0 && entries.get(count - 1).is_some_and(inside) && !entries.get(count).is_some_and(inside);
+        if confirmed { count } else { entries.iter().position(|entry| !inside(entry)).unwrap_or(entries.len()) }
+    }
+
+    fn file(&mut self, entry: &gix::index::Entry, path: &[u8], name: &[u8], old: &[Old<'_>]) -> Result<(), Handover> {
+        if entry.stage() != Stage::Unconflicted {
+            self.unmerged.push(RepoPath::new(path));
+            return Ok(());
+        }
+        // `git add -N` only announces a file; git commits nothing of it.
+        if entry.flags.contains(Flags::INTENT_TO_ADD) {
+            return Ok(());
+        }
+        let mode = convert_mode(entry.mode)
+            .ok_or_else(|| format!("the index has an entry of mode {:o}", entry.mode.bits()))?;
+        let same = find(old, name, false).is_some_and(|old| old.id == entry.id && old.mode == entry.mode.bits());
+        if !same {
+            self.fresh.push(Entry { path: RepoPath::new(path), mode, id: convert_id(&entry.id)?, fresh: true });
+        }
+        Ok(())
+    }
+
+    fn tree<'b>(&self, id: gix::ObjectId, buffer: &'b mut Vec<u8>) -> Result<Vec<Old<'b>>, Handover> {
+        let hash = self.repository.object_hash();
+        if id == gix::ObjectId::empty_tree(hash) {
+            return Ok(Vec::new());
+        }
+        *buffer =
+            self.repository.find_object(id).map_err(|error| format!("a tree cannot be read ({error})"))?.detach().data;
+        TreeRefIter::from_bytes(buffer, hash)
+            .map(|entry| {
+                let entry = entry.map_err(|error| format!("a tree cannot be read ({error})"))?;
+                let mode = u32::from(entry.mode.value());
+                Ok(Old { name: entry.filename, is_tree: entry.mode.is_tree(), mode, id: entry.oid.to_owned() })
+            })
+            .collect()
+    }
+}
+
+fn same_directory(a: &Path, b: &Path) -> bool {
+    a == b || matches!((a.canonicalize(), b.canonicalize()), (Ok(a), Ok(b)) if a == b)
+}
+
+/// An entry of a tree of HEAD.
+struct Old<'a> {
+    name: &'a [u8],
+    is_tree: bool,
+    mode: u32,
+    id: gix::ObjectId,
+}
+
+/// Finds a file or a directory in a tree. Git sorts a tree's entries as if directories ended in a slash.
+fn find<'a, 'b>(tree: &'a [Old<'b>], name: &[u8], is_tree: bool) -> Option<&'a Old<'b>> {
+    let slash = |is_tree: bool| if is_tree { &b"/"[..] } else { b"" };
+    let wanted = || name.iter().chain(slash(is_tree));
+    tree.binary_search_by(|entry| entry.name.iter().chain(slash(entry.is_tree)).cmp(wanted())).ok().map(|at| &tree[at])
+}
+
+fn convert_mode(mode: IndexMode) -> Option<Mode> {
+    Mode::from_bits(mode.bits())
+}
+
+fn convert_id(id: &gix::oid) -> Result<ObjectId, Handover> {
+    ObjectId::from_bytes(id.as_bytes()).ok_or_else(|| format!("the object id {id} has an unknown length"))
+}
+
+/// The index and the object store, kept open for what the rules ask for later.
+pub struct Index {
+    repository: gix::Repository,
+    index: gix::index::File,
+}
+
+impl Index {
+    /// Every entry of stage 0, none of them marked as fresh.
+    pub fn entries(&self) -> Vec<Entry> {
+        self.index
+            .entries()
+            .iter()
+            .filter(|entry| entry.stage() == Stage::Unconflicted && !entry.flags.contains(Flags::INTENT_TO_ADD))
+            .filter_map(|entry| {
+                let path = RepoPath::new(entry.path(&self.index).as_bytes());
+                Some(Entry { path, mode: convert_mode(entry.mode)?, id: convert_id(&entry.id).ok()?, fresh: false })
+            })
+            .collect()
+    }
+
+    /// The content of a blob, or `None` if gix cannot give it.
+    pub fn read(&self, id: &ObjectId, limit: u64) -> Option<Content> {
+        let id = gix::ObjectId::try_from(id.as_bytes()).ok()?;
+        let header = self.repository.find_header(id).ok()?;
+        if header.size() > limit {
+            return Some(Content::TooLarge(header.size()));
+        }
+        Some(Content::Bytes(self.repository.find_object(id).ok()?.detach().data))
+    }
+}
+
+impl std::fmt::Debug for Index {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("Index").field("path", &self.repository.git_dir()).finish_non_exhaustive()
+    }
+}

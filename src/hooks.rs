@@ -1,0 +1,1 @@
+//! Hook files: find, plan, edit, remove.

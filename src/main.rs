@@ -1,0 +1,85 @@
+//! bakstop keeps the debris of Docker build preparation out of git history.
+//!
+//! The modules stand in the order of their layers: each uses only those above it. See docs/architecture.md.
+
+// Vocabulary: inert data.
+mod change;
+mod error;
+mod escape;
+mod finding;
+mod path;
+// Parsers, rules, and the engine that brings them together.
+mod engine;
+mod formats;
+mod rule;
+mod rules;
+// The outside world.
+mod env;
+mod git;
+mod hooks;
+// What is said, and how.
+mod cli;
+mod commands;
+mod paint;
+mod report;
+
+use std::io::{IsTerminal, Write};
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use cli::{Cli, Verb};
+use commands::{Context, Outcome};
+use env::Environment;
+use error::Error;
+use finding::Verdict;
+use paint::Paint;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let env = Environment::of_process();
+    let paint_errors = Paint::decide(cli.color, &env, std::io::stderr().is_terminal());
+    let outcome = context(&cli, env).and_then(|context| run(&cli.verb, &context));
+    let code = match outcome {
+        Ok(outcome) => {
+            print(&mut std::io::stderr(), &outcome.notes);
+            print(&mut std::io::stdout(), &outcome.out);
+            outcome.code
+        }
+        Err(error) => {
+            print(&mut std::io::stderr(), &report::error(&error, paint_errors));
+            Verdict::Failed.code()
+        }
+    };
+    ExitCode::from(code)
+}
+
+fn context(cli: &Cli, env: Environment) -> Result<Context, Error> {
+    let paint = Paint::decide(cli.color, &env, std::io::stdout().is_terminal());
+    if let Some(directory) = &cli.directory {
+        std::env::set_current_dir(directory).map_err(|error| {
+            Error::new(format!("change to {}", path::RepoPath::new(directory.as_os_str().as_encoded_bytes())), error)
+        })?;
+    }
+    let directory = std::env::current_dir()
+        .map_err(|error| Error::new("find the current directory", error).help("change to a directory that exists"))?;
+    Ok(Context { directory, env, paint, verbose: cli.verbose })
+}
+
+fn run(verb: &Verb, context: &Context) -> Result<Outcome, Error> {
+    match verb {
+        Verb::Check(args) => commands::check::run(args, context),
+        Verb::Verify(args) => commands::verify::run(args, context),
+        Verb::Install(args) => commands::install::run(args, context),
+        Verb::Uninstall(args) => commands::uninstall::run(args, context),
+        Verb::Status(args) => commands::status::run(args, context),
+        Verb::Rules(args) => commands::rules::run(args, context),
+        Verb::Explain(args) => commands::explain::run(args, context),
+        Verb::Hook(args) => commands::hook::run(args, context),
+    }
+}
+
+/// A reader that went away, or a full disk behind a pipe, never changes the verdict: the exit code says it.
+fn print(stream: &mut impl Write, text: &str) {
+    let _ = stream.write_all(text.as_bytes()).and_then(|()| stream.flush());
+}

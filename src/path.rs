@@ -1,0 +1,126 @@
+//! Paths inside a repository.
+
+use std::borrow::Cow;
+use std::fmt::{self, Display};
+
+use crate::escape::Escaped;
+
+/// A path relative to the top of the work tree, `/`-separated, as git stores it: bytes that need not be UTF-8.
+///
+/// Its `Display` escapes what a terminal must not see; the raw bytes are had only on request.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RepoPath(Vec<u8>);
+
+impl RepoPath {
+    /// A path from git's bytes.
+    pub fn new(bytes: impl Into<Vec<u8>>) -> Self {
+        Self(bytes.into())
+    }
+
+    /// The raw bytes, for git and for the file system, never for a terminal.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// The last component.
+    pub fn file_name(&self) -> &[u8] {
+        self.components().next_back().unwrap_or_default()
+    }
+
+    /// The directory that holds this path, without a trailing slash; empty at the top.
+    pub fn parent(&self) -> &[u8] {
+        self.0.iter().rposition(|&byte| byte == b'/').map_or(&[], |slash| &self.0[..slash])
+    }
+
+    /// The components, first to last.
+    pub fn components(&self) -> impl DoubleEndedIterator<Item = &[u8]> {
+        self.0.split(|&byte| byte == b'/')
+    }
+
+    /// Whether the file name is `name`, to the byte.
+    pub fn is_named(&self, name: &str) -> bool {
+        self.file_name() == name.as_bytes()
+    }
+
+    /// This path as one word of a shell command that is meant to be pasted: bare when it is plain, else quoted, and
+    /// made a literal pathspec so that git takes `*` and a leading `:` for what they are.
+    ///
+    /// `from_top` writes it as a pathspec that git resolves at the top of the work tree, wherever the user stands.
+    pub fn as_pathspec(&self, from_top: bool) -> String {
+        let plain = |&byte: &u8| byte.is_ascii_alphanumeric() || b"._/@+-,=".contains(&byte);
+        let simple = self.0.iter().all(plain) && !self.0.starts_with(b"-");
+        match (simple, from_top) {
+            (true, false) => self.to_string(),
+            (true, true) => format!(":/{self}"),
+            (false, _) => shell_quote(&[b":(top,literal)", self.as_bytes()].concat()).into_owned(),
+        }
+    }
+}
+
+impl Display for RepoPath {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Escaped(&self.0).fmt(out)
+    }
+}
+
+impl From<&str> for RepoPath {
+    fn from(path: &str) -> Self {
+        Self(path.into())
+    }
+}
+
+/// Quotes bytes as one word of a POSIX shell: bare where nothing needs quoting, in single quotes where those suffice,
+/// and in `$'…'` (POSIX 2024; bash, zsh and busybox have it) where the bytes cannot be printed as they are.
+pub fn shell_quote(word: &[u8]) -> Cow<'_, str> {
+    let printable = std::str::from_utf8(word).ok().filter(|text| !text.chars().any(crate::escape::is_unsafe));
+    match printable {
+        Some(text)
+            if !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"._/@+-,=:%".contains(&b)) =>
+        {
+            Cow::Borrowed(text)
+        }
+        Some(text) => Cow::Owned(format!("'{}'", text.replace('\'', r"'\''"))),
+        None => {
+            let escaped: String = word
+                .iter()
+                .map(|&byte| match byte {
+                    b'\'' | b'\\' => format!("\\{}", char::from(byte)),
+                    0x20..0x7f => char::from(byte).to_string(),
+                    _ => format!("\\{byte:03o}"),
+                })
+                .collect();
+            Cow::Owned(format!("$'{escaped}'"))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_of_a_path() {
+        let path = RepoPath::from("backend/.docker-deps/x.tgz");
+        assert_eq!(path.file_name(), b"x.tgz");
+        assert_eq!(path.parent(), b"backend/.docker-deps");
+        assert_eq!(RepoPath::from("package.json").parent(), b"");
+        assert!(RepoPath::from("a/package.json").is_named("package.json"));
+        assert!(!RepoPath::from("a/my-package.json").is_named("package.json"));
+    }
+
+    #[test]
+    fn pathspecs_can_be_pasted() {
+        for (path, from_top, shown) in [
+            (&b"backend/package.json"[..], false, "backend/package.json"),
+            (b"backend/package.json", true, ":/backend/package.json"),
+            (b"a b/package.json", false, "':(top,literal)a b/package.json'"),
+            (b"it's.bak", false, r"':(top,literal)it'\''s.bak'"),
+            (b"-rf", false, "':(top,literal)-rf'"),
+            (b"*.bak", false, "':(top,literal)*.bak'"),
+            (b"$(id).bak", true, "':(top,literal)$(id).bak'"),
+            (b"a\nb\xff.bak", false, r"$':(top,literal)a\012b\377.bak'"),
+        ] {
+            assert_eq!(RepoPath::new(path).as_pathspec(from_top), shown);
+        }
+    }
+}

@@ -1,0 +1,31 @@
+//! Reports: findings become text, at the last moment. One file a format.
+
+pub mod human;
+pub mod json;
+
+use crate::cli::Format;
+use crate::error::Error;
+use crate::finding::Finding;
+use crate::paint::Paint;
+
+/// Writes the findings of a check in a format.
+pub fn check(format: Format, findings: &[Finding], judged: usize, view: human::View) -> String {
+    match format {
+        Format::Human => human::check(findings, view),
+        Format::Json => json::check(findings, judged),
+    }
+}
+
+/// An error, in the same words everywhere.
+pub fn error(error: &Error, paint: Paint) -> String {
+    let mut lines = error.cause().lines();
+    let mut text =
+        format!("{} could not {}: {}\n", paint.bad("error:"), error.doing(), lines.next().unwrap_or_default());
+    for line in lines {
+        text += &format!("  {line}\n");
+    }
+    if let Some(help) = error.next_step() {
+        text += &format!("{} {help}\n", paint.strong("help:"));
+    }
+    text
+}
