@@ -6,6 +6,7 @@ use unicode_width::UnicodeWidthStr;
 
 use crate::finding::{Finding, Place, Severity, Step};
 use crate::paint::Paint;
+use crate::path::RepoPath;
 
 /// How a reader sees the report.
 #[derive(Debug, Clone, Copy)]
@@ -17,7 +18,9 @@ pub struct View {
 }
 
 /// The most places of one file that are shown for one rule: enough to see what happened.
-const SHOWN: usize = 5;
+const PLACES: usize = 5;
+/// The most files that are shown for one rule, and that its command names.
+const FILES: usize = 10;
 
 /// The findings, and one line that counts them; nothing at all if there are none.
 pub fn check(findings: &[Finding], view: View) -> String {
@@ -25,8 +28,8 @@ pub fn check(findings: &[Finding], view: View) -> String {
         return String::new();
     }
     let mut text = String::new();
-    for block in blocks(findings) {
-        write_block(&block, view, &mut text);
+    for group in groups(findings) {
+        write_group(&group, view, &mut text);
         text.push('\n');
     }
     text += &format!("{} {}\n", view.paint.strong("bakstop:"), summary(findings));
@@ -50,90 +53,103 @@ pub fn plural(number: usize, word: &str) -> String {
     format!("{number} {word}{}", if number == 1 { "" } else { "s" })
 }
 
-/// Puts findings that say the same of the same file together, in the order of the first of each.
-fn blocks(findings: &[Finding]) -> Vec<Vec<&Finding>> {
-    let mut blocks: Vec<Vec<&Finding>> = Vec::new();
-    for finding in findings {
-        let alike = |block: &&mut Vec<&Finding>| {
-            let first = block[0];
-            (first.rule, &first.path, &first.message, first.severity)
-                == (finding.rule, &finding.path, &finding.message, finding.severity)
-        };
-        // Findings are sorted by path: only the blocks of this path, the last ones, can take it.
-        let same_path = blocks.iter_mut().rev().take_while(|block| block[0].path == finding.path);
-        match same_path.into_iter().find(alike) {
-            Some(block) => block.push(finding),
-            None => blocks.push(vec![finding]),
-        }
-    }
-    blocks
+/// Findings that say the same and are mended by the same commands, file by file: they share one explanation.
+struct Group<'a> {
+    first: &'a Finding,
+    files: Vec<(&'a RepoPath, Vec<&'a Place>)>,
 }
 
-fn write_block(block: &[&Finding], view: View, text: &mut String) {
-    let Some(first) = block.first() else { return };
-    let paint = view.paint;
-    let severity = |word: &str| match first.severity {
+/// The groups, in the order of the first finding of each.
+fn groups(findings: &[Finding]) -> Vec<Group<'_>> {
+    let mut groups: Vec<Group<'_>> = Vec::new();
+    for finding in findings {
+        let says =
+            |finding: &Finding| (finding.rule, finding.severity, finding.help, finding.steps, finding.message.clone());
+        let known = groups.iter().position(|group| says(group.first) == says(finding));
+        let at = known.unwrap_or_else(|| {
+            groups.push(Group { first: finding, files: Vec::new() });
+            groups.len() - 1
+        });
+        let files = &mut groups[at].files;
+        // Findings are sorted by path, so those of one file follow each other.
+        match files.last_mut().filter(|(path, _)| *path == &finding.path) {
+            Some((_, places)) => places.extend(&finding.place),
+            None => files.push((&finding.path, finding.place.iter().collect())),
+        }
+    }
+    groups
+}
+
+fn write_group(group: &Group<'_>, view: View, text: &mut String) {
+    let Group { first, files } = group;
+    let label = painted(first.severity, view.paint, &format!("{}[{}]", first.severity.name(), first.rule));
+    *text += &format!("{label}: {}\n", view.paint.strong(&first.message));
+    let shown = &files[..files.len().min(FILES)];
+    let lines = shown.iter().flat_map(|(_, places)| places.iter().take(PLACES)).map(|place| place.line);
+    let gutter = lines.max().map_or(1, |line| line.to_string().len());
+    for (path, places) in shown {
+        write_file(path, places, first.severity, gutter, view.paint, text);
+    }
+    if files.len() > FILES {
+        let more = format!("... and {} (--format json lists them)", plural(files.len() - FILES, "more file"));
+        *text += &format!("{}\n", view.paint.faint(&more));
+    }
+    write_cure(group, view, gutter, text);
+}
+
+fn painted(severity: Severity, paint: Paint, word: &str) -> String {
+    match severity {
         Severity::Error => paint.bad(word),
         Severity::Warning => paint.doubtful(word),
-    };
-    *text += &format!(
-        "{}: {}\n",
-        severity(&format!("{}[{}]", first.severity.name(), first.rule)),
-        paint.strong(&first.message)
-    );
-    let places: Vec<&Place> = block.iter().filter_map(|finding| finding.place.as_ref()).collect();
-    let gutter = places.iter().take(SHOWN).map(|place| place.line.to_string().len()).max().unwrap_or(1);
-    let location = places.first().map(|place| format!(":{}:{}", place.line, place.column)).unwrap_or_default();
-    *text += &format!("{}{} {}{location}\n", " ".repeat(gutter), paint.faint("-->"), first.path);
+    }
+}
 
+/// One file: where, then each line with its place marked.
+fn write_file(path: &RepoPath, places: &[&Place], severity: Severity, gutter: usize, paint: Paint, text: &mut String) {
+    let location = places.first().map(|place| format!(":{}:{}", place.line, place.column)).unwrap_or_default();
+    *text += &format!("{}{} {path}{location}\n", " ".repeat(gutter), paint.faint("-->"));
     let bar = format!("{} {}", " ".repeat(gutter), paint.faint(" |"));
     if !places.is_empty() {
         *text += &format!("{bar}\n");
     }
     let mut previous = None;
-    for place in places.iter().take(SHOWN) {
+    for place in places.iter().take(PLACES) {
         if previous.is_some_and(|line| line + 1 < place.line) {
             *text += &format!("{}\n", paint.faint("..."));
         }
         previous = Some(place.line);
         let before = place.excerpt[..place.marked.start].width();
         let marks = "^".repeat(place.excerpt[place.marked.clone()].width().max(1));
-        *text += &format!(" {} {}\n", paint.faint(&format!("{:>gutter$} |", place.line)), place.excerpt_line());
-        *text += &format!("{bar} {}{}\n", " ".repeat(before), severity(&marks));
+        *text += &format!(" {} {}\n", paint.faint(&format!("{:>gutter$} |", place.line)), place.excerpt.trim_end());
+        *text += &format!("{bar} {}{}\n", " ".repeat(before), painted(severity, paint, &marks));
     }
-    if places.len() > SHOWN {
-        *text += &format!("{}\n", paint.faint(&format!("... and {} more like this", places.len() - SHOWN)));
+    if places.len() > PLACES {
+        *text += &format!("{}\n", paint.faint(&format!("... and {}", plural(places.len() - PLACES, "more place"))));
     }
-    write_cure(first, view, gutter, text);
 }
 
-/// The help sentence, then one command a line.
-fn write_cure(finding: &Finding, view: View, gutter: usize, text: &mut String) {
-    if finding.help.is_empty() {
+/// The help sentence, then one command a line; a command on paths names every file that is shown.
+fn write_cure(group: &Group<'_>, view: View, gutter: usize, text: &mut String) {
+    if group.first.help.is_empty() {
         return;
     }
     let margin = " ".repeat(gutter + 2);
-    *text += &format!("{margin}{} {}: {}\n", view.paint.faint("="), view.paint.strong("help"), finding.help);
-    for step in finding.steps {
+    *text += &format!("{margin}{} {}: {}\n", view.paint.faint("="), view.paint.strong("help"), group.first.help);
+    for step in group.first.steps {
         let command = match step {
             Step::Run(command) => (*command).to_owned(),
-            Step::Git(command) => format!("{command} {}", finding.path.as_pathspec(view.below_top)),
+            Step::Git(command) => {
+                let paths = group.files.iter().take(FILES).map(|(path, _)| path.as_pathspec(view.below_top));
+                std::iter::once((*command).to_owned()).chain(paths).collect::<Vec<_>>().join(" ")
+            }
         };
         *text += &format!("{margin}    {}\n", view.paint.good(&command));
-    }
-}
-
-impl Place {
-    /// The excerpt without trailing blanks.
-    fn excerpt_line(&self) -> &str {
-        self.excerpt.trim_end()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::path::RepoPath;
 
     const VIEW: View = View { paint: Paint::PLAIN, below_top: false };
 
@@ -176,15 +192,28 @@ mod tests {
     }
 
     #[test]
-    fn places_that_say_the_same_share_a_block() {
+    fn places_that_say_the_same_share_an_explanation() {
         let text = "1\n2\n3\n4\n5\n6\n7\n8\n9\n";
         let findings: Vec<Finding> =
             ["1", "2", "4", "5", "6", "8", "9"].map(|digit| finding("a", Some((text, digit)))).into();
         let shown = check(&findings, VIEW);
         assert_eq!(shown.matches("error[").count(), 1);
         assert!(shown.contains("\n...\n 4 | 4\n"), "{shown}");
-        assert!(shown.contains("\n... and 2 more like this\n"), "{shown}");
+        assert!(shown.contains("\n... and 2 more places\n"), "{shown}");
         assert!(shown.ends_with("bakstop: 7 errors in 1 file\n"), "{shown}");
+    }
+
+    #[test]
+    fn files_that_say_the_same_share_a_command() {
+        let findings: Vec<Finding> = (10..30).map(|number| finding(&format!("{number}.bak"), None)).collect();
+        let shown = check(&findings, VIEW);
+        assert_eq!(shown.matches("-->").count(), FILES);
+        assert!(shown.contains("\n... and 10 more files (--format json lists them)\n"), "{shown}");
+        assert!(
+            shown.contains("    git add 10.bak 11.bak 12.bak 13.bak 14.bak 15.bak 16.bak 17.bak 18.bak 19.bak\n"),
+            "{shown}"
+        );
+        assert!(shown.ends_with("bakstop: 20 errors in 20 files\n"), "{shown}");
     }
 
     #[test]

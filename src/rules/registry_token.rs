@@ -1,13 +1,264 @@
 #![doc = include_str!("../../docs/rules/registry-token.md")]
 
-use crate::finding::Severity;
-use crate::rule::{Check, Rule};
+use std::collections::BTreeMap;
+
+use crate::finding::{Severity, Step};
+use crate::formats::npmrc::{Dialect, Setting, settings, url_passwords, without_variables};
+use crate::path::RepoPath;
+use crate::rule::{Check, File, Findings, Rule};
 
 /// The row of the rule table.
 pub const RULE: Rule = Rule {
     id: "registry-token",
-    summary: "placeholder",
+    summary: "a registry token or password written out in an npmrc or yarnrc file",
     severity: Severity::Error,
     manual: include_str!("../../docs/rules/registry-token.md"),
-    check: Check::Entry(|_, _| {}),
+    check: Check::File { wants, judge },
 };
+
+const HELP: &str = "use ${NPM_TOKEN} instead, and revoke this secret if it was ever pushed";
+
+/// The most lines of one file that are reported one by one.
+const MOST: usize = 50;
+
+/// How a file is written, by its name: `.npmrc`, and what is copied into its place, such as `.npmrc.docker`.
+fn dialect(path: &RepoPath) -> Option<Dialect> {
+    let name = path.file_name().to_ascii_lowercase();
+    let is = |base: &[u8]| {
+        name.strip_prefix(base).is_some_and(|rest| matches!(rest.first(), None | Some(b'.' | b'-' | b'_')))
+    };
+    let yaml = |ending: &[u8]| name.windows(ending.len()).any(|part| part == ending);
+    match () {
+        () if is(b".npmrc") || is(b"npmrc") || name.ends_with(b".npmrc") => Some(Dialect::Npmrc),
+        () if is(b".yarnrc") && (yaml(b".yml") || yaml(b".yaml")) => Some(Dialect::Berry),
+        () if is(b".yarnrc") => Some(Dialect::Yarnrc),
+        () => None,
+    }
+}
+
+fn wants(path: &RepoPath) -> bool {
+    dialect(path).is_some()
+}
+
+fn judge(file: &File, findings: &mut Findings) {
+    let Some(dialect) = dialect(&file.path) else { return };
+    // A line is reported once, from its first secret to its end: whatever else it holds must not be printed either.
+    let mut lines = BTreeMap::new();
+    let newlines: Vec<usize> = (0..file.text.len()).filter(|&at| file.text[at] == b'\n').collect();
+    for setting in settings(dialect, &file.text) {
+        if let Some((start, message)) = exposed(&setting, &file.text) {
+            let line = newlines.partition_point(|&newline| newline < start);
+            let first = lines.entry(line).or_insert((start, message));
+            *first = (*first).min((start, message));
+        }
+    }
+    for (start, message) in lines.values().take(MOST) {
+        findings.secret(file, &(*start..file.text.len()), *message).cure(HELP, &[Step::Git("git add")]);
+    }
+    if let Some(more) = lines.len().checked_sub(MOST).filter(|&more| more > 0) {
+        findings.path(&file.path, format!("{more} more lines hold a secret")).cure(HELP, &[Step::Git("git add")]);
+    }
+}
+
+/// Where the secret of a setting starts, and what it is. The message never quotes the file.
+fn exposed(setting: &Setting, text: &[u8]) -> Option<(usize, &'static str)> {
+    let literal = without_variables(&setting.text);
+    let key = without_variables(&String::from_utf8_lossy(&text[setting.key.clone()]));
+    let name = setting.name.to_ascii_lowercase();
+    if url_passwords(&key).any(is_secret) {
+        return Some((setting.key.start, "the password of a URL is written out here"));
+    }
+    let message = match name.as_str() {
+        "_authtoken" | "authtoken" | "npmauthtoken" if is_secret(&literal) => "a registry token is written out here",
+        "_auth" | "_password" | "npmauthident" if is_secret(password(&literal)) => {
+            "a registry password is written out here"
+        }
+        _ if literal.contains("PRIVATE KEY-----") => "a private key is written out here",
+        _ if url_passwords(&literal).any(is_secret) => "the password of a URL is written out here",
+        _ => return None,
+    };
+    Some((setting.value.start, message))
+}
+
+/// The secret part of an identity: `user:password`, or both in one, encoded.
+fn password(ident: &str) -> &str {
+    ident.split_once(':').map_or(ident, |(_, password)| password)
+}
+
+/// Whether a literal is more than nothing, a keyword, or an evident placeholder.
+fn is_secret(literal: &str) -> bool {
+    let literal = literal.trim_matches(|c: char| c.is_whitespace() || matches!(c, '"' | '\''));
+    let placeholder = literal.chars().all(|c| matches!(c, 'x' | 'X' | '*' | '.' | '…'))
+        || literal.starts_with('<') && literal.ends_with('>')
+        || literal.starts_with("{{") && literal.ends_with("}}");
+    !placeholder && !matches!(literal, "null" | "~" | "true" | "false" | "undefined")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::RULE;
+    use crate::engine::judge;
+    use crate::engine::tests::{Fake, transcript};
+
+    /// A secret that no scanner takes for one, because it stands nowhere in this file.
+    fn secret() -> String {
+        ["npm", "s3cr3t".repeat(3).as_str()].join("_")
+    }
+
+    fn judged(path: &str, text: &str) -> Vec<String> {
+        transcript(&RULE, &Fake::default().file(path, &text.replace("SECRET", &secret())))
+    }
+
+    const TOKEN: &str = "a registry token is written out here";
+    const PASSWORD: &str = "a registry password is written out here";
+    const URL: &str = "the password of a URL is written out here";
+    const KEY: &str = "a private key is written out here";
+
+    #[test]
+    fn every_spelling_of_a_literal_in_an_npmrc() {
+        for (line, message) in [
+            ("//npm.example.org/:_authToken=SECRET", TOKEN),
+            ("//npm.example.org/:_authToken = \"SECRET\" ; c", TOKEN),
+            ("\"//npm.example.org/:_authToken\" = 'SECRET'", TOKEN),
+            ("//npm.example.org/:_authToken[]=SECRET", TOKEN),
+            ("//npm.example.org/_authtoken=SECRET", TOKEN),
+            ("${HOST}:_authToken=SECRET", TOKEN),
+            ("_authToken=${NPM_TOKEN:-SECRET}", TOKEN),
+            ("_authToken=${A:-${NPM_TOKEN-SECRET}}", TOKEN),
+            ("_authToken=${PREFIX}SECRET", TOKEN),
+            ("_auth=SECRET==", PASSWORD),
+            ("_auth=user:SECRET", PASSWORD),
+            ("//npm.example.org/:_password=SECRET", PASSWORD),
+            ("registry=https://user:SECRET@npm.example.org/", URL),
+            ("@s:registry = \"https://${USER}:SECRET@npm.example.org/\"", URL),
+            ("https-proxy=http://user:${PASS-SECRET}@npm.example.org", URL),
+            ("//npm.example.org/:key=\"-----BEGIN PRIVATE KEY-----\\nSECRET\"", KEY),
+            ("_key=-----BEGIN EC PRIVATE KEY-----", KEY),
+        ] {
+            let value = line.find('=').map(|at| at + 1 + line[at + 1..].len() - line[at + 1..].trim_start().len());
+            let column = line[..value.unwrap()].chars().count() + 1;
+            assert_eq!(judged(".npmrc.docker", line), [format!(".npmrc.docker:1:{column}: {message}")], "{line}");
+        }
+    }
+
+    #[test]
+    fn a_secret_in_the_key_is_found_there() {
+        assert_eq!(judged(".npmrc", "//u:SECRET@npm.example.org/:_authToken=${T}"), [format!(".npmrc:1:1: {URL}")]);
+    }
+
+    #[test]
+    fn yarn_1_and_berry() {
+        for (path, text, place, message) in [
+            (".yarnrc", "\"//npm.example.org/:_authToken\" \"SECRET\"", "1:34", TOKEN),
+            (".yarnrc", "registry \"https://u:SECRET@npm.example.org\"", "1:1", URL),
+            (".yarnrc.yml", "npmAuthToken: SECRET", "1:15", TOKEN),
+            (".yarnrc.yml", "npmScopes:\n  s:\n    npmAuthIdent: \"user:SECRET\"", "3:19", PASSWORD),
+            (".yarnrc.yaml", "npmRegistries: {\"//npm.example.org\": {npmAuthToken: \"SECRET\"}}", "1:53", TOKEN),
+            (".yarnrc.yml", "httpsProxy: http://user:SECRET@npm.example.org", "1:13", URL),
+            (".yarnrc.yml", "x: &t SECRET\nnpmAuthToken: *t", "1:7", TOKEN),
+            (".yarnrc.yml", "npmRegistries:\n  //u:SECRET@npm.example.org: {npmAlwaysAuth: 'true'}", "2:3", URL),
+            (".yarnrc.yml", "a: [\nnpmAuthToken: SECRET", "2:15", TOKEN),
+            (".yarnrc.yml", "npmAuthToken=SECRET", "1:14", TOKEN),
+        ] {
+            assert_eq!(judged(path, text), [format!("{path}:{place}: {message}")], "{text}");
+        }
+    }
+
+    #[test]
+    fn variables_placeholders_and_comments_pass() {
+        for line in [
+            "//npm.example.org/:_authToken=${NPM_TOKEN}",
+            "\"//npm.example.org/:_authToken\" = \"${NPM_TOKEN}\" ; or else",
+            "_authToken=${NPM_TOKEN-}",
+            "_authToken=${NPM_TOKEN:-}",
+            "_authToken=${NPM_TOKEN?}",
+            "_authToken=",
+            "_authToken=\"\"",
+            "_authToken= # set in CI",
+            "_authToken",
+            "_authToken=<token>",
+            "_authToken=xxxxxxxx",
+            "_authToken=********",
+            "_auth={{ npm_auth }}",
+            "_auth=${USER}:${PASS}",
+            "_auth=user:${PASS}",
+            "; _authToken=SECRET",
+            "  # _authToken=SECRET",
+            "registry=https://npm.example.org:8080/",
+            "registry=https://user@npm.example.org/",
+            "registry=https://${USER}:${PASS}@npm.example.org/",
+            "//npm.example.org/:username=user",
+            "//npm.example.org/:keyfile=/run/secrets/key.pem",
+            "email=a:b@example.org",
+            "always-auth=true",
+        ] {
+            assert_eq!(judged(".npmrc", line), [""; 0], "{line}");
+        }
+        for text in
+            ["npmAuthToken: ${NPM_TOKEN:-}", "npmAuthIdent: 'u:${P}'", "npmAuthToken: null", "# npmAuthToken: SECRET"]
+        {
+            assert_eq!(judged(".yarnrc.yml", text), [""; 0], "{text}");
+            assert_eq!(judged(".yarnrc.yml", &format!("a: [\n{text} # c")), [""; 0], "broken: {text}");
+        }
+    }
+
+    #[test]
+    fn the_names_of_the_files() {
+        let line = "_authToken=SECRET";
+        for path in [
+            ".npmrc",
+            "a/.npmrc.docker",
+            ".npmrc-ci",
+            "docker/npmrc",
+            "ci.npmrc",
+            ".NPMRC",
+            ".yarnrc",
+            ".yarnrc.yml.tmpl",
+        ] {
+            assert_eq!(judged(path, line).len(), 1, "{path}");
+        }
+        for path in ["npmrc.rs/x", "docs/npmrcs", ".npmrcx", ".npmrc/x", "yarnrc.yml", "README.md"] {
+            assert_eq!(judged(path, line), [""; 0], "{path}");
+        }
+    }
+
+    #[test]
+    fn no_secret_is_in_a_finding() {
+        for (path, text) in [
+            (".npmrc", "//u:SECRET@npm.example.org/:_authToken=SECRET"),
+            (".npmrc", "_authToken=SECRET # SECRET"),
+            (".npmrc", "_authToken=SECRET\r_password=SECRET\rx=SECRET"),
+            (".npmrc", "_authToken=${A:-SECRET}${B:-SECRET}"),
+            (".npmrc", "registry=https://u:SECRET@npm.example.org/ https://u:SECRET@npm.example.org/"),
+            (".npmrc", "key=-----BEGIN PRIVATE KEY-----\nSECRET"),
+            (".yarnrc", "\"//u:SECRET@npm.example.org/:_authToken\" \"SECRET\""),
+            (".yarnrc", "_auth ${A} _password SECRET"),
+            (".yarnrc.yml", "{npmAuthIdent: 'u:SECRET', npmAuthToken: SECRET}"),
+            (".yarnrc.yml", "{x: {npmAuthIdent: SECRET}, \"//u:SECRET@h\": 1, npmAuthToken: SECRET}"),
+            (".yarnrc.yml", "npmAuthToken: >-\n  SECRET\n  SECRET\n"),
+            (".yarnrc.yml", "npmAuthToken: \"SECRET\n  SECRET\"\n"),
+            (".yarnrc.yml", "npmAuthToken: !!str &a SECRET\nx: *a"),
+            (".yarnrc.yml", "? npmAuthToken\n: SECRET # SECRET"),
+            (".yarnrc.yml", "[npmAuthToken: SECRET, npmAuthIdent: SECRET"),
+        ] {
+            let found = judge(&[&RULE], &Fake::default().file(path, &text.replace("SECRET", &secret()))).unwrap();
+            assert!(!found.is_empty(), "{text}");
+            assert!(!format!("{found:?}").contains("s3cr3t"), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_hostile_file_is_judged_in_time() {
+        let long = "${".repeat(1_000_000);
+        for text in [
+            format!("_authToken={long}SECRET"),
+            format!("registry={}u:SECRET@h", "//".repeat(1_000_000)),
+            "_authToken=a\r".repeat(200_000),
+            "\\".repeat(1_000_000) + "=;",
+        ] {
+            assert!(judged(".npmrc", &text).len() <= 1);
+            assert!(judged(".yarnrc", &text).len() <= 1);
+        }
+        assert_eq!(judged(".npmrc", &"_auth=a\n".repeat(60)).len(), 51);
+    }
+}

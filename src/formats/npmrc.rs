@@ -1,0 +1,247 @@
+//! The settings of npmrc files and of yarn's counterparts, each with the place of its key and of its value.
+
+use std::sync::LazyLock;
+
+use regex::bytes::Regex;
+
+use crate::finding::Span;
+use crate::formats::document::{self, Node, Syntax, Value};
+
+/// How a file of settings is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Dialect {
+    /// npm's and pnpm's: `key = value`, as the `ini` package reads it.
+    Npmrc,
+    /// That of yarn 1: `key value`, either of them in quotes.
+    Yarnrc,
+    /// That of yarn since 2: YAML.
+    Berry,
+}
+
+/// One setting.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Setting {
+    /// The last part of the key, which says what is set: `_authToken` of `//host/:_authToken`.
+    pub name: String,
+    /// The whole key in the file.
+    pub key: Span,
+    /// The value in the file.
+    pub value: Span,
+    /// The value without its comment; quotes may remain.
+    pub text: String,
+}
+
+/// The settings of a file. Comments are none.
+pub fn settings(dialect: Dialect, text: &[u8]) -> Vec<Setting> {
+    match dialect {
+        Dialect::Npmrc => lines(text).filter_map(|line| ini(text, &line)).collect(),
+        Dialect::Yarnrc => lines(text).map(|line| loose(text, &line)).collect(),
+        Dialect::Berry => match document::parse(Syntax::Yaml, text) {
+            Ok(root) if matches!(root.value, Value::Map(_)) => yaml(&root),
+            // Yarn refuses such a file, but once committed its lines are as public as those of one that it takes.
+            _ => lines(text).map(|line| loose(text, &line)).collect(),
+        },
+    }
+}
+
+/// The lines that are neither blank nor a comment, trimmed. A lone carriage return ends a line as well.
+fn lines(text: &[u8]) -> impl Iterator<Item = Span> {
+    let mut start = if text.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 };
+    text[start..].split(|byte| matches!(byte, b'\n' | b'\r')).filter_map(move |line| {
+        let span = trimmed(text, start..start + line.len());
+        start += line.len() + 1;
+        (!span.is_empty() && !matches!(text[span.start], b';' | b'#')).then_some(span)
+    })
+}
+
+fn trimmed(text: &[u8], span: Span) -> Span {
+    let inside = &text[span.clone()];
+    let start = span.start + inside.len() - inside.trim_ascii_start().len();
+    start..start + inside.trim_ascii().len()
+}
+
+fn lossy(text: &[u8], span: &Span) -> String {
+    String::from_utf8_lossy(&text[span.clone()]).into_owned()
+}
+
+/// `key = value`, split at the first `=`; an array's key ends in `[]`.
+fn ini(text: &[u8], line: &Span) -> Option<Setting> {
+    let equals = line.start + text[line.clone()].iter().position(|&byte| byte == b'=')?;
+    let key = trimmed(text, line.start..equals);
+    let value = trimmed(text, equals + 1..line.end);
+    let quoted = lossy(text, &key);
+    // A key in quotes may be written with JSON's escapes.
+    let plain = serde_json::from_str(&quoted).unwrap_or(quoted);
+    let plain = plain.trim_matches(['"', '\'']).trim_end_matches("[]");
+    let name = plain.rsplit([':', '/', '.']).next().unwrap_or_default().to_owned();
+    Some(Setting { name, key, text: without_ini_comment(&lossy(text, &value)), value })
+}
+
+/// A `;` or `#` starts a comment, unless it is escaped or the whole value is in quotes.
+fn without_ini_comment(value: &str) -> String {
+    let quoted = |quote| value.len() > 1 && value.starts_with(quote) && value.ends_with(quote);
+    let mut escaped = false;
+    let comment = value.find(|character| match character {
+        _ if escaped => {
+            escaped = false;
+            false
+        }
+        '\\' => {
+            escaped = true;
+            false
+        }
+        _ => matches!(character, ';' | '#'),
+    });
+    value[..comment.filter(|_| !quoted('"') && !quoted('\'')).unwrap_or(value.len())].to_owned()
+}
+
+/// A known name anywhere in a line, then a separator, then what is left of the line.
+static LOOSE: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    let names = "_?authToken|_auth|_password|_?key|npmAuthToken|npmAuthIdent";
+    Regex::new(&format!(r#"(?i-u)(?:^|[^\w-])({names})(?:\[\])?["']?(?:[ \t]*[:=][ \t]*|[ \t]+)(.*)$"#)).ok()
+});
+
+/// A line of a file that has no better grammar. What is left of it after the name counts as the value, so that a
+/// second setting on the line cannot hide behind the first. A line that names nothing known is a value altogether.
+fn loose(text: &[u8], line: &Span) -> Setting {
+    let inside = &text[line.clone()];
+    let found = LOOSE.as_ref().and_then(|pattern| pattern.captures(inside));
+    let (name, from) = match found.as_ref().and_then(|found| Some((found.get(1)?, found.get(2)?))) {
+        Some((name, rest)) => (String::from_utf8_lossy(name.as_bytes()).into_owned(), line.start + rest.start()),
+        None => (String::new(), line.start),
+    };
+    let value = from..line.end;
+    let shown = lossy(text, &value);
+    let comment = shown.find(" #").or_else(|| shown.find("\t#")).unwrap_or(shown.len());
+    let text = shown[..comment].trim_end_matches([' ', '\t', ',', '}', ']']).to_owned();
+    Setting { name, key: line.start..from, text, value }
+}
+
+/// Every string of a document with the key that it stands under; that of a list's items is the list's.
+fn yaml(root: &Node) -> Vec<Setting> {
+    let mut settings = Vec::new();
+    // A stack of its own: the depth of the file is not that of the program.
+    let mut open = vec![(String::new(), root.span.start..root.span.start, root)];
+    while let Some((name, key, node)) = open.pop() {
+        match &node.value {
+            Value::Map(entries) => {
+                open.extend(entries.iter().map(|(key, node)| (key.text.clone(), key.span.clone(), node)));
+            }
+            Value::List(list) => open.extend(list.iter().map(|node| (name.clone(), key.clone(), node))),
+            Value::Text(text) => settings.push(Setting { name, key, value: node.span.clone(), text: text.clone() }),
+            Value::Other => {}
+        }
+    }
+    settings
+}
+
+/// What a value holds besides variables: `${NAME}` is taken out, with the backslashes that escape it; of
+/// `${NAME-default}` and its kin the default remains, for it is as literal as the rest.
+pub fn without_variables(value: &str) -> String {
+    let mut literal = String::with_capacity(value.len());
+    let mut rest = value;
+    let mut depth = 0_usize;
+    while let Some(at) = rest.find(['$', '}']) {
+        literal.push_str(&rest[..at]);
+        rest = &rest[at..];
+        if let Some(inside) = rest.strip_prefix("${") {
+            literal.truncate(literal.trim_end_matches('\\').len());
+            depth += 1;
+            let part_of_name = |character: char| !matches!(character, ':' | '-' | '?' | '=' | '+' | '$' | '{' | '}');
+            let inside = inside.trim_start_matches(part_of_name);
+            rest = inside.strip_prefix(':').unwrap_or(inside);
+            rest = rest.strip_prefix(['-', '?', '=', '+']).unwrap_or(rest);
+        } else if rest.starts_with('}') && depth > 0 {
+            depth -= 1;
+            rest = &rest[1..];
+        } else {
+            literal.push_str(&rest[..1]);
+            rest = &rest[1..];
+        }
+    }
+    literal + rest
+}
+
+/// The passwords of the URLs in a text: that of `https://user:password@host/`.
+pub fn url_passwords(text: &str) -> impl Iterator<Item = &str> {
+    text.split("//").skip(1).filter_map(|url| {
+        let end = url.find(|c: char| c.is_ascii_whitespace() || "/?#\\\"'".contains(c)).unwrap_or(url.len());
+        let (user, _) = url[..end].rsplit_once('@')?;
+        user.split_once(':').map(|(_, password)| password)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The settings of a text as `name=text`, in the file's order.
+    fn shown(dialect: Dialect, text: &str) -> Vec<String> {
+        let mut settings = settings(dialect, text.as_bytes());
+        settings.sort_by_key(|setting| setting.value.start);
+        settings.iter().map(|setting| format!("{}={}", setting.name, setting.text)).collect()
+    }
+
+    #[test]
+    fn npmrc_is_read_as_npm_reads_it() {
+        let text = "\u{feff}a=1\r\n; b=2\n # c=3\n\nd = 4 ; e\r//host/:_authToken=\"f;g\"\n'//host/:h[]' = i\\;j#k\nl\n\"\\u006d\"=n=o";
+        assert_eq!(shown(Dialect::Npmrc, text), ["a=1", "d=4 ", "_authToken=\"f;g\"", "h=i\\;j", "m=n=o"]);
+    }
+
+    #[test]
+    fn yarn_1_separates_with_a_blank() {
+        let text = "# c\n\"//host/:_authToken\" \"x y\"\n_auth z # c\nregistry \"https://npm.example.org\"";
+        assert_eq!(
+            shown(Dialect::Yarnrc, text),
+            ["_authToken=\"x y\"", "_auth=z", "=registry \"https://npm.example.org\""]
+        );
+    }
+
+    #[test]
+    fn berry_is_read_at_any_depth_and_line_by_line_when_broken() {
+        let text = "npmScopes:\n  s: {npmAuthToken: \"a\\x62\"}\nx: &t c\nlist: [d, *t]\n";
+        assert_eq!(shown(Dialect::Berry, text), ["npmAuthToken=ab", "x=c", "list=c", "list=d"]);
+        let broken = "a: [\nnpmScopes: {s: {npmAuthToken: x}}\n\"npmAuthIdent\" : 'y' # c\n";
+        assert_eq!(shown(Dialect::Berry, broken), ["=a: [", "npmAuthToken=x", "npmAuthIdent='y'"]);
+    }
+
+    #[test]
+    fn a_key_is_found_where_it_stands() {
+        let text = "\n  //host/:_authToken = x ; c\n";
+        let found = &settings(Dialect::Npmrc, text.as_bytes())[0];
+        assert_eq!((&text[found.key.clone()], &text[found.value.clone()]), ("//host/:_authToken", "x ; c"));
+    }
+
+    #[test]
+    fn variables_are_taken_out_and_defaults_stay() {
+        for (value, literal) in [
+            ("${NPM_TOKEN}", ""),
+            ("a${B}c", "ac"),
+            ("${A-}${A:-}${A?}${A:?}", ""),
+            ("${A-b}${A:-c}${A:?d}", "bcd"),
+            ("${A:-${B:-c}}d", "cd"),
+            ("${A:-${B}}", ""),
+            ("\\${A}", ""),
+            ("$A $$ } {", "$A $$ } {"),
+            ("${A", ""),
+            ("ä${B}ö$", "äö$"),
+            ("", ""),
+        ] {
+            assert_eq!(without_variables(value), literal, "{value}");
+        }
+    }
+
+    #[test]
+    fn passwords_of_urls() {
+        for (text, found) in [
+            ("https://user:pass@host/", &["pass"][..]),
+            ("https://u:p@host:80/a b=//v:q@w", &["p", "q"]),
+            ("https://user:p:a@s@host", &["p:a@s"]),
+            ("https://host:8080/a:b@c", &[]),
+            ("https://user@host //host/:_authToken", &[]),
+            ("u:p@host", &[]),
+        ] {
+            assert_eq!(url_passwords(text).collect::<Vec<_>>(), found, "{text}");
+        }
+    }
+}

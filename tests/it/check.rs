@@ -1,0 +1,416 @@
+//! `bakstop check` judges what git would commit: in every state of the index, and nothing else.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+
+use serde_json::{Value, json};
+
+use crate::support::{BAKSTOP, Ran, Sandbox, finish, rewritten_spec};
+
+/// The paths that are judged as findings, from the machine-readable report.
+fn found(sandbox: &Sandbox) -> Vec<String> {
+    paths(&sandbox.bakstop(&["check", "--format", "json"]))
+}
+
+fn paths(ran: &Ran) -> Vec<String> {
+    let report: Value = serde_json::from_str(&ran.out).unwrap_or_else(|_| panic!("{ran:?}"));
+    let findings = report["findings"].as_array().unwrap();
+    assert_eq!(ran.code, Some(i32::from(!findings.is_empty())), "{ran:?}");
+    findings.iter().map(|finding| finding["path"].as_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn a_clean_change_is_quiet() {
+    let sandbox = Sandbox::workspace();
+    sandbox.write("web/index.js", "export const x = 1;\n");
+    sandbox.git(&["add", "-A"]);
+    assert_eq!(sandbox.bakstop(&["check"]), Ran { code: Some(0), out: String::new(), err: String::new() });
+}
+
+#[test]
+fn nothing_staged_is_said_as_such() {
+    let ran = Sandbox::workspace().bakstop(&["check"]);
+    assert_eq!((ran.code, &*ran.out, &*ran.err), (Some(0), "", "bakstop: nothing is staged\n"));
+}
+
+#[test]
+fn the_index_is_judged_and_never_the_work_tree() {
+    let sandbox = Sandbox::workspace();
+    sandbox.rewrite("web/package.json");
+    assert_eq!(found(&sandbox), [""; 0], "rewritten on disk, not staged");
+    sandbox.git(&["add", "-A"]);
+    sandbox.git(&["restore", "--source", "HEAD", "--worktree", "web/package.json"]);
+    assert_eq!(found(&sandbox), ["web/package.json"], "staged, restored on disk");
+    fs::remove_file(sandbox.top.join("web/package.json")).unwrap();
+    assert_eq!(found(&sandbox), ["web/package.json"], "staged, gone from disk");
+}
+
+#[test]
+fn only_what_the_commit_changes_is_judged() {
+    let sandbox = Sandbox::workspace();
+    sandbox.rewrite("web/package.json");
+    sandbox.write("old.bak", "");
+    sandbox.git(&["add", "-A", "-f"]);
+    sandbox.git(&["commit", "-q", "-m", "Bad, from before the guard"]);
+    sandbox.write("web/index.js", "export const x = 1;\n");
+    sandbox.git(&["add", "-A"]);
+    assert_eq!(found(&sandbox), [""; 0]);
+    sandbox.git(&["rm", "-q", "old.bak", "web/package.json"]);
+    assert_eq!(found(&sandbox), [""; 0], "a deletion is the cure");
+}
+
+#[test]
+fn renames_copies_modes_and_types_are_changes() {
+    let sandbox = Sandbox::workspace();
+    sandbox.rewrite("web/package.json");
+    sandbox.git(&["add", "-A"]);
+    sandbox.git(&["commit", "-q", "-m", "Bad, from before the guard"]);
+
+    sandbox.git(&["mv", "web", "site"]);
+    assert_eq!(found(&sandbox), ["site/package.json"], "renamed");
+    sandbox.git(&["reset", "-q", "--hard"]);
+
+    sandbox.write("copy/package.json", fs::read(sandbox.top.join("web/package.json")).unwrap());
+    sandbox.git(&["add", "-A"]);
+    assert_eq!(found(&sandbox), ["copy/package.json"], "copied");
+    sandbox.git(&["reset", "-q", "--hard"]);
+
+    sandbox.git(&["update-index", "--chmod=+x", "web/package.json"]);
+    assert_eq!(found(&sandbox), ["web/package.json"], "made executable");
+    sandbox.git(&["reset", "-q", "--hard"]);
+
+    fs::remove_file(sandbox.top.join("backend/index.js")).unwrap();
+    symlink("elsewhere", sandbox.top.join("backend/x.bak")).unwrap();
+    sandbox.git(&["add", "-A", "-f"]);
+    assert_eq!(found(&sandbox), ["backend/x.bak"], "a link");
+}
+
+#[test]
+fn an_unborn_branch_and_a_detached_head() {
+    let sandbox = Sandbox::unborn();
+    sandbox.write("package.json", format!("{{\"dependencies\": {{\"a\": \"{}\"}}}}", rewritten_spec()));
+    sandbox.git(&["add", "-A"]);
+    assert_eq!(found(&sandbox), ["package.json"]);
+
+    let sandbox = Sandbox::workspace();
+    sandbox.git(&["checkout", "-q", "--detach"]);
+    sandbox.rewrite("web/package.json");
+    sandbox.git(&["add", "-A"]);
+    assert_eq!(found(&sandbox), ["web/package.json"]);
+}
+
+#[test]
+fn from_a_subdirectory_the_whole_index_is_judged() {
+    let sandbox = Sandbox::workspace();
+    sandbox.rewrite("web/package.json");
+    sandbox.git(&["add", "-A"]);
+    let ran = finish(sandbox.command(BAKSTOP).arg("check").current_dir(sandbox.top.join("backend")));
+    assert_eq!(ran.code, Some(1));
+    assert!(ran.out.contains("--> web/package.json:4:17\n"), "{}", ran.out);
+    assert!(ran.out.contains("git add :/web/package.json\n"), "{}", ran.out);
+    let ran = sandbox.bakstop(&["-C", "backend", "check", "--format", "json"]);
+    assert_eq!(paths(&ran), ["web/package.json"]);
+}
+
+#[test]
+fn a_linked_worktree_has_an_index_of_its_own() {
+    let sandbox = Sandbox::workspace();
+    let linked = sandbox.outside().join("linked");
+    sandbox.git(&["worktree", "add", "-q", linked.to_str().unwrap()]);
+    fs::write(linked.join("x.bak"), "").unwrap();
+    finish(sandbox.command("git").args(["add", "-f", "x.bak"]).current_dir(&linked));
+    assert_eq!(
+        paths(&finish(sandbox.command(BAKSTOP).args(["check", "--format", "json"]).current_dir(&linked))),
+        ["x.bak"]
+    );
+    assert_eq!(found(&sandbox), [""; 0]);
+}
+
+#[test]
+fn an_alternate_index_is_the_one_that_is_judged() {
+    let sandbox = Sandbox::workspace();
+    sandbox.rewrite("web/package.json");
+    fs::copy(sandbox.top.join(".git/index"), sandbox.top.join(".git/other")).unwrap();
+    finish(sandbox.command("git").args(["add", "-A"]).env("GIT_INDEX_FILE", ".git/other"));
+    let judge = |index: &str, directory: &str| {
+        let mut command = sandbox.command(BAKSTOP);
+        command
+            .args(["check", "--format", "json"])
+            .env("GIT_INDEX_FILE", index)
+            .current_dir(sandbox.top.join(directory));
+        paths(&finish(&mut command))
+    };
+    assert_eq!(found(&sandbox), [""; 0]);
+    assert_eq!(judge(".git/other", "."), ["web/package.json"]);
+    assert_eq!(judge(".git/other", "backend"), ["web/package.json"], "relative to the top, as git takes it");
+    assert_eq!(judge(sandbox.top.join(".git/other").to_str().unwrap(), "backend"), ["web/package.json"]);
+    assert_eq!(judge(".git/none", "."), [""; 0], "an index that does not exist is empty");
+}
+
+#[test]
+fn hostile_names_are_judged_and_shown_harmless() {
+    let sandbox = Sandbox::workspace();
+    let names = [
+        "a b.bak",
+        "a\nb.bak",
+        "\u{1b}[2J.bak",
+        "ü.bak",
+        "-rf.bak",
+        "$(id).bak",
+        "'\".bak",
+        "\u{202e}x.bak",
+        ":(top).bak",
+    ];
+    for name in names {
+        sandbox.write(name, "");
+    }
+    sandbox.git(&["add", "-A", "-f"]);
+    let mut expected: Vec<String> = names.map(str::to_owned).into();
+    expected.sort();
+    assert_eq!(found(&sandbox), expected);
+    let ran = sandbox.bakstop(&["check"]);
+    assert!(!ran.out.contains(['\u{1b}', '\u{202e}']), "{}", ran.out);
+    assert!(ran.out.contains("--> a\\nb.bak\n"), "{}", ran.out);
+
+    // The command that the report prints does what it says when it is pasted.
+    let command = ran.out.lines().find(|line| line.trim().starts_with("git rm --cached ")).unwrap();
+    let done = finish(sandbox.command("bash").arg("-c").arg(command));
+    assert_eq!(done.code, Some(0), "{command}: {}", done.err);
+    assert_eq!(found(&sandbox), [""; 0]);
+}
+
+#[test]
+fn names_that_are_not_utf8_are_judged() {
+    use std::os::unix::ffi::OsStrExt;
+    let sandbox = Sandbox::workspace();
+    let name = std::ffi::OsStr::from_bytes(b"\xff\xfe.bak");
+    fs::write(sandbox.top.join(name), "").unwrap();
+    sandbox.git(&["add", "-A", "-f"]);
+    assert_eq!(found(&sandbox), ["\\xff\\xfe.bak"]);
+}
+
+#[test]
+fn announced_files_are_no_change_and_unmerged_ones_cannot_be_judged() {
+    let sandbox = Sandbox::workspace();
+    sandbox.write("x.bak", "");
+    sandbox.git(&["add", "-f", "-N", "x.bak"]);
+    assert_eq!(found(&sandbox), [""; 0], "git commits nothing of an intent to add");
+    sandbox.git(&["reset", "-q"]);
+
+    sandbox.git(&["checkout", "-q", "-b", "side"]);
+    sandbox.write("web/index.js", "side\n");
+    sandbox.git(&["commit", "-q", "-am", "Side"]);
+    sandbox.git(&["checkout", "-q", "main"]);
+    sandbox.write("web/index.js", "main\n");
+    sandbox.git(&["commit", "-q", "-am", "Main"]);
+    assert_eq!(sandbox.try_git(&["merge", "-q", "side"]).code, Some(1));
+    let ran = sandbox.bakstop(&["check"]);
+    assert_eq!(ran.code, Some(2));
+    assert_eq!(
+        ran.err,
+        "error: could not judge the staged content: web/index.js is unmerged\n\
+         help: resolve the conflicts and `git add` the result\n"
+    );
+}
+
+#[test]
+fn thousands_of_files_in_one_commit() {
+    let sandbox = Sandbox::workspace();
+    for number in 0..3000 {
+        sandbox.write(format!("packages/p{}/f{number}.js", number % 100), number.to_string());
+    }
+    sandbox.rewrite("web/package.json");
+    sandbox.write("packages/p57/x.BAK", "");
+    sandbox.git(&["add", "-A", "-f"]);
+    assert_eq!(found(&sandbox), ["packages/p57/x.BAK", "web/package.json"]);
+    // The index now knows the trees of what it holds, as it does inside `git commit`.
+    sandbox.git(&["write-tree"]);
+    assert_eq!(found(&sandbox), ["packages/p57/x.BAK", "web/package.json"]);
+}
+
+#[test]
+fn submodules_are_judged_by_their_path() {
+    let sandbox = Sandbox::workspace();
+    let head = sandbox.git(&["rev-parse", "HEAD"]);
+    for path in ["web/.docker-deps", "module.bak"] {
+        sandbox.git(&["update-index", "--add", "--cacheinfo", &format!("160000,{},{path}", head.trim())]);
+    }
+    assert_eq!(found(&sandbox), ["web/.docker-deps"]);
+}
+
+#[test]
+fn repositories_that_gix_does_not_read_are_left_to_git() {
+    // (what makes the repository so, how git is told, what --verbose must say)
+    for (what, setup) in [
+        ("the index is sparse", &[&["sparse-checkout", "set", "--cone", "--sparse-index", "web"][..]][..]),
+        ("GIT_ALTERNATE_OBJECT_DIRECTORIES is set", &[]),
+        (
+            "the repository uses the extension",
+            &[&["config", "core.repositoryFormatVersion", "1"], &["config", "extensions.refStorage", "files"]],
+        ),
+    ] {
+        let sandbox = Sandbox::workspace();
+        for arguments in setup {
+            sandbox.git(arguments);
+        }
+        sandbox.rewrite("web/package.json");
+        sandbox.git(&["add", "web/package.json"]);
+        let mut command = sandbox.command(BAKSTOP);
+        command.args(["check", "--format", "json", "--verbose"]);
+        if what.starts_with("GIT_") {
+            command.env("GIT_ALTERNATE_OBJECT_DIRECTORIES", sandbox.outside());
+        }
+        let ran = finish(&mut command);
+        assert!(ran.err.contains(&format!("read by git, because {what}")), "{ran:?}");
+        assert_eq!(paths(&ran), ["web/package.json"], "{what}");
+    }
+}
+
+#[test]
+fn other_formats_of_a_repository() {
+    for format in ["--object-format=sha256", "--ref-format=reftable"] {
+        let sandbox = Sandbox::empty();
+        if sandbox.try_git(&["init", "-q", "-b", "main", format]).code != Some(0) {
+            println!("not tested: this git cannot make a repository with {format}");
+            continue;
+        }
+        sandbox.write("x.bak", "");
+        sandbox.git(&["add", "-A"]);
+        assert_eq!(found(&sandbox), ["x.bak"], "{format}, unborn");
+        sandbox.git(&["commit", "-q", "-m", "Bad, from before the guard"]);
+        assert_eq!(found(&sandbox), [""; 0], "{format}");
+        sandbox.write("package.json", format!("{{\"dependencies\": {{\"a\": \"{}\"}}}}", rewritten_spec()));
+        sandbox.git(&["add", "-A"]);
+        assert_eq!(found(&sandbox), ["package.json"], "{format}");
+    }
+}
+
+#[test]
+fn what_cannot_be_read_is_never_a_pass() {
+    let outside = Sandbox::empty();
+    let ran = outside.bakstop(&["check"]);
+    assert_eq!(ran.code, Some(2), "{ran:?}");
+    assert!(ran.err.contains("not a git repository") && ran.err.contains("help: run this inside"), "{}", ran.err);
+
+    let broken_index = Sandbox::workspace();
+    fs::write(broken_index.top.join(".git/index"), "DIRC nonsense").unwrap();
+    assert_eq!(broken_index.bakstop(&["check"]).code, Some(2));
+
+    let missing_blob = Sandbox::workspace();
+    missing_blob.rewrite("web/package.json");
+    missing_blob.git(&["add", "-A"]);
+    let id = missing_blob.git(&["rev-parse", ":web/package.json"]);
+    let (directory, file) = id.trim().split_at(2);
+    fs::remove_file(missing_blob.top.join(".git/objects").join(directory).join(file)).unwrap();
+    let ran = missing_blob.bakstop(&["check"]);
+    assert_eq!(ran.code, Some(2), "{ran:?}");
+    assert!(
+        ran.err.starts_with("error: could not read web/package.json: its content is not in the object store"),
+        "{}",
+        ran.err
+    );
+
+    let broken_head = Sandbox::workspace();
+    fs::write(broken_head.top.join(".git/refs/heads/main"), "0123456789\n").unwrap();
+    broken_head.write("x.bak", "");
+    broken_head.try_git(&["add", "-f", "x.bak"]);
+    assert_ne!(broken_head.bakstop(&["check"]).code, Some(0));
+
+    let unknown = Sandbox::workspace();
+    unknown.git(&["config", "core.repositoryFormatVersion", "1"]);
+    unknown.git(&["config", "extensions.fromTheFuture", "true"]);
+    assert_eq!(unknown.bakstop(&["check"]).code, Some(2));
+}
+
+#[test]
+fn a_reader_that_goes_away_does_not_change_the_verdict() {
+    let sandbox = Sandbox::workspace();
+    for number in 0..2000 {
+        sandbox.write(format!("{number}.bak"), "");
+    }
+    sandbox.git(&["add", "-A", "-f"]);
+    let mut child = sandbox.command(BAKSTOP).arg("check").stdout(std::process::Stdio::piped()).spawn().unwrap();
+    drop(child.stdout.take());
+    assert_eq!(child.wait().unwrap().code(), Some(1));
+}
+
+#[test]
+fn the_machine_readable_report_is_versioned() {
+    let sandbox = Sandbox::workspace();
+    sandbox.rewrite("web/package.json");
+    sandbox.git(&["add", "-A"]);
+    let report: Value = serde_json::from_str(&sandbox.bakstop(&["check", "--format", "json"]).out).unwrap();
+    let expected = json!({
+        "schema": "bakstop.check/1",
+        "findings": [{
+            "rule": "rewritten-manifest",
+            "severity": "error",
+            "path": "web/package.json",
+            "path_hex": null,
+            "place": {
+                "line": 4,
+                "column": 17,
+                "end_column": 17 + rewritten_spec().len() + 2,
+                "excerpt": format!("    \"@acme/ui\": \"{}\"", rewritten_spec()),
+            },
+            "message": "this dependency points into .docker-deps",
+            "help": "put the original manifest back, then stage it",
+            "steps": ["scripts/docker-prep.sh --restore", "git add :/web/package.json"],
+        }],
+        "summary": { "errors": 1, "warnings": 0, "judged": 1 },
+    });
+    assert_eq!(report, expected);
+}
+
+#[test]
+fn warnings_block_only_on_demand() {
+    let sandbox = Sandbox::workspace();
+    sandbox.write("web/package.json", "{ broken");
+    sandbox.git(&["add", "-A"]);
+    let ran = sandbox.bakstop(&["check"]);
+    assert_eq!(ran.code, Some(0));
+    assert!(ran.out.starts_with("warning[rewritten-manifest]"), "{}", ran.out);
+    assert!(ran.out.ends_with("bakstop: 1 warning in 1 file\n"), "{}", ran.out);
+    assert_eq!(sandbox.bakstop(&["check", "--deny-warnings"]).code, Some(1));
+}
+
+#[test]
+fn the_hook_obeys_its_switches_and_says_so() {
+    let sandbox = Sandbox::workspace();
+    sandbox.rewrite("web/package.json");
+    sandbox.write("x.bak", "");
+    sandbox.git(&["add", "-A", "-f"]);
+    let hook = |name: &str, value: &str| finish(sandbox.command(BAKSTOP).args(["hook", "pre-commit"]).env(name, value));
+    let ran = hook("UNRELATED", "1");
+    assert_eq!(ran.code, Some(1));
+    assert!(
+        ran.out.ends_with(
+            "bakstop: 2 errors in 2 files; the commit is blocked (to go on without this check: BAKSTOP=0 git commit)\n"
+        ),
+        "{}",
+        ran.out
+    );
+    assert_eq!(
+        hook("BAKSTOP", "0"),
+        Ran { code: Some(0), out: String::new(), err: "bakstop: not checked, because BAKSTOP=0\n".into() }
+    );
+    let ran = hook("BAKSTOP_SKIP", "stray-backup, rewritten-manifest");
+    assert_eq!(ran.code, Some(0));
+    assert_eq!(ran.err, "bakstop: not checked, because of BAKSTOP_SKIP: stray-backup, rewritten-manifest\n");
+    let ran = hook("BAKSTOP_SKIP", "stray-backups");
+    assert_eq!(ran.code, Some(2), "{ran:?}");
+    assert!(ran.err.contains("there is no rule stray-backups"), "{}", ran.err);
+}
+
+#[test]
+fn colour_obeys_the_pipe_and_the_environment() {
+    let sandbox = Sandbox::workspace();
+    sandbox.write("x.bak", "");
+    sandbox.git(&["add", "-A", "-f"]);
+    assert!(!sandbox.bakstop(&["check"]).out.contains('\u{1b}'));
+    assert!(sandbox.bakstop(&["check", "--color", "always"]).out.contains('\u{1b}'));
+    let forced = finish(sandbox.command(BAKSTOP).arg("check").env("CLICOLOR_FORCE", "1"));
+    assert!(forced.out.contains('\u{1b}'));
+    let refused = finish(sandbox.command(BAKSTOP).arg("check").env("CLICOLOR_FORCE", "1").env("NO_COLOR", "1"));
+    assert!(!refused.out.contains('\u{1b}'));
+}

@@ -1,0 +1,145 @@
+//! Real repositories for the tests, in an environment of their own.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+/// The program under test.
+pub const BAKSTOP: &str = env!("CARGO_BIN_EXE_bakstop");
+
+/// A directory that holds a repository and a home, and goes away with the test.
+pub struct Sandbox {
+    root: tempfile::TempDir,
+    /// The top of the work tree.
+    pub top: PathBuf,
+}
+
+/// What a command did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ran {
+    pub code: Option<i32>,
+    pub out: String,
+    pub err: String,
+}
+
+impl Sandbox {
+    /// A directory without a repository.
+    pub fn empty() -> Self {
+        let root = tempfile::tempdir().unwrap();
+        fs::create_dir(root.path().join("home")).unwrap();
+        let top = root.path().join("shop");
+        fs::create_dir(&top).unwrap();
+        Self { root, top }
+    }
+
+    /// A repository without a commit.
+    pub fn unborn() -> Self {
+        let sandbox = Self::empty();
+        sandbox.git(&["init", "-q", "-b", "main"]);
+        sandbox
+    }
+
+    /// A pnpm workspace with one commit.
+    pub fn workspace() -> Self {
+        let sandbox = Self::unborn();
+        sandbox.write(".gitignore", "node_modules/\n*.bak\n.docker-deps/*\n!.docker-deps/.gitkeep\n");
+        sandbox.write("package.json", "{\n  \"name\": \"shop\",\n  \"packageManager\": \"pnpm@10.6.5\"\n}\n");
+        sandbox.write("pnpm-workspace.yaml", "packages:\n  - backend\n  - web\n");
+        for name in ["backend", "web"] {
+            let manifest = format!(
+                "{{\n  \"name\": \"@shop/{name}\",\n  \"dependencies\": {{\n    \"@acme/ui\": \"^1.4.0\"\n  }}\n}}\n"
+            );
+            sandbox.write(&format!("{name}/package.json"), &manifest);
+            sandbox.write(&format!("{name}/index.js"), "export {};\n");
+        }
+        sandbox.write(".docker-deps/.gitkeep", "");
+        sandbox.git(&["add", "-A"]);
+        sandbox.git(&["commit", "-q", "-m", "Start"]);
+        sandbox
+    }
+
+    /// The directory around the repository.
+    pub fn outside(&self) -> &Path {
+        self.root.path()
+    }
+
+    /// The home directory of everything that runs here.
+    pub fn home(&self) -> PathBuf {
+        self.root.path().join("home")
+    }
+
+    /// Writes a file of the work tree, and the directories that it needs.
+    pub fn write(&self, path: impl AsRef<Path>, text: impl AsRef<[u8]>) {
+        let path = self.top.join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+
+    /// Rewrites a manifest as docker-prep does. The spec is assembled, so that the tests pass their own guard.
+    pub fn rewrite(&self, path: &str) {
+        let text = fs::read_to_string(self.top.join(path)).unwrap();
+        self.write(path, text.replace("^1.4.0", &rewritten_spec()));
+    }
+
+    /// Runs git, which must succeed; its output.
+    pub fn git(&self, arguments: &[&str]) -> String {
+        let ran = self.try_git(arguments);
+        assert_eq!(ran.code, Some(0), "git {arguments:?}: {}{}", ran.out, ran.err);
+        ran.out
+    }
+
+    /// Runs git, whatever comes of it.
+    pub fn try_git(&self, arguments: &[&str]) -> Ran {
+        self.run("git", arguments)
+    }
+
+    /// Runs the program under test at the top of the work tree.
+    pub fn bakstop(&self, arguments: &[&str]) -> Ran {
+        self.run(BAKSTOP, arguments)
+    }
+
+    /// Runs any program at the top of the work tree.
+    pub fn run(&self, program: impl AsRef<OsStr>, arguments: &[&str]) -> Ran {
+        finish(self.command(program).args(arguments))
+    }
+
+    /// A command at the top of the work tree, in the environment of the sandbox.
+    pub fn command(&self, program: impl AsRef<OsStr>) -> Command {
+        let mut command = Command::new(program);
+        command.current_dir(&self.top).stdin(Stdio::null()).env_clear();
+        command.envs(self.environment());
+        command
+    }
+
+    /// The environment of the sandbox: nothing of the machine's configuration, and the same identity and time always.
+    pub fn environment(&self) -> Vec<(&'static str, std::ffi::OsString)> {
+        vec![
+            ("PATH", std::env::var_os("PATH").unwrap()),
+            ("HOME", self.home().into()),
+            ("LC_ALL", "C.UTF-8".into()),
+            ("GIT_CONFIG_NOSYSTEM", "1".into()),
+            ("GIT_AUTHOR_NAME", "A".into()),
+            ("GIT_AUTHOR_EMAIL", "a@example.org".into()),
+            ("GIT_COMMITTER_NAME", "A".into()),
+            ("GIT_COMMITTER_EMAIL", "a@example.org".into()),
+            ("GIT_AUTHOR_DATE", "2026-01-02T03:04:05Z".into()),
+            ("GIT_COMMITTER_DATE", "2026-01-02T03:04:05Z".into()),
+        ]
+    }
+}
+
+/// Runs a command to its end.
+pub fn finish(command: &mut Command) -> Ran {
+    let output: Output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    Ran {
+        code: output.status.code(),
+        out: String::from_utf8_lossy(&output.stdout).into_owned(),
+        err: String::from_utf8_lossy(&output.stderr).into_owned(),
+    }
+}
+
+/// The spec that docker-prep writes.
+pub fn rewritten_spec() -> String {
+    format!("file:../{}/acme-ui-1.4.0.tgz", ".docker-deps")
+}
