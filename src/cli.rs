@@ -1,6 +1,6 @@
 //! The command line: what was said, as types.
 
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{Parser, Subcommand};
 
 use crate::commands::{check, explain, hook, install, rules, status, uninstall, verify};
 use crate::paint::When;
@@ -47,14 +47,4 @@ pub enum Verb {
     Explain(explain::Args),
     /// What the installed hooks run: check, with the switches that hooks obey
     Hook(hook::Args),
-}
-
-/// How a report is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
-pub enum Format {
-    /// For a person
-    #[default]
-    Human,
-    /// For a program: one JSON document, its schema versioned
-    Json,
 }

@@ -3,25 +3,28 @@
 //! The modules stand in the order of their layers: each uses only those above it. See docs/architecture.md.
 
 // Vocabulary: inert data.
-mod change;
-mod error;
 mod escape;
-mod finding;
 mod path;
+mod error;
+mod finding;
+mod change;
 // Parsers, rules, and the engine that brings them together.
-mod engine;
 mod formats;
 mod rule;
 mod rules;
+mod engine;
 // The outside world.
 mod env;
 mod git;
 mod hooks;
 // What is said, and how.
-mod cli;
-mod commands;
 mod paint;
 mod report;
+mod commands;
+mod cli;
+
+#[cfg(test)]
+mod tidy;
 
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;

@@ -3,10 +3,21 @@
 pub mod human;
 pub mod json;
 
-use crate::cli::Format;
+use clap::ValueEnum;
+
 use crate::error::Error;
 use crate::finding::Finding;
 use crate::paint::Paint;
+
+/// How a report is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum Format {
+    /// For a person
+    #[default]
+    Human,
+    /// For a program: one JSON document, its schema versioned
+    Json,
+}
 
 /// Writes the findings of a check in a format.
 pub fn check(format: Format, findings: &[Finding], judged: usize, view: human::View) -> String {

@@ -1,13 +1,12 @@
 //! `bakstop check`: judge what is about to be committed.
 
 use crate::change::Change;
-use crate::cli::Format;
 use crate::commands::{Context, Outcome};
 use crate::engine;
 use crate::error::Error;
 use crate::finding::Verdict;
 use crate::git;
-use crate::report::{self, human::View};
+use crate::report::{self, Format, human::View};
 use crate::rules::RULES;
 
 /// The arguments.
