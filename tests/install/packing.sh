@@ -1,0 +1,107 @@
+# shellcheck shell=sh disable=SC2034,SC2154 # its variables are run.sh's
+#
+# What .ci/release lays out, which is what install.sh reads.
+
+packing() {
+	label=release
+
+	begin "the layout"
+	(cd "$www/releases" && find . -type f) | sort >"$case/out"
+	: >"$case/err"
+	for version in 0.0.1 0.0.2; do
+		for suffix in '' .sha256; do
+			says "./v$version/bakstop-$version-$platform.tar.gz$suffix"
+		done
+	done
+	says ./latest
+	[ "$(cat "$www/releases/latest")" = 0.0.2 ] || wrong "latest is not the latest"
+	[ "$(wc -l <"$case/out")" -eq 5 ] || wrong "there is more than that"
+	end
+
+	begin "the archive's members"
+	tar -tzf "$www/releases/v0.0.2/$archive" >"$case/out"
+	: >"$case/err"
+	printf '%s\n' CHANGELOG.md LICENSE-APACHE LICENSE-MIT README.md bakstop >"$case/wanted"
+	cmp -s "$case/out" "$case/wanted" || wrong "the members are not those"
+	end
+
+	begin "the same bytes, from elsewhere, later, with another umask"
+	cp -R "$checkout" "$case/other"
+	touch "$case/other"/*
+	(
+		umask 077
+		SOURCE_DATE_EPOCH=1700000000 "$case/other/.ci/release" --out "$case/out dir" \
+			--bin "$scratch/two"
+	) >"$case/out" 2>"$case/err"
+	code=$?
+	ends 0
+	cmp -s "$www/releases/v0.0.2/$archive" "$case/out dir/v0.0.2/$archive" ||
+		wrong "the archives differ"
+	end
+
+	begin "dated by the last commit"
+	if have git; then
+		cp -R "$checkout" "$case/other"
+		(
+			cd "$case/other" && git init -q && git add -A &&
+				GIT_COMMITTER_DATE='1600000000 +0000' git -c user.name=a -c user.email=a@b.invalid \
+					commit -qm first &&
+				TZ=UTC0 .ci/release --out "$case/dated" --bin "$scratch/two"
+		) >"$case/out" 2>"$case/err"
+		code=$?
+		ends 0
+		TZ=UTC0 tar -tvzf "$case/dated/v0.0.2/$archive" >"$case/out"
+		says 2020-09-13
+	fi
+	end
+
+	begin "a binary that says something else"
+	release --out "$case/o" --bin "$scratch/one" >"$case/out"
+	code=$?
+	cp "$scratch/release.err" "$case/err"
+	ends 1
+	warns "should be bakstop 0.0.2"
+	empty "$case/o"
+	end
+
+	begin "a binary for elsewhere is not run"
+	echo nothing to run >"$case/foreign"
+	foreign=macos-aarch64
+	[ "$platform" != $foreign ] || foreign=linux-aarch64
+	release --out "$case/o" --bin "$case/foreign" --platform $foreign >"$case/out"
+	code=$?
+	cp "$scratch/release.err" "$case/err"
+	ends 0
+	says "v0.0.2/bakstop-0.0.2-$foreign.tar.gz"
+	end
+
+	begin "no licence, no release"
+	cp -R "$checkout" "$case/other"
+	rm "$case/other"/LICENSE*
+	SOURCE_DATE_EPOCH=1 "$case/other/.ci/release" --out "$case/o" --bin "$scratch/two" \
+		>"$case/out" 2>"$case/err"
+	code=$?
+	ends 1
+	warns "to go with the binary"
+	empty "$case/o"
+	end
+
+	for words in "" "--out" "--nonsense" "--out o --platform linux-x86_64"; do
+		begin "usage: ${words:-nothing}"
+		# shellcheck disable=SC2086 # words, and meant to be split
+		(cd "$case" && exec "$checkout/.ci/release" $words) >"$case/out" 2>"$case/err"
+		code=$?
+		ends 2
+		warns "--help"
+		end
+	done
+
+	begin "this very checkout can be packed"
+	version=$(sed -n '/^\[package\]/,/^\[/s/^version *= *"\([^"]*\)".*/\1/p' "$root/Cargo.toml")
+	stub "$version" "$case/bakstop"
+	SOURCE_DATE_EPOCH=1 "$root/.ci/release" --out "$case/o" --bin "$case/bakstop" \
+		>"$case/out" 2>"$case/err"
+	code=$?
+	ends 0
+	end
+}
