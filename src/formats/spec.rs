@@ -17,10 +17,16 @@ pub fn is_docker_deps(component: &[u8]) -> bool {
 ///
 /// `directory` is that of the manifest, relative to the top of the work tree. Decided on the meaning: the protocol is
 /// stripped, `\` read as `/`, and `.`, `..` and doubled slashes are resolved; a spec that only passes through the
-/// directory (`file:.docker-deps/../vendor/x.tgz`) does not count. Percent-escapes are undone as npm undoes them.
+/// directory (`file:.docker-deps/../vendor/x.tgz`) does not count. Package managers resolve against different
+/// directories (the manifest's, the workspace's, the dependent's), so any `.docker-deps` of the resolved path counts.
+/// Percent-escapes are undone as often as yarn undoes them: twice inside `patch:`.
 pub fn installs_from_docker_deps(spec: &str, directory: &str) -> bool {
-    let Some(path) = local_path(spec.trim()) else { return false };
-    [path, &percent_decoded(path)].into_iter().any(|path| leads_into_docker_deps(path, directory))
+    let once = percent_decoded(spec);
+    let twice = percent_decoded(&once);
+    [spec, &once, &twice]
+        .into_iter()
+        .filter_map(|spec| local_path(spec.trim()))
+        .any(|path| leads_into_docker_deps(path, directory))
 }
 
 /// Protocols that name something elsewhere: a registry, a server, a catalog whose own entry is judged where it stands.
@@ -190,6 +196,10 @@ mod tests {
             "file:../%2edocker-deps/x.tgz",
             "file:..%2f.docker-deps%2Fx.tgz",
             "patch:@s/x@file%3A../.docker-deps/x.tgz#./x.patch",
+            "patch:@s/x@file%253A..%252F%252edocker-deps%252Fx.tgz#~/x.patch",
+            "exec:../.docker-deps/pack.js",
+            "file://.docker-deps/x.tgz",
+            "file:/../.docker-deps/x.tgz",
             "@s/x@file:../.docker-deps/x.tgz",
             "file:../.Docker-Deps/x.tgz",
         ] {

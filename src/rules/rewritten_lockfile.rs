@@ -14,20 +14,40 @@ pub const RULE: Rule = Rule {
     check: Check::File { wants, judge },
 };
 
-/// The lockfiles by name, and how to heal each: restoring `package.json` does not undo what an install wrote here, but
-/// an install over the restored manifests does.
-const LOCKFILES: [(&str, &[Step]); 5] = [
-    ("pnpm-lock.yaml", &[RESTORE, Step::Run("pnpm install --lockfile-only"), Step::Git("git add")]),
-    ("package-lock.json", &[RESTORE, Step::Run("npm install --package-lock-only"), Step::Git("git add")]),
-    ("npm-shrinkwrap.json", &[RESTORE, Step::Run("npm install --package-lock-only"), Step::Git("git add")]),
-    ("yarn.lock", &[RESTORE, Step::Run("yarn install"), Step::Git("git add")]),
-    ("bun.lock", &[RESTORE, Step::Run("bun install --lockfile-only"), Step::Git("git add")]),
+/// A lockfile, and the commands that heal it. Restoring `package.json` does not undo what an install wrote into it. An
+/// install over the restored manifests does, with pnpm and bun; npm and yarn keep the trace, so there the committed file
+/// comes back first (observed with npm 11, pnpm 10 to 12, yarn 1 and 4, bun 1).
+struct Lockfile {
+    /// The file's name begins and ends so: pnpm's `gitBranchLockfile` puts the branch between.
+    name: (&'static str, &'static str),
+    cure: &'static [Step],
+}
+
+const LOCKFILES: [Lockfile; 8] = [
+    Lockfile { name: ("pnpm-lock", ".yaml"), cure: &[RESTORE, Step::Run("pnpm install --lockfile-only"), ADD] },
+    Lockfile { name: ("package-lock", ".json"), cure: NPM },
+    Lockfile { name: ("npm-shrinkwrap", ".json"), cure: NPM },
+    Lockfile { name: ("yarn", ".lock"), cure: YARN },
+    Lockfile { name: (".pnp", ".cjs"), cure: YARN },
+    Lockfile { name: (".pnp.data", ".json"), cure: YARN },
+    Lockfile { name: ("bun", ".lock"), cure: BUN },
+    Lockfile { name: ("bun", ".lockb"), cure: BUN },
 ];
 
 const RESTORE: Step = Step::Run("scripts/docker-prep.sh --restore");
+const TAKE_BACK: Step = Step::Git("git checkout HEAD --");
+const ADD: Step = Step::Git("git add");
+const NPM: &[Step] = &[RESTORE, TAKE_BACK, Step::Run("npm install --package-lock-only"), ADD];
+const YARN: &[Step] = &[RESTORE, TAKE_BACK, Step::Run("yarn install"), ADD];
+const BUN: &[Step] = &[RESTORE, Step::Run("bun install --lockfile-only"), ADD];
 
-fn lockfile(path: &RepoPath) -> Option<&'static [Step]> {
-    LOCKFILES.iter().find(|(name, _)| path.is_named(name)).map(|(_, cure)| *cure)
+fn lockfile(path: &RepoPath) -> Option<&'static Lockfile> {
+    let name = path.file_name();
+    LOCKFILES.iter().find(|Lockfile { name: (begin, end), .. }| {
+        // Between the two stands nothing, or for pnpm `.branch`.
+        let between = name.strip_prefix(begin.as_bytes()).and_then(|rest| rest.strip_suffix(end.as_bytes()));
+        between.is_some_and(|branch| branch.is_empty() || (*begin == "pnpm-lock" && branch.starts_with(b".")))
+    })
 }
 
 fn wants(path: &RepoPath) -> bool {
@@ -47,7 +67,7 @@ fn judge(file: &File, findings: &mut Findings) {
         }
         start += line.len();
     }
-    let (Some(first), Some(steps)) = (first, lockfile(&file.path)) else { return };
+    let (Some(first), Some(lockfile)) = (first, lockfile(&file.path)) else { return };
     let more = match lines {
         1 => String::new(),
         2 => ", and 1 more line does".into(),
@@ -55,7 +75,7 @@ fn judge(file: &File, findings: &mut Findings) {
     };
     findings
         .place(file, &first, format!("the lockfile resolves a package from .docker-deps{more}"))
-        .cure("restoring package.json does not undo this; install again over the restored manifests", steps);
+        .cure("restoring package.json does not undo this; install again over the restored manifests", lockfile.cure);
 }
 
 /// Comments, and the message of a deprecated package: the only free text that a lockfile carries.
@@ -89,6 +109,17 @@ mod tests {
                 format!("web/yarn.lock:1:15: {text}, and 2 more lines do"),
             ]
         );
+    }
+
+    #[test]
+    fn what_yarn_and_bun_and_branches_write_is_judged_too() {
+        let text = format!("x {}/x.tgz\0", ".docker-deps");
+        for name in [".pnp.cjs", ".pnp.data.json", "bun.lockb", "pnpm-lock.feat!a.yaml"] {
+            assert_eq!(transcript(&RULE, &Fake::default().file(name, &text)).len(), 1, "{name}");
+        }
+        for name in ["pnpm-lock-notes.yaml", "yarn.lock.md", "my-yarn.lock", "bun.lockbox"] {
+            assert_eq!(transcript(&RULE, &Fake::default().file(name, &text)).len(), 0, "{name}");
+        }
     }
 
     #[test]

@@ -34,20 +34,25 @@ const PACKAGE: &[&[&str]] = &[
     &["resolutions"],
     &["pnpm", "overrides"],
     &["pnpm", "packageExtensions"],
+    &["pnpm", "patchedDependencies"],
     // bun keeps its catalogs in the manifest, at the top or under `workspaces`.
     &["catalog"],
     &["catalogs"],
     &["workspaces", "catalog"],
     &["workspaces", "catalogs"],
+    &["patchedDependencies"],
 ];
 
-const WORKSPACE: &[&[&str]] = &[&["overrides"], &["catalog"], &["catalogs"], &["packageExtensions"]];
+/// Of pnpm's workspace file and yarn's settings.
+const SETTINGS: &[&[&str]] =
+    &[&["overrides"], &["catalog"], &["catalogs"], &["packageExtensions"], &["patchedDependencies"]];
 
-const MANIFESTS: [Manifest; 4] = [
+const MANIFESTS: [Manifest; 5] = [
     Manifest { name: "package.json", syntax: Syntax::Json, specs: PACKAGE },
     Manifest { name: "package.json5", syntax: Syntax::Json5, specs: PACKAGE },
     Manifest { name: "package.yaml", syntax: Syntax::Yaml, specs: PACKAGE },
-    Manifest { name: "pnpm-workspace.yaml", syntax: Syntax::Yaml, specs: WORKSPACE },
+    Manifest { name: "pnpm-workspace.yaml", syntax: Syntax::Yaml, specs: SETTINGS },
+    Manifest { name: ".yarnrc.yml", syntax: Syntax::Yaml, specs: SETTINGS },
 ];
 
 fn manifest(path: &RepoPath) -> Option<&'static Manifest> {
@@ -64,8 +69,10 @@ fn judge(file: &File, findings: &mut Findings) {
     let Some(manifest) = manifest(&file.path) else { return };
     match parse(manifest.syntax, &file.text) {
         Ok(root) => {
-            for path in manifest.specs {
-                for_each_below(&root, path, &mut |node| {
+            // pnpm 10 and 11 read a manifest through JavaScript's prototype chain.
+            let roots = || std::iter::once(&root).chain(root.get("__proto__"));
+            for (path, root) in manifest.specs.iter().flat_map(|path| roots().map(move |root| (path, root))) {
+                for_each_below(root, path, &mut |node| {
                     if node.text().is_some_and(|spec| installs_from_docker_deps(spec, &file.directory())) {
                         findings
                             .place(file, &node.span, "this dependency points into .docker-deps")
@@ -137,6 +144,8 @@ mod tests {
             r#"{"workspaces": {"catalog": {"@s/x": "SPEC"}}}"#,
             r#"{"dependencies": {"@s/x": "SPEC", "@s/x": "1.0.0"}}"#,
             r#"{"dependencies": {}, "dependencies": {"@s/x": "SPEC"}}"#,
+            r#"{"patchedDependencies": {"@s/x@1.0.0": "SPEC"}}"#,
+            r#"{"__proto__": {"dependencies": {"@s/x": "SPEC"}}}"#,
         ] {
             let column = fields.find("\"SPEC\"").unwrap() + 1;
             assert_eq!(
@@ -155,6 +164,7 @@ mod tests {
             ("pnpm-workspace.yaml", "packages: ['*']\noverrides:\n  x: 'SPEC'\n", "3:6"),
             ("pnpm-workspace.yaml", "catalog:\n  x: SPEC\n", "2:6"),
             ("pnpm-workspace.yaml", "catalogs: {next: {x: SPEC}}\n", "1:22"),
+            (".yarnrc.yml", "packageExtensions:\n  a@*:\n    dependencies:\n      x: SPEC\n", "4:10"),
         ] {
             assert_eq!(judged(path, text), [format!("{path}:{place}: {POINTS}")]);
         }
