@@ -271,4 +271,58 @@ mod tests {
             assert_eq!(find_docker_deps(text.as_bytes()), None, "{text}");
         }
     }
+
+    mod spellings {
+        use proptest::prelude::*;
+
+        use super::super::*;
+
+        /// A separator, and steps that lead nowhere.
+        fn joint() -> impl Strategy<Value = String> {
+            let detour = prop_oneof![Just(""), Just("./"), Just("/"), Just("a/../"), Just("./b/.././"), Just("//")];
+            (prop_oneof![Just("/"), Just(r"\")], detour).prop_map(|(separator, detour)| format!("{separator}{detour}"))
+        }
+
+        /// A character, or its percent escape.
+        fn percent_escaped(text: String) -> impl Strategy<Value = String> {
+            proptest::collection::vec(0..4_u8, text.len()).prop_map(move |choices| {
+                text.bytes()
+                    .zip(choices)
+                    .map(|(byte, choice)| match choice {
+                        0 => format!("%{byte:02x}"),
+                        1 => format!("%{byte:02X}"),
+                        _ => char::from(byte).to_string(),
+                    })
+                    .collect()
+            })
+        }
+
+        fn spec() -> impl Strategy<Value = String> {
+            let protocol = prop_oneof![Just(""), Just("file:"), Just("link:"), Just("portal:"), Just("file://"), Just("git+file://")];
+            let directory = prop_oneof![Just(".docker-deps"), Just(".Docker-Deps")].prop_map(str::to_owned);
+            let start = prop_oneof![Just(".."), Just("."), Just("/srv/app"), Just("~"), Just("C:")];
+            (protocol, start, joint(), directory.prop_flat_map(percent_escaped), joint())
+                .prop_map(|(protocol, start, a, directory, b)| format!("{protocol}{start}{a}{directory}{b}x.tgz"))
+        }
+
+        proptest! {
+            #[test]
+            fn any_way_into_the_directory_is_found(spec in spec()) {
+                prop_assert!(installs_from_docker_deps(&spec, "backend"), "{spec}");
+            }
+
+            #[test]
+            fn a_trace_is_found_where_a_spec_is(spec in spec()) {
+                let line = format!("  '@s/x@{spec}': 1");
+                let span = find_docker_deps(line.as_bytes());
+                prop_assert!(span.is_some(), "{line}");
+            }
+
+            #[test]
+            fn no_text_is_too_odd(text in any::<Vec<u8>>()) {
+                let _ = find_docker_deps(&text).map(|span| &text[span]);
+                let _ = installs_from_docker_deps(&String::from_utf8_lossy(&text), "a/b");
+            }
+        }
+    }
 }
