@@ -10,8 +10,10 @@ use crate::env::Environment;
 use crate::error::Error;
 
 pub mod command;
+pub mod layout;
 mod native;
 mod staged;
+pub mod worktree;
 
 pub use command::Git;
 pub use staged::Staged;

@@ -8,13 +8,16 @@ mod path;
 mod error;
 mod finding;
 mod change;
+mod snapshot;
 // Parsers, rules, and the engine that brings them together.
 mod formats;
+mod debris;
 mod rule;
 mod rules;
 mod engine;
 // The outside world.
 mod env;
+mod child;
 mod git;
 mod hooks;
 // What is said, and how.

@@ -1,14 +1,130 @@
-//! `bakstop verify`.
+//! `bakstop verify`: prove that a build left the work tree as it was.
 
+use std::ffi::OsString;
+
+use crate::change::{Change, Content, Entry, Mode, ObjectId};
+use crate::child::{self, Ended, NotRun, Output};
 use crate::commands::{Context, Outcome};
+use crate::engine;
 use crate::error::Error;
-use crate::finding::Verdict;
+use crate::finding::{Finding, Verdict};
+use crate::git::worktree::{Look, WorkTree};
+use crate::paint::Paint;
+use crate::report;
+use crate::report::Format;
+use crate::report::verify::Verification;
+use crate::rule::Rule;
+use crate::rules;
+use crate::snapshot::{Changes, State};
 
 /// The arguments.
 #[derive(Debug, clap::Args)]
-pub struct Args {}
+pub struct Args {
+    /// How the report is written
+    #[arg(long, value_enum, value_name = "FORMAT", default_value_t)]
+    format: Format,
 
-/// Runs the verb.
-pub fn run(_args: &Args, _context: &Context) -> Result<Outcome, Error> {
-    Ok(Outcome::new(Verdict::Clean, ""))
+    /// The build to run: report what it changes, and end with its exit code if it fails. Without one, report everything
+    /// that is not clean
+    #[arg(last = true, value_name = "CMD")]
+    command: Vec<OsString>,
+}
+
+/// Compares the work tree with a clean one, or with what it was before the command.
+pub fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
+    let tree = WorkTree::open(&context.directory)?;
+    let see_git = |error: Error| error.or_help("see what `git status` says here");
+    let Some((program, arguments)) = args.command.split_first() else {
+        let changes = tree.snapshot(Look::Paths).map_err(see_git)?.changes_since_clean();
+        return tell(args, context, &tree, &changes, None);
+    };
+    let before = tree.snapshot(Look::Contents).map_err(see_git)?;
+    let output = match args.format {
+        Format::Human => Output::Inherited,
+        Format::Json => Output::ToStandardError,
+    };
+    let ended = match child::run(program, arguments, output) {
+        Ok(ended) => ended,
+        Err(NotRun { code, error }) => {
+            let notes = report::error(&error, Paint::PLAIN);
+            return Ok(Outcome { code, out: String::new(), notes });
+        }
+    };
+    let after = tree
+        .snapshot(Look::Contents)
+        .map_err(|error| error.or_help(format!("the command {}; see what `git status` says now", ended.told())))?;
+    tell(args, context, &tree, &after.changes_since(before), Some(ended))
+}
+
+fn tell(
+    args: &Args,
+    context: &Context,
+    tree: &WorkTree,
+    changes: &Changes,
+    ended: Option<Ended>,
+) -> Result<Outcome, Error> {
+    let findings = still_rewritten(tree, changes)?;
+    let verification = Verification { changes, findings: &findings, ended, prefix: tree.prefix() };
+    let out = match args.format {
+        Format::Human => verification.human(context.paint),
+        Format::Json => verification.json(),
+    };
+    let verdict = if changes.is_empty() { Verdict::Clean } else { Verdict::Found };
+    let mut outcome = Outcome::new(verdict, out);
+    if let Some(ended) = ended.filter(|ended| ended.code() != 0) {
+        outcome.code = ended.code();
+        if changes.is_empty() {
+            outcome = outcome.note(format!("bakstop: the command {}; the work tree is as it was", ended.told()));
+        }
+    } else if context.verbose && changes.is_empty() {
+        let state = if ended.is_some() { "as it was" } else { "clean" };
+        outcome = outcome.note(format!("bakstop: the work tree is {state}"));
+    }
+    Ok(outcome)
+}
+
+/// The rules that know the marks of a preparation which was not undone.
+const MARKS: [&str; 2] = ["rewritten-manifest", "rewritten-lockfile"];
+
+/// What those rules say of the files in the work tree that are not clean, so that the report can tell a forgotten
+/// restore from an edit.
+fn still_rewritten(tree: &WorkTree, changes: &Changes) -> Result<Vec<Finding>, Error> {
+    let rules: Vec<&Rule> = MARKS.into_iter().filter_map(rules::find).collect();
+    engine::judge(&rules, &Changed::of(tree, changes))
+}
+
+/// The files that changed, with the content that they have in the work tree.
+struct Changed<'a> {
+    tree: &'a WorkTree,
+    entries: Vec<Entry>,
+}
+
+impl<'a> Changed<'a> {
+    fn of(tree: &'a WorkTree, changes: &Changes) -> Self {
+        let present = [State::Conflicted, State::Staged, State::Modified, State::Untracked];
+        let paths = changes.paths.iter().filter(|difference| {
+            difference.after.as_ref().is_some_and(|dirt| dirt.states.iter().any(|state| present.contains(state)))
+        });
+        let entries = paths.filter_map(|difference| {
+            // The content is read by path: the id stands for none.
+            let id = ObjectId::from_bytes(&[0; 20])?;
+            Some(Entry { path: difference.path.clone(), mode: Mode::File, id, fresh: true })
+        });
+        Self { tree, entries: entries.collect() }
+    }
+}
+
+impl Change for Changed<'_> {
+    fn fresh(&self) -> &[Entry] {
+        &self.entries
+    }
+
+    fn whole(&self) -> Result<Vec<Entry>, Error> {
+        Ok(self.entries.clone())
+    }
+
+    fn read(&self, entry: &Entry, limit: u64) -> Result<Content, Error> {
+        // What is no regular file, or is gone, names no dependencies.
+        self.tree.read(&entry.path, limit).map(|content| content.unwrap_or(Content::Bytes(Vec::new())))
+    }
 }

@@ -1,6 +1,7 @@
 #![doc = include_str!("../../docs/rules/docker-deps-content.md")]
 
 use crate::change::{Entry, Mode};
+use crate::debris::is_packed;
 use crate::finding::{Severity, Step};
 use crate::formats::spec::is_docker_deps;
 use crate::rule::{Check, Findings, Rule};
@@ -14,18 +15,11 @@ pub const RULE: Rule = Rule {
     check: Check::Entry(judge),
 };
 
-/// Files that keep the directory in the tree on purpose: a Dockerfile's `COPY .docker-deps/` needs it to exist.
-const ALLOWED: [&[u8]; 2] = [b".gitkeep", b".gitignore"];
-
 fn judge(entry: &Entry, findings: &mut Findings) {
-    let mut inside = entry.path.components().skip_while(|component| !is_docker_deps(component)).skip(1);
-    let itself = is_docker_deps(entry.path.file_name());
-    match (inside.next(), inside.next()) {
-        (None, _) if !itself => return,
-        (Some(name), None) if ALLOWED.contains(&name) && entry.mode == Mode::File => return,
-        _ => {}
+    if !is_packed(&entry.path, entry.mode == Mode::File) {
+        return;
     }
-    let what = match (itself, entry.mode) {
+    let what = match (is_docker_deps(entry.path.file_name()), entry.mode) {
         (true, Mode::File) => ".docker-deps is staged as a file",
         (true, Mode::Symlink) => ".docker-deps is staged as a symbolic link",
         (true, Mode::Submodule) => ".docker-deps is staged as a submodule",

@@ -1,6 +1,7 @@
 #![doc = include_str!("../../docs/rules/stray-backup.md")]
 
 use crate::change::{Entry, Mode};
+use crate::debris::is_backup;
 use crate::finding::{Severity, Step};
 use crate::rule::{Check, Findings, Rule};
 
@@ -14,9 +15,7 @@ pub const RULE: Rule = Rule {
 };
 
 fn judge(entry: &Entry, findings: &mut Findings) {
-    let name = entry.path.file_name();
-    let backup = name.len() >= 4 && name[name.len() - 4..].eq_ignore_ascii_case(b".bak");
-    if backup && entry.mode != Mode::Submodule {
+    if is_backup(&entry.path) && entry.mode != Mode::Submodule {
         findings
             .path(&entry.path, "a backup file is staged")
             .cure("unstage it; the file itself stays", &[Step::Git("git rm --cached")]);

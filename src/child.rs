@@ -1,0 +1,148 @@
+//! Running the build that `verify` watches: the one process that is given our own streams.
+
+use std::ffi::OsString;
+use std::io::{self, ErrorKind};
+use std::os::fd::AsFd;
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Command, ExitStatus, Stdio};
+
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
+use signal_hook::iterator::Signals;
+
+use crate::error::Error;
+use crate::finding::Verdict;
+use crate::path::shell_quote;
+
+/// How the command ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// By itself, with this exit code.
+    Code(u8),
+    /// By a signal of this number.
+    Signal(u8),
+}
+
+impl Ended {
+    /// The exit code that a shell would give.
+    pub fn code(self) -> u8 {
+        match self {
+            Self::Code(code) => code,
+            Self::Signal(number) => 128_u8.saturating_add(number),
+        }
+    }
+
+    /// As the end of "the command …".
+    pub fn told(self) -> String {
+        match self {
+            Self::Code(code) => format!("ended with exit code {code}"),
+            Self::Signal(number) => format!("was ended by signal {number}"),
+        }
+    }
+}
+
+/// Why there is no end of the command to tell: the exit code for it, and the words.
+#[derive(Debug)]
+pub struct NotRun {
+    /// As a shell has it: 127 where there is no such program, 126 where it cannot be executed.
+    pub code: u8,
+    /// What to tell.
+    pub error: Error,
+}
+
+/// Where the command's standard output goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Output {
+    /// To our own.
+    Inherited,
+    /// To standard error, because ours is a document.
+    ToStandardError,
+}
+
+/// Runs a command to its end, without a shell. Signals that would end us do not: the command's end is ours to report.
+/// The terminal gives Ctrl-C to the command itself; what is sent to us alone with the wish to end it is passed on.
+pub fn run(program: &OsString, arguments: &[OsString], output: Output) -> Result<Ended, NotRun> {
+    let not_run = |error: io::Error| {
+        let code = if error.kind() == ErrorKind::NotFound { 127 } else { 126 };
+        let shown = shell_quote(program.as_encoded_bytes());
+        NotRun { code, error: Error::new(format!("start {shown}"), error) }
+    };
+    let mut command = Command::new(program);
+    command.args(arguments);
+    if output == Output::ToStandardError {
+        command.stdout(Stdio::from(io::stderr().as_fd().try_clone_to_owned().map_err(not_run)?));
+    }
+    // Before the command is started, so that no signal finds us unprepared once it runs.
+    let mut signals = Signals::new(watched()).map_err(not_run)?;
+    let handle = signals.handle();
+    let mut child = command.spawn().map_err(not_run)?;
+    let pid = Pid::from_child(&child);
+    let ended = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            for signal in signals.forever() {
+                // It may have ended just now; until it is waited for below, its id is nobody else's.
+                let _ = match signal {
+                    SIGTERM => kill_process(pid, Signal::TERM),
+                    SIGHUP => kill_process(pid, Signal::HUP),
+                    _ => Ok(()),
+                };
+            }
+        });
+        let ended = wait_for_end(pid);
+        handle.close();
+        ended
+    });
+    // Nothing is known of a command that cannot be waited for.
+    let lost = |error| NotRun { code: Verdict::Failed.code(), error: Error::new("wait for the command", error) };
+    ended.and_then(|()| child.wait()).map(how_ended).map_err(lost)
+}
+
+/// Waits until the process has ended, and leaves its id taken: a signal that is passed on cannot reach a stranger.
+fn wait_for_end(pid: Pid) -> io::Result<()> {
+    loop {
+        match waitid(WaitId::Pid(pid), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT) {
+            Err(rustix::io::Errno::INTR) => {}
+            result => return result.map(drop).map_err(io::Error::from),
+        }
+    }
+}
+
+fn how_ended(status: ExitStatus) -> Ended {
+    let number = |value: Option<i32>| value.and_then(|value| u8::try_from(value).ok());
+    match (number(status.code()), number(status.signal())) {
+        (Some(code), _) => Ended::Code(code),
+        (None, Some(signal)) => Ended::Signal(signal),
+        // Unix knows no third way; if it did, it would not be success.
+        (None, None) => Ended::Code(u8::MAX),
+    }
+}
+
+/// The signals to outlive. One that we were told to ignore stays ignored, and the command inherits that: it is what
+/// `nohup` is for.
+fn watched() -> Vec<i32> {
+    let ignored = std::fs::read_to_string("/proc/self/status").map_or(0, |status| ignored_signals(&status));
+    [SIGINT, SIGQUIT, SIGTERM, SIGHUP].into_iter().filter(|signal| ignored >> (signal - 1) & 1 == 0).collect()
+}
+
+/// The `SigIgn` mask of `proc_pid_status(5)`; other systems have no such file.
+fn ignored_signals(status: &str) -> u64 {
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_are_those_of_a_shell() {
+        assert_eq!(Ended::Code(3).code(), 3);
+        assert_eq!(Ended::Signal(15).code(), 143);
+    }
+
+    #[test]
+    fn the_mask_of_ignored_signals() {
+        assert_eq!(ignored_signals("Name:\tx\nSigIgn:\t0000000000001001\nSigCgt:\t0\n"), 0x1001);
+        assert_eq!(ignored_signals("Name:\tx\n"), 0);
+    }
+}

@@ -1,0 +1,142 @@
+//! The state of the work tree: what git says of it, and what git ignores.
+
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io::Read;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Path, PathBuf};
+
+use crate::change::Content;
+use crate::error::Error;
+use crate::escape::Escaped;
+use crate::git::command::{Git, records};
+use crate::path::RepoPath;
+use crate::snapshot::{Dirt, Fingerprint, Snapshot, State};
+
+mod fingerprint;
+mod leftovers;
+mod status;
+
+use fingerprint::{Hasher, Kind};
+use status::{Record, Status};
+
+/// A work tree that can be asked for its state, again and again.
+#[derive(Debug)]
+pub struct WorkTree {
+    git: Git,
+    top: PathBuf,
+    prefix: String,
+}
+
+/// How closely to look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Look {
+    /// Which paths are not clean. Enough for one moment.
+    Paths,
+    /// Their content as well, so that two moments can be compared.
+    Contents,
+}
+
+const DOING: &str = "read the state of the work tree";
+
+impl WorkTree {
+    /// The work tree that git would use in this directory.
+    pub fn open(directory: &Path) -> Result<Self, Error> {
+        let git = Git::new(directory);
+        let top = git
+            .output(DOING, &["rev-parse", "--show-toplevel"])
+            .map_err(|error| error.or_help("run this in the work tree of a git repository"))?;
+        // Only the last line feed is git's: a directory's name may hold one too.
+        let top = top.strip_suffix(b"\n").unwrap_or(&top);
+        let top = PathBuf::from(std::ffi::OsString::from_vec(top.to_vec()));
+        let prefix = git.prefix(DOING)?;
+        Ok(Self { git, top, prefix })
+    }
+
+    /// Where git was started, seen from the top: empty, or a path with a slash at its end.
+    pub fn prefix(&self) -> &str {
+        &self.prefix
+    }
+
+    /// The whole tree at this moment, wherever in it git was started.
+    pub fn snapshot(&self, look: Look) -> Result<Snapshot, Error> {
+        let answer = self.git.output(DOING, &status::ARGUMENTS)?;
+        let Status { head, mut records } = parse(&answer)?;
+        let leftovers = leftovers::without_known(leftovers::find(&self.top)?, &records, || self.tracked())?;
+        let leftover = Record { states: [State::Leftover].into(), ..Record::default() };
+        records.extend(leftovers.into_iter().map(|path| (path, leftover.clone())));
+
+        let mut paths = BTreeMap::new();
+        for (path, record) in records {
+            let fingerprint = match look {
+                Look::Paths => None,
+                Look::Contents => Some(fingerprint(&self.top, &path, &record)?),
+            };
+            paths.insert(path, Dirt { states: record.states, notes: record.notes, fingerprint });
+        }
+        Ok(Snapshot { head, paths })
+    }
+
+    /// The content of a regular file of the work tree, at most `limit` bytes of it; `None` if there is no such file.
+    pub fn read(&self, path: &RepoPath, limit: u64) -> Result<Option<Content>, Error> {
+        let file = self.top.join(OsStr::from_bytes(path.as_bytes()));
+        let Ok(about) = std::fs::symlink_metadata(&file) else { return Ok(None) };
+        if !about.is_file() {
+            return Ok(None);
+        }
+        if about.len() > limit {
+            return Ok(Some(Content::TooLarge(about.len())));
+        }
+        let mut content = Vec::new();
+        File::open(&file)
+            .and_then(|file| file.take(limit).read_to_end(&mut content))
+            .map_err(|error| Error::new(format!("read {path}"), error))?;
+        Ok(Some(Content::Bytes(content)))
+    }
+
+    /// Every path of the index, conflicted ones included.
+    fn tracked(&self) -> Result<Vec<RepoPath>, Error> {
+        let listing = self.git.output("list the index", &["ls-files", "-z", "--full-name", "--", ":/"])?;
+        Ok(records(&listing).map(RepoPath::new).collect())
+    }
+}
+
+fn parse(answer: &[u8]) -> Result<Status, Error> {
+    Status::parse(answer).map_err(|part| {
+        Error::new(DOING, format!("git's answer is not understood: {}", Escaped(part)))
+            .help("please report this, with the version of git")
+    })
+}
+
+/// A hash over what HEAD, the index and the work tree hold at this path.
+fn fingerprint(top: &Path, path: &RepoPath, record: &Record) -> Result<Fingerprint, Error> {
+    let failed = |error: std::io::Error| {
+        Error::new(format!("read {path}"), error).help("make it readable for this user, or run as its owner")
+    };
+    let mut hasher = Hasher::new();
+    hasher.part(b'w', &record.words);
+    for state in &record.states {
+        hasher.part(b'=', state.name().as_bytes());
+    }
+    let place = top.join(OsStr::from_bytes(path.as_bytes()));
+    if hasher.path(&place).map_err(failed)? == Kind::Directory && leftovers::is_repository(&place) {
+        nested(&place, &mut hasher)?;
+    }
+    hasher.finish().map_err(failed)
+}
+
+/// A submodule, or a repository inside this one, which git shows as one path: its HEAD, and whatever is not clean in it.
+fn nested(top: &Path, hasher: &mut Hasher) -> Result<(), Error> {
+    // Named outright, so that a `GIT_DIR` that stands for the outer repository cannot be meant.
+    let arguments = [&["--git-dir=.git", "--work-tree=."], &status::ARGUMENTS[..]].concat();
+    let answer =
+        Git::new(top).output(&format!("read the state of {}", Escaped(top.as_os_str().as_bytes())), &arguments)?;
+    hasher.part(b'n', &answer);
+    for (path, record) in parse(&answer)?.records {
+        let Fingerprint(inner) = fingerprint(top, &path, &record)?;
+        hasher.part(b'p', path.as_bytes());
+        hasher.part(b'i', &inner);
+    }
+    Ok(())
+}

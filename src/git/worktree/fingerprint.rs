@@ -1,0 +1,85 @@
+//! Telling one content from another.
+
+use std::fs::{self, File, Metadata};
+use std::io::{self, ErrorKind, Read};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use crate::snapshot::Fingerprint;
+
+/// A hash in the making. Each part is preceded by its kind and length, so that no two sequences of parts look alike.
+pub struct Hasher(gix::hash::Hasher);
+
+impl Hasher {
+    /// Without any part yet.
+    pub fn new() -> Self {
+        Self(gix::hash::hasher(gix::hash::Kind::Sha256))
+    }
+
+    /// Adds a part.
+    pub fn part(&mut self, kind: u8, bytes: &[u8]) {
+        self.start(kind, bytes.len() as u64);
+        self.0.update(bytes);
+    }
+
+    /// Adds what stands at a path, unless it is a directory: then the caller knows better. Links are not followed.
+    pub fn path(&mut self, path: &Path) -> io::Result<Kind> {
+        let about = match fs::symlink_metadata(path) {
+            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+                self.part(b'0', b"");
+                return Ok(Kind::Other);
+            }
+            about => about?,
+        };
+        if about.is_dir() {
+            self.part(b'd', b"");
+            return Ok(Kind::Directory);
+        }
+        if about.is_symlink() {
+            self.part(b'l', fs::read_link(path)?.as_os_str().as_bytes());
+        } else if about.is_file() {
+            self.file(path, &about)?;
+        } else {
+            // A pipe or a device: opening it could wait for ever.
+            self.part(b's', b"");
+        }
+        Ok(Kind::Other)
+    }
+
+    /// The hash over all parts.
+    pub fn finish(self) -> io::Result<Fingerprint> {
+        let id = self.0.try_finalize().map_err(|error| io::Error::other(error.to_string()))?;
+        <[u8; 32]>::try_from(id.as_bytes()).map(Fingerprint).map_err(io::Error::other)
+    }
+
+    fn file(&mut self, path: &Path, about: &Metadata) -> io::Result<()> {
+        // The owner's executable bit is the only one that git knows.
+        let kind = if about.permissions().mode() & 0o100 == 0 { b'f' } else { b'x' };
+        let mut file = File::open(path)?;
+        self.start(kind, about.len());
+        let mut buffer = vec![0; 64 * 1024];
+        loop {
+            match file.read(&mut buffer) {
+                Ok(0) => return Ok(()),
+                Ok(count) => self.0.update(&buffer[..count]),
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    fn start(&mut self, kind: u8, length: u64) {
+        self.0.update(&[kind]);
+        self.0.update(&length.to_le_bytes());
+    }
+}
+
+/// What was found at a path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// A directory, whose content is not part of the hash.
+    Directory,
+    /// Anything else, or nothing.
+    Other,
+}

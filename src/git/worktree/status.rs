@@ -1,0 +1,258 @@
+//! `git status --porcelain=v2 -z`, parsed to the byte (git-status(1)). What is not understood is refused.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::change::ObjectId;
+use crate::path::RepoPath;
+use crate::snapshot::{Head, State};
+
+/// Every way in which configuration or habit makes `git status` show less, overruled.
+///
+/// The file system monitor and the cache of untracked files are believed by git; a proof asks the file system. With
+/// `trustctime` and `checkStat`, a file that was changed and given its old size and time is still read again.
+pub const ARGUMENTS: [&str; 16] = [
+    "-c",
+    "core.fsmonitor=",
+    "-c",
+    "core.untrackedCache=false",
+    "-c",
+    "core.trustctime=true",
+    "-c",
+    "core.checkStat=default",
+    "status",
+    "--porcelain=v2",
+    "-z",
+    "--branch",
+    "--no-ahead-behind",
+    "--untracked-files=all",
+    "--no-renames",
+    "--ignore-submodules=none",
+];
+
+/// What git says of one path.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Record {
+    /// In what ways it is not clean.
+    pub states: BTreeSet<State>,
+    /// What else there is to say.
+    pub notes: BTreeSet<&'static str>,
+    /// Git's own words without the path: the modes and the ids that HEAD and the index hold.
+    pub words: Vec<u8>,
+}
+
+/// The whole answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Status {
+    /// Where HEAD is.
+    pub head: Head,
+    /// The paths that are not clean.
+    pub records: BTreeMap<RepoPath, Record>,
+}
+
+impl Status {
+    /// Parses an answer; the error is the part that is not understood.
+    pub fn parse(answer: &[u8]) -> Result<Self, &[u8]> {
+        let Some(answer) = answer.strip_suffix(b"\0") else { return Err(answer) };
+        let mut commit = None;
+        let mut branch = None;
+        let mut records: BTreeMap<RepoPath, Record> = BTreeMap::new();
+        let mut fields = answer.split(|&byte| byte == 0);
+        while let Some(field) = fields.next() {
+            if let Some(oid) = field.strip_prefix(b"# branch.oid ") {
+                let oid = if oid == b"(initial)" { None } else { Some(ObjectId::from_hex(oid).ok_or(field)?) };
+                commit = Some(oid);
+            } else if let Some(name) = field.strip_prefix(b"# branch.head ") {
+                branch = Some((name != b"(detached)").then(|| name.to_vec()));
+            } else if !field.starts_with(b"# ") {
+                let (path, record) = parse_record(field).ok_or(field)?;
+                merge(&mut records, path, record);
+                if field.starts_with(b"2 ") {
+                    let origin = fields.next().ok_or(field)?;
+                    merge(&mut records, RepoPath::new(origin), Record::of(State::Staged, "renamed"));
+                }
+            }
+        }
+        match (commit, branch) {
+            (Some(commit), Some(branch)) => Ok(Self { head: Head { commit, branch }, records }),
+            _ => Err(b"no word about HEAD"),
+        }
+    }
+}
+
+/// One path can have two records: removed from the index, and untracked where it stayed.
+fn merge(records: &mut BTreeMap<RepoPath, Record>, path: RepoPath, mut record: Record) {
+    if record.states.is_empty() {
+        return;
+    }
+    let known = records.entry(path).or_default();
+    known.states.append(&mut record.states);
+    known.notes.append(&mut record.notes);
+    known.words.append(&mut record.words);
+}
+
+impl Record {
+    fn of(state: State, note: &'static str) -> Self {
+        Self { states: [state].into(), notes: [note].into(), words: Vec::new() }
+    }
+}
+
+fn parse_record(field: &[u8]) -> Option<(RepoPath, Record)> {
+    match field {
+        [b'?', b' ', path @ ..] => {
+            Some((path_of(path)?, Record { states: [State::Untracked].into(), ..Record::default() }))
+        }
+        // Ignored paths are never asked for; a git that tells of them all the same is understood.
+        [b'!', b' ', path @ ..] => Some((path_of(path)?, Record::default())),
+        [b'1', b' ', ..] => tracked(field, 8),
+        [b'2', b' ', ..] => tracked(field, 9),
+        [b'u', b' ', ..] => unmerged(field),
+        _ => None,
+    }
+}
+
+/// Splits a record after this many words; the rest is the path, whatever it holds.
+fn split(field: &[u8], words: usize) -> Option<(Vec<&[u8]>, RepoPath)> {
+    let mut parts: Vec<&[u8]> = field.splitn(words + 1, |&byte| byte == b' ').collect();
+    let path = parts.pop()?;
+    (parts.len() == words).then_some((parts, path_of(path)?))
+}
+
+fn path_of(path: &[u8]) -> Option<RepoPath> {
+    (!path.is_empty()).then(|| RepoPath::new(path))
+}
+
+/// `1 <XY> <sub> <mH> <mI> <mW> <hH> <hI> <path>`; in a record `2` a score stands before the path.
+fn tracked(field: &[u8], words: usize) -> Option<(RepoPath, Record)> {
+    let (parts, path) = split(field, words)?;
+    let &[_, &[index, tree], submodule, head_mode, index_mode, tree_mode, head_id, index_id, ..] = &parts[..] else {
+        return None;
+    };
+    let mut record = Record { words: parts.join(&b' '), ..Record::default() };
+    let (states, notes) = (&mut record.states, &mut record.notes);
+    match index {
+        b'.' => {}
+        b'M' | b'A' | b'D' | b'T' | b'R' | b'C' => _ = states.insert(State::Staged),
+        _ => return None,
+    }
+    match tree {
+        b'.' => {}
+        b'D' => _ = states.insert(State::Deleted),
+        b'M' | b'A' | b'T' | b'R' | b'C' => _ = states.insert(State::Modified),
+        _ => return None,
+    }
+    if states.is_empty() {
+        return None;
+    }
+    notes.extend([index, tree].into_iter().filter_map(|letter| match letter {
+        b'A' => Some("new file"),
+        b'T' => Some("type changed"),
+        b'R' => Some("renamed"),
+        b'C' => Some("copied"),
+        _ => None,
+    }));
+    if index == b'D' {
+        notes.insert("deleted in the index");
+    }
+    let flipped = |old: &[u8], new: &[u8]| matches!((old, new), (b"100644", b"100755") | (b"100755", b"100644"));
+    if (flipped(head_mode, index_mode) && head_id == index_id) || flipped(index_mode, tree_mode) {
+        notes.insert("mode changed");
+    }
+    notes.extend(submodule_notes(submodule)?);
+    Some((path, record))
+}
+
+/// `N...`, or `S` and what is dirty in the submodule.
+fn submodule_notes(field: &[u8]) -> Option<impl Iterator<Item = &'static str>> {
+    const KNOWN: [(u8, &str); 3] = [(b'C', "new commits"), (b'M', "modified content"), (b'U', "untracked content")];
+    let flags = match field {
+        b"N..." => b"...",
+        [b'S', flags @ ..] => <&[u8; 3]>::try_from(flags).ok()?,
+        _ => return None,
+    };
+    let understood = flags.iter().zip(KNOWN).all(|(flag, (letter, _))| [b'.', letter].contains(flag));
+    understood.then(|| flags.iter().zip(KNOWN).filter(|(flag, _)| **flag != b'.').map(|(_, (_, note))| note))
+}
+
+/// `u <XY> <sub> <m1> <m2> <m3> <mW> <h1> <h2> <h3> <path>`.
+fn unmerged(field: &[u8]) -> Option<(RepoPath, Record)> {
+    let (parts, path) = split(field, 10)?;
+    let note = match parts[1] {
+        b"DD" => "both deleted",
+        b"AU" => "added by us",
+        b"UD" => "deleted by them",
+        b"UA" => "added by them",
+        b"DU" => "deleted by us",
+        b"AA" => "both added",
+        b"UU" => "both modified",
+        _ => return None,
+    };
+    Some((path, Record { words: parts.join(&b' '), ..Record::of(State::Conflicted, note) }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HEAD: &str = "# branch.oid (initial)\0# branch.head main\0";
+
+    fn one(record: &str) -> Option<String> {
+        let answer = format!("{HEAD}{record}\0");
+        let parsed = Status::parse(answer.as_bytes()).ok()?;
+        let told = parsed.records.iter().map(|(path, record)| {
+            let states: Vec<_> = record.states.iter().map(|state| state.name()).collect();
+            let notes: Vec<_> = record.notes.iter().copied().collect();
+            format!("{path}: {} ({})", states.join(", "), notes.join(", "))
+        });
+        Some(told.collect::<Vec<_>>().join("; "))
+    }
+
+    #[test]
+    fn each_kind_of_record() {
+        let a = "a".repeat(40);
+        let b = "b".repeat(40);
+        for (record, told) in [
+            (format!("1 .M N... 100644 100644 100644 {a} {a} a b"), "a b: modified ()"),
+            (format!("1 MM N... 100644 100644 100644 {a} {b} a"), "a: staged, modified ()"),
+            (format!("1 A. N... 000000 100644 100644 {a} {b} a"), "a: staged (new file)"),
+            (format!("1 .A N... 000000 000000 100644 {a} {a} a"), "a: modified (new file)"),
+            (format!("1 D. N... 100644 000000 000000 {a} {b} a"), "a: staged (deleted in the index)"),
+            (format!("1 .D N... 100644 100644 000000 {a} {a} a"), "a: deleted ()"),
+            (format!("1 .T N... 100644 100644 120000 {a} {a} a"), "a: modified (type changed)"),
+            (format!("1 .M N... 100644 100644 100755 {a} {a} a"), "a: modified (mode changed)"),
+            (format!("1 M. N... 100644 100755 100755 {a} {a} a"), "a: staged (mode changed)"),
+            (format!("1 .M SC.U 160000 160000 160000 {a} {a} s"), "s: modified (new commits, untracked content)"),
+            (format!("1 D. N... 100644 000000 000000 {a} {b} a\0? a"), "a: staged, untracked (deleted in the index)"),
+            (format!("2 R. N... 100644 100644 100644 {a} {a} R100 n\0o"), "n: staged (renamed); o: staged (renamed)"),
+            (format!("u UD N... 100644 100644 000000 100644 {a} {b} {a} a"), "a: conflicted (deleted by them)"),
+            ("? a\nb".into(), "a\\nb: untracked ()"),
+            ("! a".into(), ""),
+            ("# stash 1".into(), ""),
+        ] {
+            assert_eq!(one(&record).as_deref(), Some(told), "{record:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_understood_is_refused() {
+        let a = "a".repeat(40);
+        for record in [
+            String::new(),
+            "x a".into(),
+            "? ".into(),
+            "1 .M".into(),
+            format!("1 .. N... 100644 100644 100644 {a} {a} a"),
+            format!("1 .X N... 100644 100644 100644 {a} {a} a"),
+            format!("1 .M X... 100644 100644 100644 {a} {a} a"),
+            format!("1 .M SX.. 100644 100644 100644 {a} {a} a"),
+            format!("2 R. N... 100644 100644 100644 {a} {a} R100 n"),
+            format!("u XX N... 100644 100644 000000 100644 {a} {a} {a} a"),
+        ] {
+            assert_eq!(one(&record), None, "{record:?}");
+        }
+        for answer in ["", "\0", "? a\0", "# branch.oid (initial)\0", "# branch.oid xyz\0# branch.head main\0"] {
+            assert!(Status::parse(answer.as_bytes()).is_err(), "{answer:?}");
+        }
+        let cut = format!("{HEAD}? a");
+        assert!(Status::parse(cut.as_bytes()).is_err(), "an answer that was cut off");
+    }
+}
