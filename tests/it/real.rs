@@ -1,0 +1,238 @@
+//! The real tools, fetched from the package registries. Run by name, as CONTRIBUTING.md says:
+//! `cargo test --locked -- --ignored real_pnpm`.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::support::{BAKSTOP, Ran, Sandbox, finish};
+
+/// Installs npm packages once for all runs of the tests; the directory of their programs.
+fn npm_tools(packages: &[&str]) -> PathBuf {
+    let name: String = packages.join("+").chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
+    let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("tools").join(name);
+    let programs = directory.join("node_modules/.bin");
+    if !programs.exists() {
+        fs::create_dir_all(&directory).unwrap();
+        let ran = finish(
+            Command::new("npm").args(["install", "--no-audit", "--no-fund", "--prefix"]).arg(&directory).args(packages),
+        );
+        assert_eq!(ran.code, Some(0), "npm install {packages:?}: {}", ran.err);
+    }
+    programs
+}
+
+/// A command that sees the machine's network settings, the sandbox's git settings, and these programs first.
+fn command(sandbox: &Sandbox, programs: &Path, program: &str) -> Command {
+    let path = std::env::var_os("PATH").unwrap();
+    let path = std::env::join_paths(std::iter::once(programs.to_owned()).chain(std::env::split_paths(&path))).unwrap();
+    let mut command = Command::new(program);
+    command
+        .current_dir(&sandbox.top)
+        .stdin(std::process::Stdio::null())
+        .envs(sandbox.environment())
+        .env("PATH", path)
+        .env("CI", "1")
+        .env("NO_COLOR", "1")
+        .env_remove("CARGO_TARGET_DIR");
+    command
+}
+
+fn run(sandbox: &Sandbox, programs: &Path, line: &[&str]) -> Ran {
+    finish(command(sandbox, programs, line[0]).args(&line[1..]))
+}
+
+fn must(sandbox: &Sandbox, programs: &Path, line: &[&str]) -> Ran {
+    let ran = run(sandbox, programs, line);
+    assert_eq!(ran.code, Some(0), "{line:?}: {}{}", ran.out, ran.err);
+    ran
+}
+
+/// A workspace whose package is vendored as a tarball, as pnpm packs it, and installed from there.
+fn pnpm_workspace(programs: &Path) -> Sandbox {
+    let sandbox = Sandbox::unborn();
+    sandbox.write(".gitignore", "node_modules/\n*.bak\n.docker-deps/*\n!.docker-deps/.gitkeep\n");
+    sandbox.write(".docker-deps/.gitkeep", "");
+    sandbox.write("package.json", "{\n  \"name\": \"shop\",\n  \"private\": true\n}\n");
+    sandbox.write("pnpm-workspace.yaml", "packages:\n  - backend\n  - web\n");
+    for name in ["backend", "web"] {
+        let manifest = format!(
+            "{{\n  \"name\": \"@shop/{name}\",\n  \"version\": \"1.0.0\",\n  \"dependencies\": {{\n    \
+             \"@acme/ui\": \"file:../vendor/acme-ui-1.4.0.tgz\"\n  }}\n}}\n"
+        );
+        sandbox.write(format!("{name}/package.json"), manifest);
+    }
+    let sibling = sandbox.outside().join("ui");
+    fs::create_dir(&sibling).unwrap();
+    fs::write(sibling.join("package.json"), "{\"name\": \"@acme/ui\", \"version\": \"1.4.0\"}").unwrap();
+    for directory in ["vendor", ".docker-deps"] {
+        let target = sandbox.top.join(directory);
+        let ran = finish(command(&sandbox, programs, "pnpm").args(["pack", "--pack-destination"]).arg(target).current_dir(&sibling));
+        assert_eq!(ran.code, Some(0), "{}{}", ran.out, ran.err);
+    }
+    must(&sandbox, programs, &["pnpm", "install", "--ignore-scripts"]);
+    sandbox.git(&["add", "-A"]);
+    sandbox.git(&["commit", "-q", "-m", "Start"]);
+    sandbox
+}
+
+/// Rewrites as docker-prep does: every manifest, and an override where this pnpm reads it.
+fn prepare(sandbox: &Sandbox, overrides_in: &str) {
+    for path in ["package.json", "backend/package.json", "web/package.json"] {
+        let text = fs::read_to_string(sandbox.top.join(path)).unwrap();
+        sandbox.write(format!("{path}.bak"), &text);
+        sandbox.write(path, text.replace("../vendor/", &format!("../{}/", ".docker-deps")));
+    }
+    let spec = format!("file:{}/acme-ui-1.4.0.tgz", ".docker-deps");
+    if overrides_in == "package.json" {
+        let text = format!(
+            "{{\n  \"name\": \"shop\",\n  \"private\": true,\n  \"pnpm\": {{\n    \"overrides\": {{\n      \
+             \"@acme/ui\": \"{spec}\"\n    }}\n  }}\n}}\n"
+        );
+        sandbox.write("package.json", text);
+    } else {
+        let text = fs::read_to_string(sandbox.top.join(overrides_in)).unwrap();
+        sandbox.write(overrides_in, format!("{text}overrides:\n  '@acme/ui': {spec}\n"));
+    }
+}
+
+fn pnpm(version: &str, overrides_in: &str) {
+    let programs = npm_tools(&[&format!("pnpm@{version}")]);
+    let sandbox = pnpm_workspace(&programs);
+    assert_eq!(sandbox.bakstop(&["install"]).code, Some(0));
+    prepare(&sandbox, overrides_in);
+    // A person who installs while the tree is prepared.
+    must(&sandbox, &programs, &["pnpm", "install", "--ignore-scripts", "--no-frozen-lockfile"]);
+    sandbox.write("web/index.js", "export {};\n");
+    sandbox.git(&["add", "-A"]);
+
+    // Everything that the preparation and the install wrote into tracked files is caught, and nothing else.
+    let staged: BTreeSet<String> = sandbox.git(&["diff", "--cached", "--name-only"]).lines().map(str::to_owned).collect();
+    let report: serde_json::Value =
+        serde_json::from_str(&sandbox.bakstop(&["check", "--format", "json"]).out).unwrap();
+    let found: BTreeSet<String> =
+        report["findings"].as_array().unwrap().iter().map(|f| f["path"].as_str().unwrap().to_owned()).collect();
+    let mut debris = staged.clone();
+    debris.remove("web/index.js");
+    assert_eq!(found, debris);
+    assert!(found.contains("pnpm-lock.yaml") && found.contains("web/package.json") && found.contains(overrides_in), "{found:?}");
+
+    let blocked = sandbox.try_git(&["commit", "-m", "Ship it"]);
+    assert_eq!(blocked.code, Some(1), "{}{}", blocked.out, blocked.err);
+    println!("{}{}", blocked.out, blocked.err);
+
+    // The cure, as the report says it: restore, install again, stage.
+    for path in ["package.json", "backend/package.json", "web/package.json"] {
+        fs::rename(sandbox.top.join(format!("{path}.bak")), sandbox.top.join(path)).unwrap();
+    }
+    if overrides_in != "package.json" {
+        sandbox.git(&["checkout", "HEAD", "--", overrides_in]);
+    }
+    must(&sandbox, &programs, &["pnpm", "install", "--lockfile-only"]);
+    sandbox.git(&["add", "-A"]);
+    sandbox.git(&["commit", "-q", "-m", "Ship it"]);
+    assert_eq!(sandbox.git(&["show", "--format=", "--name-only", "HEAD"]), "web/index.js\n", "the lockfile is healed to the byte");
+}
+
+#[test]
+#[ignore = "fetches pnpm from the npm registry"]
+fn real_pnpm_10() {
+    pnpm("10", "package.json");
+}
+
+#[test]
+#[ignore = "fetches pnpm from the npm registry"]
+fn real_pnpm_12() {
+    pnpm("12", "pnpm-workspace.yaml");
+}
+
+/// husky 9 as its own `init` sets it up, with a hook that was there before and ends early.
+#[test]
+#[ignore = "fetches husky from the npm registry"]
+fn real_husky() {
+    let programs = npm_tools(&["husky@9"]);
+    let sandbox = Sandbox::workspace();
+    must(&sandbox, &programs, &["husky", "init"]);
+    sandbox.write(".husky/pre-commit", "echo formatted\nexit 0\n");
+    let installed = sandbox.bakstop(&["install"]);
+    assert_eq!(installed.code, Some(0), "{installed:?}");
+    println!("{}", installed.out);
+    println!("{}", fs::read_to_string(sandbox.top.join(".husky/pre-commit")).unwrap());
+    sandbox.git(&["add", "-A"]);
+    let bare = |arguments: &[&str]| {
+        let directory = Path::new(BAKSTOP).parent().unwrap();
+        let ran = finish(command(&sandbox, directory, "git").args(arguments));
+        println!("$ git {}\n{}{}", arguments.join(" "), ran.out, ran.err);
+        ran
+    };
+    assert_eq!(bare(&["commit", "-q", "-m", "Add husky"]).code, Some(0));
+
+    sandbox.rewrite("web/package.json");
+    let blocked = bare(&["commit", "-a", "-m", "Ship it"]);
+    assert_eq!(blocked.code, Some(1));
+    assert!(blocked.err.contains("formatted") && blocked.err.contains("error[rewritten-manifest]"), "{}", blocked.err);
+    sandbox.git(&["checkout", "HEAD", "--", "web/package.json"]);
+    sandbox.write("web/index.js", "export const x = 1;\n");
+    assert_eq!(bare(&["commit", "-a", "-m", "Ship it"]).code, Some(0));
+
+    let merged = sandbox.git(&["rev-parse", "HEAD"]);
+    sandbox.git(&["checkout", "-q", "-b", "side"]);
+    sandbox.rewrite("web/package.json");
+    sandbox.git(&["commit", "-q", "-a", "--no-verify", "-m", "Past the guard"]);
+    sandbox.git(&["checkout", "-q", "main"]);
+    assert_ne!(bare(&["merge", "--no-ff", "--no-edit", "side"]).code, Some(0));
+    assert_eq!(sandbox.git(&["rev-parse", "HEAD"]), merged);
+}
+
+/// The hook of `.pre-commit-hooks.yaml`, fetched and built from this repository's last commit.
+fn framework(package: &str, program: &str) {
+    let environment = Path::new(env!("CARGO_TARGET_TMPDIR")).join("tools").join(package);
+    if !environment.exists() {
+        let made = finish(Command::new("python3").args(["-m", "venv"]).arg(&environment));
+        assert_eq!(made.code, Some(0), "{}", made.err);
+        let installed = finish(Command::new(environment.join("bin/pip")).args(["install", "-q", package]));
+        assert_eq!(installed.code, Some(0), "{}", installed.err);
+    }
+    let programs = environment.join("bin");
+    let sandbox = Sandbox::workspace();
+    let here = env!("CARGO_MANIFEST_DIR");
+    let rev = finish(Command::new("git").args(["-C", here, "rev-parse", "HEAD"])).out;
+    sandbox.write(
+        ".pre-commit-config.yaml",
+        format!("repos:\n  - repo: {here}\n    rev: {}\n    hooks:\n      - id: bakstop\n", rev.trim()),
+    );
+    sandbox.git(&["add", "-A"]);
+    must(&sandbox, &programs, &[program, "install"]);
+    // The build of the hook needs the machine's toolchain, which lives in the real home.
+    let commit = |message: &str| {
+        let home = std::env::var_os("HOME").unwrap();
+        let mut command = command(&sandbox, &programs, "git");
+        let toolchain = |name: &str, directory: &str| {
+            std::env::var_os(name).unwrap_or_else(|| Path::new(&home).join(directory).into())
+        };
+        command.env("CARGO_HOME", toolchain("CARGO_HOME", ".cargo"));
+        command.env("RUSTUP_HOME", toolchain("RUSTUP_HOME", ".rustup"));
+        let ran = finish(command.args(["commit", "-a", "-m", message]));
+        println!("{}{}", ran.out, ran.err);
+        ran
+    };
+    assert_eq!(commit("Use the framework").code, Some(0));
+    sandbox.rewrite("web/package.json");
+    let blocked = commit("Ship it");
+    assert_eq!(blocked.code, Some(1));
+    let said = blocked.out + &blocked.err;
+    assert!(said.contains("error[rewritten-manifest]") && said.contains("web/package.json:4:17"), "{said}");
+}
+
+#[test]
+#[ignore = "fetches pre-commit from PyPI, and builds the hook"]
+fn real_pre_commit() {
+    framework("pre-commit", "pre-commit");
+}
+
+#[test]
+#[ignore = "fetches prek from PyPI, and builds the hook"]
+fn real_prek() {
+    framework("prek", "prek");
+}
