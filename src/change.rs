@@ -98,8 +98,9 @@ pub trait Change {
     /// The entries that are new; a deletion is not an entry.
     fn fresh(&self) -> &[Entry];
 
-    /// Every entry, new or not. Costs a walk over the whole tree, so it is asked for only when a rule compares files.
-    fn whole(&self) -> Result<Vec<Entry>, Error>;
+    /// Every entry that is wanted, new or not. Costs a walk over the whole tree, so it is asked for only when a rule
+    /// compares files.
+    fn whole(&self, wanted: &dyn Fn(&RepoPath) -> bool) -> Result<Vec<Entry>, Error>;
 
     /// The content of an entry, at most `limit` bytes of it.
     fn read(&self, entry: &Entry, limit: u64) -> Result<Content, Error>;

@@ -3,6 +3,7 @@
 use crate::change::{Change, Content, Entry};
 use crate::error::Error;
 use crate::finding::{Finding, Severity};
+use crate::path::RepoPath;
 use crate::rule::{Check, File, Findings, Rule, is_regular};
 
 /// The largest file that is judged, in bytes. Lockfiles of the largest public workspaces stay below a quarter of it.
@@ -15,17 +16,20 @@ pub fn judge(rules: &[&Rule], change: &dyn Change) -> Result<Vec<Finding>, Error
         found.append(&mut judge_entry(rules, entry, change)?);
     }
     for rule in rules {
-        if let Check::Files { wants, judge } = rule.check {
-            let wanted = |entry: &&Entry| is_regular(entry) && wants(&entry.path);
-            if change.fresh().iter().any(|entry| wanted(&entry)) {
-                let mut findings = Findings::of(rule);
-                let mut files = Vec::new();
-                for entry in change.whole()?.iter().filter(wanted) {
-                    files.extend(read(entry, change, &mut findings)?);
-                }
-                judge(&files, &mut findings);
-                found.append(&mut findings.into_vec());
+        if let Check::Files { wants, needs, judge } = rule.check {
+            if !change.fresh().iter().any(|entry| is_regular(entry) && wants(&entry.path)) {
+                continue;
             }
+            let mut whole = change.whole(&wants)?;
+            whole.retain(is_regular);
+            let paths: Vec<&RepoPath> = whole.iter().map(|entry| &entry.path).collect();
+            let mut findings = Findings::of(rule);
+            let mut files = Vec::new();
+            for entry in whole.iter().filter(|entry| needs(&entry.path, &paths)) {
+                files.extend(read(entry, change, &mut findings)?);
+            }
+            judge(&files, &mut findings);
+            found.append(&mut findings.into_vec());
         }
     }
     found.sort_by(|a, b| {
@@ -86,7 +90,6 @@ pub mod tests {
 
     use super::*;
     use crate::change::{Mode, ObjectId};
-    use crate::path::RepoPath;
 
     /// A change held in memory, for the tests of the engine and of the rules.
     #[derive(Default)]
@@ -126,8 +129,8 @@ pub mod tests {
         fn fresh(&self) -> &[Entry] {
             &self.fresh
         }
-        fn whole(&self) -> Result<Vec<Entry>, Error> {
-            Ok(self.whole.clone())
+        fn whole(&self, wanted: &dyn Fn(&RepoPath) -> bool) -> Result<Vec<Entry>, Error> {
+            Ok(self.whole.iter().filter(|entry| wanted(&entry.path)).cloned().collect())
         }
         fn read(&self, entry: &Entry, _limit: u64) -> Result<Content, Error> {
             self.read.borrow_mut().push(entry.path.to_string());
@@ -176,6 +179,24 @@ pub mod tests {
     fn findings_are_sorted_by_path() {
         let change = Fake::default().file("z/a", "x").file("b/a", "x");
         assert_eq!(transcript(&PROBE, &change), ["b/a:1:1: seen", "z/a:1:1: seen"]);
+    }
+
+    #[test]
+    fn a_file_full_of_findings_is_counted_not_listed() {
+        const EVERY_LINE: Rule = Rule {
+            check: Check::File {
+                wants: |_| true,
+                judge: |file, findings| {
+                    for at in 0..file.text.len() {
+                        findings.place(file, &(at..at), "seen");
+                    }
+                },
+            },
+            ..PROBE
+        };
+        let told = transcript(&EVERY_LINE, &Fake::default().file("a", &"\n".repeat(1000)).file("b", "\n"));
+        assert_eq!(told.len(), 102);
+        assert!(told.contains(&"a: 900 more places in this file say the same".to_owned()), "{told:?}");
     }
 
     #[test]

@@ -67,47 +67,48 @@ impl Place {
         let line_end = text[start..].iter().position(|&b| b == b'\n').map_or(text.len(), |n| start + n);
         let end = span.end.clamp(start, line_end);
 
-        let before: Vec<char> = String::from_utf8_lossy(&text[line_start..start]).chars().collect();
-        let inside: Vec<char> = String::from_utf8_lossy(&text[start..end]).chars().collect();
-        let after: Vec<char> = String::from_utf8_lossy(&text[end..line_end]).chars().collect();
-        let after = after.strip_suffix(&['\r']).unwrap_or(&after);
+        let before = String::from_utf8_lossy(&text[line_start..start]);
+        let inside = String::from_utf8_lossy(&text[start..end]);
+        let after = String::from_utf8_lossy(&text[end..line_end]);
+        let after = after.strip_suffix('\r').unwrap_or(&after);
+        let (column, width) = (before.chars().count() + 1, inside.chars().count());
 
         let mut excerpt = String::new();
-        if before.len() > CONTEXT {
+        // The last characters before the place: found from its end, because the line may be megabytes long.
+        let shown = before.char_indices().rev().nth(CONTEXT - 1).map_or(0, |(at, _)| at);
+        if shown > 0 {
             excerpt.push('…');
         }
-        push_escaped(&before[before.len().saturating_sub(CONTEXT)..], &mut excerpt);
+        push_escaped(&before[shown..], usize::MAX, &mut excerpt);
         let marked_start = excerpt.len();
         if mask {
             excerpt.push_str("********");
         } else {
-            push_escaped(&inside[..inside.len().min(MARKED)], &mut excerpt);
-            if inside.len() > MARKED {
-                excerpt.push('…');
-            }
+            push_escaped(&inside, MARKED, &mut excerpt);
         }
         let marked = marked_start..excerpt.len();
-        push_escaped(&after[..after.len().min(CONTEXT)], &mut excerpt);
-        if after.len() > CONTEXT {
-            excerpt.push('…');
-        }
+        push_escaped(after, CONTEXT, &mut excerpt);
 
-        let column = before.len() + 1;
         // A masked place does not tell the length of what it hides.
-        let end_column = if mask { column } else { column + inside.len() };
+        let end_column = if mask { column } else { column + width };
         Self { line: 1 + text[..start].iter().filter(|&&b| b == b'\n').count(), column, end_column, excerpt, marked }
     }
 }
 
-/// Appends characters safe to print; a tab becomes a space, so that the mark stays under what it marks.
-fn push_escaped(characters: &[char], out: &mut String) {
-    for &character in characters {
+/// Appends at most so many characters, safe to print, and a dot-dot-dot where there are more; a tab becomes a space, so
+/// that the mark stays under what it marks.
+fn push_escaped(text: &str, most: usize, out: &mut String) {
+    let mut characters = text.chars();
+    for character in characters.by_ref().take(most) {
         if character == '\t' {
             out.push(' ');
         } else {
             // Writing to a string cannot fail.
             let _ = write_escaped(character, out);
         }
+    }
+    if characters.next().is_some() {
+        out.push('…');
     }
 }
 

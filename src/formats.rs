@@ -4,5 +4,6 @@ pub mod dockerfile;
 pub mod document;
 pub mod json;
 pub mod npmrc;
+pub mod shell;
 pub mod spec;
 pub mod yaml;

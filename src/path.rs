@@ -8,13 +8,19 @@ use crate::escape::Escaped;
 /// A path relative to the top of the work tree, `/`-separated, as git stores it: bytes that need not be UTF-8.
 ///
 /// Its `Display` escapes what a terminal must not see; the raw bytes are had only on request.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RepoPath(Vec<u8>);
 
 impl RepoPath {
     /// A path from git's bytes.
     pub fn new(bytes: impl Into<Vec<u8>>) -> Self {
         Self(bytes.into())
+    }
+
+    /// Becomes another path, in the same memory.
+    pub fn replace(&mut self, bytes: &[u8]) {
+        self.0.clear();
+        self.0.extend_from_slice(bytes);
     }
 
     /// The raw bytes, for git and for the file system, never for a terminal.

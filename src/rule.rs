@@ -33,8 +33,10 @@ pub enum Check {
     },
     /// When a regular file that `wants` names is new: every such file, new or not, together.
     Files {
-        /// Which paths are worth reading.
+        /// Which paths may be compared.
         wants: fn(&RepoPath) -> bool,
+        /// Which of these are worth reading, given all of them.
+        needs: fn(&RepoPath, &[&RepoPath]) -> bool,
         /// Judges them against each other.
         judge: fn(&[File], &mut Findings),
     },
@@ -58,51 +60,74 @@ impl File {
     }
 }
 
+/// The most findings of one rule in one file. A machine or an enemy can write any number; the rest are counted.
+const MOST: usize = 100;
+
 /// Where a rule puts what it finds. Everything but the place and the message is filled in from the rule.
 #[derive(Debug)]
 pub struct Findings {
     rule: &'static str,
     severity: Severity,
     found: Vec<Finding>,
+    /// How many of the last findings are about the same file.
+    same_file: usize,
+    /// How many findings about a file were not kept.
+    beyond: Vec<(RepoPath, usize)>,
 }
 
 impl Findings {
     /// An empty sink for one rule.
     pub fn of(rule: &Rule) -> Self {
-        Self { rule: rule.id, severity: rule.severity, found: Vec::new() }
+        Self { rule: rule.id, severity: rule.severity, found: Vec::new(), same_file: 0, beyond: Vec::new() }
     }
 
     /// Reports a file as such.
     pub fn path(&mut self, path: &RepoPath, message: impl Into<String>) -> Draft<'_> {
-        self.push(path, None, message)
+        self.push(path, || None, message)
     }
 
     /// Reports a place in a file.
     pub fn place(&mut self, file: &File, span: &Span, message: impl Into<String>) -> Draft<'_> {
-        self.push(&file.path, Some(Place::locate(&file.text, span)), message)
+        self.push(&file.path, || Some(Place::locate(&file.text, span)), message)
     }
 
     /// Reports a place whose content is a secret: it is not kept.
     pub fn secret(&mut self, file: &File, span: &Span, message: impl Into<String>) -> Draft<'_> {
-        self.push(&file.path, Some(Place::masked(&file.text, span)), message)
+        self.push(&file.path, || Some(Place::masked(&file.text, span)), message)
     }
 
     /// What was found.
-    pub fn into_vec(self) -> Vec<Finding> {
+    pub fn into_vec(mut self) -> Vec<Finding> {
+        for (path, count) in std::mem::take(&mut self.beyond) {
+            let message = format!("{count} more places in this file say the same");
+            self.found.push(self.finding(&path, None, message));
+        }
         self.found
     }
 
-    fn push(&mut self, path: &RepoPath, place: Option<Place>, message: impl Into<String>) -> Draft<'_> {
-        self.found.push(Finding {
-            rule: self.rule,
-            severity: self.severity,
-            path: path.clone(),
-            place,
-            message: message.into(),
-            help: "",
-            steps: &[],
-        });
+    fn push(
+        &mut self,
+        path: &RepoPath,
+        place: impl FnOnce() -> Option<Place>,
+        message: impl Into<String>,
+    ) -> Draft<'_> {
+        let same = self.found.last().is_some_and(|last| &last.path == path);
+        self.same_file = if same { self.same_file + 1 } else { 1 };
+        if self.same_file > MOST {
+            match self.beyond.last_mut().filter(|(last, _)| last == path) {
+                Some((_, count)) => *count += 1,
+                None => self.beyond.push((path.clone(), 1)),
+            }
+            return Draft(None);
+        }
+        let finding = self.finding(path, place(), message.into());
+        self.found.push(finding);
         Draft(self.found.last_mut())
+    }
+
+    fn finding(&self, path: &RepoPath, place: Option<Place>, message: String) -> Finding {
+        let path = path.clone();
+        Finding { rule: self.rule, severity: self.severity, path, place, message, help: "", steps: &[] }
     }
 }
 

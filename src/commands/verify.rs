@@ -10,6 +10,7 @@ use crate::error::Error;
 use crate::finding::{Finding, Verdict};
 use crate::git::worktree::{Look, WorkTree};
 use crate::paint::Paint;
+use crate::path::RepoPath;
 use crate::report;
 use crate::report::Format;
 use crate::report::verify::Verification;
@@ -119,8 +120,8 @@ impl Change for Changed<'_> {
         &self.entries
     }
 
-    fn whole(&self) -> Result<Vec<Entry>, Error> {
-        Ok(self.entries.clone())
+    fn whole(&self, wanted: &dyn Fn(&RepoPath) -> bool) -> Result<Vec<Entry>, Error> {
+        Ok(self.entries.iter().filter(|entry| wanted(&entry.path)).cloned().collect())
     }
 
     fn read(&self, entry: &Entry, limit: u64) -> Result<Content, Error> {

@@ -1,1 +1,464 @@
-//! Dockerfiles.
+//! Dockerfiles as instructions, and what they run as words, each with its place.
+//!
+//! Lines are joined as BuildKit joins them; what a `RUN` holds is split into commands as a POSIX shell would.
+
+use std::collections::{HashMap, HashSet};
+use std::ops::Range;
+
+use crate::formats::document::{self, Syntax, Value as Json};
+use crate::formats::shell::{Command, Joined, Script, Variable, expand, is_for_a_shell, unquoted};
+
+/// One instruction.
+#[derive(Debug)]
+pub struct Instruction {
+    /// Its name, in capitals.
+    pub name: String,
+    /// The whole instruction.
+    text: Joined,
+    /// Where what follows the name and the flags is in `text`.
+    arguments: Range<usize>,
+    /// What an escape is written with.
+    escape: u8,
+    heredocs: Vec<Heredoc>,
+}
+
+/// A here-document that an instruction reads.
+#[derive(Debug)]
+struct Heredoc {
+    /// Where `<<NAME` is in the text of the instruction.
+    word: Range<usize>,
+    body: Joined,
+}
+
+/// The instructions of a Dockerfile. A text that is none gives instructions that nobody knows.
+pub fn parse(file: &[u8]) -> Vec<Instruction> {
+    let mut reader = Reader { file, at: if file.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 } };
+    let escape = reader.escape();
+    let mut instructions = Vec::new();
+    while let Some(line) = reader.line() {
+        let line = line.start + leading(&file[line.clone()])..line.end;
+        if line.is_empty() || file[line.start] == b'#' {
+            continue;
+        }
+        let mut text = Joined::default();
+        let mut next = Some(line);
+        while let Some(line) = next {
+            let (length, continued) = continuation(&file[line.clone()], escape);
+            text.push(file, line.start..line.start + length);
+            next = if continued { reader.line_of_continuation() } else { None };
+        }
+        let mut instruction = Instruction::of(text, escape);
+        instruction.heredocs = instruction.expected().into_iter().map(|expected| reader.heredoc(&expected)).collect();
+        instructions.push(instruction);
+    }
+    instructions
+}
+
+struct Reader<'a> {
+    file: &'a [u8],
+    at: usize,
+}
+
+/// A here-document whose body is still to be read.
+struct Expected {
+    word: Range<usize>,
+    name: Vec<u8>,
+    strip_tabs: bool,
+}
+
+impl Reader<'_> {
+    /// The next line, without its end.
+    fn line(&mut self) -> Option<Range<usize>> {
+        let start = self.at;
+        let rest = self.file.get(start..).filter(|rest| !rest.is_empty())?;
+        let length = rest.iter().position(|&byte| byte == b'\n').unwrap_or(rest.len());
+        self.at = start + length + 1;
+        let carriage_returns = rest[..length].iter().rev().take_while(|&&byte| byte == b'\r').count();
+        Some(start..start + length - carriage_returns)
+    }
+
+    /// The next line that is neither blank nor a comment.
+    fn line_of_continuation(&mut self) -> Option<Range<usize>> {
+        loop {
+            let line = self.line()?;
+            let text = self.file[line.clone()].trim_ascii_start();
+            if !text.is_empty() && text[0] != b'#' {
+                return Some(line);
+            }
+        }
+    }
+
+    /// The escape character: `# escape=` may change it, among the directives that begin the file.
+    fn escape(&mut self) -> u8 {
+        let mut escape = b'\\';
+        loop {
+            let start = self.at;
+            let directive = self.line().and_then(|line| {
+                let (name, value) =
+                    std::str::from_utf8(&self.file[line]).ok()?.trim().strip_prefix('#')?.split_once('=')?;
+                Some((name.trim().to_ascii_lowercase(), value.trim()))
+            });
+            match directive.as_ref().map(|(name, value)| (name.as_str(), *value)) {
+                Some(("escape", "`")) => escape = b'`',
+                Some(("escape" | "syntax" | "check", _)) => {}
+                _ => {
+                    self.at = start;
+                    return escape;
+                }
+            }
+        }
+    }
+
+    /// The body of a here-document: up to the line that is its name, or to the end of the file.
+    fn heredoc(&mut self, expected: &Expected) -> Heredoc {
+        let start = self.at.min(self.file.len());
+        let mut end = start;
+        while let Some(line) = self.line() {
+            let text = &self.file[line];
+            let tabs = if expected.strip_tabs { text.iter().take_while(|&&byte| byte == b'\t').count() } else { 0 };
+            if text[tabs..] == expected.name {
+                break;
+            }
+            end = self.at.min(self.file.len());
+        }
+        let mut body = Joined::default();
+        body.push(self.file, start..end);
+        Heredoc { word: expected.word.clone(), body }
+    }
+}
+
+/// How many bytes a line begins with that are blank.
+fn leading(line: &[u8]) -> usize {
+    line.len() - line.trim_ascii_start().len()
+}
+
+/// The length of a line without the escape that continues it, and whether there is one.
+fn continuation(line: &[u8], escape: u8) -> (usize, bool) {
+    let blanks = line.iter().rev().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
+    match line[..line.len() - blanks].split_last() {
+        Some((&last, before)) if last == escape && before.last() != Some(&escape) => (before.len(), true),
+        _ => (line.len(), false),
+    }
+}
+
+impl Instruction {
+    fn of(text: Joined, escape: u8) -> Self {
+        let bytes = &text.bytes;
+        let end = bytes.trim_ascii_end().len();
+        let name_end = bytes[..end].iter().position(u8::is_ascii_whitespace).unwrap_or(end);
+        let name = String::from_utf8_lossy(&bytes[..name_end]).to_ascii_uppercase();
+        let mut start = name_end;
+        loop {
+            start += leading(&bytes[start..end]);
+            if !bytes[start..end].starts_with(b"--") {
+                break;
+            }
+            start = word_end(bytes, start..end, escape);
+        }
+        Self { name, arguments: start..end, text, escape, heredocs: Vec::new() }
+    }
+
+    /// The words of the arguments, split at blanks outside of quotes.
+    fn words(&self) -> impl Iterator<Item = Range<usize>> {
+        let (bytes, end) = (&self.text.bytes, self.arguments.end);
+        let mut at = self.arguments.start;
+        std::iter::from_fn(move || {
+            let start = at + leading(&bytes[at..end]);
+            at = word_end(bytes, start..end, self.escape);
+            (start < end).then_some(start..at)
+        })
+    }
+
+    /// The words of the exec form, `["npm", "install"]`, as places of JSON strings.
+    fn exec_form(&self) -> Option<Vec<Range<usize>>> {
+        let range = self.arguments.clone();
+        let bytes = self.text.bytes[range.clone()].strip_prefix(b"[").map(|_| &self.text.bytes[range.clone()])?;
+        let Json::List(list) = document::parse(Syntax::Json, bytes).ok()?.value else { return None };
+        let word =
+            |node: &document::Node| node.text().map(|_| range.start + node.span.start..range.start + node.span.end);
+        list.iter().map(word).collect()
+    }
+
+    /// The here-documents that follow this instruction.
+    fn expected(&self) -> Vec<Expected> {
+        let bytes = &self.text.bytes;
+        let mut words = self.words();
+        let of_build = match self.name.as_str() {
+            "ONBUILD" => words.next().map(|word| bytes[word].to_ascii_uppercase()),
+            name => Some(name.as_bytes().to_vec()),
+        };
+        let mut expected = Vec::new();
+        if of_build.is_some_and(|name| [&b"RUN"[..], b"COPY", b"ADD"].contains(&name.as_slice())) {
+            while let Some(word) = words.next() {
+                let digits = bytes[word.clone()].iter().take_while(|byte| byte.is_ascii_digit()).count();
+                let Some(name) = bytes[word.start + digits..word.end].strip_prefix(b"<<") else { continue };
+                // `<< NAME` is one word to BuildKit.
+                let next = if name.is_empty() { words.next() } else { None };
+                let word = word.start..next.as_ref().map_or(word.end, |next| next.end);
+                let name = next.map_or(name, |next| &bytes[next]);
+                let strip_tabs = name.starts_with(b"-");
+                let name = &name[usize::from(strip_tabs)..];
+                if !name.is_empty() && !name.contains(&b'<') {
+                    expected.push(Expected { word, name: unquoted(name), strip_tabs });
+                }
+            }
+        }
+        expected
+    }
+
+    /// What `ARG` and `ENV` set: a name, and where its value is.
+    fn assignments(&self) -> Vec<(String, Option<Range<usize>>)> {
+        let bytes = &self.text.bytes;
+        let equals = |word: &Range<usize>| bytes[word.clone()].iter().position(|&byte| byte == b'=');
+        let name = |range: Range<usize>| String::from_utf8_lossy(&bytes[range]).into_owned();
+        let mut words = self.words().peekable();
+        if let Some(first) = words.next_if(|word| self.name == "ENV" && equals(word).is_none()) {
+            // `ENV name a value with blanks`
+            let start = first.end + leading(&bytes[first.end..self.arguments.end]);
+            return vec![(name(first), Some(start..self.arguments.end))];
+        }
+        words
+            .map(|word| match equals(&word) {
+                Some(equals) => (name(word.start..word.start + equals), Some(word.start + equals + 1..word.end)),
+                None => (name(word), None),
+            })
+            .collect()
+    }
+
+    /// What a `RUN` executes. Nothing for any other instruction.
+    pub fn script(&self) -> Script<'_> {
+        let mut script = Script::default();
+        if self.name != "RUN" {
+            return script;
+        }
+        if let Some(words) = self.exec_form() {
+            script.commands.push(Command::exec(&self.text, words));
+            return script;
+        }
+        match self.heredocs.as_slice() {
+            [only] if only.word == self.arguments => {
+                if is_for_a_shell(&only.body.bytes) {
+                    script.split(&only.body, 0..only.body.bytes.len());
+                }
+            }
+            heredocs => {
+                script.split(&self.text, self.arguments.clone());
+                if script.commands.first().is_some_and(Command::reads_a_script) {
+                    for heredoc in heredocs {
+                        script.split(&heredoc.body, 0..heredoc.body.bytes.len());
+                    }
+                }
+            }
+        }
+        script
+    }
+}
+
+/// The end of the word that starts here: a blank outside of quotes.
+fn word_end(bytes: &[u8], range: Range<usize>, escape: u8) -> usize {
+    let mut quote = None;
+    let mut at = range.start;
+    while at < range.end {
+        match bytes[at] {
+            byte if byte == escape && quote != Some(b'\'') => at += 1,
+            byte if quote == Some(byte) => quote = None,
+            byte @ (b'\'' | b'"') if quote.is_none() => quote = Some(byte),
+            byte if quote.is_none() && byte.is_ascii_whitespace() => return at,
+            _ => {}
+        }
+        at += 1;
+    }
+    range.end
+}
+
+/// What the `ARG`s and `ENV`s of a stage set, as far as this file alone decides it.
+#[derive(Debug, Default)]
+pub struct Variables {
+    in_stage: bool,
+    args: HashMap<String, Option<Variable>>,
+    envs: HashMap<String, Option<Variable>>,
+    /// The names that an `ENV` of an earlier stage sets: a stage that builds on it inherits them.
+    inherited: HashSet<String>,
+}
+
+/// What the official images of Node.js set by `ENV`, which no `ARG` overrides.
+const SET_BY_IMAGES: [&str; 2] = ["NODE_VERSION", "YARN_VERSION"];
+
+impl Variables {
+    /// Takes in what an instruction changes for those that follow.
+    pub fn apply(&mut self, instruction: &Instruction) {
+        match instruction.name.as_str() {
+            "FROM" => {
+                self.in_stage = true;
+                self.args.clear();
+                self.inherited.extend(std::mem::take(&mut self.envs).into_keys());
+            }
+            // An `ARG` before the first stage is not known inside of one.
+            "ARG" | "ENV" if self.in_stage => {
+                let value = |range| self.value(instruction, &range);
+                let set: Vec<_> =
+                    instruction.assignments().into_iter().map(|(name, range)| (name, range.and_then(value))).collect();
+                if instruction.name == "ENV" { self.envs.extend(set) } else { self.args.extend(set) }
+            }
+            _ => {}
+        }
+    }
+
+    fn value(&self, instruction: &Instruction, range: &Range<usize>) -> Option<Variable> {
+        let (text, used) = expand(&instruction.text.bytes[range.clone()], instruction.escape, |name| self.get(name))?;
+        let span = match used.as_slice() {
+            // Another variable under a new name: what there is to see and to change stands there.
+            [only] if only.text == text => only.span.clone(),
+            _ => instruction.text.span(range),
+        };
+        Some(Variable { text, span })
+    }
+
+    /// The value of a variable; `None` if this file alone does not decide it.
+    pub fn get(&self, name: &str) -> Option<&Variable> {
+        let arg = || self.args.get(name).filter(|_| !self.inherited.contains(name) && !SET_BY_IMAGES.contains(&name));
+        self.envs.get(name).or_else(arg)?.as_ref()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The commands that a Dockerfile runs, their words separated by `|`; `?` for a word that is not known.
+    fn commands(file: &str) -> Vec<String> {
+        let mut variables = Variables::default();
+        let mut shown = Vec::new();
+        for instruction in parse(file.as_bytes()) {
+            variables.apply(&instruction);
+            let script = instruction.script();
+            for command in &script.commands {
+                let word = |word| {
+                    script.resolve(&word, |name| variables.get(name)).map_or("?".into(), |resolved| resolved.text)
+                };
+                shown.push(command.words().map(word).collect::<Vec<_>>().join("|"));
+            }
+        }
+        shown
+    }
+
+    #[test]
+    fn lines_are_joined_as_buildkit_joins_them() {
+        for (file, shown) in [
+            ("\u{feff}run a \\\r\n  b\r\nRUN c", &["a|b", "c"][..]),
+            ("RUN a \\ \t\n\n  # comment\n   \n b\n", &["a|b"]),
+            ("# c\n\n  RUN a\\\nb", &["ab"]),
+            ("RUN a \\\\\nRUN b", &["a|\\", "b"]),
+            ("RUN a \\\n\\\n b", &["a|b"]),
+            ("RUN a \\", &["a"]),
+            ("# syntax=x\n#  Escape = `\nRUN a `\n b", &["a|b"]),
+            ("# c\n# escape=`\nRUN a \\\n b", &["a|b"]),
+            ("\n# escape=`\nRUN a \\\n b", &["a|b"]),
+            ("RUN --mount=type=x --network='a b' c --d", &["c|--d"]),
+            ("COPY a b\nCMD [\"a\"]\nrun\nRUN", &[]),
+        ] {
+            assert_eq!(commands(file), shown, "{file:?}");
+        }
+    }
+
+    #[test]
+    fn shell_words_and_operators() {
+        for (run, shown) in [
+            ("a && b || c; d | e & f", &["a", "b", "c", "d", "e", "f"][..]),
+            ("a 'b && c' \"d ; 'e'\" f\\ g h'i'\"j\"", &["a|b && c|d ; 'e'|f g|hij"]),
+            ("a 2>&1 >b <c 2>>d &>e f", &["a|f"]),
+            ("(a; b) # c && d", &["a", "b"]),
+            ("a#b", &["a#b"]),
+            ("A=b C='d e' f g=h", &["f|g=h"]),
+            ("if ! a; then { b; }; fi", &["a", "b", "}", "fi"]),
+            ("sudo -E env A=b c", &["c"]),
+            ("a $(b \"c)\" $(d)) e `f g` h", &["a|?|e|?|h"]),
+            ("a ${B:-c d} \"${E}\" '$F' \\$G", &["a|?|?|$F|$G"]),
+            ("[\"a\", \"b && c\", \"\\u0064\"]", &["a|b && c|d"]),
+            ("[ a ]", &["[|a|]"]),
+            ("a <<<b c", &["a|c"]),
+            ("a 'b", &["a|b"]),
+        ] {
+            assert_eq!(commands(&format!("RUN {run}")), shown, "{run}");
+        }
+    }
+
+    #[test]
+    fn here_documents() {
+        for (file, shown) in [
+            ("RUN <<EOF\na\nb \\\n  c\n# d\nEOF\nRUN e", &["a", "b|c", "e"][..]),
+            ("RUN --mount=x <<-'E F'\r\n\ta\r\n\tE F\r\nRUN b", &["a", "b"]),
+            ("RUN << EOF\na\nEOF", &["a"]),
+            ("RUN <<EOF\n#!/usr/bin/env bash\na\nEOF", &["a"]),
+            ("RUN <<EOF\n#!/usr/bin/python3\na\nEOF\nRUN b", &["b"]),
+            ("RUN bash -e <<EOF\na\nEOF", &["bash|-e", "a"]),
+            ("RUN cat <<EOF > x && b\na\nEOF\nRUN c", &["cat", "b", "c"]),
+            ("RUN <<EOF\ncat <<X > y\na\nX\nb\nEOF", &["cat", "b"]),
+            ("COPY <<A <<B /x/\nRUN a\nA\nRUN b\nB\nRUN c", &["c"]),
+            ("ONBUILD RUN <<EOF\nRUN a\nEOF\nRUN b", &["b"]),
+            ("RUN echo '<<EOF' \"<<EOF\" a<<EOF\nRUN b", &["echo|<<EOF|<<EOF|a", "b"]),
+            ("RUN <<EOF\na", &["a"]),
+        ] {
+            assert_eq!(commands(file), shown, "{file:?}");
+        }
+    }
+
+    #[test]
+    fn arg_and_env_in_all_their_spellings() {
+        for (line, shown) in [
+            ("ARG A=1 B=2", "1|2"),
+            ("ENV A=1 B=\"2 3\"", "1|2 3"),
+            ("ENV A 1 2", "1 2|?"),
+            ("ENV A='$X' B=\\$X", "$X|$X"),
+            ("ENV A=1\\\n B=2", "1|2"),
+            ("ENV A=${X:-1} B=$X", "?|?"),
+            ("ENV A=${X", "?|?"),
+            ("ENV A=", "|?"),
+        ] {
+            assert_eq!(commands(&format!("FROM x\n{line}\nRUN \"$A\" ${{B}}")), [shown], "{line}");
+        }
+    }
+
+    #[test]
+    fn a_word_stands_where_it_is_written() {
+        let file =
+            "\u{feff}FROM x\r\nENV B=wörd\r\nRUN a \\\r\n  # c\r\n  'wö'\\\r\nrd \"$B\"\r\nRUN <<E\r\n c\r\nE\r\n";
+        let mut variables = Variables::default();
+        let mut found = Vec::new();
+        for instruction in parse(file.as_bytes()) {
+            variables.apply(&instruction);
+            let script = instruction.script();
+            for word in script.commands.iter().flat_map(Command::words) {
+                let resolved = script.resolve(&word, |name| variables.get(name)).unwrap();
+                found.push(file[resolved.place(&resolved.text, file.as_bytes())].to_owned());
+            }
+        }
+        assert_eq!(found, ["a", "'wö'\\\r\nrd", "wörd", "c"]);
+    }
+
+    const PIECES: [&str; 34] = [
+        "RUN ", "ENV ", "ARG ", "FROM x", "COPY ", "ONBUILD ", "--m=x ", "escape=`", "\u{feff}", "\n", "\r\n", "\\",
+        "\\\n", "`", "\"", "'", "$", "${", "}", "$(", ")", "(", "<", "<<", "-", "EOF", "\nEOF\n", " ", "A", "=", "[\"",
+        "\"]", "#", "ä",
+    ];
+
+    proptest::proptest! {
+        #[test]
+        fn every_text_is_taken_and_every_place_is_inside(
+            pieces in proptest::collection::vec(proptest::sample::select(&PIECES[..]), 0..40)
+        ) {
+            let file = pieces.concat();
+            let mut variables = Variables::default();
+            for instruction in parse(file.as_bytes()) {
+                variables.apply(&instruction);
+                let script = instruction.script();
+                for word in script.commands.iter().flat_map(Command::words) {
+                    if let Some(resolved) = script.resolve(&word, |name| variables.get(name)) {
+                        let place = resolved.place(&resolved.text, file.as_bytes());
+                        assert!(place.start <= place.end && place.end <= file.len());
+                    }
+                }
+            }
+        }
+    }
+}

@@ -97,27 +97,27 @@ fn without_ini_comment(value: &str) -> String {
 
 /// A known name anywhere in a line, then a separator, then what is left of the line.
 static LOOSE: LazyLock<Option<Regex>> = LazyLock::new(|| {
-    let names = "_?authToken|_auth|_password|_?key|npmAuthToken|npmAuthIdent";
+    let names = "_?authToken|_auth|_password|npmAuthToken|npmAuthIdent";
     Regex::new(&format!(r#"(?i-u)(?:^|[^\w-])({names})(?:\[\])?["']?(?:[ \t]*[:=][ \t]*|[ \t]+)(.*)$"#)).ok()
 });
 
 /// A line of a file that has no better grammar. What is left of it after the name counts as the value, so that a
-/// second setting on the line cannot hide behind the first. A line that names nothing known is a value altogether.
+/// second setting on the line cannot hide behind the first; where no name is known, the line does. The place is the
+/// line: where a value begins in it, or whether one began on the line before, is a guess.
 fn loose(text: &[u8], line: &Span) -> Setting {
-    let inside = &text[line.clone()];
-    let found = LOOSE.as_ref().and_then(|pattern| pattern.captures(inside));
+    let found = LOOSE.as_ref().and_then(|pattern| pattern.captures(&text[line.clone()]));
     let (name, from) = match found.as_ref().and_then(|found| Some((found.get(1)?, found.get(2)?))) {
         Some((name, rest)) => (String::from_utf8_lossy(name.as_bytes()).into_owned(), line.start + rest.start()),
         None => (String::new(), line.start),
     };
-    let value = from..line.end;
-    let shown = lossy(text, &value);
-    let comment = shown.find(" #").or_else(|| shown.find("\t#")).unwrap_or(shown.len());
-    let text = shown[..comment].trim_end_matches([' ', '\t', ',', '}', ']']).to_owned();
-    Setting { name, key: line.start..from, text, value }
+    let rest = lossy(text, &(from..line.end));
+    let comment = rest.match_indices('#').find(|(at, _)| rest[..*at].ends_with([' ', '\t']));
+    let end = comment.map_or(rest.len(), |(at, _)| at);
+    let rest = rest[..end].trim_end_matches([' ', '\t', ',', '}', ']']).to_owned();
+    Setting { name, key: line.start..from, value: line.clone(), text: rest }
 }
 
-/// Every string of a document with the key that it stands under; that of a list's items is the list's.
+/// Every entry of a document, at any depth. The items of a list stand under its key; a map's own text is empty.
 fn yaml(root: &Node) -> Vec<Setting> {
     let mut settings = Vec::new();
     // A stack of its own: the depth of the file is not that of the program.
@@ -128,9 +128,10 @@ fn yaml(root: &Node) -> Vec<Setting> {
                 open.extend(entries.iter().map(|(key, node)| (key.text.clone(), key.span.clone(), node)));
             }
             Value::List(list) => open.extend(list.iter().map(|node| (name.clone(), key.clone(), node))),
-            Value::Text(text) => settings.push(Setting { name, key, value: node.span.clone(), text: text.clone() }),
-            Value::Other => {}
+            Value::Text(_) | Value::Other => {}
         }
+        let text = node.text().unwrap_or_default().to_owned();
+        settings.push(Setting { name, key, value: node.span.clone(), text });
     }
     settings
 }
@@ -175,10 +176,11 @@ pub fn url_passwords(text: &str) -> impl Iterator<Item = &str> {
 mod tests {
     use super::*;
 
-    /// The settings of a text as `name=text`, in the file's order.
+    /// The settings that hold a text, as `name=text`, in the file's order.
     fn shown(dialect: Dialect, text: &str) -> Vec<String> {
         let mut settings = settings(dialect, text.as_bytes());
         settings.sort_by_key(|setting| setting.value.start);
+        settings.retain(|setting| !setting.text.is_empty());
         settings.iter().map(|setting| format!("{}={}", setting.name, setting.text)).collect()
     }
 
@@ -199,8 +201,8 @@ mod tests {
 
     #[test]
     fn berry_is_read_at_any_depth_and_line_by_line_when_broken() {
-        let text = "npmScopes:\n  s: {npmAuthToken: \"a\\x62\"}\nx: &t c\nlist: [d, *t]\n";
-        assert_eq!(shown(Dialect::Berry, text), ["npmAuthToken=ab", "x=c", "list=c", "list=d"]);
+        let text = "npmScopes:\n  s: {npmAuthToken: \"a\\x62\"}\nx: &t c\nlist: [d, e]\n";
+        assert_eq!(shown(Dialect::Berry, text), ["npmAuthToken=ab", "x=c", "list=d", "list=e"]);
         let broken = "a: [\nnpmScopes: {s: {npmAuthToken: x}}\n\"npmAuthIdent\" : 'y' # c\n";
         assert_eq!(shown(Dialect::Berry, broken), ["=a: [", "npmAuthToken=x", "npmAuthIdent='y'"]);
     }

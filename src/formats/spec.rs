@@ -298,7 +298,14 @@ mod tests {
         }
 
         fn spec() -> impl Strategy<Value = String> {
-            let protocol = prop_oneof![Just(""), Just("file:"), Just("link:"), Just("portal:"), Just("file://"), Just("git+file://")];
+            let protocol = prop_oneof![
+                Just(""),
+                Just("file:"),
+                Just("link:"),
+                Just("portal:"),
+                Just("file://"),
+                Just("git+file://")
+            ];
             let directory = prop_oneof![Just(".docker-deps"), Just(".Docker-Deps")].prop_map(str::to_owned);
             let start = prop_oneof![Just(".."), Just("."), Just("/srv/app"), Just("~"), Just("C:")];
             (protocol, start, joint(), directory.prop_flat_map(percent_escaped), joint())

@@ -70,15 +70,15 @@ impl Git {
         self.output(doing, &["rev-parse", "--show-prefix"]).map(|answer| text(&answer))
     }
 
-    /// Every entry of the index, stage 0.
-    pub(super) fn index_entries(&self) -> Result<Vec<Entry>, Error> {
+    /// The wanted entries of the index, stage 0.
+    pub(super) fn index_entries(&self, wanted: &dyn Fn(&RepoPath) -> bool) -> Result<Vec<Entry>, Error> {
         let doing = "list the index";
         // `:/` is the whole tree, wherever git was started.
         let listing = self.output(doing, &["ls-files", "--stage", "-z", "--full-name", "--", ":/"])?;
         let mut entries = Vec::new();
         for record in records(&listing) {
             let entry = parse_staged_record(record).ok_or_else(|| unreadable(doing, record))?;
-            entries.extend(entry);
+            entries.extend(entry.filter(|entry| wanted(&entry.path)));
         }
         Ok(entries)
     }

@@ -81,8 +81,7 @@ impl Layout {
 
 /// The directories named `.husky` that hold tracked files, relative to the top of the work tree.
 pub fn tracked_husky_directories(git: &Git) -> Result<Vec<RepoPath>, Error> {
-    let listing =
-        git.output("look for .husky", &["ls-files", "-z", "--full-name", "--", ":(top,glob)**/.husky/*"])?;
+    let listing = git.output("look for .husky", &["ls-files", "-z", "--full-name", "--", ":(top,glob)**/.husky/*"])?;
     let mut directories: Vec<RepoPath> =
         records(&listing).map(|path| RepoPath::new(RepoPath::new(path).parent())).collect();
     directories.dedup();

@@ -247,17 +247,22 @@ pub struct Index {
 }
 
 impl Index {
-    /// Every entry of stage 0, none of them marked as fresh.
-    pub fn entries(&self) -> Vec<Entry> {
-        self.index
-            .entries()
-            .iter()
-            .filter(|entry| entry.stage() == Stage::Unconflicted && !entry.flags.contains(Flags::INTENT_TO_ADD))
-            .filter_map(|entry| {
-                let path = RepoPath::new(entry.path(&self.index).as_bytes());
-                Some(Entry { path, mode: convert_mode(entry.mode)?, id: convert_id(&entry.id).ok()?, fresh: false })
-            })
-            .collect()
+    /// The wanted entries of stage 0, none of them marked as fresh.
+    pub fn entries(&self, wanted: &dyn Fn(&RepoPath) -> bool) -> Vec<Entry> {
+        // One path is filled again and again: most of a large index is not wanted.
+        let mut path = RepoPath::default();
+        let mut entries = Vec::new();
+        for entry in self.index.entries() {
+            path.replace(entry.path(&self.index));
+            let committed = entry.stage() == Stage::Unconflicted && !entry.flags.contains(Flags::INTENT_TO_ADD);
+            if committed
+                && wanted(&path)
+                && let (Some(mode), Ok(id)) = (convert_mode(entry.mode), convert_id(&entry.id))
+            {
+                entries.push(Entry { path: path.clone(), mode, id, fresh: false });
+            }
+        }
+        entries
     }
 
     /// The content of a blob, or `None` if gix cannot give it.

@@ -59,10 +59,10 @@ impl Change for Staged {
         &self.fresh
     }
 
-    fn whole(&self) -> Result<Vec<Entry>, Error> {
+    fn whole(&self, wanted: &dyn Fn(&RepoPath) -> bool) -> Result<Vec<Entry>, Error> {
         let mut whole = match &self.native {
-            Some(index) => index.entries(),
-            None => self.git.index_entries()?,
+            Some(index) => index.entries(wanted),
+            None => self.git.index_entries(wanted)?,
         };
         let fresh: std::collections::HashSet<&RepoPath> = self.fresh.iter().map(|entry| &entry.path).collect();
         for entry in &mut whole {
