@@ -41,11 +41,6 @@ impl Paint {
         Self { on }
     }
 
-    /// Whether there is colour at all.
-    pub fn is_on(self) -> bool {
-        self.on
-    }
-
     /// What blocks or failed.
     pub fn bad(self, text: &str) -> String {
         self.style(text, Style::new().red().bold())
@@ -96,7 +91,7 @@ mod tests {
             (When::Never, &[("CLICOLOR_FORCE", "1")][..], true, false),
         ] {
             let env = variables.iter().copied().collect();
-            assert_eq!(Paint::decide(when, &env, terminal).is_on(), on, "{when:?} {variables:?} {terminal}");
+            assert_eq!(Paint::decide(when, &env, terminal).on, on, "{when:?} {variables:?} {terminal}");
         }
     }
 }

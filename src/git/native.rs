@@ -52,15 +52,10 @@ impl Repository {
         )
         .map_err(|error| format!("gix cannot open the repository ({error})"))?
         .to_thread_local();
-        let config = repository.config_snapshot();
-        for section in config.plumbing().sections_by_name("extensions").into_iter().flatten() {
-            let known = |name: &str| EXTENSIONS.iter().any(|known| known.eq_ignore_ascii_case(name));
-            if let Some(name) = section.value_names().find(|name| !known(&name.to_string())) {
-                return Err(format!("the repository uses the extension {name}"));
-            }
+        match unknown_extension(&repository) {
+            Some(name) => Err(format!("the repository uses the extension {name}")),
+            None => Ok(Self { repository, directory: directory.to_owned() }),
         }
-        drop(config);
-        Ok(Self { repository, directory: directory.to_owned() })
     }
 
     /// What is staged: the index compared with the tree of HEAD.
@@ -112,6 +107,14 @@ impl Repository {
             .map(Some)
             .map_err(|error| format!("gix cannot read the index ({error})"))
     }
+}
+
+/// The first extension of the repository format that gix is not known to follow.
+fn unknown_extension(repository: &gix::Repository) -> Option<String> {
+    let config = repository.config_snapshot();
+    let sections = config.plumbing().sections_by_name("extensions").into_iter().flatten();
+    let mut names = sections.flat_map(|section| section.value_names().collect::<Vec<_>>());
+    names.find(|name| !EXTENSIONS.iter().any(|known| known.eq_ignore_ascii_case(name)))
 }
 
 /// Compares the index with a tree, directory by directory, and skips every directory whose tree the index already knows

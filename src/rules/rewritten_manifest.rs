@@ -87,19 +87,16 @@ fn judge(file: &File, findings: &mut Findings) {
 
 /// A manifest that does not parse cannot be judged on its meaning, so a mention is enough to block it.
 fn unparsable(file: &File, error: &SyntaxError, findings: &mut Findings) {
-    // Parsers quote what they met; quoting it again adds nothing and would have to be escaped.
-    match find_docker_deps(&file.text) {
-        Some(span) => findings
+    if let Some(span) = find_docker_deps(&file.text) {
+        findings
             .place(file, &span, "this manifest cannot be parsed, and it mentions .docker-deps")
-            .cure("put the original manifest back, then stage it", RESTORE),
-        None => {
-            findings
-                .place(file, &error.span, "this manifest cannot be parsed, so its dependencies were not judged")
-                .cure("mend the syntax, then stage it", &[Step::Git("git add")])
-                .weigh(Severity::Warning);
-            return;
-        }
-    };
+            .cure("put the original manifest back, then stage it", RESTORE);
+    } else {
+        findings
+            .place(file, &error.span, "this manifest cannot be parsed, so its dependencies were not judged")
+            .cure("mend the syntax, then stage it", &[Step::Git("git add")])
+            .weigh(Severity::Warning);
+    }
 }
 
 /// Calls `visit` with every string below these keys, in the file's order.

@@ -68,7 +68,9 @@ fn pnpm_workspace(programs: &Path) -> Sandbox {
     fs::write(sibling.join("package.json"), "{\"name\": \"@acme/ui\", \"version\": \"1.4.0\"}").unwrap();
     for directory in ["vendor", ".docker-deps"] {
         let target = sandbox.top.join(directory);
-        let ran = finish(command(&sandbox, programs, "pnpm").args(["pack", "--pack-destination"]).arg(target).current_dir(&sibling));
+        let ran = finish(
+            command(&sandbox, programs, "pnpm").args(["pack", "--pack-destination"]).arg(target).current_dir(&sibling),
+        );
         assert_eq!(ran.code, Some(0), "{}{}", ran.out, ran.err);
     }
     must(&sandbox, programs, &["pnpm", "install", "--ignore-scripts"]);
@@ -108,15 +110,18 @@ fn pnpm(version: &str, overrides_in: &str) {
     sandbox.git(&["add", "-A"]);
 
     // Everything that the preparation and the install wrote into tracked files is caught, and nothing else.
-    let staged: BTreeSet<String> = sandbox.git(&["diff", "--cached", "--name-only"]).lines().map(str::to_owned).collect();
-    let report: serde_json::Value =
-        serde_json::from_str(&sandbox.bakstop(&["check", "--format", "json"]).out).unwrap();
+    let staged: BTreeSet<String> =
+        sandbox.git(&["diff", "--cached", "--name-only"]).lines().map(str::to_owned).collect();
+    let report: serde_json::Value = serde_json::from_str(&sandbox.bakstop(&["check", "--format", "json"]).out).unwrap();
     let found: BTreeSet<String> =
         report["findings"].as_array().unwrap().iter().map(|f| f["path"].as_str().unwrap().to_owned()).collect();
     let mut debris = staged.clone();
     debris.remove("web/index.js");
     assert_eq!(found, debris);
-    assert!(found.contains("pnpm-lock.yaml") && found.contains("web/package.json") && found.contains(overrides_in), "{found:?}");
+    assert!(
+        found.contains("pnpm-lock.yaml") && found.contains("web/package.json") && found.contains(overrides_in),
+        "{found:?}"
+    );
 
     let blocked = sandbox.try_git(&["commit", "-m", "Ship it"]);
     assert_eq!(blocked.code, Some(1), "{}{}", blocked.out, blocked.err);
@@ -132,7 +137,11 @@ fn pnpm(version: &str, overrides_in: &str) {
     must(&sandbox, &programs, &["pnpm", "install", "--lockfile-only"]);
     sandbox.git(&["add", "-A"]);
     sandbox.git(&["commit", "-q", "-m", "Ship it"]);
-    assert_eq!(sandbox.git(&["show", "--format=", "--name-only", "HEAD"]), "web/index.js\n", "the lockfile is healed to the byte");
+    assert_eq!(
+        sandbox.git(&["show", "--format=", "--name-only", "HEAD"]),
+        "web/index.js\n",
+        "the lockfile is healed to the byte"
+    );
 }
 
 #[test]

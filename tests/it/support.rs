@@ -50,8 +50,8 @@ impl Sandbox {
             let manifest = format!(
                 "{{\n  \"name\": \"@shop/{name}\",\n  \"dependencies\": {{\n    \"@acme/ui\": \"^1.4.0\"\n  }}\n}}\n"
             );
-            sandbox.write(&format!("{name}/package.json"), &manifest);
-            sandbox.write(&format!("{name}/index.js"), "export {};\n");
+            sandbox.write(format!("{name}/package.json"), &manifest);
+            sandbox.write(format!("{name}/index.js"), "export {};\n");
         }
         sandbox.write(".docker-deps/.gitkeep", "");
         sandbox.git(&["add", "-A"]);
