@@ -7,3 +7,33 @@ pub mod npmrc;
 pub mod shell;
 pub mod spec;
 pub mod yaml;
+
+use crate::finding::Span;
+
+use document::{Node, SyntaxError};
+
+/// The languages that manifests are written in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Syntax {
+    /// RFC 8259, as `JSON.parse` takes it.
+    Json,
+    /// JSON5: comments, trailing commas, bare keys, single quotes.
+    Json5,
+    /// YAML 1.2, with the merge keys of 1.1.
+    Yaml,
+}
+
+/// Parses a file. A leading byte order mark is passed over, as the package managers do; spans count it.
+pub fn parse(syntax: Syntax, bytes: &[u8]) -> Result<Node, SyntaxError> {
+    let text = std::str::from_utf8(bytes).map_err(|error| SyntaxError {
+        span: error.valid_up_to()..error.valid_up_to() + error.error_len().unwrap_or(1),
+        message: "the file is not UTF-8".into(),
+    })?;
+    let mark = if text.starts_with('\u{feff}') { 3 } else { 0 };
+    let shift = |span: Span| span.start + mark..span.end + mark;
+    match syntax {
+        Syntax::Json => json::parse(&text[mark..], json::Dialect::Strict, shift),
+        Syntax::Json5 => json::parse(&text[mark..], json::Dialect::Json5, shift),
+        Syntax::Yaml => yaml::parse(&text[mark..], shift),
+    }
+}

@@ -5,7 +5,7 @@ use crate::commands::{Context, Outcome};
 use crate::engine;
 use crate::error::Error;
 use crate::finding::Verdict;
-use crate::git;
+use crate::git::Staged;
 use crate::report::{self, Format, human::View};
 use crate::rules::RULES;
 
@@ -23,7 +23,7 @@ pub struct Args {
 
 /// Judges the staged content, as it stands in the index.
 pub fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
-    let staged = git::staged(&context.directory, &context.env)?;
+    let staged = Staged::read(&context.directory, &context.env)?;
     let findings = engine::judge(&RULES, &staged)?;
     let verdict = Verdict::of(&findings, args.deny_warnings);
     let judged = staged.fresh().len();

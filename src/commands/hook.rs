@@ -9,7 +9,7 @@ use crate::commands::{Context, Outcome};
 use crate::engine;
 use crate::error::Error;
 use crate::finding::Verdict;
-use crate::git;
+use crate::git::Staged;
 use crate::report::human::{self, View};
 use crate::rule::Rule;
 use crate::rules::{self, RULES};
@@ -47,7 +47,7 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
     }
     let (rules, skipped) = selected(context)?;
     let help = |error: Error| error.or_help(format!("to go on without this check: {SWITCH}=0 {command}"));
-    let staged = git::staged(&context.directory, &context.env).map_err(help)?;
+    let staged = Staged::read(&context.directory, &context.env).map_err(help)?;
     let findings = engine::judge(&rules, &staged).map_err(help)?;
     let verdict = Verdict::of(&findings, false);
 

@@ -5,8 +5,9 @@
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
-use crate::formats::document::{self, Syntax, Value as Json};
+use crate::formats::document::{Node, Value as Json};
 use crate::formats::shell::{Command, Joined, Script, Variable, expand, is_for_a_shell, unquoted};
+use crate::formats::{self, Syntax};
 
 /// One instruction.
 #[derive(Debug)]
@@ -173,9 +174,8 @@ impl Instruction {
     fn exec_form(&self) -> Option<Vec<Range<usize>>> {
         let range = self.arguments.clone();
         let bytes = self.text.bytes[range.clone()].strip_prefix(b"[").map(|_| &self.text.bytes[range.clone()])?;
-        let Json::List(list) = document::parse(Syntax::Json, bytes).ok()?.value else { return None };
-        let word =
-            |node: &document::Node| node.text().map(|_| range.start + node.span.start..range.start + node.span.end);
+        let Json::List(list) = formats::parse(Syntax::Json, bytes).ok()?.value else { return None };
+        let word = |node: &Node| node.text().map(|_| range.start + node.span.start..range.start + node.span.end);
         list.iter().map(word).collect()
     }
 

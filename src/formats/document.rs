@@ -1,7 +1,6 @@
 //! A document as a tree whose every value knows its place, whatever syntax it was written in.
 
 use crate::finding::Span;
-use crate::formats::{json, yaml};
 
 /// A value and where it stands.
 #[derive(Debug, Clone, PartialEq)]
@@ -59,17 +58,6 @@ impl Node {
     }
 }
 
-/// The languages that manifests are written in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Syntax {
-    /// RFC 8259, as `JSON.parse` takes it.
-    Json,
-    /// JSON5: comments, trailing commas, bare keys, single quotes.
-    Json5,
-    /// YAML 1.2, with the merge keys of 1.1.
-    Yaml,
-}
-
 /// Why a text is not a document of its syntax, and where that showed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SyntaxError {
@@ -77,19 +65,4 @@ pub struct SyntaxError {
     pub span: Span,
     /// What was wrong there. It may quote the file.
     pub message: String,
-}
-
-/// Parses a file. A leading byte order mark is passed over, as the package managers do; spans count it.
-pub fn parse(syntax: Syntax, bytes: &[u8]) -> Result<Node, SyntaxError> {
-    let text = std::str::from_utf8(bytes).map_err(|error| SyntaxError {
-        span: error.valid_up_to()..error.valid_up_to() + error.error_len().unwrap_or(1),
-        message: "the file is not UTF-8".into(),
-    })?;
-    let mark = if text.starts_with('\u{feff}') { 3 } else { 0 };
-    let shift = |span: Span| span.start + mark..span.end + mark;
-    match syntax {
-        Syntax::Json => json::parse(&text[mark..], json::Dialect::Strict, shift),
-        Syntax::Json5 => json::parse(&text[mark..], json::Dialect::Json5, shift),
-        Syntax::Yaml => yaml::parse(&text[mark..], shift),
-    }
 }

@@ -71,7 +71,8 @@ fn convert(ast: Ast<'_>, shift: &impl Fn(Span) -> Span) -> Node {
 
 #[cfg(test)]
 mod tests {
-    use crate::formats::document::{Node, Syntax, Value, parse};
+    use crate::formats::document::{Node, Value};
+    use crate::formats::{Syntax, parse};
 
     fn only(syntax: Syntax, text: &str) -> Node {
         parse(syntax, text.as_bytes()).unwrap()

@@ -5,7 +5,8 @@ use std::sync::LazyLock;
 use regex::bytes::Regex;
 
 use crate::finding::Span;
-use crate::formats::document::{self, Node, Syntax, Value};
+use crate::formats::document::{Node, Value};
+use crate::formats::{self, Syntax};
 
 /// How a file of settings is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,7 +37,7 @@ pub fn settings(dialect: Dialect, text: &[u8]) -> Vec<Setting> {
     match dialect {
         Dialect::Npmrc => lines(text).filter_map(|line| ini(text, &line)).collect(),
         Dialect::Yarnrc => lines(text).map(|line| loose(text, &line)).collect(),
-        Dialect::Berry => match document::parse(Syntax::Yaml, text) {
+        Dialect::Berry => match formats::parse(Syntax::Yaml, text) {
             Ok(root) if matches!(root.value, Value::Map(_)) => yaml(&root),
             // Yarn refuses such a file, but once committed its lines are as public as those of one that it takes.
             _ => lines(text).map(|line| loose(text, &line)).collect(),

@@ -139,7 +139,8 @@ fn size(node: &Node) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use crate::formats::document::{Node, Syntax, parse};
+    use crate::formats::document::Node;
+    use crate::formats::{Syntax, parse};
 
     fn value<'a>(root: &'a Node, path: &[&str]) -> Vec<&'a str> {
         let mut nodes = vec![root];

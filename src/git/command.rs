@@ -5,13 +5,9 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
-use once_cell::unsync::OnceCell;
-
 use crate::change::{Content, Entry, Mode, ObjectId};
-use crate::env::Environment;
 use crate::error::Error;
 use crate::escape::Escaped;
-use crate::git::staged::Staged;
 use crate::path::RepoPath;
 
 /// Runs git in a directory. It never fetches, never takes an optional lock, never asks a question.
@@ -68,6 +64,48 @@ impl Git {
     /// Where this directory is, seen from the top of the work tree: empty, or a path with a slash at its end.
     pub fn prefix(&self, doing: &str) -> Result<String, Error> {
         self.output(doing, &["rev-parse", "--show-prefix"]).map(|answer| text(&answer))
+    }
+
+    /// What is staged, as git tells it: the new entries, and the unmerged paths.
+    pub(super) fn staged(&self) -> Result<(Vec<Entry>, Vec<RepoPath>), Error> {
+        let doing = "read the staged content";
+        let head = self.run(doing, &["rev-parse", "--quiet", "--verify", "HEAD^{commit}"])?;
+        let head = match head.code {
+            Some(0) => "HEAD".to_owned(),
+            // Unborn: everything is new, compared with the empty tree. A HEAD that cannot be read ends here as well, and
+            // then more is judged, never less.
+            Some(1) => text(&self.output(doing, &["hash-object", "-t", "tree", "/dev/null"])?),
+            _ => return Err(failed(doing, &head)),
+        };
+        let raw = self.output(
+            doing,
+            &[
+                "diff-index",
+                "--cached",
+                "--raw",
+                "-z",
+                "--no-renames",
+                "--no-abbrev",
+                "--no-relative",
+                "--ignore-submodules=none",
+                "--ita-invisible-in-index",
+                &head,
+                "--",
+            ],
+        )?;
+        let mut fresh = Vec::new();
+        let mut unmerged = Vec::new();
+        let mut fields = records(&raw);
+        while let (Some(change), Some(path)) = (fields.next(), fields.next()) {
+            match parse_change(change, path).ok_or_else(|| unreadable(doing, change))? {
+                Parsed::Fresh(entry) => fresh.push(entry),
+                Parsed::Unmerged => unmerged.push(RepoPath::new(path)),
+                Parsed::Deleted => {}
+            }
+        }
+        // One unmerged path is told twice: as unmerged, and as a change of its stages.
+        unmerged.dedup();
+        Ok((fresh, unmerged))
     }
 
     /// The wanted entries of the index, stage 0.
@@ -137,56 +175,6 @@ fn failed(doing: &str, output: &Output) -> Error {
 fn unreadable(doing: &str, record: &[u8]) -> Error {
     Error::new(doing, format!("git's answer is not understood: {}", Escaped(record)))
         .help("please report this, with the version of git")
-}
-
-/// What is staged, as git tells it.
-pub(super) fn staged(git: &Git, env: &Environment, handover: &str) -> Result<Staged, Error> {
-    let doing = "read the staged content";
-    let head = git.run(doing, &["rev-parse", "--quiet", "--verify", "HEAD^{commit}"])?;
-    let head = match head.code {
-        Some(0) => "HEAD".to_owned(),
-        // Unborn: everything is new, compared with the empty tree. A HEAD that cannot be read ends here as well, and
-        // then more is judged, never less.
-        Some(1) => text(&git.output(doing, &["hash-object", "-t", "tree", "/dev/null"])?),
-        _ => return Err(failed(doing, &head)),
-    };
-    let raw = git.output(
-        doing,
-        &[
-            "diff-index",
-            "--cached",
-            "--raw",
-            "-z",
-            "--no-renames",
-            "--no-abbrev",
-            "--no-relative",
-            "--ignore-submodules=none",
-            "--ita-invisible-in-index",
-            &head,
-            "--",
-        ],
-    )?;
-    let mut fresh = Vec::new();
-    let mut unmerged = Vec::new();
-    let mut fields = records(&raw);
-    while let (Some(change), Some(path)) = (fields.next(), fields.next()) {
-        match parse_change(change, path).ok_or_else(|| unreadable(doing, change))? {
-            Parsed::Fresh(entry) => fresh.push(entry),
-            Parsed::Unmerged => unmerged.push(RepoPath::new(path)),
-            Parsed::Deleted => {}
-        }
-    }
-    // One unmerged path is told twice: as unmerged, and as a change of its stages.
-    unmerged.dedup();
-    Ok(Staged {
-        fresh,
-        unmerged,
-        native: None,
-        git: git.clone(),
-        cat_file: OnceCell::new(),
-        handover: Some(handover.to_owned()),
-        below_top: env.get("GIT_PREFIX").is_some() || !git.prefix(doing)?.is_empty(),
-    })
 }
 
 enum Parsed {

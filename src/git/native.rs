@@ -8,12 +8,9 @@ use std::path::{Path, PathBuf};
 use gix::bstr::ByteSlice;
 use gix::index::entry::{Flags, Mode as IndexMode, Stage};
 use gix::objs::TreeRefIter;
-use once_cell::unsync::OnceCell;
 
 use crate::change::{Content, Entry, Mode, ObjectId};
 use crate::env::Environment;
-use crate::git::command::Git;
-use crate::git::staged::Staged;
 use crate::path::RepoPath;
 
 /// Why git must be asked; completes "because …".
@@ -60,20 +57,11 @@ impl Repository {
 
     /// What is staged: the index compared with the tree of HEAD.
     pub fn staged(self, env: &Environment) -> Result<Staged, Handover> {
-        let head =
-            self.repository.head_tree_id_or_empty().map_err(|error| format!("HEAD cannot be read ({error})"))?.detach();
-        let git = Git::new(&self.directory);
-        let mut staged = Staged {
-            fresh: Vec::new(),
-            unmerged: Vec::new(),
-            native: None,
-            git,
-            cat_file: OnceCell::new(),
-            handover: None,
-            below_top: env.get("GIT_PREFIX").is_some()
-                || self.repository.workdir().is_some_and(|top| !same_directory(top, &self.directory)),
+        let head = self.repository.head_tree_id_or_empty().map_err(|error| format!("HEAD cannot be read ({error})"))?;
+        let (head, below_top) = (head.detach(), self.is_below_top());
+        let Some(index) = self.open_index(env)? else {
+            return Ok(Staged { fresh: Vec::new(), unmerged: Vec::new(), index: None, below_top });
         };
-        let Some(index) = self.open_index(env)? else { return Ok(staged) };
         if index.is_sparse() {
             return Err("the index is sparse".into());
         }
@@ -82,10 +70,11 @@ impl Repository {
         let Walk { fresh, mut unmerged, .. } = walk;
         // One unmerged path stands in the index once for each of its stages.
         unmerged.dedup();
-        staged.fresh = fresh;
-        staged.unmerged = unmerged;
-        staged.native = Some(Index { repository: self.repository, index });
-        Ok(staged)
+        Ok(Staged { fresh, unmerged, index: Some(Index { repository: self.repository, index }), below_top })
+    }
+
+    fn is_below_top(&self) -> bool {
+        self.repository.workdir().is_some_and(|top| !same_directory(top, &self.directory))
     }
 
     /// Opens the index that git would use; `None` if there is none yet, which to git is an empty one.
@@ -115,6 +104,18 @@ fn unknown_extension(repository: &gix::Repository) -> Option<String> {
     let sections = config.plumbing().sections_by_name("extensions").into_iter().flatten();
     let mut names = sections.flat_map(|section| section.value_names().collect::<Vec<_>>());
     names.find(|name| !EXTENSIONS.iter().any(|known| known.eq_ignore_ascii_case(name)))
+}
+
+/// What is staged, as gix sees it.
+pub struct Staged {
+    /// The new entries.
+    pub fresh: Vec<Entry>,
+    /// Paths with unresolved conflicts.
+    pub unmerged: Vec<RepoPath>,
+    /// The index; `None` if there is none yet.
+    pub index: Option<Index>,
+    /// Whether we were started below the top of the work tree.
+    pub below_top: bool,
 }
 
 /// Compares the index with a tree, directory by directory, and skips every directory whose tree the index already knows

@@ -1,8 +1,11 @@
 //! The staged content, whichever layer found it.
 
+use std::path::Path;
+
 use once_cell::unsync::OnceCell;
 
 use crate::change::{Change, Content, Entry};
+use crate::env::Environment;
 use crate::error::Error;
 use crate::git::command::{CatFile, Git};
 use crate::git::native;
@@ -11,21 +14,44 @@ use crate::path::RepoPath;
 /// What is about to be committed.
 #[derive(Debug)]
 pub struct Staged {
-    pub(super) fresh: Vec<Entry>,
-    /// Paths with unresolved conflicts: they have no one content that could be judged.
-    pub(super) unmerged: Vec<RepoPath>,
-    pub(super) native: Option<native::Index>,
-    pub(super) git: Git,
+    fresh: Vec<Entry>,
+    native: Option<native::Index>,
+    git: Git,
     /// Started when a blob is asked for that gix cannot give.
-    pub(super) cat_file: OnceCell<CatFile>,
+    cat_file: OnceCell<CatFile>,
     /// Why the git program was asked instead of gix, if it was.
-    pub(super) handover: Option<String>,
-    pub(super) below_top: bool,
+    handover: Option<String>,
+    below_top: bool,
 }
 
 impl Staged {
-    /// Whether the user stands below the top of the work tree. Git runs hooks at the top and says in `GIT_PREFIX` where
-    /// the user was.
+    /// Reads it: with gix, or where gix is not certain, with git.
+    ///
+    /// Unmerged paths are an error: they have no one content that could be judged, and git commits none of them.
+    pub fn read(directory: &Path, env: &Environment) -> Result<Self, Error> {
+        let git = Git::new(directory);
+        // Git runs hooks at the top, and says here where the user was.
+        let elsewhere = env.get("GIT_PREFIX").is_some();
+        let cat_file = OnceCell::new();
+        let native = native::Repository::open(directory, env).and_then(|repository| repository.staged(env));
+        let (staged, unmerged) = match native {
+            Ok(native::Staged { fresh, unmerged, index, below_top }) => {
+                let below_top = below_top || elsewhere;
+                (Self { fresh, native: index, git, cat_file, handover: None, below_top }, unmerged)
+            }
+            Err(handover) => {
+                let (fresh, unmerged) = git.staged()?;
+                let below_top = elsewhere || !git.prefix("find the top of the work tree")?.is_empty();
+                (Self { fresh, native: None, git, cat_file, handover: Some(handover), below_top }, unmerged)
+            }
+        };
+        match unmerged.split_first() {
+            None => Ok(staged),
+            Some((first, others)) => Err(unmerged_paths(first, others.len())),
+        }
+    }
+
+    /// Whether the user stands below the top of the work tree.
     pub fn is_below_top(&self) -> bool {
         self.below_top
     }
@@ -37,21 +63,15 @@ impl Staged {
             Some(reason) => format!("the index was read by git, because {reason}"),
         }
     }
+}
 
-    /// Unmerged paths cannot be committed, and cannot be judged either.
-    pub(super) fn require_merged(self) -> Result<Self, Error> {
-        let Some(first) = self.unmerged.first() else { return Ok(self) };
-        let others = match self.unmerged.len() - 1 {
-            0 => String::new(),
-            1 => " and 1 other path".into(),
-            more => format!(" and {more} other paths"),
-        };
-        Err(Error::new(
-            "judge the staged content",
-            format!("{first}{others} are unmerged").replace(&format!("{first} are"), &format!("{first} is")),
-        )
-        .help("resolve the conflicts and `git add` the result"))
-    }
+fn unmerged_paths(first: &RepoPath, others: usize) -> Error {
+    let cause = match others {
+        0 => format!("{first} is unmerged"),
+        1 => format!("{first} and 1 other path are unmerged"),
+        _ => format!("{first} and {others} other paths are unmerged"),
+    };
+    Error::new("judge the staged content", cause).help("resolve the conflicts and `git add` the result")
 }
 
 impl Change for Staged {
@@ -60,9 +80,11 @@ impl Change for Staged {
     }
 
     fn whole(&self, wanted: &dyn Fn(&RepoPath) -> bool) -> Result<Vec<Entry>, Error> {
-        let mut whole = match &self.native {
-            Some(index) => index.entries(wanted),
-            None => self.git.index_entries(wanted)?,
+        let mut whole = match (&self.native, &self.handover) {
+            (Some(index), _) => index.entries(wanted),
+            // Gix found that there is no index yet.
+            (None, None) => Vec::new(),
+            (None, Some(_)) => self.git.index_entries(wanted)?,
         };
         let fresh: std::collections::HashSet<&RepoPath> = self.fresh.iter().map(|entry| &entry.path).collect();
         for entry in &mut whole {

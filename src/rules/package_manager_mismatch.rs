@@ -7,8 +7,9 @@ use semver::Version;
 
 use crate::finding::{Severity, Span, Step};
 use crate::formats::dockerfile::{self, Variables};
-use crate::formats::document::{self, Syntax, Value};
+use crate::formats::document::Value;
 use crate::formats::shell::Resolved;
+use crate::formats::{self, Syntax};
 use crate::path::RepoPath;
 use crate::rule::{Check, File, Findings, Rule};
 
@@ -161,7 +162,7 @@ fn is_installed_package(directory: &[u8]) -> bool {
 }
 
 fn field(text: &[u8]) -> Field {
-    let Ok(root) = document::parse(Syntax::Json, text) else { return Field::Invalid };
+    let Ok(root) = formats::parse(Syntax::Json, text) else { return Field::Invalid };
     // Of a key that is there twice, JSON.parse takes the last.
     let Some(node) = root.get("packageManager").last() else { return Field::Absent };
     match &node.value {

@@ -1,8 +1,9 @@
 #![doc = include_str!("../../docs/rules/rewritten-manifest.md")]
 
 use crate::finding::{Severity, Step};
-use crate::formats::document::{Node, Syntax, SyntaxError, Value, parse};
+use crate::formats::document::{Node, SyntaxError, Value};
 use crate::formats::spec::{find_docker_deps, installs_from_docker_deps};
+use crate::formats::{Syntax, parse};
 use crate::path::RepoPath;
 use crate::rule::{Check, File, Findings, Rule};
 
