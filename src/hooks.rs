@@ -1,1 +1,103 @@
-//! Hook files: find, plan, edit, remove.
+//! The hooks in a repository: how it runs them, what is to be changed, and whether they are in force.
+//!
+//! `setup` finds out how the repository runs its hooks; `slot` reads what stands where a hook belongs; `plan` turns that
+//! into edits, without touching anything; `apply` makes them; `health` judges what is there. `shim` and `block` know the
+//! two texts that are installed, `manager` the programs that we do not edit for, `binary` where the guard itself lies.
+
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use crate::path::RepoPath;
+
+pub mod apply;
+pub mod binary;
+mod block;
+pub mod health;
+mod manager;
+pub mod plan;
+pub mod setup;
+mod shim;
+pub mod slot;
+
+/// The hooks that are installed: those that can stop a commit and see its content (githooks(5)).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Hook {
+    /// Before a commit.
+    PreCommit,
+    /// Before the commit of a merge.
+    PreMergeCommit,
+}
+
+impl Hook {
+    /// Every hook.
+    pub const ALL: [Self; 2] = [Self::PreCommit, Self::PreMergeCommit];
+
+    /// The name that git gives it: its file, and the argument of `bakstop hook`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::PreCommit => "pre-commit",
+            Self::PreMergeCommit => "pre-merge-commit",
+        }
+    }
+
+    /// The git command to repeat after the hook has stopped it.
+    fn command(self) -> &'static str {
+        match self {
+            Self::PreCommit => "git commit",
+            Self::PreMergeCommit => "git merge --continue",
+        }
+    }
+}
+
+/// A path as it is shown to a person who knows the top of the work tree: relative to it where it lies below.
+pub fn shown(path: &Path, top: &Path) -> RepoPath {
+    RepoPath::new(path.strip_prefix(top).unwrap_or(path).as_os_str().as_bytes())
+}
+
+/// A short digest of a text (FNV-1a). It tells our own text from one that somebody edited; it keeps nobody out.
+fn digest(parts: &[&[u8]]) -> String {
+    let hash = parts
+        .iter()
+        .flat_map(|part| part.iter())
+        .fold(0x811c_9dc5_u32, |hash, &byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
+    format!("{hash:08x}")
+}
+
+/// The place of a digest in a text that is not yet sealed.
+const DIGEST: &str = "@DIGEST@";
+
+/// Puts the digest of a text into its place.
+fn seal(text: &[u8]) -> Vec<u8> {
+    let Some(at) = find(text, DIGEST.as_bytes()) else { return text.to_owned() };
+    let (before, after) = (&text[..at], &text[at + DIGEST.len()..]);
+    [before, digest(&[before, after]).as_bytes(), after].concat()
+}
+
+/// Whether a text that carries its digest after `mark` is as it was when it was sealed.
+fn is_sealed(text: &[u8], mark: &[u8]) -> bool {
+    let Some(at) = find(text, mark).map(|at| at + mark.len()) else { return false };
+    let (before, rest) = text.split_at(at);
+    rest.split_at_checked(8).is_some_and(|(seal, after)| seal == digest(&[before, after]).as_bytes())
+}
+
+/// Where `needle` first stands in `text`.
+fn find(text: &[u8], needle: &[u8]) -> Option<usize> {
+    text.windows(needle.len()).position(|window| window == needle)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_seal_breaks_when_a_byte_changes() {
+        let sealed = seal(b"#!/bin/sh\n# mark @DIGEST@, text\nexit 2\n");
+        assert!(is_sealed(&sealed, b"# mark "));
+        for at in 0..sealed.len() {
+            let mut changed = sealed.clone();
+            changed[at] ^= 1;
+            assert!(!is_sealed(&changed, b"# mark "), "{at}");
+        }
+        assert!(!is_sealed(b"# mark ", b"# mark "));
+    }
+}

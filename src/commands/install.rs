@@ -1,14 +1,105 @@
-//! `bakstop install`.
+//! `bakstop install`: put the hooks into this repository.
+
+use std::path::Path;
 
 use crate::commands::{Context, Outcome};
 use crate::error::Error;
 use crate::finding::Verdict;
+use crate::git::Git;
+use crate::git::layout::Layout;
+use crate::hooks::health::{self, State};
+use crate::hooks::plan::{self, Edit};
+use crate::hooks::setup::{Choice, Setup};
+use crate::hooks::slot::Place;
+use crate::hooks::{apply, binary, shown};
 
 /// The arguments.
 #[derive(Debug, clap::Args)]
-pub struct Args {}
+pub struct Args {
+    /// Print what would be changed, and change nothing
+    #[arg(short = 'n', long)]
+    dry_run: bool,
 
-/// Runs the verb.
-pub fn run(_args: &Args, _context: &Context) -> Result<Outcome, Error> {
-    Ok(Outcome::new(Verdict::Clean, ""))
+    /// Write hook files, although a hook manager is configured here
+    #[arg(long)]
+    native: bool,
+
+    /// Use husky, although it is not prepared in this clone
+    #[arg(long, conflicts_with = "native")]
+    husky: bool,
+}
+
+impl Args {
+    fn choice(&self) -> Choice {
+        match (self.native, self.husky) {
+            (true, _) => Choice::Native,
+            (_, true) => Choice::Husky,
+            _ => Choice::Detect,
+        }
+    }
+}
+
+/// Plans, changes, and looks whether git will run what was written.
+pub fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
+    let git = Git::new(&context.directory);
+    let layout = Layout::of(&git)?;
+    let setup = Setup::find(&layout, &git, args.choice())?;
+    let place = match &setup {
+        Setup::Husky(husky) => Place::husky(&husky.directory, &layout.top)?,
+        Setup::Native { directory, .. } => Place::native(directory, &layout.top)?,
+        Setup::Foreign(foreign) => return Err(plan::refuse(foreign)),
+    };
+    let program = binary::this(&context.directory, &context.env);
+    let edits = plan::install(&setup, &place, program.as_deref())?;
+
+    let last_line = |summary: &str| format!("{} {summary}\n", context.paint.strong("bakstop:"));
+    let mut text = plan::describe(&edits, &layout.top, !args.dry_run);
+    if args.dry_run {
+        let summary = if edits.is_empty() { "already installed" } else { "nothing was changed (--dry-run)" };
+        return Ok(Outcome::new(Verdict::Clean, text + &last_line(summary)));
+    }
+    apply::apply(&edits, &layout.top)?;
+
+    let health = health::of(&setup, &layout, &context.env)?;
+    let broken: Vec<_> = health.iter().filter(|health| health.state != State::InForce).collect();
+    for health in &broken {
+        if let State::NotInForce(reason) | State::Doubtful(reason) = &health.state {
+            text += &format!("{} {}: {reason}\n", context.paint.bad("not in force:"), health.hook.name());
+        }
+    }
+    let summary = match (edits.is_empty(), broken.is_empty()) {
+        (true, true) => "already installed",
+        (false, true) => "installed; `bakstop uninstall` puts back what was there",
+        (true, false) => "already installed, but not in force",
+        (false, false) => "installed, but not in force yet",
+    };
+    let verdict = if broken.is_empty() { Verdict::Clean } else { Verdict::Found };
+    for note in notes(&setup, &edits, program.as_deref(), &layout) {
+        text += &format!("{note}\n");
+    }
+    Ok(Outcome::new(verdict, text + &last_line(summary)))
+}
+
+/// What the person should do or know besides.
+fn notes(setup: &Setup, edits: &[Edit], program: Option<&Path>, layout: &Layout) -> Vec<String> {
+    let mut notes = Vec::new();
+    if edits.is_empty() {
+        return notes;
+    }
+    let shared = matches!(setup, Setup::Husky(_) | Setup::Native { tracked: true, .. });
+    if shared {
+        let files: Vec<String> = edits
+            .iter()
+            .filter(|edit| !matches!(edit, Edit::MakeDirectory(_)))
+            .map(|edit| shown(edit.path(), &layout.top).as_pathspec(layout.below_top))
+            .collect();
+        notes.push(format!("these files are shared, so commit them: git add {}", files.join(" ")));
+        notes.push("whoever commits here needs bakstop in ~/.local/bin or in PATH".to_owned());
+    } else if let Some(program) = program.filter(|program| binary::is_build_output(program)) {
+        notes.push(format!(
+            "the hooks run {}, which `cargo clean` takes away; install from a copy in ~/.local/bin instead",
+            shown(program, &layout.top)
+        ));
+    }
+    notes
 }

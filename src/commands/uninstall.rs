@@ -1,14 +1,43 @@
-//! `bakstop uninstall`.
+//! `bakstop uninstall`: take the hooks out again, byte for byte.
 
 use crate::commands::{Context, Outcome};
 use crate::error::Error;
 use crate::finding::Verdict;
+use crate::git::Git;
+use crate::git::layout::Layout;
+use crate::hooks::slot::Place;
+use crate::hooks::{apply, plan, setup};
 
 /// The arguments.
 #[derive(Debug, clap::Args)]
-pub struct Args {}
+pub struct Args {
+    /// Print what would be changed, and change nothing
+    #[arg(short = 'n', long)]
+    dry_run: bool,
+}
 
-/// Runs the verb.
-pub fn run(_args: &Args, _context: &Context) -> Result<Outcome, Error> {
-    Ok(Outcome::new(Verdict::Clean, ""))
+/// Looks wherever an earlier install may have written: the repository may run its hooks in another way by now.
+pub fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
+    let git = Git::new(&context.directory);
+    let layout = Layout::of(&git)?;
+    let mut edits = Vec::new();
+    for place in places(&layout, &git)? {
+        edits.extend(plan::uninstall(&place)?);
+    }
+    let text = plan::describe(&edits, &layout.top, !args.dry_run);
+    let summary = match (edits.is_empty(), args.dry_run) {
+        (true, _) => "not installed",
+        (false, true) => "nothing was changed (--dry-run)",
+        (false, false) => "uninstalled",
+    };
+    if !args.dry_run {
+        apply::apply(&edits, &layout.top)?;
+    }
+    Ok(Outcome::new(Verdict::Clean, format!("{text}{} {summary}\n", context.paint.strong("bakstop:"))))
+}
+
+fn places(layout: &Layout, git: &Git) -> Result<Vec<Place>, Error> {
+    let (husky, native) = setup::everywhere(layout, git)?;
+    let husky = husky.iter().map(|directory| Place::husky(directory, &layout.top));
+    husky.chain(native.iter().map(|directory| Place::native(directory, &layout.top))).collect()
 }

@@ -164,14 +164,14 @@ fn real_husky() {
     let sandbox = Sandbox::workspace();
     must(&sandbox, &programs, &["husky", "init"]);
     sandbox.write(".husky/pre-commit", "echo formatted\nexit 0\n");
-    let installed = sandbox.bakstop(&["install"]);
+    let in_path = Path::new(BAKSTOP).parent().unwrap();
+    let installed = run(&sandbox, in_path, &["bakstop", "install"]);
     assert_eq!(installed.code, Some(0), "{installed:?}");
     println!("{}", installed.out);
     println!("{}", fs::read_to_string(sandbox.top.join(".husky/pre-commit")).unwrap());
     sandbox.git(&["add", "-A"]);
     let bare = |arguments: &[&str]| {
-        let directory = Path::new(BAKSTOP).parent().unwrap();
-        let ran = finish(command(&sandbox, directory, "git").args(arguments));
+        let ran = finish(command(&sandbox, in_path, "git").args(arguments));
         println!("$ git {}\n{}{}", arguments.join(" "), ran.out, ran.err);
         ran
     };

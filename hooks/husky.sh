@@ -1,0 +1,14 @@
+# >>> bakstop @DIGEST@, written by `bakstop install`; `bakstop uninstall` takes it out
+# shellcheck shell=sh
+# The rest of this file runs first, in a shell of its own: it may exit early, the guard still runs.
+if [ "${1-}" = --rest ]; then shift; else
+  sh -e "$0" --rest "$@" || exit
+  PATH=$PATH:$HOME/.local/bin:$HOME/.cargo/bin:/usr/local/bin:/opt/homebrew/bin
+  if command -v bakstop >/dev/null; then exec bakstop hook @HOOK@; fi
+  if [ "${BAKSTOP-}" = 0 ]; then echo 'bakstop: not checked, because BAKSTOP=0' >&2; exit 0; fi
+  echo 'bakstop: blocked: the program "bakstop", which checks what is committed here, was not found' >&2
+  echo '  to install it: put it into ~/.local/bin or any directory of PATH (its install.sh does that)' >&2
+  echo '  to go on without this check: BAKSTOP=0 @COMMAND@' >&2
+  exit 2
+fi
+# <<< bakstop

@@ -1,0 +1,122 @@
+//! Where the program lies that the hooks run.
+
+use std::ffi::OsStr;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Component, Path, PathBuf};
+
+use crate::env::Environment;
+
+/// The file name of the program.
+const NAME: &str = "bakstop";
+
+/// The path by which hooks should start this very program.
+///
+/// A link that the person called, `~/bin/bakstop`, outlives the file that it leads to now; so it is preferred, as long as
+/// it does lead here.
+pub fn this(directory: &Path, env: &Environment) -> Option<PathBuf> {
+    let running = std::env::current_exe().ok().filter(|path| path.is_file())?;
+    let called = std::env::args_os().next().and_then(|name| called(&name, directory, env));
+    called.filter(|path| is_same_file(path, &running)).or(Some(running))
+}
+
+fn called(name: &OsStr, directory: &Path, env: &Environment) -> Option<PathBuf> {
+    let path = if Path::new(name).components().count() > 1 {
+        directory.join(name)
+    } else {
+        in_path(name, directory, env).next()?
+    };
+    let path: PathBuf = path.components().filter(|part| *part != Component::CurDir).collect();
+    (!path.components().any(|part| part == Component::ParentDir)).then_some(path)
+}
+
+/// Whether two paths lead to the same file.
+pub fn is_same_file(one: &Path, other: &Path) -> bool {
+    one.canonicalize().is_ok_and(|one| other.canonicalize().is_ok_and(|other| one == other))
+}
+
+/// The program that a hook finds, in the order in which it looks: see hooks/native.sh.
+///
+/// `top` is where git starts hooks. A client with another `PATH` may find another.
+pub fn found_by_hook(installed: Option<&Path>, top: &Path, env: &Environment) -> Option<PathBuf> {
+    let home = env.get("HOME").map(PathBuf::from);
+    let homes = home.iter().flat_map(|home| [home.join(".local/bin"), home.join(".cargo/bin")]);
+    let usual = homes.chain(["/usr/local/bin", "/opt/homebrew/bin"].map(PathBuf::from));
+    installed
+        .map(Path::to_owned)
+        .into_iter()
+        .chain(in_path(OsStr::new(NAME), top, env))
+        .chain(usual.map(|directory| directory.join(NAME)))
+        .find(|path| is_program(path))
+}
+
+/// The program that husky's hooks find: husky puts the project's own programs first.
+pub fn found_by_husky(top: &Path, env: &Environment) -> Option<PathBuf> {
+    let local = top.join("node_modules/.bin").join(NAME);
+    if is_program(&local) { Some(local) } else { found_by_hook(None, top, env) }
+}
+
+/// Whether the file lies where a build puts it, and the next `cargo clean` takes it away.
+pub fn is_build_output(path: &Path) -> bool {
+    let parts: Vec<&OsStr> = path.iter().collect();
+    parts.windows(2).any(|pair| pair[0] == "target" && (pair[1] == "debug" || pair[1] == "release"))
+}
+
+/// The version that a program tells, if it is this program.
+pub fn version(path: &Path) -> Option<String> {
+    if std::env::current_exe().is_ok_and(|running| is_same_file(path, &running)) {
+        return Some(env!("CARGO_PKG_VERSION").to_owned());
+    }
+    let output = std::process::Command::new(path).arg("--version").stdin(std::process::Stdio::null()).output().ok()?;
+    let said = String::from_utf8(output.stdout).ok()?;
+    said.strip_prefix("bakstop ").map(|version| version.trim().to_owned())
+}
+
+fn in_path<'a>(name: &'a OsStr, directory: &'a Path, env: &Environment) -> impl Iterator<Item = PathBuf> + use<'a> {
+    let directories: Vec<PathBuf> =
+        env.get("PATH").map(|path| std::env::split_paths(path).collect()).unwrap_or_default();
+    directories.into_iter().map(move |entry| directory.join(entry).join(name)).filter(|path| is_program(path))
+}
+
+/// Whether a path leads to a file that can be run.
+pub fn is_program(path: &Path) -> bool {
+    path.metadata().is_ok_and(|metadata| metadata.is_file() && metadata.permissions().mode() & 0o111 != 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hook_looks_first_where_it_was_installed_from_then_along_the_path_then_at_home() {
+        let directory = tempfile::tempdir().unwrap();
+        let place = |name: &str| {
+            let path = directory.path().join(name).join(NAME);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(&path, "").unwrap();
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+            path
+        };
+        let env: Environment = [
+            ("HOME", directory.path().join("home")),
+            (
+                "PATH",
+                std::env::join_paths([directory.path().join("empty"), directory.path().join("bin")]).unwrap().into(),
+            ),
+        ]
+        .into_iter()
+        .collect();
+        let found = |installed: Option<&Path>| found_by_hook(installed, Path::new("/"), &env);
+        let (home, path, installed) = (place("home/.cargo/bin"), place("bin"), place("installed"));
+        assert_eq!(found(Some(&installed)).unwrap(), installed);
+        assert_eq!(found(None).unwrap(), path);
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
+        assert_eq!(found(Some(Path::new("/nowhere/bakstop"))).unwrap(), home);
+    }
+
+    #[test]
+    fn builds_are_known_by_where_they_lie() {
+        assert!(is_build_output(Path::new("/home/me/bakstop/target/release/bakstop")));
+        assert!(!is_build_output(Path::new("/home/me/target/bakstop")));
+        assert!(!is_build_output(Path::new("/usr/local/bin/bakstop")));
+    }
+}

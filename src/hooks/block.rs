@@ -1,0 +1,230 @@
+//! The marked block in a hook file that is tracked and shared: husky's.
+//!
+//! Whatever stands outside the block is kept to the byte, and taking the block out gives back what was there.
+
+use std::ops::Range;
+
+use crate::hooks::{Hook, find, is_sealed, seal};
+
+const TEXT: &str = include_str!("../../hooks/husky.sh");
+/// The line that opens the block begins so. The digest follows.
+const OPEN: &[u8] = b"# >>> bakstop ";
+/// The line that closes the block.
+const CLOSE: &[u8] = b"# <<< bakstop";
+
+/// The block, without a line end after it.
+pub fn render(hook: Hook) -> Vec<u8> {
+    let text = TEXT.replace("@HOOK@", hook.name()).replace("@COMMAND@", hook.command());
+    seal(text.trim_end().as_bytes())
+}
+
+/// A block in a text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Block {
+    /// Its bytes, without the line end after it.
+    span: Range<usize>,
+    /// How it is.
+    pub condition: Condition,
+}
+
+/// How a block is; the first that holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Condition {
+    /// Somebody changed it.
+    Edited,
+    /// Its lines end in CRLF, which no POSIX shell can run.
+    Crlf,
+    /// More than a shebang and husky's own line stand before it, and can end the hook.
+    Misplaced,
+    /// It is what another version writes.
+    Older,
+    /// It is what this version writes.
+    Current,
+}
+
+/// What a text holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Found {
+    /// No block.
+    Nothing,
+    /// One block.
+    Block(Block),
+    /// Marks that do not make one block: lines were lost, or doubled by a merge.
+    Pieces,
+}
+
+/// Looks for the block.
+pub fn look(text: &[u8], hook: Hook) -> Found {
+    let starts: Vec<usize> = line_starts(text).filter(|&at| text[at..].starts_with(OPEN)).collect();
+    let ends: Vec<Range<usize>> = line_starts(text)
+        .map(|at| at..at + line_length(&text[at..]))
+        .filter(|line| &text[line.clone()] == CLOSE)
+        .collect();
+    match (&starts[..], &ends[..]) {
+        ([], []) => Found::Nothing,
+        ([start], [end]) if *start < end.start => {
+            let span = *start..end.end;
+            Found::Block(Block { condition: condition(text, &span, hook), span })
+        }
+        _ => Found::Pieces,
+    }
+}
+
+fn condition(text: &[u8], span: &Range<usize>, hook: Hook) -> Condition {
+    let bytes = &text[span.clone()];
+    let lf = String::from_utf8_lossy(bytes).replace("\r\n", "\n").into_bytes();
+    let rest = [&text[..span.start], &text[span.end..]].concat();
+    if !is_sealed(&lf, OPEN) {
+        Condition::Edited
+    } else if lf.len() < bytes.len() {
+        Condition::Crlf
+    } else if header(&rest) < span.start {
+        Condition::Misplaced
+    } else if lf == render(hook) {
+        Condition::Current
+    } else {
+        Condition::Older
+    }
+}
+
+/// Puts the block in, after the shebang and husky's own line if there are any. `None` is a file that does not exist.
+pub fn insert(text: Option<&[u8]>, hook: Hook) -> Vec<u8> {
+    let block = render(hook);
+    let Some(text) = text else { return [&block[..], b"\n"].concat() };
+    let at = header(text);
+    let (before, after) = text.split_at(at);
+    match (before, after) {
+        // The last line keeps its missing line end: the block takes it over, and gives it back when it goes. An empty
+        // file is told from a missing one the same way.
+        ([], []) => block,
+        (_, []) if !before.ends_with(b"\n") => [before, b"\n", &block].concat(),
+        _ => [before, &block, b"\n", after].concat(),
+    }
+}
+
+/// Takes the block out; `None` if the file holds nothing else, and did not exist before.
+pub fn remove(text: &[u8], block: &Block) -> Option<Vec<u8>> {
+    let (before, after) = (&text[..block.span.start], &text[block.span.end..]);
+    if after.is_empty() {
+        return Some(before.strip_suffix(b"\n").unwrap_or(before).to_owned());
+    }
+    let after = after.strip_prefix(b"\r").unwrap_or(after);
+    let after = after.strip_prefix(b"\n").unwrap_or(after);
+    (!before.is_empty() || !after.is_empty()).then(|| [before, after].concat())
+}
+
+/// The lines of the block, counted from 1.
+pub fn lines(text: &[u8], block: &Block) -> (usize, usize) {
+    let line = |at: usize| text[..at].split(|&byte| byte == b'\n').count();
+    (line(block.span.start), line(block.span.end))
+}
+
+/// Where the block belongs: after the shebang, and after the line that loads `husky.sh` (husky 5 to 8), which starts the
+/// file anew and must come first.
+fn header(text: &[u8]) -> usize {
+    let mut end = 0;
+    let mut at = 0;
+    while at < text.len() {
+        let next = text[at..].iter().position(|&byte| byte == b'\n').map_or(text.len(), |newline| at + newline + 1);
+        let line = text[at..next].trim_ascii();
+        let shebang = at == 0 && line.starts_with(b"#!");
+        let loads_husky =
+            find(line, b"/husky.sh").is_some() && (line.starts_with(b". ") || line.starts_with(b"source "));
+        if shebang || loads_husky {
+            end = next;
+        } else if !line.is_empty() && !line.starts_with(b"#") {
+            break;
+        }
+        at = next;
+    }
+    end
+}
+
+fn line_starts(text: &[u8]) -> impl Iterator<Item = usize> {
+    std::iter::once(0).chain(text.iter().enumerate().filter(|(_, byte)| **byte == b'\n').map(|(at, _)| at + 1))
+}
+
+/// The length of the first line, without its line end.
+fn line_length(text: &[u8]) -> usize {
+    let length = text.iter().position(|&byte| byte == b'\n').unwrap_or(text.len());
+    if text[..length].ends_with(b"\r") && length < text.len() { length - 1 } else { length }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const HOOK: Hook = Hook::PreCommit;
+
+    fn only_block(text: &[u8]) -> Block {
+        match look(text, HOOK) {
+            Found::Block(block) => block,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn the_block_comes_after_what_must_stand_first() {
+        let block = String::from_utf8(render(HOOK)).unwrap();
+        let husky_8 = "#!/usr/bin/env sh\n. \"$(dirname -- \"$0\")/_/husky.sh\"\n";
+        for (before, expected) in [
+            ("npm test\n", format!("{block}\nnpm test\n")),
+            ("npm test", format!("{block}\nnpm test")),
+            ("#!/bin/sh\nnpm test\n", format!("#!/bin/sh\n{block}\nnpm test\n")),
+            ("#!/bin/sh\r\nnpm test\r\n", format!("#!/bin/sh\r\n{block}\nnpm test\r\n")),
+            ("#!/bin/sh", format!("#!/bin/sh\n{block}")),
+            ("# x\nnpm test\n", format!("{block}\n# x\nnpm test\n")),
+            ("", block.clone()),
+            (&format!("{husky_8}\nnpm test\n"), format!("{husky_8}{block}\n\nnpm test\n")),
+        ] {
+            let with = insert(Some(before.as_bytes()), HOOK);
+            assert_eq!(String::from_utf8_lossy(&with), expected);
+            let found = only_block(&with);
+            assert_eq!(found.condition, Condition::Current, "{before:?}");
+            assert_eq!(remove(&with, &found).as_deref(), Some(before.as_bytes()), "{before:?}");
+        }
+        let created = insert(None, HOOK);
+        assert_eq!(remove(&created, &only_block(&created)), None);
+    }
+
+    #[test]
+    fn a_block_that_was_moved_edited_or_converted_is_seen() {
+        let block = String::from_utf8(render(HOOK)).unwrap();
+        let other = String::from_utf8(render(Hook::PreMergeCommit)).unwrap();
+        for (text, condition) in [
+            (format!("exit 0\n{block}\n"), Condition::Misplaced),
+            (block.replace("exit 2", "exit 0"), Condition::Edited),
+            (other, Condition::Older),
+            (block.replace('\n', "\r\n"), Condition::Crlf),
+            (block.replacen('\n', "\r\n", 1), Condition::Crlf),
+        ] {
+            assert_eq!(only_block(text.as_bytes()).condition, condition, "{text}");
+        }
+        let converted = format!("{block}\nnpm test\n").replace('\n', "\r\n");
+        assert_eq!(remove(converted.as_bytes(), &only_block(converted.as_bytes())).unwrap(), b"npm test\r\n");
+        for pieces in [format!("{block}\n{block}\n"), block.replace("# <<<", "#"), block.replace("# >>>", "#")] {
+            assert_eq!(look(pieces.as_bytes(), HOOK), Found::Pieces);
+        }
+        assert_eq!(lines(format!("a\n{block}\n").as_bytes(), &only_block(format!("a\n{block}\n").as_bytes())), (2, 15));
+    }
+
+    proptest! {
+        #[test]
+        fn taking_the_block_out_gives_back_every_byte(
+            text in prop::collection::vec(
+                prop_oneof![
+                    Just(&b"\n"[..]), Just(&b"\r\n"[..]), Just(&b"\r"[..]), Just(&b"#!/bin/sh"[..]), Just(&b"# x"[..]),
+                    Just(&b"npm test"[..]), Just(&b". ./_/husky.sh"[..]), Just(&b"\xff\0"[..]), Just(&b" "[..]),
+                ],
+                0..8,
+            ),
+        ) {
+            let text = text.concat();
+            let with = insert(Some(&text), HOOK);
+            let block = only_block(&with);
+            prop_assert_eq!(block.condition, Condition::Current);
+            prop_assert_eq!(remove(&with, &block), Some(text));
+        }
+    }
+}

@@ -1,0 +1,496 @@
+//! What is to be changed, as a value: nothing here touches a file.
+
+use std::path::{Path, PathBuf};
+
+use crate::error::Error;
+use crate::hooks::block::{self, Block, Condition, Found};
+use crate::hooks::setup::{Foreign, Setup};
+use crate::hooks::shim::{self, Author};
+use crate::hooks::slot::{Place, Slot, Stand};
+use crate::hooks::{find, shown};
+
+/// One change.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Edit {
+    /// A directory that is missing.
+    MakeDirectory(PathBuf),
+    /// A file that is new, or new in the place of another.
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// Its bytes.
+        text: Vec<u8>,
+        /// Its permission bits.
+        mode: Mode,
+        /// What it does to what was there.
+        how: How,
+    },
+    /// A second name for a hook, so that the first can be taken.
+    Keep {
+        /// The hook.
+        hook: PathBuf,
+        /// Its second name.
+        kept: PathBuf,
+    },
+    /// A hook that was kept gets its name back.
+    PutBack {
+        /// Where it is kept.
+        kept: PathBuf,
+        /// Its name.
+        hook: PathBuf,
+    },
+    /// A file that we wrote goes.
+    Remove(PathBuf),
+    /// A directory that is empty now goes.
+    RemoveDirectory(PathBuf),
+}
+
+/// Permission bits of a file that is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// What the person's umask leaves of these.
+    New(u32),
+    /// These, as they were.
+    Same(u32),
+}
+
+/// What writing a file does to what was there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum How {
+    /// Nothing was there.
+    Create,
+    /// The kept hook, or an older text of ours, makes room.
+    Replace,
+    /// The block goes in; every other byte stays.
+    AddBlock,
+    /// An older or misplaced block of ours is written anew.
+    RenewBlock,
+    /// The block goes out; every other byte stays.
+    TakeBlockOut,
+}
+
+/// What our hook files are: git ignores those that are not executable.
+const EXECUTABLE: Mode = Mode::New(0o777);
+/// What husky makes: it hands the file to a shell.
+const PLAIN: Mode = Mode::New(0o666);
+
+const INSTALL: &str = "install the hooks";
+const UNINSTALL: &str = "uninstall the hooks";
+
+impl Edit {
+    /// The change in a line, before or after it is made.
+    fn describe(&self, top: &Path, done: bool) -> String {
+        let verb = |past: &str, future: &str| if done { past.to_owned() } else { format!("would {future}") };
+        let file = |path: &Path| shown(path, top);
+        match self {
+            Self::MakeDirectory(path) => format!("{} {}/", verb("created", "create"), file(path)),
+            Self::Write { path, how: How::Create, .. } => format!("{} {}", verb("created", "create"), file(path)),
+            Self::Write { path, how: How::Replace, .. } => format!("{} {}", verb("wrote", "write"), file(path)),
+            Self::Write { path, how: How::AddBlock, .. } => {
+                format!("{} the block of bakstop to {}", verb("added", "add"), file(path))
+            }
+            Self::Write { path, how: How::RenewBlock, .. } => {
+                format!("{} the block of bakstop in {}", verb("renewed", "renew"), file(path))
+            }
+            Self::Write { path, how: How::TakeBlockOut, .. } => {
+                format!("{} the block of bakstop out of {}", verb("took", "take"), file(path))
+            }
+            Self::Keep { hook, kept } => {
+                format!("{} {} as {}; it runs first", verb("kept", "keep"), file(hook), file(kept))
+            }
+            Self::PutBack { kept, hook } => {
+                format!("{} {} back as {}", verb("put", "put"), file(kept), file(hook))
+            }
+            Self::Remove(path) => format!("{} {}", verb("removed", "remove"), file(path)),
+            Self::RemoveDirectory(path) => format!("{} {}/", verb("removed", "remove"), file(path)),
+        }
+    }
+
+    /// The file that is changed.
+    pub fn path(&self) -> &Path {
+        match self {
+            Self::MakeDirectory(path) | Self::Write { path, .. } | Self::Remove(path) | Self::RemoveDirectory(path) => {
+                path
+            }
+            Self::Keep { kept, .. } => kept,
+            Self::PutBack { hook, .. } => hook,
+        }
+    }
+}
+
+/// What installing changes; nothing, if everything is as it should be. `binary` is the program that hooks of this clone try
+/// first; a hook that is shared names none.
+pub fn install(setup: &Setup, place: &Place, binary: Option<&Path>) -> Result<Vec<Edit>, Error> {
+    let mut edits = Vec::new();
+    for slot in &place.slots {
+        edits.extend(match setup {
+            Setup::Native { tracked, .. } => install_file(slot, binary.filter(|_| !tracked))?,
+            Setup::Husky(husky) => install_block(slot, husky.direct)?,
+            Setup::Foreign(foreign) => return Err(refuse(foreign)),
+        });
+    }
+    if !place.exists && !edits.is_empty() {
+        edits.insert(0, Edit::MakeDirectory(place.directory.clone()));
+    }
+    Ok(edits)
+}
+
+/// What is said where another program owns the hooks.
+pub fn refuse(foreign: &Foreign) -> Error {
+    let next =
+        if foreign.names_us { "bakstop is named there already, so there is nothing to add" } else { &foreign.by_hand };
+    Error::new(INSTALL, &foreign.cause).help(format!("nothing was changed; {next}"))
+}
+
+/// The changes, one a line, before or after they are made.
+pub fn describe(edits: &[Edit], top: &Path, done: bool) -> String {
+    edits.iter().map(|edit| edit.describe(top, done) + "\n").collect()
+}
+
+/// What uninstalling changes in one directory of hooks.
+pub fn uninstall(place: &Place) -> Result<Vec<Edit>, Error> {
+    let mut edits = Vec::new();
+    for slot in &place.slots {
+        edits.extend(if place.husky { uninstall_block(slot)? } else { uninstall_file(slot)? });
+    }
+    // A directory without hooks and no directory are the same to git.
+    let goes = |name: &PathBuf| edits.contains(&Edit::Remove(name.clone()));
+    if !edits.is_empty() && !place.names.is_empty() && place.names.iter().all(goes) {
+        edits.push(Edit::RemoveDirectory(place.directory.clone()));
+    }
+    Ok(edits)
+}
+
+/// Puts our file into the place of a hook. `binary` is the program that it tries first.
+fn install_file(slot: &Slot, binary: Option<&Path>) -> Result<Vec<Edit>, Error> {
+    let text = shim::render(slot.hook, binary);
+    let write = |how| Edit::Write { path: slot.path.clone(), text: text.clone(), mode: EXECUTABLE, how };
+    match (&slot.stand, slot.author()) {
+        (Stand::Nothing, _) => Ok(vec![write(How::Create)]),
+        (Stand::Other, _) => Err(Error::new(INSTALL, format!("{} is not a file", slot.name)).help("remove it")),
+        (Stand::File { .. }, Author::Bakstop(_)) => {
+            let same = slot.text() == text && slot.is_executable();
+            Ok(if same { Vec::new() } else { vec![write(How::Replace)] })
+        }
+        (_, Author::BakstopAndOthers) => Err(edited(INSTALL, slot)),
+        (_, Author::Bakstop(_)) => Err(Error::new(INSTALL, format!("{} is a link to a hook of bakstop", slot.name))
+            .help("remove the link, then install")),
+        (_, Author::Others) if slot.has_kept => {
+            Err(Error::new(INSTALL, format!("{} is not ours, and {} is there as well", slot.name, slot.kept_name))
+                .help("keep the one that you want as the first, remove the other, then install"))
+        }
+        (_, Author::Others) if asks_its_name(slot.text()) => {
+            Err(Error::new(INSTALL, format!("{} looks at its own name, so it cannot be kept under another", slot.name))
+                .help(by_hand(slot)))
+        }
+        (_, Author::Others) => {
+            Ok(vec![Edit::Keep { hook: slot.path.clone(), kept: slot.kept.clone() }, write(How::Replace)])
+        }
+    }
+}
+
+/// Takes our file out, and puts back what was there.
+fn uninstall_file(slot: &Slot) -> Result<Vec<Edit>, Error> {
+    let put_back = Edit::PutBack { kept: slot.kept.clone(), hook: slot.path.clone() };
+    match (&slot.stand, slot.author()) {
+        (Stand::File { .. }, Author::Bakstop(_)) if !slot.has_kept => Ok(vec![Edit::Remove(slot.path.clone())]),
+        (Stand::File { .. }, Author::Bakstop(_)) | (Stand::Nothing, _) if slot.has_kept => Ok(vec![put_back]),
+        (_, Author::BakstopAndOthers) => Err(edited(UNINSTALL, slot)),
+        (_, _) if slot.has_kept => Err(Error::new(
+            UNINSTALL,
+            format!("{} is not ours any more, and {} is still kept", slot.name, slot.kept_name),
+        )
+        .help("keep the one that you want, remove the other")),
+        _ => Ok(Vec::new()),
+    }
+}
+
+/// Puts the block into husky's file. `direct` is husky 5 to 8, where git runs the file itself.
+fn install_block(slot: &Slot, direct: bool) -> Result<Vec<Edit>, Error> {
+    let write = |text, mode, how| vec![Edit::Write { path: slot.path.clone(), text, mode, how }];
+    if slot.author() != Author::Others {
+        return install_file(slot, None);
+    }
+    let (text, mode) = match &slot.stand {
+        Stand::File { text, mode } => (text, *mode),
+        Stand::Nothing if direct => return install_file(slot, None),
+        Stand::Nothing => return Ok(write(block::insert(None, slot.hook), PLAIN, How::Create)),
+        Stand::Link(_) | Stand::Other => {
+            return Err(Error::new(INSTALL, format!("{} is not a file", slot.name)).help("remove it"));
+        }
+    };
+    if direct && !is_for_sh(text) {
+        return Err(Error::new(INSTALL, format!("{} is not a script for sh", slot.name)).help(by_hand(slot)));
+    }
+    // git ignores it without a word, so that whatever stands in it has not run so far.
+    if direct && mode & 0o111 == 0 {
+        return Err(Error::new(INSTALL, format!("{} is not executable: git ignores it", slot.name))
+            .help(format!("make it executable (`chmod +x {}`) or remove it", slot.name.as_pathspec(false))));
+    }
+    match block::look(text, slot.hook) {
+        Found::Nothing => Ok(write(block::insert(Some(text), slot.hook), Mode::Same(mode), How::AddBlock)),
+        Found::Block(found) => match found.condition {
+            Condition::Current => Ok(Vec::new()),
+            Condition::Edited => Err(edited_block(INSTALL, slot, text, &found)),
+            Condition::Crlf | Condition::Misplaced | Condition::Older => {
+                let rest = block::remove(text, &found);
+                let renewed = block::insert(rest.as_deref(), slot.hook);
+                Ok(write(renewed, Mode::Same(mode), How::RenewBlock))
+            }
+        },
+        Found::Pieces => Err(pieces(INSTALL, slot)),
+    }
+}
+
+/// Takes the block out of husky's file, and the file away if we made it.
+fn uninstall_block(slot: &Slot) -> Result<Vec<Edit>, Error> {
+    let Stand::File { text, mode } = &slot.stand else { return Ok(Vec::new()) };
+    if slot.author() != Author::Others {
+        return uninstall_file(slot);
+    }
+    match block::look(text, slot.hook) {
+        Found::Nothing => Ok(Vec::new()),
+        Found::Block(found) if found.condition == Condition::Edited => Err(edited_block(UNINSTALL, slot, text, &found)),
+        Found::Block(found) => Ok(vec![match block::remove(text, &found) {
+            Some(text) => {
+                Edit::Write { path: slot.path.clone(), text, mode: Mode::Same(*mode), how: How::TakeBlockOut }
+            }
+            None => Edit::Remove(slot.path.clone()),
+        }]),
+        Found::Pieces => Err(pieces(UNINSTALL, slot)),
+    }
+}
+
+/// The line for a script that we must not touch.
+fn by_hand(slot: &Slot) -> String {
+    let name = slot.hook.name();
+    format!(
+        "nothing was changed; let it run this at its end, in the words of its language:\n\n  bakstop hook {name} || exit"
+    )
+}
+
+fn edited(doing: &str, slot: &Slot) -> Error {
+    let help = if slot.has_kept {
+        format!("move your lines into {}, which runs first, remove {}, then try again", slot.kept_name, slot.name)
+    } else {
+        format!("move your lines elsewhere, remove {}, then try again", slot.name)
+    };
+    Error::new(doing, format!("{} was edited after bakstop wrote it", slot.name)).help(help)
+}
+
+fn edited_block(doing: &str, slot: &Slot, text: &[u8], found: &Block) -> Error {
+    let (first, last) = block::lines(text, found);
+    Error::new(doing, format!("the block of bakstop in {} was edited", slot.name))
+        .help(format!("remove its lines {first} to {last} by hand, then try again"))
+}
+
+fn pieces(doing: &str, slot: &Slot) -> Error {
+    Error::new(doing, format!("{} holds pieces of a block of bakstop", slot.name))
+        .help("remove what stands between `# >>> bakstop` and `# <<< bakstop` by hand, then try again")
+}
+
+/// Whether a hook decides by the name that it was called by: kept under another name, it would do nothing.
+fn asks_its_name(text: &[u8]) -> bool {
+    if text.contains(&0) {
+        // A compiled program: nothing can be read in it.
+        return false;
+    }
+    text.split(|&byte| byte == b'\n').filter(|line| !line.trim_ascii_start().starts_with(b"#")).any(|line| {
+        let holds = |needle: &str| find(line, needle.as_bytes()).is_some();
+        let itself = [
+            "$0",
+            "${0",
+            "$PROGRAM_NAME",
+            "$BASH_SOURCE",
+            "${BASH_SOURCE",
+            "argv",
+            "__file__",
+            "__filename",
+            "__FILE__",
+        ];
+        holds("${0##") || (holds("basename") && itself.into_iter().any(holds))
+    })
+}
+
+/// Whether a script is run by `sh`, as the block is: by its shebang, or by husky, which starts it anew with `sh`.
+fn is_for_sh(text: &[u8]) -> bool {
+    let line = text.split(|&byte| byte == b'\n').next().unwrap_or_default();
+    let shebang = String::from_utf8_lossy(line.strip_prefix(b"#!").unwrap_or_default());
+    let mut programs = shebang.split_whitespace().map(|word| word.rsplit('/').next().unwrap_or(word));
+    let interpreter = programs.find(|word| *word != "env" && !word.starts_with('-'));
+    interpreter.is_some_and(|name| ["sh", "dash", "ash"].contains(&name) || find(text, b"/husky.sh").is_some())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hooks::Hook;
+    use crate::hooks::setup::Husky;
+    use crate::path::RepoPath;
+
+    const MINE: &[u8] = b"#!/bin/sh\nnpm test\n";
+
+    fn slot(stand: Stand, has_kept: bool) -> Slot {
+        Slot {
+            hook: Hook::PreCommit,
+            path: "/r/h/pre-commit".into(),
+            stand,
+            kept: "/r/h/pre-commit.before-bakstop".into(),
+            has_kept,
+            name: RepoPath::from("h/pre-commit"),
+            kept_name: RepoPath::from("h/pre-commit.before-bakstop"),
+        }
+    }
+
+    fn file(text: impl Into<Vec<u8>>, mode: u32) -> Stand {
+        Stand::File { text: text.into(), mode }
+    }
+
+    fn shim() -> Vec<u8> {
+        shim::render(Hook::PreCommit, Some(Path::new("/b")))
+    }
+
+    fn installed(slot: &Slot) -> Result<String, Error> {
+        install_file(slot, Some(Path::new("/b"))).map(|edits| describe(&edits, Path::new("/r"), false))
+    }
+
+    fn uninstalled(slot: &Slot) -> Result<String, Error> {
+        uninstall_file(slot).map(|edits| describe(&edits, Path::new("/r"), true))
+    }
+
+    #[test]
+    fn what_installing_does_with_what_is_there() {
+        let keeps = "would keep h/pre-commit as h/pre-commit.before-bakstop; it runs first\nwould write h/pre-commit\n";
+        for (stand, has_kept, expected) in [
+            (Stand::Nothing, false, "would create h/pre-commit\n"),
+            (Stand::Nothing, true, "would create h/pre-commit\n"),
+            (file(MINE, 0o755), false, keeps),
+            (file(MINE, 0o644), false, keeps),
+            (file("", 0o755), false, keeps),
+            (Stand::Link(Some(MINE.into())), false, keeps),
+            (Stand::Link(None), false, keeps),
+            (file(shim(), 0o755), true, ""),
+            (file(shim(), 0o644), true, "would write h/pre-commit\n"),
+            (file(shim::render(Hook::PreCommit, None), 0o755), false, "would write h/pre-commit\n"),
+        ] {
+            assert_eq!(installed(&slot(stand.clone(), has_kept)).unwrap(), expected, "{stand:?}");
+        }
+    }
+
+    #[test]
+    fn what_installing_refuses() {
+        for (stand, has_kept, cause) in [
+            (Stand::Other, false, "h/pre-commit is not a file"),
+            (file(MINE, 0o755), true, "h/pre-commit is not ours, and h/pre-commit.before-bakstop is there as well"),
+            (file([&shim(), MINE].concat(), 0o755), true, "h/pre-commit was edited after bakstop wrote it"),
+            (Stand::Link(Some(shim())), false, "h/pre-commit is a link to a hook of bakstop"),
+            (
+                file("#!/bin/sh\ncase $(basename \"$0\") in pre-commit) npm test ;; esac\n", 0o755),
+                false,
+                "h/pre-commit looks at its own name, so it cannot be kept under another",
+            ),
+        ] {
+            let error = installed(&slot(stand, has_kept)).unwrap_err();
+            assert_eq!(error.cause(), cause);
+            assert!(error.next_step().is_some());
+        }
+    }
+
+    #[test]
+    fn what_uninstalling_does_with_what_is_there() {
+        let puts_back = "put h/pre-commit.before-bakstop back as h/pre-commit\n";
+        for (stand, has_kept, expected) in [
+            (Stand::Nothing, false, Ok("")),
+            (Stand::Nothing, true, Ok(puts_back)),
+            (file(shim(), 0o755), true, Ok(puts_back)),
+            (file(shim(), 0o644), false, Ok("removed h/pre-commit\n")),
+            (file(MINE, 0o755), false, Ok("")),
+            (
+                file(MINE, 0o755),
+                true,
+                Err("h/pre-commit is not ours any more, and h/pre-commit.before-bakstop is still kept"),
+            ),
+            (file([&shim(), MINE].concat(), 0o755), false, Err("h/pre-commit was edited after bakstop wrote it")),
+            (Stand::Link(Some(MINE.into())), false, Ok("")),
+        ] {
+            let done = uninstalled(&slot(stand.clone(), has_kept));
+            let done = done.as_deref().map_err(Error::cause);
+            assert_eq!(done, expected, "{stand:?}");
+        }
+    }
+
+    #[test]
+    fn a_shared_hook_names_no_program_of_this_machine() {
+        let place = |stand| Place {
+            directory: "/r/h".into(),
+            exists: false,
+            husky: false,
+            names: Vec::new(),
+            slots: vec![slot(stand, false)],
+        };
+        for tracked in [true, false] {
+            let setup = Setup::Native { directory: "/r/h".into(), tracked };
+            let edits = install(&setup, &place(Stand::Nothing), Some(Path::new("/opt/me/bakstop"))).unwrap();
+            let [Edit::MakeDirectory(_), Edit::Write { text, .. }] = &edits[..] else { panic!("{edits:?}") };
+            assert_eq!(find(text, b"/opt/me").is_none(), tracked);
+        }
+        let husky = Setup::Husky(Husky { directory: "/r/h".into(), direct: false, prepared: true });
+        let edits = install(&husky, &place(Stand::Nothing), Some(Path::new("/opt/me/bakstop"))).unwrap();
+        assert!(matches!(&edits[1], Edit::Write { text, .. } if find(text, b"/opt/me").is_none()));
+    }
+
+    #[test]
+    fn the_block_goes_only_where_sh_runs_it() {
+        for (script, direct, ok) in [
+            ("npm test\n", false, true),
+            ("#!/usr/bin/env node\n", false, true),
+            ("#!/usr/bin/env sh\nnpm test\n", true, true),
+            ("#!/bin/sh -e\nnpm test\n", true, true),
+            ("#!/usr/bin/env bash\n. \"$(dirname -- \"$0\")/_/husky.sh\"\n", true, true),
+            ("#!/usr/bin/env bash\n[[ 1 ]]\n", true, false),
+            ("#!/usr/bin/env node\n", true, false),
+            ("npm test\n", true, false),
+        ] {
+            let done = install_block(&slot(file(script, 0o755), false), direct);
+            assert_eq!(done.is_ok(), ok, "{script} {done:?}");
+        }
+        assert!(install_block(&slot(file("#!/bin/sh\n", 0o644), false), true).is_err(), "git ignores it");
+    }
+
+    #[test]
+    fn a_block_is_renewed_moved_left_alone_or_refused() {
+        let how = |text: Vec<u8>| match install_block(&slot(file(text, 0o644), false), false) {
+            Ok(edits) => match &edits[..] {
+                [] => "nothing",
+                [Edit::Write { how: How::AddBlock, .. }] => "added",
+                [Edit::Write { how: How::RenewBlock, mode: Mode::Same(0o644), .. }] => "renewed",
+                _ => "else",
+            },
+            Err(_) => "refused",
+        };
+        let with = block::insert(Some(MINE), Hook::PreCommit);
+        let block = block::render(Hook::PreCommit);
+        let older = crate::hooks::seal(b"# >>> bakstop @DIGEST@, of another time\nexit 2\n# <<< bakstop");
+        assert_eq!(how(MINE.into()), "added");
+        assert_eq!(how(with.clone()), "nothing");
+        assert_eq!(how([&older, &b"\n"[..], MINE].concat()), "renewed");
+        assert_eq!(how([b"exit 0\n", &block[..]].concat()), "renewed");
+        assert_eq!(how(String::from_utf8(with.clone()).unwrap().replace("exit 2", "exit 0").into()), "refused");
+        assert_eq!(how([&with[..], &block].concat()), "refused");
+    }
+
+    #[test]
+    fn a_hook_that_asks_its_own_name_is_seen() {
+        for (line, asks) in [
+            ("name=$(basename \"$0\")", true),
+            ("case ${0##*/} in", true),
+            ("hook_type = File.basename($0)", true),
+            ("os.path.basename(sys.argv[0])", true),
+            ("cd \"$(dirname \"$0\")\"", false),
+            ("# basename $0", false),
+            ("basename \"$file\"", false),
+        ] {
+            assert_eq!(asks_its_name(line.as_bytes()), asks, "{line}");
+        }
+    }
+}

@@ -1,0 +1,250 @@
+//! How a repository runs its hooks, and therefore where the guard goes.
+
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use crate::error::Error;
+use crate::git::Git;
+use crate::git::layout::{self, HooksPath, Layout, Scope};
+use crate::hooks::manager::{MANAGERS, Manager};
+use crate::hooks::shim::Author;
+use crate::hooks::slot::Place;
+use crate::hooks::{Hook, find, shown};
+use crate::path::{RepoPath, shell_quote};
+
+/// Which way the person wants it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Choice {
+    /// As the repository does.
+    Detect,
+    /// Hook files, although a configuration of a hook manager is there.
+    Native,
+    /// Husky, although it is not prepared in this clone.
+    Husky,
+}
+
+/// How the repository runs its hooks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Setup {
+    /// Hook files, run by git.
+    Native {
+        /// Where they lie.
+        directory: PathBuf,
+        /// Whether they are tracked, and so shared with other people and machines.
+        tracked: bool,
+    },
+    /// Husky: tracked files, run by its stubs.
+    Husky(Husky),
+    /// Something that we leave alone.
+    Foreign(Foreign),
+}
+
+/// A repository that uses husky.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Husky {
+    /// Where the tracked hooks lie: mostly `.husky`.
+    pub directory: PathBuf,
+    /// Whether git runs the tracked files themselves (husky 5 to 8), and not stubs that run them (husky 9).
+    pub direct: bool,
+    /// Whether `core.hooksPath` leads to husky: `husky` has been run in this clone.
+    pub prepared: bool,
+}
+
+/// Why the hooks are left alone, and what a person can do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Foreign {
+    /// What was found.
+    pub cause: String,
+    /// The lines to add by hand, and where.
+    pub by_hand: String,
+    /// Whether the place for the lines names bakstop already.
+    pub names_us: bool,
+}
+
+impl Setup {
+    /// Finds out how the repository runs its hooks.
+    pub fn find(layout: &Layout, git: &Git, choice: Choice) -> Result<Self, Error> {
+        if let Some(foreign) = layout.hooks_path.as_ref().and_then(|setting| elsewhere(layout, setting)) {
+            return Ok(Self::Foreign(foreign));
+        }
+        let husky = match &layout.hooks_path {
+            Some(_) => configured_husky(layout),
+            None if choice == Choice::Native || (choice == Choice::Detect && is_ours(layout)?) => None,
+            None => unprepared_husky(layout, git, choice)?,
+        };
+        match (husky, choice) {
+            (Some(husky), Choice::Native) => Err(Error::new(
+                "write hook files",
+                format!("git takes its hooks from {}, which husky owns", shown(&layout.hooks, &layout.top)),
+            )
+            .help(format!(
+                "leave out --native: the guard then goes into {}/pre-commit",
+                shown(&husky.directory, &layout.top)
+            ))),
+            (Some(husky), _) => Ok(Self::Husky(husky)),
+            (None, Choice::Husky) => {
+                Err(Error::new("use husky", "core.hooksPath does not lead to it, and there is no .husky directory")
+                    .help("set husky up first: `npx husky init`"))
+            }
+            (None, choice) => native(layout, choice),
+        }
+    }
+}
+
+/// Wherever an earlier installation may have written, now that the repository may run its hooks in another way:
+/// directories of husky, and directories of hook files.
+pub fn everywhere(layout: &Layout, git: &Git) -> Result<(Vec<PathBuf>, Vec<PathBuf>), Error> {
+    let mut husky = tracked_husky(layout, git)?;
+    husky.push(layout.top.join(".husky"));
+    let mut native = vec![layout.default_hooks()];
+    let hooks = &layout.hooks;
+    if let Some(configured) = configured_husky(layout) {
+        husky.push(configured.directory);
+    } else if hooks.starts_with(&layout.top) || hooks.starts_with(&layout.common) {
+        native.push(hooks.clone());
+    }
+    for directories in [&mut husky, &mut native] {
+        directories.sort();
+        directories.dedup();
+    }
+    Ok((husky, native))
+}
+
+fn tracked_husky(layout: &Layout, git: &Git) -> Result<Vec<PathBuf>, Error> {
+    let directories = layout::tracked_husky_directories(git)?;
+    Ok(directories.iter().map(|path| layout.top.join(OsStr::from_bytes(path.as_bytes()))).collect())
+}
+
+fn native(layout: &Layout, choice: Choice) -> Result<Setup, Error> {
+    if choice == Choice::Detect
+        && !is_ours(layout)?
+        && let Some(foreign) = managed(layout)
+    {
+        return Ok(Setup::Foreign(foreign));
+    }
+    let directory = layout.hooks.clone();
+    if directory.starts_with(&layout.common) {
+        return Ok(Setup::Native { directory, tracked: false });
+    }
+    if directory.starts_with(&layout.top) {
+        let tracked = !layout::is_ignored(&directory)?;
+        return Ok(Setup::Native { directory, tracked });
+    }
+    let place = shown(&directory, &layout.top);
+    let cause = format!("git takes the hooks from {place}, outside this repository: others may share them");
+    Ok(Setup::Foreign(Foreign { cause, by_hand: lines_for_scripts(layout), names_us: scripts_name_us(&directory) }))
+}
+
+/// Whether git already runs a hook file of ours: then that is how it is, whatever else is configured.
+fn is_ours(layout: &Layout) -> Result<bool, Error> {
+    let place = Place::native(&layout.hooks, &layout.top)?;
+    Ok(place.slots.iter().any(|slot| slot.author() != Author::Others))
+}
+
+/// A `core.hooksPath` that is not this repository's own, or that switches hooks off.
+fn elsewhere(layout: &Layout, setting: &HooksPath) -> Option<Foreign> {
+    let (value, origin) = (&setting.value, &setting.origin);
+    let own = shell_quote(layout.default_hooks().as_os_str().as_bytes()).into_owned();
+    let off = value.as_bytes().is_empty() || (layout.hooks.exists() && !layout.hooks.is_dir());
+    if off {
+        let cause = format!("hooks are switched off: core.hooksPath is \"{value}\" ({origin})");
+        let by_hand = format!(
+            "switch them on for this repository, then install:\n  git config core.hooksPath {own}\n  bakstop install"
+        );
+        return Some(Foreign { cause, by_hand, names_us: false });
+    }
+    let reach = match setting.scope {
+        Scope::Repository => return None,
+        Scope::User => "for every repository of this user",
+        Scope::Machine => "for every repository of this machine",
+        Scope::Run => "for this run only",
+    };
+    let cause = format!("core.hooksPath is \"{value}\", set {reach} ({origin})");
+    let by_hand = format!(
+        "{}\nor give this repository hooks of its own, then install:\n  git config core.hooksPath {own}\n  bakstop install",
+        lines_for_scripts(layout)
+    );
+    Some(Foreign { cause, by_hand, names_us: scripts_name_us(&layout.hooks) })
+}
+
+/// What to add to hooks that are scripts of somebody else.
+fn lines_for_scripts(layout: &Layout) -> String {
+    let mut text = String::from("add a line by hand, at the end of each of these scripts:\n");
+    for hook in Hook::ALL {
+        let name = hook.name();
+        text += &format!("  {}:\n    bakstop hook {name} || exit\n", shown(&layout.hooks.join(name), &layout.top));
+    }
+    text + "(a script that does not exist yet begins with the line `#!/bin/sh`, and needs `chmod +x`)"
+}
+
+fn scripts_name_us(directory: &Path) -> bool {
+    Hook::ALL.iter().all(|hook| names_us(&std::fs::read(directory.join(hook.name())).unwrap_or_default()))
+}
+
+/// Whether a text calls the guard, as far as one can see without running it.
+pub fn names_us(text: &[u8]) -> bool {
+    find(text, b"bakstop hook ").is_some() || find(text, b"id: bakstop").is_some()
+}
+
+/// A hook manager that writes the hooks here.
+fn managed(layout: &Layout) -> Option<Foreign> {
+    let read = |name: &str| std::fs::read(layout.top.join(name)).ok();
+    let hooks: Vec<(RepoPath, Vec<u8>)> = Hook::ALL
+        .iter()
+        .map(|hook| layout.hooks.join(hook.name()))
+        .filter_map(|path| Some((shown(&path, &layout.top), std::fs::read(&path).ok()?)))
+        .collect();
+    MANAGERS.iter().find_map(|manager| {
+        let wrote = hooks.iter().find(|(_, text)| manager.wrote(text)).map(|(path, _)| path.clone());
+        let evidence = wrote.or_else(|| manager.claims(read).map(RepoPath::from))?;
+        Some(foreign(manager, &evidence, read))
+    })
+}
+
+fn foreign(manager: &Manager, evidence: &RepoPath, read: impl Fn(&str) -> Option<Vec<u8>>) -> Foreign {
+    let existing = manager.configuration.iter().find_map(|name| Some((*name, read(name)?)));
+    let (place, text) = existing.unwrap_or((manager.configuration[0], Vec::new()));
+    let mut by_hand = format!("add these lines to {place} by hand:\n\n{}", manager.lines);
+    if let Some(then) = manager.then {
+        by_hand += &format!("\nand then run: {then}");
+    }
+    let cause = format!("{} manages the hooks of this repository ({evidence})", manager.name);
+    Foreign { cause, by_hand: by_hand.trim_end().to_owned(), names_us: names_us(&text) }
+}
+
+/// Husky, if `core.hooksPath` leads to it.
+fn configured_husky(layout: &Layout) -> Option<Husky> {
+    let hooks = &layout.hooks;
+    let parent = hooks.parent()?;
+    // Husky 9 points to a directory `_` that is generated, and may be missing here; its runner is called `h`.
+    let stubs = hooks.ends_with("_") && (hooks.join("h").exists() || !hooks.exists());
+    // Husky 5 to 8 points to the tracked directory itself.
+    let direct = hooks.ends_with(".husky") || (hooks.join("_/husky.sh").exists() && !hooks.join("_/h").exists());
+    let directory = if stubs { parent } else { hooks };
+    let ours = directory.starts_with(&layout.top) && !directory.starts_with(&layout.common);
+    (ours && (stubs || direct)).then(|| Husky { directory: directory.to_owned(), direct: !stubs, prepared: true })
+}
+
+/// Husky, if the repository uses it although nothing in this clone does yet.
+fn unprepared_husky(layout: &Layout, git: &Git, choice: Choice) -> Result<Option<Husky>, Error> {
+    let depends = |directory: &Path| {
+        let manifest = std::fs::read(directory.join("package.json")).unwrap_or_default();
+        find(&manifest, b"husky").is_some()
+    };
+    let mut directories = tracked_husky(layout, git)?;
+    directories.retain(|path| choice == Choice::Husky || depends(&layout.top) || path.parent().is_some_and(depends));
+    let usual = layout.top.join(".husky");
+    if directories.is_empty() && usual.is_dir() && (choice == Choice::Husky || depends(&layout.top)) {
+        directories.push(usual);
+    }
+    match directories.as_slice() {
+        [] => Ok(None),
+        [directory] => Ok(Some(Husky { directory: layout::settle(directory), direct: false, prepared: false })),
+        several => {
+            let names: Vec<String> = several.iter().map(|path| shown(path, &layout.top).to_string()).collect();
+            Err(Error::new("tell which husky runs the hooks", format!("there are several: {}", names.join(", ")))
+                .help("prepare the one that this clone uses (husky sets core.hooksPath), then try again"))
+        }
+    }
+}

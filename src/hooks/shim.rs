@@ -1,0 +1,121 @@
+//! The hook file that we write: a few lines of POSIX shell that find the program and run it.
+
+use std::ffi::OsString;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Path, PathBuf};
+
+use crate::hooks::{Hook, find, is_sealed, seal};
+
+const TEXT: &str = include_str!("../../hooks/native.sh");
+/// What makes a file ours. The digest follows.
+const MARK: &[u8] = b"# bakstop-hook ";
+/// The line that names the program.
+const INSTALLED: &[u8] = b"\ninstalled=";
+
+/// A hook file that we wrote.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shim {
+    /// The program that it tries first.
+    pub binary: Option<PathBuf>,
+    /// Whether it is what this version would write.
+    pub current: bool,
+}
+
+/// What the text of a hook file tells about its author.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Author {
+    /// We wrote it, and nobody changed it.
+    Bakstop(Shim),
+    /// We wrote it, and somebody changed it.
+    BakstopAndOthers,
+    /// Somebody else.
+    Others,
+}
+
+/// The hook file; `binary` is the program that it tries first, absolute. A file that is shared names none.
+pub fn render(hook: Hook, binary: Option<&Path>) -> Vec<u8> {
+    let text = TEXT.replace("@HOOK@", hook.name()).replace("@COMMAND@", hook.command());
+    let (before, after) = text.split_once("@BINARY@").unwrap_or((&text, ""));
+    let binary = binary.map(|path| path.as_os_str().as_bytes()).unwrap_or_default();
+    seal(&[before.as_bytes(), &quote(binary), after.as_bytes()].concat())
+}
+
+/// Reads a hook file.
+pub fn author(text: &[u8], hook: Hook) -> Author {
+    if find(text, MARK).is_none() {
+        return Author::Others;
+    }
+    if !is_sealed(text, MARK) {
+        return Author::BakstopAndOthers;
+    }
+    let binary = find(text, INSTALLED).and_then(|at| unquote(&text[at + INSTALLED.len()..]));
+    let binary = binary.filter(|path| !path.is_empty()).map(|path| PathBuf::from(OsString::from_vec(path)));
+    Author::Bakstop(Shim { current: text == render(hook, binary.as_deref()), binary })
+}
+
+/// One word for any POSIX shell, whatever its bytes: `$'…'` is too new for some.
+fn quote(word: &[u8]) -> Vec<u8> {
+    let mut quoted = vec![b'\''];
+    for &byte in word {
+        if byte == b'\'' {
+            quoted.extend(br"'\''");
+        } else {
+            quoted.push(byte);
+        }
+    }
+    quoted.push(b'\'');
+    quoted
+}
+
+/// The word that `quote` wrote at the start of a text.
+fn unquote(text: &[u8]) -> Option<Vec<u8>> {
+    let mut rest = text.strip_prefix(b"'")?;
+    let mut word = Vec::new();
+    loop {
+        let end = rest.iter().position(|&byte| byte == b'\'')?;
+        word.extend(&rest[..end]);
+        match rest[end..].strip_prefix(br"'\''") {
+            Some(more) => {
+                word.push(b'\'');
+                rest = more;
+            }
+            None => return Some(word),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::ffi::OsStr;
+
+    #[test]
+    fn a_shim_is_recognised_with_its_program() {
+        for path in [&b"/usr/bin/bakstop"[..], b"/it's here/a\nb/\xff\x81\x88", b"/$(id)/`id`/\"x\"\\", b"/''/'"] {
+            let binary = Path::new(OsStr::from_bytes(path));
+            let text = render(Hook::PreCommit, Some(binary));
+            let expected = Shim { binary: Some(binary.to_owned()), current: true };
+            assert_eq!(author(&text, Hook::PreCommit), Author::Bakstop(expected));
+        }
+        let shared = render(Hook::PreMergeCommit, None);
+        let expected = Author::Bakstop(Shim { binary: None, current: true });
+        assert_eq!(author(&shared, Hook::PreMergeCommit), expected);
+    }
+
+    #[test]
+    fn an_older_text_is_ours_and_an_edited_one_is_not_only_ours() {
+        let older = seal(b"#!/bin/sh\n# bakstop-hook @DIGEST@, of another time\ninstalled='/b'\nexec \"$installed\"\n");
+        let expected = Shim { binary: Some("/b".into()), current: false };
+        assert_eq!(author(&older, Hook::PreCommit), Author::Bakstop(expected));
+        let edited = [&older[..], b"npm test\n"].concat();
+        assert_eq!(author(&edited, Hook::PreCommit), Author::BakstopAndOthers);
+        assert_eq!(author(b"#!/bin/sh\nbakstop hook pre-commit\n", Hook::PreCommit), Author::Others);
+    }
+
+    #[test]
+    fn nothing_of_the_template_is_left() {
+        let text = String::from_utf8(render(Hook::PreMergeCommit, None)).unwrap();
+        assert!(!text.contains('@') || text.matches('@').count() == text.matches("\"$@\"").count(), "{text}");
+        assert!(text.contains("BAKSTOP=0 git merge --continue"), "{text}");
+    }
+}

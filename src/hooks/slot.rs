@@ -1,0 +1,184 @@
+//! The place where a hook belongs, and what stands there.
+
+use std::io::ErrorKind;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use crate::error::Error;
+use crate::git::layout;
+use crate::hooks::shim::{self, Author};
+use crate::hooks::{Hook, shown};
+use crate::path::RepoPath;
+
+/// What stands at a path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Stand {
+    /// Nothing.
+    Nothing,
+    /// A file.
+    File {
+        /// Its bytes.
+        text: Vec<u8>,
+        /// Its permission bits.
+        mode: u32,
+    },
+    /// A symbolic link, and the bytes behind it, if it leads to a file.
+    Link(Option<Vec<u8>>),
+    /// A directory, or worse.
+    Other,
+}
+
+/// The place of one hook.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Slot {
+    /// Which hook.
+    pub hook: Hook,
+    /// Its file.
+    pub path: PathBuf,
+    /// What stands there.
+    pub stand: Stand,
+    /// Where the hook that was there before is kept.
+    pub kept: PathBuf,
+    /// Whether one is kept.
+    pub has_kept: bool,
+    /// The file, as it is shown.
+    pub name: RepoPath,
+    /// The kept file, as it is shown.
+    pub kept_name: RepoPath,
+}
+
+/// A directory of hooks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// The directory.
+    pub directory: PathBuf,
+    /// Whether it is there.
+    pub exists: bool,
+    /// Whether husky's tracked files lie in it.
+    pub husky: bool,
+    /// Everything that it holds.
+    pub names: Vec<PathBuf>,
+    /// One place for each hook.
+    pub slots: Vec<Slot>,
+}
+
+impl Place {
+    /// Reads a directory of hook files that git runs.
+    pub fn native(directory: &Path, top: &Path) -> Result<Self, Error> {
+        Self::read(directory, false, top, Slot::native)
+    }
+
+    /// Reads the directory of husky's tracked files.
+    pub fn husky(directory: &Path, top: &Path) -> Result<Self, Error> {
+        Self::read(directory, true, top, Slot::husky)
+    }
+
+    fn read(
+        directory: &Path,
+        husky: bool,
+        top: &Path,
+        slot: impl Fn(&Path, Hook, &Path) -> Result<Slot, Error>,
+    ) -> Result<Self, Error> {
+        let slots: Result<Vec<Slot>, Error> = Hook::ALL.into_iter().map(|hook| slot(directory, hook, top)).collect();
+        let names = match std::fs::read_dir(directory) {
+            Ok(entries) => entries.filter_map(Result::ok).map(|entry| entry.path()).collect(),
+            Err(_) => Vec::new(),
+        };
+        Ok(Self { directory: directory.to_owned(), exists: directory.is_dir(), husky, names, slots: slots? })
+    }
+}
+
+/// What a hook is called while it is kept. The directory stays the same: a script that looks beside itself finds what it
+/// looks for, and a relative link leads where it led.
+const KEPT: &str = "before-bakstop";
+/// What pre-commit and prek call a hook that they found and still run.
+const CHAINED: &str = "legacy";
+
+impl Slot {
+    /// The place of a hook in a directory of hook files.
+    fn native(directory: &Path, hook: Hook, top: &Path) -> Result<Self, Error> {
+        let kept = directory.join(format!("{}.{KEPT}", hook.name()));
+        let slot = Self::at(directory.join(hook.name()), kept.clone(), hook, top)?;
+        // A manager that came after us may have moved our file aside, and runs it from there.
+        let chained = directory.join(format!("{}.{CHAINED}", hook.name()));
+        if slot.author() == Author::Others && chained.exists() {
+            let chained = Self::at(chained, kept, hook, top)?;
+            if chained.author() != Author::Others {
+                return Ok(chained);
+            }
+        }
+        Ok(slot)
+    }
+
+    /// The place of a hook among husky's tracked files. A link is followed: what is edited is the file behind it.
+    fn husky(directory: &Path, hook: Hook, top: &Path) -> Result<Self, Error> {
+        let path = directory.join(hook.name());
+        let real = layout::settle(&path);
+        if !real.starts_with(top) {
+            return Err(Error::new(
+                format!("edit {}", shown(&path, top)),
+                format!("it leads to {}, outside the work tree", shown(&real, top)),
+            )
+            .help("make it a file of its own"));
+        }
+        let kept = directory.join(format!("{}.{KEPT}", hook.name()));
+        Self::at(real, kept, hook, top)
+    }
+
+    fn at(path: PathBuf, kept: PathBuf, hook: Hook, top: &Path) -> Result<Self, Error> {
+        Ok(Self {
+            hook,
+            stand: stand(&path, top)?,
+            has_kept: stand(&kept, top)? != Stand::Nothing,
+            name: shown(&path, top),
+            kept_name: shown(&kept, top),
+            path,
+            kept,
+        })
+    }
+
+    /// The bytes of the hook, through a link if it is one.
+    pub fn text(&self) -> &[u8] {
+        match &self.stand {
+            Stand::File { text, .. } | Stand::Link(Some(text)) => text,
+            _ => &[],
+        }
+    }
+
+    /// Who wrote the hook.
+    pub fn author(&self) -> Author {
+        shim::author(self.text(), self.hook)
+    }
+
+    /// Whether git would run the file.
+    pub fn is_executable(&self) -> bool {
+        matches!(self.stand, Stand::File { mode, .. } if mode & 0o111 != 0)
+    }
+
+    /// Whether another manager runs our file from here.
+    pub fn is_chained(&self) -> bool {
+        self.path.extension().is_some_and(|extension| extension == CHAINED)
+    }
+}
+
+fn stand(path: &Path, top: &Path) -> Result<Stand, Error> {
+    let failed = |error: std::io::Error| {
+        Error::new(format!("read {}", shown(path, top)), error).help("make it readable, then try again")
+    };
+    let metadata = match path.symlink_metadata() {
+        Ok(metadata) => metadata,
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+            return Ok(Stand::Nothing);
+        }
+        Err(error) => return Err(failed(error)),
+    };
+    if metadata.is_symlink() {
+        // A link that leads nowhere is no hook, and is kept like one.
+        return Ok(Stand::Link(std::fs::read(path).ok()));
+    }
+    if !metadata.is_file() {
+        return Ok(Stand::Other);
+    }
+    let text = std::fs::read(path).map_err(failed)?;
+    Ok(Stand::File { text, mode: metadata.permissions().mode() & 0o7777 })
+}

@@ -1,0 +1,830 @@
+//! `bakstop install`, `uninstall` and `status` on real repositories, with real commits and merges.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fs;
+use std::os::unix::ffi::OsStringExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::support::{BAKSTOP, Ran, Sandbox, finish, rewritten_spec};
+
+/// Everything below a directory: path, kind and permission bits, bytes or target.
+type Picture = BTreeMap<PathBuf, (u32, Vec<u8>)>;
+
+fn picture(directory: &Path) -> Picture {
+    let mut picture = Picture::new();
+    for entry in fs::read_dir(directory).into_iter().flatten() {
+        let path = entry.unwrap().path();
+        let metadata = path.symlink_metadata().unwrap();
+        let bytes = if metadata.is_symlink() {
+            fs::read_link(&path).unwrap().into_os_string().into_vec()
+        } else if metadata.is_dir() {
+            picture.extend(self::picture(&path));
+            Vec::new()
+        } else {
+            fs::read(&path).unwrap()
+        };
+        picture.insert(path, (metadata.mode(), bytes));
+    }
+    picture
+}
+
+/// Hooks, husky's files and configuration: whatever an installation could touch.
+fn state(sandbox: &Sandbox) -> Picture {
+    let mut picture = picture(&sandbox.top.join(".git/hooks"));
+    for name in [".husky", ".githooks"] {
+        picture.extend(self::picture(&sandbox.top.join(name)));
+    }
+    picture.insert(".git/config".into(), (0, fs::read(sandbox.top.join(".git/config")).unwrap()));
+    picture
+}
+
+fn script(sandbox: &Sandbox, path: &str, text: &str) {
+    sandbox.write(path, text);
+    fs::set_permissions(sandbox.top.join(path), fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+/// Stages a rewritten manifest.
+fn stage_bad(sandbox: &Sandbox) {
+    sandbox.rewrite("web/package.json");
+    sandbox.git(&["add", "-A"]);
+}
+
+fn commit(sandbox: &Sandbox) -> Ran {
+    sandbox.try_git(&["commit", "-q", "-m", "x"])
+}
+
+fn must(ran: Ran) -> Ran {
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    ran
+}
+
+fn installed(sandbox: &Sandbox) {
+    must(sandbox.bakstop(&["install"]));
+}
+
+/// Commits must be judged: the bad one blocked, the cured one let through.
+fn assert_guarded(sandbox: &Sandbox) {
+    stage_bad(sandbox);
+    let before = sandbox.git(&["rev-parse", "HEAD"]);
+    let ran = commit(sandbox);
+    assert_ne!(ran.code, Some(0), "{ran:?}");
+    assert!(ran.err.contains("error[rewritten-manifest]"), "{ran:?}");
+    assert_eq!(sandbox.git(&["rev-parse", "HEAD"]), before);
+    sandbox.git(&["checkout", "-q", "HEAD", "--", "web/package.json"]);
+    let count = sandbox.git(&["rev-list", "--count", "HEAD"]);
+    sandbox.write("web/index.js", format!("export const commits = {count};"));
+    sandbox.git(&["add", "-A"]);
+    must(commit(sandbox));
+}
+
+/// A repository with husky 9 as `husky` leaves it: stubs that source a runner, which starts the tracked file with
+/// `sh -e`. The tests' own equivalent of what it writes.
+fn with_husky(hook: Option<&str>) -> Sandbox {
+    let sandbox = Sandbox::workspace();
+    sandbox.write("package.json", "{\n  \"name\": \"shop\",\n  \"devDependencies\": { \"husky\": \"^9.1.7\" }\n}\n");
+    if let Some(text) = hook {
+        sandbox.write(".husky/pre-commit", text);
+    } else {
+        sandbox.write(".husky/README", "hooks\n");
+    }
+    sandbox.git(&["add", "-A"]);
+    sandbox.git(&["commit", "-q", "-m", "Use husky"]);
+    prepare_husky(&sandbox);
+    program_at_home(&sandbox);
+    sandbox
+}
+
+fn prepare_husky(sandbox: &Sandbox) {
+    sandbox.git(&["config", "core.hooksPath", ".husky/_"]);
+    sandbox.write(".husky/_/.gitignore", "*");
+    let runner = "name=${0##*/}\nfile=.husky/$name\n[ -f \"$file\" ] || exit 0\n\
+         start=${XDG_CONFIG_HOME:-$HOME/.config}/husky/init.sh\nif [ -f \"$start\" ]; then . \"$start\"; fi\n\
+         [ \"${HUSKY-}\" = 0 ] && exit 0\nPATH=node_modules/.bin:$PATH\nexport PATH\nsh -e \"$file\" \"$@\"\nexit $?\n";
+    sandbox.write(".husky/_/h", runner);
+    for name in ["pre-commit", "pre-merge-commit", "commit-msg"] {
+        script(sandbox, &format!(".husky/_/{name}"), "#!/usr/bin/env sh\n. \"${0%/*}/h\"\n");
+    }
+}
+
+/// Puts the program where a hook that is shared looks for it.
+fn program_at_home(sandbox: &Sandbox) {
+    let directory = sandbox.home().join(".local/bin");
+    fs::create_dir_all(&directory).unwrap();
+    symlink(BAKSTOP, directory.join("bakstop")).unwrap();
+}
+
+#[test]
+fn a_commit_is_blocked_until_it_is_cured() {
+    let sandbox = Sandbox::workspace();
+    let before = state(&sandbox);
+    assert_eq!(sandbox.bakstop(&["status"]).code, Some(1));
+    installed(&sandbox);
+    assert_eq!(must(sandbox.bakstop(&["status"])).out.matches("in force").count(), 3);
+    assert_guarded(&sandbox);
+    assert_ne!(state(&sandbox), before);
+    must(sandbox.bakstop(&["uninstall"]));
+    assert_eq!(state(&sandbox), before);
+    stage_bad(&sandbox);
+    must(commit(&sandbox));
+}
+
+#[test]
+fn every_way_to_commit_is_judged() {
+    let sandbox = Sandbox::workspace();
+    installed(&sandbox);
+    sandbox.rewrite("web/package.json");
+    let message = ["commit", "-q", "-m", "x"];
+    for arguments in [&["-a"][..], &["web/package.json"], &["--amend", "-a"]] {
+        let ran = sandbox.try_git(&[&message[..], arguments].concat());
+        assert_eq!(ran.code, Some(1), "{arguments:?} {ran:?}");
+        assert!(ran.err.contains("error[rewritten-manifest]"), "{arguments:?} {ran:?}");
+    }
+    let below = finish(sandbox.command("git").args(message).arg("-a").current_dir(sandbox.top.join("backend")));
+    assert!(below.err.contains("error[rewritten-manifest]"), "{below:?}");
+}
+
+#[test]
+fn a_merge_is_judged() {
+    let sandbox = Sandbox::workspace();
+    sandbox.git(&["checkout", "-q", "-b", "side"]);
+    stage_bad(&sandbox);
+    must(commit(&sandbox));
+    sandbox.git(&["checkout", "-q", "main"]);
+    installed(&sandbox);
+    let ran = sandbox.try_git(&["merge", "-q", "--no-ff", "--no-edit", "side"]);
+    assert_ne!(ran.code, Some(0), "{ran:?}");
+    assert!(ran.err.contains("the merge is blocked"), "{ran:?}");
+    sandbox.git(&["checkout", "-q", "HEAD", "--", "web/package.json"]);
+    must(sandbox.try_git(&["-c", "core.editor=true", "merge", "--continue"]));
+}
+
+#[test]
+fn installing_twice_changes_nothing() {
+    let sandbox = Sandbox::workspace();
+    script(&sandbox, ".git/hooks/pre-commit", "#!/bin/sh\nexit 0\n");
+    installed(&sandbox);
+    let hook = sandbox.top.join(".git/hooks/pre-commit");
+    let (before, written) = (state(&sandbox), hook.metadata().unwrap().ino());
+    assert_eq!(must(sandbox.bakstop(&["install"])).out, "bakstop: already installed\n");
+    assert_eq!(state(&sandbox), before);
+    assert_eq!(hook.metadata().unwrap().ino(), written, "the file is not written anew");
+    must(sandbox.bakstop(&["uninstall"]));
+    assert_eq!(must(sandbox.bakstop(&["uninstall"])).out, "bakstop: not installed\n");
+}
+
+#[test]
+fn a_dry_run_prints_the_plan_and_changes_nothing() {
+    let sandbox = Sandbox::workspace();
+    script(&sandbox, ".git/hooks/pre-commit", "#!/bin/sh\nexit 0\n");
+    let before = state(&sandbox);
+    assert_eq!(
+        must(sandbox.bakstop(&["install", "--dry-run"])).out,
+        "would keep .git/hooks/pre-commit as .git/hooks/pre-commit.before-bakstop; it runs first\n\
+         would write .git/hooks/pre-commit\n\
+         would create .git/hooks/pre-merge-commit\n\
+         bakstop: nothing was changed (--dry-run)\n"
+    );
+    assert_eq!(state(&sandbox), before);
+    installed(&sandbox);
+    let before = state(&sandbox);
+    assert_eq!(
+        must(sandbox.bakstop(&["uninstall", "--dry-run"])).out,
+        "would put .git/hooks/pre-commit.before-bakstop back as .git/hooks/pre-commit\n\
+         would remove .git/hooks/pre-merge-commit\n\
+         bakstop: nothing was changed (--dry-run)\n"
+    );
+    assert_eq!(state(&sandbox), before);
+}
+
+#[test]
+fn a_hook_that_is_there_keeps_running_and_cannot_disarm_the_guard() {
+    let sandbox = Sandbox::workspace();
+    let log = sandbox.outside().join("log");
+    let hook = format!("#!/bin/sh\necho \"$0 $# $PWD\" >> '{}'\nexit 0\n", log.display());
+    script(&sandbox, ".git/hooks/pre-commit", &hook);
+    installed(&sandbox);
+    assert_guarded(&sandbox);
+    let line = format!(".git/hooks/pre-commit.before-bakstop 0 {}\n", sandbox.top.canonicalize().unwrap().display());
+    assert_eq!(fs::read_to_string(&log).unwrap(), line.repeat(2));
+}
+
+#[test]
+fn a_hook_that_fails_ends_the_commit_and_one_that_stages_is_judged() {
+    let sandbox = Sandbox::workspace();
+    script(&sandbox, ".git/hooks/pre-commit", "#!/bin/sh\necho no >&2\nexit 3\n");
+    installed(&sandbox);
+    sandbox.write("web/index.js", "x\n");
+    sandbox.git(&["add", "-A"]);
+    let ran = commit(&sandbox);
+    assert_eq!((ran.code, &*ran.err), (Some(1), "no\n"));
+
+    let bad =
+        format!("#!/bin/sh\nsed -i.orig 's|^1.4.0|{}|' web/package.json\ngit add web/package.json\n", rewritten_spec())
+            .replace("s|^1", "s|\\^1");
+    script(&sandbox, ".git/hooks/pre-commit.before-bakstop", &bad);
+    let ran = commit(&sandbox);
+    assert!(ran.err.contains("error[rewritten-manifest]"), "what the hook stages is judged: {ran:?}");
+}
+
+#[test]
+fn whatever_was_there_comes_back() {
+    type Setup = fn(&Path);
+    let cases: [(&str, Setup); 9] = [
+        ("nothing, not even a directory", |hooks| fs::remove_dir_all(hooks).unwrap()),
+        ("a script", |hooks| write(hooks, "#!/bin/sh\nexit 0\n", 0o755)),
+        ("odd mode bits", |hooks| write(hooks, "#!/bin/sh\nexit 0\n", 0o4751)),
+        ("not executable", |hooks| write(hooks, "#!/bin/sh\nexit 1\n", 0o640)),
+        ("CRLF, no last line end", |hooks| write(hooks, "#!/bin/sh\r\nexit 0", 0o644)),
+        ("no shebang, not UTF-8", |hooks| fs::write(hooks.join("pre-commit"), b"echo \xff\n").unwrap()),
+        ("empty", |hooks| write(hooks, "", 0o755)),
+        ("a link", |hooks| {
+            write(hooks, "#!/bin/sh\nexit 0\n", 0o755);
+            fs::rename(hooks.join("pre-commit"), hooks.join("shared")).unwrap();
+            symlink("shared", hooks.join("pre-commit")).unwrap();
+            symlink("pre-commit", hooks.join("pre-merge-commit")).unwrap();
+        }),
+        ("a link that leads nowhere", |hooks| symlink("../nowhere", hooks.join("pre-commit")).unwrap()),
+    ];
+    for (what, setup) in cases {
+        let sandbox = Sandbox::workspace();
+        let hooks = sandbox.top.join(".git/hooks");
+        setup(&hooks);
+        let before = state(&sandbox);
+        installed(&sandbox);
+        assert_guarded(&sandbox);
+        must(sandbox.bakstop(&["uninstall"]));
+        assert_eq!(state(&sandbox), before, "{what}");
+    }
+}
+
+fn write(hooks: &Path, text: &str, mode: u32) {
+    let path = hooks.join("pre-commit");
+    fs::write(&path, text).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+}
+
+#[test]
+fn work_that_others_did_later_is_not_destroyed() {
+    let sandbox = Sandbox::workspace();
+    script(&sandbox, ".git/hooks/pre-commit", "#!/bin/sh\nexit 0\n");
+    installed(&sandbox);
+    let hook = sandbox.top.join(".git/hooks/pre-commit");
+    let ours = fs::read_to_string(&hook).unwrap();
+
+    let refused = |what: &str, cause: &str| {
+        let before = state(&sandbox);
+        for verb in ["uninstall", "install"] {
+            let ran = sandbox.bakstop(&[verb]);
+            assert_eq!(ran.code, Some(2), "{what}: {ran:?}");
+            assert!(ran.err.contains(cause) && ran.err.contains("\nhelp: "), "{what}: {ran:?}");
+            assert_eq!(state(&sandbox), before, "{what}");
+        }
+    };
+    fs::write(&hook, format!("{ours}npm test\n")).unwrap();
+    refused("edited", "was edited after bakstop wrote it");
+    assert_eq!(sandbox.bakstop(&["status"]).code, Some(2));
+    fs::write(&hook, "#!/bin/sh\nnpm test\n").unwrap();
+    refused("replaced", "is not ours");
+    assert_eq!(sandbox.bakstop(&["status"]).code, Some(1));
+
+    // Ours once more: an older text, and one that git ignores, are renewed.
+    fs::write(&hook, &ours).unwrap();
+    fs::set_permissions(&hook, fs::Permissions::from_mode(0o644)).unwrap();
+    let ran = sandbox.bakstop(&["status"]);
+    assert_eq!(ran.code, Some(1));
+    assert!(ran.out.contains("not executable"), "{}", ran.out);
+    assert_eq!(must(sandbox.bakstop(&["install"])).out.lines().next(), Some("wrote .git/hooks/pre-commit"));
+    must(sandbox.bakstop(&["status"]));
+}
+
+#[test]
+fn a_client_with_a_bare_path_finds_the_program() {
+    let sandbox = Sandbox::workspace();
+    installed(&sandbox);
+    stage_bad(&sandbox);
+    let bare = finish(sandbox.command("git").args(["commit", "-q", "-m", "x"]).env("PATH", "/usr/bin:/bin"));
+    assert!(bare.err.contains("error[rewritten-manifest]"), "{bare:?}");
+    let homeless = finish(
+        sandbox.command("git").args(["commit", "-q", "-m", "x"]).env("PATH", "/usr/bin:/bin").env_remove("HOME"),
+    );
+    assert!(homeless.err.contains("error[rewritten-manifest]"), "{homeless:?}");
+}
+
+/// A copy of the program. Another process writes it: a file that this one has open for writing may be inherited by the
+/// children of other tests, and cannot be run meanwhile.
+fn copy_of_program(copy: &Path) {
+    fs::create_dir_all(copy.parent().unwrap()).unwrap();
+    must(finish(Command::new("cp").arg(BAKSTOP).arg(copy)));
+}
+
+#[test]
+fn a_missing_program_blocks_and_the_switch_still_works() {
+    let sandbox = Sandbox::workspace();
+    let copy = sandbox.outside().join("it's \"here\"/bakstop");
+    copy_of_program(&copy);
+    must(finish(sandbox.command(&copy).arg("install")));
+    assert_guarded(&sandbox);
+    fs::remove_file(&copy).unwrap();
+    sandbox.write("web/index.js", "y\n");
+    sandbox.git(&["add", "-A"]);
+    let bare = |name: &str, value: &str| {
+        let mut command = sandbox.command("git");
+        finish(command.args(["commit", "-q", "-m", "x"]).env("PATH", "/usr/bin:/bin").env(name, value))
+    };
+    let ran = bare("UNRELATED", "");
+    assert_eq!(ran.code, Some(1), "{ran:?}");
+    for part in ["was not found", "to install it: ", "to go on without this check: BAKSTOP=0 git commit"] {
+        assert!(ran.err.contains(part), "{ran:?}");
+    }
+    let status = finish(sandbox.command(BAKSTOP).arg("status").env("PATH", "/usr/bin:/bin"));
+    assert_eq!(status.code, Some(1));
+    assert!(status.out.contains("which is gone") && status.out.contains("finds no bakstop"), "{status:?}");
+    let ran = bare("BAKSTOP", "0");
+    assert_eq!((ran.code, &*ran.err), (Some(0), "bakstop: not checked, because BAKSTOP=0\n"));
+    program_at_home(&sandbox);
+    assert_guarded(&sandbox);
+}
+
+#[test]
+fn paths_may_hold_anything() {
+    for name in [&b"two words"[..], b"it's \"quoted\"", b"a\nb", b"$(touch pwned)`id`", b"-dash", b"\xff\x81\x88"] {
+        let sandbox = Sandbox::workspace();
+        let directory = sandbox.outside().join(OsString::from_vec(name.to_vec()));
+        fs::create_dir(&directory).unwrap();
+        let moved = directory.join("shop");
+        fs::rename(&sandbox.top, &moved).unwrap();
+        let run = |command: &mut Command| finish(command.current_dir(&moved));
+        let copy = directory.join("bin/bakstop");
+        copy_of_program(&copy);
+        let ran = must(run(sandbox.command(&copy).arg("install")));
+        assert!(!ran.out.contains('\u{1b}'), "{ran:?}");
+        let status = must(run(sandbox.command(&copy).arg("status")));
+        assert_eq!(status.out.lines().count(), 7, "no name breaks a line: {status:?}");
+        fs::write(moved.join("x.bak"), "").unwrap();
+        run(sandbox.command("git").args(["add", "-f", "x.bak"]));
+        let ran = run(sandbox.command("git").args(["commit", "-m", "x"]).env("PATH", "/usr/bin:/bin"));
+        assert!(ran.err.contains("error[stray-backup]"), "{name:?} {ran:?}");
+        must(run(sandbox.command(&copy).arg("uninstall")));
+        assert!(!moved.join(".git/hooks/pre-commit").exists());
+        assert!(!moved.join("pwned").exists());
+    }
+}
+
+#[test]
+fn a_link_that_the_person_called_is_what_the_hooks_call() {
+    let sandbox = Sandbox::workspace();
+    let hook = || fs::read_to_string(sandbox.top.join(".git/hooks/pre-commit")).unwrap();
+    program_at_home(&sandbox);
+    let link = sandbox.home().join(".local/bin/bakstop");
+    must(finish(sandbox.command(&link).arg("install")));
+    assert!(hook().contains(&format!("installed='{}'\n", link.display())), "{}", hook());
+    must(finish(
+        sandbox
+            .command("bakstop")
+            .arg("install")
+            .env("PATH", format!("{}:/usr/bin:/bin", link.parent().unwrap().display())),
+    ));
+    assert!(hook().contains(&format!("installed='{}'\n", link.display())), "{}", hook());
+}
+
+#[test]
+fn linked_worktrees_share_the_hooks_and_submodules_have_their_own() {
+    let sandbox = Sandbox::workspace();
+    let linked = sandbox.outside().join("linked");
+    sandbox.git(&["worktree", "add", "-q", linked.to_str().unwrap()]);
+    must(finish(sandbox.command(BAKSTOP).arg("install").current_dir(&linked)));
+    assert_guarded(&sandbox);
+    fs::write(linked.join("x.bak"), "").unwrap();
+    finish(sandbox.command("git").args(["add", "-f", "x.bak"]).current_dir(&linked));
+    let ran = finish(sandbox.command("git").args(["commit", "-m", "x"]).current_dir(&linked));
+    assert!(ran.err.contains("error[stray-backup]"), "{ran:?}");
+    must(finish(sandbox.command(BAKSTOP).arg("status").current_dir(&linked)));
+
+    let other = Sandbox::workspace();
+    let url = sandbox.top.to_str().unwrap();
+    other.git(&["-c", "protocol.file.allow=always", "submodule", "--quiet", "add", url, "shared"]);
+    let inside = other.top.join("shared");
+    let run = |program: &str, arguments: &[&str]| finish(other.command(program).args(arguments).current_dir(&inside));
+    must(run(BAKSTOP, &["install"]));
+    assert!(other.top.join(".git/modules/shared/hooks/pre-commit").exists());
+    assert!(!other.top.join(".git/hooks/pre-commit").exists());
+    fs::write(inside.join("x.bak"), "").unwrap();
+    run("git", &["add", "-f", "x.bak"]);
+    let ran = run("git", &["commit", "-m", "x"]);
+    assert!(ran.err.contains("error[stray-backup]"), "{ran:?}");
+    must(run(BAKSTOP, &["uninstall"]));
+}
+
+#[test]
+fn shared_hook_files_name_no_machine_and_are_to_be_committed() {
+    let sandbox = Sandbox::workspace();
+    script(&sandbox, ".githooks/pre-commit", "#!/bin/sh\nexit 0\n");
+    sandbox.git(&["config", "core.hooksPath", ".githooks"]);
+    sandbox.git(&["add", "-A"]);
+    must(commit(&sandbox));
+    program_at_home(&sandbox);
+    let ran = must(finish(sandbox.command(BAKSTOP).arg("install").current_dir(sandbox.top.join("web"))));
+    assert!(
+        ran.out.contains("commit them: git add :/.githooks/pre-commit.before-bakstop :/.githooks/pre-commit"),
+        "{ran:?}"
+    );
+    let hook = fs::read_to_string(sandbox.top.join(".githooks/pre-commit")).unwrap();
+    assert!(hook.contains("\ninstalled=''\n"), "{hook}");
+    assert!(!sandbox.top.join(".git/hooks/pre-commit").exists());
+    assert_guarded(&sandbox);
+    must(sandbox.bakstop(&["uninstall"]));
+    sandbox.git(&["add", "-A"]);
+    assert_eq!(sandbox.git(&["diff", "--cached", "--stat", "HEAD~1", "--", ".githooks"]), "");
+
+    // Generated hooks, which git ignores, belong to this clone alone.
+    sandbox.write(".gitignore", ".githooks/\n");
+    sandbox.git(&["rm", "-rq", "--cached", ".githooks"]);
+    assert!(!must(sandbox.bakstop(&["install"])).out.contains("commit them"));
+    let hook = fs::read_to_string(sandbox.top.join(".githooks/pre-commit")).unwrap();
+    assert!(hook.contains(&format!("\ninstalled='{BAKSTOP}'\n")), "{hook}");
+}
+
+#[test]
+fn husky_gets_a_block_in_its_tracked_file() {
+    for hook in [
+        "echo mine >&2\nexit 0\n",
+        "echo mine >&2; exit 0",
+        "#!/usr/bin/env sh\n. \"$(dirname -- \"$0\")/_/husky.sh\"\n\necho mine >&2\nexit 0\n",
+    ] {
+        let sandbox = with_husky(Some(hook));
+        sandbox.write(".husky/_/husky.sh", "");
+        let (before, stubs) = (state(&sandbox), picture(&sandbox.top.join(".husky/_")));
+        installed(&sandbox);
+        assert_eq!(picture(&sandbox.top.join(".husky/_")), stubs, "never there");
+        assert!(!sandbox.top.join(".git/hooks/pre-commit").exists());
+        must(sandbox.bakstop(&["status"]));
+        assert_eq!(must(sandbox.bakstop(&["install"])).out, "bakstop: already installed\n");
+        stage_bad(&sandbox);
+        let ran = commit(&sandbox);
+        assert_eq!(ran.err.matches("mine\n").count(), 1, "the rest runs once: {ran:?}");
+        assert_guarded(&sandbox);
+        must(sandbox.bakstop(&["uninstall"]));
+        assert_eq!(state(&sandbox), before, "{hook:?}");
+    }
+}
+
+#[test]
+fn husky_a_failing_rest_ends_the_commit_and_a_staging_rest_is_judged() {
+    let sandbox = with_husky(Some("echo one >&2\nfalse\necho two >&2\n"));
+    installed(&sandbox);
+    sandbox.write("web/index.js", "x\n");
+    sandbox.git(&["add", "-A"]);
+    let ran = commit(&sandbox);
+    assert_eq!((ran.code, &*ran.err), (Some(1), "one\n"), "it runs with -e, as under husky");
+
+    let sandbox = with_husky(Some("[ $# = 0 ]\ncp bad.json web/package.json\ngit add web/package.json\nexit 0\n"));
+    sandbox.write("bad.json", format!("{{\"dependencies\": {{\"a\": \"{}\"}}}}", rewritten_spec()));
+    installed(&sandbox);
+    sandbox.write("web/index.js", "x\n");
+    sandbox.git(&["add", "web/index.js"]);
+    let ran = commit(&sandbox);
+    assert!(ran.err.contains("error[rewritten-manifest]"), "{ran:?}");
+}
+
+#[test]
+fn husky_merges_subdirectories_bare_paths_and_missing_programs() {
+    let sandbox = with_husky(None);
+    let before = state(&sandbox);
+    installed(&sandbox);
+    sandbox.git(&["add", "-A"]);
+    must(commit(&sandbox));
+    assert_guarded(&sandbox);
+
+    sandbox.git(&["checkout", "-q", "-b", "side"]);
+    stage_bad(&sandbox);
+    sandbox.git(&["commit", "-q", "--no-verify", "-m", "x"]);
+    sandbox.git(&["checkout", "-q", "main"]);
+    let merge = ["merge", "-q", "--no-ff", "--no-edit", "side"];
+    assert!(sandbox.try_git(&merge).err.contains("the merge is blocked"));
+    sandbox.git(&["merge", "--abort"]);
+
+    sandbox.rewrite("web/package.json");
+    let from_below = finish(
+        sandbox
+            .command("git")
+            .args(["commit", "-q", "-a", "-m", "x"])
+            .env("PATH", "/usr/bin:/bin")
+            .current_dir(sandbox.top.join("backend")),
+    );
+    assert!(from_below.err.contains("error[rewritten-manifest]"), "{from_below:?}");
+
+    fs::remove_file(sandbox.home().join(".local/bin/bakstop")).unwrap();
+    let ran = commit(&sandbox);
+    assert!(ran.err.contains("was not found") && ran.code == Some(1), "{ran:?}");
+    assert_eq!(sandbox.bakstop(&["status"]).code, Some(1));
+    let ran = finish(sandbox.command("git").args(["commit", "-q", "-am", "x"]).env("BAKSTOP", "0"));
+    assert_eq!((ran.code, &*ran.err), (Some(0), "bakstop: not checked, because BAKSTOP=0\n"));
+
+    must(sandbox.bakstop(&["uninstall"]));
+    let after = state(&sandbox);
+    assert_eq!(after, before, "files that we made are gone");
+}
+
+#[test]
+fn husky_keeps_every_byte_outside_the_block() {
+    for (text, mode) in
+        [("", 0o644), ("npm test\r\nexit 0\r\n", 0o600), ("#!/bin/sh", 0o755), ("\n\n", 0o664), ("\u{feff}x", 0o644)]
+    {
+        let sandbox = with_husky(Some("true\n"));
+        let hook = sandbox.top.join(".husky/pre-commit");
+        fs::write(&hook, text).unwrap();
+        fs::set_permissions(&hook, fs::Permissions::from_mode(mode)).unwrap();
+        let before = state(&sandbox);
+        installed(&sandbox);
+        assert_eq!(hook.metadata().unwrap().mode() & 0o777, mode);
+        must(sandbox.bakstop(&["uninstall"]));
+        assert_eq!(state(&sandbox), before, "{text:?}");
+    }
+    // A link is followed: the block goes into the file behind it, and the link stays.
+    let sandbox = with_husky(None);
+    sandbox.write("tools/pre-commit", "true\n");
+    symlink("../tools/pre-commit", sandbox.top.join(".husky/pre-commit")).unwrap();
+    let before = state(&sandbox);
+    installed(&sandbox);
+    assert!(sandbox.top.join(".husky/pre-commit").is_symlink());
+    assert_guarded(&sandbox);
+    must(sandbox.bakstop(&["uninstall"]));
+    assert_eq!(state(&sandbox), before);
+    assert_eq!(fs::read_to_string(sandbox.top.join("tools/pre-commit")).unwrap(), "true\n");
+}
+
+#[test]
+fn husky_whatever_disarms_it_is_told() {
+    let sandbox = with_husky(Some("true\n"));
+    installed(&sandbox);
+    let status = |name: &str, value: &str| finish(sandbox.command(BAKSTOP).arg("status").env(name, value));
+    assert_eq!(status("UNRELATED", "0").code, Some(0));
+    for (name, value) in [("BAKSTOP", "0"), ("BAKSTOP_SKIP", "stray-backup"), ("HUSKY", "0")] {
+        let ran = status(name, value);
+        assert_eq!(ran.code, Some(1), "{ran:?}");
+        assert!(ran.out.contains(&format!("disarmed: {name}={value} is set")), "{ran:?}");
+    }
+    let start = sandbox.home().join(".config/husky/init.sh");
+    fs::create_dir_all(start.parent().unwrap()).unwrap();
+    fs::write(&start, "export HUSKY=0\n").unwrap();
+    let ran = sandbox.bakstop(&["status"]);
+    assert!(ran.code == Some(1) && ran.out.contains("init.sh sets HUSKY=0"), "{ran:?}");
+    fs::remove_file(&start).unwrap();
+
+    // Lines above the block can end the hook; installing moves the block up.
+    let hook = fs::read_to_string(sandbox.top.join(".husky/pre-commit")).unwrap();
+    sandbox.write(".husky/pre-commit", format!("exit 0\n{hook}"));
+    assert!(sandbox.bakstop(&["status"]).out.contains("stand before the block"));
+    installed(&sandbox);
+    must(sandbox.bakstop(&["status"]));
+    assert_guarded(&sandbox);
+    // The block, checked out with CRLF.
+    sandbox.write(".husky/pre-commit", hook.replace('\n', "\r\n"));
+    let ran = sandbox.bakstop(&["status"]);
+    assert!(ran.code == Some(1) && ran.out.contains("end in CRLF"), "{ran:?}");
+    // An edited block, and pieces of one.
+    for broken in [hook.replace("exit 2", "exit 0"), hook.replace("# <<< bakstop\n", "")] {
+        sandbox.write(".husky/pre-commit", &broken);
+        for verb in ["status", "install", "uninstall"] {
+            assert_eq!(sandbox.bakstop(&[verb]).code, Some(2), "{verb}");
+        }
+        assert_eq!(fs::read_to_string(sandbox.top.join(".husky/pre-commit")).unwrap(), broken);
+    }
+}
+
+#[test]
+fn husky_that_is_not_prepared_is_served_and_told() {
+    let sandbox = with_husky(Some("true\n"));
+    sandbox.git(&["config", "--unset", "core.hooksPath"]);
+    let ran = sandbox.bakstop(&["install"]);
+    assert_eq!(ran.code, Some(1), "{ran:?}");
+    assert!(ran.out.contains("husky is not prepared in this clone"), "{ran:?}");
+    prepare_husky(&sandbox);
+    assert_eq!(must(sandbox.bakstop(&["install"])).out, "bakstop: already installed\n");
+
+    // A worktree has the tracked file and the setting, but not the stubs.
+    let linked = sandbox.outside().join("linked");
+    sandbox.git(&["add", "-A"]);
+    must(commit(&sandbox));
+    sandbox.git(&["worktree", "add", "-q", linked.to_str().unwrap()]);
+    let ran = finish(sandbox.command(BAKSTOP).arg("status").current_dir(&linked));
+    assert!(ran.code == Some(1) && ran.out.contains("missing in this work tree"), "{ran:?}");
+
+    // Hook files instead, on demand; and husky owns core.hooksPath once it is set.
+    let ran = sandbox.bakstop(&["install", "--native"]);
+    assert!(ran.code == Some(2) && ran.err.contains("which husky owns"), "{ran:?}");
+    must(sandbox.bakstop(&["uninstall"]));
+    sandbox.git(&["config", "--unset", "core.hooksPath"]);
+    must(sandbox.bakstop(&["install", "--native"]));
+    must(sandbox.bakstop(&["status"]));
+    assert_guarded(&sandbox);
+}
+
+#[test]
+fn husky_8_runs_the_tracked_file_itself() {
+    let husky_8 = |hook: Option<&str>| {
+        let sandbox = Sandbox::workspace();
+        sandbox.git(&["config", "core.hooksPath", ".husky"]);
+        let again = "if [ -z \"$husky_skip_init\" ]; then\n[ \"$HUSKY\" = 0 ] && exit 0\nhusky_skip_init=1\n\
+             export husky_skip_init\nsh -e \"$0\" \"$@\"\nexit $?\nfi\n";
+        sandbox.write(".husky/_/husky.sh", again);
+        sandbox.write(".husky/_/.gitignore", "*");
+        if let Some(text) = hook {
+            script(&sandbox, ".husky/pre-commit", text);
+        }
+        program_at_home(&sandbox);
+        sandbox
+    };
+    let script_of_husky = "#!/usr/bin/env sh\n. \"$(dirname -- \"$0\")/_/husky.sh\"\n\necho mine >&2\nexit 0\n";
+    for hook in [None, Some(script_of_husky), Some("#!/bin/sh\nexit 0\n")] {
+        let sandbox = husky_8(hook);
+        let before = state(&sandbox);
+        installed(&sandbox);
+        must(sandbox.bakstop(&["status"]));
+        stage_bad(&sandbox);
+        let ran = commit(&sandbox);
+        assert_eq!(ran.err.matches("error[rewritten-manifest]").count(), 1, "the guard runs once: {ran:?}");
+        assert_guarded(&sandbox);
+        must(sandbox.bakstop(&["uninstall"]));
+        assert_eq!(state(&sandbox), before);
+    }
+    let sandbox = husky_8(Some("#!/usr/bin/env node\n"));
+    assert_refused(&sandbox, &["install"], &["is not a script for sh", "bakstop hook pre-commit || exit"]);
+}
+
+fn assert_refused(sandbox: &Sandbox, arguments: &[&str], said: &[&str]) {
+    let before = state(sandbox);
+    let ran = sandbox.bakstop(arguments);
+    assert_eq!(ran.code, Some(2), "{ran:?}");
+    for part in said {
+        assert!(ran.err.contains(part), "{part}: {ran:?}");
+    }
+    assert_eq!(state(sandbox), before, "a refusal changes nothing");
+}
+
+#[test]
+fn what_another_program_manages_is_refused_with_the_lines_to_add() {
+    let lefthook = [
+        "lefthook manages the hooks",
+        "nothing was changed",
+        "    - name: bakstop\n      run: bakstop hook pre-commit\n",
+    ];
+    let sandbox = Sandbox::workspace();
+    sandbox.write(".lefthook.yaml", "pre-commit:\n");
+    assert_refused(&sandbox, &["install"], &lefthook);
+    assert!(sandbox.bakstop(&["install", "--dry-run"]).err.contains("add these lines to .lefthook.yaml by hand"));
+    assert_eq!(sandbox.bakstop(&["status"]).code, Some(1));
+    sandbox.write(".lefthook.yaml", "pre-commit:\n  jobs:\n    - run: bakstop hook pre-commit\n");
+    assert_eq!(sandbox.bakstop(&["status"]).code, Some(2), "named, but not ours to see");
+    must(sandbox.bakstop(&["install", "--native"]));
+    must(sandbox.bakstop(&["status"]));
+    assert_guarded(&sandbox);
+
+    for (hook, said) in [
+        ("call_lefthook run \"pre-commit\" \"$@\"\n", &lefthook[..]),
+        ("# File generated by pre-commit: https://pre-commit.com\n", &["pre-commit manages", "      - id: bakstop\n"]),
+        (
+            "# File generated by prek: https://github.com/j178/prek\n",
+            &["prek manages", "        pass_filenames: false\n"],
+        ),
+        (
+            "if [ \"$SKIP_SIMPLE_GIT_HOOKS\" = \"1\" ]; then exit; fi\n",
+            &["simple-git-hooks manages", "&& bakstop hook pre-commit\","],
+        ),
+        ("# husky\n. \"$(dirname \"$0\")/husky.sh\"\n", &["husky 4 manages", "\"hooks\": {"]),
+        ("name=$(basename \"$0\")\n", &["looks at its own name", "bakstop hook pre-commit || exit"]),
+    ] {
+        let sandbox = Sandbox::workspace();
+        script(&sandbox, ".git/hooks/pre-commit", &format!("#!/bin/sh\n{hook}"));
+        assert_refused(&sandbox, &["install"], said);
+    }
+    let sandbox = Sandbox::workspace();
+    sandbox.write("package.json", "{ \"simple-git-hooks\": { \"pre-commit\": \"npm test\" } }\n");
+    assert_refused(&sandbox, &["install"], &["simple-git-hooks manages the hooks of this repository (package.json)"]);
+}
+
+#[test]
+fn hooks_of_a_whole_user_are_refused_with_the_lines_to_add() {
+    let sandbox = Sandbox::workspace();
+    let shared = sandbox.outside().join("shared hooks");
+    sandbox.git(&["config", "--global", "core.hooksPath", shared.to_str().unwrap()]);
+    let lines = [
+        "set for every repository of this user",
+        "shared hooks/pre-commit:\n    bakstop hook pre-commit || exit\n",
+        "  bakstop install\n",
+    ];
+    for arguments in [&["install"][..], &["install", "--native"], &["install", "--husky"]] {
+        assert_refused(&sandbox, arguments, &lines);
+    }
+    assert_eq!(sandbox.bakstop(&["status"]).code, Some(1));
+    assert!(!shared.exists());
+    // The second way that is printed works.
+    let error = sandbox.bakstop(&["install"]).err;
+    let line = error.lines().find(|line| line.contains("git config core.hooksPath")).unwrap();
+    must(finish(sandbox.command("sh").args(["-c", line])));
+    installed(&sandbox);
+    assert_guarded(&sandbox);
+
+    for (value, said) in [
+        ("", "hooks are switched off"),
+        ("/dev/null", "hooks are switched off"),
+        ("/srv/hooks", "outside this repository"),
+    ] {
+        let sandbox = Sandbox::workspace();
+        sandbox.git(&["config", "core.hooksPath", value]);
+        assert_refused(&sandbox, &["install"], &[said]);
+        assert_eq!(sandbox.bakstop(&["status"]).code, Some(1), "{value:?}");
+    }
+    let sandbox = Sandbox::workspace();
+    let ran = finish(
+        sandbox
+            .command("git")
+            .args(["-c", "core.hooksPath=.x", "-c"])
+            .arg(format!("alias.b=!{BAKSTOP} install"))
+            .arg("b"),
+    );
+    assert!(ran.code == Some(2) && ran.err.contains("for this run only"), "{ran:?}");
+}
+
+#[test]
+fn a_manager_that_comes_later_and_chains_us_leaves_us_in_force() {
+    let sandbox = Sandbox::workspace();
+    script(&sandbox, ".git/hooks/pre-commit", "#!/bin/sh\nexit 0\n");
+    let first = state(&sandbox);
+    installed(&sandbox);
+    // As pre-commit and prek do it.
+    let hooks = sandbox.top.join(".git/hooks");
+    fs::rename(hooks.join("pre-commit"), hooks.join("pre-commit.legacy")).unwrap();
+    let theirs =
+        "#!/bin/sh\n# File generated by pre-commit: https://pre-commit.com\nexec \"${0%/*}/pre-commit.legacy\"\n";
+    script(&sandbox, ".git/hooks/pre-commit", theirs);
+    let ran = must(sandbox.bakstop(&["status"]));
+    assert!(ran.out.contains("another hook manager runs it as .git/hooks/pre-commit.legacy"), "{ran:?}");
+    assert_eq!(must(sandbox.bakstop(&["install"])).out, "bakstop: already installed\n");
+    assert_guarded(&sandbox);
+    must(sandbox.bakstop(&["uninstall"]));
+    let legacy = &first[&hooks.join("pre-commit")];
+    assert_eq!(&state(&sandbox)[&hooks.join("pre-commit.legacy")], legacy, "the first hook, in the manager's hands");
+    assert_eq!(fs::read_to_string(hooks.join("pre-commit")).unwrap(), theirs);
+}
+
+#[test]
+fn where_nothing_is_committed_nothing_is_installed() {
+    let sandbox = Sandbox::empty();
+    sandbox.git(&["init", "-q", "--bare"]);
+    let ran = sandbox.bakstop(&["install"]);
+    assert!(ran.code == Some(2) && ran.err.contains("it is bare"), "{ran:?}");
+    let outside = Sandbox::empty();
+    for verb in ["install", "uninstall", "status"] {
+        let ran = outside.bakstop(&[verb]);
+        assert!(ran.code == Some(2) && ran.err.contains("help: run this inside a git repository"), "{ran:?}");
+    }
+    let sandbox = Sandbox::workspace();
+    let ran = finish(sandbox.command(BAKSTOP).arg("install").current_dir(sandbox.top.join(".git")));
+    assert!(ran.code == Some(2) && ran.err.contains("not inside a work tree"), "{ran:?}");
+}
+
+#[test]
+fn what_cannot_be_read_or_written_is_not_guessed() {
+    let sandbox = Sandbox::workspace();
+    fs::create_dir(sandbox.top.join(".git/hooks/pre-commit")).unwrap();
+    assert_refused(&sandbox, &["install"], &["is not a file"]);
+    let sandbox = Sandbox::workspace();
+    sandbox.git(&["config", "core.hooksPath", "~nobody-of-this-name/x"]);
+    for verb in ["install", "status", "uninstall"] {
+        assert_eq!(sandbox.bakstop(&[verb]).code, Some(2), "{verb}");
+    }
+}
+
+#[test]
+fn the_shims_run_under_every_common_shell() {
+    let sandbox = with_husky(Some("test $# = 0\nexit 0\n"));
+    installed(&sandbox);
+    sandbox.git(&["config", "--unset", "core.hooksPath"]);
+    script(&sandbox, ".git/hooks/pre-commit", "#!/bin/sh\nexit 0\n");
+    must(sandbox.bakstop(&["install", "--native"]));
+    sandbox.write("x.bak", "");
+    sandbox.git(&["add", "-f", "x.bak"]);
+    for shell in [&["dash"][..], &["bash", "--posix"], &["bash"], &["busybox", "ash"], &["zsh", "--emulate", "sh"]] {
+        if Command::new(shell[0]).args(&shell[1..]).args(["-c", ":"]).output().is_err() {
+            println!("not tested: there is no {} here", shell[0]);
+            continue;
+        }
+        for file in [".git/hooks/pre-commit", ".husky/pre-commit"] {
+            let run = |name: &str, value: &str| {
+                let mut command = sandbox.command(shell[0]);
+                finish(command.args(&shell[1..]).args(["-e", file]).env("PATH", "/usr/bin:/bin").env(name, value))
+            };
+            let ran = run("UNRELATED", "");
+            assert!(ran.code == Some(1) && ran.out.contains("error[stray-backup]"), "{shell:?} {file}: {ran:?}");
+            assert_eq!(run("BAKSTOP", "0").code, Some(0), "{shell:?} {file}");
+            if file == ".husky/pre-commit" {
+                let ran = run("HOME", "/nowhere");
+                assert!(ran.code == Some(2) && ran.err.contains("was not found"), "{shell:?} {file}: {ran:?}");
+            }
+        }
+    }
+}
