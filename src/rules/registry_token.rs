@@ -25,7 +25,7 @@ fn dialect(path: &RepoPath) -> Option<Dialect> {
     };
     let yaml = |ending: &[u8]| name.windows(ending.len()).any(|part| part == ending);
     match () {
-        () if is(b".npmrc") || is(b"npmrc") || name.ends_with(b".npmrc") => Some(Dialect::Npmrc),
+        () if is(b".npmrc") || name == b"npmrc" || name.ends_with(b".npmrc") => Some(Dialect::Npmrc),
         () if is(b".yarnrc") && (yaml(b".yml") || yaml(b".yaml")) => Some(Dialect::Berry),
         () if is(b".yarnrc") => Some(Dialect::Yarnrc),
         () => None,
@@ -216,7 +216,7 @@ mod tests {
         ] {
             assert_eq!(judged(path, line).len(), 1, "{path}");
         }
-        for path in ["npmrc.rs/x", "docs/npmrcs", ".npmrcx", ".npmrc/x", "yarnrc.yml", "README.md"] {
+        for path in ["npmrc.rs/x", "npmrc_auth.rs", "docs/npmrcs", ".npmrcx", ".npmrc/x", "yarnrc.yml", "README.md"] {
             assert_eq!(judged(path, line), [""; 0], "{path}");
         }
     }
