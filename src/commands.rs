@@ -2,9 +2,12 @@
 
 use std::path::PathBuf;
 
+use crate::change::Change;
 use crate::env::Environment;
-use crate::finding::Verdict;
+use crate::error::Error;
+use crate::finding::{Finding, Verdict};
 use crate::paint::Paint;
+use crate::report::cure;
 
 pub mod check;
 pub mod explain;
@@ -52,4 +55,13 @@ impl Outcome {
         self.notes.push('\n');
         self
     }
+}
+
+/// The command that undoes a preparation in the repository that holds this change. Looked for only if it is needed.
+fn restore_command(change: &dyn Change, findings: &[Finding]) -> Result<String, Error> {
+    let mut scripts = Vec::new();
+    if cure::wants_script(findings) {
+        scripts = change.whole(&|path| path.is_named(cure::SCRIPT))?;
+    }
+    Ok(cure::restore(scripts.first().map(|entry| &entry.path)))
 }

@@ -113,8 +113,10 @@ fn push_escaped(text: &str, most: usize, out: &mut String) {
 }
 
 /// A step of the cure, as a command to paste.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
+    /// The preparation script's own way back: `docker-prep.sh --restore`, wherever this repository keeps it.
+    Restore,
     /// A command that stands for itself, run at the top of the work tree.
     Run(&'static str),
     /// A git command on the path of the finding: the words before the path.

@@ -1,5 +1,6 @@
 //! Reports: findings become text, at the last moment. One file a format.
 
+pub mod cure;
 pub mod human;
 pub mod json;
 pub mod verify;
@@ -21,10 +22,10 @@ pub enum Format {
 }
 
 /// Writes the findings of a check in a format.
-pub fn check(format: Format, findings: &[Finding], judged: usize, view: human::View) -> String {
+pub fn check(format: Format, findings: &[Finding], judged: usize, view: human::View<'_>) -> String {
     match format {
         Format::Human => human::check(findings, view),
-        Format::Json => json::check(findings, judged),
+        Format::Json => json::check(findings, judged, view.restore),
     }
 }
 

@@ -1,7 +1,7 @@
 //! `bakstop check`: judge what is about to be committed.
 
 use crate::change::Change;
-use crate::commands::{Context, Outcome};
+use crate::commands::{Context, Outcome, restore_command};
 use crate::engine;
 use crate::error::Error;
 use crate::finding::Verdict;
@@ -27,7 +27,8 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
     let findings = engine::judge(&RULES, &staged)?;
     let verdict = Verdict::of(&findings, args.deny_warnings);
     let judged = staged.fresh().len();
-    let view = View { paint: context.paint, below_top: staged.is_below_top() };
+    let restore = restore_command(&staged, &findings)?;
+    let view = View { paint: context.paint, below_top: staged.is_below_top(), restore: &restore };
     let mut outcome = Outcome::new(verdict, report::check(args.format, &findings, judged, view));
     if context.verbose {
         outcome = outcome.note(format!(

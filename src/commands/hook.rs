@@ -5,7 +5,7 @@
 
 use clap::ValueEnum;
 
-use crate::commands::{Context, Outcome};
+use crate::commands::{Context, Outcome, restore_command};
 use crate::engine;
 use crate::error::Error;
 use crate::finding::Verdict;
@@ -51,7 +51,9 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
     let findings = engine::judge(&rules, &staged).map_err(help)?;
     let verdict = Verdict::of(&findings, false);
 
-    let mut out = human::check(&findings, View { paint: context.paint, below_top: staged.is_below_top() });
+    let restore = restore_command(&staged, &findings).map_err(help)?;
+    let view = View { paint: context.paint, below_top: staged.is_below_top(), restore: &restore };
+    let mut out = human::check(&findings, view);
     if verdict == Verdict::Found {
         // The summary is the last line: it also says what happens now.
         out.truncate(out.trim_end().len());

@@ -13,6 +13,7 @@ use crate::paint::Paint;
 use crate::path::RepoPath;
 use crate::report;
 use crate::report::Format;
+use crate::report::cure::{SCRIPT, restore, wants_script};
 use crate::report::verify::Verification;
 use crate::rule::Rule;
 use crate::rules;
@@ -65,7 +66,9 @@ fn tell(
     ended: Option<Ended>,
 ) -> Result<Outcome, Error> {
     let findings = still_rewritten(tree, changes)?;
-    let verification = Verification { changes, findings: &findings, ended, prefix: tree.prefix() };
+    let script = if wants_script(&findings) { tree.find_tracked(SCRIPT)? } else { None };
+    let restore = restore(script.as_ref());
+    let verification = Verification { changes, findings: &findings, ended, prefix: tree.prefix(), restore: &restore };
     let out = match args.format {
         Format::Human => verification.human(context.paint),
         Format::Json => verification.json(),

@@ -95,6 +95,13 @@ impl WorkTree {
         Ok(Some(Content::Bytes(content)))
     }
 
+    /// The first tracked file of this name, at any depth.
+    pub fn find_tracked(&self, name: &str) -> Result<Option<RepoPath>, Error> {
+        let anywhere = format!(":(top,glob)**/{name}");
+        let listing = self.git.output("list the index", &["ls-files", "-z", "--full-name", "--", &anywhere])?;
+        Ok(records(&listing).next().map(RepoPath::new))
+    }
+
     /// Every path of the index, conflicted ones included.
     fn tracked(&self) -> Result<Vec<RepoPath>, Error> {
         let listing = self.git.output("list the index", &["ls-files", "-z", "--full-name", "--", ":/"])?;

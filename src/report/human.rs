@@ -7,14 +7,17 @@ use unicode_width::UnicodeWidthStr;
 use crate::finding::{Finding, Place, Severity, Step};
 use crate::paint::Paint;
 use crate::path::RepoPath;
+use crate::report::cure::command;
 
 /// How a reader sees the report.
 #[derive(Debug, Clone, Copy)]
-pub struct View {
+pub struct View<'a> {
     /// Colour.
     pub paint: Paint,
-    /// Whether the reader stands below the top of the work tree, so that commands must name paths from there.
+    /// Whether the reader stands below the top of the work tree, where most commands would not do what they say.
     pub below_top: bool,
+    /// The command that undoes a preparation.
+    pub restore: &'a str,
 }
 
 /// The most places of one file that are shown for one rule: enough to see what happened.
@@ -23,7 +26,7 @@ const PLACES: usize = 5;
 const FILES: usize = 10;
 
 /// The findings, and one line that counts them; nothing at all if there are none.
-pub fn check(findings: &[Finding], view: View) -> String {
+pub fn check(findings: &[Finding], view: View<'_>) -> String {
     if findings.is_empty() {
         return String::new();
     }
@@ -53,6 +56,9 @@ pub fn plural(number: usize, word: &str) -> String {
     format!("{number} {word}{}", if number == 1 { "" } else { "s" })
 }
 
+/// From below the top of the work tree to the top, where the commands of a cure are at home.
+const TO_TOP: &str = "cd \"$(git rev-parse --show-toplevel)\"";
+
 /// Findings that say the same and are mended by the same commands, file by file: they share one explanation.
 struct Group<'a> {
     first: &'a Finding,
@@ -80,7 +86,7 @@ fn groups(findings: &[Finding]) -> Vec<Group<'_>> {
     groups
 }
 
-fn write_group(group: &Group<'_>, view: View, text: &mut String) {
+fn write_group(group: &Group<'_>, view: View<'_>, text: &mut String) {
     let Group { first, files } = group;
     let label = painted(first.severity, view.paint, &format!("{}[{}]", first.severity.name(), first.rule));
     *text += &format!("{label}: {}\n", view.paint.strong(&first.message));
@@ -129,20 +135,19 @@ fn write_file(path: &RepoPath, places: &[&Place], severity: Severity, gutter: us
 }
 
 /// The help sentence, then one command a line; a command on paths names every file that is shown.
-fn write_cure(group: &Group<'_>, view: View, gutter: usize, text: &mut String) {
+fn write_cure(group: &Group<'_>, view: View<'_>, gutter: usize, text: &mut String) {
     if group.first.help.is_empty() {
         return;
     }
     let margin = " ".repeat(gutter + 2);
     *text += &format!("{margin}{} {}: {}\n", view.paint.faint("="), view.paint.strong("help"), group.first.help);
-    for step in group.first.steps {
-        let command = match step {
-            Step::Run(command) => (*command).to_owned(),
-            Step::Git(command) => {
-                let paths = group.files.iter().take(FILES).map(|(path, _)| path.as_pathspec(view.below_top));
-                std::iter::once((*command).to_owned()).chain(paths).collect::<Vec<_>>().join(" ")
-            }
-        };
+    let elsewhere = view.below_top && group.first.steps.iter().any(|step| !matches!(step, Step::Git(_)));
+    let go = elsewhere.then(|| TO_TOP.to_owned());
+    let commands = group.first.steps.iter().map(|&step| {
+        let paths = group.files.iter().take(FILES).map(|(path, _)| *path);
+        command(step, view.restore, paths, view.below_top && !elsewhere)
+    });
+    for command in go.into_iter().chain(commands) {
         *text += &format!("{margin}    {}\n", view.paint.good(&command));
     }
 }
@@ -151,7 +156,7 @@ fn write_cure(group: &Group<'_>, view: View, gutter: usize, text: &mut String) {
 mod tests {
     use super::*;
 
-    const VIEW: View = View { paint: Paint::PLAIN, below_top: false };
+    const VIEW: View<'_> = View { paint: Paint::PLAIN, below_top: false, restore: "restore" };
 
     fn finding(path: &str, place: Option<(&str, &str)>) -> Finding {
         Finding {
@@ -164,7 +169,7 @@ mod tests {
             }),
             message: "this points astray".into(),
             help: "put it back",
-            steps: &[Step::Run("restore"), Step::Git("git add")],
+            steps: &[Step::Restore, Step::Git("git add")],
         }
     }
 
@@ -217,9 +222,15 @@ mod tests {
     }
 
     #[test]
-    fn from_below_the_top_commands_name_paths_from_the_top() {
-        let shown = check(&[finding("web/a.bak", None)], View { below_top: true, ..VIEW });
+    fn from_below_the_top_commands_still_do_what_they_say() {
+        let below = View { below_top: true, ..VIEW };
+        let shown = check(&[finding("web/a.bak", None)], below);
         assert!(shown.contains(" --> web/a.bak\n   = help"), "{shown}");
-        assert!(shown.contains("git add :/web/a.bak\n"), "{shown}");
+        assert!(
+            shown.contains("    cd \"$(git rev-parse --show-toplevel)\"\n       restore\n       git add web/a.bak\n"),
+            "{shown}"
+        );
+        let only_git = Finding { steps: &[Step::Git("git add")], ..finding("web/a.bak", None) };
+        assert!(check(&[only_git], below).contains("    git add :/web/a.bak\n"));
     }
 }

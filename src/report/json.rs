@@ -5,15 +5,16 @@
 use serde_json::{Value, json};
 
 use crate::escape::is_unsafe;
-use crate::finding::{Finding, Severity, Step};
+use crate::finding::{Finding, Severity};
 use crate::path::RepoPath;
+use crate::report::cure::command;
 
 /// Every finding, and the counts.
-pub fn check(findings: &[Finding], judged: usize) -> String {
+pub fn check(findings: &[Finding], judged: usize, restore: &str) -> String {
     let count = |severity| findings.iter().filter(|finding| finding.severity == severity).count();
     document(&json!({
         "schema": "bakstop.check/1",
-        "findings": findings.iter().map(finding).collect::<Vec<_>>(),
+        "findings": findings.iter().map(|about| finding(about, restore)).collect::<Vec<_>>(),
         "summary": {
             "errors": count(Severity::Error),
             "warnings": count(Severity::Warning),
@@ -53,7 +54,7 @@ pub fn path(path: &RepoPath) -> (Value, Value) {
     }
 }
 
-fn finding(finding: &Finding) -> Value {
+fn finding(finding: &Finding, restore: &str) -> Value {
     let (path, path_hex) = path(&finding.path);
     let place = finding.place.as_ref().map(|place| {
         json!({
@@ -63,14 +64,7 @@ fn finding(finding: &Finding) -> Value {
             "excerpt": place.excerpt,
         })
     });
-    let steps: Vec<String> = finding
-        .steps
-        .iter()
-        .map(|step| match step {
-            Step::Run(command) => (*command).to_owned(),
-            Step::Git(command) => format!("{command} {}", finding.path.as_pathspec(true)),
-        })
-        .collect();
+    let steps = finding.steps.iter().map(|&step| command(step, restore, [&finding.path], false));
     json!({
         "rule": finding.rule,
         "severity": finding.severity.name(),
@@ -79,7 +73,7 @@ fn finding(finding: &Finding) -> Value {
         "place": place,
         "message": finding.message,
         "help": finding.help,
-        "steps": steps,
+        "steps": steps.collect::<Vec<_>>(),
     })
 }
 

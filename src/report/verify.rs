@@ -10,6 +10,7 @@ use crate::escape::Escaped;
 use crate::finding::{Finding, Step};
 use crate::paint::Paint;
 use crate::path::{RepoPath, shell_quote};
+use crate::report::cure::command;
 use crate::report::human::plural;
 use crate::report::json::{document, path};
 use crate::snapshot::{Changes, Difference, Dirt, Head, State};
@@ -25,6 +26,8 @@ pub struct Verification<'a> {
     pub ended: Option<Ended>,
     /// Where the reader stands, seen from the top: empty, or a path with a slash at its end.
     pub prefix: &'a str,
+    /// The command that undoes a preparation.
+    pub restore: &'a str,
 }
 
 /// The most leftovers that one command names.
@@ -136,12 +139,13 @@ impl Verification<'_> {
     /// What to type. While a manifest is still rewritten, its backup is what restores it, so nothing says to remove it.
     fn cure(&self) -> Option<(&'static str, Vec<String>)> {
         let mut commands: Vec<String> = Vec::new();
-        for step in self.findings.iter().flat_map(|finding| finding.steps) {
+        for &step in self.findings.iter().flat_map(|finding| finding.steps) {
             // Staging is the next step of a commit, not of a build.
-            if let Step::Run(command) = step
-                && !commands.iter().any(|known| known == command)
-            {
-                commands.push((*command).to_owned());
+            if !matches!(step, Step::Git(_)) {
+                let command = command(step, self.restore, [], false);
+                if !commands.contains(&command) {
+                    commands.push(command);
+                }
             }
         }
         if !commands.is_empty() {
@@ -248,7 +252,7 @@ mod tests {
     }
 
     fn human(changes: &Changes, findings: &[Finding], ended: Option<Ended>, prefix: &str) -> String {
-        Verification { changes, findings, ended, prefix }.human(Paint::PLAIN)
+        Verification { changes, findings, ended, prefix, restore: "restore" }.human(Paint::PLAIN)
     }
 
     #[test]
@@ -287,7 +291,7 @@ mod tests {
             place: None,
             message: "this points astray".into(),
             help: "",
-            steps: &[Step::Run("restore"), Step::Git("git add")],
+            steps: &[Step::Restore, Step::Git("git add")],
         };
         let changes = changes(&[
             (b"package.json", None, Some(dirt(&[State::Modified]))),
@@ -333,7 +337,9 @@ mod tests {
     #[test]
     fn the_document_holds_the_same() {
         let changes = changes(&[(b"a\xff", Some(dirt(&[State::Modified])), None)]);
-        let text = Verification { changes: &changes, findings: &[], ended: Some(Ended::Signal(15)), prefix: "" }.json();
+        let text =
+            Verification { changes: &changes, findings: &[], ended: Some(Ended::Signal(15)), prefix: "", restore: "" }
+                .json();
         let value: Value = serde_json::from_str(&text).unwrap();
         assert_eq!(value["schema"], "bakstop.verify/1");
         assert_eq!(value["paths"][0]["path_hex"], "61ff");

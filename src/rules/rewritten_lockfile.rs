@@ -24,7 +24,7 @@ struct Lockfile {
 }
 
 const LOCKFILES: [Lockfile; 8] = [
-    Lockfile { name: ("pnpm-lock", ".yaml"), cure: &[RESTORE, Step::Run("pnpm install --lockfile-only"), ADD] },
+    Lockfile { name: ("pnpm-lock", ".yaml"), cure: &[Step::Restore, Step::Run("pnpm install --lockfile-only"), ADD] },
     Lockfile { name: ("package-lock", ".json"), cure: NPM },
     Lockfile { name: ("npm-shrinkwrap", ".json"), cure: NPM },
     Lockfile { name: ("yarn", ".lock"), cure: YARN },
@@ -34,12 +34,11 @@ const LOCKFILES: [Lockfile; 8] = [
     Lockfile { name: ("bun", ".lockb"), cure: BUN },
 ];
 
-const RESTORE: Step = Step::Run("scripts/docker-prep.sh --restore");
 const TAKE_BACK: Step = Step::Git("git checkout HEAD --");
 const ADD: Step = Step::Git("git add");
-const NPM: &[Step] = &[RESTORE, TAKE_BACK, Step::Run("npm install --package-lock-only"), ADD];
-const YARN: &[Step] = &[RESTORE, TAKE_BACK, Step::Run("yarn install"), ADD];
-const BUN: &[Step] = &[RESTORE, Step::Run("bun install --lockfile-only"), ADD];
+const NPM: &[Step] = &[Step::Restore, TAKE_BACK, Step::Run("npm install --package-lock-only"), ADD];
+const YARN: &[Step] = &[Step::Restore, TAKE_BACK, Step::Run("yarn install"), ADD];
+const BUN: &[Step] = &[Step::Restore, Step::Run("bun install --lockfile-only"), ADD];
 
 fn lockfile(path: &RepoPath) -> Option<&'static Lockfile> {
     let name = path.file_name();

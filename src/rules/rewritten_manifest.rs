@@ -64,7 +64,7 @@ fn wants(path: &RepoPath) -> bool {
     manifest(path).is_some()
 }
 
-const RESTORE: &[Step] = &[Step::Run("scripts/docker-prep.sh --restore"), Step::Git("git add")];
+const RESTORE: &[Step] = &[Step::Restore, Step::Git("git add")];
 
 fn judge(file: &File, findings: &mut Findings) {
     let Some(manifest) = manifest(&file.path) else { return };
