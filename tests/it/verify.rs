@@ -371,7 +371,7 @@ fn what_was_not_undone_is_told_with_its_cure() {
              ignored leftover  web/package.json.bak\n\
              \n\
              help: the preparation has not been undone; put the originals back\n\
-             \x20   scripts/docker-prep.sh --restore\n\
+             \x20   docker-prep.sh --restore\n\
              \n\
              bakstop: 3 paths are not clean\n",
             ""
