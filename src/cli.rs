@@ -22,10 +22,6 @@ pub struct Cli {
     /// When to use colour
     #[arg(long, global = true, value_enum, value_name = "WHEN", default_value_t)]
     pub color: When,
-
-    /// Tell how the answer was found, on standard error
-    #[arg(short, long, global = true)]
-    pub verbose: bool,
 }
 
 /// The verbs.

@@ -27,8 +27,6 @@ pub struct Context {
     pub env: Environment,
     /// Colour for what goes to standard output.
     pub paint: Paint,
-    /// Whether to tell how an answer was found.
-    pub verbose: bool,
 }
 
 /// What a verb has to say.

@@ -20,13 +20,18 @@ mod shim;
 pub mod slot;
 
 /// The hooks that are installed: those that can stop a commit and see its content (githooks(5)).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Hook {
-    /// Before a commit.
+    /// Before a commit
     PreCommit,
-    /// Before the commit of a merge.
+    /// Before the commit of a merge
     PreMergeCommit,
 }
+
+/// Set to 0 in the environment, it switches the hooks off.
+pub const SWITCH: &str = "BAKSTOP";
+/// Rules that the hooks pass over, separated by commas.
+pub const SKIP: &str = "BAKSTOP_SKIP";
 
 impl Hook {
     /// Every hook.
@@ -40,8 +45,16 @@ impl Hook {
         }
     }
 
+    /// What the hook can stop.
+    pub fn act(self) -> &'static str {
+        match self {
+            Self::PreCommit => "commit",
+            Self::PreMergeCommit => "merge",
+        }
+    }
+
     /// The git command to repeat after the hook has stopped it.
-    fn command(self) -> &'static str {
+    pub fn command(self) -> &'static str {
         match self {
             Self::PreCommit => "git commit",
             Self::PreMergeCommit => "git merge --continue",

@@ -69,7 +69,7 @@ fn context(cli: &Cli, env: Environment) -> Result<Context, Error> {
     }
     let directory = std::env::current_dir()
         .map_err(|error| Error::new("find the current directory", error).help("change to a directory that exists"))?;
-    Ok(Context { directory, env, paint, verbose: cli.verbose })
+    Ok(Context { directory, env, paint })
 }
 
 fn run(verb: &Verb, context: &Context) -> Result<Outcome, Error> {

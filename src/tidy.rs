@@ -91,11 +91,24 @@ fn only_the_git_room_knows_gix_and_starts_git() {
 }
 
 #[test]
+fn processes_are_started_in_three_places() {
+    // git; the build that `verify` runs; another bakstop, to ask its version.
+    let starters = ["git/command.rs", "child.rs", "hooks/binary.rs"];
+    for source in sources().iter().filter(|source| !starters.contains(&source.path.as_str())) {
+        assert!(!source.code.contains("Command::new"), "{}", source.path);
+    }
+}
+
+/// The rooms that are pure.
+const CORE: [&str; 13] = [
+    "escape", "path", "error", "finding", "change", "formats", "debris", "rule", "rules", "engine", "snapshot",
+    "paint", "report",
+];
+
+#[test]
 fn the_core_touches_nothing_outside() {
     for source in sources() {
-        if ["escape", "path", "error", "finding", "change", "formats", "rule", "rules", "engine", "paint", "report"]
-            .contains(&source.room())
-        {
+        if CORE.contains(&source.room()) {
             for outside in ["std::fs", "std::process", "std::net", "std::env", "println!", "eprintln!"] {
                 assert!(!source.code.contains(outside), "{} uses {outside}", source.path);
             }
@@ -148,6 +161,17 @@ fn shims_are_short() {
         let lines = fs::read_to_string(&path).unwrap().lines().count();
         assert!(lines <= 15, "{} has {lines} lines", path.display());
     }
+}
+
+#[test]
+fn shims_find_the_binary_alike() {
+    let search = |name: &str| -> Vec<String> {
+        let text = fs::read_to_string(root().join("hooks").join(name)).unwrap();
+        let lines = text.lines().map(|line| line.trim().to_owned());
+        lines.skip_while(|line| !line.starts_with("PATH=")).take_while(|line| line != "exit 2").collect()
+    };
+    assert!(search("native.sh").len() > 5);
+    assert_eq!(search("native.sh"), search("husky.sh"));
 }
 
 #[test]

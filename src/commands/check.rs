@@ -19,6 +19,10 @@ pub struct Args {
     /// Let warnings block as well
     #[arg(long)]
     deny_warnings: bool,
+
+    /// Tell how the answer was found, on standard error
+    #[arg(short, long)]
+    verbose: bool,
 }
 
 /// Judges the staged content, as it stands in the index.
@@ -30,7 +34,7 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
     let restore = restore_command(&staged, &findings)?;
     let view = View { paint: context.paint, below_top: staged.is_below_top(), restore: &restore };
     let mut outcome = Outcome::new(verdict, report::check(args.format, &findings, judged, view));
-    if context.verbose {
+    if args.verbose {
         outcome = outcome.note(format!(
             "bakstop: {}; {} judged",
             staged.layer(),

@@ -3,45 +3,31 @@
 //! It is `check` with the manners of a hook: silent when there is nothing to say, obedient to the switches that a person
 //! may set for one commit, and clear about what was blocked and how to go on.
 
-use clap::ValueEnum;
-
 use crate::commands::{Context, Outcome, restore_command};
 use crate::engine;
 use crate::error::Error;
 use crate::finding::Verdict;
 use crate::git::Staged;
+use crate::hooks::{Hook, SKIP, SWITCH};
 use crate::report::human::{self, View};
 use crate::rule::Rule;
 use crate::rules::{self, RULES};
-
-/// The hooks that judge staged content, by git's names (githooks(5)).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Name {
-    /// Before a commit
-    PreCommit,
-    /// Before the commit of a merge
-    PreMergeCommit,
-}
 
 /// The arguments.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Which hook this is
-    #[arg(value_enum)]
-    name: Name,
-}
+    #[arg(value_enum, value_name = "HOOK")]
+    hook: Hook,
 
-/// Set to 0, it switches the hook off.
-pub const SWITCH: &str = "BAKSTOP";
-/// Rules that the hook passes over, separated by commas.
-pub const SKIP: &str = "BAKSTOP_SKIP";
+    /// Tell how the answer was found, on standard error
+    #[arg(short, long)]
+    verbose: bool,
+}
 
 /// Judges the staged content as a hook.
 pub fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
-    let (blocked, command) = match args.name {
-        Name::PreCommit => ("the commit is blocked", "git commit"),
-        Name::PreMergeCommit => ("the merge is blocked", "git merge --continue"),
-    };
+    let command = args.hook.command();
     if context.env.get(SWITCH).is_some_and(|value| value == "0") {
         return Ok(Outcome::new(Verdict::Clean, "").note(format!("bakstop: not checked, because {SWITCH}=0")));
     }
@@ -57,13 +43,14 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
     if verdict == Verdict::Found {
         // The summary is the last line: it also says what happens now.
         out.truncate(out.trim_end().len());
-        out += &format!("; {blocked} (to go on without this check: {SWITCH}=0 {command})\n");
+        let act = args.hook.act();
+        out += &format!("; the {act} is blocked (to go on without this check: {SWITCH}=0 {command})\n");
     }
     let mut outcome = Outcome::new(verdict, out);
     if !skipped.is_empty() {
         outcome = outcome.note(format!("bakstop: not checked, because of {SKIP}: {}", skipped.join(", ")));
     }
-    if context.verbose {
+    if args.verbose {
         outcome = outcome.note(format!("bakstop: {}", staged.layer()));
     }
     Ok(outcome)

@@ -26,6 +26,10 @@ pub struct Args {
     #[arg(long, value_enum, value_name = "FORMAT", default_value_t)]
     format: Format,
 
+    /// Say so when nothing changed, on standard error
+    #[arg(short, long)]
+    verbose: bool,
+
     /// The build to run: report what it changes, and end with its exit code if it fails. Without one, report everything
     /// that is not clean
     #[arg(last = true, value_name = "CMD")]
@@ -80,7 +84,7 @@ fn tell(
         if changes.is_empty() {
             outcome = outcome.note(format!("bakstop: the command {}; the work tree is as it was", ended.told()));
         }
-    } else if context.verbose && changes.is_empty() {
+    } else if args.verbose && changes.is_empty() {
         let state = if ended.is_some() { "as it was" } else { "clean" };
         outcome = outcome.note(format!("bakstop: the work tree is {state}"));
     }

@@ -9,7 +9,7 @@ use crate::hooks::block::{self, Condition, Found};
 use crate::hooks::setup::{Husky, Setup, names_us};
 use crate::hooks::shim::Author;
 use crate::hooks::slot::{Place, Slot, Stand};
-use crate::hooks::{Hook, binary, find, shown};
+use crate::hooks::{Hook, SKIP, SWITCH, binary, find, shown};
 use crate::path::RepoPath;
 
 /// How a hook stands.
@@ -171,12 +171,12 @@ fn unreached(slot: &Slot, husky: &Husky, layout: &Layout) -> Option<String> {
 pub fn disarmed(setup: &Setup, env: &Environment) -> Vec<String> {
     let mut reasons = Vec::new();
     let is_zero = |name: &str| env.get(name).is_some_and(|value| value == "0");
-    if is_zero("BAKSTOP") {
-        reasons.push("BAKSTOP=0 is set in this environment".to_owned());
+    if is_zero(SWITCH) {
+        reasons.push(format!("{SWITCH}=0 is set in this environment"));
     }
-    if let Some(rules) = env.get("BAKSTOP_SKIP") {
+    if let Some(rules) = env.get(SKIP) {
         let rules = RepoPath::new(rules.as_encoded_bytes());
-        reasons.push(format!("BAKSTOP_SKIP={rules} is set in this environment"));
+        reasons.push(format!("{SKIP}={rules} is set in this environment"));
     }
     if matches!(setup, Setup::Husky(_)) {
         if is_zero("HUSKY") {

@@ -405,6 +405,13 @@ fn the_hook_obeys_its_switches_and_says_so() {
 }
 
 #[test]
+fn explain_prints_the_manual_page_anywhere() {
+    let ran = Sandbox::empty().bakstop(&["explain", "stray-backup"]);
+    assert_eq!((ran.code, &*ran.err), (Some(0), ""));
+    assert_eq!(ran.out, include_str!("../../docs/rules/stray-backup.md"));
+}
+
+#[test]
 fn colour_obeys_the_pipe_and_the_environment() {
     let sandbox = Sandbox::workspace();
     sandbox.write("x.bak", "");
