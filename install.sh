@@ -352,10 +352,10 @@ from_git() {
 	# all, are not this build's.
 	(
 		cd / &&
-			PATH=$PATH:$work/root/bin "$cargo" install --locked --git "$git" \
-				${version:+--tag "v$version"} --root "$work/root" bakstop
+			PATH=$PATH:$work/installed/bin "$cargo" install --locked --git "$git" \
+				${version:+--tag "v$version"} --root "$work/installed" bakstop
 	) || die "the build failed" "Nothing was installed."
-	built=$work/root/bin/bakstop
+	built=$work/installed/bin/bakstop
 }
 
 from_source() {

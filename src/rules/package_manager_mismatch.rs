@@ -334,7 +334,7 @@ mod tests {
             "corepack install --global pnpm@9.15.0",
             "if true; then A=b sudo -E npm i -g pnpm@9.15.0 2>&1 >/dev/null; fi",
             "echo $(date) && (cd /app; npm i -g pnpm@9.15.0) # done",
-            "--mount=type=cache,target=/root/.npm --network=host npm i -g pnpm@9.15.0",
+            "--mount=type=cache,target=/home/node/.npm --network=host npm i -g pnpm@9.15.0",
             "[\"npm\", \"i\", \"-g\", \"pnpm@9.15.0\"]",
         ] {
             let column = run.find("9.15.0").unwrap() + 5 - usize::from(run.contains("@v"));
