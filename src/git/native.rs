@@ -27,7 +27,7 @@ const OBJECT_VARIABLES: [&str; 5] = [
 
 /// Extensions of the repository format that gix is known to follow. Git refuses a repository with an unknown one; gix
 /// would read it as if there were none.
-const EXTENSIONS: [&str; 6] = ["worktreeconfig", "objectformat", "noop", "noop-v1", "partialclone", "preciousobjects"];
+const EXTENSIONS: [&str; 4] = ["worktreeconfig", "objectformat", "partialclone", "preciousobjects"];
 
 /// An open repository.
 pub struct Repository {

@@ -248,7 +248,7 @@ fn repositories_that_gix_does_not_read_are_left_to_git() {
         ("GIT_ALTERNATE_OBJECT_DIRECTORIES is set", &[]),
         (
             "the repository uses the extension",
-            &[&["config", "core.repositoryFormatVersion", "1"], &["config", "extensions.refStorage", "files"]],
+            &[&["config", "core.repositoryFormatVersion", "1"], &["config", "extensions.noop-v1", "true"]],
         ),
     ] {
         let sandbox = Sandbox::workspace();
