@@ -1,4 +1,4 @@
-//! What enters history: entries of git trees, as inert data, and the two questions asked of whoever holds them.
+//! What enters history: entries of git trees, as inert data, and the questions asked of whoever holds them.
 
 use crate::error::Error;
 use crate::path::RepoPath;
@@ -82,6 +82,13 @@ pub struct Entry {
     /// Whether it is new here: its path did not exist before, or with another mode or content. Only such entries are
     /// judged; the others are context for the rules that compare files.
     pub fresh: bool,
+}
+
+impl Entry {
+    /// Whether it is a file whose content a rule can read.
+    pub fn is_regular(&self) -> bool {
+        self.mode == Mode::File
+    }
 }
 
 /// The content of a blob, unless it is too large to be judged.

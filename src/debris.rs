@@ -1,7 +1,16 @@
 //! What the preparation of a Docker build leaves behind, known by its name alone.
 
-use crate::formats::spec::is_docker_deps;
+use crate::change::Mode;
 use crate::path::RepoPath;
+
+/// The directory that docker-prep packs into.
+pub const DOCKER_DEPS: &str = ".docker-deps";
+
+/// Whether a path component is the `.docker-deps` directory. Case is folded: on macOS and Windows the file system does
+/// the same.
+pub fn is_docker_deps(component: &[u8]) -> bool {
+    component.eq_ignore_ascii_case(DOCKER_DEPS.as_bytes())
+}
 
 /// Files that keep the directory in the tree on purpose: a Dockerfile's `COPY .docker-deps/` needs it to exist.
 const KEEPERS: [&[u8]; 2] = [b".gitkeep", b".gitignore"];
@@ -13,11 +22,11 @@ pub fn is_backup(path: &RepoPath) -> bool {
 
 /// Whether this stands in a `.docker-deps` directory, or in its place. A regular file that keeps the directory in the
 /// tree does not count.
-pub fn is_packed(path: &RepoPath, regular: bool) -> bool {
+pub fn is_docker_deps_content(path: &RepoPath, mode: Mode) -> bool {
     let mut inside = path.components().skip_while(|component| !is_docker_deps(component)).skip(1);
     match (inside.next(), inside.next()) {
         (None, _) => is_docker_deps(path.file_name()),
-        (Some(name), None) => !(regular && KEEPERS.contains(&name)),
+        (Some(name), None) => !(mode == Mode::File && KEEPERS.contains(&name)),
         (Some(_), Some(_)) => true,
     }
 }
@@ -35,17 +44,17 @@ mod tests {
     }
 
     #[test]
-    fn packed_is_what_the_directory_holds_and_what_stands_in_its_place() {
-        for (path, regular, packed) in [
-            (".docker-deps/x.tgz", true, true),
-            ("web/.Docker-Deps/a/.gitkeep", true, true),
-            (".docker-deps/.gitkeep", true, false),
-            (".docker-deps/.gitkeep", false, true),
-            (".docker-deps", false, true),
-            ("docker-deps/x", true, false),
-            ("x.tgz", true, false),
+    fn content_is_what_the_directory_holds_and_what_stands_in_its_place() {
+        for (path, mode, content) in [
+            (".docker-deps/x.tgz", Mode::File, true),
+            ("web/.Docker-Deps/a/.gitkeep", Mode::File, true),
+            (".docker-deps/.gitkeep", Mode::File, false),
+            (".docker-deps/.gitkeep", Mode::Symlink, true),
+            (".docker-deps", Mode::Symlink, true),
+            ("docker-deps/x", Mode::File, false),
+            ("x.tgz", Mode::File, false),
         ] {
-            assert_eq!(is_packed(&path.into(), regular), packed, "{path}");
+            assert_eq!(is_docker_deps_content(&path.into(), mode), content, "{path}");
         }
     }
 }

@@ -3,8 +3,7 @@
 use crate::change::{Change, Content, Entry};
 use crate::error::Error;
 use crate::finding::{Finding, Severity};
-use crate::path::RepoPath;
-use crate::rule::{Check, File, Findings, Rule, is_regular};
+use crate::rule::{Check, File, Findings, Rule};
 
 /// The largest file that is judged, in bytes. Lockfiles of the largest public workspaces stay below a quarter of it.
 pub const LIMIT: u64 = 32 * 1024 * 1024;
@@ -16,16 +15,16 @@ pub fn judge(rules: &[&Rule], change: &dyn Change) -> Result<Vec<Finding>, Error
         found.append(&mut judge_entry(rules, entry, change)?);
     }
     for rule in rules {
-        if let Check::Files { wants, needs, judge } = rule.check {
-            if !change.fresh().iter().any(|entry| is_regular(entry) && wants(&entry.path)) {
+        if let Check::Files { wants, select, judge } = rule.check {
+            if !change.fresh().iter().any(|entry| entry.is_regular() && wants(&entry.path)) {
                 continue;
             }
             let mut whole = change.whole(&wants)?;
-            whole.retain(is_regular);
-            let paths: Vec<&RepoPath> = whole.iter().map(|entry| &entry.path).collect();
+            whole.retain(Entry::is_regular);
+            select(&mut whole);
             let mut findings = Findings::of(rule);
             let mut files = Vec::new();
-            for entry in whole.iter().filter(|entry| needs(&entry.path, &paths)) {
+            for entry in &whole {
                 files.extend(read(entry, change, &mut findings)?);
             }
             judge(&files, &mut findings);
@@ -47,7 +46,7 @@ fn judge_entry(rules: &[&Rule], entry: &Entry, change: &dyn Change) -> Result<Ve
         let mut findings = Findings::of(rule);
         match rule.check {
             Check::Entry(judge) => judge(entry, &mut findings),
-            Check::File { wants, judge } if is_regular(entry) && wants(&entry.path) => {
+            Check::File { wants, judge } if entry.is_regular() && wants(&entry.path) => {
                 if file.is_none() {
                     file = read(entry, change, &mut findings)?;
                 }
@@ -75,7 +74,7 @@ fn read(entry: &Entry, change: &dyn Change, findings: &mut Findings) -> Result<O
             );
             let draft = findings
                 .path(&entry.path, message)
-                .cure("make the file smaller, or skip the rule for this commit", &[]);
+                .cure("make the file smaller; BAKSTOP_SKIP=RULE lets one commit past a rule", &[]);
             if !entry.fresh {
                 draft.weigh(Severity::Warning);
             }
@@ -90,6 +89,7 @@ pub mod tests {
 
     use super::*;
     use crate::change::{Mode, ObjectId};
+    use crate::path::RepoPath;
 
     /// A change held in memory, for the tests of the engine and of the rules.
     #[derive(Default)]

@@ -1,4 +1,4 @@
-//! The environment: the only place that reads it.
+//! The environment: the only place of ours that reads it. Gix reads the variables of git on its own.
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};

@@ -67,32 +67,56 @@ impl Place {
         let line_end = text[start..].iter().position(|&b| b == b'\n').map_or(text.len(), |n| start + n);
         let end = span.end.clamp(start, line_end);
 
-        let before = String::from_utf8_lossy(&text[line_start..start]);
-        let inside = String::from_utf8_lossy(&text[start..end]);
-        let after = String::from_utf8_lossy(&text[end..line_end]);
-        let after = after.strip_suffix('\r').unwrap_or(&after);
-        let (column, width) = (before.chars().count() + 1, inside.chars().count());
+        let line = line_start..line_end - usize::from(text[..line_end].ends_with(b"\r") && line_end > end);
+        let (column, width) = (characters(&text[line.start..start]) + 1, characters(&text[start..end]));
 
+        // Only what is shown is decoded: the line may be megabytes long. A character is at most four bytes.
+        let near = start - (start - line.start).min(4 * CONTEXT)..end + (line.end.max(end) - end).min(4 * CONTEXT);
+        let before = String::from_utf8_lossy(&text[near.start..start]);
+        let after = String::from_utf8_lossy(&text[end..near.end]);
+        let bare = mask || holds_credentials(&text[near.clone()]);
         let mut excerpt = String::new();
-        // The last characters before the place: found from its end, because the line may be megabytes long.
         let shown = before.char_indices().rev().nth(CONTEXT - 1).map_or(0, |(at, _)| at);
-        if shown > 0 {
+        if shown > 0 || near.start > line.start || (bare && !mask) {
             excerpt.push('…');
         }
-        push_escaped(&before[shown..], usize::MAX, &mut excerpt);
+        if !bare || mask {
+            push_escaped(&before[shown..], usize::MAX, &mut excerpt);
+        }
         let marked_start = excerpt.len();
         if mask {
             excerpt.push_str("********");
         } else {
-            push_escaped(&inside, MARKED, &mut excerpt);
+            push_escaped(&String::from_utf8_lossy(&text[start..end.min(start + 4 * MARKED)]), MARKED, &mut excerpt);
         }
         let marked = marked_start..excerpt.len();
-        push_escaped(after, CONTEXT, &mut excerpt);
+        if bare && !mask {
+            excerpt.push('…');
+        } else {
+            push_escaped(&after, CONTEXT, &mut excerpt);
+        }
 
         // A masked place does not tell the length of what it hides.
         let end_column = if mask { column } else { column + width };
         Self { line: 1 + text[..start].iter().filter(|&&b| b == b'\n').count(), column, end_column, excerpt, marked }
     }
+}
+
+/// How many characters a text has; a byte that is not UTF-8 counts as one at most.
+fn characters(text: &[u8]) -> usize {
+    text.iter().filter(|&&byte| byte & 0xc0 != 0x80).count()
+}
+
+/// Whether a line looks as if it held credentials beside what it is shown for: `_authToken=…`, `TOKEN=…`,
+/// `https://user:password@host`. Then only the marked place is shown.
+fn holds_credentials(line: &[u8]) -> bool {
+    let holds = |needle: &[u8]| line.windows(needle.len()).any(|window| window.eq_ignore_ascii_case(needle));
+    let named = [&b"_auth"[..], b"_password", b"npmauth", b"token=", b"password=", b"secret=", b"bearer "];
+    let in_url = line.windows(3).enumerate().filter(|(_, window)| window == b"://").any(|(at, _)| {
+        let authority = line[at + 3..].split(|byte| b"/ \t\"'".contains(byte)).next().unwrap_or_default();
+        authority.contains(&b'@')
+    });
+    in_url || named.into_iter().any(holds)
 }
 
 /// Appends at most so many characters, safe to print, and a dot-dot-dot where there are more; a tab becomes a space, so
@@ -136,7 +160,7 @@ pub struct Finding {
     pub place: Option<Place>,
     /// What is wrong, as a short sentence without an initial capital or a full stop. Safe to print.
     pub message: String,
-    /// What to do about it, in the same form; empty when the steps say it all.
+    /// What to do about it, in the same form; empty where there is nothing to do.
     pub help: &'static str,
     /// The commands that mend it, in order.
     pub steps: &'static [Step],
@@ -216,6 +240,20 @@ mod tests {
         let found = Place::masked(text, &(19..25));
         assert_eq!(found.excerpt, "//host/:_authToken=********");
         assert_eq!((found.column, found.end_column), (20, 20));
+    }
+
+    #[test]
+    fn credentials_beside_the_place_are_not_shown() {
+        for line in [
+            "RUN npm config set //r/:_authToken=abc && npm i -g HERE",
+            "RUN NPM_TOKEN=abc npm i -g HERE --_password=abc",
+            "RUN npm i -g HERE --registry https://me:abc@npm.example.org/",
+        ] {
+            let found = place(line, "HERE");
+            assert_eq!(found.excerpt, "…HERE…", "{line}");
+            assert_eq!(&found.excerpt[found.marked], "HERE");
+        }
+        assert_eq!(place("\"design-tokens\": \"HERE\"", "HERE").excerpt, "\"design-tokens\": \"HERE\"");
     }
 
     #[test]

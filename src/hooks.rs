@@ -4,9 +4,11 @@
 //! into edits, without touching anything; `apply` makes them; `health` judges what is there. `shim` and `block` know the
 //! two texts that are installed, `manager` the programs that we do not edit for, `binary` where the guard itself lies.
 
+use std::io::ErrorKind;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
+use crate::error::Error;
 use crate::path::RepoPath;
 
 pub mod apply;
@@ -65,6 +67,21 @@ impl Hook {
 /// A path as it is shown to a person who knows the top of the work tree: relative to it where it lies below.
 pub fn shown(path: &Path, top: &Path) -> RepoPath {
     RepoPath::new(path.strip_prefix(top).unwrap_or(path).as_os_str().as_bytes())
+}
+
+/// The bytes of a file; `None` if there is no such file. One that is there and cannot be read is doubt, not absence.
+fn read_if_there(path: &Path, top: &Path) -> Result<Option<Vec<u8>>, Error> {
+    match std::fs::read(path) {
+        Ok(text) => Ok(Some(text)),
+        Err(error)
+            if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory | ErrorKind::IsADirectory) =>
+        {
+            Ok(None)
+        }
+        Err(error) => {
+            Err(Error::new(format!("read {}", shown(path, top)), error).help("make it readable for this user"))
+        }
+    }
 }
 
 /// A short digest of a text (FNV-1a). It tells our own text from one that somebody edited; it keeps nobody out.

@@ -8,10 +8,10 @@ mod path;
 mod error;
 mod finding;
 mod change;
+mod debris;
 mod snapshot;
 // Parsers, rules, and the engine that brings them together.
 mod formats;
-mod debris;
 mod rule;
 mod rules;
 mod engine;
@@ -46,18 +46,25 @@ fn main() -> ExitCode {
     let env = Environment::of_process();
     let paint_errors = Paint::decide(cli.color, &env, std::io::stderr().is_terminal());
     let outcome = context(&cli, env).and_then(|context| run(&cli.verb, &context));
-    let code = match outcome {
-        Ok(outcome) => {
-            print(&mut std::io::stderr(), &outcome.notes);
-            print(&mut std::io::stdout(), &outcome.out);
-            outcome.code
-        }
-        Err(error) => {
-            print(&mut std::io::stderr(), &report::error(&error, paint_errors));
-            Verdict::Failed.code()
-        }
-    };
-    ExitCode::from(code)
+    let outcome = outcome.unwrap_or_else(|error| Outcome {
+        code: Verdict::Failed.code(),
+        out: String::new(),
+        notes: report::error(&error, paint_errors),
+    });
+    // Where notes cannot be written, there is nobody to tell.
+    let _ = print(&mut std::io::stderr(), &outcome.notes);
+    let told = print(&mut std::io::stdout(), &outcome.out);
+    ExitCode::from(told.map_or_else(|error| untold(&error, outcome.code, paint_errors), |()| outcome.code))
+}
+
+/// A reader that went away has chosen not to know, and the verdict stands. Any other failure to write means that the
+/// verdict was not told; a pass that was not told is none.
+fn untold(error: &std::io::Error, code: u8, paint: Paint) -> u8 {
+    if error.kind() == std::io::ErrorKind::BrokenPipe {
+        return code;
+    }
+    let _ = print(&mut std::io::stderr(), &report::error(&Error::new("write the report", error), paint));
+    if code == Verdict::Clean.code() { Verdict::Failed.code() } else { code }
 }
 
 fn context(cli: &Cli, env: Environment) -> Result<Context, Error> {
@@ -65,6 +72,7 @@ fn context(cli: &Cli, env: Environment) -> Result<Context, Error> {
     if let Some(directory) = &cli.directory {
         std::env::set_current_dir(directory).map_err(|error| {
             Error::new(format!("change to {}", path::RepoPath::new(directory.as_os_str().as_encoded_bytes())), error)
+                .help("give a directory that exists")
         })?;
     }
     let directory = std::env::current_dir()
@@ -85,7 +93,6 @@ fn run(verb: &Verb, context: &Context) -> Result<Outcome, Error> {
     }
 }
 
-/// A reader that went away, or a full disk behind a pipe, never changes the verdict: the exit code says it.
-fn print(stream: &mut impl Write, text: &str) {
-    let _ = stream.write_all(text.as_bytes()).and_then(|()| stream.flush());
+fn print(stream: &mut impl Write, text: &str) -> std::io::Result<()> {
+    stream.write_all(text.as_bytes()).and_then(|()| stream.flush())
 }

@@ -1,6 +1,6 @@
 //! What a rule is, and the sink that it reports into.
 
-use crate::change::{Entry, Mode};
+use crate::change::Entry;
 use crate::finding::{Finding, Place, Severity, Span, Step};
 use crate::path::RepoPath;
 
@@ -35,8 +35,8 @@ pub enum Check {
     Files {
         /// Which paths may be compared.
         wants: fn(&RepoPath) -> bool,
-        /// Which of these are worth reading, given all of them.
-        needs: fn(&RepoPath, &[&RepoPath]) -> bool,
+        /// Leaves of these the ones that are worth reading.
+        select: fn(&mut Vec<Entry>),
         /// Judges them against each other.
         judge: fn(&[File], &mut Findings),
     },
@@ -151,9 +151,4 @@ impl Draft<'_> {
             finding.severity = severity;
         }
     }
-}
-
-/// Whether an entry has content that a rule can read.
-pub fn is_regular(entry: &Entry) -> bool {
-    entry.mode == Mode::File
 }

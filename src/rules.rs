@@ -19,6 +19,9 @@ pub const RULES: [&Rule; 6] = [
     &registry_token::RULE,
 ];
 
+/// The rules that know the marks of a preparation which was not undone.
+pub const OF_PREPARATION: [&Rule; 2] = [&rewritten_manifest::RULE, &rewritten_lockfile::RULE];
+
 /// The rule of this id.
 pub fn find(id: &str) -> Option<&'static Rule> {
     RULES.into_iter().find(|rule| rule.id == id)

@@ -43,7 +43,9 @@ fn sources() -> Vec<Source> {
         .into_iter()
         .map(|path| {
             let text = fs::read_to_string(&path).unwrap();
-            let code = text.split("#[cfg(test)]\n").next().unwrap().to_owned();
+            let tests = ["#[cfg(test)]\nmod tests {", "#[cfg(test)]\npub mod tests {"];
+            let end = tests.iter().filter_map(|tests| text.find(tests)).min().unwrap_or(text.len());
+            let code = text[..end].to_owned();
             let path = path.strip_prefix(&source).unwrap().to_str().unwrap().to_owned();
             Source { path, code, lines: text.lines().count() }
         })
@@ -112,6 +114,17 @@ fn the_core_touches_nothing_outside() {
             for outside in ["std::fs", "std::process", "std::net", "std::env", "println!", "eprintln!"] {
                 assert!(!source.code.contains(outside), "{} uses {outside}", source.path);
             }
+        }
+    }
+}
+
+#[test]
+fn hook_files_are_changed_in_one_place() {
+    for source in sources().iter().filter(|source| source.room() == "hooks" && source.path != "hooks/apply.rs") {
+        for change in
+            ["fs::write", "fs::rename", "fs::remove", "fs::hard_link", "fs::copy", "fs::set_permissions", "fs::create"]
+        {
+            assert!(!source.code.contains(change), "{} uses {change}", source.path);
         }
     }
 }

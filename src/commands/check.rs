@@ -35,14 +35,11 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
     let view = View { paint: context.paint, below_top: staged.is_below_top(), restore: &restore };
     let mut outcome = Outcome::new(verdict, report::check(args.format, &findings, judged, view));
     if args.verbose {
-        outcome = outcome.note(format!(
-            "bakstop: {}; {} judged",
-            staged.layer(),
-            report::human::plural(judged, "new entry").replace("entrys", "entries")
-        ));
+        let paths = report::human::plural(judged, "new path");
+        outcome = outcome.note(format!("bakstop: {}; {paths} judged", staged.layer()));
     }
     if judged == 0 {
-        outcome = outcome.note("bakstop: nothing is staged");
+        outcome = outcome.note("bakstop: nothing new is staged");
     }
     Ok(outcome)
 }

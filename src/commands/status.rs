@@ -21,7 +21,7 @@ pub fn run(_args: &Args, context: &Context) -> Result<Outcome, Error> {
     let layout = Layout::of(&git)?;
     let setup = Setup::find(&layout, &git, Choice::Detect)?;
     let health = health::of(&setup, &layout, &context.env)?;
-    let disarmed = health::disarmed(&setup, &context.env);
+    let disarmed = health::disarmed(&setup, &context.env)?;
 
     let mut text = format!("{}\n\n", arrangement(&setup, &layout));
     let width = health.iter().map(|health| health.hook.name().len()).max().unwrap_or_default();

@@ -15,8 +15,7 @@ use crate::report;
 use crate::report::Format;
 use crate::report::cure::{SCRIPT, restore, wants_script};
 use crate::report::verify::Verification;
-use crate::rule::Rule;
-use crate::rules;
+use crate::rules::OF_PREPARATION;
 use crate::snapshot::{Changes, State};
 
 /// The arguments.
@@ -91,14 +90,10 @@ fn tell(
     Ok(outcome)
 }
 
-/// The rules that know the marks of a preparation which was not undone.
-const MARKS: [&str; 2] = ["rewritten-manifest", "rewritten-lockfile"];
-
-/// What those rules say of the files in the work tree that are not clean, so that the report can tell a forgotten
+/// What the rules say of the files in the work tree that are not clean, so that the report can tell a forgotten
 /// restore from an edit.
 fn still_rewritten(tree: &WorkTree, changes: &Changes) -> Result<Vec<Finding>, Error> {
-    let rules: Vec<&Rule> = MARKS.into_iter().filter_map(rules::find).collect();
-    engine::judge(&rules, &Changed::of(tree, changes))
+    engine::judge(&OF_PREPARATION, &Changed::of(tree, changes))
 }
 
 /// The files that changed, with the content that they have in the work tree.

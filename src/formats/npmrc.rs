@@ -97,16 +97,17 @@ fn without_ini_comment(value: &str) -> String {
 }
 
 /// A known name anywhere in a line, then a separator, then what is left of the line.
-static LOOSE: LazyLock<Option<Regex>> = LazyLock::new(|| {
+static LOOSE: LazyLock<Regex> = LazyLock::new(|| {
     let names = "_?authToken|_auth|_password|npmAuthToken|npmAuthIdent";
-    Regex::new(&format!(r#"(?i-u)(?:^|[^\w-])({names})(?:\[\])?["']?(?:[ \t]*[:=][ \t]*|[ \t]+)(.*)$"#)).ok()
+    Regex::new(&format!(r#"(?i-u)(?:^|[^\w-])({names})(?:\[\])?["']?(?:[ \t]*[:=][ \t]*|[ \t]+)(.*)$"#))
+        .expect("the pattern is a constant, and the tests compile it")
 });
 
 /// A line of a file that has no better grammar. What is left of it after the name counts as the value, so that a
 /// second setting on the line cannot hide behind the first; where no name is known, the line does. The place is the
 /// line: where a value begins in it, or whether one began on the line before, is a guess.
 fn loose(text: &[u8], line: &Span) -> Setting {
-    let found = LOOSE.as_ref().and_then(|pattern| pattern.captures(&text[line.clone()]));
+    let found = LOOSE.captures(&text[line.clone()]);
     let (name, from) = match found.as_ref().and_then(|found| Some((found.get(1)?, found.get(2)?))) {
         Some((name, rest)) => (String::from_utf8_lossy(name.as_bytes()).into_owned(), line.start + rest.start()),
         None => (String::new(), line.start),

@@ -7,54 +7,7 @@ use std::ops::Range;
 
 use crate::finding::Span;
 
-/// Pieces of the file put together, and where each came from.
-#[derive(Debug, Default)]
-pub struct Joined {
-    /// The text.
-    pub bytes: Vec<u8>,
-    /// Offsets here and in the file, both ascending: one pair where a piece begins.
-    pieces: Vec<(usize, usize)>,
-}
-
-impl Joined {
-    /// Adds a piece of the file.
-    pub fn push(&mut self, file: &[u8], piece: Range<usize>) {
-        self.pieces.push((self.bytes.len(), piece.start));
-        self.bytes.extend_from_slice(&file[piece]);
-    }
-
-    fn place(&self, at: usize) -> usize {
-        let after = self.pieces.partition_point(|&(start, _)| start <= at);
-        self.pieces[..after].last().map_or(at, |&(start, place)| place + at - start)
-    }
-
-    /// The place in the file, from the first byte to the last.
-    pub fn span(&self, range: &Range<usize>) -> Span {
-        let start = self.place(range.start);
-        start..if range.is_empty() { start } else { self.place(range.end - 1) + 1 }
-    }
-}
-/// A name without its quotes and backslashes.
-pub fn unquoted(name: &[u8]) -> Vec<u8> {
-    name.iter().copied().filter(|byte| !matches!(byte, b'\'' | b'"' | b'\\')).collect()
-}
-/// A value and where it is written.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Variable {
-    /// The value, its own variables replaced.
-    pub text: String,
-    /// Where it is written.
-    pub span: Span,
-}
-const SHELLS: [&[u8]; 5] = [b"sh", b"bash", b"ash", b"dash", b"zsh"];
-
-/// Whether a here-document that is a script of its own is one for a shell: it is, unless its first line says otherwise.
-pub fn is_for_a_shell(script: &[u8]) -> bool {
-    let first = script.split(|&byte| byte == b'\n').next().unwrap_or_default();
-    !first.starts_with(b"#!") || first.split(|byte| b"/! \t\r".contains(byte)).any(|word| SHELLS.contains(&word))
-}
-
-/// The commands of a `RUN`, in their order, whatever decides whether each of them runs.
+/// The commands of a script, in their order, whatever decides whether each of them runs.
 #[derive(Debug, Default)]
 pub struct Script<'a> {
     /// The simple commands.
@@ -139,6 +92,56 @@ impl<'a> Script<'a> {
         Splitter { script: self, text, bytes, at: range.start, words: Vec::new(), drop: false, heredocs: Vec::new() }
             .run();
     }
+}
+
+/// Pieces of the file put together, and where each came from.
+#[derive(Debug, Default)]
+pub struct Joined {
+    /// The text.
+    pub bytes: Vec<u8>,
+    /// Offsets here and in the file, both ascending: one pair where a piece begins.
+    pieces: Vec<(usize, usize)>,
+}
+
+impl Joined {
+    /// Adds a piece of the file.
+    pub fn push(&mut self, file: &[u8], piece: Range<usize>) {
+        self.pieces.push((self.bytes.len(), piece.start));
+        self.bytes.extend_from_slice(&file[piece]);
+    }
+
+    fn place(&self, at: usize) -> usize {
+        let after = self.pieces.partition_point(|&(start, _)| start <= at);
+        self.pieces[..after].last().map_or(at, |&(start, place)| place + at - start)
+    }
+
+    /// The place in the file, from the first byte to the last.
+    pub fn span(&self, range: &Range<usize>) -> Span {
+        let start = self.place(range.start);
+        start..if range.is_empty() { start } else { self.place(range.end - 1) + 1 }
+    }
+}
+
+/// A value and where it is written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Variable {
+    /// The value, its own variables replaced.
+    pub text: String,
+    /// Where it is written.
+    pub span: Span,
+}
+
+const SHELLS: [&[u8]; 5] = [b"sh", b"bash", b"ash", b"dash", b"zsh"];
+
+/// Whether a here-document that is a script of its own is one for a shell: it is, unless its first line says otherwise.
+pub fn is_for_a_shell(script: &[u8]) -> bool {
+    let first = script.split(|&byte| byte == b'\n').next().unwrap_or_default();
+    !first.starts_with(b"#!") || first.split(|byte| b"/! \t\r".contains(byte)).any(|word| SHELLS.contains(&word))
+}
+
+/// A name without its quotes and backslashes.
+pub fn unquoted(name: &[u8]) -> Vec<u8> {
+    name.iter().copied().filter(|byte| !matches!(byte, b'\'' | b'"' | b'\\')).collect()
 }
 
 /// Words that may stand before a command without changing what it is.

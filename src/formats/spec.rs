@@ -2,16 +2,8 @@
 
 use std::borrow::Cow;
 
+use crate::debris::{DOCKER_DEPS, is_docker_deps};
 use crate::finding::Span;
-
-/// The directory that docker-prep packs into.
-pub const DOCKER_DEPS: &str = ".docker-deps";
-
-/// Whether a path component is the `.docker-deps` directory. Case is folded: on macOS and Windows the file system does
-/// the same.
-pub fn is_docker_deps(component: &[u8]) -> bool {
-    component.eq_ignore_ascii_case(DOCKER_DEPS.as_bytes())
-}
 
 /// Whether a spec in a dependency field installs from a `.docker-deps` directory.
 ///

@@ -8,15 +8,16 @@ use granit_parser::{Event, Parser, ScanError, Span as Mark};
 use crate::finding::Span;
 use crate::formats::document::{Key, Node, SyntaxError, Value};
 
-/// The most values that aliases may add. Aliases of aliases grow without bound ("billion laughs"); no manifest comes near.
-const ALIASED_VALUES: usize = 100_000;
+/// The most values that anchors and aliases may copy. Aliases of aliases grow without bound ("billion laughs"), and so do
+/// anchors within anchors; no manifest comes near.
+const COPIED_VALUES: usize = 100_000;
 
 /// Parses the first document of a text that has no byte order mark; `shift` turns its byte offsets into those of the file.
 ///
 /// A later document is parsed too, so that broken text after `---` does not hide, but its values are not returned: pnpm
 /// and yarn refuse a file of several documents.
 pub fn parse(text: &str, shift: impl Fn(Span) -> Span) -> Result<Node, SyntaxError> {
-    let mut builder = Builder { open: Vec::new(), anchors: HashMap::new(), aliased: 0, root: None, shift };
+    let mut builder = Builder { open: Vec::new(), anchors: HashMap::new(), copied: 0, root: None, shift };
     let mut end = 0;
     for event in Parser::new_from_str(text) {
         let (event, mark) = event.map_err(|error| builder.scan_error(&error, text.len()))?;
@@ -31,7 +32,7 @@ struct Builder<S> {
     /// The collections that are not closed yet, outermost first.
     open: Vec<Open>,
     anchors: HashMap<usize, Node>,
-    aliased: usize,
+    copied: usize,
     root: Option<Node>,
     shift: S,
 }
@@ -62,16 +63,12 @@ impl<S: Fn(Span) -> Span> Builder<S> {
         let span = self.span(mark);
         match event {
             Event::Scalar(text, _, anchor, _) => {
-                self.add(Node { span, value: Value::Text(Cow::into_owned(text)) }, anchor);
+                self.add(Node { span, value: Value::Text(Cow::into_owned(text)) }, anchor)?;
             }
             Event::Alias(id) => {
                 let target = self.anchors.get(&id).ok_or("an alias to a value that holds it")?;
-                self.aliased += size(target);
-                if self.aliased > ALIASED_VALUES {
-                    return Err(format!("aliases that stand for more than {ALIASED_VALUES} values"));
-                }
-                let node = target.clone();
-                self.add(node, 0);
+                let node = copy(target, &mut self.copied)?;
+                self.add(node, 0)?;
             }
             Event::SequenceStart(_, anchor, _) => self.open.push(Open { span, anchor, kind: Kind::List(Vec::new()) }),
             Event::MappingStart(_, anchor, _) => {
@@ -83,7 +80,7 @@ impl<S: Fn(Span) -> Span> Builder<S> {
                         Kind::List(list) => Value::List(list),
                         Kind::Map(entries, _) => Value::Map(merged(entries)),
                     };
-                    self.add(Node { span: open.span.start..span.end, value }, open.anchor);
+                    self.add(Node { span: open.span.start..span.end, value }, open.anchor)?;
                 }
             }
             _ => {}
@@ -91,9 +88,10 @@ impl<S: Fn(Span) -> Span> Builder<S> {
         Ok(())
     }
 
-    fn add(&mut self, node: Node, anchor: usize) {
+    fn add(&mut self, node: Node, anchor: usize) -> Result<(), String> {
         if anchor != 0 {
-            self.anchors.insert(anchor, node.clone());
+            let node = copy(&node, &mut self.copied)?;
+            self.anchors.insert(anchor, node);
         }
         match self.open.last_mut().map(|open| &mut open.kind) {
             Some(Kind::List(list)) => list.push(node),
@@ -106,6 +104,7 @@ impl<S: Fn(Span) -> Span> Builder<S> {
                 self.root.get_or_insert(node);
             }
         }
+        Ok(())
     }
 }
 
@@ -126,6 +125,15 @@ fn merged(entries: Vec<(Key, Node)>) -> Vec<(Key, Node)> {
         }
     }
     all
+}
+
+/// Copies a node, unless too much was copied already.
+fn copy(node: &Node, copied: &mut usize) -> Result<Node, String> {
+    *copied += size(node);
+    if *copied > COPIED_VALUES {
+        return Err(format!("anchors and aliases that stand for more than {COPIED_VALUES} values"));
+    }
+    Ok(node.clone())
 }
 
 /// How many values a node holds, itself included.
@@ -179,8 +187,18 @@ mod tests {
             let before = level - 1;
             laughs += &format!("a{level}: &a{level} [{}]\n", format!("*a{before},").repeat(10));
         }
-        assert!(parse(Syntax::Yaml, laughs.as_bytes()).is_err());
-        assert!(parse(Syntax::Yaml, "[".repeat(100_000).as_bytes()).is_err());
+        let list = format!("[{}]", "x, ".repeat(10_000));
+        let nested: String = (0..20).map(|depth| format!("{}a{depth}: &a{depth}\n", " ".repeat(depth))).collect();
+        let nested = format!("{nested}{}b: {list}\n", " ".repeat(20));
+        for text in [laughs, nested] {
+            let error = parse(Syntax::Yaml, text.as_bytes()).unwrap_err();
+            assert!(error.message.contains("more than 100000 values"), "{}", error.message);
+        }
+        for (open, close) in [("[", "]"), ("{a: ", "}")] {
+            let deep = |levels: usize| open.repeat(levels) + &close.repeat(levels);
+            assert!(parse(Syntax::Yaml, deep(100).as_bytes()).is_ok());
+            assert!(parse(Syntax::Yaml, deep(100_000).as_bytes()).is_err());
+        }
         assert!(parse(Syntax::Yaml, "a: &a [*a]".as_bytes()).is_err());
     }
 

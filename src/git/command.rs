@@ -14,7 +14,29 @@ use crate::path::RepoPath;
 #[derive(Debug, Clone)]
 pub struct Git {
     directory: PathBuf,
+    /// Whether the environment speaks of another repository than the one in this directory.
+    stranger: bool,
 }
+
+/// The variables that speak of one repository, as `git rev-parse --local-env-vars` lists them. Git sets some of them for
+/// the hooks that it runs.
+const LOCAL_VARIABLES: [&str; 15] = [
+    "GIT_ALTERNATE_OBJECT_DIRECTORIES",
+    "GIT_CONFIG",
+    "GIT_CONFIG_PARAMETERS",
+    "GIT_CONFIG_COUNT",
+    "GIT_OBJECT_DIRECTORY",
+    "GIT_DIR",
+    "GIT_WORK_TREE",
+    "GIT_IMPLICIT_WORK_TREE",
+    "GIT_GRAFT_FILE",
+    "GIT_INDEX_FILE",
+    "GIT_NO_REPLACE_OBJECTS",
+    "GIT_REPLACE_REF_BASE",
+    "GIT_PREFIX",
+    "GIT_SHALLOW_FILE",
+    "GIT_COMMON_DIR",
+];
 
 /// What a git command said.
 #[derive(Debug)]
@@ -30,7 +52,12 @@ pub struct Output {
 impl Git {
     /// Git as run in `directory`.
     pub fn new(directory: impl Into<PathBuf>) -> Self {
-        Self { directory: directory.into() }
+        Self { directory: directory.into(), stranger: false }
+    }
+
+    /// Git in another repository than the one that the environment speaks of: a submodule, or one nested in this.
+    pub fn nested(directory: impl Into<PathBuf>) -> Self {
+        Self { directory: directory.into(), stranger: true }
     }
 
     /// The directory that git runs in.
@@ -96,7 +123,8 @@ impl Git {
         let mut fresh = Vec::new();
         let mut unmerged = Vec::new();
         let mut fields = records(&raw);
-        while let (Some(change), Some(path)) = (fields.next(), fields.next()) {
+        while let Some(change) = fields.next() {
+            let path = fields.next().ok_or_else(|| unreadable(doing, change))?;
             match parse_change(change, path).ok_or_else(|| unreadable(doing, change))? {
                 Parsed::Fresh(entry) => fresh.push(entry),
                 Parsed::Unmerged => unmerged.push(RepoPath::new(path)),
@@ -147,6 +175,11 @@ impl Git {
             .env("GIT_NO_LAZY_FETCH", "1")
             .env("GIT_TERMINAL_PROMPT", "0")
             .env("LC_ALL", "C");
+        if self.stranger {
+            for name in LOCAL_VARIABLES {
+                command.env_remove(name);
+            }
+        }
         command
     }
 }
@@ -172,7 +205,7 @@ fn failed(doing: &str, output: &Output) -> Error {
     }
 }
 
-fn unreadable(doing: &str, record: &[u8]) -> Error {
+pub(super) fn unreadable(doing: &str, record: &[u8]) -> Error {
     Error::new(doing, format!("git's answer is not understood: {}", Escaped(record)))
         .help("please report this, with the version of git")
 }
@@ -246,6 +279,10 @@ impl CatFile {
         // `<id> blob <size>\n<content>\n`, or `<id> missing\n`.
         let mut header = Vec::new();
         output.read_until(b'\n', &mut header).map_err(io)?;
+        if header.is_empty() {
+            return Err(Error::new(doing(), "git cat-file ended early")
+                .help(format!("see what `git cat-file blob {}` says", entry.id)));
+        }
         let header = text(&header);
         let size = header.rsplit_once(" blob ").and_then(|(_, size)| size.parse::<u64>().ok()).ok_or_else(|| {
             Error::new(doing(), format!("its content is not in the object store ({header})"))

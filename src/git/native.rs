@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use gix::bstr::ByteSlice;
 use gix::index::entry::{Flags, Mode as IndexMode, Stage};
+use gix::index::extension::Tree as CacheTree;
 use gix::objs::TreeRefIter;
 
 use crate::change::{Content, Entry, Mode, ObjectId};
@@ -15,6 +16,9 @@ use crate::path::RepoPath;
 
 /// Why git must be asked; completes "because …".
 pub type Handover = String;
+
+/// `PATH_MAX` of Linux, in bytes.
+const LONGEST_PATH: usize = 4096;
 
 /// Variables that change where git finds objects and that gix does not follow.
 const OBJECT_VARIABLES: [&str; 5] = [
@@ -128,20 +132,23 @@ struct Walk<'a> {
 }
 
 impl<'a> Walk<'a> {
-    /// Compares `entries`, which all lie in one directory whose path with its slash is `prefix` bytes long. The depth of
-    /// the recursion is that of the path, which git bounds to 4096 bytes.
+    /// Compares `entries`, which all lie in one directory whose path with its slash is `prefix` bytes long.
     fn directory(
         &mut self,
         tree: Option<gix::ObjectId>,
         entries: &'a [gix::index::Entry],
         prefix: usize,
-        cache: Option<&gix::index::extension::Tree>,
+        cache: Option<&CacheTree>,
     ) -> Result<(), Handover> {
         let cached = cache.filter(|node| node.num_entries.is_some_and(|count| count as usize == entries.len()));
         if let (Some(tree), Some(node)) = (tree, cached)
             && node.id == tree
         {
             return Ok(());
+        }
+        // The recursion is as deep as the path. Git sets it no bound, and no work tree could hold such a path.
+        if prefix > LONGEST_PATH {
+            return Err("a path is longer than a file system takes".into());
         }
         let mut buffer = Vec::new();
         let old = match tree {
@@ -157,7 +164,7 @@ impl<'a> Walk<'a> {
                 rest = &rest[1..];
                 continue;
             };
-            let child = cache.and_then(|node| node.children.iter().find(|child| child.name[..] == name[..slash]));
+            let child = cache.and_then(|node| child(node, &name[..slash]));
             let count = self.run_length(rest, &path[..=prefix + slash], child);
             let tree = find(&old, &name[..slash], true).map(|old| old.id);
             let (inside, after) = rest.split_at(count);
@@ -168,12 +175,7 @@ impl<'a> Walk<'a> {
     }
 
     /// How many of the entries, from the first, lie below this directory.
-    fn run_length(
-        &self,
-        entries: &[gix::index::Entry],
-        directory: &[u8],
-        cache: Option<&gix::index::extension::Tree>,
-    ) -> usize {
+    fn run_length(&self, entries: &[gix::index::Entry], directory: &[u8], cache: Option<&CacheTree>) -> usize {
         let inside = |entry: &gix::index::Entry| entry.path(self.index).starts_with(directory);
         // The cache-tree knows the number; it is believed where both ends bear it out.
         let count = cache.and_then(|node| node.num_entries).map_or(0, |count| count as usize);
@@ -234,6 +236,12 @@ fn find<'a, 'b>(tree: &'a [Old<'b>], name: &[u8], is_tree: bool) -> Option<&'a O
     let slash = |is_tree: bool| if is_tree { &b"/"[..] } else { b"" };
     let wanted = || name.iter().chain(slash(is_tree));
     tree.binary_search_by(|entry| entry.name.iter().chain(slash(entry.is_tree)).cmp(wanted())).ok().map(|at| &tree[at])
+}
+
+/// The node of a directory in its parent's cache-tree. gix sorts them by name, and refuses an index that names one twice.
+fn child<'a>(node: &'a CacheTree, name: &[u8]) -> Option<&'a CacheTree> {
+    let at = node.children.binary_search_by(|child| child.name[..].cmp(name)).ok()?;
+    Some(&node.children[at])
 }
 
 fn convert_mode(mode: IndexMode) -> Option<Mode> {

@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs::File;
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
 use crate::change::Content;
 use crate::error::Error;
 use crate::escape::Escaped;
-use crate::git::command::{Git, records};
+use crate::git::command::{Git, records, unreadable};
 use crate::path::RepoPath;
 use crate::snapshot::{Dirt, Fingerprint, Snapshot, State};
 
@@ -81,7 +81,11 @@ impl WorkTree {
     /// The content of a regular file of the work tree, at most `limit` bytes of it; `None` if there is no such file.
     pub fn read(&self, path: &RepoPath, limit: u64) -> Result<Option<Content>, Error> {
         let file = self.top.join(OsStr::from_bytes(path.as_bytes()));
-        let Ok(about) = std::fs::symlink_metadata(&file) else { return Ok(None) };
+        let failed = |error| Error::new(format!("read {path}"), error).help("make it readable for this user");
+        let about = match std::fs::symlink_metadata(&file) {
+            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => return Ok(None),
+            about => about.map_err(failed)?,
+        };
         if !about.is_file() {
             return Ok(None);
         }
@@ -89,9 +93,7 @@ impl WorkTree {
             return Ok(Some(Content::TooLarge(about.len())));
         }
         let mut content = Vec::new();
-        File::open(&file)
-            .and_then(|file| file.take(limit).read_to_end(&mut content))
-            .map_err(|error| Error::new(format!("read {path}"), error))?;
+        File::open(&file).and_then(|file| file.take(limit).read_to_end(&mut content)).map_err(failed)?;
         Ok(Some(Content::Bytes(content)))
     }
 
@@ -110,10 +112,7 @@ impl WorkTree {
 }
 
 fn parse(answer: &[u8]) -> Result<Status, Error> {
-    Status::parse(answer).map_err(|part| {
-        Error::new(DOING, format!("git's answer is not understood: {}", Escaped(part)))
-            .help("please report this, with the version of git")
-    })
+    Status::parse(answer).map_err(|part| unreadable(DOING, part))
 }
 
 /// A hash over what HEAD, the index and the work tree hold at this path.
@@ -135,10 +134,10 @@ fn fingerprint(top: &Path, path: &RepoPath, record: &Record) -> Result<Fingerpri
 
 /// A submodule, or a repository inside this one, which git shows as one path: its HEAD, and whatever is not clean in it.
 fn nested(top: &Path, hasher: &mut Hasher) -> Result<(), Error> {
-    // Named outright, so that a `GIT_DIR` that stands for the outer repository cannot be meant.
+    // Named outright, so that an outer repository is not meant where this one turns out to be none.
     let arguments = [&["--git-dir=.git", "--work-tree=."], &status::ARGUMENTS[..]].concat();
     let answer =
-        Git::new(top).output(&format!("read the state of {}", Escaped(top.as_os_str().as_bytes())), &arguments)?;
+        Git::nested(top).output(&format!("read the state of {}", Escaped(top.as_os_str().as_bytes())), &arguments)?;
     hasher.part(b'n', &answer);
     for (path, record) in parse(&answer)?.records {
         let Fingerprint(inner) = fingerprint(top, &path, &record)?;

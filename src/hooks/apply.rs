@@ -1,6 +1,6 @@
 //! Makes the edits of a plan. At no moment is there half a hook, or none where there was one.
 
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 
@@ -38,6 +38,8 @@ fn write(path: &Path, text: &[u8], mode: Mode, create: bool) -> std::io::Result<
     let mut file =
         tempfile::Builder::new().prefix(".bakstop-").permissions(permissions.clone()).tempfile_in(directory)?;
     file.write_all(text)?;
+    // A crash of the machine after the rename must not leave an empty hook: git would run it, and it would pass.
+    file.as_file().sync_all()?;
     if matches!(mode, Mode::Same(_)) {
         // What was there before need not obey the umask.
         file.as_file().set_permissions(permissions)?;
@@ -49,12 +51,15 @@ fn write(path: &Path, text: &[u8], mode: Mode, create: bool) -> std::io::Result<
 
 /// Gives the hook a second name: the same file, with every bit it has.
 fn keep(hook: &Path, kept: &Path) -> std::io::Result<()> {
-    if std::fs::hard_link(hook, kept).is_ok() {
-        return Ok(());
-    }
-    // Some file systems have no hard links.
-    match std::fs::read_link(hook) {
-        Ok(target) => symlink(target, kept),
-        Err(_) => std::fs::copy(hook, kept).map(|_| ()),
+    match std::fs::hard_link(hook, kept) {
+        // Some file systems have no hard links. What is there already is another's, and stays.
+        Err(error) if error.kind() != ErrorKind::AlreadyExists => match std::fs::read_link(hook) {
+            Ok(target) => symlink(target, kept),
+            Err(_) => {
+                let bits = std::fs::metadata(hook)?.permissions().mode() & 0o7777;
+                write(kept, &std::fs::read(hook)?, Mode::Same(bits), true)
+            }
+        },
+        done => done,
     }
 }

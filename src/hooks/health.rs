@@ -1,6 +1,6 @@
 //! Whether the hooks are in force, and if not, why.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::env::Environment;
 use crate::error::Error;
@@ -9,7 +9,7 @@ use crate::hooks::block::{self, Condition, Found};
 use crate::hooks::setup::{Husky, Setup, names_us};
 use crate::hooks::shim::Author;
 use crate::hooks::slot::{Place, Slot, Stand};
-use crate::hooks::{Hook, SKIP, SWITCH, binary, find, shown};
+use crate::hooks::{Hook, SKIP, SWITCH, binary, find, read_if_there, shown};
 use crate::path::RepoPath;
 
 /// How a hook stands.
@@ -168,7 +168,7 @@ fn unreached(slot: &Slot, husky: &Husky, layout: &Layout) -> Option<String> {
 }
 
 /// What in the environment switches the guard off, or a part of it.
-pub fn disarmed(setup: &Setup, env: &Environment) -> Vec<String> {
+pub fn disarmed(setup: &Setup, env: &Environment) -> Result<Vec<String>, Error> {
     let mut reasons = Vec::new();
     let is_zero = |name: &str| env.get(name).is_some_and(|value| value == "0");
     if is_zero(SWITCH) {
@@ -187,11 +187,13 @@ pub fn disarmed(setup: &Setup, env: &Environment) -> Vec<String> {
             .map(PathBuf::from)
             .or_else(|| env.get("HOME").map(|home| PathBuf::from(home).join(".config")))
             .map(|directory| directory.join("husky/init.sh"));
-        if let Some(path) = start.filter(|path| switches_husky_off(&std::fs::read(path).unwrap_or_default())) {
+        if let Some(path) = start
+            && read_if_there(&path, Path::new(""))?.is_some_and(|text| switches_husky_off(&text))
+        {
             reasons.push(format!("{} sets HUSKY=0", RepoPath::new(path.into_os_string().into_encoded_bytes())));
         }
     }
-    reasons
+    Ok(reasons)
 }
 
 /// Whether a line of husky's start file sets `HUSKY=0`.

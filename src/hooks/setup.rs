@@ -1,5 +1,6 @@
 //! How a repository runs its hooks, and therefore where the guard goes.
 
+use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -10,7 +11,7 @@ use crate::git::layout::{self, HooksPath, Layout, Scope};
 use crate::hooks::manager::{MANAGERS, Manager};
 use crate::hooks::shim::Author;
 use crate::hooks::slot::Place;
-use crate::hooks::{Hook, find, shown};
+use crate::hooks::{Hook, find, read_if_there, shown};
 use crate::path::{RepoPath, shell_quote};
 
 /// Which way the person wants it.
@@ -119,7 +120,7 @@ fn tracked_husky(layout: &Layout, git: &Git) -> Result<Vec<PathBuf>, Error> {
 fn native(layout: &Layout, choice: Choice) -> Result<Setup, Error> {
     if choice == Choice::Detect
         && !is_ours(layout)?
-        && let Some(foreign) = managed(layout)
+        && let Some(foreign) = managed(layout)?
     {
         return Ok(Setup::Foreign(foreign));
     }
@@ -188,18 +189,21 @@ pub fn names_us(text: &[u8]) -> bool {
 }
 
 /// A hook manager that writes the hooks here.
-fn managed(layout: &Layout) -> Option<Foreign> {
-    let read = |name: &str| std::fs::read(layout.top.join(name)).ok();
-    let hooks: Vec<(RepoPath, Vec<u8>)> = Hook::ALL
-        .iter()
-        .map(|hook| layout.hooks.join(hook.name()))
-        .filter_map(|path| Some((shown(&path, &layout.top), std::fs::read(&path).ok()?)))
-        .collect();
-    MANAGERS.iter().find_map(|manager| {
+fn managed(layout: &Layout) -> Result<Option<Foreign>, Error> {
+    let mut hooks = Vec::new();
+    for path in Hook::ALL.map(|hook| layout.hooks.join(hook.name())) {
+        hooks.extend(read_if_there(&path, &layout.top)?.map(|text| (shown(&path, &layout.top), text)));
+    }
+    let mut files = BTreeMap::new();
+    for name in MANAGERS.iter().flat_map(|manager| manager.configuration) {
+        files.extend(read_if_there(&layout.top.join(name), &layout.top)?.map(|text| (*name, text)));
+    }
+    let read = |name: &str| files.get(name).cloned();
+    Ok(MANAGERS.iter().find_map(|manager| {
         let wrote = hooks.iter().find(|(_, text)| manager.wrote(text)).map(|(path, _)| path.clone());
         let evidence = wrote.or_else(|| manager.claims(read).map(RepoPath::from))?;
         Some(foreign(manager, &evidence, read))
-    })
+    }))
 }
 
 fn foreign(manager: &Manager, evidence: &RepoPath, read: impl Fn(&str) -> Option<Vec<u8>>) -> Foreign {
@@ -228,14 +232,19 @@ fn configured_husky(layout: &Layout) -> Option<Husky> {
 
 /// Husky, if the repository uses it although nothing in this clone does yet.
 fn unprepared_husky(layout: &Layout, git: &Git, choice: Choice) -> Result<Option<Husky>, Error> {
-    let depends = |directory: &Path| {
-        let manifest = std::fs::read(directory.join("package.json")).unwrap_or_default();
-        find(&manifest, b"husky").is_some()
+    let depends = |directory: &Path| -> Result<bool, Error> {
+        let manifest = read_if_there(&directory.join("package.json"), &layout.top)?;
+        Ok(manifest.is_some_and(|manifest| find(&manifest, b"husky").is_some()))
     };
-    let mut directories = tracked_husky(layout, git)?;
-    directories.retain(|path| choice == Choice::Husky || depends(&layout.top) || path.parent().is_some_and(depends));
+    let wanted = choice == Choice::Husky || depends(&layout.top)?;
+    let mut directories = Vec::new();
+    for path in tracked_husky(layout, git)? {
+        if wanted || path.parent().map_or(Ok(false), depends)? {
+            directories.push(path);
+        }
+    }
     let usual = layout.top.join(".husky");
-    if directories.is_empty() && usual.is_dir() && (choice == Choice::Husky || depends(&layout.top)) {
+    if directories.is_empty() && usual.is_dir() && wanted {
         directories.push(usual);
     }
     match directories.as_slice() {

@@ -80,9 +80,12 @@ impl Place {
         slot: impl Fn(&Path, Hook, &Path) -> Result<Slot, Error>,
     ) -> Result<Self, Error> {
         let slots: Result<Vec<Slot>, Error> = Hook::ALL.into_iter().map(|hook| slot(directory, hook, top)).collect();
-        let names = match std::fs::read_dir(directory) {
-            Ok(entries) => entries.filter_map(Result::ok).map(|entry| entry.path()).collect(),
-            Err(_) => Vec::new(),
+        let listed = std::fs::read_dir(directory).and_then(|entries| entries.map(|entry| Ok(entry?.path())).collect());
+        let names = match listed {
+            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Vec::new(),
+            listed => listed.map_err(|error| {
+                Error::new(format!("list {}", shown(directory, top)), error).help("make it readable for this user")
+            })?,
         };
         Ok(Self { directory: directory.to_owned(), exists: directory.is_dir(), husky, names, slots: slots? })
     }

@@ -65,12 +65,15 @@ struct Group<'a> {
     files: Vec<(&'a RepoPath, Vec<&'a Place>)>,
 }
 
+/// What makes two findings alike to a reader.
+fn says(finding: &Finding) -> (&str, Severity, &str, &str, &[Step]) {
+    (finding.rule, finding.severity, &finding.message, finding.help, finding.steps)
+}
+
 /// The groups, in the order of the first finding of each.
 fn groups(findings: &[Finding]) -> Vec<Group<'_>> {
     let mut groups: Vec<Group<'_>> = Vec::new();
     for finding in findings {
-        let says =
-            |finding: &Finding| (finding.rule, finding.severity, finding.help, finding.steps, finding.message.clone());
         let known = groups.iter().position(|group| says(group.first) == says(finding));
         let at = known.unwrap_or_else(|| {
             groups.push(Group { first: finding, files: Vec::new() });

@@ -1,9 +1,8 @@
 #![doc = include_str!("../../docs/rules/docker-deps-content.md")]
 
 use crate::change::{Entry, Mode};
-use crate::debris::is_packed;
+use crate::debris::{is_docker_deps, is_docker_deps_content};
 use crate::finding::{Severity, Step};
-use crate::formats::spec::is_docker_deps;
 use crate::rule::{Check, Findings, Rule};
 
 /// The row of the rule table.
@@ -16,7 +15,7 @@ pub const RULE: Rule = Rule {
 };
 
 fn judge(entry: &Entry, findings: &mut Findings) {
-    if !is_packed(&entry.path, entry.mode == Mode::File) {
+    if !is_docker_deps_content(&entry.path, entry.mode) {
         return;
     }
     let what = match (is_docker_deps(entry.path.file_name()), entry.mode) {

@@ -1,10 +1,11 @@
 #![doc = include_str!("../../docs/rules/package-manager-mismatch.md")]
 
 use std::cmp::Ordering;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use semver::Version;
 
+use crate::change::Entry;
 use crate::finding::{Severity, Span, Step};
 use crate::formats::dockerfile::{self, Variables};
 use crate::formats::document::Value;
@@ -19,7 +20,7 @@ pub const RULE: Rule = Rule {
     summary: "a Dockerfile that installs another package manager than package.json pins",
     severity: Severity::Error,
     manual: include_str!("../../docs/rules/package-manager-mismatch.md"),
-    check: Check::Files { wants, needs, judge },
+    check: Check::Files { wants, select, judge },
 };
 
 const STEPS: &[Step] = &[Step::Git("git add")];
@@ -46,11 +47,20 @@ fn is_dockerfile(path: &RepoPath) -> bool {
 }
 
 /// A manifest counts only for the Dockerfiles below its directory: in a large workspace, most have none.
-fn needs(path: &RepoPath, all: &[&RepoPath]) -> bool {
-    let directory = path.parent();
-    let below =
-        |file: &[u8]| directory.is_empty() || file.strip_prefix(directory).is_some_and(|rest| rest.starts_with(b"/"));
-    !is_manifest(path) || all.iter().any(|file| is_dockerfile(file) && below(file.as_bytes()))
+fn select(entries: &mut Vec<Entry>) {
+    let mut above = HashSet::new();
+    for dockerfile in entries.iter().filter(|entry| is_dockerfile(&entry.path)) {
+        let mut directory = dockerfile.path.parent();
+        while above.insert(directory.to_owned()) && !directory.is_empty() {
+            directory = parent(directory);
+        }
+    }
+    entries.retain(|entry| !is_manifest(&entry.path) || above.contains(entry.path.parent()));
+}
+
+/// The directory that holds a directory; the top holds itself.
+fn parent(directory: &[u8]) -> &[u8] {
+    &directory[..directory.iter().rposition(|&byte| byte == b'/').unwrap_or(0)]
 }
 
 fn judge(files: &[File], findings: &mut Findings) {
@@ -145,11 +155,10 @@ impl<'a> Manifests<'a> {
                     Field::Exact(spec) => return Some((file, spec.clone())),
                 }
             }
-            let up = directory.iter().rposition(|&byte| byte == b'/').unwrap_or(0);
             if directory.is_empty() {
                 return None;
             }
-            directory = &directory[..up];
+            directory = parent(directory);
         }
     }
 }

@@ -5,7 +5,7 @@ use std::os::unix::fs::symlink;
 
 use serde_json::{Value, json};
 
-use crate::support::{BAKSTOP, Ran, Sandbox, finish, rewritten_spec};
+use crate::support::{BAKSTOP, Ran, Sandbox, finish, finish_with, rewritten_spec};
 
 /// The paths that are judged as findings, from the machine-readable report.
 fn found(sandbox: &Sandbox) -> Vec<String> {
@@ -30,7 +30,7 @@ fn a_clean_change_is_quiet() {
 #[test]
 fn nothing_staged_is_said_as_such() {
     let ran = Sandbox::workspace().bakstop(&["check"]);
-    assert_eq!((ran.code, &*ran.out, &*ran.err), (Some(0), "", "bakstop: nothing is staged\n"));
+    assert_eq!((ran.code, &*ran.out, &*ran.err), (Some(0), "", "bakstop: nothing new is staged\n"));
 }
 
 #[test]
@@ -228,6 +228,39 @@ fn thousands_of_files_in_one_commit() {
     // The index now knows the trees of what it holds, as it does inside `git commit`.
     sandbox.git(&["write-tree"]);
     assert_eq!(found(&sandbox), ["packages/p57/x.BAK", "web/package.json"]);
+}
+
+#[test]
+fn a_path_too_long_for_any_work_tree_is_left_to_git() {
+    let sandbox = Sandbox::workspace();
+    let blob = sandbox.git(&["hash-object", "-w", "web/index.js"]);
+    let mut child = sandbox
+        .command("git")
+        .args(["update-index", "--index-info"])
+        .stdin(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let line = format!("100644 {}\t{}x.bak\n", blob.trim(), "a/".repeat(20_000));
+    std::io::Write::write_all(&mut child.stdin.take().unwrap(), line.as_bytes()).unwrap();
+    assert!(child.wait().unwrap().success());
+    let ran = sandbox.bakstop(&["check", "--format", "json"]);
+    // The git program may refuse it as well; what counts is an answer, and that it is no pass.
+    assert!(matches!(ran.code, Some(1 | 2)), "{ran:?}");
+}
+
+#[test]
+fn a_report_that_cannot_be_written_is_no_pass() {
+    let sandbox = Sandbox::workspace();
+    let run = || {
+        let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        finish_with(sandbox.command(BAKSTOP).args(["check", "--format", "json"]), full)
+    };
+    let clean = run();
+    assert_eq!(clean.code, Some(2), "{clean:?}");
+    assert!(clean.err.contains("could not write the report: No space left on device"), "{}", clean.err);
+    sandbox.write("x.bak", "");
+    sandbox.git(&["add", "-A", "-f"]);
+    assert_eq!(run().code, Some(1), "a finding stays one");
 }
 
 #[test]

@@ -115,7 +115,7 @@ impl Sandbox {
     /// The environment of the sandbox: nothing of the machine's configuration, and the same identity and time always.
     pub fn environment(&self) -> Vec<(&'static str, std::ffi::OsString)> {
         vec![
-            ("PATH", std::env::var_os("PATH").unwrap()),
+            ("PATH", path_without_bakstop()),
             ("HOME", self.home().into()),
             ("LC_ALL", "C.UTF-8".into()),
             ("GIT_CONFIG_NOSYSTEM", "1".into()),
@@ -129,6 +129,13 @@ impl Sandbox {
     }
 }
 
+/// The machine's PATH, less the directories that hold an installed bakstop: the tests are about this one.
+pub fn path_without_bakstop() -> std::ffi::OsString {
+    let path = std::env::var_os("PATH").unwrap();
+    let others = std::env::split_paths(&path).filter(|directory| !directory.join("bakstop").exists());
+    std::env::join_paths(others).unwrap()
+}
+
 /// Runs a command to its end.
 pub fn finish(command: &mut Command) -> Ran {
     let output: Output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
@@ -137,6 +144,13 @@ pub fn finish(command: &mut Command) -> Ran {
         out: String::from_utf8_lossy(&output.stdout).into_owned(),
         err: String::from_utf8_lossy(&output.stderr).into_owned(),
     }
+}
+
+/// Runs a command to its end, its standard output going elsewhere.
+pub fn finish_with(command: &mut Command, out: fs::File) -> Ran {
+    let child = command.stdout(out).stderr(Stdio::piped()).spawn().unwrap();
+    let output = child.wait_with_output().unwrap();
+    Ran { code: output.status.code(), out: String::new(), err: String::from_utf8_lossy(&output.stderr).into_owned() }
 }
 
 /// The spec that docker-prep writes.

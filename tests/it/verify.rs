@@ -410,6 +410,19 @@ fn what_was_dirty_before_is_told_only_if_it_changed() {
 }
 
 #[test]
+fn variables_that_speak_of_this_repository_do_not_reach_a_submodule() {
+    // Git sets GIT_INDEX_FILE for the hooks that it runs.
+    let sandbox = Sandbox::workspace();
+    add_submodule(&sandbox);
+    sandbox.write("lib/a.c", "2\n");
+    let mut command = sandbox.command(BAKSTOP);
+    command.env("GIT_INDEX_FILE", sandbox.top.join(".git/index"));
+    let stage = "unset GIT_INDEX_FILE; git -C lib add a.c";
+    let ran = finish(command.args(["verify", "--format", "json", "--", "sh", "-c", stage]));
+    assert_eq!(told(&ran), ["lib: modified (modified content, changed again)"]);
+}
+
+#[test]
 fn a_dirty_submodule_whose_content_changes_again_is_seen() {
     let sandbox = Sandbox::workspace();
     add_submodule(&sandbox);

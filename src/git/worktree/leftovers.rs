@@ -7,7 +7,8 @@ use std::io::{ErrorKind, Read};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
 
-use crate::debris::{is_backup, is_packed};
+use crate::change::Mode;
+use crate::debris::{is_backup, is_docker_deps_content};
 use crate::error::Error;
 use crate::path::RepoPath;
 
@@ -28,7 +29,9 @@ pub fn find(top: &Path) -> Result<Vec<RepoPath>, Error> {
             let kind = entry.file_type().map_err(|error| unreadable(&path, &error))?;
             if !kind.is_dir() {
                 let path = RepoPath::new(path);
-                if entry.file_name() != ".git" && (is_backup(&path) || is_packed(&path, kind.is_file())) {
+                // Pipes and sockets keep no directory in the tree either.
+                let mode = if kind.is_file() { Mode::File } else { Mode::Symlink };
+                if entry.file_name() != ".git" && (is_backup(&path) || is_docker_deps_content(&path, mode)) {
                     found.push(path);
                 }
                 continue;
@@ -40,7 +43,7 @@ pub fn find(top: &Path) -> Result<Vec<RepoPath>, Error> {
                 b"node_modules" => drop(list(top, &path)?),
                 _ if is_repository(&entry.path()) => {
                     let path = RepoPath::new(path);
-                    found.extend(is_packed(&path, false).then_some(path));
+                    found.extend(is_docker_deps_content(&path, Mode::Submodule).then_some(path));
                 }
                 _ => pending.push(path),
             }
