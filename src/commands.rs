@@ -3,11 +3,18 @@
 use std::path::PathBuf;
 
 use crate::change::Change;
+use crate::debris::backup_of;
+use crate::engine::LIMIT;
 use crate::env::Environment;
 use crate::error::Error;
-use crate::finding::{Finding, Verdict};
+use crate::escape::Escaped;
+use crate::finding::{Finding, Step, Verdict};
+use crate::git::Staged;
 use crate::paint::Paint;
+use crate::path::RepoPath;
 use crate::report::cure;
+use crate::rule::File;
+use crate::rules::is_rewritten;
 
 pub mod check;
 pub mod explain;
@@ -49,7 +56,8 @@ impl Outcome {
     /// Adds a line for standard error.
     #[must_use]
     pub fn note(mut self, line: impl AsRef<str>) -> Self {
-        self.notes.push_str(line.as_ref());
+        // It may quote what git or gix said of a repository.
+        self.notes.push_str(&Escaped(line.as_ref().as_bytes()).to_string());
         self.notes.push('\n');
         self
     }
@@ -62,4 +70,28 @@ fn restore_command(change: &dyn Change, findings: &[Finding]) -> Result<String, 
         scripts = change.whole(&|path| path.is_named(cure::SCRIPT))?;
     }
     Ok(cure::restore(scripts.first().map(|entry| &entry.path)))
+}
+
+/// Where no clean backup of a rewritten manifest is left, the preparation cannot be undone by its script: then the cure
+/// is another. `read` gives a file of the work tree, `known` says whether HEAD has a file.
+fn mend(findings: &mut [Finding], read: &dyn Fn(&RepoPath) -> Option<Vec<u8>>, known: &dyn Fn(&RepoPath) -> bool) {
+    let of_manifest = |finding: &&mut Finding| matches!(finding.steps, [Step::Restore, Step::Stage]);
+    for finding in findings.iter_mut().filter(of_manifest) {
+        let path = finding.path.clone();
+        let backup = read(&backup_of(&path)).map(|text| File { path, text, fresh: false, replaces: true });
+        if backup.is_some_and(|backup| !is_rewritten(&backup)) {
+            continue;
+        }
+        (finding.help, finding.steps) = if known(&finding.path) {
+            ("there is no clean backup; take the committed file back (edits since are lost)", &[Step::TakeBack][..])
+        } else {
+            ("there is no clean backup, nor a committed file; mend the spec by hand, then stage it", &[Step::Stage][..])
+        };
+    }
+}
+
+/// The same for what is staged.
+fn mend_staged(findings: &mut [Finding], staged: &Staged) {
+    let known = |path: &RepoPath| staged.fresh().iter().any(|entry| &entry.path == path && entry.replaces);
+    mend(findings, &|path| staged.on_disk(path, LIMIT), &known);
 }

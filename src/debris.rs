@@ -6,10 +6,11 @@ use crate::path::RepoPath;
 /// The directory that docker-prep packs into.
 pub const DOCKER_DEPS: &str = ".docker-deps";
 
-/// Whether a path component is the `.docker-deps` directory. Case is folded: on macOS and Windows the file system does
-/// the same.
+/// Whether a path component is the `.docker-deps` directory. Case is folded, as macOS and Windows do, and dots and spaces
+/// at the end are passed over, as Windows does.
 pub fn is_docker_deps(component: &[u8]) -> bool {
-    component.eq_ignore_ascii_case(DOCKER_DEPS.as_bytes())
+    let end = component.iter().rposition(|byte| !matches!(byte, b'.' | b' ')).map_or(0, |last| last + 1);
+    component[..end].eq_ignore_ascii_case(DOCKER_DEPS.as_bytes())
 }
 
 /// Files that keep the directory in the tree on purpose: a Dockerfile's `COPY .docker-deps/` needs it to exist.
@@ -18,6 +19,16 @@ const KEEPERS: [&[u8]; 2] = [b".gitkeep", b".gitignore"];
 /// Whether this is a backup: `*.bak`, in any case.
 pub fn is_backup(path: &RepoPath) -> bool {
     path.file_name().last_chunk::<4>().is_some_and(|ending| ending.eq_ignore_ascii_case(b".bak"))
+}
+
+/// The file that a backup is of.
+pub fn backed_up(path: &RepoPath) -> Option<RepoPath> {
+    is_backup(path).then(|| RepoPath::new(&path.as_bytes()[..path.as_bytes().len() - 4]))
+}
+
+/// The backup that the preparation makes of a manifest.
+pub fn backup_of(path: &RepoPath) -> RepoPath {
+    RepoPath::new([path.as_bytes(), b".bak"].concat())
 }
 
 /// Whether this stands in a `.docker-deps` directory, or in its place. A regular file that keeps the directory in the

@@ -64,7 +64,9 @@ fn judge_entry(rules: &[&Rule], entry: &Entry, change: &dyn Change) -> Result<Ve
 /// Reads a file, or reports that it is too large: a limit is said aloud, and blocks where the file is new.
 fn read(entry: &Entry, change: &dyn Change, findings: &mut Findings) -> Result<Option<File>, Error> {
     match change.read(entry, LIMIT)? {
-        Content::Bytes(text) => Ok(Some(File { path: entry.path.clone(), text, fresh: entry.fresh })),
+        Content::Bytes(text) => {
+            Ok(Some(File { path: entry.path.clone(), text, fresh: entry.fresh, replaces: entry.replaces }))
+        }
         Content::TooLarge(size) => {
             let message = format!(
                 "{} is larger than this rule can judge ({} MiB, the limit is {} MiB)",
@@ -105,7 +107,13 @@ pub mod tests {
         pub fn with(mut self, path: &str, mode: Mode, content: Content, fresh: bool) -> Self {
             let mut id = [0; 20];
             id[0] = u8::try_from(self.contents.len()).unwrap();
-            let entry = Entry { path: RepoPath::from(path), mode, id: ObjectId::from_bytes(&id).unwrap(), fresh };
+            let entry = Entry {
+                path: RepoPath::from(path),
+                mode,
+                id: ObjectId::from_bytes(&id).unwrap(),
+                fresh,
+                replaces: !fresh,
+            };
             if fresh {
                 self.fresh.push(entry.clone());
             }

@@ -19,7 +19,9 @@ impl Error {
     /// The cause may quote a repository, so it is escaped here, line by line, once and for all.
     pub fn new(doing: impl Into<String>, cause: impl Display) -> Self {
         let cause = cause.to_string();
-        let lines: Vec<String> = cause.trim_end().lines().map(|line| Escaped(line.as_bytes()).to_string()).collect();
+        // Git indents the commands that it proposes with a tab.
+        let lines: Vec<String> =
+            cause.trim_end().replace('\t', "    ").lines().map(|line| Escaped(line.as_bytes()).to_string()).collect();
         Self { doing: doing.into(), cause: lines.join("\n"), help: None }
     }
 

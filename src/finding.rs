@@ -36,7 +36,7 @@ pub struct Place {
     pub column: usize,
     /// Column after the last character, on the same line.
     pub end_column: usize,
-    /// The source line, escaped for printing, shortened around the place when it is long.
+    /// The source line, escaped for printing, shortened around the place when it is long; empty where it is not shown.
     pub excerpt: String,
     /// The bytes of `excerpt` that the place covers.
     pub marked: Span,
@@ -52,6 +52,11 @@ impl Place {
     /// its first; a span outside the text is moved to its end.
     pub fn locate(text: &[u8], span: &Span) -> Self {
         Self::build(text, span, false)
+    }
+
+    /// Like [`Place::locate`], without the line: for a file that cannot be parsed, whose lines may hold anything.
+    pub fn position(text: &[u8], span: &Span) -> Self {
+        Self { excerpt: String::new(), marked: 0..0, ..Self::locate(text, span) }
     }
 
     /// Like [`Place::locate`], with the marked bytes replaced by asterisks, as many for a short secret as for a long one.
@@ -136,15 +141,19 @@ fn push_escaped(text: &str, most: usize, out: &mut String) {
     }
 }
 
-/// A step of the cure, as a command to paste.
+/// A step of the cure, which a report writes as a command to paste.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
     /// The preparation script's own way back: `docker-prep.sh --restore`, wherever this repository keeps it.
     Restore,
-    /// A command that stands for itself, run at the top of the work tree.
-    Run(&'static str),
-    /// A git command on the path of the finding: the words before the path.
-    Git(&'static str),
+    /// The committed file, into the index and the work tree.
+    TakeBack,
+    /// The package manager writes its lockfile anew, in the directory of the file.
+    Install(&'static str),
+    /// What stands in the work tree now, into the index.
+    Stage,
+    /// Out of the index; the file stays.
+    Unstage,
 }
 
 /// What a rule says about a place.

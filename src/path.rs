@@ -43,9 +43,10 @@ impl RepoPath {
         self.0.split(|&byte| byte == b'/')
     }
 
-    /// Whether the file name is `name`, to the byte.
+    /// Whether the file name is `name`. Case is folded: on macOS and Windows, a tool that opens `package.json` is given
+    /// `Package.json`.
     pub fn is_named(&self, name: &str) -> bool {
-        self.file_name() == name.as_bytes()
+        self.file_name().eq_ignore_ascii_case(name.as_bytes())
     }
 
     /// This path as one word of a shell command that is meant to be pasted: bare when it is plain, else quoted, and
@@ -110,7 +111,7 @@ mod tests {
         assert_eq!(path.file_name(), b"x.tgz");
         assert_eq!(path.parent(), b"backend/.docker-deps");
         assert_eq!(RepoPath::from("package.json").parent(), b"");
-        assert!(RepoPath::from("a/package.json").is_named("package.json"));
+        assert!(RepoPath::from("a/Package.json").is_named("package.json"));
         assert!(!RepoPath::from("a/my-package.json").is_named("package.json"));
     }
 

@@ -51,6 +51,8 @@ pub struct File {
     pub text: Vec<u8>,
     /// Whether it is new; see [`Entry::fresh`].
     pub fresh: bool,
+    /// Whether it takes the place of another; see [`Entry::replaces`].
+    pub replaces: bool,
 }
 
 impl File {
@@ -89,6 +91,11 @@ impl Findings {
     /// Reports a place in a file.
     pub fn place(&mut self, file: &File, span: &Span, message: impl Into<String>) -> Draft<'_> {
         self.push(&file.path, || Some(Place::locate(&file.text, span)), message)
+    }
+
+    /// Reports a place in a file that is not understood: its line is not shown, for it may hold anything.
+    pub fn position(&mut self, file: &File, span: &Span, message: impl Into<String>) -> Draft<'_> {
+        self.push(&file.path, || Some(Place::position(&file.text, span)), message)
     }
 
     /// Reports a place whose content is a secret: it is not kept.

@@ -1,6 +1,6 @@
 //! The rule table. A rule is one file in `rules/`, one manual page in `docs/rules/`, and one line here.
 
-use crate::rule::Rule;
+use crate::rule::{Check, File, Findings, Rule};
 
 mod docker_deps_content;
 mod package_manager_mismatch;
@@ -21,6 +21,14 @@ pub const RULES: [&Rule; 6] = [
 
 /// The rules that know the marks of a preparation which was not undone.
 pub const OF_PREPARATION: [&Rule; 2] = [&rewritten_manifest::RULE, &rewritten_lockfile::RULE];
+
+/// Whether this manifest is one that a preparation wrote. Taken for rewritten if it cannot be told.
+pub fn is_rewritten(manifest: &File) -> bool {
+    let Check::File { judge, .. } = rewritten_manifest::RULE.check else { return true };
+    let mut findings = Findings::of(&rewritten_manifest::RULE);
+    judge(manifest, &mut findings);
+    !findings.into_vec().is_empty()
+}
 
 /// The rule of this id.
 pub fn find(id: &str) -> Option<&'static Rule> {

@@ -81,6 +81,13 @@ pub struct Difference {
     pub after: Option<Dirt>,
 }
 
+impl Difference {
+    /// Whether the path is one that neither HEAD nor the index had.
+    pub fn is_new(&self) -> bool {
+        self.after.as_ref().is_some_and(|dirt| dirt.states.contains(&State::Untracked))
+    }
+}
+
 /// What changed between two moments.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Changes {

@@ -1,7 +1,7 @@
 //! `bakstop check`: judge what is about to be committed.
 
 use crate::change::Change;
-use crate::commands::{Context, Outcome, restore_command};
+use crate::commands::{Context, Outcome, mend_staged, restore_command};
 use crate::engine;
 use crate::error::Error;
 use crate::finding::Verdict;
@@ -28,9 +28,14 @@ pub struct Args {
 /// Judges the staged content, as it stands in the index.
 pub fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
     let staged = Staged::read(&context.directory, &context.env)?;
-    let findings = engine::judge(&RULES, &staged)?;
+    if !staged.has_work_tree() {
+        return Err(Error::new("judge what is staged", "this repository is bare: nothing can be staged in it")
+            .help("run this in a clone with a work tree"));
+    }
+    let mut findings = engine::judge(&RULES, &staged)?;
     let verdict = Verdict::of(&findings, args.deny_warnings);
     let judged = staged.fresh().len();
+    mend_staged(&mut findings, &staged);
     let restore = restore_command(&staged, &findings)?;
     let view = View { paint: context.paint, below_top: staged.is_below_top(), restore: &restore };
     let mut outcome = Outcome::new(verdict, report::check(args.format, &findings, judged, view));

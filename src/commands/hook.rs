@@ -3,7 +3,7 @@
 //! It is `check` with the manners of a hook: silent when there is nothing to say, obedient to the switches that a person
 //! may set for one commit, and clear about what was blocked and how to go on.
 
-use crate::commands::{Context, Outcome, restore_command};
+use crate::commands::{Context, Outcome, mend_staged, restore_command};
 use crate::engine;
 use crate::error::Error;
 use crate::finding::Verdict;
@@ -34,9 +34,10 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
     let (rules, skipped) = selected(context)?;
     let help = |error: Error| error.or_help(format!("to go on without this check: {SWITCH}=0 {command}"));
     let staged = Staged::read(&context.directory, &context.env).map_err(help)?;
-    let findings = engine::judge(&rules, &staged).map_err(help)?;
+    let mut findings = engine::judge(&rules, &staged).map_err(help)?;
     let verdict = Verdict::of(&findings, false);
 
+    mend_staged(&mut findings, &staged);
     let restore = restore_command(&staged, &findings).map_err(help)?;
     let view = View { paint: context.paint, below_top: staged.is_below_top(), restore: &restore };
     let mut out = human::check(&findings, view);

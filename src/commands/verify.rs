@@ -4,7 +4,8 @@ use std::ffi::OsString;
 
 use crate::change::{Change, Content, Entry, Mode, ObjectId};
 use crate::child::{self, Ended, NotRun, Output};
-use crate::commands::{Context, Outcome};
+use crate::commands::{Context, Outcome, mend};
+use crate::debris::backed_up;
 use crate::engine;
 use crate::error::Error;
 use crate::finding::{Finding, Verdict};
@@ -68,10 +69,14 @@ fn tell(
     changes: &Changes,
     ended: Option<Ended>,
 ) -> Result<Outcome, Error> {
-    let findings = still_rewritten(tree, changes)?;
+    let mut findings = still_rewritten(tree, changes)?;
+    mend(&mut findings, &|path| on_disk(tree, path), &|path| !is_new(changes, path));
+    let removable = removable(tree, changes);
     let script = if wants_script(&findings) { tree.find_tracked(SCRIPT)? } else { None };
     let restore = restore(script.as_ref());
-    let verification = Verification { changes, findings: &findings, ended, prefix: tree.prefix(), restore: &restore };
+    let below_top = !tree.prefix().is_empty();
+    let verification =
+        Verification { changes, findings: &findings, ended, below_top, removable: &removable, restore: &restore };
     let out = match args.format {
         Format::Human => verification.human(context.paint),
         Format::Json => verification.json(),
@@ -88,6 +93,33 @@ fn tell(
         outcome = outcome.note(format!("bakstop: the work tree is {state}"));
     }
     Ok(outcome)
+}
+
+/// The content of a file of the work tree, if it can be had.
+fn on_disk(tree: &WorkTree, path: &RepoPath) -> Option<Vec<u8>> {
+    match tree.read(path, engine::LIMIT) {
+        Ok(Some(Content::Bytes(text))) => Some(text),
+        _ => None,
+    }
+}
+
+fn is_new(changes: &Changes, path: &RepoPath) -> bool {
+    changes.paths.iter().any(|difference| &difference.path == path && difference.is_new())
+}
+
+/// The leftovers that nothing is lost with: packed packages, and backups that say what their original says.
+fn removable(tree: &WorkTree, changes: &Changes) -> Vec<RepoPath> {
+    let leftovers = changes
+        .paths
+        .iter()
+        .filter(|difference| difference.after.as_ref().is_some_and(|dirt| dirt.states.contains(&State::Leftover)));
+    let paths = leftovers.map(|difference| &difference.path);
+    let lost_nothing = |path: &&RepoPath| match backed_up(path) {
+        Some(original) => on_disk(tree, &original).is_some_and(|text| on_disk(tree, path) == Some(text)),
+        // A repository inside `.docker-deps` is nothing to remove on someone's word.
+        None => !path.as_bytes().ends_with(b"/"),
+    };
+    paths.filter(lost_nothing).cloned().collect()
 }
 
 /// What the rules say of the files in the work tree that are not clean, so that the report can tell a forgotten
@@ -111,7 +143,13 @@ impl<'a> Changed<'a> {
         let entries = paths.filter_map(|difference| {
             // The content is read by path: the id stands for none.
             let id = ObjectId::from_bytes(&[0; 20])?;
-            Some(Entry { path: difference.path.clone(), mode: Mode::File, id, fresh: true })
+            Some(Entry {
+                path: difference.path.clone(),
+                mode: Mode::File,
+                id,
+                fresh: true,
+                replaces: !difference.is_new(),
+            })
         });
         Self { tree, entries: entries.collect() }
     }

@@ -55,10 +55,16 @@ fn lines(text: &[u8]) -> impl Iterator<Item = Span> {
     })
 }
 
+/// Trims as JavaScript does: a no-break space, which comes with copy and paste, is blank as well.
 fn trimmed(text: &[u8], span: Span) -> Span {
-    let inside = &text[span.clone()];
-    let start = span.start + inside.len() - inside.trim_ascii_start().len();
-    start..start + inside.trim_ascii().len()
+    let blank = |character: char| character.is_whitespace() || character == '\u{feff}';
+    let Ok(inside) = std::str::from_utf8(&text[span.clone()]) else {
+        let inside = &text[span.clone()];
+        let start = span.start + inside.len() - inside.trim_ascii_start().len();
+        return start..start + inside.trim_ascii().len();
+    };
+    let start = span.start + inside.len() - inside.trim_start_matches(blank).len();
+    start..start + inside.trim_matches(blank).len()
 }
 
 fn lossy(text: &[u8], span: &Span) -> String {
@@ -115,8 +121,21 @@ fn loose(text: &[u8], line: &Span) -> Setting {
     let rest = lossy(text, &(from..line.end));
     let comment = rest.match_indices('#').find(|(at, _)| rest[..*at].ends_with([' ', '\t']));
     let end = comment.map_or(rest.len(), |(at, _)| at);
-    let rest = rest[..end].trim_end_matches([' ', '\t', ',', '}', ']']).to_owned();
+    let rest = without_flow_end(&rest[..end]).to_owned();
     Setting { name, key: line.start..from, value: line.clone(), text: rest }
+}
+
+/// A value without what closes the map or list around it; the brace of a `${NAME}` is its own.
+fn without_flow_end(mut value: &str) -> &str {
+    let count = |value: &str, brace: char| value.matches(brace).count();
+    let mut surplus = count(value, '}').saturating_sub(count(value, '{'));
+    loop {
+        value = value.trim_end_matches([' ', '\t', ',', ']']);
+        match value.strip_suffix('}').filter(|_| surplus > 0) {
+            Some(rest) => (value, surplus) = (rest, surplus - 1),
+            None => return value,
+        }
+    }
 }
 
 /// Every entry of a document, at any depth. The items of a list stand under its key; a map's own text is empty.
@@ -144,16 +163,23 @@ pub fn without_variables(value: &str) -> String {
     let mut literal = String::with_capacity(value.len());
     let mut rest = value;
     let mut depth = 0_usize;
+    let last_end = value.rfind('}').unwrap_or(0);
     while let Some(at) = rest.find(['$', '}']) {
         literal.push_str(&rest[..at]);
         rest = &rest[at..];
-        if let Some(inside) = rest.strip_prefix("${") {
+        // Without its end, it is no variable to any of them.
+        let closed = last_end > value.len() - rest.len();
+        if let Some(inside) = rest.strip_prefix("${").filter(|_| closed) {
             literal.truncate(literal.trim_end_matches('\\').len());
             depth += 1;
             let part_of_name = |character: char| !matches!(character, ':' | '-' | '?' | '=' | '+' | '$' | '{' | '}');
             let inside = inside.trim_start_matches(part_of_name);
             rest = inside.strip_prefix(':').unwrap_or(inside);
-            rest = rest.strip_prefix(['-', '?', '=', '+']).unwrap_or(rest);
+            rest = match rest.strip_prefix('?') {
+                // What is said if the variable is missing is no value.
+                Some(message) => message.trim_start_matches(|character| !matches!(character, '}' | '$')),
+                None => rest.strip_prefix(['-', '=', '+']).unwrap_or(rest),
+            };
         } else if rest.starts_with('}') && depth > 0 {
             depth -= 1;
             rest = &rest[1..];
@@ -222,12 +248,13 @@ mod tests {
             ("${NPM_TOKEN}", ""),
             ("a${B}c", "ac"),
             ("${A-}${A:-}${A?}${A:?}", ""),
-            ("${A-b}${A:-c}${A:?d}", "bcd"),
+            ("${A-b}${A:-c}${A:?d}", "bc"),
+            ("a${B", "a${B"),
             ("${A:-${B:-c}}d", "cd"),
             ("${A:-${B}}", ""),
             ("\\${A}", ""),
             ("$A $$ } {", "$A $$ } {"),
-            ("${A", ""),
+            ("${A", "${A"),
             ("ä${B}ö$", "äö$"),
             ("", ""),
         ] {

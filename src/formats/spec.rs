@@ -17,7 +17,9 @@ pub fn installs_from_docker_deps(spec: &str, directory: &str) -> bool {
     let twice = percent_decoded(&once);
     [spec, &once, &twice]
         .into_iter()
-        .filter_map(|spec| local_path(spec.trim()))
+        // `@scope/x@file:…`, the way an alias or a resolution may name its target.
+        .flat_map(|spec| [Some(spec), behind(spec, "@file:"), behind(spec, "@link:")])
+        .filter_map(|spec| local_path(spec?.trim()))
         .any(|path| leads_into_docker_deps(path, directory))
 }
 
@@ -41,10 +43,13 @@ const REMOTE: [&str; 16] = [
     "runtime",
 ];
 
+/// What stands behind the last of these marks.
+fn behind<'a>(spec: &'a str, mark: &str) -> Option<&'a str> {
+    spec.rsplit_once(mark).map(|(_, rest)| rest)
+}
+
 /// The path that a spec names on this machine; `None` if it names something elsewhere.
 fn local_path(spec: &str) -> Option<&str> {
-    // `@scope/x@file:…`, the way an alias or a resolution may name its target.
-    let spec = spec.rsplit_once("@file:").or_else(|| spec.rsplit_once("@link:")).map_or(spec, |(_, path)| path);
     if let Some((protocol, path)) = split_protocol(spec) {
         let remote = REMOTE.iter().any(|known| known.eq_ignore_ascii_case(protocol));
         return (!remote).then_some(path);
@@ -92,6 +97,12 @@ fn percent_decoded(text: &str) -> Cow<'_, str> {
     }
     let (decoded, _) = unescaped(text.as_bytes());
     Cow::Owned(String::from_utf8_lossy(&decoded).into_owned())
+}
+
+/// Whether a text of unknown structure mentions `.docker-deps`, in whatever escapes: two layers of them, as a URL in a
+/// string has. Where; at the start, if two layers hide the place.
+pub fn mention(text: &[u8]) -> Option<Span> {
+    find_docker_deps(text).or_else(|| find_docker_deps(&unescaped(text).0).map(|_| 0..0))
 }
 
 /// Finds the first `.docker-deps` path component in a text of unknown structure: a lockfile's line, or a manifest that
@@ -193,6 +204,7 @@ mod tests {
             "file://.docker-deps/x.tgz",
             "file:/../.docker-deps/x.tgz",
             "@s/x@file:../.docker-deps/x.tgz",
+            "file:../.docker-deps/a@file:b.tgz",
             "file:../.Docker-Deps/x.tgz",
         ] {
             assert!(installs(spec), "{spec}");

@@ -8,14 +8,16 @@ use granit_parser::{Event, Parser, ScanError, Span as Mark};
 use crate::finding::Span;
 use crate::formats::document::{Key, Node, SyntaxError, Value};
 
-/// The most values that anchors and aliases may copy. Aliases of aliases grow without bound ("billion laughs"), and so do
-/// anchors within anchors; no manifest comes near.
-const COPIED_VALUES: usize = 100_000;
+/// The most that anchors and aliases may copy, in bytes of text and of what holds it. Aliases of aliases grow without
+/// bound ("billion laughs"), and so do anchors within anchors; no manifest comes near.
+const COPIED: usize = 8 * 1024 * 1024;
+/// What a value takes besides its text.
+const VALUE: usize = 80;
 
-/// Parses the first document of a text that has no byte order mark; `shift` turns its byte offsets into those of the file.
+/// Parses a text that has no byte order mark; `shift` turns its byte offsets into those of the file.
 ///
-/// A later document is parsed too, so that broken text after `---` does not hide, but its values are not returned: pnpm
-/// and yarn refuse a file of several documents.
+/// pnpm and yarn refuse a file of several documents. Committed all the same, each says what it says: their entries are
+/// returned as those of one map.
 pub fn parse(text: &str, shift: impl Fn(Span) -> Span) -> Result<Node, SyntaxError> {
     let mut builder = Builder { open: Vec::new(), anchors: HashMap::new(), copied: 0, root: None, shift };
     let mut end = 0;
@@ -97,11 +99,24 @@ impl<S: Fn(Span) -> Span> Builder<S> {
             Some(Kind::List(list)) => list.push(node),
             Some(Kind::Map(entries, waiting)) => match waiting.take() {
                 Some(key) => entries.push((key, node)),
-                // A key that is itself a collection names nothing that a manifest has; its place is kept.
-                None => *waiting = Some(Key { text: node.text().unwrap_or_default().to_owned(), span: node.span }),
+                None => {
+                    let key = Key { text: node.text().unwrap_or_default().to_owned(), span: node.span.clone() };
+                    // A key that is itself a collection names nothing that a manifest has, but it holds what it holds.
+                    if node.text().is_none() {
+                        entries.push((key.clone(), node));
+                    }
+                    *waiting = Some(key);
+                }
             },
             None => {
-                self.root.get_or_insert(node);
+                self.root = Some(match (self.root.take().map(|root| (root.span, root.value)), node.value) {
+                    (Some((span, Value::Map(mut all))), Value::Map(more)) => {
+                        all.extend(more);
+                        Node { span: span.start..node.span.end, value: Value::Map(all) }
+                    }
+                    (Some((span, value)), _) => Node { span, value },
+                    (None, value) => Node { span: node.span, value },
+                });
             }
         }
         Ok(())
@@ -130,19 +145,21 @@ fn merged(entries: Vec<(Key, Node)>) -> Vec<(Key, Node)> {
 /// Copies a node, unless too much was copied already.
 fn copy(node: &Node, copied: &mut usize) -> Result<Node, String> {
     *copied += size(node);
-    if *copied > COPIED_VALUES {
-        return Err(format!("anchors and aliases that stand for more than {COPIED_VALUES} values"));
+    if *copied > COPIED {
+        return Err(format!("anchors and aliases that stand for more than {} MiB", COPIED / (1024 * 1024)));
     }
     Ok(node.clone())
 }
 
-/// How many values a node holds, itself included.
+/// What a node takes in memory, near enough.
 fn size(node: &Node) -> usize {
-    1 + match &node.value {
-        Value::Map(entries) => entries.iter().map(|(_, node)| size(node)).sum(),
-        Value::List(list) => list.iter().map(size).sum(),
-        Value::Text(_) | Value::Other => 0,
-    }
+    VALUE
+        + match &node.value {
+            Value::Map(entries) => entries.iter().map(|(key, node)| VALUE + key.text.len() + size(node)).sum(),
+            Value::List(list) => list.iter().map(size).sum(),
+            Value::Text(text) => text.len(),
+            Value::Other => 0,
+        }
 }
 
 #[cfg(test)]
@@ -190,9 +207,10 @@ mod tests {
         let list = format!("[{}]", "x, ".repeat(10_000));
         let nested: String = (0..20).map(|depth| format!("{}a{depth}: &a{depth}\n", " ".repeat(depth))).collect();
         let nested = format!("{nested}{}b: {list}\n", " ".repeat(20));
-        for text in [laughs, nested] {
+        let long = format!("s: &s {}\nl: [{}]\n", "x".repeat(100_000), "*s, ".repeat(1000));
+        for text in [laughs, nested, long] {
             let error = parse(Syntax::Yaml, text.as_bytes()).unwrap_err();
-            assert!(error.message.contains("more than 100000 values"), "{}", error.message);
+            assert!(error.message.contains("more than 8 MiB"), "{}", error.message);
         }
         for (open, close) in [("[", "]"), ("{a: ", "}")] {
             let deep = |levels: usize| open.repeat(levels) + &close.repeat(levels);
@@ -200,6 +218,14 @@ mod tests {
             assert!(parse(Syntax::Yaml, deep(100_000).as_bytes()).is_err());
         }
         assert!(parse(Syntax::Yaml, "a: &a [*a]".as_bytes()).is_err());
+    }
+
+    #[test]
+    fn no_document_and_no_key_hides_what_it_holds() {
+        let root = parse(Syntax::Yaml, b"a: 1\n---\nb: 2\n").unwrap();
+        assert_eq!((value(&root, &["a"]), value(&root, &["b"])), (vec!["1"], vec!["2"]));
+        let root = parse(Syntax::Yaml, b"? {a: 1}\n: x\n").unwrap();
+        assert_eq!(value(&root, &["", "a"]), ["1"]);
     }
 
     #[test]

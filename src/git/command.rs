@@ -1,7 +1,9 @@
 //! The `git` program, as the layer that knows everything.
 
 use std::cell::RefCell;
+use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Read, Write};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
@@ -37,6 +39,10 @@ const LOCAL_VARIABLES: [&str; 15] = [
     "GIT_SHALLOW_FILE",
     "GIT_COMMON_DIR",
 ];
+
+/// Variables that give our pathspecs another meaning.
+const PATHSPEC_VARIABLES: [&str; 4] =
+    ["GIT_LITERAL_PATHSPECS", "GIT_GLOB_PATHSPECS", "GIT_NOGLOB_PATHSPECS", "GIT_ICASE_PATHSPECS"];
 
 /// What a git command said.
 #[derive(Debug)]
@@ -78,14 +84,23 @@ impl Git {
         if output.code == Some(0) { Ok(output.stdout) } else { Err(failed(doing, &output)) }
     }
 
-    /// The output of a query that answers "there is none" with exit code 1 and silence, as `git config --get` does.
+    /// The output of a query that answers "there is none" with exit code 1, as `git config --get` does. Failures of git
+    /// end with 128 or 129.
     pub fn query(&self, doing: &str, arguments: &[&str]) -> Result<Option<Vec<u8>>, Error> {
         let output = self.run(doing, arguments)?;
         match output.code {
             Some(0) => Ok(Some(output.stdout)),
-            Some(1) if output.stderr.is_empty() => Ok(None),
+            Some(1) => Ok(None),
             _ => Err(failed(doing, &output)),
         }
+    }
+
+    /// The top of the work tree; `None` in a bare repository.
+    pub fn top(&self) -> Result<Option<PathBuf>, Error> {
+        let answer = self.run("find the top of the work tree", &["rev-parse", "--show-toplevel"])?;
+        // Only the last line feed is git's: a directory's name may hold one too.
+        let path = answer.stdout.strip_suffix(b"\n").unwrap_or(&answer.stdout);
+        Ok((answer.code == Some(0)).then(|| PathBuf::from(OsStr::from_bytes(path))))
     }
 
     /// Where this directory is, seen from the top of the work tree: empty, or a path with a slash at its end.
@@ -174,7 +189,12 @@ impl Git {
             .env("GIT_OPTIONAL_LOCKS", "0")
             .env("GIT_NO_LAZY_FETCH", "1")
             .env("GIT_TERMINAL_PROMPT", "0")
+            // What is committed is the object that is named, not the one that stands in for it here.
+            .env("GIT_NO_REPLACE_OBJECTS", "1")
             .env("LC_ALL", "C");
+        for name in PATHSPEC_VARIABLES {
+            command.env_remove(name);
+        }
         if self.stranger {
             for name in LOCAL_VARIABLES {
                 command.env_remove(name);
@@ -226,7 +246,13 @@ fn parse_change(change: &[u8], path: &[u8]) -> Option<Parsed> {
         b'U' => Parsed::Unmerged,
         b'A' | b'M' | b'T' => {
             let mode = Mode::from_bits(octal(new_mode)?)?;
-            Parsed::Fresh(Entry { path: RepoPath::new(path), mode, id: ObjectId::from_hex(new)?, fresh: true })
+            Parsed::Fresh(Entry {
+                path: RepoPath::new(path),
+                mode,
+                id: ObjectId::from_hex(new)?,
+                fresh: true,
+                replaces: *status.first()? != b'A',
+            })
         }
         _ => return None,
     })
@@ -240,7 +266,7 @@ fn parse_staged_record(record: &[u8]) -> Option<Option<Entry>> {
     let mut fields = about.split(|&byte| byte == b' ');
     let (mode, id, stage) = (fields.next()?, fields.next()?, fields.next()?);
     let mode = Mode::from_bits(octal(mode)?)?;
-    let entry = Entry { path: RepoPath::new(path), mode, id: ObjectId::from_hex(id)?, fresh: false };
+    let entry = Entry { path: RepoPath::new(path), mode, id: ObjectId::from_hex(id)?, fresh: false, replaces: true };
     Some((stage == b"0").then_some(entry))
 }
 

@@ -20,13 +20,16 @@ pub type Handover = String;
 /// `PATH_MAX` of Linux, in bytes.
 const LONGEST_PATH: usize = 4096;
 
-/// Variables that change where git finds objects and that gix does not follow.
-const OBJECT_VARIABLES: [&str; 5] = [
+/// Variables that change what git reads and that gix does not follow.
+const UNKNOWN_VARIABLES: [&str; 7] = [
     "GIT_OBJECT_DIRECTORY",
     "GIT_ALTERNATE_OBJECT_DIRECTORIES",
     "GIT_QUARANTINE_PATH",
     "GIT_NAMESPACE",
     "GIT_SHALLOW_FILE",
+    "GIT_COMMON_DIR",
+    // `git -c key=value`, which reaches the hooks.
+    "GIT_CONFIG_PARAMETERS",
 ];
 
 /// Extensions of the repository format that gix is known to follow. Git refuses a repository with an unknown one; gix
@@ -42,10 +45,16 @@ pub struct Repository {
 impl Repository {
     /// Opens the repository that git would use in this directory and environment.
     pub fn open(directory: &Path, env: &Environment) -> Result<Self, Handover> {
-        if let Some(name) = OBJECT_VARIABLES.into_iter().find(|name| env.get(name).is_some()) {
+        if let Some(name) = UNKNOWN_VARIABLES.into_iter().find(|name| env.get(name).is_some()) {
             return Err(format!("{name} is set"));
         }
-        let strict = || gix::open::Options::default().bail_if_untrusted(true);
+        let strict = || {
+            gix::open::Options::default()
+                .bail_if_untrusted(true)
+                .strict_config(true)
+                // What is committed is the object that is named, not the one that stands in for it here.
+                .config_overrides(["core.useReplaceRefs=false", "gitoxide.objects.noReplace=true"])
+        };
         let repository = gix::ThreadSafeRepository::discover_with_environment_overrides_opts(
             directory,
             gix::discover::upwards::Options { match_ceiling_dir_or_error: false, ..Default::default() },
@@ -63,9 +72,8 @@ impl Repository {
     pub fn staged(self, env: &Environment) -> Result<Staged, Handover> {
         let head = self.repository.head_tree_id_or_empty().map_err(|error| format!("HEAD cannot be read ({error})"))?;
         let (head, below_top) = (head.detach(), self.is_below_top());
-        let Some(index) = self.open_index(env)? else {
-            return Ok(Staged { fresh: Vec::new(), unmerged: Vec::new(), index: None, below_top });
-        };
+        let top = self.repository.workdir().is_some().then(|| self.top(env).to_owned());
+        let index = self.open_index(env)?;
         if index.is_sparse() {
             return Err("the index is sparse".into());
         }
@@ -74,30 +82,30 @@ impl Repository {
         let Walk { fresh, mut unmerged, .. } = walk;
         // One unmerged path stands in the index once for each of its stages.
         unmerged.dedup();
-        Ok(Staged { fresh, unmerged, index: Some(Index { repository: self.repository, index }), below_top })
+        Ok(Staged { fresh, unmerged, index: Index { repository: self.repository, index }, top, below_top })
+    }
+
+    /// Where git counts a relative `GIT_INDEX_FILE` from; gix takes it from the current directory. With `GIT_DIR` alone,
+    /// git takes the current directory for the top of the work tree.
+    fn top(&self, env: &Environment) -> &Path {
+        let said = env.get("GIT_DIR").is_some() && env.get("GIT_WORK_TREE").is_none();
+        self.repository.workdir().filter(|_| !said).unwrap_or(&self.directory)
     }
 
     fn is_below_top(&self) -> bool {
         self.repository.workdir().is_some_and(|top| !same_directory(top, &self.directory))
     }
 
-    /// Opens the index that git would use; `None` if there is none yet, which to git is an empty one.
-    fn open_index(&self, env: &Environment) -> Result<Option<gix::index::File>, Handover> {
-        // A relative GIT_INDEX_FILE counts from the top of the work tree; gix takes it from the current directory.
+    /// Opens the index that git would use. One that is not there is empty to git; it says so itself.
+    fn open_index(&self, env: &Environment) -> Result<gix::index::File, Handover> {
         let path = match env.get("GIT_INDEX_FILE") {
-            Some(path) => self.repository.workdir().unwrap_or(&self.directory).join(path),
+            Some(path) => self.top(env).join(path),
             None => self.repository.git_dir().join("index"),
         };
-        if let Err(error) = std::fs::metadata(&path)
-            && error.kind() == std::io::ErrorKind::NotFound
-        {
-            return Ok(None);
-        }
         // Like git, do not spend the time to verify the index's checksum: a parse that is not exact fails anyway.
         let skip_hash = true;
         let options = gix::index::decode::Options::default();
         gix::index::File::at(&path, self.repository.object_hash(), skip_hash, options)
-            .map(Some)
             .map_err(|error| format!("gix cannot read the index ({error})"))
     }
 }
@@ -116,8 +124,10 @@ pub struct Staged {
     pub fresh: Vec<Entry>,
     /// Paths with unresolved conflicts.
     pub unmerged: Vec<RepoPath>,
-    /// The index; `None` if there is none yet.
-    pub index: Option<Index>,
+    /// The index, for what is asked later.
+    pub index: Index,
+    /// The top of the work tree, if there is one.
+    pub top: Option<PathBuf>,
     /// Whether we were started below the top of the work tree.
     pub below_top: bool,
 }
@@ -195,9 +205,10 @@ impl<'a> Walk<'a> {
         }
         let mode = convert_mode(entry.mode)
             .ok_or_else(|| format!("the index has an entry of mode {:o}", entry.mode.bits()))?;
-        let same = find(old, name, false).is_some_and(|old| old.id == entry.id && old.mode == entry.mode.bits());
-        if !same {
-            self.fresh.push(Entry { path: RepoPath::new(path), mode, id: convert_id(&entry.id)?, fresh: true });
+        let before = find(old, name, false);
+        if !before.is_some_and(|old| old.id == entry.id && old.mode == entry.mode.bits()) {
+            let (path, id, replaces) = (RepoPath::new(path), convert_id(&entry.id)?, before.is_some());
+            self.fresh.push(Entry { path, mode, id, fresh: true, replaces });
         }
         Ok(())
     }
@@ -271,7 +282,7 @@ impl Index {
                 && wanted(&path)
                 && let (Some(mode), Ok(id)) = (convert_mode(entry.mode), convert_id(&entry.id))
             {
-                entries.push(Entry { path: path.clone(), mode, id, fresh: false });
+                entries.push(Entry { path: path.clone(), mode, id, fresh: false, replaces: true });
             }
         }
         entries

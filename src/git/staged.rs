@@ -1,6 +1,8 @@
 //! The staged content, whichever layer found it.
 
-use std::path::Path;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
 
 use once_cell::unsync::OnceCell;
 
@@ -22,6 +24,8 @@ pub struct Staged {
     /// Why the git program was asked instead of gix, if it was.
     handover: Option<String>,
     below_top: bool,
+    /// The top of the work tree, if there is one.
+    top: Option<PathBuf>,
 }
 
 impl Staged {
@@ -35,14 +39,15 @@ impl Staged {
         let cat_file = OnceCell::new();
         let native = native::Repository::open(directory, env).and_then(|repository| repository.staged(env));
         let (staged, unmerged) = match native {
-            Ok(native::Staged { fresh, unmerged, index, below_top }) => {
+            Ok(native::Staged { fresh, unmerged, index, top, below_top }) => {
                 let below_top = below_top || elsewhere;
-                (Self { fresh, native: index, git, cat_file, handover: None, below_top }, unmerged)
+                (Self { fresh, native: Some(index), git, cat_file, handover: None, below_top, top }, unmerged)
             }
             Err(handover) => {
                 let (fresh, unmerged) = git.staged()?;
+                let top = git.top()?;
                 let below_top = elsewhere || !git.prefix("find the top of the work tree")?.is_empty();
-                (Self { fresh, native: None, git, cat_file, handover: Some(handover), below_top }, unmerged)
+                (Self { fresh, native: None, git, cat_file, handover: Some(handover), below_top, top }, unmerged)
             }
         };
         match unmerged.split_first() {
@@ -54,6 +59,18 @@ impl Staged {
     /// Whether the user stands below the top of the work tree.
     pub fn is_below_top(&self) -> bool {
         self.below_top
+    }
+
+    /// Whether there is a work tree: without one, nothing can be committed by hand.
+    pub fn has_work_tree(&self) -> bool {
+        self.top.is_some()
+    }
+
+    /// What stands in the work tree at this path, beside what is staged; `None` if it cannot be read.
+    pub fn on_disk(&self, path: &RepoPath, limit: u64) -> Option<Vec<u8>> {
+        let file = self.top.as_ref()?.join(OsStr::from_bytes(path.as_bytes()));
+        let about = std::fs::symlink_metadata(&file).ok()?;
+        if about.is_file() && about.len() <= limit { std::fs::read(file).ok() } else { None }
     }
 
     /// Which layer answered, for `--verbose`.
@@ -80,11 +97,9 @@ impl Change for Staged {
     }
 
     fn whole(&self, wanted: &dyn Fn(&RepoPath) -> bool) -> Result<Vec<Entry>, Error> {
-        let mut whole = match (&self.native, &self.handover) {
-            (Some(index), _) => index.entries(wanted),
-            // Gix found that there is no index yet.
-            (None, None) => Vec::new(),
-            (None, Some(_)) => self.git.index_entries(wanted)?,
+        let mut whole = match &self.native {
+            Some(index) => index.entries(wanted),
+            None => self.git.index_entries(wanted)?,
         };
         let fresh: std::collections::HashSet<&RepoPath> = self.fresh.iter().map(|entry| &entry.path).collect();
         for entry in &mut whole {

@@ -7,7 +7,7 @@ use unicode_width::UnicodeWidthStr;
 use crate::finding::{Finding, Place, Severity, Step};
 use crate::paint::Paint;
 use crate::path::RepoPath;
-use crate::report::cure::command;
+use crate::report::cure::{commands, works_anywhere};
 
 /// How a reader sees the report.
 #[derive(Debug, Clone, Copy)]
@@ -22,8 +22,9 @@ pub struct View<'a> {
 
 /// The most places of one file that are shown for one rule: enough to see what happened.
 const PLACES: usize = 5;
-/// The most files that are shown for one rule, and that its command names.
+/// The most files that are shown for one rule, and the most of these whose lines are.
 const FILES: usize = 10;
+const EXCERPTS: usize = 3;
 
 /// The findings, and one line that counts them; nothing at all if there are none.
 pub fn check(findings: &[Finding], view: View<'_>) -> String {
@@ -57,7 +58,7 @@ pub fn plural(number: usize, word: &str) -> String {
 }
 
 /// From below the top of the work tree to the top, where the commands of a cure are at home.
-const TO_TOP: &str = "cd \"$(git rev-parse --show-toplevel)\"";
+pub const TO_TOP: &str = "cd \"$(git rev-parse --show-toplevel)\"";
 
 /// Findings that say the same and are mended by the same commands, file by file: they share one explanation.
 struct Group<'a> {
@@ -94,10 +95,14 @@ fn write_group(group: &Group<'_>, view: View<'_>, text: &mut String) {
     let label = painted(first.severity, view.paint, &format!("{}[{}]", first.severity.name(), first.rule));
     *text += &format!("{label}: {}\n", view.paint.strong(&first.message));
     let shown = &files[..files.len().min(FILES)];
-    let lines = shown.iter().flat_map(|(_, places)| places.iter().take(PLACES)).map(|place| place.line);
+    let lines = shown.iter().take(EXCERPTS).flat_map(|(_, places)| places.iter().take(PLACES)).map(|place| place.line);
     let gutter = lines.max().map_or(1, |line| line.to_string().len());
-    for (path, places) in shown {
-        write_file(path, places, first.severity, gutter, view.paint, text);
+    for (at, (path, places)) in shown.iter().enumerate() {
+        let location = places.first().map(|place| format!(":{}:{}", place.line, place.column)).unwrap_or_default();
+        *text += &format!("{}{} {path}{location}\n", " ".repeat(gutter), view.paint.faint("-->"));
+        if at < EXCERPTS && places.iter().any(|place| !place.excerpt.is_empty()) {
+            write_lines(places, first.severity, gutter, view.paint, text);
+        }
     }
     if files.len() > FILES {
         let more = format!("... and {} (--format json lists them)", plural(files.len() - FILES, "more file"));
@@ -113,14 +118,10 @@ fn painted(severity: Severity, paint: Paint, word: &str) -> String {
     }
 }
 
-/// One file: where, then each line with its place marked.
-fn write_file(path: &RepoPath, places: &[&Place], severity: Severity, gutter: usize, paint: Paint, text: &mut String) {
-    let location = places.first().map(|place| format!(":{}:{}", place.line, place.column)).unwrap_or_default();
-    *text += &format!("{}{} {path}{location}\n", " ".repeat(gutter), paint.faint("-->"));
+/// The lines of one file, each with its place marked.
+fn write_lines(places: &[&Place], severity: Severity, gutter: usize, paint: Paint, text: &mut String) {
     let bar = format!("{} {}", " ".repeat(gutter), paint.faint(" |"));
-    if !places.is_empty() {
-        *text += &format!("{bar}\n");
-    }
+    *text += &format!("{bar}\n");
     let mut previous = None;
     for place in places.iter().take(PLACES) {
         if previous.is_some_and(|line| line + 1 < place.line) {
@@ -137,20 +138,19 @@ fn write_file(path: &RepoPath, places: &[&Place], severity: Severity, gutter: us
     }
 }
 
-/// The help sentence, then one command a line; a command on paths names every file that is shown.
+/// The help sentence, then one command a line; a command on paths names every file.
 fn write_cure(group: &Group<'_>, view: View<'_>, gutter: usize, text: &mut String) {
     if group.first.help.is_empty() {
         return;
     }
     let margin = " ".repeat(gutter + 2);
     *text += &format!("{margin}{} {}: {}\n", view.paint.faint("="), view.paint.strong("help"), group.first.help);
-    let elsewhere = view.below_top && group.first.steps.iter().any(|step| !matches!(step, Step::Git(_)));
+    let paths: Vec<&RepoPath> = group.files.iter().map(|(path, _)| *path).collect();
+    let steps = group.first.steps;
+    let elsewhere = view.below_top && !steps.iter().all(|&step| works_anywhere(step));
     let go = elsewhere.then(|| TO_TOP.to_owned());
-    let commands = group.first.steps.iter().map(|&step| {
-        let paths = group.files.iter().take(FILES).map(|(path, _)| *path);
-        command(step, view.restore, paths, view.below_top && !elsewhere)
-    });
-    for command in go.into_iter().chain(commands) {
+    let cure = steps.iter().flat_map(|&step| commands(step, view.restore, &paths, view.below_top && !elsewhere));
+    for command in go.into_iter().chain(cure) {
         *text += &format!("{margin}    {}\n", view.paint.good(&command));
     }
 }
@@ -172,7 +172,7 @@ mod tests {
             }),
             message: "this points astray".into(),
             help: "put it back",
-            steps: &[Step::Restore, Step::Git("git add")],
+            steps: &[Step::Restore, Step::Stage],
         }
     }
 
@@ -217,10 +217,7 @@ mod tests {
         let shown = check(&findings, VIEW);
         assert_eq!(shown.matches("-->").count(), FILES);
         assert!(shown.contains("\n... and 10 more files (--format json lists them)\n"), "{shown}");
-        assert!(
-            shown.contains("    git add 10.bak 11.bak 12.bak 13.bak 14.bak 15.bak 16.bak 17.bak 18.bak 19.bak\n"),
-            "{shown}"
-        );
+        assert!(shown.contains("    git add 26.bak 27.bak 28.bak 29.bak\n"), "{shown}");
         assert!(shown.ends_with("bakstop: 20 errors in 20 files\n"), "{shown}");
     }
 
@@ -233,7 +230,7 @@ mod tests {
             shown.contains("    cd \"$(git rev-parse --show-toplevel)\"\n       restore\n       git add web/a.bak\n"),
             "{shown}"
         );
-        let only_git = Finding { steps: &[Step::Git("git add")], ..finding("web/a.bak", None) };
+        let only_git = Finding { steps: &[Step::Stage], ..finding("web/a.bak", None) };
         assert!(check(&[only_git], below).contains("    git add :/web/a.bak\n"));
     }
 }

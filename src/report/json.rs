@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::escape::is_unsafe;
 use crate::finding::{Finding, Severity};
 use crate::path::RepoPath;
-use crate::report::cure::command;
+use crate::report::cure::commands;
 
 /// Every finding, and the counts.
 pub fn check(findings: &[Finding], judged: usize, restore: &str) -> String {
@@ -64,7 +64,7 @@ fn finding(finding: &Finding, restore: &str) -> Value {
             "excerpt": place.excerpt,
         })
     });
-    let steps = finding.steps.iter().map(|&step| command(step, restore, [&finding.path], false));
+    let steps = finding.steps.iter().flat_map(|&step| commands(step, restore, &[&finding.path], false));
     json!({
         "rule": finding.rule,
         "severity": finding.severity.name(),

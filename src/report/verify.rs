@@ -10,8 +10,8 @@ use crate::escape::Escaped;
 use crate::finding::{Finding, Step};
 use crate::paint::Paint;
 use crate::path::{RepoPath, shell_quote};
-use crate::report::cure::command;
-use crate::report::human::plural;
+use crate::report::cure::commands;
+use crate::report::human::{TO_TOP, plural};
 use crate::report::json::{document, path};
 use crate::snapshot::{Changes, Difference, Dirt, Head, State};
 
@@ -24,8 +24,10 @@ pub struct Verification<'a> {
     pub findings: &'a [Finding],
     /// How the command ended, if one was run.
     pub ended: Option<Ended>,
-    /// Where the reader stands, seen from the top: empty, or a path with a slash at its end.
-    pub prefix: &'a str,
+    /// Whether the reader stands below the top of the work tree.
+    pub below_top: bool,
+    /// The leftovers that nothing is lost with.
+    pub removable: &'a [RepoPath],
     /// The command that undoes a preparation.
     pub restore: &'a str,
 }
@@ -47,7 +49,8 @@ impl Verification<'_> {
         };
         let list: String = rows.iter().map(row).collect();
         let cure = self.cure().map_or(String::new(), |(help, commands)| {
-            let commands = commands.iter().map(|command| format!("    {}\n", paint.good(command)));
+            let go = (self.below_top && !commands.is_empty()).then(|| TO_TOP.to_owned());
+            let commands = go.iter().chain(&commands).map(|command| format!("    {}\n", paint.good(command)));
             format!("\n{} {help}\n{}", paint.strong("help:"), commands.collect::<String>())
         });
         format!("{list}{cure}\n{} {}\n", paint.strong("bakstop:"), self.summary())
@@ -138,44 +141,43 @@ impl Verification<'_> {
 
     /// What to type. While a manifest is still rewritten, its backup is what restores it, so nothing says to remove it.
     fn cure(&self) -> Option<(&'static str, Vec<String>)> {
-        let mut commands: Vec<String> = Vec::new();
-        for &step in self.findings.iter().flat_map(|finding| finding.steps) {
+        let mut lines: Vec<String> = Vec::new();
+        for finding in self.findings {
             // Staging is the next step of a commit, not of a build.
-            if !matches!(step, Step::Git(_)) {
-                let command = command(step, self.restore, [], false);
-                if !commands.contains(&command) {
-                    commands.push(command);
+            for &step in finding.steps.iter().filter(|step| !matches!(step, Step::Stage | Step::Unstage)) {
+                for line in commands(step, self.restore, &[&finding.path], false) {
+                    if !lines.contains(&line) {
+                        lines.push(line);
+                    }
                 }
             }
         }
-        if !commands.is_empty() {
-            return Some(("the preparation has not been undone; put the originals back", commands));
+        if !lines.is_empty() {
+            return Some(("the preparation has not been undone; put the originals back", lines));
         }
         let is_leftover = |difference: &&Difference| {
             difference.after.as_ref().is_some_and(|dirt| dirt.states.contains(&State::Leftover))
         };
-        let leftovers: Vec<&RepoPath> = self.changes.paths.iter().filter(is_leftover).map(|d| &d.path).collect();
-        // A repository inside `.docker-deps` is nothing to remove on someone's word.
-        if leftovers.is_empty() || leftovers.iter().any(|path| path.as_bytes().ends_with(b"/")) {
-            return None;
-        }
-        let commands = leftovers.chunks(NAMED).map(|some| self.removal(some)).collect();
-        Some(("the preparation left this behind; once no original is missing, remove it", commands))
-    }
-
-    /// A command that removes files, from where the reader stands.
-    fn removal(&self, paths: &[&RepoPath]) -> String {
-        let up = "../".repeat(self.prefix.matches('/').count());
-        let word = |path: &&RepoPath| {
-            let word = match path.as_bytes().strip_prefix(self.prefix.as_bytes()) {
-                Some(below) => below.to_vec(),
-                None => [up.as_bytes(), path.as_bytes()].concat(),
-            };
-            let word = if word.starts_with(b"-") { [b"./", &word[..]].concat() } else { word };
-            format!(" {}", shell_quote(&word))
+        let leftovers = self.changes.paths.iter().filter(is_leftover).count();
+        let help = match (self.removable.len(), leftovers) {
+            (_, 0) => return None,
+            (0, _) => "a backup may hold the only copy of an edit: compare it with its original, then remove it",
+            (some, all) if some == all => "the preparation left this behind; remove it",
+            _ => {
+                "the preparation left this behind; remove it, and compare the other backups with their originals first"
+            }
         };
-        format!("rm{}", paths.iter().map(word).collect::<String>())
+        Some((help, self.removable.chunks(NAMED).map(removal).collect()))
     }
+}
+
+/// A command that removes files, run at the top of the work tree.
+fn removal(paths: &[RepoPath]) -> String {
+    let word = |path: &RepoPath| match path.as_bytes() {
+        option @ [b'-', ..] => format!(" {}", shell_quote(&[b"./", option].concat())),
+        path => format!(" {}", shell_quote(path)),
+    };
+    format!("rm{}", paths.iter().map(word).collect::<String>())
 }
 
 /// What happened to a path, in the words of the list.
@@ -251,13 +253,13 @@ mod tests {
         Changes { paths: paths.iter().map(difference).collect(), head: None }
     }
 
-    fn human(changes: &Changes, findings: &[Finding], ended: Option<Ended>, prefix: &str) -> String {
-        Verification { changes, findings, ended, prefix, restore: "restore" }.human(Paint::PLAIN)
+    fn human(changes: &Changes, findings: &[Finding], ended: Option<Ended>, removable: &[RepoPath]) -> String {
+        Verification { changes, findings, ended, below_top: false, removable, restore: "restore" }.human(Paint::PLAIN)
     }
 
     #[test]
     fn nothing_is_said_of_nothing() {
-        assert_eq!(human(&Changes::default(), &[], Some(Ended::Code(0)), ""), "");
+        assert_eq!(human(&Changes::default(), &[], Some(Ended::Code(0)), &[]), "");
     }
 
     #[test]
@@ -266,17 +268,18 @@ mod tests {
             (b"a\x1b b.bak", None, Some(dirt(&[State::Leftover]))),
             (b"b", None, Some(dirt(&[State::Untracked]))),
             (b"c", None, Some(dirt(&[State::Staged, State::Modified]))),
-            (b"web/-x.bak", None, Some(dirt(&[State::Leftover]))),
+            (b"-x.bak", None, Some(dirt(&[State::Leftover]))),
         ]);
+        let removable = ["a\u{1b} b.bak", "-x.bak"].map(RepoPath::from);
         assert_eq!(
-            human(&changes, &[], None, "web/"),
+            human(&changes, &[], None, &removable),
             "staged, modified  c\n\
              untracked         b\n\
              ignored leftover  a\\u{001b} b.bak\n\
-             ignored leftover  web/-x.bak\n\
+             ignored leftover  -x.bak\n\
              \n\
-             help: the preparation left this behind; once no original is missing, remove it\n\
-             \x20   rm $'../a\\033 b.bak' ./-x.bak\n\
+             help: the preparation left this behind; remove it\n\
+             \x20   rm $'a\\033 b.bak' ./-x.bak\n\
              \n\
              bakstop: 4 paths are not clean\n"
         );
@@ -291,14 +294,14 @@ mod tests {
             place: None,
             message: "this points astray".into(),
             help: "",
-            steps: &[Step::Restore, Step::Git("git add")],
+            steps: &[Step::Restore, Step::Stage],
         };
         let changes = changes(&[
             (b"package.json", None, Some(dirt(&[State::Modified]))),
             (b"package.json.bak", None, Some(dirt(&[State::Leftover]))),
         ]);
         assert_eq!(
-            human(&changes, &[finding.clone(), finding], Some(Ended::Code(3)), ""),
+            human(&changes, &[finding.clone(), finding], Some(Ended::Code(3)), &[]),
             "modified          package.json: this points astray\n\
              ignored leftover  package.json.bak\n\
              \n\
@@ -306,6 +309,21 @@ mod tests {
              \x20   restore\n\
              \n\
              bakstop: the command changed 2 paths; it ended with exit code 3\n"
+        );
+    }
+
+    #[test]
+    fn a_backup_that_may_be_the_only_copy_is_not_to_be_removed() {
+        let changes = changes(&[
+            (b"a.bak", None, Some(dirt(&[State::Leftover]))),
+            (b"b.bak", None, Some(dirt(&[State::Leftover]))),
+        ]);
+        let shown = human(&changes, &[], None, &[RepoPath::from("a.bak")]);
+        assert!(shown.contains("compare the other backups with their originals first\n    rm a.bak\n\n"), "{shown}");
+        let shown = human(&changes, &[], None, &[]);
+        assert!(
+            shown.contains("compare it with its original, then remove it\n\n") && !shown.contains("rm "),
+            "{shown}"
         );
     }
 
@@ -322,7 +340,7 @@ mod tests {
         let before = Head { commit: None, branch: Some(b"main".to_vec()) };
         changes.head = Some((before, Head { commit: id("a"), branch: None }));
         assert_eq!(
-            human(&changes, &[], Some(Ended::Code(0)), ""),
+            human(&changes, &[], Some(Ended::Code(0)), &[]),
             "HEAD moved           no commit (main) -> aaaaaaaaaaaa (detached)\n\
              staged               staged (was untracked)\n\
              modified             again (changed again)\n\
@@ -337,9 +355,15 @@ mod tests {
     #[test]
     fn the_document_holds_the_same() {
         let changes = changes(&[(b"a\xff", Some(dirt(&[State::Modified])), None)]);
-        let text =
-            Verification { changes: &changes, findings: &[], ended: Some(Ended::Signal(15)), prefix: "", restore: "" }
-                .json();
+        let text = Verification {
+            changes: &changes,
+            findings: &[],
+            ended: Some(Ended::Signal(15)),
+            below_top: false,
+            removable: &[],
+            restore: "",
+        }
+        .json();
         let value: Value = serde_json::from_str(&text).unwrap();
         assert_eq!(value["schema"], "bakstop.verify/1");
         assert_eq!(value["paths"][0]["path_hex"], "61ff");

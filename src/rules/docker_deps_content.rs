@@ -24,7 +24,7 @@ fn judge(entry: &Entry, findings: &mut Findings) {
         (true, Mode::Submodule) => ".docker-deps is staged as a submodule",
         (false, _) => "the content of .docker-deps is staged",
     };
-    findings.path(&entry.path, what).cure("unstage it; the file itself stays", &[Step::Git("git rm --cached")]);
+    findings.path(&entry.path, what).cure("unstage it; the file itself stays", &[Step::Unstage]);
 }
 
 #[cfg(test)]

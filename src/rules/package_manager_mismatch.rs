@@ -23,7 +23,7 @@ pub const RULE: Rule = Rule {
     check: Check::Files { wants, select, judge },
 };
 
-const STEPS: &[Step] = &[Step::Git("git add")];
+const STEPS: &[Step] = &[Step::Stage];
 
 fn wants(path: &RepoPath) -> bool {
     is_manifest(path) || is_dockerfile(path)

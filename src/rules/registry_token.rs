@@ -15,7 +15,7 @@ pub const RULE: Rule = Rule {
 };
 
 const HELP: &str = "use ${NPM_TOKEN} instead, and revoke this secret if it was ever pushed";
-const STEPS: &[Step] = &[Step::Git("git add")];
+const STEPS: &[Step] = &[Step::Stage];
 
 /// How a file is written, by its name: `.npmrc`, and what is copied into its place, such as `.npmrc.docker`.
 fn dialect(path: &RepoPath) -> Option<Dialect> {
@@ -87,10 +87,42 @@ fn password(ident: &str) -> &str {
 /// Whether a literal is more than nothing, a keyword, or an evident placeholder.
 fn is_secret(literal: &str) -> bool {
     let literal = literal.trim_matches(|c: char| c.is_whitespace() || matches!(c, '"' | '\''));
-    let placeholder = literal.chars().all(|c| matches!(c, 'x' | 'X' | '*' | '.' | '…'))
-        || literal.starts_with('<') && literal.ends_with('>')
-        || literal.starts_with("{{") && literal.ends_with("}}");
-    !placeholder && !matches!(literal, "null" | "~" | "true" | "false" | "undefined")
+    !is_template(literal) && !WORDS.contains(&literal.to_ascii_lowercase().as_str())
+}
+
+/// What people write where a secret is to go, and what is no secret to anyone.
+const WORDS: [&str; 14] = [
+    "null",
+    "~",
+    "true",
+    "false",
+    "undefined",
+    "fake",
+    "dummy",
+    "changeme",
+    "token",
+    "password",
+    "secret",
+    "placeholder",
+    "example",
+    "test",
+];
+
+/// Whether a literal is for another program to fill in: `$NAME`, `$(command)`, `${{ name }}`, `%NAME%`, `@NAME@`,
+/// `__NAME__`, `<name>`, `YOUR_NAME_HERE`, or nothing but `x`, `*` or dots. No registry gives out tokens without a digit
+/// and without a small letter.
+fn is_template(literal: &str) -> bool {
+    let between =
+        |start: &str, end: &str| literal.len() > start.len() && literal.starts_with(start) && literal.ends_with(end);
+    let name = |text: &str| text.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_');
+    literal.chars().all(|c| matches!(c, 'x' | 'X' | '*' | '.' | '…'))
+        || name(literal)
+        || literal.strip_prefix('$').is_some_and(|rest| {
+            rest.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_')
+        })
+        || [("<", ">"), ("{{", "}}"), ("{ ", "}"), ("$(", ")"), ("%", "%"), ("@", "@"), ("__", "__")]
+            .into_iter()
+            .any(|(start, end)| between(start, end))
 }
 
 #[cfg(test)]
@@ -125,6 +157,8 @@ mod tests {
             ("_authToken=${NPM_TOKEN:-SECRET}", TOKEN),
             ("_authToken=${A:-${NPM_TOKEN-SECRET}}", TOKEN),
             ("_authToken=${PREFIX}SECRET", TOKEN),
+            ("_authToken=${SECRET", TOKEN),
+            ("_authToken\u{a0}=\u{a0}SECRET", TOKEN),
             ("_auth=SECRET==", PASSWORD),
             ("_auth=user:SECRET", PASSWORD),
             ("//npm.example.org/:_password=SECRET", PASSWORD),
@@ -179,6 +213,16 @@ mod tests {
             "_authToken=xxxxxxxx",
             "_authToken=********",
             "_auth={{ npm_auth }}",
+            "_authToken=${{ secrets.NPM_TOKEN }}",
+            "_authToken=$NPM_TOKEN",
+            "_authToken=$(cat /run/secrets/npm)",
+            "_authToken=%NPM_TOKEN%",
+            "_authToken=@NPM_TOKEN@",
+            "_authToken=__NPM_TOKEN__",
+            "_authToken=YOUR_TOKEN_HERE",
+            "_authToken=changeme",
+            "_authToken=${NPM_TOKEN:?set it in CI}",
+            "proxy=http://user:password@proxy.example.org:3128/",
             "_auth=${USER}:${PASS}",
             "_auth=user:${PASS}",
             "; _authToken=SECRET",

@@ -1,6 +1,7 @@
 #![doc = include_str!("../../docs/rules/rewritten-lockfile.md")]
 
-use crate::finding::{Severity, Step};
+use crate::debris::DOCKER_DEPS;
+use crate::finding::{Severity, Span, Step};
 use crate::formats::spec::find_docker_deps;
 use crate::path::RepoPath;
 use crate::rule::{Check, File, Findings, Rule};
@@ -24,7 +25,10 @@ struct Lockfile {
 }
 
 const LOCKFILES: [Lockfile; 8] = [
-    Lockfile { name: ("pnpm-lock", ".yaml"), cure: &[Step::Restore, Step::Run("pnpm install --lockfile-only"), ADD] },
+    Lockfile {
+        name: ("pnpm-lock", ".yaml"),
+        cure: &[Step::Restore, Step::Install("pnpm install --lockfile-only"), Step::Stage],
+    },
     Lockfile { name: ("package-lock", ".json"), cure: NPM },
     Lockfile { name: ("npm-shrinkwrap", ".json"), cure: NPM },
     Lockfile { name: ("yarn", ".lock"), cure: YARN },
@@ -34,14 +38,12 @@ const LOCKFILES: [Lockfile; 8] = [
     Lockfile { name: ("bun", ".lockb"), cure: BUN },
 ];
 
-const TAKE_BACK: Step = Step::Git("git checkout HEAD --");
-const ADD: Step = Step::Git("git add");
-const NPM: &[Step] = &[Step::Restore, TAKE_BACK, Step::Run("npm install --package-lock-only"), ADD];
-const YARN: &[Step] = &[Step::Restore, TAKE_BACK, Step::Run("yarn install"), ADD];
-const BUN: &[Step] = &[Step::Restore, Step::Run("bun install --lockfile-only"), ADD];
+const NPM: &[Step] = &[Step::Restore, Step::TakeBack, Step::Install("npm install --package-lock-only"), Step::Stage];
+const YARN: &[Step] = &[Step::Restore, Step::TakeBack, Step::Install("yarn install"), Step::Stage];
+const BUN: &[Step] = &[Step::Restore, Step::Install("bun install --lockfile-only"), Step::Stage];
 
 fn lockfile(path: &RepoPath) -> Option<&'static Lockfile> {
-    let name = path.file_name();
+    let name = path.file_name().to_ascii_lowercase();
     LOCKFILES.iter().find(|Lockfile { name: (begin, end), .. }| {
         // Between the two stands nothing, or for pnpm `.branch`.
         let between = name.strip_prefix(begin.as_bytes()).and_then(|rest| rest.strip_suffix(end.as_bytes()));
@@ -56,11 +58,14 @@ fn wants(path: &RepoPath) -> bool {
 /// A lockfile is written by a machine: whatever names `.docker-deps` in it is a source, wherever it stands, in a key, in
 /// a value, or in part of one. So it is read line by line, which holds for every format, and for a broken file as well.
 fn judge(file: &File, findings: &mut Findings) {
+    // Bun's binary lockfile keeps its strings back to back: what stands before the directory is no part of its name.
+    let packed = file.path.is_named("bun.lockb");
     let mut first = None;
     let mut lines = 0_usize;
     let mut start = 0;
     for line in file.text.split_inclusive(|&byte| byte == b'\n') {
-        if let Some(span) = find_docker_deps(line).filter(|_| !is_prose(line)) {
+        let trace = if packed { find_anywhere(line) } else { find_docker_deps(line) };
+        if let Some(span) = trace.filter(|span| !is_prose(line, span)) {
             first.get_or_insert(start + span.start..start + span.end);
             lines += 1;
         }
@@ -72,15 +77,31 @@ fn judge(file: &File, findings: &mut Findings) {
         2 => ", and 1 more line does".into(),
         _ => format!(", and {} more lines do", lines - 1),
     };
-    findings
-        .place(file, &first, format!("the lockfile resolves a package from .docker-deps{more}"))
-        .cure("restoring package.json does not undo this; install again over the restored manifests", lockfile.cure);
+    let (help, steps) = if file.replaces {
+        ("restoring package.json does not undo this; install again over the restored manifests", lockfile.cure)
+    } else {
+        ("it was not there before: unstage it; if it belongs here, restore and install again", &[Step::Unstage][..])
+    };
+    findings.place(file, &first, format!("the lockfile resolves a package from .docker-deps{more}")).cure(help, steps);
 }
 
-/// Comments, and the message of a deprecated package: the only free text that a lockfile carries.
-fn is_prose(line: &[u8]) -> bool {
-    let line = line.trim_ascii_start();
-    line.starts_with(b"#") || line.starts_with(b"deprecated:") || line.starts_with(b"\"deprecated\":")
+fn find_anywhere(line: &[u8]) -> Option<Span> {
+    let at = line.windows(DOCKER_DEPS.len()).position(|window| window.eq_ignore_ascii_case(DOCKER_DEPS.as_bytes()))?;
+    Some(at..at + DOCKER_DEPS.len())
+}
+
+/// Whether this part of a line is in a comment, or in the message of a deprecated package: the only free text that a
+/// lockfile carries.
+fn is_prose(line: &[u8], part: &Span) -> bool {
+    let start = line.len() - line.trim_ascii_start().len();
+    let text = &line[start..];
+    let Some(message) = text.strip_prefix(b"\"deprecated\":") else {
+        return text.starts_with(b"#") || text.starts_with(b"deprecated:");
+    };
+    // Other properties may follow on the line: the message ends with its string.
+    let from = line.len() - message.len();
+    let mut quotes = (from..line.len()).filter(|&at| line[at] == b'"' && line[at - 1] != b'\\');
+    quotes.nth(1).is_none_or(|end| part.end <= end)
 }
 
 #[cfg(test)]
@@ -113,6 +134,10 @@ mod tests {
     #[test]
     fn what_yarn_and_bun_and_branches_write_is_judged_too() {
         let text = format!("x {}/x.tgz\0", ".docker-deps");
+        let glued = format!("1.0.0{}/x.tgz", ".docker-deps");
+        assert_eq!(transcript(&RULE, &Fake::default().file("bun.lockb", &glued)).len(), 1);
+        let flat = format!("  \"deprecated\": \"a \\\" b\", \"resolved\": \"{text}\"");
+        assert_eq!(transcript(&RULE, &Fake::default().file("package-lock.json", &flat)).len(), 1);
         for name in [".pnp.cjs", ".pnp.data.json", "bun.lockb", "pnpm-lock.feat!a.yaml"] {
             assert_eq!(transcript(&RULE, &Fake::default().file(name, &text)).len(), 1, "{name}");
         }

@@ -2,7 +2,7 @@
 
 use crate::finding::{Severity, Step};
 use crate::formats::document::{Node, SyntaxError, Value};
-use crate::formats::spec::{find_docker_deps, installs_from_docker_deps};
+use crate::formats::spec::{installs_from_docker_deps, mention};
 use crate::formats::{Syntax, parse};
 use crate::path::RepoPath;
 use crate::rule::{Check, File, Findings, Rule};
@@ -64,7 +64,8 @@ fn wants(path: &RepoPath) -> bool {
     manifest(path).is_some()
 }
 
-const RESTORE: &[Step] = &[Step::Restore, Step::Git("git add")];
+const RESTORE: &[Step] = &[Step::Restore, Step::Stage];
+const PUT_BACK: &str = "put the original manifest back (edits since the preparation are lost), then stage it";
 
 fn judge(file: &File, findings: &mut Findings) {
     let Some(manifest) = manifest(&file.path) else { return };
@@ -77,7 +78,7 @@ fn judge(file: &File, findings: &mut Findings) {
                     if node.text().is_some_and(|spec| installs_from_docker_deps(spec, &file.directory())) {
                         findings
                             .place(file, &node.span, "this dependency points into .docker-deps")
-                            .cure("put the original manifest back, then stage it", RESTORE);
+                            .cure(PUT_BACK, RESTORE);
                     }
                 });
             }
@@ -88,14 +89,14 @@ fn judge(file: &File, findings: &mut Findings) {
 
 /// A manifest that does not parse cannot be judged on its meaning, so a mention is enough to block it.
 fn unparsable(file: &File, error: &SyntaxError, findings: &mut Findings) {
-    if let Some(span) = find_docker_deps(&file.text) {
+    if let Some(place) = mention(&file.text) {
         findings
-            .place(file, &span, "this manifest cannot be parsed, and it mentions .docker-deps")
-            .cure("put the original manifest back, then stage it", RESTORE);
+            .position(file, &place, "this manifest cannot be parsed, and it mentions .docker-deps")
+            .cure(PUT_BACK, RESTORE);
     } else {
         findings
-            .place(file, &error.span, "this manifest cannot be parsed, so its dependencies were not judged")
-            .cure("mend the syntax, then stage it", &[Step::Git("git add")])
+            .position(file, &error.span, "this manifest cannot be parsed, so its dependencies were not judged")
+            .cure("mend the syntax, then stage it", &[Step::Stage])
             .weigh(Severity::Warning);
     }
 }
@@ -195,6 +196,9 @@ mod tests {
             judged("package.json", "{\n<<<<<<< ours\n  \"x\": \"SPEC\"\n"),
             [format!("package.json:3:17: {blocked}")]
         );
+        let twice = "{ \"x\": \"\\ud800 file:../\\u00252edocker-deps\"";
+        assert_eq!(judged("package.json", twice).len(), 1);
+        assert!(judged("package.json", twice)[0].ends_with(blocked), "{:?}", judged("package.json", twice));
         assert_eq!(
             judged("package.json", "{ \"x\": \"file:../\\u002Edocker-deps\""),
             [format!("package.json:1:17: {blocked}")]

@@ -18,7 +18,7 @@ fn judge(entry: &Entry, findings: &mut Findings) {
     if is_backup(&entry.path) && entry.mode != Mode::Submodule {
         findings
             .path(&entry.path, "a backup file is staged")
-            .cure("unstage it; the file itself stays", &[Step::Git("git rm --cached")]);
+            .cure("unstage it; the file itself stays", &[Step::Unstage]);
     }
 }
 

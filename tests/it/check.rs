@@ -102,16 +102,124 @@ fn an_unborn_branch_and_a_detached_head() {
 #[test]
 fn from_a_subdirectory_the_whole_index_is_judged() {
     let sandbox = Sandbox::workspace();
+    fs::copy(sandbox.top.join("web/package.json"), sandbox.top.join("web/package.json.bak")).unwrap();
     sandbox.rewrite("web/package.json");
     sandbox.git(&["add", "-A"]);
     let ran = finish(sandbox.command(BAKSTOP).arg("check").current_dir(sandbox.top.join("backend")));
     assert_eq!(ran.code, Some(1));
     assert!(ran.out.contains("--> web/package.json:4:17\n"), "{}", ran.out);
-    let cure =
-        "cd \"$(git rev-parse --show-toplevel)\"\n       docker-prep.sh --restore\n       git add web/package.json\n";
+    let cure = "cd \"$(git rev-parse --show-toplevel)\"\n       docker-prep.sh --restore  # wherever it is kept\n       git add web/package.json\n";
     assert!(ran.out.contains(cure), "{}", ran.out);
     let ran = sandbox.bakstop(&["-C", "backend", "check", "--format", "json"]);
     assert_eq!(paths(&ran), ["web/package.json"]);
+}
+
+#[test]
+fn the_cure_is_one_that_works() {
+    let cures = |sandbox: &Sandbox| -> Vec<String> {
+        let lines = sandbox.bakstop(&["check"]).out;
+        let help = lines.lines().skip_while(|line| !line.contains("= help"));
+        help.skip(1).take_while(|line| !line.is_empty()).map(|line| line.trim().to_owned()).collect()
+    };
+    let original = |sandbox: &Sandbox| fs::read(sandbox.top.join("web/package.json")).unwrap();
+
+    let sandbox = Sandbox::workspace();
+    sandbox.write("web/package.json.bak", original(&sandbox));
+    sandbox.rewrite("web/package.json");
+    sandbox.git(&["add", "-A"]);
+    assert_eq!(cures(&sandbox), ["docker-prep.sh --restore  # wherever it is kept", "git add web/package.json"]);
+    // Preparing twice makes a backup of the rewritten file.
+    sandbox.write("web/package.json.bak", original(&sandbox));
+    assert_eq!(cures(&sandbox), ["git checkout HEAD -- web/package.json"]);
+    fs::remove_file(sandbox.top.join("web/package.json.bak")).unwrap();
+    assert_eq!(cures(&sandbox), ["git checkout HEAD -- web/package.json"]);
+    for cure in cures(&sandbox) {
+        assert_eq!(finish(sandbox.command("sh").args(["-c", &cure])).code, Some(0), "{cure}");
+    }
+    assert_eq!(found(&sandbox), [""; 0]);
+
+    // A file that HEAD does not have cannot come from there.
+    sandbox.write("new/package.json", format!("{{\"dependencies\": {{\"a\": \"{}\"}}}}", rewritten_spec()));
+    sandbox.git(&["add", "-A"]);
+    assert_eq!(cures(&sandbox), ["git add new/package.json"]);
+    sandbox.git(&["reset", "-q"]);
+    sandbox.write("new/pnpm-lock.yaml", format!("  x: {}\n", rewritten_spec()));
+    sandbox.git(&["add", "new/pnpm-lock.yaml"]);
+    assert_eq!(cures(&sandbox), ["git rm --cached new/pnpm-lock.yaml"]);
+    sandbox.git(&["commit", "-q", "-m", "Bad, from before the guard"]);
+    sandbox.write("new/pnpm-lock.yaml", format!("  y: {}\n", rewritten_spec()));
+    sandbox.git(&["add", "new/pnpm-lock.yaml"]);
+    assert_eq!(cures(&sandbox)[1], "(cd new && pnpm install --lockfile-only)");
+}
+
+#[test]
+fn git_dir_alone_makes_the_current_directory_the_work_tree() {
+    let sandbox = Sandbox::workspace();
+    assert_eq!(sandbox.bakstop(&["install"]).code, Some(0));
+    let backend = sandbox.top.join("backend");
+    fs::write(backend.join("package.json"), format!("{{\"dependencies\": {{\"a\": \"{}\"}}}}", rewritten_spec()))
+        .unwrap();
+    let git = |arguments: &[&str]| {
+        finish(sandbox.command("git").arg("--git-dir=../.git").args(arguments).current_dir(&backend))
+    };
+    assert_eq!(git(&["add", "package.json"]).code, Some(0));
+    let ran = git(&["commit", "-m", "x"]);
+    assert!(ran.code == Some(1) && ran.err.contains("error[rewritten-manifest]"), "{ran:?}");
+}
+
+#[test]
+fn what_stands_in_for_an_object_here_is_not_what_is_committed() {
+    let sandbox = Sandbox::workspace();
+    sandbox.rewrite("web/package.json");
+    sandbox.git(&["add", "-A"]);
+    let bad = sandbox.git(&["rev-parse", ":web/package.json"]);
+    let good = sandbox.git(&["rev-parse", "HEAD:web/package.json"]);
+    sandbox.git(&["replace", bad.trim(), good.trim()]);
+    assert_eq!(found(&sandbox), ["web/package.json"]);
+    let by_git =
+        finish(sandbox.command(BAKSTOP).args(["check", "--format", "json"]).env("GIT_CONFIG_PARAMETERS", "'a.b=c'"));
+    assert_eq!(paths(&by_git), ["web/package.json"]);
+}
+
+#[test]
+fn what_git_refuses_is_refused() {
+    let sandbox = Sandbox::workspace();
+    let refused = |name: &str, value: &str| {
+        let ran = finish(sandbox.command(BAKSTOP).arg("check").env(name, value));
+        assert_eq!(ran.code, Some(2), "{name}={value}: {ran:?}");
+        assert!(!ran.err.contains('\u{1b}'), "{ran:?}");
+    };
+    refused("GIT_CONFIG_PARAMETERS", "bogus");
+    refused("GIT_DIR", "/nowhere/\u{1b}[31m");
+    let bare = sandbox.outside().join("bare.git");
+    sandbox.git(&["init", "-q", "--bare", bare.to_str().unwrap()]);
+    let ran = finish(sandbox.command(BAKSTOP).arg("check").current_dir(&bare));
+    assert!(ran.code == Some(2) && ran.err.contains("bare"), "{ran:?}");
+    sandbox.git(&["config", "core.bare", "foo"]);
+    assert_eq!(sandbox.bakstop(&["check"]).code, Some(2));
+}
+
+#[test]
+fn no_report_shows_a_token_that_another_rule_stumbles_on() {
+    let token = ["npm", "s3cr3ts3cr3t"].join("_");
+    let spec = rewritten_spec();
+    for (path, text) in [
+        (".yarnrc.yml", format!("npmRegistries:\n\tnpmAuthToken: {token}\n")),
+        (".yarnrc.yml", format!("npmAuthToken: {token}: x\n")),
+        (".yarnrc.yml", format!("npmAuthToken: @{token}\n")),
+        (".yarnrc.yml", format!("{{overrides: {{x: '{spec}'}}, npmAuthToken: {token}}}\n")),
+        ("package.json", format!("{{\"a\": \"https://u:{token}@h/x.tgz\", \"dependencies\": {{\"b\": \"{spec}\"}}}}")),
+        ("package.json", format!("{{\"x\": \"https://u:{token}@h/\" \"y\": 1}}")),
+        ("package-lock.json", format!("{{\"a\": \"https://u:{token}@h/x.tgz\", \"b\": \"{spec}\"}}")),
+    ] {
+        let sandbox = Sandbox::workspace();
+        sandbox.write(path, &text);
+        sandbox.git(&["add", "-A"]);
+        for format in ["human", "json"] {
+            let ran = sandbox.bakstop(&["check", "--format", format]);
+            assert!(!ran.out.is_empty() && !(ran.out + &ran.err).contains(&token), "{path}: {text}");
+        }
+    }
 }
 
 #[test]
@@ -174,10 +282,10 @@ fn hostile_names_are_judged_and_shown_harmless() {
     assert!(!ran.out.contains(['\u{1b}', '\u{202e}']), "{}", ran.out);
     assert!(ran.out.contains("--> a\\nb.bak\n"), "{}", ran.out);
 
-    // The command that the report prints does what it says when it is pasted.
-    let command = ran.out.lines().find(|line| line.trim().starts_with("git rm --cached ")).unwrap();
-    let done = finish(sandbox.command("bash").arg("-c").arg(command));
-    assert_eq!(done.code, Some(0), "{command}: {}", done.err);
+    // The commands that the report prints do what they say when they are pasted.
+    let commands: Vec<&str> = ran.out.lines().filter(|line| line.trim().starts_with("git rm --cached ")).collect();
+    let done = finish(sandbox.command("bash").arg("-ec").arg(commands.join("\n")));
+    assert_eq!(done.code, Some(0), "{commands:?}: {}", done.err);
     assert_eq!(found(&sandbox), [""; 0]);
 }
 
@@ -389,8 +497,8 @@ fn the_machine_readable_report_is_versioned() {
                 "excerpt": format!("    \"@acme/ui\": \"{}\"", rewritten_spec()),
             },
             "message": "this dependency points into .docker-deps",
-            "help": "put the original manifest back, then stage it",
-            "steps": ["docker-prep.sh --restore", "git add web/package.json"],
+            "help": "there is no clean backup; take the committed file back (edits since are lost)",
+            "steps": ["git checkout HEAD -- web/package.json"],
         }],
         "summary": { "errors": 1, "warnings": 0, "judged": 1 },
     });

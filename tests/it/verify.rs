@@ -335,8 +335,7 @@ fn the_whole_tree_is_judged_from_anywhere_in_it() {
             "untracked         backend/new.js\n\
              ignored leftover  package.json.bak\n\
              \n\
-             help: the preparation left this behind; once no original is missing, remove it\n\
-             \x20   rm ../package.json.bak\n\
+             help: a backup may hold the only copy of an edit: compare it with its original, then remove it\n\
              \n\
              bakstop: 2 paths are not clean\n",
             ""
@@ -371,7 +370,7 @@ fn what_was_not_undone_is_told_with_its_cure() {
              ignored leftover  web/package.json.bak\n\
              \n\
              help: the preparation has not been undone; put the originals back\n\
-             \x20   docker-prep.sh --restore\n\
+             \x20   docker-prep.sh --restore  # wherever it is kept\n\
              \n\
              bakstop: 3 paths are not clean\n",
             ""
