@@ -2,7 +2,8 @@
 //!
 //! `setup` finds out how the repository runs its hooks; `slot` reads what stands where a hook belongs; `plan` turns that
 //! into edits, without touching anything; `apply` makes them; `health` judges what is there. `shim` and `block` know the
-//! two texts that are installed, `manager` the programs that we do not edit for, `binary` where the guard itself lies.
+//! two texts that are installed, `manager` the programs that we do not edit for and `by_hand` what a person adds there,
+//! `binary` where the guard itself lies.
 
 use std::io::ErrorKind;
 use std::os::unix::ffi::OsStrExt;
@@ -14,6 +15,7 @@ use crate::path::RepoPath;
 pub mod apply;
 pub mod binary;
 mod block;
+mod by_hand;
 pub mod health;
 mod manager;
 pub mod plan;

@@ -24,7 +24,7 @@ pub struct Args {
     #[arg(long)]
     native: bool,
 
-    /// Use husky, although it is not prepared in this clone
+    /// Put the block into .husky, although nothing else says that husky is used here
     #[arg(long, conflicts_with = "native")]
     husky: bool,
 }
@@ -62,9 +62,10 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
 
     let health = health::of(&setup, &layout, &context.env)?;
     let broken: Vec<_> = health.iter().filter(|health| health.state != State::InForce).collect();
-    for health in &broken {
-        if let State::NotInForce(reason) | State::Doubtful(reason) = &health.state {
-            text += &format!("{} {}: {reason}\n", context.paint.bad("not in force:"), health.hook.name());
+    for hooks in broken.chunk_by(|one, other| one.state == other.state) {
+        if let State::NotInForce(reason) | State::Doubtful(reason) = &hooks[0].state {
+            let names: Vec<&str> = hooks.iter().map(|health| health.hook.name()).collect();
+            text += &format!("{} {}: {reason}\n", context.paint.bad("not in force:"), names.join(", "));
         }
     }
     let summary = match (edits.is_empty(), broken.is_empty()) {
@@ -94,7 +95,7 @@ fn notes(setup: &Setup, edits: &[Edit], program: Option<&Path>, layout: &Layout)
             .map(|edit| shown(edit.path(), &layout.top).as_pathspec(layout.below_top))
             .collect();
         notes.push(format!("these files are shared, so commit them: git add {}", files.join(" ")));
-        notes.push("whoever commits here needs bakstop in ~/.local/bin or in PATH".to_owned());
+        notes.push("everyone who commits here needs bakstop in ~/.local/bin or in PATH".to_owned());
     } else if let Some(program) = program.filter(|program| binary::is_build_output(program)) {
         notes.push(format!(
             "the hooks run {}, which `cargo clean` takes away; install from a copy in ~/.local/bin instead",

@@ -7,9 +7,10 @@ use crate::error::Error;
 use crate::finding::Verdict;
 use crate::git::Git;
 use crate::git::layout::Layout;
-use crate::hooks::health::{self, Health, State};
-use crate::hooks::setup::{Choice, Setup};
-use crate::hooks::{binary, shown};
+use crate::hooks::health::{self, Health, Interference, State};
+use crate::hooks::setup::{Choice, Guard, Setup};
+use crate::hooks::{Hook, binary, shown};
+use crate::paint::Paint;
 
 /// The arguments: none.
 #[derive(Debug, clap::Args)]
@@ -21,38 +22,62 @@ pub fn run(_args: &Args, context: &Context) -> Result<Outcome, Error> {
     let layout = Layout::of(&git)?;
     let setup = Setup::find(&layout, &git, Choice::Detect)?;
     let health = health::of(&setup, &layout, &context.env)?;
-    let disarmed = health::disarmed(&setup, &context.env)?;
+    let mut interference = health::interference(&setup, &context.env)?;
+    if health.iter().all(|health| matches!(health.state, State::NotInForce(_))) {
+        // What does not run blocks nothing.
+        interference.retain(|one| !matches!(one, Interference::Blocks(_)));
+    }
+    let programs: Vec<_> = programs(&health).into_iter().map(|path| (binary::version(&path), path)).collect();
 
-    let mut text = format!("{}\n\n", arrangement(&setup, &layout));
-    let width = health.iter().map(|health| health.hook.name().len()).max().unwrap_or_default();
-    for health in &health {
-        text += &line(health, width, context);
+    let mut text = format!("{}\n\n{}", arrangement(&setup, &layout), hooks(&health, context.paint));
+    for (version, program) in &programs {
+        let version = version.as_ref().map(|version| format!("version {version}"));
+        let version = version.unwrap_or("which does not tell its version".to_owned());
+        text += &row("program", &format!("{}, {version}", shown(program, &layout.top)));
     }
-    let mut mute = false;
-    for program in programs(&health) {
-        let version = binary::version(&program);
-        mute |= version.is_none();
-        let version = version.map_or("which does not tell its version".into(), |version| format!("version {version}"));
-        text += &format!("{:width$}  {}, {version}\n", "program", shown(&program, &layout.top));
+    for one in &interference {
+        text += &row("", &told(one, context.paint));
     }
-    for reason in &disarmed {
-        text += &format!("{:width$}  {} {reason}\n", "", context.paint.bad("disarmed:"));
+    if let Some(help) = next_step(&setup, &health) {
+        text += &format!("\n{} {help}\n", context.paint.strong("help:"));
     }
-    let worst = health.iter().map(|health| &health.state).max();
-    let (verdict, summary) = match worst {
-        Some(State::InForce) if mute => (Verdict::Failed, "it cannot be told whether the guard is in force"),
-        Some(State::InForce) if disarmed.is_empty() => (Verdict::Clean, "in force"),
-        Some(State::InForce) => (Verdict::Found, "disarmed in this environment"),
-        Some(State::NotInForce(_)) => (Verdict::Found, "not in force"),
-        Some(State::Doubtful(_)) | None => (Verdict::Failed, "it cannot be told whether the guard is in force"),
-    };
-    if let Setup::Foreign(foreign) = setup
-        && !foreign.names_us
-    {
-        text += &format!("\n{} {}\n", context.paint.strong("help:"), foreign.by_hand);
-    }
+    let mute = programs.iter().any(|(version, _)| version.is_none());
+    let (verdict, summary) = verdict(&health, &interference, mute);
     text += &format!("\n{} {summary}\n", context.paint.strong("bakstop:"));
     Ok(Outcome::new(verdict, text))
+}
+
+fn verdict(health: &[Health], interference: &[Interference], mute: bool) -> (Verdict, &'static str) {
+    match (health.iter().map(|health| &health.state).max(), interference.iter().max()) {
+        (Some(State::NotInForce(_)), _) => (Verdict::Found, "not in force"),
+        (Some(State::InForce), Some(Interference::Disarms(_))) if !mute => {
+            (Verdict::Found, "disarmed in this environment")
+        }
+        (Some(State::InForce), Some(Interference::Blocks(_))) if !mute => {
+            (Verdict::Found, "in force, but it cannot work in this environment")
+        }
+        (Some(State::InForce), Some(Interference::Weakens(_))) if !mute => {
+            (Verdict::Found, "in force, but weakened in this environment")
+        }
+        (Some(State::InForce), None) if !mute => (Verdict::Clean, "in force"),
+        _ => (Verdict::Failed, "it cannot be told whether the guard is in force"),
+    }
+}
+
+/// What to do next, if the hooks are not in force and there is one thing to do.
+fn next_step<'a>(setup: &'a Setup, health: &[Health]) -> Option<&'a str> {
+    match setup {
+        Setup::Foreign(foreign) => (foreign.guard != Guard::Named).then_some(&foreign.by_hand),
+        _ => health.iter().any(|health| health.install_helps).then_some("bakstop install"),
+    }
+}
+
+fn told(interference: &Interference, paint: Paint) -> String {
+    match interference {
+        Interference::Weakens(what) => format!("{} {what}", paint.doubtful("not checked:")),
+        Interference::Blocks(why) => format!("{} {why}", paint.bad("every commit is blocked:")),
+        Interference::Disarms(why) => format!("{} {why}", paint.bad("disarmed:")),
+    }
 }
 
 /// Who runs the hooks.
@@ -69,18 +94,36 @@ fn arrangement(setup: &Setup, layout: &Layout) -> String {
     }
 }
 
-fn line(health: &Health, width: usize, context: &Context) -> String {
-    let paint = context.paint;
-    let state = match &health.state {
-        State::InForce => paint.good("in force"),
-        State::Doubtful(reason) => format!("{} {reason}", paint.doubtful("cannot be told:")),
-        State::NotInForce(reason) => format!("{} {reason}", paint.bad("not in force:")),
-    };
-    let mut text = format!("{:width$}  {state}\n", health.hook.name());
-    for note in &health.notes {
-        text += &format!("{:width$}  {note}\n", "");
+/// A line of the table.
+fn row(label: &str, text: &str) -> String {
+    let width = Hook::ALL.iter().map(|hook| hook.name().len()).max().unwrap_or_default();
+    format!("{label:width$}  {text}\n")
+}
+
+/// The hooks; what holds for each of them is said once, at the end.
+fn hooks(health: &[Health], paint: Paint) -> String {
+    let shared = |what: &dyn Fn(&Health) -> bool| health.len() > 1 && health.iter().all(what);
+    let (mut text, mut both) = (String::new(), Vec::new());
+    for one in health {
+        let (state, reason) = match &one.state {
+            State::InForce => (paint.good("in force"), None),
+            State::Doubtful(reason) => (paint.doubtful("cannot be told"), Some(reason)),
+            State::NotInForce(reason) => (paint.bad("not in force"), Some(reason)),
+        };
+        let is_shared = !one.install_helps && shared(&|other| other.state == one.state);
+        let own = reason.filter(|_| !is_shared).map(|reason| format!(": {reason}")).unwrap_or_default();
+        text += &row(one.hook.name(), &(state + &own));
+        both.extend(reason.filter(|_| is_shared));
+        for note in &one.notes {
+            if shared(&|other| other.notes.contains(note)) {
+                both.push(note);
+            } else {
+                text += &row("", note);
+            }
+        }
     }
-    text
+    let once = both.iter().enumerate().filter(|(at, line)| !both[..*at].contains(line));
+    text + &once.map(|(at, line)| row(if at == 0 { "both" } else { "" }, line)).collect::<String>()
 }
 
 /// The programs that the hooks run, each once.

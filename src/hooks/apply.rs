@@ -23,7 +23,7 @@ fn make(edit: &Edit) -> std::io::Result<()> {
     match edit {
         Edit::MakeDirectory(path) => std::fs::create_dir_all(path),
         Edit::Write { path, text, mode, how } => write(path, text, *mode, *how == How::Create),
-        Edit::Keep { hook, kept } => keep(hook, kept),
+        Edit::Keep { hook, kept, .. } => keep(hook, kept),
         Edit::PutBack { kept, hook } => std::fs::rename(kept, hook),
         Edit::Remove(path) => std::fs::remove_file(path),
         Edit::RemoveDirectory(path) => std::fs::remove_dir(path),

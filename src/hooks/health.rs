@@ -6,11 +6,13 @@ use crate::env::Environment;
 use crate::error::Error;
 use crate::git::layout::Layout;
 use crate::hooks::block::{self, Condition, Found};
-use crate::hooks::setup::{Husky, Setup, names_us};
+use crate::hooks::plan::stays_idle;
+use crate::hooks::setup::{Guard, Husky, Setup, names_us};
 use crate::hooks::shim::Author;
 use crate::hooks::slot::{Place, Slot, Stand};
 use crate::hooks::{Hook, SKIP, SWITCH, binary, find, read_if_there, shown};
 use crate::path::RepoPath;
+use crate::rules::{self, RULES};
 
 /// How a hook stands.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -30,6 +32,8 @@ pub struct Health {
     pub hook: Hook,
     /// How it stands.
     pub state: State,
+    /// Whether `bakstop install` is the next step.
+    pub install_helps: bool,
     /// What else is good to know.
     pub notes: Vec<String>,
     /// The program that it runs.
@@ -59,10 +63,12 @@ pub fn of(setup: &Setup, layout: &Layout, env: &Environment) -> Result<Vec<Healt
             Ok(place.slots.iter().map(of).collect())
         }
         Setup::Foreign(foreign) => {
-            let state = if foreign.names_us {
-                State::Doubtful("bakstop is named there; whether it runs is not ours to see".into())
-            } else {
-                State::NotInForce("bakstop is not named there".into())
+            let state = match foreign.guard {
+                Guard::Named => {
+                    State::Doubtful("bakstop is named there, but bakstop cannot see whether it runs".into())
+                }
+                Guard::NotNamed => State::NotInForce("bakstop is not named there".into()),
+                Guard::SwitchedOff => State::NotInForce("git runs no hook".into()),
             };
             Ok(Hook::ALL.into_iter().map(|hook| Health::new(hook, state.clone())).collect())
         }
@@ -71,7 +77,12 @@ pub fn of(setup: &Setup, layout: &Layout, env: &Environment) -> Result<Vec<Healt
 
 impl Health {
     fn new(hook: Hook, state: State) -> Self {
-        Self { hook, state, notes: Vec::new(), binary: None }
+        Self { hook, state, install_helps: false, notes: Vec::new(), binary: None }
+    }
+
+    /// A hook that is in force once it is installed.
+    fn to_install(hook: Hook, reason: String) -> Self {
+        Self { install_helps: true, ..Self::new(hook, State::NotInForce(reason)) }
     }
 
     /// A hook that git does not get to is not in force.
@@ -99,30 +110,38 @@ fn of_file(slot: &Slot, layout: &Layout, env: &Environment) -> Health {
             return Health::new(slot.hook, State::Doubtful(format!("{name} was edited after bakstop wrote it")));
         }
         Author::Others => {
-            let state = if names_us(slot.text()) {
-                State::Doubtful(format!("{name} is not ours, and names bakstop"))
+            return if names_us(slot.text()) {
+                Health::new(slot.hook, State::Doubtful(format!("{name} is not ours, and names bakstop")))
             } else if slot.stand == Stand::Nothing {
-                State::NotInForce("not installed".into())
+                Health::to_install(slot.hook, "not installed".into())
             } else {
-                State::NotInForce(format!("not installed ({name} is not ours)"))
+                Health::to_install(slot.hook, format!("not installed ({name} is not ours)"))
             };
-            return Health::new(slot.hook, state);
         }
     };
-    let state = if slot.is_executable() {
-        State::InForce
+    let mut health = if slot.is_executable() {
+        Health::new(slot.hook, State::InForce)
     } else {
-        State::NotInForce(format!("{name} is not executable: git ignores it"))
+        Health::to_install(slot.hook, format!("{name} is not executable: git ignores it"))
     };
-    let mut health = Health::new(slot.hook, state);
     health.notes.extend((!shim.current).then(|| OLDER.to_owned()));
-    health.notes.extend(slot.has_kept.then(|| format!("{} runs first", slot.kept_name)));
+    health.notes.extend(slot.has_kept().then(|| about_kept(slot)));
     health.notes.extend(slot.is_chained().then(|| format!("another hook manager runs it as {name}")));
     if let Some(missing) = shim.binary.as_ref().filter(|path| !path.is_file()) {
         health.notes.push(format!("it was installed from {}, which is gone", shown(missing, &layout.top)));
     }
     health.binary = binary::found_by_hook(shim.binary.as_deref(), &layout.top, env);
     health
+}
+
+/// What becomes of the hook that was here before: our file runs it, if both can be run.
+fn about_kept(slot: &Slot) -> String {
+    let kept = &slot.kept_name;
+    match slot.kept_stand.idle() {
+        Some(why) => format!("{kept} is kept; {}", stays_idle(why)),
+        None if slot.is_executable() => format!("{kept} runs first"),
+        None => format!("{kept} is kept, and does not run either"),
+    }
 }
 
 fn of_block(slot: &Slot, layout: &Layout, env: &Environment) -> Health {
@@ -133,7 +152,7 @@ fn of_block(slot: &Slot, layout: &Layout, env: &Environment) -> Health {
         Found::Nothing if names_us(slot.text()) => {
             return Health::new(slot.hook, State::Doubtful(format!("{name} names bakstop, outside a block")));
         }
-        Found::Nothing => return Health::new(slot.hook, State::NotInForce("not installed".into())),
+        Found::Nothing => return Health::to_install(slot.hook, "not installed".into()),
     };
     let state = match condition {
         Condition::Current | Condition::Older => State::InForce,
@@ -157,7 +176,10 @@ fn unreached(slot: &Slot, husky: &Husky, layout: &Layout) -> Option<String> {
         return Some("husky is not prepared in this clone: run it (`npx husky`, or install the dependencies)".into());
     }
     if husky.direct {
-        return (!slot.is_executable()).then(|| format!("{} is not executable: git ignores it", slot.name));
+        return (!slot.is_executable()).then(|| {
+            let file = slot.name.as_pathspec(false);
+            format!("{} is not executable: git ignores it; make it so (`chmod +x {file}`)", slot.name)
+        });
     }
     let stub = layout.hooks.join(slot.hook.name());
     let is_there = binary::is_program(&stub) && layout.hooks.join("h").is_file();
@@ -167,21 +189,35 @@ fn unreached(slot: &Slot, husky: &Husky, layout: &Layout) -> Option<String> {
     })
 }
 
+/// What the environment does to the guard; what is worst sorts last.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Interference {
+    /// Some rules are passed over.
+    Weakens(String),
+    /// The guard cannot start, so nothing gets past it.
+    Blocks(String),
+    /// The guard is switched off.
+    Disarms(String),
+}
+
 /// What in the environment switches the guard off, or a part of it.
-pub fn disarmed(setup: &Setup, env: &Environment) -> Result<Vec<String>, Error> {
-    let mut reasons = Vec::new();
-    let is_zero = |name: &str| env.get(name).is_some_and(|value| value == "0");
-    if is_zero(SWITCH) {
-        reasons.push(format!("{SWITCH}=0 is set in this environment"));
+pub fn interference(setup: &Setup, env: &Environment) -> Result<Vec<Interference>, Error> {
+    let mut off = switched_off(setup, env)?;
+    if off.is_empty() {
+        // A guard that does not start reads no rules.
+        off.extend(skips(env));
     }
-    if let Some(rules) = env.get(SKIP) {
-        let rules = RepoPath::new(rules.as_encoded_bytes());
-        reasons.push(format!("{SKIP}={rules} is set in this environment"));
-    }
+    Ok(off)
+}
+
+fn switched_off(setup: &Setup, env: &Environment) -> Result<Vec<Interference>, Error> {
+    let zero = |name: &str| {
+        let is_zero = env.get(name).is_some_and(|value| value == "0");
+        is_zero.then(|| Interference::Disarms(format!("{name}=0 is set in this environment")))
+    };
+    let mut off: Vec<Interference> = zero(SWITCH).into_iter().collect();
     if matches!(setup, Setup::Husky(_)) {
-        if is_zero("HUSKY") {
-            reasons.push("HUSKY=0 is set in this environment".to_owned());
-        }
+        off.extend(zero("HUSKY"));
         let start = env
             .get("XDG_CONFIG_HOME")
             .map(PathBuf::from)
@@ -190,10 +226,26 @@ pub fn disarmed(setup: &Setup, env: &Environment) -> Result<Vec<String>, Error> 
         if let Some(path) = start
             && read_if_there(&path, Path::new(""))?.is_some_and(|text| switches_husky_off(&text))
         {
-            reasons.push(format!("{} sets HUSKY=0", RepoPath::new(path.into_os_string().into_encoded_bytes())));
+            let path = RepoPath::new(path.into_os_string().into_encoded_bytes());
+            off.push(Interference::Disarms(format!("{path} sets HUSKY=0")));
         }
     }
-    Ok(reasons)
+    Ok(off)
+}
+
+/// What `BAKSTOP_SKIP` does.
+fn skips(env: &Environment) -> Option<Interference> {
+    let named = env.text(SKIP)?;
+    let ids: Vec<&str> = named.split(',').map(str::trim).filter(|id| !id.is_empty()).collect();
+    if let Some(unknown) = ids.iter().find(|id| rules::find(id).is_none()) {
+        return Some(Interference::Blocks(format!("{SKIP} names no rule {}", RepoPath::from(*unknown))));
+    }
+    let skipped: Vec<&str> = RULES.iter().map(|rule| rule.id).filter(|id| ids.contains(id)).collect();
+    match skipped.len() {
+        0 => None,
+        some if some < RULES.len() => Some(Interference::Weakens(format!("{} ({SKIP})", skipped.join(", ")))),
+        _ => Some(Interference::Disarms(format!("{SKIP} names every rule"))),
+    }
 }
 
 /// Whether a line of husky's start file sets `HUSKY=0`.
@@ -218,6 +270,22 @@ mod tests {
         ] {
             assert_eq!(switches_husky_off(text.as_bytes()), off, "{text}");
         }
+    }
+
+    #[test]
+    fn what_is_skipped_weakens_blocks_or_disarms() {
+        let skips = |value: &str| skips(&[(SKIP, value)].into_iter().collect());
+        let every = RULES.map(|rule| rule.id).join(",");
+        for (value, expected) in [
+            (" , ", None),
+            ("stray-backup", Some(Interference::Weakens("stray-backup (BAKSTOP_SKIP)".into()))),
+            ("stray-backup, \u{1b}x", Some(Interference::Blocks("BAKSTOP_SKIP names no rule \\u{001b}x".into()))),
+            (&every, Some(Interference::Disarms("BAKSTOP_SKIP names every rule".into()))),
+        ] {
+            assert_eq!(skips(value), expected, "{value}");
+        }
+        assert!(Interference::Weakens("z".into()) < Interference::Blocks("y".into()));
+        assert!(Interference::Blocks("z".into()) < Interference::Disarms("y".into()));
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crate::error::Error;
 use crate::hooks::block::{self, Block, Condition, Found};
-use crate::hooks::setup::{Foreign, Setup};
+use crate::hooks::setup::{Foreign, Guard, Setup};
 use crate::hooks::shim::{self, Author};
 use crate::hooks::slot::{Place, Slot, Stand};
 use crate::hooks::{find, shown};
@@ -31,6 +31,8 @@ pub enum Edit {
         hook: PathBuf,
         /// Its second name.
         kept: PathBuf,
+        /// Why git passed it over so far, if it did.
+        idle: Option<&'static str>,
     },
     /// A hook that was kept gets its name back.
     PutBack {
@@ -95,8 +97,9 @@ impl Edit {
             Self::Write { path, how: How::TakeBlockOut, .. } => {
                 format!("{} the block of bakstop out of {}", verb("took", "take"), file(path))
             }
-            Self::Keep { hook, kept } => {
-                format!("{} {} as {}; it runs first", verb("kept", "keep"), file(hook), file(kept))
+            Self::Keep { hook, kept, idle } => {
+                let then = idle.map_or("it runs first".to_owned(), stays_idle);
+                format!("{} {} as {}; {then}", verb("kept", "keep"), file(hook), file(kept))
             }
             Self::PutBack { kept, hook } => {
                 format!("{} {} back as {}", verb("put", "put"), file(kept), file(hook))
@@ -137,9 +140,14 @@ pub fn install(setup: &Setup, place: &Place, binary: Option<&Path>) -> Result<Ve
 
 /// What is said where another program owns the hooks.
 pub fn refuse(foreign: &Foreign) -> Error {
-    let next =
-        if foreign.names_us { "bakstop is named there already, so there is nothing to add" } else { &foreign.by_hand };
+    let named = foreign.guard == Guard::Named;
+    let next = if named { "bakstop is named there already, so there is nothing to add" } else { &foreign.by_hand };
     Error::new(INSTALL, &foreign.cause).help(format!("nothing was changed; {next}"))
+}
+
+/// What is said of a hook that is kept although git passes it over.
+pub fn stays_idle(why: &str) -> String {
+    format!("it is {why}, so it did not run and does not")
 }
 
 /// The changes, one a line, before or after they are made.
@@ -175,7 +183,7 @@ fn install_file(slot: &Slot, binary: Option<&Path>) -> Result<Vec<Edit>, Error> 
         (_, Author::BakstopAndOthers) => Err(edited(INSTALL, slot)),
         (_, Author::Bakstop(_)) => Err(Error::new(INSTALL, format!("{} is a link to a hook of bakstop", slot.name))
             .help("remove the link, then install")),
-        (_, Author::Others) if slot.has_kept => {
+        (_, Author::Others) if slot.has_kept() => {
             Err(Error::new(INSTALL, format!("{} is not ours, and {} is there as well", slot.name, slot.kept_name))
                 .help("keep the one that you want as the first, remove the other, then install"))
         }
@@ -184,7 +192,8 @@ fn install_file(slot: &Slot, binary: Option<&Path>) -> Result<Vec<Edit>, Error> 
                 .help(by_hand(slot)))
         }
         (_, Author::Others) => {
-            Ok(vec![Edit::Keep { hook: slot.path.clone(), kept: slot.kept.clone() }, write(How::Replace)])
+            let (hook, kept) = (slot.path.clone(), slot.kept.clone());
+            Ok(vec![Edit::Keep { hook, kept, idle: slot.stand.idle() }, write(How::Replace)])
         }
     }
 }
@@ -193,10 +202,10 @@ fn install_file(slot: &Slot, binary: Option<&Path>) -> Result<Vec<Edit>, Error> 
 fn uninstall_file(slot: &Slot) -> Result<Vec<Edit>, Error> {
     let put_back = Edit::PutBack { kept: slot.kept.clone(), hook: slot.path.clone() };
     match (&slot.stand, slot.author()) {
-        (Stand::File { .. }, Author::Bakstop(_)) if !slot.has_kept => Ok(vec![Edit::Remove(slot.path.clone())]),
-        (Stand::File { .. }, Author::Bakstop(_)) | (Stand::Nothing, _) if slot.has_kept => Ok(vec![put_back]),
+        (Stand::File { .. }, Author::Bakstop(_)) if !slot.has_kept() => Ok(vec![Edit::Remove(slot.path.clone())]),
+        (Stand::File { .. }, Author::Bakstop(_)) | (Stand::Nothing, _) if slot.has_kept() => Ok(vec![put_back]),
         (_, Author::BakstopAndOthers) => Err(edited(UNINSTALL, slot)),
-        (_, _) if slot.has_kept => Err(Error::new(
+        (_, _) if slot.has_kept() => Err(Error::new(
             UNINSTALL,
             format!("{} is not ours any more, and {} is still kept", slot.name, slot.kept_name),
         )
@@ -270,8 +279,9 @@ fn by_hand(slot: &Slot) -> String {
 }
 
 fn edited(doing: &str, slot: &Slot) -> Error {
-    let help = if slot.has_kept {
-        format!("move your lines into {}, which runs first, remove {}, then try again", slot.kept_name, slot.name)
+    let help = if slot.has_kept() {
+        let runs = if slot.kept_stand.idle().is_none() { "which runs first" } else { "make that executable" };
+        format!("move your lines into {}, {runs}, remove {}, then try again", slot.kept_name, slot.name)
     } else {
         format!("move your lines elsewhere, remove {}, then try again", slot.name)
     };
@@ -336,7 +346,7 @@ mod tests {
             path: "/r/h/pre-commit".into(),
             stand,
             kept: "/r/h/pre-commit.before-bakstop".into(),
-            has_kept,
+            kept_stand: if has_kept { file(MINE, 0o755) } else { Stand::Nothing },
             name: RepoPath::from("h/pre-commit"),
             kept_name: RepoPath::from("h/pre-commit.before-bakstop"),
         }
@@ -361,14 +371,16 @@ mod tests {
     #[test]
     fn what_installing_does_with_what_is_there() {
         let keeps = "would keep h/pre-commit as h/pre-commit.before-bakstop; it runs first\nwould write h/pre-commit\n";
+        let idle = |why| keeps.replace("it runs first", &format!("it is {why}, so it did not run and does not"));
         for (stand, has_kept, expected) in [
             (Stand::Nothing, false, "would create h/pre-commit\n"),
             (Stand::Nothing, true, "would create h/pre-commit\n"),
             (file(MINE, 0o755), false, keeps),
-            (file(MINE, 0o644), false, keeps),
+            (file(MINE, 0o644), false, &idle("not executable")),
             (file("", 0o755), false, keeps),
-            (Stand::Link(Some(MINE.into())), false, keeps),
-            (Stand::Link(None), false, keeps),
+            (Stand::Link(Some((MINE.into(), 0o755))), false, keeps),
+            (Stand::Link(Some((MINE.into(), 0o644))), false, &idle("not executable")),
+            (Stand::Link(None), false, &idle("a link that leads to no file")),
             (file(shim(), 0o755), true, ""),
             (file(shim(), 0o644), true, "would write h/pre-commit\n"),
             (file(shim::render(Hook::PreCommit, None), 0o755), false, "would write h/pre-commit\n"),
@@ -383,7 +395,7 @@ mod tests {
             (Stand::Other, false, "h/pre-commit is not a file"),
             (file(MINE, 0o755), true, "h/pre-commit is not ours, and h/pre-commit.before-bakstop is there as well"),
             (file([&shim(), MINE].concat(), 0o755), true, "h/pre-commit was edited after bakstop wrote it"),
-            (Stand::Link(Some(shim())), false, "h/pre-commit is a link to a hook of bakstop"),
+            (Stand::Link(Some((shim(), 0o755))), false, "h/pre-commit is a link to a hook of bakstop"),
             (
                 file("#!/bin/sh\ncase $(basename \"$0\") in pre-commit) npm test ;; esac\n", 0o755),
                 false,
@@ -411,7 +423,7 @@ mod tests {
                 Err("h/pre-commit is not ours any more, and h/pre-commit.before-bakstop is still kept"),
             ),
             (file([&shim(), MINE].concat(), 0o755), false, Err("h/pre-commit was edited after bakstop wrote it")),
-            (Stand::Link(Some(MINE.into())), false, Ok("")),
+            (Stand::Link(Some((MINE.into(), 0o755))), false, Ok("")),
         ] {
             let done = uninstalled(&slot(stand.clone(), has_kept));
             let done = done.as_deref().map_err(Error::cause);

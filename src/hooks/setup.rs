@@ -8,8 +8,10 @@ use std::path::{Path, PathBuf};
 use crate::error::Error;
 use crate::git::Git;
 use crate::git::layout::{self, HooksPath, Layout, Scope};
+use crate::hooks::block::{self, Found};
+use crate::hooks::by_hand;
 use crate::hooks::manager::{MANAGERS, Manager};
-use crate::hooks::shim::Author;
+use crate::hooks::shim::{self, Author};
 use crate::hooks::slot::Place;
 use crate::hooks::{Hook, find, read_if_there, shown};
 use crate::path::{RepoPath, shell_quote};
@@ -21,7 +23,7 @@ pub enum Choice {
     Detect,
     /// Hook files, although a configuration of a hook manager is there.
     Native,
-    /// Husky, although it is not prepared in this clone.
+    /// Husky, although nothing but a directory of that name says so.
     Husky,
 }
 
@@ -59,13 +61,44 @@ pub struct Foreign {
     pub cause: String,
     /// The lines to add by hand, and where.
     pub by_hand: String,
-    /// Whether the place for the lines names bakstop already.
-    pub names_us: bool,
+    /// What is known of the guard there.
+    pub guard: Guard,
+}
+
+/// What can be known of a guard that others run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Guard {
+    /// The place for the lines names bakstop already.
+    Named,
+    /// It does not.
+    NotNamed,
+    /// git runs no hook at all.
+    SwitchedOff,
+}
+
+impl Guard {
+    fn named(named: bool) -> Self {
+        if named { Self::Named } else { Self::NotNamed }
+    }
 }
 
 impl Setup {
     /// Finds out how the repository runs its hooks.
     pub fn find(layout: &Layout, git: &Git, choice: Choice) -> Result<Self, Error> {
+        let mut setup = Self::chosen(layout, git, choice)?;
+        let flag = match choice {
+            Choice::Detect => None,
+            Choice::Native => Some("--native"),
+            Choice::Husky => Some("--husky"),
+        };
+        if let (Self::Foreign(foreign), Some(flag)) = (&mut setup, flag) {
+            let why = if foreign.guard == Guard::SwitchedOff { "runs no hook" } else { "looks nowhere else for hooks" };
+            foreign.by_hand = format!("{flag} does not help here, because git {why}; {}", foreign.by_hand);
+        }
+        Ok(setup)
+    }
+
+    fn chosen(layout: &Layout, git: &Git, choice: Choice) -> Result<Self, Error> {
         if let Some(foreign) = layout.hooks_path.as_ref().and_then(|setting| elsewhere(layout, setting)) {
             return Ok(Self::Foreign(foreign));
         }
@@ -84,12 +117,17 @@ impl Setup {
                 shown(&husky.directory, &layout.top)
             ))),
             (Some(husky), _) => Ok(Self::Husky(husky)),
-            (None, Choice::Husky) => {
-                Err(Error::new("use husky", "core.hooksPath does not lead to it, and there is no .husky directory")
-                    .help("set husky up first: `npx husky init`"))
-            }
+            (None, Choice::Husky) => Err(no_husky(layout)),
             (None, choice) => native(layout, choice),
         }
+    }
+}
+
+fn no_husky(layout: &Layout) -> Error {
+    match &layout.hooks_path {
+        Some(setting) => Error::new("use husky", format!("core.hooksPath is \"{}\", not husky's", setting.value))
+            .help("let husky set it first: `npx husky`"),
+        None => Error::new("use husky", "there is no .husky directory").help("set husky up first: `npx husky init`"),
     }
 }
 
@@ -134,7 +172,7 @@ fn native(layout: &Layout, choice: Choice) -> Result<Setup, Error> {
     }
     let place = shown(&directory, &layout.top);
     let cause = format!("git takes the hooks from {place}, outside this repository: others may share them");
-    Ok(Setup::Foreign(Foreign { cause, by_hand: lines_for_scripts(layout), names_us: scripts_name_us(&directory) }))
+    Ok(Setup::Foreign(Foreign { cause, by_hand: lines_for_scripts(layout), guard: scripts_guard(&directory) }))
 }
 
 /// Whether git already runs a hook file of ours: then that is how it is, whatever else is configured.
@@ -146,14 +184,12 @@ fn is_ours(layout: &Layout) -> Result<bool, Error> {
 /// A `core.hooksPath` that is not this repository's own, or that switches hooks off.
 fn elsewhere(layout: &Layout, setting: &HooksPath) -> Option<Foreign> {
     let (value, origin) = (&setting.value, &setting.origin);
-    let own = shell_quote(layout.default_hooks().as_os_str().as_bytes()).into_owned();
     let off = value.as_bytes().is_empty() || (layout.hooks.exists() && !layout.hooks.is_dir());
     if off {
-        let cause = format!("hooks are switched off: core.hooksPath is \"{value}\" ({origin})");
-        let by_hand = format!(
-            "switch them on for this repository, then install:\n  git config core.hooksPath {own}\n  bakstop install"
-        );
-        return Some(Foreign { cause, by_hand, names_us: false });
+        let value = if value.as_bytes().is_empty() { "empty".to_owned() } else { value.to_string() };
+        let cause = format!("hooks are switched off: core.hooksPath is {value} ({origin})");
+        let by_hand = format!("switch them on, then install:\n{}", own_hooks(layout, setting));
+        return Some(Foreign { cause, by_hand, guard: Guard::SwitchedOff });
     }
     let reach = match setting.scope {
         Scope::Repository => return None,
@@ -162,11 +198,22 @@ fn elsewhere(layout: &Layout, setting: &HooksPath) -> Option<Foreign> {
         Scope::Run => "for this run only",
     };
     let cause = format!("core.hooksPath is \"{value}\", set {reach} ({origin})");
-    let by_hand = format!(
-        "{}\nor give this repository hooks of its own, then install:\n  git config core.hooksPath {own}\n  bakstop install",
-        lines_for_scripts(layout)
-    );
-    Some(Foreign { cause, by_hand, names_us: scripts_name_us(&layout.hooks) })
+    let (lines, own) = (lines_for_scripts(layout), own_hooks(layout, setting));
+    let by_hand = format!("{lines}\nor give this repository hooks of its own, then install:\n{own}");
+    Some(Foreign { cause, by_hand, guard: scripts_guard(&layout.hooks) })
+}
+
+/// The commands after which git runs the hooks in `.git/hooks`, and ours among them.
+fn own_hooks(layout: &Layout, setting: &HooksPath) -> String {
+    let origin = setting.origin.file_name();
+    let command = match setting.scope {
+        Scope::Run => "# without that setting, which holds for this run only".to_owned(),
+        // What is set here can be unset here, and nothing is left that names a place of this machine.
+        Scope::Repository if origin == b"config.worktree" => "git config --worktree --unset core.hooksPath".to_owned(),
+        Scope::Repository if origin == b"config" => "git config --unset core.hooksPath".to_owned(),
+        _ => format!("git config core.hooksPath {}", shell_quote(layout.default_hooks().as_os_str().as_bytes())),
+    };
+    format!("  {command}\n  bakstop install")
 }
 
 /// What to add to hooks that are scripts of somebody else.
@@ -179,8 +226,9 @@ fn lines_for_scripts(layout: &Layout) -> String {
     text + "(a script that does not exist yet begins with the line `#!/bin/sh`, and needs `chmod +x`)"
 }
 
-fn scripts_name_us(directory: &Path) -> bool {
-    Hook::ALL.iter().all(|hook| names_us(&std::fs::read(directory.join(hook.name())).unwrap_or_default()))
+fn scripts_guard(directory: &Path) -> Guard {
+    let named = |hook: &Hook| names_us(&std::fs::read(directory.join(hook.name())).unwrap_or_default());
+    Guard::named(Hook::ALL.iter().all(named))
 }
 
 /// Whether a text calls the guard, as far as one can see without running it.
@@ -208,13 +256,14 @@ fn managed(layout: &Layout) -> Result<Option<Foreign>, Error> {
 
 fn foreign(manager: &Manager, evidence: &RepoPath, read: impl Fn(&str) -> Option<Vec<u8>>) -> Foreign {
     let existing = manager.configuration.iter().find_map(|name| Some((*name, read(name)?)));
-    let (place, text) = existing.unwrap_or((manager.configuration[0], Vec::new()));
-    let mut by_hand = format!("add these lines to {place} by hand:\n\n{}", manager.lines);
+    let existing = existing.as_ref().map(|(name, text)| (*name, &text[..]));
+    let mut by_hand = by_hand::advice(manager.style, existing);
     if let Some(then) = manager.then {
         by_hand += &format!("\nand then run: {then}");
     }
     let cause = format!("{} manages the hooks of this repository ({evidence})", manager.name);
-    Foreign { cause, by_hand: by_hand.trim_end().to_owned(), names_us: names_us(&text) }
+    let guard = Guard::named(existing.is_some_and(|(_, text)| names_us(text)));
+    Foreign { cause, by_hand: by_hand.trim_end().to_owned(), guard }
 }
 
 /// Husky, if `core.hooksPath` leads to it.
@@ -230,6 +279,17 @@ fn configured_husky(layout: &Layout) -> Option<Husky> {
     (ours && (stubs || direct)).then(|| Husky { directory: directory.to_owned(), direct: !stubs, prepared: true })
 }
 
+/// Whether an earlier installation put the guard into a directory of husky: that settles what the repository uses.
+fn holds_ours(directory: &Path, layout: &Layout) -> Result<bool, Error> {
+    for hook in Hook::ALL {
+        let text = read_if_there(&directory.join(hook.name()), &layout.top)?.unwrap_or_default();
+        if matches!(block::look(&text, hook), Found::Block(_)) || shim::author(&text, hook) != Author::Others {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
 /// Husky, if the repository uses it although nothing in this clone does yet.
 fn unprepared_husky(layout: &Layout, git: &Git, choice: Choice) -> Result<Option<Husky>, Error> {
     let depends = |directory: &Path| -> Result<bool, Error> {
@@ -239,12 +299,12 @@ fn unprepared_husky(layout: &Layout, git: &Git, choice: Choice) -> Result<Option
     let wanted = choice == Choice::Husky || depends(&layout.top)?;
     let mut directories = Vec::new();
     for path in tracked_husky(layout, git)? {
-        if wanted || path.parent().map_or(Ok(false), depends)? {
+        if wanted || path.parent().map_or(Ok(false), depends)? || holds_ours(&path, layout)? {
             directories.push(path);
         }
     }
     let usual = layout.top.join(".husky");
-    if directories.is_empty() && usual.is_dir() && wanted {
+    if directories.is_empty() && usual.is_dir() && (wanted || holds_ours(&usual, layout)?) {
         directories.push(usual);
     }
     match directories.as_slice() {

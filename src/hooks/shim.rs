@@ -12,6 +12,9 @@ const MARK: &[u8] = b"# bakstop-hook ";
 /// The line that names the program.
 const INSTALLED: &[u8] = b"\ninstalled=";
 
+/// What stands in the lines that a file without a program of its own does not need.
+const ABOUT_BINARY: [&str; 2] = ["@BINARY@", "\"$installed\""];
+
 /// A hook file that we wrote.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Shim {
@@ -35,9 +38,12 @@ pub enum Author {
 /// The hook file; `binary` is the program that it tries first, absolute. A file that is shared names none.
 pub fn render(hook: Hook, binary: Option<&Path>) -> Vec<u8> {
     let text = TEXT.replace("@HOOK@", hook.name()).replace("@COMMAND@", hook.command());
+    let Some(binary) = binary else {
+        let shared = text.split_inclusive('\n').filter(|line| !ABOUT_BINARY.iter().any(|name| line.contains(name)));
+        return seal(shared.collect::<String>().as_bytes());
+    };
     let (before, after) = text.split_once("@BINARY@").unwrap_or((&text, ""));
-    let binary = binary.map(|path| path.as_os_str().as_bytes()).unwrap_or_default();
-    seal(&[before.as_bytes(), &quote(binary), after.as_bytes()].concat())
+    seal(&[before.as_bytes(), &quote(binary.as_os_str().as_bytes()), after.as_bytes()].concat())
 }
 
 /// Reads a hook file.
@@ -110,6 +116,19 @@ mod tests {
         let edited = [&older[..], b"npm test\n"].concat();
         assert_eq!(author(&edited, Hook::PreCommit), Author::BakstopAndOthers);
         assert_eq!(author(b"#!/bin/sh\nbakstop hook pre-commit\n", Hook::PreCommit), Author::Others);
+    }
+
+    #[test]
+    fn a_shared_shim_has_no_line_about_a_program_of_this_machine() {
+        let (shared, own) = (render(Hook::PreCommit, None), render(Hook::PreCommit, Some(Path::new("/b"))));
+        let lines = |text: Vec<u8>| String::from_utf8(text).unwrap().lines().skip(2).map(str::to_owned).collect();
+        let (shared, own): (Vec<String>, Vec<String>) = (lines(shared), lines(own));
+        let rest: Vec<String> = own.iter().filter(|line| !line.contains("installed")).cloned().collect();
+        assert_eq!((shared.len() + 2, shared), (own.len(), rest));
+        // As versions before wrote it.
+        let older = seal(b"#!/bin/sh\n# bakstop-hook @DIGEST@, of another time\ninstalled=''\n");
+        let expected = Shim { binary: None, current: false };
+        assert_eq!(author(&older, Hook::PreCommit), Author::Bakstop(expected));
     }
 
     #[test]

@@ -22,10 +22,22 @@ pub enum Stand {
         /// Its permission bits.
         mode: u32,
     },
-    /// A symbolic link, and the bytes behind it, if it leads to a file.
-    Link(Option<Vec<u8>>),
+    /// A symbolic link, and the bytes and permission bits behind it, if it leads to a file.
+    Link(Option<(Vec<u8>, u32)>),
     /// A directory, or worse.
     Other,
+}
+
+impl Stand {
+    /// Why git passes it over as a hook; `None` if it would run it.
+    pub fn idle(&self) -> Option<&'static str> {
+        match self {
+            Self::File { mode, .. } | Self::Link(Some((_, mode))) => (mode & 0o111 == 0).then_some("not executable"),
+            Self::Link(None) => Some("a link that leads to no file"),
+            Self::Nothing => Some("missing"),
+            Self::Other => Some("not a file"),
+        }
+    }
 }
 
 /// The place of one hook.
@@ -39,8 +51,8 @@ pub struct Slot {
     pub stand: Stand,
     /// Where the hook that was there before is kept.
     pub kept: PathBuf,
-    /// Whether one is kept.
-    pub has_kept: bool,
+    /// What stands there.
+    pub kept_stand: Stand,
     /// The file, as it is shown.
     pub name: RepoPath,
     /// The kept file, as it is shown.
@@ -132,7 +144,7 @@ impl Slot {
         Ok(Self {
             hook,
             stand: stand(&path, top)?,
-            has_kept: stand(&kept, top)? != Stand::Nothing,
+            kept_stand: stand(&kept, top)?,
             name: shown(&path, top),
             kept_name: shown(&kept, top),
             path,
@@ -143,7 +155,7 @@ impl Slot {
     /// The bytes of the hook, through a link if it is one.
     pub fn text(&self) -> &[u8] {
         match &self.stand {
-            Stand::File { text, .. } | Stand::Link(Some(text)) => text,
+            Stand::File { text, .. } | Stand::Link(Some((text, _))) => text,
             _ => &[],
         }
     }
@@ -155,7 +167,12 @@ impl Slot {
 
     /// Whether git would run the file.
     pub fn is_executable(&self) -> bool {
-        matches!(self.stand, Stand::File { mode, .. } if mode & 0o111 != 0)
+        self.stand.idle().is_none()
+    }
+
+    /// Whether a hook that was here before is kept.
+    pub fn has_kept(&self) -> bool {
+        self.kept_stand != Stand::Nothing
     }
 
     /// Whether another manager runs our file from here.
@@ -177,7 +194,8 @@ fn stand(path: &Path, top: &Path) -> Result<Stand, Error> {
     };
     if metadata.is_symlink() {
         // A link that leads nowhere is no hook, and is kept like one.
-        return Ok(Stand::Link(std::fs::read(path).ok()));
+        let mode = path.metadata().map(|behind| behind.permissions().mode() & 0o7777);
+        return Ok(Stand::Link(std::fs::read(path).ok().zip(mode.ok())));
     }
     if !metadata.is_file() {
         return Ok(Stand::Other);

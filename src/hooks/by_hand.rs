@@ -1,0 +1,303 @@
+//! The lines that a person adds to the configuration of a hook manager, fitted to what stands there: a key that comes
+//! twice breaks the file, or silently replaces the team's own hooks.
+
+use crate::hooks::Hook;
+
+/// How a manager is configured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Style {
+    /// lefthook: jobs for each hook.
+    Lefthook,
+    /// pre-commit and prek: a list of repositories.
+    Repos,
+    /// simple-git-hooks: a command for each hook.
+    SimpleGitHooks,
+    /// Husky 4: the same, below `hooks`.
+    Husky4,
+}
+
+const REPO: [&str; 9] = [
+    "- repo: local",
+    "  hooks:",
+    "    - id: bakstop",
+    "      name: bakstop",
+    "      entry: bakstop hook pre-commit",
+    "      language: system",
+    "      pass_filenames: false",
+    "      always_run: true",
+    "      stages: [pre-commit, pre-merge-commit]",
+];
+
+const REPO_IN_TOML: &str = "\
+[[repos]]
+repo = \"local\"
+
+[[repos.hooks]]
+id = \"bakstop\"
+name = \"bakstop\"
+entry = \"bakstop hook pre-commit\"
+language = \"system\"
+pass_filenames = false
+always_run = true
+stages = [\"pre-commit\", \"pre-merge-commit\"]
+";
+
+/// Why the guard goes last.
+const LAST: &str = "so that it also judges what the others stage";
+
+/// What to do by hand; `existing` is the file that configures the manager, and its bytes.
+pub fn advice(style: Style, existing: Option<(&str, &[u8])>) -> String {
+    let Some((file, text)) = existing else {
+        let (file, text) = whole(style);
+        return format!("write this into a new file {file}:\n\n{text}");
+    };
+    let text = String::from_utf8_lossy(text);
+    let is = |ending: &str| file.rsplit('.').next().is_some_and(|found| found.starts_with(ending));
+    let at_its_end = |lines: &str| format!("add this at the end of {file} by hand:\n\n{lines}");
+    match style {
+        Style::Repos if is("toml") => at_its_end(REPO_IN_TOML),
+        Style::Repos => repos(file, &text),
+        Style::Lefthook if is("toml") => {
+            let job = |hook: Hook| {
+                let name = hook.name();
+                format!("[[{name}.jobs]]\nname = \"bakstop\"\nrun = \"bakstop hook {name}\"\n")
+            };
+            at_its_end(&Hook::ALL.map(job).join("\n"))
+        }
+        Style::Lefthook if is("json") => {
+            let job = |hook: Hook| {
+                let name = hook.name();
+                format!(
+                    "as the last of `jobs` in `{name}`:\n\n  {{ \"name\": \"bakstop\", \"run\": \"bakstop hook {name}\" }}\n"
+                )
+            };
+            format!("add this to {file} by hand, {LAST}, {}", Hook::ALL.map(job).join("\nand this, "))
+        }
+        Style::Lefthook => lefthook(file, &text),
+        Style::SimpleGitHooks | Style::Husky4 => commands(style, file, &text),
+    }
+}
+
+/// A file of its own, where the manager has none yet.
+fn whole(style: Style) -> (&'static str, String) {
+    match style {
+        Style::Lefthook => ("lefthook.yml", Hook::ALL.map(section_of_lefthook).concat()),
+        Style::Repos => (".pre-commit-config.yaml", format!("repos:\n{}", indented(&REPO, 2))),
+        Style::SimpleGitHooks => (".simple-git-hooks.json", format!("{{\n{}}}\n", indented(&pairs(""), 2))),
+        Style::Husky4 => (".huskyrc.json", format!("{{\n  \"hooks\": {{\n{}  }}\n}}\n", indented(&pairs(""), 4))),
+    }
+}
+
+fn repos(file: &str, text: &str) -> String {
+    let Some(section) = section(text, "repos") else {
+        return format!("add this at the end of {file} by hand:\n\nrepos:\n{}", indented(&REPO, 2));
+    };
+    let indent = section.iter().find_map(|line| item(line)).unwrap_or(2);
+    format!("add this to {file} by hand, as the last entry under `repos:`:\n\n{}", indented(&REPO, indent))
+}
+
+fn lefthook(file: &str, text: &str) -> String {
+    let part = |hook: Hook| {
+        let name = hook.name();
+        let Some(section) = section(text, name) else {
+            return format!("at its end:\n\n{}", section_of_lefthook(hook));
+        };
+        let keys = section.iter().find(|line| !is_blank(line)).map_or(2, |line| indent(line));
+        let Some(jobs) = section.iter().position(|line| is_key(line.trim_start(), "jobs")) else {
+            return format!("as a part of `{name}:`:\n\n{}", job_of_lefthook(hook, Some(keys), keys + 2));
+        };
+        let items = section[jobs + 1..].iter().find_map(|line| item(line)).unwrap_or(keys + 2);
+        format!("as the last job under `{name}:`, {LAST}:\n\n{}", job_of_lefthook(hook, None, items))
+    };
+    format!("add this to {file} by hand, {}", Hook::ALL.map(part).join("\nand this, "))
+}
+
+fn section_of_lefthook(hook: Hook) -> String {
+    format!("{}:\n{}", hook.name(), job_of_lefthook(hook, Some(2), 4))
+}
+
+/// The job, below the key `jobs` if that is missing; both stand at these columns.
+fn job_of_lefthook(hook: Hook, jobs: Option<usize>, items: usize) -> String {
+    let jobs = jobs.map(|column| indented(&["jobs:"], column)).unwrap_or_default();
+    let run = format!("  run: bakstop hook {}", hook.name());
+    jobs + &indented(&["- name: bakstop", &run], items)
+}
+
+/// Commands as strings. package.json holds them below a key; other files are theirs alone.
+fn commands(style: Style, file: &str, text: &str) -> String {
+    let keys: &[&str] = match (style, file) {
+        (Style::SimpleGitHooks, "package.json") => &["simple-git-hooks"],
+        (Style::SimpleGitHooks, _) => &[],
+        (_, "package.json") => &["husky", "hooks"],
+        (_, _) => &["hooks"],
+    };
+    // In package.json, a string is a dependency of that name.
+    let is_there = |key: &&&str| values(text, key).any(|value| file != "package.json" || value.starts_with('{'));
+    let present = keys.iter().take_while(is_there).count();
+    let (present, missing) = keys.split_at(present);
+    let place = match present {
+        [] => file.to_owned(),
+        present => format!("`{}` in {file}", present.join(".")),
+    };
+    let mut lines = pairs(if missing.is_empty() { text } else { "" }).to_vec();
+    for key in missing.iter().rev() {
+        lines = lines.iter().map(|line| format!("  {line}")).collect();
+        lines.insert(0, format!("\"{key}\": {{"));
+        lines.push("}".to_owned());
+    }
+    // A line that names what is there already replaces it.
+    let verb = if lines.iter().any(|line| line.contains(NOW)) { "let it say" } else { "add" };
+    format!("edit {place} by hand, and {verb} this:\n\n{}", indented(&lines, 2))
+}
+
+/// Stands for the command that a hook has already.
+const NOW: &str = "<what is there now>";
+
+fn pairs(text: &str) -> [String; 2] {
+    let pair = |hook: Hook| {
+        let name = hook.name();
+        let now = if values(text, name).next().is_some() { format!("{NOW} && ") } else { String::new() };
+        format!("\"{name}\": \"{now}bakstop hook {name}\"")
+    };
+    let [first, second] = Hook::ALL.map(pair);
+    [first + ",", second]
+}
+
+/// What follows a key and its colon, wherever it stands: JSON, or a script.
+fn values<'a>(text: &'a str, key: &'a str) -> impl Iterator<Item = &'a str> {
+    let quotes = ['"', '\''];
+    text.match_indices(key).filter_map(move |(at, _)| {
+        let whole = !text[..at].ends_with(|before: char| before.is_alphanumeric() || "-_.".contains(before));
+        let rest = text[at + key.len()..].trim_start_matches(quotes).trim_start();
+        rest.strip_prefix(':').filter(|_| whole).map(str::trim_start)
+    })
+}
+
+/// The lines below a key at the left margin of a YAML file.
+fn section<'a>(text: &'a str, key: &str) -> Option<Vec<&'a str>> {
+    let mut lines = text.lines().skip_while(|line| !is_key(line, key));
+    lines.next()?;
+    Some(lines.take_while(|line| line.is_empty() || line.starts_with([' ', '\t', '#', '-'])).collect())
+}
+
+fn is_key(line: &str, key: &str) -> bool {
+    line.split_once(':').is_some_and(|(name, _)| name.trim_end().trim_matches(['"', '\'']) == key)
+}
+
+fn is_blank(line: &str) -> bool {
+    line.trim().is_empty() || line.trim_start().starts_with('#')
+}
+
+fn indent(line: &str) -> usize {
+    line.len() - line.trim_start().len()
+}
+
+/// The column of the dash, if the line begins an item of a list.
+fn item(line: &str) -> Option<usize> {
+    line.trim_start().starts_with("- ").then(|| indent(line))
+}
+
+fn indented(lines: &[impl AsRef<str>], column: usize) -> String {
+    lines.iter().map(|line| format!("{:column$}{}\n", "", line.as_ref())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(style: Style, file: &str, text: &str) -> String {
+        advice(style, Some((file, text.as_bytes())))
+    }
+
+    /// The lines to paste.
+    fn lines(advice: &str) -> &str {
+        advice.split_once(":\n\n").unwrap().1
+    }
+
+    #[test]
+    fn a_key_that_is_there_is_not_printed_again() {
+        for (text, indent) in [
+            ("repos:\n- repo: x\n  hooks:\n    - id: y\n", ""),
+            ("repos:\n-   repo: x\n    hooks:\n    -   id: y\n", ""),
+            ("# x\r\nfail_fast: true\r\nrepos:  # ours\r\n\r\n    - repo: x\r\n", "    "),
+            ("\"repos\":\n", "  "),
+        ] {
+            let advice = told(Style::Repos, ".pre-commit-config.yaml", text);
+            let place = "add this to .pre-commit-config.yaml by hand, as the last entry under `repos:`:\n\n";
+            let expected = format!("{place}{indent}- repo: local\n{indent}  hooks:\n{indent}    - id: bakstop\n");
+            assert!(advice.starts_with(&expected), "{advice}");
+        }
+        let advice = told(Style::Repos, ".pre-commit-config.yaml", "fail_fast: true\n");
+        assert!(lines(&advice).starts_with("repos:\n  - repo: local\n"), "{advice}");
+        assert!(lines(&told(Style::Repos, "prek.toml", "[[repos]]\n")).starts_with("[[repos]]\n"));
+    }
+
+    #[test]
+    fn a_job_goes_below_the_jobs_that_are_there() {
+        let yaml = |text| told(Style::Lefthook, "lefthook.yml", text);
+        assert_eq!(
+            yaml("pre-commit:\n  parallel: true\n  jobs:\n  - run: a\npre-push:\n"),
+            "add this to lefthook.yml by hand, as the last job under `pre-commit:`, so that it also judges what the \
+             others stage:\n\n  - name: bakstop\n    run: bakstop hook pre-commit\n\n\
+             and this, at its end:\n\npre-merge-commit:\n  jobs:\n    - name: bakstop\n      \
+             run: bakstop hook pre-merge-commit\n"
+        );
+        let both = yaml("pre-merge-commit:\n  jobs:\npre-commit:\n   # x\n   commands:\n     a:\n");
+        assert!(both.contains("as a part of `pre-commit:`:\n\n   jobs:\n     - name: bakstop\n"), "{both}");
+        assert!(both.contains("last job under `pre-merge-commit:`"), "{both}");
+        let toml = told(Style::Lefthook, ".lefthook.toml", "");
+        assert!(lines(&toml).starts_with("[[pre-commit.jobs]]\nname = \"bakstop\"\n"), "{toml}");
+        let json = told(Style::Lefthook, "lefthook.jsonc", "{}");
+        assert!(json.contains("  { \"name\": \"bakstop\", \"run\": \"bakstop hook pre-merge-commit\" }\n"), "{json}");
+    }
+
+    #[test]
+    fn a_command_that_is_there_is_kept() {
+        let merge = "\"pre-merge-commit\": \"bakstop hook pre-merge-commit\"";
+        let fresh = format!("\"pre-commit\": \"bakstop hook pre-commit\",\n  {merge}\n");
+        let kept = format!("  \"pre-commit\": \"<what is there now> && bakstop hook pre-commit\",\n  {merge}\n");
+        let (simple, husky) = (Style::SimpleGitHooks, Style::Husky4);
+        for (style, file, text, place, expected) in [
+            (simple, "package.json", r#"{"simple-git-hooks": {"pre-commit": "a"}}"#, "`simple-git-hooks` in", &kept),
+            (
+                simple,
+                ".simple-git-hooks.js",
+                "module.exports = {'pre-commit': `a`}",
+                "edit .simple-git-hooks.js",
+                &kept,
+            ),
+            (
+                simple,
+                "simple-git-hooks.json",
+                "{}",
+                "edit simple-git-hooks.json by hand, and add",
+                &format!("  {fresh}"),
+            ),
+            (husky, "package.json", r#"{"husky": {"hooks": {"pre-commit": "a"}}}"#, "`husky.hooks` in", &kept),
+            (husky, ".huskyrc", "hooks:\n  pre-commit: a\n", "edit `hooks` in .huskyrc", &kept),
+        ] {
+            let advice = told(style, file, text);
+            assert!(advice.contains(place), "{advice}");
+            assert_eq!(lines(&advice), expected, "{text}");
+        }
+        let advice = told(husky, "package.json", r#"{"devDependencies": {"husky": "^4", "pre-commit": "1"}}"#);
+        assert!(
+            lines(&advice).starts_with("  \"husky\": {\n    \"hooks\": {\n      \"pre-commit\": \"bakstop"),
+            "{advice}"
+        );
+        assert!(advice.ends_with("\n    }\n  }\n"), "{advice}");
+    }
+
+    #[test]
+    fn where_there_is_no_configuration_it_is_a_whole_file() {
+        for (style, file, first) in [
+            (Style::Lefthook, "lefthook.yml", "pre-commit:\n  jobs:\n    - name: bakstop\n"),
+            (Style::Repos, ".pre-commit-config.yaml", "repos:\n  - repo: local\n"),
+            (Style::SimpleGitHooks, ".simple-git-hooks.json", "{\n  \"pre-commit\": \"bakstop hook"),
+            (Style::Husky4, ".huskyrc.json", "{\n  \"hooks\": {\n    \"pre-commit\": \"bakstop hook"),
+        ] {
+            let advice = advice(style, None);
+            assert!(advice.starts_with(&format!("write this into a new file {file}:\n\n{first}")), "{advice}");
+        }
+    }
+}
