@@ -43,6 +43,7 @@ impl Args {
 pub fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
     let git = Git::new(&context.directory);
     let layout = Layout::of(&git)?;
+    let _lock = (!args.dry_run).then(|| apply::lock(&layout.common));
     let setup = Setup::find(&layout, &git, args.choice())?;
     let place = match &setup {
         Setup::Husky(husky) => Place::husky(&husky.directory, &layout.top)?,
@@ -58,7 +59,7 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
         let summary = if edits.is_empty() { "already installed" } else { "nothing was changed (--dry-run)" };
         return Ok(Outcome::new(Verdict::Clean, text + &last_line(summary)));
     }
-    apply::apply(&edits, &layout.top)?;
+    apply::apply(&edits, &[&place], &layout.top)?;
 
     let health = health::of(&setup, &layout, &context.env)?;
     let broken: Vec<_> = health.iter().filter(|health| health.state != State::InForce).collect();

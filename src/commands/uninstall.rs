@@ -20,9 +20,11 @@ pub struct Args {
 pub fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
     let git = Git::new(&context.directory);
     let layout = Layout::of(&git)?;
+    let _lock = (!args.dry_run).then(|| apply::lock(&layout.common));
+    let places = places(&layout, &git)?;
     let mut edits = Vec::new();
-    for place in places(&layout, &git)? {
-        edits.extend(plan::uninstall(&place)?);
+    for place in &places {
+        edits.extend(plan::uninstall(place)?);
     }
     let text = plan::describe(&edits, &layout.top, !args.dry_run);
     let summary = match (edits.is_empty(), args.dry_run) {
@@ -31,7 +33,7 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
         (false, false) => "uninstalled",
     };
     if !args.dry_run {
-        apply::apply(&edits, &layout.top)?;
+        apply::apply(&edits, &places.iter().collect::<Vec<_>>(), &layout.top)?;
     }
     Ok(Outcome::new(Verdict::Clean, format!("{text}{} {summary}\n", context.paint.strong("bakstop:"))))
 }

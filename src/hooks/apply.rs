@@ -1,22 +1,51 @@
 //! Makes the edits of a plan. At no moment is there half a hook, or none where there was one.
 
+use std::fs::File;
 use std::io::{ErrorKind, Write};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 
-use crate::error::Error;
-use crate::hooks::plan::{Edit, How, Mode};
-use crate::hooks::shown;
+use rustix::fs::{FlockOperation, flock};
 
-/// Makes the edits, in their order.
-pub fn apply(edits: &[Edit], top: &Path) -> Result<(), Error> {
+use crate::error::Error;
+use crate::hooks::plan::{Edit, How, Mode, SCRAP};
+use crate::hooks::shown;
+use crate::hooks::slot::{self, Place, Stand};
+
+/// Keeps other runs away from the hooks of a repository until it is dropped: several packages of a workspace may install
+/// at once. Where the file system has no locks, the look before each change has to do.
+pub fn lock(common: &Path) -> Option<File> {
+    let directory = File::open(common).ok()?;
+    flock(&directory, FlockOperation::LockExclusive).ok()?;
+    Some(directory)
+}
+
+/// Makes the edits, in their order. `places` is what they were planned on: what has changed since is left alone.
+pub fn apply(edits: &[Edit], places: &[&Place], top: &Path) -> Result<(), Error> {
+    let slots = || places.iter().flat_map(|place| &place.slots);
     for edit in edits {
+        let planned_on = match edit {
+            Edit::Write { path, how, .. } if *how != How::Create => slots().find(|slot| &slot.path == path),
+            Edit::Remove(path) | Edit::PutBack { hook: path, .. } => slots().find(|slot| &slot.path == path),
+            _ => None,
+        };
+        if let Some(slot) = planned_on
+            && !is_as_planned(&slot::stand(&slot.path, top)?, &slot.stand)
+        {
+            return Err(Error::new(format!("change {}", slot.name), "somebody else has changed it in this moment")
+                .help("look at it, then run the command again"));
+        }
         make(edit).map_err(|error| {
             Error::new(format!("change {}", shown(edit.path(), top)), error)
                 .help("see what stands in the way, then run the command again: it goes on where it stopped")
         })?;
     }
     Ok(())
+}
+
+/// Whether what stands there now is what stood there. What is behind a link may be a hook that we have just changed.
+fn is_as_planned(now: &Stand, then: &Stand) -> bool {
+    now == then || matches!((now, then), (Stand::Link(_), Stand::Link(_)))
 }
 
 fn make(edit: &Edit) -> std::io::Result<()> {
@@ -35,8 +64,7 @@ fn write(path: &Path, text: &[u8], mode: Mode, create: bool) -> std::io::Result<
     let directory = path.parent().unwrap_or(Path::new("."));
     let (Mode::New(bits) | Mode::Same(bits)) = mode;
     let permissions = std::fs::Permissions::from_mode(bits);
-    let mut file =
-        tempfile::Builder::new().prefix(".bakstop-").permissions(permissions.clone()).tempfile_in(directory)?;
+    let mut file = tempfile::Builder::new().prefix(SCRAP).permissions(permissions.clone()).tempfile_in(directory)?;
     file.write_all(text)?;
     // A crash of the machine after the rename must not leave an empty hook: git would run it, and it would pass.
     file.as_file().sync_all()?;

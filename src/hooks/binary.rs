@@ -68,7 +68,9 @@ pub fn version(path: &Path) -> Option<String> {
     }
     let output = std::process::Command::new(path).arg("--version").stdin(std::process::Stdio::null()).output().ok()?;
     let said = String::from_utf8(output.stdout).ok()?;
-    said.strip_prefix("bakstop ").map(|version| version.trim().to_owned())
+    // It may be another program of this name: of what it says, a version is taken, and nothing else is shown.
+    let version = said.lines().next()?.strip_prefix("bakstop ")?;
+    semver::Version::parse(version.trim()).ok().map(|version| version.to_string())
 }
 
 fn in_path<'a>(name: &'a OsStr, directory: &'a Path, env: &Environment) -> impl Iterator<Item = PathBuf> + use<'a> {

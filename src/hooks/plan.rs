@@ -135,8 +135,19 @@ pub fn install(setup: &Setup, place: &Place, binary: Option<&Path>) -> Result<Ve
     if !place.exists && !edits.is_empty() {
         edits.insert(0, Edit::MakeDirectory(place.directory.clone()));
     }
+    edits.extend(scraps(place));
     Ok(edits)
 }
+
+/// Files that an installation began to write and was killed over.
+fn scraps(place: &Place) -> impl Iterator<Item = Edit> {
+    let name =
+        |path: &PathBuf| path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(SCRAP.as_bytes()));
+    place.names.iter().filter(move |path| name(path)).cloned().map(Edit::Remove)
+}
+
+/// How the files begin that are written before they are moved into place.
+pub const SCRAP: &str = ".bakstop-";
 
 /// What is said where another program owns the hooks.
 pub fn refuse(foreign: &Foreign) -> Error {
@@ -161,6 +172,7 @@ pub fn uninstall(place: &Place) -> Result<Vec<Edit>, Error> {
     for slot in &place.slots {
         edits.extend(if place.husky { uninstall_block(slot)? } else { uninstall_file(slot)? });
     }
+    edits.extend(scraps(place));
     // A directory without hooks and no directory are the same to git.
     let goes = |name: &PathBuf| edits.contains(&Edit::Remove(name.clone()));
     if !edits.is_empty() && !place.names.is_empty() && place.names.iter().all(goes) {
@@ -183,9 +195,15 @@ fn install_file(slot: &Slot, binary: Option<&Path>) -> Result<Vec<Edit>, Error> 
         (_, Author::BakstopAndOthers) => Err(edited(INSTALL, slot)),
         (_, Author::Bakstop(_)) => Err(Error::new(INSTALL, format!("{} is a link to a hook of bakstop", slot.name))
             .help("remove the link, then install")),
+        // An installation was cut off between keeping the hook and taking its place.
+        (_, Author::Others) if slot.kept_stand == slot.stand => Ok(vec![write(How::Replace)]),
         (_, Author::Others) if slot.has_kept() => {
             Err(Error::new(INSTALL, format!("{} is not ours, and {} is there as well", slot.name, slot.kept_name))
                 .help("keep the one that you want as the first, remove the other, then install"))
+        }
+        (Stand::Link(_), Author::Others) if slot.text().contains(&0) => {
+            Err(Error::new(INSTALL, format!("{} is a link to a program, which may go by its name", slot.name))
+                .help(by_hand(slot)))
         }
         (_, Author::Others) if asks_its_name(slot.text()) => {
             Err(Error::new(INSTALL, format!("{} looks at its own name, so it cannot be kept under another", slot.name))
@@ -205,6 +223,9 @@ fn uninstall_file(slot: &Slot) -> Result<Vec<Edit>, Error> {
         (Stand::File { .. }, Author::Bakstop(_)) if !slot.has_kept() => Ok(vec![Edit::Remove(slot.path.clone())]),
         (Stand::File { .. }, Author::Bakstop(_)) | (Stand::Nothing, _) if slot.has_kept() => Ok(vec![put_back]),
         (_, Author::BakstopAndOthers) => Err(edited(UNINSTALL, slot)),
+        (_, Author::Others) if slot.has_kept() && slot.kept_stand == slot.stand => {
+            Ok(vec![Edit::Remove(slot.kept.clone())])
+        }
         (_, _) if slot.has_kept() => Err(Error::new(
             UNINSTALL,
             format!("{} is not ours any more, and {} is still kept", slot.name, slot.kept_name),
@@ -318,7 +339,9 @@ fn asks_its_name(text: &[u8]) -> bool {
             "__filename",
             "__FILE__",
         ];
-        holds("${0##") || (holds("basename") && itself.into_iter().any(holds))
+        let takes_apart = ["basename", "case ", "sed ", "awk ", ".name", "=$0", "=\"$0\"", "=${0}"];
+        let cuts_off = ["${0##", "${0/", "${0#*"];
+        cuts_off.into_iter().any(holds) || (takes_apart.into_iter().any(holds) && itself.into_iter().any(holds))
     })
 }
 
@@ -346,7 +369,7 @@ mod tests {
             path: "/r/h/pre-commit".into(),
             stand,
             kept: "/r/h/pre-commit.before-bakstop".into(),
-            kept_stand: if has_kept { file(MINE, 0o755) } else { Stand::Nothing },
+            kept_stand: if has_kept { file("#!/bin/sh\nolder\n", 0o755) } else { Stand::Nothing },
             name: RepoPath::from("h/pre-commit"),
             kept_name: RepoPath::from("h/pre-commit.before-bakstop"),
         }
@@ -387,6 +410,17 @@ mod tests {
         ] {
             assert_eq!(installed(&slot(stand.clone(), has_kept)).unwrap(), expected, "{stand:?}");
         }
+    }
+
+    #[test]
+    fn an_installation_that_was_cut_off_goes_on_where_it_stopped() {
+        let cut_off = Slot { kept_stand: file(MINE, 0o755), ..slot(file(MINE, 0o755), true) };
+        assert_eq!(installed(&cut_off).unwrap(), "would write h/pre-commit\n");
+        assert_eq!(uninstalled(&cut_off).unwrap(), "removed h/pre-commit.before-bakstop\n");
+        let scrap = PathBuf::from("/r/h/.bakstop-x1");
+        let names = vec![scrap.clone(), "/r/h/pre-push".into()];
+        let place = Place { directory: "/r/h".into(), exists: true, husky: false, names, slots: Vec::new() };
+        assert_eq!(uninstall(&place).unwrap(), [Edit::Remove(scrap)]);
     }
 
     #[test]

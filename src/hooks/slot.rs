@@ -181,7 +181,8 @@ impl Slot {
     }
 }
 
-fn stand(path: &Path, top: &Path) -> Result<Stand, Error> {
+/// What stands at a path now.
+pub fn stand(path: &Path, top: &Path) -> Result<Stand, Error> {
     let failed = |error: std::io::Error| {
         Error::new(format!("read {}", shown(path, top)), error).help("make it readable, then try again")
     };

@@ -6,7 +6,7 @@ use std::fs;
 use std::os::unix::ffi::OsStringExt;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use crate::support::{BAKSTOP, Ran, Sandbox, finish, rewritten_spec};
 
@@ -963,5 +963,25 @@ fn the_shims_run_under_every_common_shell() {
                 assert!(ran.code == Some(2) && ran.err.contains("was not found"), "{shell:?} {file}: {ran:?}");
             }
         }
+    }
+}
+
+#[test]
+fn many_installations_at_once_lose_nothing() {
+    for _ in 0..5 {
+        let sandbox = Sandbox::workspace();
+        script(&sandbox, ".git/hooks/pre-commit", "#!/bin/sh\necho mine\n");
+        let before = state(&sandbox);
+        let at_once = |verb: &str| {
+            let runs: Vec<_> =
+                (0..6).map(|_| sandbox.command(BAKSTOP).arg(verb).stdout(Stdio::null()).spawn().unwrap()).collect();
+            for mut run in runs {
+                assert!(run.wait().unwrap().success());
+            }
+        };
+        at_once("install");
+        assert_guarded(&sandbox);
+        at_once("uninstall");
+        assert_eq!(state(&sandbox), before);
     }
 }
