@@ -9,8 +9,11 @@ use std::io::ErrorKind;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
+use crate::env::Environment;
 use crate::error::Error;
 use crate::path::RepoPath;
+use crate::rule::Rule;
+use crate::rules;
 
 pub mod apply;
 pub mod binary;
@@ -36,6 +39,19 @@ pub enum Hook {
 pub const SWITCH: &str = "BAKSTOP";
 /// Rules that the hooks pass over, separated by commas.
 pub const SKIP: &str = "BAKSTOP_SKIP";
+
+/// The rules that [`SKIP`] names, each once; or the first name that is no rule's.
+pub fn skipped(env: &Environment) -> Result<Vec<&'static Rule>, String> {
+    let named = env.text(SKIP).unwrap_or_default();
+    let mut skipped: Vec<&'static Rule> = Vec::new();
+    for id in named.split(',').map(str::trim).filter(|id| !id.is_empty()) {
+        let rule = rules::find(id).ok_or(id)?;
+        if !skipped.iter().any(|known| known.id == rule.id) {
+            skipped.push(rule);
+        }
+    }
+    Ok(skipped)
+}
 
 impl Hook {
     /// Every hook.

@@ -8,10 +8,10 @@ use crate::engine;
 use crate::error::Error;
 use crate::finding::Verdict;
 use crate::git::Staged;
-use crate::hooks::{Hook, SKIP, SWITCH};
+use crate::hooks::{Hook, SKIP, SWITCH, skipped};
 use crate::report::human::{self, View};
 use crate::rule::Rule;
-use crate::rules::{self, RULES};
+use crate::rules::RULES;
 
 /// The arguments.
 #[derive(Debug, clap::Args)]
@@ -31,7 +31,12 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
     if context.env.get(SWITCH).is_some_and(|value| value == "0") {
         return Ok(Outcome::new(Verdict::Clean, "").note(format!("bakstop: not checked, because {SWITCH}=0")));
     }
-    let (rules, skipped) = selected(context)?;
+    let skipped = skipped(&context.env).map_err(|unknown| {
+        Error::new(format!("read {SKIP}"), format!("there is no rule {unknown}"))
+            .help(format!("the rules are: {}", RULES.map(|rule| rule.id).join(", ")))
+    })?;
+    let skipped: Vec<&str> = skipped.iter().map(|rule| rule.id).collect();
+    let rules: Vec<&Rule> = RULES.into_iter().filter(|rule| !skipped.contains(&rule.id)).collect();
     let help = |error: Error| error.or_help(format!("to go on without this check: {SWITCH}=0 {command}"));
     let staged = Staged::read(&context.directory, &context.env).map_err(help)?;
     let mut findings = engine::judge(&rules, &staged).map_err(help)?;
@@ -55,19 +60,4 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
         outcome = outcome.note(format!("bakstop: {}", staged.layer()));
     }
     Ok(outcome)
-}
-
-/// The rules to judge by, and the ids of those that the environment skips.
-fn selected(context: &Context) -> Result<(Vec<&'static Rule>, Vec<&'static str>), Error> {
-    let named = context.env.text(SKIP).unwrap_or_default();
-    let mut skipped = Vec::new();
-    for id in named.split(',').map(str::trim).filter(|id| !id.is_empty()) {
-        let rule = rules::find(id).ok_or_else(|| {
-            Error::new(format!("read {SKIP}"), format!("there is no rule {id}"))
-                .help(format!("the rules are: {}", RULES.map(|rule| rule.id).join(", ")))
-        })?;
-        skipped.push(rule.id);
-    }
-    let rules = RULES.into_iter().filter(|rule| !skipped.contains(&rule.id)).collect();
-    Ok((rules, skipped))
 }

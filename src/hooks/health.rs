@@ -10,9 +10,9 @@ use crate::hooks::plan::stays_idle;
 use crate::hooks::setup::{Guard, Husky, Setup, names_us};
 use crate::hooks::shim::Author;
 use crate::hooks::slot::{Place, Slot, Stand};
-use crate::hooks::{Hook, SKIP, SWITCH, binary, find, read_if_there, shown};
+use crate::hooks::{Hook, SKIP, SWITCH, binary, find, read_if_there, shown, skipped};
 use crate::path::RepoPath;
-use crate::rules::{self, RULES};
+use crate::rules::RULES;
 
 /// How a hook stands.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -235,15 +235,18 @@ fn switched_off(setup: &Setup, env: &Environment) -> Result<Vec<Interference>, E
 
 /// What `BAKSTOP_SKIP` does.
 fn skips(env: &Environment) -> Option<Interference> {
-    let named = env.text(SKIP)?;
-    let ids: Vec<&str> = named.split(',').map(str::trim).filter(|id| !id.is_empty()).collect();
-    if let Some(unknown) = ids.iter().find(|id| rules::find(id).is_none()) {
-        return Some(Interference::Blocks(format!("{SKIP} names no rule {}", RepoPath::from(*unknown))));
-    }
-    let skipped: Vec<&str> = RULES.iter().map(|rule| rule.id).filter(|id| ids.contains(id)).collect();
+    let skipped = match skipped(env) {
+        Err(unknown) => {
+            return Some(Interference::Blocks(format!("{SKIP} names no rule {}", RepoPath::from(&*unknown))));
+        }
+        Ok(skipped) => skipped,
+    };
     match skipped.len() {
         0 => None,
-        some if some < RULES.len() => Some(Interference::Weakens(format!("{} ({SKIP})", skipped.join(", ")))),
+        some if some < RULES.len() => {
+            let names: Vec<&str> = skipped.iter().map(|rule| rule.id).collect();
+            Some(Interference::Weakens(format!("{} ({SKIP})", names.join(", "))))
+        }
         _ => Some(Interference::Disarms(format!("{SKIP} names every rule"))),
     }
 }
