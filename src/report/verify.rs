@@ -139,12 +139,21 @@ impl Verification<'_> {
         self.findings.iter().rev().map(|finding| (&finding.path, finding)).collect()
     }
 
+    fn is_staged(&self, path: &RepoPath) -> bool {
+        let difference = self.changes.paths.iter().find(|difference| &difference.path == path);
+        difference
+            .and_then(|difference| difference.after.as_ref())
+            .is_some_and(|dirt| dirt.states.contains(&State::Staged))
+    }
+
     /// What to type. While a manifest is still rewritten, its backup is what restores it, so nothing says to remove it.
     fn cure(&self) -> Option<(&'static str, Vec<String>)> {
         let mut lines: Vec<String> = Vec::new();
         for finding in self.findings {
-            // Staging is the next step of a commit, not of a build.
-            for &step in finding.steps.iter().filter(|step| !matches!(step, Step::Stage | Step::Unstage)) {
+            // Staging is the next step of a commit, not of a build; unless it is staged already.
+            let staged = self.is_staged(&finding.path);
+            let due = |step: &&Step| !matches!(step, Step::Stage | Step::Unstage) || staged;
+            for &step in finding.steps.iter().filter(due) {
                 for line in commands(step, self.restore, &[&finding.path], false) {
                     if !lines.contains(&line) {
                         lines.push(line);
@@ -310,6 +319,22 @@ mod tests {
              \n\
              bakstop: the command changed 2 paths; it ended with exit code 3\n"
         );
+    }
+
+    #[test]
+    fn what_is_staged_is_to_be_staged_again() {
+        let finding = Finding {
+            rule: "rewritten-manifest",
+            severity: Severity::Error,
+            path: "package.json".into(),
+            place: None,
+            message: "this points astray".into(),
+            help: "",
+            steps: &[Step::Restore, Step::Stage],
+        };
+        let changes = changes(&[(b"package.json", None, Some(dirt(&[State::Staged])))]);
+        let shown = human(&changes, &[finding], None, &[]);
+        assert!(shown.contains("    restore\n    git add package.json\n"), "{shown}");
     }
 
     #[test]
