@@ -399,6 +399,7 @@ place() {
 }
 
 advise() {
+	command=bakstop
 	case ":${PATH:-}:" in
 	*":$dir:"*)
 		first=$(command -v bakstop) || first=$binary
@@ -407,9 +408,10 @@ advise() {
 	*)
 		say "$dir is not in your PATH yet. Add this to your shell's profile:" \
 			"  export PATH=\"$dir:\$PATH\""
+		command=$binary
 		;;
 	esac
-	[ -n "$hook" ] || say "Next, in each repository it is to guard: bakstop install"
+	[ -n "$hook" ] || say "Next, in each repository it is to guard: $command install"
 }
 
 uninstall() {
@@ -459,7 +461,7 @@ main() {
 	fi
 	check_directory
 	if [ -n "$hook" ] && have git && ! git rev-parse --git-dir >/dev/null; then
-		die "--hook is for a git repository, and this is none" "Nothing was installed."
+		die "--hook is for a git repository, and this directory is in none" "Nothing was installed."
 	fi
 	find_checkout
 	work=$(mktemp -d "${TMPDIR:-/tmp}/bakstop.XXXXXX") || die "could not make a temporary directory"

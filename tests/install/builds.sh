@@ -310,7 +310,7 @@ hooks() {
 	extra="GIT_CEILING_DIRECTORIES=$case"
 	piped --hook --base-url "file://$www/releases"
 	refused
-	warns "this is none"
+	warns "this directory is in none"
 	end
 
 	begin "hooks that cannot be installed"
