@@ -266,6 +266,18 @@ mod tests {
         Verification { changes, findings, ended, below_top: false, removable, restore: "restore" }.human(Paint::PLAIN)
     }
 
+    fn rewritten() -> Finding {
+        Finding {
+            rule: "rewritten-manifest",
+            severity: Severity::Error,
+            path: "package.json".into(),
+            place: None,
+            message: "this points astray".into(),
+            help: "",
+            steps: &[Step::Restore, Step::Stage],
+        }
+    }
+
     #[test]
     fn nothing_is_said_of_nothing() {
         assert_eq!(human(&Changes::default(), &[], Some(Ended::Code(0)), &[]), "");
@@ -296,15 +308,7 @@ mod tests {
 
     #[test]
     fn while_a_manifest_is_rewritten_its_backup_is_not_to_be_removed() {
-        let finding = Finding {
-            rule: "rewritten-manifest",
-            severity: Severity::Error,
-            path: "package.json".into(),
-            place: None,
-            message: "this points astray".into(),
-            help: "",
-            steps: &[Step::Restore, Step::Stage],
-        };
+        let finding = rewritten();
         let changes = changes(&[
             (b"package.json", None, Some(dirt(&[State::Modified]))),
             (b"package.json.bak", None, Some(dirt(&[State::Leftover]))),
@@ -323,15 +327,7 @@ mod tests {
 
     #[test]
     fn what_is_staged_is_to_be_staged_again() {
-        let finding = Finding {
-            rule: "rewritten-manifest",
-            severity: Severity::Error,
-            path: "package.json".into(),
-            place: None,
-            message: "this points astray".into(),
-            help: "",
-            steps: &[Step::Restore, Step::Stage],
-        };
+        let finding = rewritten();
         let changes = changes(&[(b"package.json", None, Some(dirt(&[State::Staged])))]);
         let shown = human(&changes, &[finding], None, &[]);
         assert!(shown.contains("    restore\n    git add package.json\n"), "{shown}");
