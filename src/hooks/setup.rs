@@ -136,6 +136,8 @@ fn no_husky(layout: &Layout) -> Error {
 pub fn everywhere(layout: &Layout, git: &Git) -> Result<(Vec<PathBuf>, Vec<PathBuf>), Error> {
     let mut husky = tracked_husky(layout, git)?;
     husky.push(layout.top.join(".husky"));
+    // What lies outside is not this repository's, and we have written nothing there.
+    husky.retain(|directory| layout::settle(directory).starts_with(&layout.top));
     let mut native = vec![layout.default_hooks()];
     let hooks = &layout.hooks;
     if let Some(configured) = configured_husky(layout) {

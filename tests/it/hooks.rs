@@ -985,3 +985,14 @@ fn many_installations_at_once_lose_nothing() {
         assert_eq!(state(&sandbox), before);
     }
 }
+
+#[test]
+fn a_directory_that_leads_elsewhere_does_not_stop_an_uninstall() {
+    let sandbox = Sandbox::workspace();
+    let elsewhere = sandbox.outside().join("elsewhere");
+    fs::create_dir(&elsewhere).unwrap();
+    installed(&sandbox);
+    symlink(&elsewhere, sandbox.top.join(".husky")).unwrap();
+    let ran = must(sandbox.bakstop(&["uninstall"]));
+    assert!(ran.out.ends_with("bakstop: uninstalled\n"), "{ran:?}");
+}
