@@ -72,26 +72,45 @@ fn restore_command(change: &dyn Change, findings: &[Finding]) -> Result<String, 
     Ok(cure::restore(scripts.first().map(|entry| &entry.path)))
 }
 
-/// Where no clean backup of a rewritten manifest is left, the preparation cannot be undone by its script: then the cure
-/// is another. `read` gives a file of the work tree, `known` says whether HEAD has a file.
-fn mend(findings: &mut [Finding], read: &dyn Fn(&RepoPath) -> Option<Vec<u8>>, known: &dyn Fn(&RepoPath) -> bool) {
-    let of_manifest = |finding: &&mut Finding| matches!(finding.steps, [Step::Restore, Step::Stage]);
-    for finding in findings.iter_mut().filter(of_manifest) {
+/// Finds a cure that works as things stand here. The script undoes a preparation only where a clean backup is left, the
+/// committed file is a cure only where it is clean, and an original that is back already only has to be staged.
+///
+/// `on_disk` gives a file of the work tree, `committed` what HEAD has at a path.
+fn mend(
+    findings: &mut [Finding],
+    on_disk: &dyn Fn(&RepoPath) -> Option<Vec<u8>>,
+    committed: &dyn Fn(&RepoPath) -> Option<Vec<u8>>,
+) {
+    for finding in findings.iter_mut().filter(|finding| finding.steps.contains(&Step::Restore)) {
         let path = finding.path.clone();
-        let backup = read(&backup_of(&path)).map(|text| File { path, text, fresh: false, replaces: true });
-        if backup.is_some_and(|backup| !is_rewritten(&backup)) {
-            continue;
-        }
-        (finding.help, finding.steps) = if known(&finding.path) {
-            ("there is no clean backup; take the committed file back (edits since are lost)", &[Step::TakeBack][..])
-        } else {
-            ("there is no clean backup, nor a committed file; mend the spec by hand, then stage it", &[Step::Stage][..])
+        // Whether there is a text, and the rules would let it pass at this path.
+        let clean = |text: Option<Vec<u8>>| {
+            text.is_some_and(|text| !is_rewritten(&File { path: path.clone(), text, fresh: false, replaces: true }))
         };
+        let manifest = !finding.steps.iter().any(|step| matches!(step, Step::Install(_)));
+        let cure: Option<(&str, &[Step])> = if clean(on_disk(&path)) {
+            Some(("the work tree has it right already: stage that", &[Step::Stage]))
+        } else if manifest && !clean(on_disk(&backup_of(&path))) {
+            Some(if clean(committed(&path)) {
+                ("there is no clean backup; take the committed file back (edits since are lost)", &[Step::TakeBack])
+            } else {
+                ("there is no clean backup or committed file: mend the spec by hand, then stage it", &[Step::Stage])
+            })
+        } else if finding.steps.contains(&Step::TakeBack) && !clean(committed(&path)) {
+            Some((
+                "the committed lockfile says so too: delete it, install over the originals, then stage it",
+                &[Step::Stage],
+            ))
+        } else {
+            None
+        };
+        if let Some((help, steps)) = cure {
+            (finding.help, finding.steps) = (help, steps);
+        }
     }
 }
 
 /// The same for what is staged.
 fn mend_staged(findings: &mut [Finding], staged: &Staged) {
-    let known = |path: &RepoPath| staged.fresh().iter().any(|entry| &entry.path == path && entry.replaces);
-    mend(findings, &|path| staged.on_disk(path, LIMIT), &known);
+    mend(findings, &|path| staged.on_disk(path, LIMIT), &|path| staged.committed(path, LIMIT));
 }

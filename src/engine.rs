@@ -65,7 +65,7 @@ fn judge_entry(rules: &[&Rule], entry: &Entry, change: &dyn Change) -> Result<Ve
 fn read(entry: &Entry, change: &dyn Change, findings: &mut Findings) -> Result<Option<File>, Error> {
     match change.read(entry, LIMIT)? {
         Content::Bytes(text) => {
-            Ok(Some(File { path: entry.path.clone(), text, fresh: entry.fresh, replaces: entry.replaces }))
+            Ok(Some(File { path: entry.path.clone(), text, fresh: entry.fresh, replaces: entry.replaces.is_some() }))
         }
         Content::TooLarge(size) => {
             let message = format!(
@@ -112,7 +112,7 @@ pub mod tests {
                 mode,
                 id: ObjectId::from_bytes(&id).unwrap(),
                 fresh,
-                replaces: !fresh,
+                replaces: None,
             };
             if fresh {
                 self.fresh.push(entry.clone());

@@ -44,6 +44,8 @@ pub struct Place {
 
 /// The most characters of a source line that are kept on each side of the marked place.
 const CONTEXT: usize = 60;
+/// How far around the place credentials are looked for, in bytes: whoever is shown the end of one is shown it.
+const AROUND: usize = 16 * 1024;
 /// The most characters of the marked place itself that are kept.
 const MARKED: usize = 160;
 
@@ -79,7 +81,8 @@ impl Place {
         let near = start - (start - line.start).min(4 * CONTEXT)..end + (line.end.max(end) - end).min(4 * CONTEXT);
         let before = String::from_utf8_lossy(&text[near.start..start]);
         let after = String::from_utf8_lossy(&text[end..near.end]);
-        let bare = mask || holds_credentials(&text[near.clone()]);
+        let wide = start - (start - line.start).min(AROUND)..end + (line.end.max(end) - end).min(AROUND);
+        let bare = mask || holds_credentials(&text[wide]);
         let mut excerpt = String::new();
         let shown = before.char_indices().rev().nth(CONTEXT - 1).map_or(0, |(at, _)| at);
         if shown > 0 || near.start > line.start || (bare && !mask) {
@@ -116,7 +119,20 @@ fn characters(text: &[u8]) -> usize {
 /// `https://user:password@host`. Then only the marked place is shown.
 fn holds_credentials(line: &[u8]) -> bool {
     let holds = |needle: &[u8]| line.windows(needle.len()).any(|window| window.eq_ignore_ascii_case(needle));
-    let named = [&b"_auth"[..], b"_password", b"npmauth", b"token=", b"password=", b"secret=", b"bearer "];
+    let named = [
+        &b"_auth"[..],
+        b"_password",
+        b"npmauth",
+        b"token=",
+        b"password=",
+        b"pass=",
+        b"pwd=",
+        b"pat=",
+        b"key=",
+        b"secret",
+        b"credential",
+        b"bearer ",
+    ];
     let in_url = line.windows(3).enumerate().filter(|(_, window)| window == b"://").any(|(at, _)| {
         let authority = line[at + 3..].split(|byte| b"/ \t\"'".contains(byte)).next().unwrap_or_default();
         authority.contains(&b'@')
@@ -257,6 +273,9 @@ mod tests {
             "RUN npm config set //r/:_authToken=abc && npm i -g HERE",
             "RUN NPM_TOKEN=abc npm i -g HERE --_password=abc",
             "RUN npm i -g HERE --registry https://me:abc@npm.example.org/",
+            "RUN GH_PAT=abc npm i -g HERE",
+            "RUN SECRET_KEY=\"abc\" npm i -g HERE",
+            &format!("RUN npm config set //r/:_authToken={} && npm i -g HERE", "abc".repeat(300)),
         ] {
             let found = place(line, "HERE");
             assert_eq!(found.excerpt, "…HERE…", "{line}");

@@ -56,10 +56,12 @@ impl RepoPath {
     pub fn as_pathspec(&self, from_top: bool) -> String {
         let plain = |&byte: &u8| byte.is_ascii_alphanumeric() || b"._/@+-,=".contains(&byte);
         let simple = self.0.iter().all(plain) && !self.0.starts_with(b"-");
+        // After `:/`, git takes some signs for magic of its own.
+        let no_magic = self.0.first().is_some_and(|&byte| byte.is_ascii_alphanumeric() || byte == b'.');
         match (simple, from_top) {
             (true, false) => self.to_string(),
-            (true, true) => format!(":/{self}"),
-            (false, _) => shell_quote(&[b":(top,literal)", self.as_bytes()].concat()).into_owned(),
+            (true, true) if no_magic => format!(":/{self}"),
+            _ => shell_quote(&[b":(top,literal)", self.as_bytes()].concat()).into_owned(),
         }
     }
 }
@@ -120,6 +122,7 @@ mod tests {
         for (path, from_top, shown) in [
             (&b"backend/package.json"[..], false, "backend/package.json"),
             (b"backend/package.json", true, ":/backend/package.json"),
+            (b"@acme/ui/package.json", true, "':(top,literal)@acme/ui/package.json'"),
             (b"a b/package.json", false, "':(top,literal)a b/package.json'"),
             (b"it's.bak", false, r"':(top,literal)it'\''s.bak'"),
             (b"-rf", false, "':(top,literal)-rf'"),

@@ -22,12 +22,17 @@ pub const RULES: [&Rule; 6] = [
 /// The rules that know the marks of a preparation which was not undone.
 pub const OF_PREPARATION: [&Rule; 2] = [&rewritten_manifest::RULE, &rewritten_lockfile::RULE];
 
-/// Whether this manifest is one that a preparation wrote. Taken for rewritten if it cannot be told.
-pub fn is_rewritten(manifest: &File) -> bool {
-    let Check::File { judge, .. } = rewritten_manifest::RULE.check else { return true };
-    let mut findings = Findings::of(&rewritten_manifest::RULE);
-    judge(manifest, &mut findings);
-    !findings.into_vec().is_empty()
+/// Whether a file is one that a preparation wrote, or that cannot be told.
+pub fn is_rewritten(file: &File) -> bool {
+    OF_PREPARATION.into_iter().any(|rule| {
+        let mut findings = Findings::of(rule);
+        if let Check::File { wants, judge } = rule.check
+            && wants(&file.path)
+        {
+            judge(file, &mut findings);
+        }
+        !findings.into_vec().is_empty()
+    })
 }
 
 /// The rule of this id.

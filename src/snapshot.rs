@@ -84,7 +84,9 @@ pub struct Difference {
 impl Difference {
     /// Whether the path is one that neither HEAD nor the index had.
     pub fn is_new(&self) -> bool {
-        self.after.as_ref().is_some_and(|dirt| dirt.states.contains(&State::Untracked))
+        self.after
+            .as_ref()
+            .is_some_and(|dirt| dirt.states.contains(&State::Untracked) || dirt.notes.contains("new file"))
     }
 }
 

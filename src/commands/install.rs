@@ -43,7 +43,7 @@ impl Args {
 pub fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
     let git = Git::new(&context.directory);
     let layout = Layout::of(&git)?;
-    let _lock = (!args.dry_run).then(|| apply::lock(&layout.common));
+    let _lock = if args.dry_run { None } else { apply::lock(&layout.common)? };
     let setup = Setup::find(&layout, &git, args.choice())?;
     let place = match &setup {
         Setup::Husky(husky) => Place::husky(&husky.directory, &layout.top)?,

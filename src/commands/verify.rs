@@ -70,7 +70,7 @@ fn tell(
     ended: Option<Ended>,
 ) -> Result<Outcome, Error> {
     let mut findings = still_rewritten(tree, changes)?;
-    mend(&mut findings, &|path| on_disk(tree, path), &|path| !is_new(changes, path));
+    mend(&mut findings, &|path| on_disk(tree, path), &|path| tree.committed(path));
     let removable = removable(tree, changes);
     let script = if wants_script(&findings) { tree.find_tracked(SCRIPT)? } else { None };
     let restore = restore(script.as_ref());
@@ -101,10 +101,6 @@ fn on_disk(tree: &WorkTree, path: &RepoPath) -> Option<Vec<u8>> {
         Ok(Some(Content::Bytes(text))) => Some(text),
         _ => None,
     }
-}
-
-fn is_new(changes: &Changes, path: &RepoPath) -> bool {
-    changes.paths.iter().any(|difference| &difference.path == path && difference.is_new())
 }
 
 /// The leftovers that nothing is lost with: packed packages, and backups that say what their original says.
@@ -148,7 +144,7 @@ impl<'a> Changed<'a> {
                 mode: Mode::File,
                 id,
                 fresh: true,
-                replaces: !difference.is_new(),
+                replaces: (!difference.is_new()).then_some(id),
             })
         });
         Self { tree, entries: entries.collect() }

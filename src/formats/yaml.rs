@@ -114,8 +114,8 @@ impl<S: Fn(Span) -> Span> Builder<S> {
                         all.extend(more);
                         Node { span: span.start..node.span.end, value: Value::Map(all) }
                     }
-                    (Some((span, value)), _) => Node { span, value },
-                    (None, value) => Node { span: node.span, value },
+                    (Some((span, value @ Value::Map(_))), _) => Node { span, value },
+                    (_, value) => Node { span: node.span, value },
                 });
             }
         }
@@ -224,6 +224,9 @@ mod tests {
     fn no_document_and_no_key_hides_what_it_holds() {
         let root = parse(Syntax::Yaml, b"a: 1\n---\nb: 2\n").unwrap();
         assert_eq!((value(&root, &["a"]), value(&root, &["b"])), (vec!["1"], vec!["2"]));
+        for text in ["---\n---\nb: 2\n", "- x\n---\nb: 2\n", "b: 2\n---\n- x\n"] {
+            assert_eq!(value(&parse(Syntax::Yaml, text.as_bytes()).unwrap(), &["b"]), ["2"], "{text}");
+        }
         let root = parse(Syntax::Yaml, b"? {a: 1}\n: x\n").unwrap();
         assert_eq!(value(&root, &["", "a"]), ["1"]);
     }

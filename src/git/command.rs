@@ -239,7 +239,7 @@ enum Parsed {
 /// Parses `:100644 100644 <old> <new> M`, the raw format of git-diff-index(1).
 fn parse_change(change: &[u8], path: &[u8]) -> Option<Parsed> {
     let mut fields = change.strip_prefix(b":")?.split(|&byte| byte == b' ');
-    let (_old_mode, new_mode, _old, new, status) =
+    let (_old_mode, new_mode, old, new, status) =
         (fields.next()?, fields.next()?, fields.next()?, fields.next()?, fields.next()?);
     Some(match status.first()? {
         b'D' => Parsed::Deleted,
@@ -251,7 +251,7 @@ fn parse_change(change: &[u8], path: &[u8]) -> Option<Parsed> {
                 mode,
                 id: ObjectId::from_hex(new)?,
                 fresh: true,
-                replaces: *status.first()? != b'A',
+                replaces: if status.starts_with(b"A") { None } else { Some(ObjectId::from_hex(old)?) },
             })
         }
         _ => return None,
@@ -266,7 +266,7 @@ fn parse_staged_record(record: &[u8]) -> Option<Option<Entry>> {
     let mut fields = about.split(|&byte| byte == b' ');
     let (mode, id, stage) = (fields.next()?, fields.next()?, fields.next()?);
     let mode = Mode::from_bits(octal(mode)?)?;
-    let entry = Entry { path: RepoPath::new(path), mode, id: ObjectId::from_hex(id)?, fresh: false, replaces: true };
+    let entry = Entry { path: RepoPath::new(path), mode, id: ObjectId::from_hex(id)?, fresh: false, replaces: None };
     Some((stage == b"0").then_some(entry))
 }
 

@@ -88,7 +88,8 @@ impl Repository {
     /// Where git counts a relative `GIT_INDEX_FILE` from; gix takes it from the current directory. With `GIT_DIR` alone,
     /// git takes the current directory for the top of the work tree.
     fn top(&self, env: &Environment) -> &Path {
-        let said = env.get("GIT_DIR").is_some() && env.get("GIT_WORK_TREE").is_none();
+        let configured = self.repository.config_snapshot().string("core.worktree").is_some();
+        let said = env.get("GIT_DIR").is_some() && env.get("GIT_WORK_TREE").is_none() && !configured;
         self.repository.workdir().filter(|_| !said).unwrap_or(&self.directory)
     }
 
@@ -207,7 +208,8 @@ impl<'a> Walk<'a> {
             .ok_or_else(|| format!("the index has an entry of mode {:o}", entry.mode.bits()))?;
         let before = find(old, name, false);
         if !before.is_some_and(|old| old.id == entry.id && old.mode == entry.mode.bits()) {
-            let (path, id, replaces) = (RepoPath::new(path), convert_id(&entry.id)?, before.is_some());
+            let replaces = before.map(|old| convert_id(&old.id)).transpose()?;
+            let (path, id) = (RepoPath::new(path), convert_id(&entry.id)?);
             self.fresh.push(Entry { path, mode, id, fresh: true, replaces });
         }
         Ok(())
@@ -282,7 +284,7 @@ impl Index {
                 && wanted(&path)
                 && let (Some(mode), Ok(id)) = (convert_mode(entry.mode), convert_id(&entry.id))
             {
-                entries.push(Entry { path: path.clone(), mode, id, fresh: false, replaces: true });
+                entries.push(Entry { path: path.clone(), mode, id, fresh: false, replaces: None });
             }
         }
         entries

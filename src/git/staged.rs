@@ -66,6 +66,16 @@ impl Staged {
         self.top.is_some()
     }
 
+    /// What HEAD has at the path of a new entry; `None` if it has nothing, or that cannot be read.
+    pub fn committed(&self, path: &RepoPath, limit: u64) -> Option<Vec<u8>> {
+        let entry = self.fresh.iter().find(|entry| &entry.path == path)?;
+        let before = Entry { id: entry.replaces?, ..entry.clone() };
+        match self.read(&before, limit) {
+            Ok(Content::Bytes(text)) => Some(text),
+            _ => None,
+        }
+    }
+
     /// What stands in the work tree at this path, beside what is staged; `None` if it cannot be read.
     pub fn on_disk(&self, path: &RepoPath, limit: u64) -> Option<Vec<u8>> {
         let file = self.top.as_ref()?.join(OsStr::from_bytes(path.as_bytes()));

@@ -97,6 +97,12 @@ impl WorkTree {
         Ok(Some(Content::Bytes(content)))
     }
 
+    /// What HEAD has at this path; `None` if it has nothing, or that cannot be read.
+    pub fn committed(&self, path: &RepoPath) -> Option<Vec<u8>> {
+        let object = format!("HEAD:{}", std::str::from_utf8(path.as_bytes()).ok()?);
+        self.git.output("read the committed file", &["cat-file", "blob", &object]).ok()
+    }
+
     /// The first tracked file of this name, at any depth.
     pub fn find_tracked(&self, name: &str) -> Result<Option<RepoPath>, Error> {
         let anywhere = format!(":(top,glob)**/{name}");

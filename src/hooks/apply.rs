@@ -4,20 +4,32 @@ use std::fs::File;
 use std::io::{ErrorKind, Write};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
+use std::time::Duration;
 
 use rustix::fs::{FlockOperation, flock};
+use rustix::io::Errno;
 
 use crate::error::Error;
 use crate::hooks::plan::{Edit, How, Mode, SCRAP};
 use crate::hooks::shown;
 use crate::hooks::slot::{self, Place, Stand};
 
+/// How long to wait for another run: so many steps, each so long.
+const PATIENCE: (u32, Duration) = (100, Duration::from_millis(100));
+
 /// Keeps other runs away from the hooks of a repository until it is dropped: several packages of a workspace may install
 /// at once. Where the file system has no locks, the look before each change has to do.
-pub fn lock(common: &Path) -> Option<File> {
-    let directory = File::open(common).ok()?;
-    flock(&directory, FlockOperation::LockExclusive).ok()?;
-    Some(directory)
+pub fn lock(common: &Path) -> Result<Option<File>, Error> {
+    let Ok(directory) = File::open(common) else { return Ok(None) };
+    for _ in 0..PATIENCE.0 {
+        match flock(&directory, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => return Ok(Some(directory)),
+            Err(Errno::WOULDBLOCK | Errno::INTR) => std::thread::sleep(PATIENCE.1),
+            Err(_) => return Ok(None),
+        }
+    }
+    Err(Error::new("change the hooks", "another run of bakstop is changing them")
+        .help("wait for it or end it, then try again"))
 }
 
 /// Makes the edits, in their order. `places` is what they were planned on: what has changed since is left alone.

@@ -44,7 +44,7 @@ pub fn commands(step: Step, restore: &str, paths: &[&RepoPath], from_anywhere: b
         }
         Step::TakeBack => on_paths("git checkout HEAD --", paths, from_anywhere),
         Step::Stage => on_paths("git add", paths, from_anywhere),
-        Step::Unstage => on_paths("git rm --cached", paths, from_anywhere),
+        Step::Unstage => on_paths("git rm --cached -f", paths, from_anywhere),
     }
 }
 

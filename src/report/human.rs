@@ -8,6 +8,7 @@ use crate::finding::{Finding, Place, Severity, Step};
 use crate::paint::Paint;
 use crate::path::RepoPath;
 use crate::report::cure::{commands, works_anywhere};
+use crate::rules::RULES;
 
 /// How a reader sees the report.
 #[derive(Debug, Clone, Copy)]
@@ -71,7 +72,7 @@ fn says(finding: &Finding) -> (&str, Severity, &str, &str, &[Step]) {
     (finding.rule, finding.severity, &finding.message, finding.help, finding.steps)
 }
 
-/// The groups, in the order of the first finding of each.
+/// The groups, in the order of their rules, and then of the first finding of each.
 fn groups(findings: &[Finding]) -> Vec<Group<'_>> {
     let mut groups: Vec<Group<'_>> = Vec::new();
     for finding in findings {
@@ -87,7 +88,15 @@ fn groups(findings: &[Finding]) -> Vec<Group<'_>> {
             None => files.push((&finding.path, finding.place.iter().collect())),
         }
     }
+    // A lockfile is healed by an install over manifests that are whole again: the rules stand in the order in which their
+    // cures work.
+    groups.sort_by_key(|group| order(group.first.rule));
     groups
+}
+
+/// The place of a rule in the table.
+pub fn order(rule: &str) -> Option<usize> {
+    RULES.iter().position(|known| known.id == rule)
 }
 
 fn write_group(group: &Group<'_>, view: View<'_>, text: &mut String) {

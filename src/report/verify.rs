@@ -11,7 +11,7 @@ use crate::finding::{Finding, Step};
 use crate::paint::Paint;
 use crate::path::{RepoPath, shell_quote};
 use crate::report::cure::commands;
-use crate::report::human::{TO_TOP, plural};
+use crate::report::human::{TO_TOP, order, plural};
 use crate::report::json::{document, path};
 use crate::snapshot::{Changes, Difference, Dirt, Head, State};
 
@@ -149,7 +149,9 @@ impl Verification<'_> {
     /// What to type. While a manifest is still rewritten, its backup is what restores it, so nothing says to remove it.
     fn cure(&self) -> Option<(&'static str, Vec<String>)> {
         let mut lines: Vec<String> = Vec::new();
-        for finding in self.findings {
+        let mut findings: Vec<&Finding> = self.findings.iter().collect();
+        findings.sort_by_key(|finding| order(finding.rule));
+        for finding in findings {
             // Staging is the next step of a commit, not of a build; unless it is staged already.
             let staged = self.is_staged(&finding.path);
             let due = |step: &&Step| !matches!(step, Step::Stage | Step::Unstage) || staged;

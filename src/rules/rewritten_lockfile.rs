@@ -63,11 +63,21 @@ fn judge(file: &File, findings: &mut Findings) {
     let mut first = None;
     let mut lines = 0_usize;
     let mut start = 0;
+    // How far a block of prose is indented, while in one.
+    let mut prose = None;
     for line in file.text.split_inclusive(|&byte| byte == b'\n') {
-        let trace = if packed { find_anywhere(line) } else { find_docker_deps(line) };
-        if let Some(span) = trace.filter(|span| !is_prose(line, span)) {
+        let indent = line.len() - line.trim_ascii_start().len();
+        if prose.is_some_and(|block| indent <= block && indent < line.len()) {
+            prose = None;
+        }
+        if prose.is_none()
+            && let Some(span) = trace(line, packed)
+        {
             first.get_or_insert(start + span.start..start + span.end);
             lines += 1;
+        }
+        if [&b"deprecated: |"[..], b"deprecated: >"].iter().any(|block| line[indent..].starts_with(block)) {
+            prose = Some(indent);
         }
         start += line.len();
     }
@@ -85,23 +95,30 @@ fn judge(file: &File, findings: &mut Findings) {
     findings.place(file, &first, format!("the lockfile resolves a package from .docker-deps{more}")).cure(help, steps);
 }
 
+/// The first trace in a line, behind its prose.
+fn trace(line: &[u8], packed: bool) -> Option<Span> {
+    let from = prose_end(line);
+    let found = if packed { find_anywhere(&line[from..]) } else { find_docker_deps(&line[from..]) };
+    found.map(|found| from + found.start..from + found.end)
+}
+
 fn find_anywhere(line: &[u8]) -> Option<Span> {
     let at = line.windows(DOCKER_DEPS.len()).position(|window| window.eq_ignore_ascii_case(DOCKER_DEPS.as_bytes()))?;
     Some(at..at + DOCKER_DEPS.len())
 }
 
-/// Whether this part of a line is in a comment, or in the message of a deprecated package: the only free text that a
-/// lockfile carries.
-fn is_prose(line: &[u8], part: &Span) -> bool {
-    let start = line.len() - line.trim_ascii_start().len();
-    let text = &line[start..];
-    let Some(message) = text.strip_prefix(b"\"deprecated\":") else {
-        return text.starts_with(b"#") || text.starts_with(b"deprecated:");
-    };
-    // Other properties may follow on the line: the message ends with its string.
-    let from = line.len() - message.len();
-    let mut quotes = (from..line.len()).filter(|&at| line[at] == b'"' && line[at - 1] != b'\\');
-    quotes.nth(1).is_none_or(|end| part.end <= end)
+/// Where the free text at the start of a line ends: a comment, or the message of a deprecated package. A lockfile carries
+/// no other.
+fn prose_end(line: &[u8]) -> usize {
+    let text = line.trim_ascii_start();
+    if let Some(message) = text.strip_prefix(b"\"deprecated\":") {
+        // Other properties may follow on the line: the message ends with its string.
+        let from = line.len() - message.len();
+        let mut quotes = (from..line.len()).filter(|&at| line[at] == b'"' && line[at - 1] != b'\\');
+        return quotes.nth(1).unwrap_or(line.len());
+    }
+    let whole = text.starts_with(b"#") || text.starts_with(b"deprecated:");
+    if whole { line.len() } else { 0 }
 }
 
 #[cfg(test)]
@@ -138,6 +155,8 @@ mod tests {
         assert_eq!(transcript(&RULE, &Fake::default().file("bun.lockb", &glued)).len(), 1);
         let flat = format!("  \"deprecated\": \"a \\\" b\", \"resolved\": \"{text}\"");
         assert_eq!(transcript(&RULE, &Fake::default().file("package-lock.json", &flat)).len(), 1);
+        let second = format!("  \"deprecated\": \"see {text}\", \"resolved\": \"{text}\"");
+        assert_eq!(transcript(&RULE, &Fake::default().file("package-lock.json", &second)).len(), 1);
         for name in [".pnp.cjs", ".pnp.data.json", "bun.lockb", "pnpm-lock.feat!a.yaml"] {
             assert_eq!(transcript(&RULE, &Fake::default().file(name, &text)).len(), 1, "{name}");
         }
@@ -152,6 +171,10 @@ mod tests {
             .file(
                 "pnpm-lock.yaml",
                 "# .docker-deps/\npackages:\n  x@1:\n    deprecated: do not use .docker-deps/\n  y: link:../ui\n",
+            )
+            .file(
+                "web/pnpm-lock.yaml",
+                "packages:\n  x@1:\n    deprecated: |-\n      not for .docker-deps/\n\n      at all\n    y: 1\n",
             )
             .file("package-lock.json", "{\"resolved\": \"../my.docker-deps/x\"}")
             .file("docs/pnpm-lock.md", ".docker-deps/x.tgz");

@@ -138,6 +138,26 @@ fn the_cure_is_one_that_works() {
     }
     assert_eq!(found(&sandbox), [""; 0]);
 
+    // What is right in the work tree already is not to be overwritten, and has only to be staged.
+    sandbox.rewrite("web/package.json");
+    sandbox.git(&["add", "-A"]);
+    let edited = String::from_utf8(original(&sandbox)).unwrap().replace(&rewritten_spec(), "^1.5.0");
+    sandbox.write("web/package.json", &edited);
+    assert_eq!(cures(&sandbox), ["git add web/package.json"]);
+    sandbox.git(&["add", "web/package.json"]);
+    assert_eq!(found(&sandbox), [""; 0]);
+    sandbox.git(&["reset", "-q", "--hard"]);
+
+    // What HEAD has is no cure if it is rewritten itself.
+    sandbox.rewrite("backend/package.json");
+    sandbox.git(&["commit", "-q", "-a", "-m", "Bad, from before the guard"]);
+    let text = fs::read_to_string(sandbox.top.join("backend/package.json")).unwrap();
+    sandbox.write("backend/package.json", text.replace("@shop/", "@store/"));
+    sandbox.git(&["add", "-A"]);
+    assert_eq!(cures(&sandbox), ["git add backend/package.json"]);
+    assert!(sandbox.bakstop(&["check"]).out.contains("mend the spec by hand"));
+    sandbox.git(&["reset", "-q", "--hard"]);
+
     // A file that HEAD does not have cannot come from there.
     sandbox.write("new/package.json", format!("{{\"dependencies\": {{\"a\": \"{}\"}}}}", rewritten_spec()));
     sandbox.git(&["add", "-A"]);
@@ -145,7 +165,7 @@ fn the_cure_is_one_that_works() {
     sandbox.git(&["reset", "-q"]);
     sandbox.write("new/pnpm-lock.yaml", format!("  x: {}\n", rewritten_spec()));
     sandbox.git(&["add", "new/pnpm-lock.yaml"]);
-    assert_eq!(cures(&sandbox), ["git rm --cached new/pnpm-lock.yaml"]);
+    assert_eq!(cures(&sandbox), ["git rm --cached -f new/pnpm-lock.yaml"]);
     sandbox.git(&["commit", "-q", "-m", "Bad, from before the guard"]);
     sandbox.write("new/pnpm-lock.yaml", format!("  y: {}\n", rewritten_spec()));
     sandbox.git(&["add", "new/pnpm-lock.yaml"]);
