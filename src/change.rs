@@ -82,7 +82,7 @@ pub struct Entry {
     /// Whether it is new here: its path did not exist before, or with another mode or content. Only such entries are
     /// judged; the others are context for the rules that compare files.
     pub fresh: bool,
-    /// What stood at this path before, if anything did.
+    /// Of a fresh entry: what stood at this path before, if anything did.
     pub replaces: Option<ObjectId>,
 }
 

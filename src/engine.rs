@@ -74,9 +74,7 @@ fn read(entry: &Entry, change: &dyn Change, findings: &mut Findings) -> Result<O
                 size.div_ceil(1024 * 1024),
                 LIMIT / (1024 * 1024)
             );
-            let draft = findings
-                .path(&entry.path, message)
-                .cure("make the file smaller; BAKSTOP_SKIP=RULE lets one commit past a rule", &[]);
+            let draft = findings.path(&entry.path, message).cure("make the file smaller, or keep it out of git", &[]);
             if !entry.fresh {
                 draft.weigh(Severity::Warning);
             }

@@ -77,37 +77,38 @@ impl Place {
         let line = line_start..line_end - usize::from(text[..line_end].ends_with(b"\r") && line_end > end);
         let (column, width) = (characters(&text[line.start..start]) + 1, characters(&text[start..end]));
 
-        // Only what is shown is decoded: the line may be megabytes long. A character is at most four bytes.
-        let near = start - (start - line.start).min(4 * CONTEXT)..end + (line.end.max(end) - end).min(4 * CONTEXT);
-        let before = String::from_utf8_lossy(&text[near.start..start]);
-        let after = String::from_utf8_lossy(&text[end..near.end]);
-        let wide = start - (start - line.start).min(AROUND)..end + (line.end.max(end) - end).min(AROUND);
-        let bare = mask || holds_credentials(&text[wide]);
-        let mut excerpt = String::new();
-        let shown = before.char_indices().rev().nth(CONTEXT - 1).map_or(0, |(at, _)| at);
-        if shown > 0 || near.start > line.start || (bare && !mask) {
-            excerpt.push('…');
-        }
-        if !bare || mask {
-            push_escaped(&before[shown..], usize::MAX, &mut excerpt);
-        }
-        let marked_start = excerpt.len();
-        if mask {
-            excerpt.push_str("********");
-        } else {
-            push_escaped(&String::from_utf8_lossy(&text[start..end.min(start + 4 * MARKED)]), MARKED, &mut excerpt);
-        }
-        let marked = marked_start..excerpt.len();
-        if bare && !mask {
-            excerpt.push('…');
-        } else {
-            push_escaped(&after, CONTEXT, &mut excerpt);
-        }
+        let (excerpt, marked) = excerpt(text, &line, &(start..end), mask);
 
         // A masked place does not tell the length of what it hides.
         let end_column = if mask { column } else { column + width };
         Self { line: 1 + text[..start].iter().filter(|&&b| b == b'\n').count(), column, end_column, excerpt, marked }
     }
+}
+
+/// A line, shortened around a place in it, and where that place is in what is left. Only what is shown is decoded: the
+/// line may be megabytes long, and a character is at most four bytes.
+fn excerpt(text: &[u8], line: &Span, place: &Span, mask: bool) -> (String, Span) {
+    let around = |bytes: usize| {
+        let start = line.start.max(place.start.saturating_sub(bytes));
+        start..place.end.max(line.end.min(place.end.saturating_add(bytes)))
+    };
+    let marked = if mask {
+        "********".to_owned()
+    } else {
+        let shown = place.start..place.end.min(place.start + 4 * MARKED);
+        head(&String::from_utf8_lossy(&text[shown]), MARKED)
+    };
+    // Whoever masks a place has chosen it so that nothing secret stands beside it.
+    let (before, after) = if !mask && holds_credentials(&text[around(AROUND)]) {
+        ("…".to_owned(), "…".to_owned())
+    } else {
+        let near = around(4 * CONTEXT);
+        let cut = near.start > line.start;
+        let before = String::from_utf8_lossy(&text[near.start..place.start]);
+        (tail(&before, CONTEXT, cut), head(&String::from_utf8_lossy(&text[place.end..near.end]), CONTEXT))
+    };
+    let place = before.len()..before.len() + marked.len();
+    (before + &marked + &after, place)
 }
 
 /// How many characters a text has; a byte that is not UTF-8 counts as one at most.
@@ -140,21 +141,30 @@ fn holds_credentials(line: &[u8]) -> bool {
     in_url || named.into_iter().any(holds)
 }
 
-/// Appends at most so many characters, safe to print, and a dot-dot-dot where there are more; a tab becomes a space, so
-/// that the mark stays under what it marks.
-fn push_escaped(text: &str, most: usize, out: &mut String) {
-    let mut characters = text.chars();
-    for character in characters.by_ref().take(most) {
-        if character == '\t' {
-            out.push(' ');
-        } else {
-            // Writing to a string cannot fail.
-            let _ = write_escaped(character, out);
-        }
+/// The first characters of a text, safe to print, and a dot-dot-dot if there are more.
+fn head(text: &str, most: usize) -> String {
+    match text.char_indices().nth(most) {
+        Some((end, _)) => safe(&text[..end]) + "…",
+        None => safe(text),
     }
-    if characters.next().is_some() {
-        out.push('…');
+}
+
+/// The last characters of a text, safe to print, and a dot-dot-dot if there are more, or if more was `cut` off before.
+fn tail(text: &str, most: usize, cut: bool) -> String {
+    let start = text.char_indices().rev().nth(most - 1).map_or(0, |(at, _)| at);
+    let dots = if cut || start > 0 { "…" } else { "" };
+    dots.to_owned() + &safe(&text[start..])
+}
+
+/// Characters safe to print; a tab becomes a space, so that the mark stays under what it marks.
+fn safe(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for character in text.chars() {
+        let character = if character == '\t' { ' ' } else { character };
+        // Writing to a string cannot fail.
+        let _ = write_escaped(character, &mut out);
     }
+    out
 }
 
 /// A step of the cure, which a report writes as a command to paste.

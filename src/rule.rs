@@ -51,7 +51,7 @@ pub struct File {
     pub text: Vec<u8>,
     /// Whether it is new; see [`Entry::fresh`].
     pub fresh: bool,
-    /// Whether it takes the place of another; see [`Entry::replaces`].
+    /// Of a fresh file: whether something stood at its path before; see [`Entry::replaces`].
     pub replaces: bool,
 }
 

@@ -70,6 +70,9 @@ pub struct Snapshot {
     pub paths: BTreeMap<RepoPath, Dirt>,
 }
 
+/// The note of a path that HEAD does not have, although the index does.
+pub const NEW_FILE: &str = "new file";
+
 /// A path that is not as it was.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Difference {
@@ -84,9 +87,7 @@ pub struct Difference {
 impl Difference {
     /// Whether the path is one that neither HEAD nor the index had.
     pub fn is_new(&self) -> bool {
-        self.after
-            .as_ref()
-            .is_some_and(|dirt| dirt.states.contains(&State::Untracked) || dirt.notes.contains("new file"))
+        self.after.as_ref().is_some_and(|dirt| dirt.states.contains(&State::Untracked) || dirt.notes.contains(NEW_FILE))
     }
 }
 

@@ -85,12 +85,13 @@ impl Repository {
         Ok(Staged { fresh, unmerged, index: Index { repository: self.repository, index }, top, below_top })
     }
 
-    /// Where git counts a relative `GIT_INDEX_FILE` from; gix takes it from the current directory. With `GIT_DIR` alone,
-    /// git takes the current directory for the top of the work tree.
+    /// Where git counts a relative `GIT_INDEX_FILE` from; gix takes it from the current directory. With `GIT_DIR` alone
+    /// (no `GIT_WORK_TREE`, no `core.worktree`), git takes the current directory for the top of the work tree.
     fn top(&self, env: &Environment) -> &Path {
-        let configured = self.repository.config_snapshot().string("core.worktree").is_some();
-        let said = env.get("GIT_DIR").is_some() && env.get("GIT_WORK_TREE").is_none() && !configured;
-        self.repository.workdir().filter(|_| !said).unwrap_or(&self.directory)
+        let current_directory = env.get("GIT_DIR").is_some()
+            && env.get("GIT_WORK_TREE").is_none()
+            && self.repository.config_snapshot().string("core.worktree").is_none();
+        self.repository.workdir().filter(|_| !current_directory).unwrap_or(&self.directory)
     }
 
     fn is_below_top(&self) -> bool {

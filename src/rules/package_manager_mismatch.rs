@@ -503,7 +503,7 @@ mod tests {
     }
 
     #[test]
-    fn a_hostile_file_is_judged_in_time() {
+    fn a_hostile_file_is_judged_to_its_end() {
         let many = |text: &str| text.repeat(100_000);
         for text in [
             format!("RUN npm i -g {}", many("pnpm@9.15.0 ")),

@@ -297,7 +297,7 @@ mod tests {
     }
 
     #[test]
-    fn a_hostile_file_is_judged_in_time() {
+    fn a_hostile_file_is_judged_to_its_end() {
         let long = "${".repeat(100_000);
         for text in [
             format!("_authToken={long}SECRET"),

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::change::ObjectId;
 use crate::path::RepoPath;
-use crate::snapshot::{Head, State};
+use crate::snapshot::{Head, NEW_FILE, State};
 
 /// Every way in which configuration or habit makes `git status` show less, overruled.
 ///
@@ -144,7 +144,7 @@ fn tracked(field: &[u8], words: usize) -> Option<(RepoPath, Record)> {
         return None;
     }
     notes.extend([index, tree].into_iter().filter_map(|letter| match letter {
-        b'A' => Some("new file"),
+        b'A' => Some(NEW_FILE),
         b'T' => Some("type changed"),
         b'R' => Some("renamed"),
         b'C' => Some("copied"),
