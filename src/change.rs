@@ -102,14 +102,33 @@ pub enum Content {
     TooLarge(u64),
 }
 
-/// What is to be judged, whoever holds it: the index, a commit, a push.
+/// The commit that brings what is judged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Commit {
+    /// Its name.
+    pub id: ObjectId,
+    /// The first line of its message, safe to print; empty where it cannot be had.
+    pub subject: String,
+}
+
+/// What is to be judged, whoever holds it: the index, a commit, a tree, the work tree.
 pub trait Change {
+    /// The commit that brings it, if one does. Asked for only when there is something to say of it.
+    fn commit(&self) -> Option<Commit> {
+        None
+    }
+
     /// The entries that are new; a deletion is not an entry.
     fn fresh(&self) -> &[Entry];
 
     /// Every entry that is wanted, new or not. Costs a walk over the whole tree, so it is asked for only when a rule
     /// compares files.
     fn whole(&self, wanted: &dyn Fn(&RepoPath) -> bool) -> Result<Vec<Entry>, Error>;
+
+    /// The entry at one path, new or not.
+    fn at(&self, path: &RepoPath) -> Result<Option<Entry>, Error> {
+        self.whole(&|known| known == path).map(|entries| entries.into_iter().next())
+    }
 
     /// The content of an entry, at most `limit` bytes of it.
     fn read(&self, entry: &Entry, limit: u64) -> Result<Content, Error>;

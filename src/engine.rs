@@ -14,6 +14,10 @@ pub fn judge(rules: &[&Rule], change: &dyn Change) -> Result<Vec<Finding>, Error
     for entry in change.fresh() {
         found.append(&mut judge_entry(rules, entry, change)?);
     }
+    if !found.is_empty() {
+        let commit = change.commit();
+        found.iter_mut().for_each(|finding| finding.commit.clone_from(&commit));
+    }
     for rule in rules {
         if let Check::Files { wants, select, judge } = rule.check {
             if !change.fresh().iter().any(|entry| entry.is_regular() && wants(&entry.path)) {

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use crate::change::Commit;
 use crate::escape::write_escaped;
 use crate::path::RepoPath;
 
@@ -189,6 +190,8 @@ pub struct Finding {
     pub rule: &'static str,
     /// How much it weighs.
     pub severity: Severity,
+    /// The commit that brings it, where commits are judged.
+    pub commit: Option<Commit>,
     /// The file.
     pub path: RepoPath,
     /// Where in the file; `None` when the file itself is the finding.

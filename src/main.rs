@@ -6,8 +6,8 @@
 mod escape;
 mod path;
 mod error;
-mod finding;
 mod change;
+mod finding;
 mod debris;
 mod snapshot;
 // Parsers, rules, and the engine that brings them together.

@@ -134,7 +134,8 @@ impl Findings {
 
     fn finding(&self, path: &RepoPath, place: Option<Place>, message: String) -> Finding {
         let path = path.clone();
-        Finding { rule: self.rule, severity: self.severity, path, place, message, help: "", steps: &[] }
+        let (rule, severity) = (self.rule, self.severity);
+        Finding { rule, severity, commit: None, path, place, message, help: "", steps: &[] }
     }
 }
 

@@ -174,6 +174,7 @@ mod tests {
         Finding {
             rule: "rewritten-manifest",
             severity: Severity::Error,
+            commit: None,
             path: RepoPath::from(path),
             place: place.map(|(text, marked)| {
                 let start = text.find(marked).unwrap();

@@ -272,6 +272,7 @@ mod tests {
         Finding {
             rule: "rewritten-manifest",
             severity: Severity::Error,
+            commit: None,
             path: "package.json".into(),
             place: None,
             message: "this points astray".into(),
