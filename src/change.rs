@@ -29,6 +29,11 @@ impl ObjectId {
         Self::from_bytes(&raw).filter(|_| rest.is_empty())
     }
 
+    /// Whether it is all zeros, by which git says "none".
+    pub fn is_null(&self) -> bool {
+        self.bytes == [0; 32]
+    }
+
     /// The raw bytes of the hash.
     pub fn as_bytes(&self) -> &[u8] {
         &self.bytes[..usize::from(self.length)]

@@ -20,6 +20,7 @@ pub mod check;
 pub mod explain;
 pub mod hook;
 pub mod install;
+mod judge;
 pub mod rules;
 pub mod status;
 pub mod uninstall;
@@ -34,6 +35,8 @@ pub struct Context {
     pub env: Environment,
     /// Colour for what goes to standard output.
     pub paint: Paint,
+    /// Whether somebody sees standard error at a terminal.
+    pub terminal: bool,
 }
 
 /// What a verb has to say.

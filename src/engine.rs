@@ -16,7 +16,9 @@ pub fn judge(rules: &[&Rule], change: &dyn Change) -> Result<Vec<Finding>, Error
     }
     if !found.is_empty() {
         let commit = change.commit();
-        found.iter_mut().for_each(|finding| finding.commit.clone_from(&commit));
+        for finding in &mut found {
+            finding.commit.clone_from(&commit);
+        }
     }
     for rule in rules {
         if let Check::Files { wants, select, judge } = rule.check {
@@ -40,6 +42,37 @@ pub fn judge(rules: &[&Rule], change: &dyn Change) -> Result<Vec<Finding>, Error
         (&a.path, place(a), a.rule, &a.message).cmp(&(&b.path, place(b), b.rule, &b.message))
     });
     Ok(found)
+}
+
+/// Temporary.
+#[derive(Default)]
+pub struct Engine {
+    found: Vec<Finding>,
+}
+
+impl Engine {
+    pub fn entries(&mut self, change: &dyn Change) -> Result<(), Error> {
+        let mut found = Vec::new();
+        for entry in change.fresh() {
+            found.append(&mut judge_entry(&crate::rules::RULES, entry, change)?);
+        }
+        if !found.is_empty() {
+            let commit = change.commit();
+            for finding in &mut found {
+                finding.commit.clone_from(&commit);
+            }
+        }
+        self.found.extend(found);
+        Ok(())
+    }
+    pub fn together(&mut self, change: &dyn Change) -> Result<(), Error> {
+        self.found.extend(judge(&[crate::rules::find("package-manager-mismatch").unwrap()], change)?);
+        Ok(())
+    }
+    pub fn finish(mut self) -> Vec<Finding> {
+        self.found.sort_by(|a, b| a.path.cmp(&b.path));
+        self.found
+    }
 }
 
 /// Judges one new entry by the rules that look at entries and single files. The file is read once, if at all.

@@ -4,11 +4,16 @@
 //! reason, whatever it does not know for certain. `command` asks the `git` program, which knows everything; if that
 //! fails too, so does the run. Nothing above this module knows which layer answered.
 
+mod change;
 pub mod command;
+pub mod history;
 pub mod layout;
 mod native;
+pub mod objects;
 mod staged;
+mod trees;
 pub mod worktree;
 
+pub use change::Changes;
 pub use command::Git;
 pub use staged::Staged;

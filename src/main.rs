@@ -8,6 +8,7 @@ mod path;
 mod error;
 mod change;
 mod finding;
+mod refs;
 mod debris;
 mod snapshot;
 // Parsers, rules, and the engine that brings them together.
@@ -18,6 +19,7 @@ mod engine;
 // The outside world.
 mod env;
 mod child;
+mod progress;
 mod git;
 mod hooks;
 // What is said, and how.
@@ -77,7 +79,7 @@ fn context(cli: &Cli, env: Environment) -> Result<Context, Error> {
     }
     let directory = std::env::current_dir()
         .map_err(|error| Error::new("find the current directory", error).help("change to a directory that exists"))?;
-    Ok(Context { directory, env, paint })
+    Ok(Context { directory, env, paint, terminal: std::io::stderr().is_terminal() })
 }
 
 fn run(verb: &Verb, context: &Context) -> Result<Outcome, Error> {

@@ -1,17 +1,21 @@
-//! `bakstop check`: judge what is about to be committed.
+//! `bakstop check`: judge what is about to enter history, or what is in it already.
 
-use crate::change::Change;
-use crate::commands::{Context, Outcome, mend_staged, restore_command};
-use crate::engine;
+use crate::commands::judge::{Scope, judge};
+use crate::commands::{Context, Outcome};
 use crate::error::Error;
 use crate::finding::Verdict;
-use crate::git::Staged;
 use crate::report::{self, Format, human::View};
-use crate::rules::RULES;
 
 /// The arguments.
 #[derive(Debug, clap::Args)]
 pub struct Args {
+    #[command(flatten)]
+    scope: ScopeArgs,
+
+    /// With --range: judge where it ends, not every commit on the way
+    #[arg(long, requires = "range")]
+    tip: bool,
+
     /// How the report is written
     #[arg(long, value_enum, value_name = "FORMAT", default_value_t)]
     format: Format,
@@ -25,26 +29,63 @@ pub struct Args {
     verbose: bool,
 }
 
-/// Judges the staged content, as it stands in the index.
+/// What to judge; what is staged, if nothing is said.
+#[derive(Debug, clap::Args)]
+#[group(multiple = false)]
+#[command(next_help_heading = "What is judged (default: what is staged)")]
+struct ScopeArgs {
+    /// Every commit of A..B or A...B; of REV alone: what its upstream, or the default branch, has not
+    #[arg(long, value_name = "RANGE", allow_hyphen_values = true)]
+    range: Option<String>,
+
+    /// What a push brings that the remote has not; reads the lines of git's pre-push hook
+    #[arg(long, value_name = "REMOTE", num_args = 0..=1)]
+    #[allow(clippy::option_option, reason = "not asked for, without a remote, with one")]
+    push: Option<Option<String>>,
+
+    /// What a push brings that no ref reaches yet; reads the lines of git's pre-receive hook
+    #[arg(long)]
+    receive: bool,
+
+    /// All of a tree, named by a commit, a tag or the tree itself
+    #[arg(long, value_name = "REV", allow_hyphen_values = true)]
+    tree: Option<String>,
+
+    /// Every file of the work tree that is not ignored
+    #[arg(long)]
+    worktree: bool,
+
+    /// Everything that any ref reaches
+    #[arg(long)]
+    history: bool,
+}
+
+impl Args {
+    fn scope(&self) -> Scope {
+        let ScopeArgs { range, push, receive, tree, worktree, history } = &self.scope;
+        match (range, push, tree) {
+            (Some(spec), _, _) => Scope::Range { spec: spec.clone(), tip: self.tip },
+            (_, Some(remote), _) => Scope::Push(remote.clone()),
+            (_, _, Some(name)) => Scope::Tree(name.clone()),
+            _ if *receive => Scope::Receive,
+            _ if *worktree => Scope::WorkTree,
+            _ if *history => Scope::History,
+            _ => Scope::Staged,
+        }
+    }
+}
+
+/// Judges what was asked about.
 pub fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
-    let staged = Staged::read(&context.directory, &context.env)?;
-    if !staged.has_work_tree() {
-        return Err(Error::new("judge what is staged", "this repository is bare: nothing can be staged in it")
-            .help("run this in a clone with a work tree"));
-    }
-    let mut findings = engine::judge(&RULES, &staged)?;
-    let verdict = Verdict::of(&findings, args.deny_warnings);
-    let judged = staged.fresh().len();
-    mend_staged(&mut findings, &staged);
-    let restore = restore_command(&staged, &findings)?;
-    let view = View { paint: context.paint, below_top: staged.is_below_top(), restore: &restore };
-    let mut outcome = Outcome::new(verdict, report::check(args.format, &findings, judged, view));
+    let judged = judge(&args.scope(), context)?;
+    let verdict = Verdict::of(&judged.findings, args.deny_warnings);
+    let view = View { paint: context.paint, below_top: judged.below_top, restore: &judged.restore };
+    let mut outcome = Outcome::new(verdict, report::check(args.format, &judged.findings, judged.entries, view));
     if args.verbose {
-        let paths = report::human::plural(judged, "new path");
-        outcome = outcome.note(format!("bakstop: {}; {paths} judged", staged.layer()));
+        outcome = outcome.note(format!("bakstop: {}", judged.how));
     }
-    if judged == 0 {
-        outcome = outcome.note("bakstop: nothing new is staged");
+    if let Some(nothing) = judged.nothing {
+        outcome = outcome.note(format!("bakstop: {nothing}"));
     }
     Ok(outcome)
 }

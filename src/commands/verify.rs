@@ -2,14 +2,14 @@
 
 use std::ffi::OsString;
 
-use crate::change::{Change, Content, Entry, Mode, ObjectId};
+use crate::change::Content;
 use crate::child::{self, Ended, NotRun, Output};
 use crate::commands::{Context, Outcome, mend};
 use crate::debris::backed_up;
 use crate::engine;
 use crate::error::Error;
 use crate::finding::{Finding, Verdict};
-use crate::git::worktree::{Look, WorkTree};
+use crate::git::worktree::{Look, OnDisk, WorkTree};
 use crate::paint::Paint;
 use crate::path::RepoPath;
 use crate::report;
@@ -121,47 +121,10 @@ fn removable(tree: &WorkTree, changes: &Changes) -> Vec<RepoPath> {
 /// What the rules say of the files in the work tree that are not clean, so that the report can tell a forgotten
 /// restore from an edit.
 fn still_rewritten(tree: &WorkTree, changes: &Changes) -> Result<Vec<Finding>, Error> {
-    engine::judge(&OF_PREPARATION, &Changed::of(tree, changes))
-}
-
-/// The files that changed, with the content that they have in the work tree.
-struct Changed<'a> {
-    tree: &'a WorkTree,
-    entries: Vec<Entry>,
-}
-
-impl<'a> Changed<'a> {
-    fn of(tree: &'a WorkTree, changes: &Changes) -> Self {
-        let present = [State::Conflicted, State::Staged, State::Modified, State::Untracked];
-        let paths = changes.paths.iter().filter(|difference| {
-            difference.after.as_ref().is_some_and(|dirt| dirt.states.iter().any(|state| present.contains(state)))
-        });
-        let entries = paths.filter_map(|difference| {
-            // The content is read by path: the id stands for none.
-            let id = ObjectId::from_bytes(&[0; 20])?;
-            Some(Entry {
-                path: difference.path.clone(),
-                mode: Mode::File,
-                id,
-                fresh: true,
-                replaces: (!difference.is_new()).then_some(id),
-            })
-        });
-        Self { tree, entries: entries.collect() }
-    }
-}
-
-impl Change for Changed<'_> {
-    fn fresh(&self) -> &[Entry] {
-        &self.entries
-    }
-
-    fn whole(&self, wanted: &dyn Fn(&RepoPath) -> bool) -> Result<Vec<Entry>, Error> {
-        Ok(self.entries.iter().filter(|entry| wanted(&entry.path)).cloned().collect())
-    }
-
-    fn read(&self, entry: &Entry, limit: u64) -> Result<Content, Error> {
-        // What is no regular file, or is gone, names no dependencies.
-        self.tree.read(&entry.path, limit).map(|content| content.unwrap_or(Content::Bytes(Vec::new())))
-    }
+    let present = [State::Conflicted, State::Staged, State::Modified, State::Untracked];
+    let paths = changes.paths.iter().filter(|difference| {
+        difference.after.as_ref().is_some_and(|dirt| dirt.states.iter().any(|state| present.contains(state)))
+    });
+    let files = OnDisk::of(tree, paths.map(|difference| (difference.path.clone(), difference.is_new())));
+    engine::judge(&OF_PREPARATION, &files)
 }

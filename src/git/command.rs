@@ -18,6 +18,8 @@ pub struct Git {
     directory: PathBuf,
     /// Whether the environment speaks of another repository than the one in this directory.
     stranger: bool,
+    /// Whether commits have the parents that they name, and not those that this repository lends them.
+    without_grafts: bool,
 }
 
 /// The variables that speak of one repository, as `git rev-parse --local-env-vars` lists them. Git sets some of them for
@@ -58,12 +60,17 @@ pub struct Output {
 impl Git {
     /// Git as run in `directory`.
     pub fn new(directory: impl Into<PathBuf>) -> Self {
-        Self { directory: directory.into(), stranger: false }
+        Self { directory: directory.into(), stranger: false, without_grafts: false }
     }
 
     /// Git in another repository than the one that the environment speaks of: a submodule, or one nested in this.
     pub fn nested(directory: impl Into<PathBuf>) -> Self {
-        Self { directory: directory.into(), stranger: true }
+        Self { stranger: true, ..Self::new(directory) }
+    }
+
+    /// Git that takes no notice of `info/grafts`: a commit that is pushed takes along the parents that it names.
+    pub(super) fn without_grafts(&self) -> Self {
+        Self { without_grafts: true, ..self.clone() }
     }
 
     /// The directory that git runs in.
@@ -93,6 +100,29 @@ impl Git {
             Some(1) => Ok(None),
             _ => Err(failed(doing, &output)),
         }
+    }
+
+    /// The output of a command that must succeed and reads all of its input before it answers.
+    pub(super) fn fed(&self, doing: &str, arguments: &[&str], input: &[u8]) -> Result<Vec<u8>, Error> {
+        let io = |error: std::io::Error| Error::new(doing, format!("git {}: {error}", arguments[0]));
+        let mut child = self
+            .command(arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .map_err(|error| not_started(doing, &error))?;
+        let mut pipe = child.stdin.take();
+        // Beside the reading: no order of reading and writing of git's can block us.
+        let output = std::thread::scope(|scope| {
+            scope.spawn(move || {
+                // Where git ends before it has read everything, it says why; that is what is told.
+                let _ = pipe.as_mut().map(|pipe| pipe.write_all(input));
+            });
+            child.wait_with_output().map_err(io)
+        })?;
+        let output = Output { code: output.status.code(), stdout: output.stdout, stderr: output.stderr };
+        if output.code == Some(0) { Ok(output.stdout) } else { Err(failed(doing, &output)) }
     }
 
     /// The top of the work tree; `None` in a bare repository.
@@ -195,6 +225,10 @@ impl Git {
         for name in PATHSPEC_VARIABLES {
             command.env_remove(name);
         }
+        if self.without_grafts {
+            // A file that cannot be. One that is there, if only an empty one, earns a word of advice.
+            command.env("GIT_GRAFT_FILE", "/dev/null/none");
+        }
         if self.stranger {
             for name in LOCAL_VARIABLES {
                 command.env_remove(name);
@@ -295,25 +329,37 @@ pub(super) struct CatFile {
 impl CatFile {
     /// The content of an entry, at most `limit` bytes of it.
     pub(super) fn read(&self, entry: &Entry, limit: u64) -> Result<Content, Error> {
-        let doing = || format!("read {}", entry.path);
+        self.object(&entry.id, "blob", limit, || format!("read {}", entry.path))
+    }
+
+    /// The raw content of an object of this kind, at most `limit` bytes of it. `doing` completes "could not …".
+    pub(super) fn object(
+        &self,
+        id: &ObjectId,
+        kind: &str,
+        limit: u64,
+        doing: impl Fn() -> String,
+    ) -> Result<Content, Error> {
         let io = |error: std::io::Error| Error::new(doing(), format!("git cat-file: {error}"));
         let mut pipes = self.pipes.borrow_mut();
         let (input, output) = &mut *pipes;
         if let Some(input) = input {
-            writeln!(input, "{}", entry.id).and_then(|()| input.flush()).map_err(io)?;
+            writeln!(input, "{id}").and_then(|()| input.flush()).map_err(io)?;
         }
         // `<id> blob <size>\n<content>\n`, or `<id> missing\n`.
         let mut header = Vec::new();
         output.read_until(b'\n', &mut header).map_err(io)?;
         if header.is_empty() {
             return Err(Error::new(doing(), "git cat-file ended early")
-                .help(format!("see what `git cat-file blob {}` says", entry.id)));
+                .help(format!("see what `git cat-file {kind} {id}` says")));
         }
         let header = text(&header);
-        let size = header.rsplit_once(" blob ").and_then(|(_, size)| size.parse::<u64>().ok()).ok_or_else(|| {
-            Error::new(doing(), format!("its content is not in the object store ({header})"))
-                .help("fetch the missing objects: `git fetch --refetch`, or check the disk with `git fsck`")
-        })?;
+        let size = header.strip_prefix(&format!("{id} {kind} ")).and_then(|size| size.parse::<u64>().ok()).ok_or_else(
+            || {
+                Error::new(doing(), format!("it is not in the object store ({header})"))
+                    .help("fetch the missing objects: `git fetch --refetch`, or check the disk with `git fsck`")
+            },
+        )?;
         let mut content = Vec::new();
         output.by_ref().take(size.min(limit)).read_to_end(&mut content).map_err(io)?;
         std::io::copy(&mut output.by_ref().take(size.saturating_sub(limit) + 1), &mut std::io::sink()).map_err(io)?;

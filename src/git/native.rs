@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use gix::bstr::ByteSlice;
 use gix::index::entry::{Flags, Mode as IndexMode, Stage};
 use gix::index::extension::Tree as CacheTree;
-use gix::objs::TreeRefIter;
+use gix::objs::{Find, TreeRefIter};
 
 use crate::change::{Content, Entry, Mode, ObjectId};
 use crate::env::Environment;
@@ -19,6 +19,10 @@ pub type Handover = String;
 
 /// `PATH_MAX` of Linux, in bytes.
 const LONGEST_PATH: usize = 4096;
+
+/// How many bytes of objects a walk over history keeps: the trees of a commit are compared with those of its parents,
+/// which were read just before.
+const OBJECT_CACHE: usize = 32 * 1024 * 1024;
 
 /// Variables that change what git reads and that gix does not follow.
 const UNKNOWN_VARIABLES: [&str; 7] = [
@@ -66,6 +70,12 @@ impl Repository {
             Some(name) => Err(format!("the repository uses the extension {name}")),
             None => Ok(Self { repository, directory: directory.to_owned() }),
         }
+    }
+
+    /// The objects alone, for a walk over history: what was read lately is kept.
+    pub fn into_objects(mut self) -> Objects {
+        self.repository.object_cache_size_if_unset(OBJECT_CACHE);
+        Objects { repository: self.repository }
     }
 
     /// What is staged: the index compared with the tree of HEAD.
@@ -293,12 +303,63 @@ impl Index {
 
     /// The content of a blob, or `None` if gix cannot give it.
     pub fn read(&self, id: &ObjectId, limit: u64) -> Option<Content> {
-        let id = gix::ObjectId::try_from(id.as_bytes()).ok()?;
-        let header = self.repository.find_header(id).ok()?;
-        if header.size() > limit {
-            return Some(Content::TooLarge(header.size()));
+        read_blob(&self.repository, id, limit)
+    }
+}
+
+fn read_blob(repository: &gix::Repository, id: &ObjectId, limit: u64) -> Option<Content> {
+    let id = gix::ObjectId::try_from(id.as_bytes()).ok()?;
+    let header = repository.find_header(id).ok()?;
+    if header.size() > limit {
+        return Some(Content::TooLarge(header.size()));
+    }
+    Some(Content::Bytes(repository.find_object(id).ok()?.detach().data))
+}
+
+/// The object store, without an index.
+pub struct Objects {
+    repository: gix::Repository,
+}
+
+impl Objects {
+    /// The content of a blob, or `None` if gix cannot give it.
+    pub fn blob(&self, id: &ObjectId, limit: u64) -> Option<Content> {
+        read_blob(&self.repository, id, limit)
+    }
+
+    /// The raw content of a tree or a commit, into a buffer that is used again and again; whether gix could give it.
+    pub fn raw(&self, id: &ObjectId, kind: Kind, buffer: &mut Vec<u8>) -> bool {
+        let wanted = match kind {
+            Kind::Tree => gix::objs::Kind::Tree,
+            Kind::Commit => gix::objs::Kind::Commit,
+        };
+        let Ok(id) = gix::ObjectId::try_from(id.as_bytes()) else { return false };
+        matches!(self.repository.objects.try_find(&id, buffer), Ok(Some(object)) if object.kind == wanted)
+    }
+}
+
+/// The kinds of object that are read raw.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// A directory.
+    Tree,
+    /// A commit.
+    Commit,
+}
+
+impl Kind {
+    /// The word that git uses.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Tree => "tree",
+            Self::Commit => "commit",
         }
-        Some(Content::Bytes(self.repository.find_object(id).ok()?.detach().data))
+    }
+}
+
+impl std::fmt::Debug for Objects {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("Objects").field("path", &self.repository.git_dir()).finish_non_exhaustive()
     }
 }
 

@@ -7,17 +7,19 @@ use std::io::{ErrorKind, Read};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
-use crate::change::Content;
+use crate::change::{Content, Mode};
 use crate::error::Error;
 use crate::escape::Escaped;
 use crate::git::command::{Git, records, unreadable};
 use crate::path::RepoPath;
 use crate::snapshot::{Dirt, Fingerprint, Snapshot, State};
 
+mod files;
 mod fingerprint;
 mod leftovers;
 mod status;
 
+pub use files::OnDisk;
 use fingerprint::{Hasher, Kind};
 use status::{Record, Status};
 
@@ -95,6 +97,27 @@ impl WorkTree {
         let mut content = Vec::new();
         File::open(&file).and_then(|file| file.take(limit).read_to_end(&mut content)).map_err(failed)?;
         Ok(Some(Content::Bytes(content)))
+    }
+
+    /// What stands at a path, if it is there.
+    fn mode(&self, path: &RepoPath) -> Result<Option<Mode>, Error> {
+        let about = match std::fs::symlink_metadata(self.top.join(OsStr::from_bytes(path.as_bytes()))) {
+            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => return Ok(None),
+            about => about.map_err(|error| {
+                Error::new(format!("look at {path}"), error).help("make its directory readable for this user")
+            })?,
+        };
+        let kind = about.file_type();
+        Ok(if kind.is_file() {
+            Some(Mode::File)
+        } else if kind.is_symlink() {
+            Some(Mode::Symlink)
+        } else if kind.is_dir() {
+            Some(Mode::Submodule)
+        } else {
+            // Git knows no pipes, sockets and devices.
+            None
+        })
     }
 
     /// What HEAD has at this path; `None` if it has nothing, or that cannot be read.

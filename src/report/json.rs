@@ -68,6 +68,7 @@ fn finding(finding: &Finding, restore: &str) -> Value {
     json!({
         "rule": finding.rule,
         "severity": finding.severity.name(),
+        "commit": finding.commit.as_ref().map(|commit| json!({ "id": commit.id.to_string(), "subject": commit.subject })),
         "path": path,
         "path_hex": path_hex,
         "place": place,

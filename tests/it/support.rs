@@ -59,6 +59,12 @@ impl Sandbox {
         sandbox
     }
 
+    /// The same directory, with another top in it.
+    pub fn moved_to(mut self, name: &str) -> Self {
+        self.top = self.root.path().join(name);
+        self
+    }
+
     /// The directory around the repository.
     pub fn outside(&self) -> &Path {
         self.root.path()

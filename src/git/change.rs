@@ -1,0 +1,84 @@
+//! Changes held by trees: what a commit brings, and where a range leads.
+
+use std::collections::HashSet;
+
+use crate::change::{Change, Commit, Content, Entry, ObjectId};
+use crate::error::Error;
+use crate::git::history::Node;
+use crate::git::objects::Objects;
+use crate::git::trees::{self, Walk};
+use crate::path::RepoPath;
+
+/// A tree, with what is new in it.
+#[derive(Debug)]
+pub struct TreeChange<'a> {
+    objects: &'a Objects,
+    tree: ObjectId,
+    commit: Option<ObjectId>,
+    fresh: Vec<Entry>,
+}
+
+/// Reads the changes of commits one after another, and tells nothing twice.
+#[derive(Debug)]
+pub struct Changes<'a> {
+    objects: &'a Objects,
+    walk: Walk<'a>,
+}
+
+impl<'a> Changes<'a> {
+    /// Nothing is told yet.
+    pub fn new(objects: &'a Objects) -> Self {
+        Self { objects, walk: Walk::new(objects) }
+    }
+
+    /// What a commit has that none of its parents has.
+    pub fn commit(&mut self, node: &Node) -> Result<TreeChange<'a>, Error> {
+        let fresh = self.walk.fresh(&node.tree, &node.parents)?;
+        Ok(TreeChange { objects: self.objects, tree: node.tree, commit: Some(node.id), fresh })
+    }
+
+    /// What a tree has that another has not; all of it, if there is no other.
+    pub fn tree(&mut self, tree: ObjectId, other: Option<ObjectId>) -> Result<TreeChange<'a>, Error> {
+        let fresh = self.walk.fresh(&tree, other.as_slice())?;
+        Ok(TreeChange { objects: self.objects, tree, commit: None, fresh })
+    }
+
+    /// The tree of a commit, with what was new somewhere on the way to it.
+    pub fn end(&self, node: &Node, fresh: Vec<Entry>) -> TreeChange<'a> {
+        TreeChange { objects: self.objects, tree: node.tree, commit: Some(node.id), fresh }
+    }
+}
+
+impl TreeChange<'_> {
+    /// The new entries, which are no longer needed here.
+    pub fn into_fresh(self) -> Vec<Entry> {
+        self.fresh
+    }
+}
+
+impl Change for TreeChange<'_> {
+    fn commit(&self) -> Option<Commit> {
+        self.commit.map(|id| Commit { id, subject: self.objects.subject(&id) })
+    }
+
+    fn fresh(&self) -> &[Entry] {
+        &self.fresh
+    }
+
+    fn whole(&self, wanted: &dyn Fn(&RepoPath) -> bool) -> Result<Vec<Entry>, Error> {
+        let mut whole = trees::entries(self.objects, &self.tree, wanted)?;
+        let fresh: HashSet<(&RepoPath, &ObjectId)> = self.fresh.iter().map(|entry| (&entry.path, &entry.id)).collect();
+        for entry in &mut whole {
+            entry.fresh = fresh.contains(&(&entry.path, &entry.id));
+        }
+        Ok(whole)
+    }
+
+    fn at(&self, path: &RepoPath) -> Result<Option<Entry>, Error> {
+        trees::at(self.objects, &self.tree, path)
+    }
+
+    fn read(&self, entry: &Entry, limit: u64) -> Result<Content, Error> {
+        self.objects.blob(entry, limit)
+    }
+}

@@ -1,0 +1,460 @@
+//! Which commits are to be judged: those of a range, of a push, of all history.
+
+use std::collections::{HashMap, HashSet};
+
+use crate::change::ObjectId;
+use crate::env::Environment;
+use crate::error::Error;
+use crate::git::command::{Git, text, unreadable};
+use crate::path::RepoPath;
+use crate::refs::RefUpdate;
+
+/// A commit to be judged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Node {
+    /// Its name.
+    pub id: ObjectId,
+    /// Its tree.
+    pub tree: ObjectId,
+    /// The trees of its parents.
+    pub parents: Vec<ObjectId>,
+}
+
+/// Commits that are new to somebody, and where they lead.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Commits {
+    /// The commits, parents before children.
+    pub nodes: Vec<Node>,
+    /// The ends of it: what somebody will have checked out.
+    pub tips: Vec<ObjectId>,
+    /// Trees that a tag names without a commit.
+    pub bare_trees: Vec<ObjectId>,
+}
+
+/// A range of commits, resolved.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Range {
+    /// The end.
+    pub tip: ObjectId,
+    /// The commit whose history is not judged; the configuration is taken from it.
+    pub base: ObjectId,
+    /// What the end is compared with, when only that counts.
+    pub fork: ObjectId,
+    /// The base, as a person names it.
+    pub base_name: String,
+    /// The range, as a person names it.
+    pub name: String,
+}
+
+/// Which refs say what the other side has already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Known<'a> {
+    /// None.
+    Nothing,
+    /// Every ref of this repository.
+    EveryRef,
+    /// What was last seen of this remote.
+    Remote(&'a str),
+}
+
+/// The history of a repository.
+#[derive(Debug)]
+pub struct History<'a> {
+    git: Git,
+    env: &'a Environment,
+}
+
+/// Where a branch without an upstream is taken to come from, in this order.
+const DEFAULT_BRANCHES: [&str; 5] = [
+    "refs/remotes/origin/HEAD",
+    "refs/remotes/origin/main",
+    "refs/remotes/origin/master",
+    "refs/heads/main",
+    "refs/heads/master",
+];
+
+impl<'a> History<'a> {
+    /// The history of the repository that git would use in this directory.
+    pub fn new(git: Git, env: &'a Environment) -> Self {
+        Self { git, env }
+    }
+
+    /// Resolves `A..B`, `A...B` or `REV`.
+    pub fn range(&self, spec: &str) -> Result<Range, Error> {
+        let doing = format!("judge the range {}", shown(spec));
+        let or_head = |name: &str| if name.is_empty() { "HEAD".to_owned() } else { name.to_owned() };
+        let (base_name, tip_name, forked) = match (spec.split_once("..."), spec.split_once("..")) {
+            (Some((base, tip)), _) => (or_head(base), or_head(tip), true),
+            (None, Some((base, tip))) => (or_head(base), or_head(tip), false),
+            // What a CI gives for the start of a branch that is new.
+            (None, None) => return self.from_default(spec, &doing),
+        };
+        if is_zeros(&base_name) {
+            return self.from_default(&tip_name, &doing);
+        }
+        let [base, tip] = self.resolve(&doing, [&base_name, &tip_name])?;
+        let base = base.ok_or_else(|| self.unknown(&doing, &base_name))?;
+        let tip = tip.ok_or_else(|| self.unknown(&doing, &tip_name))?;
+        let fork = if forked { self.merge_base(&doing, &base, &tip)? } else { base };
+        Ok(Range { tip, base, fork, base_name: shown(&base_name), name: shown(spec) })
+    }
+
+    /// What a revision has that its upstream, or the default branch, has not.
+    fn from_default(&self, name: &str, doing: &str) -> Result<Range, Error> {
+        let name = if name.is_empty() { "HEAD" } else { name };
+        let upstream = format!("{}@{{upstream}}", if name == "HEAD" { "" } else { name });
+        let [branch, default @ ..] = DEFAULT_BRANCHES;
+        let [a, b, c, d] = default;
+        let names = [name, &upstream, branch, a, b, c, d];
+        let [tip, bases @ ..] = self.resolve(doing, names.map(str::to_owned).each_ref().map(String::as_str))?;
+        let tip = tip.ok_or_else(|| self.unknown(doing, name))?;
+        let base = bases.iter().zip(&names[1..]).find_map(|(id, name)| id.map(|id| (id, *name)));
+        let (base, base_name) = base.ok_or_else(|| {
+            Error::new(doing, format!("{} has no upstream, and no default branch is known", shown(name)))
+                .help(format!("name the base: --range BASE..{}", shown(name)))
+        })?;
+        let fork = self.merge_base(doing, &base, &tip)?;
+        let base_name = shown(base_name.trim_start_matches("refs/remotes/").trim_start_matches("refs/heads/"));
+        Ok(Range { tip, base, fork, name: format!("{base_name}..{}", shown(name)), base_name })
+    }
+
+    /// The commits of a range.
+    pub fn of_range(&self, range: &Range) -> Result<Commits, Error> {
+        let doing = format!("judge the range {}", range.name);
+        let nodes = self.list(&doing, &[range.tip], &[range.base], Known::Nothing)?;
+        Ok(Commits { nodes, tips: vec![range.tip], bare_trees: Vec::new() })
+    }
+
+    /// The tree of a revision.
+    pub fn tree(&self, name: &str) -> Result<ObjectId, Error> {
+        let doing = format!("judge the tree {}", shown(name));
+        let [tree] = self.resolve_as(&doing, [name], "tree")?;
+        tree.ok_or_else(|| self.unknown(&doing, name))
+    }
+
+    /// The tree of a commit that is known to be there.
+    pub fn tree_of(&self, commit: &ObjectId) -> Result<ObjectId, Error> {
+        self.tree(&commit.to_string())
+    }
+
+    /// The commit that a ref or revision names, if there is one.
+    pub fn find(&self, name: &str) -> Result<Option<ObjectId>, Error> {
+        self.resolve("read the refs", [name]).map(|[commit]| commit)
+    }
+
+    /// The commits of a push that the remote does not have, as far as is known here.
+    pub fn of_push(&self, updates: &[RefUpdate], remote: Option<&str>) -> Result<Commits, Error> {
+        let doing = "judge what is pushed";
+        let pushed = self.peel(doing, updates)?;
+        // What the remote has need not be here: somebody else may have pushed it.
+        let olds: Vec<ObjectId> = updates.iter().filter_map(|update| update.old).collect();
+        let olds = self.present(doing, &olds)?;
+        let remote = match remote {
+            Some(name) if self.is_remote(name)? => Known::Remote(name),
+            _ => Known::Nothing,
+        };
+        self.new_commits(doing, pushed, &olds, remote)
+    }
+
+    /// The commits of a push that no ref of the receiving repository reaches.
+    pub fn of_receive(&self, updates: &[RefUpdate]) -> Result<Commits, Error> {
+        let doing = "judge what is pushed";
+        let pushed = self.peel(doing, updates)?;
+        self.new_commits(doing, pushed, &[], Known::EveryRef)
+    }
+
+    /// Every commit that a ref, or a detached HEAD, reaches.
+    pub fn everything(&self) -> Result<Commits, Error> {
+        let doing = "judge all history";
+        let listing = self.rev_list(doing, &["--all"], &[])?;
+        let nodes = self.nodes(doing, &listing)?;
+        // A tag may name a tree that no commit has.
+        let refs = self.git.output(doing, &["for-each-ref", "--format=%(objectname)^{}"])?;
+        let refs = text(&refs).lines().map(str::to_owned).collect::<Vec<_>>();
+        let found = self.look_up(doing, refs.into_iter())?.into_iter().flatten();
+        let bare_trees = found.filter(|(_, kind)| *kind == Kind::Tree).map(|(id, _)| id).collect();
+        Ok(Commits { nodes, tips: Vec::new(), bare_trees })
+    }
+
+    fn new_commits(&self, doing: &str, pushed: Pushed, olds: &[ObjectId], known: Known<'_>) -> Result<Commits, Error> {
+        let mut commits = Commits { bare_trees: pushed.trees, ..Commits::default() };
+        if !pushed.commits.is_empty() {
+            commits.nodes = self.list(doing, &pushed.commits, olds, known)?;
+            let new: HashSet<ObjectId> = commits.nodes.iter().map(|node| node.id).collect();
+            commits.tips = pushed.commits.into_iter().filter(|tip| new.contains(tip)).collect();
+            commits.tips.sort_unstable();
+            commits.tips.dedup();
+        }
+        Ok(commits)
+    }
+
+    fn list(
+        &self,
+        doing: &str,
+        include: &[ObjectId],
+        exclude: &[ObjectId],
+        known: Known<'_>,
+    ) -> Result<Vec<Node>, Error> {
+        let remote;
+        let known: &[&str] = match known {
+            Known::Nothing => &[],
+            Known::EveryRef => &["--not", "--all"],
+            Known::Remote(name) => {
+                remote = format!("--remotes={name}");
+                &["--not", &remote]
+            }
+        };
+        let include = include.iter().map(|id| format!("{id}\n"));
+        let exclude = exclude.iter().map(|id| format!("^{id}\n"));
+        let input: String = include.chain(exclude).collect();
+        let listing = self.rev_list(doing, &[&["--stdin"], known].concat(), input.as_bytes())?;
+        self.nodes(doing, &listing)
+    }
+
+    fn rev_list(&self, doing: &str, which: &[&str], input: &[u8]) -> Result<Vec<u8>, Error> {
+        // Commits just outside are listed too, for their trees: what a commit is compared with.
+        let how = ["rev-list", "--topo-order", "--reverse", "--boundary", "--format=tformat:%m %H %T %P"];
+        let git = self.git.without_grafts();
+        git.fed(doing, &[&how[..], which, &["--"]].concat(), input).map_err(|error| {
+            error.or_help("if history is missing here, fetch it: `git fetch --refetch`; else see `git fsck`")
+        })
+    }
+
+    fn nodes(&self, doing: &str, listing: &[u8]) -> Result<Vec<Node>, Error> {
+        let mut trees = HashMap::new();
+        let mut nodes = Vec::new();
+        // `commit <id>`, which git writes before each, says nothing new.
+        for line in
+            listing.split(|&byte| byte == b'\n').filter(|line| !line.is_empty() && !line.starts_with(b"commit "))
+        {
+            let Line { inside, id, tree, parents } = Line::parse(line).ok_or_else(|| unreadable(doing, line))?;
+            trees.insert(id, tree);
+            if inside {
+                nodes.push((id, tree, parents));
+            }
+        }
+        self.check_depth(doing, nodes.iter().map(|(id, _, _)| id))?;
+        let node = |(id, tree, parents): (ObjectId, ObjectId, Vec<ObjectId>)| {
+            let parents = parents.iter().map(|parent| trees.get(parent).copied()).collect::<Option<Vec<_>>>();
+            let parents = parents.ok_or_else(|| {
+                Error::new(doing, format!("a parent of the commit {id} is not here"))
+                    .help("fetch the missing history, or see `git fsck`")
+            })?;
+            Ok(Node { id, tree, parents })
+        };
+        nodes.into_iter().map(node).collect()
+    }
+
+    /// A shallow clone has commits whose parents were cut off: what these bring cannot be told.
+    fn check_depth<'b>(&self, doing: &str, mut commits: impl Iterator<Item = &'b ObjectId>) -> Result<(), Error> {
+        let shallow = self.shallow(doing)?;
+        if commits.any(|commit| shallow.contains(commit)) {
+            return Err(Error::new(doing, "this clone is shallow, and does not hold all of it").help(FETCH_MORE));
+        }
+        Ok(())
+    }
+
+    /// The commits whose parents were cut off.
+    fn shallow(&self, doing: &str) -> Result<HashSet<ObjectId>, Error> {
+        let answer = self.git.output(doing, &["rev-parse", "--is-shallow-repository", "--git-path", "shallow"])?;
+        let answer = text(&answer);
+        let Some((is_shallow, path)) = answer.split_once('\n') else {
+            return Err(unreadable(doing, answer.as_bytes()));
+        };
+        if is_shallow == "false" {
+            return Ok(HashSet::new());
+        }
+        let path = self.env.get("GIT_SHALLOW_FILE").map_or_else(|| path.into(), std::path::PathBuf::from);
+        let list = std::fs::read(self.git.directory().join(path)).map_err(|error| {
+            Error::new(doing, format!("the list of shallow commits: {error}")).help("make .git readable for this user")
+        })?;
+        Ok(list.split(|&byte| byte == b'\n').filter_map(ObjectId::from_hex).collect())
+    }
+
+    fn is_shallow(&self) -> bool {
+        self.shallow("").is_ok_and(|commits| !commits.is_empty())
+    }
+
+    fn merge_base(&self, doing: &str, one: &ObjectId, other: &ObjectId) -> Result<ObjectId, Error> {
+        let answer = self.git.query(doing, &["merge-base", &one.to_string(), &other.to_string()])?;
+        match answer {
+            Some(answer) => ObjectId::from_hex(text(&answer).as_bytes()).ok_or_else(|| unreadable(doing, &answer)),
+            None if self.is_shallow() => {
+                Err(Error::new(doing, "this clone is shallow, and does not hold where the two parted").help(FETCH_MORE))
+            }
+            None => Err(Error::new(doing, "the two have no common ancestor")
+                .help("name another base; BASE..REV needs no common ancestor")),
+        }
+    }
+
+    fn unknown(&self, doing: &str, name: &str) -> Error {
+        let error = Error::new(doing, format!("there is no revision \"{}\" here", shown(name)));
+        if self.is_shallow() {
+            error.help(FETCH_MORE)
+        } else {
+            error.help("see `git branch --all`; fetch it if it is elsewhere")
+        }
+    }
+
+    fn is_remote(&self, name: &str) -> Result<bool, Error> {
+        // A URL, or a name with a meaning to a pattern, is none.
+        let plain = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-/".contains(&byte));
+        let remotes = self.git.output("list the remotes", &["remote"])?;
+        Ok(plain && remotes.split(|&byte| byte == b'\n').any(|remote| remote == name.as_bytes()))
+    }
+
+    /// What each new id of a push stands for, tags peeled.
+    fn peel(&self, doing: &str, updates: &[RefUpdate]) -> Result<Pushed, Error> {
+        let ids: Vec<ObjectId> = updates.iter().filter_map(|update| update.new).collect();
+        let names = ids.iter().map(|id| format!("{id}^{{}}"));
+        let mut pushed = Pushed::default();
+        for (known, id) in self.look_up(doing, names)?.into_iter().zip(&ids) {
+            match known {
+                Some((id, Kind::Commit)) => pushed.commits.push(id),
+                Some((id, Kind::Tree)) => pushed.trees.push(id),
+                // It has no path that it could be judged by.
+                Some((_, Kind::Blob)) => {}
+                None => {
+                    return Err(Error::new(doing, format!("the object {id} is not here"))
+                        .help("see `git fsck`; in a hook, git itself names objects that are there"));
+                }
+            }
+        }
+        Ok(pushed)
+    }
+
+    /// Those of the commits that are here.
+    fn present(&self, doing: &str, ids: &[ObjectId]) -> Result<Vec<ObjectId>, Error> {
+        let found = self.look_up(doing, ids.iter().map(|id| format!("{id}^{{commit}}")))?;
+        Ok(found.into_iter().flatten().map(|(id, _)| id).collect())
+    }
+
+    fn resolve<const N: usize>(&self, doing: &str, names: [&str; N]) -> Result<[Option<ObjectId>; N], Error> {
+        self.resolve_as(doing, names, "commit")
+    }
+
+    /// The objects of this kind that the revisions name; `None` for one that names none.
+    fn resolve_as<const N: usize>(
+        &self,
+        doing: &str,
+        names: [&str; N],
+        kind: &str,
+    ) -> Result<[Option<ObjectId>; N], Error> {
+        let found = self.look_up(doing, names.iter().map(|name| format!("{name}^{{{kind}}}")))?;
+        let mut ids = [None; N];
+        for (id, found) in ids.iter_mut().zip(found) {
+            *id = found.map(|(id, _)| id);
+        }
+        Ok(ids)
+    }
+
+    /// Asks git for objects by name. They go through a pipe: no name can be taken for an option.
+    fn look_up(
+        &self,
+        doing: &str,
+        names: impl Iterator<Item = String>,
+    ) -> Result<Vec<Option<(ObjectId, Kind)>>, Error> {
+        // A line feed is no part of any revision; it must not make two of one.
+        let names: Vec<String> = names.map(|name| name.replace(['\n', '\0'], "?")).collect();
+        if names.is_empty() {
+            return Ok(Vec::new());
+        }
+        let answer = self.git.fed(doing, &["cat-file", "--batch-check"], (names.join("\n") + "\n").as_bytes())?;
+        let found: Vec<_> = answer.split(|&byte| byte == b'\n').filter(|line| !line.is_empty()).map(object).collect();
+        if found.len() == names.len() { Ok(found) } else { Err(unreadable(doing, &answer)) }
+    }
+}
+
+const FETCH_MORE: &str = "fetch more: `git fetch --unshallow`; in a workflow, check out with `fetch-depth: 0`";
+
+/// What a push brings.
+#[derive(Debug, Default)]
+struct Pushed {
+    commits: Vec<ObjectId>,
+    trees: Vec<ObjectId>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Commit,
+    Tree,
+    Blob,
+}
+
+/// Parses `<id> SP <type> SP <size>` of git-cat-file(1); `None` for `<name> missing` and its kin.
+fn object(line: &[u8]) -> Option<(ObjectId, Kind)> {
+    let mut fields = line.split(|&byte| byte == b' ');
+    let (id, kind, size) = (fields.next()?, fields.next()?, fields.next()?);
+    let kind = match kind {
+        b"commit" => Kind::Commit,
+        b"tree" => Kind::Tree,
+        b"blob" => Kind::Blob,
+        _ => return None,
+    };
+    let whole = fields.next().is_none() && size.iter().all(u8::is_ascii_digit);
+    ObjectId::from_hex(id).filter(|_| whole).map(|id| (id, kind))
+}
+
+/// A line of our own format of git-rev-list(1): `<mark> SP <commit> SP <tree> SP <parents>`.
+struct Line {
+    inside: bool,
+    id: ObjectId,
+    tree: ObjectId,
+    parents: Vec<ObjectId>,
+}
+
+impl Line {
+    fn parse(line: &[u8]) -> Option<Self> {
+        let mut fields = line.split(|&byte| byte == b' ').filter(|field| !field.is_empty());
+        let inside = match fields.next()? {
+            b">" => true,
+            b"-" => false,
+            _ => return None,
+        };
+        let (id, tree) = (ObjectId::from_hex(fields.next()?)?, ObjectId::from_hex(fields.next()?)?);
+        let parents = fields.map(ObjectId::from_hex).collect::<Option<Vec<_>>>()?;
+        Some(Self { inside, id, tree, parents })
+    }
+}
+
+/// How git says that there is nothing: `github.event.before` of a new branch, for one.
+fn is_zeros(name: &str) -> bool {
+    ObjectId::from_hex(name.as_bytes()).is_some_and(|id| id.is_null())
+}
+
+/// What a person typed, safe to print.
+fn shown(name: &str) -> String {
+    RepoPath::new(name).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_of_the_listing_are_parsed_or_refused() {
+        let (one, two) = ("1".repeat(40), "2".repeat(40));
+        let line = Line::parse(format!("> {one} {two} {one} {two}").as_bytes()).unwrap();
+        assert_eq!((line.inside, line.parents.len()), (true, 2));
+        let root = Line::parse(format!("- {one} {two} ").as_bytes()).unwrap();
+        assert_eq!((root.inside, root.parents.len()), (false, 0));
+        for wrong in ["", ">", &format!("> {one}"), &format!("< {one} {two}"), &format!("> {one} {two} x")] {
+            assert!(Line::parse(wrong.as_bytes()).is_none(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn answers_about_objects_are_parsed() {
+        let one = "1".repeat(40);
+        assert_eq!(object(format!("{one} commit 12").as_bytes()).unwrap().1, Kind::Commit);
+        for none in ["main missing", &format!("{one} missing"), "a commit 1", &format!("{one} commit 1 x"), ""] {
+            assert_eq!(object(none.as_bytes()), None, "{none}");
+        }
+    }
+
+    #[test]
+    fn zeros_stand_for_nothing() {
+        assert!(is_zeros(&"0".repeat(40)) && is_zeros(&"0".repeat(64)));
+        assert!(!is_zeros("0") && !is_zeros(&"1".repeat(40)) && !is_zeros("main"));
+    }
+}

@@ -1,0 +1,105 @@
+//! The object store, whichever layer reads it: trees, blobs, commits by their names.
+
+use std::path::Path;
+
+use once_cell::unsync::OnceCell;
+
+use crate::change::{Content, Entry, ObjectId};
+use crate::env::Environment;
+use crate::error::Error;
+use crate::escape::Escaped;
+use crate::git::command::{CatFile, Git};
+use crate::git::native::{self, Kind};
+
+/// The largest tree or commit that is read, in bytes. A directory of a million files stays below it.
+const LIMIT: u64 = 256 * 1024 * 1024;
+
+/// An object store.
+#[derive(Debug)]
+pub struct Objects {
+    native: Option<native::Objects>,
+    git: Git,
+    /// Started when an object is asked for that gix cannot give.
+    cat_file: OnceCell<CatFile>,
+    /// Why the git program is asked instead of gix, if it is.
+    handover: Option<String>,
+}
+
+impl Objects {
+    /// The store of the repository that git would use in this directory and environment.
+    pub fn open(directory: &Path, env: &Environment) -> Self {
+        let native = native::Repository::open(directory, env).map(native::Repository::into_objects);
+        let (native, handover) = match native {
+            Ok(native) => (Some(native), None),
+            Err(reason) => (None, Some(reason)),
+        };
+        Self { native, git: Git::new(directory), cat_file: OnceCell::new(), handover }
+    }
+
+    /// Which layer answers, for `--verbose`.
+    pub fn layer(&self) -> String {
+        match &self.handover {
+            None => "objects were read by gix".into(),
+            Some(reason) => format!("objects were read by git, because {reason}"),
+        }
+    }
+
+    /// The content of an entry, at most `limit` bytes of it.
+    pub fn blob(&self, entry: &Entry, limit: u64) -> Result<Content, Error> {
+        if let Some(content) = self.native.as_ref().and_then(|objects| objects.blob(&entry.id, limit)) {
+            return Ok(content);
+        }
+        self.cat_file()?.read(entry, limit)
+    }
+
+    /// The raw content of a tree, into a buffer.
+    pub(super) fn tree(&self, id: &ObjectId, buffer: &mut Vec<u8>) -> Result<(), Error> {
+        self.raw(id, Kind::Tree, buffer)
+    }
+
+    /// The first line of a commit's message, safe to print; empty where it cannot be had.
+    pub fn subject(&self, commit: &ObjectId) -> String {
+        let mut buffer = Vec::new();
+        match self.raw(commit, Kind::Commit, &mut buffer) {
+            Ok(()) => subject(&buffer),
+            Err(_) => String::new(),
+        }
+    }
+
+    fn raw(&self, id: &ObjectId, kind: Kind, buffer: &mut Vec<u8>) -> Result<(), Error> {
+        if self.native.as_ref().is_some_and(|objects| objects.raw(id, kind, buffer)) {
+            return Ok(());
+        }
+        let doing = || format!("read the {} {id}", kind.name());
+        match self.cat_file()?.object(id, kind.name(), LIMIT, doing)? {
+            Content::Bytes(raw) => {
+                *buffer = raw;
+                Ok(())
+            }
+            Content::TooLarge(size) => Err(Error::new(doing(), format!("it is too large ({size} bytes)"))),
+        }
+    }
+
+    fn cat_file(&self) -> Result<&CatFile, Error> {
+        self.cat_file.get_or_try_init(|| self.git.cat_file())
+    }
+}
+
+/// The first line behind the headers of a raw commit.
+fn subject(commit: &[u8]) -> String {
+    let body = commit.windows(2).position(|pair| pair == b"\n\n").map_or(&[][..], |end| &commit[end + 2..]);
+    let line = body.trim_ascii_start().split(|&byte| byte == b'\n').next().unwrap_or_default();
+    Escaped(line.trim_ascii_end()).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::subject;
+
+    #[test]
+    fn the_subject_is_the_first_line_made_safe() {
+        assert_eq!(subject(b"tree x\nauthor a\n\n\nShip \x1b[2J it\n\nmore\n"), "Ship \\u{001b}[2J it");
+        assert_eq!(subject(b"tree x\nauthor a\n\n"), "");
+        assert_eq!(subject(b"tree x"), "");
+    }
+}

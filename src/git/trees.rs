@@ -1,0 +1,235 @@
+//! Walks over trees: what one tree has that others have not.
+
+use std::collections::HashSet;
+use std::hash::{BuildHasher, RandomState};
+
+use crate::change::{Entry, Mode, ObjectId};
+use crate::error::Error;
+use crate::git::objects::Objects;
+use crate::path::RepoPath;
+
+/// The longest path that is followed, in bytes: `PATH_MAX` of Linux. No work tree could hold a longer one.
+const LONGEST_PATH: usize = 4096;
+
+/// The mode of a directory.
+const TREE: u32 = 0o040_000;
+
+/// A walk over the trees of many commits, in which nothing is told twice.
+#[derive(Debug)]
+pub struct Walk<'a> {
+    objects: &'a Objects,
+    /// What was told before, whole: a blob at a path, or a tree at a path of which nothing was passed over. The same blob
+    /// elsewhere is told again, for what a file means depends on where it stands; and as a link where it was a file.
+    told: HashSet<(ObjectId, u64)>,
+    hashes: RandomState,
+}
+
+/// One entry of a tree object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Item<'a> {
+    name: &'a [u8],
+    /// Git's octal mode.
+    mode: u32,
+    id: ObjectId,
+}
+
+impl Item<'_> {
+    fn is_tree(&self) -> bool {
+        self.mode & 0o170_000 == TREE
+    }
+}
+
+impl<'a> Walk<'a> {
+    /// A walk that has not met anything.
+    pub fn new(objects: &'a Objects) -> Self {
+        Self { objects, told: HashSet::new(), hashes: RandomState::new() }
+    }
+
+    /// The entries of a tree that none of the `others` has, with the same content at the same path, and that this walk has
+    /// not told before. They come in git's order of paths.
+    pub fn fresh(&mut self, tree: &ObjectId, others: &[ObjectId]) -> Result<Vec<Entry>, Error> {
+        let mut found = Vec::new();
+        self.directory(tree, others, &mut Vec::new(), &mut found)?;
+        Ok(found)
+    }
+
+    fn directory(
+        &mut self,
+        tree: &ObjectId,
+        others: &[ObjectId],
+        path: &mut Vec<u8>,
+        found: &mut Vec<Entry>,
+    ) -> Result<(), Error> {
+        if others.contains(tree) || self.told.contains(&self.key(tree, path, TREE)) {
+            return Ok(());
+        }
+        // Where it is compared with another, what that one has is passed over: it is not told whole.
+        if others.is_empty() {
+            self.told.insert(self.key(tree, path, TREE));
+        }
+        check_length(path, tree)?;
+        let (mut raw, mut raws) = (Vec::new(), Vec::new());
+        self.objects.tree(tree, &mut raw)?;
+        for other in others {
+            let mut raw = Vec::new();
+            self.objects.tree(other, &mut raw)?;
+            raws.push(raw);
+        }
+        let olds = others.iter().zip(&raws).map(|(id, raw)| parse(id, raw)).collect::<Result<Vec<_>, _>>()?;
+        let mut cursors: Vec<Cursor<'_>> = olds.iter().map(|items| Cursor { items }).collect();
+        let length = path.len();
+        for item in parse(tree, &raw)? {
+            let before: Vec<Option<Item<'_>>> = cursors.iter_mut().map(|cursor| cursor.find(&item)).collect();
+            if before.iter().flatten().any(|old| old.id == item.id && old.mode == item.mode) {
+                continue;
+            }
+            path.extend(item.name);
+            if item.is_tree() {
+                let others: Vec<ObjectId> = before.iter().flatten().map(|old| old.id).collect();
+                path.push(b'/');
+                self.directory(&item.id, &others, path, found)?;
+            } else if self.told.insert(self.key(&item.id, path, item.mode)) {
+                let replaces = before.iter().flatten().map(|old| old.id).next();
+                found.push(entry(&item, path, tree, true, replaces)?);
+            }
+            path.truncate(length);
+        }
+        Ok(())
+    }
+
+    fn key(&self, id: &ObjectId, path: &[u8], mode: u32) -> (ObjectId, u64) {
+        (*id, self.hashes.hash_one((path, mode)))
+    }
+}
+
+/// Every wanted entry of a tree, none of them marked as fresh.
+pub fn entries(objects: &Objects, tree: &ObjectId, wanted: &dyn Fn(&RepoPath) -> bool) -> Result<Vec<Entry>, Error> {
+    let mut found = Vec::new();
+    let mut scratch = RepoPath::default();
+    list(objects, tree, &mut Vec::new(), &mut |path, item| {
+        scratch.replace(path);
+        if wanted(&scratch) {
+            found.push(entry(item, path, tree, false, None)?);
+        }
+        Ok(())
+    })?;
+    Ok(found)
+}
+
+/// The entry at one path of a tree.
+pub fn at(objects: &Objects, tree: &ObjectId, path: &RepoPath) -> Result<Option<Entry>, Error> {
+    let mut tree = *tree;
+    let mut raw = Vec::new();
+    let mut names = path.components().peekable();
+    while let Some(name) = names.next() {
+        objects.tree(&tree, &mut raw)?;
+        let items = parse(&tree, &raw)?;
+        let last = names.peek().is_none();
+        let Some(item) = items.into_iter().find(|item| item.name == name && item.is_tree() != last) else {
+            return Ok(None);
+        };
+        if last {
+            return entry(&item, path.as_bytes(), &tree, false, None).map(Some);
+        }
+        tree = item.id;
+    }
+    Ok(None)
+}
+
+fn list(
+    objects: &Objects,
+    tree: &ObjectId,
+    path: &mut Vec<u8>,
+    tell: &mut dyn FnMut(&[u8], &Item<'_>) -> Result<(), Error>,
+) -> Result<(), Error> {
+    check_length(path, tree)?;
+    let mut raw = Vec::new();
+    objects.tree(tree, &mut raw)?;
+    let length = path.len();
+    for item in parse(tree, &raw)? {
+        path.extend(item.name);
+        if item.is_tree() {
+            path.push(b'/');
+            list(objects, &item.id, path, tell)?;
+        } else {
+            tell(path, &item)?;
+        }
+        path.truncate(length);
+    }
+    Ok(())
+}
+
+/// The recursion is as deep as the path.
+fn check_length(path: &[u8], tree: &ObjectId) -> Result<(), Error> {
+    if path.len() <= LONGEST_PATH {
+        return Ok(());
+    }
+    Err(Error::new(format!("read the tree {tree}"), "its path is longer than any file system takes")
+        .help("see how it came into the repository: `git fsck`"))
+}
+
+fn entry(
+    item: &Item<'_>,
+    path: &[u8],
+    tree: &ObjectId,
+    fresh: bool,
+    replaces: Option<ObjectId>,
+) -> Result<Entry, Error> {
+    let mode = Mode::from_bits(item.mode)
+        .ok_or_else(|| malformed(tree, &format!("{} has the unknown mode {:o}", RepoPath::new(path), item.mode)))?;
+    Ok(Entry { path: RepoPath::new(path), mode, id: item.id, fresh, replaces })
+}
+
+fn malformed(tree: &ObjectId, cause: &str) -> Error {
+    Error::new(format!("read the tree {tree}"), cause).help("check the repository: `git fsck`")
+}
+
+/// Parses a tree object: `<octal mode> SP <name> NUL <raw id>`, again and again (gitformat-pack(5) calls it raw).
+fn parse<'a>(tree: &ObjectId, raw: &'a [u8]) -> Result<Vec<Item<'a>>, Error> {
+    let length = tree.as_bytes().len();
+    let mut items = Vec::new();
+    let mut rest = raw;
+    while !rest.is_empty() {
+        let item = item(&mut rest, length).ok_or_else(|| malformed(tree, "it is malformed"))?;
+        items.push(item);
+    }
+    Ok(items)
+}
+
+fn item<'a>(rest: &mut &'a [u8], length: usize) -> Option<Item<'a>> {
+    let space = rest.iter().take(8).position(|&byte| byte == b' ')?;
+    let mode = u32::from_str_radix(std::str::from_utf8(&rest[..space]).ok()?, 8).ok()?;
+    let after = &rest[space + 1..];
+    let end = after.iter().position(|&byte| byte == 0)?;
+    let (name, after) = (&after[..end], &after[end + 1..]);
+    let (id, after) = after.split_at_checked(length)?;
+    *rest = after;
+    // A name that holds a slash, or none at all, is no component of a path.
+    let whole = !name.is_empty() && !name.contains(&b'/');
+    whole.then_some(Item { name, mode, id: ObjectId::from_bytes(id)? })
+}
+
+/// Walks beside another tree, whose entries come in the same order.
+struct Cursor<'a> {
+    items: &'a [Item<'a>],
+}
+
+impl<'a> Cursor<'a> {
+    /// The entry of the same name and kind. Entries have to be asked for in git's order.
+    fn find(&mut self, wanted: &Item<'_>) -> Option<Item<'a>> {
+        while let Some((first, rest)) = self.items.split_first() {
+            match order(first, wanted) {
+                std::cmp::Ordering::Less => self.items = rest,
+                std::cmp::Ordering::Equal => return Some(*first),
+                std::cmp::Ordering::Greater => return None,
+            }
+        }
+        None
+    }
+}
+
+/// Git sorts the entries of a tree as if directories ended in a slash.
+fn order(one: &Item<'_>, other: &Item<'_>) -> std::cmp::Ordering {
+    let tail = |item: &Item<'_>| if item.is_tree() { &b"/"[..] } else { b"" };
+    one.name.iter().chain(tail(one)).cmp(other.name.iter().chain(tail(other)))
+}

@@ -1,0 +1,66 @@
+//! The files of the work tree, as a change to be judged.
+
+use crate::change::{Change, Content, Entry, Mode, ObjectId};
+use crate::error::Error;
+use crate::git::command::records;
+use crate::git::worktree::WorkTree;
+use crate::path::RepoPath;
+
+/// Files of the work tree, with the content that they have on disk.
+#[derive(Debug)]
+pub struct OnDisk<'a> {
+    tree: &'a WorkTree,
+    entries: Vec<Entry>,
+}
+
+impl<'a> OnDisk<'a> {
+    /// Every file that is tracked, or that is neither tracked nor ignored.
+    pub fn all(tree: &'a WorkTree) -> Result<Self, Error> {
+        let which = ["ls-files", "-z", "--cached", "--others", "--exclude-standard", "--full-name", "--", ":/"];
+        let listing = tree.git.output("list the files of the work tree", &which)?;
+        let mut paths: Vec<RepoPath> = records(&listing).map(|path| RepoPath::new(without_slash(path))).collect();
+        // What is in conflict is listed once for each of its stages.
+        paths.sort_unstable();
+        paths.dedup();
+        let mut entries = Vec::new();
+        for path in paths {
+            // A tracked file that is gone from the disk has nothing to judge.
+            if let Some(mode) = tree.mode(&path)? {
+                entries.extend(entry(path, mode, true));
+            }
+        }
+        Ok(Self { tree, entries })
+    }
+
+    /// Files of these paths, each with whether something stood there before.
+    pub fn of(tree: &'a WorkTree, paths: impl Iterator<Item = (RepoPath, bool)>) -> Self {
+        let entries = paths.filter_map(|(path, is_new)| entry(path, Mode::File, is_new)).collect();
+        Self { tree, entries }
+    }
+}
+
+/// Git ends the name of a nested repository in a slash.
+fn without_slash(path: &[u8]) -> &[u8] {
+    path.strip_suffix(b"/").unwrap_or(path)
+}
+
+fn entry(path: RepoPath, mode: Mode, is_new: bool) -> Option<Entry> {
+    // The content is read by path: the id stands for none.
+    let id = ObjectId::from_bytes(&[0; 20])?;
+    Some(Entry { path, mode, id, fresh: true, replaces: (!is_new).then_some(id) })
+}
+
+impl Change for OnDisk<'_> {
+    fn fresh(&self) -> &[Entry] {
+        &self.entries
+    }
+
+    fn whole(&self, wanted: &dyn Fn(&RepoPath) -> bool) -> Result<Vec<Entry>, Error> {
+        Ok(self.entries.iter().filter(|entry| wanted(&entry.path)).cloned().collect())
+    }
+
+    fn read(&self, entry: &Entry, limit: u64) -> Result<Content, Error> {
+        // What is no regular file, or is gone, names no dependencies.
+        self.tree.read(&entry.path, limit).map(|content| content.unwrap_or(Content::Bytes(Vec::new())))
+    }
+}

@@ -1,0 +1,339 @@
+//! `bakstop check` over commits, trees and the work tree: everything that enters history, and nothing else.
+
+use std::collections::BTreeSet;
+use std::fs;
+
+use serde_json::Value;
+
+use crate::support::{Ran, Sandbox};
+
+/// What was found: the path, and the subject of the commit, `-` where no commit is named.
+fn found(sandbox: &Sandbox, arguments: &[&str]) -> Vec<(String, String)> {
+    let ran = sandbox.bakstop(&[&["check", "--format", "json"], arguments].concat());
+    let report: Value = serde_json::from_str(&ran.out).unwrap_or_else(|_| panic!("{arguments:?}: {ran:?}"));
+    let findings = report["findings"].as_array().unwrap();
+    assert_eq!(ran.code, Some(i32::from(!findings.is_empty())), "{ran:?}");
+    let subject = |finding: &Value| finding["commit"]["subject"].as_str().unwrap_or("-").to_owned();
+    findings.iter().map(|finding| (finding["path"].as_str().unwrap().to_owned(), subject(finding))).collect()
+}
+
+fn pairs(expected: &[(&str, &str)]) -> Vec<(String, String)> {
+    expected.iter().map(|(path, subject)| ((*path).to_owned(), (*subject).to_owned())).collect()
+}
+
+fn commit(sandbox: &Sandbox, message: &str) {
+    sandbox.git(&["add", "-A", "-f"]);
+    sandbox.git(&["commit", "-q", "-m", message]);
+}
+
+/// A workspace with a branch `topic`, on which a manifest is rewritten, a backup added, and both are undone.
+fn added_and_reverted() -> Sandbox {
+    let sandbox = Sandbox::workspace();
+    sandbox.git(&["checkout", "-q", "-b", "topic"]);
+    sandbox.rewrite("web/package.json");
+    commit(&sandbox, "Prepare");
+    sandbox.write("old.bak", "");
+    commit(&sandbox, "Back up");
+    sandbox.git(&["checkout", "-q", "main", "--", "web/package.json"]);
+    sandbox.git(&["rm", "-q", "old.bak"]);
+    commit(&sandbox, "Undo");
+    sandbox
+}
+
+#[test]
+fn what_a_range_adds_and_reverts_is_found_with_its_commit() {
+    let sandbox = added_and_reverted();
+    let both = pairs(&[("old.bak", "Back up"), ("web/package.json", "Prepare")]);
+    for range in
+        ["main..topic", "main...topic", "main..", "main...", "topic", "HEAD", &format!("{}..topic", "0".repeat(40))]
+    {
+        assert_eq!(found(&sandbox, &["--range", range]), both, "{range}");
+    }
+    assert_eq!(found(&sandbox, &["--range", "main..topic", "--tip"]), []);
+    assert_eq!(found(&sandbox, &["--range", "main..topic~1", "--tip"]).len(), 2);
+    assert_eq!(found(&sandbox, &["--range", "topic~1..topic"]), [], "a deletion is the cure");
+    assert_eq!(found(&sandbox, &["--history"]), both);
+    assert_eq!(found(&sandbox, &["--tree", "topic"]), []);
+    assert_eq!(found(&sandbox, &["--tree", "topic~1"]), pairs(&[("old.bak", "-"), ("web/package.json", "-")]));
+    assert_eq!(found(&sandbox, &["--tree", "topic~1^{tree}"]).len(), 2);
+}
+
+#[test]
+fn the_report_names_the_commit_and_how_to_mend_it() {
+    let sandbox = added_and_reverted();
+    let id = sandbox.git(&["rev-parse", "topic~2"]);
+    let ran = sandbox.bakstop(&["check", "--range", "main..topic"]);
+    assert!(ran.out.contains(&format!(" --> web/package.json:4:18 in {} (Prepare)", &id[..12])), "{}", ran.out);
+    assert!(ran.out.contains("mend the commit itself: a later one leaves it in history"), "{}", ran.out);
+    assert!(ran.out.contains(&format!("git rebase -i {}~1", &id[..12])), "{}", ran.out);
+    assert!(!ran.out.contains("git add web"), "commands for the index would not help: {}", ran.out);
+    // The commit that HEAD names is amended.
+    sandbox.git(&["checkout", "-q", "-b", "one", "topic~2"]);
+    let ran = sandbox.bakstop(&["check", "--range", "main..one"]);
+    assert!(ran.out.contains("git commit --amend"), "{}", ran.out);
+}
+
+#[test]
+fn a_range_without_a_commit_is_said_as_such() {
+    let sandbox = Sandbox::workspace();
+    let ran = sandbox.bakstop(&["check", "--range", "main..main"]);
+    assert_eq!((ran.code, &*ran.out, &*ran.err), (Some(0), "", "bakstop: there is no commit in main..main\n"));
+    let ran = sandbox.bakstop(&["check", "--range", "HEAD"]);
+    assert_eq!((ran.code, &*ran.err), (Some(0), "bakstop: there is no commit in main..HEAD\n"));
+}
+
+#[test]
+fn the_upstream_is_the_base_of_a_revision() {
+    let sandbox = Sandbox::workspace();
+    sandbox.git(&["clone", "-q", ".", "../fork"]);
+    let fork = sandbox.moved_to("fork");
+    fork.git(&["checkout", "-q", "-b", "topic", "origin/main"]);
+    fork.write("a.bak", "");
+    commit(&fork, "Back up");
+    assert_eq!(found(&fork, &["--range", "topic"]), pairs(&[("a.bak", "Back up")]));
+    assert_eq!(found(&fork, &["--range", "HEAD"]), pairs(&[("a.bak", "Back up")]));
+    fork.git(&["checkout", "-q", "--detach"]);
+    let ran = fork.bakstop(&["check", "--range", "HEAD", "--verbose"]);
+    assert_eq!(ran.code, Some(1), "the default branch of origin: {ran:?}");
+}
+
+#[test]
+fn a_merge_is_judged_for_what_it_brings_itself() {
+    let sandbox = Sandbox::workspace();
+    sandbox.git(&["checkout", "-q", "-b", "side"]);
+    sandbox.write("side.bak", "");
+    commit(&sandbox, "Side");
+    sandbox.git(&["checkout", "-q", "main"]);
+    sandbox.write("main.js", "");
+    commit(&sandbox, "Main");
+    let start = sandbox.git(&["rev-parse", "HEAD"]).trim().to_owned();
+    sandbox.git(&["merge", "-q", "--no-ff", "--no-commit", "side"]);
+    sandbox.write("evil.bak", "");
+    sandbox.git(&["add", "-f", "evil.bak"]);
+    sandbox.git(&["commit", "-q", "-m", "Merge"]);
+    let range = format!("{start}..HEAD");
+    assert_eq!(found(&sandbox, &["--range", &range]), pairs(&[("evil.bak", "Merge"), ("side.bak", "Side")]));
+    assert_eq!(found(&sandbox, &["--range", "side..HEAD"]), pairs(&[("evil.bak", "Merge")]), "side has the other");
+    assert_eq!(found(&sandbox, &["--range", &range, "--tip"]).len(), 2);
+}
+
+#[test]
+fn content_from_an_old_branch_is_new_again_where_a_commit_brings_it_back() {
+    let sandbox = Sandbox::workspace();
+    sandbox.write("d/old.bak", "bad");
+    commit(&sandbox, "Bad, from before the guard");
+    sandbox.git(&["branch", "stale"]);
+    sandbox.git(&["rm", "-q", "d/old.bak"]);
+    commit(&sandbox, "Undo");
+    sandbox.git(&["branch", "good"]);
+    // One commit on the stale branch adds to the directory; another brings the same directory back on main.
+    sandbox.git(&["checkout", "-q", "stale"]);
+    sandbox.write("d/new.js", "");
+    commit(&sandbox, "Add");
+    sandbox.git(&["checkout", "-q", "good"]);
+    sandbox.git(&["checkout", "stale", "--", "d"]);
+    commit(&sandbox, "Back again");
+    sandbox.git(&["merge", "-q", "-s", "ours", "-m", "Merge", "stale"]);
+    assert_eq!(found(&sandbox, &["--range", "main..HEAD"]), pairs(&[("d/old.bak", "Back again")]));
+}
+
+/// Every route on which a path becomes new, against what git says: `git log -c` tells what a commit has that none of its
+/// parents has.
+#[test]
+fn what_is_new_in_each_commit_is_what_git_says() {
+    let sandbox = Sandbox::unborn();
+    let step = |message: &str, change: &dyn Fn()| {
+        change();
+        commit(&sandbox, message);
+    };
+    step("root", &|| ["a.bak", "d/b.bak", "d/e/c.bak", "z.bak"].iter().for_each(|path| sandbox.write(path, path)));
+    step("modify", &|| sandbox.write("d/b.bak", "2"));
+    step("mode", &|| {
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+        fs::set_permissions(sandbox.top.join("a.bak"), mode).unwrap();
+    });
+    step("rename", &|| drop(sandbox.git(&["mv", "d", "x"])));
+    step("back", &|| drop(sandbox.git(&["mv", "x", "d"])));
+    step("file for directory", &|| {
+        fs::remove_dir_all(sandbox.top.join("d/e")).unwrap();
+        sandbox.write("d/e", "now a file");
+        sandbox.write("d/e.bak", "beside it");
+    });
+    step("directory for file", &|| {
+        fs::remove_file(sandbox.top.join("z.bak")).unwrap();
+        sandbox.write("z.bak/in.bak", "");
+    });
+    step("link", &|| {
+        fs::remove_file(sandbox.top.join("a.bak")).unwrap();
+        std::os::unix::fs::symlink("d/b.bak", sandbox.top.join("a.bak")).unwrap();
+    });
+    for (branch, path) in [("one", "one.bak"), ("two", "two.bak"), ("three", "d/three.bak")] {
+        sandbox.git(&["checkout", "-q", "-b", branch, "main"]);
+        step(branch, &|| sandbox.write(path, branch));
+        step("common", &|| sandbox.write("d/b.bak", branch));
+    }
+    sandbox.git(&["checkout", "-q", "main"]);
+    sandbox.git(&["merge", "-q", "-s", "ours", "-m", "octopus", "one", "two", "three"]);
+    sandbox.git(&["checkout", "two", "--", "two.bak"]);
+    sandbox.write("d/b.bak", "none of them");
+    sandbox.git(&["add", "-A"]);
+    sandbox.git(&["commit", "-q", "--amend", "-m", "octopus"]);
+    sandbox.git(&["checkout", "-q", "--orphan", "other"]);
+    step("other root", &|| sandbox.write("other.bak", ""));
+    sandbox.git(&["checkout", "-q", "main"]);
+    sandbox.git(&["merge", "-q", "--allow-unrelated-histories", "-m", "unrelated", "other"]);
+
+    for (arguments, revision) in
+        [(&["--range", "main~6..main"][..], "main~6..main"), (&["--range", "one..main"], "one..main")]
+    {
+        let log =
+            sandbox.git(&["log", "-c", "--root", "--raw", "--no-renames", "--no-abbrev", "--format=@%s", revision]);
+        let (mut subject, mut theirs) = ("", BTreeSet::new());
+        for line in log.lines().filter(|line| !line.is_empty()) {
+            if let Some(name) = line.strip_prefix('@') {
+                subject = name;
+                continue;
+            }
+            let (about, path) = line.split_once('\t').unwrap();
+            if path.ends_with(".bak") && !about.ends_with('D') {
+                theirs.insert((path.to_owned(), subject.to_owned()));
+            }
+        }
+        let ours: BTreeSet<_> = found(&sandbox, arguments).into_iter().collect();
+        assert!(theirs.len() > 4);
+        assert_eq!(ours, theirs, "{revision}");
+    }
+}
+
+#[test]
+fn what_cannot_be_judged_is_an_error_with_a_next_step() {
+    let sandbox = added_and_reverted();
+    let fails = |sandbox: &Sandbox, arguments: &[&str], words: &[&str]| {
+        let ran = sandbox.bakstop(&[&["check"], arguments].concat());
+        assert_eq!(ran.code, Some(2), "{arguments:?}: {ran:?}");
+        assert!(words.iter().all(|word| ran.err.contains(word)), "{arguments:?}: {}", ran.err);
+    };
+    fails(&sandbox, &["--range", "nowhere..topic"], &["there is no revision \"nowhere\"", "git branch --all"]);
+    fails(&sandbox, &["--range", "main..-x"], &["there is no revision \"-x\""]);
+    fails(&sandbox, &["--range", "main..a\nb"], &["there is no revision \"a\\nb\""]);
+    fails(&sandbox, &["--tree", "nowhere"], &["there is no revision \"nowhere\""]);
+    fails(&sandbox, &["--tree", "--all"], &["there is no revision \"--all\""]);
+    fails(&Sandbox::empty(), &["--range", "a..b"], &["not a git repository"]);
+    fails(&Sandbox::empty(), &["--history"], &["not a git repository"]);
+    fails(&Sandbox::empty(), &["--worktree"], &["not a git repository"]);
+    fails(&Sandbox::unborn(), &["--range", "HEAD"], &["there is no revision \"HEAD\""]);
+    sandbox.git(&["checkout", "-q", "--orphan", "stranger"]);
+    commit(&sandbox, "Stranger");
+    fails(&sandbox, &["--range", "main...stranger"], &["no common ancestor"]);
+
+    let id = sandbox.git(&["rev-parse", "topic~1:old.bak"]).trim().to_owned();
+    let tree = sandbox.git(&["rev-parse", "topic~1^{tree}"]).trim().to_owned();
+    for id in [id, tree] {
+        fs::remove_file(sandbox.top.join(format!(".git/objects/{}/{}", &id[..2], &id[2..]))).unwrap();
+    }
+    fails(&sandbox, &["--range", "main..topic"], &["read the tree", "not in the object store"]);
+}
+
+#[test]
+fn a_shallow_clone_says_what_it_does_not_hold() {
+    let sandbox = added_and_reverted();
+    let url = format!("file://{}", sandbox.top.display());
+    sandbox.git(&["clone", "-q", "--depth", "1", "--no-single-branch", "--branch", "topic", &url, "../shallow"]);
+    let shallow = sandbox.moved_to("shallow");
+    for arguments in [
+        &["--range", "origin/main..HEAD"][..],
+        &["--range", "origin/main...HEAD"],
+        &["--range", "HEAD~1..HEAD"],
+        &["--history"],
+    ] {
+        let ran = shallow.bakstop(&[&["check"], arguments].concat());
+        assert_eq!(ran.code, Some(2), "{arguments:?}: {ran:?}");
+        assert!(ran.err.contains("git fetch --unshallow"), "{arguments:?}: {}", ran.err);
+    }
+    assert_eq!(shallow.bakstop(&["check", "--tree", "HEAD"]).code, Some(0), "a tree is there whole");
+    shallow.write("a.bak", "");
+    commit(&shallow, "Back up");
+    assert_eq!(found(&shallow, &["--range", "HEAD~1..HEAD"]), pairs(&[("a.bak", "Back up")]), "this range is there");
+}
+
+#[test]
+fn grafts_and_replaced_objects_hide_nothing() {
+    let sandbox = added_and_reverted();
+    let id = |revision: &str| sandbox.git(&["rev-parse", revision]).trim().to_owned();
+    // Here, the last commit has no parent, and stands in for the one that backs up.
+    fs::create_dir_all(sandbox.top.join(".git/info")).unwrap();
+    fs::write(sandbox.top.join(".git/info/grafts"), format!("{} {}\n", id("topic"), id("main"))).unwrap();
+    assert_eq!(found(&sandbox, &["--range", "main..topic"]).len(), 2);
+    fs::remove_file(sandbox.top.join(".git/info/grafts")).unwrap();
+    sandbox.git(&["replace", &id("topic~1"), &id("main")]);
+    sandbox.git(&["replace", "--force", &id("topic~2"), &id("main")]);
+    assert_eq!(found(&sandbox, &["--range", "main..topic"]).len(), 2);
+}
+
+#[test]
+fn a_bump_in_two_commits_is_no_mismatch_and_one_that_stays_is() {
+    let sandbox = Sandbox::workspace();
+    let pin = |version: &str| format!("FROM node:22\nRUN corepack prepare pnpm@{version} --activate\n");
+    sandbox.write("Dockerfile", pin("10.6.5"));
+    commit(&sandbox, "Image");
+    let manifest = fs::read_to_string(sandbox.top.join("package.json")).unwrap();
+    sandbox.git(&["checkout", "-q", "-b", "topic"]);
+    sandbox.write("package.json", manifest.replace("10.6.5", "10.7.0"));
+    commit(&sandbox, "Bump");
+    assert_eq!(found(&sandbox, &["--range", "main..topic"]), pairs(&[("Dockerfile", "Bump")]));
+    sandbox.write("Dockerfile", pin("10.7.0"));
+    commit(&sandbox, "Bump the image too");
+    assert_eq!(found(&sandbox, &["--range", "main..topic"]), []);
+}
+
+#[test]
+fn the_work_tree_is_judged_as_it_lies_there() {
+    let sandbox = Sandbox::workspace();
+    assert_eq!(found(&sandbox, &["--worktree"]), []);
+    sandbox.rewrite("web/package.json");
+    sandbox.write("ignored.bak", "");
+    sandbox.write("node_modules/x/a.bak", "");
+    sandbox.write("new/package.json", fs::read(sandbox.top.join("web/package.json")).unwrap());
+    fs::remove_file(sandbox.top.join("backend/package.json")).unwrap();
+    let both = pairs(&[("new/package.json", "-"), ("web/package.json", "-")]);
+    assert_eq!(found(&sandbox, &["--worktree"]), both);
+    assert_eq!(found(&sandbox, &["-C", "web", "--worktree"]), both, "from below the top too");
+    sandbox.git(&["add", "-f", "ignored.bak"]);
+    assert_eq!(found(&sandbox, &["--worktree"]).len(), 3, "tracked, whatever .gitignore says");
+}
+
+#[test]
+fn history_is_everything_that_a_ref_reaches() {
+    let sandbox = added_and_reverted();
+    sandbox.git(&["checkout", "-q", "main"]);
+    sandbox.git(&["branch", "-q", "-D", "topic"]);
+    assert_eq!(found(&sandbox, &["--history"]), []);
+    sandbox.write("stashed.bak", "");
+    sandbox.git(&["add", "-f", "stashed.bak"]);
+    sandbox.git(&["stash", "-q"]);
+    assert_eq!(found(&sandbox, &["--history"]).len(), 1, "a stash is a ref");
+    sandbox.git(&["stash", "drop", "-q"]);
+    let tree = sandbox.git(&["write-tree"]);
+    assert_eq!(found(&sandbox, &["--history"]), []);
+    sandbox.write("in-a-tree.bak", "");
+    sandbox.git(&["add", "-f", "in-a-tree.bak"]);
+    let with = sandbox.git(&["write-tree"]);
+    assert_ne!(tree, with);
+    sandbox.git(&["tag", "-a", "-m", "x", "a-tree", with.trim()]);
+    sandbox.git(&["reset", "-q", "--hard"]);
+    assert_eq!(found(&sandbox, &["--history"]), pairs(&[("in-a-tree.bak", "-")]));
+    let bare = Sandbox::empty();
+    bare.git(&["init", "-q", "--bare"]);
+    let Ran { code, err, .. } = bare.bakstop(&["check", "--history"]);
+    assert_eq!((code, &*err), (Some(0), "bakstop: there is no commit\n"));
+}
+
+#[test]
+fn scopes_exclude_each_other() {
+    let sandbox = Sandbox::workspace();
+    for arguments in
+        [&["--range", "a..b", "--history"][..], &["--worktree", "--tree", "HEAD"], &["--tip"], &["--receive", "--push"]]
+    {
+        assert_eq!(sandbox.bakstop(&[&["check"], arguments].concat()).code, Some(2), "{arguments:?}");
+    }
+}
