@@ -1,12 +1,13 @@
 //! `bakstop check`: judge what is about to be committed.
 
+use std::path::PathBuf;
+
 use crate::change::Change;
 use crate::commands::{Context, Outcome, mend_staged, restore_command};
 use crate::engine;
 use crate::error::Error;
-use crate::finding::Verdict;
 use crate::git::Staged;
-use crate::report::{self, Format, human::View};
+use crate::report::{Format, Report, human::View, human::plural};
 use crate::rules::RULES;
 
 /// The arguments.
@@ -15,6 +16,10 @@ pub struct Args {
     /// How the report is written
     #[arg(long, value_enum, value_name = "FORMAT", default_value_t)]
     format: Format,
+
+    /// Write the report to a file, and the text for a person to standard output
+    #[arg(long, value_name = "FILE")]
+    output: Option<PathBuf>,
 
     /// Let warnings block as well
     #[arg(long)]
@@ -33,14 +38,15 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
             .help("run this in a clone with a work tree"));
     }
     let mut findings = engine::judge(&RULES, &staged)?;
-    let verdict = Verdict::of(&findings, args.deny_warnings);
     let judged = staged.fresh().len();
     mend_staged(&mut findings, &staged);
     let restore = restore_command(&staged, &findings)?;
     let view = View { paint: context.paint, below_top: staged.is_below_top(), restore: &restore };
-    let mut outcome = Outcome::new(verdict, report::check(args.format, &findings, judged, view));
+    let report =
+        Report { findings: &findings, rules: &RULES, scope: "staged", judged, deny_warnings: args.deny_warnings, view };
+    let mut outcome = Outcome::of_check(&report, args.format, args.output.as_deref());
     if args.verbose {
-        let paths = report::human::plural(judged, "new path");
+        let paths = plural(judged, "new path");
         outcome = outcome.note(format!("bakstop: {}; {paths} judged", staged.layer()));
     }
     if judged == 0 {
