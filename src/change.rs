@@ -108,7 +108,7 @@ pub enum Content {
 }
 
 /// The commit that brings what is judged.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Commit {
     /// Its name.
     pub id: ObjectId,

@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::commands::{check, explain, hook, install, rules, status, uninstall, verify};
+use crate::commands::{check, completions, explain, hook, install, man, rules, status, uninstall, verify};
 use crate::paint::When;
 
 /// Keeps the debris of Docker build preparation out of git history.
@@ -43,4 +43,8 @@ pub enum Verb {
     Explain(explain::Args),
     /// What the installed hooks run: check, with the switches that hooks obey
     Hook(hook::Args),
+    /// Print the completions of a shell
+    Completions(completions::Args),
+    /// Print the manual page, in the format of man
+    Man(man::Args),
 }

@@ -1,6 +1,6 @@
 //! The verbs: each gathers what it needs, asks the rooms below, and returns what is to be said. None of them prints.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::change::Change;
 use crate::debris::backup_of;
@@ -12,15 +12,17 @@ use crate::finding::{Finding, Step, Verdict};
 use crate::git::Staged;
 use crate::paint::Paint;
 use crate::path::RepoPath;
-use crate::report::cure;
+use crate::report::{self, Format, Report, cure, human::View};
 use crate::rule::File;
 use crate::rules::is_rewritten;
 
 pub mod check;
+pub mod completions;
 pub mod explain;
 pub mod hook;
 pub mod install;
 mod judge;
+pub mod man;
 pub mod rules;
 pub mod status;
 pub mod uninstall;
@@ -46,6 +48,8 @@ pub struct Outcome {
     pub code: u8,
     /// For standard output.
     pub out: String,
+    /// For a file: where the answer was asked for in one.
+    pub file: Option<(PathBuf, String)>,
     /// For standard error: notes that are no part of the answer.
     pub notes: String,
 }
@@ -53,7 +57,17 @@ pub struct Outcome {
 impl Outcome {
     /// A verdict and its report.
     pub fn new(verdict: Verdict, out: impl Into<String>) -> Self {
-        Self { code: verdict.code(), out: out.into(), notes: String::new() }
+        Self { code: verdict.code(), out: out.into(), file: None, notes: String::new() }
+    }
+
+    /// The report of a check in a format: on standard output, or in a file beside the text for a person.
+    pub fn of_check(report: &Report<'_>, format: Format, output: Option<&Path>) -> Self {
+        let verdict = Verdict::of(report.findings, report.deny_warnings);
+        let Some(path) = output else { return Self::new(verdict, report::check(format, report)) };
+        // Whoever reads a file may not be a terminal.
+        let plain = Report { view: View { paint: Paint::PLAIN, ..report.view }, ..*report };
+        let file = Some((path.to_owned(), report::check(format, &plain)));
+        Self { file, ..Self::new(verdict, report::check(Format::Human, report)) }
     }
 
     /// Adds a line for standard error.

@@ -66,7 +66,14 @@ impl Engine {
         Ok(())
     }
     pub fn together(&mut self, change: &dyn Change) -> Result<(), Error> {
-        self.found.extend(judge(&[crate::rules::find("package-manager-mismatch").unwrap()], change)?);
+        let mut found = judge(&[crate::rules::find("package-manager-mismatch").unwrap()], change)?;
+        if !found.is_empty() {
+            let commit = change.commit();
+            for finding in &mut found {
+                finding.commit.clone_from(&commit);
+            }
+        }
+        self.found.extend(found);
         Ok(())
     }
     pub fn finish(mut self) -> Vec<Finding> {

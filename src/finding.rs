@@ -10,7 +10,7 @@ use crate::path::RepoPath;
 pub type Span = Range<usize>;
 
 /// How much a finding weighs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Severity {
     /// Printed, and does not block.
     Warning,
@@ -169,7 +169,7 @@ fn safe(text: &str) -> String {
 }
 
 /// A step of the cure, which a report writes as a command to paste.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Step {
     /// The preparation script's own way back: `docker-prep.sh --restore`, wherever this repository keeps it.
     Restore,

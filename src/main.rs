@@ -31,10 +31,13 @@ mod cli;
 #[cfg(test)]
 mod tidy;
 
+use std::fs::{File, Permissions};
 use std::io::{IsTerminal, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 
 use cli::{Cli, Verb};
 use commands::{Context, Outcome};
@@ -51,22 +54,49 @@ fn main() -> ExitCode {
     let outcome = outcome.unwrap_or_else(|error| Outcome {
         code: Verdict::Failed.code(),
         out: String::new(),
+        file: None,
         notes: report::error(&error, paint_errors),
     });
     // Where notes cannot be written, there is nobody to tell.
     let _ = print(&mut std::io::stderr(), &outcome.notes);
-    let told = print(&mut std::io::stdout(), &outcome.out);
-    ExitCode::from(told.map_or_else(|error| untold(&error, outcome.code, paint_errors), |()| outcome.code))
+    let mut code = outcome.code;
+    if let Some((path, text)) = &outcome.file
+        && let Err(error) = write_file(path, text.as_bytes())
+    {
+        let shown = path::RepoPath::new(path.as_os_str().as_encoded_bytes());
+        let error = Error::new(format!("write the report to {shown}"), error)
+            .help("give a file in a directory that exists and can be written to");
+        code = untold(&error, code, paint_errors);
+    }
+    match print(&mut std::io::stdout(), &outcome.out) {
+        Ok(()) => {}
+        // A reader that went away has chosen not to know, and the verdict stands.
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => {}
+        Err(error) => code = untold(&Error::new("write the report", error), code, paint_errors),
+    }
+    ExitCode::from(code)
 }
 
-/// A reader that went away has chosen not to know, and the verdict stands. Any other failure to write means that the
-/// verdict was not told; a pass that was not told is none.
-fn untold(error: &std::io::Error, code: u8, paint: Paint) -> u8 {
-    if error.kind() == std::io::ErrorKind::BrokenPipe {
-        return code;
-    }
-    let _ = print(&mut std::io::stderr(), &report::error(&Error::new("write the report", error), paint));
+/// The verdict was not told, and a pass that was not told is none.
+fn untold(error: &Error, code: u8, paint: Paint) -> u8 {
+    let _ = print(&mut std::io::stderr(), &report::error(error, paint));
     if code == Verdict::Clean.code() { Verdict::Failed.code() } else { code }
+}
+
+/// Writes a file whole or not at all: beside the old one, then in its place. What is no file, such as a pipe or
+/// `/dev/null`, is written to; what a link leads to is replaced, and the link stays.
+fn write_file(path: &Path, text: &[u8]) -> std::io::Result<()> {
+    let target = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    if target.metadata().is_ok_and(|metadata| !metadata.is_file()) {
+        return File::options().write(true).open(target)?.write_all(text);
+    }
+    let directory = target.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    // What the umask leaves of this, as for any file that a program writes.
+    let permissions = Permissions::from_mode(0o666);
+    let mut file = tempfile::Builder::new().permissions(permissions).tempfile_in(directory)?;
+    file.write_all(text)?;
+    file.persist(target)?;
+    Ok(())
 }
 
 fn context(cli: &Cli, env: Environment) -> Result<Context, Error> {
@@ -92,6 +122,8 @@ fn run(verb: &Verb, context: &Context) -> Result<Outcome, Error> {
         Verb::Rules(args) => commands::rules::run(args, context),
         Verb::Explain(args) => commands::explain::run(args, context),
         Verb::Hook(args) => commands::hook::run(args, context),
+        Verb::Completions(args) => commands::completions::run(args, Cli::command()),
+        Verb::Man(args) => commands::man::run(args, Cli::command()),
     }
 }
 

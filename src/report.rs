@@ -1,17 +1,23 @@
 //! Reports: findings become text, at the last moment. One file a format.
 
 pub mod cure;
+pub mod fingerprint;
+pub mod github;
+pub mod gitlab;
 pub mod human;
 pub mod json;
+pub mod junit;
+pub mod sarif;
 pub mod verify;
 
 use clap::ValueEnum;
 
 use crate::error::Error;
-use crate::finding::Finding;
+use crate::finding::{Finding, Severity};
 use crate::paint::Paint;
+use crate::rule::Rule;
 
-/// How a report is written.
+/// How the report of a check is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub enum Format {
     /// For a person
@@ -19,13 +25,78 @@ pub enum Format {
     Human,
     /// For a program: one JSON document, its schema versioned
     Json,
+    /// SARIF 2.1.0, for code scanning and editors
+    Sarif,
+    /// Annotations of GitHub Actions, then the text for a person
+    Github,
+    /// A code quality report of GitLab
+    Gitlab,
+    /// JUnit XML, for CI that shows tests
+    Junit,
 }
 
-/// Writes the findings of a check in a format.
-pub fn check(format: Format, findings: &[Finding], judged: usize, view: human::View<'_>) -> String {
+/// How any other answer is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum HumanOrJson {
+    /// For a person
+    #[default]
+    Human,
+    /// For a program: one JSON document, its schema versioned
+    Json,
+}
+
+/// What a check has to tell, in whatever format.
+#[derive(Debug, Clone, Copy)]
+pub struct Report<'a> {
+    /// What was found, sorted by path, place and rule.
+    pub findings: &'a [Finding],
+    /// The rules that judged.
+    pub rules: &'a [&'static Rule],
+    /// What was judged, as one word: `staged`, `range`.
+    pub scope: &'a str,
+    /// How many new entries were judged.
+    pub judged: usize,
+    /// Whether warnings block as well.
+    pub deny_warnings: bool,
+    /// How a person sees it; `restore` goes into every format.
+    pub view: human::View<'a>,
+}
+
+impl Report<'_> {
+    /// Whether a finding blocks.
+    fn blocks(&self, finding: &Finding) -> bool {
+        self.deny_warnings || finding.severity == Severity::Error
+    }
+
+    /// A finding in a few lines of plain text: what is wrong, since which commit, and how to mend it.
+    fn told(&self, finding: &Finding) -> String {
+        let commit = finding.commit.as_ref().map(human::in_commit).unwrap_or_default();
+        let mut text = format!("{}{commit}", finding.message);
+        if !finding.help.is_empty() {
+            text += &format!("\nhelp: {}", finding.help);
+        }
+        for command in self.steps(finding) {
+            text += &format!("\n    {command}");
+        }
+        text
+    }
+
+    /// The commands that mend a finding, for a shell at the top of the work tree.
+    fn steps(&self, finding: &Finding) -> Vec<String> {
+        let commands = |&step| cure::commands(step, self.view.restore, &[&finding.path], false);
+        finding.steps.iter().flat_map(commands).collect()
+    }
+}
+
+/// Writes the report of a check in a format.
+pub fn check(format: Format, report: &Report<'_>) -> String {
     match format {
-        Format::Human => human::check(findings, view),
-        Format::Json => json::check(findings, judged, view.restore),
+        Format::Human => human::check(report.findings, report.view),
+        Format::Json => json::check(report),
+        Format::Sarif => sarif::check(report),
+        Format::Github => github::check(report),
+        Format::Gitlab => gitlab::check(report),
+        Format::Junit => junit::check(report),
     }
 }
 
@@ -41,4 +112,77 @@ pub fn error(error: &Error, paint: Paint) -> String {
         text += &format!("{} {help}\n", paint.strong("help:"));
     }
     text
+}
+
+#[cfg(test)]
+pub mod tests {
+    use super::*;
+    use crate::change::{Commit, ObjectId};
+    use crate::finding::{Place, Step};
+    use crate::path::RepoPath;
+    use crate::rules::RULES;
+
+    /// What a hostile repository would like to have printed.
+    pub const HOSTILE: &str =
+        "a\n::error::forged%0A\r##[add-mask]x\u{1b}[2J\u{202e}\u{fffe}<&\"'>]]>,:{0}[x](http://h)";
+
+    /// The report of these findings.
+    pub fn report(findings: &[Finding]) -> Report<'_> {
+        let view = human::View { paint: Paint::PLAIN, below_top: false, restore: "restore", advice: None };
+        Report { findings, rules: &RULES, scope: "staged", judged: 7, deny_warnings: false, view }
+    }
+
+    /// A finding without a place.
+    pub fn finding(path: impl Into<Vec<u8>>) -> Finding {
+        Finding {
+            rule: "stray-backup",
+            severity: Severity::Error,
+            commit: None,
+            path: RepoPath::new(path),
+            place: None,
+            message: "a backup file is staged".into(),
+            help: "unstage it",
+            steps: &[Step::Unstage],
+        }
+    }
+
+    /// A finding at `marked` in `text`.
+    pub fn placed(path: impl Into<Vec<u8>>, text: &str, marked: &str) -> Finding {
+        let start = text.find(marked).unwrap();
+        let place = Place::locate(text.as_bytes(), &(start..start + marked.len()));
+        let message = "this points astray".into();
+        Finding { rule: "rewritten-manifest", place: Some(place), message, ..finding(path) }
+    }
+
+    /// A commit of this subject.
+    pub fn commit(subject: &str) -> Commit {
+        let subject = crate::escape::Escaped(subject.as_bytes()).to_string();
+        Commit { id: ObjectId::from_bytes(&[0x1a; 20]).unwrap(), subject }
+    }
+
+    /// Findings of every kind: hostile in path, message, excerpt and commit, masked, without a place, not UTF-8.
+    pub fn every_kind() -> Vec<Finding> {
+        let escaped = |text: &str| crate::escape::Escaped(text.as_bytes()).to_string();
+        let text = "//h/:_authToken=s3cr3t";
+        let masked = Place::masked(text.as_bytes(), &(16..22));
+        let line = HOSTILE.replace(['\n', '\r'], " ");
+        vec![
+            Finding { severity: Severity::Warning, ..finding("a.bak") },
+            Finding { rule: "registry-token", place: Some(masked), ..finding(".npmrc") },
+            placed("web/package.json", "\n{\"日本\": \"x\"}", "\"x\""),
+            placed(HOSTILE, &line, "forged"),
+            Finding { message: escaped(HOSTILE), commit: Some(commit(HOSTILE)), ..finding(*b"b\xff\n%::") },
+            Finding { rule: "unknown-rule", help: "", steps: &[], ..finding("") },
+        ]
+    }
+
+    #[test]
+    fn a_finding_is_told_with_its_commit_and_its_cure() {
+        let about = Finding { commit: Some(commit("Ship it")), ..finding("a b.bak") };
+        assert_eq!(
+            report(&[]).told(&about),
+            "a backup file is staged in 1a1a1a1a1a1a (Ship it)\nhelp: unstage it\n    \
+             git rm --cached -f ':(top,literal)a b.bak'"
+        );
+    }
 }

@@ -1,10 +1,12 @@
 //! `bakstop check`: judge what is about to enter history, or what is in it already.
 
+use std::path::PathBuf;
+
 use crate::commands::judge::{Scope, judge};
 use crate::commands::{Context, Outcome};
 use crate::error::Error;
-use crate::finding::Verdict;
-use crate::report::{self, Format, human::View};
+use crate::report::{Format, Report, human::View};
+use crate::rules::RULES;
 
 /// The arguments.
 #[derive(Debug, clap::Args)]
@@ -19,6 +21,10 @@ pub struct Args {
     /// How the report is written
     #[arg(long, value_enum, value_name = "FORMAT", default_value_t)]
     format: Format,
+
+    /// Write the report to a file, and the text for a person to standard output
+    #[arg(long, value_name = "FILE")]
+    output: Option<PathBuf>,
 
     /// Let warnings block as well
     #[arg(long)]
@@ -77,10 +83,19 @@ impl Args {
 
 /// Judges what was asked about.
 pub fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
-    let judged = judge(&args.scope(), context)?;
-    let verdict = Verdict::of(&judged.findings, args.deny_warnings);
-    let view = View { paint: context.paint, below_top: judged.below_top, restore: &judged.restore };
-    let mut outcome = Outcome::new(verdict, report::check(args.format, &judged.findings, judged.entries, view));
+    let scope = args.scope();
+    let judged = judge(&scope, context)?;
+    let advice = judged.advice.as_deref();
+    let view = View { paint: context.paint, below_top: judged.below_top, restore: &judged.restore, advice };
+    let report = Report {
+        findings: &judged.findings,
+        rules: &RULES,
+        scope: scope.name(),
+        judged: judged.entries,
+        deny_warnings: args.deny_warnings,
+        view,
+    };
+    let mut outcome = Outcome::of_check(&report, args.format, args.output.as_deref());
     if args.verbose {
         outcome = outcome.note(format!("bakstop: {}", judged.how));
     }

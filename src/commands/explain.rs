@@ -5,6 +5,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use crate::commands::{Context, Outcome};
 use crate::error::Error;
 use crate::finding::Verdict;
+use crate::report::{HumanOrJson, json};
 use crate::rule::Rule;
 use crate::rules::{self, RULES};
 
@@ -14,6 +15,10 @@ pub struct Args {
     /// The rule's id
     #[arg(value_name = "RULE", value_parser = rule())]
     rule: &'static Rule,
+
+    /// How the page is written
+    #[arg(long, value_enum, value_name = "FORMAT", default_value_t)]
+    format: HumanOrJson,
 }
 
 fn rule() -> impl TypedValueParser<Value = &'static Rule> {
@@ -22,5 +27,9 @@ fn rule() -> impl TypedValueParser<Value = &'static Rule> {
 
 /// Prints the page as it stands in docs/rules.
 pub fn run(args: &Args, _context: &Context) -> Result<Outcome, Error> {
-    Ok(Outcome::new(Verdict::Clean, args.rule.manual))
+    let out = match args.format {
+        HumanOrJson::Human => args.rule.manual.to_owned(),
+        HumanOrJson::Json => json::explain(args.rule),
+    };
+    Ok(Outcome::new(Verdict::Clean, out))
 }

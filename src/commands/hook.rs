@@ -44,7 +44,7 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
 
     mend_staged(&mut findings, &staged);
     let restore = restore_command(&staged, &findings).map_err(help)?;
-    let view = View { paint: context.paint, below_top: staged.is_below_top(), restore: &restore };
+    let view = View { paint: context.paint, below_top: staged.is_below_top(), restore: &restore, advice: None };
     let mut out = human::check(&findings, view);
     if verdict == Verdict::Found {
         // The summary is the last line: it also says what happens now.

@@ -13,7 +13,7 @@ use crate::git::worktree::{Look, OnDisk, WorkTree};
 use crate::paint::Paint;
 use crate::path::RepoPath;
 use crate::report;
-use crate::report::Format;
+use crate::report::HumanOrJson;
 use crate::report::cure::{SCRIPT, restore, wants_script};
 use crate::report::verify::Verification;
 use crate::rules::OF_PREPARATION;
@@ -24,7 +24,7 @@ use crate::snapshot::{Changes, State};
 pub struct Args {
     /// How the report is written
     #[arg(long, value_enum, value_name = "FORMAT", default_value_t)]
-    format: Format,
+    format: HumanOrJson,
 
     /// Say so when nothing changed, on standard error
     #[arg(short, long)]
@@ -46,14 +46,14 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
     };
     let before = tree.snapshot(Look::Contents).map_err(see_git)?;
     let output = match args.format {
-        Format::Human => Output::Inherited,
-        Format::Json => Output::ToStandardError,
+        HumanOrJson::Human => Output::Inherited,
+        HumanOrJson::Json => Output::ToStandardError,
     };
     let ended = match child::run(program, arguments, output) {
         Ok(ended) => ended,
         Err(NotRun { code, error }) => {
             let notes = report::error(&error, Paint::PLAIN);
-            return Ok(Outcome { code, out: String::new(), notes });
+            return Ok(Outcome { code, out: String::new(), file: None, notes });
         }
     };
     let after = tree
@@ -78,8 +78,8 @@ fn tell(
     let verification =
         Verification { changes, findings: &findings, ended, below_top, removable: &removable, restore: &restore };
     let out = match args.format {
-        Format::Human => verification.human(context.paint),
-        Format::Json => verification.json(),
+        HumanOrJson::Human => verification.human(context.paint),
+        HumanOrJson::Json => verification.json(),
     };
     let verdict = if changes.is_empty() { Verdict::Clean } else { Verdict::Found };
     let mut outcome = Outcome::new(verdict, out);

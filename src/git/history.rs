@@ -102,20 +102,36 @@ impl<'a> History<'a> {
     /// What a revision has that its upstream, or the default branch, has not.
     fn from_default(&self, name: &str, doing: &str) -> Result<Range, Error> {
         let name = if name.is_empty() { "HEAD" } else { name };
-        let upstream = format!("{}@{{upstream}}", if name == "HEAD" { "" } else { name });
-        let [branch, default @ ..] = DEFAULT_BRANCHES;
-        let [a, b, c, d] = default;
-        let names = [name, &upstream, branch, a, b, c, d];
-        let [tip, bases @ ..] = self.resolve(doing, names.map(str::to_owned).each_ref().map(String::as_str))?;
+        let [tip] = self.resolve(doing, [name])?;
         let tip = tip.ok_or_else(|| self.unknown(doing, name))?;
-        let base = bases.iter().zip(&names[1..]).find_map(|(id, name)| id.map(|id| (id, *name)));
-        let (base, base_name) = base.ok_or_else(|| {
+        let upstream = self.upstream(name, doing)?;
+        let known = self.resolve(doing, DEFAULT_BRANCHES)?;
+        let default = DEFAULT_BRANCHES.iter().zip(known).find_map(|(name, id)| id.map(|id| (id, (*name).to_owned())));
+        let (base, base_name) = upstream.or(default).ok_or_else(|| {
             Error::new(doing, format!("{} has no upstream, and no default branch is known", shown(name)))
                 .help(format!("name the base: --range BASE..{}", shown(name)))
         })?;
         let fork = self.merge_base(doing, &base, &tip)?;
         let base_name = shown(base_name.trim_start_matches("refs/remotes/").trim_start_matches("refs/heads/"));
         Ok(Range { tip, base, fork, name: format!("{base_name}..{}", shown(name)), base_name })
+    }
+
+    /// What a branch is set to follow, if that is here.
+    fn upstream(&self, name: &str, doing: &str) -> Result<Option<(ObjectId, String)>, Error> {
+        let branch = match name {
+            "HEAD" => self.git.query(doing, &["symbolic-ref", "--quiet", "HEAD"])?.map(|answer| text(&answer)),
+            // To git, these make a pattern; no branch has them in its name.
+            _ if name.contains(['*', '?', '[', '\\']) => None,
+            _ => Some(format!("refs/heads/{name}")),
+        };
+        let Some(branch) = branch else { return Ok(None) };
+        let answer = text(&self.git.output(doing, &["for-each-ref", "--format=%(upstream)", "--", &branch])?);
+        let upstream = answer.lines().next().unwrap_or_default();
+        if upstream.is_empty() {
+            return Ok(None);
+        }
+        let [id] = self.resolve(doing, [upstream])?;
+        Ok(id.map(|id| (id, upstream.to_owned())))
     }
 
     /// The commits of a range.

@@ -1,9 +1,11 @@
 //! The report for a person: what is wrong, where, the line with the place marked, and what to type.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use unicode_width::UnicodeWidthStr;
 
+use crate::change::Commit;
+use crate::escape::Escaped;
 use crate::finding::{Finding, Place, Severity, Step};
 use crate::paint::Paint;
 use crate::path::RepoPath;
@@ -19,6 +21,8 @@ pub struct View<'a> {
     pub below_top: bool,
     /// The command that undoes a preparation.
     pub restore: &'a str,
+    /// What to do about all of it, at the end.
+    pub advice: Option<&'a str>,
 }
 
 /// The most places of one file that are shown for one rule: enough to see what happened.
@@ -36,6 +40,9 @@ pub fn check(findings: &[Finding], view: View<'_>) -> String {
     for group in groups(findings) {
         write_group(&group, view, &mut text);
         text.push('\n');
+    }
+    if let Some(advice) = view.advice {
+        text += &format!("{} {advice}\n", view.paint.strong("help:"));
     }
     text += &format!("{} {}\n", view.paint.strong("bakstop:"), summary(findings));
     text
@@ -58,13 +65,34 @@ pub fn plural(number: usize, word: &str) -> String {
     format!("{number} {word}{}", if number == 1 { "" } else { "s" })
 }
 
+/// The most characters of a commit's subject that are shown.
+const SUBJECT: usize = 60;
+
+/// " in 1a2b3c4d5e6f (Ship it)": the commit that brings a finding, after its place.
+pub fn in_commit(commit: &Commit) -> String {
+    let id = &commit.id.to_string()[..12];
+    let subject = Escaped(commit.subject.as_bytes()).to_string();
+    match subject.char_indices().nth(SUBJECT) {
+        _ if subject.is_empty() => format!(" in {id}"),
+        Some((end, _)) => format!(" in {id} ({}…)", &subject[..end]),
+        None => format!(" in {id} ({subject})"),
+    }
+}
+
 /// From below the top of the work tree to the top, where the commands of a cure are at home.
 pub const TO_TOP: &str = "cd \"$(git rev-parse --show-toplevel)\"";
 
 /// Findings that say the same and are mended by the same commands, file by file: they share one explanation.
 struct Group<'a> {
     first: &'a Finding,
-    files: Vec<(&'a RepoPath, Vec<&'a Place>)>,
+    files: Vec<Spot<'a>>,
+}
+
+/// The places in one file that one commit brings.
+struct Spot<'a> {
+    path: &'a RepoPath,
+    commit: Option<&'a Commit>,
+    places: Vec<&'a Place>,
 }
 
 /// What makes two findings alike to a reader.
@@ -75,18 +103,20 @@ fn says(finding: &Finding) -> (&str, Severity, &str, &str, &[Step]) {
 /// The groups, in the order of their rules, and then of the first finding of each.
 fn groups(findings: &[Finding]) -> Vec<Group<'_>> {
     let mut groups: Vec<Group<'_>> = Vec::new();
+    // A whole history may hold any number of findings.
+    let (mut known, mut spots) = (HashMap::new(), HashMap::new());
     for finding in findings {
-        let known = groups.iter().position(|group| says(group.first) == says(finding));
-        let at = known.unwrap_or_else(|| {
+        let at = *known.entry(says(finding)).or_insert_with(|| {
             groups.push(Group { first: finding, files: Vec::new() });
             groups.len() - 1
         });
         let files = &mut groups[at].files;
-        // Findings are sorted by path, so those of one file follow each other.
-        match files.last_mut().filter(|(path, _)| *path == &finding.path) {
-            Some((_, places)) => places.extend(&finding.place),
-            None => files.push((&finding.path, finding.place.iter().collect())),
-        }
+        let (path, commit) = (&finding.path, finding.commit.as_ref());
+        let spot = *spots.entry((at, path, commit)).or_insert_with(|| {
+            files.push(Spot { path, commit, places: Vec::new() });
+            files.len() - 1
+        });
+        files[spot].places.extend(&finding.place);
     }
     // A lockfile is healed by an install over manifests that are whole again: the rules stand in the order in which their
     // cures work.
@@ -104,17 +134,20 @@ fn write_group(group: &Group<'_>, view: View<'_>, text: &mut String) {
     let label = painted(first.severity, view.paint, &format!("{}[{}]", first.severity.name(), first.rule));
     *text += &format!("{label}: {}\n", view.paint.strong(&first.message));
     let shown = &files[..files.len().min(FILES)];
-    let lines = shown.iter().take(EXCERPTS).flat_map(|(_, places)| places.iter().take(PLACES)).map(|place| place.line);
+    let lines = shown.iter().take(EXCERPTS).flat_map(|spot| spot.places.iter().take(PLACES)).map(|place| place.line);
     let gutter = lines.max().map_or(1, |line| line.to_string().len());
-    for (at, (path, places)) in shown.iter().enumerate() {
+    for (at, Spot { path, commit, places }) in shown.iter().enumerate() {
         let location = places.first().map(|place| format!(":{}:{}", place.line, place.column)).unwrap_or_default();
-        *text += &format!("{}{} {path}{location}\n", " ".repeat(gutter), view.paint.faint("-->"));
+        let commit = commit.map(in_commit).unwrap_or_default();
+        *text += &format!("{}{} {path}{location}{commit}\n", " ".repeat(gutter), view.paint.faint("-->"));
         if at < EXCERPTS && places.iter().any(|place| !place.excerpt.is_empty()) {
             write_lines(places, first.severity, gutter, view.paint, text);
         }
     }
     if files.len() > FILES {
-        let more = format!("... and {} (--format json lists them)", plural(files.len() - FILES, "more file"));
+        // A file that several commits touch stands here several times.
+        let word = if first.commit.is_some() { "more place" } else { "more file" };
+        let more = format!("... and {} (--format json lists them)", plural(files.len() - FILES, word));
         *text += &format!("{}\n", view.paint.faint(&more));
     }
     write_cure(group, view, gutter, text);
@@ -154,7 +187,8 @@ fn write_cure(group: &Group<'_>, view: View<'_>, gutter: usize, text: &mut Strin
     }
     let margin = " ".repeat(gutter + 2);
     *text += &format!("{margin}{} {}: {}\n", view.paint.faint("="), view.paint.strong("help"), group.first.help);
-    let paths: Vec<&RepoPath> = group.files.iter().map(|(path, _)| *path).collect();
+    let mut paths: Vec<&RepoPath> = group.files.iter().map(|spot| spot.path).collect();
+    paths.dedup();
     let steps = group.first.steps;
     let elsewhere = view.below_top && !steps.iter().all(|&step| works_anywhere(step));
     let go = elsewhere.then(|| TO_TOP.to_owned());
@@ -167,8 +201,9 @@ fn write_cure(group: &Group<'_>, view: View<'_>, gutter: usize, text: &mut Strin
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::change::ObjectId;
 
-    const VIEW: View<'_> = View { paint: Paint::PLAIN, below_top: false, restore: "restore" };
+    const VIEW: View<'_> = View { paint: Paint::PLAIN, below_top: false, restore: "restore", advice: None };
 
     fn finding(path: &str, place: Option<(&str, &str)>) -> Finding {
         Finding {
@@ -229,6 +264,42 @@ mod tests {
         assert!(shown.contains("\n... and 10 more files (--format json lists them)\n"), "{shown}");
         assert!(shown.contains("    git add 26.bak 27.bak 28.bak 29.bak\n"), "{shown}");
         assert!(shown.ends_with("bakstop: 20 errors in 20 files\n"), "{shown}");
+    }
+
+    #[test]
+    fn what_commits_bring_is_told_apart() {
+        let by = |byte: u8, subject: &str| {
+            Some(Commit { id: ObjectId::from_bytes(&[byte; 20]).unwrap(), subject: subject.into() })
+        };
+        let place = |marked| finding("a.json", Some(("1\n2\n3\n", marked)));
+        // Sorted by path and place, so that commits alternate.
+        let findings = [
+            Finding { commit: by(0x1a, "Ship it"), ..place("1") },
+            Finding { commit: by(0x2b, ""), ..place("2") },
+            Finding { commit: by(0x1a, "Ship it"), ..place("3") },
+            Finding { commit: by(0x2b, ""), ..finding("b.json", None) },
+        ];
+        let shown = check(&findings, VIEW);
+        let lines: Vec<&str> = shown.lines().filter(|line| line.contains("-->") || line.contains("add")).collect();
+        assert_eq!(
+            lines,
+            [
+                " --> a.json:1:1 in 1a1a1a1a1a1a (Ship it)",
+                " --> a.json:2:1 in 2b2b2b2b2b2b",
+                " --> b.json in 2b2b2b2b2b2b",
+                "       git add a.json b.json"
+            ]
+        );
+        assert!(shown.contains(" 1 | 1\n   | ^\n...\n 3 | 3\n"), "{shown}");
+        assert_eq!(shown.matches("error[").count(), 1, "{shown}");
+    }
+
+    #[test]
+    fn a_subject_is_short_and_does_not_act() {
+        let commit = |subject: &str| Commit { id: ObjectId::from_bytes(&[0; 32]).unwrap(), subject: subject.into() };
+        assert_eq!(in_commit(&commit("a\u{1b}[2J\n")), " in 000000000000 (a\\u{001b}[2J\\n)");
+        assert_eq!(in_commit(&commit(&"ä".repeat(60))), format!(" in 000000000000 ({})", "ä".repeat(60)));
+        assert_eq!(in_commit(&commit(&"ä".repeat(61))), format!(" in 000000000000 ({}…)", "ä".repeat(60)));
     }
 
     #[test]

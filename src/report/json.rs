@@ -4,23 +4,49 @@
 
 use serde_json::{Value, json};
 
+use crate::change::Commit;
 use crate::escape::is_unsafe;
 use crate::finding::{Finding, Severity};
 use crate::path::RepoPath;
-use crate::report::cure::commands;
+use crate::report::Report;
+use crate::rule::Rule;
 
 /// Every finding, and the counts.
-pub fn check(findings: &[Finding], judged: usize, restore: &str) -> String {
-    let count = |severity| findings.iter().filter(|finding| finding.severity == severity).count();
+pub fn check(report: &Report<'_>) -> String {
+    let count = |severity| report.findings.iter().filter(|finding| finding.severity == severity).count();
     document(&json!({
         "schema": "bakstop.check/1",
-        "findings": findings.iter().map(|about| finding(about, restore)).collect::<Vec<_>>(),
+        "scope": report.scope,
+        "findings": report.findings.iter().map(|about| finding(about, report)).collect::<Vec<_>>(),
         "summary": {
             "errors": count(Severity::Error),
             "warnings": count(Severity::Warning),
-            "judged": judged,
+            "judged": report.judged,
         },
     }))
+}
+
+/// The rule table: `bakstop.rules/1`.
+pub fn rules(rules: &[&Rule]) -> String {
+    document(
+        &json!({ "schema": "bakstop.rules/1", "rules": rules.iter().map(|about| rule(about)).collect::<Vec<_>>() }),
+    )
+}
+
+/// A rule with its manual page: `bakstop.explain/1`.
+pub fn explain(about: &Rule) -> String {
+    let mut value = json!({ "schema": "bakstop.explain/1", "rule": rule(about) });
+    value["rule"]["manual"] = about.manual.into();
+    document(&value)
+}
+
+fn rule(rule: &Rule) -> Value {
+    json!({ "id": rule.id, "severity": rule.severity.name(), "summary": rule.summary })
+}
+
+/// A commit by its full name.
+pub fn commit(commit: &Commit) -> Value {
+    json!({ "id": commit.id.to_string(), "subject": commit.subject })
 }
 
 /// A document as text: one line feed at its end, and every character that a terminal could act on as `\uXXXX`, so that
@@ -54,7 +80,7 @@ pub fn path(path: &RepoPath) -> (Value, Value) {
     }
 }
 
-fn finding(finding: &Finding, restore: &str) -> Value {
+fn finding(finding: &Finding, report: &Report<'_>) -> Value {
     let (path, path_hex) = path(&finding.path);
     let place = finding.place.as_ref().map(|place| {
         json!({
@@ -64,23 +90,23 @@ fn finding(finding: &Finding, restore: &str) -> Value {
             "excerpt": place.excerpt,
         })
     });
-    let steps = finding.steps.iter().flat_map(|&step| commands(step, restore, &[&finding.path], false));
     json!({
         "rule": finding.rule,
         "severity": finding.severity.name(),
-        "commit": finding.commit.as_ref().map(|commit| json!({ "id": commit.id.to_string(), "subject": commit.subject })),
+        "commit": finding.commit.as_ref().map(commit),
         "path": path,
         "path_hex": path_hex,
         "place": place,
         "message": finding.message,
         "help": finding.help,
-        "steps": steps.collect::<Vec<_>>(),
+        "steps": report.steps(finding),
     })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::report::tests::{every_kind, report};
 
     #[test]
     fn nothing_that_acts_on_a_terminal_is_left_raw_and_nothing_is_lost() {
@@ -89,6 +115,32 @@ mod tests {
         assert!(text.chars().all(|character| character == '\n' || !is_unsafe(character)), "{text}");
         let back: Value = serde_json::from_str(&text).unwrap();
         assert_eq!(back["path"], hostile);
+    }
+
+    #[test]
+    fn every_finding_is_told_with_its_commit() {
+        let findings = every_kind();
+        let text = check(&report(&findings));
+        assert!(text.chars().all(|character| character == '\n' || !is_unsafe(character)), "{text}");
+        let value: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(value["scope"], "staged");
+        assert_eq!(value["summary"], json!({ "errors": 5, "warnings": 1, "judged": 7 }));
+        assert_eq!(value["findings"][0]["commit"], Value::Null);
+        assert_eq!(value["findings"][0]["steps"], json!(["git rm --cached -f a.bak"]));
+        assert_eq!(value["findings"][4]["commit"]["id"], "1a".repeat(20));
+        assert_eq!(value["findings"][4]["commit"]["subject"], findings[4].message);
+    }
+
+    #[test]
+    fn the_schema_describes_commits_and_masked_places_too() {
+        let schema: Value = serde_json::from_str(include_str!("../../docs/schema/check.json")).unwrap();
+        let mut findings = every_kind();
+        findings.pop();
+        let value: Value = serde_json::from_str(&check(&report(&findings))).unwrap();
+        jsonschema::validate(&schema, &value).unwrap();
+        let mut wrong = value.clone();
+        wrong["findings"][4]["commit"]["id"] = "1a1a1a1a1a1a".into();
+        assert!(jsonschema::validate(&schema, &wrong).is_err());
     }
 
     #[test]

@@ -505,9 +505,11 @@ fn the_machine_readable_report_is_versioned() {
     let report: Value = serde_json::from_str(&sandbox.bakstop(&["check", "--format", "json"]).out).unwrap();
     let expected = json!({
         "schema": "bakstop.check/1",
+        "scope": "staged",
         "findings": [{
             "rule": "rewritten-manifest",
             "severity": "error",
+            "commit": null,
             "path": "web/package.json",
             "path_hex": null,
             "place": {

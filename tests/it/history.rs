@@ -63,7 +63,7 @@ fn the_report_names_the_commit_and_how_to_mend_it() {
     let sandbox = added_and_reverted();
     let id = sandbox.git(&["rev-parse", "topic~2"]);
     let ran = sandbox.bakstop(&["check", "--range", "main..topic"]);
-    assert!(ran.out.contains(&format!(" --> web/package.json:4:18 in {} (Prepare)", &id[..12])), "{}", ran.out);
+    assert!(ran.out.contains(&format!(" --> web/package.json:4:17 in {} (Prepare)", &id[..12])), "{}", ran.out);
     assert!(ran.out.contains("mend the commit itself: a later one leaves it in history"), "{}", ran.out);
     assert!(ran.out.contains(&format!("git rebase -i {}~1", &id[..12])), "{}", ran.out);
     assert!(!ran.out.contains("git add web"), "commands for the index would not help: {}", ran.out);
@@ -186,16 +186,19 @@ fn what_is_new_in_each_commit_is_what_git_says() {
     for (arguments, revision) in
         [(&["--range", "main~6..main"][..], "main~6..main"), (&["--range", "one..main"], "one..main")]
     {
-        let log =
-            sandbox.git(&["log", "-c", "--root", "--raw", "--no-renames", "--no-abbrev", "--format=@%s", revision]);
-        let (mut subject, mut theirs) = ("", BTreeSet::new());
+        let how = ["-c", "--root", "--raw", "--no-renames", "--no-abbrev", "--topo-order", "--reverse", "--format=@%s"];
+        let log = sandbox.git(&[&["log"], &how[..], &[revision]].concat());
+        let (mut subject, mut theirs, mut told) = ("", BTreeSet::new(), BTreeSet::new());
         for line in log.lines().filter(|line| !line.is_empty()) {
             if let Some(name) = line.strip_prefix('@') {
                 subject = name;
                 continue;
             }
             let (about, path) = line.split_once('\t').unwrap();
-            if path.ends_with(".bak") && !about.ends_with('D') {
+            let (content, status) = about.rsplit_once(' ').unwrap();
+            let blob = content.rsplit(' ').next().unwrap();
+            // What is the same as before, at the same path, is told once.
+            if path.ends_with(".bak") && !status.ends_with('D') && told.insert((path, blob)) {
                 theirs.insert((path.to_owned(), subject.to_owned()));
             }
         }
@@ -259,14 +262,15 @@ fn a_shallow_clone_says_what_it_does_not_hold() {
 #[test]
 fn grafts_and_replaced_objects_hide_nothing() {
     let sandbox = added_and_reverted();
-    let id = |revision: &str| sandbox.git(&["rev-parse", revision]).trim().to_owned();
+    let [main, topic, one, two] =
+        ["main", "topic", "topic~1", "topic~2"].map(|revision| sandbox.git(&["rev-parse", revision]).trim().to_owned());
     // Here, the last commit has no parent, and stands in for the one that backs up.
     fs::create_dir_all(sandbox.top.join(".git/info")).unwrap();
-    fs::write(sandbox.top.join(".git/info/grafts"), format!("{} {}\n", id("topic"), id("main"))).unwrap();
+    fs::write(sandbox.top.join(".git/info/grafts"), format!("{topic} {main}\n")).unwrap();
     assert_eq!(found(&sandbox, &["--range", "main..topic"]).len(), 2);
     fs::remove_file(sandbox.top.join(".git/info/grafts")).unwrap();
-    sandbox.git(&["replace", &id("topic~1"), &id("main")]);
-    sandbox.git(&["replace", "--force", &id("topic~2"), &id("main")]);
+    sandbox.git(&["replace", &one, &main]);
+    sandbox.git(&["replace", "--force", &two, &main]);
     assert_eq!(found(&sandbox, &["--range", "main..topic"]).len(), 2);
 }
 

@@ -5,6 +5,7 @@
 
 mod check;
 mod commits;
+mod formats;
 mod history;
 mod hooks;
 mod real;

@@ -1,0 +1,77 @@
+//! The code quality report of GitLab: a JSON array.
+
+use serde_json::{Value, json};
+
+use crate::finding::{Finding, Severity};
+use crate::report::json::{document, path};
+use crate::report::{Report, fingerprint, human};
+
+/// Every finding; an empty array if there is none.
+pub fn check(report: &Report<'_>) -> String {
+    let names = fingerprint::of(report.findings);
+    document(&report.findings.iter().zip(names).map(|(about, name)| finding(about, &name)).collect())
+}
+
+fn finding(finding: &Finding, fingerprint: &str) -> Value {
+    let commit = finding.commit.as_ref().map(human::in_commit).unwrap_or_default();
+    let help = if finding.help.is_empty() { String::new() } else { format!("; {}", finding.help) };
+    json!({
+        "description": format!("{}{commit}{help}", finding.message),
+        "check_name": finding.rule,
+        "fingerprint": fingerprint,
+        "severity": match finding.severity {
+            Severity::Error => "major",
+            Severity::Warning => "minor",
+        },
+        "location": {
+            "path": path(&finding.path).0,
+            // GitLab wants a line; a file as such is shown at its first.
+            "lines": { "begin": finding.place.as_ref().map_or(1, |place| place.line.max(1)) },
+        },
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::escape::is_unsafe;
+    use crate::report::tests::{HOSTILE, commit, every_kind, placed, report};
+
+    #[test]
+    fn nothing_is_an_empty_array() {
+        assert_eq!(check(&report(&[])), "[]\n");
+    }
+
+    #[test]
+    fn a_finding_has_what_gitlab_asks_for() {
+        let about = Finding { commit: Some(commit("Ship it")), ..placed("a.json", "1\n2", "2") };
+        let value: Value = serde_json::from_str(&check(&report(&[about]))).unwrap();
+        let fingerprint = value[0]["fingerprint"].clone();
+        let expected = json!([{
+            "description": "this points astray in 1a1a1a1a1a1a (Ship it); unstage it",
+            "check_name": "rewritten-manifest",
+            "fingerprint": fingerprint,
+            "severity": "major",
+            "location": { "path": "a.json", "lines": { "begin": 2 } },
+        }]);
+        assert_eq!(value, expected);
+    }
+
+    #[test]
+    fn hostile_findings_stay_apart_and_do_not_act() {
+        let mut findings = every_kind();
+        findings.append(&mut every_kind());
+        let text = check(&report(&findings));
+        assert!(text.chars().all(|character| character == '\n' || !is_unsafe(character)), "{text}");
+        let value: Value = serde_json::from_str(&text).unwrap();
+        let value = value.as_array().unwrap();
+        let names: BTreeSet<&str> = value.iter().map(|one| one["fingerprint"].as_str().unwrap()).collect();
+        assert_eq!((value.len(), names.len()), (findings.len(), findings.len()));
+        assert!(value.iter().all(|one| one["location"]["lines"]["begin"].as_u64() >= Some(1)));
+        assert_eq!(value[3]["location"]["path"], HOSTILE);
+        assert_eq!(value[4]["location"]["path"], "b\\xff\\n%::");
+        assert_eq!(value[0]["severity"], "minor");
+    }
+}

@@ -1,0 +1,128 @@
+//! JUnit XML: a rule that found nothing is a test that passed, a finding that blocks is one that failed.
+//!
+//! A warning that does not block is a test that passed and says something: CI turns a failed test into a failed job,
+//! and no format may weigh more than the exit code.
+
+use crate::finding::Finding;
+use crate::report::Report;
+
+/// One test suite, well-formed whatever the paths are.
+pub fn check(report: &Report<'_>) -> String {
+    let findings = report.findings;
+    let quiet = report.rules.iter().filter(|rule| findings.iter().all(|finding| finding.rule != rule.id));
+    let mut cases: Vec<String> =
+        quiet.map(|rule| format!("    <testcase classname=\"bakstop\" name=\"{}\"/>\n", xml(rule.id))).collect();
+    cases.extend(findings.iter().map(|finding| case(report, finding)));
+    let failures = findings.iter().filter(|finding| report.blocks(finding)).count();
+    let counts = format!("tests=\"{}\" failures=\"{failures}\" errors=\"0\"", cases.len());
+    format!(
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n\
+         <testsuites name=\"bakstop\" {counts}>\n  \
+           <testsuite name=\"bakstop {}\" {counts} skipped=\"0\">\n{}  </testsuite>\n\
+         </testsuites>\n",
+        xml(report.scope),
+        cases.concat()
+    )
+}
+
+fn case(report: &Report<'_>, finding: &Finding) -> String {
+    let place = finding.place.as_ref().map(|place| format!(":{}:{}", place.line, place.column)).unwrap_or_default();
+    let path = xml(&finding.path.to_string());
+    let told = xml(&report.told(finding));
+    let said = if report.blocks(finding) {
+        let (message, severity) = (xml(&finding.message), finding.severity.name());
+        format!("<failure message=\"{message}\" type=\"{severity}\">{told}</failure>")
+    } else {
+        format!("<system-out>{}: {told}</system-out>", finding.severity.name())
+    };
+    let rule = xml(finding.rule);
+    format!(
+        "    <testcase classname=\"bakstop.{rule}\" name=\"{path}{place}\" file=\"{path}\">\n      {said}\n    \
+         </testcase>\n"
+    )
+}
+
+/// Text for an element or an attribute. XML 1.0 has no way to say most control characters, and none to say U+FFFE:
+/// what is left of them is written as bakstop writes what it does not print.
+fn xml(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '&' => out += "&amp;",
+            '<' => out += "&lt;",
+            '>' => out += "&gt;",
+            '"' => out += "&quot;",
+            '\n' => out += "&#10;",
+            '\u{0}'..'\u{20}' | '\u{fffe}' | '\u{ffff}' => out += &format!("\\u{{{:04x}}}", u32::from(character)),
+            _ => out.push(character),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use roxmltree::{Document, Node};
+
+    use super::*;
+    use crate::escape::is_unsafe;
+    use crate::finding::Severity;
+    use crate::report::tests::{every_kind, finding, placed, report};
+    use crate::rules::RULES;
+
+    fn cases<'a>(document: &'a Document<'_>) -> Vec<Node<'a, 'a>> {
+        document.descendants().filter(|node| node.has_tag_name("testcase")).collect()
+    }
+
+    fn counts(document: &Document<'_>) -> (String, String) {
+        let suite = document.root_element().first_element_child().unwrap();
+        let count = |name: &str| suite.attribute(name).unwrap().to_owned();
+        (count("tests"), count("failures"))
+    }
+
+    #[test]
+    fn without_findings_every_rule_passes() {
+        let text = check(&report(&[]));
+        let document = Document::parse(&text).unwrap();
+        let cases = cases(&document);
+        assert_eq!(cases.len(), RULES.len());
+        assert!(cases.iter().all(|case| !case.has_children()));
+        assert_eq!(counts(&document), (RULES.len().to_string(), "0".into()));
+    }
+
+    #[test]
+    fn a_finding_fails_and_a_warning_only_where_it_blocks() {
+        let findings =
+            [Finding { severity: Severity::Warning, ..finding("a.bak") }, placed("web/package.json", "\n x", "x")];
+        let mut report = report(&findings);
+        let text = check(&report);
+        let document = Document::parse(&text).unwrap();
+        let found = &cases(&document)[RULES.len() - 2..];
+        assert_eq!(found[0].first_element_child().unwrap().tag_name().name(), "system-out");
+        let failure = found[1].first_element_child().unwrap();
+        assert_eq!(found[1].attribute("name"), Some("web/package.json:2:2"));
+        assert_eq!(failure.attribute("message"), Some("this points astray"));
+        let body = "this points astray\nhelp: unstage it\n    git rm --cached -f web/package.json";
+        assert_eq!(failure.text(), Some(body));
+        assert_eq!(counts(&document), (RULES.len().to_string(), "1".into()));
+
+        report.deny_warnings = true;
+        let text = check(&report);
+        let document = Document::parse(&text).unwrap();
+        let failure = cases(&document)[RULES.len() - 2].first_element_child().unwrap();
+        assert_eq!((failure.tag_name().name(), failure.attribute("type")), ("failure", Some("warning")));
+        assert_eq!(counts(&document).1, "2");
+    }
+
+    #[test]
+    fn whatever_a_repository_holds_the_xml_is_well_formed() {
+        let findings = every_kind();
+        let text = check(&report(&findings));
+        let document = Document::parse(&text).unwrap_or_else(|error| panic!("{error}: {text}"));
+        let names: Vec<&str> = cases(&document).iter().filter_map(|case| case.attribute("file")).collect();
+        assert_eq!(names.len(), findings.len());
+        assert_eq!(names[3].replace("\\u{fffe}", "\u{fffe}"), findings[3].path.to_string());
+        assert_eq!(names[4], "b\\xff\\n%::");
+        assert!(text.chars().all(|character| character == '\n' || !is_unsafe(character)), "{text}");
+    }
+}

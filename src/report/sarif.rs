@@ -1,0 +1,201 @@
+//! SARIF 2.1.0, the OASIS standard for the results of static analysis: for code scanning and editors.
+
+use serde_json::{Value, json};
+
+use crate::finding::{Finding, Place, Verdict};
+use crate::path::RepoPath;
+use crate::report::json::{commit, document};
+use crate::report::{Report, fingerprint, human};
+use crate::rule::Rule;
+use crate::rules::RULES;
+
+/// Where the schema of the format lies.
+const SCHEMA: &str = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json";
+
+/// The rules about secrets; the others are about builds with Docker.
+const ABOUT_SECRETS: [&str; 1] = ["registry-token"];
+
+/// A log of one run, with every rule of the table.
+pub fn check(report: &Report<'_>) -> String {
+    let names = fingerprint::of(report.findings);
+    let results: Vec<Value> =
+        report.findings.iter().zip(names).map(|(finding, name)| result(report, finding, &name)).collect();
+    document(&json!({
+        "$schema": SCHEMA,
+        "version": "2.1.0",
+        "runs": [{
+            "tool": { "driver": {
+                "name": "bakstop",
+                "semanticVersion": env!("CARGO_PKG_VERSION"),
+                "rules": RULES.map(rule),
+            }},
+            "invocations": [{
+                // Where the judgement itself fails, there is no report.
+                "executionSuccessful": true,
+                "exitCode": Verdict::of(report.findings, report.deny_warnings).code(),
+            }],
+            "originalUriBaseIds": {
+                "%SRCROOT%": { "description": { "text": "The top of the work tree." } },
+            },
+            "columnKind": "unicodeCodePoints",
+            "results": results,
+            "properties": { "scope": report.scope, "judged": report.judged },
+        }],
+    }))
+}
+
+fn rule(rule: &Rule) -> Value {
+    let topic = if ABOUT_SECRETS.contains(&rule.id) { "security" } else { "docker" };
+    json!({
+        "id": rule.id,
+        "shortDescription": { "text": rule.summary },
+        "fullDescription": { "text": first_paragraph(rule.manual) },
+        "help": { "text": rule.manual, "markdown": rule.manual },
+        "defaultConfiguration": { "level": rule.severity.name() },
+        "properties": { "tags": ["git", topic] },
+    })
+}
+
+/// What a manual page says first after its heading, on one line.
+fn first_paragraph(manual: &str) -> String {
+    let paragraph = manual.split("\n\n").find(|part| !part.starts_with('#')).unwrap_or_default();
+    paragraph.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+fn result(report: &Report<'_>, finding: &Finding, fingerprint: &str) -> Value {
+    let mut result = json!({ "ruleId": finding.rule });
+    if let Some(index) = human::order(finding.rule) {
+        result["ruleIndex"] = index.into();
+    }
+    let artifact = json!({ "uri": uri(&finding.path), "uriBaseId": "%SRCROOT%" });
+    let mut location = json!({ "artifactLocation": artifact });
+    if let Some(place) = &finding.place {
+        location["region"] = region(place);
+        if place.marked.len() < place.excerpt.len() {
+            location["contextRegion"] = json!({ "startLine": place.line, "snippet": { "text": place.excerpt } });
+        }
+    }
+    result["level"] = finding.severity.name().into();
+    result["message"] = json!({ "text": message(&report.told(finding)) });
+    result["locations"] = json!([{ "physicalLocation": location }]);
+    result["partialFingerprints"] = json!({ "markedContent/v1": fingerprint });
+    if let Some(about) = &finding.commit {
+        result["properties"] = json!({ "commit": commit(about) });
+    }
+    result
+}
+
+/// Columns count from 1 and the end is the column after the last character, in SARIF as in [`Place`].
+fn region(place: &Place) -> Value {
+    let mut region = json!({ "startLine": place.line, "startColumn": place.column });
+    // Without an end, a region ends with its line: a masked place does not tell its length.
+    if place.end_column > place.column {
+        region["endColumn"] = place.end_column.into();
+    }
+    if !place.marked.is_empty() {
+        region["snippet"] = json!({ "text": &place.excerpt[place.marked.clone()] });
+    }
+    region
+}
+
+/// The bytes of a path as a relative reference (RFC 3986): a colon could begin a scheme.
+fn uri(path: &RepoPath) -> String {
+    let escape = |&byte: &u8| match byte {
+        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'/' | b'@' => {
+            char::from(byte).to_string()
+        }
+        _ => format!("%{byte:02X}"),
+    };
+    path.as_bytes().iter().map(escape).collect()
+}
+
+/// A plain text message: braces stand for arguments unless they are doubled, and `[text](target)` would be a link.
+fn message(text: &str) -> String {
+    text.replace('{', "{{").replace('}', "}}").replace("](", "] (")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::escape::is_unsafe;
+    use crate::report::tests::{commit, every_kind, finding, placed, report};
+    use crate::rules;
+
+    fn run(report: &Report<'_>) -> Value {
+        let text = check(report);
+        assert!(text.chars().all(|character| character == '\n' || !is_unsafe(character)), "{text}");
+        let mut value: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(value["version"], "2.1.0");
+        value["runs"][0].take()
+    }
+
+    #[test]
+    fn without_findings_there_is_a_run_with_rules_and_no_results() {
+        let run = run(&report(&[]));
+        assert_eq!(run["results"], json!([]));
+        assert_eq!(run["invocations"], json!([{ "executionSuccessful": true, "exitCode": 0 }]));
+        let rules = run["tool"]["driver"]["rules"].as_array().unwrap();
+        assert_eq!(rules.len(), RULES.len());
+        for rule in rules {
+            let described = rule["fullDescription"]["text"].as_str().unwrap();
+            assert!(described.len() > 20 && !described.contains(['\n', '#']), "{described}");
+        }
+    }
+
+    #[test]
+    fn a_result_says_what_where_and_how_to_mend_it() {
+        let about = Finding { commit: Some(commit("Ship it")), ..placed("web/a.json", "\n{\"ü\": \"x\"}", "\"x\"") };
+        let run = run(&report(&[about]));
+        assert_eq!(run["invocations"][0]["exitCode"], 1);
+        let fingerprint = run["results"][0]["partialFingerprints"].clone();
+        let expected = json!({
+            "ruleId": "rewritten-manifest",
+            "ruleIndex": 0,
+            "level": "error",
+            "message": { "text": "this points astray in 1a1a1a1a1a1a (Ship it)\nhelp: unstage it\n    git rm --cached -f web/a.json" },
+            "locations": [{ "physicalLocation": {
+                "artifactLocation": { "uri": "web/a.json", "uriBaseId": "%SRCROOT%" },
+                "region": { "startLine": 2, "startColumn": 7, "endColumn": 10, "snippet": { "text": "\"x\"" } },
+                "contextRegion": { "startLine": 2, "snippet": { "text": "{\"ü\": \"x\"}" } },
+            }}],
+            "partialFingerprints": fingerprint,
+            "properties": { "commit": { "id": "1a".repeat(20), "subject": "Ship it" } },
+        });
+        assert_eq!(run["results"][0], expected);
+    }
+
+    #[test]
+    fn hostile_findings_are_data() {
+        let findings = every_kind();
+        let run = run(&report(&findings));
+        let results = run["results"].as_array().unwrap();
+        let location = |at: usize| &results[at]["locations"][0]["physicalLocation"];
+        assert_eq!(location(0).get("region"), None, "a file as such");
+        // A masked place does not tell its length.
+        assert_eq!(
+            location(1)["region"],
+            json!({ "startLine": 1, "startColumn": 17, "snippet": { "text": "********" } })
+        );
+        let uri = location(3)["artifactLocation"]["uri"].as_str().unwrap();
+        assert!(uri.starts_with("a%0A%3A%3Aerror%3A%3Aforged%250A%0D%23%23%5Badd-mask%5Dx%1B%5B2J%E2%80%AE"), "{uri}");
+        assert_eq!(location(4)["artifactLocation"]["uri"], "b%FF%0A%25%3A%3A");
+        let said = results[4]["message"]["text"].as_str().unwrap();
+        assert!(said.contains("{{0}}[x] (http://h)") && !said.contains("]("), "{said}");
+        assert_eq!(results[5].get("ruleIndex"), None, "a rule that is not in the table");
+        assert!(!run.to_string().contains("s3cr3t"));
+    }
+
+    #[test]
+    fn warnings_that_block_are_in_the_exit_code() {
+        let findings = [Finding { severity: crate::finding::Severity::Warning, ..finding("a.bak") }];
+        let mut report = report(&findings);
+        assert_eq!(run(&report)["invocations"][0]["exitCode"], 0);
+        report.deny_warnings = true;
+        assert_eq!(run(&report)["invocations"][0]["exitCode"], 1);
+    }
+
+    #[test]
+    fn the_rules_about_secrets_exist() {
+        assert!(ABOUT_SECRETS.iter().all(|id| rules::find(id).is_some()));
+    }
+}

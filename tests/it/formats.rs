@@ -1,0 +1,342 @@
+//! The formats of a report: the same verdict in each, and nothing that a repository holds acts on who reads it.
+
+use std::collections::BTreeSet;
+use std::ffi::OsStr;
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{FileTypeExt, PermissionsExt, symlink};
+
+use roxmltree::Document;
+use serde_json::{Value, json};
+
+use crate::support::{BAKSTOP, Ran, Sandbox, finish};
+
+const FORMATS: [&str; 6] = ["human", "json", "sarif", "github", "gitlab", "junit"];
+
+/// A name that would issue workflow commands, break XML and turn the log around.
+const HOSTILE: &str = "a\n::error::forged%0A##[add-mask]x\u{1b}[2J\u{202e}<&\"'>]]>.bak";
+
+/// Findings of many kinds: with a place and without, masked, in hostile paths, errors and a warning.
+fn prepared() -> Sandbox {
+    let sandbox = Sandbox::workspace();
+    sandbox.rewrite("web/package.json");
+    sandbox.write(".npmrc", format!("//r.example.org/:_authToken={}\n", token()));
+    sandbox.write("backend/Dockerfile", "FROM node\nRUN npm i -g pnpm@9.15.0\n");
+    sandbox.write("broken/package.json", "{\"a\": }");
+    sandbox.write("x.bak", "");
+    sandbox.write(HOSTILE, "");
+    sandbox.write(OsStr::from_bytes(b"b\xff\n%::.bak"), "");
+    sandbox.git(&["add", "-A", "-f"]);
+    sandbox
+}
+
+fn token() -> String {
+    ["npm", "0123456789abcdef"].join("_")
+}
+
+fn check(sandbox: &Sandbox, format: &str) -> Ran {
+    sandbox.bakstop(&["check", "--format", format])
+}
+
+fn parsed(ran: &Ran) -> Value {
+    serde_json::from_str(&ran.out).unwrap_or_else(|error| panic!("{error}: {ran:?}"))
+}
+
+#[test]
+fn the_exit_code_is_the_same_in_every_format() {
+    let clean = Sandbox::workspace();
+    let warning = Sandbox::workspace();
+    warning.write("web/package.json", "{\"a\": }");
+    warning.git(&["add", "-A"]);
+    let not_a_repository = Sandbox::empty();
+    for (sandbox, arguments, code) in [
+        (&clean, &[][..], 0),
+        (&prepared(), &[][..], 1),
+        (&prepared(), &["--deny-warnings"][..], 1),
+        (&warning, &[][..], 0),
+        (&warning, &["--deny-warnings"][..], 1),
+        (&not_a_repository, &[][..], 2),
+    ] {
+        for format in FORMATS {
+            let arguments = [&["check", "--format", format][..], arguments].concat();
+            assert_eq!(sandbox.bakstop(&arguments).code, Some(code), "{arguments:?}");
+            let in_file = [&arguments[..], &["--output", "../report"]].concat();
+            assert_eq!(sandbox.bakstop(&in_file).code, Some(code), "{in_file:?}");
+        }
+    }
+}
+
+#[test]
+fn no_format_lets_a_repository_act_on_a_terminal_or_tells_a_secret() {
+    let sandbox = prepared();
+    for format in FORMATS {
+        let out = check(&sandbox, format).out;
+        assert!(out.len() > 100 && !out.contains(&token()), "{format}: {out}");
+        assert!(out.chars().all(|c| c == '\n' || !(c.is_control() || c == '\u{202e}')), "{format}: {out}");
+    }
+}
+
+#[test]
+fn json_is_what_the_schema_says() {
+    let mut schema: Value = serde_json::from_str(include_str!("../../docs/schema/check.json")).unwrap();
+    jsonschema::draft202012::meta::validate(&schema).unwrap();
+    // A reader must let new fields pass. We must not print one that the schema does not tell.
+    close(&mut schema);
+    let schema = jsonschema::validator_for(&schema).unwrap();
+    for sandbox in [Sandbox::workspace(), prepared()] {
+        let report = parsed(&check(&sandbox, "json"));
+        let errors: Vec<String> = schema.iter_errors(&report).map(|error| error.to_string()).collect();
+        assert_eq!(errors, [""; 0], "{report}");
+        assert_eq!(report["scope"], "staged");
+    }
+    for wrong in [json!({}), json!({ "schema": "bakstop.check/2", "scope": "x", "findings": [], "summary": {} })] {
+        assert!(!schema.is_valid(&wrong), "{wrong}");
+    }
+}
+
+/// Forbids every field that an object of the schema does not name.
+fn close(schema: &mut Value) {
+    if let Some(object) = schema.as_object_mut() {
+        if object.contains_key("properties") {
+            object.insert("additionalProperties".into(), false.into());
+        }
+        object.values_mut().for_each(close);
+    }
+}
+
+#[test]
+fn sarif_names_every_file_so_that_it_is_found() {
+    let sandbox = prepared();
+    let run = parsed(&check(&sandbox, "sarif"))["runs"][0].take();
+    assert_eq!(run["invocations"][0]["exitCode"], 1);
+    assert_eq!(run["properties"]["scope"], "staged");
+    let results = run["results"].as_array().unwrap();
+    let mut found = BTreeSet::new();
+    for result in results {
+        let location = &result["locations"][0]["physicalLocation"];
+        let path = decoded(location["artifactLocation"]["uri"].as_str().unwrap());
+        assert!(sandbox.top.join(OsStr::from_bytes(&path)).exists(), "{result}");
+        let rule = &run["tool"]["driver"]["rules"][usize::try_from(result["ruleIndex"].as_u64().unwrap()).unwrap()];
+        assert_eq!(rule["id"], result["ruleId"]);
+        // What is marked is what stands there, unless it is a secret.
+        if path == b"web/package.json" {
+            let text = fs::read_to_string(sandbox.top.join("web/package.json")).unwrap();
+            let at = |name: &str| usize::try_from(location["region"][name].as_u64().unwrap()).unwrap() - 1;
+            let line = text.lines().nth(at("startLine")).unwrap();
+            assert_eq!(location["region"]["snippet"]["text"], line[at("startColumn")..at("endColumn")]);
+        }
+        found.insert(path);
+    }
+    assert_eq!(found.len(), 7, "{found:?}");
+}
+
+fn decoded(uri: &str) -> Vec<u8> {
+    let mut parts = uri.split('%');
+    let mut bytes = parts.next().unwrap().as_bytes().to_vec();
+    for part in parts {
+        bytes.push(u8::from_str_radix(&part[..2], 16).unwrap());
+        bytes.extend_from_slice(&part.as_bytes()[2..]);
+    }
+    bytes
+}
+
+#[test]
+fn fingerprints_stay_where_lines_move() {
+    let sandbox = Sandbox::workspace();
+    sandbox.rewrite("web/package.json");
+    sandbox.git(&["add", "-A"]);
+    let names = || -> Vec<Value> {
+        let sarif = parsed(&check(&sandbox, "sarif"));
+        let gitlab = parsed(&check(&sandbox, "gitlab"));
+        let line = &gitlab[0]["location"]["lines"]["begin"];
+        assert_eq!(line, &sarif["runs"][0]["results"][0]["locations"][0]["physicalLocation"]["region"]["startLine"]);
+        vec![
+            line.clone(),
+            sarif["runs"][0]["results"][0]["partialFingerprints"]["markedContent/v1"].clone(),
+            gitlab[0]["fingerprint"].clone(),
+        ]
+    };
+    let before = names();
+    let text = fs::read_to_string(sandbox.top.join("web/package.json")).unwrap();
+    sandbox.write("web/package.json", text.replacen('{', "{\n\n", 1));
+    sandbox.git(&["add", "-A"]);
+    let after = names();
+    assert_ne!(before[0], after[0]);
+    assert_eq!(before[1..], after[1..]);
+}
+
+#[test]
+fn github_is_given_commands_and_a_text_that_holds_none() {
+    let sandbox = prepared();
+    let out = check(&sandbox, "github").out;
+    let (commands, rest) = out.split_once("::stop-commands::").unwrap();
+    let (end, text) = rest.split_once('\n').unwrap();
+    assert_eq!(text.strip_suffix(&format!("::{end}::\n")), Some(&*check(&sandbox, "human").out));
+    assert_eq!(text.matches(end).count(), 1);
+    let findings = parsed(&check(&sandbox, "json"))["findings"].as_array().unwrap().len();
+    let kinds: Vec<&str> = commands.lines().map(|line| line.split(' ').next().unwrap()).collect();
+    assert_eq!(kinds.len(), findings, "{commands}");
+    assert!(kinds.is_sorted() && kinds[0] == "::error" && kinds[findings - 1] == "::warning", "{kinds:?}");
+    assert!(commands.contains("::error file=web/package.json,line=4,col=17,endColumn="), "{commands}");
+    assert_eq!(check(&Sandbox::workspace(), "github").out, "");
+}
+
+#[test]
+fn gitlab_and_junit_tell_every_finding() {
+    let sandbox = prepared();
+    let findings = parsed(&check(&sandbox, "json"))["findings"].as_array().unwrap().clone();
+
+    let gitlab = parsed(&check(&sandbox, "gitlab"));
+    let paths =
+        |list: &[Value], at: &str| -> Vec<Value> { list.iter().map(|one| one.pointer(at).unwrap().clone()).collect() };
+    assert_eq!(paths(gitlab.as_array().unwrap(), "/location/path"), paths(&findings, "/path"));
+    let names: BTreeSet<String> =
+        paths(gitlab.as_array().unwrap(), "/fingerprint").iter().map(Value::to_string).collect();
+    assert_eq!(names.len(), findings.len());
+    assert_eq!(parsed(&check(&Sandbox::workspace(), "gitlab")), json!([]));
+
+    let junit = check(&sandbox, "junit").out;
+    let junit = Document::parse(&junit).unwrap();
+    let failures = junit.descendants().filter(|node| node.has_tag_name("failure")).count();
+    let blocking = findings.iter().filter(|finding| finding["severity"] == "error").count();
+    assert_eq!(failures, blocking);
+    assert!(blocking < findings.len());
+    let passed = check(&Sandbox::workspace(), "junit").out;
+    let passed = Document::parse(&passed).unwrap();
+    assert!(!passed.descendants().any(|node| node.has_tag_name("failure")));
+    let rules = parsed(&sandbox.bakstop(&["rules", "--format", "json"]))["rules"].as_array().unwrap().len();
+    assert_eq!(passed.descendants().filter(|node| node.has_tag_name("testcase")).count(), rules);
+}
+
+#[test]
+fn a_report_in_a_file_is_told_to_a_person_as_well() {
+    let sandbox = prepared();
+    let human = check(&sandbox, "human");
+    for format in FORMATS {
+        let file = sandbox.outside().join("report");
+        fs::write(&file, "an older one").unwrap();
+        let ran = sandbox.bakstop(&["--color", "always", "check", "--format", format, "--output", "../report"]);
+        assert!(ran.code == Some(1) && ran.out.contains("\x1b["), "{ran:?}");
+        let written = fs::read_to_string(&file).unwrap();
+        assert_eq!(written, check(&sandbox, format).out, "{format}: without colour");
+        assert_eq!(sandbox.bakstop(&["check", "--format", format, "--output", "../report"]), human);
+    }
+    let command = format!("umask 027; exec {BAKSTOP} check --format sarif --output ../sarif.json");
+    sandbox.run("sh", &["-c", &command]);
+    let mode = fs::metadata(sandbox.outside().join("sarif.json")).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o640, "as the umask says");
+    let names: Vec<_> = fs::read_dir(sandbox.outside()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(names.len(), 4, "nothing is left beside it: {names:?}");
+}
+
+#[test]
+fn a_file_that_cannot_be_written_is_no_pass() {
+    let sandbox = Sandbox::workspace();
+    fs::write(sandbox.outside().join("file"), "").unwrap();
+    let targets = ["../nowhere/report", "../home", "../file/report", "/dev/full"];
+    for target in targets {
+        let ran = sandbox.bakstop(&["check", "--format", "json", "--output", target]);
+        assert_eq!(ran.code, Some(2), "{target}: {ran:?}");
+        assert!(ran.err.contains(&format!("error: could not write the report to {target}: ")), "{}", ran.err);
+        assert!(ran.err.contains("\nhelp: "), "{}", ran.err);
+    }
+    sandbox.write("x.bak", "");
+    sandbox.git(&["add", "-A", "-f"]);
+    for target in targets {
+        let ran = sandbox.bakstop(&["check", "--format", "json", "--output", target]);
+        assert!(ran.code == Some(1) && ran.out.contains("x.bak") && ran.err.contains("could not write"), "{ran:?}");
+    }
+    assert!(!sandbox.outside().join("nowhere").exists());
+}
+
+#[test]
+fn what_a_link_leads_to_is_written_and_a_device_stays_one() {
+    let sandbox = Sandbox::workspace();
+    let (link, file) = (sandbox.outside().join("link"), sandbox.outside().join("file"));
+    fs::write(&file, "").unwrap();
+    symlink("file", &link).unwrap();
+    let (null, error) = (sandbox.outside().join("null"), sandbox.outside().join("error"));
+    symlink("/dev/null", &null).unwrap();
+    symlink("/dev/stderr", &error).unwrap();
+    for path in [&link, &null, &error] {
+        let ran = sandbox.bakstop(&["check", "--format", "json", "--output", path.to_str().unwrap()]);
+        assert_eq!((ran.code, &*ran.out), (Some(0), ""), "{ran:?}");
+        assert_eq!(ran.err.contains("bakstop.check/1"), path == &error);
+        assert!(fs::symlink_metadata(path).unwrap().is_symlink());
+    }
+    assert!(fs::metadata("/dev/null").unwrap().file_type().is_char_device());
+    assert!(fs::read_to_string(file).unwrap().contains("bakstop.check/1"));
+}
+
+#[test]
+fn a_reader_that_goes_away_changes_no_verdict() {
+    let sandbox = prepared();
+    for format in FORMATS {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let mut command = sandbox.command(BAKSTOP);
+        let mut child = command.args(["check", "--format", format]).stdout(writer).spawn().unwrap();
+        assert_eq!(child.wait().unwrap().code(), Some(1), "{format}");
+    }
+}
+
+#[test]
+fn rules_and_their_pages_are_told_to_programs() {
+    let sandbox = Sandbox::empty();
+    let table = parsed(&sandbox.bakstop(&["rules", "--format", "json"]));
+    assert_eq!(table["schema"], "bakstop.rules/1");
+    let rules = table["rules"].as_array().unwrap();
+    let human = sandbox.bakstop(&["rules", "--format", "human"]).out;
+    assert_eq!(human.lines().count(), rules.len());
+    for (rule, line) in rules.iter().zip(human.lines()) {
+        let text = |value: &Value, key: &str| value[key].as_str().unwrap().to_owned();
+        let id = text(rule, "id");
+        let words: Vec<&str> = line.split_whitespace().collect();
+        assert_eq!(words[..2], [&id, &text(rule, "severity")]);
+        assert!(line.ends_with(&text(rule, "summary")));
+        let page = parsed(&sandbox.bakstop(&["explain", &id, "--format", "json"]));
+        assert_eq!(page["schema"], "bakstop.explain/1");
+        assert_eq!(text(&page["rule"], "manual"), sandbox.bakstop(&["explain", &id]).out);
+        assert_eq!(page["rule"]["id"], id);
+    }
+}
+
+#[test]
+fn completions_are_scripts_that_know_the_verbs_and_values() {
+    let sandbox = Sandbox::empty();
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let ran = sandbox.bakstop(&["completions", shell]);
+        assert_eq!((ran.code, &*ran.err), (Some(0), ""), "{shell}");
+        for word in ["verify", "deny-warnings", "explain"] {
+            assert!(ran.out.contains(word), "{shell}: {word}");
+        }
+    }
+    assert_eq!(sandbox.bakstop(&["completions", "csh"]).code, Some(2));
+    // bash offers what is there: the word after `--format `.
+    let script = sandbox.bakstop(&["completions", "bash"]).out
+        + "\nCOMP_WORDS=(bakstop check --format sa) COMP_CWORD=3\n_bakstop bakstop sa --format\necho \"${COMPREPLY[@]}\"\n";
+    let ran = finish(sandbox.command("bash").args(["-c", &script]));
+    assert_eq!((ran.code, &*ran.out), (Some(0), "sarif\n"), "{}", ran.err);
+}
+
+#[test]
+fn the_manual_page_holds_every_verb_and_option() {
+    let sandbox = Sandbox::empty();
+    let page = sandbox.bakstop(&["man"]).out;
+    assert!(page.contains(".TH bakstop 1"), "{page}");
+    let help = sandbox.bakstop(&["--help"]).out;
+    let verbs = help.lines().skip_while(|line| *line != "Commands:").skip(1).take_while(|line| !line.is_empty());
+    let verbs: Vec<&str> =
+        verbs.filter_map(|line| line.split_whitespace().next()).filter(|verb| *verb != "help").collect();
+    assert!(verbs.len() > 8, "{help}");
+    for verb in verbs {
+        let section = page.split(&format!("\n.SS bakstop {verb}\n")).nth(1).unwrap_or_else(|| panic!("{verb}: {page}"));
+        let section = section.split("\n.S").next().unwrap().replace("\\-", "-");
+        let help = sandbox.bakstop(&[verb, "--help"]).out;
+        let options = help.split_whitespace().filter(|word| word.starts_with("--") && word.len() > 2);
+        for option in options.filter(|option| !["--directory", "--color", "--help"].contains(option)) {
+            assert!(section.contains(option), "{verb} {option}: {section}");
+        }
+        assert!(!section.contains("--color"), "said once, at the top: {section}");
+    }
+}
