@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use crate::hooks::{Hook, find, is_sealed, seal};
 
 const TEXT: &str = include_str!("../../hooks/native.sh");
+/// The same for a server: it has one program, and no switch.
+const SERVER: &str = include_str!("../../hooks/server.sh");
 /// What makes a file ours. The digest follows.
 const MARK: &[u8] = b"# bakstop-hook ";
 /// The line that names the program.
@@ -37,7 +39,7 @@ pub enum Author {
 
 /// The hook file; `binary` is the program that it tries first, absolute. A file that is shared names none.
 pub fn render(hook: Hook, binary: Option<&Path>) -> Vec<u8> {
-    let text = TEXT.replace("@HOOK@", hook.name()).replace("@COMMAND@", hook.command());
+    let text = hook.fit(if hook == Hook::PreReceive { SERVER } else { TEXT });
     let Some(binary) = binary else {
         let shared = text.split_inclusive('\n').filter(|line| !ABOUT_BINARY.iter().any(|name| line.contains(name)));
         return seal(shared.collect::<String>().as_bytes());

@@ -6,7 +6,9 @@
 mod check;
 mod commits;
 mod hooks;
+mod push;
 mod real;
+mod server;
 mod support;
 mod transcripts;
 mod verify;
