@@ -15,6 +15,7 @@ use crate::hooks::{Hook, apply, binary, shown};
 
 /// The arguments.
 #[derive(Debug, clap::Args)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 pub struct Args {
     /// Print what would be changed, and change nothing
     #[arg(short = 'n', long)]

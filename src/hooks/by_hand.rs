@@ -64,17 +64,16 @@ pub fn advice(style: Style, existing: Option<(&str, &[u8])>, hooks: &[Hook]) -> 
         Style::Repos => repos(file, &text),
         Style::Lefthook if is("toml") => {
             let job = |hook: &Hook| {
-                let stdin = if hook.reads_lines() { "use_stdin = true\n" } else { "" };
-                format!("[[{}.jobs]]\nname = \"bakstop\"\nrun = \"{}\"\n{stdin}", hook.name(), run_of_lefthook(*hook))
+                let pairs = job_of_lefthook(*hook, file).map(|(key, value)| format!("{key} = {}\n", quoted(&value)));
+                format!("[[{}.jobs]]\n{}", hook.name(), pairs.collect::<String>())
             };
             at_its_end(&hooks.iter().map(job).collect::<Vec<_>>().join("\n"))
         }
         Style::Lefthook if is("json") => {
             let job = |hook: &Hook| {
-                let stdin = if hook.reads_lines() { ", \"use_stdin\": true" } else { "" };
-                let run = run_of_lefthook(*hook);
-                let job = format!("{{ \"name\": \"bakstop\", \"run\": \"{run}\"{stdin} }}");
-                format!("as the last of `jobs` in `{}`:\n\n  {job}\n", hook.name())
+                let pairs = job_of_lefthook(*hook, file).map(|(key, value)| format!("\"{key}\": {}", quoted(&value)));
+                let pairs: Vec<String> = pairs.collect();
+                format!("as the last of `jobs` in `{}`:\n\n  {{ {} }}\n", hook.name(), pairs.join(", "))
             };
             let jobs: Vec<String> = hooks.iter().map(job).collect();
             format!("add this to {file} by hand, {LAST}, {}", jobs.join("\nand this, "))
@@ -88,7 +87,9 @@ pub fn advice(style: Style, existing: Option<(&str, &[u8])>, hooks: &[Hook]) -> 
 fn whole(style: Style, hooks: &[Hook]) -> (&'static str, String) {
     let pairs = pairs(style, "", hooks);
     match style {
-        Style::Lefthook => ("lefthook.yml", hooks.iter().map(|hook| section_of_lefthook(*hook)).collect()),
+        Style::Lefthook => {
+            ("lefthook.yml", hooks.iter().map(|hook| section_of_lefthook(*hook, "lefthook.yml")).collect())
+        }
         Style::Repos => (".pre-commit-config.yaml", format!("repos:\n{}", indented(&REPO, 2))),
         Style::SimpleGitHooks => (".simple-git-hooks.json", format!("{{\n{}}}\n", indented(&pairs, 2))),
         Style::Husky4 => (".huskyrc.json", format!("{{\n  \"hooks\": {{\n{}  }}\n}}\n", indented(&pairs, 4))),
@@ -107,35 +108,54 @@ fn lefthook(file: &str, text: &str, hooks: &[Hook]) -> String {
     let part = |&hook: &Hook| {
         let name = hook.name();
         let Some(section) = section(text, name) else {
-            return format!("at its end:\n\n{}", section_of_lefthook(hook));
+            return format!("at its end:\n\n{}", section_of_lefthook(hook, file));
         };
         let keys = section.iter().find(|line| !is_blank(line)).map_or(2, |line| indent(line));
         let Some(jobs) = section.iter().position(|line| is_key(line.trim_start(), "jobs")) else {
-            return format!("as a part of `{name}:`:\n\n{}", job_of_lefthook(hook, Some(keys), keys + 2));
+            return format!("as a part of `{name}:`:\n\n{}", lines_of_lefthook(hook, file, Some(keys), keys + 2));
         };
         let items = section[jobs + 1..].iter().find_map(|line| item(line)).unwrap_or(keys + 2);
         let why = if hook.reads_lines() { String::new() } else { format!(", {LAST}") };
-        format!("as the last job under `{name}:`{why}:\n\n{}", job_of_lefthook(hook, None, items))
+        format!("as the last job under `{name}:`{why}:\n\n{}", lines_of_lefthook(hook, file, None, items))
     };
     format!("add this to {file} by hand, {}", hooks.iter().map(part).collect::<Vec<_>>().join("\nand this, "))
 }
 
-fn section_of_lefthook(hook: Hook) -> String {
-    format!("{}:\n{}", hook.name(), job_of_lefthook(hook, Some(2), 4))
+fn section_of_lefthook(hook: Hook, file: &str) -> String {
+    format!("{}:\n{}", hook.name(), lines_of_lefthook(hook, file, Some(2), 4))
 }
 
-/// The job, below the key `jobs` if that is missing; both stand at these columns.
-fn job_of_lefthook(hook: Hook, jobs: Option<usize>, items: usize) -> String {
+/// The job in YAML, below the key `jobs` if that is missing; both stand at these columns.
+fn lines_of_lefthook(hook: Hook, file: &str, jobs: Option<usize>, items: usize) -> String {
     let jobs = jobs.map(|column| indented(&["jobs:"], column)).unwrap_or_default();
-    let run = format!("  run: {}", run_of_lefthook(hook));
-    let stdin = if hook.reads_lines() { &["  use_stdin: true"][..] } else { &[] };
-    jobs + &indented(&["- name: bakstop", &run], items) + &indented(stdin, items)
+    let pairs = job_of_lefthook(hook, file).enumerate().map(|(at, (key, value))| {
+        let value = if value.contains('#') { quoted(&value) } else { value };
+        format!("{} {key}: {value}", if at == 0 { "-" } else { " " })
+    });
+    jobs + &indented(&pairs.collect::<Vec<_>>(), items)
 }
 
-/// The command. lefthook pastes arguments into it without quoting them, so a URL of a remote must not get there.
-fn run_of_lefthook(hook: Hook) -> String {
-    let arguments = if hook == Hook::PrepareCommitMsg { " {0}" } else { "" };
-    format!("bakstop hook {}{arguments}", hook.name())
+/// The keys and values of a job.
+///
+/// lefthook pastes arguments into a command without quoting them, so the URL of a remote must not get there. And it
+/// passes over a job before a push if the branch that is checked out has nothing to push, whatever is pushed, unless the
+/// job names files of its own.
+fn job_of_lefthook(hook: Hook, file: &str) -> impl Iterator<Item = (&'static str, String)> {
+    let rest = match hook {
+        Hook::PrepareCommitMsg => " {0}",
+        hook if hook.reads_lines() => " # {files}",
+        _ => "",
+    };
+    let job = [("name", "bakstop".to_owned()), ("run", format!("bakstop hook {}{rest}", hook.name()))];
+    let lines = [("files", format!("echo {file}")), ("use_stdin", TRUE.to_owned())];
+    job.into_iter().chain(lines.into_iter().filter(move |_| hook.reads_lines()))
+}
+
+const TRUE: &str = "true";
+
+/// A value as TOML and JSON have it.
+fn quoted(value: &str) -> String {
+    if value == TRUE { value.to_owned() } else { format!("\"{value}\"") }
 }
 
 /// Commands as strings. package.json holds them below a key; other files are theirs alone.
@@ -282,7 +302,7 @@ mod tests {
              and this, at its end:\n\npre-merge-commit:\n  jobs:\n    - name: bakstop\n      \
              run: bakstop hook pre-merge-commit\n\n\
              and this, as a part of `pre-push:`:\n\n  jobs:\n    - name: bakstop\n      \
-             run: bakstop hook pre-push\n      use_stdin: true\n"
+             run: \"bakstop hook pre-push # {files}\"\n      files: echo lefthook.yml\n      use_stdin: true\n"
         );
         let strict = advice(Style::Lefthook, Some(("lefthook.yml", b"")), &[Hook::PrepareCommitMsg]);
         assert!(strict.ends_with("    - name: bakstop\n      run: bakstop hook prepare-commit-msg {0}\n"), "{strict}");
@@ -290,10 +310,10 @@ mod tests {
         assert!(both.contains("as a part of `pre-commit:`:\n\n   jobs:\n     - name: bakstop\n"), "{both}");
         assert!(both.contains("last job under `pre-merge-commit:`"), "{both}");
         let toml = told(Style::Lefthook, ".lefthook.toml", "");
-        assert!(toml.ends_with("run = \"bakstop hook pre-push\"\nuse_stdin = true\n"), "{toml}");
+        assert!(toml.ends_with("pre-push # {files}\"\nfiles = \"echo .lefthook.toml\"\nuse_stdin = true\n"), "{toml}");
         assert!(lines(&toml).starts_with("[[pre-commit.jobs]]\nname = \"bakstop\"\n"), "{toml}");
         let json = told(Style::Lefthook, "lefthook.jsonc", "{}");
-        assert!(json.contains("\"bakstop hook pre-push\", \"use_stdin\": true }\n"), "{json}");
+        assert!(json.contains("\"files\": \"echo lefthook.jsonc\", \"use_stdin\": true }\n"), "{json}");
         assert!(json.contains("  { \"name\": \"bakstop\", \"run\": \"bakstop hook pre-merge-commit\" }\n"), "{json}");
     }
 

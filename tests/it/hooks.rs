@@ -695,7 +695,8 @@ fn what_another_program_manages_is_refused_with_the_lines_to_add() {
     );
     // What is there already is not printed again.
     let error = sandbox.bakstop(&["install"]).err;
-    let line = "at its end:\n\npre-push:\n  jobs:\n    - name: bakstop\n      run: bakstop hook pre-push\n      use_stdin: true\n";
+    let line =
+        "at its end:\n\npre-push:\n  jobs:\n    - name: bakstop\n      run: \"bakstop hook pre-push # {files}\"\n";
     assert!(error.contains(line) && !error.contains("hook pre-commit"), "{error}");
     sandbox.write(".lefthook.yaml", job("pre-commit") + &job("pre-merge-commit") + &job("pre-push"));
     assert_eq!(sandbox.bakstop(&["status"]).code, Some(2), "named, but it cannot be seen");

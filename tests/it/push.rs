@@ -353,13 +353,23 @@ fn strict_judges_what_runs_no_other_hook() {
     assert!(ran.out.starts_with("created .git/hooks/prepare-commit-msg\n"), "{ran:?}");
     let ran = must(sandbox.bakstop(&["status"]));
     assert!(ran.out.contains("\npre-push            in force\nprepare-commit-msg  in force\n"), "{ran:?}");
-    let ran = sandbox.try_git(&["cherry-pick", "side"]);
-    assert!(
-        ran.code != Some(0)
-            && ran.out.contains("error[rewritten-manifest]") | ran.err.contains("error[rewritten-manifest]"),
-        "{ran:?}"
-    );
-    sandbox.git(&["cherry-pick", "--abort"]);
+    let blocked = |arguments: &[&str], abort: &[&str]| {
+        let before = sandbox.git(&["rev-parse", "HEAD"]);
+        let ran = sandbox.try_git(arguments);
+        let said = format!("{}{}", ran.out, ran.err);
+        assert!(ran.code != Some(0) && said.contains("error[rewritten-manifest]"), "{arguments:?} {ran:?}");
+        sandbox.git(abort);
+        assert_eq!(sandbox.git(&["rev-parse", "HEAD"]), before, "{arguments:?}");
+    };
+    blocked(&["cherry-pick", "side"], &["cherry-pick", "--abort"]);
+    sandbox.write("web/index.js", "x\n");
+    sandbox.git(&["commit", "-qam", "Go on"]);
+    sandbox.git(&["checkout", "-q", "side"]);
+    blocked(&["rebase", "-q", "main"], &["rebase", "--abort"]);
+    sandbox.git(&["checkout", "-q", "HEAD~1", "--", "web/package.json"]);
+    must(commit(&sandbox));
+    blocked(&["revert", "--no-edit", "HEAD"], &["reset", "-q", "--hard"]);
+    sandbox.git(&["checkout", "-q", "main"]);
 
     // It stays in until all go out.
     fs::set_permissions(&hook, fs::Permissions::from_mode(0o644)).unwrap();

@@ -173,6 +173,13 @@ fn another_user_can_run_it_whatever_the_umask() {
         let hook = if delegates { "hooks/pre-receive.d/bakstop" } else { "hooks/pre-receive" };
         fs::remove_dir_all(pair.server.join(if delegates { "hooks/pre-receive.d" } else { "hooks" })).unwrap();
         let install = format!("umask 077; '{BAKSTOP}' install --server");
+        let private = pair.clone.outside().join("bin/bakstop");
+        copy_of_program(&private);
+        fs::set_permissions(private.parent().unwrap(), fs::Permissions::from_mode(0o700)).unwrap();
+        let mut elsewhere = pair.clone.command(&private);
+        let ran = must(finish(elsewhere.args(["install", "--server"]).current_dir(&pair.server)));
+        assert!(ran.out.contains("not every user can run") && ran.out.contains("/usr/local/bin\n"), "{ran:?}");
+        must(pair.bakstop(&["uninstall"]));
         let run = || finish(pair.clone.command("sh").args(["-c", &install]).current_dir(&pair.server));
         must(run());
         assert_eq!(pair.mode(hook), 0o755);
