@@ -2,11 +2,12 @@
 # shellcheck shell=sh
 # The rest of this file runs first, in a shell of its own: it may exit early, the guard still runs.
 if [ "${1-}" = --rest ]; then shift; else
-  sh -e "$0" --rest "$@" || exit
+  lines=$(cat && echo .) && lines=${lines%.} && printf %s "$lines" >/dev/null || exit 2
+  if [ -z "${BAKSTOP_PROVE-}" ]; then printf %s "$lines" 2>/dev/null | sh -e "$0" --rest "$@" || exit; fi
   PATH=$PATH:$HOME/.local/bin:$HOME/.cargo/bin:/usr/local/bin:/opt/homebrew/bin
-  if command -v bakstop >/dev/null; then exec bakstop hook @HOOK@; fi
+  if command -v bakstop >/dev/null; then printf %s "$lines" 2>/dev/null | bakstop hook @HOOK@ "$@"; exit; fi
   if [ "${BAKSTOP-}" = 0 ]; then echo 'bakstop: not checked, because BAKSTOP=0' >&2; exit 0; fi
-  echo 'bakstop: blocked: the program "bakstop", which checks what is committed here, was not found' >&2
+  echo 'bakstop: blocked: the program "bakstop", which checks what is @DONE@ here, was not found' >&2
   echo '  to install it: put it into ~/.local/bin or any directory of PATH (its install.sh does that)' >&2
   echo '  to go on without this check: BAKSTOP=0 @COMMAND@' >&2
   exit 2

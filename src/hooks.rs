@@ -3,7 +3,8 @@
 //! `setup` finds out how the repository runs its hooks; `slot` reads what stands where a hook belongs; `plan` turns that
 //! into edits, without touching anything; `apply` makes them; `health` judges what is there. `shim` and `block` know the
 //! two texts that are installed, `manager` the programs that we do not edit for and `by_hand` what a person adds there,
-//! `binary` where the guard itself lies.
+//! `binary` where the guard itself lies,
+//! `server` how a bare repository runs its hooks.
 
 use std::io::ErrorKind;
 use std::os::unix::ffi::OsStrExt;
@@ -22,17 +23,24 @@ mod by_hand;
 pub mod health;
 mod manager;
 pub mod plan;
+pub mod server;
 pub mod setup;
 mod shim;
 pub mod slot;
 
-/// The hooks that are installed: those that can stop a commit and see its content (githooks(5)).
+/// The hooks that are installed: those that can stop a commit or a push, and see its content (githooks(5)).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Hook {
     /// Before a commit
     PreCommit,
     /// Before the commit of a merge
     PreMergeCommit,
+    /// Before a push
+    PrePush,
+    /// Before the message of a commit, also of a cherry-pick, a revert or a rebase
+    PrepareCommitMsg,
+    /// On a server, before a push is accepted
+    PreReceive,
 }
 
 /// Set to 0 in the environment, it switches the hooks off.
@@ -54,33 +62,74 @@ pub fn skipped(env: &Environment) -> Result<Vec<&'static Rule>, String> {
 }
 
 impl Hook {
-    /// Every hook.
-    pub const ALL: [Self; 2] = [Self::PreCommit, Self::PreMergeCommit];
+    /// The hooks that a clone gets.
+    pub const USUAL: [Self; 3] = [Self::PreCommit, Self::PreMergeCommit, Self::PrePush];
+    /// Those that it gets on demand as well.
+    pub const STRICT: [Self; 4] = [Self::PreCommit, Self::PreMergeCommit, Self::PrePush, Self::PrepareCommitMsg];
 
     /// The name that git gives it: its file, and the argument of `bakstop hook`.
     pub fn name(self) -> &'static str {
         match self {
             Self::PreCommit => "pre-commit",
             Self::PreMergeCommit => "pre-merge-commit",
+            Self::PrePush => "pre-push",
+            Self::PrepareCommitMsg => "prepare-commit-msg",
+            Self::PreReceive => "pre-receive",
         }
     }
 
     /// What the hook can stop.
     pub fn act(self) -> &'static str {
         match self {
-            Self::PreCommit => "commit",
+            Self::PreCommit | Self::PrepareCommitMsg => "commit",
             Self::PreMergeCommit => "merge",
+            Self::PrePush | Self::PreReceive => "push",
         }
     }
 
     /// The git command to repeat after the hook has stopped it.
     pub fn command(self) -> &'static str {
         match self {
-            Self::PreCommit => "git commit",
+            Self::PreCommit | Self::PrepareCommitMsg => "git commit",
             Self::PreMergeCommit => "git merge --continue",
+            Self::PrePush | Self::PreReceive => "git push",
         }
     }
+
+    /// Whether git tells on standard input what is going to happen: a line for each ref.
+    pub fn reads_lines(self) -> bool {
+        matches!(self, Self::PrePush | Self::PreReceive)
+    }
+
+    /// The command that installs it.
+    pub fn install(self) -> &'static str {
+        if self == Self::PreReceive { "bakstop install --server" } else { "bakstop install" }
+    }
+
+    /// What a script runs to call the guard, with the arguments that it was given.
+    pub fn call(self) -> String {
+        let arguments = if matches!(self, Self::PreCommit | Self::PreMergeCommit) { "" } else { " \"$@\"" };
+        format!("bakstop hook {}{arguments}", self.name())
+    }
+
+    /// A template of a hook file, fitted to this hook. It is written for a hook that reads lines: the others neither keep
+    /// them nor pass them on, and hand over to the guard for good.
+    fn fit(self, template: &str) -> String {
+        let done = if self.act() == "push" { "pushed" } else { "committed" };
+        let text = template.replace("@HOOK@", self.name()).replace("@COMMAND@", self.command()).replace("@DONE@", done);
+        if self.reads_lines() {
+            return text;
+        }
+        let (kept, rest) = (format!("{FEED}\"$kept\""), format!("{FEED}sh -e"));
+        let lines = text.split_inclusive('\n').filter(|line| !line.contains("lines=$("));
+        let text: String = lines.collect();
+        let text = text.replace(&kept, "\"$kept\"").replace(&rest, "sh -e");
+        text.replace(FEED, "exec ").replace("\"$@\"; exit; fi", "\"$@\"; fi")
+    }
 }
+
+/// How a hook file passes on what it read.
+const FEED: &str = "printf %s \"$lines\" 2>/dev/null | ";
 
 /// A path as it is shown to a person who knows the top of the work tree: relative to it where it lies below.
 pub fn shown(path: &Path, top: &Path) -> RepoPath {

@@ -188,6 +188,19 @@ fn shims_find_the_binary_alike() {
 }
 
 #[test]
+fn shims_keep_the_lines_of_git_alike() {
+    let shims = ["native.sh", "husky.sh", "server.sh"];
+    let keeping = shims.map(|name| {
+        let text = fs::read_to_string(root().join("hooks").join(name)).unwrap();
+        // A server obeys nothing that a client can set.
+        assert_eq!(text.contains("${BAKSTOP"), name != "server.sh", "{name}");
+        let mut lines = text.lines().map(|line| line.trim().to_owned()).filter(|line| line.starts_with("lines="));
+        (lines.next(), lines.next())
+    });
+    assert!(keeping[0].0.is_some() && keeping.iter().all(|lines| *lines == (keeping[0].0.clone(), None)));
+}
+
+#[test]
 fn links_between_documents_lead_somewhere() {
     let mut documents = files(&root().join("docs"), ".md");
     documents.extend(["README.md", "CONTRIBUTING.md", "CHANGELOG.md"].map(|name| root().join(name)));

@@ -20,6 +20,10 @@ pub struct Args {
     #[arg(value_enum, value_name = "HOOK")]
     hook: Hook,
 
+    /// What git gives the hook
+    #[arg(value_name = "ARGUMENT", allow_hyphen_values = true)]
+    arguments: Vec<std::ffi::OsString>,
+
     /// Tell how the answer was found, on standard error
     #[arg(short, long)]
     verbose: bool,
@@ -30,6 +34,14 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
     let command = args.hook.command();
     if context.env.get(SWITCH).is_some_and(|value| value == "0") {
         return Ok(Outcome::new(Verdict::Clean, "").note(format!("bakstop: not checked, because {SWITCH}=0")));
+    }
+    if args.hook.reads_lines() {
+        let read = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
+        read.map_err(|error| {
+            Error::new("read what is pushed", error)
+                .help(format!("run {command} again; it is told {:?}", args.arguments))
+        })?;
+        return Ok(Outcome::new(Verdict::Clean, ""));
     }
     let skipped = skipped(&context.env).map_err(|unknown| {
         Error::new(format!("read {SKIP}"), format!("there is no rule {unknown}"))

@@ -11,10 +11,11 @@ use crate::hooks::health::{self, State};
 use crate::hooks::plan::{self, Edit};
 use crate::hooks::setup::{Choice, Setup};
 use crate::hooks::slot::Place;
-use crate::hooks::{apply, binary, shown};
+use crate::hooks::{Hook, apply, binary, shown};
 
 /// The arguments.
 #[derive(Debug, clap::Args)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 pub struct Args {
     /// Print what would be changed, and change nothing
     #[arg(short = 'n', long)]
@@ -27,6 +28,14 @@ pub struct Args {
     /// Put the block into .husky, although nothing else says that husky is used here
     #[arg(long, conflicts_with = "native")]
     husky: bool,
+
+    /// Install prepare-commit-msg as well, which judges cherry-picks, reverts and rebases
+    #[arg(long)]
+    strict: bool,
+
+    /// In a bare repository: guard what is pushed to it
+    #[arg(long, conflicts_with_all = ["native", "husky", "strict"])]
+    server: bool,
 }
 
 impl Args {
@@ -37,21 +46,43 @@ impl Args {
             _ => Choice::Detect,
         }
     }
+
+    /// The hooks to install.
+    fn hooks(&self) -> &'static [Hook] {
+        match (self.server, self.strict) {
+            (true, _) => &[Hook::PreReceive],
+            (_, true) => &Hook::STRICT,
+            _ => &Hook::USUAL,
+        }
+    }
+}
+
+/// A server and a clone are told apart by the person: what is installed blocks others.
+fn refuse_the_wrong_place(args: &Args, layout: &Layout) -> Result<(), Error> {
+    match (args.server, layout.bare) {
+        (false, true) => Err(Error::new("install the hooks", "this repository is bare: nothing is committed here")
+            .help("to guard what is pushed to it: bakstop install --server")),
+        (true, false) => Err(Error::new("install the hook of a server", "this repository has a work tree")
+            .help("run this in the bare repository that is pushed to; in a clone: bakstop install")),
+        _ => Ok(()),
+    }
 }
 
 /// Plans, changes, and looks whether git will run what was written.
 pub fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
     let git = Git::new(&context.directory);
     let layout = Layout::of(&git)?;
+    refuse_the_wrong_place(args, &layout)?;
     let _lock = if args.dry_run { None } else { apply::lock(&layout.common)? };
-    let setup = Setup::find(&layout, &git, args.choice())?;
+    let setup = Setup::find(&layout, &git, args.choice(), args.hooks())?;
     let place = match &setup {
         Setup::Husky(husky) => Place::husky(&husky.directory, &layout.top)?,
         Setup::Native { directory, .. } => Place::native(directory, &layout.top)?,
+        Setup::Server(server) => server.place(&layout)?,
         Setup::Foreign(foreign) => return Err(plan::refuse(foreign)),
     };
     let program = binary::this(&context.directory, &context.env);
-    let edits = plan::install(&setup, &place, program.as_deref())?;
+    let edits = plan::install(&setup, &place, args.hooks(), program.as_deref())?;
 
     let last_line = |summary: &str| format!("{} {summary}\n", context.paint.strong("bakstop:"));
     let mut text = plan::describe(&edits, &layout.top, !args.dry_run);
@@ -92,7 +123,7 @@ fn notes(setup: &Setup, edits: &[Edit], program: Option<&Path>, layout: &Layout)
     if shared {
         let files: Vec<String> = edits
             .iter()
-            .filter(|edit| !matches!(edit, Edit::MakeDirectory(_)))
+            .filter(|edit| !matches!(edit, Edit::MakeDirectory { .. }))
             .map(|edit| shown(edit.path(), &layout.top).as_pathspec(layout.below_top))
             .collect();
         notes.push(format!("these files are shared, so commit them: git add {}", files.join(" ")));
@@ -100,6 +131,11 @@ fn notes(setup: &Setup, edits: &[Edit], program: Option<&Path>, layout: &Layout)
     } else if let Some(program) = program.filter(|program| binary::is_build_output(program)) {
         notes.push(format!(
             "the hooks run {}, which `cargo clean` takes away; install from a copy in ~/.local/bin instead",
+            shown(program, &layout.top)
+        ));
+    } else if let Some(program) = program.filter(|program| layout.bare && !binary::is_for_everyone(program)) {
+        notes.push(format!(
+            "not every user can run {}; if the server runs as another user, install from a copy in /usr/local/bin",
             shown(program, &layout.top)
         ));
     }

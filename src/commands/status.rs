@@ -8,7 +8,7 @@ use crate::finding::Verdict;
 use crate::git::Git;
 use crate::git::layout::Layout;
 use crate::hooks::health::{self, Health, Interference, State};
-use crate::hooks::setup::{Choice, Guard, Setup};
+use crate::hooks::setup::{Choice, Setup};
 use crate::hooks::{Hook, binary, shown};
 use crate::paint::Paint;
 
@@ -20,7 +20,7 @@ pub struct Args {}
 pub fn run(_args: &Args, context: &Context) -> Result<Outcome, Error> {
     let git = Git::new(&context.directory);
     let layout = Layout::of(&git)?;
-    let setup = Setup::find(&layout, &git, Choice::Detect)?;
+    let setup = Setup::find(&layout, &git, Choice::Detect, &Hook::USUAL)?;
     let health = health::of(&setup, &layout, &context.env)?;
     let mut interference = health::interference(&setup, &context.env)?;
     if health.iter().all(|health| matches!(health.state, State::NotInForce(_))) {
@@ -29,14 +29,15 @@ pub fn run(_args: &Args, context: &Context) -> Result<Outcome, Error> {
     }
     let programs: Vec<_> = programs(&health).into_iter().map(|path| (binary::version(&path), path)).collect();
 
-    let mut text = format!("{}\n\n{}", arrangement(&setup, &layout), hooks(&health, context.paint));
+    let width = health.iter().map(|health| health.hook.name().len()).max().unwrap_or_default();
+    let mut text = format!("{}\n\n{}", arrangement(&setup, &layout), hooks(&health, width, context.paint));
     for (version, program) in &programs {
         let version = version.as_ref().map(|version| format!("version {version}"));
         let version = version.unwrap_or("which does not tell its version".to_owned());
-        text += &row("program", &format!("{}, {version}", shown(program, &layout.top)));
+        text += &row(width, "program", &format!("{}, {version}", shown(program, &layout.top)));
     }
     for one in &interference {
-        text += &row("", &told(one, context.paint));
+        text += &row(width, "", &told(one, context.paint));
     }
     if let Some(help) = next_step(&setup, &health) {
         text += &format!("\n{} {help}\n", context.paint.strong("help:"));
@@ -67,8 +68,8 @@ fn verdict(health: &[Health], interference: &[Interference], mute: bool) -> (Ver
 /// What to do next, if the hooks are not in force and there is one thing to do.
 fn next_step<'a>(setup: &'a Setup, health: &[Health]) -> Option<&'a str> {
     match setup {
-        Setup::Foreign(foreign) => (foreign.guard != Guard::Named).then_some(&foreign.by_hand),
-        _ => health.iter().any(|health| health.install_helps).then_some("bakstop install"),
+        Setup::Foreign(foreign) => (!foreign.is_named()).then_some(&foreign.by_hand),
+        _ => health.iter().find(|health| health.install_helps).map(|health| health.hook.install()),
     }
 }
 
@@ -90,20 +91,24 @@ fn arrangement(setup: &Setup, layout: &Layout) -> String {
             format!("git runs the hooks in {}, which are shared", shown(directory, &layout.top))
         }
         Setup::Husky(husky) => format!("husky runs the hooks in {}", shown(&husky.directory, &layout.top)),
+        Setup::Server(server) => {
+            let file = shown(&server.hooks.join(Hook::PreReceive.name()), &layout.top);
+            let then = if server.delegates { ", and with it what is in a directory" } else { "" };
+            format!("git runs {file} for each push{then}")
+        }
         Setup::Foreign(foreign) => foreign.cause.clone(),
     }
 }
 
-/// A line of the table.
-fn row(label: &str, text: &str) -> String {
-    let width = Hook::ALL.iter().map(|hook| hook.name().len()).max().unwrap_or_default();
+/// A line of the table, whose first column is so wide.
+fn row(width: usize, label: &str, text: &str) -> String {
     format!("{label:width$}  {text}\n")
 }
 
 /// The hooks; what holds for each of them is said once, at the end.
-fn hooks(health: &[Health], paint: Paint) -> String {
+fn hooks(health: &[Health], width: usize, paint: Paint) -> String {
     let shared = |what: &dyn Fn(&Health) -> bool| health.len() > 1 && health.iter().all(what);
-    let (mut text, mut both) = (String::new(), Vec::new());
+    let (mut text, mut common) = (String::new(), Vec::new());
     for one in health {
         let (state, reason) = match &one.state {
             State::InForce => (paint.good("in force"), None),
@@ -112,18 +117,19 @@ fn hooks(health: &[Health], paint: Paint) -> String {
         };
         let is_shared = !one.install_helps && shared(&|other| other.state == one.state);
         let own = reason.filter(|_| !is_shared).map(|reason| format!(": {reason}")).unwrap_or_default();
-        text += &row(one.hook.name(), &(state + &own));
-        both.extend(reason.filter(|_| is_shared));
+        text += &row(width, one.hook.name(), &(state + &own));
+        common.extend(reason.filter(|_| is_shared));
         for note in &one.notes {
             if shared(&|other| other.notes.contains(note)) {
-                both.push(note);
+                common.push(note);
             } else {
-                text += &row("", note);
+                text += &row(width, "", note);
             }
         }
     }
-    let once = both.iter().enumerate().filter(|(at, line)| !both[..*at].contains(line));
-    text + &once.map(|(at, line)| row(if at == 0 { "both" } else { "" }, line)).collect::<String>()
+    let once = common.iter().enumerate().filter(|(at, line)| !common[..*at].contains(line));
+    let all = if health.len() == 2 { "both" } else { "all" };
+    text + &once.map(|(at, line)| row(width, if at == 0 { all } else { "" }, line)).collect::<String>()
 }
 
 /// The programs that the hooks run, each once.

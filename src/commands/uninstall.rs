@@ -6,7 +6,7 @@ use crate::finding::Verdict;
 use crate::git::Git;
 use crate::git::layout::Layout;
 use crate::hooks::slot::Place;
-use crate::hooks::{apply, plan, setup};
+use crate::hooks::{apply, plan, server, setup};
 
 /// The arguments.
 #[derive(Debug, clap::Args)]
@@ -39,6 +39,9 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
 }
 
 fn places(layout: &Layout, git: &Git) -> Result<Vec<Place>, Error> {
+    if layout.bare {
+        return server::everywhere(layout);
+    }
     let (husky, native) = setup::everywhere(layout, git)?;
     let husky = husky.iter().map(|directory| Place::husky(directory, &layout.top));
     husky.chain(native.iter().map(|directory| Place::native(directory, &layout.top))).collect()

@@ -8,12 +8,13 @@ use crate::error::Error;
 use crate::git::command::{Git, records};
 use crate::path::RepoPath;
 
-/// The places of a repository that has a work tree. All paths are absolute and free of symbolic links, as far as they
-/// exist.
+/// The places of a repository. All paths are absolute and free of symbolic links, as far as they exist.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Layout {
-    /// The top of the work tree.
+    /// The top of the work tree; of a bare repository, the repository itself.
     pub top: PathBuf,
+    /// Whether the repository is bare: then nothing is committed here, but it may be pushed to.
+    pub bare: bool,
     /// What the worktrees of the repository share: mostly `.git` of the main one.
     pub common: PathBuf,
     /// Where git looks for hooks now (`git rev-parse --git-path hooks`).
@@ -49,16 +50,13 @@ pub enum Scope {
 }
 
 impl Layout {
-    /// Asks git. Fails where there is no work tree: hooks of bare repositories judge pushes, not commits.
+    /// Asks git. Fails inside the `.git` directory of a work tree.
     pub fn of(git: &Git) -> Result<Self, Error> {
         let doing = "find the hooks of this repository";
         let kind = git.output(doing, &["rev-parse", "--is-bare-repository", "--is-inside-work-tree"])?;
         match kind.as_slice() {
             b"false\ntrue\n" => {}
-            b"true\nfalse\n" => {
-                return Err(Error::new(doing, "it is bare: nothing is committed here")
-                    .help("run this in a clone that has a work tree"));
-            }
+            b"true\nfalse\n" => return Self::of_bare(git, doing),
             _ => return Err(Error::new(doing, "this is not inside a work tree").help("change to the work tree")),
         }
         let path = |arguments: &[&str]| {
@@ -66,10 +64,26 @@ impl Layout {
         };
         Ok(Self {
             top: path(&["rev-parse", "--show-toplevel"])?,
+            bare: false,
             common: path(&["rev-parse", "--git-common-dir"])?,
             hooks: path(&["rev-parse", "--git-path", "hooks"])?,
             hooks_path: hooks_path(git)?,
             below_top: !git.prefix(doing)?.is_empty(),
+        })
+    }
+
+    fn of_bare(git: &Git, doing: &str) -> Result<Self, Error> {
+        let top = settle(&one_line(git.output(doing, &["rev-parse", "--absolute-git-dir"])?));
+        // Hooks of a bare repository run there, and a relative `core.hooksPath` is meant from there.
+        let git = Git::new(&top);
+        let path = |arguments: &[&str]| git.output(doing, arguments).map(|answer| settle(&top.join(one_line(answer))));
+        Ok(Self {
+            common: path(&["rev-parse", "--git-common-dir"])?,
+            hooks: path(&["rev-parse", "--git-path", "hooks"])?,
+            hooks_path: hooks_path(&git)?,
+            bare: true,
+            below_top: false,
+            top,
         })
     }
 

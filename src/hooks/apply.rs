@@ -62,7 +62,11 @@ fn is_as_planned(now: &Stand, then: &Stand) -> bool {
 
 fn make(edit: &Edit) -> std::io::Result<()> {
     match edit {
-        Edit::MakeDirectory(path) => std::fs::create_dir_all(path),
+        Edit::MakeDirectory { path, mode } => {
+            std::fs::create_dir_all(path)?;
+            let Mode::Exact(bits) = *mode else { return Ok(()) };
+            std::fs::set_permissions(path, std::fs::Permissions::from_mode(bits))
+        }
         Edit::Write { path, text, mode, how } => write(path, text, *mode, *how == How::Create),
         Edit::Keep { hook, kept, .. } => keep(hook, kept),
         Edit::PutBack { kept, hook } => std::fs::rename(kept, hook),
@@ -74,14 +78,14 @@ fn make(edit: &Edit) -> std::io::Result<()> {
 /// Writes beside the file and moves the result into place.
 fn write(path: &Path, text: &[u8], mode: Mode, create: bool) -> std::io::Result<()> {
     let directory = path.parent().unwrap_or(Path::new("."));
-    let (Mode::New(bits) | Mode::Same(bits)) = mode;
+    let (Mode::New(bits) | Mode::Exact(bits)) = mode;
     let permissions = std::fs::Permissions::from_mode(bits);
     let mut file = tempfile::Builder::new().prefix(SCRAP).permissions(permissions.clone()).tempfile_in(directory)?;
     file.write_all(text)?;
     // A crash of the machine after the rename must not leave an empty hook: git would run it, and it would pass.
     file.as_file().sync_all()?;
-    if matches!(mode, Mode::Same(_)) {
-        // What was there before need not obey the umask.
+    if matches!(mode, Mode::Exact(_)) {
+        // What was there before need not obey the umask, nor what another user is to run.
         file.as_file().set_permissions(permissions)?;
     }
     // Nothing was there when the plan was made; if something is now, it is not ours to overwrite.
@@ -97,7 +101,7 @@ fn keep(hook: &Path, kept: &Path) -> std::io::Result<()> {
             Ok(target) => symlink(target, kept),
             Err(_) => {
                 let bits = std::fs::metadata(hook)?.permissions().mode() & 0o7777;
-                write(kept, &std::fs::read(hook)?, Mode::Same(bits), true)
+                write(kept, &std::fs::read(hook)?, Mode::Exact(bits), true)
             }
         },
         done => done,

@@ -61,6 +61,12 @@ pub fn is_build_output(path: &Path) -> bool {
     parts.windows(2).any(|pair| pair[0] == "target" && (pair[1] == "debug" || pair[1] == "release"))
 }
 
+/// Whether every user of the machine can reach and run the file.
+pub fn is_for_everyone(path: &Path) -> bool {
+    let open = |path: &Path, bits: u32| path.metadata().is_ok_and(|data| data.permissions().mode() & bits == bits);
+    open(path, 0o005) && path.ancestors().skip(1).all(|directory| open(directory, 0o001))
+}
+
 /// The version that a program tells, if it is this program.
 pub fn version(path: &Path) -> Option<String> {
     if std::env::current_exe().is_ok_and(|running| is_same_file(path, &running)) {

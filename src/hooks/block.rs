@@ -14,8 +14,7 @@ const CLOSE: &[u8] = b"# <<< bakstop";
 
 /// The block, without a line end after it.
 pub fn render(hook: Hook) -> Vec<u8> {
-    let text = TEXT.replace("@HOOK@", hook.name()).replace("@COMMAND@", hook.command());
-    seal(text.trim_end().as_bytes())
+    seal(hook.fit(TEXT).trim_end().as_bytes())
 }
 
 /// A block in a text.

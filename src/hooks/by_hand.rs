@@ -45,10 +45,15 @@ stages = [\"pre-commit\", \"pre-merge-commit\"]
 /// Why the guard goes last.
 const LAST: &str = "so that it also judges what the others stage";
 
-/// What to do by hand; `existing` is the file that configures the manager, and its bytes.
-pub fn advice(style: Style, existing: Option<(&str, &[u8])>) -> String {
+/// Whether the manager can run the guard as this hook. pre-commit and prek do not pass on what git says on standard input.
+pub fn can_serve(style: Style, hook: Hook) -> bool {
+    style != Style::Repos || matches!(hook, Hook::PreCommit | Hook::PreMergeCommit)
+}
+
+/// What to do by hand for these hooks; `existing` is the file that configures the manager, and its bytes.
+pub fn advice(style: Style, existing: Option<(&str, &[u8])>, hooks: &[Hook]) -> String {
     let Some((file, text)) = existing else {
-        let (file, text) = whole(style);
+        let (file, text) = whole(style, hooks);
         return format!("write this into a new file {file}:\n\n{text}");
     };
     let text = String::from_utf8_lossy(text);
@@ -58,33 +63,36 @@ pub fn advice(style: Style, existing: Option<(&str, &[u8])>) -> String {
         Style::Repos if is("toml") => at_its_end(REPO_IN_TOML),
         Style::Repos => repos(file, &text),
         Style::Lefthook if is("toml") => {
-            let job = |hook: Hook| {
-                let name = hook.name();
-                format!("[[{name}.jobs]]\nname = \"bakstop\"\nrun = \"bakstop hook {name}\"\n")
+            let job = |hook: &Hook| {
+                let pairs = job_of_lefthook(*hook, file).map(|(key, value)| format!("{key} = {}\n", quoted(&value)));
+                format!("[[{}.jobs]]\n{}", hook.name(), pairs.collect::<String>())
             };
-            at_its_end(&Hook::ALL.map(job).join("\n"))
+            at_its_end(&hooks.iter().map(job).collect::<Vec<_>>().join("\n"))
         }
         Style::Lefthook if is("json") => {
-            let job = |hook: Hook| {
-                let name = hook.name();
-                format!(
-                    "as the last of `jobs` in `{name}`:\n\n  {{ \"name\": \"bakstop\", \"run\": \"bakstop hook {name}\" }}\n"
-                )
+            let job = |hook: &Hook| {
+                let pairs = job_of_lefthook(*hook, file).map(|(key, value)| format!("\"{key}\": {}", quoted(&value)));
+                let pairs: Vec<String> = pairs.collect();
+                format!("as the last of `jobs` in `{}`:\n\n  {{ {} }}\n", hook.name(), pairs.join(", "))
             };
-            format!("add this to {file} by hand, {LAST}, {}", Hook::ALL.map(job).join("\nand this, "))
+            let jobs: Vec<String> = hooks.iter().map(job).collect();
+            format!("add this to {file} by hand, {LAST}, {}", jobs.join("\nand this, "))
         }
-        Style::Lefthook => lefthook(file, &text),
-        Style::SimpleGitHooks | Style::Husky4 => commands(style, file, &text),
+        Style::Lefthook => lefthook(file, &text, hooks),
+        Style::SimpleGitHooks | Style::Husky4 => commands(style, file, &text, hooks),
     }
 }
 
 /// A file of its own, where the manager has none yet.
-fn whole(style: Style) -> (&'static str, String) {
+fn whole(style: Style, hooks: &[Hook]) -> (&'static str, String) {
+    let pairs = pairs(style, "", hooks);
     match style {
-        Style::Lefthook => ("lefthook.yml", Hook::ALL.map(section_of_lefthook).concat()),
+        Style::Lefthook => {
+            ("lefthook.yml", hooks.iter().map(|hook| section_of_lefthook(*hook, "lefthook.yml")).collect())
+        }
         Style::Repos => (".pre-commit-config.yaml", format!("repos:\n{}", indented(&REPO, 2))),
-        Style::SimpleGitHooks => (".simple-git-hooks.json", format!("{{\n{}}}\n", indented(&pairs(""), 2))),
-        Style::Husky4 => (".huskyrc.json", format!("{{\n  \"hooks\": {{\n{}  }}\n}}\n", indented(&pairs(""), 4))),
+        Style::SimpleGitHooks => (".simple-git-hooks.json", format!("{{\n{}}}\n", indented(&pairs, 2))),
+        Style::Husky4 => (".huskyrc.json", format!("{{\n  \"hooks\": {{\n{}  }}\n}}\n", indented(&pairs, 4))),
     }
 }
 
@@ -96,35 +104,62 @@ fn repos(file: &str, text: &str) -> String {
     format!("add this to {file} by hand, as the last entry under `repos:`:\n\n{}", indented(&REPO, indent))
 }
 
-fn lefthook(file: &str, text: &str) -> String {
-    let part = |hook: Hook| {
+fn lefthook(file: &str, text: &str, hooks: &[Hook]) -> String {
+    let part = |&hook: &Hook| {
         let name = hook.name();
         let Some(section) = section(text, name) else {
-            return format!("at its end:\n\n{}", section_of_lefthook(hook));
+            return format!("at its end:\n\n{}", section_of_lefthook(hook, file));
         };
         let keys = section.iter().find(|line| !is_blank(line)).map_or(2, |line| indent(line));
         let Some(jobs) = section.iter().position(|line| is_key(line.trim_start(), "jobs")) else {
-            return format!("as a part of `{name}:`:\n\n{}", job_of_lefthook(hook, Some(keys), keys + 2));
+            return format!("as a part of `{name}:`:\n\n{}", lines_of_lefthook(hook, file, Some(keys), keys + 2));
         };
         let items = section[jobs + 1..].iter().find_map(|line| item(line)).unwrap_or(keys + 2);
-        format!("as the last job under `{name}:`, {LAST}:\n\n{}", job_of_lefthook(hook, None, items))
+        let why = if hook.reads_lines() { String::new() } else { format!(", {LAST}") };
+        format!("as the last job under `{name}:`{why}:\n\n{}", lines_of_lefthook(hook, file, None, items))
     };
-    format!("add this to {file} by hand, {}", Hook::ALL.map(part).join("\nand this, "))
+    format!("add this to {file} by hand, {}", hooks.iter().map(part).collect::<Vec<_>>().join("\nand this, "))
 }
 
-fn section_of_lefthook(hook: Hook) -> String {
-    format!("{}:\n{}", hook.name(), job_of_lefthook(hook, Some(2), 4))
+fn section_of_lefthook(hook: Hook, file: &str) -> String {
+    format!("{}:\n{}", hook.name(), lines_of_lefthook(hook, file, Some(2), 4))
 }
 
-/// The job, below the key `jobs` if that is missing; both stand at these columns.
-fn job_of_lefthook(hook: Hook, jobs: Option<usize>, items: usize) -> String {
+/// The job in YAML, below the key `jobs` if that is missing; both stand at these columns.
+fn lines_of_lefthook(hook: Hook, file: &str, jobs: Option<usize>, items: usize) -> String {
     let jobs = jobs.map(|column| indented(&["jobs:"], column)).unwrap_or_default();
-    let run = format!("  run: bakstop hook {}", hook.name());
-    jobs + &indented(&["- name: bakstop", &run], items)
+    let pairs = job_of_lefthook(hook, file).enumerate().map(|(at, (key, value))| {
+        let value = if value.contains('#') { quoted(&value) } else { value };
+        format!("{} {key}: {value}", if at == 0 { "-" } else { " " })
+    });
+    jobs + &indented(&pairs.collect::<Vec<_>>(), items)
+}
+
+/// The keys and values of a job.
+///
+/// lefthook pastes arguments into a command without quoting them, so the URL of a remote must not get there. And it
+/// passes over a job before a push if the branch that is checked out has nothing to push, whatever is pushed, unless the
+/// job names files of its own.
+fn job_of_lefthook(hook: Hook, file: &str) -> impl Iterator<Item = (&'static str, String)> {
+    let rest = match hook {
+        Hook::PrepareCommitMsg => " {0}",
+        hook if hook.reads_lines() => " # {files}",
+        _ => "",
+    };
+    let job = [("name", "bakstop".to_owned()), ("run", format!("bakstop hook {}{rest}", hook.name()))];
+    let lines = [("files", format!("echo {file}")), ("use_stdin", TRUE.to_owned())];
+    job.into_iter().chain(lines.into_iter().filter(move |_| hook.reads_lines()))
+}
+
+const TRUE: &str = "true";
+
+/// A value as TOML and JSON have it.
+fn quoted(value: &str) -> String {
+    if value == TRUE { value.to_owned() } else { format!("\"{value}\"") }
 }
 
 /// Commands as strings. package.json holds them below a key; other files are theirs alone.
-fn commands(style: Style, file: &str, text: &str) -> String {
+fn commands(style: Style, file: &str, text: &str, hooks: &[Hook]) -> String {
     let keys: &[&str] = match (style, file) {
         (Style::SimpleGitHooks, "package.json") => &["simple-git-hooks"],
         (Style::SimpleGitHooks, _) => &[],
@@ -139,7 +174,7 @@ fn commands(style: Style, file: &str, text: &str) -> String {
         [] => file.to_owned(),
         present => format!("`{}` in {file}", present.join(".")),
     };
-    let mut lines = pairs(if missing.is_empty() { text } else { "" }).to_vec();
+    let mut lines = pairs(style, if missing.is_empty() { text } else { "" }, hooks);
     for key in missing.iter().rev() {
         lines = lines.iter().map(|line| format!("  {line}")).collect();
         lines.insert(0, format!("\"{key}\": {{"));
@@ -153,14 +188,35 @@ fn commands(style: Style, file: &str, text: &str) -> String {
 /// Stands for the command that a hook has already.
 const NOW: &str = "<what is there now>";
 
-fn pairs(text: &str) -> [String; 2] {
-    let pair = |hook: Hook| {
-        let name = hook.name();
-        let now = if values(text, name).next().is_some() { format!("{NOW} && ") } else { String::new() };
-        format!("\"{name}\": \"{now}bakstop hook {name}\"")
+/// A key and a command for each hook.
+fn pairs(style: Style, text: &str, hooks: &[Hook]) -> Vec<String> {
+    let last = hooks.len().saturating_sub(1);
+    let pair = |(at, &hook): (usize, &Hook)| {
+        let command = command(style, hook, values(text, hook.name()).next().is_some()).replace('"', "\\\"");
+        format!("\"{}\": \"{command}\"{}", hook.name(), if at < last { "," } else { "" })
     };
-    let [first, second] = Hook::ALL.map(pair);
-    [first + ",", second]
+    hooks.iter().enumerate().map(pair).collect()
+}
+
+/// The command for a hook that has one already, or has none.
+fn command(style: Style, hook: Hook, taken: bool) -> String {
+    match (style, hook) {
+        // Both are given what git says on standard input.
+        (Style::SimpleGitHooks, Hook::PrePush) if taken => format!(
+            "lines=$(cat; echo .); printf %s \"${{lines%.}}\" | {} && printf %s \"${{lines%.}}\" | {{ {NOW}; }}",
+            hook.call()
+        ),
+        _ => {
+            let call = match (style, hook) {
+                (Style::Husky4, Hook::PrePush) => "printf %s \"$HUSKY_GIT_STDIN\" | bakstop hook pre-push".to_owned(),
+                (Style::Husky4, Hook::PrepareCommitMsg) => {
+                    "bakstop hook prepare-commit-msg $HUSKY_GIT_PARAMS".to_owned()
+                }
+                _ => hook.call(),
+            };
+            if taken { format!("{NOW} && {call}") } else { call }
+        }
+    }
 }
 
 /// What follows a key and its colon, wherever it stands: JSON, or a script.
@@ -206,7 +262,11 @@ mod tests {
     use super::*;
 
     fn told(style: Style, file: &str, text: &str) -> String {
-        advice(style, Some((file, text.as_bytes())))
+        advice(style, Some((file, text.as_bytes())), &hooks(style))
+    }
+
+    fn hooks(style: Style) -> Vec<Hook> {
+        Hook::USUAL.into_iter().filter(|hook| can_serve(style, *hook)).collect()
     }
 
     /// The lines to paste.
@@ -240,22 +300,32 @@ mod tests {
             "add this to lefthook.yml by hand, as the last job under `pre-commit:`, so that it also judges what the \
              others stage:\n\n  - name: bakstop\n    run: bakstop hook pre-commit\n\n\
              and this, at its end:\n\npre-merge-commit:\n  jobs:\n    - name: bakstop\n      \
-             run: bakstop hook pre-merge-commit\n"
+             run: bakstop hook pre-merge-commit\n\n\
+             and this, as a part of `pre-push:`:\n\n  jobs:\n    - name: bakstop\n      \
+             run: \"bakstop hook pre-push # {files}\"\n      files: echo lefthook.yml\n      use_stdin: true\n"
         );
+        let strict = advice(Style::Lefthook, Some(("lefthook.yml", b"")), &[Hook::PrepareCommitMsg]);
+        assert!(strict.ends_with("    - name: bakstop\n      run: bakstop hook prepare-commit-msg {0}\n"), "{strict}");
         let both = yaml("pre-merge-commit:\n  jobs:\npre-commit:\n   # x\n   commands:\n     a:\n");
         assert!(both.contains("as a part of `pre-commit:`:\n\n   jobs:\n     - name: bakstop\n"), "{both}");
         assert!(both.contains("last job under `pre-merge-commit:`"), "{both}");
         let toml = told(Style::Lefthook, ".lefthook.toml", "");
+        assert!(toml.ends_with("pre-push # {files}\"\nfiles = \"echo .lefthook.toml\"\nuse_stdin = true\n"), "{toml}");
         assert!(lines(&toml).starts_with("[[pre-commit.jobs]]\nname = \"bakstop\"\n"), "{toml}");
         let json = told(Style::Lefthook, "lefthook.jsonc", "{}");
+        assert!(json.contains("\"files\": \"echo lefthook.jsonc\", \"use_stdin\": true }\n"), "{json}");
         assert!(json.contains("  { \"name\": \"bakstop\", \"run\": \"bakstop hook pre-merge-commit\" }\n"), "{json}");
     }
 
     #[test]
     fn a_command_that_is_there_is_kept() {
         let merge = "\"pre-merge-commit\": \"bakstop hook pre-merge-commit\"";
-        let fresh = format!("\"pre-commit\": \"bakstop hook pre-commit\",\n  {merge}\n");
-        let kept = format!("  \"pre-commit\": \"<what is there now> && bakstop hook pre-commit\",\n  {merge}\n");
+        let push = r#""pre-push": "bakstop hook pre-push \"$@\"""#;
+        let push_4 = r#""pre-push": "printf %s \"$HUSKY_GIT_STDIN\" | bakstop hook pre-push""#;
+        let fresh = format!("\"pre-commit\": \"bakstop hook pre-commit\",\n  {merge},\n  {push}\n");
+        let now = "  \"pre-commit\": \"<what is there now> && bakstop hook pre-commit\"";
+        let kept = format!("{now},\n  {merge},\n  {push}\n");
+        let kept_4 = format!("{now},\n  {merge},\n  {push_4}\n");
         let (simple, husky) = (Style::SimpleGitHooks, Style::Husky4);
         for (style, file, text, place, expected) in [
             (simple, "package.json", r#"{"simple-git-hooks": {"pre-commit": "a"}}"#, "`simple-git-hooks` in", &kept),
@@ -273,8 +343,8 @@ mod tests {
                 "edit simple-git-hooks.json by hand, and add",
                 &format!("  {fresh}"),
             ),
-            (husky, "package.json", r#"{"husky": {"hooks": {"pre-commit": "a"}}}"#, "`husky.hooks` in", &kept),
-            (husky, ".huskyrc", "hooks:\n  pre-commit: a\n", "edit `hooks` in .huskyrc", &kept),
+            (husky, "package.json", r#"{"husky": {"hooks": {"pre-commit": "a"}}}"#, "`husky.hooks` in", &kept_4),
+            (husky, ".huskyrc", "hooks:\n  pre-commit: a\n", "edit `hooks` in .huskyrc", &kept_4),
         ] {
             let advice = told(style, file, text);
             assert!(advice.contains(place), "{advice}");
@@ -286,6 +356,13 @@ mod tests {
             "{advice}"
         );
         assert!(advice.ends_with("\n    }\n  }\n"), "{advice}");
+
+        // Both read the lines of git.
+        let text = r#"{"pre-push": "git lfs pre-push \"$@\""}"#;
+        let advice = super::advice(simple, Some(("simple-git-hooks.json", text.as_bytes())), &[Hook::PrePush]);
+        let fed = r#"lines=$(cat; echo .); printf %s \"${lines%.}\" | bakstop hook pre-push \"$@\" && printf"#;
+        assert!(lines(&advice).starts_with(&format!("  \"pre-push\": \"{fed}")), "{advice}");
+        assert!(advice.ends_with("| { <what is there now>; }\"\n"), "{advice}");
     }
 
     #[test]
@@ -296,7 +373,7 @@ mod tests {
             (Style::SimpleGitHooks, ".simple-git-hooks.json", "{\n  \"pre-commit\": \"bakstop hook"),
             (Style::Husky4, ".huskyrc.json", "{\n  \"hooks\": {\n    \"pre-commit\": \"bakstop hook"),
         ] {
-            let advice = advice(style, None);
+            let advice = advice(style, None, &hooks(style));
             assert!(advice.starts_with(&format!("write this into a new file {file}:\n\n{first}")), "{advice}");
         }
     }

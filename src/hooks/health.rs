@@ -42,7 +42,12 @@ pub struct Health {
 
 const NO_BINARY: &str =
     "it finds no bakstop, and blocks everything: put the program into ~/.local/bin or a directory of PATH";
-const OLDER: &str = "its text is of another version; `bakstop install` renews it";
+const NO_BINARY_ON_SERVER: &str = "it finds no bakstop, and blocks every push";
+
+/// What is said of a text that another version wrote.
+fn older(hook: Hook) -> String {
+    format!("its text is of another version; `{}` renews it", hook.install())
+}
 
 /// Judges every hook of a repository.
 pub fn of(setup: &Setup, layout: &Layout, env: &Environment) -> Result<Vec<Health>, Error> {
@@ -50,7 +55,12 @@ pub fn of(setup: &Setup, layout: &Layout, env: &Environment) -> Result<Vec<Healt
     match setup {
         Setup::Native { directory, .. } => {
             let place = Place::native(directory, top)?;
-            Ok(place.slots.iter().map(|slot| of_file(slot, layout, env).finish()).collect())
+            Ok(shown_slots(&place).map(|slot| of_file(slot, layout, env).finish()).collect())
+        }
+        Setup::Server(server) => {
+            let (place, obstacle) = (server.place(layout)?, server.obstacle(layout)?);
+            let of = |slot: &Slot| of_file(slot, layout, env).reached(obstacle.clone()).finish();
+            Ok(place.slots.iter().map(of).collect())
         }
         Setup::Husky(husky) => {
             let place = Place::husky(&husky.directory, top)?;
@@ -60,19 +70,24 @@ pub fn of(setup: &Setup, layout: &Layout, env: &Environment) -> Result<Vec<Healt
                 let health = if ours { of_file(slot, layout, env) } else { of_block(slot, layout, env) };
                 health.reached(unreached(slot, husky, layout)).finish()
             };
-            Ok(place.slots.iter().map(of).collect())
+            Ok(shown_slots(&place).map(of).collect())
         }
         Setup::Foreign(foreign) => {
-            let state = match foreign.guard {
+            let state = |guard: &Guard| match guard {
                 Guard::Named => {
                     State::Doubtful("bakstop is named there, but bakstop cannot see whether it runs".into())
                 }
                 Guard::NotNamed => State::NotInForce("bakstop is not named there".into()),
                 Guard::SwitchedOff => State::NotInForce("git runs no hook".into()),
             };
-            Ok(Hook::ALL.into_iter().map(|hook| Health::new(hook, state.clone())).collect())
+            Ok(foreign.guards.iter().map(|(hook, guard)| Health::new(*hook, state(guard))).collect())
         }
     }
+}
+
+/// The hooks of a clone that count: the usual ones, and what was installed besides.
+fn shown_slots(place: &Place) -> impl Iterator<Item = &Slot> {
+    place.slots.iter().filter(|slot| Hook::USUAL.contains(&slot.hook) || slot.is_ours())
 }
 
 impl Health {
@@ -86,9 +101,9 @@ impl Health {
     }
 
     /// A hook that git does not get to is not in force.
-    fn reached(mut self, obstacle: Option<String>) -> Self {
-        if let (State::InForce, Some(reason)) = (&self.state, obstacle) {
-            self.state = State::NotInForce(reason);
+    fn reached(mut self, obstacle: Option<State>) -> Self {
+        if let (State::InForce, Some(state)) = (&self.state, obstacle) {
+            self.state = state;
         }
         self
     }
@@ -96,7 +111,9 @@ impl Health {
     /// A hook that finds no program guards nothing, although nothing gets past it.
     fn finish(mut self) -> Self {
         if self.state == State::InForce && self.binary.is_none() {
-            self.state = State::NotInForce(NO_BINARY.to_owned());
+            let server = self.hook == Hook::PreReceive;
+            self.state = State::NotInForce(if server { NO_BINARY_ON_SERVER } else { NO_BINARY }.to_owned());
+            self.install_helps |= server;
         }
         self
     }
@@ -124,13 +141,20 @@ fn of_file(slot: &Slot, layout: &Layout, env: &Environment) -> Health {
     } else {
         Health::to_install(slot.hook, format!("{name} is not executable: git ignores it"))
     };
-    health.notes.extend((!shim.current).then(|| OLDER.to_owned()));
+    if slot.hook == Hook::PreReceive && slot.is_executable() && !slot.is_for_everyone() {
+        let then = format!("`{}` changes that", slot.hook.install());
+        health.notes.push(format!("not every user can run {name}, so the server may pass it over; {then}"));
+    }
+    health.notes.extend((!shim.current).then(|| older(slot.hook)));
     health.notes.extend(slot.has_kept().then(|| about_kept(slot)));
     health.notes.extend(slot.is_chained().then(|| format!("another hook manager runs it as {name}")));
     if let Some(missing) = shim.binary.as_ref().filter(|path| !path.is_file()) {
         health.notes.push(format!("it was installed from {}, which is gone", shown(missing, &layout.top)));
     }
-    health.binary = binary::found_by_hook(shim.binary.as_deref(), &layout.top, env);
+    health.binary = match slot.hook {
+        Hook::PreReceive => shim.binary.filter(|path| binary::is_program(path)),
+        _ => binary::found_by_hook(shim.binary.as_deref(), &layout.top, env),
+    };
     health
 }
 
@@ -165,13 +189,17 @@ fn of_block(slot: &Slot, layout: &Layout, env: &Environment) -> Health {
         )),
     };
     let mut health = Health::new(slot.hook, state);
-    health.notes.extend((condition == Condition::Older).then(|| OLDER.to_owned()));
+    health.notes.extend((condition == Condition::Older).then(|| older(slot.hook)));
     health.binary = binary::found_by_husky(&layout.top, env);
     health
 }
 
 /// Why git does not get to a tracked file of husky.
-fn unreached(slot: &Slot, husky: &Husky, layout: &Layout) -> Option<String> {
+fn unreached(slot: &Slot, husky: &Husky, layout: &Layout) -> Option<State> {
+    obstacle(slot, husky, layout).map(State::NotInForce)
+}
+
+fn obstacle(slot: &Slot, husky: &Husky, layout: &Layout) -> Option<String> {
     if !husky.prepared {
         return Some("husky is not prepared in this clone: run it (`npx husky`, or install the dependencies)".into());
     }
@@ -202,6 +230,10 @@ pub enum Interference {
 
 /// What in the environment switches the guard off, or a part of it.
 pub fn interference(setup: &Setup, env: &Environment) -> Result<Vec<Interference>, Error> {
+    if matches!(setup, Setup::Server(_)) {
+        // It runs in the environment of the server, and nobody who pushes can switch it off.
+        return Ok(Vec::new());
+    }
     let mut off = switched_off(setup, env)?;
     if off.is_empty() {
         // A guard that does not start reads no rules.

@@ -4,16 +4,21 @@ use std::path::{Path, PathBuf};
 
 use crate::error::Error;
 use crate::hooks::block::{self, Block, Condition, Found};
-use crate::hooks::setup::{Foreign, Guard, Setup};
+use crate::hooks::setup::{Foreign, Setup, names_us};
 use crate::hooks::shim::{self, Author};
 use crate::hooks::slot::{Place, Slot, Stand};
-use crate::hooks::{find, shown};
+use crate::hooks::{Hook, find, shown};
 
 /// One change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Edit {
     /// A directory that is missing.
-    MakeDirectory(PathBuf),
+    MakeDirectory {
+        /// The directory.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: Mode,
+    },
     /// A file that is new, or new in the place of another.
     Write {
         /// The file.
@@ -52,8 +57,8 @@ pub enum Edit {
 pub enum Mode {
     /// What the person's umask leaves of these.
     New(u32),
-    /// These, as they were.
-    Same(u32),
+    /// These, whatever the umask.
+    Exact(u32),
 }
 
 /// What writing a file does to what was there.
@@ -73,8 +78,12 @@ pub enum How {
 
 /// What our hook files are: git ignores those that are not executable.
 const EXECUTABLE: Mode = Mode::New(0o777);
+/// What our hook on a server is: it may run as another user than the one who installs.
+const FOR_EVERYONE: Mode = Mode::Exact(0o755);
 /// What husky makes: it hands the file to a shell.
 const PLAIN: Mode = Mode::New(0o666);
+/// A directory.
+const DIRECTORY: Mode = Mode::New(0o777);
 
 const INSTALL: &str = "install the hooks";
 const UNINSTALL: &str = "uninstall the hooks";
@@ -85,7 +94,7 @@ impl Edit {
         let verb = |past: &str, future: &str| if done { past.to_owned() } else { format!("would {future}") };
         let file = |path: &Path| shown(path, top);
         match self {
-            Self::MakeDirectory(path) => format!("{} {}/", verb("created", "create"), file(path)),
+            Self::MakeDirectory { path, .. } => format!("{} {}/", verb("created", "create"), file(path)),
             Self::Write { path, how: How::Create, .. } => format!("{} {}", verb("created", "create"), file(path)),
             Self::Write { path, how: How::Replace, .. } => format!("{} {}", verb("wrote", "write"), file(path)),
             Self::Write { path, how: How::AddBlock, .. } => {
@@ -112,31 +121,40 @@ impl Edit {
     /// The file that is changed.
     pub fn path(&self) -> &Path {
         match self {
-            Self::MakeDirectory(path) | Self::Write { path, .. } | Self::Remove(path) | Self::RemoveDirectory(path) => {
-                path
-            }
+            Self::MakeDirectory { path, .. }
+            | Self::Write { path, .. }
+            | Self::Remove(path)
+            | Self::RemoveDirectory(path) => path,
             Self::Keep { kept, .. } => kept,
             Self::PutBack { hook, .. } => hook,
         }
     }
 }
 
-/// What installing changes; nothing, if everything is as it should be. `binary` is the program that hooks of this clone try
-/// first; a hook that is shared names none.
-pub fn install(setup: &Setup, place: &Place, binary: Option<&Path>) -> Result<Vec<Edit>, Error> {
+/// What installing these hooks changes; nothing, if everything is as it should be. One that we have written before is
+/// renewed with them. `binary` is the program that hooks of this clone try first; a hook that is shared names none.
+pub fn install(setup: &Setup, place: &Place, hooks: &[Hook], binary: Option<&Path>) -> Result<Vec<Edit>, Error> {
     let mut edits = Vec::new();
-    for slot in &place.slots {
+    for slot in place.slots.iter().filter(|slot| hooks.contains(&slot.hook) || slot.is_ours()) {
         edits.extend(match setup {
             Setup::Native { tracked, .. } => install_file(slot, binary.filter(|_| !tracked))?,
             Setup::Husky(husky) => install_block(slot, husky.direct)?,
+            Setup::Server(_) if binary.is_none() => return Err(without_program()),
+            Setup::Server(_) => install_file(slot, binary)?,
             Setup::Foreign(foreign) => return Err(refuse(foreign)),
         });
     }
     if !place.exists && !edits.is_empty() {
-        edits.insert(0, Edit::MakeDirectory(place.directory.clone()));
+        let mode = if matches!(setup, Setup::Server(_)) { FOR_EVERYONE } else { DIRECTORY };
+        edits.insert(0, Edit::MakeDirectory { path: place.directory.clone(), mode });
     }
     edits.extend(scraps(place));
     Ok(edits)
+}
+
+/// A server's hook looks nowhere else.
+fn without_program() -> Error {
+    Error::new(INSTALL, "it is not known where this program lies").help("run it by its whole path")
 }
 
 /// Files that an installation began to write and was killed over.
@@ -151,8 +169,11 @@ pub const SCRAP: &str = ".bakstop-";
 
 /// What is said where another program owns the hooks.
 pub fn refuse(foreign: &Foreign) -> Error {
-    let named = foreign.guard == Guard::Named;
-    let next = if named { "bakstop is named there already, so there is nothing to add" } else { &foreign.by_hand };
+    let next = if foreign.is_named() {
+        "bakstop is named there already, so there is nothing to add"
+    } else {
+        &foreign.by_hand
+    };
     Error::new(INSTALL, &foreign.cause).help(format!("nothing was changed; {next}"))
 }
 
@@ -184,23 +205,31 @@ pub fn uninstall(place: &Place) -> Result<Vec<Edit>, Error> {
 /// Puts our file into the place of a hook. `binary` is the program that it tries first.
 fn install_file(slot: &Slot, binary: Option<&Path>) -> Result<Vec<Edit>, Error> {
     let text = shim::render(slot.hook, binary);
-    let write = |how| Edit::Write { path: slot.path.clone(), text: text.clone(), mode: EXECUTABLE, how };
+    let (mode, runs) = match slot.hook {
+        Hook::PreReceive => (FOR_EVERYONE, slot.is_for_everyone()),
+        _ => (EXECUTABLE, slot.is_executable()),
+    };
+    let write = |how| Edit::Write { path: slot.path.clone(), text: text.clone(), mode, how };
     match (&slot.stand, slot.author()) {
         (Stand::Nothing, _) => Ok(vec![write(How::Create)]),
         (Stand::Other, _) => Err(Error::new(INSTALL, format!("{} is not a file", slot.name)).help("remove it")),
         (Stand::File { .. }, Author::Bakstop(_)) => {
-            let same = slot.text() == text && slot.is_executable();
-            Ok(if same { Vec::new() } else { vec![write(How::Replace)] })
+            Ok(if slot.text() == text && runs { Vec::new() } else { vec![write(How::Replace)] })
         }
         (_, Author::BakstopAndOthers) => Err(edited(INSTALL, slot)),
         (_, Author::Bakstop(_)) => Err(Error::new(INSTALL, format!("{} is a link to a hook of bakstop", slot.name))
             .help("remove the link, then install")),
+        (_, Author::Others) if slot.is_delegated() => {
+            Err(Error::new(INSTALL, format!("{} is not ours", slot.name)).help("give it another name, then install"))
+        }
         // An installation was cut off between keeping the hook and taking its place.
         (_, Author::Others) if slot.kept_stand == slot.stand => Ok(vec![write(How::Replace)]),
         (_, Author::Others) if slot.has_kept() => {
             Err(Error::new(INSTALL, format!("{} is not ours, and {} is there as well", slot.name, slot.kept_name))
                 .help("keep the one that you want as the first, remove the other, then install"))
         }
+        // It cannot be kept under another name, but a person has added the line.
+        (_, Author::Others) if asks_its_name(slot.text()) && names_us(slot.text()) => Ok(Vec::new()),
         (Stand::Link(_), Author::Others) if slot.text().contains(&0) => {
             Err(Error::new(INSTALL, format!("{} is a link to a program, which may go by its name", slot.name))
                 .help(by_hand(slot)))
@@ -258,14 +287,14 @@ fn install_block(slot: &Slot, direct: bool) -> Result<Vec<Edit>, Error> {
             .help(format!("make it executable (`chmod +x {}`) or remove it", slot.name.as_pathspec(false))));
     }
     match block::look(text, slot.hook) {
-        Found::Nothing => Ok(write(block::insert(Some(text), slot.hook), Mode::Same(mode), How::AddBlock)),
+        Found::Nothing => Ok(write(block::insert(Some(text), slot.hook), Mode::Exact(mode), How::AddBlock)),
         Found::Block(found) => match found.condition {
             Condition::Current => Ok(Vec::new()),
             Condition::Edited => Err(edited_block(INSTALL, slot, text, &found)),
             Condition::Crlf | Condition::Misplaced | Condition::Older => {
                 let rest = block::remove(text, &found);
                 let renewed = block::insert(rest.as_deref(), slot.hook);
-                Ok(write(renewed, Mode::Same(mode), How::RenewBlock))
+                Ok(write(renewed, Mode::Exact(mode), How::RenewBlock))
             }
         },
         Found::Pieces => Err(pieces(INSTALL, slot)),
@@ -283,7 +312,7 @@ fn uninstall_block(slot: &Slot) -> Result<Vec<Edit>, Error> {
         Found::Block(found) if found.condition == Condition::Edited => Err(edited_block(UNINSTALL, slot, text, &found)),
         Found::Block(found) => Ok(vec![match block::remove(text, &found) {
             Some(text) => {
-                Edit::Write { path: slot.path.clone(), text, mode: Mode::Same(*mode), how: How::TakeBlockOut }
+                Edit::Write { path: slot.path.clone(), text, mode: Mode::Exact(*mode), how: How::TakeBlockOut }
             }
             None => Edit::Remove(slot.path.clone()),
         }]),
@@ -293,10 +322,9 @@ fn uninstall_block(slot: &Slot) -> Result<Vec<Edit>, Error> {
 
 /// The line for a script that we must not touch.
 fn by_hand(slot: &Slot) -> String {
-    let name = slot.hook.name();
-    format!(
-        "nothing was changed; let it run this at its end, in the words of its language:\n\n  bakstop hook {name} || exit"
-    )
+    let when = if slot.hook.reads_lines() { "with all lines that git gives it" } else { "at its end" };
+    let call = slot.hook.call();
+    format!("nothing was changed; let it run this {when}, in the words of its language:\n\n  {call} || exit")
 }
 
 fn edited(doing: &str, slot: &Slot) -> Error {
@@ -357,7 +385,6 @@ fn is_for_sh(text: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::hooks::Hook;
     use crate::hooks::setup::Husky;
     use crate::path::RepoPath;
 
@@ -476,12 +503,13 @@ mod tests {
         };
         for tracked in [true, false] {
             let setup = Setup::Native { directory: "/r/h".into(), tracked };
-            let edits = install(&setup, &place(Stand::Nothing), Some(Path::new("/opt/me/bakstop"))).unwrap();
-            let [Edit::MakeDirectory(_), Edit::Write { text, .. }] = &edits[..] else { panic!("{edits:?}") };
+            let edits =
+                install(&setup, &place(Stand::Nothing), &Hook::USUAL, Some(Path::new("/opt/me/bakstop"))).unwrap();
+            let [Edit::MakeDirectory { .. }, Edit::Write { text, .. }] = &edits[..] else { panic!("{edits:?}") };
             assert_eq!(find(text, b"/opt/me").is_none(), tracked);
         }
         let husky = Setup::Husky(Husky { directory: "/r/h".into(), direct: false, prepared: true });
-        let edits = install(&husky, &place(Stand::Nothing), Some(Path::new("/opt/me/bakstop"))).unwrap();
+        let edits = install(&husky, &place(Stand::Nothing), &Hook::USUAL, Some(Path::new("/opt/me/bakstop"))).unwrap();
         assert!(matches!(&edits[1], Edit::Write { text, .. } if find(text, b"/opt/me").is_none()));
     }
 
@@ -509,7 +537,7 @@ mod tests {
             Ok(edits) => match &edits[..] {
                 [] => "nothing",
                 [Edit::Write { how: How::AddBlock, .. }] => "added",
-                [Edit::Write { how: How::RenewBlock, mode: Mode::Same(0o644), .. }] => "renewed",
+                [Edit::Write { how: How::RenewBlock, mode: Mode::Exact(0o644), .. }] => "renewed",
                 _ => "else",
             },
             Err(_) => "refused",

@@ -9,8 +9,9 @@ use crate::error::Error;
 use crate::git::Git;
 use crate::git::layout::{self, HooksPath, Layout, Scope};
 use crate::hooks::block::{self, Found};
-use crate::hooks::by_hand;
+use crate::hooks::by_hand::{self, Style};
 use crate::hooks::manager::{MANAGERS, Manager};
+use crate::hooks::server::Server;
 use crate::hooks::shim::{self, Author};
 use crate::hooks::slot::Place;
 use crate::hooks::{Hook, find, read_if_there, shown};
@@ -39,6 +40,8 @@ pub enum Setup {
     },
     /// Husky: tracked files, run by its stubs.
     Husky(Husky),
+    /// A bare repository, which is pushed to.
+    Server(Server),
     /// Something that we leave alone.
     Foreign(Foreign),
 }
@@ -61,14 +64,14 @@ pub struct Foreign {
     pub cause: String,
     /// The lines to add by hand, and where.
     pub by_hand: String,
-    /// What is known of the guard there.
-    pub guard: Guard,
+    /// What is known of the guard there, for each hook that can be there.
+    pub guards: Vec<(Hook, Guard)>,
 }
 
 /// What can be known of a guard that others run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Guard {
-    /// The place for the lines names bakstop already.
+    /// The place for the line names bakstop already.
     Named,
     /// It does not.
     NotNamed,
@@ -82,24 +85,35 @@ impl Guard {
     }
 }
 
+impl Foreign {
+    /// Whether bakstop is named for every hook, so that there is nothing to add.
+    pub fn is_named(&self) -> bool {
+        self.guards.iter().all(|(_, guard)| *guard == Guard::Named)
+    }
+}
+
 impl Setup {
-    /// Finds out how the repository runs its hooks.
-    pub fn find(layout: &Layout, git: &Git, choice: Choice) -> Result<Self, Error> {
-        let mut setup = Self::chosen(layout, git, choice)?;
+    /// Finds out how the repository runs its hooks. `hooks` are those that a clone is to have.
+    pub fn find(layout: &Layout, git: &Git, choice: Choice, hooks: &[Hook]) -> Result<Self, Error> {
+        if layout.bare {
+            return bare(layout);
+        }
+        let mut setup = Self::chosen(layout, git, choice, hooks)?;
         let flag = match choice {
             Choice::Detect => None,
             Choice::Native => Some("--native"),
             Choice::Husky => Some("--husky"),
         };
         if let (Self::Foreign(foreign), Some(flag)) = (&mut setup, flag) {
-            let why = if foreign.guard == Guard::SwitchedOff { "runs no hook" } else { "looks nowhere else for hooks" };
+            let off = foreign.guards.iter().any(|(_, guard)| *guard == Guard::SwitchedOff);
+            let why = if off { "runs no hook" } else { "looks nowhere else for hooks" };
             foreign.by_hand = format!("{flag} does not help here, because git {why}; {}", foreign.by_hand);
         }
         Ok(setup)
     }
 
-    fn chosen(layout: &Layout, git: &Git, choice: Choice) -> Result<Self, Error> {
-        if let Some(foreign) = layout.hooks_path.as_ref().and_then(|setting| elsewhere(layout, setting)) {
+    fn chosen(layout: &Layout, git: &Git, choice: Choice, hooks: &[Hook]) -> Result<Self, Error> {
+        if let Some(foreign) = layout.hooks_path.as_ref().and_then(|setting| elsewhere(layout, setting, hooks)) {
             return Ok(Self::Foreign(foreign));
         }
         let husky = match &layout.hooks_path {
@@ -118,7 +132,7 @@ impl Setup {
             ))),
             (Some(husky), _) => Ok(Self::Husky(husky)),
             (None, Choice::Husky) => Err(no_husky(layout)),
-            (None, choice) => native(layout, choice),
+            (None, choice) => native(layout, choice, hooks),
         }
     }
 }
@@ -157,10 +171,19 @@ fn tracked_husky(layout: &Layout, git: &Git) -> Result<Vec<PathBuf>, Error> {
     Ok(directories.iter().map(|path| layout.top.join(OsStr::from_bytes(path.as_bytes()))).collect())
 }
 
-fn native(layout: &Layout, choice: Choice) -> Result<Setup, Error> {
+fn bare(layout: &Layout) -> Result<Setup, Error> {
+    let hooks = [Hook::PreReceive];
+    Ok(match layout.hooks_path.as_ref().and_then(|setting| elsewhere(layout, setting, &hooks)) {
+        Some(foreign) => Setup::Foreign(foreign),
+        None if layout.hooks.starts_with(&layout.common) => Setup::Server(Server::find(layout)?),
+        None => Setup::Foreign(outside(layout, &hooks)),
+    })
+}
+
+fn native(layout: &Layout, choice: Choice, hooks: &[Hook]) -> Result<Setup, Error> {
     if choice == Choice::Detect
         && !is_ours(layout)?
-        && let Some(foreign) = managed(layout)?
+        && let Some(foreign) = managed(layout, hooks)?
     {
         return Ok(Setup::Foreign(foreign));
     }
@@ -172,9 +195,14 @@ fn native(layout: &Layout, choice: Choice) -> Result<Setup, Error> {
         let tracked = !layout::is_ignored(&directory)?;
         return Ok(Setup::Native { directory, tracked });
     }
-    let place = shown(&directory, &layout.top);
+    Ok(Setup::Foreign(outside(layout, hooks)))
+}
+
+fn outside(layout: &Layout, hooks: &[Hook]) -> Foreign {
+    let place = shown(&layout.hooks, &layout.top);
     let cause = format!("git takes the hooks from {place}, outside this repository: others may share them");
-    Ok(Setup::Foreign(Foreign { cause, by_hand: lines_for_scripts(layout), guard: scripts_guard(&directory) }))
+    let guards = guards_of_scripts(&layout.hooks, hooks);
+    Foreign { cause, by_hand: lines_for_scripts(layout, &guards), guards }
 }
 
 /// Whether git already runs a hook file of ours: then that is how it is, whatever else is configured.
@@ -184,14 +212,15 @@ fn is_ours(layout: &Layout) -> Result<bool, Error> {
 }
 
 /// A `core.hooksPath` that is not this repository's own, or that switches hooks off.
-fn elsewhere(layout: &Layout, setting: &HooksPath) -> Option<Foreign> {
+fn elsewhere(layout: &Layout, setting: &HooksPath, hooks: &[Hook]) -> Option<Foreign> {
     let (value, origin) = (&setting.value, &setting.origin);
     let off = value.as_bytes().is_empty() || (layout.hooks.exists() && !layout.hooks.is_dir());
     if off {
         let value = if value.as_bytes().is_empty() { "empty".to_owned() } else { value.to_string() };
         let cause = format!("hooks are switched off: core.hooksPath is {value} ({origin})");
         let by_hand = format!("switch them on, then install:\n{}", own_hooks(layout, setting));
-        return Some(Foreign { cause, by_hand, guard: Guard::SwitchedOff });
+        let guards = hooks.iter().map(|hook| (*hook, Guard::SwitchedOff)).collect();
+        return Some(Foreign { cause, by_hand, guards });
     }
     let reach = match setting.scope {
         Scope::Repository => return None,
@@ -200,14 +229,17 @@ fn elsewhere(layout: &Layout, setting: &HooksPath) -> Option<Foreign> {
         Scope::Run => "for this run only",
     };
     let cause = format!("core.hooksPath is \"{value}\", set {reach} ({origin})");
-    let (lines, own) = (lines_for_scripts(layout), own_hooks(layout, setting));
+    let guards = guards_of_scripts(&layout.hooks, hooks);
+    let (lines, own) = (lines_for_scripts(layout, &guards), own_hooks(layout, setting));
     let by_hand = format!("{lines}\nor give this repository hooks of its own, then install:\n{own}");
-    Some(Foreign { cause, by_hand, guard: scripts_guard(&layout.hooks) })
+    Some(Foreign { cause, by_hand, guards })
 }
 
 /// The commands after which git runs the hooks in `.git/hooks`, and ours among them.
 fn own_hooks(layout: &Layout, setting: &HooksPath) -> String {
-    let origin = setting.origin.file_name();
+    let origin = setting.origin.as_bytes();
+    let origin = RepoPath::new(origin.strip_prefix(b"file:").unwrap_or(origin));
+    let origin = origin.file_name();
     let command = match setting.scope {
         Scope::Run => "# without that setting, which holds for this run only".to_owned(),
         // What is set here can be unset here, and nothing is left that names a place of this machine.
@@ -215,22 +247,29 @@ fn own_hooks(layout: &Layout, setting: &HooksPath) -> String {
         Scope::Repository if origin == b"config" => "git config --unset core.hooksPath".to_owned(),
         _ => format!("git config core.hooksPath {}", shell_quote(layout.default_hooks().as_os_str().as_bytes())),
     };
-    format!("  {command}\n  bakstop install")
+    let server = if layout.bare { " --server" } else { "" };
+    format!("  {command}\n  bakstop install{server}")
 }
 
 /// What to add to hooks that are scripts of somebody else.
-fn lines_for_scripts(layout: &Layout) -> String {
+fn lines_for_scripts(layout: &Layout, guards: &[(Hook, Guard)]) -> String {
     let mut text = String::from("add a line by hand, at the end of each of these scripts:\n");
-    for hook in Hook::ALL {
-        let name = hook.name();
-        text += &format!("  {}:\n    bakstop hook {name} || exit\n", shown(&layout.hooks.join(name), &layout.top));
+    let missing = guards.iter().filter(|(_, guard)| *guard != Guard::Named).map(|(hook, _)| *hook);
+    for hook in missing.clone() {
+        let script = shown(&layout.hooks.join(hook.name()), &layout.top);
+        text += &format!("  {script}:\n    {} || exit\n", hook.call());
     }
-    text + "(a script that does not exist yet begins with the line `#!/bin/sh`, and needs `chmod +x`)"
+    text += "(a script that does not exist yet begins with the line `#!/bin/sh`, and needs `chmod +x`";
+    for hook in missing.filter(|hook| hook.reads_lines()) {
+        let name = hook.name();
+        text += &format!("; what a {name} script reads from standard input, bakstop must be given as well");
+    }
+    text + ")"
 }
 
-fn scripts_guard(directory: &Path) -> Guard {
-    let named = |hook: &Hook| names_us(&std::fs::read(directory.join(hook.name())).unwrap_or_default());
-    Guard::named(Hook::ALL.iter().all(named))
+fn guards_of_scripts(directory: &Path, hooks: &[Hook]) -> Vec<(Hook, Guard)> {
+    let guard = |hook: &Hook| Guard::named(names_us(&std::fs::read(directory.join(hook.name())).unwrap_or_default()));
+    hooks.iter().map(|hook| (*hook, guard(hook))).collect()
 }
 
 /// Whether a text calls the guard, as far as one can see without running it.
@@ -238,10 +277,21 @@ pub fn names_us(text: &[u8]) -> bool {
     find(text, b"bakstop hook ").is_some() || find(text, b"id: bakstop").is_some()
 }
 
+/// Whether the configuration of a manager calls the guard for this hook.
+fn calls_us(text: &[u8], hook: Hook, style: Style) -> bool {
+    if style == Style::Repos {
+        // One entry serves every hook that can be there.
+        return names_us(text);
+    }
+    let call = format!("bakstop hook {}", hook.name());
+    let calls = text.windows(call.len()).enumerate().filter(|(_, window)| *window == call.as_bytes());
+    calls.into_iter().any(|(at, _)| !text.get(at + call.len()).is_some_and(|byte| b"-_".contains(byte)))
+}
+
 /// A hook manager that writes the hooks here.
-fn managed(layout: &Layout) -> Result<Option<Foreign>, Error> {
+fn managed(layout: &Layout, wanted: &[Hook]) -> Result<Option<Foreign>, Error> {
     let mut hooks = Vec::new();
-    for path in Hook::ALL.map(|hook| layout.hooks.join(hook.name())) {
+    for path in Hook::STRICT.map(|hook| layout.hooks.join(hook.name())) {
         hooks.extend(read_if_there(&path, &layout.top)?.map(|text| (shown(&path, &layout.top), text)));
     }
     let mut files = BTreeMap::new();
@@ -252,20 +302,23 @@ fn managed(layout: &Layout) -> Result<Option<Foreign>, Error> {
     Ok(MANAGERS.iter().find_map(|manager| {
         let wrote = hooks.iter().find(|(_, text)| manager.wrote(text)).map(|(path, _)| path.clone());
         let evidence = wrote.or_else(|| manager.claims(read).map(RepoPath::from))?;
-        Some(foreign(manager, &evidence, read))
+        Some(foreign(manager, &evidence, wanted, read))
     }))
 }
 
-fn foreign(manager: &Manager, evidence: &RepoPath, read: impl Fn(&str) -> Option<Vec<u8>>) -> Foreign {
+fn foreign(manager: &Manager, evidence: &RepoPath, wanted: &[Hook], read: impl Fn(&str) -> Option<Vec<u8>>) -> Foreign {
     let existing = manager.configuration.iter().find_map(|name| Some((*name, read(name)?)));
     let existing = existing.as_ref().map(|(name, text)| (*name, &text[..]));
-    let mut by_hand = by_hand::advice(manager.style, existing);
+    let is_named = |hook: Hook| existing.is_some_and(|(_, text)| calls_us(text, hook, manager.style));
+    let served = wanted.iter().copied().filter(|hook| by_hand::can_serve(manager.style, *hook));
+    let guards: Vec<(Hook, Guard)> = served.map(|hook| (hook, Guard::named(is_named(hook)))).collect();
+    let missing: Vec<Hook> = guards.iter().filter(|(_, guard)| *guard != Guard::Named).map(|(hook, _)| *hook).collect();
+    let mut by_hand = by_hand::advice(manager.style, existing, &missing);
     if let Some(then) = manager.then {
         by_hand += &format!("\nand then run: {then}");
     }
     let cause = format!("{} manages the hooks of this repository ({evidence})", manager.name);
-    let guard = Guard::named(existing.is_some_and(|(_, text)| names_us(text)));
-    Foreign { cause, by_hand: by_hand.trim_end().to_owned(), guard }
+    Foreign { cause, by_hand: by_hand.trim_end().to_owned(), guards }
 }
 
 /// Husky, if `core.hooksPath` leads to it.
@@ -283,7 +336,7 @@ fn configured_husky(layout: &Layout) -> Option<Husky> {
 
 /// Whether an earlier installation put the guard into a directory of husky: that settles what the repository uses.
 fn holds_ours(directory: &Path, layout: &Layout) -> Result<bool, Error> {
-    for hook in Hook::ALL {
+    for hook in Hook::STRICT {
         let text = read_if_there(&directory.join(hook.name()), &layout.top)?.unwrap_or_default();
         if matches!(block::look(&text, hook), Found::Block(_)) || shim::author(&text, hook) != Author::Others {
             return Ok(true);

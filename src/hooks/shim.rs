@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use crate::hooks::{Hook, find, is_sealed, seal};
 
 const TEXT: &str = include_str!("../../hooks/native.sh");
+/// The same for a server: it has one program, and no switch.
+const SERVER: &str = include_str!("../../hooks/server.sh");
 /// What makes a file ours. The digest follows.
 const MARK: &[u8] = b"# bakstop-hook ";
 /// The line that names the program.
@@ -37,7 +39,7 @@ pub enum Author {
 
 /// The hook file; `binary` is the program that it tries first, absolute. A file that is shared names none.
 pub fn render(hook: Hook, binary: Option<&Path>) -> Vec<u8> {
-    let text = TEXT.replace("@HOOK@", hook.name()).replace("@COMMAND@", hook.command());
+    let text = hook.fit(if hook == Hook::PreReceive { SERVER } else { TEXT });
     let Some(binary) = binary else {
         let shared = text.split_inclusive('\n').filter(|line| !ABOUT_BINARY.iter().any(|name| line.contains(name)));
         return seal(shared.collect::<String>().as_bytes());
@@ -93,6 +95,7 @@ fn unquote(text: &[u8]) -> Option<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::hooks::block;
     use std::ffi::OsStr;
 
     #[test]
@@ -133,8 +136,18 @@ mod tests {
 
     #[test]
     fn nothing_of_the_template_is_left() {
-        let text = String::from_utf8(render(Hook::PreMergeCommit, None)).unwrap();
-        assert!(!text.contains('@') || text.matches('@').count() == text.matches("\"$@\"").count(), "{text}");
-        assert!(text.contains("BAKSTOP=0 git merge --continue"), "{text}");
+        for hook in Hook::STRICT.into_iter().chain([Hook::PreReceive]) {
+            for text in [render(hook, Some(Path::new("/b"))), block::render(hook)] {
+                let text = String::from_utf8(text).unwrap();
+                assert_eq!(text.matches('@').count(), text.matches("\"$@\"").count(), "{text}");
+                // Who reads no lines waits for none, and hands over to the guard.
+                assert_eq!(text.contains("lines"), hook.reads_lines(), "{text}");
+                assert_eq!(text.contains("exec "), !hook.reads_lines(), "{text}");
+                assert!(text.contains(&format!("hook {} \"$@\"", hook.name())), "{text}");
+            }
+            let text = String::from_utf8(render(hook, None)).unwrap();
+            let way_out = format!("BAKSTOP=0 {}'", hook.command());
+            assert_eq!(text.contains(&way_out), hook != Hook::PreReceive, "{text}");
+        }
     }
 }

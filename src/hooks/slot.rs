@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::error::Error;
 use crate::git::layout;
+use crate::hooks::block::{self, Found};
 use crate::hooks::shim::{self, Author};
 use crate::hooks::{Hook, shown};
 use crate::path::RepoPath;
@@ -75,23 +76,34 @@ pub struct Place {
 }
 
 impl Place {
-    /// Reads a directory of hook files that git runs.
+    /// Reads a clone's directory of hook files that git runs.
     pub fn native(directory: &Path, top: &Path) -> Result<Self, Error> {
-        Self::read(directory, false, top, Slot::native)
+        Self::read(directory, false, top, &Hook::STRICT, Slot::native)
     }
 
     /// Reads the directory of husky's tracked files.
     pub fn husky(directory: &Path, top: &Path) -> Result<Self, Error> {
-        Self::read(directory, true, top, Slot::husky)
+        Self::read(directory, true, top, &Hook::STRICT, Slot::husky)
+    }
+
+    /// Reads a server's directory of hook files that git runs.
+    pub fn server(directory: &Path, top: &Path) -> Result<Self, Error> {
+        Self::read(directory, false, top, &[Hook::PreReceive], Slot::native)
+    }
+
+    /// Reads a directory of programs that a server's `pre-receive` runs.
+    pub fn delegated(directory: &Path, top: &Path) -> Result<Self, Error> {
+        Self::read(directory, false, top, &[Hook::PreReceive], Slot::delegated)
     }
 
     fn read(
         directory: &Path,
         husky: bool,
         top: &Path,
+        hooks: &[Hook],
         slot: impl Fn(&Path, Hook, &Path) -> Result<Slot, Error>,
     ) -> Result<Self, Error> {
-        let slots: Result<Vec<Slot>, Error> = Hook::ALL.into_iter().map(|hook| slot(directory, hook, top)).collect();
+        let slots: Result<Vec<Slot>, Error> = hooks.iter().map(|hook| slot(directory, *hook, top)).collect();
         let listed = std::fs::read_dir(directory).and_then(|entries| entries.map(|entry| Ok(entry?.path())).collect());
         let names = match listed {
             Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Vec::new(),
@@ -108,6 +120,8 @@ impl Place {
 const KEPT: &str = "before-bakstop";
 /// What pre-commit and prek call a hook that they found and still run.
 const CHAINED: &str = "legacy";
+/// Our file among the programs that a server's hook runs.
+const DELEGATED: &str = "bakstop";
 
 impl Slot {
     /// The place of a hook in a directory of hook files.
@@ -123,6 +137,12 @@ impl Slot {
             }
         }
         Ok(slot)
+    }
+
+    /// Our place in a directory of programs. Nothing is kept there: whatever has another name runs as well.
+    fn delegated(directory: &Path, hook: Hook, top: &Path) -> Result<Self, Error> {
+        let kept = directory.join(format!("{}.{KEPT}", hook.name()));
+        Self::at(directory.join(DELEGATED), kept, hook, top)
     }
 
     /// The place of a hook among husky's tracked files. A link is followed: what is edited is the file behind it.
@@ -165,6 +185,16 @@ impl Slot {
         shim::author(self.text(), self.hook)
     }
 
+    /// Whether we wrote the hook, or a part of it.
+    pub fn is_ours(&self) -> bool {
+        self.author() != Author::Others || block::look(self.text(), self.hook) != Found::Nothing
+    }
+
+    /// Whether every user can run the file: a server may run as another than the one who installs.
+    pub fn is_for_everyone(&self) -> bool {
+        matches!(self.stand, Stand::File { mode, .. } if mode & 0o555 == 0o555)
+    }
+
     /// Whether git would run the file.
     pub fn is_executable(&self) -> bool {
         self.stand.idle().is_none()
@@ -173,6 +203,11 @@ impl Slot {
     /// Whether a hook that was here before is kept.
     pub fn has_kept(&self) -> bool {
         self.kept_stand != Stand::Nothing
+    }
+
+    /// Whether a server's `pre-receive` runs our file, and not git itself.
+    pub fn is_delegated(&self) -> bool {
+        self.path.ends_with(DELEGATED)
     }
 
     /// Whether another manager runs our file from here.

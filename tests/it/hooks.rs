@@ -11,9 +11,9 @@ use std::process::{Command, Stdio};
 use crate::support::{BAKSTOP, Ran, Sandbox, finish, rewritten_spec};
 
 /// Everything below a directory: path, kind and permission bits, bytes or target.
-type Picture = BTreeMap<PathBuf, (u32, Vec<u8>)>;
+pub type Picture = BTreeMap<PathBuf, (u32, Vec<u8>)>;
 
-fn picture(directory: &Path) -> Picture {
+pub fn picture(directory: &Path) -> Picture {
     let mut picture = Picture::new();
     for entry in fs::read_dir(directory).into_iter().flatten() {
         let path = entry.unwrap().path();
@@ -32,7 +32,7 @@ fn picture(directory: &Path) -> Picture {
 }
 
 /// Hooks, husky's files and configuration: whatever an installation could touch.
-fn state(sandbox: &Sandbox) -> Picture {
+pub fn state(sandbox: &Sandbox) -> Picture {
     let mut picture = picture(&sandbox.top.join(".git/hooks"));
     for name in [".husky", ".githooks"] {
         picture.extend(self::picture(&sandbox.top.join(name)));
@@ -41,27 +41,27 @@ fn state(sandbox: &Sandbox) -> Picture {
     picture
 }
 
-fn script(sandbox: &Sandbox, path: &str, text: &str) {
+pub fn script(sandbox: &Sandbox, path: &str, text: &str) {
     sandbox.write(path, text);
     fs::set_permissions(sandbox.top.join(path), fs::Permissions::from_mode(0o755)).unwrap();
 }
 
 /// Stages a rewritten manifest.
-fn stage_bad(sandbox: &Sandbox) {
+pub fn stage_bad(sandbox: &Sandbox) {
     sandbox.rewrite("web/package.json");
     sandbox.git(&["add", "-A"]);
 }
 
-fn commit(sandbox: &Sandbox) -> Ran {
+pub fn commit(sandbox: &Sandbox) -> Ran {
     sandbox.try_git(&["commit", "-q", "-m", "x"])
 }
 
-fn must(ran: Ran) -> Ran {
+pub fn must(ran: Ran) -> Ran {
     assert_eq!(ran.code, Some(0), "{ran:?}");
     ran
 }
 
-fn installed(sandbox: &Sandbox) {
+pub fn installed(sandbox: &Sandbox) {
     must(sandbox.bakstop(&["install"]));
 }
 
@@ -82,7 +82,7 @@ fn assert_guarded(sandbox: &Sandbox) {
 
 /// A repository with husky 9 as `husky` leaves it: stubs that source a runner, which starts the tracked file with
 /// `sh -e`. The tests' own equivalent of what it writes.
-fn with_husky(hook: Option<&str>) -> Sandbox {
+pub fn with_husky(hook: Option<&str>) -> Sandbox {
     let sandbox = Sandbox::workspace();
     sandbox.write("package.json", "{\n  \"name\": \"shop\",\n  \"devDependencies\": { \"husky\": \"^9.1.7\" }\n}\n");
     if let Some(text) = hook {
@@ -97,20 +97,20 @@ fn with_husky(hook: Option<&str>) -> Sandbox {
     sandbox
 }
 
-fn prepare_husky(sandbox: &Sandbox) {
+pub fn prepare_husky(sandbox: &Sandbox) {
     sandbox.git(&["config", "core.hooksPath", ".husky/_"]);
     sandbox.write(".husky/_/.gitignore", "*");
     let runner = "name=${0##*/}\nfile=.husky/$name\n[ -f \"$file\" ] || exit 0\n\
          start=${XDG_CONFIG_HOME:-$HOME/.config}/husky/init.sh\nif [ -f \"$start\" ]; then . \"$start\"; fi\n\
          [ \"${HUSKY-}\" = 0 ] && exit 0\nPATH=node_modules/.bin:$PATH\nexport PATH\nsh -e \"$file\" \"$@\"\nexit $?\n";
     sandbox.write(".husky/_/h", runner);
-    for name in ["pre-commit", "pre-merge-commit", "commit-msg"] {
+    for name in ["pre-commit", "pre-merge-commit", "pre-push", "prepare-commit-msg", "commit-msg"] {
         script(sandbox, &format!(".husky/_/{name}"), "#!/usr/bin/env sh\n. \"${0%/*}/h\"\n");
     }
 }
 
 /// Puts the program where a hook that is shared looks for it.
-fn program_at_home(sandbox: &Sandbox) {
+pub fn program_at_home(sandbox: &Sandbox) {
     let directory = sandbox.home().join(".local/bin");
     fs::create_dir_all(&directory).unwrap();
     symlink(BAKSTOP, directory.join("bakstop")).unwrap();
@@ -122,7 +122,7 @@ fn a_commit_is_blocked_until_it_is_cured() {
     let before = state(&sandbox);
     assert_eq!(sandbox.bakstop(&["status"]).code, Some(1));
     installed(&sandbox);
-    assert_eq!(must(sandbox.bakstop(&["status"])).out.matches("in force").count(), 3);
+    assert_eq!(must(sandbox.bakstop(&["status"])).out.matches("in force").count(), 4);
     assert_guarded(&sandbox);
     assert_ne!(state(&sandbox), before);
     must(sandbox.bakstop(&["uninstall"]));
@@ -185,6 +185,7 @@ fn a_dry_run_prints_the_plan_and_changes_nothing() {
         "would keep .git/hooks/pre-commit as .git/hooks/pre-commit.before-bakstop; it runs first\n\
          would write .git/hooks/pre-commit\n\
          would create .git/hooks/pre-merge-commit\n\
+         would create .git/hooks/pre-push\n\
          bakstop: nothing was changed (--dry-run)\n"
     );
     assert_eq!(state(&sandbox), before);
@@ -194,6 +195,7 @@ fn a_dry_run_prints_the_plan_and_changes_nothing() {
         must(sandbox.bakstop(&["uninstall", "--dry-run"])).out,
         "would put .git/hooks/pre-commit.before-bakstop back as .git/hooks/pre-commit\n\
          would remove .git/hooks/pre-merge-commit\n\
+         would remove .git/hooks/pre-push\n\
          bakstop: nothing was changed (--dry-run)\n"
     );
     assert_eq!(state(&sandbox), before);
@@ -315,7 +317,7 @@ fn a_client_with_a_bare_path_finds_the_program() {
 
 /// A copy of the program. Another process writes it: a file that this one has open for writing may be inherited by the
 /// children of other tests, and cannot be run meanwhile.
-fn copy_of_program(copy: &Path) {
+pub fn copy_of_program(copy: &Path) {
     fs::create_dir_all(copy.parent().unwrap()).unwrap();
     must(finish(Command::new("cp").arg(BAKSTOP).arg(copy)));
 }
@@ -362,7 +364,7 @@ fn paths_may_hold_anything() {
         let ran = must(run(sandbox.command(&copy).arg("install")));
         assert!(!ran.out.contains('\u{1b}'), "{ran:?}");
         let status = must(run(sandbox.command(&copy).arg("status")));
-        assert_eq!(status.out.lines().count(), 7, "no name breaks a line: {status:?}");
+        assert_eq!(status.out.lines().count(), 8, "no name breaks a line: {status:?}");
         fs::write(moved.join("x.bak"), "").unwrap();
         run(sandbox.command("git").args(["add", "-f", "x.bak"]));
         let ran = run(sandbox.command("git").args(["commit", "-m", "x"]).env("PATH", "/usr/bin:/bin"));
@@ -603,7 +605,7 @@ fn husky_that_is_not_prepared_is_served_and_told() {
     sandbox.git(&["config", "--unset", "core.hooksPath"]);
     let ran = sandbox.bakstop(&["install"]);
     assert_eq!(ran.code, Some(1), "{ran:?}");
-    assert!(ran.out.contains("pre-commit, pre-merge-commit: husky is not prepared in this clone"), "{ran:?}");
+    assert!(ran.out.contains("pre-commit, pre-merge-commit, pre-push: husky is not prepared in this clone"), "{ran:?}");
     let ran = sandbox.bakstop(&["status"]);
     assert_eq!(ran.out.matches("husky is not prepared in this clone").count(), 1, "{ran:?}");
     prepare_husky(&sandbox);
@@ -659,7 +661,7 @@ fn husky_8_runs_the_tracked_file_itself() {
     assert_refused(&sandbox, &["install"], &["is not a script for sh", "bakstop hook pre-commit || exit"]);
 }
 
-fn assert_refused(sandbox: &Sandbox, arguments: &[&str], said: &[&str]) {
+pub fn assert_refused(sandbox: &Sandbox, arguments: &[&str], said: &[&str]) {
     let before = state(sandbox);
     let ran = sandbox.bakstop(arguments);
     assert_eq!(ran.code, Some(2), "{ran:?}");
@@ -684,7 +686,19 @@ fn what_another_program_manages_is_refused_with_the_lines_to_add() {
     assert!(!error.contains("\npre-commit:\n"), "a key that comes twice breaks the file: {error}");
     let ran = sandbox.bakstop(&["status"]);
     assert_eq!((ran.code, ran.out.matches("bakstop is not named there").count()), (Some(1), 1), "{ran:?}");
-    sandbox.write(".lefthook.yaml", "pre-commit:\n  jobs:\n    - run: bakstop hook pre-commit\n");
+    let job = |name: &str| format!("{name}:\n  jobs:\n    - run: bakstop hook {name}\n");
+    sandbox.write(".lefthook.yaml", job("pre-commit") + &job("pre-merge-commit"));
+    let ran = sandbox.bakstop(&["status"]);
+    assert!(
+        ran.code == Some(1) && ran.out.contains("\npre-push          not in force: bakstop is not named"),
+        "{ran:?}"
+    );
+    // What is there already is not printed again.
+    let error = sandbox.bakstop(&["install"]).err;
+    let line =
+        "at its end:\n\npre-push:\n  jobs:\n    - name: bakstop\n      run: \"bakstop hook pre-push # {files}\"\n";
+    assert!(error.contains(line) && !error.contains("hook pre-commit"), "{error}");
+    sandbox.write(".lefthook.yaml", job("pre-commit") + &job("pre-merge-commit") + &job("pre-push"));
     assert_eq!(sandbox.bakstop(&["status"]).code, Some(2), "named, but it cannot be seen");
     must(sandbox.bakstop(&["install", "--native"]));
     must(sandbox.bakstop(&["status"]));
@@ -913,7 +927,7 @@ fn where_nothing_is_committed_nothing_is_installed() {
     let sandbox = Sandbox::empty();
     sandbox.git(&["init", "-q", "--bare"]);
     let ran = sandbox.bakstop(&["install"]);
-    assert!(ran.code == Some(2) && ran.err.contains("it is bare"), "{ran:?}");
+    assert!(ran.code == Some(2) && ran.err.contains("bare") && ran.err.contains("bakstop install --server"), "{ran:?}");
     let outside = Sandbox::empty();
     for verb in ["install", "uninstall", "status"] {
         let ran = outside.bakstop(&[verb]);

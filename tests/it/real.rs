@@ -6,6 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::push::StandIn;
 use crate::support::{BAKSTOP, Ran, Sandbox, finish};
 
 /// Installs npm packages once for all runs of the tests; the directory of their programs.
@@ -192,6 +193,72 @@ fn real_husky() {
     sandbox.git(&["checkout", "-q", "main"]);
     assert_ne!(bare(&["merge", "--no-ff", "--no-edit", "side"]).code, Some(0));
     assert_eq!(sandbox.git(&["rev-parse", "HEAD"]), merged);
+
+    let guard = StandIn::at(&sandbox.outside().join("bin"));
+    assert_pushes_are_judged(&sandbox, &guard, guard.program.parent().unwrap());
+}
+
+/// Pushes another branch than the one that is checked out, past a guard that passes, then to one that blocks.
+fn assert_pushes_are_judged(sandbox: &Sandbox, guard: &StandIn, programs: &Path) {
+    let remote = sandbox.outside().join("remote.git");
+    sandbox.git(&["init", "-q", "--bare", remote.to_str().unwrap()]);
+    sandbox.git(&["remote", "add", "origin", remote.to_str().unwrap()]);
+    let push = |arguments: &[&str]| {
+        let ran = run(sandbox, programs, &[&["git", "push", "-q"], arguments].concat());
+        println!("$ git push {}\n{}{}", arguments.join(" "), ran.out, ran.err);
+        ran
+    };
+    assert_eq!(push(&["-u", "origin", "main"]).code, Some(0));
+    let lines = guard.heard().unwrap().1;
+    assert!(lines.starts_with(b"refs/heads/main "), "{lines:?}");
+    guard.ends_with(1);
+    assert_eq!(push(&["origin", "HEAD:refs/heads/other"]).code, Some(1));
+    assert!(guard.heard().unwrap().1.starts_with(b"HEAD "), "whatever is pushed");
+    assert_eq!(sandbox.git(&["ls-remote", "origin", "refs/heads/other"]), "");
+}
+
+/// The lines that `install` prints for a manager, in the file that they are for.
+fn advised(sandbox: &Sandbox) -> String {
+    let ran = sandbox.bakstop(&["install"]);
+    assert_eq!(ran.code, Some(2), "{ran:?}");
+    let (_, lines) = ran.err.split_once(":\n\n").unwrap();
+    lines.split("\nand then run:").next().unwrap().to_owned()
+}
+
+#[test]
+#[ignore = "fetches lefthook from the npm registry"]
+fn real_lefthook() {
+    let programs = npm_tools(&["lefthook@2"]);
+    let sandbox = Sandbox::workspace();
+    let theirs = sandbox.outside().join("theirs");
+    let push = format!("pre-push:\n  jobs:\n    - run: cat >> '{}'\n      use_stdin: true\n", theirs.display());
+    sandbox.write("lefthook.yml", &push);
+    let ran = sandbox.bakstop(&["install"]);
+    let job = ran.err.split("`pre-push:`:\n\n").nth(1).unwrap().split("\nand then run:").next().unwrap();
+    sandbox.write("lefthook.yml", push + job);
+    println!("{}", fs::read_to_string(sandbox.top.join("lefthook.yml")).unwrap());
+    must(&sandbox, &programs, &["lefthook", "install"]);
+    let guard = StandIn::at(&sandbox.outside().join("bin"));
+    let bin = guard.program.parent().unwrap();
+    std::os::unix::fs::symlink(programs.join("lefthook"), bin.join("lefthook")).unwrap();
+    assert_pushes_are_judged(&sandbox, &guard, bin);
+    assert!(fs::read(&theirs).unwrap().starts_with(b"refs/heads/main "), "theirs is given the lines as well");
+}
+
+#[test]
+#[ignore = "fetches simple-git-hooks from the npm registry"]
+fn real_simple_git_hooks() {
+    let programs = npm_tools(&["simple-git-hooks@2"]);
+    let sandbox = Sandbox::workspace();
+    let theirs = sandbox.outside().join("theirs");
+    let now = format!("cat >> '{}'", theirs.display());
+    sandbox.write("simple-git-hooks.json", format!("{{\"pre-push\": \"{now}\"}}\n"));
+    let lines = advised(&sandbox).replace("<what is there now>", &now);
+    sandbox.write("simple-git-hooks.json", format!("{{\n{lines}}}\n"));
+    must(&sandbox, &programs, &["simple-git-hooks"]);
+    let guard = StandIn::at(&sandbox.outside().join("bin"));
+    assert_pushes_are_judged(&sandbox, &guard, guard.program.parent().unwrap());
+    assert!(fs::read(&theirs).unwrap().starts_with(b"refs/heads/main "), "theirs is given the lines as well");
 }
 
 /// The hook of `.pre-commit-hooks.yaml`, fetched and built from this repository's last commit.

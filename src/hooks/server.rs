@@ -1,0 +1,127 @@
+//! How a bare repository runs its hooks, and therefore where the guard of pushes goes.
+
+use std::path::PathBuf;
+
+use crate::error::Error;
+use crate::git::layout::Layout;
+use crate::hooks::health::State;
+use crate::hooks::shim::Author;
+use crate::hooks::slot::{Place, Stand};
+use crate::hooks::{find, shown};
+
+/// The directory whose programs a delegating `pre-receive` runs one after the other, as those of Gitea and Forgejo do.
+const DELEGATES: &str = "pre-receive.d";
+
+/// A repository that is pushed to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Server {
+    /// Where git looks for hooks.
+    pub hooks: PathBuf,
+    /// Whether `pre-receive` belongs to the program that hosts the repository, and runs what is in a directory.
+    pub delegates: bool,
+}
+
+impl Server {
+    /// Looks at what stands there.
+    pub fn find(layout: &Layout) -> Result<Self, Error> {
+        let hooks = layout.hooks.clone();
+        let place = Place::server(&hooks, &layout.top)?;
+        // A directory that nobody runs is none: without a `pre-receive`, git looks into no directory.
+        let another = |slot: &&_| is_anothers(slot);
+        let delegates = place
+            .slots
+            .iter()
+            .find(another)
+            .is_some_and(|slot| runs_directory(slot.text()) || hooks.join(DELEGATES).is_dir());
+        Ok(Self { hooks, delegates })
+    }
+
+    /// Where the guard goes.
+    pub fn place(&self, layout: &Layout) -> Result<Place, Error> {
+        if self.delegates {
+            Place::delegated(&self.hooks.join(DELEGATES), &layout.top)
+        } else {
+            Place::server(&self.hooks, &layout.top)
+        }
+    }
+
+    /// Why what is in the directory does not run, or may not.
+    pub fn obstacle(&self, layout: &Layout) -> Result<Option<State>, Error> {
+        if !self.delegates {
+            return Ok(None);
+        }
+        let place = Place::server(&self.hooks, &layout.top)?;
+        Ok(place.slots.iter().find_map(|slot| match slot.stand.idle() {
+            Some(why) => Some(State::NotInForce(format!("{}, which would run it, is {why}", slot.name))),
+            None if runs_directory(slot.text()) => None,
+            None => {
+                let directory = shown(&self.hooks.join(DELEGATES), &layout.top);
+                Some(State::Doubtful(format!("bakstop cannot see whether {} runs what is in {directory}", slot.name)))
+            }
+        }))
+    }
+}
+
+/// Wherever an earlier installation may have written.
+pub fn everywhere(layout: &Layout) -> Result<Vec<Place>, Error> {
+    let mut directories = vec![layout.default_hooks()];
+    if layout.hooks.starts_with(&layout.common) {
+        directories.push(layout.hooks.clone());
+    }
+    directories.dedup();
+    let mut places = Vec::new();
+    for directory in directories {
+        places.push(Place::delegated(&directory.join(DELEGATES), &layout.top)?);
+        places.push(Place::server(&directory, &layout.top)?);
+    }
+    Ok(places)
+}
+
+fn is_anothers(slot: &crate::hooks::slot::Slot) -> bool {
+    slot.stand != Stand::Nothing && slot.author() == Author::Others
+}
+
+/// Whether a hook names the directory, by its name or by its own: `pre-receive.d`, `$name.d`, `${0##*/}.d`.
+fn runs_directory(text: &[u8]) -> bool {
+    let lines = text.split(|&byte| byte == b'\n').filter(|line| !line.trim_ascii_start().starts_with(b"#"));
+    let in_word = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
+    lines.into_iter().any(|line| {
+        let mut from = 0;
+        while let Some(at) = find(&line[from..], b".d").map(|at| from + at) {
+            let (before, after) = (&line[..at], &line[at + 2..]);
+            let word = before.iter().rev().take_while(|byte| in_word(byte)).count();
+            let named = before.ends_with(b"pre-receive")
+                || before.ends_with(b"}")
+                || before.ends_with(b")")
+                || (word > 0 && before[..before.len() - word].ends_with(b"$"));
+            if named && !after.first().is_some_and(in_word) {
+                return true;
+            }
+            from = at + 2;
+        }
+        false
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_delegating_hook_is_known_by_the_directory_that_it_names() {
+        for (line, runs) in [
+            ("for hook in ${GIT_DIR}/hooks/${hookname}.d/*; do", true),
+            ("run-parts hooks/pre-receive.d", true),
+            ("for hook in \"$0.d\"/*; do", true),
+            ("for hook in $GIT_DIR/hooks/$name.d/*", true),
+            ("ls \"$(basename \"$0\").d\"", true),
+            ("# runs pre-receive.d/*", false),
+            (". /etc/profile.d/git.sh", false),
+            ("${x}.data", false),
+            ("echo a.d b.d", false),
+            ("", false),
+        ] {
+            assert_eq!(runs_directory(format!("#!/bin/sh\n{line}\n").as_bytes()), runs, "{line}");
+        }
+    }
+}
