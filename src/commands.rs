@@ -20,6 +20,7 @@ pub mod check;
 pub mod explain;
 pub mod hook;
 pub mod install;
+pub mod prove;
 pub mod rules;
 pub mod status;
 pub mod uninstall;

@@ -7,6 +7,7 @@
 pub mod command;
 pub mod layout;
 mod native;
+pub mod rehearsal;
 mod staged;
 pub mod worktree;
 

@@ -1,7 +1,7 @@
 //! The `git` program, as the layer that knows everything.
 
 use std::cell::RefCell;
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -18,6 +18,8 @@ pub struct Git {
     directory: PathBuf,
     /// Whether the environment speaks of another repository than the one in this directory.
     stranger: bool,
+    /// Variables that are set besides.
+    variables: Vec<(String, OsString)>,
 }
 
 /// The variables that speak of one repository, as `git rev-parse --local-env-vars` lists them. Git sets some of them for
@@ -58,12 +60,17 @@ pub struct Output {
 impl Git {
     /// Git as run in `directory`.
     pub fn new(directory: impl Into<PathBuf>) -> Self {
-        Self { directory: directory.into(), stranger: false }
+        Self { directory: directory.into(), stranger: false, variables: Vec::new() }
     }
 
     /// Git in another repository than the one that the environment speaks of: a submodule, or one nested in this.
     pub fn nested(directory: impl Into<PathBuf>) -> Self {
-        Self { directory: directory.into(), stranger: true }
+        Self { directory: directory.into(), stranger: true, variables: Vec::new() }
+    }
+
+    /// The same git, with these variables set besides.
+    pub(super) fn with(&self, variables: Vec<(String, OsString)>) -> Self {
+        Self { variables, ..self.clone() }
     }
 
     /// The directory that git runs in.
@@ -82,6 +89,32 @@ impl Git {
     pub fn output(&self, doing: &str, arguments: &[&str]) -> Result<Vec<u8>, Error> {
         let output = self.run(doing, arguments)?;
         if output.code == Some(0) { Ok(output.stdout) } else { Err(failed(doing, &output)) }
+    }
+
+    /// The output of a command that must succeed, and reads its standard input to the end before it answers.
+    pub(super) fn fed(&self, doing: &str, arguments: &[&str], input: &[u8]) -> Result<Vec<u8>, Error> {
+        let mut child = self
+            .command(arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .map_err(|error| not_started(doing, &error))?;
+        // A git that ends before it has read everything says why itself.
+        let fed = child.stdin.take().map(|mut pipe| pipe.write_all(input));
+        let output = child.wait_with_output().map_err(|error| Error::new(doing, error))?;
+        let output = Output { code: output.status.code(), stdout: output.stdout, stderr: output.stderr };
+        match fed {
+            Some(Ok(())) if output.code == Some(0) => Ok(output.stdout),
+            _ => Err(failed(doing, &output)),
+        }
+    }
+
+    /// Git as the person would run it: with nothing of ours but the variables that were asked for.
+    pub(super) fn plain(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new("git");
+        command.args(arguments).current_dir(&self.directory).envs(self.variables.iter().cloned());
+        command
     }
 
     /// The output of a query that answers "there is none" with exit code 1, as `git config --get` does. Failures of git
@@ -191,7 +224,8 @@ impl Git {
             .env("GIT_TERMINAL_PROMPT", "0")
             // What is committed is the object that is named, not the one that stands in for it here.
             .env("GIT_NO_REPLACE_OBJECTS", "1")
-            .env("LC_ALL", "C");
+            .env("LC_ALL", "C")
+            .envs(self.variables.iter().cloned());
         for name in PATHSPEC_VARIABLES {
             command.env_remove(name);
         }
@@ -204,7 +238,7 @@ impl Git {
     }
 }
 
-fn not_started(doing: &str, error: &std::io::Error) -> Error {
+pub(super) fn not_started(doing: &str, error: &std::io::Error) -> Error {
     Error::new(doing, format!("git could not be started: {error}")).help("install git, or add it to PATH")
 }
 
@@ -260,7 +294,7 @@ fn parse_change(change: &[u8], path: &[u8]) -> Option<Parsed> {
 
 /// Parses `100644 <id> <stage>\t<path>`, the format of `git ls-files --stage`; other stages than 0 are no entry.
 #[allow(clippy::option_option, reason = "not understood, and not an entry, are different answers")]
-fn parse_staged_record(record: &[u8]) -> Option<Option<Entry>> {
+pub(super) fn parse_staged_record(record: &[u8]) -> Option<Option<Entry>> {
     let tab = record.iter().position(|&byte| byte == b'\t')?;
     let (about, path) = (&record[..tab], &record[tab + 1..]);
     let mut fields = about.split(|&byte| byte == b' ');

@@ -41,7 +41,7 @@ fn state(sandbox: &Sandbox) -> Picture {
     picture
 }
 
-fn script(sandbox: &Sandbox, path: &str, text: &str) {
+pub fn script(sandbox: &Sandbox, path: &str, text: &str) {
     sandbox.write(path, text);
     fs::set_permissions(sandbox.top.join(path), fs::Permissions::from_mode(0o755)).unwrap();
 }
@@ -56,7 +56,7 @@ fn commit(sandbox: &Sandbox) -> Ran {
     sandbox.try_git(&["commit", "-q", "-m", "x"])
 }
 
-fn must(ran: Ran) -> Ran {
+pub fn must(ran: Ran) -> Ran {
     assert_eq!(ran.code, Some(0), "{ran:?}");
     ran
 }
@@ -82,7 +82,7 @@ fn assert_guarded(sandbox: &Sandbox) {
 
 /// A repository with husky 9 as `husky` leaves it: stubs that source a runner, which starts the tracked file with
 /// `sh -e`. The tests' own equivalent of what it writes.
-fn with_husky(hook: Option<&str>) -> Sandbox {
+pub fn with_husky(hook: Option<&str>) -> Sandbox {
     let sandbox = Sandbox::workspace();
     sandbox.write("package.json", "{\n  \"name\": \"shop\",\n  \"devDependencies\": { \"husky\": \"^9.1.7\" }\n}\n");
     if let Some(text) = hook {
@@ -97,7 +97,7 @@ fn with_husky(hook: Option<&str>) -> Sandbox {
     sandbox
 }
 
-fn prepare_husky(sandbox: &Sandbox) {
+pub fn prepare_husky(sandbox: &Sandbox) {
     sandbox.git(&["config", "core.hooksPath", ".husky/_"]);
     sandbox.write(".husky/_/.gitignore", "*");
     let runner = "name=${0##*/}\nfile=.husky/$name\n[ -f \"$file\" ] || exit 0\n\
@@ -110,7 +110,7 @@ fn prepare_husky(sandbox: &Sandbox) {
 }
 
 /// Puts the program where a hook that is shared looks for it.
-fn program_at_home(sandbox: &Sandbox) {
+pub fn program_at_home(sandbox: &Sandbox) {
     let directory = sandbox.home().join(".local/bin");
     fs::create_dir_all(&directory).unwrap();
     symlink(BAKSTOP, directory.join("bakstop")).unwrap();
@@ -315,7 +315,7 @@ fn a_client_with_a_bare_path_finds_the_program() {
 
 /// A copy of the program. Another process writes it: a file that this one has open for writing may be inherited by the
 /// children of other tests, and cannot be run meanwhile.
-fn copy_of_program(copy: &Path) {
+pub fn copy_of_program(copy: &Path) {
     fs::create_dir_all(copy.parent().unwrap()).unwrap();
     must(finish(Command::new("cp").arg(BAKSTOP).arg(copy)));
 }

@@ -6,6 +6,7 @@
 mod check;
 mod commits;
 mod hooks;
+mod prove;
 mod real;
 mod support;
 mod transcripts;
