@@ -135,6 +135,12 @@ impl Attempt<'_> {
 
     /// The commit would have gone through.
     fn passed(&self) -> Result<Obstacle, Error> {
+        if self.done.heard {
+            return Ok(Obstacle::new(
+                format!("the guard reports the rewritten {}, and pre-commit passes all the same", self.manifest),
+                "let the hook fail where the guard fails: `bakstop hook pre-commit || exit`",
+            ));
+        }
         let (setup, health, interference) = self.look()?;
         if let Setup::Foreign(foreign) = &setup {
             return Ok(self.foreign(foreign, "let it through"));
@@ -222,7 +228,9 @@ impl Attempt<'_> {
                 let manifest = self.manifest;
                 let reason =
                     format!("{cause}; bakstop is named there, but the hook did not block a rewritten {manifest}");
-                Obstacle::new(format!("{reason} (it {ended})"), format!("let it write its hooks anew; {SEE}"))
+                // The lines are there; what may be missing is the last step.
+                let then = foreign.by_hand.rsplit_once("and then run: ").map_or(SEE, |(_, command)| command);
+                Obstacle::new(format!("{reason} (it {ended})"), then)
             }
         }
     }
