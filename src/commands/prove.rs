@@ -20,7 +20,7 @@ use crate::git::Git;
 use crate::git::layout::Layout;
 use crate::git::rehearsal::{Performance, Rehearsal};
 use crate::hooks::health::{self, Health, Interference, State};
-use crate::hooks::setup::{Choice, Foreign, Guard, Setup};
+use crate::hooks::setup::{Choice, Foreign, Setup};
 use crate::hooks::{Hook, SKIP, binary, shown};
 use crate::path::{RepoPath, shell_quote};
 use crate::report::Format;
@@ -143,7 +143,7 @@ impl Attempt<'_> {
         }
         let (setup, health, interference) = self.look()?;
         if let Setup::Foreign(foreign) = &setup {
-            return Ok(self.foreign(foreign, "let it through"));
+            return Ok(self.foreign(foreign, &health, "let it through"));
         }
         if let State::NotInForce(reason) = &health.state {
             return Ok(not_in_force(reason, &health));
@@ -183,7 +183,7 @@ impl Attempt<'_> {
             return Ok(Obstacle::new(format!("every commit is blocked: {why}"), format!("unset {SKIP}")));
         }
         if let Setup::Foreign(foreign) = &setup {
-            return Ok(self.foreign(foreign, &failed));
+            return Ok(self.foreign(foreign, &health, &failed));
         }
         if let State::NotInForce(reason) = &health.state {
             if health.binary.is_none() && !health.install_helps {
@@ -219,13 +219,15 @@ impl Attempt<'_> {
         ))
     }
 
-    fn foreign(&self, foreign: &Foreign, ended: &str) -> Obstacle {
-        let cause = &foreign.cause;
-        match foreign.guard {
-            Guard::SwitchedOff => Obstacle::new(cause, &foreign.by_hand),
-            Guard::NotNamed => Obstacle::new(format!("{cause}, and bakstop is not named there"), &foreign.by_hand),
-            Guard::Named => {
-                let manifest = self.manifest;
+    /// Others run the hooks.
+    fn foreign(&self, foreign: &Foreign, health: &Health, ended: &str) -> Obstacle {
+        let (cause, manifest) = (&foreign.cause, self.manifest);
+        match &health.state {
+            State::NotInForce(_) if cause.starts_with("hooks are switched off") => {
+                Obstacle::new(cause, &foreign.by_hand)
+            }
+            State::NotInForce(reason) => Obstacle::new(format!("{cause}, and {reason}"), &foreign.by_hand),
+            State::Doubtful(_) | State::InForce => {
                 let reason =
                     format!("{cause}; bakstop is named there, but the hook did not block a rewritten {manifest}");
                 // The lines are there; what may be missing is the last step.

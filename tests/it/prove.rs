@@ -727,7 +727,7 @@ fn what_cannot_be_tried_is_an_error() {
     let sandbox = Sandbox::empty();
     failed(&prove(&sandbox), "not a git repository");
     sandbox.git(&["init", "-q", "--bare"]);
-    failed(&prove(&sandbox), "it is bare");
+    failed(&prove(&sandbox), "bare");
     let sandbox = installed();
     failed(&prove_as(&sandbox, |command| _ = command.env("PATH", "/nowhere")), "git could not be started");
     failed(&prove_as(&sandbox, |command| _ = command.env("TMPDIR", "/nowhere")), "make a temporary directory");
