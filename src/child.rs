@@ -119,7 +119,7 @@ fn how_ended(status: ExitStatus) -> Ended {
 
 /// The signals to outlive. One that we were told to ignore stays ignored, and the command inherits that: it is what
 /// `nohup` is for.
-fn watched() -> Vec<i32> {
+pub fn watched() -> Vec<i32> {
     let ignored = std::fs::read_to_string("/proc/self/status").map_or(0, |status| ignored_signals(&status));
     [SIGINT, SIGQUIT, SIGTERM, SIGHUP].into_iter().filter(|signal| ignored >> (signal - 1) & 1 == 0).collect()
 }

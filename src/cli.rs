@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::commands::{check, completions, explain, hook, install, man, rules, status, uninstall, verify};
+use crate::commands::{check, completions, explain, hook, install, man, prove, rules, status, uninstall, verify};
 use crate::paint::When;
 
 /// Keeps the debris of Docker build preparation out of git history.
@@ -31,6 +31,8 @@ pub enum Verb {
     Check(check::Args),
     /// Prove that a build left the work tree as it was
     Verify(verify::Args),
+    /// Prove that the pre-commit hook blocks a rewritten manifest, and leave nothing behind
+    Prove(prove::Args),
     /// Put the hooks into this repository
     Install(install::Args),
     /// Take the hooks out again, byte for byte

@@ -23,6 +23,7 @@ pub mod hook;
 pub mod install;
 mod judge;
 pub mod man;
+pub mod prove;
 pub mod rules;
 pub mod status;
 pub mod uninstall;

@@ -4,6 +4,7 @@ pub mod dockerfile;
 pub mod document;
 pub mod json;
 pub mod npmrc;
+pub mod package;
 pub mod shell;
 pub mod spec;
 pub mod yaml;

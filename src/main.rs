@@ -116,6 +116,7 @@ fn run(verb: &Verb, context: &Context) -> Result<Outcome, Error> {
     match verb {
         Verb::Check(args) => commands::check::run(args, context),
         Verb::Verify(args) => commands::verify::run(args, context),
+        Verb::Prove(args) => commands::prove::run(args, context),
         Verb::Install(args) => commands::install::run(args, context),
         Verb::Uninstall(args) => commands::uninstall::run(args, context),
         Verb::Status(args) => commands::status::run(args, context),

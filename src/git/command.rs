@@ -1,7 +1,7 @@
 //! The `git` program, as the layer that knows everything.
 
 use std::cell::RefCell;
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -18,8 +18,8 @@ pub struct Git {
     directory: PathBuf,
     /// Whether the environment speaks of another repository than the one in this directory.
     stranger: bool,
-    /// Whether commits have the parents that they name, and not those that this repository lends them.
-    without_grafts: bool,
+    /// Variables that are set besides.
+    variables: Vec<(String, OsString)>,
 }
 
 /// The variables that speak of one repository, as `git rev-parse --local-env-vars` lists them. Git sets some of them for
@@ -60,7 +60,7 @@ pub struct Output {
 impl Git {
     /// Git as run in `directory`.
     pub fn new(directory: impl Into<PathBuf>) -> Self {
-        Self { directory: directory.into(), stranger: false, without_grafts: false }
+        Self { directory: directory.into(), stranger: false, variables: Vec::new() }
     }
 
     /// Git in another repository than the one that the environment speaks of: a submodule, or one nested in this.
@@ -68,9 +68,9 @@ impl Git {
         Self { stranger: true, ..Self::new(directory) }
     }
 
-    /// Git that takes no notice of `info/grafts`: a commit that is pushed takes along the parents that it names.
-    pub(super) fn without_grafts(&self) -> Self {
-        Self { without_grafts: true, ..self.clone() }
+    /// The same git, with these variables set besides.
+    pub(super) fn with(&self, variables: Vec<(String, OsString)>) -> Self {
+        Self { variables, ..self.clone() }
     }
 
     /// The directory that git runs in.
@@ -91,6 +91,13 @@ impl Git {
         if output.code == Some(0) { Ok(output.stdout) } else { Err(failed(doing, &output)) }
     }
 
+    /// Git as the person would run it: with nothing of ours but the variables that were asked for.
+    pub(super) fn plain(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new("git");
+        command.args(arguments).current_dir(&self.directory).envs(self.variables.iter().cloned());
+        command
+    }
+
     /// The output of a query that answers "there is none" with exit code 1, as `git config --get` does. Failures of git
     /// end with 128 or 129.
     pub fn query(&self, doing: &str, arguments: &[&str]) -> Result<Option<Vec<u8>>, Error> {
@@ -102,9 +109,8 @@ impl Git {
         }
     }
 
-    /// The output of a command that must succeed and reads all of its input before it answers.
+    /// The output of a command that must succeed, and reads its standard input to the end.
     pub(super) fn fed(&self, doing: &str, arguments: &[&str], input: &[u8]) -> Result<Vec<u8>, Error> {
-        let io = |error: std::io::Error| Error::new(doing, format!("git {}: {error}", arguments[0]));
         let mut child = self
             .command(arguments)
             .stdin(Stdio::piped())
@@ -112,17 +118,20 @@ impl Git {
             .stderr(Stdio::piped())
             .spawn()
             .map_err(|error| not_started(doing, &error))?;
-        let mut pipe = child.stdin.take();
-        // Beside the reading: no order of reading and writing of git's can block us.
-        let output = std::thread::scope(|scope| {
-            scope.spawn(move || {
-                // Where git ends before it has read everything, it says why; that is what is told.
-                let _ = pipe.as_mut().map(|pipe| pipe.write_all(input));
-            });
-            child.wait_with_output().map_err(io)
-        })?;
+        let pipe = child.stdin.take();
+        // Beside the reading: whatever git does first, nobody waits for the other.
+        let (fed, output) = std::thread::scope(|scope| {
+            let feeder = scope.spawn(move || pipe.map_or(Ok(()), |mut pipe| pipe.write_all(input)));
+            let output = child.wait_with_output();
+            (feeder.join(), output)
+        });
+        let output = output.map_err(|error| Error::new(doing, error))?;
         let output = Output { code: output.status.code(), stdout: output.stdout, stderr: output.stderr };
-        if output.code == Some(0) { Ok(output.stdout) } else { Err(failed(doing, &output)) }
+        match fed {
+            Ok(Ok(())) if output.code == Some(0) => Ok(output.stdout),
+            // A git that ends before it has read everything says why itself.
+            _ => Err(failed(doing, &output)),
+        }
     }
 
     /// The top of the work tree; `None` in a bare repository.
@@ -221,13 +230,10 @@ impl Git {
             .env("GIT_TERMINAL_PROMPT", "0")
             // What is committed is the object that is named, not the one that stands in for it here.
             .env("GIT_NO_REPLACE_OBJECTS", "1")
-            .env("LC_ALL", "C");
+            .env("LC_ALL", "C")
+            .envs(self.variables.iter().cloned());
         for name in PATHSPEC_VARIABLES {
             command.env_remove(name);
-        }
-        if self.without_grafts {
-            // A file that cannot be. One that is there, if only an empty one, earns a word of advice.
-            command.env("GIT_GRAFT_FILE", "/dev/null/none");
         }
         if self.stranger {
             for name in LOCAL_VARIABLES {
@@ -238,7 +244,7 @@ impl Git {
     }
 }
 
-fn not_started(doing: &str, error: &std::io::Error) -> Error {
+pub(super) fn not_started(doing: &str, error: &std::io::Error) -> Error {
     Error::new(doing, format!("git could not be started: {error}")).help("install git, or add it to PATH")
 }
 
@@ -294,7 +300,7 @@ fn parse_change(change: &[u8], path: &[u8]) -> Option<Parsed> {
 
 /// Parses `100644 <id> <stage>\t<path>`, the format of `git ls-files --stage`; other stages than 0 are no entry.
 #[allow(clippy::option_option, reason = "not understood, and not an entry, are different answers")]
-fn parse_staged_record(record: &[u8]) -> Option<Option<Entry>> {
+pub(super) fn parse_staged_record(record: &[u8]) -> Option<Option<Entry>> {
     let tab = record.iter().position(|&byte| byte == b'\t')?;
     let (about, path) = (&record[..tab], &record[tab + 1..]);
     let mut fields = about.split(|&byte| byte == b' ');

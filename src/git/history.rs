@@ -230,7 +230,9 @@ impl<'a> History<'a> {
     fn rev_list(&self, doing: &str, which: &[&str], input: &[u8]) -> Result<Vec<u8>, Error> {
         // Commits just outside are listed too, for their trees: what a commit is compared with.
         let how = ["rev-list", "--topo-order", "--reverse", "--boundary", "--format=tformat:%m %H %T %P"];
-        let git = self.git.without_grafts();
+        // What is pushed takes along the parents that it names, not those that `info/grafts` lends it here. The file cannot
+        // be: one that is there, if only an empty one, earns a word of advice.
+        let git = self.git.with(vec![("GIT_GRAFT_FILE".into(), "/dev/null/none".into())]);
         git.fed(doing, &[&how[..], which, &["--"]].concat(), input).map_err(|error| {
             error.or_help("if history is missing here, fetch it: `git fetch --refetch`; else see `git fsck`")
         })

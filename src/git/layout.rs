@@ -143,7 +143,7 @@ fn parse_hooks_path(answer: &[u8]) -> Option<HooksPath> {
 }
 
 /// A path from an answer of one line. Only git's own line end is taken off: a path may end in another.
-fn one_line(mut answer: Vec<u8>) -> PathBuf {
+pub(super) fn one_line(mut answer: Vec<u8>) -> PathBuf {
     if answer.last() == Some(&b'\n') {
         answer.pop();
     }

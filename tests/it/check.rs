@@ -468,7 +468,7 @@ fn what_cannot_be_read_is_never_a_pass() {
     let ran = missing_blob.bakstop(&["check"]);
     assert_eq!(ran.code, Some(2), "{ran:?}");
     assert!(
-        ran.err.starts_with("error: could not read web/package.json: its content is not in the object store"),
+        ran.err.starts_with("error: could not read web/package.json: it is not in the object store"),
         "{}",
         ran.err
     );

@@ -8,6 +8,7 @@ mod commits;
 mod formats;
 mod history;
 mod hooks;
+mod prove;
 mod push;
 mod real;
 mod server;

@@ -1,0 +1,359 @@
+//! `bakstop prove`: prove that a commit of a rewritten manifest is blocked here, by this guard.
+//!
+//! The proof is an attempt: the hook is run as `git commit` runs it, over an index of its own in which a manifest is
+//! rewritten. It counts only if the hook ends with a failure and its output names the rule and that manifest's
+//! dependency; a hook that fails for another reason proves nothing. If it is no proof, what is known of the hooks says why.
+
+use std::path::Path;
+use std::time::Instant;
+
+use serde_json::json;
+
+use crate::commands::{Context, Outcome};
+use crate::debris::DOCKER_DEPS;
+use crate::engine::LIMIT;
+use crate::error::Error;
+use crate::escape::Escaped;
+use crate::finding::Verdict;
+use crate::formats::package;
+use crate::git::Git;
+use crate::git::layout::Layout;
+use crate::git::rehearsal::{Performance, Rehearsal};
+use crate::hooks::health::{self, Health, Interference, State};
+use crate::hooks::setup::{Choice, Foreign, Setup};
+use crate::hooks::{Hook, SKIP, binary, shown};
+use crate::path::{RepoPath, shell_quote};
+use crate::report::HumanOrJson;
+use crate::report::json::{document, path};
+
+/// The arguments.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// How the report is written
+    #[arg(long, value_enum, value_name = "FORMAT", default_value_t)]
+    format: HumanOrJson,
+
+    /// Show what the hook said, on standard error
+    #[arg(short, long)]
+    verbose: bool,
+}
+
+/// The hook that is tried.
+const HOOK: Hook = Hook::PreCommit;
+/// The rule that must block.
+const RULE: &str = "rewritten-manifest";
+/// Set for the hook, to a word that no other attempt has.
+const PROVE: &str = "BAKSTOP_PROVE";
+/// How many lines of what the hook said are shown.
+const LINES: usize = 12;
+
+/// Tries, and explains.
+pub fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
+    let start = Instant::now();
+    let git = Git::new(&context.directory);
+    let layout = Layout::of(&git)?;
+    if layout.bare {
+        return Err(Error::new("prove that a commit is blocked", "this repository is bare: nothing is committed here")
+            .help("run this in a clone that has a work tree"));
+    }
+    let rehearsal = Rehearsal::prepare(&git, &context.env)?;
+    let nonce = rehearsal.nonce();
+    let manifest = rewrite(&rehearsal, &nonce)?;
+    let listen = [format!("[{RULE}]"), dependency(&nonce)];
+    let listen = [&*listen[0], &listen[1]];
+    let done = rehearsal.perform(HOOK.name(), &layout.hooks.join(HOOK.name()), (PROVE, &nonce), &listen)?;
+
+    let proven = done.code != Some(0) && done.heard;
+    let attempt = Attempt { context, git: &git, layout: &layout, manifest: &manifest, done: &done };
+    let obstacle = (!proven).then(|| attempt.obstacle());
+    let seconds = start.elapsed().as_secs_f64();
+
+    let verdict = if proven { Verdict::Clean } else { Verdict::Found };
+    let out = match args.format {
+        HumanOrJson::Human => human(obstacle.as_ref(), &done, &manifest, seconds, context),
+        HumanOrJson::Json => machine(obstacle.as_ref(), &done, &manifest, seconds),
+    };
+    let outcome = Outcome::new(verdict, out);
+    Ok(if args.verbose { lines(&done).fold(outcome, Outcome::note) } else { outcome })
+}
+
+/// Rewrites the topmost manifest as the preparation does, in the rehearsal; or a new one where there is none.
+fn rewrite(rehearsal: &Rehearsal, nonce: &str) -> Result<RepoPath, Error> {
+    const MANIFEST: &str = "package.json";
+    let manifests = rehearsal.files_named(MANIFEST)?;
+    let topmost = manifests.into_iter().min_by_key(|entry| entry.path.components().count());
+    let manifest = topmost.as_ref().map_or(RepoPath::from(MANIFEST), |entry| entry.path.clone());
+    let text = topmost.and_then(|entry| rehearsal.read(&entry, LIMIT)).unwrap_or_default();
+    let up = "../".repeat(manifest.components().count() - 1);
+    let dependency = dependency(nonce);
+    let spec = format!("file:{up}{DOCKER_DEPS}/bakstop-{dependency}-1.0.0.tgz");
+    let text = package::with_dependency(&text, &format!("@bakstop/{dependency}"), &spec);
+    rehearsal.stage(&manifest, text.as_bytes())?;
+    Ok(manifest)
+}
+
+/// What the finding names, and nothing else in this run does.
+fn dependency(nonce: &str) -> String {
+    format!("proof-{nonce}")
+}
+
+/// Why it is no proof.
+struct Obstacle {
+    reason: String,
+    help: Option<String>,
+}
+
+impl Obstacle {
+    fn new(reason: impl Into<String>, help: impl Into<String>) -> Self {
+        Self { reason: reason.into(), help: Some(help.into()) }
+    }
+}
+
+/// An attempt that proves nothing.
+struct Attempt<'a> {
+    context: &'a Context,
+    git: &'a Git,
+    layout: &'a Layout,
+    manifest: &'a RepoPath,
+    done: &'a Performance,
+}
+
+impl Attempt<'_> {
+    fn obstacle(&self) -> Obstacle {
+        let found = if self.done.code == Some(0) { self.passed() } else { self.failed() };
+        // What cannot be looked at is what stands in the way.
+        found.unwrap_or_else(|error| Obstacle {
+            reason: format!("could not {}: {}", error.doing(), error.cause().replace('\n', "; ")),
+            help: error.next_step().map(str::to_owned),
+        })
+    }
+
+    fn look(&self) -> Result<(Setup, Health, Vec<Interference>), Error> {
+        let setup = Setup::find(self.layout, self.git, Choice::Detect, &[HOOK])?;
+        let mut health = health::of(&setup, self.layout, &self.context.env)?;
+        health.retain(|health| health.hook == HOOK);
+        let health = health.pop().ok_or_else(|| Error::new("look at the hooks", "nothing is known of pre-commit"))?;
+        let interference = health::interference(&setup, &self.context.env)?;
+        Ok((setup, health, interference))
+    }
+
+    /// The commit would have gone through.
+    fn passed(&self) -> Result<Obstacle, Error> {
+        if self.done.heard {
+            return Ok(Obstacle::new(
+                format!("the guard reports the rewritten {}, and pre-commit passes all the same", self.manifest),
+                "let the hook fail where the guard fails: `bakstop hook pre-commit || exit`",
+            ));
+        }
+        let (setup, health, interference) = self.look()?;
+        if let Setup::Foreign(foreign) = &setup {
+            return Ok(self.foreign(foreign, &health, "let it through"));
+        }
+        if let State::NotInForce(reason) = &health.state {
+            return Ok(not_in_force(reason, &health));
+        }
+        if let Some(obstacle) = interference.iter().rev().find_map(switched_off) {
+            return Ok(obstacle);
+        }
+        let manifest = self.manifest;
+        Ok(match (&health.state, &health.binary) {
+            (State::Doubtful(reason), _) => Obstacle::new(
+                format!("{reason}, and it let a rewritten {manifest} through"),
+                "see what `bakstop install` says of it",
+            ),
+            (_, Some(program)) if !self.is_this(program) => {
+                let program = told(program, self.layout);
+                Obstacle::new(
+                    format!("pre-commit runs {program}, which let a rewritten {manifest} through"),
+                    self.renew(&setup, &health),
+                )
+            }
+            _ => Obstacle::new(format!("pre-commit let a rewritten {manifest} through"), SEE),
+        })
+    }
+
+    /// The commit would have been blocked, but not by this rule.
+    fn failed(&self) -> Result<Obstacle, Error> {
+        let (setup, health, interference) = self.look()?;
+        let manifest = self.manifest;
+        let failed = match self.done.code {
+            Some(code) => format!("failed with exit code {code}"),
+            None => "was ended by a signal".to_owned(),
+        };
+        if let Some(why) = interference.iter().find_map(|one| match one {
+            Interference::Blocks(why) => Some(why),
+            _ => None,
+        }) {
+            return Ok(Obstacle::new(format!("every commit is blocked: {why}"), format!("unset {SKIP}")));
+        }
+        if let Setup::Foreign(foreign) = &setup {
+            return Ok(self.foreign(foreign, &health, &failed));
+        }
+        if let State::NotInForce(reason) = &health.state {
+            if health.binary.is_none() && !health.install_helps {
+                return Ok(Obstacle::new(
+                    "the guard finds no bakstop, and blocks everything",
+                    self.renew(&setup, &health),
+                ));
+            }
+            let mut obstacle = not_in_force(reason, &health);
+            obstacle.reason += &format!("; pre-commit {failed} for another reason");
+            return Ok(obstacle);
+        }
+        let said = String::from_utf8_lossy(&self.done.said);
+        if let Some(program) = &health.binary
+            && !self.is_this(program)
+            && binary::version(program).as_deref() != Some(env!("CARGO_PKG_VERSION"))
+        {
+            return Ok(Obstacle::new(
+                format!("pre-commit runs {}; it {failed}, but not for {RULE}", told(program, self.layout)),
+                self.renew(&setup, &health),
+            ));
+        }
+        if let Some((_, error)) = said.rsplit_once("error: could not ") {
+            let mut lines = error.lines();
+            let cause = Escaped(lines.next().unwrap_or_default().as_bytes()).to_string();
+            let help = lines.find_map(|line| line.strip_prefix("help: "));
+            let help = help.map_or(SEE.to_owned(), |help| Escaped(help.as_bytes()).to_string());
+            return Ok(Obstacle::new(format!("the guard itself failed: could not {cause}"), help));
+        }
+        Ok(Obstacle::new(
+            format!("pre-commit {failed}, but not because of the rewritten {manifest}"),
+            "mend what makes it fail; `bakstop prove -v` shows all that it said",
+        ))
+    }
+
+    /// Others run the hooks.
+    fn foreign(&self, foreign: &Foreign, health: &Health, ended: &str) -> Obstacle {
+        let (cause, manifest) = (&foreign.cause, self.manifest);
+        match &health.state {
+            State::NotInForce(_) if cause.starts_with("hooks are switched off") => {
+                Obstacle::new(cause, &foreign.by_hand)
+            }
+            State::NotInForce(reason) => Obstacle::new(format!("{cause}, and {reason}"), &foreign.by_hand),
+            State::Doubtful(_) | State::InForce => {
+                let reason =
+                    format!("{cause}; bakstop is named there, but the hook did not block a rewritten {manifest}");
+                // The lines are there; what may be missing is the last step.
+                let then = foreign.by_hand.rsplit_once("and then run: ").map_or(SEE, |(_, command)| command);
+                Obstacle::new(format!("{reason} (it {ended})"), then)
+            }
+        }
+    }
+
+    fn is_this(&self, program: &Path) -> bool {
+        self.this().is_some_and(|this| binary::is_same_file(program, Path::new(&this)))
+    }
+
+    fn this(&self) -> Option<std::path::PathBuf> {
+        binary::this(&self.context.directory, &self.context.env)
+    }
+
+    /// The command after which the hooks run this program.
+    fn renew(&self, setup: &Setup, health: &Health) -> String {
+        if matches!(setup, Setup::Native { tracked: false, .. }) {
+            return INSTALL.to_owned();
+        }
+        let Some(this) = self.this() else { return "put this version into ~/.local/bin".to_owned() };
+        let this = shell_quote(this.as_os_str().as_encoded_bytes()).into_owned();
+        match &health.binary {
+            Some(program) => format!("install {this} {}", shell_quote(program.as_os_str().as_encoded_bytes())),
+            None => format!("mkdir -p ~/.local/bin && install {this} ~/.local/bin/bakstop"),
+        }
+    }
+}
+
+const INSTALL: &str = "bakstop install";
+const SEE: &str = "`bakstop prove -v` shows what it said";
+
+/// A hook that does not run the guard. Where installing is no cure, the reason ends with one.
+fn not_in_force(reason: &str, health: &Health) -> Obstacle {
+    if health.install_helps {
+        return Obstacle::new(reason, INSTALL);
+    }
+    let cut = [": ", "; "].iter().filter_map(|separator| reason.rfind(separator)).max();
+    match cut {
+        Some(at) => Obstacle::new(&reason[..at], &reason[at + 2..]),
+        None => Obstacle::new(reason, SEE),
+    }
+}
+
+/// What switches the guard off, or its rule.
+fn switched_off(interference: &Interference) -> Option<Obstacle> {
+    let what = match interference {
+        Interference::Weakens(what) if what.contains(RULE) => return Some(skipped(what)),
+        Interference::Disarms(what) => what,
+        Interference::Weakens(_) | Interference::Blocks(_) => return None,
+    };
+    if what.starts_with(SKIP) {
+        return Some(skipped(what));
+    }
+    // `NAME=0 is set …`, or a file that sets it.
+    let help = match what.split_once("=0 is set") {
+        Some((name, _)) => format!("unset {name}"),
+        None => "take that line out of the file".to_owned(),
+    };
+    Some(Obstacle::new(what, help))
+}
+
+fn skipped(what: &str) -> Obstacle {
+    Obstacle::new(format!("not checked: {what}"), format!("unset {SKIP}"))
+}
+
+/// A program, and its version.
+fn told(program: &Path, layout: &Layout) -> String {
+    let version =
+        binary::version(program).map_or("no version of bakstop".to_owned(), |version| format!("version {version}"));
+    format!("{} ({version})", shown(program, &layout.top))
+}
+
+/// The lines that are left of what the hook said, safe to print.
+fn lines(done: &Performance) -> impl Iterator<Item = String> {
+    let said = done.said.strip_suffix(b"\n").unwrap_or(&done.said);
+    let lines = said.split(|&byte| byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
+    lines.filter(|_| !said.is_empty()).map(|line| Escaped(line).to_string())
+}
+
+fn human(
+    obstacle: Option<&Obstacle>,
+    done: &Performance,
+    manifest: &RepoPath,
+    seconds: f64,
+    context: &Context,
+) -> String {
+    let (paint, hook) = (context.paint, HOOK.name());
+    let Some(Obstacle { reason, help }) = obstacle else {
+        let proven = paint.good("proven:");
+        return format!(
+            "{} {proven} {hook} blocked a rewritten {manifest} ({seconds:.2} s)\n",
+            paint.strong("bakstop:")
+        );
+    };
+    let mut text = format!("{} {} {reason}\n", paint.strong("bakstop:"), paint.bad("not proven:"));
+    if let Some(help) = help {
+        text += &format!("{} {help}\n", paint.strong("help:"));
+    }
+    let said: Vec<String> = lines(done).collect();
+    if !said.is_empty() {
+        text += &format!("\n{hook} said:\n");
+        text +=
+            &said[said.len().saturating_sub(LINES)..].iter().map(|line| format!("  | {line}\n")).collect::<String>();
+    }
+    text
+}
+
+/// `bakstop.prove/1`: a field may be added within a version; none is renamed, removed or given another meaning.
+fn machine(obstacle: Option<&Obstacle>, done: &Performance, manifest: &RepoPath, seconds: f64) -> String {
+    let (manifest, manifest_hex) = path(manifest);
+    document(&json!({
+        "schema": "bakstop.prove/1",
+        "proven": obstacle.is_none(),
+        "hook": HOOK.name(),
+        "manifest": manifest,
+        "manifest_hex": manifest_hex,
+        "reason": obstacle.map(|obstacle| &obstacle.reason),
+        "help": obstacle.and_then(|obstacle| obstacle.help.as_ref()),
+        "output": lines(done).collect::<Vec<_>>(),
+        "seconds": (seconds * 1000.0).round() / 1000.0,
+    }))
+}

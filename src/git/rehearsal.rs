@@ -1,0 +1,330 @@
+//! The rehearsal of a commit: an index and an object store that are thrown away, and a hook that is run over them as
+//! `git commit` runs it. The repository itself is only read.
+
+use std::ffi::{OsStr, OsString};
+use std::io::{PipeReader, Read};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::process::{Child, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+
+use crate::change::{Content, Entry};
+use crate::child;
+use crate::env::Environment;
+use crate::error::Error;
+use crate::git::command::{Git, not_started, parse_staged_record, records, text, unreadable};
+use crate::git::layout::{one_line, settle};
+use crate::path::RepoPath;
+
+/// A commit that never happens.
+#[derive(Debug)]
+pub struct Rehearsal {
+    /// Git, with the index and the object store of the rehearsal.
+    git: Git,
+    /// Holds both, and goes away with this.
+    directory: TempDir,
+    /// Set when the person wants to stop.
+    stop: Arc<AtomicBool>,
+}
+
+/// How a hook ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Performance {
+    /// Its exit code; `None` if git itself was ended by a signal.
+    pub code: Option<i32>,
+    /// The last of what it wrote to standard output and standard error, in the order in which it came.
+    pub said: Vec<u8>,
+    /// Whether everything that was listened for was said, early or late.
+    pub heard: bool,
+}
+
+/// How much of what a hook says is kept, in bytes.
+const KEPT: usize = 64 * 1024;
+/// How often to look whether the hook has ended or the person wants to stop.
+const BEAT: Duration = Duration::from_millis(50);
+/// Settings that would make git write beside the index, or start something that watches the work tree; they are off for
+/// everything that takes part.
+const SETTINGS: [&str; 4] = ["core.splitIndex", "core.fsmonitor", "core.untrackedCache", "index.sparse"];
+/// The first version that has `git hook run`.
+const RUNS_HOOKS: (u32, u32) = (2, 36);
+
+/// How the temporary directory is called, before the word that is its own.
+const PREFIX: &str = "bakstop-";
+
+const DOING: &str = "rehearse a commit";
+
+impl Rehearsal {
+    /// Makes ready what HEAD holds. What is staged, conflicted or changed here does not matter.
+    pub fn prepare(git: &Git, env: &Environment) -> Result<Self, Error> {
+        // Before there is anything to put away.
+        let stop = stop_signals().map_err(|error| Error::new(DOING, error))?;
+        let directory = tempfile::Builder::new().prefix(PREFIX).rand_bytes(12).tempdir().map_err(|error| {
+            Error::new("make a temporary directory", error).help("make room in it, or set TMPDIR to one that works")
+        })?;
+        let objects = directory.path().join("objects");
+        std::fs::create_dir(&objects).map_err(|error| Error::new(DOING, error))?;
+        let real = git.directory().join(one_line(git.output(DOING, &["rev-parse", "--git-path", "objects"])?));
+        let mut alternates = quote(settle(&real).as_os_str());
+        if let Some(inherited) = env.get("GIT_ALTERNATE_OBJECT_DIRECTORIES") {
+            alternates.push(":");
+            alternates.push(inherited);
+        }
+        let mut variables = settings_off(env);
+        variables.extend([
+            ("GIT_INDEX_FILE".to_owned(), directory.path().join("index").into()),
+            ("GIT_OBJECT_DIRECTORY".to_owned(), objects.into()),
+            ("GIT_ALTERNATE_OBJECT_DIRECTORIES".to_owned(), alternates),
+        ]);
+        let git = git.with(variables);
+        let start = if is_born(&git)? { "HEAD" } else { "--empty" };
+        git.output(DOING, &["read-tree", start])
+            .map_err(|error| error.or_help("see what `git fsck` says; in a partial clone, check HEAD out first"))?;
+        Ok(Self { git, directory, stop })
+    }
+
+    /// A word that no other rehearsal has.
+    pub fn nonce(&self) -> String {
+        let name = self.directory.path().file_name().unwrap_or_default().to_string_lossy();
+        name.trim_start_matches(PREFIX).to_owned()
+    }
+
+    /// The regular files of this name, at any depth.
+    pub fn files_named(&self, name: &str) -> Result<Vec<Entry>, Error> {
+        let anywhere = format!(":(top,glob)**/{name}");
+        let listing = self.git.output(DOING, &["ls-files", "--stage", "-z", "--full-name", "--", &anywhere])?;
+        let entries: Result<Vec<_>, Error> = records(&listing)
+            .map(|record| parse_staged_record(record).ok_or_else(|| unreadable(DOING, record)))
+            .collect();
+        Ok(entries?.into_iter().flatten().filter(Entry::is_regular).collect())
+    }
+
+    /// The content of a file; `None` if it is larger than `limit`, or not in this clone.
+    pub fn read(&self, entry: &Entry, limit: u64) -> Option<Vec<u8>> {
+        match self.git.cat_file().and_then(|blobs| blobs.read(entry, limit)) {
+            Ok(Content::Bytes(text)) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// Stages a regular file, new or in the place of what was there.
+    pub fn stage(&self, path: &RepoPath, content: &[u8]) -> Result<(), Error> {
+        let id = text(&self.git.fed(DOING, &["hash-object", "-w", "--stdin"], content)?);
+        let record = [format!("100644 {id}\t").as_bytes(), path.as_bytes(), b"\0"].concat();
+        self.git.fed(DOING, &["update-index", "-z", "--index-info"], &record).map(drop)
+    }
+
+    /// Runs a hook, in the environment that it has under `git commit`, and with `variable` besides. `file` is where its
+    /// file would be. `listen` is what to listen for.
+    pub fn perform(
+        &self,
+        hook: &str,
+        file: &Path,
+        variable: (&'static str, &str),
+        listen: &[&str],
+    ) -> Result<Performance, Error> {
+        let doing = format!("run the {hook} hook");
+        let mut command = if self.runs_hooks()? {
+            self.git.plain(&["hook", "run", "--ignore-missing", hook])
+        } else if is_run(file) {
+            // An alias is started as a hook is: at the top of the work tree, with the same variables.
+            let mut command =
+                self.git.plain(&["-c", "alias.bakstop-rehearsal=!f() { exec \"$1\"; }; f", "bakstop-rehearsal"]);
+            command.arg(file);
+            command
+        } else {
+            return Ok(Performance { code: Some(0), said: Vec::new(), heard: false });
+        };
+        let failed = |error| Error::new(&*doing, error);
+        let (reader, writer) = std::io::pipe().map_err(failed)?;
+        let child = command
+            .env("GIT_EDITOR", ":")
+            .env(variable.0, variable.1)
+            .stdin(Stdio::null())
+            .stdout(writer.try_clone().map_err(failed)?)
+            .stderr(writer)
+            .spawn()
+            .map_err(|error| not_started(&doing, &error))?;
+        // Our ends of the pipe: while they are open, nobody else's end of it is the last.
+        drop(command);
+        watch(child, reader, &self.stop, listen).map_err(failed)
+    }
+
+    /// Whether this git has `git hook run`.
+    fn runs_hooks(&self) -> Result<bool, Error> {
+        let answer = text(&self.git.output("find the version of git", &["version"])?);
+        Ok(version(&answer).is_none_or(|version| version >= RUNS_HOOKS))
+    }
+}
+
+/// The variables that switch [`SETTINGS`] off, after those that are there (git-config(1), `GIT_CONFIG_COUNT`).
+fn settings_off(env: &Environment) -> Vec<(String, OsString)> {
+    let before: usize = env.text("GIT_CONFIG_COUNT").and_then(|count| count.parse().ok()).unwrap_or(0);
+    let mut variables = vec![("GIT_CONFIG_COUNT".to_owned(), (before + SETTINGS.len()).to_string().into())];
+    for (number, setting) in (before..).zip(SETTINGS) {
+        variables.push((format!("GIT_CONFIG_KEY_{number}"), setting.into()));
+        variables.push((format!("GIT_CONFIG_VALUE_{number}"), "false".into()));
+    }
+    variables
+}
+
+/// Whether there is a commit. A HEAD that cannot be read is an error.
+fn is_born(git: &Git) -> Result<bool, Error> {
+    let doing = "read HEAD";
+    if git.query(doing, &["rev-parse", "--quiet", "--verify", "HEAD"])?.is_some() {
+        return Ok(true);
+    }
+    // A branch without a commit has a name; a broken one is an error here.
+    git.output(doing, &["symbolic-ref", "HEAD"]).map(|_| false).map_err(|error| error.or_help("see `git fsck`"))
+}
+
+/// Whether git would run this file as a hook.
+fn is_run(file: &Path) -> bool {
+    rustix::fs::access(file, rustix::fs::Access::EXEC_OK).is_ok()
+}
+
+/// A path of `GIT_ALTERNATE_OBJECT_DIRECTORIES`, quoted as git quotes it where it must be (git(1)).
+fn quote(path: &OsStr) -> OsString {
+    let bytes = path.as_bytes();
+    if !bytes.contains(&b':') && !bytes.starts_with(b"\"") {
+        return path.to_owned();
+    }
+    let mut quoted = vec![b'"'];
+    for &byte in bytes {
+        if matches!(byte, b'"' | b'\\') {
+            quoted.push(b'\\');
+        }
+        quoted.push(byte);
+    }
+    quoted.push(b'"');
+    OsStr::from_bytes(&quoted).to_owned()
+}
+
+/// The major and minor version in `git version 2.39.5 (…)`.
+fn version(answer: &str) -> Option<(u32, u32)> {
+    let mut numbers = answer.strip_prefix("git version ")?.split(['.', ' ', '-']);
+    Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
+}
+
+/// Becomes true when the person wants to stop, which then does not end us: there is something to put away.
+fn stop_signals() -> std::io::Result<Arc<AtomicBool>> {
+    let stop = Arc::new(AtomicBool::new(false));
+    for signal in child::watched() {
+        signal_hook::flag::register(signal, Arc::clone(&stop))?;
+    }
+    Ok(stop)
+}
+
+/// Waits for the end of a hook, and takes in what it says. Something that it leaves running may hold the pipe open; that
+/// is not waited for.
+fn watch(mut child: Child, reader: PipeReader, stop: &AtomicBool, listen: &[&str]) -> std::io::Result<Performance> {
+    let (mut said, mut heard) = (Vec::new(), vec![false; listen.len()]);
+    let pieces = pieces(reader);
+    let mut ended = None;
+    loop {
+        match pieces.recv_timeout(BEAT) {
+            Ok(piece) => {
+                said.extend_from_slice(&piece);
+                if said.len() > 2 * KEPT {
+                    hear(&said, listen, &mut heard);
+                    said.drain(..said.len() - KEPT);
+                }
+            }
+            Err(RecvTimeoutError::Timeout) if ended.is_some() => break,
+            Err(RecvTimeoutError::Timeout) => ended = child.try_wait()?,
+            Err(RecvTimeoutError::Disconnected) => break,
+        }
+        if stop.load(Ordering::Relaxed) && ended.is_none() {
+            // Until it is waited for, its id is nobody else's.
+            let _ = kill_process(Pid::from_child(&child), Signal::TERM);
+            break;
+        }
+    }
+    let ended = child.wait()?;
+    if stop.load(Ordering::Relaxed) {
+        return Err(std::io::Error::other("it was interrupted"));
+    }
+    hear(&said, listen, &mut heard);
+    said.drain(..said.len().saturating_sub(KEPT));
+    Ok(Performance { code: ended.code(), said, heard: heard.iter().all(|&heard| heard) })
+}
+
+/// What comes out of a pipe, as it comes.
+fn pieces(mut reader: PipeReader) -> Receiver<Vec<u8>> {
+    let (sender, receiver) = channel();
+    std::thread::spawn(move || {
+        let mut buffer = vec![0; 16 * 1024];
+        while let Ok(length @ 1..) = reader.read(&mut buffer) {
+            if sender.send(buffer[..length].to_vec()).is_err() {
+                break;
+            }
+        }
+    });
+    receiver
+}
+
+fn hear(said: &[u8], listen: &[&str], heard: &mut [bool]) {
+    for (heard, word) in heard.iter_mut().zip(listen) {
+        *heard = *heard || said.windows(word.len()).any(|window| window == word.as_bytes());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_of_git_are_compared_by_number() {
+        for (answer, expected) in [
+            ("git version 2.34.1", Some((2, 34))),
+            ("git version 2.39.5 (Apple Git-154)", Some((2, 39))),
+            ("git version 2.100.0.rc1", Some((2, 100))),
+            ("git version 3.0-rc1", Some((3, 0))),
+            ("hub version 2", None),
+        ] {
+            assert_eq!(version(answer), expected, "{answer}");
+        }
+        assert!((2, 100) >= RUNS_HOOKS && (2, 34) < RUNS_HOOKS);
+    }
+
+    #[test]
+    fn paths_that_git_would_split_are_quoted() {
+        for (path, quoted) in [("/a b/c", "/a b/c"), ("/a:b", r#""/a:b""#), (r#"/a:"\"#, r#""/a:\"\\""#)] {
+            assert_eq!(quote(OsStr::new(path)), OsStr::new(quoted));
+        }
+    }
+
+    #[test]
+    fn settings_are_added_to_those_that_are_there() {
+        let env: Environment = [("GIT_CONFIG_COUNT", "3")].into_iter().collect();
+        let variables = settings_off(&env);
+        assert_eq!(variables[0], ("GIT_CONFIG_COUNT".into(), "7".into()));
+        assert_eq!(variables[1], ("GIT_CONFIG_KEY_3".into(), "core.splitIndex".into()));
+        assert_eq!(variables[8], ("GIT_CONFIG_VALUE_6".into(), "false".into()));
+    }
+
+    #[test]
+    fn what_was_said_long_ago_was_heard() {
+        let (reader, mut writer) = std::io::pipe().unwrap();
+        let child = std::process::Command::new("true").spawn().unwrap();
+        let text = format!("early{}late", "x".repeat(5 * KEPT));
+        let writing = std::thread::spawn(move || std::io::Write::write_all(&mut writer, text.as_bytes()).unwrap());
+        let done = watch(child, reader, &AtomicBool::new(false), &["early", "late"]).unwrap();
+        writing.join().unwrap();
+        assert_eq!((done.code, done.said.len(), done.heard), (Some(0), KEPT, true));
+    }
+
+    #[test]
+    fn a_hook_that_leaves_something_running_is_not_waited_for() {
+        let (reader, writer) = std::io::pipe().unwrap();
+        let child = std::process::Command::new("true").spawn().unwrap();
+        let done = watch(child, reader, &AtomicBool::new(false), &["x"]).unwrap();
+        drop(writer);
+        assert!(!done.heard);
+    }
+}
