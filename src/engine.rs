@@ -45,16 +45,21 @@ pub fn judge(rules: &[&Rule], change: &dyn Change) -> Result<Vec<Finding>, Error
 }
 
 /// Temporary.
-#[derive(Default)]
 pub struct Engine {
     found: Vec<Finding>,
+    rules: Vec<&'static Rule>,
 }
 
 impl Engine {
+    pub fn without(rules: &[&'static Rule]) -> Self {
+        let rules =
+            crate::rules::RULES.into_iter().filter(|rule| !rules.iter().any(|other| other.id == rule.id)).collect();
+        Self { found: Vec::new(), rules }
+    }
     pub fn entries(&mut self, change: &dyn Change) -> Result<(), Error> {
         let mut found = Vec::new();
         for entry in change.fresh() {
-            found.append(&mut judge_entry(&crate::rules::RULES, entry, change)?);
+            found.append(&mut judge_entry(&self.rules, entry, change)?);
         }
         if !found.is_empty() {
             let commit = change.commit();
@@ -66,7 +71,10 @@ impl Engine {
         Ok(())
     }
     pub fn together(&mut self, change: &dyn Change) -> Result<(), Error> {
-        let mut found = judge(&[crate::rules::find("package-manager-mismatch").unwrap()], change)?;
+        let mut found = judge(
+            &self.rules.iter().copied().filter(|rule| matches!(rule.check, Check::Files { .. })).collect::<Vec<_>>(),
+            change,
+        )?;
         if !found.is_empty() {
             let commit = change.commit();
             for finding in &mut found {

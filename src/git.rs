@@ -10,6 +10,7 @@ pub mod history;
 pub mod layout;
 mod native;
 pub mod objects;
+pub mod operation;
 pub mod rehearsal;
 mod staged;
 mod trees;

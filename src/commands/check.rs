@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::commands::judge::{Scope, judge};
+use crate::commands::judge::{Options, Scope, judge};
 use crate::commands::{Context, Outcome};
 use crate::error::Error;
 use crate::report::{Format, Report, human::View};
@@ -84,7 +84,7 @@ impl Args {
 /// Judges what was asked about.
 pub fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
     let scope = args.scope();
-    let judged = judge(&scope, context)?;
+    let judged = judge(&scope, &Options { without: &[] }, context)?;
     let advice = judged.advice.as_deref();
     let view = View { paint: context.paint, below_top: judged.below_top, restore: &judged.restore, advice };
     let report = Report {

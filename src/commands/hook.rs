@@ -1,16 +1,18 @@
 //! `bakstop hook`: what the installed hooks run.
 //!
 //! It is `check` with the manners of a hook: silent when there is nothing to say, obedient to the switches that a person
-//! may set for one commit, and clear about what was blocked and how to go on.
+//! may set for one commit or push, and clear about what was blocked and how to go on. A server obeys no switch.
 
-use crate::commands::{Context, Outcome, mend_staged, restore_command};
-use crate::engine;
+use std::ffi::OsString;
+
+use crate::commands::judge::{Options, Scope, judge};
+use crate::commands::{Context, Outcome};
 use crate::error::Error;
 use crate::finding::Verdict;
-use crate::git::Staged;
+use crate::git::Git;
+use crate::git::operation::Operation;
 use crate::hooks::{Hook, SKIP, SWITCH, skipped};
 use crate::report::human::{self, View};
-use crate::rule::Rule;
 use crate::rules::RULES;
 
 /// The arguments.
@@ -22,54 +24,86 @@ pub struct Args {
 
     /// What git gives the hook
     #[arg(value_name = "ARGUMENT", allow_hyphen_values = true)]
-    arguments: Vec<std::ffi::OsString>,
+    arguments: Vec<OsString>,
 
     /// Tell how the answer was found, on standard error
     #[arg(short, long)]
     verbose: bool,
 }
 
-/// Judges the staged content as a hook.
+/// Judges what a hook is about.
 pub fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
-    let command = args.hook.command();
-    if context.env.get(SWITCH).is_some_and(|value| value == "0") {
+    let hook = args.hook;
+    let server = hook == Hook::PreReceive;
+    if !server && context.env.get(SWITCH).is_some_and(|value| value == "0") {
         return Ok(Outcome::new(Verdict::Clean, "").note(format!("bakstop: not checked, because {SWITCH}=0")));
     }
-    if args.hook.reads_lines() {
-        let read = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
-        read.map_err(|error| {
-            Error::new("read what is pushed", error)
-                .help(format!("run {command} again; it is told {:?}", args.arguments))
-        })?;
-        return Ok(Outcome::new(Verdict::Clean, ""));
-    }
-    let skipped = skipped(&context.env).map_err(|unknown| {
-        Error::new(format!("read {SKIP}"), format!("there is no rule {unknown}"))
-            .help(format!("the rules are: {}", RULES.map(|rule| rule.id).join(", ")))
+    let skipped = if server { Vec::new() } else { skipped(&context.env).map_err(|unknown| no_such_rule(&unknown))? };
+    let options = Options { without: &skipped };
+    let judged = judge(&scope(args), &options, context).map_err(|error| {
+        if server {
+            error
+        } else {
+            error.or_help(format!("to go on without this check: {SWITCH}=0 {}", hook.command()))
+        }
     })?;
-    let skipped: Vec<&str> = skipped.iter().map(|rule| rule.id).collect();
-    let rules: Vec<&Rule> = RULES.into_iter().filter(|rule| !skipped.contains(&rule.id)).collect();
-    let help = |error: Error| error.or_help(format!("to go on without this check: {SWITCH}=0 {command}"));
-    let staged = Staged::read(&context.directory, &context.env).map_err(help)?;
-    let mut findings = engine::judge(&rules, &staged).map_err(help)?;
-    let verdict = Verdict::of(&findings, false);
-
-    mend_staged(&mut findings, &staged);
-    let restore = restore_command(&staged, &findings).map_err(help)?;
-    let view = View { paint: context.paint, below_top: staged.is_below_top(), restore: &restore, advice: None };
-    let mut out = human::check(&findings, view);
+    let verdict = Verdict::of(&judged.findings, false);
+    let advice = judged.advice.as_deref();
+    let view = View { paint: context.paint, below_top: judged.below_top, restore: &judged.restore, advice };
+    let mut out = human::check(&judged.findings, view);
     if verdict == Verdict::Found {
         // The summary is the last line: it also says what happens now.
         out.truncate(out.trim_end().len());
-        let act = args.hook.act();
-        out += &format!("; the {act} is blocked (to go on without this check: {SWITCH}=0 {command})\n");
+        out += &format!("; {}\n", stopped(hook, context)?);
     }
     let mut outcome = Outcome::new(verdict, out);
     if !skipped.is_empty() {
+        let skipped: Vec<&str> = skipped.iter().map(|rule| rule.id).collect();
         outcome = outcome.note(format!("bakstop: not checked, because of {SKIP}: {}", skipped.join(", ")));
     }
     if args.verbose {
-        outcome = outcome.note(format!("bakstop: {}", staged.layer()));
+        outcome = outcome.note(format!("bakstop: {}", judged.how));
     }
     Ok(outcome)
+}
+
+fn scope(args: &Args) -> Scope {
+    match args.hook {
+        Hook::PreCommit | Hook::PreMergeCommit | Hook::PrepareCommitMsg => Scope::Staged,
+        // Some hook managers do not tell the remote; then nothing is taken to be there already.
+        Hook::PrePush => Scope::Push(args.arguments.first().map(|name| name.to_string_lossy().into_owned())),
+        Hook::PreReceive => Scope::Receive,
+    }
+}
+
+/// What happens now, and how to go on.
+fn stopped(hook: Hook, context: &Context) -> Result<String, Error> {
+    let operation = match hook {
+        Hook::PreReceive => return Ok("the push is refused".to_owned()),
+        Hook::PrepareCommitMsg => Operation::in_progress(&Git::new(&context.directory))?,
+        _ => Operation::Commit,
+    };
+    let (act, go_on, give_up) = match operation {
+        Operation::Commit => {
+            let (act, command) = (hook.act(), hook.command());
+            return Ok(format!("the {act} is blocked (to go on without this check: {SWITCH}=0 {command})"));
+        }
+        Operation::CherryPick => ("cherry-pick", "git cherry-pick --continue", "git cherry-pick --abort"),
+        Operation::Revert => ("revert", "git revert --continue", "git revert --abort"),
+        Operation::Reverts => ("revert", "git commit, then git revert --continue", "git revert --abort"),
+        Operation::PlainRevert => ("revert", "git commit", "git reset --merge"),
+        Operation::Merge => ("merge", "git merge --continue", "git merge --abort"),
+        // Git puts a pick that this hook stopped back into its list.
+        Operation::Rebase => (
+            "rebase",
+            "git commit, drop the pick by git rebase --edit-todo, then git rebase --continue",
+            "git rebase --abort",
+        ),
+    };
+    Ok(format!("the {act} stops here (to give it up: {give_up}; when mended: {go_on})"))
+}
+
+fn no_such_rule(unknown: &str) -> Error {
+    Error::new(format!("read {SKIP}"), format!("there is no rule {unknown}"))
+        .help(format!("the rules are: {}", RULES.map(|rule| rule.id).join(", ")))
 }

@@ -14,7 +14,7 @@ use crate::git::{Changes, Git, Staged};
 use crate::progress::Progress;
 use crate::refs::{self, RefUpdate};
 use crate::report::human::plural;
-use crate::rule::Check;
+use crate::rule::{Check, Rule};
 use crate::rules;
 
 /// What is to be judged.
@@ -76,17 +76,30 @@ pub struct Judged {
     pub advice: Option<String>,
 }
 
+/// How it is judged.
+#[derive(Debug, Clone, Copy)]
+pub struct Options<'a> {
+    /// Rules that are passed over.
+    pub without: &'a [&'static Rule],
+}
+
 /// Judges a scope.
-pub fn judge(scope: &Scope, context: &Context) -> Result<Judged, Error> {
+pub fn judge(scope: &Scope, options: &Options<'_>, context: &Context) -> Result<Judged, Error> {
+    let past = || Past {
+        context,
+        options,
+        objects: Objects::open(&context.directory, &context.env),
+        history: History::new(Git::new(&context.directory), &context.env),
+    };
     match scope {
-        Scope::Staged => staged(context),
-        Scope::WorkTree => work_tree(context),
-        Scope::Tree(name) => past(context).tree(name),
-        Scope::Range { spec, tip: true } => past(context).tip(spec),
-        Scope::Range { spec, tip: false } => past(context).range(spec),
-        Scope::Push(remote) => past(context).push(&updates(refs::of_push)?, remote.as_deref()),
-        Scope::Receive => past(context).receive(&updates(refs::of_receive)?),
-        Scope::History => past(context).everything(),
+        Scope::Staged => staged(options, context),
+        Scope::WorkTree => work_tree(options, context),
+        Scope::Tree(name) => past().tree(name),
+        Scope::Range { spec, tip: true } => past().tip(spec),
+        Scope::Range { spec, tip: false } => past().range(spec),
+        Scope::Push(remote) => past().push(&updates(refs::of_push)?, remote.as_deref()),
+        Scope::Receive => past().receive(&updates(refs::of_receive)?),
+        Scope::History => past().everything(),
     }
 }
 
@@ -108,13 +121,13 @@ fn updates(parse: fn(&[u8]) -> Option<RefUpdate>) -> Result<Vec<RefUpdate>, Erro
 }
 
 /// Judges the index against HEAD.
-fn staged(context: &Context) -> Result<Judged, Error> {
+fn staged(options: &Options<'_>, context: &Context) -> Result<Judged, Error> {
     let staged = Staged::read(&context.directory, &context.env)?;
     if !staged.has_work_tree() {
         return Err(Error::new("judge what is staged", "this repository is bare: nothing can be staged in it")
             .help("name what to judge (`bakstop check --help`), or run this in a clone with a work tree"));
     }
-    let mut engine = Engine::default();
+    let mut engine = Engine::without(options.without);
     engine.entries(&staged)?;
     engine.together(&staged)?;
     let mut findings = engine.finish();
@@ -133,10 +146,10 @@ fn staged(context: &Context) -> Result<Judged, Error> {
 }
 
 /// Judges the files on disk.
-fn work_tree(context: &Context) -> Result<Judged, Error> {
+fn work_tree(options: &Options<'_>, context: &Context) -> Result<Judged, Error> {
     let tree = WorkTree::open(&context.directory)?;
     let files = OnDisk::all(&tree)?;
-    let mut engine = Engine::default();
+    let mut engine = Engine::without(options.without);
     engine.entries(&files)?;
     engine.together(&files)?;
     let mut findings = engine.finish();
@@ -161,16 +174,9 @@ fn work_tree(context: &Context) -> Result<Judged, Error> {
 /// What commits and trees hold.
 struct Past<'a> {
     context: &'a Context,
+    options: &'a Options<'a>,
     objects: Objects,
     history: History<'a>,
-}
-
-fn past(context: &Context) -> Past<'_> {
-    Past {
-        context,
-        objects: Objects::open(&context.directory, &context.env),
-        history: History::new(Git::new(&context.directory), &context.env),
-    }
 }
 
 impl Past<'_> {
@@ -195,7 +201,7 @@ impl Past<'_> {
     fn one(&self, tip: ObjectId, other: Option<ObjectId>, nothing: String) -> Result<Judged, Error> {
         let tree = self.history.tree_of(&tip)?;
         let change = Changes::new(&self.objects).tree(tree, other)?;
-        let mut engine = Engine::default();
+        let mut engine = Engine::without(self.options.without);
         engine.entries(&change)?;
         engine.together(&change)?;
         let entries = change.fresh().len();
@@ -226,7 +232,7 @@ impl Past<'_> {
         label: &'static str,
         rewrite: Rewrite,
     ) -> Result<Judged, Error> {
-        let mut engine = Engine::default();
+        let mut engine = Engine::without(self.options.without);
         let mut changes = Changes::new(&self.objects);
         let mut entries = 0;
         // What is compared with other files counts where it ends, not on the way.

@@ -5,6 +5,7 @@
 
 mod check;
 mod commits;
+mod doors;
 mod formats;
 mod history;
 mod hooks;

@@ -1,0 +1,374 @@
+//! Real pushes to real servers, and the routes to a commit that run no pre-commit hook: what was refused did not arrive.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+
+use crate::hooks::must;
+use crate::support::{BAKSTOP, Ran, Sandbox, finish};
+
+/// A clone without hooks, and the bare repository that it pushes to, which is guarded.
+struct Pair {
+    clone: Sandbox,
+    server: PathBuf,
+}
+
+impl Pair {
+    /// A server whose hooks git runs itself.
+    fn plain() -> Self {
+        let clone = Sandbox::workspace();
+        let server = clone.outside().join("shop.git");
+        must(finish(clone.command("git").args(["init", "-q", "--bare", "-b", "main"]).arg(&server)));
+        clone.git(&["remote", "add", "origin", &format!("file://{}", server.display())]);
+        let pair = Self { clone, server };
+        pair.guard();
+        pair
+    }
+
+    /// A server whose hook runs every program in a directory, as hosting programs have it.
+    fn delegating() -> Self {
+        let pair = Self::plain();
+        fs::remove_file(pair.server.join("hooks/pre-receive")).unwrap();
+        let text = "#!/usr/bin/env bash\ndata=$(cat)\ncodes=\"\"\nfor hook in ${GIT_DIR}/hooks/pre-receive.d/*; do\n\
+             test -x \"$hook\" && test -f \"$hook\" || continue\n\
+             echo \"$data\" | \"$hook\"\ncodes=\"$codes $?\"\ndone\nfor code in $codes; do [ \"$code\" = 0 ] || exit \"$code\"; done\n";
+        fs::write(pair.server.join("hooks/pre-receive"), text).unwrap();
+        fs::set_permissions(pair.server.join("hooks/pre-receive"), fs::Permissions::from_mode(0o755)).unwrap();
+        fs::create_dir(pair.server.join("hooks/pre-receive.d")).unwrap();
+        pair.guard();
+        pair
+    }
+
+    fn guard(&self) {
+        must(finish(self.clone.command(BAKSTOP).args(["install", "--server"]).current_dir(&self.server)));
+    }
+
+    fn push(&self, arguments: &[&str]) -> Ran {
+        self.clone.try_git(&[&["push", "-q", "origin"], arguments].concat())
+    }
+
+    /// Every ref of the server with its object.
+    fn refs(&self) -> String {
+        let arguments = ["for-each-ref", "--format=%(objectname) %(refname)"];
+        must(finish(self.clone.command("git").args(arguments).current_dir(&self.server))).out
+    }
+
+    /// Whether the server has an object.
+    fn has(&self, object: &str) -> bool {
+        finish(self.clone.command("git").args(["cat-file", "-e", object]).current_dir(&self.server)).code == Some(0)
+    }
+
+    fn commit(&self, path: &str, message: &str) -> String {
+        self.clone.write(path, message);
+        self.clone.git(&["add", "-A", "-f"]);
+        self.clone.git(&["commit", "-q", "-m", message]);
+        self.clone.git(&["rev-parse", "HEAD"]).trim().to_owned()
+    }
+
+    /// A push that must be refused: no ref moves, and no object of it stays.
+    fn refused(&self, arguments: &[&str], commit: &str) -> Ran {
+        let before = self.refs();
+        let ran = self.push(arguments);
+        assert_eq!(ran.code, Some(1), "{arguments:?}: {ran:?}");
+        assert!(ran.err.contains("the push is refused"), "{ran:?}");
+        assert!(!ran.err.contains("BAKSTOP"), "a server has no switch: {ran:?}");
+        assert_eq!(self.refs(), before, "{arguments:?}");
+        assert!(!self.has(commit), "{arguments:?}");
+        ran
+    }
+
+    fn accepted(&self, arguments: &[&str]) {
+        let ran = must(self.push(arguments));
+        assert_eq!(ran.err, "", "what passes is quiet");
+    }
+}
+
+fn every_kind_of_push(pair: &Pair) {
+    pair.accepted(&["main"]);
+    // An update, a new branch that is not checked out, an annotated tag, and several refs at once.
+    pair.clone.write("web/index.js", "export const x = 1;\n");
+    pair.commit("web/more.js", "Clean");
+    pair.accepted(&["main"]);
+    pair.clone.git(&["checkout", "-q", "-b", "bad"]);
+    let bad = pair.commit("kept.bak", "Back up");
+    pair.clone.git(&["tag", "-a", "-m", "x", "v1"]);
+    pair.clone.git(&["checkout", "-q", "main"]);
+    let ran = pair.refused(&["bad"], &bad);
+    let expected = format!("kept.bak in {} (Back up)", &bad[..12]);
+    assert!(ran.err.contains(&expected), "{ran:?}");
+    pair.refused(&["bad:refs/heads/main"], &bad);
+    pair.refused(&["v1"], &bad);
+    pair.refused(&["bad^{tree}:refs/tags/only-a-tree"], &bad);
+    pair.refused(&["main:refs/heads/good", "bad", "v1"], &bad);
+    pair.accepted(&["main:refs/heads/good"]);
+
+    // Added and reverted: the tip is clean, history is not.
+    pair.clone.git(&["checkout", "-q", "-b", "reverted", "bad"]);
+    pair.clone.git(&["rm", "-q", "kept.bak"]);
+    let reverted = pair.commit("web/x.js", "Undo");
+    pair.refused(&["reverted"], &reverted);
+
+    // Forced and deleted; what is there already is nobody's push.
+    pair.clone.git(&["checkout", "-q", "--orphan", "other"]);
+    pair.clone.git(&["rm", "-q", "-r", "-f", "--cached", "."]);
+    pair.clone.git(&["add", "web/index.js"]);
+    pair.clone.git(&["commit", "-q", "-m", "Another history"]);
+    pair.accepted(&["+other:refs/heads/good"]);
+    pair.refused(&["+bad:refs/heads/good"], &bad);
+    pair.accepted(&[":refs/heads/good"]);
+    pair.accepted(&["main:refs/heads/again"]);
+    let blob = pair.clone.git(&["rev-parse", "main:web/index.js"]);
+    pair.accepted(&[&format!("{}:refs/tags/only-a-blob", blob.trim())]);
+}
+
+#[test]
+fn every_kind_of_push_is_judged_by_the_server() {
+    every_kind_of_push(&Pair::plain());
+}
+
+#[test]
+fn every_kind_of_push_is_judged_behind_a_delegating_hook() {
+    every_kind_of_push(&Pair::delegating());
+}
+
+#[test]
+fn nothing_in_the_environment_of_the_pusher_reaches_the_server() {
+    let pair = Pair::plain();
+    pair.accepted(&["main"]);
+    let bad = pair.commit("kept.bak", "Back up");
+    let mut push = pair.clone.command("git");
+    push.args(["push", "-q", "-o", "BAKSTOP=0", "origin", "main"]);
+    push.env("BAKSTOP", "0").env("BAKSTOP_SKIP", "stray-backup").env("BAKSTOP_PROVE", "x");
+    let option = ["config", "receive.advertisePushOptions", "true"];
+    must(finish(pair.clone.command("git").args(option).current_dir(&pair.server)));
+    let ran = finish(&mut push);
+    assert!(ran.code == Some(1) && ran.err.contains("the push is refused") && !pair.has(&bad), "{ran:?}");
+}
+
+#[test]
+fn a_thousand_commits_are_judged_and_one_of_them_is_found() {
+    let pair = Pair::delegating();
+    pair.accepted(&["main"]);
+    // One file a commit, and a backup that only the five hundredth has.
+    let start = pair.clone.git(&["rev-parse", "main"]);
+    let mut stream = format!("reset refs/heads/long\nfrom {}\n\n", start.trim());
+    for number in 0..1000 {
+        let who = format!("A <a@example.org> {} +0000", 1_700_000_000 + number);
+        let subject = format!("Commit {number}");
+        stream += &format!("commit refs/heads/long\ncommitter {who}\ndata {}\n{subject}\n", subject.len());
+        let text = format!("export const x = {number};\n");
+        stream += &format!("M 100644 inline web/f{}.js\ndata {}\n{text}\n", number % 50, text.len());
+        match number {
+            500 => stream += "M 100644 inline deep/in/the/kept.bak\ndata 1\nx\n",
+            501 => stream += "D deep/in/the/kept.bak\n",
+            _ => {}
+        }
+    }
+    let file = pair.clone.outside().join("stream");
+    fs::write(&file, stream).unwrap();
+    must(finish(pair.clone.command("git").args(["fast-import", "--quiet"]).stdin(fs::File::open(&file).unwrap())));
+    let tip = pair.clone.git(&["rev-parse", "long"]).trim().to_owned();
+    let ran = pair.refused(&["long"], &tip);
+    assert!(ran.err.contains("(Commit 500)") && ran.err.contains("1 error in 1 file"), "{ran:?}");
+    pair.accepted(&[&format!("{}:refs/heads/long", pair.clone.git(&["rev-parse", "long~500"]).trim())]);
+}
+
+/// A clone with hooks, and a bare repository without any.
+fn hooked() -> Pair {
+    let clone = Sandbox::workspace();
+    let server = clone.outside().join("shop.git");
+    must(finish(clone.command("git").args(["init", "-q", "--bare", "-b", "main"]).arg(&server)));
+    clone.git(&["remote", "add", "origin", server.to_str().unwrap()]);
+    clone.git(&["push", "-q", "origin", "main"]);
+    must(clone.bakstop(&["install"]));
+    Pair { clone, server }
+}
+
+#[test]
+fn a_push_is_stopped_before_it_leaves() {
+    let pair = hooked();
+    let sandbox = &pair.clone;
+    // A cherry-pick or a commit past the guard gets it into the clone.
+    sandbox.git(&["checkout", "-q", "-b", "topic"]);
+    sandbox.write("kept.bak", "");
+    sandbox.git(&["add", "-f", "kept.bak"]);
+    sandbox.git(&["commit", "-q", "--no-verify", "-m", "Back up"]);
+    sandbox.git(&["rm", "-q", "kept.bak"]);
+    sandbox.git(&["commit", "-q", "-m", "Undo"]);
+    sandbox.git(&["checkout", "-q", "main"]);
+    let before = pair.refs();
+    for arguments in
+        [&["topic"][..], &["--all"], &["main", "topic:refs/heads/x"], &["topic:refs/tags/t"], &["-f", "topic:main"]]
+    {
+        let ran = pair.push(arguments);
+        let expected =
+            "bakstop: 1 error in 1 file; the push is blocked (to go on without this check: BAKSTOP=0 git push)\n";
+        assert!(ran.code == Some(1) && ran.out.ends_with(expected), "{arguments:?}: {ran:?}");
+        assert_eq!(pair.refs(), before);
+    }
+    // The URL of the remote, and another remote: there nothing is known to be.
+    let url = pair.server.to_str().unwrap();
+    assert_eq!(sandbox.try_git(&["push", "-q", url, "topic"]).code, Some(1));
+    assert_eq!(sandbox.try_git(&["push", "-q", url, "main:refs/heads/fine"]).code, Some(0));
+    assert_eq!(pair.push(&[":refs/heads/fine"]).code, Some(0));
+    // By the switch it goes, and from then on the remote has it.
+    let ran = finish(sandbox.command("git").args(["push", "-q", "origin", "topic"]).env("BAKSTOP", "0"));
+    assert!(ran.code == Some(0) && ran.err.contains("not checked, because BAKSTOP=0"), "{ran:?}");
+    assert_eq!(pair.push(&["topic:refs/heads/copy"]).code, Some(0), "the remote has these commits");
+    let ran = finish(
+        sandbox.command("git").args(["push", "-q", "origin", "main:refs/heads/y"]).env("BAKSTOP_SKIP", "nothing"),
+    );
+    assert!(ran.code == Some(1) && ran.err.contains("there is no rule nothing"), "{ran:?}");
+}
+
+#[test]
+fn a_push_over_commits_that_are_not_here_is_judged_all_the_same() {
+    let pair = hooked();
+    // Somebody else moved the branch meanwhile.
+    let other = pair.clone.outside().join("other");
+    must(finish(pair.clone.command("git").args(["clone", "-q", pair.server.to_str().unwrap()]).arg(&other)));
+    for arguments in [&["commit", "-q", "--allow-empty", "-m", "Elsewhere"][..], &["push", "-q"]] {
+        must(finish(pair.clone.command("git").args(arguments).current_dir(&other)));
+    }
+    let sandbox = &pair.clone;
+    sandbox.write("web/new.js", "");
+    sandbox.git(&["add", "-A"]);
+    sandbox.git(&["commit", "-q", "-m", "Here"]);
+    assert_eq!(pair.push(&["-f", "main"]).code, Some(0));
+}
+
+#[test]
+fn a_remote_of_a_strange_name_hides_nothing() {
+    let sandbox = Sandbox::workspace();
+    sandbox.write("kept.bak", "");
+    sandbox.git(&["add", "-f", "kept.bak"]);
+    sandbox.git(&["commit", "-q", "-m", "Back up"]);
+    let id = sandbox.git(&["rev-parse", "HEAD"]).trim().to_owned();
+    sandbox.git(&["update-ref", "refs/remotes/origin/main", &id]);
+    let zeros = "0".repeat(40);
+    let lines = format!("refs/heads/main {id} refs/heads/main {zeros}\n");
+    let file = sandbox.outside().join("lines");
+    fs::write(&file, &lines).unwrap();
+    let judged = |remote: &[&str]| {
+        let arguments = [&["check", "--push"], remote].concat();
+        finish(sandbox.command(BAKSTOP).args(arguments).stdin(fs::File::open(&file).unwrap())).code
+    };
+    for remote in [&[][..], &["*"], &["o*"], &["https://example.org/*"], &["origin"], &["../shop"], &["--all"]] {
+        assert_ne!(judged(remote), Some(0), "{remote:?}: nothing of that name is a remote");
+    }
+    sandbox.git(&["remote", "add", "origin", "https://example.org/"]);
+    assert_eq!(judged(&["origin"]), Some(0), "what was seen there is there");
+}
+
+#[test]
+fn lines_that_are_not_gits_are_an_error() {
+    let sandbox = Sandbox::workspace();
+    let file = sandbox.outside().join("lines");
+    let id = sandbox.git(&["rev-parse", "HEAD"]).trim().to_owned();
+    for (scope, text) in [
+        ("--push", "nonsense\n".to_owned()),
+        ("--receive", format!("{id} {id}\n")),
+        ("--receive", format!("{id} {} refs/heads/main\n", "1".repeat(40))),
+        ("--push", format!("refs/heads/main {} refs/heads/main {id}\n", "1".repeat(40))),
+    ] {
+        fs::write(&file, &text).unwrap();
+        let ran = finish(sandbox.command(BAKSTOP).args(["check", scope]).stdin(fs::File::open(&file).unwrap()));
+        assert!(ran.code == Some(2) && ran.err.contains("help: "), "{text}: {ran:?}");
+    }
+    fs::write(&file, "").unwrap();
+    let ran = finish(sandbox.command(BAKSTOP).args(["check", "--push"]).stdin(fs::File::open(&file).unwrap()));
+    assert_eq!((ran.code, &*ran.err), (Some(0), "bakstop: nothing that is pushed is new to the remote\n"));
+}
+
+/// A workspace under strict guard, with a rewritten manifest in the commit `bad` of another branch.
+fn strict() -> Sandbox {
+    let sandbox = Sandbox::workspace();
+    sandbox.git(&["checkout", "-q", "-b", "side"]);
+    sandbox.rewrite("web/package.json");
+    sandbox.git(&["commit", "-q", "-a", "-m", "Bad"]);
+    sandbox.git(&["tag", "bad"]);
+    sandbox.write("web/after.js", "");
+    sandbox.git(&["add", "-A"]);
+    sandbox.git(&["commit", "-q", "-m", "After"]);
+    sandbox.git(&["checkout", "-q", "main"]);
+    sandbox.write("web/main.js", "");
+    sandbox.git(&["add", "-A"]);
+    sandbox.git(&["commit", "-q", "-m", "Main"]);
+    must(sandbox.bakstop(&["install", "--strict"]));
+    sandbox
+}
+
+/// The operation stops, and says how to give it up and how to go on: both work as they are printed.
+fn stops(sandbox: &Sandbox, operation: &[&str], give_up: &str, go_on: &[&str]) {
+    let head = sandbox.git(&["rev-parse", "HEAD"]);
+    let verb = operation[0];
+    let shell = |command: &str| {
+        let editor = "sed -i '/Bad$/d'";
+        must(finish(
+            sandbox.command("sh").args(["-c", command]).env("GIT_SEQUENCE_EDITOR", editor).env("GIT_EDITOR", "true"),
+        ))
+    };
+    for mend in [false, true] {
+        let ran = sandbox.try_git(operation);
+        assert_ne!(ran.code, Some(0), "{verb}: {ran:?}");
+        let go_on_told = match go_on {
+            [commit, edit, last] => format!("{commit}, drop the pick by {edit}, then {last}"),
+            _ => go_on.join(", then "),
+        };
+        let expected = format!("the {verb} stops here (to give it up: {give_up}; when mended: {go_on_told})\n");
+        assert!(ran.err.contains(&expected), "{verb}: {}", ran.err);
+        if !mend {
+            shell(give_up);
+            assert_eq!(sandbox.git(&["rev-parse", "HEAD"]), head, "{verb}");
+            assert_eq!(sandbox.git(&["status", "--porcelain"]), "", "{verb}");
+            continue;
+        }
+        sandbox.git(&["checkout", "-q", "main", "--", "web/package.json"]);
+        sandbox.write("web/mended.js", "");
+        sandbox.git(&["add", "-A"]);
+        go_on.iter().for_each(|command| drop(shell(command)));
+        assert_ne!(sandbox.git(&["rev-parse", "HEAD"]), head, "{verb}");
+        let status = sandbox.git(&["status"]);
+        assert!(status.contains("nothing to commit") && !status.contains("in progress"), "{verb}: {status}");
+        assert_eq!(sandbox.bakstop(&["check", "--tree", "HEAD"]).code, Some(0));
+    }
+}
+
+#[test]
+fn strict_stops_a_cherry_pick() {
+    stops(&strict(), &["cherry-pick", "bad"], "git cherry-pick --abort", &["git cherry-pick --continue"]);
+    let (abort, go_on) = ("git cherry-pick --abort", "git cherry-pick --continue");
+    stops(&strict(), &["cherry-pick", "bad", "side"], abort, &[go_on]);
+}
+
+#[test]
+fn strict_stops_a_revert() {
+    let sandbox = strict();
+    // What is reverted here took the rewritten manifest back.
+    sandbox.git(&["checkout", "-q", "side"]);
+    sandbox.git(&["checkout", "-q", "main", "--", "web/package.json"]);
+    sandbox.git(&["commit", "-q", "-m", "Restore"]);
+    stops(&sandbox, &["revert", "--no-edit", "HEAD"], "git reset --merge", &["git commit"]);
+    sandbox.git(&["reset", "-q", "--hard", "HEAD~1"]);
+    let go_on = ["git commit", "git revert --continue"];
+    stops(&sandbox, &["revert", "--no-edit", "HEAD", "HEAD~1"], "git revert --abort", &go_on);
+}
+
+#[test]
+fn strict_stops_a_rebase() {
+    let sandbox = strict();
+    sandbox.git(&["checkout", "-q", "side"]);
+    let go_on = ["git commit", "git rebase --edit-todo", "git rebase --continue"];
+    stops(&sandbox, &["rebase", "main"], "git rebase --abort", &go_on);
+}
+
+#[test]
+fn strict_says_of_a_plain_commit_what_pre_commit_says() {
+    let sandbox = strict();
+    sandbox.rewrite("web/package.json");
+    let ran = sandbox.try_git(&["commit", "-a", "--no-verify", "-m", "x"]);
+    assert!(ran.code == Some(1), "--no-verify does not skip it: {ran:?}");
+    assert!(ran.err.contains("the commit is blocked (to go on without this check: BAKSTOP=0 git commit)"), "{ran:?}");
+    let ran = finish(sandbox.command("git").args(["commit", "-a", "-m", "x"]).env("BAKSTOP", "0"));
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+}
