@@ -27,7 +27,7 @@ pub struct Cli {
 /// The verbs.
 #[derive(Debug, Subcommand)]
 pub enum Verb {
-    /// Judge what is about to be committed
+    /// Judge what is about to enter history: what is staged, a range, a push, a tree
     Check(check::Args),
     /// Prove that a build left the work tree as it was
     Verify(verify::Args),

@@ -15,7 +15,7 @@ pub struct Args {
     scope: ScopeArgs,
 
     /// With --range: judge where it ends, not every commit on the way
-    #[arg(long, requires = "range")]
+    #[arg(long, help_heading = JUDGED, requires = "range")]
     tip: bool,
 
     /// How the report is written
@@ -35,34 +35,35 @@ pub struct Args {
     verbose: bool,
 }
 
+const JUDGED: &str = "What is judged (default: what is staged)";
+
 /// What to judge; what is staged, if nothing is said.
 #[derive(Debug, clap::Args)]
 #[group(multiple = false)]
-#[command(next_help_heading = "What is judged (default: what is staged)")]
 struct ScopeArgs {
     /// Every commit of A..B or A...B; of REV alone: what its upstream, or the default branch, has not
-    #[arg(long, value_name = "RANGE", allow_hyphen_values = true)]
+    #[arg(long, help_heading = JUDGED, value_name = "RANGE", allow_hyphen_values = true)]
     range: Option<String>,
 
     /// What a push brings that the remote has not; reads the lines of git's pre-push hook
-    #[arg(long, value_name = "REMOTE", num_args = 0..=1)]
+    #[arg(long, help_heading = JUDGED, value_name = "REMOTE", num_args = 0..=1)]
     #[allow(clippy::option_option, reason = "not asked for, without a remote, with one")]
     push: Option<Option<String>>,
 
     /// What a push brings that no ref reaches yet; reads the lines of git's pre-receive hook
-    #[arg(long)]
+    #[arg(long, help_heading = JUDGED)]
     receive: bool,
 
     /// All of a tree, named by a commit, a tag or the tree itself
-    #[arg(long, value_name = "REV", allow_hyphen_values = true)]
+    #[arg(long, help_heading = JUDGED, value_name = "REV", allow_hyphen_values = true)]
     tree: Option<String>,
 
     /// Every file of the work tree that is not ignored
-    #[arg(long)]
+    #[arg(long, help_heading = JUDGED)]
     worktree: bool,
 
     /// Everything that any ref reaches
-    #[arg(long)]
+    #[arg(long, help_heading = JUDGED)]
     history: bool,
 }
 
