@@ -2,8 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
+use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+
 use crate::change::Change;
-use crate::debris::backup_of;
+use crate::debris::{Debris, backup_of};
 use crate::engine::LIMIT;
 use crate::env::Environment;
 use crate::error::Error;
@@ -40,6 +44,15 @@ pub struct Context {
     pub paint: Paint,
     /// Whether somebody sees standard error at a terminal.
     pub terminal: bool,
+    /// When the program was started.
+    pub now: Timestamp,
+}
+
+impl Context {
+    /// The day that it is, by the calendar of UTC.
+    pub fn today(&self) -> Date {
+        self.now.to_zoned(TimeZone::UTC).date()
+    }
 }
 
 /// What a verb has to say.
@@ -81,6 +94,18 @@ impl Outcome {
     }
 }
 
+/// The most lines that tell what is hidden.
+const LISTED: usize = 20;
+
+/// A line for each, up to a number; the rest are counted.
+fn listed<T>(hidden: &[T], line: impl Fn(&T) -> String) -> Vec<String> {
+    let mut lines: Vec<String> = hidden.iter().take(LISTED).map(line).collect();
+    if hidden.len() > LISTED {
+        lines.push(format!("bakstop: {} more are hidden", hidden.len() - LISTED));
+    }
+    lines
+}
+
 /// The command that undoes a preparation in the repository that holds this change. Looked for only if it is needed.
 fn restore_command(change: &dyn Change, findings: &[Finding]) -> Result<String, Error> {
     let mut scripts = Vec::new();
@@ -96,6 +121,7 @@ fn restore_command(change: &dyn Change, findings: &[Finding]) -> Result<String, 
 /// `on_disk` gives a file of the work tree, `committed` what HEAD has at a path.
 fn mend(
     findings: &mut [Finding],
+    debris: &Debris,
     on_disk: &dyn Fn(&RepoPath) -> Option<Vec<u8>>,
     committed: &dyn Fn(&RepoPath) -> Option<Vec<u8>>,
 ) {
@@ -103,7 +129,8 @@ fn mend(
         let path = finding.path.clone();
         // Whether there is a text, and the rules would let it pass at this path.
         let clean = |text: Option<Vec<u8>>| {
-            text.is_some_and(|text| !is_rewritten(&File { path: path.clone(), text, fresh: false, replaces: true }))
+            let file = |text| File { path: path.clone(), text, fresh: false, replaces: true };
+            text.is_some_and(|text| !is_rewritten(&file(text), debris))
         };
         let manifest = !finding.steps.iter().any(|step| matches!(step, Step::Install(_)));
         let cure: Option<(&str, &[Step])> = if clean(on_disk(&path)) {
@@ -129,6 +156,6 @@ fn mend(
 }
 
 /// The same for what is staged.
-fn mend_staged(findings: &mut [Finding], staged: &Staged) {
-    mend(findings, &|path| staged.on_disk(path, LIMIT), &|path| staged.committed(path, LIMIT));
+fn mend_staged(findings: &mut [Finding], debris: &Debris, staged: &Staged) {
+    mend(findings, debris, &|path| staged.on_disk(path, LIMIT), &|path| staged.committed(path, LIMIT));
 }

@@ -1,27 +1,117 @@
-//! Rules × files: decides what is read and who judges it, so that no rule has to ask.
+//! Rules × files: decides what is read and who judges it, so that no rule has to ask; and what the configuration makes of
+//! what they say.
+
+use std::collections::HashSet;
 
 use crate::change::{Change, Content, Entry};
+use crate::config::{self, Config, Origin, Treatment};
+use crate::debris::Debris;
 use crate::error::Error;
-use crate::finding::{Finding, Severity};
-use crate::rule::{Check, File, Findings, Rule};
+use crate::finding::{Finding, Place, Severity};
+use crate::rule::{Check, File, Findings, Reading, Rule};
+use crate::rules::{self, RULES};
 
 /// The largest file that is judged, in bytes. Lockfiles of the largest public workspaces stay below a quarter of it.
 pub const LIMIT: u64 = 32 * 1024 * 1024;
 
-/// Judges a change by these rules. Findings come sorted by path, place and rule.
-pub fn judge(rules: &[&Rule], change: &dyn Change) -> Result<Vec<Finding>, Error> {
-    let mut found = Vec::new();
-    for entry in change.fresh() {
-        found.append(&mut judge_entry(rules, entry, change)?);
+/// What was said of everything that was judged.
+#[derive(Debug, Default)]
+pub struct Judgement {
+    /// What is told, sorted by path, place and rule.
+    pub findings: Vec<Finding>,
+    /// What the configuration hides.
+    pub hidden: Vec<Hidden>,
+}
+
+/// A finding that is not told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hidden {
+    /// What was found.
+    pub finding: Finding,
+    /// The line of the configuration that hides it.
+    pub by: Origin,
+    /// Why, in the words of the configuration where it has any. Not escaped.
+    pub reason: String,
+}
+
+/// Judges one change after another, and says at the end what there is to tell.
+#[derive(Debug)]
+pub struct Engine<'a> {
+    config: &'a Config,
+    rules: Vec<&'static Rule>,
+    whole: bool,
+    explain: bool,
+    found: Vec<Finding>,
+    /// What would be found if the configuration took nothing out of what counts as debris.
+    with_built_in: Vec<Finding>,
+    /// Whether the configuration that is obeyed is among what is judged.
+    judges_itself: bool,
+}
+
+impl<'a> Engine<'a> {
+    /// An engine of every rule, obeying a configuration.
+    pub fn new(config: &'a Config) -> Self {
+        let (found, with_built_in) = (Vec::new(), Vec::new());
+        let rules = RULES.to_vec();
+        Self { config, rules, whole: false, explain: false, found, with_built_in, judges_itself: false }
     }
-    if !found.is_empty() {
-        let commit = change.commit();
-        for finding in &mut found {
-            finding.commit.clone_from(&commit);
+
+    /// Only these rules.
+    #[must_use]
+    pub fn only(mut self, rules: &[&'static Rule]) -> Self {
+        self.rules = rules.to_vec();
+        self
+    }
+
+    /// All but these rules.
+    #[must_use]
+    pub fn without(mut self, rules: &[&'static Rule]) -> Self {
+        self.rules.retain(|rule| !rules.iter().any(|other| other.id == rule.id));
+        self
+    }
+
+    /// Whether a whole tree is judged: then an allowance that hides nothing is told.
+    #[must_use]
+    pub fn whole(mut self, whole: bool) -> Self {
+        self.whole = whole;
+        self
+    }
+
+    /// Whether to find out as well what the configuration keeps from being found, at twice the cost.
+    #[must_use]
+    pub fn explain_hidden(mut self, explain: bool) -> Self {
+        self.explain = explain;
+        self
+    }
+
+    /// Judges each new entry by the rules that look at one entry or one file.
+    pub fn entries(&mut self, change: &dyn Change) -> Result<(), Error> {
+        let debris = self.config.debris();
+        let mut found = Vec::new();
+        for entry in change.fresh() {
+            found.append(&mut self.entry(entry, debris, change)?);
+            if entry.path.as_bytes() == config::FILE.as_bytes() {
+                let reading = config::examine(change, entry)?;
+                self.judges_itself |= self.config.is(&reading.file.text);
+                found.append(&mut self.configuration(&reading));
+            }
         }
+        self.found.extend(stamped(found, change));
+        if let Some((debris, _)) = self.config.with_built_in().filter(|_| self.explain) {
+            let mut found = Vec::new();
+            for entry in change.fresh() {
+                found.append(&mut self.entry(entry, debris, change)?);
+            }
+            self.with_built_in.extend(stamped(found, change));
+        }
+        Ok(())
     }
-    for rule in rules {
-        if let Check::Files { wants, select, judge } = rule.check {
+
+    /// Judges by the rules that compare files, if a new entry is among those that they compare.
+    pub fn together(&mut self, change: &dyn Change) -> Result<(), Error> {
+        let mut found = Vec::new();
+        for rule in &self.rules {
+            let Check::Files { wants, select, judge } = rule.check else { continue };
             if !change.fresh().iter().any(|entry| entry.is_regular() && wants(&entry.path)) {
                 continue;
             }
@@ -36,81 +126,134 @@ pub fn judge(rules: &[&Rule], change: &dyn Change) -> Result<Vec<Finding>, Error
             judge(&files, &mut findings);
             found.append(&mut findings.into_vec());
         }
+        self.found.extend(stamped(found, change));
+        Ok(())
     }
-    found.sort_by(|a, b| {
-        let place = |finding: &Finding| finding.place.as_ref().map(|place| (place.line, place.column));
-        (&a.path, place(a), a.rule, &a.message).cmp(&(&b.path, place(b), b.rule, &b.message))
-    });
-    Ok(found)
-}
 
-/// Temporary.
-pub struct Engine {
-    found: Vec<Finding>,
-    rules: Vec<&'static Rule>,
-}
-
-impl Engine {
-    pub fn without(rules: &[&'static Rule]) -> Self {
-        let rules =
-            crate::rules::RULES.into_iter().filter(|rule| !rules.iter().any(|other| other.id == rule.id)).collect();
-        Self { found: Vec::new(), rules }
+    /// Sorts what was found, tells nothing twice, and obeys the configuration.
+    pub fn finish(mut self) -> Judgement {
+        let found = sorted(std::mem::take(&mut self.found));
+        let known: HashSet<_> = found.iter().map(essence).map(cloned).collect();
+        let mut judgement = Judgement::default();
+        let mut used = HashSet::new();
+        for finding in found {
+            self.weigh(finding, &mut judgement, &mut used);
+        }
+        if let Some((_, origin)) = self.config.with_built_in() {
+            for finding in sorted(std::mem::take(&mut self.with_built_in)) {
+                if !known.contains(&cloned(essence(&finding))) {
+                    let reason = "it is no debris by the configuration".to_owned();
+                    judgement.hidden.push(Hidden { finding, by: origin.clone(), reason });
+                }
+            }
+        }
+        let asked = |id: &str| self.rules.iter().any(|rule| rule.id == id);
+        let unused =
+            |number: usize, rule: Option<&str>| self.whole && !used.contains(&number) && rule.is_some_and(asked);
+        let reading = self.config.reading(self.judges_itself, |number, allowance| unused(number, allowance.rule()));
+        let about_itself = self.configuration(&reading);
+        for finding in about_itself {
+            self.weigh(finding, &mut judgement, &mut HashSet::new());
+        }
+        judgement.findings = sorted(judgement.findings);
+        judgement
     }
-    pub fn entries(&mut self, change: &dyn Change) -> Result<(), Error> {
+
+    /// Tells a finding or hides it, as the configuration has it.
+    fn weigh(&self, mut finding: Finding, judgement: &mut Judgement, used: &mut HashSet<usize>) {
+        let own = rules::find(finding.rule).map_or(finding.severity, |rule| rule.severity);
+        finding.severity = match self.config.treat(&finding, own) {
+            Treatment::Told(severity) => severity,
+            Treatment::Off(origin) => {
+                let (by, reason) = (origin.clone(), "the rule is off".to_owned());
+                judgement.hidden.push(Hidden { finding, by, reason });
+                return;
+            }
+        };
+        match self.config.allowance(&finding) {
+            None => judgement.findings.push(finding),
+            Some(number) => {
+                used.insert(number);
+                let allowance = &self.config.allowances()[number];
+                let (by, reason) = (allowance.origin.clone(), allowance.reason.clone());
+                judgement.hidden.push(Hidden { finding, by, reason });
+            }
+        }
+    }
+
+    /// Judges one new entry by the rules that look at entries and single files. The file is read once, if at all.
+    fn entry(&self, entry: &Entry, debris: &Debris, change: &dyn Change) -> Result<Vec<Finding>, Error> {
         let mut found = Vec::new();
-        for entry in change.fresh() {
-            found.append(&mut judge_entry(&self.rules, entry, change)?);
+        let mut file = None;
+        for rule in &self.rules {
+            let mut findings = Findings::of(rule);
+            match rule.check {
+                Check::Entry(judge) => judge(entry, debris, &mut findings),
+                Check::File { wants, judge } if entry.is_regular() && wants(&entry.path) => {
+                    if file.is_none() {
+                        file = read(entry, change, &mut findings)?;
+                    }
+                    if let Some(file) = &file {
+                        judge(file, debris, &mut findings);
+                    }
+                }
+                Check::File { .. } | Check::Files { .. } | Check::Configuration(_) => {}
+            }
+            found.append(&mut findings.into_vec());
         }
-        if !found.is_empty() {
-            let commit = change.commit();
-            for finding in &mut found {
-                finding.commit.clone_from(&commit);
+        Ok(found)
+    }
+
+    /// Judges a configuration by the rules that are about it.
+    fn configuration(&self, reading: &Reading) -> Vec<Finding> {
+        let mut found = Vec::new();
+        for rule in &self.rules {
+            if let Check::Configuration(judge) = rule.check {
+                let mut findings = Findings::of(rule);
+                judge(reading, &mut findings);
+                found.append(&mut findings.into_vec());
             }
         }
-        self.found.extend(found);
-        Ok(())
-    }
-    pub fn together(&mut self, change: &dyn Change) -> Result<(), Error> {
-        let mut found = judge(
-            &self.rules.iter().copied().filter(|rule| matches!(rule.check, Check::Files { .. })).collect::<Vec<_>>(),
-            change,
-        )?;
-        if !found.is_empty() {
-            let commit = change.commit();
-            for finding in &mut found {
-                finding.commit.clone_from(&commit);
-            }
-        }
-        self.found.extend(found);
-        Ok(())
-    }
-    pub fn finish(mut self) -> Vec<Finding> {
-        self.found.sort_by(|a, b| a.path.cmp(&b.path));
-        self.found
+        found
     }
 }
 
-/// Judges one new entry by the rules that look at entries and single files. The file is read once, if at all.
-fn judge_entry(rules: &[&Rule], entry: &Entry, change: &dyn Change) -> Result<Vec<Finding>, Error> {
-    let mut found = Vec::new();
-    let mut file = None;
-    for rule in rules {
-        let mut findings = Findings::of(rule);
-        match rule.check {
-            Check::Entry(judge) => judge(entry, &mut findings),
-            Check::File { wants, judge } if entry.is_regular() && wants(&entry.path) => {
-                if file.is_none() {
-                    file = read(entry, change, &mut findings)?;
-                }
-                if let Some(file) = &file {
-                    judge(file, &mut findings);
-                }
-            }
-            Check::File { .. } | Check::Files { .. } => {}
+/// Judges one change.
+pub fn judge(config: &Config, rules: &[&'static Rule], change: &dyn Change) -> Result<Judgement, Error> {
+    let mut engine = Engine::new(config).only(rules);
+    engine.entries(change)?;
+    engine.together(change)?;
+    Ok(engine.finish())
+}
+
+/// Names the commit that brings what was found. It is asked for only if there is something to say of it.
+fn stamped(mut found: Vec<Finding>, change: &dyn Change) -> Vec<Finding> {
+    if !found.is_empty() {
+        let commit = change.commit();
+        for finding in &mut found {
+            finding.commit.clone_from(&commit);
         }
-        found.append(&mut findings.into_vec());
     }
-    Ok(found)
+    found
+}
+
+/// What makes two findings the same, whichever commit brings them.
+type Essence<'a> = (&'a [u8], Option<(usize, usize)>, &'static str, &'a str);
+
+fn essence(finding: &Finding) -> Essence<'_> {
+    let place = finding.place.as_ref().map(|Place { line, column, .. }| (*line, *column));
+    (finding.path.as_bytes(), place, finding.rule, &finding.message)
+}
+
+fn cloned((path, place, rule, message): Essence<'_>) -> (Vec<u8>, Option<(usize, usize)>, &'static str, String) {
+    (path.to_vec(), place, rule, message.to_owned())
+}
+
+/// Sorted by path, place and rule. Of findings that say the same, the first stays.
+fn sorted(mut findings: Vec<Finding>) -> Vec<Finding> {
+    findings.sort_by(|a, b| essence(a).cmp(&essence(b)));
+    findings.dedup_by(|later, first| essence(later) == essence(first));
+    findings
 }
 
 /// Reads a file, or reports that it is too large: a limit is said aloud, and blocks where the file is new.
@@ -197,16 +340,35 @@ pub mod tests {
     }
 
     /// What a rule says about a change: `path:line:column: message` a line, or `path: message`.
-    pub fn transcript(rule: &Rule, change: &Fake) -> Vec<String> {
-        judge(&[rule], change)
-            .unwrap()
-            .into_iter()
-            .map(|finding| {
-                let place = finding.place.map(|place| format!(":{}:{}", place.line, place.column));
-                format!("{}{}: {}", finding.path, place.unwrap_or_default(), finding.message)
-            })
-            .collect()
+    pub fn transcript(rule: &'static Rule, change: &Fake) -> Vec<String> {
+        shown(&judged_by(rule, change))
     }
+
+    /// What a rule finds in a change, without a configuration.
+    pub fn judged_by(rule: &'static Rule, change: &Fake) -> Vec<Finding> {
+        judge(&Config::default(), &[rule], change).unwrap().findings
+    }
+
+    /// What every rule finds in a change, under a configuration.
+    pub fn judged_with(config: &Config, change: &Fake) -> Judgement {
+        judge(config, &RULES, change).unwrap()
+    }
+
+    /// A configuration that is read on 2 May 2026.
+    pub fn configured(text: &str) -> Config {
+        Config::parse(config::FILE, text.as_bytes(), jiff::civil::date(2026, 5, 2)).unwrap()
+    }
+
+    /// `path:line:column: message` a line, or `path: message`.
+    pub fn shown(findings: &[Finding]) -> Vec<String> {
+        let line = |finding: &Finding| {
+            let place = finding.place.as_ref().map(|place| format!(":{}:{}", place.line, place.column));
+            format!("{}{}: {}", finding.path, place.unwrap_or_default(), finding.message)
+        };
+        findings.iter().map(line).collect()
+    }
+
+    const TWIN: Rule = Rule { id: "twin", ..PROBE };
 
     const PROBE: Rule = Rule {
         id: "probe",
@@ -215,7 +377,7 @@ pub mod tests {
         manual: "",
         check: Check::File {
             wants: |path| path.is_named("a"),
-            judge: |file, findings| {
+            judge: |file, _, findings| {
                 findings.place(file, &(0..1), "seen");
             },
         },
@@ -229,7 +391,7 @@ pub mod tests {
             Content::Bytes(b"x".to_vec()),
             true,
         );
-        assert_eq!(judge(&[&PROBE, &PROBE], &change).unwrap().len(), 2);
+        assert_eq!(judge(&Config::default(), &[&PROBE, &TWIN], &change).unwrap().findings.len(), 2);
         assert_eq!(*change.read.borrow(), ["a"]);
     }
 
@@ -244,7 +406,7 @@ pub mod tests {
         const EVERY_LINE: Rule = Rule {
             check: Check::File {
                 wants: |_| true,
-                judge: |file, findings| {
+                judge: |file, _, findings| {
                     for at in 0..file.text.len() {
                         findings.place(file, &(at..at), "seen");
                     }
@@ -264,5 +426,36 @@ pub mod tests {
             transcript(&PROBE, &change),
             ["a: a is larger than this rule can judge (33 MiB, the limit is 32 MiB)"]
         );
+    }
+
+    #[test]
+    fn what_the_configuration_hides_is_kept_with_the_line_that_does() {
+        let text = r#"{"rules": {"docker-deps-content": "off"}, "debris": {".docker-deps": {"keep": ["x"]}},
+ "allow": [{"rule": "stray-backup", "path": "a/**", "reason": "a fixture"}]}"#;
+        let config = configured(text);
+        let change = Fake::default().file("a/b.bak", "").file("b.bak", "").file("c/.docker-deps/x", "");
+        let mut engine = Engine::new(&config).explain_hidden(true);
+        engine.entries(&change).unwrap();
+        let Judgement { findings, hidden } = engine.finish();
+        assert_eq!(shown(&findings), ["b.bak: a backup file"]);
+        let told: Vec<String> =
+            hidden.iter().map(|hidden| format!("{} {} {}", hidden.by, hidden.finding.path, hidden.reason)).collect();
+        assert_eq!(
+            told,
+            [
+                "bakstop.json:2:12 a/b.bak a fixture",
+                "bakstop.json:1:54 c/.docker-deps/x it is no debris by the configuration"
+            ]
+        );
+    }
+
+    #[test]
+    fn what_says_the_same_is_told_once() {
+        let config = Config::default();
+        let mut engine = Engine::new(&config);
+        for _ in 0..2 {
+            engine.entries(&Fake::default().file("b.bak", "").file("a.bak", "")).unwrap();
+        }
+        assert_eq!(shown(&engine.finish().findings), ["a.bak: a backup file", "b.bak: a backup file"]);
     }
 }

@@ -9,12 +9,14 @@ mod error;
 mod change;
 mod finding;
 mod refs;
+mod pattern;
 mod debris;
 mod snapshot;
-// Parsers, rules, and the engine that brings them together.
+// Parsers, rules, configuration, and the engine that brings them together.
 mod formats;
 mod rule;
 mod rules;
+mod config;
 mod engine;
 // The outside world.
 mod env;
@@ -109,7 +111,7 @@ fn context(cli: &Cli, env: Environment) -> Result<Context, Error> {
     }
     let directory = std::env::current_dir()
         .map_err(|error| Error::new("find the current directory", error).help("change to a directory that exists"))?;
-    Ok(Context { directory, env, paint, terminal: std::io::stderr().is_terminal() })
+    Ok(Context { directory, env, paint, terminal: std::io::stderr().is_terminal(), now: jiff::Timestamp::now() })
 }
 
 fn run(verb: &Verb, context: &Context) -> Result<Outcome, Error> {

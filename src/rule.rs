@@ -1,6 +1,7 @@
 //! What a rule is, and the sink that it reports into.
 
 use crate::change::Entry;
+use crate::debris::Debris;
 use crate::finding::{Finding, Place, Severity, Span, Step};
 use crate::path::RepoPath;
 
@@ -23,13 +24,13 @@ pub struct Rule {
 #[derive(Debug)]
 pub enum Check {
     /// Each new entry by its path and mode; no content is read.
-    Entry(fn(&Entry, &mut Findings)),
+    Entry(fn(&Entry, &Debris, &mut Findings)),
     /// Each new regular file that `wants` names, by its content.
     File {
         /// Which paths are worth reading.
         wants: fn(&RepoPath) -> bool,
         /// Judges one file.
-        judge: fn(&File, &mut Findings),
+        judge: fn(&File, &Debris, &mut Findings),
     },
     /// When a regular file that `wants` names is new: every such file, new or not, together.
     Files {
@@ -40,6 +41,30 @@ pub enum Check {
         /// Judges them against each other.
         judge: fn(&[File], &mut Findings),
     },
+    /// The configuration of bakstop itself, as far as it was read.
+    Configuration(fn(&Reading, &mut Findings)),
+}
+
+/// What is known of a configuration: of one that is to come, or of the one that is obeyed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reading {
+    /// The file. Of one that cannot be read at all, the text is empty.
+    pub file: File,
+    /// Why it cannot be obeyed.
+    pub problems: Vec<Remark>,
+    /// The dates of the allowances that have ended.
+    pub expired: Vec<Span>,
+    /// The paths of the allowances that hid nothing in the whole tree.
+    pub unused: Vec<Span>,
+}
+
+/// Something to say of a place in a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Remark {
+    /// The place; `None` if it is the file as such.
+    pub span: Option<Span>,
+    /// What there is to say, as a short sentence without an initial capital or a full stop. Safe to print.
+    pub message: String,
 }
 
 /// A regular file with its content.

@@ -1,35 +1,42 @@
 //! The rule table. A rule is one file in `rules/`, one manual page in `docs/rules/`, and one line here.
 
+use crate::debris::Debris;
 use crate::rule::{Check, File, Findings, Rule};
 
 mod docker_deps_content;
+mod expired_allowance;
+mod invalid_configuration;
 mod package_manager_mismatch;
 mod registry_token;
 mod rewritten_lockfile;
 mod rewritten_manifest;
 mod stray_backup;
+mod unused_allowance;
 
 /// Every rule, in the order of the documentation.
-pub const RULES: [&Rule; 6] = [
+pub const RULES: [&Rule; 9] = [
     &rewritten_manifest::RULE,
     &rewritten_lockfile::RULE,
     &stray_backup::RULE,
     &docker_deps_content::RULE,
     &package_manager_mismatch::RULE,
     &registry_token::RULE,
+    &invalid_configuration::RULE,
+    &expired_allowance::RULE,
+    &unused_allowance::RULE,
 ];
 
 /// The rules that know the marks of a preparation which was not undone.
 pub const OF_PREPARATION: [&Rule; 2] = [&rewritten_manifest::RULE, &rewritten_lockfile::RULE];
 
 /// Whether a file is one that a preparation wrote, or that cannot be told.
-pub fn is_rewritten(file: &File) -> bool {
+pub fn is_rewritten(file: &File, debris: &Debris) -> bool {
     OF_PREPARATION.into_iter().any(|rule| {
         let mut findings = Findings::of(rule);
         if let Check::File { wants, judge } = rule.check
             && wants(&file.path)
         {
-            judge(file, &mut findings);
+            judge(file, debris, &mut findings);
         }
         !findings.into_vec().is_empty()
     })

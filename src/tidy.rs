@@ -102,9 +102,9 @@ fn processes_are_started_in_three_places() {
 }
 
 /// The rooms that are pure.
-const CORE: [&str; 13] = [
-    "escape", "path", "error", "finding", "change", "formats", "debris", "rule", "rules", "engine", "snapshot",
-    "paint", "report",
+const CORE: [&str; 15] = [
+    "escape", "path", "error", "finding", "change", "pattern", "formats", "debris", "rule", "rules", "config",
+    "engine", "snapshot", "paint", "report",
 ];
 
 #[test]

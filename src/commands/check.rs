@@ -18,6 +18,10 @@ pub struct Args {
     #[arg(long, help_heading = JUDGED, requires = "range")]
     tip: bool,
 
+    /// Judge by the configuration in this file, whatever the repository says
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+
     /// How the report is written
     #[arg(long, value_enum, value_name = "FORMAT", default_value_t)]
     format: Format,
@@ -85,7 +89,8 @@ impl Args {
 /// Judges what was asked about.
 pub fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
     let scope = args.scope();
-    let judged = judge(&scope, &Options { without: &[] }, context)?;
+    let options = Options { without: &[], config: args.config.as_deref(), explain: args.verbose };
+    let judged = judge(&scope, &options, context)?;
     let advice = judged.advice.as_deref();
     let view = View { paint: context.paint, below_top: judged.below_top, restore: &judged.restore, advice };
     let report = Report {
@@ -98,7 +103,7 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
     };
     let mut outcome = Outcome::of_check(&report, args.format, args.output.as_deref());
     if args.verbose {
-        outcome = outcome.note(format!("bakstop: {}", judged.how));
+        outcome = judged.told().iter().fold(outcome, Outcome::note);
     }
     if let Some(nothing) = judged.nothing {
         outcome = outcome.note(format!("bakstop: {nothing}"));

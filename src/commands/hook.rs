@@ -39,7 +39,7 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
         return Ok(Outcome::new(Verdict::Clean, "").note(format!("bakstop: not checked, because {SWITCH}=0")));
     }
     let skipped = if server { Vec::new() } else { skipped(&context.env).map_err(|unknown| no_such_rule(&unknown))? };
-    let options = Options { without: &skipped };
+    let options = Options { without: &skipped, config: None, explain: args.verbose };
     let judged = judge(&scope(args), &options, context).map_err(|error| {
         if server {
             error
@@ -62,7 +62,7 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
         outcome = outcome.note(format!("bakstop: not checked, because of {SKIP}: {}", skipped.join(", ")));
     }
     if args.verbose {
-        outcome = outcome.note(format!("bakstop: {}", judged.how));
+        outcome = judged.told().iter().fold(outcome, Outcome::note);
     }
     Ok(outcome)
 }

@@ -1,21 +1,25 @@
 //! Judging, at whatever door: gathers what a scope brings, has it judged, and looks for a cure that works there.
 
 use std::io::{IsTerminal, Read};
+use std::path::Path;
 
-use crate::change::{Change, Entry, ObjectId};
-use crate::commands::{Context, mend, mend_staged, restore_command};
-use crate::engine::{Engine, LIMIT};
+use crate::change::{Change, Content};
+use crate::commands::{Context, listed, mend, mend_staged, restore_command};
+use crate::config::{self, Config};
+use crate::engine::{Engine, Hidden, Judgement, LIMIT};
 use crate::error::Error;
+use crate::escape::Escaped;
 use crate::finding::Finding;
-use crate::git::history::{Commits, History, Range};
-use crate::git::objects::Objects;
+use crate::git::Staged;
 use crate::git::worktree::{OnDisk, WorkTree};
-use crate::git::{Changes, Git, Staged};
-use crate::progress::Progress;
+use crate::path::RepoPath;
 use crate::refs::{self, RefUpdate};
 use crate::report::human::plural;
-use crate::rule::{Check, Rule};
-use crate::rules;
+use crate::rule::Rule;
+
+mod past;
+
+use past::Past;
 
 /// What is to be judged.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,10 +66,12 @@ impl Scope {
 pub struct Judged {
     /// What was found, with cures that work there.
     pub findings: Vec<Finding>,
+    /// What the configuration hides.
+    pub hidden: Vec<Hidden>,
     /// How many new entries were looked at.
     pub entries: usize,
-    /// What was judged and how, for `--verbose`.
-    pub how: String,
+    /// What was judged and how, for `--verbose`: a line each.
+    pub how: Vec<String>,
     /// Why there was nothing to judge, if there was not.
     pub nothing: Option<String>,
     /// The command that undoes a preparation.
@@ -76,21 +82,31 @@ pub struct Judged {
     pub advice: Option<String>,
 }
 
+impl Judged {
+    /// What `--verbose` tells, a line each: how it was judged, and what the configuration hides.
+    pub fn told(&self) -> Vec<String> {
+        let how = self.how.iter().map(|line| format!("bakstop: {line}"));
+        let hidden = listed(&self.hidden, |Hidden { finding, by, reason }| {
+            format!("bakstop: hidden by {by}: {} in {}: {reason}", finding.rule, finding.path)
+        });
+        how.chain(hidden).collect()
+    }
+}
+
 /// How it is judged.
 #[derive(Debug, Clone, Copy)]
 pub struct Options<'a> {
     /// Rules that are passed over.
     pub without: &'a [&'static Rule],
+    /// The configuration to go by, whatever the repository says.
+    pub config: Option<&'a Path>,
+    /// Whether to find out everything that the configuration hides.
+    pub explain: bool,
 }
 
 /// Judges a scope.
 pub fn judge(scope: &Scope, options: &Options<'_>, context: &Context) -> Result<Judged, Error> {
-    let past = || Past {
-        context,
-        options,
-        objects: Objects::open(&context.directory, &context.env),
-        history: History::new(Git::new(&context.directory), &context.env),
-    };
+    let past = || Past::open(options, context);
     match scope {
         Scope::Staged => staged(options, context),
         Scope::WorkTree => work_tree(options, context),
@@ -115,9 +131,38 @@ fn updates(parse: fn(&[u8]) -> Option<RefUpdate>) -> Result<Vec<RefUpdate>, Erro
     let mut text = Vec::new();
     input.read_to_end(&mut text).map_err(|error| Error::new(doing, error))?;
     refs::lines(&text, parse).map_err(|line| {
-        Error::new(doing, format!("this is no line of git's: {}", crate::escape::Escaped(line)))
+        Error::new(doing, format!("this is no line of git's: {}", Escaped(line)))
             .help("see githooks(5) for what git gives its hooks")
     })
+}
+
+/// An engine that goes by a configuration.
+fn engine<'a>(config: &'a Config, options: &Options<'_>) -> Engine<'a> {
+    Engine::new(config).without(options.without).explain_hidden(options.explain)
+}
+
+/// The configuration in a file, which the repository does not choose.
+fn given(path: &Path, context: &Context) -> Result<Config, Error> {
+    let shown = RepoPath::new(path.as_os_str().as_encoded_bytes()).to_string();
+    let doing = format!("read the configuration {shown}");
+    let failed = |error: std::io::Error| Error::new(&*doing, error).help("name a file that exists and is readable");
+    let path = context.directory.join(path);
+    let size = path.metadata().map_err(failed)?.len();
+    if size > config::LIMIT {
+        return Err(Error::new(doing, "it is larger than 1 MiB").help("make it smaller"));
+    }
+    let text = std::fs::read(path).map_err(failed)?;
+    Config::parse(&shown, &text, context.today())
+}
+
+/// The configuration that was given, or that a change carries.
+fn configuration(change: &dyn Change, options: &Options<'_>, context: &Context) -> Result<Config, Error> {
+    match options.config {
+        Some(path) => given(path, context),
+        // Where nothing is new, nothing is asked of it.
+        None if change.fresh().is_empty() => Ok(Config::default()),
+        None => Config::of(change, || context.today()),
+    }
 }
 
 /// Judges the index against HEAD.
@@ -127,17 +172,19 @@ fn staged(options: &Options<'_>, context: &Context) -> Result<Judged, Error> {
         return Err(Error::new("judge what is staged", "this repository is bare: nothing can be staged in it")
             .help("name what to judge (`bakstop check --help`), or run this in a clone with a work tree"));
     }
-    let mut engine = Engine::without(options.without);
+    let config = configuration(&staged, options, context)?;
+    let mut engine = engine(&config, options);
     engine.entries(&staged)?;
     engine.together(&staged)?;
-    let mut findings = engine.finish();
-    mend_staged(&mut findings, &staged);
+    let Judgement { mut findings, hidden } = engine.finish();
+    mend_staged(&mut findings, config.debris(), &staged);
     let restore = restore_command(&staged, &findings)?;
     let entries = staged.fresh().len();
     Ok(Judged {
         findings,
+        hidden,
         entries,
-        how: format!("{}; {} judged", staged.layer(), plural(entries, "new path")),
+        how: vec![format!("{}; {} judged", staged.layer(), plural(entries, "new path"))],
         nothing: (entries == 0).then(|| "nothing new is staged".to_owned()),
         restore,
         below_top: staged.is_below_top(),
@@ -149,198 +196,26 @@ fn staged(options: &Options<'_>, context: &Context) -> Result<Judged, Error> {
 fn work_tree(options: &Options<'_>, context: &Context) -> Result<Judged, Error> {
     let tree = WorkTree::open(&context.directory)?;
     let files = OnDisk::all(&tree)?;
-    let mut engine = Engine::without(options.without);
+    let config = configuration(&files, options, context)?;
+    let mut engine = engine(&config, options).whole(true);
     engine.entries(&files)?;
     engine.together(&files)?;
-    let mut findings = engine.finish();
+    let Judgement { mut findings, hidden } = engine.finish();
     let on_disk = |path: &_| match tree.read(path, LIMIT) {
-        Ok(Some(crate::change::Content::Bytes(text))) => Some(text),
+        Ok(Some(Content::Bytes(text))) => Some(text),
         _ => None,
     };
-    mend(&mut findings, &on_disk, &|path| tree.committed(path));
+    mend(&mut findings, config.debris(), &on_disk, &|path| tree.committed(path));
     let restore = restore_command(&files, &findings)?;
     let entries = files.fresh().len();
     Ok(Judged {
         findings,
+        hidden,
         entries,
-        how: format!("{} of the work tree judged", plural(entries, "file")),
+        how: vec![format!("{} of the work tree judged", plural(entries, "file"))],
         nothing: (entries == 0).then(|| "there is no file in the work tree".to_owned()),
         restore,
         below_top: !tree.prefix().is_empty(),
         advice: None,
     })
-}
-
-/// What commits and trees hold.
-struct Past<'a> {
-    context: &'a Context,
-    options: &'a Options<'a>,
-    objects: Objects,
-    history: History<'a>,
-}
-
-impl Past<'_> {
-    fn range(&self, spec: &str) -> Result<Judged, Error> {
-        let range = self.history.range(spec)?;
-        let commits = self.history.of_range(&range)?;
-        let nothing = format!("there is no commit in {}", range.name);
-        self.commits(&commits, nothing, "commits judged:", Rewrite::Commits)
-    }
-
-    fn tip(&self, spec: &str) -> Result<Judged, Error> {
-        let Range { tip, fork, name, .. } = self.history.range(spec)?;
-        let fork = self.history.tree_of(&fork)?;
-        self.one(tip, Some(fork), format!("nothing is new at the end of {name}"))
-    }
-
-    fn tree(&self, name: &str) -> Result<Judged, Error> {
-        self.one(self.history.tree(name)?, None, "the tree is empty".to_owned())
-    }
-
-    /// One tree, or what it has that another has not.
-    fn one(&self, tip: ObjectId, other: Option<ObjectId>, nothing: String) -> Result<Judged, Error> {
-        let tree = self.history.tree_of(&tip)?;
-        let change = Changes::new(&self.objects).tree(tree, other)?;
-        let mut engine = Engine::without(self.options.without);
-        engine.entries(&change)?;
-        engine.together(&change)?;
-        let entries = change.fresh().len();
-        let how = format!("{}; {} judged", self.objects.layer(), plural(entries, "new path"));
-        Ok(self.judged(engine.finish(), entries, how, nothing))
-    }
-
-    fn push(&self, updates: &[RefUpdate], remote: Option<&str>) -> Result<Judged, Error> {
-        let commits = self.history.of_push(updates, remote)?;
-        let nothing = "nothing that is pushed is new to the remote".to_owned();
-        self.commits(&commits, nothing, "commits judged:", Rewrite::Commits)
-    }
-
-    fn receive(&self, updates: &[RefUpdate]) -> Result<Judged, Error> {
-        let commits = self.history.of_receive(updates)?;
-        self.commits(&commits, "nothing that is pushed is new here".to_owned(), "commits judged:", Rewrite::Commits)
-    }
-
-    fn everything(&self) -> Result<Judged, Error> {
-        let commits = self.history.everything()?;
-        self.commits(&commits, "there is no commit".to_owned(), "commits judged:", Rewrite::History)
-    }
-
-    fn commits(
-        &self,
-        commits: &Commits,
-        nothing: String,
-        label: &'static str,
-        rewrite: Rewrite,
-    ) -> Result<Judged, Error> {
-        let mut engine = Engine::without(self.options.without);
-        let mut changes = Changes::new(&self.objects);
-        let mut entries = 0;
-        // What is compared with other files counts where it ends, not on the way.
-        let mut compared: Vec<Entry> = Vec::new();
-        let mut progress = Progress::new(label, commits.nodes.len(), self.context.terminal);
-        for node in &commits.nodes {
-            let change = changes.commit(node)?;
-            entries += change.fresh().len();
-            engine.entries(&change)?;
-            if !commits.tips.is_empty() {
-                compared.extend(change.into_fresh().into_iter().filter(is_compared));
-            }
-            progress.step();
-        }
-        drop(progress);
-        for tree in &commits.bare_trees {
-            let change = changes.tree(*tree, None)?;
-            entries += change.fresh().len();
-            engine.entries(&change)?;
-            engine.together(&change)?;
-        }
-        for node in commits.nodes.iter().filter(|node| commits.tips.contains(&node.id)) {
-            engine.together(&changes.end(node, compared.clone()))?;
-        }
-        let how = format!(
-            "{}; {} in {} judged",
-            self.objects.layer(),
-            plural(entries, "new path"),
-            plural(commits.nodes.len(), "commit")
-        );
-        let mut judged = self.judged(engine.finish(), entries, how, nothing);
-        if !commits.nodes.is_empty() {
-            judged.nothing = None;
-        }
-        judged.advice = self.mend(&mut judged.findings, commits, rewrite)?;
-        Ok(judged)
-    }
-
-    fn judged(&self, mut findings: Vec<Finding>, entries: usize, how: String, nothing: String) -> Judged {
-        // The commands of a cure are for the index and the work tree, which may hold something else.
-        for finding in &mut findings {
-            finding.steps = &[];
-        }
-        let nothing = (entries == 0).then_some(nothing);
-        Judged { findings, entries, how, nothing, restore: String::new(), below_top: false, advice: None }
-    }
-
-    /// What a commit carries is not mended by a later one.
-    fn mend(&self, findings: &mut [Finding], commits: &Commits, rewrite: Rewrite) -> Result<Option<String>, Error> {
-        let mut carried = Vec::new();
-        for finding in findings.iter_mut().filter(|finding| is_carried(finding)) {
-            carried.extend(finding.commit.as_ref().map(|commit| commit.id));
-            if finding.rule != SECRET {
-                finding.help = rewrite.help();
-            }
-        }
-        let Some(first) = commits.nodes.iter().find(|node| carried.contains(&node.id)) else { return Ok(None) };
-        Ok(Some(match rewrite {
-            Rewrite::History => {
-                "to take it out of history, see `git filter-repo`; every clone keeps its own copy".into()
-            }
-            Rewrite::Commits if carried.iter().all(|id| *id == first.id) && self.is_head(&first.id)? => {
-                "mend the files, `git add` them, then: git commit --amend".into()
-            }
-            Rewrite::Commits => {
-                let from = if first.parents.is_empty() {
-                    "--root".to_owned()
-                } else {
-                    format!("{:.12}~1", first.id.to_string())
-                };
-                format!(
-                    "git rebase -i {from}, mark the commits named above with \"edit\", and mend each where it stops"
-                )
-            }
-        }))
-    }
-
-    fn is_head(&self, commit: &ObjectId) -> Result<bool, Error> {
-        self.history.find("HEAD").map(|head| head.as_ref() == Some(commit))
-    }
-}
-
-/// How what commits carry is mended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Rewrite {
-    /// They are new: their author can still mend them.
-    Commits,
-    /// Others have them.
-    History,
-}
-
-impl Rewrite {
-    fn help(self) -> &'static str {
-        match self {
-            Self::Commits => "mend the commit itself: a later one leaves it in history",
-            Self::History => "it stays in history until that is rewritten",
-        }
-    }
-}
-
-/// The rule whose cure is another: what was public once has to be revoked.
-const SECRET: &str = "registry-token";
-
-/// Whether a finding is about what a commit brings, and not about where a range ends.
-fn is_carried(finding: &Finding) -> bool {
-    finding.commit.is_some() && rules::find(finding.rule).is_some_and(|rule| !matches!(rule.check, Check::Files { .. }))
-}
-
-fn is_compared(entry: &Entry) -> bool {
-    rules::RULES.iter().any(|rule| matches!(rule.check, Check::Files { wants, .. } if wants(&entry.path)))
 }

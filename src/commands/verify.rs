@@ -4,8 +4,8 @@ use std::ffi::OsString;
 
 use crate::change::Content;
 use crate::child::{self, Ended, NotRun, Output};
-use crate::commands::{Context, Outcome, mend};
-use crate::debris::backed_up;
+use crate::commands::{Context, Outcome, listed, mend};
+use crate::config::{self, Allowance, Config};
 use crate::engine;
 use crate::error::Error;
 use crate::finding::{Finding, Verdict};
@@ -39,12 +39,15 @@ pub struct Args {
 /// Compares the work tree with a clean one, or with what it was before the command.
 pub fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
     let tree = WorkTree::open(&context.directory)?;
+    // As it is before the build, which may change it.
+    let config = Config::of(&OnDisk::one(&tree, config::FILE.into())?, || context.today())?;
+    let watch = Watch { args, context, tree: &tree, config: &config };
     let see_git = |error: Error| error.or_help("see what `git status` says here");
     let Some((program, arguments)) = args.command.split_first() else {
-        let changes = tree.snapshot(Look::Paths).map_err(see_git)?.changes_since_clean();
-        return tell(args, context, &tree, &changes, None);
+        let changes = tree.snapshot(Look::Paths, config.debris()).map_err(see_git)?.changes_since_clean();
+        return watch.tell(changes, None);
     };
-    let before = tree.snapshot(Look::Contents).map_err(see_git)?;
+    let before = tree.snapshot(Look::Contents, config.debris()).map_err(see_git)?;
     let output = match args.format {
         HumanOrJson::Human => Output::Inherited,
         HumanOrJson::Json => Output::ToStandardError,
@@ -57,42 +60,96 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
         }
     };
     let after = tree
-        .snapshot(Look::Contents)
+        .snapshot(Look::Contents, config.debris())
         .map_err(|error| error.or_help(format!("the command {}; see what `git status` says now", ended.told())))?;
-    tell(args, context, &tree, &after.changes_since(before), Some(ended))
+    watch.tell(after.changes_since(before), Some(ended))
 }
 
-fn tell(
-    args: &Args,
-    context: &Context,
-    tree: &WorkTree,
-    changes: &Changes,
-    ended: Option<Ended>,
-) -> Result<Outcome, Error> {
-    let mut findings = still_rewritten(tree, changes)?;
-    mend(&mut findings, &|path| on_disk(tree, path), &|path| tree.committed(path));
-    let removable = removable(tree, changes);
-    let script = if wants_script(&findings) { tree.find_tracked(SCRIPT)? } else { None };
-    let restore = restore(script.as_ref());
-    let below_top = !tree.prefix().is_empty();
-    let verification =
-        Verification { changes, findings: &findings, ended, below_top, removable: &removable, restore: &restore };
-    let out = match args.format {
-        HumanOrJson::Human => verification.human(context.paint),
-        HumanOrJson::Json => verification.json(),
-    };
-    let verdict = if changes.is_empty() { Verdict::Clean } else { Verdict::Found };
-    let mut outcome = Outcome::new(verdict, out);
-    if let Some(ended) = ended.filter(|ended| ended.code() != 0) {
-        outcome.code = ended.code();
-        if changes.is_empty() {
-            outcome = outcome.note(format!("bakstop: the command {}; the work tree is as it was", ended.told()));
+/// A work tree that is watched.
+struct Watch<'a> {
+    args: &'a Args,
+    context: &'a Context,
+    tree: &'a WorkTree,
+    config: &'a Config,
+}
+
+impl Watch<'_> {
+    fn tell(&self, mut changes: Changes, ended: Option<Ended>) -> Result<Outcome, Error> {
+        let notes = self.allow(&mut changes);
+        let mut findings = self.still_rewritten(&changes)?;
+        let (tree, debris) = (self.tree, self.config.debris());
+        mend(&mut findings, debris, &|path| on_disk(tree, path), &|path| tree.committed(path));
+        let removable = self.removable(&changes);
+        let script = if wants_script(&findings) { tree.find_tracked(SCRIPT)? } else { None };
+        let restore = restore(script.as_ref());
+        let below_top = !tree.prefix().is_empty();
+        let (changes, removable) = (&changes, &removable[..]);
+        let verification =
+            Verification { changes, findings: &findings, ended, below_top, removable, restore: &restore };
+        let out = match self.args.format {
+            HumanOrJson::Human => verification.human(self.context.paint),
+            HumanOrJson::Json => verification.json(),
+        };
+        let verdict = if changes.is_empty() { Verdict::Clean } else { Verdict::Found };
+        let mut outcome = notes.iter().fold(Outcome::new(verdict, out), Outcome::note);
+        if let Some(ended) = ended.filter(|ended| ended.code() != 0) {
+            outcome.code = ended.code();
+            if changes.is_empty() {
+                outcome = outcome.note(format!("bakstop: the command {}; the work tree is as it was", ended.told()));
+            }
+        } else if self.args.verbose && changes.is_empty() {
+            let state = if ended.is_some() { "as it was" } else { "clean" };
+            outcome = outcome.note(format!("bakstop: the work tree is {state}"));
         }
-    } else if args.verbose && changes.is_empty() {
-        let state = if ended.is_some() { "as it was" } else { "clean" };
-        outcome = outcome.note(format!("bakstop: the work tree is {state}"));
+        Ok(outcome)
     }
-    Ok(outcome)
+
+    /// Takes out what the configuration allows, and gives the lines that tell of it.
+    fn allow(&self, changes: &mut Changes) -> Vec<String> {
+        let ended = self.config.ended_verify_allowances();
+        let mut notes: Vec<String> =
+            ended.map(|allowance| format!("bakstop: {}: this allowance has ended", allowance.origin)).collect();
+        let mut hidden = Vec::new();
+        changes.paths.retain(|difference| {
+            let allowance = self.config.verify_allowance(&difference.path);
+            hidden.extend(allowance.map(|allowance| (allowance, difference.path.clone())));
+            allowance.is_none()
+        });
+        if self.args.verbose {
+            let line = |(allowance, path): &(&Allowance, RepoPath)| {
+                format!("bakstop: hidden by {}: {path}: {}", allowance.origin, allowance.reason)
+            };
+            notes.extend(listed(&hidden, line));
+        }
+        notes
+    }
+
+    /// The leftovers that nothing is lost with: packed packages, and backups that say what their original says.
+    fn removable(&self, changes: &Changes) -> Vec<RepoPath> {
+        let leftovers = changes
+            .paths
+            .iter()
+            .filter(|difference| difference.after.as_ref().is_some_and(|dirt| dirt.states.contains(&State::Leftover)));
+        let paths = leftovers.map(|difference| &difference.path);
+        let tree = self.tree;
+        let lost_nothing = |path: &&RepoPath| match self.config.debris().backed_up(path) {
+            Some(original) => on_disk(tree, &original).is_some_and(|text| on_disk(tree, path) == Some(text)),
+            // A repository inside `.docker-deps` is nothing to remove on someone's word.
+            None => !path.as_bytes().ends_with(b"/"),
+        };
+        paths.filter(lost_nothing).cloned().collect()
+    }
+
+    /// What the rules say of the files in the work tree that are not clean, so that the report can tell a forgotten
+    /// restore from an edit.
+    fn still_rewritten(&self, changes: &Changes) -> Result<Vec<Finding>, Error> {
+        let present = [State::Conflicted, State::Staged, State::Modified, State::Untracked];
+        let paths = changes.paths.iter().filter(|difference| {
+            difference.after.as_ref().is_some_and(|dirt| dirt.states.iter().any(|state| present.contains(state)))
+        });
+        let files = OnDisk::of(self.tree, paths.map(|difference| (difference.path.clone(), difference.is_new())));
+        Ok(engine::judge(self.config, &OF_PREPARATION, &files)?.findings)
+    }
 }
 
 /// The content of a file of the work tree, if it can be had.
@@ -101,30 +158,4 @@ fn on_disk(tree: &WorkTree, path: &RepoPath) -> Option<Vec<u8>> {
         Ok(Some(Content::Bytes(text))) => Some(text),
         _ => None,
     }
-}
-
-/// The leftovers that nothing is lost with: packed packages, and backups that say what their original says.
-fn removable(tree: &WorkTree, changes: &Changes) -> Vec<RepoPath> {
-    let leftovers = changes
-        .paths
-        .iter()
-        .filter(|difference| difference.after.as_ref().is_some_and(|dirt| dirt.states.contains(&State::Leftover)));
-    let paths = leftovers.map(|difference| &difference.path);
-    let lost_nothing = |path: &&RepoPath| match backed_up(path) {
-        Some(original) => on_disk(tree, &original).is_some_and(|text| on_disk(tree, path) == Some(text)),
-        // A repository inside `.docker-deps` is nothing to remove on someone's word.
-        None => !path.as_bytes().ends_with(b"/"),
-    };
-    paths.filter(lost_nothing).cloned().collect()
-}
-
-/// What the rules say of the files in the work tree that are not clean, so that the report can tell a forgotten
-/// restore from an edit.
-fn still_rewritten(tree: &WorkTree, changes: &Changes) -> Result<Vec<Finding>, Error> {
-    let present = [State::Conflicted, State::Staged, State::Modified, State::Untracked];
-    let paths = changes.paths.iter().filter(|difference| {
-        difference.after.as_ref().is_some_and(|dirt| dirt.states.iter().any(|state| present.contains(state)))
-    });
-    let files = OnDisk::of(tree, paths.map(|difference| (difference.path.clone(), difference.is_new())));
-    engine::judge(&OF_PREPARATION, &files)
 }

@@ -2,17 +2,17 @@
 
 use std::borrow::Cow;
 
-use crate::debris::{DOCKER_DEPS, is_docker_deps};
+use crate::debris::{Debris, Directory};
 use crate::finding::Span;
 
-/// Whether a spec in a dependency field installs from a `.docker-deps` directory.
+/// The directory of debris that a spec in a dependency field installs from, if it does.
 ///
 /// `directory` is that of the manifest, relative to the top of the work tree. Decided on the meaning: the protocol is
 /// stripped, `\` read as `/`, and `.`, `..` and doubled slashes are resolved; a spec that only passes through the
 /// directory (`file:.docker-deps/../vendor/x.tgz`) does not count. Package managers resolve against different
 /// directories (the manifest's, the workspace's, the dependent's), so any `.docker-deps` of the resolved path counts.
 /// Percent-escapes are undone as often as yarn undoes them: twice inside `patch:`.
-pub fn installs_from_docker_deps(spec: &str, directory: &str) -> bool {
+pub fn installs_from<'a>(spec: &str, directory: &str, debris: &'a Debris) -> Option<&'a Directory> {
     let once = percent_decoded(spec);
     let twice = percent_decoded(&once);
     [spec, &once, &twice]
@@ -20,7 +20,7 @@ pub fn installs_from_docker_deps(spec: &str, directory: &str) -> bool {
         // `@scope/x@file:…`, the way an alias or a resolution may name its target.
         .flat_map(|spec| [Some(spec), behind(spec, "@file:"), behind(spec, "@link:")])
         .filter_map(|spec| local_path(spec?.trim()))
-        .any(|path| leads_into_docker_deps(path, directory))
+        .find_map(|path| leads_into(path, directory, debris))
 }
 
 /// Protocols that name something elsewhere: a registry, a server, a catalog whose own entry is judged where it stands.
@@ -73,7 +73,7 @@ fn is_tarball(spec: &str) -> bool {
     [".tgz", ".tar.gz", ".tar"].iter().any(|ending| spec.ends_with(ending))
 }
 
-fn leads_into_docker_deps(path: &str, directory: &str) -> bool {
+fn leads_into<'a>(path: &str, directory: &str, debris: &'a Debris) -> Option<&'a Directory> {
     let path = path.trim_start();
     let absolute = path.starts_with(['/', '\\']) || path.as_bytes().get(1) == Some(&b':');
     let base = if absolute { "" } else { directory };
@@ -87,7 +87,7 @@ fn leads_into_docker_deps(path: &str, directory: &str) -> bool {
             _ => resolved.push(component),
         }
     }
-    resolved.iter().any(|component| is_docker_deps(component.as_bytes()))
+    resolved.iter().find_map(|component| debris.directory(component.as_bytes()))
 }
 
 /// Undoes `%2e` and its kin; anything that is no escape stays.
@@ -99,36 +99,68 @@ fn percent_decoded(text: &str) -> Cow<'_, str> {
     Cow::Owned(String::from_utf8_lossy(&decoded).into_owned())
 }
 
-/// Whether a text of unknown structure mentions `.docker-deps`, in whatever escapes: two layers of them, as a URL in a
-/// string has. Where; at the start, if two layers hide the place.
-pub fn mention(text: &[u8]) -> Option<Span> {
-    find_docker_deps(text).or_else(|| find_docker_deps(&unescaped(text).0).map(|_| 0..0))
+/// A directory of debris that a text names, and where.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trace<'a> {
+    /// The directory.
+    pub directory: &'a Directory,
+    /// Its name in the text, as the source spells it.
+    pub span: Span,
 }
 
-/// Finds the first `.docker-deps` path component in a text of unknown structure: a lockfile's line, or a manifest that
-/// does not parse. Escapes of JSON, YAML and URLs are undone for the comparison; the span is that of the source.
+/// Whether a text of unknown structure mentions a directory of debris, in whatever escapes: two layers of them, as a URL
+/// in a string has. Where; at the start, if two layers hide the place.
+pub fn mention<'a>(text: &[u8], debris: &'a Debris) -> Option<Trace<'a>> {
+    let hidden = || find_debris(&unescaped(text).0, debris).map(|trace| Trace { span: 0..0, ..trace });
+    find_debris(text, debris).or_else(hidden)
+}
+
+/// Finds the first path component that is a directory of debris, in a text of unknown structure: a lockfile's line, or a
+/// manifest that does not parse. Escapes of JSON, YAML and URLs are undone for the comparison; the span is that of the
+/// source.
 ///
-/// A name that only begins or ends like it (`my.docker-deps`, `.docker-deps-old`) is another name.
-pub fn find_docker_deps(text: &[u8]) -> Option<Span> {
+/// A name that only begins or ends like it (`my.docker-deps`, `.docker-deps-old`) is another name. One that does not
+/// begin with a dot may be a package's as well, so there the slash behind it has to say that it is a directory.
+pub fn find_debris<'a>(text: &[u8], debris: &'a Debris) -> Option<Trace<'a>> {
+    find(text, debris, true)
+}
+
+/// The same in a text whose strings stand back to back: what stands before and behind a name is no part of it.
+pub fn find_packed_debris<'a>(text: &[u8], debris: &'a Debris) -> Option<Trace<'a>> {
+    find(text, debris, false)
+}
+
+fn find<'a>(text: &[u8], debris: &'a Debris, apart: bool) -> Option<Trace<'a>> {
     if !text.iter().any(|byte| matches!(byte, b'\\' | b'%')) {
-        return find_component(text);
+        return find_first(text, debris, apart);
     }
     let (plain, offsets) = unescaped(text);
-    let found = find_component(&plain)?;
-    Some(offsets[found.start]..offsets[found.end])
+    let Trace { directory, span } = find_first(&plain, debris, apart)?;
+    Some(Trace { directory, span: offsets[span.start]..offsets[span.end] })
 }
 
-fn find_component(text: &[u8]) -> Option<Span> {
+fn find_first<'a>(text: &[u8], debris: &'a Debris, apart: bool) -> Option<Trace<'a>> {
+    let traces = debris.directories().iter().filter_map(|directory| {
+        find_component(text, directory.name.as_bytes(), apart).map(|span| Trace { directory, span })
+    });
+    traces.min_by_key(|trace| trace.span.start)
+}
+
+fn find_component(text: &[u8], name: &[u8], apart: bool) -> Option<Span> {
     let part_of_name = |byte: &u8| byte.is_ascii_alphanumeric() || b"._-".contains(byte) || !byte.is_ascii();
+    let first = *name.first()?;
+    let dotted = first == b'.';
     let mut from = 0;
-    // `.docker-deps` has one dot, at its start: each dot of the text is a candidate.
-    while let Some(dot) = text[from..].iter().position(|&byte| byte == b'.') {
-        let start = from + dot;
-        let end = start + DOCKER_DEPS.len();
+    // Most names begin with a dot, and few characters of a text are dots: looking for one character is fast.
+    while let Some(at) = text[from..].iter().position(|byte| byte.eq_ignore_ascii_case(&first)) {
+        let start = from + at;
+        let end = start + name.len();
         from = start + 1;
-        let same = text.get(start..end).is_some_and(is_docker_deps);
-        let begins = start == 0 || !part_of_name(&text[start - 1]);
-        if same && begins && !text.get(end).is_some_and(part_of_name) {
+        let same = text.get(start..end).is_some_and(|found| found.eq_ignore_ascii_case(name));
+        let begins = !apart || start == 0 || !part_of_name(&text[start - 1]);
+        let ends =
+            |next: Option<&u8>| if dotted { !(apart && next.is_some_and(part_of_name)) } else { next == Some(&b'/') };
+        if same && begins && ends(text.get(end)) {
             return Some(start..end);
         }
     }
@@ -167,7 +199,25 @@ mod tests {
     use super::*;
 
     fn installs(spec: &str) -> bool {
-        installs_from_docker_deps(spec, "backend")
+        installs_in(spec, "backend")
+    }
+
+    fn installs_in(spec: &str, directory: &str) -> bool {
+        installs_from(spec, directory, &Debris::default()).is_some()
+    }
+
+    fn traced(text: &[u8], debris: &Debris) -> Option<Span> {
+        find_debris(text, debris).map(|trace| trace.span)
+    }
+
+    /// A repository that packs elsewhere.
+    fn elsewhere(names: &[&str]) -> Debris {
+        let mut debris = Debris::default();
+        debris.remove(crate::debris::DOCKER_DEPS);
+        for name in names {
+            debris.add(Directory::new(*name));
+        }
+        debris
     }
 
     #[test]
@@ -238,9 +288,9 @@ mod tests {
 
     #[test]
     fn a_manifest_inside_the_directory_is_resolved_from_there() {
-        assert!(installs_from_docker_deps("file:./y.tgz", "backend/.docker-deps/x"));
-        assert!(!installs_from_docker_deps("file:../../../y.tgz", "backend/.docker-deps/x"));
-        assert!(!installs_from_docker_deps("^1.0.0", "backend"));
+        assert!(installs_in("file:./y.tgz", "backend/.docker-deps/x"));
+        assert!(!installs_in("file:../../../y.tgz", "backend/.docker-deps/x"));
+        assert!(!installs_in("^1.0.0", "backend"));
     }
 
     #[test]
@@ -254,7 +304,7 @@ mod tests {
             ("patch:x@file%3A..%2F%2Edocker-deps%2fx", "%2Edocker-deps"),
             ("a .docker-deps-old/.DOCKER-DEPS/x", ".DOCKER-DEPS"),
         ] {
-            let span = find_docker_deps(text.as_bytes()).unwrap_or_else(|| panic!("{text}"));
+            let span = traced(text.as_bytes(), &Debris::default()).unwrap_or_else(|| panic!("{text}"));
             assert_eq!(&text[span], found);
         }
     }
@@ -272,8 +322,33 @@ mod tests {
             r"\u002",
             "%",
         ] {
-            assert_eq!(find_docker_deps(text.as_bytes()), None, "{text}");
+            assert_eq!(traced(text.as_bytes(), &Debris::default()), None, "{text}");
         }
+    }
+
+    #[test]
+    fn configured_directories_are_found_in_the_same_spellings() {
+        let debris = elsewhere(&[".packed", "packages.tmp"]);
+        for (spec, name) in [
+            ("file:../.packed/x.tgz", ".packed"),
+            ("file:..%2f%2ePACKED%2Fx.tgz", ".packed"),
+            (r"link:..\packages.TMP\x", "packages.tmp"),
+        ] {
+            assert_eq!(installs_from(spec, "backend", &debris).unwrap().name, name, "{spec}");
+            assert_eq!(find_debris(spec.as_bytes(), &debris).unwrap().directory.name, name, "{spec}");
+        }
+        for text in ["packages.tmp@1.0.0", "my-packages.tmp/x", ".packed-old/x", "file:../.docker-deps/x.tgz"] {
+            assert_eq!(find_debris(text.as_bytes(), &debris), None, "{text}");
+            assert_eq!(installs_from(text, "", &debris), None, "{text}");
+        }
+        // The first in the text, whichever that is.
+        let text = r#""a": "file:../packages.tmp/x", "b": "file:../\u002epacked/y""#;
+        assert_eq!(&text[traced(text.as_bytes(), &debris).unwrap()], "packages.tmp");
+        assert_eq!(
+            &text[traced(&text.as_bytes()[20..], &debris).map(|span| span.start + 20..span.end + 20).unwrap()],
+            r"\u002epacked"
+        );
+        assert_eq!(traced(b"file:../.docker-deps/x", &elsewhere(&[])), None);
     }
 
     mod spellings {
@@ -319,20 +394,20 @@ mod tests {
         proptest! {
             #[test]
             fn any_way_into_the_directory_is_found(spec in spec()) {
-                prop_assert!(installs_from_docker_deps(&spec, "backend"), "{spec}");
+                prop_assert!(installs_from(&spec, "backend", &Debris::default()).is_some(), "{spec}");
             }
 
             #[test]
             fn a_trace_is_found_where_a_spec_is(spec in spec()) {
                 let line = format!("  '@s/x@{spec}': 1");
-                let span = find_docker_deps(line.as_bytes());
-                prop_assert!(span.is_some(), "{line}");
+                prop_assert!(find_debris(line.as_bytes(), &Debris::default()).is_some(), "{line}");
             }
 
             #[test]
             fn no_text_is_too_odd(text in any::<Vec<u8>>()) {
-                let _ = find_docker_deps(&text).map(|span| &text[span]);
-                let _ = installs_from_docker_deps(&String::from_utf8_lossy(&text), "a/b");
+                let debris = Debris::default();
+                let _ = find_debris(&text, &debris).map(|trace| &text[trace.span]);
+                let _ = installs_from(&String::from_utf8_lossy(&text), "a/b", &debris);
             }
         }
     }

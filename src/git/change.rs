@@ -43,6 +43,11 @@ impl<'a> Changes<'a> {
         Ok(TreeChange { objects: self.objects, tree, commit: None, fresh })
     }
 
+    /// A tree that stands as it is: nothing in it is new.
+    pub fn standing(&self, tree: ObjectId) -> TreeChange<'a> {
+        TreeChange { objects: self.objects, tree, commit: None, fresh: Vec::new() }
+    }
+
     /// The tree of a commit, with what was new somewhere on the way to it.
     pub fn end(&self, node: &Node, fresh: Vec<Entry>) -> TreeChange<'a> {
         TreeChange { objects: self.objects, tree: node.tree, commit: Some(node.id), fresh }

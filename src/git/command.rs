@@ -203,6 +203,22 @@ impl Git {
         Ok(entries)
     }
 
+    /// The entry of the index at one path, stage 0.
+    pub(super) fn index_entry(&self, path: &RepoPath) -> Result<Option<Entry>, Error> {
+        let doing = "look into the index";
+        let Ok(name) = std::str::from_utf8(path.as_bytes()) else {
+            return self.index_entries(&|known| known == path).map(|entries| entries.into_iter().next());
+        };
+        let pathspec = format!(":(top,literal){name}");
+        let listing = self.output(doing, &["ls-files", "--stage", "-z", "--full-name", "--", &pathspec])?;
+        for record in records(&listing) {
+            if let Some(entry) = parse_staged_record(record).ok_or_else(|| unreadable(doing, record))? {
+                return Ok(Some(entry));
+            }
+        }
+        Ok(None)
+    }
+
     /// Starts a process that reads blobs.
     pub(super) fn cat_file(&self) -> Result<CatFile, Error> {
         let mut child = self

@@ -1,6 +1,9 @@
 //! Which commits are to be judged: those of a range, of a push, of all history.
 
 use std::collections::{HashMap, HashSet};
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
 
 use crate::change::ObjectId;
 use crate::env::Environment;
@@ -87,10 +90,10 @@ impl<'a> History<'a> {
             (Some((base, tip)), _) => (or_head(base), or_head(tip), true),
             (None, Some((base, tip))) => (or_head(base), or_head(tip), false),
             // What a CI gives for the start of a branch that is new.
-            (None, None) => return self.from_default(spec, &doing),
+            (None, None) => return self.since_default(spec, &doing),
         };
         if is_zeros(&base_name) {
-            return self.from_default(&tip_name, &doing);
+            return self.since_default(&tip_name, &doing);
         }
         let [base, tip] = self.resolve(&doing, [&base_name, &tip_name])?;
         let base = base.ok_or_else(|| self.unknown(&doing, &base_name))?;
@@ -100,7 +103,7 @@ impl<'a> History<'a> {
     }
 
     /// What a revision has that its upstream, or the default branch, has not.
-    fn from_default(&self, name: &str, doing: &str) -> Result<Range, Error> {
+    fn since_default(&self, name: &str, doing: &str) -> Result<Range, Error> {
         let name = if name.is_empty() { "HEAD" } else { name };
         let [tip] = self.resolve(doing, [name])?;
         let tip = tip.ok_or_else(|| self.unknown(doing, name))?;
@@ -177,6 +180,43 @@ impl<'a> History<'a> {
         let doing = "judge what is pushed";
         let pushed = self.peel(doing, updates)?;
         self.new_commits(doing, pushed, &[], Known::EveryRef)
+    }
+
+    /// The commit whose configuration a push is judged by, and its name: where the remote's default branch was last seen,
+    /// else what the remote has of a pushed branch, else what is pushed, for then there is nothing else.
+    pub fn base_of_push(
+        &self,
+        updates: &[RefUpdate],
+        remote: Option<&str>,
+    ) -> Result<Option<(ObjectId, String)>, Error> {
+        if let Some(name) = remote.filter(|name| !name.is_empty())
+            && self.is_remote(name)?
+            && let Some(id) = self.find(&format!("refs/remotes/{name}/HEAD"))?
+        {
+            return Ok(Some((id, format!("{name}/HEAD"))));
+        }
+        let doing = "read what is pushed";
+        let side = |ids: Vec<ObjectId>, name: &str| {
+            self.present(doing, &ids).map(|found| found.first().map(|id| (*id, name.to_owned())))
+        };
+        let old = side(updates.iter().filter_map(|update| update.old).collect(), "what the remote has")?;
+        match old {
+            Some(found) => Ok(Some(found)),
+            None => side(updates.iter().filter_map(|update| update.new).collect(), "what is pushed"),
+        }
+    }
+
+    /// A file of this name in the repository's own directory, where only who runs the server can put one.
+    pub fn own_file(&self, name: &str) -> Result<Option<PathBuf>, Error> {
+        let answer = self.git.output("find the repository's directory", &["rev-parse", "--absolute-git-dir"])?;
+        let directory = answer.strip_suffix(b"\n").unwrap_or(&answer);
+        let path = PathBuf::from(OsStr::from_bytes(directory)).join(name);
+        match path.symlink_metadata() {
+            Ok(_) => Ok(Some(path)),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(Error::new(format!("look for the server's own {name}"), error)
+                .help("make it readable for the user that receives pushes")),
+        }
     }
 
     /// Every commit that a ref, or a detached HEAD, reaches.
@@ -282,7 +322,7 @@ impl<'a> History<'a> {
         if is_shallow == "false" {
             return Ok(HashSet::new());
         }
-        let path = self.env.get("GIT_SHALLOW_FILE").map_or_else(|| path.into(), std::path::PathBuf::from);
+        let path = self.env.get("GIT_SHALLOW_FILE").map_or_else(|| path.into(), PathBuf::from);
         let list = std::fs::read(self.git.directory().join(path)).map_err(|error| {
             Error::new(doing, format!("the list of shallow commits: {error}")).help("make .git readable for this user")
         })?;

@@ -301,6 +301,14 @@ impl Index {
         entries
     }
 
+    /// The entry of stage 0 at one path.
+    pub fn entry(&self, path: &RepoPath) -> Option<Entry> {
+        let entry = self.index.entry_by_path(path.as_bytes().as_bstr())?;
+        let committed = entry.stage() == Stage::Unconflicted && !entry.flags.contains(Flags::INTENT_TO_ADD);
+        let (mode, id) = (convert_mode(entry.mode)?, convert_id(&entry.id).ok()?);
+        committed.then(|| Entry { path: path.clone(), mode, id, fresh: false, replaces: None })
+    }
+
     /// The content of a blob, or `None` if gix cannot give it.
     pub fn read(&self, id: &ObjectId, limit: u64) -> Option<Content> {
         read_blob(&self.repository, id, limit)

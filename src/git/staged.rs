@@ -118,6 +118,15 @@ impl Change for Staged {
         Ok(whole)
     }
 
+    fn at(&self, path: &RepoPath) -> Result<Option<Entry>, Error> {
+        let entry = match &self.native {
+            Some(index) => index.entry(path),
+            None => self.git.index_entry(path)?,
+        };
+        let fresh = |entry: &Entry| self.fresh.iter().any(|fresh| fresh.path == entry.path);
+        Ok(entry.map(|entry| Entry { fresh: fresh(&entry), ..entry }))
+    }
+
     fn read(&self, entry: &Entry, limit: u64) -> Result<Content, Error> {
         if let Some(content) = self.native.as_ref().and_then(|index| index.read(&entry.id, limit)) {
             return Ok(content);

@@ -136,12 +136,10 @@ pub fn at(objects: &Objects, tree: &ObjectId, path: &RepoPath) -> Result<Option<
     Ok(None)
 }
 
-fn list(
-    objects: &Objects,
-    tree: &ObjectId,
-    path: &mut Vec<u8>,
-    tell: &mut dyn FnMut(&[u8], &Item<'_>) -> Result<(), Error>,
-) -> Result<(), Error> {
+/// What is done with an entry, at its path.
+type Tell<'a> = &'a mut dyn FnMut(&[u8], &Item<'_>) -> Result<(), Error>;
+
+fn list(objects: &Objects, tree: &ObjectId, path: &mut Vec<u8>, tell: Tell<'_>) -> Result<(), Error> {
     check_length(path, tree)?;
     let mut raw = Vec::new();
     objects.tree(tree, &mut raw)?;

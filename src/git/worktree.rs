@@ -8,6 +8,7 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
 use crate::change::{Content, Mode};
+use crate::debris::Debris;
 use crate::error::Error;
 use crate::escape::Escaped;
 use crate::git::command::{Git, records, unreadable};
@@ -62,10 +63,10 @@ impl WorkTree {
     }
 
     /// The whole tree at this moment, wherever in it git was started.
-    pub fn snapshot(&self, look: Look) -> Result<Snapshot, Error> {
+    pub fn snapshot(&self, look: Look, debris: &Debris) -> Result<Snapshot, Error> {
         let answer = self.git.output(DOING, &status::ARGUMENTS)?;
         let Status { head, mut records } = parse(&answer)?;
-        let leftovers = leftovers::without_known(leftovers::find(&self.top)?, &records, || self.tracked())?;
+        let leftovers = leftovers::without_known(leftovers::find(&self.top, debris)?, &records, || self.tracked())?;
         let leftover = Record { states: [State::Leftover].into(), ..Record::default() };
         records.extend(leftovers.into_iter().map(|path| (path, leftover.clone())));
 

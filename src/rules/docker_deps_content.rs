@@ -1,7 +1,7 @@
 #![doc = include_str!("../../docs/rules/docker-deps-content.md")]
 
 use crate::change::{Entry, Mode};
-use crate::debris::{is_docker_deps, is_docker_deps_content};
+use crate::debris::Debris;
 use crate::finding::{Severity, Step};
 use crate::rule::{Check, Findings, Rule};
 
@@ -14,15 +14,14 @@ pub const RULE: Rule = Rule {
     check: Check::Entry(judge),
 };
 
-fn judge(entry: &Entry, findings: &mut Findings) {
-    if !is_docker_deps_content(&entry.path, entry.mode) {
-        return;
-    }
-    let what = match (is_docker_deps(entry.path.file_name()), entry.mode) {
-        (true, Mode::File) => ".docker-deps is staged as a file",
-        (true, Mode::Symlink) => ".docker-deps is staged as a symbolic link",
-        (true, Mode::Submodule) => ".docker-deps is staged as a submodule",
-        (false, _) => "the content of .docker-deps is staged",
+fn judge(entry: &Entry, debris: &Debris, findings: &mut Findings) {
+    let Some(directory) = debris.content_of(&entry.path, entry.mode) else { return };
+    let name = &directory.name;
+    let what = match (directory.is(entry.path.file_name()), entry.mode) {
+        (true, Mode::File) => format!("{name} as a file"),
+        (true, Mode::Symlink) => format!("{name} as a symbolic link"),
+        (true, Mode::Submodule) => format!("{name} as a submodule"),
+        (false, _) => format!("content of {name}"),
     };
     findings.path(&entry.path, what).cure("unstage it; the file itself stays", &[Step::Unstage]);
 }
@@ -47,13 +46,13 @@ mod tests {
         assert_eq!(
             transcript(&RULE, &change),
             [
-                ".docker-deps/x.tgz: the content of .docker-deps is staged",
-                "backend/.docker-deps/a/b/.gitkeep: the content of .docker-deps is staged",
-                "c/.Docker-Deps/x: the content of .docker-deps is staged",
-                "d/.docker-deps: .docker-deps is staged as a symbolic link",
-                "e/.docker-deps: .docker-deps is staged as a submodule",
-                "f/.docker-deps: .docker-deps is staged as a file",
-                "g/.docker-deps/.gitkeep: the content of .docker-deps is staged",
+                ".docker-deps/x.tgz: content of .docker-deps",
+                "backend/.docker-deps/a/b/.gitkeep: content of .docker-deps",
+                "c/.Docker-Deps/x: content of .docker-deps",
+                "d/.docker-deps: .docker-deps as a symbolic link",
+                "e/.docker-deps: .docker-deps as a submodule",
+                "f/.docker-deps: .docker-deps as a file",
+                "g/.docker-deps/.gitkeep: content of .docker-deps",
             ]
         );
         assert!(change.read.borrow().is_empty(), "no content is needed");

@@ -1,5 +1,6 @@
 #![doc = include_str!("../../docs/rules/registry-token.md")]
 
+use crate::debris::Debris;
 use crate::finding::{Severity, Span, Step};
 use crate::formats::npmrc::{Dialect, Setting, settings, url_passwords, without_variables};
 use crate::path::RepoPath;
@@ -36,7 +37,7 @@ fn wants(path: &RepoPath) -> bool {
     dialect(path).is_some()
 }
 
-fn judge(file: &File, findings: &mut Findings) {
+fn judge(file: &File, _: &Debris, findings: &mut Findings) {
     let Some(dialect) = dialect(&file.path) else { return };
     let text = &file.text;
     let mut secrets: Vec<_> = settings(dialect, text).iter().filter_map(|setting| exposed(setting, text)).collect();
@@ -128,8 +129,7 @@ fn is_template(literal: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::RULE;
-    use crate::engine::judge;
-    use crate::engine::tests::{Fake, transcript};
+    use crate::engine::tests::{Fake, judged_by, transcript};
 
     /// A secret that no scanner takes for one, because it stands nowhere in this file.
     fn secret() -> String {
@@ -290,7 +290,7 @@ mod tests {
             (".yarnrc.yml", "? npmAuthToken\n: SECRET # SECRET"),
             (".yarnrc.yml", "[npmAuthToken: SECRET, npmAuthIdent: SECRET"),
         ] {
-            let found = judge(&[&RULE], &Fake::default().file(path, &text.replace("SECRET", &secret()))).unwrap();
+            let found = judged_by(&RULE, &Fake::default().file(path, &text.replace("SECRET", &secret())));
             assert!(!found.is_empty(), "{text}");
             assert!(!format!("{found:?}").contains("s3cr3t"), "{text}");
         }

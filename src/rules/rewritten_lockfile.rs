@@ -1,8 +1,8 @@
 #![doc = include_str!("../../docs/rules/rewritten-lockfile.md")]
 
-use crate::debris::DOCKER_DEPS;
-use crate::finding::{Severity, Span, Step};
-use crate::formats::spec::find_docker_deps;
+use crate::debris::Debris;
+use crate::finding::{Severity, Step};
+use crate::formats::spec::{Trace, find_debris, find_packed_debris};
 use crate::path::RepoPath;
 use crate::rule::{Check, File, Findings, Rule};
 
@@ -57,7 +57,7 @@ fn wants(path: &RepoPath) -> bool {
 
 /// A lockfile is written by a machine: whatever names `.docker-deps` in it is a source, wherever it stands, in a key, in
 /// a value, or in part of one. So it is read line by line, which holds for every format, and for a broken file as well.
-fn judge(file: &File, findings: &mut Findings) {
+fn judge(file: &File, debris: &Debris, findings: &mut Findings) {
     // Bun's binary lockfile keeps its strings back to back: what stands before the directory is no part of its name.
     let packed = file.path.is_named("bun.lockb");
     let mut first = None;
@@ -71,9 +71,9 @@ fn judge(file: &File, findings: &mut Findings) {
             prose = None;
         }
         if prose.is_none()
-            && let Some(span) = trace(line, packed)
+            && let Some(Trace { directory, span }) = trace(line, debris, packed)
         {
-            first.get_or_insert(start + span.start..start + span.end);
+            first.get_or_insert((directory, start + span.start..start + span.end));
             lines += 1;
         }
         if [&b"deprecated: |"[..], b"deprecated: >"].iter().any(|block| line[indent..].starts_with(block)) {
@@ -81,7 +81,7 @@ fn judge(file: &File, findings: &mut Findings) {
         }
         start += line.len();
     }
-    let (Some(first), Some(lockfile)) = (first, lockfile(&file.path)) else { return };
+    let (Some((directory, first)), Some(lockfile)) = (first, lockfile(&file.path)) else { return };
     let more = match lines {
         1 => String::new(),
         2 => ", and 1 more line does".into(),
@@ -92,19 +92,16 @@ fn judge(file: &File, findings: &mut Findings) {
     } else {
         ("it was not there before: unstage it; if it belongs here, restore and install again", &[Step::Unstage][..])
     };
-    findings.place(file, &first, format!("the lockfile resolves a package from .docker-deps{more}")).cure(help, steps);
+    let message = format!("the lockfile resolves a package from {}{more}", directory.name);
+    findings.place(file, &first, message).cure(help, steps);
 }
 
 /// The first trace in a line, behind its prose.
-fn trace(line: &[u8], packed: bool) -> Option<Span> {
+fn trace<'a>(line: &[u8], debris: &'a Debris, packed: bool) -> Option<Trace<'a>> {
     let from = prose_end(line);
-    let found = if packed { find_anywhere(&line[from..]) } else { find_docker_deps(&line[from..]) };
-    found.map(|found| from + found.start..from + found.end)
-}
-
-fn find_anywhere(line: &[u8]) -> Option<Span> {
-    let at = line.windows(DOCKER_DEPS.len()).position(|window| window.eq_ignore_ascii_case(DOCKER_DEPS.as_bytes()))?;
-    Some(at..at + DOCKER_DEPS.len())
+    let find = if packed { find_packed_debris } else { find_debris };
+    let Trace { directory, span } = find(&line[from..], debris)?;
+    Some(Trace { directory, span: from + span.start..from + span.end })
 }
 
 /// Where the free text at the start of a line ends: a comment, or the message of a deprecated package. A lockfile carries

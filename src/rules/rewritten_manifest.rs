@@ -1,8 +1,9 @@
 #![doc = include_str!("../../docs/rules/rewritten-manifest.md")]
 
+use crate::debris::Debris;
 use crate::finding::{Severity, Step};
 use crate::formats::document::{Node, SyntaxError, Value};
-use crate::formats::spec::{installs_from_docker_deps, mention};
+use crate::formats::spec::{installs_from, mention};
 use crate::formats::{Syntax, parse};
 use crate::path::RepoPath;
 use crate::rule::{Check, File, Findings, Rule};
@@ -67,7 +68,7 @@ fn wants(path: &RepoPath) -> bool {
 const RESTORE: &[Step] = &[Step::Restore, Step::Stage];
 const PUT_BACK: &str = "put the original manifest back (edits since the preparation are lost), then stage it";
 
-fn judge(file: &File, findings: &mut Findings) {
+fn judge(file: &File, debris: &Debris, findings: &mut Findings) {
     let Some(manifest) = manifest(&file.path) else { return };
     match parse(manifest.syntax, &file.text) {
         Ok(root) => {
@@ -75,24 +76,23 @@ fn judge(file: &File, findings: &mut Findings) {
             let roots = || std::iter::once(&root).chain(root.get("__proto__"));
             for (path, root) in manifest.specs.iter().flat_map(|path| roots().map(move |root| (path, root))) {
                 for_each_below(root, path, &mut |node| {
-                    if node.text().is_some_and(|spec| installs_from_docker_deps(spec, &file.directory())) {
-                        findings
-                            .place(file, &node.span, "this dependency points into .docker-deps")
-                            .cure(PUT_BACK, RESTORE);
+                    let from = node.text().and_then(|spec| installs_from(spec, &file.directory(), debris));
+                    if let Some(directory) = from {
+                        let message = format!("this dependency points into {}", directory.name);
+                        findings.place(file, &node.span, message).cure(PUT_BACK, RESTORE);
                     }
                 });
             }
         }
-        Err(error) => unparsable(file, &error, findings),
+        Err(error) => unparsable(file, &error, debris, findings),
     }
 }
 
 /// A manifest that does not parse cannot be judged on its meaning, so a mention is enough to block it.
-fn unparsable(file: &File, error: &SyntaxError, findings: &mut Findings) {
-    if let Some(place) = mention(&file.text) {
-        findings
-            .position(file, &place, "this manifest cannot be parsed, and it mentions .docker-deps")
-            .cure(PUT_BACK, RESTORE);
+fn unparsable(file: &File, error: &SyntaxError, debris: &Debris, findings: &mut Findings) {
+    if let Some(trace) = mention(&file.text, debris) {
+        let message = format!("this manifest cannot be parsed, and it mentions {}", trace.directory.name);
+        findings.position(file, &trace.span, message).cure(PUT_BACK, RESTORE);
     } else {
         findings
             .position(file, &error.span, "this manifest cannot be parsed, so its dependencies were not judged")

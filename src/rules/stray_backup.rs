@@ -1,7 +1,7 @@
 #![doc = include_str!("../../docs/rules/stray-backup.md")]
 
 use crate::change::{Entry, Mode};
-use crate::debris::is_backup;
+use crate::debris::Debris;
 use crate::finding::{Severity, Step};
 use crate::rule::{Check, Findings, Rule};
 
@@ -14,11 +14,9 @@ pub const RULE: Rule = Rule {
     check: Check::Entry(judge),
 };
 
-fn judge(entry: &Entry, findings: &mut Findings) {
-    if is_backup(&entry.path) && entry.mode != Mode::Submodule {
-        findings
-            .path(&entry.path, "a backup file is staged")
-            .cure("unstage it; the file itself stays", &[Step::Unstage]);
+fn judge(entry: &Entry, debris: &Debris, findings: &mut Findings) {
+    if debris.is_backup(&entry.path) && entry.mode != Mode::Submodule {
+        findings.path(&entry.path, "a backup file").cure("unstage it; the file itself stays", &[Step::Unstage]);
     }
 }
 
@@ -39,10 +37,10 @@ mod tests {
         assert_eq!(
             transcript(&RULE, &change),
             [
-                "a/.bak: a backup file is staged",
-                "b/X.BAK: a backup file is staged",
-                "link.bak: a backup file is staged",
-                "package.json.bak: a backup file is staged",
+                "a/.bak: a backup file",
+                "b/X.BAK: a backup file",
+                "link.bak: a backup file",
+                "package.json.bak: a backup file",
             ]
         );
         assert!(change.read.borrow().is_empty(), "no content is needed");

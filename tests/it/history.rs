@@ -5,7 +5,7 @@ use std::fs;
 
 use serde_json::Value;
 
-use crate::support::{Ran, Sandbox};
+use crate::support::{Ran, Sandbox, rewritten_spec};
 
 /// What was found: the path, and the subject of the commit, `-` where no commit is named.
 fn found(sandbox: &Sandbox, arguments: &[&str]) -> Vec<(String, String)> {
@@ -137,6 +137,11 @@ fn content_from_an_old_branch_is_new_again_where_a_commit_brings_it_back() {
     assert_eq!(found(&sandbox, &["--range", "main..HEAD"]), pairs(&[("d/old.bak", "Back again")]));
 }
 
+/// A rewritten manifest whose spec stands in a line of its own: what is found tells one content from another.
+fn manifest(line: usize) -> String {
+    format!("{{{}\"dependencies\": {{ \"x\": \"{}\" }}}}\n", "\n".repeat(line - 1), rewritten_spec())
+}
+
 /// Every route on which a path becomes new, against what git says: `git log -c` tells what a commit has that none of its
 /// parents has.
 #[test]
@@ -146,46 +151,52 @@ fn what_is_new_in_each_commit_is_what_git_says() {
         change();
         commit(&sandbox, message);
     };
-    step("root", &|| ["a.bak", "d/b.bak", "d/e/c.bak", "z.bak"].iter().for_each(|path| sandbox.write(path, path)));
-    step("modify", &|| sandbox.write("d/b.bak", "2"));
+    let write = |directory: &str, line: usize| sandbox.write(format!("{directory}/package.json"), manifest(line));
+    step("root", &|| {
+        for (directory, line) in [("a", 1), ("d", 2), ("d/e", 3), ("z", 4)] {
+            write(directory, line);
+        }
+    });
+    step("modify", &|| write("d", 5));
     step("mode", &|| {
         let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
-        fs::set_permissions(sandbox.top.join("a.bak"), mode).unwrap();
+        fs::set_permissions(sandbox.top.join("a/package.json"), mode).unwrap();
     });
     step("rename", &|| drop(sandbox.git(&["mv", "d", "x"])));
-    step("back", &|| drop(sandbox.git(&["mv", "x", "d"])));
+    step("back, with another", &|| {
+        sandbox.git(&["mv", "x", "d"]);
+        write("d/e", 6);
+    });
     step("file for directory", &|| {
         fs::remove_dir_all(sandbox.top.join("d/e")).unwrap();
         sandbox.write("d/e", "now a file");
-        sandbox.write("d/e.bak", "beside it");
+        write("d/f", 7);
     });
     step("directory for file", &|| {
-        fs::remove_file(sandbox.top.join("z.bak")).unwrap();
-        sandbox.write("z.bak/in.bak", "");
+        fs::remove_file(sandbox.top.join("z/package.json")).unwrap();
+        write("z/package.json/in", 8);
     });
-    step("link", &|| {
-        fs::remove_file(sandbox.top.join("a.bak")).unwrap();
-        std::os::unix::fs::symlink("d/b.bak", sandbox.top.join("a.bak")).unwrap();
-    });
-    for (branch, path) in [("one", "one.bak"), ("two", "two.bak"), ("three", "d/three.bak")] {
+    for (branch, line) in [("one", 10), ("two", 20), ("three", 30)] {
         sandbox.git(&["checkout", "-q", "-b", branch, "main"]);
-        step(branch, &|| sandbox.write(path, branch));
-        step("common", &|| sandbox.write("d/b.bak", branch));
+        step(branch, &|| write(branch, line));
+        step("common", &|| write("d", line + 1));
     }
     sandbox.git(&["checkout", "-q", "main"]);
     sandbox.git(&["merge", "-q", "-s", "ours", "-m", "octopus", "one", "two", "three"]);
-    sandbox.git(&["checkout", "two", "--", "two.bak"]);
-    sandbox.write("d/b.bak", "none of them");
+    sandbox.git(&["checkout", "two", "--", "two"]);
+    write("d", 9);
     sandbox.git(&["add", "-A"]);
     sandbox.git(&["commit", "-q", "--amend", "-m", "octopus"]);
     sandbox.git(&["checkout", "-q", "--orphan", "other"]);
-    step("other root", &|| sandbox.write("other.bak", ""));
+    step("other root", &|| write("other", 40));
     sandbox.git(&["checkout", "-q", "main"]);
     sandbox.git(&["merge", "-q", "--allow-unrelated-histories", "-m", "unrelated", "other"]);
 
-    for (arguments, revision) in
-        [(&["--range", "main~6..main"][..], "main~6..main"), (&["--range", "one..main"], "one..main")]
-    {
+    for (arguments, revision) in [
+        (&["--range", "main~5..main"][..], "main~5..main"),
+        (&["--range", "one..main"], "one..main"),
+        (&["--history"], "--all"),
+    ] {
         let how = ["-c", "--root", "--raw", "--no-renames", "--no-abbrev", "--topo-order", "--reverse", "--format=@%s"];
         let log = sandbox.git(&[&["log"], &how[..], &[revision]].concat());
         let (mut subject, mut theirs, mut told) = ("", BTreeSet::new(), BTreeSet::new());
@@ -198,12 +209,12 @@ fn what_is_new_in_each_commit_is_what_git_says() {
             let (content, status) = about.rsplit_once(' ').unwrap();
             let blob = content.rsplit(' ').next().unwrap();
             // What is the same as before, at the same path, is told once.
-            if path.ends_with(".bak") && !status.ends_with('D') && told.insert((path, blob)) {
+            if path.ends_with("package.json") && !status.ends_with('D') && told.insert((path, blob)) {
                 theirs.insert((path.to_owned(), subject.to_owned()));
             }
         }
         let ours: BTreeSet<_> = found(&sandbox, arguments).into_iter().collect();
-        assert!(theirs.len() > 4);
+        assert!(theirs.len() > 4, "{theirs:?}");
         assert_eq!(ours, theirs, "{revision}");
     }
 }

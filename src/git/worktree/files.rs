@@ -32,6 +32,12 @@ impl<'a> OnDisk<'a> {
         Ok(Self { tree, entries })
     }
 
+    /// The file at one path, if it is there.
+    pub fn one(tree: &'a WorkTree, path: RepoPath) -> Result<Self, Error> {
+        let mode = tree.mode(&path)?;
+        Ok(Self { tree, entries: mode.and_then(|mode| entry(path, mode, false)).into_iter().collect() })
+    }
+
     /// Files of these paths, each with whether something stood there before.
     pub fn of(tree: &'a WorkTree, paths: impl Iterator<Item = (RepoPath, bool)>) -> Self {
         let entries = paths.filter_map(|(path, is_new)| entry(path, Mode::File, is_new)).collect();

@@ -8,17 +8,17 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
 
 use crate::change::Mode;
-use crate::debris::{is_backup, is_docker_deps_content};
+use crate::debris::Debris;
 use crate::error::Error;
 use crate::path::RepoPath;
 
-/// Everything below `top` that looks like debris, tracked or not: backups, and what stands in `.docker-deps`.
+/// Everything below `top` that looks like debris, tracked or not: backups, and what stands in `.docker-deps` and its kin.
 ///
 /// Symbolic links are not followed. `.git`, `node_modules` and nested repositories are not entered: the first two hold
 /// what others put there, the last are another repository's matter. A nested repository inside `.docker-deps` counts
 /// itself, with a slash at its end as git writes it. A directory that cannot be read is an error: what it holds is
 /// unknown.
-pub fn find(top: &Path) -> Result<Vec<RepoPath>, Error> {
+pub fn find(top: &Path, debris: &Debris) -> Result<Vec<RepoPath>, Error> {
     let mut found = Vec::new();
     // Directories still to be read, each with the slash at its end; no more than one directory is open at a time.
     let mut pending: Vec<Vec<u8>> = vec![Vec::new()];
@@ -31,7 +31,8 @@ pub fn find(top: &Path) -> Result<Vec<RepoPath>, Error> {
                 let path = RepoPath::new(path);
                 // Pipes and sockets keep no directory in the tree either.
                 let mode = if kind.is_file() { Mode::File } else { Mode::Symlink };
-                if entry.file_name() != ".git" && (is_backup(&path) || is_docker_deps_content(&path, mode)) {
+                if entry.file_name() != ".git" && (debris.is_backup(&path) || debris.content_of(&path, mode).is_some())
+                {
                     found.push(path);
                 }
                 continue;
@@ -43,7 +44,9 @@ pub fn find(top: &Path) -> Result<Vec<RepoPath>, Error> {
                 b"node_modules" => drop(list(top, &path)?),
                 _ if is_repository(&entry.path()) => {
                     let path = RepoPath::new(path);
-                    found.extend(is_docker_deps_content(&path, Mode::Submodule).then_some(path));
+                    if debris.content_of(&path, Mode::Submodule).is_some() {
+                        found.push(path);
+                    }
                 }
                 _ => pending.push(path),
             }

@@ -1,0 +1,254 @@
+//! Judging what commits and trees hold.
+
+use std::collections::HashSet;
+
+use crate::change::{Entry, ObjectId};
+use crate::commands::Context;
+use crate::commands::judge::{Judged, Options, engine, given};
+use crate::config::Config;
+use crate::engine::{Engine, Judgement};
+use crate::error::Error;
+use crate::finding::Finding;
+use crate::git::history::{Commits, History, Range};
+use crate::git::objects::Objects;
+use crate::git::{Changes, Git};
+use crate::progress::Progress;
+use crate::refs::RefUpdate;
+use crate::report::human::plural;
+use crate::rule::Check;
+use crate::rules;
+
+/// What commits and trees hold.
+pub struct Past<'a> {
+    context: &'a Context,
+    options: &'a Options<'a>,
+    objects: Objects,
+    history: History<'a>,
+}
+
+/// A configuration, and where it was taken from.
+struct Source {
+    config: Config,
+    origin: String,
+}
+
+impl<'a> Past<'a> {
+    /// The past of the repository that git would use.
+    pub fn open(options: &'a Options<'a>, context: &'a Context) -> Self {
+        let objects = Objects::open(&context.directory, &context.env);
+        let history = History::new(Git::new(&context.directory), &context.env);
+        Self { context, options, objects, history }
+    }
+
+    /// Every commit of a range.
+    pub fn range(&self, spec: &str) -> Result<Judged, Error> {
+        let range = self.history.range(spec)?;
+        let commits = self.history.of_range(&range)?;
+        let source = self.configuration(Some((range.base, &range.base_name)))?;
+        self.commits(&commits, &source, format!("there is no commit in {}", range.name), Rewrite::Commits)
+    }
+
+    /// Where a range ends, against where it begins.
+    pub fn tip(&self, spec: &str) -> Result<Judged, Error> {
+        let Range { tip, base, fork, name, base_name } = self.history.range(spec)?;
+        let source = self.configuration(Some((base, &base_name)))?;
+        let (tree, fork) = (self.history.tree_of(&tip)?, self.history.tree_of(&fork)?);
+        self.one(tree, Some(fork), &source, format!("nothing is new at the end of {name}"))
+    }
+
+    /// All of a tree.
+    pub fn tree(&self, name: &str) -> Result<Judged, Error> {
+        let tree = self.history.tree(name)?;
+        let source = self.configuration_in(tree, name.to_owned())?;
+        self.one(tree, None, &source, "the tree is empty".to_owned())
+    }
+
+    /// What a push brings that the remote does not have.
+    pub fn push(&self, updates: &[RefUpdate], remote: Option<&str>) -> Result<Judged, Error> {
+        let commits = self.history.of_push(updates, remote)?;
+        let base = self.history.base_of_push(updates, remote)?;
+        let source = self.configuration(base.as_ref().map(|(id, name)| (*id, &**name)))?;
+        self.commits(&commits, &source, "nothing that is pushed is new to the remote".to_owned(), Rewrite::Commits)
+    }
+
+    /// What a push brings that no ref here reaches. Nothing of what it brings is obeyed.
+    pub fn receive(&self, updates: &[RefUpdate]) -> Result<Judged, Error> {
+        let commits = self.history.of_receive(updates)?;
+        let source = match self.history.own_file(crate::config::FILE)? {
+            Some(path) => {
+                let origin = crate::path::RepoPath::new(path.as_os_str().as_encoded_bytes()).to_string();
+                Source { config: given(&path, self.context)?, origin }
+            }
+            None => self.configuration(self.history.find("HEAD")?.map(|id| (id, "the default branch")))?,
+        };
+        self.commits(&commits, &source, "nothing that is pushed is new here".to_owned(), Rewrite::Commits)
+    }
+
+    /// Everything that any ref reaches.
+    pub fn everything(&self) -> Result<Judged, Error> {
+        let commits = self.history.everything()?;
+        let source = self.configuration(self.history.find("HEAD")?.map(|id| (id, "HEAD")))?;
+        self.commits(&commits, &source, "there is no commit".to_owned(), Rewrite::History)
+    }
+
+    /// The configuration of a commit, unless another was given.
+    fn configuration(&self, commit: Option<(ObjectId, &str)>) -> Result<Source, Error> {
+        match commit {
+            Some((commit, name)) => self.configuration_in(self.history.tree_of(&commit)?, name.to_owned()),
+            None => self.given_or(|| Ok(Source { config: Config::default(), origin: String::new() })),
+        }
+    }
+
+    fn configuration_in(&self, tree: ObjectId, origin: String) -> Result<Source, Error> {
+        self.given_or(|| {
+            let tree = Changes::new(&self.objects).standing(tree);
+            let config = Config::of(&tree, || self.context.today()).map_err(|error| {
+                error.or_help(format!("it is that of {origin}; to judge by another: --config FILE"))
+            })?;
+            Ok(Source { config, origin })
+        })
+    }
+
+    fn given_or(&self, other: impl FnOnce() -> Result<Source, Error>) -> Result<Source, Error> {
+        match self.options.config {
+            Some(path) => Ok(Source { config: given(path, self.context)?, origin: "--config".to_owned() }),
+            None => other(),
+        }
+    }
+
+    /// One tree, or what it has that another has not.
+    fn one(&self, tree: ObjectId, other: Option<ObjectId>, source: &Source, nothing: String) -> Result<Judged, Error> {
+        let change = Changes::new(&self.objects).tree(tree, other)?;
+        let mut engine = engine(&source.config, self.options).whole(other.is_none());
+        engine.entries(&change)?;
+        engine.together(&change)?;
+        let entries = crate::change::Change::fresh(&change).len();
+        let how = self.how(&plural(entries, "new path"), source);
+        Ok(judged(engine.finish(), entries, how, nothing))
+    }
+
+    fn commits(&self, commits: &Commits, source: &Source, nothing: String, rewrite: Rewrite) -> Result<Judged, Error> {
+        let mut engine = engine(&source.config, self.options).whole(rewrite == Rewrite::History);
+        let entries = self.walk(commits, &mut engine)?;
+        let what = format!("{} in {}", plural(entries, "new path"), plural(commits.nodes.len(), "commit"));
+        let mut judged = judged(engine.finish(), entries, self.how(&what, source), nothing);
+        if !commits.nodes.is_empty() {
+            judged.nothing = None;
+        }
+        judged.advice = self.mend(&mut judged.findings, commits, rewrite)?;
+        Ok(judged)
+    }
+
+    /// Has every commit judged, then where they end; and says how many new entries there were.
+    fn walk(&self, commits: &Commits, engine: &mut Engine<'_>) -> Result<usize, Error> {
+        let mut changes = Changes::new(&self.objects);
+        let mut entries = 0;
+        // What is compared with other files counts where it ends, not on the way.
+        let mut compared: Vec<Entry> = Vec::new();
+        let mut progress = Progress::new("commits judged:", commits.nodes.len(), self.context.terminal);
+        for node in &commits.nodes {
+            let change = changes.commit(node)?;
+            engine.entries(&change)?;
+            let fresh = change.into_fresh();
+            entries += fresh.len();
+            if !commits.tips.is_empty() {
+                compared.extend(fresh.into_iter().filter(is_compared));
+            }
+            progress.step();
+        }
+        for tree in &commits.bare_trees {
+            let change = changes.tree(*tree, None)?;
+            engine.entries(&change)?;
+            engine.together(&change)?;
+            entries += change.into_fresh().len();
+        }
+        for node in commits.nodes.iter().filter(|node| commits.tips.contains(&node.id)) {
+            engine.together(&changes.end(node, compared.clone()))?;
+        }
+        Ok(entries)
+    }
+
+    fn how(&self, judged: &str, source: &Source) -> Vec<String> {
+        let mut lines = vec![format!("{}; {judged} judged", self.objects.layer())];
+        if !source.origin.is_empty() {
+            lines.push(format!("the configuration is that of {}", source.origin));
+        }
+        lines
+    }
+
+    /// What a commit carries is not mended by a later one.
+    fn mend(&self, findings: &mut [Finding], commits: &Commits, rewrite: Rewrite) -> Result<Option<String>, Error> {
+        let mut carried = HashSet::new();
+        for finding in findings.iter_mut().filter(|finding| is_carried(finding)) {
+            carried.extend(finding.commit.as_ref().map(|commit| commit.id));
+            if finding.rule != SECRET {
+                finding.help = rewrite.help();
+            }
+        }
+        let Some(first) = commits.nodes.iter().find(|node| carried.contains(&node.id)) else { return Ok(None) };
+        Ok(Some(match rewrite {
+            Rewrite::History => {
+                "to take it out of history, see `git filter-repo`; every clone keeps its own copy".to_owned()
+            }
+            Rewrite::Commits if carried.len() == 1 && self.is_head(&first.id)? => {
+                "mend the files, `git add` them, then: git commit --amend".to_owned()
+            }
+            Rewrite::Commits => {
+                let merges = commits.nodes.iter().any(|node| node.parents.len() > 1);
+                let keep = if merges { " --rebase-merges" } else { "" };
+                let from = if first.parents.is_empty() {
+                    "--root".to_owned()
+                } else {
+                    format!("{:.12}~1", first.id.to_string())
+                };
+                format!(
+                    "git rebase -i{keep} {from}, mark the commits named above with \"edit\", and mend each where it stops"
+                )
+            }
+        }))
+    }
+
+    fn is_head(&self, commit: &ObjectId) -> Result<bool, Error> {
+        self.history.find("HEAD").map(|head| head.as_ref() == Some(commit))
+    }
+}
+
+/// The commands of a cure are for the index and the work tree, which may hold something else: they are left out.
+fn judged(judgement: Judgement, entries: usize, how: Vec<String>, nothing: String) -> Judged {
+    let Judgement { mut findings, hidden } = judgement;
+    for finding in &mut findings {
+        finding.steps = &[];
+    }
+    let nothing = (entries == 0).then_some(nothing);
+    Judged { findings, hidden, entries, how, nothing, restore: String::new(), below_top: false, advice: None }
+}
+
+/// How what commits carry is mended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Rewrite {
+    /// They are new: their author can still mend them.
+    Commits,
+    /// Others have them.
+    History,
+}
+
+impl Rewrite {
+    fn help(self) -> &'static str {
+        match self {
+            Self::Commits => "mend the commit itself: a later one leaves it in history",
+            Self::History => "it stays in history until that is rewritten",
+        }
+    }
+}
+
+/// The rule whose cure is another: what was public once has to be revoked.
+const SECRET: &str = "registry-token";
+
+/// Whether a finding is about what a commit brings, and not about where a range ends.
+fn is_carried(finding: &Finding) -> bool {
+    finding.commit.is_some() && rules::find(finding.rule).is_some_and(|rule| !matches!(rule.check, Check::Files { .. }))
+}
+
+fn is_compared(entry: &Entry) -> bool {
+    rules::RULES.iter().any(|rule| matches!(rule.check, Check::Files { wants, .. } if wants(&entry.path)))
+}

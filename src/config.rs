@@ -1,0 +1,311 @@
+//! The configuration: what a repository says in its `bakstop.json`.
+
+use std::collections::BTreeMap;
+use std::fmt::{self, Display};
+
+use jiff::civil::Date;
+
+use crate::change::{Change, Content, Entry};
+use crate::debris::Debris;
+use crate::error::Error;
+use crate::finding::{Finding, Place, Severity, Span};
+use crate::path::RepoPath;
+use crate::pattern::Pattern;
+use crate::rule::{File, Reading, Remark};
+
+mod reader;
+
+/// Where the configuration stands, from the top of the work tree.
+pub const FILE: &str = "bakstop.json";
+
+/// The largest configuration that is read, in bytes.
+pub const LIMIT: u64 = 1024 * 1024;
+
+/// The most problems that an error lists.
+const LISTED: usize = 20;
+
+/// What a configuration says. The default is what holds where there is none.
+#[derive(Debug, Clone, Default)]
+pub struct Config {
+    /// As it is shown.
+    name: String,
+    text: Vec<u8>,
+    /// The day that allowances are held against.
+    today: Date,
+    weights: BTreeMap<&'static str, Weight>,
+    debris: Debris,
+    /// What counts as debris if nothing is taken out of what is built in, and the line that takes it out.
+    with_built_in: Option<(Debris, Origin)>,
+    allowances: Vec<Allowance>,
+    verify: Vec<Allowance>,
+}
+
+/// How much the findings of a rule weigh.
+#[derive(Debug, Clone)]
+struct Weight {
+    /// `None` if the rule is off.
+    severity: Option<Severity>,
+    origin: Origin,
+}
+
+/// An exception: what it names is found, and not told.
+#[derive(Debug, Clone)]
+pub struct Allowance {
+    /// Whose findings; `None` for what `verify` finds.
+    rule: Option<&'static str>,
+    pattern: Pattern,
+    path: Span,
+    /// The last day on which it holds.
+    until: Option<(Span, Date)>,
+    /// Why, in the words of the configuration. Not escaped.
+    pub reason: String,
+    /// Where it stands.
+    pub origin: Origin,
+}
+
+/// A line of the configuration. Shown as `bakstop.json:12:5`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Origin {
+    /// The file, as it is shown.
+    pub name: String,
+    /// Counted from 1.
+    pub line: usize,
+    /// Counted in characters from 1.
+    pub column: usize,
+}
+
+impl Display for Origin {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{}:{}:{}", self.name, self.line, self.column)
+    }
+}
+
+/// What the configuration does with a finding.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Treatment<'a> {
+    /// It is told, and weighs this much.
+    Told(Severity),
+    /// It is hidden, because its rule is off.
+    Off(&'a Origin),
+}
+
+impl Config {
+    /// Reads a configuration. `name` is how it is shown; `today` decides which allowances have ended. The error lists what
+    /// is wrong, a line each.
+    pub fn parse(name: &str, text: &[u8], today: Date) -> Result<Self, Error> {
+        let (config, problems) = reader::read(name, text);
+        if problems.is_empty() { Ok(Self { today, ..config }) } else { Err(unreadable(name, text, problems)) }
+    }
+
+    /// The configuration that a change carries; the default if it carries none.
+    pub fn of(change: &dyn Change, today: impl FnOnce() -> Date) -> Result<Self, Error> {
+        let Some(entry) = change.at(&FILE.into())? else { return Ok(Self::default()) };
+        match text(change, &entry)? {
+            Ok(text) => Self::parse(FILE, &text, today()),
+            Err(problem) => Err(unreadable(FILE, &[], vec![problem])),
+        }
+    }
+
+    /// Whether this is its text.
+    pub fn is(&self, text: &[u8]) -> bool {
+        !text.is_empty() && self.text == text
+    }
+
+    /// What counts as debris.
+    pub fn debris(&self) -> &Debris {
+        &self.debris
+    }
+
+    /// What would count as debris if the configuration took nothing out of what is built in, and the line that does.
+    pub fn with_built_in(&self) -> Option<&(Debris, Origin)> {
+        self.with_built_in.as_ref()
+    }
+
+    /// What is done with a finding; `severity` is what its rule weighs. A finding that weighs less than its rule does is
+    /// not raised.
+    pub fn treat(&self, finding: &Finding, severity: Severity) -> Treatment<'_> {
+        match self.weights.get(finding.rule) {
+            None => Treatment::Told(finding.severity),
+            Some(Weight { severity: None, origin }) => Treatment::Off(origin),
+            Some(Weight { severity: Some(weight), .. }) if finding.severity >= severity => Treatment::Told(*weight),
+            Some(Weight { severity: Some(weight), .. }) => Treatment::Told(finding.severity.min(*weight)),
+        }
+    }
+
+    /// The allowances for findings, in the order of the file.
+    pub fn allowances(&self) -> &[Allowance] {
+        &self.allowances
+    }
+
+    /// The first allowance in force that names this finding, by its number among [`Config::allowances`].
+    pub fn allowance(&self, finding: &Finding) -> Option<usize> {
+        self.allowances.iter().position(|allowance| {
+            allowance.is_for(finding.rule) && !self.has_ended(allowance) && allowance.pattern.matches(&finding.path)
+        })
+    }
+
+    /// The first allowance in force for a path that `verify` finds changed.
+    pub fn verify_allowance(&self, path: &RepoPath) -> Option<&Allowance> {
+        self.verify.iter().find(|allowance| !self.has_ended(allowance) && allowance.pattern.matches(path))
+    }
+
+    /// The allowances for `verify` that have ended.
+    pub fn ended_verify_allowances(&self) -> impl Iterator<Item = &Allowance> {
+        self.verify.iter().filter(|allowance| self.has_ended(allowance))
+    }
+
+    /// What there is to say of this configuration itself: the dates that have passed, and the allowances for which
+    /// `unused` holds. `fresh` tells whether the file is among what is judged.
+    pub fn reading(&self, fresh: bool, unused: impl Fn(usize, &Allowance) -> bool) -> Reading {
+        let file = File { path: RepoPath::from(&*self.name), text: self.text.clone(), fresh, replaces: true };
+        let all = self.allowances.iter().chain(&self.verify);
+        let ended = all.filter(|allowance| self.has_ended(allowance));
+        let expired = ended.filter_map(|allowance| Some(allowance.until.as_ref()?.0.clone())).collect();
+        let numbered = self.allowances.iter().enumerate().filter(|(_, allowance)| !self.has_ended(allowance));
+        let unused = numbered.filter(|(number, allowance)| unused(*number, allowance));
+        let unused = unused.map(|(_, allowance)| allowance.path.clone()).collect();
+        Reading { file, problems: Vec::new(), expired, unused }
+    }
+
+    fn has_ended(&self, allowance: &Allowance) -> bool {
+        allowance.until.as_ref().is_some_and(|(_, last)| *last < self.today)
+    }
+}
+
+impl Allowance {
+    /// The rule whose findings it is for; `None` if it is for `verify`.
+    pub fn rule(&self) -> Option<&'static str> {
+        self.rule
+    }
+
+    /// Whether it is for the findings of this rule.
+    pub fn is_for(&self, rule: &str) -> bool {
+        self.rule == Some(rule)
+    }
+}
+
+/// What there is to say of a configuration that is among what is judged: whether it could be obeyed.
+pub fn examine(change: &dyn Change, entry: &Entry) -> Result<Reading, Error> {
+    let (text, problems) = match text(change, entry)? {
+        Ok(text) => {
+            let (_, problems) = reader::read(FILE, &text);
+            (text, problems)
+        }
+        Err(problem) => (Vec::new(), vec![problem]),
+    };
+    let file = File { path: entry.path.clone(), text, fresh: entry.fresh, replaces: entry.replaces.is_some() };
+    Ok(Reading { file, problems, expired: Vec::new(), unused: Vec::new() })
+}
+
+/// The text of a configuration, or why it is none.
+fn text(change: &dyn Change, entry: &Entry) -> Result<Result<Vec<u8>, Remark>, Error> {
+    let problem = |message: &str| Ok(Err(Remark { span: None, message: message.into() }));
+    if !entry.is_regular() {
+        return problem("it must be a regular file, and is a symbolic link or a submodule");
+    }
+    match change.read(entry, LIMIT)? {
+        Content::Bytes(text) => Ok(Ok(text)),
+        Content::TooLarge(_) => problem("it is larger than 1 MiB"),
+    }
+}
+
+/// The error that lists what is wrong with a configuration.
+fn unreadable(name: &str, text: &[u8], problems: Vec<Remark>) -> Error {
+    let beyond = problems.len().saturating_sub(LISTED);
+    let line = |problem: Remark| match problem.span {
+        Some(span) => {
+            let Place { line, column, .. } = Place::position(text, &span);
+            format!("{name}:{line}:{column}: {}", problem.message)
+        }
+        None => format!("{name}: {}", problem.message),
+    };
+    let mut lines: Vec<String> = problems.into_iter().take(LISTED).map(line).collect();
+    if beyond > 0 {
+        lines.push(format!("and {beyond} more problems"));
+    }
+    Error::new("read the configuration", lines.join("\n"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    pub fn today() -> Date {
+        jiff::civil::date(2026, 5, 2)
+    }
+
+    fn config(text: &str) -> Config {
+        Config::parse(FILE, text.as_bytes(), today()).unwrap()
+    }
+
+    fn finding(rule: &'static str, path: &str, severity: Severity) -> Finding {
+        let path = path.into();
+        Finding { rule, severity, commit: None, path, place: None, message: String::new(), help: "", steps: &[] }
+    }
+
+    #[test]
+    fn a_weight_neither_raises_nor_hides_what_weighs_less_on_its_own() {
+        use Severity::{Error, Warning};
+        for (weight, own, rule, expected) in [
+            ("error", Error, Error, Error),
+            ("warning", Error, Error, Warning),
+            ("error", Warning, Error, Warning),
+            ("warning", Warning, Error, Warning),
+            ("error", Warning, Warning, Error),
+        ] {
+            let config = config(&format!(r#"{{"rules": {{"stray-backup": "{weight}"}}}}"#));
+            let treated = config.treat(&finding("stray-backup", "a.bak", own), rule);
+            assert_eq!(treated, Treatment::Told(expected), "{weight} {own:?} {rule:?}");
+            let other = config.treat(&finding("registry-token", "a.bak", own), rule);
+            assert_eq!(other, Treatment::Told(own));
+        }
+        let config = config("{\n  \"rules\": {\n    \"stray-backup\": \"off\"\n  }\n}");
+        let Treatment::Off(origin) = config.treat(&finding("stray-backup", "a", Error), Error) else { panic!("off") };
+        assert_eq!(origin.to_string(), "bakstop.json:3:5");
+    }
+
+    #[test]
+    fn an_allowance_is_for_one_rule_and_holds_on_its_last_day() {
+        let config = config(
+            r#"{"allow": [
+                {"rule": "stray-backup", "path": "a/**", "reason": "1", "until": "2026-05-01"},
+                {"rule": "stray-backup", "path": "a/**", "reason": "2", "until": "2026-05-02"},
+                {"rule": "stray-backup", "path": "**", "reason": "3"}
+            ]}"#,
+        );
+        let reason = |rule, path| {
+            let number = config.allowance(&finding(rule, path, Severity::Error))?;
+            Some(config.allowances()[number].reason.as_str())
+        };
+        assert_eq!(reason("stray-backup", "a/x.bak"), Some("2"));
+        assert_eq!(reason("stray-backup", "b/x.bak"), Some("3"));
+        assert_eq!(reason("registry-token", "a/x.bak"), None);
+        assert_eq!(config.reading(true, |_, _| true).expired.len(), 1);
+        assert_eq!(config.reading(true, |number, _| number == 2).unused.len(), 1);
+    }
+
+    #[test]
+    fn verify_has_allowances_of_its_own() {
+        let config = config(
+            r#"{"allow": [{"rule": "stray-backup", "path": "src/**", "reason": "r"}], "verify": {"allow": [
+                {"path": "dist/**", "reason": "built"},
+                {"path": "old/**", "reason": "r", "until": "2020-01-01"}
+            ]}}"#,
+        );
+        let reason = |path: &str| config.verify_allowance(&path.into()).map(|allowance| allowance.reason.as_str());
+        assert_eq!(reason("dist/a/b.js"), Some("built"));
+        assert_eq!((reason("src/a"), reason("old/a")), (None, None));
+        let ended: Vec<String> = config.ended_verify_allowances().map(|ended| ended.origin.to_string()).collect();
+        assert_eq!(ended, ["bakstop.json:3:17"]);
+    }
+
+    #[test]
+    fn problems_are_listed_up_to_a_number() {
+        let text = format!("{{{}}}", (0..50).map(|n| format!("\"k{n}\": 1")).collect::<Vec<_>>().join(", "));
+        let error = Config::parse(FILE, text.as_bytes(), today()).unwrap_err();
+        assert_eq!(error.doing(), "read the configuration");
+        assert_eq!(error.cause().lines().count(), 21);
+        assert!(error.cause().starts_with("bakstop.json:1:2: unknown key \"k0\"\nbakstop.json:1:11: "), "{error:?}");
+        assert!(error.cause().ends_with("\nand 30 more problems"));
+    }
+}

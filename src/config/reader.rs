@@ -1,0 +1,333 @@
+//! From the text of a configuration to what it says. Whatever is not understood is a problem, with its place.
+
+use std::collections::BTreeSet;
+
+use jiff::civil::Date;
+
+use crate::config::{Allowance, Config, Origin, Weight};
+use crate::debris::{DOCKER_DEPS, Directory};
+use crate::escape::Escaped;
+use crate::finding::{Severity, Span};
+use crate::formats::document::{Key, Node, Value};
+use crate::formats::{self, Syntax};
+use crate::pattern::Pattern;
+use crate::rule::{Check, Remark};
+use crate::rules::{self, RULES};
+
+/// The most characters of a reason.
+const LONGEST_REASON: usize = 1000;
+
+/// Reads a configuration: what it says as far as it is understood, and what is wrong with it, in the order of the text.
+pub fn read(name: &str, text: &[u8]) -> (Config, Vec<Remark>) {
+    let mut reader = Reader { cursor: Cursor { text, at: 0, line: 1, column: 1 }, name, text, problems: Vec::new() };
+    let mut config = Config { name: name.into(), text: text.into(), ..Config::default() };
+    match formats::parse(Syntax::Json, text) {
+        Ok(root) => reader.root(&root, &mut config),
+        Err(error) => reader.problem(&error.span, shown(&error.message)),
+    }
+    reader.problems.sort_by_key(|problem| problem.span.as_ref().map(|span| span.start));
+    (config, reader.problems)
+}
+
+struct Reader<'a> {
+    name: &'a str,
+    text: &'a [u8],
+    problems: Vec<Remark>,
+    cursor: Cursor<'a>,
+}
+
+impl Reader<'_> {
+    fn root(&mut self, root: &Node, config: &mut Config) {
+        let known = ["$schema", "rules", "backups", "debris", "allow", "verify"];
+        for (key, node) in self.entries(root, "an object", &known) {
+            match key.text.as_str() {
+                "$schema" if node.text().is_none() => self.expected(node, "a string"),
+                "rules" => self.rules(node, config),
+                "backups" => self.backups(node, config),
+                "debris" => self.debris(node, config),
+                "allow" => config.allowances = self.allowances(node, true),
+                "verify" => {
+                    for (_, node) in self.entries(node, "an object", &["allow"]) {
+                        config.verify = self.allowances(node, false);
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn rules(&mut self, node: &Node, config: &mut Config) {
+        for (key, node) in self.entries(node, "an object that names rules", &[]) {
+            let Some(rule) = rules::find(&key.text) else {
+                self.unknown_rule(&key.span, &key.text);
+                continue;
+            };
+            let severity = match node.text() {
+                Some("error") => Some(Severity::Error),
+                Some("warning") => Some(Severity::Warning),
+                Some("off") => None,
+                _ => {
+                    self.expected(node, r#""error", "warning" or "off""#);
+                    continue;
+                }
+            };
+            let origin = self.origin(&key.span);
+            config.weights.insert(rule.id, Weight { severity, origin });
+        }
+    }
+
+    fn backups(&mut self, node: &Node, config: &mut Config) {
+        for node in self.list(node, "a list of patterns") {
+            if let Some(glob) = self.string(node, "a pattern")
+                && let Some(pattern) = self.pattern(node, Pattern::of_names(glob))
+            {
+                config.debris.add_backups(glob, pattern);
+            }
+        }
+    }
+
+    fn debris(&mut self, node: &Node, config: &mut Config) {
+        let mut names = BTreeSet::new();
+        for (key, node) in self.entries(node, "an object that names directories", &[]) {
+            let name = key.text.as_str();
+            let built_in = name.eq_ignore_ascii_case(DOCKER_DEPS);
+            if !is_directory_name(name) {
+                let rule = "a directory's name is made of letters, digits, `.`, `_` and `-`, and does not end in a dot";
+                self.problem(&key.span, rule);
+            } else if !names.insert(name.to_ascii_lowercase()) {
+                self.problem(&key.span, format!("{} is named twice: case does not count", quoted(name)));
+            } else if built_in && name != DOCKER_DEPS {
+                self.problem(&key.span, format!("the built-in directory is spelled {}", quoted(DOCKER_DEPS)));
+            } else if self.is_false(node) && built_in {
+                config.debris.remove(name);
+            } else if self.is_false(node) {
+                let meant = did_you_mean(name, &[DOCKER_DEPS]);
+                self.problem(&key.span, format!("only {} can be taken out{meant}", quoted(DOCKER_DEPS)));
+            } else if let Some(directory) = self.directory(name, node) {
+                config.debris.add(directory);
+            }
+            if built_in {
+                config.with_built_in = Some((config.debris.clone(), self.origin(&key.span)));
+            }
+        }
+        if let Some((debris, _)) = &mut config.with_built_in {
+            *debris = config.debris.clone();
+            debris.add(Directory::new(DOCKER_DEPS));
+        }
+    }
+
+    fn directory(&mut self, name: &str, node: &Node) -> Option<Directory> {
+        if !matches!(node.value, Value::Map(_)) {
+            self.expected(node, "an object; or `false`, for the built-in directory");
+            return None;
+        }
+        let mut directory = Directory::new(name);
+        for (_, node) in self.entries(node, "an object", &["keep"]) {
+            directory.keep.clear();
+            for node in self.list(node, "a list of file names") {
+                let Some(name) = self.string(node, "a file name") else { continue };
+                if matches!(name, "" | "." | "..") || name.contains(['/', '\0']) {
+                    self.problem(&node.span, "a file name is not empty, `.` or `..`, and has no slash");
+                }
+                directory.keep.push(name.to_owned());
+            }
+        }
+        Some(directory)
+    }
+
+    /// A list of exceptions: to rules, or to what `verify` reports.
+    fn allowances(&mut self, node: &Node, of_rules: bool) -> Vec<Allowance> {
+        let required = if of_rules { &["rule", "path", "reason"][..] } else { &["path", "reason"] };
+        let known = [required, &["until"]].concat();
+        let nodes = self.list(node, "a list of allowances");
+        nodes.into_iter().filter_map(|node| self.allowance(node, required, &known)).collect()
+    }
+
+    fn allowance(&mut self, allowance: &Node, required: &[&str], known: &[&str]) -> Option<Allowance> {
+        let entries = self.entries(allowance, "an object", known);
+        if matches!(allowance.value, Value::Map(_)) {
+            for key in required.iter().filter(|key| !entries.iter().any(|(found, _)| &found.text == *key)) {
+                self.problem(&allowance.span, format!("this allowance lacks {}", quoted(key)));
+            }
+        }
+        let (mut rule, mut path, mut reason, mut until) = (None, None, None, None);
+        for (key, node) in entries {
+            match key.text.as_str() {
+                "rule" => rule = self.allowed_rule(node),
+                "path" => {
+                    let glob = self.string(node, "a pattern");
+                    let pattern = glob.and_then(|glob| self.pattern(node, Pattern::of_paths(glob)));
+                    path = pattern.map(|pattern| (node.span.clone(), pattern));
+                }
+                "reason" => reason = self.reason(node),
+                "until" => until = self.date(node).map(|date| (node.span.clone(), date)),
+                _ => {}
+            }
+        }
+        let origin = self.origin(&allowance.span);
+        let ((path, pattern), reason) = (path?, reason?);
+        Some(Allowance { rule, pattern, path, until, reason, origin })
+    }
+
+    fn allowed_rule(&mut self, node: &Node) -> Option<&'static str> {
+        let id = self.string(node, "the id of a rule")?;
+        let Some(rule) = rules::find(id) else {
+            self.unknown_rule(&node.span, id);
+            return None;
+        };
+        if matches!(rule.check, Check::Configuration(_)) {
+            let message =
+                format!("{id} is about the configuration itself: `rules` can weigh it, nothing can hide a case");
+            self.problem(&node.span, message);
+        }
+        Some(rule.id)
+    }
+
+    fn reason(&mut self, node: &Node) -> Option<String> {
+        let reason = self.string(node, "the reason, as a sentence")?;
+        if reason.trim().is_empty() {
+            self.problem(&node.span, "the reason is blank: say why this is allowed");
+        } else if reason.chars().count() > LONGEST_REASON {
+            self.problem(&node.span, format!("the reason is longer than {LONGEST_REASON} characters"));
+        }
+        Some(reason.to_owned())
+    }
+
+    fn date(&mut self, node: &Node) -> Option<Date> {
+        let date = node.text().and_then(parse_date);
+        if date.is_none() {
+            self.expected(node, "a day of the calendar, such as \"2027-01-31\"");
+        }
+        date
+    }
+
+    fn pattern(&mut self, node: &Node, pattern: Result<Pattern, String>) -> Option<Pattern> {
+        pattern.map_err(|problem| self.problem(&node.span, shown(&problem))).ok()
+    }
+
+    /// The entries of an object; other values, keys that are not known and keys that occur twice are problems. No known
+    /// keys means that any may occur.
+    fn entries<'n>(&mut self, node: &'n Node, expected: &str, known: &[&str]) -> Vec<(&'n Key, &'n Node)> {
+        if !matches!(node.value, Value::Map(_)) {
+            self.expected(node, expected);
+        }
+        let mut seen = BTreeSet::new();
+        let mut entries = Vec::new();
+        for (key, node) in node.entries() {
+            let text = key.text.as_str();
+            if !seen.insert(text) {
+                self.problem(&key.span, format!("duplicate key {}", quoted(text)));
+            } else if !known.is_empty() && !known.contains(&text) {
+                self.problem(&key.span, format!("unknown key {}{}", quoted(text), did_you_mean(text, known)));
+            } else {
+                entries.push((key, node));
+            }
+        }
+        entries
+    }
+
+    fn list<'n>(&mut self, node: &'n Node, expected: &str) -> Vec<&'n Node> {
+        match &node.value {
+            Value::List(nodes) => nodes.iter().collect(),
+            _ => {
+                self.expected(node, expected);
+                Vec::new()
+            }
+        }
+    }
+
+    fn string<'n>(&mut self, node: &'n Node, expected: &str) -> Option<&'n str> {
+        let text = node.text();
+        if text.is_none() {
+            self.expected(node, expected);
+        }
+        text
+    }
+
+    fn is_false(&self, node: &Node) -> bool {
+        node.value == Value::Other && self.text.get(node.span.clone()) == Some(b"false")
+    }
+
+    fn unknown_rule(&mut self, span: &Span, id: &str) {
+        let message = format!("unknown rule {}{}", quoted(id), did_you_mean(id, &RULES.map(|rule| rule.id)));
+        self.problem(span, message);
+    }
+
+    fn expected(&mut self, node: &Node, what: &str) {
+        self.problem(&node.span, format!("expected {what}"));
+    }
+
+    fn problem(&mut self, span: &Span, message: impl Into<String>) {
+        self.problems.push(Remark { span: Some(span.clone()), message: message.into() });
+    }
+
+    fn origin(&mut self, span: &Span) -> Origin {
+        let (line, column) = self.cursor.locate(span.start);
+        Origin { name: self.name.into(), line, column }
+    }
+}
+
+/// Finds lines and columns, as [`crate::finding::Place`] counts them. Places that follow each other cost one pass over
+/// the text, however many there are.
+struct Cursor<'a> {
+    text: &'a [u8],
+    at: usize,
+    line: usize,
+    column: usize,
+}
+
+impl Cursor<'_> {
+    fn locate(&mut self, to: usize) -> (usize, usize) {
+        if to < self.at {
+            *self = Cursor { text: self.text, at: 0, line: 1, column: 1 };
+        }
+        let mark = self.at == 0 && self.text.starts_with(b"\xef\xbb\xbf");
+        for &byte in &self.text[if mark { 3.min(to) } else { self.at }..to] {
+            match byte {
+                b'\n' => (self.line, self.column) = (self.line + 1, 1),
+                _ => self.column += usize::from(byte & 0xc0 != 0x80),
+            }
+        }
+        self.at = to;
+        (self.line, self.column)
+    }
+}
+
+/// Whether a directory of this name can be found in every spelling that a path may have.
+fn is_directory_name(name: &str) -> bool {
+    name.len() <= 255
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
+        && !name.is_empty()
+        && !name.ends_with('.')
+}
+
+/// A day as ISO 8601 writes it: `2027-01-31`, and nothing more.
+fn parse_date(text: &str) -> Option<Date> {
+    let plain = text.bytes().enumerate().all(|(at, byte)| match at {
+        4 | 7 => byte == b'-',
+        _ => byte.is_ascii_digit(),
+    });
+    if plain && text.len() == 10 { text.parse().ok() } else { None }
+}
+
+/// The known word that is most like this one, as the end of a message; empty where none is.
+fn did_you_mean(word: &str, known: &[&str]) -> String {
+    if word.len() > 64 {
+        return String::new();
+    }
+    let word = word.to_ascii_lowercase();
+    let likeness = known.iter().map(|known| (strsim::jaro_winkler(&word, known), known));
+    let best = likeness.filter(|(likeness, _)| *likeness > 0.8).max_by(|a, b| a.0.total_cmp(&b.0));
+    best.map(|(_, known)| format!("; did you mean {}?", quoted(known))).unwrap_or_default()
+}
+
+/// A word of the configuration, safe to print, and not longer than a line should be.
+fn quoted(word: &str) -> String {
+    format!("\"{}\"", shown(word))
+}
+
+fn shown(text: &str) -> String {
+    let end = text.char_indices().nth(60).map_or(text.len(), |(at, _)| at);
+    let dots = if end < text.len() { "…" } else { "" };
+    format!("{}{dots}", Escaped(&text.as_bytes()[..end]))
+}
