@@ -131,7 +131,7 @@ pub fn find_packed_debris<'a>(text: &[u8], debris: &'a Debris) -> Option<Trace<'
 }
 
 fn find<'a>(text: &[u8], debris: &'a Debris, apart: bool) -> Option<Trace<'a>> {
-    if !text.iter().any(|byte| matches!(byte, b'\\' | b'%')) {
+    if memchr::memchr2(b'\\', b'%', text).is_none() {
         return find_first(text, debris, apart);
     }
     let (plain, offsets) = unescaped(text);
@@ -146,16 +146,35 @@ fn find_first<'a>(text: &[u8], debris: &'a Debris, apart: bool) -> Option<Trace<
     traces.min_by_key(|trace| trace.span.start)
 }
 
+/// Whether a part of a text could hold a trace: a quick no for the large texts that hold none.
+pub fn could_hold_debris(text: &[u8], debris: &Debris) -> bool {
+    if find_first(text, debris, false).is_some() {
+        return true;
+    }
+    // Escapes are undone line by line, and few lines have any.
+    let mut from = 0;
+    while let Some(at) = memchr::memchr2(b'\\', b'%', &text[from..]).map(|at| from + at) {
+        let start = memchr::memrchr(b'\n', &text[..at]).map_or(0, |newline| newline + 1);
+        from = memchr::memchr(b'\n', &text[at..]).map_or(text.len(), |newline| at + newline);
+        if find(&text[start..from], debris, false).is_some() {
+            return true;
+        }
+    }
+    false
+}
+
+/// The letters, the rarest of source texts first: what is looked for is the rarest letter of a name.
+const RAREST_FIRST: &[u8] = b"qzjxkvywbhgfupmdlcnorsitae";
+
 fn find_component(text: &[u8], name: &[u8], apart: bool) -> Option<Span> {
     let part_of_name = |byte: &u8| byte.is_ascii_alphanumeric() || b"._-".contains(byte) || !byte.is_ascii();
-    let first = *name.first()?;
-    let dotted = first == b'.';
-    let mut from = 0;
-    // Most names begin with a dot, and few characters of a text are dots: looking for one character is fast.
-    while let Some(at) = text[from..].iter().position(|byte| byte.eq_ignore_ascii_case(&first)) {
-        let start = from + at;
+    let dotted = name.starts_with(b".");
+    let rarity = |byte: u8| RAREST_FIRST.iter().position(|letter| *letter == byte.to_ascii_lowercase());
+    let mark = (0..name.len()).min_by_key(|&at| rarity(name[at]).unwrap_or(usize::MAX))?;
+    let (lower, upper) = (name[mark].to_ascii_lowercase(), name[mark].to_ascii_uppercase());
+    for at in memchr::memchr2_iter(lower, upper, text) {
+        let Some(start) = at.checked_sub(mark) else { continue };
         let end = start + name.len();
-        from = start + 1;
         let same = text.get(start..end).is_some_and(|found| found.eq_ignore_ascii_case(name));
         let begins = !apart || start == 0 || !part_of_name(&text[start - 1]);
         let ends =
@@ -401,6 +420,8 @@ mod tests {
             fn a_trace_is_found_where_a_spec_is(spec in spec()) {
                 let line = format!("  '@s/x@{spec}': 1");
                 prop_assert!(find_debris(line.as_bytes(), &Debris::default()).is_some(), "{line}");
+                let text = format!("a: 1\n{line}\nb: %2f\n");
+                prop_assert!(could_hold_debris(text.as_bytes(), &Debris::default()), "{text}");
             }
 
             #[test]

@@ -2,7 +2,7 @@
 
 use crate::debris::Debris;
 use crate::finding::{Severity, Step};
-use crate::formats::spec::{Trace, find_debris, find_packed_debris};
+use crate::formats::spec::{Trace, could_hold_debris, find_debris, find_packed_debris};
 use crate::path::RepoPath;
 use crate::rule::{Check, File, Findings, Rule};
 
@@ -58,6 +58,9 @@ fn wants(path: &RepoPath) -> bool {
 /// A lockfile is written by a machine: whatever names `.docker-deps` in it is a source, wherever it stands, in a key, in
 /// a value, or in part of one. So it is read line by line, which holds for every format, and for a broken file as well.
 fn judge(file: &File, debris: &Debris, findings: &mut Findings) {
+    if !could_hold_debris(&file.text, debris) {
+        return;
+    }
     // Bun's binary lockfile keeps its strings back to back: what stands before the directory is no part of its name.
     let packed = file.path.is_named("bun.lockb");
     let mut first = None;
