@@ -6,7 +6,7 @@ use std::fmt::{self, Display};
 use jiff::civil::Date;
 
 use crate::change::{Change, Content, Entry};
-use crate::debris::Debris;
+use crate::debris::{DOCKER_DEPS, Debris};
 use crate::error::Error;
 use crate::finding::{Finding, Place, Severity, Span};
 use crate::path::RepoPath;
@@ -132,6 +132,23 @@ impl Config {
         }
     }
 
+    /// The line that keeps a rewritten file at this path from being blocked by this rule, and how it does.
+    pub fn spares(&self, rule: &'static str, path: &RepoPath) -> Option<(&Origin, String)> {
+        if let Some(Weight { severity, origin }) = self.weights.get(rule)
+            && *severity != Some(Severity::Error)
+        {
+            let how = if severity.is_some() { "makes" } else { "switches" };
+            let what = if severity.is_some() { "a warning" } else { "off" };
+            return Some((origin, format!("{how} {rule} {what}")));
+        }
+        if let Some(allowance) = self.allowances.iter().find(|allowance| self.allows(allowance, rule, path)) {
+            return Some((&allowance.origin, format!("allows {rule} in {path}")));
+        }
+        let (_, origin) = self.with_built_in()?;
+        let gone = self.debris.directory(DOCKER_DEPS.as_bytes()).is_none();
+        gone.then(|| (origin, format!("takes {DOCKER_DEPS} out")))
+    }
+
     /// The allowances for findings, in the order of the file.
     pub fn allowances(&self) -> &[Allowance] {
         &self.allowances
@@ -139,9 +156,7 @@ impl Config {
 
     /// The first allowance in force that names this finding, by its number among [`Config::allowances`].
     pub fn allowance(&self, finding: &Finding) -> Option<usize> {
-        self.allowances.iter().position(|allowance| {
-            allowance.is_for(finding.rule) && !self.has_ended(allowance) && allowance.pattern.matches(&finding.path)
-        })
+        self.allowances.iter().position(|allowance| self.allows(allowance, finding.rule, &finding.path))
     }
 
     /// The first allowance in force for a path that `verify` finds changed.
@@ -167,6 +182,10 @@ impl Config {
         Reading { file, problems: Vec::new(), expired, unused }
     }
 
+    fn allows(&self, allowance: &Allowance, rule: &str, path: &RepoPath) -> bool {
+        allowance.rule == Some(rule) && !self.has_ended(allowance) && allowance.pattern.matches(path)
+    }
+
     fn has_ended(&self, allowance: &Allowance) -> bool {
         allowance.until.as_ref().is_some_and(|(_, last)| *last < self.today)
     }
@@ -176,11 +195,6 @@ impl Allowance {
     /// The rule whose findings it is for; `None` if it is for `verify`.
     pub fn rule(&self) -> Option<&'static str> {
         self.rule
-    }
-
-    /// Whether it is for the findings of this rule.
-    pub fn is_for(&self, rule: &str) -> bool {
-        self.rule == Some(rule)
     }
 }
 

@@ -10,15 +10,18 @@ use std::time::Instant;
 use serde_json::json;
 
 use crate::commands::{Context, Outcome};
+use crate::config::{self, Config};
 use crate::debris::DOCKER_DEPS;
 use crate::engine::LIMIT;
 use crate::error::Error;
 use crate::escape::Escaped;
 use crate::finding::Verdict;
 use crate::formats::package;
-use crate::git::Git;
+use crate::git::history::History;
 use crate::git::layout::Layout;
+use crate::git::objects::Objects;
 use crate::git::rehearsal::{Performance, Rehearsal};
+use crate::git::{Changes, Git};
 use crate::hooks::health::{self, Health, Interference, State};
 use crate::hooks::setup::{Choice, Foreign, Setup};
 use crate::hooks::{Hook, SKIP, binary, shown};
@@ -139,6 +142,9 @@ impl Attempt<'_> {
 
     /// The commit would have gone through.
     fn passed(&self) -> Result<Obstacle, Error> {
+        if let Some(reason) = self.spared()? {
+            return Ok(Obstacle::new(reason, format!("take that out of {}, and commit it", config::FILE)));
+        }
         if self.done.heard {
             return Ok(Obstacle::new(
                 format!("the guard reports the rewritten {}, and pre-commit passes all the same", self.manifest),
@@ -170,6 +176,17 @@ impl Attempt<'_> {
             }
             _ => Obstacle::new(format!("pre-commit let a rewritten {manifest} through"), SEE),
         })
+    }
+
+    /// The line of the committed configuration that lets a rewritten manifest pass, if one does, and how.
+    fn spared(&self) -> Result<Option<String>, Error> {
+        let history = History::new(self.git.clone(), &self.context.env);
+        let Some(head) = history.find("HEAD")? else { return Ok(None) };
+        let objects = Objects::open(&self.context.directory, &self.context.env);
+        let tree = Changes::new(&objects).standing(history.tree_of(&head)?);
+        let config = Config::of(&tree, || self.context.today())?;
+        let spared = config.spares(RULE, self.manifest);
+        Ok(spared.map(|(origin, how)| format!("{origin} {how}")))
     }
 
     /// The commit would have been blocked, but not by this rule.

@@ -626,8 +626,7 @@ fn a_failure_for_another_reason_proves_nothing() {
     let sandbox = Sandbox::workspace();
     script(&sandbox, ".git/hooks/pre-commit", "#!/bin/sh\necho tests fail >&2\nexit 5\n");
     let ran = prove(&sandbox);
-    let reason = "it is not a hook of bakstop";
-    assert!(ran.code == Some(1) && ran.out.ends_with("\npre-commit said:\n  | tests fail\n"), "{reason}: {ran:?}");
+    assert!(ran.code == Some(1) && ran.out.ends_with("\npre-commit said:\n  | tests fail\n"), "{ran:?}");
     must(sandbox.bakstop(&["install"]));
     assert_proven(&prove(&sandbox), "package.json");
 
@@ -771,4 +770,25 @@ fn an_interrupted_attempt_leaves_nothing_behind() {
     assert_eq!(output.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&output.stderr).contains("it was interrupted"), "{output:?}");
     assert_eq!(fs::read_dir(&temporary).unwrap().count(), 0);
+}
+
+#[test]
+fn a_configuration_that_spares_the_rule_is_told_with_its_line() {
+    for (text, reason) in [
+        (r#"{ "rules": { "rewritten-manifest": "off" } }"#, "bakstop.json:1:14 switches rewritten-manifest off"),
+        (r#"{ "rules": { "rewritten-manifest": "warning" } }"#, "bakstop.json:1:14 makes rewritten-manifest a warning"),
+        (
+            r#"{ "allow": [{ "rule": "rewritten-manifest", "path": "*.json", "reason": "x" }] }"#,
+            "bakstop.json:1:13 allows rewritten-manifest in package.json",
+        ),
+        (r#"{ "debris": { ".docker-deps": false } }"#, "bakstop.json:1:15 takes .docker-deps out"),
+    ] {
+        let sandbox = Sandbox::workspace();
+        must(sandbox.bakstop(&["install"]));
+        sandbox.write("bakstop.json", text);
+        assert_proven(&prove(&sandbox), "package.json");
+        sandbox.git(&["add", "-A"]);
+        sandbox.git(&["commit", "-q", "-m", "Configure"]);
+        assert_not_proven(&prove(&sandbox), reason, "take that out of bakstop.json, and commit it");
+    }
 }
