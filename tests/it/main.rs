@@ -4,6 +4,7 @@
 #![allow(clippy::disallowed_methods, reason = "tests pass the machine's PATH on")]
 
 mod check;
+mod ci;
 mod commits;
 mod formats;
 mod history;
