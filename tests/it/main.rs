@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot set its scene should stop")]
 #![allow(clippy::disallowed_methods, reason = "tests pass the machine's PATH on")]
 
+mod act;
 mod check;
 mod ci;
 mod commits;
