@@ -3,7 +3,9 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot set its scene should stop")]
 #![allow(clippy::disallowed_methods, reason = "tests pass the machine's PATH on")]
 
+mod act;
 mod check;
+mod ci;
 mod commits;
 mod doors;
 mod formats;

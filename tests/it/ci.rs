@@ -1,0 +1,630 @@
+//! The workflows of docs/ci: every step that is a script is run as its platform runs it, over real repositories.
+
+use std::ffi::OsString;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use granit_parser::{Event, Parser};
+use serde_json::{Map, Value, json};
+
+use crate::support::{BAKSTOP, Ran, Sandbox, finish, path_without_bakstop};
+
+pub const CHECK: &str = "Check what is new";
+pub const PROVE: &str = "Prove that the hook blocks";
+pub const VERIFY: &str = "Build, and verify that it leaves the tree as it was";
+const ZEROS: &str = "0000000000000000000000000000000000000000";
+/// No repository has it.
+const GONE: &str = "1234567890123456789012345678901234567890";
+const FORGES: [&str; 2] = ["github.yml", "gitea.yml"];
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+pub fn text(name: &str) -> String {
+    fs::read_to_string(root().join("docs/ci").join(name)).unwrap()
+}
+
+fn names() -> Vec<String> {
+    let entries = fs::read_dir(root().join("docs/ci")).unwrap();
+    let mut names: Vec<String> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+/// YAML as JSON; every scalar is a string.
+fn yaml(text: &str) -> Value {
+    let mut open: Vec<(Value, Option<String>)> = Vec::new();
+    let mut done = Value::Null;
+    for event in Parser::new_from_str(text) {
+        let value = match event.unwrap().0 {
+            Event::Scalar(text, ..) => Value::String(text.into_owned()),
+            Event::SequenceStart(..) => {
+                open.push((json!([]), None));
+                continue;
+            }
+            Event::MappingStart(..) => {
+                open.push((json!({}), None));
+                continue;
+            }
+            Event::SequenceEnd | Event::MappingEnd => open.pop().unwrap().0,
+            _ => continue,
+        };
+        match open.last_mut() {
+            None => done = value,
+            Some((Value::Array(list), _)) => list.push(value),
+            Some((Value::Object(map), key)) => match key.take() {
+                Some(key) => assert!(map.insert(key, value).is_none(), "a key twice"),
+                None => *key = value.as_str().map(str::to_owned),
+            },
+            Some(_) => unreachable!(),
+        }
+    }
+    done
+}
+
+/// What `${{ a.b || c.d }}` comes to; no other expression is used in `env`.
+fn evaluate(text: &str, context: &Value) -> String {
+    let Some(expression) = text.strip_prefix("${{").and_then(|rest| rest.strip_suffix("}}")) else {
+        return text.to_owned();
+    };
+    let look_up = |path: &str| {
+        let pointer = format!("/{}", path.trim().replace('.', "/"));
+        context.pointer(&pointer).and_then(Value::as_str).filter(|value| !value.is_empty())
+    };
+    expression.split("||").find_map(look_up).unwrap_or_default().to_owned()
+}
+
+/// A directory of releases, with one whose program starts the program under test; its URL and the archive's sum.
+pub fn release(directory: &Path) -> Vec<(&'static str, String)> {
+    let version = directory.join("releases/v0.1.0");
+    fs::create_dir_all(&version).unwrap();
+    fs::write(version.join("bakstop"), format!("#!/bin/sh\nexec '{BAKSTOP}' \"$@\"\n")).unwrap();
+    let archive = "bakstop-0.1.0-linux-x86_64.tar.gz";
+    let script = format!("chmod +x bakstop && tar -czf {archive} bakstop && sha256sum {archive}");
+    let ran = finish(Command::new("sh").args(["-c", &script]).current_dir(&version));
+    vec![
+        ("BAKSTOP_RELEASES", format!("file://{}/releases", directory.display())),
+        ("BAKSTOP_VERSION", "0.1.0".to_owned()),
+        ("BAKSTOP_SHA256", ran.out.split(' ').next().unwrap().to_owned()),
+    ]
+}
+
+/// Writes a program.
+pub fn program(path: &Path, script: &str) {
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(path, format!("#!/bin/sh\n{script}\n")).unwrap();
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    fs::set_permissions(path, mode).unwrap();
+}
+
+/// A workspace whose hooks are tracked, and what a build needs: the origin of every clone here.
+pub fn origin() -> Sandbox {
+    let origin = Sandbox::workspace();
+    origin.git(&["config", "core.hooksPath", ".githooks"]);
+    // Installed by somebody who has the program in PATH; nobody has it here afterwards.
+    let bakstop = origin.home().join(".local/bin/bakstop");
+    fs::create_dir_all(bakstop.parent().unwrap()).unwrap();
+    std::os::unix::fs::symlink(BAKSTOP, &bakstop).unwrap();
+    let installed = finish(origin.command(&bakstop).arg("install").env("PATH", {
+        let mut path = OsString::from(bakstop.parent().unwrap());
+        path.push(":");
+        path.push(path_without_bakstop());
+        path
+    }));
+    assert_eq!(installed.code, Some(0), "{installed:?}");
+    fs::remove_file(bakstop).unwrap();
+    origin.git(&["config", "--unset", "core.hooksPath"]);
+    program(&origin.top.join("build.sh"), "mkdir -p web/node_modules && echo built >web/node_modules/out");
+    program(&origin.top.join("docker-prep.sh"), &fs::read_to_string(root().join("tests/cmd/docker-prep.sh")).unwrap());
+    commit(&origin, "Add hooks and a build");
+    origin
+}
+
+pub fn commit(sandbox: &Sandbox, message: &str) -> String {
+    sandbox.git(&["add", "-A"]);
+    sandbox.git(&["commit", "-q", "-m", message]);
+    id(sandbox, "HEAD")
+}
+
+pub fn id(sandbox: &Sandbox, name: &str) -> String {
+    sandbox.git(&["rev-parse", name]).trim().to_owned()
+}
+
+/// A branch that adds a file.
+pub fn good(origin: &Sandbox, branch: &str) -> String {
+    origin.git(&["checkout", "-q", "-b", branch, "main"]);
+    origin.write("web/new.js", format!("// {branch}\n"));
+    commit(origin, "Add a page")
+}
+
+/// A branch that rewrites a manifest, and takes it back in another commit.
+pub fn bad(origin: &Sandbox, branch: &str) -> String {
+    origin.git(&["checkout", "-q", "-b", branch, "main"]);
+    origin.rewrite("web/package.json");
+    commit(origin, "Prepare");
+    origin.git(&["checkout", "-q", "main", "--", "web/package.json"]);
+    commit(origin, "Undo")
+}
+
+/// What a forge makes of a pull request: its head is on no branch here, and a merge is tried.
+fn pull_request(origin: &Sandbox, head: &str) -> Value {
+    let base = id(origin, "main");
+    origin.git(&["checkout", "-q", "--detach", "main"]);
+    // Meanwhile, the branch that it goes to moves on.
+    origin.write(format!("backend/later-{}.js", &base[..12]), "");
+    let later = commit(origin, "Later");
+    origin.git(&["merge", "-q", "--no-ff", "-m", "Merge", head]);
+    origin.git(&["update-ref", "refs/pull/1/merge", "HEAD"]);
+    origin.git(&["checkout", "-q", "-B", "main", &later]);
+    json!({
+        "event_name": "pull_request", "ref": "refs/pull/1/merge", "sha": id(origin, "refs/pull/1/merge"),
+        "event": {
+            "pull_request": {"base": {"sha": base}, "head": {"sha": head, "ref": "$(touch pwned)"}},
+            "repository": {"default_branch": "main"},
+        },
+    })
+}
+
+pub fn push(branch: &str, before: &str, after: &str) -> Value {
+    json!({
+        "event_name": "push", "ref": format!("refs/heads/{branch}"), "sha": after,
+        "event": {"before": before, "after": after, "repository": {"default_branch": "main"}},
+    })
+}
+
+/// Where a job runs.
+struct Runner<'a> {
+    origin: &'a Sandbox,
+    room: tempfile::TempDir,
+}
+
+impl<'a> Runner<'a> {
+    fn new(origin: &'a Sandbox) -> Self {
+        Self { origin, room: tempfile::tempdir().unwrap() }
+    }
+
+    fn checkout(&self) -> PathBuf {
+        self.room.path().join("checkout")
+    }
+
+    fn tools(&self) -> PathBuf {
+        self.room.path().join("tools")
+    }
+
+    fn git(&self, arguments: &[&str]) {
+        let ran = finish(self.origin.command("git").args(arguments).current_dir(self.checkout()));
+        assert_eq!(ran.code, Some(0), "git {arguments:?}: {}{}", ran.out, ran.err);
+    }
+
+    /// Does what actions/checkout and GitLab's runner do: an empty repository, a fetch, a commit checked out.
+    fn check_out(&self, name: &str, sha: &str, depth: Option<&str>) {
+        fs::create_dir(self.checkout()).unwrap();
+        self.git(&["init", "-q", "-b", "unused"]);
+        self.git(&["remote", "add", "origin", &format!("file://{}", self.origin.top.display())]);
+        match depth {
+            None => {
+                let heads = "+refs/heads/*:refs/remotes/origin/*";
+                self.git(&["fetch", "-q", "origin", heads, "+refs/tags/*:refs/tags/*", sha]);
+            }
+            Some(depth) => self.git(&["fetch", "-q", "--no-tags", "--depth", depth, "origin", sha]),
+        }
+        match name.strip_prefix("refs/heads/") {
+            Some(branch) if depth.is_none() => {
+                self.git(&["checkout", "-q", "-B", branch, &format!("refs/remotes/origin/{branch}")]);
+            }
+            _ => self.git(&["checkout", "-q", "--detach", sha]),
+        }
+    }
+
+    /// A shell that runs a script in the checkout.
+    fn shell(&self, script: &str, options: &[&str], extra_path: &str) -> Command {
+        let file = self.room.path().join("script.sh");
+        fs::write(&file, script).unwrap();
+        let temp = self.room.path().join("temp");
+        fs::create_dir_all(&temp).unwrap();
+        let mut path = OsString::from(extra_path.replace('\n', ":"));
+        path.push(self.tools());
+        path.push(":");
+        path.push(path_without_bakstop());
+        let mut command = self.origin.command(options[0]);
+        command.args(&options[1..]).arg(file).current_dir(self.checkout());
+        command.env("PATH", path).env("RUNNER_TEMP", &temp).env("TMPDIR", &temp);
+        command
+    }
+
+    /// Runs the scripts of a job of GitHub or Gitea, to its end or to the step that fails; the last step, and what came
+    /// of it.
+    fn job(&self, file: &str, job: &str, github: &Value) -> (String, Ran) {
+        let workflow = yaml(&text(file));
+        let release = release(self.room.path());
+        let context = json!({"github": github});
+        let added = self.room.path().join("github-path");
+        fs::write(&added, "").unwrap();
+        let mut last = None;
+        for step in workflow["jobs"][job]["steps"].as_array().unwrap() {
+            let Some(script) = step["run"].as_str() else { continue };
+            let mut command = self.shell(script, &["bash", "-e"], &fs::read_to_string(&added).unwrap());
+            command.env("GITHUB_PATH", &added).envs(release.clone());
+            for (name, value) in step["env"].as_object().unwrap_or(&Map::new()) {
+                command.env(name, evaluate(value.as_str().unwrap(), &context));
+            }
+            let ran = finish(&mut command);
+            let code = ran.code;
+            last = Some((step["name"].as_str().unwrap().to_owned(), ran));
+            if code != Some(0) {
+                break;
+            }
+        }
+        assert!(!self.checkout().join("pwned").exists(), "a name of a branch was run");
+        last.unwrap()
+    }
+}
+
+/// Checks out for an event and runs the check.
+fn check(origin: &Sandbox, file: &str, github: &Value) -> Ran {
+    let runner = Runner::new(origin);
+    runner.check_out(github["ref"].as_str().unwrap(), github["sha"].as_str().unwrap(), None);
+    let (step, ran) = runner.job(file, "check", github);
+    assert_eq!(step, CHECK, "{ran:?}");
+    ran
+}
+
+#[track_caller]
+fn assert_passed(ran: &Ran, judged: &str) {
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    assert!(ran.err.ends_with(&format!("{judged} judged\n")), "{}", ran.err);
+}
+
+#[track_caller]
+fn assert_found(ran: &Ran, subject: &str) {
+    assert_eq!(ran.code, Some(1), "{ran:?}");
+    assert!(ran.out.contains("error[rewritten-manifest]") && ran.out.contains(subject), "{}", ran.out);
+}
+
+#[test]
+fn the_documentation_shows_the_files_as_they_are() {
+    let page = fs::read_to_string(root().join("docs/ci.md")).unwrap();
+    assert!(names().len() > 4);
+    for name in names() {
+        let language = if name == "check.sh" { "sh" } else { "yaml" };
+        assert!(page.contains(&format!("```{language}\n{}```\n", text(&name))), "docs/ci.md has another {name}");
+        assert!(page.contains(&format!("(ci/{name})")), "docs/ci.md does not link to {name}");
+    }
+}
+
+#[test]
+fn the_range_is_chosen_alike_everywhere() {
+    let choice = |name: &str| -> Vec<String> {
+        let text = text(name);
+        let lines = text.lines().map(|line| line.trim().to_owned());
+        let mut lines: Vec<String> = lines.skip_while(|line| !line.starts_with("case $BASE")).collect();
+        let end = lines.iter().position(|line| line == "fi").unwrap();
+        lines.truncate(end);
+        lines
+    };
+    let first = choice("check.sh");
+    assert!(first.len() > 8, "{first:?}");
+    for name in ["github.yml", "gitea.yml", "gitlab-ci.yml"] {
+        assert_eq!(choice(name), first, "{name}");
+    }
+}
+
+#[test]
+fn workflows_ask_for_little_and_run_no_text_of_others() {
+    for name in ["github.yml", "gitea.yml", "github-code-scanning.yml"] {
+        let workflow = yaml(&text(name));
+        let mut rights = json!({"contents": "read"});
+        if name == "github-code-scanning.yml" {
+            rights["security-events"] = json!("write");
+        }
+        assert_eq!(workflow["permissions"], rights, "{name}");
+        assert_eq!(workflow["on"].get("pull_request_target"), None);
+        for job in workflow["jobs"].as_object().unwrap().values() {
+            for step in job["steps"].as_array().unwrap() {
+                assert!(!step["run"].as_str().unwrap_or_default().contains("${{"), "{name}: {step}");
+                if let Some(uses) = step["uses"].as_str() {
+                    let commit = uses.split('@').nth(1).unwrap();
+                    assert!(commit.len() == 40 && commit.bytes().all(|b| b.is_ascii_hexdigit()), "{name}: {uses}");
+                }
+            }
+        }
+    }
+    for name in FORGES {
+        let workflow = yaml(&text(name));
+        assert_eq!(workflow["jobs"]["check"]["steps"][0]["with"], json!({"fetch-depth": "0"}), "{name}");
+        assert_eq!(workflow["jobs"]["build"]["steps"][0]["with"], json!({"persist-credentials": "false"}), "{name}");
+    }
+}
+
+#[test]
+fn a_pull_request_is_judged_commit_by_commit() {
+    let origin = origin();
+    let (fine, debris) = (good(&origin, "fine"), bad(&origin, "debris"));
+    origin.git(&["checkout", "-q", "main"]);
+    origin.git(&["branch", "-q", "-D", "fine", "debris"]);
+    for file in FORGES {
+        let request = pull_request(&origin, &fine);
+        // Neither the merge that the forge tried, nor what came to main meanwhile.
+        assert_passed(&check(&origin, file, &request), "1 new path in 1 commit");
+        let ran = check(&origin, file, &pull_request(&origin, &debris));
+        assert_found(&ran, &format!("in {} (Prepare)", &id(&origin, &format!("{debris}~1"))[..12]));
+        assert_eq!(ran.out.contains("::error file=web/package.json,line=4"), file == "github.yml", "{}", ran.out);
+    }
+}
+
+#[test]
+fn a_push_is_judged_from_where_the_branch_was() {
+    let origin = origin();
+    let start = id(&origin, "main");
+    let (fine, debris) = (good(&origin, "fine"), bad(&origin, "debris"));
+    for file in FORGES {
+        assert_passed(&check(&origin, file, &push("fine", &start, &fine)), "1 new path in 1 commit");
+        assert_found(&check(&origin, file, &push("debris", &start, &debris)), "(Prepare)");
+        // What an earlier push brought is not new.
+        let before = id(&origin, "debris~1");
+        assert_passed(&check(&origin, file, &push("debris", &before, &debris)), "1 new path in 1 commit");
+    }
+}
+
+#[test]
+fn a_new_branch_is_judged_from_the_default_branch() {
+    let origin = origin();
+    let (fine, debris) = (good(&origin, "fine"), bad(&origin, "debris"));
+    for file in FORGES {
+        let ran = check(&origin, file, &push("fine", ZEROS, &fine));
+        assert_passed(&ran, "1 new path in 1 commit");
+        assert!(!ran.err.contains("fatal"), "nobody is asked for a commit of zeros: {}", ran.err);
+        assert_found(&check(&origin, file, &push("debris", ZEROS, &debris)), "(Prepare)");
+    }
+}
+
+#[test]
+fn after_a_force_push_what_was_there_is_fetched_or_done_without() {
+    let origin = origin();
+    let debris = bad(&origin, "debris");
+    let before = debris.clone();
+    origin.git(&["commit", "-q", "--amend", "-m", "Undo it"]);
+    let after = id(&origin, "HEAD");
+    for file in FORGES {
+        // On no branch any more; the server still gives it by its id.
+        let ran = check(&origin, file, &push("debris", &before, &after));
+        assert_passed(&ran, "1 new path in 1 commit");
+        let ran = check(&origin, file, &push("debris", GONE, &after));
+        assert_found(&ran, "(Prepare)");
+        assert!(ran.err.contains(GONE), "git says why: {}", ran.err);
+    }
+}
+
+#[test]
+fn all_counts_where_nothing_is_known_of_before() {
+    let origin = origin();
+    bad(&origin, "debris");
+    origin.git(&["tag", "v1", "debris"]);
+    origin.git(&["checkout", "-q", "main"]);
+    origin.git(&["branch", "-q", "-D", "debris"]);
+    let tip = id(&origin, "main");
+    let schedule =
+        |event: Value| json!({"event_name": "schedule", "ref": "refs/heads/main", "sha": tip, "event": event});
+    for file in FORGES {
+        // The first push of a repository; a force-push of the default branch; every night, with and without a payload.
+        assert_found(&check(&origin, file, &push("main", ZEROS, &tip)), "(Prepare)");
+        assert_found(&check(&origin, file, &push("main", GONE, &tip)), "(Prepare)");
+        assert_found(&check(&origin, file, &schedule(json!({}))), "(Prepare)");
+        let payload = json!({"repository": {"default_branch": "main"}});
+        assert_found(&check(&origin, file, &schedule(payload)), "(Prepare)");
+    }
+}
+
+#[test]
+fn a_merge_queue_is_judged_from_what_comes_before_it() {
+    let origin = origin();
+    let base = id(&origin, "main");
+    let head = bad(&origin, "gh-readonly-queue/main/pr-1");
+    let group = json!({
+        "event_name": "merge_group", "ref": "refs/heads/gh-readonly-queue/main/pr-1", "sha": head,
+        "event": {
+            "merge_group": {"base_sha": base, "head_sha": head}, "repository": {"default_branch": "main"},
+        },
+    });
+    assert_found(&check(&origin, "github.yml", &group), "(Prepare)");
+}
+
+#[test]
+fn a_shallow_checkout_cannot_be_judged() {
+    let origin = origin();
+    let start = id(&origin, "main");
+    let debris = bad(&origin, "debris");
+    for file in FORGES {
+        for before in [&*start, ZEROS, GONE] {
+            let runner = Runner::new(&origin);
+            runner.check_out("refs/heads/debris", &debris, Some("1"));
+            let (step, ran) = runner.job(file, "check", &push("debris", before, &debris));
+            assert_eq!((&*step, ran.code), (CHECK, Some(2)), "{ran:?}");
+            assert!(ran.err.contains("check out with `fetch-depth: 0`"), "{before}: {}", ran.err);
+        }
+    }
+}
+
+/// The programs of the build: a package manager that sets the hooks up as `prepare` does, and a builder.
+fn tools(directory: &Path) {
+    program(&directory.join("corepack"), r#"test "$*" = enable"#);
+    program(
+        &directory.join("pnpm"),
+        r#"test "$*" = 'install --frozen-lockfile' && git config core.hooksPath .githooks && mkdir -p node_modules"#,
+    );
+    program(&directory.join("docker"), r#"test "$*" = 'compose build' && exec ./build.sh"#);
+}
+
+fn build(origin: &Sandbox, file: &str) -> (String, Ran) {
+    let runner = Runner::new(origin);
+    tools(&runner.tools());
+    let sha = id(origin, "HEAD");
+    runner.check_out("refs/pull/1/merge", &sha, Some("1"));
+    runner.job(file, "build", &push("main", ZEROS, &sha))
+}
+
+#[test]
+fn a_build_has_to_leave_the_tree_as_it_was() {
+    let origin = origin();
+    for file in FORGES {
+        let (step, ran) = build(&origin, file);
+        assert_eq!((&*step, ran.code), (VERIFY, Some(0)), "{ran:?}");
+    }
+    program(&origin.top.join("build.sh"), "./docker-prep.sh");
+    commit(&origin, "Forget the restore");
+    for file in FORGES {
+        let (step, ran) = build(&origin, file);
+        assert_eq!((&*step, ran.code), (VERIFY, Some(1)), "{ran:?}");
+        assert!(ran.out.contains("ignored leftover  web/package.json.bak"), "{}", ran.out);
+    }
+    program(&origin.top.join("build.sh"), "exit 17");
+    commit(&origin, "Break the build");
+    assert_eq!(build(&origin, "github.yml").1.code, Some(17));
+}
+
+#[test]
+fn a_hook_that_does_not_block_is_not_proven() {
+    let origin = origin();
+    origin.write(".githooks/pre-commit", "#!/bin/sh\nexit 0\n");
+    commit(&origin, "Disarm");
+    for file in FORGES {
+        let (step, ran) = build(&origin, file);
+        assert_eq!((&*step, ran.code), (PROVE, Some(1)), "{ran:?}");
+        assert!(ran.out.contains("not proven") || ran.err.contains("not proven"), "{ran:?}");
+    }
+}
+
+#[test]
+fn another_archive_than_the_pinned_one_is_not_installed() {
+    let origin = origin();
+    for file in ["github.yml", "gitea.yml", "github-code-scanning.yml"] {
+        let runner = Runner::new(&origin);
+        let sha = id(&origin, "main");
+        runner.check_out("refs/heads/main", &sha, None);
+        let workflow = yaml(&text(file));
+        let jobs = workflow["jobs"].as_object().unwrap();
+        for job in jobs.values() {
+            let install =
+                job["steps"].as_array().unwrap().iter().find(|step| step["name"] == "Install bakstop").unwrap();
+            let mut command = runner.shell(install["run"].as_str().unwrap(), &["bash", "-e"], "");
+            command.envs(release(runner.room.path())).env("BAKSTOP_SHA256", "0".repeat(64));
+            let added = runner.room.path().join("github-path");
+            let ran = finish(command.env("GITHUB_PATH", &added));
+            assert_eq!((ran.code, added.exists()), (Some(1), false), "{file}: {ran:?}");
+            assert!(ran.err.contains("did NOT match"), "{}", ran.err);
+        }
+    }
+}
+
+#[test]
+fn code_scanning_gets_the_state_of_the_tree() {
+    let origin = origin();
+    origin.rewrite("web/package.json");
+    let sha = commit(&origin, "Prepare");
+    let runner = Runner::new(&origin);
+    runner.check_out("refs/heads/main", &sha, Some("1"));
+    let (step, ran) = runner.job("github-code-scanning.yml", "scan", &push("main", ZEROS, &sha));
+    assert_eq!((&*step, ran.code), ("Judge the tree", Some(1)), "{ran:?}");
+    let report = fs::read_to_string(runner.checkout().join("bakstop.sarif")).unwrap();
+    let report: Value = serde_json::from_str(&report).unwrap();
+    assert_eq!(report["runs"][0]["results"].as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn a_build_from_source_takes_the_pinned_commit() {
+    let source = Sandbox::unborn();
+    program(
+        &source.top.join("install.sh"),
+        &format!("test \"$1\" = --to && mkdir \"$2\" && ln -s '{BAKSTOP}' \"$2/bakstop\" && echo pinned"),
+    );
+    let pinned = commit(&source, "Pinned");
+    source.write("install.sh", "exit 9\n");
+    commit(&source, "Newer");
+    let runner = Runner::new(&source);
+    runner.check_out("refs/heads/main", &id(&source, "main"), None);
+    let steps = yaml(&text("from-source.yml"));
+    let added = runner.room.path().join("github-path");
+    let mut command = runner.shell(steps[0]["run"].as_str().unwrap(), &["bash", "-e"], "");
+    command.env("GITHUB_PATH", &added);
+    command.env("BAKSTOP_URL", format!("file://{}", source.top.display())).env("BAKSTOP_COMMIT", pinned);
+    let ran = finish(&mut command);
+    assert_eq!((ran.code, &*ran.out), (Some(0), "pinned\n"), "{ran:?}");
+    let directory = fs::read_to_string(&added).unwrap();
+    assert!(Path::new(directory.trim()).join("bakstop").exists(), "{directory}");
+}
+
+/// Runs GitLab's job with these variables, under the shell that an image may have.
+fn gitlab<'a>(
+    origin: &'a Sandbox,
+    sha: &str,
+    shell: &[&str],
+    variables: &[(&str, &str)],
+) -> (Ran, PathBuf, Runner<'a>) {
+    let runner = Runner::new(origin);
+    runner.check_out("", sha, None);
+    let job = &yaml(&text("gitlab-ci.yml"))["bakstop"];
+    let lines: Vec<&str> = job["script"].as_array().unwrap().iter().map(|line| line.as_str().unwrap()).collect();
+    let mut command = runner.shell(&lines.join("\n"), shell, "");
+    command.envs(release(runner.room.path()));
+    command.env("CI_PROJECT_DIR", runner.checkout()).env("CI_DEFAULT_BRANCH", "main").env("CI_COMMIT_SHA", sha);
+    let ran = finish(command.envs(variables.iter().copied()));
+    let reports = &job["artifacts"]["reports"];
+    for report in [&reports["codequality"], &reports["junit"]] {
+        let file = runner.checkout().join(report.as_str().unwrap());
+        assert_eq!(file.exists(), ran.code != Some(2), "{report}: {ran:?}");
+    }
+    let quality = runner.checkout().join(reports["codequality"].as_str().unwrap());
+    (ran, quality, runner)
+}
+
+#[test]
+fn gitlab_gets_its_reports() {
+    let origin = origin();
+    let base = id(&origin, "main");
+    let (fine, debris) = (good(&origin, "fine"), bad(&origin, "debris"));
+    for shell in [&["bash", "-eo", "pipefail"][..], &["dash", "-e"]] {
+        let of_request = [("CI_MERGE_REQUEST_DIFF_BASE_SHA", &*base), ("CI_COMMIT_BEFORE_SHA", ZEROS)];
+        let (ran, quality, _runner) = gitlab(&origin, &fine, shell, &of_request);
+        assert_passed(&ran, "1 new path in 1 commit");
+        assert_eq!(fs::read_to_string(quality).unwrap().trim(), "[]");
+        let (ran, quality, _runner) = gitlab(&origin, &debris, shell, &of_request);
+        assert_found(&ran, "(Prepare)");
+        let quality: Value = serde_json::from_str(&fs::read_to_string(quality).unwrap()).unwrap();
+        assert_eq!(quality[0]["check_name"], "rewritten-manifest");
+        // Merged results: the commit is the merge, the head is named besides.
+        let merge = pull_request(&origin, &fine)["sha"].as_str().unwrap().to_owned();
+        let of_merge = [of_request[0], of_request[1], ("CI_MERGE_REQUEST_SOURCE_BRANCH_SHA", &fine)];
+        assert_passed(&gitlab(&origin, &merge, shell, &of_merge).0, "1 new path in 1 commit");
+        // Branches: new, moved, forced; and the default branch by night.
+        let of_branch = |before| [("CI_COMMIT_BRANCH", "debris"), ("CI_COMMIT_BEFORE_SHA", before)];
+        assert_found(&gitlab(&origin, &debris, shell, &of_branch(ZEROS)).0, "(Prepare)");
+        assert_found(&gitlab(&origin, &debris, shell, &of_branch(&base)).0, "(Prepare)");
+        assert_found(&gitlab(&origin, &debris, shell, &of_branch(GONE)).0, "(Prepare)");
+        let by_night = [("CI_COMMIT_BRANCH", "main"), ("CI_COMMIT_BEFORE_SHA", ZEROS)];
+        assert_found(&gitlab(&origin, &base, shell, &by_night).0, "(Prepare)");
+    }
+}
+
+#[test]
+fn the_script_serves_any_other_ci() {
+    let origin = origin();
+    let base = id(&origin, "main");
+    good(&origin, "fine");
+    bad(&origin, "debris");
+    let run = |branch: &str, variables: &[(&str, &str)], options: &[&str]| {
+        let runner = Runner::new(&origin);
+        runner.check_out(&format!("refs/heads/{branch}"), &id(&origin, branch), None);
+        std::os::unix::fs::symlink(Path::new(BAKSTOP).parent().unwrap(), runner.tools()).unwrap();
+        let mut command = runner.shell(&text("check.sh"), &["dash"], "");
+        finish(command.args(options).envs(variables.iter().copied()))
+    };
+    assert_passed(&run("fine", &[("BASE", &base)], &["--verbose"]), "1 new path in 1 commit");
+    assert_passed(&run("fine", &[], &["--verbose"]), "1 new path in 1 commit");
+    assert_found(&run("debris", &[("BASE", &base), ("TIP", "HEAD")], &[]), "(Prepare)");
+    assert_found(&run("debris", &[("REF", "refs/heads/debris"), ("BASE", ZEROS)], &[]), "(Prepare)");
+    assert_found(&run("main", &[("REF", "refs/heads/main"), ("BASE", ZEROS)], &[]), "(Prepare)");
+    let ran = run("fine", &[("DEFAULT_BRANCH", "trunk")], &[]);
+    assert_eq!(ran.code, Some(2), "{ran:?}");
+}
