@@ -106,6 +106,11 @@ impl Config {
         }
     }
 
+    /// Whether there is one, and not just what holds without.
+    pub fn is_there(&self) -> bool {
+        !self.name.is_empty()
+    }
+
     /// Whether this is its text.
     pub fn is(&self, text: &[u8]) -> bool {
         !text.is_empty() && self.text == text
@@ -130,6 +135,11 @@ impl Config {
             Some(Weight { severity: Some(weight), .. }) if finding.severity >= severity => Treatment::Told(*weight),
             Some(Weight { severity: Some(weight), .. }) => Treatment::Told(finding.severity.min(*weight)),
         }
+    }
+
+    /// Whether a rule is switched off.
+    pub fn is_off(&self, rule: &str) -> bool {
+        self.weights.get(rule).is_some_and(|weight| weight.severity.is_none())
     }
 
     /// The line that keeps a rewritten file at this path from being blocked by this rule, and how it does.

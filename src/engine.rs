@@ -147,7 +147,7 @@ impl<'a> Engine<'a> {
                 }
             }
         }
-        let asked = |id: &str| self.rules.iter().any(|rule| rule.id == id);
+        let asked = |id: &str| self.rules.iter().any(|rule| rule.id == id) && !self.config.is_off(id);
         let unused =
             |number: usize, rule: Option<&str>| self.whole && !used.contains(&number) && rule.is_some_and(asked);
         let reading = self.config.reading(self.judges_itself, |number, allowance| unused(number, allowance.rule()));
@@ -249,9 +249,9 @@ fn cloned((path, place, rule, message): Essence<'_>) -> (Vec<u8>, Option<(usize,
     (path.to_vec(), place, rule, message.to_owned())
 }
 
-/// Sorted by path, place and rule. Of findings that say the same, the first stays.
+/// Sorted by path, place and rule. Of findings that say the same, the heaviest stays, and of those the first.
 fn sorted(mut findings: Vec<Finding>) -> Vec<Finding> {
-    findings.sort_by(|a, b| essence(a).cmp(&essence(b)));
+    findings.sort_by(|a, b| essence(a).cmp(&essence(b)).then(b.severity.cmp(&a.severity)));
     findings.dedup_by(|later, first| essence(later) == essence(first));
     findings
 }

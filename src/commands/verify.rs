@@ -134,8 +134,9 @@ impl Watch<'_> {
         let tree = self.tree;
         let lost_nothing = |path: &&RepoPath| match self.config.debris().backed_up(path) {
             Some(original) => on_disk(tree, &original).is_some_and(|text| on_disk(tree, path) == Some(text)),
-            // A repository inside `.docker-deps` is nothing to remove on someone's word.
-            None => !path.as_bytes().ends_with(b"/"),
+            // A backup of nobody knows what may be the only copy; a repository inside `.docker-deps` is nothing to remove on
+            // someone's word.
+            None => !self.config.debris().is_backup(path) && !path.as_bytes().ends_with(b"/"),
         };
         paths.filter(lost_nothing).cloned().collect()
     }

@@ -212,7 +212,9 @@ impl Git {
         let pathspec = format!(":(top,literal){name}");
         let listing = self.output(doing, &["ls-files", "--stage", "-z", "--full-name", "--", &pathspec])?;
         for record in records(&listing) {
-            if let Some(entry) = parse_staged_record(record).ok_or_else(|| unreadable(doing, record))? {
+            let entry = parse_staged_record(record).ok_or_else(|| unreadable(doing, record))?;
+            // To git, what stands below a directory of this name matches as well.
+            if let Some(entry) = entry.filter(|entry| &entry.path == path) {
                 return Ok(Some(entry));
             }
         }

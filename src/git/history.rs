@@ -89,11 +89,14 @@ impl<'a> History<'a> {
         let (base_name, tip_name, forked) = match (spec.split_once("..."), spec.split_once("..")) {
             (Some((base, tip)), _) => (or_head(base), or_head(tip), true),
             (None, Some((base, tip))) => (or_head(base), or_head(tip), false),
-            // What a CI gives for the start of a branch that is new.
-            (None, None) => return self.since_default(spec, &doing),
+            (None, None) => {
+                let upstream = self.upstream(&or_head(spec), &doing)?;
+                return self.since_default(&or_head(spec), upstream, &doing);
+            }
         };
+        // What a CI gives for the start of a branch that is new. Its upstream is what was just pushed: itself.
         if is_zeros(&base_name) {
-            return self.since_default(&tip_name, &doing);
+            return self.since_default(&tip_name, None, &doing);
         }
         let [base, tip] = self.resolve(&doing, [&base_name, &tip_name])?;
         let base = base.ok_or_else(|| self.unknown(&doing, &base_name))?;
@@ -102,12 +105,10 @@ impl<'a> History<'a> {
         Ok(Range { tip, base, fork, base_name: shown(&base_name), name: shown(spec) })
     }
 
-    /// What a revision has that its upstream, or the default branch, has not.
-    fn since_default(&self, name: &str, doing: &str) -> Result<Range, Error> {
-        let name = if name.is_empty() { "HEAD" } else { name };
+    /// What a revision has that its upstream, or else the default branch, has not.
+    fn since_default(&self, name: &str, upstream: Option<(ObjectId, String)>, doing: &str) -> Result<Range, Error> {
         let [tip] = self.resolve(doing, [name])?;
         let tip = tip.ok_or_else(|| self.unknown(doing, name))?;
-        let upstream = self.upstream(name, doing)?;
         let known = self.resolve(doing, DEFAULT_BRANCHES)?;
         let default = DEFAULT_BRANCHES.iter().zip(known).find_map(|(name, id)| id.map(|id| (id, (*name).to_owned())));
         let (base, base_name) = upstream.or(default).ok_or_else(|| {

@@ -586,3 +586,15 @@ fn colour_obeys_the_pipe_and_the_environment() {
     let refused = finish(sandbox.command(BAKSTOP).arg("check").env("CLICOLOR_FORCE", "1").env("NO_COLOR", "1"));
     assert!(!refused.out.contains('\u{1b}'));
 }
+
+#[test]
+fn a_directory_named_like_the_configuration_is_none() {
+    let sandbox = Sandbox::workspace();
+    sandbox.write("bakstop.json/x", r#"{ "rules": { "stray-backup": "off" } }"#);
+    sandbox.write("a.bak", "");
+    sandbox.git(&["add", "-A", "-f"]);
+    // By gix, and by git.
+    assert_eq!(sandbox.bakstop(&["check"]).code, Some(1));
+    let ran = finish(sandbox.command(BAKSTOP).arg("check").arg("-v").env("GIT_CONFIG_PARAMETERS", "'a.b=c'"));
+    assert!(ran.code == Some(1) && ran.err.contains("read by git"), "{ran:?}");
+}

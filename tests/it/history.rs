@@ -92,6 +92,13 @@ fn the_upstream_is_the_base_of_a_revision() {
     commit(&fork, "Back up");
     assert_eq!(found(&fork, &["--range", "topic"]), pairs(&[("a.bak", "Back up")]));
     assert_eq!(found(&fork, &["--range", "HEAD"]), pairs(&[("a.bak", "Back up")]));
+    // Pushed, its upstream is itself; a new branch is what the default branch has not.
+    fork.git(&["push", "-q", "--set-upstream", "origin", "topic"]);
+    assert_eq!(found(&fork, &["--range", "topic"]), []);
+    let zeros = "0".repeat(40);
+    for range in [format!("{zeros}..topic"), format!("{zeros}..HEAD"), format!("{zeros}..."), "origin/main..".into()] {
+        assert_eq!(found(&fork, &["--range", &range]), pairs(&[("a.bak", "Back up")]), "{range}");
+    }
     fork.git(&["checkout", "-q", "--detach"]);
     let ran = fork.bakstop(&["check", "--range", "HEAD", "--verbose"]);
     assert_eq!(ran.code, Some(1), "the default branch of origin: {ran:?}");

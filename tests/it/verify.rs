@@ -610,3 +610,17 @@ fn a_signal_that_was_to_be_ignored_stays_ignored() {
     waiting.release();
     assert_eq!(waiting.end().0, Some(1));
 }
+
+#[test]
+fn a_backup_of_nobody_knows_what_is_not_proposed_for_removal() {
+    let sandbox = Sandbox::workspace();
+    sandbox.write("bakstop.json", r#"{ "backups": ["copy-of-*", "*.orig"] }"#);
+    sandbox.write(".gitignore", "copy-of-*\n*.orig\n");
+    sandbox.git(&["add", "-A"]);
+    sandbox.git(&["commit", "-q", "-m", "Configure"]);
+    sandbox.write("copy-of-notes", "mine");
+    sandbox.write("web/package.json.orig", std::fs::read(sandbox.top.join("web/package.json")).unwrap());
+    let ran = sandbox.bakstop(&["verify"]);
+    assert!(ran.code == Some(1) && ran.out.contains("copy-of-notes"), "{ran:?}");
+    assert!(ran.out.contains("rm web/package.json.orig") && !ran.out.contains("rm copy-of-notes"), "{ran:?}");
+}
