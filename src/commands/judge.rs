@@ -184,7 +184,7 @@ fn staged(options: &Options<'_>, context: &Context) -> Result<Judged, Error> {
         findings,
         hidden,
         entries,
-        how: vec![format!("{}; {} judged", staged.layer(), plural(entries, "new path"))],
+        how: vec![format!("the index was {}; {} judged", staged.layer(), plural(entries, "new path"))],
         nothing: (entries == 0).then(|| "nothing new is staged".to_owned()),
         restore,
         below_top: staged.is_below_top(),

@@ -92,7 +92,14 @@ impl Repository {
         let Walk { fresh, mut unmerged, .. } = walk;
         // One unmerged path stands in the index once for each of its stages.
         unmerged.dedup();
-        Ok(Staged { fresh, unmerged, index: Index { repository: self.repository, index }, top, below_top })
+        Ok(Staged {
+            fresh,
+            unmerged,
+            index: Index(index),
+            objects: Objects { repository: self.repository },
+            top,
+            below_top,
+        })
     }
 
     /// Where git counts a relative `GIT_INDEX_FILE` from; gix takes it from the current directory. With `GIT_DIR` alone
@@ -138,6 +145,8 @@ pub struct Staged {
     pub unmerged: Vec<RepoPath>,
     /// The index, for what is asked later.
     pub index: Index,
+    /// The object store, likewise.
+    pub objects: Objects,
     /// The top of the work tree, if there is one.
     pub top: Option<PathBuf>,
     /// Whether we were started below the top of the work tree.
@@ -276,11 +285,8 @@ fn convert_id(id: &gix::oid) -> Result<ObjectId, Handover> {
     ObjectId::from_bytes(id.as_bytes()).ok_or_else(|| format!("the object id {id} has an unknown length"))
 }
 
-/// The index and the object store, kept open for what the rules ask for later.
-pub struct Index {
-    repository: gix::Repository,
-    index: gix::index::File,
-}
+/// The index, kept for what the rules ask for later.
+pub struct Index(gix::index::File);
 
 impl Index {
     /// The wanted entries of stage 0, none of them marked as fresh.
@@ -288,8 +294,8 @@ impl Index {
         // One path is filled again and again: most of a large index is not wanted.
         let mut path = RepoPath::default();
         let mut entries = Vec::new();
-        for entry in self.index.entries() {
-            path.replace(entry.path(&self.index));
+        for entry in self.0.entries() {
+            path.replace(entry.path(&self.0));
             let committed = entry.stage() == Stage::Unconflicted && !entry.flags.contains(Flags::INTENT_TO_ADD);
             if committed
                 && wanted(&path)
@@ -303,28 +309,14 @@ impl Index {
 
     /// The entry of stage 0 at one path.
     pub fn entry(&self, path: &RepoPath) -> Option<Entry> {
-        let entry = self.index.entry_by_path(path.as_bytes().as_bstr())?;
+        let entry = self.0.entry_by_path(path.as_bytes().as_bstr())?;
         let committed = entry.stage() == Stage::Unconflicted && !entry.flags.contains(Flags::INTENT_TO_ADD);
         let (mode, id) = (convert_mode(entry.mode)?, convert_id(&entry.id).ok()?);
         committed.then(|| Entry { path: path.clone(), mode, id, fresh: false, replaces: None })
     }
-
-    /// The content of a blob, or `None` if gix cannot give it.
-    pub fn read(&self, id: &ObjectId, limit: u64) -> Option<Content> {
-        read_blob(&self.repository, id, limit)
-    }
 }
 
-fn read_blob(repository: &gix::Repository, id: &ObjectId, limit: u64) -> Option<Content> {
-    let id = gix::ObjectId::try_from(id.as_bytes()).ok()?;
-    let header = repository.find_header(id).ok()?;
-    if header.size() > limit {
-        return Some(Content::TooLarge(header.size()));
-    }
-    Some(Content::Bytes(repository.find_object(id).ok()?.detach().data))
-}
-
-/// The object store, without an index.
+/// The object store.
 pub struct Objects {
     repository: gix::Repository,
 }
@@ -332,7 +324,12 @@ pub struct Objects {
 impl Objects {
     /// The content of a blob, or `None` if gix cannot give it.
     pub fn blob(&self, id: &ObjectId, limit: u64) -> Option<Content> {
-        read_blob(&self.repository, id, limit)
+        let id = gix::ObjectId::try_from(id.as_bytes()).ok()?;
+        let header = self.repository.find_header(id).ok()?;
+        if header.size() > limit {
+            return Some(Content::TooLarge(header.size()));
+        }
+        Some(Content::Bytes(self.repository.find_object(id).ok()?.detach().data))
     }
 
     /// The raw content of a tree or a commit, into a buffer that is used again and again; whether gix could give it.
@@ -373,6 +370,6 @@ impl std::fmt::Debug for Objects {
 
 impl std::fmt::Debug for Index {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        out.debug_struct("Index").field("path", &self.repository.git_dir()).finish_non_exhaustive()
+        out.debug_tuple("Index").field(&self.0.path()).finish()
     }
 }

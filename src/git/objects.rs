@@ -9,7 +9,7 @@ use crate::env::Environment;
 use crate::error::Error;
 use crate::escape::Escaped;
 use crate::git::command::{CatFile, Git};
-use crate::git::native::{self, Kind};
+use crate::git::native::{self, Handover, Kind};
 
 /// The largest tree or commit that is read, in bytes. A directory of a million files stays below it.
 const LIMIT: u64 = 256 * 1024 * 1024;
@@ -29,18 +29,23 @@ impl Objects {
     /// The store of the repository that git would use in this directory and environment.
     pub fn open(directory: &Path, env: &Environment) -> Self {
         let native = native::Repository::open(directory, env).map(native::Repository::into_objects);
+        Self::of(native, Git::new(directory))
+    }
+
+    /// The store that gix has open, or why git is asked instead.
+    pub(super) fn of(native: Result<native::Objects, Handover>, git: Git) -> Self {
         let (native, handover) = match native {
             Ok(native) => (Some(native), None),
             Err(reason) => (None, Some(reason)),
         };
-        Self { native, git: Git::new(directory), cat_file: OnceCell::new(), handover }
+        Self { native, git, cat_file: OnceCell::new(), handover }
     }
 
-    /// Which layer answers, for `--verbose`.
+    /// Which layer answers, for `--verbose`: the end of a sentence.
     pub fn layer(&self) -> String {
         match &self.handover {
-            None => "objects were read by gix".into(),
-            Some(reason) => format!("objects were read by git, because {reason}"),
+            None => "read by gix".into(),
+            Some(reason) => format!("read by git, because {reason}"),
         }
     }
 

@@ -4,25 +4,22 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use once_cell::unsync::OnceCell;
-
 use crate::change::{Change, Content, Entry};
 use crate::env::Environment;
 use crate::error::Error;
-use crate::git::command::{CatFile, Git};
+use crate::git::command::Git;
 use crate::git::native;
+use crate::git::objects::Objects;
 use crate::path::RepoPath;
 
 /// What is about to be committed.
 #[derive(Debug)]
 pub struct Staged {
     fresh: Vec<Entry>,
-    native: Option<native::Index>,
+    /// The index, if gix has it open.
+    index: Option<native::Index>,
+    objects: Objects,
     git: Git,
-    /// Started when a blob is asked for that gix cannot give.
-    cat_file: OnceCell<CatFile>,
-    /// Why the git program was asked instead of gix, if it was.
-    handover: Option<String>,
     below_top: bool,
     /// The top of the work tree, if there is one.
     top: Option<PathBuf>,
@@ -36,18 +33,18 @@ impl Staged {
         let git = Git::new(directory);
         // Git runs hooks at the top, and says here where the user was.
         let elsewhere = env.get("GIT_PREFIX").is_some();
-        let cat_file = OnceCell::new();
         let native = native::Repository::open(directory, env).and_then(|repository| repository.staged(env));
         let (staged, unmerged) = match native {
-            Ok(native::Staged { fresh, unmerged, index, top, below_top }) => {
-                let below_top = below_top || elsewhere;
-                (Self { fresh, native: Some(index), git, cat_file, handover: None, below_top, top }, unmerged)
+            Ok(native::Staged { fresh, unmerged, index, objects, top, below_top }) => {
+                let (index, objects) = (Some(index), Objects::of(Ok(objects), git.clone()));
+                (Self { fresh, index, objects, git, below_top: below_top || elsewhere, top }, unmerged)
             }
             Err(handover) => {
                 let (fresh, unmerged) = git.staged()?;
                 let top = git.top()?;
                 let below_top = elsewhere || !git.prefix("find the top of the work tree")?.is_empty();
-                (Self { fresh, native: None, git, cat_file, handover: Some(handover), below_top, top }, unmerged)
+                let objects = Objects::of(Err(handover), git.clone());
+                (Self { fresh, index: None, objects, git, below_top, top }, unmerged)
             }
         };
         match unmerged.split_first() {
@@ -83,12 +80,9 @@ impl Staged {
         if about.is_file() && about.len() <= limit { std::fs::read(file).ok() } else { None }
     }
 
-    /// Which layer answered, for `--verbose`.
+    /// Which layer answered, for `--verbose`: the end of a sentence.
     pub fn layer(&self) -> String {
-        match &self.handover {
-            None => "the index was read by gix".into(),
-            Some(reason) => format!("the index was read by git, because {reason}"),
-        }
+        self.objects.layer()
     }
 }
 
@@ -107,7 +101,7 @@ impl Change for Staged {
     }
 
     fn whole(&self, wanted: &dyn Fn(&RepoPath) -> bool) -> Result<Vec<Entry>, Error> {
-        let mut whole = match &self.native {
+        let mut whole = match &self.index {
             Some(index) => index.entries(wanted),
             None => self.git.index_entries(wanted)?,
         };
@@ -119,7 +113,7 @@ impl Change for Staged {
     }
 
     fn at(&self, path: &RepoPath) -> Result<Option<Entry>, Error> {
-        let entry = match &self.native {
+        let entry = match &self.index {
             Some(index) => index.entry(path),
             None => self.git.index_entry(path)?,
         };
@@ -128,9 +122,6 @@ impl Change for Staged {
     }
 
     fn read(&self, entry: &Entry, limit: u64) -> Result<Content, Error> {
-        if let Some(content) = self.native.as_ref().and_then(|index| index.read(&entry.id, limit)) {
-            return Ok(content);
-        }
-        self.cat_file.get_or_try_init(|| self.git.cat_file())?.read(entry, limit)
+        self.objects.blob(entry, limit)
     }
 }

@@ -10,20 +10,10 @@ use crate::hooks::plan::stays_idle;
 use crate::hooks::setup::{Guard, Husky, Setup, names_us};
 use crate::hooks::shim::Author;
 use crate::hooks::slot::{Place, Slot, Stand};
+pub use crate::hooks::state::State;
 use crate::hooks::{Hook, SKIP, SWITCH, binary, find, read_if_there, shown, skipped};
 use crate::path::RepoPath;
 use crate::rules::RULES;
-
-/// How a hook stands.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub enum State {
-    /// git runs it, and it runs the guard.
-    InForce,
-    /// It cannot be told without running it.
-    Doubtful(String),
-    /// The guard does not run.
-    NotInForce(String),
-}
 
 /// One hook.
 #[derive(Debug, Clone, PartialEq, Eq)]

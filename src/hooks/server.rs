@@ -4,9 +4,9 @@ use std::path::PathBuf;
 
 use crate::error::Error;
 use crate::git::layout::Layout;
-use crate::hooks::health::State;
 use crate::hooks::shim::Author;
 use crate::hooks::slot::{Place, Stand};
+use crate::hooks::state::State;
 use crate::hooks::{find, shown};
 
 /// The directory whose programs a delegating `pre-receive` runs one after the other, as those of Gitea and Forgejo do.

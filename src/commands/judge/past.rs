@@ -169,7 +169,7 @@ impl<'a> Past<'a> {
     }
 
     fn how(&self, judged: &str, source: &Source) -> Vec<String> {
-        let mut lines = vec![format!("{}; {judged} judged", self.objects.layer())];
+        let mut lines = vec![format!("objects were {}; {judged} judged", self.objects.layer())];
         if !source.origin.is_empty() {
             let there = if source.config.is_there() { "the configuration is that of" } else { "no configuration in" };
             lines.push(format!("{there} {}", source.origin));
