@@ -1,10 +1,9 @@
 //! The hooks in a repository: how it runs them, what is to be changed, and whether they are in force.
 //!
 //! `setup` finds out how the repository runs its hooks; `slot` reads what stands where a hook belongs; `plan` turns that
-//! into edits, without touching anything; `apply` makes them; `health` judges what is there, in the words of `state`. `shim` and `block` know the
-//! two texts that are installed, `manager` the programs that we do not edit for and `by_hand` what a person adds there,
-//! `binary` where the guard itself lies,
-//! `server` how a bare repository runs its hooks.
+//! into edits, without touching anything; `apply` makes them; `health` judges what is there, in the words of `state`. `shim`
+//! and `block` know the two texts that are installed, `manager` the programs that we do not edit for and `by_hand` what a
+//! person adds there, `binary` where the guard itself lies, `server` how a bare repository runs its hooks.
 
 use std::io::ErrorKind;
 use std::os::unix::ffi::OsStrExt;

@@ -231,3 +231,59 @@ fn order(one: &Item<'_>, other: &Item<'_>) -> std::cmp::Ordering {
     let tail = |item: &Item<'_>| if item.is_tree() { &b"/"[..] } else { b"" };
     one.name.iter().chain(tail(one)).cmp(other.name.iter().chain(tail(other)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn raw(items: &[(&str, &str, u8)]) -> Vec<u8> {
+        items.iter().flat_map(|(mode, name, id)| [format!("{mode} {name}\0").as_bytes(), &[*id; 20]].concat()).collect()
+    }
+
+    fn tree() -> ObjectId {
+        ObjectId::from_bytes(&[9; 20]).unwrap()
+    }
+
+    #[test]
+    fn trees_are_parsed_or_refused() {
+        let text = raw(&[("100644", "a", 1), ("40000", "b", 2), ("160000", "c", 3)]);
+        let items = parse(&tree(), &text).unwrap();
+        assert_eq!(
+            items.iter().map(|item| (item.name, item.is_tree())).collect::<Vec<_>>(),
+            [(&b"a"[..], false), (b"b", true), (b"c", false)]
+        );
+        for length in 1..text.len() {
+            // Cut anywhere but between two entries, it is no tree.
+            assert_eq!(parse(&tree(), &text[..length]).is_ok(), [29, 57].contains(&length), "{length}");
+        }
+        for wrong in [("100644", "a/b"), ("100644", ""), ("9", "a"), ("", "a"), ("1234567890", "a")] {
+            assert!(parse(&tree(), &raw(&[(wrong.0, wrong.1, 1)])).is_err(), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn an_entry_of_an_unknown_mode_is_an_error() {
+        let text = raw(&[("150000", "a", 1)]);
+        let item = parse(&tree(), &text).unwrap()[0];
+        assert!(entry(&item, b"a", &tree(), true, None).is_err());
+    }
+
+    #[test]
+    fn another_tree_is_searched_in_gits_order() {
+        // `a.b` stands before the directory `a`, for that sorts as `a/`.
+        let old = raw(&[("100644", "a.b", 1), ("40000", "a", 2), ("100644", "a0", 3)]);
+        let old = parse(&tree(), &old).unwrap();
+        let mut cursor = Cursor { items: &old };
+        let new = raw(&[
+            ("100644", "a", 8),
+            ("100644", "a.b", 8),
+            ("40000", "a", 8),
+            ("100644", "a0", 8),
+            ("100644", "b", 8),
+        ]);
+        let found: Vec<_> =
+            parse(&tree(), &new).unwrap().iter().map(|item| cursor.find(item).map(|old| old.id)).collect();
+        let id = |byte: u8| ObjectId::from_bytes(&[byte; 20]);
+        assert_eq!(found, [None, id(1), id(2), id(3), None]);
+    }
+}

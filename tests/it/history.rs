@@ -5,7 +5,7 @@ use std::fs;
 
 use serde_json::Value;
 
-use crate::support::{Ran, Sandbox, rewritten_spec};
+use crate::support::{BAKSTOP, Ran, Sandbox, finish, rewritten_spec};
 
 /// What was found: the path, and the subject of the commit, `-` where no commit is named.
 fn found(sandbox: &Sandbox, arguments: &[&str]) -> Vec<(String, String)> {
@@ -290,6 +290,39 @@ fn grafts_and_replaced_objects_hide_nothing() {
     sandbox.git(&["replace", &one, &main]);
     sandbox.git(&["replace", "--force", &two, &main]);
     assert_eq!(found(&sandbox, &["--range", "main..topic"]).len(), 2);
+}
+
+#[test]
+fn every_kind_of_repository_answers_alike() {
+    let sandbox = added_and_reverted();
+    let both = pairs(&[("old.bak", "Back up"), ("web/package.json", "Prepare")]);
+    let export = sandbox.outside().join("export");
+    fs::write(&export, sandbox.git(&["fast-export", "--all"])).unwrap();
+    let mut tried = 0;
+    for kind in ["--object-format=sha256", "--ref-format=reftable", "--bare"] {
+        let other = Sandbox::empty();
+        if other.try_git(&["init", "-q", "-b", "main", kind]).code != Some(0) {
+            // Older than git 2.45, which has no reftable.
+            continue;
+        }
+        tried += 1;
+        finish(other.command("git").args(["fast-import", "--quiet"]).stdin(fs::File::open(&export).unwrap()));
+        for arguments in [&["--range", "main..topic"][..], &["--history"]] {
+            assert_eq!(found(&other, arguments), both, "{kind} {arguments:?}");
+        }
+        assert_eq!(found(&other, &["--tree", "topic~1"]).len(), 2, "{kind}");
+    }
+    assert!(tried >= 2);
+    // As the git program reads it, because of a variable that gix does not follow; and over borrowed objects, packed.
+    let mut by_git = sandbox.command(BAKSTOP);
+    by_git.args(["check", "-v", "--range", "main..topic"]).env("GIT_CONFIG_PARAMETERS", "'a.b=c'");
+    let ran = finish(&mut by_git);
+    assert!(ran.code == Some(1) && ran.err.contains("objects were read by git, because"), "{ran:?}");
+    assert_eq!(ran.out, sandbox.bakstop(&["check", "--range", "main..topic"]).out);
+    sandbox.git(&["gc", "-q"]);
+    sandbox.git(&["clone", "-q", "--shared", ".", "../shared"]);
+    let shared = sandbox.moved_to("shared");
+    assert_eq!(found(&shared, &["--range", "origin/main..origin/topic"]), both);
 }
 
 #[test]
