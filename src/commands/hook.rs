@@ -70,7 +70,7 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
 fn scope(args: &Args) -> Scope {
     match args.hook {
         Hook::PreCommit | Hook::PreMergeCommit | Hook::PrepareCommitMsg => Scope::Staged,
-        // Some hook managers do not tell the remote; then nothing is taken to be there already.
+        // Some hook managers do not tell the remote; then what any remote has is taken to be there.
         Hook::PrePush => Scope::Push(args.arguments.first().map(|name| name.to_string_lossy().into_owned())),
         Hook::PreReceive => Scope::Receive,
     }

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use crate::change::ObjectId;
 use crate::env::Environment;
 use crate::error::Error;
-use crate::git::command::{Git, text, unreadable};
+use crate::git::command::{Git, records, text, unreadable};
 use crate::path::RepoPath;
 use crate::refs::RefUpdate;
 
@@ -58,6 +58,8 @@ enum Known<'a> {
     EveryRef,
     /// What was last seen of this remote.
     Remote(&'a str),
+    /// What was last seen of any remote.
+    AnyRemote,
 }
 
 /// The history of a repository.
@@ -169,11 +171,13 @@ impl<'a> History<'a> {
         // What the remote has need not be here: somebody else may have pushed it.
         let olds: Vec<ObjectId> = updates.iter().filter_map(|update| update.old).collect();
         let olds = self.present(doing, &olds)?;
-        let remote = match remote {
-            Some(name) if self.is_remote(name)? => Known::Remote(name),
-            _ => Known::Nothing,
+        let name = self.remote(remote)?;
+        let known = match (&name, remote) {
+            (Some(name), _) => Known::Remote(name),
+            (None, None) => Known::AnyRemote,
+            (None, Some(_)) => Known::Nothing,
         };
-        self.new_commits(doing, pushed, &olds, remote)
+        self.new_commits(doing, pushed, &olds, known)
     }
 
     /// The commits of a push that no ref of the receiving repository reaches.
@@ -190,8 +194,7 @@ impl<'a> History<'a> {
         updates: &[RefUpdate],
         remote: Option<&str>,
     ) -> Result<Option<(ObjectId, String)>, Error> {
-        if let Some(name) = remote.filter(|name| !name.is_empty())
-            && self.is_remote(name)?
+        if let Some(name) = self.remote(remote)?
             && let Some(id) = self.find(&format!("refs/remotes/{name}/HEAD"))?
         {
             return Ok(Some((id, format!("{name}/HEAD"))));
@@ -260,6 +263,7 @@ impl<'a> History<'a> {
                 remote = format!("--remotes={name}");
                 &["--not", &remote]
             }
+            Known::AnyRemote => &["--not", "--remotes"],
         };
         let include = include.iter().map(|id| format!("{id}\n"));
         let exclude = exclude.iter().map(|id| format!("^{id}\n"));
@@ -355,11 +359,20 @@ impl<'a> History<'a> {
         }
     }
 
-    fn is_remote(&self, name: &str) -> Result<bool, Error> {
-        // A URL, or a name with a meaning to a pattern, is none.
-        let plain = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-/".contains(&byte));
-        let remotes = self.git.output("list the remotes", &["remote"])?;
-        Ok(plain && remotes.split(|&byte| byte == b'\n').any(|remote| remote == name.as_bytes()))
+    /// The remote of this name, or of this URL, if it is one of this repository's.
+    fn remote(&self, name: Option<&str>) -> Result<Option<String>, Error> {
+        let Some(name) = name else { return Ok(None) };
+        let arguments = ["config", "--null", "--get-regexp", r"^remote\..*\.(push)?url$"];
+        let settings = self.git.query("list the remotes", &arguments)?.unwrap_or_default();
+        let settings = records(&settings).filter_map(|setting| {
+            let (key, url) = std::str::from_utf8(setting).ok()?.split_once('\n')?;
+            let remote = key.strip_prefix("remote.")?.rsplit_once('.')?.0;
+            Some((remote, url))
+        });
+        // A name with a meaning to a pattern would stand for others as well.
+        let plain = |name: &str| name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-/".contains(&byte));
+        let mut matching = settings.filter(|(remote, url)| (*remote == name || *url == name) && plain(remote));
+        Ok(matching.next().map(|(remote, _)| remote.to_owned()))
     }
 
     /// What each new id of a push stands for, tags peeled.

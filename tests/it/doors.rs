@@ -253,11 +253,14 @@ fn a_remote_of_a_strange_name_hides_nothing() {
         let arguments = [&["check", "--push"], remote].concat();
         finish(sandbox.command(BAKSTOP).args(arguments).stdin(fs::File::open(&file).unwrap())).code
     };
-    for remote in [&[][..], &["*"], &["o*"], &["https://example.org/*"], &["origin"], &["../shop"], &["--all"]] {
+    assert_eq!(judged(&[]), Some(0), "some remote has it, and none was named");
+    for remote in [&["*"][..], &["o*"], &["https://example.org/*"], &["origin"], &["../shop"], &["--all"]] {
         assert_ne!(judged(remote), Some(0), "{remote:?}: nothing of that name is a remote");
     }
     sandbox.git(&["remote", "add", "origin", "https://example.org/"]);
     assert_eq!(judged(&["origin"]), Some(0), "what was seen there is there");
+    assert_eq!(judged(&["https://example.org/"]), Some(0), "by its URL as well");
+    assert_eq!(judged(&["https://example.org/other"]), Some(1));
 }
 
 #[test]
