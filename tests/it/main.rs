@@ -5,6 +5,7 @@
 
 mod check;
 mod commits;
+mod config;
 mod doors;
 mod formats;
 mod history;
