@@ -199,7 +199,8 @@ fn the_schema_and_the_program_agree() {
 #[test]
 fn what_is_no_json_is_refused_with_its_place() {
     let sandbox = Sandbox::workspace();
-    for text in ["", "{", "{}}", "{\"rules\": {},}", "// why\n{}", "{'rules': {}}", "{\"rules\" {}}", "\u{0}", "{\"a\""] {
+    for text in ["", "{", "{}}", "{\"rules\": {},}", "// why\n{}", "{'rules': {}}", "{\"rules\" {}}", "\u{0}", "{\"a\""]
+    {
         let ran = read(&sandbox, text);
         assert_eq!(ran.code, Some(2), "{text}");
         assert!(ran.err.contains("given.json:") && ran.err.contains("read the configuration"), "{text}: {}", ran.err);
@@ -231,30 +232,48 @@ fn check_described(schema: &Value, root: &Value) {
     object.values().for_each(|value| check_described(value, root));
 }
 
-/// The JSON blocks of a page.
-fn blocks(page: &str) -> Vec<String> {
+/// The blocks of a page that are written in this language.
+fn blocks(page: &str, language: &str) -> Vec<String> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs").join(page);
     let text = fs::read_to_string(path).unwrap();
-    let after = text.split("```json\n").skip(1);
-    after.map(|rest| rest.split_once("\n```").unwrap().0.to_owned()).collect()
+    let after = text.split(&format!("```{language}\n")).skip(1);
+    after.map(|rest| rest.split_once("```").unwrap().0.to_owned()).collect()
 }
 
 #[test]
 fn the_examples_of_the_documentation_are_what_they_are_said_to_be() {
     let sandbox = Sandbox::workspace();
     let schema = jsonschema::validator_for(&schema()).unwrap();
+    // The block that is refused, by its number.
     for (page, refused) in [
-        ("configuration.md", 0),
-        ("rules/expired-allowance.md", 0),
-        ("rules/unused-allowance.md", 0),
-        ("rules/invalid-configuration.md", 1),
+        ("configuration.md", Some(3)),
+        ("rules/expired-allowance.md", None),
+        ("rules/unused-allowance.md", None),
+        ("rules/invalid-configuration.md", Some(0)),
     ] {
-        let blocks = blocks(page);
+        let blocks = blocks(page, "json");
         assert!(!blocks.is_empty(), "{page}");
-        let answers: Vec<bool> = blocks.iter().map(|text| read(&sandbox, text).code == Some(0)).collect();
-        assert_eq!(answers.iter().filter(|good| !**good).count(), refused, "{page}: {answers:?}");
-        for (text, good) in blocks.iter().zip(answers) {
-            assert_eq!(schema.is_valid(&serde_json::from_str(text).unwrap()), good, "{text}");
+        for (number, text) in blocks.iter().enumerate() {
+            let ran = read(&sandbox, text);
+            assert_eq!(ran.code == Some(2), refused == Some(number), "{page}: {text}{}", ran.err);
+            assert_eq!(schema.is_valid(&serde_json::from_str(text).unwrap()), ran.code == Some(0), "{page}: {text}");
         }
     }
+}
+
+#[test]
+fn what_the_documentation_quotes_is_what_is_printed() {
+    let page = "configuration.md";
+    let (examples, quoted) = (blocks(page, "json"), blocks(page, "text"));
+    let sandbox = Sandbox::workspace();
+    sandbox.write("fixtures/a.bak", "");
+    sandbox.write("bakstop.json", &examples[3]);
+    sandbox.git(&["add", "-A", "-f"]);
+    let ran = sandbox.bakstop(&["check"]);
+    assert_eq!((ran.code, &ran.err), (Some(2), &quoted[0]));
+    sandbox.write("bakstop.json", &examples[4]);
+    sandbox.git(&["add", "-A", "-f"]);
+    let ran = sandbox.bakstop(&["check", "--verbose"]);
+    assert!(ran.code == Some(0) && ran.err.ends_with(&quoted[1]), "{ran:?}");
+    assert_eq!((examples.len(), quoted.len()), (5, 2));
 }
