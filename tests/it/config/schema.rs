@@ -236,8 +236,8 @@ fn check_described(schema: &Value, root: &Value) {
 fn blocks(page: &str, language: &str) -> Vec<String> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs").join(page);
     let text = fs::read_to_string(path).unwrap();
-    let after = text.split(&format!("```{language}\n")).skip(1);
-    after.map(|rest| rest.split_once("```").unwrap().0.to_owned()).collect()
+    let fence = format!("```{language}\n");
+    text.split(&fence).skip(1).map(|rest| rest.split_once("```").unwrap().0.to_owned()).collect()
 }
 
 #[test]
