@@ -304,7 +304,7 @@ fn nothing_of_a_configuration_reaches_a_terminal_raw() {
     let sandbox = Sandbox::workspace();
     let hostile = "\\u001b[2J\\u202e\\n::error::\\r\\u0007";
     stage(&sandbox, "a.bak", "");
-    let row = |rule: &str| format!(r#"{{"rule": "{rule}", "path": "\\u001b\\u202e\\n*", "reason": "{hostile}"}}"#);
+    let row = |rule: &str| format!(r#"{{"rule": "{rule}", "path": "\u001b\u202e\n*", "reason": "{hostile}"}}"#);
     let hides = format!(r#"{{"allow": [{{"rule": "stray-backup", "path": "**", "reason": "{hostile}"}}]}}"#);
     for (text, code) in [
         (hides, 0),
