@@ -152,7 +152,7 @@ fn given(path: &Path, context: &Context) -> Result<Config, Error> {
         return Err(Error::new(doing, "it is larger than 1 MiB").help("make it smaller"));
     }
     let text = std::fs::read(path).map_err(failed)?;
-    Config::parse(&shown, &text, context.today())
+    Config::parse(&shown, &text, context.today()).map(Config::outside)
 }
 
 /// The configuration that was given, or that a change carries.

@@ -316,6 +316,24 @@ fn the_file_of_the_server_itself_wins() {
 }
 
 #[test]
+fn the_calendar_blocks_no_push_that_cannot_mend_it() {
+    let pair = Pair::new().guarded();
+    let ended = allowing("gone.bak", Some("2001-01-01"));
+    fs::write(pair.server.join("bakstop.json"), &ended).unwrap();
+    pair.commit(&[("b.js", "")]);
+    must(pair.push(&["main"]));
+    // The repository has the same text: the server's own stays out of reach.
+    pair.commit(&[("bakstop.json", &ended)]);
+    must(pair.push(&["main"]));
+    // As the repository's own, it is mended by a push.
+    fs::remove_file(pair.server.join("bakstop.json")).unwrap();
+    pair.commit(&[("c.js", "")]);
+    must(pair.push(&["main"]));
+    pair.commit(&[("bakstop.json", "{}")]);
+    must(pair.push(&["main"]));
+}
+
+#[test]
 fn the_first_push_is_judged_by_the_defaults() {
     let pair = Pair::empty().guarded();
     pair.commit(&[("bakstop.json", OFF), ("a.bak", "")]);

@@ -209,9 +209,14 @@ fn an_allowance_ends_and_says_so() {
     stage(&sandbox, "new.js", "");
     assert_eq!(found(&sandbox, &[]), ["warning expired-allowance bakstop.json"]);
     assert_eq!(sandbox.bakstop(&["check", "--deny-warnings"]).code, Some(1));
-    // Only the very text that is obeyed is meant.
-    fs::write(sandbox.outside().join("given.json"), allowing("b.bak", Some("2001-01-01"))).unwrap();
+    // Nor because of a file from elsewhere, even if the repository has the same.
+    let ended = allowing("b.bak", Some("2001-01-01"));
+    stage(&sandbox, "bakstop.json", &ended);
+    assert_eq!(found(&sandbox, &[]), ["error expired-allowance bakstop.json"]);
+    fs::write(sandbox.outside().join("given.json"), ended).unwrap();
     assert_eq!(found(&sandbox, &["--config", "../given.json"]), ["warning expired-allowance ../given.json"]);
+    let ran = sandbox.bakstop(&["check", "--config", "../given.json"]);
+    assert!(ran.out.contains("take it out") && !ran.out.contains("git add"), "{}", ran.out);
 }
 
 #[test]
