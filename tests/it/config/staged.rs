@@ -101,6 +101,16 @@ fn rules_weigh_what_the_configuration_says() {
         let ran = sandbox.bakstop(&["check", "--deny-warnings"]);
         assert_eq!(ran.code, Some(denied), "{weight}: {ran:?}");
     }
+    // A rule may be raised, but not a finding that weighs less than its rule does.
+    let allowance = |end: &str| format!(r#"{{"rule": "stray-backup", "path": "gone", "reason": "r"{end}}}"#);
+    let ended = allowance(r#", "until": "2001-01-01""#);
+    let weights = r#""rules": {"unused-allowance": "error", "expired-allowance": "error", "stray-backup": "off"}"#;
+    stage(&sandbox, "bakstop.json", &format!("{{{weights}, \"allow\": [{}, {ended}]}}", allowance("")));
+    let [unused, expired] = ["unused-allowance", "expired-allowance"].map(|rule| format!("error {rule} bakstop.json"));
+    assert_eq!(found(&sandbox, &["--worktree"]), [unused, expired]);
+    commit(&sandbox, "Configure");
+    stage(&sandbox, "new.js", "");
+    assert_eq!(found(&sandbox, &[]), ["warning expired-allowance bakstop.json"]);
 }
 
 #[test]
