@@ -100,6 +100,8 @@ pub struct Options<'a> {
     pub without: &'a [&'static Rule],
     /// The configuration to go by, whatever the repository says.
     pub config: Option<&'a Path>,
+    /// What a person can do where the configuration of a commit is broken.
+    pub way_on: &'a str,
     /// Whether to find out everything that the configuration hides.
     pub explain: bool,
 }

@@ -220,6 +220,8 @@ fn without_a_default_branch_a_push_is_judged_by_what_the_remote_has() {
     must(pair.clone.bakstop(&["install"]));
     pair.commit(&[("bakstop.json", "{"), ("b.js", "")]);
     pair.refused(&["main"], "bakstop.json:1:");
+    pair.refused(&["main"], "it is that of what is pushed; to go on without this check: BAKSTOP=0 git push");
+    must(finish(pair.clone.command("git").args(["push", "-q", "origin", "main"]).env("BAKSTOP", "0")));
 }
 
 #[test]
@@ -308,6 +310,10 @@ fn the_file_of_the_server_itself_wins() {
     let pair = pair.guarded();
     pair.commit(&[("bakstop.json", "{}")]);
     pair.refused(&["main"], "bakstop.json:1:");
+    pair.refused(
+        &["main"],
+        "it is that of the default branch; a bakstop.json in the repository's directory on the server",
+    );
     fs::write(pair.server.join("bakstop.json"), "{}").unwrap();
     must(pair.push(&["main"]));
     fs::remove_file(pair.server.join("bakstop.json")).unwrap();
