@@ -30,6 +30,8 @@ pub struct Config {
     /// As it is shown.
     name: String,
     text: Vec<u8>,
+    /// Whether it comes from somewhere else than what is judged.
+    outside: bool,
     /// The day that allowances are held against.
     today: Date,
     weights: BTreeMap<&'static str, Weight>,
@@ -111,9 +113,20 @@ impl Config {
         !self.name.is_empty()
     }
 
-    /// Whether this is its text.
+    /// The same, taken from somewhere else than what is judged.
+    #[must_use]
+    pub fn outside(self) -> Self {
+        Self { outside: true, ..self }
+    }
+
+    /// Whether it comes from somewhere else than what is judged: nothing that is judged could mend it.
+    pub fn is_outside(&self) -> bool {
+        self.outside
+    }
+
+    /// Whether a configuration with this text, among what is judged, is this one.
     pub fn is(&self, text: &[u8]) -> bool {
-        !text.is_empty() && self.text == text
+        !self.outside && !text.is_empty() && self.text == text
     }
 
     /// What counts as debris.

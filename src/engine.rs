@@ -152,7 +152,11 @@ impl<'a> Engine<'a> {
             |number: usize, rule: Option<&str>| self.whole && !used.contains(&number) && rule.is_some_and(asked);
         let reading = self.config.reading(self.judges_itself, |number, allowance| unused(number, allowance.rule()));
         let about_itself = self.configuration(&reading);
-        for finding in about_itself {
+        for mut finding in about_itself {
+            if self.config.is_outside() {
+                // The commands of a cure are for files of the repository.
+                finding.steps = &[];
+            }
             self.weigh(finding, &mut judgement, &mut HashSet::new());
         }
         judgement.findings = sorted(judgement.findings);

@@ -89,7 +89,9 @@ impl Args {
 /// Judges what was asked about.
 pub fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
     let scope = args.scope();
-    let options = Options { without: &[], config: args.config.as_deref(), explain: args.verbose };
+    let config = args.config.as_deref();
+    let way_on = "to judge by another: --config FILE";
+    let options = Options { without: &[], config, way_on, explain: args.verbose };
     let judged = judge(&scope, &options, context)?;
     let advice = judged.advice.as_deref();
     let view = View { paint: context.paint, below_top: judged.below_top, restore: &judged.restore, advice };

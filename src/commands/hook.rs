@@ -7,6 +7,7 @@ use std::ffi::OsString;
 
 use crate::commands::judge::{Options, Scope, judge};
 use crate::commands::{Context, Outcome};
+use crate::config::FILE;
 use crate::error::Error;
 use crate::finding::Verdict;
 use crate::git::Git;
@@ -39,14 +40,14 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
         return Ok(Outcome::new(Verdict::Clean, "").note(format!("bakstop: not checked, because {SWITCH}=0")));
     }
     let skipped = if server { Vec::new() } else { skipped(&context.env).map_err(|unknown| no_such_rule(&unknown))? };
-    let options = Options { without: &skipped, config: None, explain: args.verbose };
-    let judged = judge(&scope(args), &options, context).map_err(|error| {
-        if server {
-            error
-        } else {
-            error.or_help(format!("to go on without this check: {SWITCH}=0 {}", hook.command()))
-        }
-    })?;
+    let way_on = if server {
+        format!("a {FILE} in the repository's directory on the server goes before it")
+    } else {
+        format!("to go on without this check: {SWITCH}=0 {}", hook.command())
+    };
+    let options = Options { without: &skipped, config: None, way_on: &way_on, explain: args.verbose };
+    let judged =
+        judge(&scope(args), &options, context).map_err(|error| if server { error } else { error.or_help(&*way_on) })?;
     let verdict = Verdict::of(&judged.findings, false);
     let advice = judged.advice.as_deref();
     let view = View { paint: context.paint, below_top: judged.below_top, restore: &judged.restore, advice };

@@ -100,6 +100,8 @@ pub struct Options<'a> {
     pub without: &'a [&'static Rule],
     /// The configuration to go by, whatever the repository says.
     pub config: Option<&'a Path>,
+    /// What a person can do where the configuration of a commit is broken.
+    pub way_on: &'a str,
     /// Whether to find out everything that the configuration hides.
     pub explain: bool,
 }
@@ -152,7 +154,7 @@ fn given(path: &Path, context: &Context) -> Result<Config, Error> {
         return Err(Error::new(doing, "it is larger than 1 MiB").help("make it smaller"));
     }
     let text = std::fs::read(path).map_err(failed)?;
-    Config::parse(&shown, &text, context.today())
+    Config::parse(&shown, &text, context.today()).map(Config::outside)
 }
 
 /// The configuration that was given, or that a change carries.

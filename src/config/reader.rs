@@ -23,7 +23,7 @@ pub fn read(name: &str, text: &[u8]) -> (Config, Vec<Remark>) {
     let mut config = Config { name: name.into(), text: text.into(), ..Config::default() };
     match formats::parse(Syntax::Json, text) {
         Ok(root) => reader.root(&root, &mut config),
-        Err(error) => reader.problem(&error.span, shown(&error.message)),
+        Err(error) => reader.problem(&error.span, told(&error.message)),
     }
     reader.problems.sort_by_key(|problem| problem.span.as_ref().map(|span| span.start));
     (config, reader.problems)
@@ -202,7 +202,7 @@ impl Reader<'_> {
     }
 
     fn pattern(&mut self, node: &Node, pattern: Result<Pattern, String>) -> Option<Pattern> {
-        pattern.map_err(|problem| self.problem(&node.span, shown(&problem))).ok()
+        pattern.map_err(|problem| self.problem(&node.span, told(&problem))).ok()
     }
 
     /// The entries of an object; other values, keys that are not known and keys that occur twice are problems. No known
@@ -323,11 +323,17 @@ fn did_you_mean(word: &str, known: &[&str]) -> String {
 
 /// A word of the configuration, safe to print, and not longer than a line should be.
 fn quoted(word: &str) -> String {
-    format!("\"{}\"", shown(word))
+    format!("\"{}\"", shown(word, 60))
 }
 
-fn shown(text: &str) -> String {
-    let end = text.char_indices().nth(60).map_or(text.len(), |(at, _)| at);
+/// The message of a library or of a pattern, which may quote the configuration.
+fn told(message: &str) -> String {
+    shown(message, 200)
+}
+
+/// The first characters of a text, safe to print.
+fn shown(text: &str, characters: usize) -> String {
+    let end = text.char_indices().nth(characters).map_or(text.len(), |(at, _)| at);
     let dots = if end < text.len() { "…" } else { "" };
     format!("{}{dots}", Escaped(&text.as_bytes()[..end]))
 }

@@ -7,6 +7,7 @@ mod act;
 mod check;
 mod ci;
 mod commits;
+mod config;
 mod doors;
 mod formats;
 mod history;

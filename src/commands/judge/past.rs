@@ -102,9 +102,8 @@ impl<'a> Past<'a> {
     fn configuration_in(&self, tree: ObjectId, origin: String) -> Result<Source, Error> {
         self.given_or(|| {
             let tree = Changes::new(&self.objects).standing(tree);
-            let config = Config::of(&tree, || self.context.today()).map_err(|error| {
-                error.or_help(format!("it is that of {origin}; to judge by another: --config FILE"))
-            })?;
+            let config = Config::of(&tree, || self.context.today())
+                .map_err(|error| error.or_help(format!("it is that of {origin}; {}", self.options.way_on)))?;
             Ok(Source { config, origin })
         })
     }

@@ -1,0 +1,351 @@
+//! Commits and pushes: what comes in does not choose what it is judged by.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::PathBuf;
+
+use crate::config::{allowing, commit, found};
+use crate::hooks::must;
+use crate::support::{BAKSTOP, Ran, Sandbox, finish};
+
+const NONE: [&str; 0] = [];
+const BACKUP: [&str; 1] = ["error stray-backup a.bak"];
+const OFF: &str = r#"{"rules": {"stray-backup": "off", "invalid-configuration": "off"}}"#;
+
+/// A workspace with a branch `topic` that brings a backup, and a configuration beside it.
+fn topic(text: &str) -> Sandbox {
+    let sandbox = Sandbox::workspace();
+    sandbox.git(&["checkout", "-q", "-b", "topic"]);
+    sandbox.write("bakstop.json", text);
+    commit(&sandbox, "Configure");
+    sandbox.write("a.bak", "");
+    commit(&sandbox, "Back up");
+    sandbox
+}
+
+/// Puts a configuration on main, and goes back to topic.
+fn configure_main(sandbox: &Sandbox, text: &str) {
+    sandbox.git(&["checkout", "-q", "main"]);
+    sandbox.write("bakstop.json", text);
+    commit(sandbox, "Configure");
+    sandbox.git(&["checkout", "-q", "topic"]);
+}
+
+#[test]
+fn a_range_is_judged_by_its_base() {
+    for text in [&*allowing("a.bak", None), OFF] {
+        let sandbox = topic(text);
+        for range in ["main..topic", "main...topic", "topic", "HEAD"] {
+            assert_eq!(found(&sandbox, &["--range", range]), BACKUP, "{range}: it does not profit from what it brings");
+            assert_eq!(found(&sandbox, &["--range", range, "--tip"]), BACKUP, "{range}");
+        }
+        assert_eq!(found(&sandbox, &["--range", "topic~1..topic"]), NONE, "there it is in the base");
+        assert_eq!(found(&sandbox, &["--tree", "topic"]), NONE, "a tree is judged by its own");
+        assert_eq!(found(&sandbox, &["--history"]), NONE, "history by HEAD");
+        sandbox.git(&["checkout", "-q", "main"]);
+        assert_eq!(found(&sandbox, &["--history"]), BACKUP, "history by HEAD");
+        assert_eq!(found(&sandbox, &["--tree", "topic"]), NONE, "whatever is checked out");
+        sandbox.write("bakstop.json", OFF);
+        assert_eq!(found(&sandbox, &["--range", "main..topic"]), BACKUP, "whatever lies on disk");
+        sandbox.git(&["add", "bakstop.json"]);
+        assert_eq!(found(&sandbox, &["--range", "main..topic"]), BACKUP, "or is staged");
+        // The allowance was sent first.
+        configure_main(&sandbox, text);
+        assert_eq!(found(&sandbox, &["--range", "main..topic"]), NONE);
+    }
+}
+
+#[test]
+fn whoever_asks_is_told_whose_configuration_it_is() {
+    let sandbox = topic("{}");
+    fs::write(sandbox.outside().join("given.json"), "{}").unwrap();
+    for (arguments, name) in [
+        (&["--range", "main..topic"][..], "main"),
+        (&["--tree", "topic"], "topic"),
+        (&["--history"], "HEAD"),
+        (&["--range", "main..topic", "--config", "../given.json"], "--config"),
+    ] {
+        let ran = sandbox.bakstop(&[&["check", "--verbose"], arguments].concat());
+        assert!(ran.err.contains(&format!("bakstop: the configuration is that of {name}\n")), "{ran:?}");
+    }
+}
+
+#[test]
+fn a_range_that_brings_a_broken_configuration_is_found() {
+    let sandbox = topic("{\n  \"rulez\": {},\n  \"rules\": 1\n}");
+    let broken = "error invalid-configuration bakstop.json";
+    let expected = ["error stray-backup a.bak", broken, broken];
+    for arguments in [&["--range", "main..topic"][..], &["--range", "main..topic", "--tip"]] {
+        assert_eq!(found(&sandbox, arguments), expected);
+    }
+    let ran = sandbox.bakstop(&["check", "--range", "main..topic"]);
+    assert!(ran.out.contains("bakstop.json:2:3 in ") && ran.out.contains("did you mean \"rules\"?"), "{}", ran.out);
+    // What was mended on the way is in history all the same.
+    sandbox.write("bakstop.json", "{}");
+    commit(&sandbox, "Mend");
+    assert_eq!(found(&sandbox, &["--range", "main..topic"]), expected);
+    assert_eq!(found(&sandbox, &["--range", "main..topic", "--tip"]), BACKUP);
+    // A link instead of a file.
+    fs::remove_file(sandbox.top.join("bakstop.json")).unwrap();
+    symlink("package.json", sandbox.top.join("bakstop.json")).unwrap();
+    commit(&sandbox, "Link");
+    assert_eq!(found(&sandbox, &["--range", "main..topic", "--tip"]), [BACKUP[0], broken]);
+}
+
+#[test]
+fn where_the_base_is_broken_another_can_be_given() {
+    let sandbox = topic("{}");
+    configure_main(&sandbox, "{\n  \"rulez\": 1\n}");
+    fs::write(sandbox.outside().join("given.json"), OFF).unwrap();
+    for (arguments, origin) in [
+        (&["--range", "main..topic"][..], "main"),
+        (&["--range", "main...topic", "--tip"], "main"),
+        (&["--tree", "main"], "main"),
+    ] {
+        let ran = sandbox.bakstop(&[&["check"], arguments].concat());
+        assert_eq!((ran.code, &*ran.out), (Some(2), ""), "{ran:?}");
+        assert!(ran.err.contains("bakstop.json:2:3: unknown key \"rulez\""), "{ran:?}");
+        assert!(ran.err.contains(&format!("it is that of {origin}; to judge by another: --config FILE")), "{ran:?}");
+        assert_eq!(found(&sandbox, &[arguments, &["--config", "../given.json"]].concat()), NONE);
+    }
+    sandbox.git(&["checkout", "-q", "main"]);
+    let ran = sandbox.bakstop(&["check", "--history"]);
+    assert!(ran.code == Some(2) && ran.err.contains("it is that of HEAD"), "{ran:?}");
+}
+
+#[test]
+fn an_allowance_that_has_ended_blocks_only_what_could_mend_it() {
+    let sandbox = topic("{}");
+    let ended = allowing("gone.bak", Some("2001-01-01"));
+    configure_main(&sandbox, &ended);
+    let told = "expired-allowance bakstop.json";
+    let warned = [BACKUP[0].to_owned(), format!("warning {told}")];
+    assert_eq!(found(&sandbox, &["--range", "main..topic"]), warned, "the range brings another configuration");
+    assert_eq!(found(&sandbox, &["--range", "main~1..main"]), NONE, "another is obeyed");
+    assert_eq!(found(&sandbox, &["--tree", "main"]), [format!("error {told}")]);
+    sandbox.write("bakstop.json", &ended);
+    commit(&sandbox, "The same");
+    assert_eq!(found(&sandbox, &["--range", "main..topic"]), [BACKUP[0].to_owned(), format!("error {told}")]);
+}
+
+/// A clone, and the bare repository that it pushes to, whose main has a commit without a configuration.
+struct Pair {
+    clone: Sandbox,
+    server: PathBuf,
+}
+
+impl Pair {
+    fn empty() -> Self {
+        let clone = Sandbox::workspace();
+        let server = clone.outside().join("shop.git");
+        must(finish(clone.command("git").args(["init", "-q", "--bare", "-b", "main"]).arg(&server)));
+        clone.git(&["remote", "add", "origin", &format!("file://{}", server.display())]);
+        Self { clone, server }
+    }
+
+    fn new() -> Self {
+        let pair = Self::empty();
+        must(pair.push(&["main"]));
+        pair
+    }
+
+    /// The server judges what it receives.
+    fn guarded(self) -> Self {
+        must(finish(self.clone.command(BAKSTOP).args(["install", "--server"]).current_dir(&self.server)));
+        self
+    }
+
+    /// Commits on the branch that is checked out.
+    fn commit(&self, files: &[(&str, &str)]) {
+        for (path, text) in files {
+            self.clone.write(path, text);
+        }
+        commit(&self.clone, "Change");
+    }
+
+    fn branch(&self, name: &str) {
+        self.clone.git(&["checkout", "-q", "-B", name, "main"]);
+    }
+
+    fn push(&self, arguments: &[&str]) -> Ran {
+        self.clone.try_git(&[&["push", "-q", "origin"], arguments].concat())
+    }
+
+    fn refs(&self) -> String {
+        self.clone.git(&["ls-remote", "origin"])
+    }
+
+    /// A push that must be refused, saying this, and leave nothing behind.
+    fn refused(&self, arguments: &[&str], words: &str) {
+        let before = self.refs();
+        let ran = self.push(arguments);
+        assert_eq!(ran.code, Some(1), "{arguments:?}: {ran:?}");
+        assert!(ran.out.contains(words) || ran.err.contains(words), "{words}: {ran:?}");
+        assert_eq!(self.refs(), before);
+    }
+}
+
+const FOUND: &str = "error[stray-backup]: a backup file";
+
+#[test]
+fn a_push_is_judged_by_the_default_branch_of_the_remote() {
+    let pair = Pair::new();
+    must(pair.clone.bakstop(&["install"]));
+    pair.clone.git(&["remote", "set-head", "origin", "main"]);
+    pair.branch("topic");
+    pair.commit(&[("bakstop.json", &allowing("a.bak", None)), ("a.bak", "")]);
+    pair.refused(&["topic"], FOUND);
+    // A branch that the remote has already is no other way in.
+    pair.branch("configure");
+    pair.commit(&[("bakstop.json", &allowing("a.bak", None))]);
+    must(pair.push(&["configure:topic"]));
+    pair.refused(&["--force", "topic"], FOUND);
+    must(pair.push(&["configure:main"]));
+    must(pair.push(&["--force", "topic"]));
+}
+
+#[test]
+fn without_a_default_branch_a_push_is_judged_by_what_the_remote_has() {
+    let pair = Pair::new();
+    must(pair.clone.bakstop(&["install"]));
+    let _ = pair.clone.try_git(&["remote", "set-head", "origin", "--delete"]);
+    pair.commit(&[("bakstop.json", &allowing("a.bak", None)), ("a.bak", "")]);
+    pair.refused(&["main"], FOUND);
+    // Where the remote has nothing yet, there is only what is pushed.
+    let pair = Pair::empty();
+    must(pair.clone.bakstop(&["install"]));
+    pair.commit(&[("bakstop.json", &allowing("a.bak", None)), ("a.bak", "")]);
+    must(pair.push(&["main"]));
+    let pair = Pair::empty();
+    must(pair.clone.bakstop(&["install"]));
+    pair.commit(&[("bakstop.json", "{"), ("b.js", "")]);
+    pair.refused(&["main"], "bakstop.json:1:");
+    pair.refused(&["main"], "it is that of what is pushed; to go on without this check: BAKSTOP=0 git push");
+    must(finish(pair.clone.command("git").args(["push", "-q", "origin", "main"]).env("BAKSTOP", "0")));
+}
+
+#[test]
+fn a_received_push_cannot_switch_the_rules_off() {
+    let pair = Pair::new().guarded();
+    for text in
+        [OFF, &allowing("**", None), r#"{"debris": {".docker-deps": false}, "rules": {"stray-backup": "warning"}}"#]
+    {
+        for name in ["topic", "main"] {
+            // In the same commit, and in one before it; to the default branch, and to another.
+            pair.branch("one");
+            pair.commit(&[("bakstop.json", text), ("a.bak", "")]);
+            pair.refused(&[&format!("one:{name}")], FOUND);
+            pair.branch("two");
+            pair.commit(&[("bakstop.json", text)]);
+            pair.commit(&[("a.bak", "")]);
+            pair.refused(&[&format!("two:{name}")], FOUND);
+            pair.refused(&["--atomic", &format!("two~1:refs/heads/{name}"), "two:other"], FOUND);
+        }
+    }
+    // Not even where the configuration alone went ahead on another branch.
+    pair.branch("two");
+    pair.commit(&[("bakstop.json", OFF)]);
+    must(pair.push(&["two:topic"]));
+    pair.commit(&[("a.bak", "")]);
+    pair.refused(&["two:topic"], FOUND);
+}
+
+#[test]
+fn a_received_push_is_judged_by_the_default_branch_before_it() {
+    let pair = Pair::new().guarded();
+    pair.commit(&[("bakstop.json", &allowing("a.bak", None))]);
+    must(pair.push(&["main"]));
+    pair.branch("topic");
+    pair.commit(&[("a.bak", ""), ("b.bak", "")]);
+    pair.refused(&["topic"], "b.bak in ");
+    pair.branch("topic");
+    pair.commit(&[("a.bak", "")]);
+    must(pair.push(&["topic"]));
+    // To take the allowance away does not change what came before, and holds from then on.
+    pair.branch("other");
+    pair.clone.git(&["rm", "-q", "bakstop.json"]);
+    pair.commit(&[("a.bak", "more")]);
+    must(pair.push(&["other:main"]));
+    pair.commit(&[("a.bak", "even more")]);
+    pair.refused(&["other:main"], FOUND);
+}
+
+#[test]
+fn a_received_push_that_brings_a_broken_configuration_is_refused() {
+    let pair = Pair::new().guarded();
+    for (name, text) in [("main", "{"), ("topic", r#"{"rulez": 1}"#), ("main", "")] {
+        pair.branch("one");
+        pair.commit(&[("bakstop.json", text)]);
+        pair.refused(&[&format!("one:{name}")], "error[invalid-configuration]");
+    }
+    pair.branch("one");
+    symlink("package.json", pair.clone.top.join("bakstop.json")).unwrap();
+    commit(&pair.clone, "Link");
+    pair.refused(&["one:main"], "it must be a regular file");
+}
+
+#[test]
+fn the_file_of_the_server_itself_wins() {
+    let pair = Pair::new().guarded();
+    let own = pair.server.join("bakstop.json");
+    pair.commit(&[("bakstop.json", OFF)]);
+    must(pair.push(&["main"]));
+    pair.branch("topic");
+    pair.commit(&[("a.bak", "")]);
+    fs::write(&own, "{}").unwrap();
+    pair.refused(&["topic"], FOUND);
+    fs::write(&own, "{\"rulez\": 1}").unwrap();
+    pair.refused(&["topic"], "unknown key \"rulez\"");
+    fs::remove_file(&own).unwrap();
+    symlink("nowhere", &own).unwrap();
+    pair.refused(&["topic"], "could not read the configuration");
+    fs::remove_file(&own).unwrap();
+    fs::write(&own, allowing("a.bak", None)).unwrap();
+    must(pair.push(&["topic"]));
+    fs::remove_file(&own).unwrap();
+    // A default branch that was broken before the guard came is mended past its own configuration.
+    let pair = Pair::new();
+    pair.commit(&[("bakstop.json", "{")]);
+    must(pair.push(&["main"]));
+    let pair = pair.guarded();
+    pair.commit(&[("bakstop.json", "{}")]);
+    pair.refused(&["main"], "bakstop.json:1:");
+    pair.refused(
+        &["main"],
+        "it is that of the default branch; a bakstop.json in the repository's directory on the server",
+    );
+    fs::write(pair.server.join("bakstop.json"), "{}").unwrap();
+    must(pair.push(&["main"]));
+    fs::remove_file(pair.server.join("bakstop.json")).unwrap();
+    pair.commit(&[("b.js", "")]);
+    must(pair.push(&["main"]));
+}
+
+#[test]
+fn the_calendar_blocks_no_push_that_cannot_mend_it() {
+    let pair = Pair::new().guarded();
+    let ended = allowing("gone.bak", Some("2001-01-01"));
+    fs::write(pair.server.join("bakstop.json"), &ended).unwrap();
+    pair.commit(&[("b.js", "")]);
+    must(pair.push(&["main"]));
+    // The repository has the same text: the server's own stays out of reach.
+    pair.commit(&[("bakstop.json", &ended)]);
+    must(pair.push(&["main"]));
+    // As the repository's own, it is mended by a push.
+    fs::remove_file(pair.server.join("bakstop.json")).unwrap();
+    pair.commit(&[("c.js", "")]);
+    must(pair.push(&["main"]));
+    pair.commit(&[("bakstop.json", "{}")]);
+    must(pair.push(&["main"]));
+}
+
+#[test]
+fn the_first_push_is_judged_by_the_defaults() {
+    let pair = Pair::empty().guarded();
+    pair.commit(&[("bakstop.json", OFF), ("a.bak", "")]);
+    pair.refused(&["main"], FOUND);
+    pair.refused(&["main:topic"], FOUND);
+    must(pair.push(&["main~1:refs/heads/topic"]));
+    pair.refused(&["main"], FOUND);
+    pair.refused(&["main:refs/heads/topic"], FOUND);
+}

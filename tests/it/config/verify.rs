@@ -1,0 +1,72 @@
+//! `bakstop verify`, and what the configuration lets a build change.
+
+use crate::config::stage;
+use crate::hooks::must;
+use crate::support::Sandbox;
+
+/// A workspace whose configuration lets a build change `dist/`, and once let it change `old/`.
+fn workspace() -> Sandbox {
+    let sandbox = Sandbox::workspace();
+    let text = r#"{"verify": {"allow": [
+  {"path": "dist/**", "reason": "the build writes it"},
+  {"path": "old/**", "reason": "until the migration", "until": "2001-01-01"}
+]}, "rules": {"expired-allowance": "off"}}"#;
+    stage(&sandbox, "bakstop.json", text);
+    stage(&sandbox, "dist/a.js", "1");
+    sandbox.git(&["commit", "-q", "-m", "Configure"]);
+    sandbox
+}
+
+const ENDED: &str = "bakstop: bakstop.json:3:3: this allowance has ended\n";
+
+#[test]
+fn a_build_may_change_what_is_allowed_and_nothing_else() {
+    let sandbox = workspace();
+    let ran = must(sandbox.bakstop(&["verify", "--", "sh", "-c", "echo 2 > dist/a.js; echo 3 > dist/b.js"]));
+    assert_eq!((&*ran.out, &*ran.err), ("", ENDED));
+    // What it left is not reported without a build either.
+    let ran = must(sandbox.bakstop(&["verify", "--verbose"]));
+    for line in [
+        "bakstop: hidden by bakstop.json:2:3: dist/a.js: the build writes it\n",
+        "bakstop: hidden by bakstop.json:2:3: dist/b.js: the build writes it\n",
+        ENDED,
+    ] {
+        assert!(ran.err.contains(line), "{line}{ran:?}");
+    }
+    let ran = sandbox.bakstop(&["verify", "--", "sh", "-c", "echo 4 > dist/a.js; echo 5 > web/index.js"]);
+    assert_eq!(ran.code, Some(1), "{ran:?}");
+    assert!(ran.out.contains("web/index.js") && !ran.out.contains("dist/"), "{ran:?}");
+    let failed = sandbox.bakstop(&["verify", "--", "sh", "-c", "echo 6 > dist/a.js; exit 7"]);
+    assert_eq!(failed.code, Some(7), "{failed:?}");
+}
+
+#[test]
+fn an_allowance_that_has_ended_allows_nothing_and_is_told() {
+    let sandbox = workspace();
+    let ran = sandbox.bakstop(&["verify", "--", "sh", "-c", "mkdir old && echo 1 > old/a"]);
+    assert_eq!((ran.code, &*ran.err), (Some(1), ENDED));
+    assert!(ran.out.contains("old/a"), "{ran:?}");
+}
+
+#[test]
+fn a_build_cannot_allow_itself_more() {
+    let sandbox = workspace();
+    let more = r#"{"verify": {"allow": [{"path": "**", "reason": "r"}]}}"#;
+    let build = format!("echo '{more}' > bakstop.json; echo 1 > web/index.js");
+    let ran = sandbox.bakstop(&["verify", "--", "sh", "-c", &build]);
+    assert_eq!(ran.code, Some(1), "{ran:?}");
+    assert!(ran.out.contains("web/index.js") && ran.out.contains("bakstop.json"), "{ran:?}");
+}
+
+#[test]
+fn leftovers_are_what_the_configuration_makes_of_them() {
+    let sandbox = Sandbox::workspace();
+    let text = r#"{"backups": ["*.orig"], "debris": {".packed": {}}}"#;
+    stage(&sandbox, "bakstop.json", text);
+    stage(&sandbox, ".gitignore", "*.orig\n.packed/\n*.log\n");
+    sandbox.git(&["commit", "-q", "-m", "Configure"]);
+    let ran = sandbox.bakstop(&["verify", "--", "sh", "-c", "mkdir .packed; touch .packed/x.tgz a.orig b.log"]);
+    assert_eq!(ran.code, Some(1), "{ran:?}");
+    assert!(ran.out.contains(".packed/x.tgz") && ran.out.contains("a.orig"), "{ran:?}");
+    assert!(!ran.out.contains("b.log"), "{ran:?}");
+}
