@@ -112,7 +112,7 @@ pub enum Content {
 pub struct Commit {
     /// Its name.
     pub id: ObjectId,
-    /// The first line of its message, safe to print; empty where it cannot be had.
+    /// The start of the first line of its message, safe to print; empty where it cannot be had.
     pub subject: String,
 }
 

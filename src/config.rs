@@ -160,9 +160,11 @@ impl Config {
         if let Some(Weight { severity, origin }) = self.weights.get(rule)
             && *severity != Some(Severity::Error)
         {
-            let how = if severity.is_some() { "makes" } else { "switches" };
-            let what = if severity.is_some() { "a warning" } else { "off" };
-            return Some((origin, format!("{how} {rule} {what}")));
+            let how = match severity {
+                Some(_) => format!("makes {rule} a warning"),
+                None => format!("switches {rule} off"),
+            };
+            return Some((origin, how));
         }
         if let Some(allowance) = self.allowances.iter().find(|allowance| self.allows(allowance, rule, path)) {
             return Some((&allowance.origin, format!("allows {rule} in {path}")));

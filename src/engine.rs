@@ -130,6 +130,13 @@ impl<'a> Engine<'a> {
         Ok(())
     }
 
+    /// Judges one change, whole.
+    pub fn judge(mut self, change: &dyn Change) -> Result<Judgement, Error> {
+        self.entries(change)?;
+        self.together(change)?;
+        Ok(self.finish())
+    }
+
     /// Sorts what was found, tells nothing twice, and obeys the configuration.
     pub fn finish(mut self) -> Judgement {
         let found = sorted(std::mem::take(&mut self.found));
@@ -220,14 +227,6 @@ impl<'a> Engine<'a> {
         }
         found
     }
-}
-
-/// Judges one change.
-pub fn judge(config: &Config, rules: &[&'static Rule], change: &dyn Change) -> Result<Judgement, Error> {
-    let mut engine = Engine::new(config).only(rules);
-    engine.entries(change)?;
-    engine.together(change)?;
-    Ok(engine.finish())
 }
 
 /// Names the commit that brings what was found. It is asked for only if there is something to say of it.
@@ -350,12 +349,12 @@ pub mod tests {
 
     /// What a rule finds in a change, without a configuration.
     pub fn judged_by(rule: &'static Rule, change: &Fake) -> Vec<Finding> {
-        judge(&Config::default(), &[rule], change).unwrap().findings
+        Engine::new(&Config::default()).only(&[rule]).judge(change).unwrap().findings
     }
 
     /// What every rule finds in a change, under a configuration.
     pub fn judged_with(config: &Config, change: &Fake) -> Judgement {
-        judge(config, &RULES, change).unwrap()
+        Engine::new(config).judge(change).unwrap()
     }
 
     /// A configuration that is read on 2 May 2026.
@@ -395,7 +394,7 @@ pub mod tests {
             Content::Bytes(b"x".to_vec()),
             true,
         );
-        assert_eq!(judge(&Config::default(), &[&PROBE, &TWIN], &change).unwrap().findings.len(), 2);
+        assert_eq!(Engine::new(&Config::default()).only(&[&PROBE, &TWIN]).judge(&change).unwrap().findings.len(), 2);
         assert_eq!(*change.read.borrow(), ["a"]);
     }
 

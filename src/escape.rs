@@ -12,6 +12,7 @@ pub struct Escaped<'a>(pub &'a [u8]);
 
 impl Display for Escaped<'_> {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let out = &mut Defused { out, hashes: 0 };
         for chunk in self.0.utf8_chunks() {
             for character in chunk.valid().chars() {
                 write_escaped(character, out)?;
@@ -24,8 +25,41 @@ impl Display for Escaped<'_> {
     }
 }
 
+/// Takes the meaning from `##[command]` and `##vso[command]`, which the runners of GitHub and Azure obey wherever they
+/// stand in a line: of two such signs, the second is written as an escape.
+struct Defused<'a, W> {
+    out: &'a mut W,
+    hashes: usize,
+}
+
+impl<W: Write> Write for Defused<'_, W> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        text.chars().try_for_each(|character| self.write_char(character))
+    }
+
+    fn write_char(&mut self, character: char) -> fmt::Result {
+        self.hashes = if character == '#' { self.hashes + 1 } else { 0 };
+        if self.hashes == 2 {
+            self.hashes = 0;
+            return self.out.write_str("\\u{0023}");
+        }
+        self.out.write_char(character)
+    }
+}
+
+/// Writes characters safe to print; see [`Escaped`].
+pub fn escaped(characters: impl Iterator<Item = char>) -> String {
+    let mut text = String::new();
+    let mut out = Defused { out: &mut text, hashes: 0 };
+    for character in characters {
+        // Writing to a string cannot fail.
+        let _ = write_escaped(character, &mut out);
+    }
+    text
+}
+
 /// Writes one character, or its escape where the character itself is not safe to print.
-pub fn write_escaped(character: char, out: &mut impl Write) -> fmt::Result {
+fn write_escaped(character: char, out: &mut impl Write) -> fmt::Result {
     match character {
         '\n' => out.write_str("\\n"),
         '\r' => out.write_str("\\r"),
@@ -53,7 +87,17 @@ pub fn is_unsafe(character: char) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::Escaped;
+    use super::{Escaped, escaped};
+
+    #[test]
+    fn no_runner_obeys_what_is_shown() {
+        for text in ["##[add-mask]x", "a ##vso[task.setvariable]", "####[x", "###[x"] {
+            let shown = Escaped(text.as_bytes()).to_string();
+            assert!(!shown.contains("##"), "{shown}");
+            assert_eq!(escaped(text.chars()), shown);
+        }
+        assert_eq!(Escaped(b"# a #[b]").to_string(), "# a #[b]");
+    }
 
     #[test]
     fn plain_text_is_untouched() {

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use crate::change::Commit;
-use crate::escape::write_escaped;
+use crate::escape::escaped;
 use crate::path::RepoPath;
 
 /// A range of bytes in a file.
@@ -108,6 +108,8 @@ fn excerpt(text: &[u8], line: &Span, place: &Span, mask: bool) -> (String, Span)
         let before = String::from_utf8_lossy(&text[near.start..place.start]);
         (tail(&before, CONTEXT, cut), head(&String::from_utf8_lossy(&text[place.end..near.end]), CONTEXT))
     };
+    let marked = behind(&before, marked);
+    let after = behind(&marked, after);
     let place = before.len()..before.len() + marked.len();
     (before + &marked + &after, place)
 }
@@ -159,13 +161,15 @@ fn tail(text: &str, most: usize, cut: bool) -> String {
 
 /// Characters safe to print; a tab becomes a space, so that the mark stays under what it marks.
 fn safe(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for character in text.chars() {
-        let character = if character == '\t' { ' ' } else { character };
-        // Writing to a string cannot fail.
-        let _ = write_escaped(character, &mut out);
+    escaped(text.chars().map(|character| if character == '\t' { ' ' } else { character }))
+}
+
+/// A piece of a line as it stands behind another: two signs that a runner would obey must not meet at the seam.
+fn behind(before: &str, piece: String) -> String {
+    match piece.strip_prefix('#') {
+        Some(rest) if before.ends_with('#') => format!("\\u{{0023}}{rest}"),
+        _ => piece,
     }
-    out
 }
 
 /// A step of the cure, which a report writes as a command to paste.
@@ -270,6 +274,15 @@ mod tests {
         let found = place("\x1b[2J\t\u{202e}HERE\0", "HERE");
         assert_eq!(found.excerpt, "\\u{001b}[2J \\u{202e}HERE\\u{0000}");
         assert_eq!(&found.excerpt[found.marked], "HERE");
+    }
+
+    #[test]
+    fn no_runner_obeys_an_excerpt() {
+        for (text, marked) in [("a ##[x] HERE", "HERE"), ("a ##[x]", "#[x]"), ("a # #HERE##[x]", "#HERE#")] {
+            let found = place(text, marked);
+            assert!(!found.excerpt.contains("##"), "{found:?}");
+        }
+        assert_eq!(place("# a #1 HERE", "HERE").excerpt, "# a #1 HERE");
     }
 
     #[test]

@@ -16,6 +16,6 @@ mod staged;
 mod trees;
 pub mod worktree;
 
-pub use change::Changes;
+pub use change::{TreeChange, TreeChanges};
 pub use command::Git;
 pub use staged::Staged;

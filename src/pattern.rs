@@ -1,48 +1,68 @@
 //! Globs over paths, as the configuration writes them.
 
-use globset::{Candidate, GlobBuilder, GlobSet, GlobSetBuilder};
+use fast_glob::glob_match;
 
 use crate::path::RepoPath;
 
 /// The most characters of a pattern: no path that a person means needs more, and what a pattern costs grows with it.
 pub const LONGEST: usize = 1000;
 
+/// How deep alternatives may stand in each other: deeper, they would not be matched.
+const DEEPEST: usize = 8;
+
 /// A glob that is matched against a whole path, from the top of the work tree. `*` and `?` stop at a slash, `**` does
 /// not. The bytes are compared as git stores them: they need not be UTF-8.
 #[derive(Debug, Clone)]
-pub struct Pattern(GlobSet);
+pub struct Pattern {
+    glob: String,
+    fold_case: bool,
+}
 
 impl Pattern {
     /// A pattern for paths from the top. The error says what is wrong with it.
     pub fn of_paths(glob: &str) -> Result<Self, String> {
-        Self::build(glob, glob, false)
+        check(glob)?;
+        Ok(Self { glob: glob.to_owned(), fold_case: false })
     }
 
     /// A pattern for files by their name: without a slash in it, it matches at any depth. Case is folded (in ASCII).
     pub fn of_names(glob: &str) -> Result<Self, String> {
-        let anywhere = if glob.contains('/') { glob.to_owned() } else { format!("**/{glob}") };
-        Self::build(glob, &anywhere, true)
-    }
-
-    fn build(written: &str, glob: &str, fold_case: bool) -> Result<Self, String> {
-        refuse_what_matches_nothing(written)?;
-        let told = |error: globset::Error| error.kind().to_string();
-        let glob = GlobBuilder::new(glob)
-            .case_insensitive(fold_case)
-            .literal_separator(true)
-            .backslash_escape(false)
-            .empty_alternates(true)
-            .build()
-            .map_err(told)?;
-        // A set is built even of one: it reports a pattern that grows too large, where a single matcher would panic.
-        GlobSetBuilder::new().add(glob).build().map(Self).map_err(told)
+        check(glob)?;
+        let anywhere = if glob.contains('/') { "" } else { "**/" };
+        Ok(Self { glob: format!("{anywhere}{}", glob.to_ascii_lowercase()), fold_case: true })
     }
 
     /// Whether a path matches. The slash that git puts behind a nested repository is no part of its path.
     pub fn matches(&self, path: &RepoPath) -> bool {
         let bytes = path.as_bytes();
-        self.0.is_match_candidate(&Candidate::from_bytes(bytes.strip_suffix(b"/").unwrap_or(bytes)))
+        let bytes = bytes.strip_suffix(b"/").unwrap_or(bytes);
+        if self.fold_case { glob_match(&self.glob, bytes.to_ascii_lowercase()) } else { glob_match(&self.glob, bytes) }
     }
+}
+
+/// Refuses what is no pattern, and spellings that could never match or that mean different things to different people.
+fn check(glob: &str) -> Result<(), String> {
+    refuse_what_matches_nothing(glob)?;
+    let mut open = 0;
+    let mut rest = glob.chars();
+    while let Some(character) = rest.next() {
+        match character {
+            '[' => {
+                let class = rest.as_str();
+                let negated = class.strip_prefix(['!', '^']).unwrap_or(class);
+                // A bracket that stands first in its class is one of its characters.
+                let end = negated.char_indices().skip(1).find(|(_, character)| *character == ']');
+                let Some((end, _)) = end else { return Err("a `[` is not closed".into()) };
+                rest = negated[end + 1..].chars();
+            }
+            '{' if open == DEEPEST => return Err("its alternatives stand too deep in each other".into()),
+            '{' => open += 1,
+            '}' if open == 0 => return Err("a `}` closes nothing".into()),
+            '}' => open -= 1,
+            _ => {}
+        }
+    }
+    if open > 0 { Err("a `{` is not closed".into()) } else { Ok(()) }
 }
 
 /// Refuses spellings that could never match, or that mean different things to different people.
@@ -52,6 +72,7 @@ fn refuse_what_matches_nothing(glob: &str) -> Result<(), String> {
         "" => "a pattern cannot be empty",
         _ if glob.chars().count() > LONGEST => "a pattern is at most 1000 characters long",
         _ if glob.contains('\\') => "paths have no backslashes here: write `/`, and `[*]` for a literal star",
+        _ if glob.starts_with('!') => "a pattern cannot be turned round; for a literal `!` at its start, write `?`",
         _ if glob.starts_with('/') => "paths start at the top of the work tree, without a slash",
         _ if glob.ends_with('/') => "files are matched, not directories: write `**` behind the slash",
         _ if glob.contains("//") || glob.split('/').any(odd) => "a path has no empty, `.` or `..` components",
@@ -83,6 +104,9 @@ mod tests {
             ("f?a", b"f/a", false),
             ("[*].bak", b"*.bak", true),
             ("[*].bak", b"a.bak", false),
+            ("[]x].bak", b"].bak", true),
+            ("[!a-c].bak", b"b.bak", false),
+            ("[!a-c].bak", b"d.bak", true),
             ("package{,-lock}.json", b"package.json", true),
             ("package{,-lock}.json", b"package-lock.json", true),
             ("vendor/x", b"vendor/x/", true),
@@ -107,7 +131,7 @@ mod tests {
 
     #[test]
     fn what_could_never_match_is_refused() {
-        for glob in ["", "/a", "a/", "./a", "a//b", "a/../b", "a\\b", "[a", "{a", "a}", &"a".repeat(1001)] {
+        for glob in ["", "/a", "a/", "./a", "a//b", "a/../b", "a\\b", "[a", "[]", "{a", "a}", "!a", &"a".repeat(1001)] {
             assert!(Pattern::of_paths(glob).is_err(), "{glob}");
             assert!(Pattern::of_names(glob).is_err(), "{glob}");
         }

@@ -88,6 +88,10 @@ impl Args {
 
 /// Judges what was asked about.
 pub fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
+    if args.output.as_deref().is_some_and(|path| path.as_os_str() == "-") {
+        return Err(Error::new("write the report to a file", "`-` is no file")
+            .help("without --output, it goes to standard output"));
+    }
     let scope = args.scope();
     let config = args.config.as_deref();
     let way_on = "to judge by another: --config FILE";

@@ -55,7 +55,7 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
     if verdict == Verdict::Found {
         // The summary is the last line: it also says what happens now.
         out.truncate(out.trim_end().len());
-        out += &format!("; {}\n", stopped(hook, context)?);
+        out += &format!("; {}\n", stopped(hook, context));
     }
     let mut outcome = Outcome::new(verdict, out);
     if !skipped.is_empty() {
@@ -78,21 +78,24 @@ fn scope(args: &Args) -> Scope {
 }
 
 /// What happens now, and how to go on.
-fn stopped(hook: Hook, context: &Context) -> Result<String, Error> {
+fn stopped(hook: Hook, context: &Context) -> String {
     let operation = match hook {
-        Hook::PreReceive => return Ok("the push is refused".to_owned()),
-        Hook::PrepareCommitMsg => Operation::in_progress(&Git::new(&context.directory))?,
+        Hook::PreReceive => return "the push is refused".to_owned(),
+        Hook::PrepareCommitMsg => {
+            // What was found is worth more than the words around it.
+            Operation::in_progress(&Git::new(&context.directory)).unwrap_or(Operation::Commit)
+        }
         _ => Operation::Commit,
     };
     let (act, go_on, give_up) = match operation {
         Operation::Commit => {
             let (act, command) = (hook.act(), hook.command());
-            return Ok(format!("the {act} is blocked (to go on without this check: {SWITCH}=0 {command})"));
+            return format!("the {act} is blocked (to go on without this check: {SWITCH}=0 {command})");
         }
         Operation::CherryPick => ("cherry-pick", "git cherry-pick --continue", "git cherry-pick --abort"),
         Operation::Revert => ("revert", "git revert --continue", "git revert --abort"),
         Operation::Reverts => ("revert", "git commit, then git revert --continue", "git revert --abort"),
-        Operation::PlainRevert => ("revert", "git commit", "git reset --merge"),
+        Operation::Prepared => ("commit", "git commit", "git reset --merge"),
         Operation::Merge => ("merge", "git merge --continue", "git merge --abort"),
         // Git puts a pick that this hook stopped back into its list.
         Operation::Rebase => (
@@ -101,7 +104,7 @@ fn stopped(hook: Hook, context: &Context) -> Result<String, Error> {
             "git rebase --abort",
         ),
     };
-    Ok(format!("the {act} stops here (to give it up: {give_up}; when mended: {go_on})"))
+    format!("the {act} stops here (to give it up: {give_up}; when mended: {go_on})")
 }
 
 fn no_such_rule(unknown: &str) -> Error {

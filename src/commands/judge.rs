@@ -3,7 +3,7 @@
 use std::io::{IsTerminal, Read};
 use std::path::Path;
 
-use crate::change::{Change, Content};
+use crate::change::Change;
 use crate::commands::{Context, listed, mend, mend_staged, restore_command};
 use crate::config::{self, Config};
 use crate::engine::{Engine, Hidden, Judgement, LIMIT};
@@ -175,10 +175,7 @@ fn staged(options: &Options<'_>, context: &Context) -> Result<Judged, Error> {
             .help("name what to judge (`bakstop check --help`), or run this in a clone with a work tree"));
     }
     let config = configuration(&staged, options, context)?;
-    let mut engine = engine(&config, options);
-    engine.entries(&staged)?;
-    engine.together(&staged)?;
-    let Judgement { mut findings, hidden } = engine.finish();
+    let Judgement { mut findings, hidden } = engine(&config, options).judge(&staged)?;
     mend_staged(&mut findings, config.debris(), &staged);
     let restore = restore_command(&staged, &findings)?;
     let entries = staged.fresh().len();
@@ -199,15 +196,8 @@ fn work_tree(options: &Options<'_>, context: &Context) -> Result<Judged, Error> 
     let tree = WorkTree::open(&context.directory)?;
     let files = OnDisk::all(&tree)?;
     let config = configuration(&files, options, context)?;
-    let mut engine = engine(&config, options).whole(true);
-    engine.entries(&files)?;
-    engine.together(&files)?;
-    let Judgement { mut findings, hidden } = engine.finish();
-    let on_disk = |path: &_| match tree.read(path, LIMIT) {
-        Ok(Some(Content::Bytes(text))) => Some(text),
-        _ => None,
-    };
-    mend(&mut findings, config.debris(), &on_disk, &|path| tree.committed(path));
+    let Judgement { mut findings, hidden } = engine(&config, options).whole(true).judge(&files)?;
+    mend(&mut findings, config.debris(), &|path| tree.text(path, LIMIT), &|path| tree.committed(path));
     let restore = restore_command(&files, &findings)?;
     let entries = files.fresh().len();
     Ok(Judged {

@@ -21,7 +21,7 @@ use crate::git::history::History;
 use crate::git::layout::Layout;
 use crate::git::objects::Objects;
 use crate::git::rehearsal::{Performance, Rehearsal};
-use crate::git::{Changes, Git};
+use crate::git::{Git, TreeChanges};
 use crate::hooks::health::{self, Health, Interference, State};
 use crate::hooks::setup::{Choice, Foreign, Setup};
 use crate::hooks::{Hook, SKIP, binary, shown};
@@ -181,9 +181,9 @@ impl Attempt<'_> {
     /// The line of the committed configuration that lets a rewritten manifest pass, if one does, and how.
     fn spared(&self) -> Result<Option<String>, Error> {
         let history = History::new(self.git.clone(), &self.context.env);
-        let Some(head) = history.find("HEAD")? else { return Ok(None) };
+        let Some(head) = history.head()? else { return Ok(None) };
         let objects = Objects::open(&self.context.directory, &self.context.env);
-        let tree = Changes::new(&objects).standing(history.tree_of(&head)?);
+        let tree = TreeChanges::new(&objects).standing(history.tree_of(&head)?);
         let config = Config::of(&tree, || self.context.today())?;
         let spared = config.spares(RULE, self.manifest);
         Ok(spared.map(|(origin, how)| format!("{origin} {how}")))

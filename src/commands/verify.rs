@@ -2,11 +2,10 @@
 
 use std::ffi::OsString;
 
-use crate::change::Content;
 use crate::child::{self, Ended, NotRun, Output};
 use crate::commands::{Context, Outcome, listed, mend};
 use crate::config::{self, Allowance, Config};
-use crate::engine;
+use crate::engine::{Engine, LIMIT};
 use crate::error::Error;
 use crate::finding::{Finding, Verdict};
 use crate::git::worktree::{Look, OnDisk, WorkTree};
@@ -78,7 +77,7 @@ impl Watch<'_> {
         let notes = self.allow(&mut changes);
         let mut findings = self.still_rewritten(&changes)?;
         let (tree, debris) = (self.tree, self.config.debris());
-        mend(&mut findings, debris, &|path| on_disk(tree, path), &|path| tree.committed(path));
+        mend(&mut findings, debris, &|path| tree.text(path, LIMIT), &|path| tree.committed(path));
         let removable = self.removable(&changes);
         let script = if wants_script(&findings) { tree.find_tracked(SCRIPT)? } else { None };
         let restore = restore(script.as_ref());
@@ -133,7 +132,7 @@ impl Watch<'_> {
         let paths = leftovers.map(|difference| &difference.path);
         let tree = self.tree;
         let lost_nothing = |path: &&RepoPath| match self.config.debris().backed_up(path) {
-            Some(original) => on_disk(tree, &original).is_some_and(|text| on_disk(tree, path) == Some(text)),
+            Some(original) => tree.text(&original, LIMIT).is_some_and(|text| tree.text(path, LIMIT) == Some(text)),
             // A backup of nobody knows what may be the only copy; a repository inside `.docker-deps` is nothing to remove on
             // someone's word.
             None => !self.config.debris().is_backup(path) && !path.as_bytes().ends_with(b"/"),
@@ -149,14 +148,6 @@ impl Watch<'_> {
             difference.after.as_ref().is_some_and(|dirt| dirt.states.iter().any(|state| present.contains(state)))
         });
         let files = OnDisk::of(self.tree, paths.map(|difference| (difference.path.clone(), difference.is_new())));
-        Ok(engine::judge(self.config, &OF_PREPARATION, &files)?.findings)
-    }
-}
-
-/// The content of a file of the work tree, if it can be had.
-fn on_disk(tree: &WorkTree, path: &RepoPath) -> Option<Vec<u8>> {
-    match tree.read(path, engine::LIMIT) {
-        Ok(Some(Content::Bytes(text))) => Some(text),
-        _ => None,
+        Ok(Engine::new(self.config).only(&OF_PREPARATION).judge(&files)?.findings)
     }
 }

@@ -14,6 +14,9 @@ use crate::pattern::Pattern;
 use crate::rule::{Check, Remark};
 use crate::rules::{self, RULES};
 
+/// The rule that keeps a configuration out which nobody could obey: it cannot be weighed down by one.
+const KEEPS_OUT: &str = "invalid-configuration";
+
 /// The most characters of a reason.
 const LONGEST_REASON: usize = 1000;
 
@@ -71,6 +74,12 @@ impl Reader<'_> {
                     continue;
                 }
             };
+            if rule.id == KEEPS_OUT && severity != Some(Severity::Error) {
+                self.problem(
+                    &node.span,
+                    format!("{KEEPS_OUT} is always an error: what it keeps out would block everybody"),
+                );
+            }
             let origin = self.origin(&key.span);
             config.weights.insert(rule.id, Weight { severity, origin });
         }
@@ -87,7 +96,7 @@ impl Reader<'_> {
     }
 
     fn debris(&mut self, node: &Node, config: &mut Config) {
-        let mut names = BTreeSet::new();
+        let (mut names, mut about_built_in) = (BTreeSet::new(), None);
         for (key, node) in self.entries(node, "an object that names directories", &[]) {
             let name = key.text.as_str();
             let built_in = name.eq_ignore_ascii_case(DOCKER_DEPS);
@@ -107,13 +116,14 @@ impl Reader<'_> {
                 config.debris.add(directory);
             }
             if built_in {
-                config.with_built_in = Some((config.debris.clone(), self.origin(&key.span)));
+                about_built_in = Some(self.origin(&key.span));
             }
         }
-        if let Some((debris, _)) = &mut config.with_built_in {
-            *debris = config.debris.clone();
+        config.with_built_in = about_built_in.map(|origin| {
+            let mut debris = config.debris.clone();
             debris.add(Directory::new(DOCKER_DEPS));
-        }
+            (debris, origin)
+        });
     }
 
     fn directory(&mut self, name: &str, node: &Node) -> Option<Directory> {

@@ -20,12 +20,12 @@ pub struct TreeChange<'a> {
 
 /// Reads the changes of commits one after another, and tells nothing twice.
 #[derive(Debug)]
-pub struct Changes<'a> {
+pub struct TreeChanges<'a> {
     objects: &'a Objects,
     walk: Walk<'a>,
 }
 
-impl<'a> Changes<'a> {
+impl<'a> TreeChanges<'a> {
     /// Nothing is told yet.
     pub fn new(objects: &'a Objects) -> Self {
         Self { objects, walk: Walk::new(objects) }
@@ -37,9 +37,9 @@ impl<'a> Changes<'a> {
         Ok(TreeChange { objects: self.objects, tree: node.tree, commit: Some(node.id), fresh })
     }
 
-    /// What a tree has that another has not; all of it, if there is no other.
-    pub fn tree(&mut self, tree: ObjectId, other: Option<ObjectId>) -> Result<TreeChange<'a>, Error> {
-        let fresh = self.walk.fresh(&tree, other.as_slice())?;
+    /// What a tree has that none of the others has; all of it, if there are none.
+    pub fn tree(&mut self, tree: ObjectId, others: &[ObjectId]) -> Result<TreeChange<'a>, Error> {
+        let fresh = self.walk.fresh(&tree, others)?;
         Ok(TreeChange { objects: self.objects, tree, commit: None, fresh })
     }
 

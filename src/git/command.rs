@@ -69,8 +69,8 @@ impl Git {
     }
 
     /// The same git, with these variables set besides.
-    pub(super) fn with(&self, variables: Vec<(String, OsString)>) -> Self {
-        Self { variables, ..self.clone() }
+    pub(super) fn with(&self, variables: &[(String, OsString)]) -> Self {
+        Self { variables: [&self.variables[..], variables].concat(), ..self.clone() }
     }
 
     /// The directory that git runs in.
@@ -111,6 +111,16 @@ impl Git {
 
     /// The output of a command that must succeed, and reads its standard input to the end.
     pub(super) fn fed(&self, doing: &str, arguments: &[&str], input: &[u8]) -> Result<Vec<u8>, Error> {
+        self.fed_with_warnings(doing, arguments, input).map(|(output, _)| output)
+    }
+
+    /// The same, with what it says on standard error.
+    pub(super) fn fed_with_warnings(
+        &self,
+        doing: &str,
+        arguments: &[&str],
+        input: &[u8],
+    ) -> Result<(Vec<u8>, Vec<u8>), Error> {
         let mut child = self
             .command(arguments)
             .stdin(Stdio::piped())
@@ -128,7 +138,7 @@ impl Git {
         let output = output.map_err(|error| Error::new(doing, error))?;
         let output = Output { code: output.status.code(), stdout: output.stdout, stderr: output.stderr };
         match fed {
-            Ok(Ok(())) if output.code == Some(0) => Ok(output.stdout),
+            Ok(Ok(())) if output.code == Some(0) => Ok((output.stdout, output.stderr)),
             // A git that ends before it has read everything says why itself.
             _ => Err(failed(doing, &output)),
         }
@@ -374,21 +384,28 @@ impl CatFile {
         let mut header = Vec::new();
         output.read_until(b'\n', &mut header).map_err(io)?;
         if header.is_empty() {
-            return Err(Error::new(doing(), "git cat-file ended early")
-                .help(format!("see what `git cat-file {kind} {id}` says")));
+            // So it does at an object that a partial clone has not fetched, where it must not fetch.
+            return Err(Error::new(doing(), "its content is not here, or git cat-file failed")
+                .help(format!("in a partial clone, fetch everything: git fetch --refetch --no-filter; else see what `git cat-file {kind} {id}` says")));
         }
         let header = text(&header);
-        let size = header.strip_prefix(&format!("{id} {kind} ")).and_then(|size| size.parse::<u64>().ok()).ok_or_else(
-            || {
-                Error::new(doing(), format!("it is not in the object store ({header})"))
-                    .help("fetch the missing objects: `git fetch --refetch`, or check the disk with `git fsck`")
-            },
-        )?;
+        let found = header.strip_prefix(&format!("{id} ")).and_then(|found| found.split_once(' '));
+        let found = found.and_then(|(kind, size)| Some((kind, size.parse::<u64>().ok()?)));
+        let (found, size) = found.ok_or_else(|| {
+            Error::new(doing(), format!("it is not in the object store ({header})"))
+                .help("fetch the missing objects: `git fetch --refetch`, or check the disk with `git fsck`")
+        })?;
+        // Whatever it is, it is read to its end: the next answer comes behind it.
         let mut content = Vec::new();
         output.by_ref().take(size.min(limit)).read_to_end(&mut content).map_err(io)?;
         std::io::copy(&mut output.by_ref().take(size.saturating_sub(limit) + 1), &mut std::io::sink()).map_err(io)?;
         if content.len() as u64 != size.min(limit) {
             return Err(Error::new(doing(), "git cat-file ended early"));
+        }
+        if found != kind {
+            return Err(
+                Error::new(doing(), format!("it is a {found}, not a {kind}")).help("check the repository: `git fsck`")
+            );
         }
         Ok(if size > limit { Content::TooLarge(size) } else { Content::Bytes(content) })
     }

@@ -12,6 +12,10 @@ use crate::git::command::{Git, records, text, unreadable};
 use crate::path::RepoPath;
 use crate::refs::RefUpdate;
 
+mod range;
+
+pub use range::Range;
+
 /// A commit to be judged.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Node {
@@ -30,23 +34,10 @@ pub struct Commits {
     pub nodes: Vec<Node>,
     /// The ends of it: what somebody will have checked out.
     pub tips: Vec<ObjectId>,
+    /// The trees of the commits just before them, which are new to nobody.
+    pub outside: Vec<ObjectId>,
     /// Trees that a tag names without a commit.
     pub bare_trees: Vec<ObjectId>,
-}
-
-/// A range of commits, resolved.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Range {
-    /// The end.
-    pub tip: ObjectId,
-    /// The commit whose history is not judged; the configuration is taken from it.
-    pub base: ObjectId,
-    /// What the end is compared with, when only that counts.
-    pub fork: ObjectId,
-    /// The base, as a person names it.
-    pub base_name: String,
-    /// The range, as a person names it.
-    pub name: String,
 }
 
 /// Which refs say what the other side has already.
@@ -69,82 +60,17 @@ pub struct History<'a> {
     env: &'a Environment,
 }
 
-/// Where a branch without an upstream is taken to come from, in this order.
-const DEFAULT_BRANCHES: [&str; 5] = [
-    "refs/remotes/origin/HEAD",
-    "refs/remotes/origin/main",
-    "refs/remotes/origin/master",
-    "refs/heads/main",
-    "refs/heads/master",
-];
-
 impl<'a> History<'a> {
     /// The history of the repository that git would use in this directory.
     pub fn new(git: Git, env: &'a Environment) -> Self {
         Self { git, env }
     }
 
-    /// Resolves `A..B`, `A...B` or `REV`.
-    pub fn range(&self, spec: &str) -> Result<Range, Error> {
-        let doing = format!("judge the range {}", shown(spec));
-        let or_head = |name: &str| if name.is_empty() { "HEAD".to_owned() } else { name.to_owned() };
-        let (base_name, tip_name, forked) = match (spec.split_once("..."), spec.split_once("..")) {
-            (Some((base, tip)), _) => (or_head(base), or_head(tip), true),
-            (None, Some((base, tip))) => (or_head(base), or_head(tip), false),
-            (None, None) => {
-                let upstream = self.upstream(&or_head(spec), &doing)?;
-                return self.since_default(&or_head(spec), upstream, &doing);
-            }
-        };
-        // What a CI gives for the start of a branch that is new. Its upstream is what was just pushed: itself.
-        if is_zeros(&base_name) {
-            return self.since_default(&tip_name, None, &doing);
-        }
-        let [base, tip] = self.resolve(&doing, [&base_name, &tip_name])?;
-        let base = base.ok_or_else(|| self.unknown(&doing, &base_name))?;
-        let tip = tip.ok_or_else(|| self.unknown(&doing, &tip_name))?;
-        let fork = if forked { self.merge_base(&doing, &base, &tip)? } else { base };
-        Ok(Range { tip, base, fork, base_name: shown(&base_name), name: shown(spec) })
-    }
-
-    /// What a revision has that its upstream, or else the default branch, has not.
-    fn since_default(&self, name: &str, upstream: Option<(ObjectId, String)>, doing: &str) -> Result<Range, Error> {
-        let [tip] = self.resolve(doing, [name])?;
-        let tip = tip.ok_or_else(|| self.unknown(doing, name))?;
-        let known = self.resolve(doing, DEFAULT_BRANCHES)?;
-        let default = DEFAULT_BRANCHES.iter().zip(known).find_map(|(name, id)| id.map(|id| (id, (*name).to_owned())));
-        let (base, base_name) = upstream.or(default).ok_or_else(|| {
-            Error::new(doing, format!("{} has no upstream, and no default branch is known", shown(name)))
-                .help(format!("name the base: --range BASE..{}", shown(name)))
-        })?;
-        let fork = self.merge_base(doing, &base, &tip)?;
-        let base_name = shown(base_name.trim_start_matches("refs/remotes/").trim_start_matches("refs/heads/"));
-        Ok(Range { tip, base, fork, name: format!("{base_name}..{}", shown(name)), base_name })
-    }
-
-    /// What a branch is set to follow, if that is here.
-    fn upstream(&self, name: &str, doing: &str) -> Result<Option<(ObjectId, String)>, Error> {
-        let branch = match name {
-            "HEAD" => self.git.query(doing, &["symbolic-ref", "--quiet", "HEAD"])?.map(|answer| text(&answer)),
-            // To git, these make a pattern; no branch has them in its name.
-            _ if name.contains(['*', '?', '[', '\\']) => None,
-            _ => Some(format!("refs/heads/{name}")),
-        };
-        let Some(branch) = branch else { return Ok(None) };
-        let answer = text(&self.git.output(doing, &["for-each-ref", "--format=%(upstream)", "--", &branch])?);
-        let upstream = answer.lines().next().unwrap_or_default();
-        if upstream.is_empty() {
-            return Ok(None);
-        }
-        let [id] = self.resolve(doing, [upstream])?;
-        Ok(id.map(|id| (id, upstream.to_owned())))
-    }
-
     /// The commits of a range.
     pub fn of_range(&self, range: &Range) -> Result<Commits, Error> {
         let doing = format!("judge the range {}", range.name);
-        let nodes = self.list(&doing, &[range.tip], &[range.base], Known::Nothing)?;
-        Ok(Commits { nodes, tips: vec![range.tip], bare_trees: Vec::new() })
+        let (nodes, outside) = self.list(&doing, &[range.tip], range.base.as_slice(), Known::Nothing)?;
+        Ok(Commits { nodes, tips: vec![range.tip], outside, bare_trees: Vec::new() })
     }
 
     /// The tree of a revision.
@@ -157,11 +83,6 @@ impl<'a> History<'a> {
     /// The tree of a commit that is known to be there.
     pub fn tree_of(&self, commit: &ObjectId) -> Result<ObjectId, Error> {
         self.tree(&commit.to_string())
-    }
-
-    /// The commit that a ref or revision names, if there is one.
-    pub fn find(&self, name: &str) -> Result<Option<ObjectId>, Error> {
-        self.resolve("read the refs", [name]).map(|[commit]| commit)
     }
 
     /// The commits of a push that the remote does not have, as far as is known here.
@@ -195,9 +116,9 @@ impl<'a> History<'a> {
         remote: Option<&str>,
     ) -> Result<Option<(ObjectId, String)>, Error> {
         if let Some(name) = self.remote(remote)?
-            && let Some(id) = self.find(&format!("refs/remotes/{name}/HEAD"))?
+            && let Some((id, branch)) = self.remote_head(&name)?
         {
-            return Ok(Some((id, format!("{name}/HEAD"))));
+            return Ok(Some((id, shown(branch.trim_start_matches("refs/remotes/")))));
         }
         let doing = "read what is pushed";
         let side = |ids: Vec<ObjectId>, name: &str| {
@@ -227,19 +148,19 @@ impl<'a> History<'a> {
     pub fn everything(&self) -> Result<Commits, Error> {
         let doing = "judge all history";
         let listing = self.rev_list(doing, &["--all"], &[])?;
-        let nodes = self.nodes(doing, &listing)?;
+        let (nodes, outside) = self.nodes(doing, &listing)?;
         // A tag may name a tree that no commit has.
         let refs = self.git.output(doing, &["for-each-ref", "--format=%(objectname)^{}"])?;
         let refs = text(&refs).lines().map(str::to_owned).collect::<Vec<_>>();
         let found = self.look_up(doing, refs.into_iter())?.into_iter().flatten();
         let bare_trees = found.filter(|(_, kind)| *kind == Kind::Tree).map(|(id, _)| id).collect();
-        Ok(Commits { nodes, tips: Vec::new(), bare_trees })
+        Ok(Commits { nodes, tips: Vec::new(), outside, bare_trees })
     }
 
     fn new_commits(&self, doing: &str, pushed: Pushed, olds: &[ObjectId], known: Known<'_>) -> Result<Commits, Error> {
         let mut commits = Commits { bare_trees: pushed.trees, ..Commits::default() };
         if !pushed.commits.is_empty() {
-            commits.nodes = self.list(doing, &pushed.commits, olds, known)?;
+            (commits.nodes, commits.outside) = self.list(doing, &pushed.commits, olds, known)?;
             let new: HashSet<ObjectId> = commits.nodes.iter().map(|node| node.id).collect();
             commits.tips = pushed.commits.into_iter().filter(|tip| new.contains(tip)).collect();
             commits.tips.sort_unstable();
@@ -254,7 +175,7 @@ impl<'a> History<'a> {
         include: &[ObjectId],
         exclude: &[ObjectId],
         known: Known<'_>,
-    ) -> Result<Vec<Node>, Error> {
+    ) -> Result<(Vec<Node>, Vec<ObjectId>), Error> {
         let remote;
         let known: &[&str] = match known {
             Known::Nothing => &[],
@@ -274,18 +195,20 @@ impl<'a> History<'a> {
 
     fn rev_list(&self, doing: &str, which: &[&str], input: &[u8]) -> Result<Vec<u8>, Error> {
         // Commits just outside are listed too, for their trees: what a commit is compared with.
-        let how = ["rev-list", "--topo-order", "--reverse", "--boundary", "--format=tformat:%m %H %T %P"];
+        let how =
+            ["rev-list", "--topo-order", "--reverse", "--boundary", "--encoding=UTF-8", "--format=tformat:%m %H %T %P"];
         // What is pushed takes along the parents that it names, not those that `info/grafts` lends it here. The file cannot
         // be: one that is there, if only an empty one, earns a word of advice.
-        let git = self.git.with(vec![("GIT_GRAFT_FILE".into(), "/dev/null/none".into())]);
+        let git = self.git.with(&[("GIT_GRAFT_FILE".into(), "/dev/null/none".into())]);
         git.fed(doing, &[&how[..], which, &["--"]].concat(), input).map_err(|error| {
             error.or_help("if history is missing here, fetch it: `git fetch --refetch`; else see `git fsck`")
         })
     }
 
-    fn nodes(&self, doing: &str, listing: &[u8]) -> Result<Vec<Node>, Error> {
+    /// The commits of a listing, and the trees of those just outside.
+    fn nodes(&self, doing: &str, listing: &[u8]) -> Result<(Vec<Node>, Vec<ObjectId>), Error> {
         let mut trees = HashMap::new();
-        let mut nodes = Vec::new();
+        let (mut nodes, mut outside) = (Vec::new(), Vec::new());
         // `commit <id>`, which git writes before each, says nothing new.
         for line in
             listing.split(|&byte| byte == b'\n').filter(|line| !line.is_empty() && !line.starts_with(b"commit "))
@@ -294,6 +217,8 @@ impl<'a> History<'a> {
             trees.insert(id, tree);
             if inside {
                 nodes.push((id, tree, parents));
+            } else {
+                outside.push(tree);
             }
         }
         self.check_depth(doing, nodes.iter().map(|(id, _, _)| id))?;
@@ -305,7 +230,7 @@ impl<'a> History<'a> {
             })?;
             Ok(Node { id, tree, parents })
         };
-        nodes.into_iter().map(node).collect()
+        Ok((nodes.into_iter().map(node).collect::<Result<_, _>>()?, outside))
     }
 
     /// A shallow clone has commits whose parents were cut off: what these bring cannot be told.
@@ -336,27 +261,6 @@ impl<'a> History<'a> {
 
     fn is_shallow(&self) -> bool {
         self.shallow("").is_ok_and(|commits| !commits.is_empty())
-    }
-
-    fn merge_base(&self, doing: &str, one: &ObjectId, other: &ObjectId) -> Result<ObjectId, Error> {
-        let answer = self.git.query(doing, &["merge-base", &one.to_string(), &other.to_string()])?;
-        match answer {
-            Some(answer) => ObjectId::from_hex(text(&answer).as_bytes()).ok_or_else(|| unreadable(doing, &answer)),
-            None if self.is_shallow() => {
-                Err(Error::new(doing, "this clone is shallow, and does not hold where the two parted").help(FETCH_MORE))
-            }
-            None => Err(Error::new(doing, "the two have no common ancestor")
-                .help("name another base; BASE..REV needs no common ancestor")),
-        }
-    }
-
-    fn unknown(&self, doing: &str, name: &str) -> Error {
-        let error = Error::new(doing, format!("there is no revision \"{}\" here", shown(name)));
-        if self.is_shallow() {
-            error.help(FETCH_MORE)
-        } else {
-            error.help("see `git branch --all`; fetch it if it is elsewhere")
-        }
     }
 
     /// The remote of this name, or of this URL, if it is one of this repository's.
@@ -401,6 +305,7 @@ impl<'a> History<'a> {
         Ok(found.into_iter().flatten().map(|(id, _)| id).collect())
     }
 
+    /// The commits that revisions name, as somebody typed them; `None` for one that names none.
     fn resolve<const N: usize>(&self, doing: &str, names: [&str; N]) -> Result<[Option<ObjectId>; N], Error> {
         self.resolve_as(doing, names, "commit")
     }
@@ -431,7 +336,13 @@ impl<'a> History<'a> {
         if names.is_empty() {
             return Ok(Vec::new());
         }
-        let answer = self.git.fed(doing, &["cat-file", "--batch-check"], (names.join("\n") + "\n").as_bytes())?;
+        let how = ["-c", "core.warnAmbiguousRefs=true", "cat-file", "--batch-check"];
+        let (answer, warnings) = self.git.fed_with_warnings(doing, &how, (names.join("\n") + "\n").as_bytes())?;
+        // Of a tag and a branch of one name, git takes the tag, with a word that nobody reads in CI.
+        if let Some(ambiguous) = text(&warnings).lines().find(|line| line.contains("is ambiguous")) {
+            return Err(Error::new(doing, ambiguous.trim_start_matches("warning: "))
+                .help("name it in full: refs/heads/NAME, refs/remotes/REMOTE/NAME or refs/tags/NAME"));
+        }
         let found: Vec<_> = answer.split(|&byte| byte == b'\n').filter(|line| !line.is_empty()).map(object).collect();
         if found.len() == names.len() { Ok(found) } else { Err(unreadable(doing, &answer)) }
     }
@@ -489,11 +400,6 @@ impl Line {
     }
 }
 
-/// How git says that there is nothing: `github.event.before` of a new branch, for one.
-fn is_zeros(name: &str) -> bool {
-    ObjectId::from_hex(name.as_bytes()).is_some_and(|id| id.is_null())
-}
-
 /// What a person typed, safe to print.
 fn shown(name: &str) -> String {
     RepoPath::new(name).to_string()
@@ -522,11 +428,5 @@ mod tests {
         for none in ["main missing", &format!("{one} missing"), "a commit 1", &format!("{one} commit 1 x"), ""] {
             assert_eq!(object(none.as_bytes()), None, "{none}");
         }
-    }
-
-    #[test]
-    fn zeros_stand_for_nothing() {
-        assert!(is_zeros(&"0".repeat(40)) && is_zeros(&"0".repeat(64)));
-        assert!(!is_zeros("0") && !is_zeros(&"1".repeat(40)) && !is_zeros("main"));
     }
 }

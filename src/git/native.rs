@@ -326,6 +326,10 @@ impl Objects {
     pub fn blob(&self, id: &ObjectId, limit: u64) -> Option<Content> {
         let id = gix::ObjectId::try_from(id.as_bytes()).ok()?;
         let header = self.repository.find_header(id).ok()?;
+        if header.kind() != gix::objs::Kind::Blob {
+            // Git says so itself.
+            return None;
+        }
         if header.size() > limit {
             return Some(Content::TooLarge(header.size()));
         }

@@ -14,6 +14,9 @@ use crate::git::native::{self, Handover, Kind};
 /// The largest tree or commit that is read, in bytes. A directory of a million files stays below it.
 const LIMIT: u64 = 256 * 1024 * 1024;
 
+/// The most bytes of a commit's subject that are kept: it goes into every finding about the commit.
+const SUBJECT: usize = 200;
+
 /// An object store.
 #[derive(Debug)]
 pub struct Objects {
@@ -93,8 +96,10 @@ impl Objects {
 /// The first line behind the headers of a raw commit.
 fn subject(commit: &[u8]) -> String {
     let body = commit.windows(2).position(|pair| pair == b"\n\n").map_or(&[][..], |end| &commit[end + 2..]);
-    let line = body.trim_ascii_start().split(|&byte| byte == b'\n').next().unwrap_or_default();
-    Escaped(line.trim_ascii_end()).to_string()
+    let line = body.trim_ascii_start().split(|&byte| byte == b'\n').next().unwrap_or_default().trim_ascii_end();
+    let end = line.len().min(SUBJECT);
+    let dots = if end < line.len() { "…" } else { "" };
+    format!("{}{dots}", Escaped(&line[..end]))
 }
 
 #[cfg(test)]
@@ -106,5 +111,6 @@ mod tests {
         assert_eq!(subject(b"tree x\nauthor a\n\n\nShip \x1b[2J it\n\nmore\n"), "Ship \\u{001b}[2J it");
         assert_eq!(subject(b"tree x\nauthor a\n\n"), "");
         assert_eq!(subject(b"tree x"), "");
+        assert_eq!(subject(&[b"tree x\n\n", &b"a".repeat(5000)[..]].concat()), "a".repeat(200) + "…");
     }
 }

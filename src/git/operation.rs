@@ -14,8 +14,8 @@ pub enum Operation {
     Revert,
     /// `git revert` of several commits, one of them without a conflict.
     Reverts,
-    /// `git revert` of one commit without a conflict: git keeps nothing of it but its message.
-    PlainRevert,
+    /// A commit whose message git has prepared: `git revert` of one commit, `git cherry-pick --no-commit`.
+    Prepared,
     /// `git rebase`.
     Rebase,
     /// `git merge`.
@@ -31,7 +31,7 @@ const MARKS: [(&str, Operation); 7] = [
     ("REVERT_HEAD", Operation::Revert),
     ("sequencer", Operation::Reverts),
     ("MERGE_HEAD", Operation::Merge),
-    ("MERGE_MSG", Operation::PlainRevert),
+    ("MERGE_MSG", Operation::Prepared),
 ];
 
 impl Operation {

@@ -81,7 +81,7 @@ impl Rehearsal {
             ("GIT_OBJECT_DIRECTORY".to_owned(), objects.into()),
             ("GIT_ALTERNATE_OBJECT_DIRECTORIES".to_owned(), alternates),
         ]);
-        let git = git.with(variables);
+        let git = git.with(&variables);
         let start = if is_born(&git)? { "HEAD" } else { "--empty" };
         git.output(DOING, &["read-tree", start])
             .map_err(|error| error.or_help("see what `git fsck` says; in a partial clone, check HEAD out first"))?;

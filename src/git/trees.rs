@@ -14,6 +14,10 @@ const LONGEST_PATH: usize = 4096;
 /// The mode of a directory.
 const TREE: u32 = 0o040_000;
 
+/// The most entries of one tree that are looked at. The largest public repositories have a tenth of that. A few objects
+/// that name each other again and again can make a tree of any number of paths; git, which goes by objects, does not mind.
+const MOST_ENTRIES: usize = 2_000_000;
+
 /// A walk over the trees of many commits, in which nothing is told twice.
 #[derive(Debug)]
 pub struct Walk<'a> {
@@ -49,7 +53,7 @@ impl<'a> Walk<'a> {
     /// not told before. They come in git's order of paths.
     pub fn fresh(&mut self, tree: &ObjectId, others: &[ObjectId]) -> Result<Vec<Entry>, Error> {
         let mut found = Vec::new();
-        self.directory(tree, others, &mut Vec::new(), &mut found)?;
+        self.directory(tree, others, &mut Path::default(), &mut found)?;
         Ok(found)
     }
 
@@ -57,17 +61,16 @@ impl<'a> Walk<'a> {
         &mut self,
         tree: &ObjectId,
         others: &[ObjectId],
-        path: &mut Vec<u8>,
+        path: &mut Path,
         found: &mut Vec<Entry>,
     ) -> Result<(), Error> {
-        if others.contains(tree) || self.told.contains(&self.key(tree, path, TREE)) {
+        if others.contains(tree) || self.told.contains(&self.key(tree, path.bytes(), TREE)) {
             return Ok(());
         }
         // Where it is compared with another, what that one has is passed over: it is not told whole.
         if others.is_empty() {
-            self.told.insert(self.key(tree, path, TREE));
+            self.told.insert(self.key(tree, path.bytes(), TREE));
         }
-        check_length(path, tree)?;
         let (mut raw, mut raws) = (Vec::new(), Vec::new());
         self.objects.tree(tree, &mut raw)?;
         for other in others {
@@ -77,22 +80,20 @@ impl<'a> Walk<'a> {
         }
         let olds = others.iter().zip(&raws).map(|(id, raw)| parse(id, raw)).collect::<Result<Vec<_>, _>>()?;
         let mut cursors: Vec<Cursor<'_>> = olds.iter().map(|items| Cursor { items }).collect();
-        let length = path.len();
         for item in parse(tree, &raw)? {
             let before: Vec<Option<Item<'_>>> = cursors.iter_mut().map(|cursor| cursor.find(&item)).collect();
             if before.iter().flatten().any(|old| old.id == item.id && old.mode == item.mode) {
                 continue;
             }
-            path.extend(item.name);
+            let length = path.enter(&item, tree)?;
             if item.is_tree() {
                 let others: Vec<ObjectId> = before.iter().flatten().map(|old| old.id).collect();
-                path.push(b'/');
                 self.directory(&item.id, &others, path, found)?;
-            } else if self.told.insert(self.key(&item.id, path, item.mode)) {
+            } else if self.told.insert(self.key(&item.id, path.bytes(), item.mode)) {
                 let replaces = before.iter().flatten().map(|old| old.id).next();
-                found.push(entry(&item, path, tree, true, replaces)?);
+                found.push(entry(&item, path.bytes(), tree, true, replaces)?);
             }
-            path.truncate(length);
+            path.leave(length);
         }
         Ok(())
     }
@@ -106,7 +107,7 @@ impl<'a> Walk<'a> {
 pub fn entries(objects: &Objects, tree: &ObjectId, wanted: &dyn Fn(&RepoPath) -> bool) -> Result<Vec<Entry>, Error> {
     let mut found = Vec::new();
     let mut scratch = RepoPath::default();
-    list(objects, tree, &mut Vec::new(), &mut |path, item| {
+    list(objects, tree, &mut Path::default(), &mut |path, item| {
         scratch.replace(path);
         if wanted(&scratch) {
             found.push(entry(item, path, tree, false, None)?);
@@ -139,31 +140,55 @@ pub fn at(objects: &Objects, tree: &ObjectId, path: &RepoPath) -> Result<Option<
 /// What is done with an entry, at its path.
 type Tell<'a> = &'a mut dyn FnMut(&[u8], &Item<'_>) -> Result<(), Error>;
 
-fn list(objects: &Objects, tree: &ObjectId, path: &mut Vec<u8>, tell: Tell<'_>) -> Result<(), Error> {
-    check_length(path, tree)?;
+fn list(objects: &Objects, tree: &ObjectId, path: &mut Path, tell: Tell<'_>) -> Result<(), Error> {
     let mut raw = Vec::new();
     objects.tree(tree, &mut raw)?;
-    let length = path.len();
     for item in parse(tree, &raw)? {
-        path.extend(item.name);
+        let length = path.enter(&item, tree)?;
         if item.is_tree() {
-            path.push(b'/');
             list(objects, &item.id, path, tell)?;
         } else {
-            tell(path, &item)?;
+            tell(path.bytes(), &item)?;
         }
-        path.truncate(length);
+        path.leave(length);
     }
     Ok(())
 }
 
-/// The recursion is as deep as the path.
-fn check_length(path: &[u8], tree: &ObjectId) -> Result<(), Error> {
-    if path.len() <= LONGEST_PATH {
-        return Ok(());
+/// The path of what is looked at, and how much was looked at so far.
+#[derive(Debug, Default)]
+struct Path {
+    bytes: Vec<u8>,
+    entries: usize,
+}
+
+impl Path {
+    fn bytes(&self) -> &[u8] {
+        &self.bytes
     }
-    Err(Error::new(format!("read the tree {tree}"), "its path is longer than any file system takes")
-        .help("see how it came into the repository: `git fsck`"))
+
+    /// Goes to an entry of the directory that it is at, a directory with the slash at its end. Gives what takes it back.
+    fn enter(&mut self, item: &Item<'_>, tree: &ObjectId) -> Result<usize, Error> {
+        let length = self.bytes.len();
+        self.bytes.extend(item.name);
+        if item.is_tree() {
+            self.bytes.push(b'/');
+        }
+        self.entries += 1;
+        let cause = if self.bytes.len() > LONGEST_PATH {
+            // The recursion is as deep as the path.
+            "its path is longer than any file system takes"
+        } else if self.entries > MOST_ENTRIES {
+            "it stands in a tree of more paths than any repository has"
+        } else {
+            return Ok(length);
+        };
+        Err(Error::new(format!("read the tree {tree}"), cause).help("see how it came into the repository: `git fsck`"))
+    }
+
+    fn leave(&mut self, length: usize) {
+        self.bytes.truncate(length);
+    }
 }
 
 fn entry(

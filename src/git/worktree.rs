@@ -100,9 +100,18 @@ impl WorkTree {
         Ok(Some(Content::Bytes(content)))
     }
 
+    /// The content of a regular file of the work tree, if it can be had and is not larger than `limit`.
+    pub fn text(&self, path: &RepoPath, limit: u64) -> Option<Vec<u8>> {
+        match self.read(path, limit) {
+            Ok(Some(Content::Bytes(text))) => Some(text),
+            _ => None,
+        }
+    }
+
     /// What stands at a path, if it is there.
     fn mode(&self, path: &RepoPath) -> Result<Option<Mode>, Error> {
-        let about = match std::fs::symlink_metadata(self.top.join(OsStr::from_bytes(path.as_bytes()))) {
+        let file = self.top.join(OsStr::from_bytes(path.as_bytes()));
+        let about = match std::fs::symlink_metadata(&file) {
             Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => return Ok(None),
             about => about.map_err(|error| {
                 Error::new(format!("look at {path}"), error).help("make its directory readable for this user")
@@ -113,10 +122,10 @@ impl WorkTree {
             Some(Mode::File)
         } else if kind.is_symlink() {
             Some(Mode::Symlink)
-        } else if kind.is_dir() {
+        } else if kind.is_dir() && leftovers::is_repository(&file) {
             Some(Mode::Submodule)
         } else {
-            // Git knows no pipes, sockets and devices.
+            // Git knows no pipes, sockets and devices; and what is in a plain directory, it lists.
             None
         })
     }

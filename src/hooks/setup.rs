@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use crate::error::Error;
 use crate::git::Git;
-use crate::git::layout::{self, HooksPath, Layout, Scope};
+use crate::git::layout::{self, HooksPath, Layout, Reach};
 use crate::hooks::block::{self, Found};
 use crate::hooks::by_hand::{self, Style};
 use crate::hooks::manager::{MANAGERS, Manager};
@@ -223,10 +223,10 @@ fn elsewhere(layout: &Layout, setting: &HooksPath, hooks: &[Hook]) -> Option<For
         return Some(Foreign { cause, by_hand, guards });
     }
     let reach = match setting.scope {
-        Scope::Repository => return None,
-        Scope::User => "for every repository of this user",
-        Scope::Machine => "for every repository of this machine",
-        Scope::Run => "for this run only",
+        Reach::Repository => return None,
+        Reach::User => "for every repository of this user",
+        Reach::Machine => "for every repository of this machine",
+        Reach::Run => "for this run only",
     };
     let cause = format!("core.hooksPath is \"{value}\", set {reach} ({origin})");
     let guards = guards_of_scripts(&layout.hooks, hooks);
@@ -241,10 +241,10 @@ fn own_hooks(layout: &Layout, setting: &HooksPath) -> String {
     let origin = RepoPath::new(origin.strip_prefix(b"file:").unwrap_or(origin));
     let origin = origin.file_name();
     let command = match setting.scope {
-        Scope::Run => "# without that setting, which holds for this run only".to_owned(),
+        Reach::Run => "# without that setting, which holds for this run only".to_owned(),
         // What is set here can be unset here, and nothing is left that names a place of this machine.
-        Scope::Repository if origin == b"config.worktree" => "git config --worktree --unset core.hooksPath".to_owned(),
-        Scope::Repository if origin == b"config" => "git config --unset core.hooksPath".to_owned(),
+        Reach::Repository if origin == b"config.worktree" => "git config --worktree --unset core.hooksPath".to_owned(),
+        Reach::Repository if origin == b"config" => "git config --unset core.hooksPath".to_owned(),
         _ => format!("git config core.hooksPath {}", shell_quote(layout.default_hooks().as_os_str().as_bytes())),
     };
     let server = if layout.bare { " --server" } else { "" };

@@ -44,9 +44,7 @@ fn added_and_reverted() -> Sandbox {
 fn what_a_range_adds_and_reverts_is_found_with_its_commit() {
     let sandbox = added_and_reverted();
     let both = pairs(&[("old.bak", "Back up"), ("web/package.json", "Prepare")]);
-    for range in
-        ["main..topic", "main...topic", "main..", "main...", "topic", "HEAD", &format!("{}..topic", "0".repeat(40))]
-    {
+    for range in ["main..topic", "main...topic", "main..HEAD", "topic", "HEAD", &format!("{}..topic", "0".repeat(40))] {
         assert_eq!(found(&sandbox, &["--range", range]), both, "{range}");
     }
     assert_eq!(found(&sandbox, &["--range", "main..topic", "--tip"]), []);
@@ -78,8 +76,16 @@ fn a_range_without_a_commit_is_said_as_such() {
     let sandbox = Sandbox::workspace();
     let ran = sandbox.bakstop(&["check", "--range", "main..main"]);
     assert_eq!((ran.code, &*ran.out, &*ran.err), (Some(0), "", "bakstop: there is no commit in main..main\n"));
-    let ran = sandbox.bakstop(&["check", "--range", "HEAD"]);
-    assert_eq!((ran.code, &*ran.err), (Some(0), "bakstop: there is no commit in main..HEAD\n"));
+    for (range, words) in [
+        ("HEAD", "has no upstream, and no default branch but itself is known"),
+        ("", "one of its ends is empty"),
+        ("..HEAD", "is a variable empty?"),
+        ("main..", "is a variable empty?"),
+        ("...HEAD", "is a variable empty?"),
+    ] {
+        let ran = sandbox.bakstop(&["check", "--range", range]);
+        assert!(ran.code == Some(2) && ran.err.contains(words), "{range:?}: {ran:?}");
+    }
 }
 
 #[test]
@@ -96,7 +102,7 @@ fn the_upstream_is_the_base_of_a_revision() {
     fork.git(&["push", "-q", "--set-upstream", "origin", "topic"]);
     assert_eq!(found(&fork, &["--range", "topic"]), []);
     let zeros = "0".repeat(40);
-    for range in [format!("{zeros}..topic"), format!("{zeros}..HEAD"), format!("{zeros}..."), "origin/main..".into()] {
+    for range in [format!("{zeros}..topic"), format!("{zeros}..HEAD"), "origin/main..HEAD".into()] {
         assert_eq!(found(&fork, &["--range", &range]), pairs(&[("a.bak", "Back up")]), "{range}");
     }
     fork.git(&["checkout", "-q", "--detach"]);
@@ -234,15 +240,15 @@ fn what_cannot_be_judged_is_an_error_with_a_next_step() {
         assert_eq!(ran.code, Some(2), "{arguments:?}: {ran:?}");
         assert!(words.iter().all(|word| ran.err.contains(word)), "{arguments:?}: {}", ran.err);
     };
-    fails(&sandbox, &["--range", "nowhere..topic"], &["there is no revision \"nowhere\"", "git branch --all"]);
-    fails(&sandbox, &["--range", "main..-x"], &["there is no revision \"-x\""]);
-    fails(&sandbox, &["--range", "main..a\nb"], &["there is no revision \"a\\nb\""]);
-    fails(&sandbox, &["--tree", "nowhere"], &["there is no revision \"nowhere\""]);
-    fails(&sandbox, &["--tree", "--all"], &["there is no revision \"--all\""]);
+    fails(&sandbox, &["--range", "nowhere..topic"], &["there is no commit \"nowhere\"", "git branch --all"]);
+    fails(&sandbox, &["--range", "main..-x"], &["there is no commit \"-x\""]);
+    fails(&sandbox, &["--range", "main..a\nb"], &["there is no commit \"a\\nb\""]);
+    fails(&sandbox, &["--tree", "nowhere"], &["there is no commit \"nowhere\""]);
+    fails(&sandbox, &["--tree", "--all"], &["there is no commit \"--all\""]);
     fails(&Sandbox::empty(), &["--range", "a..b"], &["not a git repository"]);
     fails(&Sandbox::empty(), &["--history"], &["not a git repository"]);
     fails(&Sandbox::empty(), &["--worktree"], &["not a git repository"]);
-    fails(&Sandbox::unborn(), &["--range", "HEAD"], &["there is no revision \"HEAD\""]);
+    fails(&Sandbox::unborn(), &["--range", "HEAD"], &["there is no commit \"HEAD\""]);
     sandbox.git(&["checkout", "-q", "--orphan", "stranger"]);
     commit(&sandbox, "Stranger");
     fails(&sandbox, &["--range", "main...stranger"], &["no common ancestor"]);

@@ -2,16 +2,17 @@
 
 use std::collections::HashSet;
 
-use crate::change::{Entry, ObjectId};
+use crate::change::{Change, Entry, ObjectId};
 use crate::commands::Context;
 use crate::commands::judge::{Judged, Options, engine, given};
 use crate::config::Config;
 use crate::engine::{Engine, Judgement};
 use crate::error::Error;
-use crate::finding::Finding;
-use crate::git::history::{Commits, History, Range};
+use crate::finding::{Finding, Severity};
+use crate::git::history::{Commits, History, Node, Range};
 use crate::git::objects::Objects;
-use crate::git::{Changes, Git};
+use crate::git::{Git, TreeChange, TreeChanges};
+use crate::path::RepoPath;
 use crate::progress::Progress;
 use crate::refs::RefUpdate;
 use crate::report::human::plural;
@@ -44,23 +45,24 @@ impl<'a> Past<'a> {
     pub fn range(&self, spec: &str) -> Result<Judged, Error> {
         let range = self.history.range(spec)?;
         let commits = self.history.of_range(&range)?;
-        let source = self.configuration(Some((range.base, &range.base_name)))?;
+        let source = self.configuration(Some((range.base.unwrap_or(range.tip), &range.base_name)))?;
         self.commits(&commits, &source, format!("there is no commit in {}", range.name), Rewrite::Commits)
     }
 
     /// Where a range ends, against where it begins.
     pub fn tip(&self, spec: &str) -> Result<Judged, Error> {
-        let Range { tip, base, fork, name, base_name } = self.history.range(spec)?;
-        let source = self.configuration(Some((base, &base_name)))?;
-        let (tree, fork) = (self.history.tree_of(&tip)?, self.history.tree_of(&fork)?);
-        self.one(tree, Some(fork), &source, format!("nothing is new at the end of {name}"))
+        let Range { tip, base, forks, name, base_name } = self.history.range(spec)?;
+        let source = self.configuration(Some((base.unwrap_or(tip), &base_name)))?;
+        let tree = self.history.tree_of(&tip)?;
+        let forks = forks.iter().map(|fork| self.history.tree_of(fork)).collect::<Result<Vec<_>, _>>()?;
+        self.one(tree, &forks, &source, format!("nothing is new at the end of {name}"))
     }
 
     /// All of a tree.
     pub fn tree(&self, name: &str) -> Result<Judged, Error> {
         let tree = self.history.tree(name)?;
         let source = self.configuration_in(tree, name.to_owned())?;
-        self.one(tree, None, &source, "the tree is empty".to_owned())
+        self.one(tree, &[], &source, "the tree is empty".to_owned())
     }
 
     /// What a push brings that the remote does not have.
@@ -76,10 +78,10 @@ impl<'a> Past<'a> {
         let commits = self.history.of_receive(updates)?;
         let source = match self.history.own_file(crate::config::FILE)? {
             Some(path) => {
-                let origin = crate::path::RepoPath::new(path.as_os_str().as_encoded_bytes()).to_string();
+                let origin = RepoPath::new(path.as_os_str().as_encoded_bytes()).to_string();
                 Source { config: given(&path, self.context)?, origin }
             }
-            None => self.configuration(self.history.find("HEAD")?.map(|id| (id, "the default branch")))?,
+            None => self.configuration(self.history.head()?.map(|id| (id, "the default branch")))?,
         };
         self.commits(&commits, &source, "nothing that is pushed is new here".to_owned(), Rewrite::Commits)
     }
@@ -87,7 +89,7 @@ impl<'a> Past<'a> {
     /// Everything that any ref reaches.
     pub fn everything(&self) -> Result<Judged, Error> {
         let commits = self.history.everything()?;
-        let source = self.configuration(self.history.find("HEAD")?.map(|id| (id, "HEAD")))?;
+        let source = self.configuration(self.history.head()?.map(|id| (id, "HEAD")))?;
         self.commits(&commits, &source, "there is no commit".to_owned(), Rewrite::History)
     }
 
@@ -101,7 +103,7 @@ impl<'a> Past<'a> {
 
     fn configuration_in(&self, tree: ObjectId, origin: String) -> Result<Source, Error> {
         self.given_or(|| {
-            let tree = Changes::new(&self.objects).standing(tree);
+            let tree = TreeChanges::new(&self.objects).standing(tree);
             let config = Config::of(&tree, || self.context.today())
                 .map_err(|error| error.or_help(format!("it is that of {origin}; {}", self.options.way_on)))?;
             Ok(Source { config, origin })
@@ -115,15 +117,17 @@ impl<'a> Past<'a> {
         }
     }
 
-    /// One tree, or what it has that another has not.
-    fn one(&self, tree: ObjectId, other: Option<ObjectId>, source: &Source, nothing: String) -> Result<Judged, Error> {
-        let change = Changes::new(&self.objects).tree(tree, other)?;
-        let mut engine = engine(&source.config, self.options).whole(other.is_none());
-        engine.entries(&change)?;
-        engine.together(&change)?;
-        let entries = crate::change::Change::fresh(&change).len();
-        let how = self.how(&plural(entries, "new path"), source);
-        Ok(judged(engine.finish(), entries, how, nothing))
+    /// One tree, or what it has that the others have not.
+    fn one(&self, tree: ObjectId, others: &[ObjectId], source: &Source, nothing: String) -> Result<Judged, Error> {
+        let change = TreeChanges::new(&self.objects).tree(tree, others)?;
+        let engine = engine(&source.config, self.options).whole(others.is_empty());
+        let judgement = engine.judge(&change)?;
+        let entries = change.fresh().len();
+        let mut judged = judged(judgement, entries, self.how(&plural(entries, "new path"), source), nothing);
+        for finding in judged.findings.iter_mut().filter(|finding| is_about_one_file(finding)) {
+            finding.help = "mend it in a new commit";
+        }
+        Ok(judged)
     }
 
     fn commits(&self, commits: &Commits, source: &Source, nothing: String, rewrite: Rewrite) -> Result<Judged, Error> {
@@ -134,13 +138,16 @@ impl<'a> Past<'a> {
         if !commits.nodes.is_empty() {
             judged.nothing = None;
         }
-        judged.advice = self.mend(&mut judged.findings, commits, rewrite)?;
+        judged.advice = match self.mend(&mut judged.findings, commits, rewrite)? {
+            None => None,
+            Some(advice) => self.too_early(&judged.findings, commits, source).or(Some(advice)),
+        };
         Ok(judged)
     }
 
     /// Has every commit judged, then where they end; and says how many new entries there were.
     fn walk(&self, commits: &Commits, engine: &mut Engine<'_>) -> Result<usize, Error> {
-        let mut changes = Changes::new(&self.objects);
+        let mut changes = TreeChanges::new(&self.objects);
         let mut entries = 0;
         // What is compared with other files counts where it ends, not on the way.
         let mut compared: Vec<Entry> = Vec::new();
@@ -156,14 +163,12 @@ impl<'a> Past<'a> {
             progress.step();
         }
         for tree in &commits.bare_trees {
-            let change = changes.tree(*tree, None)?;
+            let change = changes.tree(*tree, &[])?;
             engine.entries(&change)?;
             engine.together(&change)?;
             entries += change.into_fresh().len();
         }
-        for node in commits.nodes.iter().filter(|node| commits.tips.contains(&node.id)) {
-            engine.together(&changes.end(node, compared.clone()))?;
-        }
+        ends(commits, compared, &changes, engine)?;
         Ok(entries)
     }
 
@@ -179,38 +184,91 @@ impl<'a> Past<'a> {
     /// What a commit carries is not mended by a later one.
     fn mend(&self, findings: &mut [Finding], commits: &Commits, rewrite: Rewrite) -> Result<Option<String>, Error> {
         let mut carried = HashSet::new();
-        for finding in findings.iter_mut().filter(|finding| is_carried(finding)) {
-            carried.extend(finding.commit.as_ref().map(|commit| commit.id));
-            if finding.rule != SECRET {
+        // Nobody rewrites history for a warning.
+        let blocking = |finding: &&mut Finding| finding.commit.is_some() && finding.severity == Severity::Error;
+        for finding in findings.iter_mut().filter(blocking) {
+            let about_one_file = is_about_one_file(finding);
+            if about_one_file || finding.rule == SECRET {
+                carried.extend(finding.commit.as_ref().map(|commit| commit.id));
+            }
+            if about_one_file {
                 finding.help = rewrite.help();
             }
         }
-        let Some(first) = commits.nodes.iter().find(|node| carried.contains(&node.id)) else { return Ok(None) };
-        Ok(Some(match rewrite {
-            Rewrite::History => {
-                "to take it out of history, see `git filter-repo`; every clone keeps its own copy".to_owned()
-            }
-            Rewrite::Commits if carried.len() == 1 && self.is_head(&first.id)? => {
-                "mend the files, `git add` them, then: git commit --amend".to_owned()
-            }
-            Rewrite::Commits => {
-                let merges = commits.nodes.iter().any(|node| node.parents.len() > 1);
-                let keep = if merges { " --rebase-merges" } else { "" };
-                let from = if first.parents.is_empty() {
-                    "--root".to_owned()
-                } else {
-                    format!("{:.12}~1", first.id.to_string())
-                };
-                format!(
-                    "git rebase -i{keep} {from}, mark the commits named above with \"edit\", and mend each where it stops"
-                )
-            }
-        }))
+        let carriers: Vec<&Node> = commits.nodes.iter().filter(|node| carried.contains(&node.id)).collect();
+        let Some(first) = carriers.first() else { return Ok(None) };
+        if rewrite == Rewrite::History {
+            return Ok(Some(
+                "to take it out of history, see `git filter-repo`; every clone keeps its own copy".to_owned(),
+            ));
+        }
+        let head = self.history.head()?;
+        if carriers.len() == 1 && head == Some(first.id) {
+            return Ok(Some("mend the files and `git add` them, then:\n    git commit --amend".to_owned()));
+        }
+        let here = match head {
+            Some(head) => self.history.is_ancestor(&first.id, &head)?,
+            None => false,
+        };
+        let place = if here { "" } else { "with its branch checked out, " };
+        let merges = commits.nodes.iter().any(|node| node.parents.len() > 1);
+        let keep = if merges { " --rebase-merges" } else { "" };
+        let from =
+            if first.parents.is_empty() { "--root".to_owned() } else { format!("{:.12}~1", first.id.to_string()) };
+        let mut advice = format!(
+            "{place}mark the commits named above with \"edit\" in:\n    git rebase -i{keep} {from}\n  \
+             and where it stops, mend the files and `git add` them, then:\n    git commit --amend && git rebase --continue\n  \
+             (git rebase --skip, if nothing is left of a commit)"
+        );
+        if carriers.iter().any(|node| node.parents.len() > 1) {
+            advice += "\n  one of them is a merge: put a line \"break\" behind its line instead, and mend it there";
+        }
+        Ok(Some(advice))
     }
 
-    fn is_head(&self, commit: &ObjectId) -> Result<bool, Error> {
-        self.history.find("HEAD").map(|head| head.as_ref() == Some(commit))
+    /// Says where an allowance is that comes along with what it allows, and so does not count yet.
+    fn too_early(&self, findings: &[Finding], commits: &Commits, source: &Source) -> Option<String> {
+        let tips: HashSet<&ObjectId> = commits.tips.iter().collect();
+        let trees = commits.nodes.iter().filter(|node| tips.contains(&node.id)).map(|node| node.tree);
+        let changes = TreeChanges::new(&self.objects);
+        // What comes in is only looked at for this hint: one that cannot be read is told as a finding.
+        let mut configs = trees.filter_map(|tree| Config::of(&changes.standing(tree), || self.context.today()).ok());
+        let (origin, how) = configs.find_map(|config| {
+            let spared = findings.iter().find_map(|finding| config.spares(finding.rule, &finding.path));
+            spared.map(|(origin, how)| (origin.clone(), how))
+        })?;
+        let from = if source.origin.is_empty() { "the base" } else { &source.origin };
+        Some(format!("{origin} {how}, but counts only once it is in {from}: send that file first"))
     }
+}
+
+/// Has the ends of commits judged, each tree once, by the rules that compare files. What is the same there as just
+/// before these commits is not new, whatever was done on the way.
+fn ends(
+    commits: &Commits,
+    mut compared: Vec<Entry>,
+    changes: &TreeChanges<'_>,
+    engine: &mut Engine<'_>,
+) -> Result<(), Error> {
+    let outside: Vec<TreeChange<'_>> = commits.outside.iter().map(|tree| changes.standing(*tree)).collect();
+    let mut new = Vec::new();
+    for entry in compared.drain(..) {
+        let mut before = outside.iter().map(|tree| tree.at(&entry.path));
+        let same = before.try_fold(false, |same, found| {
+            found.map(|found| same || found.is_some_and(|found| (found.id, found.mode) == (entry.id, entry.mode)))
+        })?;
+        if !same {
+            new.push(entry);
+        }
+    }
+    let tips: HashSet<&ObjectId> = commits.tips.iter().collect();
+    let mut judged = HashSet::new();
+    for node in commits.nodes.iter().filter(|node| tips.contains(&node.id)) {
+        if !new.is_empty() && judged.insert(node.tree) {
+            engine.together(&changes.end(node, new.clone()))?;
+        }
+    }
+    Ok(())
 }
 
 /// The commands of a cure are for the index and the work tree, which may hold something else: they are left out.
@@ -244,9 +302,10 @@ impl Rewrite {
 /// The rule whose cure is another: what was public once has to be revoked.
 const SECRET: &str = "registry-token";
 
-/// Whether a finding is about what a commit brings, and not about where a range ends.
-fn is_carried(finding: &Finding) -> bool {
-    finding.commit.is_some() && rules::find(finding.rule).is_some_and(|rule| !matches!(rule.check, Check::Files { .. }))
+/// Whether a finding is about what stands in one file, and is mended by taking that out. A secret is not.
+fn is_about_one_file(finding: &Finding) -> bool {
+    let compares = |check: &Check| matches!(check, Check::Files { .. });
+    finding.rule != SECRET && rules::find(finding.rule).is_some_and(|rule| !compares(&rule.check))
 }
 
 fn is_compared(entry: &Entry) -> bool {

@@ -72,9 +72,9 @@ const PATTERNS: [(&str, Answer); 22] = [
     ("a\n\\b", Bad("write `/`, and `[*]` for a literal star")),
     ("a\n/../b", Bad("a path has no empty")),
     // Whether brackets and braces are closed is beyond a regular expression.
-    ("[a", BeyondSchema("unclosed character class")),
-    ("{a", BeyondSchema("unclosed alternate group")),
-    ("a}", BeyondSchema("unopened alternate group")),
+    ("[a", BeyondSchema("a `[` is not closed")),
+    ("{a", BeyondSchema("a `{` is not closed")),
+    ("a}", BeyondSchema("a `}` closes nothing")),
 ];
 
 const DATES: [(&str, Answer); 9] = [

@@ -1,0 +1,198 @@
+//! From what a person types to the two ends of a range.
+
+use crate::change::ObjectId;
+use crate::error::Error;
+use crate::git::command::{text, unreadable};
+use crate::git::history::{FETCH_MORE, History, shown};
+use crate::path::shell_quote;
+
+/// A range of commits, resolved.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Range {
+    /// The end.
+    pub tip: ObjectId,
+    /// The commit whose history is not judged; the configuration is taken from it. `None` where everything is new.
+    pub base: Option<ObjectId>,
+    /// What the end is compared with, when only that counts: nothing, or the commits where the two parted.
+    pub forks: Vec<ObjectId>,
+    /// The base, or where there is none the end, as a person names it.
+    pub base_name: String,
+    /// The range, as a person names it.
+    pub name: String,
+}
+
+/// Where a branch without an upstream is taken to come from, in this order.
+const DEFAULT_BRANCHES: [&str; 4] =
+    ["refs/remotes/origin/main", "refs/remotes/origin/master", "refs/heads/main", "refs/heads/master"];
+
+impl History<'_> {
+    /// Resolves `A..B`, `A...B` or `REV`.
+    pub fn range(&self, spec: &str) -> Result<Range, Error> {
+        let doing = format!("judge the range {}", shown(spec));
+        let (base_name, tip_name, forked) = match (spec.split_once("..."), spec.split_once("..")) {
+            (Some((base, tip)), _) => (base, tip, true),
+            (None, Some((base, tip))) => (base, tip, false),
+            (None, None) => ("", spec, true),
+        };
+        let alone = !spec.contains("..");
+        if tip_name.is_empty() || (base_name.is_empty() && !alone) {
+            return Err(
+                Error::new(doing, "one of its ends is empty").help("is a variable empty? name both: --range BASE..TIP")
+            );
+        }
+        if alone {
+            let upstream = self.upstream(tip_name, &doing)?;
+            return self.since(tip_name, upstream, &doing);
+        }
+        // What a CI gives for the start of a branch that is new. Its upstream is what was just pushed: itself.
+        if is_zeros(base_name) {
+            let range = self.since(tip_name, None, &doing)?;
+            return if range.base == Some(range.tip) { self.if_first(range, &doing) } else { Ok(range) };
+        }
+        let [base, tip] = self.resolve(&doing, [base_name, tip_name])?;
+        let base = base.ok_or_else(|| self.unknown(&doing, base_name))?;
+        let tip = tip.ok_or_else(|| self.unknown(&doing, tip_name))?;
+        let forks = if forked { self.merge_bases(&doing, &base, &tip)? } else { vec![base] };
+        Ok(Range { tip, base: Some(base), forks, base_name: shown(base_name), name: shown(spec) })
+    }
+
+    /// What a revision has that its upstream, or else the default branch, has not.
+    fn since(&self, name: &str, upstream: Option<(ObjectId, String)>, doing: &str) -> Result<Range, Error> {
+        let [tip] = self.resolve(doing, [name])?;
+        let tip = tip.ok_or_else(|| self.unknown(doing, name))?;
+        let base = match upstream {
+            Some(found) => Some(found),
+            None => self.default_branch(&tip)?,
+        };
+        let (base, base_name) = base.ok_or_else(|| {
+            Error::new(doing, format!("{} has no upstream, and no default branch but itself is known", shown(name)))
+                .help(format!("name the base: --range BASE..{}", shown(name)))
+        })?;
+        let forks = self.merge_bases(doing, &base, &tip)?;
+        let base_name = shown(base_name.trim_start_matches("refs/remotes/").trim_start_matches("refs/heads/"));
+        let name = format!("{base_name}..{}", shown(name));
+        Ok(Range { tip, base: Some(base), forks, name, base_name })
+    }
+
+    /// The default branch of origin, or else of this repository, if that is not the tip itself.
+    fn default_branch(&self, tip: &ObjectId) -> Result<Option<(ObjectId, String)>, Error> {
+        if let Some(found) = self.remote_head("origin")? {
+            return Ok(Some(found));
+        }
+        for name in DEFAULT_BRANCHES {
+            let own = name.starts_with("refs/heads/");
+            if let Some(id) = self.exact(name)?.filter(|id| !(own && id == tip)) {
+                return Ok(Some((id, name.to_owned())));
+            }
+        }
+        Ok(None)
+    }
+
+    /// What a remote's default branch was when it was last seen. Only a symbolic ref says so: a branch of the name HEAD can
+    /// be pushed by anybody.
+    pub(super) fn remote_head(&self, remote: &str) -> Result<Option<(ObjectId, String)>, Error> {
+        let name = format!("refs/remotes/{remote}/HEAD");
+        let Some(branch) = self.git.query("read the refs", &["symbolic-ref", "--quiet", &name])? else {
+            return Ok(None);
+        };
+        let branch = text(&branch);
+        Ok(self.exact(&branch)?.map(|id| (id, branch)))
+    }
+
+    /// The commit that a ref of exactly this full name has. Asked for by a revision, git would look at other names too.
+    fn exact(&self, name: &str) -> Result<Option<ObjectId>, Error> {
+        let answer = self.git.run("read the refs", &["show-ref", "--verify", "--hash", "--", name])?;
+        if answer.code != Some(0) {
+            return Ok(None);
+        }
+        let id = text(&answer.stdout);
+        ObjectId::from_hex(id.as_bytes()).map(Some).ok_or_else(|| unreadable("read the refs", &answer.stdout))
+    }
+
+    /// Whether a commit is another, or comes before it.
+    pub fn is_ancestor(&self, one: &ObjectId, other: &ObjectId) -> Result<bool, Error> {
+        let arguments = ["merge-base", "--is-ancestor", &one.to_string(), &other.to_string()];
+        self.git.query("compare two commits", &arguments).map(|answer| answer.is_some())
+    }
+
+    /// The commit that HEAD is at; `None` before the first one, or where its branch is gone.
+    pub fn head(&self) -> Result<Option<ObjectId>, Error> {
+        match self.git.query("read HEAD", &["symbolic-ref", "--quiet", "HEAD"])? {
+            Some(branch) => self.exact(&text(&branch)),
+            None => self.resolve("read HEAD", ["HEAD"]).map(|[id]| id),
+        }
+    }
+
+    /// A new branch that ends where the default branch does brings nothing, if it is another one. If it is the only branch
+    /// that ends there, it is the default branch itself, and everything in it is new.
+    fn if_first(&self, range: Range, doing: &str) -> Result<Range, Error> {
+        let tip = format!("--points-at={}", range.tip);
+        let answer = self.git.output(doing, &["for-each-ref", "--format=%(refname)", &tip, "--", "refs/remotes"])?;
+        let branches = text(&answer).lines().filter(|name| !name.ends_with("/HEAD")).count();
+        Ok(if branches > 1 { range } else { Range { base: None, forks: Vec::new(), ..range } })
+    }
+
+    /// What a branch is set to follow, if that is here.
+    fn upstream(&self, name: &str, doing: &str) -> Result<Option<(ObjectId, String)>, Error> {
+        let branch = match name {
+            "HEAD" => self.git.query(doing, &["symbolic-ref", "--quiet", "HEAD"])?.map(|answer| text(&answer)),
+            // To git, these make a pattern; no branch has them in its name.
+            _ if name.contains(['*', '?', '[', '\\']) => None,
+            _ => Some(format!("refs/heads/{name}")),
+        };
+        let Some(branch) = branch else { return Ok(None) };
+        let answer =
+            text(&self.git.output(doing, &["for-each-ref", "--format=%(refname) %(upstream)", "--", &branch])?);
+        // To git, a name stands for what is below it as well.
+        let upstream = answer.lines().find_map(|line| line.strip_prefix(&branch)?.strip_prefix(' '));
+        let Some(upstream) = upstream.filter(|upstream| !upstream.is_empty()) else { return Ok(None) };
+        Ok(self.exact(upstream)?.map(|id| (id, upstream.to_owned())))
+    }
+
+    /// The commits where two histories parted: several where they were merged crosswise.
+    fn merge_bases(&self, doing: &str, one: &ObjectId, other: &ObjectId) -> Result<Vec<ObjectId>, Error> {
+        let answer = self.git.query(doing, &["merge-base", "--all", &one.to_string(), &other.to_string()])?;
+        match answer {
+            Some(answer) => {
+                let ids = text(&answer).lines().map(|id| ObjectId::from_hex(id.as_bytes())).collect::<Option<_>>();
+                ids.ok_or_else(|| unreadable(doing, &answer))
+            }
+            None if self.is_shallow() => {
+                Err(Error::new(doing, "this clone is shallow, and does not hold where the two parted").help(FETCH_MORE))
+            }
+            None => Err(Error::new(doing, "the two have no common ancestor")
+                .help("name another base; BASE..REV needs no common ancestor")),
+        }
+    }
+
+    pub(super) fn unknown(&self, doing: &str, name: &str) -> Error {
+        let error = Error::new(doing, format!("there is no commit \"{}\" here", shown(name)));
+        let unshallow = if self.is_shallow() { "--unshallow " } else { "" };
+        let known = |remote: &str| matches!(self.remote(Some(remote)), Ok(Some(found)) if found == remote);
+        match name.split_once('/') {
+            // A clone of a single branch fetches no other, unless it is named.
+            Some((remote, branch)) if known(remote) => {
+                let refspec = format!("{branch}:refs/remotes/{name}");
+                error.help(format!("fetch it: git fetch {unshallow}{remote} {}", shell_quote(refspec.as_bytes())))
+            }
+            _ if !unshallow.is_empty() => error.help(FETCH_MORE),
+            _ => error.help("see `git branch --all`; fetch it if it is elsewhere"),
+        }
+    }
+}
+
+/// How git says that there is nothing: `github.event.before` of a new branch, for one.
+fn is_zeros(name: &str) -> bool {
+    ObjectId::from_hex(name.as_bytes()).is_some_and(|id| id.is_null())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_zeros;
+
+    #[test]
+    fn zeros_stand_for_nothing() {
+        assert!(is_zeros(&"0".repeat(40)) && is_zeros(&"0".repeat(64)));
+        assert!(!is_zeros("0") && !is_zeros(&"1".repeat(40)) && !is_zeros("main"));
+    }
+}
