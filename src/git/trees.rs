@@ -287,6 +287,19 @@ mod tests {
     }
 
     #[test]
+    fn a_tree_of_any_number_of_paths_is_an_error() {
+        let text = raw(&[("40000", "a", 1)]);
+        let item = parse(&tree(), &text).unwrap()[0];
+        let mut path = Path { bytes: Vec::new(), entries: MOST_ENTRIES - 1 };
+        assert_eq!(path.enter(&item, &tree()), Ok(0));
+        assert_eq!(path.bytes(), b"a/");
+        path.leave(0);
+        assert!(path.enter(&item, &tree()).is_err());
+        let mut deep = Path { bytes: vec![b'a'; LONGEST_PATH - 1], entries: 0 };
+        assert!(deep.enter(&item, &tree()).is_err());
+    }
+
+    #[test]
     fn an_entry_of_an_unknown_mode_is_an_error() {
         let text = raw(&[("150000", "a", 1)]);
         let item = parse(&tree(), &text).unwrap()[0];

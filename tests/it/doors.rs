@@ -146,6 +146,25 @@ fn nothing_in_the_environment_of_the_pusher_reaches_the_server() {
 }
 
 #[test]
+fn a_ref_called_head_is_not_the_default_branch() {
+    let pair = Pair::plain();
+    // The server's HEAD names a branch that nobody pushes.
+    let head = ["symbolic-ref", "HEAD", "refs/heads/trunk"];
+    must(finish(pair.clone.command("git").args(head).current_dir(&pair.server)));
+    pair.accepted(&["main"]);
+    pair.clone.git(&["checkout", "-q", "-b", "off"]);
+    let text = r#"{ "rules": { "stray-backup": "off" } }"#;
+    pair.clone.write("bakstop.json", text);
+    pair.commit("web/x.js", "Switch off");
+    for name in ["refs/tags/HEAD", "refs/heads/HEAD", "refs/HEAD"] {
+        pair.push(&[&format!("off:{name}")]);
+    }
+    pair.clone.git(&["checkout", "-q", "main"]);
+    let bad = pair.commit("kept.bak", "Back up");
+    pair.refused(&["main"], &bad);
+}
+
+#[test]
 fn a_thousand_commits_are_judged_and_one_of_them_is_found() {
     let pair = Pair::delegating();
     pair.accepted(&["main"]);

@@ -398,3 +398,163 @@ fn scopes_exclude_each_other() {
         assert_eq!(sandbox.bakstop(&[&["check"], arguments].concat()).code, Some(2), "{arguments:?}");
     }
 }
+
+#[test]
+fn names_are_taken_for_what_they_name_and_nothing_else() {
+    let sandbox = Sandbox::workspace();
+    sandbox.git(&["clone", "-q", ".", "../fork"]);
+    let fork = sandbox.moved_to("fork");
+    fork.git(&["checkout", "-q", "-b", "feat/x", "origin/main"]);
+    fork.write("a.bak", "");
+    commit(&fork, "Back up");
+    // A tag beside branches that begin with its name, one of which follows what the tag names.
+    fork.git(&["tag", "feat"]);
+    fork.git(&["update-ref", "refs/remotes/origin/work", "HEAD"]);
+    fork.git(&["branch", "-q", "--set-upstream-to", "origin/work", "feat/x"]);
+    assert_eq!(found(&fork, &["--range", "feat"]), pairs(&[("a.bak", "Back up")]));
+    // A branch that is called as git calls the default branch of a remote.
+    fork.git(&["symbolic-ref", "--delete", "refs/remotes/origin/HEAD"]);
+    fork.git(&["update-ref", "refs/remotes/origin/HEAD", "HEAD"]);
+    fork.git(&["update-ref", "refs/heads/refs/remotes/origin/main", "HEAD"]);
+    let zeros = "0".repeat(40);
+    assert_eq!(found(&fork, &["--range", &format!("{zeros}..HEAD")]), pairs(&[("a.bak", "Back up")]));
+    // A tag of the name that the base has.
+    fork.git(&["tag", "origin/main"]);
+    let ran = fork.bakstop(&["check", "--range", "origin/main..HEAD"]);
+    assert!(ran.code == Some(2) && ran.err.contains("'origin/main' is ambiguous"), "{ran:?}");
+    fork.git(&["update-ref", "-d", "refs/heads/refs/remotes/origin/main"]);
+    assert_eq!(found(&fork, &["--range", "refs/remotes/origin/main..HEAD"]).len(), 1);
+}
+
+#[test]
+fn the_first_push_of_a_default_branch_is_all_new() {
+    let sandbox = added_and_reverted();
+    sandbox.git(&["update-ref", "refs/remotes/origin/main", "topic"]);
+    let zeros = "0".repeat(40);
+    assert_eq!(found(&sandbox, &["--range", &format!("{zeros}..topic")]).len(), 2, "the only branch that ends there");
+    sandbox.git(&["update-ref", "refs/remotes/origin/new", "topic"]);
+    assert_eq!(found(&sandbox, &["--range", &format!("{zeros}..topic")]), [], "another one, which brings nothing");
+}
+
+#[test]
+fn what_an_entry_says_and_what_it_names_must_agree() {
+    let sandbox = Sandbox::workspace();
+    let tree = sandbox.git(&["rev-parse", "HEAD^{tree}"]).trim().to_owned();
+    let bytes: Vec<u8> = (0..20).map(|at| u8::from_str_radix(&tree[2 * at..2 * at + 2], 16).unwrap()).collect();
+    // A manifest, by its mode; a directory, by its object.
+    let raw = sandbox.outside().join("raw");
+    fs::write(&raw, [b"100644 package.json\0", &bytes[..]].concat()).unwrap();
+    let ran = finish(sandbox.command("git").args(["hash-object", "-w", "-t", "tree", "--literally"]).arg(&raw));
+    for by_git in [false, true] {
+        let mut check = sandbox.command(BAKSTOP);
+        check.args(["check", "--tree", ran.out.trim()]);
+        if by_git {
+            check.env("GIT_CONFIG_PARAMETERS", "'a.b=c'");
+        }
+        let ran = finish(&mut check);
+        assert!(ran.code == Some(2) && ran.err.contains("it is a tree, not a blob"), "{ran:?}");
+    }
+}
+
+#[test]
+fn branches_that_were_merged_crosswise_parted_at_several_commits() {
+    let sandbox = Sandbox::workspace();
+    sandbox.git(&["branch", "-q", "topic"]);
+    sandbox.write("old.bak", "");
+    commit(&sandbox, "Bad, from before the guard");
+    let main = sandbox.git(&["rev-parse", "main"]).trim().to_owned();
+    sandbox.git(&["checkout", "-q", "topic"]);
+    sandbox.write("topic.js", "");
+    commit(&sandbox, "Topic");
+    let topic = sandbox.git(&["rev-parse", "topic"]).trim().to_owned();
+    sandbox.git(&["merge", "-q", "-m", "Merge main", &main]);
+    sandbox.git(&["checkout", "-q", "main"]);
+    sandbox.git(&["merge", "-q", "-m", "Merge topic", &topic]);
+    assert_eq!(sandbox.git(&["merge-base", "--all", "main", "topic"]).lines().count(), 2);
+    for arguments in
+        [&["--range", "main...topic", "--tip"][..], &["--range", "main...topic"], &["--range", "main..topic"]]
+    {
+        assert_eq!(found(&sandbox, arguments), [], "{arguments:?}");
+    }
+}
+
+#[test]
+fn old_drift_is_no_news_where_a_range_leaves_it_as_it_was() {
+    let sandbox = Sandbox::workspace();
+    sandbox.write("Dockerfile", "FROM node:22\nRUN corepack prepare pnpm@9.0.0 --activate\n");
+    commit(&sandbox, "Drift, from before the guard");
+    sandbox.git(&["checkout", "-q", "-b", "topic"]);
+    let text = fs::read_to_string(sandbox.top.join("Dockerfile")).unwrap();
+    sandbox.write("Dockerfile", format!("{text}# more\n"));
+    commit(&sandbox, "Touch");
+    assert_eq!(found(&sandbox, &["--range", "main..topic"]), pairs(&[("Dockerfile", "Touch")]));
+    sandbox.write("Dockerfile", &text);
+    commit(&sandbox, "Restore");
+    assert_eq!(found(&sandbox, &["--range", "main..topic"]), []);
+}
+
+/// Each command of the advice is run as it is printed.
+#[test]
+fn the_advice_can_be_followed() {
+    let sandbox = added_and_reverted();
+    sandbox.git(&["checkout", "-q", "main"]);
+    let advice = |sandbox: &Sandbox| sandbox.bakstop(&["check", "--range", "main..topic"]).out;
+    let told = advice(&sandbox);
+    assert!(told.contains("help: with its branch checked out, mark the commits named above"), "{told}");
+    sandbox.git(&["checkout", "-q", "topic"]);
+    let told = advice(&sandbox);
+    assert!(told.contains("help: mark the commits named above"), "{told}");
+    let rebase = told.lines().find_map(|line| line.trim().strip_prefix("git ")).unwrap();
+    let git = |command: &str| {
+        let arguments: Vec<&str> = command.trim_start_matches("git ").split(' ').collect();
+        let editor = "sed -i -E 's/^pick (.* (Prepare|Back up))$/edit \\1/'";
+        let ran =
+            finish(sandbox.command("git").args(arguments).env("GIT_SEQUENCE_EDITOR", editor).env("GIT_EDITOR", "true"));
+        ran.code
+    };
+    git(rebase);
+    sandbox.git(&["checkout", "-q", "main", "--", "web/package.json"]);
+    sandbox.write("web/more.js", "");
+    sandbox.git(&["add", "-A"]);
+    assert!(told.contains("    git commit --amend && git rebase --continue\n"), "{told}");
+    assert_eq!((git("git commit --amend"), git("git rebase --continue")), (Some(0), Some(0)));
+    sandbox.git(&["rm", "-q", "old.bak"]);
+    sandbox.write("web/other.js", "");
+    sandbox.git(&["add", "-A"]);
+    git("git commit --amend");
+    // What undid it has nothing left to do.
+    while sandbox.top.join(".git/rebase-merge").exists() {
+        if git("git rebase --continue") != Some(0) {
+            git("git rebase --skip");
+        }
+    }
+    assert_eq!(found(&sandbox, &["--range", "main..topic"]), []);
+
+    // A merge is no pick.
+    sandbox.git(&["checkout", "-q", "-b", "merged", "main"]);
+    sandbox.git(&["merge", "-q", "--no-ff", "--no-commit", "topic"]);
+    sandbox.write("evil.bak", "");
+    sandbox.git(&["add", "-f", "evil.bak"]);
+    sandbox.git(&["commit", "-q", "-m", "Merge"]);
+    sandbox.write("after.js", "");
+    commit(&sandbox, "After");
+    let told = sandbox.bakstop(&["check", "--range", "main..merged"]).out;
+    assert!(
+        told.contains("rebase -i --rebase-merges ") && told.contains("put a line \"break\" behind its line"),
+        "{told}"
+    );
+}
+
+#[test]
+fn an_allowance_that_comes_along_is_told_to_come_first() {
+    let sandbox = Sandbox::workspace();
+    sandbox.git(&["checkout", "-q", "-b", "topic"]);
+    sandbox.write("a.bak", "");
+    sandbox.write("bakstop.json", r#"{ "allow": [{ "rule": "stray-backup", "path": "*.bak", "reason": "x" }] }"#);
+    sandbox.git(&["add", "-A", "-f"]);
+    assert_eq!(sandbox.bakstop(&["check"]).code, Some(0));
+    sandbox.git(&["commit", "-q", "-m", "Allow"]);
+    let told = sandbox.bakstop(&["check", "--range", "main..topic"]).out;
+    let expected = "help: bakstop.json:1:13 allows stray-backup in a.bak, but counts only once it is in main: send that file first\n";
+    assert!(told.contains(expected), "{told}");
+}
