@@ -1,8 +1,9 @@
 //! `bakstop prove`: prove that a commit of a rewritten manifest is blocked here, by this guard.
 //!
 //! The proof is an attempt: the hook is run as `git commit` runs it, over an index of its own in which a manifest is
-//! rewritten. It counts only if the hook ends with a failure and its output names the rule and that manifest's
-//! dependency; a hook that fails for another reason proves nothing. If it is no proof, what is known of the hooks says why.
+//! rewritten. It counts only if the hook ends with a failure and one finding in its output is an error of the rule that
+//! shows that manifest's dependency; a hook that fails for another reason proves nothing. If it is no proof, what is known
+//! of the hooks says why.
 
 use std::path::Path;
 use std::time::Instant;
@@ -15,7 +16,7 @@ use crate::debris::DOCKER_DEPS;
 use crate::engine::LIMIT;
 use crate::error::Error;
 use crate::escape::Escaped;
-use crate::finding::Verdict;
+use crate::finding::{Severity, Verdict};
 use crate::formats::package;
 use crate::git::history::History;
 use crate::git::layout::Layout;
@@ -62,12 +63,14 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
     let rehearsal = Rehearsal::prepare(&git, &context.env)?;
     let nonce = rehearsal.nonce();
     let manifest = rewrite(&rehearsal, &nonce)?;
-    let listen = [format!("[{RULE}]"), dependency(&nonce)];
-    let listen = [&*listen[0], &listen[1]];
-    let done = rehearsal.perform(HOOK.name(), &layout.hooks.join(HOOK.name()), (PROVE, &nonce), &listen)?;
+    let mut listener = Listener::new(&nonce);
+    let file = layout.hooks.join(HOOK.name());
+    let done = rehearsal.perform(HOOK.name(), &file, (PROVE, &nonce), |line| listener.hear(line))?;
 
-    let proven = done.code != Some(0) && done.heard;
-    let attempt = Attempt { context, git: &git, layout: &layout, manifest: &manifest, done: &done };
+    let heard = listener.heard;
+    // How a hook would have ended that nobody saw the end of is not known.
+    let proven = heard && done.code.is_some_and(|code| code != 0);
+    let attempt = Attempt { context, git: &git, layout: &layout, manifest: &manifest, done: &done, heard };
     let obstacle = (!proven).then(|| attempt.obstacle());
     let seconds = start.elapsed().as_secs_f64();
 
@@ -100,6 +103,47 @@ fn dependency(nonce: &str) -> String {
     format!("proof-{nonce}")
 }
 
+/// Listens for an error of [`RULE`] that shows the dependency of this run. Both must stand in one finding: another file
+/// may be an error beside a rewritten manifest that is but a warning.
+struct Listener {
+    dependency: Vec<u8>,
+    /// Whether the lines are those of an error of the rule.
+    inside: bool,
+    heard: bool,
+}
+
+impl Listener {
+    fn new(nonce: &str) -> Self {
+        Self { dependency: dependency(nonce).into_bytes(), inside: false, heard: false }
+    }
+
+    fn hear(&mut self, line: &[u8]) {
+        let starts = unpainted(line);
+        if starts.is_empty()
+            || [Severity::Error, Severity::Warning].iter().any(|one| starts.starts_with(&label(*one, "")))
+        {
+            // A finding ends with an empty line, or where the next one starts.
+            self.inside = starts.starts_with(&label(Severity::Error, &format!("{RULE}]")));
+        }
+        self.heard |= self.inside && line.windows(self.dependency.len()).any(|window| window == self.dependency);
+    }
+}
+
+/// How the first line of a finding starts.
+fn label(severity: Severity, rule: &str) -> Vec<u8> {
+    format!("{}[{rule}", severity.name()).into_bytes()
+}
+
+/// A line from its first letter on, without the space and the colour before it.
+fn unpainted(mut line: &[u8]) -> &[u8] {
+    loop {
+        line = line.trim_ascii_start();
+        let Some(colour) = line.strip_prefix(b"\x1b[") else { return line };
+        let end = colour.iter().position(u8::is_ascii_alphabetic).map_or(colour.len(), |end| end + 1);
+        line = &colour[end..];
+    }
+}
+
 /// Why it is no proof.
 struct Obstacle {
     reason: String,
@@ -119,6 +163,8 @@ struct Attempt<'a> {
     layout: &'a Layout,
     manifest: &'a RepoPath,
     done: &'a Performance,
+    /// Whether the guard reported the rewritten manifest as an error.
+    heard: bool,
 }
 
 impl Attempt<'_> {
@@ -142,10 +188,10 @@ impl Attempt<'_> {
 
     /// The commit would have gone through.
     fn passed(&self) -> Result<Obstacle, Error> {
-        if let Some(reason) = self.spared()? {
-            return Ok(Obstacle::new(reason, format!("take that out of {}, and commit it", config::FILE)));
+        if let Some(obstacle) = self.spared()? {
+            return Ok(obstacle);
         }
-        if self.done.heard {
+        if self.heard {
             return Ok(Obstacle::new(
                 format!("the guard reports the rewritten {}, and pre-commit passes all the same", self.manifest),
                 "let the hook fail where the guard fails: `bakstop hook pre-commit || exit`",
@@ -179,29 +225,38 @@ impl Attempt<'_> {
     }
 
     /// The line of the committed configuration that lets a rewritten manifest pass, if one does, and how.
-    fn spared(&self) -> Result<Option<String>, Error> {
+    fn spared(&self) -> Result<Option<Obstacle>, Error> {
         let history = History::new(self.git.clone(), &self.context.env);
         let Some(head) = history.find("HEAD")? else { return Ok(None) };
         let objects = Objects::open(&self.context.directory, &self.context.env);
         let tree = Changes::new(&objects).standing(history.tree_of(&head)?);
         let config = Config::of(&tree, || self.context.today())?;
         let spared = config.spares(RULE, self.manifest);
-        Ok(spared.map(|(origin, how)| format!("{origin} {how}")))
+        let help = format!("take that out of {}, and commit it", config::FILE);
+        Ok(spared.map(|(origin, how)| Obstacle::new(format!("{origin} {how}"), help)))
     }
 
     /// The commit would have been blocked, but not by this rule.
     fn failed(&self) -> Result<Obstacle, Error> {
+        let Some(code) = self.done.code else {
+            return Ok(Obstacle::new("git was ended by a signal while it ran pre-commit", SEE));
+        };
         let (setup, health, interference) = self.look()?;
         let manifest = self.manifest;
-        let failed = match self.done.code {
-            Some(code) => format!("failed with exit code {code}"),
-            None => "was ended by a signal".to_owned(),
+        let failed = format!("failed with exit code {code}");
+        // What would have let it pass, had nothing else failed.
+        let besides = |mut obstacle: Obstacle| {
+            obstacle.reason += &format!("; pre-commit {failed} for another reason");
+            obstacle
         };
         if let Some(why) = interference.iter().find_map(|one| match one {
             Interference::Blocks(why) => Some(why),
             _ => None,
         }) {
             return Ok(Obstacle::new(format!("every commit is blocked: {why}"), format!("unset {SKIP}")));
+        }
+        if let Some(obstacle) = self.spared()? {
+            return Ok(besides(obstacle));
         }
         if let Setup::Foreign(foreign) = &setup {
             return Ok(self.foreign(foreign, &health, &failed));
@@ -213,9 +268,10 @@ impl Attempt<'_> {
                     self.renew(&setup, &health),
                 ));
             }
-            let mut obstacle = not_in_force(reason, &health);
-            obstacle.reason += &format!("; pre-commit {failed} for another reason");
-            return Ok(obstacle);
+            return Ok(besides(not_in_force(reason, &health)));
+        }
+        if let Some(obstacle) = interference.iter().rev().find_map(switched_off) {
+            return Ok(besides(obstacle));
         }
         let said = String::from_utf8_lossy(&self.done.said);
         if let Some(program) = &health.binary
@@ -373,4 +429,38 @@ fn machine(obstacle: Option<&Obstacle>, done: &Performance, manifest: &RepoPath,
         "output": lines(done).collect::<Vec<_>>(),
         "seconds": (seconds * 1000.0).round() / 1000.0,
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn heard(said: &str) -> bool {
+        let mut listener = Listener::new("n0nce");
+        said.split('\n').for_each(|line| listener.hear(line.as_bytes()));
+        listener.heard
+    }
+
+    #[test]
+    fn an_error_of_the_rule_shows_the_dependency() {
+        let shown = "  --> package.json:1:1\n   |\n 1 | \"x\": \"file:x/bakstop-proof-n0nce-1.0.0.tgz\"\n   |  ^^\n";
+        for (said, expected) in [
+            (format!("error[{RULE}]: x\n{shown}"), true),
+            (format!("tests pass\n  \x1b[31m\x1b[1merror[{RULE}]\x1b[0m\x1b[0m: x\n{shown}"), true),
+            (format!("error[stray-backup]: x\n\nerror[{RULE}]: x\n{shown}"), true),
+            (format!("warning[{RULE}]: x\n{shown}"), false),
+            (format!("error[{RULE}s]: x\n{shown}"), false),
+            (format!("error[{RULE}]: x\n  --> web/package.json\n\nwarning[{RULE}]: x\n{shown}"), false),
+            (format!("error[{RULE}]: x\n  --> web/package.json\nwarning[{RULE}]: x\n{shown}"), false),
+            (format!("error[{RULE}]: x\n  --> web/package.json\n\x1b[33mwarning[{RULE}]\x1b[0m: x\n{shown}"), false),
+            (format!("error[{RULE}]: x\n  --> web/package.json\n\x1b[0m\n{shown}"), false),
+            (format!("error[{RULE}]: x\n  --> web/package.json\nerror[other]: x\n{shown}"), false),
+            (format!("warning[{RULE}]: x\n  --> error[{RULE}]/package.json\n{shown}"), false),
+            (format!("{shown}error[{RULE}]: x\n"), false),
+            (format!("error[{RULE}]: x\n{}", shown.replace("n0nce", "another")), false),
+            ("\x1b[".to_owned(), false),
+        ] {
+            assert_eq!(heard(&said), expected, "{said}");
+        }
+    }
 }

@@ -6,7 +6,7 @@ use std::os::unix::ffi::OsStringExt;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::hooks::{copy_of_program, must, prepare_husky, program_at_home, script, with_husky};
 use crate::support::{BAKSTOP, Ran, Sandbox, finish, path_without_bakstop, rewritten_spec};
@@ -490,6 +490,62 @@ fn what_switches_the_guard_off_is_told() {
     assert_not_proven(&prove(&sandbox), &reason, "take that line out of the file");
     fs::write(&start, "").unwrap();
     assert_proven(&prove(&sandbox), "package.json");
+}
+
+/// A failure of the guard over something else, which a rewritten manifest alone would not meet: the workspace pins two
+/// versions of pnpm, and whoever changes the manifest at the top is told.
+fn with_drift(configuration: &str) -> Sandbox {
+    let sandbox = Sandbox::workspace();
+    sandbox.write("Dockerfile", "FROM node:22\nRUN npm install -g pnpm@9.0.0\n");
+    sandbox.write("bakstop.json", configuration);
+    sandbox.git(&["add", "-A"]);
+    sandbox.git(&["commit", "-qm", "Drift"]);
+    must(sandbox.bakstop(&["install"]));
+    sandbox
+}
+
+#[test]
+fn an_error_beside_a_rewritten_manifest_that_is_a_warning_proves_nothing() {
+    let besides = "; pre-commit failed with exit code 1 for another reason";
+    for (level, how) in [("warning", "makes rewritten-manifest a warning"), ("off", "switches rewritten-manifest off")]
+    {
+        let sandbox = with_drift(&format!(r#"{{ "rules": {{ "rewritten-manifest": "{level}" }} }}"#));
+        let ran = prove(&sandbox);
+        let reason = format!("bakstop.json:1:14 {how}{besides}");
+        assert_not_proven(&ran, &reason, "take that out of bakstop.json, and commit it");
+        assert!(ran.out.contains("error[package-manager-mismatch]"), "{ran:?}");
+        let all = prove_as(&sandbox, |command| _ = command.arg("-v")).err;
+        assert_eq!(all.contains("warning[rewritten-manifest]"), level == "warning", "{all}");
+        // It is so: a commit goes through.
+        sandbox.rewrite("web/package.json");
+        sandbox.git(&["commit", "-qam", "x"]);
+    }
+    // Without such a configuration, both block.
+    let sandbox = with_drift("{}");
+    let ran = prove(&sandbox);
+    assert_proven(&ran, "package.json");
+    let ran = prove_as(&sandbox, |command| _ = command.env("BAKSTOP_SKIP", "rewritten-manifest"));
+    let reason = format!("not checked: rewritten-manifest (BAKSTOP_SKIP){besides}");
+    assert_not_proven(&ran, &reason, "unset BAKSTOP_SKIP");
+}
+
+#[test]
+fn what_a_hook_leaves_running_is_not_waited_for_and_a_signal_is_no_proof() {
+    let sandbox = Sandbox::workspace();
+    for left in ["yes", "while echo x; do sleep 0.02; done", "sleep 60"] {
+        let hook = format!("#!/bin/sh\n{BAKSTOP} hook pre-commit\ncode=$?\ntimeout 60 sh -c '{left}' &\nexit $code\n");
+        script(&sandbox, ".git/hooks/pre-commit", &hook);
+        let start = Instant::now();
+        assert_proven(&prove(&sandbox), "package.json");
+        assert!(start.elapsed() < Duration::from_secs(30), "{left}: {:?}", start.elapsed());
+    }
+    // The guard reports it, and then nobody sees how the hook ends.
+    let hook = format!("#!/bin/sh\n{BAKSTOP} hook pre-commit\nkill -9 $PPID\n");
+    script(&sandbox, ".git/hooks/pre-commit", &hook);
+    let ran = prove(&sandbox);
+    let reason = "git was ended by a signal while it ran pre-commit";
+    assert_not_proven(&ran, reason, "`bakstop prove -v` shows what it said");
+    assert!(ran.out.contains("  | error[rewritten-manifest]"), "{ran:?}");
 }
 
 /// The ids of every rule, separated by commas.
