@@ -23,7 +23,7 @@ use crate::git::layout::Layout;
 use crate::git::objects::Objects;
 use crate::git::rehearsal::{Performance, Rehearsal};
 use crate::git::{Changes, Git};
-use crate::hooks::health::{self, Health, Interference, State};
+use crate::hooks::health::{self, Health, Interference, Off, State};
 use crate::hooks::setup::{Choice, Foreign, Setup};
 use crate::hooks::{Hook, SKIP, binary, shown};
 use crate::path::{RepoPath, shell_quote};
@@ -198,14 +198,11 @@ impl Attempt<'_> {
             ));
         }
         let (setup, health, interference) = self.look()?;
-        if let Setup::Foreign(foreign) = &setup {
-            return Ok(self.foreign(foreign, &health, "let it through"));
-        }
-        if let State::NotInForce(reason) = &health.state {
-            return Ok(not_in_force(reason, &health));
-        }
-        if let Some(obstacle) = interference.iter().rev().find_map(switched_off) {
+        if let Some(obstacle) = not_in_force(&setup, &health).or_else(|| off(&interference)) {
             return Ok(obstacle);
+        }
+        if let Setup::Foreign(foreign) = &setup {
+            return Ok(self.named(foreign, "let it through"));
         }
         let manifest = self.manifest;
         Ok(match (&health.state, &health.binary) {
@@ -249,29 +246,24 @@ impl Attempt<'_> {
             obstacle.reason += &format!("; pre-commit {failed} for another reason");
             obstacle
         };
-        if let Some(why) = interference.iter().find_map(|one| match one {
-            Interference::Blocks(why) => Some(why),
-            _ => None,
-        }) {
+        if let Some(why) = interference.iter().find(|one| matches!(one, Interference::Blocks(_))) {
             return Ok(Obstacle::new(format!("every commit is blocked: {why}"), format!("unset {SKIP}")));
         }
         if let Some(obstacle) = self.spared()? {
             return Ok(besides(obstacle));
         }
-        if let Setup::Foreign(foreign) = &setup {
-            return Ok(self.foreign(foreign, &health, &failed));
+        if health.lacks_program {
+            let help = self.renew(&setup, &health);
+            return Ok(Obstacle::new("the guard finds no bakstop, and blocks everything", help));
         }
-        if let State::NotInForce(reason) = &health.state {
-            if health.binary.is_none() && !health.install_helps {
-                return Ok(Obstacle::new(
-                    "the guard finds no bakstop, and blocks everything",
-                    self.renew(&setup, &health),
-                ));
-            }
-            return Ok(besides(not_in_force(reason, &health)));
+        if let Some(obstacle) = not_in_force(&setup, &health) {
+            return Ok(if matches!(setup, Setup::Foreign(_)) { obstacle } else { besides(obstacle) });
         }
-        if let Some(obstacle) = interference.iter().rev().find_map(switched_off) {
+        if let Some(obstacle) = off(&interference) {
             return Ok(besides(obstacle));
+        }
+        if let Setup::Foreign(foreign) = &setup {
+            return Ok(self.named(foreign, &failed));
         }
         let said = String::from_utf8_lossy(&self.done.said);
         if let Some(program) = &health.binary
@@ -296,22 +288,12 @@ impl Attempt<'_> {
         ))
     }
 
-    /// Others run the hooks.
-    fn foreign(&self, foreign: &Foreign, health: &Health, ended: &str) -> Obstacle {
+    /// Others run the hooks, and name bakstop.
+    fn named(&self, foreign: &Foreign, ended: &str) -> Obstacle {
         let (cause, manifest) = (&foreign.cause, self.manifest);
-        match &health.state {
-            State::NotInForce(_) if cause.starts_with("hooks are switched off") => {
-                Obstacle::new(cause, &foreign.by_hand)
-            }
-            State::NotInForce(reason) => Obstacle::new(format!("{cause}, and {reason}"), &foreign.by_hand),
-            State::Doubtful(_) | State::InForce => {
-                let reason =
-                    format!("{cause}; bakstop is named there, but the hook did not block a rewritten {manifest}");
-                // The lines are there; what may be missing is the last step.
-                let then = foreign.by_hand.rsplit_once("and then run: ").map_or(SEE, |(_, command)| command);
-                Obstacle::new(format!("{reason} (it {ended})"), then)
-            }
-        }
+        let reason = format!("{cause}; bakstop is named there, but the hook did not block a rewritten {manifest}");
+        // The lines are there; what may be missing is the last step.
+        Obstacle::new(format!("{reason} (it {ended})"), foreign.then.unwrap_or(SEE))
     }
 
     fn is_this(&self, program: &Path) -> bool {
@@ -339,38 +321,32 @@ impl Attempt<'_> {
 const INSTALL: &str = "bakstop install";
 const SEE: &str = "`bakstop prove -v` shows what it said";
 
-/// A hook that does not run the guard. Where installing is no cure, the reason ends with one.
-fn not_in_force(reason: &str, health: &Health) -> Obstacle {
-    if health.install_helps {
-        return Obstacle::new(reason, INSTALL);
-    }
-    let cut = [": ", "; "].iter().filter_map(|separator| reason.rfind(separator)).max();
-    match cut {
-        Some(at) => Obstacle::new(&reason[..at], &reason[at + 2..]),
-        None => Obstacle::new(reason, SEE),
-    }
+/// A hook that does not run the guard.
+fn not_in_force(setup: &Setup, health: &Health) -> Option<Obstacle> {
+    let State::NotInForce { reason, cure } = &health.state else { return None };
+    Some(match (setup, cure) {
+        (Setup::Foreign(foreign), _) if foreign.is_off() => Obstacle::new(&foreign.cause, &foreign.by_hand),
+        (Setup::Foreign(foreign), _) => Obstacle::new(format!("{}, and {reason}", foreign.cause), &foreign.by_hand),
+        _ if health.install_helps => Obstacle::new(reason, INSTALL),
+        (_, Some(cure)) => Obstacle::new(reason, &cure.text),
+        (_, None) => Obstacle::new(reason, SEE),
+    })
 }
 
 /// What switches the guard off, or its rule.
-fn switched_off(interference: &Interference) -> Option<Obstacle> {
-    let what = match interference {
-        Interference::Weakens(what) if what.contains(RULE) => return Some(skipped(what)),
-        Interference::Disarms(what) => what,
-        Interference::Weakens(_) | Interference::Blocks(_) => return None,
-    };
-    if what.starts_with(SKIP) {
-        return Some(skipped(what));
-    }
-    // `NAME=0 is set …`, or a file that sets it.
-    let help = match what.split_once("=0 is set") {
-        Some((name, _)) => format!("unset {name}"),
-        None => "take that line out of the file".to_owned(),
-    };
-    Some(Obstacle::new(what, help))
-}
-
-fn skipped(what: &str) -> Obstacle {
-    Obstacle::new(format!("not checked: {what}"), format!("unset {SKIP}"))
+fn off(interference: &[Interference]) -> Option<Obstacle> {
+    interference.iter().rev().find_map(|one| {
+        let (reason, help) = match one {
+            Interference::Weakens(rules) if !rules.contains(&RULE) => return None,
+            Interference::Blocks(_) => return None,
+            Interference::Weakens(_) | Interference::Disarms(Off::EveryRule) => {
+                (format!("not checked: {one}"), format!("unset {SKIP}"))
+            }
+            Interference::Disarms(Off::Variable(name)) => (one.to_string(), format!("unset {name}")),
+            Interference::Disarms(Off::StartFile(_)) => (one.to_string(), "take that line out of the file".to_owned()),
+        };
+        Some(Obstacle::new(reason, help))
+    })
 }
 
 /// A program, and its version.

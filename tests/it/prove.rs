@@ -459,6 +459,9 @@ fn hooks_that_git_takes_from_elsewhere() {
     let run = format!("#!/bin/sh\n# call_lefthook run\n{BAKSTOP} hook pre-commit || exit\n");
     script(&sandbox, ".git/hooks/pre-commit", &run);
     assert_proven(&prove(&sandbox), "package.json");
+    // What is named is switched off as what is installed.
+    let ran = prove_as(&sandbox, |command| _ = command.env("BAKSTOP", "0"));
+    assert_not_proven(&ran, "BAKSTOP=0 is set in this environment", "unset BAKSTOP");
 }
 
 #[test]
@@ -490,6 +493,13 @@ fn what_switches_the_guard_off_is_told() {
     assert_not_proven(&prove(&sandbox), &reason, "take that line out of the file");
     fs::write(&start, "").unwrap();
     assert_proven(&prove(&sandbox), "package.json");
+    // A path may hold the words of a sentence.
+    let configuration = sandbox.home().join("HUSKY=0 is set: here");
+    fs::create_dir_all(configuration.join("husky")).unwrap();
+    fs::write(configuration.join("husky/init.sh"), "export HUSKY=0\n").unwrap();
+    let ran = prove_as(&sandbox, |command| _ = command.env("XDG_CONFIG_HOME", &configuration));
+    let reason = format!("{}/husky/init.sh sets HUSKY=0", configuration.display());
+    assert_not_proven(&ran, &reason, "take that line out of the file");
 }
 
 /// A failure of the guard over something else, which a rewritten manifest alone would not meet: the workspace pins two
@@ -590,6 +600,27 @@ fn husky_that_does_not_run_is_told() {
     assert_proven(&prove(&sandbox), "package.json");
     sandbox.write(".husky/pre-commit", "exit 0\n");
     assert_not_proven(&prove(&sandbox), "not installed", "bakstop install");
+
+    // An older husky; the path may hold what stands between a reason and its cure.
+    let sandbox = Sandbox::workspace();
+    program_at_home(&sandbox);
+    sandbox.git(&["config", "core.hooksPath", "a: b; c/.husky"]);
+    script(&sandbox, "a: b; c/.husky/pre-commit", "#!/bin/sh\ntrue\n");
+    must(sandbox.bakstop(&["install"]));
+    assert_proven(&prove(&sandbox), "package.json");
+    let hook = sandbox.top.join("a: b; c/.husky/pre-commit");
+    fs::set_permissions(&hook, fs::Permissions::from_mode(0o644)).unwrap();
+    let reason = "a: b; c/.husky/pre-commit is not executable: git ignores it";
+    assert_not_proven(&prove(&sandbox), reason, "make it so (`chmod +x 'a: b; c/.husky/pre-commit'`)");
+
+    // What fails is somebody else's hook, and no guard that finds no program.
+    let sandbox = with_husky(Some("true\n"));
+    must(sandbox.bakstop(&["install"]));
+    sandbox.git(&["config", "--unset", "core.hooksPath"]);
+    fs::remove_file(sandbox.home().join(".local/bin/bakstop")).unwrap();
+    script(&sandbox, ".git/hooks/pre-commit", "#!/bin/sh\nexit 1\n");
+    let reason = "husky is not prepared in this clone; pre-commit failed with exit code 1 for another reason";
+    assert_not_proven(&prove(&sandbox), reason, run_it);
 }
 
 /// A program of this name that is not this one.
