@@ -95,7 +95,7 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
     let health = health::of(&setup, &layout, &context.env)?;
     let broken: Vec<_> = health.iter().filter(|health| health.state != State::InForce).collect();
     for hooks in broken.chunk_by(|one, other| one.state == other.state) {
-        if let State::NotInForce(reason) | State::Doubtful(reason) = &hooks[0].state {
+        if let Some(reason) = hooks[0].state.explanation() {
             let names: Vec<&str> = hooks.iter().map(|health| health.hook.name()).collect();
             text += &format!("{} {}: {reason}\n", context.paint.bad("not in force:"), names.join(", "));
         }

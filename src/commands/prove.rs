@@ -1,28 +1,29 @@
 //! `bakstop prove`: prove that a commit of a rewritten manifest is blocked here, by this guard.
 //!
 //! The proof is an attempt: the hook is run as `git commit` runs it, over an index of its own in which a manifest is
-//! rewritten. It counts only if the hook ends with a failure and its output names the rule and that manifest's
-//! dependency; a hook that fails for another reason proves nothing. If it is no proof, what is known of the hooks says why.
+//! rewritten. It counts only if the hook ends with a failure and one finding in its output is an error of the rule that
+//! shows that manifest's dependency; a hook that fails for another reason proves nothing. If it is no proof, what is known
+//! of the hooks says why.
 
 use std::path::Path;
 use std::time::Instant;
 
 use serde_json::json;
 
-use crate::commands::{Context, Outcome};
+use crate::commands::{Context, Outcome, listed};
 use crate::config::{self, Config};
 use crate::debris::DOCKER_DEPS;
 use crate::engine::LIMIT;
 use crate::error::Error;
 use crate::escape::Escaped;
-use crate::finding::Verdict;
+use crate::finding::{Severity, Verdict};
 use crate::formats::package;
 use crate::git::history::History;
 use crate::git::layout::Layout;
 use crate::git::objects::Objects;
 use crate::git::rehearsal::{Performance, Rehearsal};
 use crate::git::{Git, TreeChanges};
-use crate::hooks::health::{self, Health, Interference, State};
+use crate::hooks::health::{self, Health, Interference, Off, State};
 use crate::hooks::setup::{Choice, Foreign, Setup};
 use crate::hooks::{Hook, SKIP, binary, shown};
 use crate::path::{RepoPath, shell_quote};
@@ -61,43 +62,120 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
     }
     let rehearsal = Rehearsal::prepare(&git, &context.env)?;
     let nonce = rehearsal.nonce();
-    let manifest = rewrite(&rehearsal, &nonce)?;
-    let listen = [format!("[{RULE}]"), dependency(&nonce)];
-    let listen = [&*listen[0], &listen[1]];
-    let done = rehearsal.perform(HOOK.name(), &layout.hooks.join(HOOK.name()), (PROVE, &nonce), &listen)?;
+    let probe = Probe::find(&rehearsal)?;
+    probe.stage_rewritten(&rehearsal, &nonce)?;
+    let manifest = probe.manifest.clone();
+    let mut listener = Listener::new(&nonce);
+    let file = layout.hooks.join(HOOK.name());
+    let done = rehearsal.perform(HOOK.name(), &file, (PROVE, &nonce), |line| listener.hear(line))?;
 
-    let proven = done.code != Some(0) && done.heard;
-    let attempt = Attempt { context, git: &git, layout: &layout, manifest: &manifest, done: &done };
-    let obstacle = (!proven).then(|| attempt.obstacle());
+    let heard = listener.heard;
+    // How a hook would have ended that nobody saw the end of is not known.
+    let proven = heard && done.code.is_some_and(|code| code != 0);
+    let attempt = Attempt { context, git: &git, layout: &layout, manifest: &manifest, done: &done, heard };
+    let obstacle = if proven {
+        attempt.counterproof(|| {
+            probe.stage_harmless(&rehearsal, &nonce)?;
+            rehearsal.perform(HOOK.name(), &file, (PROVE, &nonce), |_| ())
+        })?
+    } else {
+        Some(attempt.obstacle())
+    };
     let seconds = start.elapsed().as_secs_f64();
 
-    let verdict = if proven { Verdict::Clean } else { Verdict::Found };
+    let verdict = if obstacle.is_none() { Verdict::Clean } else { Verdict::Found };
     let out = match args.format {
         HumanOrJson::Human => human(obstacle.as_ref(), &done, &manifest, seconds, context),
         HumanOrJson::Json => machine(obstacle.as_ref(), &done, &manifest, seconds),
     };
-    let outcome = Outcome::new(verdict, out);
+    let mut outcome = Outcome::new(verdict, out);
+    if obstacle.is_none() {
+        // The proof is for one manifest; what holds for others is in the configuration.
+        for line in attempt.spared_elsewhere(&rehearsal)? {
+            outcome = outcome.note(line);
+        }
+    }
     Ok(if args.verbose { lines(&done).fold(outcome, Outcome::note) } else { outcome })
 }
 
-/// Rewrites the topmost manifest as the preparation does, in the rehearsal; or a new one where there is none.
-fn rewrite(rehearsal: &Rehearsal, nonce: &str) -> Result<RepoPath, Error> {
-    const MANIFEST: &str = "package.json";
-    let manifests = rehearsal.files_named(MANIFEST)?;
-    let topmost = manifests.into_iter().min_by_key(|entry| entry.path.components().count());
-    let manifest = topmost.as_ref().map_or(RepoPath::from(MANIFEST), |entry| entry.path.clone());
-    let text = topmost.and_then(|entry| rehearsal.read(&entry, LIMIT)).unwrap_or_default();
-    let up = "../".repeat(manifest.components().count() - 1);
-    let dependency = dependency(nonce);
-    let spec = format!("file:{up}{DOCKER_DEPS}/bakstop-{dependency}-1.0.0.tgz");
-    let text = package::with_dependency(&text, &format!("@bakstop/{dependency}"), &spec);
-    rehearsal.stage(&manifest, text.as_bytes())?;
-    Ok(manifest)
+const MANIFEST: &str = "package.json";
+
+/// The manifest that the attempt changes: the topmost, or a new one where there is none.
+struct Probe {
+    manifest: RepoPath,
+    text: Vec<u8>,
+}
+
+impl Probe {
+    fn find(rehearsal: &Rehearsal) -> Result<Self, Error> {
+        let manifests = rehearsal.files_named(MANIFEST)?;
+        let topmost = manifests.into_iter().min_by_key(|entry| entry.path.components().count());
+        let manifest = topmost.as_ref().map_or(RepoPath::from(MANIFEST), |entry| entry.path.clone());
+        let text = topmost.and_then(|entry| rehearsal.read(&entry, LIMIT)).unwrap_or_default();
+        Ok(Self { manifest, text })
+    }
+
+    /// As the preparation does it.
+    fn stage_rewritten(&self, rehearsal: &Rehearsal, nonce: &str) -> Result<(), Error> {
+        let up = "../".repeat(self.manifest.components().count() - 1);
+        self.stage(rehearsal, nonce, &format!("file:{up}{DOCKER_DEPS}/bakstop-{}-1.0.0.tgz", dependency(nonce)))
+    }
+
+    /// As a person could, for good reason.
+    fn stage_harmless(&self, rehearsal: &Rehearsal, nonce: &str) -> Result<(), Error> {
+        self.stage(rehearsal, nonce, "1.0.0")
+    }
+
+    fn stage(&self, rehearsal: &Rehearsal, nonce: &str, spec: &str) -> Result<(), Error> {
+        let text = package::with_dependency(&self.text, &format!("@bakstop/{}", dependency(nonce)), spec);
+        rehearsal.stage(&self.manifest, text.as_bytes())
+    }
 }
 
 /// What the finding names, and nothing else in this run does.
 fn dependency(nonce: &str) -> String {
     format!("proof-{nonce}")
+}
+
+/// Listens for an error of [`RULE`] that shows the dependency of this run. Both must stand in one finding: another file
+/// may be an error beside a rewritten manifest that is but a warning.
+struct Listener {
+    dependency: Vec<u8>,
+    /// Whether the lines are those of an error of the rule.
+    inside: bool,
+    heard: bool,
+}
+
+impl Listener {
+    fn new(nonce: &str) -> Self {
+        Self { dependency: dependency(nonce).into_bytes(), inside: false, heard: false }
+    }
+
+    fn hear(&mut self, line: &[u8]) {
+        let starts = unpainted(line);
+        if starts.is_empty()
+            || [Severity::Error, Severity::Warning].iter().any(|one| starts.starts_with(&label(*one, "")))
+        {
+            // A finding ends with an empty line, or where the next one starts.
+            self.inside = starts.starts_with(&label(Severity::Error, &format!("{RULE}]")));
+        }
+        self.heard |= self.inside && line.windows(self.dependency.len()).any(|window| window == self.dependency);
+    }
+}
+
+/// How the first line of a finding starts.
+fn label(severity: Severity, rule: &str) -> Vec<u8> {
+    format!("{}[{rule}", severity.name()).into_bytes()
+}
+
+/// A line from its first letter on, without the space and the colour before it.
+fn unpainted(mut line: &[u8]) -> &[u8] {
+    loop {
+        line = line.trim_ascii_start();
+        let Some(colour) = line.strip_prefix(b"\x1b[") else { return line };
+        let end = colour.iter().position(u8::is_ascii_alphabetic).map_or(colour.len(), |end| end + 1);
+        line = &colour[end..];
+    }
 }
 
 /// Why it is no proof.
@@ -119,6 +197,8 @@ struct Attempt<'a> {
     layout: &'a Layout,
     manifest: &'a RepoPath,
     done: &'a Performance,
+    /// Whether the guard reported the rewritten manifest as an error.
+    heard: bool,
 }
 
 impl Attempt<'_> {
@@ -129,6 +209,28 @@ impl Attempt<'_> {
             reason: format!("could not {}: {}", error.doing(), error.cause().replace('\n', "; ")),
             help: error.next_step().map(str::to_owned),
         })
+    }
+
+    /// Whether a hook that reported the guard's error also fails because of it. Of the hooks that bakstop installed that is
+    /// known; of others it is tried, with a manifest that nobody could object to.
+    fn counterproof(&self, again: impl FnOnce() -> Result<Performance, Error>) -> Result<Option<Obstacle>, Error> {
+        let (_, health, _) = self.look()?;
+        if health.state == State::InForce || again()?.code == Some(0) {
+            return Ok(None);
+        }
+        let reason = format!(
+            "pre-commit reports the rewritten {0}, but fails on a harmless {0} as well: whether the guard is heeded cannot be told",
+            self.manifest
+        );
+        Ok(Some(Obstacle::new(reason, "mend what makes it fail; `bakstop prove -v` shows all that it said")))
+    }
+
+    /// The lines of the committed configuration that let other manifests pass.
+    fn spared_elsewhere(&self, rehearsal: &Rehearsal) -> Result<Vec<String>, Error> {
+        let Some(config) = self.configuration()? else { return Ok(Vec::new()) };
+        let manifests = rehearsal.files_named(MANIFEST)?;
+        let spared: Vec<_> = manifests.iter().filter_map(|entry| config.spares(RULE, &entry.path)).collect();
+        Ok(listed(&spared, |(origin, how)| format!("bakstop: not proven elsewhere: {origin} {how}")))
     }
 
     fn look(&self) -> Result<(Setup, Health, Vec<Interference>), Error> {
@@ -142,24 +244,21 @@ impl Attempt<'_> {
 
     /// The commit would have gone through.
     fn passed(&self) -> Result<Obstacle, Error> {
-        if let Some(reason) = self.spared()? {
-            return Ok(Obstacle::new(reason, format!("take that out of {}, and commit it", config::FILE)));
+        if let Some(obstacle) = self.spared()? {
+            return Ok(obstacle);
         }
-        if self.done.heard {
+        if self.heard {
             return Ok(Obstacle::new(
                 format!("the guard reports the rewritten {}, and pre-commit passes all the same", self.manifest),
                 "let the hook fail where the guard fails: `bakstop hook pre-commit || exit`",
             ));
         }
         let (setup, health, interference) = self.look()?;
-        if let Setup::Foreign(foreign) = &setup {
-            return Ok(self.foreign(foreign, &health, "let it through"));
-        }
-        if let State::NotInForce(reason) = &health.state {
-            return Ok(not_in_force(reason, &health));
-        }
-        if let Some(obstacle) = interference.iter().rev().find_map(switched_off) {
+        if let Some(obstacle) = not_in_force(&setup, &health).or_else(|| off(&interference)) {
             return Ok(obstacle);
+        }
+        if let Setup::Foreign(foreign) = &setup {
+            return Ok(self.named(foreign, "let it through"));
         }
         let manifest = self.manifest;
         Ok(match (&health.state, &health.binary) {
@@ -179,43 +278,53 @@ impl Attempt<'_> {
     }
 
     /// The line of the committed configuration that lets a rewritten manifest pass, if one does, and how.
-    fn spared(&self) -> Result<Option<String>, Error> {
+    fn spared(&self) -> Result<Option<Obstacle>, Error> {
+        let Some(config) = self.configuration()? else { return Ok(None) };
+        let spared = config.spares(RULE, self.manifest);
+        let help = format!("take that out of {}, and commit it", config::FILE);
+        Ok(spared.map(|(origin, how)| Obstacle::new(format!("{origin} {how}"), help)))
+    }
+
+    /// The committed configuration.
+    fn configuration(&self) -> Result<Option<Config>, Error> {
         let history = History::new(self.git.clone(), &self.context.env);
         let Some(head) = history.head()? else { return Ok(None) };
         let objects = Objects::open(&self.context.directory, &self.context.env);
         let tree = TreeChanges::new(&objects).standing(history.tree_of(&head)?);
-        let config = Config::of(&tree, || self.context.today())?;
-        let spared = config.spares(RULE, self.manifest);
-        Ok(spared.map(|(origin, how)| format!("{origin} {how}")))
+        Config::of(&tree, || self.context.today()).map(Some)
     }
 
     /// The commit would have been blocked, but not by this rule.
     fn failed(&self) -> Result<Obstacle, Error> {
+        let Some(code) = self.done.code else {
+            return Ok(Obstacle::new("git was ended by a signal while it ran pre-commit", SEE));
+        };
         let (setup, health, interference) = self.look()?;
         let manifest = self.manifest;
-        let failed = match self.done.code {
-            Some(code) => format!("failed with exit code {code}"),
-            None => "was ended by a signal".to_owned(),
+        let failed = format!("failed with exit code {code}");
+        // What would have let it pass, had nothing else failed.
+        let besides = |mut obstacle: Obstacle| {
+            obstacle.reason += &format!("; pre-commit {failed} for another reason");
+            obstacle
         };
-        if let Some(why) = interference.iter().find_map(|one| match one {
-            Interference::Blocks(why) => Some(why),
-            _ => None,
-        }) {
+        if let Some(why) = interference.iter().find(|one| matches!(one, Interference::Blocks(_))) {
             return Ok(Obstacle::new(format!("every commit is blocked: {why}"), format!("unset {SKIP}")));
         }
-        if let Setup::Foreign(foreign) = &setup {
-            return Ok(self.foreign(foreign, &health, &failed));
+        if let Some(obstacle) = self.spared()? {
+            return Ok(besides(obstacle));
         }
-        if let State::NotInForce(reason) = &health.state {
-            if health.binary.is_none() && !health.install_helps {
-                return Ok(Obstacle::new(
-                    "the guard finds no bakstop, and blocks everything",
-                    self.renew(&setup, &health),
-                ));
-            }
-            let mut obstacle = not_in_force(reason, &health);
-            obstacle.reason += &format!("; pre-commit {failed} for another reason");
-            return Ok(obstacle);
+        if health.lacks_program {
+            let help = self.renew(&setup, &health);
+            return Ok(Obstacle::new("the guard finds no bakstop, and blocks everything", help));
+        }
+        if let Some(obstacle) = not_in_force(&setup, &health) {
+            return Ok(if matches!(setup, Setup::Foreign(_)) { obstacle } else { besides(obstacle) });
+        }
+        if let Some(obstacle) = off(&interference) {
+            return Ok(besides(obstacle));
+        }
+        if let Setup::Foreign(foreign) = &setup {
+            return Ok(self.named(foreign, &failed));
         }
         let said = String::from_utf8_lossy(&self.done.said);
         if let Some(program) = &health.binary
@@ -240,22 +349,12 @@ impl Attempt<'_> {
         ))
     }
 
-    /// Others run the hooks.
-    fn foreign(&self, foreign: &Foreign, health: &Health, ended: &str) -> Obstacle {
+    /// Others run the hooks, and name bakstop.
+    fn named(&self, foreign: &Foreign, ended: &str) -> Obstacle {
         let (cause, manifest) = (&foreign.cause, self.manifest);
-        match &health.state {
-            State::NotInForce(_) if cause.starts_with("hooks are switched off") => {
-                Obstacle::new(cause, &foreign.by_hand)
-            }
-            State::NotInForce(reason) => Obstacle::new(format!("{cause}, and {reason}"), &foreign.by_hand),
-            State::Doubtful(_) | State::InForce => {
-                let reason =
-                    format!("{cause}; bakstop is named there, but the hook did not block a rewritten {manifest}");
-                // The lines are there; what may be missing is the last step.
-                let then = foreign.by_hand.rsplit_once("and then run: ").map_or(SEE, |(_, command)| command);
-                Obstacle::new(format!("{reason} (it {ended})"), then)
-            }
-        }
+        let reason = format!("{cause}; bakstop is named there, but the hook did not block a rewritten {manifest}");
+        // The lines are there; what may be missing is the last step.
+        Obstacle::new(format!("{reason} (it {ended})"), foreign.then.unwrap_or(SEE))
     }
 
     fn is_this(&self, program: &Path) -> bool {
@@ -283,38 +382,32 @@ impl Attempt<'_> {
 const INSTALL: &str = "bakstop install";
 const SEE: &str = "`bakstop prove -v` shows what it said";
 
-/// A hook that does not run the guard. Where installing is no cure, the reason ends with one.
-fn not_in_force(reason: &str, health: &Health) -> Obstacle {
-    if health.install_helps {
-        return Obstacle::new(reason, INSTALL);
-    }
-    let cut = [": ", "; "].iter().filter_map(|separator| reason.rfind(separator)).max();
-    match cut {
-        Some(at) => Obstacle::new(&reason[..at], &reason[at + 2..]),
-        None => Obstacle::new(reason, SEE),
-    }
+/// A hook that does not run the guard.
+fn not_in_force(setup: &Setup, health: &Health) -> Option<Obstacle> {
+    let State::NotInForce { reason, cure } = &health.state else { return None };
+    Some(match (setup, cure) {
+        (Setup::Foreign(foreign), _) if foreign.is_off() => Obstacle::new(&foreign.cause, &foreign.by_hand),
+        (Setup::Foreign(foreign), _) => Obstacle::new(format!("{}, and {reason}", foreign.cause), &foreign.by_hand),
+        _ if health.install_helps => Obstacle::new(reason, INSTALL),
+        (_, Some(cure)) => Obstacle::new(reason, &cure.text),
+        (_, None) => Obstacle::new(reason, SEE),
+    })
 }
 
 /// What switches the guard off, or its rule.
-fn switched_off(interference: &Interference) -> Option<Obstacle> {
-    let what = match interference {
-        Interference::Weakens(what) if what.contains(RULE) => return Some(skipped(what)),
-        Interference::Disarms(what) => what,
-        Interference::Weakens(_) | Interference::Blocks(_) => return None,
-    };
-    if what.starts_with(SKIP) {
-        return Some(skipped(what));
-    }
-    // `NAME=0 is set …`, or a file that sets it.
-    let help = match what.split_once("=0 is set") {
-        Some((name, _)) => format!("unset {name}"),
-        None => "take that line out of the file".to_owned(),
-    };
-    Some(Obstacle::new(what, help))
-}
-
-fn skipped(what: &str) -> Obstacle {
-    Obstacle::new(format!("not checked: {what}"), format!("unset {SKIP}"))
+fn off(interference: &[Interference]) -> Option<Obstacle> {
+    interference.iter().rev().find_map(|one| {
+        let (reason, help) = match one {
+            Interference::Weakens(rules) if !rules.contains(&RULE) => return None,
+            Interference::Blocks(_) => return None,
+            Interference::Weakens(_) | Interference::Disarms(Off::EveryRule) => {
+                (format!("not checked: {one}"), format!("unset {SKIP}"))
+            }
+            Interference::Disarms(Off::Variable(name)) => (one.to_string(), format!("unset {name}")),
+            Interference::Disarms(Off::StartFile(_)) => (one.to_string(), "take that line out of the file".to_owned()),
+        };
+        Some(Obstacle::new(reason, help))
+    })
 }
 
 /// A program, and its version.
@@ -373,4 +466,38 @@ fn machine(obstacle: Option<&Obstacle>, done: &Performance, manifest: &RepoPath,
         "output": lines(done).collect::<Vec<_>>(),
         "seconds": (seconds * 1000.0).round() / 1000.0,
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn heard(said: &str) -> bool {
+        let mut listener = Listener::new("n0nce");
+        said.split('\n').for_each(|line| listener.hear(line.as_bytes()));
+        listener.heard
+    }
+
+    #[test]
+    fn an_error_of_the_rule_shows_the_dependency() {
+        let shown = "  --> package.json:1:1\n   |\n 1 | \"x\": \"file:x/bakstop-proof-n0nce-1.0.0.tgz\"\n   |  ^^\n";
+        for (said, expected) in [
+            (format!("error[{RULE}]: x\n{shown}"), true),
+            (format!("tests pass\n  \x1b[31m\x1b[1merror[{RULE}]\x1b[0m\x1b[0m: x\n{shown}"), true),
+            (format!("error[stray-backup]: x\n\nerror[{RULE}]: x\n{shown}"), true),
+            (format!("warning[{RULE}]: x\n{shown}"), false),
+            (format!("error[{RULE}s]: x\n{shown}"), false),
+            (format!("error[{RULE}]: x\n  --> web/package.json\n\nwarning[{RULE}]: x\n{shown}"), false),
+            (format!("error[{RULE}]: x\n  --> web/package.json\nwarning[{RULE}]: x\n{shown}"), false),
+            (format!("error[{RULE}]: x\n  --> web/package.json\n\x1b[33mwarning[{RULE}]\x1b[0m: x\n{shown}"), false),
+            (format!("error[{RULE}]: x\n  --> web/package.json\n\x1b[0m\n{shown}"), false),
+            (format!("error[{RULE}]: x\n  --> web/package.json\nerror[other]: x\n{shown}"), false),
+            (format!("warning[{RULE}]: x\n  --> error[{RULE}]/package.json\n{shown}"), false),
+            (format!("{shown}error[{RULE}]: x\n"), false),
+            (format!("error[{RULE}]: x\n{}", shown.replace("n0nce", "another")), false),
+            ("\x1b[".to_owned(), false),
+        ] {
+            assert_eq!(heard(&said), expected, "{said}");
+        }
+    }
 }

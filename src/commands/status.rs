@@ -23,7 +23,7 @@ pub fn run(_args: &Args, context: &Context) -> Result<Outcome, Error> {
     let setup = Setup::find(&layout, &git, Choice::Detect, &Hook::USUAL)?;
     let health = health::of(&setup, &layout, &context.env)?;
     let mut interference = health::interference(&setup, &context.env)?;
-    if health.iter().all(|health| matches!(health.state, State::NotInForce(_))) {
+    if health.iter().all(|health| matches!(health.state, State::NotInForce { .. })) {
         // What does not run blocks nothing.
         interference.retain(|one| !matches!(one, Interference::Blocks(_)));
     }
@@ -50,7 +50,7 @@ pub fn run(_args: &Args, context: &Context) -> Result<Outcome, Error> {
 
 fn verdict(health: &[Health], interference: &[Interference], mute: bool) -> (Verdict, &'static str) {
     match (health.iter().map(|health| &health.state).max(), interference.iter().max()) {
-        (Some(State::NotInForce(_)), _) => (Verdict::Found, "not in force"),
+        (Some(State::NotInForce { .. }), _) => (Verdict::Found, "not in force"),
         (Some(State::InForce), Some(Interference::Disarms(_))) if !mute => {
             (Verdict::Found, "disarmed in this environment")
         }
@@ -74,11 +74,12 @@ fn next_step<'a>(setup: &'a Setup, health: &[Health]) -> Option<&'a str> {
 }
 
 fn told(interference: &Interference, paint: Paint) -> String {
-    match interference {
-        Interference::Weakens(what) => format!("{} {what}", paint.doubtful("not checked:")),
-        Interference::Blocks(why) => format!("{} {why}", paint.bad("every commit is blocked:")),
-        Interference::Disarms(why) => format!("{} {why}", paint.bad("disarmed:")),
-    }
+    let label = match interference {
+        Interference::Weakens(_) => paint.doubtful("not checked:"),
+        Interference::Blocks(_) => paint.bad("every commit is blocked:"),
+        Interference::Disarms(_) => paint.bad("disarmed:"),
+    };
+    format!("{label} {interference}")
 }
 
 /// Who runs the hooks.
@@ -110,18 +111,19 @@ fn hooks(health: &[Health], width: usize, paint: Paint) -> String {
     let shared = |what: &dyn Fn(&Health) -> bool| health.len() > 1 && health.iter().all(what);
     let (mut text, mut common) = (String::new(), Vec::new());
     for one in health {
-        let (state, reason) = match &one.state {
-            State::InForce => (paint.good("in force"), None),
-            State::Doubtful(reason) => (paint.doubtful("cannot be told"), Some(reason)),
-            State::NotInForce(reason) => (paint.bad("not in force"), Some(reason)),
+        let state = match &one.state {
+            State::InForce => paint.good("in force"),
+            State::Doubtful(_) => paint.doubtful("cannot be told"),
+            State::NotInForce { .. } => paint.bad("not in force"),
         };
+        let reason = one.state.explanation();
         let is_shared = !one.install_helps && shared(&|other| other.state == one.state);
-        let own = reason.filter(|_| !is_shared).map(|reason| format!(": {reason}")).unwrap_or_default();
+        let own = reason.as_ref().filter(|_| !is_shared).map(|reason| format!(": {reason}")).unwrap_or_default();
         text += &row(width, one.hook.name(), &(state + &own));
         common.extend(reason.filter(|_| is_shared));
         for note in &one.notes {
             if shared(&|other| other.notes.contains(note)) {
-                common.push(note);
+                common.push(note.clone());
             } else {
                 text += &row(width, "", note);
             }

@@ -1,15 +1,16 @@
 //! The rehearsal of a commit: an index and an object store that are thrown away, and a hook that is run over them as
-//! `git commit` runs it. The repository itself is only read.
+//! `git commit` runs it. The repository itself is only read, unless a hook of others writes a ref: then it keeps what that
+//! ref needs.
 
 use std::ffi::{OsStr, OsString};
 use std::io::{PipeReader, Read};
 use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
-use std::time::Duration;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
+use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
@@ -29,6 +30,10 @@ pub struct Rehearsal {
     git: Git,
     /// Holds both, and goes away with this.
     directory: TempDir,
+    /// The repository's own object store.
+    real: PathBuf,
+    /// Every ref of the repository, as it was.
+    refs: Vec<u8>,
     /// Set when the person wants to stop.
     stop: Arc<AtomicBool>,
 }
@@ -40,12 +45,14 @@ pub struct Performance {
     pub code: Option<i32>,
     /// The last of what it wrote to standard output and standard error, in the order in which it came.
     pub said: Vec<u8>,
-    /// Whether everything that was listened for was said, early or late.
-    pub heard: bool,
 }
 
 /// How much of what a hook says is kept, in bytes.
 const KEPT: usize = 64 * 1024;
+/// How long a line may be, in bytes, to be listened to: what says nothing in so many is no report.
+const LINE: usize = 64 * 1024;
+/// How many pieces of what a hook says may wait; then the hook does.
+const PIECES: usize = 8;
 /// How often to look whether the hook has ended or the person wants to stop.
 const BEAT: Duration = Duration::from_millis(50);
 /// Settings that would make git write beside the index, or start something that watches the work tree; they are off for
@@ -70,7 +77,9 @@ impl Rehearsal {
         let objects = directory.path().join("objects");
         std::fs::create_dir(&objects).map_err(|error| Error::new(DOING, error))?;
         let real = git.directory().join(one_line(git.output(DOING, &["rev-parse", "--git-path", "objects"])?));
-        let mut alternates = quote(settle(&real).as_os_str());
+        let real = settle(&real);
+        let refs = list_refs(git)?;
+        let mut alternates = quote(real.as_os_str());
         if let Some(inherited) = env.get("GIT_ALTERNATE_OBJECT_DIRECTORIES") {
             alternates.push(":");
             alternates.push(inherited);
@@ -85,7 +94,7 @@ impl Rehearsal {
         let start = if is_born(&git)? { "HEAD" } else { "--empty" };
         git.output(DOING, &["read-tree", start])
             .map_err(|error| error.or_help("see what `git fsck` says; in a partial clone, check HEAD out first"))?;
-        Ok(Self { git, directory, stop })
+        Ok(Self { git, directory, real, refs, stop })
     }
 
     /// A word that no other rehearsal has.
@@ -120,13 +129,13 @@ impl Rehearsal {
     }
 
     /// Runs a hook, in the environment that it has under `git commit`, and with `variable` besides. `file` is where its
-    /// file would be. `listen` is what to listen for.
+    /// file would be. `listen` gets every line that the hook writes, early or late, as it comes.
     pub fn perform(
         &self,
         hook: &str,
         file: &Path,
         variable: (&'static str, &str),
-        listen: &[&str],
+        listen: impl FnMut(&[u8]),
     ) -> Result<Performance, Error> {
         let doing = format!("run the {hook} hook");
         let mut command = if self.runs_hooks()? {
@@ -138,7 +147,7 @@ impl Rehearsal {
             command.arg(file);
             command
         } else {
-            return Ok(Performance { code: Some(0), said: Vec::new(), heard: false });
+            return Ok(Performance { code: Some(0), said: Vec::new() });
         };
         let failed = |error| Error::new(&*doing, error);
         let (reader, writer) = std::io::pipe().map_err(failed)?;
@@ -152,7 +161,33 @@ impl Rehearsal {
             .map_err(|error| not_started(&doing, &error))?;
         // Our ends of the pipe: while they are open, nobody else's end of it is the last.
         drop(command);
-        watch(child, reader, &self.stop, listen).map_err(failed)
+        let done = watch(child, reader, &self.stop, listen);
+        self.keep_what_refs_need()?;
+        done.map_err(failed)
+    }
+
+    /// A hook may put changes aside in a ref, as `git stash` does. What that ref needs was written into the store that is
+    /// thrown away: it goes into the repository's own, where the commit would have put it.
+    fn keep_what_refs_need(&self) -> Result<(), Error> {
+        if list_refs(&self.git)? == self.refs {
+            return Ok(());
+        }
+        let failed = |error| Error::new("keep what a hook has put aside", error).help("see `git fsck`");
+        for directory in std::fs::read_dir(self.directory.path().join("objects")).map_err(failed)? {
+            let directory = directory.map_err(failed)?;
+            let real = self.real.join(directory.file_name());
+            for object in std::fs::read_dir(directory.path()).map_err(failed)? {
+                let object = object.map_err(failed)?;
+                let place = real.join(object.file_name());
+                if !place.exists() {
+                    std::fs::create_dir_all(&real).map_err(failed)?;
+                    let beside = tempfile::NamedTempFile::new_in(&real).map_err(failed)?;
+                    std::fs::copy(object.path(), beside.path()).map_err(failed)?;
+                    beside.persist(place).map_err(|error| failed(error.error))?;
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Whether this git has `git hook run`.
@@ -160,6 +195,10 @@ impl Rehearsal {
         let answer = text(&self.git.output("find the version of git", &["version"])?);
         Ok(version(&answer).is_none_or(|version| version >= RUNS_HOOKS))
     }
+}
+
+fn list_refs(git: &Git) -> Result<Vec<u8>, Error> {
+    git.output("list the refs", &["for-each-ref", "--format=%(refname) %(objectname)"])
 }
 
 /// The variables that switch [`SETTINGS`] off, after those that are there (git-config(1), `GIT_CONFIG_COUNT`).
@@ -220,24 +259,36 @@ fn stop_signals() -> std::io::Result<Arc<AtomicBool>> {
     Ok(stop)
 }
 
-/// Waits for the end of a hook, and takes in what it says. Something that it leaves running may hold the pipe open; that
-/// is not waited for.
-fn watch(mut child: Child, reader: PipeReader, stop: &AtomicBool, listen: &[&str]) -> std::io::Result<Performance> {
-    let (mut said, mut heard) = (Vec::new(), vec![false; listen.len()]);
+/// Waits for the end of a hook, and takes in what it says. Something that it leaves running may hold the pipe open, and
+/// may go on talking; that is not waited for.
+fn watch(
+    mut child: Child,
+    reader: PipeReader,
+    stop: &AtomicBool,
+    listen: impl FnMut(&[u8]),
+) -> std::io::Result<Performance> {
+    let (mut said, mut lines) = (Vec::new(), Lines::new(listen));
     let pieces = pieces(reader);
-    let mut ended = None;
+    let (mut ended, mut beat) = (None, Instant::now() + BEAT);
     loop {
-        match pieces.recv_timeout(BEAT) {
+        match pieces.recv_timeout(beat.saturating_duration_since(Instant::now())) {
             Ok(piece) => {
+                lines.take(&piece);
                 said.extend_from_slice(&piece);
                 if said.len() > 2 * KEPT {
-                    hear(&said, listen, &mut heard);
                     said.drain(..said.len() - KEPT);
                 }
             }
-            Err(RecvTimeoutError::Timeout) if ended.is_some() => break,
-            Err(RecvTimeoutError::Timeout) => ended = child.try_wait()?,
+            Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => break,
+        }
+        // By the clock, and not when nothing comes: there may be no such time.
+        if Instant::now() >= beat {
+            if ended.is_some() {
+                break; // What it wrote before its end had a beat to arrive.
+            }
+            ended = child.try_wait()?;
+            beat = Instant::now() + BEAT;
         }
         if stop.load(Ordering::Relaxed) && ended.is_none() {
             // Until it is waited for, its id is nobody else's.
@@ -249,14 +300,14 @@ fn watch(mut child: Child, reader: PipeReader, stop: &AtomicBool, listen: &[&str
     if stop.load(Ordering::Relaxed) {
         return Err(std::io::Error::other("it was interrupted"));
     }
-    hear(&said, listen, &mut heard);
+    lines.finish();
     said.drain(..said.len().saturating_sub(KEPT));
-    Ok(Performance { code: ended.code(), said, heard: heard.iter().all(|&heard| heard) })
+    Ok(Performance { code: ended.code(), said })
 }
 
 /// What comes out of a pipe, as it comes.
 fn pieces(mut reader: PipeReader) -> Receiver<Vec<u8>> {
-    let (sender, receiver) = channel();
+    let (sender, receiver) = sync_channel(PIECES);
     std::thread::spawn(move || {
         let mut buffer = vec![0; 16 * 1024];
         while let Ok(length @ 1..) = reader.read(&mut buffer) {
@@ -268,9 +319,42 @@ fn pieces(mut reader: PipeReader) -> Receiver<Vec<u8>> {
     receiver
 }
 
-fn hear(said: &[u8], listen: &[&str], heard: &mut [bool]) {
-    for (heard, word) in heard.iter_mut().zip(listen) {
-        *heard = *heard || said.windows(word.len()).any(|window| window == word.as_bytes());
+/// Puts pieces together to lines.
+struct Lines<Listen> {
+    listen: Listen,
+    /// The line that has not ended yet, or the start of it.
+    line: Vec<u8>,
+}
+
+impl<Listen: FnMut(&[u8])> Lines<Listen> {
+    fn new(listen: Listen) -> Self {
+        Self { listen, line: Vec::new() }
+    }
+
+    fn take(&mut self, piece: &[u8]) {
+        for part in piece.split_inclusive(|&byte| byte == b'\n') {
+            let room = (LINE + 1).saturating_sub(self.line.len());
+            self.line.extend_from_slice(&part[..part.len().min(room)]);
+            if part.ends_with(b"\n") {
+                self.end();
+            }
+        }
+    }
+
+    /// Nothing more comes.
+    fn finish(mut self) {
+        if !self.line.is_empty() {
+            self.end();
+        }
+    }
+
+    /// The line has ended. One that is too long is passed over.
+    fn end(&mut self) {
+        if self.line.len() <= LINE {
+            let line = self.line.strip_suffix(b"\n").unwrap_or(&self.line);
+            (self.listen)(line.strip_suffix(b"\r").unwrap_or(line));
+        }
+        self.line.clear();
     }
 }
 
@@ -308,23 +392,48 @@ mod tests {
         assert_eq!(variables[8], ("GIT_CONFIG_VALUE_6".into(), "false".into()));
     }
 
-    #[test]
-    fn what_was_said_long_ago_was_heard() {
-        let (reader, mut writer) = std::io::pipe().unwrap();
-        let child = std::process::Command::new("true").spawn().unwrap();
-        let text = format!("early{}late", "x".repeat(5 * KEPT));
-        let writing = std::thread::spawn(move || std::io::Write::write_all(&mut writer, text.as_bytes()).unwrap());
-        let done = watch(child, reader, &AtomicBool::new(false), &["early", "late"]).unwrap();
-        writing.join().unwrap();
-        assert_eq!((done.code, done.said.len(), done.heard), (Some(0), KEPT, true));
+    /// A shell that runs `script` and writes into a pipe, which is read.
+    fn watched(script: &str, listen: impl FnMut(&[u8])) -> Performance {
+        let (reader, writer) = std::io::pipe().unwrap();
+        let mut command = std::process::Command::new("sh");
+        let child = command.args(["-c", script]).stdout(writer).spawn().unwrap();
+        drop(command);
+        watch(child, reader, &AtomicBool::new(false), listen).unwrap()
     }
 
     #[test]
-    fn a_hook_that_leaves_something_running_is_not_waited_for() {
-        let (reader, writer) = std::io::pipe().unwrap();
-        let child = std::process::Command::new("true").spawn().unwrap();
-        let done = watch(child, reader, &AtomicBool::new(false), &["x"]).unwrap();
-        drop(writer);
-        assert!(!done.heard);
+    fn every_line_is_heard_and_the_last_of_them_are_kept() {
+        let mut heard = Vec::new();
+        let many = "echo early; yes middle | head -n 50000; sleep 0.3; echo late";
+        let done = watched(many, |line| heard.push(line.to_vec()));
+        assert_eq!((done.code, done.said.len(), heard.len()), (Some(0), KEPT, 50_002));
+        assert_eq!((&*heard[0], &*heard[1], &*heard[50_001]), (&b"early"[..], &b"middle"[..], &b"late"[..]));
+        assert!(done.said.ends_with(b"middle\nlate\n"));
+    }
+
+    #[test]
+    fn lines_are_put_together_and_endless_ones_passed_over() {
+        let mut heard = Vec::new();
+        let mut lines = Lines::new(|line: &[u8]| heard.push(line.to_vec()));
+        let long = [&vec![b'x'; LINE], &b"error"[..]].concat();
+        for piece in [&b"a"[..], b"b\r\n\nc\nd", b"\n", &long, &long, b"error", b"\n", b"e"] {
+            lines.take(piece);
+            assert!(lines.line.len() <= LINE + 1);
+        }
+        lines.finish();
+        assert_eq!(heard, [&b"ab"[..], b"", b"c", b"d", b"e"]);
+    }
+
+    #[test]
+    fn what_a_hook_leaves_running_is_not_waited_for() {
+        for left in ["sleep 60", "yes", "while echo x; do sleep 0.02; done", "cat /dev/zero"] {
+            let mut heard = false;
+            let start = Instant::now();
+            let done = watched(&format!("echo first; timeout 60 sh -c '{left}' & exit 3"), |line| {
+                heard |= line == b"first";
+            });
+            assert!(done.code == Some(3) && heard && done.said.len() <= KEPT, "{left}");
+            assert!(start.elapsed() < Duration::from_secs(30), "{left}: {:?}", start.elapsed());
+        }
     }
 }

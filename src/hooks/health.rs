@@ -1,5 +1,6 @@
 //! Whether the hooks are in force, and if not, why.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use crate::env::Environment;
@@ -12,7 +13,7 @@ use crate::hooks::shim::Author;
 use crate::hooks::slot::{Place, Slot, Stand};
 pub use crate::hooks::state::State;
 use crate::hooks::{Hook, SKIP, SWITCH, binary, find, read_if_there, shown, skipped};
-use crate::path::RepoPath;
+use crate::path::{RepoPath, shell_quote};
 use crate::rules::RULES;
 
 /// One hook.
@@ -28,11 +29,9 @@ pub struct Health {
     pub notes: Vec<String>,
     /// The program that it runs.
     pub binary: Option<PathBuf>,
+    /// Whether nothing but the program is missing, so that it blocks everything.
+    pub lacks_program: bool,
 }
-
-const NO_BINARY: &str =
-    "it finds no bakstop, and blocks everything: put the program into ~/.local/bin or a directory of PATH";
-const NO_BINARY_ON_SERVER: &str = "it finds no bakstop, and blocks every push";
 
 /// What is said of a text that another version wrote.
 fn older(hook: Hook) -> String {
@@ -67,8 +66,8 @@ pub fn of(setup: &Setup, layout: &Layout, env: &Environment) -> Result<Vec<Healt
                 Guard::Named => {
                     State::Doubtful("bakstop is named there, but bakstop cannot see whether it runs".into())
                 }
-                Guard::NotNamed => State::NotInForce("bakstop is not named there".into()),
-                Guard::SwitchedOff => State::NotInForce("git runs no hook".into()),
+                Guard::NotNamed => State::not_in_force("bakstop is not named there"),
+                Guard::SwitchedOff => State::not_in_force("git runs no hook"),
             };
             Ok(foreign.guards.iter().map(|(hook, guard)| Health::new(*hook, state(guard))).collect())
         }
@@ -82,12 +81,12 @@ fn shown_slots(place: &Place) -> impl Iterator<Item = &Slot> {
 
 impl Health {
     fn new(hook: Hook, state: State) -> Self {
-        Self { hook, state, install_helps: false, notes: Vec::new(), binary: None }
+        Self { hook, state, install_helps: false, notes: Vec::new(), binary: None, lacks_program: false }
     }
 
     /// A hook that is in force once it is installed.
     fn to_install(hook: Hook, reason: String) -> Self {
-        Self { install_helps: true, ..Self::new(hook, State::NotInForce(reason)) }
+        Self { install_helps: true, ..Self::new(hook, State::not_in_force(reason)) }
     }
 
     /// A hook that git does not get to is not in force.
@@ -101,9 +100,14 @@ impl Health {
     /// A hook that finds no program guards nothing, although nothing gets past it.
     fn finish(mut self) -> Self {
         if self.state == State::InForce && self.binary.is_none() {
-            let server = self.hook == Hook::PreReceive;
-            self.state = State::NotInForce(if server { NO_BINARY_ON_SERVER } else { NO_BINARY }.to_owned());
-            self.install_helps |= server;
+            self.lacks_program = true;
+            if self.hook == Hook::PreReceive {
+                self.state = State::not_in_force("it finds no bakstop, and blocks every push");
+                self.install_helps = true;
+            } else {
+                let cure = "put the program into ~/.local/bin or a directory of PATH";
+                self.state = State::curable("it finds no bakstop, and blocks everything", ": ", cure);
+            }
         }
         self
     }
@@ -171,12 +175,16 @@ fn of_block(slot: &Slot, layout: &Layout, env: &Environment) -> Health {
     let state = match condition {
         Condition::Current | Condition::Older => State::InForce,
         Condition::Edited => State::Doubtful(format!("the block in {name} was edited")),
-        Condition::Crlf => State::NotInForce(format!(
-            "the lines of {name} end in CRLF, which no shell can run: add `.husky/* text eol=lf` to .gitattributes"
-        )),
-        Condition::Misplaced => State::NotInForce(format!(
-            "lines of {name} stand before the block, and can end the hook; `bakstop install` moves it up"
-        )),
+        Condition::Crlf => State::curable(
+            format!("the lines of {name} end in CRLF, which no shell can run"),
+            ": ",
+            "add `.husky/* text eol=lf` to .gitattributes",
+        ),
+        Condition::Misplaced => State::curable(
+            format!("lines of {name} stand before the block, and can end the hook"),
+            "; ",
+            "`bakstop install` moves it up",
+        ),
     };
     let mut health = Health::new(slot.hook, state);
     health.notes.extend((condition == Condition::Older).then(|| older(slot.hook)));
@@ -186,36 +194,58 @@ fn of_block(slot: &Slot, layout: &Layout, env: &Environment) -> Health {
 
 /// Why git does not get to a tracked file of husky.
 fn unreached(slot: &Slot, husky: &Husky, layout: &Layout) -> Option<State> {
-    obstacle(slot, husky, layout).map(State::NotInForce)
-}
-
-fn obstacle(slot: &Slot, husky: &Husky, layout: &Layout) -> Option<String> {
     if !husky.prepared {
-        return Some("husky is not prepared in this clone: run it (`npx husky`, or install the dependencies)".into());
+        let cure = "run it (`npx husky`, or install the dependencies)";
+        return Some(State::curable("husky is not prepared in this clone", ": ", cure));
     }
     if husky.direct {
         return (!slot.is_executable()).then(|| {
-            let file = slot.name.as_pathspec(false);
-            format!("{} is not executable: git ignores it; make it so (`chmod +x {file}`)", slot.name)
+            let here: &[u8] = if slot.name.as_bytes().starts_with(b"-") { b"./" } else { b"" };
+            let file = [here, slot.name.as_bytes()].concat();
+            let cure = format!("make it so (`chmod +x {}`)", shell_quote(&file));
+            State::curable(format!("{} is not executable: git ignores it", slot.name), "; ", cure)
         });
     }
     let stub = layout.hooks.join(slot.hook.name());
     let is_there = binary::is_program(&stub) && layout.hooks.join("h").is_file();
     (!is_there).then(|| {
-        let stub = shown(&stub, &layout.top);
-        format!("{stub} is missing in this work tree: run husky (`npx husky`, or install the dependencies)")
+        let reason = format!("{} is missing in this work tree", shown(&stub, &layout.top));
+        State::curable(reason, ": ", "run husky (`npx husky`, or install the dependencies)")
     })
 }
 
 /// What the environment does to the guard; what is worst sorts last.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Interference {
-    /// Some rules are passed over.
-    Weakens(String),
-    /// The guard cannot start, so nothing gets past it.
-    Blocks(String),
+    /// [`SKIP`] names these rules, which are passed over.
+    Weakens(Vec<&'static str>),
+    /// [`SKIP`] names what is no rule; the guard cannot start, so nothing gets past it.
+    Blocks(RepoPath),
     /// The guard is switched off.
-    Disarms(String),
+    Disarms(Off),
+}
+
+/// What switches the guard off.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Off {
+    /// A variable, which is 0.
+    Variable(&'static str),
+    /// The start file of husky, which sets a variable.
+    StartFile(RepoPath),
+    /// [`SKIP`] names every rule.
+    EveryRule,
+}
+
+impl fmt::Display for Interference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Weakens(rules) => write!(f, "{} ({SKIP})", rules.join(", ")),
+            Self::Blocks(unknown) => write!(f, "{SKIP} names no rule {unknown}"),
+            Self::Disarms(Off::Variable(name)) => write!(f, "{name}=0 is set in this environment"),
+            Self::Disarms(Off::StartFile(path)) => write!(f, "{path} sets HUSKY=0"),
+            Self::Disarms(Off::EveryRule) => write!(f, "{SKIP} names every rule"),
+        }
+    }
 }
 
 /// What in the environment switches the guard off, or a part of it.
@@ -233,9 +263,9 @@ pub fn interference(setup: &Setup, env: &Environment) -> Result<Vec<Interference
 }
 
 fn switched_off(setup: &Setup, env: &Environment) -> Result<Vec<Interference>, Error> {
-    let zero = |name: &str| {
+    let zero = |name: &'static str| {
         let is_zero = env.get(name).is_some_and(|value| value == "0");
-        is_zero.then(|| Interference::Disarms(format!("{name}=0 is set in this environment")))
+        is_zero.then_some(Interference::Disarms(Off::Variable(name)))
     };
     let mut off: Vec<Interference> = zero(SWITCH).into_iter().collect();
     if matches!(setup, Setup::Husky(_)) {
@@ -249,7 +279,7 @@ fn switched_off(setup: &Setup, env: &Environment) -> Result<Vec<Interference>, E
             && read_if_there(&path, Path::new(""))?.is_some_and(|text| switches_husky_off(&text))
         {
             let path = RepoPath::new(path.into_os_string().into_encoded_bytes());
-            off.push(Interference::Disarms(format!("{path} sets HUSKY=0")));
+            off.push(Interference::Disarms(Off::StartFile(path)));
         }
     }
     Ok(off)
@@ -257,19 +287,11 @@ fn switched_off(setup: &Setup, env: &Environment) -> Result<Vec<Interference>, E
 
 /// What `BAKSTOP_SKIP` does.
 fn skips(env: &Environment) -> Option<Interference> {
-    let skipped = match skipped(env) {
-        Err(unknown) => {
-            return Some(Interference::Blocks(format!("{SKIP} names no rule {}", RepoPath::from(&*unknown))));
-        }
-        Ok(skipped) => skipped,
-    };
-    match skipped.len() {
-        0 => None,
-        some if some < RULES.len() => {
-            let names: Vec<&str> = skipped.iter().map(|rule| rule.id).collect();
-            Some(Interference::Weakens(format!("{} ({SKIP})", names.join(", "))))
-        }
-        _ => Some(Interference::Disarms(format!("{SKIP} names every rule"))),
+    match skipped(env) {
+        Err(unknown) => Some(Interference::Blocks(RepoPath::from(&*unknown))),
+        Ok(none) if none.is_empty() => None,
+        Ok(some) if some.len() < RULES.len() => Some(Interference::Weakens(some.iter().map(|rule| rule.id).collect())),
+        Ok(_) => Some(Interference::Disarms(Off::EveryRule)),
     }
 }
 
@@ -303,19 +325,19 @@ mod tests {
         let every = RULES.map(|rule| rule.id).join(",");
         for (value, expected) in [
             (" , ", None),
-            ("stray-backup", Some(Interference::Weakens("stray-backup (BAKSTOP_SKIP)".into()))),
-            ("stray-backup, \u{1b}x", Some(Interference::Blocks("BAKSTOP_SKIP names no rule \\u{001b}x".into()))),
-            (&every, Some(Interference::Disarms("BAKSTOP_SKIP names every rule".into()))),
+            ("stray-backup", Some("stray-backup (BAKSTOP_SKIP)")),
+            ("stray-backup, \u{1b}x", Some("BAKSTOP_SKIP names no rule \\u{001b}x")),
+            (&every, Some("BAKSTOP_SKIP names every rule")),
         ] {
-            assert_eq!(skips(value), expected, "{value}");
+            assert_eq!(skips(value).map(|one| one.to_string()).as_deref(), expected, "{value}");
         }
-        assert!(Interference::Weakens("z".into()) < Interference::Blocks("y".into()));
-        assert!(Interference::Blocks("z".into()) < Interference::Disarms("y".into()));
+        assert!(Interference::Weakens(vec!["z"]) < Interference::Blocks("y".into()));
+        assert!(Interference::Blocks("z".into()) < Interference::Disarms(Off::Variable("y")));
     }
 
     #[test]
     fn what_is_worst_sorts_last() {
         assert!(State::InForce < State::Doubtful(String::new()));
-        assert!(State::Doubtful("z".into()) < State::NotInForce(String::new()));
+        assert!(State::Doubtful("z".into()) < State::not_in_force(""));
     }
 }

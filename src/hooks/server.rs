@@ -52,7 +52,7 @@ impl Server {
         }
         let place = Place::server(&self.hooks, &layout.top)?;
         Ok(place.slots.iter().find_map(|slot| match slot.stand.idle() {
-            Some(why) => Some(State::NotInForce(format!("{}, which would run it, is {why}", slot.name))),
+            Some(why) => Some(State::not_in_force(format!("{}, which would run it, is {why}", slot.name))),
             None if runs_directory(slot.text()) => None,
             None => {
                 let directory = shown(&self.hooks.join(DELEGATES), &layout.top);

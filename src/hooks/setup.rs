@@ -64,6 +64,8 @@ pub struct Foreign {
     pub cause: String,
     /// The lines to add by hand, and where.
     pub by_hand: String,
+    /// The command that ends `by_hand`, without which the lines do nothing.
+    pub then: Option<&'static str>,
     /// What is known of the guard there, for each hook that can be there.
     pub guards: Vec<(Hook, Guard)>,
 }
@@ -90,6 +92,11 @@ impl Foreign {
     pub fn is_named(&self) -> bool {
         self.guards.iter().all(|(_, guard)| *guard == Guard::Named)
     }
+
+    /// Whether git runs no hook at all, whoever's it is.
+    pub fn is_off(&self) -> bool {
+        self.guards.iter().any(|(_, guard)| *guard == Guard::SwitchedOff)
+    }
 }
 
 impl Setup {
@@ -105,8 +112,7 @@ impl Setup {
             Choice::Husky => Some("--husky"),
         };
         if let (Self::Foreign(foreign), Some(flag)) = (&mut setup, flag) {
-            let off = foreign.guards.iter().any(|(_, guard)| *guard == Guard::SwitchedOff);
-            let why = if off { "runs no hook" } else { "looks nowhere else for hooks" };
+            let why = if foreign.is_off() { "runs no hook" } else { "looks nowhere else for hooks" };
             foreign.by_hand = format!("{flag} does not help here, because git {why}; {}", foreign.by_hand);
         }
         Ok(setup)
@@ -202,7 +208,7 @@ fn outside(layout: &Layout, hooks: &[Hook]) -> Foreign {
     let place = shown(&layout.hooks, &layout.top);
     let cause = format!("git takes the hooks from {place}, outside this repository: others may share them");
     let guards = guards_of_scripts(&layout.hooks, hooks);
-    Foreign { cause, by_hand: lines_for_scripts(layout, &guards), guards }
+    Foreign { cause, by_hand: lines_for_scripts(layout, &guards), then: None, guards }
 }
 
 /// Whether git already runs a hook file of ours: then that is how it is, whatever else is configured.
@@ -220,7 +226,7 @@ fn elsewhere(layout: &Layout, setting: &HooksPath, hooks: &[Hook]) -> Option<For
         let cause = format!("hooks are switched off: core.hooksPath is {value} ({origin})");
         let by_hand = format!("switch them on, then install:\n{}", own_hooks(layout, setting));
         let guards = hooks.iter().map(|hook| (*hook, Guard::SwitchedOff)).collect();
-        return Some(Foreign { cause, by_hand, guards });
+        return Some(Foreign { cause, by_hand, then: None, guards });
     }
     let reach = match setting.scope {
         Reach::Repository => return None,
@@ -232,7 +238,7 @@ fn elsewhere(layout: &Layout, setting: &HooksPath, hooks: &[Hook]) -> Option<For
     let guards = guards_of_scripts(&layout.hooks, hooks);
     let (lines, own) = (lines_for_scripts(layout, &guards), own_hooks(layout, setting));
     let by_hand = format!("{lines}\nor give this repository hooks of its own, then install:\n{own}");
-    Some(Foreign { cause, by_hand, guards })
+    Some(Foreign { cause, by_hand, then: None, guards })
 }
 
 /// The commands after which git runs the hooks in `.git/hooks`, and ours among them.
@@ -318,7 +324,7 @@ fn foreign(manager: &Manager, evidence: &RepoPath, wanted: &[Hook], read: impl F
         by_hand += &format!("\nand then run: {then}");
     }
     let cause = format!("{} manages the hooks of this repository ({evidence})", manager.name);
-    Foreign { cause, by_hand: by_hand.trim_end().to_owned(), guards }
+    Foreign { cause, by_hand: by_hand.trim_end().to_owned(), then: manager.then, guards }
 }
 
 /// Husky, if `core.hooksPath` leads to it.

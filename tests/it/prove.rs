@@ -6,7 +6,7 @@ use std::os::unix::ffi::OsStringExt;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::hooks::{copy_of_program, must, prepare_husky, program_at_home, script, with_husky};
 use crate::support::{BAKSTOP, Ran, Sandbox, finish, path_without_bakstop, rewritten_spec};
@@ -459,6 +459,9 @@ fn hooks_that_git_takes_from_elsewhere() {
     let run = format!("#!/bin/sh\n# call_lefthook run\n{BAKSTOP} hook pre-commit || exit\n");
     script(&sandbox, ".git/hooks/pre-commit", &run);
     assert_proven(&prove(&sandbox), "package.json");
+    // What is named is switched off as what is installed.
+    let ran = prove_as(&sandbox, |command| _ = command.env("BAKSTOP", "0"));
+    assert_not_proven(&ran, "BAKSTOP=0 is set in this environment", "unset BAKSTOP");
 }
 
 #[test]
@@ -490,6 +493,69 @@ fn what_switches_the_guard_off_is_told() {
     assert_not_proven(&prove(&sandbox), &reason, "take that line out of the file");
     fs::write(&start, "").unwrap();
     assert_proven(&prove(&sandbox), "package.json");
+    // A path may hold the words of a sentence.
+    let configuration = sandbox.home().join("HUSKY=0 is set: here");
+    fs::create_dir_all(configuration.join("husky")).unwrap();
+    fs::write(configuration.join("husky/init.sh"), "export HUSKY=0\n").unwrap();
+    let ran = prove_as(&sandbox, |command| _ = command.env("XDG_CONFIG_HOME", &configuration));
+    let reason = format!("{}/husky/init.sh sets HUSKY=0", configuration.display());
+    assert_not_proven(&ran, &reason, "take that line out of the file");
+}
+
+/// A failure of the guard over something else, which a rewritten manifest alone would not meet: the workspace pins two
+/// versions of pnpm, and whoever changes the manifest at the top is told.
+fn with_drift(configuration: &str) -> Sandbox {
+    let sandbox = Sandbox::workspace();
+    sandbox.write("Dockerfile", "FROM node:22\nRUN npm install -g pnpm@9.0.0\n");
+    sandbox.write("bakstop.json", configuration);
+    sandbox.git(&["add", "-A"]);
+    sandbox.git(&["commit", "-qm", "Drift"]);
+    must(sandbox.bakstop(&["install"]));
+    sandbox
+}
+
+#[test]
+fn an_error_beside_a_rewritten_manifest_that_is_a_warning_proves_nothing() {
+    let besides = "; pre-commit failed with exit code 1 for another reason";
+    for (level, how) in [("warning", "makes rewritten-manifest a warning"), ("off", "switches rewritten-manifest off")]
+    {
+        let sandbox = with_drift(&format!(r#"{{ "rules": {{ "rewritten-manifest": "{level}" }} }}"#));
+        let ran = prove(&sandbox);
+        let reason = format!("bakstop.json:1:14 {how}{besides}");
+        assert_not_proven(&ran, &reason, "take that out of bakstop.json, and commit it");
+        assert!(ran.out.contains("error[package-manager-mismatch]"), "{ran:?}");
+        let all = prove_as(&sandbox, |command| _ = command.arg("-v")).err;
+        assert_eq!(all.contains("warning[rewritten-manifest]"), level == "warning", "{all}");
+        // It is so: a commit goes through.
+        sandbox.rewrite("web/package.json");
+        sandbox.git(&["commit", "-qam", "x"]);
+    }
+    // Without such a configuration, both block.
+    let sandbox = with_drift("{}");
+    let ran = prove(&sandbox);
+    assert_proven(&ran, "package.json");
+    let ran = prove_as(&sandbox, |command| _ = command.env("BAKSTOP_SKIP", "rewritten-manifest"));
+    let reason = format!("not checked: rewritten-manifest (BAKSTOP_SKIP){besides}");
+    assert_not_proven(&ran, &reason, "unset BAKSTOP_SKIP");
+}
+
+#[test]
+fn what_a_hook_leaves_running_is_not_waited_for_and_a_signal_is_no_proof() {
+    let sandbox = Sandbox::workspace();
+    for left in ["yes", "while echo x; do sleep 0.02; done", "sleep 60"] {
+        let hook = format!("#!/bin/sh\n{BAKSTOP} hook pre-commit\ncode=$?\ntimeout 60 sh -c '{left}' &\nexit $code\n");
+        script(&sandbox, ".git/hooks/pre-commit", &hook);
+        let start = Instant::now();
+        assert_proven(&prove(&sandbox), "package.json");
+        assert!(start.elapsed() < Duration::from_secs(30), "{left}: {:?}", start.elapsed());
+    }
+    // The guard reports it, and then nobody sees how the hook ends.
+    let hook = format!("#!/bin/sh\n{BAKSTOP} hook pre-commit\nkill -9 $PPID\n");
+    script(&sandbox, ".git/hooks/pre-commit", &hook);
+    let ran = prove(&sandbox);
+    let reason = "git was ended by a signal while it ran pre-commit";
+    assert_not_proven(&ran, reason, "`bakstop prove -v` shows what it said");
+    assert!(ran.out.contains("  | error[rewritten-manifest]"), "{ran:?}");
 }
 
 /// The ids of every rule, separated by commas.
@@ -534,6 +600,27 @@ fn husky_that_does_not_run_is_told() {
     assert_proven(&prove(&sandbox), "package.json");
     sandbox.write(".husky/pre-commit", "exit 0\n");
     assert_not_proven(&prove(&sandbox), "not installed", "bakstop install");
+
+    // An older husky; the path may hold what stands between a reason and its cure.
+    let sandbox = Sandbox::workspace();
+    program_at_home(&sandbox);
+    sandbox.git(&["config", "core.hooksPath", "a: b; c/.husky"]);
+    script(&sandbox, "a: b; c/.husky/pre-commit", "#!/bin/sh\ntrue\n");
+    must(sandbox.bakstop(&["install"]));
+    assert_proven(&prove(&sandbox), "package.json");
+    let hook = sandbox.top.join("a: b; c/.husky/pre-commit");
+    fs::set_permissions(&hook, fs::Permissions::from_mode(0o644)).unwrap();
+    let reason = "a: b; c/.husky/pre-commit is not executable: git ignores it";
+    assert_not_proven(&prove(&sandbox), reason, "make it so (`chmod +x 'a: b; c/.husky/pre-commit'`)");
+
+    // What fails is somebody else's hook, and no guard that finds no program.
+    let sandbox = with_husky(Some("true\n"));
+    must(sandbox.bakstop(&["install"]));
+    sandbox.git(&["config", "--unset", "core.hooksPath"]);
+    fs::remove_file(sandbox.home().join(".local/bin/bakstop")).unwrap();
+    script(&sandbox, ".git/hooks/pre-commit", "#!/bin/sh\nexit 1\n");
+    let reason = "husky is not prepared in this clone; pre-commit failed with exit code 1 for another reason";
+    assert_not_proven(&prove(&sandbox), reason, run_it);
 }
 
 /// A program of this name that is not this one.
@@ -791,4 +878,45 @@ fn a_configuration_that_spares_the_rule_is_told_with_its_line() {
         sandbox.git(&["commit", "-q", "-m", "Configure"]);
         assert_not_proven(&prove(&sandbox), reason, "take that out of bakstop.json, and commit it");
     }
+}
+
+#[test]
+fn a_guard_that_is_not_heeded_beside_a_hook_that_fails_is_no_proof() {
+    let sandbox = Sandbox::workspace();
+    let hook = |guard: &str| {
+        format!("#!/bin/sh\n{BAKSTOP} hook pre-commit || {guard}\ngit diff --cached --name-only | grep -q CHANGELOG\n")
+    };
+    script(&sandbox, ".git/hooks/pre-commit", &hook("true"));
+    let ran = prove(&sandbox);
+    assert!(ran.code == Some(1) && ran.out.contains("but fails on a harmless package.json as well"), "{ran:?}");
+    script(&sandbox, ".git/hooks/pre-commit", &format!("#!/bin/sh\n{BAKSTOP} hook pre-commit || exit\n"));
+    assert_proven(&prove(&sandbox), "package.json");
+}
+
+#[test]
+fn manifests_that_the_configuration_spares_are_named_beside_the_proof() {
+    let sandbox = Sandbox::workspace();
+    let text = r#"{ "allow": [{ "rule": "rewritten-manifest", "path": "web/**", "reason": "x" }] }"#;
+    sandbox.write("bakstop.json", text);
+    sandbox.git(&["add", "-A"]);
+    sandbox.git(&["commit", "-q", "-m", "Configure"]);
+    must(sandbox.bakstop(&["install"]));
+    let ran = prove(&sandbox);
+    assert!(ran.code == Some(0) && ran.out.starts_with("bakstop: proven: "), "{ran:?}");
+    let expected = "bakstop: not proven elsewhere: bakstop.json:1:13 allows rewritten-manifest in web/package.json\n";
+    assert_eq!(ran.err, expected);
+}
+
+#[test]
+fn what_a_hook_puts_aside_in_a_ref_is_not_lost() {
+    let sandbox = Sandbox::workspace();
+    let hook = format!(
+        "#!/bin/sh\nkept=$(git stash create) && git stash store -m lint \"$kept\"\n{BAKSTOP} hook pre-commit || exit\n"
+    );
+    script(&sandbox, ".git/hooks/pre-commit", &hook);
+    sandbox.write("web/index.js", "export const mine = 1;\n");
+    let ran = sandbox.bakstop(&["prove"]);
+    assert!(ran.code == Some(0) && ran.out.starts_with("bakstop: proven: "), "{ran:?}");
+    sandbox.git(&["fsck", "--strict"]);
+    assert!(sandbox.git(&["stash", "show", "-p", "stash@{0}"]).contains("mine"));
 }
