@@ -18,4 +18,4 @@ elif [ -n "$DEFAULT_BRANCH" ] && [ "$REF" != "refs/heads/$DEFAULT_BRANCH" ]; the
 else
 	scope=--history
 fi
-exec bakstop check "$scope" --deny-warnings "$@"
+exec bakstop check "$scope" "$@"
