@@ -16,6 +16,6 @@ mod staged;
 mod trees;
 pub mod worktree;
 
-pub use change::{TreeChange, TreeChanges};
+pub use change::TreeChanges;
 pub use command::Git;
 pub use staged::Staged;

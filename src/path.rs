@@ -81,7 +81,9 @@ impl From<&str> for RepoPath {
 /// Quotes bytes as one word of a POSIX shell: bare where nothing needs quoting, in single quotes where those suffice,
 /// and in `$'…'` (POSIX 2024; bash, zsh and busybox have it) where the bytes cannot be printed as they are.
 pub fn shell_quote(word: &[u8]) -> Cow<'_, str> {
-    let printable = std::str::from_utf8(word).ok().filter(|text| !text.chars().any(crate::escape::is_unsafe));
+    let printable = std::str::from_utf8(word)
+        .ok()
+        .filter(|text| !text.chars().any(crate::escape::is_unsafe) && !text.contains("##"));
     match printable {
         Some(text)
             if !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"._/@+-,=:%".contains(&b)) =>
@@ -92,8 +94,11 @@ pub fn shell_quote(word: &[u8]) -> Cow<'_, str> {
         None => {
             let escaped: String = word
                 .iter()
-                .map(|&byte| match byte {
+                .enumerate()
+                .map(|(at, &byte)| match byte {
                     b'\'' | b'\\' => format!("\\{}", char::from(byte)),
+                    // Runners obey `##[command]` wherever it stands.
+                    b'#' if at > 0 && word[at - 1] == b'#' => "\\043".to_owned(),
                     0x20..0x7f => char::from(byte).to_string(),
                     _ => format!("\\{byte:03o}"),
                 })
@@ -128,6 +133,7 @@ mod tests {
             (b"-rf", false, "':(top,literal)-rf'"),
             (b"*.bak", false, "':(top,literal)*.bak'"),
             (b"$(id).bak", true, "':(top,literal)$(id).bak'"),
+            (b"##[x].bak", false, r"$':(top,literal)#\043[x].bak'"),
             (b"a\nb\xff.bak", false, r"$':(top,literal)a\012b\377.bak'"),
         ] {
             assert_eq!(RepoPath::new(path).as_pathspec(from_top), shown);

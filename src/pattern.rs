@@ -7,8 +7,8 @@ use crate::path::RepoPath;
 /// The most characters of a pattern: no path that a person means needs more, and what a pattern costs grows with it.
 pub const LONGEST: usize = 1000;
 
-/// How deep alternatives may stand in each other: deeper, they would not be matched.
-const DEEPEST: usize = 8;
+/// How many groups of alternatives a pattern may have: with more of them, it would match nothing.
+const MOST_GROUPS: usize = 8;
 
 /// A glob that is matched against a whole path, from the top of the work tree. `*` and `?` stop at a slash, `**` does
 /// not. The bytes are compared as git stores them: they need not be UTF-8.
@@ -43,7 +43,7 @@ impl Pattern {
 /// Refuses what is no pattern, and spellings that could never match or that mean different things to different people.
 fn check(glob: &str) -> Result<(), String> {
     refuse_what_matches_nothing(glob)?;
-    let mut open = 0;
+    let (mut open, mut groups) = (0, 0);
     let mut rest = glob.chars();
     while let Some(character) = rest.next() {
         match character {
@@ -53,16 +53,32 @@ fn check(glob: &str) -> Result<(), String> {
                 // A bracket that stands first in its class is one of its characters.
                 let end = negated.char_indices().skip(1).find(|(_, character)| *character == ']');
                 let Some((end, _)) = end else { return Err("a `[` is not closed".into()) };
+                check_class(&negated[..end])?;
                 rest = negated[end + 1..].chars();
             }
-            '{' if open == DEEPEST => return Err("its alternatives stand too deep in each other".into()),
-            '{' => open += 1,
+            '{' if groups == MOST_GROUPS => {
+                return Err(format!("a pattern has at most {MOST_GROUPS} groups of alternatives"));
+            }
+            '{' => (open, groups) = (open + 1, groups + 1),
             '}' if open == 0 => return Err("a `}` closes nothing".into()),
             '}' => open -= 1,
             _ => {}
         }
     }
     if open > 0 { Err("a `{` is not closed".into()) } else { Ok(()) }
+}
+
+/// Refuses classes that would mean something else than they seem to: they are made of bytes.
+fn check_class(class: &str) -> Result<(), String> {
+    let bytes = class.as_bytes();
+    let backwards = bytes.windows(3).any(|range| range[1] == b'-' && range[0] > range[2]);
+    let refusal = match class {
+        _ if !class.is_ascii() => "between `[` and `]` stand ASCII characters only",
+        _ if class.contains("[:") => "named classes such as `[:alpha:]` are not known",
+        _ if backwards => "a range in `[` and `]` runs backwards",
+        _ => return Ok(()),
+    };
+    Err(refusal.into())
 }
 
 /// Refuses spellings that could never match, or that mean different things to different people.
@@ -75,6 +91,7 @@ fn refuse_what_matches_nothing(glob: &str) -> Result<(), String> {
         _ if glob.starts_with('!') => "a pattern cannot be turned round; for a literal `!` at its start, write `?`",
         _ if glob.starts_with('/') => "paths start at the top of the work tree, without a slash",
         _ if glob.ends_with('/') => "files are matched, not directories: write `**` behind the slash",
+        _ if glob.contains("***") => "`***` matches nothing: write `**`",
         _ if glob.contains("//") || glob.split('/').any(odd) => "a path has no empty, `.` or `..` components",
         _ => return Ok(()),
     };
@@ -131,7 +148,26 @@ mod tests {
 
     #[test]
     fn what_could_never_match_is_refused() {
-        for glob in ["", "/a", "a/", "./a", "a//b", "a/../b", "a\\b", "[a", "[]", "{a", "a}", "!a", &"a".repeat(1001)] {
+        for glob in [
+            "",
+            "/a",
+            "a/",
+            "./a",
+            "a//b",
+            "a/../b",
+            "a\\b",
+            "[a",
+            "[]",
+            "{a",
+            "a}",
+            "!a",
+            "[z-a]",
+            "[ä]",
+            "[[:alpha:]]",
+            "***/a",
+            &"{a,b}".repeat(9),
+            &"a".repeat(1001),
+        ] {
             assert!(Pattern::of_paths(glob).is_err(), "{glob}");
             assert!(Pattern::of_names(glob).is_err(), "{glob}");
         }

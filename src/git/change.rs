@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use crate::change::{Change, Commit, Content, Entry, ObjectId};
 use crate::error::Error;
-use crate::git::history::Node;
+use crate::git::history::{Node, Tip};
 use crate::git::objects::Objects;
 use crate::git::trees::{self, Walk};
 use crate::path::RepoPath;
@@ -48,9 +48,9 @@ impl<'a> TreeChanges<'a> {
         TreeChange { objects: self.objects, tree, commit: None, fresh: Vec::new() }
     }
 
-    /// The tree of a commit, with what was new somewhere on the way to it.
-    pub fn end(&self, node: &Node, fresh: Vec<Entry>) -> TreeChange<'a> {
-        TreeChange { objects: self.objects, tree: node.tree, commit: Some(node.id), fresh }
+    /// Where a ref ends, with what is new there.
+    pub fn end(&self, tip: &Tip, fresh: Vec<Entry>) -> TreeChange<'a> {
+        TreeChange { objects: self.objects, tree: tip.tree, commit: Some(tip.commit), fresh }
     }
 }
 

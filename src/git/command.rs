@@ -276,7 +276,7 @@ pub(super) fn not_started(doing: &str, error: &std::io::Error) -> Error {
     Error::new(doing, format!("git could not be started: {error}")).help("install git, or add it to PATH")
 }
 
-fn failed(doing: &str, output: &Output) -> Error {
+pub(super) fn failed(doing: &str, output: &Output) -> Error {
     let said = String::from_utf8_lossy(&output.stderr);
     let cause = match (said.trim(), output.code) {
         ("", Some(code)) => format!("git ended with exit code {code}"),

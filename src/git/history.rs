@@ -33,12 +33,24 @@ pub struct Commits {
     /// The commits, parents before children.
     pub nodes: Vec<Node>,
     /// The ends of it: what somebody will have checked out.
-    pub tips: Vec<ObjectId>,
-    /// The trees of the commits just before them, which are new to nobody.
-    pub outside: Vec<ObjectId>,
+    pub tips: Vec<Tip>,
     /// Trees that a tag names without a commit.
     pub bare_trees: Vec<ObjectId>,
 }
+
+/// Where a range or a pushed ref ends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tip {
+    /// The commit.
+    pub commit: ObjectId,
+    /// Its tree.
+    pub tree: ObjectId,
+    /// The trees that it is compared with: of where the ref was, or of commits just before what is new.
+    pub bases: Vec<ObjectId>,
+}
+
+/// The most trees that a new ref is compared with. Beyond that, more is taken for new, never less.
+const MOST_BASES: usize = 8;
 
 /// Which refs say what the other side has already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,8 +81,10 @@ impl<'a> History<'a> {
     /// The commits of a range.
     pub fn of_range(&self, range: &Range) -> Result<Commits, Error> {
         let doing = format!("judge the range {}", range.name);
-        let (nodes, outside) = self.list(&doing, &[range.tip], range.base.as_slice(), Known::Nothing)?;
-        Ok(Commits { nodes, tips: vec![range.tip], outside, bare_trees: Vec::new() })
+        let (nodes, _) = self.list(&doing, &[range.tip], &[range.base], Known::Nothing)?;
+        let bases = range.forks.iter().map(|fork| self.tree_of(fork)).collect::<Result<_, _>>()?;
+        let tip = Tip { commit: range.tip, tree: self.tree_of(&range.tip)?, bases };
+        Ok(Commits { nodes, tips: vec![tip], bare_trees: Vec::new() })
     }
 
     /// The tree of a revision.
@@ -87,25 +101,18 @@ impl<'a> History<'a> {
 
     /// The commits of a push that the remote does not have, as far as is known here.
     pub fn of_push(&self, updates: &[RefUpdate], remote: Option<&str>) -> Result<Commits, Error> {
-        let doing = "judge what is pushed";
-        let pushed = self.peel(doing, updates)?;
-        // What the remote has need not be here: somebody else may have pushed it.
-        let olds: Vec<ObjectId> = updates.iter().filter_map(|update| update.old).collect();
-        let olds = self.present(doing, &olds)?;
         let name = self.remote(remote)?;
         let known = match (&name, remote) {
             (Some(name), _) => Known::Remote(name),
             (None, None) => Known::AnyRemote,
             (None, Some(_)) => Known::Nothing,
         };
-        self.new_commits(doing, pushed, &olds, known)
+        self.new_commits(updates, known)
     }
 
     /// The commits of a push that no ref of the receiving repository reaches.
     pub fn of_receive(&self, updates: &[RefUpdate]) -> Result<Commits, Error> {
-        let doing = "judge what is pushed";
-        let pushed = self.peel(doing, updates)?;
-        self.new_commits(doing, pushed, &[], Known::EveryRef)
+        self.new_commits(updates, Known::EveryRef)
     }
 
     /// The commit whose configuration a push is judged by, and its name: where the remote's default branch was last seen,
@@ -148,25 +155,58 @@ impl<'a> History<'a> {
     pub fn everything(&self) -> Result<Commits, Error> {
         let doing = "judge all history";
         let listing = self.rev_list(doing, &["--all"], &[])?;
-        let (nodes, outside) = self.nodes(doing, &listing)?;
+        let (nodes, _) = self.nodes(doing, &listing)?;
         // A tag may name a tree that no commit has.
         let refs = self.git.output(doing, &["for-each-ref", "--format=%(objectname)^{}"])?;
         let refs = text(&refs).lines().map(str::to_owned).collect::<Vec<_>>();
         let found = self.look_up(doing, refs.into_iter())?.into_iter().flatten();
         let bare_trees = found.filter(|(_, kind)| *kind == Kind::Tree).map(|(id, _)| id).collect();
-        Ok(Commits { nodes, tips: Vec::new(), outside, bare_trees })
+        Ok(Commits { nodes, tips: Vec::new(), bare_trees })
     }
 
-    fn new_commits(&self, doing: &str, pushed: Pushed, olds: &[ObjectId], known: Known<'_>) -> Result<Commits, Error> {
-        let mut commits = Commits { bare_trees: pushed.trees, ..Commits::default() };
-        if !pushed.commits.is_empty() {
-            (commits.nodes, commits.outside) = self.list(doing, &pushed.commits, olds, known)?;
-            let new: HashSet<ObjectId> = commits.nodes.iter().map(|node| node.id).collect();
-            commits.tips = pushed.commits.into_iter().filter(|tip| new.contains(tip)).collect();
-            commits.tips.sort_unstable();
-            commits.tips.dedup();
+    fn new_commits(&self, updates: &[RefUpdate], known: Known<'_>) -> Result<Commits, Error> {
+        let doing = "judge what is pushed";
+        let pushed = self.peel(doing, updates)?;
+        // What the other side has need not be here: somebody else may have pushed it.
+        let olds: Vec<ObjectId> = pushed.iter().filter_map(|pushed| pushed.old).collect();
+        let olds = self.present(doing, &olds)?;
+        let tree = |pushed: &Pushed| (pushed.kind == Kind::Tree).then_some(pushed.new);
+        let mut commits = Commits { bare_trees: pushed.iter().filter_map(tree).collect(), ..Commits::default() };
+        let pushed: Vec<Pushed> = pushed.into_iter().filter(|pushed| pushed.kind == Kind::Commit).collect();
+        if pushed.is_empty() {
+            return Ok(commits);
         }
+        let ends: Vec<ObjectId> = pushed.iter().map(|pushed| pushed.new).collect();
+        let (nodes, mut outside) = self.list(doing, &ends, &olds, known)?;
+        outside.sort_unstable();
+        outside.dedup();
+        outside.truncate(MOST_BASES);
+        let new: HashSet<ObjectId> = nodes.iter().map(|node| node.id).collect();
+        let trees = self.trees(doing, pushed.iter().map(|pushed| Some(pushed.new)))?;
+        let old_trees = self.trees(doing, pushed.iter().map(|pushed| pushed.old))?;
+        for ((pushed, tree), old) in pushed.iter().zip(trees).zip(old_trees) {
+            let bases = match old {
+                Some(old) => vec![old],
+                None if new.contains(&pushed.new) => outside.clone(),
+                // A new name for what is there.
+                None => continue,
+            };
+            let tree = tree.ok_or_else(|| Error::new(doing, format!("the tree of {} is not here", pushed.new)))?;
+            commits.tips.push(Tip { commit: pushed.new, tree, bases });
+        }
+        commits.nodes = nodes;
         Ok(commits)
+    }
+
+    /// The trees of commits; `None` for one that is not here.
+    fn trees(
+        &self,
+        doing: &str,
+        commits: impl Iterator<Item = Option<ObjectId>>,
+    ) -> Result<Vec<Option<ObjectId>>, Error> {
+        // A name that is none keeps the place of a commit that is none.
+        let names = commits.map(|commit| commit.map_or_else(|| ":".to_owned(), |id| format!("{id}^{{tree}}")));
+        Ok(self.look_up(doing, names)?.into_iter().map(|found| found.map(|(id, _)| id)).collect())
     }
 
     fn list(
@@ -280,23 +320,19 @@ impl<'a> History<'a> {
     }
 
     /// What each new id of a push stands for, tags peeled.
-    fn peel(&self, doing: &str, updates: &[RefUpdate]) -> Result<Pushed, Error> {
-        let ids: Vec<ObjectId> = updates.iter().filter_map(|update| update.new).collect();
-        let names = ids.iter().map(|id| format!("{id}^{{}}"));
-        let mut pushed = Pushed::default();
-        for (known, id) in self.look_up(doing, names)?.into_iter().zip(&ids) {
-            match known {
-                Some((id, Kind::Commit)) => pushed.commits.push(id),
-                Some((id, Kind::Tree)) => pushed.trees.push(id),
-                // It has no path that it could be judged by.
-                Some((_, Kind::Blob)) => {}
-                None => {
-                    return Err(Error::new(doing, format!("the object {id} is not here"))
-                        .help("see `git fsck`; in a hook, git itself names objects that are there"));
-                }
-            }
-        }
-        Ok(pushed)
+    fn peel(&self, doing: &str, updates: &[RefUpdate]) -> Result<Vec<Pushed>, Error> {
+        let updates: Vec<(ObjectId, Option<ObjectId>)> =
+            updates.iter().filter_map(|update| Some((update.new?, update.old))).collect();
+        let names = updates.iter().map(|(new, _)| format!("{new}^{{}}"));
+        let found = self.look_up(doing, names)?;
+        let pushed = updates.iter().zip(found).map(|((id, old), found)| {
+            let (new, kind) = found.ok_or_else(|| {
+                Error::new(doing, format!("the object {id} is not here"))
+                    .help("see `git fsck`; in a hook, git itself names objects that are there")
+            })?;
+            Ok(Pushed { new, kind, old: *old })
+        });
+        pushed.collect()
     }
 
     /// Those of the commits that are here.
@@ -339,7 +375,7 @@ impl<'a> History<'a> {
         let how = ["-c", "core.warnAmbiguousRefs=true", "cat-file", "--batch-check"];
         let (answer, warnings) = self.git.fed_with_warnings(doing, &how, (names.join("\n") + "\n").as_bytes())?;
         // Of a tag and a branch of one name, git takes the tag, with a word that nobody reads in CI.
-        if let Some(ambiguous) = text(&warnings).lines().find(|line| line.contains("is ambiguous")) {
+        if let Some(ambiguous) = text(&warnings).lines().find(|line| is_ambiguous(line)) {
             return Err(Error::new(doing, ambiguous.trim_start_matches("warning: "))
                 .help("name it in full: refs/heads/NAME, refs/remotes/REMOTE/NAME or refs/tags/NAME"));
         }
@@ -350,11 +386,12 @@ impl<'a> History<'a> {
 
 const FETCH_MORE: &str = "fetch more: `git fetch --unshallow`; in a workflow, check out with `fetch-depth: 0`";
 
-/// What a push brings.
-#[derive(Debug, Default)]
+/// What a push brings to a ref. A blob has no path that it could be judged by.
+#[derive(Debug, Clone, Copy)]
 struct Pushed {
-    commits: Vec<ObjectId>,
-    trees: Vec<ObjectId>,
+    new: ObjectId,
+    kind: Kind,
+    old: Option<ObjectId>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -398,6 +435,11 @@ impl Line {
         let parents = fields.map(ObjectId::from_hex).collect::<Option<Vec<_>>>()?;
         Some(Self { inside, id, tree, parents })
     }
+}
+
+/// Whether git warns that a name stands for several refs. HEAD is always itself, whatever else is called so.
+fn is_ambiguous(warning: &str) -> bool {
+    warning.contains("is ambiguous") && !warning.contains("refname 'HEAD' is")
 }
 
 /// What a person typed, safe to print.

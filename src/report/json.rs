@@ -66,7 +66,8 @@ pub fn document(value: &Value) -> String {
         }
     }
     safe.push('\n');
-    safe
+    // Outside of strings there is no such sign; runners obey `##[command]` wherever it stands.
+    safe.replace("##", "#\\u0023")
 }
 
 /// A path: as text where it is UTF-8; else escaped for reading, beside its bytes in hexadecimal.

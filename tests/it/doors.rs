@@ -165,6 +165,35 @@ fn a_ref_called_head_is_not_the_default_branch() {
 }
 
 #[test]
+fn a_mismatch_is_refused_on_whatever_way_it_comes_to_a_branch() {
+    let pair = Pair::plain();
+    let pins = |manifest: &str, image: &str| {
+        pair.clone.write("package.json", format!("{{ \"packageManager\": \"pnpm@{manifest}\" }}\n"));
+        pair.commit("Dockerfile", &format!("FROM node:22\nRUN npm i -g pnpm@{image}\n"))
+    };
+    let eight = pins("8.0.0", "8.0.0");
+    let nine = pins("9.0.0", "9.0.0");
+    pair.accepted(&["main"]);
+    // Once as a commit on the way, which is allowed; then as the end of the branch, where it is not new any more.
+    let wrong = pins("9.0.0", "7.7.7");
+    let right = pins("9.0.0", "9.0.0");
+    pair.accepted(&[&format!("{right}:refs/heads/x")]);
+    let before = pair.refs();
+    let ran = pair.push(&[&format!("{wrong}:refs/heads/main")]);
+    assert!(ran.code == Some(1) && ran.err.contains("error[package-manager-mismatch]"), "{ran:?}");
+    assert_eq!(pair.refs(), before);
+    // Beside an old branch, on which each file was once as it is now.
+    pair.clone.git(&["checkout", "-q", "-b", "old", &eight]);
+    pair.commit("old.js", "Old");
+    pair.clone.git(&["checkout", "-q", "-b", "back", &nine]);
+    let back = pins("9.0.0", "8.0.0");
+    pair.refused(&["back:main", "old"], &back);
+    pair.refused(&["back", "old"], &back);
+    // A new name for what is there brings nothing.
+    pair.accepted(&[&format!("{wrong}:refs/heads/y")]);
+}
+
+#[test]
 fn a_thousand_commits_are_judged_and_one_of_them_is_found() {
     let pair = Pair::delegating();
     pair.accepted(&["main"]);

@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::support::{BAKSTOP, Ran, Sandbox, finish, rewritten_spec};
 
 /// What was found: the path, and the subject of the commit, `-` where no commit is named.
-fn found(sandbox: &Sandbox, arguments: &[&str]) -> Vec<(String, String)> {
+pub fn found(sandbox: &Sandbox, arguments: &[&str]) -> Vec<(String, String)> {
     let ran = sandbox.bakstop(&[&["check", "--format", "json"], arguments].concat());
     let report: Value = serde_json::from_str(&ran.out).unwrap_or_else(|_| panic!("{arguments:?}: {ran:?}"));
     let findings = report["findings"].as_array().unwrap();
@@ -427,13 +427,45 @@ fn names_are_taken_for_what_they_name_and_nothing_else() {
 }
 
 #[test]
-fn the_first_push_of_a_default_branch_is_all_new() {
+fn zeros_that_tell_nothing_are_no_pass() {
     let sandbox = added_and_reverted();
     sandbox.git(&["update-ref", "refs/remotes/origin/main", "topic"]);
-    let zeros = "0".repeat(40);
-    assert_eq!(found(&sandbox, &["--range", &format!("{zeros}..topic")]).len(), 2, "the only branch that ends there");
-    sandbox.git(&["update-ref", "refs/remotes/origin/new", "topic"]);
-    assert_eq!(found(&sandbox, &["--range", &format!("{zeros}..topic")]), [], "another one, which brings nothing");
+    let range = format!("{}..topic", "0".repeat(40));
+    let ran = sandbox.bakstop(&["check", "--range", &range]);
+    assert!(ran.code == Some(2) && ran.err.contains("topic ends where origin/main does"), "{ran:?}");
+}
+
+#[test]
+fn a_tag_called_head_stands_in_nobodys_way() {
+    let sandbox = added_and_reverted();
+    sandbox.git(&["tag", "HEAD", "main"]);
+    sandbox.git(&["checkout", "-q", "--detach"]);
+    assert_eq!(found(&sandbox, &["--range", "main..HEAD"]).len(), 2);
+    assert_eq!(found(&sandbox, &["--history"]).len(), 2);
+}
+
+/// Pins of the manifest and of the image, in this order.
+fn pins(sandbox: &Sandbox, manifest: &str, image: &str, message: &str) -> String {
+    sandbox.write("package.json", format!("{{ \"packageManager\": \"pnpm@{manifest}\" }}\n"));
+    sandbox.write("Dockerfile", format!("FROM node:22\nRUN npm i -g pnpm@{image}\n"));
+    commit(sandbox, message);
+    sandbox.git(&["rev-parse", "HEAD"]).trim().to_owned()
+}
+
+#[test]
+fn an_old_branch_that_comes_along_hides_no_mismatch() {
+    let sandbox = Sandbox::workspace();
+    let eight = pins(&sandbox, "8.0.0", "8.0.0", "Eight");
+    let nine = pins(&sandbox, "9.0.0", "9.0.0", "Nine");
+    sandbox.git(&["checkout", "-q", "-b", "old", &eight]);
+    sandbox.write("old.js", "");
+    commit(&sandbox, "Old");
+    sandbox.git(&["checkout", "-q", "-b", "topic", &nine]);
+    sandbox.git(&["merge", "-q", "-s", "ours", "-m", "Merge old", "old"]);
+    pins(&sandbox, "9.0.0", "8.0.0", "Back to eight");
+    let expected = pairs(&[("Dockerfile", "Back to eight")]);
+    assert_eq!(found(&sandbox, &["--range", &format!("{nine}..topic")]), expected);
+    assert_eq!(found(&sandbox, &["--range", &format!("{nine}..topic"), "--tip"]), pairs(&[("Dockerfile", "-")]));
 }
 
 #[test]

@@ -9,9 +9,9 @@ use crate::config::Config;
 use crate::engine::{Engine, Judgement};
 use crate::error::Error;
 use crate::finding::{Finding, Severity};
-use crate::git::history::{Commits, History, Node, Range};
+use crate::git::history::{Commits, History, Node, Range, Tip};
 use crate::git::objects::Objects;
-use crate::git::{Git, TreeChange, TreeChanges};
+use crate::git::{Git, TreeChanges};
 use crate::path::RepoPath;
 use crate::progress::Progress;
 use crate::refs::RefUpdate;
@@ -45,14 +45,14 @@ impl<'a> Past<'a> {
     pub fn range(&self, spec: &str) -> Result<Judged, Error> {
         let range = self.history.range(spec)?;
         let commits = self.history.of_range(&range)?;
-        let source = self.configuration(Some((range.base.unwrap_or(range.tip), &range.base_name)))?;
+        let source = self.configuration(Some((range.base, &range.base_name)))?;
         self.commits(&commits, &source, format!("there is no commit in {}", range.name), Rewrite::Commits)
     }
 
     /// Where a range ends, against where it begins.
     pub fn tip(&self, spec: &str) -> Result<Judged, Error> {
         let Range { tip, base, forks, name, base_name } = self.history.range(spec)?;
-        let source = self.configuration(Some((base.unwrap_or(tip), &base_name)))?;
+        let source = self.configuration(Some((base, &base_name)))?;
         let tree = self.history.tree_of(&tip)?;
         let forks = forks.iter().map(|fork| self.history.tree_of(fork)).collect::<Result<Vec<_>, _>>()?;
         self.one(tree, &forks, &source, format!("nothing is new at the end of {name}"))
@@ -149,27 +149,43 @@ impl<'a> Past<'a> {
     fn walk(&self, commits: &Commits, engine: &mut Engine<'_>) -> Result<usize, Error> {
         let mut changes = TreeChanges::new(&self.objects);
         let mut entries = 0;
-        // What is compared with other files counts where it ends, not on the way.
-        let mut compared: Vec<Entry> = Vec::new();
         let mut progress = Progress::new("commits judged:", commits.nodes.len(), self.context.terminal);
         for node in &commits.nodes {
             let change = changes.commit(node)?;
             engine.entries(&change)?;
-            let fresh = change.into_fresh();
-            entries += fresh.len();
-            if !commits.tips.is_empty() {
-                compared.extend(fresh.into_iter().filter(is_compared));
-            }
+            entries += change.fresh().len();
             progress.step();
         }
         for tree in &commits.bare_trees {
             let change = changes.tree(*tree, &[])?;
             engine.entries(&change)?;
             engine.together(&change)?;
-            entries += change.into_fresh().len();
+            entries += change.fresh().len();
         }
-        ends(commits, compared, &changes, engine)?;
+        // What is compared with other files counts where it ends, not on the way.
+        let mut ends = HashSet::new();
+        for tip in commits.tips.iter().filter(|tip| ends.insert((tip.tree, &tip.bases))) {
+            self.end(tip, engine)?;
+        }
         Ok(entries)
+    }
+
+    /// Has the end of a ref judged by the rules that compare files, unless what they compare is as it was.
+    fn end(&self, tip: &Tip, engine: &mut Engine<'_>) -> Result<(), Error> {
+        let new_since = |bases: &[ObjectId]| -> Result<Vec<Entry>, Error> {
+            let mut fresh = TreeChanges::new(&self.objects).tree(tip.tree, bases)?.into_fresh();
+            fresh.retain(is_compared);
+            Ok(fresh)
+        };
+        let mut fresh = if tip.bases.is_empty() { new_since(&[])? } else { Vec::new() };
+        for base in &tip.bases {
+            let new = new_since(&[*base])?;
+            if new.is_empty() {
+                return Ok(());
+            }
+            fresh.extend(new);
+        }
+        engine.together(&TreeChanges::new(&self.objects).end(tip, fresh))
     }
 
     fn how(&self, judged: &str, source: &Source) -> Vec<String> {
@@ -228,47 +244,15 @@ impl<'a> Past<'a> {
 
     /// Says where an allowance is that comes along with what it allows, and so does not count yet.
     fn too_early(&self, findings: &[Finding], commits: &Commits, source: &Source) -> Option<String> {
-        let tips: HashSet<&ObjectId> = commits.tips.iter().collect();
-        let trees = commits.nodes.iter().filter(|node| tips.contains(&node.id)).map(|node| node.tree);
-        let changes = TreeChanges::new(&self.objects);
-        // What comes in is only looked at for this hint: one that cannot be read is told as a finding.
-        let mut configs = trees.filter_map(|tree| Config::of(&changes.standing(tree), || self.context.today()).ok());
-        let (origin, how) = configs.find_map(|config| {
-            let spared = findings.iter().find_map(|finding| config.spares(finding.rule, &finding.path));
-            spared.map(|(origin, how)| (origin.clone(), how))
-        })?;
+        // What comes in is only looked at for this hint, and may be made to cost time: one, and a few findings, will do.
+        let tree = commits.tips.first()?.tree;
+        let config = Config::of(&TreeChanges::new(&self.objects).standing(tree), || self.context.today()).ok()?;
+        let few = config.allowances().len() <= LOOKED_AT;
+        let mut findings = findings.iter().take(LOOKED_AT).filter(|_| few);
+        let (origin, how) = findings.find_map(|finding| config.spares(finding.rule, &finding.path))?;
         let from = if source.origin.is_empty() { "the base" } else { &source.origin };
         Some(format!("{origin} {how}, but counts only once it is in {from}: send that file first"))
     }
-}
-
-/// Has the ends of commits judged, each tree once, by the rules that compare files. What is the same there as just
-/// before these commits is not new, whatever was done on the way.
-fn ends(
-    commits: &Commits,
-    mut compared: Vec<Entry>,
-    changes: &TreeChanges<'_>,
-    engine: &mut Engine<'_>,
-) -> Result<(), Error> {
-    let outside: Vec<TreeChange<'_>> = commits.outside.iter().map(|tree| changes.standing(*tree)).collect();
-    let mut new = Vec::new();
-    for entry in compared.drain(..) {
-        let mut before = outside.iter().map(|tree| tree.at(&entry.path));
-        let same = before.try_fold(false, |same, found| {
-            found.map(|found| same || found.is_some_and(|found| (found.id, found.mode) == (entry.id, entry.mode)))
-        })?;
-        if !same {
-            new.push(entry);
-        }
-    }
-    let tips: HashSet<&ObjectId> = commits.tips.iter().collect();
-    let mut judged = HashSet::new();
-    for node in commits.nodes.iter().filter(|node| tips.contains(&node.id)) {
-        if !new.is_empty() && judged.insert(node.tree) {
-            engine.together(&changes.end(node, new.clone()))?;
-        }
-    }
-    Ok(())
 }
 
 /// The commands of a cure are for the index and the work tree, which may hold something else: they are left out.
@@ -298,6 +282,9 @@ impl Rewrite {
         }
     }
 }
+
+/// The most findings, and the most allowances, that a hint about allowances is looked for in.
+const LOOKED_AT: usize = 50;
 
 /// The rule whose cure is another: what was public once has to be revoked.
 const SECRET: &str = "registry-token";

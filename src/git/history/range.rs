@@ -2,7 +2,7 @@
 
 use crate::change::ObjectId;
 use crate::error::Error;
-use crate::git::command::{text, unreadable};
+use crate::git::command::{failed, text, unreadable};
 use crate::git::history::{FETCH_MORE, History, shown};
 use crate::path::shell_quote;
 
@@ -11,11 +11,11 @@ use crate::path::shell_quote;
 pub struct Range {
     /// The end.
     pub tip: ObjectId,
-    /// The commit whose history is not judged; the configuration is taken from it. `None` where everything is new.
-    pub base: Option<ObjectId>,
-    /// What the end is compared with, when only that counts: nothing, or the commits where the two parted.
+    /// The commit whose history is not judged; the configuration is taken from it.
+    pub base: ObjectId,
+    /// What the end is compared with, when only that counts: the base, or the commits where the two parted.
     pub forks: Vec<ObjectId>,
-    /// The base, or where there is none the end, as a person names it.
+    /// The base, as a person names it.
     pub base_name: String,
     /// The range, as a person names it.
     pub name: String,
@@ -47,13 +47,20 @@ impl History<'_> {
         // What a CI gives for the start of a branch that is new. Its upstream is what was just pushed: itself.
         if is_zeros(base_name) {
             let range = self.since(tip_name, None, &doing)?;
-            return if range.base == Some(range.tip) { self.if_first(range, &doing) } else { Ok(range) };
+            if range.base == range.tip {
+                // A new branch that brings nothing, the first push of the default branch, or a branch that is only called
+                // like it: nobody can tell them apart here.
+                let cause =
+                    format!("{} ends where {} does: what it brings cannot be told", shown(tip_name), range.base_name);
+                return Err(Error::new(doing, cause).help("name the base: --range BASE..TIP; or judge all: --history"));
+            }
+            return Ok(range);
         }
         let [base, tip] = self.resolve(&doing, [base_name, tip_name])?;
         let base = base.ok_or_else(|| self.unknown(&doing, base_name))?;
         let tip = tip.ok_or_else(|| self.unknown(&doing, tip_name))?;
         let forks = if forked { self.merge_bases(&doing, &base, &tip)? } else { vec![base] };
-        Ok(Range { tip, base: Some(base), forks, base_name: shown(base_name), name: shown(spec) })
+        Ok(Range { tip, base, forks, base_name: shown(base_name), name: shown(spec) })
     }
 
     /// What a revision has that its upstream, or else the default branch, has not.
@@ -71,7 +78,7 @@ impl History<'_> {
         let forks = self.merge_bases(doing, &base, &tip)?;
         let base_name = shown(base_name.trim_start_matches("refs/remotes/").trim_start_matches("refs/heads/"));
         let name = format!("{base_name}..{}", shown(name));
-        Ok(Range { tip, base: Some(base), forks, name, base_name })
+        Ok(Range { tip, base, forks, base_name, name })
     }
 
     /// The default branch of origin, or else of this repository, if that is not the tip itself.
@@ -101,9 +108,11 @@ impl History<'_> {
 
     /// The commit that a ref of exactly this full name has. Asked for by a revision, git would look at other names too.
     fn exact(&self, name: &str) -> Result<Option<ObjectId>, Error> {
-        let answer = self.git.run("read the refs", &["show-ref", "--verify", "--hash", "--", name])?;
+        let doing = "read the refs";
+        let answer = self.git.run(doing, &["show-ref", "--verify", "--hash", "--", name])?;
         if answer.code != Some(0) {
-            return Ok(None);
+            let absent = text(&answer.stderr).contains("not a valid ref");
+            return if absent { Ok(None) } else { Err(failed(doing, &answer)) };
         }
         let id = text(&answer.stdout);
         ObjectId::from_hex(id.as_bytes()).map(Some).ok_or_else(|| unreadable("read the refs", &answer.stdout))
@@ -121,15 +130,6 @@ impl History<'_> {
             Some(branch) => self.exact(&text(&branch)),
             None => self.resolve("read HEAD", ["HEAD"]).map(|[id]| id),
         }
-    }
-
-    /// A new branch that ends where the default branch does brings nothing, if it is another one. If it is the only branch
-    /// that ends there, it is the default branch itself, and everything in it is new.
-    fn if_first(&self, range: Range, doing: &str) -> Result<Range, Error> {
-        let tip = format!("--points-at={}", range.tip);
-        let answer = self.git.output(doing, &["for-each-ref", "--format=%(refname)", &tip, "--", "refs/remotes"])?;
-        let branches = text(&answer).lines().filter(|name| !name.ends_with("/HEAD")).count();
-        Ok(if branches > 1 { range } else { Range { base: None, forks: Vec::new(), ..range } })
     }
 
     /// What a branch is set to follow, if that is here.
