@@ -97,16 +97,24 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
     for hooks in broken.chunk_by(|one, other| one.state == other.state) {
         if let Some(reason) = hooks[0].state.explanation() {
             let names: Vec<&str> = hooks.iter().map(|health| health.hook.name()).collect();
-            text += &format!("{} {}: {reason}\n", context.paint.bad("not in force:"), names.join(", "));
+            let label = match hooks[0].state {
+                State::Doubtful { .. } => context.paint.doubtful("cannot be told:"),
+                _ => context.paint.bad("not in force:"),
+            };
+            text += &format!("{label} {}: {reason}\n", names.join(", "));
         }
     }
-    let summary = match (edits.is_empty(), broken.is_empty()) {
-        (true, true) => "already installed",
-        (false, true) => "installed; `bakstop uninstall` puts back what was there",
-        (true, false) => "already installed, but not in force",
-        (false, false) => "installed, but not in force yet",
+    let (verdict, summary) = match (edits.is_empty(), broken.iter().map(|health| &health.state).max()) {
+        (true, None | Some(State::InForce)) => (Verdict::Clean, "already installed"),
+        (false, None | Some(State::InForce)) => {
+            (Verdict::Clean, "installed; `bakstop uninstall` puts back what was there")
+        }
+        (_, Some(State::Doubtful { .. })) => {
+            (Verdict::Failed, "installed, but it cannot be told whether it is in force")
+        }
+        (true, Some(State::NotInForce { .. })) => (Verdict::Found, "already installed, but not in force"),
+        (false, Some(State::NotInForce { .. })) => (Verdict::Found, "installed, but not in force yet"),
     };
-    let verdict = if broken.is_empty() { Verdict::Clean } else { Verdict::Found };
     for note in notes(&setup, &edits, program.as_deref(), &layout) {
         text += &format!("{note}\n");
     }

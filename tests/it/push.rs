@@ -445,7 +445,7 @@ fn a_push_hook_that_goes_by_its_name_is_done_by_hand() {
     // Once a person has done that, the others are installed, and what cannot be seen is said.
     script(&sandbox, ".git/hooks/pre-push", &format!("{hook}{line}"));
     let ran = sandbox.bakstop(&["install"]);
-    assert_eq!(ran.code, Some(1), "{ran:?}");
+    assert_eq!(ran.code, Some(2), "{ran:?}");
     assert!(ran.out.contains("created .git/hooks/pre-commit\n"), "{ran:?}");
     assert!(ran.out.contains("pre-push: .git/hooks/pre-push is not ours, and names bakstop"), "{ran:?}");
     assert!(sandbox.command(BAKSTOP).arg("status").output().unwrap().status.code() == Some(2));
