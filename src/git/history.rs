@@ -38,6 +38,13 @@ pub struct Commits {
     pub bare_trees: Vec<ObjectId>,
 }
 
+impl Commits {
+    /// Whether there is nothing to judge.
+    pub fn is_empty(&self) -> bool {
+        self.nodes.is_empty() && self.tips.is_empty() && self.bare_trees.is_empty()
+    }
+}
+
 /// Where a range or a pushed ref ends.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tip {

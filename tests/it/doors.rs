@@ -427,3 +427,26 @@ fn strict_says_of_a_plain_commit_what_pre_commit_says() {
     let ran = finish(sandbox.command("git").args(["commit", "-a", "-m", "x"]).env("BAKSTOP", "0"));
     assert_eq!(ran.code, Some(0), "{ran:?}");
 }
+
+#[test]
+fn a_deletion_passes_even_where_nothing_else_can() {
+    let pair = Pair::plain();
+    pair.accepted(&["main", "main:refs/heads/other"]);
+    // From before the guard: a configuration that nobody can obey.
+    fs::rename(pair.server.join("hooks/pre-receive"), pair.server.join("aside")).unwrap();
+    pair.clone.write("bakstop.json", "{ \"rulez\": {} }");
+    let broken = pair.commit("web/x.js", "Break");
+    pair.accepted(&["main"]);
+    fs::rename(pair.server.join("aside"), pair.server.join("hooks/pre-receive")).unwrap();
+    pair.accepted(&[":refs/heads/other"]);
+    let next = pair.commit("web/y.js", "Next");
+    let ran = pair.push(&["main"]);
+    assert!(ran.code == Some(1) && ran.err.contains("goes before it"), "{ran:?}");
+    assert!(pair.has(&broken) && !pair.has(&next));
+    // The way on that it names.
+    fs::write(pair.server.join("bakstop.json"), "{}").unwrap();
+    pair.clone.write("bakstop.json", "{}");
+    pair.commit("web/z.js", "Mend");
+    let ran = pair.push(&["main"]);
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+}

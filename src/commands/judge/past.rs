@@ -67,15 +67,23 @@ impl<'a> Past<'a> {
 
     /// What a push brings that the remote does not have.
     pub fn push(&self, updates: &[RefUpdate], remote: Option<&str>) -> Result<Judged, Error> {
+        let nothing = "nothing that is pushed is new to the remote".to_owned();
         let commits = self.history.of_push(updates, remote)?;
+        if commits.is_empty() {
+            return Ok(nothing_new(nothing));
+        }
         let base = self.history.base_of_push(updates, remote)?;
         let source = self.configuration(base.as_ref().map(|(id, name)| (*id, &**name)))?;
-        self.commits(&commits, &source, "nothing that is pushed is new to the remote".to_owned(), Rewrite::Commits)
+        self.commits(&commits, &source, nothing, Rewrite::Commits)
     }
 
     /// What a push brings that no ref here reaches. Nothing of what it brings is obeyed.
     pub fn receive(&self, updates: &[RefUpdate]) -> Result<Judged, Error> {
+        let nothing = "nothing that is pushed is new here".to_owned();
         let commits = self.history.of_receive(updates)?;
+        if commits.is_empty() {
+            return Ok(nothing_new(nothing));
+        }
         let source = match self.history.own_file(crate::config::FILE)? {
             Some(path) => {
                 let origin = RepoPath::new(path.as_os_str().as_encoded_bytes()).to_string();
@@ -83,7 +91,7 @@ impl<'a> Past<'a> {
             }
             None => self.configuration(self.history.head()?.map(|id| (id, "the default branch")))?,
         };
-        self.commits(&commits, &source, "nothing that is pushed is new here".to_owned(), Rewrite::Commits)
+        self.commits(&commits, &source, nothing, Rewrite::Commits)
     }
 
     /// Everything that any ref reaches.
@@ -135,7 +143,7 @@ impl<'a> Past<'a> {
         let entries = self.walk(commits, &mut engine)?;
         let what = format!("{} in {}", plural(entries, "new path"), plural(commits.nodes.len(), "commit"));
         let mut judged = judged(engine.finish(), entries, self.how(&what, source), nothing);
-        if !commits.nodes.is_empty() {
+        if !commits.nodes.is_empty() || !judged.findings.is_empty() {
             judged.nothing = None;
         }
         judged.advice = match self.mend(&mut judged.findings, commits, rewrite)? {
@@ -253,6 +261,11 @@ impl<'a> Past<'a> {
         let from = if source.origin.is_empty() { "the base" } else { &source.origin };
         Some(format!("{origin} {how}, but counts only once it is in {from}: send that file first"))
     }
+}
+
+/// A deletion asks nothing of anybody, not even of a configuration that cannot be read.
+fn nothing_new(why: String) -> Judged {
+    judged(Judgement::default(), 0, Vec::new(), why)
 }
 
 /// The commands of a cure are for the index and the work tree, which may hold something else: they are left out.
