@@ -140,7 +140,9 @@ impl<'a> Engine<'a> {
     /// Sorts what was found, tells nothing twice, and obeys the configuration.
     pub fn finish(mut self) -> Judgement {
         let found = sorted(std::mem::take(&mut self.found));
-        let known: HashSet<_> = found.iter().map(essence).map(cloned).collect();
+        // Asked for only where the configuration takes debris out, and somebody wants to know.
+        let explains = !self.with_built_in.is_empty();
+        let known: HashSet<_> = found.iter().filter(|_| explains).map(essence).map(cloned).collect();
         let mut judgement = Judgement::default();
         let mut used = HashSet::new();
         for finding in found {

@@ -1,9 +1,9 @@
 //! The `git` program, as the layer that knows everything.
 
 use std::cell::RefCell;
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::os::unix::ffi::OsStrExt;
+use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
@@ -147,9 +147,7 @@ impl Git {
     /// The top of the work tree; `None` in a bare repository.
     pub fn top(&self) -> Result<Option<PathBuf>, Error> {
         let answer = self.run("find the top of the work tree", &["rev-parse", "--show-toplevel"])?;
-        // Only the last line feed is git's: a directory's name may hold one too.
-        let path = answer.stdout.strip_suffix(b"\n").unwrap_or(&answer.stdout);
-        Ok((answer.code == Some(0)).then(|| PathBuf::from(OsStr::from_bytes(path))))
+        Ok((answer.code == Some(0)).then(|| one_line(answer.stdout)))
     }
 
     /// Where this directory is, seen from the top of the work tree: empty, or a path with a slash at its end.
@@ -350,6 +348,15 @@ pub fn records(listing: &[u8]) -> impl Iterator<Item = &[u8]> {
 /// An answer of one line, as text, without its line end.
 pub fn text(answer: &[u8]) -> String {
     String::from_utf8_lossy(answer).trim_end_matches(['\n', '\r']).to_owned()
+}
+
+/// A path from an answer of one line. Only git's own line end is taken off: a path may end in another, and need not be
+/// UTF-8.
+pub(super) fn one_line(mut answer: Vec<u8>) -> PathBuf {
+    if answer.last() == Some(&b'\n') {
+        answer.pop();
+    }
+    OsString::from_vec(answer).into()
 }
 
 /// A `git cat-file --batch`, kept running.

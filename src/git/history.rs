@@ -1,14 +1,12 @@
 //! Which commits are to be judged: those of a range, of a push, of all history.
 
 use std::collections::{HashMap, HashSet};
-use std::ffi::OsStr;
-use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
 use crate::change::ObjectId;
 use crate::env::Environment;
 use crate::error::Error;
-use crate::git::command::{Git, records, text, unreadable};
+use crate::git::command::{Git, one_line, records, text, unreadable};
 use crate::path::RepoPath;
 use crate::refs::RefUpdate;
 
@@ -89,9 +87,17 @@ impl<'a> History<'a> {
     pub fn of_range(&self, range: &Range) -> Result<Commits, Error> {
         let doing = format!("judge the range {}", range.name);
         let (nodes, _) = self.list(&doing, &[range.tip], &[range.base], Known::Nothing)?;
-        let bases = range.forks.iter().map(|fork| self.tree_of(fork)).collect::<Result<_, _>>()?;
-        let tip = Tip { commit: range.tip, tree: self.tree_of(&range.tip)?, bases };
-        Ok(Commits { nodes, tips: vec![tip], bare_trees: Vec::new() })
+        Ok(Commits { nodes, tips: vec![self.end_of_range(range)?], bare_trees: Vec::new() })
+    }
+
+    /// Where a range ends, and the trees that this is compared with.
+    pub fn end_of_range(&self, range: &Range) -> Result<Tip, Error> {
+        let doing = format!("judge the range {}", range.name);
+        let commits = range.forks.iter().chain([&range.tip]);
+        let trees: Option<Vec<ObjectId>> = self.trees(&doing, commits.map(|id| Some(*id)))?.into_iter().collect();
+        let mut bases = trees.ok_or_else(|| Error::new(doing, "a tree is not here").help("see `git fsck`"))?;
+        let tree = bases.pop().ok_or_else(|| Error::new("judge the range", "git told no tree"))?;
+        Ok(Tip { commit: range.tip, tree, bases })
     }
 
     /// The tree of a revision.
@@ -148,8 +154,7 @@ impl<'a> History<'a> {
     /// A file of this name in the repository's own directory, where only who runs the server can put one.
     pub fn own_file(&self, name: &str) -> Result<Option<PathBuf>, Error> {
         let answer = self.git.output("find the repository's directory", &["rev-parse", "--absolute-git-dir"])?;
-        let directory = answer.strip_suffix(b"\n").unwrap_or(&answer);
-        let path = PathBuf::from(OsStr::from_bytes(directory)).join(name);
+        let path = one_line(answer).join(name);
         match path.symlink_metadata() {
             Ok(_) => Ok(Some(path)),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
@@ -292,14 +297,12 @@ impl<'a> History<'a> {
     /// The commits whose parents were cut off.
     fn shallow(&self, doing: &str) -> Result<HashSet<ObjectId>, Error> {
         let answer = self.git.output(doing, &["rev-parse", "--is-shallow-repository", "--git-path", "shallow"])?;
-        let answer = text(&answer);
-        let Some((is_shallow, path)) = answer.split_once('\n') else {
-            return Err(unreadable(doing, answer.as_bytes()));
+        let path = match (answer.strip_prefix(b"false\n"), answer.strip_prefix(b"true\n")) {
+            (Some(_), _) => return Ok(HashSet::new()),
+            (None, Some(path)) => one_line(path.to_vec()),
+            (None, None) => return Err(unreadable(doing, &answer)),
         };
-        if is_shallow == "false" {
-            return Ok(HashSet::new());
-        }
-        let path = self.env.get("GIT_SHALLOW_FILE").map_or_else(|| path.into(), PathBuf::from);
+        let path = self.env.get("GIT_SHALLOW_FILE").map_or(path, PathBuf::from);
         let list = std::fs::read(self.git.directory().join(path)).map_err(|error| {
             Error::new(doing, format!("the list of shallow commits: {error}")).help("make .git readable for this user")
         })?;

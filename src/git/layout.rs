@@ -1,11 +1,9 @@
 //! Where git takes its hooks from, and why from there.
 
-use std::ffi::OsString;
-use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
 use crate::error::Error;
-use crate::git::command::{Git, records};
+use crate::git::command::{Git, one_line, records};
 use crate::path::RepoPath;
 
 /// The places of a repository. All paths are absolute and free of symbolic links, as far as they exist.
@@ -140,14 +138,6 @@ fn parse_hooks_path(answer: &[u8]) -> Option<HooksPath> {
         _ => return None,
     };
     Some(HooksPath { value: RepoPath::new(value), scope, origin: RepoPath::new(origin) })
-}
-
-/// A path from an answer of one line. Only git's own line end is taken off: a path may end in another.
-pub(super) fn one_line(mut answer: Vec<u8>) -> PathBuf {
-    if answer.last() == Some(&b'\n') {
-        answer.pop();
-    }
-    OsString::from_vec(answer).into()
 }
 
 /// Follows the symbolic links of the part of a path that exists, and keeps the rest as it is.

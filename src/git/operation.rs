@@ -1,7 +1,7 @@
 //! What git is in the middle of.
 
 use crate::error::Error;
-use crate::git::command::{Git, text};
+use crate::git::command::{Git, one_line};
 
 /// An operation that makes commits, and stops where one cannot be made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,8 +39,9 @@ impl Operation {
     pub fn in_progress(git: &Git) -> Result<Self, Error> {
         let mut arguments = vec!["rev-parse"];
         arguments.extend(MARKS.iter().flat_map(|(mark, _)| ["--git-path", mark]));
-        let paths = text(&git.output("see what git is doing", &arguments)?);
-        let found = paths.lines().zip(MARKS).find(|(path, _)| git.directory().join(path).exists());
+        let answer = git.output("see what git is doing", &arguments)?;
+        let paths = answer.split(|&byte| byte == b'\n').map(|path| one_line(path.to_vec()));
+        let found = paths.zip(MARKS).find(|(path, _)| git.directory().join(path).exists());
         Ok(found.map_or(Self::Commit, |(_, (_, operation))| operation))
     }
 }

@@ -19,8 +19,8 @@ use crate::change::{Content, Entry};
 use crate::child;
 use crate::env::Environment;
 use crate::error::Error;
-use crate::git::command::{Git, not_started, parse_staged_record, records, text, unreadable};
-use crate::git::layout::{one_line, settle};
+use crate::git::command::{Git, not_started, one_line, parse_staged_record, records, text, unreadable};
+use crate::git::layout::settle;
 use crate::path::RepoPath;
 
 /// A commit that never happens.

@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{ErrorKind, Read};
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use crate::change::{Content, Mode};
 use crate::debris::Debris;
 use crate::error::Error;
 use crate::escape::Escaped;
-use crate::git::command::{Git, records, unreadable};
+use crate::git::command::{Git, one_line, records, unreadable};
 use crate::path::RepoPath;
 use crate::snapshot::{Dirt, Fingerprint, Snapshot, State};
 
@@ -50,9 +50,7 @@ impl WorkTree {
         let top = git
             .output(DOING, &["rev-parse", "--show-toplevel"])
             .map_err(|error| error.or_help("run this in the work tree of a git repository"))?;
-        // Only the last line feed is git's: a directory's name may hold one too.
-        let top = top.strip_suffix(b"\n").unwrap_or(&top);
-        let top = PathBuf::from(std::ffi::OsString::from_vec(top.to_vec()));
+        let top = one_line(top);
         let prefix = git.prefix(DOING)?;
         Ok(Self { git, top, prefix })
     }

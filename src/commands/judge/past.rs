@@ -9,7 +9,7 @@ use crate::config::Config;
 use crate::engine::{Engine, Judgement};
 use crate::error::Error;
 use crate::finding::{Finding, Severity};
-use crate::git::history::{Commits, History, Node, Range, Tip};
+use crate::git::history::{Commits, History, Node, Tip};
 use crate::git::objects::Objects;
 use crate::git::{Git, TreeChanges};
 use crate::path::RepoPath;
@@ -51,11 +51,10 @@ impl<'a> Past<'a> {
 
     /// Where a range ends, against where it begins.
     pub fn tip(&self, spec: &str) -> Result<Judged, Error> {
-        let Range { tip, base, forks, name, base_name } = self.history.range(spec)?;
-        let source = self.configuration(Some((base, &base_name)))?;
-        let tree = self.history.tree_of(&tip)?;
-        let forks = forks.iter().map(|fork| self.history.tree_of(fork)).collect::<Result<Vec<_>, _>>()?;
-        self.one(tree, &forks, &source, format!("nothing is new at the end of {name}"))
+        let range = self.history.range(spec)?;
+        let source = self.configuration(Some((range.base, &range.base_name)))?;
+        let Tip { tree, bases, .. } = self.history.end_of_range(&range)?;
+        self.one(tree, &bases, &source, format!("nothing is new at the end of {}", range.name))
     }
 
     /// All of a tree.
