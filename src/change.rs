@@ -107,6 +107,26 @@ pub enum Content {
     TooLarge(u64),
 }
 
+/// A regular file with its content.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct File {
+    /// Where it is.
+    pub path: RepoPath,
+    /// The whole content, as it will be committed.
+    pub text: Vec<u8>,
+    /// Whether it is new; see [`Entry::fresh`].
+    pub fresh: bool,
+    /// Of a fresh file: whether something stood at its path before; see [`Entry::replaces`].
+    pub replaces: bool,
+}
+
+impl File {
+    /// The directory that holds it, as text: specs are resolved against it.
+    pub fn directory(&self) -> std::borrow::Cow<'_, str> {
+        String::from_utf8_lossy(self.path.parent())
+    }
+}
+
 /// The commit that brings what is judged.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Commit {

@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::commands::{check, completions, explain, hook, install, man, prove, rules, status, uninstall, verify};
+use crate::commands::{check, completions, explain, hook, install, man, pins, prove, rules, status, uninstall, verify};
 use crate::paint::When;
 
 /// Keeps the debris of Docker build preparation out of git history.
@@ -33,6 +33,8 @@ pub enum Verb {
     Verify(verify::Args),
     /// Prove that the pre-commit hook blocks a rewritten manifest, and leave nothing behind
     Prove(prove::Args),
+    /// Show every place that pins a package manager, and whether they agree
+    Pins(pins::Args),
     /// Put the hooks into this repository
     Install(install::Args),
     /// Take the hooks out again, byte for byte

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
-use crate::change::Change;
+use crate::change::{Change, File};
 use crate::debris::{Debris, backup_of};
 use crate::engine::LIMIT;
 use crate::env::Environment;
@@ -17,7 +17,6 @@ use crate::git::Staged;
 use crate::paint::Paint;
 use crate::path::RepoPath;
 use crate::report::{self, Format, Report, cure, human::View};
-use crate::rule::File;
 use crate::rules::is_rewritten;
 
 pub mod check;
@@ -27,6 +26,7 @@ pub mod hook;
 pub mod install;
 mod judge;
 pub mod man;
+pub mod pins;
 pub mod prove;
 pub mod rules;
 pub mod status;

@@ -5,13 +5,13 @@ use std::fmt::{self, Display};
 
 use jiff::civil::Date;
 
-use crate::change::{Change, Content, Entry};
+use crate::change::{Change, Content, Entry, File};
 use crate::debris::{DOCKER_DEPS, Debris};
 use crate::error::Error;
 use crate::finding::{Finding, Place, Severity, Span};
 use crate::path::RepoPath;
 use crate::pattern::Pattern;
-use crate::rule::{File, Reading, Remark};
+use crate::rule::{Reading, Remark};
 
 mod reader;
 

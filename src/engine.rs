@@ -1,15 +1,17 @@
 //! Rules × files: decides what is read and who judges it, so that no rule has to ask; and what the configuration makes of
 //! what they say.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
-use crate::change::{Change, Content, Entry};
+use crate::change::{Change, Content, Entry, File};
 use crate::config::{self, Config, Origin, Treatment};
 use crate::debris::Debris;
 use crate::error::Error;
 use crate::finding::{Finding, Place, Severity};
-use crate::rule::{Check, File, Findings, Reading, Rule};
-use crate::rules::{self, RULES};
+use crate::pins::{self, Board};
+use crate::rule::{Check, Findings, Reading, Rule};
+use crate::path::RepoPath;
+use crate::rules::{self, OF_PINS, RULES};
 
 /// The largest file that is judged, in bytes. Lockfiles of the largest public workspaces stay below a quarter of it.
 pub const LIMIT: u64 = 32 * 1024 * 1024;
@@ -107,27 +109,37 @@ impl<'a> Engine<'a> {
         Ok(())
     }
 
-    /// Judges by the rules that compare files, if a new entry is among those that they compare.
+    /// Judges by the rules that compare pins, if a new file pins a package manager.
     pub fn together(&mut self, change: &dyn Change) -> Result<(), Error> {
-        let mut found = Vec::new();
-        for rule in &self.rules {
-            let Check::Files { wants, select, judge } = rule.check else { continue };
-            if !change.fresh().iter().any(|entry| entry.is_regular() && wants(&entry.path)) {
-                continue;
-            }
-            let mut whole = change.whole(&wants)?;
-            whole.retain(Entry::is_regular);
-            select(&mut whole);
-            let mut findings = Findings::of(rule);
-            let mut files = Vec::new();
-            for entry in &whole {
-                files.extend(read(entry, change, &mut findings)?);
-            }
-            judge(&files, &mut findings);
-            found.append(&mut findings.into_vec());
+        let comparing = |rule: &&&'static Rule| matches!(rule.check, Check::Pins(_));
+        let Some(first) = self.rules.iter().find(comparing) else { return Ok(()) };
+        let mut findings = Findings::of(first);
+        let board = board(change, &mut findings)?;
+        self.found.extend(stamped(findings.into_vec(), change));
+        if let Some(board) = board {
+            self.compared(&board, change);
         }
-        self.found.extend(stamped(found, change));
         Ok(())
+    }
+
+    /// Judges all pins of a change, whichever are new, and tells them.
+    pub fn all_pins(&mut self, change: &dyn Change) -> Result<Board, Error> {
+        let mut findings = Findings::of(&OF_PINS[0]);
+        let board = all_pins(change, &mut BTreeMap::new(), &mut findings)?;
+        self.found.extend(stamped(findings.into_vec(), change));
+        self.compared(&board, change);
+        Ok(board)
+    }
+
+    /// Judges the pins of a change by the rules that compare them.
+    fn compared(&mut self, board: &Board, change: &dyn Change) {
+        for rule in &self.rules {
+            if let Check::Pins(judge) = rule.check {
+                let mut findings = Findings::of(rule);
+                judge(board, &mut findings);
+                self.found.extend(stamped(findings.into_vec(), change));
+            }
+        }
     }
 
     /// Judges one change, whole.
@@ -210,7 +222,7 @@ impl<'a> Engine<'a> {
                         judge(file, debris, &mut findings);
                     }
                 }
-                Check::File { .. } | Check::Files { .. } | Check::Configuration(_) => {}
+                Check::File { .. } | Check::Pins(_) | Check::Configuration(_) => {}
             }
             found.append(&mut findings.into_vec());
         }
@@ -229,6 +241,40 @@ impl<'a> Engine<'a> {
         }
         found
     }
+}
+
+/// The pins of a change, and those that they are held against; `None` if no new file has any. All that is read then is
+/// what is new.
+fn board(change: &dyn Change, findings: &mut Findings) -> Result<Option<Board>, Error> {
+    let mut new = BTreeMap::new();
+    for entry in change.fresh().iter().filter(|entry| entry.is_regular() && pins::is_pinning(&entry.path)) {
+        if let Some(file) = read(entry, change, findings)? {
+            new.insert(entry.path.clone(), file);
+        }
+    }
+    if new.values().all(|file| pins::read(file).is_silent()) {
+        return Ok(None);
+    }
+    all_pins(change, &mut new, findings).map(Some)
+}
+
+/// The pins of a change; `known` are files that were read already.
+fn all_pins(
+    change: &dyn Change,
+    known: &mut BTreeMap<RepoPath, File>,
+    findings: &mut Findings,
+) -> Result<Board, Error> {
+    let mut whole = change.whole(&pins::is_pinning)?;
+    whole.retain(Entry::is_regular);
+    pins::select(&mut whole);
+    let mut files = Vec::new();
+    for entry in whole {
+        match known.remove(&entry.path) {
+            Some(file) => files.push(file),
+            None => files.extend(read(&entry, change, findings)?),
+        }
+    }
+    Ok(Board::of(files))
 }
 
 /// Names the commit that brings what was found. It is asked for only if there is something to say of it.

@@ -2,26 +2,35 @@
 
 pub mod dockerfile;
 pub mod document;
+pub mod joined;
 pub mod json;
 pub mod npmrc;
 pub mod package;
 pub mod shell;
 pub mod spec;
+mod toml;
+mod tool_versions;
 pub mod yaml;
 
 use crate::finding::Span;
 
 use document::{Node, SyntaxError};
 
-/// The languages that manifests are written in.
+/// The languages that manifests and settings are written in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Syntax {
     /// RFC 8259, as `JSON.parse` takes it.
     Json,
     /// JSON5: comments, trailing commas, bare keys, single quotes.
     Json5,
+    /// JSON with comments and trailing commas, as editors take it.
+    Jsonc,
     /// YAML 1.2, with the merge keys of 1.1.
     Yaml,
+    /// TOML 1.1.
+    Toml,
+    /// The lines of `.tool-versions`.
+    ToolVersions,
 }
 
 /// Parses a file. A leading byte order mark is passed over, as the package managers do; spans count it.
@@ -35,6 +44,9 @@ pub fn parse(syntax: Syntax, bytes: &[u8]) -> Result<Node, SyntaxError> {
     match syntax {
         Syntax::Json => json::parse(&text[mark..], json::Dialect::Strict, shift),
         Syntax::Json5 => json::parse(&text[mark..], json::Dialect::Json5, shift),
+        Syntax::Jsonc => json::parse(&text[mark..], json::Dialect::Jsonc, shift),
         Syntax::Yaml => yaml::parse(&text[mark..], shift),
+        Syntax::Toml => toml::parse(&text[mark..], shift),
+        Syntax::ToolVersions => Ok(tool_versions::parse(&text[mark..], shift)),
     }
 }

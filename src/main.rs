@@ -14,6 +14,7 @@ mod debris;
 mod snapshot;
 // Parsers, rules, configuration, and the engine that brings them together.
 mod formats;
+mod pins;
 mod rule;
 mod rules;
 mod config;
@@ -119,6 +120,7 @@ fn run(verb: &Verb, context: &Context) -> Result<Outcome, Error> {
         Verb::Check(args) => commands::check::run(args, context),
         Verb::Verify(args) => commands::verify::run(args, context),
         Verb::Prove(args) => commands::prove::run(args, context),
+        Verb::Pins(args) => commands::pins::run(args, context),
         Verb::Install(args) => commands::install::run(args, context),
         Verb::Uninstall(args) => commands::uninstall::run(args, context),
         Verb::Status(args) => commands::status::run(args, context),

@@ -1,9 +1,10 @@
 //! What a rule is, and the sink that it reports into.
 
-use crate::change::Entry;
+use crate::change::{Entry, File};
 use crate::debris::Debris;
 use crate::finding::{Finding, Place, Severity, Span, Step};
 use crate::path::RepoPath;
+use crate::pins::Board;
 
 /// A row of the rule table.
 #[derive(Debug)]
@@ -32,15 +33,8 @@ pub enum Check {
         /// Judges one file.
         judge: fn(&File, &Debris, &mut Findings),
     },
-    /// When a regular file that `wants` names is new: every such file, new or not, together.
-    Files {
-        /// Which paths may be compared.
-        wants: fn(&RepoPath) -> bool,
-        /// Leaves of these the ones that are worth reading.
-        select: fn(&mut Vec<Entry>),
-        /// Judges them against each other.
-        judge: fn(&[File], &mut Findings),
-    },
+    /// When a new file pins a package manager: every pin of the tree, in new files and in others.
+    Pins(fn(&Board, &mut Findings)),
     /// The configuration of bakstop itself, as far as it was read.
     Configuration(fn(&Reading, &mut Findings)),
 }
@@ -65,26 +59,6 @@ pub struct Remark {
     pub span: Option<Span>,
     /// What there is to say, as a short sentence without an initial capital or a full stop. Safe to print.
     pub message: String,
-}
-
-/// A regular file with its content.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct File {
-    /// Where it is.
-    pub path: RepoPath,
-    /// The whole content, as it will be committed.
-    pub text: Vec<u8>,
-    /// Whether it is new; see [`Entry::fresh`].
-    pub fresh: bool,
-    /// Of a fresh file: whether something stood at its path before; see [`Entry::replaces`].
-    pub replaces: bool,
-}
-
-impl File {
-    /// The directory that holds it, as text: specs are resolved against it.
-    pub fn directory(&self) -> std::borrow::Cow<'_, str> {
-        String::from_utf8_lossy(self.path.parent())
-    }
 }
 
 /// The most findings of one rule in one file. A machine or an enemy can write any number; the rest are counted.

@@ -158,7 +158,7 @@ fn given(path: &Path, context: &Context) -> Result<Config, Error> {
 }
 
 /// The configuration that was given, or that a change carries.
-fn configuration(change: &dyn Change, options: &Options<'_>, context: &Context) -> Result<Config, Error> {
+pub fn configuration(change: &dyn Change, options: &Options<'_>, context: &Context) -> Result<Config, Error> {
     match options.config {
         Some(path) => given(path, context),
         // Where nothing is new, nothing is asked of it.

@@ -2,12 +2,17 @@
 //!
 //! Lines are joined as BuildKit joins them; what a `RUN` holds is split into commands as a POSIX shell would.
 
-use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
+use crate::finding::Span;
 use crate::formats::document::{Node, Value as Json};
-use crate::formats::shell::{Command, Joined, Script, Variable, expand, is_for_a_shell, unquoted};
+use crate::formats::joined::Joined;
+use crate::formats::shell::{Command, Script, is_for_a_shell, unquoted};
 use crate::formats::{self, Syntax};
+
+mod stages;
+
+pub use stages::{Base, Image, Stage, Stages};
 
 /// One instruction.
 #[derive(Debug)]
@@ -16,8 +21,12 @@ pub struct Instruction {
     pub name: String,
     /// The whole instruction.
     text: Joined,
+    /// The flags that follow the name, each a place in `text`.
+    flags: Vec<Range<usize>>,
     /// Where what follows the name and the flags is in `text`.
     arguments: Range<usize>,
+    /// Where it is in the file, here-documents included.
+    pub span: Span,
     /// What an escape is written with.
     escape: u8,
     heredocs: Vec<Heredoc>,
@@ -42,14 +51,19 @@ pub fn parse(file: &[u8]) -> Vec<Instruction> {
             continue;
         }
         let mut text = Joined::default();
+        let mut span = line.clone();
         let mut next = Some(line);
         while let Some(line) = next {
             let (length, continued) = continuation(&file[line.clone()], escape);
             text.push(file, line.start..line.start + length);
+            span.end = line.end;
             next = if continued { reader.line_of_continuation() } else { None };
         }
-        let mut instruction = Instruction::of(text, escape);
-        instruction.heredocs = instruction.expected().into_iter().map(|expected| reader.heredoc(&expected)).collect();
+        let mut instruction = Instruction::of(text, escape, span);
+        for expected in instruction.expected() {
+            instruction.heredocs.push(reader.heredoc(&expected));
+            instruction.span.end = reader.at.min(file.len());
+        }
         instructions.push(instruction);
     }
     instructions
@@ -143,20 +157,38 @@ fn continuation(line: &[u8], escape: u8) -> (usize, bool) {
 }
 
 impl Instruction {
-    fn of(text: Joined, escape: u8) -> Self {
+    fn of(text: Joined, escape: u8, span: Span) -> Self {
         let bytes = &text.bytes;
         let end = bytes.trim_ascii_end().len();
         let name_end = bytes[..end].iter().position(u8::is_ascii_whitespace).unwrap_or(end);
         let name = String::from_utf8_lossy(&bytes[..name_end]).to_ascii_uppercase();
+        let mut flags = Vec::new();
         let mut start = name_end;
         loop {
             start += leading(&bytes[start..end]);
             if !bytes[start..end].starts_with(b"--") {
                 break;
             }
-            start = word_end(bytes, start..end, escape);
+            let flag = start..word_end(bytes, start..end, escape);
+            start = flag.end;
+            flags.push(flag);
         }
-        Self { name, arguments: start..end, text, escape, heredocs: Vec::new() }
+        Self { name, flags, arguments: start..end, text, escape, span, heredocs: Vec::new() }
+    }
+
+    /// A part of the instruction.
+    fn bytes(&self, range: &Range<usize>) -> &[u8] {
+        &self.text.bytes[range.clone()]
+    }
+
+    /// Whether one of its flags begins so.
+    pub fn has_flag(&self, start: &str) -> bool {
+        self.flags.iter().any(|flag| self.bytes(flag).starts_with(start.as_bytes()))
+    }
+
+    /// The words that follow the name and the flags, as they are written.
+    pub fn arguments(&self) -> impl Iterator<Item = &[u8]> {
+        self.words().map(|word| &self.text.bytes[word])
     }
 
     /// The words of the arguments, split at blanks outside of quotes.
@@ -225,6 +257,11 @@ impl Instruction {
             .collect()
     }
 
+    /// The strings of the exec form, `["npm", "install"]`.
+    pub fn exec_words(&self) -> Option<Vec<String>> {
+        self.exec_form()?.iter().map(|word| serde_json::from_slice(self.bytes(word)).ok()).collect()
+    }
+
     /// What a `RUN` executes. Nothing for any other instruction.
     pub fn script(&self) -> Script<'_> {
         let mut script = Script::default();
@@ -232,7 +269,12 @@ impl Instruction {
             return script;
         }
         if let Some(words) = self.exec_form() {
-            script.commands.push(Command::exec(&self.text, words));
+            let command = Command::exec(&self.text, words);
+            let inner = command.inner_script();
+            script.commands.push(command);
+            if let Some(inner) = inner {
+                script.nested(&self.text, inner);
+            }
             return script;
         }
         match self.heredocs.as_slice() {
@@ -269,56 +311,6 @@ fn word_end(bytes: &[u8], range: Range<usize>, escape: u8) -> usize {
         at += 1;
     }
     range.end
-}
-
-/// What the `ARG`s and `ENV`s of a stage set, as far as this file alone decides it.
-#[derive(Debug, Default)]
-pub struct Variables {
-    in_stage: bool,
-    args: HashMap<String, Option<Variable>>,
-    envs: HashMap<String, Option<Variable>>,
-    /// The names that an `ENV` of an earlier stage sets: a stage that builds on it inherits them.
-    inherited: HashSet<String>,
-}
-
-/// What the official images of Node.js set by `ENV`, which no `ARG` overrides.
-const SET_BY_IMAGES: [&str; 2] = ["NODE_VERSION", "YARN_VERSION"];
-
-impl Variables {
-    /// Takes in what an instruction changes for those that follow.
-    pub fn apply(&mut self, instruction: &Instruction) {
-        match instruction.name.as_str() {
-            "FROM" => {
-                self.in_stage = true;
-                self.args.clear();
-                self.inherited.extend(std::mem::take(&mut self.envs).into_keys());
-            }
-            // An `ARG` before the first stage is not known inside of one.
-            "ARG" | "ENV" if self.in_stage => {
-                let value = |range| self.value(instruction, &range);
-                let set: Vec<_> =
-                    instruction.assignments().into_iter().map(|(name, range)| (name, range.and_then(value))).collect();
-                if instruction.name == "ENV" { self.envs.extend(set) } else { self.args.extend(set) }
-            }
-            _ => {}
-        }
-    }
-
-    fn value(&self, instruction: &Instruction, range: &Range<usize>) -> Option<Variable> {
-        let (text, used) = expand(&instruction.text.bytes[range.clone()], instruction.escape, |name| self.get(name))?;
-        let span = match used.as_slice() {
-            // Another variable under a new name: what there is to see and to change stands there.
-            [only] if only.text == text => only.span.clone(),
-            _ => instruction.text.span(range),
-        };
-        Some(Variable { text, span })
-    }
-
-    /// The value of a variable; `None` if this file alone does not decide it.
-    pub fn get(&self, name: &str) -> Option<&Variable> {
-        let arg = || self.args.get(name).filter(|_| !self.inherited.contains(name) && !SET_BY_IMAGES.contains(&name));
-        self.envs.get(name).or_else(arg)?.as_ref()
-    }
 }
 
 #[cfg(test)]

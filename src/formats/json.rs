@@ -1,4 +1,4 @@
-//! JSON and JSON5 as [`Node`]s.
+//! JSON, JSON with comments, and JSON5 as [`Node`]s.
 
 use jsonc_parser::ast::{ObjectPropName, Value as Ast};
 use jsonc_parser::common::Ranged;
@@ -12,6 +12,8 @@ use crate::formats::document::{Key, Node, SyntaxError, Value};
 pub enum Dialect {
     /// What `JSON.parse` accepts.
     Strict,
+    /// That, comments, and trailing commas.
+    Jsonc,
     /// What JSON5 adds to it.
     Json5,
 }
@@ -20,9 +22,9 @@ pub enum Dialect {
 pub fn parse(text: &str, dialect: Dialect, shift: impl Fn(Span) -> Span) -> Result<Node, SyntaxError> {
     let json5 = dialect == Dialect::Json5;
     let options = ParseOptions {
-        allow_comments: json5,
+        allow_comments: dialect != Dialect::Strict,
         allow_loose_object_property_names: json5,
-        allow_trailing_commas: json5,
+        allow_trailing_commas: dialect != Dialect::Strict,
         allow_missing_commas: false,
         allow_single_quoted_strings: json5,
         allow_hexadecimal_numbers: json5,

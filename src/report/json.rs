@@ -13,17 +13,23 @@ use crate::rule::Rule;
 
 /// Every finding, and the counts.
 pub fn check(report: &Report<'_>) -> String {
-    let count = |severity| report.findings.iter().filter(|finding| finding.severity == severity).count();
     document(&json!({
         "schema": "bakstop.check/1",
         "scope": report.scope,
-        "findings": report.findings.iter().map(|about| finding(about, report)).collect::<Vec<_>>(),
-        "summary": {
-            "errors": count(Severity::Error),
-            "warnings": count(Severity::Warning),
-            "judged": report.judged,
-        },
+        "findings": findings(report),
+        "summary": summary(report),
     }))
+}
+
+/// Every finding.
+pub fn findings(report: &Report<'_>) -> Vec<Value> {
+    report.findings.iter().map(|about| finding(about, report)).collect()
+}
+
+/// The counts.
+pub fn summary(report: &Report<'_>) -> Value {
+    let count = |severity| report.findings.iter().filter(|finding| finding.severity == severity).count();
+    json!({ "errors": count(Severity::Error), "warnings": count(Severity::Warning), "judged": report.judged })
 }
 
 /// The rule table: `bakstop.rules/1`.

@@ -1,289 +1,53 @@
 #![doc = include_str!("../../docs/rules/package-manager-mismatch.md")]
 
-use std::cmp::Ordering;
-use std::collections::{BTreeMap, HashSet};
-
-use semver::Version;
-
-use crate::change::Entry;
-use crate::finding::{Severity, Span, Step};
-use crate::formats::dockerfile::{self, Variables};
-use crate::formats::document::Value;
-use crate::formats::shell::Resolved;
-use crate::formats::{self, Syntax};
-use crate::path::RepoPath;
-use crate::rule::{Check, File, Findings, Rule};
+use crate::finding::{Severity, Step};
+use crate::pins::{Board, Demand, How, Id, Pin, Relation, Role, Row};
+use crate::rule::{Check, Findings, Rule};
 
 /// The row of the rule table.
 pub const RULE: Rule = Rule {
     id: "package-manager-mismatch",
-    summary: "a Dockerfile that installs another package manager than package.json pins",
+    summary: "pins of one build that name different package managers or versions",
     severity: Severity::Error,
     manual: include_str!("../../docs/rules/package-manager-mismatch.md"),
-    check: Check::Files { wants, select, judge },
+    check: Check::Pins(judge),
 };
 
 const STEPS: &[Step] = &[Step::Stage];
 
-fn wants(path: &RepoPath) -> bool {
-    is_manifest(path) || is_dockerfile(path)
+fn judge(board: &Board, findings: &mut Findings) {
+    for row in board.rows.iter().filter(|row| row.relation == Relation::Differs) {
+        let Some(reference) = board.reference(row).filter(|_| board.is_touched(row)) else { continue };
+        let (pin, message) = (board.pin(row.id), message(board, row, reference));
+        let help = match pin.how {
+            How::Action(_) if pin.is_literal => "leave the version out: the action reads package.json",
+            _ => "make both the same; `bakstop pins --set` moves them all",
+        };
+        findings.place(board.file(row.id), &pin.place, message).cure(help, STEPS);
+    }
 }
 
-fn is_manifest(path: &RepoPath) -> bool {
-    path.is_named("package.json")
-}
-
-/// `Dockerfile`, `Containerfile`, and names made from them: `Dockerfile.prod`, `prod.Dockerfile`.
-fn is_dockerfile(path: &RepoPath) -> bool {
-    let name = path.file_name();
-    let ends =
-        |ending: &[u8]| name.len() >= ending.len() && name[name.len() - ending.len()..].eq_ignore_ascii_case(ending);
-    let begins = |start: &[u8]| name.get(..start.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(start));
-    let made_from = |base: &[u8]| {
-        begins(base) && matches!(name.get(base.len()), None | Some(b'.'))
-            || ends(base) && name.len().checked_sub(base.len() + 1).is_some_and(|dot| name[dot] == b'.')
+fn message(board: &Board, row: &Row, reference: Id) -> String {
+    let pin = board.pin(row.id);
+    let what = shown(pin);
+    let says = match pin.how.role() {
+        Role::Installs => format!("{what} is installed here"),
+        Role::Declares => format!("{what} is declared here"),
+        Role::Accepts => format!("only {what} is accepted here"),
     };
-    !ends(b".dockerignore") && !ends(b".md") && (made_from(b"dockerfile") || made_from(b"containerfile"))
+    let wanted = board.pin(reference);
+    let pins = if wanted.how.role() == Role::Declares { "pins" } else { "installs" };
+    format!("{says}, but {} {pins} {}", board.file(reference).path, shown(wanted))
 }
 
-/// A manifest counts only for the Dockerfiles below its directory: in a large workspace, most have none.
-fn select(entries: &mut Vec<Entry>) {
-    let mut above = HashSet::new();
-    for dockerfile in entries.iter().filter(|entry| is_dockerfile(&entry.path)) {
-        let mut directory = dockerfile.path.parent();
-        while above.insert(directory.to_owned()) && !directory.is_empty() {
-            directory = parent(directory);
-        }
+/// "pnpm 10.6.5", "pnpm ^9", "pnpm".
+fn shown(pin: &Pin) -> String {
+    let name = pin.manager.name();
+    match &pin.demand {
+        Demand::Exact(version) => format!("{name} {version}"),
+        Demand::Range(text) | Demand::Tag(text) => format!("{name} {}", crate::escape::Escaped(text.as_bytes())),
+        Demand::Newest | Demand::Empty(_) | Demand::Unknown => name.to_owned(),
     }
-    entries.retain(|entry| !is_manifest(&entry.path) || above.contains(entry.path.parent()));
-}
-
-/// The directory that holds a directory; the top holds itself.
-fn parent(directory: &[u8]) -> &[u8] {
-    &directory[..directory.iter().rposition(|&byte| byte == b'/').unwrap_or(0)]
-}
-
-fn judge(files: &[File], findings: &mut Findings) {
-    let mut manifests = Manifests::of(files);
-    for file in files.iter().filter(|file| is_dockerfile(&file.path)) {
-        let Some((manifest, wanted)) = manifests.governing(&file.path) else { continue };
-        // Drift that was there before, and that this change does not touch, does not block it.
-        if !file.fresh && !manifest.fresh {
-            continue;
-        }
-        let mut pins = pins(&file.text);
-        pins.retain(|_, pin| pin.contradicts(&wanted));
-        for pin in pins.values() {
-            let message = format!(
-                "{} {} is installed here, but {} pins {} {}",
-                pin.spec.manager, pin.spec.version, manifest.path, wanted.manager, wanted.version
-            );
-            findings.place(file, &pin.place, message).cure("make both the same", STEPS);
-        }
-    }
-}
-
-/// An exact version of a package manager.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Spec {
-    manager: &'static str,
-    version: Version,
-}
-
-impl Spec {
-    /// `pnpm@10.6.5`; a hash after `+` is left out. Ranges, tags and other packages are no exact versions.
-    fn parse(text: &str) -> Option<Self> {
-        let (name, version) = text.split_once('@')?;
-        let manager = ["npm", "pnpm", "yarn"].into_iter().find(|manager| *manager == name)?;
-        let version = version.trim();
-        let mut version = Version::parse(version.strip_prefix('v').unwrap_or(version)).ok()?;
-        version.build = semver::BuildMetadata::EMPTY;
-        Some(Self { manager, version })
-    }
-}
-
-/// A place where a Dockerfile installs a package manager.
-#[derive(Debug)]
-struct Pin {
-    spec: Spec,
-    /// Whether corepack installs it: then it is for the project, while npm upgrades itself for its own sake.
-    corepack: bool,
-    place: Span,
-}
-
-impl Pin {
-    fn contradicts(&self, wanted: &Spec) -> bool {
-        if self.spec.manager == wanted.manager {
-            self.spec.version.cmp_precedence(&wanted.version) != Ordering::Equal
-        } else {
-            self.corepack || self.spec.manager != "npm"
-        }
-    }
-}
-
-/// The manifests of a change by their directories.
-struct Manifests<'a> {
-    files: BTreeMap<&'a [u8], &'a File>,
-    /// Those that were looked at already.
-    fields: BTreeMap<&'a [u8], Field>,
-}
-
-/// What the `packageManager` of a manifest says.
-#[derive(Debug, Clone)]
-enum Field {
-    /// Nothing: the manifest further up decides.
-    Absent,
-    /// Something that corepack refuses.
-    Invalid,
-    Exact(Spec),
-}
-
-impl<'a> Manifests<'a> {
-    fn of(files: &'a [File]) -> Self {
-        let files = files.iter().filter(|file| is_manifest(&file.path));
-        Self { files: files.map(|file| (file.path.parent(), file)).collect(), fields: BTreeMap::new() }
-    }
-
-    /// The manifest that decides for this file, and what it pins: found upward from its directory, as corepack does.
-    fn governing(&mut self, path: &'a RepoPath) -> Option<(&'a File, Spec)> {
-        let mut directory = path.parent();
-        loop {
-            if let Some(file) = self.files.get(directory).filter(|_| !is_installed_package(directory)) {
-                match self.fields.entry(directory).or_insert_with(|| field(&file.text)) {
-                    Field::Absent => {}
-                    Field::Invalid => return None,
-                    Field::Exact(spec) => return Some((file, spec.clone())),
-                }
-            }
-            if directory.is_empty() {
-                return None;
-            }
-            directory = parent(directory);
-        }
-    }
-}
-
-/// Whether a directory is a package in `node_modules`, where corepack does not look.
-fn is_installed_package(directory: &[u8]) -> bool {
-    let mut parts = directory.rsplit(|&byte| byte == b'/');
-    parts.next();
-    matches!(parts.find(|part| !part.starts_with(b"@")), Some(b"node_modules"))
-}
-
-fn field(text: &[u8]) -> Field {
-    let Ok(root) = formats::parse(Syntax::Json, text) else { return Field::Invalid };
-    // Of a key that is there twice, JSON.parse takes the last.
-    let Some(node) = root.get("packageManager").last() else { return Field::Absent };
-    match &node.value {
-        Value::Text(spec) if spec.is_empty() => Field::Absent,
-        Value::Text(spec) => Spec::parse(spec).map_or(Field::Invalid, Field::Exact),
-        Value::Other if [&b"null"[..], b"false", b"0"].contains(&&text[node.span.clone()]) => Field::Absent,
-        _ => Field::Invalid,
-    }
-}
-
-/// The package managers that a Dockerfile installs, by their places: one that is written once and used twice is one.
-fn pins(text: &[u8]) -> BTreeMap<(usize, &'static str), Pin> {
-    let mut pins: BTreeMap<_, Pin> = BTreeMap::new();
-    let mut variables = Variables::default();
-    for instruction in dockerfile::parse(text) {
-        variables.apply(&instruction);
-        let script = instruction.script();
-        for command in &script.commands {
-            let mut words = command.words().map(|word| script.resolve(&word, |name| variables.get(name)));
-            let program = words.next().flatten().map(|word| word.text);
-            let program = program.as_deref().and_then(|path| path.rsplit('/').next());
-            let found = match program {
-                Some("npm") => installed_by_npm(words),
-                Some("corepack") => installed_by_corepack(words),
-                _ => continue,
-            };
-            for (word, spec) in found {
-                let version = word.text.split_once('@').map_or("", |(_, version)| version);
-                let place = word.place(version.split('+').next().unwrap_or_default(), text);
-                let pin = pins.entry((place.start, spec.manager)).or_insert(Pin { spec, corepack: false, place });
-                pin.corepack |= program == Some("corepack");
-            }
-        }
-    }
-    pins
-}
-
-/// `corepack prepare X --activate` and `corepack install --global X`. Without these flags nothing becomes the default.
-fn installed_by_corepack(mut words: impl Iterator<Item = Option<Resolved>>) -> Vec<(Resolved, Spec)> {
-    let flag = match words.next().flatten().as_ref().map(|verb| verb.text.as_str()) {
-        Some("prepare") => ["--activate", "--activate"],
-        Some("install") => ["--global", "-g"],
-        _ => return Vec::new(),
-    };
-    let mut found = Vec::new();
-    let mut default = false;
-    for word in words.flatten() {
-        match word.text.as_str() {
-            "--cache-only" => return Vec::new(),
-            text if flag.contains(&text) => default = true,
-            text => found.extend(Spec::parse(text).map(|spec| (word, spec))),
-        }
-    }
-    if default { found } else { Vec::new() }
-}
-
-/// How npm lets `install` be spelled.
-const INSTALL: [&str; 12] =
-    ["install", "add", "i", "in", "ins", "inst", "insta", "instal", "isnt", "isnta", "isntal", "isntall"];
-
-/// The options of npm that take the next word for their value; from npm's own definitions.
-const WITH_VALUE: &str = "access auth-type before C ca cache cache-max cache-min cafile cert cpu depth fetch-retries \
-    fetch-retry-factor fetch-retry-maxtimeout fetch-retry-mintimeout fetch-timeout globalconfig https-proxy include \
-    install-strategy key L libc local-address location loglevel logs-dir logs-max maxsockets min-release-age \
-    node-options noproxy omit only os otp prefix proxy reg registry scope script-shell tag userconfig w workspace";
-
-/// The letters that npm lets stand together behind one dash.
-const LETTERS: &str = "?BCDEHLOPSacdfghlmnpqsvwy";
-
-/// `npm install --global X`, in every order and spelling. A word that is not known is no package, but may be a value.
-fn installed_by_npm(words: impl Iterator<Item = Option<Resolved>>) -> Vec<(Resolved, Spec)> {
-    let mut found = Vec::new();
-    let mut global = false;
-    let mut verb = false;
-    let mut options = true;
-    let mut words = words.peekable();
-    while let Some(word) = words.next() {
-        let Some(word) = word else { continue };
-        let dashes = word.text.bytes().take_while(|&byte| byte == b'-').count();
-        let option = &word.text[dashes..];
-        if options && dashes > 1 && option.is_empty() {
-            options = false;
-        } else if options && dashes > 0 && !option.is_empty() {
-            let (name, given) = option.split_once('=').map_or((option, None), |(name, value)| (name, Some(value)));
-            let switch = matches!(name, "global" | "g");
-            let takes_value = WITH_VALUE.split(' ').any(|known| known == name);
-            let next = words.next_if(|next| match next {
-                _ if given.is_some() => false,
-                Some(next) if switch => matches!(next.text.as_str(), "true" | "false"),
-                Some(next) => takes_value && !next.text.starts_with('-'),
-                None => takes_value,
-            });
-            let value = given.or(next.as_ref().and_then(|next| Some(next.as_ref()?.text.as_str())));
-            match name {
-                _ if switch => global = value != Some("false"),
-                "no-global" | "local" => global = false,
-                "location" | "L" => global = value == Some("global"),
-                _ if takes_value => {}
-                _ if dashes == 1 && name.contains('g') && name.chars().all(|letter| LETTERS.contains(letter)) => {
-                    global = true;
-                }
-                _ => {}
-            }
-        } else if verb {
-            found.extend(Spec::parse(&word.text).map(|spec| (word, spec)));
-        } else if INSTALL.contains(&word.text.as_str()) {
-            verb = true;
-        } else {
-            return Vec::new();
-        }
-    }
-    if global { found } else { Vec::new() }
 }
 
 #[cfg(test)]

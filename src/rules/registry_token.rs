@@ -4,7 +4,8 @@ use crate::debris::Debris;
 use crate::finding::{Severity, Span, Step};
 use crate::formats::npmrc::{Dialect, Setting, settings, url_passwords, without_variables};
 use crate::path::RepoPath;
-use crate::rule::{Check, File, Findings, Rule};
+use crate::change::File;
+use crate::rule::{Check, Findings, Rule};
 
 /// The row of the rule table.
 pub const RULE: Rule = Rule {

@@ -4,7 +4,8 @@ use crate::debris::Debris;
 use crate::finding::{Severity, Step};
 use crate::formats::spec::{Trace, could_hold_debris, find_debris, find_packed_debris};
 use crate::path::RepoPath;
-use crate::rule::{Check, File, Findings, Rule};
+use crate::change::File;
+use crate::rule::{Check, Findings, Rule};
 
 /// The row of the rule table.
 pub const RULE: Rule = Rule {

@@ -6,7 +6,8 @@ use crate::formats::document::{Node, SyntaxError, Value};
 use crate::formats::spec::{installs_from, mention};
 use crate::formats::{Syntax, parse};
 use crate::path::RepoPath;
-use crate::rule::{Check, File, Findings, Rule};
+use crate::change::File;
+use crate::rule::{Check, Findings, Rule};
 
 /// The row of the rule table.
 pub const RULE: Rule = Rule {

@@ -13,6 +13,7 @@ use crate::git::history::{Commits, History, Node, Tip};
 use crate::git::objects::Objects;
 use crate::git::{Git, TreeChanges};
 use crate::path::RepoPath;
+use crate::pins;
 use crate::progress::Progress;
 use crate::refs::RefUpdate;
 use crate::report::human::plural;
@@ -303,10 +304,10 @@ const SECRET: &str = "registry-token";
 
 /// Whether a finding is about what stands in one file, and is mended by taking that out. A secret is not.
 fn is_about_one_file(finding: &Finding) -> bool {
-    let compares = |check: &Check| matches!(check, Check::Files { .. });
+    let compares = |check: &Check| matches!(check, Check::Pins(_));
     finding.rule != SECRET && rules::find(finding.rule).is_some_and(|rule| !compares(&rule.check))
 }
 
 fn is_compared(entry: &Entry) -> bool {
-    rules::RULES.iter().any(|rule| matches!(rule.check, Check::Files { wants, .. } if wants(&entry.path)))
+    pins::is_pinning(&entry.path)
 }

@@ -1,0 +1,132 @@
+//! A text put together from pieces of a file, of which every byte still knows its place.
+
+use std::ops::Range;
+
+use crate::finding::Span;
+use crate::formats::document::Node;
+
+/// Pieces of the file put together, and where each came from.
+#[derive(Debug, Default)]
+pub struct Joined {
+    /// The text.
+    pub bytes: Vec<u8>,
+    /// Offsets here and in the file, both ascending: one pair where a piece begins.
+    pieces: Vec<(usize, usize)>,
+    /// Where all of it stands, if no more is known.
+    at: Option<Span>,
+}
+
+impl Joined {
+    /// Adds a piece of the file.
+    pub fn push(&mut self, file: &[u8], piece: Range<usize>) {
+        self.pieces.push((self.bytes.len(), piece.start));
+        self.bytes.extend_from_slice(&file[piece]);
+    }
+
+    /// The text of a string of a document, as far as it stands in the file as it is: between quotes, plain, or as the
+    /// lines of a YAML block. `None` where escapes or folded lines make it another one.
+    pub fn of(file: &[u8], node: &Node) -> Option<Self> {
+        let text = node.text()?.as_bytes();
+        let raw = file.get(node.span.clone())?;
+        let mut joined = Self::default();
+        if raw == text {
+            joined.push(file, node.span.clone());
+        } else if raw.len() == text.len() + 2 && matches!(raw.first(), Some(b'"' | b'\'')) {
+            joined.push(file, node.span.start + 1..node.span.end - 1);
+        } else {
+            joined.push_block(file, node.span.start, text)?;
+        }
+        (joined.bytes == text).then_some(joined)
+    }
+
+    /// The text of a string that stands in the file in another spelling: of no byte more is known than where it all is.
+    pub fn somewhere(node: &Node) -> Option<Self> {
+        let bytes = node.text()?.as_bytes().to_vec();
+        Some(Self { bytes, pieces: Vec::new(), at: Some(node.span.clone()) })
+    }
+
+    /// Adds the lines of a literal block, which stand in the file behind an indentation.
+    fn push_block(&mut self, file: &[u8], start: usize, text: &[u8]) -> Option<()> {
+        let line_end = |from: usize| {
+            file[from..].iter().position(|&byte| byte == b'\n').map_or(file.len(), |length| from + length + 1)
+        };
+        // Behind the `|`, or at the first line that is not blank.
+        let mut at = if file.get(start) == Some(&b'|') { line_end(start) } else { start };
+        let mut indentation = None;
+        let mut lines = text.split_inclusive(|&byte| byte == b'\n').peekable();
+        while let Some(line) = lines.next() {
+            let end = line_end(at);
+            let content = line.strip_suffix(b"\n").unwrap_or(line);
+            let raw = file[at..end].strip_suffix(b"\n").unwrap_or(&file[at..end]);
+            let raw = raw.strip_suffix(b"\r").unwrap_or(raw);
+            let skip = if content.is_empty() {
+                raw.len()
+            } else {
+                let offset = raw.len().checked_sub(content.len())?;
+                let indentation = *indentation.get_or_insert(offset);
+                (indentation == offset && raw[..offset].iter().all(|&byte| byte == b' ')).then_some(offset)?
+            };
+            // The line feed stands behind the line, and behind a carriage return that YAML drops.
+            self.push(file, at + skip..at + raw.len());
+            if line.len() > content.len() {
+                let feed = if file[..end].ends_with(b"\n") { end - 1..end } else { return None };
+                self.push(file, feed);
+            }
+            if lines.peek().is_some() && end == file.len() {
+                return None;
+            }
+            at = end;
+        }
+        Some(())
+    }
+
+    /// The place in the file, from the first byte to the last.
+    pub fn span(&self, range: &Range<usize>) -> Span {
+        if let Some(at) = &self.at {
+            return at.clone();
+        }
+        let start = self.place(range.start);
+        start..if range.is_empty() { start } else { self.place(range.end - 1) + 1 }
+    }
+
+    fn place(&self, at: usize) -> usize {
+        let after = self.pieces.partition_point(|&(start, _)| start <= at);
+        self.pieces[..after].last().map_or(at, |&(start, place)| place + at - start)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::formats::{Syntax, parse};
+
+    #[test]
+    fn a_string_that_stands_in_the_file_keeps_its_places() {
+        for (text, expected) in [
+            ("run: a b # c\n", Some("a b")),
+            ("run: 'a b'\n", Some("a b")),
+            ("run: |\n    a\n      b\n\n    ü\nx: y\n", Some("a\n  b\n\nü\n")),
+            ("run: |\r\n  a\r\n  b\r\n", Some("a\nb\n")),
+            ("run: |-\n  a\n  b", Some("a\nb")),
+            ("run: |2 # c\n  a\n  b\n", Some("a\nb\n")),
+            ("run: |+\n  a\n\n\nx: y\n", Some("a\n\n\n")),
+            ("run: >\n  a\n  b\n", None),
+            ("run: a\n  b\n", None),
+            ("run: 'it''s'\n", None),
+            ("run: \"a\\nb\"\n", None),
+        ] {
+            let root = parse(Syntax::Yaml, text.as_bytes()).unwrap();
+            let node = root.get("run").next().unwrap();
+            let joined = Joined::of(text.as_bytes(), node);
+            assert_eq!(joined.as_ref().map(|joined| String::from_utf8_lossy(&joined.bytes)), expected.map(Into::into), "{text:?}");
+            let Some(joined) = joined else { continue };
+            for (at, byte) in joined.bytes.iter().enumerate() {
+                assert_eq!(text.as_bytes()[joined.place(at)], *byte, "{text:?} at {at}");
+            }
+        }
+        let root = parse(Syntax::Json, br#"{"a": "b c", "d": "\u0065"}"#).unwrap();
+        let of = |key: &str| Joined::of(br#"{"a": "b c", "d": "\u0065"}"#, root.get(key).next().unwrap());
+        assert_eq!(of("a").unwrap().span(&(2..3)), 9..10);
+        assert!(of("d").is_none());
+    }
+}

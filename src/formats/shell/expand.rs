@@ -1,0 +1,244 @@
+//! Taking the quotes from a word and putting in its variables.
+
+use crate::finding::Span;
+use crate::formats::shell::name_length;
+
+/// A value and where it is written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Variable {
+    /// The value, its own variables replaced.
+    pub text: String,
+    /// Where it is written.
+    pub span: Span,
+}
+
+/// What is known of a variable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lookup<'v> {
+    /// It has this value.
+    Set(&'v Variable),
+    /// It has a value only if whoever starts the run gives it one.
+    Offered,
+    /// Nothing sets it.
+    Unset,
+    /// Something may set it that is not seen here.
+    Unknown,
+}
+
+/// A variable that was put in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Use {
+    /// Its name.
+    pub name: String,
+    /// Where its value is written.
+    pub span: Span,
+}
+
+/// A word without its quotes.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Expanded {
+    /// The text, up to what is not known.
+    pub text: String,
+    /// Whether something follows that is not known.
+    pub is_open: bool,
+    /// The variables that were put in.
+    pub used: Vec<Use>,
+    /// The variables that nothing sets.
+    pub unset: Vec<String>,
+}
+
+/// The longest word that is expanded; the longest value of a variable that is kept, so that values made of values
+/// cannot grow without bound.
+const LONGEST: usize = 1024;
+
+/// How many defaults within defaults are looked into.
+const DEEPEST: usize = 8;
+
+/// Takes the quotes from a word and puts in its variables, as a POSIX shell does: `$V`, `${V}`, and `:-`, `-`, `:+`, `+`,
+/// `:?`, `?` in braces. `${{ name }}`, which a workflow puts in, is looked up like a variable.
+pub fn expand<'v>(word: &[u8], escape: u8, lookup: &dyn Fn(&str) -> Lookup<'v>) -> Expanded {
+    let mut expander = Expander { escape, lookup, text: Vec::new(), used: Vec::new(), unset: Vec::new() };
+    let mut is_open = expander.expand(word, 0).is_none();
+    let text = String::from_utf8(expander.text).unwrap_or_else(|_| {
+        is_open = true;
+        String::new()
+    });
+    Expanded { text, is_open, used: expander.used, unset: expander.unset }
+}
+
+struct Expander<'e, 'v> {
+    escape: u8,
+    lookup: &'e dyn Fn(&str) -> Lookup<'v>,
+    text: Vec<u8>,
+    used: Vec<Use>,
+    unset: Vec<String>,
+}
+
+impl Expander<'_, '_> {
+    /// Adds what a word stands for; `None` as soon as something is not known.
+    fn expand(&mut self, word: &[u8], depth: usize) -> Option<()> {
+        let mut quote = None;
+        let mut at = 0;
+        while let Some(&byte) = word.get(at) {
+            at += 1;
+            match byte {
+                _ if quote == Some(byte) => quote = None,
+                _ if quote == Some(b'\'') => self.text.push(byte),
+                b'\'' | b'"' if quote.is_none() => quote = Some(byte),
+                _ if byte == self.escape => {
+                    let next = word.get(at).copied();
+                    match next {
+                        Some(b'\n') | None => {}
+                        Some(next) if quote.is_none() || matches!(next, b'"' | b'$' | b'`' | b'\\') => {
+                            self.text.push(next);
+                        }
+                        Some(next) => self.text.extend([self.escape, next]),
+                    }
+                    at += 1;
+                }
+                b'$' => at += self.variable(&word[at..], depth)?,
+                b'`' => return None,
+                _ => self.text.push(byte),
+            }
+            if self.text.len() > LONGEST {
+                return None;
+            }
+        }
+        Some(())
+    }
+
+    /// Adds the value of the variable whose name follows the dollar sign; the length of that name, braces included.
+    fn variable(&mut self, rest: &[u8], depth: usize) -> Option<usize> {
+        if let Some(expression) = rest.strip_prefix(b"{{") {
+            let length = expression.windows(2).position(|window| window == b"}}")?;
+            self.plain(std::str::from_utf8(&expression[..length]).ok()?.trim())?;
+            return Some(length + 4);
+        }
+        let Some(inner) = rest.strip_prefix(b"{") else {
+            let length = name_length(rest);
+            self.plain(std::str::from_utf8(&rest[..length]).ok()?)?;
+            return Some(length);
+        };
+        let (name, tail) = inner.split_at(name_length(inner));
+        let name = std::str::from_utf8(name).ok()?;
+        let end = closing_brace(tail)?;
+        self.modified(name, &tail[..end], depth)?;
+        Some(1 + name.len() + end + 1)
+    }
+
+    fn plain(&mut self, name: &str) -> Option<()> {
+        if name.is_empty() {
+            return None;
+        }
+        match (self.lookup)(name) {
+            Lookup::Set(variable) => self.put(name, variable),
+            Lookup::Unset => self.unset.push(name.to_owned()),
+            Lookup::Offered | Lookup::Unknown => return None,
+        }
+        Some(())
+    }
+
+    fn put(&mut self, name: &str, variable: &Variable) {
+        self.text.extend_from_slice(variable.text.as_bytes());
+        self.used.push(Use { name: name.to_owned(), span: variable.span.clone() });
+    }
+
+    fn modified(&mut self, name: &str, modifier: &[u8], depth: usize) -> Option<()> {
+        let (colon, sign) = match modifier.strip_prefix(b":") {
+            Some(sign) => (true, sign),
+            None => (false, modifier),
+        };
+        let Some((sign, word)) = sign.split_first().filter(|(sign, _)| b"-+?".contains(sign)) else {
+            return if modifier.is_empty() { self.plain(name) } else { None };
+        };
+        if name.is_empty() || depth == DEEPEST {
+            return None;
+        }
+        let value = match (self.lookup)(name) {
+            Lookup::Set(variable) => Some(variable).filter(|variable| !(colon && variable.text.is_empty())),
+            // Unless somebody gives it a value, the default counts.
+            Lookup::Offered | Lookup::Unset => None,
+            Lookup::Unknown => return None,
+        };
+        match (sign, value) {
+            (b'-' | b'?', Some(variable)) => self.put(name, variable),
+            (b'-', None) | (b'+', Some(_)) => self.expand(word, depth + 1)?,
+            (b'+', None) => {}
+            _ => return None,
+        }
+        Some(())
+    }
+}
+
+/// Where the brace is that closes an expansion: not one in quotes, or of an expansion within.
+fn closing_brace(text: &[u8]) -> Option<usize> {
+    let mut depth = 0;
+    let mut quote = None;
+    let mut at = 0;
+    while let Some(&byte) = text.get(at) {
+        match byte {
+            b'\\' if quote != Some(b'\'') => at += 1,
+            _ if quote == Some(byte) => quote = None,
+            b'\'' | b'"' if quote.is_none() => quote = Some(byte),
+            b'{' if at > 0 && text[at - 1] == b'$' => depth += 1,
+            b'}' if quote.is_none() && depth == 0 => return Some(at),
+            b'}' if quote.is_none() => depth -= 1,
+            _ => {}
+        }
+        at += 1;
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(word: &str) -> String {
+        let set = Variable { text: "1.2".into(), span: 3..6 };
+        let empty = Variable { text: String::new(), span: 0..0 };
+        let expanded = expand(word.as_bytes(), b'\\', &|name| match name {
+            "SET" | "env.SET" => Lookup::Set(&set),
+            "EMPTY" => Lookup::Set(&empty),
+            "OFFERED" => Lookup::Offered,
+            "UNSET" => Lookup::Unset,
+            _ => Lookup::Unknown,
+        });
+        let open = if expanded.is_open { "…" } else { "" };
+        let unset: String = expanded.unset.iter().map(|name| format!(" !{name}")).collect();
+        format!("{}{open}{unset}", expanded.text)
+    }
+
+    #[test]
+    fn variables_and_their_modifiers() {
+        for (word, expected) in [
+            ("a$SET", "a1.2"),
+            ("a${SET}b", "a1.2b"),
+            ("'$SET'\"$SET\"\\$SET", "$SET1.2$SET"),
+            ("${{ env.SET }}x", "1.2x"),
+            ("a${{ matrix.v }}", "a…"),
+            ("a$UNKNOWN", "a…"),
+            ("a$OFFERED", "a…"),
+            ("a$UNSET.b", "a.b !UNSET"),
+            ("${SET:-d}${EMPTY:-d}${EMPTY-d}${UNSET:-d}${OFFERED:-d}", "1.2ddd"),
+            ("${UNKNOWN:-d}", "…"),
+            ("${SET:+d}${EMPTY:+d}${EMPTY+e}${UNSET+f}", "de"),
+            ("${SET:?no}${SET?no}", "1.21.2"),
+            ("a${UNSET:?no}", "a…"),
+            ("${UNSET:-${SET}-\"}\"}", "1.2-}"),
+            ("${UNSET:-$UNSET}", " !UNSET"),
+            ("${SET%.*}", "…"),
+            ("${#SET}", "…"),
+            ("a$(b)", "a…"),
+            ("a`b`", "a…"),
+            ("a$", "a…"),
+            ("${", "…"),
+            ("${SET", "…"),
+            ("${{", "…"),
+        ] {
+            assert_eq!(shown(word), expected, "{word}");
+        }
+        assert_eq!(shown(&"${UNSET:-".repeat(100_000)), "…");
+        assert_eq!(shown(&format!("{}d{}", "${UNSET:-".repeat(20), "}".repeat(20))), "…");
+    }
+}

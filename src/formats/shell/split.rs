@@ -1,0 +1,300 @@
+//! Splitting a script into commands, as far as a shell's grammar decides where a word begins and ends.
+
+use std::ops::Range;
+
+use crate::formats::joined::Joined;
+use crate::formats::shell::{Command, Link, Script, assigned, unquoted};
+
+/// Words that may stand before a command without changing what it is.
+const RESERVED: [&[u8]; 7] = [b"{", b"then", b"else", b"do", b"time", b"exec", b"builtin"];
+/// The same for words that ask whether the command succeeds.
+const TESTS: [&[u8]; 5] = [b"!", b"if", b"elif", b"while", b"until"];
+/// The same for programs, with their flags.
+const WRAPPERS: [&[u8]; 5] = [b"sudo", b"env", b"command", b"nohup", b"doas"];
+/// Commands whose words name variables that they set.
+const SETTERS: [&[u8]; 5] = [b"for", b"read", b"unset", b"getopts", b"select"];
+
+/// What is being split, and how far it has come.
+pub struct Splitter<'s, 'a> {
+    script: &'s mut Script<'a>,
+    text: &'a Joined,
+    bytes: &'a [u8],
+    at: usize,
+    words: Vec<Range<usize>>,
+    /// How the command that is being read follows the one before it.
+    link: Link,
+    /// Whether the next word is the target of a redirection.
+    drop: bool,
+    /// The here-documents that begin after this line.
+    heredocs: Vec<Heredoc>,
+}
+
+struct Heredoc {
+    name: Vec<u8>,
+    strip_tabs: bool,
+    /// Whether the command that reads it is a shell.
+    is_script: bool,
+}
+
+impl<'s, 'a> Splitter<'s, 'a> {
+    pub fn new(script: &'s mut Script<'a>, text: &'a Joined, range: Range<usize>) -> Self {
+        let bytes = &text.bytes[..range.end];
+        let (words, heredocs) = (Vec::new(), Vec::new());
+        Self { script, text, bytes, at: range.start, words, link: Link::Then, drop: false, heredocs }
+    }
+
+    pub fn run(mut self) {
+        while let Some(&byte) = self.bytes.get(self.at) {
+            match byte {
+                b'\n' => {
+                    self.finish(Link::Then);
+                    self.at += 1;
+                    self.skip_heredocs();
+                }
+                b'\\' if self.bytes.get(self.at + 1) == Some(&b'\n') => self.at += 2,
+                _ if byte.is_ascii_whitespace() => self.at += 1,
+                b'#' => self.at = self.find(b'\n'),
+                b'&' if self.bytes.get(self.at + 1) == Some(&b'>') => self.at += 1,
+                b';' | b'|' | b'&' | b'(' | b')' => self.operator(),
+                b'<' | b'>' => self.redirect(),
+                _ => self.word(),
+            }
+        }
+        self.finish(Link::Then);
+    }
+
+    fn operator(&mut self) {
+        let rest = &self.bytes[self.at..];
+        let (link, length) = match rest {
+            [b'&', b'&', ..] => (Link::And, 2),
+            [b'|', b'|', ..] => (Link::Or, 2),
+            [b'|', b'&', ..] => (Link::Pipe, 2),
+            [b'|', ..] => (Link::Pipe, 1),
+            _ => (Link::Then, 1),
+        };
+        self.finish(link);
+        self.at += length;
+    }
+
+    /// The next place of this byte, or the end.
+    fn find(&self, wanted: u8) -> usize {
+        self.bytes[self.at..].iter().position(|&byte| byte == wanted).map_or(self.bytes.len(), |found| self.at + found)
+    }
+
+    fn word(&mut self) {
+        let word = self.at..word_end(self.bytes, self.at);
+        self.at = word.end;
+        let descriptor = matches!(self.bytes.get(self.at), Some(b'<' | b'>'))
+            && self.bytes[word.clone()].iter().all(u8::is_ascii_digit);
+        if !std::mem::take(&mut self.drop) && !descriptor {
+            self.words.push(word);
+        }
+    }
+
+    fn redirect(&mut self) {
+        let rest = &self.bytes[self.at..];
+        if rest.starts_with(b"<<<") {
+            self.at += 3;
+            self.drop = true;
+        } else if rest.starts_with(b"<<") {
+            let strip_tabs = rest.get(2) == Some(&b'-');
+            self.at += 2 + usize::from(strip_tabs);
+            self.at += self.bytes[self.at..].iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
+            let end = word_end(self.bytes, self.at);
+            let name = unquoted(&self.bytes[self.at..end]);
+            let is_script = self.words.first().is_some_and(|_| self.command().reads_a_script());
+            self.heredocs.push(Heredoc { name, strip_tabs, is_script });
+            self.at = end;
+        } else {
+            self.at += 1 + rest[1..].iter().take_while(|byte| matches!(byte, b'>' | b'|' | b'&')).count();
+            // `<(command)` is no file.
+            self.drop = self.bytes.get(self.at) != Some(&b'(');
+        }
+    }
+
+    fn skip_heredocs(&mut self) {
+        for Heredoc { name, strip_tabs, is_script } in std::mem::take(&mut self.heredocs) {
+            let start = self.at;
+            let mut body_end = self.at;
+            while self.at < self.bytes.len() {
+                let end = self.find(b'\n');
+                let mut line = &self.bytes[self.at..end];
+                self.at = (end + 1).min(self.bytes.len());
+                while let [b'\t', rest @ ..] = line
+                    && strip_tabs
+                {
+                    line = rest;
+                }
+                if line.strip_suffix(b"\r").unwrap_or(line) == name {
+                    break;
+                }
+                body_end = self.at;
+            }
+            if is_script && self.script.nesting < MOST_NESTED {
+                self.script.nested(self.text, start..body_end);
+            }
+        }
+    }
+
+    /// The words so far, as a command.
+    fn command(&self) -> Command<'a> {
+        let command = Command::new(self.text, self.words.clone(), self.link);
+        let mut command = without_wrappers(command, self.bytes);
+        command.link = self.link;
+        command
+    }
+
+    /// Ends the command that was being read.
+    fn finish(&mut self, next: Link) {
+        self.drop = false;
+        let link = std::mem::replace(&mut self.link, next);
+        let words = std::mem::take(&mut self.words);
+        if words.is_empty() {
+            // `a || (b)` and `a |` at the end of a line: what comes next follows as this would have.
+            if next == Link::Then {
+                self.link = link;
+            }
+            return;
+        }
+        let raw = |word: &Range<usize>| &self.bytes[word.clone()];
+        let sets = SETTERS.contains(&raw(&words[0]));
+        self.script.assigned.extend(words.iter().filter_map(|word| assigned(raw(word)).or(sets.then(|| raw(word)))));
+        let command = without_wrappers(Command::new(self.text, words, link), self.bytes);
+        if command.is_empty() {
+            return;
+        }
+        let inner = command.inner_script();
+        self.script.commands.push(command);
+        if let Some(inner) = inner
+            && self.script.nesting < MOST_NESTED
+        {
+            self.script.nested(self.text, inner);
+        }
+    }
+}
+
+/// How many scripts within scripts are looked into.
+const MOST_NESTED: usize = 4;
+
+/// Takes off what stands before a command without changing what it is: assignments, `then`, `sudo -E`. What only asks
+/// whether a program is there (`command -v`) is no command.
+fn without_wrappers<'a>(mut command: Command<'a>, bytes: &[u8]) -> Command<'a> {
+    let mut before = 0;
+    let mut flags = false;
+    while let Some(word) = command.words.get(before).map(|word| &bytes[word.clone()]) {
+        match word {
+            b"-v" | b"-V" if before > 0 && bytes[command.words[before - 1].clone()] == *b"command" => {
+                command.words.clear();
+                return command;
+            }
+            _ if WRAPPERS.contains(&word) => flags = true,
+            [b'-', ..] if flags => {}
+            _ if assigned(word).is_some() => command.assignments.push(command.words[before].clone()),
+            _ if TESTS.contains(&word) => command.is_tested = true,
+            _ if RESERVED.contains(&word) => {}
+            _ => break,
+        }
+        before += 1;
+    }
+    command.words.drain(..before);
+    command
+}
+
+/// The end of the shell word that starts here: a blank or an operator outside of quotes and substitutions.
+fn word_end(bytes: &[u8], start: usize) -> usize {
+    // What closes the quotes and substitutions that are open, outermost first.
+    let mut open: Vec<u8> = Vec::new();
+    let mut at = start;
+    while at < bytes.len() {
+        let byte = bytes[at];
+        let bare = matches!(open.last(), None | Some(b')' | b'}'));
+        match (open.last(), byte) {
+            (_, b'\\') => at += 1,
+            (Some(&close), _) if byte == close => {
+                open.pop();
+            }
+            (_, b'\'') if bare => {
+                let rest = &bytes[at + 1..];
+                at += 1 + rest.iter().position(|&byte| byte == b'\'').unwrap_or(rest.len());
+            }
+            (_, b'"') if bare => open.push(b'"'),
+            (Some(b'`'), _) => {}
+            (_, b'`') => open.push(b'`'),
+            (_, b'$') if bytes.get(at + 1) == Some(&b'(') => {
+                open.push(b')');
+                at += 1;
+            }
+            (_, b'$') if bytes.get(at + 1) == Some(&b'{') => {
+                open.push(b'}');
+                at += 1;
+            }
+            (Some(b')'), b'(') => open.push(b')'),
+            (None, b';' | b'&' | b'|' | b'(' | b')' | b'<' | b'>') => return at,
+            (None, _) if byte.is_ascii_whitespace() => return at,
+            _ => {}
+        }
+        at += 1;
+    }
+    bytes.len()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(text: &str) -> Vec<String> {
+        let mut joined = Joined::default();
+        joined.push(text.as_bytes(), 0..text.len());
+        let mut script = Script::default();
+        script.split(&joined, 0..text.len());
+        let command = |command: &Command<'_>| {
+            let words: Vec<_> = command.words.iter().map(|word| &text[word.clone()]).collect();
+            let link = match command.link {
+                Link::Then => "",
+                Link::And => "&& ",
+                Link::Or => "|| ",
+                Link::Pipe => "| ",
+            };
+            let tested = if command.is_tested { "? " } else { "" };
+            let before: String = command.assignments.iter().map(|word| format!("[{}] ", &text[word.clone()])).collect();
+            format!("{link}{tested}{before}{}", words.join(" "))
+        };
+        script.commands.iter().map(command).collect()
+    }
+
+    #[test]
+    fn commands_know_how_they_follow_each_other() {
+        for (text, expected) in [
+            ("a && b || c | d; e & f", &["a", "&& b", "|| c", "| d", "e", "f"][..]),
+            ("a ||\n  b\nc |\\\n d", &["a", "|| b", "c", "| d"]),
+            ("a || (b; c) | d", &["a", "|| b", "c", "| d"]),
+            ("if ! a; then b; fi", &["? a", "b", "fi"]),
+            ("A=1 B='2 3' env C=4 sudo -E d e=f", &["[A=1] [B='2 3'] [C=4] d e=f"]),
+            ("command -v a || b", &["|| b"]),
+            ("command a; command -p b", &["a", "b"]),
+            ("a |& b", &["a", "| b"]),
+        ] {
+            assert_eq!(shown(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_script_in_a_word_is_one() {
+        for (text, expected) in [
+            ("sh -c 'a b; c' d", &["sh -c 'a b; c' d", "a b", "c"][..]),
+            ("bash -exc \"a && b\" && c", &["bash -exc \"a && b\"", "a", "&& b", "&& c"]),
+            ("bash -o pipefail -c 'a'", &["bash -o pipefail -c 'a'", "a"]),
+            ("sh -c \"a \\\"b\\\"\"", &["sh -c \"a \\\"b\\\"\""]),
+            ("sh -c $A", &["sh -c $A"]),
+            ("sh 'a' -c 'b'", &["sh 'a' -c 'b'"]),
+            ("echo -c 'a'", &["echo -c 'a'"]),
+            ("sudo sh -e <<E\na\nb\nE\nc", &["sh -e", "a", "b", "c"]),
+            ("cat <<E\na\nE\nc", &["cat", "c"]),
+            ("sh <<'A' && cat <<-B\na\nA\n\tb\n\tB\nc", &["sh", "&& cat", "a", "c"]),
+        ] {
+            assert_eq!(shown(text), expected, "{text}");
+        }
+        let deep = "sh <<A\n".repeat(10_000);
+        assert!(shown(&deep).len() < 10);
+    }
+}

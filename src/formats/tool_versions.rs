@@ -1,0 +1,44 @@
+//! `.tool-versions` as a [`Node`]: a tool and its versions a line, as asdf reads it.
+
+use crate::finding::Span;
+use crate::formats::document::{Key, Node, Value};
+
+/// Reads a text that has no byte order mark; `shift` turns its byte offsets into those of the file. Nothing is wrong in
+/// such a file: what is behind `#` is a comment, and a line without a version says nothing.
+pub fn parse(text: &str, shift: impl Fn(Span) -> Span) -> Node {
+    let place = |part: &str| {
+        let start = part.as_ptr() as usize - text.as_ptr() as usize;
+        shift(start..start + part.len())
+    };
+    let mut entries = Vec::new();
+    for line in text.lines() {
+        let line = line.split('#').next().unwrap_or_default();
+        let mut words = line.split_ascii_whitespace();
+        let Some(tool) = words.next() else { continue };
+        let version = |word: &str| Node { span: place(word), value: Value::Text(word.to_owned()) };
+        let versions = Node { span: place(line), value: Value::List(words.map(version).collect()) };
+        entries.push((Key { span: place(tool), text: tool.to_owned() }, versions));
+    }
+    Node { span: shift(0..text.len()), value: Value::Map(entries) }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::formats::document::Value;
+    use crate::formats::{Syntax, parse};
+
+    #[test]
+    fn a_line_is_a_tool_and_its_versions() {
+        let text = "\u{feff}# tools\r\nnodejs 22.1.0\r\n  pnpm\t10.6.5 9.15.0 # newest first\npython\n";
+        let root = parse(Syntax::ToolVersions, text.as_bytes()).unwrap();
+        let shown: Vec<String> = root
+            .entries()
+            .map(|(key, node)| {
+                let Value::List(versions) = &node.value else { panic!("a list") };
+                let versions: Vec<&str> = versions.iter().map(|version| &text[version.span.clone()]).collect();
+                format!("{}={}", &text[key.span.clone()], versions.join(","))
+            })
+            .collect();
+        assert_eq!(shown, ["nodejs=22.1.0", "pnpm=10.6.5,9.15.0", "python="]);
+    }
+}

@@ -1,0 +1,309 @@
+//! Pins: the places where a file says which package manager is used, and which version of it. Each file is read as the
+//! tool reads that obeys it; what cannot be understood is left alone.
+
+use nodejs_semver::Range;
+use semver::{BuildMetadata, Version};
+
+use crate::finding::Span;
+use crate::formats::shell::{Resolved, Use, Variable};
+use crate::change::File;
+
+mod agreement;
+mod ci;
+mod commands;
+mod compose;
+mod corepack;
+mod devcontainer;
+mod dockerfile;
+//mod edit;
+mod files;
+mod images;
+mod manifest;
+mod tools;
+mod workspace;
+
+pub use agreement::{Board, Id, Project, Relation, Row};
+//pub use edit::{Edited, Left, Target, edit};
+pub use files::{is_pinning, select};
+
+/// A package manager that corepack knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Manager {
+    /// npm, which comes with Node.js.
+    Npm,
+    /// pnpm.
+    Pnpm,
+    /// Yarn, of any generation.
+    Yarn,
+}
+
+impl Manager {
+    /// Its name, as it is typed.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Npm => "npm",
+            Self::Pnpm => "pnpm",
+            Self::Yarn => "yarn",
+        }
+    }
+
+    /// The manager of this name. Case counts.
+    pub fn named(name: &str) -> Option<Self> {
+        [Self::Npm, Self::Pnpm, Self::Yarn].into_iter().find(|manager| manager.name() == name)
+    }
+
+    /// The manager that a package of the npm registry is, or brings.
+    pub fn of_package(name: &str) -> Option<Self> {
+        match name {
+            "@pnpm/exe" => Some(Self::Pnpm),
+            "@yarnpkg/cli-dist" => Some(Self::Yarn),
+            _ => Self::named(name),
+        }
+    }
+}
+
+/// Which version is asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Demand {
+    /// This one. It has no build metadata: a hash is not compared.
+    Exact(Version),
+    /// Whatever a range takes in, as it is written.
+    Range(String),
+    /// Whatever a name such as `latest` stands for.
+    Tag(String),
+    /// No version: the newest, or whatever is there.
+    Newest,
+    /// A variable of this name, which nothing sets where it is used: in effect the newest.
+    Empty(String),
+    /// Something that is not known before it runs.
+    Unknown,
+}
+
+impl Demand {
+    /// What a version says where npm or corepack take it: `10.6.5`, `v10.6.5`, `^10`, `latest`, or nothing.
+    pub fn of(text: &str) -> Self {
+        let text = text.trim();
+        if text.is_empty() {
+            Self::Newest
+        } else if let Some(version) = exact(text) {
+            Self::Exact(version)
+        } else if text.contains([':', '/']) {
+            Self::Unknown
+        } else if Range::parse(text).is_ok() {
+            Self::Range(text.to_owned())
+        } else {
+            Self::Tag(text.to_owned())
+        }
+    }
+}
+
+/// An exact version; a hash behind `+` is left out.
+pub fn exact(text: &str) -> Option<Version> {
+    let text = text.strip_prefix('=').unwrap_or(text);
+    let mut version = Version::parse(text.strip_prefix('v').unwrap_or(text)).ok()?;
+    version.build = BuildMetadata::EMPTY;
+    Some(version)
+}
+
+/// Whether a range of npm's takes in a version; `None` if it is no range.
+pub fn takes_in(range: &str, version: &Version) -> Option<bool> {
+    let range = Range::parse(range).ok()?;
+    let version = nodejs_semver::Version::parse(version.to_string()).ok()?;
+    Some(range.satisfies_with_prerelease(&version, true))
+}
+
+/// By what means a version is pinned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum How {
+    /// `packageManager` of a manifest.
+    PackageManager,
+    /// `devEngines.packageManager`.
+    DevEngines,
+    /// `volta` of a manifest.
+    Volta,
+    /// `.tool-versions`, of asdf and mise.
+    ToolVersions,
+    /// `mise.toml`.
+    Mise,
+    /// `.prototools`.
+    Prototools,
+    /// `yarnPath` of `.yarnrc.yml`, `yarn-path` of `.yarnrc`.
+    YarnPath,
+    /// `packageManagerDependencies` of `pnpm-lock.yaml`.
+    Lockfile,
+    /// `engines` of a manifest.
+    Engines,
+    /// An input of an action of a workflow; its name.
+    Action(&'static str),
+    /// A feature of a development container.
+    Feature,
+    /// The tag of a base image.
+    Image,
+    /// A command; how it is typed.
+    Command(&'static str),
+}
+
+/// What a pin is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// It says what the project uses.
+    Declares,
+    /// It says what the project accepts.
+    Accepts,
+    /// It puts a package manager in place.
+    Installs,
+}
+
+impl How {
+    /// The words that reports use.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::PackageManager => "packageManager",
+            Self::DevEngines => "devEngines",
+            Self::Volta => "volta",
+            Self::ToolVersions => ".tool-versions",
+            Self::Mise => "mise",
+            Self::Prototools => ".prototools",
+            Self::YarnPath => "yarnPath",
+            Self::Lockfile => "pnpm-lock.yaml",
+            Self::Engines => "engines",
+            Self::Feature => "devcontainer feature",
+            Self::Image => "base image",
+            Self::Action(label) | Self::Command(label) => label,
+        }
+    }
+
+    /// What it is for.
+    pub fn role(self) -> Role {
+        match self {
+            Self::Engines => Role::Accepts,
+            Self::Action(_) | Self::Feature | Self::Image | Self::Command(_) => Role::Installs,
+            _ => Role::Declares,
+        }
+    }
+}
+
+/// A place where a version of a package manager is pinned.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pin {
+    /// By what means.
+    pub how: How,
+    /// Which package manager.
+    pub manager: Manager,
+    /// Which version.
+    pub demand: Demand,
+    /// Where it takes effect.
+    pub at: Span,
+    /// Where the version is decided: there, or where a variable has its value.
+    pub place: Span,
+    /// Where the version stands as it is, a hash included, so that it can be replaced; empty where one can be put in.
+    pub version: Option<Span>,
+    /// What must be written before a version that is put in.
+    pub before: &'static str,
+    /// The variables that the version comes from.
+    pub used: Vec<Use>,
+    /// The directory from which the tool that obeys it looks for a manifest.
+    pub directory: Vec<u8>,
+    /// Whether the version must be spelled as in the manifest.
+    pub is_literal: bool,
+    /// Whether corepack is known to be there, where npm installs the manager instead.
+    pub bypasses_corepack: bool,
+    /// Whether it is for something else than what is in this repository, or one variant of several.
+    pub is_elsewhere: bool,
+}
+
+impl Pin {
+    /// A pin that stands in the file as it is: `place` is the version.
+    fn plain(how: How, manager: Manager, text: &str, place: Span) -> Self {
+        let demand = Demand::of(text);
+        Self { version: Some(place.clone()), ..Self::unchangeable(how, manager, demand, place) }
+    }
+
+    /// A pin that nobody can change by replacing a version.
+    fn unchangeable(how: How, manager: Manager, demand: Demand, place: Span) -> Self {
+        Self {
+            how,
+            manager,
+            demand,
+            at: place.clone(),
+            place,
+            version: None,
+            before: "",
+            used: Vec::new(),
+            directory: Vec::new(),
+            is_literal: false,
+            bypasses_corepack: false,
+            is_elsewhere: false,
+        }
+    }
+
+    /// A pin whose version is a part of a word of a command, or of a value with variables.
+    fn resolved(how: How, manager: Manager, version: &str, word: &Resolved, file: &[u8]) -> Self {
+        let demand = match word.unset.first() {
+            _ if word.is_open => Demand::Unknown,
+            Some(name) if version.is_empty() => Demand::Empty(name.clone()),
+            _ => Demand::of(version),
+        };
+        let shown = version.split('+').next().unwrap_or_default();
+        let place = if shown.is_empty() { word.span.clone() } else { word.place(shown, file) };
+        let changeable = !version.is_empty() && !word.is_open;
+        let version = changeable.then(|| word.find(version, file)).flatten();
+        Self { version, used: word.used.clone(), at: word.span.clone(), ..Self::unchangeable(how, manager, demand, place) }
+    }
+}
+
+/// What is wrong with a place by itself, whatever is pinned elsewhere.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fault {
+    /// Corepack refuses this `packageManager`; its reason.
+    Refused(String),
+    /// It names a package manager that is not corepack's to run; its name.
+    Foreign(String),
+    /// Corepack is used, and the image that this names has none.
+    NoCorepack(String),
+}
+
+/// What a file says of package managers.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Reading {
+    /// The places that pin one.
+    pub pins: Vec<Pin>,
+    /// What is wrong by itself.
+    pub faults: Vec<(Span, Fault)>,
+    /// Whether it lets corepack decide.
+    pub uses_corepack: bool,
+    /// Of a manifest: whether corepack looks no further up. It does where the manifest says nothing.
+    pub decides: bool,
+    /// The patterns of the directories that are members of the workspace that has its top here.
+    pub members: Option<Vec<String>>,
+    /// The builds of Dockerfiles that it starts with arguments.
+    pub builds: Vec<Build>,
+}
+
+/// A build of a Dockerfile, with what it is given.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Build {
+    /// The path of the Dockerfile, from the top of the work tree.
+    pub dockerfile: Vec<u8>,
+    /// The arguments, and where each is given.
+    pub arguments: Vec<(String, Variable)>,
+}
+
+impl Reading {
+    /// Whether there is nothing to compare or to find fault with.
+    pub fn is_silent(&self) -> bool {
+        self.pins.is_empty() && self.faults.is_empty() && self.builds.is_empty() && !self.uses_corepack
+    }
+
+    /// Takes in what another part of the same file says.
+    fn add(&mut self, other: Self) {
+        self.pins.extend(other.pins);
+        self.faults.extend(other.faults);
+        self.uses_corepack |= other.uses_corepack;
+    }
+}
+
+/// Reads a file as the tool reads it that obeys it. What is no such file, or cannot be parsed, says nothing.
+pub fn read(file: &File) -> Reading {
+    files::read(&file.path, &file.text)
+}

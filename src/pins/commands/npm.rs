@@ -1,0 +1,82 @@
+//! The command line of npm.
+
+use crate::formats::shell::Resolved;
+
+/// How npm lets `install` be spelled.
+const INSTALL: [&str; 12] =
+    ["install", "add", "i", "in", "ins", "inst", "insta", "instal", "isnt", "isnta", "isntal", "isntall"];
+
+/// The options of npm that take the next word for their value; from npm's own definitions.
+const WITH_VALUE: &str = "access auth-type before C ca cache cache-max cache-min cafile cert cpu depth fetch-retries \
+    fetch-retry-factor fetch-retry-maxtimeout fetch-retry-mintimeout fetch-timeout globalconfig https-proxy include \
+    install-strategy key L libc local-address location loglevel logs-dir logs-max maxsockets min-release-age \
+    node-options noproxy omit only os otp prefix proxy reg registry scope script-shell tag userconfig w workspace";
+
+/// The letters that npm lets stand together behind one dash.
+const LETTERS: &str = "?BCDEHLOPSacdfghlmnpqsvwy";
+
+/// The packages of `npm install --global X`, in every order and spelling. A word that is not known is no package, but may
+/// be a value.
+pub fn installed_globally(words: &[Resolved]) -> Vec<&Resolved> {
+    let mut found = Vec::new();
+    let mut global = false;
+    let mut verb = false;
+    let mut options = true;
+    let mut words = words.iter().peekable();
+    while let Some(word) = words.next() {
+        let dashes = word.text.bytes().take_while(|&byte| byte == b'-').count();
+        let option = &word.text[dashes..];
+        if options && dashes > 1 && option.is_empty() && !word.is_open {
+            options = false;
+        } else if options && dashes > 0 && !option.is_empty() {
+            let (name, given) = option.split_once('=').map_or((option, None), |(name, value)| (name, Some(value)));
+            let switch = matches!(name, "global" | "g");
+            let takes_value = WITH_VALUE.split(' ').any(|known| known == name);
+            let next = words.next_if(|next| {
+                let is_value = if switch { matches!(next.known(), Some("true" | "false")) } else { takes_value };
+                given.is_none() && is_value && (next.is_open || !next.text.starts_with('-'))
+            });
+            let value = given.or(next.map(|next| next.text.as_str()));
+            match name {
+                _ if switch => global = value != Some("false"),
+                "no-global" | "local" => global = false,
+                "location" | "L" => global = value == Some("global"),
+                _ if takes_value => {}
+                _ if dashes == 1 && name.contains('g') && name.chars().all(|letter| LETTERS.contains(letter)) => {
+                    global = true;
+                }
+                _ => {}
+            }
+        } else if verb {
+            found.push(word);
+        } else if word.known().is_some_and(|word| INSTALL.contains(&word)) {
+            verb = true;
+        } else if !word.is_open || !word.text.is_empty() {
+            return Vec::new();
+        }
+    }
+    if global { found } else { Vec::new() }
+}
+
+/// The package that `npx` runs: the first word that is no option, and what `--package` names.
+pub fn run_once(words: &[Resolved]) -> impl Iterator<Item = &Resolved> {
+    let mut words = words.iter();
+    let mut found = Vec::new();
+    while let Some(word) = words.next() {
+        match word.text.as_str() {
+            "-p" | "--package" => found.extend(words.next()),
+            "-c" | "--call" | "-w" | "--workspace" | "--registry" | "--cache" | "--loglevel" => {
+                words.next();
+            }
+            option if option.starts_with('-') => {}
+            _ => {
+                // Where `--package` names one, this is a program of it.
+                if found.is_empty() {
+                    found.push(word);
+                }
+                break;
+            }
+        }
+    }
+    found.into_iter()
+}

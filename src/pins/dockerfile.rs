@@ -1,0 +1,131 @@
+//! Dockerfiles: base images, what `RUN` puts in place, and corepack where the image has none.
+
+use crate::formats::dockerfile::{Base, Instruction, Stage, Stages, parse};
+use crate::formats::shell::{Link, Use, Variable};
+use crate::pins::commands::{self, Done};
+use crate::pins::{Demand, Fault, How, Pin, Reading, images};
+
+/// What is known of corepack in a stage.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Corepack {
+    /// It is there.
+    Carried,
+    /// It is not.
+    Absent,
+    /// Something may have brought it, or nobody knows the image.
+    Unknown,
+}
+
+/// Reads a Dockerfile.
+pub fn read(text: &[u8]) -> Reading {
+    read_stages(text, Stages::default())
+}
+
+/// The pins that the arguments of a build decide, which another file gives. Each stands where its argument is given.
+pub fn given(text: &[u8], arguments: &[(String, Variable)]) -> Vec<Pin> {
+    // No place in this file: where such a value is used, nothing of it is found here.
+    let elsewhere = |variable: &Variable| Variable { span: usize::MAX..usize::MAX, ..variable.clone() };
+    let stages = Stages::given(arguments.iter().map(|(name, variable)| (name.clone(), elsewhere(variable))));
+    let pins = read_stages(text, stages).pins.into_iter();
+    let in_place = |pin: Pin| {
+        let (name, variable) = arguments.iter().find(|(name, variable)| {
+            pin.used.iter().any(|used| used.name == *name && used.span.start == usize::MAX)
+                && Demand::of(&variable.text) == pin.demand
+        })?;
+        let how = How::Command("build argument");
+        let used = vec![Use { name: name.clone(), span: variable.span.clone() }];
+        Some(Pin { used, ..Pin::unchangeable(how, pin.manager, pin.demand, variable.span.clone()) })
+    };
+    pins.filter_map(in_place).collect()
+}
+
+fn read_stages(text: &[u8], mut stages: Stages) -> Reading {
+    let mut reading = Reading::default();
+    let mut corepack: Vec<Corepack> = Vec::new();
+    for instruction in parse(text) {
+        stages.apply(&instruction);
+        let Some((_, stage)) = stages.current() else {
+            reading.add(run(&instruction, &stages, &mut Corepack::Unknown, text));
+            continue;
+        };
+        match instruction.name.as_str() {
+            "FROM" => {
+                corepack.push(first_state(stage, &corepack));
+                reading.pins.extend(base_image(stage, text));
+            }
+            "COPY" | "ADD" => {
+                if let Some(state) = corepack.last_mut()
+                    && may_copy_corepack(&instruction)
+                {
+                    *state = Corepack::Unknown;
+                }
+            }
+            _ => {
+                if let Some(state) = corepack.last_mut().filter(|_| stage.has_posix_shell) {
+                    reading.add(run(&instruction, &stages, state, text));
+                }
+            }
+        }
+    }
+    reading
+}
+
+fn first_state(stage: &Stage, earlier: &[Corepack]) -> Corepack {
+    match (stage.base, &stage.image) {
+        (Base::Stage(number), _) => earlier[number],
+        (Base::Image, Some(image)) => match images::carries_corepack(image) {
+            Some(true) => Corepack::Carried,
+            Some(false) => Corepack::Absent,
+            None => Corepack::Unknown,
+        },
+        (Base::Image, None) => Corepack::Unknown,
+    }
+}
+
+/// A base image that is made for a package manager.
+fn base_image(stage: &Stage, text: &[u8]) -> Option<Pin> {
+    let image = stage.image.as_ref().filter(|_| stage.base == Base::Image)?;
+    images::pin(&image.word, text)
+}
+
+/// Whether what is copied may be Node.js with its tools, from another image.
+fn may_copy_corepack(instruction: &Instruction) -> bool {
+    let is_system = |word: &[u8]| {
+        matches!(word, b"/" | b"/usr" | b"/usr/" | b"/opt" | b"/opt/")
+            || [&b"/usr/local"[..], b"corepack", b"/usr/lib", b"/usr/bin"]
+                .iter()
+                .any(|part| word.windows(part.len()).any(|window| window == *part))
+    };
+    instruction.has_flag("--from") && instruction.arguments().any(is_system)
+}
+
+/// What a `RUN` says, and what it changes for corepack.
+fn run(instruction: &Instruction, stages: &Stages, corepack: &mut Corepack, text: &[u8]) -> Reading {
+    let mut reading = Reading::default();
+    let script = instruction.script();
+    let done = commands::of(&script, &|name| stages.lookup(name), text);
+    for (at, Done { mut pins, runs_corepack, brings_corepack }) in done.into_iter().enumerate() {
+        let command = &script.commands[at];
+        if brings_corepack {
+            *corepack = Corepack::Unknown;
+        }
+        if runs_corepack {
+            reading.uses_corepack = true;
+            // `corepack enable || npm install -g corepack` knows that it may be missing.
+            let is_prepared = command.is_tested || script.commands.get(at + 1).is_some_and(|next| next.link == Link::Or);
+            let word = command.words().next().map(|word| script.resolve(&word, &|name| stages.lookup(name)).span);
+            if let (Corepack::Absent, false, Some(span)) = (*corepack, is_prepared, word) {
+                let image = stages.current().and_then(|(_, stage)| stage.image.as_ref());
+                let name = image.map(|image| format!("{}:{}", image.repository, image.tag)).unwrap_or_default();
+                reading.faults.push((span, Fault::NoCorepack(name)));
+                // Said once for a stage: the first command fails.
+                *corepack = Corepack::Unknown;
+            }
+        }
+        for pin in &mut pins {
+            pin.bypasses_corepack = *corepack == Corepack::Carried && pin.how == How::Command("npm install -g");
+        }
+        reading.pins.append(&mut pins);
+    }
+    reading
+}

@@ -1,0 +1,162 @@
+//! Which files pin a package manager, known by their names, and who reads each.
+
+use std::collections::HashSet;
+
+use crate::change::Entry;
+use crate::path::RepoPath;
+use crate::pins::{Reading, ci, compose, devcontainer, dockerfile, manifest, tools};
+
+/// A kind of file that may pin a package manager.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Manifest,
+    PnpmWorkspace,
+    PnpmLock,
+    Dockerfile,
+    Workflow,
+    Gitlab,
+    Compose,
+    Devcontainer,
+    ToolVersions,
+    Mise,
+    Prototools,
+    YarnrcYml,
+    Yarnrc,
+}
+
+/// Whether a file may pin a package manager.
+pub fn is_pinning(path: &RepoPath) -> bool {
+    kind(path).is_some()
+}
+
+/// Whether a file is a manifest.
+pub fn is_manifest(path: &RepoPath) -> bool {
+    path.is_named("package.json")
+}
+
+fn kind(path: &RepoPath) -> Option<Kind> {
+    let name = path.file_name();
+    let is = |wanted: &str| name.eq_ignore_ascii_case(wanted.as_bytes());
+    let ends = |ending: &str| {
+        name.len() > ending.len() && name[name.len() - ending.len()..].eq_ignore_ascii_case(ending.as_bytes())
+    };
+    let is_yaml = ends(".yml") || ends(".yaml");
+    let kind = match name.first()?.to_ascii_lowercase() {
+        b'p' if is("package.json") => Kind::Manifest,
+        b'p' if is("pnpm-workspace.yaml") => Kind::PnpmWorkspace,
+        b'p' if is("pnpm-lock.yaml") => Kind::PnpmLock,
+        b'.' if is(".tool-versions") => Kind::ToolVersions,
+        b'.' if is(".prototools") => Kind::Prototools,
+        b'.' if is(".yarnrc.yml") => Kind::YarnrcYml,
+        b'.' if is(".yarnrc") => Kind::Yarnrc,
+        b'.' if is(".mise.toml") => Kind::Mise,
+        b'.' if is(".gitlab-ci.yml") => Kind::Gitlab,
+        b'.' if is(".devcontainer.json") => Kind::Devcontainer,
+        b'd' if is("devcontainer.json") => Kind::Devcontainer,
+        b'm' if is("mise.toml") => Kind::Mise,
+        b'c' if is("config.toml") && path.parent().ends_with(b"mise") => Kind::Mise,
+        b'd' if is_yaml && starts(name, b"docker-compose") => Kind::Compose,
+        b'c' if is_yaml && starts(name, b"compose") => Kind::Compose,
+        b'a' if is_yaml && (is("action.yml") || is("action.yaml")) => Kind::Workflow,
+        _ if is_yaml && is_workflows(path.parent()) => Kind::Workflow,
+        _ if is_dockerfile(name) => Kind::Dockerfile,
+        _ => return None,
+    };
+    Some(kind)
+}
+
+/// The directories of GitHub, Gitea and Forgejo.
+fn is_workflows(directory: &[u8]) -> bool {
+    [&b".github/workflows"[..], b".gitea/workflows", b".forgejo/workflows"].iter().any(|known| directory == *known)
+}
+
+fn starts(name: &[u8], start: &[u8]) -> bool {
+    name.get(..start.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(start))
+}
+
+/// `Dockerfile`, `Containerfile`, and names made from them: `Dockerfile.prod`, `prod.Dockerfile`.
+fn is_dockerfile(name: &[u8]) -> bool {
+    let ends =
+        |ending: &[u8]| name.len() >= ending.len() && name[name.len() - ending.len()..].eq_ignore_ascii_case(ending);
+    let made_from = |base: &[u8]| {
+        starts(name, base) && matches!(name.get(base.len()), None | Some(b'.'))
+            || ends(base) && name.len().checked_sub(base.len() + 1).is_some_and(|dot| name[dot] == b'.')
+    };
+    !ends(b".dockerignore") && !ends(b".md") && (made_from(b"dockerfile") || made_from(b"containerfile"))
+}
+
+/// Reads a file as the tool reads it that obeys it.
+pub fn read(path: &RepoPath, text: &[u8]) -> Reading {
+    let Some(kind) = kind(path) else { return Reading::default() };
+    let mut reading = match kind {
+        Kind::Manifest => manifest::read(text),
+        Kind::PnpmLock => tools::pnpm_lock(text),
+        Kind::PnpmWorkspace => tools::pnpm_workspace(text),
+        Kind::Dockerfile => dockerfile::read(text),
+        Kind::Workflow => ci::workflow(text),
+        Kind::Gitlab => ci::gitlab(text),
+        Kind::Compose => compose::read(text, path.parent()),
+        Kind::Devcontainer => devcontainer::read(text),
+        Kind::ToolVersions => tools::tool_versions(text),
+        Kind::Mise => tools::mise(text),
+        Kind::Prototools => tools::prototools(text),
+        Kind::YarnrcYml => tools::yarnrc_yml(text),
+        Kind::Yarnrc => tools::yarnrc(text),
+    };
+    let directory = home(kind, path);
+    for pin in &mut reading.pins {
+        // Steps of a workflow have said where they stand; all others stand where their file does.
+        if kind != Kind::Workflow {
+            pin.directory = directory.to_owned();
+        }
+    }
+    reading
+}
+
+/// The directory that a file speaks for.
+fn home(kind: Kind, path: &RepoPath) -> &[u8] {
+    let directory = path.parent();
+    match kind {
+        Kind::Mise => [&b".config/mise"[..], b".mise", b"mise", b".config"]
+            .iter()
+            .find_map(|inner| directory.strip_suffix(*inner).filter(|rest| rest.is_empty() || rest.ends_with(b"/")))
+            .map_or(directory, |outer| outer.strip_suffix(b"/").unwrap_or(outer)),
+        Kind::Devcontainer => {
+            let mut parts = directory.split(|&byte| byte == b'/');
+            match parts.position(|part| part == b".devcontainer") {
+                Some(0) => b"",
+                Some(_) => &directory[..directory.windows(14).position(|part| part == b"/.devcontainer").unwrap_or(0)],
+                None => directory,
+            }
+        }
+        _ => directory,
+    }
+}
+
+/// Leaves of all files that may pin one those that are worth reading. In a large workspace most manifests pin nothing, and
+/// one counts only for what stands in or below its directory; all are read if a manifest is new, since it may move what
+/// holds for the others.
+pub fn select(entries: &mut Vec<Entry>) {
+    let is_manifest = |entry: &Entry| is_manifest(&entry.path);
+    let mut above = HashSet::from([Vec::new()]);
+    for entry in entries.iter().filter(|entry| entry.fresh || !is_manifest(entry)) {
+        let mut directory = entry.path.parent();
+        while above.insert(directory.to_owned()) && !directory.is_empty() {
+            directory = parent(directory);
+        }
+    }
+    let all = entries.iter().any(|entry| entry.fresh && is_manifest(entry));
+    entries.retain(|entry| !is_installed_package(entry.path.parent()) && (all || !is_manifest(entry) || above.contains(entry.path.parent())));
+}
+
+/// The directory that holds a directory; the top holds itself.
+pub fn parent(directory: &[u8]) -> &[u8] {
+    &directory[..directory.iter().rposition(|&byte| byte == b'/').unwrap_or(0)]
+}
+
+/// Whether a directory is a package in `node_modules`, where corepack does not look.
+pub fn is_installed_package(directory: &[u8]) -> bool {
+    let mut parts = directory.rsplit(|&byte| byte == b'/');
+    parts.next();
+    matches!(parts.find(|part| !part.starts_with(b"@")), Some(b"node_modules"))
+}

@@ -1,0 +1,92 @@
+//! `package.json`: `packageManager`, `devEngines`, `engines`, `volta`, and which directories a workspace takes in.
+
+use crate::formats::document::{Node, Value};
+use crate::formats::{self, Syntax};
+use crate::pins::corepack::{self, Field};
+use crate::pins::{Demand, Fault, How, Manager, Pin, Reading};
+
+/// Reads a manifest. One that cannot be parsed says nothing, and corepack looks no further up.
+pub fn read(text: &[u8]) -> Reading {
+    let Ok(root) = formats::parse(Syntax::Json, text) else { return Reading { decides: true, ..Reading::default() } };
+    let mut reading = Reading { members: members(&root), ..Reading::default() };
+    package_manager(&root, text, &mut reading);
+    dev_engines(&root, text, &mut reading);
+    for (key, how) in [("volta", How::Volta), ("engines", How::Engines)] {
+        for (name, version) in last(&root, key).into_iter().flat_map(Node::entries) {
+            if let (Some(manager), Some(wanted)) = (Manager::named(&name.text), version.text()) {
+                let pin = string(how, manager, wanted, version, text);
+                // "please-use-pnpm" is no version.
+                let is_version = matches!(pin.demand, Demand::Exact(_) | Demand::Range(_));
+                reading.pins.extend(is_version.then_some(pin));
+            }
+        }
+    }
+    reading
+}
+
+/// The value of a key. Of one that is there twice, `JSON.parse` takes the last.
+fn last<'n>(node: &'n Node, key: &'n str) -> Option<&'n Node> {
+    node.get(key).last()
+}
+
+/// A pin that a string holds as a whole.
+pub fn string(how: How, manager: Manager, wanted: &str, node: &Node, text: &[u8]) -> Pin {
+    let inner = node.span.start + 1..node.span.end.saturating_sub(1);
+    match [node.span.clone(), inner].into_iter().find(|span| text.get(span.clone()) == Some(wanted.as_bytes())) {
+        Some(span) => Pin::plain(how, manager, wanted, span),
+        None => Pin::unchangeable(how, manager, Demand::of(wanted), node.span.clone()),
+    }
+}
+
+fn package_manager(root: &Node, text: &[u8], reading: &mut Reading) {
+    let Some(node) = last(root, "packageManager") else { return };
+    let field = corepack::decide(node, &text[node.span.clone()]);
+    reading.decides = field != Field::Absent;
+    match field {
+        Field::Absent | Field::Custom => {}
+        Field::Refused(reason) => reading.faults.push((node.span.clone(), Fault::Refused(reason))),
+        Field::Foreign(name) => reading.faults.push((node.span.clone(), Fault::Foreign(name))),
+        Field::Exact(manager, version) => {
+            let written = node.text().and_then(|text| text.split_once('@')).map_or("", |(_, version)| version);
+            let bare = written.trim().trim_start_matches('v');
+            let whole = &text[node.span.clone()];
+            let at = whole.windows(bare.len().max(1)).rposition(|window| window == bare.as_bytes());
+            let span = at.map(|at| node.span.start + at..node.span.start + at + bare.len());
+            let place = node.span.clone();
+            let pin = Pin::unchangeable(How::PackageManager, manager, Demand::Exact(version), place);
+            reading.pins.push(Pin { version: span, ..pin });
+        }
+    }
+}
+
+/// One object, or a list of alternatives.
+fn dev_engines(root: &Node, text: &[u8], reading: &mut Reading) {
+    let Some(node) = last(root, "devEngines").and_then(|node| last(node, "packageManager")) else { return };
+    let alternatives = match &node.value {
+        Value::List(nodes) => nodes.as_slice(),
+        _ => std::slice::from_ref(node),
+    };
+    for node in alternatives {
+        let manager = last(node, "name").and_then(Node::text).and_then(Manager::named);
+        if let (Some(manager), Some(version)) = (manager, last(node, "version"))
+            && let Some(wanted) = version.text()
+        {
+            reading.pins.push(string(How::DevEngines, manager, wanted, version, text));
+        }
+    }
+}
+
+/// `workspaces`, a list or an object that holds one.
+fn members(root: &Node) -> Option<Vec<String>> {
+    let workspaces = last(root, "workspaces")?;
+    let list = last(workspaces, "packages").unwrap_or(workspaces);
+    patterns(list)
+}
+
+/// The strings of a list.
+pub fn patterns(node: &Node) -> Option<Vec<String>> {
+    match &node.value {
+        Value::List(nodes) => Some(nodes.iter().filter_map(Node::text).map(str::to_owned).collect()),
+        _ => None,
+    }
+}
