@@ -132,7 +132,7 @@ impl<'a> Engine<'a> {
     }
 
     /// Judges the pins of a change by the rules that compare them.
-    fn compared(&mut self, board: &Board, change: &dyn Change) {
+    pub fn compared(&mut self, board: &Board, change: &dyn Change) {
         for rule in &self.rules {
             if let Check::Pins(judge) = rule.check {
                 let mut findings = Findings::of(rule);

@@ -15,7 +15,7 @@ mod compose;
 mod corepack;
 mod devcontainer;
 mod dockerfile;
-//mod edit;
+mod edit;
 mod files;
 mod images;
 mod manifest;
@@ -23,7 +23,7 @@ mod tools;
 mod workspace;
 
 pub use agreement::{Board, Id, Project, Relation, Row};
-//pub use edit::{Edited, Left, Target, edit};
+pub use edit::{Plan, Target, plan};
 pub use files::{is_pinning, select};
 
 /// A package manager that corepack knows.
@@ -105,11 +105,22 @@ pub fn exact(text: &str) -> Option<Version> {
     Some(version)
 }
 
-/// Whether a range of npm's takes in a version; `None` if it is no range.
-pub fn takes_in(range: &str, version: &Version) -> Option<bool> {
-    let range = Range::parse(range).ok()?;
+/// What stands behind the `+` of a version.
+fn hash(version: &str) -> String {
+    version.split_once('+').map_or("", |(_, hash)| hash).to_owned()
+}
+
+/// Whether a range of npm's takes in a version; `None` if it is no range. Prereleases are taken in only where the range
+/// names one, as node-semver has it.
+pub fn satisfies(version: &Version, range: &str) -> Option<bool> {
     let version = nodejs_semver::Version::parse(version.to_string()).ok()?;
-    Some(range.satisfies_with_prerelease(&version, true))
+    Some(Range::parse(range).ok()?.satisfies(&version))
+}
+
+/// The same, with prereleases taken for what they precede, as pnpm does for `engines`.
+pub fn accepts(version: &Version, range: &str) -> Option<bool> {
+    let version = nodejs_semver::Version::parse(version.to_string()).ok()?;
+    Some(Range::parse(range).ok()?.satisfies_with_prerelease(&version, true))
 }
 
 /// By what means a version is pinned.
@@ -204,8 +215,12 @@ pub struct Pin {
     pub used: Vec<Use>,
     /// The directory from which the tool that obeys it looks for a manifest.
     pub directory: Vec<u8>,
-    /// Whether the version must be spelled as in the manifest.
+    /// What stands behind the `+` of an exact version; empty where nothing does.
+    pub hash: String,
+    /// Whether nothing but the version of the manifest is accepted here.
     pub is_literal: bool,
+    /// Whether it is compared with the manifest as text, hash included.
+    pub compares_hash: bool,
     /// Whether corepack is known to be there, where npm installs the manager instead.
     pub bypasses_corepack: bool,
     /// Whether it is for something else than what is in this repository, or one variant of several.
@@ -215,8 +230,8 @@ pub struct Pin {
 impl Pin {
     /// A pin that stands in the file as it is: `place` is the version.
     fn plain(how: How, manager: Manager, text: &str, place: Span) -> Self {
-        let demand = Demand::of(text);
-        Self { version: Some(place.clone()), ..Self::unchangeable(how, manager, demand, place) }
+        let (demand, hash) = (Demand::of(text), hash(text));
+        Self { version: Some(place.clone()), hash, ..Self::unchangeable(how, manager, demand, place) }
     }
 
     /// A pin that nobody can change by replacing a version.
@@ -231,7 +246,9 @@ impl Pin {
             before: "",
             used: Vec::new(),
             directory: Vec::new(),
+            hash: String::new(),
             is_literal: false,
+            compares_hash: false,
             bypasses_corepack: false,
             is_elsewhere: false,
         }
@@ -247,8 +264,9 @@ impl Pin {
         let shown = version.split('+').next().unwrap_or_default();
         let place = if shown.is_empty() { word.span.clone() } else { word.place(shown, file) };
         let changeable = !version.is_empty() && !word.is_open;
+        let hash = hash(version);
         let version = changeable.then(|| word.find(version, file)).flatten();
-        Self { version, used: word.used.clone(), at: word.span.clone(), ..Self::unchangeable(how, manager, demand, place) }
+        Self { hash, version, used: word.used.clone(), at: word.span.clone(), ..Self::unchangeable(how, manager, demand, place) }
     }
 }
 
@@ -270,6 +288,8 @@ pub struct Reading {
     pub pins: Vec<Pin>,
     /// What is wrong by itself.
     pub faults: Vec<(Span, Fault)>,
+    /// What is wrong if there is no manifest further up.
+    pub blank: Option<(Span, Fault)>,
     /// Whether it lets corepack decide.
     pub uses_corepack: bool,
     /// Of a manifest: whether corepack looks no further up. It does where the manifest says nothing.
@@ -292,7 +312,7 @@ pub struct Build {
 impl Reading {
     /// Whether there is nothing to compare or to find fault with.
     pub fn is_silent(&self) -> bool {
-        self.pins.is_empty() && self.faults.is_empty() && self.builds.is_empty() && !self.uses_corepack
+        self.pins.is_empty() && self.faults.is_empty() && self.builds.is_empty() && self.blank.is_none() && !self.uses_corepack
     }
 
     /// Takes in what another part of the same file says.

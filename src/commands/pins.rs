@@ -1,22 +1,37 @@
-//! `bakstop pins`: every place that pins a package manager, and whether they agree.
+//! `bakstop pins`: every place that pins a package manager, and whether they agree; and moving them all at once.
 
 use std::path::PathBuf;
 
 use crate::commands::judge::{Options, configuration};
 use crate::commands::{Context, Outcome};
+use crate::config::Config;
 use crate::engine::Engine;
 use crate::error::Error;
-use crate::finding::Verdict;
+use crate::finding::{Finding, Verdict};
 use crate::git::worktree::{OnDisk, WorkTree};
-use crate::report::{HumanOrJson, pins as report};
+use crate::pins::{Board, Plan, Target, plan};
 use crate::report::human::View;
+use crate::report::{HumanOrJson, pins as report};
 use crate::rules::OF_PINS;
 
 /// The arguments.
 #[derive(Debug, clap::Args)]
 pub struct Args {
+    /// Move every pin to this version; without one, to what each project's manifest says
+    #[arg(long, value_name = "NAME@VERSION", num_args = 0..=1)]
+    #[allow(clippy::option_option, reason = "not asked for, without a version, with one")]
+    set: Option<Option<String>>,
+
+    /// With --set: print the changes as a diff, and change nothing
+    #[arg(long, requires = "set")]
+    dry_run: bool,
+
+    /// With --set: change nothing, and exit with 1 if there is something to change
+    #[arg(long, requires = "set", conflicts_with = "dry_run")]
+    check: bool,
+
     /// How the answer is written
-    #[arg(long, value_enum, value_name = "FORMAT", default_value_t)]
+    #[arg(long, value_enum, value_name = "FORMAT", default_value_t, conflicts_with = "set")]
     format: HumanOrJson,
 
     /// Judge by the configuration in this file, whatever the repository says
@@ -24,7 +39,7 @@ pub struct Args {
     config: Option<PathBuf>,
 }
 
-/// Shows every pin of the work tree, and what the rules about pins find.
+/// Shows every pin of the work tree and what the rules about pins find, or moves the pins.
 pub fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
     let tree = WorkTree::open(&context.directory)?;
     let files = OnDisk::all(&tree)?;
@@ -33,11 +48,63 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
     let mut engine = Engine::new(&config).only(&OF_PINS);
     let board = engine.all_pins(&files)?;
     let findings = engine.finish().findings;
-    let verdict = Verdict::of(&findings, false);
     let view = View { paint: context.paint, below_top: !tree.prefix().is_empty(), restore: "", advice: None };
+    if let Some(spec) = &args.set {
+        let plan = planned(&board, spec.as_deref())?;
+        return set(args, &tree, &board, &plan, &judged(&plan.after, &files, &config), view);
+    }
     let out = match args.format {
         HumanOrJson::Human => report::human(&board, &findings, view),
         HumanOrJson::Json => report::json(&board, &findings, view),
     };
-    Ok(Outcome::new(verdict, out))
+    Ok(Outcome::new(Verdict::of(&findings, false), out))
+}
+
+/// What the rules about pins find in what will be there.
+fn judged(board: &Board, files: &OnDisk<'_>, config: &Config) -> Vec<Finding> {
+    let mut engine = Engine::new(config).only(&OF_PINS);
+    engine.compared(board, files);
+    engine.finish().findings
+}
+
+/// What moving the pins comes to: to one version, or in each project to what its manifest says.
+fn planned(board: &Board, spec: Option<&str>) -> Result<Plan, Error> {
+    let doing = "move the pins";
+    let Some(spec) = spec else {
+        let of_project = |project: usize| Target::of(board.pin(board.projects[project].reference?));
+        return Ok(plan(board, of_project));
+    };
+    let target = Target::parse(spec).map_err(|reason| {
+        Error::new(doing, format!("{spec} names no version: {reason}")).help("say for example: bakstop pins --set pnpm@10.8.0")
+    })?;
+    let name = target.manager.name();
+    if !board.rows.iter().any(|row| board.pin(row.id).manager == target.manager) {
+        return Err(Error::new(doing, format!("nothing here pins {name}"))
+            .help("`bakstop pins` shows what is pinned; another package manager is not put in its place"));
+    }
+    Ok(plan(board, |_| Some(target.clone())))
+}
+
+/// Carries a plan out, or tells what it would do.
+fn set(
+    args: &Args,
+    tree: &WorkTree,
+    board: &Board,
+    plan: &Plan,
+    findings: &[Finding],
+    view: View<'_>,
+) -> Result<Outcome, Error> {
+    let verdict = Verdict::of(findings, false);
+    if args.dry_run {
+        return Ok(Outcome::new(Verdict::Clean, report::diff(board, plan, view)));
+    }
+    if args.check {
+        let verdict = if plan.files.is_empty() { verdict } else { Verdict::Found };
+        return Ok(Outcome::new(verdict, report::moved(board, plan, findings, "to move", view)));
+    }
+    for file in &plan.files {
+        let old = board.files.iter().find(|old| old.path == file.path).map(|old| old.text.as_slice());
+        tree.replace(&file.path, old.unwrap_or_default(), &file.text)?;
+    }
+    Ok(Outcome::new(verdict, report::moved(board, plan, findings, "moved", view)))
 }

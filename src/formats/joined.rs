@@ -50,8 +50,8 @@ impl Joined {
         let line_end = |from: usize| {
             file[from..].iter().position(|&byte| byte == b'\n').map_or(file.len(), |length| from + length + 1)
         };
-        // Behind the `|`, or at the first line that is not blank.
-        let mut at = if file.get(start) == Some(&b'|') { line_end(start) } else { start };
+        // A block begins behind the indentation of its first line.
+        let mut at = file[..start].iter().rposition(|&byte| byte == b'\n').map_or(0, |feed| feed + 1);
         let mut indentation = None;
         let mut lines = text.split_inclusive(|&byte| byte == b'\n').peekable();
         while let Some(line) = lines.next() {

@@ -100,13 +100,13 @@ impl Resolved {
 }
 
 impl<'a> Command<'a> {
-    fn new(text: &'a Joined, words: Vec<Range<usize>>, link: Link) -> Self {
+    fn of(text: &'a Joined, words: Vec<Range<usize>>, link: Link) -> Self {
         Self { text, words, assignments: Vec::new(), link, is_tested: false, exec: false }
     }
 
     /// A command whose words are JSON strings.
     pub fn exec(text: &'a Joined, words: Vec<Range<usize>>) -> Self {
-        Self { exec: true, ..Self::new(text, words, Link::Then) }
+        Self { exec: true, ..Self::of(text, words, Link::Then) }
     }
 
     /// Whether nothing is left of it but assignments.
@@ -225,9 +225,20 @@ pub fn is_for_a_shell(script: &[u8]) -> bool {
     !first.starts_with(b"#!") || first.split(|byte| b"/! \t\r".contains(byte)).any(|word| SHELLS.contains(&word))
 }
 
-/// A name without its quotes and backslashes.
+/// The name of a here-document without its quotes and backslashes.
 pub fn unquoted(name: &[u8]) -> Vec<u8> {
-    name.iter().copied().filter(|byte| !matches!(byte, b'\'' | b'"' | b'\\')).collect()
+    let mut text = Vec::new();
+    let mut quote = None;
+    let mut bytes = name.iter().copied();
+    while let Some(byte) = bytes.next() {
+        match byte {
+            _ if quote == Some(byte) => quote = None,
+            b'\'' | b'"' if quote.is_none() => quote = Some(byte),
+            b'\\' if quote != Some(b'\'') => text.extend(bytes.next()),
+            _ => text.push(byte),
+        }
+    }
+    text
 }
 
 /// The name in `NAME=value`.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs::File;
-use std::io::{ErrorKind, Read};
+use std::io::{ErrorKind, Read, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
@@ -104,6 +104,26 @@ impl WorkTree {
             Ok(Some(Content::Bytes(text))) => Some(text),
             _ => None,
         }
+    }
+
+    /// Puts another content in the place of a regular file, whole or not at all. `old` is what was read of it: if that is
+    /// not there any more, nothing is changed.
+    pub fn replace(&self, path: &RepoPath, old: &[u8], new: &[u8]) -> Result<(), Error> {
+        let doing = format!("change {path}");
+        let failed = |error: std::io::Error| Error::new(&*doing, error).help("make its directory writable for this user");
+        if self.text(path, u64::MAX).as_deref() != Some(old) {
+            return Err(Error::new(&*doing, "it is not what it was a moment ago").help("run this again"));
+        }
+        let place = self.top.join(OsStr::from_bytes(path.as_bytes()));
+        let permissions = place.metadata().map_err(failed)?.permissions();
+        let directory = place.parent().unwrap_or(&self.top);
+        let mut file = tempfile::Builder::new().permissions(permissions.clone()).tempfile_in(directory).map_err(failed)?;
+        file.write_all(new).map_err(failed)?;
+        // The umask took from the permissions what the old file may have had.
+        file.as_file().set_permissions(permissions).map_err(failed)?;
+        file.as_file().sync_all().map_err(failed)?;
+        file.persist(&place).map_err(|error| failed(error.error))?;
+        Ok(())
     }
 
     /// What stands at a path, if it is there.

@@ -4,12 +4,12 @@
 //! told; else what its workflows install. Everything else is held against that.
 
 use std::cmp::Ordering;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::change::File;
 use crate::finding::Span;
 use crate::pins::files::{is_installed_package, parent};
-use crate::pins::{Demand, Fault, How, Manager, Pin, Reading, Role, dockerfile, files, takes_in, workspace};
+use crate::pins::{Demand, Fault, How, Manager, Pin, Reading, Role, accepts, dockerfile, files, satisfies, workspace};
 
 /// Every pin of a tree, and what there is to say of each.
 #[derive(Debug, Default)]
@@ -74,6 +74,7 @@ impl Board {
         files.retain(|file| !is_installed_package(file.path.parent()));
         files.sort_by(|a, b| a.path.cmp(&b.path));
         let mut readings: Vec<Reading> = files.iter().map(crate::pins::read).collect();
+        add_blanks(&files, &mut readings);
         add_builds(&files, &mut readings);
         let tree = Tree::of(&files, &readings);
         let mut groups: BTreeMap<&[u8], Vec<Id>> = BTreeMap::new();
@@ -174,15 +175,26 @@ fn is_in(directory: &[u8], other: &[u8]) -> bool {
     directory.strip_prefix(other).is_some_and(|rest| rest.is_empty() || other.is_empty() || rest.starts_with(b"/"))
 }
 
+/// A `packageManager` that says nothing sends corepack further up; where there is no manifest, it is refused.
+fn add_blanks(files: &[File], readings: &mut [Reading]) {
+    let manifests = files.iter().filter(|file| files::is_manifest(&file.path));
+    let directories: BTreeSet<&[u8]> = manifests.map(|file| file.path.parent()).collect();
+    for (file, reading) in files.iter().zip(readings) {
+        let is_above = || upward(file.path.parent()).skip(1).any(|above| directories.contains(above));
+        reading.faults.extend(reading.blank.take().filter(|_| !is_above()));
+    }
+}
+
 /// Adds what the arguments of builds pin to the files that give them.
 fn add_builds(files: &[File], readings: &mut [Reading]) {
-    for reading in readings.iter_mut() {
+    for (file, reading) in files.iter().zip(readings.iter_mut()) {
         for build in std::mem::take(&mut reading.builds) {
             let found = files.binary_search_by(|file| file.path.as_bytes().cmp(&build.dockerfile));
             if let Ok(found) = found {
                 let mut pins = dockerfile::given(&files[found].text, &build.arguments);
                 for pin in &mut pins {
                     pin.directory = parent(&build.dockerfile).to_vec();
+                    pin.version = argument(&file.text, pin);
                 }
                 // Two stages that install the same are given it once.
                 pins.retain(|pin| !reading.pins.contains(pin));
@@ -191,6 +203,15 @@ fn add_builds(files: &[File], readings: &mut [Reading]) {
             }
         }
     }
+}
+
+/// Where the value of an argument stands as it is, behind its name where that stands there too.
+fn argument(text: &[u8], pin: &Pin) -> Option<Span> {
+    let Demand::Exact(version) = &pin.demand else { return None };
+    let (version, written) = (version.to_string(), &text[pin.place.clone()]);
+    let at = written.windows(version.len()).rposition(|window| window == version.as_bytes())?;
+    let start = pin.place.start + at;
+    Some(start..start + version.len())
 }
 
 /// The directories of a tree that say something.
@@ -296,9 +317,13 @@ fn relation(pin: &Pin, reference: &Pin, file: &Reading) -> Relation {
     if pin.manager != reference.manager {
         return other_manager(pin, reference, file);
     }
-    let accepts = |range: &str| takes_in(range, wanted);
+    let accepts = |range: &str| match pin.how {
+        How::DevEngines => satisfies(wanted, range),
+        _ => accepts(wanted, range),
+    };
     match (&pin.demand, pin.how) {
         (Demand::Unknown, _) => Relation::Unjudged,
+        (Demand::Exact(_), _) if pin.compares_hash && pin.hash != reference.hash => Relation::Differs,
         (Demand::Exact(version), how) if how.role() != Role::Accepts => {
             if version.cmp_precedence(wanted) == Ordering::Equal { Relation::Agrees } else { Relation::Differs }
         }

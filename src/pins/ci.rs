@@ -182,7 +182,8 @@ fn action(uses: &str, with: Option<&Node>, variables: &Variables, text: &[u8]) -
         let node = with.and_then(|with| last(with, input))?;
         let word = variables.resolve(node).filter(|word| word.is_open || !word.text.is_empty())?;
         let pin = Pin::resolved(How::Action(label), manager, &word.text, &word, text);
-        Some(Pin { directory: directory.clone().into_bytes(), is_literal, ..pin })
+        let compares_hash = is_literal && major == Some(4);
+        Some(Pin { directory: directory.clone().into_bytes(), is_literal, compares_hash, ..pin })
     };
     known.filter_map(pin).collect()
 }

@@ -1,24 +1,39 @@
-//! What corepack makes of the `packageManager` of a manifest: its grammar, in its order, with its reasons. Observed in
-//! corepack 0.36, against which `tests/facts/corepack.json` holds this.
+//! What corepack makes of a manifest: which package manager it would run, or why it refuses to, decided in its order.
+//! Observed in corepack 0.36; `tests/facts/corepack.json` holds what it said of each case.
 
+use nodejs_semver::Range;
 use semver::Version;
 
+use crate::finding::Span;
 use crate::formats::document::{Node, Value};
-use crate::pins::{Manager, exact};
+use crate::pins::{Manager, exact, satisfies};
 
-/// What a `packageManager` says.
+/// What a manifest says to corepack.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Field {
-    /// Nothing: the manifest further up decides.
+pub enum Decision {
+    /// Nothing.
     Absent,
-    /// An exact version.
+    /// Use this version.
     Exact(Manager, Version),
-    /// Something that corepack takes and that names no version of a manager that it knows.
-    Custom,
-    /// Something that corepack refuses; why.
-    Refused(String),
-    /// An exact version of another package manager, which corepack refuses as well: its name.
-    Foreign(String),
+    /// Use a version in a range; or a file from an URL, of a manager that corepack does not know.
+    Open,
+    /// Nothing, if there is a manifest further up; else it is refused.
+    Blank(Refusal),
+    /// It is refused.
+    Refused(Refusal),
+    /// `packageManager` and `devEngines` contradict each other.
+    Contradiction,
+}
+
+/// Why corepack refuses a value, and where that stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// The value.
+    pub span: Span,
+    /// The reason, as the end of a sentence.
+    pub reason: String,
+    /// The name of a package manager that is not corepack's to run.
+    pub foreign: Option<String>,
 }
 
 /// Package managers that are not corepack's to run, and whose projects use the field for other tools.
@@ -30,40 +45,139 @@ const LONGEST: usize = 256;
 /// The largest number that may stand in a version: JavaScript counts no further.
 const LARGEST: u64 = (1 << 53) - 1;
 
-/// Decides as corepack does. `raw` is the value as it is written.
-pub fn decide(node: &Node, raw: &[u8]) -> Field {
+/// The value of a key. Of one that is there twice, `JSON.parse` takes the last.
+pub fn last<'n>(node: &'n Node, key: &'n str) -> Option<&'n Node> {
+    node.get(key).last()
+}
+
+/// Decides what a manifest says. `text` is the whole of it.
+pub fn decide(root: &Node, text: &[u8]) -> Decision {
+    if matches!(root.value, Value::Text(_) | Value::Other) {
+        return Decision::Refused(refused(root, "the file holds no object"));
+    }
+    let raw = |node: &Node| &text[node.span.clone()];
+    let field = last(root, "packageManager");
+    let is_set = field.is_some_and(|node| !is_falsy(node, raw(node)));
+    let engine = last(root, "devEngines").and_then(|engines| last(engines, "packageManager"));
+    let engine = match engine.map(|node| Engine::of(node, text)) {
+        None | Some(Ok(None)) => None,
+        Some(Ok(Some(engine))) => Some(engine),
+        Some(Err(refusal)) => return Decision::Refused(refusal),
+    };
+    if let (Some(engine), Some(field)) = (&engine, field.filter(|_| is_set))
+        && engine.is_contradicted_by(field)
+        && engine.is_strict
+    {
+        return Decision::Contradiction;
+    }
+    match (engine, field) {
+        (Some(engine), _) if !is_set => engine.decision(),
+        (_, None) => Decision::Absent,
+        (_, Some(field)) => match specification(field) {
+            Decision::Refused(refusal) if !is_set => Decision::Blank(refusal),
+            decision => decision,
+        },
+    }
+}
+
+/// Whether JavaScript takes a value for false.
+fn is_falsy(node: &Node, raw: &[u8]) -> bool {
     match &node.value {
-        Value::Text(text) if text.is_empty() => Field::Absent,
-        Value::Text(text) => specification(text),
-        Value::Other if is_falsy(raw) => Field::Absent,
-        _ => Field::Refused("expected a string".into()),
+        Value::Text(text) => text.is_empty(),
+        Value::Other if matches!(raw, b"null" | b"false") => true,
+        Value::Other => std::str::from_utf8(raw).is_ok_and(|text| text.parse::<f64>().is_ok_and(|number| number == 0.0)),
+        _ => false,
     }
 }
 
-fn is_falsy(raw: &[u8]) -> bool {
-    match raw {
-        b"null" | b"false" => true,
-        _ => std::str::from_utf8(raw).ok().and_then(|text| text.parse::<f64>().ok()).is_some_and(|number| number == 0.0),
+fn refused(node: &Node, reason: impl Into<String>) -> Refusal {
+    Refusal { span: node.span.clone(), reason: reason.into(), foreign: None }
+}
+
+/// A `devEngines.packageManager` that counts.
+struct Engine<'n> {
+    /// The node of the name, and the name.
+    name: (&'n Node, &'n str),
+    /// The node of the version, and the version.
+    version: Option<(&'n Node, &'n str)>,
+    /// Whether what is wrong with it is an error.
+    is_strict: bool,
+}
+
+impl<'n> Engine<'n> {
+    /// `None` for what corepack takes no notice of.
+    fn of(node: &'n Node, text: &[u8]) -> Result<Option<Self>, Refusal> {
+        let Value::Map(_) = node.value else { return Ok(None) };
+        let is_null = |node: &Node| text[node.span.clone()] == *b"null";
+        // Anything but `error` warns or says nothing.
+        let is_strict = last(node, "onFail").is_none_or(|value| value.text() == Some("error"));
+        let fail = |refusal| if is_strict { Err(refusal) } else { Ok(None) };
+        let written = last(node, "name").unwrap_or(node);
+        let Some(name) = written.text().filter(|name| !name.contains('@')) else {
+            return fail(refused(written, "devEngines.packageManager has no name"));
+        };
+        let name = (written, name);
+        let version = last(node, "version").filter(|version| !is_null(version));
+        let range = version.map(|node| (node, node.text().filter(|range| is_range(range))));
+        match range {
+            Some((node, None)) => fail(refused(node, "the version of devEngines.packageManager is no range")),
+            Some((node, Some(version))) => Ok(Some(Self { name, version: Some((node, version)), is_strict })),
+            None => Ok(Some(Self { name, version: None, is_strict })),
+        }
+    }
+
+    fn is_contradicted_by(&self, field: &Node) -> bool {
+        let version = field.text().and_then(|text| text.strip_prefix(self.name.1)?.strip_prefix('@'));
+        match (version, self.version) {
+            (None, _) => true,
+            (Some(_), None) => false,
+            (Some(version), Some((_, range))) => {
+                strict(version).is_none_or(|version| satisfies(&version, range) == Some(false))
+            }
+        }
+    }
+
+    /// What it says where `packageManager` says nothing.
+    fn decision(&self) -> Decision {
+        let manager = Manager::named(self.name.1);
+        let version = self.version.map(|(_, version)| version).filter(|version| !version.is_empty());
+        match (version.map(strict), manager) {
+            (Some(Some(version)), Some(manager)) => Decision::Exact(manager, version),
+            (Some(Some(_)), None) => Decision::Refused(unsupported(self.name.0, self.name.1)),
+            (_, None) if self.is_strict => Decision::Refused(unsupported(self.name.0, self.name.1)),
+            (Some(None), Some(_)) => Decision::Open,
+            (None, _) | (_, None) => Decision::Absent,
+        }
     }
 }
 
-fn specification(text: &str) -> Field {
+fn is_range(text: &str) -> bool {
+    text.trim().is_empty() || Range::parse(text).is_ok()
+}
+
+fn unsupported(node: &Node, name: &str) -> Refusal {
+    let foreign = FOREIGN.contains(&name).then(|| name.to_owned());
+    Refusal { foreign, ..refused(node, "unsupported package manager") }
+}
+
+/// Decides what a `packageManager` says.
+fn specification(field: &Node) -> Decision {
+    let Some(text) = field.text() else { return Decision::Refused(refused(field, "expected a string")) };
     let (name, version) = text.split_once('@').unwrap_or((text, ""));
     let manager = Manager::named(name);
     if version.is_empty() {
-        return Field::Refused("no version specified".into());
+        return Decision::Refused(refused(field, "no version specified"));
     }
     if is_url(version) {
         return match manager {
-            Some(_) => Field::Refused(format!("illegal use of a URL for {name}: it must be a version")),
-            None => Field::Custom,
+            Some(_) => Decision::Refused(refused(field, format!("illegal use of a URL for {name}, which needs a version"))),
+            None => Decision::Open,
         };
     }
     match (strict(version), manager) {
-        (None, _) => Field::Refused("expected an exact version, such as 10.6.5".into()),
-        (Some(_), None) if FOREIGN.contains(&name) => Field::Foreign(name.to_owned()),
-        (Some(_), None) => Field::Refused("unsupported package manager".into()),
-        (Some(version), Some(manager)) => Field::Exact(manager, version),
+        (None, _) => Decision::Refused(refused(field, "expected an exact version")),
+        (Some(_), None) => Decision::Refused(unsupported(field, name)),
+        (Some(version), Some(manager)) => Decision::Exact(manager, version),
     }
 }
 
@@ -81,12 +195,52 @@ fn strict(text: &str) -> Option<Version> {
 
 /// Whether the URL standard takes this for an absolute URL.
 fn is_url(text: &str) -> bool {
+    let text = text.trim_matches(|c: char| c <= ' ');
     let text: String = text.chars().filter(|c| !matches!(c, '\t' | '\n' | '\r')).collect();
-    let Some((scheme, rest)) = text.trim_start_matches(|c: char| c <= ' ').split_once(':') else { return false };
+    let Some((scheme, rest)) = text.split_once(':') else { return false };
     let scheme = scheme.to_ascii_lowercase();
     let is_scheme = scheme.starts_with(|c: char| c.is_ascii_alphabetic())
         && scheme.chars().all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c));
     let needs_host = ["http", "https", "ws", "wss", "ftp"].contains(&scheme.as_str());
     let host = rest.trim_start_matches(['/', '\\']);
-    is_scheme && (!needs_host || host.starts_with(|c: char| c.is_ascii_alphanumeric() || "[%-_~".contains(c) || !c.is_ascii()))
+    let has_host = host.starts_with(|c: char| c.is_ascii_alphanumeric() || "[%-_~".contains(c) || !c.is_ascii());
+    is_scheme && (!needs_host || has_host)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value as Json;
+
+    use super::*;
+    use crate::formats::{Syntax, parse};
+
+    #[test]
+    fn every_manifest_is_decided_as_corepack_decides() {
+        let facts: Json = serde_json::from_str(include_str!("../../tests/facts/corepack.json")).unwrap();
+        let mut wrong = Vec::new();
+        for case in facts["cases"].as_array().unwrap() {
+            let text = case["manifest"].as_str().unwrap();
+            let decision = match parse(Syntax::Json, text.as_bytes()) {
+                Ok(root) if !text.starts_with('\u{feff}') => decide(&root, text.as_bytes()),
+                _ => Decision::Contradiction,
+            };
+            let verdict = match &decision {
+                Decision::Absent => "absent",
+                Decision::Exact(..) | Decision::Open => "valid",
+                Decision::Blank(_) | Decision::Refused(_) | Decision::Contradiction => "invalid",
+            };
+            let exact = match &decision {
+                Decision::Exact(manager, version) => {
+                    let told = case["version"].as_str().unwrap_or_default();
+                    case["name"] == manager.name() && strict(told).as_ref() == Some(version)
+                }
+                _ => true,
+            };
+            if case["verdict"] != verdict || !exact {
+                wrong.push(format!("{text}: {} and not {decision:?}", case["verdict"]));
+            }
+        }
+        // A blank that only JavaScript's JSON refuses, and half a surrogate that only it takes.
+        assert!(wrong.len() == 2, "{} wrong:\n{}", wrong.len(), wrong.join("\n"));
+    }
 }

@@ -1,9 +1,10 @@
 //! `package.json`: `packageManager`, `devEngines`, `engines`, `volta`, and which directories a workspace takes in.
 
+use crate::finding::Span;
 use crate::formats::document::{Node, Value};
 use crate::formats::{self, Syntax};
-use crate::pins::corepack::{self, Field};
-use crate::pins::{Demand, Fault, How, Manager, Pin, Reading};
+use crate::pins::corepack::{self, Decision, Refusal, last};
+use crate::pins::{Demand, Fault, How, Manager, Pin, Reading, exact};
 
 /// Reads a manifest. One that cannot be parsed says nothing, and corepack looks no further up.
 pub fn read(text: &[u8]) -> Reading {
@@ -24,11 +25,6 @@ pub fn read(text: &[u8]) -> Reading {
     reading
 }
 
-/// The value of a key. Of one that is there twice, `JSON.parse` takes the last.
-fn last<'n>(node: &'n Node, key: &'n str) -> Option<&'n Node> {
-    node.get(key).last()
-}
-
 /// A pin that a string holds as a whole.
 pub fn string(how: How, manager: Manager, wanted: &str, node: &Node, text: &[u8]) -> Pin {
     let inner = node.span.start + 1..node.span.end.saturating_sub(1);
@@ -38,25 +34,42 @@ pub fn string(how: How, manager: Manager, wanted: &str, node: &Node, text: &[u8]
     }
 }
 
+/// What corepack makes of it.
 fn package_manager(root: &Node, text: &[u8], reading: &mut Reading) {
-    let Some(node) = last(root, "packageManager") else { return };
-    let field = corepack::decide(node, &text[node.span.clone()]);
-    reading.decides = field != Field::Absent;
-    match field {
-        Field::Absent | Field::Custom => {}
-        Field::Refused(reason) => reading.faults.push((node.span.clone(), Fault::Refused(reason))),
-        Field::Foreign(name) => reading.faults.push((node.span.clone(), Fault::Foreign(name))),
-        Field::Exact(manager, version) => {
-            let written = node.text().and_then(|text| text.split_once('@')).map_or("", |(_, version)| version);
-            let bare = written.trim().trim_start_matches('v');
-            let whole = &text[node.span.clone()];
-            let at = whole.windows(bare.len().max(1)).rposition(|window| window == bare.as_bytes());
-            let span = at.map(|at| node.span.start + at..node.span.start + at + bare.len());
-            let place = node.span.clone();
-            let pin = Pin::unchangeable(How::PackageManager, manager, Demand::Exact(version), place);
-            reading.pins.push(Pin { version: span, ..pin });
+    let field = last(root, "packageManager");
+    match corepack::decide(root, text) {
+        Decision::Refused(refusal) => {
+            reading.decides = field.is_some();
+            reading.faults.push(fault(refusal));
         }
+        Decision::Blank(refusal) => reading.blank = Some(fault(refusal)),
+        Decision::Absent => {}
+        Decision::Open => reading.decides = field.is_some(),
+        Decision::Contradiction => reading.pins.extend(written(field, text)),
+        Decision::Exact(..) => reading.pins.extend(written(field, text)),
     }
+    reading.decides |= !reading.pins.is_empty();
+}
+
+fn fault(refusal: Refusal) -> (Span, Fault) {
+    let fault = match refusal.foreign {
+        Some(name) => Fault::Foreign(name),
+        None => Fault::Refused(refusal.reason),
+    };
+    (refusal.span, fault)
+}
+
+/// The pin that a `packageManager` is, as it is written.
+fn written(field: Option<&Node>, text: &[u8]) -> Option<Pin> {
+    let node = field?;
+    let (name, version) = node.text()?.split_once('@')?;
+    let bare = version.trim().trim_start_matches('v');
+    let demand = Demand::Exact(exact(bare)?);
+    let whole = &text[node.span.clone()];
+    let at = whole.windows(bare.len()).rposition(|window| window == bare.as_bytes());
+    let span = at.map(|at| node.span.start + at..node.span.start + at + bare.len());
+    let pin = Pin::unchangeable(How::PackageManager, Manager::named(name)?, demand, node.span.clone());
+    Some(Pin { version: span, hash: bare.split_once('+').map_or("", |(_, hash)| hash).to_owned(), ..pin })
 }
 
 /// One object, or a list of alternatives.

@@ -36,6 +36,10 @@ fn message(board: &Board, row: &Row, reference: Id) -> String {
         Role::Accepts => format!("only {what} is accepted here"),
     };
     let wanted = board.pin(reference);
+    if pin.compares_hash && pin.demand == wanted.demand {
+        let path = &board.file(reference).path;
+        return format!("{what} is not what {path} says, hash included: this version of the action compares the text");
+    }
     let pins = if wanted.how.role() == Role::Declares { "pins" } else { "installs" };
     format!("{says}, but {} {pins} {}", board.file(reference).path, shown(wanted))
 }

@@ -138,7 +138,7 @@ impl<'s, 'a> Splitter<'s, 'a> {
 
     /// The words so far, as a command.
     fn command(&self) -> Command<'a> {
-        let command = Command::new(self.text, self.words.clone(), self.link);
+        let command = Command::of(self.text, self.words.clone(), self.link);
         let mut command = without_wrappers(command, self.bytes);
         command.link = self.link;
         command
@@ -159,7 +159,7 @@ impl<'s, 'a> Splitter<'s, 'a> {
         let raw = |word: &Range<usize>| &self.bytes[word.clone()];
         let sets = SETTERS.contains(&raw(&words[0]));
         self.script.assigned.extend(words.iter().filter_map(|word| assigned(raw(word)).or(sets.then(|| raw(word)))));
-        let command = without_wrappers(Command::new(self.text, words, link), self.bytes);
+        let command = without_wrappers(Command::of(self.text, words, link), self.bytes);
         if command.is_empty() {
             return;
         }

@@ -1,0 +1,192 @@
+//! Moving pins to another version: only the bytes of versions change, and only where what is read back is what was meant.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use semver::Version;
+
+use crate::change::File;
+use crate::finding::Span;
+use crate::pins::{Board, Demand, How, Id, Manager, Pin, Role, accepts, exact, satisfies};
+
+/// The version that pins are moved to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Target {
+    /// Whose version.
+    pub manager: Manager,
+    /// The version.
+    pub version: Version,
+    /// What stands behind its `+`; empty where nothing does.
+    pub hash: String,
+}
+
+impl Target {
+    /// From `pnpm@10.8.0`, with or without a hash behind `+`; the error says why it is none.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let (name, written) = text.split_once('@').unwrap_or((text, ""));
+        let manager = Manager::named(name).ok_or_else(|| "it must begin with npm@, pnpm@ or yarn@".to_owned())?;
+        let version = exact(written).ok_or_else(|| "an exact version must follow, such as 10.8.0".to_owned())?;
+        let hash = written.split_once('+').map_or("", |(_, hash)| hash).to_owned();
+        Ok(Self { manager, version, hash })
+    }
+
+    /// The version that a pin has.
+    pub fn of(pin: &Pin) -> Option<Self> {
+        let Demand::Exact(version) = &pin.demand else { return None };
+        Some(Self { manager: pin.manager, version: version.clone(), hash: pin.hash.clone() })
+    }
+}
+
+/// What moving pins comes to.
+#[derive(Debug, Default)]
+pub struct Plan {
+    /// The files that change, as they will be.
+    pub files: Vec<File>,
+    /// The pins that are moved.
+    pub moved: Vec<Id>,
+    /// The pins that should be moved, and why they are not.
+    pub left: Vec<(Id, &'static str)>,
+    /// Every pin as it will be.
+    pub after: Board,
+}
+
+/// Plans to move the pins of a board; `target` tells for each project where to, if it is to be moved.
+pub fn plan(board: &Board, target: impl Fn(usize) -> Option<Target>) -> Plan {
+    let mut left = BTreeMap::new();
+    let mut edits: BTreeMap<usize, Vec<(Id, Edit)>> = BTreeMap::new();
+    let mut wanted = BTreeMap::new();
+    for row in &board.rows {
+        let pin = board.pin(row.id);
+        let Some(target) = target(row.project).filter(|target| target.manager == pin.manager) else { continue };
+        match edit(pin, board.file(row.id), &target) {
+            Ok(None) => {}
+            Ok(Some(edit)) => {
+                wanted.insert(row.id, target.version);
+                edits.entry(row.id.file).or_default().push((row.id, edit));
+            }
+            Err(reason) => _ = left.insert(row.id, reason),
+        }
+    }
+    loop {
+        let after = Board::of(board.files.iter().enumerate().map(|(number, file)| {
+            let edits = edits.get(&number).map(Vec::as_slice).unwrap_or_default();
+            applied(file, edits.iter().map(|(_, edit)| edit))
+        }).collect());
+        let wrong = misread(board, &after, &wanted);
+        let wrong: BTreeSet<usize> = wrong.into_iter().filter(|file| edits.contains_key(file)).collect();
+        if wrong.is_empty() {
+            let changed = |(number, file): (usize, &File)| edits.contains_key(&number).then(|| file.clone());
+            let files = after.files.iter().enumerate().filter_map(changed).collect();
+            let moved = edits.into_values().flatten().map(|(id, _)| id).collect();
+            return Plan { files, moved, left: left.into_iter().collect(), after };
+        }
+        for (id, _) in wrong.iter().filter_map(|file| edits.remove(file)).flatten() {
+            wanted.remove(&id);
+            left.insert(id, "changing it would change something else too");
+        }
+    }
+}
+
+/// Bytes that take the place of others.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Edit {
+    start: usize,
+    end: usize,
+    text: String,
+}
+
+/// What has to change so that a pin has a version; nothing where it has, and an error where that cannot be done safely.
+fn edit(pin: &Pin, file: &File, target: &Target) -> Result<Option<Edit>, &'static str> {
+    let is_there = match (&pin.demand, pin.how) {
+        (Demand::Exact(version), How::Engines) => *version == target.version,
+        (Demand::Exact(version), _) => {
+            let takes_hash = pin.how == How::PackageManager || !pin.hash.is_empty() || pin.compares_hash;
+            *version == target.version && (pin.hash == target.hash || target.hash.is_empty() || !takes_hash)
+        }
+        (Demand::Range(range), How::Engines) => accepts(&target.version, range) == Some(true),
+        (Demand::Range(range), How::DevEngines) => satisfies(&target.version, range) == Some(true),
+        _ => false,
+    };
+    if is_there {
+        return Ok(None);
+    }
+    if pin.is_elsewhere {
+        return Err("it is for another checkout, or one variant of several");
+    }
+    let span = match (&pin.demand, pin.how) {
+        (_, How::YarnPath) => return Err("the file that it names has to be there: yarn set version"),
+        (_, How::Lockfile) => return Err("hashes stand beside it: the package manager writes it anew at the next install"),
+        (Demand::Empty(_), _) => return Err("the variable is empty where it is used: declare the ARG again in that stage"),
+        (Demand::Unknown, _) => return Err("its version is known only when it runs"),
+        (Demand::Range(range), How::Engines | How::DevEngines) => {
+            let span = pin.version.clone().ok_or(UNSAFE)?;
+            bound(range, &span).ok_or("its range is not a simple one")?
+        }
+        _ => pin.version.clone().ok_or(UNSAFE)?,
+    };
+    let hashed = pin.how == How::PackageManager || !pin.hash.is_empty() || pin.compares_hash;
+    let hash = if hashed && !target.hash.is_empty() { format!("+{}", target.hash) } else { String::new() };
+    let text = format!("{}{}{hash}", pin.before, target.version);
+    let is_inside = span.start <= span.end && span.end <= file.text.len();
+    if is_inside { Ok(Some(Edit { start: span.start, end: span.end, text })) } else { Err(UNSAFE) }
+}
+
+const UNSAFE: &str = "its version is written in a way that cannot be changed safely";
+
+/// Where the version is in a range that is one version behind `^`, `~`, `=` or `>=`.
+fn bound(range: &str, span: &Span) -> Option<Span> {
+    let version = range.trim_start_matches(['^', '~', '>', '=']);
+    let operator = &range[..range.len() - version.len()];
+    let is_simple = ["", "^", "~", "=", ">="].contains(&operator)
+        && version.split('.').all(|part| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit()));
+    (is_simple && span.len() == range.len()).then(|| span.start + operator.len()..span.end)
+}
+
+/// A file with its edits. Several pins may be decided in one place.
+fn applied<'e>(file: &File, edits: impl Iterator<Item = &'e Edit>) -> File {
+    let mut text = Vec::with_capacity(file.text.len());
+    let mut at = 0;
+    for edit in edits.collect::<BTreeSet<_>>() {
+        // Two that overlap say different things of one place: what is read back tells.
+        if edit.start >= at {
+            text.extend_from_slice(&file.text[at..edit.start]);
+            text.extend_from_slice(edit.text.as_bytes());
+            at = edit.end;
+        }
+    }
+    text.extend_from_slice(&file.text[at..]);
+    File { text, ..file.clone() }
+}
+
+/// The files that do not say after the edits what they should: the versions that are wanted, and for the rest what they
+/// said before.
+fn misread(before: &Board, after: &Board, wanted: &BTreeMap<Id, Version>) -> BTreeSet<usize> {
+    let mut wrong = BTreeSet::new();
+    for (number, (old, new)) in before.readings.iter().zip(&after.readings).enumerate() {
+        let same = |pin: usize| {
+            let (old, new) = (&old.pins[pin], &new.pins[pin]);
+            let demand = match wanted.get(&Id { file: number, pin }) {
+                // A range keeps its operator.
+                Some(version) if old.how == How::Engines => accepts_demand(&new.demand, version),
+                Some(version) if matches!(old.demand, Demand::Range(_)) && old.how.role() == Role::Declares => {
+                    accepts_demand(&new.demand, version)
+                }
+                Some(version) => new.demand == Demand::Exact(version.clone()),
+                None => new.demand == old.demand,
+            };
+            demand && old.manager == new.manager && old.how == new.how
+        };
+        let faults = old.faults.len() == new.faults.len();
+        if old.pins.len() != new.pins.len() || !(0..old.pins.len()).all(same) || !faults {
+            wrong.insert(number);
+        }
+    }
+    wrong
+}
+
+fn accepts_demand(demand: &Demand, version: &Version) -> bool {
+    match demand {
+        Demand::Exact(exact) => exact == version,
+        Demand::Range(range) => accepts(version, range) == Some(true),
+        _ => false,
+    }
+}
