@@ -8,9 +8,9 @@ use crate::config::{self, Config, Origin, Treatment};
 use crate::debris::Debris;
 use crate::error::Error;
 use crate::finding::{Finding, Place, Severity};
+use crate::path::RepoPath;
 use crate::pins::{self, Board};
 use crate::rule::{Check, Findings, Reading, Rule};
-use crate::path::RepoPath;
 use crate::rules::{self, OF_PINS, RULES};
 
 /// The largest file that is judged, in bytes. Lockfiles of the largest public workspaces stay below a quarter of it.

@@ -4,9 +4,9 @@
 use nodejs_semver::Range;
 use semver::{BuildMetadata, Version};
 
+use crate::change::File;
 use crate::finding::Span;
 use crate::formats::shell::{Resolved, Use, Variable};
-use crate::change::File;
 
 mod agreement;
 mod ci;
@@ -266,7 +266,13 @@ impl Pin {
         let changeable = !version.is_empty() && !word.is_open;
         let hash = hash(version);
         let version = changeable.then(|| word.find(version, file)).flatten();
-        Self { hash, version, used: word.used.clone(), at: word.span.clone(), ..Self::unchangeable(how, manager, demand, place) }
+        Self {
+            hash,
+            version,
+            used: word.used.clone(),
+            at: word.span.clone(),
+            ..Self::unchangeable(how, manager, demand, place)
+        }
     }
 }
 
@@ -312,7 +318,11 @@ pub struct Build {
 impl Reading {
     /// Whether there is nothing to compare or to find fault with.
     pub fn is_silent(&self) -> bool {
-        self.pins.is_empty() && self.faults.is_empty() && self.builds.is_empty() && self.blank.is_none() && !self.uses_corepack
+        self.pins.is_empty()
+            && self.faults.is_empty()
+            && self.builds.is_empty()
+            && self.blank.is_none()
+            && !self.uses_corepack
     }
 
     /// Takes in what another part of the same file says.

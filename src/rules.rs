@@ -1,7 +1,7 @@
 //! The rule table. A rule is one file in `rules/`, one manual page in `docs/rules/`, and one line here.
 
-use crate::debris::Debris;
 use crate::change::File;
+use crate::debris::Debris;
 use crate::rule::{Check, Findings, Rule};
 
 mod bypassed_corepack;

@@ -75,7 +75,8 @@ fn planned(board: &Board, spec: Option<&str>) -> Result<Plan, Error> {
         return Ok(plan(board, of_project));
     };
     let target = Target::parse(spec).map_err(|reason| {
-        Error::new(doing, format!("{spec} names no version: {reason}")).help("say for example: bakstop pins --set pnpm@10.8.0")
+        Error::new(doing, format!("{spec} names no version: {reason}"))
+            .help("say for example: bakstop pins --set pnpm@10.8.0")
     })?;
     let name = target.manager.name();
     if !board.rows.iter().any(|row| board.pin(row.id).manager == target.manager) {

@@ -39,8 +39,6 @@ pub struct Instruction {
 struct Heredoc {
     /// Where `<<NAME` is in the text of the instruction.
     word: Range<usize>,
-    /// The line that ends it.
-    name: String,
     body: Joined,
 }
 
@@ -140,7 +138,7 @@ impl Reader<'_> {
         }
         let mut body = Joined::default();
         body.push(self.file, start..end);
-        Heredoc { word: expected.word.clone(), name: String::from_utf8_lossy(&expected.name).into_owned(), body }
+        Heredoc { word: expected.word.clone(), body }
     }
 }
 
@@ -434,7 +432,7 @@ mod tests {
             ("ENV A='$X' B=\\$X", "$X|$X"),
             ("ENV A=1\\\n B=2", "1|2"),
             ("ENV A=${X:-1} B=$X", "1|"),
-            ("ENV A=${X", "?|?"),
+            ("ENV A=${X", "?|"),
             ("ENV A=", "|"),
         ] {
             assert_eq!(commands(&format!("FROM x\n{line}\nRUN \"$A\" ${{B}}")), [shown], "{line}");
@@ -490,8 +488,10 @@ mod tests {
             told["value"] = pairs.collect();
         }
         if !instruction.heredocs.is_empty() && instruction.name != "ONBUILD" {
-            let body = |heredoc: &Heredoc| json!([heredoc.name, String::from_utf8_lossy(&heredoc.body.bytes)]);
-            told["heredocs"] = instruction.heredocs.iter().map(body).collect();
+            let expected = instruction.expected();
+            let names = expected.iter().map(|expected| String::from_utf8_lossy(&expected.name).into_owned());
+            let bodies = instruction.heredocs.iter().map(|heredoc| String::from_utf8_lossy(&heredoc.body.bytes));
+            told["heredocs"] = names.zip(bodies).map(|(name, body)| json!([name, body])).collect();
         }
         told
     }

@@ -118,7 +118,11 @@ mod tests {
             let root = parse(Syntax::Yaml, text.as_bytes()).unwrap();
             let node = root.get("run").next().unwrap();
             let joined = Joined::of(text.as_bytes(), node);
-            assert_eq!(joined.as_ref().map(|joined| String::from_utf8_lossy(&joined.bytes)), expected.map(Into::into), "{text:?}");
+            assert_eq!(
+                joined.as_ref().map(|joined| String::from_utf8_lossy(&joined.bytes)),
+                expected.map(Into::into),
+                "{text:?}"
+            );
             let Some(joined) = joined else { continue };
             for (at, byte) in joined.bytes.iter().enumerate() {
                 assert_eq!(text.as_bytes()[joined.place(at)], *byte, "{text:?} at {at}");

@@ -121,14 +121,27 @@ impl<'a> Command<'a> {
 
     /// The value that is assigned to a variable for this command alone.
     pub fn assignment(&self, name: &str) -> Option<Word<'a>> {
-        let range = self.assignments.iter().rev().find(|range| assigned(&self.text.bytes[(*range).clone()]) == Some(name.as_bytes()))?;
+        let range = self
+            .assignments
+            .iter()
+            .rev()
+            .find(|range| assigned(&self.text.bytes[(*range).clone()]) == Some(name.as_bytes()))?;
         let start = range.start + name.len() + 1;
-        (self.text.bytes[range.clone()].get(name.len()) == Some(&b'=')).then(|| Word { text: self.text, range: start..range.end, exec: false })
+        (self.text.bytes[range.clone()].get(name.len()) == Some(&b'=')).then(|| Word {
+            text: self.text,
+            range: start..range.end,
+            exec: false,
+        })
     }
 
     /// Whether this is a shell that runs what it reads.
     pub fn reads_a_script(&self) -> bool {
-        self.is_a_shell() && self.words.iter().skip(1).all(|word| self.text.bytes[word.clone()].starts_with(b"-") && !self.is_command_flag(word))
+        self.is_a_shell()
+            && self
+                .words
+                .iter()
+                .skip(1)
+                .all(|word| self.text.bytes[word.clone()].starts_with(b"-") && !self.is_command_flag(word))
     }
 
     fn is_a_shell(&self) -> bool {

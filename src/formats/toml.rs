@@ -51,7 +51,10 @@ mod tests {
         assert_eq!((pnpm.text(), &text[pnpm.span.clone()]), (Some("10.6.5"), "'10.6.5'"));
         let version = tools.get("npm:yarn").next().unwrap().get("version").next().unwrap();
         assert_eq!((version.text(), &text[version.span.clone()]), (Some("1.2"), "\"1\\u002e2\""));
-        assert_eq!(tools.entries().map(|(key, _)| key.text.as_str()).collect::<Vec<_>>(), ["node", "pnpm", "npm:yarn", "x"]);
+        assert_eq!(
+            tools.entries().map(|(key, _)| key.text.as_str()).collect::<Vec<_>>(),
+            ["node", "pnpm", "npm:yarn", "x"]
+        );
         assert_eq!(tools.get("node").filter_map(Node::text).count(), 0);
     }
 

@@ -110,14 +110,16 @@ impl WorkTree {
     /// not there any more, nothing is changed.
     pub fn replace(&self, path: &RepoPath, old: &[u8], new: &[u8]) -> Result<(), Error> {
         let doing = format!("change {path}");
-        let failed = |error: std::io::Error| Error::new(&*doing, error).help("make its directory writable for this user");
+        let failed =
+            |error: std::io::Error| Error::new(&*doing, error).help("make its directory writable for this user");
         if self.text(path, u64::MAX).as_deref() != Some(old) {
             return Err(Error::new(&*doing, "it is not what it was a moment ago").help("run this again"));
         }
         let place = self.top.join(OsStr::from_bytes(path.as_bytes()));
         let permissions = place.metadata().map_err(failed)?.permissions();
         let directory = place.parent().unwrap_or(&self.top);
-        let mut file = tempfile::Builder::new().permissions(permissions.clone()).tempfile_in(directory).map_err(failed)?;
+        let mut file =
+            tempfile::Builder::new().permissions(permissions.clone()).tempfile_in(directory).map_err(failed)?;
         file.write_all(new).map_err(failed)?;
         // The umask took from the permissions what the old file may have had.
         file.as_file().set_permissions(permissions).map_err(failed)?;

@@ -328,7 +328,11 @@ fn relation(pin: &Pin, reference: &Pin, file: &Reading) -> Relation {
             if version.cmp_precedence(wanted) == Ordering::Equal { Relation::Agrees } else { Relation::Differs }
         }
         (Demand::Exact(version), _) => {
-            if accepts(&version.to_string()) == Some(false) { Relation::Differs } else { Relation::Agrees }
+            if accepts(&version.to_string()) == Some(false) {
+                Relation::Differs
+            } else {
+                Relation::Agrees
+            }
         }
         (Demand::Range(range), how) => match (accepts(range), how) {
             (Some(false), _) => Relation::Differs,
@@ -349,7 +353,9 @@ fn other_manager(pin: &Pin, reference: &Pin, file: &Reading) -> Relation {
     let is_for_once = ["npm exec", "npx", "pnpx", "bunx", "pnpm dlx", "yarn dlx"].contains(&label);
     // npm comes with Node.js, and is upgraded for its own sake.
     let for_its_own_sake = pin.manager == Manager::Npm && !by_corepack && pin.how != How::DevEngines;
-    let has_the_one_that_counts = file.pins.iter().any(|other| other.manager == reference.manager)
+    // What declares one declares it by itself; what installs one may do so beside the one that is meant.
+    let is_beside = |other: &Pin| pin.how.role() != Role::Declares || other.how == pin.how;
+    let has_the_one_that_counts = file.pins.iter().any(|other| other.manager == reference.manager && is_beside(other))
         || file.uses_corepack && !by_corepack && pin.how.role() == Role::Installs;
     // Without a version it is no pin: nothing tells that it is for this project.
     let is_pin = matches!(pin.demand, Demand::Exact(_) | Demand::Range(_));

@@ -45,9 +45,9 @@ fn variable(node: &Node) -> Option<Variable> {
 
 /// What inputs hold unless a caller gives them another value.
 fn inputs(node: Option<&Node>) -> impl Iterator<Item = (String, Option<Variable>)> {
-    node.into_iter().flat_map(Node::entries).map(|(key, input)| {
-        (format!("inputs.{}", key.text), last(input, "default").and_then(variable))
-    })
+    node.into_iter()
+        .flat_map(Node::entries)
+        .map(|(key, input)| (format!("inputs.{}", key.text), last(input, "default").and_then(variable)))
 }
 
 fn last<'n>(node: &'n Node, key: &'n str) -> Option<&'n Node> {
@@ -113,9 +113,10 @@ fn steps(steps: &[Node], outer: &Variables, defaults: &Defaults<'_>, text: &[u8]
             reading.pins.extend(action(uses, last(step, "with"), &variables, text));
         }
         let own = defaults.overridden_by(step);
-        let is_posix = own.shell.and_then(Node::text).is_none_or(|shell| {
-            shell.split_ascii_whitespace().next().is_some_and(is_a_shell)
-        });
+        let is_posix = own
+            .shell
+            .and_then(Node::text)
+            .is_none_or(|shell| shell.split_ascii_whitespace().next().is_some_and(is_a_shell));
         let directory = match own.directory {
             Some(node) => variables.resolve(node).and_then(|word| inside(word.known()?)),
             None => Some(String::new()),

@@ -66,7 +66,9 @@ fn one(words: &[Resolved], file: &[u8]) -> Done {
         ("npm", ["exec" | "x", ..]) => found.extend(npm::run_once(&rest[1..]).map(|word| ("npm exec", word))),
         ("npm", _) => found.extend(npm::installed_globally(rest).into_iter().map(|word| ("npm install -g", word))),
         ("npx", _) => found.extend(npm::run_once(rest).map(|word| ("npx", word))),
-        ("pnpx" | "bunx", _) => found.extend(npm::run_once(rest).map(|word| (if name == "bunx" { "bunx" } else { "pnpx" }, word))),
+        ("pnpx" | "bunx", _) => {
+            found.extend(npm::run_once(rest).map(|word| (if name == "bunx" { "bunx" } else { "pnpx" }, word)))
+        }
         ("pnpm", ["dlx", ..]) => found.extend(npm::run_once(&rest[1..]).map(|word| ("pnpm dlx", word))),
         ("yarn", ["dlx", ..]) => found.extend(npm::run_once(&rest[1..]).map(|word| ("yarn dlx", word))),
         ("yarn", ["global", "add", ..]) => found.extend(packages(&rest[2..]).map(|word| ("yarn global add", word))),
@@ -78,25 +80,46 @@ fn one(words: &[Resolved], file: &[u8]) -> Done {
         }
         ("volta", ["install", ..]) => found.extend(packages(&rest[1..]).map(|word| ("volta install", word))),
         ("volta", ["pin", ..]) => found.extend(packages(&rest[1..]).map(|word| ("volta pin", word))),
-        ("mise", ["use" | "u" | "install" | "i", ..]) => found.extend(packages(&rest[1..]).map(|word| ("mise use", word))),
+        ("mise", ["use" | "u" | "install" | "i", ..]) => {
+            found.extend(packages(&rest[1..]).map(|word| ("mise use", word)))
+        }
         ("corepack", _) => {
             done.runs_corepack = true;
             found.extend(by_corepack(rest));
         }
         ("pnpm", ["self-update", ..]) => {
-            done.pins.extend(version_of(Manager::Pnpm, "pnpm self-update", rest[1..].iter().find(|word| !is_flag(word)), words, file));
+            done.pins.extend(version_of(
+                Manager::Pnpm,
+                "pnpm self-update",
+                rest[1..].iter().find(|word| !is_flag(word)),
+                words,
+                file,
+            ));
         }
         ("yarn", ["set", "version", ..]) => {
-            done.pins.extend(version_of(Manager::Yarn, "yarn set version", rest[2..].iter().find(|word| !is_flag(word)), words, file));
+            done.pins.extend(version_of(
+                Manager::Yarn,
+                "yarn set version",
+                rest[2..].iter().find(|word| !is_flag(word)),
+                words,
+                file,
+            ));
         }
         ("yarn", ["policies", "set-version", ..]) => {
-            done.pins.extend(version_of(Manager::Yarn, "yarn policies set-version", rest[2..].iter().find(|word| !is_flag(word)), words, file));
+            done.pins.extend(version_of(
+                Manager::Yarn,
+                "yarn policies set-version",
+                rest[2..].iter().find(|word| !is_flag(word)),
+                words,
+                file,
+            ));
         }
         ("asdf" | "proto", ["install" | "global" | "local" | "set" | "pin", ..]) => {
             let mut words = rest[1..].iter().filter(|word| !is_flag(word));
             if let Some(manager) = words.next().and_then(Resolved::known).and_then(Manager::named) {
                 let label = if name == "asdf" { "asdf install" } else { "proto install" };
-                done.pins.extend(words.next().and_then(|version| version_of(manager, label, Some(version), rest, file)));
+                done.pins
+                    .extend(words.next().and_then(|version| version_of(manager, label, Some(version), rest, file)));
             }
         }
         ("curl" | "wget", _) => done.pins.extend(rest.iter().filter_map(|word| downloaded(word, file))),
@@ -156,7 +179,8 @@ fn package(label: &'static str, word: &Resolved, file: &[u8]) -> Option<Pin> {
         None => {
             let mut pin = Pin::resolved(how, manager, "", word, file);
             // A version can be put in behind a name that stands there as it is.
-            if pin.used.is_empty() && word.used.is_empty()
+            if pin.used.is_empty()
+                && word.used.is_empty()
                 && let Some(name) = word.find(name, file)
             {
                 pin.version = Some(name.end..name.end);
@@ -187,10 +211,9 @@ fn version_of(
 fn downloaded(word: &Resolved, file: &[u8]) -> Option<Pin> {
     let how = How::Command("download");
     let url = word.text.as_str();
-    for (manager, releases) in [
-        (Manager::Pnpm, "github.com/pnpm/pnpm/releases/"),
-        (Manager::Yarn, "github.com/yarnpkg/yarn/releases/"),
-    ] {
+    for (manager, releases) in
+        [(Manager::Pnpm, "github.com/pnpm/pnpm/releases/"), (Manager::Yarn, "github.com/yarnpkg/yarn/releases/")]
+    {
         let Some((_, release)) = url.split_once(releases) else { continue };
         if release.starts_with("latest/") {
             return Some(Pin::unchangeable(how, manager, Demand::Newest, word.span.clone()));

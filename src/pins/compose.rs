@@ -36,10 +36,13 @@ fn arguments(build: &Node, directory: &[u8]) -> Option<Build> {
     let dockerfile = below(directory, &path)?;
     let arguments = build.get("args").last().map(|arguments| match &arguments.value {
         Value::Map(entries) => entries.iter().filter_map(|(key, node)| given(&key.text, node, node.text()?)).collect(),
-        Value::List(nodes) => nodes.iter().filter_map(|node| {
-            let (name, value) = node.text()?.split_once('=')?;
-            given(name, node, value)
-        }).collect(),
+        Value::List(nodes) => nodes
+            .iter()
+            .filter_map(|node| {
+                let (name, value) = node.text()?.split_once('=')?;
+                given(name, node, value)
+            })
+            .collect(),
         _ => Vec::new(),
     });
     arguments.filter(|arguments| !arguments.is_empty()).map(|arguments| Build { dockerfile, arguments })

@@ -85,7 +85,9 @@ fn is_falsy(node: &Node, raw: &[u8]) -> bool {
     match &node.value {
         Value::Text(text) => text.is_empty(),
         Value::Other if matches!(raw, b"null" | b"false") => true,
-        Value::Other => std::str::from_utf8(raw).is_ok_and(|text| text.parse::<f64>().is_ok_and(|number| number == 0.0)),
+        Value::Other => {
+            std::str::from_utf8(raw).is_ok_and(|text| text.parse::<f64>().is_ok_and(|number| number == 0.0))
+        }
         _ => false,
     }
 }
@@ -170,7 +172,9 @@ fn specification(field: &Node) -> Decision {
     }
     if is_url(version) {
         return match manager {
-            Some(_) => Decision::Refused(refused(field, format!("illegal use of a URL for {name}, which needs a version"))),
+            Some(_) => {
+                Decision::Refused(refused(field, format!("illegal use of a URL for {name}, which needs a version")))
+            }
             None => Decision::Open,
         };
     }

@@ -112,7 +112,8 @@ fn run(instruction: &Instruction, stages: &Stages, corepack: &mut Corepack, text
         if runs_corepack {
             reading.uses_corepack = true;
             // `corepack enable || npm install -g corepack` knows that it may be missing.
-            let is_prepared = command.is_tested || script.commands.get(at + 1).is_some_and(|next| next.link == Link::Or);
+            let is_prepared =
+                command.is_tested || script.commands.get(at + 1).is_some_and(|next| next.link == Link::Or);
             let word = command.words().next().map(|word| script.resolve(&word, &|name| stages.lookup(name)).span);
             if let (Corepack::Absent, false, Some(span)) = (*corepack, is_prepared, word) {
                 let image = stages.current().and_then(|(_, stage)| stage.image.as_ref());

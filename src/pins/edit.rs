@@ -67,10 +67,17 @@ pub fn plan(board: &Board, target: impl Fn(usize) -> Option<Target>) -> Plan {
         }
     }
     loop {
-        let after = Board::of(board.files.iter().enumerate().map(|(number, file)| {
-            let edits = edits.get(&number).map(Vec::as_slice).unwrap_or_default();
-            applied(file, edits.iter().map(|(_, edit)| edit))
-        }).collect());
+        let after = Board::of(
+            board
+                .files
+                .iter()
+                .enumerate()
+                .map(|(number, file)| {
+                    let edits = edits.get(&number).map(Vec::as_slice).unwrap_or_default();
+                    applied(file, edits.iter().map(|(_, edit)| edit))
+                })
+                .collect(),
+        );
         let wrong = misread(board, &after, &wanted);
         let wrong: BTreeSet<usize> = wrong.into_iter().filter(|file| edits.contains_key(file)).collect();
         if wrong.is_empty() {
@@ -114,8 +121,12 @@ fn edit(pin: &Pin, file: &File, target: &Target) -> Result<Option<Edit>, &'stati
     }
     let span = match (&pin.demand, pin.how) {
         (_, How::YarnPath) => return Err("the file that it names has to be there: yarn set version"),
-        (_, How::Lockfile) => return Err("hashes stand beside it: the package manager writes it anew at the next install"),
-        (Demand::Empty(_), _) => return Err("the variable is empty where it is used: declare the ARG again in that stage"),
+        (_, How::Lockfile) => {
+            return Err("hashes stand beside it: the package manager writes it anew at the next install");
+        }
+        (Demand::Empty(_), _) => {
+            return Err("the variable is empty where it is used: declare the ARG again in that stage");
+        }
         (Demand::Unknown, _) => return Err("its version is known only when it runs"),
         (Demand::Range(range), How::Engines | How::DevEngines) => {
             let span = pin.version.clone().ok_or(UNSAFE)?;

@@ -104,6 +104,7 @@ pub fn read(path: &RepoPath, text: &[u8]) -> Reading {
         Kind::Yarnrc => tools::yarnrc(text),
     };
     let directory = home(kind, path);
+    reading.pins.sort_by_key(|pin| pin.at.start);
     for pin in &mut reading.pins {
         // Steps of a workflow have said where they stand; all others stand where their file does.
         if kind != Kind::Workflow {
@@ -146,7 +147,10 @@ pub fn select(entries: &mut Vec<Entry>) {
         }
     }
     let all = entries.iter().any(|entry| entry.fresh && is_manifest(entry));
-    entries.retain(|entry| !is_installed_package(entry.path.parent()) && (all || !is_manifest(entry) || above.contains(entry.path.parent())));
+    entries.retain(|entry| {
+        !is_installed_package(entry.path.parent())
+            && (all || !is_manifest(entry) || above.contains(entry.path.parent()))
+    });
 }
 
 /// The directory that holds a directory; the top holds itself.

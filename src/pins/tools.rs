@@ -25,7 +25,9 @@ pub fn mise(text: &[u8]) -> Reading {
     for (tool, value) in root.get("tools").flat_map(Node::entries) {
         // `npm:pnpm`, `aqua:pnpm/pnpm`: where it is taken from, and its name there.
         let package = tool.text.split_once(':').map_or(tool.text.as_str(), |(_, package)| package);
-        let Some(manager) = Manager::of_package(package).or_else(|| Manager::named(package.rsplit('/').next()?)) else { continue };
+        let Some(manager) = Manager::of_package(package).or_else(|| Manager::named(package.rsplit('/').next()?)) else {
+            continue;
+        };
         let first = match &value.value {
             Value::List(versions) => versions.first(),
             _ => Some(value),

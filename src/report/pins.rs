@@ -57,7 +57,12 @@ fn summary(board: &Board) -> String {
     let verb = |count: usize, one: &'static str, many: &'static str| if count == 1 { one } else { many };
     match (agreeing, others) {
         (0, _) => format!("{}, and no exact version to hold them against", plural(others, "pin")),
-        (_, 0) => format!("{} in {} {}", plural(agreeing, "pin"), plural(files.len(), "file"), verb(agreeing, "agrees", "agree")),
+        (_, 0) => format!(
+            "{} in {} {}",
+            plural(agreeing, "pin"),
+            plural(files.len(), "file"),
+            verb(agreeing, "agrees", "agree")
+        ),
         _ => format!(
             "{} in {} {}; {others} {} not judged",
             plural(agreeing, "pin"),
@@ -69,7 +74,8 @@ fn summary(board: &Board) -> String {
 }
 
 fn heading(board: &Board, project: &Project) -> String {
-    let directory = if project.directory.is_empty() { ".".into() } else { RepoPath::new(&*project.directory).to_string() };
+    let directory =
+        if project.directory.is_empty() { ".".into() } else { RepoPath::new(&*project.directory).to_string() };
     match project.reference {
         Some(_) => directory,
         None if board.projects.len() > 1 => format!("{directory} (no exact version to hold the others against)"),
@@ -182,7 +188,8 @@ fn printable(text: &[u8]) -> String {
 
 /// Every pin and every finding as one document.
 pub fn json(board: &Board, findings: &[Finding], view: View<'_>) -> String {
-    let report = Report { findings, rules: &OF_PINS, scope: "worktree", judged: board.files.len(), deny_warnings: false, view };
+    let report =
+        Report { findings, rules: &OF_PINS, scope: "worktree", judged: board.files.len(), deny_warnings: false, view };
     json::document(&json!({
         "schema": "bakstop.pins/1",
         "pins": board.rows.iter().map(|row| pin(board, row)).collect::<Vec<_>>(),

@@ -27,7 +27,9 @@ fn judge(board: &Board, findings: &mut Findings) {
             Demand::Range(text) | Demand::Tag(text) => {
                 format!("{name} {} is installed here, which is no exact version", Escaped(text.as_bytes()))
             }
-            Demand::Exact(_) | Demand::Newest | Demand::Unknown => format!("{name} is installed here without a version"),
+            Demand::Exact(_) | Demand::Newest | Demand::Unknown => {
+                format!("{name} is installed here without a version")
+            }
         };
         let wanted = board.reference(row).map(|reference| (board.file(reference), board.pin(reference)));
         let says = match wanted {

@@ -109,6 +109,28 @@ mod tests {
             "corepack prepare --activate yarn@$YARN pnpm@9.15.0+sha256.abc",
             "corepack install -g pnpm@9.15.0",
             "corepack install --global pnpm@9.15.0",
+            "corepack use pnpm@9.15.0",
+            "corepack pnpm@9.15.0 install",
+            "npm i -g @pnpm/exe@9.15.0",
+            "yarn global add pnpm@9.15.0",
+            "pnpm add --global pnpm@9.15.0",
+            "pnpm self-update 9.15.0",
+            "bun add -g pnpm@9.15.0",
+            "npx -y pnpm@9.15.0 install",
+            "npm exec --yes pnpm@9.15.0 install",
+            "pnpm dlx pnpm@9.15.0 install",
+            "volta install node@22 pnpm@9.15.0",
+            "mise use -g pnpm@9.15.0",
+            "asdf install pnpm 9.15.0",
+            "proto install pnpm 9.15.0",
+            "sh -c 'npm i -g pnpm@9.15.0'",
+            "[\"sh\", \"-ec\", \"npm i -g pnpm@9.15.0\"]",
+            "npm i -g pnpm@${UNSET:-9.15.0}",
+            "curl -fsSL https://get.pnpm.io/install.sh | env PNPM_VERSION=9.15.0 sh -",
+            "wget -qO- https://get.pnpm.io/install.sh | ENV=/root/.shrc PNPM_VERSION=9.15.0 bash -",
+            "PNPM_VERSION=9.15.0 sh -c \"$(curl -fsSL https://get.pnpm.io/install.sh)\"",
+            "curl -fsSLo /bin/pnpm https://github.com/pnpm/pnpm/releases/download/v9.15.0/pnpm-linux-$(uname -m)",
+            "curl -o p.tgz https://registry.example.org/pnpm/-/pnpm-9.15.0.tgz",
             "if true; then A=b sudo -E npm i -g pnpm@9.15.0 2>&1 >/dev/null; fi",
             "echo $(date) && (cd /app; npm i -g pnpm@9.15.0) # done",
             "--mount=type=cache,target=/home/node/.npm --network=host npm i -g pnpm@9.15.0",
@@ -126,14 +148,13 @@ mod tests {
             "corepack prepare pnpm@10.6.5 --activate",
             "corepack prepare pnpm@9.15.0",
             "corepack install -g --cache-only pnpm@9.15.0",
-            "corepack use pnpm@9.15.0",
             "npm install pnpm@9.15.0",
             "npm i -g --global=false pnpm@9.15.0",
             "npm i -g --tag pnpm@9.15.0",
             "npm run i -g pnpm@9.15.0",
-            "npm i -g pnpm@9 pnpm@^9.15.0 pnpm@latest pnpm pnpm@ pnpm@9.15 pnpm@>=9.15.0",
-            "npm i -g pnpm@$UNKNOWN pnpm@${V:-9.15.0} pnpm@$(cat v) pnpm@`cat v` 'pnpm@$V'",
-            "npm i -g @pnpm/exe@9.15.0 pnpm-x@9.15.0 npm:pnpm@9.15.0 PNPM@9.15.0",
+            "npm i -g pnpm@10 pnpm@^10.6.0 pnpm@latest pnpm pnpm@ pnpm@10.6 pnpm@>=9.15.0",
+            "npm i -g pnpm@$UNKNOWN pnpm@${V#9} pnpm@$(cat v) pnpm@`cat v` 'pnpm@$V'",
+            "npm i -g @scope/pnpm@9.15.0 pnpm-x@9.15.0 npm:pnpm@9.15.0 PNPM@9.15.0",
             "npm i -g npm@11.0.0",
             "echo corepack prepare pnpm@9.15.0 --activate",
             "echo 'a && npm i -g pnpm@9.15.0'",
@@ -166,11 +187,12 @@ mod tests {
             // An instruction is evaluated as a whole.
             ("FROM node\nENV V=9.15.0\nENV V=10.6.5 W=$V\nRUN npm i -g pnpm@$W", &["2:7 pnpm 9.15.0"]),
             // Not decided in this stage, or not before.
-            ("ARG V=9.15.0\nFROM node\nARG V\nRUN npm i -g pnpm@$V", &[]),
+            ("ARG V=9.15.0\nFROM node\nARG V\nRUN npm i -g pnpm@$V", &["1:7 pnpm 9.15.0"]),
+            ("FROM node AS a\nARG V=9.15.0\nFROM a\nRUN npm i -g pnpm@$V", &["2:7 pnpm 9.15.0"]),
+            ("FROM node\nARG V=9.15.0\nARG V\nRUN npm i -g pnpm@$V", &["2:7 pnpm 9.15.0"]),
             ("ARG V=9.15.0\nFROM node\nRUN npm i -g pnpm@$V", &[]),
             ("FROM node\nARG V=9.15.0\nFROM node\nRUN npm i -g pnpm@$V", &[]),
             ("FROM node\nRUN npm i -g pnpm@$V\nENV V=9.15.0", &[]),
-            ("FROM node\nARG V=9.15.0\nARG V\nRUN npm i -g pnpm@$V", &[]),
             // What the image underneath sets wins over an ARG.
             ("FROM node AS a\nENV V=10.6.5\nFROM a\nARG V=9.15.0\nRUN npm i -g pnpm@$V", &[]),
             ("FROM node\nARG YARN_VERSION=9.15.0\nRUN npm i -g pnpm@$YARN_VERSION", &[]),
@@ -288,5 +310,237 @@ mod tests {
         ] {
             assert!(judged(&text).len() <= 101);
         }
+    }
+
+    /// What is said of files, each `path: text`; the first is the manifest.
+    fn told(files: &[(&str, &str)]) -> Vec<String> {
+        let change = files.iter().fold(Fake::default(), |change, (path, text)| change.file(path, text));
+        transcript(&RULE, &change)
+    }
+
+    #[test]
+    fn every_file_that_pins_is_held_against_the_manifest() {
+        for (path, text, place) in [
+            (".tool-versions", "nodejs 22.1.0\npnpm 9.15.0 10.6.5\n", "2:6"),
+            ("mise.toml", "[tools]\npnpm = \"9.15.0\"", "2:9"),
+            (".config/mise/config.toml", "[tools]\n\"npm:pnpm\" = [\"9.15.0\", \"10\"]", "2:16"),
+            (".mise.toml", "[tools.\"aqua:pnpm/pnpm\"]\nversion = '9.15.0'", "2:12"),
+            (".prototools", "pnpm = \"9.15.0\"", "1:9"),
+            (
+                ".devcontainer/devcontainer.json",
+                "{\"features\": {\"ghcr.io/devcontainers/features/node:1\": {\"pnpmVersion\": \"9.15.0\",},},}",
+                "1:73",
+            ),
+            (".devcontainer.json", "{ // c\n\"postCreateCommand\": {\"a\": \"npm i -g pnpm@9.15.0\"}}", "2:43"),
+            (".gitlab-ci.yml", "a:\n  script:\n    - - npm i -g pnpm@9.15.0", "3:23"),
+            (".gitlab-ci.yml", "variables: {V: 9.15.0}\nbefore_script:\n  - npm i -g pnpm@$V", "1:16"),
+            (".gitlab-ci.yml", "a:\n  image: {name: 'ghcr.io/pnpm/pnpm:9.15.0-slim'}", "2:36"),
+            ("Dockerfile", "ARG V=9.15.0\nFROM ghcr.io/pnpm/pnpm:$V", "1:7"),
+            ("compose.yml", "services: {a: {image: 'ghcr.io/pnpm/pnpm:9.15.0'}}", "1:42"),
+            ("compose.yml", "services: {a: {command: sh -c \"npm i -g pnpm@9.15.0\"}}", "1:46"),
+            (
+                "action.yml",
+                "inputs: {v: {default: 9.15.0}}\nruns: {steps: [{uses: pnpm/action-setup@v2, with: {version: '${{ inputs.v }}'}}]}",
+                "1:23",
+            ),
+            (
+                "pnpm-lock.yaml",
+                "---\nimporters:\n  .:\n    packageManagerDependencies:\n      pnpm: {specifier: 9.15.0, version: 9.15.0}\n---\nlockfileVersion: '9.0'\n",
+                "5:42",
+            ),
+        ] {
+            let found = told(&[("package.json", MANIFEST), (path, text)]);
+            let found: Vec<_> = found.iter().map(|line| line.split(": pnpm").next().unwrap()).collect();
+            assert_eq!(found, [format!("{path}:{place}")], "{text}");
+        }
+    }
+
+    #[test]
+    fn a_workflow_is_read_step_by_step() {
+        let head = "on: push\nenv: {V: 9.15.0}\njobs:\n  a:\n    steps:\n      - uses: actions/checkout@v4\n";
+        for (steps, told) in [
+            ("      - uses: pnpm/action-setup@v2\n        with: {version: 9.15.0}", &["8:25 pnpm 9.15.0"][..]),
+            ("      - uses: pnpm/action-setup@v4\n        with: {version: 10}", &["8:25 pnpm 10"]),
+            ("      - uses: pnpm/action-setup@v3\n        with: {version: 10}", &[]),
+            ("      - uses: pnpm/action-setup@v6\n        with: {version: 10.6.5}", &[]),
+            ("      - uses: pnpm/action-setup@v4\n        with: {version: '${{ env.V }}'}", &["2:10 pnpm 9.15.0"]),
+            ("      - uses: pnpm/action-setup@v4", &[]),
+            ("      - uses: volta-cli/action@v4\n        with: {yarn-version: 1.22.22}", &["8:30 yarn 1.22.22"]),
+            ("      - run: npm i -g pnpm@$V", &["2:10 pnpm 9.15.0"]),
+            ("      - run: |\n          set -e\n          npm i -g pnpm@9.15.0 && pnpm i", &["9:25 pnpm 9.15.0"]),
+            ("      - run: >-\n          npm i -g\n          pnpm@9.15.0", &["9:16 pnpm 9.15.0"]),
+            ("      - shell: pwsh\n        run: npm i -g pnpm@9.15.0", &[]),
+            ("      - working-directory: ../x\n        run: npm i -g pnpm@9.15.0", &[]),
+            ("      - working-directory: ./x\n        run: npm i -g pnpm@9.15.0", &["8:28 pnpm 9.15.0"]),
+            ("      - if: matrix.client == 'old'\n        run: npm i -g pnpm@9.15.0", &[]),
+            ("      - run: npm i -g pnpm@${{ matrix.pnpm }}", &[]),
+        ] {
+            let found =
+                self::told(&[("package.json", MANIFEST), (".github/workflows/a.yml", &format!("{head}{steps}"))]);
+            let shown = |line: &String| {
+                let line = line.strip_prefix(".github/workflows/a.yml:").unwrap_or(line);
+                line.split(" is installed").next().unwrap().replace(": ", " ")
+            };
+            assert_eq!(found.iter().map(shown).collect::<Vec<_>>(), told, "{steps}");
+        }
+        // A job that works on something else than this repository.
+        let elsewhere = "jobs:\n  a:\n    steps:\n      - uses: pnpm/action-setup@v4\n        with: {version: 9}";
+        assert_eq!(told(&[("package.json", MANIFEST), (".gitea/workflows/a.yaml", elsewhere)]), [""; 0]);
+        assert_eq!(told(&[("package.json", MANIFEST), ("docs/workflows/a.yaml", elsewhere)]), [""; 0]);
+    }
+
+    #[test]
+    fn an_action_that_compares_the_text_wants_the_hash_as_well() {
+        let hashed = r#"{"packageManager": "pnpm@10.6.5+sha1.ab"}"#;
+        for (version, told) in
+            [("v4", 1), ("v4.1.0", 1), ("v6", 0), ("v3", 0), ("fe02b34f77f8bc703788d5817da081398fad5dd2", 0)]
+        {
+            let text = format!(
+                "jobs: {{a: {{steps: [{{uses: actions/checkout@v4}}, {{uses: pnpm/action-setup@{version}, with: {{version: 10.6.5}}}}]}}}}"
+            );
+            assert_eq!(
+                self::told(&[("package.json", hashed), (".github/workflows/a.yml", &text)]).len(),
+                told,
+                "{version}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_manifest_agrees_with_itself() {
+        for (fields, told) in [
+            (r#""engines": {"pnpm": ">=11"}"#, &["only pnpm >=11 is accepted here"][..]),
+            (r#""engines": {"pnpm": "^10", "npm": ">=8", "yarn": "please-use-pnpm"}"#, &[]),
+            (
+                r#""devEngines": {"packageManager": {"name": "pnpm", "version": "10.6.4"}}"#,
+                &["pnpm 10.6.4 is declared here"],
+            ),
+            (r#""devEngines": {"packageManager": {"name": "pnpm", "version": "^10.6.5"}}"#, &[]),
+            (
+                r#""devEngines": {"packageManager": {"name": "yarn", "version": "4.1.0", "onFail": "ignore"}}"#,
+                &["yarn 4.1.0 is declared here"],
+            ),
+            (
+                r#""devEngines": {"packageManager": [{"name": "npm", "version": "11"}, {"name": "pnpm", "version": "10"}]}"#,
+                &[],
+            ),
+            (r#""volta": {"node": "22.1.0", "pnpm": "9.15.0"}"#, &["pnpm 9.15.0 is declared here"]),
+            (r#""volta": {"npm": "11.0.0"}"#, &[]),
+        ] {
+            let text = format!(r#"{{"packageManager": "pnpm@10.6.5", {fields}}}"#);
+            let found = self::told(&[("package.json", &text)]);
+            let found: Vec<_> =
+                found.iter().map(|line| line.split(": ").nth(1).unwrap().split(", but").next().unwrap()).collect();
+            assert_eq!(found, told, "{fields}");
+        }
+    }
+
+    #[test]
+    fn a_member_of_a_workspace_agrees_with_its_top_and_others_are_for_themselves() {
+        let nested = r#"{"packageManager": "pnpm@9.15.0"}"#;
+        let workspace = ("pnpm-workspace.yaml", "packages: ['packages/*', '!packages/x']");
+        for (path, told) in [
+            (
+                "packages/a",
+                &["packages/a/package.json:1:20: pnpm 9.15.0 is declared here, but package.json pins pnpm 10.6.5"][..],
+            ),
+            ("packages/x", &[]),
+            ("examples/a", &[]),
+        ] {
+            let manifest = format!("{path}/package.json");
+            let dockerfile = format!("{path}/Dockerfile");
+            let files = [
+                ("package.json", MANIFEST),
+                workspace,
+                (&*manifest, nested),
+                (&*dockerfile, "RUN npm i -g pnpm@9.15.0"),
+            ];
+            assert_eq!(self::told(&files), told, "{path}");
+        }
+        // A manifest without the field is for itself as well, if it is no member.
+        let dockerfile = ("examples/a/Dockerfile", "RUN npm i -g pnpm@9.15.0");
+        let files = [("package.json", MANIFEST), ("examples/a/package.json", "{}"), dockerfile];
+        assert_eq!(told(&files).len(), 1);
+        assert_eq!(told(&[&files[..], &[workspace]].concat()).len(), 0);
+        let yarn = r#"{"packageManager": "yarn@4.1.0", "workspaces": {"packages": ["a"]}}"#;
+        assert_eq!(told(&[("package.json", yarn), ("a/package.json", nested)]).len(), 1);
+    }
+
+    #[test]
+    fn without_a_manifest_that_says_it_the_next_best_counts() {
+        let dockerfile = ("Dockerfile", "RUN npm i -g pnpm@9.15.0");
+        let action =
+            "jobs: {a: {steps: [{uses: actions/checkout@v4}, {uses: pnpm/action-setup@v4, with: {version: 10.6.5}}]}}";
+        for (path, text, says) in [
+            (
+                "package.json",
+                r#"{"devEngines": {"packageManager": {"name": "pnpm", "version": "10.6.5"}}}"#,
+                "package.json pins",
+            ),
+            ("package.json", r#"{"volta": {"npm": "11.0.0", "pnpm": "10.6.5"}}"#, "package.json pins"),
+            (".tool-versions", "pnpm 10.6.5", ".tool-versions pins"),
+            (".github/workflows/a.yml", action, ".github/workflows/a.yml installs"),
+        ] {
+            let found = told(&[(path, text), dockerfile]);
+            assert_eq!(found, [format!("Dockerfile:1:19: pnpm 9.15.0 is installed here, but {says} pnpm 10.6.5")]);
+        }
+        assert_eq!(
+            told(&[
+                (".yarnrc.yml", "yarnPath: .yarn/releases/yarn-4.1.0.cjs"),
+                ("Dockerfile", "RUN corepack prepare yarn@4.0.0 --activate")
+            ])
+            .len(),
+            1
+        );
+        assert_eq!(
+            told(&[
+                (".yarnrc", "yarn-path \".yarn/releases/yarn-1.22.22.js\""),
+                ("package.json", r#"{"packageManager": "yarn@1.22.21"}"#)
+            ])
+            .len(),
+            1
+        );
+    }
+
+    #[test]
+    fn what_installs_for_a_project_below_is_held_against_that_one() {
+        let nested = ("web/package.json", r#"{"packageManager": "pnpm@9.15.0"}"#);
+        assert_eq!(told(&[("package.json", MANIFEST), nested, ("Dockerfile", "RUN npm i -g pnpm@9.15.0")]), [""; 0]);
+        assert_eq!(told(&[("package.json", MANIFEST), nested, ("Dockerfile", "RUN npm i -g pnpm@9.14.0")]).len(), 1);
+        let root = ("a/Dockerfile", "RUN npm i -g pnpm@9.15.0");
+        assert_eq!(told(&[("package.json", MANIFEST), nested, root]).len(), 1);
+    }
+
+    #[test]
+    fn what_a_build_is_given_counts_where_it_is_given() {
+        let dockerfile = ("api/Dockerfile", "ARG V=10.6.5\nFROM node\nARG V\nRUN npm i -g pnpm@$V");
+        for (args, place) in
+            [("{V: 9.15.0}", "1:48"), ("['V=9.15.0', W]", "1:45"), ("{V: 10.6.5}", ""), ("{V: $V}", "")]
+        {
+            let compose = format!("services: {{a: {{build: {{context: api, args: {args}}}}}}}");
+            let found = told(&[("package.json", MANIFEST), dockerfile, ("compose.yaml", &compose)]);
+            let expected =
+                format!("compose.yaml:{place}: pnpm 9.15.0 is installed here, but package.json pins pnpm 10.6.5");
+            assert_eq!(found, if place.is_empty() { vec![] } else { vec![expected] }, "{args}");
+        }
+    }
+
+    #[test]
+    fn another_manager_is_no_mismatch_where_the_pinned_one_is_there_too() {
+        for (run, told) in [
+            ("npm i -g yarn@1.22.22", 1),
+            ("npm i -g yarn@1.22.22 pnpm@10.6.5", 0),
+            ("corepack enable && npm i -g yarn@1.22.22", 0),
+            ("corepack prepare yarn@1.22.22 --activate", 1),
+            ("npm i -g yarn", 0),
+            ("npx yarn@1.22.22 audit", 0),
+        ] {
+            assert_eq!(judged(&format!("FROM node:22\nRUN {run}")).len(), told, "{run}");
+        }
+    }
+
+    #[test]
+    fn a_shell_that_is_none_of_posix_is_not_read() {
+        assert_eq!(judged("FROM w\nSHELL [\"powershell\"]\nRUN npm i -g pnpm@9.15.0"), [""; 0]);
     }
 }

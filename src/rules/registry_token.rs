@@ -1,10 +1,10 @@
 #![doc = include_str!("../../docs/rules/registry-token.md")]
 
+use crate::change::File;
 use crate::debris::Debris;
 use crate::finding::{Severity, Span, Step};
 use crate::formats::npmrc::{Dialect, Setting, settings, url_passwords, without_variables};
 use crate::path::RepoPath;
-use crate::change::File;
 use crate::rule::{Check, Findings, Rule};
 
 /// The row of the rule table.

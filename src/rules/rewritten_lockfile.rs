@@ -1,10 +1,10 @@
 #![doc = include_str!("../../docs/rules/rewritten-lockfile.md")]
 
+use crate::change::File;
 use crate::debris::Debris;
 use crate::finding::{Severity, Step};
 use crate::formats::spec::{Trace, could_hold_debris, find_debris, find_packed_debris};
 use crate::path::RepoPath;
-use crate::change::File;
 use crate::rule::{Check, Findings, Rule};
 
 /// The row of the rule table.

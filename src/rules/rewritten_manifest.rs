@@ -1,12 +1,12 @@
 #![doc = include_str!("../../docs/rules/rewritten-manifest.md")]
 
+use crate::change::File;
 use crate::debris::Debris;
 use crate::finding::{Severity, Step};
 use crate::formats::document::{Node, SyntaxError, Value};
 use crate::formats::spec::{installs_from, mention};
 use crate::formats::{Syntax, parse};
 use crate::path::RepoPath;
-use crate::change::File;
 use crate::rule::{Check, Findings, Rule};
 
 /// The row of the rule table.

@@ -66,7 +66,8 @@ fn heredoc_word_end(bytes: &[u8], range: Range<usize>) -> Option<usize> {
                 }
             }
             b'$' if bytes[..range.end].get(at + 1) == Some(&b'{') => {
-                let name = bytes[at + 2..range.end].iter().take_while(|byte| byte.is_ascii_alphanumeric() || **byte == b'_');
+                let name =
+                    bytes[at + 2..range.end].iter().take_while(|byte| byte.is_ascii_alphanumeric() || **byte == b'_');
                 let name = at + 2 + name.count();
                 let ends = bytes[..range.end].get(name)?;
                 if name == at + 2 || !b"}:-+?#%/".contains(ends) {
