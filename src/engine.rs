@@ -124,8 +124,8 @@ impl<'a> Engine<'a> {
 
     /// Judges all pins of a change, whichever are new, and tells them.
     pub fn all_pins(&mut self, change: &dyn Change) -> Result<Board, Error> {
-        let mut findings = Findings::of(&OF_PINS[0]);
-        let board = all_pins(change, &mut BTreeMap::new(), &mut findings)?;
+        let mut findings = Findings::of(OF_PINS[0]);
+        let board = all_pins(change, true, &mut BTreeMap::new(), &mut findings)?;
         self.found.extend(stamped(findings.into_vec(), change));
         self.compared(&board, change);
         Ok(board)
@@ -247,26 +247,42 @@ impl<'a> Engine<'a> {
 /// what is new.
 fn board(change: &dyn Change, findings: &mut Findings) -> Result<Option<Board>, Error> {
     let mut new = BTreeMap::new();
+    // A manifest that says something else than before may move what holds for the others.
+    let mut moves = false;
     for entry in change.fresh().iter().filter(|entry| entry.is_regular() && pins::is_pinning(&entry.path)) {
         if let Some(file) = read(entry, change, findings)? {
+            moves |= pins::is_manifest(&entry.path) && says_something_else(&file, entry, change);
             new.insert(entry.path.clone(), file);
         }
     }
     if new.values().all(|file| pins::read(file).is_silent()) {
         return Ok(None);
     }
-    all_pins(change, &mut new, findings).map(Some)
+    all_pins(change, moves, &mut new, findings).map(Some)
 }
 
-/// The pins of a change; `known` are files that were read already.
+/// Whether a file pins something else than what stood at its path before. A clone that lacks objects may not hold that:
+/// then it is taken to say the same, so that nothing is asked for that lacks as well.
+fn says_something_else(file: &File, entry: &Entry, change: &dyn Change) -> bool {
+    let Some(id) = entry.replaces else { return true };
+    let before = Entry { id, fresh: false, replaces: None, ..entry.clone() };
+    match change.read(&before, LIMIT) {
+        Ok(Content::Bytes(text)) => !pins::read(file).says_the_same(&pins::read(&File { text, ..file.clone() })),
+        Ok(Content::TooLarge(_)) => true,
+        Err(_) => false,
+    }
+}
+
+/// The pins of a change: of every manifest, or of those that hold for the rest. `known` are files that were read already.
 fn all_pins(
     change: &dyn Change,
+    every_manifest: bool,
     known: &mut BTreeMap<RepoPath, File>,
     findings: &mut Findings,
 ) -> Result<Board, Error> {
     let mut whole = change.whole(&pins::is_pinning)?;
     whole.retain(Entry::is_regular);
-    pins::select(&mut whole);
+    pins::select(&mut whole, every_manifest);
     let mut files = Vec::new();
     for entry in whole {
         match known.remove(&entry.path) {

@@ -24,7 +24,7 @@ mod workspace;
 
 pub use agreement::{Board, Id, Project, Relation, Row};
 pub use edit::{Plan, Target, plan};
-pub use files::{is_pinning, select};
+pub use files::{is_manifest, is_pinning, select};
 
 /// A package manager that corepack knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -194,6 +194,17 @@ impl How {
     }
 }
 
+/// What a pin has to have in common with the one that counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Bond {
+    /// The version; a range or a tag only floats.
+    Version,
+    /// The version, as an exact one: nothing else is accepted.
+    ExactVersion,
+    /// The text, hash included.
+    Text,
+}
+
 /// A place where a version of a package manager is pinned.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pin {
@@ -217,10 +228,8 @@ pub struct Pin {
     pub directory: Vec<u8>,
     /// What stands behind the `+` of an exact version; empty where nothing does.
     pub hash: String,
-    /// Whether nothing but the version of the manifest is accepted here.
-    pub is_literal: bool,
-    /// Whether it is compared with the manifest as text, hash included.
-    pub compares_hash: bool,
+    /// What it has to have in common with the manifest.
+    pub bond: Bond,
     /// Whether corepack is known to be there, where npm installs the manager instead.
     pub bypasses_corepack: bool,
     /// Whether it is for something else than what is in this repository, or one variant of several.
@@ -247,8 +256,7 @@ impl Pin {
             used: Vec::new(),
             directory: Vec::new(),
             hash: String::new(),
-            is_literal: false,
-            compares_hash: false,
+            bond: Bond::Version,
             bypasses_corepack: false,
             is_elsewhere: false,
         }
@@ -323,6 +331,14 @@ impl Reading {
             && self.builds.is_empty()
             && self.blank.is_none()
             && !self.uses_corepack
+    }
+
+    /// Whether it says what another one says, wherever in the file.
+    pub fn says_the_same(&self, other: &Self) -> bool {
+        fn essence(reading: &Reading) -> Vec<(How, Manager, &Demand)> {
+            reading.pins.iter().map(|pin| (pin.how, pin.manager, &pin.demand)).collect()
+        }
+        essence(self) == essence(other) && self.members == other.members && self.decides == other.decides
     }
 
     /// Takes in what another part of the same file says.

@@ -126,12 +126,9 @@ impl<'a> Command<'a> {
             .iter()
             .rev()
             .find(|range| assigned(&self.text.bytes[(*range).clone()]) == Some(name.as_bytes()))?;
-        let start = range.start + name.len() + 1;
-        (self.text.bytes[range.clone()].get(name.len()) == Some(&b'=')).then(|| Word {
-            text: self.text,
-            range: start..range.end,
-            exec: false,
-        })
+        let value = range.start + name.len() + 1..range.end;
+        let sets = self.text.bytes[range.clone()].get(name.len()) == Some(&b'=');
+        sets.then_some(Word { text: self.text, range: value, exec: false })
     }
 
     /// Whether this is a shell that runs what it reads.

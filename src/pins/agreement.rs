@@ -9,7 +9,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::change::File;
 use crate::finding::Span;
 use crate::pins::files::{is_installed_package, parent};
-use crate::pins::{Demand, Fault, How, Manager, Pin, Reading, Role, accepts, dockerfile, files, satisfies, workspace};
+use crate::pins::{
+    Bond, Demand, Fault, How, Manager, Pin, Reading, Role, accepts, dockerfile, files, satisfies, workspace,
+};
 
 /// Every pin of a tree, and what there is to say of each.
 #[derive(Debug, Default)]
@@ -221,12 +223,12 @@ struct Tree<'a> {
     /// The tops of workspaces, and the patterns of their members.
     workspaces: BTreeMap<&'a [u8], &'a [String]>,
     /// The directories for which something declares an exact version.
-    declared: BTreeMap<&'a [u8], ()>,
+    declared: BTreeSet<&'a [u8]>,
 }
 
 impl<'a> Tree<'a> {
     fn of(files: &'a [File], readings: &'a [Reading]) -> Self {
-        let mut tree = Self { manifests: BTreeMap::new(), workspaces: BTreeMap::new(), declared: BTreeMap::new() };
+        let mut tree = Self { manifests: BTreeMap::new(), workspaces: BTreeMap::new(), declared: BTreeSet::new() };
         for (file, reading) in files.iter().zip(readings) {
             let directory = file.path.parent();
             if files::is_manifest(&file.path) {
@@ -240,7 +242,7 @@ impl<'a> Tree<'a> {
             }
             for pin in &reading.pins {
                 if pin.how.role() == Role::Declares && matches!(pin.demand, Demand::Exact(_)) {
-                    tree.declared.insert(&pin.directory, ());
+                    tree.declared.insert(&pin.directory);
                 }
             }
         }
@@ -261,7 +263,7 @@ impl<'a> Tree<'a> {
             return top.unwrap_or(directory);
         }
         let found = upward(home).find(|directory| self.decides(directory));
-        let found = found.or_else(|| upward(directory).find(|directory| self.declared.contains_key(directory)));
+        let found = found.or_else(|| upward(directory).find(|directory| self.declared.contains(directory)));
         match found {
             Some(found) if self.holds_for(found, home) => found,
             _ => home,
@@ -323,7 +325,7 @@ fn relation(pin: &Pin, reference: &Pin, file: &Reading) -> Relation {
     };
     match (&pin.demand, pin.how) {
         (Demand::Unknown, _) => Relation::Unjudged,
-        (Demand::Exact(_), _) if pin.compares_hash && pin.hash != reference.hash => Relation::Differs,
+        (Demand::Exact(_), _) if pin.bond == Bond::Text && pin.hash != reference.hash => Relation::Differs,
         (Demand::Exact(version), how) if how.role() != Role::Accepts => {
             if version.cmp_precedence(wanted) == Ordering::Equal { Relation::Agrees } else { Relation::Differs }
         }
@@ -337,11 +339,11 @@ fn relation(pin: &Pin, reference: &Pin, file: &Reading) -> Relation {
         (Demand::Range(range), how) => match (accepts(range), how) {
             (Some(false), _) => Relation::Differs,
             (_, How::Engines | How::DevEngines) => Relation::Agrees,
-            _ if pin.is_literal => Relation::Differs,
+            _ if pin.bond != Bond::Version => Relation::Differs,
             _ => Relation::Floats,
         },
         (_, How::DevEngines | How::Engines) => Relation::Agrees,
-        _ if pin.is_literal => Relation::Differs,
+        _ if pin.bond != Bond::Version => Relation::Differs,
         _ => Relation::Floats,
     }
 }

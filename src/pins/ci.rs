@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use crate::formats::document::{Node, Value};
 use crate::formats::shell::{Lookup, Resolved, Variable, expand, is_a_shell};
 use crate::formats::{self, Syntax};
-use crate::pins::{How, Manager, Pin, Reading, commands, images};
+use crate::pins::{Bond, How, Manager, Pin, Reading, commands, images};
 
 /// What variables hold. A value that is put together when it runs is not known.
 #[derive(Debug, Clone, Default)]
@@ -164,7 +164,7 @@ const ACTIONS: [(&str, &str, Manager); 6] = [
     ("threeal/setup-yarn-action", "version", Manager::Yarn),
 ];
 
-/// The action that refuses any version that is not the one of the manifest.
+/// The action that from its fourth version on refuses any version that is not the one of the manifest.
 const STRICT: &str = "pnpm/action-setup";
 
 /// What the inputs of an action pin.
@@ -178,13 +178,16 @@ fn action(uses: &str, with: Option<&Node>, variables: &Variables, text: &[u8]) -
         None => String::new(),
     };
     let major = reference.strip_prefix('v').and_then(|version| version.split('.').next()?.parse::<u64>().ok());
-    let is_literal = name.eq_ignore_ascii_case(STRICT) && major.is_some_and(|major| major >= 4);
+    let bond = match major.filter(|_| name.eq_ignore_ascii_case(STRICT)) {
+        Some(4) => Bond::Text,
+        Some(5..) => Bond::ExactVersion,
+        _ => Bond::Version,
+    };
     let pin = |&(label, input, manager): &(&'static str, &str, Manager)| {
         let node = with.and_then(|with| last(with, input))?;
         let word = variables.resolve(node).filter(|word| word.is_open || !word.text.is_empty())?;
         let pin = Pin::resolved(How::Action(label), manager, &word.text, &word, text);
-        let compares_hash = is_literal && major == Some(4);
-        Some(Pin { directory: directory.clone().into_bytes(), is_literal, compares_hash, ..pin })
+        Some(Pin { directory: directory.clone().into_bytes(), bond, ..pin })
     };
     known.filter_map(pin).collect()
 }

@@ -55,114 +55,147 @@ fn program(words: &[Resolved]) -> Option<&str> {
     words.first()?.known()?.rsplit('/').next()
 }
 
+/// A way to put a package manager in place: a program and the first words behind it (alternatives separated by `|`), what
+/// the words after these are, and what the whole is called.
+type Form = (&'static str, &'static [&'static str], Words, &'static str);
+
+/// What the words of a command are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Words {
+    /// Packages.
+    Packages,
+    /// Packages, if a flag says that they are for everybody.
+    Global,
+    /// Packages, if what npm makes of the command line is a global installation.
+    Npm,
+    /// A package that is run once, and what it is given.
+    Once,
+    /// A version of this manager.
+    Version(Manager),
+    /// The name of a tool, and a version of it.
+    NameAndVersion,
+    /// What corepack is told to do.
+    Corepack,
+    /// Addresses.
+    Downloads,
+}
+
+const FORMS: [Form; 26] = [
+    ("npm", &["exec|x"], Words::Once, "npm exec"),
+    ("npm", &[], Words::Npm, "npm install -g"),
+    ("npx", &[], Words::Once, "npx"),
+    ("pnpx", &[], Words::Once, "pnpx"),
+    ("pnx", &[], Words::Once, "pnpx"),
+    ("bunx", &[], Words::Once, "bunx"),
+    ("bun", &["x"], Words::Once, "bunx"),
+    ("pnpm", &["dlx"], Words::Once, "pnpm dlx"),
+    ("yarn", &["dlx"], Words::Once, "yarn dlx"),
+    ("pnpm", &["add|i|install"], Words::Global, "pnpm add -g"),
+    ("pnpm", &["self-update"], Words::Version(Manager::Pnpm), "pnpm self-update"),
+    ("yarn", &["global", "add"], Words::Packages, "yarn global add"),
+    ("yarn", &["set", "version"], Words::Version(Manager::Yarn), "yarn set version"),
+    ("yarn", &["policies", "set-version"], Words::Version(Manager::Yarn), "yarn policies set-version"),
+    ("bun", &["add|a|i|install"], Words::Global, "bun add -g"),
+    ("volta", &["install"], Words::Packages, "volta install"),
+    ("volta", &["pin"], Words::Packages, "volta pin"),
+    ("mise", &["use|u"], Words::Packages, "mise use"),
+    ("mise", &["install|i"], Words::Packages, "mise install"),
+    ("asdf", &["install"], Words::NameAndVersion, "asdf install"),
+    ("asdf", &["set|global|local"], Words::NameAndVersion, "asdf set"),
+    ("proto", &["install"], Words::NameAndVersion, "proto install"),
+    ("proto", &["pin"], Words::NameAndVersion, "proto pin"),
+    ("corepack", &[], Words::Corepack, "corepack"),
+    ("curl", &[], Words::Downloads, "download"),
+    ("wget", &[], Words::Downloads, "download"),
+];
+
+/// Programs that put a Node.js in place, which may have another corepack.
+const NODE_MANAGERS: [&str; 8] = ["n", "nvm", "fnm", "volta", "mise", "asdf", "proto", "nodenv"];
+
 /// What a command does, whatever stands around it.
 fn one(words: &[Resolved], file: &[u8]) -> Done {
     let mut done = Done::default();
     let Some(name) = program(words) else { return done };
-    let rest = &words[1..];
-    let texts: Vec<&str> = rest.iter().map(|word| word.known().unwrap_or_default()).collect();
-    let mut found: Vec<(&'static str, &Resolved)> = Vec::new();
-    match (name, texts.as_slice()) {
-        ("npm", ["exec" | "x", ..]) => found.extend(npm::run_once(&rest[1..]).map(|word| ("npm exec", word))),
-        ("npm", _) => found.extend(npm::installed_globally(rest).into_iter().map(|word| ("npm install -g", word))),
-        ("npx", _) => found.extend(npm::run_once(rest).map(|word| ("npx", word))),
-        ("pnpx" | "bunx", _) => {
-            found.extend(npm::run_once(rest).map(|word| (if name == "bunx" { "bunx" } else { "pnpx" }, word)))
-        }
-        ("pnpm", ["dlx", ..]) => found.extend(npm::run_once(&rest[1..]).map(|word| ("pnpm dlx", word))),
-        ("yarn", ["dlx", ..]) => found.extend(npm::run_once(&rest[1..]).map(|word| ("yarn dlx", word))),
-        ("yarn", ["global", "add", ..]) => found.extend(packages(&rest[2..]).map(|word| ("yarn global add", word))),
-        ("pnpm", ["add" | "i" | "install", ..]) if is_global(&texts) => {
-            found.extend(packages(&rest[1..]).map(|word| ("pnpm add -g", word)));
-        }
-        ("bun", ["add" | "a" | "i" | "install", ..]) if is_global(&texts) => {
-            found.extend(packages(&rest[1..]).map(|word| ("bun add -g", word)));
-        }
-        ("volta", ["install", ..]) => found.extend(packages(&rest[1..]).map(|word| ("volta install", word))),
-        ("volta", ["pin", ..]) => found.extend(packages(&rest[1..]).map(|word| ("volta pin", word))),
-        ("mise", ["use" | "u" | "install" | "i", ..]) => {
-            found.extend(packages(&rest[1..]).map(|word| ("mise use", word)))
-        }
-        ("corepack", _) => {
-            done.runs_corepack = true;
-            found.extend(by_corepack(rest));
-        }
-        ("pnpm", ["self-update", ..]) => {
-            done.pins.extend(version_of(
-                Manager::Pnpm,
-                "pnpm self-update",
-                rest[1..].iter().find(|word| !is_flag(word)),
-                words,
-                file,
-            ));
-        }
-        ("yarn", ["set", "version", ..]) => {
-            done.pins.extend(version_of(
-                Manager::Yarn,
-                "yarn set version",
-                rest[2..].iter().find(|word| !is_flag(word)),
-                words,
-                file,
-            ));
-        }
-        ("yarn", ["policies", "set-version", ..]) => {
-            done.pins.extend(version_of(
-                Manager::Yarn,
-                "yarn policies set-version",
-                rest[2..].iter().find(|word| !is_flag(word)),
-                words,
-                file,
-            ));
-        }
-        ("asdf" | "proto", ["install" | "global" | "local" | "set" | "pin", ..]) => {
-            let mut words = rest[1..].iter().filter(|word| !is_flag(word));
-            if let Some(manager) = words.next().and_then(Resolved::known).and_then(Manager::named) {
-                let label = if name == "asdf" { "asdf install" } else { "proto install" };
-                done.pins
-                    .extend(words.next().and_then(|version| version_of(manager, label, Some(version), rest, file)));
-            }
-        }
-        ("curl" | "wget", _) => done.pins.extend(rest.iter().filter_map(|word| downloaded(word, file))),
-        _ => {}
+    let names_corepack = |word: &Resolved| word.known().is_some_and(|text| text.split('@').next() == Some("corepack"));
+    done.runs_corepack = name == "corepack";
+    done.brings_corepack =
+        NODE_MANAGERS.contains(&name) || !done.runs_corepack && words[1..].iter().any(names_corepack);
+    let found = FORMS.iter().find_map(|form| (form.0 == name).then(|| Some((form, behind(&words[1..], form.1)?)))?);
+    if let Some(((.., kind, label), rest)) = found {
+        done.pins = pins(*kind, label, rest, words, file);
     }
-    done.pins.extend(found.into_iter().filter_map(|(label, word)| package(label, word, file)));
-    let others = ["n", "nvm", "fnm", "volta", "mise", "asdf", "proto", "nodenv"];
-    done.brings_corepack = others.contains(&name)
-        || name != "corepack" && texts.iter().any(|text| *text == "corepack" || text.starts_with("corepack@"));
     done
+}
+
+/// The words behind the first ones of a form; options may stand between these.
+fn behind<'w>(words: &'w [Resolved], verbs: &[&str]) -> Option<&'w [Resolved]> {
+    let mut rest = words;
+    for verb in verbs {
+        let at = rest.iter().position(|word| !is_flag(word))?;
+        let word = rest[at].known()?;
+        verb.split('|').find(|verb| *verb == word)?;
+        rest = &rest[at + 1..];
+    }
+    Some(rest)
 }
 
 fn is_flag(word: &Resolved) -> bool {
     word.text.starts_with('-')
 }
 
-fn is_global(texts: &[&str]) -> bool {
-    texts.iter().any(|text| matches!(*text, "-g" | "--global" | "--location=global"))
+/// The words that are no options.
+fn plain(words: &[Resolved]) -> impl Iterator<Item = &Resolved> {
+    words.iter().filter(|word| !is_flag(word))
 }
 
-/// The words that are no options.
-fn packages(words: &[Resolved]) -> impl Iterator<Item = &Resolved> {
-    words.iter().filter(|word| !is_flag(word))
+/// What the words of a command pin. `rest` are those behind the first ones, `words` all of them.
+fn pins(kind: Words, label: &'static str, rest: &[Resolved], words: &[Resolved], file: &[u8]) -> Vec<Pin> {
+    let how = How::Command(label);
+    let packages =
+        |words: &mut dyn Iterator<Item = &Resolved>| words.filter_map(|word| package(how, word, file)).collect();
+    match kind {
+        Words::Packages => packages(&mut plain(rest)),
+        Words::Global if words.iter().any(|word| matches!(word.known(), Some("-g" | "--global"))) => {
+            packages(&mut plain(rest))
+        }
+        Words::Global => Vec::new(),
+        Words::Npm => packages(&mut npm::installed_globally(rest).into_iter()),
+        Words::Once => packages(&mut npm::run_once(rest).into_iter()),
+        Words::Corepack => by_corepack(rest).into_iter().filter_map(|(how, word)| package(how, word, file)).collect(),
+        Words::Version(manager) => match (plain(rest).next(), words.last()) {
+            (Some(word), _) => vec![Pin::resolved(how, manager, &word.text, word, file)],
+            (None, Some(last)) => vec![Pin::unchangeable(how, manager, Demand::Newest, last.span.clone())],
+            (None, None) => Vec::new(),
+        },
+        Words::NameAndVersion => {
+            let mut words = plain(rest);
+            let manager = words.next().and_then(Resolved::known).and_then(Manager::named);
+            let pin =
+                manager.zip(words.next()).map(|(manager, word)| Pin::resolved(how, manager, &word.text, word, file));
+            pin.into_iter().collect()
+        }
+        Words::Downloads => rest.iter().filter_map(|word| downloaded(how, word, file)).collect(),
+    }
 }
 
 /// What `corepack prepare X --activate`, `corepack install --global X`, `corepack use X` and `corepack X …` make the one
 /// that is used. Without these flags, nothing becomes the default.
-fn by_corepack(words: &[Resolved]) -> Vec<(&'static str, &Resolved)> {
+fn by_corepack(words: &[Resolved]) -> Vec<(How, &Resolved)> {
     let Some((verb, rest)) = words.split_first() else { return Vec::new() };
     let has = |flag: &str| rest.iter().any(|word| word.known() == Some(flag));
     let (label, counts) = match verb.text.as_str() {
         "prepare" => ("corepack prepare", has("--activate")),
-        "install" | "i" => ("corepack install -g", (has("--global") || has("-g")) && !has("--cache-only")),
+        "install" => ("corepack install -g", (has("--global") || has("-g")) && !has("--cache-only")),
         "use" => ("corepack use", true),
         // `corepack pnpm@10.6.5 install` runs that version; without one, what the manifest says.
-        text if text.contains('@') => return vec![("corepack", verb)],
+        text if text.contains('@') => return vec![(How::Command("corepack"), verb)],
         _ => return Vec::new(),
     };
-    if counts { packages(rest).map(|word| (label, word)).collect() } else { Vec::new() }
+    if counts { plain(rest).map(|word| (How::Command(label), word)).collect() } else { Vec::new() }
 }
 
 /// A package with or without a version, if it is a package manager.
-fn package(label: &'static str, word: &Resolved, file: &[u8]) -> Option<Pin> {
+fn package(how: How, word: &Resolved, file: &[u8]) -> Option<Pin> {
     let text = &word.text;
     // The first sign may be the one of a scope.
     let at = text.char_indices().skip(1).find(|(_, character)| *character == '@').map(|(at, _)| at);
@@ -171,7 +204,6 @@ fn package(label: &'static str, word: &Resolved, file: &[u8]) -> Option<Pin> {
         None => (text.as_str(), None),
     };
     let manager = Manager::of_package(name)?;
-    let how = How::Command(label);
     match version {
         Some(version) => Some(Pin::resolved(how, manager, version, word, file)),
         // `pnpm$V` is anything.
@@ -192,24 +224,8 @@ fn package(label: &'static str, word: &Resolved, file: &[u8]) -> Option<Pin> {
     }
 }
 
-/// A version that is a word of its own; without one, the newest.
-fn version_of(
-    manager: Manager,
-    label: &'static str,
-    version: Option<&Resolved>,
-    words: &[Resolved],
-    file: &[u8],
-) -> Option<Pin> {
-    let how = How::Command(label);
-    match version {
-        Some(word) => Some(Pin::resolved(how, manager, &word.text, word, file)),
-        None => Some(Pin::unchangeable(how, manager, Demand::Newest, words.last()?.span.clone())),
-    }
-}
-
 /// A release that is downloaded from where the managers publish them, or from a registry.
-fn downloaded(word: &Resolved, file: &[u8]) -> Option<Pin> {
-    let how = How::Command("download");
+fn downloaded(how: How, word: &Resolved, file: &[u8]) -> Option<Pin> {
     let url = word.text.as_str();
     for (manager, releases) in
         [(Manager::Pnpm, "github.com/pnpm/pnpm/releases/"), (Manager::Yarn, "github.com/yarnpkg/yarn/releases/")]

@@ -6,7 +6,7 @@ use semver::Version;
 
 use crate::change::File;
 use crate::finding::Span;
-use crate::pins::{Board, Demand, How, Id, Manager, Pin, Role, accepts, exact, satisfies};
+use crate::pins::{Board, Bond, Demand, How, Id, Manager, Pin, Role, accepts, exact, satisfies};
 
 /// The version that pins are moved to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -106,7 +106,7 @@ fn edit(pin: &Pin, file: &File, target: &Target) -> Result<Option<Edit>, &'stati
     let is_there = match (&pin.demand, pin.how) {
         (Demand::Exact(version), How::Engines) => *version == target.version,
         (Demand::Exact(version), _) => {
-            let takes_hash = pin.how == How::PackageManager || !pin.hash.is_empty() || pin.compares_hash;
+            let takes_hash = pin.how == How::PackageManager || !pin.hash.is_empty() || pin.bond == Bond::Text;
             *version == target.version && (pin.hash == target.hash || target.hash.is_empty() || !takes_hash)
         }
         (Demand::Range(range), How::Engines) => accepts(&target.version, range) == Some(true),
@@ -134,7 +134,7 @@ fn edit(pin: &Pin, file: &File, target: &Target) -> Result<Option<Edit>, &'stati
         }
         _ => pin.version.clone().ok_or(UNSAFE)?,
     };
-    let hashed = pin.how == How::PackageManager || !pin.hash.is_empty() || pin.compares_hash;
+    let hashed = pin.how == How::PackageManager || !pin.hash.is_empty() || pin.bond == Bond::Text;
     let hash = if hashed && !target.hash.is_empty() { format!("+{}", target.hash) } else { String::new() };
     let text = format!("{}{}{hash}", pin.before, target.version);
     let is_inside = span.start <= span.end && span.end <= file.text.len();

@@ -67,7 +67,7 @@ fn kind(path: &RepoPath) -> Option<Kind> {
 
 /// The directories of GitHub, Gitea and Forgejo.
 fn is_workflows(directory: &[u8]) -> bool {
-    [&b".github/workflows"[..], b".gitea/workflows", b".forgejo/workflows"].iter().any(|known| directory == *known)
+    [&b".github/workflows"[..], b".gitea/workflows", b".forgejo/workflows"].contains(&directory)
 }
 
 fn starts(name: &[u8], start: &[u8]) -> bool {
@@ -108,7 +108,7 @@ pub fn read(path: &RepoPath, text: &[u8]) -> Reading {
     for pin in &mut reading.pins {
         // Steps of a workflow have said where they stand; all others stand where their file does.
         if kind != Kind::Workflow {
-            pin.directory = directory.to_owned();
+            directory.clone_into(&mut pin.directory);
         }
     }
     reading
@@ -135,9 +135,8 @@ fn home(kind: Kind, path: &RepoPath) -> &[u8] {
 }
 
 /// Leaves of all files that may pin one those that are worth reading. In a large workspace most manifests pin nothing, and
-/// one counts only for what stands in or below its directory; all are read if a manifest is new, since it may move what
-/// holds for the others.
-pub fn select(entries: &mut Vec<Entry>) {
+/// one counts only for what stands in or below its directory; all are read if asked for.
+pub fn select(entries: &mut Vec<Entry>, every_manifest: bool) {
     let is_manifest = |entry: &Entry| is_manifest(&entry.path);
     let mut above = HashSet::from([Vec::new()]);
     for entry in entries.iter().filter(|entry| entry.fresh || !is_manifest(entry)) {
@@ -146,10 +145,9 @@ pub fn select(entries: &mut Vec<Entry>) {
             directory = parent(directory);
         }
     }
-    let all = entries.iter().any(|entry| entry.fresh && is_manifest(entry));
     entries.retain(|entry| {
         !is_installed_package(entry.path.parent())
-            && (all || !is_manifest(entry) || above.contains(entry.path.parent()))
+            && (every_manifest || !is_manifest(entry) || above.contains(entry.path.parent()))
     });
 }
 

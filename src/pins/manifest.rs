@@ -45,8 +45,8 @@ fn package_manager(root: &Node, text: &[u8], reading: &mut Reading) {
         Decision::Blank(refusal) => reading.blank = Some(fault(refusal)),
         Decision::Absent => {}
         Decision::Open => reading.decides = field.is_some(),
-        Decision::Contradiction => reading.pins.extend(written(field, text)),
-        Decision::Exact(..) => reading.pins.extend(written(field, text)),
+        // A contradiction is found where pins are compared.
+        Decision::Contradiction | Decision::Exact(..) => reading.pins.extend(written(field, text)),
     }
     reading.decides |= !reading.pins.is_empty();
 }

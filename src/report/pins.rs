@@ -77,9 +77,8 @@ fn heading(board: &Board, project: &Project) -> String {
     let directory =
         if project.directory.is_empty() { ".".into() } else { RepoPath::new(&*project.directory).to_string() };
     match project.reference {
-        Some(_) => directory,
         None if board.projects.len() > 1 => format!("{directory} (no exact version to hold the others against)"),
-        None => directory,
+        Some(_) | None => directory,
     }
 }
 
@@ -111,7 +110,7 @@ fn line(board: &Board, row: &Row) -> [String; 4] {
     [place, pin.how.label().to_owned(), resolved(board, row), state(row.relation, pin).to_owned()]
 }
 
-/// "pnpm 10.6.5", and where that is written if it is elsewhere: "pnpm 10.6.5 ($PNPM_VERSION, line 2)".
+/// `pnpm 10.6.5`, and where that is written if it is elsewhere: `pnpm 10.6.5 ($PNPM_VERSION, line 2)`.
 fn resolved(board: &Board, row: &Row) -> String {
     let (file, pin) = (board.file(row.id), board.pin(row.id));
     let name = pin.manager.name();

@@ -1,7 +1,7 @@
 #![doc = include_str!("../../docs/rules/package-manager-mismatch.md")]
 
 use crate::finding::{Severity, Step};
-use crate::pins::{Board, Demand, How, Id, Pin, Relation, Role, Row};
+use crate::pins::{Board, Bond, Demand, How, Id, Pin, Relation, Role, Row};
 use crate::rule::{Check, Findings, Rule};
 
 /// The row of the rule table.
@@ -20,7 +20,7 @@ fn judge(board: &Board, findings: &mut Findings) {
         let Some(reference) = board.reference(row).filter(|_| board.is_touched(row)) else { continue };
         let (pin, message) = (board.pin(row.id), message(board, row, reference));
         let help = match pin.how {
-            How::Action(_) if pin.is_literal => "leave the version out: the action reads package.json",
+            How::Action(_) if pin.bond != Bond::Version => "leave the version out: the action reads package.json",
             _ => "make both the same; `bakstop pins --set` moves them all",
         };
         findings.place(board.file(row.id), &pin.place, message).cure(help, STEPS);
@@ -36,7 +36,7 @@ fn message(board: &Board, row: &Row, reference: Id) -> String {
         Role::Accepts => format!("only {what} is accepted here"),
     };
     let wanted = board.pin(reference);
-    if pin.compares_hash && pin.demand == wanted.demand {
+    if pin.bond == Bond::Text && pin.demand == wanted.demand {
         let path = &board.file(reference).path;
         return format!("{what} is not what {path} says, hash included: this version of the action compares the text");
     }

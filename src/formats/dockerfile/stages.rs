@@ -15,7 +15,7 @@ use crate::formats::shell::{Expanded, Lookup, Resolved, Use, Variable, expand, i
 pub struct Stages {
     /// What an `ARG` before the first stage sets.
     globals: HashMap<String, Value>,
-    stages: Vec<Stage>,
+    list: Vec<Stage>,
     /// The stages by their names; of several, the last.
     names: HashMap<String, usize>,
     /// What whoever starts the build gives to each `ARG` of these names.
@@ -98,7 +98,7 @@ impl Stages {
 
     /// The number of the stage that is being read, and the stage; `None` before the first.
     pub fn current(&self) -> Option<(usize, &Stage)> {
-        self.stages.last().map(|stage| (self.stages.len() - 1, stage))
+        self.list.last().map(|stage| (self.list.len() - 1, stage))
     }
 
     /// Takes in what an instruction changes for those that follow.
@@ -108,7 +108,7 @@ impl Stages {
             "ARG" | "ENV" => self.declare(instruction),
             "SHELL" => {
                 let shell = instruction.exec_words().and_then(|words| words.into_iter().next());
-                if let (Some(stage), Some(shell)) = (self.stages.last_mut(), shell) {
+                if let (Some(stage), Some(shell)) = (self.list.last_mut(), shell) {
                     stage.has_posix_shell = is_a_shell(&shell);
                 }
             }
@@ -121,12 +121,12 @@ impl Stages {
         let from = words.next();
         let name = words.next().filter(|word| instruction.bytes(word).eq_ignore_ascii_case(b"as"));
         let name = name.and(words.next()).map(|word| String::from_utf8_lossy(instruction.bytes(&word)).to_lowercase());
-        let expanded = from.map(|word| (self.expanded(instruction, &word, &|name| self.global(name)), word));
+        let expanded = from.map(|word| (expanded(instruction, &word, &|name| self.global(name)), word));
         let known = expanded.as_ref().filter(|(expanded, _)| !expanded.is_open);
         let earlier = known.and_then(|(expanded, _)| self.names.get(&expanded.text).copied());
         let stage = match earlier {
             Some(number) => {
-                let mut stage = Stage { base: Base::Stage(number), ..self.stages[number].clone() };
+                let mut stage = Stage { base: Base::Stage(number), ..self.list[number].clone() };
                 stage.values.extend(stage.envs.clone());
                 stage
             }
@@ -142,8 +142,8 @@ impl Stages {
                 envs: HashMap::new(),
             },
         };
-        self.names.extend(name.map(|name| (name, self.stages.len())));
-        self.stages.push(stage);
+        self.names.extend(name.map(|name| (name, self.list.len())));
+        self.list.push(stage);
     }
 
     fn declare(&mut self, instruction: &Instruction) {
@@ -159,7 +159,7 @@ impl Stages {
             .into_iter()
             .map(|(name, range)| (name, range.map_or(Value::Unknown, |range| self.value(instruction, &range))))
             .collect();
-        if let Some(stage) = self.stages.last_mut() {
+        if let Some(stage) = self.list.last_mut() {
             stage.values.extend(set.clone());
             stage.envs.extend(set);
         }
@@ -168,10 +168,10 @@ impl Stages {
     fn declare_argument(&mut self, instruction: &Instruction, name: String, range: Option<&Range<usize>>) {
         let given = self.given.get(&name).cloned().map(Value::Known);
         let value = given.or_else(|| range.map(|range| self.value(instruction, range)));
-        let global = self.globals.get(&name).filter(|_| !self.stages.is_empty());
+        let global = self.globals.get(&name).filter(|_| !self.list.is_empty());
         // Declared again, an `ARG` of the start has its value here.
         let value = value.or_else(|| global.filter(|value| !matches!(value, Value::Offered)).cloned());
-        match (self.stages.last_mut(), value) {
+        match (self.list.last_mut(), value) {
             (None, Some(value)) => _ = self.globals.insert(name, value),
             (None, None) => _ = self.globals.entry(name).or_insert(Value::Offered),
             // What the name stood for before, it stands for still.
@@ -187,8 +187,8 @@ impl Stages {
     }
 
     fn value(&self, instruction: &Instruction, range: &Range<usize>) -> Value {
-        let lookup = |name: &str| if self.stages.is_empty() { self.global(name) } else { self.lookup(name) };
-        let expanded = self.expanded(instruction, range, &lookup);
+        let lookup = |name: &str| if self.list.is_empty() { self.global(name) } else { self.lookup(name) };
+        let expanded = expanded(instruction, range, &lookup);
         if expanded.is_open {
             return Value::Unknown;
         }
@@ -201,15 +201,6 @@ impl Stages {
         Value::Known(Variable { text: expanded.text, span })
     }
 
-    fn expanded<'v>(
-        &'v self,
-        instruction: &Instruction,
-        range: &Range<usize>,
-        lookup: &dyn Fn(&str) -> Lookup<'v>,
-    ) -> Expanded {
-        expand(instruction.bytes(range), instruction.escape, lookup)
-    }
-
     /// What is known of a variable in a `FROM`, or in an `ARG` before the first one. BuildKit sets some of its own, such as
     /// `TARGETARCH`.
     fn global(&self, name: &str) -> Lookup<'_> {
@@ -218,7 +209,7 @@ impl Stages {
 
     /// What is known of a variable in the stage that is being read.
     pub fn lookup(&self, name: &str) -> Lookup<'_> {
-        let Some(stage) = self.stages.last() else { return Lookup::Unknown };
+        let Some(stage) = self.list.last() else { return Lookup::Unknown };
         let official = stage.image.as_ref().filter(|image| image.is_official);
         let may_be_set = SET_BY_IMAGES.contains(&name) && official.is_none_or(|image| image.repository == "node");
         match stage.values.get(name) {
@@ -230,6 +221,11 @@ impl Stages {
             None => Lookup::Unset,
         }
     }
+}
+
+/// A part of an instruction, its variables put in.
+fn expanded<'v>(instruction: &Instruction, range: &Range<usize>, lookup: &dyn Fn(&str) -> Lookup<'v>) -> Expanded {
+    expand(instruction.bytes(range), instruction.escape, lookup)
 }
 
 impl Image {

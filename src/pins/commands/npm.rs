@@ -59,7 +59,7 @@ pub fn installed_globally(words: &[Resolved]) -> Vec<&Resolved> {
 }
 
 /// The package that `npx` runs: the first word that is no option, and what `--package` names.
-pub fn run_once(words: &[Resolved]) -> impl Iterator<Item = &Resolved> {
+pub fn run_once(words: &[Resolved]) -> Vec<&Resolved> {
     let mut words = words.iter();
     let mut found = Vec::new();
     while let Some(word) = words.next() {
@@ -78,5 +78,5 @@ pub fn run_once(words: &[Resolved]) -> impl Iterator<Item = &Resolved> {
             }
         }
     }
-    found.into_iter()
+    found
 }
