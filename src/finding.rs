@@ -43,6 +43,39 @@ pub struct Place {
     pub marked: Span,
 }
 
+/// Finds lines and columns, as [`Place`] counts them. Places that follow each other cost one pass over the text, however many
+/// there are.
+#[derive(Debug, Clone)]
+pub struct Cursor<'a> {
+    text: &'a [u8],
+    at: usize,
+    line: usize,
+    column: usize,
+}
+
+impl<'a> Cursor<'a> {
+    /// A cursor at the start of a text.
+    pub fn new(text: &'a [u8]) -> Self {
+        Self { text, at: 0, line: 1, column: 1 }
+    }
+
+    /// The line and the column of a byte, both counted from 1.
+    pub fn locate(&mut self, to: usize) -> (usize, usize) {
+        if to < self.at {
+            *self = Self::new(self.text);
+        }
+        let mark = self.at == 0 && self.text.starts_with(b"\xef\xbb\xbf");
+        for &byte in &self.text[if mark { 3.min(to) } else { self.at }..to] {
+            match byte {
+                b'\n' => (self.line, self.column) = (self.line + 1, 1),
+                _ => self.column += usize::from(byte & 0xc0 != 0x80),
+            }
+        }
+        self.at = to;
+        (self.line, self.column)
+    }
+}
+
 /// The most characters of a source line that are kept on each side of the marked place.
 const CONTEXT: usize = 60;
 /// How far around the place credentials are looked for, in bytes: whoever is shown the end of one is shown it.

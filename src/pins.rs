@@ -6,9 +6,10 @@ use semver::{BuildMetadata, Version};
 
 use crate::change::File;
 use crate::finding::Span;
-use crate::formats::shell::{Resolved, Use, Variable};
+use crate::formats::shell::{Resolved, Use};
 
 mod agreement;
+mod calls;
 mod ci;
 mod commands;
 mod compose;
@@ -17,8 +18,11 @@ mod devcontainer;
 mod dockerfile;
 mod edit;
 mod files;
+mod gitlab;
 mod images;
 mod manifest;
+mod projects;
+mod scope;
 mod tools;
 mod workspace;
 
@@ -184,6 +188,11 @@ impl How {
         }
     }
 
+    /// Whether it tells a version manager what to put in place, wherever below its file.
+    pub fn is_of_a_tool(self) -> bool {
+        matches!(self, Self::ToolVersions | Self::Mise | Self::Prototools)
+    }
+
     /// What it is for.
     pub fn role(self) -> Role {
         match self {
@@ -192,6 +201,17 @@ impl How {
             _ => Role::Declares,
         }
     }
+}
+
+/// Where a pin must stand to say something of what is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Footing {
+    /// Anywhere: manifests are looked for upward from its directory.
+    Upward,
+    /// In a directory that has a manifest; elsewhere it is for something that only exists when it runs.
+    Manifest,
+    /// In a directory whose manifest has a `packageManager`: nothing above is seen from there.
+    Deciding,
 }
 
 /// What a pin has to have in common with the one that counts.
@@ -226,6 +246,8 @@ pub struct Pin {
     pub used: Vec<Use>,
     /// The directory from which the tool that obeys it looks for a manifest.
     pub directory: Vec<u8>,
+    /// Where that must be for the pin to count.
+    pub footing: Footing,
     /// What stands behind the `+` of an exact version; empty where nothing does.
     pub hash: String,
     /// What it has to have in common with the manifest.
@@ -255,6 +277,7 @@ impl Pin {
             before: "",
             used: Vec::new(),
             directory: Vec::new(),
+            footing: Footing::Upward,
             hash: String::new(),
             bond: Bond::Version,
             bypasses_corepack: false,
@@ -310,17 +333,10 @@ pub struct Reading {
     pub decides: bool,
     /// The patterns of the directories that are members of the workspace that has its top here.
     pub members: Option<Vec<String>>,
-    /// The builds of Dockerfiles that it starts with arguments.
-    pub builds: Vec<Build>,
-}
-
-/// A build of a Dockerfile, with what it is given.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Build {
-    /// The path of the Dockerfile, from the top of the work tree.
-    pub dockerfile: Vec<u8>,
-    /// The arguments, and where each is given.
-    pub arguments: Vec<(String, Variable)>,
+    /// The directory that it speaks for.
+    pub home: Vec<u8>,
+    /// What it gives to other files.
+    pub calls: Vec<calls::Call>,
 }
 
 impl Reading {
@@ -328,7 +344,7 @@ impl Reading {
     pub fn is_silent(&self) -> bool {
         self.pins.is_empty()
             && self.faults.is_empty()
-            && self.builds.is_empty()
+            && self.calls.is_empty()
             && self.blank.is_none()
             && !self.uses_corepack
     }
@@ -345,6 +361,7 @@ impl Reading {
     fn add(&mut self, other: Self) {
         self.pins.extend(other.pins);
         self.faults.extend(other.faults);
+        self.calls.extend(other.calls);
         self.uses_corepack |= other.uses_corepack;
     }
 }

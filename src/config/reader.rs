@@ -7,7 +7,7 @@ use jiff::civil::Date;
 use crate::config::{Allowance, Config, Origin, Weight};
 use crate::debris::{DOCKER_DEPS, Directory};
 use crate::escape::Escaped;
-use crate::finding::{Severity, Span};
+use crate::finding::{Cursor, Severity, Span};
 use crate::formats::document::{Key, Node, Value};
 use crate::formats::{self, Syntax};
 use crate::pattern::Pattern;
@@ -22,7 +22,7 @@ const LONGEST_REASON: usize = 1000;
 
 /// Reads a configuration: what it says as far as it is understood, and what is wrong with it, in the order of the text.
 pub fn read(name: &str, text: &[u8]) -> (Config, Vec<Remark>) {
-    let mut reader = Reader { cursor: Cursor { text, at: 0, line: 1, column: 1 }, name, text, problems: Vec::new() };
+    let mut reader = Reader { cursor: Cursor::new(text), name, text, problems: Vec::new() };
     let mut config = Config { name: name.into(), text: text.into(), ..Config::default() };
     match formats::parse(Syntax::Json, text) {
         Ok(root) => reader.root(&root, &mut config),
@@ -274,32 +274,6 @@ impl Reader<'_> {
     fn origin(&mut self, span: &Span) -> Origin {
         let (line, column) = self.cursor.locate(span.start);
         Origin { name: self.name.into(), line, column }
-    }
-}
-
-/// Finds lines and columns, as [`crate::finding::Place`] counts them. Places that follow each other cost one pass over
-/// the text, however many there are.
-struct Cursor<'a> {
-    text: &'a [u8],
-    at: usize,
-    line: usize,
-    column: usize,
-}
-
-impl Cursor<'_> {
-    fn locate(&mut self, to: usize) -> (usize, usize) {
-        if to < self.at {
-            *self = Cursor { text: self.text, at: 0, line: 1, column: 1 };
-        }
-        let mark = self.at == 0 && self.text.starts_with(b"\xef\xbb\xbf");
-        for &byte in &self.text[if mark { 3.min(to) } else { self.at }..to] {
-            match byte {
-                b'\n' => (self.line, self.column) = (self.line + 1, 1),
-                _ => self.column += usize::from(byte & 0xc0 != 0x80),
-            }
-        }
-        self.at = to;
-        (self.line, self.column)
     }
 }
 

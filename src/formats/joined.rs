@@ -16,6 +16,9 @@ pub struct Joined {
     at: Option<Span>,
 }
 
+/// The longest text, in bytes, of which only the place of the whole is known.
+const LONGEST: usize = 16 * 1024;
+
 impl Joined {
     /// Adds a piece of the file.
     pub fn push(&mut self, file: &[u8], piece: Range<usize>) {
@@ -39,10 +42,11 @@ impl Joined {
         (joined.bytes == text).then_some(joined)
     }
 
-    /// The text of a string that stands in the file in another spelling: of no byte more is known than where it all is.
+    /// The text of a string that stands in the file in another spelling: of no byte more is known than where it all is. A long
+    /// one is left out: whoever looks for a part of it looks through all of it.
     pub fn somewhere(node: &Node) -> Option<Self> {
         let bytes = node.text()?.as_bytes().to_vec();
-        Some(Self { bytes, pieces: Vec::new(), at: Some(node.span.clone()) })
+        (bytes.len() <= LONGEST).then(|| Self { bytes, pieces: Vec::new(), at: Some(node.span.clone()) })
     }
 
     /// Adds the lines of a literal block, which stand in the file behind an indentation.

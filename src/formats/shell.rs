@@ -49,6 +49,10 @@ pub struct Command<'a> {
     pub link: Link,
     /// Whether it stands behind `if`, `while` or `!`.
     pub is_tested: bool,
+    /// How many subshells it is within.
+    pub depth: usize,
+    /// How many subshells were begun before it.
+    pub begun: usize,
     /// Whether the words are JSON strings, which no shell expands.
     exec: bool,
 }
@@ -87,7 +91,7 @@ impl Resolved {
         let sources = std::iter::once(&self.span).chain(self.used.iter().map(|used| &used.span));
         let mut found = sources.filter_map(|source| {
             let text = file.get(source.clone())?;
-            let at = text.windows(part.len().max(1)).rposition(|window| window == part.as_bytes())?;
+            let at = memchr::memmem::rfind(text, part.as_bytes())?;
             Some(source.start + at..source.start + at + part.len())
         });
         found.next()
@@ -101,7 +105,7 @@ impl Resolved {
 
 impl<'a> Command<'a> {
     fn of(text: &'a Joined, words: Vec<Range<usize>>, link: Link) -> Self {
-        Self { text, words, assignments: Vec::new(), link, is_tested: false, exec: false }
+        Self { text, words, assignments: Vec::new(), link, is_tested: false, depth: 0, begun: 0, exec: false }
     }
 
     /// A command whose words are JSON strings.

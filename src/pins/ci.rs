@@ -1,57 +1,45 @@
-//! Workflows of GitHub, Gitea and Forgejo, composite actions, and pipelines of GitLab.
-
-use std::collections::HashMap;
+//! Workflows of GitHub, Gitea and Forgejo, and composite actions: their steps, and what they give to each other.
 
 use crate::formats::document::{Node, Value};
-use crate::formats::shell::{Lookup, Resolved, Variable, expand, is_a_shell};
+use crate::formats::shell::{Variable, is_a_shell};
 use crate::formats::{self, Syntax};
+use crate::pins::calls::Call;
+use crate::pins::corepack::last;
+use crate::pins::scope::{Scope, variable, variables};
 use crate::pins::{Bond, How, Manager, Pin, Reading, commands, images};
 
-/// What variables hold. A value that is put together when it runs is not known.
-#[derive(Debug, Clone, Default)]
-struct Variables(HashMap<String, Option<Variable>>);
-
-impl Variables {
-    /// These, and those of a map beside them, by their names behind a prefix.
-    fn and(&self, maps: impl Iterator<Item = (String, Option<Variable>)>) -> Self {
-        let mut all = self.clone();
-        all.0.extend(maps);
-        all
+/// Reads a workflow, or the steps of a composite action; the arguments are inputs that a caller gives.
+pub fn read(text: &[u8], arguments: Vec<(String, Variable)>) -> Reading {
+    let mut reading = Reading::default();
+    let Ok(root) = formats::parse(Syntax::Yaml, text) else { return reading };
+    let events = last(&root, "on").into_iter().flat_map(Node::entries).map(|(_, event)| event);
+    let inputs = std::iter::once(&root).chain(events).flat_map(|holder| defaults(last(holder, "inputs")));
+    let given = arguments.into_iter().map(|(name, variable)| (name, Some(variable)));
+    let scope = Scope::of(variables(last(&root, "env")).chain(inputs).chain(given));
+    let defaults = Defaults::default().run_of(&root);
+    for (_, job) in last(&root, "jobs").into_iter().flat_map(Node::entries).filter(|(_, job)| !is_off(job)) {
+        let scope = scope.with(last(job, "env"));
+        if let Some(uses) = last(job, "uses").and_then(Node::text) {
+            reading.calls.extend(call(uses, last(job, "with")));
+        }
+        let image = last(job, "container").map(|container| last(container, "image").unwrap_or(container));
+        reading.pins.extend(image.and_then(|image| images::pin(&scope.resolve(image)?, text)));
+        let list = list(last(job, "steps"));
+        let mut read = Steps { scope: &scope, defaults: defaults.run_of(job), text }.read(list);
+        let checkout = Checkout::of(list);
+        read.pins.iter_mut().for_each(|pin| checkout.place(pin));
+        reading.add(read);
     }
-
-    fn lookup(&self, name: &str) -> Lookup<'_> {
-        let name = name.strip_prefix("env.").unwrap_or(name);
-        self.0.get(name).and_then(Option::as_ref).map_or(Lookup::Unknown, Lookup::Set)
+    if let Some(runs) = last(&root, "runs") {
+        reading.add(Steps { scope: &scope, defaults: Defaults::default(), text }.read(list(last(runs, "steps"))));
     }
-
-    /// A value with its expressions put in.
-    fn resolve(&self, node: &Node) -> Option<Resolved> {
-        let text = node.text()?;
-        let expanded = expand(text.as_bytes(), b'\\', &|name| self.lookup(name));
-        let (is_open, used, unset) = (expanded.is_open, expanded.used, expanded.unset);
-        Some(Resolved { text: expanded.text, is_open, span: node.span.clone(), used, unset })
-    }
-}
-
-/// The entries of a map, as variables.
-fn variables(map: Option<&Node>) -> impl Iterator<Item = (String, Option<Variable>)> {
-    map.into_iter().flat_map(Node::entries).map(|(key, node)| (key.text.clone(), variable(node)))
-}
-
-fn variable(node: &Node) -> Option<Variable> {
-    let text = node.text().filter(|text| !text.contains(['$', '\'', '"', '\\', '`']))?;
-    Some(Variable { text: text.to_owned(), span: node.span.clone() })
+    reading
 }
 
 /// What inputs hold unless a caller gives them another value.
-fn inputs(node: Option<&Node>) -> impl Iterator<Item = (String, Option<Variable>)> {
-    node.into_iter()
-        .flat_map(Node::entries)
-        .map(|(key, input)| (format!("inputs.{}", key.text), last(input, "default").and_then(variable)))
-}
-
-fn last<'n>(node: &'n Node, key: &'n str) -> Option<&'n Node> {
-    node.get(key).last()
+fn defaults(inputs: Option<&Node>) -> impl Iterator<Item = (String, Option<Variable>)> {
+    let entries = inputs.into_iter().flat_map(Node::entries);
+    entries.map(|(key, input)| (format!("inputs.{}", key.text), last(input, "default").and_then(variable)))
 }
 
 fn list(node: Option<&Node>) -> &[Node] {
@@ -59,6 +47,16 @@ fn list(node: Option<&Node>) -> &[Node] {
         Some(Value::List(nodes)) => nodes,
         _ => &[],
     }
+}
+
+/// The text of an entry.
+fn text_of<'n>(node: &'n Node, key: &'n str) -> Option<&'n str> {
+    last(node, key).and_then(Node::text)
+}
+
+/// Whether a job or a step never runs.
+fn is_off(node: &Node) -> bool {
+    matches!(text_of(node, "if").map(str::trim), Some("false" | "${{ false }}"))
 }
 
 /// What holds for a step unless it says otherwise.
@@ -80,145 +78,152 @@ impl<'n> Defaults<'n> {
     }
 }
 
-/// A workflow, or the steps of a composite action.
-pub fn workflow(text: &[u8]) -> Reading {
-    let mut reading = Reading::default();
-    let Ok(root) = formats::parse(Syntax::Yaml, text) else { return reading };
-    let of_workflow = Variables::default().and(variables(last(&root, "env"))).and(inputs(last(&root, "inputs")));
-    let events = last(&root, "on").into_iter().flat_map(Node::entries).map(|(_, event)| event);
-    let of_workflow = events.fold(of_workflow, |all, event| all.and(inputs(last(event, "inputs"))));
-    let defaults = Defaults::default().run_of(&root);
-    for (_, job) in last(&root, "jobs").into_iter().flat_map(Node::entries) {
-        let of_job = of_workflow.and(variables(last(job, "env")));
-        let image = last(job, "container").map(|container| last(container, "image").unwrap_or(container));
-        reading.pins.extend(image.and_then(|image| images::pin(&of_job.resolve(image)?, text)));
-        let before = reading.pins.len();
-        let list = list(last(job, "steps"));
-        steps(list, &of_job, &defaults.run_of(job), text, &mut reading);
-        if !checks_out(list) {
-            reading.pins[before..].iter_mut().for_each(|pin| pin.is_elsewhere = true);
-        }
-    }
-    if let Some(runs) = last(&root, "runs") {
-        steps(list(last(runs, "steps")), &of_workflow, &Defaults::default(), text, &mut reading);
-    }
-    reading
+/// Steps that are to be read.
+struct Steps<'n> {
+    scope: &'n Scope<'n>,
+    defaults: Defaults<'n>,
+    text: &'n [u8],
 }
 
-fn steps(steps: &[Node], outer: &Variables, defaults: &Defaults<'_>, text: &[u8], reading: &mut Reading) {
-    for step in steps {
-        let before = reading.pins.len();
-        let variables = outer.and(variables(last(step, "env")));
-        if let Some(uses) = last(step, "uses").and_then(Node::text) {
-            reading.pins.extend(action(uses, last(step, "with"), &variables, text));
+impl Steps<'_> {
+    fn read(&self, steps: &[Node]) -> Reading {
+        let mut reading = Reading::default();
+        for step in steps.iter().filter(|step| !is_off(step)) {
+            let mut read = self.step(step);
+            // What depends on the matrix is one variant of several.
+            let is_variant = text_of(step, "if").is_some_and(|condition| condition.contains("matrix."));
+            read.pins.iter_mut().for_each(|pin| pin.is_elsewhere |= is_variant);
+            reading.add(read);
         }
-        let own = defaults.overridden_by(step);
-        let is_posix = own
-            .shell
-            .and_then(Node::text)
-            .is_none_or(|shell| shell.split_ascii_whitespace().next().is_some_and(is_a_shell));
+        reading
+    }
+
+    fn step(&self, step: &Node) -> Reading {
+        let scope = self.scope.with(last(step, "env"));
+        let mut reading = Reading::default();
+        if let Some(uses) = last(step, "uses") {
+            let with = last(step, "with");
+            reading.calls.extend(uses.text().and_then(|uses| call(uses, with)));
+            reading.pins.extend(with.into_iter().flat_map(|with| action(uses, with, &scope, self.text)));
+        }
+        let own = self.defaults.overridden_by(step);
+        let shell = own.shell.and_then(Node::text);
+        let is_posix = shell.is_none_or(|shell| shell.split_ascii_whitespace().next().is_some_and(is_a_shell));
         let directory = match own.directory {
-            Some(node) => variables.resolve(node).and_then(|word| inside(word.known()?)),
+            Some(node) => scope.resolve(node).and_then(|word| word.known().map(str::to_owned)),
             None => Some(String::new()),
         };
         if let (Some(script), true, Some(directory)) = (last(step, "run"), is_posix, directory) {
-            let first = reading.pins.len();
-            reading.add(commands::of_string(script, &|name| variables.lookup(name), text));
-            for pin in &mut reading.pins[first..] {
-                pin.directory = directory.clone().into_bytes();
+            reading.add(commands::of_string(script, &directory, &|name| scope.lookup(name), self.text));
+        }
+        reading
+    }
+}
+
+/// Whether a job works on what is in this repository, and where it puts that.
+enum Checkout {
+    /// At this directory; at the top if it is empty.
+    Into(String),
+    /// It works on something else.
+    Nowhere,
+}
+
+impl Checkout {
+    fn of(steps: &[Node]) -> Self {
+        for step in steps {
+            let uses = text_of(step, "uses").unwrap_or_default();
+            let with = |key| last(step, "with").and_then(|with| text_of(with, key));
+            // Which repository this is, nobody knows from here.
+            let is_own = with("repository").is_none_or(|name| name.contains("github."));
+            if uses.contains("checkout") && is_own {
+                return with("path").map_or(Self::Into(String::new()), |path| {
+                    commands::joined("", path).map_or(Self::Nowhere, Self::Into)
+                });
+            }
+            // An action of this repository is there only once that is checked out; and git can be told anything.
+            if uses.starts_with("./") || text_of(step, "run").is_some_and(|run| run.contains("git ")) {
+                return Self::Into(String::new());
             }
         }
-        // What depends on the matrix is one variant of several.
-        if last(step, "if").and_then(Node::text).is_some_and(|condition| condition.contains("matrix.")) {
-            reading.pins[before..].iter_mut().for_each(|pin| pin.is_elsewhere = true);
+        Self::Nowhere
+    }
+
+    /// Turns the directory that a pin is for into one of the repository.
+    fn place(&self, pin: &mut Pin) {
+        match self {
+            Self::Into(top) if top.is_empty() => {}
+            Self::Into(top) => match pin.directory.strip_prefix(top.as_bytes()) {
+                Some([]) => pin.directory = Vec::new(),
+                Some([b'/', below @ ..]) => pin.directory = below.to_vec(),
+                _ => pin.is_elsewhere = true,
+            },
+            Self::Nowhere => pin.is_elsewhere = true,
         }
     }
 }
 
-/// Whether a job works on what is in this repository: a step checks it out, or says what to do in a way that is not seen
-/// here.
-fn checks_out(steps: &[Node]) -> bool {
-    steps.iter().any(|step| {
-        let uses = last(step, "uses").and_then(Node::text);
-        let other = last(step, "with").and_then(|with| last(with, "repository")).and_then(Node::text);
-        let is_other = other.is_some_and(|name| !name.contains("${{"));
-        let runs_git = last(step, "run").and_then(Node::text).is_some_and(|run| run.contains("git "));
-        // An action of this repository is there only once it is checked out.
-        uses.is_some_and(|uses| uses.contains("checkout") && !is_other || uses.starts_with("./")) || runs_git
-    })
+/// What is given to an action or a workflow of the same repository.
+fn call(uses: &str, with: Option<&Node>) -> Option<Call> {
+    let path = commands::joined("", uses.strip_prefix("./")?)?;
+    let inside = ["action.yml", "action.yaml"].iter().filter_map(|name| commands::joined(&path, name));
+    let paths = std::iter::once(path.clone()).chain(inside).map(String::into_bytes).collect();
+    let given = |(name, value): (String, Option<Variable>)| Some((format!("inputs.{name}"), value?));
+    let arguments: Vec<_> = variables(with).filter_map(given).collect();
+    (!arguments.is_empty()).then_some(Call { paths, arguments })
 }
 
-/// A directory below the top of the work tree; `None` for one that leads elsewhere.
-fn inside(directory: &str) -> Option<String> {
-    let parts: Vec<&str> = directory.split('/').filter(|part| !matches!(*part, "" | ".")).collect();
-    (!directory.starts_with(['/', '~']) && !parts.contains(&"..")).then(|| parts.join("/"))
-}
-
-/// The inputs of actions that name a version: the action, its input, and whose version it is.
-const ACTIONS: [(&str, &str, Manager); 6] = [
+/// The inputs of actions that name a version: the action, its input, and whose version it is. Without an action, every one
+/// that has such an input means the same by it.
+const INPUTS: [(&str, &str, Manager); 7] = [
     ("pnpm/action-setup", "version", Manager::Pnpm),
     ("pnpm/setup", "version", Manager::Pnpm),
-    ("wyvox/action-setup-pnpm", "pnpm-version", Manager::Pnpm),
-    ("volta-cli/action", "yarn-version", Manager::Yarn),
-    ("volta-cli/action", "npm-version", Manager::Npm),
     ("threeal/setup-yarn-action", "version", Manager::Yarn),
+    ("", "pnpm-version", Manager::Pnpm),
+    ("", "pnpm_version", Manager::Pnpm),
+    ("", "yarn-version", Manager::Yarn),
+    ("", "npm-version", Manager::Npm),
 ];
 
-/// The action that from its fourth version on refuses any version that is not the one of the manifest.
-const STRICT: &str = "pnpm/action-setup";
-
-/// What the inputs of an action pin.
-fn action(uses: &str, with: Option<&Node>, variables: &Variables, text: &[u8]) -> Vec<Pin> {
-    let (name, reference) = uses.split_once('@').unwrap_or((uses, ""));
-    let known = ACTIONS.iter().filter(|(action, ..)| action.eq_ignore_ascii_case(name));
-    let manifest = with.and_then(|with| last(with, "package_json_file").or(last(with, "package-json-file")));
-    let directory = match manifest.and_then(Node::text).map(inside) {
+/// What the inputs of an action of another repository pin.
+fn action(uses: &Node, with: &Node, scope: &Scope<'_>, text: &[u8]) -> Vec<Pin> {
+    let written = uses.text().unwrap_or_default();
+    let (name, reference) = written.split_once('@').unwrap_or((written, ""));
+    let manifest = ["package_json_file", "package-json-file"].into_iter().find_map(|key| text_of(with, key));
+    let directory = match manifest.map(|path| commands::joined("", path)) {
         Some(Some(path)) => path.rsplit_once('/').map_or(String::new(), |(directory, _)| directory.to_owned()),
-        Some(None) => return Vec::new(),
         None => String::new(),
+        Some(None) => return Vec::new(),
     };
-    let major = reference.strip_prefix('v').and_then(|version| version.split('.').next()?.parse::<u64>().ok());
-    let bond = match major.filter(|_| name.eq_ignore_ascii_case(STRICT)) {
-        Some(4) => Bond::Text,
-        Some(5..) => Bond::ExactVersion,
-        _ => Bond::Version,
-    };
-    let pin = |&(label, input, manager): &(&'static str, &str, Manager)| {
-        let node = with.and_then(|with| last(with, input))?;
-        let word = variables.resolve(node).filter(|word| word.is_open || !word.text.is_empty())?;
+    let pin = |&(action, input, manager): &(&'static str, &'static str, Manager)| {
+        let is_meant = if action.is_empty() { !name.starts_with('.') } else { action.eq_ignore_ascii_case(name) };
+        let node = last(with, input).filter(|_| is_meant)?;
+        let word = scope.resolve(node).filter(|word| word.is_open || !word.text.is_empty())?;
+        let label = if action.is_empty() { input } else { action };
         let pin = Pin::resolved(How::Action(label), manager, &word.text, &word, text);
-        Some(Pin { directory: directory.clone().into_bytes(), bond, ..pin })
+        Some(Pin { directory: directory.clone().into_bytes(), bond: bond(action, reference, uses, text), ..pin })
     };
-    known.filter_map(pin).collect()
+    INPUTS.iter().filter_map(pin).collect()
 }
 
-/// The sections of a job of GitLab that hold scripts.
-const SCRIPTS: [&str; 3] = ["before_script", "script", "after_script"];
-
-/// A pipeline of GitLab.
-pub fn gitlab(text: &[u8]) -> Reading {
-    let mut reading = Reading::default();
-    let Ok(root) = formats::parse(Syntax::Yaml, text) else { return reading };
-    let of_pipeline = Variables::default().and(variables(last(&root, "variables")));
-    let jobs = root.entries().filter(|(key, _)| key.text != "variables").map(|(_, job)| job);
-    for job in std::iter::once(&root).chain(jobs) {
-        let variables = of_pipeline.and(variables(last(job, "variables")));
-        for key in SCRIPTS {
-            if let Some(node) = last(job, key) {
-                script_lines(node, &variables, text, &mut reading);
-            }
-        }
-        let image = last(job, "image").map(|image| last(image, "name").unwrap_or(image));
-        reading.pins.extend(image.and_then(|image| images::pin(&variables.resolve(image)?, text)));
+/// What an action compares its version with. Since its fourth version, `pnpm/action-setup` takes no version but the one of
+/// the manifest; the fourth compares the hash as well. `pnpm/setup` has always done so, without the hash.
+fn bond(action: &str, reference: &str, uses: &Node, text: &[u8]) -> Bond {
+    let major = |version: &str| version.strip_prefix('v')?.split('.').next()?.parse::<u64>().ok();
+    match action {
+        "pnpm/setup" => Bond::ExactVersion,
+        // A commit says its version in a comment, if at all.
+        "pnpm/action-setup" => match major(reference).or_else(|| comment(uses, text).and_then(major)) {
+            Some(4) => Bond::Text,
+            Some(5..) => Bond::ExactVersion,
+            _ => Bond::Version,
+        },
+        _ => Bond::Version,
     }
-    reading
 }
 
-/// A script as a string, or as lists of strings within lists.
-fn script_lines(node: &Node, variables: &Variables, text: &[u8], reading: &mut Reading) {
-    match &node.value {
-        Value::List(nodes) => nodes.iter().for_each(|node| script_lines(node, variables, text, reading)),
-        Value::Text(_) => reading.add(commands::of_string(node, &|name| variables.lookup(name), text)),
-        _ => {}
-    }
+/// The first word of the comment behind a value: `# v4.1.0`.
+fn comment<'t>(node: &Node, text: &'t [u8]) -> Option<&'t str> {
+    let rest = text.get(node.span.end..)?.split(|&byte| byte == b'\n').next()?;
+    let comment = std::str::from_utf8(rest).ok()?.split_once('#')?.1;
+    comment.split_ascii_whitespace().next()
 }

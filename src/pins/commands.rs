@@ -3,7 +3,7 @@
 use crate::formats::document::Node;
 use crate::formats::joined::Joined;
 use crate::formats::shell::{Command, Link, Lookup, Resolved, Script};
-use crate::pins::{Demand, How, Manager, Pin, Reading};
+use crate::pins::{Demand, Footing, How, Manager, Pin, Reading};
 
 mod npm;
 
@@ -37,17 +37,85 @@ pub fn of(script: &Script<'_>, variables: Variables<'_, '_>, file: &[u8]) -> Vec
     done
 }
 
-/// What a script says that is a string of a document.
-pub fn of_string(node: &Node, variables: Variables<'_, '_>, file: &[u8]) -> Reading {
+/// What a script says that is a string of a document, and that starts in this directory, seen from where the file speaks for.
+pub fn of_string(node: &Node, directory: &str, variables: Variables<'_, '_>, file: &[u8]) -> Reading {
     let mut reading = Reading::default();
-    let Some(joined) = Joined::of(file, node).or_else(|| Joined::somewhere(node)) else { return reading };
+    let Some(text) = Joined::of(file, node).or_else(|| Joined::somewhere(node)) else { return reading };
     let mut script = Script::default();
-    script.split(&joined, 0..joined.bytes.len());
-    for done in of(&script, variables, file) {
+    script.split(&text, 0..text.bytes.len());
+    let mut standing = Standing { shells: vec![(joined("", directory), false)], begun: 0 };
+    for (command, done) in script.commands.iter().zip(of(&script, variables, file)) {
+        let (here, moved) = standing.at(command).clone();
+        match destination(command, &script, variables) {
+            Move::Stays => {}
+            Move::To(target) => *standing.at(command) = (here.as_deref().and_then(|here| joined(here, &target)), true),
+            Move::Away => *standing.at(command) = (None, true),
+        }
         reading.uses_corepack |= done.runs_corepack;
-        reading.pins.extend(done.pins);
+        reading.pins.extend(done.pins.into_iter().map(|pin| Pin {
+            directory: here.clone().unwrap_or_default().into_bytes(),
+            footing: if moved { Footing::Manifest } else { Footing::Upward },
+            is_elsewhere: here.is_none(),
+            ..pin
+        }));
     }
     reading
+}
+
+/// Where each subshell stands that is open, outermost first, and whether something went there; `None` if that is not known.
+struct Standing {
+    shells: Vec<(Option<String>, bool)>,
+    /// How many subshells were begun so far.
+    begun: usize,
+}
+
+impl Standing {
+    /// Where a command runs. Of the subshells that were begun since the one before it, it is within the last ones.
+    fn at(&mut self, command: &Command<'_>) -> &mut (Option<String>, bool) {
+        let begun = command.begun - std::mem::replace(&mut self.begun, command.begun);
+        self.shells.truncate(command.depth.saturating_sub(begun) + 1);
+        let outer = self.shells.last().cloned().unwrap_or_default();
+        self.shells.resize(command.depth + 1, outer);
+        &mut self.shells[command.depth]
+    }
+}
+
+/// What a command does to where the next one runs.
+enum Move {
+    Stays,
+    /// To a directory, seen from here.
+    To(String),
+    /// Nobody knows where to.
+    Away,
+}
+
+/// Where `cd` goes, if this is one.
+fn destination(command: &Command<'_>, script: &Script<'_>, variables: Variables<'_, '_>) -> Move {
+    let mut words = command.words().map(|word| script.resolve(&word, variables));
+    if !words.next().is_some_and(|program| matches!(program.known(), Some("cd" | "pushd" | "popd"))) {
+        return Move::Stays;
+    }
+    let target = words.find(|word| !matches!(word.known(), Some("--" | "-P" | "-L")));
+    match target.as_ref().and_then(Resolved::known) {
+        Some(target) if target != "-" => Move::To(target.to_owned()),
+        _ => Move::Away,
+    }
+}
+
+/// A path seen from a directory; `None` where it leads out of the work tree, or is no relative path.
+pub fn joined(directory: &str, path: &str) -> Option<String> {
+    if path.starts_with(['/', '~']) || path.contains(['$', ':', '*']) {
+        return None;
+    }
+    let mut parts: Vec<&str> = directory.split('/').filter(|part| !part.is_empty()).collect();
+    for part in path.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => _ = parts.pop()?,
+            part => parts.push(part),
+        }
+    }
+    Some(parts.join("/"))
 }
 
 /// The name of the program that a command runs.
@@ -257,11 +325,13 @@ fn installer(
     let how = How::Command("get.pnpm.io");
     let url = words.iter().find(|word| is_installer(&raw(word, file)))?;
     let fetches = matches!(program(words), Some("curl" | "wget"));
-    let shell = script.commands[at..]
-        .iter()
-        .skip(usize::from(fetches))
-        .take_while(|command| !fetches || command.link == Link::Pipe)
-        .find(|command| is_shell(command, script, variables))?;
+    let mut commands = script.commands[at..].iter();
+    let shell = if fetches {
+        let piped = commands.skip(1).take(LONGEST_PIPE).take_while(|command| command.link == Link::Pipe);
+        piped.into_iter().find(|command| is_shell(command, script, variables))?
+    } else {
+        commands.next().filter(|command| is_shell(command, script, variables))?
+    };
     let unchangeable = |demand| Pin::unchangeable(how, Manager::Pnpm, demand, url.span.clone());
     if let Some(word) = shell.assignment(VERSION) {
         let word = script.resolve(&word, variables);
@@ -278,6 +348,9 @@ fn installer(
         Lookup::Offered | Lookup::Unknown => unchangeable(Demand::Unknown),
     })
 }
+
+/// How many commands of a pipe are looked at for the shell that runs what the first one fetches.
+const LONGEST_PIPE: usize = 8;
 
 /// The variable that the installer of pnpm reads.
 const VERSION: &str = "PNPM_VERSION";

@@ -3,7 +3,8 @@
 use crate::formats::document::{Node, Value};
 use crate::formats::shell::{Lookup, Resolved, Variable};
 use crate::formats::{self, Syntax};
-use crate::pins::{Build, Reading, commands, images};
+use crate::pins::calls::Call;
+use crate::pins::{Footing, Reading, commands, images};
 
 /// Reads a compose file. Paths in it are seen from `directory`, where it stands.
 pub fn read(text: &[u8], directory: &[u8]) -> Reading {
@@ -15,9 +16,12 @@ pub fn read(text: &[u8], directory: &[u8]) -> Reading {
             reading.pins.extend(plain(image).and_then(|image| images::pin(&image, text)));
         }
         for command in ["command", "entrypoint"].iter().flat_map(|key| service.get(key)) {
-            reading.add(commands::of_string(command, &|_| Lookup::Unknown, text));
+            let mut done = commands::of_string(command, "", &|_| Lookup::Unknown, text);
+            // A container sees what is mounted, and nobody knows from here what that is.
+            done.pins.iter_mut().for_each(|pin| pin.footing = Footing::Deciding);
+            reading.add(done);
         }
-        reading.builds.extend(build.and_then(|build| arguments(build, directory)));
+        reading.calls.extend(build.and_then(|build| arguments(build, directory)));
     }
     reading
 }
@@ -29,11 +33,11 @@ fn plain(node: &Node) -> Option<Resolved> {
 }
 
 /// The Dockerfile of a `build`, and the arguments that it is given.
-fn arguments(build: &Node, directory: &[u8]) -> Option<Build> {
+fn arguments(build: &Node, directory: &[u8]) -> Option<Call> {
     let text = |key| build.get(key).last().and_then(Node::text);
     let context = text("context").unwrap_or(".");
     let path = format!("{context}/{}", text("dockerfile").unwrap_or("Dockerfile"));
-    let dockerfile = below(directory, &path)?;
+    let dockerfile = commands::joined(std::str::from_utf8(directory).ok()?, &path)?.into_bytes();
     let arguments = build.get("args").last().map(|arguments| match &arguments.value {
         Value::Map(entries) => entries.iter().filter_map(|(key, node)| given(&key.text, node, node.text()?)).collect(),
         Value::List(nodes) => nodes
@@ -45,28 +49,10 @@ fn arguments(build: &Node, directory: &[u8]) -> Option<Build> {
             .collect(),
         _ => Vec::new(),
     });
-    arguments.filter(|arguments| !arguments.is_empty()).map(|arguments| Build { dockerfile, arguments })
+    arguments.filter(|arguments| !arguments.is_empty()).map(|arguments| Call { paths: vec![dockerfile], arguments })
 }
 
 fn given(name: &str, node: &Node, value: &str) -> Option<(String, Variable)> {
     let is_plain = !value.contains('$');
     is_plain.then(|| (name.to_owned(), Variable { text: value.to_owned(), span: node.span.clone() }))
-}
-
-/// A path seen from a directory; `None` where it leads out of the work tree, or is none.
-fn below(directory: &[u8], path: &str) -> Option<Vec<u8>> {
-    if path.starts_with(['/', '~']) || path.contains(['$', ':']) {
-        return None;
-    }
-    let mut parts: Vec<&[u8]> = directory.split(|&byte| byte == b'/').filter(|part| !part.is_empty()).collect();
-    for part in path.split('/') {
-        match part {
-            "" | "." => {}
-            ".." => {
-                parts.pop()?;
-            }
-            part => parts.push(part.as_bytes()),
-        }
-    }
-    Some(parts.join(&b'/'))
 }

@@ -7,10 +7,11 @@ use crate::pins::manifest::string;
 use crate::pins::{How, Manager, Reading, commands};
 
 /// The options of features that name a version: the feature, its option, and whose version it is.
-const FEATURES: [(&str, &str, Manager); 3] = [
+const FEATURES: [(&str, &str, Manager); 4] = [
     ("ghcr.io/devcontainers/features/node", "pnpmVersion", Manager::Pnpm),
     ("ghcr.io/devcontainers/features/node", "npmVersion", Manager::Npm),
     ("ghcr.io/devcontainers-extra/features/pnpm", "version", Manager::Pnpm),
+    ("ghcr.io/devcontainers-contrib/features/pnpm", "version", Manager::Pnpm),
 ];
 
 /// The commands that are run in the container.
@@ -40,7 +41,7 @@ pub fn read(text: &[u8]) -> Reading {
 fn run(command: &Node, text: &[u8], reading: &mut Reading) {
     match &command.value {
         Value::Map(entries) => entries.iter().for_each(|(_, command)| run(command, text, reading)),
-        Value::Text(_) => reading.add(commands::of_string(command, &|_| Lookup::Unknown, text)),
+        Value::Text(_) => reading.add(commands::of_string(command, "", &|_| Lookup::Unknown, text)),
         _ => {}
     }
 }

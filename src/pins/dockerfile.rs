@@ -1,9 +1,9 @@
 //! Dockerfiles: base images, what `RUN` puts in place, and corepack where the image has none.
 
 use crate::formats::dockerfile::{Base, Instruction, Stage, Stages, parse};
-use crate::formats::shell::{Link, Use, Variable};
+use crate::formats::shell::{Link, Variable};
 use crate::pins::commands::{self, Done};
-use crate::pins::{Demand, Fault, How, Pin, Reading, images};
+use crate::pins::{Fault, How, Pin, Reading, images};
 
 /// What is known of corepack in a stage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,30 +16,9 @@ enum Corepack {
     Unknown,
 }
 
-/// Reads a Dockerfile.
-pub fn read(text: &[u8]) -> Reading {
-    read_stages(text, Stages::default())
-}
-
-/// The pins that the arguments of a build decide, which another file gives. Each stands where its argument is given.
-pub fn given(text: &[u8], arguments: &[(String, Variable)]) -> Vec<Pin> {
-    // No place in this file: where such a value is used, nothing of it is found here.
-    let elsewhere = |variable: &Variable| Variable { span: usize::MAX..usize::MAX, ..variable.clone() };
-    let stages = Stages::given(arguments.iter().map(|(name, variable)| (name.clone(), elsewhere(variable))));
-    let pins = read_stages(text, stages).pins.into_iter();
-    let in_place = |pin: Pin| {
-        let (name, variable) = arguments.iter().find(|(name, variable)| {
-            pin.used.iter().any(|used| used.name == *name && used.span.start == usize::MAX)
-                && Demand::of(&variable.text) == pin.demand
-        })?;
-        let how = How::Command("build argument");
-        let used = vec![Use { name: name.clone(), span: variable.span.clone() }];
-        Some(Pin { used, ..Pin::unchangeable(how, pin.manager, pin.demand, variable.span.clone()) })
-    };
-    pins.filter_map(in_place).collect()
-}
-
-fn read_stages(text: &[u8], mut stages: Stages) -> Reading {
+/// Reads a Dockerfile; the arguments are those that a build gives to it.
+pub fn read(text: &[u8], arguments: Vec<(String, Variable)>) -> Reading {
+    let mut stages = Stages::given(arguments);
     let mut reading = Reading::default();
     let mut corepack: Vec<Corepack> = Vec::new();
     for instruction in parse(text) {

@@ -3,8 +3,9 @@
 use std::collections::HashSet;
 
 use crate::change::Entry;
+use crate::formats::shell::Variable;
 use crate::path::RepoPath;
-use crate::pins::{Reading, ci, compose, devcontainer, dockerfile, manifest, tools};
+use crate::pins::{Reading, ci, compose, devcontainer, dockerfile, gitlab, manifest, tools};
 
 /// A kind of file that may pin a package manager.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,7 +55,7 @@ fn kind(path: &RepoPath) -> Option<Kind> {
         b'.' if is(".devcontainer.json") => Kind::Devcontainer,
         b'd' if is("devcontainer.json") => Kind::Devcontainer,
         b'm' if is("mise.toml") => Kind::Mise,
-        b'c' if is("config.toml") && path.parent().ends_with(b"mise") => Kind::Mise,
+        b'c' if is("config.toml") && is_of_mise(path.parent()) => Kind::Mise,
         b'd' if is_yaml && starts(name, b"docker-compose") => Kind::Compose,
         b'c' if is_yaml && starts(name, b"compose") => Kind::Compose,
         b'a' if is_yaml && (is("action.yml") || is("action.yaml")) => Kind::Workflow,
@@ -68,6 +69,12 @@ fn kind(path: &RepoPath) -> Option<Kind> {
 /// The directories of GitHub, Gitea and Forgejo.
 fn is_workflows(directory: &[u8]) -> bool {
     [&b".github/workflows"[..], b".gitea/workflows", b".forgejo/workflows"].contains(&directory)
+}
+
+/// `mise`, `.mise`, `.config/mise`.
+fn is_of_mise(directory: &[u8]) -> bool {
+    let last = directory.rsplit(|&byte| byte == b'/').next();
+    matches!(last, Some(b"mise" | b".mise"))
 }
 
 fn starts(name: &[u8], start: &[u8]) -> bool {
@@ -87,14 +94,19 @@ fn is_dockerfile(name: &[u8]) -> bool {
 
 /// Reads a file as the tool reads it that obeys it.
 pub fn read(path: &RepoPath, text: &[u8]) -> Reading {
+    read_given(path, text, Vec::new())
+}
+
+/// The same, with arguments that whoever uses the file gives to it.
+pub fn read_given(path: &RepoPath, text: &[u8], arguments: Vec<(String, Variable)>) -> Reading {
     let Some(kind) = kind(path) else { return Reading::default() };
     let mut reading = match kind {
         Kind::Manifest => manifest::read(text),
         Kind::PnpmLock => tools::pnpm_lock(text),
         Kind::PnpmWorkspace => tools::pnpm_workspace(text),
-        Kind::Dockerfile => dockerfile::read(text),
-        Kind::Workflow => ci::workflow(text),
-        Kind::Gitlab => ci::gitlab(text),
+        Kind::Dockerfile => dockerfile::read(text, arguments),
+        Kind::Workflow => ci::read(text, arguments),
+        Kind::Gitlab => gitlab::read(text),
         Kind::Compose => compose::read(text, path.parent()),
         Kind::Devcontainer => devcontainer::read(text),
         Kind::ToolVersions => tools::tool_versions(text),
@@ -103,14 +115,16 @@ pub fn read(path: &RepoPath, text: &[u8]) -> Reading {
         Kind::YarnrcYml => tools::yarnrc_yml(text),
         Kind::Yarnrc => tools::yarnrc(text),
     };
-    let directory = home(kind, path);
-    reading.pins.sort_by_key(|pin| pin.at.start);
+    home(kind, path).clone_into(&mut reading.home);
     for pin in &mut reading.pins {
-        // Steps of a workflow have said where they stand; all others stand where their file does.
-        if kind != Kind::Workflow {
-            directory.clone_into(&mut pin.directory);
-        }
+        // A step of a workflow, or a command behind `cd`, has said where it stands, from there.
+        let below = std::mem::take(&mut pin.directory);
+        let parts = [reading.home.as_slice(), &below];
+        pin.directory = parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(&b'/');
     }
+    // What an alias repeats is there once.
+    reading.pins.sort_by_key(|pin| (pin.at.start, pin.place.start));
+    reading.pins.dedup();
     reading
 }
 
@@ -118,6 +132,8 @@ pub fn read(path: &RepoPath, text: &[u8]) -> Reading {
 fn home(kind: Kind, path: &RepoPath) -> &[u8] {
     let directory = path.parent();
     match kind {
+        // Steps start at the top, wherever the workflow is.
+        Kind::Workflow => b"",
         Kind::Mise => [&b".config/mise"[..], b".mise", b"mise", b".config"]
             .iter()
             .find_map(|inner| directory.strip_suffix(*inner).filter(|rest| rest.is_empty() || rest.ends_with(b"/")))

@@ -1,13 +1,13 @@
-//! The pins of package managers: a table for a person, `bakstop.pins/1` for a program.
+//! The pins of package managers: a table for a person, `bakstop.pins/1` for a program; and what moving them comes to.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 use similar::TextDiff;
 use unicode_width::UnicodeWidthStr;
 
 use crate::escape::Escaped;
-use crate::finding::{Finding, Place, Span};
+use crate::finding::{Cursor, Finding, Span};
 use crate::path::RepoPath;
 use crate::pins::{Board, Demand, Id, Pin, Plan, Project, Relation, Role, Row};
 use crate::report::human::{View, plural};
@@ -19,58 +19,68 @@ pub fn human(board: &Board, findings: &[Finding], view: View<'_>) -> String {
     if board.rows.is_empty() && findings.is_empty() {
         return "nothing here pins a package manager\n".to_owned();
     }
-    let mut text = String::new();
-    let lines: Vec<[String; 4]> = board.rows.iter().map(|row| line(board, row)).collect();
+    let mut places = Places::default();
+    let lines: Vec<[String; 4]> = board.rows.iter().map(|row| line(board, row, &mut places)).collect();
     let width = |column: usize| lines.iter().map(|line| line[column].width()).max().unwrap_or_default();
     let widths = [width(0), width(1), width(2)];
-    for (number, project) in board.projects.iter().enumerate() {
+    let mut text = String::new();
+    let mut rest = lines.as_slice();
+    for rows in board.rows.chunk_by(|a, b| a.project == b.project) {
+        let project = &board.projects[rows[0].project];
         if board.projects.len() > 1 || !project.directory.is_empty() {
             text += &format!("{}\n", view.paint.strong(&heading(board, project)));
         }
-        for (row, cells) in board.rows.iter().zip(&lines).filter(|(row, _)| row.project == number) {
-            let mut line = String::new();
-            for (cell, width) in cells.iter().zip(widths) {
-                line += &format!("{cell}{}  ", " ".repeat(width - cell.width()));
-            }
-            let state = match row.relation {
-                Relation::Reference | Relation::Agrees => view.paint.good(&cells[3]),
-                Relation::Differs | Relation::Floats => view.paint.bad(&cells[3]),
-                Relation::Unjudged => view.paint.faint(&cells[3]),
-            };
-            text += &format!("{}\n", format!("{line}{state}").trim_end());
+        let (lines, others) = rest.split_at(rows.len());
+        rest = others;
+        for (row, cells) in rows.iter().zip(lines) {
+            text += &format!("{}\n", painted(row, cells, widths, view));
         }
         text.push('\n');
     }
     if findings.is_empty() {
-        text.truncate(text.trim_end().len());
-        text += &format!("\n\n{} {}\n", view.paint.strong("bakstop:"), summary(board));
+        text += &format!("{} {}\n", view.paint.strong("bakstop:"), summary(board));
     }
     text + &human::check(findings, view)
 }
 
+fn painted(row: &Row, cells: &[String; 4], widths: [usize; 3], view: View<'_>) -> String {
+    let mut line = String::new();
+    for (cell, width) in cells.iter().zip(widths) {
+        line += &format!("{cell}{}  ", " ".repeat(width - cell.width()));
+    }
+    let state = &cells[3];
+    match row.relation {
+        Relation::Reference | Relation::Agrees => line + &view.paint.good(state),
+        Relation::Differs | Relation::Floats => line + &view.paint.bad(state),
+        Relation::Unjudged => line.trim_end().to_owned(),
+    }
+}
+
 /// "12 pins in 5 files agree; 2 are not judged".
 fn summary(board: &Board) -> String {
-    let judged = |row: &&Row| row.relation != Relation::Unjudged;
-    let files: BTreeSet<usize> = board.rows.iter().filter(judged).map(|row| row.id.file).collect();
-    let agreeing = board.rows.iter().filter(judged).count();
-    let others = board.rows.len() - agreeing;
-    let verb = |count: usize, one: &'static str, many: &'static str| if count == 1 { one } else { many };
-    match (agreeing, others) {
-        (0, _) => format!("{}, and no exact version to hold them against", plural(others, "pin")),
-        (_, 0) => format!(
-            "{} in {} {}",
-            plural(agreeing, "pin"),
-            plural(files.len(), "file"),
-            verb(agreeing, "agrees", "agree")
-        ),
-        _ => format!(
-            "{} in {} {}; {others} {} not judged",
-            plural(agreeing, "pin"),
-            plural(files.len(), "file"),
-            verb(agreeing, "agrees", "agree"),
-            verb(others, "is", "are")
-        ),
+    let count = |wanted: &dyn Fn(Relation) -> bool| board.rows.iter().filter(|row| wanted(row.relation)).count();
+    let is_agreed = |relation| matches!(relation, Relation::Reference | Relation::Agrees);
+    let differing = count(&|relation| matches!(relation, Relation::Differs | Relation::Floats));
+    let (agreeing, unjudged) = (count(&is_agreed), count(&|relation| relation == Relation::Unjudged));
+    if agreeing + differing == 0 {
+        return format!("{}, and no exact version to hold them against", plural(unjudged, "pin"));
     }
+    let agreed: Vec<&Row> = board.rows.iter().filter(|row| is_agreed(row.relation)).collect();
+    let files: BTreeSet<usize> = agreed.iter().map(|row| row.id.file).collect();
+    let projects: BTreeSet<usize> = agreed.iter().map(|row| row.project).collect();
+    let verb = if agreeing == 1 { "agrees" } else { "agree" };
+    let mut text = format!("{} in {} {verb}", plural(agreeing, "pin"), plural(files.len(), "file"));
+    if projects.len() > 1 {
+        text += &format!(", each within its project ({})", projects.len());
+    }
+    if differing > 0 {
+        text += &format!("; {differing} that the configuration allows {}", if differing == 1 { "does" } else { "do" });
+        text += " not";
+    }
+    if unjudged > 0 {
+        text += &format!("; {unjudged} {} not judged", if unjudged == 1 { "is" } else { "are" });
+    }
+    text
 }
 
 fn heading(board: &Board, project: &Project) -> String {
@@ -82,10 +92,20 @@ fn heading(board: &Board, project: &Project) -> String {
     }
 }
 
-/// Where a pin takes effect: "package.json:4".
-fn location(board: &Board, id: Id) -> String {
-    let (file, pin) = (board.file(id), board.pin(id));
-    format!("{}:{}", file.path, Place::locate(&file.text, shown(pin)).line)
+/// Lines and columns in the files of a board.
+#[derive(Debug, Default)]
+struct Places<'b>(BTreeMap<usize, Cursor<'b>>);
+
+impl<'b> Places<'b> {
+    fn locate(&mut self, board: &'b Board, file: usize, at: usize) -> (usize, usize) {
+        self.0.entry(file).or_insert_with(|| Cursor::new(&board.files[file].text)).locate(at)
+    }
+
+    /// Where a pin takes effect: "package.json:4".
+    fn of(&mut self, board: &'b Board, id: Id) -> String {
+        let (line, _) = self.locate(board, id.file, shown(board.pin(id)).start);
+        format!("{}:{line}", board.file(id).path)
+    }
 }
 
 /// The place of a pin that a reader is led to: of a word that stands in many lines, the one with the version.
@@ -104,22 +124,16 @@ fn version(pin: &Pin) -> String {
     }
 }
 
-fn line(board: &Board, row: &Row) -> [String; 4] {
+fn line<'b>(board: &'b Board, row: &Row, places: &mut Places<'b>) -> [String; 4] {
     let pin = board.pin(row.id);
-    let place = location(board, row.id);
-    [place, pin.how.label().to_owned(), resolved(board, row), state(row.relation, pin).to_owned()]
-}
-
-/// `pnpm 10.6.5`, and where that is written if it is elsewhere: `pnpm 10.6.5 ($PNPM_VERSION, line 2)`.
-fn resolved(board: &Board, row: &Row) -> String {
-    let (file, pin) = (board.file(row.id), board.pin(row.id));
-    let name = pin.manager.name();
-    let version = version(pin);
+    let place = places.of(board, row.id);
+    // Where the version is written, if that is elsewhere: `pnpm 10.6.5 ($PNPM_VERSION, line 2)`.
     let origin = pin.used.first().map(|used| {
-        let line = Place::locate(&file.text, &used.span).line;
+        let (line, _) = places.locate(board, row.id.file, used.span.start);
         format!(" (${}, line {line})", Escaped(used.name.as_bytes()))
     });
-    format!("{name} {version}{}", origin.unwrap_or_default())
+    let resolved = format!("{} {}{}", pin.manager.name(), version(pin), origin.unwrap_or_default());
+    [place, pin.how.label().to_owned(), resolved, state(row.relation, pin).to_owned()]
 }
 
 fn state(relation: Relation, pin: &Pin) -> &'static str {
@@ -135,15 +149,15 @@ fn state(relation: Relation, pin: &Pin) -> &'static str {
 
 /// What was moved, or is to be; what was left, and why; and what is found in the end.
 pub fn moved(board: &Board, plan: &Plan, findings: &[Finding], verb: &str, view: View<'_>) -> String {
-    let mut text = String::new();
+    let (mut places, mut text) = (Places::default(), String::new());
     for id in &plan.moved {
         let (before, after) = (version(board.pin(*id)), version(plan.after.pin(*id)));
-        let label = board.pin(*id).how.label();
-        text += &format!("{}: {label}: {before} -> {}\n", location(board, *id), view.paint.good(&after));
+        let (place, label) = (places.of(board, *id), board.pin(*id).how.label());
+        text += &format!("{place}: {label}: {before} -> {}\n", view.paint.good(&after));
     }
     for (id, reason) in &plan.left {
-        let label = view.paint.doubtful("left");
-        text += &format!("{label} {}: {}: {reason}\n", location(board, *id), board.pin(*id).how.label());
+        let (place, label) = (places.of(board, *id), board.pin(*id).how.label());
+        text += &format!("{} {place}: {label}: {reason}\n", view.paint.doubtful("left"));
     }
     let summary = match plan.moved.len() {
         0 => format!("nothing {verb}"),
@@ -172,7 +186,7 @@ pub fn diff(board: &Board, plan: &Plan, view: View<'_>) -> String {
         }
     }
     let left = Plan { left: plan.left.clone(), ..Plan::default() };
-    if left.left.is_empty() { text } else { text + &moved(board, &left, &[], "else to move", view) }
+    if left.left.is_empty() && !text.is_empty() { text } else { text + &moved(board, &left, &[], "else to move", view) }
 }
 
 /// A text of which every line is safe to print. A tab stays: it only moves to the right.
@@ -189,19 +203,20 @@ fn printable(text: &[u8]) -> String {
 pub fn json(board: &Board, findings: &[Finding], view: View<'_>) -> String {
     let report =
         Report { findings, rules: &OF_PINS, scope: "worktree", judged: board.files.len(), deny_warnings: false, view };
+    let mut places = Places::default();
     json::document(&json!({
         "schema": "bakstop.pins/1",
-        "pins": board.rows.iter().map(|row| pin(board, row)).collect::<Vec<_>>(),
+        "pins": board.rows.iter().map(|row| pin(board, row, &mut places)).collect::<Vec<_>>(),
         "findings": json::findings(&report),
         "summary": json::summary(&report),
     }))
 }
 
-fn pin(board: &Board, row: &Row) -> Value {
-    let (file, pin) = (board.file(row.id), board.pin(row.id));
-    let (path, path_hex) = json::path(&file.path);
+fn pin<'b>(board: &'b Board, row: &Row, places: &mut Places<'b>) -> Value {
+    let pin = board.pin(row.id);
+    let (path, path_hex) = json::path(&board.file(row.id).path);
     let (project, _) = json::path(&RepoPath::new(&*board.projects[row.project].directory));
-    let place = Place::locate(&file.text, shown(pin));
+    let (line, column) = places.locate(board, row.id.file, shown(pin).start);
     let (kind, version) = match &pin.demand {
         Demand::Exact(version) => ("exact", Some(version.to_string())),
         Demand::Range(text) => ("range", Some(text.clone())),
@@ -218,14 +233,14 @@ fn pin(board: &Board, row: &Row) -> Value {
         Relation::Unjudged => "unjudged",
     };
     let variables = pin.used.iter().map(|used| {
-        let place = Place::locate(&file.text, &used.span);
-        json!({ "name": used.name, "line": place.line, "column": place.column })
+        let (line, column) = places.locate(board, row.id.file, used.span.start);
+        json!({ "name": used.name, "line": line, "column": column })
     });
     json!({
         "path": path,
         "path_hex": path_hex,
-        "line": place.line,
-        "column": place.column,
+        "line": line,
+        "column": column,
         "how": pin.how.label(),
         "manager": pin.manager.name(),
         "demand": kind,

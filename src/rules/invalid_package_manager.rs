@@ -23,12 +23,12 @@ fn judge(board: &Board, findings: &mut Findings) {
                 let help = "write a name and an exact version, such as pnpm@10.6.5";
                 findings.place(file, span, message).cure(help, STEPS);
             }
-            // Such a project does not use corepack; but whoever has it enabled is stopped by it.
-            Fault::Foreign(name) => {
+            // Such a project does not use corepack, unless it says so somewhere.
+            Fault::Foreign(name) if board.has_corepack() => {
                 let message = format!("corepack refuses this packageManager: it does not run {name}");
                 findings.place(file, span, message).weigh(Severity::Warning);
             }
-            Fault::NoCorepack(_) => {}
+            Fault::Foreign(_) | Fault::NoCorepack(_) => {}
         }
     }
 }

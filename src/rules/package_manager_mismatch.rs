@@ -21,7 +21,10 @@ fn judge(board: &Board, findings: &mut Findings) {
         let (pin, message) = (board.pin(row.id), message(board, row, reference));
         let help = match pin.how {
             How::Action(_) if pin.bond != Bond::Version => "leave the version out: the action reads package.json",
-            _ => "make both the same; `bakstop pins --set` moves them all",
+            _ if pin.version.is_some() && pin.manager == board.pin(reference).manager => {
+                "make both the same; `bakstop pins --set` moves them all"
+            }
+            _ => "make both the same",
         };
         findings.place(board.file(row.id), &pin.place, message).cure(help, STEPS);
     }

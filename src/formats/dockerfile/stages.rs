@@ -6,6 +6,7 @@
 
 use std::collections::HashMap;
 use std::ops::Range;
+use std::rc::Rc;
 
 use crate::formats::dockerfile::Instruction;
 use crate::formats::shell::{Expanded, Lookup, Resolved, Use, Variable, expand, is_a_shell};
@@ -14,12 +15,12 @@ use crate::formats::shell::{Expanded, Lookup, Resolved, Use, Variable, expand, i
 #[derive(Debug, Default)]
 pub struct Stages {
     /// What an `ARG` before the first stage sets.
-    globals: HashMap<String, Value>,
+    globals: Values,
     list: Vec<Stage>,
     /// The stages by their names; of several, the last.
     names: HashMap<String, usize>,
     /// What whoever starts the build gives to each `ARG` of these names.
-    given: HashMap<String, Variable>,
+    given: Values,
 }
 
 /// One stage.
@@ -32,15 +33,18 @@ pub struct Stage {
     /// Whether what `RUN` executes is for a POSIX shell.
     pub has_posix_shell: bool,
     /// What the variables hold.
-    values: HashMap<String, Value>,
+    values: Values,
     /// What `ENV` sets: the image keeps it, and so does whoever builds on it.
-    envs: HashMap<String, Value>,
+    envs: Values,
 }
+
+/// Variables by their names. A stage takes over those of another: names and values are shared.
+type Values = HashMap<Rc<str>, Value>;
 
 /// What a variable holds.
 #[derive(Debug, Clone)]
 enum Value {
-    Known(Variable),
+    Known(Rc<Variable>),
     /// Declared by an `ARG` without a default.
     Offered,
     Unknown,
@@ -90,10 +94,25 @@ const SET_BY_IMAGES: [&str; 2] = ["NODE_VERSION", "YARN_VERSION"];
 const SET_BY_SYSTEM: [&str; 10] =
     ["HOME", "PATH", "PWD", "OLDPWD", "USER", "HOSTNAME", "SHELL", "SHLVL", "TERM", "IFS"];
 
+/// The most variables of a stage, and the most stages that build on others, that are followed. Beyond, nothing is known.
+const MOST: usize = 1000;
+
+impl Stage {
+    fn set(&mut self, name: Rc<str>, value: Value) {
+        if self.values.len() < MOST || self.values.contains_key(&name) {
+            self.values.insert(name, value);
+        } else {
+            // Of an image that is not known, nothing is known to be unset.
+            self.image = None;
+        }
+    }
+}
+
 impl Stages {
     /// Stages of a build that is started with these arguments.
     pub fn given(arguments: impl IntoIterator<Item = (String, Variable)>) -> Self {
-        Self { given: arguments.into_iter().collect(), ..Self::default() }
+        let known = |(name, variable): (String, Variable)| (name.into(), Value::Known(Rc::new(variable)));
+        Self { given: arguments.into_iter().map(known).collect(), ..Self::default() }
     }
 
     /// The number of the stage that is being read, and the stage; `None` before the first.
@@ -124,7 +143,7 @@ impl Stages {
         let expanded = from.map(|word| (expanded(instruction, &word, &|name| self.global(name)), word));
         let known = expanded.as_ref().filter(|(expanded, _)| !expanded.is_open);
         let earlier = known.and_then(|(expanded, _)| self.names.get(&expanded.text).copied());
-        let stage = match earlier {
+        let stage = match earlier.filter(|_| self.list.len() < MOST) {
             Some(number) => {
                 let mut stage = Stage { base: Base::Stage(number), ..self.list[number].clone() };
                 stage.values.extend(stage.envs.clone());
@@ -132,14 +151,14 @@ impl Stages {
             }
             None => Stage {
                 base: Base::Image,
-                image: known.and_then(|(expanded, word)| {
+                image: known.filter(|_| earlier.is_none()).and_then(|(expanded, word)| {
                     let (text, span) = (expanded.text.clone(), instruction.text.span(word));
                     let (used, unset) = (expanded.used.clone(), Vec::new());
                     Image::of(Resolved { text, is_open: false, span, used, unset })
                 }),
                 has_posix_shell: true,
-                values: HashMap::new(),
-                envs: HashMap::new(),
+                values: Values::new(),
+                envs: Values::new(),
             },
         };
         self.names.extend(name.map(|name| (name, self.list.len())));
@@ -150,23 +169,25 @@ impl Stages {
         let assignments = instruction.assignments();
         if instruction.name == "ARG" {
             for (name, range) in assignments {
-                self.declare_argument(instruction, name, range.as_ref());
+                self.declare_argument(instruction, name.into(), range.as_ref());
             }
             return;
         }
         // An `ENV` is evaluated as a whole: what it sets, it does not see.
-        let set: Vec<_> = assignments
+        let set: Vec<(Rc<str>, Value)> = assignments
             .into_iter()
-            .map(|(name, range)| (name, range.map_or(Value::Unknown, |range| self.value(instruction, &range))))
+            .map(|(name, range)| (name.into(), range.map_or(Value::Unknown, |range| self.value(instruction, &range))))
             .collect();
         if let Some(stage) = self.list.last_mut() {
-            stage.values.extend(set.clone());
-            stage.envs.extend(set);
+            for (name, value) in set {
+                stage.set(name.clone(), value.clone());
+                stage.envs.insert(name, value);
+            }
         }
     }
 
-    fn declare_argument(&mut self, instruction: &Instruction, name: String, range: Option<&Range<usize>>) {
-        let given = self.given.get(&name).cloned().map(Value::Known);
+    fn declare_argument(&mut self, instruction: &Instruction, name: Rc<str>, range: Option<&Range<usize>>) {
+        let given = self.given.get(&name).cloned();
         let value = given.or_else(|| range.map(|range| self.value(instruction, range)));
         let global = self.globals.get(&name).filter(|_| !self.list.is_empty());
         // Declared again, an `ARG` of the start has its value here.
@@ -175,13 +196,14 @@ impl Stages {
             (None, Some(value)) => _ = self.globals.insert(name, value),
             (None, None) => _ = self.globals.entry(name).or_insert(Value::Offered),
             // What the name stood for before, it stands for still.
-            (Some(stage), None) => _ = stage.values.entry(name).or_insert(Value::Offered),
+            (Some(stage), None) if stage.values.contains_key(&name) => {}
+            (Some(stage), None) => stage.set(name, Value::Offered),
             (Some(stage), Some(value)) => {
                 let kept = match (stage.envs.get(&name), &value) {
-                    (Some(Value::Known(env)), Value::Known(own)) if env.text == own.text => true,
+                    (Some(Value::Known(env)), Value::Known(own)) => env.text == own.text,
                     (env, _) => env.is_none(),
                 };
-                stage.values.insert(name, if kept { value } else { Value::Unknown });
+                stage.set(name, if kept { value } else { Value::Unknown });
             }
         }
     }
@@ -198,7 +220,7 @@ impl Stages {
             [only] if is_it(only) => only.span.clone(),
             _ => instruction.text.span(range),
         };
-        Value::Known(Variable { text: expanded.text, span })
+        Value::Known(Rc::new(Variable { text: expanded.text, span }))
     }
 
     /// What is known of a variable in a `FROM`, or in an `ARG` before the first one. BuildKit sets some of its own, such as

@@ -23,6 +23,9 @@ pub struct Splitter<'s, 'a> {
     words: Vec<Range<usize>>,
     /// How the command that is being read follows the one before it.
     link: Link,
+    /// How many parentheses are open, and how many there were.
+    depth: usize,
+    begun: usize,
     /// Whether the next word is the target of a redirection.
     drop: bool,
     /// The here-documents that begin after this line.
@@ -40,7 +43,18 @@ impl<'s, 'a> Splitter<'s, 'a> {
     pub fn new(script: &'s mut Script<'a>, text: &'a Joined, range: Range<usize>) -> Self {
         let bytes = &text.bytes[..range.end];
         let (words, heredocs) = (Vec::new(), Vec::new());
-        Self { script, text, bytes, at: range.start, words, link: Link::Then, drop: false, heredocs }
+        Self {
+            script,
+            text,
+            bytes,
+            at: range.start,
+            words,
+            link: Link::Then,
+            depth: 0,
+            begun: 0,
+            drop: false,
+            heredocs,
+        }
     }
 
     pub fn run(mut self) {
@@ -72,8 +86,18 @@ impl<'s, 'a> Splitter<'s, 'a> {
             [b'|', ..] => (Link::Pipe, 1),
             _ => (Link::Then, 1),
         };
+        let byte = rest[0];
         self.finish(link);
         self.at += length;
+        match byte {
+            b'(' => {
+                self.depth += 1;
+                self.begun += 1;
+            }
+            // One that ends a pattern of `case` was never opened.
+            b')' => self.depth = self.depth.saturating_sub(1),
+            _ => {}
+        }
     }
 
     /// The next place of this byte, or the end.
@@ -159,10 +183,11 @@ impl<'s, 'a> Splitter<'s, 'a> {
         let raw = |word: &Range<usize>| &self.bytes[word.clone()];
         let sets = SETTERS.contains(&raw(&words[0]));
         self.script.assigned.extend(words.iter().filter_map(|word| assigned(raw(word)).or(sets.then(|| raw(word)))));
-        let command = without_wrappers(Command::of(self.text, words, link), self.bytes);
+        let mut command = without_wrappers(Command::of(self.text, words, link), self.bytes);
         if command.is_empty() {
             return;
         }
+        (command.depth, command.begun) = (self.depth.min(DEEPEST), self.begun);
         let inner = command.inner_script();
         self.script.commands.push(command);
         if let Some(inner) = inner
@@ -172,6 +197,9 @@ impl<'s, 'a> Splitter<'s, 'a> {
         }
     }
 }
+
+/// How many subshells within subshells are told apart.
+const DEEPEST: usize = 64;
 
 /// How many scripts within scripts are looked into.
 const MOST_NESTED: usize = 4;

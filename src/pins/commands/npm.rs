@@ -2,9 +2,11 @@
 
 use crate::formats::shell::Resolved;
 
-/// How npm lets `install` be spelled.
-const INSTALL: [&str; 12] =
-    ["install", "add", "i", "in", "ins", "inst", "insta", "instal", "isnt", "isnta", "isntal", "isntall"];
+/// How npm lets `install` be spelled, and `update`, which installs as well.
+const INSTALL: [&str; 16] = [
+    "install", "add", "i", "in", "ins", "inst", "insta", "instal", "isnt", "isnta", "isntal", "isntall", "update",
+    "up", "upgrade", "udpate",
+];
 
 /// The options of npm that take the next word for their value; from npm's own definitions.
 const WITH_VALUE: &str = "access auth-type before C ca cache cache-max cache-min cafile cert cpu depth fetch-retries \

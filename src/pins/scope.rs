@@ -1,0 +1,54 @@
+//! The variables of workflows and pipelines: those of a step hide those of its job, and these those of the whole.
+
+use std::collections::HashMap;
+
+use crate::formats::document::Node;
+use crate::formats::shell::{Lookup, Resolved, Variable, expand};
+
+/// What variables hold in one place. A value that is put together when it runs is not known.
+#[derive(Debug, Default)]
+pub struct Scope<'o> {
+    own: HashMap<String, Option<Variable>>,
+    /// Those that hold unless there is one of the same name here.
+    outer: Option<&'o Scope<'o>>,
+}
+
+impl Scope<'_> {
+    /// The variables of a whole.
+    pub fn of(own: impl IntoIterator<Item = (String, Option<Variable>)>) -> Self {
+        Self { own: own.into_iter().collect(), outer: None }
+    }
+
+    /// These, and the ones of a map within.
+    pub fn with(&self, map: Option<&Node>) -> Scope<'_> {
+        Scope { own: variables(map).collect(), outer: Some(self) }
+    }
+
+    /// What is known of a variable. `env.V`, as expressions have it, is `V`.
+    pub fn lookup(&self, name: &str) -> Lookup<'_> {
+        let name = name.strip_prefix("env.").unwrap_or(name);
+        match (self.own.get(name), self.outer) {
+            (Some(value), _) => value.as_ref().map_or(Lookup::Unknown, Lookup::Set),
+            (None, Some(outer)) => outer.lookup(name),
+            (None, None) => Lookup::Unknown,
+        }
+    }
+
+    /// A value with its variables put in.
+    pub fn resolve(&self, node: &Node) -> Option<Resolved> {
+        let expanded = expand(node.text()?.as_bytes(), b'\\', &|name| self.lookup(name));
+        let (is_open, used, unset) = (expanded.is_open, expanded.used, expanded.unset);
+        Some(Resolved { text: expanded.text, is_open, span: node.span.clone(), used, unset })
+    }
+}
+
+/// The entries of a map, as variables.
+pub fn variables(map: Option<&Node>) -> impl Iterator<Item = (String, Option<Variable>)> {
+    map.into_iter().flat_map(Node::entries).map(|(key, node)| (key.text.clone(), variable(node)))
+}
+
+/// A value that holds no variable itself.
+pub fn variable(node: &Node) -> Option<Variable> {
+    let text = node.text().filter(|text| !text.contains(['$', '\'', '"', '\\', '`']))?;
+    Some(Variable { text: text.to_owned(), span: node.span.clone() })
+}
