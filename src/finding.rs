@@ -43,36 +43,46 @@ pub struct Place {
     pub marked: Span,
 }
 
-/// Finds lines and columns, as [`Place`] counts them. Places that follow each other cost one pass over the text, however many
-/// there are.
+/// Finds lines and columns in a text, as [`Place`] counts them, at the same small cost for every place.
 #[derive(Debug, Clone)]
-pub struct Cursor<'a> {
+pub struct LineIndex<'a> {
     text: &'a [u8],
-    at: usize,
-    line: usize,
-    column: usize,
+    /// Where each line begins.
+    starts: Vec<usize>,
+    /// How many characters there are before every so many bytes.
+    counts: Vec<usize>,
 }
 
-impl<'a> Cursor<'a> {
-    /// A cursor at the start of a text.
+/// How many bytes of a text are counted at once.
+const STRIDE: usize = 1024;
+
+impl<'a> LineIndex<'a> {
+    /// The index of a text.
     pub fn new(text: &'a [u8]) -> Self {
-        Self { text, at: 0, line: 1, column: 1 }
+        // A byte order mark is no character of the line.
+        let first = if text.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 };
+        let starts = std::iter::once(first).chain(memchr::memchr_iter(b'\n', text).map(|at| at + 1)).collect();
+        let counts = text.chunks(STRIDE).scan(0, |total, chunk| {
+            let before = *total;
+            *total += characters(chunk);
+            Some(before)
+        });
+        let counts = counts.collect();
+        Self { text, starts, counts }
     }
 
     /// The line and the column of a byte, both counted from 1.
-    pub fn locate(&mut self, to: usize) -> (usize, usize) {
-        if to < self.at {
-            *self = Self::new(self.text);
-        }
-        let mark = self.at == 0 && self.text.starts_with(b"\xef\xbb\xbf");
-        for &byte in &self.text[if mark { 3.min(to) } else { self.at }..to] {
-            match byte {
-                b'\n' => (self.line, self.column) = (self.line + 1, 1),
-                _ => self.column += usize::from(byte & 0xc0 != 0x80),
-            }
-        }
-        self.at = to;
-        (self.line, self.column)
+    pub fn locate(&self, at: usize) -> (usize, usize) {
+        let at = at.min(self.text.len());
+        let line = self.starts.partition_point(|start| *start <= at).max(1);
+        (line, 1 + self.before(at) - self.before(self.starts[line - 1].min(at)))
+    }
+
+    /// How many characters there are before a byte.
+    fn before(&self, at: usize) -> usize {
+        // Behind the last byte of a text of whole strides, the last count is the nearest.
+        let stride = (at / STRIDE).min(self.counts.len().saturating_sub(1));
+        self.counts.get(stride).copied().unwrap_or_default() + characters(&self.text[stride * STRIDE..at])
     }
 }
 
@@ -272,6 +282,18 @@ impl Verdict {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_index_finds_what_a_place_finds() {
+        let lines = ["a", "", "ü\r", "\u{feff}x", &"日本".repeat(700), "b"].join("\n");
+        for text in [lines.clone(), format!("\u{feff}{lines}\n"), "x".repeat(STRIDE), String::new()] {
+            let index = LineIndex::new(text.as_bytes());
+            for (at, _) in text.char_indices().chain([(text.len(), ' ')]).filter(|(at, _)| *at != 0) {
+                let place = Place::locate(text.as_bytes(), &(at..at));
+                assert_eq!(index.locate(at), (place.line, place.column), "{at}");
+            }
+        }
+    }
 
     fn place(text: &str, marked: &str) -> Place {
         let start = text.find(marked).unwrap();

@@ -188,6 +188,17 @@ impl How {
         }
     }
 
+    /// Whether it runs a package without leaving it installed.
+    pub fn is_for_once(self) -> bool {
+        ["npm exec", "npx", "pnpx", "bunx", "pnpm dlx", "yarn dlx"].contains(&self.label())
+    }
+
+    /// Whether it takes the manager from the npm registry, by the name that it has there.
+    pub fn is_from_npm(self) -> bool {
+        let installs = ["npm install -g", "yarn global add", "pnpm add -g", "bun add -g"];
+        self.is_for_once() || installs.contains(&self.label())
+    }
+
     /// Whether it tells a version manager what to put in place, wherever below its file.
     pub fn is_of_a_tool(self) -> bool {
         matches!(self, Self::ToolVersions | Self::Mise | Self::Prototools)
@@ -355,6 +366,12 @@ impl Reading {
             reading.pins.iter().map(|pin| (pin.how, pin.manager, &pin.demand)).collect()
         }
         essence(self) == essence(other) && self.members == other.members && self.decides == other.decides
+    }
+
+    /// Puts the pins in the order of the text. What an alias or a second use repeats is there once.
+    fn tidy(&mut self) {
+        self.pins.sort_by_key(|pin| (pin.at.start, pin.place.start));
+        self.pins.dedup();
     }
 
     /// Takes in what another part of the same file says.

@@ -7,7 +7,7 @@ use jiff::civil::Date;
 use crate::config::{Allowance, Config, Origin, Weight};
 use crate::debris::{DOCKER_DEPS, Directory};
 use crate::escape::Escaped;
-use crate::finding::{Cursor, Severity, Span};
+use crate::finding::{LineIndex, Severity, Span};
 use crate::formats::document::{Key, Node, Value};
 use crate::formats::{self, Syntax};
 use crate::pattern::Pattern;
@@ -22,7 +22,7 @@ const LONGEST_REASON: usize = 1000;
 
 /// Reads a configuration: what it says as far as it is understood, and what is wrong with it, in the order of the text.
 pub fn read(name: &str, text: &[u8]) -> (Config, Vec<Remark>) {
-    let mut reader = Reader { cursor: Cursor::new(text), name, text, problems: Vec::new() };
+    let mut reader = Reader { lines: LineIndex::new(text), name, text, problems: Vec::new() };
     let mut config = Config { name: name.into(), text: text.into(), ..Config::default() };
     match formats::parse(Syntax::Json, text) {
         Ok(root) => reader.root(&root, &mut config),
@@ -36,7 +36,7 @@ struct Reader<'a> {
     name: &'a str,
     text: &'a [u8],
     problems: Vec<Remark>,
-    cursor: Cursor<'a>,
+    lines: LineIndex<'a>,
 }
 
 impl Reader<'_> {
@@ -272,7 +272,7 @@ impl Reader<'_> {
     }
 
     fn origin(&mut self, span: &Span) -> Origin {
-        let (line, column) = self.cursor.locate(span.start);
+        let (line, column) = self.lines.locate(span.start);
         Origin { name: self.name.into(), line, column }
     }
 }

@@ -108,9 +108,11 @@ impl Board {
         for (directory, mut ids) in groups {
             ids.sort_unstable();
             let reference = references.get(directory).copied();
+            let has_yarn_path = ids.iter().any(|id| pin(*id).how == How::YarnPath);
             for id in ids {
                 let relation = match reference {
                     _ if pin(id).is_elsewhere || !tree.holds(pin(id)) => Relation::Unjudged,
+                    _ if has_yarn_path && launches_yarn(pin(id)) => Relation::Unjudged,
                     Some(reference) if reference == id => Relation::Reference,
                     Some(reference) => relation(pin(id), pin(reference), &present[id.file]),
                     None if matches!(pin(id).demand, Demand::Empty(_)) => Relation::Floats,
@@ -266,11 +268,23 @@ fn relation(pin: &Pin, reference: &Pin, file: &Present) -> Relation {
     }
 }
 
+/// Whether this installs the first Yarn, which runs the one that `yarnPath` names.
+fn launches_yarn(pin: &Pin) -> bool {
+    let is_first = match &pin.demand {
+        Demand::Exact(version) => version.major == 1,
+        Demand::Range(range) => range.trim_start_matches(['^', '~']).starts_with('1'),
+        // On npm, the newest of this name is one of the first.
+        Demand::Tag(_) | Demand::Newest => true,
+        Demand::Empty(_) | Demand::Unknown => false,
+    };
+    pin.manager == Manager::Yarn && pin.how.is_from_npm() && is_first
+}
+
 /// Another manager than the one that counts.
 fn other_manager(pin: &Pin, reference: &Pin, file: &Present) -> Relation {
     let label = pin.how.label();
     let by_corepack = label.starts_with("corepack");
-    let is_for_once = ["npm exec", "npx", "pnpx", "bunx", "pnpm dlx", "yarn dlx"].contains(&label);
+    let is_for_once = pin.how.is_for_once();
     // npm comes with Node.js, and is upgraded for its own sake.
     let for_its_own_sake = pin.manager == Manager::Npm && !by_corepack && pin.how != How::DevEngines;
     // What declares one declares it by itself; what installs one may do so beside the one that is meant.

@@ -1,6 +1,8 @@
 //! What one file gives to another: the arguments of a Dockerfile, the inputs of an action or a workflow. Where these decide a
 //! version, it is pinned where it is given.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use crate::change::File;
 use crate::finding::Span;
 use crate::formats::shell::{Use, Variable};
@@ -21,34 +23,35 @@ const MOST_REREAD: usize = 32 * 1024 * 1024;
 /// No place in a file. Where such a value is used, nothing of it is found.
 const ELSEWHERE: Span = usize::MAX..usize::MAX;
 
-/// Adds what calls pin to the files that make them; what hides behind inputs that are always given is for no build.
+/// Adds what calls pin to the files that make them. A default that a caller replaces is one variant of several.
 pub fn add(files: &[File], readings: &mut [Reading]) {
     let position = |path: &Vec<u8>| files.binary_search_by(|file| file.path.as_bytes().cmp(path)).ok();
+    let mut replaced: BTreeMap<usize, BTreeSet<String>> = BTreeMap::new();
     for caller in 0..files.len() {
         let mut budget = MOST_REREAD;
         for call in std::mem::take(&mut readings[caller].calls) {
             let Some(called) = call.paths.iter().find_map(position) else { continue };
-            for pin in &mut readings[called].pins {
-                // A default that a caller replaces is one variant of several.
-                let is_input = |used: &Use| used.name.starts_with("inputs.") && names(&call, &used.name);
-                pin.is_elsewhere |= pin.used.iter().any(is_input);
-            }
+            let inputs = call.arguments.iter().map(|(name, _)| name).filter(|name| is_input(name));
+            replaced.entry(called).or_default().extend(inputs.cloned());
             let size = files[called].text.len();
-            if size > budget {
-                continue;
+            if size <= budget {
+                budget -= size;
+                let pins = given(&files[called], &call.arguments, &files[caller].text);
+                readings[caller].pins.extend(pins);
             }
-            budget -= size;
-            let mut pins = given(&files[called], &call.arguments, &files[caller].text);
-            pins.retain(|pin| !readings[caller].pins.contains(pin));
-            // Two stages that install the same are given it once.
-            pins.dedup();
-            readings[caller].pins.append(&mut pins);
+        }
+        readings[caller].tidy();
+    }
+    for (called, names) in replaced {
+        for pin in &mut readings[called].pins {
+            pin.is_elsewhere |= pin.used.iter().any(|used| names.contains(&used.name));
         }
     }
 }
 
-fn names(call: &Call, name: &str) -> bool {
-    call.arguments.iter().any(|(given, _)| given == name)
+/// Whether a variable is an input of an action or a workflow.
+fn is_input(name: &str) -> bool {
+    name.starts_with("inputs.")
 }
 
 /// The pins of a file that arguments decide, each where its argument is given; `source` is the text of the file that gives them.
@@ -64,8 +67,7 @@ fn given(target: &File, arguments: &[(String, Variable)], source: &[u8]) -> Vec<
         let place = variable.span.clone();
         let version = version(source, &place, &variable.text);
         let used = vec![Use { name: name.clone(), span: place.clone() }];
-        let how =
-            if name.starts_with("inputs.") { How::Command("action input") } else { How::Command("build argument") };
+        let how = if is_input(name) { How::Command("action input") } else { How::Command("build argument") };
         Some(Pin { used, version, at: place.clone(), place, how, ..pin })
     };
     reading.pins.into_iter().filter_map(in_place).collect()
@@ -75,4 +77,52 @@ fn given(target: &File, arguments: &[(String, Variable)], source: &[u8]) -> Vec<
 fn version(text: &[u8], place: &Span, value: &str) -> Option<Span> {
     let at = memchr::memmem::rfind(text.get(place.clone())?, value.as_bytes()).filter(|_| !value.is_empty())?;
     Some(place.start + at..place.start + at + value.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::engine::tests::{Fake, transcript};
+    use crate::rules;
+
+    const MANIFEST: &str = r#"{"packageManager": "pnpm@10.6.5+sha512.abc"}"#;
+
+    /// What `package-manager-mismatch` says of files.
+    fn told(files: &[(&str, &str)]) -> Vec<String> {
+        let change = files.iter().fold(Fake::default(), |change, (path, text)| change.file(path, text));
+        transcript(rules::find("package-manager-mismatch").unwrap(), &change)
+    }
+
+    #[test]
+    fn what_a_caller_gives_to_an_action_counts_where_it_is_given() {
+        let action = "inputs: {v: {default: 9.14.0}}\nruns: {steps: [{uses: pnpm/action-setup@v2, with: {version: '${{ inputs.v }}'}}]}";
+        let action = (".github/actions/setup/action.yml", action);
+        let workflow = |with: &str| {
+            format!("jobs: {{a: {{steps: [{{uses: actions/checkout@v4}}, {{uses: ./.github/actions/setup{with}}}]}}}}")
+        };
+        for (with, told) in [
+            ("", ".github/actions/setup/action.yml:1:23"),
+            (", with: {v: 9.15.0}", ".github/workflows/a.yml:1:91"),
+            (", with: {v: 10.6.5}", ""),
+            (", with: {v: '${{ matrix.v }}'}", ".github/actions/setup/action.yml:1:23"),
+        ] {
+            let text = workflow(with);
+            let found = self::told(&[("package.json", MANIFEST), action, (".github/workflows/a.yml", &text)]);
+            let places: Vec<_> = found.iter().map(|line| line.split(": ").next().unwrap()).collect();
+            assert_eq!(places, if told.is_empty() { vec![] } else { vec![told] }, "{with}");
+        }
+    }
+
+    #[test]
+    fn what_a_build_is_given_counts_where_it_is_given() {
+        let dockerfile = ("api/Dockerfile", "ARG V=10.6.5\nFROM node\nARG V\nRUN npm i -g pnpm@$V");
+        for (args, place) in
+            [("{V: 9.15.0}", "1:48"), ("['V=9.15.0', W]", "1:45"), ("{V: 10.6.5}", ""), ("{V: $V}", "")]
+        {
+            let compose = format!("services: {{a: {{build: {{context: api, args: {args}}}}}}}");
+            let found = told(&[("package.json", MANIFEST), dockerfile, ("compose.yaml", &compose)]);
+            let expected =
+                format!("compose.yaml:{place}: pnpm 9.15.0 is installed here, but package.json pins pnpm 10.6.5");
+            assert_eq!(found, if place.is_empty() { vec![] } else { vec![expected] }, "{args}");
+        }
+    }
 }

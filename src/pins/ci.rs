@@ -227,3 +227,107 @@ fn comment<'t>(node: &Node, text: &'t [u8]) -> Option<&'t str> {
     let comment = std::str::from_utf8(rest).ok()?.split_once('#')?.1;
     comment.split_ascii_whitespace().next()
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::engine::tests::{Fake, transcript};
+    use crate::rules;
+
+    const MANIFEST: &str = r#"{"packageManager": "pnpm@10.6.5+sha512.abc"}"#;
+
+    /// What `package-manager-mismatch` says of files.
+    fn told(files: &[(&str, &str)]) -> Vec<String> {
+        let change = files.iter().fold(Fake::default(), |change, (path, text)| change.file(path, text));
+        transcript(rules::find("package-manager-mismatch").unwrap(), &change)
+    }
+
+    #[test]
+    fn a_workflow_is_read_step_by_step() {
+        let head = "on: push\nenv: {V: 9.15.0}\njobs:\n  a:\n    steps:\n      - uses: actions/checkout@v4\n";
+        for (steps, told) in [
+            ("      - uses: pnpm/action-setup@v2\n        with: {version: 9.15.0}", &["8:25 pnpm 9.15.0"][..]),
+            ("      - uses: pnpm/action-setup@v4\n        with: {version: 10}", &["8:25 pnpm 10"]),
+            ("      - uses: pnpm/action-setup@v3\n        with: {version: 10}", &[]),
+            ("      - uses: pnpm/action-setup@v6\n        with: {version: 10.6.5}", &[]),
+            ("      - uses: pnpm/action-setup@v4\n        with: {version: '${{ env.V }}'}", &["2:10 pnpm 9.15.0"]),
+            ("      - uses: pnpm/action-setup@v4", &[]),
+            ("      - uses: volta-cli/action@v4\n        with: {yarn-version: 1.22.22}", &["8:30 yarn 1.22.22"]),
+            ("      - run: npm i -g pnpm@$V", &["2:10 pnpm 9.15.0"]),
+            ("      - run: |\n          set -e\n          npm i -g pnpm@9.15.0 && pnpm i", &["9:25 pnpm 9.15.0"]),
+            ("      - run: >-\n          npm i -g\n          pnpm@9.15.0", &["9:16 pnpm 9.15.0"]),
+            ("      - shell: pwsh\n        run: npm i -g pnpm@9.15.0", &[]),
+            ("      - working-directory: ../x\n        run: npm i -g pnpm@9.15.0", &[]),
+            ("      - working-directory: ./x\n        run: npm i -g pnpm@9.15.0", &["8:28 pnpm 9.15.0"]),
+            ("      - if: matrix.client == 'old'\n        run: npm i -g pnpm@9.15.0", &[]),
+            ("      - run: npm i -g pnpm@${{ matrix.pnpm }}", &[]),
+        ] {
+            let found =
+                self::told(&[("package.json", MANIFEST), (".github/workflows/a.yml", &format!("{head}{steps}"))]);
+            let shown = |line: &String| {
+                let line = line.strip_prefix(".github/workflows/a.yml:").unwrap_or(line);
+                line.split(" is installed").next().unwrap().replace(": ", " ")
+            };
+            assert_eq!(found.iter().map(shown).collect::<Vec<_>>(), told, "{steps}");
+        }
+        // A job that works on something else than this repository.
+        let elsewhere = "jobs:\n  a:\n    steps:\n      - uses: pnpm/action-setup@v4\n        with: {version: 9}";
+        assert_eq!(told(&[("package.json", MANIFEST), (".gitea/workflows/a.yaml", elsewhere)]), [""; 0]);
+        assert_eq!(told(&[("package.json", MANIFEST), ("docs/workflows/a.yaml", elsewhere)]), [""; 0]);
+    }
+
+    #[test]
+    fn an_action_that_compares_the_text_wants_the_hash_as_well() {
+        let hashed = r#"{"packageManager": "pnpm@10.6.5+sha1.ab"}"#;
+        for (version, told) in
+            [("v4", 1), ("v4.1.0", 1), ("v6", 0), ("v3", 0), ("fe02b34f77f8bc703788d5817da081398fad5dd2", 0)]
+        {
+            let text = format!(
+                "jobs: {{a: {{steps: [{{uses: actions/checkout@v4}}, {{uses: pnpm/action-setup@{version}, with: {{version: 10.6.5}}}}]}}}}"
+            );
+            assert_eq!(
+                self::told(&[("package.json", hashed), (".github/workflows/a.yml", &text)]).len(),
+                told,
+                "{version}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_step_stands_where_cd_leads_it() {
+        let web = ("web/package.json", r#"{"packageManager": "pnpm@9.15.0"}"#);
+        for (run, told) in [
+            ("npm i -g pnpm@9.14.0", 1),
+            ("cd web && npm i -g pnpm@9.15.0", 0),
+            ("cd web && npm i -g pnpm@10.6.5", 1),
+            ("(cd web && npm i -g pnpm@9.15.0); npm i -g pnpm@9.14.0", 1),
+            ("(cd web); (cd web && npm i -g pnpm@10.6.5)", 1),
+            ("cd web/../web; cd -; npm i -g pnpm@9.14.0", 0),
+            ("git clone $URL other && cd other && npm i -g pnpm@9.14.0", 0),
+            ("cd ../other && npm i -g pnpm@9.14.0", 0),
+            ("cd $HERE && npm i -g pnpm@9.14.0", 0),
+        ] {
+            let text = format!("jobs:\n  a:\n    steps:\n      - uses: actions/checkout@v4\n      - run: {run}");
+            let found = self::told(&[("package.json", MANIFEST), web, (".github/workflows/a.yml", &text)]);
+            assert_eq!(found.len(), told, "{run}: {found:?}");
+        }
+    }
+
+    #[test]
+    fn a_job_works_on_what_it_checks_out() {
+        let web = ("web/package.json", r#"{"packageManager": "pnpm@9.15.0"}"#);
+        for (checkout, step, told) in [
+            ("", "run: npm i -g pnpm@9.14.0", 1),
+            ("path: here", "run: npm i -g pnpm@9.14.0", 0),
+            ("path: here", "working-directory: here\n        run: npm i -g pnpm@9.14.0", 1),
+            ("path: here", "working-directory: here/web\n        run: npm i -g pnpm@9.15.0", 0),
+            ("repository: other/repo", "run: npm i -g pnpm@9.14.0", 0),
+            ("repository: '${{ github.repository }}'", "run: npm i -g pnpm@9.14.0", 1),
+        ] {
+            let text = format!(
+                "jobs:\n  a:\n    steps:\n      - uses: actions/checkout@v4\n        with: {{{checkout}}}\n      - {step}"
+            );
+            let found = self::told(&[("package.json", MANIFEST), web, (".github/workflows/a.yml", &text)]);
+            assert_eq!(found.len(), told, "{checkout} {step}: {found:?}");
+        }
+    }
+}

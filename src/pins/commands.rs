@@ -115,8 +115,12 @@ pub fn joined(directory: &str, path: &str) -> Option<String> {
             part => parts.push(part),
         }
     }
-    Some(parts.join("/"))
+    let joined = parts.join("/");
+    (joined.len() <= LONGEST_PATH).then_some(joined)
 }
+
+/// The longest path that a system takes, in bytes.
+const LONGEST_PATH: usize = 4096;
 
 /// The name of the program that a command runs.
 fn program(words: &[Resolved]) -> Option<&str> {

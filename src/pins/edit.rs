@@ -124,6 +124,9 @@ fn edit(pin: &Pin, file: &File, target: &Target) -> Result<Option<Edit>, &'stati
         (_, How::Lockfile) => {
             return Err("hashes stand beside it: the package manager writes it anew at the next install");
         }
+        (_, how) if how.is_from_npm() && is_later_yarn(target, pin, file) => {
+            return Err("npm has no such version of the package yarn: use corepack, or `yarn set version`");
+        }
         (Demand::Empty(_), _) => {
             return Err("the variable is empty where it is used: declare the ARG again in that stage");
         }
@@ -139,6 +142,13 @@ fn edit(pin: &Pin, file: &File, target: &Target) -> Result<Option<Edit>, &'stati
     let text = format!("{}{}{hash}", pin.before, target.version);
     let is_inside = span.start <= span.end && span.end <= file.text.len();
     if is_inside { Ok(Some(Edit { start: span.start, end: span.end, text })) } else { Err(UNSAFE) }
+}
+
+/// Whether a version is one of Yarn that is not in the package `yarn`.
+fn is_later_yarn(target: &Target, pin: &Pin, file: &File) -> bool {
+    let other = b"@yarnpkg/cli-dist";
+    let is_other = file.text.get(pin.at.clone()).is_some_and(|word| memchr::memmem::find(word, other).is_some());
+    target.manager == Manager::Yarn && target.version.major >= 2 && !is_other
 }
 
 const UNSAFE: &str = "its version is written in a way that cannot be changed safely";

@@ -122,9 +122,7 @@ pub fn read_given(path: &RepoPath, text: &[u8], arguments: Vec<(String, Variable
         let parts = [reading.home.as_slice(), &below];
         pin.directory = parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(&b'/');
     }
-    // What an alias repeats is there once.
-    reading.pins.sort_by_key(|pin| (pin.at.start, pin.place.start));
-    reading.pins.dedup();
+    reading.tidy();
     reading
 }
 
@@ -177,4 +175,55 @@ pub fn is_installed_package(directory: &[u8]) -> bool {
     let mut parts = directory.rsplit(|&byte| byte == b'/');
     parts.next();
     matches!(parts.find(|part| !part.starts_with(b"@")), Some(b"node_modules"))
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::engine::tests::{Fake, transcript};
+    use crate::rules;
+
+    const MANIFEST: &str = r#"{"packageManager": "pnpm@10.6.5+sha512.abc"}"#;
+
+    /// What `package-manager-mismatch` says of files.
+    fn told(files: &[(&str, &str)]) -> Vec<String> {
+        let change = files.iter().fold(Fake::default(), |change, (path, text)| change.file(path, text));
+        transcript(rules::find("package-manager-mismatch").unwrap(), &change)
+    }
+
+    #[test]
+    fn every_file_that_pins_is_held_against_the_manifest() {
+        for (path, text, place) in [
+            (".tool-versions", "nodejs 22.1.0\npnpm 9.15.0 10.6.5\n", "2:6"),
+            ("mise.toml", "[tools]\npnpm = \"9.15.0\"", "2:9"),
+            (".config/mise/config.toml", "[tools]\n\"npm:pnpm\" = [\"9.15.0\", \"10\"]", "2:16"),
+            (".mise.toml", "[tools.\"aqua:pnpm/pnpm\"]\nversion = '9.15.0'", "2:12"),
+            (".prototools", "pnpm = \"9.15.0\"", "1:9"),
+            (
+                ".devcontainer/devcontainer.json",
+                "{\"features\": {\"ghcr.io/devcontainers/features/node:1\": {\"pnpmVersion\": \"9.15.0\",},},}",
+                "1:73",
+            ),
+            (".devcontainer.json", "{ // c\n\"postCreateCommand\": {\"a\": \"npm i -g pnpm@9.15.0\"}}", "2:43"),
+            (".gitlab-ci.yml", "a:\n  script:\n    - - npm i -g pnpm@9.15.0", "3:23"),
+            (".gitlab-ci.yml", "variables: {V: 9.15.0}\nbefore_script:\n  - npm i -g pnpm@$V", "1:16"),
+            (".gitlab-ci.yml", "a:\n  image: {name: 'ghcr.io/pnpm/pnpm:9.15.0-slim'}", "2:36"),
+            ("Dockerfile", "ARG V=9.15.0\nFROM ghcr.io/pnpm/pnpm:$V", "1:7"),
+            ("compose.yml", "services: {a: {image: 'ghcr.io/pnpm/pnpm:9.15.0'}}", "1:42"),
+            ("compose.yml", "services: {a: {command: sh -c \"npm i -g pnpm@9.15.0\"}}", "1:46"),
+            (
+                "action.yml",
+                "inputs: {v: {default: 9.15.0}}\nruns: {steps: [{uses: pnpm/action-setup@v2, with: {version: '${{ inputs.v }}'}}]}",
+                "1:23",
+            ),
+            (
+                "pnpm-lock.yaml",
+                "---\nimporters:\n  .:\n    packageManagerDependencies:\n      pnpm: {specifier: 9.15.0, version: 9.15.0}\n---\nlockfileVersion: '9.0'\n",
+                "5:42",
+            ),
+        ] {
+            let found = told(&[("package.json", MANIFEST), (path, text)]);
+            let found: Vec<_> = found.iter().map(|line| line.split(": pnpm").next().unwrap()).collect();
+            assert_eq!(found, [format!("{path}:{place}")], "{text}");
+        }
+    }
 }

@@ -7,7 +7,7 @@ use similar::TextDiff;
 use unicode_width::UnicodeWidthStr;
 
 use crate::escape::Escaped;
-use crate::finding::{Cursor, Finding, Span};
+use crate::finding::{Finding, LineIndex, Span};
 use crate::path::RepoPath;
 use crate::pins::{Board, Demand, Id, Pin, Plan, Project, Relation, Role, Row};
 use crate::report::human::{View, plural};
@@ -94,11 +94,11 @@ fn heading(board: &Board, project: &Project) -> String {
 
 /// Lines and columns in the files of a board.
 #[derive(Debug, Default)]
-struct Places<'b>(BTreeMap<usize, Cursor<'b>>);
+struct Places<'b>(BTreeMap<usize, LineIndex<'b>>);
 
 impl<'b> Places<'b> {
     fn locate(&mut self, board: &'b Board, file: usize, at: usize) -> (usize, usize) {
-        self.0.entry(file).or_insert_with(|| Cursor::new(&board.files[file].text)).locate(at)
+        self.0.entry(file).or_insert_with(|| LineIndex::new(&board.files[file].text)).locate(at)
     }
 
     /// Where a pin takes effect: "package.json:4".

@@ -32,3 +32,67 @@ fn judge(board: &Board, findings: &mut Findings) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::RULE;
+    use crate::engine::tests::{Fake, transcript};
+
+    fn told(field: &str) -> Vec<String> {
+        transcript(&RULE, &Fake::default().file("package.json", &format!("{{{field}}}")))
+    }
+
+    #[test]
+    fn the_reason_is_told_where_the_value_stands() {
+        for (field, reason) in [
+            (r#""packageManager": 1"#, "expected a string"),
+            (r#""packageManager": {"name": "pnpm"}"#, "expected a string"),
+            (r#""packageManager": "pnpm""#, "no version specified"),
+            (r#""packageManager": "pnpm@""#, "no version specified"),
+            (r#""packageManager": "pnpm@npm:pnpm@10.6.5""#, "illegal use of a URL for pnpm, which needs a version"),
+            (r#""packageManager": "pnpm@^10.6.5""#, "expected an exact version"),
+            (r#""packageManager": "PNPM@10.6.5""#, "unsupported package manager"),
+            (r#""packageManager": """#, "no version specified"),
+            (r#""packageManager": null"#, "expected a string"),
+        ] {
+            let expected = format!("package.json:1:20: corepack refuses this packageManager: {reason}");
+            assert_eq!(told(field), [expected], "{field}");
+        }
+        let devengines = r#""devEngines": {"packageManager": {"name": "pnpm", "version": "latest"}}"#;
+        assert_eq!(told(devengines).len(), 1);
+        for field in [
+            r#""packageManager": "pnpm@v10.6.5+sha1.ab""#,
+            r#""packageManager": "foo@https://example.org/x.tgz""#,
+            r#""name": "x""#,
+            r#""devEngines": {"packageManager": {"name": "pnpm", "version": "latest", "onFail": "warn"}}"#,
+        ] {
+            assert_eq!(told(field), [""; 0], "{field}");
+        }
+    }
+
+    #[test]
+    fn a_field_that_says_nothing_sends_corepack_further_up() {
+        let change = Fake::default().old("package.json", "{}").file("web/package.json", r#"{"packageManager": ""}"#);
+        assert_eq!(transcript(&RULE, &change), [""; 0]);
+        let change =
+            Fake::default().old("api/package.json", "{}").file("web/package.json", r#"{"packageManager": ""}"#);
+        assert_eq!(transcript(&RULE, &change).len(), 1);
+    }
+
+    #[test]
+    fn a_manager_of_another_kind_is_a_warning_where_corepack_is_used() {
+        let change = || Fake::default().file("package.json", r#"{"packageManager": "bun@1.2.0"}"#);
+        assert_eq!(transcript(&RULE, &change()), [""; 0]);
+        let found =
+            crate::engine::tests::judged_by(&RULE, &change().old("Dockerfile", "FROM node:22\nRUN corepack enable"));
+        assert_eq!(found.iter().map(|finding| finding.severity.name()).collect::<Vec<_>>(), ["warning"]);
+    }
+
+    #[test]
+    fn what_this_change_does_not_touch_does_not_block_it() {
+        let change = Fake::default()
+            .old("package.json", r#"{"packageManager": "pnpm"}"#)
+            .file("Dockerfile", "RUN npm i -g pnpm");
+        assert_eq!(transcript(&RULE, &change), [""; 0]);
+    }
+}

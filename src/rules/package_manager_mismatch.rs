@@ -322,94 +322,6 @@ mod tests {
     }
 
     #[test]
-    fn every_file_that_pins_is_held_against_the_manifest() {
-        for (path, text, place) in [
-            (".tool-versions", "nodejs 22.1.0\npnpm 9.15.0 10.6.5\n", "2:6"),
-            ("mise.toml", "[tools]\npnpm = \"9.15.0\"", "2:9"),
-            (".config/mise/config.toml", "[tools]\n\"npm:pnpm\" = [\"9.15.0\", \"10\"]", "2:16"),
-            (".mise.toml", "[tools.\"aqua:pnpm/pnpm\"]\nversion = '9.15.0'", "2:12"),
-            (".prototools", "pnpm = \"9.15.0\"", "1:9"),
-            (
-                ".devcontainer/devcontainer.json",
-                "{\"features\": {\"ghcr.io/devcontainers/features/node:1\": {\"pnpmVersion\": \"9.15.0\",},},}",
-                "1:73",
-            ),
-            (".devcontainer.json", "{ // c\n\"postCreateCommand\": {\"a\": \"npm i -g pnpm@9.15.0\"}}", "2:43"),
-            (".gitlab-ci.yml", "a:\n  script:\n    - - npm i -g pnpm@9.15.0", "3:23"),
-            (".gitlab-ci.yml", "variables: {V: 9.15.0}\nbefore_script:\n  - npm i -g pnpm@$V", "1:16"),
-            (".gitlab-ci.yml", "a:\n  image: {name: 'ghcr.io/pnpm/pnpm:9.15.0-slim'}", "2:36"),
-            ("Dockerfile", "ARG V=9.15.0\nFROM ghcr.io/pnpm/pnpm:$V", "1:7"),
-            ("compose.yml", "services: {a: {image: 'ghcr.io/pnpm/pnpm:9.15.0'}}", "1:42"),
-            ("compose.yml", "services: {a: {command: sh -c \"npm i -g pnpm@9.15.0\"}}", "1:46"),
-            (
-                "action.yml",
-                "inputs: {v: {default: 9.15.0}}\nruns: {steps: [{uses: pnpm/action-setup@v2, with: {version: '${{ inputs.v }}'}}]}",
-                "1:23",
-            ),
-            (
-                "pnpm-lock.yaml",
-                "---\nimporters:\n  .:\n    packageManagerDependencies:\n      pnpm: {specifier: 9.15.0, version: 9.15.0}\n---\nlockfileVersion: '9.0'\n",
-                "5:42",
-            ),
-        ] {
-            let found = told(&[("package.json", MANIFEST), (path, text)]);
-            let found: Vec<_> = found.iter().map(|line| line.split(": pnpm").next().unwrap()).collect();
-            assert_eq!(found, [format!("{path}:{place}")], "{text}");
-        }
-    }
-
-    #[test]
-    fn a_workflow_is_read_step_by_step() {
-        let head = "on: push\nenv: {V: 9.15.0}\njobs:\n  a:\n    steps:\n      - uses: actions/checkout@v4\n";
-        for (steps, told) in [
-            ("      - uses: pnpm/action-setup@v2\n        with: {version: 9.15.0}", &["8:25 pnpm 9.15.0"][..]),
-            ("      - uses: pnpm/action-setup@v4\n        with: {version: 10}", &["8:25 pnpm 10"]),
-            ("      - uses: pnpm/action-setup@v3\n        with: {version: 10}", &[]),
-            ("      - uses: pnpm/action-setup@v6\n        with: {version: 10.6.5}", &[]),
-            ("      - uses: pnpm/action-setup@v4\n        with: {version: '${{ env.V }}'}", &["2:10 pnpm 9.15.0"]),
-            ("      - uses: pnpm/action-setup@v4", &[]),
-            ("      - uses: volta-cli/action@v4\n        with: {yarn-version: 1.22.22}", &["8:30 yarn 1.22.22"]),
-            ("      - run: npm i -g pnpm@$V", &["2:10 pnpm 9.15.0"]),
-            ("      - run: |\n          set -e\n          npm i -g pnpm@9.15.0 && pnpm i", &["9:25 pnpm 9.15.0"]),
-            ("      - run: >-\n          npm i -g\n          pnpm@9.15.0", &["9:16 pnpm 9.15.0"]),
-            ("      - shell: pwsh\n        run: npm i -g pnpm@9.15.0", &[]),
-            ("      - working-directory: ../x\n        run: npm i -g pnpm@9.15.0", &[]),
-            ("      - working-directory: ./x\n        run: npm i -g pnpm@9.15.0", &["8:28 pnpm 9.15.0"]),
-            ("      - if: matrix.client == 'old'\n        run: npm i -g pnpm@9.15.0", &[]),
-            ("      - run: npm i -g pnpm@${{ matrix.pnpm }}", &[]),
-        ] {
-            let found =
-                self::told(&[("package.json", MANIFEST), (".github/workflows/a.yml", &format!("{head}{steps}"))]);
-            let shown = |line: &String| {
-                let line = line.strip_prefix(".github/workflows/a.yml:").unwrap_or(line);
-                line.split(" is installed").next().unwrap().replace(": ", " ")
-            };
-            assert_eq!(found.iter().map(shown).collect::<Vec<_>>(), told, "{steps}");
-        }
-        // A job that works on something else than this repository.
-        let elsewhere = "jobs:\n  a:\n    steps:\n      - uses: pnpm/action-setup@v4\n        with: {version: 9}";
-        assert_eq!(told(&[("package.json", MANIFEST), (".gitea/workflows/a.yaml", elsewhere)]), [""; 0]);
-        assert_eq!(told(&[("package.json", MANIFEST), ("docs/workflows/a.yaml", elsewhere)]), [""; 0]);
-    }
-
-    #[test]
-    fn an_action_that_compares_the_text_wants_the_hash_as_well() {
-        let hashed = r#"{"packageManager": "pnpm@10.6.5+sha1.ab"}"#;
-        for (version, told) in
-            [("v4", 1), ("v4.1.0", 1), ("v6", 0), ("v3", 0), ("fe02b34f77f8bc703788d5817da081398fad5dd2", 0)]
-        {
-            let text = format!(
-                "jobs: {{a: {{steps: [{{uses: actions/checkout@v4}}, {{uses: pnpm/action-setup@{version}, with: {{version: 10.6.5}}}}]}}}}"
-            );
-            assert_eq!(
-                self::told(&[("package.json", hashed), (".github/workflows/a.yml", &text)]).len(),
-                told,
-                "{version}"
-            );
-        }
-    }
-
-    #[test]
     fn a_manifest_agrees_with_itself() {
         for (fields, told) in [
             (r#""engines": {"pnpm": ">=11"}"#, &["only pnpm >=11 is accepted here"][..]),
@@ -515,20 +427,6 @@ mod tests {
     }
 
     #[test]
-    fn what_a_build_is_given_counts_where_it_is_given() {
-        let dockerfile = ("api/Dockerfile", "ARG V=10.6.5\nFROM node\nARG V\nRUN npm i -g pnpm@$V");
-        for (args, place) in
-            [("{V: 9.15.0}", "1:48"), ("['V=9.15.0', W]", "1:45"), ("{V: 10.6.5}", ""), ("{V: $V}", "")]
-        {
-            let compose = format!("services: {{a: {{build: {{context: api, args: {args}}}}}}}");
-            let found = told(&[("package.json", MANIFEST), dockerfile, ("compose.yaml", &compose)]);
-            let expected =
-                format!("compose.yaml:{place}: pnpm 9.15.0 is installed here, but package.json pins pnpm 10.6.5");
-            assert_eq!(found, if place.is_empty() { vec![] } else { vec![expected] }, "{args}");
-        }
-    }
-
-    #[test]
     fn another_manager_is_no_mismatch_where_the_pinned_one_is_there_too() {
         for (run, told) in [
             ("npm i -g yarn@1.22.22", 1),
@@ -545,5 +443,28 @@ mod tests {
     #[test]
     fn a_shell_that_is_none_of_posix_is_not_read() {
         assert_eq!(judged("FROM w\nSHELL [\"powershell\"]\nRUN npm i -g pnpm@9.15.0"), [""; 0]);
+    }
+
+    #[test]
+    fn below_a_member_with_a_field_of_its_own_that_one_counts() {
+        let files = [
+            ("package.json", MANIFEST),
+            ("pnpm-workspace.yaml", "packages: ['*']"),
+            ("web/package.json", MANIFEST),
+            ("web/Dockerfile", "RUN npm i -g pnpm@9.15.0"),
+        ];
+        assert_eq!(
+            told(&files),
+            ["web/Dockerfile:1:19: pnpm 9.15.0 is installed here, but web/package.json pins pnpm 10.6.5"]
+        );
+    }
+
+    #[test]
+    fn the_first_yarn_launches_the_one_that_the_repository_carries() {
+        let manifest = ("package.json", r#"{"packageManager": "yarn@4.1.0"}"#);
+        let dockerfile = ("Dockerfile", "RUN npm i -g yarn@1.22.22");
+        assert_eq!(told(&[manifest, dockerfile]).len(), 1);
+        let carried = (".yarnrc.yml", "yarnPath: .yarn/releases/yarn-4.1.0.cjs");
+        assert_eq!(told(&[manifest, dockerfile, carried]), [""; 0]);
     }
 }

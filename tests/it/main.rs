@@ -12,6 +12,7 @@ mod doors;
 mod formats;
 mod history;
 mod hooks;
+mod pins;
 mod prove;
 mod push;
 mod real;

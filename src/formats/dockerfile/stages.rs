@@ -98,13 +98,16 @@ const SET_BY_SYSTEM: [&str; 10] =
 const MOST: usize = 1000;
 
 impl Stage {
-    fn set(&mut self, name: Rc<str>, value: Value) {
-        if self.values.len() < MOST || self.values.contains_key(&name) {
+    /// Whether there was room for it.
+    fn set(&mut self, name: Rc<str>, value: Value) -> bool {
+        let has_room = self.values.len() < MOST || self.values.contains_key(&name);
+        if has_room {
             self.values.insert(name, value);
         } else {
             // Of an image that is not known, nothing is known to be unset.
             self.image = None;
         }
+        has_room
     }
 }
 
@@ -180,8 +183,9 @@ impl Stages {
             .collect();
         if let Some(stage) = self.list.last_mut() {
             for (name, value) in set {
-                stage.set(name.clone(), value.clone());
-                stage.envs.insert(name, value);
+                if stage.set(name.clone(), value.clone()) {
+                    stage.envs.insert(name, value);
+                }
             }
         }
     }
@@ -197,13 +201,13 @@ impl Stages {
             (None, None) => _ = self.globals.entry(name).or_insert(Value::Offered),
             // What the name stood for before, it stands for still.
             (Some(stage), None) if stage.values.contains_key(&name) => {}
-            (Some(stage), None) => stage.set(name, Value::Offered),
+            (Some(stage), None) => _ = stage.set(name, Value::Offered),
             (Some(stage), Some(value)) => {
                 let kept = match (stage.envs.get(&name), &value) {
                     (Some(Value::Known(env)), Value::Known(own)) => env.text == own.text,
                     (env, _) => env.is_none(),
                 };
-                stage.set(name, if kept { value } else { Value::Unknown });
+                _ = stage.set(name, if kept { value } else { Value::Unknown });
             }
         }
     }

@@ -1,0 +1,309 @@
+//! `bakstop pins` on real repositories.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::support::{BAKSTOP, Sandbox};
+
+/// A workspace in which every kind of file pins pnpm, each in its own hand: comments, line ends, tabs, quotes.
+pub fn pinned_everywhere() -> Sandbox {
+    let sandbox = Sandbox::workspace();
+    let hash = "0".repeat(128);
+    for (path, text) in [
+        (
+            "package.json",
+            format!(
+                "{{\n\t\"name\": \"shop\",\n\t\"packageManager\": \"pnpm@10.6.5+sha512.{hash}\",\n\t\"devEngines\": {{ \
+                 \"packageManager\": {{ \"name\": \"pnpm\", \"version\": \"10.6.5\" }} }},\n\t\"engines\": {{ \"pnpm\": \
+                 \"^10.0.0\" }},\n\t\"volta\": {{ \"pnpm\": \"10.6.5\" }}\n}}\n"
+            ),
+        ),
+        ("backend/package.json", "{\r\n  \"name\": \"b\",\r\n  \"engines\": { \"pnpm\": \"~10.6.0\" }\r\n}".into()),
+        (".tool-versions", "nodejs 22.1.0\r\npnpm 10.6.5 # the pin\r\n".into()),
+        ("mise.toml", "[tools]\n\"npm:pnpm\" = { version = '10.6.5' } # here\n".into()),
+        (".prototools", "pnpm = \"10.6.5\"".into()),
+        (
+            "backend/Dockerfile",
+            "ARG PNPM_VERSION=\"10.6.5\"\nFROM node:22-alpine\nARG PNPM_VERSION\nRUN corepack enable \\\n    # the pin\n    && \
+             corepack prepare pnpm@$PNPM_VERSION --activate\n"
+                .into(),
+        ),
+        (
+            "web/web.Dockerfile",
+            "FROM ghcr.io/pnpm/pnpm:10.6.5 AS pnpm\nFROM me/node\nRUN [\"npm\", \"install\", \"-g\", \"pnpm@10.6.5\"]\nRUN \
+             <<EOF\ncurl -fsSL https://get.pnpm.io/install.sh | env PNPM_VERSION=10.6.5 sh -\nnpm i -g pnpm@latest\nEOF\n"
+                .into(),
+        ),
+        (
+            "compose.yaml",
+            "services:\n  api:\n    build: { context: backend, args: [ \"PNPM_VERSION=10.6.5\" ] }\n".into(),
+        ),
+        (
+            ".github/workflows/ci.yml",
+            "env: { PNPM: 10.6.5 }\njobs:\n  a:\n    steps:\n      - uses: actions/checkout@v4\n      - uses: \
+             pnpm/action-setup@v6\n        with: { version: 10.6.5 }\n      - run: |\n          npm install --global pnpm@${{ \
+             env.PNPM }}\n"
+                .into(),
+        ),
+        (".gitlab-ci.yml", "a:\n  script:\n    - 'corepack prepare pnpm@10.6.5 --activate'\n".into()),
+        (
+            ".devcontainer/devcontainer.json",
+            "{ // why\n  \"features\": { \"ghcr.io/devcontainers/features/node:1\": { \"pnpmVersion\": \"10.6.5\", }, },\n}\n"
+                .into(),
+        ),
+    ] {
+        sandbox.write(path, text);
+    }
+    sandbox.git(&["add", "-A"]);
+    sandbox.git(&["commit", "-q", "-m", "Pin"]);
+    sandbox
+}
+
+#[test]
+fn every_pin_is_in_the_table_and_agrees_once_they_are_moved() {
+    let sandbox = pinned_everywhere();
+    let before = sandbox.bakstop(&["pins"]);
+    // `pnpm@latest` floats.
+    assert_eq!((before.code, before.err.as_str()), (Some(1), ""), "{before:?}");
+    assert_eq!(
+        before.out.lines().filter(|line| line.ends_with("agrees") || line.ends_with("pins")).count(),
+        15,
+        "{before:?}"
+    );
+
+    let moved = sandbox.bakstop(&["pins", "--set", "pnpm@10.8.0"]);
+    assert_eq!(moved.code, Some(0), "{moved:?}");
+    assert!(moved.out.ends_with("bakstop: 17 pins in 11 files moved\n"), "{}", moved.out);
+    let after = sandbox.bakstop(&["pins"]);
+    assert_eq!(after.code, Some(0), "{after:?}");
+    assert!(after.out.ends_with("bakstop: 18 pins in 11 files agree\n"), "{}", after.out);
+
+    // Only versions changed: with the old one put back, and the hash, it is the old text.
+    let hash = format!("+sha512.{}", "0".repeat(128));
+    for line in sandbox.git(&["diff", "--name-only"]).lines() {
+        let old = sandbox.git(&["show", &format!("HEAD:{line}")]);
+        let new = fs::read_to_string(sandbox.top.join(line)).unwrap();
+        let expected = old
+            .replace(&hash, "")
+            .replace("10.6.5", "10.8.0")
+            .replace("~10.6.0", "~10.8.0")
+            .replace("@latest", "@10.8.0");
+        assert_eq!(new, expected, "{line}");
+    }
+    assert_eq!(sandbox.git(&["status", "--porcelain"]).lines().filter(|line| !line.starts_with(" M ")).count(), 0);
+
+    let again = sandbox.bakstop(&["pins", "--set", "pnpm@10.8.0"]);
+    assert_eq!((again.code, again.out.as_str()), (Some(0), "bakstop: nothing moved\n"));
+}
+
+#[test]
+fn a_diff_and_a_check_change_nothing() {
+    let sandbox = pinned_everywhere();
+    let diff = sandbox.bakstop(&["pins", "--set", "pnpm@10.8.0", "--dry-run"]);
+    assert_eq!(diff.code, Some(0), "{diff:?}");
+    let check = sandbox.bakstop(&["pins", "--set", "pnpm@10.8.0", "--check"]);
+    assert_eq!(check.code, Some(1), "{check:?}");
+    assert!(check.out.contains("bakstop: 17 pins in 11 files to move\n"), "{}", check.out);
+    assert_eq!(sandbox.git(&["status", "--porcelain"]), "");
+    // What is escaped for printing cannot be applied; the rest of the diff is one that git takes.
+    sandbox.git(&["rm", "-q", ".tool-versions", "backend/package.json"]);
+    let diff = sandbox.bakstop(&["pins", "--set", "pnpm@10.8.0", "--dry-run"]);
+    sandbox.write("../the.diff", &diff.out);
+    sandbox.git(&["apply", "../the.diff"]);
+    let after = sandbox.bakstop(&["pins", "--set", "pnpm@10.8.0", "--check"]);
+    assert_eq!((after.code, after.out.as_str()), (Some(0), "bakstop: nothing to move\n"));
+}
+
+#[test]
+fn without_a_version_everything_follows_the_manifest() {
+    let sandbox = pinned_everywhere();
+    let manifest = fs::read_to_string(sandbox.top.join("package.json")).unwrap();
+    let raised = manifest.replace("pnpm@10.6.5+sha512.0", "pnpm@10.8.0+sha512.1");
+    sandbox.write("package.json", &raised);
+    assert_eq!(sandbox.bakstop(&["pins", "--set", "--check"]).code, Some(1));
+    assert_eq!(sandbox.bakstop(&["pins", "--set"]).code, Some(0));
+    let after = fs::read_to_string(sandbox.top.join("package.json")).unwrap();
+    // The hash is the manifest's own.
+    assert!(after.contains(&format!("pnpm@10.8.0+sha512.1{}", "0".repeat(127))), "{after}");
+    assert_eq!(sandbox.bakstop(&["pins", "--set", "--check"]).code, Some(0));
+    assert_eq!(sandbox.bakstop(&["pins"]).code, Some(0));
+}
+
+#[test]
+fn a_hash_takes_the_place_of_a_hash() {
+    let sandbox = pinned_everywhere();
+    let spec = "pnpm@10.8.0+sha512.abc";
+    assert_eq!(sandbox.bakstop(&["pins", "--set", spec]).code, Some(0));
+    let diff = sandbox.git(&["diff", "-U0"]);
+    assert_eq!(diff.matches("+sha512.abc").count(), 1, "{diff}");
+    assert_eq!(sandbox.bakstop(&["pins", "--set", spec, "--check"]).code, Some(0));
+}
+
+#[test]
+fn what_cannot_be_moved_is_named_and_what_names_no_version_is_an_error() {
+    let sandbox = Sandbox::workspace();
+    sandbox.write(
+        "package.json",
+        r#"{"packageManager": "yarn@4.0.0", "engines": {"yarn": ">=4 <4.1"}, "volta": {"yarn": "4.\u0030.0"}}"#,
+    );
+    sandbox.write(".yarnrc.yml", "yarnPath: .yarn/releases/yarn-4.0.0.cjs\n");
+    sandbox.write("Dockerfile", "ARG V=4.0.0\nFROM node:22\nRUN npm i -g @yarnpkg/cli-dist@$V && npx yarn@1.22.22 x\n");
+    let moved = sandbox.bakstop(&["pins", "--set", "yarn@4.1.0"]);
+    assert_eq!(moved.code, Some(1), "{moved:?}");
+    let left: Vec<&str> = moved.out.lines().filter(|line| line.starts_with("left ")).collect();
+    assert_eq!(
+        left,
+        [
+            "left .yarnrc.yml:1: yarnPath: the file that it names has to be there: yarn set version",
+            "left Dockerfile:3: npm install -g: the variable is empty where it is used: declare the ARG again in that stage",
+            "left Dockerfile:3: npx: npm has no such version of the package yarn: use corepack, or `yarn set version`",
+            "left package.json:1: engines: its range is not a simple one",
+            "left package.json:1: volta: its version is written in a way that cannot be changed safely",
+        ]
+    );
+    for (spec, says) in [
+        ("pnpm@10.8.0", "error: could not move the pins: nothing here pins pnpm\n"),
+        (
+            "yarn@4",
+            "error: could not move the pins: yarn@4 names no version: an exact version must follow, such as 10.8.0\n",
+        ),
+        (
+            "bun@1.0.0",
+            "error: could not move the pins: bun@1.0.0 names no version: it must begin with npm@, pnpm@ or yarn@\n",
+        ),
+        (
+            "yarn",
+            "error: could not move the pins: yarn names no version: an exact version must follow, such as 10.8.0\n",
+        ),
+    ] {
+        let ran = sandbox.bakstop(&["pins", "--set", spec]);
+        assert_eq!((ran.code, ran.out.as_str()), (Some(2), ""), "{spec}");
+        assert!(ran.err.starts_with(says) && ran.err.contains("\nhelp: "), "{}", ran.err);
+    }
+}
+
+#[test]
+fn permissions_stay_and_links_are_left_alone() {
+    let sandbox = Sandbox::workspace();
+    sandbox.write("Dockerfile", "RUN npm i -g pnpm@10.6.5\n");
+    let executable = fs::Permissions::from_mode(0o775);
+    fs::set_permissions(sandbox.top.join("Dockerfile"), executable).unwrap();
+    sandbox.write("outside/Dockerfile.target", "RUN npm i -g pnpm@10.6.5\n");
+    std::os::unix::fs::symlink("outside/Dockerfile.target", sandbox.top.join("linked.Dockerfile")).unwrap();
+    assert_eq!(sandbox.bakstop(&["pins", "--set", "pnpm@10.8.0"]).code, Some(0));
+    assert_eq!(fs::metadata(sandbox.top.join("Dockerfile")).unwrap().permissions().mode() & 0o7777, 0o775);
+    assert!(fs::symlink_metadata(sandbox.top.join("linked.Dockerfile")).unwrap().is_symlink());
+    let left: Vec<_> = fs::read_dir(&sandbox.top).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert!(!left.iter().any(|name| name.to_str().unwrap().starts_with(".tmp")), "{left:?}");
+}
+
+#[test]
+fn a_run_that_is_killed_leaves_every_file_whole() {
+    let sandbox = pinned_everywhere();
+    let files = sandbox.git(&["ls-files"]);
+    let read = |path: &str| fs::read(sandbox.top.join(path)).unwrap();
+    let old: Vec<Vec<u8>> = files.lines().map(read).collect();
+    assert_eq!(sandbox.bakstop(&["pins", "--set", "pnpm@10.8.0"]).code, Some(0));
+    let new: Vec<Vec<u8>> = files.lines().map(read).collect();
+    for delay in 0..40 {
+        sandbox.git(&["checkout", "-q", "."]);
+        let mut run = sandbox
+            .command(BAKSTOP)
+            .args(["pins", "--set", "pnpm@10.8.0"])
+            .stdout(std::process::Stdio::null())
+            .spawn()
+            .unwrap();
+        std::thread::sleep(Duration::from_micros(500 * delay));
+        run.kill().unwrap();
+        run.wait().unwrap();
+        for (at, path) in files.lines().enumerate() {
+            let now = read(path);
+            assert!(now == old[at] || now == new[at], "{path} after {delay}");
+        }
+    }
+}
+
+#[test]
+fn the_document_keeps_to_its_schema() {
+    let schema: Value = serde_json::from_str(include_str!("../../docs/schema/pins.json")).unwrap();
+    let validator = jsonschema::validator_for(&schema).unwrap();
+    let sandbox = pinned_everywhere();
+    sandbox.write(
+        "a\u{1b}[2J\u{202e}/Dockerfile",
+        "FROM node:25\nRUN corepack enable && npm i -g 'pnpm@1\u{1b}[2J' pnpm@$V pnpm@$(x)\n",
+    );
+    let ran = sandbox.bakstop(&["pins", "--format", "json"]);
+    let document: Value = serde_json::from_str(&ran.out).unwrap();
+    let errors: Vec<String> = validator.iter_errors(&document).map(|error| error.to_string()).collect();
+    assert!(errors.is_empty(), "{errors:?}");
+    assert_eq!(ran.code, Some(1));
+    let demands: Vec<&str> =
+        document["pins"].as_array().unwrap().iter().map(|pin| pin["demand"].as_str().unwrap()).collect();
+    for demand in ["exact", "range", "tag", "empty", "unknown"] {
+        assert!(demands.contains(&demand), "{demand} {demands:?}");
+    }
+    let human = sandbox.bakstop(&["pins"]);
+    for text in [&ran.out, &human.out, &human.err] {
+        assert!(!text.contains(['\u{1b}', '\u{202e}']), "{text}");
+    }
+}
+
+#[test]
+fn the_configuration_is_obeyed_and_told() {
+    let sandbox = Sandbox::workspace();
+    sandbox.write("Dockerfile", "RUN npm i -g pnpm@9.15.0\n");
+    assert_eq!(sandbox.bakstop(&["pins"]).code, Some(1));
+    sandbox.write(
+        "bakstop.json",
+        r#"{"allow": [{"rule": "package-manager-mismatch", "path": "Dockerfile", "reason": "it builds an old image"}]}"#,
+    );
+    let ran = sandbox.bakstop(&["pins"]);
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    assert!(
+        ran.out.ends_with("bakstop: 1 pin in 1 file agrees; 1 that the configuration allows does not\n"),
+        "{}",
+        ran.out
+    );
+    sandbox.write("bakstop.json", "{");
+    assert_eq!(sandbox.bakstop(&["pins"]).code, Some(2));
+}
+
+#[test]
+fn without_a_pin_or_a_repository_it_is_said() {
+    let sandbox = Sandbox::unborn();
+    assert_eq!(sandbox.bakstop(&["pins"]).out, "nothing here pins a package manager\n");
+    let outside = Sandbox::empty();
+    let ran = outside.bakstop(&["pins"]);
+    assert_eq!(ran.code, Some(2), "{ran:?}");
+    assert!(ran.err.contains("help: "), "{}", ran.err);
+}
+
+#[test]
+fn a_commit_is_judged_by_what_it_touches() {
+    let sandbox = Sandbox::workspace();
+    sandbox.write("Dockerfile", "FROM node:22\nRUN npm i -g pnpm@9.15.0\n");
+    sandbox.git(&["add", "-A"]);
+    assert_eq!(sandbox.bakstop(&["check"]).code, Some(1));
+    sandbox.git(&["commit", "-q", "-m", "Drift"]);
+    // A change that pins nothing does not have to mend it.
+    sandbox.write("web/package.json", "{\"name\": \"@shop/web\", \"version\": \"1.0.0\"}\n");
+    sandbox.git(&["add", "-A"]);
+    assert_eq!(sandbox.bakstop(&["check"]).code, Some(0));
+    // One that moves the manifest has to.
+    sandbox.write("package.json", "{\n  \"name\": \"shop\",\n  \"packageManager\": \"pnpm@10.8.0\"\n}\n");
+    sandbox.git(&["add", "-A"]);
+    let ran = sandbox.bakstop(&["check"]);
+    assert_eq!(ran.code, Some(1), "{ran:?}");
+    assert!(ran.out.contains("Dockerfile:2:19"), "{}", ran.out);
+    // And so has one that moves it away from a member.
+    sandbox.write("Dockerfile", "FROM node:22\nRUN npm i -g pnpm@10.8.0\n");
+    sandbox.write("backend/package.json", "{\"packageManager\": \"pnpm@10.6.5\"}\n");
+    sandbox.git(&["add", "backend"]);
+    sandbox.git(&["commit", "-q", "-m", "Pin a member", "--", "backend"]);
+    sandbox.git(&["add", "-A"]);
+    let ran = sandbox.bakstop(&["check"]);
+    assert!(ran.out.contains("backend/package.json:1:20") && ran.code == Some(1), "{ran:?}");
+}
