@@ -24,8 +24,10 @@ pub struct Cli {
     pub color: When,
 }
 
-/// The verbs.
+/// The verbs. The arguments of those that are not meant are never made, since a hook runs at every commit; so a doc comment on
+/// arguments would take the place of what is said here.
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub enum Verb {
     /// Judge what is about to enter history: what is staged, a range, a push, a tree
     Check(check::Args),

@@ -8,7 +8,7 @@ use crate::error::Error;
 use crate::report::{Format, Report, human::View};
 use crate::rules::RULES;
 
-/// The arguments.
+// The arguments.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     #[command(flatten)]
@@ -41,7 +41,7 @@ pub struct Args {
 
 const JUDGED: &str = "What is judged (default: what is staged)";
 
-/// What to judge; what is staged, if nothing is said.
+// What to judge; what is staged, if nothing is said.
 #[derive(Debug, clap::Args)]
 #[group(multiple = false)]
 struct ScopeArgs {

@@ -6,7 +6,7 @@ use crate::commands::Outcome;
 use crate::error::Error;
 use crate::finding::Verdict;
 
-/// The arguments.
+// The arguments.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The shell

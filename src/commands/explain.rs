@@ -9,7 +9,7 @@ use crate::report::{HumanOrJson, json};
 use crate::rule::Rule;
 use crate::rules::{self, RULES};
 
-/// The arguments.
+// The arguments.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The rule's id

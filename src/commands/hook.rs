@@ -16,7 +16,7 @@ use crate::hooks::{Hook, SKIP, SWITCH, skipped};
 use crate::report::human::{self, View};
 use crate::rules::RULES;
 
-/// The arguments.
+// The arguments.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Which hook this is

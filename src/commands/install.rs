@@ -13,7 +13,7 @@ use crate::hooks::setup::{Choice, Setup};
 use crate::hooks::slot::Place;
 use crate::hooks::{Hook, apply, binary, shown};
 
-/// The arguments.
+// The arguments.
 #[derive(Debug, clap::Args)]
 #[allow(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 pub struct Args {

@@ -8,7 +8,7 @@ use crate::commands::Outcome;
 use crate::error::Error;
 use crate::finding::Verdict;
 
-/// The arguments: none.
+// The arguments: none.
 #[derive(Debug, clap::Args)]
 pub struct Args {}
 

@@ -14,7 +14,7 @@ use crate::report::human::View;
 use crate::report::{HumanOrJson, pins as report};
 use crate::rules::OF_PINS;
 
-/// The arguments.
+// The arguments.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Move every pin to this version; without one, to what each project's manifest says

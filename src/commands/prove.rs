@@ -30,7 +30,7 @@ use crate::path::{RepoPath, shell_quote};
 use crate::report::HumanOrJson;
 use crate::report::json::{document, path};
 
-/// The arguments.
+// The arguments.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// How the report is written

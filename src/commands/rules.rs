@@ -6,7 +6,7 @@ use crate::finding::Verdict;
 use crate::report::{HumanOrJson, json};
 use crate::rules::RULES;
 
-/// The arguments.
+// The arguments.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// How the table is written

@@ -12,7 +12,7 @@ use crate::hooks::setup::{Choice, Setup};
 use crate::hooks::{Hook, binary, shown};
 use crate::paint::Paint;
 
-/// The arguments: none.
+// The arguments: none.
 #[derive(Debug, clap::Args)]
 pub struct Args {}
 

@@ -8,7 +8,7 @@ use crate::git::layout::Layout;
 use crate::hooks::slot::Place;
 use crate::hooks::{apply, plan, server, setup};
 
-/// The arguments.
+// The arguments.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Print what would be changed, and change nothing

@@ -18,7 +18,7 @@ use crate::report::verify::Verification;
 use crate::rules::OF_PREPARATION;
 use crate::snapshot::{Changes, State};
 
-/// The arguments.
+// The arguments.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// How the report is written

@@ -9,6 +9,7 @@ mod ci;
 mod commits;
 mod config;
 mod doors;
+mod facts;
 mod formats;
 mod history;
 mod hooks;

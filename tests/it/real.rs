@@ -40,7 +40,7 @@ fn command(sandbox: &Sandbox, programs: &Path, program: &str) -> Command {
     command
 }
 
-fn run(sandbox: &Sandbox, programs: &Path, line: &[&str]) -> Ran {
+pub fn run(sandbox: &Sandbox, programs: &Path, line: &[&str]) -> Ran {
     finish(command(sandbox, programs, line[0]).args(&line[1..]))
 }
 
