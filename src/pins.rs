@@ -6,7 +6,7 @@ use semver::{BuildMetadata, Version};
 
 use crate::change::File;
 use crate::finding::Span;
-use crate::formats::shell::{Resolved, Use};
+use crate::formats::shell::{Resolved, Use, Variable};
 
 mod agreement;
 mod calls;
@@ -347,7 +347,16 @@ pub struct Reading {
     /// The directory that it speaks for.
     pub home: Vec<u8>,
     /// What it gives to other files.
-    pub calls: Vec<calls::Call>,
+    pub calls: Vec<Call>,
+}
+
+/// A use of another file, with what it is given.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Call {
+    /// Where the other file may be, from the top of the work tree; the first one that is there counts.
+    pub paths: Vec<Vec<u8>>,
+    /// What is given, by the names of variables there, and where.
+    pub arguments: Vec<(String, Variable)>,
 }
 
 impl Reading {
@@ -386,4 +395,19 @@ impl Reading {
 /// Reads a file as the tool reads it that obeys it. What is no such file, or cannot be parsed, says nothing.
 pub fn read(file: &File) -> Reading {
     files::read(&file.path, &file.text)
+}
+
+#[cfg(test)]
+pub mod tests {
+    use crate::engine::tests::{Fake, transcript};
+    use crate::rules;
+
+    /// A manifest that pins pnpm 10.6.5.
+    pub const MANIFEST: &str = r#"{"packageManager": "pnpm@10.6.5+sha512.abc"}"#;
+
+    /// What `package-manager-mismatch` says of files.
+    pub fn told(files: &[(&str, &str)]) -> Vec<String> {
+        let change = files.iter().fold(Fake::default(), |change, (path, text)| change.file(path, text));
+        transcript(rules::find("package-manager-mismatch").unwrap(), &change)
+    }
 }

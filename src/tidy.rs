@@ -102,9 +102,9 @@ fn processes_are_started_in_three_places() {
 }
 
 /// The rooms that are pure.
-const CORE: [&str; 16] = [
-    "escape", "path", "error", "finding", "change", "pattern", "refs", "formats", "debris", "rule", "rules", "config",
-    "engine", "snapshot", "paint", "report",
+const CORE: [&str; 17] = [
+    "escape", "path", "error", "finding", "change", "pattern", "refs", "formats", "pins", "debris", "rule", "rules",
+    "config", "engine", "snapshot", "paint", "report",
 ];
 
 #[test]

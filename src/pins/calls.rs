@@ -8,15 +8,6 @@ use crate::finding::Span;
 use crate::formats::shell::{Use, Variable};
 use crate::pins::{Demand, How, Pin, Reading, files};
 
-/// A use of another file, with what it is given.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Call {
-    /// Where the other file may be, from the top of the work tree; the first one that is there counts.
-    pub paths: Vec<Vec<u8>>,
-    /// What is given, by the names of variables there, and where.
-    pub arguments: Vec<(String, Variable)>,
-}
-
 /// How many bytes of other files are read once more for one file: each call may give other arguments to a large one.
 const MOST_REREAD: usize = 32 * 1024 * 1024;
 
@@ -81,16 +72,7 @@ fn version(text: &[u8], place: &Span, value: &str) -> Option<Span> {
 
 #[cfg(test)]
 mod tests {
-    use crate::engine::tests::{Fake, transcript};
-    use crate::rules;
-
-    const MANIFEST: &str = r#"{"packageManager": "pnpm@10.6.5+sha512.abc"}"#;
-
-    /// What `package-manager-mismatch` says of files.
-    fn told(files: &[(&str, &str)]) -> Vec<String> {
-        let change = files.iter().fold(Fake::default(), |change, (path, text)| change.file(path, text));
-        transcript(rules::find("package-manager-mismatch").unwrap(), &change)
-    }
+    use crate::pins::tests::{MANIFEST, told};
 
     #[test]
     fn what_a_caller_gives_to_an_action_counts_where_it_is_given() {
@@ -106,7 +88,8 @@ mod tests {
             (", with: {v: '${{ matrix.v }}'}", ".github/actions/setup/action.yml:1:23"),
         ] {
             let text = workflow(with);
-            let found = self::told(&[("package.json", MANIFEST), action, (".github/workflows/a.yml", &text)]);
+            let found =
+                crate::pins::tests::told(&[("package.json", MANIFEST), action, (".github/workflows/a.yml", &text)]);
             let places: Vec<_> = found.iter().map(|line| line.split(": ").next().unwrap()).collect();
             assert_eq!(places, if told.is_empty() { vec![] } else { vec![told] }, "{with}");
         }

@@ -3,10 +3,9 @@
 use crate::formats::document::{Node, Value};
 use crate::formats::shell::{Variable, is_a_shell};
 use crate::formats::{self, Syntax};
-use crate::pins::calls::Call;
 use crate::pins::corepack::last;
 use crate::pins::scope::{Scope, variable, variables};
-use crate::pins::{Bond, How, Manager, Pin, Reading, commands, images};
+use crate::pins::{Bond, Call, How, Manager, Pin, Reading, commands, images};
 
 /// Reads a workflow, or the steps of a composite action; the arguments are inputs that a caller gives.
 pub fn read(text: &[u8], arguments: Vec<(String, Variable)>) -> Reading {
@@ -230,16 +229,7 @@ fn comment<'t>(node: &Node, text: &'t [u8]) -> Option<&'t str> {
 
 #[cfg(test)]
 mod tests {
-    use crate::engine::tests::{Fake, transcript};
-    use crate::rules;
-
-    const MANIFEST: &str = r#"{"packageManager": "pnpm@10.6.5+sha512.abc"}"#;
-
-    /// What `package-manager-mismatch` says of files.
-    fn told(files: &[(&str, &str)]) -> Vec<String> {
-        let change = files.iter().fold(Fake::default(), |change, (path, text)| change.file(path, text));
-        transcript(rules::find("package-manager-mismatch").unwrap(), &change)
-    }
+    use crate::pins::tests::{MANIFEST, told};
 
     #[test]
     fn a_workflow_is_read_step_by_step() {
@@ -261,8 +251,10 @@ mod tests {
             ("      - if: matrix.client == 'old'\n        run: npm i -g pnpm@9.15.0", &[]),
             ("      - run: npm i -g pnpm@${{ matrix.pnpm }}", &[]),
         ] {
-            let found =
-                self::told(&[("package.json", MANIFEST), (".github/workflows/a.yml", &format!("{head}{steps}"))]);
+            let found = crate::pins::tests::told(&[
+                ("package.json", MANIFEST),
+                (".github/workflows/a.yml", &format!("{head}{steps}")),
+            ]);
             let shown = |line: &String| {
                 let line = line.strip_prefix(".github/workflows/a.yml:").unwrap_or(line);
                 line.split(" is installed").next().unwrap().replace(": ", " ")
@@ -285,7 +277,7 @@ mod tests {
                 "jobs: {{a: {{steps: [{{uses: actions/checkout@v4}}, {{uses: pnpm/action-setup@{version}, with: {{version: 10.6.5}}}}]}}}}"
             );
             assert_eq!(
-                self::told(&[("package.json", hashed), (".github/workflows/a.yml", &text)]).len(),
+                crate::pins::tests::told(&[("package.json", hashed), (".github/workflows/a.yml", &text)]).len(),
                 told,
                 "{version}"
             );
@@ -307,7 +299,8 @@ mod tests {
             ("cd $HERE && npm i -g pnpm@9.14.0", 0),
         ] {
             let text = format!("jobs:\n  a:\n    steps:\n      - uses: actions/checkout@v4\n      - run: {run}");
-            let found = self::told(&[("package.json", MANIFEST), web, (".github/workflows/a.yml", &text)]);
+            let found =
+                crate::pins::tests::told(&[("package.json", MANIFEST), web, (".github/workflows/a.yml", &text)]);
             assert_eq!(found.len(), told, "{run}: {found:?}");
         }
     }
@@ -326,7 +319,8 @@ mod tests {
             let text = format!(
                 "jobs:\n  a:\n    steps:\n      - uses: actions/checkout@v4\n        with: {{{checkout}}}\n      - {step}"
             );
-            let found = self::told(&[("package.json", MANIFEST), web, (".github/workflows/a.yml", &text)]);
+            let found =
+                crate::pins::tests::told(&[("package.json", MANIFEST), web, (".github/workflows/a.yml", &text)]);
             assert_eq!(found.len(), told, "{checkout} {step}: {found:?}");
         }
     }

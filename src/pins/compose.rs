@@ -3,8 +3,7 @@
 use crate::formats::document::{Node, Value};
 use crate::formats::shell::{Lookup, Resolved, Variable};
 use crate::formats::{self, Syntax};
-use crate::pins::calls::Call;
-use crate::pins::{Footing, Reading, commands, images};
+use crate::pins::{Call, Footing, Reading, commands, images};
 
 /// Reads a compose file. Paths in it are seen from `directory`, where it stands.
 pub fn read(text: &[u8], directory: &[u8]) -> Reading {

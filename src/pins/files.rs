@@ -179,16 +179,7 @@ pub fn is_installed_package(directory: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use crate::engine::tests::{Fake, transcript};
-    use crate::rules;
-
-    const MANIFEST: &str = r#"{"packageManager": "pnpm@10.6.5+sha512.abc"}"#;
-
-    /// What `package-manager-mismatch` says of files.
-    fn told(files: &[(&str, &str)]) -> Vec<String> {
-        let change = files.iter().fold(Fake::default(), |change, (path, text)| change.file(path, text));
-        transcript(rules::find("package-manager-mismatch").unwrap(), &change)
-    }
+    use crate::pins::tests::{MANIFEST, told};
 
     #[test]
     fn every_file_that_pins_is_held_against_the_manifest() {

@@ -61,8 +61,7 @@ fn shown(pin: &Pin) -> String {
 mod tests {
     use super::RULE;
     use crate::engine::tests::{Fake, transcript};
-
-    const MANIFEST: &str = r#"{"packageManager": "pnpm@10.6.5+sha512.abc"}"#;
+    use crate::pins::tests::{MANIFEST, told};
 
     /// What is said about a Dockerfile beside a manifest that pins pnpm 10.6.5: `line:column version`.
     fn judged(dockerfile: &str) -> Vec<String> {
@@ -315,12 +314,6 @@ mod tests {
         }
     }
 
-    /// What is said of files, each `path: text`; the first is the manifest.
-    fn told(files: &[(&str, &str)]) -> Vec<String> {
-        let change = files.iter().fold(Fake::default(), |change, (path, text)| change.file(path, text));
-        transcript(&RULE, &change)
-    }
-
     #[test]
     fn a_manifest_agrees_with_itself() {
         for (fields, told) in [
@@ -343,7 +336,7 @@ mod tests {
             (r#""volta": {"npm": "11.0.0"}"#, &[]),
         ] {
             let text = format!(r#"{{"packageManager": "pnpm@10.6.5", {fields}}}"#);
-            let found = self::told(&[("package.json", &text)]);
+            let found = crate::pins::tests::told(&[("package.json", &text)]);
             let found: Vec<_> =
                 found.iter().map(|line| line.split(": ").nth(1).unwrap().split(", but").next().unwrap()).collect();
             assert_eq!(found, told, "{fields}");
@@ -370,7 +363,7 @@ mod tests {
                 (&*manifest, nested),
                 (&*dockerfile, "RUN npm i -g pnpm@9.15.0"),
             ];
-            assert_eq!(self::told(&files), told, "{path}");
+            assert_eq!(crate::pins::tests::told(&files), told, "{path}");
         }
         // A manifest without the field is for itself as well, if it is no member.
         let dockerfile = ("examples/a/Dockerfile", "RUN npm i -g pnpm@9.15.0");
