@@ -23,6 +23,9 @@ pub struct Script<'a> {
     assigned: HashSet<&'a [u8]>,
     /// How many scripts this part is within.
     nesting: usize,
+    /// How many subshells are open, and how many were begun.
+    depth: usize,
+    begun: usize,
 }
 
 /// How a command follows the one before it.
@@ -217,11 +220,12 @@ impl<'a> Script<'a> {
         Splitter::new(self, text, range).run();
     }
 
-    /// Adds the commands of a script within this one.
+    /// Adds the commands of a script within this one, which a shell of its own runs.
     pub fn nested(&mut self, text: &'a Joined, range: Range<usize>) {
-        self.nesting += 1;
+        let outer = self.depth;
+        (self.nesting, self.depth, self.begun) = (self.nesting + 1, outer + 1, self.begun + 1);
         self.split(text, range);
-        self.nesting -= 1;
+        (self.nesting, self.depth) = (self.nesting - 1, outer);
     }
 }
 

@@ -293,6 +293,7 @@ mod tests {
             ("cd web && npm i -g pnpm@10.6.5", 1),
             ("(cd web && npm i -g pnpm@9.15.0); npm i -g pnpm@9.14.0", 1),
             ("(cd web); (cd web && npm i -g pnpm@10.6.5)", 1),
+            ("(a); sh -c 'cd web && npm i -g pnpm@10.6.5'; npm i -g pnpm@10.6.5", 1),
             ("cd web/../web; cd -; npm i -g pnpm@9.14.0", 0),
             ("git clone $URL other && cd other && npm i -g pnpm@9.14.0", 0),
             ("cd ../other && npm i -g pnpm@9.14.0", 0),

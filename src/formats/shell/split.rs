@@ -23,9 +23,6 @@ pub struct Splitter<'s, 'a> {
     words: Vec<Range<usize>>,
     /// How the command that is being read follows the one before it.
     link: Link,
-    /// How many parentheses are open, and how many there were.
-    depth: usize,
-    begun: usize,
     /// Whether the next word is the target of a redirection.
     drop: bool,
     /// The here-documents that begin after this line.
@@ -43,18 +40,7 @@ impl<'s, 'a> Splitter<'s, 'a> {
     pub fn new(script: &'s mut Script<'a>, text: &'a Joined, range: Range<usize>) -> Self {
         let bytes = &text.bytes[..range.end];
         let (words, heredocs) = (Vec::new(), Vec::new());
-        Self {
-            script,
-            text,
-            bytes,
-            at: range.start,
-            words,
-            link: Link::Then,
-            depth: 0,
-            begun: 0,
-            drop: false,
-            heredocs,
-        }
+        Self { script, text, bytes, at: range.start, words, link: Link::Then, drop: false, heredocs }
     }
 
     pub fn run(mut self) {
@@ -91,11 +77,11 @@ impl<'s, 'a> Splitter<'s, 'a> {
         self.at += length;
         match byte {
             b'(' => {
-                self.depth += 1;
-                self.begun += 1;
+                self.script.depth += 1;
+                self.script.begun += 1;
             }
             // One that ends a pattern of `case` was never opened.
-            b')' => self.depth = self.depth.saturating_sub(1),
+            b')' => self.script.depth = self.script.depth.saturating_sub(1),
             _ => {}
         }
     }
@@ -187,7 +173,7 @@ impl<'s, 'a> Splitter<'s, 'a> {
         if command.is_empty() {
             return;
         }
-        (command.depth, command.begun) = (self.depth.min(DEEPEST), self.begun);
+        (command.depth, command.begun) = (self.script.depth.min(DEEPEST), self.script.begun);
         let inner = command.inner_script();
         self.script.commands.push(command);
         if let Some(inner) = inner
