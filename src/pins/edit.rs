@@ -211,3 +211,165 @@ fn accepts_demand(demand: &Demand, version: &Version) -> bool {
         _ => false,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(path: &str, text: &str) -> File {
+        File { path: path.into(), text: text.into(), fresh: true, replaces: false }
+    }
+
+    fn moved(files: Vec<File>, spec: &str) -> (Board, Plan) {
+        let board = Board::of(files);
+        let target = Target::parse(spec).unwrap();
+        let plan = plan(&board, |_| Some(target.clone()));
+        (board, plan)
+    }
+
+    /// The text of the only file, moved to pnpm 10.8.0; `None` if it stays.
+    fn edited(path: &str, text: &str) -> Option<String> {
+        let (_, plan) = moved(vec![file(path, text)], "pnpm@10.8.0");
+        plan.files.first().map(|file| String::from_utf8(file.text.clone()).unwrap())
+    }
+
+    #[test]
+    fn only_the_version_changes() {
+        for (path, before, after) in [
+            (
+                "package.json",
+                r#"{"packageManager":"pnpm@v10.6.5+sha1.ab","x":"10.6.5"}"#,
+                r#"{"packageManager":"pnpm@v10.8.0","x":"10.6.5"}"#,
+            ),
+            ("package.json", "{\"packageManager\": \"pnpm@ 10.6.5\\n\"}", "{\"packageManager\": \"pnpm@ 10.8.0\\n\"}"),
+            ("package.json", r#"{"engines": {"pnpm": ">=11"}}"#, r#"{"engines": {"pnpm": ">=10.8.0"}}"#),
+            (
+                "package.json",
+                r#"{"devEngines": {"packageManager": {"name": "pnpm", "version": "~10.6.5"}}}"#,
+                r#"{"devEngines": {"packageManager": {"name": "pnpm", "version": "~10.8.0"}}}"#,
+            ),
+            ("Dockerfile", "RUN npm i -g pnpm # pnpm", "RUN npm i -g pnpm@10.8.0 # pnpm"),
+            ("Dockerfile", "RUN npm i -g \"pnpm\"", "RUN npm i -g \"pnpm@10.8.0\""),
+            ("Dockerfile", "RUN npm i -g a@10.6.5 pnpm@10.6.5 b@10.6.5", "RUN npm i -g a@10.6.5 pnpm@10.8.0 b@10.6.5"),
+            ("Dockerfile", "RUN npm i -g pnpm@${V:-10.6.5}\nFROM x", "RUN npm i -g pnpm@${V:-10.6.5}\nFROM x"),
+            ("Dockerfile", "FROM node\nRUN npm i -g pnpm@${V:-10.6.5}", "FROM node\nRUN npm i -g pnpm@${V:-10.8.0}"),
+            (
+                "Dockerfile",
+                "FROM node\r\nENV A=1 V=10.6.5\r\nRUN npm i -g pnpm@$V pnpm@${V}\r\n",
+                "FROM node\r\nENV A=1 V=10.8.0\r\nRUN npm i -g pnpm@$V pnpm@${V}\r\n",
+            ),
+            (
+                "Dockerfile",
+                "RUN corepack prepare pnpm@10.6.5+sha1.ab --activate",
+                "RUN corepack prepare pnpm@10.8.0 --activate",
+            ),
+            (
+                ".github/workflows/a.yml",
+                "jobs: {a: {steps: [{uses: actions/checkout@v4}, {uses: pnpm/action-setup@v4, with: {version: 10}}]}}",
+                "jobs: {a: {steps: [{uses: actions/checkout@v4}, {uses: pnpm/action-setup@v4, with: {version: 10.8.0}}]}}",
+            ),
+        ] {
+            let text = edited(path, before).unwrap_or_else(|| before.to_owned());
+            assert_eq!(text, after, "{before}");
+        }
+    }
+
+    #[test]
+    fn what_would_change_something_else_stays() {
+        for (path, text) in [
+            ("package.json", r#"{"packageManager": "pnpm@10\u002e6.5"}"#),
+            ("package.json", r#"{"engines": {"pnpm": ">=9 <10"}}"#),
+            ("Dockerfile", "FROM node\nENV V=10.6.5\nRUN npm i -g pnpm@$V npm@$V"),
+            ("Dockerfile", "FROM node\nENV V=10.6\nRUN npm i -g pnpm@$V.5"),
+            ("Dockerfile", "FROM ghcr.io/pnpm/pnpm:10.6.5@sha256:abc"),
+            ("Dockerfile", "RUN npm i -g pn\\\npm@10.6.\\\n5"),
+            ("pnpm-lock.yaml", "importers: {.: {packageManagerDependencies: {pnpm: {version: 10.6.5}}}}\n---\n"),
+        ] {
+            assert_eq!(edited(path, text), None, "{text}");
+        }
+        let (_, plan) =
+            moved(vec![file("Dockerfile", "FROM node\nENV V=10.6.5\nRUN npm i -g pnpm@$V npm@$V")], "pnpm@10.8.0");
+        assert_eq!(
+            plan.left.iter().map(|(_, reason)| *reason).collect::<Vec<_>>(),
+            ["changing it would change something else too"]
+        );
+    }
+
+    #[test]
+    fn a_version_is_named_with_its_manager() {
+        for (text, version, hash) in [
+            ("pnpm@10.8.0", "10.8.0", ""),
+            ("yarn@4.1.0+sha512.ab", "4.1.0", "sha512.ab"),
+            ("npm@v11.0.0-rc.1", "11.0.0-rc.1", ""),
+        ] {
+            let target = Target::parse(text).unwrap();
+            assert_eq!((target.version.to_string().as_str(), target.hash.as_str()), (version, hash), "{text}");
+        }
+        for text in ["", "pnpm", "pnpm@", "pnpm@10", "pnpm@latest", "bun@1.0.0", "10.8.0"] {
+            assert!(Target::parse(text).is_err(), "{text}");
+        }
+    }
+
+    const PIECES: [&str; 40] = [
+        "FROM node\n",
+        "RUN ",
+        "npm i -g ",
+        "pnpm",
+        "@",
+        "10.6.5",
+        "10.6.5",
+        "+sha1.ab",
+        "$V",
+        "${V",
+        ":-",
+        "}",
+        " ",
+        "\n",
+        "\r\n",
+        "\\\n",
+        "ENV V=",
+        "ARG V=",
+        "\"",
+        "'",
+        "corepack prepare ",
+        " --activate",
+        "<<E\n",
+        "\nE\n",
+        "&& ",
+        "(",
+        ")",
+        "cd a",
+        "npx ",
+        "^",
+        "latest",
+        "jobs: {a: {steps: [{uses: actions/checkout@v4}, {",
+        "run: ",
+        "uses: pnpm/action-setup@v4, with: {version: ",
+        "}]}}",
+        "{\"packageManager\": \"",
+        "\"engines\": {\"pnpm\": \"",
+        "\"}",
+        "ä",
+        ",",
+    ];
+
+    proptest::proptest! {
+        #[test]
+        fn what_is_moved_says_what_was_meant_and_the_rest_what_it_said(
+            pieces in proptest::collection::vec(proptest::sample::select(&PIECES[..]), 0..40),
+            path in proptest::sample::select(&["Dockerfile", ".github/workflows/a.yml", "package.json", "mise.toml", ".tool-versions", "compose.yaml"][..]),
+        ) {
+            let text = pieces.concat();
+            let (board, plan) = moved(vec![file(path, &text)], "pnpm@10.8.0");
+            for row in &board.rows {
+                let (before, after) = (board.pin(row.id), plan.after.pin(row.id));
+                if plan.moved.contains(&row.id) {
+                    assert!(accepts_demand(&after.demand, &Version::new(10, 8, 0)), "{text}");
+                } else {
+                    assert_eq!(before.demand, after.demand, "{text}");
+                }
+            }
+            assert!(plan.files.len() <= 1 && (plan.files.is_empty() == plan.moved.is_empty()));
+        }
+    }
+}
