@@ -155,6 +155,11 @@ impl Config {
         self.weights.get(rule).is_some_and(|weight| weight.severity.is_none())
     }
 
+    /// Whether the findings of a rule in a file are not told.
+    pub fn hides(&self, rule: &str, path: &RepoPath) -> bool {
+        self.is_off(rule) || self.allowances.iter().any(|allowance| self.allows(allowance, rule, path))
+    }
+
     /// The line that keeps a rewritten file at this path from being blocked by this rule, and how it does.
     pub fn spares(&self, rule: &'static str, path: &RepoPath) -> Option<(&Origin, String)> {
         if let Some(Weight { severity, origin }) = self.weights.get(rule)

@@ -123,8 +123,8 @@ pub fn satisfies(version: &Version, range: &str) -> Option<bool> {
 
 /// The same, with prereleases taken for what they precede, as pnpm does for `engines`.
 pub fn accepts(version: &Version, range: &str) -> Option<bool> {
-    let version = nodejs_semver::Version::parse(version.to_string()).ok()?;
-    Some(Range::parse(range).ok()?.satisfies_with_prerelease(&version, true))
+    let release = Version::new(version.major, version.minor, version.patch);
+    Some(satisfies(&release, range)? || satisfies(version, range)?)
 }
 
 /// By what means a version is pinned.
@@ -355,8 +355,8 @@ pub struct Reading {
 pub struct Call {
     /// Where the other file may be, from the top of the work tree; the first one that is there counts.
     pub paths: Vec<Vec<u8>>,
-    /// What is given, by the names of variables there, and where.
-    pub arguments: Vec<(String, Variable)>,
+    /// What is given, by the names of variables there, and where; `None` for what is not known.
+    pub arguments: Vec<(String, Option<Variable>)>,
 }
 
 impl Reading {
@@ -404,6 +404,23 @@ pub mod tests {
 
     /// A manifest that pins pnpm 10.6.5.
     pub const MANIFEST: &str = r#"{"packageManager": "pnpm@10.6.5+sha512.abc"}"#;
+
+    #[test]
+    fn ranges_take_in_prereleases_as_pnpm_has_it() {
+        for (version, range, accepted) in [
+            ("11.0.0-rc.1", "^11", true),
+            ("11.0.0-rc.1", "11.x", true),
+            ("11.0.0-rc.1", "<11", false),
+            ("11.0.0-rc.1", ">=10 <11", false),
+            ("11.0.0-rc.1", "^10", false),
+            ("10.6.5", ">=9 <11 || 12.x", true),
+        ] {
+            let version = super::exact(version).unwrap();
+            assert_eq!(super::accepts(&version, range), Some(accepted), "{version} {range}");
+        }
+        assert_eq!(super::satisfies(&super::exact("11.0.0-rc.1").unwrap(), "^11"), Some(false));
+        assert_eq!(super::accepts(&super::exact("1.0.0").unwrap(), "please-use-pnpm"), None);
+    }
 
     /// What `package-manager-mismatch` says of files.
     pub fn told(files: &[(&str, &str)]) -> Vec<String> {

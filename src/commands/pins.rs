@@ -9,7 +9,7 @@ use crate::engine::Engine;
 use crate::error::Error;
 use crate::finding::{Finding, Verdict};
 use crate::git::worktree::{OnDisk, WorkTree};
-use crate::pins::{Board, Plan, Target, plan};
+use crate::pins::{Board, Id, Plan, Role, Row, Target, plan};
 use crate::report::human::View;
 use crate::report::{HumanOrJson, pins as report};
 use crate::rules::OF_PINS;
@@ -50,7 +50,7 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
     let findings = engine.finish().findings;
     let view = View { paint: context.paint, below_top: !tree.prefix().is_empty(), restore: "", advice: None };
     if let Some(spec) = &args.set {
-        let plan = planned(&board, spec.as_deref())?;
+        let plan = planned(&board, spec.as_deref(), &config)?;
         return set(args, &tree, &board, &plan, &judged(&plan.after, &files, &config), view);
     }
     let out = match args.format {
@@ -68,11 +68,13 @@ fn judged(board: &Board, files: &OnDisk<'_>, config: &Config) -> Vec<Finding> {
 }
 
 /// What moving the pins comes to: to one version, or in each project to what its manifest says.
-fn planned(board: &Board, spec: Option<&str>) -> Result<Plan, Error> {
+fn planned(board: &Board, spec: Option<&str>, config: &Config) -> Result<Plan, Error> {
     let doing = "move the pins";
+    let is_spared = |row: &Row| OF_PINS.iter().any(|rule| config.hides(rule.id, &board.file(row.id).path));
     let Some(spec) = spec else {
-        let of_project = |project: usize| Target::of(board.pin(board.projects[project].reference?));
-        return Ok(plan(board, of_project));
+        let declared = |id: &Id| board.pin(*id).how.role() == Role::Declares;
+        let of_project = |project: usize| Target::of(board.pin(board.projects[project].reference.filter(declared)?));
+        return Ok(plan(board, of_project, is_spared));
     };
     let target = Target::parse(spec).map_err(|reason| {
         Error::new(doing, format!("{spec} names no version: {reason}"))
@@ -83,7 +85,7 @@ fn planned(board: &Board, spec: Option<&str>) -> Result<Plan, Error> {
         return Err(Error::new(doing, format!("nothing here pins {name}"))
             .help("`bakstop pins` shows what is pinned; another package manager is not put in its place"));
     }
-    Ok(plan(board, |_| Some(target.clone())))
+    Ok(plan(board, |_| Some(target.clone()), is_spared))
 }
 
 /// Carries a plan out, or tells what it would do.
@@ -103,9 +105,13 @@ fn set(
         let verdict = if plan.files.is_empty() { verdict } else { Verdict::Found };
         return Ok(Outcome::new(verdict, report::moved(board, plan, findings, "to move", view)));
     }
-    for file in &plan.files {
+    for (number, file) in plan.files.iter().enumerate() {
         let old = board.files.iter().find(|old| old.path == file.path).map(|old| old.text.as_slice());
-        tree.replace(&file.path, old.unwrap_or_default(), &file.text)?;
+        tree.replace(&file.path, old.unwrap_or_default(), &file.text).map_err(|error| match number {
+            0 => error,
+            1 => error.help("one file is changed already: mend this, and run it again"),
+            _ => error.help(format!("{number} files are changed already: mend this, and run it again")),
+        })?;
     }
     Ok(Outcome::new(verdict, report::moved(board, plan, findings, "moved", view)))
 }

@@ -49,6 +49,11 @@ impl Node {
         self.entries().filter(move |(found, _)| found.text == key).map(|(_, node)| node)
     }
 
+    /// The last value of this key: the one that the tools take.
+    pub fn last<'a>(&'a self, key: &'a str) -> Option<&'a Node> {
+        self.get(key).last()
+    }
+
     /// The string, if it is one.
     pub fn text(&self) -> Option<&str> {
         match &self.value {

@@ -89,9 +89,9 @@ impl Resolved {
         (!self.is_open).then_some(self.text.as_str())
     }
 
-    /// Where this part of the text stands in the file as it is: in the word itself, or in the value of a variable.
+    /// Where this part of the text stands in the file as it is: in the value of a variable, or in the word itself.
     pub fn find(&self, part: &str, file: &[u8]) -> Option<Span> {
-        let sources = std::iter::once(&self.span).chain(self.used.iter().map(|used| &used.span));
+        let sources = self.used.iter().map(|used| &used.span).chain(std::iter::once(&self.span));
         let mut found = sources.filter_map(|source| {
             let text = file.get(source.clone())?;
             let at = memchr::memmem::rfind(text, part.as_bytes())?;

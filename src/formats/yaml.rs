@@ -123,23 +123,24 @@ impl<S: Fn(Span) -> Span> Builder<S> {
     }
 }
 
-/// Puts the entries of merge keys (`<<: *base`, `<<: [*a, *b]`) in their place.
+/// Puts the entries of merge keys (`<<: *base`, `<<: [*a, *b]`) before those of the map: of a key that is there twice the last
+/// one counts, and that is the map's own, then the one of the first base.
 fn merged(entries: Vec<(Key, Node)>) -> Vec<(Key, Node)> {
-    let mut all = Vec::with_capacity(entries.len());
+    let mut bases = Vec::new();
+    let mut own = Vec::with_capacity(entries.len());
     for (key, node) in entries {
         match node.value {
-            Value::Map(base) if key.text == "<<" => all.extend(base),
-            Value::List(bases) if key.text == "<<" => {
-                for base in bases {
-                    if let Value::Map(base) = base.value {
-                        all.extend(base);
-                    }
-                }
+            Value::Map(base) if key.text == "<<" => bases.push(base),
+            Value::List(list) if key.text == "<<" => {
+                bases.extend(list.into_iter().filter_map(|base| match base.value {
+                    Value::Map(base) => Some(base),
+                    _ => None,
+                }));
             }
-            _ => all.push((key, node)),
+            _ => own.push((key, node)),
         }
     }
-    all
+    bases.into_iter().rev().flatten().chain(own).collect()
 }
 
 /// Copies a node, unless too much was copied already.
@@ -195,6 +196,15 @@ mod tests {
         assert_eq!(value(&root, &["overrides", "a"]), ["file:y"]);
         assert_eq!(value(&root, &["overrides", "c"]), ["file:y"]);
         assert_eq!(value(&root, &["list", "a"]), ["file:y"]);
+    }
+
+    #[test]
+    fn of_a_merged_key_the_last_one_counts() {
+        for text in ["a: &a {k: base}\nm: {k: own, <<: *a}\n", "a: &a {k: base}\nm: {<<: *a, k: own}\n"] {
+            assert_eq!(value(&parse(Syntax::Yaml, text.as_bytes()).unwrap(), &["m", "k"]), ["base", "own"], "{text}");
+        }
+        let text = "a: &a {k: first}\nb: &b {k: second}\nm: {<<: [*a, *b]}\n";
+        assert_eq!(value(&parse(Syntax::Yaml, text.as_bytes()).unwrap(), &["m", "k"]), ["second", "first"]);
     }
 
     #[test]

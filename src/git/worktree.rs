@@ -5,6 +5,7 @@ use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{ErrorKind, Read, Write};
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use crate::change::{Content, Mode};
@@ -116,11 +117,14 @@ impl WorkTree {
             return Err(Error::new(&*doing, "it is not what it was a moment ago").help("run this again"));
         }
         let place = self.top.join(OsStr::from_bytes(path.as_bytes()));
-        let permissions = place.metadata().map_err(failed)?.permissions();
+        let about = place.metadata().map_err(failed)?;
+        let permissions = about.permissions();
         let directory = place.parent().unwrap_or(&self.top);
         let mut file =
             tempfile::Builder::new().permissions(permissions.clone()).tempfile_in(directory).map_err(failed)?;
         file.write_all(new).map_err(failed)?;
+        // Whoever owned it owns it still, where this user may give files away.
+        let _ = std::os::unix::fs::fchown(file.as_file(), Some(about.uid()), Some(about.gid()));
         // The umask took from the permissions what the old file may have had.
         file.as_file().set_permissions(permissions).map_err(failed)?;
         file.as_file().sync_all().map_err(failed)?;

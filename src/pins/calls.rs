@@ -8,27 +8,29 @@ use crate::finding::Span;
 use crate::formats::shell::{Use, Variable};
 use crate::pins::{Demand, How, Pin, Reading, files};
 
-/// How many bytes of other files are read once more for one file: each call may give other arguments to a large one.
-const MOST_REREAD: usize = 32 * 1024 * 1024;
+/// How many bytes of files are read once more for those that use them: each use may give other arguments to a large one.
+const MOST_REREAD: usize = 8 * 1024 * 1024;
 
 /// No place in a file. Where such a value is used, nothing of it is found.
 const ELSEWHERE: Span = usize::MAX..usize::MAX;
 
-/// Adds what calls pin to the files that make them. A default that a caller replaces is one variant of several.
+/// Adds what calls pin to the files that make them. A default that every caller replaces is for no build.
 pub fn add(files: &[File], readings: &mut [Reading]) {
     let position = |path: &Vec<u8>| files.binary_search_by(|file| file.path.as_bytes().cmp(path)).ok();
     let mut replaced: BTreeMap<usize, BTreeSet<String>> = BTreeMap::new();
+    let mut budget = MOST_REREAD;
     for caller in 0..files.len() {
-        let mut budget = MOST_REREAD;
         for call in std::mem::take(&mut readings[caller].calls) {
             let Some(called) = call.paths.iter().find_map(position) else { continue };
             let inputs = call.arguments.iter().map(|(name, _)| name).filter(|name| is_input(name));
-            replaced.entry(called).or_default().extend(inputs.cloned());
+            let inputs: BTreeSet<String> = inputs.cloned().collect();
+            replaced.entry(called).and_modify(|all| all.retain(|name| inputs.contains(name))).or_insert(inputs);
+            let known: Vec<(String, Variable)> =
+                call.arguments.into_iter().filter_map(|(name, variable)| Some((name, variable?))).collect();
             let size = files[called].text.len();
-            if size <= budget {
+            if size <= budget && !known.is_empty() {
                 budget -= size;
-                let pins = given(&files[called], &call.arguments, &files[caller].text);
-                readings[caller].pins.extend(pins);
+                readings[caller].pins.extend(given(&files[called], &known, &files[caller].text));
             }
         }
         readings[caller].tidy();
@@ -85,7 +87,8 @@ mod tests {
             ("", ".github/actions/setup/action.yml:1:23"),
             (", with: {v: 9.15.0}", ".github/workflows/a.yml:1:91"),
             (", with: {v: 10.6.5}", ""),
-            (", with: {v: '${{ matrix.v }}'}", ".github/actions/setup/action.yml:1:23"),
+            (", with: {v: '${{ matrix.v }}'}", ""),
+            (", with: {v: 10.6.5}}, {uses: ./.github/actions/setup", ".github/actions/setup/action.yml:1:23"),
         ] {
             let text = workflow(with);
             let found =

@@ -1,9 +1,9 @@
 //! Workflows of GitHub, Gitea and Forgejo, and composite actions: their steps, and what they give to each other.
 
 use crate::formats::document::{Node, Value};
-use crate::formats::shell::{Variable, is_a_shell};
+use crate::formats::shell::{Resolved, Variable, is_a_shell};
 use crate::formats::{self, Syntax};
-use crate::pins::corepack::last;
+use crate::pins::commands::Place;
 use crate::pins::scope::{Scope, variable, variables};
 use crate::pins::{Bond, Call, How, Manager, Pin, Reading, commands, images};
 
@@ -11,26 +11,27 @@ use crate::pins::{Bond, Call, How, Manager, Pin, Reading, commands, images};
 pub fn read(text: &[u8], arguments: Vec<(String, Variable)>) -> Reading {
     let mut reading = Reading::default();
     let Ok(root) = formats::parse(Syntax::Yaml, text) else { return reading };
-    let events = last(&root, "on").into_iter().flat_map(Node::entries).map(|(_, event)| event);
-    let inputs = std::iter::once(&root).chain(events).flat_map(|holder| defaults(last(holder, "inputs")));
+    let events = root.last("on").into_iter().flat_map(Node::entries).map(|(_, event)| event);
+    let inputs = std::iter::once(&root).chain(events).flat_map(|holder| defaults(holder.last("inputs")));
     let given = arguments.into_iter().map(|(name, variable)| (name, Some(variable)));
-    let scope = Scope::of(variables(last(&root, "env")).chain(inputs).chain(given));
+    let scope = Scope::of(variables(root.last("env")).chain(inputs).chain(given));
     let defaults = Defaults::default().run_of(&root);
-    for (_, job) in last(&root, "jobs").into_iter().flat_map(Node::entries).filter(|(_, job)| !is_off(job)) {
-        let scope = scope.with(last(job, "env"));
-        if let Some(uses) = last(job, "uses").and_then(Node::text) {
-            reading.calls.extend(call(uses, last(job, "with")));
+    for (_, job) in root.last("jobs").into_iter().flat_map(Node::entries).filter(|(_, job)| !is_off(job)) {
+        let scope = scope.with(job.last("env"));
+        if let Some(uses) = job.last("uses").and_then(Node::text) {
+            reading.calls.extend(call(uses, job.last("with")));
         }
-        let image = last(job, "container").map(|container| last(container, "image").unwrap_or(container));
+        let image = job.last("container").map(|container| container.last("image").unwrap_or(container));
         reading.pins.extend(image.and_then(|image| images::pin(&scope.resolve(image)?, text)));
-        let list = list(last(job, "steps"));
+        let list = list(job.last("steps"));
+        let scope = scope.without(list.iter().filter_map(|step| text_of(step, "run")).flat_map(set_for_later));
         let mut read = Steps { scope: &scope, defaults: defaults.run_of(job), text }.read(list);
         let checkout = Checkout::of(list);
         read.pins.iter_mut().for_each(|pin| checkout.place(pin));
         reading.add(read);
     }
-    if let Some(runs) = last(&root, "runs") {
-        reading.add(Steps { scope: &scope, defaults: Defaults::default(), text }.read(list(last(runs, "steps"))));
+    if let Some(runs) = root.last("runs") {
+        reading.add(Steps { scope: &scope, defaults: Defaults::default(), text }.read(list(runs.last("steps"))));
     }
     reading
 }
@@ -38,7 +39,7 @@ pub fn read(text: &[u8], arguments: Vec<(String, Variable)>) -> Reading {
 /// What inputs hold unless a caller gives them another value.
 fn defaults(inputs: Option<&Node>) -> impl Iterator<Item = (String, Option<Variable>)> {
     let entries = inputs.into_iter().flat_map(Node::entries);
-    entries.map(|(key, input)| (format!("inputs.{}", key.text), last(input, "default").and_then(variable)))
+    entries.map(|(key, input)| (format!("inputs.{}", key.text), input.last("default").and_then(variable)))
 }
 
 fn list(node: Option<&Node>) -> &[Node] {
@@ -50,7 +51,16 @@ fn list(node: Option<&Node>) -> &[Node] {
 
 /// The text of an entry.
 fn text_of<'n>(node: &'n Node, key: &'n str) -> Option<&'n str> {
-    last(node, key).and_then(Node::text)
+    node.last(key).and_then(Node::text)
+}
+
+/// The variables that a script sets for the steps behind it, by writing to the file that `GITHUB_ENV` names.
+fn set_for_later(script: &str) -> impl Iterator<Item = String> {
+    let lines = script.lines().filter(|_| script.contains("GITHUB_ENV"));
+    lines.flat_map(|line| line.split('=')).map(|part| {
+        let start = part.rfind(|c: char| !c.is_ascii_alphanumeric() && c != '_').map_or(0, |at| at + 1);
+        part[start..].to_owned()
+    })
 }
 
 /// Whether a job or a step never runs.
@@ -67,12 +77,12 @@ struct Defaults<'n> {
 
 impl<'n> Defaults<'n> {
     fn overridden_by(&self, node: &'n Node) -> Self {
-        let of = |key| last(node, key);
+        let of = |key| node.last(key);
         Self { directory: of("working-directory").or(self.directory), shell: of("shell").or(self.shell) }
     }
 
     fn run_of(&self, node: &'n Node) -> Self {
-        let run = last(node, "defaults").and_then(|defaults| last(defaults, "run"));
+        let run = node.last("defaults").and_then(|defaults| defaults.last("run"));
         run.map_or_else(|| self.clone(), |run| self.overridden_by(run))
     }
 }
@@ -98,10 +108,10 @@ impl Steps<'_> {
     }
 
     fn step(&self, step: &Node) -> Reading {
-        let scope = self.scope.with(last(step, "env"));
+        let scope = self.scope.with(step.last("env"));
         let mut reading = Reading::default();
-        if let Some(uses) = last(step, "uses") {
-            let with = last(step, "with");
+        if let Some(uses) = step.last("uses") {
+            let with = step.last("with");
             reading.calls.extend(uses.text().and_then(|uses| call(uses, with)));
             reading.pins.extend(with.into_iter().flat_map(|with| action(uses, with, &scope, self.text)));
         }
@@ -112,51 +122,55 @@ impl Steps<'_> {
             Some(node) => scope.resolve(node).and_then(|word| word.known().map(str::to_owned)),
             None => Some(String::new()),
         };
-        if let (Some(script), true, Some(directory)) = (last(step, "run"), is_posix, directory) {
-            reading.add(commands::of_string(script, &directory, &|name| scope.lookup(name), self.text));
+        if let (Some(script), true, Some(directory)) = (step.last("run"), is_posix, directory) {
+            let mut place = Place::at(&directory);
+            reading.add(commands::of_string(script, &mut place, &|name| scope.lookup(name), self.text));
         }
         reading
     }
 }
 
-/// Whether a job works on what is in this repository, and where it puts that.
-enum Checkout {
-    /// At this directory; at the top if it is empty.
-    Into(String),
-    /// It works on something else.
-    Nowhere,
+/// Where a job puts what is in this repository, and where others.
+struct Checkout {
+    /// The directory, empty for the top; `None` if it works on something else.
+    own: Option<String>,
+    others: Vec<String>,
 }
 
 impl Checkout {
     fn of(steps: &[Node]) -> Self {
+        let mut checkout = Self { own: None, others: Vec::new() };
         for step in steps {
             let uses = text_of(step, "uses").unwrap_or_default();
-            let with = |key| last(step, "with").and_then(|with| text_of(with, key));
-            // Which repository this is, nobody knows from here.
-            let is_own = with("repository").is_none_or(|name| name.contains("github."));
-            if uses.contains("checkout") && is_own {
-                return with("path").map_or(Self::Into(String::new()), |path| {
-                    commands::joined("", path).map_or(Self::Nowhere, Self::Into)
-                });
-            }
+            let with = |key| step.last("with").and_then(|with| text_of(with, key));
             // An action of this repository is there only once that is checked out; and git can be told anything.
-            if uses.starts_with("./") || text_of(step, "run").is_some_and(|run| run.contains("git ")) {
-                return Self::Into(String::new());
+            let is_there = uses.starts_with("./") || text_of(step, "run").is_some_and(|run| run.contains("git "));
+            if uses.contains("checkout") {
+                let path = commands::joined("", with("path").unwrap_or_default());
+                // Which repository this is, nobody knows from here.
+                if with("repository").is_none_or(|name| name.contains("github.")) {
+                    checkout.own = checkout.own.or(path);
+                } else {
+                    checkout.others.extend(path.filter(|path| !path.is_empty()));
+                }
+            } else if is_there && checkout.own.is_none() {
+                checkout.own = Some(String::new());
             }
         }
-        Self::Nowhere
+        checkout
     }
 
     /// Turns the directory that a pin is for into one of the repository.
     fn place(&self, pin: &mut Pin) {
-        match self {
-            Self::Into(top) if top.is_empty() => {}
-            Self::Into(top) => match pin.directory.strip_prefix(top.as_bytes()) {
-                Some([]) => pin.directory = Vec::new(),
-                Some([b'/', below @ ..]) => pin.directory = below.to_vec(),
-                _ => pin.is_elsewhere = true,
-            },
-            Self::Nowhere => pin.is_elsewhere = true,
+        let below = |directory: &[u8], top: &str| match directory.strip_prefix(top.as_bytes())? {
+            rest if top.is_empty() || rest.is_empty() => Some(rest.to_vec()),
+            [b'/', rest @ ..] => Some(rest.to_vec()),
+            _ => None,
+        };
+        let is_others = self.others.iter().any(|other| below(&pin.directory, other).is_some());
+        match self.own.as_ref().and_then(|own| below(&pin.directory, own)).filter(|_| !is_others) {
+            Some(directory) => pin.directory = directory,
+            None => pin.is_elsewhere = true,
         }
     }
 }
@@ -166,9 +180,8 @@ fn call(uses: &str, with: Option<&Node>) -> Option<Call> {
     let path = commands::joined("", uses.strip_prefix("./")?)?;
     let inside = ["action.yml", "action.yaml"].iter().filter_map(|name| commands::joined(&path, name));
     let paths = std::iter::once(path.clone()).chain(inside).map(String::into_bytes).collect();
-    let given = |(name, value): (String, Option<Variable>)| Some((format!("inputs.{name}"), value?));
-    let arguments: Vec<_> = variables(with).filter_map(given).collect();
-    (!arguments.is_empty()).then_some(Call { paths, arguments })
+    let named = |(name, value): (String, Option<Variable>)| (format!("inputs.{name}"), value);
+    Some(Call { paths, arguments: variables(with).map(named).collect() })
 }
 
 /// The inputs of actions that name a version: the action, its input, and whose version it is. Without an action, every one
@@ -195,8 +208,9 @@ fn action(uses: &Node, with: &Node, scope: &Scope<'_>, text: &[u8]) -> Vec<Pin> 
     };
     let pin = |&(action, input, manager): &(&'static str, &'static str, Manager)| {
         let is_meant = if action.is_empty() { !name.starts_with('.') } else { action.eq_ignore_ascii_case(name) };
-        let node = last(with, input).filter(|_| is_meant)?;
-        let word = scope.resolve(node).filter(|word| word.is_open || !word.text.is_empty())?;
+        let node = with.last(input).filter(|_| is_meant)?;
+        let is_none = |word: &Resolved| matches!(word.known(), Some("" | "~" | "null"));
+        let word = scope.resolve(node).filter(|word| !is_none(word))?;
         let label = if action.is_empty() { input } else { action };
         let pin = Pin::resolved(How::Action(label), manager, &word.text, &word, text);
         Some(Pin { directory: directory.clone().into_bytes(), bond: bond(action, reference, uses, text), ..pin })
@@ -303,6 +317,35 @@ mod tests {
             let found =
                 crate::pins::tests::told(&[("package.json", MANIFEST), web, (".github/workflows/a.yml", &text)]);
             assert_eq!(found.len(), told, "{run}: {found:?}");
+        }
+    }
+
+    #[test]
+    fn what_a_step_sets_for_later_ones_is_not_known() {
+        for (run, count) in [("echo \"V=9.15.0\" >> $GITHUB_ENV", 0), ("echo V=9.15.0", 1)] {
+            let text = format!(
+                "env: {{V: 9.14.0}}\njobs:\n  a:\n    steps:\n      - uses: actions/checkout@v4\n      - run: {run}\n      - run: npm i -g pnpm@$V"
+            );
+            let found = told(&[("package.json", MANIFEST), (".github/workflows/a.yml", &text)]);
+            assert_eq!(found.len(), count, "{run}: {found:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_checked_out_beside_it_is_another_repository() {
+        let steps = "jobs:\n  a:\n    steps:\n      - uses: actions/checkout@v4\n      - uses: actions/checkout@v4\n        with: {repository: other/app, path: app}\n";
+        for (step, count) in [
+            ("      - working-directory: app/web\n        run: npm i -g pnpm@9.15.0", 0),
+            (
+                "      - uses: pnpm/action-setup@v4\n        with: {version: 9.15.0, package_json_file: app/package.json}",
+                0,
+            ),
+            ("      - uses: pnpm/action-setup@v4\n        with: {version: ~}", 0),
+            ("      - run: npm i -g pnpm@9.15.0", 1),
+        ] {
+            let text = format!("{steps}{step}");
+            let found = told(&[("package.json", MANIFEST), (".github/workflows/a.yml", &text)]);
+            assert_eq!(found.len(), count, "{step}: {found:?}");
         }
     }
 

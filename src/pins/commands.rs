@@ -37,44 +37,64 @@ pub fn of(script: &Script<'_>, variables: Variables<'_, '_>, file: &[u8]) -> Vec
     done
 }
 
-/// What a script says that is a string of a document, and that starts in this directory, seen from where the file speaks for.
-pub fn of_string(node: &Node, directory: &str, variables: Variables<'_, '_>, file: &[u8]) -> Reading {
+/// Where a script runs, seen from where its file speaks for.
+#[derive(Debug, Clone)]
+pub struct Place {
+    /// The directory; `None` if it is not known.
+    pub directory: Option<String>,
+    /// Whether `cd` led there.
+    pub moved: bool,
+}
+
+impl Place {
+    /// This directory, if it is one below.
+    pub fn at(directory: &str) -> Self {
+        Self { directory: joined("", directory), moved: false }
+    }
+}
+
+/// What a script says that is a string of a document. Where it ends, the next one begins.
+pub fn of_string(node: &Node, place: &mut Place, variables: Variables<'_, '_>, file: &[u8]) -> Reading {
     let mut reading = Reading::default();
     let Some(text) = Joined::of(file, node).or_else(|| Joined::somewhere(node)) else { return reading };
     let mut script = Script::default();
     script.split(&text, 0..text.bytes.len());
-    let mut standing = Standing { shells: vec![(joined("", directory), false)], begun: 0 };
+    let mut standing = Standing { shells: vec![place.clone()], begun: 0 };
     for (command, done) in script.commands.iter().zip(of(&script, variables, file)) {
-        let (here, moved) = standing.at(command).clone();
-        match destination(command, &script, variables) {
-            Move::Stays => {}
-            Move::To(target) => *standing.at(command) = (here.as_deref().and_then(|here| joined(here, &target)), true),
-            Move::Away => *standing.at(command) = (None, true),
+        let Place { directory, moved } = standing.at(command).clone();
+        let there = match destination(command, &script, variables) {
+            Move::Stays => None,
+            Move::To(target) => Some(directory.as_deref().and_then(|here| joined(here, &target))),
+            Move::Away => Some(None),
+        };
+        if let Some(directory) = there {
+            *standing.at(command) = Place { directory, moved: true };
         }
         reading.uses_corepack |= done.runs_corepack;
         reading.pins.extend(done.pins.into_iter().map(|pin| Pin {
-            directory: here.clone().unwrap_or_default().into_bytes(),
+            directory: directory.clone().unwrap_or_default().into_bytes(),
             footing: if moved { Footing::Manifest } else { Footing::Upward },
-            is_elsewhere: here.is_none(),
+            is_elsewhere: directory.is_none(),
             ..pin
         }));
     }
+    place.clone_from(&standing.shells[0]);
     reading
 }
 
-/// Where each subshell stands that is open, outermost first, and whether something went there; `None` if that is not known.
+/// Where each subshell stands that is open, outermost first.
 struct Standing {
-    shells: Vec<(Option<String>, bool)>,
+    shells: Vec<Place>,
     /// How many subshells were begun so far.
     begun: usize,
 }
 
 impl Standing {
     /// Where a command runs. Of the subshells that were begun since the one before it, it is within the last ones.
-    fn at(&mut self, command: &Command<'_>) -> &mut (Option<String>, bool) {
+    fn at(&mut self, command: &Command<'_>) -> &mut Place {
         let begun = command.begun - std::mem::replace(&mut self.begun, command.begun);
         self.shells.truncate(command.depth.saturating_sub(begun) + 1);
-        let outer = self.shells.last().cloned().unwrap_or_default();
+        let outer = self.shells[self.shells.len() - 1].clone();
         self.shells.resize(command.depth + 1, outer);
         &mut self.shells[command.depth]
     }
@@ -188,7 +208,7 @@ const NODE_MANAGERS: [&str; 8] = ["n", "nvm", "fnm", "volta", "mise", "asdf", "p
 fn one(words: &[Resolved], file: &[u8]) -> Done {
     let mut done = Done::default();
     let Some(name) = program(words) else { return done };
-    let names_corepack = |word: &Resolved| word.known().is_some_and(|text| text.split('@').next() == Some("corepack"));
+    let names_corepack = |word: &Resolved| word.text.contains("corepack");
     done.runs_corepack = name == "corepack";
     done.brings_corepack =
         NODE_MANAGERS.contains(&name) || !done.runs_corepack && words[1..].iter().any(names_corepack);
@@ -231,8 +251,12 @@ fn pins(kind: Words, label: &'static str, rest: &[Resolved], words: &[Resolved],
             packages(&mut plain(rest))
         }
         Words::Global => Vec::new(),
-        Words::Npm => packages(&mut npm::installed_globally(rest).into_iter()),
-        Words::Once => packages(&mut npm::run_once(rest).into_iter()),
+        Words::Npm => {
+            let installed = npm::installed_globally(rest);
+            let archives = installed.iter().filter_map(|word| downloaded(how, word, file));
+            installed.iter().filter_map(|word| package(how, word, file)).chain(archives).collect()
+        }
+        Words::Once => npm::run_once(rest).iter().filter_map(|word| package(how, word, file)).collect(),
         Words::Corepack => by_corepack(rest).into_iter().filter_map(|(how, word)| package(how, word, file)).collect(),
         Words::Version(manager) => match (plain(rest).next(), words.last()) {
             (Some(word), _) => vec![Pin::resolved(how, manager, &word.text, word, file)],
@@ -268,12 +292,13 @@ fn by_corepack(words: &[Resolved]) -> Vec<(How, &Resolved)> {
 
 /// A package with or without a version, if it is a package manager.
 fn package(how: How, word: &Resolved, file: &[u8]) -> Option<Pin> {
-    let text = &word.text;
+    // `mise use npm:pnpm@10.6.5`
+    let text = word.text.strip_prefix("npm:").filter(|_| how.label().starts_with("mise")).unwrap_or(&word.text);
     // The first sign may be the one of a scope.
     let at = text.char_indices().skip(1).find(|(_, character)| *character == '@').map(|(at, _)| at);
     let (name, version) = match at {
         Some(at) => (&text[..at], Some(&text[at + 1..])),
-        None => (text.as_str(), None),
+        None => (text, None),
     };
     let manager = Manager::of_package(name)?;
     match version {
@@ -327,7 +352,7 @@ fn installer(
     file: &[u8],
 ) -> Option<Pin> {
     let how = How::Command("get.pnpm.io");
-    let url = words.iter().find(|word| is_installer(&raw(word, file)))?;
+    let url = words.iter().find(|word| is_installer(word, file))?;
     let fetches = matches!(program(words), Some("curl" | "wget"));
     let mut commands = script.commands[at..].iter();
     let shell = if fetches {
@@ -346,7 +371,7 @@ fn installer(
             let span = variable.span.clone();
             let used = vec![crate::formats::shell::Use { name: VERSION.to_owned(), span: span.clone() }];
             let word = Resolved { text: variable.text.clone(), is_open: false, span, used, unset: Vec::new() };
-            Pin::resolved(how, Manager::Pnpm, &variable.text, &word, file)
+            Pin { at: url.span.clone(), ..Pin::resolved(how, Manager::Pnpm, &variable.text, &word, file) }
         }
         Lookup::Unset => unchangeable(Demand::Newest),
         Lookup::Offered | Lookup::Unknown => unchangeable(Demand::Unknown),
@@ -359,14 +384,13 @@ const LONGEST_PIPE: usize = 8;
 /// The variable that the installer of pnpm reads.
 const VERSION: &str = "PNPM_VERSION";
 
-fn is_installer(word: &str) -> bool {
-    word.contains("get.pnpm.io/install.sh")
+/// Whether a word is the address of the installer, or holds it in a substitution, in which nothing is known.
+fn is_installer(word: &Resolved, file: &[u8]) -> bool {
+    let written = || file.get(word.span.clone()).is_some_and(|text| memchr::memmem::find(text, INSTALLER).is_some());
+    word.text.as_bytes().windows(INSTALLER.len()).any(|part| part == INSTALLER) || word.is_open && written()
 }
 
-/// A word as it is written: it may hold a substitution, in which nothing is known.
-fn raw(word: &Resolved, file: &[u8]) -> String {
-    String::from_utf8_lossy(file.get(word.span.clone()).unwrap_or_default()).into_owned()
-}
+const INSTALLER: &[u8] = b"get.pnpm.io/install.sh";
 
 fn is_shell(command: &Command<'_>, script: &Script<'_>, variables: Variables<'_, '_>) -> bool {
     let first = command.words().next().map(|word| script.resolve(&word, variables));

@@ -3,6 +3,7 @@
 use crate::formats::document::{Node, Value};
 use crate::formats::shell::{Lookup, Resolved, Variable};
 use crate::formats::{self, Syntax};
+use crate::pins::commands::Place;
 use crate::pins::{Call, Footing, Reading, commands, images};
 
 /// Reads a compose file. Paths in it are seen from `directory`, where it stands.
@@ -15,7 +16,7 @@ pub fn read(text: &[u8], directory: &[u8]) -> Reading {
             reading.pins.extend(plain(image).and_then(|image| images::pin(&image, text)));
         }
         for command in ["command", "entrypoint"].iter().flat_map(|key| service.get(key)) {
-            let mut done = commands::of_string(command, "", &|_| Lookup::Unknown, text);
+            let mut done = commands::of_string(command, &mut Place::at(""), &|_| Lookup::Unknown, text);
             // A container sees what is mounted, and nobody knows from here what that is.
             done.pins.iter_mut().for_each(|pin| pin.footing = Footing::Deciding);
             reading.add(done);
@@ -51,7 +52,7 @@ fn arguments(build: &Node, directory: &[u8]) -> Option<Call> {
     arguments.filter(|arguments| !arguments.is_empty()).map(|arguments| Call { paths: vec![dockerfile], arguments })
 }
 
-fn given(name: &str, node: &Node, value: &str) -> Option<(String, Variable)> {
+fn given(name: &str, node: &Node, value: &str) -> Option<(String, Option<Variable>)> {
     let is_plain = !value.contains('$');
-    is_plain.then(|| (name.to_owned(), Variable { text: value.to_owned(), span: node.span.clone() }))
+    is_plain.then(|| (name.to_owned(), Some(Variable { text: value.to_owned(), span: node.span.clone() })))
 }

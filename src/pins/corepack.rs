@@ -45,20 +45,15 @@ const LONGEST: usize = 256;
 /// The largest number that may stand in a version: JavaScript counts no further.
 const LARGEST: u64 = (1 << 53) - 1;
 
-/// The value of a key. Of one that is there twice, `JSON.parse` takes the last.
-pub fn last<'n>(node: &'n Node, key: &'n str) -> Option<&'n Node> {
-    node.get(key).last()
-}
-
 /// Decides what a manifest says. `text` is the whole of it.
 pub fn decide(root: &Node, text: &[u8]) -> Decision {
     if matches!(root.value, Value::Text(_) | Value::Other) {
         return Decision::Refused(refused(root, "the file holds no object"));
     }
     let raw = |node: &Node| &text[node.span.clone()];
-    let field = last(root, "packageManager");
+    let field = root.last("packageManager");
     let is_set = field.is_some_and(|node| !is_falsy(node, raw(node)));
-    let engine = last(root, "devEngines").and_then(|engines| last(engines, "packageManager"));
+    let engine = root.last("devEngines").and_then(|engines| engines.last("packageManager"));
     let engine = match engine.map(|node| Engine::of(node, text)) {
         None | Some(Ok(None)) => None,
         Some(Ok(Some(engine))) => Some(engine),
@@ -112,14 +107,14 @@ impl<'n> Engine<'n> {
         let Value::Map(_) = node.value else { return Ok(None) };
         let is_null = |node: &Node| text[node.span.clone()] == *b"null";
         // Anything but `error` warns or says nothing.
-        let is_strict = last(node, "onFail").is_none_or(|value| value.text() == Some("error"));
+        let is_strict = node.last("onFail").is_none_or(|value| value.text() == Some("error"));
         let fail = |refusal| if is_strict { Err(refusal) } else { Ok(None) };
-        let written = last(node, "name").unwrap_or(node);
+        let written = node.last("name").unwrap_or(node);
         let Some(name) = written.text().filter(|name| !name.contains('@')) else {
             return fail(refused(written, "devEngines.packageManager has no name"));
         };
         let name = (written, name);
-        let version = last(node, "version").filter(|version| !is_null(version));
+        let version = node.last("version").filter(|version| !is_null(version));
         let range = version.map(|node| (node, node.text().filter(|range| is_range(range))));
         match range {
             Some((node, None)) => fail(refused(node, "the version of devEngines.packageManager is no range")),
@@ -179,6 +174,7 @@ fn specification(field: &Node) -> Decision {
         };
     }
     match (strict(version), manager) {
+        (None, None) if FOREIGN.contains(&name) => Decision::Refused(unsupported(field, name)),
         (None, _) => Decision::Refused(refused(field, "expected an exact version")),
         (Some(_), None) => Decision::Refused(unsupported(field, name)),
         (Some(version), Some(manager)) => Decision::Exact(manager, version),

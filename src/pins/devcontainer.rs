@@ -3,6 +3,7 @@
 use crate::formats::document::{Node, Value};
 use crate::formats::shell::Lookup;
 use crate::formats::{self, Syntax};
+use crate::pins::commands::Place;
 use crate::pins::manifest::string;
 use crate::pins::{How, Manager, Reading, commands};
 
@@ -41,7 +42,7 @@ pub fn read(text: &[u8]) -> Reading {
 fn run(command: &Node, text: &[u8], reading: &mut Reading) {
     match &command.value {
         Value::Map(entries) => entries.iter().for_each(|(_, command)| run(command, text, reading)),
-        Value::Text(_) => reading.add(commands::of_string(command, "", &|_| Lookup::Unknown, text)),
+        Value::Text(_) => reading.add(commands::of_string(command, &mut Place::at(""), &|_| Lookup::Unknown, text)),
         _ => {}
     }
 }

@@ -75,7 +75,14 @@ fn may_copy_corepack(instruction: &Instruction) -> bool {
                 .iter()
                 .any(|part| word.windows(part.len()).any(|window| window == *part))
     };
-    instruction.has_flag("--from") && instruction.arguments().any(is_system)
+    let words: Vec<&[u8]> = instruction.arguments().collect();
+    let names_it = |word: &[u8]| word.windows(8).any(|part| part == b"corepack");
+    // From elsewhere, it may be anything; from the build context, what is put over the whole system, or named.
+    instruction.has_flag("--from") && words.iter().any(|word| is_system(word))
+        || words.iter().any(|word| names_it(word))
+        || words
+            .last()
+            .is_some_and(|target| matches!(*target, b"/" | b"/usr" | b"/usr/" | b"/usr/local" | b"/usr/local/"))
 }
 
 /// What a `RUN` says, and what it changes for corepack.

@@ -6,7 +6,7 @@ use semver::Version;
 
 use crate::change::File;
 use crate::finding::Span;
-use crate::pins::{Board, Bond, Demand, How, Id, Manager, Pin, Role, accepts, exact, satisfies};
+use crate::pins::{Board, Bond, Demand, How, Id, Manager, Pin, Role, Row, accepts, exact, hash, satisfies};
 
 /// The version that pins are moved to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,7 +25,7 @@ impl Target {
         let (name, written) = text.split_once('@').unwrap_or((text, ""));
         let manager = Manager::named(name).ok_or_else(|| "it must begin with npm@, pnpm@ or yarn@".to_owned())?;
         let version = exact(written).ok_or_else(|| "an exact version must follow, such as 10.8.0".to_owned())?;
-        let hash = written.split_once('+').map_or("", |(_, hash)| hash).to_owned();
+        let hash = hash(written);
         Ok(Self { manager, version, hash })
     }
 
@@ -50,7 +50,8 @@ pub struct Plan {
 }
 
 /// Plans to move the pins of a board; `target` tells for each project where to, if it is to be moved.
-pub fn plan(board: &Board, target: impl Fn(usize) -> Option<Target>) -> Plan {
+/// Those for which `is_spared` holds stay.
+pub fn plan(board: &Board, target: impl Fn(usize) -> Option<Target>, is_spared: impl Fn(&Row) -> bool) -> Plan {
     let mut left = BTreeMap::new();
     let mut edits: BTreeMap<usize, Vec<(Id, Edit)>> = BTreeMap::new();
     let mut wanted = BTreeMap::new();
@@ -59,6 +60,10 @@ pub fn plan(board: &Board, target: impl Fn(usize) -> Option<Target>) -> Plan {
         let Some(target) = target(row.project).filter(|target| target.manager == pin.manager) else { continue };
         match edit(pin, board.file(row.id), &target) {
             Ok(None) => {}
+            Ok(Some(_)) if is_spared(row) => _ = left.insert(row.id, "the configuration allows it to be another one"),
+            Ok(Some(_)) if is_shared(pin, board.file(row.id)) => {
+                left.insert(row.id, "the variable is used for something else as well");
+            }
             Ok(Some(edit)) => {
                 wanted.insert(row.id, target.version);
                 edits.entry(row.id.file).or_default().push((row.id, edit));
@@ -88,7 +93,7 @@ pub fn plan(board: &Board, target: impl Fn(usize) -> Option<Target>) -> Plan {
         }
         for (id, _) in wrong.iter().filter_map(|file| edits.remove(file)).flatten() {
             wanted.remove(&id);
-            left.insert(id, "changing it would change something else too");
+            left.insert(id, "its file would say something else too, and is left whole");
         }
     }
 }
@@ -121,6 +126,7 @@ fn edit(pin: &Pin, file: &File, target: &Target) -> Result<Option<Edit>, &'stati
     }
     let span = match (&pin.demand, pin.how) {
         (_, How::YarnPath) => return Err("the file that it names has to be there: yarn set version"),
+        (_, How::Image) if pin.version.is_none() => return Err("its digest decides, or it has no tag"),
         (_, How::Lockfile) => {
             return Err("hashes stand beside it: the package manager writes it anew at the next install");
         }
@@ -133,7 +139,13 @@ fn edit(pin: &Pin, file: &File, target: &Target) -> Result<Option<Edit>, &'stati
         (Demand::Unknown, _) => return Err("its version is known only when it runs"),
         (Demand::Range(range), How::Engines | How::DevEngines) => {
             let span = pin.version.clone().ok_or(UNSAFE)?;
-            bound(range, &span).ok_or("its range is not a simple one")?
+            let (bound, parts) = bound(range, &span).ok_or("its range is not a simple one")?;
+            let version = &target.version;
+            let numbers = [version.major, version.minor, version.patch].map(|number| number.to_string());
+            // `^9` becomes `^10`: as exact as it was.
+            let is_short = parts < 3 && version.pre.is_empty();
+            let text = if is_short { numbers[..parts].join(".") } else { version.to_string() };
+            return Ok(Some(Edit { start: bound.start, end: bound.end, text }));
         }
         _ => pin.version.clone().ok_or(UNSAFE)?,
     };
@@ -142,6 +154,27 @@ fn edit(pin: &Pin, file: &File, target: &Target) -> Result<Option<Edit>, &'stati
     let text = format!("{}{}{hash}", pin.before, target.version);
     let is_inside = span.start <= span.end && span.end <= file.text.len();
     if is_inside { Ok(Some(Edit { start: span.start, end: span.end, text })) } else { Err(UNSAFE) }
+}
+
+/// Whether the variable that has the version is used for something else than this package manager, as far as its text tells: it
+/// is not named after it, and is put in somewhere but behind its name.
+fn is_shared(pin: &Pin, file: &File) -> bool {
+    let [variable] = pin.used.as_slice() else { return false };
+    let name = variable.name.rsplit('.').next().unwrap_or_default();
+    if name.to_ascii_lowercase().contains(pin.manager.name()) {
+        return false;
+    }
+    let package = format!("{}@", pin.manager.name());
+    let is_other = |at: usize| {
+        let ends = file.text.get(at + name.len()).is_none_or(|byte| !byte.is_ascii_alphanumeric() && *byte != b'_');
+        let before = &file.text[..at];
+        let outer = [&b"env."[..], b"inputs."].iter().find_map(|scope| before.strip_suffix(*scope)).unwrap_or(before);
+        let sign = outer.trim_ascii_end();
+        let sign = sign.strip_suffix(b"{{").or(sign.strip_suffix(b"{")).unwrap_or(sign);
+        let word = sign.strip_suffix(b"$");
+        ends && word.is_some_and(|word| !word.ends_with(package.as_bytes())) && !pin.at.contains(&at)
+    };
+    memchr::memmem::find_iter(&file.text, name).any(is_other)
 }
 
 /// Whether a version is one of Yarn that is not in the package `yarn`.
@@ -153,13 +186,14 @@ fn is_later_yarn(target: &Target, pin: &Pin, file: &File) -> bool {
 
 const UNSAFE: &str = "its version is written in a way that cannot be changed safely";
 
-/// Where the version is in a range that is one version behind `^`, `~`, `=` or `>=`.
-fn bound(range: &str, span: &Span) -> Option<Span> {
+/// Where the version is in a range that is one version behind `^`, `~`, `=` or `>=`, and how many numbers it has.
+fn bound(range: &str, span: &Span) -> Option<(Span, usize)> {
     let version = range.trim_start_matches(['^', '~', '>', '=']);
     let operator = &range[..range.len() - version.len()];
     let is_simple = ["", "^", "~", "=", ">="].contains(&operator)
         && version.split('.').all(|part| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit()));
-    (is_simple && span.len() == range.len()).then(|| span.start + operator.len()..span.end)
+    let parts = version.split('.').count();
+    (is_simple && parts <= 3 && span.len() == range.len()).then(|| (span.start + operator.len()..span.end, parts))
 }
 
 /// A file with its edits. Several pins may be decided in one place.
@@ -223,7 +257,7 @@ mod tests {
     fn moved(files: Vec<File>, spec: &str) -> (Board, Plan) {
         let board = Board::of(files);
         let target = Target::parse(spec).unwrap();
-        let plan = plan(&board, |_| Some(target.clone()));
+        let plan = plan(&board, |_| Some(target.clone()), |_| false);
         (board, plan)
     }
 
@@ -242,12 +276,15 @@ mod tests {
                 r#"{"packageManager":"pnpm@v10.8.0","x":"10.6.5"}"#,
             ),
             ("package.json", "{\"packageManager\": \"pnpm@ 10.6.5\\n\"}", "{\"packageManager\": \"pnpm@ 10.8.0\\n\"}"),
-            ("package.json", r#"{"engines": {"pnpm": ">=11"}}"#, r#"{"engines": {"pnpm": ">=10.8.0"}}"#),
+            ("package.json", r#"{"engines": {"pnpm": ">=11"}}"#, r#"{"engines": {"pnpm": ">=10"}}"#),
             (
                 "package.json",
                 r#"{"devEngines": {"packageManager": {"name": "pnpm", "version": "~10.6.5"}}}"#,
                 r#"{"devEngines": {"packageManager": {"name": "pnpm", "version": "~10.8.0"}}}"#,
             ),
+            ("package.json", r#"{"engines": {"pnpm": "9"}}"#, r#"{"engines": {"pnpm": "10"}}"#),
+            ("Dockerfile", "RUN npx --package=pnpm@10.6.5 pnpm i", "RUN npx --package=pnpm@10.8.0 pnpm i"),
+            ("Dockerfile", "RUN npm update -g pnpm", "RUN npm update -g pnpm"),
             ("Dockerfile", "RUN npm i -g pnpm # pnpm", "RUN npm i -g pnpm@10.8.0 # pnpm"),
             ("Dockerfile", "RUN npm i -g \"pnpm\"", "RUN npm i -g \"pnpm@10.8.0\""),
             ("Dockerfile", "RUN npm i -g a@10.6.5 pnpm@10.6.5 b@10.6.5", "RUN npm i -g a@10.6.5 pnpm@10.8.0 b@10.6.5"),
@@ -281,6 +318,7 @@ mod tests {
             ("package.json", r#"{"engines": {"pnpm": ">=9 <10"}}"#),
             ("Dockerfile", "FROM node\nENV V=10.6.5\nRUN npm i -g pnpm@$V npm@$V"),
             ("Dockerfile", "FROM node\nENV V=10.6\nRUN npm i -g pnpm@$V.5"),
+            ("Dockerfile", "FROM node\nARG VERSION=10.6.5\nRUN npm i -g pnpm@$VERSION @acme/cli@$VERSION"),
             ("Dockerfile", "FROM ghcr.io/pnpm/pnpm:10.6.5@sha256:abc"),
             ("Dockerfile", "RUN npm i -g pn\\\npm@10.6.\\\n5"),
             ("pnpm-lock.yaml", "importers: {.: {packageManagerDependencies: {pnpm: {version: 10.6.5}}}}\n---\n"),
@@ -291,7 +329,7 @@ mod tests {
             moved(vec![file("Dockerfile", "FROM node\nENV V=10.6.5\nRUN npm i -g pnpm@$V npm@$V")], "pnpm@10.8.0");
         assert_eq!(
             plan.left.iter().map(|(_, reason)| *reason).collect::<Vec<_>>(),
-            ["changing it would change something else too"]
+            ["the variable is used for something else as well"]
         );
     }
 

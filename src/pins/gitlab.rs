@@ -2,7 +2,7 @@
 
 use crate::formats::document::{Node, Value};
 use crate::formats::{self, Syntax};
-use crate::pins::corepack::last;
+use crate::pins::commands::Place;
 use crate::pins::scope::{Scope, variables};
 use crate::pins::{Reading, commands, images};
 
@@ -13,24 +13,58 @@ const SCRIPTS: [&str; 3] = ["before_script", "script", "after_script"];
 pub fn read(text: &[u8]) -> Reading {
     let mut reading = Reading::default();
     let Ok(root) = formats::parse(Syntax::Yaml, text) else { return reading };
-    let of_pipeline = Scope::of(variables(last(&root, "variables")));
-    let jobs = root.entries().filter(|(key, _)| key.text != "variables").map(|(_, job)| job);
-    for job in std::iter::once(&root).chain(jobs) {
-        let scope = of_pipeline.with(last(job, "variables"));
-        for script in SCRIPTS.iter().filter_map(|key| last(job, key)) {
-            lines(script, &scope, text, &mut reading);
+    let of_pipeline = Scope::of(variables(root.last("variables")));
+    let jobs = root.entries().filter(|(key, _)| key.text != "variables");
+    let jobs = jobs.map(|(key, job)| (key.text.starts_with('.'), job));
+    for (is_template, job) in std::iter::once((false, &root)).chain(jobs) {
+        let scope = of_pipeline.with(job.last("variables"));
+        // What a matrix sets is one variant of several.
+        let matrix = job.last("parallel").and_then(|parallel| parallel.last("matrix")).map(|matrix| &matrix.value);
+        let variants = if let Some(Value::List(variants)) = matrix { variants.as_slice() } else { &[] };
+        let names = variants.iter().flat_map(Node::entries).map(|(key, _)| key.text.clone());
+        let scope = scope.without(names);
+        let before = reading.pins.len();
+        let mut place = Place::at("");
+        for script in SCRIPTS.iter().filter_map(|key| job.last(key)) {
+            lines(script, &mut place, &scope, text, &mut reading);
         }
-        let image = last(job, "image").map(|image| last(image, "name").unwrap_or(image));
+        let image = job.last("image").map(|image| image.last("name").unwrap_or(image));
         reading.pins.extend(image.and_then(|image| images::pin(&scope.resolve(image)?, text)));
+        // Whoever extends a template may set its variables otherwise.
+        for pin in reading.pins[before..].iter_mut().filter(|pin| is_template && !pin.used.is_empty()) {
+            pin.is_elsewhere = true;
+        }
     }
     reading
 }
 
 /// A script as a string, or as lists of strings within lists.
-fn lines(node: &Node, scope: &Scope<'_>, text: &[u8], reading: &mut Reading) {
+fn lines(node: &Node, place: &mut Place, scope: &Scope<'_>, text: &[u8], reading: &mut Reading) {
     match &node.value {
-        Value::List(nodes) => nodes.iter().for_each(|node| lines(node, scope, text, reading)),
-        Value::Text(_) => reading.add(commands::of_string(node, "", &|name| scope.lookup(name), text)),
+        Value::List(nodes) => nodes.iter().for_each(|node| lines(node, place, scope, text, reading)),
+        Value::Text(_) => reading.add(commands::of_string(node, place, &|name| scope.lookup(name), text)),
         _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::pins::tests::{MANIFEST, told};
+
+    #[test]
+    fn a_job_is_read_as_one_script() {
+        let web = ("web/package.json", r#"{"packageManager": "pnpm@9.15.0"}"#);
+        for (pipeline, count) in [
+            ("a: {script: [npm i -g pnpm@9.14.0]}", 1),
+            ("a: {before_script: [cd web], script: [npm i -g pnpm@9.15.0]}", 0),
+            ("a: {script: [cd web, corepack prepare pnpm@9.14.0 --activate]}", 1),
+            ("variables: {V: 9.14.0}\na: {script: npm i -g pnpm@$V}", 1),
+            ("variables: {V: 9.14.0}\na: {parallel: {matrix: [{V: [1, 2]}]}, script: npm i -g pnpm@$V}", 0),
+            (".a: {variables: {V: 9.14.0}, script: npm i -g pnpm@$V}", 0),
+            (".a: {script: npm i -g pnpm@9.14.0}", 1),
+        ] {
+            let found = told(&[("package.json", MANIFEST), web, (".gitlab-ci.yml", pipeline)]);
+            assert_eq!(found.len(), count, "{pipeline}: {found:?}");
+        }
     }
 }

@@ -3,8 +3,8 @@
 use crate::finding::Span;
 use crate::formats::document::{Node, Value};
 use crate::formats::{self, Syntax};
-use crate::pins::corepack::{self, Decision, Refusal, last};
-use crate::pins::{Demand, Fault, How, Manager, Pin, Reading, exact};
+use crate::pins::corepack::{self, Decision, Refusal};
+use crate::pins::{Demand, Fault, How, Manager, Pin, Reading, exact, hash};
 
 /// Reads a manifest. One that cannot be parsed says nothing, and corepack looks no further up.
 pub fn read(text: &[u8]) -> Reading {
@@ -12,8 +12,11 @@ pub fn read(text: &[u8]) -> Reading {
     let mut reading = Reading { members: members(&root), ..Reading::default() };
     package_manager(&root, text, &mut reading);
     dev_engines(&root, text, &mut reading);
+    if let Some(field) = root.last("packageManager").filter(|_| text.starts_with(b"\xef\xbb\xbf")) {
+        reading.faults.push((field.span.clone(), Fault::Refused("the file begins with a byte order mark".into())));
+    }
     for (key, how) in [("volta", How::Volta), ("engines", How::Engines)] {
-        for (name, version) in last(&root, key).into_iter().flat_map(Node::entries) {
+        for (name, version) in root.last(key).into_iter().flat_map(Node::entries) {
             if let (Some(manager), Some(wanted)) = (Manager::named(&name.text), version.text()) {
                 let pin = string(how, manager, wanted, version, text);
                 // "please-use-pnpm" is no version.
@@ -36,7 +39,7 @@ pub fn string(how: How, manager: Manager, wanted: &str, node: &Node, text: &[u8]
 
 /// What corepack makes of it.
 fn package_manager(root: &Node, text: &[u8], reading: &mut Reading) {
-    let field = last(root, "packageManager");
+    let field = root.last("packageManager");
     match corepack::decide(root, text) {
         Decision::Refused(refusal) => {
             reading.decides = field.is_some();
@@ -45,8 +48,19 @@ fn package_manager(root: &Node, text: &[u8], reading: &mut Reading) {
         Decision::Blank(refusal) => reading.blank = Some(fault(refusal)),
         Decision::Absent => {}
         Decision::Open => reading.decides = field.is_some(),
-        // A contradiction is found where pins are compared.
-        Decision::Contradiction | Decision::Exact(..) => reading.pins.extend(written(field, text)),
+        Decision::Exact(..) => reading.pins.extend(written(field, text)),
+        Decision::Contradiction => {
+            reading.decides = true;
+            let pin = written(field, text);
+            // Two versions are compared where pins are; what is none is told here.
+            let engine = root.last("devEngines").and_then(|engines| engines.last("packageManager"));
+            let is_compared = engine.is_some_and(|engine| engine_pin(engine, text).is_some()) && pin.is_some();
+            if let Some(field) = field.filter(|_| !is_compared) {
+                let reason = "it is not what devEngines.packageManager asks for".to_owned();
+                reading.faults.push((field.span.clone(), Fault::Refused(reason)));
+            }
+            reading.pins.extend(pin);
+        }
     }
     reading.decides |= !reading.pins.is_empty();
 }
@@ -69,30 +83,29 @@ fn written(field: Option<&Node>, text: &[u8]) -> Option<Pin> {
     let at = whole.windows(bare.len()).rposition(|window| window == bare.as_bytes());
     let span = at.map(|at| node.span.start + at..node.span.start + at + bare.len());
     let pin = Pin::unchangeable(How::PackageManager, Manager::named(name)?, demand, node.span.clone());
-    Some(Pin { version: span, hash: bare.split_once('+').map_or("", |(_, hash)| hash).to_owned(), ..pin })
+    Some(Pin { version: span, hash: hash(bare), ..pin })
 }
 
 /// One object, or a list of alternatives.
 fn dev_engines(root: &Node, text: &[u8], reading: &mut Reading) {
-    let Some(node) = last(root, "devEngines").and_then(|node| last(node, "packageManager")) else { return };
+    let Some(node) = root.last("devEngines").and_then(|node| node.last("packageManager")) else { return };
     let alternatives = match &node.value {
         Value::List(nodes) => nodes.as_slice(),
         _ => std::slice::from_ref(node),
     };
-    for node in alternatives {
-        let manager = last(node, "name").and_then(Node::text).and_then(Manager::named);
-        if let (Some(manager), Some(version)) = (manager, last(node, "version"))
-            && let Some(wanted) = version.text()
-        {
-            reading.pins.push(string(How::DevEngines, manager, wanted, version, text));
-        }
-    }
+    reading.pins.extend(alternatives.iter().filter_map(|node| engine_pin(node, text)));
+}
+
+fn engine_pin(node: &Node, text: &[u8]) -> Option<Pin> {
+    let manager = node.last("name").and_then(Node::text).and_then(Manager::named)?;
+    let version = node.last("version")?;
+    Some(string(How::DevEngines, manager, version.text()?, version, text))
 }
 
 /// `workspaces`, a list or an object that holds one.
 fn members(root: &Node) -> Option<Vec<String>> {
-    let workspaces = last(root, "workspaces")?;
-    let list = last(workspaces, "packages").unwrap_or(workspaces);
+    let workspaces = root.last("workspaces")?;
+    let list = workspaces.last("packages").unwrap_or(workspaces);
     patterns(list)
 }
 

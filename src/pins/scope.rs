@@ -24,6 +24,11 @@ impl Scope<'_> {
         Scope { own: variables(map).collect(), outer: Some(self) }
     }
 
+    /// These, less some of which nothing is known.
+    pub fn without(&self, names: impl Iterator<Item = String>) -> Scope<'_> {
+        Scope { own: names.map(|name| (name, None)).collect(), outer: Some(self) }
+    }
+
     /// What is known of a variable. `env.V`, as expressions have it, is `V`.
     pub fn lookup(&self, name: &str) -> Lookup<'_> {
         let name = name.strip_prefix("env.").unwrap_or(name);

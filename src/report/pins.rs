@@ -74,8 +74,8 @@ fn summary(board: &Board) -> String {
         text += &format!(", each within its project ({})", projects.len());
     }
     if differing > 0 {
-        text += &format!("; {differing} that the configuration allows {}", if differing == 1 { "does" } else { "do" });
-        text += " not";
+        let verb = if differing == 1 { "differs" } else { "differ" };
+        text += &format!("; {differing} more {verb}, which the configuration allows");
     }
     if unjudged > 0 {
         text += &format!("; {unjudged} {} not judged", if unjudged == 1 { "is" } else { "are" });
@@ -153,6 +153,7 @@ pub fn moved(board: &Board, plan: &Plan, findings: &[Finding], verb: &str, view:
     for id in &plan.moved {
         let (before, after) = (version(board.pin(*id)), version(plan.after.pin(*id)));
         let (place, label) = (places.of(board, *id), board.pin(*id).how.label());
+        let after = if before == after { format!("{after} (another hash)") } else { after };
         text += &format!("{place}: {label}: {before} -> {}\n", view.paint.good(&after));
     }
     for (id, reason) in &plan.left {
@@ -186,7 +187,11 @@ pub fn diff(board: &Board, plan: &Plan, view: View<'_>) -> String {
         }
     }
     let left = Plan { left: plan.left.clone(), ..Plan::default() };
-    if left.left.is_empty() && !text.is_empty() { text } else { text + &moved(board, &left, &[], "else to move", view) }
+    match (left.left.is_empty(), text.is_empty()) {
+        (true, false) => text,
+        (_, true) => moved(board, &left, &[], "to move", view),
+        (false, false) => text + &moved(board, &left, &[], "else to move", view),
+    }
 }
 
 /// A text of which every line is safe to print. A tab stays: it only moves to the right.

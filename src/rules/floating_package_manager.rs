@@ -40,7 +40,8 @@ fn judge(board: &Board, findings: &mut Findings) {
         };
         let help = match pin.demand {
             Demand::Empty(_) => "declare the ARG again in this stage: one before the first FROM is not known in it",
-            _ => "name the exact version that is pinned; `bakstop pins --set` does",
+            _ if pin.version.is_some() => "name the exact version that is pinned; `bakstop pins --set` does",
+            _ => "name the exact version that is pinned",
         };
         findings.place(board.file(row.id), &pin.place, says).cure(help, STEPS);
     }

@@ -58,6 +58,20 @@ mod tests {
             let expected = format!("package.json:1:20: corepack refuses this packageManager: {reason}");
             assert_eq!(told(field), [expected], "{field}");
         }
+        for (field, column) in [
+            (
+                r#""packageManager": "pnpm@10", "devEngines": {"packageManager": {"name": "pnpm", "version": "^10"}}"#,
+                20,
+            ),
+            (r#""packageManager": "pnpm@10.6.5", "devEngines": {"packageManager": {"name": "npm"}}"#, 20),
+        ] {
+            let expected = format!(
+                "package.json:1:{column}: corepack refuses this packageManager: it is not what devEngines.packageManager asks for"
+            );
+            assert_eq!(told(field), [expected], "{field}");
+        }
+        let marked = Fake::default().file("package.json", "\u{feff}{\"packageManager\": \"pnpm@10.6.5\"}");
+        assert_eq!(transcript(&RULE, &marked).len(), 1);
         let devengines = r#""devEngines": {"packageManager": {"name": "pnpm", "version": "latest"}}"#;
         assert_eq!(told(devengines).len(), 1);
         for field in [
@@ -83,6 +97,8 @@ mod tests {
     fn a_manager_of_another_kind_is_a_warning_where_corepack_is_used() {
         let change = || Fake::default().file("package.json", r#"{"packageManager": "bun@1.2.0"}"#);
         assert_eq!(transcript(&RULE, &change()), [""; 0]);
+        let open = Fake::default().file("package.json", r#"{"packageManager": "bun@latest"}"#);
+        assert_eq!(transcript(&RULE, &open), [""; 0]);
         let found =
             crate::engine::tests::judged_by(&RULE, &change().old("Dockerfile", "FROM node:22\nRUN corepack enable"));
         assert_eq!(found.iter().map(|finding| finding.severity.name()).collect::<Vec<_>>(), ["warning"]);

@@ -56,6 +56,9 @@ mod tests {
             ("FROM node:25\nRUN command -v corepack", &[]),
             ("FROM node:25\nCOPY --from=node:24 /usr/local/lib /usr/local/lib\nRUN corepack enable", &[]),
             ("FROM node:25\nRUN n 22 && corepack enable", &[]),
+            ("FROM node:25\nRUN npm i -g /t/corepack.tgz && corepack enable", &[]),
+            ("FROM node:25\nCOPY rootfs/ /\nRUN corepack enable", &[]),
+            ("FROM node:25\nCOPY . /usr/src/app\nRUN corepack enable", &["3:5 node:25"]),
             ("FROM node:25\nRUN echo corepack enable", &[]),
         ] {
             let found = transcript(&RULE, &Fake::default().file("Dockerfile", dockerfile));

@@ -134,6 +134,9 @@ mod tests {
             "curl -fsSLo /bin/pnpm https://github.com/pnpm/pnpm/releases/download/v9.15.0/pnpm-linux-$(uname -m)",
             "curl -o p.tgz https://registry.example.org/pnpm/-/pnpm-9.15.0.tgz",
             "if true; then A=b sudo -E npm i -g pnpm@9.15.0 2>&1 >/dev/null; fi",
+            "sudo -u node npm i -g pnpm@9.15.0",
+            "mise use npm:pnpm@9.15.0",
+            "npm i -g https://registry.example.org/pnpm/-/pnpm-9.15.0.tgz",
             "echo $(date) && (cd /app; npm i -g pnpm@9.15.0) # done",
             "--mount=type=cache,target=/home/node/.npm --network=host npm i -g pnpm@9.15.0",
             "[\"npm\", \"i\", \"-g\", \"pnpm@9.15.0\"]",
@@ -334,6 +337,7 @@ mod tests {
             ),
             (r#""volta": {"node": "22.1.0", "pnpm": "9.15.0"}"#, &["pnpm 9.15.0 is declared here"]),
             (r#""volta": {"npm": "11.0.0"}"#, &[]),
+            (r#""devEngines": {"packageManager": {"name": "npm"}}"#, &[]),
         ] {
             let text = format!(r#"{{"packageManager": "pnpm@10.6.5", {fields}}}"#);
             let found = crate::pins::tests::told(&[("package.json", &text)]);

@@ -202,6 +202,8 @@ fn without_wrappers<'a>(mut command: Command<'a>, bytes: &[u8]) -> Command<'a> {
                 return command;
             }
             _ if WRAPPERS.contains(&word) => flags = true,
+            // `sudo -u node`, `env -u NAME`.
+            b"-u" | b"-g" | b"--user" | b"--group" | b"--unset" | b"-C" if flags => before += 1,
             [b'-', ..] if flags => {}
             _ if assigned(word).is_some() => command.assignments.push(command.words[before].clone()),
             _ if TESTS.contains(&word) => command.is_tested = true,
@@ -210,7 +212,7 @@ fn without_wrappers<'a>(mut command: Command<'a>, bytes: &[u8]) -> Command<'a> {
         }
         before += 1;
     }
-    command.words.drain(..before);
+    command.words.drain(..before.min(command.words.len()));
     command
 }
 
@@ -286,6 +288,7 @@ mod tests {
             ("A=1 B='2 3' env C=4 sudo -E d e=f", &["[A=1] [B='2 3'] [C=4] d e=f"]),
             ("command -v a || b", &["|| b"]),
             ("command a; command -p b", &["a", "b"]),
+            ("sudo -E -u node a; env -u A b; sudo -u", &["a", "b"]),
             ("a |& b", &["a", "| b"]),
         ] {
             assert_eq!(shown(text), expected, "{text}");

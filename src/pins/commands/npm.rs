@@ -2,11 +2,9 @@
 
 use crate::formats::shell::Resolved;
 
-/// How npm lets `install` be spelled, and `update`, which installs as well.
-const INSTALL: [&str; 16] = [
-    "install", "add", "i", "in", "ins", "inst", "insta", "instal", "isnt", "isnta", "isntal", "isntall", "update",
-    "up", "upgrade", "udpate",
-];
+/// How npm lets `install` be spelled.
+const INSTALL: [&str; 12] =
+    ["install", "add", "i", "in", "ins", "inst", "insta", "instal", "isnt", "isnta", "isntal", "isntall"];
 
 /// The options of npm that take the next word for their value; from npm's own definitions.
 const WITH_VALUE: &str = "access auth-type before C ca cache cache-max cache-min cafile cert cpu depth fetch-retries \
@@ -60,21 +58,25 @@ pub fn installed_globally(words: &[Resolved]) -> Vec<&Resolved> {
     if global { found } else { Vec::new() }
 }
 
-/// The package that `npx` runs: the first word that is no option, and what `--package` names.
-pub fn run_once(words: &[Resolved]) -> Vec<&Resolved> {
+/// The package that `npx` runs: the first word that is no option, or what `--package` names; then the first word is only a
+/// program of it.
+pub fn run_once(words: &[Resolved]) -> Vec<Resolved> {
     let mut words = words.iter();
     let mut found = Vec::new();
     while let Some(word) = words.next() {
-        match word.text.as_str() {
-            "-p" | "--package" => found.extend(words.next()),
+        let (option, value) = word.text.split_once('=').unwrap_or((&word.text, ""));
+        match option {
+            "-p" | "--package" if !value.is_empty() => {
+                found.push(Resolved { text: value.to_owned(), ..word.clone() });
+            }
+            "-p" | "--package" => found.extend(words.next().cloned()),
             "-c" | "--call" | "-w" | "--workspace" | "--registry" | "--cache" | "--loglevel" => {
                 words.next();
             }
-            option if option.starts_with('-') => {}
+            _ if word.text.starts_with('-') => {}
             _ => {
-                // Where `--package` names one, this is a program of it.
                 if found.is_empty() {
-                    found.push(word);
+                    found.push(word.clone());
                 }
                 break;
             }
