@@ -17,7 +17,7 @@ use crate::rules::OF_PINS;
 // The arguments.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Move every pin to this version; without one, to what each project's manifest says
+    /// Move every pin to this version; without one, to what each project declares
     #[arg(long, value_name = "NAME@VERSION", num_args = 0..=1)]
     #[allow(clippy::option_option, reason = "not asked for, without a version, with one")]
     set: Option<Option<String>>,

@@ -187,18 +187,18 @@ mod tests {
             ("FROM node\nENV PM pnpm@9.15.0\nRUN npm i -g \"$PM\"", &["2:13 pnpm 9.15.0"]),
             ("FROM node\nENV M=15\nRUN npm i -g pnpm@9.$M.0", &["3:14 pnpm 9.15.0"]),
             ("FROM node\nENV V=9.15.0\nRUN npm i -g pnpm@$V npm@$V", &["2:7 pnpm 9.15.0"]),
-            // ENV wins over ARG, before or after it.
+            // Which of an ENV and an ARG behind it counts, builders see differently.
             ("FROM node\nENV V=10.6.5\nARG V=9.15.0\nRUN npm i -g pnpm@$V", &[]),
             // An instruction is evaluated as a whole.
             ("FROM node\nENV V=9.15.0\nENV V=10.6.5 W=$V\nRUN npm i -g pnpm@$W", &["2:7 pnpm 9.15.0"]),
-            // Not decided in this stage, or not before.
+            // Declared again, an ARG of the start is known; elsewhere it is not.
             ("ARG V=9.15.0\nFROM node\nARG V\nRUN npm i -g pnpm@$V", &["1:7 pnpm 9.15.0"]),
             ("FROM node AS a\nARG V=9.15.0\nFROM a\nRUN npm i -g pnpm@$V", &["2:7 pnpm 9.15.0"]),
             ("FROM node\nARG V=9.15.0\nARG V\nRUN npm i -g pnpm@$V", &["2:7 pnpm 9.15.0"]),
             ("ARG V=9.15.0\nFROM node\nRUN npm i -g pnpm@$V", &[]),
             ("FROM node\nARG V=9.15.0\nFROM node\nRUN npm i -g pnpm@$V", &[]),
             ("FROM node\nRUN npm i -g pnpm@$V\nENV V=9.15.0", &[]),
-            // What the image underneath sets wins over an ARG.
+            // The same for an ENV of the stage underneath.
             ("FROM node AS a\nENV V=10.6.5\nFROM a\nARG V=9.15.0\nRUN npm i -g pnpm@$V", &[]),
             ("FROM node\nARG YARN_VERSION=9.15.0\nRUN npm i -g pnpm@$YARN_VERSION", &[]),
         ] {
