@@ -1,8 +1,8 @@
 //! What the commands of a script put in place: which package managers, and which versions of them.
 
-use crate::formats::document::Node;
+use crate::formats::document::{Node, Value};
 use crate::formats::joined::Joined;
-use crate::formats::shell::{Command, Link, Lookup, Resolved, Script};
+use crate::formats::shell::{Command, Link, Lookup, Resolved, Script, is_a_shell};
 use crate::pins::{Demand, Footing, How, Manager, Pin, Reading};
 
 mod npm;
@@ -80,6 +80,20 @@ pub fn of_string(node: &Node, place: &mut Place, variables: Variables<'_, '_>, f
     }
     place.clone_from(&standing.shells[0]);
     reading
+}
+
+/// What a command of a document says: a string, which a shell runs, or the words of a list, of which `["sh", "-c", "…"]` is read.
+pub fn of_command(node: &Node, variables: Variables<'_, '_>, file: &[u8]) -> Reading {
+    let script = match &node.value {
+        Value::List(words) => match words.as_slice() {
+            [shell, flag, script, ..] if shell.text().is_some_and(is_a_shell) => {
+                flag.text().is_some_and(|flag| flag.starts_with('-') && flag.ends_with('c')).then_some(script)
+            }
+            _ => None,
+        },
+        _ => Some(node),
+    };
+    script.map_or_else(Reading::default, |script| of_string(script, &mut Place::at(""), variables, file))
 }
 
 /// Where each subshell stands that is open, outermost first.
@@ -209,9 +223,8 @@ fn one(words: &[Resolved], file: &[u8]) -> Done {
     let mut done = Done::default();
     let Some(name) = program(words) else { return done };
     let names_corepack = |word: &Resolved| word.text.contains("corepack");
-    done.runs_corepack = name == "corepack";
-    done.brings_corepack =
-        NODE_MANAGERS.contains(&name) || !done.runs_corepack && words[1..].iter().any(names_corepack);
+    done.runs_corepack = name == "corepack" && words.get(1).is_none_or(|verb| verb.text != "disable");
+    done.brings_corepack = NODE_MANAGERS.contains(&name) || name != "corepack" && words[1..].iter().any(names_corepack);
     let found = FORMS.iter().find_map(|form| (form.0 == name).then(|| Some((form, behind(&words[1..], form.1)?)))?);
     if let Some(((.., kind, label), rest)) = found {
         done.pins = pins(*kind, label, rest, words, file);
@@ -394,5 +407,5 @@ const INSTALLER: &[u8] = b"get.pnpm.io/install.sh";
 
 fn is_shell(command: &Command<'_>, script: &Script<'_>, variables: Variables<'_, '_>) -> bool {
     let first = command.words().next().map(|word| script.resolve(&word, variables));
-    first.as_ref().and_then(Resolved::known).is_some_and(crate::formats::shell::is_a_shell)
+    first.as_ref().and_then(Resolved::known).is_some_and(is_a_shell)
 }

@@ -3,7 +3,6 @@
 use crate::formats::document::{Node, Value};
 use crate::formats::shell::{Lookup, Resolved, Variable};
 use crate::formats::{self, Syntax};
-use crate::pins::commands::Place;
 use crate::pins::{Call, Footing, Reading, commands, images};
 
 /// Reads a compose file. Paths in it are seen from `directory`, where it stands.
@@ -16,7 +15,7 @@ pub fn read(text: &[u8], directory: &[u8]) -> Reading {
             reading.pins.extend(plain(image).and_then(|image| images::pin(&image, text)));
         }
         for command in ["command", "entrypoint"].iter().flat_map(|key| service.get(key)) {
-            let mut done = commands::of_string(command, &mut Place::at(""), &|_| Lookup::Unknown, text);
+            let mut done = commands::of_command(command, &|_| Lookup::Unknown, text);
             // A container sees what is mounted, and nobody knows from here what that is.
             done.pins.iter_mut().for_each(|pin| pin.footing = Footing::Deciding);
             reading.add(done);

@@ -3,7 +3,6 @@
 use crate::formats::document::{Node, Value};
 use crate::formats::shell::Lookup;
 use crate::formats::{self, Syntax};
-use crate::pins::commands::Place;
 use crate::pins::manifest::string;
 use crate::pins::{How, Manager, Reading, commands};
 
@@ -38,11 +37,10 @@ pub fn read(text: &[u8]) -> Reading {
     reading
 }
 
-/// A command as a string, or several by their names. A list is the words of one, which no shell reads.
+/// A command, or several by their names.
 fn run(command: &Node, text: &[u8], reading: &mut Reading) {
     match &command.value {
         Value::Map(entries) => entries.iter().for_each(|(_, command)| run(command, text, reading)),
-        Value::Text(_) => reading.add(commands::of_string(command, &mut Place::at(""), &|_| Lookup::Unknown, text)),
-        _ => {}
+        _ => reading.add(commands::of_command(command, &|_| Lookup::Unknown, text)),
     }
 }

@@ -194,6 +194,8 @@ mod tests {
                 "{\"features\": {\"ghcr.io/devcontainers/features/node:1\": {\"pnpmVersion\": \"9.15.0\",},},}",
                 "1:73",
             ),
+            (".devcontainer.json", r#"{"postCreateCommand": ["bash", "-lc", "npm i -g pnpm@9.15.0"]}"#, "1:54"),
+            ("compose.yml", "services: {a: {command: [sh, -c, npm i -g pnpm@9.15.0]}}", "1:48"),
             (".devcontainer.json", "{ // c\n\"postCreateCommand\": {\"a\": \"npm i -g pnpm@9.15.0\"}}", "2:43"),
             (".gitlab-ci.yml", "a:\n  script:\n    - - npm i -g pnpm@9.15.0", "3:23"),
             (".gitlab-ci.yml", "variables: {V: 9.15.0}\nbefore_script:\n  - npm i -g pnpm@$V", "1:16"),
