@@ -249,7 +249,7 @@ fn board(change: &dyn Change, findings: &mut Findings) -> Result<Option<Board>, 
     let mut new = BTreeMap::new();
     // A manifest that says something else than before may move what holds for the others.
     let mut moves = false;
-    for entry in change.fresh().iter().filter(|entry| entry.is_regular() && pins::is_pinning(&entry.path)) {
+    for entry in change.fresh().iter().filter(|entry| entry.is_regular() && pins::is_telling(&entry.path)) {
         if let Some(file) = read(entry, change, findings)? {
             moves |= pins::is_manifest(&entry.path) && says_something_else(&file, entry, change);
             new.insert(entry.path.clone(), file);

@@ -28,7 +28,7 @@ mod workspace;
 
 pub use agreement::{Board, Id, Project, Relation, Row};
 pub use edit::{Plan, Target, plan};
-pub use files::{is_manifest, is_pinning, select};
+pub use files::{is_manifest, is_pinning, is_telling, select};
 
 /// A package manager that corepack knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -30,6 +30,11 @@ pub fn is_pinning(path: &RepoPath) -> bool {
     kind(path).is_some()
 }
 
+/// Whether a change of a file may be one of a pin. A lockfile follows the manifest, and is large.
+pub fn is_telling(path: &RepoPath) -> bool {
+    !matches!(kind(path), None | Some(Kind::PnpmLock))
+}
+
 /// Whether a file is a manifest.
 pub fn is_manifest(path: &RepoPath) -> bool {
     path.is_named("package.json")
@@ -149,7 +154,7 @@ fn home(kind: Kind, path: &RepoPath) -> &[u8] {
 }
 
 /// Leaves of all files that may pin one those that are worth reading. In a large workspace most manifests pin nothing, and
-/// one counts only for what stands in or below its directory; all are read if asked for.
+/// one counts only for what stands in or below its directory; all are read if asked for, and so are lockfiles.
 pub fn select(entries: &mut Vec<Entry>, every_manifest: bool) {
     let is_manifest = |entry: &Entry| is_manifest(&entry.path);
     let mut above = HashSet::from([Vec::new()]);
@@ -161,6 +166,7 @@ pub fn select(entries: &mut Vec<Entry>, every_manifest: bool) {
     }
     entries.retain(|entry| {
         !is_installed_package(entry.path.parent())
+            && (every_manifest || is_telling(&entry.path))
             && (every_manifest || !is_manifest(entry) || above.contains(entry.path.parent()))
     });
 }

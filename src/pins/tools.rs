@@ -101,10 +101,10 @@ pub fn pnpm_workspace(text: &[u8]) -> Reading {
 /// a version cannot be moved by editing it.
 pub fn pnpm_lock(text: &[u8]) -> Reading {
     let mut reading = Reading::default();
-    let start = if text.starts_with(b"---") { 3 } else { 0 };
-    let end = text[start..].windows(5).position(|window| window == b"\n---\n").map(|at| start + at + 1);
     // With only one document, it is the lockfile itself.
-    let Some(root) = end.and_then(|end| formats::parse(Syntax::Yaml, &text[..end]).ok()) else { return reading };
+    let start = &text[..text.len().min(LONGEST_DOCUMENT)];
+    let end = memchr::memmem::find(start, b"\n---\n").filter(|_| memchr::memmem::find(start, FIELD).is_some());
+    let Some(root) = end.and_then(|end| formats::parse(Syntax::Yaml, &text[..=end]).ok()) else { return reading };
     let importers = root.get("importers").flat_map(|importers| importers.get("."));
     for (name, locked) in importers.flat_map(|top| top.get("packageManagerDependencies")).flat_map(Node::entries) {
         if let (Some(manager), Some(version)) = (Manager::named(&name.text), locked.get("version").last())
@@ -116,3 +116,9 @@ pub fn pnpm_lock(text: &[u8]) -> Reading {
     }
     reading
 }
+
+/// What the first document of a lockfile holds besides the packages of pnpm itself.
+const FIELD: &[u8] = b"packageManagerDependencies";
+
+/// How much of a lockfile is searched for the end of that document, in bytes.
+const LONGEST_DOCUMENT: usize = 256 * 1024;

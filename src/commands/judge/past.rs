@@ -309,5 +309,5 @@ fn is_about_one_file(finding: &Finding) -> bool {
 }
 
 fn is_compared(entry: &Entry) -> bool {
-    pins::is_pinning(&entry.path)
+    pins::is_telling(&entry.path)
 }
