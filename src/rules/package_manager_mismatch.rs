@@ -129,7 +129,7 @@ mod tests {
             "[\"sh\", \"-ec\", \"npm i -g pnpm@9.15.0\"]",
             "npm i -g pnpm@${UNSET:-9.15.0}",
             "curl -fsSL https://get.pnpm.io/install.sh | env PNPM_VERSION=9.15.0 sh -",
-            "wget -qO- https://get.pnpm.io/install.sh | ENV=/root/.shrc PNPM_VERSION=9.15.0 bash -",
+            "wget -qO- https://get.pnpm.io/install.sh | ENV=/etc/shrc PNPM_VERSION=9.15.0 bash -",
             "PNPM_VERSION=9.15.0 sh -c \"$(curl -fsSL https://get.pnpm.io/install.sh)\"",
             "curl -fsSLo /bin/pnpm https://github.com/pnpm/pnpm/releases/download/v9.15.0/pnpm-linux-$(uname -m)",
             "curl -o p.tgz https://registry.example.org/pnpm/-/pnpm-9.15.0.tgz",
