@@ -246,18 +246,20 @@ impl<'a> Engine<'a> {
 /// The pins of a change, and those that they are held against; `None` if no new file has any. All that is read then is
 /// what is new.
 fn board(change: &dyn Change, findings: &mut Findings) -> Result<Option<Board>, Error> {
+    let telling = || change.fresh().iter().filter(|entry| entry.is_regular() && pins::is_telling(&entry.path));
     let mut new = BTreeMap::new();
-    // A manifest that says something else than before may move what holds for the others.
-    let mut moves = false;
-    for entry in change.fresh().iter().filter(|entry| entry.is_regular() && pins::is_telling(&entry.path)) {
+    for entry in telling() {
         if let Some(file) = read(entry, change, findings)? {
-            moves |= pins::is_manifest(&entry.path) && says_something_else(&file, entry, change);
             new.insert(entry.path.clone(), file);
         }
     }
     if new.values().all(|file| pins::read(file).is_silent()) {
         return Ok(None);
     }
+    // A manifest that says something else than before may move what holds for the others.
+    let mut manifests = telling().filter(|entry| pins::is_manifest(&entry.path));
+    let moves =
+        manifests.any(|entry| new.get(&entry.path).is_some_and(|file| says_something_else(file, entry, change)));
     all_pins(change, moves, &mut new, findings).map(Some)
 }
 

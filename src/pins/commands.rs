@@ -2,7 +2,7 @@
 
 use crate::formats::document::{Node, Value};
 use crate::formats::joined::Joined;
-use crate::formats::shell::{Command, Link, Lookup, Resolved, Script, is_a_shell};
+use crate::formats::shell::{Command, Link, Lookup, Resolved, Script, Use, is_a_shell};
 use crate::pins::{Demand, Footing, How, Manager, Pin, Reading};
 
 mod npm;
@@ -369,8 +369,8 @@ fn installer(
     let fetches = matches!(program(words), Some("curl" | "wget"));
     let mut commands = script.commands[at..].iter();
     let shell = if fetches {
-        let piped = commands.skip(1).take(LONGEST_PIPE).take_while(|command| command.link == Link::Pipe);
-        piped.into_iter().find(|command| is_shell(command, script, variables))?
+        let mut piped = commands.skip(1).take(LONGEST_PIPE).take_while(|command| command.link == Link::Pipe);
+        piped.find(|command| is_shell(command, script, variables))?
     } else {
         commands.next().filter(|command| is_shell(command, script, variables))?
     };
@@ -382,7 +382,7 @@ fn installer(
     Some(match script.variable(VERSION, variables) {
         Lookup::Set(variable) => {
             let span = variable.span.clone();
-            let used = vec![crate::formats::shell::Use { name: VERSION.to_owned(), span: span.clone() }];
+            let used = vec![Use { name: VERSION.to_owned(), span: span.clone() }];
             let word = Resolved { text: variable.text.clone(), is_open: false, span, used, unset: Vec::new() };
             Pin { at: url.span.clone(), ..Pin::resolved(how, Manager::Pnpm, &variable.text, &word, file) }
         }

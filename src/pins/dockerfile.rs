@@ -67,22 +67,20 @@ fn base_image(stage: &Stage, text: &[u8]) -> Option<Pin> {
     images::pin(&image.word, text)
 }
 
-/// Whether what is copied may be Node.js with its tools, from another image.
+/// Whether what is copied may be corepack: from another image, whatever is of the system; from the build context, what is put
+/// over the whole system, or named so.
 fn may_copy_corepack(instruction: &Instruction) -> bool {
+    let holds = |word: &[u8], part: &str| memchr::memmem::find(word, part.as_bytes()).is_some();
+    let is_root = |word: &[u8]| matches!(word, b"/" | b"/usr" | b"/usr/" | b"/usr/local" | b"/usr/local/");
     let is_system = |word: &[u8]| {
-        matches!(word, b"/" | b"/usr" | b"/usr/" | b"/opt" | b"/opt/")
-            || [&b"/usr/local"[..], b"corepack", b"/usr/lib", b"/usr/bin"]
-                .iter()
-                .any(|part| word.windows(part.len()).any(|window| window == *part))
+        is_root(word)
+            || word.starts_with(b"/opt")
+            || ["/usr/local", "/usr/lib", "/usr/bin"].iter().any(|part| holds(word, part))
     };
     let words: Vec<&[u8]> = instruction.arguments().collect();
-    let names_it = |word: &[u8]| word.windows(8).any(|part| part == b"corepack");
-    // From elsewhere, it may be anything; from the build context, what is put over the whole system, or named.
-    instruction.has_flag("--from") && words.iter().any(|word| is_system(word))
-        || words.iter().any(|word| names_it(word))
-        || words
-            .last()
-            .is_some_and(|target| matches!(*target, b"/" | b"/usr" | b"/usr/" | b"/usr/local" | b"/usr/local/"))
+    words.iter().any(|word| holds(word, "corepack"))
+        || words.last().is_some_and(|target| is_root(target))
+        || instruction.has_flag("--from") && words.iter().any(|word| is_system(word))
 }
 
 /// What a `RUN` says, and what it changes for corepack.

@@ -55,16 +55,22 @@ pub fn plan(board: &Board, target: impl Fn(usize) -> Option<Target>, is_spared: 
     let mut left = BTreeMap::new();
     let mut edits: BTreeMap<usize, Vec<(Id, Edit)>> = BTreeMap::new();
     let mut wanted = BTreeMap::new();
+    let mut shared = BTreeMap::new();
     for row in &board.rows {
         let pin = board.pin(row.id);
         let Some(target) = target(row.project).filter(|target| target.manager == pin.manager) else { continue };
         match edit(pin, board.file(row.id), &target) {
             Ok(None) => {}
             Ok(Some(_)) if is_spared(row) => _ = left.insert(row.id, "the configuration allows it to be another one"),
-            Ok(Some(_)) if is_shared(pin, board.file(row.id)) => {
-                left.insert(row.id, "the variable is used for something else as well");
-            }
             Ok(Some(edit)) => {
+                if let [variable] = pin.used.as_slice() {
+                    let name = variable.name.rsplit('.').next().unwrap_or_default();
+                    let known = shared.entry((row.id.file, pin.manager, name));
+                    if *known.or_insert_with(|| is_shared(name, pin.manager, board, row.id.file)) {
+                        left.insert(row.id, "the variable is used for something else as well");
+                        continue;
+                    }
+                }
                 wanted.insert(row.id, target.version);
                 edits.entry(row.id.file).or_default().push((row.id, edit));
             }
@@ -108,10 +114,10 @@ struct Edit {
 
 /// What has to change so that a pin has a version; nothing where it has, and an error where that cannot be done safely.
 fn edit(pin: &Pin, file: &File, target: &Target) -> Result<Option<Edit>, &'static str> {
+    let takes_hash = pin.how == How::PackageManager || !pin.hash.is_empty() || pin.bond == Bond::Text;
     let is_there = match (&pin.demand, pin.how) {
         (Demand::Exact(version), How::Engines) => *version == target.version,
         (Demand::Exact(version), _) => {
-            let takes_hash = pin.how == How::PackageManager || !pin.hash.is_empty() || pin.bond == Bond::Text;
             *version == target.version && (pin.hash == target.hash || target.hash.is_empty() || !takes_hash)
         }
         (Demand::Range(range), How::Engines) => accepts(&target.version, range) == Some(true),
@@ -149,32 +155,33 @@ fn edit(pin: &Pin, file: &File, target: &Target) -> Result<Option<Edit>, &'stati
         }
         _ => pin.version.clone().ok_or(UNSAFE)?,
     };
-    let hashed = pin.how == How::PackageManager || !pin.hash.is_empty() || pin.bond == Bond::Text;
-    let hash = if hashed && !target.hash.is_empty() { format!("+{}", target.hash) } else { String::new() };
+    let hash = if takes_hash && !target.hash.is_empty() { format!("+{}", target.hash) } else { String::new() };
     let text = format!("{}{}{hash}", pin.before, target.version);
     let is_inside = span.start <= span.end && span.end <= file.text.len();
     if is_inside { Ok(Some(Edit { start: span.start, end: span.end, text })) } else { Err(UNSAFE) }
 }
 
-/// Whether the variable that has the version is used for something else than this package manager, as far as its text tells: it
-/// is not named after it, and is put in somewhere but behind its name.
-fn is_shared(pin: &Pin, file: &File) -> bool {
-    let [variable] = pin.used.as_slice() else { return false };
-    let name = variable.name.rsplit('.').next().unwrap_or_default();
-    if name.to_ascii_lowercase().contains(pin.manager.name()) {
+/// Whether a variable is used for something else in a file than for the versions of this manager, as far as its text tells: it
+/// is not named after the manager, and is put in somewhere but in a pin.
+fn is_shared(name: &str, manager: Manager, board: &Board, file: usize) -> bool {
+    if name.to_ascii_lowercase().contains(manager.name()) {
         return false;
     }
-    let package = format!("{}@", pin.manager.name());
-    let is_other = |at: usize| {
-        let ends = file.text.get(at + name.len()).is_none_or(|byte| !byte.is_ascii_alphanumeric() && *byte != b'_');
-        let before = &file.text[..at];
+    let text = &board.files[file].text;
+    // They are in the order of the text.
+    let pins: Vec<&Pin> = board.readings[file].pins.iter().filter(|pin| pin.manager == manager).collect();
+    let is_in_a_pin = |at: usize| {
+        let before = pins.partition_point(|pin| pin.at.start <= at);
+        pins[..before].last().is_some_and(|pin| pin.at.contains(&at))
+    };
+    let is_put_in = |at: usize| {
+        let ends = text.get(at + name.len()).is_none_or(|byte| !byte.is_ascii_alphanumeric() && *byte != b'_');
+        let before = &text[..at];
         let outer = [&b"env."[..], b"inputs."].iter().find_map(|scope| before.strip_suffix(*scope)).unwrap_or(before);
         let sign = outer.trim_ascii_end();
-        let sign = sign.strip_suffix(b"{{").or(sign.strip_suffix(b"{")).unwrap_or(sign);
-        let word = sign.strip_suffix(b"$");
-        ends && word.is_some_and(|word| !word.ends_with(package.as_bytes())) && !pin.at.contains(&at)
+        ends && sign.strip_suffix(b"{{").or(sign.strip_suffix(b"{")).unwrap_or(sign).ends_with(b"$")
     };
-    memchr::memmem::find_iter(&file.text, name).any(is_other)
+    memchr::memmem::find_iter(text, name).any(|at| is_put_in(at) && !is_in_a_pin(at))
 }
 
 /// Whether a version is one of Yarn that is not in the package `yarn`.

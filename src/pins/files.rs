@@ -142,12 +142,9 @@ fn home(kind: Kind, path: &RepoPath) -> &[u8] {
             .find_map(|inner| directory.strip_suffix(*inner).filter(|rest| rest.is_empty() || rest.ends_with(b"/")))
             .map_or(directory, |outer| outer.strip_suffix(b"/").unwrap_or(outer)),
         Kind::Devcontainer => {
-            let mut parts = directory.split(|&byte| byte == b'/');
-            match parts.position(|part| part == b".devcontainer") {
-                Some(0) => b"",
-                Some(_) => &directory[..directory.windows(14).position(|part| part == b"/.devcontainer").unwrap_or(0)],
-                None => directory,
-            }
+            let parts = directory.split(|&byte| byte == b'/').take_while(|part| *part != b".devcontainer");
+            let length: usize = parts.map(|part| part.len() + 1).sum();
+            &directory[..length.saturating_sub(1)]
         }
         _ => directory,
     }
@@ -166,8 +163,8 @@ pub fn select(entries: &mut Vec<Entry>, every_manifest: bool) {
     }
     entries.retain(|entry| {
         !is_installed_package(entry.path.parent())
-            && (every_manifest || is_telling(&entry.path))
-            && (every_manifest || !is_manifest(entry) || above.contains(entry.path.parent()))
+            && (every_manifest
+                || is_telling(&entry.path) && (!is_manifest(entry) || above.contains(entry.path.parent())))
     });
 }
 

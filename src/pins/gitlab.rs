@@ -6,8 +6,8 @@ use crate::pins::commands::Place;
 use crate::pins::scope::{Scope, variables};
 use crate::pins::{Reading, commands, images};
 
-/// The sections of a job that hold scripts.
-const SCRIPTS: [&str; 3] = ["before_script", "script", "after_script"];
+/// The sections of a job that hold scripts, those together that one shell runs.
+const SCRIPTS: [&[&str]; 2] = [&["before_script", "script"], &["after_script"]];
 
 /// Reads a pipeline.
 pub fn read(text: &[u8]) -> Reading {
@@ -24,9 +24,11 @@ pub fn read(text: &[u8]) -> Reading {
         let names = variants.iter().flat_map(Node::entries).map(|(key, _)| key.text.clone());
         let scope = scope.without(names);
         let before = reading.pins.len();
-        let mut place = Place::at("");
-        for script in SCRIPTS.iter().filter_map(|key| job.last(key)) {
-            lines(script, &mut place, &scope, text, &mut reading);
+        for sections in SCRIPTS {
+            let mut place = Place::at("");
+            for script in sections.iter().filter_map(|key| job.last(key)) {
+                lines(script, &mut place, &scope, text, &mut reading);
+            }
         }
         let image = job.last("image").map(|image| image.last("name").unwrap_or(image));
         reading.pins.extend(image.and_then(|image| images::pin(&scope.resolve(image)?, text)));
@@ -60,6 +62,7 @@ mod tests {
             ("a: {script: [cd web, corepack prepare pnpm@9.14.0 --activate]}", 1),
             ("variables: {V: 9.14.0}\na: {script: npm i -g pnpm@$V}", 1),
             ("variables: {V: 9.14.0}\na: {parallel: {matrix: [{V: [1, 2]}]}, script: npm i -g pnpm@$V}", 0),
+            ("a: {script: [cd web], after_script: [npm i -g pnpm@10.6.5]}", 0),
             (".a: {variables: {V: 9.14.0}, script: npm i -g pnpm@$V}", 0),
             (".a: {script: npm i -g pnpm@9.14.0}", 1),
         ] {
