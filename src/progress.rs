@@ -26,7 +26,12 @@ impl Progress {
 
     /// One step is done.
     pub fn step(&mut self) {
-        self.done += 1;
+        self.advance(1);
+    }
+
+    /// So many steps are done.
+    pub fn advance(&mut self, steps: usize) {
+        self.done += steps;
         if self.terminal && Instant::now() >= self.next {
             self.next = Instant::now() + PACE;
             self.shown = true;

@@ -20,9 +20,23 @@ pub enum State {
     Untracked,
     /// Ignored, and yet debris of a preparation: git never shows it.
     Leftover,
+    /// Git was told not to look at it. That alone is not unclean: it is who changes it behind a build's back that
+    /// matters.
+    Hidden,
 }
 
 impl State {
+    /// Every state, in the order in which reports tell them.
+    pub const ALL: [Self; 7] = [
+        Self::Conflicted,
+        Self::Staged,
+        Self::Modified,
+        Self::Deleted,
+        Self::Untracked,
+        Self::Leftover,
+        Self::Hidden,
+    ];
+
     /// The words that reports use.
     pub fn name(self) -> &'static str {
         match self {
@@ -32,6 +46,26 @@ impl State {
             Self::Deleted => "deleted",
             Self::Untracked => "untracked",
             Self::Leftover => "ignored leftover",
+            Self::Hidden => "hidden from git",
+        }
+    }
+}
+
+/// How git was told not to look at a path (git-update-index(1)).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Hiding {
+    /// `--assume-unchanged`.
+    AssumeUnchanged,
+    /// `--skip-worktree`, or a sparse checkout.
+    SkipWorktree,
+}
+
+impl Hiding {
+    /// Git's own word for it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::AssumeUnchanged => "assume-unchanged",
+            Self::SkipWorktree => "skip-worktree",
         }
     }
 }
@@ -48,12 +82,37 @@ pub struct Dirt {
     pub states: BTreeSet<State>,
     /// What else there is to say: "new file", "mode changed".
     pub notes: BTreeSet<&'static str>,
+    /// What HEAD and the index hold, where they differ.
+    pub staged: Option<Staged>,
     /// Tells one content from another; taken only where two moments are compared.
     pub fingerprint: Option<Fingerprint>,
+    /// The content, where it was kept to be shown beside a later one.
+    pub text: Option<Vec<u8>>,
+}
+
+/// The blobs of a path whose index differs from HEAD; `None` where there is none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Staged {
+    /// In HEAD.
+    pub old: Option<ObjectId>,
+    /// In the index.
+    pub new: Option<ObjectId>,
+}
+
+impl Dirt {
+    /// Whether this is what it was. The notes and what is staged follow from what the fingerprint is taken of.
+    fn is_as(&self, before: &Self) -> bool {
+        self.states == before.states && self.fingerprint == before.fingerprint
+    }
+
+    /// Whether it is unclean, and not only hidden.
+    fn is_unclean(&self) -> bool {
+        self.states.iter().any(|&state| state != State::Hidden)
+    }
 }
 
 /// What HEAD stands for.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Head {
     /// The commit; `None` before the first one.
     pub commit: Option<ObjectId>,
@@ -61,11 +120,95 @@ pub struct Head {
     pub branch: Option<Vec<u8>>,
 }
 
-/// A work tree at one moment: HEAD, and every path that is not clean.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// Something that git is in the middle of, or was when it was ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Unfinished {
+    /// `git merge`.
+    Merge,
+    /// `git rebase`.
+    Rebase,
+    /// `git am`.
+    Mailbox,
+    /// `git cherry-pick`.
+    CherryPick,
+    /// `git revert`.
+    Revert,
+    /// Several picks or reverts, between two of them.
+    Sequence,
+    /// `git bisect`.
+    Bisect,
+    /// Somebody writes the index, or was ended meanwhile; so does whoever wants to next.
+    IndexLock,
+    /// The same with HEAD.
+    HeadLock,
+    /// The same with the refs.
+    RefsLock,
+    /// The same with the configuration.
+    ConfigLock,
+}
+
+impl Unfinished {
+    /// Every kind.
+    pub const ALL: [Self; 11] = [
+        Self::Merge,
+        Self::Rebase,
+        Self::Mailbox,
+        Self::CherryPick,
+        Self::Revert,
+        Self::Sequence,
+        Self::Bisect,
+        Self::IndexLock,
+        Self::HeadLock,
+        Self::RefsLock,
+        Self::ConfigLock,
+    ];
+
+    /// The words that reports use.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Merge => "merge",
+            Self::Rebase => "rebase",
+            Self::Mailbox => "am",
+            Self::CherryPick => "cherry-pick",
+            Self::Revert => "revert",
+            Self::Sequence => "sequence of picks or reverts",
+            Self::Bisect => "bisect",
+            Self::IndexLock => "index.lock",
+            Self::HeadLock => "HEAD.lock",
+            Self::RefsLock => "packed-refs.lock",
+            Self::ConfigLock => "config.lock",
+        }
+    }
+
+    /// What ends it.
+    pub fn cure(self) -> &'static str {
+        match self {
+            Self::Merge => "finish it, or `git merge --abort`",
+            Self::Rebase => "finish it, or `git rebase --abort`",
+            Self::Mailbox => "finish it, or `git am --abort`",
+            Self::CherryPick => "finish it, or `git cherry-pick --abort`",
+            Self::Revert => "finish it, or `git revert --abort`",
+            Self::Sequence => "finish it, or `git cherry-pick --abort`",
+            Self::Bisect => "`git bisect reset` ends it",
+            Self::IndexLock | Self::HeadLock | Self::RefsLock | Self::ConfigLock => {
+                "if no git runs here any more, remove it"
+            }
+        }
+    }
+}
+
+/// A work tree at one moment: HEAD, what stands around it in the repository, and every path that is not clean.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Snapshot {
     /// Where HEAD is.
     pub head: Head,
+    /// Branches, tags and other refs that are made here; not those that stand for what another repository had when it
+    /// was last asked: editors and `git maintenance` ask in the background.
+    pub refs: BTreeMap<Vec<u8>, ObjectId>,
+    /// The stashes, the youngest first.
+    pub stashes: Vec<ObjectId>,
+    /// What git is in the middle of.
+    pub unfinished: BTreeSet<Unfinished>,
     /// The paths that are not clean.
     pub paths: BTreeMap<RepoPath, Dirt>,
 }
@@ -87,8 +230,24 @@ pub struct Difference {
 impl Difference {
     /// Whether the path is one that neither HEAD nor the index had.
     pub fn is_new(&self) -> bool {
-        self.after.as_ref().is_some_and(|dirt| dirt.states.contains(&State::Untracked) || dirt.notes.contains(NEW_FILE))
+        self.is(State::Untracked) || self.after.as_ref().is_some_and(|dirt| dirt.notes.contains(NEW_FILE))
     }
+
+    /// Whether it is in this state now.
+    pub fn is(&self, state: State) -> bool {
+        self.after.as_ref().is_some_and(|dirt| dirt.states.contains(&state))
+    }
+}
+
+/// A ref that is not as it was.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MovedRef {
+    /// Its full name, as git's bytes.
+    pub name: Vec<u8>,
+    /// What it named; `None` if it is new.
+    pub before: Option<ObjectId>,
+    /// What it names; `None` if it is gone.
+    pub after: Option<ObjectId>,
 }
 
 /// What changed between two moments.
@@ -98,12 +257,22 @@ pub struct Changes {
     pub paths: Vec<Difference>,
     /// HEAD before and after, where it moved.
     pub head: Option<(Head, Head)>,
+    /// The refs, sorted; but not the branch that HEAD is on.
+    pub refs: Vec<MovedRef>,
+    /// Stashes that are new.
+    pub stashed: Vec<ObjectId>,
+    /// Stashes that are gone.
+    pub unstashed: Vec<ObjectId>,
+    /// What git was left in the middle of.
+    pub begun: BTreeSet<Unfinished>,
+    /// What it was in the middle of, and is no more.
+    pub ended: BTreeSet<Unfinished>,
 }
 
 impl Changes {
     /// Whether nothing changed.
     pub fn is_empty(&self) -> bool {
-        self.paths.is_empty() && self.head.is_none()
+        *self == Self::default()
     }
 }
 
@@ -113,7 +282,7 @@ impl Snapshot {
         let mut paths = Vec::new();
         for (path, after) in std::mem::take(&mut self.paths) {
             let before = before.paths.remove(&path);
-            if before.as_ref() != Some(&after) {
+            if !before.as_ref().is_some_and(|before| after.is_as(before)) {
                 paths.push(Difference { path, before, after: Some(after) });
             }
         }
@@ -121,14 +290,56 @@ impl Snapshot {
         paths.extend(clean_again.map(|(path, before)| Difference { path, before: Some(before), after: None }));
         paths.sort_by(|a, b| a.path.cmp(&b.path));
         let moved = before.head != self.head;
-        Changes { paths, head: moved.then_some((before.head, self.head)) }
+        Changes {
+            paths,
+            refs: self.moved_refs(&before),
+            stashed: without(&self.stashes, &before.stashes),
+            unstashed: without(&before.stashes, &self.stashes),
+            begun: &self.unfinished - &before.unfinished,
+            ended: &before.unfinished - &self.unfinished,
+            head: moved.then_some((before.head, self.head)),
+        }
     }
 
     /// What distinguishes this moment from a clean tree.
-    pub fn changes_since_clean(self) -> Changes {
-        let clean = Self { head: self.head.clone(), paths: BTreeMap::new() };
+    pub fn changes_since_clean(mut self) -> Changes {
+        self.paths.retain(|_, dirt| dirt.is_unclean());
+        let clean = Self {
+            head: self.head.clone(),
+            refs: self.refs.clone(),
+            stashes: self.stashes.clone(),
+            ..Self::default()
+        };
         self.changes_since(clean)
     }
+
+    fn moved_refs(&self, before: &Self) -> Vec<MovedRef> {
+        let names: BTreeSet<&Vec<u8>> = self.refs.keys().chain(before.refs.keys()).collect();
+        // A commit moves both HEAD and the branch that it is on: that is told once.
+        let with_head = |name: &[u8]| {
+            let branch = self.head.branch.as_deref();
+            branch == before.head.branch.as_deref() && branch.is_some() && name.strip_prefix(b"refs/heads/") == branch
+        };
+        let moved = names.into_iter().filter(|name| !with_head(name)).map(|name| MovedRef {
+            name: name.clone(),
+            before: before.refs.get(name).copied(),
+            after: self.refs.get(name).copied(),
+        });
+        moved.filter(|moved| moved.before != moved.after).collect()
+    }
+}
+
+/// What is in a list and not in another, counted.
+fn without(list: &[ObjectId], other: &[ObjectId]) -> Vec<ObjectId> {
+    let mut rest = other.to_vec();
+    let is_extra = |id: &&ObjectId| match rest.iter().position(|known| known == *id) {
+        Some(at) => {
+            rest.swap_remove(at);
+            false
+        }
+        None => true,
+    };
+    list.iter().filter(is_extra).copied().collect()
 }
 
 #[cfg(test)]
@@ -140,7 +351,11 @@ mod tests {
             let fingerprint = Some(Fingerprint([content; 32]));
             (path.into(), Dirt { states: [state].into(), fingerprint, ..Dirt::default() })
         };
-        Snapshot { head: Head { commit: None, branch: None }, paths: paths.iter().map(dirt).collect() }
+        Snapshot { paths: paths.iter().map(dirt).collect(), ..Snapshot::default() }
+    }
+
+    fn id(digit: u8) -> ObjectId {
+        ObjectId::from_bytes(&[digit; 20]).unwrap()
     }
 
     #[test]
@@ -173,5 +388,44 @@ mod tests {
         after.head.branch = Some(b"side".to_vec());
         assert!(!after.clone().changes_since(before).is_empty());
         assert!(after.changes_since_clean().is_empty());
+    }
+
+    #[test]
+    fn what_is_only_hidden_is_clean_and_yet_a_change() {
+        let before = snapshot(&[]);
+        let after = snapshot(&[("a", State::Hidden, 1)]);
+        assert!(after.clone().changes_since_clean().is_empty());
+        assert_eq!(after.changes_since(before).paths.len(), 1);
+    }
+
+    #[test]
+    fn refs_stashes_and_operations_come_and_go() {
+        let mut before = Snapshot { stashes: vec![id(1), id(2), id(2)], ..Snapshot::default() };
+        before.head.branch = Some(b"main".to_vec());
+        before.refs = [(&b"refs/heads/main"[..], 1), (b"refs/tags/a", 1), (b"refs/tags/b", 1)]
+            .map(|(name, digit)| (name.to_vec(), id(digit)))
+            .into();
+        before.unfinished = [Unfinished::Merge].into();
+        let mut after = before.clone();
+        after.refs = [(&b"refs/heads/main"[..], 2), (b"refs/tags/a", 2), (b"refs/tags/c", 1)]
+            .map(|(name, digit)| (name.to_vec(), id(digit)))
+            .into();
+        after.stashes = vec![id(3), id(2)];
+        after.unfinished = [Unfinished::IndexLock].into();
+
+        let clean = before.clone().changes_since_clean();
+        assert_eq!((clean.begun, clean.refs.len(), clean.stashed.len()), ([Unfinished::Merge].into(), 0, 0));
+        let changes = after.changes_since(before);
+        let told: Vec<_> = changes.refs.iter().map(|moved| (&*moved.name, moved.before, moved.after)).collect();
+        assert_eq!(
+            told,
+            [
+                (&b"refs/tags/a"[..], Some(id(1)), Some(id(2))),
+                (b"refs/tags/b", Some(id(1)), None),
+                (b"refs/tags/c", None, Some(id(1))),
+            ]
+        );
+        assert_eq!((changes.stashed, changes.unstashed), (vec![id(3)], vec![id(1), id(2)]));
+        assert_eq!((changes.begun, changes.ended), ([Unfinished::IndexLock].into(), [Unfinished::Merge].into()));
     }
 }

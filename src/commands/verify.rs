@@ -43,10 +43,10 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
     let watch = Watch { args, context, tree: &tree, config: &config };
     let see_git = |error: Error| error.or_help("see what `git status` says here");
     let Some((program, arguments)) = args.command.split_first() else {
-        let changes = tree.snapshot(Look::Paths, config.debris()).map_err(see_git)?.changes_since_clean();
+        let changes = tree.snapshot(Look::Paths, config.debris(), context.terminal).map_err(see_git)?.changes_since_clean();
         return watch.tell(changes, None);
     };
-    let before = tree.snapshot(Look::Contents, config.debris()).map_err(see_git)?;
+    let before = tree.snapshot(Look::Contents, config.debris(), context.terminal).map_err(see_git)?;
     let output = match args.format {
         HumanOrJson::Human => Output::Inherited,
         HumanOrJson::Json => Output::ToStandardError,
@@ -59,7 +59,7 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
         }
     };
     let after = tree
-        .snapshot(Look::Contents, config.debris())
+        .snapshot(Look::Contents, config.debris(), context.terminal)
         .map_err(|error| error.or_help(format!("the command {}; see what `git status` says now", ended.told())))?;
     watch.tell(after.changes_since(before), Some(ended))
 }

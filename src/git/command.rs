@@ -1,7 +1,7 @@
 //! The `git` program, as the layer that knows everything.
 
 use std::cell::RefCell;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
@@ -79,14 +79,14 @@ impl Git {
     }
 
     /// Runs a command to its end, whatever its exit code. `doing` completes "could not …".
-    pub fn run(&self, doing: &str, arguments: &[&str]) -> Result<Output, Error> {
+    pub fn run(&self, doing: &str, arguments: &[impl AsRef<OsStr>]) -> Result<Output, Error> {
         let output =
             self.command(arguments).stdin(Stdio::null()).output().map_err(|error| not_started(doing, &error))?;
         Ok(Output { code: output.status.code(), stdout: output.stdout, stderr: output.stderr })
     }
 
     /// The output of a command that must succeed.
-    pub fn output(&self, doing: &str, arguments: &[&str]) -> Result<Vec<u8>, Error> {
+    pub fn output(&self, doing: &str, arguments: &[impl AsRef<OsStr>]) -> Result<Vec<u8>, Error> {
         let output = self.run(doing, arguments)?;
         if output.code == Some(0) { Ok(output.stdout) } else { Err(failed(doing, &output)) }
     }
@@ -121,6 +121,13 @@ impl Git {
         arguments: &[&str],
         input: &[u8],
     ) -> Result<(Vec<u8>, Vec<u8>), Error> {
+        let (output, whole) = self.feed(doing, arguments, input)?;
+        // A git that ends before it has read everything says why itself.
+        if whole && output.code == Some(0) { Ok((output.stdout, output.stderr)) } else { Err(failed(doing, &output)) }
+    }
+
+    /// What a command says, whatever its exit code, and whether it read its standard input to the end.
+    pub(super) fn feed(&self, doing: &str, arguments: &[&str], input: &[u8]) -> Result<(Output, bool), Error> {
         let mut child = self
             .command(arguments)
             .stdin(Stdio::piped())
@@ -137,11 +144,7 @@ impl Git {
         });
         let output = output.map_err(|error| Error::new(doing, error))?;
         let output = Output { code: output.status.code(), stdout: output.stdout, stderr: output.stderr };
-        match fed {
-            Ok(Ok(())) if output.code == Some(0) => Ok((output.stdout, output.stderr)),
-            // A git that ends before it has read everything says why itself.
-            _ => Err(failed(doing, &output)),
-        }
+        Ok((output, matches!(fed, Ok(Ok(())))))
     }
 
     /// The top of the work tree; `None` in a bare repository.
@@ -246,7 +249,7 @@ impl Git {
         }
     }
 
-    fn command(&self, arguments: &[&str]) -> Command {
+    fn command(&self, arguments: &[impl AsRef<OsStr>]) -> Command {
         let mut command = Command::new("git");
         command
             .args(arguments)

@@ -16,14 +16,21 @@ use crate::git::command::{Git, one_line, records, unreadable};
 use crate::path::RepoPath;
 use crate::snapshot::{Dirt, Fingerprint, Snapshot, State};
 
+mod around;
+mod entries;
 mod files;
 mod fingerprint;
-mod leftovers;
+mod nested;
 mod status;
+mod suspects;
+mod walk;
 
 pub use files::OnDisk;
 use fingerprint::{Hasher, Kind};
 use status::{Record, Status};
+use around::Around;
+use entries::Index;
+use crate::progress::Progress;
 
 /// A work tree that can be asked for its state, again and again.
 #[derive(Debug)]
@@ -61,23 +68,37 @@ impl WorkTree {
         &self.prefix
     }
 
-    /// The whole tree at this moment, wherever in it git was started.
-    pub fn snapshot(&self, look: Look, debris: &Debris) -> Result<Snapshot, Error> {
-        let answer = self.git.output(DOING, &status::ARGUMENTS)?;
-        let Status { head, mut records } = parse(&answer)?;
-        let leftovers = leftovers::without_known(leftovers::find(&self.top, debris)?, &records, || self.tracked())?;
-        let leftover = Record { states: [State::Leftover].into(), ..Record::default() };
-        records.extend(leftovers.into_iter().map(|path| (path, leftover.clone())));
-
+    /// The whole tree at this moment, wherever in it git was started. `terminal` tells whether somebody watches.
+    pub fn snapshot(&self, look: Look, debris: &Debris, terminal: bool) -> Result<Snapshot, Error> {
+        let index = Index::read(&self.git, DOING)?;
+        let around = around::look(&self.git, DOING, index.file())?;
+        let entries = index.entries(DOING)?;
+        let progress = Progress::new("files looked at:", entries.len(), terminal);
+        let seen = walk::walk(&self.top, &entries, index.written(), debris, progress)?;
+        drop(entries);
+        let mut records = suspects::judge(&self.git, &self.top, &index, &around, &seen)?;
+        for (path, hiding, _) in seen.hidden {
+            let record = records.entry(path).or_default();
+            record.states.insert(State::Hidden);
+            record.notes.insert(hiding.name());
+        }
+        for path in seen.debris {
+            // What git tells of needs no second word.
+            records.entry(path).or_insert_with(|| Record { states: [State::Leftover].into(), ..Record::default() });
+        }
         let mut paths = BTreeMap::new();
         for (path, record) in records {
+            // Of a path that is only hidden, nothing else has changed.
+            let only_hidden = record.states.iter().all(|&state| state == State::Hidden);
             let fingerprint = match look {
-                Look::Paths => None,
-                Look::Contents => Some(fingerprint(&self.top, &path, &record)?),
+                Look::Contents if !only_hidden => Some(fingerprint(&self.top, &path, &record)?),
+                _ => None,
             };
-            paths.insert(path, Dirt { states: record.states, notes: record.notes, fingerprint });
+            let Record { states, notes, staged, .. } = record;
+            paths.insert(path, Dirt { states, notes, staged, fingerprint, text: None });
         }
-        Ok(Snapshot { head, paths })
+        let Around { head, refs, stashes, unfinished, tree: _ } = around;
+        Ok(Snapshot { head, refs, stashes, unfinished, paths })
     }
 
     /// The content of a regular file of the work tree, at most `limit` bytes of it; `None` if there is no such file.
@@ -146,7 +167,7 @@ impl WorkTree {
             Some(Mode::File)
         } else if kind.is_symlink() {
             Some(Mode::Symlink)
-        } else if kind.is_dir() && leftovers::is_repository(&file) {
+        } else if kind.is_dir() && nested::is_repository(&file) {
             Some(Mode::Submodule)
         } else {
             // Git knows no pipes, sockets and devices; and what is in a plain directory, it lists.
@@ -166,12 +187,6 @@ impl WorkTree {
         let listing = self.git.output("list the index", &["ls-files", "-z", "--full-name", "--", &anywhere])?;
         Ok(records(&listing).next().map(RepoPath::new))
     }
-
-    /// Every path of the index, conflicted ones included.
-    fn tracked(&self) -> Result<Vec<RepoPath>, Error> {
-        let listing = self.git.output("list the index", &["ls-files", "-z", "--full-name", "--", ":/"])?;
-        Ok(records(&listing).map(RepoPath::new).collect())
-    }
 }
 
 fn parse(answer: &[u8]) -> Result<Status, Error> {
@@ -189,7 +204,7 @@ fn fingerprint(top: &Path, path: &RepoPath, record: &Record) -> Result<Fingerpri
         hasher.part(b'=', state.name().as_bytes());
     }
     let place = top.join(OsStr::from_bytes(path.as_bytes()));
-    if hasher.path(&place).map_err(failed)? == Kind::Directory && leftovers::is_repository(&place) {
+    if hasher.path(&place).map_err(failed)? == Kind::Directory && nested::is_repository(&place) {
         nested(&place, &mut hasher)?;
     }
     hasher.finish().map_err(failed)

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::change::ObjectId;
 use crate::path::RepoPath;
-use crate::snapshot::{Head, NEW_FILE, State};
+use crate::snapshot::{Head, NEW_FILE, Staged, State};
 
 /// Every way in which configuration or habit makes `git status` show less, overruled.
 ///
@@ -38,6 +38,8 @@ pub struct Record {
     pub notes: BTreeSet<&'static str>,
     /// Git's own words without the path: the modes and the ids that HEAD and the index hold.
     pub words: Vec<u8>,
+    /// Those ids, where they differ.
+    pub staged: Option<Staged>,
 }
 
 /// The whole answer.
@@ -88,11 +90,12 @@ fn merge(records: &mut BTreeMap<RepoPath, Record>, path: RepoPath, mut record: R
     known.states.append(&mut record.states);
     known.notes.append(&mut record.notes);
     known.words.append(&mut record.words);
+    known.staged = known.staged.or(record.staged);
 }
 
 impl Record {
     fn of(state: State, note: &'static str) -> Self {
-        Self { states: [state].into(), notes: [note].into(), words: Vec::new() }
+        Self { states: [state].into(), notes: [note].into(), ..Self::default() }
     }
 }
 
@@ -152,6 +155,10 @@ fn tracked(field: &[u8], words: usize) -> Option<(RepoPath, Record)> {
     }));
     if index == b'D' {
         notes.insert("deleted in the index");
+    }
+    if index != b'.' {
+        let id = |hex: &[u8]| ObjectId::from_hex(hex).map(|id| (!id.is_null()).then_some(id));
+        record.staged = Some(Staged { old: id(head_id)?, new: id(index_id)? });
     }
     let flipped = |old: &[u8], new: &[u8]| matches!((old, new), (b"100644", b"100755") | (b"100755", b"100644"));
     if (flipped(head_mode, index_mode) && head_id == index_id) || flipped(index_mode, tree_mode) {

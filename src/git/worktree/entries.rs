@@ -1,0 +1,207 @@
+//! What the index tracks, as far as the walk over the work tree needs it.
+
+use std::path::{Path, PathBuf};
+
+use gix::index::entry::{Flags, Stage};
+
+use crate::change::Mode;
+use crate::error::Error;
+use crate::git::command::{Git, one_line, records, unreadable};
+use crate::snapshot::Hiding;
+
+/// The index of a work tree, read by the cheapest way that is certain.
+pub struct Index {
+    source: Source,
+    file: PathBuf,
+}
+
+enum Source {
+    /// Read here, with what the index remembers of each file on disk.
+    Native(gix::index::File),
+    /// `git ls-files --stage -v -z`: for what gix does not read, such as a sparse index.
+    Listing(Vec<u8>),
+}
+
+/// One path of the index. A path in conflict is there once for each of its stages.
+#[derive(Debug, Clone, Copy)]
+pub struct Tracked<'a> {
+    /// From the top of the work tree.
+    pub path: &'a [u8],
+    /// What is to stand there.
+    pub mode: Mode,
+    /// Whether it is to be executable.
+    pub executable: bool,
+    /// What git was told in order that it does not look.
+    pub hiding: Option<Hiding>,
+    /// What the file on disk looked like when it was known to have this content; `None` if that is not known, or if the
+    /// entry is in conflict or only announced.
+    pub stat: Option<Stat>,
+}
+
+/// What a file system says of a file, cut to the 32 bits that the index keeps of each number (gitformat-index(5)).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stat {
+    /// Seconds and nanoseconds of the last change of its content.
+    pub mtime: (u32, u32),
+    /// Seconds and nanoseconds of the last change of anything about it.
+    pub ctime: (u32, u32),
+    /// The number of its inode.
+    pub ino: u32,
+    /// Its owner and group.
+    pub owner: (u32, u32),
+    /// Its size in bytes.
+    pub size: u32,
+}
+
+impl Index {
+    /// Reads the index that git would use.
+    pub fn read(git: &Git, doing: &str) -> Result<Self, Error> {
+        let (file, hash) = place(git, doing)?;
+        let native = hash.and_then(|hash| {
+            let options = gix::index::decode::Options::default();
+            // A checksum that is wrong is git's to tell of.
+            gix::index::File::at(&file, hash, false, options).ok().filter(|index| !index.is_sparse())
+        });
+        let source = match native {
+            Some(index) => Source::Native(index),
+            // No index, or one that gix refuses: git says which.
+            None => {
+                let arguments = ["ls-files", "--stage", "-v", "-z", "--full-name", "--", ":/"];
+                Source::Listing(git.output(doing, &arguments)?)
+            }
+        };
+        Ok(Self { source, file })
+    }
+
+    /// Whether the entries tell what the files on disk looked like.
+    pub fn remembers(&self) -> bool {
+        matches!(self.source, Source::Native(_))
+    }
+
+    /// The index as a file.
+    pub fn file(&self) -> &Path {
+        &self.file
+    }
+
+    /// The id of the tree that the index would write, in hexadecimal, where it knows that without looking.
+    pub fn tree(&self) -> Option<String> {
+        let Source::Native(index) = &self.source else { return None };
+        let root = index.tree()?;
+        (root.num_entries? as usize == index.entries().len()).then(|| root.id.to_string())
+    }
+
+    /// When it was written, in seconds and nanoseconds: what changed since may look as it looked before.
+    pub fn written(&self) -> (i64, u32) {
+        match &self.source {
+            Source::Native(index) => (index.timestamp().unix_seconds(), index.timestamp().nanoseconds()),
+            Source::Listing(_) => (0, 0),
+        }
+    }
+
+    /// Its entries, in the order of their paths.
+    pub fn entries(&self, doing: &str) -> Result<Vec<Tracked<'_>>, Error> {
+        match &self.source {
+            Source::Native(index) => {
+                index.entries().iter().map(|entry| native(index, entry).ok_or_else(|| strange(doing, entry))).collect()
+            }
+            Source::Listing(listing) => {
+                records(listing).map(|record| listed(record).ok_or_else(|| unreadable(doing, record))).collect()
+            }
+        }
+    }
+}
+
+/// Where the index is, and the hash of its entries, if that is one that is known here.
+fn place(git: &Git, doing: &str) -> Result<(PathBuf, Option<gix::hash::Kind>), Error> {
+    let answer = git.run(doing, &["rev-parse", "--show-object-format", "--path-format=absolute", "--git-path", "index"])?;
+    // What follows the first line is the path, whatever it holds. An older git repeats what it does not know.
+    if answer.code == Some(0)
+        && let Some((format, path)) = split_line(&answer.stdout)
+        && path.starts_with(b"/")
+    {
+        let hash = match format {
+            b"sha1" => Some(gix::hash::Kind::Sha1),
+            b"sha256" => Some(gix::hash::Kind::Sha256),
+            _ => None,
+        };
+        return Ok((one_line(path.to_vec()), hash));
+    }
+    let path = one_line(git.output(doing, &["rev-parse", "--git-path", "index"])?);
+    Ok((git.directory().join(path), None))
+}
+
+fn split_line(text: &[u8]) -> Option<(&[u8], &[u8])> {
+    let end = text.iter().position(|&byte| byte == b'\n')?;
+    Some((&text[..end], &text[end + 1..]))
+}
+
+fn strange(doing: &str, entry: &gix::index::Entry) -> Error {
+    Error::new(doing, format!("the index has an entry of mode {:o}", entry.mode.bits()))
+        .help("see what `git fsck` says here")
+}
+
+fn native<'a>(index: &'a gix::index::File, entry: &'a gix::index::Entry) -> Option<Tracked<'a>> {
+    let about = &entry.stat;
+    let stat = Stat {
+        mtime: (about.mtime.secs, about.mtime.nsecs),
+        ctime: (about.ctime.secs, about.ctime.nsecs),
+        ino: about.ino,
+        owner: (about.uid, about.gid),
+        size: about.size,
+    };
+    let known = entry.stage() == Stage::Unconflicted && !entry.flags.contains(Flags::INTENT_TO_ADD);
+    let hiding = if entry.flags.contains(Flags::SKIP_WORKTREE) {
+        Some(Hiding::SkipWorktree)
+    } else {
+        entry.flags.contains(Flags::ASSUME_VALID).then_some(Hiding::AssumeUnchanged)
+    };
+    let bits = entry.mode.bits();
+    Some(Tracked {
+        path: entry.path(index),
+        mode: Mode::from_bits(bits)?,
+        executable: bits & 0o100 != 0,
+        hiding,
+        stat: known.then_some(stat),
+    })
+}
+
+/// `H 100644 <id> <stage>\t<path>`: the letter is `S` for skip-worktree, and small for assume-unchanged
+/// (git-ls-files(1)).
+fn listed(record: &[u8]) -> Option<Tracked<'_>> {
+    let tab = record.iter().position(|&byte| byte == b'\t')?;
+    let (tag, about) = record[..tab].split_first()?;
+    let mode = about.strip_prefix(b" ")?.split(|&byte| byte == b' ').next()?;
+    let bits = u32::from_str_radix(std::str::from_utf8(mode).ok()?, 8).ok()?;
+    let hiding = match tag {
+        b'S' | b's' => Some(Hiding::SkipWorktree),
+        tag => tag.is_ascii_lowercase().then_some(Hiding::AssumeUnchanged),
+    };
+    let (mode, executable) = (Mode::from_bits(bits)?, bits & 0o100 != 0);
+    Some(Tracked { path: &record[tab + 1..], mode, executable, hiding, stat: None })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_listing_is_read_to_the_byte() {
+        let line = |tag: &str, mode: &str| format!("{tag} {mode} {} 0\ta b\tc", "a".repeat(40));
+        let read = |record: &str| {
+            listed(record.as_bytes()).map(|entry| (entry.path.to_vec(), entry.mode, entry.executable, entry.hiding))
+        };
+        let path = b"a b\tc".to_vec();
+        for (record, expected) in [
+            (line("H", "100644"), Some((path.clone(), Mode::File, false, None))),
+            (line("M", "100755"), Some((path.clone(), Mode::File, true, None))),
+            (line("h", "120000"), Some((path.clone(), Mode::Symlink, false, Some(Hiding::AssumeUnchanged)))),
+            (line("S", "160000"), Some((path.clone(), Mode::Submodule, false, Some(Hiding::SkipWorktree)))),
+            (line("s", "100644"), Some((path.clone(), Mode::File, false, Some(Hiding::SkipWorktree)))),
+            (line("H", "040000"), None),
+            ("H 100644".into(), None),
+            (String::new(), None),
+        ] {
+            assert_eq!(read(&record), expected, "{record}");
+        }
+    }
+}

@@ -1,0 +1,358 @@
+//! The walk over the work tree: one look at every file that is tracked and at every directory, for what git may have to be
+//! asked about, and for the debris that git ignores.
+
+use std::ffi::{CStr, CString, OsStr};
+use std::ops::Range;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, OnceLock, PoisonError};
+
+use rayon::Scope;
+use rustix::fs::{AtFlags, CWD, Dir, FileType, OFlags, openat, statat};
+use rustix::io::Errno;
+
+use crate::change::Mode;
+use crate::debris::Debris;
+use crate::error::Error;
+use crate::git::worktree::entries::{Stat, Tracked};
+use crate::git::worktree::nested::{is_repository, unreadable};
+use crate::path::RepoPath;
+use crate::progress::Progress;
+use crate::snapshot::Hiding;
+
+/// What was seen. A directory that is not tracked has a slash at its end.
+#[derive(Debug, Default)]
+pub struct Seen {
+    /// Tracked paths that may be other than the index says: git knows.
+    pub doubtful: Vec<RepoPath>,
+    /// Tracked paths that may be so in the executable bit, and in nothing else.
+    pub flipped: Vec<RepoPath>,
+    /// Tracked paths which are there, or should be, and which git was told not to look at; and whether they may be other
+    /// than the index says.
+    pub hidden: Vec<(RepoPath, Hiding, bool)>,
+    /// What is not tracked, as high up as it is not; ignored or not.
+    pub untracked: Vec<RepoPath>,
+    /// Everything untracked that looks like debris, ignored or not.
+    pub debris: Vec<RepoPath>,
+    /// Whether regular files were seen that are executable, and others that are not.
+    pub executable: (bool, bool),
+}
+
+/// The most threads that look: more would wait for the file system, and one for so many entries is enough.
+const THREADS: usize = 8;
+const ENTRIES_A_THREAD: usize = 2000;
+
+/// Walks over everything below `top`.
+///
+/// Symbolic links are not followed. `.git` is not entered, nor are nested repositories; of `node_modules`, only what is
+/// tracked is looked at. What those hold is others' matter. A nested repository inside `.docker-deps` counts itself. A directory
+/// that cannot be read is an error: what it holds is unknown.
+///
+/// `written` is when the index was: a file that is not older may have been changed and yet look the same (git's
+/// technical/racy-git).
+pub fn walk(
+    top: &Path,
+    entries: &[Tracked<'_>],
+    written: (i64, u32),
+    debris: &Debris,
+    progress: Progress,
+) -> Result<Seen, Error> {
+    let walk = Walk {
+        top,
+        entries,
+        written,
+        debris,
+        seen: Mutex::default(),
+        failed: OnceLock::new(),
+        progress: Mutex::new(progress),
+    };
+    let processors = std::thread::available_parallelism().map_or(1, usize::from);
+    let threads = (entries.len() / ENTRIES_A_THREAD).clamp(1, processors.min(THREADS));
+    let all = Directory { path: Vec::new(), entries: 0..entries.len(), told: false, foreign: false };
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
+    let pool = pool.map_err(|error| Error::new("start the threads that look at the work tree", error))?;
+    pool.in_place_scope(|scope| walk.enter(scope, all));
+    if let Some(error) = walk.failed.into_inner() {
+        return Err(error);
+    }
+    let mut seen = walk.seen.into_inner().unwrap_or_else(PoisonError::into_inner);
+    for list in [&mut seen.doubtful, &mut seen.flipped, &mut seen.untracked, &mut seen.debris] {
+        list.sort_unstable();
+        // What is in conflict stands in the index once for each of its stages.
+        list.dedup();
+    }
+    seen.hidden.sort_unstable();
+    Ok(seen)
+}
+
+struct Walk<'a> {
+    top: &'a Path,
+    entries: &'a [Tracked<'a>],
+    written: (i64, u32),
+    debris: &'a Debris,
+    seen: Mutex<Seen>,
+    failed: OnceLock<Error>,
+    progress: Mutex<Progress>,
+}
+
+/// A directory that is to be looked at.
+struct Directory {
+    /// With a slash at its end; empty for the top.
+    path: Vec<u8>,
+    /// The entries of the index that lie in it, at any depth.
+    entries: Range<usize>,
+    /// Whether it lies in an untracked directory, which is told as a whole.
+    told: bool,
+    /// Whether it lies in `node_modules`, where debris is not ours.
+    foreign: bool,
+}
+
+/// A name in a directory.
+struct Name {
+    name: CString,
+    kind: FileType,
+    tracked: bool,
+}
+
+impl<'a> Walk<'a> {
+    fn enter<'s>(&'s self, scope: &Scope<'s>, directory: Directory)
+    where
+        'a: 's,
+    {
+        if self.failed.get().is_some() {
+            return;
+        }
+        let count = directory.entries.len();
+        match self.look(&directory) {
+            Ok((found, inner)) => {
+                let deeper: usize = inner.iter().map(|directory| directory.entries.len()).sum();
+                found.merge_into(&self.seen);
+                self.progress.lock().unwrap_or_else(PoisonError::into_inner).advance(count - deeper);
+                for directory in inner {
+                    scope.spawn(move |scope| self.enter(scope, directory));
+                }
+            }
+            // Of several errors, one is told.
+            Err(error) => _ = self.failed.set(error),
+        }
+    }
+
+    /// Looks at what is directly in a directory; gives what was found, and the directories in it.
+    fn look(&self, directory: &Directory) -> Result<(Seen, Vec<Directory>), Error> {
+        let (mut seen, mut inner) = (Seen::default(), Vec::new());
+        let place = self.place(&directory.path);
+        let Some((dir, mut names)) = list(&place, &directory.path)? else {
+            // It has just gone.
+            self.missing(directory.entries.clone(), &mut seen);
+            return Ok((seen, inner));
+        };
+        let mut at = directory.entries.start;
+        while at < directory.entries.end {
+            let entry = &self.entries[at];
+            let name = &entry.path[directory.path.len()..];
+            let Some(slash) = name.iter().position(|&byte| byte == b'/') else {
+                match find(&mut names, name) {
+                    Some(found) => self.file(entry, &dir, found, &mut seen)?,
+                    None => self.missing(at..at + 1, &mut seen),
+                }
+                at += 1;
+                continue;
+            };
+            let path = entry.path[..=directory.path.len() + slash].to_vec();
+            let rest = &self.entries[at..directory.entries.end];
+            let below = at..at + rest.partition_point(|entry| entry.path.starts_with(&path));
+            at = below.end;
+            match find(&mut names, &name[..slash]) {
+                Some(found) if found.kind == FileType::Directory => {
+                    found.tracked = true;
+                    let foreign = directory.foreign || &name[..slash] == b"node_modules";
+                    inner.push(Directory { path, entries: below, told: false, foreign });
+                }
+                _ => self.missing(below, &mut seen),
+            }
+        }
+        for name in names.into_iter().filter(|name| !name.tracked) {
+            self.untracked(directory, &place, &name, &mut seen, &mut inner)?;
+        }
+        Ok((seen, inner))
+    }
+
+    /// Entries of the index that are not on disk.
+    fn missing(&self, entries: Range<usize>, seen: &mut Seen) {
+        for entry in &self.entries[entries] {
+            match entry.hiding {
+                None => seen.doubtful.push(RepoPath::new(entry.path)),
+                Some(Hiding::AssumeUnchanged) => {
+                    seen.hidden.push((RepoPath::new(entry.path), Hiding::AssumeUnchanged, true));
+                }
+                // That is what a sparse checkout is.
+                Some(Hiding::SkipWorktree) => {}
+            }
+        }
+    }
+
+    fn file(&self, entry: &Tracked<'_>, dir: &Dir, found: &mut Name, seen: &mut Seen) -> Result<(), Error> {
+        let is_directory = found.kind == FileType::Directory;
+        // A directory in the place of a file, or of a submodule that is not there, is looked into as well.
+        found.tracked = !is_directory || (entry.mode == Mode::Submodule && is_repository(&self.place(entry.path)));
+        let (mut same, mut flipped) = (false, false);
+        if !is_directory {
+            let about = match dir.fd().and_then(|fd| statat(fd, &*found.name, AtFlags::SYMLINK_NOFOLLOW)) {
+                Ok(about) => about,
+                Err(Errno::NOENT) => {
+                    // It has just gone.
+                    seen.doubtful.push(RepoPath::new(entry.path));
+                    return Ok(());
+                }
+                Err(error) => return Err(unreadable(entry.path, &error.into())),
+            };
+            let kind = FileType::from_raw_mode(about.st_mode);
+            let is_kind = match entry.mode {
+                Mode::File => kind == FileType::RegularFile,
+                Mode::Symlink => kind == FileType::Symlink,
+                Mode::Submodule => false,
+            };
+            same = is_kind && entry.stat.is_some_and(|known| self.vouches(known, stat_of(&about)));
+            if is_kind && kind == FileType::RegularFile {
+                let executable = about.st_mode & 0o100 != 0;
+                flipped = executable != entry.executable;
+                if executable { seen.executable.0 = true } else { seen.executable.1 = true }
+            }
+        }
+        let path = || RepoPath::new(entry.path);
+        match entry.hiding {
+            Some(hiding) => seen.hidden.push((path(), hiding, !same || flipped)),
+            None if !same => seen.doubtful.push(path()),
+            None if flipped => seen.flipped.push(path()),
+            None => {}
+        }
+        Ok(())
+    }
+
+    fn place(&self, path: &[u8]) -> PathBuf {
+        self.top.join(OsStr::from_bytes(path))
+    }
+
+    /// Whether a file that looks like this has the content that the index has.
+    fn vouches(&self, known: Stat, now: Stat) -> bool {
+        let (seconds, nanoseconds) = known.mtime;
+        let (seconds, written) = (i64::from(seconds), self.written);
+        // Where the file system keeps no fractions, the whole second is open.
+        let older = seconds < written.0 || (seconds == written.0 && nanoseconds > 0 && nanoseconds < written.1);
+        older && known == now
+    }
+
+    fn untracked(
+        &self,
+        directory: &Directory,
+        place: &Path,
+        name: &Name,
+        seen: &mut Seen,
+        inner: &mut Vec<Directory>,
+    ) -> Result<(), Error> {
+        let bytes = name.name.to_bytes();
+        if bytes == b".git" {
+            return Ok(());
+        }
+        let mut path = [&directory.path, bytes].concat();
+        if name.kind != FileType::Directory {
+            let path = RepoPath::new(path);
+            // Pipes and sockets keep no directory in the tree either.
+            let mode = if name.kind == FileType::RegularFile { Mode::File } else { Mode::Symlink };
+            if !directory.foreign && (self.debris.is_backup(&path) || self.debris.content_of(&path, mode).is_some()) {
+                seen.debris.push(path.clone());
+            }
+            if !directory.told {
+                seen.untracked.push(path);
+            }
+            return Ok(());
+        }
+        path.push(b'/');
+        if !directory.told {
+            seen.untracked.push(RepoPath::new(&*path));
+        }
+        let file = place.join(OsStr::from_bytes(bytes));
+        if directory.foreign || bytes == b"node_modules" {
+            // Not entered, but git has to be able to, unless it is ignored.
+            list(&file, &path)?;
+        } else if is_repository(&file) {
+            let path = RepoPath::new(path);
+            if !directory.foreign && self.debris.content_of(&path, Mode::Submodule).is_some() {
+                seen.debris.push(path);
+            }
+        } else {
+            inner.push(Directory { path, entries: 0..0, told: true, foreign: directory.foreign });
+        }
+        Ok(())
+    }
+}
+
+impl Seen {
+    fn merge_into(self, all: &Mutex<Self>) {
+        let mut all = all.lock().unwrap_or_else(PoisonError::into_inner);
+        all.doubtful.extend(self.doubtful);
+        all.flipped.extend(self.flipped);
+        all.hidden.extend(self.hidden);
+        all.untracked.extend(self.untracked);
+        all.debris.extend(self.debris);
+        all.executable.0 |= self.executable.0;
+        all.executable.1 |= self.executable.1;
+    }
+}
+
+/// The names in a directory, sorted; nothing if there is no such directory.
+fn list(place: &Path, path: &[u8]) -> Result<Option<(Dir, Vec<Name>)>, Error> {
+    let failed = |error: Errno| unreadable(path, &error.into());
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+    let open = if path.is_empty() { flags - OFlags::NOFOLLOW } else { flags };
+    let mut dir = match openat(CWD, place, open, rustix::fs::Mode::empty()) {
+        Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => return Ok(None),
+        opened => Dir::new(opened.map_err(failed)?).map_err(failed)?,
+    };
+    let mut names = Vec::new();
+    while let Some(entry) = dir.read() {
+        let entry = entry.map_err(failed)?;
+        let name = entry.file_name();
+        if matches!(name.to_bytes(), b"." | b"..") {
+            continue;
+        }
+        let kind = match entry.file_type() {
+            // Not every file system says it here.
+            FileType::Unknown => match kind_of(&dir, name) {
+                Err(Errno::NOENT) => continue,
+                kind => kind.map_err(failed)?,
+            },
+            kind => kind,
+        };
+        names.push(Name { name: name.to_owned(), kind, tracked: false });
+    }
+    names.sort_unstable_by(|a, b| a.name.as_bytes().cmp(b.name.as_bytes()));
+    Ok(Some((dir, names)))
+}
+
+fn kind_of(dir: &Dir, name: &CStr) -> Result<FileType, Errno> {
+    let about = statat(dir.fd()?, name, AtFlags::SYMLINK_NOFOLLOW)?;
+    Ok(FileType::from_raw_mode(about.st_mode))
+}
+
+fn find<'n>(names: &'n mut [Name], name: &[u8]) -> Option<&'n mut Name> {
+    let at = names.binary_search_by(|known| known.name.as_bytes().cmp(name)).ok()?;
+    Some(&mut names[at])
+}
+
+/// The numbers are cut as git cuts them.
+#[allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::unnecessary_cast,
+    reason = "the index keeps 32 bits of each, and systems differ in their types"
+)]
+fn stat_of(about: &rustix::fs::Stat) -> Stat {
+    Stat {
+        mtime: (about.st_mtime as u32, about.st_mtime_nsec as u32),
+        ctime: (about.st_ctime as u32, about.st_ctime_nsec as u32),
+        ino: about.st_ino as u32,
+        owner: (about.st_uid as u32, about.st_gid as u32),
+        size: about.st_size as u32,
+    }
+}
