@@ -1,18 +1,23 @@
 //! Running the build that `verify` watches: the one process that is given our own streams.
 
 use std::ffi::OsString;
+use std::fs::File;
 use std::io::{self, ErrorKind};
 use std::os::fd::AsFd;
-use std::os::unix::process::ExitStatusExt;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
-use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
+use rustix::io::Errno;
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, getpid, kill_process, kill_process_group, waitid};
+use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use crate::error::Error;
 use crate::finding::Verdict;
 use crate::path::shell_quote;
+
+mod family;
 
 /// How the command ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,9 +64,30 @@ pub enum Output {
     ToStandardError,
 }
 
+/// A command that has ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ran {
+    /// How.
+    pub ended: Ended,
+    /// How long it took.
+    pub took: Duration,
+    /// The names of the processes that it left running. Known on Linux only.
+    pub left: Vec<String>,
+}
+
+/// Whom a signal that was sent to us is passed on to.
+#[derive(Debug, Clone, Copy)]
+enum Reach {
+    /// The command has a process group of its own: whatever asks us to end asks all of it.
+    Group,
+    /// There is a controlling terminal, and a process outside its foreground group could not use it. So the command is in
+    /// our own group, and what a person types there reaches it without us. The rest is passed on to the command and its
+    /// descendants.
+    Family,
+}
+
 /// Runs a command to its end, without a shell. Signals that would end us do not: the command's end is ours to report.
-/// The terminal gives Ctrl-C to the command itself; what is sent to us alone with the wish to end it is passed on.
-pub fn run(program: &OsString, arguments: &[OsString], output: Output) -> Result<Ended, NotRun> {
+pub fn run(program: &OsString, arguments: &[OsString], output: Output) -> Result<Ran, NotRun> {
     let not_run = |error: io::Error| {
         let code = if error.kind() == ErrorKind::NotFound { 127 } else { 126 };
         let shown = shell_quote(program.as_encoded_bytes());
@@ -72,36 +98,58 @@ pub fn run(program: &OsString, arguments: &[OsString], output: Output) -> Result
     if output == Output::ToStandardError {
         command.stdout(Stdio::from(io::stderr().as_fd().try_clone_to_owned().map_err(not_run)?));
     }
+    // It cannot be opened by a process that has none (tty(4)).
+    let reach = if File::open("/dev/tty").is_ok() { Reach::Family } else { Reach::Group };
+    if matches!(reach, Reach::Group) {
+        command.process_group(0);
+    }
+    family::adopt_orphans();
     // Before the command is started, so that no signal finds us unprepared once it runs.
-    let mut signals = Signals::new(watched()).map_err(not_run)?;
+    let mut signals = Signals::new(watched().into_iter().chain([SIGCHLD])).map_err(not_run)?;
     let handle = signals.handle();
+    let start = Instant::now();
     let mut child = command.spawn().map_err(not_run)?;
     let pid = Pid::from_child(&child);
     let ended = std::thread::scope(|scope| {
-        scope.spawn(|| {
-            for signal in signals.forever() {
-                // It may have ended just now; until it is waited for below, its id is nobody else's.
-                let _ = match signal {
-                    SIGTERM => kill_process(pid, Signal::TERM),
-                    SIGHUP => kill_process(pid, Signal::HUP),
-                    _ => Ok(()),
-                };
-            }
-        });
+        scope.spawn(|| signals.forever().for_each(|signal| pass_on(signal, pid, reach)));
         let ended = wait_for_end(pid);
         handle.close();
         ended
     });
+    let took = start.elapsed();
     // Nothing is known of a command that cannot be waited for.
     let lost = |error| NotRun { code: Verdict::Failed.code(), error: Error::new("wait for the command", error) };
-    ended.and_then(|()| child.wait()).map(how_ended).map_err(lost)
+    let ended = ended.and_then(|()| child.wait()).map(how_ended).map_err(lost)?;
+    Ok(Ran { ended, took, left: family::left_running() })
+}
+
+/// Passes a signal on. Who it is for may have ended just now; until the command is waited for, its id is nobody else's.
+fn pass_on(number: i32, command: Pid, reach: Reach) {
+    let signal = match number {
+        // It may be an orphan.
+        SIGCHLD => return family::bury_orphans(Some(command)),
+        SIGINT => Signal::INT,
+        SIGQUIT => Signal::QUIT,
+        SIGHUP => Signal::HUP,
+        _ => Signal::TERM,
+    };
+    match reach {
+        Reach::Group => _ = kill_process_group(command, signal),
+        // The terminal has sent these to everybody.
+        Reach::Family if matches!(number, SIGINT | SIGQUIT) => {}
+        Reach::Family => {
+            for process in family::descendants(getpid()) {
+                let _ = kill_process(process, signal);
+            }
+        }
+    }
 }
 
 /// Waits until the process has ended, and leaves its id taken: a signal that is passed on cannot reach a stranger.
 fn wait_for_end(pid: Pid) -> io::Result<()> {
     loop {
         match waitid(WaitId::Pid(pid), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT) {
-            Err(rustix::io::Errno::INTR) => {}
+            Err(Errno::INTR) => {}
             result => return result.map(drop).map_err(io::Error::from),
         }
     }

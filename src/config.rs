@@ -124,6 +124,11 @@ impl Config {
         self.outside
     }
 
+    /// What it was read from; empty if there is none.
+    pub fn text(&self) -> &[u8] {
+        &self.text
+    }
+
     /// Whether a configuration with this text, among what is judged, is this one.
     pub fn is(&self, text: &[u8]) -> bool {
         !self.outside && !text.is_empty() && self.text == text

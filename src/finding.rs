@@ -164,7 +164,7 @@ fn characters(text: &[u8]) -> usize {
 
 /// Whether a line looks as if it held credentials beside what it is shown for: `_authToken=…`, `TOKEN=…`,
 /// `https://user:password@host`. Then only the marked place is shown.
-fn holds_credentials(line: &[u8]) -> bool {
+pub fn holds_credentials(line: &[u8]) -> bool {
     let holds = |needle: &[u8]| line.windows(needle.len()).any(|window| window.eq_ignore_ascii_case(needle));
     let named = [
         &b"_auth"[..],
@@ -228,6 +228,8 @@ pub enum Step {
     Stage,
     /// Out of the index; the file stays.
     Unstage,
+    /// The file goes away: it is not tracked, and an install made it.
+    Remove,
 }
 
 /// What a rule says about a place.

@@ -12,6 +12,8 @@ mod refs;
 mod pattern;
 mod debris;
 mod snapshot;
+mod runs;
+mod baseline;
 // Parsers, rules, configuration, and the engine that brings them together.
 mod formats;
 mod pins;

@@ -1,6 +1,7 @@
 //! Reports: findings become text, at the last moment. One file a format.
 
 pub mod cure;
+pub mod diff;
 pub mod fingerprint;
 pub mod github;
 pub mod gitlab;
@@ -8,6 +9,7 @@ pub mod human;
 pub mod json;
 pub mod junit;
 pub mod pins;
+pub mod runs;
 pub mod sarif;
 pub mod verify;
 

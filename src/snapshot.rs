@@ -27,15 +27,8 @@ pub enum State {
 
 impl State {
     /// Every state, in the order in which reports tell them.
-    pub const ALL: [Self; 7] = [
-        Self::Conflicted,
-        Self::Staged,
-        Self::Modified,
-        Self::Deleted,
-        Self::Untracked,
-        Self::Leftover,
-        Self::Hidden,
-    ];
+    pub const ALL: [Self; 7] =
+        [Self::Conflicted, Self::Staged, Self::Modified, Self::Deleted, Self::Untracked, Self::Leftover, Self::Hidden];
 
     /// The words that reports use.
     pub fn name(self) -> &'static str {
@@ -66,6 +59,31 @@ impl Hiding {
         match self {
             Self::AssumeUnchanged => "assume-unchanged",
             Self::SkipWorktree => "skip-worktree",
+        }
+    }
+}
+
+/// What became of a work tree.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tree {
+    /// It is as it was.
+    Unchanged,
+    /// It is not.
+    Changed,
+    /// It could not be read any more.
+    Unknown,
+}
+
+impl Tree {
+    /// Every outcome.
+    pub const ALL: [Self; 3] = [Self::Unchanged, Self::Changed, Self::Unknown];
+
+    /// The word that reports and records use.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Unchanged => "unchanged",
+            Self::Changed => "changed",
+            Self::Unknown => "unknown",
         }
     }
 }
@@ -216,6 +234,9 @@ pub struct Snapshot {
 /// The note of a path that HEAD does not have, although the index does.
 pub const NEW_FILE: &str = "new file";
 
+/// The note of a path that the index does not have, although HEAD does.
+pub const DELETED_IN_INDEX: &str = "deleted in the index";
+
 /// A path that is not as it was.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Difference {
@@ -304,12 +325,8 @@ impl Snapshot {
     /// What distinguishes this moment from a clean tree.
     pub fn changes_since_clean(mut self) -> Changes {
         self.paths.retain(|_, dirt| dirt.is_unclean());
-        let clean = Self {
-            head: self.head.clone(),
-            refs: self.refs.clone(),
-            stashes: self.stashes.clone(),
-            ..Self::default()
-        };
+        let clean =
+            Self { head: self.head.clone(), refs: self.refs.clone(), stashes: self.stashes.clone(), ..Self::default() };
         self.changes_since(clean)
     }
 

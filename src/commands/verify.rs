@@ -1,22 +1,26 @@
 //! `bakstop verify`: prove that a build left the work tree as it was.
 
 use std::ffi::OsString;
+use std::path::{Path, PathBuf};
 
-use crate::child::{self, Ended, NotRun, Output};
-use crate::commands::{Context, Outcome, listed, mend};
-use crate::config::{self, Allowance, Config};
-use crate::engine::{Engine, LIMIT};
+use crate::baseline::Baseline;
+use crate::child::{self, NotRun, Output};
+use crate::commands::verify::record::Record;
+use crate::commands::verify::watch::Watch;
+use crate::commands::{Context, Outcome};
+use crate::config::{self, Config};
 use crate::error::Error;
-use crate::finding::{Finding, Verdict};
+use crate::finding::Verdict;
 use crate::git::worktree::{Look, OnDisk, WorkTree};
 use crate::paint::Paint;
-use crate::path::RepoPath;
-use crate::report;
-use crate::report::HumanOrJson;
-use crate::report::cure::{SCRIPT, restore, wants_script};
-use crate::report::verify::Verification;
-use crate::rules::OF_PREPARATION;
-use crate::snapshot::{Changes, State};
+use crate::path::{RepoPath, shell_quote};
+use crate::report::verify::Since;
+use crate::report::{self, HumanOrJson, runs};
+use crate::runs::{Budget, Percent, Timing};
+use crate::snapshot::{Snapshot, Tree};
+
+mod record;
+mod watch;
 
 // The arguments.
 #[derive(Debug, clap::Args)]
@@ -25,9 +29,50 @@ pub struct Args {
     #[arg(long, value_enum, value_name = "FORMAT", default_value_t)]
     format: HumanOrJson,
 
-    /// Say so when nothing changed, on standard error
+    /// Write the report to a file, and the text for a person to standard output
+    #[arg(long, value_name = "FILE", conflicts_with = "save_baseline")]
+    output: Option<PathBuf>,
+
+    /// Do not show what differs in the files that changed
+    #[arg(long)]
+    no_diff: bool,
+
+    /// Say so when nothing changed, and what the configuration hides, on standard error
     #[arg(short, long)]
     verbose: bool,
+
+    /// Write down how the work tree is, before a build that is another step
+    #[arg(long, help_heading = STEPS, value_name = "FILE", conflicts_with_all = ["command", "baseline"])]
+    save_baseline: Option<PathBuf>,
+
+    /// Report what changed since that was written
+    #[arg(long, help_heading = STEPS, value_name = "FILE", conflicts_with = "command")]
+    baseline: Option<PathBuf>,
+
+    /// Fail if the build takes longer than this, such as 30s or 1m30s
+    #[arg(long, help_heading = TIME, value_name = "TIME", requires = "command")]
+    budget: Option<Budget>,
+
+    /// Append a line about the run to a file: label, time, exit code, tree, commit
+    #[arg(long, help_heading = TIME, value_name = "FILE", requires = "command")]
+    record: Option<PathBuf>,
+
+    /// What the run is called in the record (default: the command)
+    #[arg(long, help_heading = TIME, value_name = "LABEL", requires = "record")]
+    label: Option<String>,
+
+    /// Fail if the build takes so much longer, such as 20%, than the median of the recorded runs with this label
+    #[arg(long, help_heading = TIME, value_name = "PERCENT", requires = "record")]
+    max_regression: Option<Percent>,
+
+    /// Print the runs of a record, and look at nothing
+    #[arg(
+        long,
+        help_heading = TIME,
+        value_name = "FILE",
+        conflicts_with_all = ["command", "baseline", "save_baseline", "no_diff"]
+    )]
+    history: Option<PathBuf>,
 
     /// The build to run: report what it changes, and end with its exit code if it fails. Without one, report everything
     /// that is not clean
@@ -35,119 +80,145 @@ pub struct Args {
     command: Vec<OsString>,
 }
 
-/// Compares the work tree with a clean one, or with what it was before the command.
+const STEPS: &str = "Around a build that is a step of its own";
+const TIME: &str = "How long the build takes";
+
+/// Compares the work tree with a clean one, with what it was before the command, or with a baseline.
 pub fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
+    if args.output.as_deref().is_some_and(|path| path.as_os_str() == "-") {
+        return Err(Error::new("write the report to a file", "`-` is no file")
+            .help("without --output, it goes to standard output"));
+    }
+    if let Some(file) = &args.history {
+        return history(args, context, file);
+    }
     let tree = WorkTree::open(&context.directory)?;
-    // As it is before the build, which may change it.
-    let config = Config::of(&OnDisk::one(&tree, config::FILE.into())?, || context.today())?;
-    let watch = Watch { args, context, tree: &tree, config: &config };
+    let look = |look: Look, config: &Config| tree.snapshot(look, config.debris(), context.terminal);
     let see_git = |error: Error| error.or_help("see what `git status` says here");
+    if let Some(file) = &args.baseline {
+        let Baseline { mut snapshot, configuration } = read_baseline(file)?;
+        let config = match &configuration[..] {
+            [] => Config::default(),
+            text => Config::parse(config::FILE, text, context.today())?,
+        };
+        let watch = Watch { args, context, tree: &tree, config: &config };
+        let mut now = look(Look::Contents, &config).map_err(see_git)?;
+        leave_out(file, &tree, [&mut snapshot, &mut now]);
+        let (changes, notes) = watch.allow(now.changes_since(snapshot));
+        return watch.tell(&changes, Since::Baseline, &notes);
+    }
+    // As it is before the build, which may change it.
+    let files = OnDisk::one(&tree, config::FILE.into())?;
+    let config = Config::of(&files, || context.today())?;
+    if let Some(file) = &args.save_baseline {
+        let mut snapshot = look(Look::Contents, &config).map_err(see_git)?;
+        leave_out(file, &tree, [&mut snapshot]);
+        let text = Baseline { snapshot, configuration: config.text().to_vec() }.write();
+        return Ok(Outcome { file: Some((file.clone(), text)), ..Outcome::new(Verdict::Clean, "") });
+    }
+    let watch = Watch { args, context, tree: &tree, config: &config };
+    if args.command.is_empty() {
+        let now = look(Look::Paths, &config).map_err(see_git)?;
+        let (changes, notes) = watch.allow(now.changes_since_clean());
+        return watch.tell(&changes, Since::Clean, &notes);
+    }
+    around(args, context, &watch, &|| look(Look::Contents, &config))
+}
+
+/// Looks, runs the command, and looks again.
+fn around(
+    args: &Args,
+    context: &Context,
+    watch: &Watch<'_>,
+    look: &dyn Fn() -> Result<Snapshot, Error>,
+) -> Result<Outcome, Error> {
     let Some((program, arguments)) = args.command.split_first() else {
-        let changes = tree.snapshot(Look::Paths, config.debris(), context.terminal).map_err(see_git)?.changes_since_clean();
-        return watch.tell(changes, None);
+        return Err(Error::new("run the command", "there is none"));
     };
-    let before = tree.snapshot(Look::Contents, config.debris(), context.terminal).map_err(see_git)?;
-    let output = match args.format {
-        HumanOrJson::Human => Output::Inherited,
-        HumanOrJson::Json => Output::ToStandardError,
-    };
-    let ended = match child::run(program, arguments, output) {
-        Ok(ended) => ended,
+    // What is wrong with the record is told before a long build, not after.
+    let record = args.record.as_deref().map(|file| Record::open(file, label(args))).transpose()?;
+    let mut before = look().map_err(|error| error.or_help("see what `git status` says here"))?;
+    watch.keep_texts(&mut before);
+    // Standard output is the document's, unless that goes to a file.
+    let is_document = args.format == HumanOrJson::Json && args.output.is_none();
+    let output = if is_document { Output::ToStandardError } else { Output::Inherited };
+    let ran = match child::run(program, arguments, output) {
+        Ok(ran) => ran,
         Err(NotRun { code, error }) => {
             let notes = report::error(&error, Paint::PLAIN);
             return Ok(Outcome { code, out: String::new(), file: None, notes });
         }
     };
-    let after = tree
-        .snapshot(Look::Contents, config.debris(), context.terminal)
-        .map_err(|error| error.or_help(format!("the command {}; see what `git status` says now", ended.told())))?;
-    watch.tell(after.changes_since(before), Some(ended))
+    let timing = Timing {
+        seconds: ran.took.as_secs_f64(),
+        budget: args.budget.map(|Budget(time)| time.as_secs_f64()),
+        usual: record.as_ref().and_then(Record::usual),
+        allowed: args.max_regression.map(|Percent(percent)| percent),
+    };
+    let commit = before.head.commit;
+    let write_down = |tree: Tree| match &record {
+        Some(record) => record.append(context.now, &ran, tree, commit),
+        None => Ok(()),
+    };
+    let after = match look() {
+        Ok(after) => after,
+        Err(error) => {
+            write_down(Tree::Unknown)?;
+            return Err(error.or_help(format!("the command {}; see what `git status` says now", ran.ended.told())));
+        }
+    };
+    let (changes, notes) = watch.allow(after.changes_since(before));
+    write_down(if changes.is_empty() { Tree::Unchanged } else { Tree::Changed })?;
+    let outcome = watch.tell(&changes, Since::Command(&ran, timing), &notes)?;
+    Ok(match record.filter(|_| timing.allowed.is_some() && timing.usual.is_none()) {
+        Some(record) => outcome.note(format!("bakstop: no successful run of {record} yet: nothing to compare with")),
+        None => outcome,
+    })
 }
 
-/// A work tree that is watched.
-struct Watch<'a> {
-    args: &'a Args,
-    context: &'a Context,
-    tree: &'a WorkTree,
-    config: &'a Config,
+/// What the run is called.
+fn label(args: &Args) -> String {
+    let word = |word: &OsString| shell_quote(word.as_encoded_bytes()).into_owned();
+    args.label.clone().unwrap_or_else(|| args.command.iter().map(word).collect::<Vec<_>>().join(" "))
 }
 
-impl Watch<'_> {
-    fn tell(&self, mut changes: Changes, ended: Option<Ended>) -> Result<Outcome, Error> {
-        let notes = self.allow(&mut changes);
-        let mut findings = self.still_rewritten(&changes)?;
-        let (tree, debris) = (self.tree, self.config.debris());
-        mend(&mut findings, debris, &|path| tree.text(path, LIMIT), &|path| tree.committed(path));
-        let removable = self.removable(&changes);
-        let script = if wants_script(&findings) { tree.find_tracked(SCRIPT)? } else { None };
-        let restore = restore(script.as_ref());
-        let below_top = !tree.prefix().is_empty();
-        let (changes, removable) = (&changes, &removable[..]);
-        let verification =
-            Verification { changes, findings: &findings, ended, below_top, removable, restore: &restore };
-        let out = match self.args.format {
-            HumanOrJson::Human => verification.human(self.context.paint),
-            HumanOrJson::Json => verification.json(),
-        };
-        let verdict = if changes.is_empty() { Verdict::Clean } else { Verdict::Found };
-        let mut outcome = notes.iter().fold(Outcome::new(verdict, out), Outcome::note);
-        if let Some(ended) = ended.filter(|ended| ended.code() != 0) {
-            outcome.code = ended.code();
-            if changes.is_empty() {
-                outcome = outcome.note(format!("bakstop: the command {}; the work tree is as it was", ended.told()));
-            }
-        } else if self.args.verbose && changes.is_empty() {
-            let state = if ended.is_some() { "as it was" } else { "clean" };
-            outcome = outcome.note(format!("bakstop: the work tree is {state}"));
+/// A file as messages show it.
+fn shown(file: &Path) -> RepoPath {
+    RepoPath::new(file.as_os_str().as_encoded_bytes())
+}
+
+fn read_baseline(file: &Path) -> Result<Baseline, Error> {
+    let doing = format!("read the baseline {}", shown(file));
+    let help = "write it before the build: bakstop verify --save-baseline FILE";
+    let text = std::fs::read(file).map_err(|error| Error::new(&*doing, error).help(help))?;
+    Baseline::read(&text).map_err(|why| Error::new(doing, why).help(help))
+}
+
+/// The baseline itself is nothing that a build left.
+fn leave_out<'a>(file: &Path, tree: &WorkTree, snapshots: impl IntoIterator<Item = &'a mut Snapshot>) {
+    if let Some(path) = tree.path_of(file) {
+        for snapshot in snapshots {
+            snapshot.paths.remove(&path);
         }
-        Ok(outcome)
     }
+}
 
-    /// Takes out what the configuration allows, and gives the lines that tell of it.
-    fn allow(&self, changes: &mut Changes) -> Vec<String> {
-        let ended = self.config.ended_verify_allowances();
-        let mut notes: Vec<String> =
-            ended.map(|allowance| format!("bakstop: {}: this allowance has ended", allowance.origin)).collect();
-        let mut hidden = Vec::new();
-        changes.paths.retain(|difference| {
-            let allowance = self.config.verify_allowance(&difference.path);
-            hidden.extend(allowance.map(|allowance| (allowance, difference.path.clone())));
-            allowance.is_none()
-        });
-        if self.args.verbose {
-            let line = |(allowance, path): &(&Allowance, RepoPath)| {
-                format!("bakstop: hidden by {}: {path}: {}", allowance.origin, allowance.reason)
-            };
-            notes.extend(listed(&hidden, line));
-        }
-        notes
-    }
+/// The runs of a record.
+fn history(args: &Args, context: &Context, file: &Path) -> Result<Outcome, Error> {
+    let runs = record::read(file)?.ok_or_else(|| {
+        Error::new(format!("read the record {}", shown(file)), "there is no such file")
+            .help("make one: bakstop verify --record FILE -- CMD")
+    })?;
+    Ok(in_format(args, context.paint, &|format, paint| match format {
+        HumanOrJson::Human => runs::human(&runs, paint),
+        HumanOrJson::Json => runs::json(&runs),
+    }))
+}
 
-    /// The leftovers that nothing is lost with: packed packages, and backups that say what their original says.
-    fn removable(&self, changes: &Changes) -> Vec<RepoPath> {
-        let leftovers = changes
-            .paths
-            .iter()
-            .filter(|difference| difference.after.as_ref().is_some_and(|dirt| dirt.states.contains(&State::Leftover)));
-        let paths = leftovers.map(|difference| &difference.path);
-        let tree = self.tree;
-        let lost_nothing = |path: &&RepoPath| match self.config.debris().backed_up(path) {
-            Some(original) => tree.text(&original, LIMIT).is_some_and(|text| tree.text(path, LIMIT) == Some(text)),
-            // A backup of nobody knows what may be the only copy; a repository inside `.docker-deps` is nothing to remove on
-            // someone's word.
-            None => !self.config.debris().is_backup(path) && !path.as_bytes().ends_with(b"/"),
-        };
-        paths.filter(lost_nothing).cloned().collect()
-    }
-
-    /// What the rules say of the files in the work tree that are not clean, so that the report can tell a forgotten
-    /// restore from an edit.
-    fn still_rewritten(&self, changes: &Changes) -> Result<Vec<Finding>, Error> {
-        let present = [State::Conflicted, State::Staged, State::Modified, State::Untracked];
-        let paths = changes.paths.iter().filter(|difference| {
-            difference.after.as_ref().is_some_and(|dirt| dirt.states.iter().any(|state| present.contains(state)))
-        });
-        let files = OnDisk::of(self.tree, paths.map(|difference| (difference.path.clone(), difference.is_new())));
-        Ok(Engine::new(self.config).only(&OF_PREPARATION).judge(&files)?.findings)
-    }
+/// A report as it was asked for: on standard output, or in a file beside the text for a person.
+fn in_format(args: &Args, paint: Paint, write: &dyn Fn(HumanOrJson, Paint) -> String) -> Outcome {
+    let Some(file) = &args.output else { return Outcome::new(Verdict::Clean, write(args.format, paint)) };
+    // Whoever reads a file may not be a terminal.
+    let file = Some((file.clone(), write(args.format, Paint::PLAIN)));
+    Outcome { file, ..Outcome::new(Verdict::Clean, write(HumanOrJson::Human, paint)) }
 }

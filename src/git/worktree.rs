@@ -14,7 +14,7 @@ use crate::error::Error;
 use crate::escape::Escaped;
 use crate::git::command::{Git, one_line, records, unreadable};
 use crate::path::RepoPath;
-use crate::snapshot::{Dirt, Fingerprint, Snapshot, State};
+use crate::snapshot::{Dirt, Fingerprint, Hiding, Snapshot, State};
 
 mod around;
 mod entries;
@@ -25,12 +25,12 @@ mod status;
 mod suspects;
 mod walk;
 
+use crate::progress::Progress;
+use around::Around;
+use entries::Index;
 pub use files::OnDisk;
 use fingerprint::{Hasher, Kind};
 use status::{Record, Status};
-use around::Around;
-use entries::Index;
-use crate::progress::Progress;
 
 /// A work tree that can be asked for its state, again and again.
 #[derive(Debug)]
@@ -74,8 +74,11 @@ impl WorkTree {
         let around = around::look(&self.git, DOING, index.file())?;
         let entries = index.entries(DOING)?;
         let progress = Progress::new("files looked at:", entries.len(), terminal);
-        let seen = walk::walk(&self.top, &entries, index.written(), debris, progress)?;
+        let mut seen = walk::walk(&self.top, &entries, index.written(), debris, progress)?;
         drop(entries);
+        if index.remembers() && seen.hidden.iter().any(|(_, hiding, _)| *hiding == Hiding::SkipWorktree) {
+            seen.unmark(&entries::skipped(&self.git, DOING)?);
+        }
         let mut records = suspects::judge(&self.git, &self.top, &index, &around, &seen)?;
         for (path, hiding, _) in seen.hidden {
             let record = records.entry(path).or_default();
@@ -177,8 +180,21 @@ impl WorkTree {
 
     /// What HEAD has at this path; `None` if it has nothing, or that cannot be read.
     pub fn committed(&self, path: &RepoPath) -> Option<Vec<u8>> {
-        let object = format!("HEAD:{}", std::str::from_utf8(path.as_bytes()).ok()?);
+        self.committed_in("HEAD", path)
+    }
+
+    /// The same of another commit.
+    pub fn committed_in(&self, commit: &str, path: &RepoPath) -> Option<Vec<u8>> {
+        let object = format!("{commit}:{}", std::str::from_utf8(path.as_bytes()).ok()?);
         self.git.output("read the committed file", &["cat-file", "blob", &object]).ok()
+    }
+
+    /// The path of a file of the work tree; `None` if it lies elsewhere.
+    pub fn path_of(&self, file: &Path) -> Option<RepoPath> {
+        let directory = file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let place = directory.canonicalize().ok()?.join(file.file_name()?);
+        let path = place.strip_prefix(self.top.canonicalize().ok()?).ok()?.to_owned();
+        Some(RepoPath::new(path.into_os_string().into_encoded_bytes()))
     }
 
     /// The first tracked file of this name, at any depth.

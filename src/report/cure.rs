@@ -45,7 +45,17 @@ pub fn commands(step: Step, restore: &str, paths: &[&RepoPath], from_anywhere: b
         Step::TakeBack => on_paths("git checkout HEAD --", paths, from_anywhere),
         Step::Stage => on_paths("git add", paths, from_anywhere),
         Step::Unstage => on_paths("git rm --cached -f", paths, from_anywhere),
+        Step::Remove => paths.chunks(NAMED).map(removal).collect(),
     }
+}
+
+/// A command that removes files, run at the top of the work tree.
+pub fn removal(paths: &[&RepoPath]) -> String {
+    let word = |path: &&RepoPath| match path.as_bytes() {
+        option @ [b'-', ..] => format!(" {}", shell_quote(&[b"./", option].concat())),
+        path => format!(" {}", shell_quote(path)),
+    };
+    format!("rm{}", paths.iter().map(word).collect::<String>())
 }
 
 fn run_in(directory: &[u8], command: &str) -> String {

@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
-use similar::TextDiff;
 use unicode_width::UnicodeWidthStr;
 
 use crate::escape::Escaped;
@@ -11,7 +10,7 @@ use crate::finding::{Finding, LineIndex, Span};
 use crate::path::RepoPath;
 use crate::pins::{Board, Demand, Id, Pin, Plan, Project, Relation, Role, Row};
 use crate::report::human::{View, plural};
-use crate::report::{Report, human, json};
+use crate::report::{Report, diff, human, json};
 use crate::rules::OF_PINS;
 
 /// The table, project by project, and what was found.
@@ -173,17 +172,8 @@ pub fn diff(board: &Board, plan: &Plan, view: View<'_>) -> String {
     let mut text = String::new();
     for file in &plan.files {
         let Some(old) = board.files.iter().find(|old| old.path == file.path) else { continue };
-        let (old, new) = (printable(&old.text), printable(&file.text));
-        let diff = TextDiff::from_lines(old.as_str(), new.as_str());
-        let names = (format!("a/{}", file.path), format!("b/{}", file.path));
-        let diff = diff.unified_diff().context_radius(3).header(&names.0, &names.1).to_string();
-        for line in diff.lines() {
-            let painted = match line.as_bytes().first() {
-                Some(b'+') => view.paint.good(line),
-                Some(b'-') => view.paint.bad(line),
-                _ => line.to_owned(),
-            };
-            text += &format!("{painted}\n");
+        for line in diff::unified(&file.path, &old.text, &file.text, 3) {
+            text += &format!("{}\n", diff::painted(&line, view.paint));
         }
     }
     let left = Plan { left: plan.left.clone(), ..Plan::default() };
@@ -192,16 +182,6 @@ pub fn diff(board: &Board, plan: &Plan, view: View<'_>) -> String {
         (_, true) => moved(board, &left, &[], "to move", view),
         (false, false) => text + &moved(board, &left, &[], "else to move", view),
     }
-}
-
-/// A text of which every line is safe to print. A tab stays: it only moves to the right.
-fn printable(text: &[u8]) -> String {
-    let line = |line: &[u8]| {
-        let content = line.strip_suffix(b"\n").unwrap_or(line);
-        let parts: Vec<String> = content.split(|byte| *byte == b'\t').map(|part| Escaped(part).to_string()).collect();
-        parts.join("\t") + if line.len() > content.len() { "\n" } else { "" }
-    };
-    text.split_inclusive(|byte| *byte == b'\n').map(line).collect()
 }
 
 /// Every pin and every finding as one document.

@@ -1,29 +1,33 @@
-//! The report of `verify`: which paths are not as they were, for a person and as `bakstop.verify/1`.
+//! The report of `verify`: what is not as it was, for a person and as `bakstop.verify/1`.
 
 use std::collections::BTreeMap;
 
-use serde_json::{Value, json};
-
-use crate::change::ObjectId;
-use crate::child::Ended;
+use crate::child::{Ended, Ran};
 use crate::escape::Escaped;
 use crate::finding::{Finding, Step};
 use crate::paint::Paint;
-use crate::path::{RepoPath, shell_quote};
+use crate::path::RepoPath;
 use crate::report::cure::commands;
+use crate::report::diff::{Excerpt, painted};
 use crate::report::human::{TO_TOP, order, plural};
-use crate::report::json::{document, path};
-use crate::snapshot::{Changes, Difference, Dirt, Head, State};
+use crate::runs::{Seconds, Timing};
+use crate::snapshot::{Changes, DELETED_IN_INDEX, Difference, Dirt, Head, MovedRef, NEW_FILE, State};
+
+mod json;
 
 /// What is to be told.
 #[derive(Debug)]
 pub struct Verification<'a> {
     /// What changed, or what is not clean.
     pub changes: &'a Changes,
+    /// Since when it did.
+    pub since: Since<'a>,
     /// What the rules say of the content of these paths.
     pub findings: &'a [Finding],
-    /// How the command ended, if one was run.
-    pub ended: Option<Ended>,
+    /// What differs in them, as far as it is shown.
+    pub diffs: &'a [(&'a RepoPath, Excerpt)],
+    /// Backups that are rewritten themselves, each with its original.
+    pub rewritten_backups: &'a [(RepoPath, RepoPath)],
     /// Whether the reader stands below the top of the work tree.
     pub below_top: bool,
     /// The leftovers that nothing is lost with.
@@ -32,14 +36,25 @@ pub struct Verification<'a> {
     pub restore: &'a str,
 }
 
-/// The most leftovers that one command names.
-const NAMED: usize = 8;
+/// What the state of the work tree is held against.
+#[derive(Debug, Clone, Copy)]
+pub enum Since<'a> {
+    /// A clean tree.
+    Clean,
+    /// What it was before a command, and how long that took.
+    Command(&'a Ran, Timing),
+    /// What it was when a baseline was saved.
+    Baseline,
+}
 
 impl Verification<'_> {
-    /// For a person: one line a path, what to type, and one line that counts. Nothing at all if nothing changed.
+    /// For a person: one line a path, what differs, what to type, and one line that counts. Nothing at all if nothing
+    /// changed and the time was kept.
     pub fn human(&self, paint: Paint) -> String {
+        let summary: String =
+            self.summary().iter().map(|line| format!("{} {line}\n", paint.strong("bakstop:"))).collect();
         if self.changes.is_empty() {
-            return String::new();
+            return summary;
         }
         let rows = self.rows(paint);
         let width = rows.iter().map(|(label, _)| label.len()).max().unwrap_or(0);
@@ -48,28 +63,29 @@ impl Verification<'_> {
             format!("{}{gap}  {line}\n", paint.bad(label))
         };
         let list: String = rows.iter().map(row).collect();
+        let warnings = self.rewritten_backups.iter().map(|(backup, original)| {
+            format!("\n{} {}\n", paint.doubtful("warning:"), rewritten_backup(backup, original))
+        });
+        let warnings: String = warnings.collect();
         let cure = self.cure().map_or(String::new(), |(help, commands)| {
             let go = (self.below_top && !commands.is_empty()).then(|| TO_TOP.to_owned());
             let commands = go.iter().chain(&commands).map(|command| format!("    {}\n", paint.good(command)));
             format!("\n{} {help}\n{}", paint.strong("help:"), commands.collect::<String>())
         });
-        format!("{list}{cure}\n{} {}\n", paint.strong("bakstop:"), self.summary())
+        format!("{list}{}{warnings}{cure}\n{summary}", self.differences(paint))
     }
 
     /// What happened, and to what; alike beside alike, and then by path.
     fn rows(&self, paint: Paint) -> Vec<(String, String)> {
         let said = self.first_findings();
+        let renames = renames(self.changes);
         let mut sorted: Vec<&Difference> = self.changes.paths.iter().collect();
         sorted.sort_by_key(|difference| {
             let dirt = difference.after.as_ref().or(difference.before.as_ref());
             (difference.after.is_none(), dirt.map(|dirt| &dirt.states))
         });
-        let moved = self.changes.head.iter().map(|(before, after)| {
-            let line = format!("{} -> {}", shown(before), shown(after));
-            ("HEAD moved".to_owned(), line)
-        });
         let paths = sorted.into_iter().map(|difference| {
-            let notes = match notes(difference) {
+            let notes = match notes(difference, &renames) {
                 notes if notes.is_empty() => String::new(),
                 notes => paint.faint(&format!(" ({})", notes.join(", "))),
             };
@@ -77,61 +93,93 @@ impl Verification<'_> {
             let said = said.map_or(String::new(), |finding| format!(": {}", paint.strong(&finding.message)));
             (label(difference), format!("{}{notes}{said}", difference.path))
         });
-        moved.chain(paths).collect()
+        self.around().into_iter().chain(paths).collect()
     }
 
-    /// For a program.
-    pub fn json(&self) -> String {
-        let said = self.first_findings();
-        let paths: Vec<Value> = self
-            .changes
-            .paths
-            .iter()
-            .map(|difference| {
-                let (path, path_hex) = path(&difference.path);
-                json!({
-                    "path": path,
-                    "path_hex": path_hex,
-                    "change": change(difference),
-                    "before": states(difference.before.as_ref()),
-                    "after": states(difference.after.as_ref()),
-                    "notes": notes(difference),
-                    "rule": said.get(&difference.path).map(|finding| finding.rule),
-                })
-            })
-            .collect();
-        let cure = self.cure();
-        document(&json!({
-            "schema": "bakstop.verify/1",
-            "paths": paths,
-            "head": self.changes.head.as_ref().map(|(before, after)| {
-                json!({ "before": head(before), "after": head(after) })
-            }),
-            "help": cure.as_ref().map(|(help, _)| help),
-            "steps": cure.as_ref().map_or(&[][..], |(_, commands)| commands),
-            "command": self.ended.map(|ended| match ended {
-                Ended::Code(code) => json!({ "exit_code": code, "signal": null }),
-                Ended::Signal(number) => json!({ "exit_code": null, "signal": number }),
-            }),
-            "summary": { "clean": self.changes.is_empty(), "paths": self.changes.paths.len() },
-        }))
+    /// What happened around the paths.
+    fn around(&self) -> Vec<(String, String)> {
+        let changes = self.changes;
+        let head = changes.head.iter().map(|(before, after)| {
+            let line = format!("{} -> {}", shown(before), shown(after));
+            ("HEAD moved".to_owned(), line)
+        });
+        let refs = changes.refs.iter().map(|moved| (moved_label(moved).to_owned(), Escaped(&moved.name).to_string()));
+        let stashed = changes.stashed.iter().map(|id| ("stash added".to_owned(), id.to_string()[..12].to_owned()));
+        let unstashed =
+            changes.unstashed.iter().map(|id| ("stash dropped".to_owned(), id.to_string()[..12].to_owned()));
+        let begun =
+            changes.begun.iter().map(|what| ("unfinished".to_owned(), format!("{}: {}", what.name(), what.cure())));
+        let ended = changes.ended.iter().map(|what| ("ended".to_owned(), what.name().to_owned()));
+        head.chain(refs).chain(stashed).chain(unstashed).chain(begun).chain(ended).collect()
     }
 
-    fn summary(&self) -> String {
-        let count = self.changes.paths.len();
-        let Some(ended) = self.ended else {
-            let verb = if count == 1 { "is" } else { "are" };
-            return format!("{} {verb} not clean", plural(count, "path"));
+    fn differences(&self, paint: Paint) -> String {
+        let one = |(path, excerpt): &(&RepoPath, Excerpt)| {
+            let lines: String = excerpt.lines.iter().map(|line| format!("{}\n", painted(line, paint))).collect();
+            let more = match (excerpt.more, excerpt.lines.is_empty()) {
+                (0, _) => String::new(),
+                (more, false) => paint.faint(&format!("… {} more\n", plural(more, "line"))),
+                (more, true) => paint.faint(&format!("… {} of {path}\n", plural(more, "line"))),
+            };
+            lines + &more
         };
-        let mut deeds = Vec::new();
-        if count > 0 {
-            deeds.push(format!("changed {}", plural(count, "path")));
+        let text: String = self.diffs.iter().map(one).collect();
+        if text.is_empty() { text } else { format!("\n{text}") }
+    }
+
+    /// What happened, in a line; and in another for each limit of time that was not kept.
+    fn summary(&self) -> Vec<String> {
+        let mut lines = Vec::new();
+        if !self.changes.is_empty() {
+            lines.push(self.tree());
         }
-        if self.changes.head.is_some() {
-            deeds.push("moved HEAD".into());
+        if let Since::Command(_, timing) = self.since {
+            let took = Seconds(timing.seconds);
+            if let Some(budget) = timing.over_budget() {
+                lines.push(format!("the command took {took}; the budget is {}", Seconds(budget)));
+            }
+            if let Some((usual, excess)) = timing.regression() {
+                let allowed = timing.allowed.unwrap_or_default();
+                let runs = plural(usual.runs, "run");
+                lines.push(format!(
+                    "the command took {took}, {excess:.0} % longer than the median of {runs} ({}); {allowed} % is allowed",
+                    Seconds(usual.median)
+                ));
+            }
         }
-        let end = if ended == Ended::Code(0) { String::new() } else { format!("; it {}", ended.told()) };
-        format!("the command {}{end}", deeds.join(" and "))
+        lines
+    }
+
+    fn tree(&self) -> String {
+        let count = self.changes.paths.len();
+        let (doer, end) = match self.since {
+            Since::Clean => {
+                let verb = if count == 1 { "is" } else { "are" };
+                let paths = (count > 0).then(|| format!("{} {verb} not clean", plural(count, "path")));
+                let begun = self.changes.begun.iter().map(|what| format!("{} is unfinished", what.name()));
+                return paths.into_iter().chain(begun).collect::<Vec<_>>().join("; ");
+            }
+            Since::Command(Ran { ended: Ended::Code(0), .. }, _) => ("the command ", String::new()),
+            Since::Command(ran, _) => ("the command ", format!("; it {}", ran.ended.told())),
+            Since::Baseline => ("since the baseline: ", String::new()),
+        };
+        let Changes { head, refs, stashed, unstashed, begun, ended, .. } = self.changes;
+        let some =
+            |number: usize, verb: &str, word: &str| (number > 0).then(|| format!("{verb} {}", plural(number, word)));
+        let deeds = [
+            some(count, "changed", "path"),
+            head.as_ref().map(|_| "moved HEAD".to_owned()),
+            some(refs.len(), "changed", "ref"),
+            some(stashed.len(), "added", "stashe"),
+            some(unstashed.len(), "dropped", "stashe"),
+            some(begun.len(), "left", "thing").map(|deed| deed + " unfinished"),
+            some(ended.len(), "ended", "operation"),
+        ];
+        let deeds: Vec<String> =
+            deeds.into_iter().flatten().map(|deed| deed.replace(" 1 stashe", " 1 stash")).collect();
+        let (last, others) = deeds.split_last().map_or(("", &[][..]), |(last, others)| (last, others));
+        let others = if others.is_empty() { String::new() } else { format!("{} and ", others.join(", ")) };
+        format!("{doer}{others}{last}{end}")
     }
 
     /// What the rules say first of each path.
@@ -140,10 +188,7 @@ impl Verification<'_> {
     }
 
     fn is_staged(&self, path: &RepoPath) -> bool {
-        let difference = self.changes.paths.iter().find(|difference| &difference.path == path);
-        difference
-            .and_then(|difference| difference.after.as_ref())
-            .is_some_and(|dirt| dirt.states.contains(&State::Staged))
+        self.changes.paths.iter().any(|difference| &difference.path == path && difference.is(State::Staged))
     }
 
     /// What to type. While a manifest is still rewritten, its backup is what restores it, so nothing says to remove it.
@@ -151,7 +196,7 @@ impl Verification<'_> {
         let mut lines: Vec<String> = Vec::new();
         let mut findings: Vec<&Finding> = self.findings.iter().collect();
         findings.sort_by_key(|finding| order(finding.rule));
-        for finding in findings {
+        for finding in &findings {
             // Staging is the next step of a commit, not of a build; unless it is staged already.
             let staged = self.is_staged(&finding.path);
             let due = |step: &&Step| !matches!(step, Step::Stage | Step::Unstage) || staged;
@@ -164,12 +209,17 @@ impl Verification<'_> {
             }
         }
         if !lines.is_empty() {
-            return Some(("the preparation has not been undone; put the originals back", lines));
+            let kept_trace = |finding: &&Finding| finding.rule == LOCKFILE;
+            let help = match (findings.iter().all(kept_trace), findings.iter().any(kept_trace)) {
+                (true, _) => "the lockfile kept a trace of the preparation, which --restore does not undo",
+                (_, true) => {
+                    "the preparation has not been undone; the lockfile kept a trace that --restore does not undo"
+                }
+                _ => "the preparation has not been undone; put the originals back",
+            };
+            return Some((help, lines));
         }
-        let is_leftover = |difference: &&Difference| {
-            difference.after.as_ref().is_some_and(|dirt| dirt.states.contains(&State::Leftover))
-        };
-        let leftovers = self.changes.paths.iter().filter(is_leftover).count();
+        let leftovers = self.changes.paths.iter().filter(|difference| difference.is(State::Leftover)).count();
         let help = match (self.removable.len(), leftovers) {
             (_, 0) => return None,
             (0, _) => "a backup may hold the only copy of an edit: compare it with its original, then remove it",
@@ -178,17 +228,16 @@ impl Verification<'_> {
                 "the preparation left this behind; remove it, and compare the other backups with their originals first"
             }
         };
-        Some((help, self.removable.chunks(NAMED).map(removal).collect()))
+        let removable: Vec<&RepoPath> = self.removable.iter().collect();
+        Some((help, commands(Step::Remove, self.restore, &removable, false)))
     }
 }
 
-/// A command that removes files, run at the top of the work tree.
-fn removal(paths: &[RepoPath]) -> String {
-    let word = |path: &RepoPath| match path.as_bytes() {
-        option @ [b'-', ..] => format!(" {}", shell_quote(&[b"./", option].concat())),
-        path => format!(" {}", shell_quote(path)),
-    };
-    format!("rm{}", paths.iter().map(word).collect::<String>())
+/// The rule that knows a lockfile's trace.
+pub const LOCKFILE: &str = "rewritten-lockfile";
+
+fn rewritten_backup(backup: &RepoPath, original: &RepoPath) -> String {
+    format!("{backup} is itself rewritten: restoring it puts a rewritten file in the place of {original}")
 }
 
 /// What happened to a path, in the words of the list.
@@ -197,19 +246,52 @@ fn label(difference: &Difference) -> String {
         (_, Some(dirt)) => names(dirt).join(", "),
         (Some(dirt), None) if dirt.states.contains(&State::Untracked) => "no longer untracked".into(),
         (Some(dirt), None) if dirt.states.contains(&State::Leftover) => "leftover gone".into(),
+        (Some(dirt), None) if names(dirt) == [State::Hidden.name()] => "no longer hidden".into(),
         _ => "changed back".into(),
     }
 }
 
-fn notes(difference: &Difference) -> Vec<String> {
+fn moved_label(moved: &MovedRef) -> &'static str {
+    match (moved.before, moved.after) {
+        (None, _) => "ref added",
+        (_, None) => "ref deleted",
+        _ => "ref moved",
+    }
+}
+
+/// What is to be said of staged paths whose content only changed its name: git's exact renames.
+fn renames(changes: &Changes) -> BTreeMap<&RepoPath, String> {
+    let staged = |difference: &Difference| difference.after.as_ref().and_then(|dirt| dirt.staged);
+    let mut gone: BTreeMap<_, Vec<&RepoPath>> = BTreeMap::new();
+    for difference in &changes.paths {
+        if let Some((old, None)) = staged(difference).and_then(|staged| Some((staged.old?, staged.new))) {
+            gone.entry(old).or_default().push(&difference.path);
+        }
+    }
+    let mut renames = BTreeMap::new();
+    for difference in &changes.paths {
+        let new = staged(difference).filter(|staged| staged.old.is_none()).and_then(|staged| staged.new);
+        if let Some(old) = new.and_then(|id| gone.get_mut(&id)).and_then(Vec::pop) {
+            renames.insert(old, format!("renamed to {}", difference.path));
+            renames.insert(&difference.path, format!("renamed from {old}"));
+        }
+    }
+    renames
+}
+
+fn notes(difference: &Difference, renames: &BTreeMap<&RepoPath, String>) -> Vec<String> {
     let mut notes: Vec<String> = Vec::new();
     if let Some(after) = &difference.after {
-        notes.extend(after.notes.iter().map(|&note| note.to_owned()));
+        let renamed = renames.get(&difference.path);
+        // That says both.
+        let told = |note: &&&str| renamed.is_none() || ![NEW_FILE, DELETED_IN_INDEX].contains(note);
+        notes.extend(after.notes.iter().filter(told).map(|&note| note.to_owned()).chain(renamed.cloned()));
     }
     match (&difference.before, &difference.after) {
         (Some(before), Some(after)) if before.states == after.states => notes.push("changed again".into()),
         // The label has said it already.
-        (Some(before), None) if matches!(names(before)[..], ["untracked" | "ignored leftover"]) => {}
+        (Some(before), None) if matches!(names(before)[..], ["untracked" | "ignored leftover" | "hidden from git"]) => {
+        }
         (Some(before), _) => notes.push(format!("was {}", names(before).join(", "))),
         (None, _) => {}
     }
@@ -220,36 +302,21 @@ fn names(dirt: &Dirt) -> Vec<&'static str> {
     dirt.states.iter().map(|state| state.name()).collect()
 }
 
-fn change(difference: &Difference) -> &'static str {
-    match (&difference.before, &difference.after) {
-        (None, _) => "dirty",
-        (Some(_), Some(_)) => "changed-again",
-        (Some(_), None) => "changed-back",
-    }
-}
-
-/// The states by name; none at all means clean.
-fn states(dirt: Option<&Dirt>) -> Value {
-    dirt.map(names).unwrap_or_default().into()
-}
-
 fn shown(head: &Head) -> String {
     let commit = head.commit.map_or("no commit".to_owned(), |id| id.to_string()[..12].to_owned());
     let branch = head.branch.as_ref().map_or("detached".to_owned(), |branch| Escaped(branch).to_string());
     format!("{commit} ({branch})")
 }
 
-fn head(head: &Head) -> Value {
-    json!({
-        "commit": head.commit.as_ref().map(ObjectId::to_string),
-        "branch": head.branch.as_ref().map(|branch| Escaped(branch).to_string()),
-    })
-}
-
 #[cfg(test)]
 mod tests {
+    use serde_json::{Value, json};
+
     use super::*;
+    use crate::change::ObjectId;
     use crate::finding::Severity;
+    use crate::runs::Usual;
+    use crate::snapshot::{MovedRef, Staged, Unfinished};
 
     fn dirt(states: &[State]) -> Dirt {
         Dirt { states: states.iter().copied().collect(), ..Dirt::default() }
@@ -261,11 +328,32 @@ mod tests {
             before: before.clone(),
             after: after.clone(),
         };
-        Changes { paths: paths.iter().map(difference).collect(), head: None }
+        Changes { paths: paths.iter().map(difference).collect(), ..Changes::default() }
+    }
+
+    const QUICK: Timing = Timing { seconds: 1.0, budget: None, usual: None, allowed: None };
+
+    fn ran(ended: Ended) -> Ran {
+        Ran { ended, took: std::time::Duration::from_secs(1), left: Vec::new() }
+    }
+
+    fn verification<'a>(changes: &'a Changes, since: Since<'a>) -> Verification<'a> {
+        Verification {
+            changes,
+            since,
+            findings: &[],
+            diffs: &[],
+            rewritten_backups: &[],
+            below_top: false,
+            removable: &[],
+            restore: "restore",
+        }
     }
 
     fn human(changes: &Changes, findings: &[Finding], ended: Option<Ended>, removable: &[RepoPath]) -> String {
-        Verification { changes, findings, ended, below_top: false, removable, restore: "restore" }.human(Paint::PLAIN)
+        let ran = ended.map(ran);
+        let since = ran.as_ref().map_or(Since::Clean, |ran| Since::Command(ran, QUICK));
+        Verification { findings, removable, ..verification(changes, since) }.human(Paint::PLAIN)
     }
 
     fn rewritten() -> Finding {
@@ -379,15 +467,8 @@ mod tests {
     #[test]
     fn the_document_holds_the_same() {
         let changes = changes(&[(b"a\xff", Some(dirt(&[State::Modified])), None)]);
-        let text = Verification {
-            changes: &changes,
-            findings: &[],
-            ended: Some(Ended::Signal(15)),
-            below_top: false,
-            removable: &[],
-            restore: "",
-        }
-        .json();
+        let ran = ran(Ended::Signal(15));
+        let text = verification(&changes, Since::Command(&ran, QUICK)).json();
         let value: Value = serde_json::from_str(&text).unwrap();
         assert_eq!(value["schema"], "bakstop.verify/1");
         assert_eq!(value["paths"][0]["path_hex"], "61ff");
@@ -396,5 +477,100 @@ mod tests {
         assert_eq!(value["paths"][0]["after"], json!([]));
         assert_eq!(value["command"]["signal"], 15);
         assert_eq!(value["summary"], json!({ "clean": false, "paths": 1 }));
+    }
+
+    #[test]
+    fn what_happened_around_the_paths_is_told_first() {
+        let id = ObjectId::from_bytes(&[0xab; 20]).unwrap();
+        let moved = |name: &str, before, after| MovedRef { name: name.into(), before, after };
+        let around = Changes {
+            refs: vec![
+                moved("refs/heads/side", Some(id), None),
+                moved("refs/tags/v1\u{1b}", None, Some(id)),
+                moved("refs/tags/v2", Some(id), Some(id)),
+            ],
+            stashed: vec![id],
+            unstashed: vec![id, id],
+            begun: [Unfinished::Merge, Unfinished::IndexLock].into(),
+            ended: [Unfinished::Bisect].into(),
+            ..changes(&[(b"a", None, Some(dirt(&[State::Modified])))])
+        };
+        assert_eq!(
+            human(&around, &[], Some(Ended::Code(0)), &[]),
+            "ref deleted    refs/heads/side\n\
+             ref added      refs/tags/v1\\u{001b}\n\
+             ref moved      refs/tags/v2\n\
+             stash added    abababababab\n\
+             stash dropped  abababababab\n\
+             stash dropped  abababababab\n\
+             unfinished     merge: finish it, or `git merge --abort`\n\
+             unfinished     index.lock: if no git runs here any more, remove it\n\
+             ended          bisect\n\
+             modified       a\n\
+             \n\
+             bakstop: the command changed 1 path, changed 3 refs, added 1 stash, dropped 2 stashes, left 2 things \
+             unfinished and ended 1 operation\n"
+        );
+        let begun = Changes { begun: [Unfinished::Rebase].into(), ..Changes::default() };
+        let shown = human(&begun, &[], None, &[]);
+        assert!(shown.ends_with("\n\nbakstop: rebase is unfinished\n"), "{shown}");
+    }
+
+    #[test]
+    fn what_took_too_long_is_told_though_nothing_changed() {
+        let ran = ran(Ended::Code(0));
+        let usual = Some(Usual { runs: 3, median: 20.0 });
+        let timing = Timing { seconds: 30.5, budget: Some(30.0), usual, allowed: Some(20.0) };
+        assert_eq!(
+            verification(&Changes::default(), Since::Command(&ran, timing)).human(Paint::PLAIN),
+            "bakstop: the command took 30.5 s; the budget is 30.0 s\n\
+             bakstop: the command took 30.5 s, 52 % longer than the median of 3 runs (20.0 s); 20 % is allowed\n"
+        );
+        let timing = Timing { seconds: 24.0, ..timing };
+        assert_eq!(verification(&Changes::default(), Since::Command(&ran, timing)).human(Paint::PLAIN), "");
+    }
+
+    #[test]
+    fn a_path_that_only_changed_its_name_says_so() {
+        let id = |digit| ObjectId::from_bytes(&[digit; 20]);
+        let staged = |old, new| Some(Dirt { staged: Some(Staged { old, new }), ..dirt(&[State::Staged]) });
+        let changes = changes(&[
+            (b"new", None, staged(None, id(1))),
+            (b"old", None, staged(id(1), None)),
+            (b"other", None, staged(None, id(2))),
+        ]);
+        let shown = human(&changes, &[], None, &[]);
+        assert!(
+            shown.contains("staged  new (renamed from old)\nstaged  old (renamed to new)\nstaged  other\n"),
+            "{shown}"
+        );
+    }
+
+    #[test]
+    fn what_differs_and_what_must_not_be_restored_stand_under_the_list() {
+        let changes =
+            changes(&[(b"a", None, Some(dirt(&[State::Modified]))), (b"a.bak", None, Some(dirt(&[State::Leftover])))]);
+        let (a, b) = (RepoPath::from("a"), RepoPath::from("b"));
+        let excerpt = |lines: &[&str], more| Excerpt { lines: lines.iter().map(|&line| line.into()).collect(), more };
+        let diffs = [(&a, excerpt(&["-1", "+2"], 4)), (&b, excerpt(&[], 7))];
+        let rewritten_backups = [(RepoPath::from("a.bak"), a.clone())];
+        let verification = Verification {
+            diffs: &diffs,
+            rewritten_backups: &rewritten_backups,
+            ..verification(&changes, Since::Baseline)
+        };
+        assert_eq!(
+            verification.human(Paint::PLAIN),
+            "modified          a\n\
+             ignored leftover  a.bak\n\
+             \n\
+             -1\n+2\n… 4 lines more\n… 7 lines of b\n\
+             \n\
+             warning: a.bak is itself rewritten: restoring it puts a rewritten file in the place of a\n\
+             \n\
+             help: a backup may hold the only copy of an edit: compare it with its original, then remove it\n\
+             \n\
+             bakstop: since the baseline: changed 2 paths\n"
+        );
     }
 }

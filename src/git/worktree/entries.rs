@@ -1,5 +1,6 @@
 //! What the index tracks, as far as the walk over the work tree needs it.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use gix::index::entry::{Flags, Stage};
@@ -7,6 +8,7 @@ use gix::index::entry::{Flags, Stage};
 use crate::change::Mode;
 use crate::error::Error;
 use crate::git::command::{Git, one_line, records, unreadable};
+use crate::path::RepoPath;
 use crate::snapshot::Hiding;
 
 /// The index of a work tree, read by the cheapest way that is certain.
@@ -59,8 +61,8 @@ impl Index {
         let (file, hash) = place(git, doing)?;
         let native = hash.and_then(|hash| {
             let options = gix::index::decode::Options::default();
-            // A checksum that is wrong is git's to tell of.
-            gix::index::File::at(&file, hash, false, options).ok().filter(|index| !index.is_sparse())
+            // Like git, do not spend the time to verify the checksum: a parse that is not exact fails anyway.
+            gix::index::File::at(&file, hash, true, options).ok().filter(|index| !index.is_sparse())
         });
         let source = match native {
             Some(index) => Source::Native(index),
@@ -111,9 +113,20 @@ impl Index {
     }
 }
 
+/// The paths that git does skip: where a checkout is sparse, git 2.37 and later takes the mark off what is there all the same.
+pub fn skipped(git: &Git, doing: &str) -> Result<BTreeSet<RepoPath>, Error> {
+    let listing = git.output(doing, &["ls-files", "-v", "-z", "--full-name", "--", ":/"])?;
+    let skipped = records(&listing).filter_map(|record| match record {
+        [b'S' | b's', b' ', path @ ..] => Some(RepoPath::new(path)),
+        _ => None,
+    });
+    Ok(skipped.collect())
+}
+
 /// Where the index is, and the hash of its entries, if that is one that is known here.
 fn place(git: &Git, doing: &str) -> Result<(PathBuf, Option<gix::hash::Kind>), Error> {
-    let answer = git.run(doing, &["rev-parse", "--show-object-format", "--path-format=absolute", "--git-path", "index"])?;
+    let answer =
+        git.run(doing, &["rev-parse", "--show-object-format", "--path-format=absolute", "--git-path", "index"])?;
     // What follows the first line is the path, whatever it holds. An older git repeats what it does not know.
     if answer.code == Some(0)
         && let Some((format, path)) = split_line(&answer.stdout)

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::change::ObjectId;
 use crate::path::RepoPath;
-use crate::snapshot::{Head, NEW_FILE, Staged, State};
+use crate::snapshot::{DELETED_IN_INDEX, Head, NEW_FILE, Staged, State};
 
 /// Every way in which configuration or habit makes `git status` show less, overruled.
 ///
@@ -154,7 +154,7 @@ fn tracked(field: &[u8], words: usize) -> Option<(RepoPath, Record)> {
         _ => None,
     }));
     if index == b'D' {
-        notes.insert("deleted in the index");
+        notes.insert(DELETED_IN_INDEX);
     }
     if index != b'.' {
         let id = |hex: &[u8]| ObjectId::from_hex(hex).map(|id| (!id.is_null()).then_some(id));

@@ -177,7 +177,8 @@ impl Unhidden {
         // One run takes one of the two off.
         for flag in ["--no-assume-unchanged", "--no-skip-worktree"] {
             let settings = ["-c", "core.splitIndex=false", "-c", "index.sparse=false", "-c", "core.fsmonitor="];
-            let arguments = [&settings[..], &["-c", "core.untrackedCache=false", "update-index", flag, "-z", "--stdin"]];
+            let arguments =
+                [&settings[..], &["-c", "core.untrackedCache=false", "update-index", flag, "-z", "--stdin"]];
             git.fed(doing, &arguments.concat(), &paths)?;
         }
         Ok(Self { git, _directory: directory })

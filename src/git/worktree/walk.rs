@@ -1,6 +1,7 @@
 //! The walk over the work tree: one look at every file that is tracked and at every directory, for what git may have to be
 //! asked about, and for the debris that git ignores.
 
+use std::collections::BTreeSet;
 use std::ffi::{CStr, CString, OsStr};
 use std::ops::Range;
 use std::os::unix::ffi::OsStrExt;
@@ -288,6 +289,16 @@ impl<'a> Walk<'a> {
 }
 
 impl Seen {
+    /// Takes the marks off that git does not obey: it looks at those paths itself.
+    pub fn unmark(&mut self, skipped: &BTreeSet<RepoPath>) {
+        let obeyed = |path: &RepoPath, hiding: Hiding| hiding != Hiding::SkipWorktree || skipped.contains(path);
+        let (hidden, seen) =
+            std::mem::take(&mut self.hidden).into_iter().partition(|(path, hiding, _)| obeyed(path, *hiding));
+        self.hidden = hidden;
+        let seen: Vec<(RepoPath, Hiding, bool)> = seen;
+        self.doubtful.extend(seen.into_iter().filter(|(_, _, changed)| *changed).map(|(path, ..)| path));
+    }
+
     fn merge_into(self, all: &Mutex<Self>) {
         let mut all = all.lock().unwrap_or_else(PoisonError::into_inner);
         all.doubtful.extend(self.doubtful);

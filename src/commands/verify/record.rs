@@ -1,0 +1,86 @@
+//! The file that keeps what builds took.
+
+use std::fmt::{self, Display};
+use std::fs::{self, File};
+use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+use rustix::fs::{FlockOperation, flock};
+
+use crate::change::ObjectId;
+use crate::child::Ran;
+use crate::commands::verify::shown;
+use crate::error::Error;
+use crate::escape::Escaped;
+use crate::runs::{self, Run, Usual};
+use crate::snapshot::Tree;
+
+/// A record, and what the run is called that is to be added to it.
+pub struct Record<'a> {
+    file: &'a Path,
+    label: String,
+    runs: Vec<Run>,
+}
+
+/// The runs in a file; `None` if there is no such file.
+pub fn read(file: &Path) -> Result<Option<Vec<Run>>, Error> {
+    let doing = format!("read the record {}", shown(file));
+    let text = match fs::read(file) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        text => text.map_err(|error| Error::new(&*doing, error).help("make it a file that this user can read"))?,
+    };
+    let parsed = runs::parse(&String::from_utf8_lossy(&text));
+    parsed.map(Some).map_err(|line| {
+        Error::new(doing, format!("line {line} is no run")).help("take the line out, or name another file")
+    })
+}
+
+impl<'a> Record<'a> {
+    /// Reads what is there. A file that is not there yet is made when the first run is added.
+    pub fn open(file: &'a Path, label: String) -> Result<Self, Error> {
+        let runs = read(file)?;
+        let directory: PathBuf =
+            file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new(".")).into();
+        if runs.is_none() && !directory.is_dir() {
+            return Err(Error::new(format!("write the record {}", shown(file)), "there is no such directory")
+                .help("give a file in a directory that exists and can be written to"));
+        }
+        Ok(Self { file, label, runs: runs.unwrap_or_default() })
+    }
+
+    /// What a run of this label usually takes.
+    pub fn usual(&self) -> Option<Usual> {
+        Usual::of(self.runs.iter(), &self.label)
+    }
+
+    /// Adds a run. Others may add theirs at the same time.
+    pub fn append(&self, started: Timestamp, ran: &Ran, tree: Tree, commit: Option<ObjectId>) -> Result<(), Error> {
+        let seconds = ran.took.as_secs_f64();
+        let run = Run { label: self.label.clone(), started, seconds, exit_code: ran.ended.code(), tree, commit };
+        write(self.file, &run.line()).map_err(|error| {
+            Error::new(format!("write the record {}", shown(self.file)), error)
+                .help(format!("make it writable for this user; the command {}", ran.ended.told()))
+        })
+    }
+}
+
+fn write(path: &Path, line: &str) -> std::io::Result<()> {
+    let mut file = File::options().read(true).append(true).create(true).open(path)?;
+    // Gone with the file.
+    flock(&file, FlockOperation::LockExclusive)?;
+    let mut last = [b'\n'];
+    if file.metadata()?.len() > 0 {
+        file.seek(SeekFrom::End(-1))?;
+        file.read_exact(&mut last)?;
+    }
+    // Somebody's editor left the last line open.
+    let start = if last == *b"\n" { "" } else { "\n" };
+    file.write_all(format!("{start}{line}").as_bytes())
+}
+
+impl Display for Record<'_> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "\"{}\" in {}", Escaped(self.label.as_bytes()), shown(self.file))
+    }
+}

@@ -1,0 +1,216 @@
+//! What is said of the changes in a work tree.
+
+use memchr::memmem;
+
+use crate::change::File;
+use crate::commands::verify::{Args, in_format};
+use crate::commands::{Context, Outcome, listed, mend};
+use crate::config::{Allowance, Config};
+use crate::engine::{Engine, LIMIT};
+use crate::error::Error;
+use crate::escape::Escaped;
+use crate::finding::{Finding, Step, Verdict};
+use crate::git::worktree::{OnDisk, WorkTree};
+use crate::path::RepoPath;
+use crate::report::HumanOrJson;
+use crate::report::cure::{SCRIPT, restore, wants_script};
+use crate::report::diff::{self, Excerpt};
+use crate::report::human::plural;
+use crate::report::verify::{LOCKFILE, Since, Verification};
+use crate::rules::{OF_PREPARATION, is_rewritten};
+use crate::runs::Seconds;
+use crate::snapshot::{Changes, Difference, Snapshot, State};
+
+/// A work tree that is watched.
+pub struct Watch<'a> {
+    pub args: &'a Args,
+    pub context: &'a Context,
+    pub tree: &'a WorkTree,
+    pub config: &'a Config,
+}
+
+/// The most bytes of a text of which the difference is shown.
+const SHOWN: u64 = 1024 * 1024;
+/// The most bytes of a file that are kept of before a build, and of all files together.
+const KEPT: u64 = 256 * 1024;
+const ALL_KEPT: usize = 16 * 1024 * 1024;
+/// The most files whose difference is shown.
+const FILES: usize = 20;
+/// The most processes that are named.
+const PROCESSES: usize = 3;
+
+impl Watch<'_> {
+    /// Keeps the texts of files that are not clean before a build: git has them nowhere.
+    pub fn keep_texts(&self, before: &mut Snapshot) {
+        if self.args.no_diff {
+            return;
+        }
+        let mut kept = 0;
+        let has_text = [State::Untracked, State::Modified, State::Staged];
+        for (path, dirt) in &mut before.paths {
+            if kept < ALL_KEPT && dirt.states.iter().any(|state| has_text.contains(state)) {
+                dirt.text = self.tree.text(path, KEPT);
+                kept += dirt.text.as_ref().map_or(0, Vec::len);
+            }
+        }
+    }
+
+    /// Takes out what the configuration allows, and gives the lines that tell of it.
+    pub fn allow(&self, mut changes: Changes) -> (Changes, Vec<String>) {
+        let ended = self.config.ended_verify_allowances();
+        let mut notes: Vec<String> =
+            ended.map(|allowance| format!("bakstop: {}: this allowance has ended", allowance.origin)).collect();
+        let mut hidden = Vec::new();
+        changes.paths.retain(|difference| {
+            let allowance = self.config.verify_allowance(&difference.path);
+            hidden.extend(allowance.map(|allowance| (allowance, difference.path.clone())));
+            allowance.is_none()
+        });
+        if self.args.verbose {
+            let line = |(allowance, path): &(&Allowance, RepoPath)| {
+                format!("bakstop: hidden by {}: {path}: {}", allowance.origin, allowance.reason)
+            };
+            notes.extend(listed(&hidden, line));
+        }
+        (changes, notes)
+    }
+
+    /// Says what changed, and comes to a verdict.
+    pub fn tell(&self, changes: &Changes, since: Since<'_>, notes: &[String]) -> Result<Outcome, Error> {
+        let mut findings = self.still_rewritten(changes)?;
+        let (tree, debris) = (self.tree, self.config.debris());
+        mend(&mut findings, debris, &|path| tree.text(path, LIMIT), &|path| tree.committed(path));
+        self.heal_lockfiles(&mut findings, changes);
+        let (removable, rewritten_backups) = (self.removable(changes), self.rewritten_backups(changes));
+        let script = if wants_script(&findings) { tree.find_tracked(SCRIPT)? } else { None };
+        let restore = restore(script.as_ref());
+        let verification = Verification {
+            changes,
+            since,
+            findings: &findings,
+            diffs: &if self.args.no_diff { Vec::new() } else { self.diffs(changes) },
+            rewritten_backups: &rewritten_backups,
+            below_top: !tree.prefix().is_empty(),
+            removable: &removable,
+            restore: &restore,
+        };
+        let mut outcome = in_format(self.args, self.context.paint, &|format, paint| match format {
+            HumanOrJson::Human => verification.human(paint),
+            HumanOrJson::Json => verification.json(),
+        });
+        outcome = notes.iter().fold(outcome, Outcome::note);
+        let in_time = match since {
+            Since::Command(_, timing) => timing.passes(),
+            _ => true,
+        };
+        outcome.code = if changes.is_empty() && in_time { Verdict::Clean } else { Verdict::Found }.code();
+        let Since::Command(ran, timing) = since else {
+            let state = if matches!(since, Since::Clean) { "clean" } else { "as it was" };
+            let quiet = !self.args.verbose || !changes.is_empty();
+            return Ok(if quiet { outcome } else { outcome.note(format!("bakstop: the work tree is {state}")) });
+        };
+        if !ran.left.is_empty() {
+            outcome = outcome.note(left_running(&ran.left));
+        }
+        if ran.ended.code() != 0 {
+            outcome.code = ran.ended.code();
+            if changes.is_empty() {
+                let told = ran.ended.told();
+                outcome = outcome.note(format!("bakstop: the command {told}; the work tree is as it was"));
+            }
+        } else if self.args.verbose && changes.is_empty() {
+            let took = Seconds(timing.seconds);
+            outcome = outcome.note(format!("bakstop: the work tree is as it was; the command took {took}"));
+        }
+        Ok(outcome)
+    }
+
+    /// What differs in the files that changed, where both texts are known: that of before and that of now.
+    fn diffs<'c>(&self, changes: &'c Changes) -> Vec<(&'c RepoPath, Excerpt)> {
+        let commit = match &changes.head {
+            Some((before, _)) => before.commit.map(|id| id.to_string()),
+            None => Some("HEAD".to_owned()),
+        };
+        let texts = |difference: &'c Difference| {
+            let path = &difference.path;
+            difference.after.as_ref().filter(|_| !difference.is(State::Deleted) && !difference.is(State::Leftover))?;
+            let old = match &difference.before {
+                Some(dirt) => dirt.text.clone()?,
+                // A new file is no difference: its name says enough, and it may be somebody's secret.
+                None if difference.is_new() => return None,
+                None => self.tree.committed_in(commit.as_deref()?, path)?,
+            };
+            Some((path, old, self.tree.text(path, SHOWN)?))
+        };
+        diff::excerpts(changes.paths.iter().filter_map(texts).take(FILES))
+    }
+
+    /// The leftovers that nothing is lost with: packed packages, and backups that say what their original says.
+    fn removable(&self, changes: &Changes) -> Vec<RepoPath> {
+        let leftovers = changes.paths.iter().filter(|difference| difference.is(State::Leftover));
+        let paths = leftovers.map(|difference| &difference.path);
+        let tree = self.tree;
+        let lost_nothing = |path: &&RepoPath| match self.config.debris().backed_up(path) {
+            Some(original) => tree.text(&original, LIMIT).is_some_and(|text| tree.text(path, LIMIT) == Some(text)),
+            // A backup of nobody knows what may be the only copy; a repository inside `.docker-deps` is nothing to remove on
+            // someone's word.
+            None => !self.config.debris().is_backup(path) && !path.as_bytes().ends_with(b"/"),
+        };
+        paths.filter(lost_nothing).cloned().collect()
+    }
+
+    /// The backups that are rewritten themselves, each with its original: who restores them loses that.
+    fn rewritten_backups(&self, changes: &Changes) -> Vec<(RepoPath, RepoPath)> {
+        let debris = self.config.debris();
+        let there = changes.paths.iter().filter(|difference| difference.after.is_some());
+        let backups = there.filter_map(|difference| Some((&difference.path, debris.backed_up(&difference.path)?)));
+        let rewritten = |(backup, original): (&RepoPath, RepoPath)| {
+            let text = self.tree.text(backup, LIMIT)?;
+            let file = File { path: original, text, fresh: false, replaces: true };
+            // What is no manifest at all is no rewritten one.
+            let points =
+                debris.directories().iter().any(|packed| memmem::find(&file.text, packed.name.as_bytes()).is_some());
+            (points && is_rewritten(&file, debris)).then(|| (backup.clone(), file.path))
+        };
+        backups.filter_map(rewritten).collect()
+    }
+
+    /// What undoes an install in a prepared tree: the lockfile of before, where it was committed, and none where there was
+    /// none. To install again would need the packages that were packed.
+    fn heal_lockfiles(&self, findings: &mut [Finding], changes: &Changes) {
+        let lockfiles = findings.iter_mut().filter(|finding| finding.rule == LOCKFILE);
+        for finding in lockfiles {
+            let difference = changes.paths.iter().find(|difference| difference.path == finding.path);
+            let Some(difference) = difference.filter(|difference| difference.before.is_none()) else { continue };
+            let committed = |text| {
+                let file = File { path: finding.path.clone(), text, fresh: false, replaces: true };
+                !is_rewritten(&file, self.config.debris())
+            };
+            if difference.is(State::Untracked) && !difference.is(State::Staged) {
+                finding.steps = &[Step::Remove];
+            } else if self.tree.committed(&finding.path).is_some_and(committed) {
+                finding.steps = &[Step::TakeBack];
+            }
+        }
+    }
+
+    /// What the rules say of the files in the work tree that are not clean, so that the report can tell a forgotten
+    /// restore from an edit.
+    fn still_rewritten(&self, changes: &Changes) -> Result<Vec<Finding>, Error> {
+        let present = [State::Conflicted, State::Staged, State::Modified, State::Untracked];
+        let paths = changes.paths.iter().filter(|difference| present.iter().any(|&state| difference.is(state)));
+        let files = OnDisk::of(self.tree, paths.map(|difference| (difference.path.clone(), difference.is_new())));
+        Ok(Engine::new(self.config).only(&OF_PREPARATION).judge(&files)?.findings)
+    }
+}
+
+/// What goes on after the command may still change the tree, and nobody looks.
+fn left_running(names: &[String]) -> String {
+    let mut shown: Vec<String> =
+        names.iter().take(PROCESSES).map(|name| Escaped(name.as_bytes()).to_string()).collect();
+    if names.len() > PROCESSES {
+        shown.push("…".into());
+    }
+    let many = plural(names.len(), "process").replace("processs", "processes");
+    format!("bakstop: the command left {many} running ({}): what they still change is not seen", shown.join(", "))
+}

@@ -1,0 +1,204 @@
+//! What differs between two texts, line by line, for a person.
+
+use std::sync::LazyLock;
+use std::time::Duration;
+
+use regex::bytes::Regex;
+use similar::TextDiff;
+
+use crate::escape::Escaped;
+use crate::finding::holds_credentials;
+use crate::paint::Paint;
+use crate::path::RepoPath;
+
+/// The difference of one file, as far as it is shown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Excerpt {
+    /// The lines, the first two of which name the file.
+    pub lines: Vec<String>,
+    /// How many more there are.
+    pub more: usize,
+}
+
+/// The lines of a file that are shown, and those of all files together.
+const LINES: usize = 14;
+const ALL_LINES: usize = 100;
+/// How many lines that are alike are shown around one that is not.
+const RADIUS: usize = 1;
+/// The most characters of a line that are shown.
+const WIDTH: usize = 160;
+/// How long may be thought about two texts; after that, the difference is told less closely.
+const PATIENCE: Duration = Duration::from_millis(500);
+/// How much of a text is looked at for NUL, which no text has: git does likewise (diff.c).
+const BINARY: usize = 8000;
+/// How the pointer of git-lfs begins, in the place of a content that is elsewhere.
+const POINTER: &[u8] = b"version https://git-lfs.github.com/spec/";
+
+/// What a line may hold besides: a value behind a telling name, a token by its shape, a key in its armour. It is no proof of
+/// anything: whoever is shown a masked line can look into the file.
+static SECRET: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    let named =
+        r#"(?:token|secret|passw|passphrase|api[_-]?key|private[_-]?key)[\w-]*["']?\s*[:=]\s*["']?[^\s"'^~<>=*]{8,}"#;
+    let shaped = r"\b(?:npm_|gh[a-z]_|github_pat_|glpat-|xox[a-z]-|sk-|AKIA|eyJ)[\w.-]{10,}";
+    let armoured = r"PRIVATE KEY-----|^.?\s*[A-Za-z0-9+/]{60,}={0,2}\s*$";
+    Regex::new(&format!("(?i){named}|{shaped}|{armoured}")).ok()
+});
+
+/// The lines of a unified diff of two texts, safe to print, without their ends. Nothing if the texts are alike.
+pub fn unified(path: &RepoPath, old: &[u8], new: &[u8], radius: usize) -> Vec<String> {
+    let (old, new) = (printable(old), printable(new));
+    let diff = TextDiff::configure().timeout(PATIENCE).diff_lines(old.as_str(), new.as_str());
+    let names = (format!("a/{path}"), format!("b/{path}"));
+    let diff = diff.unified_diff().context_radius(radius).header(&names.0, &names.1).to_string();
+    diff.lines().map(str::to_owned).collect()
+}
+
+/// A line of a diff in colour.
+pub fn painted(line: &str, paint: Paint) -> String {
+    match line.as_bytes().first() {
+        Some(b'+') => paint.good(line),
+        Some(b'-') => paint.bad(line),
+        _ => line.to_owned(),
+    }
+}
+
+/// The differences of several files, bounded: of each its first lines, and of all together so many. Lines that look as if
+/// they held a secret are masked. A file that is no text, or whose content is elsewhere, has none.
+pub fn excerpts<'a>(files: impl Iterator<Item = (&'a RepoPath, Vec<u8>, Vec<u8>)>) -> Vec<(&'a RepoPath, Excerpt)> {
+    let mut left = ALL_LINES;
+    let mut excerpts = Vec::new();
+    for (path, old, new) in files {
+        if [&old, &new].into_iter().any(|text| is_binary(text)) || old.starts_with(POINTER) {
+            continue;
+        }
+        // Where git turns line ends, the committed file has others than the one on disk.
+        let turned = memchr::memchr(b'\r', &old).is_none() && memchr::memchr(b'\r', &new).is_some();
+        let new = if turned { without_returns(new) } else { new };
+        let mut lines = unified(path, &old, &new, RADIUS);
+        if turned && lines.is_empty() {
+            lines.push(format!("only the line ends of {path} differ"));
+        }
+        if lines.is_empty() {
+            continue;
+        }
+        let shown = lines.len().min(LINES).min(left);
+        left -= shown;
+        let more = lines.len() - shown;
+        excerpts.push((path, Excerpt { lines: lines.into_iter().take(shown).map(shortened).collect(), more }));
+    }
+    excerpts
+}
+
+fn is_binary(text: &[u8]) -> bool {
+    text[..text.len().min(BINARY)].contains(&0)
+}
+
+fn without_returns(text: Vec<u8>) -> Vec<u8> {
+    let mut rest = text;
+    let mut previous = 0;
+    // Only those that end a line; the last line may lack its line feed.
+    let mut kept = Vec::with_capacity(rest.len());
+    for byte in rest.drain(..) {
+        if previous == b'\r' && byte == b'\n' {
+            kept.pop();
+        }
+        kept.push(byte);
+        previous = byte;
+    }
+    kept
+}
+
+fn shortened(line: String) -> String {
+    let is_header = line.starts_with("--- ") || line.starts_with("+++ ") || line.starts_with("@@ ");
+    let bytes = line.as_bytes();
+    if !is_header && (holds_credentials(bytes) || SECRET.as_ref().is_none_or(|secret| secret.is_match(bytes))) {
+        // The sign at its start says whether it was added or removed.
+        return format!("{}********", line.chars().next().unwrap_or(' '));
+    }
+    match line.char_indices().nth(WIDTH) {
+        Some((end, _)) => format!("{}…", &line[..end]),
+        None => line,
+    }
+}
+
+/// A text of which every line is safe to print. A tab stays: it only moves to the right.
+fn printable(text: &[u8]) -> String {
+    let line = |line: &[u8]| {
+        let content = line.strip_suffix(b"\n").unwrap_or(line);
+        let parts: Vec<String> = content.split(|byte| *byte == b'\t').map(|part| Escaped(part).to_string()).collect();
+        parts.join("\t") + if line.len() > content.len() { "\n" } else { "" }
+    };
+    text.split_inclusive(|byte| *byte == b'\n').map(line).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(old: &[u8], new: &[u8]) -> Vec<String> {
+        let path = RepoPath::from("a b");
+        let mut excerpts = excerpts([(&path, old.to_vec(), new.to_vec())].into_iter());
+        excerpts.pop().map(|(_, excerpt)| excerpt.lines).unwrap_or_default()
+    }
+
+    #[test]
+    fn lines_that_differ_are_shown_with_those_around_them() {
+        assert_eq!(
+            shown(b"1\n2\n3\n4\n5\n", b"1\n2\nthree\x1b[2J\n4\n5"),
+            [
+                "--- a/a b",
+                "+++ b/a b",
+                "@@ -2,4 +2,4 @@",
+                " 2",
+                "-3",
+                "+three\\u{001b}[2J",
+                " 4",
+                "-5",
+                "+5",
+                "\\ No newline at end of file",
+            ]
+        );
+        assert!(shown(b"same\n", b"same\n").is_empty());
+    }
+
+    #[test]
+    fn what_is_no_text_or_only_another_line_end_is_not_shown() {
+        assert!(shown(b"a\n", b"a\0\n").is_empty());
+        assert!(shown(b"version https://git-lfs.github.com/spec/v1\noid x\n", b"content\n").is_empty());
+        assert_eq!(shown(b"a\nb\n", b"a\r\nb\r\n"), ["only the line ends of a b differ"]);
+        assert_eq!(shown(b"a\r\n", b"a\n").len(), 5);
+        assert_eq!(shown(b"a\nb\n", b"a\r\nc\r\r\n")[5], "+c\\r");
+    }
+
+    #[test]
+    fn much_is_cut_and_counted() {
+        let paths: Vec<RepoPath> = (0..20).map(|number| RepoPath::from(&*format!("{number}"))).collect();
+        let new: String = (0..50).map(|number| format!("{number}{}\n", " x".repeat(250))).collect();
+        let excerpts = excerpts(paths.iter().map(|path| (path, Vec::new(), new.clone().into_bytes())));
+        assert_eq!(excerpts.len(), 20);
+        assert_eq!(excerpts.iter().map(|(_, excerpt)| excerpt.lines.len()).sum::<usize>(), ALL_LINES);
+        assert_eq!((excerpts[0].1.lines.len(), excerpts[0].1.more), (LINES, 53 - LINES));
+        assert_eq!(excerpts[0].1.lines[4].chars().count(), WIDTH + 1);
+        assert_eq!((excerpts[19].1.lines.len(), excerpts[19].1.more), (0, 53));
+    }
+
+    #[test]
+    fn secrets_are_masked() {
+        let token = ["s3cr", "3t"].concat().repeat(4);
+        for line in [
+            format!("//npm.example.org/:_authToken={token}"),
+            format!("npmAuthToken: {token}"),
+            format!("  \"api_key\": \"{token}\","),
+            format!("export DEPLOY_TOKEN={token}"),
+            format!("password: {token}"),
+            format!("x = ghp_{token}"),
+            format!("registry=https://me:{token}@npm.example.org"),
+            "A1b2C3d4".repeat(8),
+        ] {
+            assert_eq!(shown(b"a\n", format!("a\n{line}\n").as_bytes())[4], "+********", "{line}");
+        }
+        for line in ["\"jsonwebtoken\": \"^9.0.2\"", "\"token\": \"~1\"", "const token = f();", "sha512-abc"] {
+            assert_eq!(shown(b"a\n", format!("a\n{line}\n").as_bytes())[4], format!("+{line}"));
+        }
+    }
+}

@@ -1,0 +1,158 @@
+//! What a build does around the files: to HEAD, the refs, the stashes, the index, and to git itself.
+
+use std::fs;
+
+use serde_json::{Value, json};
+
+use crate::support::{Ran, Sandbox};
+use crate::verify::{around, changed};
+
+fn report(ran: &Ran) -> Value {
+    serde_json::from_str(&ran.out).unwrap_or_else(|_| panic!("{ran:?}"))
+}
+
+fn json(sandbox: &Sandbox, script: &str) -> Value {
+    report(&sandbox.bakstop(&["verify", "--format", "json", "--", "sh", "-c", script]))
+}
+
+fn id(sandbox: &Sandbox, name: &str) -> String {
+    sandbox.git(&["rev-parse", name]).trim().to_owned()
+}
+
+#[test]
+fn refs_that_are_made_moved_and_deleted() {
+    let sandbox = Sandbox::workspace();
+    sandbox.git(&["branch", "side"]);
+    sandbox.git(&["branch", "old"]);
+    let start = id(&sandbox, "HEAD");
+    let script =
+        "git tag v1 && git branch -q -D old && git update-ref refs/heads/side $(git commit-tree -m x HEAD^{tree})";
+    let report = json(&sandbox, script);
+    let side = id(&sandbox, "side");
+    let expected = json!([
+        { "name": "refs/heads/old", "before": start, "after": null },
+        { "name": "refs/heads/side", "before": start, "after": side },
+        { "name": "refs/tags/v1", "before": null, "after": start },
+    ]);
+    assert_eq!(report["refs"], expected);
+    let ran = around(&sandbox, "git tag v2");
+    let told = "ref added  refs/tags/v2\n\nbakstop: the command changed 1 ref\n";
+    assert_eq!((ran.code, &*ran.out, &*ran.err), (Some(1), told, ""));
+}
+
+#[test]
+fn what_another_repository_had_when_it_was_asked_is_no_work_of_the_build() {
+    let sandbox = Sandbox::workspace();
+    let script =
+        "git update-ref refs/remotes/origin/main HEAD && git update-ref refs/prefetch/remotes/origin/main HEAD";
+    assert_eq!(around(&sandbox, script).code, Some(0));
+}
+
+#[test]
+fn a_commit_is_told_once_and_its_content_not_at_all() {
+    let sandbox = Sandbox::workspace();
+    let report = json(&sandbox, "echo 1 >web/index.js && git commit -q -a -m Build");
+    assert_eq!((&report["refs"], &report["paths"]), (&json!([]), &json!([])));
+    assert_eq!(report["head"]["after"]["commit"], id(&sandbox, "HEAD"));
+    assert_eq!(report["summary"]["clean"], false);
+}
+
+#[test]
+fn a_stash_that_takes_work_away_and_one_that_is_dropped() {
+    let sandbox = Sandbox::workspace();
+    sandbox.write("web/index.js", "mine\n");
+    sandbox.git(&["stash", "-q"]);
+    sandbox.write("web/index.js", "mine again\n");
+    let ran = around(&sandbox, "git stash -q");
+    let stash = id(&sandbox, "stash@{0}")[..12].to_owned();
+    let told = format!(
+        "stash added   {stash}\nchanged back  web/index.js (was modified)\n\n\
+         bakstop: the command changed 1 path and added 1 stash\n"
+    );
+    assert_eq!((ran.code, ran.out), (Some(1), told));
+    let older = id(&sandbox, "stash@{1}");
+    let report = json(&sandbox, "git stash drop -q 'stash@{1}'");
+    assert_eq!(report["stashes"], json!({ "added": [], "dropped": [older] }));
+}
+
+#[test]
+fn an_operation_that_is_begun_or_ended() {
+    let sandbox = Sandbox::workspace();
+    sandbox.git(&["switch", "-q", "-c", "side"]);
+    sandbox.git(&["commit", "-q", "--allow-empty", "-m", "Side"]);
+    sandbox.git(&["switch", "-q", "main"]);
+    let ran = around(&sandbox, "git merge -q --no-ff --no-commit side");
+    let told = "unfinished  merge: finish it, or `git merge --abort`\n\nbakstop: the command left 1 thing unfinished\n";
+    assert_eq!((ran.code, &*ran.out), (Some(1), told));
+    let ran = around(&sandbox, "git merge --abort");
+    assert_eq!((ran.code, &*ran.out), (Some(1), "ended  merge\n\nbakstop: the command ended 1 operation\n"));
+}
+
+#[test]
+fn a_lock_that_is_there_for_a_moment_is_somebody_who_works() {
+    let sandbox = Sandbox::workspace();
+    let script = "touch .git/index.lock; (sleep 0.3; rm .git/index.lock) >/dev/null 2>&1 &";
+    let ran = around(&sandbox, script);
+    assert_eq!((ran.code, &*ran.out), (Some(0), ""));
+    let ran = around(&sandbox, "touch .git/index.lock");
+    assert!(ran.out.starts_with("unfinished  index.lock: if no git runs here any more, remove it\n"), "{ran:?}");
+    // Where git runs us over an index that is a lock, it is git's own.
+    fs::remove_file(sandbox.top.join(".git/index.lock")).unwrap();
+    let hook = format!("#!/bin/sh\nexec {} verify --no-diff\n", crate::support::BAKSTOP);
+    sandbox.write(".git/hooks/pre-commit", hook);
+    sandbox.run("chmod", &["+x", ".git/hooks/pre-commit"]);
+    sandbox.write("web/index.js", "1\n");
+    let ran = sandbox.try_git(&["commit", "-q", "-a", "-m", "Change"]);
+    let told = "staged  web/index.js\n\nbakstop: 1 path is not clean\n";
+    assert_eq!((ran.code, &*(ran.out + &ran.err)), (Some(1), told));
+}
+
+#[test]
+fn a_build_that_hides_what_it_changes() {
+    let sandbox = Sandbox::workspace();
+    assert_eq!(
+        changed(&sandbox, "git update-index --assume-unchanged web/index.js && echo 1 >web/index.js"),
+        ["web/index.js: modified, hidden from git (assume-unchanged)"]
+    );
+    sandbox.git(&["update-index", "--no-assume-unchanged", "web/index.js"]);
+    sandbox.git(&["restore", "web"]);
+    let ran = around(&sandbox, "git update-index --skip-worktree web/index.js backend/index.js");
+    let told = "hidden from git  backend/index.js (skip-worktree)\nhidden from git  web/index.js (skip-worktree)\n\n\
+                bakstop: the command changed 2 paths\n";
+    assert_eq!((ran.code, &*ran.out), (Some(1), told));
+    let ran = around(&sandbox, "git update-index --no-skip-worktree web/index.js");
+    assert_eq!(ran.out, "no longer hidden  web/index.js\n\nbakstop: the command changed 1 path\n");
+    // What was hidden and changed before the build is no work of the build, until that changes it again.
+    sandbox.write("backend/index.js", "mine\n");
+    assert_eq!(changed(&sandbox, "touch backend/index.js"), [""; 0]);
+    assert_eq!(
+        changed(&sandbox, "echo theirs >backend/index.js"),
+        ["backend/index.js: modified, hidden from git (skip-worktree, changed again)"]
+    );
+}
+
+#[test]
+fn a_build_that_deletes_or_breaks_the_index() {
+    let sandbox = Sandbox::workspace();
+    let lost = changed(&sandbox, "rm .git/index");
+    // Without an index nothing is tracked: every file is deleted there, and untracked on disk.
+    assert!(lost.contains(&"web/index.js: staged, untracked (deleted in the index)".to_owned()), "{lost:?}");
+    sandbox.git(&["reset", "-q"]);
+    let index = sandbox.top.join(".git/index");
+    let good = fs::read(&index).unwrap();
+    let ran = around(&sandbox, "printf x | dd of=.git/index bs=1 conv=notrunc 2>/dev/null");
+    assert!(ran.code == Some(2) && ran.err.contains("index") && ran.err.contains("ended with exit code 0"), "{ran:?}");
+    fs::write(&index, good).unwrap();
+    let ran = around(&sandbox, "rm -rf .git");
+    assert!(ran.code == Some(2) && ran.err.contains("the command ended with exit code 0"), "{ran:?}");
+}
+
+#[test]
+fn refs_and_stashes_of_before_are_nobodys_fault() {
+    let sandbox = Sandbox::workspace();
+    sandbox.write("web/index.js", "mine\n");
+    sandbox.git(&["stash", "-q"]);
+    sandbox.git(&["tag", "v1"]);
+    let ran = sandbox.bakstop(&["verify"]);
+    assert_eq!((ran.code, &*ran.out), (Some(0), ""));
+}

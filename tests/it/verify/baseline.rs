@@ -1,0 +1,103 @@
+//! Before and after as two steps.
+
+use std::fs;
+
+use serde_json::Value;
+
+use crate::config::stage;
+use crate::support::{Ran, Sandbox};
+use crate::verify::told;
+
+fn save(sandbox: &Sandbox, file: &str) {
+    let ran = sandbox.bakstop(&["verify", "--save-baseline", file]);
+    assert_eq!((ran.code, &*ran.out, &*ran.err), (Some(0), "", ""));
+}
+
+fn since(sandbox: &Sandbox, file: &str) -> Ran {
+    sandbox.bakstop(&["verify", "--format", "json", "--baseline", file])
+}
+
+#[test]
+fn only_what_changed_since_is_told() {
+    let sandbox = Sandbox::workspace();
+    sandbox.write("web/index.js", "mine\n");
+    sandbox.write("notes.txt", "mine\n");
+    sandbox.write("old.bak", "mine\n");
+    save(&sandbox, "../baseline.json");
+    let ran = since(&sandbox, "../baseline.json");
+    assert_eq!((ran.code, told(&ran)), (Some(0), vec![]));
+    sandbox.write("notes.txt", "theirs\n");
+    sandbox.write("old.bak", "mine\n");
+    sandbox.write("backend/index.js", "theirs\n");
+    sandbox.git(&["tag", "v1"]);
+    let ran = since(&sandbox, "../baseline.json");
+    assert_eq!(ran.code, Some(1));
+    assert_eq!(told(&ran), ["backend/index.js: modified", "notes.txt: untracked (changed again)"]);
+    let report: Value = serde_json::from_str(&ran.out).unwrap();
+    assert_eq!((&report["since"], &report["refs"][0]["name"]), (&"baseline".into(), &"refs/tags/v1".into()));
+    let ran = sandbox.bakstop(&["verify", "--no-diff", "--baseline", "../baseline.json"]);
+    assert_eq!(
+        ran.out,
+        "ref added  refs/tags/v1\nmodified   backend/index.js\nuntracked  notes.txt (changed again)\n\n\
+         bakstop: since the baseline: changed 2 paths and changed 1 ref\n"
+    );
+}
+
+#[test]
+fn the_file_may_lie_in_the_tree_and_be_written_again() {
+    let sandbox = Sandbox::workspace();
+    for file in ["baseline.json", "./web/../baseline.json", "baseline.json"] {
+        save(&sandbox, file);
+        let ran = since(&sandbox, file);
+        assert_eq!((ran.code, told(&ran)), (Some(0), vec![]), "{file}");
+    }
+    // From anywhere in the tree.
+    let ran = sandbox.bakstop(&["-C", "web", "verify", "--baseline", "../baseline.json"]);
+    assert_eq!((ran.code, &*ran.out), (Some(0), ""));
+}
+
+#[test]
+fn a_build_cannot_choose_how_it_is_judged() {
+    let sandbox = Sandbox::workspace();
+    stage(&sandbox, "bakstop.json", r#"{"verify": {"allow": [{"path": "dist/**", "reason": "built"}]}}"#);
+    sandbox.git(&["commit", "-q", "-m", "Configure"]);
+    save(&sandbox, "../baseline.json");
+    sandbox.write("bakstop.json", r#"{"verify": {"allow": [{"path": "**", "reason": "built"}]}}"#);
+    sandbox.write("dist/a", "");
+    let ran = since(&sandbox, "../baseline.json");
+    assert_eq!((ran.code, told(&ran)), (Some(1), vec!["bakstop.json: modified".to_owned()]));
+}
+
+#[test]
+fn no_text_of_a_file_is_kept() {
+    let sandbox = Sandbox::workspace();
+    sandbox.write(".env", "SECRET=hunter2\n");
+    save(&sandbox, "../baseline.json");
+    let text = fs::read_to_string(sandbox.outside().join("baseline.json")).unwrap();
+    assert!(text.contains(".env") && !text.contains("hunter2"), "{text}");
+}
+
+#[test]
+fn what_is_no_baseline_is_doubt() {
+    let sandbox = Sandbox::workspace();
+    for (text, words) in [
+        (None, "No such file"),
+        (Some("{}"), "was not written by"),
+        (Some("{\"schema\": \"bakstop.baseline/1\"}"), "has been changed"),
+        (Some("x"), "no JSON"),
+    ] {
+        if let Some(text) = text {
+            fs::write(sandbox.outside().join("b.json"), text).unwrap();
+        }
+        let ran = sandbox.bakstop(&["verify", "--baseline", "../b.json"]);
+        assert_eq!((ran.code, &*ran.out), (Some(2), ""), "{ran:?}");
+        assert!(ran.err.contains("read the baseline ../b.json") && ran.err.contains(words), "{ran:?}");
+        assert!(ran.err.contains("help: write it before the build"), "{ran:?}");
+    }
+    let ran = sandbox.bakstop(&["verify", "--save-baseline", "nowhere/b.json"]);
+    assert_eq!(ran.code, Some(2), "{ran:?}");
+    for arguments in [&["--baseline", "b", "--save-baseline", "c"][..], &["--baseline", "b", "--", "true"]] {
+        let ran = sandbox.bakstop(&[&["verify"], arguments].concat());
+        assert!(ran.code == Some(2) && ran.err.contains("cannot be used with"), "{ran:?}");
+    }
+}

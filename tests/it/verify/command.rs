@@ -1,0 +1,234 @@
+//! The build that `verify` runs: its streams, its end, and the signals that reach it.
+
+use std::fs;
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+
+use crate::support::{BAKSTOP, Sandbox, finish};
+use crate::verify::{around, said};
+
+#[test]
+fn a_failing_command_gives_its_own_code_and_the_tree_is_told_all_the_same() {
+    let sandbox = Sandbox::workspace();
+    let ran = around(&sandbox, "echo building; echo 1 > web/index.js; exit 3");
+    let expected = "building\nmodified  web/index.js\n\n\
+                    bakstop: the command changed 1 path; it ended with exit code 3\n";
+    assert_eq!(said(&ran), (Some(3), expected, ""));
+    let ran = around(&sandbox, "exit 3");
+    assert_eq!(said(&ran), (Some(3), "", "bakstop: the command ended with exit code 3; the work tree is as it was\n"));
+    let ran = around(&sandbox, "kill -KILL $$");
+    assert_eq!((ran.code, &*ran.out), (Some(137), ""));
+}
+
+#[test]
+fn a_command_that_cannot_be_started_gives_the_codes_of_a_shell() {
+    let sandbox = Sandbox::workspace();
+    for (program, code, words) in [
+        ("./nowhere", 127, "error: could not start ./nowhere: No such file or directory"),
+        ("no-such-program", 127, "error: could not start no-such-program: No such file or directory"),
+        ("./web/index.js", 126, "error: could not start ./web/index.js: Permission denied"),
+        ("./web", 126, "error: could not start ./web: Permission denied"),
+    ] {
+        let ran = sandbox.bakstop(&["verify", "--", program]);
+        assert_eq!((ran.code, &*ran.out), (Some(code), ""), "{program}");
+        assert!(ran.err.starts_with(words), "{ran:?}");
+    }
+}
+
+#[test]
+fn the_command_runs_where_we_stand_with_our_streams_and_its_own_arguments() {
+    let sandbox = Sandbox::workspace();
+    let mut command = sandbox.command(BAKSTOP);
+    command.args(["-C", "web", "verify", "--", "sh", "-c", "pwd; cat; printf '%s|' \"$@\"", "sh", "a b", "--format"]);
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(b"input\n").unwrap();
+    let output = child.wait_with_output().unwrap();
+    let top = sandbox.top.canonicalize().unwrap();
+    assert_eq!(String::from_utf8(output.stdout).unwrap(), format!("{}/web\ninput\na b|--format|", top.display()));
+    assert_eq!(output.status.code(), Some(0));
+}
+
+#[test]
+fn the_document_stands_alone_on_standard_output() {
+    let sandbox = Sandbox::workspace();
+    let ran = sandbox.bakstop(&["verify", "--format", "json", "--", "sh", "-c", "echo building; exit 4"]);
+    assert_eq!((ran.code, ran.err.lines().next().unwrap()), (Some(4), "building"));
+    let report: Value = serde_json::from_str(&ran.out).unwrap();
+    assert_eq!(report["command"]["exit_code"], 4);
+    assert_eq!(report["summary"]["clean"], true);
+}
+
+/// A command that bakstop runs and that waits, without a clock, until the test lets it go.
+struct Waiting {
+    bakstop: Child,
+    release: PathBuf,
+}
+
+impl Waiting {
+    /// Returns once the command runs: it changes the tree, says so through one pipe and waits for a word in another.
+    fn start(sandbox: &Sandbox, wrap: &str, script: &str) -> Self {
+        let [up, release] = ["up", "release"].map(|name| sandbox.outside().join(name));
+        assert_eq!(finish(Command::new("mkfifo").args([&up, &release])).code, Some(0));
+        let script = format!("echo 1 > web/index.js; {script}");
+        // Without a terminal, as in CI, whoever runs this test.
+        let bakstop = sandbox
+            .command("setsid")
+            .args(["sh", "-c", &format!("{wrap} exec \"$0\" \"$@\""), BAKSTOP, "verify", "--no-diff"])
+            .args(["--", "sh", "-c", &script])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        assert_eq!(fs::read_to_string(up).unwrap(), "up\n");
+        Self { bakstop, release }
+    }
+
+    fn send(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.bakstop), signal).unwrap();
+    }
+
+    fn release(&self) {
+        fs::write(&self.release, "go\n").unwrap();
+    }
+
+    fn end(self) -> (Option<i32>, String, String) {
+        let output = self.bakstop.wait_with_output().unwrap();
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        (output.status.code(), text(output.stdout), text(output.stderr))
+    }
+}
+
+// Both ends are opened, so that it is the reading that waits, which a trap interrupts.
+const WAITS: &str = "exec 8<>../release; echo up > ../up; read word <&8; exit 0";
+
+fn ended_by(number: i32) -> (Option<i32>, String, String) {
+    let report =
+        format!("modified  web/index.js\n\nbakstop: the command changed 1 path; it was ended by signal {number}\n");
+    (Some(128 + number), report, String::new())
+}
+
+#[test]
+fn a_wish_to_end_is_passed_on_and_the_report_comes() {
+    for (signal, number) in [(Signal::TERM, 15), (Signal::HUP, 1), (Signal::INT, 2), (Signal::QUIT, 3)] {
+        let sandbox = Sandbox::workspace();
+        let waiting = Waiting::start(&sandbox, "ulimit -c 0;", WAITS);
+        waiting.send(signal);
+        assert_eq!(waiting.end(), ended_by(number));
+    }
+}
+
+#[test]
+fn the_children_of_the_command_are_reached_as_well() {
+    let sandbox = Sandbox::workspace();
+    // The child holds the other end of a pipe for as long as it lives; the shell waits for it.
+    let script = "sh -c 'echo up > ../up; exec sleep 300' 9>../alive & wait";
+    assert_eq!(finish(Command::new("mkfifo").arg(sandbox.outside().join("alive"))).code, Some(0));
+    let alive = sandbox.outside().join("alive");
+    let reader = std::thread::spawn(move || fs::read(alive).unwrap());
+    let waiting = Waiting::start(&sandbox, "", script);
+    waiting.send(Signal::TERM);
+    assert_eq!(waiting.end(), ended_by(15));
+    assert_eq!(reader.join().unwrap(), b"", "the pipe has been closed by the end of the child");
+}
+
+#[test]
+fn a_command_may_undo_its_work_when_it_is_to_end() {
+    let sandbox = Sandbox::workspace();
+    let script = format!("trap 'git restore web; exit 143' TERM; {WAITS}");
+    let waiting = Waiting::start(&sandbox, "", &script);
+    waiting.send(Signal::TERM);
+    let (code, out, err) = waiting.end();
+    let told = "bakstop: the command ended with exit code 143; the work tree is as it was\n";
+    assert_eq!((code, &*out, &*err), (Some(143), "", told));
+}
+
+#[test]
+fn a_signal_that_was_to_be_ignored_stays_ignored() {
+    let sandbox = Sandbox::workspace();
+    let waiting = Waiting::start(&sandbox, "trap '' HUP TERM;", WAITS);
+    waiting.send(Signal::HUP);
+    waiting.send(Signal::TERM);
+    waiting.release();
+    assert_eq!(waiting.end().0, Some(1));
+}
+
+#[test]
+fn a_process_that_outlives_the_command_is_told_of_and_not_waited_for() {
+    let sandbox = Sandbox::workspace();
+    let ran = around(&sandbox, "sleep 300 >/dev/null 2>&1 & echo $! >../left");
+    let told = "bakstop: the command left 1 process running (sleep): what they still change is not seen\n";
+    assert_eq!((ran.code, &*ran.out, &*ran.err), (Some(0), "", told));
+    let report = sandbox.bakstop(&[
+        "verify",
+        "--format",
+        "json",
+        "--",
+        "sh",
+        "-c",
+        "sleep 300 >/dev/null 2>&1 & echo $! >>../left",
+    ]);
+    let report: Value = serde_json::from_str(&report.out).unwrap();
+    assert_eq!(report["command"]["left_running"], serde_json::json!(["sleep"]));
+    for id in fs::read_to_string(sandbox.outside().join("left")).unwrap().lines() {
+        kill_process(Pid::from_raw(id.parse().unwrap()).unwrap(), Signal::KILL).unwrap();
+    }
+}
+
+#[test]
+fn no_zombie_stays_while_the_command_runs() {
+    let sandbox = Sandbox::workspace();
+    // An orphan that ends at once is whoever's child took it in; nobody is to find it dead a moment later.
+    let script = "(sh -c 'sleep 0.1' &); sleep 0.5; ps -e -o ppid=,stat= | grep \"^ *$PPID Z\" >../zombies; exit 0";
+    let ran = around(&sandbox, script);
+    assert_eq!(said(&ran), (Some(0), "", ""));
+    assert_eq!(fs::read_to_string(sandbox.outside().join("zombies")).unwrap(), "");
+}
+
+#[test]
+fn ten_thousand_lines_pass_through_untouched() {
+    let sandbox = Sandbox::workspace();
+    let script =
+        "i=0; while [ $i -lt 10000 ]; do echo \"out $i\"; echo \"err $i\" >&2; i=$((i + 1)); done; echo 1 >new";
+    let ran = around(&sandbox, script);
+    let lines = |word: &str| -> String { (0..10000).map(|i| format!("{word} {i}\n")).collect() };
+    assert_eq!(ran.code, Some(1));
+    assert!(ran.out == lines("out") + "untracked  new\n\nbakstop: the command changed 1 path\n", "{}", ran.out.len());
+    assert!(ran.err == lines("err"), "{}", ran.err.len());
+}
+
+#[test]
+fn a_terminal_stays_a_terminal() {
+    let sandbox = Sandbox::workspace();
+    let up = sandbox.outside().join("up");
+    assert_eq!(finish(Command::new("mkfifo").arg(&up)).code, Some(0));
+    // script(1) gives a terminal; what is typed there reaches the command, and so does Ctrl-C.
+    let run = |inner: &str, typed: &[u8]| {
+        let line = format!("{BAKSTOP} verify --no-diff -- sh -c '{inner}'; echo code $?");
+        let mut child = sandbox
+            .command("timeout")
+            .env("NO_COLOR", "1")
+            .args(["60", "script", "-q", "-e", "-c", &line, "/dev/null"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        assert_eq!(fs::read_to_string(&up).unwrap(), "up\n");
+        let mut keyboard = child.stdin.take().unwrap();
+        keyboard.write_all(typed).unwrap();
+        let output = child.wait_with_output().unwrap();
+        drop(keyboard);
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let told = run(
+        "test -t 0 && test -t 1 && test -t 2 && echo up >../up && read word && echo got $word >>web/index.js",
+        b"hello\n",
+    );
+    assert!(told.contains("modified  web/index.js") && told.ends_with("code 1\r\n"), "{told}");
+    assert!(fs::read_to_string(sandbox.top.join("web/index.js")).unwrap().ends_with("got hello\n"));
+    let told = run("trap \"exit 7\" INT; echo up >../up; read word", b"\x03");
+    assert!(told.contains("bakstop: the command ended with exit code 7;"), "{told}");
+}

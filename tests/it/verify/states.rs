@@ -1,0 +1,574 @@
+//! Every way in which a work tree can be not clean, each made by real commands and held against what git itself says.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
+
+use serde_json::Value;
+
+use crate::support::{BAKSTOP, Ran, Sandbox, finish};
+use crate::verify::told;
+
+/// A state of the work tree: its name, the commands of a shell that make it from a clean workspace, and what is told of it.
+type State = (&'static str, &'static str, &'static [&'static str]);
+
+/// A repository beside the work tree, to be used as a submodule.
+const LIBRARY: &str =
+    "git init -q -b main ../lib && cd ../lib && echo 1 >a.c && git add a.c && git commit -q -m Start && cd ../shop
+git -c protocol.file.allow=always submodule --quiet add ../lib lib && git commit -q -m Submodule
+";
+
+/// Two branches that differ in `web/index.js`; `main` is checked out.
+const FORK: &str = "git switch -q -c side && echo side >web/index.js && git commit -q -a -m Side
+git switch -q main && echo main >web/index.js && git commit -q -a -m Main
+";
+
+const STATES: &[State] = &[
+    ("clean", "", &[]),
+    ("modified", "echo 1 >web/index.js", &["web/index.js: modified"]),
+    ("touched, but the same", "cp web/index.js t && mv t web/index.js && touch backend/index.js", &[]),
+    ("staged", "echo 1 >web/index.js && git add -A", &["web/index.js: staged"]),
+    (
+        "staged, then modified",
+        "echo 1 >new.js && git add -A && echo 2 >new.js",
+        &["new.js: staged, modified (new file)"],
+    ),
+    (
+        "staged, then taken back on disk alone",
+        "echo 1 >web/index.js && git add -A && git show HEAD:web/index.js >web/index.js",
+        &["web/index.js: staged, modified"],
+    ),
+    ("staged, then taken back", "echo 1 >web/index.js && git add -A && git restore --staged --worktree web", &[]),
+    ("deleted", "rm web/index.js", &["web/index.js: deleted"]),
+    ("a directory deleted", "rm -r web", &["web/index.js: deleted", "web/package.json: deleted"]),
+    ("deleted in the index", "git rm -q web/index.js", &["web/index.js: staged (deleted in the index)"]),
+    (
+        "removed from the index, kept on disk",
+        "git rm -q --cached web/index.js",
+        &["web/index.js: staged, untracked (deleted in the index)"],
+    ),
+    (
+        "renamed in the index",
+        "git mv web/index.js web/main.js",
+        &["web/index.js: staged (renamed to web/main.js)", "web/main.js: staged (renamed from web/index.js)"],
+    ),
+    (
+        "renamed in the index, then modified",
+        "git mv web/index.js web/main.js && echo 1 >web/main.js",
+        &["web/index.js: staged (renamed to web/main.js)", "web/main.js: staged, modified (renamed from web/index.js)"],
+    ),
+    ("renamed on disk", "mv web/index.js web/main.js", &["web/index.js: deleted", "web/main.js: untracked"]),
+    ("intent to add", "echo 1 >new.js && git add -N new.js", &["new.js: modified (new file)"]),
+    ("made executable", "chmod +x web/index.js", &["web/index.js: modified (mode changed)"]),
+    (
+        "made executable, and git is told not to look",
+        "git config core.fileMode false && chmod +x web/index.js",
+        &["web/index.js: modified (mode changed)"],
+    ),
+    (
+        "a file system that keeps no executable bits",
+        "chmod +x web/index.js && git commit -q -a -m Mode && git config core.fileMode false && chmod -x web/index.js",
+        &[],
+    ),
+    (
+        "executable in the index alone",
+        "git update-index --chmod=+x web/index.js",
+        &["web/index.js: staged, modified (mode changed)"],
+    ),
+    ("turned into a link", "ln -sf package.json web/index.js", &["web/index.js: modified (type changed)"]),
+    (
+        "a link that leads elsewhere",
+        "ln -s a link && git add link && git commit -q -m Link && ln -sfn b link",
+        &["link: modified"],
+    ),
+    (
+        "a file turned into a directory",
+        "rm web/index.js && mkdir web/index.js && touch web/index.js/a",
+        &["web/index.js: deleted", "web/index.js/a: untracked"],
+    ),
+    (
+        "a directory turned into a file",
+        "rm -r web && touch web",
+        &["web: untracked", "web/index.js: deleted", "web/package.json: deleted"],
+    ),
+    (
+        "a directory turned into a link to what it was",
+        "mv web ../web && ln -s ../web web",
+        &["web: untracked", "web/index.js: deleted", "web/package.json: deleted"],
+    ),
+    ("a file turned into a pipe", "rm web/index.js && mkfifo web/index.js", &["web/index.js: modified"]),
+    (
+        "untracked, one by one",
+        "mkdir -p new/a && touch new/a/b.js new/c.js",
+        &["new/a/b.js: untracked", "new/c.js: untracked"],
+    ),
+    (
+        "untracked, hidden by configuration",
+        "git config status.showUntrackedFiles no && touch new.js",
+        &["new.js: untracked"],
+    ),
+    ("untracked, and nothing that git keeps", "mkdir -p empty/er && mkfifo pipe", &[]),
+    (
+        "hostile names",
+        "touch \"$(printf 'a\\nb \"q\"\\t\\033[2J')\" ':(top)x' '*' -- -x && mkdir \"$(printf 'b\\377')\" && touch \"$(printf 'b\\377/c')\" ",
+        &[
+            "*: untracked",
+            "-x: untracked",
+            ":(top)x: untracked",
+            "a\nb \"q\"\t\u{1b}[2J: untracked",
+            "b\\xff/c: untracked",
+        ],
+    ),
+    (
+        "leftovers that git ignores",
+        "touch package.json.bak web/PACKAGE.JSON.BAK .docker-deps/acme-ui-1.4.0.tgz && ln -s /nowhere web/link.bak",
+        &[
+            ".docker-deps/acme-ui-1.4.0.tgz: ignored leftover",
+            "package.json.bak: ignored leftover",
+            "web/PACKAGE.JSON.BAK: untracked",
+            "web/link.bak: ignored leftover",
+        ],
+    ),
+    (
+        "leftovers in an ignored directory, which git shows as one",
+        "echo dist/ >.git/info/exclude && mkdir -p dist/a dist/.docker-deps/y && touch dist/a/x.bak dist/.docker-deps/y/.gitkeep dist/main.js",
+        &["dist/.docker-deps/y/.gitkeep: ignored leftover", "dist/a/x.bak: ignored leftover"],
+    ),
+    (
+        "backups that are not ignored, or tracked",
+        ": >.gitignore && touch kept.bak && git add -A && git commit -q -m Keep && touch new.bak",
+        &["new.bak: untracked"],
+    ),
+    (
+        "taken back in by a pattern",
+        "printf '!keep.bak\\n' >>.gitignore && git commit -q -a -m Keep && touch keep.bak lost.bak",
+        &["keep.bak: untracked", "lost.bak: ignored leftover"],
+    ),
+    (
+        "ignored by the user's own file, which is of others",
+        "echo '*.log' >../ignore && git config core.excludesFile \"$PWD/../ignore\" && touch a.log b.txt",
+        &["b.txt: untracked"],
+    ),
+    (
+        "a tracked file in an ignored directory",
+        "mkdir dist && touch dist/a dist/b && echo dist/ >.git/info/exclude && git add -f dist/a && git commit -q -m Dist && echo 1 >dist/a",
+        &["dist/a: modified"],
+    ),
+    (
+        "node_modules is another's",
+        "mkdir -p node_modules/a web/node_modules/.docker-deps && touch node_modules/a/x.bak web/node_modules/.docker-deps/x.tgz",
+        &[],
+    ),
+    (
+        "node_modules that is tracked in part",
+        "mkdir -p node_modules/a && touch node_modules/a/b && git add -f node_modules && git commit -q -m Vendor && echo 1 >node_modules/a/b && touch node_modules/a/x.bak",
+        &["node_modules/a/b: modified"],
+    ),
+    (
+        "node_modules that is not ignored",
+        ": >.gitignore && git commit -q -a -m All && mkdir node_modules && touch node_modules/a",
+        &["node_modules/a: untracked"],
+    ),
+    (
+        "a nested repository is another's, and is itself untracked",
+        "git init -q inner && touch inner/x.bak",
+        &["inner/: untracked"],
+    ),
+    (
+        "a directory that only looks like a repository hides nothing",
+        "mkdir -p web/fake/.git && touch web/fake/x.bak",
+        &["web/fake/x.bak: ignored leftover"],
+    ),
+    ("a repository inside .docker-deps", "git init -q .docker-deps/inner", &[".docker-deps/inner/: ignored leftover"]),
+    (
+        "a link to a directory is not followed",
+        "mkdir ../else && touch ../else/x.bak && ln -s ../else else",
+        &["else: untracked"],
+    ),
+    ("conflicted", "{FORK}! git merge -q side", &["web/index.js: conflicted (both modified)", "merge: unfinished"]),
+    (
+        "conflicted, deleted by them",
+        "git switch -q -c side && git rm -q web/index.js && git commit -q -m Side && git switch -q main && echo 1 >web/index.js && git commit -q -a -m Main && ! git merge -q side",
+        &["web/index.js: conflicted (deleted by them)", "merge: unfinished"],
+    ),
+    (
+        "conflicted, both added",
+        "git switch -q -c side && echo 1 >new && git add new && git commit -q -m Side && git switch -q main && echo 2 >new && git add new && git commit -q -m Main && ! git merge -q side",
+        &["new: conflicted (both added)", "merge: unfinished"],
+    ),
+    (
+        "a merge that only waits for its commit",
+        "git switch -q -c side && git commit -q --allow-empty -m Side && git switch -q main && git merge -q --no-ff --no-commit side",
+        &["merge: unfinished"],
+    ),
+    (
+        "a rebase that stopped",
+        "{FORK}! git rebase -q side 2>/dev/null",
+        &["web/index.js: conflicted (both modified)", "rebase: unfinished"],
+    ),
+    (
+        "a rebase by patches that stopped",
+        "{FORK}! git rebase -q --apply side >/dev/null 2>&1",
+        &["web/index.js: conflicted (both modified)", "rebase: unfinished"],
+    ),
+    (
+        "a pick that stopped",
+        "{FORK}! git cherry-pick side 2>/dev/null",
+        &["web/index.js: conflicted (both modified)", "cherry-pick: unfinished"],
+    ),
+    (
+        "a revert that stopped",
+        "echo 1 >web/index.js && git commit -q -a -m One && echo 2 >web/index.js && git commit -q -a -m Two && ! git revert --no-edit HEAD~1 2>/dev/null",
+        &["web/index.js: conflicted (both modified)", "revert: unfinished"],
+    ),
+    (
+        "a mailbox that stopped",
+        "{FORK}git format-patch -q -1 side -o .. && ! git am -q ../0001-Side.patch >/dev/null 2>&1",
+        &["am: unfinished"],
+    ),
+    (
+        "a bisection",
+        "git commit -q --allow-empty -m More && git bisect start -q HEAD HEAD~1 >/dev/null",
+        &["bisect: unfinished"],
+    ),
+    ("an index that is locked", "touch .git/index.lock", &["index.lock: unfinished"]),
+    ("detached, and clean", "git switch -q --detach", &[]),
+    (
+        "assume-unchanged, and changed",
+        "git update-index --assume-unchanged web/index.js && echo 1 >web/index.js",
+        &["web/index.js: modified, hidden from git (assume-unchanged)"],
+    ),
+    (
+        "assume-unchanged, and deleted",
+        "git update-index --assume-unchanged web/index.js && rm web/index.js",
+        &["web/index.js: deleted, hidden from git (assume-unchanged)"],
+    ),
+    ("assume-unchanged, and as it was", "git update-index --assume-unchanged web/index.js && touch web/index.js", &[]),
+    (
+        "assume-unchanged, and only its mode changed",
+        "git update-index --assume-unchanged web/index.js && chmod +x web/index.js",
+        &["web/index.js: modified, hidden from git (assume-unchanged, mode changed)"],
+    ),
+    (
+        "skip-worktree, and changed",
+        "git update-index --skip-worktree web/index.js && echo 1 >web/index.js",
+        &["web/index.js: modified, hidden from git (skip-worktree)"],
+    ),
+    ("skip-worktree, and not there", "git update-index --skip-worktree web/index.js && rm web/index.js", &[]),
+    (
+        "hidden both ways, and changed at the same size",
+        "git update-index --skip-worktree web/index.js && git update-index --assume-unchanged backend/index.js && printf 'import {};\\n' | tee web/index.js >backend/index.js",
+        &[
+            "backend/index.js: modified, hidden from git (assume-unchanged)",
+            "web/index.js: modified, hidden from git (skip-worktree)",
+        ],
+    ),
+    ("sparse, and clean", "git sparse-checkout set --cone backend", &[]),
+    (
+        "sparse, with a file that should not be there",
+        "git sparse-checkout set --cone backend && mkdir web && echo 1 >web/index.js",
+        &["web/index.js: modified"],
+    ),
+    (
+        "a sparse index",
+        "git sparse-checkout set --cone --sparse-index backend && echo 1 >backend/index.js && touch backend/x.bak",
+        &["backend/index.js: modified", "backend/x.bak: ignored leftover"],
+    ),
+    ("a submodule that is clean", "{LIBRARY}", &[]),
+    (
+        "a submodule whose dirt is hidden by configuration",
+        "{LIBRARY}git config submodule.lib.ignore all && git config diff.ignoreSubmodules all && echo 2 >lib/a.c && touch lib/x.bak",
+        &["lib: modified (modified content, untracked content)"],
+    ),
+    (
+        "a submodule at another commit",
+        "{LIBRARY}git -C lib commit -q --allow-empty -m More",
+        &["lib: modified (new commits)"],
+    ),
+    (
+        "a submodule at another commit, staged",
+        "{LIBRARY}git -C lib commit -q --allow-empty -m More && git add lib",
+        &["lib: staged"],
+    ),
+    ("a submodule that was never fetched", "{LIBRARY}git submodule --quiet deinit -f lib", &[]),
+    ("a submodule that is gone", "{LIBRARY}rm -r lib", &["lib: deleted"]),
+    (
+        "a submodule without .gitmodules",
+        "git init -q lib && git -C lib commit -q --allow-empty -m One && git add lib 2>/dev/null && git commit -q -m Link && git -C lib commit -q --allow-empty -m Two",
+        &["lib: modified (new commits)"],
+    ),
+    (
+        "line ends that git turns",
+        "git config core.autocrlf true && rm web/index.js && git checkout -q web && cp web/index.js t && mv t web/index.js",
+        &[],
+    ),
+    (
+        "line ends that git turns, and did not turn when it wrote the file",
+        "git config core.autocrlf true && printf 'export {};\\r\\n' >web/index.js",
+        &["web/index.js: modified"],
+    ),
+    (
+        "line ends that git turns, and an edit",
+        "git config core.autocrlf true && printf 'export {};\\r\\n1\\r\\n' >web/index.js",
+        &["web/index.js: modified"],
+    ),
+    (
+        "line ends that git was told to keep",
+        "git config core.autocrlf false && printf 'export {};\\r\\n' >web/index.js",
+        &["web/index.js: modified"],
+    ),
+    (
+        "a clean filter that undoes what was done",
+        "echo '*.js filter=f' >.git/info/attributes && git config filter.f.clean \"sed 's/import/export/'\" && echo 'import {};' >web/index.js",
+        &[],
+    ),
+    (
+        "a clean filter that does not",
+        "echo '*.js filter=f' >.git/info/attributes && git config filter.f.clean \"sed 's/import/export/'\" && echo 'import a;' >web/index.js",
+        &["web/index.js: modified"],
+    ),
+    (
+        "content that lies elsewhere, as git-lfs does it",
+        "echo '*.dat filter=lfs' >.gitattributes && git config filter.lfs.clean 'echo version https://git-lfs.github.com/spec/v1; sha256sum' && git config filter.lfs.smudge false && echo big >a.dat && git add -A && git commit -q -m Big && cp a.dat b && mv b a.dat",
+        &[],
+    ),
+    (
+        "an encoding that git turns",
+        "echo '*.txt working-tree-encoding=UTF-16LE' >.gitattributes && printf 'a\\0\\n\\0' >a.txt && git add -A && git commit -q -m Text && touch a.txt && printf 'b\\0\\n\\0' >b.txt",
+        &["b.txt: untracked"],
+    ),
+    (
+        "keywords that git fills in",
+        "echo '*.js ident' >.git/info/attributes && printf '// $Id$\\n' >web/index.js && git commit -q -a -m Id && rm web/index.js && git checkout -q web/index.js && touch web/index.js",
+        &[],
+    ),
+    (
+        "changed within the tick of the clock in which it was staged",
+        "for i in 1 2 3 4 5 6 7 8 9; do echo $i >web/index.js; git add -A; done; echo 0 >web/index.js",
+        &["web/index.js: staged, modified"],
+    ),
+    (
+        "replaced by a file of the same size and time, where git is told to trust those",
+        "git config core.checkStat minimal && touch -d 2020-01-01 web/index.js && git update-index --refresh -q && printf 'import {};\\n' >../t && touch -r web/index.js ../t && mv ../t web/index.js",
+        &["web/index.js: modified"],
+    ),
+    (
+        "a monitor that says that nothing changed",
+        "printf '#!/bin/sh\\nprintf \"token\\\\0\"\\n' >../monitor && chmod +x ../monitor && git config core.fsmonitor \"$PWD/../monitor\" && git config core.fsmonitorHookVersion 2 && git status >/dev/null && git status >/dev/null && echo 1 >web/index.js",
+        &["web/index.js: modified"],
+    ),
+    (
+        "a cache of what is untracked",
+        "git config core.untrackedCache true && git update-index --untracked-cache && git status >/dev/null && touch web/new.js",
+        &["web/new.js: untracked"],
+    ),
+    (
+        "an index of version 4",
+        "git update-index --index-version 4 && echo 1 >web/index.js",
+        &["web/index.js: modified"],
+    ),
+    (
+        "an index in two files",
+        "git update-index --split-index && echo 1 >web/index.js && git add -A && echo 2 >backend/index.js",
+        &["backend/index.js: modified", "web/index.js: staged"],
+    ),
+    (
+        "an index without a checksum",
+        "git config index.skipHash true && echo 1 >web/index.js && git add -A",
+        &["web/index.js: staged"],
+    ),
+    (
+        "another hash",
+        "rm -rf .git && git init -q -b main --object-format=sha256 && git add -A && git commit -q -m Start && echo 1 >web/index.js && git mv backend/index.js backend/main.js",
+        &[
+            "backend/index.js: staged (renamed to backend/main.js)",
+            "backend/main.js: staged (renamed from backend/index.js)",
+            "web/index.js: modified",
+        ],
+    ),
+    (
+        "another format of the refs",
+        "rm -rf .git && git init -q -b main --ref-format=reftable && git add -A && git commit -q -m Start && {FORK}! git cherry-pick side 2>/dev/null",
+        &["web/index.js: conflicted (both modified)", "cherry-pick: unfinished"],
+    ),
+    (
+        "no branch yet",
+        "rm -rf .git && git init -q -b main && git add web && rm web/index.js",
+        &[
+            ".docker-deps/.gitkeep: untracked",
+            ".gitignore: untracked",
+            "backend/index.js: untracked",
+            "backend/package.json: untracked",
+            "package.json: untracked",
+            "pnpm-workspace.yaml: untracked",
+            "web/index.js: staged, deleted (new file)",
+            "web/package.json: staged (new file)",
+        ],
+    ),
+    (
+        "a shallow clone",
+        "git commit -q --allow-empty -m More && git clone -q --depth 1 \"file://$PWD\" ../shallow && mv .git ../old && mv ../shallow/.git . && git reset -q && echo 1 >web/index.js",
+        &["web/index.js: modified"],
+    ),
+    (
+        "habits and settings that change what git prints",
+        "git config status.renames copies && git config status.relativePaths true && git config color.status always && git config core.quotePath true && git config status.branch true && git config status.short true && git config status.showStash true && git mv web/index.js web/main.js && touch a",
+        &[
+            "a: untracked",
+            "web/index.js: staged (renamed to web/main.js)",
+            "web/main.js: staged (renamed from web/index.js)",
+        ],
+    ),
+    (
+        "more than git is asked about by name",
+        "mkdir many && for i in $(seq 400); do echo $i >many/$i.js; done && git add -A && git commit -q -m Many && rm -r many && echo 1 >web/index.js && git ls-files many | wc -l >/dev/null && git checkout -q many && for i in $(seq 399); do touch many/$i.txt; done && git add many && git commit -q -m More && touch -d yesterday many/* && echo 2 >many/7.js",
+        &["many/7.js: modified", "web/index.js: modified"],
+    ),
+];
+
+/// A workspace in this state.
+fn made(script: &str) -> Sandbox {
+    let sandbox = Sandbox::workspace();
+    let script = script.replace("{FORK}", FORK).replace("{LIBRARY}", LIBRARY);
+    // A background process may not be in the way of what is told.
+    let ran = sandbox.run("sh", &["-e", "-c", &format!("{script}\ntrue")]);
+    assert_eq!(ran.code, Some(0), "{script}: {ran:?}");
+    sandbox
+}
+
+/// What is told of the paths, and what is not finished.
+fn all_told(ran: &Ran) -> Vec<String> {
+    let report: Value = serde_json::from_str(&ran.out).unwrap_or_else(|_| panic!("{ran:?}"));
+    let unfinished = report["unfinished"]["begun"].as_array().unwrap();
+    let unfinished = unfinished.iter().map(|what| format!("{}: unfinished", what.as_str().unwrap()));
+    told(ran).into_iter().chain(unfinished).collect()
+}
+
+/// Does the same in every state, and tells all that failed.
+fn each(test: impl Fn(&Sandbox, &[&str])) {
+    assert!(STATES.len() >= 40);
+    let failed = STATES.iter().filter(|(_, script, expected)| {
+        let sandbox = made(script);
+        std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| test(&sandbox, expected))).is_err()
+    });
+    let failed: Vec<&str> = failed.map(|(name, ..)| *name).collect();
+    assert!(failed.is_empty(), "{failed:?}");
+}
+
+#[test]
+fn every_state_is_told_and_nothing_else() {
+    each(|sandbox, expected| {
+        let ran = sandbox.bakstop(&["verify", "--format", "json"]);
+        assert_eq!(all_told(&ran), expected);
+        assert_eq!(ran.code, Some(i32::from(!expected.is_empty())));
+    });
+}
+
+/// A git in PATH that does not know what is asked of a newer one, so that everything is asked of git.
+fn older_git(sandbox: &Sandbox) -> std::ffi::OsString {
+    let directory = sandbox.outside().join("older");
+    fs::create_dir(&directory).unwrap();
+    let real = sandbox.run("sh", &["-c", "command -v git"]).out;
+    let script = format!(
+        "#!/bin/sh\ncase \"$*\" in *--show-object-format*) echo fatal >&2; exit 128 ;; esac\nexec {} \"$@\"\n",
+        real.trim()
+    );
+    fs::write(directory.join("git"), script).unwrap();
+    fs::set_permissions(directory.join("git"), Permissions::from_mode(0o755)).unwrap();
+    let path = crate::support::path_without_bakstop();
+    std::env::join_paths(std::iter::once(directory).chain(std::env::split_paths(&path))).unwrap()
+}
+
+#[test]
+fn git_alone_tells_the_same_as_our_own_look_at_the_files() {
+    each(|sandbox, expected| {
+        let mut command = sandbox.command(BAKSTOP);
+        let ran = finish(command.args(["verify", "--format", "json"]).env("PATH", older_git(sandbox)));
+        assert_eq!(all_told(&ran), expected);
+    });
+}
+
+/// The states of each path by `git status --porcelain=v2 -z`; what is ignored is `!`.
+fn status(sandbox: &Sandbox, arguments: &[&str]) -> BTreeMap<String, BTreeSet<&'static str>> {
+    let arguments = [arguments, &["status", "--porcelain=v2", "-z", "-uall", "--no-renames"]].concat();
+    let mut command = sandbox.command("git");
+    let output = command.args(arguments).env("GIT_OPTIONAL_LOCKS", "0").output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let mut paths: BTreeMap<String, BTreeSet<&'static str>> = BTreeMap::new();
+    for record in output.stdout.split(|&byte| byte == 0).filter(|record| !record.is_empty()) {
+        let words = match record[0] {
+            b'1' => 8,
+            b'u' => 10,
+            b'?' => 1,
+            _ => continue,
+        };
+        let path = record.splitn(words + 1, |&byte| byte == b' ').last().unwrap();
+        // As the report shows what is not UTF-8.
+        let path = String::from_utf8(path.to_vec()).unwrap_or_else(|_| "b\\xff/c".into());
+        let states = paths.entry(path).or_default();
+        match record[0] {
+            b'?' => _ = states.insert("untracked"),
+            b'u' => _ = states.insert("conflicted"),
+            _ => {
+                states.extend((record[2] != b'.').then_some("staged"));
+                states.extend(match record[3] {
+                    b'.' => None,
+                    b'D' => Some("deleted"),
+                    _ => Some("modified"),
+                });
+            }
+        }
+    }
+    paths
+}
+
+/// What git shows is shown; and what is shown besides, git hides: under a setting, under a mark in the index, or because it
+/// is ignored.
+#[test]
+fn what_git_shows_is_shown_and_what_it_hides_is_found_where_it_hides_it() {
+    each(|sandbox, _| {
+        let report: Value = serde_json::from_str(&sandbox.bakstop(&["verify", "--format", "json"]).out).unwrap();
+        let strings = |value: &Value| -> BTreeSet<String> {
+            value.as_array().unwrap().iter().map(|state| state.as_str().unwrap().to_owned()).collect()
+        };
+        let ours: BTreeMap<String, BTreeSet<String>> = report["paths"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|path| (path["path"].as_str().unwrap().to_owned(), strings(&path["after"])))
+            .collect();
+        // As a person types it, under the settings of the repository.
+        let plain = status(sandbox, &[]);
+        for (path, states) in &plain {
+            let told = ours.get(path).unwrap_or_else(|| panic!("{path} is not told"));
+            assert!(states.iter().all(|state| told.contains(*state)), "{path}: {states:?} {told:?}");
+        }
+        // With every setting overruled that hides something.
+        let settings = ["core.fileMode=true", "core.checkStat=default", "core.fsmonitor=", "core.untrackedCache=false"];
+        let settings: Vec<&str> = settings.iter().flat_map(|setting| ["-c", setting]).collect();
+        let overruled = {
+            let mut arguments = settings.clone();
+            arguments.extend(["-c", "diff.ignoreSubmodules=none", "-c", "submodule.lib.ignore=none"]);
+            status(sandbox, &arguments)
+        };
+        let marked = sandbox.git(&["ls-files", "-v"]);
+        let marked: BTreeSet<&str> =
+            marked.lines().filter(|line| !line.starts_with(['H', 'M'])).map(|line| &line[2..]).collect();
+        let ignored = sandbox.git(&["ls-files", "-z", "--others", "--ignored", "--exclude-standard"]);
+        let ignored: BTreeSet<&str> = ignored.split_terminator('\0').collect();
+        for (path, states) in &ours {
+            let explained = plain.contains_key(path)
+                || overruled.contains_key(path)
+                || (states.contains("hidden from git") && marked.contains(&**path))
+                || (states.contains("ignored leftover") && ignored.contains(&**path));
+            assert!(explained, "{path}: {states:?}");
+        }
+        // What `git diff` finds against the last commit, if there is one.
+        let diff = sandbox.try_git(&["diff", "--name-only", "-z", "HEAD"]);
+        if diff.code == Some(0) {
+            for path in diff.out.split_terminator('\0') {
+                assert!(ours.contains_key(path), "{path} differs by git diff");
+            }
+        }
+    });
+}

@@ -1,0 +1,133 @@
+//! Time as a gate.
+
+use std::fs;
+
+use serde_json::{Value, json};
+
+use crate::support::Sandbox;
+
+const RECORD: &str = "../runs.jsonl";
+
+/// A record of successful runs that took so many seconds each.
+fn record(sandbox: &Sandbox, label: &str, seconds: &[f64]) {
+    let line = |seconds: &f64| {
+        let started = "2026-05-02T10:11:12Z";
+        json!({ "label": label, "started": started, "seconds": seconds, "exit_code": 0, "tree": "unchanged", "commit": null })
+            .to_string()
+    };
+    let text: Vec<String> = seconds.iter().map(line).collect();
+    fs::write(sandbox.outside().join("runs.jsonl"), text.join("\n")).unwrap();
+}
+
+fn lines(sandbox: &Sandbox) -> Vec<Value> {
+    let text = fs::read_to_string(sandbox.outside().join("runs.jsonl")).unwrap();
+    assert!(text.ends_with('\n'), "{text}");
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+#[test]
+fn a_build_that_takes_longer_than_its_budget_fails() {
+    let sandbox = Sandbox::workspace();
+    let ran = sandbox.bakstop(&["verify", "--budget", "1h", "--", "true"]);
+    assert_eq!((ran.code, &*ran.out, &*ran.err), (Some(0), "", ""));
+    let ran = sandbox.bakstop(&["verify", "--budget", "1ms", "--", "sleep", "0.05"]);
+    assert_eq!((ran.code, &*ran.err), (Some(1), ""));
+    assert!(
+        ran.out.starts_with("bakstop: the command took 0.") && ran.out.ends_with("; the budget is 0.00 s\n"),
+        "{ran:?}"
+    );
+    // It is told beside what changed, and is no excuse for a failure.
+    let ran =
+        sandbox.bakstop(&["verify", "--no-diff", "--budget", "1ms", "--", "sh", "-c", "echo 1 >a; sleep 0.05; exit 3"]);
+    assert_eq!(ran.code, Some(3));
+    assert!(ran.out.contains("untracked  a\n\nbakstop: the command changed 1 path; it ended"), "{ran:?}");
+    assert!(ran.out.contains("; the budget is "), "{ran:?}");
+    let ran = sandbox.bakstop(&["verify", "--format", "json", "--budget", "1ms", "--", "sleep", "0.05"]);
+    let report: Value = serde_json::from_str(&ran.out).unwrap();
+    assert_eq!((&report["time"]["budget"], &report["time"]["exceeded"]), (&json!(0.001), &json!(["budget"])));
+    for budget in ["30", "soon", "0s", "-1s"] {
+        let ran = sandbox.bakstop(&["verify", &format!("--budget={budget}"), "--", "true"]);
+        assert!(ran.code == Some(2) && ran.out.is_empty(), "{ran:?}");
+    }
+}
+
+#[test]
+fn each_run_is_a_line() {
+    let sandbox = Sandbox::workspace();
+    let run = |arguments: &[&str]| sandbox.bakstop(&[&["verify", "--no-diff", "--record", RECORD], arguments].concat());
+    assert_eq!(run(&["--", "sh", "-c", "exit 0"]).code, Some(0));
+    assert_eq!(run(&["--label", "web \u{1b}[1m", "--", "sh", "-c", "echo 1 >a; exit 4"]).code, Some(4));
+    assert_eq!(run(&["--label", "broken", "--", "sh", "-c", "echo >.git/index"]).code, Some(2));
+    let lines = lines(&sandbox);
+    let head = sandbox.git(&["rev-parse", "HEAD"]);
+    let about = |line: &Value| (line["label"].clone(), line["exit_code"].clone(), line["tree"].clone());
+    assert_eq!(about(&lines[0]), ("sh -c 'exit 0'".into(), 0.into(), "unchanged".into()));
+    assert_eq!(about(&lines[1]), ("web \u{1b}[1m".into(), 4.into(), "changed".into()));
+    assert_eq!(about(&lines[2]), ("broken".into(), 0.into(), "unknown".into()));
+    assert_eq!(lines[0]["commit"], head.trim());
+    assert!(lines[0]["seconds"].as_f64().unwrap() < 60.0);
+    assert!(lines[0]["started"].as_str().unwrap().starts_with("20"));
+    // What is escaped in the file is escaped at the terminal.
+    let ran = sandbox.bakstop(&["verify", "--history", RECORD]);
+    assert!(ran.code == Some(0) && ran.out.contains("web \\u{001b}[1m: 1 run, none succeeded\n"), "{ran:?}");
+    let ran = sandbox.bakstop(&["verify", "--history", RECORD, "--format", "json"]);
+    let report: Value = serde_json::from_str(&ran.out).unwrap();
+    assert_eq!((report["runs"].as_array().unwrap().len(), &report["schema"]), (3, &"bakstop.runs/1".into()));
+}
+
+#[test]
+fn a_build_that_takes_much_longer_than_usual_fails() {
+    let sandbox = Sandbox::workspace();
+    let run = |limit: &str, script: &str| {
+        let record = ["--record", RECORD, "--label", "web", "--max-regression", limit];
+        sandbox.bakstop(&[&["verify"], &record[..], &["--", "sh", "-c", script]].concat())
+    };
+    let ran = run("20%", "true");
+    let told = "bakstop: no successful run of \"web\" in ../runs.jsonl yet: nothing to compare with\n";
+    assert_eq!((ran.code, &*ran.out, &*ran.err), (Some(0), "", told));
+
+    record(&sandbox, "web", &[0.01, 0.01, 900.0]);
+    let ran = run("20%", "sleep 0.1");
+    assert_eq!((ran.code, &*ran.err), (Some(1), ""));
+    assert!(ran.out.contains(" % longer than the median of 3 runs (0.01 s); 20 % is allowed\n"), "{ran:?}");
+    // The run itself is recorded, whatever comes of it.
+    assert_eq!(lines(&sandbox).len(), 4);
+    record(&sandbox, "web", &[900.0]);
+    assert_eq!(run("0", "true").code, Some(0));
+    record(&sandbox, "other", &[0.0001]);
+    assert_eq!(run("0", "true").code, Some(0));
+}
+
+#[test]
+fn a_record_that_cannot_be_used_is_told_before_the_build() {
+    let sandbox = Sandbox::workspace();
+    fs::write(sandbox.outside().join("runs.jsonl"), "{}\n").unwrap();
+    for (file, words) in
+        [(RECORD, "line 1 is no run"), ("nowhere/runs.jsonl", "no such directory"), ("web", "Is a directory")]
+    {
+        let ran = sandbox.bakstop(&["verify", "--record", file, "--", "touch", "built"]);
+        assert_eq!((ran.code, &*ran.out), (Some(2), ""), "{ran:?}");
+        assert!(ran.err.contains(words) && ran.err.contains("\nhelp: "), "{ran:?}");
+        assert!(!sandbox.top.join("built").exists());
+    }
+    let ran = sandbox.bakstop(&["verify", "--history", "nothing"]);
+    assert!(ran.code == Some(2) && ran.err.contains("there is no such file\nhelp: make one"), "{ran:?}");
+    for arguments in [&["--budget", "1s"][..], &["--record", "x"], &["--label", "x", "--", "true"]] {
+        let ran = sandbox.bakstop(&[&["verify"], arguments].concat());
+        assert!(ran.code == Some(2) && ran.err.contains("required"), "{ran:?}");
+    }
+}
+
+#[test]
+fn runs_that_end_at_the_same_time_all_have_their_line() {
+    let sandbox = Sandbox::workspace();
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| {
+                let ran = sandbox.bakstop(&["verify", "--record", RECORD, "--label", "same", "--", "true"]);
+                assert_eq!(ran.code, Some(0), "{ran:?}");
+            });
+        }
+    });
+    assert_eq!(lines(&sandbox).len(), 8);
+}
