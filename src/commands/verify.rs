@@ -164,7 +164,10 @@ fn around(
         Ok(after) => after,
         Err(error) => {
             write_down(Tree::Unknown)?;
-            return Err(error.or_help(format!("the command {}; see what `git status` says now", ran.ended.told())));
+            let error = error.or_help("see what `git status` says now");
+            let notes = report::error(&error, Paint::PLAIN);
+            let outcome = Outcome { code: Verdict::Failed.code(), notes, ..Outcome::new(Verdict::Failed, "") };
+            return Ok(outcome.note(format!("bakstop: the command {}", ran.ended.told())));
         }
     };
     let (changes, notes) = watch.allow(after.changes_since(before));

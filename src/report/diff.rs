@@ -37,8 +37,7 @@ const POINTER: &[u8] = b"version https://git-lfs.github.com/spec/";
 /// What a line may hold besides: a value behind a telling name, a token by its shape, a key in its armour. It is no proof of
 /// anything: whoever is shown a masked line can look into the file.
 static SECRET: LazyLock<Option<Regex>> = LazyLock::new(|| {
-    let named =
-        r#"(?:token|secret|passw|passphrase|api[_-]?key|private[_-]?key)[\w-]*["']?\s*[:=]\s*["']?[^\s"'^~<>=*]{8,}"#;
+    let named = r#"(?:token|secret|passw|passphrase|api[_-]?key|private[_-]?key)[\w-]*["']?\s*[:=]\s*["']?[^\s"'^~<>=*:]{8,}(?:["'\s,;]|$)"#;
     let shaped = r"\b(?:npm_|gh[a-z]_|github_pat_|glpat-|xox[a-z]-|sk-|AKIA|eyJ)[\w.-]{10,}";
     let armoured = r"PRIVATE KEY-----|^.?\s*[A-Za-z0-9+/]{60,}={0,2}\s*$";
     Regex::new(&format!("(?i){named}|{shaped}|{armoured}")).ok()
@@ -197,7 +196,13 @@ mod tests {
         ] {
             assert_eq!(shown(b"a\n", format!("a\n{line}\n").as_bytes())[4], "+********", "{line}");
         }
-        for line in ["\"jsonwebtoken\": \"^9.0.2\"", "\"token\": \"~1\"", "const token = f();", "sha512-abc"] {
+        for line in [
+            "\"jsonwebtoken\": \"^9.0.2\"",
+            "\"@acme/tokens\": \"file:../packed/tokens.tgz\"",
+            "\"token\": \"~1\"",
+            "const token = f();",
+            "sha512-abc",
+        ] {
             assert_eq!(shown(b"a\n", format!("a\n{line}\n").as_bytes())[4], format!("+{line}"));
         }
     }

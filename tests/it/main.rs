@@ -4,6 +4,7 @@
 #![allow(clippy::disallowed_methods, reason = "tests pass the machine's PATH on")]
 
 mod act;
+mod build;
 mod check;
 mod ci;
 mod commits;

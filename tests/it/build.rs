@@ -1,0 +1,120 @@
+//! Gate C3 around a real image build: real packages, a preparation script, `docker compose build`. Run by name, as root on
+//! Debian, as CONTRIBUTING.md says: `cargo test --locked -- --ignored real_build`.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use crate::real::npm_tools;
+use crate::support::{BAKSTOP, finish};
+
+/// What is run with docker at work, case by case: each leaves its report and its exit code.
+const CASES: &str = r#"
+report() { # NAME: what bakstop said of it, and what git says then
+	echo "$code" >"../$1.code"
+	git status --porcelain=v2 -uall >"../$1.status"
+	scripts/docker-prep.sh --restore
+	git checkout -q HEAD -- . && git clean -q -d -f -x
+}
+verify() { # NAME SCRIPT
+	code=0
+	bakstop verify -- sh -c "$2" >"../$1.out" 2>"../$1.err" </dev/null || code=$?
+	report "$1"
+}
+verify good 'scripts/docker-prep.sh && docker compose build; code=$?; scripts/docker-prep.sh --restore; exit $code'
+verify failing 'scripts/docker-prep.sh && docker compose build --build-arg CHECK=no; code=$?; scripts/docker-prep.sh --restore; exit $code'
+verify forgotten 'scripts/docker-prep.sh && docker compose build'
+verify installed 'scripts/docker-prep.sh && pnpm install --offline --no-frozen-lockfile && docker compose build && scripts/docker-prep.sh --restore'
+# What the last report says to type heals it.
+docker run --rm --network none shop-web >../image.out
+
+interrupt() { # NAME SCRIPT: TERM to bakstop alone, in the middle of the build
+	code=0
+	bakstop verify -- sh -c "$2" >"../$1.out" 2>"../$1.err" </dev/null &
+	for _ in $(seq 150); do
+		! ps -e -o args= | grep -q '^sleep 333' || break
+		sleep 0.2
+	done
+	kill -TERM $!
+	wait $! || code=$?
+	# Neither the builder nor what it runs goes on.
+	sleep 1
+	{ ps -e -o comm= | grep -E '^docker(-compose)?$'; ps -e -o args= | grep '^sleep 333'; } >"../$1.alive" || true
+	report "$1"
+}
+interrupt interrupted 'scripts/docker-prep.sh && docker compose --progress plain build --no-cache --build-arg DELAY=333'
+interrupt undone 'trap "scripts/docker-prep.sh --restore" EXIT; trap "exit 143" TERM; scripts/docker-prep.sh && docker compose --progress plain build --no-cache --build-arg DELAY=333'
+"#;
+
+fn script(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/build").join(name)
+}
+
+#[test]
+#[ignore = "needs root on Debian, and fetches docker, compose and pnpm"]
+fn real_build() {
+    let room = tempfile::tempdir().unwrap();
+    let room = room.path();
+    let directory = Path::new(BAKSTOP).parent().unwrap();
+    let path = std::env::var_os("PATH").unwrap();
+    let programs = [npm_tools(&["pnpm@10"]), directory.to_owned()];
+    let path = std::env::join_paths(programs.into_iter().chain(std::env::split_paths(&path))).unwrap();
+    let run = |command: &mut Command| {
+        let ran = finish(command.env("PATH", &path).env("NO_COLOR", "1").stdin(Stdio::null()));
+        assert_eq!(ran.code, Some(0), "{ran:?}");
+    };
+    run(Command::new(script("make-workspace.sh")).arg(room));
+    run(Command::new(script("image-builder.sh"))
+        .args(["--", "bash", "-e", "-c", CASES])
+        .current_dir(room.join("shop")));
+
+    let said = |name: &str| {
+        let read = |ending| fs::read_to_string(room.join(format!("{name}.{ending}"))).unwrap();
+        (read("code").trim().to_owned(), read("out"), read("err"), read("status"))
+    };
+    // Prepared, built and restored: nothing is left, and nothing is said but by the build.
+    let (code, out, err, status) = said("good");
+    assert_eq!((&*code, &*status), ("0", ""), "{out}{err}");
+    assert!(!out.contains("bakstop:") && !err.contains("bakstop:"), "{out}{err}");
+    // The build was a real one.
+    assert_eq!(fs::read_to_string(room.join("image.out")).unwrap(), "web #f00\n");
+
+    let (code, out, err, status) = said("failing");
+    assert_ne!(code, "0", "{out}{err}");
+    assert_eq!(status, "");
+    assert!(
+        err.ends_with(&format!("bakstop: the command ended with exit code {code}; the work tree is as it was\n")),
+        "{err}"
+    );
+
+    let cure =
+        "help: the preparation has not been undone; put the originals back\n    scripts/docker-prep.sh --restore\n";
+    let (code, out, _, status) = said("forgotten");
+    assert_eq!((&*code, status.lines().count()), ("1", 3), "{out}");
+    for line in [
+        "modified          backend/package.json: this dependency points into .docker-deps\n",
+        "modified          package.json: this dependency points into .docker-deps\n",
+        "ignored leftover  .docker-deps/acme-tokens-1.4.0.tgz\n",
+        "ignored leftover  package.json.bak\n",
+        "\nbakstop: the command changed 8 paths\n",
+        cure,
+    ] {
+        assert!(out.contains(line), "{line}: {out}");
+    }
+
+    let (code, out, _, status) = said("installed");
+    assert_eq!((&*code, status.lines().count()), ("1", 1), "{out}");
+    let healed = "help: the lockfile kept a trace of the preparation, which --restore does not undo\n    \
+                  git checkout HEAD -- pnpm-lock.yaml\n\nbakstop: the command changed 1 path\n";
+    assert!(out.contains("modified  pnpm-lock.yaml: ") && out.ends_with(healed), "{out}");
+
+    let (code, out, _, status) = said("interrupted");
+    assert_eq!((&*code, status.lines().count()), ("143", 3), "{out}");
+    assert!(out.contains(cure) && out.contains("the command changed 8 paths; it was ended by signal 15\n"), "{out}");
+    let (code, out, err, status) = said("undone");
+    assert_eq!((&*code, &*status), ("143", ""), "{out}{err}");
+    assert!(err.ends_with("bakstop: the command ended with exit code 143; the work tree is as it was\n"), "{err}");
+    for name in ["interrupted", "undone"] {
+        assert_eq!(fs::read_to_string(room.join(format!("{name}.alive"))).unwrap(), "", "{name}");
+    }
+}
