@@ -204,9 +204,9 @@ impl Unfinished {
             Self::Merge => "finish it, or `git merge --abort`",
             Self::Rebase => "finish it, or `git rebase --abort`",
             Self::Mailbox => "finish it, or `git am --abort`",
-            Self::CherryPick => "finish it, or `git cherry-pick --abort`",
+            // Either aborts a sequence of the other.
+            Self::CherryPick | Self::Sequence => "finish it, or `git cherry-pick --abort`",
             Self::Revert => "finish it, or `git revert --abort`",
-            Self::Sequence => "finish it, or `git cherry-pick --abort`",
             Self::Bisect => "`git bisect reset` ends it",
             Self::IndexLock | Self::HeadLock | Self::RefsLock | Self::ConfigLock => {
                 "if no git runs here any more, remove it"

@@ -282,10 +282,10 @@ fn renames(changes: &Changes) -> BTreeMap<&RepoPath, String> {
 fn notes(difference: &Difference, renames: &BTreeMap<&RepoPath, String>) -> Vec<String> {
     let mut notes: Vec<String> = Vec::new();
     if let Some(after) = &difference.after {
-        let renamed = renames.get(&difference.path);
+        let new_name = renames.get(&difference.path);
         // That says both.
-        let told = |note: &&&str| renamed.is_none() || ![NEW_FILE, DELETED_IN_INDEX].contains(note);
-        notes.extend(after.notes.iter().filter(told).map(|&note| note.to_owned()).chain(renamed.cloned()));
+        let told = |note: &&&str| new_name.is_none() || ![NEW_FILE, DELETED_IN_INDEX].contains(note);
+        notes.extend(after.notes.iter().filter(told).map(|&note| note.to_owned()).chain(new_name.cloned()));
     }
     match (&difference.before, &difference.after) {
         (Some(before), Some(after)) if before.states == after.states => notes.push("changed again".into()),

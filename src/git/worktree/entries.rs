@@ -19,7 +19,7 @@ pub struct Index {
 
 enum Source {
     /// Read here, with what the index remembers of each file on disk.
-    Native(gix::index::File),
+    Native(Box<gix::index::File>),
     /// `git ls-files --stage -v -z`: for what gix does not read, such as a sparse index.
     Listing(Vec<u8>),
 }
@@ -65,7 +65,7 @@ impl Index {
             gix::index::File::at(&file, hash, true, options).ok().filter(|index| !index.is_sparse())
         });
         let source = match native {
-            Some(index) => Source::Native(index),
+            Some(index) => Source::Native(Box::new(index)),
             // No index, or one that gix refuses: git says which.
             None => {
                 let arguments = ["ls-files", "--stage", "-v", "-z", "--full-name", "--", ":/"];

@@ -72,7 +72,7 @@ pub fn walk(
     let all = Directory { path: Vec::new(), entries: 0..entries.len(), told: false, foreign: false };
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
     let pool = pool.map_err(|error| Error::new("start the threads that look at the work tree", error))?;
-    pool.in_place_scope(|scope| walk.enter(scope, all));
+    pool.in_place_scope(|scope| walk.enter(scope, &all));
     if let Some(error) = walk.failed.into_inner() {
         return Err(error);
     }
@@ -108,15 +108,15 @@ struct Directory {
     foreign: bool,
 }
 
-/// A name in a directory.
-struct Name {
+/// Something in a directory.
+struct Found {
     name: CString,
     kind: FileType,
     tracked: bool,
 }
 
 impl<'a> Walk<'a> {
-    fn enter<'s>(&'s self, scope: &Scope<'s>, directory: Directory)
+    fn enter<'s>(&'s self, scope: &Scope<'s>, directory: &Directory)
     where
         'a: 's,
     {
@@ -124,13 +124,13 @@ impl<'a> Walk<'a> {
             return;
         }
         let count = directory.entries.len();
-        match self.look(&directory) {
+        match self.look(directory) {
             Ok((found, inner)) => {
                 let deeper: usize = inner.iter().map(|directory| directory.entries.len()).sum();
                 found.merge_into(&self.seen);
                 self.progress.lock().unwrap_or_else(PoisonError::into_inner).advance(count - deeper);
                 for directory in inner {
-                    scope.spawn(move |scope| self.enter(scope, directory));
+                    scope.spawn(move |scope| self.enter(scope, &directory));
                 }
             }
             // Of several errors, one is told.
@@ -192,7 +192,7 @@ impl<'a> Walk<'a> {
         }
     }
 
-    fn file(&self, entry: &Tracked<'_>, dir: &Dir, found: &mut Name, seen: &mut Seen) -> Result<(), Error> {
+    fn file(&self, entry: &Tracked<'_>, dir: &Dir, found: &mut Found, seen: &mut Seen) -> Result<(), Error> {
         let is_directory = found.kind == FileType::Directory;
         // A directory in the place of a file, or of a submodule that is not there, is looked into as well.
         found.tracked = !is_directory || (entry.mode == Mode::Submodule && is_repository(&self.place(entry.path)));
@@ -247,7 +247,7 @@ impl<'a> Walk<'a> {
         &self,
         directory: &Directory,
         place: &Path,
-        name: &Name,
+        name: &Found,
         seen: &mut Seen,
         inner: &mut Vec<Directory>,
     ) -> Result<(), Error> {
@@ -312,7 +312,7 @@ impl Seen {
 }
 
 /// The names in a directory, sorted; nothing if there is no such directory.
-fn list(place: &Path, path: &[u8]) -> Result<Option<(Dir, Vec<Name>)>, Error> {
+fn list(place: &Path, path: &[u8]) -> Result<Option<(Dir, Vec<Found>)>, Error> {
     let failed = |error: Errno| unreadable(path, &error.into());
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
     let open = if path.is_empty() { flags - OFlags::NOFOLLOW } else { flags };
@@ -335,7 +335,7 @@ fn list(place: &Path, path: &[u8]) -> Result<Option<(Dir, Vec<Name>)>, Error> {
             },
             kind => kind,
         };
-        names.push(Name { name: name.to_owned(), kind, tracked: false });
+        names.push(Found { name: name.to_owned(), kind, tracked: false });
     }
     names.sort_unstable_by(|a, b| a.name.as_bytes().cmp(b.name.as_bytes()));
     Ok(Some((dir, names)))
@@ -346,7 +346,7 @@ fn kind_of(dir: &Dir, name: &CStr) -> Result<FileType, Errno> {
     Ok(FileType::from_raw_mode(about.st_mode))
 }
 
-fn find<'n>(names: &'n mut [Name], name: &[u8]) -> Option<&'n mut Name> {
+fn find<'n>(names: &'n mut [Found], name: &[u8]) -> Option<&'n mut Found> {
     let at = names.binary_search_by(|known| known.name.as_bytes().cmp(name)).ok()?;
     Some(&mut names[at])
 }
