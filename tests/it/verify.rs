@@ -2,7 +2,9 @@
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, symlink};
+use std::sync::LazyLock;
 
+use jsonschema::Validator;
 use serde_json::Value;
 
 use crate::support::{BAKSTOP, Ran, Sandbox, finish, rewritten_spec};
@@ -20,19 +22,29 @@ fn said(ran: &Ran) -> (Option<i32>, &str, &str) {
     (ran.code, &ran.out, &ran.err)
 }
 
-/// `path: states (notes)` of each path in the machine-readable report.
+/// The machine-readable report, held against its schema.
+fn report(ran: &Ran) -> Value {
+    static SCHEMA: LazyLock<Validator> = LazyLock::new(|| {
+        let schema: Value = serde_json::from_str(include_str!("../../docs/schema/verify.json")).unwrap();
+        jsonschema::validator_for(&schema).unwrap()
+    });
+    let report: Value = serde_json::from_str(&ran.out).unwrap_or_else(|_| panic!("{ran:?}"));
+    let errors: Vec<String> = SCHEMA.iter_errors(&report).map(|error| error.to_string()).collect();
+    assert!(errors.is_empty(), "{errors:?}");
+    report
+}
+
+/// `path: states (notes)` of each path in it.
 fn told(ran: &Ran) -> Vec<String> {
     let list = |value: &Value| -> String {
         value.as_array().unwrap().iter().map(|item| item.as_str().unwrap()).collect::<Vec<_>>().join(", ")
     };
-    let report: Value = serde_json::from_str(&ran.out).unwrap_or_else(|_| panic!("{ran:?}"));
-    assert_eq!(report["schema"], "bakstop.verify/1");
     let line = |path: &Value| {
         let notes = list(&path["notes"]);
         let notes = if notes.is_empty() { notes } else { format!(" ({notes})") };
         format!("{}: {}{notes}", path["path"].as_str().unwrap(), list(&path["after"]))
     };
-    report["paths"].as_array().unwrap().iter().map(line).collect()
+    report(ran)["paths"].as_array().unwrap().iter().map(line).collect()
 }
 
 fn verify(sandbox: &Sandbox) -> Vec<String> {

@@ -4,12 +4,8 @@ use std::fs;
 
 use serde_json::{Value, json};
 
-use crate::support::{Ran, Sandbox};
-use crate::verify::{around, changed};
-
-fn report(ran: &Ran) -> Value {
-    serde_json::from_str(&ran.out).unwrap_or_else(|_| panic!("{ran:?}"))
-}
+use crate::support::Sandbox;
+use crate::verify::{around, changed, report};
 
 fn json(sandbox: &Sandbox, script: &str) -> Value {
     report(&sandbox.bakstop(&["verify", "--format", "json", "--", "sh", "-c", script]))

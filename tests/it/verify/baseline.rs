@@ -2,11 +2,9 @@
 
 use std::fs;
 
-use serde_json::Value;
-
 use crate::config::stage;
 use crate::support::{Ran, Sandbox};
-use crate::verify::told;
+use crate::verify::{report, told};
 
 fn save(sandbox: &Sandbox, file: &str) {
     let ran = sandbox.bakstop(&["verify", "--save-baseline", file]);
@@ -33,7 +31,7 @@ fn only_what_changed_since_is_told() {
     let ran = since(&sandbox, "../baseline.json");
     assert_eq!(ran.code, Some(1));
     assert_eq!(told(&ran), ["backend/index.js: modified", "notes.txt: untracked (changed again)"]);
-    let report: Value = serde_json::from_str(&ran.out).unwrap();
+    let report = report(&ran);
     assert_eq!((&report["since"], &report["refs"][0]["name"]), (&"baseline".into(), &"refs/tags/v1".into()));
     let ran = sandbox.bakstop(&["verify", "--no-diff", "--baseline", "../baseline.json"]);
     assert_eq!(

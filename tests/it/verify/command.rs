@@ -6,10 +6,9 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
-use serde_json::Value;
 
 use crate::support::{BAKSTOP, Sandbox, finish};
-use crate::verify::{around, said};
+use crate::verify::{around, report, said};
 
 #[test]
 fn a_failing_command_gives_its_own_code_and_the_tree_is_told_all_the_same() {
@@ -57,7 +56,7 @@ fn the_document_stands_alone_on_standard_output() {
     let sandbox = Sandbox::workspace();
     let ran = sandbox.bakstop(&["verify", "--format", "json", "--", "sh", "-c", "echo building; exit 4"]);
     assert_eq!((ran.code, ran.err.lines().next().unwrap()), (Some(4), "building"));
-    let report: Value = serde_json::from_str(&ran.out).unwrap();
+    let report = report(&ran);
     assert_eq!(report["command"]["exit_code"], 4);
     assert_eq!(report["summary"]["clean"], true);
 }
@@ -162,7 +161,7 @@ fn a_process_that_outlives_the_command_is_told_of_and_not_waited_for() {
     let ran = around(&sandbox, "sleep 300 >/dev/null 2>&1 & echo $! >../left");
     let told = "bakstop: the command left 1 process running (sleep): what they still change is not seen\n";
     assert_eq!((ran.code, &*ran.out, &*ran.err), (Some(0), "", told));
-    let report = sandbox.bakstop(&[
+    let ran = sandbox.bakstop(&[
         "verify",
         "--format",
         "json",
@@ -171,7 +170,7 @@ fn a_process_that_outlives_the_command_is_told_of_and_not_waited_for() {
         "-c",
         "sleep 300 >/dev/null 2>&1 & echo $! >>../left",
     ]);
-    let report: Value = serde_json::from_str(&report.out).unwrap();
+    let report = report(&ran);
     assert_eq!(report["command"]["left_running"], serde_json::json!(["sleep"]));
     for id in fs::read_to_string(sandbox.outside().join("left")).unwrap().lines() {
         kill_process(Pid::from_raw(id.parse().unwrap()).unwrap(), Signal::KILL).unwrap();

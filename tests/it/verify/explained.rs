@@ -5,7 +5,7 @@ use std::fs;
 use serde_json::Value;
 
 use crate::support::{Sandbox, rewritten_spec};
-use crate::verify::around;
+use crate::verify::{around, report};
 
 /// A workspace with a lockfile.
 fn with_lockfile() -> Sandbox {
@@ -68,7 +68,7 @@ fn a_backup_that_is_itself_rewritten_is_a_warning_of_its_own() {
         ran.out.contains("\n    git checkout HEAD -- web/package.json\n") && !ran.out.contains("--restore"),
         "{ran:?}"
     );
-    let report: Value = serde_json::from_str(&sandbox.bakstop(&["verify", "--format", "json"]).out).unwrap();
+    let report = report(&sandbox.bakstop(&["verify", "--format", "json"]));
     assert_eq!(report["warnings"][0]["path"], "web/package.json.bak");
     sandbox.git(&["restore", "web"]);
     let ran = sandbox.bakstop(&["verify", "--no-diff"]);

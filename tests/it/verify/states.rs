@@ -7,7 +7,7 @@ use std::os::unix::fs::PermissionsExt;
 use serde_json::Value;
 
 use crate::support::{BAKSTOP, Ran, Sandbox, finish};
-use crate::verify::told;
+use crate::verify::{report, told};
 
 /// A state of the work tree: its name, the commands of a shell that make it from a clean workspace, and what is told of it.
 type State = (&'static str, &'static str, &'static [&'static str]);
@@ -438,7 +438,7 @@ fn made(script: &str) -> Sandbox {
 
 /// What is told of the paths, and what is not finished.
 fn all_told(ran: &Ran) -> Vec<String> {
-    let report: Value = serde_json::from_str(&ran.out).unwrap_or_else(|_| panic!("{ran:?}"));
+    let report = report(ran);
     let unfinished = report["unfinished"]["begun"].as_array().unwrap();
     let unfinished = unfinished.iter().map(|what| format!("{}: unfinished", what.as_str().unwrap()));
     told(ran).into_iter().chain(unfinished).collect()
@@ -527,7 +527,7 @@ fn status(sandbox: &Sandbox, arguments: &[&str]) -> BTreeMap<String, BTreeSet<&'
 #[test]
 fn what_git_shows_is_shown_and_what_it_hides_is_found_where_it_hides_it() {
     each(|sandbox, _| {
-        let report: Value = serde_json::from_str(&sandbox.bakstop(&["verify", "--format", "json"]).out).unwrap();
+        let report = report(&sandbox.bakstop(&["verify", "--format", "json"]));
         let strings = |value: &Value| -> BTreeSet<String> {
             value.as_array().unwrap().iter().map(|state| state.as_str().unwrap().to_owned()).collect()
         };

@@ -5,6 +5,7 @@ use std::fs;
 use serde_json::{Value, json};
 
 use crate::support::Sandbox;
+use crate::verify::report;
 
 const RECORD: &str = "../runs.jsonl";
 
@@ -43,7 +44,7 @@ fn a_build_that_takes_longer_than_its_budget_fails() {
     assert!(ran.out.contains("untracked  a\n\nbakstop: the command changed 1 path; it ended"), "{ran:?}");
     assert!(ran.out.contains("; the budget is "), "{ran:?}");
     let ran = sandbox.bakstop(&["verify", "--format", "json", "--budget", "1ms", "--", "sleep", "0.05"]);
-    let report: Value = serde_json::from_str(&ran.out).unwrap();
+    let report = report(&ran);
     assert_eq!((&report["time"]["budget"], &report["time"]["exceeded"]), (&json!(0.001), &json!(["budget"])));
     for budget in ["30", "soon", "0s", "-1s"] {
         let ran = sandbox.bakstop(&["verify", &format!("--budget={budget}"), "--", "true"]);
