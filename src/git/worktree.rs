@@ -31,6 +31,7 @@ use entries::Index;
 pub use files::OnDisk;
 use fingerprint::{Hasher, Kind};
 use status::{Record, Status};
+use suspects::Suspects;
 
 /// A work tree that can be asked for its state, again and again.
 #[derive(Debug)]
@@ -79,7 +80,8 @@ impl WorkTree {
         if index.remembers() && seen.hidden.iter().any(|(_, hiding, _)| *hiding == Hiding::SkipWorktree) {
             seen.unmark(&entries::skipped(&self.git, DOING)?);
         }
-        let mut records = suspects::judge(&self.git, &self.top, &index, &around, &seen)?;
+        let suspects = Suspects { git: &self.git, top: &self.top, index: &index, around: &around, seen: &seen };
+        let mut records = suspects.judge()?;
         for (path, hiding, _) in seen.hidden {
             let record = records.entry(path).or_default();
             record.states.insert(State::Hidden);

@@ -1,8 +1,10 @@
 //! What the index tracks, as far as the walk over the work tree needs it.
 
 use std::collections::BTreeSet;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use gix::bstr::ByteSlice;
 use gix::index::entry::{Flags, Stage};
 
 use crate::change::Mode;
@@ -96,8 +98,28 @@ impl Index {
     pub fn written(&self) -> (i64, u32) {
         match &self.source {
             Source::Native(index) => (index.timestamp().unix_seconds(), index.timestamp().nanoseconds()),
-            Source::Listing(_) => (0, 0),
+            Source::Listing(_) => self
+                .file
+                .metadata()
+                .map_or((0, 0), |about| (about.mtime(), u32::try_from(about.mtime_nsec()).unwrap_or(0))),
         }
+    }
+
+    /// An index of these entries alone, in which nothing is hidden from git; `None` where one of them is not known here.
+    pub fn of<'a>(&self, paths: impl Iterator<Item = &'a RepoPath>) -> Option<Vec<u8>> {
+        let Source::Native(index) = &self.source else { return None };
+        let mut some = gix::index::State::new(index.object_hash());
+        for path in paths {
+            let path = path.as_bytes().as_bstr();
+            let entry = index.entry_by_path_and_stage(path, Stage::Unconflicted)?;
+            let flags = entry.flags.difference(Flags::SKIP_WORKTREE | Flags::ASSUME_VALID | Flags::FSMONITOR_VALID);
+            some.dangerously_push_entry(entry.stat, entry.id, flags, entry.mode, path);
+        }
+        some.sort_entries();
+        let mut text = Vec::new();
+        let options = gix::index::write::Options { extensions: gix::index::write::Extensions::None, skip_hash: false };
+        some.write_to(&mut text, options).ok()?;
+        Some(text)
     }
 
     /// Its entries, in the order of their paths.

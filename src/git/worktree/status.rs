@@ -81,8 +81,8 @@ impl Status {
     }
 }
 
-/// One path can have two records: removed from the index, and untracked where it stayed.
-fn merge(records: &mut BTreeMap<RepoPath, Record>, path: RepoPath, mut record: Record) {
+/// Adds a record. One path can have two: removed from the index, and untracked where it stayed.
+pub fn merge(records: &mut BTreeMap<RepoPath, Record>, path: RepoPath, mut record: Record) {
     if record.states.is_empty() {
         return;
     }
@@ -99,7 +99,8 @@ impl Record {
     }
 }
 
-fn parse_record(field: &[u8]) -> Option<(RepoPath, Record)> {
+/// One line of the answer.
+pub fn parse_record(field: &[u8]) -> Option<(RepoPath, Record)> {
     match field {
         [b'?', b' ', path @ ..] => {
             Some((path_of(path)?, Record { states: [State::Untracked].into(), ..Record::default() }))

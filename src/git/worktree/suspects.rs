@@ -1,11 +1,16 @@
-//! What git says of everything that may be not clean: asked about that alone where that is certain to give the same
-//! answer, else about the whole tree.
+//! What git says of everything that may be not clean. Where that is certain to give the same answer, git is asked about the
+//! suspects alone, else about the whole tree.
+//!
+//! The pieces: the index against HEAD is one tree against another; the files against the index is asked over an index that
+//! holds the suspects alone, and hides nothing; what is not tracked is told as it was seen, less what git ignores. Whatever is
+//! neither a file nor a link is asked about by name.
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
-use std::fs::{self, File, FileTimes};
+use std::fs::{File, FileTimes};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
+use std::time::{Duration, SystemTime};
 
 use tempfile::TempDir;
 
@@ -14,46 +19,25 @@ use crate::git::command::{Git, failed, records, text, unreadable};
 use crate::git::worktree::DOING;
 use crate::git::worktree::around::Around;
 use crate::git::worktree::entries::Index;
-use crate::git::worktree::status::{self, Record, Status};
+use crate::git::worktree::status::{self, Record, Status, merge, parse_record};
 use crate::git::worktree::walk::Seen;
 use crate::path::RepoPath;
+use crate::snapshot::State;
 
-/// The most paths, and the most bytes of them, that git is asked about by name: it holds each of them against every entry of
-/// the index, and a command line has an end.
-const NAMED: usize = 256;
-const NAMED_BYTES: usize = 64 * 1024;
+/// What git says, by path.
+type Records = BTreeMap<RepoPath, Record>;
 
-/// What is not clean, in git's words.
-pub fn judge(
-    git: &Git,
-    top: &Path,
-    index: &Index,
-    around: &Around,
-    seen: &Seen,
-) -> Result<BTreeMap<RepoPath, Record>, Error> {
-    let settings = Settings::read(git)?;
-    // A file system that keeps no executable bits gives all files alike; there, and only there, git is right not to look.
-    let believed = settings.file_mode || seen.executable == (true, true);
-    let mut arguments: Vec<OsString> = Vec::new();
-    if believed {
-        arguments.extend(["-c", "core.fileMode=true"].map(OsString::from));
-    }
-    arguments.extend(status::ARGUMENTS.map(OsString::from));
-    let changed = seen.hidden.iter().filter(|(_, _, changed)| *changed).map(|(path, ..)| path);
-    let hidden: Vec<&RepoPath> = changed.collect();
-    if let Some(suspects) = suspects(git, top, index, around, seen, (&settings, believed, &hidden))? {
-        if suspects.is_empty() {
-            return Ok(BTreeMap::new());
-        }
-        arguments.push("--".into());
-        arguments.extend(suspects.iter().map(|path| {
-            let path = path.as_bytes().strip_suffix(b"/").unwrap_or(path.as_bytes());
-            OsString::from_vec([b":(top,literal)", path].concat())
-        }));
-    }
-    let shown = if hidden.is_empty() { None } else { Some(Unhidden::make(git, top, index, &hidden)?) };
-    let answer = shown.as_ref().map_or(git, |shown| &shown.git).output(DOING, &arguments)?;
-    Ok(Status::parse(&answer).map_err(|part| unreadable(DOING, part))?.records)
+/// The most paths that git is asked about by name: it holds each of them against every entry of the index (measured: a
+/// millisecond for each in 100,000).
+const NAMED: usize = 16;
+
+/// Everything that decides what may be unclean.
+pub struct Suspects<'a> {
+    pub git: &'a Git,
+    pub top: &'a Path,
+    pub index: &'a Index,
+    pub around: &'a Around,
+    pub seen: &'a Seen,
 }
 
 /// The settings that decide how git compares names and modes.
@@ -83,37 +67,215 @@ impl Settings {
     }
 }
 
-/// The paths that are to be asked about; `None` for all of them.
-fn suspects<'a>(
-    git: &Git,
-    top: &Path,
-    index: &Index,
-    around: &Around,
-    seen: &'a Seen,
-    (settings, believed, hidden): (&Settings, bool, &[&'a RepoPath]),
-) -> Result<Option<Vec<RepoPath>>, Error> {
-    if !index.remembers() {
-        return Ok(None);
-    }
-    let mut suspects: Vec<RepoPath> = seen.doubtful.iter().chain(hidden.iter().copied()).cloned().collect();
-    if believed {
-        suspects.extend(seen.flipped.iter().cloned());
-    }
-    suspects.extend(not_ignored(git, top, &seen.untracked)?);
-    match &around.tree {
-        Some(tree) if index.tree().as_ref() == Some(tree) => {}
-        Some(tree) => {
-            let arguments = ["diff-index", "--cached", "--name-only", "-z", "--no-renames", "--no-relative"];
-            let arguments = [&arguments[..], &["--ignore-submodules=none", tree, "--"]].concat();
-            suspects.extend(records(&git.output(DOING, &arguments)?).map(RepoPath::new));
+impl<'a> Suspects<'a> {
+    /// What is not clean, in git's words.
+    pub fn judge(&self) -> Result<Records, Error> {
+        let settings = Settings::read(self.git)?;
+        // A file system that keeps no executable bits gives all files alike; there, and only there, git is right not to look.
+        let believed = settings.file_mode || self.seen.executable == (true, true);
+        if self.index.remembers() && !settings.folds_names {
+            if let Some(records) = self.pieces(believed)? {
+                return Ok(records);
+            }
+        } else if self.is_clean() {
+            return Ok(Records::new());
         }
-        // Before the first commit everything in the index is staged.
-        None if index.entries(DOING)?.is_empty() => {}
-        None => return Ok(None),
+        let changed = self.changed_in_hiding();
+        let shown = match &changed[..] {
+            [] => None,
+            paths => Some(Unhidden::make(self.git, self.top, self.index, paths)?),
+        };
+        status_of(shown.as_ref().map_or(self.git, |shown| &shown.git), believed, &[])
     }
-    let bytes: usize = suspects.iter().map(|path| path.as_bytes().len()).sum();
-    let few = suspects.len() <= NAMED && bytes <= NAMED_BYTES;
-    Ok((suspects.is_empty() || (few && !settings.folds_names)).then_some(suspects))
+
+    /// Whether nothing was seen that git might call unclean.
+    fn is_clean(&self) -> bool {
+        let Seen { doubtful, odd, flipped, untracked, .. } = self.seen;
+        let same_tree = self.around.tree.is_some() && self.index.tree() == self.around.tree;
+        let clean = [doubtful, odd, flipped, untracked].iter().all(|list| list.is_empty());
+        same_tree && clean && self.changed_in_hiding().is_empty()
+    }
+
+    fn changed_in_hiding(&self) -> Vec<&'a RepoPath> {
+        self.seen.hidden.iter().filter(|(_, _, changed)| *changed).map(|(path, ..)| path).collect()
+    }
+
+    /// The same, piece by piece; nothing where there is something that must be asked about as a whole.
+    fn pieces(&self, believed: bool) -> Result<Option<Records>, Error> {
+        let hidden = self.changed_in_hiding();
+        let mut files: Vec<&RepoPath> = self.seen.doubtful.iter().chain(hidden).collect();
+        if believed {
+            files.extend(&self.seen.flipped);
+        }
+        let mut odd: Vec<&RepoPath> = self.seen.odd.iter().collect();
+        let staged = self.staged()?;
+        odd.extend(staged.iter().filter(|(_, change)| change.is_odd()).map(|(path, _)| path));
+        if odd.len() > NAMED || odd.iter().any(|path| files.contains(path)) {
+            return Ok(None);
+        }
+        let Some(unstaged) = self.unstaged(&files, believed)? else { return Ok(None) };
+        let mut records = if odd.is_empty() { Records::new() } else { status_of(self.git, believed, &odd)? };
+        let paths = staged.keys().chain(unstaged.keys().filter(|path| !staged.contains_key(path)));
+        for path in paths.filter(|path| !odd.contains(path)) {
+            let line = in_one_line(path, staged.get(path), unstaged.get(path));
+            let (path, record) = parse_record(&line).ok_or_else(|| unreadable(DOING, &line))?;
+            merge(&mut records, path, record);
+        }
+        for path in self.not_tracked()? {
+            merge(&mut records, path, Record { states: [State::Untracked].into(), ..Record::default() });
+        }
+        Ok(Some(records))
+    }
+
+    /// The index against HEAD. Where the index knows the tree that it would write, nothing else has to be read.
+    fn staged(&self) -> Result<BTreeMap<RepoPath, Change>, Error> {
+        if self.around.tree.is_some() && self.index.tree() == self.around.tree {
+            return Ok(BTreeMap::new());
+        }
+        let empty;
+        let tree = match &self.around.tree {
+            Some(tree) => tree,
+            // Before the first commit, everything in the index is staged.
+            None => {
+                empty = text(&self.git.output(DOING, &["hash-object", "-t", "tree", "/dev/null"])?);
+                &empty
+            }
+        };
+        let arguments = [&["diff-index", "--cached", "--ita-invisible-in-index"], &RAW[..], &[tree, "--"]].concat();
+        changes(&self.git.output(DOING, &arguments)?)
+    }
+
+    /// These files against the index; nothing where the index cannot be cut down to them.
+    fn unstaged(&self, files: &[&RepoPath], believed: bool) -> Result<Option<BTreeMap<RepoPath, Change>>, Error> {
+        if files.is_empty() {
+            return Ok(Some(BTreeMap::new()));
+        }
+        let Some(index) = self.index.of(files.iter().copied()) else { return Ok(None) };
+        let (directory, git) = beside(self.git, self.index, &mut |file| std::io::Write::write_all(file, &index))?;
+        let mode = if believed { "core.fileMode=true" } else { "core.fileMode=false" };
+        let settings = [&SETTINGS[..], &["-c", mode]].concat();
+        // It ends with 1 where something is to be told, which the next command does.
+        let refreshed = git.run(DOING, &[&settings[..], &["update-index", "-q", "--refresh"]].concat())?;
+        if !matches!(refreshed.code, Some(0 | 1)) {
+            return Err(failed(DOING, &refreshed));
+        }
+        let answer = git.output(DOING, &[&settings[..], &["diff-files"], &RAW, &["--"]].concat())?;
+        drop(directory);
+        changes(&answer).map(Some)
+    }
+
+    /// What is neither tracked nor ignored, file by file.
+    fn not_tracked(&self) -> Result<Vec<RepoPath>, Error> {
+        let rest = not_ignored(self.git, self.top, &self.seen.untracked)?;
+        let is_directory = |path: &RepoPath| path.as_bytes().ends_with(b"/") && !self.seen.nested.contains(path);
+        let (directories, mut files): (Vec<RepoPath>, Vec<RepoPath>) = rest.into_iter().partition(is_directory);
+        if !directories.is_empty() {
+            let listing = ["ls-files", "--others", "--exclude-standard", "-z", "--full-name", "--"];
+            let mut arguments: Vec<OsString> = SETTINGS.iter().chain(&listing).map(OsString::from).collect();
+            if directories.len() > NAMED {
+                arguments.push(":/".into());
+            } else {
+                arguments.extend(directories.iter().map(literal));
+            }
+            let listing = self.git.output(DOING, &arguments)?;
+            let below = |path: &RepoPath| directories.iter().any(|top| path.as_bytes().starts_with(top.as_bytes()));
+            files.extend(records(&listing).map(RepoPath::new).filter(below));
+        }
+        Ok(files)
+    }
+}
+
+/// `git status` of these paths, or of everything.
+fn status_of(git: &Git, believed: bool, paths: &[&RepoPath]) -> Result<Records, Error> {
+    let mode = believed.then_some(["-c", "core.fileMode=true"]);
+    let mut arguments: Vec<OsString> = mode.iter().flatten().map(OsString::from).collect();
+    arguments.extend(status::ARGUMENTS.map(OsString::from));
+    arguments.push("--".into());
+    arguments.extend(paths.iter().map(|path| literal(path)));
+    let answer = git.output(DOING, &arguments)?;
+    Ok(Status::parse(&answer).map_err(|part| unreadable(DOING, part))?.records)
+}
+
+/// Settings that would make git believe others, or write beside an index.
+const SETTINGS: [&str; 12] = [
+    "-c",
+    "core.splitIndex=false",
+    "-c",
+    "index.sparse=false",
+    "-c",
+    "core.fsmonitor=",
+    "-c",
+    "core.untrackedCache=false",
+    "-c",
+    "core.trustctime=true",
+    "-c",
+    "core.checkStat=default",
+];
+/// Changes in the raw format, whatever the settings say.
+const RAW: [&str; 6] = ["--raw", "-z", "--no-renames", "--no-abbrev", "--no-relative", "--ignore-submodules=none"];
+
+/// What differs at a path, in the words of git's raw format (git-diff-index(1)).
+struct Change {
+    old_mode: String,
+    new_mode: String,
+    old: String,
+    new: String,
+    letter: String,
+}
+
+impl Change {
+    /// Whether git has more to say of it than that it differs.
+    fn is_odd(&self) -> bool {
+        self.letter == "U" || [&self.old_mode, &self.new_mode].iter().any(|mode| *mode == "160000")
+    }
+}
+
+/// `:<mode> <mode> <id> <id> <letter>`, and the path.
+fn changes(raw: &[u8]) -> Result<BTreeMap<RepoPath, Change>, Error> {
+    let mut changes = BTreeMap::new();
+    let mut fields = records(raw);
+    while let Some(field) = fields.next() {
+        let parse = || {
+            let words: Vec<&str> = std::str::from_utf8(field).ok()?.strip_prefix(':')?.split(' ').collect();
+            let [old_mode, new_mode, old, new, letter] = *<&[&str; 5]>::try_from(&words[..]).ok()?;
+            let own = str::to_owned;
+            Some(Change {
+                old_mode: own(old_mode),
+                new_mode: own(new_mode),
+                old: own(old),
+                new: own(new),
+                letter: own(letter),
+            })
+        };
+        let (Some(change), Some(path)) = (parse(), fields.next()) else { return Err(unreadable(DOING, field)) };
+        // What is in conflict is told twice: first that it is.
+        changes.entry(RepoPath::new(path)).or_insert(change);
+    }
+    Ok(changes)
+}
+
+/// Both changes of a path as `git status` would tell them, in its porcelain format 2.
+fn in_one_line(path: &RepoPath, staged: Option<&Change>, unstaged: Option<&Change>) -> Vec<u8> {
+    let letter = |change: Option<&Change>| change.map_or_else(|| ".".to_owned(), |change| change.letter.clone());
+    let (head, index) = match (staged, unstaged) {
+        (Some(change), _) => ((&change.old_mode, &change.old), (&change.new_mode, &change.new)),
+        (None, Some(change)) => ((&change.old_mode, &change.old), (&change.old_mode, &change.old)),
+        (None, None) => return Vec::new(),
+    };
+    let tree_mode = unstaged.map_or(index.0, |change| &change.new_mode);
+    let (x, y) = (letter(staged), letter(unstaged));
+    let words = format!("1 {x}{y} N... {} {} {tree_mode} {} {} ", head.0, index.0, head.1, index.1);
+    [words.as_bytes(), path.as_bytes()].concat()
+}
+
+/// A path without the slash that tells a directory here. To git, `a/` would also be what `a/*` matches.
+fn plain(path: &RepoPath) -> &[u8] {
+    path.as_bytes().strip_suffix(b"/").unwrap_or(path.as_bytes())
+}
+
+/// A path as git takes it from a command line, for nothing but itself.
+fn literal(path: &RepoPath) -> OsString {
+    OsString::from_vec([b":(top,literal)", plain(path)].concat())
 }
 
 /// Those of these untracked paths that git does not ignore as a whole.
@@ -136,7 +298,7 @@ fn not_ignored(git: &Git, top: &Path, untracked: &[RepoPath]) -> Result<Vec<Repo
         else {
             return Err(unreadable(DOING, b"a path without an answer"));
         };
-        if !answered.ends_with(path.as_bytes()) {
+        if !answered.ends_with(plain(path)) {
             return Err(unreadable(DOING, answered));
         }
         // A pattern with `!` takes a path back in.
@@ -149,8 +311,30 @@ fn not_ignored(git: &Git, top: &Path, untracked: &[RepoPath]) -> Result<Vec<Repo
 
 /// The same paths for git's standard input, which counts from where git was started.
 fn absolute<'a>(top: &Path, paths: impl Iterator<Item = &'a RepoPath>) -> Vec<u8> {
-    let place = |path: &RepoPath| top.join(OsStr::from_bytes(path.as_bytes())).into_os_string().into_vec();
+    let place = |path: &RepoPath| top.join(OsStr::from_bytes(plain(path))).into_os_string().into_vec();
     paths.flat_map(|path| [place(path), vec![0]].concat()).collect()
+}
+
+/// Another index, in a directory that goes away, and git as it takes that for its own.
+fn beside(
+    git: &Git,
+    index: &Index,
+    write: &mut dyn FnMut(&mut File) -> std::io::Result<()>,
+) -> Result<(TempDir, Git), Error> {
+    let help = "make room in it, or set TMPDIR to one that works";
+    let failed = |error: std::io::Error| Error::new("write into the temporary directory", error).help(help);
+    let directory = tempfile::Builder::new().prefix("bakstop-").tempdir();
+    let directory = directory.map_err(|error| Error::new("make a temporary directory", error).help(help))?;
+    let place = directory.path().join("index");
+    let mut file = File::create(&place).map_err(failed)?;
+    write(&mut file).map_err(failed)?;
+    // By the time of the real one git tells which files may have changed unseen.
+    let (seconds, nanoseconds) = index.written();
+    let written = u64::try_from(seconds).unwrap_or_default();
+    let written = SystemTime::UNIX_EPOCH + Duration::new(written, nanoseconds);
+    file.set_times(FileTimes::new().set_modified(written)).map_err(failed)?;
+    let git = git.with(&[("GIT_INDEX_FILE".to_owned(), place.into())]);
+    Ok((directory, git))
 }
 
 /// A copy of the index in which nothing is hidden from git, so that git itself tells what it would have told.
@@ -162,24 +346,14 @@ struct Unhidden {
 impl Unhidden {
     fn make(git: &Git, top: &Path, index: &Index, hidden: &[&RepoPath]) -> Result<Self, Error> {
         let doing = "look at what git was told not to look at";
-        let failed = |error: std::io::Error| Error::new(doing, error);
-        let directory = tempfile::Builder::new().prefix("bakstop-").tempdir().map_err(|error| {
-            Error::new("make a temporary directory", error).help("make room in it, or set TMPDIR to one that works")
+        let (directory, git) = beside(git, index, &mut |copy| {
+            std::io::copy(&mut File::open(index.file())?, copy)?;
+            Ok(())
         })?;
-        let copy = directory.path().join("index");
-        fs::copy(index.file(), &copy).map_err(failed)?;
-        // By this time git tells which files may have changed unseen.
-        let written = fs::metadata(index.file()).and_then(|about| about.modified()).map_err(failed)?;
-        let file = File::options().write(true).open(&copy).map_err(failed)?;
-        file.set_times(FileTimes::new().set_modified(written)).map_err(failed)?;
-        let git = git.with(&[("GIT_INDEX_FILE".to_owned(), copy.into())]);
         let paths = absolute(top, hidden.iter().copied());
         // One run takes one of the two off.
         for flag in ["--no-assume-unchanged", "--no-skip-worktree"] {
-            let settings = ["-c", "core.splitIndex=false", "-c", "index.sparse=false", "-c", "core.fsmonitor="];
-            let arguments =
-                [&settings[..], &["-c", "core.untrackedCache=false", "update-index", flag, "-z", "--stdin"]];
-            git.fed(doing, &arguments.concat(), &paths)?;
+            git.fed(doing, &[&SETTINGS[..], &["update-index", flag, "-z", "--stdin"]].concat(), &paths)?;
         }
         Ok(Self { git, _directory: directory })
     }

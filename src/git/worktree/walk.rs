@@ -26,13 +26,17 @@ use crate::snapshot::Hiding;
 pub struct Seen {
     /// Tracked paths that may be other than the index says: git knows.
     pub doubtful: Vec<RepoPath>,
+    /// The same of submodules, of what is in conflict and of what is only announced.
+    pub odd: Vec<RepoPath>,
     /// Tracked paths that may be so in the executable bit, and in nothing else.
     pub flipped: Vec<RepoPath>,
     /// Tracked paths which are there, or should be, and which git was told not to look at; and whether they may be other
     /// than the index says.
     pub hidden: Vec<(RepoPath, Hiding, bool)>,
-    /// What is not tracked, as high up as it is not; ignored or not.
+    /// What is not tracked, as high up as it is not; ignored or not. Only what git keeps: files, links and directories.
     pub untracked: Vec<RepoPath>,
+    /// Those of them that are repositories.
+    pub nested: BTreeSet<RepoPath>,
     /// Everything untracked that looks like debris, ignored or not.
     pub debris: Vec<RepoPath>,
     /// Whether regular files were seen that are executable, and others that are not.
@@ -77,7 +81,7 @@ pub fn walk(
         return Err(error);
     }
     let mut seen = walk.seen.into_inner().unwrap_or_else(PoisonError::into_inner);
-    for list in [&mut seen.doubtful, &mut seen.flipped, &mut seen.untracked, &mut seen.debris] {
+    for list in [&mut seen.doubtful, &mut seen.odd, &mut seen.flipped, &mut seen.untracked, &mut seen.debris] {
         list.sort_unstable();
         // What is in conflict stands in the index once for each of its stages.
         list.dedup();
@@ -182,7 +186,7 @@ impl<'a> Walk<'a> {
     fn missing(&self, entries: Range<usize>, seen: &mut Seen) {
         for entry in &self.entries[entries] {
             match entry.hiding {
-                None => seen.doubtful.push(RepoPath::new(entry.path)),
+                None => seen.doubt(entry),
                 Some(Hiding::AssumeUnchanged) => {
                     seen.hidden.push((RepoPath::new(entry.path), Hiding::AssumeUnchanged, true));
                 }
@@ -202,7 +206,7 @@ impl<'a> Walk<'a> {
                 Ok(about) => about,
                 Err(Errno::NOENT) => {
                     // It has just gone.
-                    seen.doubtful.push(RepoPath::new(entry.path));
+                    seen.doubt(entry);
                     return Ok(());
                 }
                 Err(error) => return Err(unreadable(entry.path, &error.into())),
@@ -223,7 +227,7 @@ impl<'a> Walk<'a> {
         let path = || RepoPath::new(entry.path);
         match entry.hiding {
             Some(hiding) => seen.hidden.push((path(), hiding, !same || flipped)),
-            None if !same => seen.doubtful.push(path()),
+            None if !same => seen.doubt(entry),
             None if flipped => seen.flipped.push(path()),
             None => {}
         }
@@ -263,7 +267,7 @@ impl<'a> Walk<'a> {
             if !directory.foreign && (self.debris.is_backup(&path) || self.debris.content_of(&path, mode).is_some()) {
                 seen.debris.push(path.clone());
             }
-            if !directory.told {
+            if !directory.told && matches!(name.kind, FileType::RegularFile | FileType::Symlink) {
                 seen.untracked.push(path);
             }
             return Ok(());
@@ -273,14 +277,17 @@ impl<'a> Walk<'a> {
             seen.untracked.push(RepoPath::new(&*path));
         }
         let file = place.join(OsStr::from_bytes(bytes));
-        if directory.foreign || bytes == b"node_modules" {
-            // Not entered, but git has to be able to, unless it is ignored.
-            list(&file, &path)?;
-        } else if is_repository(&file) {
+        if is_repository(&file) {
             let path = RepoPath::new(path);
+            if !directory.told {
+                seen.nested.insert(path.clone());
+            }
             if !directory.foreign && self.debris.content_of(&path, Mode::Submodule).is_some() {
                 seen.debris.push(path);
             }
+        } else if directory.foreign || bytes == b"node_modules" {
+            // Not entered, but git has to be able to, unless it is ignored.
+            list(&file, &path)?;
         } else {
             inner.push(Directory { path, entries: 0..0, told: true, foreign: directory.foreign });
         }
@@ -289,6 +296,11 @@ impl<'a> Walk<'a> {
 }
 
 impl Seen {
+    fn doubt(&mut self, entry: &Tracked<'_>) {
+        let odd = entry.stat.is_none() || entry.mode == Mode::Submodule;
+        if odd { &mut self.odd } else { &mut self.doubtful }.push(RepoPath::new(entry.path));
+    }
+
     /// Takes the marks off that git does not obey: it looks at those paths itself.
     pub fn unmark(&mut self, skipped: &BTreeSet<RepoPath>) {
         let obeyed = |path: &RepoPath, hiding: Hiding| hiding != Hiding::SkipWorktree || skipped.contains(path);
@@ -302,6 +314,8 @@ impl Seen {
     fn merge_into(self, all: &Mutex<Self>) {
         let mut all = all.lock().unwrap_or_else(PoisonError::into_inner);
         all.doubtful.extend(self.doubtful);
+        all.odd.extend(self.odd);
+        all.nested.extend(self.nested);
         all.flipped.extend(self.flipped);
         all.hidden.extend(self.hidden);
         all.untracked.extend(self.untracked);
