@@ -31,6 +31,8 @@ impl Baseline {
                 "fingerprint": dirt.fingerprint.map(|Fingerprint(hash)| hex(&hash)),
             })
         });
+        let settings =
+            snapshot.settings.iter().map(|(name, Fingerprint(hash))| json!({ "name": bytes(name), "hash": hex(hash) }));
         let refs = snapshot.refs.iter().map(|(name, id)| json!({ "name": bytes(name), "id": id.to_string() }));
         let value = json!({
             "schema": SCHEMA,
@@ -41,6 +43,7 @@ impl Baseline {
             "refs": refs.collect::<Vec<_>>(),
             "stashes": snapshot.stashes.iter().map(ObjectId::to_string).collect::<Vec<_>>(),
             "unfinished": snapshot.unfinished.iter().map(|what| what.name()).collect::<Vec<_>>(),
+            "settings": settings.collect::<Vec<_>>(),
             "paths": paths.collect::<Vec<_>>(),
             "configuration": bytes(configuration),
         });
@@ -49,8 +52,8 @@ impl Baseline {
 
     /// Reads the file back; the error is why it is none.
     pub fn read(text: &[u8]) -> Result<Self, &'static str> {
-        let value: Value = serde_json::from_slice(text).map_err(|_| "it is no JSON, or was cut off")?;
-        let value = value.as_object().ok_or("it is no JSON object")?;
+        let value: Value = serde_json::from_slice(text).map_err(|_| "it is not valid JSON, or was cut off")?;
+        let value = value.as_object().ok_or("it is not a JSON object")?;
         if value.get("schema").and_then(Value::as_str) != Some(SCHEMA) {
             return Err("it was not written by `bakstop verify --save-baseline`, or by another version");
         }
@@ -60,7 +63,7 @@ impl Baseline {
     fn parse(value: &Map<String, Value>) -> Option<Self> {
         let list = |name: &str| value.get(name)?.as_array();
         let mut snapshot = Snapshot::default();
-        let head = value.get("head")?;
+        let head = value.get("head").filter(|head| head.is_object())?;
         snapshot.head = Head { commit: optional(&head["commit"], id)?, branch: optional(&head["branch"], raw)? };
         for named in list("refs")? {
             snapshot.refs.insert(raw(&named["name"])?, id(&named["id"])?);
@@ -68,6 +71,9 @@ impl Baseline {
         snapshot.stashes = list("stashes")?.iter().map(id).collect::<Option<_>>()?;
         let unfinished = |name: &Value| Unfinished::ALL.into_iter().find(|what| Some(what.name()) == name.as_str());
         snapshot.unfinished = list("unfinished")?.iter().map(unfinished).collect::<Option<_>>()?;
+        for named in list("settings")? {
+            snapshot.settings.insert(raw(&named["name"])?, fingerprint(&named["hash"])?);
+        }
         snapshot.paths = list("paths")?.iter().map(path).collect::<Option<BTreeMap<_, _>>>()?;
         Some(Self { snapshot, configuration: raw(value.get("configuration")?)? })
     }
@@ -76,9 +82,12 @@ impl Baseline {
 fn path(value: &Value) -> Option<(RepoPath, Dirt)> {
     let state = |name: &Value| State::ALL.into_iter().find(|state| Some(state.name()) == name.as_str());
     let states = value["states"].as_array()?.iter().map(state).collect::<Option<_>>()?;
-    let hash = |value: &Value| Some(Fingerprint(unhex(value.as_str()?)?.try_into().ok()?));
-    let fingerprint = optional(&value["fingerprint"], hash)?;
+    let fingerprint = optional(&value["fingerprint"], fingerprint)?;
     Some((RepoPath::new(raw(&value["path"])?), Dirt { states, fingerprint, ..Dirt::default() }))
+}
+
+fn fingerprint(value: &Value) -> Option<Fingerprint> {
+    Some(Fingerprint(unhex(value.as_str()?)?.try_into().ok()?))
 }
 
 /// Bytes as text where they are UTF-8, else as `{"hex": "…"}`.
@@ -130,6 +139,7 @@ mod tests {
             refs: [(b"refs/heads/main".to_vec(), id(1)), (b"refs/tags/\xff".to_vec(), id(2))].into(),
             stashes: vec![id(3), id(3)],
             unfinished: [Unfinished::Merge, Unfinished::IndexLock].into(),
+            settings: [(b"core.worktree".to_vec(), Fingerprint([0x5a; 32]))].into(),
             paths: [(RepoPath::from("a\n\u{1b}b"), dirt), (RepoPath::new(*b"\xff\x00"), hidden)].into(),
         };
         Baseline { snapshot, configuration: b"{\"verify\": {}}\n".to_vec() }

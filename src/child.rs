@@ -6,10 +6,12 @@ use std::io::{self, ErrorKind};
 use std::os::fd::AsFd;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Command, ExitStatus, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
-use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, getpid, kill_process, kill_process_group, waitid};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, kill_process_group, waitid};
 use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 use signal_hook::iterator::Signals;
 
@@ -104,6 +106,8 @@ pub fn run(program: &OsString, arguments: &[OsString], output: Output) -> Result
         command.process_group(0);
     }
     family::adopt_orphans();
+    // A shell that replaced itself by us may have left us children of its own.
+    let strangers = family::children();
     // Before the command is started, so that no signal finds us unprepared once it runs.
     let mut signals = Signals::new(watched().into_iter().chain([SIGCHLD])).map_err(not_run)?;
     let handle = signals.handle();
@@ -111,20 +115,25 @@ pub fn run(program: &OsString, arguments: &[OsString], output: Output) -> Result
     let mut child = command.spawn().map_err(not_run)?;
     let pid = Pid::from_child(&child);
     let ended = std::thread::scope(|scope| {
-        scope.spawn(|| signals.forever().for_each(|signal| pass_on(signal, pid, reach)));
+        scope.spawn(|| signals.forever().for_each(|signal| pass_on(signal, pid, reach, &strangers)));
         let ended = wait_for_end(pid);
         handle.close();
         ended
     });
     let took = start.elapsed();
+    drop(signals);
+    // From here on, who wants us to end means us.
+    for signal in watched() {
+        let _ = signal_hook::flag::register_conditional_default(signal, Arc::new(AtomicBool::new(true)));
+    }
     // Nothing is known of a command that cannot be waited for.
     let lost = |error| NotRun { code: Verdict::Failed.code(), error: Error::new("wait for the command", error) };
     let ended = ended.and_then(|()| child.wait()).map(how_ended).map_err(lost)?;
-    Ok(Ran { ended, took, left: family::left_running() })
+    Ok(Ran { ended, took, left: family::left_running(&strangers) })
 }
 
 /// Passes a signal on. Who it is for may have ended just now; until the command is waited for, its id is nobody else's.
-fn pass_on(number: i32, command: Pid, reach: Reach) {
+fn pass_on(number: i32, command: Pid, reach: Reach, strangers: &[Pid]) {
     let signal = match number {
         // It may be an orphan.
         SIGCHLD => return family::bury_orphans(Some(command)),
@@ -133,16 +142,28 @@ fn pass_on(number: i32, command: Pid, reach: Reach) {
         SIGHUP => Signal::HUP,
         _ => Signal::TERM,
     };
-    match reach {
-        Reach::Group => _ = kill_process_group(command, signal),
-        // The terminal has sent these to everybody.
-        Reach::Family if matches!(number, SIGINT | SIGQUIT) => {}
-        Reach::Family => {
-            for process in family::descendants(getpid()) {
-                let _ = kill_process(process, signal);
-            }
+    let family = family::descendants(strangers);
+    let outside = match reach {
+        Reach::Group => {
+            let _ = kill_process_group(command, signal);
+            // What is stopped would not notice.
+            let _ = kill_process_group(command, Signal::CONT);
+            family.into_iter().filter(|process| process.group != Some(command)).collect()
         }
+        // The terminal has sent these to everybody.
+        Reach::Family if matches!(number, SIGINT | SIGQUIT) => Vec::new(),
+        Reach::Family => family,
+    };
+    for process in outside {
+        let _ = kill_process(process.id, signal);
     }
+}
+
+/// Makes sure that the end of our children can be waited for, which a parent that ignores SIGCHLD takes from us
+/// (waitpid(2)).
+pub fn mind_children() {
+    // A handler of any kind will do.
+    let _ = signal_hook::flag::register(SIGCHLD, Arc::default());
 }
 
 /// Waits until the process has ended, and leaves its id taken: a signal that is passed on cannot reach a stranger.

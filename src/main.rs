@@ -69,7 +69,7 @@ fn main() -> ExitCode {
         && let Err(error) = write_file(path, text.as_bytes())
     {
         let shown = path::RepoPath::new(path.as_os_str().as_encoded_bytes());
-        let error = Error::new(format!("write the report to {shown}"), error)
+        let error = Error::new(format!("write {shown}"), error)
             .help("give a file in a directory that exists and can be written to");
         code = untold(&error, code, paint_errors);
     }
@@ -91,14 +91,22 @@ fn untold(error: &Error, code: u8, paint: Paint) -> u8 {
 /// Writes a file whole or not at all: beside the old one, then in its place. What is no file, such as a pipe or
 /// `/dev/null`, is written to; what a link leads to is replaced, and the link stays.
 fn write_file(path: &Path, text: &[u8]) -> std::io::Result<()> {
+    // A stream that is ours already, such as /dev/stdout, whatever it leads to.
+    if path.starts_with("/dev") || path.starts_with("/proc") {
+        return File::options().append(true).open(path)?.write_all(text);
+    }
     let target = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-    if target.metadata().is_ok_and(|metadata| !metadata.is_file()) {
+    let about = target.metadata();
+    if about.as_ref().is_ok_and(|about| !about.is_file()) {
         return File::options().write(true).open(target)?.write_all(text);
     }
     let directory = target.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     // What the umask leaves of this, as for any file that a program writes.
     let permissions = Permissions::from_mode(0o666);
     let mut file = tempfile::Builder::new().permissions(permissions).tempfile_in(directory)?;
+    if let Ok(about) = about {
+        file.as_file().set_permissions(about.permissions())?;
+    }
     file.write_all(text)?;
     file.persist(target)?;
     Ok(())

@@ -10,6 +10,9 @@ use serde_json::{Value, json};
 use crate::change::ObjectId;
 use crate::snapshot::Tree;
 
+/// Longer than any run, in seconds: some thirty years.
+const LONGEST: f64 = 1e9;
+
 /// One run, as `verify --record` writes it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Run {
@@ -50,7 +53,7 @@ impl Run {
         Some(Self {
             label: value["label"].as_str()?.to_owned(),
             started: value["started"].as_str()?.parse().ok()?,
-            seconds: value["seconds"].as_f64().filter(|seconds| *seconds >= 0.0)?,
+            seconds: value["seconds"].as_f64().filter(|seconds| (0.0..LONGEST).contains(seconds))?.abs(),
             exit_code: value["exit_code"].as_u64()?.try_into().ok()?,
             tree: Tree::ALL.into_iter().find(|tree| Some(tree.name()) == value["tree"].as_str())?,
             commit,
@@ -65,6 +68,7 @@ impl Run {
 
 /// Every run of a record; the error is the number of the first line that is none, from 1.
 pub fn parse(text: &str) -> Result<Vec<Run>, usize> {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
     lines.map(|(at, line)| Run::parse(line).ok_or(at + 1)).collect()
 }
@@ -82,7 +86,7 @@ impl Usual {
     /// What is usual for a label; `None` without a run that counts.
     pub fn of<'a>(runs: impl Iterator<Item = &'a Run>, label: &str) -> Option<Self> {
         let mut times: Vec<f64> =
-            runs.filter(|run| run.counts() && run.label == label).map(|run| run.seconds).collect();
+            runs.filter(|run| run.counts() && run.label == label && run.seconds > 0.0).map(|run| run.seconds).collect();
         times.sort_by(f64::total_cmp);
         let middle = times.len() / 2;
         let median = match times.len() {
@@ -95,10 +99,7 @@ impl Usual {
 
     /// How much longer a time is, in percent of the median; negative if it is shorter.
     pub fn excess(&self, seconds: f64) -> f64 {
-        match self.median {
-            0.0 if seconds == 0.0 => 0.0,
-            median => (seconds / median - 1.0) * 100.0,
-        }
+        (seconds / self.median - 1.0) * 100.0
     }
 }
 
@@ -146,7 +147,7 @@ impl FromStr for Budget {
         const EXPECTED: &str = "expected a time such as 30s, 1m30s or 500ms";
         let parsed: SignedDuration = text.parse().map_err(|_| EXPECTED.to_owned())?;
         let time = Duration::try_from(parsed).map_err(|_| EXPECTED.to_owned())?;
-        if time.is_zero() { Err("no build takes no time".into()) } else { Ok(Self(time)) }
+        if time.is_zero() { Err("the budget must be more than zero".into()) } else { Ok(Self(time)) }
     }
 }
 
@@ -164,7 +165,7 @@ impl FromStr for Percent {
     }
 }
 
-/// Seconds, for a person: two or three digits that matter, and minutes where there are some.
+/// Seconds, for a person: so many digits that two times which differ look different, and minutes where there are some.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Seconds(pub f64);
 
@@ -172,11 +173,15 @@ impl Display for Seconds {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self(seconds) = *self;
         match seconds {
-            ..9.995 => write!(out, "{seconds:.2} s"),
-            ..99.95 => write!(out, "{seconds:.1} s"),
-            _ => write!(out, "{} min {:02.0} s", (seconds.round() / 60.0).floor(), seconds.round() % 60.0),
+            ..0.9995 => write!(out, "{seconds:.3} s"),
+            ..99.995 => write!(out, "{seconds:.2} s"),
+            _ => write!(out, "{} min {:04.1} s", (tenths(seconds) / 600.0).floor(), tenths(seconds) % 600.0 / 10.0),
         }
     }
+}
+
+fn tenths(seconds: f64) -> f64 {
+    (seconds * 10.0).round()
 }
 
 #[cfg(test)]
@@ -212,6 +217,7 @@ mod tests {
             "{}".into(),
             "[1]".into(),
             field("seconds", "-1"),
+            field("seconds", "1e300"),
             field("seconds", "\"1\""),
             field("exit_code", "256"),
             field("tree", "\"green\""),
@@ -251,9 +257,13 @@ mod tests {
 
     #[test]
     fn times_are_shown_with_the_digits_that_matter() {
-        for (seconds, shown) in
-            [(0.123, "0.12 s"), (9.996, "10.0 s"), (31.25, "31.2 s"), (99.96, "1 min 40 s"), (3599.7, "60 min 00 s")]
-        {
+        for (seconds, shown) in [
+            (0.1234, "0.123 s"),
+            (9.996, "10.00 s"),
+            (31.25, "31.25 s"),
+            (99.999, "1 min 40.0 s"),
+            (3599.96, "60 min 00.0 s"),
+        ] {
             assert_eq!(Seconds(seconds).to_string(), shown);
         }
     }

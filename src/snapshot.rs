@@ -227,6 +227,9 @@ pub struct Snapshot {
     pub stashes: Vec<ObjectId>,
     /// What git is in the middle of.
     pub unfinished: BTreeSet<Unfinished>,
+    /// What decides what git tells of, and is no part of the tree: settings, and files of ignore rules and attributes. Taken
+    /// only where two moments are compared.
+    pub settings: BTreeMap<Vec<u8>, Fingerprint>,
     /// The paths that are not clean.
     pub paths: BTreeMap<RepoPath, Dirt>,
 }
@@ -284,6 +287,8 @@ pub struct Changes {
     pub stashed: Vec<ObjectId>,
     /// Stashes that are gone.
     pub unstashed: Vec<ObjectId>,
+    /// What decides what git tells of, where it changed; by name.
+    pub settings: BTreeSet<Vec<u8>>,
     /// What git was left in the middle of.
     pub begun: BTreeSet<Unfinished>,
     /// What it was in the middle of, and is no more.
@@ -316,6 +321,7 @@ impl Snapshot {
             refs: self.moved_refs(&before),
             stashed: without(&self.stashes, &before.stashes),
             unstashed: without(&before.stashes, &self.stashes),
+            settings: self.changed_settings(&before),
             begun: &self.unfinished - &before.unfinished,
             ended: &before.unfinished - &self.unfinished,
             head: moved.then_some((before.head, self.head)),
@@ -325,9 +331,19 @@ impl Snapshot {
     /// What distinguishes this moment from a clean tree.
     pub fn changes_since_clean(mut self) -> Changes {
         self.paths.retain(|_, dirt| dirt.is_unclean());
-        let clean =
-            Self { head: self.head.clone(), refs: self.refs.clone(), stashes: self.stashes.clone(), ..Self::default() };
+        let clean = Self {
+            head: self.head.clone(),
+            refs: self.refs.clone(),
+            stashes: self.stashes.clone(),
+            settings: self.settings.clone(),
+            ..Self::default()
+        };
         self.changes_since(clean)
+    }
+
+    fn changed_settings(&self, before: &Self) -> BTreeSet<Vec<u8>> {
+        let names = self.settings.keys().chain(before.settings.keys());
+        names.filter(|name| self.settings.get(*name) != before.settings.get(*name)).cloned().collect()
     }
 
     fn moved_refs(&self, before: &Self) -> Vec<MovedRef> {

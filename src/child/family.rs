@@ -11,8 +11,12 @@ const LOOKS: u32 = 5;
 const BEAT: Duration = Duration::from_millis(20);
 
 /// A process.
-struct Process {
-    id: Pid,
+#[derive(Debug, Clone)]
+pub struct Process {
+    /// Its id.
+    pub id: Pid,
+    /// Its process group.
+    pub group: Option<Pid>,
     name: String,
     parent: Option<Pid>,
     ended: bool,
@@ -20,14 +24,21 @@ struct Process {
 
 /// Makes the processes ours whose parents end before them: so they are still known to descend from the command.
 pub fn adopt_orphans() {
-    // What could not be adopted goes to init, as it always did.
+    // What could not be adopted goes to init, as it always did; so does what could not be found to be buried.
     #[cfg(target_os = "linux")]
-    let _ = rustix::process::set_child_subreaper(Some(getpid()));
+    if !all().is_empty() {
+        let _ = rustix::process::set_child_subreaper(Some(getpid()));
+    }
 }
 
-/// Everything that descends from a process, the nearest first.
-pub fn descendants(ancestor: Pid) -> Vec<Pid> {
-    below(ancestor, &all()).into_iter().map(|process| process.id).collect()
+/// Our children.
+pub fn children() -> Vec<Pid> {
+    all().into_iter().filter(|process| process.parent == Some(getpid())).map(|process| process.id).collect()
+}
+
+/// Everything that descends from us, but not through these children.
+pub fn descendants(strangers: &[Pid]) -> Vec<Process> {
+    below(getpid(), strangers, &all()).into_iter().cloned().collect()
 }
 
 /// Waits for the orphans that have ended, so that they do not stay as zombies. The command is not ours to wait for here.
@@ -39,12 +50,12 @@ pub fn bury_orphans(command: Option<Pid>) {
 }
 
 /// The names of everything that still runs after the command.
-pub fn left_running() -> Vec<String> {
+pub fn left_running(strangers: &[Pid]) -> Vec<String> {
     let mut looks = 0;
     loop {
         bury_orphans(None);
         let processes = all();
-        let running = below(getpid(), &processes).into_iter().filter(|process| !process.ended);
+        let running = below(getpid(), strangers, &processes).into_iter().filter(|process| !process.ended);
         let names: Vec<String> = running.map(|process| process.name.clone()).collect();
         looks += 1;
         if names.is_empty() || looks == LOOKS {
@@ -54,14 +65,14 @@ pub fn left_running() -> Vec<String> {
     }
 }
 
-fn below(ancestor: Pid, processes: &[Process]) -> Vec<&Process> {
+fn below<'p>(ancestor: Pid, without: &[Pid], processes: &'p [Process]) -> Vec<&'p Process> {
     let mut found: Vec<&Process> = Vec::new();
     let mut parents = vec![ancestor];
     // Ids are used again, and the list was not made in one moment: each process counts once.
     while let Some(parent) = parents.pop() {
         let children = processes.iter().filter(|process| process.parent == Some(parent));
         for child in children {
-            if child.id != ancestor && !found.iter().any(|known| known.id == child.id) {
+            if child.id != ancestor && !without.contains(&child.id) && !found.iter().any(|known| known.id == child.id) {
                 found.push(child);
                 parents.push(child.id);
             }
@@ -79,17 +90,18 @@ fn all() -> Vec<Process> {
     entries.filter_map(Result::ok).filter_map(stat).collect()
 }
 
-/// `<pid> (<name>) <state> <parent> …`; the name may hold anything.
+/// `<pid> (<name>) <state> <parent> <group> …`; the name may hold anything.
 fn parse(stat: &[u8]) -> Option<Process> {
     let stat = String::from_utf8_lossy(stat);
     let (id, rest) = stat.split_once(" (")?;
     let (name, rest) = rest.rsplit_once(") ")?;
     let mut fields = rest.split(' ');
-    let (state, parent) = (fields.next()?, fields.next()?);
+    let (state, parent, group) = (fields.next()?, fields.next()?, fields.next()?);
     Some(Process {
         id: Pid::from_raw(id.parse().ok()?)?,
         name: name.to_owned(),
         parent: Pid::from_raw(parent.parse().ok()?),
+        group: Pid::from_raw(group.parse().ok()?),
         ended: matches!(state, "Z" | "X"),
     })
 }
@@ -114,18 +126,20 @@ mod tests {
             id: id(number),
             name: String::new(),
             parent: Pid::from_raw(parent),
+            group: None,
             ended: false,
         };
         // A loop cannot be, and does not matter.
         let processes = [process(2, 1), process(3, 2), process(4, 3), process(5, 1), process(6, 7), process(7, 6)];
+        let without = [id(5)];
         let found = |ancestor| -> Vec<i32> {
             let mut found: Vec<i32> =
-                below(id(ancestor), &processes).iter().map(|p| p.id.as_raw_nonzero().get()).collect();
+                below(id(ancestor), &without, &processes).iter().map(|p| p.id.as_raw_nonzero().get()).collect();
             found.sort_unstable();
             found
         };
         assert_eq!(found(2), [3, 4]);
-        assert_eq!(found(1), [2, 3, 4, 5]);
+        assert_eq!(found(1), [2, 3, 4], "not through those that are left out");
         assert_eq!(found(6), [7]);
     }
 }

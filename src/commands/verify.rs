@@ -1,5 +1,6 @@
 //! `bakstop verify`: prove that a build left the work tree as it was.
 
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
@@ -16,20 +17,23 @@ use crate::paint::Paint;
 use crate::path::{RepoPath, shell_quote};
 use crate::report::verify::Since;
 use crate::report::{self, HumanOrJson, runs};
-use crate::runs::{Budget, Percent, Timing};
-use crate::snapshot::{Snapshot, Tree};
+use crate::runs::{Budget, Percent, Run, Timing};
+use crate::snapshot::{Snapshot, State, Tree};
 
 mod record;
 mod watch;
 
 // The arguments.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Exit codes: 0 clean, or as it was; 1 not, or the build took too long; 2 could not tell; 126, 127 could not start the build; \
+else that of a build that failed.\n\nExample: bakstop verify --budget 30s -- docker compose build")]
 pub struct Args {
     /// How the report is written
     #[arg(long, value_enum, value_name = "FORMAT", default_value_t)]
     format: HumanOrJson,
 
-    /// Write the report to a file, and the text for a person to standard output
+    /// Write the report, in the format, to a file, and the text for a person to standard output
     #[arg(long, value_name = "FILE", conflicts_with = "save_baseline")]
     output: Option<PathBuf>,
 
@@ -41,11 +45,11 @@ pub struct Args {
     #[arg(short, long)]
     verbose: bool,
 
-    /// Write down how the work tree is, before a build that is another step
+    /// Save how the work tree is to this file, before a build that is another step
     #[arg(long, help_heading = STEPS, value_name = "FILE", conflicts_with_all = ["command", "baseline"])]
     save_baseline: Option<PathBuf>,
 
-    /// Report what changed since that was written
+    /// Report what changed since the baseline in this file was saved
     #[arg(long, help_heading = STEPS, value_name = "FILE", conflicts_with = "command")]
     baseline: Option<PathBuf>,
 
@@ -57,20 +61,20 @@ pub struct Args {
     #[arg(long, help_heading = TIME, value_name = "FILE", requires = "command")]
     record: Option<PathBuf>,
 
-    /// What the run is called in the record (default: the command)
-    #[arg(long, help_heading = TIME, value_name = "LABEL", requires = "record")]
+    /// What the run is called in the record (default: the command); with --history, the runs to print
+    #[arg(long, help_heading = TIME, value_name = "LABEL")]
     label: Option<String>,
 
-    /// Fail if the build takes so much longer, such as 20%, than the median of the recorded runs with this label
+    /// Fail if the build takes more than this, such as 20%, longer than the median of the recorded runs with its label
     #[arg(long, help_heading = TIME, value_name = "PERCENT", requires = "record")]
     max_regression: Option<Percent>,
 
-    /// Print the runs of a record, and look at nothing
+    /// Print the runs of a record, without looking at the work tree
     #[arg(
         long,
         help_heading = TIME,
         value_name = "FILE",
-        conflicts_with_all = ["command", "baseline", "save_baseline", "no_diff"]
+        conflicts_with_all = ["command", "baseline", "save_baseline", "no_diff", "budget", "record", "max_regression"]
     )]
     history: Option<PathBuf>,
 
@@ -92,6 +96,11 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
     if let Some(file) = &args.history {
         return history(args, context, file);
     }
+    if args.label.is_some() && args.record.is_none() {
+        return Err(Error::new("use the label", "there is no record that it belongs to")
+            .help("add --record FILE, or --history FILE"));
+    }
+    child::mind_children();
     let tree = WorkTree::open(&context.directory)?;
     let look = |look: Look, config: &Config| tree.snapshot(look, config.debris(), context.terminal);
     let see_git = |error: Error| error.or_help("see what `git status` says here");
@@ -156,27 +165,35 @@ fn around(
         allowed: args.max_regression.map(|Percent(percent)| percent),
     };
     let commit = before.head.commit;
-    let write_down = |tree: Tree| match &record {
-        Some(record) => record.append(context.now, &ran, tree, commit),
-        None => Ok(()),
-    };
-    let after = match look() {
-        Ok(after) => after,
+    // A record that fails is told beside the report, and is no reason to keep that back.
+    let write_down =
+        |tree: Tree| record.as_ref().map_or(Ok(()), |record| record.append(context.now, &ran, tree, commit));
+    let (mut outcome, written) = match look() {
+        Ok(after) => {
+            let (changes, notes) = watch.allow(after.changes_since(before));
+            let written = write_down(if changes.is_empty() { Tree::Unchanged } else { Tree::Changed });
+            (watch.tell(&changes, Since::Command(&ran, timing), &notes)?, written)
+        }
         Err(error) => {
-            write_down(Tree::Unknown)?;
             let error = error.or_help("see what `git status` says now");
-            let notes = report::error(&error, Paint::PLAIN);
-            let outcome = Outcome { code: Verdict::Failed.code(), notes, ..Outcome::new(Verdict::Failed, "") };
-            return Ok(outcome.note(format!("bakstop: the command {}", ran.ended.told())));
+            let outcome = Outcome { notes: report::error(&error, Paint::PLAIN), ..failed() };
+            (outcome.note(format!("bakstop: the command {}", ran.ended.told())), write_down(Tree::Unknown))
         }
     };
-    let (changes, notes) = watch.allow(after.changes_since(before));
-    write_down(if changes.is_empty() { Tree::Unchanged } else { Tree::Changed })?;
-    let outcome = watch.tell(&changes, Since::Command(&ran, timing), &notes)?;
+    if let Err(error) = written {
+        outcome.notes += &report::error(&error, Paint::PLAIN);
+        if ran.ended.code() == 0 {
+            outcome.code = Verdict::Failed.code();
+        }
+    }
     Ok(match record.filter(|_| timing.allowed.is_some() && timing.usual.is_none()) {
         Some(record) => outcome.note(format!("bakstop: no successful run of {record} yet: nothing to compare with")),
         None => outcome,
     })
+}
+
+fn failed() -> Outcome {
+    Outcome { code: Verdict::Failed.code(), ..Outcome::new(Verdict::Failed, "") }
 }
 
 /// What the run is called.
@@ -200,8 +217,12 @@ fn read_baseline(file: &Path) -> Result<Baseline, Error> {
 /// The baseline itself is nothing that a build left.
 fn leave_out<'a>(file: &Path, tree: &WorkTree, snapshots: impl IntoIterator<Item = &'a mut Snapshot>) {
     if let Some(path) = tree.path_of(file) {
+        let is_ours =
+            |states: &BTreeSet<State>| states.iter().all(|state| [State::Untracked, State::Leftover].contains(state));
         for snapshot in snapshots {
-            snapshot.paths.remove(&path);
+            if snapshot.paths.get(&path).is_some_and(|dirt| is_ours(&dirt.states)) {
+                snapshot.paths.remove(&path);
+            }
         }
     }
 }
@@ -212,6 +233,8 @@ fn history(args: &Args, context: &Context, file: &Path) -> Result<Outcome, Error
         Error::new(format!("read the record {}", shown(file)), "there is no such file")
             .help("make one: bakstop verify --record FILE -- CMD")
     })?;
+    let wanted = |run: &Run| args.label.as_ref().is_none_or(|label| *label == run.label);
+    let runs: Vec<Run> = runs.into_iter().filter(wanted).collect();
     Ok(in_format(args, context.paint, &|format, paint| match format {
         HumanOrJson::Human => runs::human(&runs, paint),
         HumanOrJson::Json => runs::json(&runs),

@@ -80,8 +80,13 @@ impl Git {
 
     /// Runs a command to its end, whatever its exit code. `doing` completes "could not …".
     pub fn run(&self, doing: &str, arguments: &[impl AsRef<OsStr>]) -> Result<Output, Error> {
-        let output =
-            self.command(arguments).stdin(Stdio::null()).output().map_err(|error| not_started(doing, &error))?;
+        let output = self.command(arguments).stdin(Stdio::null()).output().map_err(|error| {
+            if self.directory.is_dir() {
+                not_started(doing, &error)
+            } else {
+                Error::new(doing, "the directory that this runs in is gone").help("change to one that exists")
+            }
+        })?;
         Ok(Output { code: output.status.code(), stdout: output.stdout, stderr: output.stderr })
     }
 
@@ -251,16 +256,7 @@ impl Git {
 
     fn command(&self, arguments: &[impl AsRef<OsStr>]) -> Command {
         let mut command = Command::new("git");
-        command
-            .args(arguments)
-            .current_dir(&self.directory)
-            .env("GIT_OPTIONAL_LOCKS", "0")
-            .env("GIT_NO_LAZY_FETCH", "1")
-            .env("GIT_TERMINAL_PROMPT", "0")
-            // What is committed is the object that is named, not the one that stands in for it here.
-            .env("GIT_NO_REPLACE_OBJECTS", "1")
-            .env("LC_ALL", "C")
-            .envs(self.variables.iter().cloned());
+        command.args(arguments).current_dir(&self.directory);
         for name in PATHSPEC_VARIABLES {
             command.env_remove(name);
         }
@@ -269,6 +265,14 @@ impl Git {
                 command.env_remove(name);
             }
         }
+        command
+            .env("GIT_OPTIONAL_LOCKS", "0")
+            .env("GIT_NO_LAZY_FETCH", "1")
+            .env("GIT_TERMINAL_PROMPT", "0")
+            // What is committed is the object that is named, not the one that stands in for it here.
+            .env("GIT_NO_REPLACE_OBJECTS", "1")
+            .env("LC_ALL", "C")
+            .envs(self.variables.iter().cloned());
         command
     }
 }

@@ -8,30 +8,31 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use crate::change::{Content, Mode};
+use crate::change::{Content, Mode, ObjectId};
 use crate::debris::Debris;
 use crate::error::Error;
-use crate::escape::Escaped;
-use crate::git::command::{Git, one_line, records, unreadable};
+use crate::git::command::{Git, one_line, records};
 use crate::path::RepoPath;
+use crate::progress::Progress;
 use crate::snapshot::{Dirt, Fingerprint, Hiding, Snapshot, State};
 
 mod around;
 mod entries;
 mod files;
 mod fingerprint;
+mod judges;
 mod nested;
 mod status;
 mod suspects;
 mod walk;
 
-use crate::progress::Progress;
 use around::Around;
 use entries::Index;
 pub use files::OnDisk;
 use fingerprint::{Hasher, Kind};
-use status::{Record, Status};
-use suspects::Suspects;
+use status::{Record, merge};
+use suspects::{Settings, Suspects};
+use walk::{Marked, Seen};
 
 /// A work tree that can be asked for its state, again and again.
 #[derive(Debug)]
@@ -61,6 +62,8 @@ impl WorkTree {
             .map_err(|error| error.or_help("run this in the work tree of a git repository"))?;
         let top = one_line(top);
         let prefix = git.prefix(DOING)?;
+        // Whatever a build makes of the settings meanwhile, it is this tree that is meant.
+        let git = git.with(&[("GIT_WORK_TREE".to_owned(), top.clone().into_os_string())]);
         Ok(Self { git, top, prefix })
     }
 
@@ -72,20 +75,28 @@ impl WorkTree {
     /// The whole tree at this moment, wherever in it git was started. `terminal` tells whether somebody watches.
     pub fn snapshot(&self, look: Look, debris: &Debris, terminal: bool) -> Result<Snapshot, Error> {
         let index = Index::read(&self.git, DOING)?;
+        let settings = Settings::read(&self.git)?;
         let around = around::look(&self.git, DOING, index.file())?;
         let entries = index.entries(DOING)?;
         let progress = Progress::new("files looked at:", entries.len(), terminal);
-        let mut seen = walk::walk(&self.top, &entries, index.written(), debris, progress)?;
+        let mut seen = walk::walk(&self.top, (&entries, index.written()), settings.sparse, debris, progress)?;
         drop(entries);
-        if index.remembers() && seen.hidden.iter().any(|(_, hiding, _)| *hiding == Hiding::SkipWorktree) {
+        let skipped = |marked: &Marked| marked.there && marked.hiding == Hiding::SkipWorktree;
+        if index.remembers() && seen.hidden.iter().any(skipped) {
             seen.unmark(&entries::skipped(&self.git, DOING)?);
         }
-        let suspects = Suspects { git: &self.git, top: &self.top, index: &index, around: &around, seen: &seen };
+        let (git, top) = (&self.git, &*self.top);
+        let suspects = Suspects { git, top, index: &index, around: &around, seen: &seen, settings: &settings };
         let mut records = suspects.judge()?;
-        for (path, hiding, _) in seen.hidden {
-            let record = records.entry(path).or_default();
-            record.states.insert(State::Hidden);
-            record.notes.insert(hiding.name());
+        self.submodules(&seen, &mut records)?;
+        for marked in seen.hidden {
+            // What a sparse checkout leaves out is only of interest beside another moment.
+            if look == Look::Contents || marked.there || records.contains_key(&marked.path) {
+                let record = records.entry(marked.path).or_default();
+                record.states.insert(State::Hidden);
+                record.notes.insert(marked.hiding.name());
+                record.words.push(if marked.there { b'+' } else { b'-' });
+            }
         }
         for path in seen.debris {
             // What git tells of needs no second word.
@@ -93,17 +104,52 @@ impl WorkTree {
         }
         let mut paths = BTreeMap::new();
         for (path, record) in records {
-            // Of a path that is only hidden, nothing else has changed.
-            let only_hidden = record.states.iter().all(|&state| state == State::Hidden);
             let fingerprint = match look {
-                Look::Contents if !only_hidden => Some(fingerprint(&self.top, &path, &record)?),
-                _ => None,
+                Look::Paths => None,
+                Look::Contents => Some(fingerprint(&self.top, &path, &record)?),
             };
             let Record { states, notes, staged, .. } = record;
             paths.insert(path, Dirt { states, notes, staged, fingerprint, text: None });
         }
+        let settings = match look {
+            Look::Paths => BTreeMap::new(),
+            Look::Contents => judges::look(&self.git, DOING)?,
+        };
         let Around { head, refs, stashes, unfinished, tree: _ } = around;
-        Ok(Snapshot { head, refs, stashes, unfinished, paths })
+        Ok(Snapshot { head, refs, stashes, unfinished, settings, paths })
+    }
+
+    /// Looks into the submodules: what git was told there, and a `.git` that is gone, keep it from telling of them here.
+    fn submodules(&self, seen: &Seen, records: &mut BTreeMap<RepoPath, Record>) -> Result<(), Error> {
+        let dirty = |note| Record { states: [State::Modified].into(), notes: [note].into(), ..Record::default() };
+        for path in &seen.submodules {
+            let inside = Self::inside(&self.place(path)).snapshot(Look::Paths, &Debris::default(), false)?;
+            let states = inside.paths.values().flat_map(|dirt| &dirt.states);
+            for state in states {
+                match state {
+                    // What is left in a submodule is that repository's matter.
+                    State::Leftover | State::Hidden => {}
+                    State::Untracked => merge(records, path.clone(), dirty("untracked content")),
+                    _ => merge(records, path.clone(), dirty("modified content")),
+                }
+            }
+        }
+        for path in &seen.stuffed {
+            merge(records, path.clone(), dirty("no repository, and not empty"));
+        }
+        Ok(())
+    }
+
+    /// A submodule, or a repository inside this one. It is named outright, so that an outer repository is not meant where
+    /// this one turns out to be none.
+    fn inside(top: &Path) -> Self {
+        let variables = [("GIT_DIR", top.join(".git")), ("GIT_WORK_TREE", top.to_owned())];
+        let git = Git::nested(top).with(&variables.map(|(name, path)| (name.to_owned(), path.into_os_string())));
+        Self { git, top: top.to_owned(), prefix: String::new() }
+    }
+
+    fn place(&self, path: &RepoPath) -> PathBuf {
+        self.top.join(OsStr::from_bytes(path.as_bytes()))
     }
 
     /// The content of a regular file of the work tree, at most `limit` bytes of it; `None` if there is no such file.
@@ -207,10 +253,6 @@ impl WorkTree {
     }
 }
 
-fn parse(answer: &[u8]) -> Result<Status, Error> {
-    Status::parse(answer).map_err(|part| unreadable(DOING, part))
-}
-
 /// A hash over what HEAD, the index and the work tree hold at this path.
 fn fingerprint(top: &Path, path: &RepoPath, record: &Record) -> Result<Fingerprint, Error> {
     let failed = |error: std::io::Error| {
@@ -221,6 +263,10 @@ fn fingerprint(top: &Path, path: &RepoPath, record: &Record) -> Result<Fingerpri
     for state in &record.states {
         hasher.part(b'=', state.name().as_bytes());
     }
+    // Of a path that is only hidden, nothing else has changed.
+    if record.states.iter().all(|&state| state == State::Hidden) {
+        return hasher.finish().map_err(failed);
+    }
     let place = top.join(OsStr::from_bytes(path.as_bytes()));
     if hasher.path(&place).map_err(failed)? == Kind::Directory && nested::is_repository(&place) {
         nested(&place, &mut hasher)?;
@@ -230,15 +276,12 @@ fn fingerprint(top: &Path, path: &RepoPath, record: &Record) -> Result<Fingerpri
 
 /// A submodule, or a repository inside this one, which git shows as one path: its HEAD, and whatever is not clean in it.
 fn nested(top: &Path, hasher: &mut Hasher) -> Result<(), Error> {
-    // Named outright, so that an outer repository is not meant where this one turns out to be none.
-    let arguments = [&["--git-dir=.git", "--work-tree=."], &status::ARGUMENTS[..]].concat();
-    let answer =
-        Git::nested(top).output(&format!("read the state of {}", Escaped(top.as_os_str().as_bytes())), &arguments)?;
-    hasher.part(b'n', &answer);
-    for (path, record) in parse(&answer)?.records {
-        let Fingerprint(inner) = fingerprint(top, &path, &record)?;
+    let inside = WorkTree::inside(top).snapshot(Look::Contents, &Debris::default(), false)?;
+    hasher.part(b'c', inside.head.commit.as_ref().map_or(&[], ObjectId::as_bytes));
+    hasher.part(b'b', inside.head.branch.as_deref().unwrap_or_default());
+    for (path, dirt) in inside.paths.iter().filter(|(_, dirt)| !dirt.states.contains(&State::Leftover)) {
         hasher.part(b'p', path.as_bytes());
-        hasher.part(b'i', &inner);
+        hasher.part(b'i', &dirt.fingerprint.map_or([0; 32], |Fingerprint(hash)| hash));
     }
     Ok(())
 }

@@ -34,14 +34,40 @@ const BINARY: usize = 8000;
 /// How the pointer of git-lfs begins, in the place of a content that is elsewhere.
 const POINTER: &[u8] = b"version https://git-lfs.github.com/spec/";
 
-/// What a line may hold besides: a value behind a telling name, a token by its shape, a key in its armour. It is no proof of
-/// anything: whoever is shown a masked line can look into the file.
-static SECRET: LazyLock<Option<Regex>> = LazyLock::new(|| {
-    let named = r#"(?:token|secret|passw|passphrase|api[_-]?key|private[_-]?key)[\w-]*["']?\s*[:=]\s*["']?[^\s"'^~<>=*:]{8,}(?:["'\s,;]|$)"#;
-    let shaped = r"\b(?:npm_|gh[a-z]_|github_pat_|glpat-|xox[a-z]-|sk-|AKIA|eyJ)[\w.-]{10,}";
-    let armoured = r"PRIVATE KEY-----|^.?\s*[A-Za-z0-9+/]{60,}={0,2}\s*$";
-    Regex::new(&format!("(?i){named}|{shaped}|{armoured}")).ok()
-});
+/// Tokens that are known by their shape.
+const SHAPED: &str = r"\b(?:npm_|gh[a-z]_|github_pat_|glpat-|xox[a-z]-|sk-|sk_live_|rk_live_|AKIA|ASIA|AIza|eyJ|pypi-|hf_|dckr_pat_)[\w.-]{10,}";
+
+/// What a line may hold besides: a value behind a telling name, a key in its armour. It is no proof of anything: whoever is
+/// shown a masked line can look into the file. Unicode is left out: the library is built without its tables.
+fn secret() -> String {
+    let name = r"(?:token|secret|passw|passphrase|_pass|api[_-]?key|access[_-]?key|private[_-]?key|encryption[_-]?key|authorization)";
+    let named = format!(r#"{name}[\w-]*["']?\s*[:=]\s*["']?[^\s"'^~<>*:$({{]{{6,}}(?:["'\s,;]|$)"#);
+    let armoured = r"PRIVATE KEY(?: BLOCK)?-----|^.?\s*[A-Za-z0-9+/]{60,}={0,2}\s*$";
+    format!("(?i-u){named}|{SHAPED}|{armoured}")
+}
+
+static SECRET: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(&secret()).ok());
+static SHAPE: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(&format!("(?i-u){SHAPED}")).ok());
+
+/// Files that are made of names and versions. Many a package is called after a token, and few after their secrets.
+const OF_NAMES: [&str; 8] = [
+    "package.json",
+    "package-lock.json",
+    "npm-shrinkwrap.json",
+    "pnpm-lock.yaml",
+    "pnpm-workspace.yaml",
+    "yarn.lock",
+    "bun.lock",
+    "Cargo.lock",
+];
+
+/// Files of which nothing is shown.
+fn is_secret(path: &RepoPath) -> bool {
+    let name = path.file_name().to_ascii_lowercase();
+    let (starts, ends) =
+        ([&b".env"[..], b"id_rsa", b"id_ed25519", b".netrc"], [&b".pem"[..], b".key", b".p12", b".pfx"]);
+    starts.into_iter().any(|start| name.starts_with(start)) || ends.into_iter().any(|end| name.ends_with(end))
+}
 
 /// The lines of a unified diff of two texts, safe to print, without their ends. Nothing if the texts are alike.
 pub fn unified(path: &RepoPath, old: &[u8], new: &[u8], radius: usize) -> Vec<String> {
@@ -67,7 +93,7 @@ pub fn excerpts<'a>(files: impl Iterator<Item = (&'a RepoPath, Vec<u8>, Vec<u8>)
     let mut left = ALL_LINES;
     let mut excerpts = Vec::new();
     for (path, old, new) in files {
-        if [&old, &new].into_iter().any(|text| is_binary(text)) || old.starts_with(POINTER) {
+        if is_secret(path) || [&old, &new].into_iter().any(|text| is_binary(text)) || old.starts_with(POINTER) {
             continue;
         }
         // Where git turns line ends, the committed file has others than the one on disk.
@@ -83,7 +109,11 @@ pub fn excerpts<'a>(files: impl Iterator<Item = (&'a RepoPath, Vec<u8>, Vec<u8>)
         let shown = lines.len().min(LINES).min(left);
         left -= shown;
         let more = lines.len() - shown;
-        excerpts.push((path, Excerpt { lines: lines.into_iter().take(shown).map(shortened).collect(), more }));
+        let of_names = OF_NAMES.iter().any(|name| path.is_named(name));
+        // The first two lines name the file.
+        let lines = lines.into_iter().take(shown).enumerate();
+        let lines = lines.map(|(at, line)| if at < 2 { line } else { shortened(line, of_names) });
+        excerpts.push((path, Excerpt { lines: lines.collect(), more }));
     }
     excerpts
 }
@@ -107,10 +137,11 @@ fn without_returns(text: Vec<u8>) -> Vec<u8> {
     kept
 }
 
-fn shortened(line: String) -> String {
-    let is_header = line.starts_with("--- ") || line.starts_with("+++ ") || line.starts_with("@@ ");
+fn shortened(line: String, of_names: bool) -> String {
     let bytes = line.as_bytes();
-    if !is_header && (holds_credentials(bytes) || SECRET.as_ref().is_none_or(|secret| secret.is_match(bytes))) {
+    let matches = |pattern: &Option<Regex>| pattern.as_ref().is_none_or(|pattern| pattern.is_match(bytes));
+    let secret = if of_names { matches(&SHAPE) } else { matches(&SECRET) || holds_credentials(bytes) };
+    if secret && !line.starts_with("@@ ") {
         // The sign at its start says whether it was added or removed.
         return format!("{}********", line.chars().next().unwrap_or(' '));
     }
@@ -135,7 +166,11 @@ mod tests {
     use super::*;
 
     fn shown(old: &[u8], new: &[u8]) -> Vec<String> {
-        let path = RepoPath::from("a b");
+        shown_of("a b", old, new)
+    }
+
+    fn shown_of(path: &str, old: &[u8], new: &[u8]) -> Vec<String> {
+        let path = RepoPath::from(path);
         let mut excerpts = excerpts([(&path, old.to_vec(), new.to_vec())].into_iter());
         excerpts.pop().map(|(_, excerpt)| excerpt.lines).unwrap_or_default()
     }
@@ -193,6 +228,9 @@ mod tests {
             format!("x = ghp_{token}"),
             format!("registry=https://me:{token}@npm.example.org"),
             "A1b2C3d4".repeat(8),
+            "-- password: hunter2hunter2".into(),
+            "token: YWJjZGVmZ2hpamts==".into(),
+            "DB_PASS: hunter2".into(),
         ] {
             assert_eq!(shown(b"a\n", format!("a\n{line}\n").as_bytes())[4], "+********", "{line}");
         }
@@ -202,8 +240,14 @@ mod tests {
             "\"token\": \"~1\"",
             "const token = f();",
             "sha512-abc",
+            "token: ${{ inputs.npm }}",
         ] {
             assert_eq!(shown(b"a\n", format!("a\n{line}\n").as_bytes())[4], format!("+{line}"));
+        }
+        let line = "\"@aws-sdk/client-secrets-manager\": \"3.1.0-beta\"";
+        assert_eq!(shown_of("web/package.json", b"a\n", format!("a\n{line}\n").as_bytes())[4], format!("+{line}"));
+        for path in [".env.local", "a/server.pem", "id_rsa"] {
+            assert!(shown_of(path, b"a\n", b"b\n").is_empty(), "{path}");
         }
     }
 }

@@ -29,7 +29,7 @@ fn table(label: &str, runs: &[Run], paint: Paint) -> String {
     let own: Vec<&Run> = runs.iter().filter(|run| run.label == label).collect();
     let usual = Usual::of(own.iter().copied(), label);
     let median = usual.map_or("none succeeded".to_owned(), |usual| format!("median {}", Seconds(usual.median)));
-    let head = paint.strong(&Escaped(label.as_bytes()).to_string());
+    let head = paint.strong(&format!("\"{}\"", Escaped(label.as_bytes())));
     let mut text = format!("{head}: {}, {median}\n", plural(own.len(), "run"));
     for run in &own[own.len().saturating_sub(SHOWN)..] {
         let started = run.started.strftime("%Y-%m-%d %H:%M");
@@ -44,7 +44,7 @@ fn table(label: &str, runs: &[Run], paint: Paint) -> String {
         text += &format!("  {started}  {time:>12}  {:>6}  {tree}  {commit}{end}\n", excess.unwrap_or_default());
     }
     if own.len() > SHOWN {
-        text += &paint.faint(&format!("  and {} before\n", plural(own.len() - SHOWN, "run")));
+        text += &paint.faint(&format!("  and {} earlier\n", plural(own.len() - SHOWN, "run")));
     }
     text
 }
@@ -95,13 +95,13 @@ mod tests {
         ];
         assert_eq!(
             human(&runs, Paint::PLAIN),
-            "a\\u{001b}: 1 run, none succeeded\n\
+            "\"a\\u{001b}\": 1 run, none succeeded\n\
              \x20 2026-05-02 10:11        1.00 s          unknown    abababababab  exit code 1\n\
              \n\
-             web: 3 runs, median 11.0 s\n\
-             \x20 2026-05-02 10:11        10.0 s    -9 %  unchanged  abababababab\n\
-             \x20 2026-05-02 10:11        12.0 s    +9 %  changed    abababababab\n\
-             \x20 2026-05-02 10:11        75.0 s          unchanged  no commit  exit code 143\n"
+             \"web\": 3 runs, median 11.00 s\n\
+             \x20 2026-05-02 10:11       10.00 s    -9 %  unchanged  abababababab\n\
+             \x20 2026-05-02 10:11       12.00 s    +9 %  changed    abababababab\n\
+             \x20 2026-05-02 10:11       75.00 s          unchanged  no commit  exit code 143\n"
         );
         assert_eq!(human(&[], Paint::PLAIN), "bakstop: no run is recorded\n");
     }
@@ -111,7 +111,7 @@ mod tests {
         let runs = vec![run("web", 1.0, 0, Tree::Unchanged); SHOWN + 3];
         let shown = human(&runs, Paint::PLAIN);
         assert_eq!(shown.lines().count(), SHOWN + 2);
-        assert!(shown.ends_with("  and 3 runs before\n"), "{shown}");
+        assert!(shown.ends_with("  and 3 runs earlier\n"), "{shown}");
     }
 
     #[test]

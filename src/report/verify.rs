@@ -75,6 +75,15 @@ impl Verification<'_> {
         format!("{list}{}{warnings}{cure}\n{summary}", self.differences(paint))
     }
 
+    /// Whether the tree is as it should be, the command succeeded, and in time.
+    pub fn passes(&self) -> bool {
+        let command = match self.since {
+            Since::Command(ran, timing) => ran.ended.code() == 0 && timing.passes(),
+            Since::Clean | Since::Baseline => true,
+        };
+        command && self.changes.is_empty()
+    }
+
     /// What happened, and to what; alike beside alike, and then by path.
     fn rows(&self, paint: Paint) -> Vec<(String, String)> {
         let said = self.first_findings();
@@ -107,10 +116,11 @@ impl Verification<'_> {
         let stashed = changes.stashed.iter().map(|id| ("stash added".to_owned(), id.to_string()[..12].to_owned()));
         let unstashed =
             changes.unstashed.iter().map(|id| ("stash dropped".to_owned(), id.to_string()[..12].to_owned()));
+        let settings = changes.settings.iter().map(|name| ("setting changed".to_owned(), Escaped(name).to_string()));
         let begun =
             changes.begun.iter().map(|what| ("unfinished".to_owned(), format!("{}: {}", what.name(), what.cure())));
         let ended = changes.ended.iter().map(|what| ("ended".to_owned(), what.name().to_owned()));
-        head.chain(refs).chain(stashed).chain(unstashed).chain(begun).chain(ended).collect()
+        head.chain(refs).chain(stashed).chain(unstashed).chain(settings).chain(begun).chain(ended).collect()
     }
 
     fn differences(&self, paint: Paint) -> String {
@@ -118,7 +128,7 @@ impl Verification<'_> {
             let lines: String = excerpt.lines.iter().map(|line| format!("{}\n", painted(line, paint))).collect();
             let more = match (excerpt.more, excerpt.lines.is_empty()) {
                 (0, _) => String::new(),
-                (more, false) => paint.faint(&format!("… {} more\n", plural(more, "line"))),
+                (more, false) => paint.faint(&format!("… {more} more {}\n", if more == 1 { "line" } else { "lines" })),
                 (more, true) => paint.faint(&format!("… {} of {path}\n", plural(more, "line"))),
             };
             lines + &more
@@ -163,7 +173,7 @@ impl Verification<'_> {
             Since::Command(ran, _) => ("the command ", format!("; it {}", ran.ended.told())),
             Since::Baseline => ("since the baseline: ", String::new()),
         };
-        let Changes { head, refs, stashed, unstashed, begun, ended, .. } = self.changes;
+        let Changes { head, refs, stashed, unstashed, settings, begun, ended, .. } = self.changes;
         let some =
             |number: usize, verb: &str, word: &str| (number > 0).then(|| format!("{verb} {}", plural(number, word)));
         let deeds = [
@@ -172,6 +182,7 @@ impl Verification<'_> {
             some(refs.len(), "changed", "ref"),
             some(stashed.len(), "added", "stashe"),
             some(unstashed.len(), "dropped", "stashe"),
+            some(settings.len(), "changed", "setting"),
             some(begun.len(), "left", "thing").map(|deed| deed + " unfinished"),
             some(ended.len(), "ended", "operation"),
         ];
@@ -476,7 +487,7 @@ mod tests {
         assert_eq!(value["paths"][0]["before"], json!(["modified"]));
         assert_eq!(value["paths"][0]["after"], json!([]));
         assert_eq!(value["command"]["signal"], 15);
-        assert_eq!(value["summary"], json!({ "clean": false, "paths": 1 }));
+        assert_eq!(value["summary"], json!({ "passed": false, "clean": false, "paths": 1 }));
     }
 
     #[test]
@@ -523,8 +534,8 @@ mod tests {
         let timing = Timing { seconds: 30.5, budget: Some(30.0), usual, allowed: Some(20.0) };
         assert_eq!(
             verification(&Changes::default(), Since::Command(&ran, timing)).human(Paint::PLAIN),
-            "bakstop: the command took 30.5 s; the budget is 30.0 s\n\
-             bakstop: the command took 30.5 s, 52 % longer than the median of 3 runs (20.0 s); 20 % is allowed\n"
+            "bakstop: the command took 30.50 s; the budget is 30.00 s\n\
+             bakstop: the command took 30.50 s, 52 % longer than the median of 3 runs (20.00 s); 20 % is allowed\n"
         );
         let timing = Timing { seconds: 24.0, ..timing };
         assert_eq!(verification(&Changes::default(), Since::Command(&ran, timing)).human(Paint::PLAIN), "");
@@ -564,7 +575,7 @@ mod tests {
             "modified          a\n\
              ignored leftover  a.bak\n\
              \n\
-             -1\n+2\n… 4 lines more\n… 7 lines of b\n\
+             -1\n+2\n… 4 more lines\n… 7 lines of b\n\
              \n\
              warning: a.bak is itself rewritten: restoring it puts a rewritten file in the place of a\n\
              \n\

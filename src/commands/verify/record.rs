@@ -3,10 +3,10 @@
 use std::fmt::{self, Display};
 use std::fs::{self, File};
 use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use jiff::Timestamp;
-use rustix::fs::{FlockOperation, flock};
+use rustix::fs::{Access, FlockOperation, access, flock};
 
 use crate::change::ObjectId;
 use crate::child::Ran;
@@ -26,13 +26,18 @@ pub struct Record<'a> {
 /// The runs in a file; `None` if there is no such file.
 pub fn read(file: &Path) -> Result<Option<Vec<Run>>, Error> {
     let doing = format!("read the record {}", shown(file));
-    let text = match fs::read(file) {
+    let about = fs::metadata(file);
+    // What is a pipe or a device has no end, or no beginning.
+    if about.as_ref().is_ok_and(|about| !about.is_file()) {
+        return Err(Error::new(doing, "it is not a regular file").help("name another"));
+    }
+    let text = match about.and_then(|_| fs::read(file)) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
         text => text.map_err(|error| Error::new(&*doing, error).help("make it a file that this user can read"))?,
     };
     let parsed = runs::parse(&String::from_utf8_lossy(&text));
     parsed.map(Some).map_err(|line| {
-        Error::new(doing, format!("line {line} is no run")).help("take the line out, or name another file")
+        Error::new(doing, format!("line {line} is not a recorded run")).help("take the line out, or name another file")
     })
 }
 
@@ -40,12 +45,12 @@ impl<'a> Record<'a> {
     /// Reads what is there. A file that is not there yet is made when the first run is added.
     pub fn open(file: &'a Path, label: String) -> Result<Self, Error> {
         let runs = read(file)?;
-        let directory: PathBuf =
-            file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new(".")).into();
-        if runs.is_none() && !directory.is_dir() {
-            return Err(Error::new(format!("write the record {}", shown(file)), "there is no such directory")
-                .help("give a file in a directory that exists and can be written to"));
-        }
+        let directory = file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let place = if runs.is_none() { directory } else { file };
+        access(place, Access::WRITE_OK).map_err(|error| {
+            Error::new(format!("write the record {}", shown(file)), error)
+                .help("give a file in a directory that exists and can be written to")
+        })?;
         Ok(Self { file, label, runs: runs.unwrap_or_default() })
     }
 
@@ -70,13 +75,19 @@ fn write(path: &Path, line: &str) -> std::io::Result<()> {
     // Gone with the file.
     flock(&file, FlockOperation::LockExclusive)?;
     let mut last = [b'\n'];
-    if file.metadata()?.len() > 0 {
+    let length = file.metadata()?.len();
+    if length > 0 {
         file.seek(SeekFrom::End(-1))?;
         file.read_exact(&mut last)?;
     }
     // Somebody's editor left the last line open.
     let start = if last == *b"\n" { "" } else { "\n" };
-    file.write_all(format!("{start}{line}").as_bytes())
+    let written = file.write_all(format!("{start}{line}").as_bytes());
+    if written.is_err() {
+        // Half a line would be in the way of every later run.
+        let _ = file.set_len(length);
+    }
+    written
 }
 
 impl Display for Record<'_> {

@@ -5,7 +5,7 @@ use memchr::memmem;
 use crate::change::File;
 use crate::commands::verify::{Args, in_format};
 use crate::commands::{Context, Outcome, listed, mend};
-use crate::config::{Allowance, Config};
+use crate::config::{self, Allowance, Config};
 use crate::engine::{Engine, LIMIT};
 use crate::error::Error;
 use crate::escape::Escaped;
@@ -62,7 +62,9 @@ impl Watch<'_> {
             ended.map(|allowance| format!("bakstop: {}: this allowance has ended", allowance.origin)).collect();
         let mut hidden = Vec::new();
         changes.paths.retain(|difference| {
-            let allowance = self.config.verify_allowance(&difference.path);
+            // A configuration does not allow itself.
+            let itself = difference.path.as_bytes() == config::FILE.as_bytes();
+            let allowance = self.config.verify_allowance(&difference.path).filter(|_| !itself);
             hidden.extend(allowance.map(|allowance| (allowance, difference.path.clone())));
             allowance.is_none()
         });
@@ -212,5 +214,5 @@ fn left_running(names: &[String]) -> String {
         shown.push("…".into());
     }
     let many = plural(names.len(), "process").replace("processs", "processes");
-    format!("bakstop: the command left {many} running ({}): what they still change is not seen", shown.join(", "))
+    format!("bakstop: the command left {many} running ({}): what changes from now on is not seen", shown.join(", "))
 }

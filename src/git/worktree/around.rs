@@ -1,6 +1,7 @@
 //! What stands around the files: HEAD, the refs, the stashes, and what git is in the middle of.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -46,7 +47,8 @@ const BEAT: Duration = Duration::from_millis(50);
 /// Looks around. `index` is the index that is read: where it is itself a lock, git has made it for whom it runs.
 pub fn look(git: &Git, doing: &str, index: &Path) -> Result<Around, Error> {
     let all = refs(git, doing)?;
-    let branch = git.query(doing, &["symbolic-ref", "--quiet", "HEAD"])?.map(|answer| text(&answer).into_bytes());
+    let branch = git.query(doing, &["symbolic-ref", "--quiet", "HEAD"])?;
+    let branch = branch.map(|answer| one_line(answer).into_os_string().into_vec());
     let unborn = branch.as_ref().is_some_and(|branch| !all.contains_key(branch));
     let (mut commit, mut tree) = (None, None);
     if !unborn {

@@ -38,7 +38,7 @@ pub struct Tracked<'a> {
     /// What git was told in order that it does not look.
     pub hiding: Option<Hiding>,
     /// What the file on disk looked like when it was known to have this content; `None` if that is not known, or if the
-    /// entry is in conflict or only announced.
+    /// entry is in conflict or only announced. (Of a submodule it says nothing.)
     pub stat: Option<Stat>,
 }
 
@@ -61,7 +61,9 @@ impl Index {
     /// Reads the index that git would use.
     pub fn read(git: &Git, doing: &str) -> Result<Self, Error> {
         let (file, hash) = place(git, doing)?;
-        let native = hash.and_then(|hash| {
+        // Without checksums, a git of today loses what an index in two files has in the other one.
+        let lost = |hash: &gix::hash::Kind| file.with_file_name(format!("sharedindex.{}", hash.null())).exists();
+        let native = hash.filter(|hash| !lost(hash)).and_then(|hash| {
             let options = gix::index::decode::Options::default();
             // Like git, do not spend the time to verify the checksum: a parse that is not exact fails anyway.
             gix::index::File::at(&file, hash, true, options).ok().filter(|index| !index.is_sparse())
@@ -80,6 +82,14 @@ impl Index {
     /// Whether the entries tell what the files on disk looked like.
     pub fn remembers(&self) -> bool {
         matches!(self.source, Source::Native(_))
+    }
+
+    /// How many entries it has.
+    pub fn len(&self) -> usize {
+        match &self.source {
+            Source::Native(index) => index.entries().len(),
+            Source::Listing(listing) => records(listing).count(),
+        }
     }
 
     /// The index as a file.
@@ -184,7 +194,9 @@ fn native<'a>(index: &'a gix::index::File, entry: &'a gix::index::Entry) -> Opti
         owner: (about.uid, about.gid),
         size: about.size,
     };
-    let known = entry.stage() == Stage::Unconflicted && !entry.flags.contains(Flags::INTENT_TO_ADD);
+    // An entry that was written within the tick of its file's clock has no size, so that git looks again.
+    let smudged = about.size == 0 && !entry.id.is_empty_blob() && !entry.mode.is_submodule();
+    let known = entry.stage() == Stage::Unconflicted && !entry.flags.contains(Flags::INTENT_TO_ADD) && !smudged;
     let hiding = if entry.flags.contains(Flags::SKIP_WORKTREE) {
         Some(Hiding::SkipWorktree)
     } else {

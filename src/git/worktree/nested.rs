@@ -1,24 +1,46 @@
 //! Repositories inside the work tree, and places that cannot be read.
 
+use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::{ErrorKind, Read};
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
+use crate::change::ObjectId;
 use crate::error::Error;
 use crate::path::RepoPath;
 
-/// Whether a directory is the top of a repository of its own, as git decides it: an empty `.git` makes none, and so
-/// hides nothing.
+/// Whether a directory is the top of a repository of its own, as git decides it (setup.c): what only looks like one hides
+/// nothing.
 pub fn is_repository(directory: &Path) -> bool {
     let git = directory.join(".git");
     match fs::symlink_metadata(&git) {
         Ok(about) if about.is_file() => {
-            let mut start = [0; 8];
-            File::open(&git).and_then(|mut file| file.read_exact(&mut start)).is_ok() && &start == b"gitdir: "
+            let mut text = Vec::new();
+            let read = File::open(&git).and_then(|file| file.take(LONGEST).read_to_end(&mut text));
+            let target = text.strip_prefix(b"gitdir: ").map(<[u8]>::trim_ascii_end);
+            read.is_ok() && target.is_some_and(|target| is_git_directory(&directory.join(OsStr::from_bytes(target))))
         }
-        Ok(_) => fs::symlink_metadata(git.join("HEAD")).is_ok() && git.join("objects").is_dir(),
+        Ok(_) => is_git_directory(&git),
         Err(_) => false,
     }
+}
+
+/// The longest file that says where a repository is, in bytes.
+const LONGEST: u64 = 64 * 1024;
+
+/// A HEAD that can be one, objects and refs; the last two may be shared with another work tree.
+fn is_git_directory(git: &Path) -> bool {
+    let read = |name: &str| {
+        let mut text = Vec::new();
+        File::open(git.join(name)).and_then(|file| file.take(LONGEST).read_to_end(&mut text)).ok().map(|_| text)
+    };
+    let is_head = |text: Vec<u8>| text.starts_with(b"ref:") || ObjectId::from_hex(text.trim_ascii_end()).is_some();
+    let shared = read("commondir").map(|text| git.join(OsStr::from_bytes(text.trim_ascii_end())));
+    let shared = shared.as_deref().unwrap_or(git);
+    let head =
+        read("HEAD").is_some_and(is_head) || fs::read_link(git.join("HEAD")).is_ok_and(|to| to.starts_with("refs"));
+    head && shared.join("objects").is_dir() && shared.join("refs").is_dir()
 }
 
 /// What is told of a place that cannot be looked at.

@@ -10,7 +10,7 @@ use crate::snapshot::{DELETED_IN_INDEX, Head, NEW_FILE, Staged, State};
 ///
 /// The file system monitor and the cache of untracked files are believed by git; a proof asks the file system. With
 /// `trustctime` and `checkStat`, a file that was changed and given its old size and time is still read again.
-pub const ARGUMENTS: [&str; 16] = [
+pub const ARGUMENTS: [&str; 18] = [
     "-c",
     "core.fsmonitor=",
     "-c",
@@ -19,6 +19,9 @@ pub const ARGUMENTS: [&str; 16] = [
     "core.trustctime=true",
     "-c",
     "core.checkStat=default",
+    // In submodules as well, which the option below does not reach.
+    "-c",
+    "status.showUntrackedFiles=all",
     "status",
     "--porcelain=v2",
     "-z",

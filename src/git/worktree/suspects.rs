@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::fs::{File, FileTimes};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
@@ -31,6 +32,9 @@ type Records = BTreeMap<RepoPath, Record>;
 /// millisecond for each in 100,000).
 const NAMED: usize = 16;
 
+/// Where one file in so many has to be looked at again, git looks at all of them in less time (measured with 100,000).
+const MOST: usize = 4;
+
 /// Everything that decides what may be unclean.
 pub struct Suspects<'a> {
     pub git: &'a Git,
@@ -38,20 +42,24 @@ pub struct Suspects<'a> {
     pub index: &'a Index,
     pub around: &'a Around,
     pub seen: &'a Seen,
+    pub settings: &'a Settings,
 }
 
 /// The settings that decide how git compares names and modes.
-struct Settings {
+pub struct Settings {
     file_mode: bool,
     /// Whether names that differ in their bytes may mean one file.
     folds_names: bool,
+    /// Whether the checkout is sparse.
+    pub sparse: bool,
 }
 
 impl Settings {
-    fn read(git: &Git) -> Result<Self, Error> {
-        let wanted = r"^core\.(filemode|ignorecase|precomposeunicode)$";
+    /// Reads them.
+    pub fn read(git: &Git) -> Result<Self, Error> {
+        let wanted = r"^core\.(filemode|ignorecase|precomposeunicode|sparsecheckout)$";
         let answer = git.query(DOING, &["config", "--type=bool", "--get-regexp", wanted])?.unwrap_or_default();
-        let mut settings = Self { file_mode: true, folds_names: false };
+        let mut settings = Self { file_mode: true, folds_names: false, sparse: false };
         let mut folding = [false; 2];
         for line in text(&answer).lines() {
             match line.split_once(' ') {
@@ -59,6 +67,7 @@ impl Settings {
                 Some(("core.filemode", value)) => settings.file_mode = value == "true",
                 Some(("core.ignorecase", value)) => folding[0] = value == "true",
                 Some(("core.precomposeunicode", value)) => folding[1] = value == "true",
+                Some(("core.sparsecheckout", value)) => settings.sparse = value == "true",
                 _ => return Err(unreadable(DOING, line.as_bytes())),
             }
         }
@@ -70,9 +79,15 @@ impl Settings {
 impl<'a> Suspects<'a> {
     /// What is not clean, in git's words.
     pub fn judge(&self) -> Result<Records, Error> {
-        let settings = Settings::read(self.git)?;
+        let settings = self.settings;
         // A file system that keeps no executable bits gives all files alike; there, and only there, git is right not to look.
-        let believed = settings.file_mode || self.seen.executable == (true, true);
+        // Git writes the index, and does not make it executable.
+        let index = self.index.file().metadata().map_or((false, false), |about| {
+            let executable = about.permissions().mode() & 0o100 != 0;
+            (executable, !executable)
+        });
+        let seen = self.seen.executable;
+        let believed = settings.file_mode || (seen.0 | index.0, seen.1 | index.1) == (true, true);
         if self.index.remembers() && !settings.folds_names {
             if let Some(records) = self.pieces(believed)? {
                 return Ok(records);
@@ -85,7 +100,8 @@ impl<'a> Suspects<'a> {
             [] => None,
             paths => Some(Unhidden::make(self.git, self.top, self.index, paths)?),
         };
-        status_of(shown.as_ref().map_or(self.git, |shown| &shown.git), believed, &[])
+        let settings = if shown.is_some() { &SETTINGS[..] } else { &[] };
+        status_of(shown.as_ref().map_or(self.git, |shown| &shown.git), settings, believed, &[])
     }
 
     /// Whether nothing was seen that git might call unclean.
@@ -97,7 +113,7 @@ impl<'a> Suspects<'a> {
     }
 
     fn changed_in_hiding(&self) -> Vec<&'a RepoPath> {
-        self.seen.hidden.iter().filter(|(_, _, changed)| *changed).map(|(path, ..)| path).collect()
+        self.seen.hidden.iter().filter(|marked| marked.changed).map(|marked| &marked.path).collect()
     }
 
     /// The same, piece by piece; nothing where there is something that must be asked about as a whole.
@@ -107,6 +123,9 @@ impl<'a> Suspects<'a> {
         if believed {
             files.extend(&self.seen.flipped);
         }
+        if files.len() * MOST > self.index.len().max(NAMED) {
+            return Ok(None);
+        }
         let mut odd: Vec<&RepoPath> = self.seen.odd.iter().collect();
         let staged = self.staged()?;
         odd.extend(staged.iter().filter(|(_, change)| change.is_odd()).map(|(path, _)| path));
@@ -114,7 +133,7 @@ impl<'a> Suspects<'a> {
             return Ok(None);
         }
         let Some(unstaged) = self.unstaged(&files, believed)? else { return Ok(None) };
-        let mut records = if odd.is_empty() { Records::new() } else { status_of(self.git, believed, &odd)? };
+        let mut records = if odd.is_empty() { Records::new() } else { status_of(self.git, &[], believed, &odd)? };
         let paths = staged.keys().chain(unstaged.keys().filter(|path| !staged.contains_key(path)));
         for path in paths.filter(|path| !odd.contains(path)) {
             let line = in_one_line(path, staged.get(path), unstaged.get(path));
@@ -151,7 +170,7 @@ impl<'a> Suspects<'a> {
             return Ok(Some(BTreeMap::new()));
         }
         let Some(index) = self.index.of(files.iter().copied()) else { return Ok(None) };
-        let (directory, git) = beside(self.git, self.index, &mut |file| std::io::Write::write_all(file, &index))?;
+        let (directory, git) = beside(self.git, BEFORE_ALL_FILES, &mut |file| std::io::Write::write_all(file, &index))?;
         let mode = if believed { "core.fileMode=true" } else { "core.fileMode=false" };
         let settings = [&SETTINGS[..], &["-c", mode]].concat();
         // It ends with 1 where something is to be told, which the next command does.
@@ -186,9 +205,9 @@ impl<'a> Suspects<'a> {
 }
 
 /// `git status` of these paths, or of everything.
-fn status_of(git: &Git, believed: bool, paths: &[&RepoPath]) -> Result<Records, Error> {
+fn status_of(git: &Git, settings: &[&str], believed: bool, paths: &[&RepoPath]) -> Result<Records, Error> {
     let mode = believed.then_some(["-c", "core.fileMode=true"]);
-    let mut arguments: Vec<OsString> = mode.iter().flatten().map(OsString::from).collect();
+    let mut arguments: Vec<OsString> = settings.iter().chain(mode.iter().flatten()).map(OsString::from).collect();
     arguments.extend(status::ARGUMENTS.map(OsString::from));
     arguments.push("--".into());
     arguments.extend(paths.iter().map(|path| literal(path)));
@@ -315,10 +334,14 @@ fn absolute<'a>(top: &Path, paths: impl Iterator<Item = &'a RepoPath>) -> Vec<u8
     paths.flat_map(|path| [place(path), vec![0]].concat()).collect()
 }
 
+/// When an index is written before all files, each of them may have changed unseen, and git reads it: the suspects are few,
+/// and what raised the suspicion may be finer than what git compares.
+const BEFORE_ALL_FILES: (i64, u32) = (1, 0);
+
 /// Another index, in a directory that goes away, and git as it takes that for its own.
 fn beside(
     git: &Git,
-    index: &Index,
+    (seconds, nanoseconds): (i64, u32),
     write: &mut dyn FnMut(&mut File) -> std::io::Result<()>,
 ) -> Result<(TempDir, Git), Error> {
     let help = "make room in it, or set TMPDIR to one that works";
@@ -328,8 +351,7 @@ fn beside(
     let place = directory.path().join("index");
     let mut file = File::create(&place).map_err(failed)?;
     write(&mut file).map_err(failed)?;
-    // By the time of the real one git tells which files may have changed unseen.
-    let (seconds, nanoseconds) = index.written();
+    // By this git tells which files may have changed unseen.
     let written = u64::try_from(seconds).unwrap_or_default();
     let written = SystemTime::UNIX_EPOCH + Duration::new(written, nanoseconds);
     file.set_times(FileTimes::new().set_modified(written)).map_err(failed)?;
@@ -346,7 +368,7 @@ struct Unhidden {
 impl Unhidden {
     fn make(git: &Git, top: &Path, index: &Index, hidden: &[&RepoPath]) -> Result<Self, Error> {
         let doing = "look at what git was told not to look at";
-        let (directory, git) = beside(git, index, &mut |copy| {
+        let (directory, git) = beside(git, index.written(), &mut |copy| {
             std::io::copy(&mut File::open(index.file())?, copy)?;
             Ok(())
         })?;

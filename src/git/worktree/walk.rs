@@ -30,9 +30,12 @@ pub struct Seen {
     pub odd: Vec<RepoPath>,
     /// Tracked paths that may be so in the executable bit, and in nothing else.
     pub flipped: Vec<RepoPath>,
-    /// Tracked paths which are there, or should be, and which git was told not to look at; and whether they may be other
-    /// than the index says.
-    pub hidden: Vec<(RepoPath, Hiding, bool)>,
+    /// Tracked paths that git was told not to look at.
+    pub hidden: Vec<Marked>,
+    /// Submodules that are there.
+    pub submodules: Vec<RepoPath>,
+    /// Directories where a submodule should be, which hold something else.
+    pub stuffed: Vec<RepoPath>,
     /// What is not tracked, as high up as it is not; ignored or not. Only what git keeps: files, links and directories.
     pub untracked: Vec<RepoPath>,
     /// Those of them that are repositories.
@@ -41,6 +44,19 @@ pub struct Seen {
     pub debris: Vec<RepoPath>,
     /// Whether regular files were seen that are executable, and others that are not.
     pub executable: (bool, bool),
+}
+
+/// A tracked path that git was told not to look at.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Marked {
+    /// The path.
+    pub path: RepoPath,
+    /// What git was told.
+    pub hiding: Hiding,
+    /// Whether something is there.
+    pub there: bool,
+    /// Whether it may be other than the index says. In a sparse checkout, what is skipped and not there is not.
+    pub changed: bool,
 }
 
 /// The most threads that look: more would wait for the file system, and one for so many entries is enough.
@@ -54,11 +70,11 @@ const ENTRIES_A_THREAD: usize = 2000;
 /// that cannot be read is an error: what it holds is unknown.
 ///
 /// `written` is when the index was: a file that is not older may have been changed and yet look the same (git's
-/// technical/racy-git).
+/// technical/racy-git). `sparse` tells whether the checkout is.
 pub fn walk(
     top: &Path,
-    entries: &[Tracked<'_>],
-    written: (i64, u32),
+    (entries, written): (&[Tracked<'_>], (i64, u32)),
+    sparse: bool,
     debris: &Debris,
     progress: Progress,
 ) -> Result<Seen, Error> {
@@ -66,6 +82,7 @@ pub fn walk(
         top,
         entries,
         written,
+        sparse,
         debris,
         seen: Mutex::default(),
         failed: OnceLock::new(),
@@ -94,6 +111,7 @@ struct Walk<'a> {
     top: &'a Path,
     entries: &'a [Tracked<'a>],
     written: (i64, u32),
+    sparse: bool,
     debris: &'a Debris,
     seen: Mutex<Seen>,
     failed: OnceLock<Error>,
@@ -187,11 +205,10 @@ impl<'a> Walk<'a> {
         for entry in &self.entries[entries] {
             match entry.hiding {
                 None => seen.doubt(entry),
-                Some(Hiding::AssumeUnchanged) => {
-                    seen.hidden.push((RepoPath::new(entry.path), Hiding::AssumeUnchanged, true));
+                Some(hiding) => {
+                    let changed = hiding == Hiding::AssumeUnchanged || !self.sparse;
+                    seen.hidden.push(Marked { path: RepoPath::new(entry.path), hiding, there: false, changed });
                 }
-                // That is what a sparse checkout is.
-                Some(Hiding::SkipWorktree) => {}
             }
         }
     }
@@ -199,7 +216,16 @@ impl<'a> Walk<'a> {
     fn file(&self, entry: &Tracked<'_>, dir: &Dir, found: &mut Found, seen: &mut Seen) -> Result<(), Error> {
         let is_directory = found.kind == FileType::Directory;
         // A directory in the place of a file, or of a submodule that is not there, is looked into as well.
-        found.tracked = !is_directory || (entry.mode == Mode::Submodule && is_repository(&self.place(entry.path)));
+        found.tracked = !is_directory;
+        if is_directory && entry.mode == Mode::Submodule {
+            let place = self.place(entry.path);
+            found.tracked = is_repository(&place);
+            if found.tracked {
+                seen.submodules.push(RepoPath::new(entry.path));
+            } else if list(&place, entry.path)?.is_some_and(|(_, names)| !names.is_empty()) {
+                seen.stuffed.push(RepoPath::new(entry.path));
+            }
+        }
         let (mut same, mut flipped) = (false, false);
         if !is_directory {
             let about = match dir.fd().and_then(|fd| statat(fd, &*found.name, AtFlags::SYMLINK_NOFOLLOW)) {
@@ -226,7 +252,9 @@ impl<'a> Walk<'a> {
         }
         let path = || RepoPath::new(entry.path);
         match entry.hiding {
-            Some(hiding) => seen.hidden.push((path(), hiding, !same || flipped)),
+            Some(hiding) => {
+                seen.hidden.push(Marked { path: path(), hiding, there: true, changed: !same || flipped });
+            }
             None if !same => seen.doubt(entry),
             None if flipped => seen.flipped.push(path()),
             None => {}
@@ -303,12 +331,11 @@ impl Seen {
 
     /// Takes the marks off that git does not obey: it looks at those paths itself.
     pub fn unmark(&mut self, skipped: &BTreeSet<RepoPath>) {
-        let obeyed = |path: &RepoPath, hiding: Hiding| hiding != Hiding::SkipWorktree || skipped.contains(path);
-        let (hidden, seen) =
-            std::mem::take(&mut self.hidden).into_iter().partition(|(path, hiding, _)| obeyed(path, *hiding));
+        let obeyed =
+            |marked: &Marked| !marked.there || marked.hiding != Hiding::SkipWorktree || skipped.contains(&marked.path);
+        let (hidden, seen): (Vec<Marked>, Vec<Marked>) = std::mem::take(&mut self.hidden).into_iter().partition(obeyed);
         self.hidden = hidden;
-        let seen: Vec<(RepoPath, Hiding, bool)> = seen;
-        self.doubtful.extend(seen.into_iter().filter(|(_, _, changed)| *changed).map(|(path, ..)| path));
+        self.doubtful.extend(seen.into_iter().filter(|marked| marked.changed).map(|marked| marked.path));
     }
 
     fn merge_into(self, all: &Mutex<Self>) {
@@ -319,6 +346,8 @@ impl Seen {
         all.flipped.extend(self.flipped);
         all.hidden.extend(self.hidden);
         all.untracked.extend(self.untracked);
+        all.submodules.extend(self.submodules);
+        all.stuffed.extend(self.stuffed);
         all.debris.extend(self.debris);
         all.executable.0 |= self.executable.0;
         all.executable.1 |= self.executable.1;

@@ -26,6 +26,7 @@ impl Verification<'_> {
                 "after": states(difference.after.as_ref()),
                 "notes": notes(difference, &renames),
                 "rule": said.get(&difference.path).map(|finding| finding.rule),
+                "message": said.get(&difference.path).map(|finding| &finding.message),
                 "diff": diff.map(|(_, excerpt)| json!({ "lines": excerpt.lines, "more": excerpt.more })),
             })
         });
@@ -65,13 +66,14 @@ impl Verification<'_> {
                 "added": changes.stashed.iter().map(ObjectId::to_string).collect::<Vec<_>>(),
                 "dropped": changes.unstashed.iter().map(ObjectId::to_string).collect::<Vec<_>>(),
             },
+            "settings": changes.settings.iter().map(|name| Escaped(name).to_string()).collect::<Vec<_>>(),
             "unfinished": { "begun": names(&changes.begun), "ended": names(&changes.ended) },
             "warnings": warnings.collect::<Vec<_>>(),
             "help": cure.as_ref().map(|(help, _)| help),
             "steps": cure.as_ref().map_or(&[][..], |(_, commands)| commands),
             "command": command,
             "time": time,
-            "summary": { "clean": changes.is_empty(), "paths": changes.paths.len() },
+            "summary": { "passed": self.passes(), "clean": changes.is_empty(), "paths": changes.paths.len() },
         }))
     }
 }

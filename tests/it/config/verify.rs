@@ -70,3 +70,12 @@ fn leftovers_are_what_the_configuration_makes_of_them() {
     assert!(ran.out.contains(".packed/x.tgz") && ran.out.contains("a.orig"), "{ran:?}");
     assert!(!ran.out.contains("b.log"), "{ran:?}");
 }
+
+#[test]
+fn a_configuration_does_not_allow_itself() {
+    let sandbox = Sandbox::workspace();
+    sandbox.write("web/index.js", "1\n");
+    sandbox.write("bakstop.json", r#"{"verify": {"allow": [{"path": "**", "reason": "r"}]}}"#);
+    let ran = sandbox.bakstop(&["verify", "--no-diff"]);
+    assert_eq!((ran.code, &*ran.out), (Some(1), "untracked  bakstop.json\n\nbakstop: 1 path is not clean\n"));
+}

@@ -152,3 +152,44 @@ fn refs_and_stashes_of_before_are_nobodys_fault() {
     let ran = sandbox.bakstop(&["verify"]);
     assert_eq!((ran.code, &*ran.out), (Some(0), ""));
 }
+
+#[test]
+fn a_build_that_changes_who_judges_it() {
+    let sandbox = Sandbox::workspace();
+    let settings = |script: &str| json(&sandbox, script)["settings"].clone();
+    let script =
+        "echo junk >>.git/info/exclude && touch junk && git config core.autocrlf input && git config core.hooksPath x";
+    assert_eq!(settings(script), json!([".git/info/exclude", "core.autocrlf"]));
+    let script = "echo '*.tmp' >../ignore && git config core.excludesFile \"$PWD/../ignore\" && touch a.tmp";
+    assert_eq!(settings(script), json!(["core.excludesfile", "the file of core.excludesFile"]));
+    assert_eq!(settings("echo '*.log' >>../ignore"), json!(["the file of core.excludesFile"]));
+    let ran = around(&sandbox, "cp -r . ../copy; git config core.worktree \"$PWD/../copy\"; echo 1 >web/index.js");
+    assert!(ran.code == Some(1) && ran.out.starts_with("setting changed  core.worktree\n"), "{ran:?}");
+    assert_eq!(settings("true"), json!([]));
+}
+
+#[test]
+fn a_build_that_leaves_files_out() {
+    let sandbox = Sandbox::workspace();
+    assert_eq!(
+        changed(&sandbox, "git update-index --skip-worktree web/index.js && rm web/index.js"),
+        ["web/index.js: deleted, hidden from git (skip-worktree)"]
+    );
+    let sandbox = Sandbox::workspace();
+    for arguments in ["--cone backend", "--cone --sparse-index backend"] {
+        let told = changed(&sandbox, &format!("git sparse-checkout set {arguments}"));
+        let left_out =
+            ["web/index.js: hidden from git (skip-worktree)", "web/package.json: hidden from git (skip-worktree)"];
+        assert!(left_out.iter().all(|line| told.contains(&(*line).to_owned())), "{told:?}");
+        assert_eq!(changed(&sandbox, "true"), [""; 0]);
+        sandbox.git(&["sparse-checkout", "disable"]);
+    }
+}
+
+#[test]
+fn an_index_from_the_future_vouches_for_nothing() {
+    // Git compares whole seconds, and believes an index that is younger than a file.
+    let sandbox = Sandbox::workspace();
+    let script = "touch -d '+1 hour' .git/index && printf 'import {};\\n' >web/index.js";
+    assert_eq!(changed(&sandbox, script), ["web/index.js: modified"]);
+}

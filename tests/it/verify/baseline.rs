@@ -55,6 +55,14 @@ fn the_file_may_lie_in_the_tree_and_be_written_again() {
 }
 
 #[test]
+fn a_tracked_file_is_no_place_to_hide_in() {
+    let sandbox = Sandbox::workspace();
+    save(&sandbox, "web/index.js");
+    let ran = since(&sandbox, "web/index.js");
+    assert_eq!((ran.code, told(&ran)), (Some(1), vec!["web/index.js: modified".to_owned()]));
+}
+
+#[test]
 fn a_build_cannot_choose_how_it_is_judged() {
     let sandbox = Sandbox::workspace();
     stage(&sandbox, "bakstop.json", r#"{"verify": {"allow": [{"path": "dist/**", "reason": "built"}]}}"#);
@@ -82,7 +90,7 @@ fn what_is_no_baseline_is_doubt() {
         (None, "No such file"),
         (Some("{}"), "was not written by"),
         (Some("{\"schema\": \"bakstop.baseline/1\"}"), "has been changed"),
-        (Some("x"), "no JSON"),
+        (Some("x"), "not valid JSON"),
     ] {
         if let Some(text) = text {
             fs::write(sandbox.outside().join("b.json"), text).unwrap();

@@ -159,7 +159,7 @@ fn a_signal_that_was_to_be_ignored_stays_ignored() {
 fn a_process_that_outlives_the_command_is_told_of_and_not_waited_for() {
     let sandbox = Sandbox::workspace();
     let ran = around(&sandbox, "sleep 300 >/dev/null 2>&1 & echo $! >../left");
-    let told = "bakstop: the command left 1 process running (sleep): what they still change is not seen\n";
+    let told = "bakstop: the command left 1 process running (sleep): what changes from now on is not seen\n";
     assert_eq!((ran.code, &*ran.out, &*ran.err), (Some(0), "", told));
     let ran = sandbox.bakstop(&[
         "verify",
@@ -230,4 +230,32 @@ fn a_terminal_stays_a_terminal() {
     assert!(fs::read_to_string(sandbox.top.join("web/index.js")).unwrap().ends_with("got hello\n"));
     let told = run("trap \"exit 7\" INT; echo up >../up; read word", b"\x03");
     assert!(told.contains("bakstop: the command ended with exit code 7;"), "{told}");
+}
+
+#[test]
+fn a_child_that_leads_a_group_of_its_own_is_reached_as_well() {
+    let sandbox = Sandbox::workspace();
+    let waiting =
+        Waiting::start(&sandbox, "", "setsid sh -c 'echo $$ >../inner; echo up >../up; exec sleep 300'; exit 0");
+    waiting.send(Signal::TERM);
+    assert_eq!(waiting.end(), ended_by(15));
+}
+
+#[test]
+fn children_that_a_shell_left_to_us_are_not_the_commands() {
+    let sandbox = Sandbox::workspace();
+    let line = format!("sleep 300 >/dev/null 2>&1 & echo $! >../left; exec {BAKSTOP} verify -- true");
+    let ran = sandbox.run("sh", &["-c", &line]);
+    assert_eq!(said(&ran), (Some(0), "", ""));
+    let id = fs::read_to_string(sandbox.outside().join("left")).unwrap();
+    kill_process(Pid::from_raw(id.trim().parse().unwrap()).unwrap(), Signal::KILL).unwrap();
+}
+
+#[test]
+fn a_parent_that_minds_no_children_takes_none_of_ours() {
+    let sandbox = Sandbox::workspace();
+    let line =
+        "import os, signal, sys; signal.signal(signal.SIGCHLD, signal.SIG_IGN); os.execv(sys.argv[1], sys.argv[1:])";
+    let ran = sandbox.run("python3", &["-c", line, BAKSTOP, "verify", "--", "sh", "-c", "exit 3"]);
+    assert_eq!(ran.code, Some(3), "{ran:?}");
 }

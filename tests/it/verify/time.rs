@@ -34,7 +34,7 @@ fn a_build_that_takes_longer_than_its_budget_fails() {
     let ran = sandbox.bakstop(&["verify", "--budget", "1ms", "--", "sleep", "0.05"]);
     assert_eq!((ran.code, &*ran.err), (Some(1), ""));
     assert!(
-        ran.out.starts_with("bakstop: the command took 0.") && ran.out.ends_with("; the budget is 0.00 s\n"),
+        ran.out.starts_with("bakstop: the command took 0.") && ran.out.ends_with("; the budget is 0.001 s\n"),
         "{ran:?}"
     );
     // It is told beside what changed, and is no excuse for a failure.
@@ -70,7 +70,7 @@ fn each_run_is_a_line() {
     assert!(lines[0]["started"].as_str().unwrap().starts_with("20"));
     // What is escaped in the file is escaped at the terminal.
     let ran = sandbox.bakstop(&["verify", "--history", RECORD]);
-    assert!(ran.code == Some(0) && ran.out.contains("web \\u{001b}[1m: 1 run, none succeeded\n"), "{ran:?}");
+    assert!(ran.code == Some(0) && ran.out.contains("\"web \\u{001b}[1m\": 1 run, none succeeded\n"), "{ran:?}");
     let ran = sandbox.bakstop(&["verify", "--history", RECORD, "--format", "json"]);
     let report: Value = serde_json::from_str(&ran.out).unwrap();
     assert_eq!((report["runs"].as_array().unwrap().len(), &report["schema"]), (3, &"bakstop.runs/1".into()));
@@ -90,7 +90,7 @@ fn a_build_that_takes_much_longer_than_usual_fails() {
     record(&sandbox, "web", &[0.01, 0.01, 900.0]);
     let ran = run("20%", "sleep 0.1");
     assert_eq!((ran.code, &*ran.err), (Some(1), ""));
-    assert!(ran.out.contains(" % longer than the median of 3 runs (0.01 s); 20 % is allowed\n"), "{ran:?}");
+    assert!(ran.out.contains(" % longer than the median of 3 runs (0.010 s); 20 % is allowed\n"), "{ran:?}");
     // The run itself is recorded, whatever comes of it.
     assert_eq!(lines(&sandbox).len(), 4);
     record(&sandbox, "web", &[900.0]);
@@ -103,9 +103,11 @@ fn a_build_that_takes_much_longer_than_usual_fails() {
 fn a_record_that_cannot_be_used_is_told_before_the_build() {
     let sandbox = Sandbox::workspace();
     fs::write(sandbox.outside().join("runs.jsonl"), "{}\n").unwrap();
-    for (file, words) in
-        [(RECORD, "line 1 is no run"), ("nowhere/runs.jsonl", "no such directory"), ("web", "Is a directory")]
-    {
+    for (file, words) in [
+        (RECORD, "line 1 is not a recorded run"),
+        ("nowhere/runs.jsonl", "No such file or directory"),
+        ("web", "not a regular file"),
+    ] {
         let ran = sandbox.bakstop(&["verify", "--record", file, "--", "touch", "built"]);
         assert_eq!((ran.code, &*ran.out), (Some(2), ""), "{ran:?}");
         assert!(ran.err.contains(words) && ran.err.contains("\nhelp: "), "{ran:?}");
@@ -113,10 +115,12 @@ fn a_record_that_cannot_be_used_is_told_before_the_build() {
     }
     let ran = sandbox.bakstop(&["verify", "--history", "nothing"]);
     assert!(ran.code == Some(2) && ran.err.contains("there is no such file\nhelp: make one"), "{ran:?}");
-    for arguments in [&["--budget", "1s"][..], &["--record", "x"], &["--label", "x", "--", "true"]] {
+    for arguments in [&["--budget", "1s"][..], &["--record", "x"]] {
         let ran = sandbox.bakstop(&[&["verify"], arguments].concat());
         assert!(ran.code == Some(2) && ran.err.contains("required"), "{ran:?}");
     }
+    let ran = sandbox.bakstop(&["verify", "--label", "x", "--", "true"]);
+    assert!(ran.code == Some(2) && ran.err.contains("help: add --record FILE"), "{ran:?}");
 }
 
 #[test]
@@ -131,4 +135,32 @@ fn runs_that_end_at_the_same_time_all_have_their_line() {
         }
     });
     assert_eq!(lines(&sandbox).len(), 8);
+}
+
+#[test]
+fn a_record_that_cannot_be_written_keeps_nothing_back() {
+    let sandbox = Sandbox::workspace();
+    let run = |code: u8| {
+        let script = format!("echo 1 >a; rm -rf ../gone; exit {code}");
+        fs::create_dir_all(sandbox.outside().join("gone")).unwrap();
+        sandbox.bakstop(&["verify", "--no-diff", "--record", "../gone/r", "--", "sh", "-c", &script])
+    };
+    for (code, ours) in [(0, 2), (7, 7)] {
+        let _ = fs::remove_file(sandbox.top.join("a"));
+        let ran = run(code);
+        assert!(ran.code == Some(ours) && ran.out.contains("untracked  a\n"), "{ran:?}");
+        assert!(ran.err.contains("could not write the record ../gone/r"), "{ran:?}");
+    }
+}
+
+#[test]
+fn the_runs_of_one_label() {
+    let sandbox = Sandbox::workspace();
+    record(&sandbox, "web", &[1.0, 2.0]);
+    let ran = sandbox.bakstop(&["verify", "--history", RECORD, "--label", "web"]);
+    assert!(ran.code == Some(0) && ran.out.starts_with("\"web\": 2 runs, median 1.50 s\n"), "{ran:?}");
+    let ran = sandbox.bakstop(&["verify", "--history", RECORD, "--label", "other"]);
+    assert_eq!((ran.code, &*ran.out), (Some(0), "bakstop: no run is recorded\n"));
+    let ran = sandbox.bakstop(&["verify", "--history", RECORD, "--budget", "1s"]);
+    assert_eq!(ran.code, Some(2), "{ran:?}");
 }

@@ -1,0 +1,73 @@
+//! What decides what git tells of, and is no part of the tree: a build that changes it changes the judge.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::ErrorKind;
+use std::path::PathBuf;
+
+use crate::error::Error;
+use crate::git::command::{Git, one_line, records};
+use crate::git::worktree::fingerprint::Hasher;
+use crate::snapshot::Fingerprint;
+
+/// The settings, in lower case as git lists them. Those that `verify` overrules are none, and neither is what says how a
+/// repository is worked in: `husky` sets `core.hooksPath` in the middle of an install.
+const SETTINGS: [&str; 12] = [
+    "core.worktree",
+    "core.bare",
+    "core.excludesfile",
+    "core.attributesfile",
+    "core.autocrlf",
+    "core.eol",
+    "core.filemode",
+    "core.symlinks",
+    "core.ignorecase",
+    "core.precomposeunicode",
+    "core.sparsecheckout",
+    "core.sparsecheckoutcone",
+];
+/// Whole sections.
+const SECTIONS: [&[u8]; 2] = [b"filter.", b"extensions."];
+/// Files in the directory of the repository.
+const FILES: [&str; 3] = ["info/exclude", "info/attributes", "info/sparse-checkout"];
+/// Settings that name a file which counts as well.
+const NAMED: [&str; 2] = ["core.excludesFile", "core.attributesFile"];
+
+/// A hash over each of them that is there, by its name.
+pub fn look(git: &Git, doing: &str) -> Result<BTreeMap<Vec<u8>, Fingerprint>, Error> {
+    let mut found: BTreeMap<Vec<u8>, Vec<u8>> = BTreeMap::new();
+    for entry in records(&git.output(doing, &["config", "--list", "-z"])?) {
+        let name = entry.split(|&byte| byte == b'\n').next().unwrap_or_default();
+        let counts = SETTINGS.iter().any(|setting| setting.as_bytes() == name)
+            || SECTIONS.iter().any(|section| name.starts_with(section));
+        if counts {
+            // Of several values, one may count, or all.
+            found.entry(name.to_vec()).or_default().extend([entry, b"\0"].concat());
+        }
+    }
+    let mut files: Vec<(Vec<u8>, PathBuf)> = Vec::new();
+    for name in FILES {
+        let path = git.directory().join(one_line(git.output(doing, &["rev-parse", "--git-path", name])?));
+        files.push((format!(".git/{name}").into_bytes(), path));
+    }
+    for name in NAMED.iter().filter(|name| found.contains_key(name.to_ascii_lowercase().as_bytes())) {
+        if let Some(path) = git.query(doing, &["config", "--type=path", "--get", name])? {
+            files.push((format!("the file of {name}").into_bytes(), git.directory().join(one_line(path))));
+        }
+    }
+    for (name, path) in files {
+        match fs::read(&path) {
+            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {}
+            text => {
+                let text = text.map_err(|error| Error::new(doing, error).help("make it readable for this user"))?;
+                found.insert(name, text);
+            }
+        }
+    }
+    let hash = |text: &[u8]| {
+        let mut hasher = Hasher::new();
+        hasher.part(b's', text);
+        hasher.finish().map_err(|error| Error::new(doing, error))
+    };
+    found.into_iter().map(|(name, text)| Ok((name, hash(&text)?))).collect()
+}
