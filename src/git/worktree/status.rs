@@ -6,11 +6,11 @@ use crate::change::ObjectId;
 use crate::path::RepoPath;
 use crate::snapshot::{DELETED_IN_INDEX, Head, NEW_FILE, Staged, State};
 
-/// Every way in which configuration or habit makes `git status` show less, overruled.
+/// Settings under which git believes others, overruled.
 ///
 /// The file system monitor and the cache of untracked files are believed by git; a proof asks the file system. With
 /// `trustctime` and `checkStat`, a file that was changed and given its old size and time is still read again.
-pub const ARGUMENTS: [&str; 18] = [
+pub const DOUBT: [&str; 8] = [
     "-c",
     "core.fsmonitor=",
     "-c",
@@ -19,6 +19,10 @@ pub const ARGUMENTS: [&str; 18] = [
     "core.trustctime=true",
     "-c",
     "core.checkStat=default",
+];
+
+/// Every way in which configuration or habit makes `git status` show less, overruled.
+pub const ARGUMENTS: [&str; 10] = [
     // In submodules as well, which the option below does not reach.
     "-c",
     "status.showUntrackedFiles=all",

@@ -20,7 +20,7 @@ use crate::git::command::{Git, failed, records, text, unreadable};
 use crate::git::worktree::DOING;
 use crate::git::worktree::around::Around;
 use crate::git::worktree::entries::Index;
-use crate::git::worktree::status::{self, Record, Status, merge, parse_record};
+use crate::git::worktree::status::{self, DOUBT, Record, Status, merge, parse_record};
 use crate::git::worktree::walk::Seen;
 use crate::path::RepoPath;
 use crate::snapshot::State;
@@ -100,7 +100,7 @@ impl<'a> Suspects<'a> {
             [] => None,
             paths => Some(Unhidden::make(self.git, self.top, self.index, paths)?),
         };
-        let settings = if shown.is_some() { &SETTINGS[..] } else { &[] };
+        let settings = if shown.is_some() { &ALONE[..] } else { &[] };
         status_of(shown.as_ref().map_or(self.git, |shown| &shown.git), settings, believed, &[])
     }
 
@@ -172,7 +172,7 @@ impl<'a> Suspects<'a> {
         let Some(index) = self.index.of(files.iter().copied()) else { return Ok(None) };
         let (directory, git) = beside(self.git, BEFORE_ALL_FILES, &mut |file| std::io::Write::write_all(file, &index))?;
         let mode = if believed { "core.fileMode=true" } else { "core.fileMode=false" };
-        let settings = [&SETTINGS[..], &["-c", mode]].concat();
+        let settings = [&ALONE[..], &DOUBT, &["-c", mode]].concat();
         // It ends with 1 where something is to be told, which the next command does.
         let refreshed = git.run(DOING, &[&settings[..], &["update-index", "-q", "--refresh"]].concat())?;
         if !matches!(refreshed.code, Some(0 | 1)) {
@@ -190,7 +190,7 @@ impl<'a> Suspects<'a> {
         let (directories, mut files): (Vec<RepoPath>, Vec<RepoPath>) = rest.into_iter().partition(is_directory);
         if !directories.is_empty() {
             let listing = ["ls-files", "--others", "--exclude-standard", "-z", "--full-name", "--"];
-            let mut arguments: Vec<OsString> = SETTINGS.iter().chain(&listing).map(OsString::from).collect();
+            let mut arguments: Vec<OsString> = DOUBT.iter().chain(&listing).map(OsString::from).collect();
             if directories.len() > NAMED {
                 arguments.push(":/".into());
             } else {
@@ -207,7 +207,8 @@ impl<'a> Suspects<'a> {
 /// `git status` of these paths, or of everything.
 fn status_of(git: &Git, settings: &[&str], believed: bool, paths: &[&RepoPath]) -> Result<Records, Error> {
     let mode = believed.then_some(["-c", "core.fileMode=true"]);
-    let mut arguments: Vec<OsString> = settings.iter().chain(mode.iter().flatten()).map(OsString::from).collect();
+    let mut arguments: Vec<OsString> =
+        settings.iter().chain(mode.iter().flatten()).chain(&DOUBT).map(OsString::from).collect();
     arguments.extend(status::ARGUMENTS.map(OsString::from));
     arguments.push("--".into());
     arguments.extend(paths.iter().map(|path| literal(path)));
@@ -215,21 +216,8 @@ fn status_of(git: &Git, settings: &[&str], believed: bool, paths: &[&RepoPath]) 
     Ok(Status::parse(&answer).map_err(|part| unreadable(DOING, part))?.records)
 }
 
-/// Settings that would make git believe others, or write beside an index.
-const SETTINGS: [&str; 12] = [
-    "-c",
-    "core.splitIndex=false",
-    "-c",
-    "index.sparse=false",
-    "-c",
-    "core.fsmonitor=",
-    "-c",
-    "core.untrackedCache=false",
-    "-c",
-    "core.trustctime=true",
-    "-c",
-    "core.checkStat=default",
-];
+/// Settings under which git would write beside an index, overruled.
+const ALONE: [&str; 4] = ["-c", "core.splitIndex=false", "-c", "index.sparse=false"];
 /// Changes in the raw format, whatever the settings say.
 const RAW: [&str; 6] = ["--raw", "-z", "--no-renames", "--no-abbrev", "--no-relative", "--ignore-submodules=none"];
 
@@ -375,7 +363,7 @@ impl Unhidden {
         let paths = absolute(top, hidden.iter().copied());
         // One run takes one of the two off.
         for flag in ["--no-assume-unchanged", "--no-skip-worktree"] {
-            git.fed(doing, &[&SETTINGS[..], &["update-index", flag, "-z", "--stdin"]].concat(), &paths)?;
+            git.fed(doing, &[&ALONE[..], &DOUBT, &["update-index", flag, "-z", "--stdin"]].concat(), &paths)?;
         }
         Ok(Self { git, _directory: directory })
     }
