@@ -158,7 +158,9 @@ fn printable(text: &[u8]) -> String {
         let parts: Vec<String> = content.split(|byte| *byte == b'\t').map(|part| Escaped(part).to_string()).collect();
         parts.join("\t") + if line.len() > content.len() { "\n" } else { "" }
     };
-    text.split_inclusive(|byte| *byte == b'\n').map(line).collect()
+    let text: String = text.split_inclusive(|byte| *byte == b'\n').map(line).collect();
+    // Runners obey `##[command]` wherever it stands; two such signs alone are a heading in Markdown.
+    text.replace(r"#\u{0023}", "##").replace("##[", r"#\u{0023}[")
 }
 
 #[cfg(test)]
@@ -193,6 +195,12 @@ mod tests {
             ]
         );
         assert!(shown(b"same\n", b"same\n").is_empty());
+    }
+
+    #[test]
+    fn a_heading_is_none_of_a_runners_commands() {
+        let lines = shown(b"# a\n## b\n", b"# a\n### c\n##[error]x ###[group]\n");
+        assert_eq!(lines[3..], [" # a", "-## b", "+### c", r"+#\u{0023}[error]x ##\u{0023}[group]"]);
     }
 
     #[test]
