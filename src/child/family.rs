@@ -97,11 +97,13 @@ fn parse(stat: &[u8]) -> Option<Process> {
     let (name, rest) = rest.rsplit_once(") ")?;
     let mut fields = rest.split(' ');
     let (state, parent, group) = (fields.next()?, fields.next()?, fields.next()?);
+    // What has just ended has no parent, and -1 for a group.
+    let pid = |text: &str| text.parse().ok().filter(|id| *id > 0).and_then(Pid::from_raw);
     Some(Process {
-        id: Pid::from_raw(id.parse().ok()?)?,
+        id: pid(id)?,
         name: name.to_owned(),
-        parent: Pid::from_raw(parent.parse().ok()?),
-        group: Pid::from_raw(group.parse().ok()?),
+        parent: pid(parent),
+        group: pid(group),
         ended: matches!(state, "Z" | "X"),
     })
 }
@@ -117,6 +119,8 @@ mod tests {
         assert_eq!((process.parent.map(|id| id.as_raw_nonzero().get()), process.ended), (Some(4), true));
         assert!(parse(b"17 a S 4").is_none() && parse(b"").is_none());
         assert!(parse(b"1 (init) S 0 1").unwrap().parent.is_none());
+        let gone = parse(b"9 (sh) X 0 -1 -1").unwrap();
+        assert!(gone.parent.is_none() && gone.group.is_none() && parse(b"-1 (sh) S 1 1").is_none());
     }
 
     #[test]

@@ -89,9 +89,10 @@ const TIME: &str = "How long the build takes";
 
 /// Compares the work tree with a clean one, with what it was before the command, or with a baseline.
 pub fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
-    if args.output.as_deref().is_some_and(|path| path.as_os_str() == "-") {
-        return Err(Error::new("write the report to a file", "`-` is no file")
-            .help("without --output, it goes to standard output"));
+    for file in args.output.iter().chain(&args.save_baseline) {
+        if file.as_os_str() == "-" {
+            return Err(Error::new("write to a file", "`-` is no file").help("give it a name, such as ./-"));
+        }
     }
     if let Some(file) = &args.history {
         return history(args, context, file);
@@ -101,7 +102,7 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
             .help("add --record FILE, or --history FILE"));
     }
     child::mind_children();
-    let tree = WorkTree::open(&context.directory)?;
+    let tree = WorkTree::open(&context.directory)?.with_config_home(context.env.get("XDG_CONFIG_HOME"));
     let look = |look: Look, config: &Config| tree.snapshot(look, config.debris(), context.terminal);
     let see_git = |error: Error| error.or_help("see what `git status` says here");
     if let Some(file) = &args.baseline {
@@ -120,6 +121,12 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
     let files = OnDisk::one(&tree, config::FILE.into())?;
     let config = Config::of(&files, || context.today())?;
     if let Some(file) = &args.save_baseline {
+        if let Some(path) = tree.path_of(file).filter(|_| file.exists())
+            && tree.is_tracked(&path)?
+        {
+            return Err(Error::new(format!("save the baseline in {}", shown(file)), "it is a tracked file")
+                .help("give one that git does not track"));
+        }
         let mut snapshot = look(Look::Contents, &config).map_err(see_git)?;
         leave_out(file, &tree, [&mut snapshot]);
         let text = Baseline { snapshot, configuration: config.text().to_vec() }.write();

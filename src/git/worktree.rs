@@ -1,10 +1,10 @@
 //! The state of the work tree: what git says of it, and what git ignores.
 
 use std::collections::BTreeMap;
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{ErrorKind, Read, Write};
-use std::os::unix::ffi::OsStrExt;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -40,6 +40,8 @@ pub struct WorkTree {
     git: Git,
     top: PathBuf,
     prefix: String,
+    /// Where the user's own ignore rules and attributes are, if not in `~/.config`.
+    config_home: Option<PathBuf>,
 }
 
 /// How closely to look.
@@ -64,7 +66,13 @@ impl WorkTree {
         let prefix = git.prefix(DOING)?;
         // Whatever a build makes of the settings meanwhile, it is this tree that is meant.
         let git = git.with(&[("GIT_WORK_TREE".to_owned(), top.clone().into_os_string())]);
-        Ok(Self { git, top, prefix })
+        Ok(Self { git, top, prefix, config_home: None })
+    }
+
+    /// The same, with the value of `XDG_CONFIG_HOME`.
+    #[must_use]
+    pub fn with_config_home(self, config_home: Option<&OsStr>) -> Self {
+        Self { config_home: config_home.filter(|home| !home.is_empty()).map(PathBuf::from), ..self }
     }
 
     /// Where git was started, seen from the top: empty, or a path with a slash at its end.
@@ -113,7 +121,7 @@ impl WorkTree {
         }
         let settings = match look {
             Look::Paths => BTreeMap::new(),
-            Look::Contents => judges::look(&self.git, DOING)?,
+            Look::Contents => judges::look(&self.git, DOING, self.config_home.as_deref())?,
         };
         let Around { head, refs, stashes, unfinished, tree: _ } = around;
         Ok(Snapshot { head, refs, stashes, unfinished, settings, paths })
@@ -145,7 +153,7 @@ impl WorkTree {
     fn inside(top: &Path) -> Self {
         let variables = [("GIT_DIR", top.join(".git")), ("GIT_WORK_TREE", top.to_owned())];
         let git = Git::nested(top).with(&variables.map(|(name, path)| (name.to_owned(), path.into_os_string())));
-        Self { git, top: top.to_owned(), prefix: String::new() }
+        Self { git, top: top.to_owned(), prefix: String::new(), config_home: None }
     }
 
     fn place(&self, path: &RepoPath) -> PathBuf {
@@ -245,6 +253,13 @@ impl WorkTree {
         Some(RepoPath::new(path.into_os_string().into_encoded_bytes()))
     }
 
+    /// Whether a path is tracked.
+    pub fn is_tracked(&self, path: &RepoPath) -> Result<bool, Error> {
+        let literal = OsString::from_vec([b":(top,literal)", path.as_bytes()].concat());
+        let listing = self.git.output("look into the index", &[OsStr::new("ls-files"), OsStr::new("--"), &literal])?;
+        Ok(!listing.is_empty())
+    }
+
     /// The first tracked file of this name, at any depth.
     pub fn find_tracked(&self, name: &str) -> Result<Option<RepoPath>, Error> {
         let anywhere = format!(":(top,glob)**/{name}");
@@ -268,6 +283,11 @@ fn fingerprint(top: &Path, path: &RepoPath, record: &Record) -> Result<Fingerpri
         return hasher.finish().map_err(failed);
     }
     let place = top.join(OsStr::from_bytes(path.as_bytes()));
+    // What lies behind a link is not there.
+    let links = place.ancestors().skip(1).take_while(|above| *above != top);
+    if links.into_iter().any(Path::is_symlink) {
+        return hasher.finish().map_err(failed);
+    }
     if hasher.path(&place).map_err(failed)? == Kind::Directory && nested::is_repository(&place) {
         nested(&place, &mut hasher)?;
     }

@@ -57,6 +57,13 @@ pub struct Stat {
     pub size: u32,
 }
 
+impl Tracked<'_> {
+    /// Whether git has more to say of it than whether its content differs.
+    pub fn is_odd(&self) -> bool {
+        self.stat.is_none() || self.mode == Mode::Submodule
+    }
+}
+
 impl Index {
     /// Reads the index that git would use.
     pub fn read(git: &Git, doing: &str) -> Result<Self, Error> {

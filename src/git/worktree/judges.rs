@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::ErrorKind;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::error::Error;
 use crate::git::command::{Git, one_line, records};
@@ -30,11 +30,12 @@ const SETTINGS: [&str; 12] = [
 const SECTIONS: [&[u8]; 2] = [b"filter.", b"extensions."];
 /// Files in the directory of the repository.
 const FILES: [&str; 3] = ["info/exclude", "info/attributes", "info/sparse-checkout"];
-/// Settings that name a file which counts as well.
-const NAMED: [&str; 2] = ["core.excludesFile", "core.attributesFile"];
+/// Settings that name a file which counts as well, and what it is called where nothing is set (gitignore(5),
+/// gitattributes(5)).
+const NAMED: [(&str, &str); 2] = [("core.excludesFile", "git/ignore"), ("core.attributesFile", "git/attributes")];
 
-/// A hash over each of them that is there, by its name.
-pub fn look(git: &Git, doing: &str) -> Result<BTreeMap<Vec<u8>, Fingerprint>, Error> {
+/// A hash over each of them that is there, by its name. `config_home` is where the user's files are, if not in `~/.config`.
+pub fn look(git: &Git, doing: &str, config_home: Option<&Path>) -> Result<BTreeMap<Vec<u8>, Fingerprint>, Error> {
     let mut found: BTreeMap<Vec<u8>, Vec<u8>> = BTreeMap::new();
     for entry in records(&git.output(doing, &["config", "--list", "-z"])?) {
         let name = entry.split(|&byte| byte == b'\n').next().unwrap_or_default();
@@ -50,9 +51,13 @@ pub fn look(git: &Git, doing: &str) -> Result<BTreeMap<Vec<u8>, Fingerprint>, Er
         let path = git.directory().join(one_line(git.output(doing, &["rev-parse", "--git-path", name])?));
         files.push((format!(".git/{name}").into_bytes(), path));
     }
-    for name in NAMED.iter().filter(|name| found.contains_key(name.to_ascii_lowercase().as_bytes())) {
-        if let Some(path) = git.query(doing, &["config", "--type=path", "--get", name])? {
-            files.push((format!("the file of {name}").into_bytes(), git.directory().join(one_line(path))));
+    for (name, usual) in NAMED {
+        let usual =
+            config_home.map_or(format!("~/.config/{usual}"), |home| home.join(usual).to_string_lossy().into_owned());
+        // Without a home, there is none.
+        let answer = git.run(doing, &["config", "--type=path", "--default", &usual, "--get", name])?;
+        if answer.code == Some(0) {
+            files.push((format!("the file of {name}").into_bytes(), git.directory().join(one_line(answer.stdout))));
         }
     }
     for (name, path) in files {

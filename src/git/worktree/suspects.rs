@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
-use std::fs::{File, FileTimes};
+use std::fs::{File, FileTimes, Permissions};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -21,7 +21,7 @@ use crate::git::worktree::DOING;
 use crate::git::worktree::around::Around;
 use crate::git::worktree::entries::Index;
 use crate::git::worktree::status::{self, DOUBT, Record, Status, merge, parse_record};
-use crate::git::worktree::walk::Seen;
+use crate::git::worktree::walk::{Marked, Seen};
 use crate::path::RepoPath;
 use crate::snapshot::State;
 
@@ -81,13 +81,9 @@ impl<'a> Suspects<'a> {
     pub fn judge(&self) -> Result<Records, Error> {
         let settings = self.settings;
         // A file system that keeps no executable bits gives all files alike; there, and only there, git is right not to look.
-        // Git writes the index, and does not make it executable.
-        let index = self.index.file().metadata().map_or((false, false), |about| {
-            let executable = about.permissions().mode() & 0o100 != 0;
-            (executable, !executable)
-        });
-        let seen = self.seen.executable;
-        let believed = settings.file_mode || (seen.0 | index.0, seen.1 | index.1) == (true, true);
+        let believed = settings.file_mode
+            || self.seen.executable == (true, true)
+            || (self.seen.modes_differ && self.index.file().parent().is_some_and(keeps_modes));
         if self.index.remembers() && !settings.folds_names {
             if let Some(records) = self.pieces(believed)? {
                 return Ok(records);
@@ -118,6 +114,11 @@ impl<'a> Suspects<'a> {
 
     /// The same, piece by piece; nothing where there is something that must be asked about as a whole.
     fn pieces(&self, believed: bool) -> Result<Option<Records>, Error> {
+        // Of a file that is skipped git takes the ignore rules from the index, and `git check-ignore` does not.
+        let skips_rules = |marked: &Marked| !marked.there && marked.path.file_name() == b".gitignore";
+        if self.seen.hidden.iter().any(|marked| skips_rules(marked) || (marked.changed && marked.odd)) {
+            return Ok(None);
+        }
         let hidden = self.changed_in_hiding();
         let mut files: Vec<&RepoPath> = self.seen.doubtful.iter().chain(hidden).collect();
         if believed {
@@ -202,6 +203,14 @@ impl<'a> Suspects<'a> {
         }
         Ok(files)
     }
+}
+
+/// Whether the file system that this directory is on keeps executable bits: tried, as `git init` does.
+fn keeps_modes(directory: &Path) -> bool {
+    let Ok(file) = tempfile::Builder::new().prefix("bakstop-").tempfile_in(directory) else { return false };
+    let is_executable = || file.as_file().metadata().is_ok_and(|about| about.permissions().mode() & 0o100 != 0);
+    let set = |mode| file.as_file().set_permissions(Permissions::from_mode(mode)).is_ok();
+    set(0o600) && !is_executable() && set(0o700) && is_executable()
 }
 
 /// `git status` of these paths, or of everything.

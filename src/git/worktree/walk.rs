@@ -44,6 +44,8 @@ pub struct Seen {
     pub debris: Vec<RepoPath>,
     /// Whether regular files were seen that are executable, and others that are not.
     pub executable: (bool, bool),
+    /// Whether one was seen that is other in that than the index says.
+    pub modes_differ: bool,
 }
 
 /// A tracked path that git was told not to look at.
@@ -57,6 +59,8 @@ pub struct Marked {
     pub there: bool,
     /// Whether it may be other than the index says. In a sparse checkout, what is skipped and not there is not.
     pub changed: bool,
+    /// Whether it is a submodule, in conflict, or only announced.
+    pub odd: bool,
 }
 
 /// The most threads that look: more would wait for the file system, and one for so many entries is enough.
@@ -207,7 +211,8 @@ impl<'a> Walk<'a> {
                 None => seen.doubt(entry),
                 Some(hiding) => {
                     let changed = hiding == Hiding::AssumeUnchanged || !self.sparse;
-                    seen.hidden.push(Marked { path: RepoPath::new(entry.path), hiding, there: false, changed });
+                    let (path, odd) = (RepoPath::new(entry.path), entry.is_odd());
+                    seen.hidden.push(Marked { path, hiding, there: false, changed, odd });
                 }
             }
         }
@@ -247,13 +252,15 @@ impl<'a> Walk<'a> {
             if is_kind && kind == FileType::RegularFile {
                 let executable = about.st_mode & 0o100 != 0;
                 flipped = executable != entry.executable;
+                seen.modes_differ |= flipped;
                 if executable { seen.executable.0 = true } else { seen.executable.1 = true }
             }
         }
         let path = || RepoPath::new(entry.path);
         match entry.hiding {
             Some(hiding) => {
-                seen.hidden.push(Marked { path: path(), hiding, there: true, changed: !same || flipped });
+                let (changed, odd) = (!same || flipped, entry.is_odd());
+                seen.hidden.push(Marked { path: path(), hiding, there: true, changed, odd });
             }
             None if !same => seen.doubt(entry),
             None if flipped => seen.flipped.push(path()),
@@ -284,7 +291,7 @@ impl<'a> Walk<'a> {
         inner: &mut Vec<Directory>,
     ) -> Result<(), Error> {
         let bytes = name.name.to_bytes();
-        if bytes == b".git" {
+        if bytes == b".git" && (name.kind != FileType::Directory || is_repository(place)) {
             return Ok(());
         }
         let mut path = [&directory.path, bytes].concat();
@@ -301,7 +308,8 @@ impl<'a> Walk<'a> {
             return Ok(());
         }
         path.push(b'/');
-        if !directory.told {
+        // Git tells of nothing that is called so.
+        if !directory.told && bytes != b".git" {
             seen.untracked.push(RepoPath::new(&*path));
         }
         let file = place.join(OsStr::from_bytes(bytes));
@@ -325,8 +333,7 @@ impl<'a> Walk<'a> {
 
 impl Seen {
     fn doubt(&mut self, entry: &Tracked<'_>) {
-        let odd = entry.stat.is_none() || entry.mode == Mode::Submodule;
-        if odd { &mut self.odd } else { &mut self.doubtful }.push(RepoPath::new(entry.path));
+        if entry.is_odd() { &mut self.odd } else { &mut self.doubtful }.push(RepoPath::new(entry.path));
     }
 
     /// Takes the marks off that git does not obey: it looks at those paths itself.
@@ -335,7 +342,9 @@ impl Seen {
             |marked: &Marked| !marked.there || marked.hiding != Hiding::SkipWorktree || skipped.contains(&marked.path);
         let (hidden, seen): (Vec<Marked>, Vec<Marked>) = std::mem::take(&mut self.hidden).into_iter().partition(obeyed);
         self.hidden = hidden;
-        self.doubtful.extend(seen.into_iter().filter(|marked| marked.changed).map(|marked| marked.path));
+        for marked in seen.into_iter().filter(|marked| marked.changed) {
+            if marked.odd { &mut self.odd } else { &mut self.doubtful }.push(marked.path);
+        }
     }
 
     fn merge_into(self, all: &Mutex<Self>) {
@@ -349,6 +358,7 @@ impl Seen {
         all.submodules.extend(self.submodules);
         all.stuffed.extend(self.stuffed);
         all.debris.extend(self.debris);
+        all.modes_differ |= self.modes_differ;
         all.executable.0 |= self.executable.0;
         all.executable.1 |= self.executable.1;
     }

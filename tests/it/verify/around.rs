@@ -169,6 +169,30 @@ fn a_build_that_changes_who_judges_it() {
 }
 
 #[test]
+fn the_users_own_ignore_rules_judge_as_well() {
+    let sandbox = Sandbox::workspace();
+    let report = json(&sandbox, "mkdir -p ~/.config/git && echo zz >~/.config/git/ignore && touch zz");
+    assert_eq!(report["settings"], json!(["the file of core.excludesFile"]));
+    let mut command = sandbox.command(crate::support::BAKSTOP);
+    command.env("XDG_CONFIG_HOME", sandbox.outside().join("xdg"));
+    let script = "mkdir -p ../xdg/git && echo '* text' >../xdg/git/attributes";
+    let ran = crate::support::finish(command.args(["verify", "--format", "json", "--", "sh", "-c", script]));
+    assert_eq!(report_of(&ran), json!(["the file of core.attributesFile"]));
+}
+
+fn report_of(ran: &crate::support::Ran) -> Value {
+    report(ran)["settings"].clone()
+}
+
+#[test]
+fn what_lies_behind_a_link_is_no_part_of_the_tree() {
+    let sandbox = Sandbox::workspace();
+    sandbox.run("sh", &["-c", "mv web moved && ln -s moved web"]);
+    let told = changed(&sandbox, "echo 1 >moved/index.js");
+    assert_eq!(told, ["moved/index.js: untracked (changed again)"]);
+}
+
+#[test]
 fn a_build_that_leaves_files_out() {
     let sandbox = Sandbox::workspace();
     assert_eq!(

@@ -55,11 +55,17 @@ fn the_file_may_lie_in_the_tree_and_be_written_again() {
 }
 
 #[test]
-fn a_tracked_file_is_no_place_to_hide_in() {
+fn a_tracked_file_is_neither_overwritten_nor_passed_over() {
     let sandbox = Sandbox::workspace();
-    save(&sandbox, "web/index.js");
-    let ran = since(&sandbox, "web/index.js");
-    assert_eq!((ran.code, told(&ran)), (Some(1), vec!["web/index.js: modified".to_owned()]));
+    for file in ["web/index.js", "-"] {
+        let ran = sandbox.bakstop(&["verify", "--save-baseline", file]);
+        assert!(ran.code == Some(2) && ran.err.contains("\nhelp: give"), "{ran:?}");
+    }
+    assert_eq!(sandbox.git(&["status", "--porcelain"]), "");
+    save(&sandbox, "b.json");
+    sandbox.git(&["add", "b.json"]);
+    let ran = since(&sandbox, "b.json");
+    assert_eq!((ran.code, told(&ran)), (Some(1), vec!["b.json: staged (new file)".to_owned()]));
 }
 
 #[test]

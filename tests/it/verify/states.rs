@@ -66,9 +66,9 @@ const STATES: &[State] = &[
         &["web/index.js: modified (mode changed)"],
     ),
     (
-        "a file system that keeps no executable bits",
+        "no file executable that should be, and git is told not to look",
         "chmod +x web/index.js && git commit -q -a -m Mode && git config core.fileMode false && chmod -x web/index.js",
-        &[],
+        &["web/index.js: modified (mode changed)"],
     ),
     (
         "executable in the index alone",
@@ -477,6 +477,16 @@ const STATES: &[State] = &[
         "git config core.fileMode false && git rm -q --cached -r . && git add web/index.js && git commit -q -m One && rm -r backend web/package.json .docker-deps package.json pnpm-workspace.yaml .gitignore && chmod +x web/index.js",
         &["web/index.js: modified (mode changed)"],
     ),
+    (
+        "ignore rules that are left out of a sparse checkout",
+        "printf '!k.log\\n*.tmp\\n' >>.gitignore && echo '*.log' >.git/info/exclude && git commit -q -a -m Rules && git sparse-checkout set --no-cone /web && touch k.log l.log a.tmp",
+        &["k.log: untracked"],
+    ),
+    (
+        "a directory that is called as a repository, and is none",
+        "mkdir -p .docker-deps/.git/objects && touch .docker-deps/.git/x .docker-deps/.git/objects/y",
+        &[".docker-deps/.git/objects/y: ignored leftover", ".docker-deps/.git/x: ignored leftover"],
+    ),
 ];
 
 /// A workspace in this state.
@@ -614,8 +624,9 @@ fn what_git_shows_is_shown_and_what_it_hides_is_found_where_it_hides_it() {
                 || overruled.contains_key(path)
                 || (states.contains("hidden from git") && marked.contains(&**path))
                 || (states.contains("ignored leftover") && ignored.contains(&**path))
-                // What is wrong inside a submodule, its own git tells.
-                || path == "lib";
+                // What is wrong inside a submodule, its own git tells; and of `.git`, none tells.
+                || path == "lib"
+                || path.contains("/.git/");
             assert!(explained, "{path}: {states:?}");
         }
         // What `git diff` finds against the last commit, if there is one.
