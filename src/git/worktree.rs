@@ -103,6 +103,7 @@ impl WorkTree {
                 let record = records.entry(marked.path).or_default();
                 record.states.insert(State::Hidden);
                 record.notes.insert(marked.hiding.name());
+                record.words.extend(marked.hiding.name().bytes());
                 record.words.push(if marked.there { b'+' } else { b'-' });
             }
         }

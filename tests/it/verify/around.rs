@@ -118,6 +118,12 @@ fn a_build_that_hides_what_it_changes() {
     assert_eq!((ran.code, &*ran.out), (Some(1), told));
     let ran = around(&sandbox, "git update-index --no-skip-worktree web/index.js");
     assert_eq!(ran.out, "no longer hidden  web/index.js\n\nbakstop: the command changed 1 path\n");
+    let script =
+        "git update-index --no-skip-worktree backend/index.js && git update-index --assume-unchanged backend/index.js";
+    let ran = around(&sandbox, script);
+    assert!(ran.out.starts_with("hidden from git  backend/index.js (assume-unchanged, changed again)\n"), "{ran:?}");
+    sandbox.git(&["update-index", "--no-assume-unchanged", "backend/index.js"]);
+    sandbox.git(&["update-index", "--skip-worktree", "backend/index.js"]);
     // What was hidden and changed before the build is no work of the build, until that changes it again.
     sandbox.write("backend/index.js", "mine\n");
     assert_eq!(changed(&sandbox, "touch backend/index.js"), [""; 0]);
