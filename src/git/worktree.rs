@@ -91,7 +91,7 @@ impl WorkTree {
         drop(entries);
         let skipped = |marked: &Marked| marked.there && marked.hiding == Hiding::SkipWorktree;
         if index.remembers() && seen.hidden.iter().any(skipped) {
-            seen.unmark(&entries::skipped(&self.git, DOING)?);
+            seen.unmark(&entries::obeyed(&self.git, DOING)?);
         }
         let (git, top) = (&self.git, &*self.top);
         let suspects = Suspects { git, top, index: &index, around: &around, seen: &seen, settings: &settings };
@@ -287,6 +287,7 @@ fn fingerprint(top: &Path, path: &RepoPath, record: &Record) -> Result<Fingerpri
     // What lies behind a link is not there.
     let links = place.ancestors().skip(1).take_while(|above| *above != top);
     if links.into_iter().any(Path::is_symlink) {
+        hasher.absent();
         return hasher.finish().map_err(failed);
     }
     if hasher.path(&place).map_err(failed)? == Kind::Directory && nested::is_repository(&place) {

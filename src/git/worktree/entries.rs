@@ -1,6 +1,6 @@
 //! What the index tracks, as far as the walk over the work tree needs it.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -152,14 +152,22 @@ impl Index {
     }
 }
 
-/// The paths that git does skip: where a checkout is sparse, git 2.37 and later takes the mark off what is there all the same.
-pub fn skipped(git: &Git, doing: &str) -> Result<BTreeSet<RepoPath>, Error> {
+/// The marks that git obeys: where a checkout is sparse, git 2.37 and later does not skip what is there all the same.
+pub fn obeyed(git: &Git, doing: &str) -> Result<BTreeMap<RepoPath, Hiding>, Error> {
     let listing = git.output(doing, &["ls-files", "-v", "-z", "--full-name", "--", ":/"])?;
-    let skipped = records(&listing).filter_map(|record| match record {
-        [b'S' | b's', b' ', path @ ..] => Some(RepoPath::new(path)),
+    let marked = records(&listing).filter_map(|record| match record {
+        [tag, b' ', path @ ..] => Some((RepoPath::new(path), hiding(*tag)?)),
         _ => None,
     });
-    Ok(skipped.collect())
+    Ok(marked.collect())
+}
+
+/// The letter of git-ls-files(1): `S` for skip-worktree, a small one for assume-unchanged.
+fn hiding(tag: u8) -> Option<Hiding> {
+    match tag {
+        b'S' | b's' => Some(Hiding::SkipWorktree),
+        tag => tag.is_ascii_lowercase().then_some(Hiding::AssumeUnchanged),
+    }
 }
 
 /// Where the index is, and the hash of its entries, if that is one that is known here.
@@ -226,10 +234,7 @@ fn listed(record: &[u8]) -> Option<Tracked<'_>> {
     let (tag, about) = record[..tab].split_first()?;
     let mode = about.strip_prefix(b" ")?.split(|&byte| byte == b' ').next()?;
     let bits = u32::from_str_radix(std::str::from_utf8(mode).ok()?, 8).ok()?;
-    let hiding = match tag {
-        b'S' | b's' => Some(Hiding::SkipWorktree),
-        tag => tag.is_ascii_lowercase().then_some(Hiding::AssumeUnchanged),
-    };
+    let hiding = hiding(*tag);
     let (mode, executable) = (Mode::from_bits(bits)?, bits & 0o100 != 0);
     Some(Tracked { path: &record[tab + 1..], mode, executable, hiding, stat: None })
 }

@@ -23,11 +23,16 @@ impl Hasher {
         self.0.update(bytes);
     }
 
+    /// Adds that nothing stands at a path.
+    pub fn absent(&mut self) {
+        self.part(b'0', b"");
+    }
+
     /// Adds what stands at a path, unless it is a directory: then the caller knows better. Links are not followed.
     pub fn path(&mut self, path: &Path) -> io::Result<Kind> {
         let about = match fs::symlink_metadata(path) {
             Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
-                self.part(b'0', b"");
+                self.absent();
                 return Ok(Kind::Other);
             }
             about => about?,

@@ -1,7 +1,7 @@
 //! The walk over the work tree: one look at every file that is tracked and at every directory, for what git may have to be
 //! asked about, and for the debris that git ignores.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{CStr, CString, OsStr};
 use std::ops::Range;
 use std::os::unix::ffi::OsStrExt;
@@ -337,13 +337,15 @@ impl Seen {
     }
 
     /// Takes the marks off that git does not obey: it looks at those paths itself.
-    pub fn unmark(&mut self, skipped: &BTreeSet<RepoPath>) {
-        let obeyed =
-            |marked: &Marked| !marked.there || marked.hiding != Hiding::SkipWorktree || skipped.contains(&marked.path);
-        let (hidden, seen): (Vec<Marked>, Vec<Marked>) = std::mem::take(&mut self.hidden).into_iter().partition(obeyed);
-        self.hidden = hidden;
-        for marked in seen.into_iter().filter(|marked| marked.changed) {
-            if marked.odd { &mut self.odd } else { &mut self.doubtful }.push(marked.path);
+    pub fn unmark(&mut self, obeyed: &BTreeMap<RepoPath, Hiding>) {
+        for marked in std::mem::take(&mut self.hidden) {
+            if !marked.there || marked.hiding != Hiding::SkipWorktree {
+                self.hidden.push(marked);
+            } else if let Some(&hiding) = obeyed.get(&marked.path) {
+                self.hidden.push(Marked { hiding, ..marked });
+            } else if marked.changed {
+                if marked.odd { &mut self.odd } else { &mut self.doubtful }.push(marked.path);
+            }
         }
     }
 

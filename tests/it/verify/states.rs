@@ -487,6 +487,11 @@ const STATES: &[State] = &[
         "mkdir -p .docker-deps/.git/objects && touch .docker-deps/.git/x .docker-deps/.git/objects/y",
         &[".docker-deps/.git/objects/y: ignored leftover", ".docker-deps/.git/x: ignored leftover"],
     ),
+    (
+        "marked both ways in a sparse checkout, and there",
+        "git update-index --assume-unchanged web/index.js && git sparse-checkout set --cone backend && mkdir -p web && git update-index --skip-worktree web/index.js && echo 1 >web/index.js",
+        &["web/index.js: modified, hidden from git (assume-unchanged)"],
+    ),
 ];
 
 /// A workspace in this state.
