@@ -20,8 +20,7 @@ pub enum State {
     Untracked,
     /// Ignored, and yet debris of a preparation: git never shows it.
     Leftover,
-    /// Git was told not to look at it. That alone is not unclean: it is who changes it behind a build's back that
-    /// matters.
+    /// Git was told not to look at it. That alone is not unclean, but it is a change if a build does it.
     Hidden,
 }
 

@@ -1,10 +1,10 @@
 //! The state of the work tree: what git says of it, and what git ignores.
 
 use std::collections::BTreeMap;
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{ErrorKind, Read, Write};
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -163,7 +163,7 @@ impl WorkTree {
 
     /// The content of a regular file of the work tree, at most `limit` bytes of it; `None` if there is no such file.
     pub fn read(&self, path: &RepoPath, limit: u64) -> Result<Option<Content>, Error> {
-        let file = self.top.join(OsStr::from_bytes(path.as_bytes()));
+        let file = self.place(path);
         let failed = |error| Error::new(format!("read {path}"), error).help("make it readable for this user");
         let about = match std::fs::symlink_metadata(&file) {
             Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => return Ok(None),
@@ -197,7 +197,7 @@ impl WorkTree {
         if self.text(path, u64::MAX).as_deref() != Some(old) {
             return Err(Error::new(&*doing, "it is not what it was a moment ago").help("run this again"));
         }
-        let place = self.top.join(OsStr::from_bytes(path.as_bytes()));
+        let place = self.place(path);
         let about = place.metadata().map_err(failed)?;
         let permissions = about.permissions();
         let directory = place.parent().unwrap_or(&self.top);
@@ -215,7 +215,7 @@ impl WorkTree {
 
     /// What stands at a path, if it is there.
     fn mode(&self, path: &RepoPath) -> Result<Option<Mode>, Error> {
-        let file = self.top.join(OsStr::from_bytes(path.as_bytes()));
+        let file = self.place(path);
         let about = match std::fs::symlink_metadata(&file) {
             Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => return Ok(None),
             about => about.map_err(|error| {
@@ -256,8 +256,8 @@ impl WorkTree {
 
     /// Whether a path is tracked.
     pub fn is_tracked(&self, path: &RepoPath) -> Result<bool, Error> {
-        let literal = OsString::from_vec([b":(top,literal)", path.as_bytes()].concat());
-        let listing = self.git.output("look into the index", &[OsStr::new("ls-files"), OsStr::new("--"), &literal])?;
+        let path = suspects::literal(path);
+        let listing = self.git.output("look into the index", &[OsStr::new("ls-files"), OsStr::new("--"), &path])?;
         Ok(!listing.is_empty())
     }
 

@@ -198,7 +198,11 @@ impl<'a> Suspects<'a> {
                 arguments.extend(directories.iter().map(literal));
             }
             let listing = self.git.output(DOING, &arguments)?;
-            let below = |path: &RepoPath| directories.iter().any(|top| path.as_bytes().starts_with(top.as_bytes()));
+            // None of them lies in another, and they are sorted: the last one before a path is the only one it can lie in.
+            let below = |path: &RepoPath| {
+                let before = directories.partition_point(|directory| directory <= path);
+                before > 0 && path.as_bytes().starts_with(directories[before - 1].as_bytes())
+            };
             files.extend(records(&listing).map(RepoPath::new).filter(below));
         }
         Ok(files)
@@ -290,7 +294,7 @@ fn plain(path: &RepoPath) -> &[u8] {
 }
 
 /// A path as git takes it from a command line, for nothing but itself.
-fn literal(path: &RepoPath) -> OsString {
+pub fn literal(path: &RepoPath) -> OsString {
     OsString::from_vec([b":(top,literal)", plain(path)].concat())
 }
 
