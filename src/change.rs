@@ -73,6 +73,15 @@ impl Mode {
             _ => None,
         }
     }
+
+    /// The word for it in listings.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::File => "file",
+            Self::Symlink => "link",
+            Self::Submodule => "submodule",
+        }
+    }
 }
 
 /// One path of the tree that is judged.

@@ -23,6 +23,8 @@ pub struct Judgement {
     pub findings: Vec<Finding>,
     /// What the configuration hides.
     pub hidden: Vec<Hidden>,
+    /// What there was to judge, if that alone was asked.
+    pub listed: Vec<Entry>,
 }
 
 /// A finding that is not told.
@@ -43,6 +45,8 @@ pub struct Engine<'a> {
     rules: Vec<&'static Rule>,
     whole: bool,
     explain: bool,
+    /// What there is to judge, where it is only to be told.
+    listed: Option<Vec<Entry>>,
     found: Vec<Finding>,
     /// What would be found if the configuration took nothing out of what counts as debris.
     with_built_in: Vec<Finding>,
@@ -55,7 +59,7 @@ impl<'a> Engine<'a> {
     pub fn new(config: &'a Config) -> Self {
         let (found, with_built_in) = (Vec::new(), Vec::new());
         let rules = RULES.to_vec();
-        Self { config, rules, whole: false, explain: false, found, with_built_in, judges_itself: false }
+        Self { config, rules, whole: false, explain: false, listed: None, found, with_built_in, judges_itself: false }
     }
 
     /// Only these rules.
@@ -86,8 +90,19 @@ impl<'a> Engine<'a> {
         self
     }
 
+    /// Whether to tell only what there is to judge. Nothing is read then.
+    #[must_use]
+    pub fn only_list(mut self, list: bool) -> Self {
+        self.listed = list.then(Vec::new);
+        self
+    }
+
     /// Judges each new entry by the rules that look at one entry or one file.
     pub fn entries(&mut self, change: &dyn Change) -> Result<(), Error> {
+        if let Some(listed) = &mut self.listed {
+            listed.extend_from_slice(change.fresh());
+            return Ok(());
+        }
         let debris = self.config.debris();
         let mut found = Vec::new();
         for entry in change.fresh() {
@@ -112,7 +127,7 @@ impl<'a> Engine<'a> {
     /// Judges by the rules that compare pins, if a new file pins a package manager.
     pub fn together(&mut self, change: &dyn Change) -> Result<(), Error> {
         let comparing = |rule: &&&'static Rule| matches!(rule.check, Check::Pins(_));
-        let Some(first) = self.rules.iter().find(comparing) else { return Ok(()) };
+        let Some(first) = self.rules.iter().find(comparing).filter(|_| self.listed.is_none()) else { return Ok(()) };
         let mut findings = Findings::of(first);
         let board = board(change, &mut findings)?;
         self.found.extend(stamped(findings.into_vec(), change));
@@ -151,6 +166,9 @@ impl<'a> Engine<'a> {
 
     /// Sorts what was found, tells nothing twice, and obeys the configuration.
     pub fn finish(mut self) -> Judgement {
+        if let Some(listed) = self.listed {
+            return Judgement { listed, ..Judgement::default() };
+        }
         let found = sorted(std::mem::take(&mut self.found));
         // Asked for only where the configuration takes debris out, and somebody wants to know.
         let explains = !self.with_built_in.is_empty();
@@ -505,7 +523,7 @@ pub mod tests {
         let change = Fake::default().file("a/b.bak", "").file("b.bak", "").file("c/.docker-deps/x", "");
         let mut engine = Engine::new(&config).explain_hidden(true);
         engine.entries(&change).unwrap();
-        let Judgement { findings, hidden } = engine.finish();
+        let Judgement { findings, hidden, .. } = engine.finish();
         assert_eq!(shown(&findings), ["b.bak: a backup file"]);
         let told: Vec<String> =
             hidden.iter().map(|hidden| format!("{} {} {}", hidden.by, hidden.finding.path, hidden.reason)).collect();

@@ -2,9 +2,11 @@
 
 use std::path::PathBuf;
 
+use crate::change::Entry;
 use crate::commands::judge::{Options, Scope, judge};
 use crate::commands::{Context, Outcome};
 use crate::error::Error;
+use crate::finding::Verdict;
 use crate::report::{Format, Report, human::View};
 use crate::rules::RULES;
 
@@ -33,6 +35,10 @@ pub struct Args {
     /// Let warnings block as well
     #[arg(long)]
     deny_warnings: bool,
+
+    /// List what would be judged, and judge nothing: what each new path is, its blob, and its name
+    #[arg(long, conflicts_with_all = ["format", "output", "deny_warnings"])]
+    show_files: bool,
 
     /// Tell how the answer was found, on standard error
     #[arg(short, long)]
@@ -95,7 +101,7 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
     let scope = args.scope();
     let config = args.config.as_deref();
     let way_on = "to judge by another: --config FILE";
-    let options = Options { without: &[], config, way_on, explain: args.verbose };
+    let options = Options { without: &[], config, way_on, explain: args.verbose, list: args.show_files };
     let judged = judge(&scope, &options, context)?;
     let advice = judged.advice.as_deref();
     let view = View { paint: context.paint, below_top: judged.below_top, restore: &judged.restore, advice };
@@ -107,7 +113,11 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
         deny_warnings: args.deny_warnings,
         view,
     };
-    let mut outcome = Outcome::of_check(&report, args.format, args.output.as_deref());
+    let mut outcome = if args.show_files {
+        Outcome::new(Verdict::Clean, listing(&judged.listed))
+    } else {
+        Outcome::of_check(&report, args.format, args.output.as_deref())
+    };
     if args.verbose {
         outcome = judged.told().iter().fold(outcome, Outcome::note);
     }
@@ -115,4 +125,9 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
         outcome = outcome.note(format!("bakstop: {nothing}"));
     }
     Ok(outcome)
+}
+
+/// A line for each. What lies on disk has no blob yet: its id is all zeros, as in the raw diffs of git.
+fn listing(entries: &[Entry]) -> String {
+    entries.iter().map(|Entry { mode, id, path, .. }| format!("{} {id} {path}\n", mode.name())).collect()
 }

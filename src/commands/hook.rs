@@ -45,7 +45,7 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
     } else {
         format!("to go on without this check: {SWITCH}=0 {}", hook.command())
     };
-    let options = Options { without: &skipped, config: None, way_on: &way_on, explain: args.verbose };
+    let options = Options { without: &skipped, config: None, way_on: &way_on, explain: args.verbose, list: false };
     let judged =
         judge(&scope(args), &options, context).map_err(|error| if server { error } else { error.or_help(&*way_on) })?;
     let verdict = Verdict::of(&judged.findings, false);

@@ -3,7 +3,7 @@
 use std::io::{IsTerminal, Read};
 use std::path::Path;
 
-use crate::change::Change;
+use crate::change::{Change, Entry};
 use crate::commands::{Context, listed, mend, mend_staged, restore_command};
 use crate::config::{self, Config};
 use crate::engine::{Engine, Hidden, Judgement, LIMIT};
@@ -68,6 +68,8 @@ pub struct Judged {
     pub findings: Vec<Finding>,
     /// What the configuration hides.
     pub hidden: Vec<Hidden>,
+    /// What there was to judge, if that alone was asked.
+    pub listed: Vec<Entry>,
     /// How many new entries were looked at.
     pub entries: usize,
     /// What was judged and how, for `--verbose`: a line each.
@@ -104,6 +106,8 @@ pub struct Options<'a> {
     pub way_on: &'a str,
     /// Whether to find out everything that the configuration hides.
     pub explain: bool,
+    /// Whether only to list what there is to judge.
+    pub list: bool,
 }
 
 /// Judges a scope.
@@ -140,7 +144,7 @@ fn updates(parse: fn(&[u8]) -> Option<RefUpdate>) -> Result<Vec<RefUpdate>, Erro
 
 /// An engine that goes by a configuration.
 fn engine<'a>(config: &'a Config, options: &Options<'_>) -> Engine<'a> {
-    Engine::new(config).without(options.without).explain_hidden(options.explain)
+    Engine::new(config).without(options.without).explain_hidden(options.explain).only_list(options.list)
 }
 
 /// The configuration in a file, which the repository does not choose.
@@ -175,13 +179,14 @@ fn staged(options: &Options<'_>, context: &Context) -> Result<Judged, Error> {
             .help("name what to judge (`bakstop check --help`), or run this in a clone with a work tree"));
     }
     let config = configuration(&staged, options, context)?;
-    let Judgement { mut findings, hidden } = engine(&config, options).judge(&staged)?;
+    let Judgement { mut findings, hidden, listed } = engine(&config, options).judge(&staged)?;
     mend_staged(&mut findings, config.debris(), &staged);
     let restore = restore_command(&staged, &findings)?;
     let entries = staged.fresh().len();
     Ok(Judged {
         findings,
         hidden,
+        listed,
         entries,
         how: vec![format!("the index was {}; {} judged", staged.layer(), plural(entries, "new path"))],
         nothing: (entries == 0).then(|| "nothing new is staged".to_owned()),
@@ -196,13 +201,14 @@ fn work_tree(options: &Options<'_>, context: &Context) -> Result<Judged, Error> 
     let tree = WorkTree::open(&context.directory)?;
     let files = OnDisk::all(&tree)?;
     let config = configuration(&files, options, context)?;
-    let Judgement { mut findings, hidden } = engine(&config, options).whole(true).judge(&files)?;
+    let Judgement { mut findings, hidden, listed } = engine(&config, options).whole(true).judge(&files)?;
     mend(&mut findings, config.debris(), &|path| tree.text(path, LIMIT), &|path| tree.committed(path));
     let restore = restore_command(&files, &findings)?;
     let entries = files.fresh().len();
     Ok(Judged {
         findings,
         hidden,
+        listed,
         entries,
         how: vec![format!("{} of the work tree judged", plural(entries, "file"))],
         nothing: (entries == 0).then(|| "there is no file in the work tree".to_owned()),

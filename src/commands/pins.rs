@@ -43,7 +43,7 @@ pub struct Args {
 pub fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
     let tree = WorkTree::open(&context.directory)?;
     let files = OnDisk::all(&tree)?;
-    let options = Options { without: &[], config: args.config.as_deref(), way_on: "", explain: false };
+    let options = Options { without: &[], config: args.config.as_deref(), way_on: "", explain: false, list: false };
     let config = configuration(&files, &options, context)?;
     let mut engine = Engine::new(&config).only(&OF_PINS);
     let board = engine.all_pins(&files)?;

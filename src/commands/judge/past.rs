@@ -270,12 +270,12 @@ fn nothing_new(why: String) -> Judged {
 
 /// The commands of a cure are for the index and the work tree, which may hold something else: they are left out.
 fn judged(judgement: Judgement, entries: usize, how: Vec<String>, nothing: String) -> Judged {
-    let Judgement { mut findings, hidden } = judgement;
+    let Judgement { mut findings, hidden, listed } = judgement;
     for finding in &mut findings {
         finding.steps = &[];
     }
     let nothing = (entries == 0).then_some(nothing);
-    Judged { findings, hidden, entries, how, nothing, restore: String::new(), below_top: false, advice: None }
+    Judged { findings, hidden, listed, entries, how, nothing, restore: String::new(), below_top: false, advice: None }
 }
 
 /// How what commits carry is mended.
