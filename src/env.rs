@@ -23,6 +23,11 @@ impl Environment {
     pub fn text(&self, name: &str) -> Option<String> {
         self.get(name).map(|value| value.to_string_lossy().into_owned())
     }
+
+    /// The names of all variables that are set to something.
+    pub fn names(&self) -> impl Iterator<Item = &OsStr> {
+        self.0.iter().filter(|(_, value)| !value.is_empty()).map(|(name, _)| name.as_os_str())
+    }
 }
 
 impl<K: Into<OsString>, V: Into<OsString>> FromIterator<(K, V)> for Environment {

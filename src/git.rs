@@ -1,11 +1,14 @@
 //! The boundary to git: the few questions that the program has, each answered by the cheapest layer that is certain.
 //!
-//! Two layers stand behind it. `native` reads the repository with gix, without starting a process; it hands over, with a
-//! reason, whatever it does not know for certain. `command` asks the `git` program, which knows everything; if that
-//! fails too, so does the run. Nothing above this module knows which layer answered.
+//! Three layers stand behind it, each handing over, with a reason, whatever it does not know for certain. `direct` reads what
+//! is staged from the files of the repository, without opening it. `native` opens it with gix, without starting a process.
+//! `command` asks the `git` program, which knows everything; if that fails too, so does the run. Nothing above this module
+//! knows which layer answered.
 
 mod change;
 pub mod command;
+mod compare;
+mod direct;
 pub mod history;
 pub mod layout;
 mod native;

@@ -12,6 +12,7 @@ use crate::rules::RULES;
 
 // The arguments.
 #[derive(Debug, clap::Args)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub struct Args {
     #[command(flatten)]
     scope: ScopeArgs,

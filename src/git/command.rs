@@ -10,6 +10,7 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use crate::change::{Content, Entry, Mode, ObjectId};
 use crate::error::Error;
 use crate::escape::Escaped;
+use crate::git::compare::Compared;
 use crate::path::RepoPath;
 
 /// Runs git in a directory. It never fetches, never takes an optional lock, never asks a question.
@@ -163,8 +164,8 @@ impl Git {
         self.output(doing, &["rev-parse", "--show-prefix"]).map(|answer| text(&answer))
     }
 
-    /// What is staged, as git tells it: the new entries, and the unmerged paths.
-    pub(super) fn staged(&self) -> Result<(Vec<Entry>, Vec<RepoPath>), Error> {
+    /// What is staged, as git tells it.
+    pub(super) fn staged(&self) -> Result<Compared, Error> {
         let doing = "read the staged content";
         let head = self.run(doing, &["rev-parse", "--quiet", "--verify", "HEAD^{commit}"])?;
         let head = match head.code {
@@ -203,7 +204,7 @@ impl Git {
         }
         // One unmerged path is told twice: as unmerged, and as a change of its stages.
         unmerged.dedup();
-        Ok((fresh, unmerged))
+        Ok(Compared { fresh, unmerged })
     }
 
     /// The wanted entries of the index, stage 0.

@@ -7,18 +7,18 @@ use std::path::{Path, PathBuf};
 
 use gix::bstr::ByteSlice;
 use gix::index::entry::{Flags, Mode as IndexMode, Stage};
-use gix::index::extension::Tree as CacheTree;
-use gix::objs::{Find, TreeRefIter};
+use gix::objs::Find;
 
 use crate::change::{Content, Entry, Mode, ObjectId};
 use crate::env::Environment;
+use crate::git;
+use crate::git::compare::{Compared, Entries, Item, compare};
+use crate::git::direct::cache_tree::CacheTree;
+use crate::git::trees::LONGEST_PATH;
 use crate::path::RepoPath;
 
 /// Why git must be asked; completes "because …".
 pub type Handover = String;
-
-/// `PATH_MAX` of Linux, in bytes.
-const LONGEST_PATH: usize = 4096;
 
 /// How many bytes of objects a walk over history keeps: the trees of a commit are compared with those of its parents,
 /// which were read just before.
@@ -81,25 +81,14 @@ impl Repository {
     /// What is staged: the index compared with the tree of HEAD.
     pub fn staged(self, env: &Environment) -> Result<Staged, Handover> {
         let head = self.repository.head_tree_id_or_empty().map_err(|error| format!("HEAD cannot be read ({error})"))?;
-        let (head, below_top) = (head.detach(), self.is_below_top());
+        let (head, below_top) = (convert_id(&head)?, self.is_below_top());
         let top = self.repository.workdir().is_some().then(|| self.top(env).to_owned());
         let index = self.open_index(env)?;
         if index.is_sparse() {
             return Err("the index is sparse".into());
         }
-        let mut walk = Walk { repository: &self.repository, index: &index, fresh: Vec::new(), unmerged: Vec::new() };
-        walk.directory(Some(head), index.entries(), 0, index.tree())?;
-        let Walk { fresh, mut unmerged, .. } = walk;
-        // One unmerged path stands in the index once for each of its stages.
-        unmerged.dedup();
-        Ok(Staged {
-            fresh,
-            unmerged,
-            index: Index(index),
-            objects: Objects { repository: self.repository },
-            top,
-            below_top,
-        })
+        let objects = Objects { repository: self.repository };
+        Ok(Staged { index: Index(index), head, objects, top, below_top })
     }
 
     /// Where git counts a relative `GIT_INDEX_FILE` from; gix takes it from the current directory. With `GIT_DIR` alone
@@ -139,13 +128,11 @@ fn unknown_extension(repository: &gix::Repository) -> Option<String> {
 
 /// What is staged, as gix sees it.
 pub struct Staged {
-    /// The new entries.
-    pub fresh: Vec<Entry>,
-    /// Paths with unresolved conflicts.
-    pub unmerged: Vec<RepoPath>,
-    /// The index, for what is asked later.
+    /// The tree of HEAD.
+    pub head: ObjectId,
+    /// The index.
     pub index: Index,
-    /// The object store, likewise.
+    /// The object store.
     pub objects: Objects,
     /// The top of the work tree, if there is one.
     pub top: Option<PathBuf>,
@@ -153,128 +140,62 @@ pub struct Staged {
     pub below_top: bool,
 }
 
-/// Compares the index with a tree, directory by directory, and skips every directory whose tree the index already knows
-/// to be that of HEAD: `git commit` writes that cache-tree before it runs the hook, so little is left to compare.
-struct Walk<'a> {
-    repository: &'a gix::Repository,
+/// The entries of gix's index, one after another.
+struct Stream<'a> {
     index: &'a gix::index::State,
-    fresh: Vec<Entry>,
-    unmerged: Vec<RepoPath>,
+    next: usize,
 }
 
-impl<'a> Walk<'a> {
-    /// Compares `entries`, which all lie in one directory whose path with its slash is `prefix` bytes long.
-    fn directory(
-        &mut self,
-        tree: Option<gix::ObjectId>,
-        entries: &'a [gix::index::Entry],
-        prefix: usize,
-        cache: Option<&CacheTree>,
-    ) -> Result<(), Handover> {
-        let cached = cache.filter(|node| node.num_entries.is_some_and(|count| count as usize == entries.len()));
-        if let (Some(tree), Some(node)) = (tree, cached)
-            && node.id == tree
-        {
-            return Ok(());
-        }
-        // The recursion is as deep as the path. Git sets it no bound, and no work tree could hold such a path.
-        if prefix > LONGEST_PATH {
-            return Err("a path is longer than a file system takes".into());
-        }
-        let mut buffer = Vec::new();
-        let old = match tree {
-            Some(id) => self.tree(id, &mut buffer)?,
-            None => Vec::new(),
-        };
-        let mut rest = entries;
-        while let Some(entry) = rest.first() {
-            let path = entry.path(self.index);
-            let name = &path[prefix..];
-            let Some(slash) = name.find_byte(b'/') else {
-                self.file(entry, path, name, &old)?;
-                rest = &rest[1..];
-                continue;
-            };
-            let child = cache.and_then(|node| child(node, &name[..slash]));
-            let count = self.run_length(rest, &path[..=prefix + slash], child);
-            let tree = find(&old, &name[..slash], true).map(|old| old.id);
-            let (inside, after) = rest.split_at(count);
-            self.directory(tree, inside, prefix + slash + 1, child)?;
-            rest = after;
+impl Entries for Stream<'_> {
+    fn peek(&mut self) -> Result<Option<Item<'_>>, Handover> {
+        let Some(entry) = self.index.entries().get(self.next) else { return Ok(None) };
+        Ok(Some(Item {
+            path: entry.path(self.index),
+            mode: entry.mode.bits(),
+            id: convert_id(&entry.id)?,
+            unmerged: entry.stage() != Stage::Unconflicted,
+            announced: entry.flags.contains(Flags::INTENT_TO_ADD),
+        }))
+    }
+
+    fn advance(&mut self) {
+        self.next += 1;
+    }
+
+    fn skip(&mut self, count: u32) -> Result<(), Handover> {
+        self.next += count as usize;
+        if self.next > self.index.entries().len() {
+            return Err("the cache-tree counts otherwise than the index".into());
         }
         Ok(())
     }
 
-    /// How many of the entries, from the first, lie below this directory.
-    fn run_length(&self, entries: &[gix::index::Entry], directory: &[u8], cache: Option<&CacheTree>) -> usize {
-        let inside = |entry: &gix::index::Entry| entry.path(self.index).starts_with(directory);
-        // The cache-tree knows the number; it is believed where both ends bear it out.
-        let count = cache.and_then(|node| node.num_entries).map_or(0, |count| count as usize);
-        let confirmed =
-            count > 0 && entries.get(count - 1).is_some_and(inside) && !entries.get(count).is_some_and(inside);
-        if confirmed { count } else { entries.iter().position(|entry| !inside(entry)).unwrap_or(entries.len()) }
-    }
-
-    fn file(&mut self, entry: &gix::index::Entry, path: &[u8], name: &[u8], old: &[Old<'_>]) -> Result<(), Handover> {
-        if entry.stage() != Stage::Unconflicted {
-            self.unmerged.push(RepoPath::new(path));
-            return Ok(());
-        }
-        // `git add -N` only announces a file; git commits nothing of it.
-        if entry.flags.contains(Flags::INTENT_TO_ADD) {
-            return Ok(());
-        }
-        let mode = convert_mode(entry.mode)
-            .ok_or_else(|| format!("the index has an entry of mode {:o}", entry.mode.bits()))?;
-        let before = find(old, name, false);
-        if !before.is_some_and(|old| old.id == entry.id && old.mode == entry.mode.bits()) {
-            let replaces = before.map(|old| convert_id(&old.id)).transpose()?;
-            let (path, id) = (RepoPath::new(path), convert_id(&entry.id)?);
-            self.fresh.push(Entry { path, mode, id, fresh: true, replaces });
-        }
+    /// gix read all of it.
+    fn finish(&mut self) -> Result<(), Handover> {
         Ok(())
     }
+}
 
-    fn tree<'b>(&self, id: gix::ObjectId, buffer: &'b mut Vec<u8>) -> Result<Vec<Old<'b>>, Handover> {
-        let hash = self.repository.object_hash();
-        if id == gix::ObjectId::empty_tree(hash) {
-            return Ok(Vec::new());
-        }
-        *buffer =
-            self.repository.find_object(id).map_err(|error| format!("a tree cannot be read ({error})"))?.detach().data;
-        TreeRefIter::from_bytes(buffer, hash)
-            .map(|entry| {
-                let entry = entry.map_err(|error| format!("a tree cannot be read ({error})"))?;
-                let mode = u32::from(entry.mode.value());
-                Ok(Old { name: entry.filename, is_tree: entry.mode.is_tree(), mode, id: entry.oid.to_owned() })
-            })
-            .collect()
+/// gix sorts the nodes by name, and refuses an index that names one twice. Git sets the depth no bound.
+fn convert_cache(node: &gix::index::extension::Tree, prefix: usize) -> Option<CacheTree> {
+    let prefix = prefix + node.name.len() + 1;
+    if prefix > LONGEST_PATH {
+        return None;
     }
+    let id = node.num_entries.and_then(|_| convert_id(&node.id).ok());
+    let children = node.children.iter().map(|child| convert_cache(child, prefix)).collect::<Option<_>>()?;
+    Some(CacheTree { name: node.name.to_vec(), count: node.num_entries, id, children })
+}
+
+/// Whether this is the tree of nothing.
+pub fn is_empty_tree(id: &ObjectId) -> bool {
+    [gix::hash::Kind::Sha1, gix::hash::Kind::Sha256]
+        .into_iter()
+        .any(|hash| gix::ObjectId::empty_tree(hash).as_bytes() == id.as_bytes())
 }
 
 fn same_directory(a: &Path, b: &Path) -> bool {
     a == b || matches!((a.canonicalize(), b.canonicalize()), (Ok(a), Ok(b)) if a == b)
-}
-
-/// An entry of a tree of HEAD.
-struct Old<'a> {
-    name: &'a [u8],
-    is_tree: bool,
-    mode: u32,
-    id: gix::ObjectId,
-}
-
-/// Finds a file or a directory in a tree. Git sorts a tree's entries as if directories ended in a slash.
-fn find<'a, 'b>(tree: &'a [Old<'b>], name: &[u8], is_tree: bool) -> Option<&'a Old<'b>> {
-    let slash = |is_tree: bool| if is_tree { &b"/"[..] } else { b"" };
-    let wanted = || name.iter().chain(slash(is_tree));
-    tree.binary_search_by(|entry| entry.name.iter().chain(slash(entry.is_tree)).cmp(wanted())).ok().map(|at| &tree[at])
-}
-
-/// The node of a directory in its parent's cache-tree. gix sorts them by name, and refuses an index that names one twice.
-fn child<'a>(node: &'a CacheTree, name: &[u8]) -> Option<&'a CacheTree> {
-    let at = node.children.binary_search_by(|child| child.name[..].cmp(name)).ok()?;
-    Some(&node.children[at])
 }
 
 fn convert_mode(mode: IndexMode) -> Option<Mode> {
@@ -289,6 +210,12 @@ fn convert_id(id: &gix::oid) -> Result<ObjectId, Handover> {
 pub struct Index(gix::index::File);
 
 impl Index {
+    /// What it has that a tree has not.
+    pub fn compare(&self, head: ObjectId, objects: &git::objects::Objects) -> Result<Compared, Handover> {
+        let cache = self.0.tree().and_then(|root| convert_cache(root, 0));
+        compare(&mut Stream { index: &self.0, next: 0 }, cache.as_ref(), head, objects)
+    }
+
     /// The wanted entries of stage 0, none of them marked as fresh.
     pub fn entries(&self, wanted: &dyn Fn(&RepoPath) -> bool) -> Vec<Entry> {
         // One path is filled again and again: most of a large index is not wanted.
@@ -338,10 +265,7 @@ impl Objects {
 
     /// The raw content of a tree or a commit, into a buffer that is used again and again; whether gix could give it.
     pub fn raw(&self, id: &ObjectId, kind: Kind, buffer: &mut Vec<u8>) -> bool {
-        let wanted = match kind {
-            Kind::Tree => gix::objs::Kind::Tree,
-            Kind::Commit => gix::objs::Kind::Commit,
-        };
+        let wanted = kind.of_gix();
         let Ok(id) = gix::ObjectId::try_from(id.as_bytes()) else { return false };
         matches!(self.repository.objects.try_find(&id, buffer), Ok(Some(object)) if object.kind == wanted)
     }
@@ -362,6 +286,14 @@ impl Kind {
         match self {
             Self::Tree => "tree",
             Self::Commit => "commit",
+        }
+    }
+
+    /// The same, to gix.
+    pub(super) fn of_gix(self) -> gix::objs::Kind {
+        match self {
+            Self::Tree => gix::objs::Kind::Tree,
+            Self::Commit => gix::objs::Kind::Commit,
         }
     }
 }

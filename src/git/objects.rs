@@ -9,6 +9,7 @@ use crate::env::Environment;
 use crate::error::Error;
 use crate::escape::Escaped;
 use crate::git::command::{CatFile, Git};
+use crate::git::direct::Store;
 use crate::git::native::{self, Handover, Kind};
 
 /// The largest tree or commit that is read, in bytes. A directory of a million files stays below it.
@@ -20,11 +21,14 @@ const SUBJECT: usize = 200;
 /// An object store.
 #[derive(Debug)]
 pub struct Objects {
-    native: Option<native::Objects>,
+    /// Read without opening the repository, where it is known for certain which one it is.
+    direct: Option<(Store, Environment)>,
+    /// Opened when the store above lacks an object.
+    native: OnceCell<Option<native::Objects>>,
     git: Git,
-    /// Started when an object is asked for that gix cannot give.
+    /// Started when an object is asked for that neither can give.
     cat_file: OnceCell<CatFile>,
-    /// Why the git program is asked instead of gix, if it is.
+    /// Why another layer than the first is asked, if it is.
     handover: Option<String>,
 }
 
@@ -37,27 +41,44 @@ impl Objects {
 
     /// The store that gix has open, or why git is asked instead.
     pub(super) fn of(native: Result<native::Objects, Handover>, git: Git) -> Self {
-        let (native, handover) = match native {
-            Ok(native) => (Some(native), None),
-            Err(reason) => (None, Some(reason)),
-        };
-        Self { native, git, cat_file: OnceCell::new(), handover }
+        match native {
+            Ok(native) => Self::handed_over(Some(native), git, None),
+            Err(reason) => Self::handed_over(None, git, Some(reason)),
+        }
+    }
+
+    /// The store that is left when a layer has handed over, for this reason.
+    pub(super) fn handed_over(native: Option<native::Objects>, git: Git, handover: Option<Handover>) -> Self {
+        Self { direct: None, native: OnceCell::with_value(native), git, cat_file: OnceCell::new(), handover }
+    }
+
+    /// The store of a repository that is not opened; what it lacks is asked of the other layers.
+    pub(super) fn direct(store: Store, git: Git, env: Environment) -> Self {
+        let (native, cat_file) = (OnceCell::new(), OnceCell::new());
+        Self { direct: Some((store, env)), native, git, cat_file, handover: None }
     }
 
     /// Which layer answers, for `--verbose`: the end of a sentence.
     pub fn layer(&self) -> String {
+        let layer = match (&self.direct, self.native.get()) {
+            (Some(_), _) => "read directly",
+            (None, Some(Some(_))) => "read by gix",
+            (None, _) => "read by git",
+        };
         match &self.handover {
-            None => "read by gix".into(),
-            Some(reason) => format!("read by git, because {reason}"),
+            None => layer.into(),
+            Some(reason) => format!("{layer}, because {reason}"),
         }
     }
 
     /// The content of an entry, at most `limit` bytes of it.
     pub fn blob(&self, entry: &Entry, limit: u64) -> Result<Content, Error> {
-        if let Some(content) = self.native.as_ref().and_then(|objects| objects.blob(&entry.id, limit)) {
-            return Ok(content);
+        let direct = || self.direct.as_ref().and_then(|(store, _)| store.blob(&entry.id, limit));
+        let native = || self.native().and_then(|objects| objects.blob(&entry.id, limit));
+        match direct().or_else(native) {
+            Some(content) => Ok(content),
+            None => self.cat_file()?.read(entry, limit),
         }
-        self.cat_file()?.read(entry, limit)
     }
 
     /// The raw content of a tree, into a buffer.
@@ -74,8 +95,16 @@ impl Objects {
         }
     }
 
-    fn raw(&self, id: &ObjectId, kind: Kind, buffer: &mut Vec<u8>) -> Result<(), Error> {
-        if self.native.as_ref().is_some_and(|objects| objects.raw(id, kind, buffer)) {
+    /// The raw content of an object of this kind, into a buffer.
+    pub(super) fn raw(&self, id: &ObjectId, kind: Kind, buffer: &mut Vec<u8>) -> Result<(), Error> {
+        // Git knows the empty tree without having it.
+        if kind == Kind::Tree && native::is_empty_tree(id) {
+            buffer.clear();
+            return Ok(());
+        }
+        if self.direct.as_ref().is_some_and(|(store, _)| store.raw(id, kind, buffer))
+            || self.native().is_some_and(|objects| objects.raw(id, kind, buffer))
+        {
             return Ok(());
         }
         let doing = || format!("read the {} {id}", kind.name());
@@ -86,6 +115,14 @@ impl Objects {
             }
             Content::TooLarge(size) => Err(Error::new(doing(), format!("it is too large ({size} bytes)"))),
         }
+    }
+
+    fn native(&self) -> Option<&native::Objects> {
+        let open = || {
+            let (_, env) = self.direct.as_ref()?;
+            native::Repository::open(self.git.directory(), env).map(native::Repository::into_objects).ok()
+        };
+        self.native.get_or_init(open).as_ref()
     }
 
     fn cat_file(&self) -> Result<&CatFile, Error> {

@@ -8,16 +8,17 @@ use crate::change::{Change, Content, Entry};
 use crate::env::Environment;
 use crate::error::Error;
 use crate::git::command::Git;
-use crate::git::native;
+use crate::git::compare::Compared;
+use crate::git::direct;
+use crate::git::native::{self, Handover};
 use crate::git::objects::Objects;
 use crate::path::RepoPath;
 
 /// What is about to be committed.
 #[derive(Debug)]
 pub struct Staged {
-    fresh: Vec<Entry>,
-    /// The index, if gix has it open.
-    index: Option<native::Index>,
+    compared: Compared,
+    index: Index,
     objects: Objects,
     git: Git,
     below_top: bool,
@@ -25,32 +26,52 @@ pub struct Staged {
     top: Option<PathBuf>,
 }
 
+/// The index, kept open by the layer that read it.
+#[derive(Debug)]
+enum Index {
+    Direct(direct::Index),
+    Native(Box<native::Index>),
+    Git,
+}
+
 impl Staged {
-    /// Reads it: with gix, or where gix is not certain, with git.
+    /// Reads it by the cheapest layer that is certain.
     ///
     /// Unmerged paths are an error: they have no one content that could be judged, and git commits none of them.
     pub fn read(directory: &Path, env: &Environment) -> Result<Self, Error> {
         let git = Git::new(directory);
-        // Git runs hooks at the top, and says here where the user was.
-        let elsewhere = env.get("GIT_PREFIX").is_some();
-        let native = native::Repository::open(directory, env).and_then(|repository| repository.staged(env));
-        let (staged, unmerged) = match native {
-            Ok(native::Staged { fresh, unmerged, index, objects, top, below_top }) => {
-                let (index, objects) = (Some(index), Objects::of(Ok(objects), git.clone()));
-                (Self { fresh, index, objects, git, below_top: below_top || elsewhere, top }, unmerged)
-            }
-            Err(handover) => {
-                let (fresh, unmerged) = git.staged()?;
-                let top = git.top()?;
-                let below_top = elsewhere || !git.prefix("find the top of the work tree")?.is_empty();
-                let objects = Objects::of(Err(handover), git.clone());
-                (Self { fresh, index: None, objects, git, below_top, top }, unmerged)
-            }
+        let read = Self::directly(&git, env).or_else(|handover| Self::by_gix(&git, env, handover));
+        let mut staged = match read {
+            Ok(staged) => staged,
+            Err(handover) => Self::by_git(git, handover)?,
         };
-        match unmerged.split_first() {
+        // Git runs hooks at the top, and says here where the user was.
+        staged.below_top |= env.get("GIT_PREFIX").is_some();
+        match staged.compared.unmerged.split_first() {
             None => Ok(staged),
             Some((first, others)) => Err(unmerged_paths(first, others.len())),
         }
+    }
+
+    fn directly(git: &Git, env: &Environment) -> Result<Self, Handover> {
+        let direct::Staged { compared, index, objects, top, below_top } = direct::staged(git, env)?;
+        Ok(Self { compared, index: Index::Direct(index), objects, git: git.clone(), below_top, top: Some(top) })
+    }
+
+    fn by_gix(git: &Git, env: &Environment, handover: Handover) -> Result<Self, Handover> {
+        let native::Staged { head, index, objects, top, below_top } =
+            native::Repository::open(git.directory(), env)?.staged(env)?;
+        let objects = Objects::handed_over(Some(objects), git.clone(), Some(handover));
+        let compared = index.compare(head, &objects)?;
+        Ok(Self { compared, index: Index::Native(Box::new(index)), objects, git: git.clone(), below_top, top })
+    }
+
+    fn by_git(git: Git, handover: Handover) -> Result<Self, Error> {
+        let compared = git.staged()?;
+        let top = git.top()?;
+        let below_top = !git.prefix("find the top of the work tree")?.is_empty();
+        let objects = Objects::handed_over(None, git.clone(), Some(handover));
+        Ok(Self { compared, index: Index::Git, objects, git, below_top, top })
     }
 
     /// Whether the user stands below the top of the work tree.
@@ -65,7 +86,7 @@ impl Staged {
 
     /// What HEAD has at the path of a new entry; `None` if it has nothing, or that cannot be read.
     pub fn committed(&self, path: &RepoPath, limit: u64) -> Option<Vec<u8>> {
-        let entry = self.fresh.iter().find(|entry| &entry.path == path)?;
+        let entry = self.compared.fresh.iter().find(|entry| &entry.path == path)?;
         let before = Entry { id: entry.replaces?, ..entry.clone() };
         match self.read(&before, limit) {
             Ok(Content::Bytes(text)) => Some(text),
@@ -97,15 +118,16 @@ fn unmerged_paths(first: &RepoPath, others: usize) -> Error {
 
 impl Change for Staged {
     fn fresh(&self) -> &[Entry] {
-        &self.fresh
+        &self.compared.fresh
     }
 
     fn whole(&self, wanted: &dyn Fn(&RepoPath) -> bool) -> Result<Vec<Entry>, Error> {
         let mut whole = match &self.index {
-            Some(index) => index.entries(wanted),
-            None => self.git.index_entries(wanted)?,
+            Index::Direct(index) => index.entries(wanted).or_else(|_| self.git.index_entries(wanted))?,
+            Index::Native(index) => index.entries(wanted),
+            Index::Git => self.git.index_entries(wanted)?,
         };
-        let fresh: std::collections::HashSet<&RepoPath> = self.fresh.iter().map(|entry| &entry.path).collect();
+        let fresh: std::collections::HashSet<&RepoPath> = self.compared.fresh.iter().map(|entry| &entry.path).collect();
         for entry in &mut whole {
             entry.fresh = fresh.contains(&entry.path);
         }
@@ -114,10 +136,11 @@ impl Change for Staged {
 
     fn at(&self, path: &RepoPath) -> Result<Option<Entry>, Error> {
         let entry = match &self.index {
-            Some(index) => index.entry(path),
-            None => self.git.index_entry(path)?,
+            Index::Direct(index) => index.entry(path, &self.objects).or_else(|_| self.git.index_entry(path))?,
+            Index::Native(index) => index.entry(path),
+            Index::Git => self.git.index_entry(path)?,
         };
-        let fresh = |entry: &Entry| self.fresh.iter().any(|fresh| fresh.path == entry.path);
+        let fresh = |entry: &Entry| self.compared.fresh.iter().any(|fresh| fresh.path == entry.path);
         Ok(entry.map(|entry| Entry { fresh: fresh(&entry), ..entry }))
     }
 

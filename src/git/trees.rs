@@ -9,7 +9,7 @@ use crate::git::objects::Objects;
 use crate::path::RepoPath;
 
 /// The longest path that is followed, in bytes: `PATH_MAX` of Linux. No work tree could hold a longer one.
-const LONGEST_PATH: usize = 4096;
+pub const LONGEST_PATH: usize = 4096;
 
 /// The mode of a directory.
 const TREE: u32 = 0o040_000;
@@ -30,11 +30,12 @@ pub struct Walk<'a> {
 
 /// One entry of a tree object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Item<'a> {
+pub struct Item<'a> {
     name: &'a [u8],
     /// Git's octal mode.
-    mode: u32,
-    id: ObjectId,
+    pub mode: u32,
+    /// The content, or the tree of a directory.
+    pub id: ObjectId,
 }
 
 impl Item<'_> {
@@ -79,9 +80,10 @@ impl<'a> Walk<'a> {
             raws.push(raw);
         }
         let olds = others.iter().zip(&raws).map(|(id, raw)| parse(id, raw)).collect::<Result<Vec<_>, _>>()?;
-        let mut cursors: Vec<Cursor<'_>> = olds.iter().map(|items| Cursor { items }).collect();
+        let mut cursors: Vec<Cursor<'_>> = olds.iter().map(|items| Cursor::new(items)).collect();
         for item in parse(tree, &raw)? {
-            let before: Vec<Option<Item<'_>>> = cursors.iter_mut().map(|cursor| cursor.find(&item)).collect();
+            let before: Vec<Option<Item<'_>>> =
+                cursors.iter_mut().map(|cursor| cursor.find(item.name, item.is_tree())).collect();
             if before.iter().flatten().any(|old| old.id == item.id && old.mode == item.mode) {
                 continue;
             }
@@ -208,7 +210,7 @@ fn malformed(tree: &ObjectId, cause: &str) -> Error {
 }
 
 /// Parses a tree object: `<octal mode> SP <name> NUL <raw id>`, again and again (gitformat-pack(5) calls it raw).
-fn parse<'a>(tree: &ObjectId, raw: &'a [u8]) -> Result<Vec<Item<'a>>, Error> {
+pub fn parse<'a>(tree: &ObjectId, raw: &'a [u8]) -> Result<Vec<Item<'a>>, Error> {
     let length = tree.as_bytes().len();
     let mut items = Vec::new();
     let mut rest = raw;
@@ -221,7 +223,7 @@ fn parse<'a>(tree: &ObjectId, raw: &'a [u8]) -> Result<Vec<Item<'a>>, Error> {
 
 fn item<'a>(rest: &mut &'a [u8], length: usize) -> Option<Item<'a>> {
     let space = rest.iter().take(8).position(|&byte| byte == b' ')?;
-    let mode = u32::from_str_radix(std::str::from_utf8(&rest[..space]).ok()?, 8).ok()?;
+    let mode = canonical(u32::from_str_radix(std::str::from_utf8(&rest[..space]).ok()?, 8).ok()?);
     let after = &rest[space + 1..];
     let end = after.iter().position(|&byte| byte == 0)?;
     let (name, after) = (&after[..end], &after[end + 1..]);
@@ -232,16 +234,37 @@ fn item<'a>(rest: &mut &'a [u8], length: usize) -> Option<Item<'a>> {
     whole.then_some(Item { name, mode, id: ObjectId::from_bytes(id)? })
 }
 
+/// Old versions of git wrote other permissions, which git reads as one of the two that it knows.
+fn canonical(mode: u32) -> u32 {
+    match mode & 0o170_000 {
+        0o100_000 if mode & 0o100 != 0 => 0o100_755,
+        0o100_000 => 0o100_644,
+        _ => mode,
+    }
+}
+
+/// Whether the entries come in git's order, and none twice. Otherwise it is not certain which one git finds.
+pub fn is_in_order(items: &[Item<'_>]) -> bool {
+    items.windows(2).all(|pair| {
+        order((pair[0].name, pair[0].is_tree()), (pair[1].name, pair[1].is_tree())) == std::cmp::Ordering::Less
+    })
+}
+
 /// Walks beside another tree, whose entries come in the same order.
-struct Cursor<'a> {
+pub struct Cursor<'a> {
     items: &'a [Item<'a>],
 }
 
 impl<'a> Cursor<'a> {
-    /// The entry of the same name and kind. Entries have to be asked for in git's order.
-    fn find(&mut self, wanted: &Item<'_>) -> Option<Item<'a>> {
+    /// Stands before the first entry.
+    pub fn new(items: &'a [Item<'a>]) -> Self {
+        Self { items }
+    }
+
+    /// The entry of this name and kind. Entries have to be asked for in git's order.
+    pub fn find(&mut self, name: &[u8], is_tree: bool) -> Option<Item<'a>> {
         while let Some((first, rest)) = self.items.split_first() {
-            match order(first, wanted) {
+            match order((first.name, first.is_tree()), (name, is_tree)) {
                 std::cmp::Ordering::Less => self.items = rest,
                 std::cmp::Ordering::Equal => return Some(*first),
                 std::cmp::Ordering::Greater => return None,
@@ -252,9 +275,9 @@ impl<'a> Cursor<'a> {
 }
 
 /// Git sorts the entries of a tree as if directories ended in a slash.
-fn order(one: &Item<'_>, other: &Item<'_>) -> std::cmp::Ordering {
-    let tail = |item: &Item<'_>| if item.is_tree() { &b"/"[..] } else { b"" };
-    one.name.iter().chain(tail(one)).cmp(other.name.iter().chain(tail(other)))
+fn order(one: (&[u8], bool), other: (&[u8], bool)) -> std::cmp::Ordering {
+    let tail = |is_tree| if is_tree { &b"/"[..] } else { b"" };
+    one.0.iter().chain(tail(one.1)).cmp(other.0.iter().chain(tail(other.1)))
 }
 
 #[cfg(test)]
@@ -311,7 +334,7 @@ mod tests {
         // `a.b` stands before the directory `a`, for that sorts as `a/`.
         let old = raw(&[("100644", "a.b", 1), ("40000", "a", 2), ("100644", "a0", 3)]);
         let old = parse(&tree(), &old).unwrap();
-        let mut cursor = Cursor { items: &old };
+        let mut cursor = Cursor::new(&old);
         let new = raw(&[
             ("100644", "a", 8),
             ("100644", "a.b", 8),
@@ -319,8 +342,11 @@ mod tests {
             ("100644", "a0", 8),
             ("100644", "b", 8),
         ]);
-        let found: Vec<_> =
-            parse(&tree(), &new).unwrap().iter().map(|item| cursor.find(item).map(|old| old.id)).collect();
+        let found: Vec<_> = parse(&tree(), &new)
+            .unwrap()
+            .iter()
+            .map(|item| cursor.find(item.name, item.is_tree()).map(|old| old.id))
+            .collect();
         let id = |byte: u8| ObjectId::from_bytes(&[byte; 20]);
         assert_eq!(found, [None, id(1), id(2), id(3), None]);
     }

@@ -1,0 +1,183 @@
+//! What an index has that a tree has not, whoever reads the index.
+//!
+//! The index is compared directory by directory, and every directory whose tree the index already knows to be that of
+//! HEAD is passed over: `git commit` writes that cache-tree before it runs the hook, so little is left to compare.
+
+use crate::change::{Entry, Mode, ObjectId};
+use crate::git::direct::cache_tree::CacheTree;
+use crate::git::native::Handover;
+use crate::git::objects::Objects;
+use crate::git::trees::{self, Cursor, LONGEST_PATH};
+use crate::path::RepoPath;
+
+/// The entries of an index, in git's order.
+pub trait Entries {
+    /// The next entry; the same one until it is passed.
+    fn peek(&mut self) -> Result<Option<Item<'_>>, Handover>;
+
+    /// Passes the entry that was seen.
+    fn advance(&mut self);
+
+    /// Passes this many entries unseen. There must be as many.
+    fn skip(&mut self, count: u32) -> Result<(), Handover>;
+
+    /// What is to be made certain when all were passed.
+    fn finish(&mut self) -> Result<(), Handover>;
+}
+
+/// One entry of an index.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Item<'a> {
+    /// From the top of the work tree.
+    pub path: &'a [u8],
+    /// Git's octal mode.
+    pub mode: u32,
+    /// The content.
+    pub id: ObjectId,
+    /// Whether it is one side of a conflict.
+    pub unmerged: bool,
+    /// Whether it is only announced, by `git add -N`: git commits nothing of it.
+    pub announced: bool,
+}
+
+impl Item<'_> {
+    /// Whether git would commit it.
+    pub fn is_committed(&self) -> bool {
+        !self.unmerged && !self.announced
+    }
+
+    /// The entry, as rules see it. An index may hold whole directories, and modes that git does not write: git knows.
+    pub fn entry(&self, fresh: bool, replaces: Option<ObjectId>) -> Result<Entry, Handover> {
+        let mode =
+            Mode::from_bits(self.mode).ok_or_else(|| format!("the index has an entry of mode {:o}", self.mode))?;
+        Ok(Entry { path: RepoPath::new(self.path), mode, id: self.id, fresh, replaces })
+    }
+}
+
+/// What an index brings.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Compared {
+    /// The new entries, in git's order.
+    pub fresh: Vec<Entry>,
+    /// Paths with unresolved conflicts.
+    pub unmerged: Vec<RepoPath>,
+}
+
+/// Compares an index with a tree.
+pub fn compare(
+    entries: &mut dyn Entries,
+    cache: Option<&CacheTree>,
+    head: ObjectId,
+    objects: &Objects,
+) -> Result<Compared, Handover> {
+    let mut walk = Walk { entries, objects, path: Vec::new(), found: Compared::default() };
+    walk.enter(Some(head), cache)?;
+    if walk.entries.peek()?.is_some() {
+        return Err("the cache-tree counts otherwise than the index".into());
+    }
+    walk.entries.finish()?;
+    let mut found = walk.found;
+    // One unmerged path stands in the index once for each of its stages.
+    found.unmerged.dedup();
+    Ok(found)
+}
+
+struct Walk<'a> {
+    entries: &'a mut dyn Entries,
+    objects: &'a Objects,
+    /// The directory that it is in, with its slash.
+    path: Vec<u8>,
+    found: Compared,
+}
+
+/// What the next entry is, seen from a directory.
+enum Next {
+    File(Option<Entry>),
+    Unmerged(RepoPath),
+    /// The name of the directory that it is in.
+    Directory(Vec<u8>),
+}
+
+impl Walk<'_> {
+    /// Goes through a directory, or past it where nothing in it is new.
+    fn enter(&mut self, tree: Option<ObjectId>, cache: Option<&CacheTree>) -> Result<(), Handover> {
+        match cache.and_then(|node| node.count.zip(node.id)) {
+            Some((count, id)) if tree == Some(id) && count > 0 => self.pass(count),
+            _ => self.directory(tree, cache),
+        }
+    }
+
+    /// Passes the entries of this directory. The cache-tree knows the number; it is believed where both ends bear it out.
+    fn pass(&mut self, count: u32) -> Result<(), Handover> {
+        let wrong = || Handover::from("the cache-tree counts otherwise than the index");
+        self.entries.skip(count - 1)?;
+        if !self.entries.peek()?.is_some_and(|last| last.path.starts_with(&self.path)) {
+            return Err(wrong());
+        }
+        self.entries.advance();
+        match self.entries.peek()? {
+            Some(item) if item.path.starts_with(&self.path) => Err(wrong()),
+            _ => Ok(()),
+        }
+    }
+
+    fn directory(&mut self, tree: Option<ObjectId>, cache: Option<&CacheTree>) -> Result<(), Handover> {
+        // The recursion is as deep as the path. Git sets it no bound, and no work tree could hold such a path.
+        if self.path.len() > LONGEST_PATH {
+            return Err("a path is longer than a file system takes".into());
+        }
+        let mut raw = Vec::new();
+        let unreadable = || Handover::from("a tree of HEAD cannot be read");
+        let old = match tree {
+            Some(id) => {
+                self.objects.tree(&id, &mut raw).map_err(|_| unreadable())?;
+                let old = trees::parse(&id, &raw).map_err(|_| unreadable())?;
+                if !trees::is_in_order(&old) {
+                    return Err("a tree of HEAD is not in order".into());
+                }
+                old
+            }
+            None => Vec::new(),
+        };
+        let mut old = Cursor::new(&old);
+        while let Some(next) = self.next(&mut old)? {
+            match next {
+                Next::File(entry) => {
+                    self.found.fresh.extend(entry);
+                    self.entries.advance();
+                }
+                Next::Unmerged(path) => {
+                    self.found.unmerged.push(path);
+                    self.entries.advance();
+                }
+                Next::Directory(name) => {
+                    let tree = old.find(&name, true).map(|old| old.id);
+                    let length = self.path.len();
+                    self.path.extend_from_slice(&name);
+                    self.path.push(b'/');
+                    self.enter(tree, cache.and_then(|node| node.child(&name)))?;
+                    self.path.truncate(length);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The next entry, if it is in this directory.
+    fn next(&mut self, old: &mut Cursor<'_>) -> Result<Option<Next>, Handover> {
+        let Some(item) = self.entries.peek()? else { return Ok(None) };
+        let Some(name) = item.path.strip_prefix(&self.path[..]) else { return Ok(None) };
+        if let Some(slash) = memchr::memchr(b'/', name) {
+            return Ok(Some(Next::Directory(name[..slash].to_vec())));
+        }
+        if item.unmerged {
+            return Ok(Some(Next::Unmerged(RepoPath::new(item.path))));
+        }
+        let before = old.find(name, false);
+        let known = before.is_some_and(|old| old.id == item.id && old.mode == item.mode);
+        if known || item.announced {
+            return Ok(Some(Next::File(None)));
+        }
+        item.entry(true, before.map(|old| old.id)).map(|entry| Some(Next::File(Some(entry))))
+    }
+}

@@ -1,0 +1,124 @@
+//! The cache-tree of an index: which of its directories are trees that git has written, gitformat-index(5).
+
+use crate::change::ObjectId;
+use crate::git::trees::LONGEST_PATH;
+
+/// What the index knows of the trees that its entries make.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct CacheTree {
+    /// The name in the directory above.
+    pub name: Vec<u8>,
+    /// How many entries lie below, if the tree is known.
+    pub count: Option<u32>,
+    /// The tree, if it is known.
+    pub id: Option<ObjectId>,
+    /// The directories, sorted by name.
+    pub children: Vec<CacheTree>,
+}
+
+impl CacheTree {
+    /// Parses the content of the extension. `None` unless it is exact, and names no directory twice.
+    pub fn parse(raw: &[u8], hash: usize) -> Option<Self> {
+        let mut rest = raw;
+        // The directories that are not whole yet, from the root down, each with how many it still lacks.
+        let mut open: Vec<(Self, u32)> = Vec::new();
+        let mut prefix = 0;
+        loop {
+            let Node { name, count, children, id } = node(&mut rest, hash)?;
+            prefix += name.len() + 1;
+            if prefix > LONGEST_PATH || name.is_empty() != open.is_empty() || name.contains(&b'/') {
+                return None;
+            }
+            open.push((Self { name: name.to_vec(), count, id, children: Vec::new() }, children));
+            while let Some((mut tree, _)) = open.pop_if(|(_, lacking)| *lacking == 0) {
+                prefix -= tree.name.len() + 1;
+                tree.children.sort_unstable_by(|one, other| one.name.cmp(&other.name));
+                if tree.children.windows(2).any(|pair| pair[0].name == pair[1].name) {
+                    return None;
+                }
+                let Some((above, lacking)) = open.last_mut() else { return rest.is_empty().then_some(tree) };
+                above.children.push(tree);
+                *lacking -= 1;
+            }
+        }
+    }
+
+    /// The directory of this name.
+    pub fn child(&self, name: &[u8]) -> Option<&Self> {
+        let at = self.children.binary_search_by(|child| child.name[..].cmp(name)).ok()?;
+        Some(&self.children[at])
+    }
+}
+
+/// One node, without those below it.
+pub struct Node<'a> {
+    /// Empty for the root.
+    pub name: &'a [u8],
+    /// See [`CacheTree::count`].
+    pub count: Option<u32>,
+    /// How many directories follow.
+    children: u32,
+    /// See [`CacheTree::id`].
+    pub id: Option<ObjectId>,
+}
+
+/// Parses `<name> NUL <entries> SP <subtrees> LF [<id>]`. A negative number of entries says that the tree is not known, and
+/// then there is no id.
+pub fn node<'a>(rest: &mut &'a [u8], hash: usize) -> Option<Node<'a>> {
+    let (name, after) = cut(rest, 0)?;
+    let (count, after) = cut(after, b' ')?;
+    let (children, after) = cut(after, b'\n')?;
+    let text = |digits: &'a [u8]| std::str::from_utf8(digits).ok();
+    let count: i32 = text(count)?.parse().ok()?;
+    let count = u32::try_from(count).ok();
+    let children = text(children)?.parse().ok()?;
+    let (id, after) = match count {
+        Some(_) => {
+            let (id, after) = after.split_at_checked(hash)?;
+            (Some(ObjectId::from_bytes(id)?), after)
+        }
+        None => (None, after),
+    };
+    *rest = after;
+    Some(Node { name, count, children, id })
+}
+
+/// What stands before and behind the first such byte.
+fn cut(text: &[u8], end: u8) -> Option<(&[u8], &[u8])> {
+    let at = memchr::memchr(end, text)?;
+    Some((&text[..at], &text[at + 1..]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ID: [u8; 20] = [7; 20];
+
+    /// A node: name, entries (-1 for unknown), directories below.
+    fn tree(name: &str, count: i32, children: u32) -> Vec<u8> {
+        let id: &[u8] = if count < 0 { &[] } else { &ID };
+        [format!("{name}\0{count} {children}\n").as_bytes(), id].concat()
+    }
+
+    #[test]
+    fn a_cache_tree_is_exact_or_none() {
+        let raw = [tree("", -1, 2), tree("bb", 2, 0), tree("a", 1, 1), tree("c", 1, 0)].concat();
+        let parsed = CacheTree::parse(&raw, 20).unwrap();
+        assert_eq!((parsed.count, parsed.id), (None, None));
+        assert_eq!(parsed.child(b"bb").unwrap().count, Some(2));
+        assert_eq!(parsed.child(b"a").unwrap().child(b"c").unwrap().count, Some(1));
+        assert!(parsed.child(b"c").is_none());
+        for length in 0..raw.len() {
+            assert!(CacheTree::parse(&raw[..length], 20).is_none(), "{length}");
+        }
+        let refused = |parts: &[Vec<u8>]| assert!(CacheTree::parse(&parts.concat(), 20).is_none(), "{parts:?}");
+        refused(&[raw.clone(), b"x".to_vec()]);
+        refused(&[tree("x", 1, 0)]);
+        refused(&[tree("", 2, 2), tree("a", 1, 0), tree("a", 1, 0)]);
+        refused(&[tree("", 1, 1), tree("a/b", 1, 0)]);
+        let deep = |depth: usize| [vec![tree("", 1, 1)], vec![tree("d", 1, 1); depth], vec![tree("e", 1, 0)]].concat();
+        assert!(CacheTree::parse(&deep(2000).concat(), 20).is_some());
+        refused(&deep(3000));
+    }
+}

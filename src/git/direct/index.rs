@@ -1,0 +1,521 @@
+//! The index file, read piece by piece: gitformat-index(5).
+//!
+//! A large index is mostly entries that nobody asks about. What the hook needs first stands near the end, in the
+//! extension `TREE`; the entries pass through a small buffer if they are needed at all.
+
+use crate::change::{Entry, ObjectId};
+use crate::git::compare::{Entries, Item};
+use crate::git::direct::cache_tree::{CacheTree, node};
+use crate::git::direct::source::Source;
+use crate::git::native::Handover;
+use crate::git::trees::LONGEST_PATH;
+use crate::path::RepoPath;
+
+/// How many bytes are read at a time.
+const PIECE: usize = 128 * 1024;
+
+/// How many bytes are read first, from the end: all the extensions of a small repository.
+const FIRST_PIECE: usize = 8 * 1024;
+
+/// The most bytes that one entry takes: its fixed part, the longest path, and what it is filled up with.
+const LONGEST_ENTRY: usize = LONGEST_PATH + 256;
+
+/// The most bytes of extensions that are looked through. A million files leave a twentieth of that.
+const MOST_EXTENSIONS: u64 = 64 * 1024 * 1024;
+
+/// The signature of the cache-tree.
+const TREE: &[u8; 4] = b"TREE";
+
+/// The extensions that change nothing about what the entries are: `TREE`, the resolved conflicts, the untracked cache, what
+/// a file system monitor said, where entries end and begin, and that some entries may be directories, which is seen.
+const HARMLESS: [&[u8; 4]; 7] = [TREE, b"REUC", b"UNTR", b"FSMN", b"EOIE", b"IEOT", b"sdir"];
+
+/// The length of `DIRC`, the version and the number of entries.
+const HEADER: usize = 12;
+
+/// An index.
+#[derive(Debug)]
+pub struct Index<S> {
+    source: S,
+    version: u32,
+    count: u32,
+    /// The length of an object's id, in bytes.
+    hash: usize,
+}
+
+/// Where the content of the extension `TREE` is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Place {
+    from: u64,
+    length: u32,
+}
+
+impl<S: Source> Index<S> {
+    /// Reads the header.
+    pub fn of(source: S, hash: usize) -> Result<Self, Handover> {
+        let header = source.piece(0, HEADER).map_err(|error| unreadable(&error))?;
+        let (version, count) = (number(&header[4..8]), number(&header[8..]));
+        if &header[..4] != b"DIRC" || !(2..=4).contains(&version) {
+            return Err("the index has an unknown format".into());
+        }
+        Ok(Self { source, version, count, hash })
+    }
+
+    /// The tree that these entries make, where the cache-tree knows that: `git commit` writes it before it runs the hook.
+    ///
+    /// It is believed only if the extension is one of a chain that ends exactly where the checksum begins, and if it
+    /// counts as many entries as there are; an index in two files is found out by that.
+    pub fn root(&self) -> Result<Option<ObjectId>, Handover> {
+        let Some(place) = self.cache_tree_place()? else { return Ok(None) };
+        // The name, which is empty; two numbers; the id.
+        let length = 64.min(place.length as usize);
+        let start = self.source.piece(place.from, length).map_err(|error| unreadable(&error))?;
+        let mut rest = &start[..];
+        let node = node(&mut rest, self.hash).filter(|node| node.name.is_empty());
+        let node = node.ok_or("the cache-tree is malformed")?;
+        Ok(node.id.filter(|_| node.count == Some(self.count)))
+    }
+
+    /// The whole cache-tree, if there is one.
+    pub fn cache_tree(&self) -> Result<Option<CacheTree>, Handover> {
+        let Some(place) = self.cache_tree_place()? else { return Ok(None) };
+        let raw = self.source.piece(place.from, place.length as usize).map_err(|error| unreadable(&error))?;
+        CacheTree::parse(&raw, self.hash).map(Some).ok_or_else(|| "the cache-tree is malformed".into())
+    }
+
+    /// The entries, one after another.
+    pub fn entries(&self) -> Stream<'_, S> {
+        Stream {
+            index: self,
+            buffer: Vec::new(),
+            start: 0,
+            next: HEADER as u64,
+            left: self.count,
+            current: false,
+            path: Vec::new(),
+            mode: 0,
+            flags: (0, 0),
+            id: [0; 32],
+        }
+    }
+
+    /// The wanted entries that would be committed, none of them marked as fresh.
+    pub fn wanted(&self, wanted: &dyn Fn(&RepoPath) -> bool) -> Result<Vec<Entry>, Handover> {
+        let mut entries = self.entries();
+        let (mut found, mut path) = (Vec::new(), RepoPath::default());
+        while let Some(item) = entries.peek()? {
+            path.replace(item.path);
+            if item.is_committed() && wanted(&path) {
+                found.push(item.entry(false, None)?);
+            }
+            entries.advance();
+        }
+        Ok(found)
+    }
+
+    /// The entry at one path, if it would be committed.
+    pub fn at(&self, path: &RepoPath) -> Result<Option<Entry>, Handover> {
+        let mut entries = self.entries();
+        while let Some(item) = entries.peek()? {
+            // They are sorted by path.
+            match item.path.cmp(path.as_bytes()) {
+                std::cmp::Ordering::Less => entries.advance(),
+                std::cmp::Ordering::Equal if item.is_committed() => return item.entry(false, None).map(Some),
+                std::cmp::Ordering::Equal | std::cmp::Ordering::Greater => return Ok(None),
+            }
+        }
+        Ok(None)
+    }
+
+    /// Where the checksum begins.
+    fn end(&self) -> u64 {
+        self.source.length().saturating_sub(self.hash as u64)
+    }
+
+    /// Looks for the cache-tree from the end on: nothing says where the extensions begin, short of reading every entry.
+    fn cache_tree_place(&self) -> Result<Option<Place>, Handover> {
+        let end = self.end();
+        let first = end.saturating_sub(MOST_EXTENSIONS).max(HEADER as u64);
+        let (mut upper, mut size) = (end, FIRST_PIECE);
+        while upper > first {
+            // Pieces overlap, for the name may stand across a border.
+            let lower = upper.saturating_sub(size as u64).max(first);
+            size = PIECE;
+            let length = usize::try_from(upper - lower).map_err(|error| error.to_string())?;
+            let piece = self.source.piece(lower, length).map_err(|error| unreadable(&error))?;
+            for at in memchr::memmem::rfind_iter(&piece, TREE) {
+                if let Some(place) = self.chained(lower + at as u64)? {
+                    return Ok(Some(place));
+                }
+            }
+            upper = if lower == first { first } else { lower + TREE.len() as u64 - 1 };
+        }
+        Ok(None)
+    }
+
+    /// The content of the extension here, if from here on there are whole extensions up to the checksum.
+    fn chained(&self, from: u64) -> Result<Option<Place>, Handover> {
+        let (mut at, mut place) = (from, None);
+        while at < self.end() {
+            let Some((signature, length)) = self.extension(at)? else { return Ok(None) };
+            if !HARMLESS.contains(&&signature) {
+                return Ok(None);
+            }
+            at += 8;
+            place.get_or_insert(Place { from: at, length });
+            at += u64::from(length);
+        }
+        Ok(place.filter(|_| at == self.end()))
+    }
+
+    /// The signature and the length of the extension here, if it ends before the checksum does.
+    fn extension(&self, at: u64) -> Result<Option<([u8; 4], u32)>, Handover> {
+        if self.end().saturating_sub(at) < 8 {
+            return Ok(None);
+        }
+        let mut header = [0; 8];
+        self.source.read(&mut header, at).map_err(|error| unreadable(&error))?;
+        let (signature, length) = ([header[0], header[1], header[2], header[3]], number(&header[4..]));
+        Ok((at + 8 + u64::from(length) <= self.end()).then_some((signature, length)))
+    }
+
+    /// Walks over the extensions from where the entries end: whether they are known, and the cache-tree among them is the
+    /// one that was found from the other side.
+    fn check_extensions(&self, entries_end: u64) -> Result<(), Handover> {
+        let mut at = entries_end;
+        let mut found = None;
+        while at < self.end() {
+            let (signature, length) = self.extension(at)?.ok_or("the index ends within an extension")?;
+            if !HARMLESS.contains(&&signature) {
+                let name = crate::escape::Escaped(&signature);
+                return Err(format!("the index has the extension {name}"));
+            }
+            at += 8;
+            if &signature == TREE && found.replace(Place { from: at, length }).is_some() {
+                return Err("the index has two cache-trees".into());
+            }
+            at += u64::from(length);
+        }
+        if at != self.end() || found != self.cache_tree_place()? {
+            return Err("the extensions of the index are not certain".into());
+        }
+        Ok(())
+    }
+}
+
+/// The entries of an index, as they pass by.
+#[derive(Debug)]
+pub struct Stream<'a, S> {
+    index: &'a Index<S>,
+    buffer: Vec<u8>,
+    /// Where in the buffer the next entry begins.
+    start: usize,
+    /// Where in the file the buffer ends.
+    next: u64,
+    /// How many entries were not parsed yet.
+    left: u32,
+    /// Whether an entry was parsed and not passed.
+    current: bool,
+    path: Vec<u8>,
+    mode: u32,
+    /// The flags, and the further ones of version 3.
+    flags: (u16, u16),
+    id: [u8; 32],
+}
+
+/// `git add -N` only announces a file.
+const INTENT_TO_ADD: u16 = 0x2000;
+
+impl<S: Source> Entries for Stream<'_, S> {
+    fn peek(&mut self) -> Result<Option<Item<'_>>, Handover> {
+        if !self.current && !self.read()? {
+            return Ok(None);
+        }
+        let id = ObjectId::from_bytes(&self.id[..self.index.hash]).ok_or("an object id has an unknown length")?;
+        Ok(Some(Item {
+            path: &self.path,
+            mode: self.mode,
+            id,
+            unmerged: self.flags.0 & 0x3000 != 0,
+            announced: self.flags.1 & INTENT_TO_ADD != 0,
+        }))
+    }
+
+    fn advance(&mut self) {
+        self.current = false;
+    }
+
+    fn skip(&mut self, count: u32) -> Result<(), Handover> {
+        for _ in 0..count {
+            if !self.current && !self.read()? {
+                return Err("the cache-tree counts otherwise than the index".into());
+            }
+            self.current = false;
+        }
+        Ok(())
+    }
+
+    fn finish(&mut self) -> Result<(), Handover> {
+        let unread = (self.buffer.len() - self.start) as u64;
+        self.index.check_extensions(self.next - unread)
+    }
+}
+
+impl<S: Source> Stream<'_, S> {
+    /// Reads the next entry; whether there is one.
+    fn read(&mut self) -> Result<bool, Handover> {
+        if self.left == 0 {
+            return Ok(false);
+        }
+        self.fill()?;
+        let length = self.parse().ok_or("an entry of the index is malformed")?;
+        self.start += length;
+        self.left -= 1;
+        self.current = true;
+        Ok(true)
+    }
+
+    /// Sees to it that the buffer holds a whole entry, if the file does.
+    fn fill(&mut self) -> Result<(), Handover> {
+        let unread = self.buffer.len() - self.start;
+        let more = self.index.end().saturating_sub(self.next);
+        if unread >= LONGEST_ENTRY || more == 0 {
+            return Ok(());
+        }
+        self.buffer.copy_within(self.start.., 0);
+        let more = usize::try_from(more).unwrap_or(usize::MAX).min(PIECE);
+        self.buffer.resize(unread + more, 0);
+        self.index.source.read(&mut self.buffer[unread..], self.next).map_err(|error| unreadable(&error))?;
+        self.start = 0;
+        self.next += more as u64;
+        Ok(())
+    }
+
+    /// Parses the entry at the start of the buffer; how long it is. `None` if it is malformed.
+    fn parse(&mut self) -> Option<usize> {
+        let entry = &self.buffer[self.start..];
+        // Times, device, inode: 24 bytes. The mode. User, group, size: 12 bytes. The id. The flags.
+        self.mode = number(entry.get(24..28)?);
+        let hash = self.index.hash;
+        self.id[..hash].copy_from_slice(entry.get(40..40 + hash)?);
+        let mut at = 40 + hash;
+        let short = |at: usize| Some(u16::from_be_bytes(entry.get(at..at + 2)?.try_into().ok()?));
+        let flags = short(at)?;
+        at += 2;
+        let extended = flags & 0x4000 != 0;
+        // Version 2 has no further flags (gitformat-index(5)).
+        if extended && self.index.version < 3 {
+            return None;
+        }
+        let further = if extended { short(at)? } else { 0 };
+        at += if extended { 2 } else { 0 };
+        self.flags = (flags, further);
+        if self.index.version == 4 {
+            let (strip, used) = variable_number(entry.get(at..)?)?;
+            at += used;
+            let kept = self.path.len().checked_sub(strip)?;
+            self.path.truncate(kept);
+        } else {
+            self.path.clear();
+        }
+        let rest = entry.get(at..)?;
+        // The length is in the flags, unless it is too long for that; either way a zero ends the name.
+        let claimed = usize::from(flags & 0xfff);
+        let length = if self.index.version < 4 && claimed < 0xfff && rest.get(claimed) == Some(&0) {
+            claimed
+        } else {
+            memchr::memchr(0, rest)?
+        };
+        self.path.extend_from_slice(&rest[..length]);
+        at += length;
+        let whole = !self.path.is_empty() && self.path.len() <= LONGEST_PATH && !self.path.contains(&0);
+        let end = if self.index.version == 4 { at + 1 } else { (at + 8) / 8 * 8 };
+        (whole && end <= entry.len()).then_some(end)
+    }
+}
+
+/// A number of four bytes, the highest first.
+fn number(bytes: &[u8]) -> u32 {
+    bytes.iter().fold(0, |number, &byte| number << 8 | u32::from(byte))
+}
+
+/// The number that version 4 writes before a path, and how many bytes it takes: groups of seven bits, the highest first, each
+/// but the last marked by its top bit and one more than it says (the encoding of offsets in packs, gitformat-pack(5)).
+pub fn variable_number(bytes: &[u8]) -> Option<(usize, usize)> {
+    let mut value = 0_usize;
+    for (at, &byte) in bytes.iter().enumerate().take(9) {
+        value = value.checked_shl(7)? | usize::from(byte & 0x7f);
+        if byte & 0x80 == 0 {
+            return Some((value, at + 1));
+        }
+        value = value.checked_add(1)?;
+    }
+    None
+}
+
+fn unreadable(error: &std::io::Error) -> Handover {
+    format!("the index cannot be read ({error})")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// One entry to be written: its path, and its flags of version 3.
+    type Draft = (&'static str, u16);
+
+    const ID: [u8; 20] = [7; 20];
+
+    /// An index as git writes it, without the extensions and the checksum.
+    fn entries(version: u32, drafts: &[Draft]) -> Vec<u8> {
+        let mut text = b"DIRC".to_vec();
+        text.extend(version.to_be_bytes());
+        text.extend(u32::try_from(drafts.len()).unwrap().to_be_bytes());
+        let mut before = "";
+        for (path, further) in drafts {
+            let start = text.len();
+            text.extend([0; 24]);
+            text.extend(0o100_644_u32.to_be_bytes());
+            text.extend([0; 12]);
+            text.extend(ID);
+            let length = u16::try_from(path.len().min(0xfff)).unwrap();
+            text.extend((length | if *further == 0 { 0 } else { 0x4000 }).to_be_bytes());
+            if *further != 0 {
+                text.extend(further.to_be_bytes());
+            }
+            if version == 4 {
+                let common = before.bytes().zip(path.bytes()).take_while(|(one, other)| one == other).count();
+                let strip = before.len() - common;
+                assert!(strip < 0x80);
+                text.push(u8::try_from(strip).unwrap());
+                text.extend(&path.as_bytes()[common..]);
+                text.push(0);
+            } else {
+                text.extend(path.bytes());
+                let length = text.len() - start;
+                text.extend(vec![0; 8 - length % 8]);
+            }
+            before = path;
+        }
+        text
+    }
+
+    fn extension(signature: &str, content: &[u8]) -> Vec<u8> {
+        [signature.as_bytes(), &u32::try_from(content.len()).unwrap().to_be_bytes(), content].concat()
+    }
+
+    /// A node of the cache-tree: name, entries (-1 for unknown), directories below.
+    fn tree(name: &str, count: i32, children: u32) -> Vec<u8> {
+        let id: &[u8] = if count < 0 { &[] } else { &ID };
+        [format!("{name}\0{count} {children}\n").as_bytes(), id].concat()
+    }
+
+    fn index(parts: &[&[u8]]) -> Vec<u8> {
+        [&parts.concat()[..], &[0; 20]].concat()
+    }
+
+    fn read(text: &[u8]) -> Index<&[u8]> {
+        Index::of(text, 20).unwrap()
+    }
+
+    fn paths(text: &[u8]) -> Result<Vec<String>, Handover> {
+        let index = read(text);
+        let mut stream = index.entries();
+        let mut paths = Vec::new();
+        while let Some(item) = stream.peek()? {
+            let mark = if item.announced { "+" } else { "" };
+            paths.push(format!("{mark}{}", String::from_utf8_lossy(item.path)));
+            stream.advance();
+        }
+        stream.finish().map(|()| paths)
+    }
+
+    const DRAFTS: [Draft; 4] = [("a", 0), ("b/c", 0), ("b/cd/long name", 0), ("e", 0)];
+
+    #[test]
+    fn entries_of_every_version_are_read() {
+        for version in 2..=4 {
+            let text = index(&[&entries(version, &DRAFTS)]);
+            assert_eq!(paths(&text).unwrap(), ["a", "b/c", "b/cd/long name", "e"], "{version}");
+            assert_eq!(read(&text).at(&RepoPath::from("b/c")).unwrap().unwrap().id.as_bytes(), ID);
+            assert_eq!(read(&text).at(&RepoPath::from("b/d")), Ok(None));
+            assert_eq!(read(&text).wanted(&|path| path.is_named("c")).unwrap().len(), 1);
+        }
+        let announced = [("a", INTENT_TO_ADD), ("b", 0)];
+        for version in 3..=4 {
+            let text = index(&[&entries(version, &announced)]);
+            assert_eq!(paths(&text).unwrap(), ["+a", "b"]);
+            assert_eq!(read(&text).at(&RepoPath::from("a")), Ok(None));
+        }
+        assert!(paths(&index(&[&entries(2, &announced)])).is_err());
+        assert!(Index::of(&index(&[&entries(5, &[])])[..], 20).is_err());
+    }
+
+    #[test]
+    fn entries_pass_through_a_small_buffer() {
+        let long: &'static str = "x/".repeat(2000).leak();
+        let drafts: Vec<Draft> = (0..3000).map(|number| (format!("{long}{number:04}").leak() as &str, 0)).collect();
+        for version in [2, 4] {
+            let text = index(&[&entries(version, &drafts)]);
+            assert_eq!(paths(&text).unwrap().len(), 3000);
+        }
+        let too_long: &'static str = "x".repeat(LONGEST_PATH + 1).leak();
+        assert!(paths(&index(&[&entries(2, &[(too_long, 0)])])).is_err());
+    }
+
+    #[test]
+    fn an_index_that_is_cut_is_malformed() {
+        for version in 2..=4 {
+            let text = index(&[&entries(version, &DRAFTS)]);
+            for length in HEADER..text.len() - 20 {
+                let cut = index(&[&text[..length]]);
+                assert!(paths(&cut).is_err(), "version {version}, {length} bytes");
+            }
+        }
+    }
+
+    #[test]
+    fn the_root_is_believed_where_the_chain_is_exact_and_the_count_right() {
+        let root = extension("TREE", &[tree("", 4, 1), tree("b", 2, 1), tree("cd", 1, 0)].concat());
+        let other = extension("REUC", b"TREE\0\0\0\x04 no tree at all");
+        let entries = entries(2, &DRAFTS);
+        for extensions in [vec![&root[..]], vec![&root, &other], vec![&other, &root], vec![&root, &other, &other]] {
+            let text = index(&[&entries, &extensions.concat()]);
+            assert_eq!(read(&text).root().unwrap().unwrap().as_bytes(), ID);
+            assert_eq!(paths(&text).unwrap().len(), 4);
+        }
+        let unknown = |text: Vec<u8>| assert_eq!(read(&text).root(), Ok(None), "{text:?}");
+        unknown(index(&[&entries]));
+        unknown(index(&[&entries, &root, b"x"]));
+        unknown(index(&[&entries, &root, &extension("link", &[0; 20])]));
+        unknown(index(&[&entries, &root, &extension("ABCD", b"")]));
+        unknown(index(&[&entries, &extension("TREE", &tree("", -1, 0))]));
+        unknown(index(&[&entries, &extension("TREE", &tree("", 3, 0))]));
+        for wrong in ["b\x004 0\n", "\x00x 0\n", "\x004 0", "\x004\n"] {
+            let text = index(&[&entries, &extension("TREE", wrong.as_bytes())]);
+            assert!(read(&text).root().is_err(), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn extensions_that_are_not_known_are_handed_over() {
+        let entries = entries(2, &DRAFTS);
+        let root = extension("TREE", &tree("", -1, 0));
+        assert!(paths(&index(&[&entries, &root])).is_ok());
+        for other in [extension("link", &[0; 20]), extension("ABCD", b""), b"TREE".to_vec(), root.clone()] {
+            assert!(paths(&index(&[&entries, &other, &root])).is_err(), "{other:?}");
+            assert!(paths(&index(&[&entries, &root, &other])).is_err(), "{other:?}");
+        }
+    }
+
+    #[test]
+    fn numbers_before_paths_are_those_of_packs() {
+        for (bytes, value) in
+            [(&[0][..], 0), (&[0x7f], 127), (&[0x80, 0], 128), (&[0x80, 0x7f], 255), (&[0x81, 0], 256)]
+        {
+            assert_eq!(variable_number(bytes), Some((value, bytes.len())), "{bytes:?}");
+        }
+        assert_eq!(variable_number(&[0x80]), None);
+        assert_eq!(variable_number(&[0xff; 20]), None);
+    }
+}
