@@ -74,6 +74,15 @@ impl Mode {
         }
     }
 
+    /// The bits of git's octal mode that say so, without permissions.
+    pub fn bits(self) -> u32 {
+        match self {
+            Self::File => 0o100_000,
+            Self::Symlink => 0o120_000,
+            Self::Submodule => 0o160_000,
+        }
+    }
+
     /// The word for it in listings.
     pub fn name(self) -> &'static str {
         match self {

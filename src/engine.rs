@@ -124,6 +124,27 @@ impl<'a> Engine<'a> {
         Ok(())
     }
 
+    /// The same of several changes, as if one after another.
+    ///
+    /// They are judged from the last to the first: a pack holds older versions of a file as what they differ in from newer ones.
+    pub fn entries_of_each<C: Change>(&mut self, changes: &[C], mut done: impl FnMut()) -> Result<(), Error> {
+        if self.listed.is_some() {
+            return changes.iter().try_for_each(|change| self.entries(change));
+        }
+        let mut parts = Vec::new();
+        let (first, first_built_in) = (self.found.len(), self.with_built_in.len());
+        for change in changes.iter().rev() {
+            self.entries(change)?;
+            parts.push((self.found.split_off(first), self.with_built_in.split_off(first_built_in)));
+            done();
+        }
+        for (found, with_built_in) in parts.into_iter().rev() {
+            self.found.extend(found);
+            self.with_built_in.extend(with_built_in);
+        }
+        Ok(())
+    }
+
     /// Judges by the rules that compare pins, if a new file pins a package manager.
     pub fn together(&mut self, change: &dyn Change) -> Result<(), Error> {
         let comparing = |rule: &&&'static Rule| matches!(rule.check, Check::Pins(_));

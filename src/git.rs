@@ -15,7 +15,9 @@ mod native;
 pub mod objects;
 pub mod operation;
 pub mod rehearsal;
+mod source;
 mod staged;
+mod store;
 mod trees;
 pub mod worktree;
 

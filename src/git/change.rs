@@ -31,10 +31,17 @@ impl<'a> TreeChanges<'a> {
         Self { objects, walk: Walk::new(objects) }
     }
 
-    /// What a commit has that none of its parents has.
-    pub fn commit(&mut self, node: &Node) -> Result<TreeChange<'a>, Error> {
-        let fresh = self.walk.fresh(&node.tree, &node.parents)?;
-        Ok(TreeChange { objects: self.objects, tree: node.tree, commit: Some(node.id), fresh })
+    /// What each commit has that none of its parents has. Parents come before children.
+    pub fn commits(&mut self, nodes: &[Node]) -> Result<Vec<TreeChange<'a>>, Error> {
+        let trees: Vec<_> = nodes.iter().map(|node| (&node.tree, &node.parents[..])).collect();
+        let fresh = self.walk.fresh_of_each(&trees)?;
+        let change = |(node, fresh): (&Node, Vec<Entry>)| TreeChange {
+            objects: self.objects,
+            tree: node.tree,
+            commit: Some(node.id),
+            fresh,
+        };
+        Ok(nodes.iter().zip(fresh).map(change).collect())
     }
 
     /// What a tree has that none of the others has; all of it, if there are none.

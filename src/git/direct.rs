@@ -12,20 +12,17 @@ use crate::git::command::Git;
 use crate::git::compare::{Compared, compare};
 use crate::git::native::{Handover, Kind};
 use crate::git::objects::Objects;
+use crate::git::source::OnDisk;
+use crate::git::store::Store;
 use crate::git::trees::{self, Walk};
 use crate::path::RepoPath;
 
 pub mod cache_tree;
 mod head;
 pub mod index;
-mod objects;
-pub mod pack;
 mod place;
-mod source;
 
-pub use objects::Store;
 use place::Place;
-use source::OnDisk;
 
 /// What is staged, and the index for what is asked later.
 #[derive(Debug)]
@@ -54,9 +51,8 @@ pub struct Index {
 pub fn staged(git: &Git, env: &Environment) -> Result<Staged, Handover> {
     let place = Place::find(git.directory(), env)?;
     let file = OnDisk::open(&place.index).map_err(|error| format!("the index cannot be opened ({error})"))?;
-    let hash = gix::hash::Kind::Sha1;
-    let file = index::Index::of(file, hash.len_in_bytes())?;
-    let store = Store::at(place.common.join("objects"), hash);
+    let file = index::Index::of(file, gix::hash::Kind::Sha1.len_in_bytes())?;
+    let store = Store::of_few(place.common.join("objects"));
     let objects = Objects::direct(store, git.clone(), env.clone());
     let head = tree_of(&head::commit(&place)?, &objects)?;
     let root = file.root()?;

@@ -249,6 +249,11 @@ pub struct Objects {
 }
 
 impl Objects {
+    /// Where they are, alternates aside.
+    pub fn directory(&self) -> &Path {
+        self.repository.objects.store_ref().path()
+    }
+
     /// The content of a blob, or `None` if gix cannot give it.
     pub fn blob(&self, id: &ObjectId, limit: u64) -> Option<Content> {
         let id = gix::ObjectId::try_from(id.as_bytes()).ok()?;

@@ -9,8 +9,8 @@ use crate::env::Environment;
 use crate::error::Error;
 use crate::escape::Escaped;
 use crate::git::command::{CatFile, Git};
-use crate::git::direct::Store;
 use crate::git::native::{self, Handover, Kind};
+use crate::git::store::Store;
 
 /// The largest tree or commit that is read, in bytes. A directory of a million files stays below it.
 const LIMIT: u64 = 256 * 1024 * 1024;
@@ -21,10 +21,11 @@ const SUBJECT: usize = 200;
 /// An object store.
 #[derive(Debug)]
 pub struct Objects {
-    /// Read without opening the repository, where it is known for certain which one it is.
-    direct: Option<(Store, Environment)>,
-    /// Opened when the store above lacks an object.
+    /// The files of the store, where it is known which ones they are.
+    store: Option<Store>,
+    /// Opened when the store above lacks an object, in this environment.
     native: OnceCell<Option<native::Objects>>,
+    env: Environment,
     git: Git,
     /// Started when an object is asked for that neither can give.
     cat_file: OnceCell<CatFile>,
@@ -36,32 +37,33 @@ impl Objects {
     /// The store of the repository that git would use in this directory and environment.
     pub fn open(directory: &Path, env: &Environment) -> Self {
         let native = native::Repository::open(directory, env).map(native::Repository::into_objects);
-        Self::of(native, Git::new(directory))
-    }
-
-    /// The store that gix has open, or why git is asked instead.
-    pub(super) fn of(native: Result<native::Objects, Handover>, git: Git) -> Self {
-        match native {
-            Ok(native) => Self::handed_over(Some(native), git, None),
-            Err(reason) => Self::handed_over(None, git, Some(reason)),
-        }
+        let store = match &native {
+            Ok(objects) => Some(Store::of_many(objects.directory().to_owned())),
+            Err(_) => Store::of_environment(directory, env),
+        };
+        let objects = match native {
+            Ok(native) => Self::handed_over(Some(native), Git::new(directory), None),
+            Err(reason) => Self::handed_over(None, Git::new(directory), Some(reason)),
+        };
+        Self { store, ..objects }
     }
 
     /// The store that is left when a layer has handed over, for this reason.
     pub(super) fn handed_over(native: Option<native::Objects>, git: Git, handover: Option<Handover>) -> Self {
-        Self { direct: None, native: OnceCell::with_value(native), git, cat_file: OnceCell::new(), handover }
+        let (native, env) = (OnceCell::with_value(native), Environment::default());
+        Self { store: None, native, env, git, cat_file: OnceCell::new(), handover }
     }
 
     /// The store of a repository that is not opened; what it lacks is asked of the other layers.
     pub(super) fn direct(store: Store, git: Git, env: Environment) -> Self {
         let (native, cat_file) = (OnceCell::new(), OnceCell::new());
-        Self { direct: Some((store, env)), native, git, cat_file, handover: None }
+        Self { store: Some(store), native, env, git, cat_file, handover: None }
     }
 
     /// Which layer answers, for `--verbose`: the end of a sentence.
     pub fn layer(&self) -> String {
-        let layer = match (&self.direct, self.native.get()) {
-            (Some(_), _) => "read directly",
+        let layer = match (&self.store, self.native.get()) {
+            (Some(_), _) => return "read directly".into(),
             (None, Some(Some(_))) => "read by gix",
             (None, _) => "read by git",
         };
@@ -73,9 +75,8 @@ impl Objects {
 
     /// The content of an entry, at most `limit` bytes of it.
     pub fn blob(&self, entry: &Entry, limit: u64) -> Result<Content, Error> {
-        let direct = || self.direct.as_ref().and_then(|(store, _)| store.blob(&entry.id, limit));
-        let native = || self.native().and_then(|objects| objects.blob(&entry.id, limit));
-        match direct().or_else(native) {
+        let store = self.store.as_ref().and_then(|store| store.blob(&entry.id, limit));
+        match store.or_else(|| self.native().and_then(|objects| objects.blob(&entry.id, limit))) {
             Some(content) => Ok(content),
             None => self.cat_file()?.read(entry, limit),
         }
@@ -102,7 +103,7 @@ impl Objects {
             buffer.clear();
             return Ok(());
         }
-        if self.direct.as_ref().is_some_and(|(store, _)| store.raw(id, kind, buffer))
+        if self.store.as_ref().is_some_and(|store| store.raw(id, kind, buffer))
             || self.native().is_some_and(|objects| objects.raw(id, kind, buffer))
         {
             return Ok(());
@@ -118,10 +119,8 @@ impl Objects {
     }
 
     fn native(&self) -> Option<&native::Objects> {
-        let open = || {
-            let (_, env) = self.direct.as_ref()?;
-            native::Repository::open(self.git.directory(), env).map(native::Repository::into_objects).ok()
-        };
+        let open =
+            || native::Repository::open(self.git.directory(), &self.env).map(native::Repository::into_objects).ok();
         self.native.get_or_init(open).as_ref()
     }
 

@@ -14,6 +14,9 @@ pub const LONGEST_PATH: usize = 4096;
 /// The mode of a directory.
 const TREE: u32 = 0o040_000;
 
+/// The bits of a mode that say what it is, without permissions.
+const KIND: u32 = 0o170_000;
+
 /// The most entries of one tree that are looked at. The largest public repositories have a tenth of that. A few objects
 /// that name each other again and again can make a tree of any number of paths; git, which goes by objects, does not mind.
 const MOST_ENTRIES: usize = 2_000_000;
@@ -26,7 +29,17 @@ pub struct Walk<'a> {
     /// elsewhere is told again, for what a file means depends on where it stands; and as a link where it was a file.
     told: HashSet<(ObjectId, u64)>,
     hashes: RandomState,
+    /// Whether what is found is told later, in another order.
+    ahead: bool,
+    /// What is to be told whole then.
+    whole: Vec<(ObjectId, u64)>,
 }
+
+/// A tree, and those that it is compared with.
+pub type Compared<'a> = (&'a ObjectId, &'a [ObjectId]);
+
+/// The most entries that are kept before the first of them is told: what comes in may be made to have any number.
+const MOST_AHEAD: usize = 100_000;
 
 /// One entry of a tree object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,14 +53,14 @@ pub struct Item<'a> {
 
 impl Item<'_> {
     fn is_tree(&self) -> bool {
-        self.mode & 0o170_000 == TREE
+        self.mode & KIND == TREE
     }
 }
 
 impl<'a> Walk<'a> {
     /// A walk that has not met anything.
     pub fn new(objects: &'a Objects) -> Self {
-        Self { objects, told: HashSet::new(), hashes: RandomState::new() }
+        Self { objects, told: HashSet::new(), hashes: RandomState::new(), ahead: false, whole: Vec::new() }
     }
 
     /// The entries of a tree that none of the `others` has, with the same content at the same path, and that this walk has
@@ -56,6 +69,39 @@ impl<'a> Walk<'a> {
         let mut found = Vec::new();
         self.directory(tree, others, &mut Path::default(), &mut found)?;
         Ok(found)
+    }
+
+    /// The same of several trees, one after another.
+    ///
+    /// They are read from the last to the first, for a pack holds older versions as what they differ in from newer ones.
+    pub fn fresh_of_each(&mut self, trees: &[Compared<'_>]) -> Result<Vec<Vec<Entry>>, Error> {
+        self.ahead = true;
+        let found = self.read_ahead(trees);
+        self.ahead = false;
+        let whole = std::mem::take(&mut self.whole);
+        let Some(mut found) = found? else {
+            return trees.iter().map(|(tree, others)| self.fresh(tree, others)).collect();
+        };
+        for entries in &mut found {
+            entries.retain(|entry| self.told.insert(self.key(&entry.id, entry.path.as_bytes(), entry.mode.bits())));
+        }
+        self.told.extend(whole);
+        Ok(found)
+    }
+
+    /// What is new in each tree, told or not; `None` if that is a great deal.
+    fn read_ahead(&mut self, trees: &[Compared<'_>]) -> Result<Option<Vec<Vec<Entry>>>, Error> {
+        let (mut found, mut count) = (Vec::new(), 0);
+        for (tree, others) in trees.iter().rev() {
+            let entries = self.fresh(tree, others)?;
+            count += entries.len();
+            if count > MOST_AHEAD {
+                return Ok(None);
+            }
+            found.push(entries);
+        }
+        found.reverse();
+        Ok(Some(found))
     }
 
     fn directory(
@@ -70,7 +116,12 @@ impl<'a> Walk<'a> {
         }
         // Where it is compared with another, what that one has is passed over: it is not told whole.
         if others.is_empty() {
-            self.told.insert(self.key(tree, path.bytes(), TREE));
+            let key = self.key(tree, path.bytes(), TREE);
+            if self.ahead {
+                self.whole.push(key);
+            } else {
+                self.told.insert(key);
+            }
         }
         let (mut raw, mut raws) = (Vec::new(), Vec::new());
         self.objects.tree(tree, &mut raw)?;
@@ -91,13 +142,19 @@ impl<'a> Walk<'a> {
             if item.is_tree() {
                 let others: Vec<ObjectId> = before.iter().flatten().map(|old| old.id).collect();
                 self.directory(&item.id, &others, path, found)?;
-            } else if self.told.insert(self.key(&item.id, path.bytes(), item.mode)) {
+            } else if self.is_untold(&item, path.bytes()) {
                 let replaces = before.iter().flatten().map(|old| old.id).next();
                 found.push(entry(&item, path.bytes(), tree, true, replaces)?);
             }
             path.leave(length);
         }
         Ok(())
+    }
+
+    /// Whether an entry was not told before; from now on it was, unless it is told later.
+    fn is_untold(&mut self, item: &Item<'_>, path: &[u8]) -> bool {
+        let key = self.key(&item.id, path, item.mode & KIND);
+        if self.ahead { !self.told.contains(&key) } else { self.told.insert(key) }
     }
 
     fn key(&self, id: &ObjectId, path: &[u8], mode: u32) -> (ObjectId, u64) {
@@ -236,7 +293,7 @@ fn item<'a>(rest: &mut &'a [u8], length: usize) -> Option<Item<'a>> {
 
 /// Old versions of git wrote other permissions, which git reads as one of the two that it knows.
 fn canonical(mode: u32) -> u32 {
-    match mode & 0o170_000 {
+    match mode & KIND {
         0o100_000 if mode & 0o100 != 0 => 0o100_755,
         0o100_000 => 0o100_644,
         _ => mode,

@@ -158,11 +158,10 @@ impl<'a> Past<'a> {
         let mut changes = TreeChanges::new(&self.objects);
         let mut entries = 0;
         let mut progress = Progress::new("commits judged:", commits.nodes.len(), self.context.terminal);
-        for node in &commits.nodes {
-            let change = changes.commit(node)?;
-            engine.entries(&change)?;
-            entries += change.fresh().len();
-            progress.step();
+        for nodes in commits.nodes.chunks(TOGETHER) {
+            let changes = changes.commits(nodes)?;
+            engine.entries_of_each(&changes, || progress.step())?;
+            entries += changes.iter().map(|change| change.fresh().len()).sum::<usize>();
         }
         for tree in &commits.bare_trees {
             let change = changes.tree(*tree, &[])?;
@@ -277,6 +276,9 @@ fn judged(judgement: Judgement, entries: usize, how: Vec<String>, nothing: Strin
     let nothing = (entries == 0).then_some(nothing);
     Judged { findings, hidden, listed, entries, how, nothing, restore: String::new(), below_top: false, advice: None }
 }
+
+/// How many commits are read together. The more, the less is read twice.
+const TOGETHER: usize = 256;
 
 /// How what commits carry is mended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -6,8 +6,8 @@
 use crate::change::{Entry, ObjectId};
 use crate::git::compare::{Entries, Item};
 use crate::git::direct::cache_tree::{CacheTree, node};
-use crate::git::direct::source::Source;
 use crate::git::native::Handover;
+use crate::git::source::Source;
 use crate::git::trees::LONGEST_PATH;
 use crate::path::RepoPath;
 

@@ -6,7 +6,7 @@
 use std::io;
 
 use crate::change::ObjectId;
-use crate::git::direct::source::Source;
+use crate::git::source::Source;
 
 /// The length of the signature, the version, and the 256 numbers of the fan-out table.
 const HEADER: usize = 8 + 256 * 4;

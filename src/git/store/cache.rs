@@ -1,0 +1,92 @@
+//! What was unpacked lately, for what is based on it.
+
+use std::collections::HashMap;
+
+use gix::objs::Kind;
+use gix::odb::pack::cache::DecodeEntry;
+
+/// The most bytes that are kept: some versions of the largest lockfiles, and the trees around them.
+const LIMIT: usize = 64 * 1024 * 1024;
+
+/// Where an object is: the number of the pack, and the place in it.
+type Place = (usize, u64);
+
+/// What an object is, and its content.
+type Object = (Kind, Vec<u8>);
+
+/// A cache of two generations: when the young ones are half of what may be kept, the old ones go, and what is asked for
+/// meanwhile is young again.
+#[derive(Debug, Default)]
+pub struct Cache {
+    young: HashMap<Place, Object>,
+    old: HashMap<Place, Object>,
+    /// The bytes of the young ones.
+    size: usize,
+    pack: usize,
+}
+
+impl Cache {
+    /// Says which pack is meant from now on. gix does not tell two packs apart whose paths have the same checksum.
+    pub fn pack(&mut self, number: usize) {
+        self.pack = number;
+    }
+
+    /// Whether an object is kept.
+    pub fn has(&self, offset: u64) -> bool {
+        let place = (self.pack, offset);
+        self.young.contains_key(&place) || self.old.contains_key(&place)
+    }
+
+    fn keep(&mut self, place: Place, object: Object) {
+        self.size += object.1.len();
+        self.young.insert(place, object);
+        if self.size > LIMIT / 2 {
+            self.old = std::mem::take(&mut self.young);
+            self.size = 0;
+        }
+    }
+}
+
+impl DecodeEntry for Cache {
+    fn put(&mut self, _: u32, offset: u64, data: &[u8], kind: Kind, _: usize) {
+        if data.len() <= LIMIT / 4 {
+            self.keep((self.pack, offset), (kind, data.to_vec()));
+        }
+    }
+
+    fn get(&mut self, _: u32, offset: u64, out: &mut Vec<u8>) -> Option<(Kind, usize)> {
+        let place = (self.pack, offset);
+        if let Some(object) = self.old.remove(&place) {
+            self.keep(place, object);
+        }
+        let (kind, data) = self.young.get(&place).or_else(|| self.old.get(&place))?;
+        out.clear();
+        out.extend_from_slice(data);
+        // The size in the pack is for statistics.
+        Some((*kind, 0))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_used_stays_and_what_is_not_goes() {
+        let mut cache = Cache::default();
+        let object = vec![7; LIMIT / 8];
+        let mut out = Vec::new();
+        for offset in 0..100 {
+            cache.put(0, offset, &object, Kind::Blob, 0);
+            assert_eq!(cache.get(0, 0, &mut out), Some((Kind::Blob, 0)), "{offset}");
+            assert_eq!(out, object);
+            let kept: usize = cache.young.values().chain(cache.old.values()).map(|(_, data)| data.len()).sum();
+            assert!(kept <= LIMIT + LIMIT / 4, "{kept}");
+        }
+        assert!(cache.has(99) && !cache.has(50));
+        cache.pack(1);
+        assert!(!cache.has(99) && cache.get(0, 99, &mut out).is_none());
+        cache.put(0, 7, &vec![0; LIMIT / 4 + 1], Kind::Blob, 0);
+        assert!(!cache.has(7));
+    }
+}
