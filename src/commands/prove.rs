@@ -6,6 +6,7 @@
 //! of the hooks says why.
 
 use std::path::Path;
+use std::rc::Rc;
 use std::time::Instant;
 
 use serde_json::json;
@@ -287,9 +288,9 @@ impl Attempt<'_> {
 
     /// The committed configuration.
     fn configuration(&self) -> Result<Option<Config>, Error> {
-        let history = History::new(self.git.clone(), &self.context.env);
+        let objects = Rc::new(Objects::open(&self.context.directory, &self.context.env));
+        let history = History::new(self.git.clone(), &self.context.env, Rc::clone(&objects));
         let Some(head) = history.head()? else { return Ok(None) };
-        let objects = Objects::open(&self.context.directory, &self.context.env);
         let tree = TreeChanges::new(&objects).standing(history.tree_of(&head)?);
         Config::of(&tree, || self.context.today()).map(Some)
     }

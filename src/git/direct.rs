@@ -11,7 +11,7 @@ use crate::env::Environment;
 use crate::git::command::Git;
 use crate::git::compare::{Compared, compare};
 use crate::git::native::{Handover, Kind};
-use crate::git::objects::Objects;
+use crate::git::objects::{Objects, tree_line};
 use crate::git::source::OnDisk;
 use crate::git::store::Store;
 use crate::git::trees::{self, Walk};
@@ -68,12 +68,11 @@ pub fn staged(git: &Git, env: &Environment) -> Result<Staged, Handover> {
     Ok(Staged { compared, index: Index { file, root }, objects, top, below_top })
 }
 
-/// The tree of a commit: the first line of it names it.
+/// The tree of the commit of HEAD.
 fn tree_of(commit: &ObjectId, objects: &Objects) -> Result<ObjectId, Handover> {
     let mut raw = Vec::new();
     objects.raw(commit, Kind::Commit, &mut raw).map_err(|_| "the commit of HEAD cannot be read")?;
-    let line = raw.strip_prefix(b"tree ").and_then(|rest| rest.split(|&byte| byte == b'\n').next());
-    line.and_then(ObjectId::from_hex).ok_or_else(|| "the commit of HEAD names no tree".into())
+    tree_line(&raw).ok_or_else(|| "the commit of HEAD names no tree".into())
 }
 
 impl Index {

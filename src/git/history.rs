@@ -2,11 +2,13 @@
 
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
+use std::rc::Rc;
 
 use crate::change::ObjectId;
 use crate::env::Environment;
 use crate::error::Error;
 use crate::git::command::{Git, one_line, records, text, unreadable};
+use crate::git::objects::Objects;
 use crate::path::RepoPath;
 use crate::refs::RefUpdate;
 
@@ -75,12 +77,13 @@ enum Known<'a> {
 pub struct History<'a> {
     git: Git,
     env: &'a Environment,
+    objects: Rc<Objects>,
 }
 
 impl<'a> History<'a> {
     /// The history of the repository that git would use in this directory.
-    pub fn new(git: Git, env: &'a Environment) -> Self {
-        Self { git, env }
+    pub fn new(git: Git, env: &'a Environment, objects: Rc<Objects>) -> Self {
+        Self { git, env, objects }
     }
 
     /// The commits of a range.
@@ -109,7 +112,7 @@ impl<'a> History<'a> {
 
     /// The tree of a commit that is known to be there.
     pub fn tree_of(&self, commit: &ObjectId) -> Result<ObjectId, Error> {
-        self.tree(&commit.to_string())
+        self.objects.tree_of(commit).map_or_else(|| self.tree(&commit.to_string()), Ok)
     }
 
     /// The commits of a push that the remote does not have, as far as is known here.
@@ -216,9 +219,13 @@ impl<'a> History<'a> {
         doing: &str,
         commits: impl Iterator<Item = Option<ObjectId>>,
     ) -> Result<Vec<Option<ObjectId>>, Error> {
-        // A name that is none keeps the place of a commit that is none.
-        let names = commits.map(|commit| commit.map_or_else(|| ":".to_owned(), |id| format!("{id}^{{tree}}")));
-        Ok(self.look_up(doing, names)?.into_iter().map(|found| found.map(|(id, _)| id)).collect())
+        let commits: Vec<Option<ObjectId>> = commits.collect();
+        let here: Vec<Option<ObjectId>> = commits.iter().map(|id| self.objects.tree_of(id.as_ref()?)).collect();
+        // Git is asked about the rest, and says which are not here.
+        let rest = commits.iter().zip(&here).filter(|(_, tree)| tree.is_none()).filter_map(|(commit, _)| *commit);
+        let mut found = self.look_up(doing, rest.map(|id| format!("{id}^{{tree}}")))?.into_iter();
+        let mut ask = || found.next().flatten().map(|(id, _)| id);
+        Ok(commits.iter().zip(here).map(|(commit, tree)| tree.or_else(|| commit.and_then(|_| ask()))).collect())
     }
 
     fn list(
@@ -296,6 +303,10 @@ impl<'a> History<'a> {
 
     /// The commits whose parents were cut off.
     fn shallow(&self, doing: &str) -> Result<HashSet<ObjectId>, Error> {
+        // Where gix knows the place, no process is started for it.
+        if self.objects.shallow_file().is_some_and(|path| matches!(path.try_exists(), Ok(false))) {
+            return Ok(HashSet::new());
+        }
         let answer = self.git.output(doing, &["rev-parse", "--is-shallow-repository", "--git-path", "shallow"])?;
         let path = match (answer.strip_prefix(b"false\n"), answer.strip_prefix(b"true\n")) {
             (Some(_), _) => return Ok(HashSet::new()),

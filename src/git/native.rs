@@ -249,6 +249,11 @@ pub struct Objects {
 }
 
 impl Objects {
+    /// Where git keeps the list of a shallow clone's last commits.
+    pub fn shallow_file(&self) -> Option<PathBuf> {
+        self.repository.shallow_file().ok()
+    }
+
     /// Where they are, alternates aside.
     pub fn directory(&self) -> &Path {
         self.repository.objects.store_ref().path()

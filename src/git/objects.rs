@@ -1,6 +1,6 @@
 //! The object store, whichever layer reads it: trees, blobs, commits by their names.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use once_cell::unsync::OnceCell;
 
@@ -96,6 +96,12 @@ impl Objects {
         }
     }
 
+    /// The tree of a commit, if it is here and no process has to be asked.
+    pub(super) fn tree_of(&self, commit: &ObjectId) -> Option<ObjectId> {
+        let mut raw = Vec::new();
+        self.read_here(commit, Kind::Commit, &mut raw).then(|| tree_line(&raw)).flatten()
+    }
+
     /// The raw content of an object of this kind, into a buffer.
     pub(super) fn raw(&self, id: &ObjectId, kind: Kind, buffer: &mut Vec<u8>) -> Result<(), Error> {
         // Git knows the empty tree without having it.
@@ -103,9 +109,7 @@ impl Objects {
             buffer.clear();
             return Ok(());
         }
-        if self.store.as_ref().is_some_and(|store| store.raw(id, kind, buffer))
-            || self.native().is_some_and(|objects| objects.raw(id, kind, buffer))
-        {
+        if self.read_here(id, kind, buffer) {
             return Ok(());
         }
         let doing = || format!("read the {} {id}", kind.name());
@@ -118,6 +122,16 @@ impl Objects {
         }
     }
 
+    /// Where the list of a shallow clone's last commits would be, if gix has the repository open.
+    pub(super) fn shallow_file(&self) -> Option<PathBuf> {
+        self.native.get()?.as_ref().and_then(native::Objects::shallow_file)
+    }
+
+    fn read_here(&self, id: &ObjectId, kind: Kind, buffer: &mut Vec<u8>) -> bool {
+        self.store.as_ref().is_some_and(|store| store.raw(id, kind, buffer))
+            || self.native().is_some_and(|objects| objects.raw(id, kind, buffer))
+    }
+
     fn native(&self) -> Option<&native::Objects> {
         let open =
             || native::Repository::open(self.git.directory(), &self.env).map(native::Repository::into_objects).ok();
@@ -127,6 +141,12 @@ impl Objects {
     fn cat_file(&self) -> Result<&CatFile, Error> {
         self.cat_file.get_or_try_init(|| self.git.cat_file())
     }
+}
+
+/// The tree that the first line of a raw commit names.
+pub(super) fn tree_line(commit: &[u8]) -> Option<ObjectId> {
+    let line = commit.strip_prefix(b"tree ")?.split(|&byte| byte == b'\n').next()?;
+    ObjectId::from_hex(line)
 }
 
 /// The first line behind the headers of a raw commit.

@@ -130,9 +130,16 @@ impl<'a> Walk<'a> {
             self.objects.tree(other, &mut raw)?;
             raws.push(raw);
         }
+        let mut rest = &raw[..];
+        if let [old] = &mut raws[..] {
+            // Most of a directory is mostly as it was.
+            let same = alike(&raw, old, tree.as_bytes().len());
+            rest = &raw[same..];
+            old.drain(..same);
+        }
         let olds = others.iter().zip(&raws).map(|(id, raw)| parse(id, raw)).collect::<Result<Vec<_>, _>>()?;
         let mut cursors: Vec<Cursor<'_>> = olds.iter().map(|items| Cursor::new(items)).collect();
-        for item in parse(tree, &raw)? {
+        for item in parse(tree, rest)? {
             let before: Vec<Option<Item<'_>>> =
                 cursors.iter_mut().map(|cursor| cursor.find(item.name, item.is_tree())).collect();
             if before.iter().flatten().any(|old| old.id == item.id && old.mode == item.mode) {
@@ -291,6 +298,23 @@ fn item<'a>(rest: &mut &'a [u8], length: usize) -> Option<Item<'a>> {
     whole.then_some(Item { name, mode, id: ObjectId::from_bytes(id)? })
 }
 
+/// How many bytes at the start of two trees are the same entries.
+fn alike(one: &[u8], other: &[u8], hash: usize) -> usize {
+    let shorter = one.len().min(other.len());
+    let pieces = one.chunks_exact(32).zip(other.chunks_exact(32)).take_while(|(one, other)| one == other).count() * 32;
+    let rest = one[pieces..shorter].iter().zip(&other[pieces..shorter]).take_while(|(one, other)| one == other).count();
+    let differ = pieces + rest;
+    // Back to where the entry begins in which they differ.
+    let mut start = 0;
+    while let Some(name) = memchr::memchr(0, &one[start..differ]) {
+        match start + name + 1 + hash {
+            end if end <= differ => start = end,
+            _ => break,
+        }
+    }
+    start
+}
+
 /// Old versions of git wrote other permissions, which git reads as one of the two that it knows.
 fn canonical(mode: u32) -> u32 {
     match mode & KIND {
@@ -364,6 +388,19 @@ mod tests {
         for wrong in [("100644", "a/b"), ("100644", ""), ("9", "a"), ("", "a"), ("1234567890", "a")] {
             assert!(parse(&tree(), &raw(&[(wrong.0, wrong.1, 1)])).is_err(), "{wrong:?}");
         }
+    }
+
+    #[test]
+    fn what_two_trees_begin_with_is_measured_by_entries() {
+        let text = raw(&[("100644", "a", 1), ("40000", "b", 2), ("160000", "c", 3)]);
+        assert_eq!(alike(&text, &text, 20), text.len());
+        assert_eq!(alike(&text, &text[..29], 20), 29);
+        for at in 0..text.len() {
+            let mut other = text.clone();
+            other[at] ^= 1;
+            assert_eq!(alike(&text, &other, 20), [0, 29, 57][usize::from(at >= 29) + usize::from(at >= 57)], "{at}");
+        }
+        assert_eq!(alike(&text, b"", 20), 0);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Judging what commits and trees hold.
 
 use std::collections::HashSet;
+use std::rc::Rc;
 
 use crate::change::{Change, Entry, ObjectId};
 use crate::commands::Context;
@@ -24,7 +25,7 @@ use crate::rules;
 pub struct Past<'a> {
     context: &'a Context,
     options: &'a Options<'a>,
-    objects: Objects,
+    objects: Rc<Objects>,
     history: History<'a>,
 }
 
@@ -37,8 +38,8 @@ struct Source {
 impl<'a> Past<'a> {
     /// The past of the repository that git would use.
     pub fn open(options: &'a Options<'a>, context: &'a Context) -> Self {
-        let objects = Objects::open(&context.directory, &context.env);
-        let history = History::new(Git::new(&context.directory), &context.env);
+        let objects = Rc::new(Objects::open(&context.directory, &context.env));
+        let history = History::new(Git::new(&context.directory), &context.env, Rc::clone(&objects));
         Self { context, options, objects, history }
     }
 
