@@ -82,6 +82,11 @@ impl Repository {
     pub fn staged(self, env: &Environment) -> Result<Staged, Handover> {
         let head = self.repository.head_tree_id_or_empty().map_err(|error| format!("HEAD cannot be read ({error})"))?;
         let (head, below_top) = (convert_id(&head)?, self.is_below_top());
+        // Git gives its hooks the path of a repository that lies apart from its work tree; to gix, it may look bare.
+        if self.repository.workdir().is_none() && env.get("GIT_DIR").is_some() {
+            return Err("GIT_DIR is set, and gix knows of no work tree".into());
+        }
+        self.check_head()?;
         let top = self.repository.workdir().is_some().then(|| self.top(env).to_owned());
         let index = self.open_index(env)?;
         if index.is_sparse() {
@@ -89,6 +94,19 @@ impl Repository {
         }
         let objects = Objects { repository: self.repository };
         Ok(Staged { index: Index(index), head, objects, top, below_top })
+    }
+
+    /// Git refuses a repository whose HEAD stands for what is no ref, and what follows a first line belongs to the name of
+    /// the branch; gix takes no notice of either.
+    fn check_head(&self) -> Result<(), Handover> {
+        let head = std::fs::read(self.repository.git_dir().join("HEAD"))
+            .map_err(|error| format!("HEAD cannot be read ({error})"))?;
+        let name = head.strip_prefix(b"ref:").map(<[u8]>::trim_ascii);
+        match name {
+            Some(name) if !name.starts_with(b"refs/") => Err("HEAD stands for what is no ref".into()),
+            Some(name) if name.contains(&b'\n') => Err("HEAD has more than one line".into()),
+            _ => Ok(()),
+        }
     }
 
     /// Where git counts a relative `GIT_INDEX_FILE` from; gix takes it from the current directory. With `GIT_DIR` alone
