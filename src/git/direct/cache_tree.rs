@@ -62,6 +62,20 @@ pub struct Node<'a> {
     pub id: Option<ObjectId>,
 }
 
+/// The root alone, of a cache-tree that is exact to its end. What only begins like one is none: names that anybody may
+/// choose, as those of untracked files, stand in the index as well.
+pub fn root(raw: &[u8], hash: usize) -> Option<Node<'_>> {
+    let mut rest = raw;
+    let root = node(&mut rest, hash).filter(|root| root.name.is_empty())?;
+    let mut lacking = u64::from(root.children);
+    while lacking > 0 {
+        let below = node(&mut rest, hash).filter(|below| !below.name.is_empty())?;
+        lacking += u64::from(below.children);
+        lacking -= 1;
+    }
+    rest.is_empty().then_some(root)
+}
+
 /// Parses `<name> NUL <entries> SP <subtrees> LF [<id>]`. A negative number of entries says that the tree is not known, and
 /// then there is no id.
 pub fn node<'a>(rest: &mut &'a [u8], hash: usize) -> Option<Node<'a>> {
@@ -111,7 +125,13 @@ mod tests {
         assert!(parsed.child(b"c").is_none());
         for length in 0..raw.len() {
             assert!(CacheTree::parse(&raw[..length], 20).is_none(), "{length}");
+            assert!(root(&raw[..length], 20).is_none(), "{length}");
         }
+        assert_eq!(root(&[tree("", 4, 1), tree("a", 1, 1), tree("b", 1, 0)].concat(), 20).unwrap().count, Some(4));
+        for more in [&b"x"[..], b"\0"] {
+            assert!(root(&[&raw, more].concat(), 20).is_none());
+        }
+        assert!(root(&tree("x", 1, 0), 20).is_none());
         let refused = |parts: &[Vec<u8>]| assert!(CacheTree::parse(&parts.concat(), 20).is_none(), "{parts:?}");
         refused(&[raw.clone(), b"x".to_vec()]);
         refused(&[tree("x", 1, 0)]);

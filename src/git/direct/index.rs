@@ -5,7 +5,7 @@
 
 use crate::change::{Entry, ObjectId};
 use crate::git::compare::{Entries, Item};
-use crate::git::direct::cache_tree::{CacheTree, node};
+use crate::git::direct::cache_tree::{self, CacheTree};
 use crate::git::native::Handover;
 use crate::git::source::Source;
 use crate::git::trees::LONGEST_PATH;
@@ -63,24 +63,23 @@ impl<S: Source> Index<S> {
 
     /// The tree that these entries make, where the cache-tree knows that: `git commit` writes it before it runs the hook.
     ///
-    /// It is believed only if the extension is one of a chain that ends exactly where the checksum begins, and if it
-    /// counts as many entries as there are; an index in two files is found out by that.
+    /// It is believed only if the extension is one of a chain that ends exactly where the checksum begins, is exact
+    /// itself, and counts as many entries as there are; an index in two files is found out by that.
     pub fn root(&self) -> Result<Option<ObjectId>, Handover> {
-        let Some(place) = self.cache_tree_place()? else { return Ok(None) };
-        // The name, which is empty; two numbers; the id.
-        let length = 64.min(place.length as usize);
-        let start = self.source.piece(place.from, length).map_err(|error| unreadable(&error))?;
-        let mut rest = &start[..];
-        let node = node(&mut rest, self.hash).filter(|node| node.name.is_empty());
-        let node = node.ok_or("the cache-tree is malformed")?;
-        Ok(node.id.filter(|_| node.count == Some(self.count)))
+        let Some(raw) = self.raw_cache_tree()? else { return Ok(None) };
+        let root = cache_tree::root(&raw, self.hash).ok_or("the cache-tree is malformed")?;
+        Ok(root.id.filter(|_| root.count == Some(self.count)))
     }
 
     /// The whole cache-tree, if there is one.
     pub fn cache_tree(&self) -> Result<Option<CacheTree>, Handover> {
-        let Some(place) = self.cache_tree_place()? else { return Ok(None) };
-        let raw = self.source.piece(place.from, place.length as usize).map_err(|error| unreadable(&error))?;
+        let Some(raw) = self.raw_cache_tree()? else { return Ok(None) };
         CacheTree::parse(&raw, self.hash).map(Some).ok_or_else(|| "the cache-tree is malformed".into())
+    }
+
+    fn raw_cache_tree(&self) -> Result<Option<Vec<u8>>, Handover> {
+        let Some(place) = self.cache_tree_place()? else { return Ok(None) };
+        self.source.piece(place.from, place.length as usize).map(Some).map_err(|error| unreadable(&error))
     }
 
     /// The entries, one after another.
@@ -143,7 +142,8 @@ impl<S: Source> Index<S> {
             size = PIECE;
             let length = usize::try_from(upper - lower).map_err(|error| error.to_string())?;
             let piece = self.source.piece(lower, length).map_err(|error| unreadable(&error))?;
-            for at in memchr::memmem::rfind_iter(&piece, TREE) {
+            // Of several, the first is the one that holds the others: an extension may hold any name, and any end.
+            for at in memchr::memmem::find_iter(&piece, TREE) {
                 if let Some(place) = self.chained(lower + at as u64)? {
                     return Ok(Some(place));
                 }
@@ -153,19 +153,27 @@ impl<S: Source> Index<S> {
         Ok(None)
     }
 
-    /// The content of the extension here, if from here on there are whole extensions up to the checksum.
+    /// The content of the extension here, if from here on there are whole extensions up to the checksum. It is handed over
+    /// if one of them is unknown.
     fn chained(&self, from: u64) -> Result<Option<Place>, Handover> {
-        let (mut at, mut place) = (from, None);
+        let (mut at, mut place, mut unknown) = (from, None, None);
         while at < self.end() {
             let Some((signature, length)) = self.extension(at)? else { return Ok(None) };
-            if !HARMLESS.contains(&&signature) {
+            // Git says by capitals that an extension may be passed over; others it refuses, or knows.
+            if !signature.iter().all(u8::is_ascii_alphanumeric) {
                 return Ok(None);
+            }
+            if !HARMLESS.contains(&&signature) {
+                unknown.get_or_insert(signature);
             }
             at += 8;
             place.get_or_insert(Place { from: at, length });
             at += u64::from(length);
         }
-        Ok(place.filter(|_| at == self.end()))
+        match unknown {
+            Some(signature) => Err(unknown_extension(&signature)),
+            None => Ok(place),
+        }
     }
 
     /// The signature and the length of the extension here, if it ends before the checksum does.
@@ -187,8 +195,7 @@ impl<S: Source> Index<S> {
         while at < self.end() {
             let (signature, length) = self.extension(at)?.ok_or("the index ends within an extension")?;
             if !HARMLESS.contains(&&signature) {
-                let name = crate::escape::Escaped(&signature);
-                return Err(format!("the index has the extension {name}"));
+                return Err(unknown_extension(&signature));
             }
             at += 8;
             if &signature == TREE && found.replace(Place { from: at, length }).is_some() {
@@ -353,6 +360,10 @@ pub fn variable_number(bytes: &[u8]) -> Option<(usize, usize)> {
     None
 }
 
+fn unknown_extension(signature: &[u8; 4]) -> Handover {
+    format!("the index has the extension {}", crate::escape::Escaped(signature))
+}
+
 fn unreadable(error: &std::io::Error) -> Handover {
     format!("the index cannot be read ({error})")
 }
@@ -487,10 +498,16 @@ mod tests {
         let unknown = |text: Vec<u8>| assert_eq!(read(&text).root(), Ok(None), "{text:?}");
         unknown(index(&[&entries]));
         unknown(index(&[&entries, &root, b"x"]));
-        unknown(index(&[&entries, &root, &extension("link", &[0; 20])]));
-        unknown(index(&[&entries, &root, &extension("ABCD", b"")]));
+        for other in [extension("link", &[0; 20]), extension("ABCD", b""), extension("ABCD", &root)] {
+            assert!(read(&index(&[&entries, &root, &other])).root().is_err(), "{other:?}");
+        }
         unknown(index(&[&entries, &extension("TREE", &tree("", -1, 0))]));
         unknown(index(&[&entries, &extension("TREE", &tree("", 3, 0))]));
+        // Inside of another, all of it may look well but its end.
+        let names = [&[1][..], &extension("TREE", &[&tree("", 4, 0)[..], b"names\0"].concat())].concat();
+        let known = extension("TREE", &tree("", -1, 0));
+        unknown(index(&[&entries, &known, &extension("UNTR", &names)]));
+        assert!(read(&index(&[&entries, &extension("UNTR", &names)])).root().is_err());
         for wrong in ["b\x004 0\n", "\x00x 0\n", "\x004 0", "\x004\n"] {
             let text = index(&[&entries, &extension("TREE", wrong.as_bytes())]);
             assert!(read(&text).root().is_err(), "{wrong:?}");
