@@ -42,26 +42,39 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::ExitCode;
 
+use clap::builder::StyledStr;
+use clap::error::ContextValue;
 use clap::{CommandFactory, Parser};
 
 use cli::{Cli, Verb};
 use commands::{Context, Outcome};
 use env::Environment;
 use error::Error;
+use escape::Escaped;
 use finding::Verdict;
-use paint::Paint;
+use paint::{Paint, When};
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
     let env = Environment::of_process();
-    let paint_errors = Paint::decide(cli.color, &env, std::io::stderr().is_terminal());
-    let outcome = context(&cli, env).and_then(|context| run(&cli.verb, &context));
-    let outcome = outcome.unwrap_or_else(|error| Outcome {
-        code: Verdict::Failed.code(),
-        out: String::new(),
-        file: None,
-        notes: report::error(&error, paint_errors),
-    });
+    let paint_for = |when, terminal| Paint::decide(when, &env, terminal);
+    let (outcome, paint_errors) = match Cli::try_parse() {
+        Ok(cli) => {
+            let paint_errors = paint_for(cli.color, std::io::stderr().is_terminal());
+            let outcome = context(&cli, env).and_then(|context| run(&cli.verb, &context));
+            let outcome = outcome.unwrap_or_else(|error| Outcome {
+                code: Verdict::Failed.code(),
+                out: String::new(),
+                file: None,
+                notes: report::error(&error, paint_errors),
+            });
+            (outcome, paint_errors)
+        }
+        Err(error) => {
+            let terminal =
+                if error.use_stderr() { std::io::stderr().is_terminal() } else { std::io::stdout().is_terminal() };
+            (usage(error, paint_for(When::Auto, terminal)), paint_for(When::Auto, std::io::stderr().is_terminal()))
+        }
+    };
     // Where notes cannot be written, there is nobody to tell.
     let _ = print(&mut std::io::stderr(), &outcome.notes);
     let mut code = outcome.code;
@@ -80,6 +93,39 @@ fn main() -> ExitCode {
         Err(error) => code = untold(&Error::new("write the report", error), code, paint_errors),
     }
     ExitCode::from(code)
+}
+
+/// The help that was asked for, or what is wrong with the arguments.
+fn usage(error: clap::Error, paint: Paint) -> Outcome {
+    let code = u8::try_from(error.exit_code()).unwrap_or(Verdict::Failed.code());
+    let to_errors = error.use_stderr();
+    let text = harmless(error).render();
+    let text = if paint == Paint::PLAIN { text.to_string() } else { text.ansi().to_string() };
+    let (out, notes) = if to_errors { (String::new(), text) } else { (text, String::new()) };
+    Outcome { code, out, file: None, notes }
+}
+
+/// The same, with what it quotes of the arguments escaped: a script may have been given them by a repository.
+fn harmless(mut error: clap::Error) -> clap::Error {
+    let shown = |text: &str| Escaped(text.as_bytes()).to_string();
+    let plain = |text: &StyledStr| StyledStr::from(shown(&text.to_string()));
+    let quoted: Vec<_> = error
+        .context()
+        .map(|(kind, value)| {
+            let value = match value {
+                ContextValue::String(text) => ContextValue::String(shown(text)),
+                ContextValue::Strings(texts) => ContextValue::Strings(texts.iter().map(|text| shown(text)).collect()),
+                ContextValue::StyledStrs(texts) => ContextValue::StyledStrs(texts.iter().map(plain).collect()),
+                // A usage is ours, and has several lines.
+                other => other.clone(),
+            };
+            (kind, value)
+        })
+        .collect();
+    for (kind, value) in quoted {
+        error.insert(kind, value);
+    }
+    error
 }
 
 /// The verdict was not told, and a pass that was not told is none.
