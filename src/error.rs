@@ -2,7 +2,7 @@
 
 use std::fmt::Display;
 
-use crate::escape::Escaped;
+use crate::escape::{Escaped, no_command};
 
 /// A failure that ends the run with exit code 2. Every error says what was being done, what went wrong, and, where
 /// there is one, the next step.
@@ -20,8 +20,8 @@ impl Error {
     pub fn new(doing: impl Into<String>, cause: impl Display) -> Self {
         let cause = cause.to_string();
         // Git indents the commands that it proposes with a tab.
-        let lines: Vec<String> =
-            cause.trim_end().replace('\t', "    ").lines().map(|line| Escaped(line.as_bytes()).to_string()).collect();
+        let cause = cause.trim_end().replace('\t', "    ");
+        let lines: Vec<String> = cause.lines().map(|line| no_command(Escaped(line.as_bytes()).to_string())).collect();
         Self { doing: doing.into(), cause: lines.join("\n"), help: None }
     }
 
@@ -51,5 +51,17 @@ impl Error {
     /// What to do next.
     pub fn next_step(&self) -> Option<&str> {
         self.help.as_deref()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_line_of_a_cause_is_a_command_to_a_runner() {
+        let error = Error::new("x", "fatal: a\n::error::b\n\t::set-output name=c::d\nf::g");
+        let expected = "fatal: a\n\\u{003a}:error::b\n    \\u{003a}:set-output name=c::d\nf::g";
+        assert_eq!(error.cause(), expected);
     }
 }

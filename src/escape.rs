@@ -58,6 +58,16 @@ pub fn escaped(characters: impl Iterator<Item = char>) -> String {
     text
 }
 
+/// Takes the meaning from `::command`, which the runner of GitHub obeys at the start of a line, however far it is indented.
+/// For a line that comes from others and is shown on a line of its own.
+pub fn no_command(line: String) -> String {
+    let start = line.len() - line.trim_start().len();
+    if !line[start..].starts_with("::") {
+        return line;
+    }
+    format!("{}\\u{{003a}}{}", &line[..start], &line[start + 1..])
+}
+
 /// Writes one character, or its escape where the character itself is not safe to print.
 fn write_escaped(character: char, out: &mut impl Write) -> fmt::Result {
     match character {
@@ -73,21 +83,36 @@ fn write_escaped(character: char, out: &mut impl Write) -> fmt::Result {
 pub fn is_unsafe(character: char) -> bool {
     character.is_control()
         || matches!(character,
-            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{feff}'
+            '\u{ad}' | '\u{61c}' | '\u{feff}'
+            // Joiners and fillers of scripts, which look like nothing.
+            | '\u{34f}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}' | '\u{180b}'..='\u{180f}' | '\u{3164}' | '\u{ffa0}'
             // Zero width, left-to-right and right-to-left marks.
             | '\u{200b}'..='\u{200f}'
             // Line and paragraph separators, embeddings and overrides.
             | '\u{2028}'..='\u{202e}'
             // Invisible operators and isolates.
             | '\u{2060}'..='\u{206f}'
-            | '\u{fff9}'..='\u{fffb}'
-            // Tag characters: invisible ASCII.
-            | '\u{e0000}'..='\u{e007f}')
+            | '\u{fff0}'..='\u{fffb}'
+            // Tag characters, which are invisible ASCII, variation selectors, and what else of that plane is ignored.
+            | '\u{e0000}'..='\u{e0fff}')
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Escaped, escaped};
+    use super::{Escaped, escaped, no_command};
+
+    #[test]
+    fn no_line_is_a_command() {
+        for (line, shown) in [
+            ("::error::x", "\\u{003a}:error::x"),
+            (" \t\u{a0}::set-output name=c::d", " \t\u{a0}\\u{003a}:set-output name=c::d"),
+            ("a::b", "a::b"),
+            (":", ":"),
+            ("", ""),
+        ] {
+            assert_eq!(no_command(line.to_owned()), shown);
+        }
+    }
 
     #[test]
     fn no_runner_obeys_what_is_shown() {
@@ -114,6 +139,8 @@ mod tests {
             ("\u{202e}nosj.egakcap".as_bytes(), "\\u{202e}nosj.egakcap"),
             ("a\u{200b}b".as_bytes(), "a\\u{200b}b"),
             (b"\xff\xfe", "\\xff\\xfe"),
+            ("\u{e0041}\u{e01ef}".as_bytes(), "\\u{e0041}\\u{e01ef}"),
+            ("a\u{3164}\u{34f}b".as_bytes(), "a\\u{3164}\\u{034f}b"),
         ] {
             assert_eq!(Escaped(hostile).to_string(), shown);
         }

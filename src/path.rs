@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::fmt::{self, Display};
 
-use crate::escape::Escaped;
+use crate::escape::{Escaped, no_command};
 
 /// A path relative to the top of the work tree, `/`-separated, as git stores it: bytes that need not be UTF-8.
 ///
@@ -68,7 +68,8 @@ impl RepoPath {
 
 impl Display for RepoPath {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        Escaped(&self.0).fmt(out)
+        // It may be the first on its line.
+        out.write_str(&no_command(Escaped(&self.0).to_string()))
     }
 }
 
@@ -120,6 +121,12 @@ mod tests {
         assert_eq!(RepoPath::from("package.json").parent(), b"");
         assert!(RepoPath::from("a/Package.json").is_named("package.json"));
         assert!(!RepoPath::from("a/my-package.json").is_named("package.json"));
+    }
+
+    #[test]
+    fn a_path_that_begins_a_line_is_no_command() {
+        assert_eq!(RepoPath::from(" ::error::x/a.bak").to_string(), " \\u{003a}:error::x/a.bak");
+        assert_eq!(RepoPath::from("::error::x").as_pathspec(false), "':(top,literal)::error::x'");
     }
 
     #[test]

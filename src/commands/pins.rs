@@ -7,6 +7,7 @@ use crate::commands::{Context, Outcome};
 use crate::config::Config;
 use crate::engine::Engine;
 use crate::error::Error;
+use crate::escape::Escaped;
 use crate::finding::{Finding, Verdict};
 use crate::git::worktree::{OnDisk, WorkTree};
 use crate::pins::{Board, Id, Plan, Role, Row, Target, plan};
@@ -77,7 +78,7 @@ fn planned(board: &Board, spec: Option<&str>, config: &Config) -> Result<Plan, E
         return Ok(plan(board, of_project, is_spared));
     };
     let target = Target::parse(spec).map_err(|reason| {
-        Error::new(doing, format!("{spec} names no version: {reason}"))
+        Error::new(doing, format!("{} names no version: {reason}", Escaped(spec.as_bytes())))
             .help("say for example: bakstop pins --set pnpm@10.8.0")
     })?;
     let name = target.manager.name();

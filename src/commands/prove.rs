@@ -16,7 +16,7 @@ use crate::config::{self, Config};
 use crate::debris::DOCKER_DEPS;
 use crate::engine::LIMIT;
 use crate::error::Error;
-use crate::escape::Escaped;
+use crate::escape::{Escaped, no_command};
 use crate::finding::{Severity, Verdict};
 use crate::formats::package;
 use crate::git::history::History;
@@ -422,7 +422,7 @@ fn told(program: &Path, layout: &Layout) -> String {
 fn lines(done: &Performance) -> impl Iterator<Item = String> {
     let said = done.said.strip_suffix(b"\n").unwrap_or(&done.said);
     let lines = said.split(|&byte| byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
-    lines.filter(|_| !said.is_empty()).map(|line| Escaped(line).to_string())
+    lines.filter(|_| !said.is_empty()).map(|line| no_command(Escaped(line).to_string()))
 }
 
 fn human(

@@ -6,7 +6,7 @@ use std::time::Duration;
 use regex::bytes::Regex;
 use similar::TextDiff;
 
-use crate::escape::Escaped;
+use crate::escape::{Escaped, no_command};
 use crate::finding::holds_credentials;
 use crate::paint::Paint;
 use crate::path::RepoPath;
@@ -75,7 +75,8 @@ pub fn unified(path: &RepoPath, old: &[u8], new: &[u8], radius: usize) -> Vec<St
     let diff = TextDiff::configure().timeout(PATIENCE).diff_lines(old.as_str(), new.as_str());
     let names = (format!("a/{path}"), format!("b/{path}"));
     let diff = diff.unified_diff().context_radius(radius).header(&names.0, &names.1).to_string();
-    diff.lines().map(str::to_owned).collect()
+    // A line that is alike in both has nothing but a space before it.
+    diff.lines().map(|line| no_command(line.to_owned())).collect()
 }
 
 /// A line of a diff in colour.
@@ -159,8 +160,9 @@ fn printable(text: &[u8]) -> String {
         parts.join("\t") + if line.len() > content.len() { "\n" } else { "" }
     };
     let text: String = text.split_inclusive(|byte| *byte == b'\n').map(line).collect();
-    // Runners obey `##[command]` wherever it stands; two such signs alone are a heading in Markdown.
-    text.replace(r"#\u{0023}", "##").replace("##[", r"#\u{0023}[")
+    // Runners obey `##[command]` and `##vso[command]` wherever they stand; two such signs alone are a heading in Markdown.
+    let text = text.replace(r"#\u{0023}", "##");
+    ['[', 'v', 'V'].iter().fold(text, |text, next| text.replace(&format!("##{next}"), &format!(r"#\u{{0023}}{next}")))
 }
 
 #[cfg(test)]
@@ -199,8 +201,11 @@ mod tests {
 
     #[test]
     fn a_heading_is_none_of_a_runners_commands() {
-        let lines = shown(b"# a\n## b\n", b"# a\n### c\n##[error]x ###[group]\n");
-        assert_eq!(lines[3..], [" # a", "-## b", "+### c", r"+#\u{0023}[error]x ##\u{0023}[group]"]);
+        let lines = shown(b"# a\n## b\n", b"# a\n### c\n##[error]x ###[group]\n##vso[x]\n");
+        let hostile = [r"+#\u{0023}[error]x ##\u{0023}[group]", r"+#\u{0023}vso[x]"];
+        assert_eq!(lines[3..], [" # a", "-## b", "+### c", hostile[0], hostile[1]]);
+        // One that is alike in both has but a space before it.
+        assert_eq!(shown(b"::a::\nb\n", b"::a::\nc\n")[3..], [r" \u{003a}:a::", "-b", "+c"]);
     }
 
     #[test]
