@@ -41,10 +41,13 @@ use std::io::{IsTerminal, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use clap::builder::StyledStr;
 use clap::error::ContextValue;
 use clap::{CommandFactory, Parser};
+use signal_hook::consts::SIGXFSZ;
 
 use cli::{Cli, Verb};
 use commands::{Context, Outcome};
@@ -55,6 +58,8 @@ use finding::Verdict;
 use paint::{Paint, When};
 
 fn main() -> ExitCode {
+    // Where a file may grow no further, a write fails as any other does, and what was begun is put away.
+    let _ = signal_hook::flag::register(SIGXFSZ, Arc::new(AtomicBool::new(false)));
     let env = Environment::of_process();
     let paint_for = |when, terminal| Paint::decide(when, &env, terminal);
     let (outcome, paint_errors) = match Cli::try_parse() {
