@@ -60,10 +60,26 @@ impl Run {
         })
     }
 
+    /// Whether a line is the start of one: whoever wrote it was killed over it.
+    fn is_begun(line: &str) -> bool {
+        let cut_off = |error: serde_json::Error| error.is_eof();
+        BEGIN.starts_with(line) || line.starts_with(BEGIN) && serde_json::from_str::<Value>(line).is_err_and(cut_off)
+    }
+
     /// Whether its time says how long the build takes.
     pub fn counts(&self) -> bool {
         self.exit_code == 0
     }
+}
+
+/// How a line begins.
+const BEGIN: &str = r#"{"label":"#;
+
+/// How much of a record counts, in bytes: all of it, but for a last line that was begun and never ended.
+pub fn whole(text: &[u8]) -> usize {
+    let start = text.iter().rposition(|&byte| byte == b'\n').map_or(0, |end| end + 1);
+    let last = String::from_utf8_lossy(&text[start..]);
+    if !last.is_empty() && Run::is_begun(&last) { start } else { text.len() }
 }
 
 /// Every run of a record; the error is the number of the first line that is none, from 1.
@@ -192,6 +208,25 @@ mod tests {
         let started = "2026-05-02T10:11:12Z".parse().unwrap();
         let commit = ObjectId::from_bytes(&[7; 20]);
         Run { label: label.into(), started, seconds, exit_code, tree: Tree::Unchanged, commit }
+    }
+
+    #[test]
+    fn a_line_that_was_begun_does_not_count() {
+        let line = run("build", 1.0, 0).line();
+        for (last, counts) in [
+            ("", true),
+            ("{", false),
+            ("{\"label\":", false),
+            (&line[..line.len() / 2], false),
+            (&line[..line.len() - 2], false),
+            (line.trim_end(), true),
+            ("{}", true),
+            ("{\"name\": \"shop\"", true),
+            ("{\"label\":\"x\"}", true),
+        ] {
+            let text = format!("{line}{last}");
+            assert_eq!(whole(text.as_bytes()), if counts { text.len() } else { line.len() }, "{last}");
+        }
     }
 
     #[test]

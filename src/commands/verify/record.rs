@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Display};
 use std::fs::{self, File};
-use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::path::Path;
 
 use jiff::Timestamp;
@@ -35,7 +35,7 @@ pub fn read(file: &Path) -> Result<Option<Vec<Run>>, Error> {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
         text => text.map_err(|error| Error::new(&*doing, error).help("make it a file that this user can read"))?,
     };
-    let parsed = runs::parse(&String::from_utf8_lossy(&text));
+    let parsed = runs::parse(&String::from_utf8_lossy(&text[..runs::whole(&text)]));
     parsed.map(Some).map_err(|line| {
         Error::new(doing, format!("line {line} is not a recorded run")).help("take the line out, or name another file")
     })
@@ -74,18 +74,18 @@ fn write(path: &Path, line: &str) -> std::io::Result<()> {
     let mut file = File::options().read(true).append(true).create(true).open(path)?;
     // Gone with the file.
     flock(&file, FlockOperation::LockExclusive)?;
-    let mut last = [b'\n'];
-    let length = file.metadata()?.len();
-    if length > 0 {
-        file.seek(SeekFrom::End(-1))?;
-        file.read_exact(&mut last)?;
+    let mut text = Vec::new();
+    file.read_to_end(&mut text)?;
+    let whole = runs::whole(&text);
+    if whole < text.len() {
+        file.set_len(whole as u64)?;
     }
     // Somebody's editor left the last line open.
-    let start = if last == *b"\n" { "" } else { "\n" };
+    let start = if text[..whole].last().is_none_or(|&byte| byte == b'\n') { "" } else { "\n" };
     let written = file.write_all(format!("{start}{line}").as_bytes());
     if written.is_err() {
         // Half a line would be in the way of every later run.
-        let _ = file.set_len(length);
+        let _ = file.set_len(whole as u64);
     }
     written
 }
