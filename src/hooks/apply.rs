@@ -62,17 +62,32 @@ fn is_as_planned(now: &Stand, then: &Stand) -> bool {
 
 fn make(edit: &Edit) -> std::io::Result<()> {
     match edit {
-        Edit::MakeDirectory { path, mode } => {
-            std::fs::create_dir_all(path)?;
-            let Mode::Exact(bits) = *mode else { return Ok(()) };
-            std::fs::set_permissions(path, std::fs::Permissions::from_mode(bits))
-        }
+        Edit::MakeDirectory { path, mode: Mode::New(_) } => std::fs::create_dir_all(path),
+        Edit::MakeDirectory { path, mode: Mode::Exact(bits) } => make_directory(path, *bits),
         Edit::Write { path, text, mode, how } => write(path, text, *mode, *how == How::Create),
         Edit::Keep { hook, kept, .. } => keep(hook, kept),
         Edit::PutBack { kept, hook } => std::fs::rename(kept, hook),
-        Edit::Remove(path) => std::fs::remove_file(path),
+        Edit::Remove(path) => remove(path),
         Edit::RemoveDirectory(path) => std::fs::remove_dir(path),
     }
+}
+
+/// Makes a directory that has its bits from the first moment, whatever the umask: a run that goes on where this one was
+/// killed does not ask for them again.
+fn make_directory(path: &Path, bits: u32) -> std::io::Result<()> {
+    let parent = path.parent().unwrap_or(Path::new("."));
+    std::fs::create_dir_all(parent)?;
+    let directory = tempfile::Builder::new().prefix(SCRAP).tempdir_in(parent)?;
+    std::fs::set_permissions(directory.path(), std::fs::Permissions::from_mode(bits))?;
+    std::fs::rename(directory.path(), path)?;
+    // It is not temporary any more.
+    let _ = directory.keep();
+    Ok(())
+}
+
+/// Removes a file, or a directory that a run was killed over before it was in its place.
+fn remove(path: &Path) -> std::io::Result<()> {
+    if path.symlink_metadata()?.is_dir() { std::fs::remove_dir(path) } else { std::fs::remove_file(path) }
 }
 
 /// Writes beside the file and moves the result into place.
