@@ -14,6 +14,7 @@ mod facts;
 mod formats;
 mod history;
 mod hooks;
+mod killed;
 mod matrix;
 mod pins;
 mod prove;

@@ -1,0 +1,437 @@
+//! Nothing is lost: what a command writes for its user is interrupted at every call that writes, by a kill or by an error of
+//! the system. Each file is then what it was or what it was to be, and the same command run again finishes the job.
+//!
+//! The calls are numbered by one run under strace; then each of them is hit, on a fresh copy of the same scene.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsStr;
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+use serde_json::Value;
+
+use crate::hooks::{Picture, must, picture, prepare_husky, program_at_home, script};
+use crate::support::{BAKSTOP, Ran, Sandbox, finish};
+
+/// Every call that changes a file or a directory, or waits until one has reached the disk.
+const CALLS: &str = "openat,open,creat,write,pwrite64,writev,pwritev,rename,renameat,renameat2,link,linkat,unlink,unlinkat,\
+    rmdir,mkdir,mkdirat,chmod,fchmod,fchmodat,chown,fchown,fchownat,ftruncate,truncate,symlink,symlinkat,utimensat,fsync,\
+    fdatasync,fallocate,copy_file_range,sendfile";
+
+/// What hits a call.
+const FAULTS: [&str; 4] = ["signal=KILL", "error=ENOSPC", "error=EIO", "error=EACCES"];
+
+/// A command that writes, and what it finds.
+struct Case<'a> {
+    sandbox: Sandbox,
+    arguments: &'a [&'a str],
+    /// How the names of files begin that may be left where the run was killed.
+    scrap: &'a str,
+    /// What a second run does with them.
+    clears: bool,
+    umask: &'a str,
+    /// The one file of interest, where calls have not the same numbers in every run.
+    only: Option<&'a str>,
+    /// Takes out of a file what is not the same in two runs.
+    same: fn(&Path, &[u8]) -> Vec<u8>,
+}
+
+/// What a run that nothing hits comes to.
+struct Goal {
+    old: Picture,
+    new: Picture,
+    done: Ran,
+}
+
+impl<'a> Case<'a> {
+    fn new(sandbox: Sandbox, arguments: &'a [&'a str]) -> Self {
+        fs::create_dir(sandbox.outside().join("tmp")).unwrap();
+        Self { sandbox, arguments, scrap: ".bakstop-", clears: true, umask: "022", only: None, same: as_it_is }
+    }
+
+    /// The program, or what traces it, at the top of the scene.
+    fn run(&self, tracer: &[&str]) -> Ran {
+        let start = ["-c", "umask \"$0\"; exec \"$@\"", self.umask];
+        let mut command = self.sandbox.command("sh");
+        command.args(start).args(tracer).arg(BAKSTOP).args(self.arguments);
+        // What is made for the moment only is no file of the user.
+        finish(command.env("TMPDIR", self.sandbox.outside().join("tmp")))
+    }
+
+    fn log(&self) -> PathBuf {
+        self.sandbox.outside().join("log")
+    }
+
+    /// Runs it traced, with something that is done to a call.
+    fn traced(&self, options: &[&str]) -> Ran {
+        let log = self.log();
+        let mut tracer = vec!["strace", "-o", log.to_str().unwrap(), "-e", "signal=none"];
+        tracer.extend(self.only.iter().flat_map(|path| ["-P", path]));
+        tracer.extend(options);
+        self.run(&tracer)
+    }
+
+    /// The calls that write, each by its name and its number among those of that name.
+    fn calls(&self) -> Vec<(String, usize)> {
+        must_have_passed(&self.traced(&["-e", &format!("trace={CALLS}")]));
+        let mut seen = BTreeMap::<String, usize>::new();
+        let mut calls = Vec::new();
+        for line in fs::read_to_string(self.log()).unwrap().lines() {
+            let Some((name, rest)) = line.split_once('(') else { continue };
+            let number = seen.entry(name.to_owned()).and_modify(|number| *number += 1).or_insert(1);
+            let only_reads = name == "openat" && !["O_WRONLY", "O_RDWR"].iter().any(|flag| rest.contains(flag));
+            // By this the runtime looks whether the streams are open.
+            if !only_reads && !rest.contains("\"/dev/") {
+                calls.push((name.to_owned(), *number));
+            }
+        }
+        calls
+    }
+
+    /// Everything at the top, less what two runs do not have in common.
+    fn state(&self) -> Picture {
+        let told = |(path, (mode, bytes)): (PathBuf, (u32, Vec<u8>))| {
+            let bytes = (self.same)(&path, &bytes);
+            (path, (mode, bytes))
+        };
+        picture(&self.sandbox.top).into_iter().map(told).collect()
+    }
+
+    /// Hits every call with every fault. Returns how many times.
+    fn hit_everything(&self) -> usize {
+        let first = picture(&self.sandbox.top);
+        let again = || restore(&first, &picture(&self.sandbox.top));
+        let old = self.state();
+        let done = self.run(&[]);
+        must_have_passed(&done);
+        let goal = Goal { new: self.state(), old, done };
+        assert_ne!(goal.old, goal.new, "{:?} writes nothing", self.arguments);
+        again();
+        let calls = self.calls();
+        again();
+        let mut hits = 0;
+        for (call, number) in &calls {
+            for fault in FAULTS {
+                let at = format!("{:?}: {fault} at {call} number {number}", self.arguments);
+                let inject = format!("inject={call}:{fault}:when={number}");
+                let ran = self.traced(&["-e", &format!("trace={call}"), "-e", &inject]);
+                assert_eq!(ran.code.is_none(), fault == "signal=KILL", "{at}: {ran:?}");
+                self.assert_nothing_lost(&at, &ran, &goal, call.starts_with("unlink"));
+                again();
+                hits += 1;
+            }
+        }
+        // No file may be longer than nothing: a signal, which ends whoever does not expect it.
+        let ran = self.run(&["sh", "-c", "ulimit -f 0; exec \"$@\"", "sh"]);
+        self.assert_nothing_lost(&format!("{:?}: no room", self.arguments), &ran, &goal, false);
+        again();
+        println!("{:?}: {} calls, {hits} faults", self.arguments, calls.len());
+        hits
+    }
+
+    /// Each file is what it was or what it was to be, the exit code says which, and a second run does the rest.
+    fn assert_nothing_lost(&self, at: &str, ran: &Ran, Goal { old, new, done }: &Goal, leaves_scraps: bool) {
+        let now = self.state();
+        let scraps = self.scraps(old, new, &now);
+        for path in old.keys().chain(new.keys()).chain(now.keys()).filter(|path| !scraps.contains(*path)) {
+            let stands = now.get(path);
+            let is_whole = stands == old.get(path) || stands == new.get(path);
+            assert!(is_whole, "{at}: {} is neither old nor new: {stands:?}", path.display());
+        }
+        if ran.code.is_some() {
+            // What could not be taken away again is all that an error may leave.
+            assert!(scraps.is_empty() || leaves_scraps, "{at}: {scraps:?}");
+            let told = ran.err.contains("error: could not ");
+            assert!(told || ran.code == done.code && now == *new, "{at}: says that it is done: {ran:?}");
+            assert!(ran.code == Some(2) || ran.code == done.code, "{at}: {ran:?}");
+            assert!(ran.code != Some(0) || now == *new, "{at}: {ran:?}");
+        }
+        if now == *old {
+            return;
+        }
+        self.assert_git_works(at, &scraps);
+        let ran = self.run(&[]);
+        assert_eq!(ran.code, done.code, "{at}, then again: {ran:?}");
+        let mut last = self.state();
+        // To git, a directory that is empty and none are the same.
+        let is_empty = |path: &Path| fs::read_dir(path).is_ok_and(|mut all| all.next().is_none());
+        last.retain(|path, _| new.contains_key(path) || !is_empty(path));
+        if !self.clears {
+            last.retain(|path, _| !scraps.contains(path));
+        }
+        for path in last.keys().chain(new.keys()) {
+            assert_eq!(last.get(path), new.get(path), "{at}, then again: {}", path.display());
+        }
+    }
+
+    /// The files that are there for the moment only.
+    fn scraps(&self, old: &Picture, new: &Picture, now: &Picture) -> BTreeSet<PathBuf> {
+        let is_scrap = |path: &&PathBuf| path.file_name().unwrap().to_str().unwrap().starts_with(self.scrap);
+        let strange = now.keys().filter(|path| !old.contains_key(*path) && !new.contains_key(*path));
+        strange.filter(is_scrap).cloned().collect()
+    }
+
+    /// To git, nothing is there but what was, and the scraps.
+    fn assert_git_works(&self, at: &str, scraps: &BTreeSet<PathBuf>) {
+        if self.sandbox.top.join(".git").exists() {
+            // Without a lock, so that git writes nothing itself.
+            let shown = self.sandbox.git(&["--no-optional-locks", "status", "--porcelain", "-uall"]);
+            let shown = shown.lines().filter(|line| line.contains(self.scrap)).count();
+            assert!(shown <= scraps.len(), "{at}");
+        }
+    }
+}
+
+fn must_have_passed(ran: &Ran) {
+    assert!(matches!(ran.code, Some(0 | 1)), "{ran:?}");
+}
+
+/// Makes everything what it was.
+fn restore(old: &Picture, now: &Picture) {
+    let (is_directory, is_link) = (|mode: u32| mode >> 12 == 0o04, |mode: u32| mode >> 12 == 0o12);
+    for (path, (mode, _)) in now.iter().rev().filter(|(path, is)| old.get(*path) != Some(is)) {
+        let removed = if is_directory(*mode) { fs::remove_dir(path) } else { fs::remove_file(path) };
+        removed.unwrap();
+    }
+    for (path, (mode, bytes)) in old.iter().filter(|(path, was)| now.get(*path) != Some(was)) {
+        if is_link(*mode) {
+            symlink(OsStr::from_bytes(bytes), path).unwrap();
+            continue;
+        }
+        let made = if is_directory(*mode) { fs::create_dir(path) } else { fs::write(path, bytes) };
+        made.unwrap();
+        fs::set_permissions(path, fs::Permissions::from_mode(mode & 0o7777)).unwrap();
+    }
+}
+
+fn as_it_is(_path: &Path, bytes: &[u8]) -> Vec<u8> {
+    bytes.to_vec()
+}
+
+/// Whether calls can be hit here. Said once where they cannot.
+fn can_trace() -> bool {
+    static CAN: OnceLock<bool> = OnceLock::new();
+    *CAN.get_or_init(|| {
+        let sandbox = Sandbox::empty();
+        let arguments = ["-c", "exec strace -o /dev/null -e inject=getppid:error=EIO:when=1 true"];
+        let can = finish(sandbox.command("sh").args(arguments)).code == Some(0);
+        if !can {
+            println!("not tested: strace is not in PATH, or may not trace here; see .ci/run");
+        }
+        can
+    })
+}
+
+/// Tests the cases, if that can be done here.
+fn nothing_is_lost(cases: impl FnOnce() -> Vec<Case<'static>>) {
+    if can_trace() {
+        for case in cases() {
+            assert!(case.hit_everything() > 0);
+        }
+    }
+}
+
+fn with_hook() -> Sandbox {
+    let sandbox = Sandbox::workspace();
+    script(&sandbox, ".git/hooks/pre-commit", "#!/bin/sh\nexit 0\n");
+    fs::set_permissions(sandbox.top.join(".git/hooks/pre-commit"), fs::Permissions::from_mode(0o751)).unwrap();
+    sandbox
+}
+
+/// Hooks that are tracked and shared.
+fn with_path() -> Sandbox {
+    let sandbox = Sandbox::workspace();
+    script(&sandbox, ".githooks/pre-push", "#!/bin/sh\nexit 0\n");
+    sandbox.git(&["config", "core.hooksPath", ".githooks"]);
+    program_at_home(&sandbox);
+    sandbox
+}
+
+fn with_husky() -> Sandbox {
+    let sandbox = Sandbox::workspace();
+    sandbox.write("package.json", "{ \"devDependencies\": { \"husky\": \"^9.1.7\" } }\n");
+    sandbox.write(".husky/pre-commit", "true\n");
+    prepare_husky(&sandbox);
+    program_at_home(&sandbox);
+    sandbox
+}
+
+/// A bare repository, whose `pre-receive` may run what is in a directory.
+fn server(delegates: bool) -> Sandbox {
+    let sandbox = Sandbox::workspace();
+    sandbox.git(&["init", "-q", "--bare", "../shop.git"]);
+    let sandbox = sandbox.moved_to("shop.git");
+    let text = if delegates {
+        "#!/bin/sh\nlines=$(cat)\nfor hook in \"${GIT_DIR:-.}\"/hooks/pre-receive.d/*; do\n\
+         echo \"$lines\" | \"$hook\" || exit 1\ndone\n"
+    } else {
+        "#!/bin/sh\ncat >/dev/null\n"
+    };
+    script(&sandbox, "hooks/pre-receive", text);
+    sandbox
+}
+
+fn older() -> Sandbox {
+    let sandbox = Sandbox::workspace();
+    script(&sandbox, ".git/hooks/pre-commit", include_str!("../older/pre-commit"));
+    sandbox
+}
+
+fn installed(sandbox: Sandbox, arguments: &[&str]) -> Sandbox {
+    must(sandbox.bakstop(arguments));
+    sandbox
+}
+
+#[test]
+fn installing() {
+    let cases = || {
+        vec![
+            Case::new(Sandbox::workspace(), &["install", "--strict"]),
+            Case::new(with_hook(), &["install"]),
+            Case::new(older(), &["install"]),
+        ]
+    };
+    nothing_is_lost(cases);
+}
+
+#[test]
+fn installing_where_hooks_are_shared() {
+    let cases = || vec![Case::new(with_path(), &["install"]), Case::new(with_husky(), &["install"])];
+    nothing_is_lost(cases);
+}
+
+#[test]
+fn installing_on_a_server() {
+    let cases = || {
+        // Another user runs the hook, so the umask of the one who installs does not count.
+        let strict = |sandbox| Case { umask: "077", ..Case::new(sandbox, &["install", "--server"]) };
+        vec![strict(server(false)), strict(server(true))]
+    };
+    nothing_is_lost(cases);
+}
+
+#[test]
+fn uninstalling() {
+    let cases = || {
+        vec![
+            Case::new(installed(with_hook(), &["install", "--strict"]), &["uninstall"]),
+            Case::new(installed(with_path(), &["install"]), &["uninstall"]),
+            Case::new(installed(with_husky(), &["install"]), &["uninstall"]),
+            Case::new(installed(server(false), &["install", "--server"]), &["uninstall"]),
+            Case::new(installed(server(true), &["install", "--server"]), &["uninstall"]),
+        ]
+    };
+    nothing_is_lost(cases);
+}
+
+#[test]
+fn moving_pins() {
+    let sandbox = || {
+        let sandbox = Sandbox::workspace();
+        sandbox.write("web/Dockerfile", "FROM node:22\nRUN npm i -g pnpm@9.0.0\n");
+        sandbox.write("backend/Dockerfile", "FROM node:22\r\nRUN npm i -g pnpm@9.1.0");
+        fs::set_permissions(sandbox.top.join("web/Dockerfile"), fs::Permissions::from_mode(0o606)).unwrap();
+        sandbox.git(&["add", "-A"]);
+        sandbox
+    };
+    let case = || Case { scrap: ".tmp", clears: false, ..Case::new(sandbox(), &["pins", "--set", "pnpm@10.8.0"]) };
+    nothing_is_lost(|| vec![case()]);
+}
+
+#[test]
+fn writing_a_report() {
+    let sandbox = || {
+        let sandbox = Sandbox::workspace();
+        sandbox.rewrite("web/package.json");
+        sandbox.git(&["add", "-A"]);
+        sandbox.write("reports/old.json", "old\n");
+        fs::set_permissions(sandbox.top.join("reports/old.json"), fs::Permissions::from_mode(0o640)).unwrap();
+        // Where it lies in the tree, it tells of what a killed run left there.
+        fs::copy(sandbox.top.join("reports/old.json"), sandbox.top.join(".git/old.json")).unwrap();
+        symlink("reports/old.json", sandbox.top.join("link.json")).unwrap();
+        sandbox
+    };
+    let case = |arguments| Case { scrap: ".tmp", clears: false, ..Case::new(sandbox(), arguments) };
+    let cases = || {
+        vec![
+            case(&["check", "--format", "sarif", "--output", "link.json"]),
+            case(&["check", "--format", "junit", "--output", "reports/new.xml"]),
+            case(&["verify", "--save-baseline", ".git/old.json"]),
+        ]
+    };
+    nothing_is_lost(cases);
+}
+
+/// Runs without what only a clock decides. What is no run stays as it is.
+fn without_times(path: &Path, bytes: &[u8]) -> Vec<u8> {
+    let run = |line: &str| -> Option<String> {
+        let mut run: Value = serde_json::from_str(line).ok()?;
+        for key in ["started", "seconds"] {
+            run.as_object_mut()?.insert(key.to_owned(), Value::Null);
+        }
+        Some(run.to_string())
+    };
+    match std::str::from_utf8(bytes) {
+        Ok(text) if path.ends_with("runs") => text
+            .split_inclusive('\n')
+            .map(|line| run(line).map_or(line.to_owned(), |run| run + &line[line.trim_end().len()..]))
+            .collect::<String>()
+            .into_bytes(),
+        _ => bytes.to_vec(),
+    }
+}
+
+#[test]
+fn recording_a_run() {
+    let sandbox = || {
+        let sandbox = Sandbox::workspace();
+        must(sandbox.bakstop(&["verify", "--record", "../runs", "--", "true"]));
+        fs::rename(sandbox.outside().join("runs"), sandbox.top.join("runs")).unwrap();
+        sandbox.write(".git/info/exclude", "runs\n");
+        sandbox
+    };
+    let record: &[&str] = &["verify", "--record", "runs", "--", "true"];
+    // The processes that are there when the build has ended are looked at, however many they are.
+    let case = || Case { only: Some("runs"), same: without_times, ..Case::new(sandbox(), record) };
+    nothing_is_lost(|| vec![case()]);
+}
+
+#[test]
+fn a_line_that_was_begun_is_in_nobodys_way() {
+    let sandbox = Sandbox::workspace();
+    let label = "long".repeat(150);
+    let record = |label| ["verify", "--record", "../runs", "--label", label, "--", "true"];
+    must(sandbox.bakstop(&record("short")));
+    let file = sandbox.outside().join("runs");
+    let before = fs::read(&file).unwrap();
+    // Files may have 512 bytes, so the line comes to an end in its middle.
+    let limited = |tracer: &[&str]| {
+        let limit = ["-c", "ulimit -f 1; exec \"$@\"", "sh"];
+        sandbox.run("dash", &[&limit, tracer, &[BAKSTOP], &record(&label)].concat())
+    };
+    let ran = limited(&[]);
+    assert!(ran.code == Some(2) && ran.err.contains("could not write the record ../runs: File too large"), "{ran:?}");
+    assert_eq!(fs::read(&file).unwrap(), before, "half a line is taken back");
+    if !can_trace() {
+        return;
+    }
+    let ran = limited(&["strace", "-o", "/dev/null", "-e", "inject=ftruncate:signal=KILL:when=1"]);
+    assert_eq!((ran.code, fs::read(&file).unwrap().len()), (None, 512), "{ran:?}");
+    let history = must(sandbox.bakstop(&["verify", "--history", "../runs", "--format", "json"]));
+    let history: Value = serde_json::from_str(&history.out).unwrap();
+    assert_eq!(history["runs"].as_array().unwrap().len(), 1, "{history}");
+    must(sandbox.bakstop(&record(&label)));
+    let after = fs::read_to_string(&file).unwrap();
+    let labels: Vec<Value> =
+        after.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()["label"].clone()).collect();
+    assert_eq!(labels, ["short", &label]);
+    // What only looks like no run is no line of ours, and stays.
+    for text in ["{\"name\": \"shop\"", "x", "{\"label\":\"x\"}"] {
+        fs::write(&file, text).unwrap();
+        assert_eq!(sandbox.bakstop(&record("short")).code, Some(2), "{text}");
+        assert_eq!(fs::read_to_string(&file).unwrap(), text);
+    }
+}
