@@ -14,6 +14,7 @@ mod facts;
 mod formats;
 mod history;
 mod hooks;
+mod injection;
 mod killed;
 mod matrix;
 mod pins;

@@ -1,0 +1,192 @@
+//! Injection: what a repository, an argument or the environment holds acts on no terminal, no log of CI, no git and no
+//! shell. `shown` is about what is printed, `started` about what is run.
+
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStringExt;
+use std::process::{Command, Output, Stdio};
+
+use crate::support::{BAKSTOP, Sandbox};
+
+mod shown;
+mod started;
+
+/// What nothing may print as it is. None of them holds a slash, so each can be a part of a path, and none a NUL.
+pub const HOSTILE: [&[u8]; 26] = [
+    b"\x1b[2J\x1b[35mx",
+    b"\x1b]8;;file:x\x07link\x1b]8;;\x07",
+    b"\x1b]52;c;YQ==\x1b\\",
+    b"\x1bPq\x1b\\\x1bc",
+    "\u{9b}35m\u{9d}52;c;YQ==\u{9c}".as_bytes(),
+    b"\x9b35m\x9d52;c;YQ==\x9c",
+    b"\xff\xfe\xc3(\xe2\x82",
+    b"x\n::error::forged",
+    b"x\n \t ::set-output name=a::b",
+    b"x\r::add-mask::e",
+    b"x\r\n::stop-commands::y",
+    b"::error file=a.js,line=1::forged",
+    b"##[error]forged ##[add-mask]e",
+    b"###[x]##vso[task.setvariable variable=a]b",
+    b"x\x0b\x0c\x08\x07\x7fy",
+    "x\u{85}::error::forged".as_bytes(),
+    "x\u{2028}::error::forged\u{2029}::warning::y".as_bytes(),
+    "\u{202a}\u{202b}\u{202d}\u{202e}x\u{202c}".as_bytes(),
+    "\u{2066}\u{2067}\u{2068}x\u{2069}".as_bytes(),
+    "\u{200e}\u{200f}\u{61c}x".as_bytes(),
+    "\u{200b}\u{200c}\u{200d}\u{2060}\u{feff}\u{ad}x".as_bytes(),
+    "\u{e0001}\u{e0041}\u{e007f}\u{e0100}\u{e01ef}x".as_bytes(),
+    "\u{34f}\u{115f}\u{1160}\u{3164}\u{ffa0}\u{17b4}\u{180b}x".as_bytes(),
+    b"x%0A::error::y%1B[2J",
+    b"'\"`$(touch forged);|&<>\\",
+    b"]]><x y=\"&#27;\">&amp;{{x}}${x}",
+];
+
+/// The sequences of our own colours, and those of the library that reads the arguments.
+const COLOURS: [&str; 9] = [
+    "\u{1b}[0m",
+    "\u{1b}[1m",
+    "\u{1b}[2m",
+    "\u{1b}[4m",
+    "\u{1b}[31m",
+    "\u{1b}[32m",
+    "\u{1b}[33m",
+    "\u{1b}[31;1m",
+    "\u{1b}[33;1m",
+];
+
+/// Whether a character moves the cursor, changes the order of others, or is not seen. Told apart from the program's own
+/// list: these are the classes of the Unicode Character Database that have no mark of their own.
+fn is_harmful(character: char) -> bool {
+    let invisible = ['\u{ad}', '\u{34f}', '\u{61c}', '\u{115f}', '\u{1160}', '\u{3164}', '\u{feff}', '\u{ffa0}'];
+    character.is_control() && !matches!(character, '\n' | '\t')
+        || invisible.contains(&character)
+        || matches!(character, '\u{17b4}'..='\u{17b5}' | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}'
+            | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{fff0}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}')
+}
+
+/// Nothing of what was printed acts on a terminal or on a runner of CI.
+#[track_caller]
+pub fn assert_harmless(bytes: &[u8], format: &str, at: &dyn std::fmt::Debug) {
+    let text = std::str::from_utf8(bytes).unwrap_or_else(|error| panic!("{at:?}: {error}: {}", bytes.escape_ascii()));
+    let text = COLOURS.iter().fold(text.to_owned(), |text, colour| text.replace(colour, ""));
+    if let Some(harmful) = text.chars().find(|&character| is_harmful(character)) {
+        let line = text.lines().find(|line| line.contains(harmful));
+        panic!("{at:?}: {harmful:?} in {line:?}");
+    }
+    // What the runners of GitHub and Azure obey: the one at the start of a line, however far it is indented, the other
+    // anywhere. Ours begin so, and are fenced off behind `::stop-commands::` until the last line.
+    let ours = ["::error file=", "::warning file=", "::stop-commands::bakstop-", "::bakstop-"];
+    let mut stopped = false;
+    for line in text.lines() {
+        let is_ours = format == "github" && ours.iter().any(|start| line.starts_with(start));
+        stopped |= is_ours && line.starts_with("::stop-commands::");
+        let is_command = line.trim_start().starts_with("::") && !(stopped && format == "github");
+        assert!(is_ours || !is_command, "{at:?}: {line:?}");
+        // It is one command, whatever else is in its line.
+        let folded = line.to_ascii_lowercase();
+        assert!(is_ours || !folded.contains("##[") && !folded.contains("##vso["), "{at:?}: {line:?}");
+        stopped &= !(is_ours && line.starts_with("::bakstop-"));
+    }
+    assert!(!stopped, "{at:?}: commands do not work again");
+    match format {
+        "json" | "sarif" | "gitlab" if !text.is_empty() => {
+            serde_json::from_str::<serde_json::Value>(&text).unwrap_or_else(|error| panic!("{at:?}: {error}"));
+        }
+        "junit" if !text.is_empty() => {
+            roxmltree::Document::parse(&text).unwrap_or_else(|error| panic!("{at:?}: {error}"));
+        }
+        _ => {}
+    }
+}
+
+/// Bytes as an argument, a variable or a part of a path.
+pub fn os(bytes: &[u8]) -> OsString {
+    OsString::from_vec(bytes.to_vec())
+}
+
+/// A hostile text between two words.
+pub fn between(start: &str, hostile: &[u8], end: &str) -> Vec<u8> {
+    [start.as_bytes(), hostile, end.as_bytes()].concat()
+}
+
+/// Runs the program and looks at both of its streams.
+#[track_caller]
+pub fn harmless(sandbox: &Sandbox, arguments: &[&OsStr], change: &dyn Fn(&mut Command)) -> Output {
+    let mut command = sandbox.command(BAKSTOP);
+    command.args(arguments).stdin(Stdio::null());
+    change(&mut command);
+    let output = command.output().unwrap_or_else(|error| panic!("{arguments:?}: {error}"));
+    assert!(matches!(output.status.code(), Some(0..=2 | 126 | 127)), "{arguments:?}: {output:?}");
+    let after = |name: &str| {
+        let at = arguments.iter().position(|argument| *argument == name)?;
+        arguments.get(at + 1)?.to_str()
+    };
+    // In a file, it is looked at there.
+    let format = if after("--output").is_some() { "human" } else { after("--format").unwrap_or("human") };
+    assert_harmless(&output.stdout, format, &arguments);
+    assert_harmless(&output.stderr, "human", &arguments);
+    output
+}
+
+/// A repository that keeps what is hostile in every file that is read: in its history, in its index and on disk.
+pub fn hostile() -> Sandbox {
+    let sandbox = Sandbox::workspace();
+    for (number, text) in HOSTILE.iter().enumerate() {
+        plant(&sandbox, number, text);
+        sandbox.git(&["add", "-A", "-f"]);
+        // A subject, and an author.
+        let message = sandbox.outside().join("message");
+        std::fs::write(&message, between("S", text, "\n")).unwrap();
+        let mut command = sandbox.command("git");
+        command.args(["commit", "-q", "--cleanup=verbatim", "-F"]).arg(&message);
+        let done = command.env("GIT_AUTHOR_NAME", os(&between("A", text, ""))).output().unwrap();
+        assert!(done.status.success(), "{done:?}");
+        // Git refuses many of these names.
+        let name = os(&between("refs/heads/b", text, ""));
+        let _ = sandbox.command("git").arg("update-ref").arg(name).arg("HEAD").output().unwrap();
+        // A remote, as a hand may write it into the file.
+        let url = os(&between("https://example.org/", text, ""));
+        let key = os(&between("remote.r", text, ".url"));
+        let _ = sandbox.command("git").arg("config").arg(key).arg(url).output().unwrap();
+    }
+    sandbox.git(&["branch", "topic"]);
+    sandbox.git(&["reset", "-q", "--soft", &format!("HEAD~{}", HOSTILE.len())]);
+    sandbox
+}
+
+/// Files of every kind that hold a text, and are named after it.
+fn plant(sandbox: &Sandbox, number: usize, text: &[u8]) {
+    let debris = ".docker-deps";
+    let lossy = String::from_utf8_lossy(text);
+    let json = |word: &str| serde_json::Value::from(word).to_string();
+    let path = |start: &str, end: &str| os(&between(start, text, end));
+    sandbox.write(path("", ".bak"), "");
+    sandbox.write(path("d", &format!("/{debris}/x.tgz")), "");
+    // As it must be written, and as it must not.
+    let manifest = format!(
+        "{{\"packageManager\": {}, \"dependencies\": {{{}: {}}}}}",
+        json(&format!("pnpm@1.2.3{lossy}")),
+        json(&lossy),
+        json(&format!("file:../{debris}/{lossy}.tgz")),
+    );
+    sandbox.write(path("p", "/package.json"), manifest);
+    let raw = between("{\"packageManager\": \"pnpm@1.2.3", text, "\", \"dependencies\": {\"a\": \"file:../");
+    sandbox.write(path("r", "/package.json"), [&raw, debris.as_bytes(), b"/", text, b".tgz\"}}"].concat());
+    sandbox.write(path("w", "/pnpm-workspace.yaml"), between("overrides:\n  a: \"file:../.docker-deps/", text, "\"\n"));
+    sandbox.write(path("l", "/pnpm-lock.yaml"), between("  tarball: file:../.docker-deps/", text, "\n"));
+    sandbox.write(path("n", "/.npmrc"), between("//r.example.org/:_authToken=s3cr3ts3cr3t", text, "\n"));
+    sandbox.write(path("y", "/.yarnrc.yml"), between("npmAuthToken: \"s3cr3t", text, "\"\nx: [\n"));
+    sandbox.write(path("t", "/.tool-versions"), between("pnpm 9", text, "\n"));
+    sandbox.write(path("m", "/mise.toml"), between("[tools]\npnpm = \"9", text, "\"\n"));
+    let image =
+        [&between("FROM node:22 AS a", text, "\nRUN npm i -g pnpm@9"), text, b"\nRUN corepack prepare pnpm@8.1.0"];
+    sandbox.write(path("", "/Dockerfile"), [image.concat(), between("", text, "\nARG X=")].concat());
+    let step = format!(
+        "on: push\njobs:\n  a:\n    steps:\n      - uses: pnpm/action-setup@v4\n        with:\n          version: {}\n",
+        json(&lossy)
+    );
+    sandbox.write(
+        format!(".github/workflows/w{number}.yml"),
+        step + &format!("      - run: {}\n", json(&format!("npm i -g pnpm@9{lossy}"))),
+    );
+    sandbox.write(path("c", "/text.js"), between("a\n", text, "\nb\n"));
+}

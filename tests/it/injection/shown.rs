@@ -1,0 +1,378 @@
+//! What is printed, in every verb, scope and format.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::process::{Command, Stdio};
+
+use crate::hooks::{installed, prepare_husky, script};
+use crate::injection::{HOSTILE, assert_harmless, between, harmless, hostile, os};
+use crate::support::{BAKSTOP, Sandbox};
+
+const FORMATS: [&str; 6] = ["human", "json", "sarif", "github", "gitlab", "junit"];
+const COLOURS: [&str; 2] = ["always", "never"];
+
+fn words<'a>(arguments: &[&'a str]) -> Vec<&'a OsStr> {
+    arguments.iter().map(|argument| OsStr::new(*argument)).collect()
+}
+
+fn nothing(_: &mut Command) {}
+
+/// Lines as git gives them to a hook.
+fn fed<'a>(sandbox: &Sandbox, lines: &[u8]) -> impl Fn(&mut Command) + 'a {
+    let file = sandbox.outside().join("lines");
+    fs::write(&file, lines).unwrap();
+    move |command| {
+        command.stdin(fs::File::open(&file).unwrap());
+    }
+}
+
+#[test]
+fn what_check_tells() {
+    let sandbox = hostile();
+    let id = |name: &str| sandbox.git(&["rev-parse", name]).trim().to_owned();
+    let (old, new) = (id("main"), id("topic"));
+    let lines = |first: &str, second: &str| -> Vec<u8> {
+        let of = |text: &&[u8]| {
+            let name: Vec<u8> = text.iter().copied().filter(|byte| *byte > b' ').collect();
+            let (start, end) = (format!("{first} "), format!(" {second}\n"));
+            if first.len() == 40 {
+                between(&format!("{second} {first} refs/heads/"), &name, "\n")
+            } else {
+                [start.as_bytes(), new.as_bytes(), b" refs/heads/", &name, end.as_bytes()].concat()
+            }
+        };
+        HOSTILE.iter().flat_map(of).collect()
+    };
+    let push = lines("refs/heads/topic", &old);
+    let receive = lines(&new, &old);
+    for extension in [false, true] {
+        if extension {
+            // By the git program.
+            sandbox.git(&["config", "core.repositoryFormatVersion", "1"]);
+            sandbox.git(&["config", "extensions.noop-v1", "true"]);
+        }
+        for scope in [
+            &[][..],
+            &["--range", "main..topic"],
+            &["--range", "main..topic", "--tip"],
+            &["--tree", "topic"],
+            &["--worktree"],
+            &["--history"],
+            &["--push"],
+            &["--push", "origin"],
+            &["--receive"],
+        ] {
+            let input = if scope.first() == Some(&"--receive") { &receive } else { &push };
+            for format in FORMATS {
+                let report = sandbox.outside().join("report");
+                let base = [&["--color", "always", "check", "--verbose", "--format", format], scope].concat();
+                let output = harmless(&sandbox, &words(&base), &fed(&sandbox, input));
+                assert_eq!(output.status.code(), Some(1), "{base:?}: {output:?}");
+                let mut with_file = words(&[&["--color", "never"], &base[2..]].concat());
+                with_file.extend([OsStr::new("--output"), report.as_os_str()]);
+                harmless(&sandbox, &with_file, &fed(&sandbox, input));
+                assert_harmless(&fs::read(&report).unwrap(), format, &with_file);
+            }
+        }
+    }
+}
+
+#[test]
+fn what_the_hooks_tell() {
+    let sandbox = hostile();
+    let names = ["pre-commit", "pre-merge-commit", "pre-push", "prepare-commit-msg", "pre-receive"];
+    for (number, text) in HOSTILE.iter().enumerate() {
+        let name = names[number % names.len()];
+        let (argument, colour) = (os(text), COLOURS[number % 2]);
+        let mut arguments = words(&["--color", colour, "hook", name, "-v"]);
+        arguments.push(&argument);
+        let lines = between("refs/heads/main ", text, "\n");
+        for variable in ["BAKSTOP", "BAKSTOP_SKIP", "BAKSTOP_PROVE", "GIT_DIR", "GIT_INDEX_FILE", "HOME"] {
+            let set = |command: &mut Command| {
+                fed(&sandbox, &lines)(command);
+                command.env(variable, os(text));
+            };
+            harmless(&sandbox, &arguments, &set);
+        }
+        // By git, whose own words are the user's.
+        let output =
+            sandbox.command(BAKSTOP).args(["hook", "pre-commit"]).env("BAKSTOP_SKIP", os(text)).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{output:?}");
+    }
+}
+
+#[test]
+fn what_verify_and_pins_tell() {
+    let sandbox = hostile();
+    sandbox.git(&["reset", "-q"]);
+    // A tracked file that differs, so that a line of it is shown beside others.
+    let all: Vec<u8> = HOSTILE.iter().flat_map(|text| between("\n", text, "\n")).collect();
+    sandbox.write("web/index.js", &all);
+    sandbox.git(&["add", "web/index.js"]);
+    sandbox.git(&["commit", "-q", "-m", "Hostile", "web/index.js"]);
+    for text in HOSTILE {
+        sandbox.write("web/index.js", [&all[..], text, &all].concat());
+    }
+    for colour in COLOURS {
+        for format in ["human", "json"] {
+            for verb in [&["verify", "--verbose"][..], &["pins"]] {
+                harmless(&sandbox, &words(&[&["--color", colour], verb, &["--format", format]].concat()), &nothing);
+            }
+            // A build that makes all of it.
+            harmless(
+                &sandbox,
+                &words(&["--color", colour, "verify", "--format", format, "--", "git", "clean", "-fdxq"]),
+                &nothing,
+            );
+            let build = ["verify", "--format", format, "--", "git", "checkout", "-q", "topic", "--", "."];
+            let mut arguments = words(&["--color", colour]);
+            arguments.extend(words(&build));
+            harmless(&sandbox, &arguments, &nothing);
+        }
+        for set in [&["--dry-run"][..], &["--check"]] {
+            harmless(&sandbox, &words(&[&["--color", colour, "pins", "--set", "pnpm@10.8.0"], set].concat()), &nothing);
+        }
+    }
+    harmless(&sandbox, &words(&["pins", "--set", "pnpm@10.8.0"]), &nothing);
+    let report = sandbox.outside().join("report");
+    let arguments = words(&["verify", "--format", "json", "--output", report.to_str().unwrap()]);
+    harmless(&sandbox, &arguments, &nothing);
+    assert_harmless(&fs::read(&report).unwrap(), "json", &"verify --output");
+    harmless(&sandbox, &words(&["verify", "--save-baseline", report.to_str().unwrap()]), &nothing);
+    sandbox.git(&["stash", "-q", "-u"]);
+    harmless(&sandbox, &words(&["verify", "--baseline", report.to_str().unwrap()]), &nothing);
+}
+
+#[test]
+fn what_an_argument_holds() {
+    let sandbox = Sandbox::workspace();
+    installed(&sandbox);
+    for (number, text) in HOSTILE.iter().enumerate() {
+        let argument = os(text);
+        for (at, before) in [
+            &["explain"][..],
+            &["completions"],
+            &["hook"],
+            &[],
+            &["check"],
+            &["rules", "--format"],
+            &["explain", "--format"],
+            &["check", "--format"],
+            &["check", "--range"],
+            &["check", "--tree"],
+            &["check", "--push"],
+            &["check", "--config"],
+            &["check", "--verbose", "--output", "."],
+            &["verify", "--budget"],
+            &["verify", "--baseline"],
+            &["verify", "--history"],
+            &["verify", "--label"],
+            &["verify", "--record", "../runs", "--max-regression"],
+            &["verify", "--"],
+            &["verify", "--record", "../runs", "--max-regression", "20%", "--label"],
+            &["pins", "--set"],
+            &["pins", "--config"],
+            &["prove", "--format"],
+            &["-C"],
+            &["--color"],
+            &["help"],
+            &["verify", "--output", ".", "--", "true"],
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            let mut arguments = words(before);
+            arguments.push(&argument);
+            match before {
+                ["-C"] => arguments.push(OsStr::new("status")),
+                ["verify", .., "--label"] => arguments.extend(words(&["--", "true"])),
+                _ => {}
+            }
+            // Each text comes with every argument, and each way to begin it with many.
+            let forced = |command: &mut Command| {
+                if (number + at) % 2 == 0 {
+                    command.env("CLICOLOR_FORCE", "1");
+                }
+            };
+            harmless(&sandbox, &arguments, &forced);
+            let start = ["-", "--", "--format=", "pnpm@1.2.3+"][(number + at) % 4];
+            let argument = os(&between(start, text, ""));
+            if before.last() != Some(&"--label") && before != ["-C"] {
+                let last = arguments.len() - 1;
+                arguments[last] = &argument;
+                harmless(&sandbox, &arguments, &forced);
+            }
+        }
+        let label = between("label", text, "");
+        let label = os(&label);
+        let mut arguments = words(&["verify", "--history", "../runs", "--label"]);
+        arguments.push(&label);
+        harmless(&sandbox, &arguments, &nothing);
+    }
+    for format in ["human", "json"] {
+        harmless(
+            &sandbox,
+            &words(&["--color", "always", "verify", "--history", "../runs", "--format", format]),
+            &nothing,
+        );
+    }
+}
+
+#[test]
+fn what_the_environment_holds() {
+    let sandbox = Sandbox::workspace();
+    installed(&sandbox);
+    sandbox.rewrite("web/package.json");
+    sandbox.git(&["add", "-A"]);
+    let variables = [
+        "GIT_DIR",
+        "GIT_INDEX_FILE",
+        "GIT_WORK_TREE",
+        "GIT_OBJECT_DIRECTORY",
+        "GIT_CONFIG_GLOBAL",
+        "GIT_CONFIG_COUNT",
+        "GIT_CONFIG_PARAMETERS",
+        "GIT_COMMON_DIR",
+        "GIT_NAMESPACE",
+        "GIT_CEILING_DIRECTORIES",
+        "GIT_ALTERNATE_OBJECT_DIRECTORIES",
+        "HOME",
+        "XDG_CONFIG_HOME",
+        "TMPDIR",
+        "PATH",
+        "TERM",
+        "LC_ALL",
+        "TZ",
+        "COLUMNS",
+        "BAKSTOP",
+        "BAKSTOP_SKIP",
+        "HUSKY",
+        "NO_COLOR",
+    ];
+    for (number, text) in HOSTILE.iter().enumerate() {
+        for (at, variable) in variables.iter().enumerate() {
+            let verbs = ["check", "verify", "pins", "status", "prove", "install", "uninstall"];
+            // Each pair of a verb and a variable comes several times, each time with another text.
+            let verb = verbs[(number + at) % verbs.len()];
+            let arguments: &[&str] =
+                if verb.ends_with("install") { &[verb, "--dry-run"] } else { &["--color", "always", verb] };
+            harmless(&sandbox, &words(arguments), &|command| _ = command.env(variable, os(text)));
+        }
+    }
+}
+
+/// Whatever is about hooks, in this repository.
+fn everything_about_hooks(sandbox: &Sandbox, colour: &str) {
+    for verb in [
+        &["status"][..],
+        &["install", "--dry-run"],
+        &["install"],
+        &["install", "--native", "--strict"],
+        &["install", "--husky"],
+        &["install", "--server"],
+        &["prove"],
+        &["prove", "-v", "--format", "json"],
+        &["status"],
+        &["uninstall", "--dry-run"],
+        &["uninstall"],
+    ] {
+        harmless(sandbox, &words(&[&["--color", colour], verb].concat()), &nothing);
+    }
+}
+
+#[test]
+fn what_hooks_and_their_managers_hold() {
+    let all: Vec<u8> = HOSTILE.iter().flat_map(|text| between("# ", text, "\n")).collect();
+    for colour in COLOURS {
+        // A hook of somebody else, which says all of it and fails; the same by its own name.
+        let sandbox = Sandbox::workspace();
+        let write = |path: &str, start: &str, end: &str| {
+            script(&sandbox, path, "");
+            fs::write(sandbox.top.join(path), between(start, &all, end)).unwrap();
+        };
+        let (start, end) = ("#!/bin/sh\nsed 's/^# //' \"$0\"; sed 's/^# //' \"$0\" >&2; exit 1\n", "basename \"$0\"\n");
+        write(".git/hooks/pre-commit", start, "");
+        everything_about_hooks(&sandbox, colour);
+        write(".git/hooks/pre-commit", start, end);
+        everything_about_hooks(&sandbox, colour);
+        fs::remove_file(sandbox.top.join(".git/hooks/pre-commit")).unwrap();
+        // Managers, and what they read.
+        for (path, start) in [
+            ("lefthook.yml", "pre-commit:\n  jobs:\n    - run: "),
+            (".pre-commit-config.yaml", "repos:\n- repo: "),
+            ("package.json", "{ \"simple-git-hooks\": { \"pre-commit\": \""),
+        ] {
+            sandbox.write(path, between(start, &all, "\n"));
+            everything_about_hooks(&sandbox, colour);
+            fs::remove_file(sandbox.top.join(path)).unwrap();
+        }
+        sandbox.write("package.json", "{ \"devDependencies\": { \"husky\": \"^9.1.7\" } }\n");
+        sandbox.write(".husky/pre-commit", &all);
+        prepare_husky(&sandbox);
+        everything_about_hooks(&sandbox, colour);
+    }
+}
+
+#[test]
+fn what_hooks_and_programs_are_called() {
+    for (number, text) in HOSTILE.iter().enumerate() {
+        let sandbox = Sandbox::workspace();
+        let about = |verbs: &[&str]| {
+            for verb in verbs {
+                harmless(&sandbox, &words(&["--color", COLOURS[number % 2], verb]), &nothing);
+            }
+        };
+        let hook = sandbox.top.join(".git/hooks/pre-commit");
+        symlink(os(text), &hook).unwrap();
+        about(&["status", "install", "uninstall"]);
+        fs::remove_file(&hook).unwrap();
+        for scope in ["--local", "--global"] {
+            let _ = sandbox.command("git").args(["config", scope, "core.hooksPath"]).arg(os(text)).output().unwrap();
+            about(&["status", "install", "prove", "uninstall"]);
+            sandbox.git(&["config", scope, "--unset", "core.hooksPath"]);
+        }
+        // A program that tells a strange version, at a strange place.
+        sandbox.git(&["config", "core.hooksPath", ".githooks"]);
+        let home = sandbox.outside().join(os(text));
+        let program = home.join(".local/bin/bakstop");
+        fs::create_dir_all(program.parent().unwrap()).unwrap();
+        let version = sandbox.outside().join("version");
+        fs::write(&version, between("bakstop ", text, "\n")).unwrap();
+        script(&sandbox, "program", &format!("#!/bin/sh\ncat '{}'\n", version.display()));
+        fs::rename(sandbox.top.join("program"), &program).unwrap();
+        for verb in ["install", "status", "uninstall"] {
+            harmless(&sandbox, &words(&[verb]), &|command| _ = command.env("HOME", &home));
+        }
+    }
+}
+
+#[test]
+fn where_the_repository_lies() {
+    for text in HOSTILE {
+        let sandbox = Sandbox::workspace();
+        let place = sandbox.outside().join(os(text));
+        fs::rename(&sandbox.top, &place).unwrap();
+        let stand = |command: &mut Command| _ = command.current_dir(&place).stdin(Stdio::null());
+        for verb in [
+            &["install"][..],
+            &["status"],
+            &["check", "--verbose"],
+            &["check", "--worktree", "--format", "sarif"],
+            &["verify", "--verbose"],
+            &["verify", "--", "rm", "-r", "web"],
+            &["pins"],
+            &["prove", "-v"],
+            &["uninstall"],
+        ] {
+            harmless(&sandbox, &words(verb), &stand);
+        }
+        fs::write(place.join(".git/index"), "broken").unwrap();
+        fs::write(place.join(".git/config"), between("[core]\n\trepositoryFormatVersion = \"", text, "\"\n[x\n"))
+            .unwrap();
+        for verb in [&["check"][..], &["verify"], &["pins"], &["status"], &["install"], &["check", "--history"]] {
+            let output = harmless(&sandbox, &words(verb), &stand);
+            assert_eq!(output.status.code(), Some(2), "{verb:?}: {output:?}");
+        }
+    }
+}
