@@ -10,6 +10,7 @@ mod ci;
 mod commits;
 mod config;
 mod doors;
+mod environments;
 mod facts;
 mod formats;
 mod history;
