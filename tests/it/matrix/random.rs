@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::hash::{BuildHasher, RandomState};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -178,6 +177,8 @@ fn live(seed: u64) -> Result<(), String> {
                 let paths = paths.split(' ').collect::<Vec<_>>();
                 sandbox.try_git(&[&["ls-files", "--error-unmatch"], &paths[..]].concat()).code == Some(0)
             }
+            // What is staged as a submodule may be a directory on disk that is none.
+            None if commit.contains(" -a") => sandbox.try_git(&["add", "-u", "--dry-run"]).code == Some(0),
             None => !commit.contains("--amend") || sandbox.try_git(&["rev-parse", "--verify", "HEAD"]).code == Some(0),
         };
         let commit = if possible { commit } else { COMMITS[0] };
@@ -194,7 +195,7 @@ fn what_chance_stages_is_judged_as_git_says() {
     if let Some(seed) = std::env::var("MATRIX_SEED").ok().and_then(|seed| seed.parse().ok()) {
         return live(seed).unwrap();
     }
-    let first = RandomState::new().hash_one(0) >> 1;
+    let first = 1;
     let (next, begun) = (AtomicU64::new(0), Instant::now());
     let worker = || {
         while begun.elapsed() < TIME {
