@@ -178,7 +178,7 @@ fn live(seed: u64) -> Result<(), String> {
                 sandbox.try_git(&[&["ls-files", "--error-unmatch"], &paths[..]].concat()).code == Some(0)
             }
             // What is staged as a submodule may be a directory on disk that is none.
-            None if commit.contains(" -a") => sandbox.try_git(&["add", "-u", "--dry-run"]).code == Some(0),
+            None if commit.contains(" -a") => sandbox.try_git(&["add", "-u"]).code == Some(0),
             None => !commit.contains("--amend") || sandbox.try_git(&["rev-parse", "--verify", "HEAD"]).code == Some(0),
         };
         let commit = if possible { commit } else { COMMITS[0] };
