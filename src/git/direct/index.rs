@@ -171,7 +171,7 @@ impl<S: Source> Index<S> {
             at += u64::from(length);
         }
         match unknown {
-            Some(signature) => Err(unknown_extension(&signature)),
+            Some(signature) => Err(unknown_extension(signature)),
             None => Ok(place),
         }
     }
@@ -195,7 +195,7 @@ impl<S: Source> Index<S> {
         while at < self.end() {
             let (signature, length) = self.extension(at)?.ok_or("the index ends within an extension")?;
             if !HARMLESS.contains(&&signature) {
-                return Err(unknown_extension(&signature));
+                return Err(unknown_extension(signature));
             }
             at += 8;
             if &signature == TREE && found.replace(Place { from: at, length }).is_some() {
@@ -360,8 +360,8 @@ pub fn variable_number(bytes: &[u8]) -> Option<(usize, usize)> {
     None
 }
 
-fn unknown_extension(signature: &[u8; 4]) -> Handover {
-    format!("the index has the extension {}", crate::escape::Escaped(signature))
+fn unknown_extension(signature: [u8; 4]) -> Handover {
+    format!("the index has the extension {}", crate::escape::Escaped(&signature))
 }
 
 fn unreadable(error: &std::io::Error) -> Handover {
