@@ -1,7 +1,7 @@
 //! What the preparation of a Docker build leaves behind, known by its name alone.
 
 use crate::change::Mode;
-use crate::path::RepoPath;
+use crate::path::{RepoPath, is_same_name};
 use crate::pattern::Pattern;
 
 /// The directory that docker-prep packs into.
@@ -44,7 +44,7 @@ impl Directory {
     /// end are passed over, as Windows does.
     pub fn is(&self, component: &[u8]) -> bool {
         let end = component.iter().rposition(|byte| !matches!(byte, b'.' | b' ')).map_or(0, |last| last + 1);
-        component[..end].eq_ignore_ascii_case(self.name.as_bytes())
+        is_same_name(&component[..end], &self.name)
     }
 }
 
@@ -169,6 +169,7 @@ mod tests {
         for (path, mode, content) in [
             (".docker-deps/x.tgz", Mode::File, true),
             ("web/.Docker-Deps/a/.gitkeep", Mode::File, true),
+            (".doc\u{212a}er-dep\u{17f}/x.tgz", Mode::File, true),
             (".docker-deps/.gitkeep", Mode::File, false),
             (".docker-deps/.gitkeep", Mode::Symlink, true),
             (".docker-deps", Mode::Symlink, true),

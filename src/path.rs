@@ -46,7 +46,7 @@ impl RepoPath {
     /// Whether the file name is `name`. Case is folded: on macOS and Windows, a tool that opens `package.json` is given
     /// `Package.json`.
     pub fn is_named(&self, name: &str) -> bool {
-        self.file_name().eq_ignore_ascii_case(name.as_bytes())
+        is_same_name(self.file_name(), name)
     }
 
     /// This path as one word of a shell command that is meant to be pasted: bare when it is plain, else quoted, and
@@ -65,6 +65,44 @@ impl RepoPath {
         }
     }
 }
+
+/// Whether a file system that folds case takes a name for one that is known.
+pub fn is_same_name(name: &[u8], known: &str) -> bool {
+    if name.is_ascii() || name.eq_ignore_ascii_case(known.as_bytes()) {
+        return name.eq_ignore_ascii_case(known.as_bytes());
+    }
+    let folded = |character: char| match fold(character) {
+        Some(Folded::To(byte)) => Some(byte),
+        Some(Folded::Away) => None,
+        // A zero stands in no name.
+        None => u8::try_from(character).ok().filter(u8::is_ascii).or(Some(0)),
+    };
+    let name = std::str::from_utf8(name).unwrap_or("\0");
+    let plain: Vec<u8> = name.chars().filter_map(folded).collect();
+    plain.eq_ignore_ascii_case(known.as_bytes())
+}
+
+/// What file systems that fold case make of a character beyond ASCII.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Folded {
+    /// A character of ASCII.
+    To(u8),
+    /// Nothing: HFS+, and ext4 with `casefold`, look past marks that are not seen.
+    Away,
+}
+
+/// Folds a character into ASCII: the Kelvin sign is a `k`, the long s an `s`. `None` for all that stays what it is.
+pub fn fold(character: char) -> Option<Folded> {
+    match character {
+        '\u{212a}' => Some(Folded::To(b'k')),
+        '\u{17f}' => Some(Folded::To(b's')),
+        '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' => Some(Folded::Away),
+        _ => None,
+    }
+}
+
+/// The bytes that the characters which [`fold`] knows begin with in UTF-8.
+pub const FOLDED_BY: [u8; 3] = [0xc5, 0xe2, 0xef];
 
 impl Display for RepoPath {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -121,6 +159,16 @@ mod tests {
         assert_eq!(RepoPath::from("package.json").parent(), b"");
         assert!(RepoPath::from("a/Package.json").is_named("package.json"));
         assert!(!RepoPath::from("a/my-package.json").is_named("package.json"));
+        assert!(RepoPath::from("a/pac\u{212a}age.j\u{17f}on\u{200c}").is_named("package.json"));
+        assert!(!RepoPath::from("a/package.jsön").is_named("package.json"));
+        assert!(!RepoPath::new(*b"a/\xe2package.json").is_named("package.json"));
+    }
+
+    #[test]
+    fn what_is_folded_begins_with_the_bytes_that_are_looked_for() {
+        for character in ('\0'..=char::MAX).filter(|&character| fold(character).is_some()) {
+            assert!(FOLDED_BY.contains(&character.to_string().as_bytes()[0]), "{character:?}");
+        }
     }
 
     #[test]

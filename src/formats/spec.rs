@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use crate::debris::{Debris, Directory};
 use crate::finding::Span;
+use crate::path::{FOLDED_BY, Folded, fold};
 
 /// The directory of debris that a spec in a dependency field installs from, if it does.
 ///
@@ -11,16 +12,48 @@ use crate::finding::Span;
 /// stripped, `\` read as `/`, and `.`, `..` and doubled slashes are resolved; a spec that only passes through the
 /// directory (`file:.docker-deps/../vendor/x.tgz`) does not count. Package managers resolve against different
 /// directories (the manifest's, the workspace's, the dependent's), so any `.docker-deps` of the resolved path counts.
-/// Percent-escapes are undone as often as yarn undoes them: twice inside `patch:`.
+/// Where they differ in what a sign means, one that would install from there is enough.
 pub fn installs_from<'a>(spec: &str, directory: &str, debris: &'a Debris) -> Option<&'a Directory> {
-    let once = percent_decoded(spec);
-    let twice = percent_decoded(&once);
-    [spec, &once, &twice]
-        .into_iter()
+    readings(spec)
+        .iter()
         // `@scope/x@file:…`, the way an alias or a resolution may name its target.
-        .flat_map(|spec| [Some(spec), behind(spec, "@file:"), behind(spec, "@link:")])
+        .flat_map(|spec| [Some(&**spec), behind(spec, "@file:"), behind(spec, "@link:")])
         .filter_map(|spec| local_path(spec?.trim()))
         .find_map(|path| leads_into(path, directory, debris))
+}
+
+/// The spec, and what yarn makes of it before it looks at it: variables are put into its settings, and percent-escapes undone,
+/// twice inside `patch:`.
+fn readings(spec: &str) -> Vec<Cow<'_, str>> {
+    let mut readings = vec![Cow::Borrowed(spec)];
+    for step in [with_variables, percent_decoded, percent_decoded] {
+        for at in 0..readings.len() {
+            if let Some(reading) = step(&readings[at]) {
+                readings.push(Cow::Owned(reading));
+            }
+        }
+    }
+    readings
+}
+
+/// The text with `${NAME-default}` as yarn reads it where no such variable is set; `None` if there is none.
+fn with_variables(text: &str) -> Option<String> {
+    let (head, mut rest) = text.split_once("${")?;
+    let mut expanded = head.to_owned();
+    while let Some((variable, behind)) = rest.split_once('}') {
+        let name = variable.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(variable.len());
+        let fallback = variable[name..].trim_start_matches(':');
+        expanded += fallback.strip_prefix('-').unwrap_or(fallback);
+        let (head, next) = behind.split_once("${").unwrap_or((behind, ""));
+        expanded += head;
+        rest = next;
+    }
+    Some(expanded)
+}
+
+/// Undoes `%2e` and its kin, and leaves what is no escape; `None` if there is none.
+fn percent_decoded(text: &str) -> Option<String> {
+    text.contains('%').then(|| String::from_utf8_lossy(&unescaped(text.as_bytes())).into_owned())
 }
 
 /// Protocols that name something elsewhere: a registry, a server, a catalog whose own entry is judged where it stands.
@@ -54,10 +87,7 @@ fn local_path(spec: &str) -> Option<&str> {
         let remote = REMOTE.iter().any(|known| known.eq_ignore_ascii_case(protocol));
         return (!remote).then_some(path);
     }
-    // `owner/repository` is a GitHub shorthand unless it is spelled as a path or names a tarball.
-    let path_like = spec.starts_with(['.', '/', '\\', '~']) || is_tarball(spec) || spec.contains('\\');
-    let components = spec.split('/').count();
-    (path_like || components != 2).then_some(spec)
+    (!is_shorthand(spec)).then_some(spec)
 }
 
 /// Splits `file:../x` into protocol and path. A single letter is a Windows drive, not a protocol.
@@ -68,17 +98,38 @@ fn split_protocol(spec: &str) -> Option<(&str, &str)> {
     valid.then_some((protocol, path))
 }
 
+/// Whether this is `owner/repository`, with or without a `#branch`: a repository on GitHub, unless it names a tarball. What is
+/// no name there (`a b/x`, `a@b/x`) is a directory to npm, pnpm and yarn.
+fn is_shorthand(spec: &str) -> bool {
+    let name = spec.split('#').next().unwrap_or_default();
+    let named = |part: &str, more: &[u8]| {
+        !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || more.contains(&byte))
+    };
+    let parts = name.split_once('/');
+    parts.is_some_and(|(owner, repository)| {
+        named(owner, b"-_") && !owner.starts_with('-') && named(repository, b"-_.") && !is_tarball(spec)
+    })
+}
+
 fn is_tarball(spec: &str) -> bool {
     let spec = spec.to_ascii_lowercase();
     [".tgz", ".tar.gz", ".tar"].iter().any(|ending| spec.ends_with(ending))
 }
 
+/// Tools differ in whether `#` or `?` ends a path or belongs to a name, and in whether `\` does: each way is gone.
 fn leads_into<'a>(path: &str, directory: &str, debris: &'a Debris) -> Option<&'a Directory> {
     let path = path.trim_start();
+    let before = |mark: char| path.split_once(mark).map(|(path, _)| path);
+    let ways = [Some(path), before('#'), before('?')].into_iter().flatten();
+    ways.flat_map(|path| [(path, &['/', '\\'][..]), (path, &['/'])])
+        .find_map(|(path, separators)| resolved(path, separators, directory, debris))
+}
+
+fn resolved<'a>(path: &str, separators: &[char], directory: &str, debris: &'a Debris) -> Option<&'a Directory> {
     let absolute = path.starts_with(['/', '\\']) || path.as_bytes().get(1) == Some(&b':');
     let base = if absolute { "" } else { directory };
     let mut resolved: Vec<&str> = Vec::new();
-    for component in base.split('/').chain(path.split(['/', '\\', '#', '?'])) {
+    for component in base.split('/').chain(path.split(separators)) {
         match component {
             "" | "." => {}
             ".." => {
@@ -90,15 +141,6 @@ fn leads_into<'a>(path: &str, directory: &str, debris: &'a Debris) -> Option<&'a
     resolved.iter().find_map(|component| debris.directory(component.as_bytes()))
 }
 
-/// Undoes `%2e` and its kin; anything that is no escape stays.
-fn percent_decoded(text: &str) -> Cow<'_, str> {
-    if !text.contains('%') {
-        return Cow::Borrowed(text);
-    }
-    let (decoded, _) = unescaped(text.as_bytes());
-    Cow::Owned(String::from_utf8_lossy(&decoded).into_owned())
-}
-
 /// A directory of debris that a text names, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Trace<'a> {
@@ -108,11 +150,46 @@ pub struct Trace<'a> {
     pub span: Span,
 }
 
-/// Whether a text of unknown structure mentions a directory of debris, in whatever escapes: two layers of them, as a URL
-/// in a string has. Where; at the start, if two layers hide the place.
+/// Whether a text of unknown structure mentions a directory of debris, in whatever encoding and escapes: three layers of them, as
+/// a URL within a URL in a string has. Where; at the start, if the layers hide the place.
 pub fn mention<'a>(text: &[u8], debris: &'a Debris) -> Option<Trace<'a>> {
-    let hidden = || find_debris(&unescaped(text).0, debris).map(|trace| Trace { span: 0..0, ..trace });
-    find_debris(text, debris).or_else(hidden)
+    let hidden = |text: &[u8]| find_debris(text, debris).map(|trace| Trace { span: 0..0, ..trace });
+    let deeper = |text: &[u8]| {
+        let once = unescaped(text);
+        hidden(&once).or_else(|| hidden(&unescaped(&once)))
+    };
+    // UTF-16 and UTF-32 put zeros between the letters.
+    let narrow = || text.contains(&0).then(|| text.iter().copied().filter(|&byte| byte != 0).collect::<Vec<_>>());
+    find_debris(text, debris)
+        .or_else(|| deeper(text))
+        .or_else(|| hidden(&unquoted(text)))
+        .or_else(|| narrow().and_then(|text| hidden(&text).or_else(|| deeper(&text))))
+}
+
+/// The text as strings of JSON5 and YAML have it: a `\` at the end of a line joins it to the next one, and one before a sign
+/// that needs none means nothing.
+fn unquoted(text: &[u8]) -> Vec<u8> {
+    let mut plain = Vec::with_capacity(text.len());
+    let mut at = 0;
+    while at < text.len() {
+        at += match &text[at..] {
+            [b'\\', b'\r', b'\n', rest @ ..] | [b'\\', b'\r' | b'\n', rest @ ..] => {
+                let indent = rest.iter().take_while(|byte| b" \t".contains(byte)).count();
+                text.len() - at - rest.len() + indent
+            }
+            [b'\\', b'u' | b'U' | b'x' | b'\\', ..] => {
+                plain.extend_from_slice(&text[at..at + 2]);
+                2
+            }
+            [b'\\', _, ..] => 1,
+            [byte, ..] => {
+                plain.push(*byte);
+                1
+            }
+            [] => break,
+        };
+    }
+    plain
 }
 
 /// Finds the first path component that is a directory of debris, in a text of unknown structure: a lockfile's line, or a
@@ -131,12 +208,14 @@ pub fn find_packed_debris<'a>(text: &[u8], debris: &'a Debris) -> Option<Trace<'
 }
 
 fn find<'a>(text: &[u8], debris: &'a Debris, apart: bool) -> Option<Trace<'a>> {
-    if memchr::memchr2(b'\\', b'%', text).is_none() {
+    if memchr::memchr2(b'\\', b'%', text).is_none() && text.is_ascii() {
         return find_first(text, debris, apart);
     }
-    let (plain, offsets) = unescaped(text);
-    let Trace { directory, span } = find_first(&plain, debris, apart)?;
-    Some(Trace { directory, span: offsets[span.start]..offsets[span.end] })
+    let Trace { directory, span } = find_first(&unescaped(text), debris, apart)?;
+    let mut offsets = characters(text).map(|(at, _)| at).skip(span.start);
+    let start = offsets.next().unwrap_or(text.len());
+    let end = offsets.nth(span.len().saturating_sub(1)).unwrap_or(text.len());
+    Some(Trace { directory, span: start..end })
 }
 
 fn find_first<'a>(text: &[u8], debris: &'a Debris, apart: bool) -> Option<Trace<'a>> {
@@ -148,12 +227,17 @@ fn find_first<'a>(text: &[u8], debris: &'a Debris, apart: bool) -> Option<Trace<
 
 /// Whether a part of a text could hold a trace: a quick no for the large texts that hold none.
 pub fn could_hold_debris(text: &[u8], debris: &Debris) -> bool {
-    if find_first(text, debris, false).is_some() {
-        return true;
-    }
-    // Escapes are undone line by line, and few lines have any.
+    // Escapes are undone line by line, and few lines have any; fewer have a sign that file systems fold.
+    let [a, b, c] = FOLDED_BY;
+    find_first(text, debris, false).is_some()
+        || any_line(text, |text| memchr::memchr2(b'\\', b'%', text), debris)
+        || (!text.is_ascii() && any_line(text, |text| memchr::memchr3(a, b, c, text), debris))
+}
+
+/// Whether a line that has such a sign holds a trace.
+fn any_line(text: &[u8], next: impl Fn(&[u8]) -> Option<usize>, debris: &Debris) -> bool {
     let mut from = 0;
-    while let Some(at) = memchr::memchr2(b'\\', b'%', &text[from..]).map(|at| from + at) {
+    while let Some(at) = next(&text[from..]).map(|at| from + at) {
         let start = memchr::memrchr(b'\n', &text[..at]).map_or(0, |newline| newline + 1);
         from = memchr::memchr(b'\n', &text[at..]).map_or(text.len(), |newline| at + newline);
         if find(&text[start..from], debris, false).is_some() {
@@ -186,31 +270,52 @@ fn find_component(text: &[u8], name: &[u8], apart: bool) -> Option<Span> {
     None
 }
 
-/// The text with `\uXXXX`, `\xXX` and `%XX` of ASCII characters undone and `\` read as `/`, and for each of its bytes
-/// the offset in the source, with one more for the end.
-fn unescaped(text: &[u8]) -> (Vec<u8>, Vec<usize>) {
-    let hex = |digits: Option<&[u8]>| {
-        let digits = std::str::from_utf8(digits?).ok().filter(|digits| !digits.starts_with('+'))?;
-        u8::try_from(u32::from_str_radix(digits, 16).ok()?).ok().filter(u8::is_ascii)
-    };
+/// The text with its escapes undone, as [`characters`] reads it.
+fn unescaped(text: &[u8]) -> Vec<u8> {
     let mut plain = Vec::with_capacity(text.len());
-    let mut offsets = Vec::with_capacity(text.len() + 1);
-    let mut at = 0;
-    while at < text.len() {
-        let (byte, length) = match &text[at..] {
-            [b'\\', b'u', ..] => hex(text.get(at + 2..at + 6)).map_or((b'/', 1), |byte| (byte, 6)),
-            [b'\\', b'x', ..] => hex(text.get(at + 2..at + 4)).map_or((b'/', 1), |byte| (byte, 4)),
-            [b'%', ..] => hex(text.get(at + 1..at + 3)).map_or((b'%', 1), |byte| (byte, 3)),
-            [b'\\', ..] => (b'/', 1),
-            [byte, ..] => (*byte, 1),
-            [] => break,
-        };
-        plain.push(byte);
-        offsets.push(at);
-        at += length;
-    }
-    offsets.push(text.len());
-    (plain, offsets)
+    plain.extend(characters(text).map(|(_, byte)| byte));
+    plain
+}
+
+/// The bytes of a text with `\uXXXX`, `\UXXXXXXXX`, `\xXX` and `%XX` of ASCII characters undone, `\` read as `/`, and what file
+/// systems fold into ASCII as that; each with its place in the source.
+fn characters(text: &[u8]) -> impl Iterator<Item = (usize, u8)> {
+    let mut next = 0;
+    std::iter::from_fn(move || {
+        loop {
+            let at = next;
+            let escaped = |start: usize, digits: usize| Some((escape(&text[at + start..], digits)?, start + digits));
+            let (read, length) = match &text[at..] {
+                [] => return None,
+                [b'\\', b'u', ..] => escaped(2, 4).unwrap_or((Folded::To(b'/'), 1)),
+                [b'\\', b'U', ..] => escaped(2, 8).unwrap_or((Folded::To(b'/'), 1)),
+                [b'\\', b'x', ..] => escaped(2, 2).unwrap_or((Folded::To(b'/'), 1)),
+                [b'\\', ..] => (Folded::To(b'/'), 1),
+                [b'%', ..] => escaped(1, 2).unwrap_or((Folded::To(b'%'), 1)),
+                [byte, ..] if FOLDED_BY.contains(byte) => folded_at(&text[at..]).unwrap_or((Folded::To(*byte), 1)),
+                [byte, ..] => (Folded::To(*byte), 1),
+            };
+            next += length;
+            if let Folded::To(byte) = read {
+                return Some((at, byte));
+            }
+        }
+    })
+}
+
+/// The character that so many hexadecimal digits stand for, if it is ASCII or folded into it.
+fn escape(text: &[u8], digits: usize) -> Option<Folded> {
+    let digits = std::str::from_utf8(text.get(..digits)?).ok().filter(|digits| !digits.starts_with('+'))?;
+    let character = char::from_u32(u32::from_str_radix(digits, 16).ok()?)?;
+    let ascii = u8::try_from(character).ok().filter(u8::is_ascii);
+    ascii.map(Folded::To).or_else(|| fold(character))
+}
+
+/// The character that a text begins with, as file systems fold it, and its length.
+fn folded_at(text: &[u8]) -> Option<(Folded, usize)> {
+    // None of those has more than three bytes.
+    let character = text[..text.len().min(3)].utf8_chunks().next()?.valid().chars().next()?;
+    Some((fold(character)?, character.len_utf8()))
 }
 
 #[cfg(test)]
@@ -275,6 +380,16 @@ mod tests {
             "@s/x@file:../.docker-deps/x.tgz",
             "file:../.docker-deps/a@file:b.tgz",
             "file:../.Docker-Deps/x.tgz",
+            "a b/.docker-deps",
+            "a@b/.docker-deps",
+            "a:b/.docker-deps",
+            "-a/.docker-deps",
+            "file:../.docker-deps/a#../../vendor/x.tgz",
+            "file:../.docker-deps/a?../../vendor/x.tgz",
+            r"file:../.docker-deps/x\..\..\vendor\x.tgz",
+            "file:../.docker${A-}-deps/x.tgz",
+            "file:../${A:-.docker}-${B}deps/${C-${D}x.tgz",
+            "file:../.doc\u{212a}er-dep\u{17f}/x.tgz",
         ] {
             assert!(installs(spec), "{spec}");
         }
@@ -300,6 +415,9 @@ mod tests {
             "git+ssh://git@example.org/.docker-deps/x.git",
             "github:owner/.docker-deps",
             "owner/.docker-deps",
+            "owner/.docker-deps#next",
+            "file:../${A-vendor}/x.tgz",
+            "file:../${A/.docker-dep",
         ] {
             assert!(!installs(spec), "{spec}");
         }
