@@ -1,6 +1,5 @@
 //! YAML as [`Node`]s: aliases resolved, merge keys applied, everything bounded.
 
-use std::borrow::Cow;
 use std::collections::HashMap;
 
 use granit_parser::{Event, Parser, ScanError, Span as Mark};
@@ -64,8 +63,9 @@ impl<S: Fn(Span) -> Span> Builder<S> {
     fn take(&mut self, event: Event<'_>, mark: &Mark) -> Result<(), String> {
         let span = self.span(mark);
         match event {
-            Event::Scalar(text, _, anchor, _) => {
-                self.add(Node { span, value: Value::Text(Cow::into_owned(text)) }, anchor)?;
+            Event::Scalar(text, _, anchor, tag) => {
+                let binary = tag.filter(|tag| tag.suffix().ends_with("binary")).and_then(|_| from_base64(&text));
+                self.add(Node { span, value: Value::Text(binary.unwrap_or_else(|| text.into_owned())) }, anchor)?;
             }
             Event::Alias(id) => {
                 let target = self.anchors.get(&id).ok_or("an alias to a value that holds it")?;
@@ -100,8 +100,8 @@ impl<S: Fn(Span) -> Span> Builder<S> {
             Some(Kind::Map(entries, waiting)) => match waiting.take() {
                 Some(key) => entries.push((key, node)),
                 None => {
-                    let key = Key { text: node.text().unwrap_or_default().to_owned(), span: node.span.clone() };
-                    // A key that is itself a collection names nothing that a manifest has, but it holds what it holds.
+                    let key = Key { text: name(&node), span: node.span.clone() };
+                    // A key that is itself a collection holds what it holds.
                     if node.text().is_none() {
                         entries.push((key.clone(), node));
                     }
@@ -121,6 +121,38 @@ impl<S: Fn(Span) -> Span> Builder<S> {
         }
         Ok(())
     }
+}
+
+/// The name that a key has. pnpm 10 and yarn make one of a list as JavaScript does: `[overrides]` is `overrides`.
+fn name(node: &Node) -> String {
+    match &node.value {
+        Value::Text(text) => text.clone(),
+        Value::List(list) => list.iter().map(|node| node.text().unwrap_or_default()).collect::<Vec<_>>().join(","),
+        Value::Map(_) | Value::Other => String::new(),
+    }
+}
+
+/// The text of a scalar tagged `!!binary`, which pnpm 12 takes for a string; `None` if it is none.
+fn from_base64(text: &str) -> Option<String> {
+    let (mut bytes, mut bits, mut held) = (Vec::new(), 0_u32, 0);
+    for sign in text.bytes().filter(|sign| !sign.is_ascii_whitespace() && *sign != b'=') {
+        let value = match sign {
+            b'A'..=b'Z' => sign - b'A',
+            b'a'..=b'z' => sign - b'a' + 26,
+            b'0'..=b'9' => sign - b'0' + 52,
+            b'+' | b'-' => 62,
+            b'/' | b'_' => 63,
+            _ => return None,
+        };
+        bits = bits << 6 | u32::from(value);
+        held += 6;
+        if held >= 8 {
+            held -= 8;
+            bytes.push(u8::try_from(bits >> held & 0xff).ok()?);
+        }
+        bits &= 0xff;
+    }
+    String::from_utf8(bytes).ok()
 }
 
 /// Puts the entries of merge keys (`<<: *base`, `<<: [*a, *b]`) before those of the map: of a key that is there twice the last
@@ -239,6 +271,26 @@ mod tests {
         }
         let root = parse(Syntax::Yaml, b"? {a: 1}\n: x\n").unwrap();
         assert_eq!(value(&root, &["", "a"]), ["1"]);
+    }
+
+    #[test]
+    fn keys_and_values_are_what_the_package_managers_make_of_them() {
+        for text in
+            ["? [a]\n: {b: c}\n", "[a]: {b: c}\n", "? - a\n: {b: c}\n", "!!binary YQ==: {!!binary Yg: !!binary Y w\n}"]
+        {
+            assert_eq!(value(&parse(Syntax::Yaml, text.as_bytes()).unwrap(), &["a", "b"]), ["c"], "{text}");
+        }
+        for (text, read) in [
+            ("!!binary 'ZmlsZTp4'", "file:x"),
+            ("!<tag:yaml.org,2002:binary> ZmlsZTp4eQ==", "file:xy"),
+            ("!!binary |\n  Zmls\n  ZTp4\n", "file:x"),
+            ("!!binary 'no base64!'", "no base64!"),
+            ("!!binary /w==", "/w=="),
+            ("!!str ZmlsZTp4", "ZmlsZTp4"),
+        ] {
+            let root = parse(Syntax::Yaml, format!("a: {text}").as_bytes()).unwrap();
+            assert_eq!(value(&root, &["a"]), [read], "{text}");
+        }
     }
 
     #[test]
