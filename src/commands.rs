@@ -115,6 +115,9 @@ fn restore_command(change: &dyn Change, findings: &[Finding]) -> Result<String, 
     Ok(cure::restore(scripts.first().map(|entry| &entry.path)))
 }
 
+/// What a finding says to do, and the steps of it.
+type Cure = (&'static str, &'static [Step]);
+
 /// Finds a cure that works as things stand here. The script undoes a preparation only where a clean backup is left, the
 /// committed file is a cure only where it is clean, and an original that is back already only has to be staged.
 ///
@@ -125,15 +128,22 @@ fn mend(
     on_disk: &dyn Fn(&RepoPath) -> Option<Vec<u8>>,
     committed: &dyn Fn(&RepoPath) -> Option<Vec<u8>>,
 ) {
+    // A file with many findings is looked at once: to judge it costs as much as it did the first time.
+    let mut last: Option<(RepoPath, Cure, Option<Cure>)> = None;
     for finding in findings.iter_mut().filter(|finding| finding.steps.contains(&Step::Restore)) {
         let path = finding.path.clone();
+        let own = (finding.help, finding.steps);
+        if let Some((_, _, cure)) = last.as_ref().filter(|(known, of, _)| *known == path && *of == own) {
+            (finding.help, finding.steps) = cure.unwrap_or(own);
+            continue;
+        }
         // Whether there is a text, and the rules would let it pass at this path.
         let clean = |text: Option<Vec<u8>>| {
             let file = |text| File { path: path.clone(), text, fresh: false, replaces: true };
             text.is_some_and(|text| !is_rewritten(&file(text), debris))
         };
         let manifest = !finding.steps.iter().any(|step| matches!(step, Step::Install(_)));
-        let cure: Option<(&str, &[Step])> = if clean(on_disk(&path)) {
+        let cure: Option<Cure> = if clean(on_disk(&path)) {
             Some(("the work tree has it right already: stage that", &[Step::Stage]))
         } else if manifest && !clean(on_disk(&backup_of(&path))) {
             Some(if clean(committed(&path)) {
@@ -149,9 +159,8 @@ fn mend(
         } else {
             None
         };
-        if let Some((help, steps)) = cure {
-            (finding.help, finding.steps) = (help, steps);
-        }
+        (finding.help, finding.steps) = cure.unwrap_or(own);
+        last = Some((path, own, cure));
     }
 }
 
