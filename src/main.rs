@@ -65,7 +65,7 @@ fn main() -> ExitCode {
     let (outcome, paint_errors) = match Cli::try_parse() {
         Ok(cli) => {
             let paint_errors = paint_for(cli.color, std::io::stderr().is_terminal());
-            let outcome = context(&cli, env).and_then(|context| run(&cli.verb, &context));
+            let outcome = context(&cli, env).and_then(|context| with_room(|| run(&cli.verb, &context)));
             let outcome = outcome.unwrap_or_else(|error| Outcome {
                 code: Verdict::Failed.code(),
                 out: String::new(),
@@ -174,6 +174,21 @@ fn context(cli: &Cli, env: Environment) -> Result<Context, Error> {
     let directory = std::env::current_dir()
         .map_err(|error| Error::new("find the current directory", error).help("change to a directory that exists"))?;
     Ok(Context { directory, env, paint, terminal: std::io::stderr().is_terminal(), now: jiff::Timestamp::now() })
+}
+
+/// Room for documents that nest as deep as the parsers follow them, whatever `ulimit -s` leaves to the first thread.
+const STACK: usize = 8 * 1024 * 1024;
+
+/// Runs in a thread of its own where the first one has less room than it mostly has.
+fn with_room<T: Send>(work: impl Fn() -> T + Sync) -> T {
+    let limit = rustix::process::getrlimit(rustix::process::Resource::Stack).current;
+    if limit.is_none_or(|limit| limit >= STACK as u64) {
+        return work();
+    }
+    std::thread::scope(|scope| match std::thread::Builder::new().stack_size(STACK).spawn_scoped(scope, &work) {
+        Ok(thread) => thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
+        Err(_) => work(),
+    })
 }
 
 fn run(verb: &Verb, context: &Context) -> Result<Outcome, Error> {
