@@ -4,6 +4,7 @@
 #![allow(clippy::disallowed_methods, reason = "tests pass the machine's PATH on")]
 
 mod act;
+mod adversarial;
 mod build;
 mod check;
 mod ci;
@@ -23,6 +24,7 @@ mod prove;
 mod push;
 mod real;
 mod server;
+mod spellings;
 mod support;
 mod transcripts;
 mod verify;

@@ -1,0 +1,214 @@
+//! What `tests/facts/spellings.json` says of npm, pnpm and yarn, asked of the tools themselves: from which of these manifests do
+//! they install a package out of `.docker-deps`? Run by name: `cargo test --locked -- --ignored real_spellings`.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use serde_json::Value;
+
+use crate::real::npm_tools;
+use crate::support::finish;
+
+/// The directory of what the preparation packs.
+const DIR: &str = ".docker-deps";
+/// Nothing listens there: what a tool would fetch, it is refused at once.
+const NOWHERE: &str = "http://127.0.0.1:9";
+
+/// A package that says where it comes from.
+fn package(directory: &Path, name: &str, dependencies: &str, origin: &str) {
+    fs::create_dir_all(directory).unwrap();
+    let manifest = format!("{{\"name\": \"{name}\", \"version\": \"1.0.0\", \"dependencies\": {{{dependencies}}}}}");
+    fs::write(directory.join("package.json"), manifest).unwrap();
+    fs::write(directory.join("origin"), origin).unwrap();
+}
+
+/// A package as a tarball under each of these names.
+fn tarballs(directory: &Path, names: &[&str], origin: &str) {
+    let scratch = tempfile::tempdir().unwrap();
+    package(&scratch.path().join("package"), "acme", "", origin);
+    for name in names {
+        let target = directory.join(name);
+        fs::create_dir_all(target.parent().unwrap()).unwrap();
+        let how = if target.extension().is_some_and(|ending| ending == "tar") { "-cf" } else { "-czf" };
+        let packed = finish(Command::new("tar").arg(how).arg("packed").arg("package").current_dir(scratch.path()));
+        assert_eq!(packed.code, Some(0), "{}", packed.err);
+        fs::rename(scratch.path().join("packed"), target).unwrap();
+    }
+}
+
+/// What a preparation leaves, under every name that a spelling may lead to.
+fn debris(directory: &Path) {
+    for name in ["", "acme", "a"] {
+        package(&directory.join(name), "acme", "", "debris");
+    }
+    let odd = [
+        "acme.tgz",
+        "acme.tar.gz",
+        "acme.tar",
+        "ACME.TGZ",
+        "a b.tgz",
+        "a#b.tgz",
+        "a%20b.tgz",
+        "vendor/acme.tgz",
+        "acme.tgz#x",
+        "acme.tgz?x",
+        r"x\..\..\vendor\acme.tgz",
+        "acme.tgz ",
+        "acmeé.tgz",
+    ];
+    tarballs(directory, &odd, "debris");
+}
+
+/// A home, and a repository whose `backend` is to be installed.
+fn scene(root: &Path) {
+    let shop = root.join("shop");
+    debris(&shop.join(DIR));
+    debris(&shop.join("backend").join(DIR));
+    debris(&root.join("home").join(DIR));
+    for odd in ["we b", "a@b", "web", "~", "a:b", "file:..", "C:", "x"] {
+        let directory = shop.join("backend").join(odd).join(DIR);
+        package(&directory, "acme", "", "debris");
+        tarballs(&directory, &["acme.tgz"], "debris");
+    }
+    tarballs(&shop.join("vendor"), &["acme.tgz"], "vendor");
+    tarballs(&shop.join("backend/vendor"), &["acme.tgz"], "vendor");
+    package(&shop.join("vendor/acme"), "acme", "", "vendor");
+    package(&shop.join("vendor/via"), "via", "\"acme\": \"1.0.0\"", "vendor");
+    // No tool gets anything through git.
+    fs::create_dir(root.join("bin")).unwrap();
+    fs::write(root.join("bin/git"), "#!/bin/sh\nexit 1\n").unwrap();
+    let made = finish(Command::new("chmod").arg("+x").arg(root.join("bin/git")));
+    assert_eq!(made.code, Some(0));
+}
+
+/// The command of each tool, in the version that was asked.
+fn tools(facts: &Value) -> BTreeMap<String, Vec<String>> {
+    let versions = facts["tools"].as_object().unwrap();
+    let command = |(name, version): (&String, &Value)| {
+        let version = version.as_str().unwrap();
+        let (package, program, arguments) = match name.split('-').next().unwrap() {
+            "npm" => ("npm", "npm", "install --no-audit --no-fund --ignore-scripts"),
+            "pnpm" => ("pnpm", "pnpm", "install --no-frozen-lockfile --ignore-scripts"),
+            _ if name == "yarn-1" => (
+                "yarn",
+                "yarn",
+                "install --ignore-scripts --non-interactive --network-timeout 500 --registry http://127.0.0.1:9/",
+            ),
+            _ => ("@yarnpkg/cli-dist", "yarn", "install"),
+        };
+        let program = npm_tools(&[&format!("{package}@{version}")]).join(program);
+        // pnpm 12 is a shell file that names no shell.
+        let shell = fs::read(&program).unwrap().starts_with(b"#") && !fs::read(&program).unwrap().starts_with(b"#!");
+        let mut line = if shell { vec!["sh".to_owned()] } else { Vec::new() };
+        line.push(program.to_str().unwrap().to_owned());
+        line.extend(arguments.split(' ').map(str::to_owned));
+        (name.clone(), line)
+    };
+    versions.iter().map(command).collect()
+}
+
+/// Whether anything that is installed below a directory says that it comes from there.
+fn holds_debris(directory: &Path, seen: &mut BTreeSet<PathBuf>) -> bool {
+    let Ok(real) = fs::canonicalize(directory) else { return false };
+    if !seen.insert(real) {
+        return false;
+    }
+    let entries = fs::read_dir(directory).into_iter().flatten().map(|entry| entry.unwrap().path());
+    entries.into_iter().any(|path| {
+        if path.is_dir() {
+            // A linked package may hold whatever the scene put into it.
+            !path.ends_with(DIR) && !path.ends_with("vendor") && holds_debris(&path, seen)
+        } else {
+            path.ends_with("origin") && fs::read(&path).unwrap() == b"debris"
+        }
+    })
+}
+
+/// Whether a tool installs from the directory.
+fn installs(template: &Path, line: &[String], files: &Value) -> bool {
+    let root = tempfile::tempdir().unwrap();
+    let copied = finish(Command::new("cp").arg("-a").arg(template.join(".")).arg(root.path()));
+    assert_eq!(copied.code, Some(0), "{}", copied.err);
+    let shop = root.path().join("shop");
+    for (name, text) in files.as_object().unwrap() {
+        let bytes = match text {
+            Value::String(text) => text.replace("{top}", shop.to_str().unwrap()).into_bytes(),
+            hex => {
+                let digits = hex["hex"].as_str().unwrap();
+                (0..digits.len()).step_by(2).map(|at| u8::from_str_radix(&digits[at..at + 2], 16).unwrap()).collect()
+            }
+        };
+        fs::write(shop.join("backend").join(name), bytes).unwrap();
+    }
+    let path = std::env::var_os("PATH").unwrap();
+    let path = std::iter::once(root.path().join("bin")).chain(std::env::split_paths(&path));
+    let mut command = Command::new(&line[0]);
+    command
+        .args(&line[1..])
+        .current_dir(shop.join("backend"))
+        .stdin(Stdio::null())
+        .env_clear()
+        .env("PATH", std::env::join_paths(path).unwrap())
+        .env("HOME", root.path().join("home"))
+        .env("LC_ALL", "C.UTF-8");
+    for proxy in
+        ["HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy", "npm_config_registry", "YARN_NPM_REGISTRY_SERVER"]
+    {
+        command.env(proxy, NOWHERE);
+    }
+    for (name, value) in [
+        ("npm_config_fetch_retries", "0"),
+        ("npm_config_manage_package_manager_versions", "false"),
+        ("YARN_NODE_LINKER", "node-modules"),
+        ("YARN_ENABLE_TELEMETRY", "0"),
+        ("YARN_ENABLE_IMMUTABLE_INSTALLS", "0"),
+        ("YARN_UNSAFE_HTTP_WHITELIST", "127.0.0.1"),
+        ("YARN_HTTP_RETRY", "0"),
+        ("YARN_ENABLE_SCRIPTS", "0"),
+        ("YARN_ENABLE_GLOBAL_CACHE", "0"),
+    ] {
+        command.env(name, value);
+    }
+    // What a tool says of a spec that it refuses is no concern of ours; what it installed is.
+    finish(&mut command);
+    holds_debris(&shop.join("backend/node_modules"), &mut BTreeSet::new())
+}
+
+#[test]
+#[ignore = "fetches npm, pnpm and yarn from the npm registry, and runs them for half an hour"]
+fn real_spellings() {
+    let facts: Value = serde_json::from_str(include_str!("../facts/spellings.json")).unwrap();
+    let tools = tools(&facts);
+    let template = tempfile::tempdir().unwrap();
+    scene(template.path());
+    let cases = facts["cases"].as_array().unwrap();
+    let next = AtomicUsize::new(0);
+    let ask = || {
+        let (mut wrong, mut runs) = (Vec::new(), 0);
+        while let Some(case) = cases.get(next.fetch_add(1, Ordering::Relaxed)) {
+            let names = |field: &str| {
+                let names = case[field].as_array().into_iter().flatten();
+                names.map(|name| name.as_str().unwrap()).collect::<BTreeSet<_>>()
+            };
+            let asked = |name: &&String| names("asked").is_empty() || names("asked").contains(name.as_str());
+            for name in tools.keys().filter(asked) {
+                let installs = installs(template.path(), &tools[name], &case["files"]);
+                if installs != names("from").contains(name.as_str()) {
+                    wrong.push(format!("{name} installs: {installs}, from {}", case["files"]));
+                }
+                runs += 1;
+            }
+        }
+        (wrong, runs)
+    };
+    let (wrong, runs) = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..4).map(|_| scope.spawn(ask)).collect();
+        let ended = threads.into_iter().map(|thread| thread.join().unwrap());
+        ended.fold((Vec::new(), 0), |(all, total), (wrong, runs)| ([all, wrong].concat(), total + runs))
+    });
+    assert!(wrong.is_empty(), "{} of {runs} wrong:\n{}", wrong.len(), wrong.join("\n"));
+    println!("{} manifests, {runs} answers, as recorded", cases.len());
+}
