@@ -63,7 +63,10 @@ impl WorkTree {
             .output(DOING, &["rev-parse", "--show-toplevel"])
             .map_err(|error| error.or_help("run this in the work tree of a git repository"))?;
         let top = one_line(top);
-        let prefix = git.prefix(DOING)?;
+        let prefix = match below(&top, directory) {
+            Some(prefix) => prefix,
+            None => git.prefix(DOING)?,
+        };
         // Whatever a build makes of the settings meanwhile, it is this tree that is meant.
         let git = git.with(&[("GIT_WORK_TREE".to_owned(), top.clone().into_os_string())]);
         Ok(Self { git, top, prefix, config_home: None })
@@ -84,7 +87,7 @@ impl WorkTree {
     pub fn snapshot(&self, look: Look, debris: &Debris, terminal: bool) -> Result<Snapshot, Error> {
         let index = Index::read(&self.git, DOING)?;
         let settings = Settings::read(&self.git)?;
-        let around = around::look(&self.git, DOING, index.file())?;
+        let around = around::look(&self.git, DOING, index.place())?;
         let entries = index.entries(DOING)?;
         let progress = Progress::new("files looked at:", entries.len(), terminal);
         let mut seen = walk::walk(&self.top, (&entries, index.written()), settings.sparse, debris, progress)?;
@@ -267,6 +270,13 @@ impl WorkTree {
         let listing = self.git.output("list the index", &["ls-files", "-z", "--full-name", "--", &anywhere])?;
         Ok(records(&listing).next().map(RepoPath::new))
     }
+}
+
+/// Where a directory is, seen from the top, where that is beyond doubt.
+fn below(top: &Path, directory: &Path) -> Option<String> {
+    let (top, directory) = (top.canonicalize().ok()?, directory.canonicalize().ok()?);
+    let prefix = directory.strip_prefix(top).ok()?.to_str()?;
+    Some(if prefix.is_empty() { String::new() } else { format!("{prefix}/") })
 }
 
 /// A hash over what HEAD, the index and the work tree hold at this path.

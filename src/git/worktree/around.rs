@@ -2,12 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::ffi::OsStringExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::change::ObjectId;
 use crate::error::Error;
 use crate::git::command::{Git, one_line, text, unreadable};
+use crate::git::worktree::entries::Place;
 use crate::snapshot::{Head, Unfinished};
 
 /// What was found.
@@ -44,8 +45,8 @@ const SHARED_LOCKS: [Unfinished; 2] = [Unfinished::RefsLock, Unfinished::ConfigL
 const PATIENCE: u32 = 40;
 const BEAT: Duration = Duration::from_millis(50);
 
-/// Looks around. `index` is the index that is read: where it is itself a lock, git has made it for whom it runs.
-pub fn look(git: &Git, doing: &str, index: &Path) -> Result<Around, Error> {
+/// Looks around, where the index that is read is. Where that is itself a lock, git has made it for whom it runs.
+pub fn look(git: &Git, doing: &str, place: &Place) -> Result<Around, Error> {
     let all = refs(git, doing)?;
     let branch = git.query(doing, &["symbolic-ref", "--quiet", "HEAD"])?;
     let branch = branch.map(|answer| one_line(answer).into_os_string().into_vec());
@@ -66,7 +67,7 @@ pub fn look(git: &Git, doing: &str, index: &Path) -> Result<Around, Error> {
     };
     let ours = |name: &[u8]| name != STASH && !OF_OTHERS.iter().any(|others| name.starts_with(others));
     let refs = all.into_iter().filter(|(name, _)| ours(name)).collect();
-    Ok(Around { head, tree, refs, stashes, unfinished: unfinished(git, doing, index)? })
+    Ok(Around { head, tree, refs, stashes, unfinished: unfinished(git, doing, place)? })
 }
 
 fn refs(git: &Git, doing: &str) -> Result<BTreeMap<Vec<u8>, ObjectId>, Error> {
@@ -88,11 +89,8 @@ fn stashes(git: &Git, doing: &str, youngest: ObjectId) -> Result<Vec<ObjectId>, 
     Ok(if ids.is_empty() { vec![youngest] } else { ids })
 }
 
-fn unfinished(git: &Git, doing: &str, index: &Path) -> Result<BTreeSet<Unfinished>, Error> {
-    let directory = |argument| -> Result<PathBuf, Error> {
-        Ok(git.directory().join(one_line(git.output(doing, &["rev-parse", argument])?)))
-    };
-    let (own, shared) = (directory("--absolute-git-dir")?, directory("--git-common-dir")?);
+fn unfinished(git: &Git, doing: &str, place: &Place) -> Result<BTreeSet<Unfinished>, Error> {
+    let Place { index, own, shared } = place;
     let there = |path: PathBuf| path.symlink_metadata().is_ok();
     let mut found: BTreeSet<Unfinished> =
         MARKS.into_iter().filter(|(mark, _)| there(own.join(mark))).map(|(_, what)| what).collect();
@@ -116,7 +114,7 @@ fn unfinished(git: &Git, doing: &str, index: &Path) -> Result<BTreeSet<Unfinishe
     let locks = LOCKS.map(|lock| (lock, own.join(lock.name())));
     let shared_locks = SHARED_LOCKS.map(|lock| (lock, shared.join(lock.name())));
     for (lock, path) in locks.into_iter().chain(shared_locks) {
-        let ours = index == path;
+        let ours = *index == path;
         let mut beats = 0;
         while !ours && there(path.clone()) {
             if beats == PATIENCE {

@@ -16,7 +16,18 @@ use crate::snapshot::Hiding;
 /// The index of a work tree, read by the cheapest way that is certain.
 pub struct Index {
     source: Source,
-    file: PathBuf,
+    place: Place,
+}
+
+/// Where a work tree has what is its own, and what it shares with others.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// The index.
+    pub index: PathBuf,
+    /// The directory of this work tree: HEAD, and what is in progress.
+    pub own: PathBuf,
+    /// The directory that all work trees share: refs and the configuration.
+    pub shared: PathBuf,
 }
 
 enum Source {
@@ -67,13 +78,14 @@ impl Tracked<'_> {
 impl Index {
     /// Reads the index that git would use.
     pub fn read(git: &Git, doing: &str) -> Result<Self, Error> {
-        let (file, hash) = place(git, doing)?;
+        let (place, hash) = place(git, doing)?;
+        let file = &place.index;
         // Without checksums, a git of today loses what an index in two files has in the other one.
         let lost = |hash: &gix::hash::Kind| file.with_file_name(format!("sharedindex.{}", hash.null())).exists();
         let native = hash.filter(|hash| !lost(hash)).and_then(|hash| {
             let options = gix::index::decode::Options::default();
             // Like git, do not spend the time to verify the checksum: a parse that is not exact fails anyway.
-            gix::index::File::at(&file, hash, true, options).ok().filter(|index| !index.is_sparse())
+            gix::index::File::at(file, hash, true, options).ok().filter(|index| !index.is_sparse())
         });
         let source = match native {
             Some(index) => Source::Native(Box::new(index)),
@@ -83,7 +95,7 @@ impl Index {
                 Source::Listing(git.output(doing, &arguments)?)
             }
         };
-        Ok(Self { source, file })
+        Ok(Self { source, place })
     }
 
     /// Whether the entries tell what the files on disk looked like.
@@ -101,7 +113,12 @@ impl Index {
 
     /// The index as a file.
     pub fn file(&self) -> &Path {
-        &self.file
+        &self.place.index
+    }
+
+    /// Where it is, with what belongs to it.
+    pub fn place(&self) -> &Place {
+        &self.place
     }
 
     /// The id of the tree that the index would write, in hexadecimal, where it knows that without looking.
@@ -116,7 +133,8 @@ impl Index {
         match &self.source {
             Source::Native(index) => (index.timestamp().unix_seconds(), index.timestamp().nanoseconds()),
             Source::Listing(_) => self
-                .file
+                .place
+                .index
                 .metadata()
                 .map_or((0, 0), |about| (about.mtime(), u32::try_from(about.mtime_nsec()).unwrap_or(0))),
         }
@@ -171,28 +189,36 @@ fn hiding(tag: u8) -> Option<Hiding> {
 }
 
 /// Where the index is, and the hash of its entries, if that is one that is known here.
-fn place(git: &Git, doing: &str) -> Result<(PathBuf, Option<gix::hash::Kind>), Error> {
-    let answer =
-        git.run(doing, &["rev-parse", "--show-object-format", "--path-format=absolute", "--git-path", "index"])?;
-    // What follows the first line is the path, whatever it holds. An older git repeats what it does not know.
+fn place(git: &Git, doing: &str) -> Result<(Place, Option<gix::hash::Kind>), Error> {
+    const ALL: [&str; 7] = [
+        "rev-parse",
+        "--show-object-format",
+        "--path-format=absolute",
+        "--absolute-git-dir",
+        "--git-common-dir",
+        "--git-path",
+        "index",
+    ];
+    let answer = git.run(doing, &ALL)?;
+    let lines: Vec<&[u8]> = answer.stdout.split(|&byte| byte == b'\n').collect();
+    // Paths with a line feed make more lines; an older git repeats what it does not know.
     if answer.code == Some(0)
-        && let Some((format, path)) = split_line(&answer.stdout)
-        && path.starts_with(b"/")
+        && let [format, own, shared, index, b""] = lines[..]
+        && [own, shared, index].iter().all(|path| path.starts_with(b"/"))
     {
         let hash = match format {
             b"sha1" => Some(gix::hash::Kind::Sha1),
             b"sha256" => Some(gix::hash::Kind::Sha256),
             _ => None,
         };
-        return Ok((one_line(path.to_vec()), hash));
+        let [own, shared, index] = [own, shared, index].map(|path| one_line(path.to_vec()));
+        return Ok((Place { index, own, shared }, hash));
     }
-    let path = one_line(git.output(doing, &["rev-parse", "--git-path", "index"])?);
-    Ok((git.directory().join(path), None))
-}
-
-fn split_line(text: &[u8]) -> Option<(&[u8], &[u8])> {
-    let end = text.iter().position(|&byte| byte == b'\n')?;
-    Some((&text[..end], &text[end + 1..]))
+    let ask = |arguments: &[&str]| -> Result<PathBuf, Error> {
+        Ok(git.directory().join(one_line(git.output(doing, &[&["rev-parse"], arguments].concat())?)))
+    };
+    let (own, shared) = (ask(&["--absolute-git-dir"])?, ask(&["--git-common-dir"])?);
+    Ok((Place { index: ask(&["--git-path", "index"])?, own, shared }, None))
 }
 
 fn strange(doing: &str, entry: &gix::index::Entry) -> Error {
