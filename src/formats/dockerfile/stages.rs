@@ -267,13 +267,13 @@ impl Image {
             Some((repository, tag)) if !tag.contains('/') => (repository, Some(tag)),
             _ => (name, None),
         };
-        if repository.is_empty() || repository == "scratch" {
-            return None;
-        }
         let short =
             repository.strip_prefix("docker.io/").or(repository.strip_prefix("index.docker.io/")).unwrap_or(repository);
         let short = short.strip_prefix("library/").unwrap_or(short);
         let short = short.strip_prefix("public.ecr.aws/docker/library/").unwrap_or(short);
+        if short.is_empty() || repository == "scratch" {
+            return None;
+        }
         let (repository, is_official) = (short.to_owned(), !short.contains('/'));
         let (is_tagged, tag) = (tag.is_some(), tag.unwrap_or("latest").to_owned());
         Some(Self { repository, tag, is_official, has_digest, is_tagged, word })
@@ -387,6 +387,7 @@ mod tests {
             ("FROM node:$N", None),
             ("FROM node:20 AS A\nFROM a AS b\nFROM b", Some("node:20 official")),
             ("FROM scratch", None),
+            ("FROM docker.io/library/:22", None),
             ("FROM", None),
         ] {
             let stages = read(file);
