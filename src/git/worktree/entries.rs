@@ -153,7 +153,8 @@ impl Index {
         some.sort_entries();
         let mut text = Vec::new();
         let options = gix::index::write::Options { extensions: gix::index::write::Extensions::None, skip_hash: false };
-        some.write_to(&mut text, options).ok()?;
+        // The state alone would be written without the checksum that ends an index.
+        gix::index::File::from_state(some, &self.file).write_to(&mut text, options).ok()?;
         Some(text)
     }
 
@@ -266,6 +267,14 @@ fn listed(record: &[u8]) -> Option<Tracked<'_>> {
 }
 
 #[cfg(test)]
+fn of_bytes(data: &[u8], hash: gix::hash::Kind) -> Option<Index> {
+    let now = gix::index::State::new(hash).timestamp();
+    let (state, _) = gix::index::State::from_bytes(data, now, hash, gix::index::decode::Options::default()).ok()?;
+    let native = Box::new(gix::index::File::from_state(state, "index"));
+    (!native.is_sparse()).then(|| Index { source: Source::Native(native), file: PathBuf::new() })
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
 
@@ -288,5 +297,25 @@ mod tests {
         ] {
             assert_eq!(read(&record), expected, "{record}");
         }
+    }
+
+    #[test]
+    fn an_index_of_some_entries_is_whole() {
+        let hash = gix::hash::Kind::Sha1;
+        let mut all = gix::index::State::new(hash);
+        for path in ["a", "b"] {
+            let (stat, id) = (gix::index::entry::Stat::default(), hash.empty_blob());
+            let mode = gix::index::entry::Mode::FILE;
+            all.dangerously_push_entry(stat, id, Flags::SKIP_WORKTREE, mode, path.as_bytes().as_bstr());
+        }
+        let file = gix::index::File::from_state(all, "index");
+        let index = Index { source: Source::Native(Box::new(file)), file: PathBuf::new() };
+        assert!(index.of([RepoPath::from("c")].iter()).is_none());
+        let written = index.of([RepoPath::from("b")].iter()).unwrap();
+        // Without its checksum, it is none.
+        assert!(of_bytes(&written[..written.len() - 20], hash).is_none());
+        let some = of_bytes(&written, hash).unwrap();
+        let entries = some.entries("read").unwrap();
+        assert_eq!((entries.len(), entries[0].path, entries[0].hiding), (1, &b"b"[..], None));
     }
 }
