@@ -21,6 +21,9 @@ mod store;
 mod trees;
 pub mod worktree;
 
+#[cfg(any(fuzzing, test))]
+pub mod fuzz;
+
 pub use change::TreeChanges;
 pub use command::Git;
 pub use staged::Staged;

@@ -28,6 +28,9 @@ mod shim;
 pub mod slot;
 pub mod state;
 
+#[cfg(any(fuzzing, test))]
+pub mod fuzz;
+
 /// The hooks that are installed: those that can stop a commit or a push, and see its content (githooks(5)).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Hook {

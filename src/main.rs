@@ -33,6 +33,9 @@ mod report;
 mod commands;
 mod cli;
 
+// What all of it is tried with; see fuzz/.
+#[cfg(any(fuzzing, test))]
+pub mod fuzz;
 #[cfg(test)]
 mod tidy;
 

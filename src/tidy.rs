@@ -56,8 +56,11 @@ fn sources() -> Vec<Source> {
 /// The modules of main.rs, lowest layer first.
 fn layers() -> Vec<String> {
     let main = fs::read_to_string(root().join("src/main.rs")).unwrap();
-    let layers: Vec<String> =
-        main.lines().filter_map(|line| line.strip_prefix("mod ")?.strip_suffix(';')).map(str::to_owned).collect();
+    let layers: Vec<String> = main
+        .lines()
+        .filter_map(|line| line.trim_start_matches("pub ").strip_prefix("mod ")?.strip_suffix(';'))
+        .map(str::to_owned)
+        .collect();
     assert_eq!(layers.first().map(String::as_str), Some("escape"));
     layers
 }

@@ -434,6 +434,21 @@ impl Drop for CatFile {
     }
 }
 
+/// Feeds the parsers of listings and changes.
+#[cfg(any(fuzzing, test))]
+pub fn fuzz(data: &[u8]) {
+    let mut fields = records(data);
+    while let Some(change) = fields.next() {
+        if let Some(Some(entry)) = parse_staged_record(change) {
+            assert!(change.ends_with(entry.path.as_bytes()) && !entry.fresh);
+        }
+        let path = fields.next().unwrap_or_default();
+        if let Some(Parsed::Fresh(entry)) = parse_change(change, path) {
+            assert!(entry.path.as_bytes() == path && entry.fresh);
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -468,6 +468,21 @@ fn shown(name: &str) -> String {
     RepoPath::new(name).to_string()
 }
 
+/// Feeds the parsers of listings of commits and of answers about objects.
+#[cfg(any(fuzzing, test))]
+pub fn fuzz(data: &[u8]) {
+    for line in data.split(|&byte| byte == b'\n') {
+        if let Some(Line { inside, id, tree, parents }) = Line::parse(line) {
+            let ids: Vec<String> = [id, tree].iter().chain(&parents).map(ObjectId::to_string).collect();
+            let again = Line::parse(format!("{} {}", if inside { ">" } else { "-" }, ids.join(" ")).as_bytes());
+            assert!(again.is_some_and(|again| again.id == id && again.tree == tree && again.parents == parents));
+        }
+        if let Some((id, _)) = object(line) {
+            assert!(line.len() > 2 * id.as_bytes().len());
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

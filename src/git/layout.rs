@@ -151,6 +151,14 @@ pub fn settle(path: &Path) -> PathBuf {
     }
 }
 
+/// Feeds the parser of a setting.
+#[cfg(any(fuzzing, test))]
+pub fn fuzz(data: &[u8]) {
+    if let Some(setting) = parse_hooks_path(data) {
+        assert!(setting.value.as_bytes().len() + setting.origin.as_bytes().len() < data.len());
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -158,6 +158,12 @@ fn subject(commit: &[u8]) -> String {
     format!("{}{dots}", Escaped(&line[..end]))
 }
 
+/// Feeds the reader of commits.
+#[cfg(any(fuzzing, test))]
+pub fn fuzz(data: &[u8]) {
+    assert!(!subject(data).chars().any(crate::escape::is_unsafe));
+}
+
 #[cfg(test)]
 mod tests {
     use super::subject;

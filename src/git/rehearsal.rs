@@ -358,6 +358,20 @@ impl<Listen: FnMut(&[u8])> Lines<Listen> {
     }
 }
 
+/// Feeds what puts lines together, in pieces and at once, and the reader of git's version.
+#[cfg(any(fuzzing, test))]
+pub fn fuzz(data: &[u8]) {
+    let heard = |length: usize| {
+        let mut heard = Vec::new();
+        let mut lines = Lines::new(|line: &[u8]| heard.push(line.to_vec()));
+        data.chunks(length).for_each(|piece| lines.take(piece));
+        lines.finish();
+        heard
+    };
+    assert_eq!(heard(3), heard(data.len().max(1)));
+    version(&String::from_utf8_lossy(data));
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -361,6 +361,38 @@ fn order(one: (&[u8], bool), other: (&[u8], bool)) -> std::cmp::Ordering {
     one.0.iter().chain(tail(one.1)).cmp(other.0.iter().chain(tail(other.1)))
 }
 
+/// Feeds the parser of trees; and, cut into two trees, what compares one with another.
+#[cfg(any(fuzzing, test))]
+pub fn fuzz(tree: &ObjectId, raw: &[u8], cut: usize) {
+    if let Ok(items) = parse(tree, raw) {
+        let mut rest = raw;
+        for item in &items {
+            assert!(!item.name.is_empty() && !item.name.contains(&b'/'));
+            let mode = rest.iter().position(|&byte| byte == b' ').expect("a mode ends in a space");
+            let written = [item.name, b"\0", item.id.as_bytes()].concat();
+            rest = rest[mode + 1..].strip_prefix(&written[..]).expect("an entry is what is written");
+            if let Ok(entry) = entry(item, item.name, tree, true, None) {
+                assert_eq!(entry.path.as_bytes(), item.name);
+            }
+        }
+        assert!(rest.is_empty());
+    }
+    let (one, other) = raw.split_at(cut);
+    if let (Ok(mut wanted), Ok(mut others)) = (parse(tree, one), parse(tree, other)) {
+        let same = alike(one, other, tree.as_bytes().len());
+        assert!(one[..same] == other[..same] && parse(tree, &one[..same]).is_ok());
+        let by_order =
+            |one: &Item<'_>, other: &Item<'_>| order((one.name, one.is_tree()), (other.name, other.is_tree()));
+        wanted.sort_by(by_order);
+        others.sort_by(by_order);
+        let mut cursor = Cursor::new(&others);
+        for item in &wanted {
+            let found = cursor.find(item.name, item.is_tree());
+            assert_eq!(found.as_ref(), others.iter().find(|other| by_order(other, item).is_eq()));
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -26,6 +26,9 @@ mod status;
 mod suspects;
 mod walk;
 
+#[cfg(any(fuzzing, test))]
+pub mod fuzz;
+
 use around::Around;
 use entries::Index;
 pub use files::OnDisk;

@@ -266,7 +266,34 @@ fn listed(record: &[u8]) -> Option<Tracked<'_>> {
     Some(Tracked { path: &record[tab + 1..], mode, executable, hiding, stat: None })
 }
 
-#[cfg(test)]
+/// Feeds the reader of index files, and writes what it reads.
+#[cfg(any(fuzzing, test))]
+pub fn fuzz(data: &[u8]) {
+    for hash in [gix::hash::Kind::Sha1, gix::hash::Kind::Sha256] {
+        let Some(index) = of_bytes(data, hash) else { continue };
+        index.tree();
+        let Ok(entries) = index.entries("read") else { continue };
+        assert_eq!(entries.len(), index.len());
+        let paths: Vec<RepoPath> =
+            entries.iter().filter(|entry| !entry.is_odd()).map(|entry| RepoPath::new(entry.path)).collect();
+        if let Some(written) = index.of(paths.iter()) {
+            let again = of_bytes(&written, hash).expect("what was written is read");
+            let entries = again.entries("read").expect("what was written is known");
+            assert!(entries.len() == paths.len() && entries.iter().all(|entry| entry.hiding.is_none()));
+        }
+    }
+}
+
+/// Feeds the reader of git's own listing of the index.
+#[cfg(any(fuzzing, test))]
+pub fn fuzz_listing(data: &[u8]) {
+    let index = Index { source: Source::Listing(data.to_vec()), file: PathBuf::new() };
+    if let Ok(entries) = index.entries("read") {
+        assert!(entries.len() == index.len() && entries.iter().all(Tracked::is_odd));
+    }
+}
+
+#[cfg(any(fuzzing, test))]
 fn of_bytes(data: &[u8], hash: gix::hash::Kind) -> Option<Index> {
     let now = gix::index::State::new(hash).timestamp();
     let (state, _) = gix::index::State::from_bytes(data, now, hash, gix::index::decode::Options::default()).ok()?;

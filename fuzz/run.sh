@@ -1,0 +1,46 @@
+#!/usr/bin/env bash
+# Fuzzes each target of src/fuzz.rs for so many seconds, and ends at the first input that fails one.
+#
+#     fuzz/run.sh [SECONDS [TARGET...]]      600 seconds and every target, unless said otherwise
+#
+# Needs nightly Rust and a C++ compiler, and installs cargo-fuzz. What is found on the way is kept in fuzz/target/corpus; the
+# corpora of the repository are only read. An input that fails is written to fuzz/artifacts.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+seconds=${1:-600}
+targets=("${@:2}")
+
+cargo fuzz --version >/dev/null 2>&1 || cargo install --locked cargo-fuzz
+if [ "${#targets[@]}" -eq 0 ]; then
+	mapfile -t targets < <(cargo +nightly fuzz list)
+fi
+
+# The program forbids unsafe code, so what is looked for is no misuse of memory: without a sanitizer, ten times as much is
+# tried. Debug assertions and overflow checks are on.
+options=(--release --debug-assertions --sanitizer none)
+cargo +nightly fuzz build "${options[@]}"
+
+value() { sed -n "s/^stat::$1: *//p" "$log"; }
+
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+row='%-12s %12s %8s %9s %7s  %s\n'
+# shellcheck disable=SC2059 # It is a format.
+printf "$row" target executions seconds 'peak MiB' corpus result
+for target in "${targets[@]}"; do
+	found=fuzz/target/corpus/$target
+	mkdir -p "$found"
+	begun=$SECONDS
+	result=passed
+	cargo +nightly fuzz run "${options[@]}" "$target" "$found" "fuzz/corpus/$target" -- \
+		-max_total_time="$seconds" -timeout=10 -rss_limit_mb=1024 -max_len=4096 -dict=fuzz/dictionary \
+		-print_final_stats=1 >"$log" 2>&1 || result=FAILED
+	files=$(find "$found" -type f | wc -l)
+	# shellcheck disable=SC2059
+	printf "$row" "$target" "$(value number_of_executed_units)" "$((SECONDS - begun))" "$(value peak_rss_mb)" "$files" "$result"
+	if [ "$result" != passed ]; then
+		tail -n 40 "$log" >&2
+		exit 1
+	fi
+done

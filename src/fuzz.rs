@@ -1,0 +1,158 @@
+//! Fuzz targets: what is fed with whatever comes, by the name that `cargo fuzz run` knows it by.
+//!
+//! A target takes any bytes, and asserts what must hold for all of them. It is compiled for fuzzing, where `fuzz/` makes
+//! a program of each, and for the test that feeds it the files of its corpus. Those of parsers that are private to their
+//! room stand in that room.
+
+use std::ops::Range;
+
+use crate::escape::is_unsafe;
+use crate::{git, hooks};
+
+mod formats;
+mod pins;
+mod told;
+
+/// A target: its name in fuzz/Cargo.toml, which is that of its corpus, and what it feeds.
+type Target = (&'static str, fn(&[u8]));
+
+/// Every target. A new one is a line here and a line in fuzz/Cargo.toml.
+pub const TARGETS: &[Target] = &[
+    ("json", formats::json),
+    ("yaml", formats::yaml),
+    ("settings", formats::settings),
+    ("spec", formats::spec),
+    ("shell", formats::shell),
+    ("dockerfile", formats::dockerfile),
+    ("pins", pins::read),
+    ("edit", pins::edit),
+    ("config", told::config),
+    ("records", told::records),
+    ("escape", told::escape),
+    ("judge", told::judge),
+    ("hooks", hooks::fuzz::files),
+    ("answers", git::fuzz::answers),
+    ("trees", git::fuzz::trees),
+    ("index", git::worktree::fuzz::index),
+];
+
+/// Feeds a target.
+pub fn run(name: &str, data: &[u8]) {
+    match TARGETS.iter().find(|(known, _)| *known == name) {
+        Some((_, target)) => target(data),
+        None => panic!("{name} is no target of src/fuzz.rs"),
+    }
+}
+
+/// Fails unless a span lies in a text of this length.
+fn within(span: &Range<usize>, length: usize) {
+    assert!(span.start <= span.end && span.end <= length, "{span:?} in a text of {length} bytes");
+}
+
+/// Fails if a text holds what could act on a terminal, besides line feeds, or what a runner would obey.
+fn safe(text: &str) {
+    for sign in ["##[", "##vso["] {
+        assert!(!text.contains(sign), "{text:?}");
+    }
+    if let Some(found) = text.chars().find(|character| is_unsafe(*character) && *character != '\n') {
+        panic!("{found:?} in {text:?}");
+    }
+}
+
+/// A JSON document that no log is harmed by.
+fn json(text: &str) -> serde_json::Value {
+    safe(text);
+    serde_json::from_str(text).expect("valid JSON")
+}
+
+/// The first line of an input, and the rest: for targets that are fed with two things.
+fn divided(data: &[u8]) -> (&[u8], &[u8]) {
+    match data.iter().position(|&byte| byte == b'\n') {
+        Some(end) => (&data[..end], &data[end + 1..]),
+        None => (data, b""),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::fs;
+    use std::path::{Path, PathBuf};
+
+    use crate::formats::document::{Node, Value};
+    use crate::formats::{Syntax, parse};
+
+    use super::*;
+
+    fn root() -> &'static Path {
+        Path::new(env!("CARGO_MANIFEST_DIR"))
+    }
+
+    fn corpus(target: &str) -> Vec<PathBuf> {
+        let directory = root().join("fuzz/corpus").join(target);
+        fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path()).collect()
+    }
+
+    fn toml(path: &str) -> Node {
+        parse(Syntax::Toml, &fs::read(root().join(path)).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn what_fuzzing_has_tried_holds() {
+        for (name, target) in TARGETS {
+            let files = corpus(name);
+            assert!(!files.is_empty(), "{name}");
+            for file in files {
+                let data = fs::read(&file).unwrap();
+                let fed = std::panic::catch_unwind(|| target(&data));
+                assert!(fed.is_ok(), "{}", file.display());
+            }
+        }
+    }
+
+    #[test]
+    fn a_corpus_is_small() {
+        for (name, _) in TARGETS {
+            let sizes: Vec<u64> = corpus(name).iter().map(|file| file.metadata().unwrap().len()).collect();
+            let whole: u64 = sizes.iter().sum();
+            assert!(sizes.len() <= 64 && whole <= 100 * 1024, "{name}: {} files, {whole} bytes", sizes.len());
+            assert!(sizes.iter().all(|size| *size <= 4096), "{name}");
+        }
+    }
+
+    #[test]
+    fn every_target_is_a_program_and_has_a_corpus() {
+        let targets: BTreeSet<String> = TARGETS.iter().map(|(name, _)| (*name).to_owned()).collect();
+        assert_eq!(targets.len(), TARGETS.len());
+        let manifest = toml("fuzz/Cargo.toml");
+        let Some(Value::List(programs)) = manifest.last("bin").map(|bin| &bin.value) else { panic!("no list") };
+        let name = |program: &Node| program.last("name").unwrap().text().unwrap().to_owned();
+        assert_eq!(programs.iter().map(name).collect::<BTreeSet<_>>(), targets);
+        let name = |entry: fs::DirEntry| entry.file_name().into_string().unwrap();
+        let corpora = fs::read_dir(root().join("fuzz/corpus")).unwrap().map(|entry| name(entry.unwrap()));
+        assert_eq!(corpora.collect::<BTreeSet<_>>(), targets);
+    }
+
+    /// The packages of a lockfile, with their versions.
+    fn locked(path: &str) -> BTreeSet<(String, String)> {
+        let lockfile = toml(path);
+        let Some(Value::List(packages)) = lockfile.last("package").map(|list| &list.value) else { panic!("no list") };
+        let part = |package: &Node, key| package.last(key).unwrap().text().unwrap().to_owned();
+        packages.iter().map(|package| (part(package, "name"), part(package, "version"))).collect()
+    }
+
+    #[test]
+    fn what_is_fuzzed_is_what_is_built() {
+        let text = |path: &str| fs::read_to_string(root().join(path)).unwrap();
+        let lines = |text: &str| -> Vec<String> {
+            let section = text.split("\n[dependencies]\n").nth(1).unwrap().split("\n\n[").next().unwrap();
+            section.lines().filter(|line| line.contains(" = ")).map(str::to_owned).collect()
+        };
+        let (ours, theirs) = (lines(&text("Cargo.toml")), lines(&text("fuzz/Cargo.toml")));
+        assert_eq!(ours, theirs[..ours.len()]);
+        let names: BTreeSet<&str> = ours.iter().filter_map(|line| line.split(' ').next()).collect();
+        let versions =
+            |path: &str| -> Vec<_> { locked(path).into_iter().filter(|(name, _)| names.contains(&**name)).collect() };
+        assert_eq!(versions("Cargo.lock"), versions("fuzz/Cargo.lock"));
+    }
+}

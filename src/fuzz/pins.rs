@@ -1,0 +1,170 @@
+//! Targets: the places that pin a package manager, and moving them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::change::File;
+use crate::finding::Span;
+use crate::fuzz::{divided, json, safe, within};
+use crate::paint::Paint;
+use crate::path::RepoPath;
+use crate::pins::{self, Board, Demand, Id, Pin, Plan, Reading, Target, exact};
+use crate::report::human::View;
+use crate::report::pins as report;
+
+/// One file of each kind. A file of another name is taken for one of these.
+const PATHS: [&str; 16] = [
+    "package.json",
+    "Dockerfile",
+    ".github/workflows/ci.yml",
+    "docker-compose.yml",
+    ".gitlab-ci.yml",
+    ".devcontainer/devcontainer.json",
+    "web/package.json",
+    "web/Dockerfile",
+    "action.yml",
+    "pnpm-workspace.yaml",
+    "pnpm-lock.yaml",
+    ".tool-versions",
+    "mise.toml",
+    ".prototools",
+    ".yarnrc.yml",
+    ".yarnrc",
+];
+
+/// A path that pins something.
+fn path(named: &[u8]) -> RepoPath {
+    let path = RepoPath::new(named);
+    if pins::is_pinning(&path) {
+        path
+    } else {
+        PATHS[named.iter().map(|byte| usize::from(*byte)).sum::<usize>() % 16].into()
+    }
+}
+
+/// The files of an input: NUL stands between them, and the first line of each is its path.
+fn files(data: &[u8]) -> Vec<File> {
+    let mut files = BTreeMap::new();
+    for part in data.split(|&byte| byte == 0).take(8) {
+        let (name, text) = divided(part);
+        let path = path(name);
+        files.insert(path.clone(), File { path, text: text.to_vec(), fresh: true, replaces: false });
+    }
+    files.into_values().collect()
+}
+
+/// A file of any kind, alone.
+pub fn read(data: &[u8]) {
+    let (name, text) = divided(data);
+    let file = File { path: path(name), text: text.to_vec(), fresh: true, replaces: false };
+    let reading = pins::read(&file);
+    stands_in(&reading, &file.text);
+    assert!(reading.says_the_same(&pins::read(&file)));
+}
+
+/// Whatever a file says is said somewhere in it.
+fn stands_in(reading: &Reading, text: &[u8]) {
+    for pin in &reading.pins {
+        let spans: Vec<&Span> = [&pin.at, &pin.place].into_iter().chain(&pin.version).collect();
+        spans.into_iter().chain(pin.used.iter().map(|used| &used.span)).for_each(|span| within(span, text.len()));
+        if let (Demand::Exact(version), Some(span)) = (&pin.demand, pin.version.clone().filter(|span| !span.is_empty()))
+        {
+            let written = std::str::from_utf8(&text[span]).expect("a version is ASCII");
+            assert!(exact(written.trim()).is_some_and(|read| read == *version), "{written}: {version}");
+        }
+    }
+    let faults = reading.faults.iter().chain(&reading.blank);
+    faults.for_each(|(span, _)| within(span, text.len()));
+    let arguments = reading.calls.iter().flat_map(|call| &call.arguments);
+    for variable in arguments.filter_map(|(_, variable)| variable.as_ref()) {
+        within(&variable.span, text.len());
+    }
+}
+
+const VIEW: View<'_> = View { paint: Paint::PLAIN, below_top: false, restore: "", advice: None };
+
+/// A tree whose pins are moved to one version, and to what its manifests say.
+pub fn edit(data: &[u8]) {
+    let board = Board::of(files(data));
+    safe(&report::human(&board, &[], VIEW));
+    let told = json(&report::json(&board, &[], VIEW));
+    assert_eq!(told["pins"].as_array().map(Vec::len), Some(board.rows.len()));
+    for target in ["pnpm@10.8.0", "yarn@1.22.22+sha1.ac34549e6aa8e7ead463a7407e1c7390f61a6610", "npm@11.0.0-rc.1"] {
+        let target = Target::parse(target).expect("a version");
+        let plan = pins::plan(&board, |_| Some(target.clone()), |_| false);
+        check(&board, &plan, &|_| Some(target.clone()));
+    }
+    let declared = |project: usize| Target::of(board.pin(board.projects[project].reference?));
+    check(&board, &pins::plan(&board, declared, |_| false), &declared);
+}
+
+/// What a plan changes is versions, and nothing else.
+fn check(board: &Board, plan: &Plan, target: &dyn Fn(usize) -> Option<Target>) {
+    let targets: BTreeMap<Id, Target> =
+        board.rows.iter().filter_map(|row| Some((row.id, target(row.project)?))).collect();
+    let all_moved: BTreeSet<Id> = plan.moved.iter().copied().collect();
+    assert!(plan.left.iter().all(|(id, _)| !all_moved.contains(id)), "moved, and left");
+    for (number, file) in board.files.iter().enumerate() {
+        let moved: Vec<Id> = plan.moved.iter().copied().filter(|id| id.file == number).collect();
+        let Some(new) = plan.files.iter().find(|new| new.path == file.path) else {
+            assert!(moved.is_empty() && plan.after.files[number].text == file.text, "{}", file.path);
+            continue;
+        };
+        assert!(!moved.is_empty() && plan.after.files[number].text == new.text, "{}", file.path);
+        let mut texts: BTreeMap<(usize, usize), Vec<String>> = BTreeMap::new();
+        for id in &moved {
+            let (pin, target) = (board.pin(*id), &targets[id]);
+            let span = pin.version.clone().expect("a pin without a place cannot be moved");
+            texts.entry((span.start, span.end)).or_default().extend(spellings(pin, target));
+            let after = plan.after.pin(*id);
+            assert!(after.manager == pin.manager && after.how == pin.how);
+            if let Demand::Exact(version) = &after.demand {
+                assert_eq!(*version, target.version, "{}", file.path);
+            }
+        }
+        let edits: Vec<_> = texts.into_iter().collect();
+        assert!(is_edited(&file.text, &new.text, 0, &edits), "{} changes more than versions", file.path);
+    }
+    for (number, reading) in plan.after.readings.iter().enumerate() {
+        stands_in(reading, &plan.after.files[number].text);
+    }
+    // Once moved, there is nothing to move.
+    let targets: BTreeMap<usize, &Target> = {
+        let moved = plan.after.rows.iter().filter(|row| all_moved.contains(&row.id));
+        moved.map(|row| (row.project, &targets[&row.id])).collect()
+    };
+    let again = pins::plan(&plan.after, |project| targets.get(&project).copied().cloned(), |_| false);
+    assert!(again.moved.iter().all(|id| !all_moved.contains(id)), "what was moved is moved again");
+    safe(&report::moved(board, plan, &[], "moved", VIEW));
+    safe(&report::diff(board, plan, VIEW).replace('\t', " "));
+}
+
+/// What may stand in the place of a version: the version, with its hash, behind what has to stand before it; or, in a range,
+/// its first numbers.
+fn spellings(pin: &Pin, Target { version, hash, .. }: &Target) -> Vec<String> {
+    let mut all = vec![format!("{}{version}", pin.before)];
+    if !hash.is_empty() {
+        all.push(format!("{}{version}+{hash}", pin.before));
+    }
+    if let Demand::Range(range) = &pin.demand {
+        let operator = range.trim_end_matches(|sign: char| sign.is_ascii_digit() || sign == '.');
+        all.extend([
+            format!("{operator}{}", version.major),
+            format!("{operator}{}.{}", version.major, version.minor),
+            format!("{operator}{version}"),
+        ]);
+    }
+    all
+}
+
+/// Whether one text is another with one of its spellings in the place of each edit.
+fn is_edited(old: &[u8], new: &[u8], at: usize, edits: &[((usize, usize), Vec<String>)]) -> bool {
+    let Some((((start, end), spellings), rest)) = edits.split_first() else { return old[at..] == *new };
+    // Of two that overlap, the plan takes the first.
+    if *start < at {
+        return is_edited(old, new, at, rest);
+    }
+    let Some(new) = new.strip_prefix(&old[at..*start]) else { return false };
+    let takes =
+        |spelling: &String| new.strip_prefix(spelling.as_bytes()).is_some_and(|new| is_edited(old, new, *end, rest));
+    spellings.iter().any(takes)
+}

@@ -1,0 +1,280 @@
+//! Targets: what is judged and how it is told, whatever a repository holds.
+
+use std::collections::BTreeMap;
+
+use crate::baseline::Baseline;
+use crate::change::{Change, Content, Entry, Mode, ObjectId};
+use crate::config::{self, Config};
+use crate::debris::{Debris, backup_of};
+use crate::engine::Engine;
+use crate::error::Error;
+use crate::escape::{Escaped, escaped};
+use crate::finding::{Finding, LineIndex, Place, Severity};
+use crate::fuzz::{divided, json, safe};
+use crate::paint::Paint;
+use crate::path::{RepoPath, shell_quote};
+use crate::pattern::Pattern;
+use crate::refs;
+use crate::report::human::View;
+use crate::report::verify::{Since, Verification};
+use crate::report::{self, Format, Report, diff};
+use crate::rule::Rule;
+use crate::rules::RULES;
+use crate::runs::{self, Budget, Percent, Run};
+use crate::snapshot::{Changes, Snapshot};
+use jiff::civil::{Date, date};
+
+const TODAY: Date = date(2026, 5, 2);
+
+/// A configuration; and a pattern of one in its first line, held against the rest as a path.
+pub fn config(data: &[u8]) {
+    let path = RepoPath::new(data);
+    match Config::parse(config::FILE, data, TODAY) {
+        Ok(config) => {
+            assert!(config.is(data) && config.text() == data);
+            for rule in RULES {
+                config.hides(rule.id, &path);
+                config.spares(rule.id, &path);
+            }
+            config.verify_allowance(&path);
+            config.debris().content_of(&path, Mode::File);
+            config.debris().is_backup(&path);
+            for origin in config.allowances().iter().map(|allowance| &allowance.origin) {
+                assert!(origin.line >= 1 && origin.column >= 1);
+            }
+            let reading = config.reading(true, |_, _| true);
+            for span in reading.expired.iter().chain(&reading.unused) {
+                assert!(data.get(span.clone()).is_some_and(|text| text.starts_with(b"\"")), "{span:?}");
+            }
+        }
+        Err(error) => {
+            safe(&report::error(&error, Paint::PLAIN));
+            assert!(error.cause().lines().count() <= 21, "{error:?}");
+        }
+    }
+    let (glob, path) = divided(data);
+    let (glob, path) = (String::from_utf8_lossy(glob), RepoPath::new(path));
+    for pattern in [Pattern::of_paths(&glob), Pattern::of_names(&glob)] {
+        match pattern {
+            Ok(pattern) => _ = pattern.matches(&path),
+            Err(problem) => assert!(!problem.is_empty()),
+        }
+    }
+}
+
+/// What git tells a hook of a push, and the files that `verify` writes.
+pub fn records(data: &[u8]) {
+    for parse in [refs::of_push, refs::of_receive] {
+        match refs::lines(data, parse) {
+            Ok(updates) => assert!(updates.iter().all(|update| !update.name.as_bytes().contains(&b'\n'))),
+            Err(line) => assert!(parse(line).is_none()),
+        }
+    }
+    let text = String::from_utf8_lossy(data);
+    match runs::parse(&text) {
+        Ok(runs) => {
+            let lines: String = runs.iter().map(Run::line).collect();
+            assert_eq!(runs::parse(&lines).as_ref(), Ok(&runs));
+            safe(&report::runs::human(&runs, Paint::PLAIN));
+            json(&report::runs::json(&runs));
+        }
+        Err(line) => assert!(line >= 1 && line <= 1 + text.matches('\n').count()),
+    }
+    if let Ok(baseline) = Baseline::read(data) {
+        assert_eq!(Baseline::read(baseline.write().as_bytes()).as_ref(), Ok(&baseline));
+        let Baseline { snapshot, .. } = baseline;
+        assert!(snapshot.clone().changes_since(snapshot.clone()).is_empty());
+        verified(&snapshot.clone().changes_since_clean(), Since::Clean);
+        verified(&snapshot.clone().changes_since(Snapshot::default()), Since::Baseline);
+        verified(&Snapshot::default().changes_since(snapshot), Since::Baseline);
+    }
+    if let Ok(Budget(time)) = text.parse() {
+        assert!(!time.is_zero());
+    }
+    if let Ok(Percent(number)) = text.parse() {
+        assert!(number.is_finite());
+    }
+}
+
+/// What `verify` tells of changes.
+fn verified(changes: &Changes, since: Since<'_>) {
+    let (restore, below_top) = ("docker-prep.sh --restore", false);
+    let removable: Vec<RepoPath> = changes.paths.iter().map(|difference| difference.path.clone()).collect();
+    let (findings, diffs, rewritten_backups) = (&[], &[], &[]);
+    let told =
+        Verification { changes, since, findings, diffs, rewritten_backups, below_top, removable: &removable, restore };
+    safe(&told.human(Paint::PLAIN));
+    let value = json(&told.json());
+    assert_eq!(value["paths"].as_array().map(Vec::len), Some(changes.paths.len()));
+}
+
+/// Bytes of a repository as text, as a path, as a word of a command, as a place in a file, and as a difference.
+pub fn escape(data: &[u8]) {
+    let shown = Escaped(data).to_string();
+    safe(&shown);
+    assert!(!shown.contains('\n'));
+    if let Ok(text) = std::str::from_utf8(data) {
+        assert_eq!(escaped(text.chars()), shown);
+    }
+    let path = RepoPath::new(data);
+    let quoted = shell_quote(data);
+    for word in [&*quoted, &path.as_pathspec(false), &path.as_pathspec(true)] {
+        safe(word);
+    }
+    assert_eq!(unquoted(&quoted).as_deref(), Some(data), "{quoted}");
+    assert_eq!(path.components().collect::<Vec<_>>().join(&b'/'), data);
+    let backup = backup_of(&path);
+    assert!(Debris::default().is_backup(&backup) && Debris::default().backed_up(&backup) == Some(path.clone()));
+    safe(&report::error(&Error::new("read", String::from_utf8_lossy(data)), Paint::PLAIN));
+    place(data);
+    let (old, new) = divided(data);
+    for (_, excerpt) in diff::excerpts([(&RepoPath::from("a"), old.to_vec(), new.to_vec())].into_iter()) {
+        safe(&excerpt.lines.join("\n").replace('\t', " "));
+    }
+}
+
+/// A place in a text, wherever its first two bytes say; by both ways to find its line.
+fn place(data: &[u8]) {
+    let &[start, length, ref text @ ..] = data else { return };
+    let start = usize::from(start) * (text.len() + 8) / 256;
+    let span = start..start + usize::from(length);
+    let (line, column) = LineIndex::new(text).locate(span.start);
+    for place in [Place::locate(text, &span), Place::masked(text, &span), Place::position(text, &span)] {
+        assert_eq!((place.line, place.column), (line, column), "{span:?}");
+        assert!(place.end_column >= place.column);
+        safe(&place.excerpt);
+        assert!(!place.excerpt.contains('\n') && place.excerpt.get(place.marked.clone()).is_some());
+    }
+    let masked = Place::masked(text, &span);
+    assert_eq!(&masked.excerpt[masked.marked], "********");
+}
+
+/// What a POSIX shell makes of a word.
+fn unquoted(word: &str) -> Option<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let mut rest = word;
+    while !rest.is_empty() {
+        if let Some(inner) = rest.strip_prefix("$'") {
+            rest = inner;
+            loop {
+                let at = rest.find(['\'', '\\'])?;
+                bytes.extend(rest[..at].bytes());
+                let (sign, after) = rest[at..].split_at(1);
+                if sign == "'" {
+                    rest = after;
+                    break;
+                }
+                let first = after.chars().next()?;
+                let length = if first.is_digit(8) { 3 } else { 1 };
+                let escape = after.get(..length)?;
+                bytes.push(if length == 3 { u8::from_str_radix(escape, 8).ok()? } else { escape.as_bytes()[0] });
+                rest = &after[length..];
+            }
+        } else if let Some(inner) = rest.strip_prefix('\'') {
+            let (text, after) = inner.split_once('\'')?;
+            bytes.extend(text.bytes());
+            rest = after;
+        } else if let Some(after) = rest.strip_prefix("\\'") {
+            bytes.push(b'\'');
+            rest = after;
+        } else {
+            let plain = |c: char| c.is_ascii_alphanumeric() || "._/@+-,=:%".contains(c);
+            let first = rest.chars().next().filter(|first| plain(*first))?;
+            bytes.push(u8::try_from(first).ok()?);
+            rest = &rest[1..];
+        }
+    }
+    Some(bytes)
+}
+
+/// A change in memory: NUL stands between its files, and the first line of each is its path.
+struct Held {
+    entries: Vec<Entry>,
+    texts: BTreeMap<RepoPath, Vec<u8>>,
+}
+
+impl Held {
+    fn of(data: &[u8]) -> Self {
+        let parts = data.split(|&byte| byte == 0).take(8).map(divided);
+        let texts: BTreeMap<_, _> = parts.map(|(path, text)| (RepoPath::new(path), text.to_vec())).collect();
+        let id = ObjectId::from_bytes(&[1; 20]).expect("20 bytes");
+        let entry = |path: &RepoPath| Entry { path: path.clone(), mode: Mode::File, id, fresh: true, replaces: None };
+        Self { entries: texts.keys().map(entry).collect(), texts }
+    }
+}
+
+impl Change for Held {
+    fn fresh(&self) -> &[Entry] {
+        &self.entries
+    }
+
+    fn whole(&self, wanted: &dyn Fn(&RepoPath) -> bool) -> Result<Vec<Entry>, Error> {
+        Ok(self.entries.iter().filter(|entry| wanted(&entry.path)).cloned().collect())
+    }
+
+    fn read(&self, entry: &Entry, _limit: u64) -> Result<Content, Error> {
+        Ok(Content::Bytes(self.texts[&entry.path].clone()))
+    }
+}
+
+/// Every rule over a tree, under the configuration that it carries, and each report of what they say.
+pub fn judge(data: &[u8]) {
+    let change = Held::of(data);
+    let config = Config::of(&change, || TODAY).unwrap_or_default();
+    let judgement =
+        Engine::new(&config).whole(true).explain_hidden(true).judge(&change).expect("nothing can fail in memory");
+    for finding in judgement.findings.iter().chain(judgement.hidden.iter().map(|hidden| &hidden.finding)) {
+        safe(&finding.message);
+        assert!(!finding.message.contains('\n'));
+        if let (Some(place), Some(text)) = (&finding.place, change.texts.get(&finding.path)) {
+            assert!(place.line <= 1 + text.iter().filter(|&&byte| byte == b'\n').count());
+        }
+    }
+    reports(&judgement.findings, data.len());
+}
+
+/// Each format holds what it promises, whatever the findings quote. `length` chooses among the formats.
+fn reports(findings: &[Finding], length: usize) {
+    let view = View { paint: Paint::PLAIN, below_top: true, restore: "docker-prep.sh --restore", advice: None };
+    // Those that found nothing would only make the reports longer.
+    let found = |rule: &&'static Rule| findings.iter().any(|finding| finding.rule == rule.id);
+    let rules: Vec<_> = RULES.into_iter().filter(found).collect();
+    let report = Report { findings, rules: &rules, scope: "staged", judged: 1, deny_warnings: false, view };
+    let written = |format| report::check(format, &report);
+    safe(&written(Format::Human));
+    annotations(&written(Format::Github), findings.len());
+    // One of the long ones at a time: they take longer than all else together.
+    match length % 4 {
+        0 => {
+            let told = json(&written(Format::Json));
+            assert_eq!(told["findings"].as_array().map(Vec::len), Some(findings.len()));
+        }
+        1 => assert_eq!(json(&written(Format::Sarif))["version"], "2.1.0"),
+        2 => _ = json(&written(Format::Gitlab)),
+        _ => {
+            let junit = written(Format::Junit);
+            safe(&junit);
+            let suites = roxmltree::Document::parse(&junit).expect("well-formed XML");
+            let failed = suites.descendants().filter(|node| node.has_tag_name("failure")).count();
+            assert_eq!(failed, findings.iter().filter(|finding| finding.severity == Severity::Error).count());
+        }
+    }
+}
+
+/// One workflow command a finding, each one line, and then a text that is fenced off.
+fn annotations(text: &str, findings: usize) {
+    if findings == 0 {
+        return assert!(text.is_empty());
+    }
+    assert!(!text.contains('\r'));
+    let lines: Vec<&str> = text.split('\n').collect();
+    let fence = lines[findings].strip_prefix("::stop-commands::").expect("the fence stands behind the commands");
+    assert!(
+        lines[..findings].iter().all(|line| line.starts_with("::error file=") || line.starts_with("::warning file="))
+    );
+    let end = format!("::{fence}::");
+    let ends = |line: &&&str| line.to_lowercase().contains(&end.to_lowercase());
+    assert_eq!(lines.iter().filter(ends).count(), 1);
+    assert_eq!(lines[lines.len() - 2..], [&*end, ""]);
+    safe(&lines[findings..].join("\n"));
+}

@@ -1,0 +1,27 @@
+//! Targets: what git answers, and its objects.
+
+use crate::change::ObjectId;
+use crate::git::command::{self, records};
+use crate::git::{history, layout, objects, rehearsal, trees, worktree};
+
+/// Every answer of git that is parsed here.
+pub fn answers(data: &[u8]) {
+    command::fuzz(data);
+    history::fuzz(data);
+    layout::fuzz(data);
+    objects::fuzz(data);
+    rehearsal::fuzz(data);
+    worktree::fuzz::status(data);
+    worktree::fuzz::listing(data);
+    assert!(records(data).all(|record| !record.is_empty() && !record.contains(&0)));
+    command::text(data);
+}
+
+/// Tree objects, of both hashes. The first byte says where the input is cut into two trees.
+pub fn trees(data: &[u8]) {
+    let Some((&cut, raw)) = data.split_first() else { return };
+    for hash in [&[0; 20][..], &[0; 32]] {
+        let tree = ObjectId::from_bytes(hash).expect("a hash");
+        trees::fuzz(&tree, raw, usize::from(cut) * raw.len() / 256);
+    }
+}

@@ -1,0 +1,55 @@
+//! Target: the hook files of others, which are read, and changed so that they can be put back.
+
+use std::path::Path;
+
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+
+use crate::escape::is_unsafe;
+use crate::hooks::Hook;
+use crate::hooks::block::{self, Found};
+use crate::hooks::by_hand::{self, Style};
+use crate::hooks::manager::MANAGERS;
+use crate::hooks::setup::names_us;
+use crate::hooks::shim::{self, Author};
+
+/// A text as a hook file, as the configuration of a hook manager, and as the path of the program in ours.
+pub fn files(data: &[u8]) {
+    for hook in Hook::STRICT {
+        match block::look(data, hook) {
+            Found::Nothing => {
+                let with = block::insert(Some(data), hook);
+                let Found::Block(found) = block::look(&with, hook) else { panic!("the block is not found") };
+                assert_eq!(block::remove(&with, &found).as_deref(), Some(data));
+            }
+            Found::Block(found) => {
+                let (first, last) = block::lines(data, &found);
+                assert!(1 <= first && first <= last);
+                let without = block::remove(data, &found).unwrap_or_default();
+                assert!(without.len() < data.len());
+            }
+            Found::Pieces => {}
+        }
+        shim::author(data, hook);
+    }
+    let path = Path::new(OsStr::from_bytes(data));
+    if !data.is_empty() && !data.contains(&0) {
+        for hook in [Hook::PrePush, Hook::PreReceive] {
+            let Author::Bakstop(ours) = shim::author(&shim::render(hook, Some(path)), hook) else { panic!("not ours") };
+            assert!(ours.current && ours.binary.as_deref() == Some(path));
+        }
+    }
+    names_us(data);
+    for manager in MANAGERS {
+        manager.wrote(data);
+        manager.claims(|_| Some(data.to_vec()));
+        for name in manager.configuration {
+            let advice = by_hand::advice(manager.style, Some((name, data)), &Hook::STRICT);
+            assert!(!advice.chars().any(|character| is_unsafe(character) && character != '\n'), "{advice:?}");
+            let served = Hook::STRICT.iter().filter(|hook| by_hand::can_serve(manager.style, **hook));
+            // One entry serves every hook of pre-commit.
+            let is_named = |hook: &&Hook| manager.style == Style::Repos || advice.contains(hook.name());
+            assert!(served.clone().all(|hook| is_named(&hook)));
+        }
+    }
+}
