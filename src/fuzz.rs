@@ -34,6 +34,8 @@ pub const TARGETS: &[Target] = &[
     ("answers", git::fuzz::answers),
     ("trees", git::fuzz::trees),
     ("index", git::worktree::fuzz::index),
+    ("entries", git::fuzz::entries),
+    ("pack", git::fuzz::pack),
 ];
 
 /// Feeds a target.

@@ -90,3 +90,31 @@ impl Index {
         }
     }
 }
+
+/// Whatever is read, the entries are as many as the header says, each at a path; and a root that is believed is that of the
+/// whole cache-tree.
+#[cfg(any(fuzzing, test))]
+pub fn fuzz(data: &[u8]) {
+    use crate::git::compare::Entries;
+
+    head::find_packed(data, data.get(..16).unwrap_or_default());
+    for hash in [20, 32] {
+        let Ok(index) = index::Index::of(data, hash) else { continue };
+        let whole = index.cache_tree();
+        if let Ok(Some(root)) = index.root() {
+            let whole = whole.expect("it was read").expect("it is there");
+            assert_eq!(whole.id, Some(root));
+        }
+        let mut stream = index.entries();
+        let mut count = 0;
+        while let Ok(Some(item)) = stream.peek() {
+            assert!(!item.path.is_empty() && item.path.len() <= trees::LONGEST_PATH && !item.path.contains(&0));
+            count += 1;
+            stream.advance();
+        }
+        if stream.peek().is_ok() {
+            assert_eq!(count, index.count());
+            let _ = stream.finish();
+        }
+    }
+}

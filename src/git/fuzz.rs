@@ -2,7 +2,7 @@
 
 use crate::change::ObjectId;
 use crate::git::command::{self, records};
-use crate::git::{history, layout, objects, rehearsal, trees, worktree};
+use crate::git::{direct, history, layout, objects, rehearsal, store, trees, worktree};
 
 /// Every answer of git that is parsed here.
 pub fn answers(data: &[u8]) {
@@ -24,4 +24,14 @@ pub fn trees(data: &[u8]) {
         let tree = ObjectId::from_bytes(hash).expect("a hash");
         trees::fuzz(&tree, raw, usize::from(cut) * raw.len() / 256);
     }
+}
+
+/// An index as the first layer reads it, and packed refs.
+pub fn entries(data: &[u8]) {
+    direct::fuzz(data);
+}
+
+/// The index of a pack.
+pub fn pack(data: &[u8]) {
+    store::pack::fuzz(data);
 }

@@ -51,7 +51,7 @@ impl Source for OnDisk {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(fuzzing, test))]
 impl Source for &[u8] {
     fn length(&self) -> u64 {
         self.len() as u64

@@ -71,6 +71,12 @@ impl<S: Source> Index<S> {
         Ok(root.id.filter(|_| root.count == Some(self.count)))
     }
 
+    /// How many entries there are, by the header.
+    #[cfg(any(fuzzing, test))]
+    pub fn count(&self) -> u32 {
+        self.count
+    }
+
     /// The whole cache-tree, if there is one.
     pub fn cache_tree(&self) -> Result<Option<CacheTree>, Handover> {
         let Some(raw) = self.raw_cache_tree()? else { return Ok(None) };

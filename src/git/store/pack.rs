@@ -88,6 +88,22 @@ impl<S: Source> PackIndex<S> {
     }
 }
 
+/// Whatever is looked for, what is found is a number that the index holds.
+#[cfg(any(fuzzing, test))]
+pub fn fuzz(data: &[u8]) {
+    for hash in [20, 32] {
+        let Ok(Some(index)) = PackIndex::of(data, hash) else { continue };
+        let names = data.get(HEADER..).unwrap_or_default().chunks_exact(hash).take(16);
+        for id in names.filter_map(ObjectId::from_bytes) {
+            if let Ok(Some(offset)) = index.find(&id) {
+                let short = u32::try_from(offset).ok();
+                let there = short.map_or(offset.to_be_bytes().to_vec(), |short| short.to_be_bytes().to_vec());
+                assert!(data.windows(there.len()).any(|bytes| bytes == there), "{offset}");
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -20,7 +20,7 @@ pub struct Index {
 }
 
 /// Where a work tree has what is its own, and what it shares with others.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Place {
     /// The index.
     pub index: PathBuf,
@@ -154,7 +154,7 @@ impl Index {
         let mut text = Vec::new();
         let options = gix::index::write::Options { extensions: gix::index::write::Extensions::None, skip_hash: false };
         // The state alone would be written without the checksum that ends an index.
-        gix::index::File::from_state(some, &self.file).write_to(&mut text, options).ok()?;
+        gix::index::File::from_state(some, self.file()).write_to(&mut text, options).ok()?;
         Some(text)
     }
 
@@ -287,7 +287,7 @@ pub fn fuzz(data: &[u8]) {
 /// Feeds the reader of git's own listing of the index.
 #[cfg(any(fuzzing, test))]
 pub fn fuzz_listing(data: &[u8]) {
-    let index = Index { source: Source::Listing(data.to_vec()), file: PathBuf::new() };
+    let index = Index { source: Source::Listing(data.to_vec()), place: Place::default() };
     if let Ok(entries) = index.entries("read") {
         assert!(entries.len() == index.len() && entries.iter().all(Tracked::is_odd));
     }
@@ -298,7 +298,7 @@ fn of_bytes(data: &[u8], hash: gix::hash::Kind) -> Option<Index> {
     let now = gix::index::State::new(hash).timestamp();
     let (state, _) = gix::index::State::from_bytes(data, now, hash, gix::index::decode::Options::default()).ok()?;
     let native = Box::new(gix::index::File::from_state(state, "index"));
-    (!native.is_sparse()).then(|| Index { source: Source::Native(native), file: PathBuf::new() })
+    (!native.is_sparse()).then(|| Index { source: Source::Native(native), place: Place::default() })
 }
 
 #[cfg(test)]
@@ -336,7 +336,7 @@ mod tests {
             all.dangerously_push_entry(stat, id, Flags::SKIP_WORKTREE, mode, path.as_bytes().as_bstr());
         }
         let file = gix::index::File::from_state(all, "index");
-        let index = Index { source: Source::Native(Box::new(file)), file: PathBuf::new() };
+        let index = Index { source: Source::Native(Box::new(file)), place: Place::default() };
         assert!(index.of([RepoPath::from("c")].iter()).is_none());
         let written = index.of([RepoPath::from("b")].iter()).unwrap();
         // Without its checksum, it is none.
