@@ -168,3 +168,31 @@ fn mend(
 fn mend_staged(findings: &mut [Finding], debris: &Debris, staged: &Staged) {
     mend(findings, debris, &|path| staged.on_disk(path, LIMIT), &|path| staged.committed(path, LIMIT));
 }
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+    use crate::config::Config;
+    use crate::engine::tests::{Fake, judged_with};
+
+    #[test]
+    fn a_cure_is_looked_for_once_a_file() {
+        let spec = format!("file:../{}/x.tgz", ".docker-deps");
+        let field = format!("\"x\": \"{spec}\", ").repeat(200);
+        let manifest = format!("{{\"dependencies\": {{{field}\"y\": \"1\"}}}}");
+        let change = Fake::default().file("a/package.json", &manifest).file("b/package.json", &manifest);
+        let mut findings = judged_with(&Config::default(), &change).findings;
+        let looks = Cell::new(0);
+        let look = |_: &RepoPath| {
+            looks.set(looks.get() + 1);
+            Some(manifest.clone().into_bytes())
+        };
+        mend(&mut findings, &Debris::default(), &look, &look);
+        // On disk, in the backup, in HEAD.
+        assert_eq!((looks.get(), findings.len()), (6, 202));
+        let cured = findings.iter().filter(|finding| finding.help.contains("mend the spec by hand")).count();
+        assert_eq!(cured, 200);
+    }
+}
