@@ -91,6 +91,8 @@ pub(super) const STATES: &[State] = &[
     state("a tree out of order", "{ printf '40000 web\\000' && bytes $(git rev-parse HEAD:web) && printf '40000 backend\\000' && bytes $(git rev-parse HEAD:backend); } | git hash-object --literally -t tree -w --stdin >../tree && git reset -q --soft $(git commit-tree -m Order $(cat ../tree)) && edit", EDIT).as_git(),
     refused("a tree of dirt", "echo dirt | git hash-object --literally -t tree -w --stdin >../tree && git reset -q --soft $(git commit-tree -m Dirt $(cat ../tree)) && edit", "tree").inside(Told::Refused("tree")),
     state("a tree in which a file and a directory have one name", "{ printf '100644 web\\000' && bytes $(git rev-parse HEAD:package.json) && printf '40000 web\\000' && bytes $(git rev-parse HEAD:web); } | git hash-object --literally -t tree -w --stdin >../tree && git reset -q --soft $(git commit-tree -m Two $(cat ../tree)) && rm -r backend package.json pnpm-workspace.yaml .gitignore .docker-deps && edit", EDIT),
+    state("a branch with spaces behind it", "printf '%s  \\n\\n' $(git rev-parse HEAD) >../id && cp ../id .git/refs/heads/main && edit", EDIT),
+    state("a detached HEAD with words behind it", "echo \"$(git rev-parse HEAD) words\" >../id && cp ../id .git/HEAD && edit", EDIT),
 ];
 
 #[test]

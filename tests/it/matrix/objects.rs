@@ -64,6 +64,7 @@ pub(super) const STATES: &[State] = &[
     state("GIT_ALTERNATE_OBJECT_DIRECTORIES", "mv .git/objects ../objects && mkdir .git/objects && GIT_ALTERNATE_OBJECT_DIRECTORIES=../objects edit", EDIT).asked("export GIT_ALTERNATE_OBJECT_DIRECTORIES=\"$PWD/../objects\""),
     state("GIT_ALTERNATE_OBJECT_DIRECTORIES, several, relative, quoted", "mv .git/objects ../objects && mkdir .git/objects && GIT_ALTERNATE_OBJECT_DIRECTORIES=../objects edit", EDIT).asked("export GIT_ALTERNATE_OBJECT_DIRECTORIES='/nowhere:\"../objects\"'"),
     state("a quarantine", "mkdir -p .git/objects/incoming && GIT_QUARANTINE_PATH=$PWD/.git/objects/incoming GIT_OBJECT_DIRECTORY=$PWD/.git/objects/incoming GIT_ALTERNATE_OBJECT_DIRECTORIES=$PWD/.git/objects edit", EDIT).asked("export GIT_QUARANTINE_PATH=$PWD/.git/objects/incoming GIT_OBJECT_DIRECTORY=$PWD/.git/objects/incoming GIT_ALTERNATE_OBJECT_DIRECTORIES=$PWD/.git/objects").inside(Told::Paths(EDIT)),
+    state("more packs than are looked through one by one", "edit && git repack -adq && pack=$(echo .git/objects/pack/*.pack) && for i in $(seq 60); do cp $pack ${pack%.pack}$i.pack && cp ${pack%.pack}.idx ${pack%.pack}$i.idx || exit; done", EDIT),
 ];
 
 #[test]

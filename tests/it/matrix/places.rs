@@ -75,6 +75,12 @@ pub(super) const STATES: &[State] = &[
     state("of another owner, whom sudo names", "edit && chown -R 12345 .", EDIT).asked("export SUDO_UID=12345").as_root(),
     refused("a linked worktree of another owner", "git worktree add -q ../linked && cd ../linked && edit && chown 12345 .git .", "dubious ownership").asked("cd ../linked").as_root(),
     state("an index of another owner", "edit && chown 12345 .git/index .git/HEAD .git/config", EDIT).as_root(),
+    state("in a repository whose HEAD is dirt, inside of another", "edit && cp -r .git web && echo dirt >web/.git/HEAD", EDIT).asked("cd web"),
+    state("in a repository without refs, inside of another", "edit && cp -r .git web && rm -r web/.git/refs", EDIT).asked("cd web"),
+    state("in a repository whose HEAD is a branch that is not born, inside of another", "edit && git init -q web && touch web/other && git -C web add other", OTHER).asked("cd web"),
+    state("GIT_DIR with a slash at its end", "edit", EDIT).asked("export GIT_DIR=.git/"),
+    state("GIT_DIR that is a file", "mv .git ../real && echo 'gitdir: ../real' >.git && edit", EDIT).asked("export GIT_DIR=.git"),
+    refused("GIT_INDEX_FILE that is a directory", "edit", "index").asked("export GIT_INDEX_FILE=web"),
 ];
 
 #[test]

@@ -188,6 +188,38 @@ pub(super) const STATES: &[State] = &[
     state("GIT_DISCOVERY_ACROSS_FILESYSTEM", "edit", EDIT).asked("export GIT_DISCOVERY_ACROSS_FILESYSTEM=1 && cd web"),
     state("an environment with little in it", "edit", EDIT).asked("unset LC_ALL GIT_CONFIG_NOSYSTEM"),
     state("a language of which git has messages", "edit", EDIT).asked("export LC_ALL=de_DE.UTF-8 LANGUAGE=de"),
+    refused("core.bare, without a value", "edit && printf '[core]\\n\\tbare\\n' >>.git/config", "bare"),
+    state(
+        "core.bare, in a section of its own",
+        "printf '[core \"x\"]\\n\\tbare = true\\n\\tworktree = ..\\n' >>.git/config && edit",
+        EDIT,
+    ),
+    state(
+        "core.worktree, that is included",
+        "mkdir ../else && git config -f .git/more core.worktree ../../else && git config include.path more && edit",
+        EDIT,
+    ),
+    state("core.worktree, of the user", "git config --global core.worktree /nowhere && edit", EDIT),
+    state(
+        "core.worktree, in the configuration of this work tree alone",
+        "git config extensions.worktreeConfig true && git config --worktree core.worktree ../../shop && edit",
+        EDIT,
+    ),
+    state(
+        "core.bare, in the configuration of this work tree alone",
+        "edit && git config extensions.worktreeConfig true && git config --worktree core.bare true",
+        EDIT,
+    ).beyond_git(),
+    state(
+        "an extension in a section of its own",
+        "edit && git config core.repositoryFormatVersion 1 && printf '[extensions \"x\"]\\n\\tworktreeConfig = true\\n' >>.git/config",
+        EDIT,
+    ).beyond_git(),
+    state(
+        "a format that is said twice",
+        "printf '[core]\\n\\trepositoryFormatVersion = 9\\n[core]\\n\\trepositoryFormatVersion = 0\\n' >>.git/config && edit",
+        EDIT,
+    ),
 ];
 
 #[test]
