@@ -3,8 +3,10 @@
 //! ref needs.
 
 use std::ffi::{OsStr, OsString};
+use std::fs::Permissions;
 use std::io::{PipeReader, Read};
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 use std::sync::Arc;
@@ -71,7 +73,10 @@ impl Rehearsal {
     pub fn prepare(git: &Git, env: &Environment) -> Result<Self, Error> {
         // Before there is anything to put away.
         let stop = stop_signals().map_err(|error| Error::new(DOING, error))?;
-        let directory = tempfile::Builder::new().prefix(PREFIX).rand_bytes(12).tempdir().map_err(|error| {
+        // Whatever the umask: nobody else may put another index there.
+        let private = Permissions::from_mode(0o700);
+        let directory = tempfile::Builder::new().prefix(PREFIX).rand_bytes(12).permissions(private).tempdir();
+        let directory = directory.map_err(|error| {
             Error::new("make a temporary directory", error).help("make room in it, or set TMPDIR to one that works")
         })?;
         let objects = directory.path().join("objects");

@@ -130,6 +130,11 @@ pub fn harmless(sandbox: &Sandbox, arguments: &[&OsStr], change: &dyn Fn(&mut Co
 /// A repository that keeps what is hostile in every file that is read: in its history, in its index and on disk.
 pub fn hostile() -> Sandbox {
     let sandbox = Sandbox::workspace();
+    // No name holds a NUL, and a content may.
+    for path in ["nul/package.json", "nul/.npmrc", "nul/Dockerfile", "nul/.yarnrc.yml", "nul/pnpm-lock.yaml"] {
+        sandbox
+            .write(path, format!("{{\"a\": \"file:../{}/\0\n::error::x\"\0, _authToken=\0\x1b[2J\n", ".docker-deps"));
+    }
     for (number, text) in HOSTILE.iter().enumerate() {
         plant(&sandbox, number, text);
         sandbox.git(&["add", "-A", "-f"]);
@@ -171,8 +176,11 @@ fn plant(sandbox: &Sandbox, number: usize, text: &[u8]) {
     sandbox.write(path("p", "/package.json"), manifest);
     let raw = between("{\"packageManager\": \"pnpm@1.2.3", text, "\", \"dependencies\": {\"a\": \"file:../");
     sandbox.write(path("r", "/package.json"), [&raw, debris.as_bytes(), b"/", text, b".tgz\"}}"].concat());
-    sandbox.write(path("w", "/pnpm-workspace.yaml"), between("overrides:\n  a: \"file:../.docker-deps/", text, "\"\n"));
-    sandbox.write(path("l", "/pnpm-lock.yaml"), between("  tarball: file:../.docker-deps/", text, "\n"));
+    sandbox.write(
+        path("w", "/pnpm-workspace.yaml"),
+        between(&format!("overrides:\n  a: \"file:../{debris}/"), text, "\"\n"),
+    );
+    sandbox.write(path("l", "/pnpm-lock.yaml"), between(&format!("  tarball: file:../{debris}/"), text, "\n"));
     sandbox.write(path("n", "/.npmrc"), between("//r.example.org/:_authToken=s3cr3ts3cr3t", text, "\n"));
     sandbox.write(path("y", "/.yarnrc.yml"), between("npmAuthToken: \"s3cr3t", text, "\"\nx: [\n"));
     sandbox.write(path("t", "/.tool-versions"), between("pnpm 9", text, "\n"));

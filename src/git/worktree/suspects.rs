@@ -347,7 +347,9 @@ fn beside(
 ) -> Result<(TempDir, Git), Error> {
     let help = "make room in it, or set TMPDIR to one that works";
     let failed = |error: std::io::Error| Error::new("write into the temporary directory", error).help(help);
-    let directory = tempfile::Builder::new().prefix("bakstop-").tempdir();
+    // Whatever the umask: nobody else may put another index there.
+    let private = Permissions::from_mode(0o700);
+    let directory = tempfile::Builder::new().prefix("bakstop-").permissions(private).tempdir();
     let directory = directory.map_err(|error| Error::new("make a temporary directory", error).help(help))?;
     let place = directory.path().join("index");
     let mut file = File::create(&place).map_err(failed)?;

@@ -32,27 +32,20 @@ fn what_check_tells() {
     let sandbox = hostile();
     let id = |name: &str| sandbox.git(&["rev-parse", name]).trim().to_owned();
     let (old, new) = (id("main"), id("topic"));
-    let lines = |first: &str, second: &str| -> Vec<u8> {
-        let of = |text: &&[u8]| {
-            let name: Vec<u8> = text.iter().copied().filter(|byte| *byte > b' ').collect();
-            let (start, end) = (format!("{first} "), format!(" {second}\n"));
-            if first.len() == 40 {
-                between(&format!("{second} {first} refs/heads/"), &name, "\n")
-            } else {
-                [start.as_bytes(), new.as_bytes(), b" refs/heads/", &name, end.as_bytes()].concat()
-            }
-        };
-        HOSTILE.iter().flat_map(of).collect()
+    let lines = |start: String, end: String| -> Vec<u8> {
+        // No name of a ref holds a space.
+        let name = |text: &&[u8]| -> Vec<u8> { text.iter().copied().filter(|byte| *byte > b' ').collect() };
+        HOSTILE.iter().flat_map(|text| between(&start, &name(text), &end)).collect()
     };
-    let push = lines("refs/heads/topic", &old);
-    let receive = lines(&new, &old);
+    let push = lines(format!("refs/heads/topic {new} refs/heads/"), format!(" {old}\n"));
+    let receive = lines(format!("{old} {new} refs/heads/"), "\n".to_owned());
     for extension in [false, true] {
         if extension {
             // By the git program.
             sandbox.git(&["config", "core.repositoryFormatVersion", "1"]);
             sandbox.git(&["config", "extensions.noop-v1", "true"]);
         }
-        for scope in [
+        for (at, scope) in [
             &[][..],
             &["--range", "main..topic"],
             &["--range", "main..topic", "--tip"],
@@ -62,14 +55,20 @@ fn what_check_tells() {
             &["--push"],
             &["--push", "origin"],
             &["--receive"],
-        ] {
+        ]
+        .into_iter()
+        .enumerate()
+        {
             let input = if scope.first() == Some(&"--receive") { &receive } else { &push };
-            for format in FORMATS {
+            let format = FORMATS[at % FORMATS.len()];
+            let base = [&["--color", "always", "check", "--verbose", "--format", format], scope].concat();
+            let output = harmless(&sandbox, &words(&base), &fed(&sandbox, input));
+            assert_eq!(output.status.code(), Some(1), "{base:?}: {output:?}");
+            // A file holds the same as standard output would, which is then for a person.
+            for format in FORMATS.into_iter().filter(|_| !extension) {
                 let report = sandbox.outside().join("report");
-                let base = [&["--color", "always", "check", "--verbose", "--format", format], scope].concat();
-                let output = harmless(&sandbox, &words(&base), &fed(&sandbox, input));
-                assert_eq!(output.status.code(), Some(1), "{base:?}: {output:?}");
-                let mut with_file = words(&[&["--color", "never"], &base[2..]].concat());
+                let base = [&["--color", "never", "check", "--verbose", "--format", format], scope].concat();
+                let mut with_file = words(&base);
                 with_file.extend([OsStr::new("--output"), report.as_os_str()]);
                 harmless(&sandbox, &with_file, &fed(&sandbox, input));
                 assert_harmless(&fs::read(&report).unwrap(), format, &with_file);
@@ -216,6 +215,56 @@ fn what_an_argument_holds() {
             &words(&["--color", "always", "verify", "--history", "../runs", "--format", format]),
             &nothing,
         );
+    }
+}
+
+#[test]
+fn what_a_configuration_holds() {
+    let sandbox = Sandbox::workspace();
+    sandbox.write("a.bak", "");
+    sandbox.git(&["add", "-A", "-f"]);
+    let given = sandbox.outside().join("given.json");
+    for (number, text) in HOSTILE.iter().enumerate() {
+        // As it may be written, and as it stands in the file.
+        let spelled = serde_json::Value::from(String::from_utf8_lossy(text)).to_string();
+        let raw = between("\"", text, "\"");
+        for (at, form) in [
+            r#"{"allow": [{"rule": "stray-backup", "path": "**", "reason": @}]}"#,
+            r#"{"allow": [{"rule": "stray-backup", "path": @, "reason": @}]}"#,
+            r#"{"allow": [{"rule": @, "path": "**", "reason": "x"}]}"#,
+            r#"{"allow": [{"rule": "stray-backup", "path": "a", "reason": @, "until": @}]}"#,
+            r#"{"allow": [{"rule": "stray-backup", "path": "a", "reason": @, "until": "2020-01-01"}]}"#,
+            r#"{"allow": [{"rule": "stray-backup", "path": ["[", @], "reason": "x", @: 1}]}"#,
+            r#"{"rules": {@: "off"}}"#,
+            r#"{"rules": {"stray-backup": @}}"#,
+            r#"{"backups": [@, "[z-a"]}"#,
+            r#"{"debris": {@: {}}}"#,
+            r#"{"debris": {"x": {"keep": [@], @: 1}}}"#,
+            r#"{"verify": {"allow": [{"path": @, "reason": @}, {"path": "**", "reason": @}]}}"#,
+            r#"{"$schema": @, @: 1}"#,
+            "{@",
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            for word in [spelled.as_bytes(), &raw].into_iter().skip((number + at) % 2).step_by(2) {
+                let parts: Vec<&[u8]> = form.split('@').map(str::as_bytes).collect();
+                let configuration = parts.join(word);
+                fs::write(&given, &configuration).unwrap();
+                let format = FORMATS[(number + at) % FORMATS.len()];
+                let base = ["--color", COLOURS[at % 2], "check", "--verbose", "--format", format];
+                let scope = ["--worktree", "--config", given.to_str().unwrap()];
+                harmless(&sandbox, &words(&[&base[..], &scope].concat()), &nothing);
+                // The repository's own, and what a build may change.
+                if (number + at) % 4 == 0 || form.contains("verify") {
+                    sandbox.write("bakstop.json", &configuration);
+                    sandbox.git(&["add", "bakstop.json"]);
+                    harmless(&sandbox, &words(&base), &nothing);
+                    harmless(&sandbox, &words(&["verify", "--verbose", "--", "touch", "made"]), &nothing);
+                    fs::remove_file(sandbox.top.join("made")).unwrap_or_default();
+                }
+            }
+        }
     }
 }
 
