@@ -1,10 +1,12 @@
 //! What differs between two texts, line by line, for a person.
 
 use std::sync::LazyLock;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use regex::bytes::Regex;
-use similar::TextDiff;
+use similar::algorithms::{Capture, Compact, IdentifyDistinct, Replace, myers};
+use similar::udiff::UnifiedHunkHeader;
+use similar::{DiffOp, DiffTag, group_diff_ops};
 
 use crate::escape::{Escaped, no_command};
 use crate::finding::holds_credentials;
@@ -70,13 +72,51 @@ fn is_secret(path: &RepoPath) -> bool {
 }
 
 /// The lines of a unified diff of two texts, safe to print, without their ends. Nothing if the texts are alike.
+///
+/// `similar::TextDiff` would do all of this, and bring five algorithms of which one is used.
 pub fn unified(path: &RepoPath, old: &[u8], new: &[u8], radius: usize) -> Vec<String> {
     let (old, new) = (printable(old), printable(new));
-    let diff = TextDiff::configure().timeout(PATIENCE).diff_lines(old.as_str(), new.as_str());
-    let names = (format!("a/{path}"), format!("b/{path}"));
-    let diff = diff.unified_diff().context_radius(radius).header(&names.0, &names.1).to_string();
-    // A line that is alike in both has nothing but a space before it.
-    diff.lines().map(|line| no_command(line.to_owned())).collect()
+    let old: Vec<&str> = old.split_inclusive('\n').collect();
+    let new: Vec<&str> = new.split_inclusive('\n').collect();
+    let mut lines = Vec::new();
+    for hunk in group_diff_ops(operations(&old, &new), radius) {
+        if lines.is_empty() {
+            lines.extend([format!("--- a/{path}"), format!("+++ b/{path}")]);
+        }
+        lines.push(UnifiedHunkHeader::new(&hunk).to_string());
+        for operation in hunk {
+            let (tag, before, after) = operation.as_tag_tuple();
+            if tag == DiffTag::Equal {
+                tell(' ', &old[before], &mut lines);
+            } else {
+                tell('-', &old[before], &mut lines);
+                tell('+', &new[after], &mut lines);
+            }
+        }
+    }
+    lines
+}
+
+/// What makes the new lines of the old ones.
+fn operations(old: &[&str], new: &[&str]) -> Vec<DiffOp> {
+    let deadline = Instant::now().checked_add(PATIENCE);
+    let known = IdentifyDistinct::<u32>::new(old, 0..old.len(), new, 0..new.len());
+    let (before, after) = (known.old_lookup(), known.new_lookup());
+    let mut found = Compact::new(Replace::new(Capture::new()), before, after);
+    let Ok(()) = myers::diff_deadline(&mut found, before, known.old_range(), after, known.new_range(), deadline);
+    found.into_inner().into_inner().into_ops()
+}
+
+/// Lines of a text with the sign that says which text they are from.
+fn tell(sign: char, told: &[&str], lines: &mut Vec<String>) {
+    for line in told {
+        let content = line.strip_suffix('\n');
+        // A line that is alike in both has nothing but a space before it.
+        lines.push(no_command(format!("{sign}{}", content.unwrap_or(line))));
+        if content.is_none() {
+            lines.push("\\ No newline at end of file".to_owned());
+        }
+    }
 }
 
 /// A line of a diff in colour.
