@@ -54,8 +54,10 @@ hook=$work/shell/.git/hooks/pre-commit
 } >"$hook"
 chmod +x "$hook"
 if [ -n "$husky" ]; then
-	mkdir "$work/npm"
-	(cd "$work/npm" && npm install --silent --no-fund --no-audit husky@9 >/dev/null)
+	# Where the shared hook finds it.
+	mkdir -p "$work/.local/bin" "$work/npm"
+	cp "$bin" "$work/.local/bin/bakstop"
+	(cd "$work/npm" && npm install --prefix . --silent --no-fund --no-audit husky@9 >/dev/null)
 	for kind in husky-guard husky-shell; do
 		make_repository "$kind"
 		(cd "$work/$kind" && node "$work/npm/node_modules/husky/bin.js")

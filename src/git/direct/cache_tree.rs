@@ -29,7 +29,10 @@ impl CacheTree {
             if prefix > LONGEST_PATH || name.is_empty() != open.is_empty() || name.contains(&b'/') {
                 return None;
             }
-            open.push((Self { name: name.to_vec(), count, id, children: Vec::new() }, children));
+            open.push((
+                Self { name: name.to_vec(), count, id: ObjectId::from_bytes(id), children: Vec::new() },
+                children,
+            ));
             while let Some((mut tree, _)) = open.pop_if(|(_, lacking)| *lacking == 0) {
                 prefix -= tree.name.len() + 1;
                 tree.children.sort_unstable_by(|one, other| one.name.cmp(&other.name));
@@ -58,8 +61,8 @@ pub struct Node<'a> {
     pub count: Option<u32>,
     /// How many directories follow.
     children: u32,
-    /// See [`CacheTree::id`].
-    pub id: Option<ObjectId>,
+    /// See [`CacheTree::id`]; empty if it is not known.
+    pub id: &'a [u8],
 }
 
 /// The root alone, of a cache-tree that is exact to its end. What only begins like one is none: names that anybody may
@@ -78,29 +81,37 @@ pub fn root(raw: &[u8], hash: usize) -> Option<Node<'_>> {
 
 /// Parses `<name> NUL <entries> SP <subtrees> LF [<id>]`. A negative number of entries says that the tree is not known, and
 /// then there is no id.
+///
+/// Of a million files, there are some ten thousand nodes, each a few bytes long: it goes byte by byte.
 pub fn node<'a>(rest: &mut &'a [u8], hash: usize) -> Option<Node<'a>> {
-    let (name, after) = cut(rest, 0)?;
-    let (count, after) = cut(after, b' ')?;
-    let (children, after) = cut(after, b'\n')?;
-    let text = |digits: &'a [u8]| std::str::from_utf8(digits).ok();
-    let count: i32 = text(count)?.parse().ok()?;
-    let count = u32::try_from(count).ok();
-    let children = text(children)?.parse().ok()?;
-    let (id, after) = match count {
-        Some(_) => {
-            let (id, after) = after.split_at_checked(hash)?;
-            (Some(ObjectId::from_bytes(id)?), after)
-        }
-        None => (None, after),
-    };
-    *rest = after;
-    Some(Node { name, count, children, id })
+    let end = rest.iter().position(|&byte| byte == 0)?;
+    let (name, mut after) = (&rest[..end], &rest[end + 1..]);
+    let known = after.first() != Some(&b'-');
+    if !known {
+        after = &after[1..];
+    }
+    let count = number(&mut after, b' ')?;
+    let children = number(&mut after, b'\n')?;
+    let id;
+    (id, *rest) = after.split_at_checked(if known { hash } else { 0 })?;
+    Some(Node { name, count: known.then_some(count), children, id })
 }
 
-/// What stands before and behind the first such byte.
-fn cut(text: &[u8], end: u8) -> Option<(&[u8], &[u8])> {
-    let at = memchr::memchr(end, text)?;
-    Some((&text[..at], &text[at + 1..]))
+/// A decimal number up to such a byte, which is passed as well.
+fn number(rest: &mut &[u8], end: u8) -> Option<u32> {
+    let mut value: Option<u32> = None;
+    for (at, &byte) in rest.iter().enumerate() {
+        if byte == end {
+            *rest = &rest[at + 1..];
+            return value;
+        }
+        let digit = byte.wrapping_sub(b'0');
+        if digit > 9 {
+            return None;
+        }
+        value = Some(value.unwrap_or(0).checked_mul(10)?.checked_add(u32::from(digit))?);
+    }
+    None
 }
 
 #[cfg(test)]

@@ -68,7 +68,7 @@ impl<S: Source> Index<S> {
     pub fn root(&self) -> Result<Option<ObjectId>, Handover> {
         let Some(raw) = self.raw_cache_tree()? else { return Ok(None) };
         let root = cache_tree::root(&raw, self.hash).ok_or("the cache-tree is malformed")?;
-        Ok(root.id.filter(|_| root.count == Some(self.count)))
+        Ok(ObjectId::from_bytes(root.id).filter(|_| root.count == Some(self.count)))
     }
 
     /// How many entries there are, by the header.
