@@ -48,17 +48,7 @@ const BEAT: Duration = Duration::from_millis(50);
 /// Looks around, where the index that is read is. Where that is itself a lock, git has made it for whom it runs.
 pub fn look(git: &Git, doing: &str, place: &Place) -> Result<Around, Error> {
     let all = refs(git, doing)?;
-    let branch = git.query(doing, &["symbolic-ref", "--quiet", "HEAD"])?;
-    let branch = branch.map(|answer| one_line(answer).into_os_string().into_vec());
-    let unborn = branch.as_ref().is_some_and(|branch| !all.contains_key(branch));
-    let (mut commit, mut tree) = (None, None);
-    if !unborn {
-        let answer = git.output(doing, &["rev-parse", "HEAD^{commit}", "HEAD^{tree}"])?;
-        let lines = text(&answer);
-        let (id, of_tree) = lines.split_once('\n').ok_or_else(|| unreadable(doing, &answer))?;
-        commit = Some(ObjectId::from_hex(id.as_bytes()).ok_or_else(|| unreadable(doing, &answer))?);
-        tree = Some(of_tree.to_owned());
-    }
+    let (commit, tree, branch) = head(git, doing, &all)?;
     let short = |name: Vec<u8>| name.strip_prefix(b"refs/heads/").map(<[u8]>::to_vec).unwrap_or(name);
     let head = Head { commit, branch: branch.map(short) };
     let stashes = match all.get(STASH) {
@@ -68,6 +58,32 @@ pub fn look(git: &Git, doing: &str, place: &Place) -> Result<Around, Error> {
     let ours = |name: &[u8]| name != STASH && !OF_OTHERS.iter().any(|others| name.starts_with(others));
     let refs = all.into_iter().filter(|(name, _)| ours(name)).collect();
     Ok(Around { head, tree, refs, stashes, unfinished: unfinished(git, doing, place)? })
+}
+
+/// The commit and the tree of HEAD, and the full name of its branch, where there are such.
+type Position = (Option<ObjectId>, Option<String>, Option<Vec<u8>>);
+
+fn head(git: &Git, doing: &str, refs: &BTreeMap<Vec<u8>, ObjectId>) -> Result<Position, Error> {
+    // A HEAD that is at a commit of a branch is told by one process.
+    let whole = git.run(doing, &["rev-parse", "HEAD^{commit}", "HEAD^{tree}", "--symbolic-full-name", "HEAD"])?;
+    let lines: Vec<&[u8]> = whole.stdout.split(|&byte| byte == b'\n').collect();
+    if whole.code == Some(0)
+        && let [commit, tree, branch, b""] = lines[..]
+        && let Some(commit) = ObjectId::from_hex(commit)
+        && branch.starts_with(b"refs/heads/")
+    {
+        return Ok((Some(commit), Some(text(tree)), Some(branch.to_vec())));
+    }
+    let branch = git.query(doing, &["symbolic-ref", "--quiet", "HEAD"])?;
+    let branch = branch.map(|answer| one_line(answer).into_os_string().into_vec());
+    if branch.as_ref().is_some_and(|branch| !refs.contains_key(branch)) {
+        return Ok((None, None, branch));
+    }
+    let answer = git.output(doing, &["rev-parse", "HEAD^{commit}", "HEAD^{tree}"])?;
+    let lines = text(&answer);
+    let (id, tree) = lines.split_once('\n').ok_or_else(|| unreadable(doing, &answer))?;
+    let commit = ObjectId::from_hex(id.as_bytes()).ok_or_else(|| unreadable(doing, &answer))?;
+    Ok((Some(commit), Some(tree.to_owned()), branch))
 }
 
 fn refs(git: &Git, doing: &str) -> Result<BTreeMap<Vec<u8>, ObjectId>, Error> {

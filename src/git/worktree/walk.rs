@@ -2,14 +2,14 @@
 //! asked about, and for the debris that git ignores.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ffi::{CStr, CString, OsStr};
+use std::ffi::{CStr, OsStr};
 use std::ops::Range;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use rayon::Scope;
-use rustix::fs::{AtFlags, CWD, Dir, FileType, OFlags, openat, statat};
+use rustix::fs::{AtFlags, CWD, Dir, DirEntry, FileType, OFlags, openat, statat};
 use rustix::io::Errno;
 
 use crate::change::Mode;
@@ -136,9 +136,16 @@ struct Directory {
 
 /// Something in a directory.
 struct Found {
-    name: CString,
+    /// It owns its name.
+    entry: DirEntry,
     kind: FileType,
     tracked: bool,
+}
+
+impl Found {
+    fn name(&self) -> &CStr {
+        self.entry.file_name()
+    }
 }
 
 impl<'a> Walk<'a> {
@@ -233,7 +240,7 @@ impl<'a> Walk<'a> {
         }
         let (mut same, mut flipped) = (false, false);
         if !is_directory {
-            let about = match dir.fd().and_then(|fd| statat(fd, &*found.name, AtFlags::SYMLINK_NOFOLLOW)) {
+            let about = match dir.fd().and_then(|fd| statat(fd, found.name(), AtFlags::SYMLINK_NOFOLLOW)) {
                 Ok(about) => about,
                 Err(Errno::NOENT) => {
                     // It has just gone.
@@ -290,7 +297,7 @@ impl<'a> Walk<'a> {
         seen: &mut Seen,
         inner: &mut Vec<Directory>,
     ) -> Result<(), Error> {
-        let bytes = name.name.to_bytes();
+        let bytes = name.name().to_bytes();
         if bytes == b".git" && (name.kind != FileType::Directory || is_repository(place)) {
             return Ok(());
         }
@@ -390,9 +397,9 @@ fn list(place: &Path, path: &[u8]) -> Result<Option<(Dir, Vec<Found>)>, Error> {
             },
             kind => kind,
         };
-        names.push(Found { name: name.to_owned(), kind, tracked: false });
+        names.push(Found { entry, kind, tracked: false });
     }
-    names.sort_unstable_by(|a, b| a.name.as_bytes().cmp(b.name.as_bytes()));
+    names.sort_unstable_by(|a, b| a.name().cmp(b.name()));
     Ok(Some((dir, names)))
 }
 
@@ -402,7 +409,7 @@ fn kind_of(dir: &Dir, name: &CStr) -> Result<FileType, Errno> {
 }
 
 fn find<'n>(names: &'n mut [Found], name: &[u8]) -> Option<&'n mut Found> {
-    let at = names.binary_search_by(|known| known.name.as_bytes().cmp(name)).ok()?;
+    let at = names.binary_search_by(|known| known.name().to_bytes().cmp(name)).ok()?;
     Some(&mut names[at])
 }
 
