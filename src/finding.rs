@@ -152,9 +152,11 @@ fn excerpt(text: &[u8], line: &Span, place: &Span, mask: bool) -> (String, Span)
         (tail(&before, CONTEXT, cut), head(&String::from_utf8_lossy(&text[place.end..near.end]), CONTEXT))
     };
     let marked = behind(&before, marked);
-    let after = behind(&marked, after);
     let place = before.len()..before.len() + marked.len();
-    (before + &marked + &after, place)
+    // The place may be empty, and then what stands behind it meets what stands before.
+    let shown = before + &marked;
+    let after = behind(&shown, after);
+    (shown + &after, place)
 }
 
 /// How many characters a text has; a byte that is not UTF-8 counts as one at most.
@@ -340,6 +342,8 @@ mod tests {
             assert!(!found.excerpt.contains("##"), "{found:?}");
         }
         assert_eq!(place("# a #1 HERE", "HERE").excerpt, "# a #1 HERE");
+        let empty = Place::locate(b"a ##[x]", &(3..3));
+        assert_eq!((&*empty.excerpt, empty.marked), (r"a #\u{0023}[x]", 3..3));
     }
 
     #[test]
