@@ -344,9 +344,12 @@ impl<'a> History<'a> {
     fn peel(&self, doing: &str, updates: &[RefUpdate]) -> Result<Vec<Pushed>, Error> {
         let updates: Vec<(ObjectId, Option<ObjectId>)> =
             updates.iter().filter_map(|update| Some((update.new?, update.old))).collect();
-        let names = updates.iter().map(|(new, _)| format!("{new}^{{}}"));
-        let found = self.look_up(doing, names)?;
-        let pushed = updates.iter().zip(found).map(|((id, old), found)| {
+        // What is a commit need not be peeled, and mostly it is.
+        let is_commit: Vec<bool> = updates.iter().map(|(new, _)| self.objects.tree_of(new).is_some()).collect();
+        let others = updates.iter().zip(&is_commit).filter(|(_, commit)| !**commit);
+        let mut found = self.look_up(doing, others.map(|((new, _), _)| format!("{new}^{{}}")))?.into_iter();
+        let pushed = updates.iter().zip(is_commit).map(|((id, old), is_commit)| {
+            let found = if is_commit { Some((*id, Kind::Commit)) } else { found.next().flatten() };
             let (new, kind) = found.ok_or_else(|| {
                 Error::new(doing, format!("the object {id} is not here"))
                     .help("see `git fsck`; in a hook, git itself names objects that are there")
@@ -358,8 +361,11 @@ impl<'a> History<'a> {
 
     /// Those of the commits that are here.
     fn present(&self, doing: &str, ids: &[ObjectId]) -> Result<Vec<ObjectId>, Error> {
-        let found = self.look_up(doing, ids.iter().map(|id| format!("{id}^{{commit}}")))?;
-        Ok(found.into_iter().flatten().map(|(id, _)| id).collect())
+        let here: Vec<bool> = ids.iter().map(|id| self.objects.tree_of(id).is_some()).collect();
+        let others = ids.iter().zip(&here).filter(|(_, here)| !**here);
+        let mut found = self.look_up(doing, others.map(|(id, _)| format!("{id}^{{commit}}")))?.into_iter();
+        let mut ask = || found.next().flatten().map(|(id, _)| id);
+        Ok(ids.iter().zip(here).filter_map(|(id, here)| if here { Some(*id) } else { ask() }).collect())
     }
 
     /// The commits that revisions name, as somebody typed them; `None` for one that names none.
