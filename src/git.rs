@@ -5,6 +5,7 @@
 //! `command` asks the `git` program, which knows everything; if that fails too, so does the run. Nothing above this module
 //! knows which layer answered.
 
+mod cache_tree;
 mod change;
 pub mod command;
 mod compare;

@@ -4,7 +4,7 @@
 //! HEAD is passed over: `git commit` writes that cache-tree before it runs the hook, so little is left to compare.
 
 use crate::change::{Entry, Mode, ObjectId};
-use crate::git::direct::cache_tree::CacheTree;
+use crate::git::cache_tree::CacheTree;
 use crate::git::native::Handover;
 use crate::git::objects::Objects;
 use crate::git::trees::{self, Cursor, LONGEST_PATH};

@@ -17,7 +17,6 @@ use crate::git::store::Store;
 use crate::git::trees::{self, Walk};
 use crate::path::RepoPath;
 
-pub mod cache_tree;
 mod head;
 pub mod index;
 mod place;

@@ -12,8 +12,8 @@ use gix::objs::Find;
 use crate::change::{Content, Entry, Mode, ObjectId};
 use crate::env::Environment;
 use crate::git;
+use crate::git::cache_tree::CacheTree;
 use crate::git::compare::{Compared, Entries, Item, compare};
-use crate::git::direct::cache_tree::CacheTree;
 use crate::git::trees::LONGEST_PATH;
 use crate::path::RepoPath;
 

@@ -41,11 +41,11 @@ impl Objects {
             Ok(objects) => Some(Store::of_many(objects.directory().to_owned())),
             Err(_) => Store::of_environment(directory, env),
         };
-        let objects = match native {
-            Ok(native) => Self::handed_over(Some(native), Git::new(directory), None),
-            Err(reason) => Self::handed_over(None, Git::new(directory), Some(reason)),
+        let (native, handover) = match native {
+            Ok(native) => (Some(native), None),
+            Err(reason) => (None, Some(reason)),
         };
-        Self { store, ..objects }
+        Self { store, ..Self::handed_over(native, Git::new(directory), handover) }
     }
 
     /// The store that is left when a layer has handed over, for this reason.

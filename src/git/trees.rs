@@ -95,7 +95,8 @@ impl<'a> Walk<'a> {
         for (tree, others) in trees.iter().rev() {
             let entries = self.fresh(tree, others)?;
             count += entries.len();
-            if count > MOST_AHEAD {
+            // Directories count as well: they need not hold a file.
+            if count + self.whole.len() > MOST_AHEAD {
                 return Ok(None);
             }
             found.push(entries);

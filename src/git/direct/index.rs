@@ -3,9 +3,11 @@
 //! A large index is mostly entries that nobody asks about. What the hook needs first stands near the end, in the
 //! extension `TREE`; the entries pass through a small buffer if they are needed at all.
 
+use once_cell::unsync::OnceCell;
+
 use crate::change::{Entry, ObjectId};
+use crate::git::cache_tree::{self, CacheTree};
 use crate::git::compare::{Entries, Item};
-use crate::git::direct::cache_tree::{self, CacheTree};
 use crate::git::native::Handover;
 use crate::git::source::Source;
 use crate::git::trees::LONGEST_PATH;
@@ -41,6 +43,8 @@ pub struct Index<S> {
     count: u32,
     /// The length of an object's id, in bytes.
     hash: usize,
+    /// The extension `TREE`, read once.
+    cache_tree: OnceCell<Option<(Place, Vec<u8>)>>,
 }
 
 /// Where the content of the extension `TREE` is.
@@ -58,7 +62,7 @@ impl<S: Source> Index<S> {
         if &header[..4] != b"DIRC" || !(2..=4).contains(&version) {
             return Err("the index has an unknown format".into());
         }
-        Ok(Self { source, version, count, hash })
+        Ok(Self { source, version, count, hash, cache_tree: OnceCell::new() })
     }
 
     /// The tree that these entries make, where the cache-tree knows that: `git commit` writes it before it runs the hook.
@@ -66,8 +70,8 @@ impl<S: Source> Index<S> {
     /// It is believed only if the extension is one of a chain that ends exactly where the checksum begins, is exact
     /// itself, and counts as many entries as there are; an index in two files is found out by that.
     pub fn root(&self) -> Result<Option<ObjectId>, Handover> {
-        let Some(raw) = self.raw_cache_tree()? else { return Ok(None) };
-        let root = cache_tree::root(&raw, self.hash).ok_or("the cache-tree is malformed")?;
+        let Some((_, raw)) = self.raw_cache_tree()? else { return Ok(None) };
+        let root = cache_tree::root(raw, self.hash).ok_or("the cache-tree is malformed")?;
         Ok(ObjectId::from_bytes(root.id).filter(|_| root.count == Some(self.count)))
     }
 
@@ -79,13 +83,17 @@ impl<S: Source> Index<S> {
 
     /// The whole cache-tree, if there is one.
     pub fn cache_tree(&self) -> Result<Option<CacheTree>, Handover> {
-        let Some(raw) = self.raw_cache_tree()? else { return Ok(None) };
-        CacheTree::parse(&raw, self.hash).map(Some).ok_or_else(|| "the cache-tree is malformed".into())
+        let Some((_, raw)) = self.raw_cache_tree()? else { return Ok(None) };
+        CacheTree::parse(raw, self.hash).map(Some).ok_or_else(|| "the cache-tree is malformed".into())
     }
 
-    fn raw_cache_tree(&self) -> Result<Option<Vec<u8>>, Handover> {
-        let Some(place) = self.cache_tree_place()? else { return Ok(None) };
-        self.source.piece(place.from, place.length as usize).map(Some).map_err(|error| unreadable(&error))
+    fn raw_cache_tree(&self) -> Result<Option<&(Place, Vec<u8>)>, Handover> {
+        let read = || {
+            let Some(place) = self.find_cache_tree()? else { return Ok(None) };
+            let raw = self.source.piece(place.from, place.length as usize).map_err(|error| unreadable(&error))?;
+            Ok(Some((place, raw)))
+        };
+        self.cache_tree.get_or_try_init(read).map(Option::as_ref)
     }
 
     /// The entries, one after another.
@@ -138,7 +146,7 @@ impl<S: Source> Index<S> {
     }
 
     /// Looks for the cache-tree from the end on: nothing says where the extensions begin, short of reading every entry.
-    fn cache_tree_place(&self) -> Result<Option<Place>, Handover> {
+    fn find_cache_tree(&self) -> Result<Option<Place>, Handover> {
         let end = self.end();
         let first = end.saturating_sub(MOST_EXTENSIONS).max(HEADER as u64);
         let (mut upper, mut size) = (end, FIRST_PIECE);
@@ -209,7 +217,7 @@ impl<S: Source> Index<S> {
             }
             at += u64::from(length);
         }
-        if at != self.end() || found != self.cache_tree_place()? {
+        if at != self.end() || found != self.raw_cache_tree()?.map(|(place, _)| *place) {
             return Err("the extensions of the index are not certain".into());
         }
         Ok(())

@@ -189,6 +189,6 @@ mod tests {
         let mut astray = text;
         astray[HEADER + 48] = 0x80;
         let index = PackIndex::of(&astray[..], 20).unwrap().unwrap();
-        assert!(index.find(&id(1)).is_err() || index.find(&id(1)).unwrap() != Some(12));
+        assert!(index.find(&id(1)).is_err());
     }
 }
