@@ -3,14 +3,14 @@
 use clap::{Parser, Subcommand};
 
 use crate::commands::{check, completions, explain, hook, install, man, pins, prove, rules, status, uninstall, verify};
-use crate::paint::When;
+use crate::report::paint::When;
 
 /// Keeps the debris of Docker build preparation out of git history.
 ///
 /// Exit codes: 0 clean, 1 findings, 2 could not judge.
 #[derive(Debug, Parser)]
 #[command(version, max_term_width = 100, subcommand_required = true, arg_required_else_help = true)]
-pub struct Cli {
+pub(crate) struct Cli {
     /// What to do.
     #[command(subcommand)]
     pub verb: Verb,
@@ -28,7 +28,7 @@ pub struct Cli {
 /// arguments would take the place of what is said here.
 #[derive(Debug, Subcommand)]
 #[command(defer = true)]
-pub enum Verb {
+pub(crate) enum Verb {
     /// Judge what is about to enter history: what is staged, a range, a push, a tree
     Check(check::Args),
     /// Prove that a build left the work tree as it was

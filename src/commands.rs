@@ -6,36 +6,36 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
-use crate::change::{Change, File};
-use crate::debris::{Debris, backup_of};
+use crate::base::change::{Change, File};
+use crate::base::debris::{Debris, backup_of};
+use crate::base::error::Error;
+use crate::base::escape::Escaped;
+use crate::base::finding::{Finding, Step, Verdict};
+use crate::base::path::RepoPath;
 use crate::engine::LIMIT;
-use crate::env::Environment;
-use crate::error::Error;
-use crate::escape::Escaped;
-use crate::finding::{Finding, Step, Verdict};
 use crate::git::Staged;
-use crate::paint::Paint;
-use crate::path::RepoPath;
+use crate::os::env::Environment;
+use crate::report::paint::Paint;
 use crate::report::{self, Format, Report, cure, human::View};
 use crate::rules::is_rewritten;
 
-pub mod check;
-pub mod completions;
-pub mod explain;
-pub mod hook;
-pub mod install;
+pub(crate) mod completions;
+pub(crate) mod explain;
+pub(crate) mod install;
 mod judge;
-pub mod man;
-pub mod pins;
-pub mod prove;
-pub mod rules;
-pub mod status;
-pub mod uninstall;
-pub mod verify;
+pub(crate) mod check;
+pub(crate) mod hook;
+pub(crate) mod man;
+pub(crate) mod pins;
+pub(crate) mod prove;
+pub(crate) mod rules;
+pub(crate) mod status;
+pub(crate) mod uninstall;
+pub(crate) mod verify;
 
 /// What every verb is given.
 #[derive(Debug, Clone)]
-pub struct Context {
+pub(crate) struct Context {
     /// Where the program was started.
     pub directory: PathBuf,
     /// The environment variables.
@@ -50,14 +50,14 @@ pub struct Context {
 
 impl Context {
     /// The day that it is, by the calendar of UTC.
-    pub fn today(&self) -> Date {
+    pub(crate) fn today(&self) -> Date {
         self.now.to_zoned(TimeZone::UTC).date()
     }
 }
 
 /// What a verb has to say.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Outcome {
+pub(crate) struct Outcome {
     /// The exit code of the process.
     pub code: u8,
     /// For standard output.
@@ -70,12 +70,12 @@ pub struct Outcome {
 
 impl Outcome {
     /// A verdict and its report.
-    pub fn new(verdict: Verdict, out: impl Into<String>) -> Self {
+    pub(crate) fn new(verdict: Verdict, out: impl Into<String>) -> Self {
         Self { code: verdict.code(), out: out.into(), file: None, notes: String::new() }
     }
 
     /// The report of a check in a format: on standard output, or in a file beside the text for a person.
-    pub fn of_check(report: &Report<'_>, format: Format, output: Option<&Path>) -> Self {
+    pub(crate) fn of_check(report: &Report<'_>, format: Format, output: Option<&Path>) -> Self {
         let verdict = Verdict::of(report.findings, report.deny_warnings);
         let Some(path) = output else { return Self::new(verdict, report::check(format, report)) };
         // Whoever reads a file may not be a terminal.
@@ -86,7 +86,7 @@ impl Outcome {
 
     /// Adds a line for standard error.
     #[must_use]
-    pub fn note(mut self, line: impl AsRef<str>) -> Self {
+    pub(crate) fn note(mut self, line: impl AsRef<str>) -> Self {
         // It may quote what git or gix said of a repository.
         self.notes.push_str(&Escaped(line.as_ref().as_bytes()).to_string());
         self.notes.push('\n');

@@ -5,28 +5,28 @@ use std::fmt::{self, Display};
 
 use jiff::civil::Date;
 
-use crate::change::{Change, Content, Entry, File};
-use crate::debris::{DOCKER_DEPS, Debris};
-use crate::error::Error;
-use crate::finding::{Finding, Place, Severity, Span};
-use crate::path::RepoPath;
-use crate::pattern::Pattern;
+use crate::base::change::{Change, Content, Entry, File};
+use crate::base::debris::{DOCKER_DEPS, Debris};
+use crate::base::error::Error;
+use crate::base::finding::{Finding, Place, Severity, Span};
+use crate::base::path::RepoPath;
+use crate::base::pattern::Pattern;
 use crate::rule::{Reading, Remark};
 
 mod reader;
 
 /// Where the configuration stands, from the top of the work tree.
-pub const FILE: &str = "bakstop.json";
+pub(crate) const FILE: &str = "bakstop.json";
 
 /// The largest configuration that is read, in bytes.
-pub const LIMIT: u64 = 1024 * 1024;
+pub(crate) const LIMIT: u64 = 1024 * 1024;
 
 /// The most problems that an error lists.
 const LISTED: usize = 20;
 
 /// What a configuration says. The default is what holds where there is none.
 #[derive(Debug, Clone, Default)]
-pub struct Config {
+pub(crate) struct Config {
     /// As it is shown.
     name: String,
     text: Vec<u8>,
@@ -52,7 +52,7 @@ struct Weight {
 
 /// An exception: what it names is found, and not told.
 #[derive(Debug, Clone)]
-pub struct Allowance {
+pub(crate) struct Allowance {
     /// Whose findings; `None` for what `verify` finds.
     rule: Option<&'static str>,
     pattern: Pattern,
@@ -67,7 +67,7 @@ pub struct Allowance {
 
 /// A line of the configuration. Shown as `bakstop.json:12:5`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Origin {
+pub(crate) struct Origin {
     /// The file, as it is shown.
     pub name: String,
     /// Counted from 1.
@@ -84,7 +84,7 @@ impl Display for Origin {
 
 /// What the configuration does with a finding.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Treatment<'a> {
+pub(crate) enum Treatment<'a> {
     /// It is told, and weighs this much.
     Told(Severity),
     /// It is hidden, because its rule is off.
@@ -94,13 +94,13 @@ pub enum Treatment<'a> {
 impl Config {
     /// Reads a configuration. `name` is how it is shown; `today` decides which allowances have ended. The error lists what
     /// is wrong, a line each.
-    pub fn parse(name: &str, text: &[u8], today: Date) -> Result<Self, Error> {
+    pub(crate) fn parse(name: &str, text: &[u8], today: Date) -> Result<Self, Error> {
         let (config, problems) = reader::read(name, text);
         if problems.is_empty() { Ok(Self { today, ..config }) } else { Err(unreadable(name, text, problems)) }
     }
 
     /// The configuration that a change carries; the default if it carries none.
-    pub fn of(change: &dyn Change, today: impl FnOnce() -> Date) -> Result<Self, Error> {
+    pub(crate) fn of(change: &dyn Change, today: impl FnOnce() -> Date) -> Result<Self, Error> {
         let Some(entry) = change.at(&FILE.into())? else { return Ok(Self::default()) };
         match text(change, &entry)? {
             Ok(text) => Self::parse(FILE, &text, today()),
@@ -109,44 +109,44 @@ impl Config {
     }
 
     /// Whether there is one, and not just what holds without.
-    pub fn is_there(&self) -> bool {
+    pub(crate) fn is_there(&self) -> bool {
         !self.name.is_empty()
     }
 
     /// The same, taken from somewhere else than what is judged.
     #[must_use]
-    pub fn outside(self) -> Self {
+    pub(crate) fn outside(self) -> Self {
         Self { outside: true, ..self }
     }
 
     /// Whether it comes from somewhere else than what is judged: nothing that is judged could mend it.
-    pub fn is_outside(&self) -> bool {
+    pub(crate) fn is_outside(&self) -> bool {
         self.outside
     }
 
     /// What it was read from; empty if there is none.
-    pub fn text(&self) -> &[u8] {
+    pub(crate) fn text(&self) -> &[u8] {
         &self.text
     }
 
     /// Whether a configuration with this text, among what is judged, is this one.
-    pub fn is(&self, text: &[u8]) -> bool {
+    pub(crate) fn is(&self, text: &[u8]) -> bool {
         !self.outside && !text.is_empty() && self.text == text
     }
 
     /// What counts as debris.
-    pub fn debris(&self) -> &Debris {
+    pub(crate) fn debris(&self) -> &Debris {
         &self.debris
     }
 
     /// What would count as debris if the configuration took nothing out of what is built in, and the line that does.
-    pub fn with_built_in(&self) -> Option<&(Debris, Origin)> {
+    pub(crate) fn with_built_in(&self) -> Option<&(Debris, Origin)> {
         self.with_built_in.as_ref()
     }
 
     /// What is done with a finding; `severity` is what its rule weighs. A finding that weighs less than its rule does is
     /// not raised.
-    pub fn treat(&self, finding: &Finding, severity: Severity) -> Treatment<'_> {
+    pub(crate) fn treat(&self, finding: &Finding, severity: Severity) -> Treatment<'_> {
         match self.weights.get(finding.rule) {
             None => Treatment::Told(finding.severity),
             Some(Weight { severity: None, origin }) => Treatment::Off(origin),
@@ -156,17 +156,17 @@ impl Config {
     }
 
     /// Whether a rule is switched off.
-    pub fn is_off(&self, rule: &str) -> bool {
+    pub(crate) fn is_off(&self, rule: &str) -> bool {
         self.weights.get(rule).is_some_and(|weight| weight.severity.is_none())
     }
 
     /// Whether the findings of a rule in a file are not told.
-    pub fn hides(&self, rule: &str, path: &RepoPath) -> bool {
+    pub(crate) fn hides(&self, rule: &str, path: &RepoPath) -> bool {
         self.is_off(rule) || self.allowances.iter().any(|allowance| self.allows(allowance, rule, path))
     }
 
     /// The line that keeps a rewritten file at this path from being blocked by this rule, and how it does.
-    pub fn spares(&self, rule: &'static str, path: &RepoPath) -> Option<(&Origin, String)> {
+    pub(crate) fn spares(&self, rule: &'static str, path: &RepoPath) -> Option<(&Origin, String)> {
         if let Some(Weight { severity, origin }) = self.weights.get(rule)
             && *severity != Some(Severity::Error)
         {
@@ -185,28 +185,28 @@ impl Config {
     }
 
     /// The allowances for findings, in the order of the file.
-    pub fn allowances(&self) -> &[Allowance] {
+    pub(crate) fn allowances(&self) -> &[Allowance] {
         &self.allowances
     }
 
     /// The first allowance in force that names this finding, by its number among [`Config::allowances`].
-    pub fn allowance(&self, finding: &Finding) -> Option<usize> {
+    pub(crate) fn allowance(&self, finding: &Finding) -> Option<usize> {
         self.allowances.iter().position(|allowance| self.allows(allowance, finding.rule, &finding.path))
     }
 
     /// The first allowance in force for a path that `verify` finds changed.
-    pub fn verify_allowance(&self, path: &RepoPath) -> Option<&Allowance> {
+    pub(crate) fn verify_allowance(&self, path: &RepoPath) -> Option<&Allowance> {
         self.verify.iter().find(|allowance| !self.has_ended(allowance) && allowance.pattern.matches(path))
     }
 
     /// The allowances for `verify` that have ended.
-    pub fn ended_verify_allowances(&self) -> impl Iterator<Item = &Allowance> {
+    pub(crate) fn ended_verify_allowances(&self) -> impl Iterator<Item = &Allowance> {
         self.verify.iter().filter(|allowance| self.has_ended(allowance))
     }
 
     /// What there is to say of this configuration itself: the dates that have passed, and the allowances for which
     /// `unused` holds. `fresh` tells whether the file is among what is judged.
-    pub fn reading(&self, fresh: bool, unused: impl Fn(usize, &Allowance) -> bool) -> Reading {
+    pub(crate) fn reading(&self, fresh: bool, unused: impl Fn(usize, &Allowance) -> bool) -> Reading {
         let file = File { path: RepoPath::from(&*self.name), text: self.text.clone(), fresh, replaces: true };
         let all = self.allowances.iter().chain(&self.verify);
         let ended = all.filter(|allowance| self.has_ended(allowance));
@@ -228,13 +228,13 @@ impl Config {
 
 impl Allowance {
     /// The rule whose findings it is for; `None` if it is for `verify`.
-    pub fn rule(&self) -> Option<&'static str> {
+    pub(crate) fn rule(&self) -> Option<&'static str> {
         self.rule
     }
 }
 
 /// What there is to say of a configuration that is among what is judged: whether it could be obeyed.
-pub fn examine(change: &dyn Change, entry: &Entry) -> Result<Reading, Error> {
+pub(crate) fn examine(change: &dyn Change, entry: &Entry) -> Result<Reading, Error> {
     let (text, problems) = match text(change, entry)? {
         Ok(text) => {
             let (_, problems) = reader::read(FILE, &text);
@@ -279,7 +279,7 @@ fn unreadable(name: &str, text: &[u8], problems: Vec<Remark>) -> Error {
 mod tests {
     use super::*;
 
-    pub fn today() -> Date {
+    pub(super) fn today() -> Date {
         jiff::civil::date(2026, 5, 2)
     }
 

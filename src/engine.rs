@@ -3,22 +3,22 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use crate::change::{Change, Content, Entry, File};
+use crate::base::change::{Change, Content, Entry, File};
+use crate::base::debris::Debris;
+use crate::base::error::Error;
+use crate::base::finding::{Finding, Place, Severity};
+use crate::base::path::RepoPath;
 use crate::config::{self, Config, Origin, Treatment};
-use crate::debris::Debris;
-use crate::error::Error;
-use crate::finding::{Finding, Place, Severity};
-use crate::path::RepoPath;
 use crate::pins::{self, Board};
 use crate::rule::{Check, Findings, Reading, Rule};
 use crate::rules::{self, OF_PINS, RULES};
 
 /// The largest file that is judged, in bytes. Lockfiles of the largest public workspaces stay below a quarter of it.
-pub const LIMIT: u64 = 32 * 1024 * 1024;
+pub(crate) const LIMIT: u64 = 32 * 1024 * 1024;
 
 /// What was said of everything that was judged.
 #[derive(Debug, Default)]
-pub struct Judgement {
+pub(crate) struct Judgement {
     /// What is told, sorted by path, place and rule.
     pub findings: Vec<Finding>,
     /// What the configuration hides.
@@ -29,7 +29,7 @@ pub struct Judgement {
 
 /// A finding that is not told.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Hidden {
+pub(crate) struct Hidden {
     /// What was found.
     pub finding: Finding,
     /// The line of the configuration that hides it.
@@ -40,7 +40,7 @@ pub struct Hidden {
 
 /// Judges one change after another, and says at the end what there is to tell.
 #[derive(Debug)]
-pub struct Engine<'a> {
+pub(crate) struct Engine<'a> {
     config: &'a Config,
     rules: Vec<&'static Rule>,
     whole: bool,
@@ -56,7 +56,7 @@ pub struct Engine<'a> {
 
 impl<'a> Engine<'a> {
     /// An engine of every rule, obeying a configuration.
-    pub fn new(config: &'a Config) -> Self {
+    pub(crate) fn new(config: &'a Config) -> Self {
         let (found, with_built_in) = (Vec::new(), Vec::new());
         let rules = RULES.to_vec();
         Self { config, rules, whole: false, explain: false, listed: None, found, with_built_in, judges_itself: false }
@@ -64,41 +64,41 @@ impl<'a> Engine<'a> {
 
     /// Only these rules.
     #[must_use]
-    pub fn only(mut self, rules: &[&'static Rule]) -> Self {
+    pub(crate) fn only(mut self, rules: &[&'static Rule]) -> Self {
         self.rules = rules.to_vec();
         self
     }
 
     /// All but these rules.
     #[must_use]
-    pub fn without(mut self, rules: &[&'static Rule]) -> Self {
+    pub(crate) fn without(mut self, rules: &[&'static Rule]) -> Self {
         self.rules.retain(|rule| !rules.iter().any(|other| other.id == rule.id));
         self
     }
 
     /// Whether a whole tree is judged: then an allowance that hides nothing is told.
     #[must_use]
-    pub fn whole(mut self, whole: bool) -> Self {
+    pub(crate) fn whole(mut self, whole: bool) -> Self {
         self.whole = whole;
         self
     }
 
     /// Whether to find out as well what the configuration keeps from being found, at twice the cost.
     #[must_use]
-    pub fn explain_hidden(mut self, explain: bool) -> Self {
+    pub(crate) fn explain_hidden(mut self, explain: bool) -> Self {
         self.explain = explain;
         self
     }
 
     /// Whether to tell only what there is to judge. Nothing is read then.
     #[must_use]
-    pub fn only_list(mut self, list: bool) -> Self {
+    pub(crate) fn only_list(mut self, list: bool) -> Self {
         self.listed = list.then(Vec::new);
         self
     }
 
     /// Judges each new entry by the rules that look at one entry or one file.
-    pub fn entries(&mut self, change: &dyn Change) -> Result<(), Error> {
+    pub(crate) fn entries(&mut self, change: &dyn Change) -> Result<(), Error> {
         if let Some(listed) = &mut self.listed {
             listed.extend_from_slice(change.fresh());
             return Ok(());
@@ -127,7 +127,7 @@ impl<'a> Engine<'a> {
     /// The same of several changes, as if one after another.
     ///
     /// They are judged from the last to the first: a pack holds older versions of a file as what they differ in from newer ones.
-    pub fn entries_of_each<C: Change>(&mut self, changes: &[C], mut done: impl FnMut()) -> Result<(), Error> {
+    pub(crate) fn entries_of_each<C: Change>(&mut self, changes: &[C], mut done: impl FnMut()) -> Result<(), Error> {
         if self.listed.is_some() {
             return changes.iter().try_for_each(|change| self.entries(change));
         }
@@ -146,7 +146,7 @@ impl<'a> Engine<'a> {
     }
 
     /// Judges by the rules that compare pins, if a new file pins a package manager.
-    pub fn together(&mut self, change: &dyn Change) -> Result<(), Error> {
+    pub(crate) fn together(&mut self, change: &dyn Change) -> Result<(), Error> {
         let comparing = |rule: &&&'static Rule| matches!(rule.check, Check::Pins(_));
         let Some(first) = self.rules.iter().find(comparing).filter(|_| self.listed.is_none()) else { return Ok(()) };
         let mut findings = Findings::of(first);
@@ -159,7 +159,7 @@ impl<'a> Engine<'a> {
     }
 
     /// Judges all pins of a change, whichever are new, and tells them.
-    pub fn all_pins(&mut self, change: &dyn Change) -> Result<Board, Error> {
+    pub(crate) fn all_pins(&mut self, change: &dyn Change) -> Result<Board, Error> {
         let mut findings = Findings::of(OF_PINS[0]);
         let board = all_pins(change, true, &mut BTreeMap::new(), &mut findings)?;
         self.found.extend(stamped(findings.into_vec(), change));
@@ -168,7 +168,7 @@ impl<'a> Engine<'a> {
     }
 
     /// Judges the pins of a change by the rules that compare them.
-    pub fn compared(&mut self, board: &Board, change: &dyn Change) {
+    pub(crate) fn compared(&mut self, board: &Board, change: &dyn Change) {
         for rule in &self.rules {
             if let Check::Pins(judge) = rule.check {
                 let mut findings = Findings::of(rule);
@@ -179,14 +179,14 @@ impl<'a> Engine<'a> {
     }
 
     /// Judges one change, whole.
-    pub fn judge(mut self, change: &dyn Change) -> Result<Judgement, Error> {
+    pub(crate) fn judge(mut self, change: &dyn Change) -> Result<Judgement, Error> {
         self.entries(change)?;
         self.together(change)?;
         Ok(self.finish())
     }
 
     /// Sorts what was found, tells nothing twice, and obeys the configuration.
-    pub fn finish(mut self) -> Judgement {
+    pub(crate) fn finish(mut self) -> Judgement {
         if let Some(listed) = self.listed {
             return Judgement { listed, ..Judgement::default() };
         }
@@ -387,16 +387,16 @@ fn read(entry: &Entry, change: &dyn Change, findings: &mut Findings) -> Result<O
 }
 
 #[cfg(test)]
-pub mod tests {
+pub(crate) mod tests {
     use std::cell::RefCell;
 
     use super::*;
-    use crate::change::{Mode, ObjectId};
-    use crate::path::RepoPath;
+    use crate::base::change::{Mode, ObjectId};
+    use crate::base::path::RepoPath;
 
     /// A change held in memory, for the tests of the engine and of the rules.
     #[derive(Default)]
-    pub struct Fake {
+    pub(crate) struct Fake {
         whole: Vec<Entry>,
         fresh: Vec<Entry>,
         contents: Vec<Content>,
@@ -405,7 +405,7 @@ pub mod tests {
     }
 
     impl Fake {
-        pub fn with(mut self, path: &str, mode: Mode, content: Content, fresh: bool) -> Self {
+        pub(crate) fn with(mut self, path: &str, mode: Mode, content: Content, fresh: bool) -> Self {
             let mut id = [0; 20];
             id[0] = u8::try_from(self.contents.len()).unwrap();
             let entry = Entry {
@@ -424,12 +424,12 @@ pub mod tests {
         }
 
         /// A new regular file.
-        pub fn file(self, path: &str, text: &str) -> Self {
+        pub(crate) fn file(self, path: &str, text: &str) -> Self {
             self.with(path, Mode::File, Content::Bytes(text.into()), true)
         }
 
         /// A regular file that was there before.
-        pub fn old(self, path: &str, text: &str) -> Self {
+        pub(crate) fn old(self, path: &str, text: &str) -> Self {
             self.with(path, Mode::File, Content::Bytes(text.into()), false)
         }
     }
@@ -448,27 +448,27 @@ pub mod tests {
     }
 
     /// What a rule says about a change: `path:line:column: message` a line, or `path: message`.
-    pub fn transcript(rule: &'static Rule, change: &Fake) -> Vec<String> {
+    pub(crate) fn transcript(rule: &'static Rule, change: &Fake) -> Vec<String> {
         shown(&judged_by(rule, change))
     }
 
     /// What a rule finds in a change, without a configuration.
-    pub fn judged_by(rule: &'static Rule, change: &Fake) -> Vec<Finding> {
+    pub(crate) fn judged_by(rule: &'static Rule, change: &Fake) -> Vec<Finding> {
         Engine::new(&Config::default()).only(&[rule]).judge(change).unwrap().findings
     }
 
     /// What every rule finds in a change, under a configuration.
-    pub fn judged_with(config: &Config, change: &Fake) -> Judgement {
+    pub(crate) fn judged_with(config: &Config, change: &Fake) -> Judgement {
         Engine::new(config).judge(change).unwrap()
     }
 
     /// A configuration that is read on 2 May 2026.
-    pub fn configured(text: &str) -> Config {
+    pub(crate) fn configured(text: &str) -> Config {
         Config::parse(config::FILE, text.as_bytes(), jiff::civil::date(2026, 5, 2)).unwrap()
     }
 
     /// `path:line:column: message` a line, or `path: message`.
-    pub fn shown(findings: &[Finding]) -> Vec<String> {
+    pub(crate) fn shown(findings: &[Finding]) -> Vec<String> {
         let line = |finding: &Finding| {
             let place = finding.place.as_ref().map(|place| format!(":{}:{}", place.line, place.column));
             format!("{}{}: {}", finding.path, place.unwrap_or_default(), finding.message)

@@ -1,24 +1,24 @@
 //! Parsers: bytes in, values with their places out. They do no I/O and know no rule.
 
-pub mod dockerfile;
-pub mod document;
-pub mod joined;
-pub mod json;
-pub mod npmrc;
-pub mod package;
-pub mod shell;
-pub mod spec;
+pub(crate) mod document;
+pub(crate) mod joined;
+pub(crate) mod json;
+pub(crate) mod npmrc;
+pub(crate) mod package;
+pub(crate) mod shell;
+pub(crate) mod dockerfile;
+pub(crate) mod spec;
 mod toml;
 mod tool_versions;
-pub mod yaml;
+pub(crate) mod yaml;
 
-use crate::finding::Span;
+use crate::base::finding::Span;
 
 use document::{Node, SyntaxError};
 
 /// The languages that manifests and settings are written in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Syntax {
+pub(crate) enum Syntax {
     /// RFC 8259, as `JSON.parse` takes it.
     Json,
     /// JSON5: comments, trailing commas, bare keys, single quotes.
@@ -34,7 +34,7 @@ pub enum Syntax {
 }
 
 /// Parses a file. A leading byte order mark is passed over, as the package managers do; spans count it.
-pub fn parse(syntax: Syntax, bytes: &[u8]) -> Result<Node, SyntaxError> {
+pub(crate) fn parse(syntax: Syntax, bytes: &[u8]) -> Result<Node, SyntaxError> {
     let text = std::str::from_utf8(bytes).map_err(|error| SyntaxError {
         span: error.valid_up_to()..error.valid_up_to() + error.error_len().unwrap_or(1),
         message: "the file is not UTF-8".into(),

@@ -6,7 +6,7 @@
 
 use std::ops::Range;
 
-use crate::escape::is_unsafe;
+use crate::base::escape::is_unsafe;
 use crate::{git, hooks};
 
 mod formats;
@@ -31,12 +31,18 @@ pub const TARGETS: &[Target] = &[
     ("escape", told::escape),
     ("judge", told::judge),
     ("hooks", hooks::fuzz::files),
-    ("answers", git::fuzz::answers),
+    ("answers", answers),
     ("trees", git::fuzz::trees),
     ("index", git::worktree::fuzz::index),
     ("entries", git::fuzz::entries),
     ("pack", git::fuzz::pack),
 ];
+
+/// Every answer of git that is parsed.
+fn answers(data: &[u8]) {
+    git::fuzz::answers(data);
+    hooks::fuzz::answers(data);
+}
 
 /// Feeds a target.
 pub fn run(name: &str, data: &[u8]) {

@@ -7,24 +7,21 @@
 
 mod cache_tree;
 mod change;
-pub mod command;
+pub(crate) mod command;
 mod compare;
 mod direct;
-pub mod history;
-pub mod layout;
+pub(crate) mod history;
 mod native;
-pub mod objects;
-pub mod operation;
-pub mod rehearsal;
+pub(crate) mod objects;
 mod source;
 mod staged;
 mod store;
 mod trees;
-pub mod worktree;
+pub(crate) mod worktree;
 
 #[cfg(any(fuzzing, test))]
-pub mod fuzz;
+pub(crate) mod fuzz;
 
-pub use change::TreeChanges;
-pub use command::Git;
-pub use staged::Staged;
+pub(crate) use change::TreeChanges;
+pub(crate) use command::Git;
+pub(crate) use staged::Staged;

@@ -9,31 +9,34 @@ use std::io::ErrorKind;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use crate::env::Environment;
-use crate::error::Error;
-use crate::path::RepoPath;
+use crate::base::error::Error;
+use crate::base::path::RepoPath;
+use crate::os::env::Environment;
 use crate::rule::Rule;
 use crate::rules;
 
-pub mod apply;
-pub mod binary;
+pub(crate) mod binary;
 mod block;
 mod by_hand;
-pub mod health;
+pub(crate) mod layout;
 mod manager;
-pub mod plan;
-pub mod server;
-pub mod setup;
+pub(crate) mod operation;
+pub(crate) mod rehearsal;
 mod shim;
-pub mod slot;
-pub mod state;
+pub(crate) mod slot;
+pub(crate) mod state;
+pub(crate) mod server;
+pub(crate) mod setup;
+pub(crate) mod plan;
+pub(crate) mod apply;
+pub(crate) mod health;
 
 #[cfg(any(fuzzing, test))]
-pub mod fuzz;
+pub(crate) mod fuzz;
 
 /// The hooks that are installed: those that can stop a commit or a push, and see its content (githooks(5)).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub enum Hook {
+pub(crate) enum Hook {
     /// Before a commit
     PreCommit,
     /// Before the commit of a merge
@@ -47,12 +50,12 @@ pub enum Hook {
 }
 
 /// Set to 0 in the environment, it switches the hooks off.
-pub const SWITCH: &str = "BAKSTOP";
+pub(crate) const SWITCH: &str = "BAKSTOP";
 /// Rules that the hooks pass over, separated by commas.
-pub const SKIP: &str = "BAKSTOP_SKIP";
+pub(crate) const SKIP: &str = "BAKSTOP_SKIP";
 
 /// The rules that [`SKIP`] names, each once; or the first name that is no rule's.
-pub fn skipped(env: &Environment) -> Result<Vec<&'static Rule>, String> {
+pub(crate) fn skipped(env: &Environment) -> Result<Vec<&'static Rule>, String> {
     let named = env.text(SKIP).unwrap_or_default();
     let mut skipped: Vec<&'static Rule> = Vec::new();
     for id in named.split(',').map(str::trim).filter(|id| !id.is_empty()) {
@@ -66,12 +69,12 @@ pub fn skipped(env: &Environment) -> Result<Vec<&'static Rule>, String> {
 
 impl Hook {
     /// The hooks that a clone gets.
-    pub const USUAL: [Self; 3] = [Self::PreCommit, Self::PreMergeCommit, Self::PrePush];
+    pub(crate) const USUAL: [Self; 3] = [Self::PreCommit, Self::PreMergeCommit, Self::PrePush];
     /// Those that it gets on demand as well.
-    pub const STRICT: [Self; 4] = [Self::PreCommit, Self::PreMergeCommit, Self::PrePush, Self::PrepareCommitMsg];
+    pub(crate) const STRICT: [Self; 4] = [Self::PreCommit, Self::PreMergeCommit, Self::PrePush, Self::PrepareCommitMsg];
 
     /// The name that git gives it: its file, and the argument of `bakstop hook`.
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::PreCommit => "pre-commit",
             Self::PreMergeCommit => "pre-merge-commit",
@@ -82,7 +85,7 @@ impl Hook {
     }
 
     /// What the hook can stop.
-    pub fn act(self) -> &'static str {
+    pub(crate) fn act(self) -> &'static str {
         match self {
             Self::PreCommit | Self::PrepareCommitMsg => "commit",
             Self::PreMergeCommit => "merge",
@@ -91,7 +94,7 @@ impl Hook {
     }
 
     /// The git command to repeat after the hook has stopped it.
-    pub fn command(self) -> &'static str {
+    pub(crate) fn command(self) -> &'static str {
         match self {
             Self::PreCommit | Self::PrepareCommitMsg => "git commit",
             Self::PreMergeCommit => "git merge --continue",
@@ -100,17 +103,17 @@ impl Hook {
     }
 
     /// Whether git tells on standard input what is going to happen: a line for each ref.
-    pub fn reads_lines(self) -> bool {
+    pub(crate) fn reads_lines(self) -> bool {
         matches!(self, Self::PrePush | Self::PreReceive)
     }
 
     /// The command that installs it.
-    pub fn install(self) -> &'static str {
+    pub(crate) fn install(self) -> &'static str {
         if self == Self::PreReceive { "bakstop install --server" } else { "bakstop install" }
     }
 
     /// What a script runs to call the guard, with the arguments that it was given.
-    pub fn call(self) -> String {
+    pub(crate) fn call(self) -> String {
         let arguments = if matches!(self, Self::PreCommit | Self::PreMergeCommit) { "" } else { " \"$@\"" };
         format!("bakstop hook {}{arguments}", self.name())
     }
@@ -135,7 +138,7 @@ impl Hook {
 const FEED: &str = "printf %s \"$lines\" 2>/dev/null | ";
 
 /// A path as it is shown to a person who knows the top of the work tree: relative to it where it lies below.
-pub fn shown(path: &Path, top: &Path) -> RepoPath {
+pub(crate) fn shown(path: &Path, top: &Path) -> RepoPath {
     RepoPath::new(path.strip_prefix(top).unwrap_or(path).as_os_str().as_bytes())
 }
 

@@ -4,35 +4,35 @@
 use nodejs_semver::Range;
 use semver::{BuildMetadata, Version};
 
-use crate::change::File;
-use crate::finding::Span;
+use crate::base::change::File;
+use crate::base::finding::Span;
 use crate::formats::shell::{Resolved, Use, Variable};
 
-mod agreement;
-mod calls;
-mod ci;
 mod commands;
-mod compose;
 mod corepack;
-mod devcontainer;
-mod dockerfile;
 mod edit;
-mod files;
-mod gitlab;
 mod images;
+mod compose;
+mod dockerfile;
 mod manifest;
-mod projects;
+mod devcontainer;
 mod scope;
+mod ci;
+mod gitlab;
 mod tools;
+mod files;
+mod calls;
 mod workspace;
+mod projects;
+mod agreement;
 
-pub use agreement::{Board, Id, Project, Relation, Row};
-pub use edit::{Plan, Target, plan};
-pub use files::{is_manifest, is_pinning, is_telling, select};
+pub(crate) use agreement::{Board, Id, Project, Relation, Row};
+pub(crate) use edit::{Plan, Target, plan};
+pub(crate) use files::{is_manifest, is_pinning, is_telling, select};
 
 /// A package manager that corepack knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Manager {
+pub(crate) enum Manager {
     /// npm, which comes with Node.js.
     Npm,
     /// pnpm.
@@ -43,7 +43,7 @@ pub enum Manager {
 
 impl Manager {
     /// Its name, as it is typed.
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Npm => "npm",
             Self::Pnpm => "pnpm",
@@ -52,12 +52,12 @@ impl Manager {
     }
 
     /// The manager of this name. Case counts.
-    pub fn named(name: &str) -> Option<Self> {
+    pub(crate) fn named(name: &str) -> Option<Self> {
         [Self::Npm, Self::Pnpm, Self::Yarn].into_iter().find(|manager| manager.name() == name)
     }
 
     /// The manager that a package of the npm registry is, or brings.
-    pub fn of_package(name: &str) -> Option<Self> {
+    pub(crate) fn of_package(name: &str) -> Option<Self> {
         match name {
             "@pnpm/exe" => Some(Self::Pnpm),
             "@yarnpkg/cli-dist" => Some(Self::Yarn),
@@ -68,7 +68,7 @@ impl Manager {
 
 /// Which version is asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Demand {
+pub(crate) enum Demand {
     /// This one. It has no build metadata: a hash is not compared.
     Exact(Version),
     /// Whatever a range takes in, as it is written.
@@ -85,7 +85,7 @@ pub enum Demand {
 
 impl Demand {
     /// What a version says where npm or corepack take it: `10.6.5`, `v10.6.5`, `^10`, `latest`, or nothing.
-    pub fn of(text: &str) -> Self {
+    pub(crate) fn of(text: &str) -> Self {
         let text = text.trim();
         if text.is_empty() {
             Self::Newest
@@ -102,7 +102,7 @@ impl Demand {
 }
 
 /// An exact version; a hash behind `+` is left out.
-pub fn exact(text: &str) -> Option<Version> {
+pub(crate) fn exact(text: &str) -> Option<Version> {
     let text = text.strip_prefix('=').unwrap_or(text);
     let mut version = Version::parse(text.strip_prefix('v').unwrap_or(text)).ok()?;
     version.build = BuildMetadata::EMPTY;
@@ -116,20 +116,20 @@ fn hash(version: &str) -> String {
 
 /// Whether a range of npm's takes in a version; `None` if it is no range. Prereleases are taken in only where the range
 /// names one, as node-semver has it.
-pub fn satisfies(version: &Version, range: &str) -> Option<bool> {
+pub(crate) fn satisfies(version: &Version, range: &str) -> Option<bool> {
     let version = nodejs_semver::Version::parse(version.to_string()).ok()?;
     Some(Range::parse(range).ok()?.satisfies(&version))
 }
 
 /// The same, with prereleases taken for what they precede, as pnpm does for `engines`.
-pub fn accepts(version: &Version, range: &str) -> Option<bool> {
+pub(crate) fn accepts(version: &Version, range: &str) -> Option<bool> {
     let release = Version::new(version.major, version.minor, version.patch);
     Some(satisfies(&release, range)? || satisfies(version, range)?)
 }
 
 /// By what means a version is pinned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum How {
+pub(crate) enum How {
     /// `packageManager` of a manifest.
     PackageManager,
     /// `devEngines.packageManager`.
@@ -160,7 +160,7 @@ pub enum How {
 
 /// What a pin is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Role {
+pub(crate) enum Role {
     /// It says what the project uses.
     Declares,
     /// It says what the project accepts.
@@ -171,7 +171,7 @@ pub enum Role {
 
 impl How {
     /// The words that reports use.
-    pub fn label(self) -> &'static str {
+    pub(crate) fn label(self) -> &'static str {
         match self {
             Self::PackageManager => "packageManager",
             Self::DevEngines => "devEngines",
@@ -189,23 +189,23 @@ impl How {
     }
 
     /// Whether it runs a package without leaving it installed.
-    pub fn is_for_once(self) -> bool {
+    pub(crate) fn is_for_once(self) -> bool {
         ["npm exec", "npx", "pnpx", "bunx", "pnpm dlx", "yarn dlx"].contains(&self.label())
     }
 
     /// Whether it takes the manager from the npm registry, by the name that it has there.
-    pub fn is_from_npm(self) -> bool {
+    pub(crate) fn is_from_npm(self) -> bool {
         let installs = ["npm install -g", "yarn global add", "pnpm add -g", "bun add -g"];
         self.is_for_once() || installs.contains(&self.label())
     }
 
     /// Whether it tells a version manager what to put in place, wherever below its file.
-    pub fn is_of_a_tool(self) -> bool {
+    pub(crate) fn is_of_a_tool(self) -> bool {
         matches!(self, Self::ToolVersions | Self::Mise | Self::Prototools)
     }
 
     /// What it is for.
-    pub fn role(self) -> Role {
+    pub(crate) fn role(self) -> Role {
         match self {
             Self::Engines => Role::Accepts,
             Self::Action(_) | Self::Feature | Self::Image | Self::Command(_) => Role::Installs,
@@ -216,7 +216,7 @@ impl How {
 
 /// Where a pin must stand to say something of what is there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Footing {
+pub(crate) enum Footing {
     /// Anywhere: manifests are looked for upward from its directory.
     Upward,
     /// In a directory that has a manifest; elsewhere it is for something that only exists when it runs.
@@ -227,7 +227,7 @@ pub enum Footing {
 
 /// What a pin has to have in common with the one that counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Bond {
+pub(crate) enum Bond {
     /// The version; a range or a tag only floats.
     Version,
     /// The version, as an exact one: nothing else is accepted.
@@ -238,7 +238,7 @@ pub enum Bond {
 
 /// A place where a version of a package manager is pinned.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Pin {
+pub(crate) struct Pin {
     /// By what means.
     pub how: How,
     /// Which package manager.
@@ -320,7 +320,7 @@ impl Pin {
 
 /// What is wrong with a place by itself, whatever is pinned elsewhere.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Fault {
+pub(crate) enum Fault {
     /// Corepack refuses this `packageManager`; its reason.
     Refused(String),
     /// It names a package manager that is not corepack's to run; its name.
@@ -331,7 +331,7 @@ pub enum Fault {
 
 /// What a file says of package managers.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Reading {
+pub(crate) struct Reading {
     /// The places that pin one.
     pub pins: Vec<Pin>,
     /// What is wrong by itself.
@@ -352,7 +352,7 @@ pub struct Reading {
 
 /// A use of another file, with what it is given.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Call {
+pub(crate) struct Call {
     /// Where the other file may be, from the top of the work tree; the first one that is there counts.
     pub paths: Vec<Vec<u8>>,
     /// What is given, by the names of variables there, and where; `None` for what is not known.
@@ -361,7 +361,7 @@ pub struct Call {
 
 impl Reading {
     /// Whether there is nothing to compare or to find fault with.
-    pub fn is_silent(&self) -> bool {
+    pub(crate) fn is_silent(&self) -> bool {
         self.pins.is_empty()
             && self.faults.is_empty()
             && self.calls.is_empty()
@@ -370,7 +370,7 @@ impl Reading {
     }
 
     /// Whether it says what another one says, wherever in the file.
-    pub fn says_the_same(&self, other: &Self) -> bool {
+    pub(crate) fn says_the_same(&self, other: &Self) -> bool {
         fn essence(reading: &Reading) -> Vec<(How, Manager, &Demand)> {
             reading.pins.iter().map(|pin| (pin.how, pin.manager, &pin.demand)).collect()
         }
@@ -393,17 +393,17 @@ impl Reading {
 }
 
 /// Reads a file as the tool reads it that obeys it. What is no such file, or cannot be parsed, says nothing.
-pub fn read(file: &File) -> Reading {
+pub(crate) fn read(file: &File) -> Reading {
     files::read(&file.path, &file.text)
 }
 
 #[cfg(test)]
-pub mod tests {
+pub(crate) mod tests {
     use crate::engine::tests::{Fake, transcript};
     use crate::rules;
 
     /// A manifest that pins pnpm 10.6.5.
-    pub const MANIFEST: &str = r#"{"packageManager": "pnpm@10.6.5+sha512.abc"}"#;
+    pub(crate) const MANIFEST: &str = r#"{"packageManager": "pnpm@10.6.5+sha512.abc"}"#;
 
     #[test]
     fn ranges_take_in_prereleases_as_pnpm_has_it() {
@@ -423,7 +423,7 @@ pub mod tests {
     }
 
     /// What `package-manager-mismatch` says of files.
-    pub fn told(files: &[(&str, &str)]) -> Vec<String> {
+    pub(crate) fn told(files: &[(&str, &str)]) -> Vec<String> {
         let change = files.iter().fold(Fake::default(), |change, (path, text)| change.file(path, text));
         transcript(rules::find("package-manager-mismatch").unwrap(), &change)
     }

@@ -1,28 +1,29 @@
 //! Reports: findings become text, at the last moment. One file a format.
 
-pub mod cure;
-pub mod diff;
-pub mod fingerprint;
-pub mod github;
-pub mod gitlab;
-pub mod human;
-pub mod json;
-pub mod junit;
-pub mod pins;
-pub mod runs;
-pub mod sarif;
-pub mod verify;
+pub(crate) mod paint;
+pub(crate) mod cure;
+pub(crate) mod diff;
+pub(crate) mod fingerprint;
+pub(crate) mod human;
+pub(crate) mod github;
+pub(crate) mod json;
+pub(crate) mod gitlab;
+pub(crate) mod junit;
+pub(crate) mod pins;
+pub(crate) mod runs;
+pub(crate) mod sarif;
+pub(crate) mod verify;
 
 use clap::ValueEnum;
 
-use crate::error::Error;
-use crate::finding::{Finding, Severity};
-use crate::paint::Paint;
+use crate::base::error::Error;
+use crate::base::finding::{Finding, Severity};
+use crate::report::paint::Paint;
 use crate::rule::Rule;
 
 /// How the report of a check is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
-pub enum Format {
+pub(crate) enum Format {
     /// For a person
     #[default]
     Human,
@@ -40,7 +41,7 @@ pub enum Format {
 
 /// How any other answer is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
-pub enum HumanOrJson {
+pub(crate) enum HumanOrJson {
     /// For a person
     #[default]
     Human,
@@ -50,7 +51,7 @@ pub enum HumanOrJson {
 
 /// What a check has to tell, in whatever format.
 #[derive(Debug, Clone, Copy)]
-pub struct Report<'a> {
+pub(crate) struct Report<'a> {
     /// What was found, sorted by path, place and rule.
     pub findings: &'a [Finding],
     /// The rules that judged.
@@ -92,7 +93,7 @@ impl Report<'_> {
 }
 
 /// Writes the report of a check in a format.
-pub fn check(format: Format, report: &Report<'_>) -> String {
+pub(crate) fn check(format: Format, report: &Report<'_>) -> String {
     match format {
         Format::Human => human::check(report.findings, report.view),
         Format::Json => json::check(report),
@@ -104,7 +105,7 @@ pub fn check(format: Format, report: &Report<'_>) -> String {
 }
 
 /// An error, in the same words everywhere.
-pub fn error(error: &Error, paint: Paint) -> String {
+pub(crate) fn error(error: &Error, paint: Paint) -> String {
     let mut lines = error.cause().lines();
     let mut text =
         format!("{} could not {}: {}\n", paint.bad("error:"), error.doing(), lines.next().unwrap_or_default());
@@ -118,25 +119,25 @@ pub fn error(error: &Error, paint: Paint) -> String {
 }
 
 #[cfg(test)]
-pub mod tests {
+pub(crate) mod tests {
     use super::*;
-    use crate::change::{Commit, ObjectId};
-    use crate::finding::{Place, Step};
-    use crate::path::RepoPath;
+    use crate::base::change::{Commit, ObjectId};
+    use crate::base::finding::{Place, Step};
+    use crate::base::path::RepoPath;
     use crate::rules::RULES;
 
     /// What a hostile repository would like to have printed.
-    pub const HOSTILE: &str =
+    pub(crate) const HOSTILE: &str =
         "a\n::error::forged%0A\r##[add-mask]x\u{1b}[2J\u{202e}\u{fffe}<&\"'>]]>,:{0}[x](http://h)";
 
     /// The report of these findings.
-    pub fn report(findings: &[Finding]) -> Report<'_> {
+    pub(crate) fn report(findings: &[Finding]) -> Report<'_> {
         let view = human::View { paint: Paint::PLAIN, below_top: false, restore: "restore", advice: None };
         Report { findings, rules: &RULES, scope: "staged", judged: 7, deny_warnings: false, view }
     }
 
     /// A finding without a place.
-    pub fn finding(path: impl Into<Vec<u8>>) -> Finding {
+    pub(crate) fn finding(path: impl Into<Vec<u8>>) -> Finding {
         Finding {
             rule: "stray-backup",
             severity: Severity::Error,
@@ -150,7 +151,7 @@ pub mod tests {
     }
 
     /// A finding at `marked` in `text`.
-    pub fn placed(path: impl Into<Vec<u8>>, text: &str, marked: &str) -> Finding {
+    pub(crate) fn placed(path: impl Into<Vec<u8>>, text: &str, marked: &str) -> Finding {
         let start = text.find(marked).unwrap();
         let place = Place::locate(text.as_bytes(), &(start..start + marked.len()));
         let message = "this points astray".into();
@@ -158,14 +159,14 @@ pub mod tests {
     }
 
     /// A commit of this subject.
-    pub fn commit(subject: &str) -> Commit {
-        let subject = crate::escape::Escaped(subject.as_bytes()).to_string();
+    pub(crate) fn commit(subject: &str) -> Commit {
+        let subject = crate::base::escape::Escaped(subject.as_bytes()).to_string();
         Commit { id: ObjectId::from_bytes(&[0x1a; 20]).unwrap(), subject }
     }
 
     /// Findings of every kind: hostile in path, message, excerpt and commit, masked, without a place, not UTF-8.
-    pub fn every_kind() -> Vec<Finding> {
-        let escaped = |text: &str| crate::escape::Escaped(text.as_bytes()).to_string();
+    pub(crate) fn every_kind() -> Vec<Finding> {
+        let escaped = |text: &str| crate::base::escape::Escaped(text.as_bytes()).to_string();
         let text = "//h/:_authToken=s3cr3t";
         let masked = Place::masked(text.as_bytes(), &(16..22));
         let line = HOSTILE.replace(['\n', '\r'], " ");

@@ -1,14 +1,14 @@
 //! What a rule is, and the sink that it reports into.
 
-use crate::change::{Entry, File};
-use crate::debris::Debris;
-use crate::finding::{Finding, Place, Severity, Span, Step};
-use crate::path::RepoPath;
+use crate::base::change::{Entry, File};
+use crate::base::debris::Debris;
+use crate::base::finding::{Finding, Place, Severity, Span, Step};
+use crate::base::path::RepoPath;
 use crate::pins::Board;
 
 /// A row of the rule table.
 #[derive(Debug)]
-pub struct Rule {
+pub(crate) struct Rule {
     /// The pattern that it catches, in kebab-case; the names of its file and of its manual page say the same.
     pub id: &'static str,
     /// One line: what it catches.
@@ -23,7 +23,7 @@ pub struct Rule {
 
 /// What a rule looks at. The less it asks for, the less a commit costs. No rule can fail or open a file.
 #[derive(Debug)]
-pub enum Check {
+pub(crate) enum Check {
     /// Each new entry by its path and mode; no content is read.
     Entry(fn(&Entry, &Debris, &mut Findings)),
     /// Each new regular file that `wants` names, by its content.
@@ -41,7 +41,7 @@ pub enum Check {
 
 /// What is known of a configuration: of one that is to come, or of the one that is obeyed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Reading {
+pub(crate) struct Reading {
     /// The file. Of one that cannot be read at all, the text is empty.
     pub file: File,
     /// Why it cannot be obeyed.
@@ -54,7 +54,7 @@ pub struct Reading {
 
 /// Something to say of a place in a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Remark {
+pub(crate) struct Remark {
     /// The place; `None` if it is the file as such.
     pub span: Option<Span>,
     /// What there is to say, as a short sentence without an initial capital or a full stop. Safe to print.
@@ -66,7 +66,7 @@ const MOST: usize = 100;
 
 /// Where a rule puts what it finds. Everything but the place and the message is filled in from the rule.
 #[derive(Debug)]
-pub struct Findings {
+pub(crate) struct Findings {
     rule: &'static str,
     severity: Severity,
     found: Vec<Finding>,
@@ -78,32 +78,32 @@ pub struct Findings {
 
 impl Findings {
     /// An empty sink for one rule.
-    pub fn of(rule: &Rule) -> Self {
+    pub(crate) fn of(rule: &Rule) -> Self {
         Self { rule: rule.id, severity: rule.severity, found: Vec::new(), same_file: 0, beyond: Vec::new() }
     }
 
     /// Reports a file as such.
-    pub fn path(&mut self, path: &RepoPath, message: impl Into<String>) -> Draft<'_> {
+    pub(crate) fn path(&mut self, path: &RepoPath, message: impl Into<String>) -> Draft<'_> {
         self.push(path, || None, message)
     }
 
     /// Reports a place in a file.
-    pub fn place(&mut self, file: &File, span: &Span, message: impl Into<String>) -> Draft<'_> {
+    pub(crate) fn place(&mut self, file: &File, span: &Span, message: impl Into<String>) -> Draft<'_> {
         self.push(&file.path, || Some(Place::locate(&file.text, span)), message)
     }
 
     /// Reports a place in a file that is not understood: its line is not shown, for it may hold anything.
-    pub fn position(&mut self, file: &File, span: &Span, message: impl Into<String>) -> Draft<'_> {
+    pub(crate) fn position(&mut self, file: &File, span: &Span, message: impl Into<String>) -> Draft<'_> {
         self.push(&file.path, || Some(Place::position(&file.text, span)), message)
     }
 
     /// Reports a place whose content is a secret: it is not kept.
-    pub fn secret(&mut self, file: &File, span: &Span, message: impl Into<String>) -> Draft<'_> {
+    pub(crate) fn secret(&mut self, file: &File, span: &Span, message: impl Into<String>) -> Draft<'_> {
         self.push(&file.path, || Some(Place::masked(&file.text, span)), message)
     }
 
     /// What was found.
-    pub fn into_vec(mut self) -> Vec<Finding> {
+    pub(crate) fn into_vec(mut self) -> Vec<Finding> {
         for (path, count) in std::mem::take(&mut self.beyond) {
             let message = format!("{count} more places in this file say the same");
             self.found.push(self.finding(&path, None, message));
@@ -140,11 +140,11 @@ impl Findings {
 
 /// The finding that was just reported, to add its cure to.
 #[derive(Debug)]
-pub struct Draft<'a>(Option<&'a mut Finding>);
+pub(crate) struct Draft<'a>(Option<&'a mut Finding>);
 
 impl Draft<'_> {
     /// Says how to mend it: a sentence, then commands to paste.
-    pub fn cure(mut self, help: &'static str, steps: &'static [Step]) -> Self {
+    pub(crate) fn cure(mut self, help: &'static str, steps: &'static [Step]) -> Self {
         if let Some(finding) = &mut self.0 {
             finding.help = help;
             finding.steps = steps;
@@ -153,7 +153,7 @@ impl Draft<'_> {
     }
 
     /// Weighs it otherwise than the rule does.
-    pub fn weigh(mut self, severity: Severity) {
+    pub(crate) fn weigh(mut self, severity: Severity) {
         if let Some(finding) = &mut self.0 {
             finding.severity = severity;
         }

@@ -1,25 +1,42 @@
 //! The rule table. A rule is one file in `rules/`, one manual page in `docs/rules/`, and one line here.
 
-use crate::change::File;
-use crate::debris::Debris;
+use crate::base::change::File;
+use crate::base::debris::Debris;
 use crate::rule::{Check, Findings, Rule};
 
-mod bypassed_corepack;
-mod docker_deps_content;
-mod expired_allowance;
-mod floating_package_manager;
-mod invalid_configuration;
-mod invalid_package_manager;
-mod missing_corepack;
-mod package_manager_mismatch;
-mod registry_token;
-mod rewritten_lockfile;
-mod rewritten_manifest;
-mod stray_backup;
-mod unused_allowance;
+/// The rules about what a preparation leaves behind, and about secrets.
+mod guard {
+    pub(super) mod docker_deps_content;
+    pub(super) mod registry_token;
+    pub(super) mod rewritten_lockfile;
+    pub(super) mod rewritten_manifest;
+    pub(super) mod stray_backup;
+}
+
+/// The rules about package managers and where they are pinned.
+mod pins {
+    pub(super) mod bypassed_corepack;
+    pub(super) mod floating_package_manager;
+    pub(super) mod invalid_package_manager;
+    pub(super) mod missing_corepack;
+    pub(super) mod package_manager_mismatch;
+}
+
+/// The rules about the configuration of bakstop itself.
+mod config {
+    pub(super) mod expired_allowance;
+    pub(super) mod invalid_configuration;
+    pub(super) mod unused_allowance;
+}
+
+use config::{expired_allowance, invalid_configuration, unused_allowance};
+use guard::{docker_deps_content, registry_token, rewritten_lockfile, rewritten_manifest, stray_backup};
+use pins::{
+    bypassed_corepack, floating_package_manager, invalid_package_manager, missing_corepack, package_manager_mismatch,
+};
 
 /// Every rule, in the order of the documentation.
-pub const RULES: [&Rule; 13] = [
+pub(crate) const RULES: [&Rule; 13] = [
     &rewritten_manifest::RULE,
     &rewritten_lockfile::RULE,
     &stray_backup::RULE,
@@ -36,7 +53,7 @@ pub const RULES: [&Rule; 13] = [
 ];
 
 /// The rules about package managers and where they are pinned.
-pub const OF_PINS: [&Rule; 5] = [
+pub(crate) const OF_PINS: [&Rule; 5] = [
     &package_manager_mismatch::RULE,
     &invalid_package_manager::RULE,
     &floating_package_manager::RULE,
@@ -45,10 +62,10 @@ pub const OF_PINS: [&Rule; 5] = [
 ];
 
 /// The rules that know the marks of a preparation which was not undone.
-pub const OF_PREPARATION: [&Rule; 2] = [&rewritten_manifest::RULE, &rewritten_lockfile::RULE];
+pub(crate) const OF_PREPARATION: [&Rule; 2] = [&rewritten_manifest::RULE, &rewritten_lockfile::RULE];
 
 /// Whether a file is one that a preparation wrote, or that cannot be told.
-pub fn is_rewritten(file: &File, debris: &Debris) -> bool {
+pub(crate) fn is_rewritten(file: &File, debris: &Debris) -> bool {
     OF_PREPARATION.into_iter().any(|rule| {
         let mut findings = Findings::of(rule);
         if let Check::File { wants, judge } = rule.check
@@ -61,6 +78,6 @@ pub fn is_rewritten(file: &File, debris: &Debris) -> bool {
 }
 
 /// The rule of this id.
-pub fn find(id: &str) -> Option<&'static Rule> {
+pub(crate) fn find(id: &str) -> Option<&'static Rule> {
     RULES.into_iter().find(|rule| rule.id == id)
 }

@@ -1,13 +1,15 @@
 //! The state of a work tree at one moment, and what changed between two.
 
+pub(crate) mod baseline;
+
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::change::ObjectId;
-use crate::path::RepoPath;
+use crate::base::change::ObjectId;
+use crate::base::path::RepoPath;
 
 /// In what way a path is not clean. A path can be so in several ways at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum State {
+pub(crate) enum State {
     /// A merge left it undecided.
     Conflicted,
     /// The index differs from HEAD.
@@ -26,11 +28,11 @@ pub enum State {
 
 impl State {
     /// Every state, in the order in which reports tell them.
-    pub const ALL: [Self; 7] =
+    pub(crate) const ALL: [Self; 7] =
         [Self::Conflicted, Self::Staged, Self::Modified, Self::Deleted, Self::Untracked, Self::Leftover, Self::Hidden];
 
     /// The words that reports use.
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Conflicted => "conflicted",
             Self::Staged => "staged",
@@ -45,7 +47,7 @@ impl State {
 
 /// How git was told not to look at a path (git-update-index(1)).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Hiding {
+pub(crate) enum Hiding {
     /// `--assume-unchanged`.
     AssumeUnchanged,
     /// `--skip-worktree`, or a sparse checkout.
@@ -54,7 +56,7 @@ pub enum Hiding {
 
 impl Hiding {
     /// Git's own word for it.
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::AssumeUnchanged => "assume-unchanged",
             Self::SkipWorktree => "skip-worktree",
@@ -64,7 +66,7 @@ impl Hiding {
 
 /// What became of a work tree.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Tree {
+pub(crate) enum Tree {
     /// It is as it was.
     Unchanged,
     /// It is not.
@@ -75,10 +77,10 @@ pub enum Tree {
 
 impl Tree {
     /// Every outcome.
-    pub const ALL: [Self; 3] = [Self::Unchanged, Self::Changed, Self::Unknown];
+    pub(crate) const ALL: [Self; 3] = [Self::Unchanged, Self::Changed, Self::Unknown];
 
     /// The word that reports and records use.
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Unchanged => "unchanged",
             Self::Changed => "changed",
@@ -90,11 +92,11 @@ impl Tree {
 /// A hash over all that can be known of a path: type, executable bit, content, and what the index and HEAD hold. Two
 /// that are equal mean that nothing about the path has changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Fingerprint(pub [u8; 32]);
+pub(crate) struct Fingerprint(pub [u8; 32]);
 
 /// What is known of a path that is not clean.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Dirt {
+pub(crate) struct Dirt {
     /// In what ways it is not clean; never empty.
     pub states: BTreeSet<State>,
     /// What else there is to say: "new file", "mode changed".
@@ -109,7 +111,7 @@ pub struct Dirt {
 
 /// The blobs of a path whose index differs from HEAD; `None` where there is none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Staged {
+pub(crate) struct Staged {
     /// In HEAD.
     pub old: Option<ObjectId>,
     /// In the index.
@@ -130,7 +132,7 @@ impl Dirt {
 
 /// What HEAD stands for.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Head {
+pub(crate) struct Head {
     /// The commit; `None` before the first one.
     pub commit: Option<ObjectId>,
     /// The branch, as git's bytes; `None` when detached.
@@ -139,7 +141,7 @@ pub struct Head {
 
 /// Something that git is in the middle of, or was when it was ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Unfinished {
+pub(crate) enum Unfinished {
     /// `git merge`.
     Merge,
     /// `git rebase`.
@@ -166,7 +168,7 @@ pub enum Unfinished {
 
 impl Unfinished {
     /// Every kind.
-    pub const ALL: [Self; 11] = [
+    pub(crate) const ALL: [Self; 11] = [
         Self::Merge,
         Self::Rebase,
         Self::Mailbox,
@@ -181,7 +183,7 @@ impl Unfinished {
     ];
 
     /// The words that reports use.
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Merge => "merge",
             Self::Rebase => "rebase",
@@ -198,7 +200,7 @@ impl Unfinished {
     }
 
     /// What ends it.
-    pub fn cure(self) -> &'static str {
+    pub(crate) fn cure(self) -> &'static str {
         match self {
             Self::Merge => "finish it, or `git merge --abort`",
             Self::Rebase => "finish it, or `git rebase --abort`",
@@ -216,7 +218,7 @@ impl Unfinished {
 
 /// A work tree at one moment: HEAD, what stands around it in the repository, and every path that is not clean.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Snapshot {
+pub(crate) struct Snapshot {
     /// Where HEAD is.
     pub head: Head,
     /// Branches, tags and other refs that are made here; not those that stand for what another repository had when it
@@ -234,14 +236,14 @@ pub struct Snapshot {
 }
 
 /// The note of a path that HEAD does not have, although the index does.
-pub const NEW_FILE: &str = "new file";
+pub(crate) const NEW_FILE: &str = "new file";
 
 /// The note of a path that the index does not have, although HEAD does.
-pub const DELETED_IN_INDEX: &str = "deleted in the index";
+pub(crate) const DELETED_IN_INDEX: &str = "deleted in the index";
 
 /// A path that is not as it was.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Difference {
+pub(crate) struct Difference {
     /// The path.
     pub path: RepoPath,
     /// What it was; `None` if it was clean.
@@ -252,19 +254,19 @@ pub struct Difference {
 
 impl Difference {
     /// Whether the path is one that neither HEAD nor the index had.
-    pub fn is_new(&self) -> bool {
+    pub(crate) fn is_new(&self) -> bool {
         self.is(State::Untracked) || self.after.as_ref().is_some_and(|dirt| dirt.notes.contains(NEW_FILE))
     }
 
     /// Whether it is in this state now.
-    pub fn is(&self, state: State) -> bool {
+    pub(crate) fn is(&self, state: State) -> bool {
         self.after.as_ref().is_some_and(|dirt| dirt.states.contains(&state))
     }
 }
 
 /// A ref that is not as it was.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct MovedRef {
+pub(crate) struct MovedRef {
     /// Its full name, as git's bytes.
     pub name: Vec<u8>,
     /// What it named; `None` if it is new.
@@ -275,7 +277,7 @@ pub struct MovedRef {
 
 /// What changed between two moments.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Changes {
+pub(crate) struct Changes {
     /// The paths, sorted.
     pub paths: Vec<Difference>,
     /// HEAD before and after, where it moved.
@@ -296,14 +298,14 @@ pub struct Changes {
 
 impl Changes {
     /// Whether nothing changed.
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         *self == Self::default()
     }
 }
 
 impl Snapshot {
     /// What changed since an earlier moment.
-    pub fn changes_since(mut self, mut before: Self) -> Changes {
+    pub(crate) fn changes_since(mut self, mut before: Self) -> Changes {
         let mut paths = Vec::new();
         for (path, after) in std::mem::take(&mut self.paths) {
             let before = before.paths.remove(&path);
@@ -328,7 +330,7 @@ impl Snapshot {
     }
 
     /// What distinguishes this moment from a clean tree.
-    pub fn changes_since_clean(mut self) -> Changes {
+    pub(crate) fn changes_since_clean(mut self) -> Changes {
         self.paths.retain(|_, dirt| dirt.is_unclean());
         let clean = Self {
             head: self.head.clone(),

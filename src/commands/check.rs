@@ -2,18 +2,18 @@
 
 use std::path::PathBuf;
 
-use crate::change::Entry;
+use crate::base::change::Entry;
+use crate::base::error::Error;
+use crate::base::finding::Verdict;
 use crate::commands::judge::{Options, Scope, judge};
 use crate::commands::{Context, Outcome};
-use crate::error::Error;
-use crate::finding::Verdict;
 use crate::report::{Format, Report, human::View};
 use crate::rules::RULES;
 
 // The arguments.
 #[derive(Debug, clap::Args)]
 #[allow(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
-pub struct Args {
+pub(crate) struct Args {
     #[command(flatten)]
     scope: ScopeArgs,
 
@@ -94,7 +94,7 @@ impl Args {
 }
 
 /// Judges what was asked about.
-pub fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
+pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
     if args.output.as_deref().is_some_and(|path| path.as_os_str() == "-") {
         return Err(Error::new("write the report to a file", "`-` is no file")
             .help("without --output, it goes to standard output"));

@@ -2,16 +2,16 @@
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 
+use crate::base::error::Error;
+use crate::base::finding::Verdict;
 use crate::commands::{Context, Outcome};
-use crate::error::Error;
-use crate::finding::Verdict;
 use crate::report::{HumanOrJson, json};
 use crate::rule::Rule;
 use crate::rules::{self, RULES};
 
 // The arguments.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// The rule's id
     #[arg(value_name = "RULE", value_parser = rule())]
     rule: &'static Rule,
@@ -26,7 +26,7 @@ fn rule() -> impl TypedValueParser<Value = &'static Rule> {
 }
 
 /// Prints the page as it stands in docs/rules.
-pub fn run(args: &Args, _context: &Context) -> Result<Outcome, Error> {
+pub(crate) fn run(args: &Args, _context: &Context) -> Result<Outcome, Error> {
     let out = match args.format {
         HumanOrJson::Human => args.rule.manual.to_owned(),
         HumanOrJson::Json => json::explain(args.rule),

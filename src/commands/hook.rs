@@ -5,20 +5,20 @@
 
 use std::ffi::OsString;
 
+use crate::base::error::Error;
+use crate::base::finding::Verdict;
 use crate::commands::judge::{Options, Scope, judge};
 use crate::commands::{Context, Outcome};
 use crate::config::FILE;
-use crate::error::Error;
-use crate::finding::Verdict;
 use crate::git::Git;
-use crate::git::operation::Operation;
+use crate::hooks::operation::Operation;
 use crate::hooks::{Hook, SKIP, SWITCH, skipped};
 use crate::report::human::{self, View};
 use crate::rules::RULES;
 
 // The arguments.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// Which hook this is
     #[arg(value_enum, value_name = "HOOK")]
     hook: Hook,
@@ -33,7 +33,7 @@ pub struct Args {
 }
 
 /// Judges what a hook is about.
-pub fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
+pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
     let hook = args.hook;
     let server = hook == Hook::PreReceive;
     if !server && context.env.get(SWITCH).is_some_and(|value| value == "0") {

@@ -2,12 +2,12 @@
 
 use std::path::Path;
 
+use crate::base::error::Error;
+use crate::base::finding::Verdict;
 use crate::commands::{Context, Outcome};
-use crate::error::Error;
-use crate::finding::Verdict;
 use crate::git::Git;
-use crate::git::layout::Layout;
 use crate::hooks::health::{self, State};
+use crate::hooks::layout::Layout;
 use crate::hooks::plan::{self, Edit};
 use crate::hooks::setup::{Choice, Setup};
 use crate::hooks::slot::Place;
@@ -16,7 +16,7 @@ use crate::hooks::{Hook, apply, binary, shown};
 // The arguments.
 #[derive(Debug, clap::Args)]
 #[allow(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
-pub struct Args {
+pub(crate) struct Args {
     /// Print what would be changed, and change nothing
     #[arg(short = 'n', long)]
     dry_run: bool,
@@ -69,7 +69,7 @@ fn refuse_the_wrong_place(args: &Args, layout: &Layout) -> Result<(), Error> {
 }
 
 /// Plans, changes, and looks whether git will run what was written.
-pub fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
+pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
     let git = Git::new(&context.directory);
     let layout = Layout::of(&git)?;
     refuse_the_wrong_place(args, &layout)?;

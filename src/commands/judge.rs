@@ -3,17 +3,17 @@
 use std::io::{IsTerminal, Read};
 use std::path::Path;
 
-use crate::change::{Change, Entry};
+use crate::base::change::{Change, Entry};
+use crate::base::error::Error;
+use crate::base::escape::Escaped;
+use crate::base::finding::Finding;
+use crate::base::path::RepoPath;
+use crate::base::refs::{self, RefUpdate};
 use crate::commands::{Context, listed, mend, mend_staged, restore_command};
 use crate::config::{self, Config};
 use crate::engine::{Engine, Hidden, Judgement, LIMIT};
-use crate::error::Error;
-use crate::escape::Escaped;
-use crate::finding::Finding;
 use crate::git::Staged;
 use crate::git::worktree::{OnDisk, WorkTree};
-use crate::path::RepoPath;
-use crate::refs::{self, RefUpdate};
 use crate::report::human::plural;
 use crate::rule::Rule;
 
@@ -23,7 +23,7 @@ use past::Past;
 
 /// What is to be judged.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Scope {
+pub(super) enum Scope {
     /// What is about to be committed.
     Staged,
     /// The commits of a range, or only where it ends.
@@ -47,7 +47,7 @@ pub enum Scope {
 
 impl Scope {
     /// The word that reports use.
-    pub fn name(&self) -> &'static str {
+    pub(super) fn name(&self) -> &'static str {
         match self {
             Self::Staged => "staged",
             Self::Range { tip: false, .. } => "range",
@@ -63,7 +63,7 @@ impl Scope {
 
 /// What was judged, and what is to be said of it.
 #[derive(Debug)]
-pub struct Judged {
+pub(super) struct Judged {
     /// What was found, with cures that work there.
     pub findings: Vec<Finding>,
     /// What the configuration hides.
@@ -86,7 +86,7 @@ pub struct Judged {
 
 impl Judged {
     /// What `--verbose` tells, a line each: how it was judged, and what the configuration hides.
-    pub fn told(&self) -> Vec<String> {
+    pub(super) fn told(&self) -> Vec<String> {
         let how = self.how.iter().map(|line| format!("bakstop: {line}"));
         let hidden = listed(&self.hidden, |Hidden { finding, by, reason }| {
             format!("bakstop: hidden by {by}: {} in {}: {reason}", finding.rule, finding.path)
@@ -97,7 +97,7 @@ impl Judged {
 
 /// How it is judged.
 #[derive(Debug, Clone, Copy)]
-pub struct Options<'a> {
+pub(super) struct Options<'a> {
     /// Rules that are passed over.
     pub without: &'a [&'static Rule],
     /// The configuration to go by, whatever the repository says.
@@ -111,7 +111,7 @@ pub struct Options<'a> {
 }
 
 /// Judges a scope.
-pub fn judge(scope: &Scope, options: &Options<'_>, context: &Context) -> Result<Judged, Error> {
+pub(super) fn judge(scope: &Scope, options: &Options<'_>, context: &Context) -> Result<Judged, Error> {
     let past = || Past::open(options, context);
     match scope {
         Scope::Staged => staged(options, context),
@@ -162,7 +162,7 @@ fn given(path: &Path, context: &Context) -> Result<Config, Error> {
 }
 
 /// The configuration that was given, or that a change carries.
-pub fn configuration(change: &dyn Change, options: &Options<'_>, context: &Context) -> Result<Config, Error> {
+pub(super) fn configuration(change: &dyn Change, options: &Options<'_>, context: &Context) -> Result<Config, Error> {
     match options.config {
         Some(path) => given(path, context),
         // Where nothing is new, nothing is asked of it.

@@ -4,16 +4,16 @@ use std::io;
 
 use clap_mangen::Man;
 
+use crate::base::error::Error;
+use crate::base::finding::Verdict;
 use crate::commands::Outcome;
-use crate::error::Error;
-use crate::finding::Verdict;
 
 // The arguments: none.
 #[derive(Debug, clap::Args)]
-pub struct Args {}
+pub(crate) struct Args {}
 
 /// Prints one page with every verb on it, for `man -l -` or for a file in `man1`.
-pub fn run(_args: &Args, command: clap::Command) -> Result<Outcome, Error> {
+pub(crate) fn run(_args: &Args, command: clap::Command) -> Result<Outcome, Error> {
     let failed = |error: io::Error| Error::new("write the manual page", error);
     let page = page(command).map_err(failed)?;
     let page = String::from_utf8(page).map_err(|error| Error::new("write the manual page", error))?;

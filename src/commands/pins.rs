@@ -2,13 +2,13 @@
 
 use std::path::PathBuf;
 
+use crate::base::error::Error;
+use crate::base::escape::Escaped;
+use crate::base::finding::{Finding, Verdict};
 use crate::commands::judge::{Options, configuration};
 use crate::commands::{Context, Outcome};
 use crate::config::Config;
 use crate::engine::Engine;
-use crate::error::Error;
-use crate::escape::Escaped;
-use crate::finding::{Finding, Verdict};
 use crate::git::worktree::{OnDisk, WorkTree};
 use crate::pins::{Board, Id, Plan, Role, Row, Target, plan};
 use crate::report::human::View;
@@ -17,7 +17,7 @@ use crate::rules::OF_PINS;
 
 // The arguments.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// Move every pin to this version; without one, to what each project declares
     #[arg(long, value_name = "NAME@VERSION", num_args = 0..=1)]
     #[allow(clippy::option_option, reason = "not asked for, without a version, with one")]
@@ -41,7 +41,7 @@ pub struct Args {
 }
 
 /// Shows every pin of the work tree and what the rules about pins find, or moves the pins.
-pub fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
+pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
     let tree = WorkTree::open(&context.directory)?;
     let files = OnDisk::all(&tree)?;
     let options = Options { without: &[], config: args.config.as_deref(), way_on: "", explain: false, list: false };

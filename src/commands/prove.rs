@@ -11,29 +11,29 @@ use std::time::Instant;
 
 use serde_json::json;
 
+use crate::base::debris::DOCKER_DEPS;
+use crate::base::error::Error;
+use crate::base::escape::{Escaped, no_command};
+use crate::base::finding::{Severity, Verdict};
+use crate::base::path::{RepoPath, shell_quote};
 use crate::commands::{Context, Outcome, listed};
 use crate::config::{self, Config};
-use crate::debris::DOCKER_DEPS;
 use crate::engine::LIMIT;
-use crate::error::Error;
-use crate::escape::{Escaped, no_command};
-use crate::finding::{Severity, Verdict};
 use crate::formats::package;
 use crate::git::history::History;
-use crate::git::layout::Layout;
 use crate::git::objects::Objects;
-use crate::git::rehearsal::{Performance, Rehearsal};
 use crate::git::{Git, TreeChanges};
 use crate::hooks::health::{self, Health, Interference, Off, State};
+use crate::hooks::layout::Layout;
+use crate::hooks::rehearsal::{Performance, Rehearsal};
 use crate::hooks::setup::{Choice, Foreign, Setup};
 use crate::hooks::{Hook, SKIP, binary, shown};
-use crate::path::{RepoPath, shell_quote};
 use crate::report::HumanOrJson;
 use crate::report::json::{document, path};
 
 // The arguments.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// How the report is written
     #[arg(long, value_enum, value_name = "FORMAT", default_value_t)]
     format: HumanOrJson,
@@ -53,7 +53,7 @@ const PROVE: &str = "BAKSTOP_PROVE";
 const LINES: usize = 12;
 
 /// Tries, and explains.
-pub fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
+pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
     let start = Instant::now();
     let git = Git::new(&context.directory);
     let layout = Layout::of(&git)?;

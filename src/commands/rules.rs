@@ -1,21 +1,21 @@
 //! `bakstop rules`: the rule table.
 
+use crate::base::error::Error;
+use crate::base::finding::Verdict;
 use crate::commands::{Context, Outcome};
-use crate::error::Error;
-use crate::finding::Verdict;
 use crate::report::{HumanOrJson, json};
 use crate::rules::RULES;
 
 // The arguments.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// How the table is written
     #[arg(long, value_enum, value_name = "FORMAT", default_value_t)]
     format: HumanOrJson,
 }
 
 /// Lists every rule with its weight and what it catches.
-pub fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
+pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
     let out = match args.format {
         HumanOrJson::Human => table(context),
         HumanOrJson::Json => json::rules(&RULES),

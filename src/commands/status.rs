@@ -2,22 +2,22 @@
 
 use std::path::PathBuf;
 
+use crate::base::error::Error;
+use crate::base::finding::Verdict;
 use crate::commands::{Context, Outcome};
-use crate::error::Error;
-use crate::finding::Verdict;
 use crate::git::Git;
-use crate::git::layout::Layout;
 use crate::hooks::health::{self, Health, Interference, State};
+use crate::hooks::layout::Layout;
 use crate::hooks::setup::{Choice, Setup};
 use crate::hooks::{Hook, binary, shown};
-use crate::paint::Paint;
+use crate::report::paint::Paint;
 
 // The arguments: none.
 #[derive(Debug, clap::Args)]
-pub struct Args {}
+pub(crate) struct Args {}
 
 /// Looks, and changes nothing.
-pub fn run(_args: &Args, context: &Context) -> Result<Outcome, Error> {
+pub(crate) fn run(_args: &Args, context: &Context) -> Result<Outcome, Error> {
     let git = Git::new(&context.directory);
     let layout = Layout::of(&git)?;
     let setup = Setup::find(&layout, &git, Choice::Detect, &Hook::USUAL)?;

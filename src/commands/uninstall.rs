@@ -1,23 +1,23 @@
 //! `bakstop uninstall`: take the hooks out again, byte for byte.
 
+use crate::base::error::Error;
+use crate::base::finding::Verdict;
 use crate::commands::{Context, Outcome};
-use crate::error::Error;
-use crate::finding::Verdict;
 use crate::git::Git;
-use crate::git::layout::Layout;
+use crate::hooks::layout::Layout;
 use crate::hooks::slot::Place;
 use crate::hooks::{apply, plan, server, setup};
 
 // The arguments.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// Print what would be changed, and change nothing
     #[arg(short = 'n', long)]
     dry_run: bool,
 }
 
 /// Looks wherever an earlier install may have written: the repository may run its hooks in another way by now.
-pub fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
+pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
     let git = Git::new(&context.directory);
     let layout = Layout::of(&git)?;
     let _lock = if args.dry_run { None } else { apply::lock(&layout.common)? };

@@ -4,20 +4,20 @@ use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use crate::baseline::Baseline;
-use crate::child::{self, NotRun, Output};
+use crate::base::error::Error;
+use crate::base::finding::Verdict;
+use crate::base::path::{RepoPath, shell_quote};
 use crate::commands::verify::record::Record;
 use crate::commands::verify::watch::Watch;
 use crate::commands::{Context, Outcome};
 use crate::config::{self, Config};
-use crate::error::Error;
-use crate::finding::Verdict;
 use crate::git::worktree::{Look, OnDisk, WorkTree};
-use crate::paint::Paint;
-use crate::path::{RepoPath, shell_quote};
+use crate::measure::runs::{Budget, Percent, Run, Timing};
+use crate::os::child::{self, NotRun, Output};
+use crate::report::paint::Paint;
 use crate::report::verify::Since;
 use crate::report::{self, HumanOrJson, runs};
-use crate::runs::{Budget, Percent, Run, Timing};
+use crate::snapshot::baseline::Baseline;
 use crate::snapshot::{Snapshot, State, Tree};
 
 mod record;
@@ -28,7 +28,7 @@ mod watch;
 #[command(after_help = "\
 Exit codes: 0 clean, or as it was; 1 not, or the build took too long; 2 could not tell; 126, 127 could not start the build; \
 else that of a build that failed.\n\nExample: bakstop verify --budget 30s -- docker compose build")]
-pub struct Args {
+pub(crate) struct Args {
     /// How the report is written
     #[arg(long, value_enum, value_name = "FORMAT", default_value_t)]
     format: HumanOrJson,
@@ -88,7 +88,7 @@ const STEPS: &str = "Around a build that is a step of its own";
 const TIME: &str = "How long the build takes";
 
 /// Compares the work tree with a clean one, with what it was before the command, or with a baseline.
-pub fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
+pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
     for file in args.output.iter().chain(&args.save_baseline) {
         if file.as_os_str() == "-" {
             return Err(Error::new("write to a file", "`-` is no file").help("give it a name, such as ./-"));

@@ -4,13 +4,13 @@ use std::collections::BTreeSet;
 
 use jiff::civil::Date;
 
+use crate::base::debris::{DOCKER_DEPS, Directory};
+use crate::base::escape::Escaped;
+use crate::base::finding::{LineIndex, Severity, Span};
+use crate::base::pattern::Pattern;
 use crate::config::{Allowance, Config, Origin, Weight};
-use crate::debris::{DOCKER_DEPS, Directory};
-use crate::escape::Escaped;
-use crate::finding::{LineIndex, Severity, Span};
 use crate::formats::document::{Key, Node, Value};
 use crate::formats::{self, Syntax};
-use crate::pattern::Pattern;
 use crate::rule::{Check, Remark};
 use crate::rules::{self, RULES};
 
@@ -21,7 +21,7 @@ const KEEPS_OUT: &str = "invalid-configuration";
 const LONGEST_REASON: usize = 1000;
 
 /// Reads a configuration: what it says as far as it is understood, and what is wrong with it, in the order of the text.
-pub fn read(name: &str, text: &[u8]) -> (Config, Vec<Remark>) {
+pub(super) fn read(name: &str, text: &[u8]) -> (Config, Vec<Remark>) {
     let mut reader = Reader { lines: LineIndex::new(text), name, text, problems: Vec::new() };
     let mut config = Config { name: name.into(), text: text.into(), ..Config::default() };
     match formats::parse(Syntax::Json, text) {

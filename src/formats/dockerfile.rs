@@ -4,7 +4,7 @@
 
 use std::ops::Range;
 
-use crate::finding::Span;
+use crate::base::finding::Span;
 use crate::formats::document::{Node, Value};
 use crate::formats::joined::Joined;
 use crate::formats::shell::{Command, Script, is_for_a_shell};
@@ -14,11 +14,11 @@ mod heredocs;
 mod stages;
 
 use heredocs::{Expected, heredocs};
-pub use stages::{Base, Image, Stage, Stages};
+pub(crate) use stages::{Base, Image, Stage, Stages};
 
 /// One instruction.
 #[derive(Debug)]
-pub struct Instruction {
+pub(crate) struct Instruction {
     /// Its name, in capitals.
     pub name: String,
     /// The whole instruction.
@@ -43,7 +43,7 @@ struct Heredoc {
 }
 
 /// The instructions of a Dockerfile. A text that is none gives instructions that nobody knows.
-pub fn parse(file: &[u8]) -> Vec<Instruction> {
+pub(crate) fn parse(file: &[u8]) -> Vec<Instruction> {
     let mut reader = Reader { file, at: if file.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 } };
     let escape = reader.escape();
     let mut instructions = Vec::new();
@@ -196,12 +196,12 @@ impl Instruction {
     }
 
     /// Whether one of its flags begins so.
-    pub fn has_flag(&self, start: &str) -> bool {
+    pub(crate) fn has_flag(&self, start: &str) -> bool {
         self.flags.iter().any(|flag| flag.starts_with(start))
     }
 
     /// The words that follow the name and the flags, as they are written.
-    pub fn arguments(&self) -> impl Iterator<Item = &[u8]> {
+    pub(crate) fn arguments(&self) -> impl Iterator<Item = &[u8]> {
         self.words().map(|word| &self.text.bytes[word])
     }
 
@@ -262,12 +262,12 @@ impl Instruction {
     }
 
     /// The strings of the exec form, `["npm", "install"]`.
-    pub fn exec_words(&self) -> Option<Vec<String>> {
+    pub(crate) fn exec_words(&self) -> Option<Vec<String>> {
         self.exec_form()?.iter().map(|word| serde_json::from_slice(self.bytes(word)).ok()).collect()
     }
 
     /// What a `RUN` executes. Nothing for any other instruction.
-    pub fn script(&self) -> Script<'_> {
+    pub(crate) fn script(&self) -> Script<'_> {
         let mut script = Script::default();
         if self.name != "RUN" {
             return script;

@@ -1,10 +1,10 @@
 //! A document as a tree whose every value knows its place, whatever syntax it was written in.
 
-use crate::finding::Span;
+use crate::base::finding::Span;
 
 /// A value and where it stands.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Node {
+pub(crate) struct Node {
     /// The bytes of the value in the file, quotes included.
     pub span: Span,
     /// What it is.
@@ -13,7 +13,7 @@ pub struct Node {
 
 /// The kinds of value that a manifest is made of.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Value {
+pub(crate) enum Value {
     /// A string, its escapes undone. A YAML scalar is one, whatever a schema would make of it.
     Text(String),
     /// An object or mapping in the file's order. A key that occurs twice is here twice: the package managers take the
@@ -27,7 +27,7 @@ pub enum Value {
 
 /// The key of an entry of a map.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Key {
+pub(crate) struct Key {
     /// The bytes of the key in the file, quotes included.
     pub span: Span,
     /// The key, its escapes undone.
@@ -36,7 +36,7 @@ pub struct Key {
 
 impl Node {
     /// The entries of a map; none for anything else.
-    pub fn entries(&self) -> impl Iterator<Item = (&Key, &Node)> {
+    pub(crate) fn entries(&self) -> impl Iterator<Item = (&Key, &Node)> {
         let entries = match &self.value {
             Value::Map(entries) => entries.as_slice(),
             _ => &[],
@@ -45,17 +45,17 @@ impl Node {
     }
 
     /// Every value of this key: more than one where the key is duplicated.
-    pub fn get<'a>(&'a self, key: &'a str) -> impl Iterator<Item = &'a Node> {
+    pub(crate) fn get<'a>(&'a self, key: &'a str) -> impl Iterator<Item = &'a Node> {
         self.entries().filter(move |(found, _)| found.text == key).map(|(_, node)| node)
     }
 
     /// The last value of this key: the one that the tools take.
-    pub fn last<'a>(&'a self, key: &'a str) -> Option<&'a Node> {
+    pub(crate) fn last<'a>(&'a self, key: &'a str) -> Option<&'a Node> {
         self.get(key).last()
     }
 
     /// The string, if it is one.
-    pub fn text(&self) -> Option<&str> {
+    pub(crate) fn text(&self) -> Option<&str> {
         match &self.value {
             Value::Text(text) => Some(text),
             _ => None,
@@ -65,7 +65,7 @@ impl Node {
 
 /// Why a text is not a document of its syntax, and where that showed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SyntaxError {
+pub(crate) struct SyntaxError {
     /// Where parsing stopped.
     pub span: Span,
     /// What was wrong there. It may quote the file.

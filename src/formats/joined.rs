@@ -2,12 +2,12 @@
 
 use std::ops::Range;
 
-use crate::finding::Span;
+use crate::base::finding::Span;
 use crate::formats::document::Node;
 
 /// Pieces of the file put together, and where each came from.
 #[derive(Debug, Default)]
-pub struct Joined {
+pub(crate) struct Joined {
     /// The text.
     pub bytes: Vec<u8>,
     /// Offsets here and in the file, both ascending: one pair where a piece begins.
@@ -21,14 +21,14 @@ const LONGEST: usize = 16 * 1024;
 
 impl Joined {
     /// Adds a piece of the file.
-    pub fn push(&mut self, file: &[u8], piece: Range<usize>) {
+    pub(crate) fn push(&mut self, file: &[u8], piece: Range<usize>) {
         self.pieces.push((self.bytes.len(), piece.start));
         self.bytes.extend_from_slice(&file[piece]);
     }
 
     /// The text of a string of a document, as far as it stands in the file as it is: between quotes, plain, or as the
     /// lines of a YAML block. `None` where escapes or folded lines make it another one.
-    pub fn of(file: &[u8], node: &Node) -> Option<Self> {
+    pub(crate) fn of(file: &[u8], node: &Node) -> Option<Self> {
         let text = node.text()?.as_bytes();
         let raw = file.get(node.span.clone())?;
         let mut joined = Self::default();
@@ -44,7 +44,7 @@ impl Joined {
 
     /// The text of a string that stands in the file in another spelling: of no byte more is known than where it all is. A long
     /// one is left out: whoever looks for a part of it looks through all of it.
-    pub fn somewhere(node: &Node) -> Option<Self> {
+    pub(crate) fn somewhere(node: &Node) -> Option<Self> {
         let bytes = node.text()?.as_bytes().to_vec();
         (bytes.len() <= LONGEST).then(|| Self { bytes, pieces: Vec::new(), at: Some(node.span.clone()) })
     }
@@ -85,7 +85,7 @@ impl Joined {
     }
 
     /// The place in the file, from the first byte to the last.
-    pub fn span(&self, range: &Range<usize>) -> Span {
+    pub(crate) fn span(&self, range: &Range<usize>) -> Span {
         if let Some(at) = &self.at {
             return at.clone();
         }

@@ -4,12 +4,12 @@ use jsonc_parser::ast::{ObjectPropName, Value as Ast};
 use jsonc_parser::common::Ranged;
 use jsonc_parser::{CollectOptions, ParseOptions, parse_to_ast};
 
-use crate::finding::Span;
+use crate::base::finding::Span;
 use crate::formats::document::{Key, Node, SyntaxError, Value};
 
 /// How much is accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Dialect {
+pub(crate) enum Dialect {
     /// What `JSON.parse` accepts.
     Strict,
     /// That, comments, and trailing commas.
@@ -19,7 +19,7 @@ pub enum Dialect {
 }
 
 /// Parses a text that has no byte order mark; `shift` turns its byte offsets into those of the file.
-pub fn parse(text: &str, dialect: Dialect, shift: impl Fn(Span) -> Span) -> Result<Node, SyntaxError> {
+pub(crate) fn parse(text: &str, dialect: Dialect, shift: impl Fn(Span) -> Span) -> Result<Node, SyntaxError> {
     let json5 = dialect == Dialect::Json5;
     let options = ParseOptions {
         allow_comments: dialect != Dialect::Strict,

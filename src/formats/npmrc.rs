@@ -4,13 +4,13 @@ use std::sync::LazyLock;
 
 use regex::bytes::Regex;
 
-use crate::finding::Span;
+use crate::base::finding::Span;
 use crate::formats::document::{Node, Value};
 use crate::formats::{self, Syntax};
 
 /// How a file of settings is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Dialect {
+pub(crate) enum Dialect {
     /// npm's and pnpm's: `key = value`, as the `ini` package reads it.
     Npmrc,
     /// That of yarn 1: `key value`, either of them in quotes.
@@ -21,7 +21,7 @@ pub enum Dialect {
 
 /// One setting.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Setting {
+pub(crate) struct Setting {
     /// The last part of the key, which says what is set: `_authToken` of `//host/:_authToken`.
     pub name: String,
     /// The whole key in the file.
@@ -33,7 +33,7 @@ pub struct Setting {
 }
 
 /// The settings of a file. Comments are none.
-pub fn settings(dialect: Dialect, text: &[u8]) -> Vec<Setting> {
+pub(crate) fn settings(dialect: Dialect, text: &[u8]) -> Vec<Setting> {
     match dialect {
         Dialect::Npmrc => lines(text).filter_map(|line| ini(text, &line)).collect(),
         Dialect::Yarnrc => lines(text).map(|line| loose(text, &line)).collect(),
@@ -159,7 +159,7 @@ fn yaml(root: &Node) -> Vec<Setting> {
 
 /// What a value holds besides variables: `${NAME}` is taken out, with the backslashes that escape it; of
 /// `${NAME-default}` and its kin the default remains, for it is as literal as the rest.
-pub fn without_variables(value: &str) -> String {
+pub(crate) fn without_variables(value: &str) -> String {
     let mut literal = String::with_capacity(value.len());
     let mut rest = value;
     let mut depth = 0_usize;
@@ -192,7 +192,7 @@ pub fn without_variables(value: &str) -> String {
 }
 
 /// The passwords of the URLs in a text: that of `https://user:password@host/`.
-pub fn url_passwords(text: &str) -> impl Iterator<Item = &str> {
+pub(crate) fn url_passwords(text: &str) -> impl Iterator<Item = &str> {
     text.split("//").skip(1).filter_map(|url| {
         let end = url.find(|c: char| c.is_ascii_whitespace() || "/?#\\\"'".contains(c)).unwrap_or(url.len());
         let (user, _) = url[..end].rsplit_once('@')?;

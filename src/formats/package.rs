@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 /// The manifest with this dependency added, as the first one of its `dependencies`. Of a text that is no manifest,
 /// nothing is kept.
-pub fn with_dependency(manifest: &[u8], name: &str, spec: &str) -> String {
+pub(crate) fn with_dependency(manifest: &[u8], name: &str, spec: &str) -> String {
     let manifest = manifest.strip_prefix("\u{feff}".as_bytes()).unwrap_or(manifest);
     let mut root = serde_json::from_slice::<Map<String, Value>>(manifest).unwrap_or_default();
     if let Some(Value::Object(dependencies)) = root.get_mut("dependencies") {

@@ -5,18 +5,18 @@
 use std::collections::HashSet;
 use std::ops::Range;
 
-use crate::finding::Span;
+use crate::base::finding::Span;
 use crate::formats::joined::Joined;
 
 mod expand;
 mod split;
 
-pub use expand::{Expanded, Lookup, Use, Variable, expand};
+pub(crate) use expand::{Expanded, Lookup, Use, Variable, expand};
 use split::Splitter;
 
 /// The commands of a script, in their order, whatever decides whether each of them runs.
 #[derive(Debug, Default)]
-pub struct Script<'a> {
+pub(crate) struct Script<'a> {
     /// The simple commands.
     pub commands: Vec<Command<'a>>,
     /// The shell variables that the script itself sets.
@@ -30,7 +30,7 @@ pub struct Script<'a> {
 
 /// How a command follows the one before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Link {
+pub(crate) enum Link {
     /// After it: `;`, a line feed, or there is none before.
     Then,
     /// Only if it succeeded: `&&`.
@@ -43,7 +43,7 @@ pub enum Link {
 
 /// A command and its words, without assignments, redirections, and words like `then` or `sudo` before it.
 #[derive(Debug)]
-pub struct Command<'a> {
+pub(crate) struct Command<'a> {
     text: &'a Joined,
     words: Vec<Range<usize>>,
     /// `NAME=value` before it, and behind `env`.
@@ -62,7 +62,7 @@ pub struct Command<'a> {
 
 /// A word of a command.
 #[derive(Debug, Clone)]
-pub struct Word<'a> {
+pub(crate) struct Word<'a> {
     text: &'a Joined,
     range: Range<usize>,
     exec: bool,
@@ -70,7 +70,7 @@ pub struct Word<'a> {
 
 /// What a word stands for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Resolved {
+pub(crate) struct Resolved {
     /// The word without quotes, its variables replaced, up to what is not known before it runs.
     pub text: String,
     /// Whether something follows that is not known.
@@ -85,12 +85,12 @@ pub struct Resolved {
 
 impl Resolved {
     /// The whole word, if it is known.
-    pub fn known(&self) -> Option<&str> {
+    pub(crate) fn known(&self) -> Option<&str> {
         (!self.is_open).then_some(self.text.as_str())
     }
 
     /// Where this part of the text stands in the file as it is: in the value of a variable, or in the word itself.
-    pub fn find(&self, part: &str, file: &[u8]) -> Option<Span> {
+    pub(crate) fn find(&self, part: &str, file: &[u8]) -> Option<Span> {
         let sources = self.used.iter().map(|used| &used.span).chain(std::iter::once(&self.span));
         let mut found = sources.filter_map(|source| {
             let text = file.get(source.clone())?;
@@ -101,7 +101,7 @@ impl Resolved {
     }
 
     /// Where this part of the text is in the file; the whole word where that cannot be told.
-    pub fn place(&self, part: &str, file: &[u8]) -> Span {
+    pub(crate) fn place(&self, part: &str, file: &[u8]) -> Span {
         self.find(part, file).unwrap_or_else(|| self.span.clone())
     }
 }
@@ -112,7 +112,7 @@ impl<'a> Command<'a> {
     }
 
     /// A command whose words are JSON strings.
-    pub fn exec(text: &'a Joined, words: Vec<Range<usize>>) -> Self {
+    pub(crate) fn exec(text: &'a Joined, words: Vec<Range<usize>>) -> Self {
         Self { exec: true, ..Self::of(text, words, Link::Then) }
     }
 
@@ -122,12 +122,12 @@ impl<'a> Command<'a> {
     }
 
     /// The words, the program's name first.
-    pub fn words(&self) -> impl Iterator<Item = Word<'a>> {
+    pub(crate) fn words(&self) -> impl Iterator<Item = Word<'a>> {
         self.words.iter().map(|range| Word { text: self.text, range: range.clone(), exec: self.exec })
     }
 
     /// The value that is assigned to a variable for this command alone.
-    pub fn assignment(&self, name: &str) -> Option<Word<'a>> {
+    pub(crate) fn assignment(&self, name: &str) -> Option<Word<'a>> {
         let range = self
             .assignments
             .iter()
@@ -139,7 +139,7 @@ impl<'a> Command<'a> {
     }
 
     /// Whether this is a shell that runs what it reads.
-    pub fn reads_a_script(&self) -> bool {
+    pub(crate) fn reads_a_script(&self) -> bool {
         self.is_a_shell()
             && self
                 .words
@@ -165,7 +165,7 @@ impl<'a> Command<'a> {
     }
 
     /// What `sh -c '…'` runs, where it stands there as it is.
-    pub fn inner_script(&self) -> Option<Range<usize>> {
+    pub(crate) fn inner_script(&self) -> Option<Range<usize>> {
         if !self.is_a_shell() {
             return None;
         }
@@ -197,12 +197,12 @@ impl<'a> Command<'a> {
 
 impl<'a> Script<'a> {
     /// What is known of a variable in this script. Those that the script sets are not known, whatever `lookup` says.
-    pub fn variable<'v>(&self, name: &str, lookup: &dyn Fn(&str) -> Lookup<'v>) -> Lookup<'v> {
+    pub(crate) fn variable<'v>(&self, name: &str, lookup: &dyn Fn(&str) -> Lookup<'v>) -> Lookup<'v> {
         if self.assigned.contains(name.as_bytes()) { Lookup::Unknown } else { lookup(name) }
     }
 
     /// What a word of this script stands for.
-    pub fn resolve<'v>(&self, word: &Word<'a>, lookup: &dyn Fn(&str) -> Lookup<'v>) -> Resolved {
+    pub(crate) fn resolve<'v>(&self, word: &Word<'a>, lookup: &dyn Fn(&str) -> Lookup<'v>) -> Resolved {
         let bytes = &word.text.bytes[word.range.clone()];
         let span = word.text.span(&word.range);
         let expanded = if word.exec {
@@ -216,12 +216,12 @@ impl<'a> Script<'a> {
     }
 
     /// Adds the commands of a part of a text.
-    pub fn split(&mut self, text: &'a Joined, range: Range<usize>) {
+    pub(crate) fn split(&mut self, text: &'a Joined, range: Range<usize>) {
         Splitter::new(self, text, range).run();
     }
 
     /// Adds the commands of a script within this one, which a shell of its own runs.
-    pub fn nested(&mut self, text: &'a Joined, range: Range<usize>) {
+    pub(crate) fn nested(&mut self, text: &'a Joined, range: Range<usize>) {
         let outer = self.depth;
         (self.nesting, self.depth, self.begun) = (self.nesting + 1, outer + 1, self.begun + 1);
         self.split(text, range);
@@ -232,19 +232,19 @@ impl<'a> Script<'a> {
 const SHELLS: [&[u8]; 5] = [b"sh", b"bash", b"ash", b"dash", b"zsh"];
 
 /// Whether a program is a shell that understands POSIX scripts.
-pub fn is_a_shell(program: &str) -> bool {
+pub(crate) fn is_a_shell(program: &str) -> bool {
     let name = program.rsplit('/').next().unwrap_or_default();
     SHELLS.contains(&name.as_bytes())
 }
 
 /// Whether a here-document that is a script of its own is one for a shell: it is, unless its first line says otherwise.
-pub fn is_for_a_shell(script: &[u8]) -> bool {
+pub(crate) fn is_for_a_shell(script: &[u8]) -> bool {
     let first = script.split(|&byte| byte == b'\n').next().unwrap_or_default();
     !first.starts_with(b"#!") || first.split(|byte| b"/! \t\r".contains(byte)).any(|word| SHELLS.contains(&word))
 }
 
 /// The name of a here-document without its quotes and backslashes.
-pub fn unquoted(name: &[u8]) -> Vec<u8> {
+pub(crate) fn unquoted(name: &[u8]) -> Vec<u8> {
     let mut text = Vec::new();
     let mut quote = None;
     let mut bytes = name.iter().copied();

@@ -2,9 +2,9 @@
 
 use std::borrow::Cow;
 
-use crate::debris::{Debris, Directory};
-use crate::finding::Span;
-use crate::path::{FOLDED_BY, Folded, fold};
+use crate::base::debris::{Debris, Directory};
+use crate::base::finding::Span;
+use crate::base::path::{FOLDED_BY, Folded, fold};
 
 /// The directory of debris that a spec in a dependency field installs from, if it does.
 ///
@@ -13,7 +13,7 @@ use crate::path::{FOLDED_BY, Folded, fold};
 /// directory (`file:.docker-deps/../vendor/x.tgz`) does not count. Package managers resolve against different
 /// directories (the manifest's, the workspace's, the dependent's), so any `.docker-deps` of the resolved path counts.
 /// Where they differ in what a sign means, one that would install from there is enough.
-pub fn installs_from<'a>(spec: &str, directory: &str, debris: &'a Debris) -> Option<&'a Directory> {
+pub(crate) fn installs_from<'a>(spec: &str, directory: &str, debris: &'a Debris) -> Option<&'a Directory> {
     readings(spec)
         .iter()
         // `@scope/x@file:…`, the way an alias or a resolution may name its target.
@@ -143,7 +143,7 @@ fn resolved<'a>(path: &str, separators: &[char], directory: &str, debris: &'a De
 
 /// A directory of debris that a text names, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Trace<'a> {
+pub(crate) struct Trace<'a> {
     /// The directory.
     pub directory: &'a Directory,
     /// Its name in the text, as the source spells it.
@@ -152,7 +152,7 @@ pub struct Trace<'a> {
 
 /// Whether a text of unknown structure mentions a directory of debris, in whatever encoding and escapes: three layers of them, as
 /// a URL within a URL in a string has. Where; at the start, if the layers hide the place.
-pub fn mention<'a>(text: &[u8], debris: &'a Debris) -> Option<Trace<'a>> {
+pub(crate) fn mention<'a>(text: &[u8], debris: &'a Debris) -> Option<Trace<'a>> {
     let hidden = |text: &[u8]| find_debris(text, debris).map(|trace| Trace { span: 0..0, ..trace });
     let deeper = |text: &[u8]| {
         let once = unescaped(text);
@@ -198,12 +198,12 @@ fn unquoted(text: &[u8]) -> Vec<u8> {
 ///
 /// A name that only begins or ends like it (`my.docker-deps`, `.docker-deps-old`) is another name. One that does not
 /// begin with a dot may be a package's as well, so there the slash behind it has to say that it is a directory.
-pub fn find_debris<'a>(text: &[u8], debris: &'a Debris) -> Option<Trace<'a>> {
+pub(crate) fn find_debris<'a>(text: &[u8], debris: &'a Debris) -> Option<Trace<'a>> {
     find(text, debris, true)
 }
 
 /// The same in a text whose strings stand back to back: what stands before and behind a name is no part of it.
-pub fn find_packed_debris<'a>(text: &[u8], debris: &'a Debris) -> Option<Trace<'a>> {
+pub(crate) fn find_packed_debris<'a>(text: &[u8], debris: &'a Debris) -> Option<Trace<'a>> {
     find(text, debris, false)
 }
 
@@ -226,7 +226,7 @@ fn find_first<'a>(text: &[u8], debris: &'a Debris, apart: bool) -> Option<Trace<
 }
 
 /// Whether a part of a text could hold a trace: a quick no for the large texts that hold none.
-pub fn could_hold_debris(text: &[u8], debris: &Debris) -> bool {
+pub(crate) fn could_hold_debris(text: &[u8], debris: &Debris) -> bool {
     // Escapes are undone line by line, and few lines have any; fewer have a sign that file systems fold.
     let [a, b, c] = FOLDED_BY;
     find_first(text, debris, false).is_some()
@@ -337,7 +337,7 @@ mod tests {
     /// A repository that packs elsewhere.
     fn elsewhere(names: &[&str]) -> Debris {
         let mut debris = Debris::default();
-        debris.remove(crate::debris::DOCKER_DEPS);
+        debris.remove(crate::base::debris::DOCKER_DEPS);
         for name in names {
             debris.add(Directory::new(*name));
         }

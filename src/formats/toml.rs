@@ -3,11 +3,11 @@
 use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue};
 
-use crate::finding::Span;
+use crate::base::finding::Span;
 use crate::formats::document::{Key, Node, SyntaxError, Value};
 
 /// Parses a text that has no byte order mark; `shift` turns its byte offsets into those of the file.
-pub fn parse(text: &str, shift: impl Fn(Span) -> Span) -> Result<Node, SyntaxError> {
+pub(super) fn parse(text: &str, shift: impl Fn(Span) -> Span) -> Result<Node, SyntaxError> {
     let root = DeTable::parse(text).map_err(|error| SyntaxError {
         span: shift(error.span().unwrap_or(text.len()..text.len())),
         message: error.message().to_owned(),

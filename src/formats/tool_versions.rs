@@ -1,11 +1,11 @@
 //! `.tool-versions` as a [`Node`]: a tool and its versions a line, as asdf reads it.
 
-use crate::finding::Span;
+use crate::base::finding::Span;
 use crate::formats::document::{Key, Node, Value};
 
 /// Reads a text that has no byte order mark; `shift` turns its byte offsets into those of the file. Nothing is wrong in
 /// such a file: what is behind `#` is a comment, and a line without a version says nothing.
-pub fn parse(text: &str, shift: impl Fn(Span) -> Span) -> Node {
+pub(super) fn parse(text: &str, shift: impl Fn(Span) -> Span) -> Node {
     let place = |part: &str| {
         let start = part.as_ptr() as usize - text.as_ptr() as usize;
         shift(start..start + part.len())

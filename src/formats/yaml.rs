@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use granit_parser::{Event, Parser, ScanError, Span as Mark};
 
-use crate::finding::Span;
+use crate::base::finding::Span;
 use crate::formats::document::{Key, Node, SyntaxError, Value};
 
 /// The most that anchors and aliases may copy, in bytes of text and of what holds it. Aliases of aliases grow without
@@ -17,7 +17,7 @@ const VALUE: usize = 80;
 ///
 /// pnpm and yarn refuse a file of several documents. Committed all the same, each says what it says: their entries are
 /// returned as those of one map.
-pub fn parse(text: &str, shift: impl Fn(Span) -> Span) -> Result<Node, SyntaxError> {
+pub(crate) fn parse(text: &str, shift: impl Fn(Span) -> Span) -> Result<Node, SyntaxError> {
     let mut builder = Builder { open: Vec::new(), anchors: HashMap::new(), copied: 0, root: None, shift };
     let mut end = 0;
     for event in Parser::new_from_str(text) {

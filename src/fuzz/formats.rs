@@ -2,8 +2,8 @@
 
 use serde_json::Value as Json;
 
-use crate::debris::{Debris, Directory};
-use crate::finding::{Place, Span};
+use crate::base::debris::{Debris, Directory};
+use crate::base::finding::{Place, Span};
 use crate::formats::dockerfile::{self, Stages};
 use crate::formats::document::{Key, Node, SyntaxError, Value};
 use crate::formats::joined::Joined;
@@ -13,7 +13,7 @@ use crate::formats::{self as parsers, Syntax, package, spec};
 use crate::fuzz::{divided, safe, within};
 
 /// JSON in its three dialects, and what is written into a manifest.
-pub fn json(data: &[u8]) {
+pub(super) fn json(data: &[u8]) {
     for syntax in [Syntax::Json, Syntax::Jsonc, Syntax::Json5] {
         document(data, &parsers::parse(syntax, data));
     }
@@ -26,12 +26,12 @@ pub fn json(data: &[u8]) {
 }
 
 /// YAML, and where the lines of its strings stand.
-pub fn yaml(data: &[u8]) {
+pub(super) fn yaml(data: &[u8]) {
     document(data, &parsers::parse(Syntax::Yaml, data));
 }
 
 /// TOML, `.tool-versions`, and the settings of npm and yarn.
-pub fn settings(data: &[u8]) {
+pub(super) fn settings(data: &[u8]) {
     document(data, &parsers::parse(Syntax::Toml, data));
     document(data, &parsers::parse(Syntax::ToolVersions, data));
     for dialect in [Dialect::Npmrc, Dialect::Yarnrc, Dialect::Berry] {
@@ -105,7 +105,7 @@ fn agrees(value: &Json, node: &Node) -> bool {
 }
 
 /// Specs, and traces in texts that nobody parses. The first line is the directory of a manifest.
-pub fn spec(data: &[u8]) {
+pub(super) fn spec(data: &[u8]) {
     let (directory, text) = divided(data);
     let mut debris = Debris::default();
     debris.add(Directory::new("packed"));
@@ -135,7 +135,7 @@ fn lookup<'v>(name: &str, variable: &'v Variable) -> Lookup<'v> {
 }
 
 /// Scripts as commands, and what their words stand for.
-pub fn shell(data: &[u8]) {
+pub(super) fn shell(data: &[u8]) {
     let variable = Variable { text: "10.6.5".into(), span: 0..data.len().min(6) };
     let lookup = |name: &str| lookup(name, &variable);
     let mut text = Joined::default();
@@ -175,7 +175,7 @@ fn commands<'v>(script: &Script<'_>, lookup: &dyn Fn(&str) -> Lookup<'v>, file: 
 }
 
 /// Dockerfiles: instructions, stages, and what is run in them.
-pub fn dockerfile(data: &[u8]) {
+pub(super) fn dockerfile(data: &[u8]) {
     let given = Variable { text: "10.6.5".into(), span: 0..0 };
     let mut stages = Stages::given([("GIVEN".to_owned(), given)]);
     let mut end = 0;

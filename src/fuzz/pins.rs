@@ -2,13 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::change::File;
-use crate::finding::Span;
+use crate::base::change::File;
+use crate::base::finding::Span;
+use crate::base::path::RepoPath;
 use crate::fuzz::{divided, json, safe, within};
-use crate::paint::Paint;
-use crate::path::RepoPath;
 use crate::pins::{self, Board, Demand, Id, Pin, Plan, Reading, Target, exact};
 use crate::report::human::View;
+use crate::report::paint::Paint;
 use crate::report::pins as report;
 
 /// One file of each kind. A file of another name is taken for one of these.
@@ -53,7 +53,7 @@ fn files(data: &[u8]) -> Vec<File> {
 }
 
 /// A file of any kind, alone.
-pub fn read(data: &[u8]) {
+pub(super) fn read(data: &[u8]) {
     let (name, text) = divided(data);
     let file = File { path: path(name), text: text.to_vec(), fresh: true, replaces: false };
     let reading = pins::read(&file);
@@ -83,7 +83,7 @@ fn stands_in(reading: &Reading, text: &[u8]) {
 const VIEW: View<'_> = View { paint: Paint::PLAIN, below_top: false, restore: "", advice: None };
 
 /// A tree whose pins are moved to one version, and to what its manifests say.
-pub fn edit(data: &[u8]) {
+pub(super) fn edit(data: &[u8]) {
     let board = Board::of(files(data));
     safe(&report::human(&board, &[], VIEW));
     let told = json(&report::json(&board, &[], VIEW));

@@ -2,32 +2,32 @@
 
 use std::collections::BTreeMap;
 
-use crate::baseline::Baseline;
-use crate::change::{Change, Content, Entry, Mode, ObjectId};
+use crate::base::change::{Change, Content, Entry, Mode, ObjectId};
+use crate::base::debris::{Debris, backup_of};
+use crate::base::error::Error;
+use crate::base::escape::{Escaped, escaped};
+use crate::base::finding::{Finding, LineIndex, Place, Severity};
+use crate::base::path::{RepoPath, shell_quote};
+use crate::base::pattern::Pattern;
+use crate::base::refs;
 use crate::config::{self, Config};
-use crate::debris::{Debris, backup_of};
 use crate::engine::Engine;
-use crate::error::Error;
-use crate::escape::{Escaped, escaped};
-use crate::finding::{Finding, LineIndex, Place, Severity};
 use crate::fuzz::{divided, json, safe};
-use crate::paint::Paint;
-use crate::path::{RepoPath, shell_quote};
-use crate::pattern::Pattern;
-use crate::refs;
+use crate::measure::runs::{self, Budget, Percent, Run};
 use crate::report::human::View;
+use crate::report::paint::Paint;
 use crate::report::verify::{Since, Verification};
 use crate::report::{self, Format, Report, diff};
 use crate::rule::Rule;
 use crate::rules::RULES;
-use crate::runs::{self, Budget, Percent, Run};
+use crate::snapshot::baseline::Baseline;
 use crate::snapshot::{Changes, Snapshot};
 use jiff::civil::{Date, date};
 
 const TODAY: Date = date(2026, 5, 2);
 
 /// A configuration; and a pattern of one in its first line, held against the rest as a path.
-pub fn config(data: &[u8]) {
+pub(super) fn config(data: &[u8]) {
     let path = RepoPath::new(data);
     match Config::parse(config::FILE, data, TODAY) {
         Ok(config) => {
@@ -63,7 +63,7 @@ pub fn config(data: &[u8]) {
 }
 
 /// What git tells a hook of a push, and the files that `verify` writes.
-pub fn records(data: &[u8]) {
+pub(super) fn records(data: &[u8]) {
     for parse in [refs::of_push, refs::of_receive] {
         match refs::lines(data, parse) {
             Ok(updates) => assert!(updates.iter().all(|update| !update.name.as_bytes().contains(&b'\n'))),
@@ -109,7 +109,7 @@ fn verified(changes: &Changes, since: Since<'_>) {
 }
 
 /// Bytes of a repository as text, as a path, as a word of a command, as a place in a file, and as a difference.
-pub fn escape(data: &[u8]) {
+pub(super) fn escape(data: &[u8]) {
     let shown = Escaped(data).to_string();
     safe(&shown);
     assert!(!shown.contains('\n'));
@@ -218,7 +218,7 @@ impl Change for Held {
 }
 
 /// Every rule over a tree, under the configuration that it carries, and each report of what they say.
-pub fn judge(data: &[u8]) {
+pub(super) fn judge(data: &[u8]) {
     let change = Held::of(data);
     let config = Config::of(&change, || TODAY).unwrap_or_default();
     let judgement =

@@ -1,11 +1,11 @@
 //! The cache-tree of an index: which of its directories are trees that git has written, gitformat-index(5).
 
-use crate::change::ObjectId;
+use crate::base::change::ObjectId;
 use crate::git::trees::LONGEST_PATH;
 
 /// What the index knows of the trees that its entries make.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct CacheTree {
+pub(super) struct CacheTree {
     /// The name in the directory above.
     pub name: Vec<u8>,
     /// How many entries lie below, if the tree is known.
@@ -18,7 +18,7 @@ pub struct CacheTree {
 
 impl CacheTree {
     /// Parses the content of the extension. `None` unless it is exact, and names no directory twice.
-    pub fn parse(raw: &[u8], hash: usize) -> Option<Self> {
+    pub(super) fn parse(raw: &[u8], hash: usize) -> Option<Self> {
         let mut rest = raw;
         // The directories that are not whole yet, from the root down, each with how many it still lacks.
         let mut open: Vec<(Self, u32)> = Vec::new();
@@ -47,14 +47,14 @@ impl CacheTree {
     }
 
     /// The directory of this name.
-    pub fn child(&self, name: &[u8]) -> Option<&Self> {
+    pub(super) fn child(&self, name: &[u8]) -> Option<&Self> {
         let at = self.children.binary_search_by(|child| child.name[..].cmp(name)).ok()?;
         Some(&self.children[at])
     }
 }
 
 /// One node, without those below it.
-pub struct Node<'a> {
+pub(super) struct Node<'a> {
     /// Empty for the root.
     pub name: &'a [u8],
     /// See [`CacheTree::count`].
@@ -67,7 +67,7 @@ pub struct Node<'a> {
 
 /// The root alone, of a cache-tree that is exact to its end. What only begins like one is none: names that anybody may
 /// choose, as those of untracked files, stand in the index as well.
-pub fn root(raw: &[u8], hash: usize) -> Option<Node<'_>> {
+pub(super) fn root(raw: &[u8], hash: usize) -> Option<Node<'_>> {
     let mut rest = raw;
     let root = node(&mut rest, hash).filter(|root| root.name.is_empty())?;
     let mut lacking = u64::from(root.children);
@@ -83,7 +83,7 @@ pub fn root(raw: &[u8], hash: usize) -> Option<Node<'_>> {
 /// then there is no id.
 ///
 /// Of a million files, there are some ten thousand nodes, each a few bytes long: it goes byte by byte.
-pub fn node<'a>(rest: &mut &'a [u8], hash: usize) -> Option<Node<'a>> {
+pub(super) fn node<'a>(rest: &mut &'a [u8], hash: usize) -> Option<Node<'a>> {
     let end = rest.iter().position(|&byte| byte == 0)?;
     let (name, mut after) = (&rest[..end], &rest[end + 1..]);
     let known = after.first() != Some(&b'-');

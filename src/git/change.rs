@@ -2,16 +2,16 @@
 
 use std::collections::HashSet;
 
-use crate::change::{Change, Commit, Content, Entry, ObjectId};
-use crate::error::Error;
+use crate::base::change::{Change, Commit, Content, Entry, ObjectId};
+use crate::base::error::Error;
+use crate::base::path::RepoPath;
 use crate::git::history::{Node, Tip};
 use crate::git::objects::Objects;
 use crate::git::trees::{self, Walk};
-use crate::path::RepoPath;
 
 /// A tree, with what is new in it.
 #[derive(Debug)]
-pub struct TreeChange<'a> {
+pub(crate) struct TreeChange<'a> {
     objects: &'a Objects,
     tree: ObjectId,
     commit: Option<ObjectId>,
@@ -20,19 +20,19 @@ pub struct TreeChange<'a> {
 
 /// Reads the changes of commits one after another, and tells nothing twice.
 #[derive(Debug)]
-pub struct TreeChanges<'a> {
+pub(crate) struct TreeChanges<'a> {
     objects: &'a Objects,
     walk: Walk<'a>,
 }
 
 impl<'a> TreeChanges<'a> {
     /// Nothing is told yet.
-    pub fn new(objects: &'a Objects) -> Self {
+    pub(crate) fn new(objects: &'a Objects) -> Self {
         Self { objects, walk: Walk::new(objects) }
     }
 
     /// What each commit has that none of its parents has. Parents come before children.
-    pub fn commits(&mut self, nodes: &[Node]) -> Result<Vec<TreeChange<'a>>, Error> {
+    pub(crate) fn commits(&mut self, nodes: &[Node]) -> Result<Vec<TreeChange<'a>>, Error> {
         let trees: Vec<_> = nodes.iter().map(|node| (&node.tree, &node.parents[..])).collect();
         let fresh = self.walk.fresh_of_each(&trees)?;
         let change = |(node, fresh): (&Node, Vec<Entry>)| TreeChange {
@@ -45,25 +45,25 @@ impl<'a> TreeChanges<'a> {
     }
 
     /// What a tree has that none of the others has; all of it, if there are none.
-    pub fn tree(&mut self, tree: ObjectId, others: &[ObjectId]) -> Result<TreeChange<'a>, Error> {
+    pub(crate) fn tree(&mut self, tree: ObjectId, others: &[ObjectId]) -> Result<TreeChange<'a>, Error> {
         let fresh = self.walk.fresh(&tree, others)?;
         Ok(TreeChange { objects: self.objects, tree, commit: None, fresh })
     }
 
     /// A tree that stands as it is: nothing in it is new.
-    pub fn standing(&self, tree: ObjectId) -> TreeChange<'a> {
+    pub(crate) fn standing(&self, tree: ObjectId) -> TreeChange<'a> {
         TreeChange { objects: self.objects, tree, commit: None, fresh: Vec::new() }
     }
 
     /// Where a ref ends, with what is new there.
-    pub fn end(&self, tip: &Tip, fresh: Vec<Entry>) -> TreeChange<'a> {
+    pub(crate) fn end(&self, tip: &Tip, fresh: Vec<Entry>) -> TreeChange<'a> {
         TreeChange { objects: self.objects, tree: tip.tree, commit: Some(tip.commit), fresh }
     }
 }
 
 impl TreeChange<'_> {
     /// The new entries, which are no longer needed here.
-    pub fn into_fresh(self) -> Vec<Entry> {
+    pub(crate) fn into_fresh(self) -> Vec<Entry> {
         self.fresh
     }
 }

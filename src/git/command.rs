@@ -7,15 +7,15 @@ use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
-use crate::change::{Content, Entry, Mode, ObjectId};
-use crate::error::Error;
-use crate::escape::Escaped;
+use crate::base::change::{Content, Entry, Mode, ObjectId};
+use crate::base::error::Error;
+use crate::base::escape::Escaped;
+use crate::base::path::RepoPath;
 use crate::git::compare::Compared;
-use crate::path::RepoPath;
 
 /// Runs git in a directory. It never fetches, never takes an optional lock, never asks a question.
 #[derive(Debug, Clone)]
-pub struct Git {
+pub(crate) struct Git {
     directory: PathBuf,
     /// Whether the environment speaks of another repository than the one in this directory.
     stranger: bool,
@@ -49,7 +49,7 @@ const PATHSPEC_VARIABLES: [&str; 4] =
 
 /// What a git command said.
 #[derive(Debug)]
-pub struct Output {
+pub(crate) struct Output {
     /// Its exit code; `None` if a signal ended it.
     pub code: Option<i32>,
     /// Its standard output.
@@ -60,27 +60,27 @@ pub struct Output {
 
 impl Git {
     /// Git as run in `directory`.
-    pub fn new(directory: impl Into<PathBuf>) -> Self {
+    pub(crate) fn new(directory: impl Into<PathBuf>) -> Self {
         Self { directory: directory.into(), stranger: false, variables: Vec::new() }
     }
 
     /// Git in another repository than the one that the environment speaks of: a submodule, or one nested in this.
-    pub fn nested(directory: impl Into<PathBuf>) -> Self {
+    pub(crate) fn nested(directory: impl Into<PathBuf>) -> Self {
         Self { stranger: true, ..Self::new(directory) }
     }
 
     /// The same git, with these variables set besides.
-    pub(super) fn with(&self, variables: &[(String, OsString)]) -> Self {
+    pub(crate) fn with(&self, variables: &[(String, OsString)]) -> Self {
         Self { variables: [&self.variables[..], variables].concat(), ..self.clone() }
     }
 
     /// The directory that git runs in.
-    pub fn directory(&self) -> &Path {
+    pub(crate) fn directory(&self) -> &Path {
         &self.directory
     }
 
     /// Runs a command to its end, whatever its exit code. `doing` completes "could not …".
-    pub fn run(&self, doing: &str, arguments: &[impl AsRef<OsStr>]) -> Result<Output, Error> {
+    pub(crate) fn run(&self, doing: &str, arguments: &[impl AsRef<OsStr>]) -> Result<Output, Error> {
         let output = self.command(arguments).stdin(Stdio::null()).output().map_err(|error| {
             if self.directory.is_dir() {
                 not_started(doing, &error)
@@ -92,13 +92,13 @@ impl Git {
     }
 
     /// The output of a command that must succeed.
-    pub fn output(&self, doing: &str, arguments: &[impl AsRef<OsStr>]) -> Result<Vec<u8>, Error> {
+    pub(crate) fn output(&self, doing: &str, arguments: &[impl AsRef<OsStr>]) -> Result<Vec<u8>, Error> {
         let output = self.run(doing, arguments)?;
         if output.code == Some(0) { Ok(output.stdout) } else { Err(failed(doing, &output)) }
     }
 
     /// Git as the person would run it: with nothing of ours but the variables that were asked for.
-    pub(super) fn plain(&self, arguments: &[&str]) -> Command {
+    pub(crate) fn plain(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new("git");
         command.args(arguments).current_dir(&self.directory).envs(self.variables.iter().cloned());
         command
@@ -106,7 +106,7 @@ impl Git {
 
     /// The output of a query that answers "there is none" with exit code 1, as `git config --get` does. Failures of git
     /// end with 128 or 129.
-    pub fn query(&self, doing: &str, arguments: &[&str]) -> Result<Option<Vec<u8>>, Error> {
+    pub(crate) fn query(&self, doing: &str, arguments: &[&str]) -> Result<Option<Vec<u8>>, Error> {
         let output = self.run(doing, arguments)?;
         match output.code {
             Some(0) => Ok(Some(output.stdout)),
@@ -116,12 +116,12 @@ impl Git {
     }
 
     /// The output of a command that must succeed, and reads its standard input to the end.
-    pub(super) fn fed(&self, doing: &str, arguments: &[&str], input: &[u8]) -> Result<Vec<u8>, Error> {
+    pub(crate) fn fed(&self, doing: &str, arguments: &[&str], input: &[u8]) -> Result<Vec<u8>, Error> {
         self.fed_with_warnings(doing, arguments, input).map(|(output, _)| output)
     }
 
     /// The same, with what it says on standard error.
-    pub(super) fn fed_with_warnings(
+    pub(crate) fn fed_with_warnings(
         &self,
         doing: &str,
         arguments: &[&str],
@@ -133,7 +133,7 @@ impl Git {
     }
 
     /// What a command says, whatever its exit code, and whether it read its standard input to the end.
-    pub(super) fn feed(&self, doing: &str, arguments: &[&str], input: &[u8]) -> Result<(Output, bool), Error> {
+    pub(crate) fn feed(&self, doing: &str, arguments: &[&str], input: &[u8]) -> Result<(Output, bool), Error> {
         let mut child = self
             .command(arguments)
             .stdin(Stdio::piped())
@@ -154,18 +154,18 @@ impl Git {
     }
 
     /// The top of the work tree; `None` in a bare repository.
-    pub fn top(&self) -> Result<Option<PathBuf>, Error> {
+    pub(crate) fn top(&self) -> Result<Option<PathBuf>, Error> {
         let answer = self.run("find the top of the work tree", &["rev-parse", "--show-toplevel"])?;
         Ok((answer.code == Some(0)).then(|| one_line(answer.stdout)))
     }
 
     /// Where this directory is, seen from the top of the work tree: empty, or a path with a slash at its end.
-    pub fn prefix(&self, doing: &str) -> Result<String, Error> {
+    pub(crate) fn prefix(&self, doing: &str) -> Result<String, Error> {
         self.output(doing, &["rev-parse", "--show-prefix"]).map(|answer| text(&answer))
     }
 
     /// What is staged, as git tells it.
-    pub(super) fn staged(&self) -> Result<Compared, Error> {
+    pub(crate) fn staged(&self) -> Result<Compared, Error> {
         let doing = "read the staged content";
         let head = self.run(doing, &["rev-parse", "--quiet", "--verify", "HEAD^{commit}"])?;
         let head = match head.code {
@@ -208,7 +208,7 @@ impl Git {
     }
 
     /// The wanted entries of the index, stage 0.
-    pub(super) fn index_entries(&self, wanted: &dyn Fn(&RepoPath) -> bool) -> Result<Vec<Entry>, Error> {
+    pub(crate) fn index_entries(&self, wanted: &dyn Fn(&RepoPath) -> bool) -> Result<Vec<Entry>, Error> {
         let doing = "list the index";
         // `:/` is the whole tree, wherever git was started.
         let listing = self.output(doing, &["ls-files", "--stage", "-z", "--full-name", "--", ":/"])?;
@@ -221,7 +221,7 @@ impl Git {
     }
 
     /// The entry of the index at one path, stage 0.
-    pub(super) fn index_entry(&self, path: &RepoPath) -> Result<Option<Entry>, Error> {
+    pub(crate) fn index_entry(&self, path: &RepoPath) -> Result<Option<Entry>, Error> {
         let doing = "look into the index";
         let Ok(name) = std::str::from_utf8(path.as_bytes()) else {
             return self.index_entries(&|known| known == path).map(|entries| entries.into_iter().next());
@@ -239,7 +239,7 @@ impl Git {
     }
 
     /// Starts a process that reads blobs.
-    pub(super) fn cat_file(&self) -> Result<CatFile, Error> {
+    pub(crate) fn cat_file(&self) -> Result<CatFile, Error> {
         let mut child = self
             .command(&["cat-file", "--batch"])
             .stdin(Stdio::piped())
@@ -278,11 +278,11 @@ impl Git {
     }
 }
 
-pub(super) fn not_started(doing: &str, error: &std::io::Error) -> Error {
+pub(crate) fn not_started(doing: &str, error: &std::io::Error) -> Error {
     Error::new(doing, format!("git could not be started: {error}")).help("install git, or add it to PATH")
 }
 
-pub(super) fn failed(doing: &str, output: &Output) -> Error {
+pub(crate) fn failed(doing: &str, output: &Output) -> Error {
     let said = String::from_utf8_lossy(&output.stderr);
     let cause = match (said.trim(), output.code) {
         ("", Some(code)) => format!("git ended with exit code {code}"),
@@ -299,7 +299,7 @@ pub(super) fn failed(doing: &str, output: &Output) -> Error {
     }
 }
 
-pub(super) fn unreadable(doing: &str, record: &[u8]) -> Error {
+pub(crate) fn unreadable(doing: &str, record: &[u8]) -> Error {
     Error::new(doing, format!("git's answer is not understood: {}", Escaped(record)))
         .help("please report this, with the version of git")
 }
@@ -334,7 +334,7 @@ fn parse_change(change: &[u8], path: &[u8]) -> Option<Parsed> {
 
 /// Parses `100644 <id> <stage>\t<path>`, the format of `git ls-files --stage`; other stages than 0 are no entry.
 #[allow(clippy::option_option, reason = "not understood, and not an entry, are different answers")]
-pub(super) fn parse_staged_record(record: &[u8]) -> Option<Option<Entry>> {
+pub(crate) fn parse_staged_record(record: &[u8]) -> Option<Option<Entry>> {
     let tab = record.iter().position(|&byte| byte == b'\t')?;
     let (about, path) = (&record[..tab], &record[tab + 1..]);
     let mut fields = about.split(|&byte| byte == b' ');
@@ -349,18 +349,18 @@ fn octal(digits: &[u8]) -> Option<u32> {
 }
 
 /// The records of a `-z` listing.
-pub fn records(listing: &[u8]) -> impl Iterator<Item = &[u8]> {
+pub(crate) fn records(listing: &[u8]) -> impl Iterator<Item = &[u8]> {
     listing.split(|&byte| byte == 0).filter(|record| !record.is_empty())
 }
 
 /// An answer of one line, as text, without its line end.
-pub fn text(answer: &[u8]) -> String {
+pub(crate) fn text(answer: &[u8]) -> String {
     String::from_utf8_lossy(answer).trim_end_matches(['\n', '\r']).to_owned()
 }
 
 /// A path from an answer of one line. Only git's own line end is taken off: a path may end in another, and need not be
 /// UTF-8.
-pub(super) fn one_line(mut answer: Vec<u8>) -> PathBuf {
+pub(crate) fn one_line(mut answer: Vec<u8>) -> PathBuf {
     if answer.last() == Some(&b'\n') {
         answer.pop();
     }
@@ -369,7 +369,7 @@ pub(super) fn one_line(mut answer: Vec<u8>) -> PathBuf {
 
 /// A `git cat-file --batch`, kept running.
 #[derive(Debug)]
-pub(super) struct CatFile {
+pub(crate) struct CatFile {
     child: Child,
     /// Closed first on drop, which is how git learns that there is nothing more to read.
     pipes: RefCell<(Option<ChildStdin>, BufReader<ChildStdout>)>,
@@ -377,12 +377,12 @@ pub(super) struct CatFile {
 
 impl CatFile {
     /// The content of an entry, at most `limit` bytes of it.
-    pub(super) fn read(&self, entry: &Entry, limit: u64) -> Result<Content, Error> {
+    pub(crate) fn read(&self, entry: &Entry, limit: u64) -> Result<Content, Error> {
         self.object(&entry.id, "blob", limit, || format!("read {}", entry.path))
     }
 
     /// The raw content of an object of this kind, at most `limit` bytes of it. `doing` completes "could not …".
-    pub(super) fn object(
+    pub(crate) fn object(
         &self,
         id: &ObjectId,
         kind: &str,
@@ -436,7 +436,7 @@ impl Drop for CatFile {
 
 /// Feeds the parsers of listings and changes.
 #[cfg(any(fuzzing, test))]
-pub fn fuzz(data: &[u8]) {
+pub(crate) fn fuzz(data: &[u8]) {
     let mut fields = records(data);
     while let Some(change) = fields.next() {
         if let Some(Some(entry)) = parse_staged_record(change) {

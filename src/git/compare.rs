@@ -3,15 +3,15 @@
 //! The index is compared directory by directory, and every directory whose tree the index already knows to be that of
 //! HEAD is passed over: `git commit` writes that cache-tree before it runs the hook, so little is left to compare.
 
-use crate::change::{Entry, Mode, ObjectId};
+use crate::base::change::{Entry, Mode, ObjectId};
+use crate::base::path::RepoPath;
 use crate::git::cache_tree::CacheTree;
 use crate::git::native::Handover;
 use crate::git::objects::Objects;
 use crate::git::trees::{self, Cursor, LONGEST_PATH};
-use crate::path::RepoPath;
 
 /// The entries of an index, in git's order.
-pub trait Entries {
+pub(super) trait Entries {
     /// The next entry; the same one until it is passed.
     fn peek(&mut self) -> Result<Option<Item<'_>>, Handover>;
 
@@ -27,7 +27,7 @@ pub trait Entries {
 
 /// One entry of an index.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Item<'a> {
+pub(super) struct Item<'a> {
     /// From the top of the work tree.
     pub path: &'a [u8],
     /// Git's octal mode.
@@ -42,12 +42,12 @@ pub struct Item<'a> {
 
 impl Item<'_> {
     /// Whether git would commit it.
-    pub fn is_committed(&self) -> bool {
+    pub(super) fn is_committed(&self) -> bool {
         !self.unmerged && !self.announced
     }
 
     /// The entry, as rules see it. An index may hold whole directories, and modes that git does not write: git knows.
-    pub fn entry(&self, fresh: bool, replaces: Option<ObjectId>) -> Result<Entry, Handover> {
+    pub(super) fn entry(&self, fresh: bool, replaces: Option<ObjectId>) -> Result<Entry, Handover> {
         let mode =
             Mode::from_bits(self.mode).ok_or_else(|| format!("the index has an entry of mode {:o}", self.mode))?;
         Ok(Entry { path: RepoPath::new(self.path), mode, id: self.id, fresh, replaces })
@@ -56,7 +56,7 @@ impl Item<'_> {
 
 /// What an index brings.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Compared {
+pub(crate) struct Compared {
     /// The new entries, in git's order.
     pub fresh: Vec<Entry>,
     /// Paths with unresolved conflicts.
@@ -64,7 +64,7 @@ pub struct Compared {
 }
 
 /// Compares an index with a tree.
-pub fn compare(
+pub(super) fn compare(
     entries: &mut dyn Entries,
     cache: Option<&CacheTree>,
     head: ObjectId,

@@ -6,8 +6,8 @@
 
 use std::path::PathBuf;
 
-use crate::change::{Entry, ObjectId};
-use crate::env::Environment;
+use crate::base::change::{Entry, ObjectId};
+use crate::base::path::RepoPath;
 use crate::git::command::Git;
 use crate::git::compare::{Compared, compare};
 use crate::git::native::{Handover, Kind};
@@ -15,17 +15,17 @@ use crate::git::objects::{Objects, tree_line};
 use crate::git::source::OnDisk;
 use crate::git::store::Store;
 use crate::git::trees::{self, Walk};
-use crate::path::RepoPath;
+use crate::os::env::Environment;
 
-mod head;
-pub mod index;
+pub(super) mod index;
 mod place;
+mod head;
 
 use place::Place;
 
 /// What is staged, and the index for what is asked later.
 #[derive(Debug)]
-pub struct Staged {
+pub(super) struct Staged {
     /// What is new, and what is in conflict.
     pub compared: Compared,
     /// The index.
@@ -40,14 +40,14 @@ pub struct Staged {
 
 /// The index, kept for what the rules ask for later.
 #[derive(Debug)]
-pub struct Index {
+pub(super) struct Index {
     file: index::Index<OnDisk>,
     /// The tree that it makes, if that is known.
     root: Option<ObjectId>,
 }
 
 /// Reads what is staged in the repository that git would use in this directory and environment.
-pub fn staged(git: &Git, env: &Environment) -> Result<Staged, Handover> {
+pub(super) fn staged(git: &Git, env: &Environment) -> Result<Staged, Handover> {
     let place = Place::find(git.directory(), env)?;
     let file = OnDisk::open(&place.index).map_err(|error| format!("the index cannot be opened ({error})"))?;
     let file = index::Index::of(file, gix::hash::Kind::Sha1.len_in_bytes())?;
@@ -76,12 +76,12 @@ fn tree_of(commit: &ObjectId, objects: &Objects) -> Result<ObjectId, Handover> {
 
 impl Index {
     /// The wanted entries that would be committed, none of them marked as fresh.
-    pub fn entries(&self, wanted: &dyn Fn(&RepoPath) -> bool) -> Result<Vec<Entry>, Handover> {
+    pub(super) fn entries(&self, wanted: &dyn Fn(&RepoPath) -> bool) -> Result<Vec<Entry>, Handover> {
         self.file.wanted(wanted)
     }
 
     /// The entry at one path, if it would be committed.
-    pub fn entry(&self, path: &RepoPath, objects: &Objects) -> Result<Option<Entry>, Handover> {
+    pub(super) fn entry(&self, path: &RepoPath, objects: &Objects) -> Result<Option<Entry>, Handover> {
         match &self.root {
             // A few trees are read sooner than an index.
             Some(root) => trees::at(objects, root, path).map_err(|_| "a tree of the index cannot be read".into()),
@@ -93,7 +93,7 @@ impl Index {
 /// Whatever is read, the entries are as many as the header says, each at a path; and a root that is believed is that of the
 /// whole cache-tree.
 #[cfg(any(fuzzing, test))]
-pub fn fuzz(data: &[u8]) {
+pub(super) fn fuzz(data: &[u8]) {
     use crate::git::compare::Entries;
 
     head::find_packed(data, data.get(..16).unwrap_or_default());

@@ -1,16 +1,14 @@
 //! Targets: what git answers, and its objects.
 
-use crate::change::ObjectId;
+use crate::base::change::ObjectId;
 use crate::git::command::{self, records};
-use crate::git::{direct, history, layout, objects, rehearsal, store, trees, worktree};
+use crate::git::{direct, history, objects, store, trees, worktree};
 
 /// Every answer of git that is parsed here.
-pub fn answers(data: &[u8]) {
+pub(crate) fn answers(data: &[u8]) {
     command::fuzz(data);
     history::fuzz(data);
-    layout::fuzz(data);
     objects::fuzz(data);
-    rehearsal::fuzz(data);
     worktree::fuzz::status(data);
     worktree::fuzz::listing(data);
     assert!(records(data).all(|record| !record.is_empty() && !record.contains(&0)));
@@ -18,7 +16,7 @@ pub fn answers(data: &[u8]) {
 }
 
 /// Tree objects, of both hashes. The first byte says where the input is cut into two trees.
-pub fn trees(data: &[u8]) {
+pub(crate) fn trees(data: &[u8]) {
     let Some((&cut, raw)) = data.split_first() else { return };
     for hash in [&[0; 20][..], &[0; 32]] {
         let tree = ObjectId::from_bytes(hash).expect("a hash");
@@ -27,11 +25,11 @@ pub fn trees(data: &[u8]) {
 }
 
 /// An index as the first layer reads it, and packed refs.
-pub fn entries(data: &[u8]) {
+pub(crate) fn entries(data: &[u8]) {
     direct::fuzz(data);
 }
 
 /// The index of a pack.
-pub fn pack(data: &[u8]) {
+pub(crate) fn pack(data: &[u8]) {
     store::pack::fuzz(data);
 }

@@ -4,21 +4,21 @@ use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::rc::Rc;
 
-use crate::change::ObjectId;
-use crate::env::Environment;
-use crate::error::Error;
+use crate::base::change::ObjectId;
+use crate::base::error::Error;
+use crate::base::path::RepoPath;
+use crate::base::refs::RefUpdate;
 use crate::git::command::{Git, one_line, records, text, unreadable};
 use crate::git::objects::Objects;
-use crate::path::RepoPath;
-use crate::refs::RefUpdate;
+use crate::os::env::Environment;
 
 mod range;
 
-pub use range::Range;
+pub(crate) use range::Range;
 
 /// A commit to be judged.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Node {
+pub(crate) struct Node {
     /// Its name.
     pub id: ObjectId,
     /// Its tree.
@@ -29,7 +29,7 @@ pub struct Node {
 
 /// Commits that are new to somebody, and where they lead.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Commits {
+pub(crate) struct Commits {
     /// The commits, parents before children.
     pub nodes: Vec<Node>,
     /// The ends of it: what somebody will have checked out.
@@ -40,14 +40,14 @@ pub struct Commits {
 
 impl Commits {
     /// Whether there is nothing to judge.
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.nodes.is_empty() && self.tips.is_empty() && self.bare_trees.is_empty()
     }
 }
 
 /// Where a range or a pushed ref ends.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Tip {
+pub(crate) struct Tip {
     /// The commit.
     pub commit: ObjectId,
     /// Its tree.
@@ -74,7 +74,7 @@ enum Known<'a> {
 
 /// The history of a repository.
 #[derive(Debug)]
-pub struct History<'a> {
+pub(crate) struct History<'a> {
     git: Git,
     env: &'a Environment,
     objects: Rc<Objects>,
@@ -82,19 +82,19 @@ pub struct History<'a> {
 
 impl<'a> History<'a> {
     /// The history of the repository that git would use in this directory.
-    pub fn new(git: Git, env: &'a Environment, objects: Rc<Objects>) -> Self {
+    pub(crate) fn new(git: Git, env: &'a Environment, objects: Rc<Objects>) -> Self {
         Self { git, env, objects }
     }
 
     /// The commits of a range.
-    pub fn of_range(&self, range: &Range) -> Result<Commits, Error> {
+    pub(crate) fn of_range(&self, range: &Range) -> Result<Commits, Error> {
         let doing = format!("judge the range {}", range.name);
         let (nodes, _) = self.list(&doing, &[range.tip], &[range.base], Known::Nothing)?;
         Ok(Commits { nodes, tips: vec![self.end_of_range(range)?], bare_trees: Vec::new() })
     }
 
     /// Where a range ends, and the trees that this is compared with.
-    pub fn end_of_range(&self, range: &Range) -> Result<Tip, Error> {
+    pub(crate) fn end_of_range(&self, range: &Range) -> Result<Tip, Error> {
         let doing = format!("judge the range {}", range.name);
         let commits = range.forks.iter().chain([&range.tip]);
         let trees: Option<Vec<ObjectId>> = self.trees(&doing, commits.map(|id| Some(*id)))?.into_iter().collect();
@@ -104,19 +104,19 @@ impl<'a> History<'a> {
     }
 
     /// The tree of a revision.
-    pub fn tree(&self, name: &str) -> Result<ObjectId, Error> {
+    pub(crate) fn tree(&self, name: &str) -> Result<ObjectId, Error> {
         let doing = format!("judge the tree {}", shown(name));
         let [tree] = self.resolve_as(&doing, [name], "tree")?;
         tree.ok_or_else(|| self.unknown(&doing, name))
     }
 
     /// The tree of a commit that is known to be there.
-    pub fn tree_of(&self, commit: &ObjectId) -> Result<ObjectId, Error> {
+    pub(crate) fn tree_of(&self, commit: &ObjectId) -> Result<ObjectId, Error> {
         self.objects.tree_of(commit).map_or_else(|| self.tree(&commit.to_string()), Ok)
     }
 
     /// The commits of a push that the remote does not have, as far as is known here.
-    pub fn of_push(&self, updates: &[RefUpdate], remote: Option<&str>) -> Result<Commits, Error> {
+    pub(crate) fn of_push(&self, updates: &[RefUpdate], remote: Option<&str>) -> Result<Commits, Error> {
         let name = self.remote(remote)?;
         let known = match (&name, remote) {
             (Some(name), _) => Known::Remote(name),
@@ -127,13 +127,13 @@ impl<'a> History<'a> {
     }
 
     /// The commits of a push that no ref of the receiving repository reaches.
-    pub fn of_receive(&self, updates: &[RefUpdate]) -> Result<Commits, Error> {
+    pub(crate) fn of_receive(&self, updates: &[RefUpdate]) -> Result<Commits, Error> {
         self.new_commits(updates, Known::EveryRef)
     }
 
     /// The commit whose configuration a push is judged by, and its name: where the remote's default branch was last seen,
     /// else what the remote has of a pushed branch, else what is pushed, for then there is nothing else.
-    pub fn base_of_push(
+    pub(crate) fn base_of_push(
         &self,
         updates: &[RefUpdate],
         remote: Option<&str>,
@@ -155,7 +155,7 @@ impl<'a> History<'a> {
     }
 
     /// A file of this name in the repository's own directory, where only who runs the server can put one.
-    pub fn own_file(&self, name: &str) -> Result<Option<PathBuf>, Error> {
+    pub(crate) fn own_file(&self, name: &str) -> Result<Option<PathBuf>, Error> {
         let answer = self.git.output("find the repository's directory", &["rev-parse", "--absolute-git-dir"])?;
         let path = one_line(answer).join(name);
         match path.symlink_metadata() {
@@ -167,7 +167,7 @@ impl<'a> History<'a> {
     }
 
     /// Every commit that a ref, or a detached HEAD, reaches.
-    pub fn everything(&self) -> Result<Commits, Error> {
+    pub(crate) fn everything(&self) -> Result<Commits, Error> {
         let doing = "judge all history";
         let listing = self.rev_list(doing, &["--all"], &[])?;
         let (nodes, _) = self.nodes(doing, &listing)?;
@@ -476,7 +476,7 @@ fn shown(name: &str) -> String {
 
 /// Feeds the parsers of listings of commits and of answers about objects.
 #[cfg(any(fuzzing, test))]
-pub fn fuzz(data: &[u8]) {
+pub(crate) fn fuzz(data: &[u8]) {
     for line in data.split(|&byte| byte == b'\n') {
         if let Some(Line { inside, id, tree, parents }) = Line::parse(line) {
             let ids: Vec<String> = [id, tree].iter().chain(&parents).map(ObjectId::to_string).collect();

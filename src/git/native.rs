@@ -9,16 +9,16 @@ use gix::bstr::ByteSlice;
 use gix::index::entry::{Flags, Mode as IndexMode, Stage};
 use gix::objs::Find;
 
-use crate::change::{Content, Entry, Mode, ObjectId};
-use crate::env::Environment;
+use crate::base::change::{Content, Entry, Mode, ObjectId};
+use crate::base::path::RepoPath;
 use crate::git;
 use crate::git::cache_tree::CacheTree;
 use crate::git::compare::{Compared, Entries, Item, compare};
 use crate::git::trees::LONGEST_PATH;
-use crate::path::RepoPath;
+use crate::os::env::Environment;
 
 /// Why git must be asked; completes "because …".
-pub type Handover = String;
+pub(super) type Handover = String;
 
 /// How many bytes of objects a walk over history keeps: the trees of a commit are compared with those of its parents,
 /// which were read just before.
@@ -41,14 +41,14 @@ const UNKNOWN_VARIABLES: [&str; 7] = [
 const EXTENSIONS: [&str; 4] = ["worktreeconfig", "objectformat", "partialclone", "preciousobjects"];
 
 /// An open repository.
-pub struct Repository {
+pub(super) struct Repository {
     repository: gix::Repository,
     directory: PathBuf,
 }
 
 impl Repository {
     /// Opens the repository that git would use in this directory and environment.
-    pub fn open(directory: &Path, env: &Environment) -> Result<Self, Handover> {
+    pub(super) fn open(directory: &Path, env: &Environment) -> Result<Self, Handover> {
         if let Some(name) = UNKNOWN_VARIABLES.into_iter().find(|name| env.get(name).is_some()) {
             return Err(format!("{name} is set"));
         }
@@ -73,13 +73,13 @@ impl Repository {
     }
 
     /// The objects alone, for a walk over history: what was read lately is kept.
-    pub fn into_objects(mut self) -> Objects {
+    pub(super) fn into_objects(mut self) -> Objects {
         self.repository.object_cache_size_if_unset(OBJECT_CACHE);
         Objects { repository: self.repository }
     }
 
     /// What is staged: the index compared with the tree of HEAD.
-    pub fn staged(self, env: &Environment) -> Result<Staged, Handover> {
+    pub(super) fn staged(self, env: &Environment) -> Result<Staged, Handover> {
         let head = self.repository.head_tree_id_or_empty().map_err(|error| format!("HEAD cannot be read ({error})"))?;
         let (head, below_top) = (convert_id(&head)?, self.is_below_top());
         // Git gives its hooks the path of a repository that lies apart from its work tree; to gix, it may look bare.
@@ -145,7 +145,7 @@ fn unknown_extension(repository: &gix::Repository) -> Option<String> {
 }
 
 /// What is staged, as gix sees it.
-pub struct Staged {
+pub(super) struct Staged {
     /// The tree of HEAD.
     pub head: ObjectId,
     /// The index.
@@ -206,7 +206,7 @@ fn convert_cache(node: &gix::index::extension::Tree, prefix: usize) -> Option<Ca
 }
 
 /// Whether this is the tree of nothing.
-pub fn is_empty_tree(id: &ObjectId) -> bool {
+pub(super) fn is_empty_tree(id: &ObjectId) -> bool {
     [gix::hash::Kind::Sha1, gix::hash::Kind::Sha256]
         .into_iter()
         .any(|hash| gix::ObjectId::empty_tree(hash).as_bytes() == id.as_bytes())
@@ -225,17 +225,17 @@ fn convert_id(id: &gix::oid) -> Result<ObjectId, Handover> {
 }
 
 /// The index, kept for what the rules ask for later.
-pub struct Index(gix::index::File);
+pub(super) struct Index(gix::index::File);
 
 impl Index {
     /// What it has that a tree has not.
-    pub fn compare(&self, head: ObjectId, objects: &git::objects::Objects) -> Result<Compared, Handover> {
+    pub(super) fn compare(&self, head: ObjectId, objects: &git::objects::Objects) -> Result<Compared, Handover> {
         let cache = self.0.tree().and_then(|root| convert_cache(root, 0));
         compare(&mut Stream { index: &self.0, next: 0 }, cache.as_ref(), head, objects)
     }
 
     /// The wanted entries of stage 0, none of them marked as fresh.
-    pub fn entries(&self, wanted: &dyn Fn(&RepoPath) -> bool) -> Vec<Entry> {
+    pub(super) fn entries(&self, wanted: &dyn Fn(&RepoPath) -> bool) -> Vec<Entry> {
         // One path is filled again and again: most of a large index is not wanted.
         let mut path = RepoPath::default();
         let mut entries = Vec::new();
@@ -253,7 +253,7 @@ impl Index {
     }
 
     /// The entry of stage 0 at one path.
-    pub fn entry(&self, path: &RepoPath) -> Option<Entry> {
+    pub(super) fn entry(&self, path: &RepoPath) -> Option<Entry> {
         let entry = self.0.entry_by_path(path.as_bytes().as_bstr())?;
         let committed = entry.stage() == Stage::Unconflicted && !entry.flags.contains(Flags::INTENT_TO_ADD);
         let (mode, id) = (convert_mode(entry.mode)?, convert_id(&entry.id).ok()?);
@@ -262,23 +262,23 @@ impl Index {
 }
 
 /// The object store.
-pub struct Objects {
+pub(super) struct Objects {
     repository: gix::Repository,
 }
 
 impl Objects {
     /// Where git keeps the list of a shallow clone's last commits.
-    pub fn shallow_file(&self) -> Option<PathBuf> {
+    pub(super) fn shallow_file(&self) -> Option<PathBuf> {
         self.repository.shallow_file().ok()
     }
 
     /// Where they are, alternates aside.
-    pub fn directory(&self) -> &Path {
+    pub(super) fn directory(&self) -> &Path {
         self.repository.objects.store_ref().path()
     }
 
     /// The content of a blob, or `None` if gix cannot give it.
-    pub fn blob(&self, id: &ObjectId, limit: u64) -> Option<Content> {
+    pub(super) fn blob(&self, id: &ObjectId, limit: u64) -> Option<Content> {
         let id = gix::ObjectId::try_from(id.as_bytes()).ok()?;
         let header = self.repository.find_header(id).ok()?;
         if header.kind() != gix::objs::Kind::Blob {
@@ -292,7 +292,7 @@ impl Objects {
     }
 
     /// The raw content of a tree or a commit, into a buffer that is used again and again; whether gix could give it.
-    pub fn raw(&self, id: &ObjectId, kind: Kind, buffer: &mut Vec<u8>) -> bool {
+    pub(super) fn raw(&self, id: &ObjectId, kind: Kind, buffer: &mut Vec<u8>) -> bool {
         let wanted = kind.of_gix();
         let Ok(id) = gix::ObjectId::try_from(id.as_bytes()) else { return false };
         matches!(self.repository.objects.try_find(&id, buffer), Ok(Some(object)) if object.kind == wanted)
@@ -301,7 +301,7 @@ impl Objects {
 
 /// The kinds of object that are read raw.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub(super) enum Kind {
     /// A directory.
     Tree,
     /// A commit.
@@ -310,7 +310,7 @@ pub enum Kind {
 
 impl Kind {
     /// The word that git uses.
-    pub fn name(self) -> &'static str {
+    pub(super) fn name(self) -> &'static str {
         match self {
             Self::Tree => "tree",
             Self::Commit => "commit",

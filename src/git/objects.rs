@@ -4,13 +4,13 @@ use std::path::{Path, PathBuf};
 
 use once_cell::unsync::OnceCell;
 
-use crate::change::{Content, Entry, ObjectId};
-use crate::env::Environment;
-use crate::error::Error;
-use crate::escape::Escaped;
+use crate::base::change::{Content, Entry, ObjectId};
+use crate::base::error::Error;
+use crate::base::escape::Escaped;
 use crate::git::command::{CatFile, Git};
 use crate::git::native::{self, Handover, Kind};
 use crate::git::store::Store;
+use crate::os::env::Environment;
 
 /// The largest tree or commit that is read, in bytes. A directory of a million files stays below it.
 const LIMIT: u64 = 256 * 1024 * 1024;
@@ -20,7 +20,7 @@ const SUBJECT: usize = 200;
 
 /// An object store.
 #[derive(Debug)]
-pub struct Objects {
+pub(crate) struct Objects {
     /// The files of the store, where it is known which ones they are.
     store: Option<Store>,
     /// Opened when the store above lacks an object, in this environment.
@@ -35,7 +35,7 @@ pub struct Objects {
 
 impl Objects {
     /// The store of the repository that git would use in this directory and environment.
-    pub fn open(directory: &Path, env: &Environment) -> Self {
+    pub(crate) fn open(directory: &Path, env: &Environment) -> Self {
         let native = native::Repository::open(directory, env).map(native::Repository::into_objects);
         let store = match &native {
             Ok(objects) => Some(Store::of_many(objects.directory().to_owned())),
@@ -61,7 +61,7 @@ impl Objects {
     }
 
     /// Which layer answers, for `--verbose`: the end of a sentence.
-    pub fn layer(&self) -> String {
+    pub(crate) fn layer(&self) -> String {
         let layer = match (&self.store, self.native.get()) {
             (Some(_), _) => return "read directly".into(),
             (None, Some(Some(_))) => "read by gix",
@@ -74,7 +74,7 @@ impl Objects {
     }
 
     /// The content of an entry, at most `limit` bytes of it.
-    pub fn blob(&self, entry: &Entry, limit: u64) -> Result<Content, Error> {
+    pub(crate) fn blob(&self, entry: &Entry, limit: u64) -> Result<Content, Error> {
         let store = self.store.as_ref().and_then(|store| store.blob(&entry.id, limit));
         match store.or_else(|| self.native().and_then(|objects| objects.blob(&entry.id, limit))) {
             Some(content) => Ok(content),
@@ -88,7 +88,7 @@ impl Objects {
     }
 
     /// The first line of a commit's message, safe to print; empty where it cannot be had.
-    pub fn subject(&self, commit: &ObjectId) -> String {
+    pub(crate) fn subject(&self, commit: &ObjectId) -> String {
         let mut buffer = Vec::new();
         match self.raw(commit, Kind::Commit, &mut buffer) {
             Ok(()) => subject(&buffer),
@@ -160,8 +160,8 @@ fn subject(commit: &[u8]) -> String {
 
 /// Feeds the reader of commits.
 #[cfg(any(fuzzing, test))]
-pub fn fuzz(data: &[u8]) {
-    assert!(!subject(data).chars().any(crate::escape::is_unsafe));
+pub(crate) fn fuzz(data: &[u8]) {
+    assert!(!subject(data).chars().any(crate::base::escape::is_unsafe));
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 /// A file, or in tests the bytes of one.
-pub trait Source {
+pub(super) trait Source {
     /// How long it is, in bytes.
     fn length(&self) -> u64;
 
@@ -27,14 +27,14 @@ pub trait Source {
 
 /// An open file. What takes its place on disk meanwhile does not change it, and git never writes into one that is in use.
 #[derive(Debug)]
-pub struct OnDisk {
+pub(super) struct OnDisk {
     file: File,
     length: u64,
 }
 
 impl OnDisk {
     /// Opens it.
-    pub fn open(path: &Path) -> io::Result<Self> {
+    pub(super) fn open(path: &Path) -> io::Result<Self> {
         let file = File::open(path)?;
         let length = file.metadata()?.len();
         Ok(Self { file, length })

@@ -4,19 +4,19 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use crate::change::{Change, Content, Entry};
-use crate::env::Environment;
-use crate::error::Error;
+use crate::base::change::{Change, Content, Entry};
+use crate::base::error::Error;
+use crate::base::path::RepoPath;
 use crate::git::command::Git;
 use crate::git::compare::Compared;
 use crate::git::direct;
 use crate::git::native::{self, Handover};
 use crate::git::objects::Objects;
-use crate::path::RepoPath;
+use crate::os::env::Environment;
 
 /// What is about to be committed.
 #[derive(Debug)]
-pub struct Staged {
+pub(crate) struct Staged {
     compared: Compared,
     index: Index,
     objects: Objects,
@@ -38,7 +38,7 @@ impl Staged {
     /// Reads it by the cheapest layer that is certain.
     ///
     /// Unmerged paths are an error: they have no one content that could be judged, and git commits none of them.
-    pub fn read(directory: &Path, env: &Environment) -> Result<Self, Error> {
+    pub(crate) fn read(directory: &Path, env: &Environment) -> Result<Self, Error> {
         let git = Git::new(directory);
         let read = Self::directly(&git, env).or_else(|handover| Self::by_gix(&git, env, handover));
         let mut staged = match read {
@@ -75,17 +75,17 @@ impl Staged {
     }
 
     /// Whether the user stands below the top of the work tree.
-    pub fn is_below_top(&self) -> bool {
+    pub(crate) fn is_below_top(&self) -> bool {
         self.below_top
     }
 
     /// Whether there is a work tree: without one, nothing can be committed by hand.
-    pub fn has_work_tree(&self) -> bool {
+    pub(crate) fn has_work_tree(&self) -> bool {
         self.top.is_some()
     }
 
     /// What HEAD has at the path of a new entry; `None` if it has nothing, or that cannot be read.
-    pub fn committed(&self, path: &RepoPath, limit: u64) -> Option<Vec<u8>> {
+    pub(crate) fn committed(&self, path: &RepoPath, limit: u64) -> Option<Vec<u8>> {
         let entry = self.compared.fresh.iter().find(|entry| &entry.path == path)?;
         let before = Entry { id: entry.replaces?, ..entry.clone() };
         match self.read(&before, limit) {
@@ -95,14 +95,14 @@ impl Staged {
     }
 
     /// What stands in the work tree at this path, beside what is staged; `None` if it cannot be read.
-    pub fn on_disk(&self, path: &RepoPath, limit: u64) -> Option<Vec<u8>> {
+    pub(crate) fn on_disk(&self, path: &RepoPath, limit: u64) -> Option<Vec<u8>> {
         let file = self.top.as_ref()?.join(OsStr::from_bytes(path.as_bytes()));
         let about = std::fs::symlink_metadata(&file).ok()?;
         if about.is_file() && about.len() <= limit { std::fs::read(file).ok() } else { None }
     }
 
     /// Which layer answered, for `--verbose`: the end of a sentence.
-    pub fn layer(&self) -> String {
+    pub(crate) fn layer(&self) -> String {
         self.objects.layer()
     }
 }

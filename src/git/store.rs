@@ -18,13 +18,13 @@ use gix::odb::pack::index;
 use gix::zlib::Inflate;
 use once_cell::unsync::OnceCell;
 
-use crate::change::{Content, ObjectId};
-use crate::env::Environment;
+use crate::base::change::{Content, ObjectId};
 use crate::git::native::Kind;
 use crate::git::source::OnDisk;
+use crate::os::env::Environment;
 
 mod cache;
-pub mod pack;
+pub(super) mod pack;
 
 use cache::Cache;
 use pack::PackIndex;
@@ -39,7 +39,7 @@ const MOST_ALTERNATES: usize = 10;
 const LONGEST_CHAIN: usize = 4096;
 
 /// An object store.
-pub struct Store {
+pub(super) struct Store {
     directories: Vec<PathBuf>,
     /// Whether many objects are going to be read.
     many: bool,
@@ -69,18 +69,18 @@ struct Pack {
 
 impl Store {
     /// The store in a directory, `objects` of a repository, of which a few objects are read.
-    pub fn of_few(directory: PathBuf) -> Self {
+    pub(super) fn of_few(directory: PathBuf) -> Self {
         Self { directories: vec![directory], many: false, opened: OnceCell::new() }
     }
 
     /// The same, for a walk over history.
-    pub fn of_many(directory: PathBuf) -> Self {
+    pub(super) fn of_many(directory: PathBuf) -> Self {
         Self { directories: vec![directory], many: true, opened: OnceCell::new() }
     }
 
     /// The store that the environment names, as git does it for the hooks of a server while what is pushed is in quarantine:
     /// git(1). Paths count from where we were started.
-    pub fn of_environment(directory: &Path, env: &Environment) -> Option<Self> {
+    pub(super) fn of_environment(directory: &Path, env: &Environment) -> Option<Self> {
         let own = env.get("GIT_OBJECT_DIRECTORY")?;
         let alternates = env.get("GIT_ALTERNATE_OBJECT_DIRECTORIES").map(OsStr::as_bytes).unwrap_or_default();
         let alternates = alternates.split(|&byte| byte == b':').filter(|path| !path.is_empty()).map(OsStr::from_bytes);
@@ -89,7 +89,7 @@ impl Store {
     }
 
     /// The content of a blob, or `None` if it is for another layer.
-    pub fn blob(&self, id: &ObjectId, limit: u64) -> Option<Content> {
+    pub(super) fn blob(&self, id: &ObjectId, limit: u64) -> Option<Content> {
         let id = gix::ObjectId::try_from(id.as_bytes()).ok()?;
         let store = self.opened(&id)?;
         let mut bytes = Vec::new();
@@ -113,7 +113,7 @@ impl Store {
     }
 
     /// The raw content of a tree or a commit, into a buffer that is used again and again; whether it is here.
-    pub fn raw(&self, id: &ObjectId, kind: Kind, buffer: &mut Vec<u8>) -> bool {
+    pub(super) fn raw(&self, id: &ObjectId, kind: Kind, buffer: &mut Vec<u8>) -> bool {
         let Ok(id) = gix::ObjectId::try_from(id.as_bytes()) else { return false };
         let Some(store) = self.opened(&id) else { return false };
         // In history most is packed; what a commit is about to add is loose.

@@ -3,13 +3,13 @@
 use std::collections::HashSet;
 use std::hash::{BuildHasher, RandomState};
 
-use crate::change::{Entry, Mode, ObjectId};
-use crate::error::Error;
+use crate::base::change::{Entry, Mode, ObjectId};
+use crate::base::error::Error;
+use crate::base::path::RepoPath;
 use crate::git::objects::Objects;
-use crate::path::RepoPath;
 
 /// The longest path that is followed, in bytes: `PATH_MAX` of Linux. No work tree could hold a longer one.
-pub const LONGEST_PATH: usize = 4096;
+pub(super) const LONGEST_PATH: usize = 4096;
 
 /// The mode of a directory.
 const TREE: u32 = 0o040_000;
@@ -23,7 +23,7 @@ const MOST_ENTRIES: usize = 2_000_000;
 
 /// A walk over the trees of many commits, in which nothing is told twice.
 #[derive(Debug)]
-pub struct Walk<'a> {
+pub(super) struct Walk<'a> {
     objects: &'a Objects,
     /// What was told before, whole: a blob at a path, or a tree at a path of which nothing was passed over. The same blob
     /// elsewhere is told again, for what a file means depends on where it stands; and as a link where it was a file.
@@ -36,14 +36,14 @@ pub struct Walk<'a> {
 }
 
 /// A tree, and those that it is compared with.
-pub type Compared<'a> = (&'a ObjectId, &'a [ObjectId]);
+pub(super) type Compared<'a> = (&'a ObjectId, &'a [ObjectId]);
 
 /// The most entries that are kept before the first of them is told: what comes in may be made to have any number.
 const MOST_AHEAD: usize = 100_000;
 
 /// One entry of a tree object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Item<'a> {
+pub(super) struct Item<'a> {
     name: &'a [u8],
     /// Git's octal mode.
     pub mode: u32,
@@ -59,13 +59,13 @@ impl Item<'_> {
 
 impl<'a> Walk<'a> {
     /// A walk that has not met anything.
-    pub fn new(objects: &'a Objects) -> Self {
+    pub(super) fn new(objects: &'a Objects) -> Self {
         Self { objects, told: HashSet::new(), hashes: RandomState::new(), ahead: false, whole: Vec::new() }
     }
 
     /// The entries of a tree that none of the `others` has, with the same content at the same path, and that this walk has
     /// not told before. They come in git's order of paths.
-    pub fn fresh(&mut self, tree: &ObjectId, others: &[ObjectId]) -> Result<Vec<Entry>, Error> {
+    pub(super) fn fresh(&mut self, tree: &ObjectId, others: &[ObjectId]) -> Result<Vec<Entry>, Error> {
         let mut found = Vec::new();
         self.directory(tree, others, &mut Path::default(), &mut found)?;
         Ok(found)
@@ -74,7 +74,7 @@ impl<'a> Walk<'a> {
     /// The same of several trees, one after another.
     ///
     /// They are read from the last to the first, for a pack holds older versions as what they differ in from newer ones.
-    pub fn fresh_of_each(&mut self, trees: &[Compared<'_>]) -> Result<Vec<Vec<Entry>>, Error> {
+    pub(super) fn fresh_of_each(&mut self, trees: &[Compared<'_>]) -> Result<Vec<Vec<Entry>>, Error> {
         self.ahead = true;
         let found = self.read_ahead(trees);
         self.ahead = false;
@@ -171,7 +171,11 @@ impl<'a> Walk<'a> {
 }
 
 /// Every wanted entry of a tree, none of them marked as fresh.
-pub fn entries(objects: &Objects, tree: &ObjectId, wanted: &dyn Fn(&RepoPath) -> bool) -> Result<Vec<Entry>, Error> {
+pub(super) fn entries(
+    objects: &Objects,
+    tree: &ObjectId,
+    wanted: &dyn Fn(&RepoPath) -> bool,
+) -> Result<Vec<Entry>, Error> {
     let mut found = Vec::new();
     let mut scratch = RepoPath::default();
     list(objects, tree, &mut Path::default(), &mut |path, item| {
@@ -185,7 +189,7 @@ pub fn entries(objects: &Objects, tree: &ObjectId, wanted: &dyn Fn(&RepoPath) ->
 }
 
 /// The entry at one path of a tree.
-pub fn at(objects: &Objects, tree: &ObjectId, path: &RepoPath) -> Result<Option<Entry>, Error> {
+pub(super) fn at(objects: &Objects, tree: &ObjectId, path: &RepoPath) -> Result<Option<Entry>, Error> {
     let mut tree = *tree;
     let mut raw = Vec::new();
     let mut names = path.components().peekable();
@@ -275,7 +279,7 @@ fn malformed(tree: &ObjectId, cause: &str) -> Error {
 }
 
 /// Parses a tree object: `<octal mode> SP <name> NUL <raw id>`, again and again (gitformat-pack(5) calls it raw).
-pub fn parse<'a>(tree: &ObjectId, raw: &'a [u8]) -> Result<Vec<Item<'a>>, Error> {
+pub(super) fn parse<'a>(tree: &ObjectId, raw: &'a [u8]) -> Result<Vec<Item<'a>>, Error> {
     let length = tree.as_bytes().len();
     let mut items = Vec::new();
     let mut rest = raw;
@@ -326,25 +330,25 @@ fn canonical(mode: u32) -> u32 {
 }
 
 /// Whether the entries come in git's order, and none twice. Otherwise it is not certain which one git finds.
-pub fn is_in_order(items: &[Item<'_>]) -> bool {
+pub(super) fn is_in_order(items: &[Item<'_>]) -> bool {
     items.windows(2).all(|pair| {
         order((pair[0].name, pair[0].is_tree()), (pair[1].name, pair[1].is_tree())) == std::cmp::Ordering::Less
     })
 }
 
 /// Walks beside another tree, whose entries come in the same order.
-pub struct Cursor<'a> {
+pub(super) struct Cursor<'a> {
     items: &'a [Item<'a>],
 }
 
 impl<'a> Cursor<'a> {
     /// Stands before the first entry.
-    pub fn new(items: &'a [Item<'a>]) -> Self {
+    pub(super) fn new(items: &'a [Item<'a>]) -> Self {
         Self { items }
     }
 
     /// The entry of this name and kind. Entries have to be asked for in git's order.
-    pub fn find(&mut self, name: &[u8], is_tree: bool) -> Option<Item<'a>> {
+    pub(super) fn find(&mut self, name: &[u8], is_tree: bool) -> Option<Item<'a>> {
         while let Some((first, rest)) = self.items.split_first() {
             match order((first.name, first.is_tree()), (name, is_tree)) {
                 std::cmp::Ordering::Less => self.items = rest,
@@ -364,7 +368,7 @@ fn order(one: (&[u8], bool), other: (&[u8], bool)) -> std::cmp::Ordering {
 
 /// Feeds the parser of trees; and, cut into two trees, what compares one with another.
 #[cfg(any(fuzzing, test))]
-pub fn fuzz(tree: &ObjectId, raw: &[u8], cut: usize) {
+pub(super) fn fuzz(tree: &ObjectId, raw: &[u8], cut: usize) {
     if let Ok(items) = parse(tree, raw) {
         let mut rest = raw;
         for item in &items {

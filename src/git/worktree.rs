@@ -8,30 +8,30 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use crate::change::{Content, Mode, ObjectId};
-use crate::debris::Debris;
-use crate::error::Error;
+use crate::base::change::{Content, Mode, ObjectId};
+use crate::base::debris::Debris;
+use crate::base::error::Error;
+use crate::base::path::RepoPath;
 use crate::git::command::{Git, one_line, records};
-use crate::path::RepoPath;
-use crate::progress::Progress;
+use crate::os::progress::Progress;
 use crate::snapshot::{Dirt, Fingerprint, Hiding, Snapshot, State};
 
-mod around;
 mod entries;
+mod around;
 mod files;
 mod fingerprint;
 mod judges;
 mod nested;
 mod status;
-mod suspects;
 mod walk;
+mod suspects;
 
 #[cfg(any(fuzzing, test))]
-pub mod fuzz;
+pub(crate) mod fuzz;
 
 use around::Around;
 use entries::Index;
-pub use files::OnDisk;
+pub(crate) use files::OnDisk;
 use fingerprint::{Hasher, Kind};
 use status::{Record, merge};
 use suspects::{Settings, Suspects};
@@ -39,7 +39,7 @@ use walk::{Marked, Seen};
 
 /// A work tree that can be asked for its state, again and again.
 #[derive(Debug)]
-pub struct WorkTree {
+pub(crate) struct WorkTree {
     git: Git,
     top: PathBuf,
     prefix: String,
@@ -49,7 +49,7 @@ pub struct WorkTree {
 
 /// How closely to look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Look {
+pub(crate) enum Look {
     /// Which paths are not clean. Enough for one moment.
     Paths,
     /// Their content as well, so that two moments can be compared.
@@ -60,7 +60,7 @@ const DOING: &str = "read the state of the work tree";
 
 impl WorkTree {
     /// The work tree that git would use in this directory.
-    pub fn open(directory: &Path) -> Result<Self, Error> {
+    pub(crate) fn open(directory: &Path) -> Result<Self, Error> {
         let git = Git::new(directory);
         let top = git
             .output(DOING, &["rev-parse", "--show-toplevel"])
@@ -77,17 +77,17 @@ impl WorkTree {
 
     /// The same, with the value of `XDG_CONFIG_HOME`.
     #[must_use]
-    pub fn with_config_home(self, config_home: Option<&OsStr>) -> Self {
+    pub(crate) fn with_config_home(self, config_home: Option<&OsStr>) -> Self {
         Self { config_home: config_home.filter(|home| !home.is_empty()).map(PathBuf::from), ..self }
     }
 
     /// Where git was started, seen from the top: empty, or a path with a slash at its end.
-    pub fn prefix(&self) -> &str {
+    pub(crate) fn prefix(&self) -> &str {
         &self.prefix
     }
 
     /// The whole tree at this moment, wherever in it git was started. `terminal` tells whether somebody watches.
-    pub fn snapshot(&self, look: Look, debris: &Debris, terminal: bool) -> Result<Snapshot, Error> {
+    pub(crate) fn snapshot(&self, look: Look, debris: &Debris, terminal: bool) -> Result<Snapshot, Error> {
         let index = Index::read(&self.git, DOING)?;
         let settings = Settings::read(&self.git)?;
         let around = around::look(&self.git, DOING, index.place())?;
@@ -168,7 +168,7 @@ impl WorkTree {
     }
 
     /// The content of a regular file of the work tree, at most `limit` bytes of it; `None` if there is no such file.
-    pub fn read(&self, path: &RepoPath, limit: u64) -> Result<Option<Content>, Error> {
+    pub(crate) fn read(&self, path: &RepoPath, limit: u64) -> Result<Option<Content>, Error> {
         let file = self.place(path);
         let failed = |error| Error::new(format!("read {path}"), error).help("make it readable for this user");
         let about = match std::fs::symlink_metadata(&file) {
@@ -187,7 +187,7 @@ impl WorkTree {
     }
 
     /// The content of a regular file of the work tree, if it can be had and is not larger than `limit`.
-    pub fn text(&self, path: &RepoPath, limit: u64) -> Option<Vec<u8>> {
+    pub(crate) fn text(&self, path: &RepoPath, limit: u64) -> Option<Vec<u8>> {
         match self.read(path, limit) {
             Ok(Some(Content::Bytes(text))) => Some(text),
             _ => None,
@@ -196,7 +196,7 @@ impl WorkTree {
 
     /// Puts another content in the place of a regular file, whole or not at all. `old` is what was read of it: if that is
     /// not there any more, nothing is changed.
-    pub fn replace(&self, path: &RepoPath, old: &[u8], new: &[u8]) -> Result<(), Error> {
+    pub(crate) fn replace(&self, path: &RepoPath, old: &[u8], new: &[u8]) -> Result<(), Error> {
         let doing = format!("change {path}");
         let failed =
             |error: std::io::Error| Error::new(&*doing, error).help("make its directory writable for this user");
@@ -242,18 +242,18 @@ impl WorkTree {
     }
 
     /// What HEAD has at this path; `None` if it has nothing, or that cannot be read.
-    pub fn committed(&self, path: &RepoPath) -> Option<Vec<u8>> {
+    pub(crate) fn committed(&self, path: &RepoPath) -> Option<Vec<u8>> {
         self.committed_in("HEAD", path)
     }
 
     /// The same of another commit.
-    pub fn committed_in(&self, commit: &str, path: &RepoPath) -> Option<Vec<u8>> {
+    pub(crate) fn committed_in(&self, commit: &str, path: &RepoPath) -> Option<Vec<u8>> {
         let object = format!("{commit}:{}", std::str::from_utf8(path.as_bytes()).ok()?);
         self.git.output("read the committed file", &["cat-file", "blob", &object]).ok()
     }
 
     /// The path of a file of the work tree; `None` if it lies elsewhere.
-    pub fn path_of(&self, file: &Path) -> Option<RepoPath> {
+    pub(crate) fn path_of(&self, file: &Path) -> Option<RepoPath> {
         let directory = file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let place = directory.canonicalize().ok()?.join(file.file_name()?);
         let path = place.strip_prefix(self.top.canonicalize().ok()?).ok()?.to_owned();
@@ -261,14 +261,14 @@ impl WorkTree {
     }
 
     /// Whether a path is tracked.
-    pub fn is_tracked(&self, path: &RepoPath) -> Result<bool, Error> {
+    pub(crate) fn is_tracked(&self, path: &RepoPath) -> Result<bool, Error> {
         let path = suspects::literal(path);
         let listing = self.git.output("look into the index", &[OsStr::new("ls-files"), OsStr::new("--"), &path])?;
         Ok(!listing.is_empty())
     }
 
     /// The first tracked file of this name, at any depth.
-    pub fn find_tracked(&self, name: &str) -> Result<Option<RepoPath>, Error> {
+    pub(crate) fn find_tracked(&self, name: &str) -> Result<Option<RepoPath>, Error> {
         let anywhere = format!(":(top,glob)**/{name}");
         let listing = self.git.output("list the index", &["ls-files", "-z", "--full-name", "--", &anywhere])?;
         Ok(records(&listing).next().map(RepoPath::new))

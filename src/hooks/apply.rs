@@ -9,7 +9,7 @@ use std::time::Duration;
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 
-use crate::error::Error;
+use crate::base::error::Error;
 use crate::hooks::plan::{Edit, How, Mode, SCRAP};
 use crate::hooks::shown;
 use crate::hooks::slot::{self, Place, Stand};
@@ -19,7 +19,7 @@ const PATIENCE: (u32, Duration) = (100, Duration::from_millis(100));
 
 /// Keeps other runs away from the hooks of a repository until it is dropped: several packages of a workspace may install
 /// at once. Where the file system has no locks, the look before each change has to do.
-pub fn lock(common: &Path) -> Result<Option<File>, Error> {
+pub(crate) fn lock(common: &Path) -> Result<Option<File>, Error> {
     let Ok(directory) = File::open(common) else { return Ok(None) };
     for _ in 0..PATIENCE.0 {
         match flock(&directory, FlockOperation::NonBlockingLockExclusive) {
@@ -33,7 +33,7 @@ pub fn lock(common: &Path) -> Result<Option<File>, Error> {
 }
 
 /// Makes the edits, in their order. `places` is what they were planned on: what has changed since is left alone.
-pub fn apply(edits: &[Edit], places: &[&Place], top: &Path) -> Result<(), Error> {
+pub(crate) fn apply(edits: &[Edit], places: &[&Place], top: &Path) -> Result<(), Error> {
     let slots = || places.iter().flat_map(|place| &place.slots);
     for edit in edits {
         let planned_on = match edit {

@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Component, Path, PathBuf};
 
-use crate::env::Environment;
+use crate::os::env::Environment;
 
 /// The file name of the program.
 const NAME: &str = "bakstop";
@@ -13,7 +13,7 @@ const NAME: &str = "bakstop";
 ///
 /// A link that the person called, `~/bin/bakstop`, outlives the file that it leads to now; so it is preferred, as long as
 /// it does lead here.
-pub fn this(directory: &Path, env: &Environment) -> Option<PathBuf> {
+pub(crate) fn this(directory: &Path, env: &Environment) -> Option<PathBuf> {
     let running = std::env::current_exe().ok().filter(|path| path.is_file())?;
     let called = std::env::args_os().next().and_then(|name| called(&name, directory, env));
     called.filter(|path| is_same_file(path, &running)).or(Some(running))
@@ -30,14 +30,14 @@ fn called(name: &OsStr, directory: &Path, env: &Environment) -> Option<PathBuf> 
 }
 
 /// Whether two paths lead to the same file.
-pub fn is_same_file(one: &Path, other: &Path) -> bool {
+pub(crate) fn is_same_file(one: &Path, other: &Path) -> bool {
     one.canonicalize().is_ok_and(|one| other.canonicalize().is_ok_and(|other| one == other))
 }
 
 /// The program that a hook finds, in the order in which it looks: see hooks/native.sh.
 ///
 /// `top` is where git starts hooks. A client with another `PATH` may find another.
-pub fn found_by_hook(installed: Option<&Path>, top: &Path, env: &Environment) -> Option<PathBuf> {
+pub(crate) fn found_by_hook(installed: Option<&Path>, top: &Path, env: &Environment) -> Option<PathBuf> {
     let home = env.get("HOME").map(PathBuf::from);
     let homes = home.iter().flat_map(|home| [home.join(".local/bin"), home.join(".cargo/bin")]);
     let usual = homes.chain(["/usr/local/bin", "/opt/homebrew/bin"].map(PathBuf::from));
@@ -50,25 +50,25 @@ pub fn found_by_hook(installed: Option<&Path>, top: &Path, env: &Environment) ->
 }
 
 /// The program that husky's hooks find: husky puts the project's own programs first.
-pub fn found_by_husky(top: &Path, env: &Environment) -> Option<PathBuf> {
+pub(crate) fn found_by_husky(top: &Path, env: &Environment) -> Option<PathBuf> {
     let local = top.join("node_modules/.bin").join(NAME);
     if is_program(&local) { Some(local) } else { found_by_hook(None, top, env) }
 }
 
 /// Whether the file lies where a build puts it, and the next `cargo clean` takes it away.
-pub fn is_build_output(path: &Path) -> bool {
+pub(crate) fn is_build_output(path: &Path) -> bool {
     let parts: Vec<&OsStr> = path.iter().collect();
     parts.windows(2).any(|pair| pair[0] == "target" && (pair[1] == "debug" || pair[1] == "release"))
 }
 
 /// Whether every user of the machine can reach and run the file.
-pub fn is_for_everyone(path: &Path) -> bool {
+pub(crate) fn is_for_everyone(path: &Path) -> bool {
     let open = |path: &Path, bits: u32| path.metadata().is_ok_and(|data| data.permissions().mode() & bits == bits);
     open(path, 0o005) && path.ancestors().skip(1).all(|directory| open(directory, 0o001))
 }
 
 /// The version that a program tells, if it is this program.
-pub fn version(path: &Path) -> Option<String> {
+pub(crate) fn version(path: &Path) -> Option<String> {
     if std::env::current_exe().is_ok_and(|running| is_same_file(path, &running)) {
         return Some(env!("CARGO_PKG_VERSION").to_owned());
     }
@@ -86,7 +86,7 @@ fn in_path<'a>(name: &'a OsStr, directory: &'a Path, env: &Environment) -> impl 
 }
 
 /// Whether a path leads to a file that can be run.
-pub fn is_program(path: &Path) -> bool {
+pub(crate) fn is_program(path: &Path) -> bool {
     path.metadata().is_ok_and(|metadata| metadata.is_file() && metadata.permissions().mode() & 0o111 != 0)
 }
 

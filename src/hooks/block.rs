@@ -13,13 +13,13 @@ const OPEN: &[u8] = b"# >>> bakstop ";
 const CLOSE: &[u8] = b"# <<< bakstop";
 
 /// The block, without a line end after it.
-pub fn render(hook: Hook) -> Vec<u8> {
+pub(super) fn render(hook: Hook) -> Vec<u8> {
     seal(hook.fit(TEXT).trim_end().as_bytes())
 }
 
 /// A block in a text.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Block {
+pub(super) struct Block {
     /// Its bytes, without the line end after it.
     span: Range<usize>,
     /// How it is.
@@ -28,7 +28,7 @@ pub struct Block {
 
 /// How a block is; the first that holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Condition {
+pub(super) enum Condition {
     /// Somebody changed it.
     Edited,
     /// Its lines end in CRLF, which no POSIX shell can run.
@@ -43,7 +43,7 @@ pub enum Condition {
 
 /// What a text holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Found {
+pub(super) enum Found {
     /// No block.
     Nothing,
     /// One block.
@@ -53,7 +53,7 @@ pub enum Found {
 }
 
 /// Looks for the block.
-pub fn look(text: &[u8], hook: Hook) -> Found {
+pub(super) fn look(text: &[u8], hook: Hook) -> Found {
     let starts: Vec<usize> = line_starts(text).filter(|&at| text[at..].starts_with(OPEN)).collect();
     let ends: Vec<Range<usize>> = line_starts(text)
         .map(|at| at..at + line_length(&text[at..]))
@@ -87,7 +87,7 @@ fn condition(text: &[u8], span: &Range<usize>, hook: Hook) -> Condition {
 }
 
 /// Puts the block in, after the shebang and husky's own line if there are any. `None` is a file that does not exist.
-pub fn insert(text: Option<&[u8]>, hook: Hook) -> Vec<u8> {
+pub(super) fn insert(text: Option<&[u8]>, hook: Hook) -> Vec<u8> {
     let block = render(hook);
     let Some(text) = text else { return [&block[..], b"\n"].concat() };
     let at = header(text);
@@ -102,7 +102,7 @@ pub fn insert(text: Option<&[u8]>, hook: Hook) -> Vec<u8> {
 }
 
 /// Takes the block out; `None` if the file holds nothing else, and did not exist before.
-pub fn remove(text: &[u8], block: &Block) -> Option<Vec<u8>> {
+pub(super) fn remove(text: &[u8], block: &Block) -> Option<Vec<u8>> {
     let (before, after) = (&text[..block.span.start], &text[block.span.end..]);
     if after.is_empty() {
         return Some(before.strip_suffix(b"\n").unwrap_or(before).to_owned());
@@ -113,7 +113,7 @@ pub fn remove(text: &[u8], block: &Block) -> Option<Vec<u8>> {
 }
 
 /// The lines of the block, counted from 1.
-pub fn lines(text: &[u8], block: &Block) -> (usize, usize) {
+pub(super) fn lines(text: &[u8], block: &Block) -> (usize, usize) {
     let line = |at: usize| text[..at].split(|&byte| byte == b'\n').count();
     (line(block.span.start), line(block.span.end))
 }

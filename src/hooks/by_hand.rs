@@ -5,7 +5,7 @@ use crate::hooks::Hook;
 
 /// How a manager is configured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Style {
+pub(super) enum Style {
     /// lefthook: jobs for each hook.
     Lefthook,
     /// pre-commit and prek: a list of repositories.
@@ -46,12 +46,12 @@ stages = [\"pre-commit\", \"pre-merge-commit\"]
 const LAST: &str = "so that it also judges what the others stage";
 
 /// Whether the manager can run the guard as this hook. pre-commit and prek do not pass on what git says on standard input.
-pub fn can_serve(style: Style, hook: Hook) -> bool {
+pub(super) fn can_serve(style: Style, hook: Hook) -> bool {
     style != Style::Repos || matches!(hook, Hook::PreCommit | Hook::PreMergeCommit)
 }
 
 /// What to do by hand for these hooks; `existing` is the file that configures the manager, and its bytes.
-pub fn advice(style: Style, existing: Option<(&str, &[u8])>, hooks: &[Hook]) -> String {
+pub(super) fn advice(style: Style, existing: Option<(&str, &[u8])>, hooks: &[Hook]) -> String {
     let Some((file, text)) = existing else {
         let (file, text) = whole(style, hooks);
         return format!("write this into a new file {file}:\n\n{text}");

@@ -5,16 +5,17 @@ use std::path::Path;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 
-use crate::escape::is_unsafe;
+use crate::base::escape::is_unsafe;
 use crate::hooks::Hook;
 use crate::hooks::block::{self, Found};
 use crate::hooks::by_hand::{self, Style};
 use crate::hooks::manager::MANAGERS;
 use crate::hooks::setup::names_us;
 use crate::hooks::shim::{self, Author};
+use crate::hooks::{layout, rehearsal};
 
 /// A text as a hook file, as the configuration of a hook manager, and as the path of the program in ours.
-pub fn files(data: &[u8]) {
+pub(crate) fn files(data: &[u8]) {
     for hook in Hook::STRICT {
         match block::look(data, hook) {
             Found::Nothing => {
@@ -52,4 +53,10 @@ pub fn files(data: &[u8]) {
             assert!(served.clone().all(|hook| is_named(&hook)));
         }
     }
+}
+
+/// What git answers about hooks, and about a commit that is rehearsed.
+pub(crate) fn answers(data: &[u8]) {
+    layout::fuzz(data);
+    rehearsal::fuzz(data);
 }

@@ -3,22 +3,22 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use crate::env::Environment;
-use crate::error::Error;
-use crate::git::layout::Layout;
+use crate::base::error::Error;
+use crate::base::path::{RepoPath, shell_quote};
 use crate::hooks::block::{self, Condition, Found};
+use crate::hooks::layout::Layout;
 use crate::hooks::plan::stays_idle;
 use crate::hooks::setup::{Guard, Husky, Setup, names_us};
 use crate::hooks::shim::Author;
 use crate::hooks::slot::{Place, Slot, Stand};
-pub use crate::hooks::state::State;
+pub(crate) use crate::hooks::state::State;
 use crate::hooks::{Hook, SKIP, SWITCH, binary, find, read_if_there, shown, skipped};
-use crate::path::{RepoPath, shell_quote};
+use crate::os::env::Environment;
 use crate::rules::RULES;
 
 /// One hook.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Health {
+pub(crate) struct Health {
     /// Which.
     pub hook: Hook,
     /// How it stands.
@@ -39,7 +39,7 @@ fn older(hook: Hook) -> String {
 }
 
 /// Judges every hook of a repository.
-pub fn of(setup: &Setup, layout: &Layout, env: &Environment) -> Result<Vec<Health>, Error> {
+pub(crate) fn of(setup: &Setup, layout: &Layout, env: &Environment) -> Result<Vec<Health>, Error> {
     let top = &layout.top;
     match setup {
         Setup::Native { directory, .. } => {
@@ -216,7 +216,7 @@ fn unreached(slot: &Slot, husky: &Husky, layout: &Layout) -> Option<State> {
 
 /// What the environment does to the guard; what is worst sorts last.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Interference {
+pub(crate) enum Interference {
     /// [`SKIP`] names these rules, which are passed over.
     Weakens(Vec<&'static str>),
     /// [`SKIP`] names what is no rule; the guard cannot start, so nothing gets past it.
@@ -227,7 +227,7 @@ pub enum Interference {
 
 /// What switches the guard off.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Off {
+pub(crate) enum Off {
     /// A variable, which is 0.
     Variable(&'static str),
     /// The start file of husky, which sets a variable.
@@ -249,7 +249,7 @@ impl fmt::Display for Interference {
 }
 
 /// What in the environment switches the guard off, or a part of it.
-pub fn interference(setup: &Setup, env: &Environment) -> Result<Vec<Interference>, Error> {
+pub(crate) fn interference(setup: &Setup, env: &Environment) -> Result<Vec<Interference>, Error> {
     if matches!(setup, Setup::Server(_)) {
         // It runs in the environment of the server, and nobody who pushes can switch it off.
         return Ok(Vec::new());

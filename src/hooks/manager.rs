@@ -6,7 +6,7 @@ use crate::hooks::find;
 
 /// A program that manages hooks.
 #[derive(Debug)]
-pub struct Manager {
+pub(super) struct Manager {
     /// Its name, as its users write it.
     pub name: &'static str,
     /// A text that stands in every hook that it writes.
@@ -23,7 +23,7 @@ pub struct Manager {
 
 /// Every manager that is known, by what it really writes (lefthook 2.2, pre-commit 4, prek 0.5, simple-git-hooks 2.14,
 /// husky 4.3).
-pub const MANAGERS: [Manager; 5] = [
+pub(super) const MANAGERS: [Manager; 5] = [
     Manager {
         name: "lefthook",
         mark: "call_lefthook",
@@ -93,13 +93,13 @@ pub const MANAGERS: [Manager; 5] = [
 
 impl Manager {
     /// Whether it wrote this hook.
-    pub fn wrote(&self, hook: &[u8]) -> bool {
+    pub(super) fn wrote(&self, hook: &[u8]) -> bool {
         find(hook, self.mark.as_bytes()).is_some()
     }
 
     /// The file that says that this manager's hooks are going to be written over ours; `read` gives the bytes of a file
     /// at the top of the work tree, if it exists.
-    pub fn claims(&self, read: impl Fn(&str) -> Option<Vec<u8>>) -> Option<&'static str> {
+    pub(super) fn claims(&self, read: impl Fn(&str) -> Option<Vec<u8>>) -> Option<&'static str> {
         let claiming = |name: &&&'static str| {
             let Some(text) = read(name) else { return false };
             // package.json is everybody's: it counts if it names the manager.

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::error::Error;
+use crate::base::error::Error;
 use crate::hooks::block::{self, Block, Condition, Found};
 use crate::hooks::setup::{Foreign, Setup, names_us};
 use crate::hooks::shim::{self, Author};
@@ -11,7 +11,7 @@ use crate::hooks::{Hook, find, shown};
 
 /// One change.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Edit {
+pub(crate) enum Edit {
     /// A directory that is missing.
     MakeDirectory {
         /// The directory.
@@ -54,7 +54,7 @@ pub enum Edit {
 
 /// Permission bits of a file that is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Mode {
+pub(crate) enum Mode {
     /// What the person's umask leaves of these.
     New(u32),
     /// These, whatever the umask.
@@ -63,7 +63,7 @@ pub enum Mode {
 
 /// What writing a file does to what was there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum How {
+pub(crate) enum How {
     /// Nothing was there.
     Create,
     /// The kept hook, or an older text of ours, makes room.
@@ -119,7 +119,7 @@ impl Edit {
     }
 
     /// The file that is changed.
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         match self {
             Self::MakeDirectory { path, .. }
             | Self::Write { path, .. }
@@ -133,7 +133,7 @@ impl Edit {
 
 /// What installing these hooks changes; nothing, if everything is as it should be. One that we have written before is
 /// renewed with them. `binary` is the program that hooks of this clone try first; a hook that is shared names none.
-pub fn install(setup: &Setup, place: &Place, hooks: &[Hook], binary: Option<&Path>) -> Result<Vec<Edit>, Error> {
+pub(crate) fn install(setup: &Setup, place: &Place, hooks: &[Hook], binary: Option<&Path>) -> Result<Vec<Edit>, Error> {
     let mut edits = Vec::new();
     for slot in place.slots.iter().filter(|slot| hooks.contains(&slot.hook) || slot.is_ours()) {
         edits.extend(match setup {
@@ -165,10 +165,10 @@ fn scraps(place: &Place) -> impl Iterator<Item = Edit> {
 }
 
 /// How the files begin that are written before they are moved into place.
-pub const SCRAP: &str = ".bakstop-";
+pub(crate) const SCRAP: &str = ".bakstop-";
 
 /// What is said where another program owns the hooks.
-pub fn refuse(foreign: &Foreign) -> Error {
+pub(crate) fn refuse(foreign: &Foreign) -> Error {
     let next = if foreign.is_named() {
         "bakstop is named there already, so there is nothing to add"
     } else {
@@ -178,17 +178,17 @@ pub fn refuse(foreign: &Foreign) -> Error {
 }
 
 /// What is said of a hook that is kept although git passes it over.
-pub fn stays_idle(why: &str) -> String {
+pub(crate) fn stays_idle(why: &str) -> String {
     format!("it is {why}, so it did not run and does not")
 }
 
 /// The changes, one a line, before or after they are made.
-pub fn describe(edits: &[Edit], top: &Path, done: bool) -> String {
+pub(crate) fn describe(edits: &[Edit], top: &Path, done: bool) -> String {
     edits.iter().map(|edit| edit.describe(top, done) + "\n").collect()
 }
 
 /// What uninstalling changes in one directory of hooks.
-pub fn uninstall(place: &Place) -> Result<Vec<Edit>, Error> {
+pub(crate) fn uninstall(place: &Place) -> Result<Vec<Edit>, Error> {
     let mut edits = Vec::new();
     for slot in &place.slots {
         edits.extend(if place.husky { uninstall_block(slot)? } else { uninstall_file(slot)? });
@@ -385,8 +385,8 @@ fn is_for_sh(text: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::path::RepoPath;
     use crate::hooks::setup::Husky;
-    use crate::path::RepoPath;
 
     const MINE: &[u8] = b"#!/bin/sh\nnpm test\n";
 

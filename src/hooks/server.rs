@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use crate::error::Error;
-use crate::git::layout::Layout;
+use crate::base::error::Error;
+use crate::hooks::layout::Layout;
 use crate::hooks::shim::Author;
 use crate::hooks::slot::{Place, Stand};
 use crate::hooks::state::State;
@@ -14,7 +14,7 @@ const DELEGATES: &str = "pre-receive.d";
 
 /// A repository that is pushed to.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Server {
+pub(crate) struct Server {
     /// Where git looks for hooks.
     pub hooks: PathBuf,
     /// Whether `pre-receive` belongs to the program that hosts the repository, and runs what is in a directory.
@@ -23,7 +23,7 @@ pub struct Server {
 
 impl Server {
     /// Looks at what stands there.
-    pub fn find(layout: &Layout) -> Result<Self, Error> {
+    pub(crate) fn find(layout: &Layout) -> Result<Self, Error> {
         let hooks = layout.hooks.clone();
         let place = Place::server(&hooks, &layout.top)?;
         // A directory that nobody runs is none: without a `pre-receive`, git looks into no directory.
@@ -37,7 +37,7 @@ impl Server {
     }
 
     /// Where the guard goes.
-    pub fn place(&self, layout: &Layout) -> Result<Place, Error> {
+    pub(crate) fn place(&self, layout: &Layout) -> Result<Place, Error> {
         if self.delegates {
             Place::delegated(&self.hooks.join(DELEGATES), &layout.top)
         } else {
@@ -46,7 +46,7 @@ impl Server {
     }
 
     /// Why what is in the directory does not run, or may not.
-    pub fn obstacle(&self, layout: &Layout) -> Result<Option<State>, Error> {
+    pub(crate) fn obstacle(&self, layout: &Layout) -> Result<Option<State>, Error> {
         if !self.delegates {
             return Ok(None);
         }
@@ -63,7 +63,7 @@ impl Server {
 }
 
 /// Wherever an earlier installation may have written.
-pub fn everywhere(layout: &Layout) -> Result<Vec<Place>, Error> {
+pub(crate) fn everywhere(layout: &Layout) -> Result<Vec<Place>, Error> {
     let mut directories = vec![layout.default_hooks()];
     if layout.hooks.starts_with(&layout.common) {
         directories.push(layout.hooks.clone());

@@ -5,21 +5,21 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use crate::error::Error;
+use crate::base::error::Error;
+use crate::base::path::{RepoPath, shell_quote};
 use crate::git::Git;
-use crate::git::layout::{self, HooksPath, Layout, Reach};
 use crate::hooks::block::{self, Found};
 use crate::hooks::by_hand::{self, Style};
+use crate::hooks::layout::{self, HooksPath, Layout, Reach};
 use crate::hooks::manager::{MANAGERS, Manager};
 use crate::hooks::server::Server;
 use crate::hooks::shim::{self, Author};
 use crate::hooks::slot::Place;
 use crate::hooks::{Hook, find, read_if_there, shown};
-use crate::path::{RepoPath, shell_quote};
 
 /// Which way the person wants it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Choice {
+pub(crate) enum Choice {
     /// As the repository does.
     Detect,
     /// Hook files, although a configuration of a hook manager is there.
@@ -30,7 +30,7 @@ pub enum Choice {
 
 /// How the repository runs its hooks.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Setup {
+pub(crate) enum Setup {
     /// Hook files, run by git.
     Native {
         /// Where they lie.
@@ -48,7 +48,7 @@ pub enum Setup {
 
 /// A repository that uses husky.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Husky {
+pub(crate) struct Husky {
     /// Where the tracked hooks lie: mostly `.husky`.
     pub directory: PathBuf,
     /// Whether git runs the tracked files themselves (husky 5 to 8), and not stubs that run them (husky 9).
@@ -59,7 +59,7 @@ pub struct Husky {
 
 /// Why the hooks are left alone, and what a person can do.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Foreign {
+pub(crate) struct Foreign {
     /// What was found.
     pub cause: String,
     /// The lines to add by hand, and where.
@@ -72,7 +72,7 @@ pub struct Foreign {
 
 /// What can be known of a guard that others run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Guard {
+pub(crate) enum Guard {
     /// The place for the line names bakstop already.
     Named,
     /// It does not.
@@ -89,19 +89,19 @@ impl Guard {
 
 impl Foreign {
     /// Whether bakstop is named for every hook, so that there is nothing to add.
-    pub fn is_named(&self) -> bool {
+    pub(crate) fn is_named(&self) -> bool {
         self.guards.iter().all(|(_, guard)| *guard == Guard::Named)
     }
 
     /// Whether git runs no hook at all, whoever's it is.
-    pub fn is_off(&self) -> bool {
+    pub(crate) fn is_off(&self) -> bool {
         self.guards.iter().any(|(_, guard)| *guard == Guard::SwitchedOff)
     }
 }
 
 impl Setup {
     /// Finds out how the repository runs its hooks. `hooks` are those that a clone is to have.
-    pub fn find(layout: &Layout, git: &Git, choice: Choice, hooks: &[Hook]) -> Result<Self, Error> {
+    pub(crate) fn find(layout: &Layout, git: &Git, choice: Choice, hooks: &[Hook]) -> Result<Self, Error> {
         if layout.bare {
             return bare(layout);
         }
@@ -153,7 +153,7 @@ fn no_husky(layout: &Layout) -> Error {
 
 /// Wherever an earlier installation may have written, now that the repository may run its hooks in another way:
 /// directories of husky, and directories of hook files.
-pub fn everywhere(layout: &Layout, git: &Git) -> Result<(Vec<PathBuf>, Vec<PathBuf>), Error> {
+pub(crate) fn everywhere(layout: &Layout, git: &Git) -> Result<(Vec<PathBuf>, Vec<PathBuf>), Error> {
     let mut husky = tracked_husky(layout, git)?;
     husky.push(layout.top.join(".husky"));
     // What lies outside is not this repository's, and we have written nothing there.
@@ -279,7 +279,7 @@ fn guards_of_scripts(directory: &Path, hooks: &[Hook]) -> Vec<(Hook, Guard)> {
 }
 
 /// Whether a text calls the guard, as far as one can see without running it.
-pub fn names_us(text: &[u8]) -> bool {
+pub(crate) fn names_us(text: &[u8]) -> bool {
     find(text, b"bakstop hook ").is_some() || find(text, b"id: bakstop").is_some()
 }
 

@@ -19,7 +19,7 @@ const ABOUT_BINARY: [&str; 2] = ["@BINARY@", "\"$installed\""];
 
 /// A hook file that we wrote.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Shim {
+pub(crate) struct Shim {
     /// The program that it tries first.
     pub binary: Option<PathBuf>,
     /// Whether it is what this version would write.
@@ -28,7 +28,7 @@ pub struct Shim {
 
 /// What the text of a hook file tells about its author.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Author {
+pub(crate) enum Author {
     /// We wrote it, and nobody changed it.
     Bakstop(Shim),
     /// We wrote it, and somebody changed it.
@@ -38,7 +38,7 @@ pub enum Author {
 }
 
 /// The hook file; `binary` is the program that it tries first, absolute. A file that is shared names none.
-pub fn render(hook: Hook, binary: Option<&Path>) -> Vec<u8> {
+pub(super) fn render(hook: Hook, binary: Option<&Path>) -> Vec<u8> {
     let text = hook.fit(if hook == Hook::PreReceive { SERVER } else { TEXT });
     let Some(binary) = binary else {
         let shared = text.split_inclusive('\n').filter(|line| !ABOUT_BINARY.iter().any(|name| line.contains(name)));
@@ -49,7 +49,7 @@ pub fn render(hook: Hook, binary: Option<&Path>) -> Vec<u8> {
 }
 
 /// Reads a hook file.
-pub fn author(text: &[u8], hook: Hook) -> Author {
+pub(super) fn author(text: &[u8], hook: Hook) -> Author {
     if find(text, MARK).is_none() {
         return Author::Others;
     }

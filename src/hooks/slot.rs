@@ -4,16 +4,16 @@ use std::io::ErrorKind;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use crate::error::Error;
-use crate::git::layout;
+use crate::base::error::Error;
+use crate::base::path::RepoPath;
 use crate::hooks::block::{self, Found};
+use crate::hooks::layout;
 use crate::hooks::shim::{self, Author};
 use crate::hooks::{Hook, shown};
-use crate::path::RepoPath;
 
 /// What stands at a path.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Stand {
+pub(crate) enum Stand {
     /// Nothing.
     Nothing,
     /// A file.
@@ -31,7 +31,7 @@ pub enum Stand {
 
 impl Stand {
     /// Why git passes it over as a hook; `None` if it would run it.
-    pub fn idle(&self) -> Option<&'static str> {
+    pub(crate) fn idle(&self) -> Option<&'static str> {
         match self {
             Self::File { mode, .. } | Self::Link(Some((_, mode))) => (mode & 0o111 == 0).then_some("not executable"),
             Self::Link(None) => Some("a link that leads to no file"),
@@ -43,7 +43,7 @@ impl Stand {
 
 /// The place of one hook.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Slot {
+pub(crate) struct Slot {
     /// Which hook.
     pub hook: Hook,
     /// Its file.
@@ -62,7 +62,7 @@ pub struct Slot {
 
 /// A directory of hooks.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Place {
+pub(crate) struct Place {
     /// The directory.
     pub directory: PathBuf,
     /// Whether it is there.
@@ -77,22 +77,22 @@ pub struct Place {
 
 impl Place {
     /// Reads a clone's directory of hook files that git runs.
-    pub fn native(directory: &Path, top: &Path) -> Result<Self, Error> {
+    pub(crate) fn native(directory: &Path, top: &Path) -> Result<Self, Error> {
         Self::read(directory, false, top, &Hook::STRICT, Slot::native)
     }
 
     /// Reads the directory of husky's tracked files.
-    pub fn husky(directory: &Path, top: &Path) -> Result<Self, Error> {
+    pub(crate) fn husky(directory: &Path, top: &Path) -> Result<Self, Error> {
         Self::read(directory, true, top, &Hook::STRICT, Slot::husky)
     }
 
     /// Reads a server's directory of hook files that git runs.
-    pub fn server(directory: &Path, top: &Path) -> Result<Self, Error> {
+    pub(crate) fn server(directory: &Path, top: &Path) -> Result<Self, Error> {
         Self::read(directory, false, top, &[Hook::PreReceive], Slot::native)
     }
 
     /// Reads a directory of programs that a server's `pre-receive` runs.
-    pub fn delegated(directory: &Path, top: &Path) -> Result<Self, Error> {
+    pub(crate) fn delegated(directory: &Path, top: &Path) -> Result<Self, Error> {
         Self::read(directory, false, top, &[Hook::PreReceive], Slot::delegated)
     }
 
@@ -173,7 +173,7 @@ impl Slot {
     }
 
     /// The bytes of the hook, through a link if it is one.
-    pub fn text(&self) -> &[u8] {
+    pub(crate) fn text(&self) -> &[u8] {
         match &self.stand {
             Stand::File { text, .. } | Stand::Link(Some((text, _))) => text,
             _ => &[],
@@ -181,43 +181,43 @@ impl Slot {
     }
 
     /// Who wrote the hook.
-    pub fn author(&self) -> Author {
+    pub(crate) fn author(&self) -> Author {
         shim::author(self.text(), self.hook)
     }
 
     /// Whether we wrote the hook, or a part of it.
-    pub fn is_ours(&self) -> bool {
+    pub(crate) fn is_ours(&self) -> bool {
         self.author() != Author::Others || block::look(self.text(), self.hook) != Found::Nothing
     }
 
     /// Whether every user can run the file: a server may run as another than the one who installs.
-    pub fn is_for_everyone(&self) -> bool {
+    pub(crate) fn is_for_everyone(&self) -> bool {
         matches!(self.stand, Stand::File { mode, .. } if mode & 0o555 == 0o555)
     }
 
     /// Whether git would run the file.
-    pub fn is_executable(&self) -> bool {
+    pub(crate) fn is_executable(&self) -> bool {
         self.stand.idle().is_none()
     }
 
     /// Whether a hook that was here before is kept.
-    pub fn has_kept(&self) -> bool {
+    pub(crate) fn has_kept(&self) -> bool {
         self.kept_stand != Stand::Nothing
     }
 
     /// Whether a server's `pre-receive` runs our file, and not git itself.
-    pub fn is_delegated(&self) -> bool {
+    pub(crate) fn is_delegated(&self) -> bool {
         self.path.ends_with(DELEGATED)
     }
 
     /// Whether another manager runs our file from here.
-    pub fn is_chained(&self) -> bool {
+    pub(crate) fn is_chained(&self) -> bool {
         self.path.extension().is_some_and(|extension| extension == CHAINED)
     }
 }
 
 /// What stands at a path now.
-pub fn stand(path: &Path, top: &Path) -> Result<Stand, Error> {
+pub(crate) fn stand(path: &Path, top: &Path) -> Result<Stand, Error> {
     let failed = |error: std::io::Error| {
         Error::new(format!("read {}", shown(path, top)), error).help("make it readable, then try again")
     };

@@ -2,7 +2,7 @@
 
 /// How a hook stands.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub enum State {
+pub(crate) enum State {
     /// git runs it, and it runs the guard.
     InForce,
     /// It cannot be told without running it.
@@ -18,7 +18,7 @@ pub enum State {
 
 /// What a person can do.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Cure {
+pub(crate) struct Cure {
     /// What stands between the reason and this in a sentence.
     joint: &'static str,
     /// What to do, in words.
@@ -27,17 +27,17 @@ pub struct Cure {
 
 impl State {
     /// The guard does not run, and nothing more is known.
-    pub fn not_in_force(reason: impl Into<String>) -> Self {
+    pub(crate) fn not_in_force(reason: impl Into<String>) -> Self {
         Self::NotInForce { reason: reason.into(), cure: None }
     }
 
     /// The guard does not run; `joint` stands between the reason and the cure.
-    pub fn curable(reason: impl Into<String>, joint: &'static str, cure: impl Into<String>) -> Self {
+    pub(crate) fn curable(reason: impl Into<String>, joint: &'static str, cure: impl Into<String>) -> Self {
         Self::NotInForce { reason: reason.into(), cure: Some(Cure { joint, text: cure.into() }) }
     }
 
     /// All that there is to say, if it is not simply in force.
-    pub fn explanation(&self) -> Option<String> {
+    pub(crate) fn explanation(&self) -> Option<String> {
         match self {
             Self::InForce => None,
             Self::Doubtful(reason) | Self::NotInForce { reason, cure: None } => Some(reason.clone()),

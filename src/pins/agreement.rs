@@ -6,15 +6,15 @@
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::change::File;
-use crate::finding::Span;
+use crate::base::change::File;
+use crate::base::finding::Span;
 use crate::pins::files::is_installed_package;
 use crate::pins::projects::{Tree, is_below, upward};
 use crate::pins::{Bond, Demand, Fault, How, Manager, Pin, Reading, Role, accepts, calls, files, satisfies};
 
 /// Every pin of a tree, and what there is to say of each.
 #[derive(Debug, Default)]
-pub struct Board {
+pub(crate) struct Board {
     /// The files that were read, in the order of their paths.
     pub files: Vec<File>,
     /// What each of them says.
@@ -29,7 +29,7 @@ pub struct Board {
 
 /// What is built with one package manager.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Project {
+pub(crate) struct Project {
     /// Its directory; empty at the top.
     pub directory: Vec<u8>,
     /// The pin that the others are held against; `None` if no exact version is pinned.
@@ -38,7 +38,7 @@ pub struct Project {
 
 /// A pin, by its numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Id {
+pub(crate) struct Id {
     /// The number of its file.
     pub file: usize,
     /// The number of the pin among those of the file.
@@ -47,7 +47,7 @@ pub struct Id {
 
 /// A pin in its project.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Row {
+pub(crate) struct Row {
     /// The pin.
     pub id: Id,
     /// The number of its project.
@@ -58,7 +58,7 @@ pub struct Row {
 
 /// How a pin stands to the one that counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Relation {
+pub(crate) enum Relation {
     /// It is the one that counts.
     Reference,
     /// It says the same.
@@ -73,7 +73,7 @@ pub enum Relation {
 
 impl Board {
     /// Reads files, and compares what they say.
-    pub fn of(mut files: Vec<File>) -> Self {
+    pub(crate) fn of(mut files: Vec<File>) -> Self {
         files.retain(|file| !is_installed_package(file.path.parent()));
         files.sort_by(|a, b| a.path.cmp(&b.path));
         let mut readings: Vec<Reading> = files.iter().map(crate::pins::read).collect();
@@ -126,41 +126,41 @@ impl Board {
     }
 
     /// A pin.
-    pub fn pin(&self, id: Id) -> &Pin {
+    pub(crate) fn pin(&self, id: Id) -> &Pin {
         &self.readings[id.file].pins[id.pin]
     }
 
     /// The file that a pin stands in.
-    pub fn file(&self, id: Id) -> &File {
+    pub(crate) fn file(&self, id: Id) -> &File {
         &self.files[id.file]
     }
 
     /// The pin that a row is held against.
-    pub fn reference(&self, row: &Row) -> Option<Id> {
+    pub(crate) fn reference(&self, row: &Row) -> Option<Id> {
         self.projects[row.project].reference
     }
 }
 
 impl Board {
     /// What is wrong by itself in the new files.
-    pub fn faults(&self) -> impl Iterator<Item = (&File, &Span, &Fault)> {
+    pub(crate) fn faults(&self) -> impl Iterator<Item = (&File, &Span, &Fault)> {
         let new = self.files.iter().zip(&self.readings).filter(|(file, _)| file.fresh);
         new.flat_map(|(file, reading)| reading.faults.iter().map(move |(span, fault)| (file, span, fault)))
     }
 
     /// Whether a row, or what it is held against, stands in a new file: drift that was there before, and that this change
     /// does not touch, does not block it.
-    pub fn is_touched(&self, row: &Row) -> bool {
+    pub(crate) fn is_touched(&self, row: &Row) -> bool {
         self.file(row.id).fresh || self.reference(row).is_some_and(|reference| self.file(reference).fresh)
     }
 
     /// Whether a file for the same project lets corepack decide.
-    pub fn uses_corepack(&self, row: &Row) -> bool {
+    pub(crate) fn uses_corepack(&self, row: &Row) -> bool {
         self.with_corepack.contains(&self.projects[row.project].directory)
     }
 
     /// Whether any file lets corepack decide.
-    pub fn has_corepack(&self) -> bool {
+    pub(crate) fn has_corepack(&self) -> bool {
         !self.with_corepack.is_empty()
     }
 }

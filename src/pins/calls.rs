@@ -3,8 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::change::File;
-use crate::finding::Span;
+use crate::base::change::File;
+use crate::base::finding::Span;
 use crate::formats::shell::{Use, Variable};
 use crate::pins::{Demand, How, Pin, Reading, files};
 
@@ -15,7 +15,7 @@ const MOST_REREAD: usize = 8 * 1024 * 1024;
 const ELSEWHERE: Span = usize::MAX..usize::MAX;
 
 /// Adds what calls pin to the files that make them. A default that every caller replaces is for no build.
-pub fn add(files: &[File], readings: &mut [Reading]) {
+pub(super) fn add(files: &[File], readings: &mut [Reading]) {
     let position = |path: &Vec<u8>| files.binary_search_by(|file| file.path.as_bytes().cmp(path)).ok();
     let mut replaced: BTreeMap<usize, BTreeSet<String>> = BTreeMap::new();
     let mut budget = MOST_REREAD;

@@ -8,7 +8,7 @@ use crate::pins::scope::{Scope, variable, variables};
 use crate::pins::{Bond, Call, How, Manager, Pin, Reading, commands, images};
 
 /// Reads a workflow, or the steps of a composite action; the arguments are inputs that a caller gives.
-pub fn read(text: &[u8], arguments: Vec<(String, Variable)>) -> Reading {
+pub(super) fn read(text: &[u8], arguments: Vec<(String, Variable)>) -> Reading {
     let mut reading = Reading::default();
     let Ok(root) = formats::parse(Syntax::Yaml, text) else { return reading };
     let events = root.last("on").into_iter().flat_map(Node::entries).map(|(_, event)| event);

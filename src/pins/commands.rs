@@ -8,11 +8,11 @@ use crate::pins::{Demand, Footing, How, Manager, Pin, Reading};
 mod npm;
 
 /// What the variables of a script hold.
-pub type Variables<'l, 'v> = &'l dyn Fn(&str) -> Lookup<'v>;
+pub(super) type Variables<'l, 'v> = &'l dyn Fn(&str) -> Lookup<'v>;
 
 /// What one command does.
 #[derive(Debug, Default)]
-pub struct Done {
+pub(super) struct Done {
     /// What it puts in place.
     pub pins: Vec<Pin>,
     /// Whether it runs corepack.
@@ -22,7 +22,7 @@ pub struct Done {
 }
 
 /// What each command of a script does, in their order. `file` is the whole file that holds it.
-pub fn of(script: &Script<'_>, variables: Variables<'_, '_>, file: &[u8]) -> Vec<Done> {
+pub(super) fn of(script: &Script<'_>, variables: Variables<'_, '_>, file: &[u8]) -> Vec<Done> {
     let resolved: Vec<Vec<Resolved>> = script
         .commands
         .iter()
@@ -39,7 +39,7 @@ pub fn of(script: &Script<'_>, variables: Variables<'_, '_>, file: &[u8]) -> Vec
 
 /// Where a script runs, seen from where its file speaks for.
 #[derive(Debug, Clone)]
-pub struct Place {
+pub(super) struct Place {
     /// The directory; `None` if it is not known.
     pub directory: Option<String>,
     /// Whether `cd` led there.
@@ -48,13 +48,13 @@ pub struct Place {
 
 impl Place {
     /// This directory, if it is one below.
-    pub fn at(directory: &str) -> Self {
+    pub(super) fn at(directory: &str) -> Self {
         Self { directory: joined("", directory), moved: false }
     }
 }
 
 /// What a script says that is a string of a document. Where it ends, the next one begins.
-pub fn of_string(node: &Node, place: &mut Place, variables: Variables<'_, '_>, file: &[u8]) -> Reading {
+pub(super) fn of_string(node: &Node, place: &mut Place, variables: Variables<'_, '_>, file: &[u8]) -> Reading {
     let mut reading = Reading::default();
     let Some(text) = Joined::of(file, node).or_else(|| Joined::somewhere(node)) else { return reading };
     let mut script = Script::default();
@@ -83,7 +83,7 @@ pub fn of_string(node: &Node, place: &mut Place, variables: Variables<'_, '_>, f
 }
 
 /// What a command of a document says: a string, which a shell runs, or the words of a list, of which `["sh", "-c", "…"]` is read.
-pub fn of_command(node: &Node, variables: Variables<'_, '_>, file: &[u8]) -> Reading {
+pub(super) fn of_command(node: &Node, variables: Variables<'_, '_>, file: &[u8]) -> Reading {
     let script = match &node.value {
         Value::List(words) => match words.as_slice() {
             [shell, flag, script, ..] if shell.text().is_some_and(is_a_shell) => {
@@ -137,7 +137,7 @@ fn destination(command: &Command<'_>, script: &Script<'_>, variables: Variables<
 }
 
 /// A path seen from a directory; `None` where it leads out of the work tree, or is no relative path.
-pub fn joined(directory: &str, path: &str) -> Option<String> {
+pub(super) fn joined(directory: &str, path: &str) -> Option<String> {
     if path.starts_with(['/', '~']) || path.contains(['$', ':', '*']) {
         return None;
     }

@@ -6,7 +6,7 @@ use crate::formats::{self, Syntax};
 use crate::pins::{Call, Footing, Reading, commands, images};
 
 /// Reads a compose file. Paths in it are seen from `directory`, where it stands.
-pub fn read(text: &[u8], directory: &[u8]) -> Reading {
+pub(super) fn read(text: &[u8], directory: &[u8]) -> Reading {
     let mut reading = Reading::default();
     let Ok(root) = formats::parse(Syntax::Yaml, text) else { return reading };
     for (_, service) in root.get("services").flat_map(Node::entries) {

@@ -4,13 +4,13 @@
 use nodejs_semver::Range;
 use semver::Version;
 
-use crate::finding::Span;
+use crate::base::finding::Span;
 use crate::formats::document::{Node, Value};
 use crate::pins::{Manager, exact, satisfies};
 
 /// What a manifest says to corepack.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Decision {
+pub(super) enum Decision {
     /// Nothing.
     Absent,
     /// Use this version.
@@ -27,7 +27,7 @@ pub enum Decision {
 
 /// Why corepack refuses a value, and where that stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Refusal {
+pub(super) struct Refusal {
     /// The value.
     pub span: Span,
     /// The reason, as the end of a sentence.
@@ -46,7 +46,7 @@ const LONGEST: usize = 256;
 const LARGEST: u64 = (1 << 53) - 1;
 
 /// Decides what a manifest says. `text` is the whole of it.
-pub fn decide(root: &Node, text: &[u8]) -> Decision {
+pub(super) fn decide(root: &Node, text: &[u8]) -> Decision {
     if matches!(root.value, Value::Text(_) | Value::Other) {
         return Decision::Refused(refused(root, "the file holds no object"));
     }

@@ -19,7 +19,7 @@ const COMMANDS: [&str; 5] =
     ["onCreateCommand", "updateContentCommand", "postCreateCommand", "postStartCommand", "postAttachCommand"];
 
 /// Reads the description of a development container.
-pub fn read(text: &[u8]) -> Reading {
+pub(super) fn read(text: &[u8]) -> Reading {
     let mut reading = Reading::default();
     let Ok(root) = formats::parse(Syntax::Jsonc, text) else { return reading };
     for (feature, options) in root.get("features").flat_map(Node::entries) {

@@ -17,7 +17,7 @@ enum Corepack {
 }
 
 /// Reads a Dockerfile; the arguments are those that a build gives to it.
-pub fn read(text: &[u8], arguments: Vec<(String, Variable)>) -> Reading {
+pub(super) fn read(text: &[u8], arguments: Vec<(String, Variable)>) -> Reading {
     let mut stages = Stages::given(arguments);
     let mut reading = Reading::default();
     let mut corepack: Vec<Corepack> = Vec::new();

@@ -4,13 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use semver::Version;
 
-use crate::change::File;
-use crate::finding::Span;
+use crate::base::change::File;
+use crate::base::finding::Span;
 use crate::pins::{Board, Bond, Demand, How, Id, Manager, Pin, Role, Row, accepts, exact, hash, satisfies};
 
 /// The version that pins are moved to.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Target {
+pub(crate) struct Target {
     /// Whose version.
     pub manager: Manager,
     /// The version.
@@ -21,7 +21,7 @@ pub struct Target {
 
 impl Target {
     /// From `pnpm@10.8.0`, with or without a hash behind `+`; the error says why it is none.
-    pub fn parse(text: &str) -> Result<Self, String> {
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let (name, written) = text.split_once('@').unwrap_or((text, ""));
         let manager = Manager::named(name).ok_or_else(|| "it must begin with npm@, pnpm@ or yarn@".to_owned())?;
         let version = exact(written).ok_or_else(|| "an exact version must follow, such as 10.8.0".to_owned())?;
@@ -30,7 +30,7 @@ impl Target {
     }
 
     /// The version that a pin has.
-    pub fn of(pin: &Pin) -> Option<Self> {
+    pub(crate) fn of(pin: &Pin) -> Option<Self> {
         let Demand::Exact(version) = &pin.demand else { return None };
         Some(Self { manager: pin.manager, version: version.clone(), hash: pin.hash.clone() })
     }
@@ -38,7 +38,7 @@ impl Target {
 
 /// What moving pins comes to.
 #[derive(Debug, Default)]
-pub struct Plan {
+pub(crate) struct Plan {
     /// The files that change, as they will be.
     pub files: Vec<File>,
     /// The pins that are moved.
@@ -51,7 +51,7 @@ pub struct Plan {
 
 /// Plans to move the pins of a board; `target` tells for each project where to, if it is to be moved.
 /// Those for which `is_spared` holds stay.
-pub fn plan(board: &Board, target: impl Fn(usize) -> Option<Target>, is_spared: impl Fn(&Row) -> bool) -> Plan {
+pub(crate) fn plan(board: &Board, target: impl Fn(usize) -> Option<Target>, is_spared: impl Fn(&Row) -> bool) -> Plan {
     let mut left = BTreeMap::new();
     let mut edits: BTreeMap<usize, Vec<(Id, Edit)>> = BTreeMap::new();
     let mut wanted = BTreeMap::new();

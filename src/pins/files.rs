@@ -2,9 +2,9 @@
 
 use std::collections::HashSet;
 
-use crate::change::Entry;
+use crate::base::change::Entry;
+use crate::base::path::RepoPath;
 use crate::formats::shell::Variable;
-use crate::path::RepoPath;
 use crate::pins::{Reading, ci, compose, devcontainer, dockerfile, gitlab, manifest, tools};
 
 /// A kind of file that may pin a package manager.
@@ -26,17 +26,17 @@ enum Kind {
 }
 
 /// Whether a file may pin a package manager.
-pub fn is_pinning(path: &RepoPath) -> bool {
+pub(crate) fn is_pinning(path: &RepoPath) -> bool {
     kind(path).is_some()
 }
 
 /// Whether a change of a file may be one of a pin. A lockfile follows the manifest, and is large.
-pub fn is_telling(path: &RepoPath) -> bool {
+pub(crate) fn is_telling(path: &RepoPath) -> bool {
     !matches!(kind(path), None | Some(Kind::PnpmLock))
 }
 
 /// Whether a file is a manifest.
-pub fn is_manifest(path: &RepoPath) -> bool {
+pub(crate) fn is_manifest(path: &RepoPath) -> bool {
     path.is_named("package.json")
 }
 
@@ -98,12 +98,12 @@ fn is_dockerfile(name: &[u8]) -> bool {
 }
 
 /// Reads a file as the tool reads it that obeys it.
-pub fn read(path: &RepoPath, text: &[u8]) -> Reading {
+pub(super) fn read(path: &RepoPath, text: &[u8]) -> Reading {
     read_given(path, text, Vec::new())
 }
 
 /// The same, with arguments that whoever uses the file gives to it.
-pub fn read_given(path: &RepoPath, text: &[u8], arguments: Vec<(String, Variable)>) -> Reading {
+pub(super) fn read_given(path: &RepoPath, text: &[u8], arguments: Vec<(String, Variable)>) -> Reading {
     let Some(kind) = kind(path) else { return Reading::default() };
     let mut reading = match kind {
         Kind::Manifest => manifest::read(text),
@@ -152,7 +152,7 @@ fn home(kind: Kind, path: &RepoPath) -> &[u8] {
 
 /// Leaves of all files that may pin one those that are worth reading. In a large workspace most manifests pin nothing, and
 /// one counts only for what stands in or below its directory; all are read if asked for, and so are lockfiles.
-pub fn select(entries: &mut Vec<Entry>, every_manifest: bool) {
+pub(crate) fn select(entries: &mut Vec<Entry>, every_manifest: bool) {
     let is_manifest = |entry: &Entry| is_manifest(&entry.path);
     let mut above = HashSet::from([Vec::new()]);
     for entry in entries.iter().filter(|entry| entry.fresh || !is_manifest(entry)) {
@@ -169,12 +169,12 @@ pub fn select(entries: &mut Vec<Entry>, every_manifest: bool) {
 }
 
 /// The directory that holds a directory; the top holds itself.
-pub fn parent(directory: &[u8]) -> &[u8] {
+pub(super) fn parent(directory: &[u8]) -> &[u8] {
     &directory[..directory.iter().rposition(|&byte| byte == b'/').unwrap_or(0)]
 }
 
 /// Whether a directory is a package in `node_modules`, where corepack does not look.
-pub fn is_installed_package(directory: &[u8]) -> bool {
+pub(super) fn is_installed_package(directory: &[u8]) -> bool {
     let mut parts = directory.rsplit(|&byte| byte == b'/');
     parts.next();
     matches!(parts.find(|part| !part.starts_with(b"@")), Some(b"node_modules"))

@@ -10,7 +10,7 @@ use crate::pins::{Reading, commands, images};
 const SCRIPTS: [&[&str]; 2] = [&["before_script", "script"], &["after_script"]];
 
 /// Reads a pipeline.
-pub fn read(text: &[u8]) -> Reading {
+pub(super) fn read(text: &[u8]) -> Reading {
     let mut reading = Reading::default();
     let Ok(root) = formats::parse(Syntax::Yaml, text) else { return reading };
     let of_pipeline = Scope::of(variables(root.last("variables")));

@@ -13,7 +13,7 @@ const WITHOUT_COREPACK: u64 = 25;
 
 /// Whether an image carries corepack; `None` where its name does not tell. The official images of Node.js do from 16 to
 /// 24. Tags that name no version stand for the newest release, which is past that.
-pub fn carries_corepack(image: &Image) -> Option<bool> {
+pub(super) fn carries_corepack(image: &Image) -> Option<bool> {
     if image.repository != "node" || image.has_digest && image.tag == "latest" {
         return None;
     }
@@ -33,14 +33,14 @@ pub fn carries_corepack(image: &Image) -> Option<bool> {
 const NEWEST: [&str; 4] = ["latest", "current", "slim", "alpine"];
 
 /// The image of pnpm itself: its tags begin with the version of pnpm. Other images that carry pnpm have no common rule.
-pub fn manager(repository: &str, tag: &str) -> Option<(Manager, String)> {
+pub(super) fn manager(repository: &str, tag: &str) -> Option<(Manager, String)> {
     let is_pnpm = repository == "pnpm/pnpm" || repository.ends_with("/pnpm/pnpm");
     // Behind the version stands which distribution it is built on.
     is_pnpm.then(|| (Manager::Pnpm, tag.split('-').next().unwrap_or_default().to_owned()))
 }
 
 /// What an image that is named by these words pins; `fixed` if a digest decides.
-pub fn pin(word: &Resolved, file: &[u8]) -> Option<Pin> {
+pub(super) fn pin(word: &Resolved, file: &[u8]) -> Option<Pin> {
     let image = Image::of(word.clone())?;
     let (manager, version) = manager(&image.repository, &image.tag)?;
     let pin = Pin::resolved(How::Image, manager, &version, word, file);

@@ -1,13 +1,13 @@
 //! `package.json`: `packageManager`, `devEngines`, `engines`, `volta`, and which directories a workspace takes in.
 
-use crate::finding::Span;
+use crate::base::finding::Span;
 use crate::formats::document::{Node, Value};
 use crate::formats::{self, Syntax};
 use crate::pins::corepack::{self, Decision, Refusal};
 use crate::pins::{Demand, Fault, How, Manager, Pin, Reading, exact, hash};
 
 /// Reads a manifest. One that cannot be parsed says nothing, and corepack looks no further up.
-pub fn read(text: &[u8]) -> Reading {
+pub(super) fn read(text: &[u8]) -> Reading {
     let Ok(root) = formats::parse(Syntax::Json, text) else { return Reading { decides: true, ..Reading::default() } };
     let mut reading = Reading { members: members(&root), ..Reading::default() };
     package_manager(&root, text, &mut reading);
@@ -29,7 +29,7 @@ pub fn read(text: &[u8]) -> Reading {
 }
 
 /// A pin that a string holds as a whole.
-pub fn string(how: How, manager: Manager, wanted: &str, node: &Node, text: &[u8]) -> Pin {
+pub(super) fn string(how: How, manager: Manager, wanted: &str, node: &Node, text: &[u8]) -> Pin {
     let inner = node.span.start + 1..node.span.end.saturating_sub(1);
     match [node.span.clone(), inner].into_iter().find(|span| text.get(span.clone()) == Some(wanted.as_bytes())) {
         Some(span) => Pin::plain(how, manager, wanted, span),
@@ -110,7 +110,7 @@ fn members(root: &Node) -> Option<Vec<String>> {
 }
 
 /// The strings of a list.
-pub fn patterns(node: &Node) -> Option<Vec<String>> {
+pub(super) fn patterns(node: &Node) -> Option<Vec<String>> {
     match &node.value {
         Value::List(nodes) => Some(nodes.iter().filter_map(Node::text).map(str::to_owned).collect()),
         _ => None,

@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::change::File;
+use crate::base::change::File;
 use crate::pins::files::{self, parent};
 use crate::pins::{Demand, Footing, How, Pin, Reading, Role, workspace};
 
 /// The directories of a tree that say something.
-pub struct Tree<'a> {
+pub(super) struct Tree<'a> {
     /// The manifests by their directories, and whether each decides.
     manifests: BTreeMap<&'a [u8], bool>,
     /// The tops of workspaces, and the patterns of their members.
@@ -18,7 +18,7 @@ pub struct Tree<'a> {
 
 impl<'a> Tree<'a> {
     /// The tree that these files are, each with what it says.
-    pub fn of(files: &'a [File], readings: &'a [Reading]) -> Self {
+    pub(super) fn of(files: &'a [File], readings: &'a [Reading]) -> Self {
         let mut tree = Self { manifests: BTreeMap::new(), workspaces: BTreeMap::new(), declared: BTreeSet::new() };
         for (file, reading) in files.iter().zip(readings) {
             let directory = file.path.parent();
@@ -41,17 +41,17 @@ impl<'a> Tree<'a> {
     }
 
     /// Whether the manifest of a directory has a `packageManager`: then corepack looks no further up.
-    pub fn decides(&self, directory: &[u8]) -> bool {
+    pub(super) fn decides(&self, directory: &[u8]) -> bool {
         self.manifests.get(directory).is_some_and(|decides| *decides)
     }
 
     /// Whether there is a manifest in a directory.
-    pub fn has_manifest(&self, directory: &[u8]) -> bool {
+    pub(super) fn has_manifest(&self, directory: &[u8]) -> bool {
         self.manifests.contains_key(directory)
     }
 
     /// Whether a pin stands where it says something of this tree.
-    pub fn holds(&self, pin: &Pin) -> bool {
+    pub(super) fn holds(&self, pin: &Pin) -> bool {
         match pin.footing {
             Footing::Upward => true,
             Footing::Manifest => self.has_manifest(&pin.directory),
@@ -60,7 +60,7 @@ impl<'a> Tree<'a> {
     }
 
     /// The directory of the project that a pin is for.
-    pub fn project(&self, pin: &'a Pin) -> &'a [u8] {
+    pub(super) fn project(&self, pin: &'a Pin) -> &'a [u8] {
         let directory = pin.directory.as_slice();
         if pin.how == How::PackageManager {
             // A member of a workspace has to agree with its top.
@@ -70,7 +70,7 @@ impl<'a> Tree<'a> {
     }
 
     /// The directory whose pins hold for what is built in another.
-    pub fn governing<'d>(&self, directory: &'d [u8]) -> &'d [u8] {
+    pub(super) fn governing<'d>(&self, directory: &'d [u8]) -> &'d [u8] {
         let home = upward(directory).find(|directory| self.has_manifest(directory)).unwrap_or(directory);
         let found = upward(home).find(|directory| self.decides(directory));
         let found = found.or_else(|| upward(directory).find(|directory| self.declared.contains(directory)));
@@ -101,11 +101,11 @@ impl<'a> Tree<'a> {
 }
 
 /// A directory and all above it, up to the top.
-pub fn upward(directory: &[u8]) -> impl Iterator<Item = &[u8]> {
+pub(super) fn upward(directory: &[u8]) -> impl Iterator<Item = &[u8]> {
     std::iter::successors(Some(directory), |directory| (!directory.is_empty()).then(|| parent(directory)))
 }
 
 /// Whether a directory is below another one.
-pub fn is_below(directory: &[u8], other: &[u8]) -> bool {
+pub(super) fn is_below(directory: &[u8], other: &[u8]) -> bool {
     directory.strip_prefix(other).is_some_and(|rest| rest.starts_with(b"/") || other.is_empty() && !rest.is_empty())
 }

@@ -7,7 +7,7 @@ use crate::formats::shell::{Lookup, Resolved, Variable, expand};
 
 /// What variables hold in one place. A value that is put together when it runs is not known.
 #[derive(Debug, Default)]
-pub struct Scope<'o> {
+pub(super) struct Scope<'o> {
     own: HashMap<String, Option<Variable>>,
     /// Those that hold unless there is one of the same name here.
     outer: Option<&'o Scope<'o>>,
@@ -15,22 +15,22 @@ pub struct Scope<'o> {
 
 impl Scope<'_> {
     /// The variables of a whole.
-    pub fn of(own: impl IntoIterator<Item = (String, Option<Variable>)>) -> Self {
+    pub(super) fn of(own: impl IntoIterator<Item = (String, Option<Variable>)>) -> Self {
         Self { own: own.into_iter().collect(), outer: None }
     }
 
     /// These, and the ones of a map within.
-    pub fn with(&self, map: Option<&Node>) -> Scope<'_> {
+    pub(super) fn with(&self, map: Option<&Node>) -> Scope<'_> {
         Scope { own: variables(map).collect(), outer: Some(self) }
     }
 
     /// These, less some of which nothing is known.
-    pub fn without(&self, names: impl Iterator<Item = String>) -> Scope<'_> {
+    pub(super) fn without(&self, names: impl Iterator<Item = String>) -> Scope<'_> {
         Scope { own: names.map(|name| (name, None)).collect(), outer: Some(self) }
     }
 
     /// What is known of a variable. `env.V`, as expressions have it, is `V`.
-    pub fn lookup(&self, name: &str) -> Lookup<'_> {
+    pub(super) fn lookup(&self, name: &str) -> Lookup<'_> {
         let name = name.strip_prefix("env.").unwrap_or(name);
         match (self.own.get(name), self.outer) {
             (Some(value), _) => value.as_ref().map_or(Lookup::Unknown, Lookup::Set),
@@ -40,7 +40,7 @@ impl Scope<'_> {
     }
 
     /// A value with its variables put in.
-    pub fn resolve(&self, node: &Node) -> Option<Resolved> {
+    pub(super) fn resolve(&self, node: &Node) -> Option<Resolved> {
         let expanded = expand(node.text()?.as_bytes(), b'\\', &|name| self.lookup(name));
         let (is_open, used, unset) = (expanded.is_open, expanded.used, expanded.unset);
         Some(Resolved { text: expanded.text, is_open, span: node.span.clone(), used, unset })
@@ -48,12 +48,12 @@ impl Scope<'_> {
 }
 
 /// The entries of a map, as variables.
-pub fn variables(map: Option<&Node>) -> impl Iterator<Item = (String, Option<Variable>)> {
+pub(super) fn variables(map: Option<&Node>) -> impl Iterator<Item = (String, Option<Variable>)> {
     map.into_iter().flat_map(Node::entries).map(|(key, node)| (key.text.clone(), variable(node)))
 }
 
 /// A value that holds no variable itself.
-pub fn variable(node: &Node) -> Option<Variable> {
+pub(super) fn variable(node: &Node) -> Option<Variable> {
     let text = node.text().filter(|text| !text.contains(['$', '\'', '"', '\\', '`']))?;
     Some(Variable { text: text.to_owned(), span: node.span.clone() })
 }

@@ -6,7 +6,7 @@ use crate::pins::manifest::{patterns, string};
 use crate::pins::{Demand, How, Manager, Pin, Reading};
 
 /// `.tool-versions`: of several versions of a tool, the first is used.
-pub fn tool_versions(text: &[u8]) -> Reading {
+pub(super) fn tool_versions(text: &[u8]) -> Reading {
     let Ok(root) = formats::parse(Syntax::ToolVersions, text) else { return Reading::default() };
     let mut reading = Reading::default();
     for (tool, versions) in root.entries() {
@@ -19,7 +19,7 @@ pub fn tool_versions(text: &[u8]) -> Reading {
 }
 
 /// `mise.toml`: a tool is a version, a list of which the first is used, or a table that has one.
-pub fn mise(text: &[u8]) -> Reading {
+pub(super) fn mise(text: &[u8]) -> Reading {
     let Ok(root) = formats::parse(Syntax::Toml, text) else { return Reading::default() };
     let mut reading = Reading::default();
     for (tool, value) in root.get("tools").flat_map(Node::entries) {
@@ -39,7 +39,7 @@ pub fn mise(text: &[u8]) -> Reading {
 }
 
 /// `.prototools`: a tool a line, at the top of the file.
-pub fn prototools(text: &[u8]) -> Reading {
+pub(super) fn prototools(text: &[u8]) -> Reading {
     let Ok(root) = formats::parse(Syntax::Toml, text) else { return Reading::default() };
     let pin = |(tool, version): (&formats::document::Key, &Node)| {
         tool_pin(How::Prototools, Manager::named(&tool.text)?, version, text)
@@ -56,7 +56,7 @@ fn tool_pin(how: How, manager: Manager, version: &Node, text: &[u8]) -> Option<P
 }
 
 /// `yarnPath` of `.yarnrc.yml`: the file that Yarn hands over to, whose name has the version.
-pub fn yarnrc_yml(text: &[u8]) -> Reading {
+pub(super) fn yarnrc_yml(text: &[u8]) -> Reading {
     let Ok(root) = formats::parse(Syntax::Yaml, text) else { return Reading::default() };
     let Some(node) = root.get("yarnPath").last() else { return Reading::default() };
     let pin = node.text().and_then(|path| yarn_file(path, node.span.clone()));
@@ -64,7 +64,7 @@ pub fn yarnrc_yml(text: &[u8]) -> Reading {
 }
 
 /// `yarn-path` of the `.yarnrc` of Yarn 1.
-pub fn yarnrc(text: &[u8]) -> Reading {
+pub(super) fn yarnrc(text: &[u8]) -> Reading {
     let Ok(text) = std::str::from_utf8(text) else { return Reading::default() };
     let mut start = 0;
     let mut reading = Reading::default();
@@ -90,7 +90,7 @@ fn yarn_file(path: &str, place: std::ops::Range<usize>) -> Option<Pin> {
 }
 
 /// `packages` of `pnpm-workspace.yaml`.
-pub fn pnpm_workspace(text: &[u8]) -> Reading {
+pub(super) fn pnpm_workspace(text: &[u8]) -> Reading {
     let Ok(root) = formats::parse(Syntax::Yaml, text) else { return Reading::default() };
     // Without `packages`, the top is the only member.
     let members = Some(root.get("packages").last().and_then(patterns).unwrap_or_default());
@@ -99,7 +99,7 @@ pub fn pnpm_workspace(text: &[u8]) -> Reading {
 
 /// The first document of `pnpm-lock.yaml`, where pnpm 11 and later keep which pnpm the project uses. With it stand hashes, so
 /// a version cannot be moved by editing it.
-pub fn pnpm_lock(text: &[u8]) -> Reading {
+pub(super) fn pnpm_lock(text: &[u8]) -> Reading {
     let mut reading = Reading::default();
     // With only one document, it is the lockfile itself.
     let start = &text[..text.len().min(LONGEST_DOCUMENT)];

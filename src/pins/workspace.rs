@@ -4,7 +4,7 @@ use fast_glob::glob_match;
 
 /// Whether the patterns of a workspace take in a directory, seen from the top of the workspace. As pnpm, npm and Yarn have
 /// it: a later `!pattern` takes out again, and a pattern names directories.
-pub fn takes_in(patterns: &[String], directory: &[u8]) -> bool {
+pub(super) fn takes_in(patterns: &[String], directory: &[u8]) -> bool {
     let Ok(directory) = std::str::from_utf8(directory) else { return false };
     let mut member = false;
     for pattern in patterns {

@@ -2,23 +2,23 @@
 
 use std::collections::BTreeSet;
 
-use crate::finding::{Finding, Step};
-use crate::path::{RepoPath, shell_quote};
+use crate::base::finding::{Finding, Step};
+use crate::base::path::{RepoPath, shell_quote};
 
 /// The name of the preparation script. Teams keep it in `scripts/`, mostly.
-pub const SCRIPT: &str = "docker-prep.sh";
+pub(crate) const SCRIPT: &str = "docker-prep.sh";
 
 /// The most files that one command names, and the most such commands for one step.
 const NAMED: usize = 8;
 const COMMANDS: usize = 10;
 
 /// Whether any of these findings is mended by the preparation script, so that it is worth looking for.
-pub fn wants_script(findings: &[Finding]) -> bool {
+pub(crate) fn wants_script(findings: &[Finding]) -> bool {
     findings.iter().any(|finding| finding.steps.contains(&Step::Restore))
 }
 
 /// The command that undoes a preparation. A script that is not tracked here lies elsewhere, and is only named.
-pub fn restore(script: Option<&RepoPath>) -> String {
+pub(crate) fn restore(script: Option<&RepoPath>) -> String {
     match script {
         None => format!("{SCRIPT} --restore  # wherever it is kept"),
         // Without a slash, a shell would look for it in PATH.
@@ -30,12 +30,12 @@ pub fn restore(script: Option<&RepoPath>) -> String {
 }
 
 /// Whether a step is a command that works from anywhere in the work tree, if its paths are written for it.
-pub fn works_anywhere(step: Step) -> bool {
+pub(crate) fn works_anywhere(step: Step) -> bool {
     matches!(step, Step::TakeBack | Step::Stage | Step::Unstage)
 }
 
 /// One step as commands, run at the top of the work tree unless `from_anywhere`.
-pub fn commands(step: Step, restore: &str, paths: &[&RepoPath], from_anywhere: bool) -> Vec<String> {
+pub(crate) fn commands(step: Step, restore: &str, paths: &[&RepoPath], from_anywhere: bool) -> Vec<String> {
     match step {
         Step::Restore => vec![restore.to_owned()],
         Step::Install(command) => {
@@ -50,7 +50,7 @@ pub fn commands(step: Step, restore: &str, paths: &[&RepoPath], from_anywhere: b
 }
 
 /// A command that removes files, run at the top of the work tree.
-pub fn removal(paths: &[&RepoPath]) -> String {
+pub(crate) fn removal(paths: &[&RepoPath]) -> String {
     let word = |path: &&RepoPath| match path.as_bytes() {
         option @ [b'-', ..] => format!(" {}", shell_quote(&[b"./", option].concat())),
         path => format!(" {}", shell_quote(path)),

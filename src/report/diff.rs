@@ -8,14 +8,14 @@ use similar::algorithms::{Capture, Compact, IdentifyDistinct, Replace, myers};
 use similar::udiff::UnifiedHunkHeader;
 use similar::{DiffOp, DiffTag, group_diff_ops};
 
-use crate::escape::{Escaped, no_command};
-use crate::finding::holds_credentials;
-use crate::paint::Paint;
-use crate::path::RepoPath;
+use crate::base::escape::{Escaped, no_command};
+use crate::base::finding::holds_credentials;
+use crate::base::path::RepoPath;
+use crate::report::paint::Paint;
 
 /// The difference of one file, as far as it is shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Excerpt {
+pub(crate) struct Excerpt {
     /// The lines, the first two of which name the file.
     pub lines: Vec<String>,
     /// How many more there are.
@@ -74,7 +74,7 @@ fn is_secret(path: &RepoPath) -> bool {
 /// The lines of a unified diff of two texts, safe to print, without their ends. Nothing if the texts are alike.
 ///
 /// `similar::TextDiff` would do all of this, and bring five algorithms of which one is used.
-pub fn unified(path: &RepoPath, old: &[u8], new: &[u8], radius: usize) -> Vec<String> {
+pub(crate) fn unified(path: &RepoPath, old: &[u8], new: &[u8], radius: usize) -> Vec<String> {
     let (old, new) = (printable(old), printable(new));
     let old: Vec<&str> = old.split_inclusive('\n').collect();
     let new: Vec<&str> = new.split_inclusive('\n').collect();
@@ -120,7 +120,7 @@ fn tell(sign: char, told: &[&str], lines: &mut Vec<String>) {
 }
 
 /// A line of a diff in colour.
-pub fn painted(line: &str, paint: Paint) -> String {
+pub(crate) fn painted(line: &str, paint: Paint) -> String {
     match line.as_bytes().first() {
         Some(b'+') => paint.good(line),
         Some(b'-') => paint.bad(line),
@@ -130,7 +130,9 @@ pub fn painted(line: &str, paint: Paint) -> String {
 
 /// The differences of several files, bounded: of each its first lines, and of all together so many. Lines that look as if
 /// they held a secret are masked. A file that is no text, or whose content is elsewhere, has none.
-pub fn excerpts<'a>(files: impl Iterator<Item = (&'a RepoPath, Vec<u8>, Vec<u8>)>) -> Vec<(&'a RepoPath, Excerpt)> {
+pub(crate) fn excerpts<'a>(
+    files: impl Iterator<Item = (&'a RepoPath, Vec<u8>, Vec<u8>)>,
+) -> Vec<(&'a RepoPath, Excerpt)> {
     let mut left = ALL_LINES;
     let mut excerpts = Vec::new();
     for (path, old, new) in files {

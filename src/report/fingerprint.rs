@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use crate::finding::Finding;
+use crate::base::finding::Finding;
 
 /// A fingerprint for each finding, in the same order; no two are equal.
 ///
 /// It is made from the rule, the path and what is marked, and says which one of those that are alike it is. It depends
 /// on no line, no commit, and no sentence that may be put better one day.
-pub fn of(findings: &[Finding]) -> Vec<String> {
+pub(crate) fn of(findings: &[Finding]) -> Vec<String> {
     let mut seen: BTreeMap<u64, usize> = BTreeMap::new();
     let fingerprint = |finding: &Finding| {
         let marked = finding.place.as_ref().map_or("", |place| &place.excerpt[place.marked.clone()]);
@@ -21,7 +21,7 @@ pub fn of(findings: &[Finding]) -> Vec<String> {
 }
 
 /// FNV-1a, 64 bits, with a zero byte after each part.
-pub fn hash(parts: &[&[u8]]) -> u64 {
+pub(crate) fn hash(parts: &[&[u8]]) -> u64 {
     let bytes = parts.iter().flat_map(|part| part.iter().chain(&[0]));
     bytes.fold(0xcbf2_9ce4_8422_2325, |hash, &byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }

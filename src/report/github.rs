@@ -5,15 +5,15 @@
 
 use std::cmp::Reverse;
 
-use crate::escape::is_unsafe;
-use crate::finding::Finding;
-use crate::path::RepoPath;
+use crate::base::escape::is_unsafe;
+use crate::base::finding::Finding;
+use crate::base::path::RepoPath;
 use crate::report::fingerprint::hash;
 use crate::report::{Report, human};
 
 /// One command a finding, and the text; nothing at all if there is no finding. Errors come first: of each kind, a step
 /// shows ten.
-pub fn check(report: &Report<'_>) -> String {
+pub(crate) fn check(report: &Report<'_>) -> String {
     if report.findings.is_empty() {
         return String::new();
     }
@@ -81,7 +81,7 @@ fn token(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::finding::Severity;
+    use crate::base::finding::Severity;
     use crate::report::tests::{HOSTILE, every_kind, finding, placed, report};
 
     /// The commands that the runner would obey, as its source reads lines (ActionCommand.cs).

@@ -2,12 +2,12 @@
 
 use serde_json::{Value, json};
 
-use crate::finding::{Finding, Severity};
+use crate::base::finding::{Finding, Severity};
 use crate::report::json::{document, path};
 use crate::report::{Report, fingerprint, human};
 
 /// Every finding; an empty array if there is none.
-pub fn check(report: &Report<'_>) -> String {
+pub(crate) fn check(report: &Report<'_>) -> String {
     let names = fingerprint::of(report.findings);
     document(&report.findings.iter().zip(names).map(|(about, name)| finding(about, &name)).collect())
 }
@@ -36,7 +36,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
-    use crate::escape::is_unsafe;
+    use crate::base::escape::is_unsafe;
     use crate::report::tests::{HOSTILE, commit, every_kind, placed, report};
 
     #[test]

@@ -4,17 +4,17 @@ use std::collections::{BTreeSet, HashMap};
 
 use unicode_width::UnicodeWidthStr;
 
-use crate::change::Commit;
-use crate::escape::Escaped;
-use crate::finding::{Finding, Place, Severity, Step};
-use crate::paint::Paint;
-use crate::path::RepoPath;
+use crate::base::change::Commit;
+use crate::base::escape::Escaped;
+use crate::base::finding::{Finding, Place, Severity, Step};
+use crate::base::path::RepoPath;
 use crate::report::cure::{commands, works_anywhere};
+use crate::report::paint::Paint;
 use crate::rules::RULES;
 
 /// How a reader sees the report.
 #[derive(Debug, Clone, Copy)]
-pub struct View<'a> {
+pub(crate) struct View<'a> {
     /// Colour.
     pub paint: Paint,
     /// Whether the reader stands below the top of the work tree, where most commands would not do what they say.
@@ -32,7 +32,7 @@ const FILES: usize = 10;
 const EXCERPTS: usize = 3;
 
 /// The findings, and one line that counts them; nothing at all if there are none.
-pub fn check(findings: &[Finding], view: View<'_>) -> String {
+pub(crate) fn check(findings: &[Finding], view: View<'_>) -> String {
     if findings.is_empty() {
         return String::new();
     }
@@ -49,7 +49,7 @@ pub fn check(findings: &[Finding], view: View<'_>) -> String {
 }
 
 /// "2 errors and 1 warning in 3 files".
-pub fn summary(findings: &[Finding]) -> String {
+pub(crate) fn summary(findings: &[Finding]) -> String {
     let count = |severity: Severity| findings.iter().filter(|finding| finding.severity == severity).count();
     let parts: Vec<String> = [(count(Severity::Error), "error"), (count(Severity::Warning), "warning")]
         .into_iter()
@@ -61,7 +61,7 @@ pub fn summary(findings: &[Finding]) -> String {
 }
 
 /// "1 file", "2 files".
-pub fn plural(number: usize, word: &str) -> String {
+pub(crate) fn plural(number: usize, word: &str) -> String {
     format!("{number} {word}{}", if number == 1 { "" } else { "s" })
 }
 
@@ -69,7 +69,7 @@ pub fn plural(number: usize, word: &str) -> String {
 const SUBJECT: usize = 60;
 
 /// " in 1a2b3c4d5e6f (Ship it)": the commit that brings a finding, after its place.
-pub fn in_commit(commit: &Commit) -> String {
+pub(crate) fn in_commit(commit: &Commit) -> String {
     let id = &commit.id.to_string()[..12];
     let subject = Escaped(commit.subject.as_bytes()).to_string();
     match subject.char_indices().nth(SUBJECT) {
@@ -80,7 +80,7 @@ pub fn in_commit(commit: &Commit) -> String {
 }
 
 /// From below the top of the work tree to the top, where the commands of a cure are at home.
-pub const TO_TOP: &str = "cd \"$(git rev-parse --show-toplevel)\"";
+pub(crate) const TO_TOP: &str = "cd \"$(git rev-parse --show-toplevel)\"";
 
 /// Findings that say the same and are mended by the same commands, file by file: they share one explanation.
 struct Group<'a> {
@@ -125,7 +125,7 @@ fn groups(findings: &[Finding]) -> Vec<Group<'_>> {
 }
 
 /// The place of a rule in the table.
-pub fn order(rule: &str) -> Option<usize> {
+pub(crate) fn order(rule: &str) -> Option<usize> {
     RULES.iter().position(|known| known.id == rule)
 }
 
@@ -201,7 +201,7 @@ fn write_cure(group: &Group<'_>, view: View<'_>, gutter: usize, text: &mut Strin
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::change::ObjectId;
+    use crate::base::change::ObjectId;
 
     const VIEW: View<'_> = View { paint: Paint::PLAIN, below_top: false, restore: "restore", advice: None };
 

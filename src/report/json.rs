@@ -4,15 +4,15 @@
 
 use serde_json::{Value, json};
 
-use crate::change::Commit;
-use crate::escape::is_unsafe;
-use crate::finding::{Finding, Severity};
-use crate::path::RepoPath;
+use crate::base::change::Commit;
+use crate::base::escape::is_unsafe;
+use crate::base::finding::{Finding, Severity};
+use crate::base::path::RepoPath;
 use crate::report::Report;
 use crate::rule::Rule;
 
 /// Every finding, and the counts.
-pub fn check(report: &Report<'_>) -> String {
+pub(crate) fn check(report: &Report<'_>) -> String {
     document(&json!({
         "schema": "bakstop.check/1",
         "scope": report.scope,
@@ -22,25 +22,25 @@ pub fn check(report: &Report<'_>) -> String {
 }
 
 /// Every finding.
-pub fn findings(report: &Report<'_>) -> Vec<Value> {
+pub(crate) fn findings(report: &Report<'_>) -> Vec<Value> {
     report.findings.iter().map(|about| finding(about, report)).collect()
 }
 
 /// The counts.
-pub fn summary(report: &Report<'_>) -> Value {
+pub(crate) fn summary(report: &Report<'_>) -> Value {
     let count = |severity| report.findings.iter().filter(|finding| finding.severity == severity).count();
     json!({ "errors": count(Severity::Error), "warnings": count(Severity::Warning), "judged": report.judged })
 }
 
 /// The rule table: `bakstop.rules/1`.
-pub fn rules(rules: &[&Rule]) -> String {
+pub(crate) fn rules(rules: &[&Rule]) -> String {
     document(
         &json!({ "schema": "bakstop.rules/1", "rules": rules.iter().map(|about| rule(about)).collect::<Vec<_>>() }),
     )
 }
 
 /// A rule with its manual page: `bakstop.explain/1`.
-pub fn explain(about: &Rule) -> String {
+pub(crate) fn explain(about: &Rule) -> String {
     let mut value = json!({ "schema": "bakstop.explain/1", "rule": rule(about) });
     value["rule"]["manual"] = about.manual.into();
     document(&value)
@@ -51,13 +51,13 @@ fn rule(rule: &Rule) -> Value {
 }
 
 /// A commit by its full name.
-pub fn commit(commit: &Commit) -> Value {
+pub(crate) fn commit(commit: &Commit) -> Value {
     json!({ "id": commit.id.to_string(), "subject": commit.subject })
 }
 
 /// A document as text: one line feed at its end, and every character that a terminal could act on as `\uXXXX`, so that
 /// a log that shows the report cannot be forged by a path.
-pub fn document(value: &Value) -> String {
+pub(crate) fn document(value: &Value) -> String {
     // A `Value` holds no key that is not a string and nothing that fails to serialize.
     let text = format!("{value:#}");
     let mut safe = String::with_capacity(text.len() + 1);
@@ -77,7 +77,7 @@ pub fn document(value: &Value) -> String {
 }
 
 /// A path: as text where it is UTF-8; else escaped for reading, beside its bytes in hexadecimal.
-pub fn path(path: &RepoPath) -> (Value, Value) {
+pub(crate) fn path(path: &RepoPath) -> (Value, Value) {
     match std::str::from_utf8(path.as_bytes()) {
         Ok(text) => (text.into(), Value::Null),
         Err(_) => {

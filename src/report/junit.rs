@@ -3,11 +3,11 @@
 //! A warning that does not block is a test that passed and says something: CI turns a failed test into a failed job,
 //! and no format may weigh more than the exit code.
 
-use crate::finding::Finding;
+use crate::base::finding::Finding;
 use crate::report::Report;
 
 /// One test suite, well-formed whatever the paths are.
-pub fn check(report: &Report<'_>) -> String {
+pub(crate) fn check(report: &Report<'_>) -> String {
     let findings = report.findings;
     let quiet = report.rules.iter().filter(|rule| findings.iter().all(|finding| finding.rule != rule.id));
     let mut cases: Vec<String> =
@@ -65,8 +65,8 @@ mod tests {
     use roxmltree::{Document, Node};
 
     use super::*;
-    use crate::escape::is_unsafe;
-    use crate::finding::Severity;
+    use crate::base::escape::is_unsafe;
+    use crate::base::finding::Severity;
     use crate::report::tests::{every_kind, finding, placed, report};
     use crate::rules::RULES;
 

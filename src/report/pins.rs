@@ -5,16 +5,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value, json};
 use unicode_width::UnicodeWidthStr;
 
-use crate::escape::Escaped;
-use crate::finding::{Finding, LineIndex, Span};
-use crate::path::RepoPath;
+use crate::base::escape::Escaped;
+use crate::base::finding::{Finding, LineIndex, Span};
+use crate::base::path::RepoPath;
 use crate::pins::{Board, Demand, Id, Pin, Plan, Project, Relation, Role, Row};
 use crate::report::human::{View, plural};
 use crate::report::{Report, diff, human, json};
 use crate::rules::OF_PINS;
 
 /// The table, project by project, and what was found.
-pub fn human(board: &Board, findings: &[Finding], view: View<'_>) -> String {
+pub(crate) fn human(board: &Board, findings: &[Finding], view: View<'_>) -> String {
     if board.rows.is_empty() && findings.is_empty() {
         return "nothing here pins a package manager\n".to_owned();
     }
@@ -147,7 +147,7 @@ fn state(relation: Relation, pin: &Pin) -> &'static str {
 }
 
 /// What was moved, or is to be; what was left, and why; and what is found in the end.
-pub fn moved(board: &Board, plan: &Plan, findings: &[Finding], verb: &str, view: View<'_>) -> String {
+pub(crate) fn moved(board: &Board, plan: &Plan, findings: &[Finding], verb: &str, view: View<'_>) -> String {
     let (mut places, mut text) = (Places::default(), String::new());
     for id in &plan.moved {
         let (before, after) = (version(board.pin(*id)), version(plan.after.pin(*id)));
@@ -168,7 +168,7 @@ pub fn moved(board: &Board, plan: &Plan, findings: &[Finding], verb: &str, view:
 }
 
 /// What would change, as a diff; and what would be left.
-pub fn diff(board: &Board, plan: &Plan, view: View<'_>) -> String {
+pub(crate) fn diff(board: &Board, plan: &Plan, view: View<'_>) -> String {
     let mut text = String::new();
     for file in &plan.files {
         let Some(old) = board.files.iter().find(|old| old.path == file.path) else { continue };
@@ -185,7 +185,7 @@ pub fn diff(board: &Board, plan: &Plan, view: View<'_>) -> String {
 }
 
 /// Every pin and every finding as one document.
-pub fn json(board: &Board, findings: &[Finding], view: View<'_>) -> String {
+pub(crate) fn json(board: &Board, findings: &[Finding], view: View<'_>) -> String {
     let report =
         Report { findings, rules: &OF_PINS, scope: "worktree", judged: board.files.len(), deny_warnings: false, view };
     let mut places = Places::default();

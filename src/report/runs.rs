@@ -4,19 +4,19 @@ use std::collections::BTreeSet;
 
 use serde_json::json;
 
-use crate::change::ObjectId;
-use crate::escape::Escaped;
-use crate::paint::Paint;
+use crate::base::change::ObjectId;
+use crate::base::escape::Escaped;
+use crate::measure::runs::{Run, Seconds, Usual};
 use crate::report::human::plural;
 use crate::report::json::document;
-use crate::runs::{Run, Seconds, Usual};
+use crate::report::paint::Paint;
 use crate::snapshot::Tree;
 
 /// The most runs of a label that are shown: the last ones.
 const SHOWN: usize = 20;
 
 /// Label by label: what is usual, and the runs, each held against that.
-pub fn human(runs: &[Run], paint: Paint) -> String {
+pub(crate) fn human(runs: &[Run], paint: Paint) -> String {
     let tables: Vec<String> = labels(runs).into_iter().map(|label| table(label, runs, paint)).collect();
     if tables.is_empty() { "bakstop: no run is recorded\n".into() } else { tables.join("\n") }
 }
@@ -50,7 +50,7 @@ fn table(label: &str, runs: &[Run], paint: Paint) -> String {
 }
 
 /// Every run, and what is usual for each label.
-pub fn json(runs: &[Run]) -> String {
+pub(crate) fn json(runs: &[Run]) -> String {
     let run = |run: &Run| {
         json!({
             "label": run.label,

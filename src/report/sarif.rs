@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::finding::{Finding, Place, Verdict};
-use crate::path::RepoPath;
+use crate::base::finding::{Finding, Place, Verdict};
+use crate::base::path::RepoPath;
 use crate::report::json::{commit, document};
 use crate::report::{Report, fingerprint, human};
 use crate::rule::Rule;
@@ -16,7 +16,7 @@ const SCHEMA: &str = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os
 const ABOUT_SECRETS: [&str; 1] = ["registry-token"];
 
 /// A log of one run, with every rule of the table.
-pub fn check(report: &Report<'_>) -> String {
+pub(crate) fn check(report: &Report<'_>) -> String {
     let names = fingerprint::of(report.findings);
     let results: Vec<Value> =
         report.findings.iter().zip(names).map(|(finding, name)| result(report, finding, &name)).collect();
@@ -117,7 +117,7 @@ fn message(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::escape::is_unsafe;
+    use crate::base::escape::is_unsafe;
     use crate::report::tests::{commit, every_kind, finding, placed, report};
     use crate::rules;
 
@@ -187,7 +187,7 @@ mod tests {
 
     #[test]
     fn warnings_that_block_are_in_the_exit_code() {
-        let findings = [Finding { severity: crate::finding::Severity::Warning, ..finding("a.bak") }];
+        let findings = [Finding { severity: crate::base::finding::Severity::Warning, ..finding("a.bak") }];
         let mut report = report(&findings);
         assert_eq!(run(&report)["invocations"][0]["exitCode"], 0);
         report.deny_warnings = true;

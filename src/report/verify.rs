@@ -2,22 +2,22 @@
 
 use std::collections::BTreeMap;
 
-use crate::child::{Ended, Ran};
-use crate::escape::Escaped;
-use crate::finding::{Finding, Step};
-use crate::paint::Paint;
-use crate::path::RepoPath;
+use crate::base::escape::Escaped;
+use crate::base::finding::{Finding, Step};
+use crate::base::path::RepoPath;
+use crate::measure::runs::{Seconds, Timing};
+use crate::os::child::{Ended, Ran};
 use crate::report::cure::commands;
 use crate::report::diff::{Excerpt, painted};
 use crate::report::human::{TO_TOP, order, plural};
-use crate::runs::{Seconds, Timing};
+use crate::report::paint::Paint;
 use crate::snapshot::{Changes, DELETED_IN_INDEX, Difference, Dirt, Head, MovedRef, NEW_FILE, State};
 
 mod json;
 
 /// What is to be told.
 #[derive(Debug)]
-pub struct Verification<'a> {
+pub(crate) struct Verification<'a> {
     /// What changed, or what is not clean.
     pub changes: &'a Changes,
     /// Since when it did.
@@ -38,7 +38,7 @@ pub struct Verification<'a> {
 
 /// What the state of the work tree is held against.
 #[derive(Debug, Clone, Copy)]
-pub enum Since<'a> {
+pub(crate) enum Since<'a> {
     /// A clean tree.
     Clean,
     /// What it was before a command, and how long that took.
@@ -50,7 +50,7 @@ pub enum Since<'a> {
 impl Verification<'_> {
     /// For a person: one line a path, what differs, what to type, and one line that counts. Nothing at all if nothing
     /// changed and the time was kept.
-    pub fn human(&self, paint: Paint) -> String {
+    pub(crate) fn human(&self, paint: Paint) -> String {
         let summary: String =
             self.summary().iter().map(|line| format!("{} {line}\n", paint.strong("bakstop:"))).collect();
         if self.changes.is_empty() {
@@ -76,7 +76,7 @@ impl Verification<'_> {
     }
 
     /// Whether the tree is as it should be, the command succeeded, and in time.
-    pub fn passes(&self) -> bool {
+    pub(crate) fn passes(&self) -> bool {
         let command = match self.since {
             Since::Command(ran, timing) => ran.ended.code() == 0 && timing.passes(),
             Since::Clean | Since::Baseline => true,
@@ -245,7 +245,7 @@ impl Verification<'_> {
 }
 
 /// The rule that knows a lockfile's trace.
-pub const LOCKFILE: &str = "rewritten-lockfile";
+pub(crate) const LOCKFILE: &str = "rewritten-lockfile";
 
 fn rewritten_backup(backup: &RepoPath, original: &RepoPath) -> String {
     format!("{backup} is itself rewritten: restoring it puts a rewritten file in the place of {original}")
@@ -324,9 +324,9 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::change::ObjectId;
-    use crate::finding::Severity;
-    use crate::runs::Usual;
+    use crate::base::change::ObjectId;
+    use crate::base::finding::Severity;
+    use crate::measure::runs::Usual;
     use crate::snapshot::{MovedRef, Staged, Unfinished};
 
     fn dirt(states: &[State]) -> Dirt {

@@ -10,9 +10,9 @@ use serde_json::{Map, Value, json};
 
 use crate::support::{BAKSTOP, Ran, Sandbox, finish, path_without_bakstop};
 
-pub const CHECK: &str = "Check what is new";
-pub const PROVE: &str = "Prove that the hook blocks";
-pub const VERIFY: &str = "Build, and verify that it leaves the tree as it was";
+pub(crate) const CHECK: &str = "Check what is new";
+pub(crate) const PROVE: &str = "Prove that the hook blocks";
+pub(crate) const VERIFY: &str = "Build, and verify that it leaves the tree as it was";
 const ZEROS: &str = "0000000000000000000000000000000000000000";
 /// No repository has it.
 const GONE: &str = "1234567890123456789012345678901234567890";
@@ -22,7 +22,7 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-pub fn text(name: &str) -> String {
+pub(crate) fn text(name: &str) -> String {
     fs::read_to_string(root().join("docs/ci").join(name)).unwrap()
 }
 
@@ -77,7 +77,7 @@ fn evaluate(text: &str, context: &Value) -> String {
 }
 
 /// A directory of releases, with one whose program starts the program under test; its URL and the archive's sum.
-pub fn release(directory: &Path) -> Vec<(&'static str, String)> {
+pub(crate) fn release(directory: &Path) -> Vec<(&'static str, String)> {
     let version = directory.join("releases/v0.1.0");
     fs::create_dir_all(&version).unwrap();
     fs::write(version.join("bakstop"), format!("#!/bin/sh\nexec '{BAKSTOP}' \"$@\"\n")).unwrap();
@@ -92,7 +92,7 @@ pub fn release(directory: &Path) -> Vec<(&'static str, String)> {
 }
 
 /// Writes a program.
-pub fn program(path: &Path, script: &str) {
+pub(crate) fn program(path: &Path, script: &str) {
     fs::create_dir_all(path.parent().unwrap()).unwrap();
     fs::write(path, format!("#!/bin/sh\n{script}\n")).unwrap();
     let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
@@ -100,7 +100,7 @@ pub fn program(path: &Path, script: &str) {
 }
 
 /// A workspace whose hooks are tracked, and what a build needs: the origin of every clone here.
-pub fn origin() -> Sandbox {
+pub(crate) fn origin() -> Sandbox {
     let origin = Sandbox::workspace();
     origin.git(&["config", "core.hooksPath", ".githooks"]);
     // Installed by somebody who has the program in PATH; nobody has it here afterwards.
@@ -122,25 +122,25 @@ pub fn origin() -> Sandbox {
     origin
 }
 
-pub fn commit(sandbox: &Sandbox, message: &str) -> String {
+pub(crate) fn commit(sandbox: &Sandbox, message: &str) -> String {
     sandbox.git(&["add", "-A"]);
     sandbox.git(&["commit", "-q", "-m", message]);
     id(sandbox, "HEAD")
 }
 
-pub fn id(sandbox: &Sandbox, name: &str) -> String {
+pub(crate) fn id(sandbox: &Sandbox, name: &str) -> String {
     sandbox.git(&["rev-parse", name]).trim().to_owned()
 }
 
 /// A branch that adds a file.
-pub fn good(origin: &Sandbox, branch: &str) -> String {
+pub(crate) fn good(origin: &Sandbox, branch: &str) -> String {
     origin.git(&["checkout", "-q", "-b", branch, "main"]);
     origin.write("web/new.js", format!("// {branch}\n"));
     commit(origin, "Add a page")
 }
 
 /// A branch that rewrites a manifest, and takes it back in another commit.
-pub fn bad(origin: &Sandbox, branch: &str) -> String {
+pub(crate) fn bad(origin: &Sandbox, branch: &str) -> String {
     origin.git(&["checkout", "-q", "-b", branch, "main"]);
     origin.rewrite("web/package.json");
     commit(origin, "Prepare");
@@ -167,7 +167,7 @@ fn pull_request(origin: &Sandbox, head: &str) -> Value {
     })
 }
 
-pub fn push(branch: &str, before: &str, after: &str) -> Value {
+pub(crate) fn push(branch: &str, before: &str, after: &str) -> Value {
     json!({
         "event_name": "push", "ref": format!("refs/heads/{branch}"), "sha": after,
         "event": {"before": before, "after": after, "repository": {"default_branch": "main"}},

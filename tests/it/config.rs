@@ -19,7 +19,7 @@ fn read(sandbox: &Sandbox, text: &str) -> Ran {
 }
 
 /// Writes a file, and stages everything.
-pub fn stage(sandbox: &Sandbox, path: &str, text: &str) {
+pub(crate) fn stage(sandbox: &Sandbox, path: &str, text: &str) {
     sandbox.write(path, text);
     sandbox.git(&["add", "-A", "-f"]);
 }

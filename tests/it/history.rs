@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::support::{BAKSTOP, Ran, Sandbox, finish, rewritten_spec};
 
 /// What was found: the path, and the subject of the commit, `-` where no commit is named.
-pub fn found(sandbox: &Sandbox, arguments: &[&str]) -> Vec<(String, String)> {
+pub(crate) fn found(sandbox: &Sandbox, arguments: &[&str]) -> Vec<(String, String)> {
     let ran = sandbox.bakstop(&[&["check", "--format", "json"], arguments].concat());
     let report: Value = serde_json::from_str(&ran.out).unwrap_or_else(|_| panic!("{arguments:?}: {ran:?}"));
     let findings = report["findings"].as_array().unwrap();

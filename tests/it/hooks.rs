@@ -11,9 +11,9 @@ use std::process::{Command, Stdio};
 use crate::support::{BAKSTOP, Ran, Sandbox, finish, rewritten_spec};
 
 /// Everything below a directory: path, kind and permission bits, bytes or target.
-pub type Picture = BTreeMap<PathBuf, (u32, Vec<u8>)>;
+pub(crate) type Picture = BTreeMap<PathBuf, (u32, Vec<u8>)>;
 
-pub fn picture(directory: &Path) -> Picture {
+pub(crate) fn picture(directory: &Path) -> Picture {
     let mut picture = Picture::new();
     for entry in fs::read_dir(directory).into_iter().flatten() {
         let path = entry.unwrap().path();
@@ -32,7 +32,7 @@ pub fn picture(directory: &Path) -> Picture {
 }
 
 /// Hooks, husky's files and configuration: whatever an installation could touch.
-pub fn state(sandbox: &Sandbox) -> Picture {
+pub(crate) fn state(sandbox: &Sandbox) -> Picture {
     let mut picture = picture(&sandbox.top.join(".git/hooks"));
     for name in [".husky", ".githooks"] {
         picture.extend(self::picture(&sandbox.top.join(name)));
@@ -41,27 +41,27 @@ pub fn state(sandbox: &Sandbox) -> Picture {
     picture
 }
 
-pub fn script(sandbox: &Sandbox, path: &str, text: &str) {
+pub(crate) fn script(sandbox: &Sandbox, path: &str, text: &str) {
     sandbox.write(path, text);
     fs::set_permissions(sandbox.top.join(path), fs::Permissions::from_mode(0o755)).unwrap();
 }
 
 /// Stages a rewritten manifest.
-pub fn stage_bad(sandbox: &Sandbox) {
+pub(crate) fn stage_bad(sandbox: &Sandbox) {
     sandbox.rewrite("web/package.json");
     sandbox.git(&["add", "-A"]);
 }
 
-pub fn commit(sandbox: &Sandbox) -> Ran {
+pub(crate) fn commit(sandbox: &Sandbox) -> Ran {
     sandbox.try_git(&["commit", "-q", "-m", "x"])
 }
 
-pub fn must(ran: Ran) -> Ran {
+pub(crate) fn must(ran: Ran) -> Ran {
     assert_eq!(ran.code, Some(0), "{ran:?}");
     ran
 }
 
-pub fn installed(sandbox: &Sandbox) {
+pub(crate) fn installed(sandbox: &Sandbox) {
     must(sandbox.bakstop(&["install"]));
 }
 
@@ -82,7 +82,7 @@ fn assert_guarded(sandbox: &Sandbox) {
 
 /// A repository with husky 9 as `husky` leaves it: stubs that source a runner, which starts the tracked file with
 /// `sh -e`. The tests' own equivalent of what it writes.
-pub fn with_husky(hook: Option<&str>) -> Sandbox {
+pub(crate) fn with_husky(hook: Option<&str>) -> Sandbox {
     let sandbox = Sandbox::workspace();
     sandbox.write("package.json", "{\n  \"name\": \"shop\",\n  \"devDependencies\": { \"husky\": \"^9.1.7\" }\n}\n");
     if let Some(text) = hook {
@@ -97,7 +97,7 @@ pub fn with_husky(hook: Option<&str>) -> Sandbox {
     sandbox
 }
 
-pub fn prepare_husky(sandbox: &Sandbox) {
+pub(crate) fn prepare_husky(sandbox: &Sandbox) {
     sandbox.git(&["config", "core.hooksPath", ".husky/_"]);
     sandbox.write(".husky/_/.gitignore", "*");
     let runner = "name=${0##*/}\nfile=.husky/$name\n[ -f \"$file\" ] || exit 0\n\
@@ -110,7 +110,7 @@ pub fn prepare_husky(sandbox: &Sandbox) {
 }
 
 /// Puts the program where a hook that is shared looks for it.
-pub fn program_at_home(sandbox: &Sandbox) {
+pub(crate) fn program_at_home(sandbox: &Sandbox) {
     let directory = sandbox.home().join(".local/bin");
     fs::create_dir_all(&directory).unwrap();
     symlink(BAKSTOP, directory.join("bakstop")).unwrap();
@@ -317,7 +317,7 @@ fn a_client_with_a_bare_path_finds_the_program() {
 
 /// A copy of the program. Another process writes it: a file that this one has open for writing may be inherited by the
 /// children of other tests, and cannot be run meanwhile.
-pub fn copy_of_program(copy: &Path) {
+pub(crate) fn copy_of_program(copy: &Path) {
     fs::create_dir_all(copy.parent().unwrap()).unwrap();
     must(finish(Command::new("cp").arg(BAKSTOP).arg(copy)));
 }
@@ -661,7 +661,7 @@ fn husky_8_runs_the_tracked_file_itself() {
     assert_refused(&sandbox, &["install"], &["is not a script for sh", "bakstop hook pre-commit || exit"]);
 }
 
-pub fn assert_refused(sandbox: &Sandbox, arguments: &[&str], said: &[&str]) {
+pub(crate) fn assert_refused(sandbox: &Sandbox, arguments: &[&str], said: &[&str]) {
     let before = state(sandbox);
     let ran = sandbox.bakstop(arguments);
     assert_eq!(ran.code, Some(2), "{ran:?}");

@@ -11,7 +11,7 @@ mod shown;
 mod started;
 
 /// What nothing may print as it is. None of them holds a slash, so each can be a part of a path, and none a NUL.
-pub const HOSTILE: [&[u8]; 26] = [
+pub(crate) const HOSTILE: [&[u8]; 26] = [
     b"\x1b[2J\x1b[35mx",
     b"\x1b]8;;file:x\x07link\x1b]8;;\x07",
     b"\x1b]52;c;YQ==\x1b\\",
@@ -65,7 +65,7 @@ fn is_harmful(character: char) -> bool {
 
 /// Nothing of what was printed acts on a terminal or on a runner of CI.
 #[track_caller]
-pub fn assert_harmless(bytes: &[u8], format: &str, at: &dyn std::fmt::Debug) {
+pub(crate) fn assert_harmless(bytes: &[u8], format: &str, at: &dyn std::fmt::Debug) {
     let text = std::str::from_utf8(bytes).unwrap_or_else(|error| panic!("{at:?}: {error}: {}", bytes.escape_ascii()));
     let text = COLOURS.iter().fold(text.to_owned(), |text, colour| text.replace(colour, ""));
     if let Some(harmful) = text.chars().find(|&character| is_harmful(character)) {
@@ -99,18 +99,18 @@ pub fn assert_harmless(bytes: &[u8], format: &str, at: &dyn std::fmt::Debug) {
 }
 
 /// Bytes as an argument, a variable or a part of a path.
-pub fn os(bytes: &[u8]) -> OsString {
+pub(crate) fn os(bytes: &[u8]) -> OsString {
     OsString::from_vec(bytes.to_vec())
 }
 
 /// A hostile text between two words.
-pub fn between(start: &str, hostile: &[u8], end: &str) -> Vec<u8> {
+pub(crate) fn between(start: &str, hostile: &[u8], end: &str) -> Vec<u8> {
     [start.as_bytes(), hostile, end.as_bytes()].concat()
 }
 
 /// Runs the program and looks at both of its streams.
 #[track_caller]
-pub fn harmless(sandbox: &Sandbox, arguments: &[&OsStr], change: &dyn Fn(&mut Command)) -> Output {
+pub(crate) fn harmless(sandbox: &Sandbox, arguments: &[&OsStr], change: &dyn Fn(&mut Command)) -> Output {
     let mut command = sandbox.command(BAKSTOP);
     command.args(arguments).stdin(Stdio::null());
     change(&mut command);
@@ -128,7 +128,7 @@ pub fn harmless(sandbox: &Sandbox, arguments: &[&OsStr], change: &dyn Fn(&mut Co
 }
 
 /// A repository that keeps what is hostile in every file that is read: in its history, in its index and on disk.
-pub fn hostile() -> Sandbox {
+pub(crate) fn hostile() -> Sandbox {
     let sandbox = Sandbox::workspace();
     // No name holds a NUL, and a content may.
     for path in ["nul/package.json", "nul/.npmrc", "nul/Dockerfile", "nul/.yarnrc.yml", "nul/pnpm-lock.yaml"] {

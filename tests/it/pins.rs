@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::support::{BAKSTOP, Sandbox};
 
 /// A workspace in which every kind of file pins pnpm, each in its own hand: comments, line ends, tabs, quotes.
-pub fn pinned_everywhere() -> Sandbox {
+pub(crate) fn pinned_everywhere() -> Sandbox {
     let sandbox = Sandbox::workspace();
     let hash = "0".repeat(128);
     for (path, text) in [

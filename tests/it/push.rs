@@ -12,7 +12,7 @@ use crate::hooks::{
 use crate::support::{BAKSTOP, Ran, Sandbox, finish};
 
 /// A program in the place of bakstop: it notes what it is given, and ends as it is told.
-pub struct StandIn {
+pub(crate) struct StandIn {
     directory: PathBuf,
     /// Its path.
     pub program: PathBuf,
@@ -20,7 +20,7 @@ pub struct StandIn {
 
 impl StandIn {
     /// `directory/bakstop`, in the place of whatever is there.
-    pub fn at(directory: &Path) -> Self {
+    pub(crate) fn at(directory: &Path) -> Self {
         let (notes, program) = (directory.join("notes"), directory.join("bakstop"));
         fs::create_dir_all(&notes).unwrap();
         let text = format!(
@@ -37,12 +37,12 @@ impl StandIn {
     }
 
     /// What it will end with.
-    pub fn ends_with(&self, code: u8) {
+    pub(crate) fn ends_with(&self, code: u8) {
         fs::write(self.directory.join("code"), format!("{code}\n")).unwrap();
     }
 
     /// The arguments of its first run and the lines of all, once; `None` if it did not run.
-    pub fn heard(&self) -> Option<(String, Vec<u8>)> {
+    pub(crate) fn heard(&self) -> Option<(String, Vec<u8>)> {
         let take = |name: &str| {
             let text = fs::read(self.directory.join(name)).ok();
             let _ = fs::remove_file(self.directory.join(name));

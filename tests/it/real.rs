@@ -10,7 +10,7 @@ use crate::push::StandIn;
 use crate::support::{BAKSTOP, Ran, Sandbox, finish};
 
 /// Installs npm packages once for all runs of the tests; the directory of their programs.
-pub fn npm_tools(packages: &[&str]) -> PathBuf {
+pub(crate) fn npm_tools(packages: &[&str]) -> PathBuf {
     let name: String = packages.join("+").chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
     let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("tools").join(name);
     let programs = directory.join("node_modules/.bin");
@@ -40,18 +40,18 @@ fn command(sandbox: &Sandbox, programs: &Path, program: &str) -> Command {
     command
 }
 
-pub fn run(sandbox: &Sandbox, programs: &Path, line: &[&str]) -> Ran {
+pub(crate) fn run(sandbox: &Sandbox, programs: &Path, line: &[&str]) -> Ran {
     finish(command(sandbox, programs, line[0]).args(&line[1..]))
 }
 
-pub fn must(sandbox: &Sandbox, programs: &Path, line: &[&str]) -> Ran {
+pub(crate) fn must(sandbox: &Sandbox, programs: &Path, line: &[&str]) -> Ran {
     let ran = run(sandbox, programs, line);
     assert_eq!(ran.code, Some(0), "{line:?}: {}{}", ran.out, ran.err);
     ran
 }
 
 /// A workspace whose package is vendored as a tarball, as pnpm packs it, and installed from there.
-pub fn pnpm_workspace(programs: &Path) -> Sandbox {
+pub(crate) fn pnpm_workspace(programs: &Path) -> Sandbox {
     let sandbox = Sandbox::unborn();
     sandbox.write(".gitignore", "node_modules/\n*.bak\n.docker-deps/*\n!.docker-deps/.gitkeep\n");
     sandbox.write(".docker-deps/.gitkeep", "");

@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 /// The program under test.
-pub const BAKSTOP: &str = env!("CARGO_BIN_EXE_bakstop");
+pub(crate) const BAKSTOP: &str = env!("CARGO_BIN_EXE_bakstop");
 
 /// A directory that holds a repository and a home, and goes away with the test.
-pub struct Sandbox {
+pub(crate) struct Sandbox {
     root: tempfile::TempDir,
     /// The top of the work tree.
     pub top: PathBuf,
@@ -17,7 +17,7 @@ pub struct Sandbox {
 
 /// What a command did.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Ran {
+pub(crate) struct Ran {
     pub code: Option<i32>,
     pub out: String,
     pub err: String,
@@ -25,7 +25,7 @@ pub struct Ran {
 
 impl Sandbox {
     /// A directory without a repository.
-    pub fn empty() -> Self {
+    pub(crate) fn empty() -> Self {
         let root = tempfile::tempdir().unwrap();
         fs::create_dir(root.path().join("home")).unwrap();
         let top = root.path().join("shop");
@@ -34,14 +34,14 @@ impl Sandbox {
     }
 
     /// A repository without a commit.
-    pub fn unborn() -> Self {
+    pub(crate) fn unborn() -> Self {
         let sandbox = Self::empty();
         sandbox.git(&["init", "-q", "-b", "main"]);
         sandbox
     }
 
     /// A pnpm workspace with one commit.
-    pub fn workspace() -> Self {
+    pub(crate) fn workspace() -> Self {
         let sandbox = Self::unborn();
         sandbox.write(".gitignore", "node_modules/\n*.bak\n.docker-deps/*\n!.docker-deps/.gitkeep\n");
         sandbox.write("package.json", "{\n  \"name\": \"shop\",\n  \"packageManager\": \"pnpm@10.6.5\"\n}\n");
@@ -60,58 +60,58 @@ impl Sandbox {
     }
 
     /// The same directory, with another top in it.
-    pub fn moved_to(mut self, name: &str) -> Self {
+    pub(crate) fn moved_to(mut self, name: &str) -> Self {
         self.top = self.root.path().join(name);
         self
     }
 
     /// The directory around the repository.
-    pub fn outside(&self) -> &Path {
+    pub(crate) fn outside(&self) -> &Path {
         self.root.path()
     }
 
     /// The home directory of everything that runs here.
-    pub fn home(&self) -> PathBuf {
+    pub(crate) fn home(&self) -> PathBuf {
         self.root.path().join("home")
     }
 
     /// Writes a file of the work tree, and the directories that it needs.
-    pub fn write(&self, path: impl AsRef<Path>, text: impl AsRef<[u8]>) {
+    pub(crate) fn write(&self, path: impl AsRef<Path>, text: impl AsRef<[u8]>) {
         let path = self.top.join(path);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, text).unwrap();
     }
 
     /// Rewrites a manifest as docker-prep does. The spec is assembled, so that the tests pass their own guard.
-    pub fn rewrite(&self, path: &str) {
+    pub(crate) fn rewrite(&self, path: &str) {
         let text = fs::read_to_string(self.top.join(path)).unwrap();
         self.write(path, text.replace("^1.4.0", &rewritten_spec()));
     }
 
     /// Runs git, which must succeed; its output.
-    pub fn git(&self, arguments: &[&str]) -> String {
+    pub(crate) fn git(&self, arguments: &[&str]) -> String {
         let ran = self.try_git(arguments);
         assert_eq!(ran.code, Some(0), "git {arguments:?}: {}{}", ran.out, ran.err);
         ran.out
     }
 
     /// Runs git, whatever comes of it.
-    pub fn try_git(&self, arguments: &[&str]) -> Ran {
+    pub(crate) fn try_git(&self, arguments: &[&str]) -> Ran {
         self.run("git", arguments)
     }
 
     /// Runs the program under test at the top of the work tree.
-    pub fn bakstop(&self, arguments: &[&str]) -> Ran {
+    pub(crate) fn bakstop(&self, arguments: &[&str]) -> Ran {
         self.run(BAKSTOP, arguments)
     }
 
     /// Runs any program at the top of the work tree.
-    pub fn run(&self, program: impl AsRef<OsStr>, arguments: &[&str]) -> Ran {
+    pub(crate) fn run(&self, program: impl AsRef<OsStr>, arguments: &[&str]) -> Ran {
         finish(self.command(program).args(arguments))
     }
 
     /// A command at the top of the work tree, in the environment of the sandbox.
-    pub fn command(&self, program: impl AsRef<OsStr>) -> Command {
+    pub(crate) fn command(&self, program: impl AsRef<OsStr>) -> Command {
         let mut command = Command::new(program);
         command.current_dir(&self.top).stdin(Stdio::null()).env_clear();
         command.envs(self.environment());
@@ -119,7 +119,7 @@ impl Sandbox {
     }
 
     /// The environment of the sandbox: nothing of the machine's configuration, and the same identity and time always.
-    pub fn environment(&self) -> Vec<(&'static str, std::ffi::OsString)> {
+    pub(crate) fn environment(&self) -> Vec<(&'static str, std::ffi::OsString)> {
         vec![
             ("PATH", path_without_bakstop()),
             ("HOME", self.home().into()),
@@ -136,14 +136,14 @@ impl Sandbox {
 }
 
 /// The machine's PATH, less the directories that hold an installed bakstop: the tests are about this one.
-pub fn path_without_bakstop() -> std::ffi::OsString {
+pub(crate) fn path_without_bakstop() -> std::ffi::OsString {
     let path = std::env::var_os("PATH").unwrap();
     let others = std::env::split_paths(&path).filter(|directory| !directory.join("bakstop").exists());
     std::env::join_paths(others).unwrap()
 }
 
 /// Runs a command to its end.
-pub fn finish(command: &mut Command) -> Ran {
+pub(crate) fn finish(command: &mut Command) -> Ran {
     let output: Output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
     Ran {
         code: output.status.code(),
@@ -153,13 +153,13 @@ pub fn finish(command: &mut Command) -> Ran {
 }
 
 /// Runs a command to its end, its standard output going elsewhere.
-pub fn finish_with(command: &mut Command, out: fs::File) -> Ran {
+pub(crate) fn finish_with(command: &mut Command, out: fs::File) -> Ran {
     let child = command.stdout(out).stderr(Stdio::piped()).spawn().unwrap();
     let output = child.wait_with_output().unwrap();
     Ran { code: output.status.code(), out: String::new(), err: String::from_utf8_lossy(&output.stderr).into_owned() }
 }
 
 /// The spec that docker-prep writes.
-pub fn rewritten_spec() -> String {
+pub(crate) fn rewritten_spec() -> String {
     format!("file:../{}/acme-ui-1.4.0.tgz", ".docker-deps")
 }

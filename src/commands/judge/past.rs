@@ -3,26 +3,26 @@
 use std::collections::HashSet;
 use std::rc::Rc;
 
-use crate::change::{Change, Entry, ObjectId};
+use crate::base::change::{Change, Entry, ObjectId};
+use crate::base::error::Error;
+use crate::base::finding::{Finding, Severity};
+use crate::base::path::RepoPath;
+use crate::base::refs::RefUpdate;
 use crate::commands::Context;
 use crate::commands::judge::{Judged, Options, engine, given};
 use crate::config::Config;
 use crate::engine::{Engine, Judgement};
-use crate::error::Error;
-use crate::finding::{Finding, Severity};
 use crate::git::history::{Commits, History, Node, Tip};
 use crate::git::objects::Objects;
 use crate::git::{Git, TreeChanges};
-use crate::path::RepoPath;
+use crate::os::progress::Progress;
 use crate::pins;
-use crate::progress::Progress;
-use crate::refs::RefUpdate;
 use crate::report::human::plural;
 use crate::rule::Check;
 use crate::rules;
 
 /// What commits and trees hold.
-pub struct Past<'a> {
+pub(super) struct Past<'a> {
     context: &'a Context,
     options: &'a Options<'a>,
     objects: Rc<Objects>,
@@ -37,14 +37,14 @@ struct Source {
 
 impl<'a> Past<'a> {
     /// The past of the repository that git would use.
-    pub fn open(options: &'a Options<'a>, context: &'a Context) -> Self {
+    pub(super) fn open(options: &'a Options<'a>, context: &'a Context) -> Self {
         let objects = Rc::new(Objects::open(&context.directory, &context.env));
         let history = History::new(Git::new(&context.directory), &context.env, Rc::clone(&objects));
         Self { context, options, objects, history }
     }
 
     /// Every commit of a range.
-    pub fn range(&self, spec: &str) -> Result<Judged, Error> {
+    pub(super) fn range(&self, spec: &str) -> Result<Judged, Error> {
         let range = self.history.range(spec)?;
         let commits = self.history.of_range(&range)?;
         let source = self.configuration(Some((range.base, &range.base_name)))?;
@@ -52,7 +52,7 @@ impl<'a> Past<'a> {
     }
 
     /// Where a range ends, against where it begins.
-    pub fn tip(&self, spec: &str) -> Result<Judged, Error> {
+    pub(super) fn tip(&self, spec: &str) -> Result<Judged, Error> {
         let range = self.history.range(spec)?;
         let source = self.configuration(Some((range.base, &range.base_name)))?;
         let Tip { tree, bases, .. } = self.history.end_of_range(&range)?;
@@ -60,14 +60,14 @@ impl<'a> Past<'a> {
     }
 
     /// All of a tree.
-    pub fn tree(&self, name: &str) -> Result<Judged, Error> {
+    pub(super) fn tree(&self, name: &str) -> Result<Judged, Error> {
         let tree = self.history.tree(name)?;
         let source = self.configuration_in(tree, name.to_owned())?;
         self.one(tree, &[], &source, "the tree is empty".to_owned())
     }
 
     /// What a push brings that the remote does not have.
-    pub fn push(&self, updates: &[RefUpdate], remote: Option<&str>) -> Result<Judged, Error> {
+    pub(super) fn push(&self, updates: &[RefUpdate], remote: Option<&str>) -> Result<Judged, Error> {
         let nothing = "nothing that is pushed is new to the remote".to_owned();
         let commits = self.history.of_push(updates, remote)?;
         if commits.is_empty() {
@@ -79,7 +79,7 @@ impl<'a> Past<'a> {
     }
 
     /// What a push brings that no ref here reaches. Nothing of what it brings is obeyed.
-    pub fn receive(&self, updates: &[RefUpdate]) -> Result<Judged, Error> {
+    pub(super) fn receive(&self, updates: &[RefUpdate]) -> Result<Judged, Error> {
         let nothing = "nothing that is pushed is new here".to_owned();
         let commits = self.history.of_receive(updates)?;
         if commits.is_empty() {
@@ -96,7 +96,7 @@ impl<'a> Past<'a> {
     }
 
     /// Everything that any ref reaches.
-    pub fn everything(&self) -> Result<Judged, Error> {
+    pub(super) fn everything(&self) -> Result<Judged, Error> {
         let commits = self.history.everything()?;
         let source = self.configuration(self.history.head()?.map(|id| (id, "HEAD")))?;
         self.commits(&commits, &source, "there is no commit".to_owned(), Rewrite::History)

@@ -8,23 +8,23 @@ use std::path::Path;
 use jiff::Timestamp;
 use rustix::fs::{Access, FlockOperation, access, flock};
 
-use crate::change::ObjectId;
-use crate::child::Ran;
+use crate::base::change::ObjectId;
+use crate::base::error::Error;
+use crate::base::escape::Escaped;
 use crate::commands::verify::shown;
-use crate::error::Error;
-use crate::escape::Escaped;
-use crate::runs::{self, Run, Usual};
+use crate::measure::runs::{self, Run, Usual};
+use crate::os::child::Ran;
 use crate::snapshot::Tree;
 
 /// A record, and what the run is called that is to be added to it.
-pub struct Record<'a> {
+pub(super) struct Record<'a> {
     file: &'a Path,
     label: String,
     runs: Vec<Run>,
 }
 
 /// The runs in a file; `None` if there is no such file.
-pub fn read(file: &Path) -> Result<Option<Vec<Run>>, Error> {
+pub(super) fn read(file: &Path) -> Result<Option<Vec<Run>>, Error> {
     let doing = format!("read the record {}", shown(file));
     let about = fs::metadata(file);
     // What is a pipe or a device has no end, or no beginning.
@@ -43,7 +43,7 @@ pub fn read(file: &Path) -> Result<Option<Vec<Run>>, Error> {
 
 impl<'a> Record<'a> {
     /// Reads what is there. A file that is not there yet is made when the first run is added.
-    pub fn open(file: &'a Path, label: String) -> Result<Self, Error> {
+    pub(super) fn open(file: &'a Path, label: String) -> Result<Self, Error> {
         let runs = read(file)?;
         let directory = file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let place = if runs.is_none() { directory } else { file };
@@ -55,12 +55,18 @@ impl<'a> Record<'a> {
     }
 
     /// What a run of this label usually takes.
-    pub fn usual(&self) -> Option<Usual> {
+    pub(super) fn usual(&self) -> Option<Usual> {
         Usual::of(self.runs.iter(), &self.label)
     }
 
     /// Adds a run. Others may add theirs at the same time.
-    pub fn append(&self, started: Timestamp, ran: &Ran, tree: Tree, commit: Option<ObjectId>) -> Result<(), Error> {
+    pub(super) fn append(
+        &self,
+        started: Timestamp,
+        ran: &Ran,
+        tree: Tree,
+        commit: Option<ObjectId>,
+    ) -> Result<(), Error> {
         let seconds = ran.took.as_secs_f64();
         let run = Run { label: self.label.clone(), started, seconds, exit_code: ran.ended.code(), tree, commit };
         write(self.file, &run.line()).map_err(|error| {

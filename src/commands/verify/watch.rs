@@ -2,27 +2,27 @@
 
 use memchr::memmem;
 
-use crate::change::File;
+use crate::base::change::File;
+use crate::base::error::Error;
+use crate::base::escape::Escaped;
+use crate::base::finding::{Finding, Step, Verdict};
+use crate::base::path::RepoPath;
 use crate::commands::verify::{Args, in_format};
 use crate::commands::{Context, Outcome, listed, mend};
 use crate::config::{self, Allowance, Config};
 use crate::engine::{Engine, LIMIT};
-use crate::error::Error;
-use crate::escape::Escaped;
-use crate::finding::{Finding, Step, Verdict};
 use crate::git::worktree::{OnDisk, WorkTree};
-use crate::path::RepoPath;
+use crate::measure::runs::Seconds;
 use crate::report::HumanOrJson;
 use crate::report::cure::{SCRIPT, restore, wants_script};
 use crate::report::diff::{self, Excerpt};
 use crate::report::human::plural;
 use crate::report::verify::{LOCKFILE, Since, Verification};
 use crate::rules::{OF_PREPARATION, is_rewritten};
-use crate::runs::Seconds;
 use crate::snapshot::{Changes, Difference, Snapshot, State};
 
 /// A work tree that is watched.
-pub struct Watch<'a> {
+pub(super) struct Watch<'a> {
     pub args: &'a Args,
     pub context: &'a Context,
     pub tree: &'a WorkTree,
@@ -41,7 +41,7 @@ const PROCESSES: usize = 3;
 
 impl Watch<'_> {
     /// Keeps the texts of files that are not clean before a build: git has them nowhere.
-    pub fn keep_texts(&self, before: &mut Snapshot) {
+    pub(super) fn keep_texts(&self, before: &mut Snapshot) {
         if self.args.no_diff {
             return;
         }
@@ -56,7 +56,7 @@ impl Watch<'_> {
     }
 
     /// Takes out what the configuration allows, and gives the lines that tell of it.
-    pub fn allow(&self, mut changes: Changes) -> (Changes, Vec<String>) {
+    pub(super) fn allow(&self, mut changes: Changes) -> (Changes, Vec<String>) {
         let ended = self.config.ended_verify_allowances();
         let mut notes: Vec<String> =
             ended.map(|allowance| format!("bakstop: {}: this allowance has ended", allowance.origin)).collect();
@@ -78,7 +78,7 @@ impl Watch<'_> {
     }
 
     /// Says what changed, and comes to a verdict.
-    pub fn tell(&self, changes: &Changes, since: Since<'_>, notes: &[String]) -> Result<Outcome, Error> {
+    pub(super) fn tell(&self, changes: &Changes, since: Since<'_>, notes: &[String]) -> Result<Outcome, Error> {
         let mut findings = self.still_rewritten(changes)?;
         let (tree, debris) = (self.tree, self.config.debris());
         mend(&mut findings, debris, &|path| tree.text(path, LIMIT), &|path| tree.committed(path));

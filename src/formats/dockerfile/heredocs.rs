@@ -6,7 +6,7 @@ use crate::formats::dockerfile::{blank, leading};
 use crate::formats::shell::unquoted;
 
 /// A here-document whose body is still to be read.
-pub struct Expected {
+pub(super) struct Expected {
     /// Where `<<NAME` is in the text of the instruction.
     pub word: Range<usize>,
     /// The line that ends it.
@@ -17,7 +17,7 @@ pub struct Expected {
 
 /// The here-documents that a command line announces: words such as `<<EOF`, `0<<-"EOF"`, `<< EOF`. `None` where a quote or
 /// an expansion is not closed, or not one: then BuildKit takes none.
-pub fn heredocs(bytes: &[u8], range: Range<usize>) -> Option<Vec<Expected>> {
+pub(super) fn heredocs(bytes: &[u8], range: Range<usize>) -> Option<Vec<Expected>> {
     let mut expected = Vec::new();
     let mut at = range.start;
     // `<< NAME` is one word.

@@ -13,7 +13,7 @@ use crate::formats::shell::{Expanded, Lookup, Resolved, Use, Variable, expand, i
 
 /// The stages so far; the last one is the one that is being read.
 #[derive(Debug, Default)]
-pub struct Stages {
+pub(crate) struct Stages {
     /// What an `ARG` before the first stage sets.
     globals: Values,
     list: Vec<Stage>,
@@ -25,7 +25,7 @@ pub struct Stages {
 
 /// One stage.
 #[derive(Debug, Clone)]
-pub struct Stage {
+pub(crate) struct Stage {
     /// What it builds on.
     pub base: Base,
     /// The image at the end of the chain of stages; `None` where that is not known, or there is none.
@@ -62,7 +62,7 @@ impl Value {
 
 /// What a stage builds on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Base {
+pub(crate) enum Base {
     /// An earlier stage, by its number.
     Stage(usize),
     /// An image, or nothing.
@@ -71,7 +71,7 @@ pub enum Base {
 
 /// An image, as a `FROM` names it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Image {
+pub(crate) struct Image {
     /// Its repository without registry and `library/` where it is one of Docker's official images, such as `node`; else
     /// as it is written.
     pub repository: String,
@@ -113,18 +113,18 @@ impl Stage {
 
 impl Stages {
     /// Stages of a build that is started with these arguments.
-    pub fn given(arguments: impl IntoIterator<Item = (String, Variable)>) -> Self {
+    pub(crate) fn given(arguments: impl IntoIterator<Item = (String, Variable)>) -> Self {
         let known = |(name, variable): (String, Variable)| (name.into(), Value::Known(Rc::new(variable)));
         Self { given: arguments.into_iter().map(known).collect(), ..Self::default() }
     }
 
     /// The number of the stage that is being read, and the stage; `None` before the first.
-    pub fn current(&self) -> Option<(usize, &Stage)> {
+    pub(crate) fn current(&self) -> Option<(usize, &Stage)> {
         self.list.last().map(|stage| (self.list.len() - 1, stage))
     }
 
     /// Takes in what an instruction changes for those that follow.
-    pub fn apply(&mut self, instruction: &Instruction) {
+    pub(crate) fn apply(&mut self, instruction: &Instruction) {
         match instruction.name.as_str() {
             "FROM" => self.begin(instruction),
             "ARG" | "ENV" => self.declare(instruction),
@@ -234,7 +234,7 @@ impl Stages {
     }
 
     /// What is known of a variable in the stage that is being read.
-    pub fn lookup(&self, name: &str) -> Lookup<'_> {
+    pub(crate) fn lookup(&self, name: &str) -> Lookup<'_> {
         let Some(stage) = self.list.last() else { return Lookup::Unknown };
         let official = stage.image.as_ref().filter(|image| image.is_official);
         let may_be_set = SET_BY_IMAGES.contains(&name) && official.is_none_or(|image| image.repository == "node");
@@ -256,7 +256,7 @@ fn expanded<'v>(instruction: &Instruction, range: &Range<usize>, lookup: &dyn Fn
 
 impl Image {
     /// From the word of a `FROM`; `None` for `scratch` and for what names no image.
-    pub fn of(word: Resolved) -> Option<Self> {
+    pub(crate) fn of(word: Resolved) -> Option<Self> {
         let text = word.known()?;
         let (name, has_digest) = match text.split_once('@') {
             Some((name, _)) => (name, true),

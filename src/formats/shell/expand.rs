@@ -1,11 +1,11 @@
 //! Taking the quotes from a word and putting in its variables.
 
-use crate::finding::Span;
+use crate::base::finding::Span;
 use crate::formats::shell::name_length;
 
 /// A value and where it is written.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Variable {
+pub(crate) struct Variable {
     /// The value, its own variables replaced.
     pub text: String,
     /// Where it is written.
@@ -14,7 +14,7 @@ pub struct Variable {
 
 /// What is known of a variable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Lookup<'v> {
+pub(crate) enum Lookup<'v> {
     /// It has this value.
     Set(&'v Variable),
     /// It has a value only if whoever starts the run gives it one.
@@ -27,7 +27,7 @@ pub enum Lookup<'v> {
 
 /// A variable that was put in.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Use {
+pub(crate) struct Use {
     /// Its name.
     pub name: String,
     /// Where its value is written.
@@ -36,7 +36,7 @@ pub struct Use {
 
 /// A word without its quotes.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Expanded {
+pub(crate) struct Expanded {
     /// The text, up to what is not known.
     pub text: String,
     /// Whether something follows that is not known.
@@ -56,7 +56,7 @@ const DEEPEST: usize = 8;
 
 /// Takes the quotes from a word and puts in its variables, as a POSIX shell does: `$V`, `${V}`, and `:-`, `-`, `:+`, `+`,
 /// `:?`, `?` in braces. `${{ name }}`, which a workflow puts in, is looked up like a variable.
-pub fn expand<'v>(word: &[u8], escape: u8, lookup: &dyn Fn(&str) -> Lookup<'v>) -> Expanded {
+pub(crate) fn expand<'v>(word: &[u8], escape: u8, lookup: &dyn Fn(&str) -> Lookup<'v>) -> Expanded {
     let mut expander = Expander { escape, lookup, text: Vec::new(), used: Vec::new(), unset: Vec::new() };
     let mut is_open = expander.expand(word, 0).is_none();
     let text = String::from_utf8(expander.text).unwrap_or_else(|_| {

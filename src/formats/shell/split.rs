@@ -15,7 +15,7 @@ const WRAPPERS: [&[u8]; 5] = [b"sudo", b"env", b"command", b"nohup", b"doas"];
 const SETTERS: [&[u8]; 5] = [b"for", b"read", b"unset", b"getopts", b"select"];
 
 /// What is being split, and how far it has come.
-pub struct Splitter<'s, 'a> {
+pub(super) struct Splitter<'s, 'a> {
     script: &'s mut Script<'a>,
     text: &'a Joined,
     bytes: &'a [u8],
@@ -37,13 +37,13 @@ struct Heredoc {
 }
 
 impl<'s, 'a> Splitter<'s, 'a> {
-    pub fn new(script: &'s mut Script<'a>, text: &'a Joined, range: Range<usize>) -> Self {
+    pub(super) fn new(script: &'s mut Script<'a>, text: &'a Joined, range: Range<usize>) -> Self {
         let bytes = &text.bytes[..range.end];
         let (words, heredocs) = (Vec::new(), Vec::new());
         Self { script, text, bytes, at: range.start, words, link: Link::Then, drop: false, heredocs }
     }
 
-    pub fn run(mut self) {
+    pub(super) fn run(mut self) {
         while let Some(&byte) = self.bytes.get(self.at) {
             match byte {
                 b'\n' => {

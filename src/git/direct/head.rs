@@ -6,12 +6,12 @@ use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use crate::change::ObjectId;
+use crate::base::change::ObjectId;
 use crate::git::direct::place::{Place, read_line};
 use crate::git::native::Handover;
 
 /// The commit that HEAD names. An unborn branch is for another layer.
-pub fn commit(place: &Place) -> Result<ObjectId, Handover> {
+pub(super) fn commit(place: &Place) -> Result<ObjectId, Handover> {
     let head = place.git.join("HEAD");
     if fs::symlink_metadata(&head).is_ok_and(|about| !about.is_file()) {
         return Err("HEAD is no plain file".into());
@@ -47,7 +47,7 @@ fn packed(common: &Path, name: &[u8]) -> Result<ObjectId, Handover> {
 }
 
 /// The object that a ref of this name is packed with.
-pub fn find_packed(refs: &[u8], name: &[u8]) -> Option<ObjectId> {
+pub(super) fn find_packed(refs: &[u8], name: &[u8]) -> Option<ObjectId> {
     memchr::memmem::find_iter(refs, name).find_map(|at| {
         let start = memchr::memrchr(b'\n', &refs[..at]).map_or(0, |end| end + 1);
         let (before, after) = (&refs[start..at], &refs[at + name.len()..]);

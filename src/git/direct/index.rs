@@ -5,13 +5,13 @@
 
 use once_cell::unsync::OnceCell;
 
-use crate::change::{Entry, ObjectId};
+use crate::base::change::{Entry, ObjectId};
+use crate::base::path::RepoPath;
 use crate::git::cache_tree::{self, CacheTree};
 use crate::git::compare::{Entries, Item};
 use crate::git::native::Handover;
 use crate::git::source::Source;
 use crate::git::trees::LONGEST_PATH;
-use crate::path::RepoPath;
 
 /// How many bytes are read at a time.
 const PIECE: usize = 128 * 1024;
@@ -37,7 +37,7 @@ const HEADER: usize = 12;
 
 /// An index.
 #[derive(Debug)]
-pub struct Index<S> {
+pub(crate) struct Index<S> {
     source: S,
     version: u32,
     count: u32,
@@ -56,7 +56,7 @@ struct Place {
 
 impl<S: Source> Index<S> {
     /// Reads the header.
-    pub fn of(source: S, hash: usize) -> Result<Self, Handover> {
+    pub(crate) fn of(source: S, hash: usize) -> Result<Self, Handover> {
         let header = source.piece(0, HEADER).map_err(|error| unreadable(&error))?;
         let (version, count) = (number(&header[4..8]), number(&header[8..]));
         if &header[..4] != b"DIRC" || !(2..=4).contains(&version) {
@@ -69,7 +69,7 @@ impl<S: Source> Index<S> {
     ///
     /// It is believed only if the extension is one of a chain that ends exactly where the checksum begins, is exact
     /// itself, and counts as many entries as there are; an index in two files is found out by that.
-    pub fn root(&self) -> Result<Option<ObjectId>, Handover> {
+    pub(crate) fn root(&self) -> Result<Option<ObjectId>, Handover> {
         let Some((_, raw)) = self.raw_cache_tree()? else { return Ok(None) };
         let root = cache_tree::root(raw, self.hash).ok_or("the cache-tree is malformed")?;
         Ok(ObjectId::from_bytes(root.id).filter(|_| root.count == Some(self.count)))
@@ -77,12 +77,12 @@ impl<S: Source> Index<S> {
 
     /// How many entries there are, by the header.
     #[cfg(any(fuzzing, test))]
-    pub fn count(&self) -> u32 {
+    pub(crate) fn count(&self) -> u32 {
         self.count
     }
 
     /// The whole cache-tree, if there is one.
-    pub fn cache_tree(&self) -> Result<Option<CacheTree>, Handover> {
+    pub(crate) fn cache_tree(&self) -> Result<Option<CacheTree>, Handover> {
         let Some((_, raw)) = self.raw_cache_tree()? else { return Ok(None) };
         CacheTree::parse(raw, self.hash).map(Some).ok_or_else(|| "the cache-tree is malformed".into())
     }
@@ -97,7 +97,7 @@ impl<S: Source> Index<S> {
     }
 
     /// The entries, one after another.
-    pub fn entries(&self) -> Stream<'_, S> {
+    pub(crate) fn entries(&self) -> Stream<'_, S> {
         Stream {
             index: self,
             buffer: Vec::new(),
@@ -113,7 +113,7 @@ impl<S: Source> Index<S> {
     }
 
     /// The wanted entries that would be committed, none of them marked as fresh.
-    pub fn wanted(&self, wanted: &dyn Fn(&RepoPath) -> bool) -> Result<Vec<Entry>, Handover> {
+    pub(crate) fn wanted(&self, wanted: &dyn Fn(&RepoPath) -> bool) -> Result<Vec<Entry>, Handover> {
         let mut entries = self.entries();
         let (mut found, mut path) = (Vec::new(), RepoPath::default());
         while let Some(item) = entries.peek()? {
@@ -127,7 +127,7 @@ impl<S: Source> Index<S> {
     }
 
     /// The entry at one path, if it would be committed.
-    pub fn at(&self, path: &RepoPath) -> Result<Option<Entry>, Handover> {
+    pub(crate) fn at(&self, path: &RepoPath) -> Result<Option<Entry>, Handover> {
         let mut entries = self.entries();
         while let Some(item) = entries.peek()? {
             // They are sorted by path.
@@ -226,7 +226,7 @@ impl<S: Source> Index<S> {
 
 /// The entries of an index, as they pass by.
 #[derive(Debug)]
-pub struct Stream<'a, S> {
+pub(crate) struct Stream<'a, S> {
     index: &'a Index<S>,
     buffer: Vec<u8>,
     /// Where in the buffer the next entry begins.
@@ -362,7 +362,7 @@ fn number(bytes: &[u8]) -> u32 {
 
 /// The number that version 4 writes before a path, and how many bytes it takes: groups of seven bits, the highest first, each
 /// but the last marked by its top bit and one more than it says (the encoding of offsets in packs, gitformat-pack(5)).
-pub fn variable_number(bytes: &[u8]) -> Option<(usize, usize)> {
+pub(crate) fn variable_number(bytes: &[u8]) -> Option<(usize, usize)> {
     let mut value = 0_usize;
     for (at, &byte) in bytes.iter().enumerate().take(9) {
         value = value.checked_shl(7)? | usize::from(byte & 0x7f);
@@ -375,7 +375,7 @@ pub fn variable_number(bytes: &[u8]) -> Option<(usize, usize)> {
 }
 
 fn unknown_extension(signature: [u8; 4]) -> Handover {
-    format!("the index has the extension {}", crate::escape::Escaped(&signature))
+    format!("the index has the extension {}", crate::base::escape::Escaped(&signature))
 }
 
 fn unreadable(error: &std::io::Error) -> Handover {

@@ -9,8 +9,8 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use crate::env::Environment;
 use crate::git::native::Handover;
+use crate::os::env::Environment;
 
 /// Variables of git that say nothing about what is staged. Those that end in `_` stand for all that begin so.
 const HARMLESS: [&str; 34] = [
@@ -56,7 +56,7 @@ const EXTENSIONS: [&str; 3] = ["worktreeconfig", "partialclone", "preciousobject
 
 /// The directories of a repository with a work tree. All absolute.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Place {
+pub(super) struct Place {
     /// The top of the work tree.
     pub top: PathBuf,
     /// What belongs to this work tree: HEAD and the index.
@@ -71,7 +71,7 @@ pub struct Place {
 
 impl Place {
     /// Finds it, as git does: gitrepository-layout(5), and `setup.c` of git for who must own it.
-    pub fn find(directory: &Path, env: &Environment) -> Result<Self, Handover> {
+    pub(super) fn find(directory: &Path, env: &Environment) -> Result<Self, Handover> {
         let unknown = |name: &str| {
             name.starts_with("GIT_")
                 && !HARMLESS.iter().any(|known| *known == name || known.ends_with('_') && name.starts_with(known))
@@ -156,7 +156,7 @@ fn about(path: &Path) -> Result<Metadata, Handover> {
 }
 
 /// The text of a file of one line, without its end; `None` if there is no such file.
-pub fn read_line(path: &Path) -> Result<Option<PathBuf>, Handover> {
+pub(super) fn read_line(path: &Path) -> Result<Option<PathBuf>, Handover> {
     let mut line = match fs::read(path) {
         Ok(line) => line,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),

@@ -1,14 +1,14 @@
 //! From what a person types to the two ends of a range.
 
-use crate::change::ObjectId;
-use crate::error::Error;
+use crate::base::change::ObjectId;
+use crate::base::error::Error;
+use crate::base::path::shell_quote;
 use crate::git::command::{failed, text, unreadable};
 use crate::git::history::{FETCH_MORE, History, shown};
-use crate::path::shell_quote;
 
 /// A range of commits, resolved.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Range {
+pub(crate) struct Range {
     /// The end.
     pub tip: ObjectId,
     /// The commit whose history is not judged; the configuration is taken from it.
@@ -27,7 +27,7 @@ const DEFAULT_BRANCHES: [&str; 4] =
 
 impl History<'_> {
     /// Resolves `A..B`, `A...B` or `REV`.
-    pub fn range(&self, spec: &str) -> Result<Range, Error> {
+    pub(crate) fn range(&self, spec: &str) -> Result<Range, Error> {
         let doing = format!("judge the range {}", shown(spec));
         let (base_name, tip_name, forked) = match (spec.split_once("..."), spec.split_once("..")) {
             (Some((base, tip)), _) => (base, tip, true),
@@ -119,13 +119,13 @@ impl History<'_> {
     }
 
     /// Whether a commit is another, or comes before it.
-    pub fn is_ancestor(&self, one: &ObjectId, other: &ObjectId) -> Result<bool, Error> {
+    pub(crate) fn is_ancestor(&self, one: &ObjectId, other: &ObjectId) -> Result<bool, Error> {
         let arguments = ["merge-base", "--is-ancestor", &one.to_string(), &other.to_string()];
         self.git.query("compare two commits", &arguments).map(|answer| answer.is_some())
     }
 
     /// The commit that HEAD is at; `None` before the first one, or where its branch is gone.
-    pub fn head(&self) -> Result<Option<ObjectId>, Error> {
+    pub(crate) fn head(&self) -> Result<Option<ObjectId>, Error> {
         match self.git.query("read HEAD", &["symbolic-ref", "--quiet", "HEAD"])? {
             Some(branch) => self.exact(&text(&branch)),
             None => self.resolve("read HEAD", ["HEAD"]).map(|[id]| id),

@@ -17,7 +17,7 @@ type Object = (Kind, Vec<u8>);
 /// A cache of two generations: when the young ones are half of what may be kept, the old ones go, and what is asked for
 /// meanwhile is young again.
 #[derive(Debug, Default)]
-pub struct Cache {
+pub(super) struct Cache {
     young: HashMap<Place, Object>,
     old: HashMap<Place, Object>,
     /// The bytes of the young ones.
@@ -27,12 +27,12 @@ pub struct Cache {
 
 impl Cache {
     /// Says which pack is meant from now on. gix does not tell two packs apart whose paths have the same checksum.
-    pub fn pack(&mut self, number: usize) {
+    pub(super) fn pack(&mut self, number: usize) {
         self.pack = number;
     }
 
     /// Whether an object is kept.
-    pub fn has(&self, offset: u64) -> bool {
+    pub(super) fn has(&self, offset: u64) -> bool {
         let place = (self.pack, offset);
         self.young.contains_key(&place) || self.old.contains_key(&place)
     }

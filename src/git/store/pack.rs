@@ -5,7 +5,7 @@
 
 use std::io;
 
-use crate::change::ObjectId;
+use crate::base::change::ObjectId;
 use crate::git::source::Source;
 
 /// The length of the signature, the version, and the 256 numbers of the fan-out table.
@@ -16,7 +16,7 @@ const FEW: u64 = 64;
 
 /// The index of a pack.
 #[derive(Debug)]
-pub struct PackIndex<S> {
+pub(crate) struct PackIndex<S> {
     source: S,
     /// How many objects have a name that begins with this byte, or a lower one.
     fan: Vec<u32>,
@@ -26,7 +26,7 @@ pub struct PackIndex<S> {
 
 impl<S: Source> PackIndex<S> {
     /// Reads the header; `None` if it is not of version 2, or its tables do not fit the file.
-    pub fn of(source: S, hash: usize) -> io::Result<Option<Self>> {
+    pub(crate) fn of(source: S, hash: usize) -> io::Result<Option<Self>> {
         let header = source.piece(0, HEADER)?;
         let fan: Vec<u32> = header[8..].as_chunks().0.iter().map(|number| u32::from_be_bytes(*number)).collect();
         let known = header.starts_with(b"\xfftOc\0\0\0\x02") && fan.is_sorted();
@@ -37,7 +37,7 @@ impl<S: Source> PackIndex<S> {
     }
 
     /// Where in the pack the object begins, if the pack has it.
-    pub fn find(&self, id: &ObjectId) -> io::Result<Option<u64>> {
+    pub(crate) fn find(&self, id: &ObjectId) -> io::Result<Option<u64>> {
         let id = id.as_bytes();
         if id.len() != self.hash {
             return Ok(None);
@@ -90,7 +90,7 @@ impl<S: Source> PackIndex<S> {
 
 /// Whatever is looked for, what is found is a number that the index holds.
 #[cfg(any(fuzzing, test))]
-pub fn fuzz(data: &[u8]) {
+pub(crate) fn fuzz(data: &[u8]) {
     for hash in [20, 32] {
         let Ok(Some(index)) = PackIndex::of(data, hash) else { continue };
         let names = data.get(HEADER..).unwrap_or_default().chunks_exact(hash).take(16);

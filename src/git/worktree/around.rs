@@ -5,15 +5,15 @@ use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::change::ObjectId;
-use crate::error::Error;
+use crate::base::change::ObjectId;
+use crate::base::error::Error;
 use crate::git::command::{Git, one_line, text, unreadable};
 use crate::git::worktree::entries::Place;
 use crate::snapshot::{Head, Unfinished};
 
 /// What was found.
 #[derive(Debug)]
-pub struct Around {
+pub(super) struct Around {
     pub head: Head,
     /// The id of HEAD's tree, in hexadecimal; `None` before the first commit.
     pub tree: Option<String>,
@@ -46,7 +46,7 @@ const PATIENCE: u32 = 40;
 const BEAT: Duration = Duration::from_millis(50);
 
 /// Looks around, where the index that is read is. Where that is itself a lock, git has made it for whom it runs.
-pub fn look(git: &Git, doing: &str, place: &Place) -> Result<Around, Error> {
+pub(super) fn look(git: &Git, doing: &str, place: &Place) -> Result<Around, Error> {
     let all = refs(git, doing)?;
     let (commit, tree, branch) = head(git, doing, &all)?;
     let short = |name: Vec<u8>| name.strip_prefix(b"refs/heads/").map(<[u8]>::to_vec).unwrap_or(name);

@@ -7,21 +7,21 @@ use std::path::{Path, PathBuf};
 use gix::bstr::ByteSlice;
 use gix::index::entry::{Flags, Stage};
 
-use crate::change::Mode;
-use crate::error::Error;
+use crate::base::change::Mode;
+use crate::base::error::Error;
+use crate::base::path::RepoPath;
 use crate::git::command::{Git, one_line, records, unreadable};
-use crate::path::RepoPath;
 use crate::snapshot::Hiding;
 
 /// The index of a work tree, read by the cheapest way that is certain.
-pub struct Index {
+pub(super) struct Index {
     source: Source,
     place: Place,
 }
 
 /// Where a work tree has what is its own, and what it shares with others.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Place {
+pub(super) struct Place {
     /// The index.
     pub index: PathBuf,
     /// The directory of this work tree: HEAD, and what is in progress.
@@ -39,7 +39,7 @@ enum Source {
 
 /// One path of the index. A path in conflict is there once for each of its stages.
 #[derive(Debug, Clone, Copy)]
-pub struct Tracked<'a> {
+pub(super) struct Tracked<'a> {
     /// From the top of the work tree.
     pub path: &'a [u8],
     /// What is to stand there.
@@ -55,7 +55,7 @@ pub struct Tracked<'a> {
 
 /// What a file system says of a file, cut to the 32 bits that the index keeps of each number (gitformat-index(5)).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Stat {
+pub(super) struct Stat {
     /// Seconds and nanoseconds of the last change of its content.
     pub mtime: (u32, u32),
     /// Seconds and nanoseconds of the last change of anything about it.
@@ -70,14 +70,14 @@ pub struct Stat {
 
 impl Tracked<'_> {
     /// Whether git has more to say of it than whether its content differs.
-    pub fn is_odd(&self) -> bool {
+    pub(super) fn is_odd(&self) -> bool {
         self.stat.is_none() || self.mode == Mode::Submodule
     }
 }
 
 impl Index {
     /// Reads the index that git would use.
-    pub fn read(git: &Git, doing: &str) -> Result<Self, Error> {
+    pub(super) fn read(git: &Git, doing: &str) -> Result<Self, Error> {
         let (place, hash) = place(git, doing)?;
         let file = &place.index;
         // Without checksums, a git of today loses what an index in two files has in the other one.
@@ -99,12 +99,12 @@ impl Index {
     }
 
     /// Whether the entries tell what the files on disk looked like.
-    pub fn remembers(&self) -> bool {
+    pub(super) fn remembers(&self) -> bool {
         matches!(self.source, Source::Native(_))
     }
 
     /// How many entries it has.
-    pub fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         match &self.source {
             Source::Native(index) => index.entries().len(),
             Source::Listing(listing) => records(listing).count(),
@@ -112,24 +112,24 @@ impl Index {
     }
 
     /// The index as a file.
-    pub fn file(&self) -> &Path {
+    pub(super) fn file(&self) -> &Path {
         &self.place.index
     }
 
     /// Where it is, with what belongs to it.
-    pub fn place(&self) -> &Place {
+    pub(super) fn place(&self) -> &Place {
         &self.place
     }
 
     /// The id of the tree that the index would write, in hexadecimal, where it knows that without looking.
-    pub fn tree(&self) -> Option<String> {
+    pub(super) fn tree(&self) -> Option<String> {
         let Source::Native(index) = &self.source else { return None };
         let root = index.tree()?;
         (root.num_entries? as usize == index.entries().len()).then(|| root.id.to_string())
     }
 
     /// When it was written, in seconds and nanoseconds: what changed since may look as it looked before.
-    pub fn written(&self) -> (i64, u32) {
+    pub(super) fn written(&self) -> (i64, u32) {
         match &self.source {
             Source::Native(index) => (index.timestamp().unix_seconds(), index.timestamp().nanoseconds()),
             Source::Listing(_) => self
@@ -141,7 +141,7 @@ impl Index {
     }
 
     /// An index of these entries alone, in which nothing is hidden from git; `None` where one of them is not known here.
-    pub fn of<'a>(&self, paths: impl Iterator<Item = &'a RepoPath>) -> Option<Vec<u8>> {
+    pub(super) fn of<'a>(&self, paths: impl Iterator<Item = &'a RepoPath>) -> Option<Vec<u8>> {
         let Source::Native(index) = &self.source else { return None };
         let mut some = gix::index::State::new(index.object_hash());
         for path in paths {
@@ -159,7 +159,7 @@ impl Index {
     }
 
     /// Its entries, in the order of their paths.
-    pub fn entries(&self, doing: &str) -> Result<Vec<Tracked<'_>>, Error> {
+    pub(super) fn entries(&self, doing: &str) -> Result<Vec<Tracked<'_>>, Error> {
         match &self.source {
             Source::Native(index) => {
                 index.entries().iter().map(|entry| native(index, entry).ok_or_else(|| strange(doing, entry))).collect()
@@ -172,7 +172,7 @@ impl Index {
 }
 
 /// The marks that git obeys: where a checkout is sparse, git 2.37 and later does not skip what is there all the same.
-pub fn obeyed(git: &Git, doing: &str) -> Result<BTreeMap<RepoPath, Hiding>, Error> {
+pub(super) fn obeyed(git: &Git, doing: &str) -> Result<BTreeMap<RepoPath, Hiding>, Error> {
     let listing = git.output(doing, &["ls-files", "-v", "-z", "--full-name", "--", ":/"])?;
     let marked = records(&listing).filter_map(|record| match record {
         [tag, b' ', path @ ..] => Some((RepoPath::new(path), hiding(*tag)?)),
@@ -268,7 +268,7 @@ fn listed(record: &[u8]) -> Option<Tracked<'_>> {
 
 /// Feeds the reader of index files, and writes what it reads.
 #[cfg(any(fuzzing, test))]
-pub fn fuzz(data: &[u8]) {
+pub(super) fn fuzz(data: &[u8]) {
     for hash in [gix::hash::Kind::Sha1, gix::hash::Kind::Sha256] {
         let Some(index) = of_bytes(data, hash) else { continue };
         index.tree();
@@ -286,7 +286,7 @@ pub fn fuzz(data: &[u8]) {
 
 /// Feeds the reader of git's own listing of the index.
 #[cfg(any(fuzzing, test))]
-pub fn fuzz_listing(data: &[u8]) {
+pub(super) fn fuzz_listing(data: &[u8]) {
     let index = Index { source: Source::Listing(data.to_vec()), place: Place::default() };
     if let Ok(entries) = index.entries("read") {
         assert!(entries.len() == index.len() && entries.iter().all(Tracked::is_odd));

@@ -1,21 +1,21 @@
 //! The files of the work tree, as a change to be judged.
 
-use crate::change::{Change, Content, Entry, Mode, ObjectId};
-use crate::error::Error;
+use crate::base::change::{Change, Content, Entry, Mode, ObjectId};
+use crate::base::error::Error;
+use crate::base::path::RepoPath;
 use crate::git::command::records;
 use crate::git::worktree::WorkTree;
-use crate::path::RepoPath;
 
 /// Files of the work tree, with the content that they have on disk.
 #[derive(Debug)]
-pub struct OnDisk<'a> {
+pub(crate) struct OnDisk<'a> {
     tree: &'a WorkTree,
     entries: Vec<Entry>,
 }
 
 impl<'a> OnDisk<'a> {
     /// Every file that is tracked, or that is neither tracked nor ignored.
-    pub fn all(tree: &'a WorkTree) -> Result<Self, Error> {
+    pub(crate) fn all(tree: &'a WorkTree) -> Result<Self, Error> {
         let which = ["ls-files", "-z", "--cached", "--others", "--exclude-standard", "--full-name", "--", ":/"];
         let listing = tree.git.output("list the files of the work tree", &which)?;
         let mut paths: Vec<RepoPath> = records(&listing).map(|path| RepoPath::new(without_slash(path))).collect();
@@ -33,13 +33,13 @@ impl<'a> OnDisk<'a> {
     }
 
     /// The file at one path, if it is there.
-    pub fn one(tree: &'a WorkTree, path: RepoPath) -> Result<Self, Error> {
+    pub(crate) fn one(tree: &'a WorkTree, path: RepoPath) -> Result<Self, Error> {
         let mode = tree.mode(&path)?;
         Ok(Self { tree, entries: mode.and_then(|mode| entry(path, mode, false)).into_iter().collect() })
     }
 
     /// Files of these paths, each with whether something stood there before.
-    pub fn of(tree: &'a WorkTree, paths: impl Iterator<Item = (RepoPath, bool)>) -> Self {
+    pub(crate) fn of(tree: &'a WorkTree, paths: impl Iterator<Item = (RepoPath, bool)>) -> Self {
         let entries = paths.filter_map(|(path, is_new)| entry(path, Mode::File, is_new)).collect();
         Self { tree, entries }
     }

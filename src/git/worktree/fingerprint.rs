@@ -9,27 +9,27 @@ use std::path::Path;
 use crate::snapshot::Fingerprint;
 
 /// A hash in the making. Each part is preceded by its kind and length, so that no two sequences of parts look alike.
-pub struct Hasher(gix::hash::Hasher);
+pub(super) struct Hasher(gix::hash::Hasher);
 
 impl Hasher {
     /// Without any part yet.
-    pub fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self(gix::hash::hasher(gix::hash::Kind::Sha256))
     }
 
     /// Adds a part.
-    pub fn part(&mut self, kind: u8, bytes: &[u8]) {
+    pub(super) fn part(&mut self, kind: u8, bytes: &[u8]) {
         self.start(kind, bytes.len() as u64);
         self.0.update(bytes);
     }
 
     /// Adds that nothing stands at a path.
-    pub fn absent(&mut self) {
+    pub(super) fn absent(&mut self) {
         self.part(b'0', b"");
     }
 
     /// Adds what stands at a path, unless it is a directory: then the caller knows better. Links are not followed.
-    pub fn path(&mut self, path: &Path) -> io::Result<Kind> {
+    pub(super) fn path(&mut self, path: &Path) -> io::Result<Kind> {
         let about = match fs::symlink_metadata(path) {
             Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
                 self.absent();
@@ -53,7 +53,7 @@ impl Hasher {
     }
 
     /// The hash over all parts.
-    pub fn finish(self) -> io::Result<Fingerprint> {
+    pub(super) fn finish(self) -> io::Result<Fingerprint> {
         let id = self.0.try_finalize().map_err(|error| io::Error::other(error.to_string()))?;
         <[u8; 32]>::try_from(id.as_bytes()).map(Fingerprint).map_err(io::Error::other)
     }
@@ -82,7 +82,7 @@ impl Hasher {
 
 /// What was found at a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub(super) enum Kind {
     /// A directory, whose content is not part of the hash.
     Directory,
     /// Anything else, or nothing.

@@ -5,17 +5,17 @@ use crate::git::worktree::entries;
 use crate::git::worktree::status::{Status, parse_record};
 
 /// An index file, of both hashes.
-pub fn index(data: &[u8]) {
+pub(crate) fn index(data: &[u8]) {
     entries::fuzz(data);
 }
 
 /// A listing of the index.
-pub fn listing(data: &[u8]) {
+pub(crate) fn listing(data: &[u8]) {
     entries::fuzz_listing(data);
 }
 
 /// What `git status` answers.
-pub fn status(data: &[u8]) {
+pub(crate) fn status(data: &[u8]) {
     match Status::parse(data) {
         Ok(status) => {
             for (path, record) in &status.records {

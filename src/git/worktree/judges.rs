@@ -5,7 +5,7 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use crate::error::Error;
+use crate::base::error::Error;
 use crate::git::command::{Git, one_line, records};
 use crate::git::worktree::fingerprint::Hasher;
 use crate::snapshot::Fingerprint;
@@ -35,7 +35,11 @@ const FILES: [&str; 3] = ["info/exclude", "info/attributes", "info/sparse-checko
 const NAMED: [(&str, &str); 2] = [("core.excludesFile", "git/ignore"), ("core.attributesFile", "git/attributes")];
 
 /// A hash over each of them that is there, by its name. `config_home` is where the user's files are, if not in `~/.config`.
-pub fn look(git: &Git, doing: &str, config_home: Option<&Path>) -> Result<BTreeMap<Vec<u8>, Fingerprint>, Error> {
+pub(super) fn look(
+    git: &Git,
+    doing: &str,
+    config_home: Option<&Path>,
+) -> Result<BTreeMap<Vec<u8>, Fingerprint>, Error> {
     let mut found: BTreeMap<Vec<u8>, Vec<u8>> = BTreeMap::new();
     for entry in records(&git.output(doing, &["config", "--list", "-z"])?) {
         let name = entry.split(|&byte| byte == b'\n').next().unwrap_or_default();

@@ -6,13 +6,13 @@ use std::io::{ErrorKind, Read};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use crate::change::ObjectId;
-use crate::error::Error;
-use crate::path::RepoPath;
+use crate::base::change::ObjectId;
+use crate::base::error::Error;
+use crate::base::path::RepoPath;
 
 /// Whether a directory is the top of a repository of its own, as git decides it (setup.c): what only looks like one hides
 /// nothing.
-pub fn is_repository(directory: &Path) -> bool {
+pub(super) fn is_repository(directory: &Path) -> bool {
     let git = directory.join(".git");
     match fs::symlink_metadata(&git) {
         Ok(about) if about.is_file() => {
@@ -44,7 +44,7 @@ fn is_git_directory(git: &Path) -> bool {
 }
 
 /// What is told of a place that cannot be looked at.
-pub fn unreadable(place: &[u8], error: &std::io::Error) -> Error {
+pub(super) fn unreadable(place: &[u8], error: &std::io::Error) -> Error {
     let shown = if place.is_empty() { "the top of the work tree".into() } else { RepoPath::new(place).to_string() };
     let help = match error.kind() {
         ErrorKind::PermissionDenied => "make it readable for this user, or run as its owner: what it holds is unknown",

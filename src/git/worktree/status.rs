@@ -2,15 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::change::ObjectId;
-use crate::path::RepoPath;
+use crate::base::change::ObjectId;
+use crate::base::path::RepoPath;
 use crate::snapshot::{DELETED_IN_INDEX, Head, NEW_FILE, Staged, State};
 
 /// Settings under which git believes others, overruled.
 ///
 /// The file system monitor and the cache of untracked files are believed by git; a proof asks the file system. With
 /// `trustctime` and `checkStat`, a file that was changed and given its old size and time is still read again.
-pub const DOUBT: [&str; 8] = [
+pub(super) const DOUBT: [&str; 8] = [
     "-c",
     "core.fsmonitor=",
     "-c",
@@ -22,7 +22,7 @@ pub const DOUBT: [&str; 8] = [
 ];
 
 /// Every way in which configuration or habit makes `git status` show less, overruled.
-pub const ARGUMENTS: [&str; 10] = [
+pub(super) const ARGUMENTS: [&str; 10] = [
     // In submodules as well, which the option below does not reach.
     "-c",
     "status.showUntrackedFiles=all",
@@ -38,7 +38,7 @@ pub const ARGUMENTS: [&str; 10] = [
 
 /// What git says of one path.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Record {
+pub(super) struct Record {
     /// In what ways it is not clean.
     pub states: BTreeSet<State>,
     /// What else there is to say.
@@ -51,7 +51,7 @@ pub struct Record {
 
 /// The whole answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Status {
+pub(super) struct Status {
     /// Where HEAD is.
     pub head: Head,
     /// The paths that are not clean.
@@ -60,7 +60,7 @@ pub struct Status {
 
 impl Status {
     /// Parses an answer; the error is the part that is not understood.
-    pub fn parse(answer: &[u8]) -> Result<Self, &[u8]> {
+    pub(super) fn parse(answer: &[u8]) -> Result<Self, &[u8]> {
         let Some(answer) = answer.strip_suffix(b"\0") else { return Err(answer) };
         let mut commit = None;
         let mut branch = None;
@@ -89,7 +89,7 @@ impl Status {
 }
 
 /// Adds a record. One path can have two: removed from the index, and untracked where it stayed.
-pub fn merge(records: &mut BTreeMap<RepoPath, Record>, path: RepoPath, mut record: Record) {
+pub(super) fn merge(records: &mut BTreeMap<RepoPath, Record>, path: RepoPath, mut record: Record) {
     if record.states.is_empty() {
         return;
     }
@@ -107,7 +107,7 @@ impl Record {
 }
 
 /// One line of the answer.
-pub fn parse_record(field: &[u8]) -> Option<(RepoPath, Record)> {
+pub(super) fn parse_record(field: &[u8]) -> Option<(RepoPath, Record)> {
     match field {
         [b'?', b' ', path @ ..] => {
             Some((path_of(path)?, Record { states: [State::Untracked].into(), ..Record::default() }))

@@ -15,14 +15,14 @@ use std::time::{Duration, SystemTime};
 
 use tempfile::TempDir;
 
-use crate::error::Error;
+use crate::base::error::Error;
+use crate::base::path::RepoPath;
 use crate::git::command::{Git, failed, records, text, unreadable};
 use crate::git::worktree::DOING;
 use crate::git::worktree::around::Around;
 use crate::git::worktree::entries::Index;
 use crate::git::worktree::status::{self, DOUBT, Record, Status, merge, parse_record};
 use crate::git::worktree::walk::{Marked, Seen};
-use crate::path::RepoPath;
 use crate::snapshot::State;
 
 /// What git says, by path.
@@ -36,7 +36,7 @@ const NAMED: usize = 16;
 const MOST: usize = 4;
 
 /// Everything that decides what may be unclean.
-pub struct Suspects<'a> {
+pub(super) struct Suspects<'a> {
     pub git: &'a Git,
     pub top: &'a Path,
     pub index: &'a Index,
@@ -46,7 +46,7 @@ pub struct Suspects<'a> {
 }
 
 /// The settings that decide how git compares names and modes.
-pub struct Settings {
+pub(super) struct Settings {
     file_mode: bool,
     /// Whether names that differ in their bytes may mean one file.
     folds_names: bool,
@@ -56,7 +56,7 @@ pub struct Settings {
 
 impl Settings {
     /// Reads them.
-    pub fn read(git: &Git) -> Result<Self, Error> {
+    pub(super) fn read(git: &Git) -> Result<Self, Error> {
         let wanted = r"^core\.(filemode|ignorecase|precomposeunicode|sparsecheckout)$";
         let answer = git.query(DOING, &["config", "--type=bool", "--get-regexp", wanted])?.unwrap_or_default();
         let mut settings = Self { file_mode: true, folds_names: false, sparse: false };
@@ -78,7 +78,7 @@ impl Settings {
 
 impl<'a> Suspects<'a> {
     /// What is not clean, in git's words.
-    pub fn judge(&self) -> Result<Records, Error> {
+    pub(super) fn judge(&self) -> Result<Records, Error> {
         let settings = self.settings;
         // A file system that keeps no executable bits gives all files alike; there, and only there, git is right not to look.
         let believed = settings.file_mode
@@ -294,7 +294,7 @@ fn plain(path: &RepoPath) -> &[u8] {
 }
 
 /// A path as git takes it from a command line, for nothing but itself.
-pub fn literal(path: &RepoPath) -> OsString {
+pub(super) fn literal(path: &RepoPath) -> OsString {
     OsString::from_vec([b":(top,literal)", plain(path)].concat())
 }
 

@@ -12,18 +12,18 @@ use rayon::Scope;
 use rustix::fs::{AtFlags, CWD, Dir, DirEntry, FileType, OFlags, openat, statat};
 use rustix::io::Errno;
 
-use crate::change::Mode;
-use crate::debris::Debris;
-use crate::error::Error;
+use crate::base::change::Mode;
+use crate::base::debris::Debris;
+use crate::base::error::Error;
+use crate::base::path::RepoPath;
 use crate::git::worktree::entries::{Stat, Tracked};
 use crate::git::worktree::nested::{is_repository, unreadable};
-use crate::path::RepoPath;
-use crate::progress::Progress;
+use crate::os::progress::Progress;
 use crate::snapshot::Hiding;
 
 /// What was seen. A directory that is not tracked has a slash at its end.
 #[derive(Debug, Default)]
-pub struct Seen {
+pub(super) struct Seen {
     /// Tracked paths that may be other than the index says: git knows.
     pub doubtful: Vec<RepoPath>,
     /// The same of submodules, of what is in conflict and of what is only announced.
@@ -50,7 +50,7 @@ pub struct Seen {
 
 /// A tracked path that git was told not to look at.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Marked {
+pub(super) struct Marked {
     /// The path.
     pub path: RepoPath,
     /// What git was told.
@@ -75,7 +75,7 @@ const ENTRIES_A_THREAD: usize = 2000;
 ///
 /// `written` is when the index was: a file that is not older may have been changed and yet look the same (git's
 /// technical/racy-git). `sparse` tells whether the checkout is.
-pub fn walk(
+pub(super) fn walk(
     top: &Path,
     (entries, written): (&[Tracked<'_>], (i64, u32)),
     sparse: bool,
@@ -344,7 +344,7 @@ impl Seen {
     }
 
     /// Takes the marks off that git does not obey: it looks at those paths itself.
-    pub fn unmark(&mut self, obeyed: &BTreeMap<RepoPath, Hiding>) {
+    pub(super) fn unmark(&mut self, obeyed: &BTreeMap<RepoPath, Hiding>) {
         for marked in std::mem::take(&mut self.hidden) {
             if !marked.there || marked.hiding != Hiding::SkipWorktree {
                 self.hidden.push(marked);

@@ -17,7 +17,7 @@ const LETTERS: &str = "?BCDEHLOPSacdfghlmnpqsvwy";
 
 /// The packages of `npm install --global X`, in every order and spelling. A word that is not known is no package, but may
 /// be a value.
-pub fn installed_globally(words: &[Resolved]) -> Vec<&Resolved> {
+pub(super) fn installed_globally(words: &[Resolved]) -> Vec<&Resolved> {
     let mut found = Vec::new();
     let mut global = false;
     let mut verb = false;
@@ -60,7 +60,7 @@ pub fn installed_globally(words: &[Resolved]) -> Vec<&Resolved> {
 
 /// The package that `npx` runs: the first word that is no option, or what `--package` names; then the first word is only a
 /// program of it.
-pub fn run_once(words: &[Resolved]) -> Vec<Resolved> {
+pub(super) fn run_once(words: &[Resolved]) -> Vec<Resolved> {
     let mut words = words.iter();
     let mut found = Vec::new();
     while let Some(word) = words.next() {

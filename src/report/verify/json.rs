@@ -2,17 +2,17 @@
 
 use serde_json::{Value, json};
 
-use crate::change::ObjectId;
-use crate::child::Ended;
-use crate::escape::Escaped;
+use crate::base::change::ObjectId;
+use crate::base::escape::Escaped;
+use crate::measure::runs::Timing;
+use crate::os::child::Ended;
 use crate::report::json::{document, path};
 use crate::report::verify::{Since, Verification, names, notes, renames, rewritten_backup};
-use crate::runs::Timing;
 use crate::snapshot::{Difference, Dirt, Head, Unfinished};
 
 impl Verification<'_> {
     /// For a program.
-    pub fn json(&self) -> String {
+    pub(crate) fn json(&self) -> String {
         let changes = self.changes;
         let (said, renames) = (self.first_findings(), renames(changes));
         let paths = changes.paths.iter().map(|difference| {

@@ -1,0 +1,10 @@
+//! The vocabulary that every other room shares: inert data, without I/O and without a reference to another room.
+
+pub(crate) mod escape;
+pub(crate) mod path;
+pub(crate) mod error;
+pub(crate) mod change;
+pub(crate) mod finding;
+pub(crate) mod refs;
+pub(crate) mod pattern;
+pub(crate) mod debris;

@@ -1,0 +1,201 @@
+//! What the preparation of a Docker build leaves behind, known by its name alone.
+
+use crate::base::change::Mode;
+use crate::base::path::{RepoPath, is_same_name};
+use crate::base::pattern::Pattern;
+
+/// The directory that docker-prep packs into.
+pub(crate) const DOCKER_DEPS: &str = ".docker-deps";
+
+/// Files that keep the directory in the tree on purpose: a Dockerfile's `COPY .docker-deps/` needs it to exist.
+const KEEPERS: [&str; 2] = [".gitkeep", ".gitignore"];
+
+/// What counts as debris in a repository: what is known of docker-prep, or what its configuration makes of that.
+#[derive(Debug, Clone)]
+pub(crate) struct Debris {
+    backups: Vec<Backup>,
+    directories: Vec<Directory>,
+}
+
+/// A pattern of further backups, beside `*.bak`.
+#[derive(Debug, Clone)]
+struct Backup {
+    pattern: Pattern,
+    /// What a backup's name ends in, where the pattern tells it from the name of the original.
+    ending: Option<String>,
+}
+
+/// A directory whose content is debris, wherever in the tree it stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Directory {
+    /// Its name. It has no slash, and neither a dot nor a space at its end.
+    pub name: String,
+    /// The regular files directly in it that do not count.
+    pub keep: Vec<String>,
+}
+
+impl Directory {
+    /// A directory in which only the files stay that keep one in the tree.
+    pub(crate) fn new(name: impl Into<String>) -> Self {
+        Self { name: name.into(), keep: KEEPERS.map(str::to_owned).to_vec() }
+    }
+
+    /// Whether a path component is this directory. Case is folded, as macOS and Windows do, and dots and spaces at the
+    /// end are passed over, as Windows does.
+    pub(crate) fn is(&self, component: &[u8]) -> bool {
+        let end = component.iter().rposition(|byte| !matches!(byte, b'.' | b' ')).map_or(0, |last| last + 1);
+        is_same_name(&component[..end], &self.name)
+    }
+}
+
+impl Default for Debris {
+    fn default() -> Self {
+        Self { backups: Vec::new(), directories: vec![Directory::new(DOCKER_DEPS)] }
+    }
+}
+
+impl Debris {
+    /// Adds a pattern of backups; `glob` is how it was written.
+    pub(crate) fn add_backups(&mut self, glob: &str, pattern: Pattern) {
+        // Behind the last star, `*.orig` names what was put behind the name of the original.
+        let ending = glob.rsplit_once('*').map(|(_, ending)| ending);
+        let plain = |ending: &&str| !ending.is_empty() && !ending.contains(['/', '?', '[', ']', '{', '}', ',']);
+        self.backups.push(Backup { pattern, ending: ending.filter(plain).map(str::to_owned) });
+    }
+
+    /// Adds a directory, in the place of one of the same name.
+    pub(crate) fn add(&mut self, directory: Directory) {
+        self.remove(&directory.name);
+        self.directories.push(directory);
+    }
+
+    /// Takes a directory out.
+    pub(crate) fn remove(&mut self, name: &str) {
+        self.directories.retain(|known| !known.is(name.as_bytes()));
+    }
+
+    /// Whether this is a backup: `*.bak`, in any case, or what the configuration adds.
+    pub(crate) fn is_backup(&self, path: &RepoPath) -> bool {
+        is_bak(path) || self.backups.iter().any(|backup| backup.pattern.matches(path))
+    }
+
+    /// The file that a backup is of, where its name tells.
+    pub(crate) fn backed_up(&self, path: &RepoPath) -> Option<RepoPath> {
+        let bytes = path.as_bytes();
+        let original = |ending: usize| RepoPath::new(&bytes[..bytes.len() - ending]);
+        if is_bak(path) {
+            return Some(original(4));
+        }
+        let mut backups = self.backups.iter().filter(|backup| backup.pattern.matches(path));
+        backups.find_map(|backup| backup.ending.as_ref()).map(|ending| original(ending.len()))
+    }
+
+    /// The directories whose content is debris.
+    pub(crate) fn directories(&self) -> &[Directory] {
+        &self.directories
+    }
+
+    /// The directory that a path component names, if its content is debris.
+    pub(crate) fn directory(&self, component: &[u8]) -> Option<&Directory> {
+        self.directories.iter().find(|directory| directory.is(component))
+    }
+
+    /// The directory that this stands in, or stands in the place of, if that makes it debris. A regular file that keeps
+    /// the directory in the tree does not count.
+    pub(crate) fn content_of(&self, path: &RepoPath, mode: Mode) -> Option<&Directory> {
+        let mut components = path.components();
+        let directory = components.find_map(|component| self.directory(component))?;
+        let kept = match (components.next(), components.next()) {
+            (Some(name), None) => mode == Mode::File && directory.keep.iter().any(|keeper| keeper.as_bytes() == name),
+            _ => false,
+        };
+        (!kept).then_some(directory)
+    }
+}
+
+fn is_bak(path: &RepoPath) -> bool {
+    path.file_name().last_chunk::<4>().is_some_and(|ending| ending.eq_ignore_ascii_case(b".bak"))
+}
+
+/// The backup that the preparation makes of a manifest.
+pub(crate) fn backup_of(path: &RepoPath) -> RepoPath {
+    RepoPath::new([path.as_bytes(), b".bak"].concat())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with_backups(globs: &[&str]) -> Debris {
+        let mut debris = Debris::default();
+        for glob in globs {
+            debris.add_backups(glob, Pattern::of_names(glob).unwrap());
+        }
+        debris
+    }
+
+    #[test]
+    fn backups_end_in_bak_in_any_case() {
+        let debris = Debris::default();
+        for (path, backup) in [("a.bak", true), (".bak", true), ("a/B.BaK", true), ("bak", false), ("a.bak/b", false)] {
+            assert_eq!(debris.is_backup(&path.into()), backup, "{path}");
+        }
+        assert!(debris.is_backup(&RepoPath::new(*b"\xff\n.bak")));
+    }
+
+    #[test]
+    fn further_backups_know_their_original_where_the_pattern_tells() {
+        let debris = with_backups(&["*.orig", "config/*.save", "copy-of-*", "*.[0-9]", "*~"]);
+        for (path, original) in [
+            ("a.bak", Some("a")),
+            ("x/A.ORIG", Some("x/A")),
+            ("config/a.save", Some("config/a")),
+            ("copy-of-a", None),
+            ("a.1", None),
+            ("a~", Some("a")),
+        ] {
+            assert!(debris.is_backup(&path.into()), "{path}");
+            assert_eq!(debris.backed_up(&path.into()), original.map(RepoPath::from), "{path}");
+        }
+        for path in ["a.save", "a.orig/b", "original"] {
+            assert!(!debris.is_backup(&path.into()), "{path}");
+            assert_eq!(debris.backed_up(&path.into()), None, "{path}");
+        }
+    }
+
+    #[test]
+    fn content_is_what_the_directory_holds_and_what_stands_in_its_place() {
+        let debris = Debris::default();
+        for (path, mode, content) in [
+            (".docker-deps/x.tgz", Mode::File, true),
+            ("web/.Docker-Deps/a/.gitkeep", Mode::File, true),
+            (".doc\u{212a}er-dep\u{17f}/x.tgz", Mode::File, true),
+            (".docker-deps/.gitkeep", Mode::File, false),
+            (".docker-deps/.gitkeep", Mode::Symlink, true),
+            (".docker-deps", Mode::Symlink, true),
+            (".docker-deps. /x.tgz", Mode::File, true),
+            (".docker-deps/", Mode::Submodule, true),
+            ("docker-deps/x", Mode::File, false),
+            ("x.tgz", Mode::File, false),
+        ] {
+            assert_eq!(debris.content_of(&path.into(), mode).is_some(), content, "{path}");
+        }
+    }
+
+    #[test]
+    fn directories_come_and_go() {
+        let mut debris = Debris::default();
+        debris.add(Directory { name: ".packed".into(), keep: vec!["README".into()] });
+        let content = |debris: &Debris, path: &str| {
+            debris.content_of(&path.into(), Mode::File).map(|directory| directory.name.clone())
+        };
+        assert_eq!(content(&debris, "a/.PACKED/x"), Some(".packed".into()));
+        assert_eq!(content(&debris, ".packed/.gitkeep"), Some(".packed".into()));
+        assert_eq!(content(&debris, ".packed/README"), None);
+        debris.add(Directory { name: DOCKER_DEPS.into(), keep: Vec::new() });
+        assert_eq!(content(&debris, ".docker-deps/.gitkeep"), Some(DOCKER_DEPS.into()));
+        debris.remove(DOCKER_DEPS);
+        assert_eq!(content(&debris, ".docker-deps/x"), None);
+        assert_eq!(debris.directories().len(), 1);
+    }
+}

@@ -1,0 +1,148 @@
+//! Making bytes from a repository safe to print.
+//!
+//! Paths, values and source lines are hostile: they may hold terminal escapes, newlines, or characters that turn the
+//! reading direction. Everything printed passes through [`Escaped`].
+
+use std::fmt::{self, Display, Write};
+
+/// Bytes shown as text, with everything that could act on a terminal or mislead a reader written as an escape:
+/// control characters, bidirectional controls, invisible characters, and bytes that are not UTF-8.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Escaped<'a>(pub &'a [u8]);
+
+impl Display for Escaped<'_> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let out = &mut Defused { out, hashes: 0 };
+        for chunk in self.0.utf8_chunks() {
+            for character in chunk.valid().chars() {
+                write_escaped(character, out)?;
+            }
+            for byte in chunk.invalid() {
+                write!(out, "\\x{byte:02x}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Takes the meaning from `##[command]` and `##vso[command]`, which the runners of GitHub and Azure obey wherever they
+/// stand in a line: of two such signs, the second is written as an escape.
+struct Defused<'a, W> {
+    out: &'a mut W,
+    hashes: usize,
+}
+
+impl<W: Write> Write for Defused<'_, W> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        text.chars().try_for_each(|character| self.write_char(character))
+    }
+
+    fn write_char(&mut self, character: char) -> fmt::Result {
+        self.hashes = if character == '#' { self.hashes + 1 } else { 0 };
+        if self.hashes == 2 {
+            self.hashes = 0;
+            return self.out.write_str("\\u{0023}");
+        }
+        self.out.write_char(character)
+    }
+}
+
+/// Writes characters safe to print; see [`Escaped`].
+pub(crate) fn escaped(characters: impl Iterator<Item = char>) -> String {
+    let mut text = String::new();
+    let mut out = Defused { out: &mut text, hashes: 0 };
+    for character in characters {
+        // Writing to a string cannot fail.
+        let _ = write_escaped(character, &mut out);
+    }
+    text
+}
+
+/// Takes the meaning from `::command`, which the runner of GitHub obeys at the start of a line, however far it is indented.
+/// For a line that comes from others and is shown on a line of its own.
+pub(crate) fn no_command(line: String) -> String {
+    let start = line.len() - line.trim_start().len();
+    if !line[start..].starts_with("::") {
+        return line;
+    }
+    format!("{}\\u{{003a}}{}", &line[..start], &line[start + 1..])
+}
+
+/// Writes one character, or its escape where the character itself is not safe to print.
+fn write_escaped(character: char, out: &mut impl Write) -> fmt::Result {
+    match character {
+        '\n' => out.write_str("\\n"),
+        '\r' => out.write_str("\\r"),
+        '\t' => out.write_str("\\t"),
+        _ if is_unsafe(character) => write!(out, "\\u{{{:04x}}}", u32::from(character)),
+        _ => out.write_char(character),
+    }
+}
+
+/// Whether printing this character can move the cursor, hide text or change its order.
+pub(crate) fn is_unsafe(character: char) -> bool {
+    character.is_control()
+        || matches!(character,
+            '\u{ad}' | '\u{61c}' | '\u{feff}'
+            // Joiners and fillers of scripts, which look like nothing.
+            | '\u{34f}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}' | '\u{180b}'..='\u{180f}' | '\u{3164}' | '\u{ffa0}'
+            // Zero width, left-to-right and right-to-left marks.
+            | '\u{200b}'..='\u{200f}'
+            // Line and paragraph separators, embeddings and overrides.
+            | '\u{2028}'..='\u{202e}'
+            // Invisible operators and isolates.
+            | '\u{2060}'..='\u{206f}'
+            | '\u{fff0}'..='\u{fffb}'
+            // Tag characters, which are invisible ASCII, variation selectors, and what else of that plane is ignored.
+            | '\u{e0000}'..='\u{e0fff}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Escaped, escaped, no_command};
+
+    #[test]
+    fn no_line_is_a_command() {
+        for (line, shown) in [
+            ("::error::x", "\\u{003a}:error::x"),
+            (" \t\u{a0}::set-output name=c::d", " \t\u{a0}\\u{003a}:set-output name=c::d"),
+            ("a::b", "a::b"),
+            (":", ":"),
+            ("", ""),
+        ] {
+            assert_eq!(no_command(line.to_owned()), shown);
+        }
+    }
+
+    #[test]
+    fn no_runner_obeys_what_is_shown() {
+        for text in ["##[add-mask]x", "a ##vso[task.setvariable]", "####[x", "###[x"] {
+            let shown = Escaped(text.as_bytes()).to_string();
+            assert!(!shown.contains("##"), "{shown}");
+            assert_eq!(escaped(text.chars()), shown);
+        }
+        assert_eq!(Escaped(b"# a #[b]").to_string(), "# a #[b]");
+    }
+
+    #[test]
+    fn plain_text_is_untouched() {
+        assert_eq!(Escaped("päckages/日本/ui.json".as_bytes()).to_string(), "päckages/日本/ui.json");
+    }
+
+    #[test]
+    fn what_could_act_on_a_terminal_is_spelled_out() {
+        for (hostile, shown) in [
+            (&b"a\nb\tc\r"[..], "a\\nb\\tc\\r"),
+            (b"\x1b[2Jgone", "\\u{001b}[2Jgone"),
+            (b"\x9b31m", "\\x9b31m"),
+            ("\u{9b}31m".as_bytes(), "\\u{009b}31m"),
+            ("\u{202e}nosj.egakcap".as_bytes(), "\\u{202e}nosj.egakcap"),
+            ("a\u{200b}b".as_bytes(), "a\\u{200b}b"),
+            (b"\xff\xfe", "\\xff\\xfe"),
+            ("\u{e0041}\u{e01ef}".as_bytes(), "\\u{e0041}\\u{e01ef}"),
+            ("a\u{3164}\u{34f}b".as_bytes(), "a\\u{3164}\\u{034f}b"),
+        ] {
+            assert_eq!(Escaped(hostile).to_string(), shown);
+        }
+    }
+}

@@ -1,0 +1,381 @@
+//! Findings: what a rule says about a place. Values until the last line is printed.
+
+use std::ops::Range;
+
+use crate::base::change::Commit;
+use crate::base::escape::escaped;
+use crate::base::path::RepoPath;
+
+/// A range of bytes in a file.
+pub(crate) type Span = Range<usize>;
+
+/// How much a finding weighs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Severity {
+    /// Printed, and does not block.
+    Warning,
+    /// Blocks: exit code 1.
+    Error,
+}
+
+impl Severity {
+    /// The word that reports use.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Warning => "warning",
+            Self::Error => "error",
+        }
+    }
+}
+
+/// A place inside a file, with the line it stands in. It keeps no secret: a masked place holds asterisks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Place {
+    /// Line, counted from 1.
+    pub line: usize,
+    /// Column of the first character, counted in characters from 1.
+    pub column: usize,
+    /// Column after the last character, on the same line.
+    pub end_column: usize,
+    /// The source line, escaped for printing, shortened around the place when it is long; empty where it is not shown.
+    pub excerpt: String,
+    /// The bytes of `excerpt` that the place covers.
+    pub marked: Span,
+}
+
+/// Finds lines and columns in a text, as [`Place`] counts them, at the same small cost for every place.
+#[derive(Debug, Clone)]
+pub(crate) struct LineIndex<'a> {
+    text: &'a [u8],
+    /// Where each line begins.
+    starts: Vec<usize>,
+    /// How many characters there are before every so many bytes.
+    counts: Vec<usize>,
+}
+
+/// How many bytes of a text are counted at once.
+const STRIDE: usize = 1024;
+
+impl<'a> LineIndex<'a> {
+    /// The index of a text.
+    pub(crate) fn new(text: &'a [u8]) -> Self {
+        // A byte order mark is no character of the line.
+        let first = if text.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 };
+        let starts = std::iter::once(first).chain(memchr::memchr_iter(b'\n', text).map(|at| at + 1)).collect();
+        let counts = text.chunks(STRIDE).scan(0, |total, chunk| {
+            let before = *total;
+            *total += characters(chunk);
+            Some(before)
+        });
+        let counts = counts.collect();
+        Self { text, starts, counts }
+    }
+
+    /// The line and the column of a byte, both counted from 1.
+    pub(crate) fn locate(&self, at: usize) -> (usize, usize) {
+        let at = at.min(self.text.len());
+        let line = self.starts.partition_point(|start| *start <= at).max(1);
+        (line, 1 + self.before(at) - self.before(self.starts[line - 1].min(at)))
+    }
+
+    /// How many characters there are before a byte.
+    fn before(&self, at: usize) -> usize {
+        // Behind the last byte of a text of whole strides, the last count is the nearest.
+        let stride = (at / STRIDE).min(self.counts.len().saturating_sub(1));
+        self.counts.get(stride).copied().unwrap_or_default() + characters(&self.text[stride * STRIDE..at])
+    }
+}
+
+/// The most characters of a source line that are kept on each side of the marked place.
+const CONTEXT: usize = 60;
+/// How far around the place credentials are looked for, in bytes: whoever is shown the end of one is shown it.
+const AROUND: usize = 16 * 1024;
+/// The most characters of the marked place itself that are kept.
+const MARKED: usize = 160;
+
+impl Place {
+    /// Finds line, column and excerpt of `span` in the text of a file. A span over several lines is cut at the end of
+    /// its first; a span outside the text is moved to its end.
+    pub(crate) fn locate(text: &[u8], span: &Span) -> Self {
+        Self::build(text, span, false)
+    }
+
+    /// Like [`Place::locate`], without the line: for a file that cannot be parsed, whose lines may hold anything.
+    pub(crate) fn position(text: &[u8], span: &Span) -> Self {
+        Self { excerpt: String::new(), marked: 0..0, ..Self::locate(text, span) }
+    }
+
+    /// Like [`Place::locate`], with the marked bytes replaced by asterisks, as many for a short secret as for a long one.
+    pub(crate) fn masked(text: &[u8], span: &Span) -> Self {
+        Self::build(text, span, true)
+    }
+
+    fn build(text: &[u8], span: &Span, mask: bool) -> Self {
+        let start = span.start.min(text.len());
+        let line_start = text[..start].iter().rposition(|&b| b == b'\n').map_or(0, |newline| newline + 1);
+        // A byte order mark is no character of the line: editors do not count it.
+        let line_start = if line_start == 0 && text.starts_with(b"\xef\xbb\xbf") { 3.min(start) } else { line_start };
+        let line_end = text[start..].iter().position(|&b| b == b'\n').map_or(text.len(), |n| start + n);
+        let end = span.end.clamp(start, line_end);
+
+        let line = line_start..line_end - usize::from(text[..line_end].ends_with(b"\r") && line_end > end);
+        let (column, width) = (characters(&text[line.start..start]) + 1, characters(&text[start..end]));
+
+        let (excerpt, marked) = excerpt(text, &line, &(start..end), mask);
+
+        // A masked place does not tell the length of what it hides.
+        let end_column = if mask { column } else { column + width };
+        Self { line: 1 + text[..start].iter().filter(|&&b| b == b'\n').count(), column, end_column, excerpt, marked }
+    }
+}
+
+/// A line, shortened around a place in it, and where that place is in what is left. Only what is shown is decoded: the
+/// line may be megabytes long, and a character is at most four bytes.
+fn excerpt(text: &[u8], line: &Span, place: &Span, mask: bool) -> (String, Span) {
+    let around = |bytes: usize| {
+        let start = line.start.max(place.start.saturating_sub(bytes));
+        start..place.end.max(line.end.min(place.end.saturating_add(bytes)))
+    };
+    let marked = if mask {
+        "********".to_owned()
+    } else {
+        let shown = place.start..place.end.min(place.start + 4 * MARKED);
+        head(&String::from_utf8_lossy(&text[shown]), MARKED)
+    };
+    // Whoever masks a place has chosen it so that nothing secret stands beside it.
+    let (before, after) = if !mask && holds_credentials(&text[around(AROUND)]) {
+        ("…".to_owned(), "…".to_owned())
+    } else {
+        let near = around(4 * CONTEXT);
+        let cut = near.start > line.start;
+        let before = String::from_utf8_lossy(&text[near.start..place.start]);
+        (tail(&before, CONTEXT, cut), head(&String::from_utf8_lossy(&text[place.end..near.end]), CONTEXT))
+    };
+    let marked = behind(&before, marked);
+    let place = before.len()..before.len() + marked.len();
+    // The place may be empty, and then what stands behind it meets what stands before.
+    let shown = before + &marked;
+    let after = behind(&shown, after);
+    (shown + &after, place)
+}
+
+/// How many characters a text has; a byte that is not UTF-8 counts as one at most.
+fn characters(text: &[u8]) -> usize {
+    text.iter().filter(|&&byte| byte & 0xc0 != 0x80).count()
+}
+
+/// Whether a line looks as if it held credentials beside what it is shown for: `_authToken=…`, `TOKEN=…`,
+/// `https://user:password@host`. Then only the marked place is shown.
+pub(crate) fn holds_credentials(line: &[u8]) -> bool {
+    let holds = |needle: &[u8]| line.windows(needle.len()).any(|window| window.eq_ignore_ascii_case(needle));
+    let named = [
+        &b"_auth"[..],
+        b"_password",
+        b"npmauth",
+        b"token=",
+        b"password=",
+        b"pass=",
+        b"pwd=",
+        b"pat=",
+        b"key=",
+        b"secret",
+        b"credential",
+        b"bearer ",
+    ];
+    let in_url = line.windows(3).enumerate().filter(|(_, window)| window == b"://").any(|(at, _)| {
+        let authority = line[at + 3..].split(|byte| b"/ \t\"'".contains(byte)).next().unwrap_or_default();
+        authority.contains(&b'@')
+    });
+    in_url || named.into_iter().any(holds)
+}
+
+/// The first characters of a text, safe to print, and a dot-dot-dot if there are more.
+fn head(text: &str, most: usize) -> String {
+    match text.char_indices().nth(most) {
+        Some((end, _)) => safe(&text[..end]) + "…",
+        None => safe(text),
+    }
+}
+
+/// The last characters of a text, safe to print, and a dot-dot-dot if there are more, or if more was `cut` off before.
+fn tail(text: &str, most: usize, cut: bool) -> String {
+    let start = text.char_indices().rev().nth(most - 1).map_or(0, |(at, _)| at);
+    let dots = if cut || start > 0 { "…" } else { "" };
+    dots.to_owned() + &safe(&text[start..])
+}
+
+/// Characters safe to print; a tab becomes a space, so that the mark stays under what it marks.
+fn safe(text: &str) -> String {
+    escaped(text.chars().map(|character| if character == '\t' { ' ' } else { character }))
+}
+
+/// A piece of a line as it stands behind another: two signs that a runner would obey must not meet at the seam.
+fn behind(before: &str, piece: String) -> String {
+    match piece.strip_prefix('#') {
+        Some(rest) if before.ends_with('#') => format!("\\u{{0023}}{rest}"),
+        _ => piece,
+    }
+}
+
+/// A step of the cure, which a report writes as a command to paste.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Step {
+    /// The preparation script's own way back: `docker-prep.sh --restore`, wherever this repository keeps it.
+    Restore,
+    /// The committed file, into the index and the work tree.
+    TakeBack,
+    /// The package manager writes its lockfile anew, in the directory of the file.
+    Install(&'static str),
+    /// What stands in the work tree now, into the index.
+    Stage,
+    /// Out of the index; the file stays.
+    Unstage,
+    /// The file goes away: it is not tracked, and an install made it.
+    Remove,
+}
+
+/// What a rule says about a place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Finding {
+    /// The rule's id.
+    pub rule: &'static str,
+    /// How much it weighs.
+    pub severity: Severity,
+    /// The commit that brings it, where commits are judged.
+    pub commit: Option<Commit>,
+    /// The file.
+    pub path: RepoPath,
+    /// Where in the file; `None` when the file itself is the finding.
+    pub place: Option<Place>,
+    /// What is wrong, as a short sentence without an initial capital or a full stop. Safe to print.
+    pub message: String,
+    /// What to do about it, in the same form; empty where there is nothing to do.
+    pub help: &'static str,
+    /// The commands that mend it, in order.
+    pub steps: &'static [Step],
+}
+
+/// The outcome of a run, computed from what was found before anything is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// Nothing that blocks: exit code 0.
+    Clean,
+    /// At least one finding that blocks: exit code 1.
+    Found,
+    /// It could not be judged or done: exit code 2.
+    Failed,
+}
+
+impl Verdict {
+    /// The verdict over these findings; with `deny_warnings` a warning weighs as much as an error.
+    pub(crate) fn of(findings: &[Finding], deny_warnings: bool) -> Self {
+        let blocking = if deny_warnings { Severity::Warning } else { Severity::Error };
+        if findings.iter().any(|finding| finding.severity >= blocking) { Self::Found } else { Self::Clean }
+    }
+
+    /// The process's exit code.
+    pub(crate) fn code(self) -> u8 {
+        match self {
+            Self::Clean => 0,
+            Self::Found => 1,
+            Self::Failed => 2,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_index_finds_what_a_place_finds() {
+        let lines = ["a", "", "ü\r", "\u{feff}x", &"日本".repeat(700), "b"].join("\n");
+        for text in [lines.clone(), format!("\u{feff}{lines}\n"), "x".repeat(STRIDE), String::new()] {
+            let index = LineIndex::new(text.as_bytes());
+            for (at, _) in text.char_indices().chain([(text.len(), ' ')]).filter(|(at, _)| *at != 0) {
+                let place = Place::locate(text.as_bytes(), &(at..at));
+                assert_eq!(index.locate(at), (place.line, place.column), "{at}");
+            }
+        }
+    }
+
+    fn place(text: &str, marked: &str) -> Place {
+        let start = text.find(marked).unwrap();
+        Place::locate(text.as_bytes(), &(start..start + marked.len()))
+    }
+
+    #[test]
+    fn lines_and_columns_count_characters_from_one() {
+        let found = place("{\n  \"näme\": \"x\",\n  \"ü\": \"file:y\"\n}", "\"file:y\"");
+        assert_eq!((found.line, found.column, found.end_column), (3, 8, 16));
+        assert_eq!(found.excerpt, "  \"ü\": \"file:y\"");
+        assert_eq!(&found.excerpt[found.marked], "\"file:y\"");
+    }
+
+    #[test]
+    fn a_byte_order_mark_and_crlf_do_not_move_the_place() {
+        let found = place("\u{feff}{\"a\": \"x\"}\r\n", "\"x\"");
+        assert_eq!((found.line, found.column), (1, 7));
+        assert_eq!(found.excerpt, "{\"a\": \"x\"}");
+    }
+
+    #[test]
+    fn long_lines_are_shortened_around_the_place() {
+        let text = format!("{}HERE{}", "a".repeat(5000), "b".repeat(5000));
+        let found = place(&text, "HERE");
+        assert_eq!(found.column, 5001);
+        assert_eq!(found.excerpt, format!("…{}HERE{}…", "a".repeat(60), "b".repeat(60)));
+        assert_eq!(&found.excerpt[found.marked], "HERE");
+    }
+
+    #[test]
+    fn the_excerpt_is_safe_to_print() {
+        let found = place("\x1b[2J\t\u{202e}HERE\0", "HERE");
+        assert_eq!(found.excerpt, "\\u{001b}[2J \\u{202e}HERE\\u{0000}");
+        assert_eq!(&found.excerpt[found.marked], "HERE");
+    }
+
+    #[test]
+    fn no_runner_obeys_an_excerpt() {
+        for (text, marked) in [("a ##[x] HERE", "HERE"), ("a ##[x]", "#[x]"), ("a # #HERE##[x]", "#HERE#")] {
+            let found = place(text, marked);
+            assert!(!found.excerpt.contains("##"), "{found:?}");
+        }
+        assert_eq!(place("# a #1 HERE", "HERE").excerpt, "# a #1 HERE");
+        let empty = Place::locate(b"a ##[x]", &(3..3));
+        assert_eq!((&*empty.excerpt, empty.marked), (r"a #\u{0023}[x]", 3..3));
+    }
+
+    #[test]
+    fn a_mask_hides_the_secret_and_its_length() {
+        let text = b"//host/:_authToken=s3cr3t\nnext";
+        let found = Place::masked(text, &(19..25));
+        assert_eq!(found.excerpt, "//host/:_authToken=********");
+        assert_eq!((found.column, found.end_column), (20, 20));
+    }
+
+    #[test]
+    fn credentials_beside_the_place_are_not_shown() {
+        for line in [
+            "RUN npm config set //r/:_authToken=abc && npm i -g HERE",
+            "RUN NPM_TOKEN=abc npm i -g HERE --_password=abc",
+            "RUN npm i -g HERE --registry https://me:abc@npm.example.org/",
+            "RUN GH_PAT=abc npm i -g HERE",
+            "RUN SECRET_KEY=\"abc\" npm i -g HERE",
+            &format!("RUN npm config set //r/:_authToken={} && npm i -g HERE", "abc".repeat(300)),
+        ] {
+            let found = place(line, "HERE");
+            assert_eq!(found.excerpt, "…HERE…", "{line}");
+            assert_eq!(&found.excerpt[found.marked], "HERE");
+        }
+        assert_eq!(place("\"design-tokens\": \"HERE\"", "HERE").excerpt, "\"design-tokens\": \"HERE\"");
+    }
+
+    #[test]
+    fn spans_outside_the_text_are_kept_inside() {
+        assert_eq!(Place::locate(b"ab", &(7..9)).column, 3);
+        assert_eq!(Place::locate(b"", &(0..0)).line, 1);
+        let over_lines = Place::locate(b"one\ntwo", &(1..6));
+        assert_eq!((over_lines.column, over_lines.end_column), (2, 4));
+    }
+}

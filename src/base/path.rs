@@ -1,0 +1,197 @@
+//! Paths inside a repository.
+
+use std::borrow::Cow;
+use std::fmt::{self, Display};
+
+use crate::base::escape::{Escaped, no_command};
+
+/// A path relative to the top of the work tree, `/`-separated, as git stores it: bytes that need not be UTF-8.
+///
+/// Its `Display` escapes what a terminal must not see; the raw bytes are had only on request.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct RepoPath(Vec<u8>);
+
+impl RepoPath {
+    /// A path from git's bytes.
+    pub(crate) fn new(bytes: impl Into<Vec<u8>>) -> Self {
+        Self(bytes.into())
+    }
+
+    /// Becomes another path, in the same memory.
+    pub(crate) fn replace(&mut self, bytes: &[u8]) {
+        self.0.clear();
+        self.0.extend_from_slice(bytes);
+    }
+
+    /// The raw bytes, for git and for the file system, never for a terminal.
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// The last component.
+    pub(crate) fn file_name(&self) -> &[u8] {
+        self.components().next_back().unwrap_or_default()
+    }
+
+    /// The directory that holds this path, without a trailing slash; empty at the top.
+    pub(crate) fn parent(&self) -> &[u8] {
+        self.0.iter().rposition(|&byte| byte == b'/').map_or(&[], |slash| &self.0[..slash])
+    }
+
+    /// The components, first to last.
+    pub(crate) fn components(&self) -> impl DoubleEndedIterator<Item = &[u8]> {
+        self.0.split(|&byte| byte == b'/')
+    }
+
+    /// Whether the file name is `name`. Case is folded: on macOS and Windows, a tool that opens `package.json` is given
+    /// `Package.json`.
+    pub(crate) fn is_named(&self, name: &str) -> bool {
+        is_same_name(self.file_name(), name)
+    }
+
+    /// This path as one word of a shell command that is meant to be pasted: bare when it is plain, else quoted, and
+    /// made a literal pathspec so that git takes `*` and a leading `:` for what they are.
+    ///
+    /// `from_top` writes it as a pathspec that git resolves at the top of the work tree, wherever the user stands.
+    pub(crate) fn as_pathspec(&self, from_top: bool) -> String {
+        let plain = |&byte: &u8| byte.is_ascii_alphanumeric() || b"._/@+-,=".contains(&byte);
+        let simple = self.0.iter().all(plain) && !self.0.starts_with(b"-");
+        // After `:/`, git takes some signs for magic of its own.
+        let no_magic = self.0.first().is_some_and(|&byte| byte.is_ascii_alphanumeric() || byte == b'.');
+        match (simple, from_top) {
+            (true, false) => self.to_string(),
+            (true, true) if no_magic => format!(":/{self}"),
+            _ => shell_quote(&[b":(top,literal)", self.as_bytes()].concat()).into_owned(),
+        }
+    }
+}
+
+/// Whether a file system that folds case takes a name for one that is known.
+pub(crate) fn is_same_name(name: &[u8], known: &str) -> bool {
+    if name.is_ascii() || name.eq_ignore_ascii_case(known.as_bytes()) {
+        return name.eq_ignore_ascii_case(known.as_bytes());
+    }
+    let folded = |character: char| match fold(character) {
+        Some(Folded::To(byte)) => Some(byte),
+        Some(Folded::Away) => None,
+        // A zero stands in no name.
+        None => u8::try_from(character).ok().filter(u8::is_ascii).or(Some(0)),
+    };
+    let name = std::str::from_utf8(name).unwrap_or("\0");
+    let plain: Vec<u8> = name.chars().filter_map(folded).collect();
+    plain.eq_ignore_ascii_case(known.as_bytes())
+}
+
+/// What file systems that fold case make of a character beyond ASCII.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Folded {
+    /// A character of ASCII.
+    To(u8),
+    /// Nothing: HFS+, and ext4 with `casefold`, look past marks that are not seen.
+    Away,
+}
+
+/// Folds a character into ASCII: the Kelvin sign is a `k`, the long s an `s`. `None` for all that stays what it is.
+pub(crate) fn fold(character: char) -> Option<Folded> {
+    match character {
+        '\u{212a}' => Some(Folded::To(b'k')),
+        '\u{17f}' => Some(Folded::To(b's')),
+        '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' => Some(Folded::Away),
+        _ => None,
+    }
+}
+
+/// The bytes that the characters which [`fold`] knows begin with in UTF-8.
+pub(crate) const FOLDED_BY: [u8; 3] = [0xc5, 0xe2, 0xef];
+
+impl Display for RepoPath {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // It may be the first on its line.
+        out.write_str(&no_command(Escaped(&self.0).to_string()))
+    }
+}
+
+impl From<&str> for RepoPath {
+    fn from(path: &str) -> Self {
+        Self(path.into())
+    }
+}
+
+/// Quotes bytes as one word of a POSIX shell: bare where nothing needs quoting, in single quotes where those suffice,
+/// and in `$'…'` (POSIX 2024; bash, zsh and busybox have it) where the bytes cannot be printed as they are.
+pub(crate) fn shell_quote(word: &[u8]) -> Cow<'_, str> {
+    let printable = std::str::from_utf8(word)
+        .ok()
+        .filter(|text| !text.chars().any(crate::base::escape::is_unsafe) && !text.contains("##"));
+    match printable {
+        Some(text)
+            if !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"._/@+-,=:%".contains(&b)) =>
+        {
+            Cow::Borrowed(text)
+        }
+        Some(text) => Cow::Owned(format!("'{}'", text.replace('\'', r"'\''"))),
+        None => {
+            let escaped: String = word
+                .iter()
+                .enumerate()
+                .map(|(at, &byte)| match byte {
+                    b'\'' | b'\\' => format!("\\{}", char::from(byte)),
+                    // Runners obey `##[command]` wherever it stands.
+                    b'#' if at > 0 && word[at - 1] == b'#' => "\\043".to_owned(),
+                    0x20..0x7f => char::from(byte).to_string(),
+                    _ => format!("\\{byte:03o}"),
+                })
+                .collect();
+            Cow::Owned(format!("$'{escaped}'"))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_of_a_path() {
+        let path = RepoPath::from("backend/.docker-deps/x.tgz");
+        assert_eq!(path.file_name(), b"x.tgz");
+        assert_eq!(path.parent(), b"backend/.docker-deps");
+        assert_eq!(RepoPath::from("package.json").parent(), b"");
+        assert!(RepoPath::from("a/Package.json").is_named("package.json"));
+        assert!(!RepoPath::from("a/my-package.json").is_named("package.json"));
+        assert!(RepoPath::from("a/pac\u{212a}age.j\u{17f}on\u{200c}").is_named("package.json"));
+        assert!(!RepoPath::from("a/package.jsön").is_named("package.json"));
+        assert!(!RepoPath::new(*b"a/\xe2package.json").is_named("package.json"));
+    }
+
+    #[test]
+    fn what_is_folded_begins_with_the_bytes_that_are_looked_for() {
+        for character in ('\0'..=char::MAX).filter(|&character| fold(character).is_some()) {
+            assert!(FOLDED_BY.contains(&character.to_string().as_bytes()[0]), "{character:?}");
+        }
+    }
+
+    #[test]
+    fn a_path_that_begins_a_line_is_no_command() {
+        assert_eq!(RepoPath::from(" ::error::x/a.bak").to_string(), " \\u{003a}:error::x/a.bak");
+        assert_eq!(RepoPath::from("::error::x").as_pathspec(false), "':(top,literal)::error::x'");
+    }
+
+    #[test]
+    fn pathspecs_can_be_pasted() {
+        for (path, from_top, shown) in [
+            (&b"backend/package.json"[..], false, "backend/package.json"),
+            (b"backend/package.json", true, ":/backend/package.json"),
+            (b"@acme/ui/package.json", true, "':(top,literal)@acme/ui/package.json'"),
+            (b"a b/package.json", false, "':(top,literal)a b/package.json'"),
+            (b"it's.bak", false, r"':(top,literal)it'\''s.bak'"),
+            (b"-rf", false, "':(top,literal)-rf'"),
+            (b"*.bak", false, "':(top,literal)*.bak'"),
+            (b"$(id).bak", true, "':(top,literal)$(id).bak'"),
+            (b"##[x].bak", false, r"$':(top,literal)#\043[x].bak'"),
+            (b"a\nb\xff.bak", false, r"$':(top,literal)a\012b\377.bak'"),
+        ] {
+            assert_eq!(RepoPath::new(path).as_pathspec(from_top), shown);
+        }
+    }
+}

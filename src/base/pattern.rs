@@ -1,0 +1,185 @@
+//! Globs over paths, as the configuration writes them.
+
+use fast_glob::glob_match;
+
+use crate::base::path::RepoPath;
+
+/// The most characters of a pattern: no path that a person means needs more, and what a pattern costs grows with it.
+pub(crate) const LONGEST: usize = 1000;
+
+/// How many groups of alternatives a pattern may have: with more of them, it would match nothing.
+const MOST_GROUPS: usize = 8;
+
+/// A glob that is matched against a whole path, from the top of the work tree. `*` and `?` stop at a slash, `**` does
+/// not. The bytes are compared as git stores them: they need not be UTF-8.
+#[derive(Debug, Clone)]
+pub(crate) struct Pattern {
+    glob: String,
+    fold_case: bool,
+}
+
+impl Pattern {
+    /// A pattern for paths from the top. The error says what is wrong with it.
+    pub(crate) fn of_paths(glob: &str) -> Result<Self, String> {
+        check(glob)?;
+        Ok(Self { glob: glob.to_owned(), fold_case: false })
+    }
+
+    /// A pattern for files by their name: without a slash in it, it matches at any depth. Case is folded (in ASCII).
+    pub(crate) fn of_names(glob: &str) -> Result<Self, String> {
+        check(glob)?;
+        let anywhere = if glob.contains('/') { "" } else { "**/" };
+        Ok(Self { glob: format!("{anywhere}{}", glob.to_ascii_lowercase()), fold_case: true })
+    }
+
+    /// Whether a path matches. The slash that git puts behind a nested repository is no part of its path.
+    pub(crate) fn matches(&self, path: &RepoPath) -> bool {
+        let bytes = path.as_bytes();
+        let bytes = bytes.strip_suffix(b"/").unwrap_or(bytes);
+        if self.fold_case { glob_match(&self.glob, bytes.to_ascii_lowercase()) } else { glob_match(&self.glob, bytes) }
+    }
+}
+
+/// Refuses what is no pattern, and spellings that could never match or that mean different things to different people.
+fn check(glob: &str) -> Result<(), String> {
+    refuse_what_matches_nothing(glob)?;
+    let (mut open, mut groups) = (0, 0);
+    let mut rest = glob.chars();
+    while let Some(character) = rest.next() {
+        match character {
+            '[' => {
+                let class = rest.as_str();
+                let negated = class.strip_prefix(['!', '^']).unwrap_or(class);
+                // A bracket that stands first in its class is one of its characters.
+                let end = negated.char_indices().skip(1).find(|(_, character)| *character == ']');
+                let Some((end, _)) = end else { return Err("a `[` is not closed".into()) };
+                check_class(&negated[..end])?;
+                rest = negated[end + 1..].chars();
+            }
+            '{' if groups == MOST_GROUPS => {
+                return Err(format!("a pattern has at most {MOST_GROUPS} groups of alternatives"));
+            }
+            '{' => (open, groups) = (open + 1, groups + 1),
+            '}' if open == 0 => return Err("a `}` closes nothing".into()),
+            '}' => open -= 1,
+            _ => {}
+        }
+    }
+    if open > 0 { Err("a `{` is not closed".into()) } else { Ok(()) }
+}
+
+/// Refuses classes that would mean something else than they seem to: they are made of bytes.
+fn check_class(class: &str) -> Result<(), String> {
+    let bytes = class.as_bytes();
+    let backwards = bytes.windows(3).any(|range| range[1] == b'-' && range[0] > range[2]);
+    let refusal = match class {
+        _ if !class.is_ascii() => "between `[` and `]` stand ASCII characters only",
+        _ if class.contains("[:") => "named classes such as `[:alpha:]` are not known",
+        _ if backwards => "a range in `[` and `]` runs backwards",
+        _ => return Ok(()),
+    };
+    Err(refusal.into())
+}
+
+/// Refuses spellings that could never match, or that mean different things to different people.
+fn refuse_what_matches_nothing(glob: &str) -> Result<(), String> {
+    let odd = |component: &str| matches!(component, "." | "..");
+    let refusal = match glob {
+        "" => "a pattern cannot be empty",
+        _ if glob.chars().count() > LONGEST => "a pattern is at most 1000 characters long",
+        _ if glob.contains('\\') => "paths have no backslashes here: write `/`, and `[*]` for a literal star",
+        _ if glob.starts_with('!') => "a pattern cannot be turned round; for a literal `!` at its start, write `?`",
+        _ if glob.starts_with('/') => "paths start at the top of the work tree, without a slash",
+        _ if glob.ends_with('/') => "files are matched, not directories: write `**` behind the slash",
+        _ if glob.contains("***") => "`***` matches nothing: write `**`",
+        _ if glob.contains("//") || glob.split('/').any(odd) => "a path has no empty, `.` or `..` components",
+        _ => return Ok(()),
+    };
+    Err(refusal.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_matched_whole_and_as_bytes() {
+        for (glob, path, matches) in [
+            ("a.bak", &b"a.bak"[..], true),
+            ("a.bak", b"x/a.bak", false),
+            ("A.bak", b"a.bak", false),
+            ("*.bak", b"x/a.bak", false),
+            ("**/*.bak", b"a.bak", true),
+            ("**/*.bak", b"x/y/a.bak", true),
+            ("fixtures/**", b"fixtures/a/b", true),
+            ("fixtures/**", b"fixtures", false),
+            ("fixtures/**", b"fixtures/\xff\n/b", true),
+            ("**", b"\xff", true),
+            ("f/*", b"f/\xff\xfe", true),
+            ("f/?", b"f/\xff", true),
+            ("f/*", b"f/a/b", false),
+            ("f?a", b"f/a", false),
+            ("[*].bak", b"*.bak", true),
+            ("[*].bak", b"a.bak", false),
+            ("[]x].bak", b"].bak", true),
+            ("[!a-c].bak", b"b.bak", false),
+            ("[!a-c].bak", b"d.bak", true),
+            ("package{,-lock}.json", b"package.json", true),
+            ("package{,-lock}.json", b"package-lock.json", true),
+            ("vendor/x", b"vendor/x/", true),
+        ] {
+            let pattern = Pattern::of_paths(glob).unwrap();
+            assert_eq!(pattern.matches(&RepoPath::new(path)), matches, "{glob} {path:?}");
+        }
+    }
+
+    #[test]
+    fn names_are_matched_at_any_depth_in_any_case() {
+        for (glob, path, matches) in [
+            ("*.orig", "a.orig", true),
+            ("*.orig", "x/A.ORIG", true),
+            ("*.orig", "a.orig/b", false),
+            ("config/*.save", "config/a.save", true),
+            ("config/*.save", "x/config/a.save", false),
+        ] {
+            assert_eq!(Pattern::of_names(glob).unwrap().matches(&path.into()), matches, "{glob} {path}");
+        }
+    }
+
+    #[test]
+    fn what_could_never_match_is_refused() {
+        for glob in [
+            "",
+            "/a",
+            "a/",
+            "./a",
+            "a//b",
+            "a/../b",
+            "a\\b",
+            "[a",
+            "[]",
+            "{a",
+            "a}",
+            "!a",
+            "[z-a]",
+            "[ä]",
+            "[[:alpha:]]",
+            "***/a",
+            &"{a,b}".repeat(9),
+            &"a".repeat(1001),
+        ] {
+            assert!(Pattern::of_paths(glob).is_err(), "{glob}");
+            assert!(Pattern::of_names(glob).is_err(), "{glob}");
+        }
+    }
+
+    #[test]
+    fn a_hostile_pattern_ends() {
+        let nested = format!("{}a{}", "{".repeat(499), "}".repeat(499));
+        let path = RepoPath::new(b"a/".repeat(2000));
+        for glob in [nested, "**/".repeat(300) + "b", "*a".repeat(450), "{a,b}".repeat(200), "[!a]".repeat(250)] {
+            // Refused or not, it is decided.
+            let _ = Pattern::of_paths(&glob).map(|pattern| pattern.matches(&path));
+        }
+    }
+}

@@ -1,0 +1,187 @@
+//! Where git takes its hooks from, and why from there.
+
+use std::path::{Path, PathBuf};
+
+use crate::base::error::Error;
+use crate::base::path::RepoPath;
+use crate::git::command::{Git, one_line, records};
+
+/// The places of a repository. All paths are absolute and free of symbolic links, as far as they exist.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Layout {
+    /// The top of the work tree; of a bare repository, the repository itself.
+    pub top: PathBuf,
+    /// Whether the repository is bare: then nothing is committed here, but it may be pushed to.
+    pub bare: bool,
+    /// What the worktrees of the repository share: mostly `.git` of the main one.
+    pub common: PathBuf,
+    /// Where git looks for hooks now (`git rev-parse --git-path hooks`).
+    pub hooks: PathBuf,
+    /// What `core.hooksPath` says, if it is set.
+    pub hooks_path: Option<HooksPath>,
+    /// Whether the program was started below the top of the work tree.
+    pub below_top: bool,
+}
+
+/// The setting `core.hooksPath`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct HooksPath {
+    /// The value, as written.
+    pub value: RepoPath,
+    /// Which configuration sets it.
+    pub scope: Reach,
+    /// Where it is set, as git names it: `file:.git/config`.
+    pub origin: RepoPath,
+}
+
+/// How far a setting reaches (git-config(1), `--show-scope`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reach {
+    /// This repository, or this worktree of it.
+    Repository,
+    /// Every repository of this user.
+    User,
+    /// Every repository of this machine.
+    Machine,
+    /// This run only: `git -c`, or an environment variable.
+    Run,
+}
+
+impl Layout {
+    /// Asks git. Fails inside the `.git` directory of a work tree.
+    pub(crate) fn of(git: &Git) -> Result<Self, Error> {
+        let doing = "find the hooks of this repository";
+        let kind = git.output(doing, &["rev-parse", "--is-bare-repository", "--is-inside-work-tree"])?;
+        match kind.as_slice() {
+            b"false\ntrue\n" => {}
+            b"true\nfalse\n" => return Self::of_bare(git, doing),
+            _ => return Err(Error::new(doing, "this is not inside a work tree").help("change to the work tree")),
+        }
+        let path = |arguments: &[&str]| {
+            git.output(doing, arguments).map(|answer| settle(&git.directory().join(one_line(answer))))
+        };
+        Ok(Self {
+            top: path(&["rev-parse", "--show-toplevel"])?,
+            bare: false,
+            common: path(&["rev-parse", "--git-common-dir"])?,
+            hooks: path(&["rev-parse", "--git-path", "hooks"])?,
+            hooks_path: hooks_path(git)?,
+            below_top: !git.prefix(doing)?.is_empty(),
+        })
+    }
+
+    fn of_bare(git: &Git, doing: &str) -> Result<Self, Error> {
+        let top = settle(&one_line(git.output(doing, &["rev-parse", "--absolute-git-dir"])?));
+        // Hooks of a bare repository run there, and a relative `core.hooksPath` is meant from there.
+        let git = Git::new(&top);
+        let path = |arguments: &[&str]| git.output(doing, arguments).map(|answer| settle(&top.join(one_line(answer))));
+        Ok(Self {
+            common: path(&["rev-parse", "--git-common-dir"])?,
+            hooks: path(&["rev-parse", "--git-path", "hooks"])?,
+            hooks_path: hooks_path(&git)?,
+            bare: true,
+            below_top: false,
+            top,
+        })
+    }
+
+    /// Where hooks lie if nothing is configured.
+    pub(crate) fn default_hooks(&self) -> PathBuf {
+        settle(&self.common.join("hooks"))
+    }
+}
+
+/// The directories named `.husky` that hold tracked files, relative to the top of the work tree.
+pub(crate) fn tracked_husky_directories(git: &Git) -> Result<Vec<RepoPath>, Error> {
+    let listing = git.output("look for .husky", &["ls-files", "-z", "--full-name", "--", ":(top,glob)**/.husky/*"])?;
+    let mut directories: Vec<RepoPath> =
+        records(&listing).map(|path| RepoPath::new(RepoPath::new(path).parent())).collect();
+    directories.dedup();
+    Ok(directories)
+}
+
+/// Whether git ignores what is written into a directory of the work tree.
+pub(crate) fn is_ignored(directory: &Path) -> Result<bool, Error> {
+    let mut standing = directory;
+    let mut below = String::from("pre-commit");
+    // git runs in the nearest directory that exists, and is asked about the rest.
+    while !standing.is_dir() {
+        let (Some(parent), Some(name)) = (standing.parent(), standing.file_name().and_then(|name| name.to_str()))
+        else {
+            return Ok(false);
+        };
+        below = format!("{name}/{below}");
+        standing = parent;
+    }
+    let doing = "ask git whether the hooks are ignored";
+    Git::new(standing).query(doing, &["check-ignore", "--quiet", "--", &below]).map(|answer| answer.is_some())
+}
+
+fn hooks_path(git: &Git) -> Result<Option<HooksPath>, Error> {
+    let doing = "read core.hooksPath";
+    let arguments = ["config", "--null", "--show-scope", "--show-origin", "--get", "core.hooksPath"];
+    let Some(answer) = git.query(doing, &arguments)? else { return Ok(None) };
+    parse_hooks_path(&answer)
+        .map(Some)
+        .ok_or_else(|| Error::new(doing, "git's answer is not understood").help("git 2.26 or newer is needed"))
+}
+
+/// Parses `scope NUL origin NUL value NUL`.
+fn parse_hooks_path(answer: &[u8]) -> Option<HooksPath> {
+    let mut fields = answer.split(|&byte| byte == 0);
+    let (scope, origin, value) = (fields.next()?, fields.next()?, fields.next()?);
+    let scope = match scope {
+        b"local" | b"worktree" => Reach::Repository,
+        b"global" => Reach::User,
+        b"system" => Reach::Machine,
+        b"command" => Reach::Run,
+        _ => return None,
+    };
+    Some(HooksPath { value: RepoPath::new(value), scope, origin: RepoPath::new(origin) })
+}
+
+/// Follows the symbolic links of the part of a path that exists, and keeps the rest as it is.
+pub(crate) fn settle(path: &Path) -> PathBuf {
+    if let Ok(real) = path.canonicalize() {
+        return real;
+    }
+    match (path.parent(), path.file_name()) {
+        (Some(parent), Some(name)) => settle(parent).join(name),
+        _ => path.to_owned(),
+    }
+}
+
+/// Feeds the parser of a setting.
+#[cfg(any(fuzzing, test))]
+pub(crate) fn fuzz(data: &[u8]) {
+    if let Some(setting) = parse_hooks_path(data) {
+        assert!(setting.value.as_bytes().len() + setting.origin.as_bytes().len() < data.len());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_setting_is_parsed_or_refused() {
+        let found = parse_hooks_path(b"local\0file:.git/config\0.husky/_\0").unwrap();
+        assert_eq!(
+            (found.value.as_bytes(), found.scope, found.origin.as_bytes()),
+            (&b".husky/_"[..], Reach::Repository, &b"file:.git/config"[..])
+        );
+        assert_eq!(parse_hooks_path(b"global\0file:x\0\0").unwrap().value.as_bytes(), b"");
+        for wrong in [&b""[..], b"local", b"galactic\0file:x\0y\0"] {
+            assert_eq!(parse_hooks_path(wrong), None);
+        }
+    }
+
+    #[test]
+    fn what_does_not_exist_yet_is_settled_below_what_does() {
+        let directory = tempfile::tempdir().unwrap();
+        let real = directory.path().canonicalize().unwrap();
+        std::fs::create_dir(real.join("real")).unwrap();
+        std::os::unix::fs::symlink("real", real.join("link")).unwrap();
+        assert_eq!(settle(&real.join("link/a/b")), real.join("real/a/b"));
+    }
+}

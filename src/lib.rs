@@ -1,0 +1,33 @@
+//! bakstop keeps the leftovers of Docker build preparation out of git history.
+//!
+//! The modules are listed in the order of their layers: each uses only those above it. See docs/architecture.md.
+
+// Inert vocabulary, then the process and the machine.
+mod base;
+mod os;
+// Values that are compared over time.
+mod snapshot;
+mod measure;
+// Parsers, rules, configuration, and the engine that brings them together.
+mod formats;
+mod pins;
+mod rule;
+mod rules;
+mod config;
+mod engine;
+// The repository and its hooks.
+mod git;
+mod hooks;
+// Output.
+mod report;
+mod commands;
+mod cli;
+mod program;
+
+// Feeds the parsers with any bytes; see fuzz/.
+#[cfg(any(fuzzing, test))]
+pub mod fuzz;
+#[cfg(test)]
+mod tidy;
+
+pub use program::{Answer, ignore_file_size_signal, run};

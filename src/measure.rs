@@ -1,0 +1,3 @@
+//! What builds took: runs, and the record that keeps them.
+
+pub(crate) mod runs;

@@ -1,0 +1,217 @@
+//! Running the build that `verify` watches: the one process that is given our own streams.
+
+use std::ffi::OsString;
+use std::fs::File;
+use std::io::{self, ErrorKind};
+use std::os::fd::AsFd;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::process::{Command, ExitStatus, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::{Duration, Instant};
+
+use rustix::io::Errno;
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, kill_process_group, waitid};
+use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM};
+use signal_hook::iterator::Signals;
+
+use crate::base::error::Error;
+use crate::base::finding::Verdict;
+use crate::base::path::shell_quote;
+
+mod family;
+
+/// How the command ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ended {
+    /// By itself, with this exit code.
+    Code(u8),
+    /// By a signal of this number.
+    Signal(u8),
+}
+
+impl Ended {
+    /// The exit code that a shell would give.
+    pub(crate) fn code(self) -> u8 {
+        match self {
+            Self::Code(code) => code,
+            Self::Signal(number) => 128_u8.saturating_add(number),
+        }
+    }
+
+    /// As the end of "the command …".
+    pub(crate) fn told(self) -> String {
+        match self {
+            Self::Code(code) => format!("ended with exit code {code}"),
+            Self::Signal(number) => format!("was ended by signal {number}"),
+        }
+    }
+}
+
+/// Why there is no end of the command to tell: the exit code for it, and the words.
+#[derive(Debug)]
+pub(crate) struct NotRun {
+    /// As a shell has it: 127 where there is no such program, 126 where it cannot be executed.
+    pub code: u8,
+    /// What to tell.
+    pub error: Error,
+}
+
+/// Where the command's standard output goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Output {
+    /// To our own.
+    Inherited,
+    /// To standard error, because ours is a document.
+    ToStandardError,
+}
+
+/// A command that has ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Ran {
+    /// How.
+    pub ended: Ended,
+    /// How long it took.
+    pub took: Duration,
+    /// The names of the processes that it left running. Known on Linux only.
+    pub left: Vec<String>,
+}
+
+/// Whom a signal that was sent to us is passed on to.
+#[derive(Debug, Clone, Copy)]
+enum Reach {
+    /// The command has a process group of its own: whatever asks us to end asks all of it.
+    Group,
+    /// There is a controlling terminal, and a process outside its foreground group could not use it. So the command is in
+    /// our own group, and what a person types there reaches it without us. The rest is passed on to the command and its
+    /// descendants.
+    Family,
+}
+
+/// Runs a command to its end, without a shell. Signals that would end us do not: the command's end is ours to report.
+pub(crate) fn run(program: &OsString, arguments: &[OsString], output: Output) -> Result<Ran, NotRun> {
+    let not_run = |error: io::Error| {
+        let code = if error.kind() == ErrorKind::NotFound { 127 } else { 126 };
+        let shown = shell_quote(program.as_encoded_bytes());
+        NotRun { code, error: Error::new(format!("start {shown}"), error) }
+    };
+    let mut command = Command::new(program);
+    command.args(arguments);
+    if output == Output::ToStandardError {
+        command.stdout(Stdio::from(io::stderr().as_fd().try_clone_to_owned().map_err(not_run)?));
+    }
+    // It cannot be opened by a process that has none (tty(4)).
+    let reach = if File::open("/dev/tty").is_ok() { Reach::Family } else { Reach::Group };
+    if matches!(reach, Reach::Group) {
+        command.process_group(0);
+    }
+    family::adopt_orphans();
+    // A shell that replaced itself by us may have left us children of its own.
+    let strangers = family::children();
+    // Before the command is started, so that no signal finds us unprepared once it runs.
+    let mut signals = Signals::new(watched().into_iter().chain([SIGCHLD])).map_err(not_run)?;
+    let handle = signals.handle();
+    let start = Instant::now();
+    let mut child = command.spawn().map_err(not_run)?;
+    let pid = Pid::from_child(&child);
+    let ended = std::thread::scope(|scope| {
+        scope.spawn(|| signals.forever().for_each(|signal| pass_on(signal, pid, reach, &strangers)));
+        let ended = wait_for_end(pid);
+        handle.close();
+        ended
+    });
+    let took = start.elapsed();
+    drop(signals);
+    // From here on, who wants us to end means us.
+    for signal in watched() {
+        let _ = signal_hook::flag::register_conditional_default(signal, Arc::new(AtomicBool::new(true)));
+    }
+    // Nothing is known of a command that cannot be waited for.
+    let lost = |error| NotRun { code: Verdict::Failed.code(), error: Error::new("wait for the command", error) };
+    let ended = ended.and_then(|()| child.wait()).map(how_ended).map_err(lost)?;
+    Ok(Ran { ended, took, left: family::left_running(&strangers) })
+}
+
+/// Passes a signal on. Who it is for may have ended just now; until the command is waited for, its id is nobody else's.
+fn pass_on(number: i32, command: Pid, reach: Reach, strangers: &[Pid]) {
+    let signal = match number {
+        // It may be an orphan.
+        SIGCHLD => return family::bury_orphans(Some(command)),
+        SIGINT => Signal::INT,
+        SIGQUIT => Signal::QUIT,
+        SIGHUP => Signal::HUP,
+        _ => Signal::TERM,
+    };
+    let family = family::descendants(strangers);
+    let outside = match reach {
+        Reach::Group => {
+            let _ = kill_process_group(command, signal);
+            // What is stopped would not notice.
+            let _ = kill_process_group(command, Signal::CONT);
+            family.into_iter().filter(|process| process.group != Some(command)).collect()
+        }
+        // The terminal has sent these to everybody.
+        Reach::Family if matches!(number, SIGINT | SIGQUIT) => Vec::new(),
+        Reach::Family => family,
+    };
+    for process in outside {
+        let _ = kill_process(process.id, signal);
+    }
+}
+
+/// Makes sure that the end of our children can be waited for, which a parent that ignores SIGCHLD takes from us
+/// (waitpid(2)).
+pub(crate) fn mind_children() {
+    // A handler of any kind will do.
+    let _ = signal_hook::flag::register(SIGCHLD, Arc::default());
+}
+
+/// Waits until the process has ended, and leaves its id taken: a signal that is passed on cannot reach a stranger.
+fn wait_for_end(pid: Pid) -> io::Result<()> {
+    loop {
+        match waitid(WaitId::Pid(pid), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT) {
+            Err(Errno::INTR) => {}
+            result => return result.map(drop).map_err(io::Error::from),
+        }
+    }
+}
+
+fn how_ended(status: ExitStatus) -> Ended {
+    let number = |value: Option<i32>| value.and_then(|value| u8::try_from(value).ok());
+    match (number(status.code()), number(status.signal())) {
+        (Some(code), _) => Ended::Code(code),
+        (None, Some(signal)) => Ended::Signal(signal),
+        // Unix knows no third way; if it did, it would not be success.
+        (None, None) => Ended::Code(u8::MAX),
+    }
+}
+
+/// The signals to outlive. One that we were told to ignore stays ignored, and the command inherits that: it is what
+/// `nohup` is for.
+pub(crate) fn watched() -> Vec<i32> {
+    let ignored = std::fs::read_to_string("/proc/self/status").map_or(0, |status| ignored_signals(&status));
+    [SIGINT, SIGQUIT, SIGTERM, SIGHUP].into_iter().filter(|signal| ignored >> (signal - 1) & 1 == 0).collect()
+}
+
+/// The `SigIgn` mask of `proc_pid_status(5)`; other systems have no such file.
+fn ignored_signals(status: &str) -> u64 {
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_are_those_of_a_shell() {
+        assert_eq!(Ended::Code(3).code(), 3);
+        assert_eq!(Ended::Signal(15).code(), 143);
+    }
+
+    #[test]
+    fn the_mask_of_ignored_signals() {
+        assert_eq!(ignored_signals("Name:\tx\nSigIgn:\t0000000000001001\nSigCgt:\t0\n"), 0x1001);
+        assert_eq!(ignored_signals("Name:\tx\n"), 0);
+    }
+}

@@ -1,0 +1,37 @@
+//! The environment: the only place of ours that reads it. Gix reads the variables of git on its own.
+
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+
+/// A copy of the process's environment variables, taken once.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Environment(BTreeMap<OsString, OsString>);
+
+impl Environment {
+    /// The variables of this process.
+    #[allow(clippy::disallowed_methods, reason = "this is the place where the environment is read")]
+    pub(crate) fn of_process() -> Self {
+        Self(std::env::vars_os().collect())
+    }
+
+    /// The value of a variable that is set to something.
+    pub(crate) fn get(&self, name: &str) -> Option<&OsStr> {
+        self.0.get(OsStr::new(name)).map(OsString::as_os_str).filter(|value| !value.is_empty())
+    }
+
+    /// The same, as text; bytes that are not UTF-8 are replaced.
+    pub(crate) fn text(&self, name: &str) -> Option<String> {
+        self.get(name).map(|value| value.to_string_lossy().into_owned())
+    }
+
+    /// The names of all variables that are set to something.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &OsStr> {
+        self.0.iter().filter(|(_, value)| !value.is_empty()).map(|(name, _)| name.as_os_str())
+    }
+}
+
+impl<K: Into<OsString>, V: Into<OsString>> FromIterator<(K, V)> for Environment {
+    fn from_iter<I: IntoIterator<Item = (K, V)>>(variables: I) -> Self {
+        Self(variables.into_iter().map(|(name, value)| (name.into(), value.into())).collect())
+    }
+}

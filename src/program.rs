@@ -1,0 +1,189 @@
+//! From arguments to an [`Outcome`]: every failure becomes text and an exit code here, so that `main` only prints.
+
+use std::ffi::OsString;
+use std::fs::{File, Permissions};
+use std::io::{IsTerminal, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use clap::builder::StyledStr;
+use clap::error::ContextValue;
+use clap::{CommandFactory, Parser};
+use signal_hook::consts::SIGXFSZ;
+
+use crate::base::error::Error;
+use crate::base::escape::Escaped;
+use crate::base::finding::Verdict;
+use crate::base::path::RepoPath;
+use crate::cli::{Cli, Verb};
+use crate::commands::{self, Context, Outcome};
+use crate::os::env::Environment;
+use crate::os::stack::with_room;
+use crate::report;
+use crate::report::paint::{Paint, When};
+
+/// Makes a write beyond `ulimit -f` fail like any other write, instead of ending the process: then its temporary files are
+/// removed.
+pub fn ignore_file_size_signal() {
+    let _ = signal_hook::flag::register(SIGXFSZ, Arc::new(AtomicBool::new(false)));
+}
+
+/// What `main` prints, and the exit code it ends with.
+#[derive(Debug)]
+pub struct Answer {
+    /// The exit code of the process.
+    pub code: u8,
+    /// For standard output.
+    pub out: String,
+    /// For standard error.
+    pub notes: String,
+    /// Colour for standard error.
+    paint: Paint,
+}
+
+impl Answer {
+    /// Adds an error. A pass of which the report is lost is no pass: its exit code becomes 2.
+    fn failed(mut self, error: &Error) -> Self {
+        self.notes += &report::error(error, self.paint);
+        if self.code == Verdict::Clean.code() {
+            self.code = Verdict::Failed.code();
+        }
+        self
+    }
+
+    /// The answer of a run whose report could not be printed. The notes are printed already.
+    #[must_use]
+    pub fn unprinted(mut self, error: &std::io::Error) -> Self {
+        self.notes.clear();
+        self.failed(&Error::new("write the report", error))
+    }
+}
+
+/// Runs the program with these arguments, the first of which is its own name.
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Answer {
+    let env = Environment::of_process();
+    let paint_for = |when, terminal| Paint::decide(when, &env, terminal);
+    let paint_errors = |when| paint_for(when, std::io::stderr().is_terminal());
+    match Cli::try_parse_from(arguments) {
+        Ok(cli) => {
+            let paint = paint_errors(cli.color);
+            match context(&cli, env).and_then(|context| with_room(|| dispatch(&cli.verb, &context))) {
+                Ok(outcome) => saved(outcome, paint),
+                Err(error) => Answer { code: 0, out: String::new(), notes: String::new(), paint }.failed(&error),
+            }
+        }
+        Err(error) => {
+            let paint = if error.use_stderr() {
+                paint_errors(When::Auto)
+            } else {
+                paint_for(When::Auto, std::io::stdout().is_terminal())
+            };
+            usage(error, paint)
+        }
+    }
+}
+
+/// Writes the file that the report was asked for in.
+fn saved(outcome: Outcome, paint: Paint) -> Answer {
+    let answer = Answer { code: outcome.code, out: outcome.out, notes: outcome.notes, paint };
+    let Some((path, text)) = outcome.file else { return answer };
+    match write_file(&path, text.as_bytes()) {
+        Ok(()) => answer,
+        Err(error) => {
+            let shown = RepoPath::new(path.as_os_str().as_encoded_bytes());
+            let error = Error::new(format!("write {shown}"), error)
+                .help("give a file in a directory that exists and can be written to");
+            answer.failed(&error)
+        }
+    }
+}
+
+/// The help that was asked for, or what is wrong with the arguments.
+fn usage(error: clap::Error, paint: Paint) -> Answer {
+    let code = u8::try_from(error.exit_code()).unwrap_or(Verdict::Failed.code());
+    let to_errors = error.use_stderr();
+    let text = harmless(error).render();
+    let text = if paint == Paint::PLAIN { text.to_string() } else { text.ansi().to_string() };
+    let (out, notes) = if to_errors { (String::new(), text) } else { (text, String::new()) };
+    Answer { code, out, notes, paint }
+}
+
+/// The same, with what it quotes of the arguments escaped: a script may have been given them by a repository.
+fn harmless(mut error: clap::Error) -> clap::Error {
+    let shown = |text: &str| Escaped(text.as_bytes()).to_string();
+    let plain = |text: &StyledStr| StyledStr::from(shown(&text.to_string()));
+    let quoted: Vec<_> = error
+        .context()
+        .map(|(kind, value)| {
+            let value = match value {
+                ContextValue::String(text) => ContextValue::String(shown(text)),
+                ContextValue::Strings(texts) => ContextValue::Strings(texts.iter().map(|text| shown(text)).collect()),
+                ContextValue::StyledStrs(texts) => ContextValue::StyledStrs(texts.iter().map(plain).collect()),
+                // A usage is ours, and has several lines.
+                other => other.clone(),
+            };
+            (kind, value)
+        })
+        .collect();
+    for (kind, value) in quoted {
+        error.insert(kind, value);
+    }
+    error
+}
+
+/// Writes a file whole or not at all: beside the old one, then in its place. What is no file, such as a pipe or
+/// `/dev/null`, is written to; what a link leads to is replaced, and the link stays.
+fn write_file(path: &Path, text: &[u8]) -> std::io::Result<()> {
+    // A stream that is ours already, such as /dev/stdout, whatever it leads to.
+    if path.starts_with("/dev") || path.starts_with("/proc") {
+        return File::options().append(true).open(path)?.write_all(text);
+    }
+    let target = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let about = target.metadata();
+    if about.as_ref().is_ok_and(|about| !about.is_file()) {
+        return File::options().write(true).open(target)?.write_all(text);
+    }
+    let directory = target.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    // What the umask leaves of this, as for any file that a program writes.
+    let permissions = Permissions::from_mode(0o666);
+    let mut file = tempfile::Builder::new().permissions(permissions).tempfile_in(directory)?;
+    if let Ok(about) = about {
+        file.as_file().set_permissions(about.permissions())?;
+    }
+    file.write_all(text)?;
+    file.persist(target)?;
+    Ok(())
+}
+
+fn context(cli: &Cli, env: Environment) -> Result<Context, Error> {
+    let paint = Paint::decide(cli.color, &env, std::io::stdout().is_terminal());
+    if let Some(directory) = &cli.directory {
+        std::env::set_current_dir(directory).map_err(|error| {
+            Error::new(format!("change to {}", RepoPath::new(directory.as_os_str().as_encoded_bytes())), error)
+                .help("give a directory that exists")
+        })?;
+    }
+    let directory = std::env::current_dir()
+        .map_err(|error| Error::new("find the current directory", error).help("change to a directory that exists"))?;
+    Ok(Context { directory, env, paint, terminal: std::io::stderr().is_terminal(), now: jiff::Timestamp::now() })
+}
+
+/// Runs one verb.
+fn dispatch(verb: &Verb, context: &Context) -> Result<Outcome, Error> {
+    match verb {
+        Verb::Check(args) => commands::check::run(args, context),
+        Verb::Verify(args) => commands::verify::run(args, context),
+        Verb::Prove(args) => commands::prove::run(args, context),
+        Verb::Pins(args) => commands::pins::run(args, context),
+        Verb::Install(args) => commands::install::run(args, context),
+        Verb::Uninstall(args) => commands::uninstall::run(args, context),
+        Verb::Status(args) => commands::status::run(args, context),
+        Verb::Rules(args) => commands::rules::run(args, context),
+        Verb::Explain(args) => commands::explain::run(args, context),
+        Verb::Hook(args) => commands::hook::run(args, context),
+        Verb::Completions(args) => commands::completions::run(args, Cli::command()),
+        Verb::Man(args) => commands::man::run(args, Cli::command()),
+    }
+}

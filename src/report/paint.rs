@@ -1,0 +1,97 @@
+//! Colour, where the reader wants it.
+
+use owo_colors::{OwoColorize, Style};
+
+use crate::os::env::Environment;
+
+/// When to use colour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub(crate) enum When {
+    /// On a terminal, unless the environment says otherwise.
+    #[default]
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// Puts colour around words, or does not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Paint {
+    on: bool,
+}
+
+impl Paint {
+    /// No colour.
+    pub(crate) const PLAIN: Self = Self { on: false };
+
+    /// Decides for one stream. What was said on the command line wins; then `NO_COLOR` (no-color.org), `CLICOLOR_FORCE`
+    /// (bixense.com/clicolors) and `TERM=dumb`; then whether the stream is a terminal.
+    pub(crate) fn decide(when: When, env: &Environment, terminal: bool) -> Self {
+        let forced = env.get("CLICOLOR_FORCE").is_some_and(|value| value != "0");
+        let dumb = env.get("TERM").is_some_and(|term| term == "dumb");
+        let on = match when {
+            When::Always => true,
+            When::Never => false,
+            When::Auto if env.get("NO_COLOR").is_some() => false,
+            When::Auto if forced => true,
+            When::Auto => terminal && !dumb,
+        };
+        Self { on }
+    }
+
+    /// What blocks or failed.
+    pub(crate) fn bad(self, text: &str) -> String {
+        self.style(text, Style::new().red().bold())
+    }
+
+    /// What deserves a look.
+    pub(crate) fn doubtful(self, text: &str) -> String {
+        self.style(text, Style::new().yellow().bold())
+    }
+
+    /// What is as it should be.
+    pub(crate) fn good(self, text: &str) -> String {
+        self.style(text, Style::new().green())
+    }
+
+    /// What the eye should find first.
+    pub(crate) fn strong(self, text: &str) -> String {
+        self.style(text, Style::new().bold())
+    }
+
+    /// What the eye may pass over.
+    pub(crate) fn faint(self, text: &str) -> String {
+        self.style(text, Style::new().dimmed())
+    }
+
+    fn style(self, text: &str, style: Style) -> String {
+        if self.on { text.style(style).to_string() } else { text.to_owned() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_wins_then_the_environment_then_the_terminal() {
+        let none: [(&str, &str); 0] = [];
+        for (when, variables, terminal, on) in [
+            (When::Auto, &none[..], true, true),
+            (When::Auto, &none[..], false, false),
+            (When::Auto, &[("NO_COLOR", "1")][..], true, false),
+            (When::Auto, &[("NO_COLOR", "")][..], true, true),
+            (When::Auto, &[("CLICOLOR_FORCE", "1")][..], false, true),
+            (When::Auto, &[("CLICOLOR_FORCE", "0")][..], false, false),
+            (When::Auto, &[("CLICOLOR_FORCE", "1"), ("NO_COLOR", "1")][..], true, false),
+            (When::Auto, &[("TERM", "dumb")][..], true, false),
+            (When::Always, &[("NO_COLOR", "1")][..], false, true),
+            (When::Never, &[("CLICOLOR_FORCE", "1")][..], true, false),
+        ] {
+            let env = variables.iter().copied().collect();
+            assert_eq!(Paint::decide(when, &env, terminal).on, on, "{when:?} {variables:?} {terminal}");
+        }
+    }
+}

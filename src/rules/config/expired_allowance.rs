@@ -1,0 +1,50 @@
+#![doc = include_str!("../../../docs/rules/expired-allowance.md")]
+
+use crate::base::finding::{Severity, Step};
+use crate::rule::{Check, Findings, Reading, Rule};
+
+/// The row of the rule table.
+pub(crate) const RULE: Rule = Rule {
+    id: "expired-allowance",
+    summary: "an allowance in bakstop.json whose last day has passed",
+    severity: Severity::Error,
+    manual: include_str!("../../../docs/rules/expired-allowance.md"),
+    check: Check::Configuration(judge),
+};
+
+fn judge(reading: &Reading, findings: &mut Findings) {
+    for date in &reading.expired {
+        let draft = findings
+            .place(&reading.file, date, "this allowance has ended, and hides nothing any more")
+            .cure("take it out, or give it a later day and a reason that still holds", &[Step::Stage]);
+        // The calendar must not block a change that cannot mend it.
+        if !reading.file.fresh {
+            draft.weigh(Severity::Warning);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::base::finding::Severity;
+    use crate::engine::tests::{Fake, configured, judged_with, shown};
+
+    const TEXT: &str = r#"{"allow": [
+  {"rule": "stray-backup", "path": "a", "reason": "r", "until": "2026-05-01"},
+  {"rule": "stray-backup", "path": "b", "reason": "r", "until": "2026-05-02"}
+], "verify": {"allow": [{"path": "c", "reason": "r", "until": "2025-01-01"}]}}"#;
+
+    #[test]
+    fn it_blocks_only_where_the_configuration_itself_is_new() {
+        let config = configured(TEXT);
+        for (change, severity) in [
+            (Fake::default().old("bakstop.json", TEXT).file("x", ""), Severity::Warning),
+            (Fake::default().file("bakstop.json", TEXT), Severity::Error),
+        ] {
+            let found = judged_with(&config, &change).findings;
+            let ended = "this allowance has ended, and hides nothing any more";
+            assert_eq!(shown(&found), [format!("bakstop.json:2:65: {ended}"), format!("bakstop.json:4:63: {ended}")]);
+            assert!(found.iter().all(|finding| finding.severity == severity), "{severity:?}");
+        }
+    }
+}

@@ -1,0 +1,61 @@
+#![doc = include_str!("../../../docs/rules/invalid-configuration.md")]
+
+use crate::base::finding::{Severity, Step};
+use crate::rule::{Check, Findings, Reading, Rule};
+
+/// The row of the rule table.
+pub(crate) const RULE: Rule = Rule {
+    id: "invalid-configuration",
+    summary: "a new bakstop.json that cannot be obeyed",
+    severity: Severity::Error,
+    manual: include_str!("../../../docs/rules/invalid-configuration.md"),
+    check: Check::Configuration(judge),
+};
+
+fn judge(reading: &Reading, findings: &mut Findings) {
+    for problem in &reading.problems {
+        let draft = match &problem.span {
+            Some(span) => findings.position(&reading.file, span, &problem.message),
+            None => findings.path(&reading.file.path, &problem.message),
+        };
+        draft.cure("mend it, then stage it", &[Step::Stage]);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::RULE;
+    use crate::base::change::{Content, Mode};
+    use crate::engine::tests::{Fake, transcript};
+
+    #[test]
+    fn every_problem_of_a_new_configuration_is_told() {
+        let text = "{\n  \"rulez\": {},\n  \"backups\": \"*.orig\"\n}";
+        assert_eq!(
+            transcript(&RULE, &Fake::default().file("bakstop.json", text)),
+            [
+                "bakstop.json:2:3: unknown key \"rulez\"; did you mean \"rules\"?",
+                "bakstop.json:3:14: expected a list of patterns",
+            ]
+        );
+    }
+
+    #[test]
+    fn what_is_no_plain_file_of_a_sane_size_is_told() {
+        let bytes = || Content::Bytes(b"elsewhere.json".to_vec());
+        let link = Fake::default().with("bakstop.json", Mode::Symlink, bytes(), true);
+        assert_eq!(
+            transcript(&RULE, &link),
+            ["bakstop.json: it must be a regular file, and is a symbolic link or a submodule"]
+        );
+        let large = Fake::default().with("bakstop.json", Mode::File, Content::TooLarge(2_000_000), true);
+        assert_eq!(transcript(&RULE, &large), ["bakstop.json: it is larger than 1 MiB"]);
+    }
+
+    #[test]
+    fn only_a_new_one_at_the_top_is_judged() {
+        let change = Fake::default().old("bakstop.json", "{").file("web/bakstop.json", "{").file("x", "");
+        assert_eq!(transcript(&RULE, &change), [""; 0]);
+        assert_eq!(transcript(&RULE, &Fake::default().file("bakstop.json", "{}")), [""; 0]);
+    }
+}

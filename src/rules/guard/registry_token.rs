@@ -1,0 +1,314 @@
+#![doc = include_str!("../../../docs/rules/registry-token.md")]
+
+use crate::base::change::File;
+use crate::base::debris::Debris;
+use crate::base::finding::{Severity, Span, Step};
+use crate::base::path::RepoPath;
+use crate::formats::npmrc::{Dialect, Setting, settings, url_passwords, without_variables};
+use crate::rule::{Check, Findings, Rule};
+
+/// The row of the rule table.
+pub(crate) const RULE: Rule = Rule {
+    id: "registry-token",
+    summary: "a registry token or password written out in an npmrc or yarnrc file",
+    severity: Severity::Error,
+    manual: include_str!("../../../docs/rules/registry-token.md"),
+    check: Check::File { wants, judge },
+};
+
+const HELP: &str = "use ${NPM_TOKEN} instead, and revoke this secret if it was ever pushed";
+const STEPS: &[Step] = &[Step::Stage];
+
+/// How a file is written, by its name: `.npmrc`, and what is copied into its place, such as `.npmrc.docker`.
+fn dialect(path: &RepoPath) -> Option<Dialect> {
+    let name = path.file_name().to_ascii_lowercase();
+    let is = |base: &[u8]| {
+        name.strip_prefix(base).is_some_and(|rest| matches!(rest.first(), None | Some(b'.' | b'-' | b'_')))
+    };
+    let yaml = |ending: &[u8]| name.windows(ending.len()).any(|part| part == ending);
+    match () {
+        () if is(b".npmrc") || name == b"npmrc" || name.ends_with(b".npmrc") => Some(Dialect::Npmrc),
+        () if is(b".yarnrc") && (yaml(b".yml") || yaml(b".yaml")) => Some(Dialect::Berry),
+        () if is(b".yarnrc") => Some(Dialect::Yarnrc),
+        () => None,
+    }
+}
+
+fn wants(path: &RepoPath) -> bool {
+    dialect(path).is_some()
+}
+
+fn judge(file: &File, _: &Debris, findings: &mut Findings) {
+    let Some(dialect) = dialect(&file.path) else { return };
+    let text = &file.text;
+    let mut secrets: Vec<_> = settings(dialect, text).iter().filter_map(|setting| exposed(setting, text)).collect();
+    secrets.sort_unstable_by_key(|(span, _)| span.start);
+    // A line is reported once, from its first secret to its end: whatever else it holds must not be printed either.
+    let mut line_end = None;
+    let mut secret_end = 0;
+    for (span, message) in secrets {
+        if line_end.is_none_or(|end| span.start > end) {
+            let line_start =
+                text[..span.start].iter().rposition(|&byte| byte == b'\n').map_or(0, |newline| newline + 1);
+            // Nor must the last line of the secret before, if that is this one.
+            let start = if secret_end > line_start { line_start } else { span.start };
+            let end =
+                text[start..].iter().position(|&byte| byte == b'\n').map_or(text.len(), |newline| start + newline);
+            findings.secret(file, &(start..end), message).cure(HELP, STEPS);
+            line_end = Some(end);
+        }
+        secret_end = secret_end.max(span.end);
+    }
+}
+
+/// The place of a setting's secret, and what it is. The message never quotes the file.
+fn exposed(setting: &Setting, text: &[u8]) -> Option<(Span, &'static str)> {
+    const URL: &str = "the password of a URL is written out here";
+    let key = without_variables(&String::from_utf8_lossy(&text[setting.key.clone()]));
+    if url_passwords(&key).any(is_secret) {
+        return Some((setting.key.start..setting.value.end, URL));
+    }
+    let literal = without_variables(&setting.text);
+    let message = match setting.name.to_ascii_lowercase().as_str() {
+        "_authtoken" | "authtoken" | "npmauthtoken" if is_secret(&literal) => "a registry token is written out here",
+        "_auth" | "_password" | "npmauthident" if is_secret(password(&literal)) => {
+            "a registry password is written out here"
+        }
+        _ if literal.contains("PRIVATE KEY-----") => "a private key is written out here",
+        _ if url_passwords(&literal).any(is_secret) => URL,
+        _ => return None,
+    };
+    Some((setting.value.clone(), message))
+}
+
+/// The secret part of an identity: `user:password`, or both in one, encoded.
+fn password(ident: &str) -> &str {
+    ident.split_once(':').map_or(ident, |(_, password)| password)
+}
+
+/// Whether a literal is more than nothing, a keyword, or an evident placeholder.
+fn is_secret(literal: &str) -> bool {
+    let literal = literal.trim_matches(|c: char| c.is_whitespace() || matches!(c, '"' | '\''));
+    !is_template(literal) && !WORDS.contains(&literal.to_ascii_lowercase().as_str())
+}
+
+/// What people write where a secret is to go, and what is no secret to anyone.
+const WORDS: [&str; 14] = [
+    "null",
+    "~",
+    "true",
+    "false",
+    "undefined",
+    "fake",
+    "dummy",
+    "changeme",
+    "token",
+    "password",
+    "secret",
+    "placeholder",
+    "example",
+    "test",
+];
+
+/// Whether a literal is for another program to fill in: `$NAME`, `$(command)`, `${{ name }}`, `%NAME%`, `@NAME@`,
+/// `__NAME__`, `<name>`, `YOUR_NAME_HERE`, or nothing but `x`, `*` or dots. No registry gives out tokens without a digit
+/// and without a small letter.
+fn is_template(literal: &str) -> bool {
+    let between =
+        |start: &str, end: &str| literal.len() > start.len() && literal.starts_with(start) && literal.ends_with(end);
+    let name = |text: &str| text.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_');
+    literal.chars().all(|c| matches!(c, 'x' | 'X' | '*' | '.' | '…'))
+        || name(literal)
+        || literal.strip_prefix('$').is_some_and(|rest| {
+            rest.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_')
+        })
+        || [("<", ">"), ("{{", "}}"), ("{ ", "}"), ("$(", ")"), ("%", "%"), ("@", "@"), ("__", "__")]
+            .into_iter()
+            .any(|(start, end)| between(start, end))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::RULE;
+    use crate::engine::tests::{Fake, judged_by, transcript};
+
+    /// A secret that no scanner takes for one, because it stands nowhere in this file.
+    fn secret() -> String {
+        ["npm", "s3cr3t".repeat(3).as_str()].join("_")
+    }
+
+    fn judged(path: &str, text: &str) -> Vec<String> {
+        transcript(&RULE, &Fake::default().file(path, &text.replace("SECRET", &secret())))
+    }
+
+    const TOKEN: &str = "a registry token is written out here";
+    const PASSWORD: &str = "a registry password is written out here";
+    const URL: &str = "the password of a URL is written out here";
+    const KEY: &str = "a private key is written out here";
+
+    #[test]
+    fn every_spelling_of_a_literal_in_an_npmrc() {
+        for (line, message) in [
+            ("//npm.example.org/:_authToken=SECRET", TOKEN),
+            ("//npm.example.org/:_authToken = \"SECRET\" ; c", TOKEN),
+            ("\"//npm.example.org/:_authToken\" = 'SECRET'", TOKEN),
+            ("//npm.example.org/:_authToken[]=SECRET", TOKEN),
+            ("//npm.example.org/_authtoken=SECRET", TOKEN),
+            ("${HOST}:_authToken=SECRET", TOKEN),
+            ("_authToken=${NPM_TOKEN:-SECRET}", TOKEN),
+            ("_authToken=${A:-${NPM_TOKEN-SECRET}}", TOKEN),
+            ("_authToken=${PREFIX}SECRET", TOKEN),
+            ("_authToken=${SECRET", TOKEN),
+            ("_authToken\u{a0}=\u{a0}SECRET", TOKEN),
+            ("_auth=SECRET==", PASSWORD),
+            ("_auth=user:SECRET", PASSWORD),
+            ("//npm.example.org/:_password=SECRET", PASSWORD),
+            ("registry=https://user:SECRET@npm.example.org/", URL),
+            ("@s:registry = \"https://${USER}:SECRET@npm.example.org/\"", URL),
+            ("https-proxy=http://user:${PASS-SECRET}@npm.example.org", URL),
+            ("//npm.example.org/:key=\"-----BEGIN PRIVATE KEY-----\\nSECRET\"", KEY),
+            ("_key=-----BEGIN EC PRIVATE KEY-----", KEY),
+        ] {
+            let value = line.find('=').map(|at| at + 1 + line[at + 1..].len() - line[at + 1..].trim_start().len());
+            let column = line[..value.unwrap()].chars().count() + 1;
+            assert_eq!(judged(".npmrc.docker", line), [format!(".npmrc.docker:1:{column}: {message}")], "{line}");
+        }
+    }
+
+    #[test]
+    fn a_secret_in_the_key_is_found_there() {
+        assert_eq!(judged(".npmrc", "//u:SECRET@npm.example.org/:_authToken=${T}"), [format!(".npmrc:1:1: {URL}")]);
+    }
+
+    #[test]
+    fn yarn_1_and_berry() {
+        for (path, text, place, message) in [
+            (".yarnrc", "\"//npm.example.org/:_authToken\" \"SECRET\"", "1:1", TOKEN),
+            (".yarnrc", "registry \"https://u:SECRET@npm.example.org\"", "1:1", URL),
+            (".yarnrc.yml", "npmAuthToken: SECRET", "1:15", TOKEN),
+            (".yarnrc.yml", "npmScopes:\n  s:\n    npmAuthIdent: \"user:SECRET\"", "3:19", PASSWORD),
+            (".yarnrc.yaml", "npmRegistries: {\"//npm.example.org\": {npmAuthToken: \"SECRET\"}}", "1:53", TOKEN),
+            (".yarnrc.yml", "httpsProxy: http://user:SECRET@npm.example.org", "1:13", URL),
+            (".yarnrc.yml", "x: &t SECRET\nnpmAuthToken: *t", "1:7", TOKEN),
+            (".yarnrc.yml", "npmRegistries:\n  //u:SECRET@npm.example.org: {npmAlwaysAuth: 'true'}", "2:3", URL),
+            (".yarnrc.yml", "a: [\nnpmAuthToken: SECRET", "2:1", TOKEN),
+            (".yarnrc.yml", "npmAuthToken=SECRET", "1:1", TOKEN),
+        ] {
+            assert_eq!(judged(path, text), [format!("{path}:{place}: {message}")], "{text}");
+        }
+    }
+
+    #[test]
+    fn variables_placeholders_and_comments_pass() {
+        for line in [
+            "//npm.example.org/:_authToken=${NPM_TOKEN}",
+            "\"//npm.example.org/:_authToken\" = \"${NPM_TOKEN}\" ; or else",
+            "_authToken=${NPM_TOKEN-}",
+            "_authToken=${NPM_TOKEN:-}",
+            "_authToken=${NPM_TOKEN?}",
+            "_authToken=",
+            "_authToken=\"\"",
+            "_authToken= # set in CI",
+            "_authToken",
+            "_authToken=<token>",
+            "_authToken=xxxxxxxx",
+            "_authToken=********",
+            "_auth={{ npm_auth }}",
+            "_authToken=${{ secrets.NPM_TOKEN }}",
+            "_authToken=$NPM_TOKEN",
+            "_authToken=$(cat /run/secrets/npm)",
+            "_authToken=%NPM_TOKEN%",
+            "_authToken=@NPM_TOKEN@",
+            "_authToken=__NPM_TOKEN__",
+            "_authToken=YOUR_TOKEN_HERE",
+            "_authToken=changeme",
+            "_authToken=${NPM_TOKEN:?set it in CI}",
+            "proxy=http://user:password@proxy.example.org:3128/",
+            "_auth=${USER}:${PASS}",
+            "_auth=user:${PASS}",
+            "; _authToken=SECRET",
+            "  # _authToken=SECRET",
+            "registry=https://npm.example.org:8080/",
+            "registry=https://user@npm.example.org/",
+            "registry=https://${USER}:${PASS}@npm.example.org/",
+            "//npm.example.org/:username=user",
+            "//npm.example.org/:keyfile=/run/secrets/key.pem",
+            "email=a:b@example.org",
+            "always-auth=true",
+        ] {
+            assert_eq!(judged(".npmrc", line), [""; 0], "{line}");
+        }
+        for text in
+            ["npmAuthToken: ${NPM_TOKEN:-}", "npmAuthIdent: 'u:${P}'", "npmAuthToken: null", "# npmAuthToken: SECRET"]
+        {
+            assert_eq!(judged(".yarnrc.yml", text), [""; 0], "{text}");
+            assert_eq!(judged(".yarnrc.yml", &format!("a: [\n{text} # c")), [""; 0], "broken: {text}");
+        }
+    }
+
+    #[test]
+    fn the_names_of_the_files() {
+        let line = "_authToken=SECRET";
+        for path in [
+            ".npmrc",
+            "a/.npmrc.docker",
+            ".npmrc-ci",
+            "docker/npmrc",
+            "ci.npmrc",
+            ".NPMRC",
+            ".yarnrc",
+            ".yarnrc.yml.tmpl",
+        ] {
+            assert_eq!(judged(path, line).len(), 1, "{path}");
+        }
+        for path in ["npmrc.rs/x", "npmrc_auth.rs", "docs/npmrcs", ".npmrcx", ".npmrc/x", "yarnrc.yml", "README.md"] {
+            assert_eq!(judged(path, line), [""; 0], "{path}");
+        }
+    }
+
+    #[test]
+    fn no_secret_is_in_a_finding() {
+        for (path, text) in [
+            (".npmrc", "//u:SECRET@npm.example.org/:_authToken=SECRET"),
+            (".npmrc", "_authToken=SECRET # SECRET"),
+            (".npmrc", "_authToken=SECRET\r_password=SECRET\rx=SECRET"),
+            (".npmrc", "_authToken=${A:-SECRET}${B:-SECRET}"),
+            (".npmrc", "registry=https://u:SECRET@npm.example.org/ https://u:SECRET@npm.example.org/"),
+            (".npmrc", "key=-----BEGIN PRIVATE KEY-----\nSECRET"),
+            (".yarnrc", "\"//u:SECRET@npm.example.org/:_authToken\" \"SECRET\""),
+            (".yarnrc", "_auth ${A} _password SECRET"),
+            (".yarnrc.yml", "{npmAuthIdent: 'u:SECRET', npmAuthToken: SECRET}"),
+            (".yarnrc.yml", "{x: {npmAuthIdent: SECRET}, \"//u:SECRET@h\": 1, npmAuthToken: SECRET}"),
+            (".yarnrc.yml", "npmAuthToken: >-\n  SECRET\n  SECRET\n"),
+            (".yarnrc.yml", "npmAuthToken: \"SECRET\n  SECRET\"\n"),
+            (".yarnrc.yml", "npmAuthToken: !!str &a SECRET\nx: *a"),
+            (".yarnrc.yml", "{npmAuthToken: \"SECRET\n  SECRET\", npmAuthIdent: SECRET}\n"),
+            (
+                ".yarnrc.yml",
+                "{npmAuthToken: \"SECRET\n  SECRET\n  SECRET\", npmAuthIdent: SECRET, npmAuthToken: SECRET}\n",
+            ),
+            (".yarnrc.yml", "{npmAuthToken: \"SECRET\n  SECRET\", npmAuthIdent: SECRET\n"),
+            (".yarnrc.yml", "? npmAuthToken\n: SECRET # SECRET"),
+            (".yarnrc.yml", "[npmAuthToken: SECRET, npmAuthIdent: SECRET"),
+        ] {
+            let found = judged_by(&RULE, &Fake::default().file(path, &text.replace("SECRET", &secret())));
+            assert!(!found.is_empty(), "{text}");
+            assert!(!format!("{found:?}").contains("s3cr3t"), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_hostile_file_is_judged_to_its_end() {
+        let long = "${".repeat(100_000);
+        for text in [
+            format!("_authToken={long}SECRET"),
+            format!("registry={}u:SECRET@h", "//".repeat(100_000)),
+            "_authToken=a\r".repeat(50_000),
+            "\\".repeat(100_000) + "=;",
+        ] {
+            assert!(judged(".npmrc", &text).len() <= 1);
+            assert!(judged(".yarnrc", &text).len() <= 1);
+        }
+        assert_eq!(judged(".npmrc", &"_auth=a\n".repeat(200)).len(), 101);
+    }
+}

@@ -1,0 +1,309 @@
+#![doc = include_str!("../../../docs/rules/rewritten-lockfile.md")]
+
+use crate::base::change::File;
+use crate::base::debris::{Debris, Directory};
+use crate::base::finding::{Severity, Span, Step};
+use crate::base::path::RepoPath;
+use crate::formats::spec::{Trace, could_hold_debris, find_debris, find_packed_debris, mention};
+use crate::rule::{Check, Findings, Rule};
+
+/// The row of the rule table.
+pub(crate) const RULE: Rule = Rule {
+    id: "rewritten-lockfile",
+    summary: "a lockfile that resolves a package from .docker-deps",
+    severity: Severity::Error,
+    manual: include_str!("../../../docs/rules/rewritten-lockfile.md"),
+    check: Check::File { wants, judge },
+};
+
+/// A lockfile, and the commands that heal it. Restoring `package.json` does not undo what an install wrote into it. An
+/// install over the restored manifests does, with pnpm and bun; npm and yarn keep the trace, so there the committed file
+/// comes back first (observed with npm 11, pnpm 10 to 12, yarn 1 and 4, bun 1).
+struct Lockfile {
+    /// The file's name begins and ends so: pnpm's `gitBranchLockfile` puts the branch between.
+    name: (&'static str, &'static str),
+    cure: &'static [Step],
+}
+
+const LOCKFILES: [Lockfile; 8] = [
+    Lockfile {
+        name: ("pnpm-lock", ".yaml"),
+        cure: &[Step::Restore, Step::Install("pnpm install --lockfile-only"), Step::Stage],
+    },
+    Lockfile { name: ("package-lock", ".json"), cure: NPM },
+    Lockfile { name: ("npm-shrinkwrap", ".json"), cure: NPM },
+    Lockfile { name: ("yarn", ".lock"), cure: YARN },
+    Lockfile { name: (".pnp", ".cjs"), cure: YARN },
+    Lockfile { name: (".pnp.data", ".json"), cure: YARN },
+    Lockfile { name: ("bun", ".lock"), cure: BUN },
+    Lockfile { name: ("bun", ".lockb"), cure: BUN },
+];
+
+const NPM: &[Step] = &[Step::Restore, Step::TakeBack, Step::Install("npm install --package-lock-only"), Step::Stage];
+const YARN: &[Step] = &[Step::Restore, Step::TakeBack, Step::Install("yarn install"), Step::Stage];
+const BUN: &[Step] = &[Step::Restore, Step::Install("bun install --lockfile-only"), Step::Stage];
+
+fn lockfile(path: &RepoPath) -> Option<&'static Lockfile> {
+    let name = path.file_name().to_ascii_lowercase();
+    LOCKFILES.iter().find(|Lockfile { name: (begin, end), .. }| {
+        // Between the two stands nothing, or for pnpm `.branch`.
+        let between = name.strip_prefix(begin.as_bytes()).and_then(|rest| rest.strip_suffix(end.as_bytes()));
+        between.is_some_and(|branch| branch.is_empty() || (*begin == "pnpm-lock" && branch.starts_with(b".")))
+    })
+}
+
+fn wants(path: &RepoPath) -> bool {
+    lockfile(path).is_some()
+}
+
+/// A lockfile is written by a machine: whatever names `.docker-deps` in it is a source, wherever it stands, in a key, in
+/// a value, or in part of one. So it is read line by line, which holds for every format, and for a broken file as well.
+fn judge(file: &File, debris: &Debris, findings: &mut Findings) {
+    let Some(lockfile) = lockfile(&file.path) else { return };
+    let (directory, first, lines) = match traces(file, debris) {
+        Some(traces) => traces,
+        None => match hidden(file, lockfile, debris) {
+            Some(Trace { directory, span }) => (directory, span, 1),
+            None => return,
+        },
+    };
+    let more = match lines {
+        1 => String::new(),
+        2 => ", and 1 more line does".into(),
+        _ => format!(", and {} more lines do", lines - 1),
+    };
+    let (help, steps) = if file.replaces {
+        ("restoring package.json does not undo this; install again over the restored manifests", lockfile.cure)
+    } else {
+        ("it was not there before: unstage it; if it belongs here, restore and install again", &[Step::Unstage][..])
+    };
+    let message = format!("the lockfile resolves a package from {}{more}", directory.name);
+    findings.place(file, &first, message).cure(help, steps);
+}
+
+/// The first trace, and how many lines have one.
+fn traces<'a>(file: &File, debris: &'a Debris) -> Option<(&'a Directory, Span, usize)> {
+    if !could_hold_debris(&file.text, debris) {
+        return None;
+    }
+    // Bun's binary lockfile keeps its strings back to back: what stands before the directory is no part of its name.
+    let packed = file.path.is_named("bun.lockb");
+    let mut first = None;
+    let mut lines = 0_usize;
+    let mut start = 0;
+    // How far a block of prose is indented, while in one.
+    let mut prose = None;
+    // A carriage return alone ends a line of YAML as well: what follows a comment is none.
+    for line in file.text.split_inclusive(|byte| b"\r\n".contains(byte)) {
+        let indent = line.len() - line.trim_ascii_start().len();
+        if prose.is_some_and(|block| indent <= block && indent < line.len()) {
+            prose = None;
+        }
+        if prose.is_none()
+            && let Some(Trace { directory, span }) = trace(line, debris, packed)
+        {
+            first.get_or_insert((directory, start + span.start..start + span.end));
+            lines += 1;
+        }
+        if [&b"deprecated: |"[..], b"deprecated: >"].iter().any(|block| line[indent..].starts_with(block)) {
+            prose = Some(indent);
+        }
+        start += line.len();
+    }
+    let (directory, span) = first?;
+    Some((directory, span, lines))
+}
+
+/// A trace that no line shows: in two bytes a character, or in a string of YAML over two lines. No tool writes either.
+fn hidden<'a>(file: &File, lockfile: &Lockfile, debris: &'a Debris) -> Option<Trace<'a>> {
+    let wide = lockfile.name.1 != ".lockb" && file.text.contains(&0);
+    let joined = |_: &usize| [".yaml", ".lock"].contains(&lockfile.name.1);
+    let mut ends = memchr::memchr2_iter(b'\n', b'\r', &file.text).filter(joined);
+    let joined = ends.any(|at| at > 0 && file.text[at - 1] == b'\\');
+    if wide || joined { mention(&file.text, debris) } else { None }
+}
+
+/// The first trace in a line, behind its prose.
+fn trace<'a>(line: &[u8], debris: &'a Debris, packed: bool) -> Option<Trace<'a>> {
+    let from = prose_end(line);
+    let find = if packed { find_packed_debris } else { find_debris };
+    let Trace { directory, span } = find(&line[from..], debris)?;
+    Some(Trace { directory, span: from + span.start..from + span.end })
+}
+
+/// Where the free text at the start of a line ends: a comment, or the message of a deprecated package. A lockfile carries
+/// no other.
+fn prose_end(line: &[u8]) -> usize {
+    let text = line.trim_ascii_start();
+    if let Some(message) = text.strip_prefix(b"\"deprecated\":") {
+        // Other properties may follow on the line: the message ends with its string.
+        let from = line.len() - message.len();
+        let mut quotes = (from..line.len()).filter(|&at| line[at] == b'"' && line[at - 1] != b'\\');
+        let end = quotes.nth(1).unwrap_or(line.len());
+        return if is_prose(&line[from..end]) { end } else { 0 };
+    }
+    let whole = text.starts_with(b"#") || text.strip_prefix(b"deprecated:").is_some_and(is_prose);
+    if whole { line.len() } else { 0 }
+}
+
+/// Whether this is a message and no spec, of a package that is called `deprecated`.
+fn is_prose(text: &[u8]) -> bool {
+    text.trim_ascii().contains(&b' ')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::RULE;
+    use crate::engine::tests::{Fake, transcript};
+
+    #[test]
+    fn the_trace_is_found_in_every_lockfile() {
+        let dir = ".docker-deps";
+        let change = Fake::default()
+            .file("bun.lock", &format!("{{\n  \"@s/x\": [\"@s/x@{dir}/x.tgz\", {{}}],\n}}\n"))
+            .file("npm-shrinkwrap.json", &format!("{{\"resolved\": \"file:..\\/{dir}/x.tgz\"}}"))
+            .file("package-lock.json", &format!("{{\n\t\"resolved\": \"file:../{dir}/x.tgz\"\n}}"))
+            .file("pnpm-lock.yaml", &format!("packages:\r\n  '@s/x@file:{dir}/x.tgz':\r\n    resolution: {{tarball: file:{dir}/x.tgz}}\r\n"))
+            .file("web/yarn.lock", &format!("\"@s/x@file:../{dir}/x.tgz\":\n  version \"1.0.0\"\n  resolved \"file:../{dir}/x.tgz#1\"\n  a {dir}\n"));
+        let text = "the lockfile resolves a package from .docker-deps";
+        assert_eq!(
+            transcript(&RULE, &change),
+            [
+                format!("bun.lock:2:18: {text}"),
+                format!("npm-shrinkwrap.json:1:24: {text}"),
+                format!("package-lock.json:2:23: {text}"),
+                format!("pnpm-lock.yaml:2:14: {text}, and 1 more line does"),
+                format!("web/yarn.lock:1:15: {text}, and 2 more lines do"),
+            ]
+        );
+    }
+
+    #[test]
+    fn what_yarn_and_bun_and_branches_write_is_judged_too() {
+        let text = format!("x {}/x.tgz\0", ".docker-deps");
+        let glued = format!("1.0.0{}/x.tgz", ".docker-deps");
+        assert_eq!(transcript(&RULE, &Fake::default().file("bun.lockb", &glued)).len(), 1);
+        let flat = format!("  \"deprecated\": \"a \\\" b\", \"resolved\": \"{text}\"");
+        assert_eq!(transcript(&RULE, &Fake::default().file("package-lock.json", &flat)).len(), 1);
+        let second = format!("  \"deprecated\": \"see {text}\", \"resolved\": \"{text}\"");
+        assert_eq!(transcript(&RULE, &Fake::default().file("package-lock.json", &second)).len(), 1);
+        for name in [".pnp.cjs", ".pnp.data.json", "bun.lockb", "pnpm-lock.feat!a.yaml"] {
+            assert_eq!(transcript(&RULE, &Fake::default().file(name, &text)).len(), 1, "{name}");
+        }
+        for name in ["pnpm-lock-notes.yaml", "yarn.lock.md", "my-yarn.lock", "bun.lockbox"] {
+            assert_eq!(transcript(&RULE, &Fake::default().file(name, &text)).len(), 0, "{name}");
+        }
+    }
+
+    #[test]
+    fn ordinary_lockfiles_and_their_prose_pass() {
+        let change = Fake::default()
+            .file(
+                "pnpm-lock.yaml",
+                "# .docker-deps/\npackages:\n  x@1:\n    deprecated: do not use .docker-deps/\n  y: link:../ui\n",
+            )
+            .file(
+                "web/pnpm-lock.yaml",
+                "packages:\n  x@1:\n    deprecated: |-\n      not for .docker-deps/\n\n      at all\n    y: 1\n",
+            )
+            .file("package-lock.json", "{\"resolved\": \"../my.docker-deps/x\"}")
+            .file("docs/pnpm-lock.md", ".docker-deps/x.tgz");
+        assert_eq!(transcript(&RULE, &change), [""; 0]);
+    }
+
+    #[test]
+    fn no_line_end_and_no_name_makes_a_spec_of_prose() {
+        let dir = ".docker-deps";
+        let link = format!("specifiers:\n  deprecated: link:../{dir}/x\n");
+        let root = format!("{{\n  \"dependencies\": {{\n    \"deprecated\": \"file:../{dir}/x.tgz\"\n");
+        let comment = format!("# x\r'@s/x@file:{dir}/x.tgz':\r");
+        let message = format!("deprecated: a b\r'@s/x@file:{dir}/x.tgz':\r");
+        let joined = "x: \"file:.docker-\\\n  deps/x.tgz\"\n";
+        let wide = |text: &str| text.bytes().flat_map(|byte| [byte, 0]).map(char::from).collect::<String>();
+        for (path, text, place) in [
+            ("pnpm-lock.yaml", link, "2:23"),
+            ("package-lock.json", root, "3:28"),
+            ("pnpm-lock.yaml", comment, "1:16"),
+            ("pnpm-lock.yaml", message, "1:28"),
+            ("pnpm-lock.yaml", joined.to_owned(), "1:1"),
+            ("yarn.lock", joined.replace('\n', "\r\n"), "1:1"),
+            ("package-lock.json", wide(&format!("{{\"resolved\": \"file:../{dir}/x.tgz\"}}")), "1:1"),
+            ("package-lock.json", "\"file:../\\u002eDoc\\u212aer-deps/x\"".to_owned(), "1:10"),
+            ("pnpm-lock.yaml", "é: file:.doc\u{212a}er-dep\u{17f}/x".to_owned(), "1:9"),
+        ] {
+            let found = transcript(&RULE, &Fake::default().file(path, &text));
+            assert_eq!(found, [format!("{path}:{place}: the lockfile resolves a package from {dir}")], "{text:?}");
+        }
+    }
+
+    mod spellings {
+        use proptest::prelude::*;
+
+        use super::*;
+
+        /// A line of a lockfile of each kind, with `DIR` where the directory stands.
+        const LINES: [(&str, &str); 12] = [
+            ("pnpm-lock.yaml", "  /@s/x/1.0.0: file:../DIR/x.tgz"),
+            ("pnpm-lock.yaml", "  file:DIR/x.tgz_react@18.2.0:"),
+            ("pnpm-lock.yaml", "  '@s/x@file:DIR/x.tgz(react@18.2.0)':"),
+            ("pnpm-lock.yaml", "    resolution: {directory: DIR/x, type: directory}"),
+            ("pnpm-lock.feature.yaml", "        specifier: link:../DIR"),
+            ("package-lock.json", "  \"resolved\": \"file:../DIR/x.tgz\","),
+            ("npm-shrinkwrap.json", "  \"DIR/x\": {"),
+            ("yarn.lock", "\"@s/x@file:../DIR/x.tgz\":"),
+            ("yarn.lock", "  resolution: \"x@file:../DIR/x.tgz#../DIR/x.tgz::hash=1&locator=a%40workspace%3A.\""),
+            ("yarn.lock", "\"x@patch:x@file%3A..%2FDIR%2Fx.tgz#./x.patch\":"),
+            ("bun.lock", "  \"@s/x\": [\"@s/x@../DIR/x.tgz\", {}],"),
+            (".pnp.cjs", "  [\"file:../DIR/x.tgz::locator=a\", {\\"),
+        ];
+
+        const HARMLESS: [&str; 8] = [
+            "",
+            "    # .docker-deps/x",
+            "  integrity: sha512-a+b/c==",
+            "  \"resolved\": \"file:../my.docker-deps/x.tgz\",",
+            "  x: file:.docker-deps-2/x.tgz",
+            "  \"deprecated\": \"see .docker-deps/ \\u00fc\",",
+            "    deprecated: not for .docker-deps/",
+            "  ünicode \\n %zz: \u{2028}",
+        ];
+
+        proptest! {
+            #[test]
+            fn a_trace_is_found_in_its_line(
+                (path, line) in proptest::sample::select(&LINES[..]),
+                letters in proptest::collection::vec(0..6_u8, ".docker-deps".len()),
+                before in proptest::collection::vec(proptest::sample::select(&HARMLESS[..]), 0..20),
+                after in proptest::collection::vec(proptest::sample::select(&HARMLESS[..]), 0..20),
+                end in prop_oneof![Just("\n"), Just("\r\n")],
+            ) {
+                let spelled: String = ".docker-deps".chars().zip(letters).map(|(c, choice)| match choice {
+                    0 => format!("\\u{:04x}", u32::from(c)),
+                    1 => format!("\\u{:04X}", u32::from(c)),
+                    2 => format!("%{:02x}", u32::from(c)),
+                    3 => c.to_ascii_uppercase().to_string(),
+                    4 if c == 'k' => "\u{212a}".to_owned(),
+                    4 => format!("{c}\u{200d}"),
+                    _ => c.to_string(),
+                }).collect();
+                let line = line.replace("DIR", &spelled);
+                let text = [&before[..], &[&*line], &after[..]].concat().join(end);
+                let change = Fake::default().file(path, &text);
+                let found = transcript(&RULE, &change);
+                let place = format!("{path}:{}:", before.len() + 1);
+                prop_assert!(found.len() == 1 && found[0].starts_with(&place), "{:?}\n{}", found, text);
+                prop_assert!(!found[0].contains("more line"), "{:?}", found);
+            }
+
+            #[test]
+            fn a_harmless_lockfile_passes(
+                (path, _) in proptest::sample::select(&LINES[..]),
+                lines in proptest::collection::vec(proptest::sample::select(&HARMLESS[..]), 0..40),
+                end in prop_oneof![Just("\n"), Just("\r\n")],
+            ) {
+                let text = lines.join(end);
+                prop_assert_eq!(transcript(&RULE, &Fake::default().file(path, &text)), [""; 0], "{}", text);
+            }
+        }
+    }
+}

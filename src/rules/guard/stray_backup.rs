@@ -1,0 +1,59 @@
+#![doc = include_str!("../../../docs/rules/stray-backup.md")]
+
+use crate::base::change::{Entry, Mode};
+use crate::base::debris::Debris;
+use crate::base::finding::{Severity, Step};
+use crate::rule::{Check, Findings, Rule};
+
+/// The row of the rule table.
+pub(crate) const RULE: Rule = Rule {
+    id: "stray-backup",
+    summary: "a backup file (*.bak)",
+    severity: Severity::Error,
+    manual: include_str!("../../../docs/rules/stray-backup.md"),
+    check: Check::Entry(judge),
+};
+
+fn judge(entry: &Entry, debris: &Debris, findings: &mut Findings) {
+    if debris.is_backup(&entry.path) && entry.mode != Mode::Submodule {
+        findings.path(&entry.path, "a backup file").cure("unstage it; the file itself stays", &[Step::Unstage]);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::RULE;
+    use crate::base::change::{Content, Mode};
+    use crate::engine::tests::{Fake, transcript};
+
+    #[test]
+    fn any_bak_file_whatever_its_case() {
+        let change = Fake::default().file("package.json.bak", "").file("a/.bak", "").file("b/X.BAK", "").with(
+            "link.bak",
+            Mode::Symlink,
+            Content::Bytes(Vec::new()),
+            true,
+        );
+        assert_eq!(
+            transcript(&RULE, &change),
+            [
+                "a/.bak: a backup file",
+                "b/X.BAK: a backup file",
+                "link.bak: a backup file",
+                "package.json.bak: a backup file",
+            ]
+        );
+        assert!(change.read.borrow().is_empty(), "no content is needed");
+    }
+
+    #[test]
+    fn other_names_pass() {
+        let change = Fake::default()
+            .file("bak", "")
+            .file("x.bak/readme.md", "")
+            .file("x.bakery", "")
+            .old("old.bak", "")
+            .with("module.bak", Mode::Submodule, Content::Bytes(Vec::new()), true);
+        assert_eq!(transcript(&RULE, &change), [""; 0]);
+    }
+}

@@ -1,0 +1,63 @@
+#![doc = include_str!("../../../docs/rules/bypassed-corepack.md")]
+
+use crate::base::finding::{Severity, Step};
+use crate::pins::{Board, How, Relation};
+use crate::rule::{Check, Findings, Rule};
+
+/// The row of the rule table.
+pub(crate) const RULE: Rule = Rule {
+    id: "bypassed-corepack",
+    summary: "a package manager that npm installs although the project uses corepack",
+    severity: Severity::Warning,
+    manual: include_str!("../../../docs/rules/bypassed-corepack.md"),
+    check: Check::Pins(judge),
+};
+
+const STEPS: &[Step] = &[Step::Stage];
+
+fn judge(board: &Board, findings: &mut Findings) {
+    for row in board.rows.iter().filter(|row| row.relation == Relation::Agrees) {
+        let Some(reference) = board.reference(row).filter(|_| board.is_touched(row)) else { continue };
+        let (pin, wanted) = (board.pin(row.id), board.pin(reference));
+        if pin.bypasses_corepack && wanted.how == How::PackageManager && board.uses_corepack(row) {
+            let message = format!("npm installs {} here, past corepack, which this project uses", pin.manager.name());
+            let help = "let corepack read the version from package.json: `corepack enable`";
+            findings.place(board.file(row.id), &pin.place, message).cure(help, STEPS);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::RULE;
+    use crate::engine::tests::{Fake, judged_by, transcript};
+
+    #[test]
+    fn npm_where_corepack_is_there_and_used() {
+        let manifest = r#"{"packageManager": "pnpm@10.6.5"}"#;
+        let corepack = "FROM node:22\nRUN corepack enable";
+        for (dockerfile, other, told) in [
+            ("FROM node:22\nRUN npm i -g pnpm@10.6.5", corepack, 1),
+            ("FROM node:20 AS a\nFROM a\nRUN npm i -g pnpm@10.6.5", corepack, 1),
+            ("FROM node:25\nRUN npm i -g pnpm@10.6.5", corepack, 0),
+            ("FROM me/node:22\nRUN npm i -g pnpm@10.6.5", corepack, 0),
+            ("FROM node:22\nRUN npm i -g pnpm@10.6.5", "FROM node:22", 0),
+            ("FROM node:22\nRUN npm i -g pnpm@9.15.0", corepack, 0),
+            ("FROM node:22\nRUN corepack prepare pnpm@10.6.5 --activate", corepack, 0),
+        ] {
+            let change =
+                Fake::default().old("package.json", manifest).old("a/Dockerfile", other).file("Dockerfile", dockerfile);
+            assert_eq!(transcript(&RULE, &change).len(), told, "{dockerfile}");
+        }
+        let change = Fake::default()
+            .file("package.json", manifest)
+            .file("Dockerfile", "FROM node:22\nRUN corepack enable && npm i -g pnpm@10.6.5");
+        let found = judged_by(&RULE, &change);
+        assert_eq!(found.iter().map(|finding| finding.severity.name()).collect::<Vec<_>>(), ["warning"]);
+        let devengines = r#"{"devEngines": {"packageManager": {"name": "pnpm", "version": "10.6.5"}}}"#;
+        let change = Fake::default()
+            .file("package.json", devengines)
+            .file("Dockerfile", "FROM node:22\nRUN corepack enable && npm i -g pnpm@10.6.5");
+        assert_eq!(transcript(&RULE, &change), [""; 0]);
+    }
+}

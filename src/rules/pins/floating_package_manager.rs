@@ -1,0 +1,125 @@
+#![doc = include_str!("../../../docs/rules/floating-package-manager.md")]
+
+use crate::base::escape::Escaped;
+use crate::base::finding::{Severity, Step};
+use crate::pins::{Board, Demand, Pin, Relation};
+use crate::rule::{Check, Findings, Rule};
+
+/// The row of the rule table.
+pub(crate) const RULE: Rule = Rule {
+    id: "floating-package-manager",
+    summary: "a package manager installed without the exact version that is pinned",
+    severity: Severity::Error,
+    manual: include_str!("../../../docs/rules/floating-package-manager.md"),
+    check: Check::Pins(judge),
+};
+
+const STEPS: &[Step] = &[Step::Stage];
+
+fn judge(board: &Board, findings: &mut Findings) {
+    for row in board.rows.iter().filter(|row| row.relation == Relation::Floats && board.is_touched(row)) {
+        let pin = board.pin(row.id);
+        let name = pin.manager.name();
+        let what = match &pin.demand {
+            Demand::Empty(variable) => {
+                format!("{name} is installed here in its newest version: {} is empty", Escaped(variable.as_bytes()))
+            }
+            Demand::Range(text) | Demand::Tag(text) => {
+                format!("{name} {} is installed here, which is no exact version", Escaped(text.as_bytes()))
+            }
+            Demand::Exact(_) | Demand::Newest | Demand::Unknown => {
+                format!("{name} is installed here without a version")
+            }
+        };
+        let wanted = board.reference(row).map(|reference| (board.file(reference), board.pin(reference)));
+        let says = match wanted {
+            Some((file, Pin { demand: Demand::Exact(version), .. })) => {
+                format!("{what}, but {} pins {name} {version}", file.path)
+            }
+            _ => what,
+        };
+        let help = match pin.demand {
+            Demand::Empty(_) => "declare the ARG again in this stage: one before the first FROM is not known in it",
+            _ if pin.version.is_some() => "name the exact version that is pinned; `bakstop pins --set` does",
+            _ => "name the exact version that is pinned",
+        };
+        findings.place(board.file(row.id), &pin.place, says).cure(help, STEPS);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::RULE;
+    use crate::engine::tests::{Fake, transcript};
+
+    fn told(path: &str, text: &str) -> Vec<String> {
+        let change = Fake::default().old("package.json", r#"{"packageManager": "pnpm@10.6.5"}"#).file(path, text);
+        transcript(&RULE, &change)
+    }
+
+    #[test]
+    fn every_way_to_have_no_exact_version() {
+        for (run, says) in [
+            ("npm i -g pnpm", "10: pnpm is installed here without a version"),
+            ("npm i -g pnpm@", "10: pnpm is installed here without a version"),
+            ("npm i -g pnpm@10", "15: pnpm 10 is installed here, which is no exact version"),
+            ("npm i -g 'pnpm@^10.6.5'", "16: pnpm ^10.6.5 is installed here, which is no exact version"),
+            ("corepack prepare pnpm@latest --activate", "23: pnpm latest is installed here, which is no exact version"),
+            ("npx pnpm install", "5: pnpm is installed here without a version"),
+            ("pnpm self-update", "6: pnpm is installed here without a version"),
+            ("curl -fsSL https://get.pnpm.io/install.sh | sh -", "12: pnpm is installed here without a version"),
+            (
+                "wget -O p https://github.com/pnpm/pnpm/releases/latest/download/pnpm-linux-x64",
+                "11: pnpm is installed here without a version",
+            ),
+        ] {
+            let expected = format!("Dockerfile:2:{says}, but package.json pins pnpm 10.6.5");
+            let column = |line: &String| {
+                let (place, rest) = line.split_once(": ").unwrap();
+                let (start, column) = place.rsplit_once(':').unwrap();
+                format!("{start}:{}: {rest}", column.parse::<usize>().unwrap() - 4)
+            };
+            let found = told("Dockerfile", &format!("FROM node:22\nRUN {run}"));
+            assert_eq!(found.iter().map(column).collect::<Vec<_>>(), [expected], "{run}");
+        }
+        for run in [
+            "corepack enable",
+            "corepack install",
+            "pnpm install",
+            "npm i -g pnpm@$(cat v)",
+            "npm i -g pnpm@$V",
+            "npm i -g yarn",
+            "npm i -g npm",
+        ] {
+            assert_eq!(told("Dockerfile", &format!("FROM node:22\nARG V\nRUN {run}")), [""; 0], "{run}");
+        }
+        assert_eq!(told(".tool-versions", "pnpm latest\n").len(), 1);
+        assert_eq!(told("mise.toml", "[tools]\npnpm = '10'\nyarn = '1'\n").len(), 1);
+        assert_eq!(told(".prototools", "npm = 'bundled'\npnpm = '~10'\n").len(), 1);
+    }
+
+    #[test]
+    fn a_variable_that_is_empty_where_it_is_used() {
+        let says = "pnpm is installed here in its newest version: V is empty";
+        for (dockerfile, told) in [
+            ("ARG V=10.6.5\nFROM node:22\nRUN npm i -g pnpm@$V", Some("3:14")),
+            ("ARG V=10.6.5\nFROM node:22\nRUN npm i -g pnpm@${V}", Some("3:14")),
+            ("ARG V=10.6.5\nFROM node:22 AS a\nARG V\nFROM node:22\nRUN npm i -g pnpm@$V", Some("5:14")),
+            ("FROM node:22\nRUN npm i -g pnpm@$V", Some("2:14")),
+            ("ARG V=10.6.5\nFROM node:22\nARG V\nRUN npm i -g pnpm@$V", None),
+            ("ARG V=10.6.5\nFROM me/base\nRUN npm i -g pnpm@$V", None),
+            ("ARG V=10.6.5\nFROM node:22\nRUN V=10.6.5 && npm i -g pnpm@$V", None),
+            ("ARG V=10.6.5\nFROM node:22\nRUN npm i -g pnpm@${V:-10.6.5}", None),
+        ] {
+            let expected = told.map(|place| format!("Dockerfile:{place}: {says}"));
+            let found = transcript(&RULE, &Fake::default().file("Dockerfile", dockerfile));
+            assert_eq!(found, expected.into_iter().collect::<Vec<_>>(), "{dockerfile}");
+        }
+    }
+
+    #[test]
+    fn nothing_floats_where_nothing_is_pinned() {
+        let change = Fake::default().file("package.json", "{}").file("Dockerfile", "FROM node:22\nRUN npm i -g pnpm");
+        assert_eq!(transcript(&RULE, &change), [""; 0]);
+    }
+}

@@ -1,0 +1,78 @@
+#![doc = include_str!("../../../docs/rules/missing-corepack.md")]
+
+use crate::base::escape::Escaped;
+use crate::base::finding::{Severity, Step};
+use crate::pins::{Board, Fault};
+use crate::rule::{Check, Findings, Rule};
+
+/// The row of the rule table.
+pub(crate) const RULE: Rule = Rule {
+    id: "missing-corepack",
+    summary: "corepack used in an image that does not carry it",
+    severity: Severity::Error,
+    manual: include_str!("../../../docs/rules/missing-corepack.md"),
+    check: Check::Pins(judge),
+};
+
+const STEPS: &[Step] = &[Step::Stage];
+
+fn judge(board: &Board, findings: &mut Findings) {
+    for (file, span, fault) in board.faults() {
+        if let Fault::NoCorepack(image) = fault {
+            let message = format!("{} has no corepack, and nothing before installs it", Escaped(image.as_bytes()));
+            let help = "install it first (`npm install --global corepack`), or install the package manager with npm";
+            findings.place(file, span, message).cure(help, STEPS);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::RULE;
+    use crate::engine::tests::{Fake, transcript};
+
+    #[test]
+    fn corepack_where_the_image_has_none() {
+        for (dockerfile, told) in [
+            ("FROM node:25-alpine\nRUN corepack enable", &["2:5 node:25-alpine"][..]),
+            ("FROM node\nRUN a && corepack prepare pnpm@10.6.5 --activate\nRUN corepack enable", &["2:10 node:latest"]),
+            ("FROM docker.io/library/node:26.1.0 AS a\nFROM a\nRUN corepack enable", &["3:5 node:26.1.0"]),
+            ("ARG N=25\nFROM node:${N}-slim\nRUN <<E\ncorepack enable\nE", &["4:1 node:25-slim"]),
+            (
+                "FROM node:25 AS a\nRUN corepack enable\nFROM node:25\nRUN corepack enable",
+                &["2:5 node:25", "4:5 node:25"],
+            ),
+            ("FROM node:24\nRUN corepack enable", &[]),
+            ("FROM node:krypton-slim\nRUN corepack enable", &[]),
+            ("FROM node:lts\nRUN corepack enable", &[]),
+            ("FROM node:bookworm\nRUN corepack enable", &[]),
+            ("FROM me/node:25\nRUN corepack enable", &[]),
+            ("FROM node:$N\nRUN corepack enable", &[]),
+            ("FROM alpine:3.25\nRUN apk add nodejs && corepack enable", &[]),
+            ("FROM node:25\nRUN npm i -g corepack@latest && corepack enable", &[]),
+            ("FROM node:25 AS a\nRUN npm i -g corepack\nFROM a\nRUN corepack enable", &[]),
+            ("FROM node:25\nRUN corepack enable || npm i -g corepack", &[]),
+            ("FROM node:25\nRUN if corepack enable; then a; fi", &[]),
+            ("FROM node:25\nRUN command -v corepack", &[]),
+            ("FROM node:25\nCOPY --from=node:24 /usr/local/lib /usr/local/lib\nRUN corepack enable", &[]),
+            ("FROM node:25\nRUN n 22 && corepack enable", &[]),
+            ("FROM node:25\nRUN npm i -g /t/corepack.tgz && corepack enable", &[]),
+            ("FROM node:25\nCOPY rootfs/ /\nRUN corepack enable", &[]),
+            ("FROM node:25\nCOPY . /usr/src/app\nRUN corepack enable", &["3:5 node:25"]),
+            ("FROM node:25\nRUN echo corepack enable", &[]),
+        ] {
+            let found = transcript(&RULE, &Fake::default().file("Dockerfile", dockerfile));
+            let found: Vec<_> = found
+                .iter()
+                .map(|line| {
+                    line.strip_prefix("Dockerfile:").unwrap().split(" has no").next().unwrap().replace(": ", " ")
+                })
+                .collect();
+            assert_eq!(found, told, "{dockerfile}");
+        }
+        let old = Fake::default()
+            .old("Dockerfile", "FROM node:25\nRUN corepack enable")
+            .file("package.json", r#"{"packageManager": "pnpm@10.6.5"}"#);
+        assert_eq!(transcript(&RULE, &old), [""; 0]);
+    }
+}

@@ -1,0 +1,176 @@
+//! A snapshot as a file, so that what comes before a build and what comes after it may be two steps of a pipeline.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value, json};
+
+use crate::base::change::ObjectId;
+use crate::base::path::RepoPath;
+use crate::snapshot::{Dirt, Fingerprint, Head, Snapshot, State, Unfinished};
+
+/// The form of the file. Another way to take fingerprints is another form.
+const SCHEMA: &str = "bakstop.baseline/1";
+
+/// What a work tree was, and what its configuration said: what is built must not choose how it is judged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Baseline {
+    /// The state. The texts of the files are not kept: the file may be an artifact that others read.
+    pub snapshot: Snapshot,
+    /// The text of the configuration; empty if there was none.
+    pub configuration: Vec<u8>,
+}
+
+impl Baseline {
+    /// The text of the file.
+    pub(crate) fn write(&self) -> String {
+        let Self { snapshot, configuration } = self;
+        let paths = snapshot.paths.iter().map(|(path, dirt)| {
+            json!({
+                "path": bytes(path.as_bytes()),
+                "states": dirt.states.iter().map(|state| state.name()).collect::<Vec<_>>(),
+                "fingerprint": dirt.fingerprint.map(|Fingerprint(hash)| hex(&hash)),
+            })
+        });
+        let settings =
+            snapshot.settings.iter().map(|(name, Fingerprint(hash))| json!({ "name": bytes(name), "hash": hex(hash) }));
+        let refs = snapshot.refs.iter().map(|(name, id)| json!({ "name": bytes(name), "id": id.to_string() }));
+        let value = json!({
+            "schema": SCHEMA,
+            "head": {
+                "commit": snapshot.head.commit.map(|id| id.to_string()),
+                "branch": snapshot.head.branch.as_deref().map(bytes),
+            },
+            "refs": refs.collect::<Vec<_>>(),
+            "stashes": snapshot.stashes.iter().map(ObjectId::to_string).collect::<Vec<_>>(),
+            "unfinished": snapshot.unfinished.iter().map(|what| what.name()).collect::<Vec<_>>(),
+            "settings": settings.collect::<Vec<_>>(),
+            "paths": paths.collect::<Vec<_>>(),
+            "configuration": bytes(configuration),
+        });
+        format!("{value:#}\n")
+    }
+
+    /// Reads the file back; the error is why it is none.
+    pub(crate) fn read(text: &[u8]) -> Result<Self, &'static str> {
+        let value: Value = serde_json::from_slice(text).map_err(|_| "it is not valid JSON, or was cut off")?;
+        let value = value.as_object().ok_or("it is not a JSON object")?;
+        if value.get("schema").and_then(Value::as_str) != Some(SCHEMA) {
+            return Err("it was not written by `bakstop verify --save-baseline`, or by another version");
+        }
+        Self::parse(value).ok_or("it has been changed since it was written")
+    }
+
+    fn parse(value: &Map<String, Value>) -> Option<Self> {
+        let list = |name: &str| value.get(name)?.as_array();
+        let mut snapshot = Snapshot::default();
+        let head = value.get("head").filter(|head| head.is_object())?;
+        snapshot.head = Head { commit: optional(&head["commit"], id)?, branch: optional(&head["branch"], raw)? };
+        for named in list("refs")? {
+            snapshot.refs.insert(raw(&named["name"])?, id(&named["id"])?);
+        }
+        snapshot.stashes = list("stashes")?.iter().map(id).collect::<Option<_>>()?;
+        let unfinished = |name: &Value| Unfinished::ALL.into_iter().find(|what| Some(what.name()) == name.as_str());
+        snapshot.unfinished = list("unfinished")?.iter().map(unfinished).collect::<Option<_>>()?;
+        for named in list("settings")? {
+            snapshot.settings.insert(raw(&named["name"])?, fingerprint(&named["hash"])?);
+        }
+        snapshot.paths = list("paths")?.iter().map(path).collect::<Option<BTreeMap<_, _>>>()?;
+        Some(Self { snapshot, configuration: raw(value.get("configuration")?)? })
+    }
+}
+
+fn path(value: &Value) -> Option<(RepoPath, Dirt)> {
+    let state = |name: &Value| State::ALL.into_iter().find(|state| Some(state.name()) == name.as_str());
+    let states = value["states"].as_array()?.iter().map(state).collect::<Option<_>>()?;
+    let fingerprint = optional(&value["fingerprint"], fingerprint)?;
+    Some((RepoPath::new(raw(&value["path"])?), Dirt { states, fingerprint, ..Dirt::default() }))
+}
+
+fn fingerprint(value: &Value) -> Option<Fingerprint> {
+    Some(Fingerprint(unhex(value.as_str()?)?.try_into().ok()?))
+}
+
+/// Bytes as text where they are UTF-8, else as `{"hex": "…"}`.
+fn bytes(bytes: &[u8]) -> Value {
+    std::str::from_utf8(bytes).map_or_else(|_| json!({ "hex": hex(bytes) }), Value::from)
+}
+
+fn raw(value: &Value) -> Option<Vec<u8>> {
+    match value {
+        Value::String(text) => Some(text.clone().into_bytes()),
+        other => unhex(other["hex"].as_str()?),
+    }
+}
+
+fn id(value: &Value) -> Option<ObjectId> {
+    ObjectId::from_hex(value.as_str()?.as_bytes())
+}
+
+/// `null` is nothing; what is neither that nor understood is an error.
+#[allow(clippy::option_option, reason = "nothing, and not understood, are different answers")]
+fn optional<T>(value: &Value, read: impl Fn(&Value) -> Option<T>) -> Option<Option<T>> {
+    if value.is_null() { Some(None) } else { read(value).map(Some) }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn unhex(text: &str) -> Option<Vec<u8>> {
+    let (pairs, rest) = text.as_bytes().as_chunks::<2>();
+    let byte = |pair: &[u8; 2]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
+    rest.is_empty().then(|| pairs.iter().map(byte).collect()).flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn baseline() -> Baseline {
+        let id = |digit| ObjectId::from_bytes(&[digit; 20]).unwrap();
+        let dirt = Dirt {
+            states: [State::Staged, State::Modified].into(),
+            fingerprint: Some(Fingerprint([0xa5; 32])),
+            ..Dirt::default()
+        };
+        let hidden = Dirt { states: [State::Hidden].into(), ..Dirt::default() };
+        let snapshot = Snapshot {
+            head: Head { commit: Some(id(1)), branch: Some(b"b\xff".to_vec()) },
+            refs: [(b"refs/heads/main".to_vec(), id(1)), (b"refs/tags/\xff".to_vec(), id(2))].into(),
+            stashes: vec![id(3), id(3)],
+            unfinished: [Unfinished::Merge, Unfinished::IndexLock].into(),
+            settings: [(b"core.worktree".to_vec(), Fingerprint([0x5a; 32]))].into(),
+            paths: [(RepoPath::from("a\n\u{1b}b"), dirt), (RepoPath::new(*b"\xff\x00"), hidden)].into(),
+        };
+        Baseline { snapshot, configuration: b"{\"verify\": {}}\n".to_vec() }
+    }
+
+    #[test]
+    fn it_is_read_as_it_was_written() {
+        assert_eq!(Baseline::read(baseline().write().as_bytes()).unwrap(), baseline());
+        let empty = Baseline { snapshot: Snapshot::default(), configuration: Vec::new() };
+        assert_eq!(Baseline::read(empty.write().as_bytes()).unwrap(), empty);
+    }
+
+    #[test]
+    fn what_is_none_is_refused() {
+        let text = baseline().write();
+        for end in 0..text.trim_end().len() {
+            assert!(Baseline::read(&text.as_bytes()[..end]).is_err(), "cut at {end}");
+        }
+        for (old, new) in [
+            ("baseline/1", "baseline/2"),
+            ("\"staged\"", "\"elsewhere\""),
+            ("a5a5", "a5"),
+            ("a5a5", "xxxx"),
+            ("\"merge\"", "\"party\""),
+            ("0101", "01"),
+            ("\"refs\"", "\"rafs\""),
+            ("\"stashes\": [", "\"stashes\": [7,"),
+        ] {
+            let changed = text.replacen(old, new, 1);
+            assert_ne!(changed, text);
+            assert!(Baseline::read(changed.as_bytes()).is_err(), "{old}");
+        }
+    }
+}
