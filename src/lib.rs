@@ -30,4 +30,5 @@ pub mod fuzz;
 #[cfg(test)]
 mod tidy;
 
+pub use os::crash::report_panics;
 pub use program::{Answer, ignore_file_size_signal, run};

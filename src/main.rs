@@ -4,6 +4,7 @@ use std::io::Write;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    bakstop::report_panics();
     bakstop::ignore_file_size_signal();
     let mut answer = bakstop::run(std::env::args_os());
     // If stderr is closed there is no other place for notes.

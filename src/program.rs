@@ -19,6 +19,7 @@ use crate::base::finding::Verdict;
 use crate::base::path::RepoPath;
 use crate::cli::{Cli, Verb};
 use crate::commands::{self, Context, Outcome};
+use crate::os::crash;
 use crate::os::env::Environment;
 use crate::os::stack::with_room;
 use crate::report;
@@ -69,6 +70,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Answer {
     match Cli::try_parse_from(arguments) {
         Ok(cli) => {
             let paint = paint_errors(cli.color);
+            crash::set_go_on(go_on(&cli.verb));
             match context(&cli, env).and_then(|context| with_room(|| dispatch(&cli.verb, &context))) {
                 Ok(outcome) => saved(outcome, paint),
                 Err(error) => Answer { code: 0, out: String::new(), notes: String::new(), paint }.failed(&error),
@@ -170,6 +172,26 @@ fn context(cli: &Cli, env: Environment) -> Result<Context, Error> {
     Ok(Context { directory, env, paint, terminal: std::io::stderr().is_terminal(), now: jiff::Timestamp::now() })
 }
 
+/// How a person can go on if this verb crashes.
+fn go_on(verb: &Verb) -> String {
+    let sentence = match verb {
+        Verb::Hook(args) => return args.go_on_after_crash(),
+        Verb::Check(_) => "there is no verdict, so this is not a pass; another version of bakstop may reach one",
+        Verb::Verify(_) => {
+            "the work tree was not judged, and a build that was started may still run; `git status` lists what differs"
+        }
+        Verb::Prove(_) => "nothing was proved; `bakstop status` shows which hooks are in force",
+        Verb::Pins(args) if args.writes() => {
+            "each file is as it was or has its pins moved; `git diff` shows which, and the others can be edited by hand"
+        }
+        Verb::Install(_) | Verb::Uninstall(_) => {
+            "each hook is as it was or as planned, and `bakstop status` shows which; the same command finishes the rest"
+        }
+        _ => "nothing was changed",
+    };
+    format!("to go on: {sentence}")
+}
+
 /// Runs one verb.
 fn dispatch(verb: &Verb, context: &Context) -> Result<Outcome, Error> {
     match verb {
@@ -185,5 +207,45 @@ fn dispatch(verb: &Verb, context: &Context) -> Result<Outcome, Error> {
         Verb::Hook(args) => commands::hook::run(args, context),
         Verb::Completions(args) => commands::completions::run(args, Cli::command()),
         Verb::Man(args) => commands::man::run(args, Cli::command()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn after_crash(arguments: &str) -> String {
+        let words = ["bakstop"].into_iter().chain(arguments.split(' '));
+        go_on(&Cli::try_parse_from(words).unwrap().verb)
+    }
+
+    #[test]
+    fn every_verb_says_how_to_go_on_after_a_crash() {
+        for (arguments, expected) in [
+            ("hook pre-commit", "to go on without this check: BAKSTOP=0 git commit"),
+            ("hook pre-merge-commit", "to go on without this check: BAKSTOP=0 git merge --continue"),
+            ("hook prepare-commit-msg x message", "to go on without this check: BAKSTOP=0 git commit"),
+            ("hook pre-push origin url", "to go on without this check: BAKSTOP=0 git push"),
+            ("pins", "to go on: nothing was changed"),
+            ("pins --set --dry-run", "to go on: nothing was changed"),
+            ("rules", "to go on: nothing was changed"),
+        ] {
+            assert_eq!(after_crash(arguments), expected, "{arguments}");
+        }
+        // A server obeys no variable.
+        let server = after_crash("hook pre-receive");
+        assert!(server.contains("`bakstop uninstall` in the repository on the server") && !server.contains("BAKSTOP"));
+        for (arguments, expected) in [
+            ("check", "this is not a pass"),
+            ("verify -- true", "the work tree was not judged"),
+            ("prove", "`bakstop status`"),
+            ("pins --set", "`git diff`"),
+            ("install", "`bakstop status`"),
+            ("uninstall", "`bakstop status`"),
+        ] {
+            let sentence = after_crash(arguments);
+            assert!(sentence.starts_with("to go on: ") && sentence.contains(expected), "{sentence}");
+            assert_eq!(sentence.lines().count(), 1);
+        }
     }
 }

@@ -32,6 +32,24 @@ pub(crate) struct Args {
     verbose: bool,
 }
 
+impl Args {
+    /// How to go on if the guard crashes.
+    pub(crate) fn go_on_after_crash(&self) -> String {
+        match self.hook {
+            Hook::PreReceive => {
+                "to go on: the push is refused; `bakstop uninstall` in the repository on the server takes the hook out"
+                    .to_owned()
+            }
+            hook => without_this_check(hook),
+        }
+    }
+}
+
+/// How to go on once without the guard.
+fn without_this_check(hook: Hook) -> String {
+    format!("to go on without this check: {SWITCH}=0 {}", hook.command())
+}
+
 /// Judges what a hook is about.
 pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
     let hook = args.hook;
@@ -43,7 +61,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
     let way_on = if server {
         format!("a {FILE} in the repository's directory on the server goes before it")
     } else {
-        format!("to go on without this check: {SWITCH}=0 {}", hook.command())
+        without_this_check(hook)
     };
     let options = Options { without: &skipped, config: None, way_on: &way_on, explain: args.verbose, list: false };
     let judged =

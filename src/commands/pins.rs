@@ -40,6 +40,13 @@ pub(crate) struct Args {
     config: Option<PathBuf>,
 }
 
+impl Args {
+    /// Whether files may be changed.
+    pub(crate) fn writes(&self) -> bool {
+        self.set.is_some() && !self.dry_run && !self.check
+    }
+}
+
 /// Shows every pin of the work tree and what the rules about pins find, or moves the pins.
 pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
     let tree = WorkTree::open(&context.directory)?;

@@ -10,6 +10,7 @@ pub(crate) fn with_room<T: Send>(work: impl Fn() -> T + Sync) -> T {
         return work();
     }
     std::thread::scope(|scope| match std::thread::Builder::new().stack_size(STACK).spawn_scoped(scope, &work) {
+        // The program ends where the thread panics (`crash`); only a test gets here.
         Ok(thread) => thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
         Err(_) => work(),
     })
