@@ -39,14 +39,15 @@ pub(crate) fn parse(syntax: Syntax, bytes: &[u8]) -> Result<Node, SyntaxError> {
         span: error.valid_up_to()..error.valid_up_to() + error.error_len().unwrap_or(1),
         message: "the file is not UTF-8".into(),
     })?;
-    let mark = if text.starts_with('\u{feff}') { 3 } else { 0 };
+    let unmarked = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let mark = text.len() - unmarked.len();
     let shift = |span: Span| span.start + mark..span.end + mark;
     match syntax {
-        Syntax::Json => json::parse(&text[mark..], json::Dialect::Strict, shift),
-        Syntax::Json5 => json::parse(&text[mark..], json::Dialect::Json5, shift),
-        Syntax::Jsonc => json::parse(&text[mark..], json::Dialect::Jsonc, shift),
-        Syntax::Yaml => yaml::parse(&text[mark..], shift),
-        Syntax::Toml => toml::parse(&text[mark..], shift),
-        Syntax::ToolVersions => Ok(tool_versions::parse(&text[mark..], shift)),
+        Syntax::Json => json::parse(unmarked, json::Dialect::Strict, shift),
+        Syntax::Json5 => json::parse(unmarked, json::Dialect::Json5, shift),
+        Syntax::Jsonc => json::parse(unmarked, json::Dialect::Jsonc, shift),
+        Syntax::Yaml => yaml::parse(unmarked, shift),
+        Syntax::Toml => toml::parse(unmarked, shift),
+        Syntax::ToolVersions => Ok(tool_versions::parse(unmarked, shift)),
     }
 }

@@ -51,7 +51,7 @@ fn sources() -> Vec<Source> {
             let text = fs::read_to_string(&path).unwrap();
             let tests = ["#[cfg(test)]\nmod tests {", "#[cfg(test)]\npub(crate) mod tests {"];
             let end = tests.iter().filter_map(|tests| text.find(tests)).min().unwrap_or(text.len());
-            let code = text[..end].to_owned();
+            let code = text.get(..end).unwrap().to_owned();
             let path = path.strip_prefix(&source).unwrap().to_str().unwrap().to_owned();
             Source { path, code, lines: text.lines().count() }
         })
@@ -101,8 +101,9 @@ fn layers() -> HashMap<String, usize> {
 /// The paths of a `use` tree: `a::{b, c::d}` gives `a::b` and `a::c::d`. Ends where the tree does.
 fn expand(tree: &str, prefix: &str, found: &mut Vec<String>) {
     let end = tree.find(|c: char| !c.is_ascii_alphanumeric() && !"_:".contains(c)).unwrap_or(tree.len());
-    let path = format!("{prefix}{}", &tree[..end]);
-    let Some(inner) = tree[end..].strip_prefix('{') else {
+    let (path, rest) = tree.split_at(end);
+    let path = format!("{prefix}{path}");
+    let Some(inner) = rest.strip_prefix('{') else {
         found.push(path.trim_end_matches(':').to_owned());
         return;
     };
@@ -111,7 +112,7 @@ fn expand(tree: &str, prefix: &str, found: &mut Vec<String>) {
         match c {
             '{' => depth += 1,
             ',' | '}' if depth == 0 => {
-                expand(inner[start..at].trim(), &path, found);
+                expand(inner.get(start..at).unwrap().trim(), &path, found);
                 start = at + 1;
                 if c == '}' {
                     return;

@@ -34,6 +34,11 @@ impl ObjectId {
         self.bytes == [0; 32]
     }
 
+    /// The first twelve digits, as reports show it.
+    pub(crate) fn short(&self) -> String {
+        self.as_bytes().iter().take(6).map(|byte| format!("{byte:02x}")).collect()
+    }
+
     /// The raw bytes of the hash.
     pub(crate) fn as_bytes(&self) -> &[u8] {
         &self.bytes[..usize::from(self.length)]

@@ -61,11 +61,9 @@ pub(crate) fn escaped(characters: impl Iterator<Item = char>) -> String {
 /// Takes the meaning from `::command`, which the runner of GitHub obeys at the start of a line, however far it is indented.
 /// For a line that comes from others and is shown on a line of its own.
 pub(crate) fn no_command(line: String) -> String {
-    let start = line.len() - line.trim_start().len();
-    if !line[start..].starts_with("::") {
-        return line;
-    }
-    format!("{}\\u{{003a}}{}", &line[..start], &line[start + 1..])
+    let Some(rest) = line.trim_start().strip_prefix("::") else { return line };
+    let indent: String = line.chars().take_while(|character| character.is_whitespace()).collect();
+    format!("{indent}\\u{{003a}}:{rest}")
 }
 
 /// Writes one character, or its escape where the character itself is not safe to print.
@@ -106,6 +104,8 @@ mod tests {
         for (line, shown) in [
             ("::error::x", "\\u{003a}:error::x"),
             (" \t\u{a0}::set-output name=c::d", " \t\u{a0}\\u{003a}:set-output name=c::d"),
+            ("\u{2003}é::error::x", "\u{2003}é::error::x"),
+            ("\u{2003}::é", "\u{2003}\\u{003a}:é"),
             ("a::b", "a::b"),
             (":", ":"),
             ("", ""),

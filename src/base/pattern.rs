@@ -52,9 +52,11 @@ fn check(glob: &str) -> Result<(), String> {
                 let negated = class.strip_prefix(['!', '^']).unwrap_or(class);
                 // A bracket that stands first in its class is one of its characters.
                 let end = negated.char_indices().skip(1).find(|(_, character)| *character == ']');
-                let Some((end, _)) = end else { return Err("a `[` is not closed".into()) };
-                check_class(&negated[..end])?;
-                rest = negated[end + 1..].chars();
+                let parts = end.and_then(|(end, _)| negated.split_at_checked(end));
+                let Some((class, from_end)) = parts else { return Err("a `[` is not closed".into()) };
+                check_class(class)?;
+                rest = from_end.chars();
+                rest.next();
             }
             '{' if groups == MOST_GROUPS => {
                 return Err(format!("a pattern has at most {MOST_GROUPS} groups of alternatives"));
@@ -163,6 +165,10 @@ mod tests {
             "!a",
             "[z-a]",
             "[ä]",
+            "[ä",
+            "ä[",
+            "[!ä]",
+            "[]ä]",
             "[[:alpha:]]",
             "***/a",
             &"{a,b}".repeat(9),

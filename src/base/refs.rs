@@ -74,7 +74,8 @@ mod tests {
     #[test]
     fn what_is_no_such_line_is_refused() {
         let one = "1".repeat(40);
-        for wrong in [line(&[&one, &one]), line(&[&one, "x", "refs/heads/a"]), line(&[&one, &one[1..], "refs/heads/a"])]
+        for wrong in
+            [line(&[&one, &one]), line(&[&one, "x", "refs/heads/a"]), line(&[&one, &"1".repeat(39), "refs/heads/a"])]
         {
             assert_eq!(lines(&wrong, of_receive), Err(&wrong[..]));
             assert_eq!(lines(&wrong, of_push), Err(&wrong[..]));

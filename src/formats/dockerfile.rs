@@ -450,7 +450,7 @@ mod tests {
             let script = instruction.script();
             for word in script.commands.iter().flat_map(Command::words) {
                 let resolved = script.resolve(&word, &|name| stages.lookup(name));
-                found.push(file[resolved.place(&resolved.text, file.as_bytes())].to_owned());
+                found.push(file.get(resolved.place(&resolved.text, file.as_bytes())).unwrap());
             }
         }
         assert_eq!(found, ["a", "'wö'\\\r\nrd", "wörd", "c"]);

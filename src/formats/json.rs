@@ -86,7 +86,7 @@ mod tests {
         let root = only(Syntax::Json, text);
         let Value::List(list) = &root.get("ä").next().unwrap().value else { panic!("a list") };
         assert_eq!(list[1].text(), Some("x.y"));
-        assert_eq!(&text[list[1].span.clone()], "\"x\\u002ey\"");
+        assert_eq!(text.get(list[1].span.clone()), Some("\"x\\u002ey\""));
     }
 
     #[test]

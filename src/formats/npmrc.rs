@@ -81,14 +81,17 @@ fn ini(text: &[u8], line: &Span) -> Option<Setting> {
     let plain = serde_json::from_str(&quoted).unwrap_or(quoted);
     let plain = plain.trim_matches(['"', '\'']).trim_end_matches("[]");
     let name = plain.rsplit([':', '/', '.']).next().unwrap_or_default().to_owned();
-    Some(Setting { name, key, text: without_ini_comment(&lossy(text, &value)), value })
+    Some(Setting { name, key, text: without_ini_comment(&lossy(text, &value)).to_owned(), value })
 }
 
 /// A `;` or `#` starts a comment, unless it is escaped or the whole value is in quotes.
-fn without_ini_comment(value: &str) -> String {
+fn without_ini_comment(value: &str) -> &str {
     let quoted = |quote| value.len() > 1 && value.starts_with(quote) && value.ends_with(quote);
+    if quoted('"') || quoted('\'') {
+        return value;
+    }
     let mut escaped = false;
-    let comment = value.find(|character| match character {
+    let mut parts = value.split(|character| match character {
         _ if escaped => {
             escaped = false;
             false
@@ -99,7 +102,7 @@ fn without_ini_comment(value: &str) -> String {
         }
         _ => matches!(character, ';' | '#'),
     });
-    value[..comment.filter(|_| !quoted('"') && !quoted('\'')).unwrap_or(value.len())].to_owned()
+    parts.next().unwrap_or(value)
 }
 
 /// A known name anywhere in a line, then a separator, then what is left of the line.
@@ -119,10 +122,10 @@ fn loose(text: &[u8], line: &Span) -> Setting {
         None => (String::new(), line.start),
     };
     let rest = lossy(text, &(from..line.end));
-    let comment = rest.match_indices('#').find(|(at, _)| rest[..*at].ends_with([' ', '\t']));
-    let end = comment.map_or(rest.len(), |(at, _)| at);
-    let rest = without_flow_end(&rest[..end]).to_owned();
-    Setting { name, key: line.start..from, value: line.clone(), text: rest }
+    // A comment begins after a blank.
+    let before = |text, mark| str::split_once(text, mark).map_or(text, |(before, _)| before);
+    let value = without_flow_end(before(before(&rest, " #"), "\t#"));
+    Setting { name, key: line.start..from, value: line.clone(), text: value.to_owned() }
 }
 
 /// A value without what closes the map or list around it; the brace of a `${NAME}` is its own.
@@ -165,11 +168,12 @@ pub(crate) fn without_variables(value: &str) -> String {
     let mut depth = 0_usize;
     let last_end = value.rfind('}').unwrap_or(0);
     while let Some(at) = rest.find(['$', '}']) {
-        literal.push_str(&rest[..at]);
-        rest = &rest[at..];
+        // It is the start of a character.
+        let Some((before, sign)) = rest.split_at_checked(at) else { break };
+        literal.push_str(before);
         // Without its end, it is no variable to any of them.
-        let closed = last_end > value.len() - rest.len();
-        if let Some(inside) = rest.strip_prefix("${").filter(|_| closed) {
+        let closed = last_end > value.len() - sign.len();
+        if let Some(inside) = sign.strip_prefix("${").filter(|_| closed) {
             literal.truncate(literal.trim_end_matches('\\').len());
             depth += 1;
             let part_of_name = |character: char| !matches!(character, ':' | '-' | '?' | '=' | '+' | '$' | '{' | '}');
@@ -180,12 +184,13 @@ pub(crate) fn without_variables(value: &str) -> String {
                 Some(message) => message.trim_start_matches(|character| !matches!(character, '}' | '$')),
                 None => rest.strip_prefix(['-', '=', '+']).unwrap_or(rest),
             };
-        } else if rest.starts_with('}') && depth > 0 {
+        } else if let Some(after) = sign.strip_prefix('}').filter(|_| depth > 0) {
             depth -= 1;
-            rest = &rest[1..];
+            rest = after;
         } else {
-            literal.push_str(&rest[..1]);
-            rest = &rest[1..];
+            let mut characters = sign.chars();
+            literal.extend(characters.next());
+            rest = characters.as_str();
         }
     }
     literal + rest
@@ -194,8 +199,8 @@ pub(crate) fn without_variables(value: &str) -> String {
 /// The passwords of the URLs in a text: that of `https://user:password@host/`.
 pub(crate) fn url_passwords(text: &str) -> impl Iterator<Item = &str> {
     text.split("//").skip(1).filter_map(|url| {
-        let end = url.find(|c: char| c.is_ascii_whitespace() || "/?#\\\"'".contains(c)).unwrap_or(url.len());
-        let (user, _) = url[..end].rsplit_once('@')?;
+        let authority = url.split(|c: char| c.is_ascii_whitespace() || "/?#\\\"'".contains(c)).next()?;
+        let (user, _) = authority.rsplit_once('@')?;
         user.split_once(':').map(|(_, password)| password)
     })
 }
@@ -214,8 +219,8 @@ mod tests {
 
     #[test]
     fn npmrc_is_read_as_npm_reads_it() {
-        let text = "\u{feff}a=1\r\n; b=2\n # c=3\n\nd = 4 ; e\r//host/:_authToken=\"f;g\"\n'//host/:h[]' = i\\;j#k\nl\n\"\\u006d\"=n=o";
-        assert_eq!(shown(Dialect::Npmrc, text), ["a=1", "d=4 ", "_authToken=\"f;g\"", "h=i\\;j", "m=n=o"]);
+        let text = "\u{feff}a=1\r\n; b=2\n # c=3\n\nd = 4 ; e\r//host/:_authToken=\"f;g\"\n'//host/:h[]' = i\\;j#k\nl\n\"\\u006d\"=n=o\nü=é;ö";
+        assert_eq!(shown(Dialect::Npmrc, text), ["a=1", "d=4 ", "_authToken=\"f;g\"", "h=i\\;j", "m=n=o", "ü=é"]);
     }
 
     #[test]
@@ -233,13 +238,16 @@ mod tests {
         assert_eq!(shown(Dialect::Berry, text), ["npmAuthToken=ab", "x=c", "list=d", "list=e"]);
         let broken = "a: [\nnpmScopes: {s: {npmAuthToken: x}}\n\"npmAuthIdent\" : 'y' # c\n";
         assert_eq!(shown(Dialect::Berry, broken), ["=a: [", "npmAuthToken=x", "npmAuthIdent='y'"]);
+        let broken = "é: [\nï npmAuthToken: ö#ü}\t#ç #\n\u{2003}npmAuthIdent ñ} # é\n";
+        assert_eq!(shown(Dialect::Berry, broken), ["=é: [", "npmAuthToken=ö#ü", "npmAuthIdent=ñ"]);
     }
 
     #[test]
     fn a_key_is_found_where_it_stands() {
         let text = "\n  //host/:_authToken = x ; c\n";
         let found = &settings(Dialect::Npmrc, text.as_bytes())[0];
-        assert_eq!((&text[found.key.clone()], &text[found.value.clone()]), ("//host/:_authToken", "x ; c"));
+        let parts = [&found.key, &found.value].map(|span| text.get(span.clone()).unwrap());
+        assert_eq!(parts, ["//host/:_authToken", "x ; c"]);
     }
 
     #[test]
@@ -256,6 +264,8 @@ mod tests {
             ("$A $$ } {", "$A $$ } {"),
             ("${A", "${A"),
             ("ä${B}ö$", "äö$"),
+            ("${ä:-ö}ü}é${", "öü}é${"),
+            ("${A:?é}$ü", "$ü"),
             ("", ""),
         ] {
             assert_eq!(without_variables(value), literal, "{value}");
@@ -268,6 +278,7 @@ mod tests {
             ("https://user:pass@host/", &["pass"][..]),
             ("https://u:p@host:80/a b=//v:q@w", &["p", "q"]),
             ("https://user:p:a@s@host", &["p:a@s"]),
+            ("é//ü:ö@ä?ß@//ñ:é\u{2003}@x", &["ö", "é\u{2003}"]),
             ("https://host:8080/a:b@c", &[]),
             ("https://user@host //host/:_authToken", &[]),
             ("u:p@host", &[]),

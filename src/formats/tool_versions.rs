@@ -24,21 +24,23 @@ pub(super) fn parse(text: &str, shift: impl Fn(Span) -> Span) -> Node {
 
 #[cfg(test)]
 mod tests {
+    use crate::base::finding::Span;
     use crate::formats::document::Value;
     use crate::formats::{Syntax, parse};
 
     #[test]
     fn a_line_is_a_tool_and_its_versions() {
-        let text = "\u{feff}# tools\r\nnodejs 22.1.0\r\n  pnpm\t10.6.5 9.15.0 # newest first\npython\n";
+        let text = "\u{feff}# tools\r\nnodejs 22.1.0\r\n  pnpm\t10.6.5 9.15.0 # newest first\npython\nnodé ü#é\n";
         let root = parse(Syntax::ToolVersions, text.as_bytes()).unwrap();
+        let part = |span: &Span| text.get(span.clone()).unwrap();
         let shown: Vec<String> = root
             .entries()
             .map(|(key, node)| {
                 let Value::List(versions) = &node.value else { panic!("a list") };
-                let versions: Vec<&str> = versions.iter().map(|version| &text[version.span.clone()]).collect();
-                format!("{}={}", &text[key.span.clone()], versions.join(","))
+                let versions: Vec<&str> = versions.iter().map(|version| part(&version.span)).collect();
+                format!("{}={}", part(&key.span), versions.join(","))
             })
             .collect();
-        assert_eq!(shown, ["nodejs=22.1.0", "pnpm=10.6.5,9.15.0", "python="]);
+        assert_eq!(shown, ["nodejs=22.1.0", "pnpm=10.6.5,9.15.0", "python=", "nodé=ü"]);
     }
 }

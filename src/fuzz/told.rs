@@ -146,7 +146,7 @@ fn place(data: &[u8]) {
         assert!(!place.excerpt.contains('\n') && place.excerpt.get(place.marked.clone()).is_some());
     }
     let masked = Place::masked(text, &span);
-    assert_eq!(&masked.excerpt[masked.marked], "********");
+    assert_eq!(masked.excerpt.get(masked.marked), Some("********"));
 }
 
 /// What a POSIX shell makes of a word.
@@ -157,18 +157,17 @@ fn unquoted(word: &str) -> Option<Vec<u8>> {
         if let Some(inner) = rest.strip_prefix("$'") {
             rest = inner;
             loop {
-                let at = rest.find(['\'', '\\'])?;
-                bytes.extend(rest[..at].bytes());
-                let (sign, after) = rest[at..].split_at(1);
-                if sign == "'" {
+                let (plain, sign) = rest.split_at_checked(rest.find(['\'', '\\'])?)?;
+                bytes.extend(plain.bytes());
+                if let Some(after) = sign.strip_prefix('\'') {
                     rest = after;
                     break;
                 }
-                let first = after.chars().next()?;
-                let length = if first.is_digit(8) { 3 } else { 1 };
-                let escape = after.get(..length)?;
-                bytes.push(if length == 3 { u8::from_str_radix(escape, 8).ok()? } else { escape.as_bytes()[0] });
-                rest = &after[length..];
+                let escape = sign.strip_prefix('\\')?;
+                let length = if escape.starts_with(|first: char| first.is_digit(8)) { 3 } else { 1 };
+                let (digits, after) = escape.split_at_checked(length)?;
+                bytes.push(if length == 3 { u8::from_str_radix(digits, 8).ok()? } else { digits.as_bytes()[0] });
+                rest = after;
             }
         } else if let Some(inner) = rest.strip_prefix('\'') {
             let (text, after) = inner.split_once('\'')?;
@@ -179,9 +178,9 @@ fn unquoted(word: &str) -> Option<Vec<u8>> {
             rest = after;
         } else {
             let plain = |c: char| c.is_ascii_alphanumeric() || "._/@+-,=:%".contains(c);
-            let first = rest.chars().next().filter(|first| plain(*first))?;
-            bytes.push(u8::try_from(first).ok()?);
-            rest = &rest[1..];
+            let mut characters = rest.chars();
+            bytes.push(u8::try_from(characters.next().filter(|first| plain(*first))?).ok()?);
+            rest = characters.as_str();
         }
     }
     Some(bytes)

@@ -223,8 +223,9 @@ fn command(style: Style, hook: Hook, taken: bool) -> String {
 fn values<'a>(text: &'a str, key: &'a str) -> impl Iterator<Item = &'a str> {
     let quotes = ['"', '\''];
     text.match_indices(key).filter_map(move |(at, _)| {
-        let whole = !text[..at].ends_with(|before: char| before.is_alphanumeric() || "-_.".contains(before));
-        let rest = text[at + key.len()..].trim_start_matches(quotes).trim_start();
+        let (before, from) = text.split_at_checked(at)?;
+        let whole = !before.ends_with(|before: char| before.is_alphanumeric() || "-_.".contains(before));
+        let rest = from.strip_prefix(key)?.trim_start_matches(quotes).trim_start();
         rest.strip_prefix(':').filter(|_| whole).map(str::trim_start)
     })
 }
@@ -272,6 +273,13 @@ mod tests {
     /// The lines to paste.
     fn lines(advice: &str) -> &str {
         advice.split_once(":\n\n").unwrap().1
+    }
+
+    #[test]
+    fn a_key_is_found_between_other_characters() {
+        let found = |text: &'static str| values(text, "pre-commit").collect::<Vec<_>>();
+        assert_eq!(found("é'pre-commit'\u{2003}:\u{2003}ü"), ["ü"]);
+        assert_eq!(found("épre-commit: a, pre-commité: b, é pre-commit"), [""; 0]);
     }
 
     #[test]

@@ -11,7 +11,8 @@ use crate::base::finding::Finding;
 pub(crate) fn of(findings: &[Finding]) -> Vec<String> {
     let mut seen: BTreeMap<u64, usize> = BTreeMap::new();
     let fingerprint = |finding: &Finding| {
-        let marked = finding.place.as_ref().map_or("", |place| &place.excerpt[place.marked.clone()]);
+        let marked = finding.place.as_ref().and_then(|place| place.excerpt.get(place.marked.clone()));
+        let marked = marked.unwrap_or_default();
         let hash = hash(&[finding.rule.as_bytes(), finding.path.as_bytes(), marked.as_bytes()]);
         let ordinal = seen.entry(hash).or_default();
         *ordinal += 1;

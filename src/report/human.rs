@@ -70,11 +70,13 @@ const SUBJECT: usize = 60;
 
 /// " in 1a2b3c4d5e6f (Ship it)": the commit that brings a finding, after its place.
 pub(crate) fn in_commit(commit: &Commit) -> String {
-    let id = &commit.id.to_string()[..12];
-    let subject = Escaped(commit.subject.as_bytes()).to_string();
-    match subject.char_indices().nth(SUBJECT) {
+    let id = commit.id.short();
+    let escaped = Escaped(commit.subject.as_bytes()).to_string();
+    let mut rest = escaped.chars();
+    let subject: String = rest.by_ref().take(SUBJECT).collect();
+    match rest.next() {
         _ if subject.is_empty() => format!(" in {id}"),
-        Some((end, _)) => format!(" in {id} ({}…)", &subject[..end]),
+        Some(_) => format!(" in {id} ({subject}…)"),
         None => format!(" in {id} ({subject})"),
     }
 }
@@ -170,8 +172,9 @@ fn write_lines(places: &[&Place], severity: Severity, gutter: usize, paint: Pain
             *text += &format!("{}\n", paint.faint("..."));
         }
         previous = Some(place.line);
-        let before = place.excerpt[..place.marked.start].width();
-        let marks = "^".repeat(place.excerpt[place.marked.clone()].width().max(1));
+        let width = |range| place.excerpt.get(range).map_or(0, UnicodeWidthStr::width);
+        let before = width(0..place.marked.start);
+        let marks = "^".repeat(width(place.marked.clone()).max(1));
         *text += &format!(" {} {}\n", paint.faint(&format!("{:>gutter$} |", place.line)), place.excerpt.trim_end());
         *text += &format!("{bar} {}{}\n", " ".repeat(before), painted(severity, paint, &marks));
     }

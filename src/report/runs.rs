@@ -39,7 +39,7 @@ fn table(label: &str, runs: &[Run], paint: Paint) -> String {
             _ => paint.bad(&format!("{:<9}", run.tree.name())),
         };
         let end = if run.exit_code == 0 { String::new() } else { format!("  exit code {}", run.exit_code) };
-        let commit = run.commit.map_or("no commit".to_owned(), |id| id.to_string()[..12].to_owned());
+        let commit = run.commit.map_or("no commit".to_owned(), |id| id.short());
         let time = Seconds(run.seconds).to_string();
         text += &format!("  {started}  {time:>12}  {:>6}  {tree}  {commit}{end}\n", excess.unwrap_or_default());
     }

@@ -93,7 +93,7 @@ fn region(place: &Place) -> Value {
         region["endColumn"] = place.end_column.into();
     }
     if !place.marked.is_empty() {
-        region["snippet"] = json!({ "text": &place.excerpt[place.marked.clone()] });
+        region["snippet"] = json!({ "text": place.excerpt.get(place.marked.clone()) });
     }
     region
 }

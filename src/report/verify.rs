@@ -113,9 +113,8 @@ impl Verification<'_> {
             ("HEAD moved".to_owned(), line)
         });
         let refs = changes.refs.iter().map(|moved| (moved_label(moved).to_owned(), Escaped(&moved.name).to_string()));
-        let stashed = changes.stashed.iter().map(|id| ("stash added".to_owned(), id.to_string()[..12].to_owned()));
-        let unstashed =
-            changes.unstashed.iter().map(|id| ("stash dropped".to_owned(), id.to_string()[..12].to_owned()));
+        let stashed = changes.stashed.iter().map(|id| ("stash added".to_owned(), id.short()));
+        let unstashed = changes.unstashed.iter().map(|id| ("stash dropped".to_owned(), id.short()));
         let settings = changes.settings.iter().map(|name| ("setting changed".to_owned(), Escaped(name).to_string()));
         let begun =
             changes.begun.iter().map(|what| ("unfinished".to_owned(), format!("{}: {}", what.name(), what.cure())));
@@ -314,7 +313,7 @@ fn names(dirt: &Dirt) -> Vec<&'static str> {
 }
 
 fn shown(head: &Head) -> String {
-    let commit = head.commit.map_or("no commit".to_owned(), |id| id.to_string()[..12].to_owned());
+    let commit = head.commit.map_or("no commit".to_owned(), |id| id.short());
     let branch = head.branch.as_ref().map_or("detached".to_owned(), |branch| Escaped(branch).to_string());
     format!("{commit} ({branch})")
 }

@@ -153,7 +153,7 @@ fn pull_request(origin: &Sandbox, head: &str) -> Value {
     let base = id(origin, "main");
     origin.git(&["checkout", "-q", "--detach", "main"]);
     // Meanwhile, the branch that it goes to moves on.
-    origin.write(format!("backend/later-{}.js", &base[..12]), "");
+    origin.write(format!("backend/later-{}.js", base.get(..12).unwrap()), "");
     let later = commit(origin, "Later");
     origin.git(&["merge", "-q", "--no-ff", "-m", "Merge", head]);
     origin.git(&["update-ref", "refs/pull/1/merge", "HEAD"]);
@@ -349,7 +349,7 @@ fn a_pull_request_is_judged_commit_by_commit() {
         // Neither the merge that the forge tried, nor what came to main meanwhile.
         assert_passed(&check(&origin, file, &request), "1 new path in 1 commit");
         let ran = check(&origin, file, &pull_request(&origin, &debris));
-        assert_found(&ran, &format!("in {} (Prepare)", &id(&origin, &format!("{debris}~1"))[..12]));
+        assert_found(&ran, &format!("in {} (Prepare)", id(&origin, &format!("{debris}~1")).get(..12).unwrap()));
         assert_eq!(ran.out.contains("::error file=web/package.json,line=4"), file == "github.yml", "{}", ran.out);
     }
 }

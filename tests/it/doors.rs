@@ -94,7 +94,7 @@ fn every_kind_of_push(pair: &Pair) {
     pair.clone.git(&["tag", "-a", "-m", "x", "v1"]);
     pair.clone.git(&["checkout", "-q", "main"]);
     let ran = pair.refused(&["bad"], &bad);
-    let expected = format!("kept.bak in {} (Back up)", &bad[..12]);
+    let expected = format!("kept.bak in {} (Back up)", bad.get(..12).unwrap());
     assert!(ran.err.contains(&expected), "{ran:?}");
     pair.refused(&["bad:refs/heads/main"], &bad);
     pair.refused(&["v1"], &bad);

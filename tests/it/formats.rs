@@ -123,7 +123,8 @@ fn sarif_names_every_file_so_that_it_is_found() {
             let text = fs::read_to_string(sandbox.top.join("web/package.json")).unwrap();
             let at = |name: &str| usize::try_from(location["region"][name].as_u64().unwrap()).unwrap() - 1;
             let line = text.lines().nth(at("startLine")).unwrap();
-            assert_eq!(location["region"]["snippet"]["text"], line[at("startColumn")..at("endColumn")]);
+            let marked = line.get(at("startColumn")..at("endColumn")).unwrap();
+            assert_eq!(location["region"]["snippet"]["text"], marked);
         }
         found.insert(path);
     }
@@ -134,8 +135,9 @@ fn decoded(uri: &str) -> Vec<u8> {
     let mut parts = uri.split('%');
     let mut bytes = parts.next().unwrap().as_bytes().to_vec();
     for part in parts {
-        bytes.push(u8::from_str_radix(&part[..2], 16).unwrap());
-        bytes.extend_from_slice(&part.as_bytes()[2..]);
+        let (digits, plain) = part.split_at(2);
+        bytes.push(u8::from_str_radix(digits, 16).unwrap());
+        bytes.extend_from_slice(plain.as_bytes());
     }
     bytes
 }

@@ -59,11 +59,12 @@ fn what_a_range_adds_and_reverts_is_found_with_its_commit() {
 #[test]
 fn the_report_names_the_commit_and_how_to_mend_it() {
     let sandbox = added_and_reverted();
-    let id = sandbox.git(&["rev-parse", "topic~2"]);
+    let id = sandbox.git(&["rev-parse", "--short=12", "topic~2"]);
+    let id = id.trim();
     let ran = sandbox.bakstop(&["check", "--range", "main..topic"]);
-    assert!(ran.out.contains(&format!(" --> web/package.json:4:17 in {} (Prepare)", &id[..12])), "{}", ran.out);
+    assert!(ran.out.contains(&format!(" --> web/package.json:4:17 in {id} (Prepare)")), "{}", ran.out);
     assert!(ran.out.contains("mend the commit itself: a later one leaves it in history"), "{}", ran.out);
-    assert!(ran.out.contains(&format!("git rebase -i {}~1", &id[..12])), "{}", ran.out);
+    assert!(ran.out.contains(&format!("git rebase -i {id}~1")), "{}", ran.out);
     assert!(!ran.out.contains("git add web"), "commands for the index would not help: {}", ran.out);
     // The commit that HEAD names is amended.
     sandbox.git(&["checkout", "-q", "-b", "one", "topic~2"]);
@@ -256,7 +257,8 @@ fn what_cannot_be_judged_is_an_error_with_a_next_step() {
     let id = sandbox.git(&["rev-parse", "topic~1:old.bak"]).trim().to_owned();
     let tree = sandbox.git(&["rev-parse", "topic~1^{tree}"]).trim().to_owned();
     for id in [id, tree] {
-        fs::remove_file(sandbox.top.join(format!(".git/objects/{}/{}", &id[..2], &id[2..]))).unwrap();
+        let (directory, name) = id.split_at(2);
+        fs::remove_file(sandbox.top.join(format!(".git/objects/{directory}/{name}"))).unwrap();
     }
     fails(&sandbox, &["--range", "main..topic"], &["read the tree", "not in the object store"]);
 }
@@ -472,7 +474,8 @@ fn an_old_branch_that_comes_along_hides_no_mismatch() {
 fn what_an_entry_says_and_what_it_names_must_agree() {
     let sandbox = Sandbox::workspace();
     let tree = sandbox.git(&["rev-parse", "HEAD^{tree}"]).trim().to_owned();
-    let bytes: Vec<u8> = (0..20).map(|at| u8::from_str_radix(&tree[2 * at..2 * at + 2], 16).unwrap()).collect();
+    let bytes: Vec<u8> =
+        (0..20).map(|at| u8::from_str_radix(tree.get(2 * at..2 * at + 2).unwrap(), 16).unwrap()).collect();
     // A manifest, by its mode; a directory, by its object.
     let raw = sandbox.outside().join("raw");
     fs::write(&raw, [b"100644 package.json\0", &bytes[..]].concat()).unwrap();

@@ -377,7 +377,7 @@ fn without_times(path: &Path, bytes: &[u8]) -> Vec<u8> {
     match std::str::from_utf8(bytes) {
         Ok(text) if path.ends_with("runs") => text
             .split_inclusive('\n')
-            .map(|line| run(line).map_or(line.to_owned(), |run| run + &line[line.trim_end().len()..]))
+            .map(|line| run(line).map_or(line.to_owned(), |run| run + line.strip_prefix(line.trim_end()).unwrap()))
             .collect::<String>()
             .into_bytes(),
         _ => bytes.to_vec(),

@@ -258,7 +258,7 @@ fn listing(raw: &[u8]) -> Option<Vec<String>> {
     while let (Some(change @ [b':', ..]), Some(path)) = (fields.next(), fields.next()) {
         let change = String::from_utf8(change.to_vec()).unwrap();
         let [_, mode, _, id, status] = change.split(' ').collect::<Vec<_>>()[..] else { panic!("{change}") };
-        let kind = match (status, &mode[..3]) {
+        let kind = match (status, mode.get(..3).unwrap()) {
             ("D", _) => continue,
             ("A" | "M" | "T", "100") => "file",
             ("A" | "M" | "T", "120") => "link",

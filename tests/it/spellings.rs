@@ -138,7 +138,8 @@ fn installs(template: &Path, line: &[String], files: &Value) -> bool {
             Value::String(text) => text.replace("{top}", shop.to_str().unwrap()).into_bytes(),
             hex => {
                 let digits = hex["hex"].as_str().unwrap();
-                (0..digits.len()).step_by(2).map(|at| u8::from_str_radix(&digits[at..at + 2], 16).unwrap()).collect()
+                let byte = |at| u8::from_str_radix(digits.get(at..at + 2).unwrap(), 16).unwrap();
+                (0..digits.len()).step_by(2).map(byte).collect()
             }
         };
         fs::write(shop.join("backend").join(name), bytes).unwrap();

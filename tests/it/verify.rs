@@ -216,9 +216,10 @@ fn a_dirty_submodule_whose_content_changes_again_is_seen() {
 #[test]
 fn a_build_that_commits_or_switches_moves_head() {
     let sandbox = Sandbox::workspace();
-    let before = sandbox.git(&["rev-parse", "HEAD"])[..12].to_owned();
+    let head = || sandbox.git(&["rev-parse", "--short=12", "HEAD"]).trim().to_owned();
+    let before = head();
     let ran = around(&sandbox, "git commit -q --allow-empty -m Release");
-    let after = sandbox.git(&["rev-parse", "HEAD"])[..12].to_owned();
+    let after = head();
     let expected = format!("HEAD moved  {before} (main) -> {after} (main)\n\nbakstop: the command moved HEAD\n");
     assert_eq!(said(&ran), (Some(1), &*expected, ""));
     let ran = around(&sandbox, "git switch -q --detach && echo 1 > web/index.js");

@@ -263,8 +263,9 @@ mod tests {
         joined.push(text.as_bytes(), 0..text.len());
         let mut script = Script::default();
         script.split(&joined, 0..text.len());
+        let part = |word: &Range<usize>| text.get(word.clone()).unwrap();
         let command = |command: &Command<'_>| {
-            let words: Vec<_> = command.words.iter().map(|word| &text[word.clone()]).collect();
+            let words: Vec<_> = command.words.iter().map(part).collect();
             let link = match command.link {
                 Link::Then => "",
                 Link::And => "&& ",
@@ -272,7 +273,7 @@ mod tests {
                 Link::Pipe => "| ",
             };
             let tested = if command.is_tested { "? " } else { "" };
-            let before: String = command.assignments.iter().map(|word| format!("[{}] ", &text[word.clone()])).collect();
+            let before: String = command.assignments.iter().map(|word| format!("[{}] ", part(word))).collect();
             format!("{link}{tested}{before}{}", words.join(" "))
         };
         script.commands.iter().map(command).collect()

@@ -225,7 +225,7 @@ fn check_described(schema: &Value, root: &Value) {
         assert!(object.contains_key("additionalProperties"), "{schema}");
     }
     for (name, property) in object.get("properties").and_then(Value::as_object).into_iter().flatten() {
-        let referred = property["$ref"].as_str().and_then(|reference| root.pointer(&reference[1..]));
+        let referred = property["$ref"].as_str().and_then(|reference| root.pointer(reference.strip_prefix('#')?));
         let described = |of: &Value| of["description"].as_str().is_some_and(|text| text.ends_with('.'));
         assert!(described(property) || referred.is_some_and(described), "{name}");
     }

@@ -60,7 +60,7 @@ fn a_stash_that_takes_work_away_and_one_that_is_dropped() {
     sandbox.git(&["stash", "-q"]);
     sandbox.write("web/index.js", "mine again\n");
     let ran = around(&sandbox, "git stash -q");
-    let stash = id(&sandbox, "stash@{0}")[..12].to_owned();
+    let stash = id(&sandbox, "stash@{0}").get(..12).unwrap().to_owned();
     let told = format!(
         "stash added   {stash}\nchanged back  web/index.js (was modified)\n\n\
          bakstop: the command changed 1 path and added 1 stash\n"

@@ -621,7 +621,7 @@ fn what_git_shows_is_shown_and_what_it_hides_is_found_where_it_hides_it() {
         };
         let marked = sandbox.git(&["ls-files", "-v"]);
         let marked: BTreeSet<&str> =
-            marked.lines().filter(|line| !line.starts_with(['H', 'M'])).map(|line| &line[2..]).collect();
+            marked.lines().filter(|line| !line.starts_with(['H', 'M'])).map(|line| line.get(2..).unwrap()).collect();
         let ignored = sandbox.git(&["ls-files", "-z", "--others", "--ignored", "--exclude-standard"]);
         let ignored: BTreeSet<&str> = ignored.split_terminator('\0').collect();
         for (path, states) in &ours {
