@@ -239,6 +239,17 @@ fn only_main_prints() {
 }
 
 #[test]
+fn the_program_handles_panics_from_its_first_statement() {
+    let main = fs::read_to_string(root().join("src/main.rs")).unwrap();
+    assert!(main.contains("fn main() -> ExitCode {\n    bakstop::report_panics();\n"));
+    for source in sources().iter().filter(|source| source.path != "os/crash.rs") {
+        for other in ["set_hook", "take_hook", "catch_unwind", "process::exit", "process::abort"] {
+            assert!(!source.code.contains(other), "{} uses {other}", source.path);
+        }
+    }
+}
+
+#[test]
 fn each_stream_is_touched_in_one_place() {
     for (stream, places) in [
         ("stdin()", &["commands/judge.rs"][..]),
