@@ -178,14 +178,17 @@ fn go_on(verb: &Verb) -> String {
         Verb::Hook(args) => return args.go_on_after_crash(),
         Verb::Check(_) => "there is no verdict, so this is not a pass; another version of bakstop may reach one",
         Verb::Verify(_) => {
-            "the work tree was not judged, and a build that was started may still run; `git status` lists what differs"
+            "the work tree was not judged, and a build that was started may still run; \
+             `git status` lists what differs"
         }
         Verb::Prove(_) => "nothing was proved; `bakstop status` shows which hooks are in force",
         Verb::Pins(args) if args.writes() => {
-            "each file is as it was or has its pins moved; `git diff` shows which, and the others can be edited by hand"
+            "each file is as it was or has its pins moved; `git diff` shows which, \
+             and the others can be edited by hand"
         }
         Verb::Install(_) | Verb::Uninstall(_) => {
-            "each hook is as it was or as planned, and `bakstop status` shows which; the same command finishes the rest"
+            "each hook is as it was or as planned, and `bakstop status` shows which; \
+             the same command finishes the rest"
         }
         _ => "nothing was changed; another version of bakstop may be able to answer",
     };

@@ -1,4 +1,5 @@
-//! What a panic becomes, in a process of its own: this program runs itself, sets the handler as `main` does, and panics.
+//! What a panic becomes, in a process of its own: this program runs itself, sets the handler as `main`
+//! does, and panics.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot set its scene should stop")]
 #![allow(clippy::disallowed_methods, reason = "the scene is named by a variable")]

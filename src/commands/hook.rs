@@ -36,10 +36,9 @@ impl Args {
     /// How to go on if the guard crashes.
     pub(crate) fn go_on_after_crash(&self) -> String {
         match self.hook {
-            Hook::PreReceive => {
-                "to go on: the push is refused; `bakstop uninstall` in the repository on the server takes the hook out"
-                    .to_owned()
-            }
+            Hook::PreReceive => "to go on: the push is refused; \
+                 `bakstop uninstall` in the repository on the server takes the hook out"
+                .to_owned(),
             hook => without_this_check(hook),
         }
     }

@@ -12,16 +12,17 @@ use crate::base::finding::Verdict;
 /// The last of the three lines; unset until the arguments are parsed.
 static GO_ON: OnceLock<String> = OnceLock::new();
 
-/// Makes every panic end the process with exit code 2 and three lines on standard error. Set `RUST_BACKTRACE` to have a
-/// backtrace after them.
+/// Makes every panic end the process with exit code 2 and three lines on standard error. Set
+/// `RUST_BACKTRACE` to have a backtrace after them.
 ///
-/// No thread unwinds from then on: nothing runs after the panic that could print a report or change a file. Temporary
-/// files stay where they are, as after `kill -9`.
+/// No thread unwinds from then on: nothing runs after the panic that could print a report or change
+/// a file. Temporary files stay where they are, as after `kill -9`.
 pub fn report_panics() {
     std::panic::set_hook(Box::new(|panic| end(panic)));
 }
 
-/// Sets how a person can go on after a panic: a sentence without an initial capital. The first one counts.
+/// Sets how a person can go on after a panic: a sentence without an initial capital. The first one
+/// counts.
 pub(crate) fn set_go_on(sentence: String) {
     let _ = GO_ON.set(sentence);
 }
@@ -41,19 +42,23 @@ fn end(panic: &PanicHookInfo<'_>) -> ! {
     if backtrace.status() == BacktraceStatus::Captured {
         message += &backtrace.to_string();
     }
-    // If standard error is closed or full, the exit code is all that can be given. A panic here would be an abort.
+    // If standard error is closed or full, the exit code is all that can be given. A panic here
+    // would be an abort.
     let mut stream = std::io::stderr();
     let _ = stream.write_all(message.as_bytes()).and_then(|()| stream.flush());
     std::process::exit(Verdict::Failed.code().into())
 }
 
-/// The three lines. A message that is no literal may quote a repository, and its secrets: it is left out.
+/// The three lines. A message that is no literal may quote a repository, and its secrets: it is left
+/// out.
 fn text(place: &str, literal: Option<&str>, go_on: &str) -> String {
     let place = Escaped(place.as_bytes());
     let message = literal.map(|literal| format!(": {}", Escaped(literal.as_bytes()))).unwrap_or_default();
     format!(
-        "error: bakstop {} crashed at {place}{message}\n  to report it: send the maintainers of bakstop this message, the output \
-         of `bakstop --version`, and the command that was run\n  {go_on}\n",
+        "error: bakstop {} crashed at {place}{message}\n  \
+         to report it: send the maintainers of bakstop this message, \
+         the output of `bakstop --version`, and the command that was run\n  \
+         {go_on}\n",
         env!("CARGO_PKG_VERSION"),
     )
 }

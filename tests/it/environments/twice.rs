@@ -76,8 +76,9 @@ fn in_one_repository_with_an_index_each() {
             let entry = format!("100644,{},{name}.js", id.trim());
             must(git(name, &["update-index", "--add", "--cacheinfo", &entry]));
         }
-        // Git keeps the message of every commit in the same file, .git/COMMIT_EDITMSG: it may read the file just
-        // after the other commit has emptied it, with or without a hook. The message does not matter here.
+        // Git keeps the message of every commit in the same file, .git/COMMIT_EDITMSG: it may read the
+        // file just after another commit has emptied it, with or without a hook. The message does not
+        // matter here.
         let commit = |name: &'static str| move || git(name, &["commit", "-q", "--allow-empty-message", "-m", name]);
         let ran = together(vec![
             Box::new(commit("bad")),

@@ -180,7 +180,8 @@ fn a_process_that_outlives_the_command_is_told_of_and_not_waited_for() {
 #[test]
 fn no_zombie_stays_while_the_command_runs() {
     let sandbox = Sandbox::workspace();
-    // Bakstop adopts an orphan, and must wait for it when it ends. How soon depends on the machine: ten seconds are enough.
+    // Bakstop adopts an orphan, and must wait for it when it ends. How soon depends on the machine: ten
+    // seconds are enough.
     let script = "(sh -c 'echo $$ >../orphan; exec sleep 0.1' &)
         for i in $(seq 200); do
             id=$(cat ../orphan 2>/dev/null)
