@@ -73,10 +73,12 @@ impl Waiting {
         let [up, release] = ["up", "release"].map(|name| sandbox.outside().join(name));
         assert_eq!(finish(Command::new("mkfifo").args([&up, &release])).code, Some(0));
         let script = format!("echo 1 > web/index.js; {script}");
-        // Without a terminal, as in CI, whoever runs this test.
+        // Without a terminal, as in CI. Under nohup, or as a job in the background of a script, the test
+        // itself was started with signals that are ignored.
         let bakstop = sandbox
-            .command("setsid")
-            .args(["sh", "-c", &format!("{wrap} exec \"$0\" \"$@\""), BAKSTOP, "verify", "--no-diff"])
+            .command("env")
+            .args(["--default-signal=HUP,INT,QUIT,TERM", "setsid", "sh", "-c"])
+            .args([&format!("{wrap} exec \"$0\" \"$@\""), BAKSTOP, "verify", "--no-diff"])
             .args(["--", "sh", "-c", &script])
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
