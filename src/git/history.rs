@@ -8,8 +8,9 @@ use crate::base::change::ObjectId;
 use crate::base::error::Error;
 use crate::base::path::RepoPath;
 use crate::base::refs::RefUpdate;
-use crate::git::command::{Git, one_line, records, text, unreadable};
+use crate::git::layer::ObjectKind;
 use crate::git::objects::Objects;
+use crate::git::process::{Git, one_line, records, text, unreadable};
 use crate::os::env::Environment;
 
 mod range;
@@ -175,7 +176,7 @@ impl<'a> History<'a> {
         let refs = self.git.output(doing, &["for-each-ref", "--format=%(objectname)^{}"])?;
         let refs = text(&refs).lines().map(str::to_owned).collect::<Vec<_>>();
         let found = self.look_up(doing, refs.into_iter())?.into_iter().flatten();
-        let bare_trees = found.filter(|(_, kind)| *kind == Kind::Tree).map(|(id, _)| id).collect();
+        let bare_trees = found.filter(|(_, kind)| *kind == ObjectKind::Tree).map(|(id, _)| id).collect();
         Ok(Commits { nodes, tips: Vec::new(), bare_trees })
     }
 
@@ -185,9 +186,9 @@ impl<'a> History<'a> {
         // What the other side has need not be here: somebody else may have pushed it.
         let olds: Vec<ObjectId> = pushed.iter().filter_map(|pushed| pushed.old).collect();
         let olds = self.present(doing, &olds)?;
-        let tree = |pushed: &Pushed| (pushed.kind == Kind::Tree).then_some(pushed.new);
+        let tree = |pushed: &Pushed| (pushed.kind == ObjectKind::Tree).then_some(pushed.new);
         let mut commits = Commits { bare_trees: pushed.iter().filter_map(tree).collect(), ..Commits::default() };
-        let pushed: Vec<Pushed> = pushed.into_iter().filter(|pushed| pushed.kind == Kind::Commit).collect();
+        let pushed: Vec<Pushed> = pushed.into_iter().filter(|pushed| pushed.kind == ObjectKind::Commit).collect();
         if pushed.is_empty() {
             return Ok(commits);
         }
@@ -349,7 +350,7 @@ impl<'a> History<'a> {
         let others = updates.iter().zip(&is_commit).filter(|(_, commit)| !**commit);
         let mut found = self.look_up(doing, others.map(|((new, _), _)| format!("{new}^{{}}")))?.into_iter();
         let pushed = updates.iter().zip(is_commit).map(|((id, old), is_commit)| {
-            let found = if is_commit { Some((*id, Kind::Commit)) } else { found.next().flatten() };
+            let found = if is_commit { Some((*id, ObjectKind::Commit)) } else { found.next().flatten() };
             let (new, kind) = found.ok_or_else(|| {
                 Error::new(doing, format!("the object {id} is not here"))
                     .help("see `git fsck`; in a hook, git itself names objects that are there")
@@ -393,7 +394,7 @@ impl<'a> History<'a> {
         &self,
         doing: &str,
         names: impl Iterator<Item = String>,
-    ) -> Result<Vec<Option<(ObjectId, Kind)>>, Error> {
+    ) -> Result<Vec<Option<(ObjectId, ObjectKind)>>, Error> {
         // A line feed is no part of any revision; it must not make two of one.
         let names: Vec<String> = names.map(|name| name.replace(['\n', '\0'], "?")).collect();
         if names.is_empty() {
@@ -417,27 +418,15 @@ const FETCH_MORE: &str = "fetch more: `git fetch --unshallow`; in a workflow, ch
 #[derive(Debug, Clone, Copy)]
 struct Pushed {
     new: ObjectId,
-    kind: Kind,
+    kind: ObjectKind,
     old: Option<ObjectId>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    Commit,
-    Tree,
-    Blob,
-}
-
 /// Parses `<id> SP <type> SP <size>` of git-cat-file(1); `None` for `<name> missing` and its kin.
-fn object(line: &[u8]) -> Option<(ObjectId, Kind)> {
+fn object(line: &[u8]) -> Option<(ObjectId, ObjectKind)> {
     let mut fields = line.split(|&byte| byte == b' ');
     let (id, kind, size) = (fields.next()?, fields.next()?, fields.next()?);
-    let kind = match kind {
-        b"commit" => Kind::Commit,
-        b"tree" => Kind::Tree,
-        b"blob" => Kind::Blob,
-        _ => return None,
-    };
+    let kind = ObjectKind::of_name(kind)?;
     let whole = fields.next().is_none() && size.iter().all(u8::is_ascii_digit);
     ObjectId::from_hex(id).filter(|_| whole).map(|id| (id, kind))
 }
@@ -508,7 +497,7 @@ mod tests {
     #[test]
     fn answers_about_objects_are_parsed() {
         let one = "1".repeat(40);
-        assert_eq!(object(format!("{one} commit 12").as_bytes()).unwrap().1, Kind::Commit);
+        assert_eq!(object(format!("{one} commit 12").as_bytes()).unwrap().1, ObjectKind::Commit);
         for none in ["main missing", &format!("{one} missing"), "a commit 1", &format!("{one} commit 1 x"), ""] {
             assert_eq!(object(none.as_bytes()), None, "{none}");
         }

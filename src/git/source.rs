@@ -27,12 +27,12 @@ pub(super) trait Source {
 
 /// An open file. What takes its place on disk meanwhile does not change it, and git never writes into one that is in use.
 #[derive(Debug)]
-pub(super) struct OnDisk {
+pub(super) struct FileSource {
     file: File,
     length: u64,
 }
 
-impl OnDisk {
+impl FileSource {
     /// Opens it.
     pub(super) fn open(path: &Path) -> io::Result<Self> {
         let file = File::open(path)?;
@@ -41,7 +41,7 @@ impl OnDisk {
     }
 }
 
-impl Source for OnDisk {
+impl Source for FileSource {
     fn length(&self) -> u64 {
         self.length
     }

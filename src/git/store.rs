@@ -19,8 +19,9 @@ use gix::zlib::Inflate;
 use once_cell::unsync::OnceCell;
 
 use crate::base::change::{Content, ObjectId};
-use crate::git::native::Kind;
-use crate::git::source::OnDisk;
+use crate::git::layer::ObjectKind;
+use crate::git::odb::gix_kind;
+use crate::git::source::FileSource;
 use crate::os::env::Environment;
 
 mod cache;
@@ -60,7 +61,7 @@ struct Opened {
 /// A pack, of which nothing is opened before it is needed.
 struct Pack {
     number: usize,
-    index: PackIndex<OnDisk>,
+    index: PackIndex<FileSource>,
     path: PathBuf,
     /// The same index as gix reads it: slower to open, and faster to ask.
     mapped: OnceCell<Option<index::File>>,
@@ -113,7 +114,7 @@ impl Store {
     }
 
     /// The raw content of a tree or a commit, into a buffer that is used again and again; whether it is here.
-    pub(super) fn raw(&self, id: &ObjectId, kind: Kind, buffer: &mut Vec<u8>) -> bool {
+    pub(super) fn raw(&self, id: &ObjectId, kind: ObjectKind, buffer: &mut Vec<u8>) -> bool {
         let Ok(id) = gix::ObjectId::try_from(id.as_bytes()) else { return false };
         let Some(store) = self.opened(&id) else { return false };
         // In history most is packed; what a commit is about to add is loose.
@@ -122,7 +123,7 @@ impl Store {
         }
         for loose in &store.loose {
             if let Ok(Some(object)) = loose.try_find(&id, buffer) {
-                return object.kind == kind.of_gix();
+                return object.kind == gix_kind(kind);
             }
         }
         store.cache.is_none() && store.unpacked(&id, kind, buffer)
@@ -149,8 +150,8 @@ impl Opened {
         Self { hash, loose, packs, cache: many.then(RefCell::default), inflate: RefCell::default() }
     }
 
-    fn unpacked(&self, id: &gix::hash::oid, kind: Kind, buffer: &mut Vec<u8>) -> bool {
-        self.find(id).and_then(|(pack, entry)| self.unpack(pack, entry, buffer)) == Some(kind.of_gix())
+    fn unpacked(&self, id: &gix::hash::oid, kind: ObjectKind, buffer: &mut Vec<u8>) -> bool {
+        self.find(id).and_then(|(pack, entry)| self.unpack(pack, entry, buffer)) == Some(gix_kind(kind))
     }
 
     /// Where a packed object is.
@@ -251,7 +252,7 @@ impl Opened {
                 if packs.len() == MOST_PACKS {
                     return Ok(Vec::new());
                 }
-                if let Some(index) = PackIndex::of(OnDisk::open(&path)?, self.hash.len_in_bytes())? {
+                if let Some(index) = PackIndex::of(FileSource::open(&path)?, self.hash.len_in_bytes())? {
                     let (number, path) = (packs.len(), path.with_extension("pack"));
                     packs.push(Pack { number, index, path, mapped: OnceCell::new(), data: OnceCell::new() });
                 }

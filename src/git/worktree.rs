@@ -12,7 +12,7 @@ use crate::base::change::{Content, Mode, ObjectId};
 use crate::base::debris::Debris;
 use crate::base::error::Error;
 use crate::base::path::RepoPath;
-use crate::git::command::{Git, one_line, records};
+use crate::git::process::{Git, literal, one_line, records};
 use crate::os::progress::Progress;
 use crate::snapshot::{Dirt, Fingerprint, Hiding, Snapshot, State};
 
@@ -66,10 +66,7 @@ impl WorkTree {
             .output(DOING, &["rev-parse", "--show-toplevel"])
             .map_err(|error| error.or_help("run this in the work tree of a git repository"))?;
         let top = one_line(top);
-        let prefix = match below(&top, directory) {
-            Some(prefix) => prefix,
-            None => git.prefix(DOING)?,
-        };
+        let prefix = git.prefix_below(&top, DOING)?;
         // Whatever a build makes of the settings meanwhile, it is this tree that is meant.
         let git = git.with(&[("GIT_WORK_TREE".to_owned(), top.clone().into_os_string())]);
         Ok(Self { git, top, prefix, config_home: None })
@@ -262,7 +259,7 @@ impl WorkTree {
 
     /// Whether a path is tracked.
     pub(crate) fn is_tracked(&self, path: &RepoPath) -> Result<bool, Error> {
-        let path = suspects::literal(path);
+        let path = literal(path);
         let listing = self.git.output("look into the index", &[OsStr::new("ls-files"), OsStr::new("--"), &path])?;
         Ok(!listing.is_empty())
     }
@@ -273,13 +270,6 @@ impl WorkTree {
         let listing = self.git.output("list the index", &["ls-files", "-z", "--full-name", "--", &anywhere])?;
         Ok(records(&listing).next().map(RepoPath::new))
     }
-}
-
-/// Where a directory is, seen from the top, where that is beyond doubt.
-fn below(top: &Path, directory: &Path) -> Option<String> {
-    let (top, directory) = (top.canonicalize().ok()?, directory.canonicalize().ok()?);
-    let prefix = directory.strip_prefix(top).ok()?.to_str()?;
-    Some(if prefix.is_empty() { String::new() } else { format!("{prefix}/") })
 }
 
 /// A hash over what HEAD, the index and the work tree hold at this path.

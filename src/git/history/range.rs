@@ -3,8 +3,8 @@
 use crate::base::change::ObjectId;
 use crate::base::error::Error;
 use crate::base::path::shell_quote;
-use crate::git::command::{failed, text, unreadable};
 use crate::git::history::{FETCH_MORE, History, shown};
+use crate::git::process::{failed, text, unreadable};
 
 /// A range of commits, resolved.
 #[derive(Debug, Clone, PartialEq, Eq)]

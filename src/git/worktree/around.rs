@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::base::change::ObjectId;
 use crate::base::error::Error;
-use crate::git::command::{Git, one_line, text, unreadable};
+use crate::git::process::{Git, one_line, text, unreadable};
 use crate::git::worktree::entries::Place;
 use crate::snapshot::{Head, Unfinished};
 

@@ -10,7 +10,7 @@ use gix::index::entry::{Flags, Stage};
 use crate::base::change::Mode;
 use crate::base::error::Error;
 use crate::base::path::RepoPath;
-use crate::git::command::{Git, one_line, records, unreadable};
+use crate::git::process::{Git, one_line, records, unreadable};
 use crate::snapshot::Hiding;
 
 /// The index of a work tree, read by the cheapest way that is certain.

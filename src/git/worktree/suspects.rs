@@ -17,7 +17,7 @@ use tempfile::TempDir;
 
 use crate::base::error::Error;
 use crate::base::path::RepoPath;
-use crate::git::command::{Git, failed, records, text, unreadable};
+use crate::git::process::{Git, failed, literal, records, text, unreadable, without_slash};
 use crate::git::worktree::DOING;
 use crate::git::worktree::around::Around;
 use crate::git::worktree::entries::Index;
@@ -288,16 +288,6 @@ fn in_one_line(path: &RepoPath, staged: Option<&Change>, unstaged: Option<&Chang
     [words.as_bytes(), path.as_bytes()].concat()
 }
 
-/// A path without the slash that tells a directory here. To git, `a/` would also be what `a/*` matches.
-fn plain(path: &RepoPath) -> &[u8] {
-    path.as_bytes().strip_suffix(b"/").unwrap_or(path.as_bytes())
-}
-
-/// A path as git takes it from a command line, for nothing but itself.
-pub(super) fn literal(path: &RepoPath) -> OsString {
-    OsString::from_vec([b":(top,literal)", plain(path)].concat())
-}
-
 /// Those of these untracked paths that git does not ignore as a whole.
 fn not_ignored(git: &Git, top: &Path, untracked: &[RepoPath]) -> Result<Vec<RepoPath>, Error> {
     if untracked.is_empty() {
@@ -318,7 +308,7 @@ fn not_ignored(git: &Git, top: &Path, untracked: &[RepoPath]) -> Result<Vec<Repo
         else {
             return Err(unreadable(DOING, b"a path without an answer"));
         };
-        if !answered.ends_with(plain(path)) {
+        if !answered.ends_with(without_slash(path.as_bytes())) {
             return Err(unreadable(DOING, answered));
         }
         // A pattern with `!` takes a path back in.
@@ -331,7 +321,8 @@ fn not_ignored(git: &Git, top: &Path, untracked: &[RepoPath]) -> Result<Vec<Repo
 
 /// The same paths for git's standard input, which counts from where git was started.
 fn absolute<'a>(top: &Path, paths: impl Iterator<Item = &'a RepoPath>) -> Vec<u8> {
-    let place = |path: &RepoPath| top.join(OsStr::from_bytes(plain(path))).into_os_string().into_vec();
+    let place =
+        |path: &RepoPath| top.join(OsStr::from_bytes(without_slash(path.as_bytes()))).into_os_string().into_vec();
     paths.flat_map(|path| [place(path), vec![0]].concat()).collect()
 }
 

@@ -3,13 +3,16 @@
 //! A list of what is allowed, not of what is not: an unknown variable, setting, extension or owner is for another layer.
 
 use std::ffi::OsStr;
-use std::fs::{self, Metadata};
+use std::fs;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use crate::git::native::Handover;
+use gix::config::File;
+use gix::config::file::{Metadata, init::Options};
+
+use crate::git::layer::Handover;
 use crate::os::env::Environment;
 
 /// Variables of git that say nothing about what is staged. Those that end in `_` stand for all that begin so.
@@ -51,12 +54,16 @@ const HARMLESS: [&str; 34] = [
     "GIT_TRACE2_",
 ];
 
-/// Extensions of the repository format that change nothing about the index, HEAD or objects that are here.
+/// Extensions of the repository format that change nothing about the index, HEAD or objects that are
+/// here.
 const EXTENSIONS: [&str; 3] = ["worktreeconfig", "partialclone", "preciousobjects"];
+
+/// The extension that names the hash of all ids. It counts in format 1 only.
+const OBJECT_FORMAT: &str = "objectformat";
 
 /// The directories of a repository with a work tree. All absolute.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Place {
+pub(super) struct Repository {
     /// The top of the work tree.
     pub top: PathBuf,
     /// What belongs to this work tree: HEAD and the index.
@@ -65,11 +72,13 @@ pub(super) struct Place {
     pub common: PathBuf,
     /// The index.
     pub index: PathBuf,
+    /// The length of an object's id, in bytes.
+    pub hash: usize,
     /// Whether we were started below the top of the work tree.
     pub below_top: bool,
 }
 
-impl Place {
+impl Repository {
     /// Finds it, as git does: gitrepository-layout(5), and `setup.c` of git for who must own it.
     pub(super) fn find(directory: &Path, env: &Environment) -> Result<Self, Handover> {
         let unknown = |name: &str| {
@@ -77,7 +86,7 @@ impl Place {
                 && !HARMLESS.iter().any(|known| *known == name || known.ends_with('_') && name.starts_with(known))
         };
         if let Some(name) = env.names().filter_map(OsStr::to_str).find(|name| unknown(name)) {
-            return Err(format!("{name} is set"));
+            return Err(Handover::Variable(name.to_owned()));
         }
         let (top, git, linked) = match env.get("GIT_DIR") {
             // Then the current directory is the top: nothing else was said.
@@ -89,9 +98,9 @@ impl Place {
             None => git.clone(),
         };
         looks_like_a_repository(&git, &common)?;
-        let common_config = settings(&common.join("config"))?.ok_or("the repository has no configuration")?;
-        if common_config.has_own {
-            settings(&git.join("config.worktree"))?;
+        let format = Format::read(&common.join("config"))?.ok_or("the repository has no configuration")?;
+        if format.has_own_settings {
+            Format::read(&git.join("config.worktree"))?;
         }
         if env.get("GIT_DIR").is_none() {
             owned(&top)?;
@@ -101,7 +110,7 @@ impl Place {
             }
         }
         let index = env.get("GIT_INDEX_FILE").map_or_else(|| git.join("index"), |path| top.join(path));
-        Ok(Self { below_top: top != directory, top, git, common, index })
+        Ok(Self { below_top: top != directory, top, git, common, index, hash: format.hash })
     }
 }
 
@@ -130,7 +139,7 @@ fn discover(directory: &Path) -> Result<(PathBuf, PathBuf, bool), Handover> {
                     return Err("there may be a bare repository on the way up".into());
                 }
             }
-            Err(error) => return Err(format!(".git cannot be looked at ({error})")),
+            Err(error) => return Err(Handover::failed(".git cannot be looked at", error)),
         }
     }
     Err("no repository was found".into())
@@ -151,8 +160,8 @@ fn owned(path: &Path) -> Result<(), Handover> {
     }
 }
 
-fn about(path: &Path) -> Result<Metadata, Handover> {
-    fs::symlink_metadata(path).map_err(|error| format!("a directory cannot be looked at ({error})"))
+fn about(path: &Path) -> Result<fs::Metadata, Handover> {
+    fs::symlink_metadata(path).map_err(|error| Handover::failed("a directory cannot be looked at", error))
 }
 
 /// The text of a file of one line, without its end; `None` if there is no such file.
@@ -160,7 +169,7 @@ pub(super) fn read_line(path: &Path) -> Result<Option<PathBuf>, Handover> {
     let mut line = match fs::read(path) {
         Ok(line) => line,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(format!("the repository cannot be read ({error})")),
+        Err(error) => return Err(Handover::failed("the repository cannot be read", error)),
     };
     while line.last().is_some_and(|byte| matches!(byte, b'\n' | b'\r')) {
         line.pop();
@@ -169,38 +178,58 @@ pub(super) fn read_line(path: &Path) -> Result<Option<PathBuf>, Handover> {
 }
 
 /// What the configuration of a repository says about the repository itself.
-struct Settings {
+struct Format {
     /// Whether each work tree has a configuration of its own as well.
-    has_own: bool,
+    has_own_settings: bool,
+    /// The length of an object's id, in bytes.
+    hash: usize,
 }
 
-/// Reads it; `None` if there is no such file. Files that it includes say nothing about this (`read_repository_format` of
-/// git reads this file alone).
-fn settings(path: &Path) -> Result<Option<Settings>, Handover> {
-    let text = match fs::read(path) {
-        Ok(text) => text,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(format!("the configuration cannot be read ({error})")),
-    };
-    let about = gix::config::file::Metadata::from(gix::config::Source::Local);
-    let config = gix::config::File::from_bytes_no_includes(&text, about, gix::config::file::init::Options::default())
-        .map_err(|error| format!("the configuration cannot be read ({error})"))?;
-    if config.string("core.repositoryformatversion").is_some_and(|version| **version != *b"0" && **version != *b"1") {
-        return Err("the repository has an unknown format".into());
-    }
-    if config.string("core.worktree").is_some() {
-        return Err("core.worktree is set".into());
-    }
-    if !matches!(config.boolean("core.bare"), Ok(None | Some(false))) {
-        return Err("the repository is bare".into());
-    }
-    for section in config.sections_by_name("extensions").into_iter().flatten() {
-        for name in section.value_names() {
-            if !EXTENSIONS.iter().any(|known| known.eq_ignore_ascii_case(&name)) {
-                return Err(format!("the repository uses the extension {name}"));
+impl Format {
+    /// Reads it; `None` if there is no such file. Files that it includes say nothing about this
+    /// (`read_repository_format` of git reads this file alone).
+    fn read(path: &Path) -> Result<Option<Self>, Handover> {
+        let unreadable = "the configuration cannot be read";
+        let text = match fs::read(path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(Handover::failed(unreadable, error)),
+        };
+        let about = Metadata::from(gix::config::Source::Local);
+        let config = File::from_bytes_no_includes(&text, about, Options::default())
+            .map_err(|error| Handover::failed(unreadable, error))?;
+        let version = config.string("core.repositoryformatversion");
+        let version = version.as_ref().map_or(&b"0"[..], |version| version);
+        if !matches!(version, b"0" | b"1") {
+            return Err("the repository has an unknown format".into());
+        }
+        if config.string("core.worktree").is_some() {
+            return Err("core.worktree is set".into());
+        }
+        if !matches!(config.boolean("core.bare"), Ok(None | Some(false))) {
+            return Err("the repository is bare".into());
+        }
+        let mut formats = 0;
+        for section in config.sections_by_name("extensions").into_iter().flatten() {
+            for name in section.value_names() {
+                if name.eq_ignore_ascii_case(OBJECT_FORMAT) && version == b"1" {
+                    formats += 1;
+                } else if !EXTENSIONS.iter().any(|known| known.eq_ignore_ascii_case(&name)) {
+                    return Err(Handover::RepositoryExtension(name));
+                }
             }
         }
+        let hash = hash(&config, formats)?;
+        let has_own_settings = !matches!(config.boolean("extensions.worktreeconfig"), Ok(None | Some(false)));
+        Ok(Some(Self { has_own_settings, hash }))
     }
-    let has_own = !matches!(config.boolean("extensions.worktreeconfig"), Ok(None | Some(false)));
-    Ok(Some(Settings { has_own }))
+}
+
+/// The length of an id by the object format, which is named at most once.
+fn hash(config: &File, formats: usize) -> Result<usize, Handover> {
+    match (formats, config.string("extensions.objectformat").as_ref().map(|name| &name[..])) {
+        (0, None) | (1, Some(b"sha1")) => Ok(20),
+        (1, Some(b"sha256")) => Ok(32),
+        _ => Err(Handover::RepositoryExtension(OBJECT_FORMAT.to_owned())),
+    }
 }

@@ -1,4 +1,4 @@
-//! The `git` program, as the layer that knows everything.
+//! The `git` program: how it is started, with which variables, and what became of it.
 
 use std::cell::RefCell;
 use std::ffi::{OsStr, OsString};
@@ -7,18 +7,18 @@ use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
-use crate::base::change::{Content, Entry, Mode, ObjectId};
+use crate::base::change::{Content, Entry, ObjectId};
 use crate::base::error::Error;
 use crate::base::escape::Escaped;
 use crate::base::path::RepoPath;
-use crate::git::compare::Compared;
+use crate::git::layer::ObjectKind;
 
 /// Runs git in a directory. It never fetches, never takes an optional lock, never asks a question.
 #[derive(Debug, Clone)]
 pub(crate) struct Git {
     directory: PathBuf,
-    /// Whether the environment speaks of another repository than the one in this directory.
-    stranger: bool,
+    /// Whether the variables of another repository are removed from the environment.
+    clear_local_env: bool,
     /// Variables that are set besides.
     variables: Vec<(String, OsString)>,
 }
@@ -61,12 +61,13 @@ pub(crate) struct Output {
 impl Git {
     /// Git as run in `directory`.
     pub(crate) fn new(directory: impl Into<PathBuf>) -> Self {
-        Self { directory: directory.into(), stranger: false, variables: Vec::new() }
+        Self { directory: directory.into(), clear_local_env: false, variables: Vec::new() }
     }
 
-    /// Git in another repository than the one that the environment speaks of: a submodule, or one nested in this.
+    /// Git for a nested repository or a submodule: clears `GIT_DIR` and the other variables that
+    /// belong to the repository around it.
     pub(crate) fn nested(directory: impl Into<PathBuf>) -> Self {
-        Self { stranger: true, ..Self::new(directory) }
+        Self { clear_local_env: true, ..Self::new(directory) }
     }
 
     /// The same git, with these variables set besides.
@@ -153,89 +154,20 @@ impl Git {
         Ok((output, matches!(fed, Ok(Ok(())))))
     }
 
-    /// The top of the work tree; `None` in a bare repository.
-    pub(crate) fn top(&self) -> Result<Option<PathBuf>, Error> {
-        let answer = self.run("find the top of the work tree", &["rev-parse", "--show-toplevel"])?;
-        Ok((answer.code == Some(0)).then(|| one_line(answer.stdout)))
-    }
-
-    /// Where this directory is, seen from the top of the work tree: empty, or a path with a slash at its end.
+    /// Where this directory is, seen from the top of the work tree: empty, or a path with a slash
+    /// at its end.
     pub(crate) fn prefix(&self, doing: &str) -> Result<String, Error> {
         self.output(doing, &["rev-parse", "--show-prefix"]).map(|answer| text(&answer))
     }
 
-    /// What is staged, as git tells it.
-    pub(crate) fn staged(&self) -> Result<Compared, Error> {
-        let doing = "read the staged content";
-        let head = self.run(doing, &["rev-parse", "--quiet", "--verify", "HEAD^{commit}"])?;
-        let head = match head.code {
-            Some(0) => "HEAD".to_owned(),
-            // Unborn: everything is new, compared with the empty tree. A HEAD that cannot be read ends here as well, and
-            // then more is judged, never less.
-            Some(1) => text(&self.output(doing, &["hash-object", "-t", "tree", "/dev/null"])?),
-            _ => return Err(failed(doing, &head)),
+    /// The same where the top is known: git is asked only if the two paths do not settle it.
+    pub(crate) fn prefix_below(&self, top: &Path, doing: &str) -> Result<String, Error> {
+        let below = || {
+            let (top, directory) = (top.canonicalize().ok()?, self.directory.canonicalize().ok()?);
+            let prefix = directory.strip_prefix(top).ok()?.to_str()?;
+            Some(if prefix.is_empty() { String::new() } else { format!("{prefix}/") })
         };
-        let raw = self.output(
-            doing,
-            &[
-                "diff-index",
-                "--cached",
-                "--raw",
-                "-z",
-                "--no-renames",
-                "--no-abbrev",
-                "--no-relative",
-                "--ignore-submodules=none",
-                "--ita-invisible-in-index",
-                &head,
-                "--",
-            ],
-        )?;
-        let mut fresh = Vec::new();
-        let mut unmerged = Vec::new();
-        let mut fields = records(&raw);
-        while let Some(change) = fields.next() {
-            let path = fields.next().ok_or_else(|| unreadable(doing, change))?;
-            match parse_change(change, path).ok_or_else(|| unreadable(doing, change))? {
-                Parsed::Fresh(entry) => fresh.push(entry),
-                Parsed::Unmerged => unmerged.push(RepoPath::new(path)),
-                Parsed::Deleted => {}
-            }
-        }
-        // One unmerged path is told twice: as unmerged, and as a change of its stages.
-        unmerged.dedup();
-        Ok(Compared { fresh, unmerged })
-    }
-
-    /// The wanted entries of the index, stage 0.
-    pub(crate) fn index_entries(&self, wanted: &dyn Fn(&RepoPath) -> bool) -> Result<Vec<Entry>, Error> {
-        let doing = "list the index";
-        // `:/` is the whole tree, wherever git was started.
-        let listing = self.output(doing, &["ls-files", "--stage", "-z", "--full-name", "--", ":/"])?;
-        let mut entries = Vec::new();
-        for record in records(&listing) {
-            let entry = parse_staged_record(record).ok_or_else(|| unreadable(doing, record))?;
-            entries.extend(entry.filter(|entry| wanted(&entry.path)));
-        }
-        Ok(entries)
-    }
-
-    /// The entry of the index at one path, stage 0.
-    pub(crate) fn index_entry(&self, path: &RepoPath) -> Result<Option<Entry>, Error> {
-        let doing = "look into the index";
-        let Ok(name) = std::str::from_utf8(path.as_bytes()) else {
-            return self.index_entries(&|known| known == path).map(|entries| entries.into_iter().next());
-        };
-        let pathspec = format!(":(top,literal){name}");
-        let listing = self.output(doing, &["ls-files", "--stage", "-z", "--full-name", "--", &pathspec])?;
-        for record in records(&listing) {
-            let entry = parse_staged_record(record).ok_or_else(|| unreadable(doing, record))?;
-            // To git, what stands below a directory of this name matches as well.
-            if let Some(entry) = entry.filter(|entry| &entry.path == path) {
-                return Ok(Some(entry));
-            }
-        }
-        Ok(None)
+        below().map_or_else(|| self.prefix(doing), Ok)
     }
 
     /// Starts a process that reads blobs.
@@ -261,7 +193,7 @@ impl Git {
         for name in PATHSPEC_VARIABLES {
             command.env_remove(name);
         }
-        if self.stranger {
+        if self.clear_local_env {
             for name in LOCAL_VARIABLES {
                 command.env_remove(name);
             }
@@ -304,50 +236,6 @@ pub(crate) fn unreadable(doing: &str, record: &[u8]) -> Error {
         .help("please report this, with the version of git")
 }
 
-enum Parsed {
-    Fresh(Entry),
-    Unmerged,
-    Deleted,
-}
-
-/// Parses `:100644 100644 <old> <new> M`, the raw format of git-diff-index(1).
-fn parse_change(change: &[u8], path: &[u8]) -> Option<Parsed> {
-    let mut fields = change.strip_prefix(b":")?.split(|&byte| byte == b' ');
-    let (_old_mode, new_mode, old, new, status) =
-        (fields.next()?, fields.next()?, fields.next()?, fields.next()?, fields.next()?);
-    Some(match status.first()? {
-        b'D' => Parsed::Deleted,
-        b'U' => Parsed::Unmerged,
-        b'A' | b'M' | b'T' => {
-            let mode = Mode::from_bits(octal(new_mode)?)?;
-            Parsed::Fresh(Entry {
-                path: RepoPath::new(path),
-                mode,
-                id: ObjectId::from_hex(new)?,
-                fresh: true,
-                replaces: if status.starts_with(b"A") { None } else { Some(ObjectId::from_hex(old)?) },
-            })
-        }
-        _ => return None,
-    })
-}
-
-/// Parses `100644 <id> <stage>\t<path>`, the format of `git ls-files --stage`; other stages than 0 are no entry.
-#[allow(clippy::option_option, reason = "not understood, and not an entry, are different answers")]
-pub(crate) fn parse_staged_record(record: &[u8]) -> Option<Option<Entry>> {
-    let tab = record.iter().position(|&byte| byte == b'\t')?;
-    let (about, path) = (&record[..tab], &record[tab + 1..]);
-    let mut fields = about.split(|&byte| byte == b' ');
-    let (mode, id, stage) = (fields.next()?, fields.next()?, fields.next()?);
-    let mode = Mode::from_bits(octal(mode)?)?;
-    let entry = Entry { path: RepoPath::new(path), mode, id: ObjectId::from_hex(id)?, fresh: false, replaces: None };
-    Some((stage == b"0").then_some(entry))
-}
-
-fn octal(digits: &[u8]) -> Option<u32> {
-    u32::from_str_radix(std::str::from_utf8(digits).ok()?, 8).ok()
-}
-
 /// The records of a `-z` listing.
 pub(crate) fn records(listing: &[u8]) -> impl Iterator<Item = &[u8]> {
     listing.split(|&byte| byte == 0).filter(|record| !record.is_empty())
@@ -367,6 +255,16 @@ pub(crate) fn one_line(mut answer: Vec<u8>) -> PathBuf {
     OsString::from_vec(answer).into()
 }
 
+/// A path without the slash that marks a directory. To git, `a/` would also be what `a/*` matches.
+pub(super) fn without_slash(path: &[u8]) -> &[u8] {
+    path.strip_suffix(b"/").unwrap_or(path)
+}
+
+/// A pathspec that matches this path from the top of the work tree, and nothing by a pattern.
+pub(super) fn literal(path: &RepoPath) -> OsString {
+    OsString::from_vec([b":(top,literal)", without_slash(path.as_bytes())].concat())
+}
+
 /// A `git cat-file --batch`, kept running.
 #[derive(Debug)]
 pub(crate) struct CatFile {
@@ -378,18 +276,19 @@ pub(crate) struct CatFile {
 impl CatFile {
     /// The content of an entry, at most `limit` bytes of it.
     pub(crate) fn read(&self, entry: &Entry, limit: u64) -> Result<Content, Error> {
-        self.object(&entry.id, "blob", limit, || format!("read {}", entry.path))
+        self.object(&entry.id, ObjectKind::Blob, limit, || format!("read {}", entry.path))
     }
 
     /// The raw content of an object of this kind, at most `limit` bytes of it. `doing` completes "could not …".
-    pub(crate) fn object(
+    pub(super) fn object(
         &self,
         id: &ObjectId,
-        kind: &str,
+        kind: ObjectKind,
         limit: u64,
         doing: impl Fn() -> String,
     ) -> Result<Content, Error> {
         let io = |error: std::io::Error| Error::new(doing(), format!("git cat-file: {error}"));
+        let kind = kind.name();
         let mut pipes = self.pipes.borrow_mut();
         let (input, output) = &mut *pipes;
         if let Some(input) = input {
@@ -431,37 +330,5 @@ impl Drop for CatFile {
         self.pipes.borrow_mut().0 = None;
         // Nothing depends on how it ends; waiting leaves no zombie.
         let _ = self.child.wait();
-    }
-}
-
-/// Feeds the parsers of listings and changes.
-#[cfg(any(fuzzing, test))]
-pub(crate) fn fuzz(data: &[u8]) {
-    let mut fields = records(data);
-    while let Some(change) = fields.next() {
-        if let Some(Some(entry)) = parse_staged_record(change) {
-            assert!(change.ends_with(entry.path.as_bytes()) && !entry.fresh);
-        }
-        let path = fields.next().unwrap_or_default();
-        if let Some(Parsed::Fresh(entry)) = parse_change(change, path) {
-            assert!(entry.path.as_bytes() == path && entry.fresh);
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn raw_changes_are_parsed_or_refused() {
-        let id = "ab".repeat(20);
-        let line = |status: &str| format!(":100644 100755 {id} {id} {status}");
-        assert!(matches!(parse_change(line("M").as_bytes(), b"a"), Some(Parsed::Fresh(_))));
-        assert!(matches!(parse_change(line("D").as_bytes(), b"a"), Some(Parsed::Deleted)));
-        assert!(matches!(parse_change(line("U").as_bytes(), b"a"), Some(Parsed::Unmerged)));
-        for wrong in ["", ":", "100644", &line("X"), &line(""), ":1 9 a b A"] {
-            assert!(parse_change(wrong.as_bytes(), b"a").is_none(), "{wrong}");
-        }
     }
 }

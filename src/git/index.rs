@@ -8,10 +8,8 @@ use once_cell::unsync::OnceCell;
 use crate::base::change::{Entry, ObjectId};
 use crate::base::path::RepoPath;
 use crate::git::cache_tree::{self, CacheTree};
-use crate::git::compare::{Entries, Item};
-use crate::git::native::Handover;
+use crate::git::layer::{Handover, IndexItem, LONGEST_PATH};
 use crate::git::source::Source;
-use crate::git::trees::LONGEST_PATH;
 
 /// How many bytes are read at a time.
 const PIECE: usize = 128 * 1024;
@@ -37,26 +35,26 @@ const HEADER: usize = 12;
 
 /// An index.
 #[derive(Debug)]
-pub(crate) struct Index<S> {
+pub(super) struct IndexFile<S> {
     source: S,
     version: u32,
     count: u32,
     /// The length of an object's id, in bytes.
     hash: usize,
     /// The extension `TREE`, read once.
-    cache_tree: OnceCell<Option<(Place, Vec<u8>)>>,
+    cache_tree: OnceCell<Option<(Extension, Vec<u8>)>>,
 }
 
-/// Where the content of the extension `TREE` is.
+/// Where the content of an extension is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Place {
+struct Extension {
     from: u64,
     length: u32,
 }
 
-impl<S: Source> Index<S> {
+impl<S: Source> IndexFile<S> {
     /// Reads the header.
-    pub(crate) fn of(source: S, hash: usize) -> Result<Self, Handover> {
+    pub(super) fn of(source: S, hash: usize) -> Result<Self, Handover> {
         let header = source.piece(0, HEADER).map_err(|error| unreadable(&error))?;
         let (version, count) = (number(&header[4..8]), number(&header[8..]));
         if &header[..4] != b"DIRC" || !(2..=4).contains(&version) {
@@ -69,7 +67,7 @@ impl<S: Source> Index<S> {
     ///
     /// It is believed only if the extension is one of a chain that ends exactly where the checksum begins, is exact
     /// itself, and counts as many entries as there are; an index in two files is found out by that.
-    pub(crate) fn root(&self) -> Result<Option<ObjectId>, Handover> {
+    pub(super) fn root(&self) -> Result<Option<ObjectId>, Handover> {
         let Some((_, raw)) = self.raw_cache_tree()? else { return Ok(None) };
         let root = cache_tree::root(raw, self.hash).ok_or("the cache-tree is malformed")?;
         Ok(ObjectId::from_bytes(root.id).filter(|_| root.count == Some(self.count)))
@@ -77,17 +75,17 @@ impl<S: Source> Index<S> {
 
     /// How many entries there are, by the header.
     #[cfg(any(fuzzing, test))]
-    pub(crate) fn count(&self) -> u32 {
+    pub(super) fn count(&self) -> u32 {
         self.count
     }
 
     /// The whole cache-tree, if there is one.
-    pub(crate) fn cache_tree(&self) -> Result<Option<CacheTree>, Handover> {
+    pub(super) fn cache_tree(&self) -> Result<Option<CacheTree>, Handover> {
         let Some((_, raw)) = self.raw_cache_tree()? else { return Ok(None) };
         CacheTree::parse(raw, self.hash).map(Some).ok_or_else(|| "the cache-tree is malformed".into())
     }
 
-    fn raw_cache_tree(&self) -> Result<Option<&(Place, Vec<u8>)>, Handover> {
+    fn raw_cache_tree(&self) -> Result<Option<&(Extension, Vec<u8>)>, Handover> {
         let read = || {
             let Some(place) = self.find_cache_tree()? else { return Ok(None) };
             let raw = self.source.piece(place.from, place.length as usize).map_err(|error| unreadable(&error))?;
@@ -96,9 +94,9 @@ impl<S: Source> Index<S> {
         self.cache_tree.get_or_try_init(read).map(Option::as_ref)
     }
 
-    /// The entries, one after another.
-    pub(crate) fn entries(&self) -> Stream<'_, S> {
-        Stream {
+    /// The entries, in git's order.
+    pub(super) fn entries(&self) -> IndexStream<'_, S> {
+        IndexStream {
             index: self,
             buffer: Vec::new(),
             start: 0,
@@ -113,7 +111,7 @@ impl<S: Source> Index<S> {
     }
 
     /// The wanted entries that would be committed, none of them marked as fresh.
-    pub(crate) fn wanted(&self, wanted: &dyn Fn(&RepoPath) -> bool) -> Result<Vec<Entry>, Handover> {
+    pub(super) fn wanted(&self, wanted: &dyn Fn(&RepoPath) -> bool) -> Result<Vec<Entry>, Handover> {
         let mut entries = self.entries();
         let (mut found, mut path) = (Vec::new(), RepoPath::default());
         while let Some(item) = entries.peek()? {
@@ -127,7 +125,7 @@ impl<S: Source> Index<S> {
     }
 
     /// The entry at one path, if it would be committed.
-    pub(crate) fn at(&self, path: &RepoPath) -> Result<Option<Entry>, Handover> {
+    pub(super) fn at(&self, path: &RepoPath) -> Result<Option<Entry>, Handover> {
         let mut entries = self.entries();
         while let Some(item) = entries.peek()? {
             // They are sorted by path.
@@ -146,7 +144,7 @@ impl<S: Source> Index<S> {
     }
 
     /// Looks for the cache-tree from the end on: nothing says where the extensions begin, short of reading every entry.
-    fn find_cache_tree(&self) -> Result<Option<Place>, Handover> {
+    fn find_cache_tree(&self) -> Result<Option<Extension>, Handover> {
         let end = self.end();
         let first = end.saturating_sub(MOST_EXTENSIONS).max(HEADER as u64);
         let (mut upper, mut size) = (end, FIRST_PIECE);
@@ -154,7 +152,7 @@ impl<S: Source> Index<S> {
             // Pieces overlap, for the name may stand across a border.
             let lower = upper.saturating_sub(size as u64).max(first);
             size = PIECE;
-            let length = usize::try_from(upper - lower).map_err(|error| error.to_string())?;
+            let length = usize::try_from(upper - lower).map_err(|_| "the index is too large")?;
             let piece = self.source.piece(lower, length).map_err(|error| unreadable(&error))?;
             // Of several, the first is the one that holds the others: an extension may hold any name, and any end.
             for at in memchr::memmem::find_iter(&piece, TREE) {
@@ -169,7 +167,7 @@ impl<S: Source> Index<S> {
 
     /// The content of the extension here, if from here on there are whole extensions up to the checksum. It is handed over
     /// if one of them is unknown.
-    fn chained(&self, from: u64) -> Result<Option<Place>, Handover> {
+    fn chained(&self, from: u64) -> Result<Option<Extension>, Handover> {
         let (mut at, mut place, mut unknown) = (from, None, None);
         while at < self.end() {
             let Some((signature, length)) = self.extension(at)? else { return Ok(None) };
@@ -181,11 +179,11 @@ impl<S: Source> Index<S> {
                 unknown.get_or_insert(signature);
             }
             at += 8;
-            place.get_or_insert(Place { from: at, length });
+            place.get_or_insert(Extension { from: at, length });
             at += u64::from(length);
         }
         match unknown {
-            Some(signature) => Err(unknown_extension(signature)),
+            Some(signature) => Err(Handover::IndexExtension(signature)),
             None => Ok(place),
         }
     }
@@ -209,10 +207,10 @@ impl<S: Source> Index<S> {
         while at < self.end() {
             let (signature, length) = self.extension(at)?.ok_or("the index ends within an extension")?;
             if !HARMLESS.contains(&&signature) {
-                return Err(unknown_extension(signature));
+                return Err(Handover::IndexExtension(signature));
             }
             at += 8;
-            if &signature == TREE && found.replace(Place { from: at, length }).is_some() {
+            if &signature == TREE && found.replace(Extension { from: at, length }).is_some() {
                 return Err("the index has two cache-trees".into());
             }
             at += u64::from(length);
@@ -226,8 +224,8 @@ impl<S: Source> Index<S> {
 
 /// The entries of an index, as they pass by.
 #[derive(Debug)]
-pub(crate) struct Stream<'a, S> {
-    index: &'a Index<S>,
+pub(super) struct IndexStream<'a, S> {
+    index: &'a IndexFile<S>,
     buffer: Vec<u8>,
     /// Where in the buffer the next entry begins.
     start: usize,
@@ -247,13 +245,14 @@ pub(crate) struct Stream<'a, S> {
 /// `git add -N` only announces a file.
 const INTENT_TO_ADD: u16 = 0x2000;
 
-impl<S: Source> Entries for Stream<'_, S> {
-    fn peek(&mut self) -> Result<Option<Item<'_>>, Handover> {
+impl<S: Source> IndexStream<'_, S> {
+    /// The next entry; the same one until it is passed.
+    pub(super) fn peek(&mut self) -> Result<Option<IndexItem<'_>>, Handover> {
         if !self.current && !self.read()? {
             return Ok(None);
         }
         let id = ObjectId::from_bytes(&self.id[..self.index.hash]).ok_or("an object id has an unknown length")?;
-        Ok(Some(Item {
+        Ok(Some(IndexItem {
             path: &self.path,
             mode: self.mode,
             id,
@@ -262,11 +261,13 @@ impl<S: Source> Entries for Stream<'_, S> {
         }))
     }
 
-    fn advance(&mut self) {
+    /// Passes the entry that was seen.
+    pub(super) fn advance(&mut self) {
         self.current = false;
     }
 
-    fn skip(&mut self, count: u32) -> Result<(), Handover> {
+    /// Passes this many entries unseen. There must be as many.
+    pub(super) fn skip(&mut self, count: u32) -> Result<(), Handover> {
         for _ in 0..count {
             if !self.current && !self.read()? {
                 return Err("the cache-tree counts otherwise than the index".into());
@@ -276,13 +277,12 @@ impl<S: Source> Entries for Stream<'_, S> {
         Ok(())
     }
 
-    fn finish(&mut self) -> Result<(), Handover> {
+    /// Checks the rest of the file when all entries were passed.
+    pub(super) fn finish(&mut self) -> Result<(), Handover> {
         let unread = (self.buffer.len() - self.start) as u64;
         self.index.check_extensions(self.next - unread)
     }
-}
 
-impl<S: Source> Stream<'_, S> {
     /// Reads the next entry; whether there is one.
     fn read(&mut self) -> Result<bool, Handover> {
         if self.left == 0 {
@@ -362,7 +362,7 @@ fn number(bytes: &[u8]) -> u32 {
 
 /// The number that version 4 writes before a path, and how many bytes it takes: groups of seven bits, the highest first, each
 /// but the last marked by its top bit and one more than it says (the encoding of offsets in packs, gitformat-pack(5)).
-pub(crate) fn variable_number(bytes: &[u8]) -> Option<(usize, usize)> {
+pub(super) fn variable_number(bytes: &[u8]) -> Option<(usize, usize)> {
     let mut value = 0_usize;
     for (at, &byte) in bytes.iter().enumerate().take(9) {
         value = value.checked_shl(7)? | usize::from(byte & 0x7f);
@@ -374,12 +374,8 @@ pub(crate) fn variable_number(bytes: &[u8]) -> Option<(usize, usize)> {
     None
 }
 
-fn unknown_extension(signature: [u8; 4]) -> Handover {
-    format!("the index has the extension {}", crate::base::escape::Escaped(&signature))
-}
-
 fn unreadable(error: &std::io::Error) -> Handover {
-    format!("the index cannot be read ({error})")
+    Handover::failed("the index cannot be read", error)
 }
 
 #[cfg(test)]
@@ -439,8 +435,8 @@ mod tests {
         [&parts.concat()[..], &[0; 20]].concat()
     }
 
-    fn read(text: &[u8]) -> Index<&[u8]> {
-        Index::of(text, 20).unwrap()
+    fn read(text: &[u8]) -> IndexFile<&[u8]> {
+        IndexFile::of(text, 20).unwrap()
     }
 
     fn paths(text: &[u8]) -> Result<Vec<String>, Handover> {
@@ -473,7 +469,7 @@ mod tests {
             assert_eq!(read(&text).at(&RepoPath::from("a")), Ok(None));
         }
         assert!(paths(&index(&[&entries(2, &announced)])).is_err());
-        assert!(Index::of(&index(&[&entries(5, &[])])[..], 20).is_err());
+        assert!(IndexFile::of(&index(&[&entries(5, &[])])[..], 20).is_err());
     }
 
     #[test]
