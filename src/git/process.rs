@@ -47,9 +47,9 @@ const LOCAL_VARIABLES: [&str; 15] = [
 const PATHSPEC_VARIABLES: [&str; 4] =
     ["GIT_LITERAL_PATHSPECS", "GIT_GLOB_PATHSPECS", "GIT_NOGLOB_PATHSPECS", "GIT_ICASE_PATHSPECS"];
 
-/// What a git command said.
+/// The outcome of a git command.
 #[derive(Debug)]
-pub(crate) struct Output {
+pub(crate) struct GitOutput {
     /// Its exit code; `None` if a signal ended it.
     pub code: Option<i32>,
     /// Its standard output.
@@ -81,7 +81,7 @@ impl Git {
     }
 
     /// Runs a command to its end, whatever its exit code. `doing` completes "could not …".
-    pub(crate) fn run(&self, doing: &str, arguments: &[impl AsRef<OsStr>]) -> Result<Output, Error> {
+    pub(crate) fn run(&self, doing: &str, arguments: &[impl AsRef<OsStr>]) -> Result<GitOutput, Error> {
         let output = self.command(arguments).stdin(Stdio::null()).output().map_err(|error| {
             if self.directory.is_dir() {
                 not_started(doing, &error)
@@ -89,7 +89,7 @@ impl Git {
                 Error::new(doing, "the directory that this runs in is gone").help("change to one that exists")
             }
         })?;
-        Ok(Output { code: output.status.code(), stdout: output.stdout, stderr: output.stderr })
+        Ok(GitOutput { code: output.status.code(), stdout: output.stdout, stderr: output.stderr })
     }
 
     /// The output of a command that must succeed.
@@ -134,7 +134,7 @@ impl Git {
     }
 
     /// What a command says, whatever its exit code, and whether it read its standard input to the end.
-    pub(crate) fn feed(&self, doing: &str, arguments: &[&str], input: &[u8]) -> Result<(Output, bool), Error> {
+    pub(crate) fn feed(&self, doing: &str, arguments: &[&str], input: &[u8]) -> Result<(GitOutput, bool), Error> {
         let mut child = self
             .command(arguments)
             .stdin(Stdio::piped())
@@ -150,7 +150,7 @@ impl Git {
             (feeder.join(), output)
         });
         let output = output.map_err(|error| Error::new(doing, error))?;
-        let output = Output { code: output.status.code(), stdout: output.stdout, stderr: output.stderr };
+        let output = GitOutput { code: output.status.code(), stdout: output.stdout, stderr: output.stderr };
         Ok((output, matches!(fed, Ok(Ok(())))))
     }
 
@@ -214,7 +214,7 @@ pub(crate) fn not_started(doing: &str, error: &std::io::Error) -> Error {
     Error::new(doing, format!("git could not be started: {error}")).help("install git, or add it to PATH")
 }
 
-pub(crate) fn failed(doing: &str, output: &Output) -> Error {
+pub(crate) fn failed(doing: &str, output: &GitOutput) -> Error {
     let said = String::from_utf8_lossy(&output.stderr);
     let cause = match (said.trim(), output.code) {
         ("", Some(code)) => format!("git ended with exit code {code}"),

@@ -32,9 +32,9 @@ pub(crate) mod fuzz;
 use around::Around;
 use entries::Index;
 pub(crate) use files::OnDisk;
-use fingerprint::{Hasher, Kind};
-use status::{Record, merge};
-use suspects::{Settings, Suspects};
+use fingerprint::Hasher;
+use status::{StatusRecord, merge};
+use suspects::{DOING, Settings, Suspects};
 use walk::{Marked, Seen};
 
 /// A work tree that can be asked for its state, again and again.
@@ -55,8 +55,6 @@ pub(crate) enum Look {
     /// Their content as well, so that two moments can be compared.
     Contents,
 }
-
-const DOING: &str = "read the state of the work tree";
 
 impl WorkTree {
     /// The work tree that git would use in this directory.
@@ -112,7 +110,9 @@ impl WorkTree {
         }
         for path in seen.debris {
             // What git tells of needs no second word.
-            records.entry(path).or_insert_with(|| Record { states: [State::Leftover].into(), ..Record::default() });
+            records
+                .entry(path)
+                .or_insert_with(|| StatusRecord { states: [State::Leftover].into(), ..StatusRecord::default() });
         }
         let mut paths = BTreeMap::new();
         for (path, record) in records {
@@ -120,7 +120,7 @@ impl WorkTree {
                 Look::Paths => None,
                 Look::Contents => Some(fingerprint(&self.top, &path, &record)?),
             };
-            let Record { states, notes, staged, .. } = record;
+            let StatusRecord { states, notes, staged, .. } = record;
             paths.insert(path, Dirt { states, notes, staged, fingerprint, text: None });
         }
         let settings = match look {
@@ -132,8 +132,9 @@ impl WorkTree {
     }
 
     /// Looks into the submodules: what git was told there, and a `.git` that is gone, keep it from telling of them here.
-    fn submodules(&self, seen: &Seen, records: &mut BTreeMap<RepoPath, Record>) -> Result<(), Error> {
-        let dirty = |note| Record { states: [State::Modified].into(), notes: [note].into(), ..Record::default() };
+    fn submodules(&self, seen: &Seen, records: &mut BTreeMap<RepoPath, StatusRecord>) -> Result<(), Error> {
+        let dirty =
+            |note| StatusRecord { states: [State::Modified].into(), notes: [note].into(), ..StatusRecord::default() };
         for path in &seen.submodules {
             let inside = Self::inside(&self.place(path)).snapshot(Look::Paths, &Debris::default(), false)?;
             let states = inside.paths.values().flat_map(|dirt| &dirt.states);
@@ -273,7 +274,7 @@ impl WorkTree {
 }
 
 /// A hash over what HEAD, the index and the work tree hold at this path.
-fn fingerprint(top: &Path, path: &RepoPath, record: &Record) -> Result<Fingerprint, Error> {
+fn fingerprint(top: &Path, path: &RepoPath, record: &StatusRecord) -> Result<Fingerprint, Error> {
     let failed = |error: std::io::Error| {
         Error::new(format!("read {path}"), error).help("make it readable for this user, or run as its owner")
     };
@@ -293,7 +294,7 @@ fn fingerprint(top: &Path, path: &RepoPath, record: &Record) -> Result<Fingerpri
         hasher.absent();
         return hasher.finish().map_err(failed);
     }
-    if hasher.path(&place).map_err(failed)? == Kind::Directory && nested::is_repository(&place) {
+    if hasher.path(&place).map_err(failed)? && nested::is_repository(&place) {
         nested(&place, &mut hasher)?;
     }
     hasher.finish().map_err(failed)

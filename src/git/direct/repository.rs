@@ -98,9 +98,9 @@ impl Repository {
             None => git.clone(),
         };
         looks_like_a_repository(&git, &common)?;
-        let format = Format::read(&common.join("config"))?.ok_or("the repository has no configuration")?;
+        let format = RepositoryFormat::read(&common.join("config"))?.ok_or("the repository has no configuration")?;
         if format.has_own_settings {
-            Format::read(&git.join("config.worktree"))?;
+            RepositoryFormat::read(&git.join("config.worktree"))?;
         }
         if env.get("GIT_DIR").is_none() {
             owned(&top)?;
@@ -178,14 +178,14 @@ pub(super) fn read_line(path: &Path) -> Result<Option<PathBuf>, Handover> {
 }
 
 /// What the configuration of a repository says about the repository itself.
-struct Format {
+struct RepositoryFormat {
     /// Whether each work tree has a configuration of its own as well.
     has_own_settings: bool,
     /// The length of an object's id, in bytes.
     hash: usize,
 }
 
-impl Format {
+impl RepositoryFormat {
     /// Reads it; `None` if there is no such file. Files that it includes say nothing about this
     /// (`read_repository_format` of git reads this file alone).
     fn read(path: &Path) -> Result<Option<Self>, Handover> {
@@ -227,9 +227,45 @@ impl Format {
 
 /// The length of an id by the object format, which is named at most once.
 fn hash(config: &File, formats: usize) -> Result<usize, Handover> {
-    match (formats, config.string("extensions.objectformat").as_ref().map(|name| &name[..])) {
-        (0, None) | (1, Some(b"sha1")) => Ok(20),
+    let name = if formats == 1 { config.string("extensions.objectformat") } else { None };
+    match (formats, name.as_ref().map(|name| &name[..])) {
+        (0, _) | (1, Some(b"sha1")) => Ok(20),
         (1, Some(b"sha256")) => Ok(32),
         _ => Err(Handover::RepositoryExtension(OBJECT_FORMAT.to_owned())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The length of an id by this configuration.
+    fn hash_of(config: &str) -> Result<usize, String> {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        fs::write(file.path(), config).unwrap();
+        let format = RepositoryFormat::read(file.path()).map_err(|reason| reason.to_string())?;
+        Ok(format.unwrap().hash)
+    }
+
+    #[test]
+    fn the_hash_is_known_where_it_is_named_at_most_once_and_counts() {
+        let one = "[core]\nrepositoryFormatVersion = 1\n";
+        let named = |name: &str| format!("{one}[extensions]\nobjectFormat = {name}\n");
+        assert_eq!(hash_of("[core]\n"), Ok(20));
+        assert_eq!(hash_of(one), Ok(20));
+        assert_eq!(hash_of(&named("sha1")), Ok(20));
+        assert_eq!(hash_of(&named("sha256")), Ok(32));
+        for wrong in [
+            named("SHA256"),
+            named("sha512"),
+            named("sha256\nobjectformat = sha256"),
+            format!("{one}[extensions]\nobjectFormat\n"),
+            format!("{one}[extensions \"x\"]\nobjectFormat = sha256\n"),
+            "[extensions]\nobjectFormat = sha256\n".to_owned(),
+            "[core]\nrepositoryFormatVersion = 0\n[extensions]\nobjectFormat = sha256\n".to_owned(),
+        ] {
+            let reason = hash_of(&wrong).unwrap_err();
+            assert!(reason.starts_with("the repository uses the extension "), "{wrong}: {reason}");
+        }
     }
 }

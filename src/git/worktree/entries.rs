@@ -15,13 +15,13 @@ use crate::snapshot::Hiding;
 
 /// The index of a work tree, read by the cheapest way that is certain.
 pub(super) struct Index {
-    source: Source,
-    place: Place,
+    source: IndexContent,
+    place: GitPaths,
 }
 
 /// Where a work tree has what is its own, and what it shares with others.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Place {
+pub(super) struct GitPaths {
     /// The index.
     pub index: PathBuf,
     /// The directory of this work tree: HEAD, and what is in progress.
@@ -30,7 +30,7 @@ pub(super) struct Place {
     pub shared: PathBuf,
 }
 
-enum Source {
+enum IndexContent {
     /// Read here, with what the index remembers of each file on disk.
     Native(Box<gix::index::File>),
     /// `git ls-files --stage -v -z`: for what gix does not read, such as a sparse index.
@@ -88,11 +88,11 @@ impl Index {
             gix::index::File::at(file, hash, true, options).ok().filter(|index| !index.is_sparse())
         });
         let source = match native {
-            Some(index) => Source::Native(Box::new(index)),
+            Some(index) => IndexContent::Native(Box::new(index)),
             // No index, or one that gix refuses: git says which.
             None => {
                 let arguments = ["ls-files", "--stage", "-v", "-z", "--full-name", "--", ":/"];
-                Source::Listing(git.output(doing, &arguments)?)
+                IndexContent::Listing(git.output(doing, &arguments)?)
             }
         };
         Ok(Self { source, place })
@@ -100,14 +100,14 @@ impl Index {
 
     /// Whether the entries tell what the files on disk looked like.
     pub(super) fn remembers(&self) -> bool {
-        matches!(self.source, Source::Native(_))
+        matches!(self.source, IndexContent::Native(_))
     }
 
     /// How many entries it has.
     pub(super) fn len(&self) -> usize {
         match &self.source {
-            Source::Native(index) => index.entries().len(),
-            Source::Listing(listing) => records(listing).count(),
+            IndexContent::Native(index) => index.entries().len(),
+            IndexContent::Listing(listing) => records(listing).count(),
         }
     }
 
@@ -117,13 +117,13 @@ impl Index {
     }
 
     /// Where it is, with what belongs to it.
-    pub(super) fn place(&self) -> &Place {
+    pub(super) fn place(&self) -> &GitPaths {
         &self.place
     }
 
     /// The id of the tree that the index would write, in hexadecimal, where it knows that without looking.
     pub(super) fn tree(&self) -> Option<String> {
-        let Source::Native(index) = &self.source else { return None };
+        let IndexContent::Native(index) = &self.source else { return None };
         let root = index.tree()?;
         (root.num_entries? as usize == index.entries().len()).then(|| root.id.to_string())
     }
@@ -131,8 +131,8 @@ impl Index {
     /// When it was written, in seconds and nanoseconds: what changed since may look as it looked before.
     pub(super) fn written(&self) -> (i64, u32) {
         match &self.source {
-            Source::Native(index) => (index.timestamp().unix_seconds(), index.timestamp().nanoseconds()),
-            Source::Listing(_) => self
+            IndexContent::Native(index) => (index.timestamp().unix_seconds(), index.timestamp().nanoseconds()),
+            IndexContent::Listing(_) => self
                 .place
                 .index
                 .metadata()
@@ -142,7 +142,7 @@ impl Index {
 
     /// An index of these entries alone, in which nothing is hidden from git; `None` where one of them is not known here.
     pub(super) fn of<'a>(&self, paths: impl Iterator<Item = &'a RepoPath>) -> Option<Vec<u8>> {
-        let Source::Native(index) = &self.source else { return None };
+        let IndexContent::Native(index) = &self.source else { return None };
         let mut some = gix::index::State::new(index.object_hash());
         for path in paths {
             let path = path.as_bytes().as_bstr();
@@ -161,10 +161,10 @@ impl Index {
     /// Its entries, in the order of their paths.
     pub(super) fn entries(&self, doing: &str) -> Result<Vec<Tracked<'_>>, Error> {
         match &self.source {
-            Source::Native(index) => {
+            IndexContent::Native(index) => {
                 index.entries().iter().map(|entry| native(index, entry).ok_or_else(|| strange(doing, entry))).collect()
             }
-            Source::Listing(listing) => {
+            IndexContent::Listing(listing) => {
                 records(listing).map(|record| listed(record).ok_or_else(|| unreadable(doing, record))).collect()
             }
         }
@@ -190,7 +190,7 @@ fn hiding(tag: u8) -> Option<Hiding> {
 }
 
 /// Where the index is, and the hash of its entries, if that is one that is known here.
-fn place(git: &Git, doing: &str) -> Result<(Place, Option<gix::hash::Kind>), Error> {
+fn place(git: &Git, doing: &str) -> Result<(GitPaths, Option<gix::hash::Kind>), Error> {
     const ALL: [&str; 7] = [
         "rev-parse",
         "--show-object-format",
@@ -213,13 +213,13 @@ fn place(git: &Git, doing: &str) -> Result<(Place, Option<gix::hash::Kind>), Err
             _ => None,
         };
         let [own, shared, index] = [own, shared, index].map(|path| one_line(path.to_vec()));
-        return Ok((Place { index, own, shared }, hash));
+        return Ok((GitPaths { index, own, shared }, hash));
     }
     let ask = |arguments: &[&str]| -> Result<PathBuf, Error> {
         Ok(git.directory().join(one_line(git.output(doing, &[&["rev-parse"], arguments].concat())?)))
     };
     let (own, shared) = (ask(&["--absolute-git-dir"])?, ask(&["--git-common-dir"])?);
-    Ok((Place { index: ask(&["--git-path", "index"])?, own, shared }, None))
+    Ok((GitPaths { index: ask(&["--git-path", "index"])?, own, shared }, None))
 }
 
 fn strange(doing: &str, entry: &gix::index::Entry) -> Error {
@@ -287,7 +287,7 @@ pub(super) fn fuzz(data: &[u8]) {
 /// Feeds the reader of git's own listing of the index.
 #[cfg(any(fuzzing, test))]
 pub(super) fn fuzz_listing(data: &[u8]) {
-    let index = Index { source: Source::Listing(data.to_vec()), place: Place::default() };
+    let index = Index { source: IndexContent::Listing(data.to_vec()), place: GitPaths::default() };
     if let Ok(entries) = index.entries("read") {
         assert!(entries.len() == index.len() && entries.iter().all(Tracked::is_odd));
     }
@@ -298,7 +298,7 @@ fn of_bytes(data: &[u8], hash: gix::hash::Kind) -> Option<Index> {
     let now = gix::index::State::new(hash).timestamp();
     let (state, _) = gix::index::State::from_bytes(data, now, hash, gix::index::decode::Options::default()).ok()?;
     let native = Box::new(gix::index::File::from_state(state, "index"));
-    (!native.is_sparse()).then(|| Index { source: Source::Native(native), place: Place::default() })
+    (!native.is_sparse()).then(|| Index { source: IndexContent::Native(native), place: GitPaths::default() })
 }
 
 #[cfg(test)]
@@ -336,7 +336,7 @@ mod tests {
             all.dangerously_push_entry(stat, id, Flags::SKIP_WORKTREE, mode, path.as_bytes().as_bstr());
         }
         let file = gix::index::File::from_state(all, "index");
-        let index = Index { source: Source::Native(Box::new(file)), place: Place::default() };
+        let index = Index { source: IndexContent::Native(Box::new(file)), place: GitPaths::default() };
         assert!(index.of([RepoPath::from("c")].iter()).is_none());
         let written = index.of([RepoPath::from("b")].iter()).unwrap();
         // Without its checksum, it is none.

@@ -18,15 +18,17 @@ use tempfile::TempDir;
 use crate::base::error::Error;
 use crate::base::path::RepoPath;
 use crate::git::process::{Git, failed, literal, records, text, unreadable, without_slash};
-use crate::git::worktree::DOING;
 use crate::git::worktree::around::Around;
 use crate::git::worktree::entries::Index;
-use crate::git::worktree::status::{self, DOUBT, Record, Status, merge, parse_record};
+use crate::git::worktree::status::{self, DOUBT, Status, StatusRecord, merge, parse_record};
 use crate::git::worktree::walk::{Marked, Seen};
 use crate::snapshot::State;
 
+/// What is done here; completes "could not …".
+pub(super) const DOING: &str = "read the state of the work tree";
+
 /// What git says, by path.
-type Records = BTreeMap<RepoPath, Record>;
+type Records = BTreeMap<RepoPath, StatusRecord>;
 
 /// The most paths that git is asked about by name: it holds each of them against every entry of the index (measured: a
 /// millisecond for each in 100,000).
@@ -142,13 +144,13 @@ impl<'a> Suspects<'a> {
             merge(&mut records, path, record);
         }
         for path in self.not_tracked()? {
-            merge(&mut records, path, Record { states: [State::Untracked].into(), ..Record::default() });
+            merge(&mut records, path, StatusRecord { states: [State::Untracked].into(), ..StatusRecord::default() });
         }
         Ok(Some(records))
     }
 
     /// The index against HEAD. Where the index knows the tree that it would write, nothing else has to be read.
-    fn staged(&self) -> Result<BTreeMap<RepoPath, Change>, Error> {
+    fn staged(&self) -> Result<BTreeMap<RepoPath, RawChange>, Error> {
         if self.around.tree.is_some() && self.index.tree() == self.around.tree {
             return Ok(BTreeMap::new());
         }
@@ -166,7 +168,7 @@ impl<'a> Suspects<'a> {
     }
 
     /// These files against the index; nothing where the index cannot be cut down to them.
-    fn unstaged(&self, files: &[&RepoPath], believed: bool) -> Result<Option<BTreeMap<RepoPath, Change>>, Error> {
+    fn unstaged(&self, files: &[&RepoPath], believed: bool) -> Result<Option<BTreeMap<RepoPath, RawChange>>, Error> {
         if files.is_empty() {
             return Ok(Some(BTreeMap::new()));
         }
@@ -235,7 +237,7 @@ const ALONE: [&str; 4] = ["-c", "core.splitIndex=false", "-c", "index.sparse=fal
 const RAW: [&str; 6] = ["--raw", "-z", "--no-renames", "--no-abbrev", "--no-relative", "--ignore-submodules=none"];
 
 /// What differs at a path, in the words of git's raw format (git-diff-index(1)).
-struct Change {
+struct RawChange {
     old_mode: String,
     new_mode: String,
     old: String,
@@ -243,7 +245,7 @@ struct Change {
     letter: String,
 }
 
-impl Change {
+impl RawChange {
     /// Whether git has more to say of it than that it differs.
     fn is_odd(&self) -> bool {
         self.letter == "U" || [&self.old_mode, &self.new_mode].iter().any(|mode| *mode == "160000")
@@ -251,7 +253,7 @@ impl Change {
 }
 
 /// `:<mode> <mode> <id> <id> <letter>`, and the path.
-fn changes(raw: &[u8]) -> Result<BTreeMap<RepoPath, Change>, Error> {
+fn changes(raw: &[u8]) -> Result<BTreeMap<RepoPath, RawChange>, Error> {
     let mut changes = BTreeMap::new();
     let mut fields = records(raw);
     while let Some(field) = fields.next() {
@@ -259,7 +261,7 @@ fn changes(raw: &[u8]) -> Result<BTreeMap<RepoPath, Change>, Error> {
             let words: Vec<&str> = std::str::from_utf8(field).ok()?.strip_prefix(':')?.split(' ').collect();
             let [old_mode, new_mode, old, new, letter] = *<&[&str; 5]>::try_from(&words[..]).ok()?;
             let own = str::to_owned;
-            Some(Change {
+            Some(RawChange {
                 old_mode: own(old_mode),
                 new_mode: own(new_mode),
                 old: own(old),
@@ -275,8 +277,8 @@ fn changes(raw: &[u8]) -> Result<BTreeMap<RepoPath, Change>, Error> {
 }
 
 /// Both changes of a path as `git status` would tell them, in its porcelain format 2.
-fn in_one_line(path: &RepoPath, staged: Option<&Change>, unstaged: Option<&Change>) -> Vec<u8> {
-    let letter = |change: Option<&Change>| change.map_or_else(|| ".".to_owned(), |change| change.letter.clone());
+fn in_one_line(path: &RepoPath, staged: Option<&RawChange>, unstaged: Option<&RawChange>) -> Vec<u8> {
+    let letter = |change: Option<&RawChange>| change.map_or_else(|| ".".to_owned(), |change| change.letter.clone());
     let (head, index) = match (staged, unstaged) {
         (Some(change), _) => ((&change.old_mode, &change.old), (&change.new_mode, &change.new)),
         (None, Some(change)) => ((&change.old_mode, &change.old), (&change.old_mode, &change.old)),
