@@ -26,7 +26,7 @@ pub(super) fn compare<S: Source>(
     }
     walk.entries.finish()?;
     let mut found = walk.found;
-    // One unmerged path stands in the index once for each of its stages.
+    // An unmerged path is in the index once for each of its stages.
     found.unmerged.dedup();
     Ok(found)
 }

@@ -36,7 +36,7 @@ pub(super) struct DirectAnswer {
     pub objects: Objects,
     /// The top of the work tree.
     pub top: PathBuf,
-    /// Whether we were started below it.
+    /// Whether the program was started below it.
     pub below_top: bool,
 }
 

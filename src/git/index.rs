@@ -1,7 +1,7 @@
 //! The index file, read piece by piece: gitformat-index(5).
 //!
-//! A large index is mostly entries that nobody asks about. What the hook needs first stands near the end, in the
-//! extension `TREE`; the entries pass through a small buffer if they are needed at all.
+//! Most entries of a large index are never asked for. What the hook needs first is near the end, in
+//! the extension `TREE`; the entries pass through a small buffer if they are needed at all.
 
 use once_cell::unsync::OnceCell;
 
@@ -26,8 +26,9 @@ const MOST_EXTENSIONS: u64 = 64 * 1024 * 1024;
 /// The signature of the cache-tree.
 const TREE: &[u8; 4] = b"TREE";
 
-/// The extensions that change nothing about what the entries are: `TREE`, the resolved conflicts, the untracked cache, what
-/// a file system monitor said, where entries end and begin, and that some entries may be directories, which is seen.
+/// The extensions that leave the entries as they are: `TREE`, resolved conflicts, the untracked
+/// cache, the answer of a file system monitor, where entries end and begin, and that some entries
+/// may be directories, which their mode shows.
 const HARMLESS: [&[u8; 4]; 7] = [TREE, b"REUC", b"UNTR", b"FSMN", b"EOIE", b"IEOT", b"sdir"];
 
 /// The length of `DIRC`, the version and the number of entries.
@@ -65,8 +66,9 @@ impl<S: Source> IndexFile<S> {
 
     /// The tree that these entries make, where the cache-tree knows that: `git commit` writes it before it runs the hook.
     ///
-    /// It is believed only if the extension is one of a chain that ends exactly where the checksum begins, is exact
-    /// itself, and counts as many entries as there are; an index in two files is found out by that.
+    /// It is believed only if the extension is one of a chain that ends exactly where the checksum
+    /// begins, parses to its last byte, and counts as many entries as there are. An index in two
+    /// files fails the last test.
     pub(super) fn root(&self) -> Result<Option<ObjectId>, Handover> {
         let Some((_, raw)) = self.raw_cache_tree()? else { return Ok(None) };
         let root = cache_tree::root(raw, self.hash).ok_or("the cache-tree is malformed")?;
@@ -143,18 +145,20 @@ impl<S: Source> IndexFile<S> {
         self.source.length().saturating_sub(self.hash as u64)
     }
 
-    /// Looks for the cache-tree from the end on: nothing says where the extensions begin, short of reading every entry.
+    /// Looks for the cache-tree from the end on: only reading every entry would show where the
+    /// extensions begin.
     fn find_cache_tree(&self) -> Result<Option<Extension>, Handover> {
         let end = self.end();
         let first = end.saturating_sub(MOST_EXTENSIONS).max(HEADER as u64);
         let (mut upper, mut size) = (end, FIRST_PIECE);
         while upper > first {
-            // Pieces overlap, for the name may stand across a border.
+            // Pieces overlap: the name may lie across a border.
             let lower = upper.saturating_sub(size as u64).max(first);
             size = PIECE;
             let length = usize::try_from(upper - lower).map_err(|_| "the index is too large")?;
             let piece = self.source.piece(lower, length).map_err(|error| unreadable(&error))?;
-            // Of several, the first is the one that holds the others: an extension may hold any name, and any end.
+            // The first of several contains the others: the content of an extension may look like
+            // the name, and the end, of another.
             for at in memchr::memmem::find_iter(&piece, TREE) {
                 if let Some(place) = self.chained(lower + at as u64)? {
                     return Ok(Some(place));
@@ -165,13 +169,13 @@ impl<S: Source> IndexFile<S> {
         Ok(None)
     }
 
-    /// The content of the extension here, if from here on there are whole extensions up to the checksum. It is handed over
-    /// if one of them is unknown.
+    /// The content of the extension here, if whole extensions follow up to the checksum. The index is
+    /// handed over if one of them is unknown.
     fn chained(&self, from: u64) -> Result<Option<Extension>, Handover> {
         let (mut at, mut place, mut unknown) = (from, None, None);
         while at < self.end() {
             let Some((signature, length)) = self.extension(at)? else { return Ok(None) };
-            // Git says by capitals that an extension may be passed over; others it refuses, or knows.
+            // Capitals mark an extension that may be skipped; any other git knows or refuses.
             if !signature.iter().all(u8::is_ascii_alphanumeric) {
                 return Ok(None);
             }
@@ -199,8 +203,8 @@ impl<S: Source> IndexFile<S> {
         Ok((at + 8 + u64::from(length) <= self.end()).then_some((signature, length)))
     }
 
-    /// Walks over the extensions from where the entries end: whether they are known, and the cache-tree among them is the
-    /// one that was found from the other side.
+    /// Walks over the extensions from the end of the entries: each must be known, and the cache-tree
+    /// must be the one that was found from the end of the file.
     fn check_extensions(&self, entries_end: u64) -> Result<(), Handover> {
         let mut at = entries_end;
         let mut found = None;
@@ -222,7 +226,7 @@ impl<S: Source> IndexFile<S> {
     }
 }
 
-/// The entries of an index, as they pass by.
+/// The entries of an index, read through a buffer.
 #[derive(Debug)]
 pub(super) struct IndexStream<'a, S> {
     index: &'a IndexFile<S>,
@@ -242,7 +246,7 @@ pub(super) struct IndexStream<'a, S> {
     id: [u8; 32],
 }
 
-/// `git add -N` only announces a file.
+/// The flag of a file that is only announced, by `git add -N`.
 const INTENT_TO_ADD: u16 = 0x2000;
 
 impl<S: Source> IndexStream<'_, S> {
@@ -296,7 +300,7 @@ impl<S: Source> IndexStream<'_, S> {
         Ok(true)
     }
 
-    /// Sees to it that the buffer holds a whole entry, if the file does.
+    /// Fills the buffer so that it holds a whole entry, if the file does.
     fn fill(&mut self) -> Result<(), Handover> {
         let unread = self.buffer.len() - self.start;
         let more = self.index.end().saturating_sub(self.next);

@@ -11,8 +11,8 @@ use crate::base::change::{Content, ObjectId};
 use crate::git::layer::{Handover, ObjectKind};
 use crate::os::env::Environment;
 
-/// How many bytes of objects a walk over history keeps: the trees of a commit are compared with those of its parents,
-/// which were read just before.
+/// How many bytes of objects are kept for a walk over history, which compares the trees of a commit
+/// with those of its parents.
 const OBJECT_CACHE: usize = 32 * 1024 * 1024;
 
 /// Variables that change what git reads and that gix does not follow.
@@ -27,8 +27,8 @@ const UNKNOWN_VARIABLES: [&str; 7] = [
     "GIT_CONFIG_PARAMETERS",
 ];
 
-/// Extensions of the repository format that gix is known to follow. Git refuses a repository with an unknown one; gix
-/// would read it as if there were none.
+/// Extensions of the repository format that gix is known to follow. Git refuses a repository with an
+/// unknown one; gix ignores it.
 const EXTENSIONS: [&str; 4] = ["worktreeconfig", "objectformat", "partialclone", "preciousobjects"];
 
 /// An open object store, with its alternates and its multi-pack index.
@@ -46,7 +46,7 @@ impl Odb {
             gix::open::Options::default()
                 .bail_if_untrusted(true)
                 .strict_config(true)
-                // What is committed is the object that is named, not the one that stands in for it here.
+                // A commit contains the object that it names, not the one that replaces it here.
                 .config_overrides(["core.useReplaceRefs=false", "gitoxide.objects.noReplace=true"])
         };
         let mut repository = gix::ThreadSafeRepository::discover_with_environment_overrides_opts(
@@ -78,7 +78,7 @@ impl Odb {
         let id = gix::ObjectId::try_from(id.as_bytes()).ok()?;
         let header = self.repository.find_header(id).ok()?;
         if header.kind() != GixKind::Blob {
-            // Git says so itself.
+            // The message of git says so.
             return None;
         }
         if header.size() > limit {
@@ -111,7 +111,7 @@ pub(super) fn gix_kind(kind: ObjectKind) -> GixKind {
     }
 }
 
-/// Whether this is the tree of nothing.
+/// Whether this is the tree without an entry.
 pub(super) fn is_empty_tree(id: &ObjectId) -> bool {
     [gix::hash::Kind::Sha1, gix::hash::Kind::Sha256]
         .into_iter()

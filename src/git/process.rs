@@ -19,12 +19,12 @@ pub(crate) struct Git {
     directory: PathBuf,
     /// Whether the variables of another repository are removed from the environment.
     clear_local_env: bool,
-    /// Variables that are set besides.
+    /// Further variables that are set.
     variables: Vec<(String, OsString)>,
 }
 
-/// The variables that speak of one repository, as `git rev-parse --local-env-vars` lists them. Git sets some of them for
-/// the hooks that it runs.
+/// The variables that belong to one repository, as `git rev-parse --local-env-vars` lists them. Git
+/// sets some of them for the hooks that it runs.
 const LOCAL_VARIABLES: [&str; 15] = [
     "GIT_ALTERNATE_OBJECT_DIRECTORIES",
     "GIT_CONFIG",
@@ -43,7 +43,7 @@ const LOCAL_VARIABLES: [&str; 15] = [
     "GIT_COMMON_DIR",
 ];
 
-/// Variables that give our pathspecs another meaning.
+/// Variables that change the meaning of our pathspecs.
 const PATHSPEC_VARIABLES: [&str; 4] =
     ["GIT_LITERAL_PATHSPECS", "GIT_GLOB_PATHSPECS", "GIT_NOGLOB_PATHSPECS", "GIT_ICASE_PATHSPECS"];
 
@@ -70,7 +70,7 @@ impl Git {
         Self { clear_local_env: true, ..Self::new(directory) }
     }
 
-    /// The same git, with these variables set besides.
+    /// The same git, with these variables set as well.
     pub(crate) fn with(&self, variables: &[(String, OsString)]) -> Self {
         Self { variables: [&self.variables[..], variables].concat(), ..self.clone() }
     }
@@ -80,7 +80,7 @@ impl Git {
         &self.directory
     }
 
-    /// Runs a command to its end, whatever its exit code. `doing` completes "could not …".
+    /// Runs a command to its end; any exit code is an answer. `doing` completes "could not …".
     pub(crate) fn run(&self, doing: &str, arguments: &[impl AsRef<OsStr>]) -> Result<GitOutput, Error> {
         let output = self.command(arguments).stdin(Stdio::null()).output().map_err(|error| {
             if self.directory.is_dir() {
@@ -98,15 +98,15 @@ impl Git {
         if output.code == Some(0) { Ok(output.stdout) } else { Err(failed(doing, &output)) }
     }
 
-    /// Git as the person would run it: with nothing of ours but the variables that were asked for.
+    /// Git as the user would run it: with the further variables, and none of our own.
     pub(crate) fn plain(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new("git");
         command.args(arguments).current_dir(&self.directory).envs(self.variables.iter().cloned());
         command
     }
 
-    /// The output of a query that answers "there is none" with exit code 1, as `git config --get` does. Failures of git
-    /// end with 128 or 129.
+    /// The output of a query; `None` where git answers with exit code 1 that nothing was found, as
+    /// `git config --get` does. Failures of git end with 128 or 129.
     pub(crate) fn query(&self, doing: &str, arguments: &[&str]) -> Result<Option<Vec<u8>>, Error> {
         let output = self.run(doing, arguments)?;
         match output.code {
@@ -121,7 +121,7 @@ impl Git {
         self.fed_with_warnings(doing, arguments, input).map(|(output, _)| output)
     }
 
-    /// The same, with what it says on standard error.
+    /// The same, with its standard error.
     pub(crate) fn fed_with_warnings(
         &self,
         doing: &str,
@@ -129,11 +129,11 @@ impl Git {
         input: &[u8],
     ) -> Result<(Vec<u8>, Vec<u8>), Error> {
         let (output, whole) = self.feed(doing, arguments, input)?;
-        // A git that ends before it has read everything says why itself.
+        // If git ends before it has read everything, its own message says why.
         if whole && output.code == Some(0) { Ok((output.stdout, output.stderr)) } else { Err(failed(doing, &output)) }
     }
 
-    /// What a command says, whatever its exit code, and whether it read its standard input to the end.
+    /// The outcome of a command, with any exit code, and whether it read its standard input to the end.
     pub(crate) fn feed(&self, doing: &str, arguments: &[&str], input: &[u8]) -> Result<(GitOutput, bool), Error> {
         let mut child = self
             .command(arguments)
@@ -143,7 +143,7 @@ impl Git {
             .spawn()
             .map_err(|error| not_started(doing, &error))?;
         let pipe = child.stdin.take();
-        // Beside the reading: whatever git does first, nobody waits for the other.
+        // A thread of its own: git may write before it has read everything.
         let (fed, output) = std::thread::scope(|scope| {
             let feeder = scope.spawn(move || pipe.map_or(Ok(()), |mut pipe| pipe.write_all(input)));
             let output = child.wait_with_output();
@@ -202,7 +202,7 @@ impl Git {
             .env("GIT_OPTIONAL_LOCKS", "0")
             .env("GIT_NO_LAZY_FETCH", "1")
             .env("GIT_TERMINAL_PROMPT", "0")
-            // What is committed is the object that is named, not the one that stands in for it here.
+            // A commit contains the object that it names, not the one that replaces it here.
             .env("GIT_NO_REPLACE_OBJECTS", "1")
             .env("LC_ALL", "C")
             .envs(self.variables.iter().cloned());
@@ -246,8 +246,8 @@ pub(crate) fn text(answer: &[u8]) -> String {
     String::from_utf8_lossy(answer).trim_end_matches(['\n', '\r']).to_owned()
 }
 
-/// A path from an answer of one line. Only git's own line end is taken off: a path may end in another, and need not be
-/// UTF-8.
+/// A path from an answer of one line. Only git's own line end is removed: a path may end in another,
+/// and need not be UTF-8.
 pub(crate) fn one_line(mut answer: Vec<u8>) -> PathBuf {
     if answer.last() == Some(&b'\n') {
         answer.pop();
@@ -269,7 +269,7 @@ pub(super) fn literal(path: &RepoPath) -> OsString {
 #[derive(Debug)]
 pub(crate) struct CatFile {
     child: Child,
-    /// Closed first on drop, which is how git learns that there is nothing more to read.
+    /// Closed first on drop: so git knows that there is nothing more to read.
     pipes: RefCell<(Option<ChildStdin>, BufReader<ChildStdout>)>,
 }
 
@@ -298,7 +298,7 @@ impl CatFile {
         let mut header = Vec::new();
         output.read_until(b'\n', &mut header).map_err(io)?;
         if header.is_empty() {
-            // So it does at an object that a partial clone has not fetched, where it must not fetch.
+            // Git ends so at an object that a partial clone lacks, because it must not fetch it.
             return Err(Error::new(doing(), "its content is not here, or git cat-file failed")
                 .help(format!("in a partial clone, fetch everything: git fetch --refetch --no-filter; else see what `git cat-file {kind} {id}` says")));
         }
@@ -309,7 +309,7 @@ impl CatFile {
             Error::new(doing(), format!("it is not in the object store ({header})"))
                 .help("fetch the missing objects: `git fetch --refetch`, or check the disk with `git fsck`")
         })?;
-        // Whatever it is, it is read to its end: the next answer comes behind it.
+        // Read to the end in any case: the next answer follows.
         let mut content = Vec::new();
         output.by_ref().take(size.min(limit)).read_to_end(&mut content).map_err(io)?;
         std::io::copy(&mut output.by_ref().take(size.saturating_sub(limit) + 1), &mut std::io::sink()).map_err(io)?;

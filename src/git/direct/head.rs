@@ -1,4 +1,4 @@
-//! What HEAD names, where that is beyond doubt: refs in files, gitrepository-layout(5).
+//! The commit of HEAD, where that is certain: refs in files, gitrepository-layout(5).
 
 use std::ffi::OsStr;
 use std::fs;
@@ -85,8 +85,8 @@ fn is_plain(name: &[u8]) -> bool {
     name.split(|&byte| byte == b'/').all(is_plain)
 }
 
-/// Whether a branch is not there as a file. A link into nothing may stand for another ref, and refs
-/// may be kept in tables.
+/// Whether a branch has no file. A link into nothing may name another ref, and refs may be kept in
+/// tables.
 fn is_absent(common: &Path, name: &[u8]) -> bool {
     let is_missing = |path: &OsStr| {
         fs::symlink_metadata(common.join(path)).is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
@@ -100,7 +100,7 @@ pub(super) fn fuzz(data: &[u8]) {
     let name = data.get(..16).unwrap_or_default();
     for hash in [20, 32] {
         let found = find_packed(data, name, hash).filter(|_| !name.contains(&b'\n'));
-        // What is found in a file that is understood stands in a line of its own.
+        // In a file that is understood, the ref has a line of its own.
         if let Some(id) = found.filter(|_| is_whole(data, hash)) {
             let line = [id.to_string().as_bytes(), b" ", name].concat();
             assert!(data.split(|&byte| byte == b'\n').any(|known| known.eq_ignore_ascii_case(&line)));

@@ -1,6 +1,6 @@
 //! Which repository git would use here, where that is beyond doubt.
 //!
-//! A list of what is allowed, not of what is not: an unknown variable, setting, extension or owner is for another layer.
+//! It goes by lists of what is known: an unknown variable, setting, extension or owner is handed over.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -15,7 +15,7 @@ use gix::config::file::{Metadata, init::Options};
 use crate::git::layer::Handover;
 use crate::os::env::Environment;
 
-/// Variables of git that say nothing about what is staged. Those that end in `_` stand for all that begin so.
+/// Variables of git that do not change what is staged. A name with `_` at its end is a prefix.
 const HARMLESS: [&str; 34] = [
     "GIT_ADVICE",
     "GIT_ASKPASS",
@@ -89,7 +89,7 @@ impl Repository {
             return Err(Handover::Variable(name.to_owned()));
         }
         let (top, git, linked) = match env.get("GIT_DIR") {
-            // Then the current directory is the top: nothing else was said.
+            // Without `GIT_WORK_TREE`, the current directory is the top.
             Some(git) => (directory.to_owned(), directory.join(git), false),
             None => discover(directory)?,
         };
@@ -151,7 +151,7 @@ fn looks_like_a_repository(git: &Path, common: &Path) -> Result<(), Handover> {
     if whole { Ok(()) } else { Err("the directory .git is no whole repository".into()) }
 }
 
-/// Git does not trust a repository of somebody else, unless it is told to.
+/// Git refuses a repository of another user, unless `safe.directory` allows it.
 fn owned(path: &Path) -> Result<(), Handover> {
     if about(path)?.uid() == rustix::process::geteuid().as_raw() {
         Ok(())

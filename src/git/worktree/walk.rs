@@ -30,7 +30,7 @@ pub(super) struct Seen {
     pub odd: Vec<RepoPath>,
     /// Tracked paths that may be so in the executable bit, and in nothing else.
     pub flipped: Vec<RepoPath>,
-    /// Tracked paths that git was told not to look at.
+    /// Tracked paths that are marked so that git does not look at them.
     pub hidden: Vec<Marked>,
     /// Submodules that are there.
     pub submodules: Vec<RepoPath>,
@@ -48,12 +48,12 @@ pub(super) struct Seen {
     pub modes_differ: bool,
 }
 
-/// A tracked path that git was told not to look at.
+/// A tracked path that is marked so that git does not look at it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Marked {
     /// The path.
     pub path: RepoPath,
-    /// What git was told.
+    /// The mark.
     pub hiding: Hiding,
     /// Whether something is there.
     pub there: bool,
@@ -121,7 +121,7 @@ pub(super) fn walk(
     let mut seen = walk.seen.into_inner().unwrap_or_else(PoisonError::into_inner);
     for list in [&mut seen.doubtful, &mut seen.odd, &mut seen.flipped, &mut seen.untracked, &mut seen.debris] {
         list.sort_unstable();
-        // What is in conflict stands in the index once for each of its stages.
+        // An unmerged path is in the index once for each of its stages.
         list.dedup();
     }
     seen.hidden.sort_unstable();
