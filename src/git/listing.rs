@@ -54,7 +54,7 @@ fn head_and_top(git: &Git) -> Result<(String, Option<PathBuf>), Error> {
         Some(0) => "HEAD".to_owned(),
         // Unborn: everything is new, compared with the empty tree. A HEAD that cannot be read ends
         // here as well, and then more is judged, never less.
-        Some(1) => text(&git.output(DOING, &["hash-object", "-t", "tree", "/dev/null"])?),
+        Some(1) => empty_tree(git, DOING)?,
         _ => return Err(failed(DOING, &answer)),
     };
     Ok((head, top))
@@ -62,36 +62,32 @@ fn head_and_top(git: &Git) -> Result<(String, Option<PathBuf>), Error> {
 
 /// What the index has that the tree-ish has not.
 fn compare(git: &Git, head: &str) -> Result<Compared, Error> {
-    let raw = git.output(
-        DOING,
-        &[
-            "diff-index",
-            "--cached",
-            "--raw",
-            "-z",
-            "--no-renames",
-            "--no-abbrev",
-            "--no-relative",
-            "--ignore-submodules=none",
-            "--ita-invisible-in-index",
-            head,
-            "--",
-        ],
-    )?;
-    let mut fresh = Vec::new();
-    let mut unmerged = Vec::new();
-    let mut fields = records(&raw);
-    while let Some(change) = fields.next() {
-        let path = fields.next().ok_or_else(|| unreadable(DOING, change))?;
-        match parse_change(change, path).ok_or_else(|| unreadable(DOING, change))? {
-            Parsed::Fresh(entry) => fresh.push(entry),
-            Parsed::Unmerged => unmerged.push(RepoPath::new(path)),
-            Parsed::Deleted => {}
+    let mut compared = Compared::default();
+    for (path, change) in staged_changes(git, DOING, head)? {
+        match change.letter {
+            b'D' => {}
+            b'U' => compared.unmerged.push(path),
+            _ => {
+                let unknown = || format!("{path} has the unknown mode {:o}", change.new_mode);
+                let entry = change.entry(&path).ok_or_else(|| Error::new(DOING, unknown()));
+                compared.fresh.push(entry.map_err(|error| error.help("check the repository: `git fsck`"))?);
+            }
         }
     }
     // Git lists an unmerged path twice: as unmerged, and as a change of its stages.
-    unmerged.dedup();
-    Ok(Compared { fresh, unmerged })
+    compared.unmerged.dedup();
+    Ok(compared)
+}
+
+/// The changes from a tree to the index.
+pub(super) fn staged_changes(git: &Git, doing: &str, tree: &str) -> Result<Vec<(RepoPath, RawChange)>, Error> {
+    let how = ["diff-index", "--cached", "--ita-invisible-in-index"];
+    parse_changes(doing, &git.output(doing, &[&how, &RAW[..], &[tree, "--"]].concat())?)
+}
+
+/// The id of the tree without an entry, in hexadecimal.
+pub(super) fn empty_tree(git: &Git, doing: &str) -> Result<String, Error> {
+    git.output(doing, &["hash-object", "-t", "tree", "/dev/null"]).map(|answer| text(&answer))
 }
 
 /// The wanted entries of the index, stage 0.
@@ -123,33 +119,56 @@ fn entries_at(
     Ok(entries)
 }
 
-/// A change in the raw format of git.
-enum Parsed {
-    Fresh(Entry),
-    Unmerged,
-    Deleted,
+/// Changes in the raw format, with every setting overruled.
+pub(super) const RAW: [&str; 6] =
+    ["--raw", "-z", "--no-renames", "--no-abbrev", "--no-relative", "--ignore-submodules=none"];
+
+/// What differs at a path, in the raw format of git-diff-index(1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct RawChange {
+    /// Git's octal mode before; 0 if there was nothing.
+    pub old_mode: u32,
+    /// The mode after it.
+    pub new_mode: u32,
+    /// The content before; zeros if there was nothing.
+    pub old: ObjectId,
+    /// The content after it; zeros if git has not computed its id.
+    pub new: ObjectId,
+    /// `A`, `D`, `M`, `T`, or `U` for an unmerged path.
+    pub letter: u8,
 }
 
-/// Parses `:100644 100644 <old> <new> M`, the raw format of git-diff-index(1).
-fn parse_change(change: &[u8], path: &[u8]) -> Option<Parsed> {
-    let mut fields = change.strip_prefix(b":")?.split(|&byte| byte == b' ');
-    let (_old_mode, new_mode, old, new, status) =
-        (fields.next()?, fields.next()?, fields.next()?, fields.next()?, fields.next()?);
-    Some(match status.first()? {
-        b'D' => Parsed::Deleted,
-        b'U' => Parsed::Unmerged,
-        b'A' | b'M' | b'T' => {
-            let mode = Mode::from_bits(octal(new_mode)?)?;
-            Parsed::Fresh(Entry {
-                path: RepoPath::new(path),
-                mode,
-                id: ObjectId::from_hex(new)?,
-                fresh: true,
-                replaces: if status.starts_with(b"A") { None } else { Some(ObjectId::from_hex(old)?) },
-            })
-        }
-        _ => return None,
-    })
+impl RawChange {
+    /// Parses `:100644 100644 <old> <new> M`.
+    fn parse(field: &[u8]) -> Option<Self> {
+        let mut words = field.strip_prefix(b":")?.split(|&byte| byte == b' ');
+        let (old_mode, new_mode) = (octal(words.next()?)?, octal(words.next()?)?);
+        let (old, new) = (ObjectId::from_hex(words.next()?)?, ObjectId::from_hex(words.next()?)?);
+        let letter = match words.next()? {
+            [letter @ (b'A' | b'D' | b'M' | b'T' | b'U')] => *letter,
+            _ => return None,
+        };
+        words.next().is_none().then_some(Self { old_mode, new_mode, old, new, letter })
+    }
+
+    /// The new entry; `None` if git does not commit its mode.
+    fn entry(&self, path: &RepoPath) -> Option<Entry> {
+        let mode = Mode::from_bits(self.new_mode)?;
+        let replaces = (self.letter != b'A').then_some(self.old);
+        Some(Entry { path: path.clone(), mode, id: self.new, fresh: true, replaces })
+    }
+}
+
+/// Parses a `-z` listing of changes, each followed by its path.
+pub(super) fn parse_changes(doing: &str, raw: &[u8]) -> Result<Vec<(RepoPath, RawChange)>, Error> {
+    let mut changes = Vec::new();
+    let mut fields = records(raw);
+    while let Some(field) = fields.next() {
+        let change = RawChange::parse(field).zip(fields.next());
+        let (change, path) = change.ok_or_else(|| unreadable(doing, field))?;
+        changes.push((RepoPath::new(path), change));
+    }
+    Ok(changes)
 }
 
 /// Parses `100644 <id> <stage>\t<path>`, the format of `git ls-files --stage`; other stages than 0
@@ -172,14 +191,17 @@ fn octal(digits: &[u8]) -> Option<u32> {
 /// Feeds the parsers of listings and changes.
 #[cfg(any(fuzzing, test))]
 pub(super) fn fuzz(data: &[u8]) {
-    let mut fields = records(data);
-    while let Some(change) = fields.next() {
-        if let Some(Some(entry)) = parse_staged_record(change) {
-            assert!(change.ends_with(entry.path.as_bytes()) && !entry.fresh);
+    for record in records(data) {
+        if let Some(Some(entry)) = parse_staged_record(record) {
+            assert!(record.ends_with(entry.path.as_bytes()) && !entry.fresh);
         }
-        let path = fields.next().unwrap_or_default();
-        if let Some(Parsed::Fresh(entry)) = parse_change(change, path) {
-            assert!(entry.path.as_bytes() == path && entry.fresh);
+    }
+    if let Ok(changes) = parse_changes("read", data) {
+        assert_eq!(changes.len() * 2, records(data).count());
+        for (path, change) in changes {
+            if let Some(entry) = change.entry(&path) {
+                assert!(entry.path == path && entry.fresh);
+            }
         }
     }
 }
@@ -192,11 +214,18 @@ mod tests {
     fn raw_changes_are_parsed_or_refused() {
         let id = "ab".repeat(20);
         let line = |status: &str| format!(":100644 100755 {id} {id} {status}");
-        assert!(matches!(parse_change(line("M").as_bytes(), b"a"), Some(Parsed::Fresh(_))));
-        assert!(matches!(parse_change(line("D").as_bytes(), b"a"), Some(Parsed::Deleted)));
-        assert!(matches!(parse_change(line("U").as_bytes(), b"a"), Some(Parsed::Unmerged)));
-        for wrong in ["", ":", "100644", &line("X"), &line(""), ":1 9 a b A"] {
-            assert!(parse_change(wrong.as_bytes(), b"a").is_none(), "{wrong}");
+        for letter in ["A", "D", "M", "T", "U"] {
+            let change = RawChange::parse(line(letter).as_bytes()).unwrap();
+            assert_eq!((change.old_mode, change.new_mode), (0o100_644, 0o100_755));
+            assert_eq!([change.letter], letter.as_bytes());
+            assert_eq!(change.entry(&"a".into()).unwrap().replaces.is_none(), letter == "A");
         }
+        for wrong in ["", ":", "100644", &line("X"), &line(""), &line("M x"), ":1 9 a b A"] {
+            assert!(RawChange::parse(wrong.as_bytes()).is_none(), "{wrong}");
+            assert!(parse_changes("read", format!("{wrong}\0a\0").as_bytes()).is_err() || wrong.is_empty());
+        }
+        assert!(parse_changes("read", line("M").as_bytes()).is_err());
+        let strange = format!(":000000 000000 {id} {id} A");
+        assert_eq!(RawChange::parse(strange.as_bytes()).unwrap().entry(&"a".into()), None);
     }
 }

@@ -32,6 +32,7 @@ const UNKNOWN_VARIABLES: [&str; 7] = [
 const EXTENSIONS: [&str; 4] = ["worktreeconfig", "objectformat", "partialclone", "preciousobjects"];
 
 /// An open object store, with its alternates and its multi-pack index.
+#[derive(Debug)]
 pub(super) struct Odb {
     repository: gix::Repository,
 }
@@ -116,10 +117,4 @@ pub(super) fn is_empty_tree(id: &ObjectId) -> bool {
     [gix::hash::Kind::Sha1, gix::hash::Kind::Sha256]
         .into_iter()
         .any(|hash| gix::ObjectId::empty_tree(hash).as_bytes() == id.as_bytes())
-}
-
-impl std::fmt::Debug for Odb {
-    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        out.debug_struct("Odb").field("path", &self.repository.git_dir()).finish_non_exhaustive()
-    }
 }

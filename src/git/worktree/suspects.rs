@@ -17,6 +17,7 @@ use tempfile::TempDir;
 
 use crate::base::error::Error;
 use crate::base::path::RepoPath;
+use crate::git::listing::{RAW, RawChange, empty_tree, parse_changes, staged_changes};
 use crate::git::process::{Git, failed, literal, records, text, unreadable, without_slash};
 use crate::git::worktree::around::Around;
 use crate::git::worktree::entries::Index;
@@ -131,7 +132,7 @@ impl<'a> Suspects<'a> {
         }
         let mut odd: Vec<&RepoPath> = self.seen.odd.iter().collect();
         let staged = self.staged()?;
-        odd.extend(staged.iter().filter(|(_, change)| change.is_odd()).map(|(path, _)| path));
+        odd.extend(staged.iter().filter(|(_, change)| is_odd(change)).map(|(path, _)| path));
         if odd.len() > NAMED || odd.iter().any(|path| files.contains(path)) {
             return Ok(None);
         }
@@ -154,17 +155,12 @@ impl<'a> Suspects<'a> {
         if self.around.tree.is_some() && self.index.tree() == self.around.tree {
             return Ok(BTreeMap::new());
         }
-        let empty;
+        // Before the first commit, everything in the index is staged.
         let tree = match &self.around.tree {
-            Some(tree) => tree,
-            // Before the first commit, everything in the index is staged.
-            None => {
-                empty = text(&self.git.output(DOING, &["hash-object", "-t", "tree", "/dev/null"])?);
-                &empty
-            }
+            Some(tree) => tree.clone(),
+            None => empty_tree(self.git, DOING)?,
         };
-        let arguments = [&["diff-index", "--cached", "--ita-invisible-in-index"], &RAW[..], &[tree, "--"]].concat();
-        changes(&self.git.output(DOING, &arguments)?)
+        Ok(by_path(staged_changes(self.git, DOING, &tree)?))
     }
 
     /// These files against the index; nothing where the index cannot be cut down to them.
@@ -183,7 +179,7 @@ impl<'a> Suspects<'a> {
         }
         let answer = git.output(DOING, &[&settings[..], &["diff-files"], &RAW, &["--"]].concat())?;
         drop(directory);
-        changes(&answer).map(Some)
+        Ok(Some(by_path(parse_changes(DOING, &answer)?)))
     }
 
     /// What is neither tracked nor ignored, file by file.
@@ -233,60 +229,32 @@ fn status_of(git: &Git, settings: &[&str], believed: bool, paths: &[&RepoPath]) 
 
 /// Settings under which git would write beside an index, overruled.
 const ALONE: [&str; 4] = ["-c", "core.splitIndex=false", "-c", "index.sparse=false"];
-/// Changes in the raw format, whatever the settings say.
-const RAW: [&str; 6] = ["--raw", "-z", "--no-renames", "--no-abbrev", "--no-relative", "--ignore-submodules=none"];
-
-/// What differs at a path, in the words of git's raw format (git-diff-index(1)).
-struct RawChange {
-    old_mode: String,
-    new_mode: String,
-    old: String,
-    new: String,
-    letter: String,
-}
-
-impl RawChange {
-    /// Whether git has more to say of it than that it differs.
-    fn is_odd(&self) -> bool {
-        self.letter == "U" || [&self.old_mode, &self.new_mode].iter().any(|mode| *mode == "160000")
+/// The changes by path. Git lists an unmerged path twice: first that it is.
+fn by_path(changes: Vec<(RepoPath, RawChange)>) -> BTreeMap<RepoPath, RawChange> {
+    let mut by_path = BTreeMap::new();
+    for (path, change) in changes {
+        by_path.entry(path).or_insert(change);
     }
+    by_path
 }
 
-/// `:<mode> <mode> <id> <id> <letter>`, and the path.
-fn changes(raw: &[u8]) -> Result<BTreeMap<RepoPath, RawChange>, Error> {
-    let mut changes = BTreeMap::new();
-    let mut fields = records(raw);
-    while let Some(field) = fields.next() {
-        let parse = || {
-            let words: Vec<&str> = std::str::from_utf8(field).ok()?.strip_prefix(':')?.split(' ').collect();
-            let [old_mode, new_mode, old, new, letter] = *<&[&str; 5]>::try_from(&words[..]).ok()?;
-            let own = str::to_owned;
-            Some(RawChange {
-                old_mode: own(old_mode),
-                new_mode: own(new_mode),
-                old: own(old),
-                new: own(new),
-                letter: own(letter),
-            })
-        };
-        let (Some(change), Some(path)) = (parse(), fields.next()) else { return Err(unreadable(DOING, field)) };
-        // What is in conflict is told twice: first that it is.
-        changes.entry(RepoPath::new(path)).or_insert(change);
-    }
-    Ok(changes)
+/// Whether git has more to say of a change than that the content differs.
+fn is_odd(change: &RawChange) -> bool {
+    change.letter == b'U' || [change.old_mode, change.new_mode].contains(&0o160_000)
 }
 
-/// Both changes of a path as `git status` would tell them, in its porcelain format 2.
+/// Both changes of a path as a record of `git status`, in its porcelain format 2.
 fn in_one_line(path: &RepoPath, staged: Option<&RawChange>, unstaged: Option<&RawChange>) -> Vec<u8> {
-    let letter = |change: Option<&RawChange>| change.map_or_else(|| ".".to_owned(), |change| change.letter.clone());
+    let letter = |change: Option<&RawChange>| change.map_or('.', |change| char::from(change.letter));
     let (head, index) = match (staged, unstaged) {
-        (Some(change), _) => ((&change.old_mode, &change.old), (&change.new_mode, &change.new)),
-        (None, Some(change)) => ((&change.old_mode, &change.old), (&change.old_mode, &change.old)),
+        (Some(change), _) => ((change.old_mode, change.old), (change.new_mode, change.new)),
+        (None, Some(change)) => ((change.old_mode, change.old), (change.old_mode, change.old)),
         (None, None) => return Vec::new(),
     };
-    let tree_mode = unstaged.map_or(index.0, |change| &change.new_mode);
+    let tree_mode = unstaged.map_or(index.0, |change| change.new_mode);
     let (x, y) = (letter(staged), letter(unstaged));
-    let words = format!("1 {x}{y} N... {} {} {tree_mode} {} {} ", head.0, index.0, head.1, index.1);
+    let modes = format!("{:06o} {:06o} {tree_mode:06o}", head.0, index.0);
+    let words = format!("1 {x}{y} N... {modes} {} {} ", head.1, index.1);
     [words.as_bytes(), path.as_bytes()].concat()
 }
 
