@@ -2,9 +2,10 @@
 //! that is certain.
 //!
 //! What is staged is read by `direct` from the files of the repository, without opening it, or else
-//! listed by the `git` program, which knows everything. Objects come from the files of a store, then
-//! from gix, then from `git cat-file`. A layer hands over, with a reason, what it does not know for
-//! certain; if git fails too, so does the run. Nothing above this module knows which layer answered.
+//! listed by the `git` program, which knows everything. Objects come from the files of a store,
+//! then from gix, then from `git cat-file`. A layer hands over, with a reason, what it does not
+//! know for certain; if git fails too, so does the run. Nothing above this module knows which layer
+//! answered.
 //!
 //! The modules are listed in the order of their layers: each uses only those above it.
 

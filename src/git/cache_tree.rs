@@ -1,4 +1,5 @@
-//! The cache-tree of an index: which of its directories are trees that git has written, gitformat-index(5).
+//! The cache-tree of an index: which of its directories are trees that git has written,
+//! gitformat-index(5).
 
 use crate::base::change::ObjectId;
 use crate::git::layer::LONGEST_PATH;
@@ -17,10 +18,12 @@ pub(super) struct CacheTree {
 }
 
 impl CacheTree {
-    /// Parses the content of the extension. `None` unless it is exact, and names no directory twice.
+    /// Parses the content of the extension. `None` unless it is exact, and names no directory
+    /// twice.
     pub(super) fn parse(raw: &[u8], hash: usize) -> Option<Self> {
         let mut rest = raw;
-        // The directories that are not whole yet, from the root down, each with how many it still lacks.
+        // The directories that are not whole yet, from the root down, each with how many it still
+        // lacks.
         let mut open: Vec<(Self, u32)> = Vec::new();
         let mut prefix = 0;
         loop {
@@ -65,8 +68,8 @@ pub(super) struct RawNode<'a> {
     pub id: &'a [u8],
 }
 
-/// The root alone, of a cache-tree that is exact to its end. What only begins like one is none: names that anybody may
-/// choose, as those of untracked files, stand in the index as well.
+/// The root alone, of a cache-tree that is exact to its end. What only begins like one is none:
+/// names that anybody may choose, as those of untracked files, stand in the index as well.
 pub(super) fn root(raw: &[u8], hash: usize) -> Option<RawNode<'_>> {
     let mut rest = raw;
     let root = node(&mut rest, hash).filter(|root| root.name.is_empty())?;
@@ -79,10 +82,11 @@ pub(super) fn root(raw: &[u8], hash: usize) -> Option<RawNode<'_>> {
     rest.is_empty().then_some(root)
 }
 
-/// Parses `<name> NUL <entries> SP <subtrees> LF [<id>]`. A negative number of entries says that the tree is not known, and
-/// then there is no id.
+/// Parses `<name> NUL <entries> SP <subtrees> LF [<id>]`. A negative number of entries says that
+/// the tree is not known, and then there is no id.
 ///
-/// Of a million files, there are some ten thousand nodes, each a few bytes long: it goes byte by byte.
+/// Of a million files, there are some ten thousand nodes, each a few bytes long: it goes byte by
+/// byte.
 pub(super) fn node<'a>(rest: &mut &'a [u8], hash: usize) -> Option<RawNode<'a>> {
     let end = rest.iter().position(|&byte| byte == 0)?;
     let (name, mut after) = (&rest[..end], &rest[end + 1..]);

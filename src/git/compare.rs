@@ -1,7 +1,8 @@
 //! What an index has that a tree has not.
 //!
-//! The index is compared directory by directory, and every directory whose tree the index already knows to be that of
-//! HEAD is passed over: `git commit` writes that cache-tree before it runs the hook, so little is left to compare.
+//! The index is compared directory by directory, and every directory whose tree the index already
+//! knows to be that of HEAD is passed over: `git commit` writes that cache-tree before it runs the
+//! hook, so little is left to compare.
 
 use crate::base::change::{Entry, ObjectId};
 use crate::base::path::RepoPath;
@@ -56,7 +57,8 @@ impl<S: Source> IndexWalk<'_, S> {
         }
     }
 
-    /// Passes the entries of this directory. The cache-tree knows the number; it is believed where both ends bear it out.
+    /// Passes the entries of this directory. The cache-tree knows the number; it is believed where
+    /// both ends bear it out.
     fn pass(&mut self, count: u32) -> Result<(), Handover> {
         let wrong = || Handover::from("the cache-tree counts otherwise than the index");
         self.entries.skip(count - 1)?;
@@ -71,7 +73,8 @@ impl<S: Source> IndexWalk<'_, S> {
     }
 
     fn directory(&mut self, tree: Option<ObjectId>, cache: Option<&CacheTree>) -> Result<(), Handover> {
-        // The recursion is as deep as the path. Git sets it no bound, and no work tree could hold such a path.
+        // The recursion is as deep as the path. Git sets it no bound, and no work tree could hold
+        // such a path.
         if self.path.len() > LONGEST_PATH {
             return Err("a path is longer than a file system takes".into());
         }

@@ -2,9 +2,9 @@
 //! fastest layer.
 //!
 //! `git commit` writes the trees of the index before it runs the hook, and notes the root in the
-//! index. So what is staged is mostly the difference of two trees, whose size is that of the change;
-//! the index is not loaded. Everything that this layer does not know for certain is handed over: it
-//! goes by lists of what is allowed.
+//! index. So what is staged is mostly the difference of two trees, whose size is that of the
+//! change; the index is not loaded. Everything that this layer does not know for certain is handed
+//! over: it goes by lists of what is allowed.
 
 use std::path::PathBuf;
 

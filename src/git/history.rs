@@ -53,7 +53,8 @@ pub(crate) struct Tip {
     pub commit: ObjectId,
     /// Its tree.
     pub tree: ObjectId,
-    /// The trees that it is compared with: of where the ref was, or of commits just before what is new.
+    /// The trees that it is compared with: of where the ref was, or of commits just before what is
+    /// new.
     pub bases: Vec<ObjectId>,
 }
 
@@ -132,8 +133,9 @@ impl<'a> History<'a> {
         self.new_commits(updates, Known::EveryRef)
     }
 
-    /// The commit whose configuration a push is judged by, and its name: where the remote's default branch was last seen,
-    /// else what the remote has of a pushed branch, else what is pushed, for then there is nothing else.
+    /// The commit whose configuration a push is judged by, and its name: where the remote's default
+    /// branch was last seen, else what the remote has of a pushed branch, else what is pushed, for
+    /// then there is nothing else.
     pub(crate) fn base_of_push(
         &self,
         updates: &[RefUpdate],
@@ -155,7 +157,8 @@ impl<'a> History<'a> {
         }
     }
 
-    /// A file of this name in the repository's own directory, where only who runs the server can put one.
+    /// A file of this name in the repository's own directory, where only who runs the server can
+    /// put one.
     pub(crate) fn own_file(&self, name: &str) -> Result<Option<PathBuf>, Error> {
         let answer = self.git.output("find the repository's directory", &["rev-parse", "--absolute-git-dir"])?;
         let path = one_line(answer).join(name);
@@ -257,8 +260,9 @@ impl<'a> History<'a> {
         // Commits just outside are listed too, for their trees: what a commit is compared with.
         let how =
             ["rev-list", "--topo-order", "--reverse", "--boundary", "--encoding=UTF-8", "--format=tformat:%m %H %T %P"];
-        // What is pushed takes along the parents that it names, not those that `info/grafts` lends it here. The file cannot
-        // be: one that is there, if only an empty one, earns a word of advice.
+        // What is pushed takes along the parents that it names, not those that `info/grafts` lends
+        // it here. The file cannot be: one that is there, if only an empty one, earns a word of
+        // advice.
         let git = self.git.with(&[("GIT_GRAFT_FILE".into(), "/dev/null/none".into())]);
         git.fed(doing, &[&how[..], which, &["--"]].concat(), input).map_err(|error| {
             error.or_help("if history is missing here, fetch it: `git fetch --refetch`; else see `git fsck`")
@@ -402,7 +406,8 @@ impl<'a> History<'a> {
         }
         let how = ["-c", "core.warnAmbiguousRefs=true", "cat-file", "--batch-check"];
         let (answer, warnings) = self.git.fed_with_warnings(doing, &how, (names.join("\n") + "\n").as_bytes())?;
-        // Of a tag and a branch of one name, git takes the tag, with a word that nobody reads in CI.
+        // Of a tag and a branch of one name, git takes the tag, with a word that nobody reads in
+        // CI.
         if let Some(ambiguous) = text(&warnings).lines().find(|line| is_ambiguous(line)) {
             return Err(Error::new(doing, ambiguous.trim_start_matches("warning: "))
                 .help("name it in full: refs/heads/NAME, refs/remotes/REMOTE/NAME or refs/tags/NAME"));
@@ -453,7 +458,8 @@ impl Line {
     }
 }
 
-/// Whether git warns that a name stands for several refs. HEAD is always itself, whatever else is called so.
+/// Whether git warns that a name stands for several refs. HEAD is always itself, whatever else is
+/// called so.
 fn is_ambiguous(warning: &str) -> bool {
     warning.contains("is ambiguous") && !warning.contains("refname 'HEAD' is")
 }

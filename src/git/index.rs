@@ -17,7 +17,8 @@ const PIECE: usize = 128 * 1024;
 /// How many bytes are read first, from the end: all the extensions of a small repository.
 const FIRST_PIECE: usize = 8 * 1024;
 
-/// The most bytes that one entry takes: its fixed part, the longest path, and what it is filled up with.
+/// The most bytes that one entry takes: its fixed part, the longest path, and what it is filled up
+/// with.
 const LONGEST_ENTRY: usize = LONGEST_PATH + 256;
 
 /// The most bytes of extensions that are looked through. A million files leave a twentieth of that.
@@ -64,7 +65,8 @@ impl<S: Source> IndexFile<S> {
         Ok(Self { source, version, count, hash, cache_tree: OnceCell::new() })
     }
 
-    /// The tree that these entries make, where the cache-tree knows that: `git commit` writes it before it runs the hook.
+    /// The tree that these entries make, where the cache-tree knows that: `git commit` writes it
+    /// before it runs the hook.
     ///
     /// It is believed only if the extension is one of a chain that ends exactly where the checksum
     /// begins, parses to its last byte, and counts as many entries as there are. An index in two
@@ -169,8 +171,8 @@ impl<S: Source> IndexFile<S> {
         Ok(None)
     }
 
-    /// The content of the extension here, if whole extensions follow up to the checksum. The index is
-    /// handed over if one of them is unknown.
+    /// The content of the extension here, if whole extensions follow up to the checksum. The index
+    /// is handed over if one of them is unknown.
     fn chained(&self, from: u64) -> Result<Option<Extension>, Handover> {
         let (mut at, mut place, mut unknown) = (from, None, None);
         while at < self.end() {
@@ -203,8 +205,8 @@ impl<S: Source> IndexFile<S> {
         Ok((at + 8 + u64::from(length) <= self.end()).then_some((signature, length)))
     }
 
-    /// Walks over the extensions from the end of the entries: each must be known, and the cache-tree
-    /// must be the one that was found from the end of the file.
+    /// Walks over the extensions from the end of the entries: each must be known, and the
+    /// cache-tree must be the one that was found from the end of the file.
     fn check_extensions(&self, entries_end: u64) -> Result<(), Handover> {
         let mut at = entries_end;
         let mut found = None;
@@ -344,7 +346,8 @@ impl<S: Source> IndexStream<'_, S> {
             self.path.clear();
         }
         let rest = entry.get(at..)?;
-        // The length is in the flags, unless it is too long for that; either way a zero ends the name.
+        // The length is in the flags, unless it is too long for that; either way a zero ends the
+        // name.
         let claimed = usize::from(flags & 0xfff);
         let length = if self.index.version < 4 && claimed < 0xfff && rest.get(claimed) == Some(&0) {
             claimed
@@ -364,8 +367,9 @@ fn number(bytes: &[u8]) -> u32 {
     bytes.iter().fold(0, |number, &byte| number << 8 | u32::from(byte))
 }
 
-/// The number that version 4 writes before a path, and how many bytes it takes: groups of seven bits, the highest first, each
-/// but the last marked by its top bit and one more than it says (the encoding of offsets in packs, gitformat-pack(5)).
+/// The number that version 4 writes before a path, and how many bytes it takes: groups of seven
+/// bits, the highest first, each but the last marked by its top bit and one more than it says (the
+/// encoding of offsets in packs, gitformat-pack(5)).
 pub(super) fn variable_number(bytes: &[u8]) -> Option<(usize, usize)> {
     let mut value = 0_usize;
     for (at, &byte) in bytes.iter().enumerate().take(9) {

@@ -13,7 +13,8 @@ use crate::git::process::{CatFile, Git};
 use crate::git::store::Store;
 use crate::os::env::Environment;
 
-/// The largest tree or commit that is read, in bytes. A directory of a million files stays below it.
+/// The largest tree or commit that is read, in bytes. A directory of a million files stays below
+/// it.
 const LIMIT: u64 = 256 * 1024 * 1024;
 
 /// The most bytes of a commit's subject that are kept: it goes into every finding about the commit.

@@ -27,8 +27,8 @@ const UNKNOWN_VARIABLES: [&str; 7] = [
     "GIT_CONFIG_PARAMETERS",
 ];
 
-/// Extensions of the repository format that gix is known to follow. Git refuses a repository with an
-/// unknown one; gix ignores it.
+/// Extensions of the repository format that gix is known to follow. Git refuses a repository with
+/// an unknown one; gix ignores it.
 const EXTENSIONS: [&str; 4] = ["worktreeconfig", "objectformat", "partialclone", "preciousobjects"];
 
 /// An open object store, with its alternates and its multi-pack index.
@@ -88,7 +88,8 @@ impl Odb {
         Some(Content::Bytes(self.repository.find_object(id).ok()?.detach().data))
     }
 
-    /// The raw content of an object of this kind, into a buffer that is used again and again; whether gix could give it.
+    /// The raw content of an object of this kind, into a buffer that is used again and again;
+    /// whether gix could give it.
     pub(super) fn raw(&self, id: &ObjectId, kind: ObjectKind, buffer: &mut Vec<u8>) -> bool {
         let Ok(id) = gix::ObjectId::try_from(id.as_bytes()) else { return false };
         matches!(self.repository.objects.try_find(&id, buffer), Ok(Some(object)) if object.kind == gix_kind(kind))

@@ -133,7 +133,8 @@ impl Git {
         if whole && output.code == Some(0) { Ok((output.stdout, output.stderr)) } else { Err(failed(doing, &output)) }
     }
 
-    /// The outcome of a command, with any exit code, and whether it read its standard input to the end.
+    /// The outcome of a command, with any exit code, and whether it read its standard input to the
+    /// end.
     pub(crate) fn feed(&self, doing: &str, arguments: &[&str], input: &[u8]) -> Result<(GitOutput, bool), Error> {
         let mut child = self
             .command(arguments)
@@ -246,8 +247,8 @@ pub(crate) fn text(answer: &[u8]) -> String {
     String::from_utf8_lossy(answer).trim_end_matches(['\n', '\r']).to_owned()
 }
 
-/// A path from an answer of one line. Only git's own line end is removed: a path may end in another,
-/// and need not be UTF-8.
+/// A path from an answer of one line. Only git's own line end is removed: a path may end in
+/// another, and need not be UTF-8.
 pub(crate) fn one_line(mut answer: Vec<u8>) -> PathBuf {
     if answer.last() == Some(&b'\n') {
         answer.pop();
@@ -279,7 +280,8 @@ impl CatFile {
         self.object(&entry.id, ObjectKind::Blob, limit, || format!("read {}", entry.path))
     }
 
-    /// The raw content of an object of this kind, at most `limit` bytes of it. `doing` completes "could not …".
+    /// The raw content of an object of this kind, at most `limit` bytes of it. `doing` completes
+    /// "could not …".
     pub(super) fn object(
         &self,
         id: &ObjectId,

@@ -37,7 +37,8 @@ enum IndexSource {
 impl Staged {
     /// Reads it by the cheapest layer that is certain.
     ///
-    /// Unmerged paths are an error: they have no one content that could be judged, and git commits none of them.
+    /// Unmerged paths are an error: they have no one content that could be judged, and git commits
+    /// none of them.
     pub(crate) fn read(directory: &Path, env: &Environment) -> Result<Self, Error> {
         let git = Git::new(directory);
         let mut staged = match direct::staged(&git, env) {
@@ -83,7 +84,8 @@ impl Staged {
         }
     }
 
-    /// What stands in the work tree at this path, beside what is staged; `None` if it cannot be read.
+    /// What stands in the work tree at this path, beside what is staged; `None` if it cannot be
+    /// read.
     pub(crate) fn on_disk(&self, path: &RepoPath, limit: u64) -> Option<Vec<u8>> {
         let file = self.top.as_ref()?.join(OsStr::from_bytes(path.as_bytes()));
         let about = std::fs::symlink_metadata(&file).ok()?;

@@ -1,7 +1,9 @@
-//! An object store, read from its files: loose objects and packs, with its alternates. gitrepository-layout(5).
+//! An object store, read from its files: loose objects and packs, with its alternates.
+//! gitrepository-layout(5).
 //!
-//! gix inflates the objects and applies the deltas. What is not found here, or is in any way odd, is for the next layer. An
-//! object is what its name says wherever it is found, so it does not matter which of several stores gives it.
+//! gix inflates the objects and applies the deltas. What is not found here, or is in any way odd,
+//! is for the next layer. An object is what its name says wherever it is found, so it does not
+//! matter which of several stores gives it.
 
 use std::cell::RefCell;
 use std::ffi::OsStr;
@@ -30,7 +32,8 @@ pub(super) mod pack;
 use cache::Cache;
 use pack::PackIndex;
 
-/// The most packs that are looked through one by one. Among more, one index of all packs is faster, which gix has.
+/// The most packs that are looked through one by one. Among more, one index of all packs is faster,
+/// which gix has.
 const MOST_PACKS: usize = 50;
 
 /// The most stores that are looked through.
@@ -79,8 +82,8 @@ impl Store {
         Self { directories: vec![directory], many: true, opened: OnceCell::new() }
     }
 
-    /// The store that the environment names, as git does it for the hooks of a server while what is pushed is in quarantine:
-    /// git(1). Paths count from where we were started.
+    /// The store that the environment names, as git does it for the hooks of a server while what is
+    /// pushed is in quarantine: git(1). Paths count from where we were started.
     pub(super) fn of_environment(directory: &Path, env: &Environment) -> Option<Self> {
         let own = env.get("GIT_OBJECT_DIRECTORY")?;
         let alternates = env.get("GIT_ALTERNATE_OBJECT_DIRECTORIES").map(OsStr::as_bytes).unwrap_or_default();
@@ -113,7 +116,8 @@ impl Store {
         (store.unpack(pack, entry, &mut bytes)? == GixKind::Blob).then_some(Content::Bytes(bytes))
     }
 
-    /// The raw content of a tree or a commit, into a buffer that is used again and again; whether it is here.
+    /// The raw content of a tree or a commit, into a buffer that is used again and again; whether
+    /// it is here.
     pub(super) fn raw(&self, id: &ObjectId, kind: ObjectKind, buffer: &mut Vec<u8>) -> bool {
         let Ok(id) = gix::ObjectId::try_from(id.as_bytes()) else { return false };
         let Some(store) = self.opened(&id) else { return false };
@@ -185,8 +189,8 @@ impl Opened {
         }
     }
 
-    /// Unpacks from the ground up whatever an object is based on, and keeps each of it: its neighbours in history are based
-    /// on the same.
+    /// Unpacks from the ground up whatever an object is based on, and keeps each of it: its
+    /// neighbours in history are based on the same.
     fn unpack_and_keep(&self, pack: &Pack, entry: Entry, buffer: &mut Vec<u8>, cache: &mut Cache) -> Option<GixKind> {
         cache.pack(pack.number);
         if let Some((kind, _)) = cache.get(0, entry.data_offset, buffer) {
@@ -268,7 +272,8 @@ impl Pack {
     }
 }
 
-/// The stores that a store borrows from: a path a line, counted from the store itself. Paths in quotes are for git.
+/// The stores that a store borrows from: a path a line, counted from the store itself. Paths in
+/// quotes are for git.
 fn alternates(directory: &Path) -> Vec<PathBuf> {
     let list = std::fs::read(directory.join("info/alternates")).unwrap_or_default();
     let lines = list.split(|&byte| byte == b'\n').filter(|line| !line.is_empty() && !line.starts_with(b"#"));

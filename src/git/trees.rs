@@ -15,16 +15,18 @@ const TREE: u32 = 0o040_000;
 /// The bits of a mode that say what it is, without permissions.
 const KIND: u32 = 0o170_000;
 
-/// The most entries of one tree that are looked at. The largest public repositories have a tenth of that. A few objects
-/// that name each other again and again can make a tree of any number of paths; git, which goes by objects, does not mind.
+/// The most entries of one tree that are looked at. The largest public repositories have a tenth of
+/// that. A few objects that name each other again and again can make a tree of any number of paths;
+/// git, which goes by objects, does not mind.
 const MOST_ENTRIES: usize = 2_000_000;
 
 /// A walk over the trees of many commits, in which nothing is told twice.
 #[derive(Debug)]
 pub(super) struct TreeWalk<'a> {
     objects: &'a Objects,
-    /// What was told before, whole: a blob at a path, or a tree at a path of which nothing was passed over. The same blob
-    /// elsewhere is told again, for what a file means depends on where it stands; and as a link where it was a file.
+    /// What was told before, whole: a blob at a path, or a tree at a path of which nothing was
+    /// passed over. The same blob elsewhere is told again, for what a file means depends on where
+    /// it stands; and as a link where it was a file.
     told: HashSet<(ObjectId, u64)>,
     hashes: RandomState,
     /// Whether what is found is told later, in another order.
@@ -33,7 +35,8 @@ pub(super) struct TreeWalk<'a> {
     whole: Vec<(ObjectId, u64)>,
 }
 
-/// The most entries that are kept before the first of them is told: what comes in may be made to have any number.
+/// The most entries that are kept before the first of them is told: what comes in may be made to
+/// have any number.
 const MOST_AHEAD: usize = 100_000;
 
 /// One entry of a tree object.
@@ -58,8 +61,8 @@ impl<'a> TreeWalk<'a> {
         Self { objects, told: HashSet::new(), hashes: RandomState::new(), ahead: false, whole: Vec::new() }
     }
 
-    /// The entries of a tree that none of the `others` has, with the same content at the same path, and that this walk has
-    /// not told before. They come in git's order of paths.
+    /// The entries of a tree that none of the `others` has, with the same content at the same path,
+    /// and that this walk has not told before. They come in git's order of paths.
     pub(super) fn fresh(&mut self, tree: &ObjectId, others: &[ObjectId]) -> Result<Vec<Entry>, Error> {
         let mut found = Vec::new();
         self.directory(tree, others, &mut Trail::default(), &mut found)?;
@@ -68,7 +71,8 @@ impl<'a> TreeWalk<'a> {
 
     /// The same of several trees, one after another, each with those that it is compared with.
     ///
-    /// They are read from the last to the first, for a pack holds older versions as what they differ in from newer ones.
+    /// They are read from the last to the first, for a pack holds older versions as what they
+    /// differ in from newer ones.
     pub(super) fn fresh_of_each(&mut self, trees: &[(&ObjectId, &[ObjectId])]) -> Result<Vec<Vec<Entry>>, Error> {
         self.ahead = true;
         let found = self.read_ahead(trees);
@@ -110,7 +114,8 @@ impl<'a> TreeWalk<'a> {
         if others.contains(tree) || self.told.contains(&self.key(tree, path.bytes(), TREE)) {
             return Ok(());
         }
-        // Where it is compared with another, what that one has is passed over: it is not told whole.
+        // Where it is compared with another, what that one has is passed over: it is not told
+        // whole.
         if others.is_empty() {
             let key = self.key(tree, path.bytes(), TREE);
             if self.ahead {
@@ -233,7 +238,8 @@ impl Trail {
         &self.bytes
     }
 
-    /// Goes to an entry of the directory that it is at, a directory with the slash at its end. Gives what takes it back.
+    /// Goes to an entry of the directory that it is at, a directory with the slash at its end.
+    /// Gives what takes it back.
     fn enter(&mut self, item: &TreeItem<'_>, tree: &ObjectId) -> Result<usize, Error> {
         let length = self.bytes.len();
         self.bytes.extend(item.name);
@@ -273,7 +279,8 @@ fn malformed(tree: &ObjectId, cause: &str) -> Error {
     Error::new(format!("read the tree {tree}"), cause).help("check the repository: `git fsck`")
 }
 
-/// Parses a tree object: `<octal mode> SP <name> NUL <raw id>`, again and again (gitformat-pack(5) calls it raw).
+/// Parses a tree object: `<octal mode> SP <name> NUL <raw id>`, again and again (gitformat-pack(5)
+/// calls it raw).
 pub(super) fn parse<'a>(tree: &ObjectId, raw: &'a [u8]) -> Result<Vec<TreeItem<'a>>, Error> {
     let length = tree.as_bytes().len();
     let mut items = Vec::new();
@@ -324,7 +331,8 @@ fn canonical(mode: u32) -> u32 {
     }
 }
 
-/// Whether the entries come in git's order, and none twice. Otherwise it is not certain which one git finds.
+/// Whether the entries come in git's order, and none twice. Otherwise it is not certain which one
+/// git finds.
 pub(super) fn is_in_order(items: &[TreeItem<'_>]) -> bool {
     items.windows(2).all(|pair| {
         order((pair[0].name, pair[0].is_tree()), (pair[1].name, pair[1].is_tree())) == std::cmp::Ordering::Less

@@ -81,7 +81,8 @@ impl WorkTree {
         &self.prefix
     }
 
-    /// The whole tree at this moment, wherever in it git was started. `terminal` tells whether somebody watches.
+    /// The whole tree at this moment, wherever in it git was started. `terminal` tells whether
+    /// somebody watches.
     pub(crate) fn snapshot(&self, look: Look, debris: &Debris, terminal: bool) -> Result<Snapshot, Error> {
         let index = Index::read(&self.git, DOING)?;
         let settings = Settings::read(&self.git)?;
@@ -131,7 +132,8 @@ impl WorkTree {
         Ok(Snapshot { head, refs, stashes, unfinished, settings, paths })
     }
 
-    /// Looks into the submodules: what git was told there, and a `.git` that is gone, keep it from telling of them here.
+    /// Looks into the submodules: what git was told there, and a `.git` that is gone, keep it from
+    /// telling of them here.
     fn submodules(&self, seen: &Seen, records: &mut BTreeMap<RepoPath, StatusRecord>) -> Result<(), Error> {
         let dirty =
             |note| StatusRecord { states: [State::Modified].into(), notes: [note].into(), ..StatusRecord::default() };
@@ -153,8 +155,8 @@ impl WorkTree {
         Ok(())
     }
 
-    /// A submodule, or a repository inside this one. It is named outright, so that an outer repository is not meant where
-    /// this one turns out to be none.
+    /// A submodule, or a repository inside this one. It is named outright, so that an outer
+    /// repository is not meant where this one turns out to be none.
     fn inside(top: &Path) -> Self {
         let variables = [("GIT_DIR", top.join(".git")), ("GIT_WORK_TREE", top.to_owned())];
         let git = Git::nested(top).with(&variables.map(|(name, path)| (name.to_owned(), path.into_os_string())));
@@ -165,7 +167,8 @@ impl WorkTree {
         self.top.join(OsStr::from_bytes(path.as_bytes()))
     }
 
-    /// The content of a regular file of the work tree, at most `limit` bytes of it; `None` if there is no such file.
+    /// The content of a regular file of the work tree, at most `limit` bytes of it; `None` if there
+    /// is no such file.
     pub(crate) fn read(&self, path: &RepoPath, limit: u64) -> Result<Option<Content>, Error> {
         let file = self.place(path);
         let failed = |error| Error::new(format!("read {path}"), error).help("make it readable for this user");
@@ -184,7 +187,8 @@ impl WorkTree {
         Ok(Some(Content::Bytes(content)))
     }
 
-    /// The content of a regular file of the work tree, if it can be had and is not larger than `limit`.
+    /// The content of a regular file of the work tree, if it can be had and is not larger than
+    /// `limit`.
     pub(crate) fn text(&self, path: &RepoPath, limit: u64) -> Option<Vec<u8>> {
         match self.read(path, limit) {
             Ok(Some(Content::Bytes(text))) => Some(text),
@@ -192,8 +196,8 @@ impl WorkTree {
         }
     }
 
-    /// Puts another content in the place of a regular file, whole or not at all. `old` is what was read of it: if that is
-    /// not there any more, nothing is changed.
+    /// Puts another content in the place of a regular file, whole or not at all. `old` is what was
+    /// read of it: if that is not there any more, nothing is changed.
     pub(crate) fn replace(&self, path: &RepoPath, old: &[u8], new: &[u8]) -> Result<(), Error> {
         let doing = format!("change {path}");
         let failed =
@@ -300,7 +304,8 @@ fn fingerprint(top: &Path, path: &RepoPath, record: &StatusRecord) -> Result<Fin
     hasher.finish().map_err(failed)
 }
 
-/// A submodule, or a repository inside this one, which git shows as one path: its HEAD, and whatever is not clean in it.
+/// A submodule, or a repository inside this one, which git shows as one path: its HEAD, and
+/// whatever is not clean in it.
 fn nested(top: &Path, hasher: &mut Hasher) -> Result<(), Error> {
     let inside = WorkTree::inside(top).snapshot(Look::Contents, &Debris::default(), false)?;
     hasher.part(b'c', inside.head.commit.as_ref().map_or(&[], ObjectId::as_bytes));

@@ -1,6 +1,7 @@
 //! Which repository git would use here, where that is beyond doubt.
 //!
-//! It goes by lists of what is known: an unknown variable, setting, extension or owner is handed over.
+//! It goes by lists of what is known: an unknown variable, setting, extension or owner is handed
+//! over.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -22,7 +23,8 @@ const HARMLESS: [&str; 34] = [
     "GIT_ATTR_NOSYSTEM",
     "GIT_AUTHOR_",
     "GIT_COMMITTER_",
-    // The configuration of the user and the machine does not decide where a repository is, nor what its index holds.
+    // The configuration of the user and the machine does not decide where a repository is, nor what
+    // its index holds.
     "GIT_CONFIG_GLOBAL",
     "GIT_CONFIG_NOSYSTEM",
     "GIT_CONFIG_SYSTEM",
@@ -54,8 +56,8 @@ const HARMLESS: [&str; 34] = [
     "GIT_TRACE2_",
 ];
 
-/// Extensions of the repository format that change nothing about the index, HEAD or objects that are
-/// here.
+/// Extensions of the repository format that change nothing about the index, HEAD or objects that
+/// are here.
 const EXTENSIONS: [&str; 3] = ["worktreeconfig", "partialclone", "preciousobjects"];
 
 /// The extension that names the hash of all ids. It counts in format 1 only.

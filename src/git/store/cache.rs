@@ -14,8 +14,8 @@ type Position = (usize, u64);
 /// What an object is, and its content.
 type Kept = (Kind, Vec<u8>);
 
-/// A cache of two generations: when the young ones are half of what may be kept, the old ones go, and what is asked for
-/// meanwhile is young again.
+/// A cache of two generations: when the young ones are half of what may be kept, the old ones go,
+/// and what is asked for meanwhile is young again.
 #[derive(Debug, Default)]
 pub(super) struct Cache {
     young: HashMap<Position, Kept>,
@@ -26,7 +26,8 @@ pub(super) struct Cache {
 }
 
 impl Cache {
-    /// Says which pack is meant from now on. gix does not tell two packs apart whose paths have the same checksum.
+    /// Says which pack is meant from now on. gix does not tell two packs apart whose paths have the
+    /// same checksum.
     pub(super) fn pack(&mut self, number: usize) {
         self.pack = number;
     }

@@ -26,7 +26,8 @@ pub(super) struct Around {
 const OF_OTHERS: [&[u8]; 2] = [b"refs/remotes/", b"refs/prefetch/"];
 const STASH: &[u8] = b"refs/stash";
 
-/// What tells that an operation is not finished, as wt-status.c of git has it (2.47); in the directory of the work tree.
+/// What tells that an operation is not finished, as wt-status.c of git has it (2.47); in the
+/// directory of the work tree.
 const MARKS: [(&str, Unfinished); 8] = [
     ("MERGE_HEAD", Unfinished::Merge),
     ("rebase-merge", Unfinished::Rebase),
@@ -45,7 +46,8 @@ const SHARED_LOCKS: [Unfinished; 2] = [Unfinished::RefsLock, Unfinished::ConfigL
 const PATIENCE: u32 = 40;
 const BEAT: Duration = Duration::from_millis(50);
 
-/// Looks around, where the index that is read is. Where that is itself a lock, git has made it for whom it runs.
+/// Looks around, where the index that is read is. Where that is itself a lock, git has made it for
+/// whom it runs.
 pub(super) fn look(git: &Git, doing: &str, place: &GitPaths) -> Result<Around, Error> {
     let all = refs(git, doing)?;
     let (commit, tree, branch) = head(git, doing, &all)?;

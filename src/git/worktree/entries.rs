@@ -48,12 +48,14 @@ pub(super) struct Tracked<'a> {
     pub executable: bool,
     /// What git was told in order that it does not look.
     pub hiding: Option<Hiding>,
-    /// What the file on disk looked like when it was known to have this content; `None` if that is not known, or if the
-    /// entry is in conflict or only announced. (Of a submodule it says nothing.)
+    /// What the file on disk looked like when it was known to have this content; `None` if that is
+    /// not known, or if the entry is in conflict or only announced. (Of a submodule it says
+    /// nothing.)
     pub stat: Option<Stat>,
 }
 
-/// What a file system says of a file, cut to the 32 bits that the index keeps of each number (gitformat-index(5)).
+/// What a file system says of a file, cut to the 32 bits that the index keeps of each number
+/// (gitformat-index(5)).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Stat {
     /// Seconds and nanoseconds of the last change of its content.
@@ -84,7 +86,8 @@ impl Index {
         let lost = |hash: &gix::hash::Kind| file.with_file_name(format!("sharedindex.{}", hash.null())).exists();
         let native = hash.filter(|hash| !lost(hash)).and_then(|hash| {
             let options = gix::index::decode::Options::default();
-            // Like git, do not spend the time to verify the checksum: a parse that is not exact fails anyway.
+            // Like git, do not spend the time to verify the checksum: a parse that is not exact
+            // fails anyway.
             gix::index::File::at(file, hash, true, options).ok().filter(|index| !index.is_sparse())
         });
         let source = match native {
@@ -121,14 +124,16 @@ impl Index {
         &self.place
     }
 
-    /// The id of the tree that the index would write, in hexadecimal, where it knows that without looking.
+    /// The id of the tree that the index would write, in hexadecimal, where it knows that without
+    /// looking.
     pub(super) fn tree(&self) -> Option<String> {
         let IndexContent::Native(index) = &self.source else { return None };
         let root = index.tree()?;
         (root.num_entries? as usize == index.entries().len()).then(|| root.id.to_string())
     }
 
-    /// When it was written, in seconds and nanoseconds: what changed since may look as it looked before.
+    /// When it was written, in seconds and nanoseconds: what changed since may look as it looked
+    /// before.
     pub(super) fn written(&self) -> (i64, u32) {
         match &self.source {
             IndexContent::Native(index) => (index.timestamp().unix_seconds(), index.timestamp().nanoseconds()),
@@ -140,7 +145,8 @@ impl Index {
         }
     }
 
-    /// An index of these entries alone, in which nothing is hidden from git; `None` where one of them is not known here.
+    /// An index of these entries alone, in which nothing is hidden from git; `None` where one of
+    /// them is not known here.
     pub(super) fn of<'a>(&self, paths: impl Iterator<Item = &'a RepoPath>) -> Option<Vec<u8>> {
         let IndexContent::Native(index) = &self.source else { return None };
         let mut some = gix::index::State::new(index.object_hash());
@@ -171,7 +177,8 @@ impl Index {
     }
 }
 
-/// The marks that git obeys: where a checkout is sparse, git 2.37 and later does not skip what is there all the same.
+/// The marks that git obeys: where a checkout is sparse, git 2.37 and later does not skip what is
+/// there all the same.
 pub(super) fn obeyed(git: &Git, doing: &str) -> Result<BTreeMap<RepoPath, Hiding>, Error> {
     let listing = git.output(doing, &["ls-files", "-v", "-z", "--full-name", "--", ":/"])?;
     let marked = records(&listing).filter_map(|record| match record {
@@ -236,7 +243,8 @@ fn native<'a>(index: &'a gix::index::File, entry: &'a gix::index::Entry) -> Opti
         owner: (about.uid, about.gid),
         size: about.size,
     };
-    // An entry that was written within the tick of its file's clock has no size, so that git looks again.
+    // An entry that was written within the tick of its file's clock has no size, so that git looks
+    // again.
     let smudged = about.size == 0 && !entry.id.is_empty_blob() && !entry.mode.is_submodule();
     let known = entry.stage() == Stage::Unconflicted && !entry.flags.contains(Flags::INTENT_TO_ADD) && !smudged;
     let hiding = if entry.flags.contains(Flags::SKIP_WORKTREE) {
@@ -254,8 +262,8 @@ fn native<'a>(index: &'a gix::index::File, entry: &'a gix::index::Entry) -> Opti
     })
 }
 
-/// `H 100644 <id> <stage>\t<path>`: the letter is `S` for skip-worktree, and small for assume-unchanged
-/// (git-ls-files(1)).
+/// `H 100644 <id> <stage>\t<path>`: the letter is `S` for skip-worktree, and small for
+/// assume-unchanged (git-ls-files(1)).
 fn listed(record: &[u8]) -> Option<Tracked<'_>> {
     let tab = record.iter().position(|&byte| byte == b'\t')?;
     let (tag, about) = record[..tab].split_first()?;

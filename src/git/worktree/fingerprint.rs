@@ -8,7 +8,8 @@ use std::path::Path;
 
 use crate::snapshot::Fingerprint;
 
-/// A hash in the making. Each part is preceded by its kind and length, so that no two sequences of parts look alike.
+/// A hash in the making. Each part is preceded by its kind and length, so that no two sequences of
+/// parts look alike.
 pub(super) struct Hasher(gix::hash::Hasher);
 
 impl Hasher {
@@ -28,8 +29,8 @@ impl Hasher {
         self.part(b'0', b"");
     }
 
-    /// Adds the content of a path; whether it is a directory, whose content is not part of the hash.
-    /// Links are not followed.
+    /// Adds the content of a path; whether it is a directory, whose content is not part of the
+    /// hash. Links are not followed.
     pub(super) fn path(&mut self, path: &Path) -> io::Result<bool> {
         let about = match fs::symlink_metadata(path) {
             Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {

@@ -1,4 +1,5 @@
-//! `git status --porcelain=v2 -z`, parsed to the byte (git-status(1)). What is not understood is refused.
+//! `git status --porcelain=v2 -z`, parsed to the byte (git-status(1)). What is not understood is
+//! refused.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,8 +9,9 @@ use crate::snapshot::{DELETED_IN_INDEX, Head, NEW_FILE, Staged, State};
 
 /// Settings under which git believes others, overruled.
 ///
-/// The file system monitor and the cache of untracked files are believed by git; a proof asks the file system. With
-/// `trustctime` and `checkStat`, a file that was changed and given its old size and time is still read again.
+/// The file system monitor and the cache of untracked files are believed by git; a proof asks the
+/// file system. With `trustctime` and `checkStat`, a file that was changed and given its old size
+/// and time is still read again.
 pub(super) const DOUBT: [&str; 8] = [
     "-c",
     "core.fsmonitor=",

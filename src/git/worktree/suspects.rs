@@ -1,9 +1,10 @@
-//! What git says of everything that may be not clean. Where that is certain to give the same answer, git is asked about the
-//! suspects alone, else about the whole tree.
+//! What git says of everything that may be not clean. Where that is certain to give the same
+//! answer, git is asked about the suspects alone, else about the whole tree.
 //!
-//! The pieces: the index against HEAD is one tree against another; the files against the index is asked over an index that
-//! holds the suspects alone, and hides nothing; what is not tracked is told as it was seen, less what git ignores. Whatever is
-//! neither a file nor a link is asked about by name.
+//! The pieces: the index against HEAD is one tree against another; the files against the index is
+//! asked over an index that holds the suspects alone, and hides nothing; what is not tracked is
+//! told as it was seen, less what git ignores. Whatever is neither a file nor a link is asked about
+//! by name.
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -31,11 +32,12 @@ pub(super) const DOING: &str = "read the state of the work tree";
 /// What git says, by path.
 type Records = BTreeMap<RepoPath, StatusRecord>;
 
-/// The most paths that git is asked about by name: it holds each of them against every entry of the index (measured: a
-/// millisecond for each in 100,000).
+/// The most paths that git is asked about by name: it holds each of them against every entry of the
+/// index (measured: a millisecond for each in 100,000).
 const NAMED: usize = 16;
 
-/// Where one file in so many has to be looked at again, git looks at all of them in less time (measured with 100,000).
+/// Where one file in so many has to be looked at again, git looks at all of them in less time
+/// (measured with 100,000).
 const MOST: usize = 4;
 
 /// Everything that decides what may be unclean.
@@ -83,7 +85,8 @@ impl<'a> Suspects<'a> {
     /// What is not clean, in git's words.
     pub(super) fn judge(&self) -> Result<Records, Error> {
         let settings = self.settings;
-        // A file system that keeps no executable bits gives all files alike; there, and only there, git is right not to look.
+        // A file system that keeps no executable bits gives all files alike; there, and only there,
+        // git is right not to look.
         let believed = settings.file_mode
             || self.seen.executable == (true, true)
             || (self.seen.modes_differ && self.index.file().parent().is_some_and(keeps_modes));
@@ -115,9 +118,11 @@ impl<'a> Suspects<'a> {
         self.seen.hidden.iter().filter(|marked| marked.changed).map(|marked| &marked.path).collect()
     }
 
-    /// The same, piece by piece; nothing where there is something that must be asked about as a whole.
+    /// The same, piece by piece; nothing where there is something that must be asked about as a
+    /// whole.
     fn pieces(&self, believed: bool) -> Result<Option<Records>, Error> {
-        // Of a file that is skipped git takes the ignore rules from the index, and `git check-ignore` does not.
+        // Of a file that is skipped git takes the ignore rules from the index, and `git
+        // check-ignore` does not.
         let skips_rules = |marked: &Marked| !marked.there && marked.path.file_name() == b".gitignore";
         if self.seen.hidden.iter().any(|marked| skips_rules(marked) || (marked.changed && marked.odd)) {
             return Ok(None);
@@ -150,7 +155,8 @@ impl<'a> Suspects<'a> {
         Ok(Some(records))
     }
 
-    /// The index against HEAD. Where the index knows the tree that it would write, nothing else has to be read.
+    /// The index against HEAD. Where the index knows the tree that it would write, nothing else has
+    /// to be read.
     fn staged(&self) -> Result<BTreeMap<RepoPath, RawChange>, Error> {
         if self.around.tree.is_some() && self.index.tree() == self.around.tree {
             return Ok(BTreeMap::new());
@@ -196,7 +202,8 @@ impl<'a> Suspects<'a> {
                 arguments.extend(directories.iter().map(literal));
             }
             let listing = self.git.output(DOING, &arguments)?;
-            // None of them lies in another, and they are sorted: the last one before a path is the only one it can lie in.
+            // None of them lies in another, and they are sorted: the last one before a path is the
+            // only one it can lie in.
             let below = |path: &RepoPath| {
                 let before = directories.partition_point(|directory| directory <= path);
                 before > 0 && path.as_bytes().starts_with(directories[before - 1].as_bytes())
@@ -207,7 +214,8 @@ impl<'a> Suspects<'a> {
     }
 }
 
-/// Whether the file system that this directory is on keeps executable bits: tried, as `git init` does.
+/// Whether the file system that this directory is on keeps executable bits: tried, as `git init`
+/// does.
 fn keeps_modes(directory: &Path) -> bool {
     let Ok(file) = tempfile::Builder::new().prefix("bakstop-").tempfile_in(directory) else { return false };
     let is_executable = || file.as_file().metadata().is_ok_and(|about| about.permissions().mode() & 0o100 != 0);
@@ -296,8 +304,8 @@ fn absolute<'a>(top: &Path, paths: impl Iterator<Item = &'a RepoPath>) -> Vec<u8
     paths.flat_map(|path| [place(path), vec![0]].concat()).collect()
 }
 
-/// When an index is written before all files, each of them may have changed unseen, and git reads it: the suspects are few,
-/// and what raised the suspicion may be finer than what git compares.
+/// When an index is written before all files, each of them may have changed unseen, and git reads
+/// it: the suspects are few, and what raised the suspicion may be finer than what git compares.
 const BEFORE_ALL_FILES: (i64, u32) = (1, 0);
 
 /// Another index, in a directory that goes away, and git as it takes that for its own.
@@ -323,7 +331,8 @@ fn beside(
     Ok((directory, git))
 }
 
-/// A copy of the index in which nothing is hidden from git, so that git itself tells what it would have told.
+/// A copy of the index in which nothing is hidden from git, so that git itself tells what it would
+/// have told.
 struct Unhidden {
     git: Git,
     _directory: TempDir,

@@ -1,5 +1,5 @@
-//! The walk over the work tree: one look at every file that is tracked and at every directory, for what git may have to be
-//! asked about, and for the debris that git ignores.
+//! The walk over the work tree: one look at every file that is tracked and at every directory, for
+//! what git may have to be asked about, and for the debris that git ignores.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{CStr, OsStr};
@@ -36,7 +36,8 @@ pub(super) struct Seen {
     pub submodules: Vec<RepoPath>,
     /// Directories where a submodule should be, which hold something else.
     pub stuffed: Vec<RepoPath>,
-    /// What is not tracked, as high up as it is not; ignored or not. Only what git keeps: files, links and directories.
+    /// What is not tracked, as high up as it is not; ignored or not. Only what git keeps: files,
+    /// links and directories.
     pub untracked: Vec<RepoPath>,
     /// Those of them that are repositories.
     pub nested: BTreeSet<RepoPath>,
@@ -57,7 +58,8 @@ pub(super) struct Marked {
     pub hiding: Hiding,
     /// Whether something is there.
     pub there: bool,
-    /// Whether it may be other than the index says. In a sparse checkout, what is skipped and not there is not.
+    /// Whether it may be other than the index says. In a sparse checkout, what is skipped and not
+    /// there is not.
     pub changed: bool,
     /// Whether it is a submodule, in conflict, or only announced.
     pub odd: bool,
@@ -80,18 +82,20 @@ enum Likeness {
     Differs,
 }
 
-/// The most threads that look: more would wait for the file system, and one for so many entries is enough.
+/// The most threads that look: more would wait for the file system, and one for so many entries is
+/// enough.
 const THREADS: usize = 8;
 const ENTRIES_A_THREAD: usize = 2000;
 
 /// Walks over everything below `top`.
 ///
-/// Symbolic links are not followed. `.git` is not entered, nor are nested repositories; of `node_modules`, only what is
-/// tracked is looked at. What those hold is others' matter. A nested repository inside `.docker-deps` counts itself. A directory
-/// that cannot be read is an error: what it holds is unknown.
+/// Symbolic links are not followed. `.git` is not entered, nor are nested repositories; of
+/// `node_modules`, only what is tracked is looked at. What those hold is others' matter. A nested
+/// repository inside `.docker-deps` counts itself. A directory that cannot be read is an error:
+/// what it holds is unknown.
 ///
-/// `written` is when the index was: a file that is not older may have been changed and yet look the same (git's
-/// technical/racy-git). `sparse` tells whether the checkout is.
+/// `written` is when the index was: a file that is not older may have been changed and yet look the
+/// same (git's technical/racy-git). `sparse` tells whether the checkout is.
 pub(super) fn walk(
     top: &Path,
     (entries, written): (&[Tracked<'_>], (i64, u32)),
