@@ -21,7 +21,8 @@ pub(super) fn compare<S: Source>(
 ) -> Result<Compared, Handover> {
     let (entries, found) = (index.entries(), Compared::default());
     let mut walk = IndexWalk { entries, objects, path: Vec::new(), found };
-    walk.enter(head, index.cache_tree()?.as_ref())?;
+    let cache_tree = if head.is_some() { index.cache_tree()? } else { None };
+    walk.enter(head, cache_tree.as_ref())?;
     if walk.entries.peek()?.is_some() {
         return Err("the cache-tree counts otherwise than the index".into());
     }

@@ -55,19 +55,17 @@ pub(super) fn staged(git: &Git, env: &Environment) -> Result<DirectAnswer, Hando
         FileSource::open(&repository.index).map_err(|error| Handover::failed("the index cannot be opened", error))?;
     let file = IndexFile::of(file, repository.hash)?;
     let store = Store::of_few(repository.common.join("objects"));
-    let objects = Objects::unopened(Some(store), git.clone(), env.clone());
-    let head = match head::commit(&repository)? {
-        Some(commit) => Some(tree_of(&commit, &objects)?),
-        None => None,
-    };
+    let objects = Objects::unopened(Some(store), git.clone(), env);
+    let head = head::commit(&repository)?.map(|commit| tree_of(&commit, &objects)).transpose()?;
     let root = file.root()?;
-    let compared = match root {
-        Some(root) => {
+    let compared = match (root, head) {
+        (Some(root), Some(head)) => {
             let unreadable = |_| Handover::from("a tree of the index cannot be read");
-            let fresh = TreeWalk::new(&objects).fresh(&root, head.as_slice()).map_err(unreadable)?;
+            let fresh = TreeWalk::new(&objects).fresh(&root, &[head]).map_err(unreadable)?;
             Compared { fresh, unmerged: Vec::new() }
         }
-        None => compare(&file, head, &objects)?,
+        // Where everything is new, the entries are read sooner than the trees.
+        (_, head) => compare(&file, head, &objects)?,
     };
     let Repository { top, below_top, .. } = repository;
     Ok(DirectAnswer { compared, index: DirectIndex { file, root }, objects, top, below_top })

@@ -346,17 +346,16 @@ impl<S: Source> IndexStream<'_, S> {
             self.path.clear();
         }
         let rest = entry.get(at..)?;
-        // The length is in the flags, unless it is too long for that; either way a zero ends the
-        // name.
+        // A zero ends the name. Its length is in the flags as well, if it is not too long for that;
+        // git of versions 2 and 3 goes by that one.
+        let length = memchr::memchr(0, rest)?;
         let claimed = usize::from(flags & 0xfff);
-        let length = if self.index.version < 4 && claimed < 0xfff && rest.get(claimed) == Some(&0) {
-            claimed
-        } else {
-            memchr::memchr(0, rest)?
-        };
+        if self.index.version < 4 && claimed < 0xfff && claimed != length {
+            return None;
+        }
         self.path.extend_from_slice(&rest[..length]);
         at += length;
-        let whole = !self.path.is_empty() && self.path.len() <= LONGEST_PATH && !self.path.contains(&0);
+        let whole = !self.path.is_empty() && self.path.len() <= LONGEST_PATH;
         let end = if self.index.version == 4 { at + 1 } else { (at + 8) / 8 * 8 };
         (whole && end <= entry.len()).then_some(end)
     }

@@ -25,9 +25,8 @@ const SUBJECT: usize = 200;
 pub(crate) struct Objects {
     /// The files of the store, where it is known which ones they are.
     store: Option<Store>,
-    /// Opened when the store above lacks an object, in this environment.
+    /// Opened when the store above lacks an object.
     odb: OnceCell<Option<Odb>>,
-    env: Environment,
     git: Git,
     /// Started when neither of them has an object.
     cat_file: OnceCell<CatFile>,
@@ -38,18 +37,21 @@ pub(crate) struct Objects {
 impl Objects {
     /// The store of the repository that git would use in this directory and environment.
     pub(crate) fn open(directory: &Path, env: &Environment) -> Self {
-        let (store, odb, handover) = match Odb::open(directory, env) {
+        let (store, odb, handover) = match Odb::follows(env).and_then(|()| Odb::open(directory)) {
             Ok(odb) => (Some(Store::of_many(odb.directory().to_owned())), Some(odb), None),
             Err(reason) => (Store::of_environment(directory, env), None, Some(reason)),
         };
-        let git = Git::new(directory);
-        let (odb, cat_file) = (OnceCell::with_value(odb), OnceCell::new());
-        Self { store, odb, env: Environment::default(), git, cat_file, handover }
+        let odb = OnceCell::with_value(odb);
+        Self { store, odb, git: Git::new(directory), cat_file: OnceCell::new(), handover }
     }
 
     /// The store of a repository that is not opened before an object is missing in `store`.
-    pub(super) fn unopened(store: Option<Store>, git: Git, env: Environment) -> Self {
-        Self { store, odb: OnceCell::new(), env, git, cat_file: OnceCell::new(), handover: None }
+    pub(super) fn unopened(store: Option<Store>, git: Git, env: &Environment) -> Self {
+        let odb = match Odb::follows(env) {
+            Ok(()) => OnceCell::new(),
+            Err(_) => OnceCell::with_value(None),
+        };
+        Self { store, odb, git, cat_file: OnceCell::new(), handover: None }
     }
 
     /// Which layer answers, for `--verbose`: the end of a sentence.
@@ -120,7 +122,7 @@ impl Objects {
     }
 
     fn odb(&self) -> Option<&Odb> {
-        self.odb.get_or_init(|| Odb::open(self.git.directory(), &self.env).ok()).as_ref()
+        self.odb.get_or_init(|| Odb::open(self.git.directory()).ok()).as_ref()
     }
 
     fn cat_file(&self) -> Result<&CatFile, Error> {

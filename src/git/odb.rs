@@ -38,11 +38,16 @@ pub(super) struct Odb {
 }
 
 impl Odb {
-    /// Opens the store of the repository that git would use in this directory and environment.
-    pub(super) fn open(directory: &Path, env: &Environment) -> Result<Self, Handover> {
-        if let Some(name) = UNKNOWN_VARIABLES.into_iter().find(|name| env.get(name).is_some()) {
-            return Err(Handover::Variable(name.to_owned()));
+    /// Whether gix finds the store that git would use in this environment.
+    pub(super) fn follows(env: &Environment) -> Result<(), Handover> {
+        match UNKNOWN_VARIABLES.into_iter().find(|name| env.get(name).is_some()) {
+            Some(name) => Err(Handover::Variable(name.to_owned())),
+            None => Ok(()),
         }
+    }
+
+    /// Opens the store of the repository that git would use in this directory.
+    pub(super) fn open(directory: &Path) -> Result<Self, Handover> {
         let strict = || {
             gix::open::Options::default()
                 .bail_if_untrusted(true)

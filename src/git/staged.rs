@@ -60,7 +60,7 @@ impl Staged {
 
     fn by_git(git: Git, env: &Environment, handover: Handover) -> Result<Self, Error> {
         let Listed { compared, top, below_top } = listing::staged(&git)?;
-        let objects = Objects::unopened(None, git.clone(), env.clone());
+        let objects = Objects::unopened(None, git.clone(), env);
         Ok(Self { compared, source: IndexSource::Git(handover), objects, git, below_top, top })
     }
 
