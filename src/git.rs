@@ -1,27 +1,39 @@
-//! The boundary to git: the few questions that the program has, each answered by the cheapest layer that is certain.
+//! The boundary to git: the few questions that the program has, each answered by the cheapest layer
+//! that is certain.
 //!
-//! Three layers stand behind it, each handing over, with a reason, whatever it does not know for certain. `direct` reads what
-//! is staged from the files of the repository, without opening it. `native` opens it with gix, without starting a process.
-//! `command` asks the `git` program, which knows everything; if that fails too, so does the run. Nothing above this module
-//! knows which layer answered.
+//! What is staged is read by `direct` from the files of the repository, without opening it, or else
+//! listed by the `git` program, which knows everything. Objects come from the files of a store,
+//! then from gix, then from `git cat-file`. A layer hands over, with a reason, what it does not
+//! know for certain; if git fails too, so does the run. Nothing above this module knows which layer
+//! answered.
+//!
+//! The modules are listed in the order of their layers: each uses only those above it.
 
+// The vocabulary, and the two ways to bytes: a file, and a process.
+mod layer;
+mod source;
+pub(crate) mod process;
+pub(crate) mod listing;
+// Objects, and trees of them.
+mod odb;
+mod store;
+pub(crate) mod objects;
+mod trees;
+// The index, and what is staged.
 mod cache_tree;
-mod change;
-pub(crate) mod command;
+mod index;
 mod compare;
 mod direct;
-pub(crate) mod history;
-mod native;
-pub(crate) mod objects;
-mod source;
 mod staged;
-mod store;
-mod trees;
+// Commits.
+pub(crate) mod history;
+mod change;
+// Files.
 pub(crate) mod worktree;
 
 #[cfg(any(fuzzing, test))]
 pub(crate) mod fuzz;
 
 pub(crate) use change::TreeChanges;
-pub(crate) use command::Git;
+pub(crate) use process::Git;
 pub(crate) use staged::Staged;

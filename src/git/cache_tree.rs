@@ -1,7 +1,8 @@
-//! The cache-tree of an index: which of its directories are trees that git has written, gitformat-index(5).
+//! The cache-tree of an index: which of its directories are trees that git has written,
+//! gitformat-index(5).
 
 use crate::base::change::ObjectId;
-use crate::git::trees::LONGEST_PATH;
+use crate::git::layer::LONGEST_PATH;
 
 /// What the index knows of the trees that its entries make.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -17,14 +18,16 @@ pub(super) struct CacheTree {
 }
 
 impl CacheTree {
-    /// Parses the content of the extension. `None` unless it is exact, and names no directory twice.
+    /// Parses the content of the extension. `None` unless it is exact, and names no directory
+    /// twice.
     pub(super) fn parse(raw: &[u8], hash: usize) -> Option<Self> {
         let mut rest = raw;
-        // The directories that are not whole yet, from the root down, each with how many it still lacks.
+        // The directories that are not whole yet, from the root down, each with how many it still
+        // lacks.
         let mut open: Vec<(Self, u32)> = Vec::new();
         let mut prefix = 0;
         loop {
-            let Node { name, count, children, id } = node(&mut rest, hash)?;
+            let RawNode { name, count, children, id } = node(&mut rest, hash)?;
             prefix += name.len() + 1;
             if prefix > LONGEST_PATH || name.is_empty() != open.is_empty() || name.contains(&b'/') {
                 return None;
@@ -54,7 +57,7 @@ impl CacheTree {
 }
 
 /// One node, without those below it.
-pub(super) struct Node<'a> {
+pub(super) struct RawNode<'a> {
     /// Empty for the root.
     pub name: &'a [u8],
     /// See [`CacheTree::count`].
@@ -65,9 +68,9 @@ pub(super) struct Node<'a> {
     pub id: &'a [u8],
 }
 
-/// The root alone, of a cache-tree that is exact to its end. What only begins like one is none: names that anybody may
-/// choose, as those of untracked files, stand in the index as well.
-pub(super) fn root(raw: &[u8], hash: usize) -> Option<Node<'_>> {
+/// The root alone, of a cache-tree that is exact to its end. What only begins like one is none:
+/// names that anybody may choose, as those of untracked files, stand in the index as well.
+pub(super) fn root(raw: &[u8], hash: usize) -> Option<RawNode<'_>> {
     let mut rest = raw;
     let root = node(&mut rest, hash).filter(|root| root.name.is_empty())?;
     let mut lacking = u64::from(root.children);
@@ -79,11 +82,12 @@ pub(super) fn root(raw: &[u8], hash: usize) -> Option<Node<'_>> {
     rest.is_empty().then_some(root)
 }
 
-/// Parses `<name> NUL <entries> SP <subtrees> LF [<id>]`. A negative number of entries says that the tree is not known, and
-/// then there is no id.
+/// Parses `<name> NUL <entries> SP <subtrees> LF [<id>]`. A negative number of entries says that
+/// the tree is not known, and then there is no id.
 ///
-/// Of a million files, there are some ten thousand nodes, each a few bytes long: it goes byte by byte.
-pub(super) fn node<'a>(rest: &mut &'a [u8], hash: usize) -> Option<Node<'a>> {
+/// Of a million files, there are some ten thousand nodes, each a few bytes long: it goes byte by
+/// byte.
+pub(super) fn node<'a>(rest: &mut &'a [u8], hash: usize) -> Option<RawNode<'a>> {
     let end = rest.iter().position(|&byte| byte == 0)?;
     let (name, mut after) = (&rest[..end], &rest[end + 1..]);
     let known = after.first() != Some(&b'-');
@@ -94,7 +98,7 @@ pub(super) fn node<'a>(rest: &mut &'a [u8], hash: usize) -> Option<Node<'a>> {
     let children = number(&mut after, b'\n')?;
     let id;
     (id, *rest) = after.split_at_checked(if known { hash } else { 0 })?;
-    Some(Node { name, count: known.then_some(count), children, id })
+    Some(RawNode { name, count: known.then_some(count), children, id })
 }
 
 /// A decimal number up to such a byte, which is passed as well.

@@ -7,7 +7,7 @@ use crate::base::error::Error;
 use crate::base::path::RepoPath;
 use crate::git::history::{Node, Tip};
 use crate::git::objects::Objects;
-use crate::git::trees::{self, Walk};
+use crate::git::trees::{self, TreeWalk};
 
 /// A tree, with what is new in it.
 #[derive(Debug)]
@@ -22,13 +22,13 @@ pub(crate) struct TreeChange<'a> {
 #[derive(Debug)]
 pub(crate) struct TreeChanges<'a> {
     objects: &'a Objects,
-    walk: Walk<'a>,
+    walk: TreeWalk<'a>,
 }
 
 impl<'a> TreeChanges<'a> {
     /// Nothing is told yet.
     pub(crate) fn new(objects: &'a Objects) -> Self {
-        Self { objects, walk: Walk::new(objects) }
+        Self { objects, walk: TreeWalk::new(objects) }
     }
 
     /// What each commit has that none of its parents has. Parents come before children.

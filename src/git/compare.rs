@@ -1,89 +1,40 @@
-//! What an index has that a tree has not, whoever reads the index.
+//! What an index has that a tree has not.
 //!
-//! The index is compared directory by directory, and every directory whose tree the index already knows to be that of
-//! HEAD is passed over: `git commit` writes that cache-tree before it runs the hook, so little is left to compare.
+//! The index is compared directory by directory, and every directory whose tree the index already
+//! knows to be that of HEAD is passed over: `git commit` writes that cache-tree before it runs the
+//! hook, so little is left to compare.
 
-use crate::base::change::{Entry, Mode, ObjectId};
+use crate::base::change::{Entry, ObjectId};
 use crate::base::path::RepoPath;
 use crate::git::cache_tree::CacheTree;
-use crate::git::native::Handover;
+use crate::git::index::{IndexFile, IndexStream};
+use crate::git::layer::{Compared, Handover, LONGEST_PATH};
 use crate::git::objects::Objects;
-use crate::git::trees::{self, Cursor, LONGEST_PATH};
+use crate::git::source::Source;
+use crate::git::trees::{self, Cursor};
 
-/// The entries of an index, in git's order.
-pub(super) trait Entries {
-    /// The next entry; the same one until it is passed.
-    fn peek(&mut self) -> Result<Option<Item<'_>>, Handover>;
-
-    /// Passes the entry that was seen.
-    fn advance(&mut self);
-
-    /// Passes this many entries unseen. There must be as many.
-    fn skip(&mut self, count: u32) -> Result<(), Handover>;
-
-    /// What is to be made certain when all were passed.
-    fn finish(&mut self) -> Result<(), Handover>;
-}
-
-/// One entry of an index.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Item<'a> {
-    /// From the top of the work tree.
-    pub path: &'a [u8],
-    /// Git's octal mode.
-    pub mode: u32,
-    /// The content.
-    pub id: ObjectId,
-    /// Whether it is one side of a conflict.
-    pub unmerged: bool,
-    /// Whether it is only announced, by `git add -N`: git commits nothing of it.
-    pub announced: bool,
-}
-
-impl Item<'_> {
-    /// Whether git would commit it.
-    pub(super) fn is_committed(&self) -> bool {
-        !self.unmerged && !self.announced
-    }
-
-    /// The entry, as rules see it. An index may hold whole directories, and modes that git does not write: git knows.
-    pub(super) fn entry(&self, fresh: bool, replaces: Option<ObjectId>) -> Result<Entry, Handover> {
-        let mode =
-            Mode::from_bits(self.mode).ok_or_else(|| format!("the index has an entry of mode {:o}", self.mode))?;
-        Ok(Entry { path: RepoPath::new(self.path), mode, id: self.id, fresh, replaces })
-    }
-}
-
-/// What an index brings.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct Compared {
-    /// The new entries, in git's order.
-    pub fresh: Vec<Entry>,
-    /// Paths with unresolved conflicts.
-    pub unmerged: Vec<RepoPath>,
-}
-
-/// Compares an index with a tree.
-pub(super) fn compare(
-    entries: &mut dyn Entries,
-    cache: Option<&CacheTree>,
-    head: ObjectId,
+/// Compares an index with the tree of HEAD; with nothing, before the first commit.
+pub(super) fn compare<S: Source>(
+    index: &IndexFile<S>,
+    head: Option<ObjectId>,
     objects: &Objects,
 ) -> Result<Compared, Handover> {
-    let mut walk = Walk { entries, objects, path: Vec::new(), found: Compared::default() };
-    walk.enter(Some(head), cache)?;
+    let (entries, found) = (index.entries(), Compared::default());
+    let mut walk = IndexWalk { entries, objects, path: Vec::new(), found };
+    let cache_tree = if head.is_some() { index.cache_tree()? } else { None };
+    walk.enter(head, cache_tree.as_ref())?;
     if walk.entries.peek()?.is_some() {
         return Err("the cache-tree counts otherwise than the index".into());
     }
     walk.entries.finish()?;
     let mut found = walk.found;
-    // One unmerged path stands in the index once for each of its stages.
+    // An unmerged path is in the index once for each of its stages.
     found.unmerged.dedup();
     Ok(found)
 }
 
-struct Walk<'a> {
-    entries: &'a mut dyn Entries,
+struct IndexWalk<'a, S> {
+    entries: IndexStream<'a, S>,
     objects: &'a Objects,
     /// The directory that it is in, with its slash.
     path: Vec<u8>,
@@ -98,7 +49,7 @@ enum Next {
     Directory(Vec<u8>),
 }
 
-impl Walk<'_> {
+impl<S: Source> IndexWalk<'_, S> {
     /// Goes through a directory, or past it where nothing in it is new.
     fn enter(&mut self, tree: Option<ObjectId>, cache: Option<&CacheTree>) -> Result<(), Handover> {
         match cache.and_then(|node| node.count.zip(node.id)) {
@@ -107,7 +58,8 @@ impl Walk<'_> {
         }
     }
 
-    /// Passes the entries of this directory. The cache-tree knows the number; it is believed where both ends bear it out.
+    /// Passes the entries of this directory. The cache-tree knows the number; it is believed where
+    /// both ends bear it out.
     fn pass(&mut self, count: u32) -> Result<(), Handover> {
         let wrong = || Handover::from("the cache-tree counts otherwise than the index");
         self.entries.skip(count - 1)?;
@@ -122,7 +74,8 @@ impl Walk<'_> {
     }
 
     fn directory(&mut self, tree: Option<ObjectId>, cache: Option<&CacheTree>) -> Result<(), Handover> {
-        // The recursion is as deep as the path. Git sets it no bound, and no work tree could hold such a path.
+        // The recursion is as deep as the path. Git sets it no bound, and no work tree could hold
+        // such a path.
         if self.path.len() > LONGEST_PATH {
             return Err("a path is longer than a file system takes".into());
         }

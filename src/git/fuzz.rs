@@ -1,18 +1,18 @@
 //! Targets: what git answers, and its objects.
 
 use crate::base::change::ObjectId;
-use crate::git::command::{self, records};
-use crate::git::{direct, history, objects, store, trees, worktree};
+use crate::git::process::{self, records};
+use crate::git::{direct, history, listing, objects, store, trees, worktree};
 
 /// Every answer of git that is parsed here.
 pub(crate) fn answers(data: &[u8]) {
-    command::fuzz(data);
+    listing::fuzz(data);
     history::fuzz(data);
     objects::fuzz(data);
     worktree::fuzz::status(data);
     worktree::fuzz::listing(data);
     assert!(records(data).all(|record| !record.is_empty() && !record.contains(&0)));
-    command::text(data);
+    process::text(data);
 }
 
 /// Tree objects, of both hashes. The first byte says where the input is cut into two trees.

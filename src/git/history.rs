@@ -8,8 +8,9 @@ use crate::base::change::ObjectId;
 use crate::base::error::Error;
 use crate::base::path::RepoPath;
 use crate::base::refs::RefUpdate;
-use crate::git::command::{Git, one_line, records, text, unreadable};
+use crate::git::layer::ObjectKind;
 use crate::git::objects::Objects;
+use crate::git::process::{Git, one_line, records, text, unreadable};
 use crate::os::env::Environment;
 
 mod range;
@@ -52,7 +53,8 @@ pub(crate) struct Tip {
     pub commit: ObjectId,
     /// Its tree.
     pub tree: ObjectId,
-    /// The trees that it is compared with: of where the ref was, or of commits just before what is new.
+    /// The trees that it is compared with: of where the ref was, or of commits just before what is
+    /// new.
     pub bases: Vec<ObjectId>,
 }
 
@@ -131,8 +133,9 @@ impl<'a> History<'a> {
         self.new_commits(updates, Known::EveryRef)
     }
 
-    /// The commit whose configuration a push is judged by, and its name: where the remote's default branch was last seen,
-    /// else what the remote has of a pushed branch, else what is pushed, for then there is nothing else.
+    /// The commit whose configuration a push is judged by, and its name: where the remote's default
+    /// branch was last seen, else what the remote has of a pushed branch, else what is pushed, for
+    /// then there is nothing else.
     pub(crate) fn base_of_push(
         &self,
         updates: &[RefUpdate],
@@ -154,7 +157,8 @@ impl<'a> History<'a> {
         }
     }
 
-    /// A file of this name in the repository's own directory, where only who runs the server can put one.
+    /// A file of this name in the repository's own directory, where only who runs the server can
+    /// put one.
     pub(crate) fn own_file(&self, name: &str) -> Result<Option<PathBuf>, Error> {
         let answer = self.git.output("find the repository's directory", &["rev-parse", "--absolute-git-dir"])?;
         let path = one_line(answer).join(name);
@@ -175,7 +179,7 @@ impl<'a> History<'a> {
         let refs = self.git.output(doing, &["for-each-ref", "--format=%(objectname)^{}"])?;
         let refs = text(&refs).lines().map(str::to_owned).collect::<Vec<_>>();
         let found = self.look_up(doing, refs.into_iter())?.into_iter().flatten();
-        let bare_trees = found.filter(|(_, kind)| *kind == Kind::Tree).map(|(id, _)| id).collect();
+        let bare_trees = found.filter(|(_, kind)| *kind == ObjectKind::Tree).map(|(id, _)| id).collect();
         Ok(Commits { nodes, tips: Vec::new(), bare_trees })
     }
 
@@ -185,9 +189,9 @@ impl<'a> History<'a> {
         // What the other side has need not be here: somebody else may have pushed it.
         let olds: Vec<ObjectId> = pushed.iter().filter_map(|pushed| pushed.old).collect();
         let olds = self.present(doing, &olds)?;
-        let tree = |pushed: &Pushed| (pushed.kind == Kind::Tree).then_some(pushed.new);
+        let tree = |pushed: &Pushed| (pushed.kind == ObjectKind::Tree).then_some(pushed.new);
         let mut commits = Commits { bare_trees: pushed.iter().filter_map(tree).collect(), ..Commits::default() };
-        let pushed: Vec<Pushed> = pushed.into_iter().filter(|pushed| pushed.kind == Kind::Commit).collect();
+        let pushed: Vec<Pushed> = pushed.into_iter().filter(|pushed| pushed.kind == ObjectKind::Commit).collect();
         if pushed.is_empty() {
             return Ok(commits);
         }
@@ -256,8 +260,9 @@ impl<'a> History<'a> {
         // Commits just outside are listed too, for their trees: what a commit is compared with.
         let how =
             ["rev-list", "--topo-order", "--reverse", "--boundary", "--encoding=UTF-8", "--format=tformat:%m %H %T %P"];
-        // What is pushed takes along the parents that it names, not those that `info/grafts` lends it here. The file cannot
-        // be: one that is there, if only an empty one, earns a word of advice.
+        // What is pushed takes along the parents that it names, not those that `info/grafts` lends
+        // it here. The file cannot be: one that is there, if only an empty one, earns a word of
+        // advice.
         let git = self.git.with(&[("GIT_GRAFT_FILE".into(), "/dev/null/none".into())]);
         git.fed(doing, &[&how[..], which, &["--"]].concat(), input).map_err(|error| {
             error.or_help("if history is missing here, fetch it: `git fetch --refetch`; else see `git fsck`")
@@ -349,7 +354,7 @@ impl<'a> History<'a> {
         let others = updates.iter().zip(&is_commit).filter(|(_, commit)| !**commit);
         let mut found = self.look_up(doing, others.map(|((new, _), _)| format!("{new}^{{}}")))?.into_iter();
         let pushed = updates.iter().zip(is_commit).map(|((id, old), is_commit)| {
-            let found = if is_commit { Some((*id, Kind::Commit)) } else { found.next().flatten() };
+            let found = if is_commit { Some((*id, ObjectKind::Commit)) } else { found.next().flatten() };
             let (new, kind) = found.ok_or_else(|| {
                 Error::new(doing, format!("the object {id} is not here"))
                     .help("see `git fsck`; in a hook, git itself names objects that are there")
@@ -393,7 +398,7 @@ impl<'a> History<'a> {
         &self,
         doing: &str,
         names: impl Iterator<Item = String>,
-    ) -> Result<Vec<Option<(ObjectId, Kind)>>, Error> {
+    ) -> Result<Vec<Option<(ObjectId, ObjectKind)>>, Error> {
         // A line feed is no part of any revision; it must not make two of one.
         let names: Vec<String> = names.map(|name| name.replace(['\n', '\0'], "?")).collect();
         if names.is_empty() {
@@ -401,7 +406,8 @@ impl<'a> History<'a> {
         }
         let how = ["-c", "core.warnAmbiguousRefs=true", "cat-file", "--batch-check"];
         let (answer, warnings) = self.git.fed_with_warnings(doing, &how, (names.join("\n") + "\n").as_bytes())?;
-        // Of a tag and a branch of one name, git takes the tag, with a word that nobody reads in CI.
+        // Of a tag and a branch of one name, git takes the tag, with a word that nobody reads in
+        // CI.
         if let Some(ambiguous) = text(&warnings).lines().find(|line| is_ambiguous(line)) {
             return Err(Error::new(doing, ambiguous.trim_start_matches("warning: "))
                 .help("name it in full: refs/heads/NAME, refs/remotes/REMOTE/NAME or refs/tags/NAME"));
@@ -417,27 +423,15 @@ const FETCH_MORE: &str = "fetch more: `git fetch --unshallow`; in a workflow, ch
 #[derive(Debug, Clone, Copy)]
 struct Pushed {
     new: ObjectId,
-    kind: Kind,
+    kind: ObjectKind,
     old: Option<ObjectId>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    Commit,
-    Tree,
-    Blob,
-}
-
 /// Parses `<id> SP <type> SP <size>` of git-cat-file(1); `None` for `<name> missing` and its kin.
-fn object(line: &[u8]) -> Option<(ObjectId, Kind)> {
+fn object(line: &[u8]) -> Option<(ObjectId, ObjectKind)> {
     let mut fields = line.split(|&byte| byte == b' ');
     let (id, kind, size) = (fields.next()?, fields.next()?, fields.next()?);
-    let kind = match kind {
-        b"commit" => Kind::Commit,
-        b"tree" => Kind::Tree,
-        b"blob" => Kind::Blob,
-        _ => return None,
-    };
+    let kind = ObjectKind::of_name(kind)?;
     let whole = fields.next().is_none() && size.iter().all(u8::is_ascii_digit);
     ObjectId::from_hex(id).filter(|_| whole).map(|id| (id, kind))
 }
@@ -464,7 +458,8 @@ impl Line {
     }
 }
 
-/// Whether git warns that a name stands for several refs. HEAD is always itself, whatever else is called so.
+/// Whether git warns that a name stands for several refs. HEAD is always itself, whatever else is
+/// called so.
 fn is_ambiguous(warning: &str) -> bool {
     warning.contains("is ambiguous") && !warning.contains("refname 'HEAD' is")
 }
@@ -508,7 +503,7 @@ mod tests {
     #[test]
     fn answers_about_objects_are_parsed() {
         let one = "1".repeat(40);
-        assert_eq!(object(format!("{one} commit 12").as_bytes()).unwrap().1, Kind::Commit);
+        assert_eq!(object(format!("{one} commit 12").as_bytes()).unwrap().1, ObjectKind::Commit);
         for none in ["main missing", &format!("{one} missing"), "a commit 1", &format!("{one} commit 1 x"), ""] {
             assert_eq!(object(none.as_bytes()), None, "{none}");
         }

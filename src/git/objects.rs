@@ -1,4 +1,4 @@
-//! The object store, whichever layer reads it: trees, blobs, commits by their names.
+//! Objects by their ids, from the cheapest layer that has them.
 
 use std::path::{Path, PathBuf};
 
@@ -7,12 +7,14 @@ use once_cell::unsync::OnceCell;
 use crate::base::change::{Content, Entry, ObjectId};
 use crate::base::error::Error;
 use crate::base::escape::Escaped;
-use crate::git::command::{CatFile, Git};
-use crate::git::native::{self, Handover, Kind};
+use crate::git::layer::{Handover, ObjectKind};
+use crate::git::odb::{Odb, is_empty_tree};
+use crate::git::process::{CatFile, Git};
 use crate::git::store::Store;
 use crate::os::env::Environment;
 
-/// The largest tree or commit that is read, in bytes. A directory of a million files stays below it.
+/// The largest tree or commit that is read, in bytes. A directory of a million files stays below
+/// it.
 const LIMIT: u64 = 256 * 1024 * 1024;
 
 /// The most bytes of a commit's subject that are kept: it goes into every finding about the commit.
@@ -23,60 +25,47 @@ const SUBJECT: usize = 200;
 pub(crate) struct Objects {
     /// The files of the store, where it is known which ones they are.
     store: Option<Store>,
-    /// Opened when the store above lacks an object, in this environment.
-    native: OnceCell<Option<native::Objects>>,
-    env: Environment,
+    /// Opened when the store above lacks an object.
+    odb: OnceCell<Option<Odb>>,
     git: Git,
-    /// Started when an object is asked for that neither can give.
+    /// Started when neither of them has an object.
     cat_file: OnceCell<CatFile>,
-    /// Why another layer than the first is asked, if it is.
-    handover: Option<String>,
+    /// Why gix did not open the store, where that was tried first.
+    handover: Option<Handover>,
 }
 
 impl Objects {
     /// The store of the repository that git would use in this directory and environment.
     pub(crate) fn open(directory: &Path, env: &Environment) -> Self {
-        let native = native::Repository::open(directory, env).map(native::Repository::into_objects);
-        let store = match &native {
-            Ok(objects) => Some(Store::of_many(objects.directory().to_owned())),
-            Err(_) => Store::of_environment(directory, env),
+        let (store, odb, handover) = match Odb::follows(env).and_then(|()| Odb::open(directory)) {
+            Ok(odb) => (Some(Store::of_many(odb.directory().to_owned())), Some(odb), None),
+            Err(reason) => (Store::of_environment(directory, env), None, Some(reason)),
         };
-        let (native, handover) = match native {
-            Ok(native) => (Some(native), None),
-            Err(reason) => (None, Some(reason)),
-        };
-        Self { store, ..Self::handed_over(native, Git::new(directory), handover) }
+        let odb = OnceCell::with_value(odb);
+        Self { store, odb, git: Git::new(directory), cat_file: OnceCell::new(), handover }
     }
 
-    /// The store that is left when a layer has handed over, for this reason.
-    pub(super) fn handed_over(native: Option<native::Objects>, git: Git, handover: Option<Handover>) -> Self {
-        let (native, env) = (OnceCell::with_value(native), Environment::default());
-        Self { store: None, native, env, git, cat_file: OnceCell::new(), handover }
-    }
-
-    /// The store of a repository that is not opened; what it lacks is asked of the other layers.
-    pub(super) fn direct(store: Store, git: Git, env: Environment) -> Self {
-        let (native, cat_file) = (OnceCell::new(), OnceCell::new());
-        Self { store: Some(store), native, env, git, cat_file, handover: None }
+    /// The store of a repository that is not opened before an object is missing in `store`.
+    pub(super) fn unopened(store: Option<Store>, git: Git, env: &Environment) -> Self {
+        let odb = match Odb::follows(env) {
+            Ok(()) => OnceCell::new(),
+            Err(_) => OnceCell::with_value(None),
+        };
+        Self { store, odb, git, cat_file: OnceCell::new(), handover: None }
     }
 
     /// Which layer answers, for `--verbose`: the end of a sentence.
     pub(crate) fn layer(&self) -> String {
-        let layer = match (&self.store, self.native.get()) {
-            (Some(_), _) => return "read directly".into(),
-            (None, Some(Some(_))) => "read by gix",
-            (None, _) => "read by git",
-        };
-        match &self.handover {
-            None => layer.into(),
-            Some(reason) => format!("{layer}, because {reason}"),
+        match (&self.store, &self.handover) {
+            (None, Some(reason)) => format!("read by git, because {reason}"),
+            _ => "read directly".into(),
         }
     }
 
     /// The content of an entry, at most `limit` bytes of it.
     pub(crate) fn blob(&self, entry: &Entry, limit: u64) -> Result<Content, Error> {
         let store = self.store.as_ref().and_then(|store| store.blob(&entry.id, limit));
-        match store.or_else(|| self.native().and_then(|objects| objects.blob(&entry.id, limit))) {
+        match store.or_else(|| self.odb().and_then(|odb| odb.blob(&entry.id, limit))) {
             Some(content) => Ok(content),
             None => self.cat_file()?.read(entry, limit),
         }
@@ -84,13 +73,13 @@ impl Objects {
 
     /// The raw content of a tree, into a buffer.
     pub(super) fn tree(&self, id: &ObjectId, buffer: &mut Vec<u8>) -> Result<(), Error> {
-        self.raw(id, Kind::Tree, buffer)
+        self.raw(id, ObjectKind::Tree, buffer)
     }
 
     /// The first line of a commit's message, safe to print; empty where it cannot be had.
     pub(crate) fn subject(&self, commit: &ObjectId) -> String {
         let mut buffer = Vec::new();
-        match self.raw(commit, Kind::Commit, &mut buffer) {
+        match self.raw(commit, ObjectKind::Commit, &mut buffer) {
             Ok(()) => subject(&buffer),
             Err(_) => String::new(),
         }
@@ -99,13 +88,13 @@ impl Objects {
     /// The tree of a commit, if it is here and no process has to be asked.
     pub(super) fn tree_of(&self, commit: &ObjectId) -> Option<ObjectId> {
         let mut raw = Vec::new();
-        self.read_here(commit, Kind::Commit, &mut raw).then(|| tree_line(&raw)).flatten()
+        self.read_here(commit, ObjectKind::Commit, &mut raw).then(|| tree_line(&raw)).flatten()
     }
 
     /// The raw content of an object of this kind, into a buffer.
-    pub(super) fn raw(&self, id: &ObjectId, kind: Kind, buffer: &mut Vec<u8>) -> Result<(), Error> {
+    pub(super) fn raw(&self, id: &ObjectId, kind: ObjectKind, buffer: &mut Vec<u8>) -> Result<(), Error> {
         // Git knows the empty tree without having it.
-        if kind == Kind::Tree && native::is_empty_tree(id) {
+        if kind == ObjectKind::Tree && is_empty_tree(id) {
             buffer.clear();
             return Ok(());
         }
@@ -113,7 +102,7 @@ impl Objects {
             return Ok(());
         }
         let doing = || format!("read the {} {id}", kind.name());
-        match self.cat_file()?.object(id, kind.name(), LIMIT, doing)? {
+        match self.cat_file()?.object(id, kind, LIMIT, doing)? {
             Content::Bytes(raw) => {
                 *buffer = raw;
                 Ok(())
@@ -124,18 +113,16 @@ impl Objects {
 
     /// Where the list of a shallow clone's last commits would be, if gix has the repository open.
     pub(super) fn shallow_file(&self) -> Option<PathBuf> {
-        self.native.get()?.as_ref().and_then(native::Objects::shallow_file)
+        self.odb.get()?.as_ref().and_then(Odb::shallow_file)
     }
 
-    fn read_here(&self, id: &ObjectId, kind: Kind, buffer: &mut Vec<u8>) -> bool {
+    fn read_here(&self, id: &ObjectId, kind: ObjectKind, buffer: &mut Vec<u8>) -> bool {
         self.store.as_ref().is_some_and(|store| store.raw(id, kind, buffer))
-            || self.native().is_some_and(|objects| objects.raw(id, kind, buffer))
+            || self.odb().is_some_and(|odb| odb.raw(id, kind, buffer))
     }
 
-    fn native(&self) -> Option<&native::Objects> {
-        let open =
-            || native::Repository::open(self.git.directory(), &self.env).map(native::Repository::into_objects).ok();
-        self.native.get_or_init(open).as_ref()
+    fn odb(&self) -> Option<&Odb> {
+        self.odb.get_or_init(|| Odb::open(self.git.directory()).ok()).as_ref()
     }
 
     fn cat_file(&self) -> Result<&CatFile, Error> {

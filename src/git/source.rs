@@ -13,8 +13,8 @@ pub(super) trait Source {
     /// Fills the buffer with what stands from this place on. It is an error if there is less.
     fn read(&self, buffer: &mut [u8], from: u64) -> io::Result<()>;
 
-    /// What stands from this place on, as many bytes as are wanted. A length that a file claims is not believed before it
-    /// was held against the file's own.
+    /// What stands from this place on, as many bytes as are wanted. A length that a file claims is
+    /// not believed before it was held against the file's own.
     fn piece(&self, from: u64, length: usize) -> io::Result<Vec<u8>> {
         if from.checked_add(length as u64).is_none_or(|end| end > self.length()) {
             return Err(io::ErrorKind::UnexpectedEof.into());
@@ -25,14 +25,15 @@ pub(super) trait Source {
     }
 }
 
-/// An open file. What takes its place on disk meanwhile does not change it, and git never writes into one that is in use.
+/// An open file. What takes its place on disk meanwhile does not change it, and git never writes
+/// into one that is in use.
 #[derive(Debug)]
-pub(super) struct OnDisk {
+pub(super) struct FileSource {
     file: File,
     length: u64,
 }
 
-impl OnDisk {
+impl FileSource {
     /// Opens it.
     pub(super) fn open(path: &Path) -> io::Result<Self> {
         let file = File::open(path)?;
@@ -41,7 +42,7 @@ impl OnDisk {
     }
 }
 
-impl Source for OnDisk {
+impl Source for FileSource {
     fn length(&self) -> u64 {
         self.length
     }

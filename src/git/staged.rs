@@ -1,4 +1,4 @@
-//! The staged content, whichever layer found it.
+//! The staged content, from the first layer that is certain.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -7,18 +7,18 @@ use std::path::{Path, PathBuf};
 use crate::base::change::{Change, Content, Entry};
 use crate::base::error::Error;
 use crate::base::path::RepoPath;
-use crate::git::command::Git;
-use crate::git::compare::Compared;
-use crate::git::direct;
-use crate::git::native::{self, Handover};
+use crate::git::direct::{self, DirectAnswer, DirectIndex};
+use crate::git::layer::{Compared, Handover};
+use crate::git::listing::{self, Listed};
 use crate::git::objects::Objects;
+use crate::git::process::Git;
 use crate::os::env::Environment;
 
 /// What is about to be committed.
 #[derive(Debug)]
 pub(crate) struct Staged {
     compared: Compared,
-    index: Index,
+    source: IndexSource,
     objects: Objects,
     git: Git,
     below_top: bool,
@@ -26,24 +26,24 @@ pub(crate) struct Staged {
     top: Option<PathBuf>,
 }
 
-/// The index, kept open by the layer that read it.
+/// The layer that read the index, and answers later questions about it.
 #[derive(Debug)]
-enum Index {
-    Direct(direct::Index),
-    Native(Box<native::Index>),
-    Git,
+enum IndexSource {
+    Direct(DirectIndex),
+    /// The reason why it was not read directly.
+    Git(Handover),
 }
 
 impl Staged {
     /// Reads it by the cheapest layer that is certain.
     ///
-    /// Unmerged paths are an error: they have no one content that could be judged, and git commits none of them.
+    /// Unmerged paths are an error: they have no one content that could be judged, and git commits
+    /// none of them.
     pub(crate) fn read(directory: &Path, env: &Environment) -> Result<Self, Error> {
         let git = Git::new(directory);
-        let read = Self::directly(&git, env).or_else(|handover| Self::by_gix(&git, env, handover));
-        let mut staged = match read {
-            Ok(staged) => staged,
-            Err(handover) => Self::by_git(git, handover)?,
+        let mut staged = match direct::staged(&git, env) {
+            Ok(answer) => Self::directly(answer, git),
+            Err(handover) => Self::by_git(git, env, handover)?,
         };
         // Git runs hooks at the top, and says here where the user was.
         staged.below_top |= env.get("GIT_PREFIX").is_some();
@@ -53,25 +53,15 @@ impl Staged {
         }
     }
 
-    fn directly(git: &Git, env: &Environment) -> Result<Self, Handover> {
-        let direct::Staged { compared, index, objects, top, below_top } = direct::staged(git, env)?;
-        Ok(Self { compared, index: Index::Direct(index), objects, git: git.clone(), below_top, top: Some(top) })
+    fn directly(answer: DirectAnswer, git: Git) -> Self {
+        let DirectAnswer { compared, index, objects, top, below_top } = answer;
+        Self { compared, source: IndexSource::Direct(index), objects, git, below_top, top: Some(top) }
     }
 
-    fn by_gix(git: &Git, env: &Environment, handover: Handover) -> Result<Self, Handover> {
-        let native::Staged { head, index, objects, top, below_top } =
-            native::Repository::open(git.directory(), env)?.staged(env)?;
-        let objects = Objects::handed_over(Some(objects), git.clone(), Some(handover));
-        let compared = index.compare(head, &objects)?;
-        Ok(Self { compared, index: Index::Native(Box::new(index)), objects, git: git.clone(), below_top, top })
-    }
-
-    fn by_git(git: Git, handover: Handover) -> Result<Self, Error> {
-        let compared = git.staged()?;
-        let top = git.top()?;
-        let below_top = !git.prefix("find the top of the work tree")?.is_empty();
-        let objects = Objects::handed_over(None, git.clone(), Some(handover));
-        Ok(Self { compared, index: Index::Git, objects, git, below_top, top })
+    fn by_git(git: Git, env: &Environment, handover: Handover) -> Result<Self, Error> {
+        let Listed { compared, top, below_top } = listing::staged(&git)?;
+        let objects = Objects::unopened(None, git.clone(), env);
+        Ok(Self { compared, source: IndexSource::Git(handover), objects, git, below_top, top })
     }
 
     /// Whether the user stands below the top of the work tree.
@@ -94,7 +84,8 @@ impl Staged {
         }
     }
 
-    /// What stands in the work tree at this path, beside what is staged; `None` if it cannot be read.
+    /// What stands in the work tree at this path, beside what is staged; `None` if it cannot be
+    /// read.
     pub(crate) fn on_disk(&self, path: &RepoPath, limit: u64) -> Option<Vec<u8>> {
         let file = self.top.as_ref()?.join(OsStr::from_bytes(path.as_bytes()));
         let about = std::fs::symlink_metadata(&file).ok()?;
@@ -103,7 +94,10 @@ impl Staged {
 
     /// Which layer answered, for `--verbose`: the end of a sentence.
     pub(crate) fn layer(&self) -> String {
-        self.objects.layer()
+        match &self.source {
+            IndexSource::Direct(_) => "read directly".into(),
+            IndexSource::Git(reason) => format!("read by git, because {reason}"),
+        }
     }
 }
 
@@ -122,10 +116,10 @@ impl Change for Staged {
     }
 
     fn whole(&self, wanted: &dyn Fn(&RepoPath) -> bool) -> Result<Vec<Entry>, Error> {
-        let mut whole = match &self.index {
-            Index::Direct(index) => index.entries(wanted).or_else(|_| self.git.index_entries(wanted))?,
-            Index::Native(index) => index.entries(wanted),
-            Index::Git => self.git.index_entries(wanted)?,
+        let by_git = || listing::index_entries(&self.git, wanted);
+        let mut whole = match &self.source {
+            IndexSource::Direct(index) => index.entries(wanted).or_else(|_| by_git())?,
+            IndexSource::Git(_) => by_git()?,
         };
         let fresh: std::collections::HashSet<&RepoPath> = self.compared.fresh.iter().map(|entry| &entry.path).collect();
         for entry in &mut whole {
@@ -135,10 +129,10 @@ impl Change for Staged {
     }
 
     fn at(&self, path: &RepoPath) -> Result<Option<Entry>, Error> {
-        let entry = match &self.index {
-            Index::Direct(index) => index.entry(path, &self.objects).or_else(|_| self.git.index_entry(path))?,
-            Index::Native(index) => index.entry(path),
-            Index::Git => self.git.index_entry(path)?,
+        let by_git = || listing::index_entry(&self.git, path);
+        let entry = match &self.source {
+            IndexSource::Direct(index) => index.entry(path, &self.objects).or_else(|_| by_git())?,
+            IndexSource::Git(_) => by_git()?,
         };
         let fresh = |entry: &Entry| self.compared.fresh.iter().any(|fresh| fresh.path == entry.path);
         Ok(entry.map(|entry| Entry { fresh: fresh(&entry), ..entry }))

@@ -1,7 +1,9 @@
-//! An object store, read from its files: loose objects and packs, with its alternates. gitrepository-layout(5).
+//! An object store, read from its files: loose objects and packs, with its alternates.
+//! gitrepository-layout(5).
 //!
-//! gix inflates the objects and applies the deltas. What is not found here, or is in any way odd, is for the next layer. An
-//! object is what its name says wherever it is found, so it does not matter which of several stores gives it.
+//! gix inflates the objects and applies the deltas. What is not found here, or is in any way odd,
+//! is for the next layer. An object is what its name says wherever it is found, so it does not
+//! matter which of several stores gives it.
 
 use std::cell::RefCell;
 use std::ffi::OsStr;
@@ -19,8 +21,9 @@ use gix::zlib::Inflate;
 use once_cell::unsync::OnceCell;
 
 use crate::base::change::{Content, ObjectId};
-use crate::git::native::Kind;
-use crate::git::source::OnDisk;
+use crate::git::layer::ObjectKind;
+use crate::git::odb::gix_kind;
+use crate::git::source::FileSource;
 use crate::os::env::Environment;
 
 mod cache;
@@ -29,7 +32,8 @@ pub(super) mod pack;
 use cache::Cache;
 use pack::PackIndex;
 
-/// The most packs that are looked through one by one. Among more, one index of all packs is faster, which gix has.
+/// The most packs that are looked through one by one. Among more, one index of all packs is faster,
+/// which gix has.
 const MOST_PACKS: usize = 50;
 
 /// The most stores that are looked through.
@@ -60,7 +64,7 @@ struct Opened {
 /// A pack, of which nothing is opened before it is needed.
 struct Pack {
     number: usize,
-    index: PackIndex<OnDisk>,
+    index: PackIndex<FileSource>,
     path: PathBuf,
     /// The same index as gix reads it: slower to open, and faster to ask.
     mapped: OnceCell<Option<index::File>>,
@@ -78,8 +82,8 @@ impl Store {
         Self { directories: vec![directory], many: true, opened: OnceCell::new() }
     }
 
-    /// The store that the environment names, as git does it for the hooks of a server while what is pushed is in quarantine:
-    /// git(1). Paths count from where we were started.
+    /// The store that the environment names, as git does it for the hooks of a server while what is
+    /// pushed is in quarantine: git(1). Paths count from where we were started.
     pub(super) fn of_environment(directory: &Path, env: &Environment) -> Option<Self> {
         let own = env.get("GIT_OBJECT_DIRECTORY")?;
         let alternates = env.get("GIT_ALTERNATE_OBJECT_DIRECTORIES").map(OsStr::as_bytes).unwrap_or_default();
@@ -112,8 +116,9 @@ impl Store {
         (store.unpack(pack, entry, &mut bytes)? == GixKind::Blob).then_some(Content::Bytes(bytes))
     }
 
-    /// The raw content of a tree or a commit, into a buffer that is used again and again; whether it is here.
-    pub(super) fn raw(&self, id: &ObjectId, kind: Kind, buffer: &mut Vec<u8>) -> bool {
+    /// The raw content of a tree or a commit, into a buffer that is used again and again; whether
+    /// it is here.
+    pub(super) fn raw(&self, id: &ObjectId, kind: ObjectKind, buffer: &mut Vec<u8>) -> bool {
         let Ok(id) = gix::ObjectId::try_from(id.as_bytes()) else { return false };
         let Some(store) = self.opened(&id) else { return false };
         // In history most is packed; what a commit is about to add is loose.
@@ -122,7 +127,7 @@ impl Store {
         }
         for loose in &store.loose {
             if let Ok(Some(object)) = loose.try_find(&id, buffer) {
-                return object.kind == kind.of_gix();
+                return object.kind == gix_kind(kind);
             }
         }
         store.cache.is_none() && store.unpacked(&id, kind, buffer)
@@ -149,8 +154,8 @@ impl Opened {
         Self { hash, loose, packs, cache: many.then(RefCell::default), inflate: RefCell::default() }
     }
 
-    fn unpacked(&self, id: &gix::hash::oid, kind: Kind, buffer: &mut Vec<u8>) -> bool {
-        self.find(id).and_then(|(pack, entry)| self.unpack(pack, entry, buffer)) == Some(kind.of_gix())
+    fn unpacked(&self, id: &gix::hash::oid, kind: ObjectKind, buffer: &mut Vec<u8>) -> bool {
+        self.find(id).and_then(|(pack, entry)| self.unpack(pack, entry, buffer)) == Some(gix_kind(kind))
     }
 
     /// Where a packed object is.
@@ -184,8 +189,8 @@ impl Opened {
         }
     }
 
-    /// Unpacks from the ground up whatever an object is based on, and keeps each of it: its neighbours in history are based
-    /// on the same.
+    /// Unpacks from the ground up whatever an object is based on, and keeps each of it: its
+    /// neighbours in history are based on the same.
     fn unpack_and_keep(&self, pack: &Pack, entry: Entry, buffer: &mut Vec<u8>, cache: &mut Cache) -> Option<GixKind> {
         cache.pack(pack.number);
         if let Some((kind, _)) = cache.get(0, entry.data_offset, buffer) {
@@ -251,7 +256,7 @@ impl Opened {
                 if packs.len() == MOST_PACKS {
                     return Ok(Vec::new());
                 }
-                if let Some(index) = PackIndex::of(OnDisk::open(&path)?, self.hash.len_in_bytes())? {
+                if let Some(index) = PackIndex::of(FileSource::open(&path)?, self.hash.len_in_bytes())? {
                     let (number, path) = (packs.len(), path.with_extension("pack"));
                     packs.push(Pack { number, index, path, mapped: OnceCell::new(), data: OnceCell::new() });
                 }
@@ -267,7 +272,8 @@ impl Pack {
     }
 }
 
-/// The stores that a store borrows from: a path a line, counted from the store itself. Paths in quotes are for git.
+/// The stores that a store borrows from: a path a line, counted from the store itself. Paths in
+/// quotes are for git.
 fn alternates(directory: &Path) -> Vec<PathBuf> {
     let list = std::fs::read(directory.join("info/alternates")).unwrap_or_default();
     let lines = list.split(|&byte| byte == b'\n').filter(|line| !line.is_empty() && !line.starts_with(b"#"));

@@ -6,10 +6,8 @@ use std::hash::{BuildHasher, RandomState};
 use crate::base::change::{Entry, Mode, ObjectId};
 use crate::base::error::Error;
 use crate::base::path::RepoPath;
+use crate::git::layer::LONGEST_PATH;
 use crate::git::objects::Objects;
-
-/// The longest path that is followed, in bytes: `PATH_MAX` of Linux. No work tree could hold a longer one.
-pub(super) const LONGEST_PATH: usize = 4096;
 
 /// The mode of a directory.
 const TREE: u32 = 0o040_000;
@@ -17,16 +15,18 @@ const TREE: u32 = 0o040_000;
 /// The bits of a mode that say what it is, without permissions.
 const KIND: u32 = 0o170_000;
 
-/// The most entries of one tree that are looked at. The largest public repositories have a tenth of that. A few objects
-/// that name each other again and again can make a tree of any number of paths; git, which goes by objects, does not mind.
+/// The most entries of one tree that are looked at. The largest public repositories have a tenth of
+/// that. A few objects that name each other again and again can make a tree of any number of paths;
+/// git, which goes by objects, does not mind.
 const MOST_ENTRIES: usize = 2_000_000;
 
 /// A walk over the trees of many commits, in which nothing is told twice.
 #[derive(Debug)]
-pub(super) struct Walk<'a> {
+pub(super) struct TreeWalk<'a> {
     objects: &'a Objects,
-    /// What was told before, whole: a blob at a path, or a tree at a path of which nothing was passed over. The same blob
-    /// elsewhere is told again, for what a file means depends on where it stands; and as a link where it was a file.
+    /// What was told before, whole: a blob at a path, or a tree at a path of which nothing was
+    /// passed over. The same blob elsewhere is told again, for what a file means depends on where
+    /// it stands; and as a link where it was a file.
     told: HashSet<(ObjectId, u64)>,
     hashes: RandomState,
     /// Whether what is found is told later, in another order.
@@ -35,15 +35,13 @@ pub(super) struct Walk<'a> {
     whole: Vec<(ObjectId, u64)>,
 }
 
-/// A tree, and those that it is compared with.
-pub(super) type Compared<'a> = (&'a ObjectId, &'a [ObjectId]);
-
-/// The most entries that are kept before the first of them is told: what comes in may be made to have any number.
+/// The most entries that are kept before the first of them is told: what comes in may be made to
+/// have any number.
 const MOST_AHEAD: usize = 100_000;
 
 /// One entry of a tree object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Item<'a> {
+pub(super) struct TreeItem<'a> {
     name: &'a [u8],
     /// Git's octal mode.
     pub mode: u32,
@@ -51,30 +49,31 @@ pub(super) struct Item<'a> {
     pub id: ObjectId,
 }
 
-impl Item<'_> {
+impl TreeItem<'_> {
     fn is_tree(&self) -> bool {
         self.mode & KIND == TREE
     }
 }
 
-impl<'a> Walk<'a> {
+impl<'a> TreeWalk<'a> {
     /// A walk that has not met anything.
     pub(super) fn new(objects: &'a Objects) -> Self {
         Self { objects, told: HashSet::new(), hashes: RandomState::new(), ahead: false, whole: Vec::new() }
     }
 
-    /// The entries of a tree that none of the `others` has, with the same content at the same path, and that this walk has
-    /// not told before. They come in git's order of paths.
+    /// The entries of a tree that none of the `others` has, with the same content at the same path,
+    /// and that this walk has not told before. They come in git's order of paths.
     pub(super) fn fresh(&mut self, tree: &ObjectId, others: &[ObjectId]) -> Result<Vec<Entry>, Error> {
         let mut found = Vec::new();
-        self.directory(tree, others, &mut Path::default(), &mut found)?;
+        self.directory(tree, others, &mut Trail::default(), &mut found)?;
         Ok(found)
     }
 
-    /// The same of several trees, one after another.
+    /// The same of several trees, one after another, each with those that it is compared with.
     ///
-    /// They are read from the last to the first, for a pack holds older versions as what they differ in from newer ones.
-    pub(super) fn fresh_of_each(&mut self, trees: &[Compared<'_>]) -> Result<Vec<Vec<Entry>>, Error> {
+    /// They are read from the last to the first, for a pack holds older versions as what they
+    /// differ in from newer ones.
+    pub(super) fn fresh_of_each(&mut self, trees: &[(&ObjectId, &[ObjectId])]) -> Result<Vec<Vec<Entry>>, Error> {
         self.ahead = true;
         let found = self.read_ahead(trees);
         self.ahead = false;
@@ -90,7 +89,7 @@ impl<'a> Walk<'a> {
     }
 
     /// What is new in each tree, told or not; `None` if that is a great deal.
-    fn read_ahead(&mut self, trees: &[Compared<'_>]) -> Result<Option<Vec<Vec<Entry>>>, Error> {
+    fn read_ahead(&mut self, trees: &[(&ObjectId, &[ObjectId])]) -> Result<Option<Vec<Vec<Entry>>>, Error> {
         let (mut found, mut count) = (Vec::new(), 0);
         for (tree, others) in trees.iter().rev() {
             let entries = self.fresh(tree, others)?;
@@ -109,13 +108,14 @@ impl<'a> Walk<'a> {
         &mut self,
         tree: &ObjectId,
         others: &[ObjectId],
-        path: &mut Path,
+        path: &mut Trail,
         found: &mut Vec<Entry>,
     ) -> Result<(), Error> {
         if others.contains(tree) || self.told.contains(&self.key(tree, path.bytes(), TREE)) {
             return Ok(());
         }
-        // Where it is compared with another, what that one has is passed over: it is not told whole.
+        // Where it is compared with another, what that one has is passed over: it is not told
+        // whole.
         if others.is_empty() {
             let key = self.key(tree, path.bytes(), TREE);
             if self.ahead {
@@ -141,7 +141,7 @@ impl<'a> Walk<'a> {
         let olds = others.iter().zip(&raws).map(|(id, raw)| parse(id, raw)).collect::<Result<Vec<_>, _>>()?;
         let mut cursors: Vec<Cursor<'_>> = olds.iter().map(|items| Cursor::new(items)).collect();
         for item in parse(tree, rest)? {
-            let before: Vec<Option<Item<'_>>> =
+            let before: Vec<Option<TreeItem<'_>>> =
                 cursors.iter_mut().map(|cursor| cursor.find(item.name, item.is_tree())).collect();
             if before.iter().flatten().any(|old| old.id == item.id && old.mode == item.mode) {
                 continue;
@@ -160,7 +160,7 @@ impl<'a> Walk<'a> {
     }
 
     /// Whether an entry was not told before; from now on it was, unless it is told later.
-    fn is_untold(&mut self, item: &Item<'_>, path: &[u8]) -> bool {
+    fn is_untold(&mut self, item: &TreeItem<'_>, path: &[u8]) -> bool {
         let key = self.key(&item.id, path, item.mode & KIND);
         if self.ahead { !self.told.contains(&key) } else { self.told.insert(key) }
     }
@@ -178,7 +178,7 @@ pub(super) fn entries(
 ) -> Result<Vec<Entry>, Error> {
     let mut found = Vec::new();
     let mut scratch = RepoPath::default();
-    list(objects, tree, &mut Path::default(), &mut |path, item| {
+    list(objects, tree, &mut Trail::default(), &mut |path, item| {
         scratch.replace(path);
         if wanted(&scratch) {
             found.push(entry(item, path, tree, false, None)?);
@@ -209,9 +209,9 @@ pub(super) fn at(objects: &Objects, tree: &ObjectId, path: &RepoPath) -> Result<
 }
 
 /// What is done with an entry, at its path.
-type Tell<'a> = &'a mut dyn FnMut(&[u8], &Item<'_>) -> Result<(), Error>;
+type Tell<'a> = &'a mut dyn FnMut(&[u8], &TreeItem<'_>) -> Result<(), Error>;
 
-fn list(objects: &Objects, tree: &ObjectId, path: &mut Path, tell: Tell<'_>) -> Result<(), Error> {
+fn list(objects: &Objects, tree: &ObjectId, path: &mut Trail, tell: Tell<'_>) -> Result<(), Error> {
     let mut raw = Vec::new();
     objects.tree(tree, &mut raw)?;
     for item in parse(tree, &raw)? {
@@ -228,18 +228,19 @@ fn list(objects: &Objects, tree: &ObjectId, path: &mut Path, tell: Tell<'_>) -> 
 
 /// The path of what is looked at, and how much was looked at so far.
 #[derive(Debug, Default)]
-struct Path {
+struct Trail {
     bytes: Vec<u8>,
     entries: usize,
 }
 
-impl Path {
+impl Trail {
     fn bytes(&self) -> &[u8] {
         &self.bytes
     }
 
-    /// Goes to an entry of the directory that it is at, a directory with the slash at its end. Gives what takes it back.
-    fn enter(&mut self, item: &Item<'_>, tree: &ObjectId) -> Result<usize, Error> {
+    /// Goes to an entry of the directory that it is at, a directory with the slash at its end.
+    /// Gives what takes it back.
+    fn enter(&mut self, item: &TreeItem<'_>, tree: &ObjectId) -> Result<usize, Error> {
         let length = self.bytes.len();
         self.bytes.extend(item.name);
         if item.is_tree() {
@@ -263,7 +264,7 @@ impl Path {
 }
 
 fn entry(
-    item: &Item<'_>,
+    item: &TreeItem<'_>,
     path: &[u8],
     tree: &ObjectId,
     fresh: bool,
@@ -278,8 +279,9 @@ fn malformed(tree: &ObjectId, cause: &str) -> Error {
     Error::new(format!("read the tree {tree}"), cause).help("check the repository: `git fsck`")
 }
 
-/// Parses a tree object: `<octal mode> SP <name> NUL <raw id>`, again and again (gitformat-pack(5) calls it raw).
-pub(super) fn parse<'a>(tree: &ObjectId, raw: &'a [u8]) -> Result<Vec<Item<'a>>, Error> {
+/// Parses a tree object: `<octal mode> SP <name> NUL <raw id>`, again and again (gitformat-pack(5)
+/// calls it raw).
+pub(super) fn parse<'a>(tree: &ObjectId, raw: &'a [u8]) -> Result<Vec<TreeItem<'a>>, Error> {
     let length = tree.as_bytes().len();
     let mut items = Vec::new();
     let mut rest = raw;
@@ -290,7 +292,7 @@ pub(super) fn parse<'a>(tree: &ObjectId, raw: &'a [u8]) -> Result<Vec<Item<'a>>,
     Ok(items)
 }
 
-fn item<'a>(rest: &mut &'a [u8], length: usize) -> Option<Item<'a>> {
+fn item<'a>(rest: &mut &'a [u8], length: usize) -> Option<TreeItem<'a>> {
     let space = rest.iter().take(8).position(|&byte| byte == b' ')?;
     let mode = canonical(u32::from_str_radix(std::str::from_utf8(&rest[..space]).ok()?, 8).ok()?);
     let after = &rest[space + 1..];
@@ -300,7 +302,7 @@ fn item<'a>(rest: &mut &'a [u8], length: usize) -> Option<Item<'a>> {
     *rest = after;
     // A name that holds a slash, or none at all, is no component of a path.
     let whole = !name.is_empty() && !name.contains(&b'/');
-    whole.then_some(Item { name, mode, id: ObjectId::from_bytes(id)? })
+    whole.then_some(TreeItem { name, mode, id: ObjectId::from_bytes(id)? })
 }
 
 /// How many bytes at the start of two trees are the same entries.
@@ -329,8 +331,9 @@ fn canonical(mode: u32) -> u32 {
     }
 }
 
-/// Whether the entries come in git's order, and none twice. Otherwise it is not certain which one git finds.
-pub(super) fn is_in_order(items: &[Item<'_>]) -> bool {
+/// Whether the entries come in git's order, and none twice. Otherwise it is not certain which one
+/// git finds.
+pub(super) fn is_in_order(items: &[TreeItem<'_>]) -> bool {
     items.windows(2).all(|pair| {
         order((pair[0].name, pair[0].is_tree()), (pair[1].name, pair[1].is_tree())) == std::cmp::Ordering::Less
     })
@@ -338,17 +341,17 @@ pub(super) fn is_in_order(items: &[Item<'_>]) -> bool {
 
 /// Walks beside another tree, whose entries come in the same order.
 pub(super) struct Cursor<'a> {
-    items: &'a [Item<'a>],
+    items: &'a [TreeItem<'a>],
 }
 
 impl<'a> Cursor<'a> {
     /// Stands before the first entry.
-    pub(super) fn new(items: &'a [Item<'a>]) -> Self {
+    pub(super) fn new(items: &'a [TreeItem<'a>]) -> Self {
         Self { items }
     }
 
     /// The entry of this name and kind. Entries have to be asked for in git's order.
-    pub(super) fn find(&mut self, name: &[u8], is_tree: bool) -> Option<Item<'a>> {
+    pub(super) fn find(&mut self, name: &[u8], is_tree: bool) -> Option<TreeItem<'a>> {
         while let Some((first, rest)) = self.items.split_first() {
             match order((first.name, first.is_tree()), (name, is_tree)) {
                 std::cmp::Ordering::Less => self.items = rest,
@@ -387,7 +390,7 @@ pub(super) fn fuzz(tree: &ObjectId, raw: &[u8], cut: usize) {
         let same = alike(one, other, tree.as_bytes().len());
         assert!(one[..same] == other[..same] && parse(tree, &one[..same]).is_ok());
         let by_order =
-            |one: &Item<'_>, other: &Item<'_>| order((one.name, one.is_tree()), (other.name, other.is_tree()));
+            |one: &TreeItem<'_>, other: &TreeItem<'_>| order((one.name, one.is_tree()), (other.name, other.is_tree()));
         wanted.sort_by(by_order);
         others.sort_by(by_order);
         let mut cursor = Cursor::new(&others);
@@ -444,12 +447,12 @@ mod tests {
     fn a_tree_of_any_number_of_paths_is_an_error() {
         let text = raw(&[("40000", "a", 1)]);
         let item = parse(&tree(), &text).unwrap()[0];
-        let mut path = Path { bytes: Vec::new(), entries: MOST_ENTRIES - 1 };
+        let mut path = Trail { bytes: Vec::new(), entries: MOST_ENTRIES - 1 };
         assert_eq!(path.enter(&item, &tree()), Ok(0));
         assert_eq!(path.bytes(), b"a/");
         path.leave(0);
         assert!(path.enter(&item, &tree()).is_err());
-        let mut deep = Path { bytes: vec![b'a'; LONGEST_PATH - 1], entries: 0 };
+        let mut deep = Trail { bytes: vec![b'a'; LONGEST_PATH - 1], entries: 0 };
         assert!(deep.enter(&item, &tree()).is_err());
     }
 

@@ -12,7 +12,7 @@ use crate::base::change::{Content, Mode, ObjectId};
 use crate::base::debris::Debris;
 use crate::base::error::Error;
 use crate::base::path::RepoPath;
-use crate::git::command::{Git, one_line, records};
+use crate::git::process::{Git, literal, one_line, records};
 use crate::os::progress::Progress;
 use crate::snapshot::{Dirt, Fingerprint, Hiding, Snapshot, State};
 
@@ -32,9 +32,9 @@ pub(crate) mod fuzz;
 use around::Around;
 use entries::Index;
 pub(crate) use files::OnDisk;
-use fingerprint::{Hasher, Kind};
-use status::{Record, merge};
-use suspects::{Settings, Suspects};
+use fingerprint::Hasher;
+use status::{StatusRecord, merge};
+use suspects::{DOING, Settings, Suspects};
 use walk::{Marked, Seen};
 
 /// A work tree that can be asked for its state, again and again.
@@ -56,8 +56,6 @@ pub(crate) enum Look {
     Contents,
 }
 
-const DOING: &str = "read the state of the work tree";
-
 impl WorkTree {
     /// The work tree that git would use in this directory.
     pub(crate) fn open(directory: &Path) -> Result<Self, Error> {
@@ -66,10 +64,7 @@ impl WorkTree {
             .output(DOING, &["rev-parse", "--show-toplevel"])
             .map_err(|error| error.or_help("run this in the work tree of a git repository"))?;
         let top = one_line(top);
-        let prefix = match below(&top, directory) {
-            Some(prefix) => prefix,
-            None => git.prefix(DOING)?,
-        };
+        let prefix = git.prefix_below(&top, DOING)?;
         // Whatever a build makes of the settings meanwhile, it is this tree that is meant.
         let git = git.with(&[("GIT_WORK_TREE".to_owned(), top.clone().into_os_string())]);
         Ok(Self { git, top, prefix, config_home: None })
@@ -86,7 +81,8 @@ impl WorkTree {
         &self.prefix
     }
 
-    /// The whole tree at this moment, wherever in it git was started. `terminal` tells whether somebody watches.
+    /// The whole tree at this moment, wherever in it git was started. `terminal` tells whether
+    /// somebody watches.
     pub(crate) fn snapshot(&self, look: Look, debris: &Debris, terminal: bool) -> Result<Snapshot, Error> {
         let index = Index::read(&self.git, DOING)?;
         let settings = Settings::read(&self.git)?;
@@ -115,7 +111,9 @@ impl WorkTree {
         }
         for path in seen.debris {
             // What git tells of needs no second word.
-            records.entry(path).or_insert_with(|| Record { states: [State::Leftover].into(), ..Record::default() });
+            records
+                .entry(path)
+                .or_insert_with(|| StatusRecord { states: [State::Leftover].into(), ..StatusRecord::default() });
         }
         let mut paths = BTreeMap::new();
         for (path, record) in records {
@@ -123,7 +121,7 @@ impl WorkTree {
                 Look::Paths => None,
                 Look::Contents => Some(fingerprint(&self.top, &path, &record)?),
             };
-            let Record { states, notes, staged, .. } = record;
+            let StatusRecord { states, notes, staged, .. } = record;
             paths.insert(path, Dirt { states, notes, staged, fingerprint, text: None });
         }
         let settings = match look {
@@ -134,9 +132,11 @@ impl WorkTree {
         Ok(Snapshot { head, refs, stashes, unfinished, settings, paths })
     }
 
-    /// Looks into the submodules: what git was told there, and a `.git` that is gone, keep it from telling of them here.
-    fn submodules(&self, seen: &Seen, records: &mut BTreeMap<RepoPath, Record>) -> Result<(), Error> {
-        let dirty = |note| Record { states: [State::Modified].into(), notes: [note].into(), ..Record::default() };
+    /// Looks into the submodules: what git was told there, and a `.git` that is gone, keep it from
+    /// telling of them here.
+    fn submodules(&self, seen: &Seen, records: &mut BTreeMap<RepoPath, StatusRecord>) -> Result<(), Error> {
+        let dirty =
+            |note| StatusRecord { states: [State::Modified].into(), notes: [note].into(), ..StatusRecord::default() };
         for path in &seen.submodules {
             let inside = Self::inside(&self.place(path)).snapshot(Look::Paths, &Debris::default(), false)?;
             let states = inside.paths.values().flat_map(|dirt| &dirt.states);
@@ -155,8 +155,8 @@ impl WorkTree {
         Ok(())
     }
 
-    /// A submodule, or a repository inside this one. It is named outright, so that an outer repository is not meant where
-    /// this one turns out to be none.
+    /// A submodule, or a repository inside this one. It is named outright, so that an outer
+    /// repository is not meant where this one turns out to be none.
     fn inside(top: &Path) -> Self {
         let variables = [("GIT_DIR", top.join(".git")), ("GIT_WORK_TREE", top.to_owned())];
         let git = Git::nested(top).with(&variables.map(|(name, path)| (name.to_owned(), path.into_os_string())));
@@ -167,7 +167,8 @@ impl WorkTree {
         self.top.join(OsStr::from_bytes(path.as_bytes()))
     }
 
-    /// The content of a regular file of the work tree, at most `limit` bytes of it; `None` if there is no such file.
+    /// The content of a regular file of the work tree, at most `limit` bytes of it; `None` if there
+    /// is no such file.
     pub(crate) fn read(&self, path: &RepoPath, limit: u64) -> Result<Option<Content>, Error> {
         let file = self.place(path);
         let failed = |error| Error::new(format!("read {path}"), error).help("make it readable for this user");
@@ -186,7 +187,8 @@ impl WorkTree {
         Ok(Some(Content::Bytes(content)))
     }
 
-    /// The content of a regular file of the work tree, if it can be had and is not larger than `limit`.
+    /// The content of a regular file of the work tree, if it can be had and is not larger than
+    /// `limit`.
     pub(crate) fn text(&self, path: &RepoPath, limit: u64) -> Option<Vec<u8>> {
         match self.read(path, limit) {
             Ok(Some(Content::Bytes(text))) => Some(text),
@@ -194,8 +196,8 @@ impl WorkTree {
         }
     }
 
-    /// Puts another content in the place of a regular file, whole or not at all. `old` is what was read of it: if that is
-    /// not there any more, nothing is changed.
+    /// Puts another content in the place of a regular file, whole or not at all. `old` is what was
+    /// read of it: if that is not there any more, nothing is changed.
     pub(crate) fn replace(&self, path: &RepoPath, old: &[u8], new: &[u8]) -> Result<(), Error> {
         let doing = format!("change {path}");
         let failed =
@@ -262,7 +264,7 @@ impl WorkTree {
 
     /// Whether a path is tracked.
     pub(crate) fn is_tracked(&self, path: &RepoPath) -> Result<bool, Error> {
-        let path = suspects::literal(path);
+        let path = literal(path);
         let listing = self.git.output("look into the index", &[OsStr::new("ls-files"), OsStr::new("--"), &path])?;
         Ok(!listing.is_empty())
     }
@@ -275,15 +277,8 @@ impl WorkTree {
     }
 }
 
-/// Where a directory is, seen from the top, where that is beyond doubt.
-fn below(top: &Path, directory: &Path) -> Option<String> {
-    let (top, directory) = (top.canonicalize().ok()?, directory.canonicalize().ok()?);
-    let prefix = directory.strip_prefix(top).ok()?.to_str()?;
-    Some(if prefix.is_empty() { String::new() } else { format!("{prefix}/") })
-}
-
 /// A hash over what HEAD, the index and the work tree hold at this path.
-fn fingerprint(top: &Path, path: &RepoPath, record: &Record) -> Result<Fingerprint, Error> {
+fn fingerprint(top: &Path, path: &RepoPath, record: &StatusRecord) -> Result<Fingerprint, Error> {
     let failed = |error: std::io::Error| {
         Error::new(format!("read {path}"), error).help("make it readable for this user, or run as its owner")
     };
@@ -303,13 +298,14 @@ fn fingerprint(top: &Path, path: &RepoPath, record: &Record) -> Result<Fingerpri
         hasher.absent();
         return hasher.finish().map_err(failed);
     }
-    if hasher.path(&place).map_err(failed)? == Kind::Directory && nested::is_repository(&place) {
+    if hasher.path(&place).map_err(failed)? && nested::is_repository(&place) {
         nested(&place, &mut hasher)?;
     }
     hasher.finish().map_err(failed)
 }
 
-/// A submodule, or a repository inside this one, which git shows as one path: its HEAD, and whatever is not clean in it.
+/// A submodule, or a repository inside this one, which git shows as one path: its HEAD, and
+/// whatever is not clean in it.
 fn nested(top: &Path, hasher: &mut Hasher) -> Result<(), Error> {
     let inside = WorkTree::inside(top).snapshot(Look::Contents, &Debris::default(), false)?;
     hasher.part(b'c', inside.head.commit.as_ref().map_or(&[], ObjectId::as_bytes));

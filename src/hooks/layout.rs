@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crate::base::error::Error;
 use crate::base::path::RepoPath;
-use crate::git::command::{Git, one_line, records};
+use crate::git::process::{Git, one_line, records};
 
 /// The places of a repository. All paths are absolute and free of symbolic links, as far as they exist.
 #[derive(Debug, Clone, PartialEq, Eq)]

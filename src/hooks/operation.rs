@@ -1,7 +1,7 @@
 //! What git is in the middle of.
 
 use crate::base::error::Error;
-use crate::git::command::{Git, one_line};
+use crate::git::process::{Git, one_line};
 
 /// An operation that makes commits, and stops where one cannot be made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

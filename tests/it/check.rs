@@ -402,13 +402,15 @@ fn submodules_are_judged_by_their_path() {
 }
 
 #[test]
-fn repositories_that_gix_does_not_read_are_left_to_git() {
-    // (what makes the repository so, how git is told, what --verbose must say)
-    for (what, setup) in [
-        ("the index is sparse", &[&["sparse-checkout", "set", "--cone", "--sparse-index", "web"][..]][..]),
-        ("GIT_ALTERNATE_OBJECT_DIRECTORIES is set", &[]),
+fn repositories_that_are_not_read_directly_are_left_to_git() {
+    // What --verbose must say, a variable that is set, and the setup.
+    for (what, variable, setup) in [
+        ("GIT_OTHER is set", "GIT_OTHER", &[&["sparse-checkout", "set", "--cone", "--sparse-index", "web"][..]][..]),
+        ("GIT_OTHER is set", "GIT_OTHER", &[&["update-index", "--split-index"]]),
+        ("GIT_ALTERNATE_OBJECT_DIRECTORIES is set", "GIT_ALTERNATE_OBJECT_DIRECTORIES", &[]),
         (
-            "the repository uses the extension",
+            "the repository uses the extension noop-v1",
+            "OTHER",
             &[&["config", "core.repositoryFormatVersion", "1"], &["config", "extensions.noop-v1", "true"]],
         ),
     ] {
@@ -419,11 +421,7 @@ fn repositories_that_gix_does_not_read_are_left_to_git() {
         sandbox.rewrite("web/package.json");
         sandbox.git(&["add", "web/package.json"]);
         let mut command = sandbox.command(BAKSTOP);
-        // A variable that no layer but git knows leaves the first one out.
-        command.args(["check", "--format", "json", "--verbose"]).env("GIT_OTHER", "1");
-        if what.starts_with("GIT_") {
-            command.env("GIT_ALTERNATE_OBJECT_DIRECTORIES", sandbox.outside());
-        }
+        command.args(["check", "--format", "json", "--verbose"]).env(variable, sandbox.outside());
         let ran = finish(&mut command);
         assert!(ran.err.contains(&format!("read by git, because {what}")), "{ran:?}");
         assert_eq!(paths(&ran), ["web/package.json"], "{what}");
@@ -594,7 +592,7 @@ fn a_directory_named_like_the_configuration_is_none() {
     sandbox.write("bakstop.json/x", r#"{ "rules": { "stray-backup": "off" } }"#);
     sandbox.write("a.bak", "");
     sandbox.git(&["add", "-A", "-f"]);
-    // By gix, and by git.
+    // Read directly, and by git.
     assert_eq!(sandbox.bakstop(&["check"]).code, Some(1));
     let ran = finish(sandbox.command(BAKSTOP).arg("check").arg("-v").env("GIT_CONFIG_PARAMETERS", "'a.b=c'"));
     assert!(ran.code == Some(1) && ran.err.contains("read by git"), "{ran:?}");

@@ -1,8 +1,7 @@
 //! The staged check, held against git in every state of a repository that we could think of, by hand and inside a real commit.
 //!
-//! In each state the guard is asked three times, so that each of its layers answers: as it is; with `GIT_OTHER` set, a variable
-//! that the first layer does not know; and with `GIT_NAMESPACE` set, which gix does not follow. Neither changes what is staged.
-//! An answer is what `git diff-index --cached` tells and what the commit then brings, or it is exit code 2 with a reason.
+//! In each state the guard is asked twice, so that each of its layers answers: as it is, and with `GIT_OTHER` set, a variable
+//! that the first layer does not know, and that does not change what is staged. An answer is what `git diff-index --cached` tells and what the commit then brings, or it is exit code 2 with a reason.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -145,8 +144,7 @@ tell() {
     echo "$code" >"$into/$name.code"
 }
 tell plain "$GUARD" check --show-files --verbose
-tell gix env GIT_OTHER=1 "$GUARD" check --show-files --verbose
-tell git env GIT_NAMESPACE=x "$GUARD" check --show-files --verbose
+tell git env GIT_OTHER=1 "$GUARD" check --show-files --verbose
 exec 2>/dev/null
 export GIT_NO_REPLACE_OBJECTS=1 GIT_NO_LAZY_FETCH=1
 old=$(git rev-parse --quiet --verify 'HEAD^{commit}') || old=$(git hash-object -t tree /dev/null)
@@ -180,7 +178,7 @@ impl Answer {
         lines
     }
 
-    /// Who answered: "its tail", "gix", "git, because …"; of an error, its first line.
+    /// Who answered: "directly", "by git, because …"; of an error, its first line.
     fn layer(&self) -> &str {
         let err = &self.ran.err;
         let layer = err.split_once("the index was read ").and_then(|(_, rest)| rest.rsplit_once("; "));
@@ -193,7 +191,7 @@ impl Answer {
 
 /// What everybody said at one moment.
 struct Asked {
-    /// As it is, past the first layer, and past gix.
+    /// As it is, and past the first layer.
     guard: Vec<Answer>,
     /// What git says; `None` if it fails, or is in the middle of a conflict.
     staged: Option<Vec<String>>,
@@ -209,7 +207,7 @@ impl Asked {
             Ran { code: Some(code(name)), out, err }
         };
         answers.is_dir().then(|| Self {
-            guard: ["plain", "gix", "git"].map(|asked| Answer { asked, ran: ran(asked) }).into(),
+            guard: ["plain", "git"].map(|asked| Answer { asked, ran: ran(asked) }).into(),
             staged: match code("staged") {
                 0 => listing(&fs::read(answers.join("staged.out")).unwrap()),
                 _ => None,
@@ -242,10 +240,10 @@ impl Asked {
             }
         }
         // Each was asked in earnest.
-        let [_, gix, git] = &self.guard[..] else { unreachable!() };
-        let forced = gix.layer().starts_with("by g") && git.layer().starts_with("by git, because ");
-        if self.guard[0].ran.code == Some(0) && !forced && !matches!(told, Told::Beyond(_)) {
-            return Err(format!("asked past the first: {}; past gix: {}", gix.layer(), git.layer()));
+        let [plain, git] = &self.guard[..] else { unreachable!() };
+        let forced = git.layer().starts_with("by git, because ");
+        if plain.ran.code == Some(0) && !forced && !matches!(told, Told::Beyond(_)) {
+            return Err(format!("asked past the first: {}", git.layer()));
         }
         Ok(())
     }

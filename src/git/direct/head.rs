@@ -1,4 +1,4 @@
-//! What HEAD names, where that is beyond doubt: refs in files, gitrepository-layout(5).
+//! The commit of HEAD, where that is certain: refs in files, gitrepository-layout(5).
 
 use std::ffi::OsStr;
 use std::fs;
@@ -7,53 +7,105 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use crate::base::change::ObjectId;
-use crate::git::direct::place::{Place, read_line};
-use crate::git::native::Handover;
+use crate::git::direct::repository::{Repository, read_line};
+use crate::git::layer::Handover;
 
-/// The commit that HEAD names. An unborn branch is for another layer.
-pub(super) fn commit(place: &Place) -> Result<ObjectId, Handover> {
-    let head = place.git.join("HEAD");
+/// The commit that HEAD names; `None` on a branch that has no commit yet.
+pub(super) fn commit(repository: &Repository) -> Result<Option<ObjectId>, Handover> {
+    let head = repository.git.join("HEAD");
     if fs::symlink_metadata(&head).is_ok_and(|about| !about.is_file()) {
         return Err("HEAD is no plain file".into());
     }
+    let id = |line: &OsStr| ObjectId::from_hex(line.as_bytes()).filter(|id| id.as_bytes().len() == repository.hash);
     let line = read_line(&head)?.ok_or("there is no HEAD")?;
-    let line = line.as_os_str().as_bytes();
-    let Some(name) = line.strip_prefix(b"ref: ") else {
-        return ObjectId::from_hex(line).ok_or_else(|| "HEAD is not understood".into());
+    let Some(name) = line.as_os_str().as_bytes().strip_prefix(b"ref: ") else {
+        return id(line.as_os_str()).map(Some).ok_or_else(|| "HEAD is not understood".into());
     };
     // Branches are shared by all work trees; other refs may belong to one.
     if !name.starts_with(b"refs/heads/")
+        || name.contains(&b'\n')
         || name.split(|&byte| byte == b'/').any(|part| matches!(part, b"" | b"." | b".."))
     {
         return Err("HEAD names no branch".into());
     }
-    match read_line(&place.common.join(OsStr::from_bytes(name))) {
-        Ok(Some(line)) => {
-            ObjectId::from_hex(line.as_os_str().as_bytes()).ok_or_else(|| "the branch is not understood".into())
-        }
-        Ok(None) => packed(&place.common, name),
-        Err(reason) => Err(reason),
+    match read_line(&repository.common.join(OsStr::from_bytes(name)))? {
+        Some(line) => id(line.as_os_str()).map(Some).ok_or_else(|| "the branch is not understood".into()),
+        None => packed(repository, name),
     }
 }
 
-/// Looks for a branch among the packed refs: `<id> SP <name>` a line, git-pack-refs(1).
-fn packed(common: &Path, name: &[u8]) -> Result<ObjectId, Handover> {
-    let refs = match fs::read(common.join("packed-refs")) {
+/// Looks for a branch among the packed refs; `None` if it is certain that it is nowhere.
+fn packed(repository: &Repository, name: &[u8]) -> Result<Option<ObjectId>, Handover> {
+    let refs = match fs::read(repository.common.join("packed-refs")) {
         Ok(refs) => refs,
         Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
-        Err(error) => return Err(format!("packed-refs cannot be read ({error})")),
+        Err(error) => return Err(Handover::failed("packed-refs cannot be read", error)),
     };
-    find_packed(&refs, name).ok_or_else(|| "there is no such branch yet".into())
+    if let Some(id) = find_packed(&refs, name, repository.hash) {
+        return Ok(Some(id));
+    }
+    let unborn = is_plain(name) && is_whole(&refs, repository.hash) && is_absent(&repository.common, name);
+    if unborn { Ok(None) } else { Err("it is not certain that the branch has no commit".into()) }
 }
 
-/// The object that a ref of this name is packed with.
-pub(super) fn find_packed(refs: &[u8], name: &[u8]) -> Option<ObjectId> {
+/// The object that a ref of this name is packed with: `<id> SP <name>` a line, git-pack-refs(1).
+fn find_packed(refs: &[u8], name: &[u8], hash: usize) -> Option<ObjectId> {
     memchr::memmem::find_iter(refs, name).find_map(|at| {
         let start = memchr::memrchr(b'\n', &refs[..at]).map_or(0, |end| end + 1);
         let (before, after) = (&refs[start..at], &refs[at + name.len()..]);
         let id = ObjectId::from_hex(before.strip_suffix(b" ")?)?;
-        matches!(after.first(), None | Some(b'\n')).then_some(id)
+        (id.as_bytes().len() == hash && matches!(after.first(), None | Some(b'\n'))).then_some(id)
     })
+}
+
+/// Whether every line of the packed refs is understood: remarks, `<id> SP <name>`, and `^<id>` of
+/// the object that a tag leads to.
+fn is_whole(refs: &[u8], hash: usize) -> bool {
+    let is_id = |hex: &[u8]| ObjectId::from_hex(hex).is_some_and(|id| id.as_bytes().len() == hash);
+    let is_line = |line: &[u8]| match line {
+        [b'#', ..] => true,
+        [b'^', id @ ..] => is_id(id),
+        line => line.split_at_checked(2 * hash).is_some_and(|(id, name)| is_id(id) && name.starts_with(b" refs/")),
+    };
+    let Some(lines) = refs.strip_suffix(b"\n") else { return refs.is_empty() };
+    lines.split(|&byte| byte == b'\n').all(is_line)
+}
+
+/// Whether this is a name that git gives to a branch, and no file system folds into another: what
+/// git refuses as a name is read in its own way (git-check-ref-format(1)).
+fn is_plain(name: &[u8]) -> bool {
+    let is_plain = |part: &[u8]| {
+        part.iter().all(|&byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
+            && !part.is_empty()
+            && !part.starts_with(b".")
+            && !part.ends_with(b".")
+            && !part.ends_with(b".lock")
+            && !part.windows(2).any(|pair| pair == b"..")
+    };
+    name.split(|&byte| byte == b'/').all(is_plain)
+}
+
+/// Whether a branch has no file. A link into nothing may name another ref, and refs may be kept in
+/// tables.
+fn is_absent(common: &Path, name: &[u8]) -> bool {
+    let is_missing = |path: &OsStr| {
+        fs::symlink_metadata(common.join(path)).is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
+    };
+    is_missing(OsStr::from_bytes(name)) && is_missing(OsStr::new("reftable"))
+}
+
+/// Feeds the readers of packed refs.
+#[cfg(any(fuzzing, test))]
+pub(super) fn fuzz(data: &[u8]) {
+    let name = data.get(..16).unwrap_or_default();
+    for hash in [20, 32] {
+        let found = find_packed(data, name, hash).filter(|_| !name.contains(&b'\n'));
+        // In a file that is understood, the ref has a line of its own.
+        if let Some(id) = found.filter(|_| is_whole(data, hash)) {
+            let line = [id.to_string().as_bytes(), b" ", name].concat();
+            assert!(data.split(|&byte| byte == b'\n').any(|known| known.eq_ignore_ascii_case(&line)));
+        }
+    }
 }
 
 #[cfg(test)]
@@ -72,15 +124,40 @@ mod tests {
             id("4"),
             id("5")
         );
-        let found = |name: &str| find_packed(refs.as_bytes(), name.as_bytes()).map(|id| id.to_string());
+        let found = |name: &str| find_packed(refs.as_bytes(), name.as_bytes(), 20).map(|id| id.to_string());
         assert_eq!(found("refs/heads/main"), Some(id("3")));
         assert_eq!(found("refs/heads/main-2"), Some(id("1")));
         assert_eq!(found("refs/tags/v1"), Some(id("5")));
         assert_eq!(found("refs/heads/mai"), None);
         assert_eq!(found("refs/heads/x"), None);
         assert_eq!(
-            find_packed(format!("{} refs/heads/a", id("7")).as_bytes(), b"refs/heads/a").unwrap().to_string(),
+            find_packed(format!("{} refs/heads/a", id("7")).as_bytes(), b"refs/heads/a", 20).unwrap().to_string(),
             id("7")
         );
+    }
+
+    #[test]
+    fn packed_refs_are_understood_to_the_last_line_or_not_at_all() {
+        let id = |hash: usize| "7".repeat(2 * hash);
+        for hash in [20, 32] {
+            let refs = format!("# x\n{0} refs/heads/a\n^{0}\n{0} refs/tags/b c\n", id(hash));
+            assert!(is_whole(refs.as_bytes(), hash) && is_whole(b"", hash));
+            assert!(!is_whole(refs.as_bytes(), 52 - hash));
+            for wrong in ["\n", "dirt\n", &id(hash), &format!("{} HEAD\n", id(hash)), "^7\n", " refs/x\n"] {
+                assert!(!is_whole(format!("{refs}{wrong}").as_bytes(), hash), "{wrong:?}");
+            }
+            assert!(!is_whole(refs.trim_end().as_bytes(), hash));
+        }
+        assert_eq!(find_packed(format!("{} refs/heads/a\n", id(20)).as_bytes(), b"refs/heads/a", 32), None);
+    }
+
+    #[test]
+    fn only_a_plain_name_is_believed_to_have_no_commit() {
+        for name in ["refs/heads/main", "refs/heads/a/b-c_d.e", "refs/heads/v1.2"] {
+            assert!(is_plain(name.as_bytes()), "{name}");
+        }
+        for name in [".x", "x.", "a..b", "x.lock", "a/.b", "a b", "a\nref: x", "a~1", "@{0}", "ä", ""] {
+            assert!(!is_plain(format!("refs/heads/{name}").as_bytes()), "{name}");
+        }
     }
 }

@@ -3,8 +3,8 @@
 use crate::base::change::ObjectId;
 use crate::base::error::Error;
 use crate::base::path::shell_quote;
-use crate::git::command::{failed, text, unreadable};
 use crate::git::history::{FETCH_MORE, History, shown};
+use crate::git::process::{failed, text, unreadable};
 
 /// A range of commits, resolved.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,7 +13,8 @@ pub(crate) struct Range {
     pub tip: ObjectId,
     /// The commit whose history is not judged; the configuration is taken from it.
     pub base: ObjectId,
-    /// What the end is compared with, when only that counts: the base, or the commits where the two parted.
+    /// What the end is compared with, when only that counts: the base, or the commits where the two
+    /// parted.
     pub forks: Vec<ObjectId>,
     /// The base, as a person names it.
     pub base_name: String,
@@ -44,12 +45,13 @@ impl History<'_> {
             let upstream = self.upstream(tip_name, &doing)?;
             return self.since(tip_name, upstream, &doing);
         }
-        // What a CI gives for the start of a branch that is new. Its upstream is what was just pushed: itself.
+        // What a CI gives for the start of a branch that is new. Its upstream is what was just
+        // pushed: itself.
         if is_zeros(base_name) {
             let range = self.since(tip_name, None, &doing)?;
             if range.base == range.tip {
-                // A new branch that brings nothing, the first push of the default branch, or a branch that is only called
-                // like it: nobody can tell them apart here.
+                // A new branch that brings nothing, the first push of the default branch, or a
+                // branch that is only called like it: nobody can tell them apart here.
                 let cause =
                     format!("{} ends where {} does: what it brings cannot be told", shown(tip_name), range.base_name);
                 return Err(Error::new(doing, cause).help("name the base: --range BASE..TIP; or judge all: --history"));
@@ -95,8 +97,8 @@ impl History<'_> {
         Ok(None)
     }
 
-    /// What a remote's default branch was when it was last seen. Only a symbolic ref says so: a branch of the name HEAD can
-    /// be pushed by anybody.
+    /// What a remote's default branch was when it was last seen. Only a symbolic ref says so: a
+    /// branch of the name HEAD can be pushed by anybody.
     pub(super) fn remote_head(&self, remote: &str) -> Result<Option<(ObjectId, String)>, Error> {
         let name = format!("refs/remotes/{remote}/HEAD");
         let Some(branch) = self.git.query("read the refs", &["symbolic-ref", "--quiet", &name])? else {
@@ -106,7 +108,8 @@ impl History<'_> {
         Ok(self.exact(&branch)?.map(|id| (id, branch)))
     }
 
-    /// The commit that a ref of exactly this full name has. Asked for by a revision, git would look at other names too.
+    /// The commit that a ref of exactly this full name has. Asked for by a revision, git would look
+    /// at other names too.
     fn exact(&self, name: &str) -> Result<Option<ObjectId>, Error> {
         let doing = "read the refs";
         let answer = self.git.run(doing, &["show-ref", "--verify", "--hash", "--", name])?;

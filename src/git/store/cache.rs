@@ -9,24 +9,25 @@ use gix::odb::pack::cache::DecodeEntry;
 const LIMIT: usize = 64 * 1024 * 1024;
 
 /// Where an object is: the number of the pack, and the place in it.
-type Place = (usize, u64);
+type Position = (usize, u64);
 
 /// What an object is, and its content.
-type Object = (Kind, Vec<u8>);
+type Kept = (Kind, Vec<u8>);
 
-/// A cache of two generations: when the young ones are half of what may be kept, the old ones go, and what is asked for
-/// meanwhile is young again.
+/// A cache of two generations: when the young ones are half of what may be kept, the old ones go,
+/// and what is asked for meanwhile is young again.
 #[derive(Debug, Default)]
 pub(super) struct Cache {
-    young: HashMap<Place, Object>,
-    old: HashMap<Place, Object>,
+    young: HashMap<Position, Kept>,
+    old: HashMap<Position, Kept>,
     /// The bytes of the young ones.
     size: usize,
     pack: usize,
 }
 
 impl Cache {
-    /// Says which pack is meant from now on. gix does not tell two packs apart whose paths have the same checksum.
+    /// Says which pack is meant from now on. gix does not tell two packs apart whose paths have the
+    /// same checksum.
     pub(super) fn pack(&mut self, number: usize) {
         self.pack = number;
     }
@@ -37,7 +38,7 @@ impl Cache {
         self.young.contains_key(&place) || self.old.contains_key(&place)
     }
 
-    fn keep(&mut self, place: Place, object: Object) {
+    fn keep(&mut self, place: Position, object: Kept) {
         self.size += object.1.len();
         self.young.insert(place, object);
         if self.size > LIMIT / 2 {

@@ -1,7 +1,7 @@
 //! Where a pack has an object: the index of a pack, version 2 (gitformat-pack(5)).
 //!
-//! Its tables are asked where they lie. gix reads one of them whole to open it, which is more than all the rest of what
-//! the hook does in a repository of a million objects.
+//! Its tables are asked where they lie. gix reads one of them whole to open it, which is more than
+//! all the rest of what the hook does in a repository of a million objects.
 
 use std::io;
 

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use crate::base::change::ObjectId;
 use crate::base::error::Error;
-use crate::git::command::{Git, one_line, text, unreadable};
-use crate::git::worktree::entries::Place;
+use crate::git::process::{Git, one_line, text, unreadable};
+use crate::git::worktree::entries::GitPaths;
 use crate::snapshot::{Head, Unfinished};
 
 /// What was found.
@@ -26,7 +26,8 @@ pub(super) struct Around {
 const OF_OTHERS: [&[u8]; 2] = [b"refs/remotes/", b"refs/prefetch/"];
 const STASH: &[u8] = b"refs/stash";
 
-/// What tells that an operation is not finished, as wt-status.c of git has it (2.47); in the directory of the work tree.
+/// What tells that an operation is not finished, as wt-status.c of git has it (2.47); in the
+/// directory of the work tree.
 const MARKS: [(&str, Unfinished); 8] = [
     ("MERGE_HEAD", Unfinished::Merge),
     ("rebase-merge", Unfinished::Rebase),
@@ -45,8 +46,9 @@ const SHARED_LOCKS: [Unfinished; 2] = [Unfinished::RefsLock, Unfinished::ConfigL
 const PATIENCE: u32 = 40;
 const BEAT: Duration = Duration::from_millis(50);
 
-/// Looks around, where the index that is read is. Where that is itself a lock, git has made it for whom it runs.
-pub(super) fn look(git: &Git, doing: &str, place: &Place) -> Result<Around, Error> {
+/// Looks around, where the index that is read is. Where that is itself a lock, git has made it for
+/// whom it runs.
+pub(super) fn look(git: &Git, doing: &str, place: &GitPaths) -> Result<Around, Error> {
     let all = refs(git, doing)?;
     let (commit, tree, branch) = head(git, doing, &all)?;
     let short = |name: Vec<u8>| name.strip_prefix(b"refs/heads/").map(<[u8]>::to_vec).unwrap_or(name);
@@ -105,8 +107,8 @@ fn stashes(git: &Git, doing: &str, youngest: ObjectId) -> Result<Vec<ObjectId>, 
     Ok(if ids.is_empty() { vec![youngest] } else { ids })
 }
 
-fn unfinished(git: &Git, doing: &str, place: &Place) -> Result<BTreeSet<Unfinished>, Error> {
-    let Place { index, own, shared } = place;
+fn unfinished(git: &Git, doing: &str, place: &GitPaths) -> Result<BTreeSet<Unfinished>, Error> {
+    let GitPaths { index, own, shared } = place;
     let there = |path: PathBuf| path.symlink_metadata().is_ok();
     let mut found: BTreeSet<Unfinished> =
         MARKS.into_iter().filter(|(mark, _)| there(own.join(mark))).map(|(_, what)| what).collect();

@@ -10,18 +10,18 @@ use gix::index::entry::{Flags, Stage};
 use crate::base::change::Mode;
 use crate::base::error::Error;
 use crate::base::path::RepoPath;
-use crate::git::command::{Git, one_line, records, unreadable};
+use crate::git::process::{Git, one_line, records, unreadable};
 use crate::snapshot::Hiding;
 
 /// The index of a work tree, read by the cheapest way that is certain.
 pub(super) struct Index {
-    source: Source,
-    place: Place,
+    source: IndexContent,
+    place: GitPaths,
 }
 
 /// Where a work tree has what is its own, and what it shares with others.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Place {
+pub(super) struct GitPaths {
     /// The index.
     pub index: PathBuf,
     /// The directory of this work tree: HEAD, and what is in progress.
@@ -30,7 +30,7 @@ pub(super) struct Place {
     pub shared: PathBuf,
 }
 
-enum Source {
+enum IndexContent {
     /// Read here, with what the index remembers of each file on disk.
     Native(Box<gix::index::File>),
     /// `git ls-files --stage -v -z`: for what gix does not read, such as a sparse index.
@@ -48,12 +48,14 @@ pub(super) struct Tracked<'a> {
     pub executable: bool,
     /// What git was told in order that it does not look.
     pub hiding: Option<Hiding>,
-    /// What the file on disk looked like when it was known to have this content; `None` if that is not known, or if the
-    /// entry is in conflict or only announced. (Of a submodule it says nothing.)
+    /// What the file on disk looked like when it was known to have this content; `None` if that is
+    /// not known, or if the entry is in conflict or only announced. (Of a submodule it says
+    /// nothing.)
     pub stat: Option<Stat>,
 }
 
-/// What a file system says of a file, cut to the 32 bits that the index keeps of each number (gitformat-index(5)).
+/// What a file system says of a file, cut to the 32 bits that the index keeps of each number
+/// (gitformat-index(5)).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Stat {
     /// Seconds and nanoseconds of the last change of its content.
@@ -84,15 +86,16 @@ impl Index {
         let lost = |hash: &gix::hash::Kind| file.with_file_name(format!("sharedindex.{}", hash.null())).exists();
         let native = hash.filter(|hash| !lost(hash)).and_then(|hash| {
             let options = gix::index::decode::Options::default();
-            // Like git, do not spend the time to verify the checksum: a parse that is not exact fails anyway.
+            // Like git, do not spend the time to verify the checksum: a parse that is not exact
+            // fails anyway.
             gix::index::File::at(file, hash, true, options).ok().filter(|index| !index.is_sparse())
         });
         let source = match native {
-            Some(index) => Source::Native(Box::new(index)),
+            Some(index) => IndexContent::Native(Box::new(index)),
             // No index, or one that gix refuses: git says which.
             None => {
                 let arguments = ["ls-files", "--stage", "-v", "-z", "--full-name", "--", ":/"];
-                Source::Listing(git.output(doing, &arguments)?)
+                IndexContent::Listing(git.output(doing, &arguments)?)
             }
         };
         Ok(Self { source, place })
@@ -100,14 +103,14 @@ impl Index {
 
     /// Whether the entries tell what the files on disk looked like.
     pub(super) fn remembers(&self) -> bool {
-        matches!(self.source, Source::Native(_))
+        matches!(self.source, IndexContent::Native(_))
     }
 
     /// How many entries it has.
     pub(super) fn len(&self) -> usize {
         match &self.source {
-            Source::Native(index) => index.entries().len(),
-            Source::Listing(listing) => records(listing).count(),
+            IndexContent::Native(index) => index.entries().len(),
+            IndexContent::Listing(listing) => records(listing).count(),
         }
     }
 
@@ -117,22 +120,24 @@ impl Index {
     }
 
     /// Where it is, with what belongs to it.
-    pub(super) fn place(&self) -> &Place {
+    pub(super) fn place(&self) -> &GitPaths {
         &self.place
     }
 
-    /// The id of the tree that the index would write, in hexadecimal, where it knows that without looking.
+    /// The id of the tree that the index would write, in hexadecimal, where it knows that without
+    /// looking.
     pub(super) fn tree(&self) -> Option<String> {
-        let Source::Native(index) = &self.source else { return None };
+        let IndexContent::Native(index) = &self.source else { return None };
         let root = index.tree()?;
         (root.num_entries? as usize == index.entries().len()).then(|| root.id.to_string())
     }
 
-    /// When it was written, in seconds and nanoseconds: what changed since may look as it looked before.
+    /// When it was written, in seconds and nanoseconds: what changed since may look as it looked
+    /// before.
     pub(super) fn written(&self) -> (i64, u32) {
         match &self.source {
-            Source::Native(index) => (index.timestamp().unix_seconds(), index.timestamp().nanoseconds()),
-            Source::Listing(_) => self
+            IndexContent::Native(index) => (index.timestamp().unix_seconds(), index.timestamp().nanoseconds()),
+            IndexContent::Listing(_) => self
                 .place
                 .index
                 .metadata()
@@ -140,9 +145,10 @@ impl Index {
         }
     }
 
-    /// An index of these entries alone, in which nothing is hidden from git; `None` where one of them is not known here.
+    /// An index of these entries alone, in which nothing is hidden from git; `None` where one of
+    /// them is not known here.
     pub(super) fn of<'a>(&self, paths: impl Iterator<Item = &'a RepoPath>) -> Option<Vec<u8>> {
-        let Source::Native(index) = &self.source else { return None };
+        let IndexContent::Native(index) = &self.source else { return None };
         let mut some = gix::index::State::new(index.object_hash());
         for path in paths {
             let path = path.as_bytes().as_bstr();
@@ -161,17 +167,18 @@ impl Index {
     /// Its entries, in the order of their paths.
     pub(super) fn entries(&self, doing: &str) -> Result<Vec<Tracked<'_>>, Error> {
         match &self.source {
-            Source::Native(index) => {
+            IndexContent::Native(index) => {
                 index.entries().iter().map(|entry| native(index, entry).ok_or_else(|| strange(doing, entry))).collect()
             }
-            Source::Listing(listing) => {
+            IndexContent::Listing(listing) => {
                 records(listing).map(|record| listed(record).ok_or_else(|| unreadable(doing, record))).collect()
             }
         }
     }
 }
 
-/// The marks that git obeys: where a checkout is sparse, git 2.37 and later does not skip what is there all the same.
+/// The marks that git obeys: where a checkout is sparse, git 2.37 and later does not skip what is
+/// there all the same.
 pub(super) fn obeyed(git: &Git, doing: &str) -> Result<BTreeMap<RepoPath, Hiding>, Error> {
     let listing = git.output(doing, &["ls-files", "-v", "-z", "--full-name", "--", ":/"])?;
     let marked = records(&listing).filter_map(|record| match record {
@@ -190,7 +197,7 @@ fn hiding(tag: u8) -> Option<Hiding> {
 }
 
 /// Where the index is, and the hash of its entries, if that is one that is known here.
-fn place(git: &Git, doing: &str) -> Result<(Place, Option<gix::hash::Kind>), Error> {
+fn place(git: &Git, doing: &str) -> Result<(GitPaths, Option<gix::hash::Kind>), Error> {
     const ALL: [&str; 7] = [
         "rev-parse",
         "--show-object-format",
@@ -213,13 +220,13 @@ fn place(git: &Git, doing: &str) -> Result<(Place, Option<gix::hash::Kind>), Err
             _ => None,
         };
         let [own, shared, index] = [own, shared, index].map(|path| one_line(path.to_vec()));
-        return Ok((Place { index, own, shared }, hash));
+        return Ok((GitPaths { index, own, shared }, hash));
     }
     let ask = |arguments: &[&str]| -> Result<PathBuf, Error> {
         Ok(git.directory().join(one_line(git.output(doing, &[&["rev-parse"], arguments].concat())?)))
     };
     let (own, shared) = (ask(&["--absolute-git-dir"])?, ask(&["--git-common-dir"])?);
-    Ok((Place { index: ask(&["--git-path", "index"])?, own, shared }, None))
+    Ok((GitPaths { index: ask(&["--git-path", "index"])?, own, shared }, None))
 }
 
 fn strange(doing: &str, entry: &gix::index::Entry) -> Error {
@@ -236,7 +243,8 @@ fn native<'a>(index: &'a gix::index::File, entry: &'a gix::index::Entry) -> Opti
         owner: (about.uid, about.gid),
         size: about.size,
     };
-    // An entry that was written within the tick of its file's clock has no size, so that git looks again.
+    // An entry that was written within the tick of its file's clock has no size, so that git looks
+    // again.
     let smudged = about.size == 0 && !entry.id.is_empty_blob() && !entry.mode.is_submodule();
     let known = entry.stage() == Stage::Unconflicted && !entry.flags.contains(Flags::INTENT_TO_ADD) && !smudged;
     let hiding = if entry.flags.contains(Flags::SKIP_WORKTREE) {
@@ -254,8 +262,8 @@ fn native<'a>(index: &'a gix::index::File, entry: &'a gix::index::Entry) -> Opti
     })
 }
 
-/// `H 100644 <id> <stage>\t<path>`: the letter is `S` for skip-worktree, and small for assume-unchanged
-/// (git-ls-files(1)).
+/// `H 100644 <id> <stage>\t<path>`: the letter is `S` for skip-worktree, and small for
+/// assume-unchanged (git-ls-files(1)).
 fn listed(record: &[u8]) -> Option<Tracked<'_>> {
     let tab = record.iter().position(|&byte| byte == b'\t')?;
     let (tag, about) = record[..tab].split_first()?;
@@ -287,7 +295,7 @@ pub(super) fn fuzz(data: &[u8]) {
 /// Feeds the reader of git's own listing of the index.
 #[cfg(any(fuzzing, test))]
 pub(super) fn fuzz_listing(data: &[u8]) {
-    let index = Index { source: Source::Listing(data.to_vec()), place: Place::default() };
+    let index = Index { source: IndexContent::Listing(data.to_vec()), place: GitPaths::default() };
     if let Ok(entries) = index.entries("read") {
         assert!(entries.len() == index.len() && entries.iter().all(Tracked::is_odd));
     }
@@ -298,7 +306,7 @@ fn of_bytes(data: &[u8], hash: gix::hash::Kind) -> Option<Index> {
     let now = gix::index::State::new(hash).timestamp();
     let (state, _) = gix::index::State::from_bytes(data, now, hash, gix::index::decode::Options::default()).ok()?;
     let native = Box::new(gix::index::File::from_state(state, "index"));
-    (!native.is_sparse()).then(|| Index { source: Source::Native(native), place: Place::default() })
+    (!native.is_sparse()).then(|| Index { source: IndexContent::Native(native), place: GitPaths::default() })
 }
 
 #[cfg(test)]
@@ -336,7 +344,7 @@ mod tests {
             all.dangerously_push_entry(stat, id, Flags::SKIP_WORKTREE, mode, path.as_bytes().as_bstr());
         }
         let file = gix::index::File::from_state(all, "index");
-        let index = Index { source: Source::Native(Box::new(file)), place: Place::default() };
+        let index = Index { source: IndexContent::Native(Box::new(file)), place: GitPaths::default() };
         assert!(index.of([RepoPath::from("c")].iter()).is_none());
         let written = index.of([RepoPath::from("b")].iter()).unwrap();
         // Without its checksum, it is none.

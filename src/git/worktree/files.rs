@@ -3,7 +3,7 @@
 use crate::base::change::{Change, Content, Entry, Mode, ObjectId};
 use crate::base::error::Error;
 use crate::base::path::RepoPath;
-use crate::git::command::records;
+use crate::git::process::{records, without_slash};
 use crate::git::worktree::WorkTree;
 
 /// Files of the work tree, with the content that they have on disk.
@@ -18,6 +18,7 @@ impl<'a> OnDisk<'a> {
     pub(crate) fn all(tree: &'a WorkTree) -> Result<Self, Error> {
         let which = ["ls-files", "-z", "--cached", "--others", "--exclude-standard", "--full-name", "--", ":/"];
         let listing = tree.git.output("list the files of the work tree", &which)?;
+        // Git ends the name of a nested repository in a slash.
         let mut paths: Vec<RepoPath> = records(&listing).map(|path| RepoPath::new(without_slash(path))).collect();
         // What is in conflict is listed once for each of its stages.
         paths.sort_unstable();
@@ -43,11 +44,6 @@ impl<'a> OnDisk<'a> {
         let entries = paths.filter_map(|(path, is_new)| entry(path, Mode::File, is_new)).collect();
         Self { tree, entries }
     }
-}
-
-/// Git ends the name of a nested repository in a slash.
-fn without_slash(path: &[u8]) -> &[u8] {
-    path.strip_suffix(b"/").unwrap_or(path)
 }
 
 fn entry(path: RepoPath, mode: Mode, is_new: bool) -> Option<Entry> {

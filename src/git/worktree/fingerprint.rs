@@ -8,7 +8,8 @@ use std::path::Path;
 
 use crate::snapshot::Fingerprint;
 
-/// A hash in the making. Each part is preceded by its kind and length, so that no two sequences of parts look alike.
+/// A hash in the making. Each part is preceded by its kind and length, so that no two sequences of
+/// parts look alike.
 pub(super) struct Hasher(gix::hash::Hasher);
 
 impl Hasher {
@@ -28,18 +29,19 @@ impl Hasher {
         self.part(b'0', b"");
     }
 
-    /// Adds what stands at a path, unless it is a directory: then the caller knows better. Links are not followed.
-    pub(super) fn path(&mut self, path: &Path) -> io::Result<Kind> {
+    /// Adds the content of a path; whether it is a directory, whose content is not part of the
+    /// hash. Links are not followed.
+    pub(super) fn path(&mut self, path: &Path) -> io::Result<bool> {
         let about = match fs::symlink_metadata(path) {
             Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
                 self.absent();
-                return Ok(Kind::Other);
+                return Ok(false);
             }
             about => about?,
         };
         if about.is_dir() {
             self.part(b'd', b"");
-            return Ok(Kind::Directory);
+            return Ok(true);
         }
         if about.is_symlink() {
             self.part(b'l', fs::read_link(path)?.as_os_str().as_bytes());
@@ -49,7 +51,7 @@ impl Hasher {
             // A pipe or a device: opening it could wait for ever.
             self.part(b's', b"");
         }
-        Ok(Kind::Other)
+        Ok(false)
     }
 
     /// The hash over all parts.
@@ -78,13 +80,4 @@ impl Hasher {
         self.0.update(&[kind]);
         self.0.update(&length.to_le_bytes());
     }
-}
-
-/// What was found at a path.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
-    /// A directory, whose content is not part of the hash.
-    Directory,
-    /// Anything else, or nothing.
-    Other,
 }

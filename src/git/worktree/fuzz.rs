@@ -1,6 +1,6 @@
 //! Targets: the index, and the state of the work tree as git tells it.
 
-use crate::git::command::records;
+use crate::git::process::records;
 use crate::git::worktree::entries;
 use crate::git::worktree::status::{Status, parse_record};
 

@@ -1,4 +1,5 @@
-//! What decides what git tells of, and is no part of the tree: a build that changes it changes the judge.
+//! What decides what git tells of, and is no part of the tree: a build that changes it changes the
+//! judge.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -6,12 +7,13 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use crate::base::error::Error;
-use crate::git::command::{Git, one_line, records};
+use crate::git::process::{Git, one_line, records};
 use crate::git::worktree::fingerprint::Hasher;
 use crate::snapshot::Fingerprint;
 
-/// The settings, in lower case as git lists them. Those that `verify` overrules are none, and neither is what says how a
-/// repository is worked in: `husky` sets `core.hooksPath` in the middle of an install.
+/// The settings, in lower case as git lists them. Those that `verify` overrules are none, and
+/// neither is what says how a repository is worked in: `husky` sets `core.hooksPath` in the middle
+/// of an install.
 const SETTINGS: [&str; 12] = [
     "core.worktree",
     "core.bare",
@@ -30,11 +32,12 @@ const SETTINGS: [&str; 12] = [
 const SECTIONS: [&[u8]; 2] = [b"filter.", b"extensions."];
 /// Files in the directory of the repository.
 const FILES: [&str; 3] = ["info/exclude", "info/attributes", "info/sparse-checkout"];
-/// Settings that name a file which counts as well, and what it is called where nothing is set (gitignore(5),
-/// gitattributes(5)).
+/// Settings that name a file which counts as well, and what it is called where nothing is set
+/// (gitignore(5), gitattributes(5)).
 const NAMED: [(&str, &str); 2] = [("core.excludesFile", "git/ignore"), ("core.attributesFile", "git/attributes")];
 
-/// A hash over each of them that is there, by its name. `config_home` is where the user's files are, if not in `~/.config`.
+/// A hash over each of them that is there, by its name. `config_home` is where the user's files
+/// are, if not in `~/.config`.
 pub(super) fn look(
     git: &Git,
     doing: &str,

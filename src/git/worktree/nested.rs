@@ -10,8 +10,8 @@ use crate::base::change::ObjectId;
 use crate::base::error::Error;
 use crate::base::path::RepoPath;
 
-/// Whether a directory is the top of a repository of its own, as git decides it (setup.c): what only looks like one hides
-/// nothing.
+/// Whether a directory is the top of a repository of its own, as git decides it (setup.c): what
+/// only looks like one hides nothing.
 pub(super) fn is_repository(directory: &Path) -> bool {
     let git = directory.join(".git");
     match fs::symlink_metadata(&git) {

@@ -1,4 +1,5 @@
-//! `git status --porcelain=v2 -z`, parsed to the byte (git-status(1)). What is not understood is refused.
+//! `git status --porcelain=v2 -z`, parsed to the byte (git-status(1)). What is not understood is
+//! refused.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,8 +9,9 @@ use crate::snapshot::{DELETED_IN_INDEX, Head, NEW_FILE, Staged, State};
 
 /// Settings under which git believes others, overruled.
 ///
-/// The file system monitor and the cache of untracked files are believed by git; a proof asks the file system. With
-/// `trustctime` and `checkStat`, a file that was changed and given its old size and time is still read again.
+/// The file system monitor and the cache of untracked files are believed by git; a proof asks the
+/// file system. With `trustctime` and `checkStat`, a file that was changed and given its old size
+/// and time is still read again.
 pub(super) const DOUBT: [&str; 8] = [
     "-c",
     "core.fsmonitor=",
@@ -38,7 +40,7 @@ pub(super) const ARGUMENTS: [&str; 10] = [
 
 /// What git says of one path.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(super) struct Record {
+pub(super) struct StatusRecord {
     /// In what ways it is not clean.
     pub states: BTreeSet<State>,
     /// What else there is to say.
@@ -55,7 +57,7 @@ pub(super) struct Status {
     /// Where HEAD is.
     pub head: Head,
     /// The paths that are not clean.
-    pub records: BTreeMap<RepoPath, Record>,
+    pub records: BTreeMap<RepoPath, StatusRecord>,
 }
 
 impl Status {
@@ -64,7 +66,7 @@ impl Status {
         let Some(answer) = answer.strip_suffix(b"\0") else { return Err(answer) };
         let mut commit = None;
         let mut branch = None;
-        let mut records: BTreeMap<RepoPath, Record> = BTreeMap::new();
+        let mut records: BTreeMap<RepoPath, StatusRecord> = BTreeMap::new();
         let mut fields = answer.split(|&byte| byte == 0);
         while let Some(field) = fields.next() {
             if let Some(oid) = field.strip_prefix(b"# branch.oid ") {
@@ -77,7 +79,7 @@ impl Status {
                 merge(&mut records, path, record);
                 if field.starts_with(b"2 ") {
                     let origin = fields.next().ok_or(field)?;
-                    merge(&mut records, RepoPath::new(origin), Record::of(State::Staged, "renamed"));
+                    merge(&mut records, RepoPath::new(origin), StatusRecord::of(State::Staged, "renamed"));
                 }
             }
         }
@@ -89,7 +91,7 @@ impl Status {
 }
 
 /// Adds a record. One path can have two: removed from the index, and untracked where it stayed.
-pub(super) fn merge(records: &mut BTreeMap<RepoPath, Record>, path: RepoPath, mut record: Record) {
+pub(super) fn merge(records: &mut BTreeMap<RepoPath, StatusRecord>, path: RepoPath, mut record: StatusRecord) {
     if record.states.is_empty() {
         return;
     }
@@ -100,20 +102,20 @@ pub(super) fn merge(records: &mut BTreeMap<RepoPath, Record>, path: RepoPath, mu
     known.staged = known.staged.or(record.staged);
 }
 
-impl Record {
+impl StatusRecord {
     fn of(state: State, note: &'static str) -> Self {
         Self { states: [state].into(), notes: [note].into(), ..Self::default() }
     }
 }
 
 /// One line of the answer.
-pub(super) fn parse_record(field: &[u8]) -> Option<(RepoPath, Record)> {
+pub(super) fn parse_record(field: &[u8]) -> Option<(RepoPath, StatusRecord)> {
     match field {
         [b'?', b' ', path @ ..] => {
-            Some((path_of(path)?, Record { states: [State::Untracked].into(), ..Record::default() }))
+            Some((path_of(path)?, StatusRecord { states: [State::Untracked].into(), ..StatusRecord::default() }))
         }
         // Ignored paths are never asked for; a git that tells of them all the same is understood.
-        [b'!', b' ', path @ ..] => Some((path_of(path)?, Record::default())),
+        [b'!', b' ', path @ ..] => Some((path_of(path)?, StatusRecord::default())),
         [b'1', b' ', ..] => tracked(field, 8),
         [b'2', b' ', ..] => tracked(field, 9),
         [b'u', b' ', ..] => unmerged(field),
@@ -133,12 +135,12 @@ fn path_of(path: &[u8]) -> Option<RepoPath> {
 }
 
 /// `1 <XY> <sub> <mH> <mI> <mW> <hH> <hI> <path>`; in a record `2` a score stands before the path.
-fn tracked(field: &[u8], words: usize) -> Option<(RepoPath, Record)> {
+fn tracked(field: &[u8], words: usize) -> Option<(RepoPath, StatusRecord)> {
     let (parts, path) = split(field, words)?;
     let &[_, &[index, tree], submodule, head_mode, index_mode, tree_mode, head_id, index_id, ..] = &parts[..] else {
         return None;
     };
-    let mut record = Record { words: parts.join(&b' '), ..Record::default() };
+    let mut record = StatusRecord { words: parts.join(&b' '), ..StatusRecord::default() };
     let (states, notes) = (&mut record.states, &mut record.notes);
     match index {
         b'.' => {}
@@ -189,7 +191,7 @@ fn submodule_notes(field: &[u8]) -> Option<impl Iterator<Item = &'static str>> {
 }
 
 /// `u <XY> <sub> <m1> <m2> <m3> <mW> <h1> <h2> <h3> <path>`.
-fn unmerged(field: &[u8]) -> Option<(RepoPath, Record)> {
+fn unmerged(field: &[u8]) -> Option<(RepoPath, StatusRecord)> {
     let (parts, path) = split(field, 10)?;
     let note = match parts[1] {
         b"DD" => "both deleted",
@@ -201,7 +203,7 @@ fn unmerged(field: &[u8]) -> Option<(RepoPath, Record)> {
         b"UU" => "both modified",
         _ => return None,
     };
-    Some((path, Record { words: parts.join(&b' '), ..Record::of(State::Conflicted, note) }))
+    Some((path, StatusRecord { words: parts.join(&b' '), ..StatusRecord::of(State::Conflicted, note) }))
 }
 
 #[cfg(test)]

@@ -1,9 +1,10 @@
-//! What git says of everything that may be not clean. Where that is certain to give the same answer, git is asked about the
-//! suspects alone, else about the whole tree.
+//! What git says of everything that may be not clean. Where that is certain to give the same
+//! answer, git is asked about the suspects alone, else about the whole tree.
 //!
-//! The pieces: the index against HEAD is one tree against another; the files against the index is asked over an index that
-//! holds the suspects alone, and hides nothing; what is not tracked is told as it was seen, less what git ignores. Whatever is
-//! neither a file nor a link is asked about by name.
+//! The pieces: the index against HEAD is one tree against another; the files against the index is
+//! asked over an index that holds the suspects alone, and hides nothing; what is not tracked is
+//! told as it was seen, less what git ignores. Whatever is neither a file nor a link is asked about
+//! by name.
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -17,22 +18,26 @@ use tempfile::TempDir;
 
 use crate::base::error::Error;
 use crate::base::path::RepoPath;
-use crate::git::command::{Git, failed, records, text, unreadable};
-use crate::git::worktree::DOING;
+use crate::git::listing::{RAW, RawChange, empty_tree, parse_changes, staged_changes};
+use crate::git::process::{Git, failed, literal, records, text, unreadable, without_slash};
 use crate::git::worktree::around::Around;
 use crate::git::worktree::entries::Index;
-use crate::git::worktree::status::{self, DOUBT, Record, Status, merge, parse_record};
+use crate::git::worktree::status::{self, DOUBT, Status, StatusRecord, merge, parse_record};
 use crate::git::worktree::walk::{Marked, Seen};
 use crate::snapshot::State;
 
-/// What git says, by path.
-type Records = BTreeMap<RepoPath, Record>;
+/// What is done here; completes "could not …".
+pub(super) const DOING: &str = "read the state of the work tree";
 
-/// The most paths that git is asked about by name: it holds each of them against every entry of the index (measured: a
-/// millisecond for each in 100,000).
+/// What git says, by path.
+type Records = BTreeMap<RepoPath, StatusRecord>;
+
+/// The most paths that git is asked about by name: it holds each of them against every entry of the
+/// index (measured: a millisecond for each in 100,000).
 const NAMED: usize = 16;
 
-/// Where one file in so many has to be looked at again, git looks at all of them in less time (measured with 100,000).
+/// Where one file in so many has to be looked at again, git looks at all of them in less time
+/// (measured with 100,000).
 const MOST: usize = 4;
 
 /// Everything that decides what may be unclean.
@@ -80,7 +85,8 @@ impl<'a> Suspects<'a> {
     /// What is not clean, in git's words.
     pub(super) fn judge(&self) -> Result<Records, Error> {
         let settings = self.settings;
-        // A file system that keeps no executable bits gives all files alike; there, and only there, git is right not to look.
+        // A file system that keeps no executable bits gives all files alike; there, and only there,
+        // git is right not to look.
         let believed = settings.file_mode
             || self.seen.executable == (true, true)
             || (self.seen.modes_differ && self.index.file().parent().is_some_and(keeps_modes));
@@ -112,9 +118,11 @@ impl<'a> Suspects<'a> {
         self.seen.hidden.iter().filter(|marked| marked.changed).map(|marked| &marked.path).collect()
     }
 
-    /// The same, piece by piece; nothing where there is something that must be asked about as a whole.
+    /// The same, piece by piece; nothing where there is something that must be asked about as a
+    /// whole.
     fn pieces(&self, believed: bool) -> Result<Option<Records>, Error> {
-        // Of a file that is skipped git takes the ignore rules from the index, and `git check-ignore` does not.
+        // Of a file that is skipped git takes the ignore rules from the index, and `git
+        // check-ignore` does not.
         let skips_rules = |marked: &Marked| !marked.there && marked.path.file_name() == b".gitignore";
         if self.seen.hidden.iter().any(|marked| skips_rules(marked) || (marked.changed && marked.odd)) {
             return Ok(None);
@@ -129,7 +137,7 @@ impl<'a> Suspects<'a> {
         }
         let mut odd: Vec<&RepoPath> = self.seen.odd.iter().collect();
         let staged = self.staged()?;
-        odd.extend(staged.iter().filter(|(_, change)| change.is_odd()).map(|(path, _)| path));
+        odd.extend(staged.iter().filter(|(_, change)| is_odd(change)).map(|(path, _)| path));
         if odd.len() > NAMED || odd.iter().any(|path| files.contains(path)) {
             return Ok(None);
         }
@@ -142,31 +150,27 @@ impl<'a> Suspects<'a> {
             merge(&mut records, path, record);
         }
         for path in self.not_tracked()? {
-            merge(&mut records, path, Record { states: [State::Untracked].into(), ..Record::default() });
+            merge(&mut records, path, StatusRecord { states: [State::Untracked].into(), ..StatusRecord::default() });
         }
         Ok(Some(records))
     }
 
-    /// The index against HEAD. Where the index knows the tree that it would write, nothing else has to be read.
-    fn staged(&self) -> Result<BTreeMap<RepoPath, Change>, Error> {
+    /// The index against HEAD. Where the index knows the tree that it would write, nothing else has
+    /// to be read.
+    fn staged(&self) -> Result<BTreeMap<RepoPath, RawChange>, Error> {
         if self.around.tree.is_some() && self.index.tree() == self.around.tree {
             return Ok(BTreeMap::new());
         }
-        let empty;
+        // Before the first commit, everything in the index is staged.
         let tree = match &self.around.tree {
-            Some(tree) => tree,
-            // Before the first commit, everything in the index is staged.
-            None => {
-                empty = text(&self.git.output(DOING, &["hash-object", "-t", "tree", "/dev/null"])?);
-                &empty
-            }
+            Some(tree) => tree.clone(),
+            None => empty_tree(self.git, DOING)?,
         };
-        let arguments = [&["diff-index", "--cached", "--ita-invisible-in-index"], &RAW[..], &[tree, "--"]].concat();
-        changes(&self.git.output(DOING, &arguments)?)
+        Ok(by_path(staged_changes(self.git, DOING, &tree)?))
     }
 
     /// These files against the index; nothing where the index cannot be cut down to them.
-    fn unstaged(&self, files: &[&RepoPath], believed: bool) -> Result<Option<BTreeMap<RepoPath, Change>>, Error> {
+    fn unstaged(&self, files: &[&RepoPath], believed: bool) -> Result<Option<BTreeMap<RepoPath, RawChange>>, Error> {
         if files.is_empty() {
             return Ok(Some(BTreeMap::new()));
         }
@@ -181,7 +185,7 @@ impl<'a> Suspects<'a> {
         }
         let answer = git.output(DOING, &[&settings[..], &["diff-files"], &RAW, &["--"]].concat())?;
         drop(directory);
-        changes(&answer).map(Some)
+        Ok(Some(by_path(parse_changes(DOING, &answer)?)))
     }
 
     /// What is neither tracked nor ignored, file by file.
@@ -198,7 +202,8 @@ impl<'a> Suspects<'a> {
                 arguments.extend(directories.iter().map(literal));
             }
             let listing = self.git.output(DOING, &arguments)?;
-            // None of them lies in another, and they are sorted: the last one before a path is the only one it can lie in.
+            // None of them lies in another, and they are sorted: the last one before a path is the
+            // only one it can lie in.
             let below = |path: &RepoPath| {
                 let before = directories.partition_point(|directory| directory <= path);
                 before > 0 && path.as_bytes().starts_with(directories[before - 1].as_bytes())
@@ -209,7 +214,8 @@ impl<'a> Suspects<'a> {
     }
 }
 
-/// Whether the file system that this directory is on keeps executable bits: tried, as `git init` does.
+/// Whether the file system that this directory is on keeps executable bits: tried, as `git init`
+/// does.
 fn keeps_modes(directory: &Path) -> bool {
     let Ok(file) = tempfile::Builder::new().prefix("bakstop-").tempfile_in(directory) else { return false };
     let is_executable = || file.as_file().metadata().is_ok_and(|about| about.permissions().mode() & 0o100 != 0);
@@ -231,71 +237,33 @@ fn status_of(git: &Git, settings: &[&str], believed: bool, paths: &[&RepoPath]) 
 
 /// Settings under which git would write beside an index, overruled.
 const ALONE: [&str; 4] = ["-c", "core.splitIndex=false", "-c", "index.sparse=false"];
-/// Changes in the raw format, whatever the settings say.
-const RAW: [&str; 6] = ["--raw", "-z", "--no-renames", "--no-abbrev", "--no-relative", "--ignore-submodules=none"];
-
-/// What differs at a path, in the words of git's raw format (git-diff-index(1)).
-struct Change {
-    old_mode: String,
-    new_mode: String,
-    old: String,
-    new: String,
-    letter: String,
-}
-
-impl Change {
-    /// Whether git has more to say of it than that it differs.
-    fn is_odd(&self) -> bool {
-        self.letter == "U" || [&self.old_mode, &self.new_mode].iter().any(|mode| *mode == "160000")
+/// The changes by path. Git lists an unmerged path twice: first that it is.
+fn by_path(changes: Vec<(RepoPath, RawChange)>) -> BTreeMap<RepoPath, RawChange> {
+    let mut by_path = BTreeMap::new();
+    for (path, change) in changes {
+        by_path.entry(path).or_insert(change);
     }
+    by_path
 }
 
-/// `:<mode> <mode> <id> <id> <letter>`, and the path.
-fn changes(raw: &[u8]) -> Result<BTreeMap<RepoPath, Change>, Error> {
-    let mut changes = BTreeMap::new();
-    let mut fields = records(raw);
-    while let Some(field) = fields.next() {
-        let parse = || {
-            let words: Vec<&str> = std::str::from_utf8(field).ok()?.strip_prefix(':')?.split(' ').collect();
-            let [old_mode, new_mode, old, new, letter] = *<&[&str; 5]>::try_from(&words[..]).ok()?;
-            let own = str::to_owned;
-            Some(Change {
-                old_mode: own(old_mode),
-                new_mode: own(new_mode),
-                old: own(old),
-                new: own(new),
-                letter: own(letter),
-            })
-        };
-        let (Some(change), Some(path)) = (parse(), fields.next()) else { return Err(unreadable(DOING, field)) };
-        // What is in conflict is told twice: first that it is.
-        changes.entry(RepoPath::new(path)).or_insert(change);
-    }
-    Ok(changes)
+/// Whether git has more to say of a change than that the content differs.
+fn is_odd(change: &RawChange) -> bool {
+    change.letter == b'U' || [change.old_mode, change.new_mode].contains(&0o160_000)
 }
 
-/// Both changes of a path as `git status` would tell them, in its porcelain format 2.
-fn in_one_line(path: &RepoPath, staged: Option<&Change>, unstaged: Option<&Change>) -> Vec<u8> {
-    let letter = |change: Option<&Change>| change.map_or_else(|| ".".to_owned(), |change| change.letter.clone());
+/// Both changes of a path as a record of `git status`, in its porcelain format 2.
+fn in_one_line(path: &RepoPath, staged: Option<&RawChange>, unstaged: Option<&RawChange>) -> Vec<u8> {
+    let letter = |change: Option<&RawChange>| change.map_or('.', |change| char::from(change.letter));
     let (head, index) = match (staged, unstaged) {
-        (Some(change), _) => ((&change.old_mode, &change.old), (&change.new_mode, &change.new)),
-        (None, Some(change)) => ((&change.old_mode, &change.old), (&change.old_mode, &change.old)),
+        (Some(change), _) => ((change.old_mode, change.old), (change.new_mode, change.new)),
+        (None, Some(change)) => ((change.old_mode, change.old), (change.old_mode, change.old)),
         (None, None) => return Vec::new(),
     };
-    let tree_mode = unstaged.map_or(index.0, |change| &change.new_mode);
+    let tree_mode = unstaged.map_or(index.0, |change| change.new_mode);
     let (x, y) = (letter(staged), letter(unstaged));
-    let words = format!("1 {x}{y} N... {} {} {tree_mode} {} {} ", head.0, index.0, head.1, index.1);
+    let modes = format!("{:06o} {:06o} {tree_mode:06o}", head.0, index.0);
+    let words = format!("1 {x}{y} N... {modes} {} {} ", head.1, index.1);
     [words.as_bytes(), path.as_bytes()].concat()
-}
-
-/// A path without the slash that tells a directory here. To git, `a/` would also be what `a/*` matches.
-fn plain(path: &RepoPath) -> &[u8] {
-    path.as_bytes().strip_suffix(b"/").unwrap_or(path.as_bytes())
-}
-
-/// A path as git takes it from a command line, for nothing but itself.
-pub(super) fn literal(path: &RepoPath) -> OsString {
-    OsString::from_vec([b":(top,literal)", plain(path)].concat())
 }
 
 /// Those of these untracked paths that git does not ignore as a whole.
@@ -318,7 +286,7 @@ fn not_ignored(git: &Git, top: &Path, untracked: &[RepoPath]) -> Result<Vec<Repo
         else {
             return Err(unreadable(DOING, b"a path without an answer"));
         };
-        if !answered.ends_with(plain(path)) {
+        if !answered.ends_with(without_slash(path.as_bytes())) {
             return Err(unreadable(DOING, answered));
         }
         // A pattern with `!` takes a path back in.
@@ -331,12 +299,13 @@ fn not_ignored(git: &Git, top: &Path, untracked: &[RepoPath]) -> Result<Vec<Repo
 
 /// The same paths for git's standard input, which counts from where git was started.
 fn absolute<'a>(top: &Path, paths: impl Iterator<Item = &'a RepoPath>) -> Vec<u8> {
-    let place = |path: &RepoPath| top.join(OsStr::from_bytes(plain(path))).into_os_string().into_vec();
+    let place =
+        |path: &RepoPath| top.join(OsStr::from_bytes(without_slash(path.as_bytes()))).into_os_string().into_vec();
     paths.flat_map(|path| [place(path), vec![0]].concat()).collect()
 }
 
-/// When an index is written before all files, each of them may have changed unseen, and git reads it: the suspects are few,
-/// and what raised the suspicion may be finer than what git compares.
+/// When an index is written before all files, each of them may have changed unseen, and git reads
+/// it: the suspects are few, and what raised the suspicion may be finer than what git compares.
 const BEFORE_ALL_FILES: (i64, u32) = (1, 0);
 
 /// Another index, in a directory that goes away, and git as it takes that for its own.
@@ -362,7 +331,8 @@ fn beside(
     Ok((directory, git))
 }
 
-/// A copy of the index in which nothing is hidden from git, so that git itself tells what it would have told.
+/// A copy of the index in which nothing is hidden from git, so that git itself tells what it would
+/// have told.
 struct Unhidden {
     git: Git,
     _directory: TempDir,

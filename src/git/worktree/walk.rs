@@ -1,5 +1,5 @@
-//! The walk over the work tree: one look at every file that is tracked and at every directory, for what git may have to be
-//! asked about, and for the debris that git ignores.
+//! The walk over the work tree: one look at every file that is tracked and at every directory, for
+//! what git may have to be asked about, and for the debris that git ignores.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{CStr, OsStr};
@@ -30,13 +30,14 @@ pub(super) struct Seen {
     pub odd: Vec<RepoPath>,
     /// Tracked paths that may be so in the executable bit, and in nothing else.
     pub flipped: Vec<RepoPath>,
-    /// Tracked paths that git was told not to look at.
+    /// Tracked paths that are marked so that git does not look at them.
     pub hidden: Vec<Marked>,
     /// Submodules that are there.
     pub submodules: Vec<RepoPath>,
     /// Directories where a submodule should be, which hold something else.
     pub stuffed: Vec<RepoPath>,
-    /// What is not tracked, as high up as it is not; ignored or not. Only what git keeps: files, links and directories.
+    /// What is not tracked, as high up as it is not; ignored or not. Only what git keeps: files,
+    /// links and directories.
     pub untracked: Vec<RepoPath>,
     /// Those of them that are repositories.
     pub nested: BTreeSet<RepoPath>,
@@ -48,33 +49,53 @@ pub(super) struct Seen {
     pub modes_differ: bool,
 }
 
-/// A tracked path that git was told not to look at.
+/// A tracked path that is marked so that git does not look at it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Marked {
     /// The path.
     pub path: RepoPath,
-    /// What git was told.
+    /// The mark.
     pub hiding: Hiding,
     /// Whether something is there.
     pub there: bool,
-    /// Whether it may be other than the index says. In a sparse checkout, what is skipped and not there is not.
+    /// Whether it may be other than the index says. In a sparse checkout, what is skipped and not
+    /// there is not.
     pub changed: bool,
     /// Whether it is a submodule, in conflict, or only announced.
     pub odd: bool,
 }
 
-/// The most threads that look: more would wait for the file system, and one for so many entries is enough.
+impl Marked {
+    fn of(entry: &Tracked<'_>, hiding: Hiding, there: bool, changed: bool) -> Self {
+        Self { path: RepoPath::new(entry.path), hiding, there, changed, odd: entry.is_odd() }
+    }
+}
+
+/// How a path on disk compares with its entry in the index, before git is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Likeness {
+    /// It has the content and the executable bit that the entry has.
+    Same,
+    /// It has the same content, and another executable bit.
+    Flipped,
+    /// It may have another content, or is of another kind.
+    Differs,
+}
+
+/// The most threads that look: more would wait for the file system, and one for so many entries is
+/// enough.
 const THREADS: usize = 8;
 const ENTRIES_A_THREAD: usize = 2000;
 
 /// Walks over everything below `top`.
 ///
-/// Symbolic links are not followed. `.git` is not entered, nor are nested repositories; of `node_modules`, only what is
-/// tracked is looked at. What those hold is others' matter. A nested repository inside `.docker-deps` counts itself. A directory
-/// that cannot be read is an error: what it holds is unknown.
+/// Symbolic links are not followed. `.git` is not entered, nor are nested repositories; of
+/// `node_modules`, only what is tracked is looked at. What those hold is others' matter. A nested
+/// repository inside `.docker-deps` counts itself. A directory that cannot be read is an error:
+/// what it holds is unknown.
 ///
-/// `written` is when the index was: a file that is not older may have been changed and yet look the same (git's
-/// technical/racy-git). `sparse` tells whether the checkout is.
+/// `written` is when the index was: a file that is not older may have been changed and yet look the
+/// same (git's technical/racy-git). `sparse` tells whether the checkout is.
 pub(super) fn walk(
     top: &Path,
     (entries, written): (&[Tracked<'_>], (i64, u32)),
@@ -94,7 +115,7 @@ pub(super) fn walk(
     };
     let processors = std::thread::available_parallelism().map_or(1, usize::from);
     let threads = (entries.len() / ENTRIES_A_THREAD).clamp(1, processors.min(THREADS));
-    let all = Directory { path: Vec::new(), entries: 0..entries.len(), told: false, foreign: false };
+    let all = Visit { path: Vec::new(), entries: 0..entries.len(), told: false, foreign: false };
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
     let pool = pool.map_err(|error| Error::new("start the threads that look at the work tree", error))?;
     pool.in_place_scope(|scope| walk.enter(scope, &all));
@@ -104,7 +125,7 @@ pub(super) fn walk(
     let mut seen = walk.seen.into_inner().unwrap_or_else(PoisonError::into_inner);
     for list in [&mut seen.doubtful, &mut seen.odd, &mut seen.flipped, &mut seen.untracked, &mut seen.debris] {
         list.sort_unstable();
-        // What is in conflict stands in the index once for each of its stages.
+        // An unmerged path is in the index once for each of its stages.
         list.dedup();
     }
     seen.hidden.sort_unstable();
@@ -123,7 +144,7 @@ struct Walk<'a> {
 }
 
 /// A directory that is to be looked at.
-struct Directory {
+struct Visit {
     /// With a slash at its end; empty for the top.
     path: Vec<u8>,
     /// The entries of the index that lie in it, at any depth.
@@ -135,21 +156,21 @@ struct Directory {
 }
 
 /// Something in a directory.
-struct Found {
+struct DiskEntry {
     /// It owns its name.
     entry: DirEntry,
     kind: FileType,
     tracked: bool,
 }
 
-impl Found {
+impl DiskEntry {
     fn name(&self) -> &CStr {
         self.entry.file_name()
     }
 }
 
 impl<'a> Walk<'a> {
-    fn enter<'s>(&'s self, scope: &Scope<'s>, directory: &Directory)
+    fn enter<'s>(&'s self, scope: &Scope<'s>, directory: &Visit)
     where
         'a: 's,
     {
@@ -172,7 +193,7 @@ impl<'a> Walk<'a> {
     }
 
     /// Looks at what is directly in a directory; gives what was found, and the directories in it.
-    fn look(&self, directory: &Directory) -> Result<(Seen, Vec<Directory>), Error> {
+    fn look(&self, directory: &Visit) -> Result<(Seen, Vec<Visit>), Error> {
         let (mut seen, mut inner) = (Seen::default(), Vec::new());
         let place = self.place(&directory.path);
         let Some((dir, mut names)) = list(&place, &directory.path)? else {
@@ -186,7 +207,7 @@ impl<'a> Walk<'a> {
             let name = &entry.path[directory.path.len()..];
             let Some(slash) = name.iter().position(|&byte| byte == b'/') else {
                 match find(&mut names, name) {
-                    Some(found) => self.file(entry, &dir, found, &mut seen)?,
+                    Some(found) => self.tracked(entry, &dir, found, &mut seen)?,
                     None => self.missing(at..at + 1, &mut seen),
                 }
                 at += 1;
@@ -200,7 +221,7 @@ impl<'a> Walk<'a> {
                 Some(found) if found.kind == FileType::Directory => {
                     found.tracked = true;
                     let foreign = directory.foreign || &name[..slash] == b"node_modules";
-                    inner.push(Directory { path, entries: below, told: false, foreign });
+                    inner.push(Visit { path, entries: below, told: false, foreign });
                 }
                 _ => self.missing(below, &mut seen),
             }
@@ -218,62 +239,69 @@ impl<'a> Walk<'a> {
                 None => seen.doubt(entry),
                 Some(hiding) => {
                     let changed = hiding == Hiding::AssumeUnchanged || !self.sparse;
-                    let (path, odd) = (RepoPath::new(entry.path), entry.is_odd());
-                    seen.hidden.push(Marked { path, hiding, there: false, changed, odd });
+                    seen.hidden.push(Marked::of(entry, hiding, false, changed));
                 }
             }
         }
     }
 
-    fn file(&self, entry: &Tracked<'_>, dir: &Dir, found: &mut Found, seen: &mut Seen) -> Result<(), Error> {
-        let is_directory = found.kind == FileType::Directory;
-        // A directory in the place of a file, or of a submodule that is not there, is looked into as well.
-        found.tracked = !is_directory;
-        if is_directory && entry.mode == Mode::Submodule {
-            let place = self.place(entry.path);
-            found.tracked = is_repository(&place);
-            if found.tracked {
-                seen.submodules.push(RepoPath::new(entry.path));
-            } else if list(&place, entry.path)?.is_some_and(|(_, names)| !names.is_empty()) {
-                seen.stuffed.push(RepoPath::new(entry.path));
-            }
-        }
-        let (mut same, mut flipped) = (false, false);
-        if !is_directory {
-            let about = match dir.fd().and_then(|fd| statat(fd, found.name(), AtFlags::SYMLINK_NOFOLLOW)) {
-                Ok(about) => about,
+    /// Looks at what is on disk at the path of an entry.
+    fn tracked(&self, entry: &Tracked<'_>, dir: &Dir, found: &mut DiskEntry, seen: &mut Seen) -> Result<(), Error> {
+        let likeness = if found.kind == FileType::Directory {
+            found.tracked = self.submodule(entry, seen)?;
+            Likeness::Differs
+        } else {
+            found.tracked = true;
+            match dir.fd().and_then(|fd| statat(fd, found.name(), AtFlags::SYMLINK_NOFOLLOW)) {
+                Ok(about) => self.compare(entry, &about, seen),
                 Err(Errno::NOENT) => {
                     // It has just gone.
                     seen.doubt(entry);
                     return Ok(());
                 }
                 Err(error) => return Err(unreadable(entry.path, &error.into())),
-            };
-            let kind = FileType::from_raw_mode(about.st_mode);
-            let is_kind = match entry.mode {
-                Mode::File => kind == FileType::RegularFile,
-                Mode::Symlink => kind == FileType::Symlink,
-                Mode::Submodule => false,
-            };
-            same = is_kind && entry.stat.is_some_and(|known| self.vouches(known, stat_of(&about)));
-            if is_kind && kind == FileType::RegularFile {
+            }
+        };
+        seen.classify(entry, likeness);
+        Ok(())
+    }
+
+    /// Looks at a directory at the path of an entry; whether it is a submodule. Any other is looked
+    /// into like one that is not tracked.
+    fn submodule(&self, entry: &Tracked<'_>, seen: &mut Seen) -> Result<bool, Error> {
+        if entry.mode != Mode::Submodule {
+            return Ok(false);
+        }
+        let place = self.place(entry.path);
+        let is_there = is_repository(&place);
+        if is_there {
+            seen.submodules.push(RepoPath::new(entry.path));
+        } else if list(&place, entry.path)?.is_some_and(|(_, names)| !names.is_empty()) {
+            seen.stuffed.push(RepoPath::new(entry.path));
+        }
+        Ok(is_there)
+    }
+
+    /// Compares a file or a link with its entry, by what the file system says of it.
+    fn compare(&self, entry: &Tracked<'_>, about: &rustix::fs::Stat, seen: &mut Seen) -> Likeness {
+        let mut flipped = false;
+        match (entry.mode, FileType::from_raw_mode(about.st_mode)) {
+            (Mode::File, FileType::RegularFile) => {
                 let executable = about.st_mode & 0o100 != 0;
                 flipped = executable != entry.executable;
                 seen.modes_differ |= flipped;
                 if executable { seen.executable.0 = true } else { seen.executable.1 = true }
             }
+            (Mode::Symlink, FileType::Symlink) => {}
+            _ => return Likeness::Differs,
         }
-        let path = || RepoPath::new(entry.path);
-        match entry.hiding {
-            Some(hiding) => {
-                let (changed, odd) = (!same || flipped, entry.is_odd());
-                seen.hidden.push(Marked { path: path(), hiding, there: true, changed, odd });
-            }
-            None if !same => seen.doubt(entry),
-            None if flipped => seen.flipped.push(path()),
-            None => {}
+        if !entry.stat.is_some_and(|known| self.vouches(known, stat_of(about))) {
+            Likeness::Differs
+        } else if flipped {
+            Likeness::Flipped
+        } else {
+            Likeness::Same
         }
-        Ok(())
     }
 
     fn place(&self, path: &[u8]) -> PathBuf {
@@ -291,11 +319,11 @@ impl<'a> Walk<'a> {
 
     fn untracked(
         &self,
-        directory: &Directory,
+        directory: &Visit,
         place: &Path,
-        name: &Found,
+        name: &DiskEntry,
         seen: &mut Seen,
-        inner: &mut Vec<Directory>,
+        inner: &mut Vec<Visit>,
     ) -> Result<(), Error> {
         let bytes = name.name().to_bytes();
         if bytes == b".git" && (name.kind != FileType::Directory || is_repository(place)) {
@@ -332,13 +360,26 @@ impl<'a> Walk<'a> {
             // Not entered, but git has to be able to, unless it is ignored.
             list(&file, &path)?;
         } else {
-            inner.push(Directory { path, entries: 0..0, told: true, foreign: directory.foreign });
+            inner.push(Visit { path, entries: 0..0, told: true, foreign: directory.foreign });
         }
         Ok(())
     }
 }
 
 impl Seen {
+    /// Keeps an entry whose path is there, if git may have something to say of it.
+    fn classify(&mut self, entry: &Tracked<'_>, likeness: Likeness) {
+        match (entry.hiding, likeness) {
+            (Some(hiding), _) => {
+                let changed = likeness != Likeness::Same;
+                self.hidden.push(Marked::of(entry, hiding, true, changed));
+            }
+            (None, Likeness::Differs) => self.doubt(entry),
+            (None, Likeness::Flipped) => self.flipped.push(RepoPath::new(entry.path)),
+            (None, Likeness::Same) => {}
+        }
+    }
+
     fn doubt(&mut self, entry: &Tracked<'_>) {
         if entry.is_odd() { &mut self.odd } else { &mut self.doubtful }.push(RepoPath::new(entry.path));
     }
@@ -374,7 +415,7 @@ impl Seen {
 }
 
 /// The names in a directory, sorted; nothing if there is no such directory.
-fn list(place: &Path, path: &[u8]) -> Result<Option<(Dir, Vec<Found>)>, Error> {
+fn list(place: &Path, path: &[u8]) -> Result<Option<(Dir, Vec<DiskEntry>)>, Error> {
     let failed = |error: Errno| unreadable(path, &error.into());
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
     let open = if path.is_empty() { flags - OFlags::NOFOLLOW } else { flags };
@@ -397,7 +438,7 @@ fn list(place: &Path, path: &[u8]) -> Result<Option<(Dir, Vec<Found>)>, Error> {
             },
             kind => kind,
         };
-        names.push(Found { entry, kind, tracked: false });
+        names.push(DiskEntry { entry, kind, tracked: false });
     }
     names.sort_unstable_by(|a, b| a.name().cmp(b.name()));
     Ok(Some((dir, names)))
@@ -408,7 +449,7 @@ fn kind_of(dir: &Dir, name: &CStr) -> Result<FileType, Errno> {
     Ok(FileType::from_raw_mode(about.st_mode))
 }
 
-fn find<'n>(names: &'n mut [Found], name: &[u8]) -> Option<&'n mut Found> {
+fn find<'n>(names: &'n mut [DiskEntry], name: &[u8]) -> Option<&'n mut DiskEntry> {
     let at = names.binary_search_by(|known| known.name().to_bytes().cmp(name)).ok()?;
     Some(&mut names[at])
 }
@@ -427,5 +468,31 @@ fn stat_of(about: &rustix::fs::Stat) -> Stat {
         ino: about.st_ino as u32,
         owner: (about.st_uid as u32, about.st_gid as u32),
         size: about.st_size as u32,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_entry_is_kept_if_git_may_have_something_to_say_of_it() {
+        let stat = Stat { mtime: (1, 1), ctime: (1, 1), ino: 1, owner: (0, 0), size: 1 };
+        let entry = |hiding, stat| Tracked { path: b"a", mode: Mode::File, executable: false, hiding, stat };
+        let lists = |entry: &Tracked<'_>, likeness| {
+            let mut seen = Seen::default();
+            seen.classify(entry, likeness);
+            let hidden: Vec<bool> = seen.hidden.iter().map(|marked| marked.changed).collect();
+            (seen.doubtful.len(), seen.odd.len(), seen.flipped.len(), hidden)
+        };
+        let (plain, odd) = (entry(None, Some(stat)), entry(None, None));
+        assert_eq!(lists(&plain, Likeness::Same), (0, 0, 0, vec![]));
+        assert_eq!(lists(&plain, Likeness::Flipped), (0, 0, 1, vec![]));
+        assert_eq!(lists(&plain, Likeness::Differs), (1, 0, 0, vec![]));
+        assert_eq!(lists(&odd, Likeness::Differs), (0, 1, 0, vec![]));
+        let hidden = entry(Some(Hiding::SkipWorktree), Some(stat));
+        for (likeness, changed) in [(Likeness::Same, false), (Likeness::Flipped, true), (Likeness::Differs, true)] {
+            assert_eq!(lists(&hidden, likeness), (0, 0, 0, vec![changed]), "{likeness:?}");
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! The `git` program, as the layer that knows everything.
+//! The `git` program: how it is started, with which variables, and what became of it.
 
 use std::cell::RefCell;
 use std::ffi::{OsStr, OsString};
@@ -7,24 +7,24 @@ use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
-use crate::base::change::{Content, Entry, Mode, ObjectId};
+use crate::base::change::{Content, Entry, ObjectId};
 use crate::base::error::Error;
 use crate::base::escape::Escaped;
 use crate::base::path::RepoPath;
-use crate::git::compare::Compared;
+use crate::git::layer::ObjectKind;
 
 /// Runs git in a directory. It never fetches, never takes an optional lock, never asks a question.
 #[derive(Debug, Clone)]
 pub(crate) struct Git {
     directory: PathBuf,
-    /// Whether the environment speaks of another repository than the one in this directory.
-    stranger: bool,
-    /// Variables that are set besides.
+    /// Whether the variables of another repository are removed from the environment.
+    clear_local_env: bool,
+    /// Further variables that are set.
     variables: Vec<(String, OsString)>,
 }
 
-/// The variables that speak of one repository, as `git rev-parse --local-env-vars` lists them. Git sets some of them for
-/// the hooks that it runs.
+/// The variables that belong to one repository, as `git rev-parse --local-env-vars` lists them. Git
+/// sets some of them for the hooks that it runs.
 const LOCAL_VARIABLES: [&str; 15] = [
     "GIT_ALTERNATE_OBJECT_DIRECTORIES",
     "GIT_CONFIG",
@@ -43,13 +43,13 @@ const LOCAL_VARIABLES: [&str; 15] = [
     "GIT_COMMON_DIR",
 ];
 
-/// Variables that give our pathspecs another meaning.
+/// Variables that change the meaning of our pathspecs.
 const PATHSPEC_VARIABLES: [&str; 4] =
     ["GIT_LITERAL_PATHSPECS", "GIT_GLOB_PATHSPECS", "GIT_NOGLOB_PATHSPECS", "GIT_ICASE_PATHSPECS"];
 
-/// What a git command said.
+/// The outcome of a git command.
 #[derive(Debug)]
-pub(crate) struct Output {
+pub(crate) struct GitOutput {
     /// Its exit code; `None` if a signal ended it.
     pub code: Option<i32>,
     /// Its standard output.
@@ -61,15 +61,16 @@ pub(crate) struct Output {
 impl Git {
     /// Git as run in `directory`.
     pub(crate) fn new(directory: impl Into<PathBuf>) -> Self {
-        Self { directory: directory.into(), stranger: false, variables: Vec::new() }
+        Self { directory: directory.into(), clear_local_env: false, variables: Vec::new() }
     }
 
-    /// Git in another repository than the one that the environment speaks of: a submodule, or one nested in this.
+    /// Git for a nested repository or a submodule: clears `GIT_DIR` and the other variables that
+    /// belong to the repository around it.
     pub(crate) fn nested(directory: impl Into<PathBuf>) -> Self {
-        Self { stranger: true, ..Self::new(directory) }
+        Self { clear_local_env: true, ..Self::new(directory) }
     }
 
-    /// The same git, with these variables set besides.
+    /// The same git, with these variables set as well.
     pub(crate) fn with(&self, variables: &[(String, OsString)]) -> Self {
         Self { variables: [&self.variables[..], variables].concat(), ..self.clone() }
     }
@@ -79,8 +80,8 @@ impl Git {
         &self.directory
     }
 
-    /// Runs a command to its end, whatever its exit code. `doing` completes "could not …".
-    pub(crate) fn run(&self, doing: &str, arguments: &[impl AsRef<OsStr>]) -> Result<Output, Error> {
+    /// Runs a command to its end; any exit code is an answer. `doing` completes "could not …".
+    pub(crate) fn run(&self, doing: &str, arguments: &[impl AsRef<OsStr>]) -> Result<GitOutput, Error> {
         let output = self.command(arguments).stdin(Stdio::null()).output().map_err(|error| {
             if self.directory.is_dir() {
                 not_started(doing, &error)
@@ -88,7 +89,7 @@ impl Git {
                 Error::new(doing, "the directory that this runs in is gone").help("change to one that exists")
             }
         })?;
-        Ok(Output { code: output.status.code(), stdout: output.stdout, stderr: output.stderr })
+        Ok(GitOutput { code: output.status.code(), stdout: output.stdout, stderr: output.stderr })
     }
 
     /// The output of a command that must succeed.
@@ -97,15 +98,15 @@ impl Git {
         if output.code == Some(0) { Ok(output.stdout) } else { Err(failed(doing, &output)) }
     }
 
-    /// Git as the person would run it: with nothing of ours but the variables that were asked for.
+    /// Git as the user would run it: with the further variables, and none of our own.
     pub(crate) fn plain(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new("git");
         command.args(arguments).current_dir(&self.directory).envs(self.variables.iter().cloned());
         command
     }
 
-    /// The output of a query that answers "there is none" with exit code 1, as `git config --get` does. Failures of git
-    /// end with 128 or 129.
+    /// The output of a query; `None` where git answers with exit code 1 that nothing was found, as
+    /// `git config --get` does. Failures of git end with 128 or 129.
     pub(crate) fn query(&self, doing: &str, arguments: &[&str]) -> Result<Option<Vec<u8>>, Error> {
         let output = self.run(doing, arguments)?;
         match output.code {
@@ -120,7 +121,7 @@ impl Git {
         self.fed_with_warnings(doing, arguments, input).map(|(output, _)| output)
     }
 
-    /// The same, with what it says on standard error.
+    /// The same, with its standard error.
     pub(crate) fn fed_with_warnings(
         &self,
         doing: &str,
@@ -128,12 +129,13 @@ impl Git {
         input: &[u8],
     ) -> Result<(Vec<u8>, Vec<u8>), Error> {
         let (output, whole) = self.feed(doing, arguments, input)?;
-        // A git that ends before it has read everything says why itself.
+        // If git ends before it has read everything, its own message says why.
         if whole && output.code == Some(0) { Ok((output.stdout, output.stderr)) } else { Err(failed(doing, &output)) }
     }
 
-    /// What a command says, whatever its exit code, and whether it read its standard input to the end.
-    pub(crate) fn feed(&self, doing: &str, arguments: &[&str], input: &[u8]) -> Result<(Output, bool), Error> {
+    /// The outcome of a command, with any exit code, and whether it read its standard input to the
+    /// end.
+    pub(crate) fn feed(&self, doing: &str, arguments: &[&str], input: &[u8]) -> Result<(GitOutput, bool), Error> {
         let mut child = self
             .command(arguments)
             .stdin(Stdio::piped())
@@ -142,100 +144,31 @@ impl Git {
             .spawn()
             .map_err(|error| not_started(doing, &error))?;
         let pipe = child.stdin.take();
-        // Beside the reading: whatever git does first, nobody waits for the other.
+        // A thread of its own: git may write before it has read everything.
         let (fed, output) = std::thread::scope(|scope| {
             let feeder = scope.spawn(move || pipe.map_or(Ok(()), |mut pipe| pipe.write_all(input)));
             let output = child.wait_with_output();
             (feeder.join(), output)
         });
         let output = output.map_err(|error| Error::new(doing, error))?;
-        let output = Output { code: output.status.code(), stdout: output.stdout, stderr: output.stderr };
+        let output = GitOutput { code: output.status.code(), stdout: output.stdout, stderr: output.stderr };
         Ok((output, matches!(fed, Ok(Ok(())))))
     }
 
-    /// The top of the work tree; `None` in a bare repository.
-    pub(crate) fn top(&self) -> Result<Option<PathBuf>, Error> {
-        let answer = self.run("find the top of the work tree", &["rev-parse", "--show-toplevel"])?;
-        Ok((answer.code == Some(0)).then(|| one_line(answer.stdout)))
-    }
-
-    /// Where this directory is, seen from the top of the work tree: empty, or a path with a slash at its end.
+    /// Where this directory is, seen from the top of the work tree: empty, or a path with a slash
+    /// at its end.
     pub(crate) fn prefix(&self, doing: &str) -> Result<String, Error> {
         self.output(doing, &["rev-parse", "--show-prefix"]).map(|answer| text(&answer))
     }
 
-    /// What is staged, as git tells it.
-    pub(crate) fn staged(&self) -> Result<Compared, Error> {
-        let doing = "read the staged content";
-        let head = self.run(doing, &["rev-parse", "--quiet", "--verify", "HEAD^{commit}"])?;
-        let head = match head.code {
-            Some(0) => "HEAD".to_owned(),
-            // Unborn: everything is new, compared with the empty tree. A HEAD that cannot be read ends here as well, and
-            // then more is judged, never less.
-            Some(1) => text(&self.output(doing, &["hash-object", "-t", "tree", "/dev/null"])?),
-            _ => return Err(failed(doing, &head)),
+    /// The same where the top is known: git is asked only if the two paths do not settle it.
+    pub(crate) fn prefix_below(&self, top: &Path, doing: &str) -> Result<String, Error> {
+        let below = || {
+            let (top, directory) = (top.canonicalize().ok()?, self.directory.canonicalize().ok()?);
+            let prefix = directory.strip_prefix(top).ok()?.to_str()?;
+            Some(if prefix.is_empty() { String::new() } else { format!("{prefix}/") })
         };
-        let raw = self.output(
-            doing,
-            &[
-                "diff-index",
-                "--cached",
-                "--raw",
-                "-z",
-                "--no-renames",
-                "--no-abbrev",
-                "--no-relative",
-                "--ignore-submodules=none",
-                "--ita-invisible-in-index",
-                &head,
-                "--",
-            ],
-        )?;
-        let mut fresh = Vec::new();
-        let mut unmerged = Vec::new();
-        let mut fields = records(&raw);
-        while let Some(change) = fields.next() {
-            let path = fields.next().ok_or_else(|| unreadable(doing, change))?;
-            match parse_change(change, path).ok_or_else(|| unreadable(doing, change))? {
-                Parsed::Fresh(entry) => fresh.push(entry),
-                Parsed::Unmerged => unmerged.push(RepoPath::new(path)),
-                Parsed::Deleted => {}
-            }
-        }
-        // One unmerged path is told twice: as unmerged, and as a change of its stages.
-        unmerged.dedup();
-        Ok(Compared { fresh, unmerged })
-    }
-
-    /// The wanted entries of the index, stage 0.
-    pub(crate) fn index_entries(&self, wanted: &dyn Fn(&RepoPath) -> bool) -> Result<Vec<Entry>, Error> {
-        let doing = "list the index";
-        // `:/` is the whole tree, wherever git was started.
-        let listing = self.output(doing, &["ls-files", "--stage", "-z", "--full-name", "--", ":/"])?;
-        let mut entries = Vec::new();
-        for record in records(&listing) {
-            let entry = parse_staged_record(record).ok_or_else(|| unreadable(doing, record))?;
-            entries.extend(entry.filter(|entry| wanted(&entry.path)));
-        }
-        Ok(entries)
-    }
-
-    /// The entry of the index at one path, stage 0.
-    pub(crate) fn index_entry(&self, path: &RepoPath) -> Result<Option<Entry>, Error> {
-        let doing = "look into the index";
-        let Ok(name) = std::str::from_utf8(path.as_bytes()) else {
-            return self.index_entries(&|known| known == path).map(|entries| entries.into_iter().next());
-        };
-        let pathspec = format!(":(top,literal){name}");
-        let listing = self.output(doing, &["ls-files", "--stage", "-z", "--full-name", "--", &pathspec])?;
-        for record in records(&listing) {
-            let entry = parse_staged_record(record).ok_or_else(|| unreadable(doing, record))?;
-            // To git, what stands below a directory of this name matches as well.
-            if let Some(entry) = entry.filter(|entry| &entry.path == path) {
-                return Ok(Some(entry));
-            }
-        }
-        Ok(None)
+        below().map_or_else(|| self.prefix(doing), Ok)
     }
 
     /// Starts a process that reads blobs.
@@ -261,7 +194,7 @@ impl Git {
         for name in PATHSPEC_VARIABLES {
             command.env_remove(name);
         }
-        if self.stranger {
+        if self.clear_local_env {
             for name in LOCAL_VARIABLES {
                 command.env_remove(name);
             }
@@ -270,7 +203,7 @@ impl Git {
             .env("GIT_OPTIONAL_LOCKS", "0")
             .env("GIT_NO_LAZY_FETCH", "1")
             .env("GIT_TERMINAL_PROMPT", "0")
-            // What is committed is the object that is named, not the one that stands in for it here.
+            // A commit contains the object that it names, not the one that replaces it here.
             .env("GIT_NO_REPLACE_OBJECTS", "1")
             .env("LC_ALL", "C")
             .envs(self.variables.iter().cloned());
@@ -282,7 +215,7 @@ pub(crate) fn not_started(doing: &str, error: &std::io::Error) -> Error {
     Error::new(doing, format!("git could not be started: {error}")).help("install git, or add it to PATH")
 }
 
-pub(crate) fn failed(doing: &str, output: &Output) -> Error {
+pub(crate) fn failed(doing: &str, output: &GitOutput) -> Error {
     let said = String::from_utf8_lossy(&output.stderr);
     let cause = match (said.trim(), output.code) {
         ("", Some(code)) => format!("git ended with exit code {code}"),
@@ -304,50 +237,6 @@ pub(crate) fn unreadable(doing: &str, record: &[u8]) -> Error {
         .help("please report this, with the version of git")
 }
 
-enum Parsed {
-    Fresh(Entry),
-    Unmerged,
-    Deleted,
-}
-
-/// Parses `:100644 100644 <old> <new> M`, the raw format of git-diff-index(1).
-fn parse_change(change: &[u8], path: &[u8]) -> Option<Parsed> {
-    let mut fields = change.strip_prefix(b":")?.split(|&byte| byte == b' ');
-    let (_old_mode, new_mode, old, new, status) =
-        (fields.next()?, fields.next()?, fields.next()?, fields.next()?, fields.next()?);
-    Some(match status.first()? {
-        b'D' => Parsed::Deleted,
-        b'U' => Parsed::Unmerged,
-        b'A' | b'M' | b'T' => {
-            let mode = Mode::from_bits(octal(new_mode)?)?;
-            Parsed::Fresh(Entry {
-                path: RepoPath::new(path),
-                mode,
-                id: ObjectId::from_hex(new)?,
-                fresh: true,
-                replaces: if status.starts_with(b"A") { None } else { Some(ObjectId::from_hex(old)?) },
-            })
-        }
-        _ => return None,
-    })
-}
-
-/// Parses `100644 <id> <stage>\t<path>`, the format of `git ls-files --stage`; other stages than 0 are no entry.
-#[allow(clippy::option_option, reason = "not understood, and not an entry, are different answers")]
-pub(crate) fn parse_staged_record(record: &[u8]) -> Option<Option<Entry>> {
-    let tab = record.iter().position(|&byte| byte == b'\t')?;
-    let (about, path) = (&record[..tab], &record[tab + 1..]);
-    let mut fields = about.split(|&byte| byte == b' ');
-    let (mode, id, stage) = (fields.next()?, fields.next()?, fields.next()?);
-    let mode = Mode::from_bits(octal(mode)?)?;
-    let entry = Entry { path: RepoPath::new(path), mode, id: ObjectId::from_hex(id)?, fresh: false, replaces: None };
-    Some((stage == b"0").then_some(entry))
-}
-
-fn octal(digits: &[u8]) -> Option<u32> {
-    u32::from_str_radix(std::str::from_utf8(digits).ok()?, 8).ok()
-}
-
 /// The records of a `-z` listing.
 pub(crate) fn records(listing: &[u8]) -> impl Iterator<Item = &[u8]> {
     listing.split(|&byte| byte == 0).filter(|record| !record.is_empty())
@@ -358,8 +247,8 @@ pub(crate) fn text(answer: &[u8]) -> String {
     String::from_utf8_lossy(answer).trim_end_matches(['\n', '\r']).to_owned()
 }
 
-/// A path from an answer of one line. Only git's own line end is taken off: a path may end in another, and need not be
-/// UTF-8.
+/// A path from an answer of one line. Only git's own line end is removed: a path may end in
+/// another, and need not be UTF-8.
 pub(crate) fn one_line(mut answer: Vec<u8>) -> PathBuf {
     if answer.last() == Some(&b'\n') {
         answer.pop();
@@ -367,29 +256,41 @@ pub(crate) fn one_line(mut answer: Vec<u8>) -> PathBuf {
     OsString::from_vec(answer).into()
 }
 
+/// A path without the slash that marks a directory. To git, `a/` would also be what `a/*` matches.
+pub(super) fn without_slash(path: &[u8]) -> &[u8] {
+    path.strip_suffix(b"/").unwrap_or(path)
+}
+
+/// A pathspec that matches this path from the top of the work tree, and nothing by a pattern.
+pub(super) fn literal(path: &RepoPath) -> OsString {
+    OsString::from_vec([b":(top,literal)", without_slash(path.as_bytes())].concat())
+}
+
 /// A `git cat-file --batch`, kept running.
 #[derive(Debug)]
 pub(crate) struct CatFile {
     child: Child,
-    /// Closed first on drop, which is how git learns that there is nothing more to read.
+    /// Closed first on drop: so git knows that there is nothing more to read.
     pipes: RefCell<(Option<ChildStdin>, BufReader<ChildStdout>)>,
 }
 
 impl CatFile {
     /// The content of an entry, at most `limit` bytes of it.
     pub(crate) fn read(&self, entry: &Entry, limit: u64) -> Result<Content, Error> {
-        self.object(&entry.id, "blob", limit, || format!("read {}", entry.path))
+        self.object(&entry.id, ObjectKind::Blob, limit, || format!("read {}", entry.path))
     }
 
-    /// The raw content of an object of this kind, at most `limit` bytes of it. `doing` completes "could not …".
-    pub(crate) fn object(
+    /// The raw content of an object of this kind, at most `limit` bytes of it. `doing` completes
+    /// "could not …".
+    pub(super) fn object(
         &self,
         id: &ObjectId,
-        kind: &str,
+        kind: ObjectKind,
         limit: u64,
         doing: impl Fn() -> String,
     ) -> Result<Content, Error> {
         let io = |error: std::io::Error| Error::new(doing(), format!("git cat-file: {error}"));
+        let kind = kind.name();
         let mut pipes = self.pipes.borrow_mut();
         let (input, output) = &mut *pipes;
         if let Some(input) = input {
@@ -399,7 +300,7 @@ impl CatFile {
         let mut header = Vec::new();
         output.read_until(b'\n', &mut header).map_err(io)?;
         if header.is_empty() {
-            // So it does at an object that a partial clone has not fetched, where it must not fetch.
+            // Git ends so at an object that a partial clone lacks, because it must not fetch it.
             return Err(Error::new(doing(), "its content is not here, or git cat-file failed")
                 .help(format!("in a partial clone, fetch everything: git fetch --refetch --no-filter; else see what `git cat-file {kind} {id}` says")));
         }
@@ -410,7 +311,7 @@ impl CatFile {
             Error::new(doing(), format!("it is not in the object store ({header})"))
                 .help("fetch the missing objects: `git fetch --refetch`, or check the disk with `git fsck`")
         })?;
-        // Whatever it is, it is read to its end: the next answer comes behind it.
+        // Read to the end in any case: the next answer follows.
         let mut content = Vec::new();
         output.by_ref().take(size.min(limit)).read_to_end(&mut content).map_err(io)?;
         std::io::copy(&mut output.by_ref().take(size.saturating_sub(limit) + 1), &mut std::io::sink()).map_err(io)?;
@@ -431,37 +332,5 @@ impl Drop for CatFile {
         self.pipes.borrow_mut().0 = None;
         // Nothing depends on how it ends; waiting leaves no zombie.
         let _ = self.child.wait();
-    }
-}
-
-/// Feeds the parsers of listings and changes.
-#[cfg(any(fuzzing, test))]
-pub(crate) fn fuzz(data: &[u8]) {
-    let mut fields = records(data);
-    while let Some(change) = fields.next() {
-        if let Some(Some(entry)) = parse_staged_record(change) {
-            assert!(change.ends_with(entry.path.as_bytes()) && !entry.fresh);
-        }
-        let path = fields.next().unwrap_or_default();
-        if let Some(Parsed::Fresh(entry)) = parse_change(change, path) {
-            assert!(entry.path.as_bytes() == path && entry.fresh);
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn raw_changes_are_parsed_or_refused() {
-        let id = "ab".repeat(20);
-        let line = |status: &str| format!(":100644 100755 {id} {id} {status}");
-        assert!(matches!(parse_change(line("M").as_bytes(), b"a"), Some(Parsed::Fresh(_))));
-        assert!(matches!(parse_change(line("D").as_bytes(), b"a"), Some(Parsed::Deleted)));
-        assert!(matches!(parse_change(line("U").as_bytes(), b"a"), Some(Parsed::Unmerged)));
-        for wrong in ["", ":", "100644", &line("X"), &line(""), ":1 9 a b A"] {
-            assert!(parse_change(wrong.as_bytes(), b"a").is_none(), "{wrong}");
-        }
     }
 }

@@ -1,17 +1,15 @@
 //! The index file, read piece by piece: gitformat-index(5).
 //!
-//! A large index is mostly entries that nobody asks about. What the hook needs first stands near the end, in the
-//! extension `TREE`; the entries pass through a small buffer if they are needed at all.
+//! Most entries of a large index are never asked for. What the hook needs first is near the end, in
+//! the extension `TREE`; the entries pass through a small buffer if they are needed at all.
 
 use once_cell::unsync::OnceCell;
 
 use crate::base::change::{Entry, ObjectId};
 use crate::base::path::RepoPath;
 use crate::git::cache_tree::{self, CacheTree};
-use crate::git::compare::{Entries, Item};
-use crate::git::native::Handover;
+use crate::git::layer::{Handover, IndexItem, LONGEST_PATH};
 use crate::git::source::Source;
-use crate::git::trees::LONGEST_PATH;
 
 /// How many bytes are read at a time.
 const PIECE: usize = 128 * 1024;
@@ -19,7 +17,8 @@ const PIECE: usize = 128 * 1024;
 /// How many bytes are read first, from the end: all the extensions of a small repository.
 const FIRST_PIECE: usize = 8 * 1024;
 
-/// The most bytes that one entry takes: its fixed part, the longest path, and what it is filled up with.
+/// The most bytes that one entry takes: its fixed part, the longest path, and what it is filled up
+/// with.
 const LONGEST_ENTRY: usize = LONGEST_PATH + 256;
 
 /// The most bytes of extensions that are looked through. A million files leave a twentieth of that.
@@ -28,8 +27,9 @@ const MOST_EXTENSIONS: u64 = 64 * 1024 * 1024;
 /// The signature of the cache-tree.
 const TREE: &[u8; 4] = b"TREE";
 
-/// The extensions that change nothing about what the entries are: `TREE`, the resolved conflicts, the untracked cache, what
-/// a file system monitor said, where entries end and begin, and that some entries may be directories, which is seen.
+/// The extensions that leave the entries as they are: `TREE`, resolved conflicts, the untracked
+/// cache, the answer of a file system monitor, where entries end and begin, and that some entries
+/// may be directories, which their mode shows.
 const HARMLESS: [&[u8; 4]; 7] = [TREE, b"REUC", b"UNTR", b"FSMN", b"EOIE", b"IEOT", b"sdir"];
 
 /// The length of `DIRC`, the version and the number of entries.
@@ -37,26 +37,26 @@ const HEADER: usize = 12;
 
 /// An index.
 #[derive(Debug)]
-pub(crate) struct Index<S> {
+pub(super) struct IndexFile<S> {
     source: S,
     version: u32,
     count: u32,
     /// The length of an object's id, in bytes.
     hash: usize,
     /// The extension `TREE`, read once.
-    cache_tree: OnceCell<Option<(Place, Vec<u8>)>>,
+    cache_tree: OnceCell<Option<(Extension, Vec<u8>)>>,
 }
 
-/// Where the content of the extension `TREE` is.
+/// Where the content of an extension is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Place {
+struct Extension {
     from: u64,
     length: u32,
 }
 
-impl<S: Source> Index<S> {
+impl<S: Source> IndexFile<S> {
     /// Reads the header.
-    pub(crate) fn of(source: S, hash: usize) -> Result<Self, Handover> {
+    pub(super) fn of(source: S, hash: usize) -> Result<Self, Handover> {
         let header = source.piece(0, HEADER).map_err(|error| unreadable(&error))?;
         let (version, count) = (number(&header[4..8]), number(&header[8..]));
         if &header[..4] != b"DIRC" || !(2..=4).contains(&version) {
@@ -65,11 +65,13 @@ impl<S: Source> Index<S> {
         Ok(Self { source, version, count, hash, cache_tree: OnceCell::new() })
     }
 
-    /// The tree that these entries make, where the cache-tree knows that: `git commit` writes it before it runs the hook.
+    /// The tree that these entries make, where the cache-tree knows that: `git commit` writes it
+    /// before it runs the hook.
     ///
-    /// It is believed only if the extension is one of a chain that ends exactly where the checksum begins, is exact
-    /// itself, and counts as many entries as there are; an index in two files is found out by that.
-    pub(crate) fn root(&self) -> Result<Option<ObjectId>, Handover> {
+    /// It is believed only if the extension is one of a chain that ends exactly where the checksum
+    /// begins, parses to its last byte, and counts as many entries as there are. An index in two
+    /// files fails the last test.
+    pub(super) fn root(&self) -> Result<Option<ObjectId>, Handover> {
         let Some((_, raw)) = self.raw_cache_tree()? else { return Ok(None) };
         let root = cache_tree::root(raw, self.hash).ok_or("the cache-tree is malformed")?;
         Ok(ObjectId::from_bytes(root.id).filter(|_| root.count == Some(self.count)))
@@ -77,17 +79,17 @@ impl<S: Source> Index<S> {
 
     /// How many entries there are, by the header.
     #[cfg(any(fuzzing, test))]
-    pub(crate) fn count(&self) -> u32 {
+    pub(super) fn count(&self) -> u32 {
         self.count
     }
 
     /// The whole cache-tree, if there is one.
-    pub(crate) fn cache_tree(&self) -> Result<Option<CacheTree>, Handover> {
+    pub(super) fn cache_tree(&self) -> Result<Option<CacheTree>, Handover> {
         let Some((_, raw)) = self.raw_cache_tree()? else { return Ok(None) };
         CacheTree::parse(raw, self.hash).map(Some).ok_or_else(|| "the cache-tree is malformed".into())
     }
 
-    fn raw_cache_tree(&self) -> Result<Option<&(Place, Vec<u8>)>, Handover> {
+    fn raw_cache_tree(&self) -> Result<Option<&(Extension, Vec<u8>)>, Handover> {
         let read = || {
             let Some(place) = self.find_cache_tree()? else { return Ok(None) };
             let raw = self.source.piece(place.from, place.length as usize).map_err(|error| unreadable(&error))?;
@@ -96,9 +98,9 @@ impl<S: Source> Index<S> {
         self.cache_tree.get_or_try_init(read).map(Option::as_ref)
     }
 
-    /// The entries, one after another.
-    pub(crate) fn entries(&self) -> Stream<'_, S> {
-        Stream {
+    /// The entries, in git's order.
+    pub(super) fn entries(&self) -> IndexStream<'_, S> {
+        IndexStream {
             index: self,
             buffer: Vec::new(),
             start: 0,
@@ -113,7 +115,7 @@ impl<S: Source> Index<S> {
     }
 
     /// The wanted entries that would be committed, none of them marked as fresh.
-    pub(crate) fn wanted(&self, wanted: &dyn Fn(&RepoPath) -> bool) -> Result<Vec<Entry>, Handover> {
+    pub(super) fn wanted(&self, wanted: &dyn Fn(&RepoPath) -> bool) -> Result<Vec<Entry>, Handover> {
         let mut entries = self.entries();
         let (mut found, mut path) = (Vec::new(), RepoPath::default());
         while let Some(item) = entries.peek()? {
@@ -127,7 +129,7 @@ impl<S: Source> Index<S> {
     }
 
     /// The entry at one path, if it would be committed.
-    pub(crate) fn at(&self, path: &RepoPath) -> Result<Option<Entry>, Handover> {
+    pub(super) fn at(&self, path: &RepoPath) -> Result<Option<Entry>, Handover> {
         let mut entries = self.entries();
         while let Some(item) = entries.peek()? {
             // They are sorted by path.
@@ -145,18 +147,20 @@ impl<S: Source> Index<S> {
         self.source.length().saturating_sub(self.hash as u64)
     }
 
-    /// Looks for the cache-tree from the end on: nothing says where the extensions begin, short of reading every entry.
-    fn find_cache_tree(&self) -> Result<Option<Place>, Handover> {
+    /// Looks for the cache-tree from the end on: only reading every entry would show where the
+    /// extensions begin.
+    fn find_cache_tree(&self) -> Result<Option<Extension>, Handover> {
         let end = self.end();
         let first = end.saturating_sub(MOST_EXTENSIONS).max(HEADER as u64);
         let (mut upper, mut size) = (end, FIRST_PIECE);
         while upper > first {
-            // Pieces overlap, for the name may stand across a border.
+            // Pieces overlap: the name may lie across a border.
             let lower = upper.saturating_sub(size as u64).max(first);
             size = PIECE;
-            let length = usize::try_from(upper - lower).map_err(|error| error.to_string())?;
+            let length = usize::try_from(upper - lower).map_err(|_| "the index is too large")?;
             let piece = self.source.piece(lower, length).map_err(|error| unreadable(&error))?;
-            // Of several, the first is the one that holds the others: an extension may hold any name, and any end.
+            // The first of several contains the others: the content of an extension may look like
+            // the name, and the end, of another.
             for at in memchr::memmem::find_iter(&piece, TREE) {
                 if let Some(place) = self.chained(lower + at as u64)? {
                     return Ok(Some(place));
@@ -167,13 +171,13 @@ impl<S: Source> Index<S> {
         Ok(None)
     }
 
-    /// The content of the extension here, if from here on there are whole extensions up to the checksum. It is handed over
-    /// if one of them is unknown.
-    fn chained(&self, from: u64) -> Result<Option<Place>, Handover> {
+    /// The content of the extension here, if whole extensions follow up to the checksum. The index
+    /// is handed over if one of them is unknown.
+    fn chained(&self, from: u64) -> Result<Option<Extension>, Handover> {
         let (mut at, mut place, mut unknown) = (from, None, None);
         while at < self.end() {
             let Some((signature, length)) = self.extension(at)? else { return Ok(None) };
-            // Git says by capitals that an extension may be passed over; others it refuses, or knows.
+            // Capitals mark an extension that may be skipped; any other git knows or refuses.
             if !signature.iter().all(u8::is_ascii_alphanumeric) {
                 return Ok(None);
             }
@@ -181,11 +185,11 @@ impl<S: Source> Index<S> {
                 unknown.get_or_insert(signature);
             }
             at += 8;
-            place.get_or_insert(Place { from: at, length });
+            place.get_or_insert(Extension { from: at, length });
             at += u64::from(length);
         }
         match unknown {
-            Some(signature) => Err(unknown_extension(signature)),
+            Some(signature) => Err(Handover::IndexExtension(signature)),
             None => Ok(place),
         }
     }
@@ -201,18 +205,18 @@ impl<S: Source> Index<S> {
         Ok((at + 8 + u64::from(length) <= self.end()).then_some((signature, length)))
     }
 
-    /// Walks over the extensions from where the entries end: whether they are known, and the cache-tree among them is the
-    /// one that was found from the other side.
+    /// Walks over the extensions from the end of the entries: each must be known, and the
+    /// cache-tree must be the one that was found from the end of the file.
     fn check_extensions(&self, entries_end: u64) -> Result<(), Handover> {
         let mut at = entries_end;
         let mut found = None;
         while at < self.end() {
             let (signature, length) = self.extension(at)?.ok_or("the index ends within an extension")?;
             if !HARMLESS.contains(&&signature) {
-                return Err(unknown_extension(signature));
+                return Err(Handover::IndexExtension(signature));
             }
             at += 8;
-            if &signature == TREE && found.replace(Place { from: at, length }).is_some() {
+            if &signature == TREE && found.replace(Extension { from: at, length }).is_some() {
                 return Err("the index has two cache-trees".into());
             }
             at += u64::from(length);
@@ -224,10 +228,10 @@ impl<S: Source> Index<S> {
     }
 }
 
-/// The entries of an index, as they pass by.
+/// The entries of an index, read through a buffer.
 #[derive(Debug)]
-pub(crate) struct Stream<'a, S> {
-    index: &'a Index<S>,
+pub(super) struct IndexStream<'a, S> {
+    index: &'a IndexFile<S>,
     buffer: Vec<u8>,
     /// Where in the buffer the next entry begins.
     start: usize,
@@ -244,16 +248,17 @@ pub(crate) struct Stream<'a, S> {
     id: [u8; 32],
 }
 
-/// `git add -N` only announces a file.
+/// The flag of a file that is only announced, by `git add -N`.
 const INTENT_TO_ADD: u16 = 0x2000;
 
-impl<S: Source> Entries for Stream<'_, S> {
-    fn peek(&mut self) -> Result<Option<Item<'_>>, Handover> {
+impl<S: Source> IndexStream<'_, S> {
+    /// The next entry; the same one until it is passed.
+    pub(super) fn peek(&mut self) -> Result<Option<IndexItem<'_>>, Handover> {
         if !self.current && !self.read()? {
             return Ok(None);
         }
         let id = ObjectId::from_bytes(&self.id[..self.index.hash]).ok_or("an object id has an unknown length")?;
-        Ok(Some(Item {
+        Ok(Some(IndexItem {
             path: &self.path,
             mode: self.mode,
             id,
@@ -262,11 +267,13 @@ impl<S: Source> Entries for Stream<'_, S> {
         }))
     }
 
-    fn advance(&mut self) {
+    /// Passes the entry that was seen.
+    pub(super) fn advance(&mut self) {
         self.current = false;
     }
 
-    fn skip(&mut self, count: u32) -> Result<(), Handover> {
+    /// Passes this many entries unseen. There must be as many.
+    pub(super) fn skip(&mut self, count: u32) -> Result<(), Handover> {
         for _ in 0..count {
             if !self.current && !self.read()? {
                 return Err("the cache-tree counts otherwise than the index".into());
@@ -276,13 +283,12 @@ impl<S: Source> Entries for Stream<'_, S> {
         Ok(())
     }
 
-    fn finish(&mut self) -> Result<(), Handover> {
+    /// Checks the rest of the file when all entries were passed.
+    pub(super) fn finish(&mut self) -> Result<(), Handover> {
         let unread = (self.buffer.len() - self.start) as u64;
         self.index.check_extensions(self.next - unread)
     }
-}
 
-impl<S: Source> Stream<'_, S> {
     /// Reads the next entry; whether there is one.
     fn read(&mut self) -> Result<bool, Handover> {
         if self.left == 0 {
@@ -296,7 +302,7 @@ impl<S: Source> Stream<'_, S> {
         Ok(true)
     }
 
-    /// Sees to it that the buffer holds a whole entry, if the file does.
+    /// Fills the buffer so that it holds a whole entry, if the file does.
     fn fill(&mut self) -> Result<(), Handover> {
         let unread = self.buffer.len() - self.start;
         let more = self.index.end().saturating_sub(self.next);
@@ -340,16 +346,16 @@ impl<S: Source> Stream<'_, S> {
             self.path.clear();
         }
         let rest = entry.get(at..)?;
-        // The length is in the flags, unless it is too long for that; either way a zero ends the name.
+        // A zero ends the name. Its length is in the flags as well, if it is not too long for that;
+        // git of versions 2 and 3 goes by that one.
+        let length = memchr::memchr(0, rest)?;
         let claimed = usize::from(flags & 0xfff);
-        let length = if self.index.version < 4 && claimed < 0xfff && rest.get(claimed) == Some(&0) {
-            claimed
-        } else {
-            memchr::memchr(0, rest)?
-        };
+        if self.index.version < 4 && claimed < 0xfff && claimed != length {
+            return None;
+        }
         self.path.extend_from_slice(&rest[..length]);
         at += length;
-        let whole = !self.path.is_empty() && self.path.len() <= LONGEST_PATH && !self.path.contains(&0);
+        let whole = !self.path.is_empty() && self.path.len() <= LONGEST_PATH;
         let end = if self.index.version == 4 { at + 1 } else { (at + 8) / 8 * 8 };
         (whole && end <= entry.len()).then_some(end)
     }
@@ -360,9 +366,10 @@ fn number(bytes: &[u8]) -> u32 {
     bytes.iter().fold(0, |number, &byte| number << 8 | u32::from(byte))
 }
 
-/// The number that version 4 writes before a path, and how many bytes it takes: groups of seven bits, the highest first, each
-/// but the last marked by its top bit and one more than it says (the encoding of offsets in packs, gitformat-pack(5)).
-pub(crate) fn variable_number(bytes: &[u8]) -> Option<(usize, usize)> {
+/// The number that version 4 writes before a path, and how many bytes it takes: groups of seven
+/// bits, the highest first, each but the last marked by its top bit and one more than it says (the
+/// encoding of offsets in packs, gitformat-pack(5)).
+pub(super) fn variable_number(bytes: &[u8]) -> Option<(usize, usize)> {
     let mut value = 0_usize;
     for (at, &byte) in bytes.iter().enumerate().take(9) {
         value = value.checked_shl(7)? | usize::from(byte & 0x7f);
@@ -374,12 +381,8 @@ pub(crate) fn variable_number(bytes: &[u8]) -> Option<(usize, usize)> {
     None
 }
 
-fn unknown_extension(signature: [u8; 4]) -> Handover {
-    format!("the index has the extension {}", crate::base::escape::Escaped(&signature))
-}
-
 fn unreadable(error: &std::io::Error) -> Handover {
-    format!("the index cannot be read ({error})")
+    Handover::failed("the index cannot be read", error)
 }
 
 #[cfg(test)]
@@ -439,8 +442,8 @@ mod tests {
         [&parts.concat()[..], &[0; 20]].concat()
     }
 
-    fn read(text: &[u8]) -> Index<&[u8]> {
-        Index::of(text, 20).unwrap()
+    fn read(text: &[u8]) -> IndexFile<&[u8]> {
+        IndexFile::of(text, 20).unwrap()
     }
 
     fn paths(text: &[u8]) -> Result<Vec<String>, Handover> {
@@ -473,7 +476,7 @@ mod tests {
             assert_eq!(read(&text).at(&RepoPath::from("a")), Ok(None));
         }
         assert!(paths(&index(&[&entries(2, &announced)])).is_err());
-        assert!(Index::of(&index(&[&entries(5, &[])])[..], 20).is_err());
+        assert!(IndexFile::of(&index(&[&entries(5, &[])])[..], 20).is_err());
     }
 
     #[test]

@@ -1,0 +1,273 @@
+//! Which repository git would use here, where that is beyond doubt.
+//!
+//! It goes by lists of what is known: an unknown variable, setting, extension or owner is handed
+//! over.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use gix::config::File;
+use gix::config::file::{Metadata, init::Options};
+
+use crate::git::layer::Handover;
+use crate::os::env::Environment;
+
+/// Variables of git that do not change what is staged. A name with `_` at its end is a prefix.
+const HARMLESS: [&str; 34] = [
+    "GIT_ADVICE",
+    "GIT_ASKPASS",
+    "GIT_ATTR_NOSYSTEM",
+    "GIT_AUTHOR_",
+    "GIT_COMMITTER_",
+    // The configuration of the user and the machine does not decide where a repository is, nor what
+    // its index holds.
+    "GIT_CONFIG_GLOBAL",
+    "GIT_CONFIG_NOSYSTEM",
+    "GIT_CONFIG_SYSTEM",
+    "GIT_CURL_VERBOSE",
+    "GIT_DIFF_OPTS",
+    "GIT_DIR",
+    "GIT_EDITOR",
+    "GIT_EXEC_PATH",
+    "GIT_EXTERNAL_DIFF",
+    "GIT_HTTP_",
+    "GIT_INDEX_FILE",
+    "GIT_INTERNAL_",
+    "GIT_LFS_",
+    "GIT_MERGE_AUTOEDIT",
+    "GIT_OPTIONAL_LOCKS",
+    "GIT_PAGER",
+    "GIT_PREFIX",
+    "GIT_PS1_",
+    "GIT_PROTOCOL",
+    "GIT_REFLOG_ACTION",
+    "GIT_SEQUENCE_EDITOR",
+    "GIT_SSH",
+    "GIT_SSH_",
+    "GIT_SSL_",
+    "GIT_TERMINAL_PROMPT",
+    "GIT_TRACE",
+    "GIT_TRACE_",
+    "GIT_TRACE2",
+    "GIT_TRACE2_",
+];
+
+/// Extensions of the repository format that change nothing about the index, HEAD or objects that
+/// are here.
+const EXTENSIONS: [&str; 3] = ["worktreeconfig", "partialclone", "preciousobjects"];
+
+/// The extension that names the hash of all ids. It counts in format 1 only.
+const OBJECT_FORMAT: &str = "objectformat";
+
+/// The directories of a repository with a work tree. All absolute.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Repository {
+    /// The top of the work tree.
+    pub top: PathBuf,
+    /// What belongs to this work tree: HEAD and the index.
+    pub git: PathBuf,
+    /// What all work trees share: refs and objects.
+    pub common: PathBuf,
+    /// The index.
+    pub index: PathBuf,
+    /// The length of an object's id, in bytes.
+    pub hash: usize,
+    /// Whether we were started below the top of the work tree.
+    pub below_top: bool,
+}
+
+impl Repository {
+    /// Finds it, as git does: gitrepository-layout(5), and `setup.c` of git for who must own it.
+    pub(super) fn find(directory: &Path, env: &Environment) -> Result<Self, Handover> {
+        let unknown = |name: &str| {
+            name.starts_with("GIT_")
+                && !HARMLESS.iter().any(|known| *known == name || known.ends_with('_') && name.starts_with(known))
+        };
+        if let Some(name) = env.names().filter_map(OsStr::to_str).find(|name| unknown(name)) {
+            return Err(Handover::Variable(name.to_owned()));
+        }
+        let (top, git, linked) = match env.get("GIT_DIR") {
+            // Without `GIT_WORK_TREE`, the current directory is the top.
+            Some(git) => (directory.to_owned(), directory.join(git), false),
+            None => discover(directory)?,
+        };
+        let common = match read_line(&git.join("commondir"))? {
+            Some(common) => git.join(common),
+            None => git.clone(),
+        };
+        looks_like_a_repository(&git, &common)?;
+        let format = RepositoryFormat::read(&common.join("config"))?.ok_or("the repository has no configuration")?;
+        if format.has_own_settings {
+            RepositoryFormat::read(&git.join("config.worktree"))?;
+        }
+        if env.get("GIT_DIR").is_none() {
+            owned(&top)?;
+            owned(&git)?;
+            if linked {
+                owned(&top.join(".git"))?;
+            }
+        }
+        let index = env.get("GIT_INDEX_FILE").map_or_else(|| git.join("index"), |path| top.join(path));
+        Ok(Self { below_top: top != directory, top, git, common, index, hash: format.hash })
+    }
+}
+
+/// The top of the work tree, its repository, and whether a file led there.
+fn discover(directory: &Path) -> Result<(PathBuf, PathBuf, bool), Handover> {
+    let device = about(directory)?.dev();
+    for top in directory.ancestors() {
+        if about(top)?.dev() != device {
+            return Err("the search for the repository crosses a file system".into());
+        }
+        let git = top.join(".git");
+        match fs::symlink_metadata(&git) {
+            Ok(about) if about.is_dir() => {
+                return Ok((top.to_owned(), git, false));
+            }
+            Ok(about) if about.is_file() => {
+                let line = read_line(&git)?.ok_or("the file .git went away")?;
+                let path = line.as_os_str().as_bytes().strip_prefix(b"gitdir: ");
+                let path = path.ok_or("the file .git names no repository")?;
+                return Ok((top.to_owned(), top.join(OsStr::from_bytes(path)), true));
+            }
+            Ok(_) => return Err(".git is neither a directory nor a file".into()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                // Git would take this for a bare repository.
+                if top.join("HEAD").exists() || top.join("objects").exists() {
+                    return Err("there may be a bare repository on the way up".into());
+                }
+            }
+            Err(error) => return Err(Handover::failed(".git cannot be looked at", error)),
+        }
+    }
+    Err("no repository was found".into())
+}
+
+/// Git goes on upwards past a directory that is none.
+fn looks_like_a_repository(git: &Path, common: &Path) -> Result<(), Handover> {
+    let whole = git.join("HEAD").is_file() && common.join("objects").is_dir() && common.join("refs").is_dir();
+    if whole { Ok(()) } else { Err("the directory .git is no whole repository".into()) }
+}
+
+/// Git refuses a repository of another user, unless `safe.directory` allows it.
+fn owned(path: &Path) -> Result<(), Handover> {
+    if about(path)?.uid() == rustix::process::geteuid().as_raw() {
+        Ok(())
+    } else {
+        Err("the repository belongs to somebody else".into())
+    }
+}
+
+fn about(path: &Path) -> Result<fs::Metadata, Handover> {
+    fs::symlink_metadata(path).map_err(|error| Handover::failed("a directory cannot be looked at", error))
+}
+
+/// The text of a file of one line, without its end; `None` if there is no such file.
+pub(super) fn read_line(path: &Path) -> Result<Option<PathBuf>, Handover> {
+    let mut line = match fs::read(path) {
+        Ok(line) => line,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(Handover::failed("the repository cannot be read", error)),
+    };
+    while line.last().is_some_and(|byte| matches!(byte, b'\n' | b'\r')) {
+        line.pop();
+    }
+    Ok(Some(PathBuf::from(OsStr::from_bytes(&line))))
+}
+
+/// What the configuration of a repository says about the repository itself.
+struct RepositoryFormat {
+    /// Whether each work tree has a configuration of its own as well.
+    has_own_settings: bool,
+    /// The length of an object's id, in bytes.
+    hash: usize,
+}
+
+impl RepositoryFormat {
+    /// Reads it; `None` if there is no such file. Files that it includes say nothing about this
+    /// (`read_repository_format` of git reads this file alone).
+    fn read(path: &Path) -> Result<Option<Self>, Handover> {
+        let unreadable = "the configuration cannot be read";
+        let text = match fs::read(path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(Handover::failed(unreadable, error)),
+        };
+        let about = Metadata::from(gix::config::Source::Local);
+        let config = File::from_bytes_no_includes(&text, about, Options::default())
+            .map_err(|error| Handover::failed(unreadable, error))?;
+        let version = config.string("core.repositoryformatversion");
+        let version = version.as_ref().map_or(&b"0"[..], |version| version);
+        if !matches!(version, b"0" | b"1") {
+            return Err("the repository has an unknown format".into());
+        }
+        if config.string("core.worktree").is_some() {
+            return Err("core.worktree is set".into());
+        }
+        if !matches!(config.boolean("core.bare"), Ok(None | Some(false))) {
+            return Err("the repository is bare".into());
+        }
+        let mut formats = 0;
+        for section in config.sections_by_name("extensions").into_iter().flatten() {
+            for name in section.value_names() {
+                if name.eq_ignore_ascii_case(OBJECT_FORMAT) && version == b"1" {
+                    formats += 1;
+                } else if !EXTENSIONS.iter().any(|known| known.eq_ignore_ascii_case(&name)) {
+                    return Err(Handover::RepositoryExtension(name));
+                }
+            }
+        }
+        let hash = hash(&config, formats)?;
+        let has_own_settings = !matches!(config.boolean("extensions.worktreeconfig"), Ok(None | Some(false)));
+        Ok(Some(Self { has_own_settings, hash }))
+    }
+}
+
+/// The length of an id by the object format, which is named at most once.
+fn hash(config: &File, formats: usize) -> Result<usize, Handover> {
+    let name = if formats == 1 { config.string("extensions.objectformat") } else { None };
+    match (formats, name.as_ref().map(|name| &name[..])) {
+        (0, _) | (1, Some(b"sha1")) => Ok(20),
+        (1, Some(b"sha256")) => Ok(32),
+        _ => Err(Handover::RepositoryExtension(OBJECT_FORMAT.to_owned())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The length of an id by this configuration.
+    fn hash_of(config: &str) -> Result<usize, String> {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        fs::write(file.path(), config).unwrap();
+        let format = RepositoryFormat::read(file.path()).map_err(|reason| reason.to_string())?;
+        Ok(format.unwrap().hash)
+    }
+
+    #[test]
+    fn the_hash_is_known_where_it_is_named_at_most_once_and_counts() {
+        let one = "[core]\nrepositoryFormatVersion = 1\n";
+        let named = |name: &str| format!("{one}[extensions]\nobjectFormat = {name}\n");
+        assert_eq!(hash_of("[core]\n"), Ok(20));
+        assert_eq!(hash_of(one), Ok(20));
+        assert_eq!(hash_of(&named("sha1")), Ok(20));
+        assert_eq!(hash_of(&named("sha256")), Ok(32));
+        for wrong in [
+            named("SHA256"),
+            named("sha512"),
+            named("sha256\nobjectformat = sha256"),
+            format!("{one}[extensions]\nobjectFormat\n"),
+            format!("{one}[extensions \"x\"]\nobjectFormat = sha256\n"),
+            "[extensions]\nobjectFormat = sha256\n".to_owned(),
+            "[core]\nrepositoryFormatVersion = 0\n[extensions]\nobjectFormat = sha256\n".to_owned(),
+        ] {
+            let reason = hash_of(&wrong).unwrap_err();
+            assert!(reason.starts_with("the repository uses the extension "), "{wrong}: {reason}");
+        }
+    }
+}

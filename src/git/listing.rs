@@ -1,0 +1,231 @@
+//! What is staged, as the `git` program lists it: the layer that knows everything.
+
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
+
+use crate::base::change::{Entry, Mode, ObjectId};
+use crate::base::error::Error;
+use crate::base::path::RepoPath;
+use crate::git::layer::Compared;
+use crate::git::process::{Git, failed, literal, records, text, unreadable};
+
+const DOING: &str = "read the staged content";
+
+/// What is staged, and where git was started.
+#[derive(Debug)]
+pub(super) struct Listed {
+    /// What is new, and what is in conflict.
+    pub compared: Compared,
+    /// The top of the work tree, if there is one.
+    pub top: Option<PathBuf>,
+    /// Whether git was started below it.
+    pub below_top: bool,
+}
+
+/// Asks git what is staged: two processes, mostly.
+pub(super) fn staged(git: &Git) -> Result<Listed, Error> {
+    let (head, top) = head_and_top(git)?;
+    let compared = compare(git, &head)?;
+    let below_top = match &top {
+        Some(top) => !git.prefix_below(top, "find the top of the work tree")?.is_empty(),
+        None => false,
+    };
+    Ok(Listed { compared, top, below_top })
+}
+
+/// The tree-ish that the index is compared with, and the top of the work tree, if there is one.
+fn head_and_top(git: &Git) -> Result<(String, Option<PathBuf>), Error> {
+    const HEAD: [&str; 2] = ["--verify", "HEAD^{commit}"];
+    let ask = |what: &[&str]| git.run(DOING, &[&["rev-parse", "--quiet"], what, &HEAD].concat());
+    let mut answer = ask(&["--show-toplevel"])?;
+    let top = match answer.code {
+        // The id of the commit comes last.
+        Some(0) => answer.stdout.trim_ascii_end().rsplitn(2, |&byte| byte == b'\n').nth(1),
+        Some(1) => answer.stdout.strip_suffix(b"\n"),
+        // There is no work tree, or HEAD cannot be read.
+        _ => None,
+    };
+    let top = top.map(|top| PathBuf::from(OsStr::from_bytes(top)));
+    if top.is_none() {
+        answer = ask(&[])?;
+    }
+    let head = match answer.code {
+        Some(0) => "HEAD".to_owned(),
+        // Unborn: everything is new, compared with the empty tree. A HEAD that cannot be read ends
+        // here as well, and then more is judged, never less.
+        Some(1) => empty_tree(git, DOING)?,
+        _ => return Err(failed(DOING, &answer)),
+    };
+    Ok((head, top))
+}
+
+/// What the index has that the tree-ish has not.
+fn compare(git: &Git, head: &str) -> Result<Compared, Error> {
+    let mut compared = Compared::default();
+    for (path, change) in staged_changes(git, DOING, head)? {
+        match change.letter {
+            b'D' => {}
+            b'U' => compared.unmerged.push(path),
+            _ => {
+                let unknown = || format!("{path} has the unknown mode {:o}", change.new_mode);
+                let entry = change.entry(&path).ok_or_else(|| Error::new(DOING, unknown()));
+                compared.fresh.push(entry.map_err(|error| error.help("check the repository: `git fsck`"))?);
+            }
+        }
+    }
+    // Git lists an unmerged path twice: as unmerged, and as a change of its stages.
+    compared.unmerged.dedup();
+    Ok(compared)
+}
+
+/// The changes from a tree to the index.
+pub(super) fn staged_changes(git: &Git, doing: &str, tree: &str) -> Result<Vec<(RepoPath, RawChange)>, Error> {
+    let how = ["diff-index", "--cached", "--ita-invisible-in-index"];
+    parse_changes(doing, &git.output(doing, &[&how, &RAW[..], &[tree, "--"]].concat())?)
+}
+
+/// The id of the tree without an entry, in hexadecimal.
+pub(super) fn empty_tree(git: &Git, doing: &str) -> Result<String, Error> {
+    git.output(doing, &["hash-object", "-t", "tree", "/dev/null"]).map(|answer| text(&answer))
+}
+
+/// The wanted entries of the index, stage 0.
+pub(super) fn index_entries(git: &Git, wanted: &dyn Fn(&RepoPath) -> bool) -> Result<Vec<Entry>, Error> {
+    // `:/` is the whole tree, wherever git was started.
+    entries_at(git, "list the index", OsStr::new(":/"), wanted)
+}
+
+/// The entry of the index at one path, stage 0.
+pub(super) fn index_entry(git: &Git, path: &RepoPath) -> Result<Option<Entry>, Error> {
+    // To git, entries below a directory of this name match as well.
+    let found = entries_at(git, "look into the index", &literal(path), &|known| known == path)?;
+    Ok(found.into_iter().next())
+}
+
+fn entries_at(
+    git: &Git,
+    doing: &str,
+    pathspec: &OsStr,
+    wanted: &dyn Fn(&RepoPath) -> bool,
+) -> Result<Vec<Entry>, Error> {
+    let arguments = ["ls-files", "--stage", "-z", "--full-name", "--"].map(OsStr::new);
+    let listing = git.output(doing, &[&arguments[..], &[pathspec]].concat())?;
+    let mut entries = Vec::new();
+    for record in records(&listing) {
+        let entry = parse_staged_record(record).ok_or_else(|| unreadable(doing, record))?;
+        entries.extend(entry.filter(|entry| wanted(&entry.path)));
+    }
+    Ok(entries)
+}
+
+/// Changes in the raw format, with every setting overruled.
+pub(super) const RAW: [&str; 6] =
+    ["--raw", "-z", "--no-renames", "--no-abbrev", "--no-relative", "--ignore-submodules=none"];
+
+/// What differs at a path, in the raw format of git-diff-index(1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct RawChange {
+    /// Git's octal mode before; 0 if there was nothing.
+    pub old_mode: u32,
+    /// The mode after it.
+    pub new_mode: u32,
+    /// The content before; zeros if there was nothing.
+    pub old: ObjectId,
+    /// The content after it; zeros if git has not computed its id.
+    pub new: ObjectId,
+    /// `A`, `D`, `M`, `T`, or `U` for an unmerged path.
+    pub letter: u8,
+}
+
+impl RawChange {
+    /// Parses `:100644 100644 <old> <new> M`.
+    fn parse(field: &[u8]) -> Option<Self> {
+        let mut words = field.strip_prefix(b":")?.split(|&byte| byte == b' ');
+        let (old_mode, new_mode) = (octal(words.next()?)?, octal(words.next()?)?);
+        let (old, new) = (ObjectId::from_hex(words.next()?)?, ObjectId::from_hex(words.next()?)?);
+        let letter = match words.next()? {
+            [letter @ (b'A' | b'D' | b'M' | b'T' | b'U')] => *letter,
+            _ => return None,
+        };
+        words.next().is_none().then_some(Self { old_mode, new_mode, old, new, letter })
+    }
+
+    /// The new entry; `None` if git does not commit its mode.
+    fn entry(&self, path: &RepoPath) -> Option<Entry> {
+        let mode = Mode::from_bits(self.new_mode)?;
+        let replaces = (self.letter != b'A').then_some(self.old);
+        Some(Entry { path: path.clone(), mode, id: self.new, fresh: true, replaces })
+    }
+}
+
+/// Parses a `-z` listing of changes, each followed by its path.
+pub(super) fn parse_changes(doing: &str, raw: &[u8]) -> Result<Vec<(RepoPath, RawChange)>, Error> {
+    let mut changes = Vec::new();
+    let mut fields = records(raw);
+    while let Some(field) = fields.next() {
+        let change = RawChange::parse(field).zip(fields.next());
+        let (change, path) = change.ok_or_else(|| unreadable(doing, field))?;
+        changes.push((RepoPath::new(path), change));
+    }
+    Ok(changes)
+}
+
+/// Parses `100644 <id> <stage>\t<path>`, the format of `git ls-files --stage`; other stages than 0
+/// are no entry.
+#[allow(clippy::option_option, reason = "not understood, and not an entry, are different answers")]
+pub(crate) fn parse_staged_record(record: &[u8]) -> Option<Option<Entry>> {
+    let tab = record.iter().position(|&byte| byte == b'\t')?;
+    let (about, path) = (&record[..tab], &record[tab + 1..]);
+    let mut fields = about.split(|&byte| byte == b' ');
+    let (mode, id, stage) = (fields.next()?, fields.next()?, fields.next()?);
+    let mode = Mode::from_bits(octal(mode)?)?;
+    let entry = Entry { path: RepoPath::new(path), mode, id: ObjectId::from_hex(id)?, fresh: false, replaces: None };
+    Some((stage == b"0").then_some(entry))
+}
+
+fn octal(digits: &[u8]) -> Option<u32> {
+    u32::from_str_radix(std::str::from_utf8(digits).ok()?, 8).ok()
+}
+
+/// Feeds the parsers of listings and changes.
+#[cfg(any(fuzzing, test))]
+pub(super) fn fuzz(data: &[u8]) {
+    for record in records(data) {
+        if let Some(Some(entry)) = parse_staged_record(record) {
+            assert!(record.ends_with(entry.path.as_bytes()) && !entry.fresh);
+        }
+    }
+    if let Ok(changes) = parse_changes("read", data) {
+        assert_eq!(changes.len() * 2, records(data).count());
+        for (path, change) in changes {
+            if let Some(entry) = change.entry(&path) {
+                assert!(entry.path == path && entry.fresh);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn raw_changes_are_parsed_or_refused() {
+        let id = "ab".repeat(20);
+        let line = |status: &str| format!(":100644 100755 {id} {id} {status}");
+        for letter in ["A", "D", "M", "T", "U"] {
+            let change = RawChange::parse(line(letter).as_bytes()).unwrap();
+            assert_eq!((change.old_mode, change.new_mode), (0o100_644, 0o100_755));
+            assert_eq!([change.letter], letter.as_bytes());
+            assert_eq!(change.entry(&"a".into()).unwrap().replaces.is_none(), letter == "A");
+        }
+        for wrong in ["", ":", "100644", &line("X"), &line(""), &line("M x"), ":1 9 a b A"] {
+            assert!(RawChange::parse(wrong.as_bytes()).is_none(), "{wrong}");
+            assert!(parse_changes("read", format!("{wrong}\0a\0").as_bytes()).is_err() || wrong.is_empty());
+        }
+        assert!(parse_changes("read", line("M").as_bytes()).is_err());
+        let strange = format!(":000000 000000 {id} {id} A");
+        assert_eq!(RawChange::parse(strange.as_bytes()).unwrap().entry(&"a".into()), None);
+    }
+}
