@@ -11,7 +11,6 @@ use similar::{DiffOp, DiffTag, group_diff_ops};
 use crate::base::escape::{Escaped, no_command};
 use crate::base::finding::holds_credentials;
 use crate::base::path::RepoPath;
-use crate::report::paint::Paint;
 
 /// The difference of one file, as far as it is shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,6 +28,10 @@ const ALL_LINES: usize = 100;
 const RADIUS: usize = 1;
 /// The most characters of a line that are shown.
 const WIDTH: usize = 160;
+/// The same limits for a fix, which is shown to be pasted.
+const FIX_LINES: usize = 200;
+const FIX_WIDTH: usize = 1000;
+const FIX_RADIUS: usize = 3;
 /// How long may be thought about two texts; after that, the difference is told less closely.
 const PATIENCE: Duration = Duration::from_millis(500);
 /// How much of a text is looked at for NUL, which no text has: git does likewise (diff.c).
@@ -119,15 +122,6 @@ fn tell(sign: char, told: &[&str], lines: &mut Vec<String>) {
     }
 }
 
-/// A line of a diff in colour.
-pub(crate) fn painted(line: &str, paint: Paint) -> String {
-    match line.as_bytes().first() {
-        Some(b'+') => paint.good(line),
-        Some(b'-') => paint.bad(line),
-        _ => line.to_owned(),
-    }
-}
-
 /// The differences of several files, bounded: of each its first lines, and of all together so many. Lines that look as if
 /// they held a secret are masked. A file that is no text, or whose content is elsewhere, has none.
 pub(crate) fn excerpts<'a>(
@@ -155,10 +149,31 @@ pub(crate) fn excerpts<'a>(
         let of_names = OF_NAMES.iter().any(|name| path.is_named(name));
         // The first two lines name the file.
         let lines = lines.into_iter().take(shown).enumerate();
-        let lines = lines.map(|(at, line)| if at < 2 { line } else { shortened(line, of_names) });
+        let lines = lines.map(|(at, line)| if at < 2 { line } else { shortened(line, of_names, WIDTH) });
         excerpts.push((path, Excerpt { lines: lines.collect(), more }));
     }
     excerpts
+}
+
+/// The difference that a fix makes to a file, with the same masks; and whether a line that changes holds a secret, or
+/// nothing of the file may be shown.
+pub(crate) fn of_fix(path: &RepoPath, old: &[u8], new: &[u8]) -> (Excerpt, bool) {
+    let mut excerpt = Excerpt { lines: Vec::new(), more: 0 };
+    if is_secret(path) || [old, new].into_iter().any(is_binary) {
+        return (excerpt, true);
+    }
+    let of_names = OF_NAMES.iter().any(|name| path.is_named(name));
+    let mut masked = false;
+    for (at, line) in unified(path, old, new, FIX_RADIUS).into_iter().enumerate() {
+        let is_change = at >= 2 && line.starts_with(['+', '-']);
+        masked |= is_change && holds_secret(&line, of_names);
+        if at >= FIX_LINES {
+            excerpt.more += 1;
+        } else {
+            excerpt.lines.push(if at < 2 { line } else { shortened(line, of_names, FIX_WIDTH) });
+        }
+    }
+    (excerpt, masked)
 }
 
 fn is_binary(text: &[u8]) -> bool {
@@ -180,16 +195,18 @@ fn without_returns(text: Vec<u8>) -> Vec<u8> {
     kept
 }
 
-fn shortened(line: String, of_names: bool) -> String {
-    let bytes = line.as_bytes();
-    let matches = |pattern: &Option<Regex>| pattern.as_ref().is_none_or(|pattern| pattern.is_match(bytes));
-    let secret = if of_names { matches(&SHAPE) } else { matches(&SECRET) || holds_credentials(bytes) };
-    if secret && !line.starts_with("@@ ") {
+fn holds_secret(line: &str, of_names: bool) -> bool {
+    let matches = |pattern: &Option<Regex>| pattern.as_ref().is_none_or(|pattern| pattern.is_match(line.as_bytes()));
+    if of_names { matches(&SHAPE) } else { matches(&SECRET) || holds_credentials(line.as_bytes()) }
+}
+
+fn shortened(line: String, of_names: bool, width: usize) -> String {
+    if !line.starts_with("@@ ") && holds_secret(&line, of_names) {
         // The sign at its start says whether it was added or removed.
         return format!("{}********", line.chars().next().unwrap_or(' '));
     }
-    match line.char_indices().nth(WIDTH) {
-        Some((end, _)) => format!("{}…", &line[..end]),
+    match line.char_indices().nth(width) {
+        Some((end, _)) => format!("{}…", line.get(..end).unwrap_or_default()),
         None => line,
     }
 }
