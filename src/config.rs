@@ -151,8 +151,8 @@ impl Config {
         self.with_built_in.as_ref()
     }
 
-    /// Whether a rule judges at all: by default, or because it is given a weight. A rule that is switched off judges as well,
-    /// and its findings are hidden.
+    /// Whether a rule judges at all: by default, or because it is given a weight. A rule that is
+    /// switched off judges as well, and its findings are hidden.
     pub(crate) fn turns_on(&self, rule: &Rule) -> bool {
         rule.on_by_default || self.weights.get(rule.id).is_some_and(|weight| weight.severity.is_some())
     }

@@ -1,5 +1,6 @@
-//! What a person does next: the only place that decides it. A rule says what resolves its findings in general; here it
-//! becomes what helps in this repository, as things are, and is rendered as commands.
+//! What a person does next: the only place that decides it. A rule says what resolves its findings
+//! in general; here it becomes what helps in this repository, as things are, and is rendered as
+//! commands.
 
 use std::collections::{BTreeSet, HashSet};
 
@@ -17,7 +18,8 @@ use crate::snapshot::{Changes, State};
 /// The name of the preparation script. Teams keep it in `scripts/`, mostly.
 pub(crate) const SCRIPT: &str = "docker-prep.sh";
 
-/// What is known of the repository and its work tree. Each is asked for only where a finding depends on it.
+/// What is known of the repository and its work tree. Each is asked for only where a finding
+/// depends on it.
 pub(crate) struct Facts<'a> {
     /// What counts as a leftover.
     pub debris: &'a Debris,
@@ -40,9 +42,10 @@ impl Facts<'_> {
 /// The help of a finding, and its steps.
 type Words = (&'static str, &'static [Step]);
 
-/// Of findings in the index or in the work tree.
+/// Chooses the cure of findings in the index or in the work tree, and names the script there.
 pub(crate) fn in_files(findings: &mut [Finding], facts: &Facts<'_>) -> Result<(), Error> {
-    // A file with many findings is looked at once: to judge it costs as much as it did the first time.
+    // A file with many findings is looked at once: to judge it costs as much as it did the first
+    // time.
     let mut last: Option<(Finding, Option<Words>)> = None;
     for finding in findings.iter_mut().filter(|finding| wants_script(finding)) {
         let same =
@@ -71,8 +74,9 @@ fn wants_script(finding: &Finding) -> bool {
     finding.steps.iter().any(|step| matches!(step, Step::Restore(_)))
 }
 
-/// What helps where the script does not: it undoes a preparation only where a clean backup is left, the committed file
-/// helps only where it is clean, and an original that is back already only has to be staged.
+/// What helps where the script does not: it undoes a preparation only where a clean backup is left,
+/// the committed file helps only where it is clean, and an original that is back already only has
+/// to be staged.
 fn instead_of_script(finding: &Finding, facts: &Facts<'_>) -> Option<Words> {
     let path = &finding.path;
     let is_committed_clean = || facts.is_clean(path, (facts.committed)(path));
@@ -93,8 +97,8 @@ fn instead_of_script(finding: &Finding, facts: &Facts<'_>) -> Option<Words> {
     })
 }
 
-/// Of findings in files that a build changed. A lockfile is as it was before where it was committed, and is removed where it
-/// was not there: to install again would need the packages that were packed.
+/// Chooses the cure of findings in files that a build changed. A committed lockfile is taken back,
+/// and a new one is removed: to install again would need the packages that were packed.
 pub(crate) fn after_build(findings: &mut [Finding], changes: &Changes, facts: &Facts<'_>) -> Result<(), Error> {
     for finding in findings.iter_mut().filter(|finding| finding.rule.subject == Subject::Lockfile) {
         let difference = changes.paths.iter().find(|difference| difference.path == finding.path);
@@ -117,8 +121,8 @@ pub(crate) struct Advice {
     pub commands: Vec<String>,
 }
 
-/// What to do about the changes of a build. While a manifest is still rewritten, its backup is what restores it, so nothing
-/// says to remove it.
+/// What to do about the changes of a build. While a manifest is still rewritten, its backup is what
+/// restores it, so nothing says to remove it.
 pub(crate) fn of_changes(changes: &Changes, findings: &[Finding], facts: &Facts<'_>) -> Option<Advice> {
     undo(changes, findings).or_else(|| clear_away(changes, facts))
 }
@@ -158,8 +162,8 @@ fn clear_away(changes: &Changes, facts: &Facts<'_>) -> Option<Advice> {
     // Nothing is lost with a packed package, and with a backup that says what its original says.
     let lost_nothing = |path: &RepoPath| match debris.backed_up(path) {
         Some(original) => on_disk(&original).is_some_and(|text| on_disk(path) == Some(text)),
-        // A backup without an original may be the only copy; a repository inside `.docker-deps` is not removed on someone's
-        // word.
+        // A backup without an original may be the only copy; a repository inside `.docker-deps` is
+        // not removed on someone's word.
         None => !debris.is_backup(path) && !path.as_bytes().ends_with(b"/"),
     };
     let removable: Vec<&RepoPath> = leftovers.iter().copied().filter(|path| lost_nothing(path)).collect();
@@ -172,29 +176,30 @@ fn clear_away(changes: &Changes, facts: &Facts<'_>) -> Option<Advice> {
     Some(Advice { help, commands: commands(&Step::Remove, &removable, false) })
 }
 
-/// How it is resolved that commits carry a finding.
+/// Which commits must be rewritten to resolve what they carry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Rewrite {
-    /// By a new commit: it is asked where a tree ends, not how it came to that.
-    Not,
+    /// None: one tree is judged, and a new commit makes another.
+    Nothing,
     /// Their author can still rewrite them: they are new.
     Commits,
     /// Others have them.
     History,
 }
 
-/// Of findings in trees and commits, and the commits that must be rewritten. The steps are for the index and the work tree, which
-/// may hold something else: they are left out.
+/// Chooses the cure of findings in trees and commits; returns the commits that must be rewritten.
+/// The steps are for the index and the work tree, which may hold something else: they are left out.
 pub(crate) fn in_commits(findings: &mut [Finding], rewrite: Rewrite) -> HashSet<ObjectId> {
     let mut carried = HashSet::new();
     for finding in findings {
         finding.steps = (&[]).into();
         // Nobody rewrites history for a warning.
         let blocks = finding.commit.is_some() && finding.severity == Severity::Error;
-        if rewrite != Rewrite::Not && !blocks {
+        if rewrite != Rewrite::Nothing && !blocks {
             continue;
         }
-        // A secret that was public once must be revoked; what compares files is resolved at the end of a range.
+        // A secret that was public once must be revoked; what compares files is resolved at the end
+        // of a range.
         let is_secret = finding.rule.subject == Subject::Secret;
         let is_about_one_file = !is_secret && finding.rule.check.compares().is_none();
         if is_secret || is_about_one_file {
@@ -202,7 +207,7 @@ pub(crate) fn in_commits(findings: &mut [Finding], rewrite: Rewrite) -> HashSet<
         }
         if is_about_one_file {
             finding.help = match rewrite {
-                Rewrite::Not => "mend it in a new commit",
+                Rewrite::Nothing => "mend it in a new commit",
                 Rewrite::Commits => "mend the commit itself: a later one leaves it in history",
                 Rewrite::History => "it stays in history until that is rewritten",
             }
@@ -223,7 +228,8 @@ pub(crate) enum SeenFromHead {
     Elsewhere,
 }
 
-/// How to rewrite the commits that carry findings, for which `carried` has their names. `seen` is asked for the first of them.
+/// How to rewrite the commits that carry findings, for which `carried` has their names. `seen` is
+/// asked for the first of them.
 pub(crate) fn rewriting(
     commits: &Commits,
     carried: &HashSet<ObjectId>,
@@ -258,8 +264,8 @@ pub(crate) fn rewriting(
 /// The most findings, and the most allowances, that a hint about allowances is looked for in.
 const LOOKED_AT: usize = 50;
 
-/// Names the allowance that comes along with what it allows, and so does not count yet: `config` comes in, `base` names the
-/// source of the one that counts.
+/// Names the allowance that comes along with what it allows, and so does not count yet: `config`
+/// comes in, `base` names the source of the one that counts.
 pub(crate) fn too_early(findings: &[Finding], config: &Config, base: &str) -> Option<String> {
     // What comes in may be made to cost time, and this is only a hint: a few findings will do.
     let few = config.allowances().len() <= LOOKED_AT;
@@ -273,7 +279,8 @@ pub(crate) fn too_early(findings: &[Finding], config: &Config, base: &str) -> Op
 const NAMED: usize = 8;
 const COMMANDS: usize = 10;
 
-/// Whether a step is a command that works from anywhere in the work tree, if its paths are written for it.
+/// Whether a step is a command that works from anywhere in the work tree, if its paths are written
+/// for it.
 pub(crate) fn works_anywhere(step: &Step) -> bool {
     matches!(step, Step::TakeBack | Step::Stage | Step::Unstage)
 }
@@ -293,7 +300,8 @@ pub(crate) fn commands(step: &Step, paths: &[&RepoPath], from_anywhere: bool) ->
     }
 }
 
-/// The command that undoes a preparation. A script that is not tracked here is elsewhere, and is only named.
+/// The command that undoes a preparation. A script that is not tracked here is elsewhere, and is
+/// only named.
 fn restore(script: Option<&RepoPath>) -> String {
     match script {
         None => format!("{SCRIPT} --restore  # wherever it is kept"),
@@ -413,8 +421,8 @@ mod tests {
             let steps = (&[Step::Restore(None), Step::Stage]).into();
             let mut findings = [Finding { steps, ..about(Subject::Manifest, Severity::Error) }];
             in_files(&mut findings, &facts).unwrap();
-            let [Finding { help: told, steps, path, .. }] = &findings;
-            assert!(told.contains(help), "{told}");
+            let [Finding { help: chosen, steps, path, .. }] = &findings;
+            assert!(chosen.contains(help), "{chosen}");
             let lines: Vec<String> = steps.iter().flat_map(|step| commands(step, &[path], false)).collect();
             assert_eq!(lines.join("; "), commands_shown);
         }
@@ -427,7 +435,7 @@ mod tests {
             (Subject::Manifest, Error, Rewrite::Commits, "mend the commit itself", true),
             (Subject::Manifest, Error, Rewrite::History, "it stays in history", true),
             (Subject::Manifest, Warning, Rewrite::Commits, "as the rule says", false),
-            (Subject::Manifest, Warning, Rewrite::Not, "mend it in a new commit", true),
+            (Subject::Manifest, Warning, Rewrite::Nothing, "mend it in a new commit", true),
             (Subject::Secret, Error, Rewrite::Commits, "as the rule says", true),
         ] {
             let mut findings = [about(subject, severity)];

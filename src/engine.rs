@@ -152,9 +152,14 @@ impl<'a> Engine<'a> {
         Ok(())
     }
 
-    /// Judges by the rules that compare pins, if a new file pins a package manager.
+    /// Judges by the rules that compare files, if a new file is one that they ask for.
     pub(crate) fn together(&mut self, change: &dyn Change) -> Result<(), Error> {
-        let Some(first) = self.comparing().filter(|_| self.listed.is_none()) else { return Ok(()) };
+        if self.listed.is_none() { self.pins(change) } else { Ok(()) }
+    }
+
+    /// Judges by the rules that compare pins, if a new file pins a package manager.
+    fn pins(&mut self, change: &dyn Change) -> Result<(), Error> {
+        let Some(first) = self.comparing() else { return Ok(()) };
         let mut findings = Findings::of(first);
         let board = board(change, &mut findings)?;
         self.found.extend(stamped(findings.into_vec(), change));

@@ -74,7 +74,7 @@ impl Report<'_> {
 }
 
 /// What is wrong, since which commit, and what to do, in a few lines of plain text.
-fn told(finding: &Finding) -> String {
+fn described(finding: &Finding) -> String {
     let commit = finding.commit.as_ref().map(human::in_commit).unwrap_or_default();
     let mut text = format!("{}{commit}", finding.message);
     if !finding.help.is_empty() {
@@ -87,8 +87,8 @@ fn told(finding: &Finding) -> String {
 }
 
 /// The same, with the further places and the fix, for a format that has nothing else for them.
-fn told_whole(finding: &Finding) -> String {
-    let mut text = told(finding);
+fn described_in_full(finding: &Finding) -> String {
+    let mut text = described(finding);
     for label in &finding.labels {
         text += &format!("\nnote: {}", note(label));
     }
@@ -210,7 +210,8 @@ pub(crate) mod tests {
         Commit { id: ObjectId::from_bytes(&[0x1a; 20]).unwrap(), subject }
     }
 
-    /// Findings of every kind: hostile in path, message, excerpt, commit, label and fix, masked, without a place, not UTF-8.
+    /// Findings of every kind: hostile in path, message, excerpt, commit, label and fix, masked,
+    /// without a place, not UTF-8.
     pub(crate) fn every_kind() -> Vec<Finding> {
         const UNKNOWN: Rule = probe("unknown-rule");
         let escaped = |text: &str| crate::base::escape::Escaped(text.as_bytes()).to_string();
@@ -247,12 +248,12 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn every_format_tells_labels_and_fixes_and_no_secret() {
+    fn every_format_has_labels_and_fixes_and_no_secret() {
         let findings = every_kind();
         for format in Format::value_variants() {
             let text = check(*format, &report(&findings));
-            for told in ["this registry", "this one", "there", "safe"] {
-                assert!(text.contains(told), "{format:?} does not tell {told:?}: {text}");
+            for part in ["this registry", "this one", "there", "safe"] {
+                assert!(text.contains(part), "{format:?} lacks {part:?}: {text}");
             }
             assert!(!text.contains("s3cr3t"), "{format:?}: {text}");
         }
@@ -262,7 +263,7 @@ pub(crate) mod tests {
     fn a_finding_is_told_with_its_commit_and_its_cure() {
         let about = Finding { commit: Some(commit("Ship it")), ..finding("a b.bak") };
         assert_eq!(
-            told(&about),
+            described(&about),
             "a backup file is staged in 1a1a1a1a1a1a (Ship it)\nhelp: unstage it\n    \
              git rm --cached -f ':(top,literal)a b.bak'"
         );

@@ -13,7 +13,8 @@ use crate::pins::{self, Board};
 
 /// A row of the rule table.
 pub(crate) struct Rule {
-    /// The pattern that it catches, in kebab-case; the names of its file and of its manual page say the same.
+    /// The pattern that it catches, in kebab-case; the names of its file and of its manual page say
+    /// the same.
     pub id: &'static str,
     /// The group that it is documented in.
     pub group: RuleGroup,
@@ -78,7 +79,8 @@ impl Debug for Rule {
     }
 }
 
-/// What a rule looks at. The less it asks for, the less a commit costs. No rule can fail or open a file.
+/// What a rule looks at. The less it asks for, the less a commit costs. No rule can fail or open a
+/// file.
 #[derive(Debug)]
 pub(crate) enum Check {
     /// Each new entry by its path and mode; no content is read.
@@ -124,7 +126,8 @@ pub(crate) struct Reading {
 pub(crate) struct Remark {
     /// The place; `None` if it is the file as such.
     pub span: Option<Span>,
-    /// What there is to say, as a short sentence without an initial capital or a full stop. Safe to print.
+    /// What there is to say, as a short sentence without an initial capital or a full stop. Safe to
+    /// print.
     pub message: String,
 }
 
@@ -170,10 +173,12 @@ impl Verdict {
     }
 }
 
-/// The most findings of one rule in one file. A machine or an enemy can write any number; the rest are counted.
+/// The most findings of one rule in one file. A machine or an enemy can write any number; the rest
+/// are counted.
 const MOST: usize = 100;
 
-/// Where a rule puts what it finds. Everything but the place and the message is filled in from the rule.
+/// Where a rule puts what it finds. Everything but the place and the message is filled in from the
+/// rule.
 #[derive(Debug)]
 pub(crate) struct Findings {
     rule: &'static Rule,
@@ -200,7 +205,8 @@ impl Findings {
         self.push(&file.path, || Some(Place::locate(&file.text, span)), message)
     }
 
-    /// Reports a place in a file that is not understood: its line is not shown, for it may hold anything.
+    /// Reports a place in a file that is not understood: its line is not shown, for it may hold
+    /// anything.
     pub(crate) fn position(&mut self, file: &File, span: &Span, message: impl Into<String>) -> Draft<'_> {
         self.push(&file.path, || Some(Place::position(&file.text, span)), message)
     }

@@ -278,7 +278,8 @@ fn every_rule_is_a_file_a_page_and_a_row() {
     }
 }
 
-/// What names a rule in code, or compares its id. A rule is asked for its role instead: a field of its row.
+/// What names a rule in code, or compares its id. A rule is asked for its role instead: a field of
+/// its row.
 fn names_a_rule(code: &str) -> Option<String> {
     let quoted = RULES.iter().map(|rule| format!("\"{}\"", rule.id));
     let compared = ["rule.id ==", "rule.id !=", "== rule.id", "!= rule.id"].map(str::to_owned);

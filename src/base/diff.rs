@@ -42,8 +42,9 @@ const POINTER: &[u8] = b"version https://git-lfs.github.com/spec/";
 /// Tokens that are known by their shape.
 const SHAPED: &str = r"\b(?:npm_|gh[a-z]_|github_pat_|glpat-|xox[a-z]-|sk-|sk_live_|rk_live_|AKIA|ASIA|AIza|eyJ|pypi-|hf_|dckr_pat_)[\w.-]{10,}";
 
-/// What a line may hold besides: a value behind a telling name, a key in its armour. It is no proof of anything: whoever is
-/// shown a masked line can look into the file. Unicode is left out: the library is built without its tables.
+/// What a line may hold besides: a value behind a telling name, a key in its armour. It is no proof
+/// of anything: whoever is shown a masked line can look into the file. Unicode is left out: the
+/// library is built without its tables.
 fn secret() -> String {
     let name = r"(?:token|secret|passw|passphrase|_pass|api[_-]?key|access[_-]?key|private[_-]?key|encryption[_-]?key|authorization)";
     let named = format!(r#"{name}[\w-]*["']?\s*[:=]\s*["']?[^\s"'^~<>*:$({{]{{6,}}(?:["'\s,;]|$)"#);
@@ -54,7 +55,8 @@ fn secret() -> String {
 static SECRET: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(&secret()).ok());
 static SHAPE: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(&format!("(?i-u){SHAPED}")).ok());
 
-/// Files that are made of names and versions. Many a package is called after a token, and few after their secrets.
+/// Files that are made of names and versions. Many a package is called after a token, and few after
+/// their secrets.
 const OF_NAMES: [&str; 8] = [
     "package.json",
     "package-lock.json",
@@ -74,7 +76,8 @@ fn is_secret(path: &RepoPath) -> bool {
     starts.into_iter().any(|start| name.starts_with(start)) || ends.into_iter().any(|end| name.ends_with(end))
 }
 
-/// The lines of a unified diff of two texts, safe to print, without their ends. Nothing if the texts are alike.
+/// The lines of a unified diff of two texts, safe to print, without their ends. Nothing if the
+/// texts are alike.
 ///
 /// `similar::TextDiff` would do all of this, and bring five algorithms of which one is used.
 pub(crate) fn unified(path: &RepoPath, old: &[u8], new: &[u8], radius: usize) -> Vec<String> {
@@ -122,8 +125,9 @@ fn tell(sign: char, told: &[&str], lines: &mut Vec<String>) {
     }
 }
 
-/// The differences of several files, bounded: of each its first lines, and of all together so many. Lines that look as if
-/// they held a secret are masked. A file that is no text, or whose content is elsewhere, has none.
+/// The differences of several files, bounded: of each its first lines, and of all together so many.
+/// Lines that look as if they held a secret are masked. A file that is no text, or whose content is
+/// elsewhere, has none.
 pub(crate) fn excerpts<'a>(
     files: impl Iterator<Item = (&'a RepoPath, Vec<u8>, Vec<u8>)>,
 ) -> Vec<(&'a RepoPath, Excerpt)> {
@@ -155,8 +159,8 @@ pub(crate) fn excerpts<'a>(
     excerpts
 }
 
-/// The difference that a fix makes to a file, with the same masks; and whether a line that changes holds a secret, or
-/// nothing of the file may be shown.
+/// The difference that a fix makes to a file, with the same masks; and whether a line that changes
+/// holds a secret, or nothing of the file may be shown.
 pub(crate) fn of_fix(path: &RepoPath, old: &[u8], new: &[u8]) -> (Excerpt, bool) {
     let mut excerpt = Excerpt { lines: Vec::new(), more: 0 };
     if is_secret(path) || [old, new].into_iter().any(is_binary) {
@@ -219,7 +223,8 @@ fn printable(text: &[u8]) -> String {
         parts.join("\t") + if line.len() > content.len() { "\n" } else { "" }
     };
     let text: String = text.split_inclusive(|byte| *byte == b'\n').map(line).collect();
-    // Runners obey `##[command]` and `##vso[command]` wherever they stand; two such signs alone are a heading in Markdown.
+    // Runners obey `##[command]` and `##vso[command]` wherever they stand; two such signs alone are
+    // a heading in Markdown.
     let text = text.replace(r"#\u{0023}", "##");
     ['[', 'v', 'V'].iter().fold(text, |text, next| text.replace(&format!("##{next}"), &format!(r"#\u{{0023}}{next}")))
 }

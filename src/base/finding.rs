@@ -1,4 +1,5 @@
-//! The parts of a finding: places, labels, steps, severities. Values until the last line is printed.
+//! The parts of a finding: places, labels, steps, severities. Values until the last line is
+//! printed.
 
 use std::ops::Range;
 
@@ -219,8 +220,8 @@ fn behind(before: &str, piece: String) -> String {
 /// A step that resolves a finding. `cure` renders it as a command to paste.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) enum Step {
-    /// The preparation script's own way back, `docker-prep.sh --restore`, by the path of the script. `None` until
-    /// `cure` has looked for it, and where it is not in this repository.
+    /// The preparation script's own way back, `docker-prep.sh --restore`, by the path of the
+    /// script. `None` until `cure` has looked for it, and where it is not in this repository.
     Restore(Option<RepoPath>),
     /// The committed file, into the index and the work tree.
     TakeBack,

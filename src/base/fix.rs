@@ -26,7 +26,8 @@ impl Safety {
     }
 }
 
-/// Where an edit starts and ends, counted as in [`Place`](crate::base::finding::Place). It holds no text.
+/// Where an edit starts and ends, counted as in [`Place`](crate::base::finding::Place). It holds no
+/// text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Region {
     /// Line of the first character that is replaced.
@@ -48,13 +49,14 @@ pub(crate) struct Fix {
     pub edits: Vec<(Edit, Region)>,
     /// The difference of each file: escaped, bounded, and secrets masked.
     pub diffs: Vec<(RepoPath, Excerpt)>,
-    /// Whether a line that changes holds a secret: then no report may show the edits, but only the differences.
+    /// Whether a line that changes holds a secret: then no report may show the edits, but only the
+    /// differences.
     pub is_secret: bool,
 }
 
 impl Fix {
-    /// Completes these edits of these files. `None` if an edit is outside its file or overlaps another, if its file is
-    /// missing, or if there is none.
+    /// Completes these edits of these files. `None` if an edit is outside its file or overlaps
+    /// another, if its file is missing, or if there is none.
     pub(crate) fn of(safety: Safety, mut edits: Vec<Edit>, files: &[&File]) -> Option<Self> {
         edits.sort_by(|a, b| (&a.path, a.span.start, a.span.end).cmp(&(&b.path, b.span.start, b.span.end)));
         let mut fix = Self { safety, edits: Vec::new(), diffs: Vec::new(), is_secret: false };
@@ -75,7 +77,8 @@ impl Fix {
     }
 }
 
-/// A text with its edits, which are in order; `None` if one is outside the text or overlaps another.
+/// A text with its edits, which are in order; `None` if one is outside the text or overlaps
+/// another.
 fn spliced(text: &[u8], edits: &[Edit]) -> Option<Vec<u8>> {
     let (mut new, mut at) = (Vec::with_capacity(text.len()), 0);
     for edit in edits {

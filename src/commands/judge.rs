@@ -1,4 +1,5 @@
-//! Judging for `check` and `hook`: gathers what a scope brings, has it judged, and has the cure chosen that works there.
+//! Judging for `check` and `hook`: gathers what a scope brings, has it judged, and has the cure
+//! chosen that works there.
 
 use std::io::{IsTerminal, Read};
 use std::path::Path;

@@ -107,9 +107,10 @@ fn verified(changes: &Changes, since: Since<'_>) {
     let on_disk = |_: &RepoPath| Some(Vec::new());
     let facts = Facts { debris: &Debris::default(), on_disk: &on_disk, committed: &|_| None, script: &|| Ok(None) };
     let advice = cure::of_changes(changes, findings, &facts);
-    let told = Verification { changes, since, findings, diffs, rewritten_backups, below_top, advice: advice.as_ref() };
-    safe(&told.human(Paint::PLAIN));
-    let value = json(&told.json());
+    let report =
+        Verification { changes, since, findings, diffs, rewritten_backups, below_top, advice: advice.as_ref() };
+    safe(&report.human(Paint::PLAIN));
+    let value = json(&report.json());
     assert_eq!(value["paths"].as_array().map(Vec::len), Some(changes.paths.len()));
 }
 

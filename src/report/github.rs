@@ -8,7 +8,7 @@ use std::cmp::Reverse;
 use crate::base::escape::is_unsafe;
 use crate::base::path::RepoPath;
 use crate::report::fingerprint::hash;
-use crate::report::{Report, human, told_whole};
+use crate::report::{Report, described_in_full, human};
 use crate::rule::Finding;
 
 /// One command a finding, and the text; nothing at all if there is no finding. Errors come first: of each kind, a step
@@ -36,7 +36,7 @@ fn command(finding: &Finding) -> String {
     properties.push(("title", finding.rule.id.to_owned()));
     let properties: Vec<String> =
         properties.into_iter().map(|(name, value)| format!("{name}={}", property(&value))).collect();
-    format!("::{} {}::{}\n", finding.severity.name(), properties.join(","), data(&told_whole(finding)))
+    format!("::{} {}::{}\n", finding.severity.name(), properties.join(","), data(&described_in_full(finding)))
 }
 
 /// The path as it is, so that the annotation finds its file; in our spelling where it could act on a log. Line breaks

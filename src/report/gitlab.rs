@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::base::finding::Severity;
 use crate::report::json::{document, path};
-use crate::report::{Report, fingerprint, human, note, told_whole};
+use crate::report::{Report, described_in_full, fingerprint, human, note};
 use crate::rule::Finding;
 
 /// Every finding; an empty array if there is none.
@@ -32,8 +32,9 @@ fn finding(finding: &Finding, fingerprint: &str) -> Value {
         },
     });
     if finding.fix.is_some() {
-        // Of Code Climate, where this format is from: text in Markdown, in which four spaces make a block of code.
-        let body: String = told_whole(finding).lines().map(|line| format!("    {line}\n")).collect();
+        // Of Code Climate, where this format is from: text in Markdown, in which four spaces make a
+        // block of code.
+        let body: String = described_in_full(finding).lines().map(|line| format!("    {line}\n")).collect();
         value["content"] = json!({ "body": body });
     }
     value

@@ -31,7 +31,8 @@ const PLACES: usize = 5;
 /// The most files that are shown for one rule, and the most of these whose lines are.
 const FILES: usize = 10;
 const EXCERPTS: usize = 3;
-/// The most places of one file that are marked, labels among them; and the most notes and fixes of one group.
+/// The most places of one file that are marked, labels among them; and the most notes and fixes of
+/// one group.
 const MARKS: usize = 2 * PLACES;
 const NOTES: usize = 5;
 const FIXES: usize = 3;
@@ -92,7 +93,8 @@ pub(crate) fn in_commit(commit: &Commit) -> String {
 /// From below the top of the work tree to the top, where the commands of a cure are at home.
 pub(crate) const TO_TOP: &str = "cd \"$(git rev-parse --show-toplevel)\"";
 
-/// Findings that say the same and are resolved by the same commands, file by file: they share one explanation.
+/// Findings that say the same and are resolved by the same commands, file by file: they share one
+/// explanation.
 struct Group<'a> {
     first: &'a Finding,
     files: Vec<Spot<'a>>,
@@ -110,7 +112,8 @@ impl<'a> Spot<'a> {
         self.findings.iter().filter_map(|finding| finding.place.as_ref())
     }
 
-    /// What is marked in the lines of the file, line by line, and the labels that are not; if no line is shown, all of them.
+    /// What is marked in the lines of the file, line by line, and the labels that are not; if no
+    /// line is shown, all of them.
     fn marks(&self, shows_lines: bool) -> (Vec<Mark<'a>>, Vec<&'a Label>) {
         let labels = self.findings.iter().flat_map(|finding| &finding.labels);
         if !shows_lines {
@@ -250,7 +253,8 @@ fn painted(severity: Severity, paint: Paint, word: &str) -> String {
     }
 }
 
-/// The lines of one file, each with its place marked. A label stands under the line of its finding where that is the same.
+/// The lines of one file, each with its place marked. A label is under the line of its finding
+/// where that is the same.
 fn write_lines(marks: &[Mark<'_>], severity: Severity, gutter: usize, paint: Paint, text: &mut String) {
     let bar = format!("{} {}", " ".repeat(gutter), paint.faint(" |"));
     *text += &format!("{bar}\n");

@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn labels_and_fixes_are_told_and_a_secret_is_in_neither() {
+    fn labels_and_fixes_are_written_and_a_secret_is_in_neither() {
         let findings = every_kind();
         let value: Value = serde_json::from_str(&check(&report(&findings))).unwrap();
         let findings = value["findings"].as_array().unwrap();

@@ -3,7 +3,7 @@
 //! A warning that does not block is a test that passed and says something: CI turns a failed test into a failed job,
 //! and no format may weigh more than the exit code.
 
-use crate::report::{Report, told_whole};
+use crate::report::{Report, described_in_full};
 use crate::rule::Finding;
 
 /// One test suite, well-formed whatever the paths are.
@@ -28,12 +28,12 @@ pub(crate) fn check(report: &Report<'_>) -> String {
 fn case(report: &Report<'_>, finding: &Finding) -> String {
     let place = finding.place.as_ref().map(|place| format!(":{}:{}", place.line, place.column)).unwrap_or_default();
     let path = xml(&finding.path.to_string());
-    let told = xml(&told_whole(finding));
+    let text = xml(&described_in_full(finding));
     let said = if report.blocks(finding) {
         let (message, severity) = (xml(&finding.message), finding.severity.name());
-        format!("<failure message=\"{message}\" type=\"{severity}\">{told}</failure>")
+        format!("<failure message=\"{message}\" type=\"{severity}\">{text}</failure>")
     } else {
-        format!("<system-out>{}: {told}</system-out>", finding.severity.name())
+        format!("<system-out>{}: {text}</system-out>", finding.severity.name())
     };
     let rule = xml(finding.rule.id);
     format!(
@@ -137,12 +137,12 @@ mod tests {
         let text = check(&report(&[about]));
         let document = Document::parse(&text).unwrap();
         let failure = document.descendants().find(|node| node.has_tag_name("failure")).unwrap();
-        let told = failure.text().unwrap();
+        let body = failure.text().unwrap();
         assert!(
-            told.ends_with(
+            body.ends_with(
                 "\nnote: b.json:2:1: pinned here\nfix (safe):\n--- a/a.json\n+++ b/a.json\n@@ -1,2 +1,2 @@\n 1\n-2\n+3"
             ),
-            "{told}"
+            "{body}"
         );
     }
 }

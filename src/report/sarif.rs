@@ -6,7 +6,7 @@ use crate::base::finding::{Place, Verdict};
 use crate::base::fix::{Fix, Safety};
 use crate::base::path::RepoPath;
 use crate::report::json::{commit, document};
-use crate::report::{Report, fingerprint, told};
+use crate::report::{Report, described, fingerprint};
 use crate::rule::{Finding, Rule, Subject};
 use crate::rules::{self, RULES};
 
@@ -65,7 +65,7 @@ fn result(finding: &Finding, fingerprint: &str) -> Value {
         result["ruleIndex"] = index.into();
     }
     result["level"] = finding.severity.name().into();
-    result["message"] = json!({ "text": message(&told(finding)) });
+    result["message"] = json!({ "text": message(&described(finding)) });
     result["locations"] = json!([{ "physicalLocation": location(&finding.path, finding.place.as_ref()) }]);
     result["partialFingerprints"] = json!({ "markedContent/v1": fingerprint });
     if !finding.labels.is_empty() {

@@ -5,7 +5,7 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStringExt;
 use std::process::{Command, Output, Stdio};
 
-use crate::support::{BAKSTOP, Sandbox};
+use crate::support::{BAKSTOP, Sandbox, formats};
 
 mod shown;
 mod started;
@@ -123,8 +123,10 @@ pub(crate) fn harmless(sandbox: &Sandbox, arguments: &[&OsStr], change: &dyn Fn(
         let at = arguments.iter().position(|argument| *argument == name)?;
         arguments.get(at + 1)?.to_str()
     };
-    // In a file, it is looked at there.
-    let format = if after("--output").is_some() { "human" } else { after("--format").unwrap_or("human") };
+    // In a file, it is looked at there. An unknown format is refused, in words for a person.
+    let named =
+        after("--format").filter(|named| after("--output").is_none() && formats().iter().any(|known| known == named));
+    let format = named.unwrap_or("human");
     assert_harmless(&output.stdout, format, &arguments);
     assert_harmless(&output.stderr, "human", &arguments);
     output

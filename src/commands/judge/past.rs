@@ -18,7 +18,7 @@ use crate::git::{Git, TreeChanges};
 use crate::os::progress::Progress;
 use crate::report::human::plural;
 use crate::rule::Finding;
-use crate::rules::RULES;
+use crate::rules::{self, RULES};
 
 /// What commits and trees hold.
 pub(super) struct Past<'a> {
@@ -132,7 +132,7 @@ impl<'a> Past<'a> {
         let judgement = engine.judge(&change)?;
         let entries = change.fresh().len();
         let mut judged = judged(judgement, entries, self.how(&plural(entries, "new path"), source), nothing);
-        cure::in_commits(&mut judged.findings, Rewrite::Not);
+        cure::in_commits(&mut judged.findings, Rewrite::Nothing);
         Ok(judged)
     }
 
@@ -176,9 +176,10 @@ impl<'a> Past<'a> {
 
     /// Has the end of a ref judged by the rules that compare files, unless what they compare is as it was.
     fn end(&self, tip: &Tip, engine: &mut Engine<'_>) -> Result<(), Error> {
+        let compared = rules::compared();
         let new_since = |bases: &[ObjectId]| -> Result<Vec<Entry>, Error> {
             let mut fresh = TreeChanges::new(&self.objects).tree(tip.tree, bases)?.into_fresh();
-            fresh.retain(is_compared);
+            fresh.retain(|entry| compared.iter().any(|wants| wants(&entry.path)));
             Ok(fresh)
         };
         let mut fresh = if tip.bases.is_empty() { new_since(&[])? } else { Vec::new() };
@@ -232,8 +233,3 @@ fn judged(judgement: Judgement, entries: usize, how: Vec<String>, nothing: Strin
 
 /// How many commits are read together. The more, the less is read twice.
 const TOGETHER: usize = 256;
-
-/// Whether the rules that compare files ask for an entry.
-fn is_compared(entry: &Entry) -> bool {
-    RULES.iter().any(|rule| rule.check.compares().is_some_and(|wants| wants(&entry.path)))
-}
