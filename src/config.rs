@@ -8,10 +8,10 @@ use jiff::civil::Date;
 use crate::base::change::{Change, Content, Entry, File};
 use crate::base::debris::{DOCKER_DEPS, Debris};
 use crate::base::error::Error;
-use crate::base::finding::{Finding, Place, Severity, Span};
+use crate::base::finding::{Place, Severity, Span};
 use crate::base::path::RepoPath;
 use crate::base::pattern::Pattern;
-use crate::rule::{Reading, Remark};
+use crate::rule::{Finding, Reading, Remark, Rule};
 
 mod reader;
 
@@ -54,7 +54,7 @@ struct Weight {
 #[derive(Debug, Clone)]
 pub(crate) struct Allowance {
     /// Whose findings; `None` for what `verify` finds.
-    rule: Option<&'static str>,
+    rule: Option<&'static Rule>,
     pattern: Pattern,
     path: Span,
     /// The last day on which it holds.
@@ -108,6 +108,13 @@ impl Config {
         }
     }
 
+    /// One that gives a rule a weight, for tests with rules that are not in the table.
+    #[cfg(test)]
+    pub(crate) fn weighing(rule: &Rule, severity: Option<Severity>) -> Self {
+        let weight = Weight { severity, origin: Origin { name: FILE.into(), line: 1, column: 1 } };
+        Self { weights: [(rule.id, weight)].into(), ..Self::default() }
+    }
+
     /// Whether there is one, and not just what holds without.
     pub(crate) fn is_there(&self) -> bool {
         !self.name.is_empty()
@@ -144,40 +151,48 @@ impl Config {
         self.with_built_in.as_ref()
     }
 
-    /// What is done with a finding; `severity` is what its rule weighs. A finding that weighs less than its rule does is
-    /// not raised.
-    pub(crate) fn treat(&self, finding: &Finding, severity: Severity) -> Treatment<'_> {
-        match self.weights.get(finding.rule) {
+    /// Whether a rule judges at all: by default, or because it is given a weight. A rule that is
+    /// switched off judges as well, and its findings are hidden.
+    pub(crate) fn turns_on(&self, rule: &Rule) -> bool {
+        rule.on_by_default || self.weights.get(rule.id).is_some_and(|weight| weight.severity.is_some())
+    }
+
+    /// What is done with a finding. One that weighs less than its rule does is not raised.
+    pub(crate) fn treat(&self, finding: &Finding) -> Treatment<'_> {
+        match self.weights.get(finding.rule.id) {
             None => Treatment::Told(finding.severity),
             Some(Weight { severity: None, origin }) => Treatment::Off(origin),
-            Some(Weight { severity: Some(weight), .. }) if finding.severity >= severity => Treatment::Told(*weight),
+            Some(Weight { severity: Some(weight), .. }) if finding.severity >= finding.rule.severity => {
+                Treatment::Told(*weight)
+            }
             Some(Weight { severity: Some(weight), .. }) => Treatment::Told(finding.severity.min(*weight)),
         }
     }
 
     /// Whether a rule is switched off.
-    pub(crate) fn is_off(&self, rule: &str) -> bool {
-        self.weights.get(rule).is_some_and(|weight| weight.severity.is_none())
+    pub(crate) fn is_off(&self, rule: &Rule) -> bool {
+        self.weights.get(rule.id).is_some_and(|weight| weight.severity.is_none())
     }
 
     /// Whether the findings of a rule in a file are not told.
-    pub(crate) fn hides(&self, rule: &str, path: &RepoPath) -> bool {
+    pub(crate) fn hides(&self, rule: &Rule, path: &RepoPath) -> bool {
         self.is_off(rule) || self.allowances.iter().any(|allowance| self.allows(allowance, rule, path))
     }
 
     /// The line that keeps a rewritten file at this path from being blocked by this rule, and how it does.
-    pub(crate) fn spares(&self, rule: &'static str, path: &RepoPath) -> Option<(&Origin, String)> {
-        if let Some(Weight { severity, origin }) = self.weights.get(rule)
+    pub(crate) fn spares(&self, rule: &Rule, path: &RepoPath) -> Option<(&Origin, String)> {
+        let id = rule.id;
+        if let Some(Weight { severity, origin }) = self.weights.get(id)
             && *severity != Some(Severity::Error)
         {
             let how = match severity {
-                Some(_) => format!("makes {rule} a warning"),
-                None => format!("switches {rule} off"),
+                Some(_) => format!("makes {id} a warning"),
+                None => format!("switches {id} off"),
             };
             return Some((origin, how));
         }
         if let Some(allowance) = self.allowances.iter().find(|allowance| self.allows(allowance, rule, path)) {
-            return Some((&allowance.origin, format!("allows {rule} in {path}")));
+            return Some((&allowance.origin, format!("allows {id} in {path}")));
         }
         let (_, origin) = self.with_built_in()?;
         let gone = self.debris.directory(DOCKER_DEPS.as_bytes()).is_none();
@@ -217,7 +232,7 @@ impl Config {
         Reading { file, problems: Vec::new(), expired, unused }
     }
 
-    fn allows(&self, allowance: &Allowance, rule: &str, path: &RepoPath) -> bool {
+    fn allows(&self, allowance: &Allowance, rule: &Rule, path: &RepoPath) -> bool {
         allowance.rule == Some(rule) && !self.has_ended(allowance) && allowance.pattern.matches(path)
     }
 
@@ -228,7 +243,7 @@ impl Config {
 
 impl Allowance {
     /// The rule whose findings it is for; `None` if it is for `verify`.
-    pub(crate) fn rule(&self) -> Option<&'static str> {
+    pub(crate) fn rule(&self) -> Option<&'static Rule> {
         self.rule
     }
 }
@@ -278,6 +293,7 @@ fn unreadable(name: &str, text: &[u8], problems: Vec<Remark>) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::rule::tests::probe;
 
     pub(super) fn today() -> Date {
         jiff::civil::date(2026, 5, 2)
@@ -287,9 +303,9 @@ mod tests {
         Config::parse(FILE, text.as_bytes(), today()).unwrap()
     }
 
-    fn finding(rule: &'static str, path: &str, severity: Severity) -> Finding {
-        let path = path.into();
-        Finding { rule, severity, commit: None, path, place: None, message: String::new(), help: "", steps: &[] }
+    fn finding(rule: &str, path: &str, severity: Severity) -> Finding {
+        let rule = crate::rules::find(rule).unwrap();
+        Finding { severity, ..Finding::new(rule, path.into(), None, String::new()) }
     }
 
     #[test]
@@ -303,13 +319,16 @@ mod tests {
             ("error", Warning, Warning, Error),
         ] {
             let config = config(&format!(r#"{{"rules": {{"stray-backup": "{weight}"}}}}"#));
-            let treated = config.treat(&finding("stray-backup", "a.bak", own), rule);
-            assert_eq!(treated, Treatment::Told(expected), "{weight} {own:?} {rule:?}");
-            let other = config.treat(&finding("registry-token", "a.bak", own), rule);
-            assert_eq!(other, Treatment::Told(own));
+            let about = |id| -> Finding {
+                let rule: &'static Rule = Box::leak(Box::new(Rule { severity: rule, ..probe(id) }));
+                Finding { severity: own, ..Finding::new(rule, "a.bak".into(), None, String::new()) }
+            };
+            let stray_backup = about("stray-backup");
+            assert_eq!(config.treat(&stray_backup), Treatment::Told(expected), "{weight} {own:?} {rule:?}");
+            assert_eq!(config.treat(&about("registry-token")), Treatment::Told(own));
         }
         let config = config("{\n  \"rules\": {\n    \"stray-backup\": \"off\"\n  }\n}");
-        let Treatment::Off(origin) = config.treat(&finding("stray-backup", "a", Error), Error) else { panic!("off") };
+        let Treatment::Off(origin) = config.treat(&finding("stray-backup", "a", Error)) else { panic!("off") };
         assert_eq!(origin.to_string(), "bakstop.json:3:5");
     }
 

@@ -6,12 +6,12 @@ use std::collections::{BTreeMap, HashSet};
 use crate::base::change::{Change, Content, Entry, File};
 use crate::base::debris::Debris;
 use crate::base::error::Error;
-use crate::base::finding::{Finding, Place, Severity};
+use crate::base::finding::{Place, Severity};
 use crate::base::path::RepoPath;
 use crate::config::{self, Config, Origin, Treatment};
 use crate::pins::{self, Board};
-use crate::rule::{Check, Findings, Reading, Rule};
-use crate::rules::{self, OF_PINS, RULES};
+use crate::rule::{Check, Finding, Findings, Reading, Rule};
+use crate::rules::RULES;
 
 /// The largest file that is judged, in bytes. Lockfiles of the largest public workspaces stay below a quarter of it.
 pub(crate) const LIMIT: u64 = 32 * 1024 * 1024;
@@ -25,6 +25,8 @@ pub(crate) struct Judgement {
     pub hidden: Vec<Hidden>,
     /// What there was to judge, if that alone was asked.
     pub listed: Vec<Entry>,
+    /// The rules that judged.
+    pub rules: Vec<&'static Rule>,
 }
 
 /// A finding that is not told.
@@ -55,24 +57,29 @@ pub(crate) struct Engine<'a> {
 }
 
 impl<'a> Engine<'a> {
-    /// An engine of every rule, obeying a configuration.
+    /// An engine of every rule that a configuration does not leave off.
     pub(crate) fn new(config: &'a Config) -> Self {
+        Self::of(&RULES, config)
+    }
+
+    /// The same, of these rules.
+    pub(crate) fn of(rules: &[&'static Rule], config: &'a Config) -> Self {
         let (found, with_built_in) = (Vec::new(), Vec::new());
-        let rules = RULES.to_vec();
+        let rules = rules.iter().copied().filter(|rule| config.turns_on(rule)).collect();
         Self { config, rules, whole: false, explain: false, listed: None, found, with_built_in, judges_itself: false }
     }
 
-    /// Only these rules.
+    /// Only the rules that are wanted.
     #[must_use]
-    pub(crate) fn only(mut self, rules: &[&'static Rule]) -> Self {
-        self.rules = rules.to_vec();
+    pub(crate) fn only(mut self, wanted: impl Fn(&Rule) -> bool) -> Self {
+        self.rules.retain(|rule| wanted(rule));
         self
     }
 
     /// All but these rules.
     #[must_use]
     pub(crate) fn without(mut self, rules: &[&'static Rule]) -> Self {
-        self.rules.retain(|rule| !rules.iter().any(|other| other.id == rule.id));
+        self.rules.retain(|rule| !rules.contains(rule));
         self
     }
 
@@ -145,10 +152,14 @@ impl<'a> Engine<'a> {
         Ok(())
     }
 
-    /// Judges by the rules that compare pins, if a new file pins a package manager.
+    /// Judges by the rules that compare files, if a new file is one that they ask for.
     pub(crate) fn together(&mut self, change: &dyn Change) -> Result<(), Error> {
-        let comparing = |rule: &&&'static Rule| matches!(rule.check, Check::Pins(_));
-        let Some(first) = self.rules.iter().find(comparing).filter(|_| self.listed.is_none()) else { return Ok(()) };
+        if self.listed.is_none() { self.pins(change) } else { Ok(()) }
+    }
+
+    /// Judges by the rules that compare pins, if a new file pins a package manager.
+    fn pins(&mut self, change: &dyn Change) -> Result<(), Error> {
+        let Some(first) = self.comparing() else { return Ok(()) };
         let mut findings = Findings::of(first);
         let board = board(change, &mut findings)?;
         self.found.extend(stamped(findings.into_vec(), change));
@@ -158,9 +169,15 @@ impl<'a> Engine<'a> {
         Ok(())
     }
 
+    /// The first rule that compares pins: it reports a file that is too large to be read.
+    fn comparing(&self) -> Option<&'static Rule> {
+        self.rules.iter().copied().find(|rule| matches!(rule.check, Check::Pins(_)))
+    }
+
     /// Judges all pins of a change, whichever are new, and tells them.
     pub(crate) fn all_pins(&mut self, change: &dyn Change) -> Result<Board, Error> {
-        let mut findings = Findings::of(OF_PINS[0]);
+        let Some(first) = self.comparing() else { return Ok(Board::default()) };
+        let mut findings = Findings::of(first);
         let board = all_pins(change, true, &mut BTreeMap::new(), &mut findings)?;
         self.found.extend(stamped(findings.into_vec(), change));
         self.compared(&board, change);
@@ -207,26 +224,26 @@ impl<'a> Engine<'a> {
                 }
             }
         }
-        let asked = |id: &str| self.rules.iter().any(|rule| rule.id == id) && !self.config.is_off(id);
+        let asked = |rule: &Rule| self.rules.contains(&rule) && !self.config.is_off(rule);
         let unused =
-            |number: usize, rule: Option<&str>| self.whole && !used.contains(&number) && rule.is_some_and(asked);
+            |number: usize, rule: Option<&Rule>| self.whole && !used.contains(&number) && rule.is_some_and(asked);
         let reading = self.config.reading(self.judges_itself, |number, allowance| unused(number, allowance.rule()));
         let about_itself = self.configuration(&reading);
         for mut finding in about_itself {
             if self.config.is_outside() {
                 // The commands of a cure are for files of the repository.
-                finding.steps = &[];
+                finding.steps = (&[]).into();
             }
             self.weigh(finding, &mut judgement, &mut HashSet::new());
         }
         judgement.findings = sorted(judgement.findings);
+        judgement.rules = self.rules;
         judgement
     }
 
     /// Tells a finding or hides it, as the configuration has it.
     fn weigh(&self, mut finding: Finding, judgement: &mut Judgement, used: &mut HashSet<usize>) {
-        let own = rules::find(finding.rule).map_or(finding.severity, |rule| rule.severity);
-        finding.severity = match self.config.treat(&finding, own) {
+        finding.severity = match self.config.treat(&finding) {
             Treatment::Told(severity) => severity,
             Treatment::Off(origin) => {
                 let (by, reason) = (origin.clone(), "the rule is off".to_owned());
@@ -350,7 +367,7 @@ type Essence<'a> = (&'a [u8], Option<(usize, usize)>, &'static str, &'a str);
 
 fn essence(finding: &Finding) -> Essence<'_> {
     let place = finding.place.as_ref().map(|Place { line, column, .. }| (*line, *column));
-    (finding.path.as_bytes(), place, finding.rule, &finding.message)
+    (finding.path.as_bytes(), place, finding.rule.id, &finding.message)
 }
 
 fn cloned((path, place, rule, message): Essence<'_>) -> (Vec<u8>, Option<(usize, usize)>, &'static str, String) {
@@ -393,6 +410,7 @@ pub(crate) mod tests {
     use super::*;
     use crate::base::change::{Mode, ObjectId};
     use crate::base::path::RepoPath;
+    use crate::rule::tests::probe;
 
     /// A change held in memory, for the tests of the engine and of the rules.
     #[derive(Default)]
@@ -454,7 +472,7 @@ pub(crate) mod tests {
 
     /// What a rule finds in a change, without a configuration.
     pub(crate) fn judged_by(rule: &'static Rule, change: &Fake) -> Vec<Finding> {
-        Engine::new(&Config::default()).only(&[rule]).judge(change).unwrap().findings
+        Engine::of(&[rule], &Config::default()).judge(change).unwrap().findings
     }
 
     /// What every rule finds in a change, under a configuration.
@@ -479,16 +497,13 @@ pub(crate) mod tests {
     const TWIN: Rule = Rule { id: "twin", ..PROBE };
 
     const PROBE: Rule = Rule {
-        id: "probe",
-        summary: "",
-        severity: Severity::Error,
-        manual: "",
         check: Check::File {
             wants: |path| path.is_named("a"),
             judge: |file, _, findings| {
                 findings.place(file, &(0..1), "seen");
             },
         },
+        ..probe("probe")
     };
 
     #[test]
@@ -499,7 +514,7 @@ pub(crate) mod tests {
             Content::Bytes(b"x".to_vec()),
             true,
         );
-        assert_eq!(Engine::new(&Config::default()).only(&[&PROBE, &TWIN]).judge(&change).unwrap().findings.len(), 2);
+        assert_eq!(Engine::of(&[&PROBE, &TWIN], &Config::default()).judge(&change).unwrap().findings.len(), 2);
         assert_eq!(*change.read.borrow(), ["a"]);
     }
 

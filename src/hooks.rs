@@ -60,7 +60,7 @@ pub(crate) fn skipped(env: &Environment) -> Result<Vec<&'static Rule>, String> {
     let mut skipped: Vec<&'static Rule> = Vec::new();
     for id in named.split(',').map(str::trim).filter(|id| !id.is_empty()) {
         let rule = rules::find(id).ok_or(id)?;
-        if !skipped.iter().any(|known| known.id == rule.id) {
+        if !skipped.contains(&rule) {
             skipped.push(rule);
         }
     }

@@ -18,6 +18,8 @@ mod engine;
 // The repository and its hooks.
 mod git;
 mod hooks;
+// What a person does next.
+mod cure;
 // Output.
 mod report;
 mod commands;

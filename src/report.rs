@@ -1,8 +1,6 @@
 //! Reports: findings become text, at the last moment. One file a format.
 
 pub(crate) mod paint;
-pub(crate) mod cure;
-pub(crate) mod diff;
 pub(crate) mod fingerprint;
 pub(crate) mod human;
 pub(crate) mod github;
@@ -17,9 +15,11 @@ pub(crate) mod verify;
 use clap::ValueEnum;
 
 use crate::base::error::Error;
-use crate::base::finding::{Finding, Severity};
+use crate::base::finding::{Label, Severity};
+use crate::base::fix::Fix;
+use crate::cure;
 use crate::report::paint::Paint;
-use crate::rule::Rule;
+use crate::rule::{Finding, Rule};
 
 /// How the report of a check is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
@@ -62,7 +62,7 @@ pub(crate) struct Report<'a> {
     pub judged: usize,
     /// Whether warnings block as well.
     pub deny_warnings: bool,
-    /// How a person sees it; `restore` goes into every format.
+    /// How a person sees it.
     pub view: human::View<'a>,
 }
 
@@ -71,25 +71,54 @@ impl Report<'_> {
     fn blocks(&self, finding: &Finding) -> bool {
         self.deny_warnings || finding.severity == Severity::Error
     }
+}
 
-    /// A finding in a few lines of plain text: what is wrong, since which commit, and how to mend it.
-    fn told(&self, finding: &Finding) -> String {
-        let commit = finding.commit.as_ref().map(human::in_commit).unwrap_or_default();
-        let mut text = format!("{}{commit}", finding.message);
-        if !finding.help.is_empty() {
-            text += &format!("\nhelp: {}", finding.help);
-        }
-        for command in self.steps(finding) {
-            text += &format!("\n    {command}");
-        }
-        text
+/// What is wrong, since which commit, and what to do, in a few lines of plain text.
+fn described(finding: &Finding) -> String {
+    let commit = finding.commit.as_ref().map(human::in_commit).unwrap_or_default();
+    let mut text = format!("{}{commit}", finding.message);
+    if !finding.help.is_empty() {
+        text += &format!("\nhelp: {}", finding.help);
     }
+    for command in steps(finding) {
+        text += &format!("\n    {command}");
+    }
+    text
+}
 
-    /// The commands that mend a finding, for a shell at the top of the work tree.
-    fn steps(&self, finding: &Finding) -> Vec<String> {
-        let commands = |&step| cure::commands(step, self.view.restore, &[&finding.path], false);
-        finding.steps.iter().flat_map(commands).collect()
+/// The same, with the further places and the fix, for a format that has nothing else for them.
+fn described_in_full(finding: &Finding) -> String {
+    let mut text = described(finding);
+    for label in &finding.labels {
+        text += &format!("\nnote: {}", note(label));
     }
+    if let Some(fix) = &finding.fix {
+        text += &format!("\n{}", fix_lines(fix).join("\n"));
+    }
+    text
+}
+
+/// The commands that resolve a finding, for a shell at the top of the work tree.
+fn steps(finding: &Finding) -> Vec<String> {
+    finding.steps.iter().flat_map(|step| cure::commands(step, &[&finding.path], false)).collect()
+}
+
+/// "package.json:3:21: pinned here".
+fn note(label: &Label) -> String {
+    let place = label.place.as_ref().map(|place| format!(":{}:{}", place.line, place.column)).unwrap_or_default();
+    format!("{}{place}: {}", label.path, label.text)
+}
+
+/// "fix (safe):", and the difference of each file.
+fn fix_lines(fix: &Fix) -> Vec<String> {
+    let mut lines = vec![format!("fix ({}):", fix.safety.name())];
+    for (path, excerpt) in &fix.diffs {
+        lines.extend_from_slice(&excerpt.lines);
+        if excerpt.more > 0 || excerpt.lines.is_empty() {
+            lines.push(format!("… {} of {path}", human::plural(excerpt.more, "more line")));
+        }
+    }
+    lines
 }
 
 /// Writes the report of a check in a format.
@@ -121,10 +150,13 @@ pub(crate) fn error(error: &Error, paint: Paint) -> String {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use crate::base::change::{Commit, ObjectId};
+    use crate::base::change::{Commit, File, ObjectId};
+    use crate::base::edit::Edit;
     use crate::base::finding::{Place, Step};
+    use crate::base::fix::Safety;
     use crate::base::path::RepoPath;
-    use crate::rules::RULES;
+    use crate::rule::tests::probe;
+    use crate::rules::{self, RULES};
 
     /// What a hostile repository would like to have printed.
     pub(crate) const HOSTILE: &str =
@@ -132,30 +164,44 @@ pub(crate) mod tests {
 
     /// The report of these findings.
     pub(crate) fn report(findings: &[Finding]) -> Report<'_> {
-        let view = human::View { paint: Paint::PLAIN, below_top: false, restore: "restore", advice: None };
+        let view = human::View { paint: Paint::PLAIN, below_top: false, advice: None };
         Report { findings, rules: &RULES, scope: "staged", judged: 7, deny_warnings: false, view }
     }
 
     /// A finding without a place.
     pub(crate) fn finding(path: impl Into<Vec<u8>>) -> Finding {
+        let rule = rules::find("stray-backup").unwrap();
         Finding {
-            rule: "stray-backup",
-            severity: Severity::Error,
-            commit: None,
-            path: RepoPath::new(path),
-            place: None,
-            message: "a backup file is staged".into(),
-            help: "unstage it",
-            steps: &[Step::Unstage],
+            help: "unstage it".into(),
+            steps: (&[Step::Unstage]).into(),
+            ..Finding::new(rule, RepoPath::new(path), None, "a backup file is staged".into())
         }
     }
 
     /// A finding at `marked` in `text`.
     pub(crate) fn placed(path: impl Into<Vec<u8>>, text: &str, marked: &str) -> Finding {
-        let start = text.find(marked).unwrap();
-        let place = Place::locate(text.as_bytes(), &(start..start + marked.len()));
+        let place = Some(place(text, marked));
         let message = "this points astray".into();
-        Finding { rule: "rewritten-manifest", place: Some(place), message, ..finding(path) }
+        Finding { rule: rules::find("rewritten-manifest").unwrap(), place, message, ..finding(path) }
+    }
+
+    /// The place of `marked` in `text`.
+    pub(crate) fn place(text: &str, marked: &str) -> Place {
+        let start = text.find(marked).unwrap();
+        Place::locate(text.as_bytes(), &(start..start + marked.len()))
+    }
+
+    /// A label at `marked` in `text`.
+    pub(crate) fn label(path: impl Into<Vec<u8>>, text: &str, marked: &str, words: &str) -> Label {
+        Label { path: RepoPath::new(path), place: Some(place(text, marked)), text: words.into() }
+    }
+
+    /// A fix that replaces `marked` in `text` by `new`.
+    pub(crate) fn fix(safety: Safety, path: impl Into<Vec<u8>>, text: &str, marked: &str, new: &str) -> Fix {
+        let start = text.find(marked).unwrap();
+        let path = RepoPath::new(path);
+        let edit = Edit { path: path.clone(), span: start..start + marked.len(), text: new.into() };
+        Fix::of(safety, vec![edit], &[&File { path, text: text.into(), fresh: true, replaces: true }]).unwrap()
     }
 
     /// A commit of this subject.
@@ -164,27 +210,60 @@ pub(crate) mod tests {
         Commit { id: ObjectId::from_bytes(&[0x1a; 20]).unwrap(), subject }
     }
 
-    /// Findings of every kind: hostile in path, message, excerpt and commit, masked, without a place, not UTF-8.
+    /// Findings of every kind: hostile in path, message, excerpt, commit, label and fix, masked,
+    /// without a place, not UTF-8.
     pub(crate) fn every_kind() -> Vec<Finding> {
+        const UNKNOWN: Rule = probe("unknown-rule");
         let escaped = |text: &str| crate::base::escape::Escaped(text.as_bytes()).to_string();
         let text = "//h/:_authToken=s3cr3t";
         let masked = Place::masked(text.as_bytes(), &(16..22));
         let line = HOSTILE.replace(['\n', '\r'], " ");
+        let around = format!("{HOSTILE}\n::error::x\n##[group]y\n{line}\n");
         vec![
             Finding { severity: Severity::Warning, ..finding("a.bak") },
-            Finding { rule: "registry-token", place: Some(masked), ..finding(".npmrc") },
-            placed("web/package.json", "\n{\"日本\": \"x\"}", "\"x\""),
-            placed(HOSTILE, &line, "forged"),
+            Finding {
+                rule: rules::find("registry-token").unwrap(),
+                place: Some(masked),
+                labels: vec![label(".npmrc", text, "h/", "this registry")],
+                fix: Some(fix(Safety::Shown, ".npmrc", text, "s3cr3t", "${NPM_TOKEN}")),
+                ..finding(".npmrc")
+            },
+            Finding {
+                labels: vec![label("web/package.json", "\n{\"日本\": \"x\"}", "日本", "this one")],
+                ..placed("web/package.json", "\n{\"日本\": \"x\"}", "\"x\"")
+            },
+            Finding {
+                labels: vec![
+                    label(HOSTILE, &line, "mask", &escaped(HOSTILE)),
+                    label(HOSTILE, &around, "group", &escaped(HOSTILE)),
+                    label(*b"b\xff\n%::", &around, "error", "there"),
+                    Label { path: HOSTILE.into(), place: None, text: escaped(HOSTILE) },
+                ],
+                fix: Some(fix(Safety::Safe, HOSTILE, &around, "error", HOSTILE)),
+                ..placed(HOSTILE, &line, "forged")
+            },
             Finding { message: escaped(HOSTILE), commit: Some(commit(HOSTILE)), ..finding(*b"b\xff\n%::") },
-            Finding { rule: "unknown-rule", help: "", steps: &[], ..finding("") },
+            Finding { rule: &UNKNOWN, help: "".into(), steps: (&[]).into(), ..finding("") },
         ]
+    }
+
+    #[test]
+    fn every_format_has_labels_and_fixes_and_no_secret() {
+        let findings = every_kind();
+        for format in Format::value_variants() {
+            let text = check(*format, &report(&findings));
+            for part in ["this registry", "this one", "there", "safe"] {
+                assert!(text.contains(part), "{format:?} lacks {part:?}: {text}");
+            }
+            assert!(!text.contains("s3cr3t"), "{format:?}: {text}");
+        }
     }
 
     #[test]
     fn a_finding_is_told_with_its_commit_and_its_cure() {
         let about = Finding { commit: Some(commit("Ship it")), ..finding("a b.bak") };
         assert_eq!(
-            report(&[]).told(&about),
+            described(&about),
             "a backup file is staged in 1a1a1a1a1a1a (Ship it)\nhelp: unstage it\n    \
              git rm --cached -f ':(top,literal)a b.bak'"
         );

@@ -1,27 +1,86 @@
-//! What a rule is, and the sink that it reports into.
+//! What a rule is, what it finds, and the sink that it reports into.
 
-use crate::base::change::{Entry, File};
+use std::borrow::Cow;
+use std::fmt::{self, Debug};
+
+use crate::base::change::{Commit, Entry, File};
 use crate::base::debris::Debris;
-use crate::base::finding::{Finding, Place, Severity, Span, Step};
+use crate::base::edit::Edit;
+use crate::base::finding::{Label, Place, Severity, Span, Step, Verdict};
+use crate::base::fix::{Fix, Safety};
 use crate::base::path::RepoPath;
-use crate::pins::Board;
+use crate::pins::{self, Board};
 
 /// A row of the rule table.
-#[derive(Debug)]
 pub(crate) struct Rule {
-    /// The pattern that it catches, in kebab-case; the names of its file and of its manual page say the same.
+    /// The pattern that it catches, in kebab-case; the names of its file and of its manual page say
+    /// the same.
     pub id: &'static str,
+    /// The group that it is documented in.
+    pub group: RuleGroup,
     /// One line: what it catches.
     pub summary: &'static str,
     /// How much its findings weigh, unless one says otherwise.
     pub severity: Severity,
+    /// Whether it judges where no configuration mentions it.
+    pub on_by_default: bool,
+    /// What it finds, as far as that matters to others.
+    pub subject: Subject,
     /// The manual page, in Markdown.
     pub manual: &'static str,
     /// What it looks at.
     pub check: Check,
 }
 
-/// What a rule looks at. The less it asks for, the less a commit costs. No rule can fail or open a file.
+/// The groups of rules.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum RuleGroup {
+    /// Leftovers of a preparation, and secrets.
+    Guard,
+    /// Package managers and where they are pinned.
+    Pins,
+    /// The configuration of bakstop itself.
+    Config,
+}
+
+/// What a rule finds, where something else depends on that.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Subject {
+    /// A manifest that a preparation rewrote. `prove` provokes this finding.
+    Manifest,
+    /// A lockfile that kept a trace of a preparation. To restore the manifest does not undo it.
+    Lockfile,
+    /// A secret. It must be revoked, wherever it is removed from.
+    Secret,
+    /// A configuration that cannot be obeyed. No configuration may make it less than an error.
+    InvalidConfiguration,
+    /// Anything else.
+    Other,
+}
+
+impl Subject {
+    /// Whether it shows that a preparation was not undone.
+    pub(crate) fn is_preparation(self) -> bool {
+        matches!(self, Self::Manifest | Self::Lockfile)
+    }
+}
+
+impl PartialEq for Rule {
+    fn eq(&self, other: &Self) -> bool {
+        self.id == other.id
+    }
+}
+
+impl Eq for Rule {}
+
+impl Debug for Rule {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "Rule({})", self.id)
+    }
+}
+
+/// What a rule looks at. The less it asks for, the less a commit costs. No rule can fail or open a
+/// file.
 #[derive(Debug)]
 pub(crate) enum Check {
     /// Each new entry by its path and mode; no content is read.
@@ -37,6 +96,16 @@ pub(crate) enum Check {
     Pins(fn(&Board, &mut Findings)),
     /// The configuration of bakstop itself, as far as it was read.
     Configuration(fn(&Reading, &mut Findings)),
+}
+
+impl Check {
+    /// Of a check that compares files: which new files make it worth asking.
+    pub(crate) fn compares(&self) -> Option<fn(&RepoPath) -> bool> {
+        match self {
+            Self::Pins(_) => Some(pins::is_telling),
+            Self::Entry(_) | Self::File { .. } | Self::Configuration(_) => None,
+        }
+    }
 }
 
 /// What is known of a configuration: of one that is to come, or of the one that is obeyed.
@@ -57,18 +126,62 @@ pub(crate) struct Reading {
 pub(crate) struct Remark {
     /// The place; `None` if it is the file as such.
     pub span: Option<Span>,
-    /// What there is to say, as a short sentence without an initial capital or a full stop. Safe to print.
+    /// What there is to say, as a short sentence without an initial capital or a full stop. Safe to
+    /// print.
     pub message: String,
 }
 
-/// The most findings of one rule in one file. A machine or an enemy can write any number; the rest are counted.
+/// What a rule says about a place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Finding {
+    /// The rule.
+    pub rule: &'static Rule,
+    /// How much it weighs.
+    pub severity: Severity,
+    /// The commit that brings it, where commits are judged.
+    pub commit: Option<Commit>,
+    /// The file.
+    pub path: RepoPath,
+    /// Where in the file; `None` when the file itself is the finding.
+    pub place: Option<Place>,
+    /// Further places that explain it.
+    pub labels: Vec<Label>,
+    /// What is wrong, as a short sentence without an initial capital or a full stop. Safe to print.
+    pub message: String,
+    /// What to do about it, in the same form; empty where there is nothing to do. Safe to print.
+    pub help: Cow<'static, str>,
+    /// The commands that do it, in order.
+    pub steps: Cow<'static, [Step]>,
+    /// The edits that resolve it, where the rule knows them.
+    pub fix: Option<Fix>,
+}
+
+impl Finding {
+    /// A finding of this rule, without a cure.
+    pub(crate) fn new(rule: &'static Rule, path: RepoPath, place: Option<Place>, message: String) -> Self {
+        let (help, steps) = (Cow::Borrowed(""), Cow::Borrowed(&[][..]));
+        let severity = rule.severity;
+        Self { rule, severity, commit: None, path, place, labels: Vec::new(), message, help, steps, fix: None }
+    }
+}
+
+impl Verdict {
+    /// The verdict over these findings; with `deny_warnings` a warning weighs as much as an error.
+    pub(crate) fn of(findings: &[Finding], deny_warnings: bool) -> Self {
+        let blocking = if deny_warnings { Severity::Warning } else { Severity::Error };
+        if findings.iter().any(|finding| finding.severity >= blocking) { Self::Found } else { Self::Clean }
+    }
+}
+
+/// The most findings of one rule in one file. A machine or an enemy can write any number; the rest
+/// are counted.
 const MOST: usize = 100;
 
-/// Where a rule puts what it finds. Everything but the place and the message is filled in from the rule.
+/// Where a rule puts what it finds. Everything but the place and the message is filled in from the
+/// rule.
 #[derive(Debug)]
 pub(crate) struct Findings {
-    rule: &'static str,
-    severity: Severity,
+    rule: &'static Rule,
     found: Vec<Finding>,
     /// How many of the last findings are about the same file.
     same_file: usize,
@@ -78,8 +191,8 @@ pub(crate) struct Findings {
 
 impl Findings {
     /// An empty sink for one rule.
-    pub(crate) fn of(rule: &Rule) -> Self {
-        Self { rule: rule.id, severity: rule.severity, found: Vec::new(), same_file: 0, beyond: Vec::new() }
+    pub(crate) fn of(rule: &'static Rule) -> Self {
+        Self { rule, found: Vec::new(), same_file: 0, beyond: Vec::new() }
     }
 
     /// Reports a file as such.
@@ -92,7 +205,8 @@ impl Findings {
         self.push(&file.path, || Some(Place::locate(&file.text, span)), message)
     }
 
-    /// Reports a place in a file that is not understood: its line is not shown, for it may hold anything.
+    /// Reports a place in a file that is not understood: its line is not shown, for it may hold
+    /// anything.
     pub(crate) fn position(&mut self, file: &File, span: &Span, message: impl Into<String>) -> Draft<'_> {
         self.push(&file.path, || Some(Place::position(&file.text, span)), message)
     }
@@ -106,7 +220,7 @@ impl Findings {
     pub(crate) fn into_vec(mut self) -> Vec<Finding> {
         for (path, count) in std::mem::take(&mut self.beyond) {
             let message = format!("{count} more places in this file say the same");
-            self.found.push(self.finding(&path, None, message));
+            self.found.push(Finding::new(self.rule, path, None, message));
         }
         self.found
     }
@@ -126,15 +240,9 @@ impl Findings {
             }
             return Draft(None);
         }
-        let finding = self.finding(path, place(), message.into());
+        let finding = Finding::new(self.rule, path.clone(), place(), message.into());
         self.found.push(finding);
         Draft(self.found.last_mut())
-    }
-
-    fn finding(&self, path: &RepoPath, place: Option<Place>, message: String) -> Finding {
-        let path = path.clone();
-        let (rule, severity) = (self.rule, self.severity);
-        Finding { rule, severity, commit: None, path, place, message, help: "", steps: &[] }
     }
 }
 
@@ -143,11 +251,29 @@ impl Findings {
 pub(crate) struct Draft<'a>(Option<&'a mut Finding>);
 
 impl Draft<'_> {
-    /// Says how to mend it: a sentence, then commands to paste.
-    pub(crate) fn cure(mut self, help: &'static str, steps: &'static [Step]) -> Self {
+    /// Says how to resolve it: a sentence, then the commands.
+    pub(crate) fn cure(mut self, help: impl Into<Cow<'static, str>>, steps: &'static [Step]) -> Self {
         if let Some(finding) = &mut self.0 {
-            finding.help = help;
-            finding.steps = steps;
+            finding.help = help.into();
+            finding.steps = steps.into();
+        }
+        self
+    }
+
+    /// Points at a further place, in this file or in another.
+    pub(crate) fn label(mut self, file: &File, span: &Span, text: impl Into<String>) -> Self {
+        if let Some(finding) = &mut self.0 {
+            let place = Some(Place::locate(&file.text, span));
+            finding.labels.push(Label { path: file.path.clone(), place, text: text.into() });
+        }
+        self
+    }
+
+    /// Proposes these edits of these files. Edits that do not fit the files are no fix.
+    #[allow(dead_code, reason = "the rules that propose fixes are not here yet")]
+    pub(crate) fn fix(mut self, safety: Safety, edits: Vec<Edit>, files: &[&File]) -> Self {
+        if let Some(finding) = &mut self.0 {
+            finding.fix = Fix::of(safety, edits, files);
         }
         self
     }
@@ -157,5 +283,82 @@ impl Draft<'_> {
         if let Some(finding) = &mut self.0 {
             finding.severity = severity;
         }
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::config::Config;
+    use crate::engine::tests::{Fake, judged_by};
+    use crate::engine::{Engine, Judgement};
+
+    /// A rule that finds every file of a name.
+    const SEEN: Rule = Rule {
+        check: Check::File {
+            wants: |path| path.is_named("a"),
+            judge: |file, _, findings| {
+                findings.place(file, &(0..1), "seen");
+            },
+        },
+        ..probe("seen")
+    };
+
+    /// A rule that is not in the table, and finds nothing.
+    pub(crate) const fn probe(id: &'static str) -> Rule {
+        Rule {
+            id,
+            group: RuleGroup::Guard,
+            summary: "nothing at all",
+            severity: Severity::Error,
+            on_by_default: true,
+            subject: Subject::Other,
+            manual: "# probe\n",
+            check: Check::Entry(|_, _, _| ()),
+        }
+    }
+
+    #[test]
+    fn a_rule_that_is_off_by_default_judges_only_where_the_configuration_turns_it_on() {
+        const OFF: Rule = Rule { on_by_default: false, ..SEEN };
+        let change = Fake::default().file("a", "x");
+        for (config, expected) in [
+            (Config::default(), None),
+            (Config::weighing(&OFF, None), None),
+            (Config::weighing(&OFF, Some(Severity::Warning)), Some(Severity::Warning)),
+            (Config::weighing(&OFF, Some(Severity::Error)), Some(Severity::Error)),
+        ] {
+            let change = Fake::default().file("a", "x");
+            let Judgement { findings, hidden, rules, .. } = Engine::of(&[&OFF], &config).judge(&change).unwrap();
+            assert_eq!(findings.first().map(|finding| finding.severity), expected);
+            // It is not there at all: it costs nothing, and hides nothing.
+            assert_eq!((hidden.len(), rules.len()), (0, usize::from(expected.is_some())));
+            assert_eq!(change.read.borrow().len(), rules.len());
+        }
+        // A rule that is on, and switched off, still judges, so that it can be said what is hidden.
+        let judgement = Engine::of(&[&SEEN], &Config::weighing(&SEEN, None)).judge(&change).unwrap();
+        assert_eq!((judgement.findings.len(), judgement.hidden.len()), (0, 1));
+    }
+
+    #[test]
+    fn a_label_and_a_fix_come_with_the_finding() {
+        const FIXING: Rule = Rule {
+            check: Check::File {
+                wants: |_| true,
+                judge: |file, _, findings| {
+                    let edit = Edit { path: file.path.clone(), span: 0..1, text: "y".into() };
+                    findings
+                        .place(file, &(0..1), "seen")
+                        .label(file, &(2..3), "because of this")
+                        .cure(format!("say y in {}", file.path), &[])
+                        .fix(Safety::Safe, vec![edit], &[file]);
+                },
+            },
+            ..SEEN
+        };
+        let found = judged_by(&FIXING, &Fake::default().file("a", "x\nz\n"));
+        let [Finding { labels, help, fix: Some(fix), .. }] = &found[..] else { panic!("{found:?}") };
+        assert_eq!((&**help, labels[0].place.as_ref().unwrap().line), ("say y in a", 2));
+        assert_eq!(fix.diffs[0].1.lines[3..], ["-x", "+y", " z"]);
     }
 }

@@ -2,7 +2,8 @@
 
 use crate::base::change::File;
 use crate::base::debris::Debris;
-use crate::rule::{Check, Findings, Rule};
+use crate::base::path::RepoPath;
+use crate::rule::{Check, Findings, Rule, RuleGroup, Subject};
 
 /// The rules about what a preparation leaves behind, and about secrets.
 mod guard {
@@ -52,21 +53,40 @@ pub(crate) const RULES: [&Rule; 13] = [
     &unused_allowance::RULE,
 ];
 
-/// The rules about package managers and where they are pinned.
-pub(crate) const OF_PINS: [&Rule; 5] = [
-    &package_manager_mismatch::RULE,
-    &invalid_package_manager::RULE,
-    &floating_package_manager::RULE,
-    &missing_corepack::RULE,
-    &bypassed_corepack::RULE,
-];
+/// The rules of a group, in their order.
+pub(crate) fn of(group: RuleGroup) -> Vec<&'static Rule> {
+    RULES.into_iter().filter(|rule| rule.group == group).collect()
+}
 
-/// The rules that know the marks of a preparation which was not undone.
-pub(crate) const OF_PREPARATION: [&Rule; 2] = [&rewritten_manifest::RULE, &rewritten_lockfile::RULE];
+/// Which new files the rules that compare files ask for: each question once.
+pub(crate) fn compared() -> Vec<fn(&RepoPath) -> bool> {
+    let mut asked: Vec<_> = RULES.iter().filter_map(|rule| rule.check.compares()).collect();
+    asked.dedup_by(|a, b| std::ptr::fn_addr_eq(*a, *b));
+    asked
+}
 
-/// Whether a file is one that a preparation wrote, or that cannot be told.
+/// The first rule about a subject. Without one, a constant that is made of it does not compile.
+pub(crate) const fn about(subject: Subject) -> &'static Rule {
+    let mut at = 0;
+    while RULES[at].subject as u8 != subject as u8 {
+        at += 1;
+    }
+    RULES[at]
+}
+
+/// The rule of this id.
+pub(crate) fn find(id: &str) -> Option<&'static Rule> {
+    RULES.into_iter().find(|rule| rule.id == id)
+}
+
+/// The position of a rule in the table.
+pub(crate) fn order(rule: &Rule) -> Option<usize> {
+    RULES.iter().position(|known| *known == rule)
+}
+
+/// Whether a file is one that a preparation wrote, or one that cannot be judged.
 pub(crate) fn is_rewritten(file: &File, debris: &Debris) -> bool {
-    OF_PREPARATION.into_iter().any(|rule| {
+    RULES.into_iter().filter(|rule| rule.subject.is_preparation()).any(|rule| {
         let mut findings = Findings::of(rule);
         if let Check::File { wants, judge } = rule.check
             && wants(&file.path)
@@ -75,9 +95,4 @@ pub(crate) fn is_rewritten(file: &File, debris: &Debris) -> bool {
         }
         !findings.into_vec().is_empty()
     })
-}
-
-/// The rule of this id.
-pub(crate) fn find(id: &str) -> Option<&'static Rule> {
-    RULES.into_iter().find(|rule| rule.id == id)
 }

@@ -215,7 +215,7 @@ fn processes_are_started_in_three_places() {
 }
 
 /// The rooms that are pure.
-const CORE: [&str; 9] = ["base", "formats", "pins", "rule", "rules", "config", "engine", "snapshot", "report"];
+const CORE: [&str; 10] = ["base", "formats", "pins", "rule", "rules", "config", "engine", "snapshot", "cure", "report"];
 
 #[test]
 fn the_core_touches_nothing_outside() {
@@ -302,6 +302,23 @@ fn every_rule_is_a_file_a_page_and_a_row() {
         assert!(!rule.summary.is_empty() && !rule.summary.ends_with('.'), "{}", rule.id);
         assert!(readme.contains(&format!("docs/rules/{}.md", rule.id)), "the README does not name {}", rule.id);
     }
+}
+
+/// What names a rule in code, or compares its id. A rule is asked for its role instead: a field of
+/// its row.
+fn names_a_rule(code: &str) -> Option<String> {
+    let quoted = RULES.iter().map(|rule| format!("\"{}\"", rule.id));
+    let compared = ["rule.id ==", "rule.id !=", "== rule.id", "!= rule.id"].map(str::to_owned);
+    quoted.chain(compared).find(|text| code.contains(text))
+}
+
+#[test]
+fn only_the_rules_know_their_ids() {
+    for source in sources().iter().filter(|source| source.room() != "rules") {
+        assert_eq!(names_a_rule(&source.code), None, "{}", source.path);
+    }
+    assert!(names_a_rule("if finding.rule.id == SECRET {").is_some());
+    assert!(names_a_rule("const SECRET: &str = \"registry-token\";").is_some());
 }
 
 #[test]

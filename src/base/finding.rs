@@ -1,8 +1,8 @@
-//! Findings: what a rule says about a place. Values until the last line is printed.
+//! The parts of a finding: places, labels, steps, severities. Values until the last line is
+//! printed.
 
 use std::ops::Range;
 
-use crate::base::change::Commit;
 use crate::base::escape::escaped;
 use crate::base::path::RepoPath;
 
@@ -217,42 +217,33 @@ fn behind(before: &str, piece: String) -> String {
     }
 }
 
-/// A step of the cure, which a report writes as a command to paste.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+/// A step that resolves a finding. `cure` renders it as a command to paste.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) enum Step {
-    /// The preparation script's own way back: `docker-prep.sh --restore`, wherever this repository keeps it.
-    Restore,
+    /// The preparation script's own way back, `docker-prep.sh --restore`, by the path of the
+    /// script. `None` until `cure` has looked for it, and where it is not in this repository.
+    Restore(Option<RepoPath>),
     /// The committed file, into the index and the work tree.
     TakeBack,
-    /// The package manager writes its lockfile anew, in the directory of the file.
+    /// The package manager writes its lockfile again, in the directory of the file.
     Install(&'static str),
-    /// What stands in the work tree now, into the index.
+    /// The file as it is in the work tree, into the index.
     Stage,
     /// Out of the index; the file stays.
     Unstage,
-    /// The file goes away: it is not tracked, and an install made it.
+    /// Removes the file: it is not tracked, and an install made it.
     Remove,
 }
 
-/// What a rule says about a place.
+/// A further place that explains a finding, in its file or in another.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Finding {
-    /// The rule's id.
-    pub rule: &'static str,
-    /// How much it weighs.
-    pub severity: Severity,
-    /// The commit that brings it, where commits are judged.
-    pub commit: Option<Commit>,
+pub(crate) struct Label {
     /// The file.
     pub path: RepoPath,
-    /// Where in the file; `None` when the file itself is the finding.
+    /// Where in the file; `None` for the file as such.
     pub place: Option<Place>,
-    /// What is wrong, as a short sentence without an initial capital or a full stop. Safe to print.
-    pub message: String,
-    /// What to do about it, in the same form; empty where there is nothing to do.
-    pub help: &'static str,
-    /// The commands that mend it, in order.
-    pub steps: &'static [Step],
+    /// A few words about the place. Safe to print.
+    pub text: String,
 }
 
 /// The outcome of a run, computed from what was found before anything is printed.
@@ -267,12 +258,6 @@ pub(crate) enum Verdict {
 }
 
 impl Verdict {
-    /// The verdict over these findings; with `deny_warnings` a warning weighs as much as an error.
-    pub(crate) fn of(findings: &[Finding], deny_warnings: bool) -> Self {
-        let blocking = if deny_warnings { Severity::Warning } else { Severity::Error };
-        if findings.iter().any(|finding| finding.severity >= blocking) { Self::Found } else { Self::Clean }
-    }
-
     /// The process's exit code.
     pub(crate) fn code(self) -> u8 {
         match self {

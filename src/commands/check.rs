@@ -7,8 +7,7 @@ use crate::base::error::Error;
 use crate::base::finding::Verdict;
 use crate::commands::judge::{Options, Scope, judge};
 use crate::commands::{Context, Outcome};
-use crate::report::{Format, Report, human::View};
-use crate::rules::RULES;
+use crate::report::{Format, Report};
 
 // The arguments.
 #[derive(Debug, clap::Args)]
@@ -104,15 +103,13 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
     let way_on = "to judge by another: --config FILE";
     let options = Options { without: &[], config, way_on, explain: args.verbose, list: args.show_files };
     let judged = judge(&scope, &options, context)?;
-    let advice = judged.advice.as_deref();
-    let view = View { paint: context.paint, below_top: judged.below_top, restore: &judged.restore, advice };
     let report = Report {
         findings: &judged.findings,
-        rules: &RULES,
+        rules: &judged.rules,
         scope: scope.name(),
         judged: judged.entries,
         deny_warnings: args.deny_warnings,
-        view,
+        view: judged.view(context.paint),
     };
     let mut outcome = if args.show_files {
         Outcome::new(Verdict::Clean, listing(&judged.listed))

@@ -5,6 +5,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use crate::base::error::Error;
 use crate::base::finding::Verdict;
 use crate::commands::{Context, Outcome};
+use crate::config::FILE;
 use crate::report::{HumanOrJson, json};
 use crate::rule::Rule;
 use crate::rules::{self, RULES};
@@ -25,11 +26,41 @@ fn rule() -> impl TypedValueParser<Value = &'static Rule> {
     PossibleValuesParser::new(RULES.map(|rule| rule.id)).try_map(|id| rules::find(&id).ok_or("there is no such rule"))
 }
 
-/// Prints the page as it stands in docs/rules.
+/// Prints the page of docs/rules, and how to turn the rule on if it is off by default.
 pub(crate) fn run(args: &Args, _context: &Context) -> Result<Outcome, Error> {
     let out = match args.format {
-        HumanOrJson::Human => args.rule.manual.to_owned(),
+        HumanOrJson::Human => page(args.rule),
         HumanOrJson::Json => json::explain(args.rule),
     };
     Ok(Outcome::new(Verdict::Clean, out))
+}
+
+fn page(rule: &Rule) -> String {
+    let Rule { id, manual, .. } = rule;
+    if rule.on_by_default {
+        return (*manual).to_owned();
+    }
+    format!(
+        "{manual}\nThis rule is off by default. To turn it on, say in {FILE}: `\"rules\": {{\"{id}\": \"warning\"}}`\n"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rule::tests::probe;
+
+    #[test]
+    fn a_rule_that_is_off_says_how_to_turn_it_on() {
+        let off = Rule { on_by_default: false, ..probe("probe") };
+        assert_eq!(
+            page(&off),
+            "# probe\n\nThis rule is off by default. To turn it on, say in bakstop.json: \
+             `\"rules\": {\"probe\": \"warning\"}`\n"
+        );
+        assert_eq!(page(&probe("probe")), "# probe\n");
+        let json = |rule| serde_json::from_str::<serde_json::Value>(&json::explain(rule)).unwrap();
+        assert_eq!(json(&off)["rule"]["on_by_default"], false);
+        assert_eq!(json(&probe("probe"))["rule"]["on_by_default"], true);
+    }
 }

@@ -13,7 +13,7 @@ use crate::config::FILE;
 use crate::git::Git;
 use crate::hooks::operation::Operation;
 use crate::hooks::{Hook, SKIP, SWITCH, skipped};
-use crate::report::human::{self, View};
+use crate::report::human;
 use crate::rules::RULES;
 
 // The arguments.
@@ -66,9 +66,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
     let judged =
         judge(&scope(args), &options, context).map_err(|error| if server { error } else { error.or_help(&*way_on) })?;
     let verdict = Verdict::of(&judged.findings, false);
-    let advice = judged.advice.as_deref();
-    let view = View { paint: context.paint, below_top: judged.below_top, restore: &judged.restore, advice };
-    let mut out = human::check(&judged.findings, view);
+    let mut out = human::check(&judged.findings, judged.view(context.paint));
     if verdict == Verdict::Found {
         // The summary is the last line: it also says what happens now.
         out.truncate(out.trim_end().len());

@@ -1,4 +1,5 @@
-//! Judging, at whatever door: gathers what a scope brings, has it judged, and looks for a cure that works there.
+//! Judging for `check` and `hook`: gathers what a scope brings, has it judged, and has the cure
+//! chosen that works there.
 
 use std::io::{IsTerminal, Read};
 use std::path::Path;
@@ -6,16 +7,17 @@ use std::path::Path;
 use crate::base::change::{Change, Entry};
 use crate::base::error::Error;
 use crate::base::escape::Escaped;
-use crate::base::finding::Finding;
 use crate::base::path::RepoPath;
 use crate::base::refs::{self, RefUpdate};
-use crate::commands::{Context, listed, mend, mend_staged, restore_command};
+use crate::commands::{Context, listed};
 use crate::config::{self, Config};
+use crate::cure::{self, Facts, SCRIPT};
 use crate::engine::{Engine, Hidden, Judgement, LIMIT};
 use crate::git::Staged;
 use crate::git::worktree::{OnDisk, WorkTree};
-use crate::report::human::plural;
-use crate::rule::Rule;
+use crate::report::human::{View, plural};
+use crate::report::paint::Paint;
+use crate::rule::{Finding, Rule};
 
 mod past;
 
@@ -76,8 +78,8 @@ pub(super) struct Judged {
     pub how: Vec<String>,
     /// Why there was nothing to judge, if there was not.
     pub nothing: Option<String>,
-    /// The command that undoes a preparation.
-    pub restore: String,
+    /// The rules that judged.
+    pub rules: Vec<&'static Rule>,
     /// Whether the reader stands below the top of the work tree.
     pub below_top: bool,
     /// How to mend what commits carry, if they carry any.
@@ -85,11 +87,16 @@ pub(super) struct Judged {
 }
 
 impl Judged {
+    /// How a person sees the report.
+    pub(super) fn view(&self, paint: Paint) -> View<'_> {
+        View { paint, below_top: self.below_top, advice: self.advice.as_deref() }
+    }
+
     /// What `--verbose` tells, a line each: how it was judged, and what the configuration hides.
     pub(super) fn told(&self) -> Vec<String> {
         let how = self.how.iter().map(|line| format!("bakstop: {line}"));
         let hidden = listed(&self.hidden, |Hidden { finding, by, reason }| {
-            format!("bakstop: hidden by {by}: {} in {}: {reason}", finding.rule, finding.path)
+            format!("bakstop: hidden by {by}: {} in {}: {reason}", finding.rule.id, finding.path)
         });
         how.chain(hidden).collect()
     }
@@ -179,9 +186,14 @@ fn staged(options: &Options<'_>, context: &Context) -> Result<Judged, Error> {
             .help("name what to judge (`bakstop check --help`), or run this in a clone with a work tree"));
     }
     let config = configuration(&staged, options, context)?;
-    let Judgement { mut findings, hidden, listed } = engine(&config, options).judge(&staged)?;
-    mend_staged(&mut findings, config.debris(), &staged);
-    let restore = restore_command(&staged, &findings)?;
+    let Judgement { mut findings, hidden, listed, rules } = engine(&config, options).judge(&staged)?;
+    let facts = Facts {
+        debris: config.debris(),
+        on_disk: &|path| staged.on_disk(path, LIMIT),
+        committed: &|path| staged.committed(path, LIMIT),
+        script: &|| script(&staged),
+    };
+    cure::in_files(&mut findings, &facts)?;
     let entries = staged.fresh().len();
     Ok(Judged {
         findings,
@@ -190,10 +202,16 @@ fn staged(options: &Options<'_>, context: &Context) -> Result<Judged, Error> {
         entries,
         how: vec![format!("the index was {}; {} judged", staged.layer(), plural(entries, "new path"))],
         nothing: (entries == 0).then(|| "nothing new is staged".to_owned()),
-        restore,
+        rules,
         below_top: staged.is_below_top(),
         advice: None,
     })
+}
+
+/// The preparation script that a change holds.
+fn script(change: &dyn Change) -> Result<Option<RepoPath>, Error> {
+    let scripts = change.whole(&|path| path.is_named(SCRIPT))?;
+    Ok(scripts.into_iter().next().map(|entry| entry.path))
 }
 
 /// Judges the files on disk.
@@ -201,9 +219,14 @@ fn work_tree(options: &Options<'_>, context: &Context) -> Result<Judged, Error> 
     let tree = WorkTree::open(&context.directory)?;
     let files = OnDisk::all(&tree)?;
     let config = configuration(&files, options, context)?;
-    let Judgement { mut findings, hidden, listed } = engine(&config, options).whole(true).judge(&files)?;
-    mend(&mut findings, config.debris(), &|path| tree.text(path, LIMIT), &|path| tree.committed(path));
-    let restore = restore_command(&files, &findings)?;
+    let Judgement { mut findings, hidden, listed, rules } = engine(&config, options).whole(true).judge(&files)?;
+    let facts = Facts {
+        debris: config.debris(),
+        on_disk: &|path| tree.text(path, LIMIT),
+        committed: &|path| tree.committed(path),
+        script: &|| script(&files),
+    };
+    cure::in_files(&mut findings, &facts)?;
     let entries = files.fresh().len();
     Ok(Judged {
         findings,
@@ -212,7 +235,7 @@ fn work_tree(options: &Options<'_>, context: &Context) -> Result<Judged, Error> 
         entries,
         how: vec![format!("{} of the work tree judged", plural(entries, "file"))],
         nothing: (entries == 0).then(|| "there is no file in the work tree".to_owned()),
-        restore,
+        rules,
         below_top: !tree.prefix().is_empty(),
         advice: None,
     })

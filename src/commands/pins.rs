@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use crate::base::error::Error;
 use crate::base::escape::Escaped;
-use crate::base::finding::{Finding, Verdict};
+use crate::base::finding::Verdict;
 use crate::commands::judge::{Options, configuration};
 use crate::commands::{Context, Outcome};
 use crate::config::Config;
@@ -13,7 +13,8 @@ use crate::git::worktree::{OnDisk, WorkTree};
 use crate::pins::{Board, Id, Plan, Role, Row, Target, plan};
 use crate::report::human::View;
 use crate::report::{HumanOrJson, pins as report};
-use crate::rules::OF_PINS;
+use crate::rule::{Finding, Rule, RuleGroup};
+use crate::rules;
 
 // The arguments.
 #[derive(Debug, clap::Args)]
@@ -53,10 +54,10 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
     let files = OnDisk::all(&tree)?;
     let options = Options { without: &[], config: args.config.as_deref(), way_on: "", explain: false, list: false };
     let config = configuration(&files, &options, context)?;
-    let mut engine = Engine::new(&config).only(&OF_PINS);
+    let mut engine = Engine::new(&config).only(is_about_pins);
     let board = engine.all_pins(&files)?;
     let findings = engine.finish().findings;
-    let view = View { paint: context.paint, below_top: !tree.prefix().is_empty(), restore: "", advice: None };
+    let view = View { paint: context.paint, below_top: !tree.prefix().is_empty(), advice: None };
     if let Some(spec) = &args.set {
         let plan = planned(&board, spec.as_deref(), &config)?;
         return set(args, &tree, &board, &plan, &judged(&plan.after, &files, &config), view);
@@ -68,17 +69,21 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
     Ok(Outcome::new(Verdict::of(&findings, false), out))
 }
 
+fn is_about_pins(rule: &Rule) -> bool {
+    rule.group == RuleGroup::Pins
+}
+
 /// What the rules about pins find in what will be there.
 fn judged(board: &Board, files: &OnDisk<'_>, config: &Config) -> Vec<Finding> {
-    let mut engine = Engine::new(config).only(&OF_PINS);
+    let mut engine = Engine::new(config).only(is_about_pins);
     engine.compared(board, files);
     engine.finish().findings
 }
 
 /// What moving the pins comes to: to one version, or in each project to what its manifest says.
 fn planned(board: &Board, spec: Option<&str>, config: &Config) -> Result<Plan, Error> {
-    let doing = "move the pins";
-    let is_spared = |row: &Row| OF_PINS.iter().any(|rule| config.hides(rule.id, &board.file(row.id).path));
+    let (doing, of_pins) = ("move the pins", rules::of(RuleGroup::Pins));
+    let is_spared = |row: &Row| of_pins.iter().any(|rule| config.hides(rule, &board.file(row.id).path));
     let Some(spec) = spec else {
         let declared = |id: &Id| board.pin(*id).how.role() == Role::Declares;
         let of_project = |project: usize| Target::of(board.pin(board.projects[project].reference.filter(declared)?));

@@ -30,6 +30,8 @@ use crate::hooks::setup::{Choice, Foreign, Setup};
 use crate::hooks::{Hook, SKIP, binary, shown};
 use crate::report::HumanOrJson;
 use crate::report::json::{document, path};
+use crate::rule::{Rule, Subject};
+use crate::rules;
 
 // The arguments.
 #[derive(Debug, clap::Args)]
@@ -46,7 +48,7 @@ pub(crate) struct Args {
 /// The hook that is tried.
 const HOOK: Hook = Hook::PreCommit;
 /// The rule that must block.
-const RULE: &str = "rewritten-manifest";
+const RULE: &Rule = rules::about(Subject::Manifest);
 /// Set for the hook, to a word that no other attempt has.
 const PROVE: &str = "BAKSTOP_PROVE";
 /// How many lines of what the hook said are shown.
@@ -158,7 +160,7 @@ impl Listener {
             || [Severity::Error, Severity::Warning].iter().any(|one| starts.starts_with(&label(*one, "")))
         {
             // A finding ends with an empty line, or where the next one starts.
-            self.inside = starts.starts_with(&label(Severity::Error, &format!("{RULE}]")));
+            self.inside = starts.starts_with(&label(Severity::Error, &format!("{}]", RULE.id)));
         }
         self.heard |= self.inside && line.windows(self.dependency.len()).any(|window| window == self.dependency);
     }
@@ -333,7 +335,7 @@ impl Attempt<'_> {
             && binary::version(program).as_deref() != Some(env!("CARGO_PKG_VERSION"))
         {
             return Ok(Obstacle::new(
-                format!("pre-commit runs {}; it {failed}, but not for {RULE}", told(program, self.layout)),
+                format!("pre-commit runs {}; it {failed}, but not for {}", told(program, self.layout), RULE.id),
                 self.renew(&setup, &health),
             ));
         }
@@ -399,7 +401,7 @@ fn not_in_force(setup: &Setup, health: &Health) -> Option<Obstacle> {
 fn off(interference: &[Interference]) -> Option<Obstacle> {
     interference.iter().rev().find_map(|one| {
         let (reason, help) = match one {
-            Interference::Weakens(rules) if !rules.contains(&RULE) => return None,
+            Interference::Weakens(rules) if !rules.contains(&RULE.id) => return None,
             Interference::Blocks(_) => return None,
             Interference::Weakens(_) | Interference::Disarms(Off::EveryRule) => {
                 (format!("not checked: {one}"), format!("unset {SKIP}"))
@@ -481,6 +483,7 @@ mod tests {
 
     #[test]
     fn an_error_of_the_rule_shows_the_dependency() {
+        const RULE: &str = super::RULE.id;
         let shown = "  --> package.json:1:1\n   |\n 1 | \"x\": \"file:x/bakstop-proof-n0nce-1.0.0.tgz\"\n   |  ^^\n";
         for (said, expected) in [
             (format!("error[{RULE}]: x\n{shown}"), true),

@@ -3,7 +3,9 @@
 use crate::base::error::Error;
 use crate::base::finding::Verdict;
 use crate::commands::{Context, Outcome};
+use crate::report::paint::Paint;
 use crate::report::{HumanOrJson, json};
+use crate::rule::Rule;
 use crate::rules::RULES;
 
 // The arguments.
@@ -14,21 +16,37 @@ pub(crate) struct Args {
     format: HumanOrJson,
 }
 
-/// Lists every rule with its weight and what it catches.
+/// Lists every rule with its weight by default and what it catches.
 pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
     let out = match args.format {
-        HumanOrJson::Human => table(context),
+        HumanOrJson::Human => table(&RULES, context.paint),
         HumanOrJson::Json => json::rules(&RULES),
     };
     Ok(Outcome::new(Verdict::Clean, out))
 }
 
-fn table(context: &Context) -> String {
-    let width = RULES.iter().map(|rule| rule.id.len()).max().unwrap_or_default();
+fn table(rules: &[&Rule], paint: Paint) -> String {
+    let width = rules.iter().map(|rule| rule.id.len()).max().unwrap_or_default();
     let mut out = String::new();
-    for rule in RULES {
+    for rule in rules {
         let padding = " ".repeat(width - rule.id.len());
-        out += &format!("{}{padding}  {:7}  {}\n", context.paint.strong(rule.id), rule.severity.name(), rule.summary);
+        let weight = if rule.on_by_default { rule.severity.name() } else { "off" };
+        out += &format!("{}{padding}  {weight:7}  {}\n", paint.strong(rule.id), rule.summary);
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rule::tests::probe;
+
+    #[test]
+    fn a_rule_that_is_off_by_default_is_shown_as_such() {
+        let off = Rule { on_by_default: false, ..probe("a") };
+        assert_eq!(
+            table(&[&off, &probe("longer")], Paint::PLAIN),
+            "a       off      nothing at all\nlonger  error    nothing at all\n"
+        );
+    }
 }

@@ -11,11 +11,8 @@ use crate::base::pattern::Pattern;
 use crate::config::{Allowance, Config, Origin, Weight};
 use crate::formats::document::{Key, Node, Value};
 use crate::formats::{self, Syntax};
-use crate::rule::{Check, Remark};
+use crate::rule::{Remark, Rule, RuleGroup, Subject};
 use crate::rules::{self, RULES};
-
-/// The rule that keeps a configuration out which nobody could obey: it cannot be weighed down by one.
-const KEEPS_OUT: &str = "invalid-configuration";
 
 /// The most characters of a reason.
 const LONGEST_REASON: usize = 1000;
@@ -74,10 +71,10 @@ impl Reader<'_> {
                     continue;
                 }
             };
-            if rule.id == KEEPS_OUT && severity != Some(Severity::Error) {
+            if rule.subject == Subject::InvalidConfiguration && severity != Some(Severity::Error) {
                 self.problem(
                     &node.span,
-                    format!("{KEEPS_OUT} is always an error: what it keeps out would block everybody"),
+                    format!("{} is always an error: what it keeps out would block everybody", rule.id),
                 );
             }
             let origin = self.origin(&key.span);
@@ -179,18 +176,18 @@ impl Reader<'_> {
         Some(Allowance { rule, pattern, path, until, reason, origin })
     }
 
-    fn allowed_rule(&mut self, node: &Node) -> Option<&'static str> {
+    fn allowed_rule(&mut self, node: &Node) -> Option<&'static Rule> {
         let id = self.string(node, "the id of a rule")?;
         let Some(rule) = rules::find(id) else {
             self.unknown_rule(&node.span, id);
             return None;
         };
-        if matches!(rule.check, Check::Configuration(_)) {
+        if rule.group == RuleGroup::Config {
             let message =
                 format!("{id} is about the configuration itself: `rules` can weigh it, nothing can hide a case");
             self.problem(&node.span, message);
         }
-        Some(rule.id)
+        Some(rule)
     }
 
     fn reason(&mut self, node: &Node) -> Option<String> {

@@ -80,7 +80,7 @@ fn stands_in(reading: &Reading, text: &[u8]) {
     }
 }
 
-const VIEW: View<'_> = View { paint: Paint::PLAIN, below_top: false, restore: "", advice: None };
+const VIEW: View<'_> = View { paint: Paint::PLAIN, below_top: false, advice: None };
 
 /// A tree whose pins are moved to one version, and to what its manifests say.
 pub(super) fn edit(data: &[u8]) {

@@ -2,23 +2,27 @@
 
 use std::collections::BTreeMap;
 
-use crate::base::change::{Change, Content, Entry, Mode, ObjectId};
+use crate::base::change::{Change, Content, Entry, File, Mode, ObjectId};
 use crate::base::debris::{Debris, backup_of};
+use crate::base::diff;
+use crate::base::edit::Edit;
 use crate::base::error::Error;
 use crate::base::escape::{Escaped, escaped};
-use crate::base::finding::{Finding, LineIndex, Place, Severity};
+use crate::base::finding::{Label, LineIndex, Place, Severity};
+use crate::base::fix::{Fix, Safety};
 use crate::base::path::{RepoPath, shell_quote};
 use crate::base::pattern::Pattern;
 use crate::base::refs;
 use crate::config::{self, Config};
+use crate::cure::{self, Facts};
 use crate::engine::Engine;
 use crate::fuzz::{divided, json, safe};
 use crate::measure::runs::{self, Budget, Percent, Run};
 use crate::report::human::View;
 use crate::report::paint::Paint;
 use crate::report::verify::{Since, Verification};
-use crate::report::{self, Format, Report, diff};
-use crate::rule::Rule;
+use crate::report::{self, Format, Report};
+use crate::rule::{Finding, Rule};
 use crate::rules::RULES;
 use crate::snapshot::baseline::Baseline;
 use crate::snapshot::{Changes, Snapshot};
@@ -33,8 +37,8 @@ pub(super) fn config(data: &[u8]) {
         Ok(config) => {
             assert!(config.is(data) && config.text() == data);
             for rule in RULES {
-                config.hides(rule.id, &path);
-                config.spares(rule.id, &path);
+                config.hides(rule, &path);
+                config.spares(rule, &path);
             }
             config.verify_allowance(&path);
             config.debris().content_of(&path, Mode::File);
@@ -98,13 +102,15 @@ pub(super) fn records(data: &[u8]) {
 
 /// What `verify` tells of changes.
 fn verified(changes: &Changes, since: Since<'_>) {
-    let (restore, below_top) = ("docker-prep.sh --restore", false);
-    let removable: Vec<RepoPath> = changes.paths.iter().map(|difference| difference.path.clone()).collect();
-    let (findings, diffs, rewritten_backups) = (&[], &[], &[]);
-    let told =
-        Verification { changes, since, findings, diffs, rewritten_backups, below_top, removable: &removable, restore };
-    safe(&told.human(Paint::PLAIN));
-    let value = json(&told.json());
+    let (findings, diffs, rewritten_backups, below_top) = (&[], &[], &[], false);
+    // Every backup says what its original says.
+    let on_disk = |_: &RepoPath| Some(Vec::new());
+    let facts = Facts { debris: &Debris::default(), on_disk: &on_disk, committed: &|_| None, script: &|| Ok(None) };
+    let advice = cure::of_changes(changes, findings, &facts);
+    let report =
+        Verification { changes, since, findings, diffs, rewritten_backups, below_top, advice: advice.as_ref() };
+    safe(&report.human(Paint::PLAIN));
+    let value = json(&report.json());
     assert_eq!(value["paths"].as_array().map(Vec::len), Some(changes.paths.len()));
 }
 
@@ -229,14 +235,39 @@ pub(super) fn judge(data: &[u8]) {
             assert!(place.line <= 1 + text.iter().filter(|&&byte| byte == b'\n').count());
         }
     }
-    reports(&judgement.findings, data.len());
+    let mut findings = judgement.findings;
+    explained(&mut findings, &change);
+    reports(&findings, data.len());
+}
+
+/// Gives each finding a label in its own file and in another, and a fix of what it marks.
+fn explained(findings: &mut [Finding], change: &Held) {
+    let files: Vec<File> = change.texts.iter().map(|(path, text)| file(path, text)).collect();
+    for (at, finding) in findings.iter_mut().enumerate() {
+        let Some(own) = files.iter().find(|file| file.path == finding.path) else { continue };
+        let span = at % (own.text.len() + 1)..(2 * at) % (own.text.len() + 2);
+        for file in [own, &files[at % files.len()]] {
+            let (path, place) = (file.path.clone(), Some(Place::locate(&file.text, &span)));
+            finding.labels.push(Label { path, place, text: Escaped(&file.text).to_string() });
+        }
+        finding.labels.push(Label { path: own.path.clone(), place: None, text: "as such".to_owned() });
+        let text = String::from_utf8_lossy(&own.text[..own.text.len().min(64)]).into_owned();
+        let edit = Edit { path: own.path.clone(), span: span.clone(), text };
+        let safety = if at % 2 == 0 { Safety::Safe } else { Safety::Shown };
+        finding.fix = Fix::of(safety, vec![edit], &[own]);
+        assert_eq!(finding.fix.is_some(), span.start <= span.end && span.end <= own.text.len());
+    }
+}
+
+fn file(path: &RepoPath, text: &[u8]) -> File {
+    File { path: path.clone(), text: text.to_vec(), fresh: true, replaces: false }
 }
 
 /// Each format holds what it promises, whatever the findings quote. `length` chooses among the formats.
 fn reports(findings: &[Finding], length: usize) {
-    let view = View { paint: Paint::PLAIN, below_top: true, restore: "docker-prep.sh --restore", advice: None };
+    let view = View { paint: Paint::PLAIN, below_top: true, advice: None };
     // Those that found nothing would only make the reports longer.
-    let found = |rule: &&'static Rule| findings.iter().any(|finding| finding.rule == rule.id);
+    let found = |rule: &&'static Rule| findings.iter().any(|finding| finding.rule == *rule);
     let rules: Vec<_> = RULES.into_iter().filter(found).collect();
     let report = Report { findings, rules: &rules, scope: "staged", judged: 1, deny_warnings: false, view };
     let written = |format| report::check(format, &report);

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::base::finding::Finding;
+use crate::rule::Finding;
 
 /// A fingerprint for each finding, in the same order; no two are equal.
 ///
@@ -13,7 +13,7 @@ pub(crate) fn of(findings: &[Finding]) -> Vec<String> {
     let fingerprint = |finding: &Finding| {
         let marked = finding.place.as_ref().and_then(|place| place.excerpt.get(place.marked.clone()));
         let marked = marked.unwrap_or_default();
-        let hash = hash(&[finding.rule.as_bytes(), finding.path.as_bytes(), marked.as_bytes()]);
+        let hash = hash(&[finding.rule.id.as_bytes(), finding.path.as_bytes(), marked.as_bytes()]);
         let ordinal = seen.entry(hash).or_default();
         *ordinal += 1;
         format!("{hash:016x}:{ordinal}")
@@ -45,7 +45,7 @@ mod tests {
         let mut after = [placed("a", "\n\n\n  x", "x"), placed("a", "\n\n\ny", "y"), placed("a", "\n\n\n\nx", "x")];
         for finding in &mut after {
             finding.message = "in other words".into();
-            finding.help = "otherwise";
+            finding.help = "otherwise".into();
             finding.commit = Some(commit("rebased"));
         }
         assert_eq!(of(&before), of(&after));
@@ -55,7 +55,7 @@ mod tests {
     #[test]
     fn what_differs_has_another_name() {
         let mut other_rule = finding("a");
-        other_rule.rule = "docker-deps-content";
+        other_rule.rule = crate::rules::find("docker-deps-content").unwrap();
         let findings = [finding("a"), finding("a"), finding("b"), other_rule, placed("a", "x", "x")];
         let names: std::collections::BTreeSet<String> = of(&findings).into_iter().collect();
         assert_eq!(names.len(), findings.len());

@@ -6,10 +6,10 @@
 use std::cmp::Reverse;
 
 use crate::base::escape::is_unsafe;
-use crate::base::finding::Finding;
 use crate::base::path::RepoPath;
 use crate::report::fingerprint::hash;
-use crate::report::{Report, human};
+use crate::report::{Report, described_in_full, human};
+use crate::rule::Finding;
 
 /// One command a finding, and the text; nothing at all if there is no finding. Errors come first: of each kind, a step
 /// shows ten.
@@ -19,11 +19,11 @@ pub(crate) fn check(report: &Report<'_>) -> String {
     }
     let mut sorted: Vec<&Finding> = report.findings.iter().collect();
     sorted.sort_by_key(|finding| Reverse(finding.severity));
-    let commands: String = sorted.into_iter().map(|finding| command(report, finding)).collect();
+    let commands: String = sorted.into_iter().map(command).collect();
     commands + &fenced(&human::check(report.findings, report.view))
 }
 
-fn command(report: &Report<'_>, finding: &Finding) -> String {
+fn command(finding: &Finding) -> String {
     let mut properties = vec![("file", path(&finding.path))];
     if let Some(place) = &finding.place {
         properties.push(("line", place.line.to_string()));
@@ -33,10 +33,10 @@ fn command(report: &Report<'_>, finding: &Finding) -> String {
             properties.push(("endColumn", place.end_column.to_string()));
         }
     }
-    properties.push(("title", finding.rule.to_owned()));
+    properties.push(("title", finding.rule.id.to_owned()));
     let properties: Vec<String> =
         properties.into_iter().map(|(name, value)| format!("{name}={}", property(&value))).collect();
-    format!("::{} {}::{}\n", finding.severity.name(), properties.join(","), data(&report.told(finding)))
+    format!("::{} {}::{}\n", finding.severity.name(), properties.join(","), data(&described_in_full(finding)))
 }
 
 /// The path as it is, so that the annotation finds its file; in our spelling where it could act on a log. Line breaks
@@ -82,7 +82,8 @@ fn token(text: &str) -> String {
 mod tests {
     use super::*;
     use crate::base::finding::Severity;
-    use crate::report::tests::{HOSTILE, every_kind, finding, placed, report};
+    use crate::base::fix::Safety;
+    use crate::report::tests::{HOSTILE, every_kind, finding, fix, label, placed, report};
 
     /// The commands that the runner would obey, as its source reads lines (ActionCommand.cs).
     fn obeyed(text: &str) -> Vec<String> {
@@ -158,5 +159,22 @@ mod tests {
             text += &format!("::{}::\n", word.to_uppercase());
             assert!(!text.to_lowercase().contains(&token(&text)));
         }
+    }
+
+    #[test]
+    fn labels_and_the_fix_are_in_the_text() {
+        let about = Finding {
+            labels: vec![label("b.json", "1\n2", "2", "pinned here")],
+            fix: Some(fix(Safety::Safe, "a.json", "1\n2\n", "2", "3")),
+            ..placed("a.json", "1\n2\n", "2")
+        };
+        let text = check(&report(&[about]));
+        assert!(
+            text.contains(
+                "%0Anote: b.json:2:1: pinned here%0Afix (safe):%0A--- a/a.json%0A+++ b/a.json%0A@@ -1,2 +1,2 @@%0A 1%0A-2%0A+3\n"
+            ),
+            "{text}"
+        );
+        assert!(text.contains("\n   = note: b.json:2:1: pinned here\n"), "{text}");
     }
 }

@@ -2,9 +2,10 @@
 
 use serde_json::{Value, json};
 
-use crate::base::finding::{Finding, Severity};
+use crate::base::finding::Severity;
 use crate::report::json::{document, path};
-use crate::report::{Report, fingerprint, human};
+use crate::report::{Report, described_in_full, fingerprint, human, note};
+use crate::rule::Finding;
 
 /// Every finding; an empty array if there is none.
 pub(crate) fn check(report: &Report<'_>) -> String {
@@ -15,9 +16,10 @@ pub(crate) fn check(report: &Report<'_>) -> String {
 fn finding(finding: &Finding, fingerprint: &str) -> Value {
     let commit = finding.commit.as_ref().map(human::in_commit).unwrap_or_default();
     let help = if finding.help.is_empty() { String::new() } else { format!("; {}", finding.help) };
-    json!({
-        "description": format!("{}{commit}{help}", finding.message),
-        "check_name": finding.rule,
+    let labels: String = finding.labels.iter().map(|label| format!("; {}", note(label))).collect();
+    let mut value = json!({
+        "description": format!("{}{commit}{help}{labels}", finding.message),
+        "check_name": finding.rule.id,
         "fingerprint": fingerprint,
         "severity": match finding.severity {
             Severity::Error => "major",
@@ -28,7 +30,14 @@ fn finding(finding: &Finding, fingerprint: &str) -> Value {
             // GitLab wants a line; a file as such is shown at its first.
             "lines": { "begin": finding.place.as_ref().map_or(1, |place| place.line.max(1)) },
         },
-    })
+    });
+    if finding.fix.is_some() {
+        // Of Code Climate, where this format is from: text in Markdown, in which four spaces make a
+        // block of code.
+        let body: String = described_in_full(finding).lines().map(|line| format!("    {line}\n")).collect();
+        value["content"] = json!({ "body": body });
+    }
+    value
 }
 
 #[cfg(test)]
@@ -37,7 +46,8 @@ mod tests {
 
     use super::*;
     use crate::base::escape::is_unsafe;
-    use crate::report::tests::{HOSTILE, commit, every_kind, placed, report};
+    use crate::base::fix::Safety;
+    use crate::report::tests::{HOSTILE, commit, every_kind, fix, label, placed, report};
 
     #[test]
     fn nothing_is_an_empty_array() {
@@ -73,5 +83,23 @@ mod tests {
         assert_eq!(value[3]["location"]["path"], HOSTILE);
         assert_eq!(value[4]["location"]["path"], "b\\xff\\n%::");
         assert_eq!(value[0]["severity"], "minor");
+    }
+
+    #[test]
+    fn labels_are_in_the_description_and_a_fix_is_content() {
+        let about = Finding {
+            labels: vec![label("b.json", "1\n2", "2", "pinned here")],
+            fix: Some(fix(Safety::Shown, "a.json", "1\n2\n", "2", "3")),
+            ..placed("a.json", "1\n2\n", "2")
+        };
+        let value: Value = serde_json::from_str(&check(&report(&[about]))).unwrap();
+        assert_eq!(value[0]["description"], "this points astray; unstage it; b.json:2:1: pinned here");
+        let body = value[0]["content"]["body"].as_str().unwrap();
+        assert!(
+            body.ends_with(
+                "    fix (shown):\n    --- a/a.json\n    +++ b/a.json\n    @@ -1,2 +1,2 @@\n     1\n    -2\n    +3\n"
+            ),
+            "{body}"
+        );
     }
 }

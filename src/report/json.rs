@@ -6,10 +6,11 @@ use serde_json::{Value, json};
 
 use crate::base::change::Commit;
 use crate::base::escape::is_unsafe;
-use crate::base::finding::{Finding, Severity};
+use crate::base::finding::{Label, Place, Severity};
+use crate::base::fix::Fix;
 use crate::base::path::RepoPath;
-use crate::report::Report;
-use crate::rule::Rule;
+use crate::report::{Report, steps};
+use crate::rule::{Finding, Rule};
 
 /// Every finding, and the counts.
 pub(crate) fn check(report: &Report<'_>) -> String {
@@ -23,7 +24,7 @@ pub(crate) fn check(report: &Report<'_>) -> String {
 
 /// Every finding.
 pub(crate) fn findings(report: &Report<'_>) -> Vec<Value> {
-    report.findings.iter().map(|about| finding(about, report)).collect()
+    report.findings.iter().map(finding).collect()
 }
 
 /// The counts.
@@ -47,7 +48,8 @@ pub(crate) fn explain(about: &Rule) -> String {
 }
 
 fn rule(rule: &Rule) -> Value {
-    json!({ "id": rule.id, "severity": rule.severity.name(), "summary": rule.summary })
+    let (severity, on_by_default) = (rule.severity.name(), rule.on_by_default);
+    json!({ "id": rule.id, "severity": severity, "on_by_default": on_by_default, "summary": rule.summary })
 }
 
 /// A commit by its full name.
@@ -87,33 +89,65 @@ pub(crate) fn path(path: &RepoPath) -> (Value, Value) {
     }
 }
 
-fn finding(finding: &Finding, report: &Report<'_>) -> Value {
+fn finding(finding: &Finding) -> Value {
     let (path, path_hex) = path(&finding.path);
-    let place = finding.place.as_ref().map(|place| {
-        json!({
-            "line": place.line,
-            "column": place.column,
-            "end_column": place.end_column,
-            "excerpt": place.excerpt,
-        })
-    });
     json!({
-        "rule": finding.rule,
+        "rule": finding.rule.id,
         "severity": finding.severity.name(),
         "commit": finding.commit.as_ref().map(commit),
         "path": path,
         "path_hex": path_hex,
-        "place": place,
+        "place": finding.place.as_ref().map(place),
+        "labels": finding.labels.iter().map(label).collect::<Vec<_>>(),
         "message": finding.message,
         "help": finding.help,
-        "steps": report.steps(finding),
+        "steps": steps(finding),
+        "fix": finding.fix.as_ref().map(fix),
+    })
+}
+
+fn place(place: &Place) -> Value {
+    json!({
+        "line": place.line,
+        "column": place.column,
+        "end_column": place.end_column,
+        "excerpt": place.excerpt,
+    })
+}
+
+fn label(label: &Label) -> Value {
+    let (path, path_hex) = path(&label.path);
+    json!({ "path": path, "path_hex": path_hex, "place": label.place.as_ref().map(place), "text": label.text })
+}
+
+fn fix(fix: &Fix) -> Value {
+    let edits = fix.edits.iter().filter(|_| !fix.is_secret).map(|(edit, region)| {
+        let (path, path_hex) = path(&edit.path);
+        json!({
+            "path": path,
+            "path_hex": path_hex,
+            "line": region.line,
+            "column": region.column,
+            "end_line": region.end_line,
+            "end_column": region.end_column,
+            "text": edit.text,
+        })
+    });
+    let diffs = fix.diffs.iter().map(|(about, excerpt)| {
+        let (path, path_hex) = path(about);
+        json!({ "path": path, "path_hex": path_hex, "lines": excerpt.lines, "more": excerpt.more })
+    });
+    json!({
+        "safety": fix.safety.name(),
+        "edits": edits.collect::<Vec<_>>(),
+        "diffs": diffs.collect::<Vec<_>>(),
     })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::tests::{every_kind, report};
+    use crate::report::tests::{HOSTILE, every_kind, report};
 
     #[test]
     fn nothing_that_acts_on_a_terminal_is_left_raw_and_nothing_is_lost() {
@@ -154,5 +188,25 @@ mod tests {
     fn a_path_that_is_not_utf8_keeps_its_bytes() {
         let (shown, hex) = path(&RepoPath::new(*b"a\xff"));
         assert_eq!((shown, hex), (json!("a\\xff"), json!("61ff")));
+    }
+
+    #[test]
+    fn labels_and_fixes_are_written_and_a_secret_is_in_neither() {
+        let findings = every_kind();
+        let value: Value = serde_json::from_str(&check(&report(&findings))).unwrap();
+        let findings = value["findings"].as_array().unwrap();
+        assert_eq!((&findings[0]["labels"], &findings[0]["fix"]), (&json!([]), &Value::Null));
+        assert_eq!(findings[2]["labels"][0]["place"]["column"], 3);
+        let labels = &findings[3]["labels"];
+        assert_eq!((&labels[2]["path_hex"], &labels[2]["text"]), (&json!("62ff0a253a3a"), &json!("there")));
+        assert_eq!(labels[3]["place"], Value::Null);
+        let fix = &findings[3]["fix"];
+        assert_eq!((&fix["safety"], &fix["edits"][0]["text"]), (&json!("safe"), &json!(HOSTILE)));
+        assert_eq!((&fix["edits"][0]["line"], &fix["edits"][0]["end_line"]), (&json!(2), &json!(2)));
+        assert!(fix["diffs"][0]["lines"][0].as_str().unwrap().starts_with("--- a/a\\n::error"), "{fix}");
+        let secret = &findings[1]["fix"];
+        assert_eq!(secret["edits"], json!([]));
+        assert_eq!(secret["diffs"][0]["lines"][3], "-********");
+        assert!(!value.to_string().contains("s3cr3t"));
     }
 }

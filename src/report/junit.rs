@@ -3,13 +3,13 @@
 //! A warning that does not block is a test that passed and says something: CI turns a failed test into a failed job,
 //! and no format may weigh more than the exit code.
 
-use crate::base::finding::Finding;
-use crate::report::Report;
+use crate::report::{Report, described_in_full};
+use crate::rule::Finding;
 
 /// One test suite, well-formed whatever the paths are.
 pub(crate) fn check(report: &Report<'_>) -> String {
     let findings = report.findings;
-    let quiet = report.rules.iter().filter(|rule| findings.iter().all(|finding| finding.rule != rule.id));
+    let quiet = report.rules.iter().filter(|rule| findings.iter().all(|finding| finding.rule != **rule));
     let mut cases: Vec<String> =
         quiet.map(|rule| format!("    <testcase classname=\"bakstop\" name=\"{}\"/>\n", xml(rule.id))).collect();
     cases.extend(findings.iter().map(|finding| case(report, finding)));
@@ -28,14 +28,14 @@ pub(crate) fn check(report: &Report<'_>) -> String {
 fn case(report: &Report<'_>, finding: &Finding) -> String {
     let place = finding.place.as_ref().map(|place| format!(":{}:{}", place.line, place.column)).unwrap_or_default();
     let path = xml(&finding.path.to_string());
-    let told = xml(&report.told(finding));
+    let text = xml(&described_in_full(finding));
     let said = if report.blocks(finding) {
         let (message, severity) = (xml(&finding.message), finding.severity.name());
-        format!("<failure message=\"{message}\" type=\"{severity}\">{told}</failure>")
+        format!("<failure message=\"{message}\" type=\"{severity}\">{text}</failure>")
     } else {
-        format!("<system-out>{}: {told}</system-out>", finding.severity.name())
+        format!("<system-out>{}: {text}</system-out>", finding.severity.name())
     };
-    let rule = xml(finding.rule);
+    let rule = xml(finding.rule.id);
     format!(
         "    <testcase classname=\"bakstop.{rule}\" name=\"{path}{place}\" file=\"{path}\">\n      {said}\n    \
          </testcase>\n"
@@ -67,7 +67,8 @@ mod tests {
     use super::*;
     use crate::base::escape::is_unsafe;
     use crate::base::finding::Severity;
-    use crate::report::tests::{every_kind, finding, placed, report};
+    use crate::base::fix::Safety;
+    use crate::report::tests::{every_kind, finding, fix, label, placed, report};
     use crate::rules::RULES;
 
     fn cases<'a>(document: &'a Document<'_>) -> Vec<Node<'a, 'a>> {
@@ -124,5 +125,24 @@ mod tests {
         assert_eq!(names[3].replace("\\u{fffe}", "\u{fffe}"), findings[3].path.to_string());
         assert_eq!(names[4], "b\\xff\\n%::");
         assert!(text.chars().all(|character| character == '\n' || !is_unsafe(character)), "{text}");
+    }
+
+    #[test]
+    fn labels_and_the_fix_are_in_the_text() {
+        let about = Finding {
+            labels: vec![label("b.json", "1\n2", "2", "pinned here")],
+            fix: Some(fix(Safety::Safe, "a.json", "1\n2\n", "2", "3")),
+            ..placed("a.json", "1\n2\n", "2")
+        };
+        let text = check(&report(&[about]));
+        let document = Document::parse(&text).unwrap();
+        let failure = document.descendants().find(|node| node.has_tag_name("failure")).unwrap();
+        let body = failure.text().unwrap();
+        assert!(
+            body.ends_with(
+                "\nnote: b.json:2:1: pinned here\nfix (safe):\n--- a/a.json\n+++ b/a.json\n@@ -1,2 +1,2 @@\n 1\n-2\n+3"
+            ),
+            "{body}"
+        );
     }
 }

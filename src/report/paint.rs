@@ -66,6 +66,15 @@ impl Paint {
         self.style(text, Style::new().dimmed())
     }
 
+    /// A line of a unified diff.
+    pub(crate) fn diff(self, line: &str) -> String {
+        match line.as_bytes().first() {
+            Some(b'+') => self.good(line),
+            Some(b'-') => self.bad(line),
+            _ => line.to_owned(),
+        }
+    }
+
     fn style(self, text: &str, style: Style) -> String {
         if self.on { text.style(style).to_string() } else { text.to_owned() }
     }

@@ -5,13 +5,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value, json};
 use unicode_width::UnicodeWidthStr;
 
+use crate::base::diff;
 use crate::base::escape::Escaped;
-use crate::base::finding::{Finding, LineIndex, Span};
+use crate::base::finding::{LineIndex, Span};
 use crate::base::path::RepoPath;
 use crate::pins::{Board, Demand, Id, Pin, Plan, Project, Relation, Role, Row};
 use crate::report::human::{View, plural};
-use crate::report::{Report, diff, human, json};
-use crate::rules::OF_PINS;
+use crate::report::{Report, human, json};
+use crate::rule::{Finding, RuleGroup};
+use crate::rules;
 
 /// The table, project by project, and what was found.
 pub(crate) fn human(board: &Board, findings: &[Finding], view: View<'_>) -> String {
@@ -173,7 +175,7 @@ pub(crate) fn diff(board: &Board, plan: &Plan, view: View<'_>) -> String {
     for file in &plan.files {
         let Some(old) = board.files.iter().find(|old| old.path == file.path) else { continue };
         for line in diff::unified(&file.path, &old.text, &file.text, 3) {
-            text += &format!("{}\n", diff::painted(&line, view.paint));
+            text += &format!("{}\n", view.paint.diff(&line));
         }
     }
     let left = Plan { left: plan.left.clone(), ..Plan::default() };
@@ -186,8 +188,8 @@ pub(crate) fn diff(board: &Board, plan: &Plan, view: View<'_>) -> String {
 
 /// Every pin and every finding as one document.
 pub(crate) fn json(board: &Board, findings: &[Finding], view: View<'_>) -> String {
-    let report =
-        Report { findings, rules: &OF_PINS, scope: "worktree", judged: board.files.len(), deny_warnings: false, view };
+    let (rules, judged) = (&rules::of(RuleGroup::Pins), board.files.len());
+    let report = Report { findings, rules, scope: "worktree", judged, deny_warnings: false, view };
     let mut places = Places::default();
     json::document(&json!({
         "schema": "bakstop.pins/1",

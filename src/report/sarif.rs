@@ -2,24 +2,21 @@
 
 use serde_json::{Value, json};
 
-use crate::base::finding::{Finding, Place, Verdict};
+use crate::base::finding::{Place, Verdict};
+use crate::base::fix::{Fix, Safety};
 use crate::base::path::RepoPath;
 use crate::report::json::{commit, document};
-use crate::report::{Report, fingerprint, human};
-use crate::rule::Rule;
-use crate::rules::RULES;
+use crate::report::{Report, described, fingerprint};
+use crate::rule::{Finding, Rule, Subject};
+use crate::rules::{self, RULES};
 
 /// Where the schema of the format lies.
 const SCHEMA: &str = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json";
 
-/// The rules about secrets; the others are about builds with Docker.
-const ABOUT_SECRETS: [&str; 1] = ["registry-token"];
-
 /// A log of one run, with every rule of the table.
 pub(crate) fn check(report: &Report<'_>) -> String {
     let names = fingerprint::of(report.findings);
-    let results: Vec<Value> =
-        report.findings.iter().zip(names).map(|(finding, name)| result(report, finding, &name)).collect();
+    let results: Vec<Value> = report.findings.iter().zip(names).map(|(finding, name)| result(finding, &name)).collect();
     document(&json!({
         "$schema": SCHEMA,
         "version": "2.1.0",
@@ -45,13 +42,13 @@ pub(crate) fn check(report: &Report<'_>) -> String {
 }
 
 fn rule(rule: &Rule) -> Value {
-    let topic = if ABOUT_SECRETS.contains(&rule.id) { "security" } else { "docker" };
+    let topic = if rule.subject == Subject::Secret { "security" } else { "docker" };
     json!({
         "id": rule.id,
         "shortDescription": { "text": rule.summary },
         "fullDescription": { "text": first_paragraph(rule.manual) },
         "help": { "text": rule.manual, "markdown": rule.manual },
-        "defaultConfiguration": { "level": rule.severity.name() },
+        "defaultConfiguration": { "enabled": rule.on_by_default, "level": rule.severity.name() },
         "properties": { "tags": ["git", topic] },
     })
 }
@@ -62,27 +59,68 @@ fn first_paragraph(manual: &str) -> String {
     paragraph.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-fn result(report: &Report<'_>, finding: &Finding, fingerprint: &str) -> Value {
-    let mut result = json!({ "ruleId": finding.rule });
-    if let Some(index) = human::order(finding.rule) {
+fn result(finding: &Finding, fingerprint: &str) -> Value {
+    let mut result = json!({ "ruleId": finding.rule.id });
+    if let Some(index) = rules::order(finding.rule) {
         result["ruleIndex"] = index.into();
     }
-    let artifact = json!({ "uri": uri(&finding.path), "uriBaseId": "%SRCROOT%" });
-    let mut location = json!({ "artifactLocation": artifact });
-    if let Some(place) = &finding.place {
+    result["level"] = finding.severity.name().into();
+    result["message"] = json!({ "text": message(&described(finding)) });
+    result["locations"] = json!([{ "physicalLocation": location(&finding.path, finding.place.as_ref()) }]);
+    result["partialFingerprints"] = json!({ "markedContent/v1": fingerprint });
+    if !finding.labels.is_empty() {
+        let related = finding.labels.iter().map(|label| {
+            let location = location(&label.path, label.place.as_ref());
+            json!({ "physicalLocation": location, "message": { "text": message(&label.text) } })
+        });
+        result["relatedLocations"] = related.collect();
+    }
+    // A program would write asterisks into a file.
+    if let Some(fix) = finding.fix.as_ref().filter(|fix| !fix.is_secret) {
+        result["fixes"] = json!([repair(fix)]);
+    }
+    if let Some(about) = &finding.commit {
+        result["properties"] = json!({ "commit": commit(about) });
+    }
+    result
+}
+
+fn artifact(path: &RepoPath) -> Value {
+    json!({ "uri": uri(path), "uriBaseId": "%SRCROOT%" })
+}
+
+fn location(path: &RepoPath, place: Option<&Place>) -> Value {
+    let mut location = json!({ "artifactLocation": artifact(path) });
+    if let Some(place) = place {
         location["region"] = region(place);
         if place.marked.len() < place.excerpt.len() {
             location["contextRegion"] = json!({ "startLine": place.line, "snippet": { "text": place.excerpt } });
         }
     }
-    result["level"] = finding.severity.name().into();
-    result["message"] = json!({ "text": message(&report.told(finding)) });
-    result["locations"] = json!([{ "physicalLocation": location }]);
-    result["partialFingerprints"] = json!({ "markedContent/v1": fingerprint });
-    if let Some(about) = &finding.commit {
-        result["properties"] = json!({ "commit": commit(about) });
-    }
-    result
+    location
+}
+
+fn repair(fix: &Fix) -> Value {
+    let changes = fix.edits.chunk_by(|(a, _), (b, _)| a.path == b.path).map(|edits| {
+        let replacements = edits.iter().map(|(edit, region)| {
+            json!({
+                "deletedRegion": {
+                    "startLine": region.line,
+                    "startColumn": region.column,
+                    "endLine": region.end_line,
+                    "endColumn": region.end_column,
+                },
+                "insertedContent": { "text": edit.text },
+            })
+        });
+        let path = edits.first().map(|(edit, _)| artifact(&edit.path));
+        json!({ "artifactLocation": path, "replacements": replacements.collect::<Vec<_>>() })
+    });
+    let description = match fix.safety {
+        Safety::Safe => "safe: it cannot change what a working build does",
+        Safety::Shown => "shown: a change to consider",
+    };
+    json!({ "description": { "text": description }, "artifactChanges": changes.collect::<Vec<_>>() })
 }
 
 /// Columns count from 1 and the end is the column after the last character, in SARIF as in [`Place`].
@@ -118,8 +156,8 @@ fn message(text: &str) -> String {
 mod tests {
     use super::*;
     use crate::base::escape::is_unsafe;
-    use crate::report::tests::{commit, every_kind, finding, placed, report};
-    use crate::rules;
+    use crate::report::tests::{commit, every_kind, finding, fix, label, placed, report};
+    use crate::rule::tests::probe;
 
     fn run(report: &Report<'_>) -> Value {
         let text = check(report);
@@ -195,7 +233,46 @@ mod tests {
     }
 
     #[test]
-    fn the_rules_about_secrets_exist() {
-        assert!(ABOUT_SECRETS.iter().all(|id| rules::find(id).is_some()));
+    fn labels_are_related_locations_and_a_fix_is_replacements() {
+        let text = "\n{\"ü\": \"x\"}\n";
+        let about = Finding {
+            labels: vec![label("web/b.json", text, "ü", "see {this}")],
+            fix: Some(fix(Safety::Safe, "web/a.json", text, "\"x\"}", "1}")),
+            ..placed("web/a.json", text, "\"x\"")
+        };
+        let result = run(&report(&[about]))["results"][0].take();
+        let related = &result["relatedLocations"][0];
+        assert_eq!(related["message"]["text"], "see {{this}}");
+        let location = &related["physicalLocation"];
+        assert_eq!(location["artifactLocation"]["uri"], "web/b.json");
+        assert_eq!(
+            location["region"],
+            json!({ "startLine": 2, "startColumn": 3, "endColumn": 4, "snippet": { "text": "ü" } })
+        );
+        assert_eq!(
+            result["fixes"],
+            json!([{
+                "description": { "text": "safe: it cannot change what a working build does" },
+                "artifactChanges": [{
+                    "artifactLocation": { "uri": "web/a.json", "uriBaseId": "%SRCROOT%" },
+                    "replacements": [{
+                        "deletedRegion": { "startLine": 2, "startColumn": 7, "endLine": 2, "endColumn": 11 },
+                        "insertedContent": { "text": "1}" },
+                    }],
+                }],
+            }])
+        );
+        // One that would write asterisks into a file is left out.
+        let findings = every_kind();
+        let run = run(&report(&findings));
+        assert_eq!((run["results"][1].get("fixes"), run["results"][3]["fixes"].is_array()), (None, true));
+    }
+
+    #[test]
+    fn a_rule_is_about_secrets_and_may_be_off_by_default() {
+        let topics: Vec<Value> = RULES.iter().map(|about| rule(about)["properties"]["tags"][1].clone()).collect();
+        assert_eq!(topics.iter().filter(|topic| *topic == "security").count(), 1);
+        let off = Rule { on_by_default: false, ..probe("probe") };
+        assert_eq!(rule(&off)["defaultConfiguration"], json!({ "enabled": false, "level": "error" }));
     }
 }

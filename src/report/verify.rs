@@ -2,15 +2,15 @@
 
 use std::collections::BTreeMap;
 
+use crate::base::diff::Excerpt;
 use crate::base::escape::Escaped;
-use crate::base::finding::{Finding, Step};
 use crate::base::path::RepoPath;
+use crate::cure::Advice;
 use crate::measure::runs::{Seconds, Timing};
 use crate::os::child::{Ended, Ran};
-use crate::report::cure::commands;
-use crate::report::diff::{Excerpt, painted};
-use crate::report::human::{TO_TOP, order, plural};
+use crate::report::human::{TO_TOP, plural};
 use crate::report::paint::Paint;
+use crate::rule::Finding;
 use crate::snapshot::{Changes, DELETED_IN_INDEX, Difference, Dirt, Head, MovedRef, NEW_FILE, State};
 
 mod json;
@@ -30,10 +30,8 @@ pub(crate) struct Verification<'a> {
     pub rewritten_backups: &'a [(RepoPath, RepoPath)],
     /// Whether the reader stands below the top of the work tree.
     pub below_top: bool,
-    /// The leftovers that nothing is lost with.
-    pub removable: &'a [RepoPath],
-    /// The command that undoes a preparation.
-    pub restore: &'a str,
+    /// What to do about it.
+    pub advice: Option<&'a Advice>,
 }
 
 /// What the state of the work tree is held against.
@@ -67,9 +65,9 @@ impl Verification<'_> {
             format!("\n{} {}\n", paint.doubtful("warning:"), rewritten_backup(backup, original))
         });
         let warnings: String = warnings.collect();
-        let cure = self.cure().map_or(String::new(), |(help, commands)| {
+        let cure = self.advice.map_or(String::new(), |Advice { help, commands }| {
             let go = (self.below_top && !commands.is_empty()).then(|| TO_TOP.to_owned());
-            let commands = go.iter().chain(&commands).map(|command| format!("    {}\n", paint.good(command)));
+            let commands = go.iter().chain(commands).map(|command| format!("    {}\n", paint.good(command)));
             format!("\n{} {help}\n{}", paint.strong("help:"), commands.collect::<String>())
         });
         format!("{list}{}{warnings}{cure}\n{summary}", self.differences(paint))
@@ -124,7 +122,7 @@ impl Verification<'_> {
 
     fn differences(&self, paint: Paint) -> String {
         let one = |(path, excerpt): &(&RepoPath, Excerpt)| {
-            let lines: String = excerpt.lines.iter().map(|line| format!("{}\n", painted(line, paint))).collect();
+            let lines: String = excerpt.lines.iter().map(|line| format!("{}\n", paint.diff(line))).collect();
             let more = match (excerpt.more, excerpt.lines.is_empty()) {
                 (0, _) => String::new(),
                 (more, false) => paint.faint(&format!("… {more} more {}\n", if more == 1 { "line" } else { "lines" })),
@@ -179,14 +177,13 @@ impl Verification<'_> {
             some(count, "changed", "path"),
             head.as_ref().map(|_| "moved HEAD".to_owned()),
             some(refs.len(), "changed", "ref"),
-            some(stashed.len(), "added", "stashe"),
-            some(unstashed.len(), "dropped", "stashe"),
+            some(stashed.len(), "added", "stash"),
+            some(unstashed.len(), "dropped", "stash"),
             some(settings.len(), "changed", "setting"),
             some(begun.len(), "left", "thing").map(|deed| deed + " unfinished"),
             some(ended.len(), "ended", "operation"),
         ];
-        let deeds: Vec<String> =
-            deeds.into_iter().flatten().map(|deed| deed.replace(" 1 stashe", " 1 stash")).collect();
+        let deeds: Vec<String> = deeds.into_iter().flatten().collect();
         let (last, others) = deeds.split_last().map_or(("", &[][..]), |(last, others)| (last, others));
         let others = if others.is_empty() { String::new() } else { format!("{} and ", others.join(", ")) };
         format!("{doer}{others}{last}{end}")
@@ -196,55 +193,7 @@ impl Verification<'_> {
     fn first_findings(&self) -> BTreeMap<&RepoPath, &Finding> {
         self.findings.iter().rev().map(|finding| (&finding.path, finding)).collect()
     }
-
-    fn is_staged(&self, path: &RepoPath) -> bool {
-        self.changes.paths.iter().any(|difference| &difference.path == path && difference.is(State::Staged))
-    }
-
-    /// What to type. While a manifest is still rewritten, its backup is what restores it, so nothing says to remove it.
-    fn cure(&self) -> Option<(&'static str, Vec<String>)> {
-        let mut lines: Vec<String> = Vec::new();
-        let mut findings: Vec<&Finding> = self.findings.iter().collect();
-        findings.sort_by_key(|finding| order(finding.rule));
-        for finding in &findings {
-            // Staging is the next step of a commit, not of a build; unless it is staged already.
-            let staged = self.is_staged(&finding.path);
-            let due = |step: &&Step| !matches!(step, Step::Stage | Step::Unstage) || staged;
-            for &step in finding.steps.iter().filter(due) {
-                for line in commands(step, self.restore, &[&finding.path], false) {
-                    if !lines.contains(&line) {
-                        lines.push(line);
-                    }
-                }
-            }
-        }
-        if !lines.is_empty() {
-            let kept_trace = |finding: &&Finding| finding.rule == LOCKFILE;
-            let help = match (findings.iter().all(kept_trace), findings.iter().any(kept_trace)) {
-                (true, _) => "the lockfile kept a trace of the preparation, which --restore does not undo",
-                (_, true) => {
-                    "the preparation has not been undone; the lockfile kept a trace that --restore does not undo"
-                }
-                _ => "the preparation has not been undone; put the originals back",
-            };
-            return Some((help, lines));
-        }
-        let leftovers = self.changes.paths.iter().filter(|difference| difference.is(State::Leftover)).count();
-        let help = match (self.removable.len(), leftovers) {
-            (_, 0) => return None,
-            (0, _) => "a backup may hold the only copy of an edit: compare it with its original, then remove it",
-            (some, all) if some == all => "the preparation left this behind; remove it",
-            _ => {
-                "the preparation left this behind; remove it, and compare the other backups with their originals first"
-            }
-        };
-        let removable: Vec<&RepoPath> = self.removable.iter().collect();
-        Some((help, commands(Step::Remove, self.restore, &removable, false)))
-    }
 }
-
-/// The rule that knows a lockfile's trace.
-pub(crate) const LOCKFILE: &str = "rewritten-lockfile";
 
 fn rewritten_backup(backup: &RepoPath, original: &RepoPath) -> String {
     format!("{backup} is itself rewritten: restoring it puts a rewritten file in the place of {original}")
@@ -256,7 +205,7 @@ fn label(difference: &Difference) -> String {
         (_, Some(dirt)) => names(dirt).join(", "),
         (Some(dirt), None) if dirt.states.contains(&State::Untracked) => "no longer untracked".into(),
         (Some(dirt), None) if dirt.states.contains(&State::Leftover) => "leftover gone".into(),
-        (Some(dirt), None) if names(dirt) == [State::Hidden.name()] => "no longer hidden".into(),
+        (Some(dirt), None) if is_only(dirt, State::Hidden) => "no longer hidden".into(),
         _ => "changed back".into(),
     }
 }
@@ -300,12 +249,17 @@ fn notes(difference: &Difference, renames: &BTreeMap<&RepoPath, String>) -> Vec<
     match (&difference.before, &difference.after) {
         (Some(before), Some(after)) if before.states == after.states => notes.push("changed again".into()),
         // The label has said it already.
-        (Some(before), None) if matches!(names(before)[..], ["untracked" | "ignored leftover" | "hidden from git"]) => {
-        }
+        (Some(before), None)
+            if [State::Untracked, State::Leftover, State::Hidden].iter().any(|&state| is_only(before, state)) => {}
         (Some(before), _) => notes.push(format!("was {}", names(before).join(", "))),
         (None, _) => {}
     }
     notes
+}
+
+/// Whether a path is in this state and in no other.
+fn is_only(dirt: &Dirt, state: State) -> bool {
+    dirt.states.iter().eq([&state])
 }
 
 fn names(dirt: &Dirt) -> Vec<&'static str> {
@@ -324,8 +278,12 @@ mod tests {
 
     use super::*;
     use crate::base::change::ObjectId;
-    use crate::base::finding::Severity;
+    use crate::base::debris::Debris;
+    use crate::base::finding::Step;
+    use crate::cure::{self, Facts};
     use crate::measure::runs::Usual;
+    use crate::rule::Subject;
+    use crate::rules;
     use crate::snapshot::{MovedRef, Staged, Unfinished};
 
     fn dirt(states: &[State]) -> Dirt {
@@ -355,27 +313,26 @@ mod tests {
             diffs: &[],
             rewritten_backups: &[],
             below_top: false,
-            removable: &[],
-            restore: "restore",
+            advice: None,
         }
     }
 
+    /// The report, with what `cure` says next. A backup of `removable` says what its original says.
     fn human(changes: &Changes, findings: &[Finding], ended: Option<Ended>, removable: &[RepoPath]) -> String {
         let ran = ended.map(ran);
         let since = ran.as_ref().map_or(Since::Clean, |ran| Since::Command(ran, QUICK));
-        Verification { findings, removable, ..verification(changes, since) }.human(Paint::PLAIN)
+        let debris = Debris::default();
+        let original = |path: &RepoPath| removable.iter().any(|backup| debris.backed_up(backup).as_ref() == Some(path));
+        let on_disk = |path: &RepoPath| (removable.contains(path) || original(path)).then(Vec::new);
+        let facts = Facts { debris: &debris, on_disk: &on_disk, committed: &|_| None, script: &|| Ok(None) };
+        let advice = cure::of_changes(changes, findings, &facts);
+        Verification { findings, advice: advice.as_ref(), ..verification(changes, since) }.human(Paint::PLAIN)
     }
 
     fn rewritten() -> Finding {
         Finding {
-            rule: "rewritten-manifest",
-            severity: Severity::Error,
-            commit: None,
-            path: "package.json".into(),
-            place: None,
-            message: "this points astray".into(),
-            help: "",
-            steps: &[Step::Restore, Step::Stage],
+            steps: vec![Step::Restore(Some("s/restore".into())), Step::Stage].into(),
+            ..Finding::new(rules::about(Subject::Manifest), "package.json".into(), None, "this points astray".into())
         }
     }
 
@@ -420,7 +377,7 @@ mod tests {
              ignored leftover  package.json.bak\n\
              \n\
              help: the preparation has not been undone; put the originals back\n\
-             \x20   restore\n\
+             \x20   s/restore --restore\n\
              \n\
              bakstop: the command changed 2 paths; it ended with exit code 3\n"
         );
@@ -431,7 +388,7 @@ mod tests {
         let finding = rewritten();
         let changes = changes(&[(b"package.json", None, Some(dirt(&[State::Staged])))]);
         let shown = human(&changes, &[finding], None, &[]);
-        assert!(shown.contains("    restore\n    git add package.json\n"), "{shown}");
+        assert!(shown.contains("    s/restore --restore\n    git add package.json\n"), "{shown}");
     }
 
     #[test]
@@ -564,9 +521,13 @@ mod tests {
         let excerpt = |lines: &[&str], more| Excerpt { lines: lines.iter().map(|&line| line.into()).collect(), more };
         let diffs = [(&a, excerpt(&["-1", "+2"], 4)), (&b, excerpt(&[], 7))];
         let rewritten_backups = [(RepoPath::from("a.bak"), a.clone())];
+        let facts =
+            Facts { debris: &Debris::default(), on_disk: &|_| None, committed: &|_| None, script: &|| Ok(None) };
+        let advice = cure::of_changes(&changes, &[], &facts).unwrap();
         let verification = Verification {
             diffs: &diffs,
             rewritten_backups: &rewritten_backups,
+            advice: Some(&advice),
             ..verification(&changes, Since::Baseline)
         };
         assert_eq!(

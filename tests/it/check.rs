@@ -517,9 +517,11 @@ fn the_machine_readable_report_is_versioned() {
                 "end_column": 17 + rewritten_spec().len() + 2,
                 "excerpt": format!("    \"@acme/ui\": \"{}\"", rewritten_spec()),
             },
+            "labels": [],
             "message": "this dependency points into .docker-deps",
             "help": "there is no clean backup; take the committed file back (edits since are lost)",
             "steps": ["git checkout HEAD -- web/package.json"],
+            "fix": null,
         }],
         "summary": { "errors": 1, "warnings": 0, "judged": 1 },
     });

@@ -9,9 +9,7 @@ use std::os::unix::fs::{FileTypeExt, PermissionsExt, symlink};
 use roxmltree::Document;
 use serde_json::{Value, json};
 
-use crate::support::{BAKSTOP, Ran, Sandbox, finish};
-
-const FORMATS: [&str; 6] = ["human", "json", "sarif", "github", "gitlab", "junit"];
+use crate::support::{BAKSTOP, Ran, Sandbox, finish, formats};
 
 /// A name that would issue workflow commands, break XML and turn the log around.
 const HOSTILE: &str = "a\n::error::forged%0A##[add-mask]x\u{1b}[2J\u{202e}<&\"'>]]>.bak";
@@ -43,6 +41,28 @@ fn parsed(ran: &Ran) -> Value {
 }
 
 #[test]
+fn the_documentation_shows_what_a_person_sees() {
+    let sandbox = Sandbox::workspace();
+    sandbox.write("backend/Dockerfile", "FROM node\nRUN npm i -g pnpm@9.15.0\n");
+    sandbox.git(&["add", "-A"]);
+    let page = include_str!("../../docs/formats.md");
+    let (_, block) = page.split_once("```text\n").unwrap();
+    assert_eq!(block.split("```").next(), Some(&*check(&sandbox, "human").out));
+    let related = &parsed(&check(&sandbox, "sarif"))["runs"][0]["results"][0]["relatedLocations"][0];
+    assert_eq!(related["message"]["text"], "pinned here");
+}
+
+#[test]
+fn every_format_is_documented() {
+    let page = include_str!("../../docs/formats.md");
+    assert!(formats().len() > 1);
+    for format in formats() {
+        let row = |line: &str| line.starts_with("| ") && line.contains(&format!("`{format}`"));
+        assert!(page.lines().any(row), "docs/formats.md has no row for {format}");
+    }
+}
+
+#[test]
 fn the_exit_code_is_the_same_in_every_format() {
     let clean = Sandbox::workspace();
     let warning = Sandbox::workspace();
@@ -57,7 +77,7 @@ fn the_exit_code_is_the_same_in_every_format() {
         (&warning, &["--deny-warnings"][..], 1),
         (&not_a_repository, &[][..], 2),
     ] {
-        for format in FORMATS {
+        for format in formats() {
             let arguments = [&["check", "--format", format][..], arguments].concat();
             assert_eq!(sandbox.bakstop(&arguments).code, Some(code), "{arguments:?}");
             let in_file = [&arguments[..], &["--output", "../report"]].concat();
@@ -69,7 +89,7 @@ fn the_exit_code_is_the_same_in_every_format() {
 #[test]
 fn no_format_lets_a_repository_act_on_a_terminal_or_tells_a_secret() {
     let sandbox = prepared();
-    for format in FORMATS {
+    for format in formats() {
         let out = check(&sandbox, format).out;
         assert!(out.len() > 100 && !out.contains(&token()), "{format}: {out}");
         assert!(out.chars().all(|c| c == '\n' || !(c.is_control() || c == '\u{202e}')), "{format}: {out}");
@@ -214,7 +234,7 @@ fn gitlab_and_junit_tell_every_finding() {
 fn a_report_in_a_file_is_told_to_a_person_as_well() {
     let sandbox = prepared();
     let human = check(&sandbox, "human");
-    for format in FORMATS {
+    for format in formats() {
         let file = sandbox.outside().join("report");
         fs::write(&file, "an older one").unwrap();
         let ran = sandbox.bakstop(&["--color", "always", "check", "--format", format, "--output", "../report"]);
@@ -273,7 +293,7 @@ fn what_a_link_leads_to_is_written_and_a_device_stays_one() {
 #[test]
 fn a_reader_that_goes_away_changes_no_verdict() {
     let sandbox = prepared();
-    for format in FORMATS {
+    for format in formats() {
         let (reader, writer) = std::io::pipe().unwrap();
         drop(reader);
         let mut command = sandbox.command(BAKSTOP);

@@ -5,7 +5,7 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStringExt;
 use std::process::{Command, Output, Stdio};
 
-use crate::support::{BAKSTOP, Sandbox};
+use crate::support::{BAKSTOP, Sandbox, formats};
 
 mod shown;
 mod started;
@@ -88,13 +88,16 @@ pub(crate) fn assert_harmless(bytes: &[u8], format: &str, at: &dyn std::fmt::Deb
     }
     assert!(!stopped, "{at:?}: commands do not work again");
     match format {
-        "json" | "sarif" | "gitlab" if !text.is_empty() => {
+        "human" | "github" => {}
+        "json" | "sarif" | "gitlab" | "junit" if text.is_empty() => {}
+        "json" | "sarif" | "gitlab" => {
             serde_json::from_str::<serde_json::Value>(&text).unwrap_or_else(|error| panic!("{at:?}: {error}"));
         }
-        "junit" if !text.is_empty() => {
+        "junit" => {
             roxmltree::Document::parse(&text).unwrap_or_else(|error| panic!("{at:?}: {error}"));
         }
-        _ => {}
+        // A new format says here how it is read.
+        _ => panic!("{at:?}: nothing is known of the format {format}"),
     }
 }
 
@@ -120,8 +123,10 @@ pub(crate) fn harmless(sandbox: &Sandbox, arguments: &[&OsStr], change: &dyn Fn(
         let at = arguments.iter().position(|argument| *argument == name)?;
         arguments.get(at + 1)?.to_str()
     };
-    // In a file, it is looked at there.
-    let format = if after("--output").is_some() { "human" } else { after("--format").unwrap_or("human") };
+    // In a file, it is looked at there. An unknown format is refused, in words for a person.
+    let named =
+        after("--format").filter(|named| after("--output").is_none() && formats().iter().any(|known| known == named));
+    let format = named.unwrap_or("human");
     assert_harmless(&output.stdout, format, &arguments);
     assert_harmless(&output.stderr, "human", &arguments);
     output

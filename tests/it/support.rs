@@ -4,9 +4,20 @@ use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::sync::LazyLock;
 
 /// The program under test.
 pub(crate) const BAKSTOP: &str = env!("CARGO_BIN_EXE_bakstop");
+
+/// The formats of a report, as the program itself lists them: the tests of all formats know of a new one.
+pub(crate) fn formats() -> &'static [String] {
+    static FORMATS: LazyLock<Vec<String>> = LazyLock::new(|| {
+        let ran = Sandbox::empty().bakstop(&["check", "--format", "none"]);
+        let (_, listed) = ran.err.split_once("[possible values: ").unwrap_or_else(|| panic!("{ran:?}"));
+        listed.split(']').next().unwrap().split(", ").map(str::to_owned).collect()
+    });
+    &FORMATS
+}
 
 /// A directory that holds a repository and a home, and goes away with the test.
 pub(crate) struct Sandbox {

@@ -5,21 +5,20 @@ use std::rc::Rc;
 
 use crate::base::change::{Change, Entry, ObjectId};
 use crate::base::error::Error;
-use crate::base::finding::{Finding, Severity};
 use crate::base::path::RepoPath;
 use crate::base::refs::RefUpdate;
 use crate::commands::Context;
 use crate::commands::judge::{Judged, Options, engine, given};
 use crate::config::Config;
+use crate::cure::{self, Rewrite, SeenFromHead};
 use crate::engine::{Engine, Judgement};
-use crate::git::history::{Commits, History, Node, Tip};
+use crate::git::history::{Commits, History, Tip};
 use crate::git::objects::Objects;
 use crate::git::{Git, TreeChanges};
 use crate::os::progress::Progress;
-use crate::pins;
 use crate::report::human::plural;
-use crate::rule::Check;
-use crate::rules;
+use crate::rule::Finding;
+use crate::rules::{self, RULES};
 
 /// What commits and trees hold.
 pub(super) struct Past<'a> {
@@ -133,9 +132,7 @@ impl<'a> Past<'a> {
         let judgement = engine.judge(&change)?;
         let entries = change.fresh().len();
         let mut judged = judged(judgement, entries, self.how(&plural(entries, "new path"), source), nothing);
-        for finding in judged.findings.iter_mut().filter(|finding| is_about_one_file(finding)) {
-            finding.help = "mend it in a new commit";
-        }
+        cure::in_commits(&mut judged.findings, Rewrite::Nothing);
         Ok(judged)
     }
 
@@ -147,10 +144,9 @@ impl<'a> Past<'a> {
         if !commits.nodes.is_empty() || !judged.findings.is_empty() {
             judged.nothing = None;
         }
-        judged.advice = match self.mend(&mut judged.findings, commits, rewrite)? {
-            None => None,
-            Some(advice) => self.too_early(&judged.findings, commits, source).or(Some(advice)),
-        };
+        let carried = cure::in_commits(&mut judged.findings, rewrite);
+        let rewriting = cure::rewriting(commits, &carried, rewrite, |commit| self.seen(commit))?;
+        judged.advice = rewriting.map(|advice| self.too_early(&judged.findings, commits, source).unwrap_or(advice));
         Ok(judged)
     }
 
@@ -180,9 +176,10 @@ impl<'a> Past<'a> {
 
     /// Has the end of a ref judged by the rules that compare files, unless what they compare is as it was.
     fn end(&self, tip: &Tip, engine: &mut Engine<'_>) -> Result<(), Error> {
+        let compared = rules::compared();
         let new_since = |bases: &[ObjectId]| -> Result<Vec<Entry>, Error> {
             let mut fresh = TreeChanges::new(&self.objects).tree(tip.tree, bases)?.into_fresh();
-            fresh.retain(is_compared);
+            fresh.retain(|entry| compared.iter().any(|wants| wants(&entry.path)));
             Ok(fresh)
         };
         let mut fresh = if tip.bases.is_empty() { new_since(&[])? } else { Vec::new() };
@@ -205,112 +202,34 @@ impl<'a> Past<'a> {
         lines
     }
 
-    /// What a commit carries is not mended by a later one.
-    fn mend(&self, findings: &mut [Finding], commits: &Commits, rewrite: Rewrite) -> Result<Option<String>, Error> {
-        let mut carried = HashSet::new();
-        // Nobody rewrites history for a warning.
-        let blocking = |finding: &&mut Finding| finding.commit.is_some() && finding.severity == Severity::Error;
-        for finding in findings.iter_mut().filter(blocking) {
-            let about_one_file = is_about_one_file(finding);
-            if about_one_file || finding.rule == SECRET {
-                carried.extend(finding.commit.as_ref().map(|commit| commit.id));
-            }
-            if about_one_file {
-                finding.help = rewrite.help();
-            }
-        }
-        let carriers: Vec<&Node> = commits.nodes.iter().filter(|node| carried.contains(&node.id)).collect();
-        let Some(first) = carriers.first() else { return Ok(None) };
-        if rewrite == Rewrite::History {
-            return Ok(Some(
-                "to take it out of history, see `git filter-repo`; every clone keeps its own copy".to_owned(),
-            ));
-        }
-        let head = self.history.head()?;
-        if carriers.len() == 1 && head == Some(first.id) {
-            return Ok(Some("mend the files and `git add` them, then:\n    git commit --amend".to_owned()));
-        }
-        let here = match head {
-            Some(head) => self.history.is_ancestor(&first.id, &head)?,
-            None => false,
-        };
-        let place = if here { "" } else { "with its branch checked out, " };
-        let merges = commits.nodes.iter().any(|node| node.parents.len() > 1);
-        let keep = if merges { " --rebase-merges" } else { "" };
-        let from =
-            if first.parents.is_empty() { "--root".to_owned() } else { format!("{:.12}~1", first.id.to_string()) };
-        let mut advice = format!(
-            "{place}mark the commits named above with \"edit\" in:\n    git rebase -i{keep} {from}\n  \
-             and where it stops, mend the files and `git add` them, then:\n    git commit --amend && git rebase --continue\n  \
-             (git rebase --skip, if nothing is left of a commit)"
-        );
-        if carriers.iter().any(|node| node.parents.len() > 1) {
-            advice += "\n  one of them is a merge: put a line \"break\" behind its line instead, and mend it there";
-        }
-        Ok(Some(advice))
+    /// Where a commit is, seen from HEAD.
+    fn seen(&self, commit: &ObjectId) -> Result<SeenFromHead, Error> {
+        Ok(match self.history.head()? {
+            Some(head) if head == *commit => SeenFromHead::Itself,
+            Some(head) if self.history.is_ancestor(commit, &head)? => SeenFromHead::Below,
+            _ => SeenFromHead::Elsewhere,
+        })
     }
 
-    /// Says where an allowance is that comes along with what it allows, and so does not count yet.
+    /// What to do where an allowance comes along with what it allows, and so does not count yet.
     fn too_early(&self, findings: &[Finding], commits: &Commits, source: &Source) -> Option<String> {
-        // What comes in is only looked at for this hint, and may be made to cost time: one, and a few findings, will do.
         let tree = commits.tips.first()?.tree;
         let config = Config::of(&TreeChanges::new(&self.objects).standing(tree), || self.context.today()).ok()?;
-        let few = config.allowances().len() <= LOOKED_AT;
-        let mut findings = findings.iter().take(LOOKED_AT).filter(|_| few);
-        let (origin, how) = findings.find_map(|finding| config.spares(finding.rule, &finding.path))?;
-        let from = if source.origin.is_empty() { "the base" } else { &source.origin };
-        Some(format!("{origin} {how}, but counts only once it is in {from}: send that file first"))
+        cure::too_early(findings, &config, &source.origin)
     }
 }
 
 /// A deletion asks nothing of anybody, not even of a configuration that cannot be read.
 fn nothing_new(why: String) -> Judged {
-    judged(Judgement::default(), 0, Vec::new(), why)
+    let rules = RULES.into_iter().filter(|rule| rule.on_by_default).collect();
+    judged(Judgement { rules, ..Judgement::default() }, 0, Vec::new(), why)
 }
 
-/// The commands of a cure are for the index and the work tree, which may hold something else: they are left out.
 fn judged(judgement: Judgement, entries: usize, how: Vec<String>, nothing: String) -> Judged {
-    let Judgement { mut findings, hidden, listed } = judgement;
-    for finding in &mut findings {
-        finding.steps = &[];
-    }
+    let Judgement { findings, hidden, listed, rules } = judgement;
     let nothing = (entries == 0).then_some(nothing);
-    Judged { findings, hidden, listed, entries, how, nothing, restore: String::new(), below_top: false, advice: None }
+    Judged { findings, hidden, listed, entries, how, nothing, rules, below_top: false, advice: None }
 }
 
 /// How many commits are read together. The more, the less is read twice.
 const TOGETHER: usize = 256;
-
-/// How what commits carry is mended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Rewrite {
-    /// They are new: their author can still mend them.
-    Commits,
-    /// Others have them.
-    History,
-}
-
-impl Rewrite {
-    fn help(self) -> &'static str {
-        match self {
-            Self::Commits => "mend the commit itself: a later one leaves it in history",
-            Self::History => "it stays in history until that is rewritten",
-        }
-    }
-}
-
-/// The most findings, and the most allowances, that a hint about allowances is looked for in.
-const LOOKED_AT: usize = 50;
-
-/// The rule whose cure is another: what was public once has to be revoked.
-const SECRET: &str = "registry-token";
-
-/// Whether a finding is about what stands in one file, and is mended by taking that out. A secret is not.
-fn is_about_one_file(finding: &Finding) -> bool {
-    let compares = |check: &Check| matches!(check, Check::Pins(_));
-    finding.rule != SECRET && rules::find(finding.rule).is_some_and(|rule| !compares(&rule.check))
-}
-
-fn is_compared(entry: &Entry) -> bool {
-    pins::is_telling(&entry.path)
-}

@@ -3,22 +3,23 @@
 use memchr::memmem;
 
 use crate::base::change::File;
+use crate::base::diff::{self, Excerpt};
 use crate::base::error::Error;
 use crate::base::escape::Escaped;
-use crate::base::finding::{Finding, Step, Verdict};
+use crate::base::finding::Verdict;
 use crate::base::path::RepoPath;
 use crate::commands::verify::{Args, in_format};
-use crate::commands::{Context, Outcome, listed, mend};
+use crate::commands::{Context, Outcome, listed};
 use crate::config::{self, Allowance, Config};
+use crate::cure::{self, Facts, SCRIPT};
 use crate::engine::{Engine, LIMIT};
 use crate::git::worktree::{OnDisk, WorkTree};
 use crate::measure::runs::Seconds;
 use crate::report::HumanOrJson;
-use crate::report::cure::{SCRIPT, restore, wants_script};
-use crate::report::diff::{self, Excerpt};
 use crate::report::human::plural;
-use crate::report::verify::{LOCKFILE, Since, Verification};
-use crate::rules::{OF_PREPARATION, is_rewritten};
+use crate::report::verify::{Since, Verification};
+use crate::rule::Finding;
+use crate::rules::is_rewritten;
 use crate::snapshot::{Changes, Difference, Snapshot, State};
 
 /// A work tree that is watched.
@@ -80,12 +81,16 @@ impl Watch<'_> {
     /// Says what changed, and comes to a verdict.
     pub(super) fn tell(&self, changes: &Changes, since: Since<'_>, notes: &[String]) -> Result<Outcome, Error> {
         let mut findings = self.still_rewritten(changes)?;
-        let (tree, debris) = (self.tree, self.config.debris());
-        mend(&mut findings, debris, &|path| tree.text(path, LIMIT), &|path| tree.committed(path));
-        self.heal_lockfiles(&mut findings, changes);
-        let (removable, rewritten_backups) = (self.removable(changes), self.rewritten_backups(changes));
-        let script = if wants_script(&findings) { tree.find_tracked(SCRIPT)? } else { None };
-        let restore = restore(script.as_ref());
+        let tree = self.tree;
+        let facts = Facts {
+            debris: self.config.debris(),
+            on_disk: &|path| tree.text(path, LIMIT),
+            committed: &|path| tree.committed(path),
+            script: &|| tree.find_tracked(SCRIPT),
+        };
+        cure::after_build(&mut findings, changes, &facts)?;
+        let (advice, rewritten_backups) =
+            (cure::of_changes(changes, &findings, &facts), self.rewritten_backups(changes));
         let verification = Verification {
             changes,
             since,
@@ -93,8 +98,7 @@ impl Watch<'_> {
             diffs: &if self.args.no_diff { Vec::new() } else { self.diffs(changes) },
             rewritten_backups: &rewritten_backups,
             below_top: !tree.prefix().is_empty(),
-            removable: &removable,
-            restore: &restore,
+            advice: advice.as_ref(),
         };
         let mut outcome = in_format(self.args, self.context.paint, &|format, paint| match format {
             HumanOrJson::Human => verification.human(paint),
@@ -147,20 +151,6 @@ impl Watch<'_> {
         diff::excerpts(changes.paths.iter().filter_map(texts).take(FILES))
     }
 
-    /// The leftovers that nothing is lost with: packed packages, and backups that say what their original says.
-    fn removable(&self, changes: &Changes) -> Vec<RepoPath> {
-        let leftovers = changes.paths.iter().filter(|difference| difference.is(State::Leftover));
-        let paths = leftovers.map(|difference| &difference.path);
-        let tree = self.tree;
-        let lost_nothing = |path: &&RepoPath| match self.config.debris().backed_up(path) {
-            Some(original) => tree.text(&original, LIMIT).is_some_and(|text| tree.text(path, LIMIT) == Some(text)),
-            // A backup of nobody knows what may be the only copy; a repository inside `.docker-deps` is nothing to remove on
-            // someone's word.
-            None => !self.config.debris().is_backup(path) && !path.as_bytes().ends_with(b"/"),
-        };
-        paths.filter(lost_nothing).cloned().collect()
-    }
-
     /// The backups that are rewritten themselves, each with its original: who restores them loses that.
     fn rewritten_backups(&self, changes: &Changes) -> Vec<(RepoPath, RepoPath)> {
         let debris = self.config.debris();
@@ -177,32 +167,13 @@ impl Watch<'_> {
         backups.filter_map(rewritten).collect()
     }
 
-    /// What undoes an install in a prepared tree: the lockfile of before, where it was committed, and none where there was
-    /// none. To install again would need the packages that were packed.
-    fn heal_lockfiles(&self, findings: &mut [Finding], changes: &Changes) {
-        let lockfiles = findings.iter_mut().filter(|finding| finding.rule == LOCKFILE);
-        for finding in lockfiles {
-            let difference = changes.paths.iter().find(|difference| difference.path == finding.path);
-            let Some(difference) = difference.filter(|difference| difference.before.is_none()) else { continue };
-            let committed = |text| {
-                let file = File { path: finding.path.clone(), text, fresh: false, replaces: true };
-                !is_rewritten(&file, self.config.debris())
-            };
-            if difference.is(State::Untracked) && !difference.is(State::Staged) {
-                finding.steps = &[Step::Remove];
-            } else if self.tree.committed(&finding.path).is_some_and(committed) {
-                finding.steps = &[Step::TakeBack];
-            }
-        }
-    }
-
     /// What the rules say of the files in the work tree that are not clean, so that the report can tell a forgotten
     /// restore from an edit.
     fn still_rewritten(&self, changes: &Changes) -> Result<Vec<Finding>, Error> {
         let present = [State::Conflicted, State::Staged, State::Modified, State::Untracked];
         let paths = changes.paths.iter().filter(|difference| present.iter().any(|&state| difference.is(state)));
         let files = OnDisk::of(self.tree, paths.map(|difference| (difference.path.clone(), difference.is_new())));
-        Ok(Engine::new(self.config).only(&OF_PREPARATION).judge(&files)?.findings)
+        Ok(Engine::new(self.config).only(|rule| rule.subject.is_preparation()).judge(&files)?.findings)
     }
 }
 
@@ -213,6 +184,6 @@ fn left_running(names: &[String]) -> String {
     if names.len() > PROCESSES {
         shown.push("…".into());
     }
-    let many = plural(names.len(), "process").replace("processs", "processes");
+    let many = plural(names.len(), "process");
     format!("bakstop: the command left {many} running ({}): what changes from now on is not seen", shown.join(", "))
 }

@@ -25,7 +25,7 @@ impl Verification<'_> {
                 "before": states(difference.before.as_ref()),
                 "after": states(difference.after.as_ref()),
                 "notes": notes(difference, &renames),
-                "rule": said.get(&difference.path).map(|finding| finding.rule),
+                "rule": said.get(&difference.path).map(|finding| finding.rule.id),
                 "message": said.get(&difference.path).map(|finding| &finding.message),
                 "diff": diff.map(|(_, excerpt)| json!({ "lines": excerpt.lines, "more": excerpt.more })),
             })
@@ -37,7 +37,6 @@ impl Verification<'_> {
             let (path, path_hex) = path(backup);
             json!({ "path": path, "path_hex": path_hex, "message": rewritten_backup(backup, original) })
         });
-        let cure = self.cure();
         let (command, time) = match self.since {
             Since::Command(ran, timing) => {
                 let (exit_code, signal) = match ran.ended {
@@ -69,8 +68,8 @@ impl Verification<'_> {
             "settings": changes.settings.iter().map(|name| Escaped(name).to_string()).collect::<Vec<_>>(),
             "unfinished": { "begun": names(&changes.begun), "ended": names(&changes.ended) },
             "warnings": warnings.collect::<Vec<_>>(),
-            "help": cure.as_ref().map(|(help, _)| help),
-            "steps": cure.as_ref().map_or(&[][..], |(_, commands)| commands),
+            "help": self.advice.map(|advice| advice.help),
+            "steps": self.advice.map_or(&[][..], |advice| &advice.commands),
             "command": command,
             "time": time,
             "summary": { "passed": self.passes(), "clean": changes.is_empty(), "paths": changes.paths.len() },

@@ -1,13 +1,16 @@
 #![doc = include_str!("../../../docs/rules/unused-allowance.md")]
 
 use crate::base::finding::{Severity, Step};
-use crate::rule::{Check, Findings, Reading, Rule};
+use crate::rule::{Check, Findings, Reading, Rule, RuleGroup, Subject};
 
 /// The row of the rule table.
 pub(crate) const RULE: Rule = Rule {
     id: "unused-allowance",
+    group: RuleGroup::Config,
     summary: "an allowance in bakstop.json that hides nothing in the whole tree",
     severity: Severity::Warning,
+    on_by_default: true,
+    subject: Subject::Other,
     manual: include_str!("../../../docs/rules/unused-allowance.md"),
     check: Check::Configuration(judge),
 };
@@ -23,9 +26,10 @@ fn judge(reading: &Reading, findings: &mut Findings) {
 #[cfg(test)]
 mod tests {
     use super::RULE;
-    use crate::base::finding::{Finding, Severity};
+    use crate::base::finding::Severity;
     use crate::engine::Engine;
     use crate::engine::tests::{Fake, configured, shown};
+    use crate::rule::Finding;
 
     const TEXT: &str = r#"{"allow": [
   {"rule": "stray-backup", "path": "a.bak", "reason": "r"},
@@ -37,7 +41,7 @@ mod tests {
     fn unused(engine: &dyn Fn(Engine<'_>) -> Vec<Finding>) -> Vec<String> {
         let config = configured(TEXT);
         let mut found = engine(Engine::new(&config));
-        found.retain(|finding| finding.rule == RULE.id);
+        found.retain(|finding| *finding.rule == RULE);
         assert!(found.iter().all(|finding| finding.severity == Severity::Warning));
         shown(&found)
     }

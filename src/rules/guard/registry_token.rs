@@ -5,20 +5,21 @@ use crate::base::debris::Debris;
 use crate::base::finding::{Severity, Span, Step};
 use crate::base::path::RepoPath;
 use crate::formats::npmrc::{Dialect, Setting, settings, url_passwords, without_variables};
-use crate::rule::{Check, Findings, Rule};
+use crate::rule::{Check, Findings, Rule, RuleGroup, Subject};
 
 /// The row of the rule table.
 pub(crate) const RULE: Rule = Rule {
     id: "registry-token",
+    group: RuleGroup::Guard,
     summary: "a registry token or password written out in an npmrc or yarnrc file",
     severity: Severity::Error,
+    on_by_default: true,
+    subject: Subject::Secret,
     manual: include_str!("../../../docs/rules/registry-token.md"),
     check: Check::File { wants, judge },
 };
 
 const HELP: &str = "use ${NPM_TOKEN} instead, and revoke this secret if it was ever pushed";
-const STEPS: &[Step] = &[Step::Stage];
-
 /// How a file is written, by its name: `.npmrc`, and what is copied into its place, such as `.npmrc.docker`.
 fn dialect(path: &RepoPath) -> Option<Dialect> {
     let name = path.file_name().to_ascii_lowercase();
@@ -54,7 +55,7 @@ fn judge(file: &File, _: &Debris, findings: &mut Findings) {
             let start = if secret_end > line_start { line_start } else { span.start };
             let end =
                 text[start..].iter().position(|&byte| byte == b'\n').map_or(text.len(), |newline| start + newline);
-            findings.secret(file, &(start..end), message).cure(HELP, STEPS);
+            findings.secret(file, &(start..end), message).cure(HELP, &[Step::Stage]);
             line_end = Some(end);
         }
         secret_end = secret_end.max(span.end);

@@ -5,13 +5,16 @@ use crate::base::debris::{Debris, Directory};
 use crate::base::finding::{Severity, Span, Step};
 use crate::base::path::RepoPath;
 use crate::formats::spec::{Trace, could_hold_debris, find_debris, find_packed_debris, mention};
-use crate::rule::{Check, Findings, Rule};
+use crate::rule::{Check, Findings, Rule, RuleGroup, Subject};
 
 /// The row of the rule table.
 pub(crate) const RULE: Rule = Rule {
     id: "rewritten-lockfile",
+    group: RuleGroup::Guard,
     summary: "a lockfile that resolves a package from .docker-deps",
     severity: Severity::Error,
+    on_by_default: true,
+    subject: Subject::Lockfile,
     manual: include_str!("../../../docs/rules/rewritten-lockfile.md"),
     check: Check::File { wants, judge },
 };
@@ -28,7 +31,7 @@ struct Lockfile {
 const LOCKFILES: [Lockfile; 8] = [
     Lockfile {
         name: ("pnpm-lock", ".yaml"),
-        cure: &[Step::Restore, Step::Install("pnpm install --lockfile-only"), Step::Stage],
+        cure: &[Step::Restore(None), Step::Install("pnpm install --lockfile-only"), Step::Stage],
     },
     Lockfile { name: ("package-lock", ".json"), cure: NPM },
     Lockfile { name: ("npm-shrinkwrap", ".json"), cure: NPM },
@@ -39,9 +42,10 @@ const LOCKFILES: [Lockfile; 8] = [
     Lockfile { name: ("bun", ".lockb"), cure: BUN },
 ];
 
-const NPM: &[Step] = &[Step::Restore, Step::TakeBack, Step::Install("npm install --package-lock-only"), Step::Stage];
-const YARN: &[Step] = &[Step::Restore, Step::TakeBack, Step::Install("yarn install"), Step::Stage];
-const BUN: &[Step] = &[Step::Restore, Step::Install("bun install --lockfile-only"), Step::Stage];
+const NPM: &[Step] =
+    &[Step::Restore(None), Step::TakeBack, Step::Install("npm install --package-lock-only"), Step::Stage];
+const YARN: &[Step] = &[Step::Restore(None), Step::TakeBack, Step::Install("yarn install"), Step::Stage];
+const BUN: &[Step] = &[Step::Restore(None), Step::Install("bun install --lockfile-only"), Step::Stage];
 
 fn lockfile(path: &RepoPath) -> Option<&'static Lockfile> {
     let name = path.file_name().to_ascii_lowercase();

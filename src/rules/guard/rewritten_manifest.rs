@@ -7,13 +7,16 @@ use crate::base::path::RepoPath;
 use crate::formats::document::{Node, SyntaxError, Value};
 use crate::formats::spec::{installs_from, mention};
 use crate::formats::{Syntax, parse};
-use crate::rule::{Check, Findings, Rule};
+use crate::rule::{Check, Findings, Rule, RuleGroup, Subject};
 
 /// The row of the rule table.
 pub(crate) const RULE: Rule = Rule {
     id: "rewritten-manifest",
+    group: RuleGroup::Guard,
     summary: "a manifest whose dependency points into .docker-deps",
     severity: Severity::Error,
+    on_by_default: true,
+    subject: Subject::Manifest,
     manual: include_str!("../../../docs/rules/rewritten-manifest.md"),
     check: Check::File { wants, judge },
 };
@@ -66,7 +69,7 @@ fn wants(path: &RepoPath) -> bool {
     manifest(path).is_some()
 }
 
-const RESTORE: &[Step] = &[Step::Restore, Step::Stage];
+const RESTORE: &[Step] = &[Step::Restore(None), Step::Stage];
 const PUT_BACK: &str = "put the original manifest back (edits since the preparation are lost), then stage it";
 
 fn judge(file: &File, debris: &Debris, findings: &mut Findings) {

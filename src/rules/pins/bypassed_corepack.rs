@@ -2,18 +2,19 @@
 
 use crate::base::finding::{Severity, Step};
 use crate::pins::{Board, How, Relation};
-use crate::rule::{Check, Findings, Rule};
+use crate::rule::{Check, Findings, Rule, RuleGroup, Subject};
 
 /// The row of the rule table.
 pub(crate) const RULE: Rule = Rule {
     id: "bypassed-corepack",
+    group: RuleGroup::Pins,
     summary: "a package manager that npm installs although the project uses corepack",
     severity: Severity::Warning,
+    on_by_default: true,
+    subject: Subject::Other,
     manual: include_str!("../../../docs/rules/bypassed-corepack.md"),
     check: Check::Pins(judge),
 };
-
-const STEPS: &[Step] = &[Step::Stage];
 
 fn judge(board: &Board, findings: &mut Findings) {
     for row in board.rows.iter().filter(|row| row.relation == Relation::Agrees) {
@@ -22,7 +23,7 @@ fn judge(board: &Board, findings: &mut Findings) {
         if pin.bypasses_corepack && wanted.how == How::PackageManager && board.uses_corepack(row) {
             let message = format!("npm installs {} here, past corepack, which this project uses", pin.manager.name());
             let help = "let corepack read the version from package.json: `corepack enable`";
-            findings.place(board.file(row.id), &pin.place, message).cure(help, STEPS);
+            findings.place(board.file(row.id), &pin.place, message).cure(help, &[Step::Stage]);
         }
     }
 }

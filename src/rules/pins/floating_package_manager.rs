@@ -3,18 +3,19 @@
 use crate::base::escape::Escaped;
 use crate::base::finding::{Severity, Step};
 use crate::pins::{Board, Demand, Pin, Relation};
-use crate::rule::{Check, Findings, Rule};
+use crate::rule::{Check, Findings, Rule, RuleGroup, Subject};
 
 /// The row of the rule table.
 pub(crate) const RULE: Rule = Rule {
     id: "floating-package-manager",
+    group: RuleGroup::Pins,
     summary: "a package manager installed without the exact version that is pinned",
     severity: Severity::Error,
+    on_by_default: true,
+    subject: Subject::Other,
     manual: include_str!("../../../docs/rules/floating-package-manager.md"),
     check: Check::Pins(judge),
 };
-
-const STEPS: &[Step] = &[Step::Stage];
 
 fn judge(board: &Board, findings: &mut Findings) {
     for row in board.rows.iter().filter(|row| row.relation == Relation::Floats && board.is_touched(row)) {
@@ -43,7 +44,7 @@ fn judge(board: &Board, findings: &mut Findings) {
             _ if pin.version.is_some() => "name the exact version that is pinned; `bakstop pins --set` does",
             _ => "name the exact version that is pinned",
         };
-        findings.place(board.file(row.id), &pin.place, says).cure(help, STEPS);
+        findings.place(board.file(row.id), &pin.place, says).cure(help, &[Step::Stage]);
     }
 }
 

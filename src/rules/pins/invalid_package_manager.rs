@@ -2,18 +2,19 @@
 
 use crate::base::finding::{Severity, Step};
 use crate::pins::{Board, Fault};
-use crate::rule::{Check, Findings, Rule};
+use crate::rule::{Check, Findings, Rule, RuleGroup, Subject};
 
 /// The row of the rule table.
 pub(crate) const RULE: Rule = Rule {
     id: "invalid-package-manager",
+    group: RuleGroup::Pins,
     summary: "a packageManager that corepack refuses",
     severity: Severity::Error,
+    on_by_default: true,
+    subject: Subject::Other,
     manual: include_str!("../../../docs/rules/invalid-package-manager.md"),
     check: Check::Pins(judge),
 };
-
-const STEPS: &[Step] = &[Step::Stage];
 
 fn judge(board: &Board, findings: &mut Findings) {
     for (file, span, fault) in board.faults() {
@@ -21,7 +22,7 @@ fn judge(board: &Board, findings: &mut Findings) {
             Fault::Refused(reason) => {
                 let message = format!("corepack refuses this packageManager: {reason}");
                 let help = "write a name and an exact version, such as pnpm@10.6.5";
-                findings.place(file, span, message).cure(help, STEPS);
+                findings.place(file, span, message).cure(help, &[Step::Stage]);
             }
             // Such a project does not use corepack, unless it says so somewhere.
             Fault::Foreign(name) if board.has_corepack() => {

@@ -3,25 +3,26 @@
 use crate::base::escape::Escaped;
 use crate::base::finding::{Severity, Step};
 use crate::pins::{Board, Fault};
-use crate::rule::{Check, Findings, Rule};
+use crate::rule::{Check, Findings, Rule, RuleGroup, Subject};
 
 /// The row of the rule table.
 pub(crate) const RULE: Rule = Rule {
     id: "missing-corepack",
+    group: RuleGroup::Pins,
     summary: "corepack used in an image that does not carry it",
     severity: Severity::Error,
+    on_by_default: true,
+    subject: Subject::Other,
     manual: include_str!("../../../docs/rules/missing-corepack.md"),
     check: Check::Pins(judge),
 };
-
-const STEPS: &[Step] = &[Step::Stage];
 
 fn judge(board: &Board, findings: &mut Findings) {
     for (file, span, fault) in board.faults() {
         if let Fault::NoCorepack(image) = fault {
             let message = format!("{} has no corepack, and nothing before installs it", Escaped(image.as_bytes()));
             let help = "install it first (`npm install --global corepack`), or install the package manager with npm";
-            findings.place(file, span, message).cure(help, STEPS);
+            findings.place(file, span, message).cure(help, &[Step::Stage]);
         }
     }
 }

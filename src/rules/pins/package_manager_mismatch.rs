@@ -2,18 +2,19 @@
 
 use crate::base::finding::{Severity, Step};
 use crate::pins::{Board, Bond, Demand, How, Id, Pin, Relation, Role, Row};
-use crate::rule::{Check, Findings, Rule};
+use crate::rule::{Check, Findings, Rule, RuleGroup, Subject};
 
 /// The row of the rule table.
 pub(crate) const RULE: Rule = Rule {
     id: "package-manager-mismatch",
+    group: RuleGroup::Pins,
     summary: "pins of one build that name different package managers or versions",
     severity: Severity::Error,
+    on_by_default: true,
+    subject: Subject::Other,
     manual: include_str!("../../../docs/rules/package-manager-mismatch.md"),
     check: Check::Pins(judge),
 };
-
-const STEPS: &[Step] = &[Step::Stage];
 
 fn judge(board: &Board, findings: &mut Findings) {
     for row in board.rows.iter().filter(|row| row.relation == Relation::Differs) {
@@ -26,7 +27,12 @@ fn judge(board: &Board, findings: &mut Findings) {
             }
             _ => "make both the same",
         };
-        findings.place(board.file(row.id), &pin.place, message).cure(help, STEPS);
+        let wanted = board.pin(reference);
+        let label = if wanted.how.role() == Role::Declares { "pinned here" } else { "installed here" };
+        findings
+            .place(board.file(row.id), &pin.place, message)
+            .label(board.file(reference), &wanted.place, label)
+            .cure(help, &[Step::Stage]);
     }
 }
 

@@ -7,9 +7,8 @@ use std::process::{Command, Stdio};
 
 use crate::hooks::{installed, prepare_husky, script};
 use crate::injection::{HOSTILE, assert_harmless, between, harmless, hostile, os};
-use crate::support::{BAKSTOP, Sandbox};
+use crate::support::{BAKSTOP, Sandbox, formats};
 
-const FORMATS: [&str; 6] = ["human", "json", "sarif", "github", "gitlab", "junit"];
 const COLOURS: [&str; 2] = ["always", "never"];
 
 fn words<'a>(arguments: &[&'a str]) -> Vec<&'a OsStr> {
@@ -60,12 +59,12 @@ fn what_check_tells() {
         .enumerate()
         {
             let input = if scope.first() == Some(&"--receive") { &receive } else { &push };
-            let format = FORMATS[at % FORMATS.len()];
+            let format = formats()[at % formats().len()].as_str();
             let base = [&["--color", "always", "check", "--verbose", "--format", format], scope].concat();
             let output = harmless(&sandbox, &words(&base), &fed(&sandbox, input));
             assert_eq!(output.status.code(), Some(1), "{base:?}: {output:?}");
             // A file holds the same as standard output would, which is then for a person.
-            for format in FORMATS.into_iter().filter(|_| !extension) {
+            for format in formats().iter().map(String::as_str).filter(|_| !extension) {
                 let report = sandbox.outside().join("report");
                 let base = [&["--color", "never", "check", "--verbose", "--format", format], scope].concat();
                 let mut with_file = words(&base);
@@ -251,7 +250,7 @@ fn what_a_configuration_holds() {
                 let parts: Vec<&[u8]> = form.split('@').map(str::as_bytes).collect();
                 let configuration = parts.join(word);
                 fs::write(&given, &configuration).unwrap();
-                let format = FORMATS[(number + at) % FORMATS.len()];
+                let format = formats()[(number + at) % formats().len()].as_str();
                 let base = ["--color", COLOURS[at % 2], "check", "--verbose", "--format", format];
                 let scope = ["--worktree", "--config", given.to_str().unwrap()];
                 harmless(&sandbox, &words(&[&base[..], &scope].concat()), &nothing);

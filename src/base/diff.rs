@@ -11,7 +11,6 @@ use similar::{DiffOp, DiffTag, group_diff_ops};
 use crate::base::escape::{Escaped, no_command};
 use crate::base::finding::holds_credentials;
 use crate::base::path::RepoPath;
-use crate::report::paint::Paint;
 
 /// The difference of one file, as far as it is shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,6 +28,10 @@ const ALL_LINES: usize = 100;
 const RADIUS: usize = 1;
 /// The most characters of a line that are shown.
 const WIDTH: usize = 160;
+/// The same limits for a fix, which is shown to be pasted.
+const FIX_LINES: usize = 200;
+const FIX_WIDTH: usize = 1000;
+const FIX_RADIUS: usize = 3;
 /// How long may be thought about two texts; after that, the difference is told less closely.
 const PATIENCE: Duration = Duration::from_millis(500);
 /// How much of a text is looked at for NUL, which no text has: git does likewise (diff.c).
@@ -39,8 +42,9 @@ const POINTER: &[u8] = b"version https://git-lfs.github.com/spec/";
 /// Tokens that are known by their shape.
 const SHAPED: &str = r"\b(?:npm_|gh[a-z]_|github_pat_|glpat-|xox[a-z]-|sk-|sk_live_|rk_live_|AKIA|ASIA|AIza|eyJ|pypi-|hf_|dckr_pat_)[\w.-]{10,}";
 
-/// What a line may hold besides: a value behind a telling name, a key in its armour. It is no proof of anything: whoever is
-/// shown a masked line can look into the file. Unicode is left out: the library is built without its tables.
+/// What a line may hold besides: a value behind a telling name, a key in its armour. It is no proof
+/// of anything: whoever is shown a masked line can look into the file. Unicode is left out: the
+/// library is built without its tables.
 fn secret() -> String {
     let name = r"(?:token|secret|passw|passphrase|_pass|api[_-]?key|access[_-]?key|private[_-]?key|encryption[_-]?key|authorization)";
     let named = format!(r#"{name}[\w-]*["']?\s*[:=]\s*["']?[^\s"'^~<>*:$({{]{{6,}}(?:["'\s,;]|$)"#);
@@ -51,7 +55,8 @@ fn secret() -> String {
 static SECRET: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(&secret()).ok());
 static SHAPE: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(&format!("(?i-u){SHAPED}")).ok());
 
-/// Files that are made of names and versions. Many a package is called after a token, and few after their secrets.
+/// Files that are made of names and versions. Many a package is called after a token, and few after
+/// their secrets.
 const OF_NAMES: [&str; 8] = [
     "package.json",
     "package-lock.json",
@@ -71,7 +76,8 @@ fn is_secret(path: &RepoPath) -> bool {
     starts.into_iter().any(|start| name.starts_with(start)) || ends.into_iter().any(|end| name.ends_with(end))
 }
 
-/// The lines of a unified diff of two texts, safe to print, without their ends. Nothing if the texts are alike.
+/// The lines of a unified diff of two texts, safe to print, without their ends. Nothing if the
+/// texts are alike.
 ///
 /// `similar::TextDiff` would do all of this, and bring five algorithms of which one is used.
 pub(crate) fn unified(path: &RepoPath, old: &[u8], new: &[u8], radius: usize) -> Vec<String> {
@@ -119,17 +125,9 @@ fn tell(sign: char, told: &[&str], lines: &mut Vec<String>) {
     }
 }
 
-/// A line of a diff in colour.
-pub(crate) fn painted(line: &str, paint: Paint) -> String {
-    match line.as_bytes().first() {
-        Some(b'+') => paint.good(line),
-        Some(b'-') => paint.bad(line),
-        _ => line.to_owned(),
-    }
-}
-
-/// The differences of several files, bounded: of each its first lines, and of all together so many. Lines that look as if
-/// they held a secret are masked. A file that is no text, or whose content is elsewhere, has none.
+/// The differences of several files, bounded: of each its first lines, and of all together so many.
+/// Lines that look as if they held a secret are masked. A file that is no text, or whose content is
+/// elsewhere, has none.
 pub(crate) fn excerpts<'a>(
     files: impl Iterator<Item = (&'a RepoPath, Vec<u8>, Vec<u8>)>,
 ) -> Vec<(&'a RepoPath, Excerpt)> {
@@ -155,10 +153,31 @@ pub(crate) fn excerpts<'a>(
         let of_names = OF_NAMES.iter().any(|name| path.is_named(name));
         // The first two lines name the file.
         let lines = lines.into_iter().take(shown).enumerate();
-        let lines = lines.map(|(at, line)| if at < 2 { line } else { shortened(line, of_names) });
+        let lines = lines.map(|(at, line)| if at < 2 { line } else { shortened(line, of_names, WIDTH) });
         excerpts.push((path, Excerpt { lines: lines.collect(), more }));
     }
     excerpts
+}
+
+/// The difference that a fix makes to a file, with the same masks; and whether a line that changes
+/// holds a secret, or nothing of the file may be shown.
+pub(crate) fn of_fix(path: &RepoPath, old: &[u8], new: &[u8]) -> (Excerpt, bool) {
+    let mut excerpt = Excerpt { lines: Vec::new(), more: 0 };
+    if is_secret(path) || [old, new].into_iter().any(is_binary) {
+        return (excerpt, true);
+    }
+    let of_names = OF_NAMES.iter().any(|name| path.is_named(name));
+    let mut masked = false;
+    for (at, line) in unified(path, old, new, FIX_RADIUS).into_iter().enumerate() {
+        let is_change = at >= 2 && line.starts_with(['+', '-']);
+        masked |= is_change && holds_secret(&line, of_names);
+        if at >= FIX_LINES {
+            excerpt.more += 1;
+        } else {
+            excerpt.lines.push(if at < 2 { line } else { shortened(line, of_names, FIX_WIDTH) });
+        }
+    }
+    (excerpt, masked)
 }
 
 fn is_binary(text: &[u8]) -> bool {
@@ -180,16 +199,18 @@ fn without_returns(text: Vec<u8>) -> Vec<u8> {
     kept
 }
 
-fn shortened(line: String, of_names: bool) -> String {
-    let bytes = line.as_bytes();
-    let matches = |pattern: &Option<Regex>| pattern.as_ref().is_none_or(|pattern| pattern.is_match(bytes));
-    let secret = if of_names { matches(&SHAPE) } else { matches(&SECRET) || holds_credentials(bytes) };
-    if secret && !line.starts_with("@@ ") {
+fn holds_secret(line: &str, of_names: bool) -> bool {
+    let matches = |pattern: &Option<Regex>| pattern.as_ref().is_none_or(|pattern| pattern.is_match(line.as_bytes()));
+    if of_names { matches(&SHAPE) } else { matches(&SECRET) || holds_credentials(line.as_bytes()) }
+}
+
+fn shortened(line: String, of_names: bool, width: usize) -> String {
+    if !line.starts_with("@@ ") && holds_secret(&line, of_names) {
         // The sign at its start says whether it was added or removed.
         return format!("{}********", line.chars().next().unwrap_or(' '));
     }
-    match line.char_indices().nth(WIDTH) {
-        Some((end, _)) => format!("{}…", &line[..end]),
+    match line.char_indices().nth(width) {
+        Some((end, _)) => format!("{}…", line.get(..end).unwrap_or_default()),
         None => line,
     }
 }
@@ -202,7 +223,8 @@ fn printable(text: &[u8]) -> String {
         parts.join("\t") + if line.len() > content.len() { "\n" } else { "" }
     };
     let text: String = text.split_inclusive(|byte| *byte == b'\n').map(line).collect();
-    // Runners obey `##[command]` and `##vso[command]` wherever they stand; two such signs alone are a heading in Markdown.
+    // Runners obey `##[command]` and `##vso[command]` wherever they stand; two such signs alone are
+    // a heading in Markdown.
     let text = text.replace(r"#\u{0023}", "##");
     ['[', 'v', 'V'].iter().fold(text, |text, next| text.replace(&format!("##{next}"), &format!(r"#\u{{0023}}{next}")))
 }

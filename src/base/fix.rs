@@ -1,0 +1,173 @@
+//! A repair that a rule proposes. It is complete when it is made, so that a report only prints it.
+
+use crate::base::change::File;
+use crate::base::diff::{Excerpt, of_fix};
+use crate::base::edit::Edit;
+use crate::base::finding::LineIndex;
+use crate::base::path::RepoPath;
+
+/// Whether a fix may be applied without a look at it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(dead_code, reason = "the rules that propose fixes are not here yet")]
+pub(crate) enum Safety {
+    /// It cannot change what a working build does.
+    Safe,
+    /// A diff to consider.
+    Shown,
+}
+
+impl Safety {
+    /// The word that reports use.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Safe => "safe",
+            Self::Shown => "shown",
+        }
+    }
+}
+
+/// Where an edit starts and ends, counted as in [`Place`](crate::base::finding::Place). It holds no
+/// text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Region {
+    /// Line of the first character that is replaced.
+    pub line: usize,
+    /// Its column.
+    pub column: usize,
+    /// Line of the first character that stays.
+    pub end_line: usize,
+    /// Its column.
+    pub end_column: usize,
+}
+
+/// The edits that resolve a finding, and the difference that they make.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Fix {
+    /// Whether it may be applied without a look at it.
+    pub safety: Safety,
+    /// The edits by path and place, each with its region; none overlaps another.
+    pub edits: Vec<(Edit, Region)>,
+    /// The difference of each file: escaped, bounded, and secrets masked.
+    pub diffs: Vec<(RepoPath, Excerpt)>,
+    /// Whether a line that changes holds a secret: then no report may show the edits, but only the
+    /// differences.
+    pub is_secret: bool,
+}
+
+impl Fix {
+    /// Completes these edits of these files. `None` if an edit is outside its file or overlaps
+    /// another, if its file is missing, or if there is none.
+    pub(crate) fn of(safety: Safety, mut edits: Vec<Edit>, files: &[&File]) -> Option<Self> {
+        edits.sort_by(|a, b| (&a.path, a.span.start, a.span.end).cmp(&(&b.path, b.span.start, b.span.end)));
+        let mut fix = Self { safety, edits: Vec::new(), diffs: Vec::new(), is_secret: false };
+        for edits in edits.chunk_by(|a, b| a.path == b.path) {
+            let path = &edits.first()?.path;
+            let old = &files.iter().find(|file| file.path == *path)?.text;
+            let (excerpt, is_secret) = of_fix(path, old, &spliced(old, edits)?);
+            fix.is_secret |= is_secret;
+            fix.diffs.push((path.clone(), excerpt));
+            let lines = LineIndex::new(old);
+            fix.edits.extend(edits.iter().map(|edit| {
+                let (line, column) = lines.locate(edit.span.start);
+                let (end_line, end_column) = lines.locate(edit.span.end);
+                (edit.clone(), Region { line, column, end_line, end_column })
+            }));
+        }
+        (!fix.edits.is_empty()).then_some(fix)
+    }
+}
+
+/// A text with its edits, which are in order; `None` if one is outside the text or overlaps
+/// another.
+fn spliced(text: &[u8], edits: &[Edit]) -> Option<Vec<u8>> {
+    let (mut new, mut at) = (Vec::with_capacity(text.len()), 0);
+    for edit in edits {
+        new.extend_from_slice(text.get(at..edit.span.start)?);
+        new.extend_from_slice(edit.text.as_bytes());
+        text.get(edit.span.clone())?;
+        at = edit.span.end;
+    }
+    new.extend_from_slice(text.get(at..)?);
+    Some(new)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(path: &str, text: &str) -> File {
+        File { path: path.into(), text: text.into(), fresh: true, replaces: false }
+    }
+
+    fn edit(path: &str, span: std::ops::Range<usize>, text: &str) -> Edit {
+        Edit { path: path.into(), span, text: text.into() }
+    }
+
+    #[test]
+    fn a_fix_knows_its_regions_and_the_difference_of_each_file() {
+        let files = [file("b", "x = 1\n"), file("a", "ä\nold\nc\n")];
+        let edits = vec![edit("b", 4..5, "2"), edit("a", 3..6, "new"), edit("a", 0..0, "first\n")];
+        let fix = Fix::of(Safety::Safe, edits, &files.each_ref()).unwrap();
+        let regions: Vec<_> = fix
+            .edits
+            .iter()
+            .map(|(edit, region)| {
+                (edit.path.to_string(), region.line, region.column, region.end_line, region.end_column)
+            })
+            .collect();
+        assert_eq!(regions, [("a".into(), 1, 1, 1, 1), ("a".into(), 2, 1, 2, 4), ("b".into(), 1, 5, 1, 6)]);
+        let lines: Vec<&str> = fix.diffs.iter().flat_map(|(_, diff)| &diff.lines).map(String::as_str).collect();
+        assert_eq!(
+            lines,
+            [
+                "--- a/a",
+                "+++ b/a",
+                "@@ -1,3 +1,4 @@",
+                "+first",
+                " ä",
+                "-old",
+                "+new",
+                " c",
+                "--- a/b",
+                "+++ b/b",
+                "@@ -1 +1 @@",
+                "-x = 1",
+                "+x = 2"
+            ]
+        );
+        assert!(!fix.is_secret);
+    }
+
+    #[test]
+    fn edits_that_do_not_fit_are_no_fix() {
+        let files = [file("a", "abc")];
+        for edits in [
+            vec![],
+            vec![edit("b", 0..1, "x")],
+            vec![edit("a", 2..4, "x")],
+            vec![edit("a", 0..2, "x"), edit("a", 1..3, "y")],
+            vec![edit("a", std::ops::Range { start: 2, end: 1 }, "x")],
+        ] {
+            assert_eq!(Fix::of(Safety::Shown, edits.clone(), &files.each_ref()), None, "{edits:?}");
+        }
+    }
+
+    #[test]
+    fn a_secret_is_in_no_difference() {
+        let secret = ["s3cr", "3t", "s3cr", "3t"].concat();
+        let files = [file("a", &format!("one\n_authToken={secret}\ntwo\n")), file(".env", "x"), file("b", "a\0")];
+        let of = |edits: Vec<Edit>| Fix::of(Safety::Shown, edits, &files.each_ref()).unwrap();
+        let shown =
+            |fix: &Fix| fix.diffs.iter().flat_map(|(_, diff)| diff.lines.clone()).collect::<Vec<_>>().join("\n");
+        let beside = of(vec![edit("a", 0..3, "1")]);
+        assert!(!beside.is_secret && shown(&beside).contains(" ********"), "{}", shown(&beside));
+        for fix in [
+            of(vec![edit("a", 15..15 + secret.len(), "${NPM_TOKEN}")]),
+            of(vec![edit("a", 0..3, &format!("password: {secret}"))]),
+            of(vec![edit(".env", 0..1, "y")]),
+            of(vec![edit("b", 0..1, "b")]),
+        ] {
+            assert!(fix.is_secret && !shown(&fix).contains(&secret), "{}", shown(&fix));
+        }
+    }
+}

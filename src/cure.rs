@@ -1,0 +1,451 @@
+//! What a person does next: the only place that decides it. A rule says what resolves its findings
+//! in general; here it becomes what helps in this repository, as things are, and is rendered as
+//! commands.
+
+use std::collections::{BTreeSet, HashSet};
+
+use crate::base::change::{File, ObjectId};
+use crate::base::debris::{Debris, backup_of};
+use crate::base::error::Error;
+use crate::base::finding::{Severity, Step};
+use crate::base::path::{RepoPath, shell_quote};
+use crate::config::Config;
+use crate::git::history::{Commits, Node};
+use crate::rule::{Finding, Subject};
+use crate::rules::{self, is_rewritten};
+use crate::snapshot::{Changes, State};
+
+/// The name of the preparation script. Teams keep it in `scripts/`, mostly.
+pub(crate) const SCRIPT: &str = "docker-prep.sh";
+
+/// What is known of the repository and its work tree. Each is asked for only where a finding
+/// depends on it.
+pub(crate) struct Facts<'a> {
+    /// What counts as a leftover.
+    pub debris: &'a Debris,
+    /// A file of the work tree; `None` where there is none that can be read.
+    pub on_disk: &'a dyn Fn(&RepoPath) -> Option<Vec<u8>>,
+    /// What HEAD has at a path.
+    pub committed: &'a dyn Fn(&RepoPath) -> Option<Vec<u8>>,
+    /// The preparation script, if it is in this repository.
+    pub script: &'a dyn Fn() -> Result<Option<RepoPath>, Error>,
+}
+
+impl Facts<'_> {
+    /// Whether there is a text, and the rules let it pass at this path.
+    fn is_clean(&self, path: &RepoPath, text: Option<Vec<u8>>) -> bool {
+        let file = |text| File { path: path.clone(), text, fresh: false, replaces: true };
+        text.is_some_and(|text| !is_rewritten(&file(text), self.debris))
+    }
+}
+
+/// The help of a finding, and its steps.
+type Words = (&'static str, &'static [Step]);
+
+/// Chooses the cure of findings in the index or in the work tree, and names the script there.
+pub(crate) fn in_files(findings: &mut [Finding], facts: &Facts<'_>) -> Result<(), Error> {
+    // A file with many findings is looked at once: to judge it costs as much as it did the first
+    // time.
+    let mut last: Option<(Finding, Option<Words>)> = None;
+    for finding in findings.iter_mut().filter(|finding| wants_script(finding)) {
+        let same =
+            |known: &Finding| known.path == finding.path && known.help == finding.help && known.steps == finding.steps;
+        if !last.as_ref().is_some_and(|(known, _)| same(known)) {
+            last = Some((finding.clone(), instead_of_script(finding, facts)));
+        }
+        if let Some((_, Some((help, steps)))) = last {
+            (finding.help, finding.steps) = (help.into(), steps.into());
+        }
+    }
+    if !findings.iter().any(wants_script) {
+        return Ok(());
+    }
+    let script = (facts.script)()?;
+    let steps = findings.iter_mut().filter(|finding| wants_script(finding)).flat_map(|finding| finding.steps.to_mut());
+    for step in steps {
+        if let Step::Restore(known) = step {
+            known.clone_from(&script);
+        }
+    }
+    Ok(())
+}
+
+fn wants_script(finding: &Finding) -> bool {
+    finding.steps.iter().any(|step| matches!(step, Step::Restore(_)))
+}
+
+/// What helps where the script does not: it undoes a preparation only where a clean backup is left,
+/// the committed file helps only where it is clean, and an original that is back already only has
+/// to be staged.
+fn instead_of_script(finding: &Finding, facts: &Facts<'_>) -> Option<Words> {
+    let path = &finding.path;
+    let is_committed_clean = || facts.is_clean(path, (facts.committed)(path));
+    let manifest = !finding.steps.iter().any(|step| matches!(step, Step::Install(_)));
+    let backup = backup_of(path);
+    Some(if facts.is_clean(path, (facts.on_disk)(path)) {
+        ("the work tree has it right already: stage that", &[Step::Stage])
+    } else if manifest && !facts.is_clean(path, (facts.on_disk)(&backup)) {
+        if is_committed_clean() {
+            ("there is no clean backup; take the committed file back (edits since are lost)", &[Step::TakeBack])
+        } else {
+            ("there is no clean backup or committed file: mend the spec by hand, then stage it", &[Step::Stage])
+        }
+    } else if finding.steps.contains(&Step::TakeBack) && !is_committed_clean() {
+        ("the committed lockfile says so too: delete it, install over the originals, then stage it", &[Step::Stage])
+    } else {
+        return None;
+    })
+}
+
+/// Chooses the cure of findings in files that a build changed. A committed lockfile is taken back,
+/// and a new one is removed: to install again would need the packages that were packed.
+pub(crate) fn after_build(findings: &mut [Finding], changes: &Changes, facts: &Facts<'_>) -> Result<(), Error> {
+    for finding in findings.iter_mut().filter(|finding| finding.rule.subject == Subject::Lockfile) {
+        let difference = changes.paths.iter().find(|difference| difference.path == finding.path);
+        let Some(difference) = difference.filter(|difference| difference.before.is_none()) else { continue };
+        if difference.is(State::Untracked) && !difference.is(State::Staged) {
+            finding.steps = (&[Step::Remove]).into();
+        } else if facts.is_clean(&finding.path, (facts.committed)(&finding.path)) {
+            finding.steps = (&[Step::TakeBack]).into();
+        }
+    }
+    in_files(findings, facts)
+}
+
+/// What to do about several things at once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Advice {
+    /// A sentence without an initial capital or a full stop.
+    pub help: &'static str,
+    /// The commands, for a shell at the top of the work tree.
+    pub commands: Vec<String>,
+}
+
+/// What to do about the changes of a build. While a manifest is still rewritten, its backup is what
+/// restores it, so nothing says to remove it.
+pub(crate) fn of_changes(changes: &Changes, findings: &[Finding], facts: &Facts<'_>) -> Option<Advice> {
+    undo(changes, findings).or_else(|| clear_away(changes, facts))
+}
+
+/// How to undo a preparation that the findings show.
+fn undo(changes: &Changes, findings: &[Finding]) -> Option<Advice> {
+    let is_staged = |path: &RepoPath| {
+        changes.paths.iter().any(|difference| &difference.path == path && difference.is(State::Staged))
+    };
+    let mut sorted: Vec<&Finding> = findings.iter().collect();
+    sorted.sort_by_key(|finding| rules::order(finding.rule));
+    let mut lines: Vec<String> = Vec::new();
+    for finding in sorted {
+        // Staging is the next step of a commit, not of a build; unless it is staged already.
+        let staged = is_staged(&finding.path);
+        let due = |step: &&Step| !matches!(step, Step::Stage | Step::Unstage) || staged;
+        for line in finding.steps.iter().filter(due).flat_map(|step| commands(step, &[&finding.path], false)) {
+            if !lines.contains(&line) {
+                lines.push(line);
+            }
+        }
+    }
+    let is_lockfile = |finding: &Finding| finding.rule.subject == Subject::Lockfile;
+    let help = match (findings.iter().all(is_lockfile), findings.iter().any(is_lockfile)) {
+        (true, _) => "the lockfile kept a trace of the preparation, which --restore does not undo",
+        (_, true) => "the preparation has not been undone; the lockfile kept a trace that --restore does not undo",
+        _ => "the preparation has not been undone; put the originals back",
+    };
+    (!lines.is_empty()).then_some(Advice { help, commands: lines })
+}
+
+/// How to remove what a preparation left.
+fn clear_away(changes: &Changes, facts: &Facts<'_>) -> Option<Advice> {
+    let leftovers = changes.paths.iter().filter(|difference| difference.is(State::Leftover));
+    let leftovers: Vec<&RepoPath> = leftovers.map(|difference| &difference.path).collect();
+    let (debris, on_disk) = (facts.debris, facts.on_disk);
+    // Nothing is lost with a packed package, and with a backup that says what its original says.
+    let lost_nothing = |path: &RepoPath| match debris.backed_up(path) {
+        Some(original) => on_disk(&original).is_some_and(|text| on_disk(path) == Some(text)),
+        // A backup without an original may be the only copy; a repository inside `.docker-deps` is
+        // not removed on someone's word.
+        None => !debris.is_backup(path) && !path.as_bytes().ends_with(b"/"),
+    };
+    let removable: Vec<&RepoPath> = leftovers.iter().copied().filter(|path| lost_nothing(path)).collect();
+    let help = match (removable.len(), leftovers.len()) {
+        (_, 0) => return None,
+        (0, _) => "a backup may hold the only copy of an edit: compare it with its original, then remove it",
+        (some, all) if some == all => "the preparation left this behind; remove it",
+        _ => "the preparation left this behind; remove it, and compare the other backups with their originals first",
+    };
+    Some(Advice { help, commands: commands(&Step::Remove, &removable, false) })
+}
+
+/// Which commits must be rewritten to resolve what they carry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Rewrite {
+    /// None: one tree is judged, and a new commit makes another.
+    Nothing,
+    /// Their author can still rewrite them: they are new.
+    Commits,
+    /// Others have them.
+    History,
+}
+
+/// Chooses the cure of findings in trees and commits; returns the commits that must be rewritten.
+/// The steps are for the index and the work tree, which may hold something else: they are left out.
+pub(crate) fn in_commits(findings: &mut [Finding], rewrite: Rewrite) -> HashSet<ObjectId> {
+    let mut carried = HashSet::new();
+    for finding in findings {
+        finding.steps = (&[]).into();
+        // Nobody rewrites history for a warning.
+        let blocks = finding.commit.is_some() && finding.severity == Severity::Error;
+        if rewrite != Rewrite::Nothing && !blocks {
+            continue;
+        }
+        // A secret that was public once must be revoked; what compares files is resolved at the end
+        // of a range.
+        let is_secret = finding.rule.subject == Subject::Secret;
+        let is_about_one_file = !is_secret && finding.rule.check.compares().is_none();
+        if is_secret || is_about_one_file {
+            carried.extend(finding.commit.as_ref().map(|commit| commit.id));
+        }
+        if is_about_one_file {
+            finding.help = match rewrite {
+                Rewrite::Nothing => "mend it in a new commit",
+                Rewrite::Commits => "mend the commit itself: a later one leaves it in history",
+                Rewrite::History => "it stays in history until that is rewritten",
+            }
+            .into();
+        }
+    }
+    carried
+}
+
+/// Where a commit is, seen from HEAD.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum SeenFromHead {
+    /// It is HEAD.
+    Itself,
+    /// HEAD descends from it.
+    Below,
+    /// Elsewhere.
+    Elsewhere,
+}
+
+/// How to rewrite the commits that carry findings, for which `carried` has their names. `seen` is
+/// asked for the first of them.
+pub(crate) fn rewriting(
+    commits: &Commits,
+    carried: &HashSet<ObjectId>,
+    rewrite: Rewrite,
+    seen: impl FnOnce(&ObjectId) -> Result<SeenFromHead, Error>,
+) -> Result<Option<String>, Error> {
+    let carriers: Vec<&Node> = commits.nodes.iter().filter(|node| carried.contains(&node.id)).collect();
+    let Some(first) = carriers.first() else { return Ok(None) };
+    if rewrite == Rewrite::History {
+        let filter = "to take it out of history, see `git filter-repo`; every clone keeps its own copy";
+        return Ok(Some(filter.to_owned()));
+    }
+    let seen = seen(&first.id)?;
+    if carriers.len() == 1 && seen == SeenFromHead::Itself {
+        return Ok(Some("mend the files and `git add` them, then:\n    git commit --amend".to_owned()));
+    }
+    let place = if seen == SeenFromHead::Elsewhere { "with its branch checked out, " } else { "" };
+    let merges = commits.nodes.iter().any(|node| node.parents.len() > 1);
+    let keep = if merges { " --rebase-merges" } else { "" };
+    let from = if first.parents.is_empty() { "--root".to_owned() } else { format!("{:.12}~1", first.id.to_string()) };
+    let mut advice = format!(
+        "{place}mark the commits named above with \"edit\" in:\n    git rebase -i{keep} {from}\n  \
+         and where it stops, mend the files and `git add` them, then:\n    git commit --amend && git rebase --continue\n  \
+         (git rebase --skip, if nothing is left of a commit)"
+    );
+    if carriers.iter().any(|node| node.parents.len() > 1) {
+        advice += "\n  one of them is a merge: put a line \"break\" behind its line instead, and mend it there";
+    }
+    Ok(Some(advice))
+}
+
+/// The most findings, and the most allowances, that a hint about allowances is looked for in.
+const LOOKED_AT: usize = 50;
+
+/// Names the allowance that comes along with what it allows, and so does not count yet: `config`
+/// comes in, `base` names the source of the one that counts.
+pub(crate) fn too_early(findings: &[Finding], config: &Config, base: &str) -> Option<String> {
+    // What comes in may be made to cost time, and this is only a hint: a few findings will do.
+    let few = config.allowances().len() <= LOOKED_AT;
+    let mut findings = findings.iter().take(LOOKED_AT).filter(|_| few);
+    let (origin, how) = findings.find_map(|finding| config.spares(finding.rule, &finding.path))?;
+    let base = if base.is_empty() { "the base" } else { base };
+    Some(format!("{origin} {how}, but counts only once it is in {base}: send that file first"))
+}
+
+/// The most files that one command names, and the most such commands for one step.
+const NAMED: usize = 8;
+const COMMANDS: usize = 10;
+
+/// Whether a step is a command that works from anywhere in the work tree, if its paths are written
+/// for it.
+pub(crate) fn works_anywhere(step: &Step) -> bool {
+    matches!(step, Step::TakeBack | Step::Stage | Step::Unstage)
+}
+
+/// One step as commands, run at the top of the work tree unless `from_anywhere`.
+pub(crate) fn commands(step: &Step, paths: &[&RepoPath], from_anywhere: bool) -> Vec<String> {
+    match step {
+        Step::Restore(script) => vec![restore(script.as_ref())],
+        Step::Install(command) => {
+            let directories: BTreeSet<&[u8]> = paths.iter().map(|path| path.parent()).collect();
+            directories.into_iter().map(|directory| run_in(directory, command)).collect()
+        }
+        Step::TakeBack => on_paths("git checkout HEAD --", paths, from_anywhere),
+        Step::Stage => on_paths("git add", paths, from_anywhere),
+        Step::Unstage => on_paths("git rm --cached -f", paths, from_anywhere),
+        Step::Remove => paths.chunks(NAMED).map(removal).collect(),
+    }
+}
+
+/// The command that undoes a preparation. A script that is not tracked here is elsewhere, and is
+/// only named.
+fn restore(script: Option<&RepoPath>) -> String {
+    match script {
+        None => format!("{SCRIPT} --restore  # wherever it is kept"),
+        // Without a slash, a shell would look for it in PATH.
+        Some(path) if path.parent().is_empty() => {
+            format!("{} --restore", shell_quote(&[b"./", path.as_bytes()].concat()))
+        }
+        Some(path) => format!("{} --restore", shell_quote(path.as_bytes())),
+    }
+}
+
+/// A command that removes files, run at the top of the work tree.
+fn removal(paths: &[&RepoPath]) -> String {
+    let word = |path: &&RepoPath| match path.as_bytes() {
+        option @ [b'-', ..] => format!(" {}", shell_quote(&[b"./", option].concat())),
+        path => format!(" {}", shell_quote(path)),
+    };
+    format!("rm{}", paths.iter().map(word).collect::<String>())
+}
+
+fn run_in(directory: &[u8], command: &str) -> String {
+    if directory.is_empty() { command.to_owned() } else { format!("(cd {} && {command})", shell_quote(directory)) }
+}
+
+fn on_paths(command: &str, paths: &[&RepoPath], from_anywhere: bool) -> Vec<String> {
+    let one = |some: &[&RepoPath]| {
+        let words = some.iter().map(|path| path.as_pathspec(from_anywhere));
+        std::iter::once(command.to_owned()).chain(words).collect::<Vec<_>>().join(" ")
+    };
+    let mut commands: Vec<String> = paths.chunks(NAMED).take(COMMANDS).map(one).collect();
+    let left = paths.len().saturating_sub(NAMED * COMMANDS);
+    if left > 0 {
+        commands.push(format!("# {left} more: the next run names them"));
+    }
+    commands
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+    use crate::base::change::Commit;
+    use crate::engine::tests::{Fake, judged_with};
+    use crate::rule::RuleGroup;
+
+    #[test]
+    fn the_script_is_named_as_a_shell_finds_it() {
+        for (script, shown) in [
+            (None, "docker-prep.sh --restore  # wherever it is kept"),
+            (Some("scripts/docker-prep.sh"), "scripts/docker-prep.sh --restore"),
+            (Some("docker-prep.sh"), "./docker-prep.sh --restore"),
+            (Some("a b/docker-prep.sh"), "'a b/docker-prep.sh' --restore"),
+        ] {
+            assert_eq!(restore(script.map(RepoPath::from).as_ref()), shown);
+        }
+    }
+
+    #[test]
+    fn an_install_runs_beside_its_lockfile() {
+        let paths = ["pnpm-lock.yaml", "a b/pnpm-lock.yaml", "a b/yarn.lock"].map(RepoPath::from);
+        let paths: Vec<&RepoPath> = paths.iter().collect();
+        assert_eq!(commands(&Step::Install("install"), &paths, false), ["install", "(cd 'a b' && install)"]);
+    }
+
+    #[test]
+    fn every_file_is_named_or_counted() {
+        let paths: Vec<RepoPath> = (100..200).map(|number| RepoPath::from(&*format!("{number}.bak"))).collect();
+        let commands = commands(&Step::Unstage, &paths.iter().collect::<Vec<_>>(), false);
+        assert_eq!(commands.len(), 11);
+        assert_eq!(commands[10], "# 20 more: the next run names them");
+        assert!(commands[9].ends_with(" 179.bak"), "{}", commands[9]);
+    }
+
+    #[test]
+    fn a_cure_is_looked_for_once_a_file() {
+        let spec = format!("file:../{}/x.tgz", ".docker-deps");
+        let field = format!("\"x\": \"{spec}\", ").repeat(200);
+        let manifest = format!("{{\"dependencies\": {{{field}\"y\": \"1\"}}}}");
+        let change = Fake::default().file("a/package.json", &manifest).file("b/package.json", &manifest);
+        let mut findings = judged_with(&Config::default(), &change).findings;
+        let looks = Cell::new(0);
+        let look = |_: &RepoPath| {
+            looks.set(looks.get() + 1);
+            Some(manifest.clone().into_bytes())
+        };
+        let unasked = || panic!("no script is needed");
+        let facts = Facts { debris: &Debris::default(), on_disk: &look, committed: &look, script: &unasked };
+        in_files(&mut findings, &facts).unwrap();
+        // On disk, in the backup, in HEAD.
+        assert_eq!((looks.get(), findings.len()), (6, 202));
+        let cured = findings.iter().filter(|finding| finding.help.contains("mend the spec by hand")).count();
+        assert_eq!(cured, 200);
+    }
+
+    fn about(subject: Subject, severity: Severity) -> Finding {
+        let commit = ObjectId::from_bytes(&[1; 20]).map(|id| Commit { id, subject: String::new() });
+        let steps = (&[Step::Stage]).into();
+        let finding = Finding::new(rules::about(subject), "a/package.json".into(), None, "m".into());
+        Finding { severity, commit, steps, help: "as the rule says".into(), ..finding }
+    }
+
+    #[test]
+    fn the_cure_depends_on_what_is_left() {
+        let rewritten = format!("{{\"dependencies\": {{\"x\": \"file:../{}/x.tgz\"}}}}", ".docker-deps");
+        let (rewritten, clean) = (Some(rewritten.into_bytes()), Some(b"{}".to_vec()));
+        for (on_disk, backup, committed, help, commands_shown) in [
+            (&rewritten, &clean, &None, "as the rule says", "s/docker-prep.sh --restore; git add a/package.json"),
+            (&clean, &None, &None, "the work tree has it right already", "git add a/package.json"),
+            (&rewritten, &None, &clean, "take the committed file back", "git checkout HEAD -- a/package.json"),
+            (&rewritten, &rewritten, &rewritten, "mend the spec by hand", "git add a/package.json"),
+        ] {
+            let text = |path: &RepoPath| if path.is_named("package.json") { on_disk.clone() } else { backup.clone() };
+            let script = || Ok(Some("s/docker-prep.sh".into()));
+            let debris = Debris::default();
+            let facts = Facts { debris: &debris, on_disk: &text, committed: &|_| committed.clone(), script: &script };
+            let steps = (&[Step::Restore(None), Step::Stage]).into();
+            let mut findings = [Finding { steps, ..about(Subject::Manifest, Severity::Error) }];
+            in_files(&mut findings, &facts).unwrap();
+            let [Finding { help: chosen, steps, path, .. }] = &findings;
+            assert!(chosen.contains(help), "{chosen}");
+            let lines: Vec<String> = steps.iter().flat_map(|step| commands(step, &[path], false)).collect();
+            assert_eq!(lines.join("; "), commands_shown);
+        }
+    }
+
+    #[test]
+    fn what_commits_carry_is_resolved_by_the_role_of_its_rule() {
+        use Severity::{Error, Warning};
+        for (subject, severity, rewrite, help, is_carried) in [
+            (Subject::Manifest, Error, Rewrite::Commits, "mend the commit itself", true),
+            (Subject::Manifest, Error, Rewrite::History, "it stays in history", true),
+            (Subject::Manifest, Warning, Rewrite::Commits, "as the rule says", false),
+            (Subject::Manifest, Warning, Rewrite::Nothing, "mend it in a new commit", true),
+            (Subject::Secret, Error, Rewrite::Commits, "as the rule says", true),
+        ] {
+            let mut findings = [about(subject, severity)];
+            let carried = in_commits(&mut findings, rewrite);
+            assert!(findings[0].help.starts_with(help) && findings[0].steps.is_empty(), "{findings:?}");
+            assert_eq!(!carried.is_empty(), is_carried, "{subject:?} {severity:?} {rewrite:?}");
+        }
+        let of_pins = rules::of(RuleGroup::Pins)[0];
+        let mut findings = [Finding { rule: of_pins, ..about(Subject::Manifest, Error) }];
+        assert!(in_commits(&mut findings, Rewrite::Commits).is_empty(), "it is compared where a range ends");
+        assert_eq!(findings[0].help, "as the rule says");
+    }
+}
