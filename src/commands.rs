@@ -15,6 +15,7 @@ use crate::base::path::RepoPath;
 use crate::engine::LIMIT;
 use crate::git::Staged;
 use crate::os::env::Environment;
+use crate::project::kinds::FileKind;
 use crate::report::paint::Paint;
 use crate::report::{self, Format, Report, cure, human::View};
 use crate::rules::is_rewritten;
@@ -110,7 +111,7 @@ fn listed<T>(hidden: &[T], line: impl Fn(&T) -> String) -> Vec<String> {
 fn restore_command(change: &dyn Change, findings: &[Finding]) -> Result<String, Error> {
     let mut scripts = Vec::new();
     if cure::wants_script(findings) {
-        scripts = change.whole(&|path| path.is_named(cure::SCRIPT))?;
+        scripts = change.whole(&|path| FileKind::PrepScript.is_of(path))?;
     }
     Ok(cure::restore(scripts.first().map(|entry| &entry.path)))
 }

@@ -10,6 +10,7 @@ use crate::base::finding::{Finding, Place, Severity};
 use crate::base::path::RepoPath;
 use crate::config::{self, Config, Origin, Treatment};
 use crate::pins::{self, Board};
+use crate::project::kinds::FileKind;
 use crate::rule::{Check, Findings, Reading, Rule};
 use crate::rules::{self, OF_PINS, RULES};
 
@@ -285,7 +286,12 @@ impl<'a> Engine<'a> {
 /// The pins of a change, and those that they are held against; `None` if no new file has any. All that is read then is
 /// what is new.
 fn board(change: &dyn Change, findings: &mut Findings) -> Result<Option<Board>, Error> {
-    let telling = || change.fresh().iter().filter(|entry| entry.is_regular() && pins::is_telling(&entry.path));
+    let telling = || {
+        change
+            .fresh()
+            .iter()
+            .filter(|entry| entry.is_regular() && FileKind::of(&entry.path, FileKind::may_move_a_pin).is_some())
+    };
     let mut new = BTreeMap::new();
     for entry in telling() {
         if let Some(file) = read(entry, change, findings)? {
@@ -321,7 +327,7 @@ fn all_pins(
     known: &mut BTreeMap<RepoPath, File>,
     findings: &mut Findings,
 ) -> Result<Board, Error> {
-    let mut whole = change.whole(&pins::is_pinning)?;
+    let mut whole = change.whole(&|path| FileKind::of(path, FileKind::may_pin).is_some())?;
     whole.retain(Entry::is_regular);
     pins::select(&mut whole, every_manifest);
     let mut files = Vec::new();
@@ -484,7 +490,7 @@ pub(crate) mod tests {
         severity: Severity::Error,
         manual: "",
         check: Check::File {
-            wants: |path| path.is_named("a"),
+            wants: |path| path.file_name() == b"a",
             judge: |file, _, findings| {
                 findings.place(file, &(0..1), "seen");
             },

@@ -29,7 +29,7 @@ mod agreement;
 pub(crate) use agreement::{Board, Id, Project, Relation, Row};
 use commands::Channel;
 pub(crate) use edit::{Plan, Target, plan};
-pub(crate) use files::{is_manifest, is_pinning, is_telling, select};
+pub(crate) use files::{is_manifest, select};
 
 /// A package manager that corepack knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -7,6 +7,7 @@ use crate::base::finding::Span;
 use crate::base::path::RepoPath;
 use crate::fuzz::{divided, json, safe, within};
 use crate::pins::{self, Board, Demand, Id, Pin, Plan, Reading, Target, exact};
+use crate::project::kinds::FileKind;
 use crate::report::human::View;
 use crate::report::paint::Paint;
 use crate::report::pins as report;
@@ -34,7 +35,7 @@ const PATHS: [&str; 16] = [
 /// A path that pins something.
 fn path(named: &[u8]) -> RepoPath {
     let path = RepoPath::new(named);
-    if pins::is_pinning(&path) {
+    if FileKind::of(&path, FileKind::may_pin).is_some() {
         path
     } else {
         PATHS[named.iter().map(|byte| usize::from(*byte)).sum::<usize>() % 16].into()

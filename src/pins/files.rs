@@ -6,95 +6,11 @@ use crate::base::change::Entry;
 use crate::base::path::RepoPath;
 use crate::formats::shell::Variable;
 use crate::pins::{Reading, ci, compose, devcontainer, dockerfile, gitlab, manifest, tools};
-
-/// A kind of file that may pin a package manager.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    Manifest,
-    PnpmWorkspace,
-    PnpmLock,
-    Dockerfile,
-    Workflow,
-    Gitlab,
-    Compose,
-    Devcontainer,
-    ToolVersions,
-    Mise,
-    Prototools,
-    YarnrcYml,
-    Yarnrc,
-}
-
-/// Whether a file may pin a package manager.
-pub(crate) fn is_pinning(path: &RepoPath) -> bool {
-    kind(path).is_some()
-}
-
-/// Whether a change of a file may be one of a pin. A lockfile follows the manifest, and is large.
-pub(crate) fn is_telling(path: &RepoPath) -> bool {
-    !matches!(kind(path), None | Some(Kind::PnpmLock))
-}
+use crate::project::kinds::FileKind;
 
 /// Whether a file is a manifest.
 pub(crate) fn is_manifest(path: &RepoPath) -> bool {
-    path.is_named("package.json")
-}
-
-fn kind(path: &RepoPath) -> Option<Kind> {
-    let name = path.file_name();
-    let is = |wanted: &str| name.eq_ignore_ascii_case(wanted.as_bytes());
-    let ends = |ending: &str| {
-        name.len() > ending.len() && name[name.len() - ending.len()..].eq_ignore_ascii_case(ending.as_bytes())
-    };
-    let is_yaml = ends(".yml") || ends(".yaml");
-    let kind = match name.first()?.to_ascii_lowercase() {
-        b'p' if is("package.json") => Kind::Manifest,
-        b'p' if is("pnpm-workspace.yaml") => Kind::PnpmWorkspace,
-        b'p' if is("pnpm-lock.yaml") => Kind::PnpmLock,
-        b'.' if is(".tool-versions") => Kind::ToolVersions,
-        b'.' if is(".prototools") => Kind::Prototools,
-        b'.' if is(".yarnrc.yml") => Kind::YarnrcYml,
-        b'.' if is(".yarnrc") => Kind::Yarnrc,
-        b'.' if is(".mise.toml") => Kind::Mise,
-        b'.' if is(".gitlab-ci.yml") => Kind::Gitlab,
-        b'.' if is(".devcontainer.json") => Kind::Devcontainer,
-        b'd' if is("devcontainer.json") => Kind::Devcontainer,
-        b'm' if is("mise.toml") => Kind::Mise,
-        b'c' if is("config.toml") && is_of_mise(path.parent()) => Kind::Mise,
-        b'd' if is_yaml && starts(name, b"docker-compose") => Kind::Compose,
-        b'c' if is_yaml && starts(name, b"compose") => Kind::Compose,
-        b'a' if is_yaml && (is("action.yml") || is("action.yaml")) => Kind::Workflow,
-        _ if is_yaml && is_workflows(path.parent()) => Kind::Workflow,
-        _ if is_dockerfile(name) => Kind::Dockerfile,
-        _ => return None,
-    };
-    Some(kind)
-}
-
-/// The directories of GitHub, Gitea and Forgejo.
-fn is_workflows(directory: &[u8]) -> bool {
-    [&b".github/workflows"[..], b".gitea/workflows", b".forgejo/workflows"].contains(&directory)
-}
-
-/// `mise`, `.mise`, `.config/mise`.
-fn is_of_mise(directory: &[u8]) -> bool {
-    let last = directory.rsplit(|&byte| byte == b'/').next();
-    matches!(last, Some(b"mise" | b".mise"))
-}
-
-fn starts(name: &[u8], start: &[u8]) -> bool {
-    name.get(..start.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(start))
-}
-
-/// `Dockerfile`, `Containerfile`, and names made from them: `Dockerfile.prod`, `prod.Dockerfile`.
-fn is_dockerfile(name: &[u8]) -> bool {
-    let ends =
-        |ending: &[u8]| name.len() >= ending.len() && name[name.len() - ending.len()..].eq_ignore_ascii_case(ending);
-    let made_from = |base: &[u8]| {
-        starts(name, base) && matches!(name.get(base.len()), None | Some(b'.'))
-            || ends(base) && name.len().checked_sub(base.len() + 1).is_some_and(|dot| name[dot] == b'.')
-    };
-    !ends(b".dockerignore") && !ends(b".md") && (made_from(b"dockerfile") || made_from(b"containerfile"))
+    FileKind::Manifest.is_of(path)
 }
 
 /// Reads a file as the tool reads it that obeys it.
@@ -104,23 +20,24 @@ pub(super) fn read(path: &RepoPath, text: &[u8]) -> Reading {
 
 /// The same, with arguments that whoever uses the file gives to it.
 pub(super) fn read_given(path: &RepoPath, text: &[u8], arguments: Vec<(String, Variable)>) -> Reading {
-    let Some(kind) = kind(path) else { return Reading::default() };
+    let Some(kind) = FileKind::of(path, FileKind::may_pin) else { return Reading::default() };
     let mut reading = match kind {
-        Kind::Manifest => manifest::read(text),
-        Kind::PnpmLock => tools::pnpm_lock(text),
-        Kind::PnpmWorkspace => tools::pnpm_workspace(text),
-        Kind::Dockerfile => dockerfile::read(text, arguments),
-        Kind::Workflow => ci::read(text, arguments),
-        Kind::Gitlab => gitlab::read(text),
-        Kind::Compose => compose::read(text, path.parent()),
-        Kind::Devcontainer => devcontainer::read(text),
-        Kind::ToolVersions => tools::tool_versions(text),
-        Kind::Mise => tools::mise(text),
-        Kind::Prototools => tools::prototools(text),
-        Kind::YarnrcYml => tools::yarnrc_yml(text),
-        Kind::Yarnrc => tools::yarnrc(text),
+        FileKind::Manifest => manifest::read(text),
+        FileKind::PnpmLock => tools::pnpm_lock(text),
+        FileKind::PnpmWorkspace => tools::pnpm_workspace(text),
+        FileKind::Dockerfile => dockerfile::read(text, arguments),
+        FileKind::Workflow => ci::read(text, arguments),
+        FileKind::GitlabPipeline => gitlab::read(text),
+        FileKind::Compose => compose::read(text, path.parent()),
+        FileKind::Devcontainer => devcontainer::read(text),
+        FileKind::ToolVersions => tools::tool_versions(text),
+        FileKind::Mise => tools::mise(text),
+        FileKind::Prototools => tools::prototools(text),
+        FileKind::YarnrcYml => tools::yarnrc_yml(text),
+        FileKind::Yarnrc => tools::yarnrc(text),
+        _ => return Reading::default(),
     };
-    home(kind, path).clone_into(&mut reading.home);
+    kind.home(path).clone_into(&mut reading.home);
     for pin in &mut reading.pins {
         // A step of a workflow, or a command behind `cd`, has said where it stands, from there.
         let below = std::mem::take(&mut pin.directory);
@@ -129,25 +46,6 @@ pub(super) fn read_given(path: &RepoPath, text: &[u8], arguments: Vec<(String, V
     }
     reading.tidy();
     reading
-}
-
-/// The directory that a file speaks for.
-fn home(kind: Kind, path: &RepoPath) -> &[u8] {
-    let directory = path.parent();
-    match kind {
-        // Steps start at the top, wherever the workflow is.
-        Kind::Workflow => b"",
-        Kind::Mise => [&b".config/mise"[..], b".mise", b"mise", b".config"]
-            .iter()
-            .find_map(|inner| directory.strip_suffix(*inner).filter(|rest| rest.is_empty() || rest.ends_with(b"/")))
-            .map_or(directory, |outer| outer.strip_suffix(b"/").unwrap_or(outer)),
-        Kind::Devcontainer => {
-            let parts = directory.split(|&byte| byte == b'/').take_while(|part| *part != b".devcontainer");
-            let length: usize = parts.map(|part| part.len() + 1).sum();
-            &directory[..length.saturating_sub(1)]
-        }
-        _ => directory,
-    }
 }
 
 /// Leaves of all files that may pin one those that are worth reading. In a large workspace most manifests pin nothing, and
@@ -164,7 +62,8 @@ pub(crate) fn select(entries: &mut Vec<Entry>, every_manifest: bool) {
     entries.retain(|entry| {
         !is_installed_package(entry.path.parent())
             && (every_manifest
-                || is_telling(&entry.path) && (!is_manifest(entry) || above.contains(entry.path.parent())))
+                || FileKind::of(&entry.path, FileKind::may_move_a_pin).is_some()
+                    && (!is_manifest(entry) || above.contains(entry.path.parent())))
     });
 }
 
@@ -220,6 +119,22 @@ mod tests {
             let found = told(&[("package.json", MANIFEST), (path, text)]);
             let found: Vec<_> = found.iter().map(|line| line.split(": pnpm").next().unwrap()).collect();
             assert_eq!(found, [format!("{path}:{place}")], "{text}");
+        }
+    }
+
+    #[test]
+    fn files_are_found_by_any_name_that_a_file_system_takes_for_theirs() {
+        let old = r#"{"packageManager": "pnpm@9.15.0"}"#;
+        for (manifest, other, text) in [
+            ("pac\u{212a}age.json", "Dockerfile", "RUN npm i -g pnpm@9.15.0"),
+            ("Package.j\u{17f}on", "Doc\u{212a}erfile.prod", "RUN npm i -g pnpm@9.15.0"),
+            ("package.json", "web/pac\u{212a}age.json", old),
+            ("package.json", ".tool-ver\u{17f}ions", "pnpm 9.15.0"),
+        ] {
+            let workspace = ("pnpm-wor\u{212a}space.yaml", "packages: [web]");
+            let found = told(&[(manifest, MANIFEST), (other, text), workspace]);
+            assert_eq!(found.len(), 1, "{other}: {found:?}");
+            assert!(found[0].contains(&format!("{manifest} pins pnpm 10.6.5")), "{found:?}");
         }
     }
 }

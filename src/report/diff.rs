@@ -11,6 +11,7 @@ use similar::{DiffOp, DiffTag, group_diff_ops};
 use crate::base::escape::{Escaped, no_command};
 use crate::base::finding::holds_credentials;
 use crate::base::path::RepoPath;
+use crate::project::kinds::FileKind;
 use crate::report::paint::Paint;
 
 /// The difference of one file, as far as it is shown.
@@ -50,26 +51,6 @@ fn secret() -> String {
 
 static SECRET: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(&secret()).ok());
 static SHAPE: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(&format!("(?i-u){SHAPED}")).ok());
-
-/// Files that are made of names and versions. Many a package is called after a token, and few after their secrets.
-const OF_NAMES: [&str; 8] = [
-    "package.json",
-    "package-lock.json",
-    "npm-shrinkwrap.json",
-    "pnpm-lock.yaml",
-    "pnpm-workspace.yaml",
-    "yarn.lock",
-    "bun.lock",
-    "Cargo.lock",
-];
-
-/// Files of which nothing is shown.
-fn is_secret(path: &RepoPath) -> bool {
-    let name = path.file_name().to_ascii_lowercase();
-    let (starts, ends) =
-        ([&b".env"[..], b"id_rsa", b"id_ed25519", b".netrc"], [&b".pem"[..], b".key", b".p12", b".pfx"]);
-    starts.into_iter().any(|start| name.starts_with(start)) || ends.into_iter().any(|end| name.ends_with(end))
-}
 
 /// The lines of a unified diff of two texts, safe to print, without their ends. Nothing if the texts are alike.
 ///
@@ -136,7 +117,10 @@ pub(crate) fn excerpts<'a>(
     let mut left = ALL_LINES;
     let mut excerpts = Vec::new();
     for (path, old, new) in files {
-        if is_secret(path) || [&old, &new].into_iter().any(|text| is_binary(text)) || old.starts_with(POINTER) {
+        if FileKind::Secret.is_of(path)
+            || [&old, &new].into_iter().any(|text| is_binary(text))
+            || old.starts_with(POINTER)
+        {
             continue;
         }
         // Where git turns line ends, the committed file has others than the one on disk.
@@ -152,7 +136,7 @@ pub(crate) fn excerpts<'a>(
         let shown = lines.len().min(LINES).min(left);
         left -= shown;
         let more = lines.len() - shown;
-        let of_names = OF_NAMES.iter().any(|name| path.is_named(name));
+        let of_names = FileKind::of(path, FileKind::is_made_of_names).is_some();
         // The first two lines name the file.
         let lines = lines.into_iter().take(shown).enumerate();
         let lines = lines.map(|(at, line)| if at < 2 { line } else { shortened(line, of_names) });

@@ -16,7 +16,7 @@ use crate::git::history::{Commits, History, Node, Tip};
 use crate::git::objects::Objects;
 use crate::git::{Git, TreeChanges};
 use crate::os::progress::Progress;
-use crate::pins;
+use crate::project::kinds::FileKind;
 use crate::report::human::plural;
 use crate::rule::Check;
 use crate::rules;
@@ -312,5 +312,5 @@ fn is_about_one_file(finding: &Finding) -> bool {
 }
 
 fn is_compared(entry: &Entry) -> bool {
-    pins::is_telling(&entry.path)
+    FileKind::of(&entry.path, FileKind::may_move_a_pin).is_some()
 }
