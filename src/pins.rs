@@ -1,16 +1,17 @@
 //! Pins: the places where a file says which package manager is used, and which version of it. Each file is read as the
 //! tool reads that obeys it; what cannot be understood is left alone.
 
+use std::rc::Rc;
+
 use nodejs_semver::Range;
 use semver::{BuildMetadata, Version};
 
-use crate::base::change::File;
 use crate::base::finding::Span;
 use crate::formats::shell::{Resolved, Use, Variable};
+use crate::project::SourceFile;
 
 mod commands;
 mod corepack;
-mod edit;
 mod images;
 mod compose;
 mod dockerfile;
@@ -22,14 +23,14 @@ mod gitlab;
 mod tools;
 mod files;
 mod calls;
-mod workspace;
-mod projects;
+mod declarations;
 mod agreement;
+mod edit;
 
-pub(crate) use agreement::{Board, Id, Project, Relation, Row};
+pub(crate) use agreement::{Board, Id, PinGroup, Relation, Row};
 use commands::Channel;
 pub(crate) use edit::{Plan, Target, plan};
-pub(crate) use files::{is_manifest, select};
+pub(crate) use files::select;
 
 /// A package manager that corepack knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -397,9 +398,9 @@ impl Reading {
     }
 }
 
-/// Reads a file as the tool reads it that obeys it. What is no such file, or cannot be parsed, says nothing.
-pub(crate) fn read(file: &File) -> Reading {
-    files::read(&file.path, &file.text)
+/// What a file pins by itself, read as the tool reads it that obeys it. A file that cannot be parsed pins nothing.
+pub(crate) fn read(known: &SourceFile) -> Rc<Reading> {
+    known.view(|file| files::read(file, Vec::new()))
 }
 
 #[cfg(test)]

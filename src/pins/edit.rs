@@ -49,7 +49,7 @@ pub(crate) struct Plan {
     pub after: Board,
 }
 
-/// Plans to move the pins of a board; `target` tells for each project where to, if it is to be moved.
+/// Plans to move the pins of a board; `target` tells for each group where to, if it is to be moved.
 /// Those for which `is_spared` holds stay.
 pub(crate) fn plan(board: &Board, target: impl Fn(usize) -> Option<Target>, is_spared: impl Fn(&Row) -> bool) -> Plan {
     let mut left = BTreeMap::new();
@@ -58,7 +58,7 @@ pub(crate) fn plan(board: &Board, target: impl Fn(usize) -> Option<Target>, is_s
     let mut shared = BTreeMap::new();
     for row in &board.rows {
         let pin = board.pin(row.id);
-        let Some(target) = target(row.project).filter(|target| target.manager == pin.manager) else { continue };
+        let Some(target) = target(row.group).filter(|target| target.manager == pin.manager) else { continue };
         match edit(pin, board.file(row.id), &target) {
             Ok(None) => {}
             Ok(Some(_)) if is_spared(row) => _ = left.insert(row.id, "the configuration allows it to be another one"),
@@ -78,22 +78,14 @@ pub(crate) fn plan(board: &Board, target: impl Fn(usize) -> Option<Target>, is_s
         }
     }
     loop {
-        let after = Board::of(
-            board
-                .files
-                .iter()
-                .enumerate()
-                .map(|(number, file)| {
-                    let edits = edits.get(&number).map(Vec::as_slice).unwrap_or_default();
-                    applied(file, edits.iter().map(|(_, edit)| edit))
-                })
-                .collect(),
-        );
+        let changed = |(number, edits): (&usize, &Vec<(Id, Edit)>)| {
+            (*number, applied(board.project.file(*number), edits.iter().map(|(_, edit)| edit)))
+        };
+        let after = Board::of(board.project.with(&edits.iter().map(changed).collect()));
         let wrong = misread(board, &after, &wanted);
         let wrong: BTreeSet<usize> = wrong.into_iter().filter(|file| edits.contains_key(file)).collect();
         if wrong.is_empty() {
-            let changed = |(number, file): (usize, &File)| edits.contains_key(&number).then(|| file.clone());
-            let files = after.files.iter().enumerate().filter_map(changed).collect();
+            let files = edits.keys().map(|number| after.project.file(*number).clone()).collect();
             let moved = edits.into_values().flatten().map(|(id, _)| id).collect();
             return Plan { files, moved, left: left.into_iter().collect(), after };
         }
@@ -167,7 +159,7 @@ fn is_shared(name: &str, manager: Manager, board: &Board, file: usize) -> bool {
     if name.to_ascii_lowercase().contains(manager.name()) {
         return false;
     }
-    let text = &board.files[file].text;
+    let text = &board.project.file(file).text;
     // They are in the order of the text.
     let pins: Vec<&Pin> = board.readings[file].pins.iter().filter(|pin| pin.manager == manager).collect();
     let is_in_a_pin = |at: usize| {
@@ -204,7 +196,7 @@ fn bound(range: &str, span: &Span) -> Option<(Span, usize)> {
 }
 
 /// A file with its edits. Several pins may be decided in one place.
-fn applied<'e>(file: &File, edits: impl Iterator<Item = &'e Edit>) -> File {
+fn applied<'e>(file: &File, edits: impl Iterator<Item = &'e Edit>) -> Vec<u8> {
     let mut text = Vec::with_capacity(file.text.len());
     let mut at = 0;
     for edit in edits.collect::<BTreeSet<_>>() {
@@ -216,7 +208,7 @@ fn applied<'e>(file: &File, edits: impl Iterator<Item = &'e Edit>) -> File {
         }
     }
     text.extend_from_slice(&file.text[at..]);
-    File { text, ..file.clone() }
+    text
 }
 
 /// The files that do not say after the edits what they should: the versions that are wanted, and for the rest what they
@@ -262,7 +254,7 @@ mod tests {
     }
 
     fn moved(files: Vec<File>, spec: &str) -> (Board, Plan) {
-        let board = Board::of(files);
+        let board = Board::of(files.into_iter().collect());
         let target = Target::parse(spec).unwrap();
         let plan = plan(&board, |_| Some(target.clone()), |_| false);
         (board, plan)

@@ -1,25 +1,17 @@
-//! Which files pin a package manager, known by their names, and who reads each.
+//! Which files pin a package manager, and who reads each.
 
 use std::collections::HashSet;
 
-use crate::base::change::Entry;
-use crate::base::path::RepoPath;
+use crate::base::change::{Entry, File};
 use crate::formats::shell::Variable;
 use crate::pins::{Reading, ci, compose, devcontainer, dockerfile, gitlab, manifest, tools};
+use crate::project::directories::{is_installed_package, upward, within};
 use crate::project::kinds::FileKind;
 
-/// Whether a file is a manifest.
-pub(crate) fn is_manifest(path: &RepoPath) -> bool {
-    FileKind::Manifest.is_of(path)
-}
-
-/// Reads a file as the tool reads it that obeys it.
-pub(super) fn read(path: &RepoPath, text: &[u8]) -> Reading {
-    read_given(path, text, Vec::new())
-}
-
-/// The same, with arguments that whoever uses the file gives to it.
-pub(super) fn read_given(path: &RepoPath, text: &[u8], arguments: Vec<(String, Variable)>) -> Reading {
+/// Reads a file as the tool reads it that obeys it; the arguments are those that the user of the
+/// file gives to it.
+pub(super) fn read(file: &File, arguments: Vec<(String, Variable)>) -> Reading {
+    let (path, text) = (&file.path, file.text.as_slice());
     let Some(kind) = FileKind::of(path, FileKind::may_pin) else { return Reading::default() };
     let mut reading = match kind {
         FileKind::Manifest => manifest::read(text),
@@ -39,44 +31,32 @@ pub(super) fn read_given(path: &RepoPath, text: &[u8], arguments: Vec<(String, V
     };
     kind.home(path).clone_into(&mut reading.home);
     for pin in &mut reading.pins {
-        // A step of a workflow, or a command behind `cd`, has said where it stands, from there.
-        let below = std::mem::take(&mut pin.directory);
-        let parts = [reading.home.as_slice(), &below];
-        pin.directory = parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(&b'/');
+        // A step of a workflow, or a command after `cd`, has its own directory, seen from there.
+        pin.directory = within(&reading.home, &pin.directory);
     }
     reading.tidy();
     reading
 }
 
-/// Leaves of all files that may pin one those that are worth reading. In a large workspace most manifests pin nothing, and
-/// one counts only for what stands in or below its directory; all are read if asked for, and so are lockfiles.
+/// Retains, of all files that may pin, those that are worth reading. In a large workspace most
+/// manifests pin nothing, and one counts only for what is in or below its directory; all are read
+/// if asked for, and so are lockfiles.
 pub(crate) fn select(entries: &mut Vec<Entry>, every_manifest: bool) {
-    let is_manifest = |entry: &Entry| is_manifest(&entry.path);
-    let mut above = HashSet::from([Vec::new()]);
+    let is_manifest = |entry: &Entry| FileKind::Manifest.is_of(&entry.path);
+    let may_move_a_pin = |entry: &Entry| FileKind::of(&entry.path, FileKind::may_move_a_pin).is_some();
+    let mut above = HashSet::new();
+    above.insert(Vec::new());
     for entry in entries.iter().filter(|entry| entry.fresh || !is_manifest(entry)) {
-        let mut directory = entry.path.parent();
-        while above.insert(directory.to_owned()) && !directory.is_empty() {
-            directory = parent(directory);
+        for directory in upward(entry.path.parent()) {
+            if !above.insert(directory.to_owned()) {
+                break;
+            }
         }
     }
     entries.retain(|entry| {
         !is_installed_package(entry.path.parent())
-            && (every_manifest
-                || FileKind::of(&entry.path, FileKind::may_move_a_pin).is_some()
-                    && (!is_manifest(entry) || above.contains(entry.path.parent())))
+            && (every_manifest || may_move_a_pin(entry) && (!is_manifest(entry) || above.contains(entry.path.parent())))
     });
-}
-
-/// The directory that holds a directory; the top holds itself.
-pub(super) fn parent(directory: &[u8]) -> &[u8] {
-    &directory[..directory.iter().rposition(|&byte| byte == b'/').unwrap_or(0)]
-}
-
-/// Whether a directory is a package in `node_modules`, where corepack does not look.
-pub(super) fn is_installed_package(directory: &[u8]) -> bool {
-    let mut parts = directory.rsplit(|&byte| byte == b'/');
-    parts.next();
-    matches!(parts.find(|part| !part.starts_with(b"@")), Some(b"node_modules"))
 }
 
 #[cfg(test)]
