@@ -5,6 +5,7 @@ pub(crate) mod path;
 pub(crate) mod error;
 pub(crate) mod change;
 pub(crate) mod finding;
+pub(crate) mod edit;
 pub(crate) mod refs;
 pub(crate) mod pattern;
 pub(crate) mod debris;

@@ -11,6 +11,7 @@ mod measure;
 // Parsers, rules, configuration, and the engine that brings them together.
 mod formats;
 mod project;
+mod edit;
 mod pins;
 mod rule;
 mod rules;

@@ -25,12 +25,12 @@ mod files;
 mod calls;
 mod declarations;
 mod agreement;
-mod edit;
+mod moving;
 
 pub(crate) use agreement::{Board, Id, PinGroup, Relation, Row};
 use commands::Channel;
-pub(crate) use edit::{Plan, Target, plan};
 pub(crate) use files::select;
+pub(crate) use moving::{Plan, Target, plan};
 
 /// A package manager that corepack knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

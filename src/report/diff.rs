@@ -1,16 +1,13 @@
 //! What differs between two texts, line by line, for a person.
 
 use std::sync::LazyLock;
-use std::time::{Duration, Instant};
 
 use regex::bytes::Regex;
-use similar::algorithms::{Capture, Compact, IdentifyDistinct, Replace, myers};
-use similar::udiff::UnifiedHunkHeader;
-use similar::{DiffOp, DiffTag, group_diff_ops};
 
 use crate::base::escape::{Escaped, no_command};
 use crate::base::finding::holds_credentials;
 use crate::base::path::RepoPath;
+use crate::edit::diff::{self, DiffLine};
 use crate::project::kinds::FileKind;
 use crate::report::paint::Paint;
 
@@ -30,8 +27,6 @@ const ALL_LINES: usize = 100;
 const RADIUS: usize = 1;
 /// The most characters of a line that are shown.
 const WIDTH: usize = 160;
-/// How long may be thought about two texts; after that, the difference is told less closely.
-const PATIENCE: Duration = Duration::from_millis(500);
 /// How much of a text is looked at for NUL, which no text has: git does likewise (diff.c).
 const BINARY: usize = 8000;
 /// How the pointer of git-lfs begins, in the place of a content that is elsewhere.
@@ -40,8 +35,9 @@ const POINTER: &[u8] = b"version https://git-lfs.github.com/spec/";
 /// Tokens that are known by their shape.
 const SHAPED: &str = r"\b(?:npm_|gh[a-z]_|github_pat_|glpat-|xox[a-z]-|sk-|sk_live_|rk_live_|AKIA|ASIA|AIza|eyJ|pypi-|hf_|dckr_pat_)[\w.-]{10,}";
 
-/// What a line may hold besides: a value behind a telling name, a key in its armour. It is no proof of anything: whoever is
-/// shown a masked line can look into the file. Unicode is left out: the library is built without its tables.
+/// What a line may hold besides: a value behind a telling name, a key in its armour. It is no proof
+/// of anything: whoever is shown a masked line can look into the file. Unicode is left out: the
+/// library is built without its tables.
 fn secret() -> String {
     let name = r"(?:token|secret|passw|passphrase|_pass|api[_-]?key|access[_-]?key|private[_-]?key|encryption[_-]?key|authorization)";
     let named = format!(r#"{name}[\w-]*["']?\s*[:=]\s*["']?[^\s"'^~<>*:$({{]{{6,}}(?:["'\s,;]|$)"#);
@@ -52,51 +48,31 @@ fn secret() -> String {
 static SECRET: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(&secret()).ok());
 static SHAPE: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(&format!("(?i-u){SHAPED}")).ok());
 
-/// The lines of a unified diff of two texts, safe to print, without their ends. Nothing if the texts are alike.
-///
-/// `similar::TextDiff` would do all of this, and bring five algorithms of which one is used.
+/// The lines of a unified diff of two texts, safe to print, without their ends. Nothing if the
+/// texts are alike.
 pub(crate) fn unified(path: &RepoPath, old: &[u8], new: &[u8], radius: usize) -> Vec<String> {
-    let (old, new) = (printable(old), printable(new));
-    let old: Vec<&str> = old.split_inclusive('\n').collect();
-    let new: Vec<&str> = new.split_inclusive('\n').collect();
     let mut lines = Vec::new();
-    for hunk in group_diff_ops(operations(&old, &new), radius) {
+    for line in diff::unified(&printable(old), &printable(new), radius) {
         if lines.is_empty() {
             lines.extend([format!("--- a/{path}"), format!("+++ b/{path}")]);
         }
-        lines.push(UnifiedHunkHeader::new(&hunk).to_string());
-        for operation in hunk {
-            let (tag, before, after) = operation.as_tag_tuple();
-            if tag == DiffTag::Equal {
-                tell(' ', &old[before], &mut lines);
-            } else {
-                tell('-', &old[before], &mut lines);
-                tell('+', &new[after], &mut lines);
-            }
+        match line {
+            DiffLine::Hunk(header) => lines.push(header),
+            DiffLine::Same(line) => push_signed(' ', line, &mut lines),
+            DiffLine::Removed(line) => push_signed('-', line, &mut lines),
+            DiffLine::Added(line) => push_signed('+', line, &mut lines),
         }
     }
     lines
 }
 
-/// What makes the new lines of the old ones.
-fn operations(old: &[&str], new: &[&str]) -> Vec<DiffOp> {
-    let deadline = Instant::now().checked_add(PATIENCE);
-    let known = IdentifyDistinct::<u32>::new(old, 0..old.len(), new, 0..new.len());
-    let (before, after) = (known.old_lookup(), known.new_lookup());
-    let mut found = Compact::new(Replace::new(Capture::new()), before, after);
-    let Ok(()) = myers::diff_deadline(&mut found, before, known.old_range(), after, known.new_range(), deadline);
-    found.into_inner().into_inner().into_ops()
-}
-
-/// Lines of a text with the sign that says which text they are from.
-fn tell(sign: char, told: &[&str], lines: &mut Vec<String>) {
-    for line in told {
-        let content = line.strip_suffix('\n');
-        // A line that is alike in both has nothing but a space before it.
-        lines.push(no_command(format!("{sign}{}", content.unwrap_or(line))));
-        if content.is_none() {
-            lines.push("\\ No newline at end of file".to_owned());
-        }
+/// Appends a line of a text, after the sign for the text that it is from.
+fn push_signed(sign: char, line: &str, lines: &mut Vec<String>) {
+    let content = line.strip_suffix('\n');
+    // A line that is the same in both has nothing but a space before it.
+    lines.push(no_command(format!("{sign}{}", content.unwrap_or(line))));
+    if content.is_none() {
+        lines.push("\\ No newline at end of file".to_owned());
     }
 }
 
@@ -109,8 +85,9 @@ pub(crate) fn painted(line: &str, paint: Paint) -> String {
     }
 }
 
-/// The differences of several files, bounded: of each its first lines, and of all together so many. Lines that look as if
-/// they held a secret are masked. A file that is no text, or whose content is elsewhere, has none.
+/// The differences of several files, bounded: of each its first lines, and of all together so many.
+/// Lines that look as if they held a secret are masked. A file that is no text, or whose content is
+/// elsewhere, has none.
 pub(crate) fn excerpts<'a>(
     files: impl Iterator<Item = (&'a RepoPath, Vec<u8>, Vec<u8>)>,
 ) -> Vec<(&'a RepoPath, Excerpt)> {
@@ -172,8 +149,9 @@ fn shortened(line: String, of_names: bool) -> String {
         // The sign at its start says whether it was added or removed.
         return format!("{}********", line.chars().next().unwrap_or(' '));
     }
-    match line.char_indices().nth(WIDTH) {
-        Some((end, _)) => format!("{}…", &line[..end]),
+    let end = line.char_indices().nth(WIDTH).map(|(end, _)| end);
+    match end.and_then(|end| line.get(..end)) {
+        Some(start) => format!("{start}…"),
         None => line,
     }
 }
@@ -186,7 +164,8 @@ fn printable(text: &[u8]) -> String {
         parts.join("\t") + if line.len() > content.len() { "\n" } else { "" }
     };
     let text: String = text.split_inclusive(|byte| *byte == b'\n').map(line).collect();
-    // Runners obey `##[command]` and `##vso[command]` wherever they stand; two such signs alone are a heading in Markdown.
+    // Runners obey `##[command]` and `##vso[command]` wherever they stand; two such signs alone are
+    // a heading in Markdown.
     let text = text.replace(r"#\u{0023}", "##");
     ['[', 'v', 'V'].iter().fold(text, |text, next| text.replace(&format!("##{next}"), &format!(r"#\u{{0023}}{next}")))
 }
