@@ -6,8 +6,6 @@ pub(crate) mod error;
 pub(crate) mod change;
 pub(crate) mod finding;
 pub(crate) mod edit;
-pub(crate) mod diff;
-pub(crate) mod fix;
 pub(crate) mod refs;
 pub(crate) mod pattern;
 pub(crate) mod debris;

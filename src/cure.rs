@@ -346,6 +346,7 @@ mod tests {
     use super::*;
     use crate::base::change::Commit;
     use crate::engine::tests::{Fake, judged_with};
+    use crate::project::kinds::FileKind;
     use crate::rule::RuleGroup;
 
     #[test]
@@ -414,7 +415,7 @@ mod tests {
             (&rewritten, &None, &clean, "take the committed file back", "git checkout HEAD -- a/package.json"),
             (&rewritten, &rewritten, &rewritten, "mend the spec by hand", "git add a/package.json"),
         ] {
-            let text = |path: &RepoPath| if path.is_named("package.json") { on_disk.clone() } else { backup.clone() };
+            let text = |path: &RepoPath| if FileKind::Manifest.is_of(path) { on_disk.clone() } else { backup.clone() };
             let script = || Ok(Some("s/docker-prep.sh".into()));
             let debris = Debris::default();
             let facts = Facts { debris: &debris, on_disk: &text, committed: &|_| committed.clone(), script: &script };

@@ -1,17 +1,22 @@
 //! Rules × files: decides what is read and who judges it, so that no rule has to ask; and what the configuration makes of
 //! what they say.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 
 use crate::base::change::{Change, Content, Entry, File};
 use crate::base::debris::Debris;
 use crate::base::error::Error;
 use crate::base::finding::{Place, Severity};
-use crate::base::path::RepoPath;
 use crate::config::{self, Config, Origin, Treatment};
 use crate::pins::{self, Board};
+use crate::project::SourceFile;
+use crate::project::kinds::FileKind;
 use crate::rule::{Check, Finding, Findings, Reading, Rule};
 use crate::rules::RULES;
+
+mod gathering;
+
+use gathering::Gathering;
 
 /// The largest file that is judged, in bytes. Lockfiles of the largest public workspaces stay below a quarter of it.
 pub(crate) const LIMIT: u64 = 32 * 1024 * 1024;
@@ -161,7 +166,7 @@ impl<'a> Engine<'a> {
     fn pins(&mut self, change: &dyn Change) -> Result<(), Error> {
         let Some(first) = self.comparing() else { return Ok(()) };
         let mut findings = Findings::of(first);
-        let board = board(change, &mut findings)?;
+        let board = board(&mut Gathering::of(change), change, &mut findings)?;
         self.found.extend(stamped(findings.into_vec(), change));
         if let Some(board) = board {
             self.compared(&board, change);
@@ -178,7 +183,7 @@ impl<'a> Engine<'a> {
     pub(crate) fn all_pins(&mut self, change: &dyn Change) -> Result<Board, Error> {
         let Some(first) = self.comparing() else { return Ok(Board::default()) };
         let mut findings = Findings::of(first);
-        let board = all_pins(change, true, &mut BTreeMap::new(), &mut findings)?;
+        let board = all_pins(&mut Gathering::of(change), true, &mut findings)?;
         self.found.extend(stamped(findings.into_vec(), change));
         self.compared(&board, change);
         Ok(board)
@@ -299,56 +304,38 @@ impl<'a> Engine<'a> {
     }
 }
 
-/// The pins of a change, and those that they are held against; `None` if no new file has any. All that is read then is
-/// what is new.
-fn board(change: &dyn Change, findings: &mut Findings) -> Result<Option<Board>, Error> {
-    let telling = || change.fresh().iter().filter(|entry| entry.is_regular() && pins::is_telling(&entry.path));
-    let mut new = BTreeMap::new();
-    for entry in telling() {
-        if let Some(file) = read(entry, change, findings)? {
-            new.insert(entry.path.clone(), file);
-        }
-    }
-    if new.values().all(|file| pins::read(file).is_silent()) {
+/// The pins of a change, and those that they are compared with; `None` if no new file has any. In that case, only new
+/// files are read.
+fn board(files: &mut Gathering<'_>, change: &dyn Change, findings: &mut Findings) -> Result<Option<Board>, Error> {
+    let new = files.fresh(FileKind::may_move_a_pin, findings)?;
+    if new.iter().all(|(_, known)| pins::read(known).is_silent()) {
         return Ok(None);
     }
-    // A manifest that says something else than before may move what holds for the others.
-    let mut manifests = telling().filter(|entry| pins::is_manifest(&entry.path));
-    let moves =
-        manifests.any(|entry| new.get(&entry.path).is_some_and(|file| says_something_else(file, entry, change)));
-    all_pins(change, moves, &mut new, findings).map(Some)
+    // A manifest that pins something else than before may change what applies to the others.
+    let mut manifests = new.iter().filter(|(entry, _)| FileKind::Manifest.is_of(&entry.path));
+    let moves = manifests.any(|(entry, known)| says_something_else(known, entry, change));
+    all_pins(files, moves, findings).map(Some)
 }
 
-/// Whether a file pins something else than what stood at its path before. A clone that lacks objects may not hold that:
-/// then it is taken to say the same, so that nothing is asked for that lacks as well.
-fn says_something_else(file: &File, entry: &Entry, change: &dyn Change) -> bool {
+/// Whether a file pins something else than the file that was at its path before. A clone that lacks objects may not have
+/// that one: then it is taken to pin the same, so that no further objects are asked for that it lacks as well.
+fn says_something_else(known: &SourceFile, entry: &Entry, change: &dyn Change) -> bool {
     let Some(id) = entry.replaces else { return true };
     let before = Entry { id, fresh: false, replaces: None, ..entry.clone() };
     match change.read(&before, LIMIT) {
-        Ok(Content::Bytes(text)) => !pins::read(file).says_the_same(&pins::read(&File { text, ..file.clone() })),
+        Ok(Content::Bytes(text)) => {
+            let before = SourceFile::new(File { path: before.path, text, fresh: false, replaces: false });
+            !pins::read(known).says_the_same(&pins::read(&before))
+        }
         Ok(Content::TooLarge(_)) => true,
         Err(_) => false,
     }
 }
 
-/// The pins of a change: of every manifest, or of those that hold for the rest. `known` are files that were read already.
-fn all_pins(
-    change: &dyn Change,
-    every_manifest: bool,
-    known: &mut BTreeMap<RepoPath, File>,
-    findings: &mut Findings,
-) -> Result<Board, Error> {
-    let mut whole = change.whole(&pins::is_pinning)?;
-    whole.retain(Entry::is_regular);
-    pins::select(&mut whole, every_manifest);
-    let mut files = Vec::new();
-    for entry in whole {
-        match known.remove(&entry.path) {
-            Some(file) => files.push(file),
-            None => files.extend(read(&entry, change, findings)?),
-        }
-    }
-    Ok(Board::of(files))
+/// The pins of a change: of every manifest, or of those that apply to the rest.
+fn all_pins(files: &mut Gathering<'_>, every_manifest: bool, findings: &mut Findings) -> Result<Board, Error> {
+    let select = |entries: &mut Vec<Entry>| pins::select(entries, every_manifest);
+    files.project(FileKind::may_pin, select, findings).map(Board::of)
 }
 
 /// Names the commit that brings what was found. It is asked for only if there is something to say of it.
@@ -498,7 +485,7 @@ pub(crate) mod tests {
 
     const PROBE: Rule = Rule {
         check: Check::File {
-            wants: |path| path.is_named("a"),
+            wants: |path| path.file_name() == b"a",
             judge: |file, _, findings| {
                 findings.place(file, &(0..1), "seen");
             },

@@ -10,6 +10,8 @@ mod snapshot;
 mod measure;
 // Parsers, rules, configuration, and the engine that brings them together.
 mod formats;
+mod project;
+mod edit;
 mod pins;
 mod rule;
 mod rules;

@@ -1,16 +1,17 @@
 //! Pins: the places where a file says which package manager is used, and which version of it. Each file is read as the
 //! tool reads that obeys it; what cannot be understood is left alone.
 
+use std::rc::Rc;
+
 use nodejs_semver::Range;
 use semver::{BuildMetadata, Version};
 
-use crate::base::change::File;
 use crate::base::finding::Span;
 use crate::formats::shell::{Resolved, Use, Variable};
+use crate::project::SourceFile;
 
 mod commands;
 mod corepack;
-mod edit;
 mod images;
 mod compose;
 mod dockerfile;
@@ -22,13 +23,14 @@ mod gitlab;
 mod tools;
 mod files;
 mod calls;
-mod workspace;
-mod projects;
+mod declarations;
 mod agreement;
+mod moving;
 
-pub(crate) use agreement::{Board, Id, Project, Relation, Row};
-pub(crate) use edit::{Plan, Target, plan};
-pub(crate) use files::{is_manifest, is_pinning, is_telling, select};
+pub(crate) use agreement::{Board, Id, PinGroup, Relation, Row};
+use commands::Channel;
+pub(crate) use files::select;
+pub(crate) use moving::{Plan, Target, plan};
 
 /// A package manager that corepack knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -154,8 +156,8 @@ pub(crate) enum How {
     Feature,
     /// The tag of a base image.
     Image,
-    /// A command; how it is typed.
-    Command(&'static str),
+    /// A command; from where it gets the manager, and how it is typed.
+    Command(Channel, &'static str),
 }
 
 /// What a pin is for.
@@ -184,19 +186,23 @@ impl How {
             Self::Engines => "engines",
             Self::Feature => "devcontainer feature",
             Self::Image => "base image",
-            Self::Action(label) | Self::Command(label) => label,
+            Self::Action(label) | Self::Command(_, label) => label,
         }
     }
 
     /// Whether it runs a package without leaving it installed.
     pub(crate) fn is_for_once(self) -> bool {
-        ["npm exec", "npx", "pnpx", "bunx", "pnpm dlx", "yarn dlx"].contains(&self.label())
+        matches!(self, Self::Command(Channel::Once, _))
     }
 
     /// Whether it takes the manager from the npm registry, by the name that it has there.
     pub(crate) fn is_from_npm(self) -> bool {
-        let installs = ["npm install -g", "yarn global add", "pnpm add -g", "bun add -g"];
-        self.is_for_once() || installs.contains(&self.label())
+        matches!(self, Self::Command(Channel::Once | Channel::Npm | Channel::Registry, _))
+    }
+
+    /// Whether corepack gets the manager.
+    pub(crate) fn is_by_corepack(self) -> bool {
+        matches!(self, Self::Command(Channel::Corepack, _))
     }
 
     /// Whether it tells a version manager what to put in place, wherever below its file.
@@ -208,7 +214,7 @@ impl How {
     pub(crate) fn role(self) -> Role {
         match self {
             Self::Engines => Role::Accepts,
-            Self::Action(_) | Self::Feature | Self::Image | Self::Command(_) => Role::Installs,
+            Self::Action(_) | Self::Feature | Self::Image | Self::Command(..) => Role::Installs,
             _ => Role::Declares,
         }
     }
@@ -392,9 +398,9 @@ impl Reading {
     }
 }
 
-/// Reads a file as the tool reads it that obeys it. What is no such file, or cannot be parsed, says nothing.
-pub(crate) fn read(file: &File) -> Reading {
-    files::read(&file.path, &file.text)
+/// What a file pins by itself, read as the tool reads it that obeys it. A file that cannot be parsed pins nothing.
+pub(crate) fn read(known: &SourceFile) -> Rc<Reading> {
+    known.view(|file| files::read(file, Vec::new()))
 }
 
 #[cfg(test)]

@@ -16,8 +16,8 @@ use clap::ValueEnum;
 
 use crate::base::error::Error;
 use crate::base::finding::{Label, Severity};
-use crate::base::fix::Fix;
 use crate::cure;
+use crate::edit::fix::Fix;
 use crate::report::paint::Paint;
 use crate::rule::{Finding, Rule};
 
@@ -153,8 +153,8 @@ pub(crate) mod tests {
     use crate::base::change::{Commit, File, ObjectId};
     use crate::base::edit::Edit;
     use crate::base::finding::{Place, Step};
-    use crate::base::fix::Safety;
     use crate::base::path::RepoPath;
+    use crate::edit::fix::Safety;
     use crate::rule::tests::probe;
     use crate::rules::{self, RULES};
 

@@ -7,9 +7,10 @@ use crate::base::change::{Commit, Entry, File};
 use crate::base::debris::Debris;
 use crate::base::edit::Edit;
 use crate::base::finding::{Label, Place, Severity, Span, Step, Verdict};
-use crate::base::fix::{Fix, Safety};
 use crate::base::path::RepoPath;
-use crate::pins::{self, Board};
+use crate::edit::fix::{Fix, Safety};
+use crate::pins::Board;
+use crate::project::kinds::FileKind;
 
 /// A row of the rule table.
 pub(crate) struct Rule {
@@ -99,10 +100,10 @@ pub(crate) enum Check {
 }
 
 impl Check {
-    /// Of a check that compares files: which new files make it worth asking.
-    pub(crate) fn compares(&self) -> Option<fn(&RepoPath) -> bool> {
+    /// Of a check that compares files: which kinds of new files make it worth asking.
+    pub(crate) fn compares(&self) -> Option<fn(FileKind) -> bool> {
         match self {
-            Self::Pins(_) => Some(pins::is_telling),
+            Self::Pins(_) => Some(FileKind::may_move_a_pin),
             Self::Entry(_) | Self::File { .. } | Self::Configuration(_) => None,
         }
     }
@@ -296,7 +297,7 @@ pub(crate) mod tests {
     /// A rule that finds every file of a name.
     const SEEN: Rule = Rule {
         check: Check::File {
-            wants: |path| path.is_named("a"),
+            wants: |path| path.file_name() == b"a",
             judge: |file, _, findings| {
                 findings.place(file, &(0..1), "seen");
             },

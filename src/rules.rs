@@ -2,7 +2,7 @@
 
 use crate::base::change::File;
 use crate::base::debris::Debris;
-use crate::base::path::RepoPath;
+use crate::project::kinds::FileKind;
 use crate::rule::{Check, Findings, Rule, RuleGroup, Subject};
 
 /// The rules about what a preparation leaves behind, and about secrets.
@@ -58,8 +58,8 @@ pub(crate) fn of(group: RuleGroup) -> Vec<&'static Rule> {
     RULES.into_iter().filter(|rule| rule.group == group).collect()
 }
 
-/// Which new files the rules that compare files ask for: each question once.
-pub(crate) fn compared() -> Vec<fn(&RepoPath) -> bool> {
+/// The kinds of new files that the rules that compare files ask for: each question once.
+pub(crate) fn compared() -> Vec<fn(FileKind) -> bool> {
     let mut asked: Vec<_> = RULES.iter().filter_map(|rule| rule.check.compares()).collect();
     asked.dedup_by(|a, b| std::ptr::fn_addr_eq(*a, *b));
     asked

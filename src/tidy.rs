@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::project::kinds::names;
 use crate::rules::RULES;
 
 /// A source file: its path below `src/`, and its text without its tests.
@@ -215,7 +216,8 @@ fn processes_are_started_in_three_places() {
 }
 
 /// The rooms that are pure.
-const CORE: [&str; 10] = ["base", "formats", "pins", "rule", "rules", "config", "engine", "snapshot", "cure", "report"];
+const CORE: [&str; 12] =
+    ["base", "formats", "project", "edit", "pins", "rule", "rules", "config", "engine", "snapshot", "cure", "report"];
 
 #[test]
 fn the_core_touches_nothing_outside() {
@@ -224,6 +226,34 @@ fn the_core_touches_nothing_outside() {
             for outside in ["std::fs", "std::io", "std::process", "std::net", "std::env", "Timestamp::now"] {
                 assert!(!source.code.contains(outside), "{} uses {outside}", source.path);
             }
+        }
+    }
+}
+
+/// The files that may have a name of the table as a literal, and why.
+const NAMING: [&str; 7] = [
+    // They open the configuration of a hook manager, by name and on disk.
+    "hooks/manager.rs",
+    "hooks/by_hand.rs",
+    "hooks/setup.rs",
+    // It stages a manifest.
+    "commands/prove.rs",
+    // The name is printed.
+    "pins.rs",
+    "report/cure.rs",
+    // The file that an action of this repository is read from.
+    "pins/ci.rs",
+];
+
+#[test]
+fn names_of_files_are_known_in_one_place() {
+    let folding = ["is_same_name(", "folded("];
+    for source in sources().iter().filter(|source| !["base", "project", "fuzz"].contains(&source.room())) {
+        for name in names().filter(|_| !NAMING.contains(&source.path.as_str())) {
+            assert!(!source.code.contains(&format!("\"{name}\"")), "{} knows {name}", source.path);
+        }
+        for fold in folding {
+            assert!(!source.code.contains(fold), "{} compares names with {fold}", source.path);
         }
     }
 }

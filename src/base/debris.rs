@@ -7,10 +7,12 @@ use crate::base::pattern::Pattern;
 /// The directory that docker-prep packs into.
 pub(crate) const DOCKER_DEPS: &str = ".docker-deps";
 
-/// Files that keep the directory in the tree on purpose: a Dockerfile's `COPY .docker-deps/` needs it to exist.
+/// Files that keep the directory in the tree on purpose: a Dockerfile's `COPY .docker-deps/` needs
+/// it to exist.
 const KEEPERS: [&str; 2] = [".gitkeep", ".gitignore"];
 
-/// What counts as debris in a repository: what is known of docker-prep, or what its configuration makes of that.
+/// What counts as debris in a repository: what is known of docker-prep, or what its configuration
+/// makes of that.
 #[derive(Debug, Clone)]
 pub(crate) struct Debris {
     backups: Vec<Backup>,
@@ -40,8 +42,8 @@ impl Directory {
         Self { name: name.into(), keep: KEEPERS.map(str::to_owned).to_vec() }
     }
 
-    /// Whether a path component is this directory. Case is folded, as macOS and Windows do, and dots and spaces at the
-    /// end are passed over, as Windows does.
+    /// Whether a path component is this directory. Case is folded, as macOS and Windows do, and
+    /// dots and spaces at the end are passed over, as Windows does.
     pub(crate) fn is(&self, component: &[u8]) -> bool {
         let end = component.iter().rposition(|byte| !matches!(byte, b'.' | b' ')).map_or(0, |last| last + 1);
         is_same_name(&component[..end], &self.name)
@@ -82,10 +84,10 @@ impl Debris {
     /// The file that a backup is of, where its name tells.
     pub(crate) fn backed_up(&self, path: &RepoPath) -> Option<RepoPath> {
         let bytes = path.as_bytes();
-        let original = |ending: usize| RepoPath::new(&bytes[..bytes.len() - ending]);
         if is_bak(path) {
-            return Some(original(4));
+            return bytes.iter().rposition(|&byte| byte == b'.').map(|dot| RepoPath::new(&bytes[..dot]));
         }
+        let original = |ending: usize| RepoPath::new(&bytes[..bytes.len() - ending]);
         let mut backups = self.backups.iter().filter(|backup| backup.pattern.matches(path));
         backups.find_map(|backup| backup.ending.as_ref()).map(|ending| original(ending.len()))
     }
@@ -100,8 +102,8 @@ impl Debris {
         self.directories.iter().find(|directory| directory.is(component))
     }
 
-    /// The directory that this stands in, or stands in the place of, if that makes it debris. A regular file that keeps
-    /// the directory in the tree does not count.
+    /// The directory that this stands in, or stands in the place of, if that makes it debris. A
+    /// regular file that keeps the directory in the tree does not count.
     pub(crate) fn content_of(&self, path: &RepoPath, mode: Mode) -> Option<&Directory> {
         let mut components = path.components();
         let directory = components.find_map(|component| self.directory(component))?;
@@ -114,7 +116,8 @@ impl Debris {
 }
 
 fn is_bak(path: &RepoPath) -> bool {
-    path.file_name().last_chunk::<4>().is_some_and(|ending| ending.eq_ignore_ascii_case(b".bak"))
+    let mut parts = path.file_name().rsplitn(2, |&byte| byte == b'.');
+    parts.next().is_some_and(|ending| is_same_name(ending, "bak")) && parts.next().is_some()
 }
 
 /// The backup that the preparation makes of a manifest.
@@ -137,7 +140,14 @@ mod tests {
     #[test]
     fn backups_end_in_bak_in_any_case() {
         let debris = Debris::default();
-        for (path, backup) in [("a.bak", true), (".bak", true), ("a/B.BaK", true), ("bak", false), ("a.bak/b", false)] {
+        for (path, backup) in [
+            ("a.bak", true),
+            (".bak", true),
+            ("a/B.BaK", true),
+            ("a/b.ba\u{212a}", true),
+            ("bak", false),
+            ("a.bak/b", false),
+        ] {
             assert_eq!(debris.is_backup(&path.into()), backup, "{path}");
         }
         assert!(debris.is_backup(&RepoPath::new(*b"\xff\n.bak")));
@@ -148,6 +158,7 @@ mod tests {
         let debris = with_backups(&["*.orig", "config/*.save", "copy-of-*", "*.[0-9]", "*~"]);
         for (path, original) in [
             ("a.bak", Some("a")),
+            ("x/a.ba\u{212a}", Some("x/a")),
             ("x/A.ORIG", Some("x/A")),
             ("config/a.save", Some("config/a")),
             ("copy-of-a", None),

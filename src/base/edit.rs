@@ -1,15 +1,15 @@
-//! A change to a file, as data.
+//! A change of a user's file, as data.
 
 use crate::base::finding::Span;
 use crate::base::path::RepoPath;
 
-/// Bytes of a file, and what replaces them.
+/// A replacement of bytes in a file. An empty span inserts, an empty text deletes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Edit {
     /// The file.
     pub path: RepoPath,
-    /// The bytes that are replaced; empty for an insertion.
+    /// The bytes to replace, as offsets into the file before any edit.
     pub span: Span,
-    /// The replacement.
+    /// The text to write in their place.
     pub text: String,
 }

@@ -5,7 +5,8 @@ use std::fmt::{self, Display};
 
 use crate::base::escape::{Escaped, no_command};
 
-/// A path relative to the top of the work tree, `/`-separated, as git stores it: bytes that need not be UTF-8.
+/// A path relative to the top of the work tree, `/`-separated, as git stores it: bytes that need
+/// not be UTF-8.
 ///
 /// Its `Display` escapes what a terminal must not see; the raw bytes are had only on request.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -30,7 +31,7 @@ impl RepoPath {
 
     /// The last component.
     pub(crate) fn file_name(&self) -> &[u8] {
-        self.components().next_back().unwrap_or_default()
+        memchr::memrchr(b'/', &self.0).map_or(&*self.0, |slash| &self.0[slash + 1..])
     }
 
     /// The directory that holds this path, without a trailing slash; empty at the top.
@@ -43,16 +44,12 @@ impl RepoPath {
         self.0.split(|&byte| byte == b'/')
     }
 
-    /// Whether the file name is `name`. Case is folded: on macOS and Windows, a tool that opens `package.json` is given
-    /// `Package.json`.
-    pub(crate) fn is_named(&self, name: &str) -> bool {
-        is_same_name(self.file_name(), name)
-    }
-
-    /// This path as one word of a shell command that is meant to be pasted: bare when it is plain, else quoted, and
-    /// made a literal pathspec so that git takes `*` and a leading `:` for what they are.
+    /// This path as one word of a shell command that is meant to be pasted: bare when it is plain,
+    /// else quoted, and made a literal pathspec so that git takes `*` and a leading `:` for what
+    /// they are.
     ///
-    /// `from_top` writes it as a pathspec that git resolves at the top of the work tree, wherever the user stands.
+    /// `from_top` writes it as a pathspec that git resolves at the top of the work tree, wherever
+    /// the user stands.
     pub(crate) fn as_pathspec(&self, from_top: bool) -> String {
         let plain = |&byte: &u8| byte.is_ascii_alphanumeric() || b"._/@+-,=".contains(&byte);
         let simple = self.0.iter().all(plain) && !self.0.starts_with(b"-");
@@ -68,18 +65,29 @@ impl RepoPath {
 
 /// Whether a file system that folds case takes a name for one that is known.
 pub(crate) fn is_same_name(name: &[u8], known: &str) -> bool {
-    if name.is_ascii() || name.eq_ignore_ascii_case(known.as_bytes()) {
-        return name.eq_ignore_ascii_case(known.as_bytes());
+    let is_same = |name: &[u8]| name.eq_ignore_ascii_case(known.as_bytes());
+    is_same(name) || !name.is_ascii() && is_same(&folded(name))
+}
+
+/// A name as file systems that fold case compare it: in lower case, with the characters that
+/// [`fold`] knows replaced.
+pub(crate) fn folded(name: &[u8]) -> Cow<'_, [u8]> {
+    if !name.iter().any(|byte| byte.is_ascii_uppercase() || !byte.is_ascii()) {
+        return Cow::Borrowed(name);
     }
-    let folded = |character: char| match fold(character) {
-        Some(Folded::To(byte)) => Some(byte),
-        Some(Folded::Away) => None,
-        // A zero stands in no name.
-        None => u8::try_from(character).ok().filter(u8::is_ascii).or(Some(0)),
-    };
-    let name = std::str::from_utf8(name).unwrap_or("\0");
-    let plain: Vec<u8> = name.chars().filter_map(folded).collect();
-    plain.eq_ignore_ascii_case(known.as_bytes())
+    let mut plain = Vec::with_capacity(name.len());
+    for chunk in name.utf8_chunks() {
+        for character in chunk.valid().chars() {
+            match fold(character) {
+                Some(Folded::To(byte)) => plain.push(byte),
+                Some(Folded::Away) => {}
+                None => plain.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes()),
+            }
+        }
+        plain.extend_from_slice(chunk.invalid());
+    }
+    plain.make_ascii_lowercase();
+    Cow::Owned(plain)
 }
 
 /// What file systems that fold case make of a character beyond ASCII.
@@ -91,7 +99,8 @@ pub(crate) enum Folded {
     Away,
 }
 
-/// Folds a character into ASCII: the Kelvin sign is a `k`, the long s an `s`. `None` for all that stays what it is.
+/// Folds a character into ASCII: the Kelvin sign is a `k`, the long s an `s`. `None` for all that
+/// stays what it is.
 pub(crate) fn fold(character: char) -> Option<Folded> {
     match character {
         '\u{212a}' => Some(Folded::To(b'k')),
@@ -117,8 +126,9 @@ impl From<&str> for RepoPath {
     }
 }
 
-/// Quotes bytes as one word of a POSIX shell: bare where nothing needs quoting, in single quotes where those suffice,
-/// and in `$'…'` (POSIX 2024; bash, zsh and busybox have it) where the bytes cannot be printed as they are.
+/// Quotes bytes as one word of a POSIX shell: bare where nothing needs quoting, in single quotes
+/// where those suffice, and in `$'…'` (POSIX 2024; bash, zsh and busybox have it) where the bytes
+/// cannot be printed as they are.
 pub(crate) fn shell_quote(word: &[u8]) -> Cow<'_, str> {
     let printable = std::str::from_utf8(word)
         .ok()
@@ -157,11 +167,22 @@ mod tests {
         assert_eq!(path.file_name(), b"x.tgz");
         assert_eq!(path.parent(), b"backend/.docker-deps");
         assert_eq!(RepoPath::from("package.json").parent(), b"");
-        assert!(RepoPath::from("a/Package.json").is_named("package.json"));
-        assert!(!RepoPath::from("a/my-package.json").is_named("package.json"));
-        assert!(RepoPath::from("a/pac\u{212a}age.j\u{17f}on\u{200c}").is_named("package.json"));
-        assert!(!RepoPath::from("a/package.jsön").is_named("package.json"));
-        assert!(!RepoPath::new(*b"a/\xe2package.json").is_named("package.json"));
+    }
+
+    #[test]
+    fn names_are_folded_as_file_systems_fold_them() {
+        for (name, is_same) in [
+            (&b"Package.json"[..], true),
+            (b"my-package.json", false),
+            ("pac\u{212a}age.j\u{17f}on\u{200c}".as_bytes(), true),
+            ("package.js\u{f6}n".as_bytes(), false),
+            (b"\xe2package.json", false),
+        ] {
+            assert_eq!(is_same_name(name, "package.json"), is_same, "{name:?}");
+            assert_eq!(*folded(name) == *b"package.json", is_same, "{name:?}");
+        }
+        assert_eq!(*folded(b"\xffA\xe2"), *b"\xffa\xe2");
+        assert!(matches!(folded(b"package.json"), Cow::Borrowed(_)));
     }
 
     #[test]

@@ -11,10 +11,11 @@ use crate::base::path::RepoPath;
 use crate::base::refs::{self, RefUpdate};
 use crate::commands::{Context, listed};
 use crate::config::{self, Config};
-use crate::cure::{self, Facts, SCRIPT};
+use crate::cure::{self, Facts};
 use crate::engine::{Engine, Hidden, Judgement, LIMIT};
 use crate::git::Staged;
 use crate::git::worktree::{OnDisk, WorkTree};
+use crate::project::kinds::FileKind;
 use crate::report::human::{View, plural};
 use crate::report::paint::Paint;
 use crate::rule::{Finding, Rule};
@@ -210,7 +211,7 @@ fn staged(options: &Options<'_>, context: &Context) -> Result<Judged, Error> {
 
 /// The preparation script that a change holds.
 fn script(change: &dyn Change) -> Result<Option<RepoPath>, Error> {
-    let scripts = change.whole(&|path| path.is_named(SCRIPT))?;
+    let scripts = change.whole(&|path| FileKind::PrepScript.is_of(path))?;
     Ok(scripts.into_iter().next().map(|entry| entry.path))
 }
 

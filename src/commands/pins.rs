@@ -86,8 +86,8 @@ fn planned(board: &Board, spec: Option<&str>, config: &Config) -> Result<Plan, E
     let is_spared = |row: &Row| of_pins.iter().any(|rule| config.hides(rule, &board.file(row.id).path));
     let Some(spec) = spec else {
         let declared = |id: &Id| board.pin(*id).how.role() == Role::Declares;
-        let of_project = |project: usize| Target::of(board.pin(board.projects[project].reference.filter(declared)?));
-        return Ok(plan(board, of_project, is_spared));
+        let of_group = |group: usize| Target::of(board.pin(board.groups[group].reference.filter(declared)?));
+        return Ok(plan(board, of_group, is_spared));
     };
     let target = Target::parse(spec).map_err(|reason| {
         Error::new(doing, format!("{} names no version: {reason}", Escaped(spec.as_bytes())))
@@ -119,7 +119,7 @@ fn set(
         return Ok(Outcome::new(verdict, report::moved(board, plan, findings, "to move", view)));
     }
     for (number, file) in plan.files.iter().enumerate() {
-        let old = board.files.iter().find(|old| old.path == file.path).map(|old| old.text.as_slice());
+        let old = board.project.number(file.path.as_bytes()).map(|old| board.project.file(old).text.as_slice());
         tree.replace(&file.path, old.unwrap_or_default(), &file.text).map_err(|error| match number {
             0 => error,
             1 => error.help("one file is changed already: mend this, and run it again"),

@@ -7,6 +7,8 @@ use crate::base::finding::Span;
 use crate::base::path::RepoPath;
 use crate::fuzz::{divided, json, safe, within};
 use crate::pins::{self, Board, Demand, Id, Pin, Plan, Reading, Target, exact};
+use crate::project::SourceFile;
+use crate::project::kinds::FileKind;
 use crate::report::human::View;
 use crate::report::paint::Paint;
 use crate::report::pins as report;
@@ -34,7 +36,7 @@ const PATHS: [&str; 16] = [
 /// A path that pins something.
 fn path(named: &[u8]) -> RepoPath {
     let path = RepoPath::new(named);
-    if pins::is_pinning(&path) {
+    if FileKind::of(&path, FileKind::may_pin).is_some() {
         path
     } else {
         PATHS[named.iter().map(|byte| usize::from(*byte)).sum::<usize>() % 16].into()
@@ -56,9 +58,9 @@ fn files(data: &[u8]) -> Vec<File> {
 pub(super) fn read(data: &[u8]) {
     let (name, text) = divided(data);
     let file = File { path: path(name), text: text.to_vec(), fresh: true, replaces: false };
-    let reading = pins::read(&file);
+    let reading = pins::read(&SourceFile::new(file.clone()));
     stands_in(&reading, &file.text);
-    assert!(reading.says_the_same(&pins::read(&file)));
+    assert!(reading.says_the_same(&pins::read(&SourceFile::new(file))));
 }
 
 /// Whatever a file says is said somewhere in it.
@@ -84,7 +86,7 @@ const VIEW: View<'_> = View { paint: Paint::PLAIN, below_top: false, advice: Non
 
 /// A tree whose pins are moved to one version, and to what its manifests say.
 pub(super) fn edit(data: &[u8]) {
-    let board = Board::of(files(data));
+    let board = Board::of(files(data).into_iter().collect());
     safe(&report::human(&board, &[], VIEW));
     let told = json(&report::json(&board, &[], VIEW));
     assert_eq!(told["pins"].as_array().map(Vec::len), Some(board.rows.len()));
@@ -93,23 +95,25 @@ pub(super) fn edit(data: &[u8]) {
         let plan = pins::plan(&board, |_| Some(target.clone()), |_| false);
         check(&board, &plan, &|_| Some(target.clone()));
     }
-    let declared = |project: usize| Target::of(board.pin(board.projects[project].reference?));
+    let declared = |group: usize| Target::of(board.pin(board.groups[group].reference?));
     check(&board, &pins::plan(&board, declared, |_| false), &declared);
 }
 
 /// What a plan changes is versions, and nothing else.
 fn check(board: &Board, plan: &Plan, target: &dyn Fn(usize) -> Option<Target>) {
     let targets: BTreeMap<Id, Target> =
-        board.rows.iter().filter_map(|row| Some((row.id, target(row.project)?))).collect();
+        board.rows.iter().filter_map(|row| Some((row.id, target(row.group)?))).collect();
     let all_moved: BTreeSet<Id> = plan.moved.iter().copied().collect();
     assert!(plan.left.iter().all(|(id, _)| !all_moved.contains(id)), "moved, and left");
-    for (number, file) in board.files.iter().enumerate() {
+    for (number, known) in board.project.files().iter().enumerate() {
+        let file = &known.file;
+        let after = plan.after.project.file(number);
         let moved: Vec<Id> = plan.moved.iter().copied().filter(|id| id.file == number).collect();
         let Some(new) = plan.files.iter().find(|new| new.path == file.path) else {
-            assert!(moved.is_empty() && plan.after.files[number].text == file.text, "{}", file.path);
+            assert!(moved.is_empty() && after.text == file.text, "{}", file.path);
             continue;
         };
-        assert!(!moved.is_empty() && plan.after.files[number].text == new.text, "{}", file.path);
+        assert!(!moved.is_empty() && after.text == new.text, "{}", file.path);
         let mut texts: BTreeMap<(usize, usize), Vec<String>> = BTreeMap::new();
         for id in &moved {
             let (pin, target) = (board.pin(*id), &targets[id]);
@@ -125,14 +129,14 @@ fn check(board: &Board, plan: &Plan, target: &dyn Fn(usize) -> Option<Target>) {
         assert!(is_edited(&file.text, &new.text, 0, &edits), "{} changes more than versions", file.path);
     }
     for (number, reading) in plan.after.readings.iter().enumerate() {
-        stands_in(reading, &plan.after.files[number].text);
+        stands_in(reading, &plan.after.project.file(number).text);
     }
     // Once moved, there is nothing to move.
     let targets: BTreeMap<usize, &Target> = {
         let moved = plan.after.rows.iter().filter(|row| all_moved.contains(&row.id));
-        moved.map(|row| (row.project, &targets[&row.id])).collect()
+        moved.map(|row| (row.group, &targets[&row.id])).collect()
     };
-    let again = pins::plan(&plan.after, |project| targets.get(&project).copied().cloned(), |_| false);
+    let again = pins::plan(&plan.after, |group| targets.get(&group).copied().cloned(), |_| false);
     assert!(again.moved.iter().all(|id| !all_moved.contains(id)), "what was moved is moved again");
     safe(&report::moved(board, plan, &[], "moved", VIEW));
     safe(&report::diff(board, plan, VIEW).replace('\t', " "));
@@ -159,10 +163,6 @@ fn spellings(pin: &Pin, Target { version, hash, .. }: &Target) -> Vec<String> {
 /// Whether one text is another with one of its spellings in the place of each edit.
 fn is_edited(old: &[u8], new: &[u8], at: usize, edits: &[((usize, usize), Vec<String>)]) -> bool {
     let Some((((start, end), spellings), rest)) = edits.split_first() else { return old[at..] == *new };
-    // Of two that overlap, the plan takes the first.
-    if *start < at {
-        return is_edited(old, new, at, rest);
-    }
     let Some(new) = new.strip_prefix(&old[at..*start]) else { return false };
     let takes =
         |spelling: &String| new.strip_prefix(spelling.as_bytes()).is_some_and(|new| is_edited(old, new, *end, rest));

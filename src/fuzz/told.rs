@@ -4,17 +4,17 @@ use std::collections::BTreeMap;
 
 use crate::base::change::{Change, Content, Entry, File, Mode, ObjectId};
 use crate::base::debris::{Debris, backup_of};
-use crate::base::diff;
 use crate::base::edit::Edit;
 use crate::base::error::Error;
 use crate::base::escape::{Escaped, escaped};
 use crate::base::finding::{Label, LineIndex, Place, Severity};
-use crate::base::fix::{Fix, Safety};
 use crate::base::path::{RepoPath, shell_quote};
 use crate::base::pattern::Pattern;
 use crate::base::refs;
 use crate::config::{self, Config};
 use crate::cure::{self, Facts};
+use crate::edit::excerpt;
+use crate::edit::fix::{Fix, Safety};
 use crate::engine::Engine;
 use crate::fuzz::{divided, json, safe};
 use crate::measure::runs::{self, Budget, Percent, Run};
@@ -134,7 +134,7 @@ pub(super) fn escape(data: &[u8]) {
     safe(&report::error(&Error::new("read", String::from_utf8_lossy(data)), Paint::PLAIN));
     place(data);
     let (old, new) = divided(data);
-    for (_, excerpt) in diff::excerpts([(&RepoPath::from("a"), old.to_vec(), new.to_vec())].into_iter()) {
+    for (_, excerpt) in excerpt::excerpts([(&RepoPath::from("a"), old.to_vec(), new.to_vec())].into_iter()) {
         safe(&excerpt.lines.join("\n").replace('\t', " "));
     }
 }

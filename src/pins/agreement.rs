@@ -1,38 +1,40 @@
 //! Which pins govern the same build, and whether they agree.
 //!
-//! What a project uses is what its manifest says, found upward as corepack finds it; else what its version manager is
-//! told; else what its workflows install. Everything else is held against that.
+//! What a project uses is what its manifest says, found upward as corepack finds it; else what its
+//! version manager is told; else what its workflows install. Everything else is held against that.
 
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 
 use crate::base::change::File;
 use crate::base::finding::Span;
-use crate::pins::files::is_installed_package;
-use crate::pins::projects::{Tree, is_below, upward};
-use crate::pins::{Bond, Demand, Fault, How, Manager, Pin, Reading, Role, accepts, calls, files, satisfies};
+use crate::pins::declarations::Declarations;
+use crate::pins::{Bond, Demand, Fault, How, Manager, Pin, Reading, Role, accepts, calls, satisfies};
+use crate::project::Project;
+use crate::project::directories::{is_below, upward};
 
-/// Every pin of a tree, and what there is to say of each.
+/// Every pin of a project, and how each relates to the one that counts.
 #[derive(Debug, Default)]
 pub(crate) struct Board {
-    /// The files that were read, in the order of their paths.
-    pub files: Vec<File>,
-    /// What each of them says.
-    pub readings: Vec<Reading>,
-    /// The projects, in the order of their directories.
-    pub projects: Vec<Project>,
-    /// The pins, by project, and in the order of files and places in it.
+    /// The files that were read.
+    pub project: Project,
+    /// What each of them pins, in the same order.
+    pub readings: Vec<Rc<Reading>>,
+    /// The groups, in the order of their directories.
+    pub groups: Vec<PinGroup>,
+    /// The pins, by group, and in the order of files and places in it.
     pub rows: Vec<Row>,
-    /// The directories of the projects that let corepack decide in some file.
+    /// The directories of the groups that let corepack decide in some file.
     with_corepack: BTreeSet<Vec<u8>>,
 }
 
-/// What is built with one package manager.
+/// The pins of what is built with one package manager.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Project {
+pub(crate) struct PinGroup {
     /// Its directory; empty at the top.
     pub directory: Vec<u8>,
-    /// The pin that the others are held against; `None` if no exact version is pinned.
+    /// The pin that the others are compared with; `None` if no exact version is pinned.
     pub reference: Option<Id>,
 }
 
@@ -45,14 +47,14 @@ pub(crate) struct Id {
     pub pin: usize,
 }
 
-/// A pin in its project.
+/// A pin in its group.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Row {
     /// The pin.
     pub id: Id,
-    /// The number of its project.
-    pub project: usize,
-    /// What there is to say of it.
+    /// The number of its group.
+    pub group: usize,
+    /// How it relates to the reference of the group.
     pub relation: Relation,
 }
 
@@ -72,57 +74,16 @@ pub(crate) enum Relation {
 }
 
 impl Board {
-    /// Reads files, and compares what they say.
-    pub(crate) fn of(mut files: Vec<File>) -> Self {
-        files.retain(|file| !is_installed_package(file.path.parent()));
-        files.sort_by(|a, b| a.path.cmp(&b.path));
-        let mut readings: Vec<Reading> = files.iter().map(crate::pins::read).collect();
-        add_blanks(&files, &mut readings);
-        calls::add(&files, &mut readings);
-        let tree = Tree::of(&files, &readings);
-        let pin = |id: Id| &readings[id.file].pins[id.pin];
-        let mut groups: BTreeMap<&[u8], Vec<Id>> = BTreeMap::new();
-        let mut fields: BTreeMap<&[u8], Id> = BTreeMap::new();
-        for (file, reading) in readings.iter().enumerate() {
-            for (number, about) in reading.pins.iter().enumerate() {
-                let id = Id { file, pin: number };
-                groups.entry(tree.project(about)).or_default().push(id);
-                fields.extend((about.how == How::PackageManager).then_some((about.directory.as_slice(), id)));
-            }
-        }
-        let mut references: BTreeMap<&[u8], Id> = BTreeMap::new();
-        for (directory, ids) in &groups {
-            let reference = if tree.decides(directory) {
-                // Nothing else counts, even if corepack refuses it.
-                fields.get(directory).copied()
-            } else {
-                next_best(ids.iter().map(|id| (*id, pin(*id))), directory)
-            };
-            references.extend(reference.map(|id| (*directory, id)));
-        }
-        move_down(&mut groups, &references, pin);
-        let present: Vec<Present> = readings.iter().map(Present::of).collect();
-        let with_corepack = readings.iter().filter(|reading| reading.uses_corepack);
-        let with_corepack = with_corepack.map(|reading| tree.governing(&reading.home).to_vec()).collect();
-        let (mut projects, mut rows) = (Vec::new(), Vec::new());
-        for (directory, mut ids) in groups {
-            ids.sort_unstable();
-            let reference = references.get(directory).copied();
-            let has_yarn_path = ids.iter().any(|id| pin(*id).how == How::YarnPath);
-            for id in ids {
-                let relation = match reference {
-                    _ if pin(id).is_elsewhere || !tree.holds(pin(id)) => Relation::Unjudged,
-                    _ if has_yarn_path && launches_yarn(pin(id)) => Relation::Unjudged,
-                    Some(reference) if reference == id => Relation::Reference,
-                    Some(reference) => relation(pin(id), pin(reference), &present[id.file]),
-                    None if matches!(pin(id).demand, Demand::Empty(_)) => Relation::Floats,
-                    None => Relation::Unjudged,
-                };
-                rows.push(Row { id, project: projects.len(), relation });
-            }
-            projects.push(Project { directory: directory.to_vec(), reference });
-        }
-        Self { files, readings, projects, rows, with_corepack }
+    /// Compares the pins of a project.
+    pub(crate) fn of(project: Project) -> Self {
+        let readings = linked(&project);
+        let comparison = Comparison { readings: &readings, declarations: Declarations::of(&project, &readings) };
+        let mut grouped = comparison.grouped();
+        let references = comparison.references(&grouped);
+        comparison.move_down(&mut grouped, &references);
+        let (groups, rows) = comparison.related(grouped, &references);
+        let with_corepack = comparison.with_corepack();
+        Self { project, readings, groups, rows, with_corepack }
     }
 
     /// A pin.
@@ -132,31 +93,30 @@ impl Board {
 
     /// The file that a pin stands in.
     pub(crate) fn file(&self, id: Id) -> &File {
-        &self.files[id.file]
+        self.project.file(id.file)
     }
 
-    /// The pin that a row is held against.
+    /// The pin that a row is compared with.
     pub(crate) fn reference(&self, row: &Row) -> Option<Id> {
-        self.projects[row.project].reference
+        self.groups[row.group].reference
     }
-}
 
-impl Board {
     /// What is wrong by itself in the new files.
     pub(crate) fn faults(&self) -> impl Iterator<Item = (&File, &Span, &Fault)> {
-        let new = self.files.iter().zip(&self.readings).filter(|(file, _)| file.fresh);
+        let files = self.project.files().iter().map(|known| &known.file);
+        let new = files.zip(&self.readings).filter(|(file, _)| file.fresh);
         new.flat_map(|(file, reading)| reading.faults.iter().map(move |(span, fault)| (file, span, fault)))
     }
 
-    /// Whether a row, or what it is held against, stands in a new file: drift that was there before, and that this change
-    /// does not touch, does not block it.
+    /// Whether a row, or what it is held against, stands in a new file: drift that was there
+    /// before, and that this change does not touch, does not block it.
     pub(crate) fn is_touched(&self, row: &Row) -> bool {
         self.file(row.id).fresh || self.reference(row).is_some_and(|reference| self.file(reference).fresh)
     }
 
     /// Whether a file for the same project lets corepack decide.
     pub(crate) fn uses_corepack(&self, row: &Row) -> bool {
-        self.with_corepack.contains(&self.projects[row.project].directory)
+        self.with_corepack.contains(&self.groups[row.group].directory)
     }
 
     /// Whether any file lets corepack decide.
@@ -165,48 +125,134 @@ impl Board {
     }
 }
 
-/// What installs a version in a directory may be for a project below it: it is, if it installs just what that one pins.
-fn move_down<'a>(
-    groups: &mut BTreeMap<&'a [u8], Vec<Id>>,
-    references: &BTreeMap<&'a [u8], Id>,
-    pin: impl Fn(Id) -> &'a Pin,
-) {
-    let is_same = |a: &Pin, b: &Pin| a.manager == b.manager && a.demand == b.demand;
-    let mut moved: Vec<(&[u8], Id)> = Vec::new();
-    for (directory, ids) in groups.iter_mut() {
-        let own = references.get(directory).map(|reference| pin(*reference));
-        let below: Vec<(&[u8], Id)> = references
-            .iter()
-            .filter(|(other, _)| is_below(other, directory))
-            .map(|(other, id)| (*other, *id))
-            .collect();
-        ids.retain(|id| {
-            let about = pin(*id);
-            let is_for_others = about.how.role() == Role::Installs || about.how.is_of_a_tool();
-            let is_open = is_for_others && own.is_none_or(|own| !is_same(own, about));
-            let same = |(other, id): &&(&[u8], Id)| is_below(other, &about.directory) && is_same(pin(*id), about);
-            let target = below.iter().find(|candidate| is_open && same(candidate));
-            moved.extend(target.map(|(other, _)| (*other, *id)));
-            target.is_none()
-        });
-    }
-    for (directory, id) in moved {
-        groups.entry(directory).or_default().push(id);
-    }
-    groups.retain(|_, ids| !ids.is_empty());
+/// What each file pins, with what its callers pin in it.
+fn linked(project: &Project) -> Vec<Rc<Reading>> {
+    let mut readings: Vec<_> = project.files().iter().map(|known| crate::pins::read(known)).collect();
+    add_blanks(project, &mut readings);
+    calls::add(project, &mut readings);
+    readings
 }
 
-/// A `packageManager` that says nothing sends corepack further up; where there is no manifest, it is refused.
-fn add_blanks(files: &[File], readings: &mut [Reading]) {
-    let manifests = files.iter().filter(|file| files::is_manifest(&file.path));
-    let directories: BTreeSet<&[u8]> = manifests.map(|file| file.path.parent()).collect();
-    for (file, reading) in files.iter().zip(readings) {
-        let is_above = || upward(file.path.parent()).skip(1).any(|above| directories.contains(above));
-        reading.faults.extend(reading.blank.take().filter(|_| !is_above()));
+/// A `packageManager` that is empty sends corepack further up; where there is no manifest, it is
+/// refused.
+fn add_blanks(project: &Project, readings: &mut [Rc<Reading>]) {
+    let manifests = project.manifest_directories();
+    for (known, reading) in project.files().iter().zip(readings) {
+        let mut above = upward(known.file.path.parent()).skip(1);
+        if let Some(blank) = reading.blank.clone().filter(|_| !above.any(|above| manifests.contains(above))) {
+            Rc::make_mut(reading).faults.push(blank);
+        }
     }
 }
 
-/// What the others of a project are held against where no manifest has a `packageManager`.
+/// The pins of each group, by its directory.
+type Grouped<'r> = BTreeMap<&'r [u8], Vec<Id>>;
+/// The pin that counts in each group that has one.
+type References<'r> = BTreeMap<&'r [u8], Id>;
+
+/// The pins that are compared, and what is declared where.
+struct Comparison<'r> {
+    readings: &'r [Rc<Reading>],
+    declarations: Declarations<'r>,
+}
+
+impl<'r> Comparison<'r> {
+    fn pin(&self, id: Id) -> &'r Pin {
+        &self.readings[id.file].pins[id.pin]
+    }
+
+    /// Every pin, in the order of files and places.
+    fn pins(&self) -> impl Iterator<Item = (Id, &'r Pin)> {
+        let files = self.readings.iter().enumerate();
+        files.flat_map(|(file, reading)| {
+            reading.pins.iter().enumerate().map(move |(number, pin)| (Id { file, pin: number }, pin))
+        })
+    }
+
+    fn grouped(&self) -> Grouped<'r> {
+        let mut grouped = Grouped::new();
+        for (id, pin) in self.pins() {
+            grouped.entry(self.declarations.group_of(pin)).or_default().push(id);
+        }
+        grouped
+    }
+
+    fn references(&self, grouped: &Grouped<'r>) -> References<'r> {
+        let fields = self.pins().filter(|(_, pin)| pin.how == How::PackageManager);
+        let fields: References<'r> = fields.map(|(id, pin)| (pin.directory.as_slice(), id)).collect();
+        let reference = |(directory, ids): (&&'r [u8], &Vec<Id>)| {
+            let reference = if self.declarations.decides(directory) {
+                // Nothing else counts, even if corepack refuses it.
+                fields.get(directory).copied()
+            } else {
+                next_best(ids.iter().map(|id| (*id, self.pin(*id))), directory)
+            };
+            Some((*directory, reference?))
+        };
+        grouped.iter().filter_map(reference).collect()
+    }
+
+    /// A pin that installs a version in a directory may be for a group below it: it is, if it
+    /// installs exactly the version that counts there.
+    fn move_down(&self, grouped: &mut Grouped<'r>, references: &References<'r>) {
+        let is_same = |a: &Pin, b: &Pin| a.manager == b.manager && a.demand == b.demand;
+        let mut moved: Vec<(&[u8], Id)> = Vec::new();
+        for (directory, ids) in &mut *grouped {
+            let own = references.get(directory).map(|reference| self.pin(*reference));
+            let below: Vec<(&[u8], Id)> = references
+                .iter()
+                .filter(|(other, _)| is_below(other, directory))
+                .map(|(other, id)| (*other, *id))
+                .collect();
+            ids.retain(|id| {
+                let about = self.pin(*id);
+                let is_for_others = about.how.role() == Role::Installs || about.how.is_of_a_tool();
+                let is_open = is_for_others && own.is_none_or(|own| !is_same(own, about));
+                let same =
+                    |(other, id): &&(&[u8], Id)| is_below(other, &about.directory) && is_same(self.pin(*id), about);
+                let target = below.iter().find(|candidate| is_open && same(candidate));
+                moved.extend(target.map(|(other, _)| (*other, *id)));
+                target.is_none()
+            });
+        }
+        for (directory, id) in moved {
+            grouped.entry(directory).or_default().push(id);
+        }
+        grouped.retain(|_, ids| !ids.is_empty());
+    }
+
+    /// Compares the pins of each group with its reference.
+    fn related(&self, grouped: Grouped<'r>, references: &References<'r>) -> (Vec<PinGroup>, Vec<Row>) {
+        let present: Vec<Present> = self.readings.iter().map(|reading| Present::of(reading)).collect();
+        let (mut groups, mut rows) = (Vec::new(), Vec::new());
+        for (directory, mut ids) in grouped {
+            ids.sort_unstable();
+            let reference = references.get(directory).copied();
+            let has_yarn_path = ids.iter().any(|id| self.pin(*id).how == How::YarnPath);
+            rows.extend(ids.into_iter().map(|id| {
+                let pin = self.pin(id);
+                let relation = match reference {
+                    _ if pin.is_elsewhere || !self.declarations.holds(pin) => Relation::Unjudged,
+                    _ if has_yarn_path && launches_yarn(pin) => Relation::Unjudged,
+                    Some(reference) if reference == id => Relation::Reference,
+                    Some(reference) => relation(pin, self.pin(reference), &present[id.file]),
+                    None if matches!(pin.demand, Demand::Empty(_)) => Relation::Floats,
+                    None => Relation::Unjudged,
+                };
+                Row { id, group: groups.len(), relation }
+            }));
+            groups.push(PinGroup { directory: directory.to_vec(), reference });
+        }
+        (groups, rows)
+    }
+
+    fn with_corepack(&self) -> BTreeSet<Vec<u8>> {
+        let readings = self.readings.iter().filter(|reading| reading.uses_corepack);
+        readings.map(|reading| self.declarations.governing(&reading.home).to_vec()).collect()
+    }
+}
+
+/// The pin that the others of a group are compared with where no manifest has a `packageManager`.
 fn next_best<'a>(pins: impl Iterator<Item = (Id, &'a Pin)>, directory: &[u8]) -> Option<Id> {
     let counts = |pin: &Pin| match pin.how.role() {
         Role::Declares => pin.directory == directory,
@@ -219,7 +265,7 @@ fn next_best<'a>(pins: impl Iterator<Item = (Id, &'a Pin)>, directory: &[u8]) ->
         .map(|(id, _)| id)
 }
 
-/// What there is in a file beside a pin.
+/// The other contents of the file that has a pin.
 struct Present {
     managers: BTreeSet<(How, Manager)>,
     /// Whether it lets corepack decide.
@@ -282,12 +328,12 @@ fn launches_yarn(pin: &Pin) -> bool {
 
 /// Another manager than the one that counts.
 fn other_manager(pin: &Pin, reference: &Pin, file: &Present) -> Relation {
-    let label = pin.how.label();
-    let by_corepack = label.starts_with("corepack");
+    let by_corepack = pin.how.is_by_corepack();
     let is_for_once = pin.how.is_for_once();
     // npm comes with Node.js, and is upgraded for its own sake.
     let for_its_own_sake = pin.manager == Manager::Npm && !by_corepack && pin.how != How::DevEngines;
-    // What declares one declares it by itself; what installs one may do so beside the one that is meant.
+    // What declares one declares it by itself; what installs one may do so beside the one that is
+    // meant.
     let is_beside = |how: How| pin.how.role() != Role::Declares || how == pin.how;
     let has_the_one_that_counts =
         file.managers.iter().any(|(how, manager)| *manager == reference.manager && is_beside(*how))

@@ -1,43 +1,56 @@
-//! What one file gives to another: the arguments of a Dockerfile, the inputs of an action or a workflow. Where these decide a
-//! version, it is pinned where it is given.
+//! What one file gives to another: the arguments of a Dockerfile, the inputs of an action or a
+//! workflow. Where these decide a version, it is pinned where it is given.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 
 use crate::base::change::File;
 use crate::base::finding::Span;
 use crate::formats::shell::{Use, Variable};
+use crate::pins::commands::Channel;
 use crate::pins::{Demand, How, Pin, Reading, files};
+use crate::project::Project;
 
-/// How many bytes of files are read once more for those that use them: each use may give other arguments to a large one.
+/// How many bytes of files are read once more for those that use them: each use may give other
+/// arguments to a large one.
 const MOST_REREAD: usize = 8 * 1024 * 1024;
 
 /// No place in a file. Where such a value is used, nothing of it is found.
 const ELSEWHERE: Span = usize::MAX..usize::MAX;
 
-/// Adds what calls pin to the files that make them. A default that every caller replaces is for no build.
-pub(super) fn add(files: &[File], readings: &mut [Reading]) {
-    let position = |path: &Vec<u8>| files.binary_search_by(|file| file.path.as_bytes().cmp(path)).ok();
-    let mut replaced: BTreeMap<usize, BTreeSet<String>> = BTreeMap::new();
+/// Adds the pins of calls to the files that make them. A default that every caller replaces is for
+/// no build.
+pub(super) fn add(project: &Project, readings: &mut [Rc<Reading>]) {
+    let mut replaced: BTreeMap<usize, BTreeSet<&str>> = BTreeMap::new();
     let mut budget = MOST_REREAD;
-    for caller in 0..files.len() {
-        for call in std::mem::take(&mut readings[caller].calls) {
-            let Some(called) = call.paths.iter().find_map(position) else { continue };
-            let inputs = call.arguments.iter().map(|(name, _)| name).filter(|name| is_input(name));
-            let inputs: BTreeSet<String> = inputs.cloned().collect();
+    let callers: Vec<Rc<Reading>> = readings.to_vec();
+    for (caller, reading) in callers.iter().enumerate() {
+        let mut pins = Vec::new();
+        for call in &reading.calls {
+            let Some(called) = call.paths.iter().find_map(|path| project.number(path)) else { continue };
+            let inputs = call.arguments.iter().map(|(name, _)| name.as_str()).filter(|name| is_input(name));
+            let inputs: BTreeSet<&str> = inputs.collect();
             replaced.entry(called).and_modify(|all| all.retain(|name| inputs.contains(name))).or_insert(inputs);
-            let known: Vec<(String, Variable)> =
-                call.arguments.into_iter().filter_map(|(name, variable)| Some((name, variable?))).collect();
-            let size = files[called].text.len();
+            let known: Vec<(&str, &Variable)> =
+                call.arguments.iter().filter_map(|(name, variable)| Some((&**name, variable.as_ref()?))).collect();
+            let size = project.file(called).text.len();
             if size <= budget && !known.is_empty() {
                 budget -= size;
-                readings[caller].pins.extend(given(&files[called], &known, &files[caller].text));
+                pins.extend(given(project.file(called), &known, &project.file(caller).text));
             }
         }
-        readings[caller].tidy();
+        if !pins.is_empty() {
+            let reading = Rc::make_mut(&mut readings[caller]);
+            reading.pins.append(&mut pins);
+            reading.tidy();
+        }
     }
     for (called, names) in replaced {
-        for pin in &mut readings[called].pins {
-            pin.is_elsewhere |= pin.used.iter().any(|used| names.contains(&used.name));
+        let is_replaced = |pin: &Pin| pin.used.iter().any(|used| names.contains(used.name.as_str()));
+        if readings[called].pins.iter().any(is_replaced) {
+            for pin in &mut Rc::make_mut(&mut readings[called]).pins {
+                pin.is_elsewhere |= is_replaced(pin);
+            }
         }
     }
 }
@@ -47,11 +60,14 @@ fn is_input(name: &str) -> bool {
     name.starts_with("inputs.")
 }
 
-/// The pins of a file that arguments decide, each where its argument is given; `source` is the text of the file that gives them.
-fn given(target: &File, arguments: &[(String, Variable)], source: &[u8]) -> Vec<Pin> {
-    let elsewhere =
-        |(name, variable): &(String, Variable)| (name.clone(), Variable { span: ELSEWHERE, ..variable.clone() });
-    let reading = files::read_given(&target.path, &target.text, arguments.iter().map(elsewhere).collect());
+/// The pins of a file that arguments decide, each where its argument is given; `source` is the text
+/// of the caller.
+fn given(called: &File, arguments: &[(&str, &Variable)], source: &[u8]) -> Vec<Pin> {
+    let elsewhere = |(name, variable): &(&str, &Variable)| {
+        let variable = Variable { text: variable.text.clone(), span: ELSEWHERE };
+        ((*name).to_owned(), variable)
+    };
+    let reading = files::read(called, arguments.iter().map(elsewhere).collect());
     let in_place = |pin: Pin| {
         let (name, variable) = arguments.iter().find(|(name, variable)| {
             let is_used = pin.used.iter().any(|used| used.name == *name && used.span == ELSEWHERE);
@@ -59,14 +75,15 @@ fn given(target: &File, arguments: &[(String, Variable)], source: &[u8]) -> Vec<
         })?;
         let place = variable.span.clone();
         let version = version(source, &place, &variable.text);
-        let used = vec![Use { name: name.clone(), span: place.clone() }];
-        let how = if is_input(name) { How::Command("action input") } else { How::Command("build argument") };
+        let used = vec![Use { name: (*name).to_owned(), span: place.clone() }];
+        let label = if is_input(name) { "action input" } else { "build argument" };
+        let how = How::Command(Channel::Other, label);
         Some(Pin { used, version, at: place.clone(), place, how, ..pin })
     };
     reading.pins.into_iter().filter_map(in_place).collect()
 }
 
-/// Where a value stands as it is, behind its name where that stands there too.
+/// Where a value is written as it is, after its name where the span has that too.
 fn version(text: &[u8], place: &Span, value: &str) -> Option<Span> {
     let at = memchr::memmem::rfind(text.get(place.clone())?, value.as_bytes()).filter(|_| !value.is_empty())?;
     Some(place.start + at..place.start + at + value.len())

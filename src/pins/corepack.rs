@@ -54,7 +54,7 @@ pub(super) fn decide(root: &Node, text: &[u8]) -> Decision {
     let field = root.last("packageManager");
     let is_set = field.is_some_and(|node| !is_falsy(node, raw(node)));
     let engine = root.last("devEngines").and_then(|engines| engines.last("packageManager"));
-    let engine = match engine.map(|node| Engine::of(node, text)) {
+    let engine = match engine.map(|node| DevEngine::of(node, text)) {
         None | Some(Ok(None)) => None,
         Some(Ok(Some(engine))) => Some(engine),
         Some(Err(refusal)) => return Decision::Refused(refusal),
@@ -92,7 +92,7 @@ fn refused(node: &Node, reason: impl Into<String>) -> Refusal {
 }
 
 /// A `devEngines.packageManager` that counts.
-struct Engine<'n> {
+struct DevEngine<'n> {
     /// The node of the name, and the name.
     name: (&'n Node, &'n str),
     /// The node of the version, and the version.
@@ -101,7 +101,7 @@ struct Engine<'n> {
     is_strict: bool,
 }
 
-impl<'n> Engine<'n> {
+impl<'n> DevEngine<'n> {
     /// `None` for what corepack takes no notice of.
     fn of(node: &'n Node, text: &[u8]) -> Result<Option<Self>, Refusal> {
         let Value::Map(_) = node.value else { return Ok(None) };

@@ -82,7 +82,7 @@ fn token(text: &str) -> String {
 mod tests {
     use super::*;
     use crate::base::finding::Severity;
-    use crate::base::fix::Safety;
+    use crate::edit::fix::Safety;
     use crate::report::tests::{HOSTILE, every_kind, finding, fix, label, placed, report};
 
     /// The commands that the runner would obey, as its source reads lines (ActionCommand.cs).

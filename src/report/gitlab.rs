@@ -46,7 +46,7 @@ mod tests {
 
     use super::*;
     use crate::base::escape::is_unsafe;
-    use crate::base::fix::Safety;
+    use crate::edit::fix::Safety;
     use crate::report::tests::{HOSTILE, commit, every_kind, fix, label, placed, report};
 
     #[test]

@@ -7,9 +7,9 @@ use unicode_width::UnicodeWidthStr;
 use crate::base::change::Commit;
 use crate::base::escape::Escaped;
 use crate::base::finding::{Label, Place, Severity, Step};
-use crate::base::fix::Fix;
 use crate::base::path::RepoPath;
 use crate::cure::{commands, works_anywhere};
+use crate::edit::fix::Fix;
 use crate::report::paint::Paint;
 use crate::report::{fix_lines, note};
 use crate::rule::Finding;
@@ -303,7 +303,7 @@ fn write_cure(group: &Group<'_>, view: View<'_>, gutter: usize, text: &mut Strin
 mod tests {
     use super::*;
     use crate::base::change::ObjectId;
-    use crate::base::fix::Safety;
+    use crate::edit::fix::Safety;
     use crate::report::tests::{fix, label, place as at};
 
     const VIEW: View<'_> = View { paint: Paint::PLAIN, below_top: false, advice: None };

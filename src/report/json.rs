@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 use crate::base::change::Commit;
 use crate::base::escape::is_unsafe;
 use crate::base::finding::{Label, Place, Severity};
-use crate::base::fix::Fix;
 use crate::base::path::RepoPath;
+use crate::edit::fix::Fix;
 use crate::report::{Report, steps};
 use crate::rule::{Finding, Rule};
 

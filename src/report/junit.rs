@@ -67,7 +67,7 @@ mod tests {
     use super::*;
     use crate::base::escape::is_unsafe;
     use crate::base::finding::Severity;
-    use crate::base::fix::Safety;
+    use crate::edit::fix::Safety;
     use crate::report::tests::{every_kind, finding, fix, label, placed, report};
     use crate::rules::RULES;
 

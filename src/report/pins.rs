@@ -5,11 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value, json};
 use unicode_width::UnicodeWidthStr;
 
-use crate::base::diff;
 use crate::base::escape::Escaped;
 use crate::base::finding::{LineIndex, Span};
 use crate::base::path::RepoPath;
-use crate::pins::{Board, Demand, Id, Pin, Plan, Project, Relation, Role, Row};
+use crate::edit::excerpt;
+use crate::pins::{Board, Demand, Id, Pin, PinGroup, Plan, Relation, Role, Row};
 use crate::report::human::{View, plural};
 use crate::report::{Report, human, json};
 use crate::rule::{Finding, RuleGroup};
@@ -26,10 +26,10 @@ pub(crate) fn human(board: &Board, findings: &[Finding], view: View<'_>) -> Stri
     let widths = [width(0), width(1), width(2)];
     let mut text = String::new();
     let mut rest = lines.as_slice();
-    for rows in board.rows.chunk_by(|a, b| a.project == b.project) {
-        let project = &board.projects[rows[0].project];
-        if board.projects.len() > 1 || !project.directory.is_empty() {
-            text += &format!("{}\n", view.paint.strong(&heading(board, project)));
+    for rows in board.rows.chunk_by(|a, b| a.group == b.group) {
+        let group = &board.groups[rows[0].group];
+        if board.groups.len() > 1 || !group.directory.is_empty() {
+            text += &format!("{}\n", view.paint.strong(&heading(board, group)));
         }
         let (lines, others) = rest.split_at(rows.len());
         rest = others;
@@ -68,7 +68,7 @@ fn summary(board: &Board) -> String {
     }
     let agreed: Vec<&Row> = board.rows.iter().filter(|row| is_agreed(row.relation)).collect();
     let files: BTreeSet<usize> = agreed.iter().map(|row| row.id.file).collect();
-    let projects: BTreeSet<usize> = agreed.iter().map(|row| row.project).collect();
+    let projects: BTreeSet<usize> = agreed.iter().map(|row| row.group).collect();
     let verb = if agreeing == 1 { "agrees" } else { "agree" };
     let mut text = format!("{} in {} {verb}", plural(agreeing, "pin"), plural(files.len(), "file"));
     if projects.len() > 1 {
@@ -84,11 +84,10 @@ fn summary(board: &Board) -> String {
     text
 }
 
-fn heading(board: &Board, project: &Project) -> String {
-    let directory =
-        if project.directory.is_empty() { ".".into() } else { RepoPath::new(&*project.directory).to_string() };
-    match project.reference {
-        None if board.projects.len() > 1 => format!("{directory} (no exact version to hold the others against)"),
+fn heading(board: &Board, group: &PinGroup) -> String {
+    let directory = if group.directory.is_empty() { ".".into() } else { RepoPath::new(&*group.directory).to_string() };
+    match group.reference {
+        None if board.groups.len() > 1 => format!("{directory} (no exact version to hold the others against)"),
         Some(_) | None => directory,
     }
 }
@@ -99,7 +98,7 @@ struct Places<'b>(BTreeMap<usize, LineIndex<'b>>);
 
 impl<'b> Places<'b> {
     fn locate(&mut self, board: &'b Board, file: usize, at: usize) -> (usize, usize) {
-        self.0.entry(file).or_insert_with(|| LineIndex::new(&board.files[file].text)).locate(at)
+        self.0.entry(file).or_insert_with(|| LineIndex::new(&board.project.file(file).text)).locate(at)
     }
 
     /// Where a pin takes effect: "package.json:4".
@@ -173,8 +172,8 @@ pub(crate) fn moved(board: &Board, plan: &Plan, findings: &[Finding], verb: &str
 pub(crate) fn diff(board: &Board, plan: &Plan, view: View<'_>) -> String {
     let mut text = String::new();
     for file in &plan.files {
-        let Some(old) = board.files.iter().find(|old| old.path == file.path) else { continue };
-        for line in diff::unified(&file.path, &old.text, &file.text, 3) {
+        let Some(number) = board.project.number(file.path.as_bytes()) else { continue };
+        for line in excerpt::unified(&file.path, &board.project.file(number).text, &file.text, 3) {
             text += &format!("{}\n", view.paint.diff(&line));
         }
     }
@@ -188,7 +187,7 @@ pub(crate) fn diff(board: &Board, plan: &Plan, view: View<'_>) -> String {
 
 /// Every pin and every finding as one document.
 pub(crate) fn json(board: &Board, findings: &[Finding], view: View<'_>) -> String {
-    let (rules, judged) = (&rules::of(RuleGroup::Pins), board.files.len());
+    let (rules, judged) = (&rules::of(RuleGroup::Pins), board.project.files().len());
     let report = Report { findings, rules, scope: "worktree", judged, deny_warnings: false, view };
     let mut places = Places::default();
     json::document(&json!({
@@ -202,7 +201,7 @@ pub(crate) fn json(board: &Board, findings: &[Finding], view: View<'_>) -> Strin
 fn pin<'b>(board: &'b Board, row: &Row, places: &mut Places<'b>) -> Value {
     let pin = board.pin(row.id);
     let (path, path_hex) = json::path(&board.file(row.id).path);
-    let (project, _) = json::path(&RepoPath::new(&*board.projects[row.project].directory));
+    let (project, _) = json::path(&RepoPath::new(&*board.groups[row.group].directory));
     let (line, column) = places.locate(board, row.id.file, shown(pin).start);
     let (kind, version) = match &pin.demand {
         Demand::Exact(version) => ("exact", Some(version.to_string())),

@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use crate::base::finding::{Place, Verdict};
-use crate::base::fix::{Fix, Safety};
 use crate::base::path::RepoPath;
+use crate::edit::fix::{Fix, Safety};
 use crate::report::json::{commit, document};
 use crate::report::{Report, described, fingerprint};
 use crate::rule::{Finding, Rule, Subject};

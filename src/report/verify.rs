@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use crate::base::diff::Excerpt;
 use crate::base::escape::Escaped;
 use crate::base::path::RepoPath;
 use crate::cure::Advice;
+use crate::edit::excerpt::Excerpt;
 use crate::measure::runs::{Seconds, Timing};
 use crate::os::child::{Ended, Ran};
 use crate::report::human::{TO_TOP, plural};

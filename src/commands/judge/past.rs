@@ -16,6 +16,7 @@ use crate::git::history::{Commits, History, Tip};
 use crate::git::objects::Objects;
 use crate::git::{Git, TreeChanges};
 use crate::os::progress::Progress;
+use crate::project::kinds::FileKind;
 use crate::report::human::plural;
 use crate::rule::Finding;
 use crate::rules::{self, RULES};
@@ -179,7 +180,7 @@ impl<'a> Past<'a> {
         let compared = rules::compared();
         let new_since = |bases: &[ObjectId]| -> Result<Vec<Entry>, Error> {
             let mut fresh = TreeChanges::new(&self.objects).tree(tip.tree, bases)?.into_fresh();
-            fresh.retain(|entry| compared.iter().any(|wants| wants(&entry.path)));
+            fresh.retain(|entry| compared.iter().any(|wants| FileKind::of(&entry.path, wants).is_some()));
             Ok(fresh)
         };
         let mut fresh = if tip.bases.is_empty() { new_since(&[])? } else { Vec::new() };

@@ -3,7 +3,6 @@
 use memchr::memmem;
 
 use crate::base::change::File;
-use crate::base::diff::{self, Excerpt};
 use crate::base::error::Error;
 use crate::base::escape::Escaped;
 use crate::base::finding::Verdict;
@@ -12,6 +11,7 @@ use crate::commands::verify::{Args, in_format};
 use crate::commands::{Context, Outcome, listed};
 use crate::config::{self, Allowance, Config};
 use crate::cure::{self, Facts, SCRIPT};
+use crate::edit::excerpt::{self, Excerpt};
 use crate::engine::{Engine, LIMIT};
 use crate::git::worktree::{OnDisk, WorkTree};
 use crate::measure::runs::Seconds;
@@ -148,7 +148,7 @@ impl Watch<'_> {
             };
             Some((path, old, self.tree.text(path, SHOWN)?))
         };
-        diff::excerpts(changes.paths.iter().filter_map(texts).take(FILES))
+        excerpt::excerpts(changes.paths.iter().filter_map(texts).take(FILES))
     }
 
     /// The backups that are rewritten themselves, each with its original: who restores them loses that.

@@ -5,6 +5,7 @@ use crate::base::debris::Debris;
 use crate::base::finding::{Severity, Span, Step};
 use crate::base::path::RepoPath;
 use crate::formats::npmrc::{Dialect, Setting, settings, url_passwords, without_variables};
+use crate::project::kinds::FileKind;
 use crate::rule::{Check, Findings, Rule, RuleGroup, Subject};
 
 /// The row of the rule table.
@@ -20,19 +21,10 @@ pub(crate) const RULE: Rule = Rule {
 };
 
 const HELP: &str = "use ${NPM_TOKEN} instead, and revoke this secret if it was ever pushed";
+
 /// How a file is written, by its name: `.npmrc`, and what is copied into its place, such as `.npmrc.docker`.
 fn dialect(path: &RepoPath) -> Option<Dialect> {
-    let name = path.file_name().to_ascii_lowercase();
-    let is = |base: &[u8]| {
-        name.strip_prefix(base).is_some_and(|rest| matches!(rest.first(), None | Some(b'.' | b'-' | b'_')))
-    };
-    let yaml = |ending: &[u8]| name.windows(ending.len()).any(|part| part == ending);
-    match () {
-        () if is(b".npmrc") || name == b"npmrc" || name.ends_with(b".npmrc") => Some(Dialect::Npmrc),
-        () if is(b".yarnrc") && (yaml(b".yml") || yaml(b".yaml")) => Some(Dialect::Berry),
-        () if is(b".yarnrc") => Some(Dialect::Yarnrc),
-        () => None,
-    }
+    FileKind::of(path, |kind| kind.credentials().is_some())?.credentials()
 }
 
 fn wants(path: &RepoPath) -> bool {
@@ -170,8 +162,8 @@ mod tests {
             ("//npm.example.org/:key=\"-----BEGIN PRIVATE KEY-----\\nSECRET\"", KEY),
             ("_key=-----BEGIN EC PRIVATE KEY-----", KEY),
         ] {
-            let value = line.find('=').map(|at| at + 1 + line[at + 1..].len() - line[at + 1..].trim_start().len());
-            let column = line[..value.unwrap()].chars().count() + 1;
+            let value = line.split_once('=').unwrap().1.trim_start();
+            let column = line.strip_suffix(value).unwrap().chars().count() + 1;
             assert_eq!(judged(".npmrc.docker", line), [format!(".npmrc.docker:1:{column}: {message}")], "{line}");
         }
     }

@@ -5,6 +5,7 @@ use crate::base::debris::{Debris, Directory};
 use crate::base::finding::{Severity, Span, Step};
 use crate::base::path::RepoPath;
 use crate::formats::spec::{Trace, could_hold_debris, find_debris, find_packed_debris, mention};
+use crate::project::kinds::FileKind;
 use crate::rule::{Check, Findings, Rule, RuleGroup, Subject};
 
 /// The row of the rule table.
@@ -19,52 +20,37 @@ pub(crate) const RULE: Rule = Rule {
     check: Check::File { wants, judge },
 };
 
-/// A lockfile, and the commands that heal it. Restoring `package.json` does not undo what an install wrote into it. An
-/// install over the restored manifests does, with pnpm and bun; npm and yarn keep the trace, so there the committed file
-/// comes back first (observed with npm 11, pnpm 10 to 12, yarn 1 and 4, bun 1).
-struct Lockfile {
-    /// The file's name begins and ends so: pnpm's `gitBranchLockfile` puts the branch between.
-    name: (&'static str, &'static str),
-    cure: &'static [Step],
+/// The steps that repair a lockfile. Restoring `package.json` does not undo what an install wrote into it. An install over
+/// the restored manifests does, with pnpm and bun; npm and yarn keep the trace, so there the committed file comes back
+/// first (observed with npm 11, pnpm 10 to 12, yarn 1 and 4, bun 1).
+fn steps(kind: FileKind) -> &'static [Step] {
+    match kind {
+        FileKind::NpmLock => NPM,
+        FileKind::YarnLock | FileKind::YarnPnp => YARN,
+        FileKind::BunLock | FileKind::BunBinaryLock => BUN,
+        _ => PNPM,
+    }
 }
 
-const LOCKFILES: [Lockfile; 8] = [
-    Lockfile {
-        name: ("pnpm-lock", ".yaml"),
-        cure: &[Step::Restore(None), Step::Install("pnpm install --lockfile-only"), Step::Stage],
-    },
-    Lockfile { name: ("package-lock", ".json"), cure: NPM },
-    Lockfile { name: ("npm-shrinkwrap", ".json"), cure: NPM },
-    Lockfile { name: ("yarn", ".lock"), cure: YARN },
-    Lockfile { name: (".pnp", ".cjs"), cure: YARN },
-    Lockfile { name: (".pnp.data", ".json"), cure: YARN },
-    Lockfile { name: ("bun", ".lock"), cure: BUN },
-    Lockfile { name: ("bun", ".lockb"), cure: BUN },
-];
-
+const PNPM: &[Step] = &[Step::Restore(None), Step::Install("pnpm install --lockfile-only"), Step::Stage];
 const NPM: &[Step] =
     &[Step::Restore(None), Step::TakeBack, Step::Install("npm install --package-lock-only"), Step::Stage];
 const YARN: &[Step] = &[Step::Restore(None), Step::TakeBack, Step::Install("yarn install"), Step::Stage];
 const BUN: &[Step] = &[Step::Restore(None), Step::Install("bun install --lockfile-only"), Step::Stage];
 
-fn lockfile(path: &RepoPath) -> Option<&'static Lockfile> {
-    let name = path.file_name().to_ascii_lowercase();
-    LOCKFILES.iter().find(|Lockfile { name: (begin, end), .. }| {
-        // Between the two stands nothing, or for pnpm `.branch`.
-        let between = name.strip_prefix(begin.as_bytes()).and_then(|rest| rest.strip_suffix(end.as_bytes()));
-        between.is_some_and(|branch| branch.is_empty() || (*begin == "pnpm-lock" && branch.starts_with(b".")))
-    })
-}
-
 fn wants(path: &RepoPath) -> bool {
     lockfile(path).is_some()
+}
+
+fn lockfile(path: &RepoPath) -> Option<FileKind> {
+    FileKind::of(path, FileKind::is_lockfile)
 }
 
 /// A lockfile is written by a machine: whatever names `.docker-deps` in it is a source, wherever it stands, in a key, in
 /// a value, or in part of one. So it is read line by line, which holds for every format, and for a broken file as well.
 fn judge(file: &File, debris: &Debris, findings: &mut Findings) {
     let Some(lockfile) = lockfile(&file.path) else { return };
-    let (directory, first, lines) = match traces(file, debris) {
+    let (directory, first, lines) = match traces(file, lockfile, debris) {
         Some(traces) => traces,
         None => match hidden(file, lockfile, debris) {
             Some(Trace { directory, span }) => (directory, span, 1),
@@ -77,7 +63,7 @@ fn judge(file: &File, debris: &Debris, findings: &mut Findings) {
         _ => format!(", and {} more lines do", lines - 1),
     };
     let (help, steps) = if file.replaces {
-        ("restoring package.json does not undo this; install again over the restored manifests", lockfile.cure)
+        ("restoring package.json does not undo this; install again over the restored manifests", steps(lockfile))
     } else {
         ("it was not there before: unstage it; if it belongs here, restore and install again", &[Step::Unstage][..])
     };
@@ -86,12 +72,12 @@ fn judge(file: &File, debris: &Debris, findings: &mut Findings) {
 }
 
 /// The first trace, and how many lines have one.
-fn traces<'a>(file: &File, debris: &'a Debris) -> Option<(&'a Directory, Span, usize)> {
+fn traces<'a>(file: &File, lockfile: FileKind, debris: &'a Debris) -> Option<(&'a Directory, Span, usize)> {
     if !could_hold_debris(&file.text, debris) {
         return None;
     }
     // Bun's binary lockfile keeps its strings back to back: what stands before the directory is no part of its name.
-    let packed = file.path.is_named("bun.lockb");
+    let packed = lockfile == FileKind::BunBinaryLock;
     let mut first = None;
     let mut lines = 0_usize;
     let mut start = 0;
@@ -119,9 +105,10 @@ fn traces<'a>(file: &File, debris: &'a Debris) -> Option<(&'a Directory, Span, u
 }
 
 /// A trace that no line shows: in two bytes a character, or in a string of YAML over two lines. No tool writes either.
-fn hidden<'a>(file: &File, lockfile: &Lockfile, debris: &'a Debris) -> Option<Trace<'a>> {
-    let wide = lockfile.name.1 != ".lockb" && file.text.contains(&0);
-    let joined = |_: &usize| [".yaml", ".lock"].contains(&lockfile.name.1);
+fn hidden<'a>(file: &File, lockfile: FileKind, debris: &'a Debris) -> Option<Trace<'a>> {
+    use FileKind::{BunBinaryLock, BunLock, PnpmBranchLock, PnpmLock, YarnLock};
+    let wide = lockfile != BunBinaryLock && file.text.contains(&0);
+    let joined = |_: &usize| matches!(lockfile, PnpmLock | PnpmBranchLock | YarnLock | BunLock);
     let mut ends = memchr::memchr2_iter(b'\n', b'\r', &file.text).filter(joined);
     let joined = ends.any(|at| at > 0 && file.text[at - 1] == b'\\');
     if wide || joined { mention(&file.text, debris) } else { None }

@@ -5,8 +5,9 @@ use crate::base::debris::Debris;
 use crate::base::finding::{Severity, Step};
 use crate::base::path::RepoPath;
 use crate::formats::document::{Node, SyntaxError, Value};
+use crate::formats::parse;
 use crate::formats::spec::{installs_from, mention};
-use crate::formats::{Syntax, parse};
+use crate::project::kinds::FileKind;
 use crate::rule::{Check, Findings, Rule, RuleGroup, Subject};
 
 /// The row of the rule table.
@@ -21,15 +22,10 @@ pub(crate) const RULE: Rule = Rule {
     check: Check::File { wants, judge },
 };
 
-/// A file that names dependencies, and how.
-struct Manifest {
-    name: &'static str,
-    syntax: Syntax,
-    /// Where specs stand: a path of keys (`*` is any key), below which every string is a spec, however deep.
-    specs: &'static [&'static [&'static str]],
-}
+/// Where specs are: paths of keys, below which every string is a spec, however deep.
+type Specs = &'static [&'static [&'static str]];
 
-const PACKAGE: &[&[&str]] = &[
+const PACKAGE: Specs = &[
     &["dependencies"],
     &["devDependencies"],
     &["optionalDependencies"],
@@ -50,33 +46,27 @@ const PACKAGE: &[&[&str]] = &[
 ];
 
 /// Of pnpm's workspace file and yarn's settings.
-const SETTINGS: &[&[&str]] =
+const SETTINGS: Specs =
     &[&["overrides"], &["catalog"], &["catalogs"], &["packageExtensions"], &["patchedDependencies"]];
 
-const MANIFESTS: [Manifest; 5] = [
-    Manifest { name: "package.json", syntax: Syntax::Json, specs: PACKAGE },
-    Manifest { name: "package.json5", syntax: Syntax::Json5, specs: PACKAGE },
-    Manifest { name: "package.yaml", syntax: Syntax::Yaml, specs: PACKAGE },
-    Manifest { name: "pnpm-workspace.yaml", syntax: Syntax::Yaml, specs: SETTINGS },
-    Manifest { name: ".yarnrc.yml", syntax: Syntax::Yaml, specs: SETTINGS },
-];
-
-fn manifest(path: &RepoPath) -> Option<&'static Manifest> {
-    MANIFESTS.iter().find(|manifest| path.is_named(manifest.name))
+fn wants(path: &RepoPath) -> bool {
+    kind(path).is_some()
 }
 
-fn wants(path: &RepoPath) -> bool {
-    manifest(path).is_some()
+fn kind(path: &RepoPath) -> Option<FileKind> {
+    FileKind::of(path, |kind| kind.dependencies().is_some())
 }
 
 const RESTORE: &[Step] = &[Step::Restore(None), Step::Stage];
 const PUT_BACK: &str = "put the original manifest back (edits since the preparation are lost), then stage it";
 
 fn judge(file: &File, debris: &Debris, findings: &mut Findings) {
-    let Some(manifest) = manifest(&file.path) else { return };
-    match parse(manifest.syntax, &file.text) {
+    let Some(kind) = kind(&file.path) else { return };
+    let Some(syntax) = kind.dependencies() else { return };
+    let is_settings = matches!(kind, FileKind::PnpmWorkspace | FileKind::YarnrcYml);
+    match parse(syntax, &file.text) {
         Ok(root) => {
-            for path in manifest.specs {
+            for path in if is_settings { SETTINGS } else { PACKAGE } {
                 for_each_below(&root, path, &mut |node| {
                     let from = node.text().and_then(|spec| installs_from(spec, &file.directory(), debris));
                     if let Some(directory) = from {
@@ -483,7 +473,7 @@ mod tests {
             ) {
                 let mut writer = writer(dice, loose);
                 let place = writer.map(FIELDS[field], &specs()[spec], true);
-                let before = writer.text[..place].trim_start_matches('\u{feff}');
+                let before = writer.text.split_at(place).0.trim_start_matches('\u{feff}');
                 let line = 1 + before.matches('\n').count();
                 let column = 1 + before.chars().rev().take_while(|&c| c != '\n').count();
                 let path = if loose { "web/package.json5" } else { "web/package.json" };
@@ -504,8 +494,9 @@ mod tests {
             }
 
             #[test]
-            fn no_manifest_is_too_odd(text in any::<Vec<u8>>(), path in 0..super::super::MANIFESTS.len()) {
-                let path = super::super::MANIFESTS[path].name;
+            fn no_manifest_is_too_odd(text in any::<Vec<u8>>(), path in proptest::sample::select(
+                &["package.json", "package.json5", "package.yaml", "pnpm-workspace.yaml", ".yarnrc.yml"][..]
+            )) {
                 let _ = transcript(&RULE, &Fake::default().with(path, Mode::File, Content::Bytes(text), true));
             }
 

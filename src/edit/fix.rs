@@ -1,10 +1,11 @@
 //! A repair that a rule proposes. It is complete when it is made, so that a report only prints it.
 
 use crate::base::change::File;
-use crate::base::diff::{Excerpt, of_fix};
 use crate::base::edit::Edit;
 use crate::base::finding::LineIndex;
 use crate::base::path::RepoPath;
+use crate::edit::applied;
+use crate::edit::excerpt::{Excerpt, of_fix};
 
 /// Whether a fix may be applied without a look at it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,7 +64,7 @@ impl Fix {
         for edits in edits.chunk_by(|a, b| a.path == b.path) {
             let path = &edits.first()?.path;
             let old = &files.iter().find(|file| file.path == *path)?.text;
-            let (excerpt, is_secret) = of_fix(path, old, &spliced(old, edits)?);
+            let (excerpt, is_secret) = of_fix(path, old, &applied(old, edits.iter().collect())?);
             fix.is_secret |= is_secret;
             fix.diffs.push((path.clone(), excerpt));
             let lines = LineIndex::new(old);
@@ -75,20 +76,6 @@ impl Fix {
         }
         (!fix.edits.is_empty()).then_some(fix)
     }
-}
-
-/// A text with its edits, which are in order; `None` if one is outside the text or overlaps
-/// another.
-fn spliced(text: &[u8], edits: &[Edit]) -> Option<Vec<u8>> {
-    let (mut new, mut at) = (Vec::with_capacity(text.len()), 0);
-    for edit in edits {
-        new.extend_from_slice(text.get(at..edit.span.start)?);
-        new.extend_from_slice(edit.text.as_bytes());
-        text.get(edit.span.clone())?;
-        at = edit.span.end;
-    }
-    new.extend_from_slice(text.get(at..)?);
-    Some(new)
 }
 
 #[cfg(test)]

@@ -1,16 +1,14 @@
 //! What differs between two texts, line by line, for a person.
 
 use std::sync::LazyLock;
-use std::time::{Duration, Instant};
 
 use regex::bytes::Regex;
-use similar::algorithms::{Capture, Compact, IdentifyDistinct, Replace, myers};
-use similar::udiff::UnifiedHunkHeader;
-use similar::{DiffOp, DiffTag, group_diff_ops};
 
 use crate::base::escape::{Escaped, no_command};
 use crate::base::finding::holds_credentials;
 use crate::base::path::RepoPath;
+use crate::edit::diff::{self, DiffLine};
+use crate::project::kinds::FileKind;
 
 /// The difference of one file, as far as it is shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,8 +30,6 @@ const WIDTH: usize = 160;
 const FIX_LINES: usize = 200;
 const FIX_WIDTH: usize = 1000;
 const FIX_RADIUS: usize = 3;
-/// How long may be thought about two texts; after that, the difference is told less closely.
-const PATIENCE: Duration = Duration::from_millis(500);
 /// How much of a text is looked at for NUL, which no text has: git does likewise (diff.c).
 const BINARY: usize = 8000;
 /// How the pointer of git-lfs begins, in the place of a content that is elsewhere.
@@ -55,73 +51,31 @@ fn secret() -> String {
 static SECRET: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(&secret()).ok());
 static SHAPE: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(&format!("(?i-u){SHAPED}")).ok());
 
-/// Files that are made of names and versions. Many a package is called after a token, and few after
-/// their secrets.
-const OF_NAMES: [&str; 8] = [
-    "package.json",
-    "package-lock.json",
-    "npm-shrinkwrap.json",
-    "pnpm-lock.yaml",
-    "pnpm-workspace.yaml",
-    "yarn.lock",
-    "bun.lock",
-    "Cargo.lock",
-];
-
-/// Files of which nothing is shown.
-fn is_secret(path: &RepoPath) -> bool {
-    let name = path.file_name().to_ascii_lowercase();
-    let (starts, ends) =
-        ([&b".env"[..], b"id_rsa", b"id_ed25519", b".netrc"], [&b".pem"[..], b".key", b".p12", b".pfx"]);
-    starts.into_iter().any(|start| name.starts_with(start)) || ends.into_iter().any(|end| name.ends_with(end))
-}
-
 /// The lines of a unified diff of two texts, safe to print, without their ends. Nothing if the
 /// texts are alike.
-///
-/// `similar::TextDiff` would do all of this, and bring five algorithms of which one is used.
 pub(crate) fn unified(path: &RepoPath, old: &[u8], new: &[u8], radius: usize) -> Vec<String> {
-    let (old, new) = (printable(old), printable(new));
-    let old: Vec<&str> = old.split_inclusive('\n').collect();
-    let new: Vec<&str> = new.split_inclusive('\n').collect();
     let mut lines = Vec::new();
-    for hunk in group_diff_ops(operations(&old, &new), radius) {
+    for line in diff::unified(&printable(old), &printable(new), radius) {
         if lines.is_empty() {
             lines.extend([format!("--- a/{path}"), format!("+++ b/{path}")]);
         }
-        lines.push(UnifiedHunkHeader::new(&hunk).to_string());
-        for operation in hunk {
-            let (tag, before, after) = operation.as_tag_tuple();
-            if tag == DiffTag::Equal {
-                tell(' ', &old[before], &mut lines);
-            } else {
-                tell('-', &old[before], &mut lines);
-                tell('+', &new[after], &mut lines);
-            }
+        match line {
+            DiffLine::Hunk(header) => lines.push(header),
+            DiffLine::Same(line) => push_signed(' ', line, &mut lines),
+            DiffLine::Removed(line) => push_signed('-', line, &mut lines),
+            DiffLine::Added(line) => push_signed('+', line, &mut lines),
         }
     }
     lines
 }
 
-/// What makes the new lines of the old ones.
-fn operations(old: &[&str], new: &[&str]) -> Vec<DiffOp> {
-    let deadline = Instant::now().checked_add(PATIENCE);
-    let known = IdentifyDistinct::<u32>::new(old, 0..old.len(), new, 0..new.len());
-    let (before, after) = (known.old_lookup(), known.new_lookup());
-    let mut found = Compact::new(Replace::new(Capture::new()), before, after);
-    let Ok(()) = myers::diff_deadline(&mut found, before, known.old_range(), after, known.new_range(), deadline);
-    found.into_inner().into_inner().into_ops()
-}
-
-/// Lines of a text with the sign that says which text they are from.
-fn tell(sign: char, told: &[&str], lines: &mut Vec<String>) {
-    for line in told {
-        let content = line.strip_suffix('\n');
-        // A line that is alike in both has nothing but a space before it.
-        lines.push(no_command(format!("{sign}{}", content.unwrap_or(line))));
-        if content.is_none() {
-            lines.push("\\ No newline at end of file".to_owned());
-        }
+/// Appends a line of a text, after the sign for the text that it is from.
+fn push_signed(sign: char, line: &str, lines: &mut Vec<String>) {
+    let content = line.strip_suffix('\n');
+    // A line that is the same in both has nothing but a space before it.
+    lines.push(no_command(format!("{sign}{}", content.unwrap_or(line))));
+    if content.is_none() {
+        lines.push("\\ No newline at end of file".to_owned());
     }
 }
 
@@ -134,7 +88,10 @@ pub(crate) fn excerpts<'a>(
     let mut left = ALL_LINES;
     let mut excerpts = Vec::new();
     for (path, old, new) in files {
-        if is_secret(path) || [&old, &new].into_iter().any(|text| is_binary(text)) || old.starts_with(POINTER) {
+        if FileKind::Secret.is_of(path)
+            || [&old, &new].into_iter().any(|text| is_binary(text))
+            || old.starts_with(POINTER)
+        {
             continue;
         }
         // Where git turns line ends, the committed file has others than the one on disk.
@@ -150,7 +107,7 @@ pub(crate) fn excerpts<'a>(
         let shown = lines.len().min(LINES).min(left);
         left -= shown;
         let more = lines.len() - shown;
-        let of_names = OF_NAMES.iter().any(|name| path.is_named(name));
+        let of_names = FileKind::of(path, FileKind::is_made_of_names).is_some();
         // The first two lines name the file.
         let lines = lines.into_iter().take(shown).enumerate();
         let lines = lines.map(|(at, line)| if at < 2 { line } else { shortened(line, of_names, WIDTH) });
@@ -163,10 +120,10 @@ pub(crate) fn excerpts<'a>(
 /// holds a secret, or nothing of the file may be shown.
 pub(crate) fn of_fix(path: &RepoPath, old: &[u8], new: &[u8]) -> (Excerpt, bool) {
     let mut excerpt = Excerpt { lines: Vec::new(), more: 0 };
-    if is_secret(path) || [old, new].into_iter().any(is_binary) {
+    if FileKind::Secret.is_of(path) || [old, new].into_iter().any(is_binary) {
         return (excerpt, true);
     }
-    let of_names = OF_NAMES.iter().any(|name| path.is_named(name));
+    let of_names = FileKind::of(path, FileKind::is_made_of_names).is_some();
     let mut masked = false;
     for (at, line) in unified(path, old, new, FIX_RADIUS).into_iter().enumerate() {
         let is_change = at >= 2 && line.starts_with(['+', '-']);
@@ -209,8 +166,9 @@ fn shortened(line: String, of_names: bool, width: usize) -> String {
         // The sign at its start says whether it was added or removed.
         return format!("{}********", line.chars().next().unwrap_or(' '));
     }
-    match line.char_indices().nth(width) {
-        Some((end, _)) => format!("{}…", line.get(..end).unwrap_or_default()),
+    let end = line.char_indices().nth(width).map(|(end, _)| end);
+    match end.and_then(|end| line.get(..end)) {
+        Some(start) => format!("{start}…"),
         None => line,
     }
 }

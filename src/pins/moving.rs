@@ -1,12 +1,16 @@
-//! Moving pins to another version: only the bytes of versions change, and only where what is read back is what was meant.
+//! Moving pins to another version: only the bytes of versions change, and only where the result is
+//! read back as intended.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, HashMap};
 
 use semver::Version;
 
 use crate::base::change::File;
+use crate::base::edit::Edit;
 use crate::base::finding::Span;
+use crate::edit::{Edited, ReadBack, edited};
 use crate::pins::{Board, Bond, Demand, How, Id, Manager, Pin, Role, Row, accepts, exact, hash, satisfies};
+use crate::project::Project;
 
 /// The version that pins are moved to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,7 +19,7 @@ pub(crate) struct Target {
     pub manager: Manager,
     /// The version.
     pub version: Version,
-    /// What stands behind its `+`; empty where nothing does.
+    /// The text after its `+`; empty if there is none.
     pub hash: String,
 }
 
@@ -49,125 +53,190 @@ pub(crate) struct Plan {
     pub after: Board,
 }
 
-/// Plans to move the pins of a board; `target` tells for each project where to, if it is to be moved.
-/// Those for which `is_spared` holds stay.
+/// Plans to move the pins of a board; `target` gives the version for each group, if it is to be
+/// moved. Rows for which `is_spared` holds stay.
 pub(crate) fn plan(board: &Board, target: impl Fn(usize) -> Option<Target>, is_spared: impl Fn(&Row) -> bool) -> Plan {
-    let mut left = BTreeMap::new();
-    let mut edits: BTreeMap<usize, Vec<(Id, Edit)>> = BTreeMap::new();
-    let mut wanted = BTreeMap::new();
-    let mut shared = BTreeMap::new();
+    let mut moves = Moves { board, wanted: BTreeMap::new(), edits: Vec::new(), left: BTreeMap::new() };
+    let mut variables = SharedVariables { board, known: HashMap::new() };
     for row in &board.rows {
-        let pin = board.pin(row.id);
-        let Some(target) = target(row.project).filter(|target| target.manager == pin.manager) else { continue };
-        match edit(pin, board.file(row.id), &target) {
+        let Some(target) = target(row.group).filter(|target| target.manager == board.pin(row.id).manager) else {
+            continue;
+        };
+        match edit(board.pin(row.id), board.file(row.id), &target) {
             Ok(None) => {}
-            Ok(Some(_)) if is_spared(row) => _ = left.insert(row.id, "the configuration allows it to be another one"),
-            Ok(Some(edit)) => {
-                if let [variable] = pin.used.as_slice() {
-                    let name = variable.name.rsplit('.').next().unwrap_or_default();
-                    let known = shared.entry((row.id.file, pin.manager, name));
-                    if *known.or_insert_with(|| is_shared(name, pin.manager, board, row.id.file)) {
-                        left.insert(row.id, "the variable is used for something else as well");
-                        continue;
-                    }
-                }
-                wanted.insert(row.id, target.version);
-                edits.entry(row.id.file).or_default().push((row.id, edit));
+            Ok(Some(_)) if is_spared(row) => moves.leave(row.id, "the configuration allows it to be another one"),
+            Ok(Some(_)) if variables.is_shared(row.id) => {
+                moves.leave(row.id, "the variable is used for something else as well");
             }
-            Err(reason) => _ = left.insert(row.id, reason),
+            Ok(Some(edit)) => {
+                moves.wanted.insert(row.id, target.version);
+                moves.edits.push((row.id, edit));
+            }
+            Err(reason) => moves.leave(row.id, reason),
         }
     }
-    loop {
-        let after = Board::of(
-            board
-                .files
-                .iter()
-                .enumerate()
-                .map(|(number, file)| {
-                    let edits = edits.get(&number).map(Vec::as_slice).unwrap_or_default();
-                    applied(file, edits.iter().map(|(_, edit)| edit))
-                })
-                .collect(),
-        );
-        let wrong = misread(board, &after, &wanted);
-        let wrong: BTreeSet<usize> = wrong.into_iter().filter(|file| edits.contains_key(file)).collect();
-        if wrong.is_empty() {
-            let changed = |(number, file): (usize, &File)| edits.contains_key(&number).then(|| file.clone());
-            let files = after.files.iter().enumerate().filter_map(changed).collect();
-            let moved = edits.into_values().flatten().map(|(id, _)| id).collect();
-            return Plan { files, moved, left: left.into_iter().collect(), after };
+    moves.planned()
+}
+
+/// The moves that are intended.
+struct Moves<'b> {
+    board: &'b Board,
+    wanted: BTreeMap<Id, Version>,
+    edits: Vec<(Id, Edit)>,
+    left: BTreeMap<Id, &'static str>,
+}
+
+impl Moves<'_> {
+    fn leave(&mut self, id: Id, reason: &'static str) {
+        self.left.insert(id, reason);
+    }
+
+    /// The plan: the moves of every file that is read back as intended.
+    fn planned(mut self) -> Plan {
+        let edits: Vec<Edit> = self.edits.iter().map(|(_, edit)| edit.clone()).collect();
+        let Edited { texts, after } = edited(&self.board.project, &edits, &self);
+        let (mut moved, refused): (Vec<Id>, Vec<Id>) =
+            self.edits.iter().map(|(id, _)| *id).partition(|id| texts.contains_key(&id.file));
+        moved.sort_by_key(|id| id.file);
+        for id in refused {
+            self.leave(id, "its file would say something else too, and is left whole");
         }
-        for (id, _) in wrong.iter().filter_map(|file| edits.remove(file)).flatten() {
-            wanted.remove(&id);
-            left.insert(id, "its file would say something else too, and is left whole");
-        }
+        let files = texts.keys().map(|number| after.project.file(*number).clone()).collect();
+        Plan { files, moved, left: self.left.into_iter().collect(), after }
+    }
+
+    /// Whether a pin is after the edits as it should be.
+    fn is_pin_as_intended(&self, id: Id, new: &Pin) -> bool {
+        let old = self.board.pin(id);
+        let has_demand = match self.wanted.get(&id) {
+            None => new.demand == old.demand,
+            // A range keeps its operator.
+            Some(version) if old.how == How::Engines => accepts_demand(&new.demand, version),
+            Some(version) if matches!(old.demand, Demand::Range(_)) && old.how.role() == Role::Declares => {
+                accepts_demand(&new.demand, version)
+            }
+            Some(version) => new.demand == Demand::Exact(version.clone()),
+        };
+        has_demand && old.manager == new.manager && old.how == new.how
     }
 }
 
-/// Bytes that take the place of others.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-struct Edit {
-    start: usize,
-    end: usize,
-    text: String,
+impl ReadBack for Moves<'_> {
+    type Meaning = Board;
+
+    fn read(&self, project: Project) -> Board {
+        Board::of(project)
+    }
+
+    fn is_as_intended(&self, number: usize, after: &Board) -> bool {
+        let (old, new) = (&self.board.readings[number], &after.readings[number]);
+        let mut pins = new.pins.iter().enumerate();
+        old.pins.len() == new.pins.len()
+            && old.faults.len() == new.faults.len()
+            && pins.all(|(pin, new)| self.is_pin_as_intended(Id { file: number, pin }, new))
+    }
 }
 
-/// What has to change so that a pin has a version; nothing where it has, and an error where that cannot be done safely.
+/// The edit that gives a pin a version; `None` where it has it, and an error where that cannot be
+/// done safely.
 fn edit(pin: &Pin, file: &File, target: &Target) -> Result<Option<Edit>, &'static str> {
-    let takes_hash = pin.how == How::PackageManager || !pin.hash.is_empty() || pin.bond == Bond::Text;
-    let is_there = match (&pin.demand, pin.how) {
+    if is_there(pin, target) {
+        return Ok(None);
+    }
+    if let Some(reason) = obstacle(pin, file, target) {
+        return Err(reason);
+    }
+    let span = pin.version.clone().ok_or(UNSAFE)?;
+    let (span, text) = match (&pin.demand, pin.how) {
+        (Demand::Range(range), How::Engines | How::DevEngines) => {
+            let (bound, parts) = bound(range, &span).ok_or("its range is not a simple one")?;
+            (bound, as_exact_as(parts, &target.version))
+        }
+        _ => (span, written(pin, target)),
+    };
+    file.text.get(span.clone()).ok_or(UNSAFE)?;
+    Ok(Some(Edit { path: file.path.clone(), span, text }))
+}
+
+const UNSAFE: &str = "its version is written in a way that cannot be changed safely";
+
+/// Whether a pin is one that a hash is written to.
+fn takes_hash(pin: &Pin) -> bool {
+    pin.how == How::PackageManager || !pin.hash.is_empty() || pin.bond == Bond::Text
+}
+
+/// Whether a pin has a version already.
+fn is_there(pin: &Pin, target: &Target) -> bool {
+    match (&pin.demand, pin.how) {
         (Demand::Exact(version), How::Engines) => *version == target.version,
         (Demand::Exact(version), _) => {
-            *version == target.version && (pin.hash == target.hash || target.hash.is_empty() || !takes_hash)
+            *version == target.version && (pin.hash == target.hash || target.hash.is_empty() || !takes_hash(pin))
         }
         (Demand::Range(range), How::Engines) => accepts(&target.version, range) == Some(true),
         (Demand::Range(range), How::DevEngines) => satisfies(&target.version, range) == Some(true),
         _ => false,
-    };
-    if is_there {
-        return Ok(None);
     }
-    if pin.is_elsewhere {
-        return Err("it is for another checkout, or one variant of several");
-    }
-    let span = match (&pin.demand, pin.how) {
-        (_, How::YarnPath) => return Err("the file that it names has to be there: yarn set version"),
-        (_, How::Image) if pin.version.is_none() => return Err("its digest decides, or it has no tag"),
-        (_, How::Lockfile) => {
-            return Err("hashes stand beside it: the package manager writes it anew at the next install");
-        }
-        (_, how) if how.is_from_npm() && is_later_yarn(target, pin, file) => {
-            return Err("npm has no such version of the package yarn: use corepack, or `yarn set version`");
-        }
-        (Demand::Empty(_), _) => {
-            return Err("the variable is empty where it is used: declare the ARG again in that stage");
-        }
-        (Demand::Unknown, _) => return Err("its version is known only when it runs"),
-        (Demand::Range(range), How::Engines | How::DevEngines) => {
-            let span = pin.version.clone().ok_or(UNSAFE)?;
-            let (bound, parts) = bound(range, &span).ok_or("its range is not a simple one")?;
-            let version = &target.version;
-            let numbers = [version.major, version.minor, version.patch].map(|number| number.to_string());
-            // `^9` becomes `^10`: as exact as it was.
-            let is_short = parts < 3 && version.pre.is_empty();
-            let text = if is_short { numbers[..parts].join(".") } else { version.to_string() };
-            return Ok(Some(Edit { start: bound.start, end: bound.end, text }));
-        }
-        _ => pin.version.clone().ok_or(UNSAFE)?,
-    };
-    let hash = if takes_hash && !target.hash.is_empty() { format!("+{}", target.hash) } else { String::new() };
-    let text = format!("{}{}{hash}", pin.before, target.version);
-    let is_inside = span.start <= span.end && span.end <= file.text.len();
-    if is_inside { Ok(Some(Edit { start: span.start, end: span.end, text })) } else { Err(UNSAFE) }
 }
 
-/// Whether a variable is used for something else in a file than for the versions of this manager, as far as its text tells: it
-/// is not named after the manager, and is put in somewhere but in a pin.
+/// Why a pin cannot be moved, wherever its version is written.
+fn obstacle(pin: &Pin, file: &File, target: &Target) -> Option<&'static str> {
+    if pin.is_elsewhere {
+        return Some("it is for another checkout, or one variant of several");
+    }
+    match (&pin.demand, pin.how) {
+        (_, How::YarnPath) => Some("the file that it names has to be there: yarn set version"),
+        (_, How::Image) if pin.version.is_none() => Some("its digest decides, or it has no tag"),
+        (_, How::Lockfile) => Some("hashes stand beside it: the package manager writes it anew at the next install"),
+        (_, how) if how.is_from_npm() && is_later_yarn(target, pin, file) => {
+            Some("npm has no such version of the package yarn: use corepack, or `yarn set version`")
+        }
+        (Demand::Empty(_), _) => Some("the variable is empty where it is used: declare the ARG again in that stage"),
+        (Demand::Unknown, _) => Some("its version is known only when it runs"),
+        _ => None,
+    }
+}
+
+/// A version as it is written in the place of another.
+fn written(pin: &Pin, Target { version, hash, .. }: &Target) -> String {
+    let hash = if takes_hash(pin) && !hash.is_empty() { format!("+{hash}") } else { String::new() };
+    format!("{}{version}{hash}", pin.before)
+}
+
+/// A version with so many numbers: `^9` becomes `^10`.
+fn as_exact_as(parts: usize, version: &Version) -> String {
+    match parts {
+        _ if !version.pre.is_empty() => version.to_string(),
+        1 => version.major.to_string(),
+        2 => format!("{}.{}", version.major, version.minor),
+        _ => version.to_string(),
+    }
+}
+
+/// What the variables of files are used for.
+struct SharedVariables<'b> {
+    board: &'b Board,
+    known: HashMap<(usize, Manager, &'b str), bool>,
+}
+
+impl SharedVariables<'_> {
+    /// Whether a pin takes its version from one variable that is used for something else as well.
+    fn is_shared(&mut self, id: Id) -> bool {
+        let (board, pin) = (self.board, self.board.pin(id));
+        let [variable] = pin.used.as_slice() else { return false };
+        let name = variable.name.rsplit('.').next().unwrap_or_default();
+        let known = self.known.entry((id.file, pin.manager, name));
+        *known.or_insert_with(|| is_shared(name, pin.manager, board, id.file))
+    }
+}
+
+/// Whether a variable is used for something else in a file than for the versions of this manager,
+/// as far as its text tells: it is not named after the manager, and is put in somewhere but in a
+/// pin.
 fn is_shared(name: &str, manager: Manager, board: &Board, file: usize) -> bool {
     if name.to_ascii_lowercase().contains(manager.name()) {
         return false;
     }
-    let text = &board.files[file].text;
+    let text = &board.project.file(file).text;
     // They are in the order of the text.
     let pins: Vec<&Pin> = board.readings[file].pins.iter().filter(|pin| pin.manager == manager).collect();
     let is_in_a_pin = |at: usize| {
@@ -191,58 +260,15 @@ fn is_later_yarn(target: &Target, pin: &Pin, file: &File) -> bool {
     target.manager == Manager::Yarn && target.version.major >= 2 && !is_other
 }
 
-const UNSAFE: &str = "its version is written in a way that cannot be changed safely";
-
-/// Where the version is in a range that is one version behind `^`, `~`, `=` or `>=`, and how many numbers it has.
+/// Where the version is in a range that is one version behind `^`, `~`, `=` or `>=`, and how many
+/// numbers it has.
 fn bound(range: &str, span: &Span) -> Option<(Span, usize)> {
     let version = range.trim_start_matches(['^', '~', '>', '=']);
-    let operator = &range[..range.len() - version.len()];
+    let operator = range.strip_suffix(version)?;
     let is_simple = ["", "^", "~", "=", ">="].contains(&operator)
         && version.split('.').all(|part| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit()));
     let parts = version.split('.').count();
     (is_simple && parts <= 3 && span.len() == range.len()).then(|| (span.start + operator.len()..span.end, parts))
-}
-
-/// A file with its edits. Several pins may be decided in one place.
-fn applied<'e>(file: &File, edits: impl Iterator<Item = &'e Edit>) -> File {
-    let mut text = Vec::with_capacity(file.text.len());
-    let mut at = 0;
-    for edit in edits.collect::<BTreeSet<_>>() {
-        // Two that overlap say different things of one place: what is read back tells.
-        if edit.start >= at {
-            text.extend_from_slice(&file.text[at..edit.start]);
-            text.extend_from_slice(edit.text.as_bytes());
-            at = edit.end;
-        }
-    }
-    text.extend_from_slice(&file.text[at..]);
-    File { text, ..file.clone() }
-}
-
-/// The files that do not say after the edits what they should: the versions that are wanted, and for the rest what they
-/// said before.
-fn misread(before: &Board, after: &Board, wanted: &BTreeMap<Id, Version>) -> BTreeSet<usize> {
-    let mut wrong = BTreeSet::new();
-    for (number, (old, new)) in before.readings.iter().zip(&after.readings).enumerate() {
-        let same = |pin: usize| {
-            let (old, new) = (&old.pins[pin], &new.pins[pin]);
-            let demand = match wanted.get(&Id { file: number, pin }) {
-                // A range keeps its operator.
-                Some(version) if old.how == How::Engines => accepts_demand(&new.demand, version),
-                Some(version) if matches!(old.demand, Demand::Range(_)) && old.how.role() == Role::Declares => {
-                    accepts_demand(&new.demand, version)
-                }
-                Some(version) => new.demand == Demand::Exact(version.clone()),
-                None => new.demand == old.demand,
-            };
-            demand && old.manager == new.manager && old.how == new.how
-        };
-        let faults = old.faults.len() == new.faults.len();
-        if old.pins.len() != new.pins.len() || !(0..old.pins.len()).all(same) || !faults {
-            wrong.insert(number);
-        }
-    }
-    wrong
 }
 
 fn accepts_demand(demand: &Demand, version: &Version) -> bool {
@@ -262,7 +288,7 @@ mod tests {
     }
 
     fn moved(files: Vec<File>, spec: &str) -> (Board, Plan) {
-        let board = Board::of(files);
+        let board = Board::of(files.into_iter().collect());
         let target = Target::parse(spec).unwrap();
         let plan = plan(&board, |_| Some(target.clone()), |_| false);
         (board, plan)

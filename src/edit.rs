@@ -1,0 +1,222 @@
+//! Edits of users' files: applied together, read back, and refused file by file where the result is
+//! not as intended.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::base::edit::Edit;
+use crate::base::path::RepoPath;
+use crate::project::Project;
+
+pub(crate) mod diff;
+pub(crate) mod excerpt;
+pub(crate) mod fix;
+
+/// How edited files are read back.
+pub(crate) trait ReadBack {
+    /// The meaning of all files together.
+    type Meaning;
+
+    /// Reads the files as they are after the edits.
+    fn read(&self, project: Project) -> Self::Meaning;
+
+    /// Whether an edited file, by its number, has the meaning that the edits intend, and no other
+    /// change of meaning.
+    fn is_as_intended(&self, number: usize, after: &Self::Meaning) -> bool;
+}
+
+/// The result of edits.
+#[derive(Debug)]
+pub(crate) struct Edited<M> {
+    /// The files whose edits are applied, by their numbers, each with its new text.
+    pub texts: BTreeMap<usize, Vec<u8>>,
+    /// All files as they were read back.
+    pub after: M,
+}
+
+/// Applies edits to the files of a project. All edits of a file are refused where they cannot be
+/// applied together, or where the file is not read back as intended. Edits of paths that are not in
+/// the project are refused as well.
+pub(crate) fn edited<B: ReadBack>(project: &Project, edits: &[Edit], back: &B) -> Edited<B::Meaning> {
+    let mut by_path: BTreeMap<&RepoPath, Vec<&Edit>> = BTreeMap::new();
+    for edit in edits {
+        by_path.entry(&edit.path).or_default().push(edit);
+    }
+    let text = |(path, edits): (&RepoPath, Vec<&Edit>)| {
+        let number = project.number(path.as_bytes())?;
+        Some((number, applied(&project.file(number).text, edits)?))
+    };
+    let mut texts: BTreeMap<usize, Vec<u8>> = by_path.into_iter().filter_map(text).collect();
+    loop {
+        let after = back.read(project.with(&texts));
+        let wrong: BTreeSet<usize> =
+            texts.keys().copied().filter(|number| !back.is_as_intended(*number, &after)).collect();
+        if wrong.is_empty() {
+            return Edited { texts, after };
+        }
+        // Without these edits, others may be read otherwise.
+        texts.retain(|number, _| !wrong.contains(number));
+    }
+}
+
+/// A text with edits applied; equal edits count once. `None` if two overlap, or if one is not
+/// within the text.
+pub(crate) fn applied(text: &[u8], mut edits: Vec<&Edit>) -> Option<Vec<u8>> {
+    edits.sort_by(|a, b| (a.span.start, a.span.end, &a.text).cmp(&(b.span.start, b.span.end, &b.text)));
+    edits.dedup();
+    let mut result = Vec::with_capacity(text.len());
+    let mut at = 0;
+    let mut last_start = None;
+    for edit in edits {
+        // Of two that insert at one place, the order is not known.
+        if last_start.replace(edit.span.start) == Some(edit.span.start) {
+            return None;
+        }
+        result.extend_from_slice(text.get(at..edit.span.start)?);
+        text.get(edit.span.clone())?;
+        result.extend_from_slice(edit.text.as_bytes());
+        at = edit.span.end;
+    }
+    result.extend_from_slice(text.get(at..)?);
+    Some(result)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+
+    use super::*;
+    use crate::base::change::File;
+    use crate::base::finding::Span;
+    use crate::formats::dockerfile;
+    use crate::formats::document::Node;
+    use crate::formats::npmrc::{Dialect, settings};
+    use crate::formats::{Syntax, parse};
+
+    fn edit(path: &str, span: Span, text: &str) -> Edit {
+        Edit { path: path.into(), span, text: text.into() }
+    }
+
+    fn file(path: &str, text: &str) -> File {
+        File { path: path.into(), text: text.into(), fresh: true, replaces: false }
+    }
+
+    #[test]
+    fn edits_are_applied_together_or_not_at_all() {
+        for (edits, text) in [
+            (&[(1..2, "x"), (3..3, "yz"), (4..6, "")][..], Some("axcyzd")),
+            (&[(3..3, "yz"), (1..2, "x")], Some("axcyzdef")),
+            (&[(0..6, "")], Some("")),
+            (&[(6..6, "g")], Some("abcdefg")),
+            (&[(1..2, "x"), (1..2, "x")], Some("axcdef")),
+            (&[(1..2, "x"), (2..3, "y")], Some("axydef")),
+            (&[(1..2, "x"), (1..2, "y")], None),
+            (&[(1..3, "x"), (2..4, "y")], None),
+            (&[(2..2, "x"), (2..2, "y")], None),
+            (&[(6..7, "x")], None),
+            (&[(usize::MAX..usize::MAX, "x")], None),
+        ] {
+            let edits: Vec<Edit> = edits.iter().map(|(span, text)| edit("a", span.clone(), text)).collect();
+            let found = applied(b"abcdef", edits.iter().collect());
+            assert_eq!(found.as_deref(), text.map(str::as_bytes), "{edits:?}");
+        }
+        let backward = Edit { path: "a".into(), span: Span { start: 3, end: 2 }, text: String::new() };
+        assert_eq!(applied(b"abcdef", vec![&backward]), None);
+    }
+
+    /// Reads texts, and accepts those that a list names.
+    struct Accepting<'a> {
+        texts: &'a [&'a str],
+        read: RefCell<usize>,
+    }
+
+    impl ReadBack for Accepting<'_> {
+        type Meaning = Project;
+
+        fn read(&self, project: Project) -> Project {
+            *self.read.borrow_mut() += 1;
+            project
+        }
+
+        fn is_as_intended(&self, number: usize, after: &Project) -> bool {
+            self.texts.iter().any(|text| text.as_bytes() == after.file(number).text)
+        }
+    }
+
+    #[test]
+    fn a_file_that_is_not_read_back_as_intended_is_left_whole() {
+        let project: Project = ["a", "b", "c"].map(|path| file(path, "12")).into_iter().collect();
+        let edits = [
+            edit("a", 0..1, "x"),
+            edit("b", 0..1, "x"),
+            edit("b", 1..2, "y"),
+            edit("c", 0..9, "z"),
+            edit("missing", 0..0, "z"),
+        ];
+        let back = Accepting { texts: &["xy"], read: RefCell::default() };
+        let Edited { texts, after } = edited(&project, &edits, &back);
+        assert_eq!(texts, BTreeMap::from([(1, b"xy".to_vec())]));
+        let files: Vec<&[u8]> = after.files().iter().map(|known| &*known.file.text).collect();
+        assert_eq!((files, *back.read.borrow()), (vec![&b"12"[..], b"xy", b"12"], 2));
+    }
+
+    /// The value at a path of keys.
+    fn at<'n>(root: &'n Node, keys: &[&'n str]) -> &'n Node {
+        keys.iter().fold(root, |node, key| node.get(key).next().unwrap())
+    }
+
+    /// Where a text has `10.6.5` as a value that its own parser finds.
+    fn place(path: &str, text: &str) -> Span {
+        let bytes = text.as_bytes();
+        let of = |syntax, keys: &[&str]| {
+            let span = at(&parse(syntax, bytes).unwrap(), keys).span.clone();
+            let inner = memchr::memmem::find(&bytes[span.clone()], b"10.6.5").unwrap();
+            span.start + inner..span.start + inner + 6
+        };
+        match path {
+            "package.json" => of(Syntax::Json, &["engines", "pnpm"]),
+            "devcontainer.json" => of(Syntax::Jsonc, &["engines", "pnpm"]),
+            "package.json5" => of(Syntax::Json5, &["engines", "pnpm"]),
+            "pnpm-workspace.yaml" => of(Syntax::Yaml, &["engines", "pnpm"]),
+            "mise.toml" => of(Syntax::Toml, &["tools", "pnpm"]),
+            ".npmrc" => settings(Dialect::Npmrc, bytes).into_iter().find(|s| s.name == "use").unwrap().value,
+            "Dockerfile" => {
+                let instruction = dockerfile::parse(bytes).into_iter().find(|found| found.name == "FROM").unwrap();
+                let word = instruction.arguments().next().unwrap();
+                let at = memchr::memmem::find(bytes, word).unwrap() + word.len() - 6;
+                at..at + 6
+            }
+            _ => {
+                let at = memchr::memmem::find(bytes, b"10.6.5").unwrap();
+                at..at + 6
+            }
+        }
+    }
+
+    #[test]
+    fn everything_but_the_value_is_kept_in_every_format() {
+        for (path, text) in [
+            ("package.json", "\u{feff}{\r\n\t\"engines\" : { \"pnpm\":\"^10.6.5\" } , \"x\": \"10.6.5\"}"),
+            ("package.json", "{\"engines\": {\"pnpm\": \"10.6.5\"}}\n\n"),
+            ("devcontainer.json", "{ // 10.6.5\n  \"engines\": {\"pnpm\": /* x */ \"10.6.5\",},\n}"),
+            ("package.json5", "{engines: {pnpm: '10.6.5', /* 10.6.5 */},}"),
+            ("pnpm-workspace.yaml", "# 10.6.5\r\nengines:   # pnpm\r\n    pnpm:  '10.6.5'   # kept\r\n"),
+            ("pnpm-workspace.yaml", "\u{feff}engines: {pnpm: 10.6.5} # kept"),
+            ("pnpm-workspace.yaml", "engines:\n  pnpm: >-\n    10.6.5\nx: 10.6.5\n"),
+            ("mise.toml", "# 10.6.5\n[tools]   # all\npnpm   = '10.6.5' # kept\r\nx = 1"),
+            ("mise.toml", "tools = { pnpm = \"10.6.5\" }"),
+            (".npmrc", "; 10.6.5\r\nregistry=https://x\r\nuse = 10.6.5\r\n#use=10.6.5"),
+            ("Dockerfile", "# syntax=docker/dockerfile:1\r\nFROM  pnpm:10.6.5   AS  a\r\n# FROM x\r\nRUN a \\\r\n  b"),
+            (".tool-versions", "nodejs 22.1.0\r\npnpm\t10.6.5  # kept\r\n\r\n"),
+        ] {
+            let span = place(path, text);
+            let (before, after) = (text.get(..span.start).unwrap(), text.get(span.end..).unwrap());
+            let expected = format!("{before}11.0.0-rc.1{after}");
+            let project: Project = [file(path, text)].into_iter().collect();
+            let back = Accepting { texts: &[&expected], read: RefCell::default() };
+            let found = edited(&project, &[edit(path, span, "11.0.0-rc.1")], &back);
+            assert_eq!(found.texts.into_values().collect::<Vec<_>>(), [expected.clone().into_bytes()], "{text:?}");
+            let again = place(path, &expected.replace("10.6.5", "[kept]").replace("11.0.0-rc.1", "10.6.5"));
+            assert_eq!(again.start, place(path, text).start, "{expected:?}");
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! The files of a change that are looked at together: each is read at most once, and kept with what
+//! is computed from it.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use crate::base::change::{Change, Entry};
+use crate::base::error::Error;
+use crate::base::path::RepoPath;
+use crate::engine::read;
+use crate::project::kinds::FileKind;
+use crate::project::{Project, SourceFile};
+use crate::rule::Findings;
+
+/// The files of a change, as far as they were read.
+pub(super) struct Gathering<'c> {
+    change: &'c dyn Change,
+    /// `None` for a file that is too large.
+    known: BTreeMap<RepoPath, Option<Rc<SourceFile>>>,
+}
+
+impl<'c> Gathering<'c> {
+    /// Nothing is read yet.
+    pub(super) fn of(change: &'c dyn Change) -> Self {
+        Self { change, known: BTreeMap::new() }
+    }
+
+    /// The new files of some kinds, each with its entry.
+    pub(super) fn fresh(
+        &mut self,
+        is_asked: impl Fn(FileKind) -> bool,
+        findings: &mut Findings,
+    ) -> Result<Vec<(&'c Entry, Rc<SourceFile>)>, Error> {
+        let mut found = Vec::new();
+        for entry in self.change.fresh().iter().filter(|entry| entry.is_regular()) {
+            if FileKind::of(&entry.path, &is_asked).is_some() {
+                found.extend(self.read(entry, findings)?.map(|known| (entry, known)));
+            }
+        }
+        Ok(found)
+    }
+
+    /// The project of the files of some kinds, new or not; `select` leaves out those that are not
+    /// worth reading.
+    pub(super) fn project(
+        &mut self,
+        is_asked: impl Fn(FileKind) -> bool,
+        select: impl FnOnce(&mut Vec<Entry>),
+        findings: &mut Findings,
+    ) -> Result<Project, Error> {
+        let mut entries = self.change.whole(&|path| FileKind::of(path, &is_asked).is_some())?;
+        entries.retain(Entry::is_regular);
+        select(&mut entries);
+        let files = entries.iter().map(|entry| self.read(entry, findings));
+        files.filter_map(Result::transpose).collect()
+    }
+
+    fn read(&mut self, entry: &Entry, findings: &mut Findings) -> Result<Option<Rc<SourceFile>>, Error> {
+        if let Some(known) = self.known.get(&entry.path) {
+            return Ok(known.clone());
+        }
+        let file = read(entry, self.change, findings)?.map(|file| Rc::new(SourceFile::new(file)));
+        self.known.insert(entry.path.clone(), file.clone());
+        Ok(file)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::tests::Fake;
+    use crate::rule::RuleGroup;
+    use crate::rules;
+
+    #[test]
+    fn a_file_is_read_once_and_only_if_a_question_is_about_it() {
+        let change = Fake::default()
+            .file("package.json", "{}")
+            .file("README.md", "")
+            .old("a/package.json", "{}")
+            .old("a/Dockerfile", "")
+            .old("pnpm-lock.yaml", "");
+        let mut findings = Findings::of(rules::of(RuleGroup::Pins)[0]);
+        let mut files = Gathering::of(&change);
+        let new = files.fresh(|kind| kind == FileKind::Dockerfile, &mut findings).unwrap();
+        assert!(new.is_empty() && change.read.borrow().is_empty());
+        let new = files.fresh(FileKind::may_move_a_pin, &mut findings).unwrap();
+        assert_eq!(*change.read.borrow(), ["package.json"]);
+        let no_lockfile = |entries: &mut Vec<Entry>| entries.retain(|entry| !FileKind::PnpmLock.is_of(&entry.path));
+        let project = files.project(FileKind::may_pin, no_lockfile, &mut findings).unwrap();
+        let paths: Vec<String> = project.files().iter().map(|known| known.file.path.to_string()).collect();
+        assert_eq!(paths, ["a/Dockerfile", "a/package.json", "package.json"]);
+        assert!(Rc::ptr_eq(&new[0].1, &project.files()[2]));
+        let manifests = files.project(|kind| kind == FileKind::Manifest, |_| {}, &mut findings).unwrap();
+        assert!(Rc::ptr_eq(&project.files()[1], &manifests.files()[0]));
+        assert_eq!(*change.read.borrow(), ["package.json", "a/package.json", "a/Dockerfile"]);
+    }
+}

@@ -1,0 +1,134 @@
+//! A project: the files of one state of a repository that are looked at as a whole. The state is
+//! the index, a commit, a tree, or the work tree. Rules, verbs and `pins` are views of it.
+
+use std::any::Any;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
+
+use crate::base::change::File;
+use crate::base::path::RepoPath;
+
+pub(crate) mod directories;
+pub(crate) mod kinds;
+pub(crate) mod workspaces;
+
+use kinds::FileKind;
+
+/// A file, and the values that the rooms above compute from it.
+#[derive(Debug)]
+pub(crate) struct SourceFile {
+    /// The file. Its text does not change: an edited file is another one.
+    pub file: File,
+    views: RefCell<Vec<Rc<dyn Any>>>,
+}
+
+impl SourceFile {
+    /// A file of which nothing is computed yet.
+    pub(crate) fn new(file: File) -> Self {
+        Self { file, views: RefCell::default() }
+    }
+
+    /// A value that depends on this file alone, such as the parsed document. It is computed when it
+    /// is first asked for, and kept: there is one of each type.
+    pub(crate) fn view<V: 'static>(&self, compute: impl FnOnce(&File) -> V) -> Rc<V> {
+        let known = self.views.borrow().iter().find_map(|view| Rc::clone(view).downcast::<V>().ok());
+        known.unwrap_or_else(|| {
+            let view = Rc::new(compute(&self.file));
+            self.views.borrow_mut().push(Rc::<V>::clone(&view));
+            view
+        })
+    }
+}
+
+/// The files of one state, in the order of their paths. Copies share the files, and what is
+/// computed from them.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Project {
+    files: Vec<Rc<SourceFile>>,
+}
+
+impl FromIterator<Rc<SourceFile>> for Project {
+    fn from_iter<I: IntoIterator<Item = Rc<SourceFile>>>(files: I) -> Self {
+        let mut files: Vec<_> = files.into_iter().collect();
+        files.sort_by(|a, b| a.file.path.cmp(&b.file.path));
+        Self { files }
+    }
+}
+
+impl FromIterator<File> for Project {
+    fn from_iter<I: IntoIterator<Item = File>>(files: I) -> Self {
+        files.into_iter().map(|file| Rc::new(SourceFile::new(file))).collect()
+    }
+}
+
+impl Project {
+    /// The files, each with its number.
+    pub(crate) fn files(&self) -> &[Rc<SourceFile>] {
+        &self.files
+    }
+
+    /// The file of a number.
+    pub(crate) fn file(&self, number: usize) -> &File {
+        &self.files[number].file
+    }
+
+    /// The number of the file at a path.
+    pub(crate) fn number(&self, path: &[u8]) -> Option<usize> {
+        self.files.binary_search_by(|known| known.file.path.as_bytes().cmp(path)).ok()
+    }
+
+    /// The project with the texts of some files, by their numbers, replaced. The others are shared.
+    pub(crate) fn with(&self, texts: &BTreeMap<usize, Vec<u8>>) -> Self {
+        let mut files = self.files.clone();
+        for (number, text) in texts {
+            let file = File { text: text.clone(), ..self.file(*number).clone() };
+            files[*number] = Rc::new(SourceFile::new(file));
+        }
+        Self { files }
+    }
+
+    /// The directories that hold a `package.json`.
+    pub(crate) fn manifest_directories(&self) -> BTreeSet<&[u8]> {
+        let paths = self.files.iter().map(|known| &known.file.path);
+        paths.filter(|path| FileKind::Manifest.is_of(path)).map(RepoPath::parent).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+
+    fn file(path: &str, text: &str) -> File {
+        File { path: path.into(), text: text.into(), fresh: true, replaces: false }
+    }
+
+    #[test]
+    fn a_view_is_computed_once_and_shared_by_copies() {
+        let project: Project = [file("b", "2"), file("a", "1")].into_iter().collect();
+        let changed = project.with(&BTreeMap::from([(1, b"3".to_vec())]));
+        let computed = Cell::new(0);
+        let texts = |project: &Project| -> Vec<String> {
+            let view = |file: &File| {
+                computed.set(computed.get() + 1);
+                String::from_utf8(file.text.clone()).unwrap()
+            };
+            project.files().iter().map(|known| known.view(view).to_string()).collect()
+        };
+        assert_eq!(texts(&project), ["1", "2"]);
+        assert_eq!(texts(&changed), ["1", "3"]);
+        assert_eq!(texts(&project), ["1", "2"]);
+        assert_eq!(computed.get(), 3);
+        assert_eq!(*project.files()[0].view(|file| file.text.len()), 1);
+        assert_eq!((project.number(b"b"), project.number(b"c")), (Some(1), None));
+    }
+
+    #[test]
+    fn manifests_are_found_whatever_their_case() {
+        let files = ["a/Package.json", "b/pac\u{212a}age.json", "c/package.json5", "package.json"];
+        let project: Project = files.map(|path| file(path, "{}")).into_iter().collect();
+        assert_eq!(project.manifest_directories(), BTreeSet::from([&b""[..], b"a", b"b"]));
+    }
+}

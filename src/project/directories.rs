@@ -1,0 +1,61 @@
+//! Directories of a repository, as paths without a slash at the end; the top is empty.
+
+/// The directory that holds a directory; the top holds itself.
+pub(crate) fn parent(directory: &[u8]) -> &[u8] {
+    &directory[..directory.iter().rposition(|&byte| byte == b'/').unwrap_or(0)]
+}
+
+/// A directory and all above it, up to the top.
+pub(crate) fn upward(directory: &[u8]) -> impl Iterator<Item = &[u8]> {
+    std::iter::successors(Some(directory), |directory| (!directory.is_empty()).then(|| parent(directory)))
+}
+
+/// A directory as seen from one above it; `None` if it is neither that one nor below it.
+pub(crate) fn seen_from<'d>(above: &[u8], directory: &'d [u8]) -> Option<&'d [u8]> {
+    match directory.strip_prefix(above)? {
+        rest if above.is_empty() || rest.is_empty() => Some(rest),
+        [b'/', rest @ ..] => Some(rest),
+        _ => None,
+    }
+}
+
+/// Whether a directory is below another one.
+pub(crate) fn is_below(directory: &[u8], above: &[u8]) -> bool {
+    seen_from(above, directory).is_some_and(|rest| !rest.is_empty())
+}
+
+/// A directory within another one.
+pub(crate) fn within(outer: &[u8], inner: &[u8]) -> Vec<u8> {
+    let parts = [outer, inner].into_iter().filter(|part| !part.is_empty());
+    parts.collect::<Vec<_>>().join(&b'/')
+}
+
+/// Whether a directory is a package in `node_modules`, where corepack does not look.
+pub(crate) fn is_installed_package(directory: &[u8]) -> bool {
+    let mut parts = directory.rsplit(|&byte| byte == b'/');
+    parts.next();
+    matches!(parts.find(|part| !part.starts_with(b"@")), Some(b"node_modules"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_directory_is_seen_from_those_above_it() {
+        for (above, directory, seen) in [
+            ("", "", Some("")),
+            ("", "a/b", Some("a/b")),
+            ("a", "a/b", Some("b")),
+            ("a", "a", Some("")),
+            ("a", "ab", None),
+            ("a/b", "a", None),
+        ] {
+            let found = seen_from(above.as_bytes(), directory.as_bytes());
+            assert_eq!(found, seen.map(str::as_bytes), "{directory} from {above}");
+            assert_eq!(is_below(directory.as_bytes(), above.as_bytes()), seen.is_some_and(|seen| !seen.is_empty()));
+        }
+        assert_eq!(upward(b"a/b").collect::<Vec<_>>(), [&b"a/b"[..], b"a", b""]);
+        assert_eq!((within(b"", b"b"), within(b"a", b"b")), (b"b".to_vec(), b"a/b".to_vec()));
+    }
+}

@@ -1,0 +1,349 @@
+//! The table of file names: the only place that decides from its name what a file is.
+
+use fast_glob::glob_match;
+
+use crate::base::path::{RepoPath, folded};
+use crate::formats::Syntax;
+use crate::formats::npmrc::Dialect;
+
+/// What a file is to the tools that read it; the table has the names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum FileKind {
+    Manifest,
+    /// `package.json5`, which pnpm reads.
+    ManifestJson5,
+    /// `package.yaml`, which pnpm reads.
+    ManifestYaml,
+    PnpmWorkspace,
+    PnpmLock,
+    /// `pnpm-lock.<branch>.yaml`, which pnpm writes with `gitBranchLockfile`.
+    PnpmBranchLock,
+    NpmLock,
+    YarnLock,
+    /// The resolution of Yarn's Plug'n'Play: `.pnp.cjs` and `.pnp.data.json`.
+    YarnPnp,
+    BunLock,
+    BunBinaryLock,
+    CargoLock,
+    /// npm's settings, and what is copied into their place, such as `.npmrc.docker`.
+    Npmrc,
+    /// The settings of Yarn 2 and later.
+    YarnrcYml,
+    /// A file that is copied into the place of those, such as `.yarnrc.ci.yml`.
+    YarnrcYmlCopy,
+    /// The settings of Yarn 1.
+    Yarnrc,
+    /// A file that is copied into the place of those.
+    YarnrcCopy,
+    ToolVersions,
+    Mise,
+    Prototools,
+    /// A workflow of GitHub, Gitea or Forgejo, or an action.
+    Workflow,
+    GitlabPipeline,
+    Compose,
+    Devcontainer,
+    Dockerfile,
+    /// `.dockerignore`, and that of one Dockerfile.
+    Dockerignore,
+    /// Prose, which no tool obeys.
+    Markdown,
+    /// A file that is made of secrets: environments, private keys.
+    Secret,
+    /// The script that prepares a Docker build. Teams keep it in `scripts/`, mostly.
+    PrepScript,
+}
+
+use FileKind::{
+    BunBinaryLock, BunLock, CargoLock, Compose, Devcontainer, Dockerfile, Dockerignore, GitlabPipeline, Manifest,
+    ManifestJson5, ManifestYaml, Markdown, Mise, NpmLock, Npmrc, PnpmBranchLock, PnpmLock, PnpmWorkspace, PrepScript,
+    Prototools, Secret, ToolVersions, Workflow, YarnLock, YarnPnp, Yarnrc, YarnrcCopy, YarnrcYml, YarnrcYmlCopy,
+};
+
+/// The directories in which a name has its meaning; `None` for all. They are compared byte by byte.
+type Home = Option<fn(&RepoPath) -> bool>;
+
+const WORKFLOWS: Home =
+    Some(|path| matches!(path.parent(), b".github/workflows" | b".gitea/workflows" | b".forgejo/workflows"));
+const OF_MISE: Home = Some(|path| matches!(path.components().nth_back(1), Some(b"mise" | b".mise")));
+
+/// Names in lower case, as globs, and what they mean. A name may match several rows; the first one
+/// of which a question is asked answers it.
+static TABLE: [(&str, Home, FileKind); 46] = [
+    ("package.json", None, Manifest),
+    ("package.json5", None, ManifestJson5),
+    ("package.yaml", None, ManifestYaml),
+    ("pnpm-workspace.yaml", None, PnpmWorkspace),
+    ("pnpm-lock.yaml", None, PnpmLock),
+    ("pnpm-lock.*.yaml", None, PnpmBranchLock),
+    ("package-lock.json", None, NpmLock),
+    ("npm-shrinkwrap.json", None, NpmLock),
+    ("yarn.lock", None, YarnLock),
+    (".pnp.cjs", None, YarnPnp),
+    (".pnp.data.json", None, YarnPnp),
+    ("bun.lock", None, BunLock),
+    ("bun.lockb", None, BunBinaryLock),
+    ("cargo.lock", None, CargoLock),
+    (".npmrc{,[-._]*}", None, Npmrc),
+    ("npmrc", None, Npmrc),
+    ("*.npmrc", None, Npmrc),
+    (".yarnrc.yml", None, YarnrcYml),
+    (".yarnrc{,[-._]*}.{yml,yaml}*", None, YarnrcYmlCopy),
+    (".yarnrc", None, Yarnrc),
+    (".yarnrc[-._]*", None, YarnrcCopy),
+    (".tool-versions", None, ToolVersions),
+    ("mise.toml", None, Mise),
+    (".mise.toml", None, Mise),
+    ("config.toml", OF_MISE, Mise),
+    (".prototools", None, Prototools),
+    (".gitlab-ci.yml", None, GitlabPipeline),
+    ("devcontainer.json", None, Devcontainer),
+    (".devcontainer.json", None, Devcontainer),
+    ("docker-compose*.y{,a}ml", None, Compose),
+    ("compose*.y{,a}ml", None, Compose),
+    ("action.y{,a}ml", None, Workflow),
+    ("?*.y{,a}ml", WORKFLOWS, Workflow),
+    ("docker-prep.sh", None, PrepScript),
+    (".env*", None, Secret),
+    (".netrc*", None, Secret),
+    ("id_{rsa,ed25519}*", None, Secret),
+    ("*.pem", None, Secret),
+    ("*.key", None, Secret),
+    ("*.p12", None, Secret),
+    ("*.pfx", None, Secret),
+    ("*.dockerignore", None, Dockerignore),
+    ("*.md", None, Markdown),
+    ("dockerfile{,.*}", None, Dockerfile),
+    ("containerfile{,.*}", None, Dockerfile),
+    ("*.{docker,container}file", None, Dockerfile),
+];
+
+/// The rows, a bit each, whose names can begin, or end, with a byte.
+type Rows = [u64; 128];
+const EVERY: u64 = (1 << TABLE.len()) - 1;
+static BY_FIRST: Rows = rows(false);
+static BY_LAST: Rows = rows(true);
+
+const fn rows(by_last: bool) -> Rows {
+    let mut found = [0; 128];
+    let mut row = 0;
+    while row < TABLE.len() {
+        let glob = TABLE[row].0.as_bytes();
+        let byte = glob[if by_last { glob.len() - 1 } else { 0 }];
+        let is_open = matches!(byte, b'*' | b'?' | b'[' | b'{' | b'}');
+        let mut value = 0;
+        while value < found.len() {
+            if is_open || value == byte as usize {
+                found[value] |= 1 << row;
+            }
+            value += 1;
+        }
+        row += 1;
+    }
+    found
+}
+
+/// The rows that a name may match: most names of a tree match none.
+fn candidates(name: &[u8]) -> u64 {
+    let rows =
+        |table: &Rows, byte: u8| if byte.is_ascii() { table[usize::from(byte.to_ascii_lowercase())] } else { EVERY };
+    name.first().zip(name.last()).map_or(0, |(first, last)| rows(&BY_FIRST, *first) & rows(&BY_LAST, *last))
+}
+
+impl FileKind {
+    /// What a file is by its name, as far as a question is about that.
+    ///
+    /// Case is folded: on macOS and Windows, a tool that opens `package.json` is given
+    /// `Package.json`.
+    pub(crate) fn of(path: &RepoPath, is_asked: impl Fn(Self) -> bool) -> Option<Self> {
+        let name = path.file_name();
+        let mut candidates = candidates(name);
+        if candidates == 0 {
+            return None;
+        }
+        let name = folded(name);
+        while candidates != 0 {
+            let (glob, home, kind) = TABLE[candidates.trailing_zeros() as usize];
+            let is_asked = is_asked(kind);
+            // `Dockerfile.md` is no Dockerfile.
+            let is_final = matches!(kind, Dockerignore | Markdown);
+            if (is_asked || is_final) && home.is_none_or(|home| home(path)) && glob_match(glob, &*name) {
+                return is_asked.then_some(kind);
+            }
+            candidates &= candidates - 1;
+        }
+        None
+    }
+
+    /// The directory that a file of this kind is about.
+    pub(crate) fn home(self, path: &RepoPath) -> &[u8] {
+        let directory = path.parent();
+        match self {
+            // Steps start at the top, wherever the workflow is.
+            Workflow => b"",
+            Mise => [&b".config/mise"[..], b".mise", b"mise", b".config"]
+                .iter()
+                .find_map(|inner| directory.strip_suffix(*inner).filter(|rest| rest.is_empty() || rest.ends_with(b"/")))
+                .map_or(directory, |outer| outer.strip_suffix(b"/").unwrap_or(outer)),
+            Devcontainer => {
+                let parts = directory.split(|&byte| byte == b'/').take_while(|part| *part != b".devcontainer");
+                let length: usize = parts.map(|part| part.len() + 1).sum();
+                &directory[..length.saturating_sub(1)]
+            }
+            _ => directory,
+        }
+    }
+
+    /// Whether the name of a path is one of this kind.
+    pub(crate) fn is_of(self, path: &RepoPath) -> bool {
+        Self::of(path, |kind| kind == self).is_some()
+    }
+
+    /// Whether it may pin a package manager.
+    pub(crate) fn may_pin(self) -> bool {
+        self.may_move_a_pin() || self == PnpmLock
+    }
+
+    /// Whether a change of it may be one of a pin. A lockfile follows the manifest, and is large.
+    pub(crate) fn may_move_a_pin(self) -> bool {
+        matches!(
+            self,
+            Manifest
+                | PnpmWorkspace
+                | Dockerfile
+                | Workflow
+                | GitlabPipeline
+                | Compose
+                | Devcontainer
+                | ToolVersions
+                | Mise
+                | Prototools
+                | YarnrcYml
+                | Yarnrc
+        )
+    }
+
+    /// Of a file that names the dependencies of a package or workspace: the language that it is
+    /// written in.
+    pub(crate) fn dependencies(self) -> Option<Syntax> {
+        match self {
+            Manifest => Some(Syntax::Json),
+            ManifestJson5 => Some(Syntax::Json5),
+            ManifestYaml | PnpmWorkspace | YarnrcYml => Some(Syntax::Yaml),
+            _ => None,
+        }
+    }
+
+    /// Whether a package manager for JavaScript writes it, to keep what it resolved.
+    pub(crate) fn is_lockfile(self) -> bool {
+        matches!(self, PnpmLock | PnpmBranchLock | NpmLock | YarnLock | YarnPnp | BunLock | BunBinaryLock)
+    }
+
+    /// Of settings that may hold the credentials of a registry: how they are written.
+    pub(crate) fn credentials(self) -> Option<Dialect> {
+        match self {
+            Npmrc => Some(Dialect::Npmrc),
+            YarnrcYml | YarnrcYmlCopy => Some(Dialect::Berry),
+            Yarnrc | YarnrcCopy => Some(Dialect::Yarnrc),
+            _ => None,
+        }
+    }
+
+    /// Whether it is made of names and versions. Many a package is called after a token, and few
+    /// after their secrets.
+    pub(crate) fn is_made_of_names(self) -> bool {
+        matches!(self, Manifest | NpmLock | PnpmLock | PnpmWorkspace | YarnLock | BunLock | CargoLock)
+    }
+}
+
+/// The names that are no globs.
+#[cfg(test)]
+pub(crate) fn names() -> impl Iterator<Item = &'static str> {
+    TABLE.into_iter().map(|(glob, ..)| glob).filter(|glob| !glob.contains(['*', '{', '[']))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What each question finds, in the order of its name, syntax or dialect.
+    fn answers(path: &RepoPath) -> String {
+        let kind = |is_asked: fn(FileKind) -> bool| FileKind::of(path, is_asked);
+        let shown = [
+            kind(FileKind::may_pin).map(|kind| format!("pins {kind:?}")),
+            kind(|kind| kind.dependencies().is_some()).map(|kind| format!("depends {kind:?}")),
+            kind(FileKind::is_lockfile).map(|kind| format!("locks {kind:?}")),
+            kind(|kind| kind.credentials().is_some()).map(|kind| format!("credentials {:?}", kind.credentials())),
+            kind(FileKind::is_made_of_names).map(|_| "names".to_owned()),
+            kind(|kind| kind == Secret).map(|_| "secret".to_owned()),
+        ];
+        shown.into_iter().flatten().collect::<Vec<_>>().join(", ").replace("credentials Some", "credentials ")
+    }
+
+    #[test]
+    fn every_name_is_what_its_tools_take_it_for() {
+        for (paths, expected) in [
+            ("package.json a/Package.JSON pac\u{212a}age.j\u{17f}on", "pins Manifest, depends Manifest, names"),
+            ("package.json5", "depends ManifestJson5"),
+            ("package.yaml .github/x/package.yaml", "depends ManifestYaml"),
+            ("pnpm-workspace.yaml", "pins PnpmWorkspace, depends PnpmWorkspace, names"),
+            ("pnpm-lock.yaml PNPM-LOC\u{212a}.yaml", "pins PnpmLock, locks PnpmLock, names"),
+            ("pnpm-lock.feat!a.yaml pnpm-lock..yaml", "locks PnpmBranchLock"),
+            ("package-lock.json npm-shrinkwrap.json", "locks NpmLock, names"),
+            ("a/yarn.lock", "locks YarnLock, names"),
+            (".pnp.cjs .pnp.data.json", "locks YarnPnp"),
+            ("bun.lock", "locks BunLock, names"),
+            ("bun.lockb", "locks BunBinaryLock"),
+            ("Cargo.lock", "names"),
+            (".npmrc .npmrc.docker .npmrc-ci .npmrc_x npmrc a.npmrc .NPMRC .npmrc.md", "credentials (Npmrc)"),
+            (".yarnrc.yml", "pins YarnrcYml, depends YarnrcYml, credentials (Berry)"),
+            (".yarnrc.yaml .yarnrc.ci.yml .yarnrc-ci.yml.x", "credentials (Berry)"),
+            (".yarnrc", "pins Yarnrc, credentials (Yarnrc)"),
+            (".yarnrc.docker .yarnrc-yml", "credentials (Yarnrc)"),
+            (".tool-versions", "pins ToolVersions"),
+            ("mise.toml .mise.toml mise/config.toml a/.mise/config.toml .config/mise/config.toml", "pins Mise"),
+            (".prototools", "pins Prototools"),
+            (".gitlab-ci.yml", "pins GitlabPipeline"),
+            ("devcontainer.json .devcontainer.json .devcontainer/devcontainer.json", "pins Devcontainer"),
+            ("compose.yml docker-compose.prod.yaml Compose.yaml compose\u{200d}.yml", "pins Compose"),
+            ("action.yml a/action.yaml .github/workflows/a.yml .gitea/workflows/\u{e4}.YAML", "pins Workflow"),
+            (".github/workflows/package.yaml", "pins Workflow, depends ManifestYaml"),
+            (
+                "Dockerfile containerfile Dockerfile.prod web.dockerfile .Dockerfile Doc\u{212a}erfile",
+                "pins Dockerfile",
+            ),
+            ("Dockerfile.npmrc", "pins Dockerfile, credentials (Npmrc)"),
+            (".env .env.local id_rsa id_ed25519.pub .netrc a.pem a.key a.p12 a.PFX .env.md", "secret"),
+            ("Dockerfile.key", "pins Dockerfile, secret"),
+            (".npmrc.pem", "credentials (Npmrc), secret"),
+            (
+                "package.jsonc my-package.json packages.json package.js\u{f6}n pnpm-lock-x.yaml yarn.lock.md bun.lockbox",
+                "",
+            ),
+            (".yarnrcs npmrc.bak mise/config.toml.x config.toml docker-composeyml .yml a.yml .github/a.yml", ""),
+            (".github/workflows/.yml .GitHub/workflows/a.yml Dockerfiles Dockerfile.md Dockerfile.dockerignore", ""),
+            (".dockerignore NotADockerfile README.md docker-prep.sh", ""),
+        ] {
+            for path in paths.split(' ') {
+                assert_eq!(answers(&path.into()), expected, "{path}");
+            }
+        }
+        assert_eq!(answers(&RepoPath::new(*b"\xff.npmrc")), "credentials (Npmrc)");
+        assert_eq!(answers(&RepoPath::new(*b".github/workflows/\xff.yml")), "pins Workflow");
+        for path in ["", "/", "\u{200d}", "*", "{", "a/"] {
+            assert_eq!(answers(&path.into()), "", "{path:?}");
+        }
+        assert!(FileKind::PrepScript.is_of(&"scripts/docker-prep.sh".into()));
+        assert!(FileKind::Dockerignore.is_of(&"api/Dockerfile.dockerignore".into()));
+    }
+
+    #[test]
+    fn the_table_finds_a_row_by_the_first_and_the_last_byte() {
+        for (row, (glob, ..)) in TABLE.into_iter().enumerate() {
+            assert!(fast_glob::validate(glob).is_ok() && glob.to_ascii_lowercase() == glob, "{glob}");
+            let name: Vec<u8> = glob.bytes().filter(|byte| !b"*?[]{}".contains(byte)).collect();
+            assert_ne!(candidates(&name) & (1 << row), 0, "{glob}");
+        }
+        assert_eq!(["util.ts", "main.rs", "a.js"].map(|name| candidates(name.as_bytes())), [0, 0, 0]);
+    }
+}
