@@ -57,9 +57,10 @@ fn text_of<'n>(node: &'n Node, key: &'n str) -> Option<&'n str> {
 /// The variables that a script sets for the steps behind it, by writing to the file that `GITHUB_ENV` names.
 fn set_for_later(script: &str) -> impl Iterator<Item = String> {
     let lines = script.lines().filter(|_| script.contains("GITHUB_ENV"));
-    lines.flat_map(|line| line.split('=')).map(|part| {
-        let start = part.rfind(|c: char| !c.is_ascii_alphanumeric() && c != '_').map_or(0, |at| at + 1);
-        part[start..].to_owned()
+    let is_in_a_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    lines.flat_map(|line| line.split('=')).map(move |part| {
+        let name = part.rsplit(|c| !is_in_a_name(c)).next();
+        name.unwrap_or_default().to_owned()
     })
 }
 
@@ -322,7 +323,11 @@ mod tests {
 
     #[test]
     fn what_a_step_sets_for_later_ones_is_not_known() {
-        for (run, count) in [("echo \"V=9.15.0\" >> $GITHUB_ENV", 0), ("echo V=9.15.0", 1)] {
+        for (run, count) in [
+            ("echo \"V=9.15.0\" >> $GITHUB_ENV", 0),
+            ("echo V=9.15.0", 1),
+            ("|\n          # 版本\n          echo \"éV=9.15.0\" >> $GITHUB_ENV", 0),
+        ] {
             let text = format!(
                 "env: {{V: 9.14.0}}\njobs:\n  a:\n    steps:\n      - uses: actions/checkout@v4\n      - run: {run}\n      - run: npm i -g pnpm@$V"
             );

@@ -309,10 +309,8 @@ fn package(how: How, word: &Resolved, file: &[u8]) -> Option<Pin> {
     let text = word.text.strip_prefix("npm:").filter(|_| how.label().starts_with("mise")).unwrap_or(&word.text);
     // The first sign may be the one of a scope.
     let at = text.char_indices().skip(1).find(|(_, character)| *character == '@').map(|(at, _)| at);
-    let (name, version) = match at {
-        Some(at) => (&text[..at], Some(&text[at + 1..])),
-        None => (text, None),
-    };
+    let (name, rest) = at.and_then(|at| text.split_at_checked(at)).unwrap_or((text, ""));
+    let version = rest.strip_prefix('@');
     let manager = Manager::of_package(name)?;
     match version {
         Some(version) => Some(Pin::resolved(how, manager, version, word, file)),
