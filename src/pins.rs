@@ -27,6 +27,7 @@ mod projects;
 mod agreement;
 
 pub(crate) use agreement::{Board, Id, Project, Relation, Row};
+use commands::Channel;
 pub(crate) use edit::{Plan, Target, plan};
 pub(crate) use files::{is_manifest, is_pinning, is_telling, select};
 
@@ -154,8 +155,8 @@ pub(crate) enum How {
     Feature,
     /// The tag of a base image.
     Image,
-    /// A command; how it is typed.
-    Command(&'static str),
+    /// A command; from where it gets the manager, and how it is typed.
+    Command(Channel, &'static str),
 }
 
 /// What a pin is for.
@@ -184,19 +185,23 @@ impl How {
             Self::Engines => "engines",
             Self::Feature => "devcontainer feature",
             Self::Image => "base image",
-            Self::Action(label) | Self::Command(label) => label,
+            Self::Action(label) | Self::Command(_, label) => label,
         }
     }
 
     /// Whether it runs a package without leaving it installed.
     pub(crate) fn is_for_once(self) -> bool {
-        ["npm exec", "npx", "pnpx", "bunx", "pnpm dlx", "yarn dlx"].contains(&self.label())
+        matches!(self, Self::Command(Channel::Once, _))
     }
 
     /// Whether it takes the manager from the npm registry, by the name that it has there.
     pub(crate) fn is_from_npm(self) -> bool {
-        let installs = ["npm install -g", "yarn global add", "pnpm add -g", "bun add -g"];
-        self.is_for_once() || installs.contains(&self.label())
+        matches!(self, Self::Command(Channel::Once | Channel::Npm | Channel::Registry, _))
+    }
+
+    /// Whether corepack gets the manager.
+    pub(crate) fn is_by_corepack(self) -> bool {
+        matches!(self, Self::Command(Channel::Corepack, _))
     }
 
     /// Whether it tells a version manager what to put in place, wherever below its file.
@@ -208,7 +213,7 @@ impl How {
     pub(crate) fn role(self) -> Role {
         match self {
             Self::Engines => Role::Accepts,
-            Self::Action(_) | Self::Feature | Self::Image | Self::Command(_) => Role::Installs,
+            Self::Action(_) | Self::Feature | Self::Image | Self::Command(..) => Role::Installs,
             _ => Role::Declares,
         }
     }

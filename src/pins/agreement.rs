@@ -282,8 +282,7 @@ fn launches_yarn(pin: &Pin) -> bool {
 
 /// Another manager than the one that counts.
 fn other_manager(pin: &Pin, reference: &Pin, file: &Present) -> Relation {
-    let label = pin.how.label();
-    let by_corepack = label.starts_with("corepack");
+    let by_corepack = pin.how.is_by_corepack();
     let is_for_once = pin.how.is_for_once();
     // npm comes with Node.js, and is upgraded for its own sake.
     let for_its_own_sake = pin.manager == Manager::Npm && !by_corepack && pin.how != How::DevEngines;

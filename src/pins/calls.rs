@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::base::change::File;
 use crate::base::finding::Span;
 use crate::formats::shell::{Use, Variable};
+use crate::pins::commands::Channel;
 use crate::pins::{Demand, How, Pin, Reading, files};
 
 /// How many bytes of files are read once more for those that use them: each use may give other arguments to a large one.
@@ -60,7 +61,8 @@ fn given(target: &File, arguments: &[(String, Variable)], source: &[u8]) -> Vec<
         let place = variable.span.clone();
         let version = version(source, &place, &variable.text);
         let used = vec![Use { name: name.clone(), span: place.clone() }];
-        let how = if is_input(name) { How::Command("action input") } else { How::Command("build argument") };
+        let label = if is_input(name) { "action input" } else { "build argument" };
+        let how = How::Command(Channel::Other, label);
         Some(Pin { used, version, at: place.clone(), place, how, ..pin })
     };
     reading.pins.into_iter().filter_map(in_place).collect()

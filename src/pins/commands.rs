@@ -161,9 +161,26 @@ fn program(words: &[Resolved]) -> Option<&str> {
     words.first()?.known()?.rsplit('/').next()
 }
 
-/// A way to put a package manager in place: a program and the first words behind it (alternatives separated by `|`), what
-/// the words after these are, and what the whole is called.
-type Form = (&'static str, &'static [&'static str], Words, &'static str);
+/// The source from which a command gets a package manager.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Channel {
+    /// The npm registry, to run it once without leaving it installed.
+    Once,
+    /// The npm registry, by npm.
+    Npm,
+    /// The npm registry, by another manager.
+    Registry,
+    /// Corepack.
+    Corepack,
+    /// mise.
+    Mise,
+    /// Anything else.
+    Other,
+}
+
+/// A way to put a package manager in place: a program and the first words after it (alternatives
+/// separated by `|`), the words after these, the channel, and what the whole is called.
+type Form = (&'static str, &'static [&'static str], Words, Channel, &'static str);
 
 /// What the words of a command are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -187,32 +204,32 @@ enum Words {
 }
 
 const FORMS: [Form; 26] = [
-    ("npm", &["exec|x"], Words::Once, "npm exec"),
-    ("npm", &[], Words::Npm, "npm install -g"),
-    ("npx", &[], Words::Once, "npx"),
-    ("pnpx", &[], Words::Once, "pnpx"),
-    ("pnx", &[], Words::Once, "pnpx"),
-    ("bunx", &[], Words::Once, "bunx"),
-    ("bun", &["x"], Words::Once, "bunx"),
-    ("pnpm", &["dlx"], Words::Once, "pnpm dlx"),
-    ("yarn", &["dlx"], Words::Once, "yarn dlx"),
-    ("pnpm", &["add|i|install"], Words::Global, "pnpm add -g"),
-    ("pnpm", &["self-update"], Words::Version(Manager::Pnpm), "pnpm self-update"),
-    ("yarn", &["global", "add"], Words::Packages, "yarn global add"),
-    ("yarn", &["set", "version"], Words::Version(Manager::Yarn), "yarn set version"),
-    ("yarn", &["policies", "set-version"], Words::Version(Manager::Yarn), "yarn policies set-version"),
-    ("bun", &["add|a|i|install"], Words::Global, "bun add -g"),
-    ("volta", &["install"], Words::Packages, "volta install"),
-    ("volta", &["pin"], Words::Packages, "volta pin"),
-    ("mise", &["use|u"], Words::Packages, "mise use"),
-    ("mise", &["install|i"], Words::Packages, "mise install"),
-    ("asdf", &["install"], Words::NameAndVersion, "asdf install"),
-    ("asdf", &["set|global|local"], Words::NameAndVersion, "asdf set"),
-    ("proto", &["install"], Words::NameAndVersion, "proto install"),
-    ("proto", &["pin"], Words::NameAndVersion, "proto pin"),
-    ("corepack", &[], Words::Corepack, "corepack"),
-    ("curl", &[], Words::Downloads, "download"),
-    ("wget", &[], Words::Downloads, "download"),
+    ("npm", &["exec|x"], Words::Once, Channel::Once, "npm exec"),
+    ("npm", &[], Words::Npm, Channel::Npm, "npm install -g"),
+    ("npx", &[], Words::Once, Channel::Once, "npx"),
+    ("pnpx", &[], Words::Once, Channel::Once, "pnpx"),
+    ("pnx", &[], Words::Once, Channel::Once, "pnpx"),
+    ("bunx", &[], Words::Once, Channel::Once, "bunx"),
+    ("bun", &["x"], Words::Once, Channel::Once, "bunx"),
+    ("pnpm", &["dlx"], Words::Once, Channel::Once, "pnpm dlx"),
+    ("yarn", &["dlx"], Words::Once, Channel::Once, "yarn dlx"),
+    ("pnpm", &["add|i|install"], Words::Global, Channel::Registry, "pnpm add -g"),
+    ("pnpm", &["self-update"], Words::Version(Manager::Pnpm), Channel::Other, "pnpm self-update"),
+    ("yarn", &["global", "add"], Words::Packages, Channel::Registry, "yarn global add"),
+    ("yarn", &["set", "version"], Words::Version(Manager::Yarn), Channel::Other, "yarn set version"),
+    ("yarn", &["policies", "set-version"], Words::Version(Manager::Yarn), Channel::Other, "yarn policies set-version"),
+    ("bun", &["add|a|i|install"], Words::Global, Channel::Registry, "bun add -g"),
+    ("volta", &["install"], Words::Packages, Channel::Other, "volta install"),
+    ("volta", &["pin"], Words::Packages, Channel::Other, "volta pin"),
+    ("mise", &["use|u"], Words::Packages, Channel::Mise, "mise use"),
+    ("mise", &["install|i"], Words::Packages, Channel::Mise, "mise install"),
+    ("asdf", &["install"], Words::NameAndVersion, Channel::Other, "asdf install"),
+    ("asdf", &["set|global|local"], Words::NameAndVersion, Channel::Other, "asdf set"),
+    ("proto", &["install"], Words::NameAndVersion, Channel::Other, "proto install"),
+    ("proto", &["pin"], Words::NameAndVersion, Channel::Other, "proto pin"),
+    ("corepack", &[], Words::Corepack, Channel::Corepack, "corepack"),
+    ("curl", &[], Words::Downloads, Channel::Other, "download"),
+    ("wget", &[], Words::Downloads, Channel::Other, "download"),
 ];
 
 /// Programs that put a Node.js in place, which may have another corepack.
@@ -226,8 +243,8 @@ fn one(words: &[Resolved], file: &[u8]) -> Done {
     done.runs_corepack = name == "corepack" && words.get(1).is_none_or(|verb| verb.text != "disable");
     done.brings_corepack = NODE_MANAGERS.contains(&name) || name != "corepack" && words[1..].iter().any(names_corepack);
     let found = FORMS.iter().find_map(|form| (form.0 == name).then(|| Some((form, behind(&words[1..], form.1)?)))?);
-    if let Some(((.., kind, label), rest)) = found {
-        done.pins = pins(*kind, label, rest, words, file);
+    if let Some(((.., kind, channel, label), rest)) = found {
+        done.pins = pins(*kind, How::Command(*channel, label), rest, words, file);
     }
     done
 }
@@ -254,8 +271,7 @@ fn plain(words: &[Resolved]) -> impl Iterator<Item = &Resolved> {
 }
 
 /// What the words of a command pin. `rest` are those behind the first ones, `words` all of them.
-fn pins(kind: Words, label: &'static str, rest: &[Resolved], words: &[Resolved], file: &[u8]) -> Vec<Pin> {
-    let how = How::Command(label);
+fn pins(kind: Words, how: How, rest: &[Resolved], words: &[Resolved], file: &[u8]) -> Vec<Pin> {
     let packages =
         |words: &mut dyn Iterator<Item = &Resolved>| words.filter_map(|word| package(how, word, file)).collect();
     match kind {
@@ -292,21 +308,23 @@ fn pins(kind: Words, label: &'static str, rest: &[Resolved], words: &[Resolved],
 fn by_corepack(words: &[Resolved]) -> Vec<(How, &Resolved)> {
     let Some((verb, rest)) = words.split_first() else { return Vec::new() };
     let has = |flag: &str| rest.iter().any(|word| word.known() == Some(flag));
+    let how = |label| How::Command(Channel::Corepack, label);
     let (label, counts) = match verb.text.as_str() {
         "prepare" => ("corepack prepare", has("--activate")),
         "install" => ("corepack install -g", (has("--global") || has("-g")) && !has("--cache-only")),
         "use" => ("corepack use", true),
         // `corepack pnpm@10.6.5 install` runs that version; without one, what the manifest says.
-        text if text.contains('@') => return vec![(How::Command("corepack"), verb)],
+        text if text.contains('@') => return vec![(how("corepack"), verb)],
         _ => return Vec::new(),
     };
-    if counts { plain(rest).map(|word| (How::Command(label), word)).collect() } else { Vec::new() }
+    if counts { plain(rest).map(|word| (how(label), word)).collect() } else { Vec::new() }
 }
 
 /// A package with or without a version, if it is a package manager.
 fn package(how: How, word: &Resolved, file: &[u8]) -> Option<Pin> {
     // `mise use npm:pnpm@10.6.5`
-    let text = word.text.strip_prefix("npm:").filter(|_| how.label().starts_with("mise")).unwrap_or(&word.text);
+    let is_mise = matches!(how, How::Command(Channel::Mise, _));
+    let text = word.text.strip_prefix("npm:").filter(|_| is_mise).unwrap_or(&word.text);
     // The first sign may be the one of a scope.
     let at = text.char_indices().skip(1).find(|(_, character)| *character == '@').map(|(at, _)| at);
     let (name, rest) = at.and_then(|at| text.split_at_checked(at)).unwrap_or((text, ""));
@@ -362,7 +380,7 @@ fn installer(
     variables: Variables<'_, '_>,
     file: &[u8],
 ) -> Option<Pin> {
-    let how = How::Command("get.pnpm.io");
+    let how = How::Command(Channel::Other, "get.pnpm.io");
     let url = words.iter().find(|word| is_installer(word, file))?;
     let fetches = matches!(program(words), Some("curl" | "wget"));
     let mut commands = script.commands[at..].iter();

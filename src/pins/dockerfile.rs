@@ -2,7 +2,7 @@
 
 use crate::formats::dockerfile::{Base, Instruction, Stage, Stages, parse};
 use crate::formats::shell::{Link, Variable};
-use crate::pins::commands::{self, Done};
+use crate::pins::commands::{self, Channel, Done};
 use crate::pins::{Fault, How, Pin, Reading, images};
 
 /// What is known of corepack in a stage.
@@ -108,7 +108,7 @@ fn run(instruction: &Instruction, stages: &Stages, corepack: &mut Corepack, text
             }
         }
         for pin in &mut pins {
-            pin.bypasses_corepack = *corepack == Corepack::Carried && pin.how == How::Command("npm install -g");
+            pin.bypasses_corepack = *corepack == Corepack::Carried && matches!(pin.how, How::Command(Channel::Npm, _));
         }
         reading.pins.append(&mut pins);
     }
