@@ -4,13 +4,14 @@ use serde_json::Value as Json;
 
 use crate::base::debris::{Debris, Directory};
 use crate::base::finding::{Place, Span};
-use crate::formats::dockerfile::{self, Stages};
+use crate::formats::dockerfile;
 use crate::formats::document::{Key, Node, SyntaxError, Value};
 use crate::formats::joined::Joined;
 use crate::formats::npmrc::{self, Dialect};
 use crate::formats::shell::{self, Lookup, Script, Variable, expand};
 use crate::formats::{self as parsers, Syntax, package, spec};
 use crate::fuzz::{divided, safe, within};
+use crate::models::dockerfile::{Base, Stages};
 
 /// JSON in its three dialects, and what is written into a manifest.
 pub(super) fn json(data: &[u8]) {
@@ -190,7 +191,7 @@ pub(super) fn dockerfile(data: &[u8]) {
         stages.apply(&instruction);
         commands(&instruction.script(), &|name| stages.lookup(name), data);
         if let Some((number, stage)) = stages.current() {
-            if let dockerfile::Base::Stage(earlier) = stage.base {
+            if let Base::Stage(earlier) = stage.base {
                 assert!(earlier < number);
             }
             if let Some(image) = &stage.image {
