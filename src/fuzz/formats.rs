@@ -74,11 +74,12 @@ fn node(data: &[u8], node: &Node) {
             }
             Value::List(nodes) => open.extend(nodes),
             Value::Text(string) => {
-                for joined in [Joined::of(data, node), Joined::somewhere(node)].into_iter().flatten() {
+                let (own, whole) = (Joined::of(data, string, &node.span), Joined::somewhere(string, &node.span));
+                for joined in [&own, &whole].into_iter().flatten() {
                     assert_eq!(joined.bytes, string.as_bytes());
                     within(&joined.span(&(0..joined.bytes.len())), data.len());
                 }
-                if let Some(joined) = Joined::of(data, node) {
+                if let Some(joined) = own {
                     for (at, byte) in joined.bytes.iter().enumerate().take(64) {
                         assert_eq!(data.get(joined.span(&(at..at + 1))), Some(&[*byte][..]), "{string:?} at {at}");
                     }

@@ -19,13 +19,18 @@ enum Corepack {
 
 /// Reads a Dockerfile; the arguments are those that a build gives to it.
 pub(super) fn read(text: &[u8], arguments: Vec<(String, Variable)>) -> Reading {
+    view(&parse(text), text, arguments)
+}
+
+/// The pins of a Dockerfile; `text` is the file.
+pub(super) fn view(instructions: &[Instruction], text: &[u8], arguments: Vec<(String, Variable)>) -> Reading {
     let mut stages = Stages::given(arguments);
     let mut reading = Reading::default();
     let mut corepack: Vec<Corepack> = Vec::new();
-    for instruction in parse(text) {
-        stages.apply(&instruction);
+    for instruction in instructions {
+        stages.apply(instruction);
         let Some((_, stage)) = stages.current() else {
-            reading.add(run(&instruction, &stages, &mut Corepack::Unknown, text));
+            reading.add(run(instruction, &stages, &mut Corepack::Unknown, text));
             continue;
         };
         match instruction.name.as_str() {
@@ -35,14 +40,14 @@ pub(super) fn read(text: &[u8], arguments: Vec<(String, Variable)>) -> Reading {
             }
             "COPY" | "ADD" => {
                 if let Some(state) = corepack.last_mut()
-                    && may_copy_corepack(&instruction)
+                    && may_copy_corepack(instruction)
                 {
                     *state = Corepack::Unknown;
                 }
             }
             _ => {
                 if let Some(state) = corepack.last_mut().filter(|_| stage.has_posix_shell) {
-                    reading.add(run(&instruction, &stages, state, text));
+                    reading.add(run(instruction, &stages, state, text));
                 }
             }
         }
