@@ -8,8 +8,9 @@ mod os;
 // Values that are compared over time.
 mod snapshot;
 mod measure;
-// Parsers, rules, configuration, and the engine that brings them together.
+// Parsers, typed views of what they parse, rules, configuration, and the engine that brings them together.
 mod formats;
+mod models;
 mod project;
 mod edit;
 mod pins;

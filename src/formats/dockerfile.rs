@@ -11,10 +11,8 @@ use crate::formats::shell::{Command, Script, is_for_a_shell};
 use crate::formats::{self, Syntax};
 
 mod heredocs;
-mod stages;
 
 use heredocs::{Expected, heredocs};
-pub(crate) use stages::{Base, Image, Stage, Stages};
 
 /// One instruction.
 #[derive(Debug)]
@@ -22,7 +20,7 @@ pub(crate) struct Instruction {
     /// Its name, in capitals.
     pub name: String,
     /// The whole instruction.
-    text: Joined,
+    pub text: Joined,
     /// The flags that follow the name, without quotes and escapes.
     pub flags: Vec<String>,
     /// Where what follows the name and the flags is in `text`.
@@ -30,7 +28,7 @@ pub(crate) struct Instruction {
     /// Where it is in the file, here-documents included.
     pub span: Span,
     /// What an escape is written with.
-    escape: u8,
+    pub escape: u8,
     heredocs: Vec<Heredoc>,
 }
 
@@ -191,7 +189,7 @@ impl Instruction {
     }
 
     /// A part of the instruction.
-    fn bytes(&self, range: &Range<usize>) -> &[u8] {
+    pub(crate) fn bytes(&self, range: &Range<usize>) -> &[u8] {
         &self.text.bytes[range.clone()]
     }
 
@@ -206,7 +204,7 @@ impl Instruction {
     }
 
     /// The words of the arguments, split at blanks outside of quotes.
-    fn words(&self) -> impl Iterator<Item = Range<usize>> {
+    pub(crate) fn words(&self) -> impl Iterator<Item = Range<usize>> {
         let (bytes, end) = (&self.text.bytes, self.arguments.end);
         let mut at = self.arguments.start;
         std::iter::from_fn(move || {
@@ -242,7 +240,7 @@ impl Instruction {
     }
 
     /// What `ARG` and `ENV` set: a name, and where its value is.
-    fn assignments(&self) -> Vec<(String, Option<Range<usize>>)> {
+    pub(crate) fn assignments(&self) -> Vec<(String, Option<Range<usize>>)> {
         let bytes = &self.text.bytes;
         let equals = |word: &Range<usize>| bytes[word.clone()].iter().position(|&byte| byte == b'=');
         let name = |range: Range<usize>| String::from_utf8_lossy(&bytes[range]).into_owned();
@@ -343,6 +341,7 @@ mod tests {
     use serde_json::{Value as Json, json};
 
     use super::*;
+    use crate::models::dockerfile::Stages;
 
     /// The commands that a Dockerfile runs, their words separated by `|`; `?` for a word that is not known.
     fn commands(file: &str) -> Vec<String> {

@@ -44,6 +44,14 @@ impl Node {
         entries.iter().map(|(key, node)| (key, node))
     }
 
+    /// The values of a list; none for anything else.
+    pub(crate) fn items(&self) -> &[Node] {
+        match &self.value {
+            Value::List(nodes) => nodes,
+            _ => &[],
+        }
+    }
+
     /// Every value of this key: more than one where the key is duplicated.
     pub(crate) fn get<'a>(&'a self, key: &'a str) -> impl Iterator<Item = &'a Node> {
         self.entries().filter(move |(found, _)| found.text == key).map(|(_, node)| node)

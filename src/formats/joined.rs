@@ -3,7 +3,6 @@
 use std::ops::Range;
 
 use crate::base::finding::Span;
-use crate::formats::document::Node;
 
 /// Pieces of the file put together, and where each came from.
 #[derive(Debug, Default)]
@@ -28,25 +27,25 @@ impl Joined {
 
     /// The text of a string of a document, as far as it stands in the file as it is: between quotes, plain, or as the
     /// lines of a YAML block. `None` where escapes or folded lines make it another one.
-    pub(crate) fn of(file: &[u8], node: &Node) -> Option<Self> {
-        let text = node.text()?.as_bytes();
-        let raw = file.get(node.span.clone())?;
+    pub(crate) fn of(file: &[u8], text: &str, at: &Span) -> Option<Self> {
+        let text = text.as_bytes();
+        let raw = file.get(at.clone())?;
         let mut joined = Self::default();
         if raw == text {
-            joined.push(file, node.span.clone());
+            joined.push(file, at.clone());
         } else if raw.len() == text.len() + 2 && matches!(raw.first(), Some(b'"' | b'\'')) {
-            joined.push(file, node.span.start + 1..node.span.end - 1);
+            joined.push(file, at.start + 1..at.end - 1);
         } else {
-            joined.push_block(file, node.span.start, text)?;
+            joined.push_block(file, at.start, text)?;
         }
         (joined.bytes == text).then_some(joined)
     }
 
     /// The text of a string that stands in the file in another spelling: of no byte more is known than where it all is. A long
     /// one is left out: whoever looks for a part of it looks through all of it.
-    pub(crate) fn somewhere(node: &Node) -> Option<Self> {
-        let bytes = node.text()?.as_bytes().to_vec();
-        (bytes.len() <= LONGEST).then(|| Self { bytes, pieces: Vec::new(), at: Some(node.span.clone()) })
+    pub(crate) fn somewhere(text: &str, at: &Span) -> Option<Self> {
+        let bytes = text.as_bytes().to_vec();
+        (bytes.len() <= LONGEST).then(|| Self { bytes, pieces: Vec::new(), at: Some(at.clone()) })
     }
 
     /// Adds the lines of a literal block, which stand in the file behind an indentation.
@@ -121,7 +120,7 @@ mod tests {
         ] {
             let root = parse(Syntax::Yaml, text.as_bytes()).unwrap();
             let node = root.get("run").next().unwrap();
-            let joined = Joined::of(text.as_bytes(), node);
+            let joined = Joined::of(text.as_bytes(), node.text().unwrap(), &node.span);
             assert_eq!(
                 joined.as_ref().map(|joined| String::from_utf8_lossy(&joined.bytes)),
                 expected.map(Into::into),
@@ -132,8 +131,12 @@ mod tests {
                 assert_eq!(text.as_bytes()[joined.place(at)], *byte, "{text:?} at {at}");
             }
         }
-        let root = parse(Syntax::Json, br#"{"a": "b c", "d": "\u0065"}"#).unwrap();
-        let of = |key: &str| Joined::of(br#"{"a": "b c", "d": "\u0065"}"#, root.get(key).next().unwrap());
+        let file = br#"{"a": "b c", "d": "\u0065"}"#;
+        let root = parse(Syntax::Json, file).unwrap();
+        let of = |key: &str| {
+            let node = root.get(key).next().unwrap();
+            Joined::of(file, node.text().unwrap(), &node.span)
+        };
         assert_eq!(of("a").unwrap().span(&(2..3)), 9..10);
         assert!(of("d").is_none());
     }

@@ -4,13 +4,14 @@ use serde_json::Value as Json;
 
 use crate::base::debris::{Debris, Directory};
 use crate::base::finding::{Place, Span};
-use crate::formats::dockerfile::{self, Stages};
+use crate::formats::dockerfile;
 use crate::formats::document::{Key, Node, SyntaxError, Value};
 use crate::formats::joined::Joined;
 use crate::formats::npmrc::{self, Dialect};
 use crate::formats::shell::{self, Lookup, Script, Variable, expand};
 use crate::formats::{self as parsers, Syntax, package, spec};
 use crate::fuzz::{divided, safe, within};
+use crate::models::dockerfile::{Base, Stages};
 
 /// JSON in its three dialects, and what is written into a manifest.
 pub(super) fn json(data: &[u8]) {
@@ -73,11 +74,12 @@ fn node(data: &[u8], node: &Node) {
             }
             Value::List(nodes) => open.extend(nodes),
             Value::Text(string) => {
-                for joined in [Joined::of(data, node), Joined::somewhere(node)].into_iter().flatten() {
+                let (own, whole) = (Joined::of(data, string, &node.span), Joined::somewhere(string, &node.span));
+                for joined in [&own, &whole].into_iter().flatten() {
                     assert_eq!(joined.bytes, string.as_bytes());
                     within(&joined.span(&(0..joined.bytes.len())), data.len());
                 }
-                if let Some(joined) = Joined::of(data, node) {
+                if let Some(joined) = own {
                     for (at, byte) in joined.bytes.iter().enumerate().take(64) {
                         assert_eq!(data.get(joined.span(&(at..at + 1))), Some(&[*byte][..]), "{string:?} at {at}");
                     }
@@ -190,7 +192,7 @@ pub(super) fn dockerfile(data: &[u8]) {
         stages.apply(&instruction);
         commands(&instruction.script(), &|name| stages.lookup(name), data);
         if let Some((number, stage)) = stages.current() {
-            if let dockerfile::Base::Stage(earlier) = stage.base {
+            if let Base::Stage(earlier) = stage.base {
                 assert!(earlier < number);
             }
             if let Some(image) = &stage.image {

@@ -1,133 +1,95 @@
-//! Workflows of GitHub, Gitea and Forgejo, and composite actions: their steps, and what they give to each other.
+//! Pins of workflows and composite actions: their steps, and what they give to each other.
 
-use crate::formats::document::{Node, Value};
 use crate::formats::shell::{Resolved, Variable, is_a_shell};
-use crate::formats::{self, Syntax};
+use crate::models::workflow::{Callee, Uses, Workflow, WorkflowJob, WorkflowStep};
+use crate::models::{Scalar, Strings};
 use crate::pins::commands::Place;
-use crate::pins::scope::{Scope, variable, variables};
+use crate::pins::scope::{Scope, variables};
 use crate::pins::{Bond, Call, How, Manager, Pin, Reading, commands, images};
 
 /// Reads a workflow, or the steps of a composite action; the arguments are inputs that a caller gives.
 pub(super) fn read(text: &[u8], arguments: Vec<(String, Variable)>) -> Reading {
-    let mut reading = Reading::default();
-    let Ok(root) = formats::parse(Syntax::Yaml, text) else { return reading };
-    let events = root.last("on").into_iter().flat_map(Node::entries).map(|(_, event)| event);
-    let inputs = std::iter::once(&root).chain(events).flat_map(|holder| defaults(holder.last("inputs")));
+    view(&Workflow::parse(text), text, arguments)
+}
+
+/// The pins of a workflow or an action; `text` is the file.
+pub(super) fn view(workflow: &Workflow, text: &[u8], arguments: Vec<(String, Variable)>) -> Reading {
     let given = arguments.into_iter().map(|(name, variable)| (name, Some(variable)));
-    let scope = Scope::of(variables(root.last("env")).chain(inputs).chain(given));
-    let defaults = Defaults::default().run_of(&root);
-    for (_, job) in root.last("jobs").into_iter().flat_map(Node::entries).filter(|(_, job)| !is_off(job)) {
-        let scope = scope.with(job.last("env"));
-        if let Some(uses) = job.last("uses").and_then(Node::text) {
-            reading.calls.extend(call(uses, job.last("with")));
-        }
-        let image = job.last("container").map(|container| container.last("image").unwrap_or(container));
-        reading.pins.extend(image.and_then(|image| images::pin(&scope.resolve(image)?, text)));
-        let list = list(job.last("steps"));
-        let scope = scope.without(list.iter().filter_map(|step| text_of(step, "run")).flat_map(set_for_later));
-        let mut read = Steps { scope: &scope, defaults: defaults.run_of(job), text }.read(list);
-        let checkout = Checkout::of(list);
-        read.pins.iter_mut().for_each(|pin| checkout.place(pin));
-        reading.add(read);
+    let scope = Scope::of(variables(&workflow.env).chain(inputs(&workflow.inputs)).chain(given));
+    let mut reading = Reading::default();
+    for job in workflow.jobs.iter().filter(|job| !is_off(job.condition.as_ref())) {
+        reading.add(of_job(job, &scope.with(&job.env), text));
     }
-    if let Some(runs) = root.last("runs") {
-        reading.add(Steps { scope: &scope, defaults: Defaults::default(), text }.read(list(runs.last("steps"))));
+    reading.add(of_steps(&workflow.steps, &scope, text));
+    reading
+}
+
+fn of_job(job: &WorkflowJob, scope: &Scope<'_>, text: &[u8]) -> Reading {
+    let mut reading = Reading::default();
+    reading.calls.extend(job.uses.as_ref().and_then(call));
+    let image = job.image.as_ref().and_then(|image| scope.resolve(image));
+    reading.pins.extend(image.and_then(|image| images::pin(&image, text)));
+    let scripts = job.steps.iter().filter_map(script);
+    let scope = scope.without(scripts.flat_map(set_for_later));
+    let mut steps = of_steps(&job.steps, &scope, text);
+    let checkout = Checkout::of(&job.steps);
+    steps.pins.iter_mut().for_each(|pin| checkout.place(pin));
+    reading.add(steps);
+    reading
+}
+
+/// Whether a job or a step with this `if` never runs.
+fn is_off(condition: Option<&Scalar>) -> bool {
+    let text = condition.and_then(Scalar::text).map(str::trim);
+    matches!(text, Some("false" | "${{ false }}"))
+}
+
+/// The text of the script of a step.
+fn script(step: &WorkflowStep) -> Option<&str> {
+    step.run.as_ref().and_then(Scalar::text)
+}
+
+/// The variables that a script sets for later steps, in the file that `GITHUB_ENV` names.
+fn set_for_later(script: &str) -> impl Iterator<Item = String> {
+    let lines = script.lines().filter(|_| script.contains("GITHUB_ENV"));
+    let is_in_a_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    lines.flat_map(|line| line.split('=')).map(move |part| {
+        let name = part.rsplit(|c| !is_in_a_name(c)).next();
+        name.unwrap_or_default().to_owned()
+    })
+}
+
+fn of_steps(steps: &[WorkflowStep], scope: &Scope<'_>, text: &[u8]) -> Reading {
+    let mut reading = Reading::default();
+    for step in steps.iter().filter(|step| !is_off(step.condition.as_ref())) {
+        let mut read = of_step(step, &scope.with(&step.env), text);
+        // What depends on the matrix is one variant of several.
+        let condition = step.condition.as_ref().and_then(Scalar::text);
+        let is_variant = condition.is_some_and(|condition| condition.contains("matrix."));
+        read.pins.iter_mut().for_each(|pin| pin.is_elsewhere |= is_variant);
+        reading.add(read);
     }
     reading
 }
 
-/// What inputs hold unless a caller gives them another value.
-fn defaults(inputs: Option<&Node>) -> impl Iterator<Item = (String, Option<Variable>)> {
-    let entries = inputs.into_iter().flat_map(Node::entries);
-    entries.map(|(key, input)| (format!("inputs.{}", key.text), input.last("default").and_then(variable)))
-}
-
-fn list(node: Option<&Node>) -> &[Node] {
-    match node.map(|node| &node.value) {
-        Some(Value::List(nodes)) => nodes,
-        _ => &[],
+fn of_step(step: &WorkflowStep, scope: &Scope<'_>, text: &[u8]) -> Reading {
+    let mut reading = Reading::default();
+    if let Some(uses) = &step.uses {
+        reading.calls.extend(call(uses));
+        reading.pins.extend(of_inputs(uses, scope, text));
     }
-}
-
-/// The text of an entry.
-fn text_of<'n>(node: &'n Node, key: &'n str) -> Option<&'n str> {
-    node.last(key).and_then(Node::text)
-}
-
-/// The variables that a script sets for the steps behind it, by writing to the file that `GITHUB_ENV` names.
-fn set_for_later(script: &str) -> impl Iterator<Item = String> {
-    let lines = script.lines().filter(|_| script.contains("GITHUB_ENV"));
-    lines.flat_map(|line| line.split('=')).map(|part| {
-        let start = part.rfind(|c: char| !c.is_ascii_alphanumeric() && c != '_').map_or(0, |at| at + 1);
-        part[start..].to_owned()
-    })
-}
-
-/// Whether a job or a step never runs.
-fn is_off(node: &Node) -> bool {
-    matches!(text_of(node, "if").map(str::trim), Some("false" | "${{ false }}"))
-}
-
-/// What holds for a step unless it says otherwise.
-#[derive(Debug, Clone, Default)]
-struct Defaults<'n> {
-    directory: Option<&'n Node>,
-    shell: Option<&'n Node>,
-}
-
-impl<'n> Defaults<'n> {
-    fn overridden_by(&self, node: &'n Node) -> Self {
-        let of = |key| node.last(key);
-        Self { directory: of("working-directory").or(self.directory), shell: of("shell").or(self.shell) }
+    let shell = step.settings.shell.as_ref().and_then(Scalar::text);
+    let program = shell.map(|shell| shell.split_ascii_whitespace().next());
+    let is_posix = program.is_none_or(|program| program.is_some_and(is_a_shell));
+    let directory = match &step.settings.directory {
+        Some(directory) => scope.resolve(directory).and_then(|word| word.known().map(str::to_owned)),
+        None => Some(String::new()),
+    };
+    if let (Some(script), true, Some(directory)) = (&step.run, is_posix, directory) {
+        let mut place = Place::at(&directory);
+        reading.add(commands::of_string(script, &mut place, &|name| scope.lookup(name), text));
     }
-
-    fn run_of(&self, node: &'n Node) -> Self {
-        let run = node.last("defaults").and_then(|defaults| defaults.last("run"));
-        run.map_or_else(|| self.clone(), |run| self.overridden_by(run))
-    }
-}
-
-/// Steps that are to be read.
-struct Steps<'n> {
-    scope: &'n Scope<'n>,
-    defaults: Defaults<'n>,
-    text: &'n [u8],
-}
-
-impl Steps<'_> {
-    fn read(&self, steps: &[Node]) -> Reading {
-        let mut reading = Reading::default();
-        for step in steps.iter().filter(|step| !is_off(step)) {
-            let mut read = self.step(step);
-            // What depends on the matrix is one variant of several.
-            let is_variant = text_of(step, "if").is_some_and(|condition| condition.contains("matrix."));
-            read.pins.iter_mut().for_each(|pin| pin.is_elsewhere |= is_variant);
-            reading.add(read);
-        }
-        reading
-    }
-
-    fn step(&self, step: &Node) -> Reading {
-        let scope = self.scope.with(step.last("env"));
-        let mut reading = Reading::default();
-        if let Some(uses) = step.last("uses") {
-            let with = step.last("with");
-            reading.calls.extend(uses.text().and_then(|uses| call(uses, with)));
-            reading.pins.extend(with.into_iter().flat_map(|with| action(uses, with, &scope, self.text)));
-        }
-        let own = self.defaults.overridden_by(step);
-        let shell = own.shell.and_then(Node::text);
-        let is_posix = shell.is_none_or(|shell| shell.split_ascii_whitespace().next().is_some_and(is_a_shell));
-        let directory = match own.directory {
-            Some(node) => scope.resolve(node).and_then(|word| word.known().map(str::to_owned)),
-            None => Some(String::new()),
-        };
-        if let (Some(script), true, Some(directory)) = (step.last("run"), is_posix, directory) {
-            let mut place = Place::at(&directory);
-            reading.add(commands::of_string(script, &mut place, &|name| scope.lookup(name), self.text));
-        }
-        reading
-    }
+    reading
 }
 
 /// Where a job puts what is in this repository, and where others.
@@ -138,22 +100,20 @@ struct Checkout {
 }
 
 impl Checkout {
-    fn of(steps: &[Node]) -> Self {
+    fn of(steps: &[WorkflowStep]) -> Self {
         let mut checkout = Self { own: None, others: Vec::new() };
         for step in steps {
-            let uses = text_of(step, "uses").unwrap_or_default();
-            let with = |key| step.last("with").and_then(|with| text_of(with, key));
-            // An action of this repository is there only once that is checked out; and git can be told anything.
-            let is_there = uses.starts_with("./") || text_of(step, "run").is_some_and(|run| run.contains("git "));
-            if uses.contains("checkout") {
-                let path = commands::joined("", with("path").unwrap_or_default());
+            let is_local = step.uses.as_ref().is_some_and(|uses| matches!(uses.callee, Callee::Local(_)));
+            if let Some(uses) = step.uses.as_ref().filter(|uses| uses.written.contains("checkout")) {
+                let path = commands::joined("", uses.with.text("path").unwrap_or_default());
                 // Which repository this is, nobody knows from here.
-                if with("repository").is_none_or(|name| name.contains("github.")) {
+                if uses.with.text("repository").is_none_or(|name| name.contains("github.")) {
                     checkout.own = checkout.own.or(path);
                 } else {
                     checkout.others.extend(path.filter(|path| !path.is_empty()));
                 }
-            } else if is_there && checkout.own.is_none() {
+            } else if checkout.own.is_none() && (is_local || script(step).is_some_and(|run| run.contains("git "))) {
+                // A local action is there once this repository is; and git can check out anything.
                 checkout.own = Some(String::new());
             }
         }
@@ -175,70 +135,70 @@ impl Checkout {
     }
 }
 
+/// Inputs, by the names that expressions have for them.
+fn inputs(inputs: &Strings) -> impl Iterator<Item = (String, Option<Variable>)> {
+    variables(inputs).map(|(name, value)| (format!("inputs.{name}"), value))
+}
+
 /// What is given to an action or a workflow of the same repository.
-fn call(uses: &str, with: Option<&Node>) -> Option<Call> {
-    let path = commands::joined("", uses.strip_prefix("./")?)?;
+fn call(uses: &Uses) -> Option<Call> {
+    let Callee::Local(path) = &uses.callee else { return None };
+    let path = commands::joined("", path)?;
     let inside = ["action.yml", "action.yaml"].iter().filter_map(|name| commands::joined(&path, name));
     let paths = std::iter::once(path.clone()).chain(inside).map(String::into_bytes).collect();
-    let named = |(name, value): (String, Option<Variable>)| (format!("inputs.{name}"), value);
-    Some(Call { paths, arguments: variables(with).map(named).collect() })
+    Some(Call { paths, arguments: inputs(&uses.with).collect() })
 }
 
 /// The inputs of actions that name a version: the action, its input, and whose version it is. Without an action, every one
 /// that has such an input means the same by it.
-const INPUTS: [(&str, &str, Manager); 7] = [
-    ("pnpm/action-setup", "version", Manager::Pnpm),
-    ("pnpm/setup", "version", Manager::Pnpm),
-    ("threeal/setup-yarn-action", "version", Manager::Yarn),
-    ("", "pnpm-version", Manager::Pnpm),
-    ("", "pnpm_version", Manager::Pnpm),
-    ("", "yarn-version", Manager::Yarn),
-    ("", "npm-version", Manager::Npm),
+const INPUTS: [(Option<&str>, &str, Manager); 7] = [
+    (Some(ACTION_SETUP), "version", Manager::Pnpm),
+    (Some(PNPM_SETUP), "version", Manager::Pnpm),
+    (Some("threeal/setup-yarn-action"), "version", Manager::Yarn),
+    (None, "pnpm-version", Manager::Pnpm),
+    (None, "pnpm_version", Manager::Pnpm),
+    (None, "yarn-version", Manager::Yarn),
+    (None, "npm-version", Manager::Npm),
 ];
 
+const ACTION_SETUP: &str = "pnpm/action-setup";
+const PNPM_SETUP: &str = "pnpm/setup";
+
 /// What the inputs of an action of another repository pin.
-fn action(uses: &Node, with: &Node, scope: &Scope<'_>, text: &[u8]) -> Vec<Pin> {
-    let written = uses.text().unwrap_or_default();
-    let (name, reference) = written.split_once('@').unwrap_or((written, ""));
-    let manifest = ["package_json_file", "package-json-file"].into_iter().find_map(|key| text_of(with, key));
+fn of_inputs(uses: &Uses, scope: &Scope<'_>, text: &[u8]) -> Vec<Pin> {
+    let Callee::Remote { name, reference } = &uses.callee else { return Vec::new() };
+    let manifest = ["package_json_file", "package-json-file"].into_iter().find_map(|key| uses.with.text(key));
     let directory = match manifest.map(|path| commands::joined("", path)) {
         Some(Some(path)) => path.rsplit_once('/').map_or(String::new(), |(directory, _)| directory.to_owned()),
         None => String::new(),
         Some(None) => return Vec::new(),
     };
-    let pin = |&(action, input, manager): &(&'static str, &'static str, Manager)| {
-        let is_meant = if action.is_empty() { !name.starts_with('.') } else { action.eq_ignore_ascii_case(name) };
-        let node = with.last(input).filter(|_| is_meant)?;
+    let pin = |&(action, input, manager): &(Option<&'static str>, &'static str, Manager)| {
+        let is_meant = action.map_or(!name.starts_with('.'), |action| action.eq_ignore_ascii_case(name));
+        let value = uses.with.last(input).filter(|_| is_meant)?;
         let is_none = |word: &Resolved| matches!(word.known(), Some("" | "~" | "null"));
-        let word = scope.resolve(node).filter(|word| !is_none(word))?;
-        let label = if action.is_empty() { input } else { action };
-        let pin = Pin::resolved(How::Action(label), manager, &word.text, &word, text);
-        Some(Pin { directory: directory.clone().into_bytes(), bond: bond(action, reference, uses, text), ..pin })
+        let word = scope.resolve(value).filter(|word| !is_none(word))?;
+        let pin = Pin::resolved(How::Action(action.unwrap_or(input)), manager, &word.text, &word, text);
+        let bond = action.map_or(Bond::Version, |action| bond(action, reference, uses.comment.as_deref()));
+        Some(Pin { directory: directory.clone().into_bytes(), bond, ..pin })
     };
     INPUTS.iter().filter_map(pin).collect()
 }
 
 /// What an action compares its version with. Since its fourth version, `pnpm/action-setup` takes no version but the one of
 /// the manifest; the fourth compares the hash as well. `pnpm/setup` has always done so, without the hash.
-fn bond(action: &str, reference: &str, uses: &Node, text: &[u8]) -> Bond {
+fn bond(action: &str, reference: &str, comment: Option<&str>) -> Bond {
     let major = |version: &str| version.strip_prefix('v')?.split('.').next()?.parse::<u64>().ok();
     match action {
-        "pnpm/setup" => Bond::ExactVersion,
+        PNPM_SETUP => Bond::ExactVersion,
         // A commit says its version in a comment, if at all.
-        "pnpm/action-setup" => match major(reference).or_else(|| comment(uses, text).and_then(major)) {
+        ACTION_SETUP => match major(reference).or_else(|| comment.and_then(major)) {
             Some(4) => Bond::Text,
             Some(5..) => Bond::ExactVersion,
             _ => Bond::Version,
         },
         _ => Bond::Version,
     }
-}
-
-/// The first word of the comment behind a value: `# v4.1.0`.
-fn comment<'t>(node: &Node, text: &'t [u8]) -> Option<&'t str> {
-    let rest = text.get(node.span.end..)?.split(|&byte| byte == b'\n').next()?;
-    let comment = std::str::from_utf8(rest).ok()?.split_once('#')?.1;
-    comment.split_ascii_whitespace().next()
 }
 
 #[cfg(test)]
@@ -322,7 +282,11 @@ mod tests {
 
     #[test]
     fn what_a_step_sets_for_later_ones_is_not_known() {
-        for (run, count) in [("echo \"V=9.15.0\" >> $GITHUB_ENV", 0), ("echo V=9.15.0", 1)] {
+        for (run, count) in [
+            ("echo \"V=9.15.0\" >> $GITHUB_ENV", 0),
+            ("echo V=9.15.0", 1),
+            ("|\n          # 版本\n          echo \"éV=9.15.0\" >> $GITHUB_ENV", 0),
+        ] {
             let text = format!(
                 "env: {{V: 9.14.0}}\njobs:\n  a:\n    steps:\n      - uses: actions/checkout@v4\n      - run: {run}\n      - run: npm i -g pnpm@$V"
             );

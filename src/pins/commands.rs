@@ -1,8 +1,8 @@
 //! What the commands of a script put in place: which package managers, and which versions of them.
 
-use crate::formats::document::{Node, Value};
 use crate::formats::joined::Joined;
 use crate::formats::shell::{Command, Link, Lookup, Resolved, Script, Use, is_a_shell};
+use crate::models::{Invocation, Scalar};
 use crate::pins::{Demand, Footing, How, Manager, Pin, Reading};
 
 mod npm;
@@ -53,10 +53,12 @@ impl Place {
     }
 }
 
-/// What a script says that is a string of a document. Where it ends, the next one begins.
-pub(super) fn of_string(node: &Node, place: &mut Place, variables: Variables<'_, '_>, file: &[u8]) -> Reading {
+/// The pins of a script that is a string of a document. Where it ends, the next one begins.
+pub(super) fn of_string(string: &Scalar, place: &mut Place, variables: Variables<'_, '_>, file: &[u8]) -> Reading {
     let mut reading = Reading::default();
-    let Some(text) = Joined::of(file, node).or_else(|| Joined::somewhere(node)) else { return reading };
+    let Scalar { span, .. } = string;
+    let placed = |text| Joined::of(file, text, span).or_else(|| Joined::somewhere(text, span));
+    let Some(text) = string.text().and_then(placed) else { return reading };
     let mut script = Script::default();
     script.split(&text, 0..text.bytes.len());
     let mut standing = Standing { shells: vec![place.clone()], begun: 0 };
@@ -82,17 +84,20 @@ pub(super) fn of_string(node: &Node, place: &mut Place, variables: Variables<'_,
     reading
 }
 
-/// What a command of a document says: a string, which a shell runs, or the words of a list, of which `["sh", "-c", "…"]` is read.
-pub(super) fn of_command(node: &Node, variables: Variables<'_, '_>, file: &[u8]) -> Reading {
-    let script = match &node.value {
-        Value::List(words) => match words.as_slice() {
+/// The pins of a command of a container, if a shell runs it: a string, or `["sh", "-c", "…"]`.
+/// No variable is known there.
+pub(super) fn of_invocation(invocation: &Invocation, file: &[u8]) -> Reading {
+    let is_command_flag = |flag: &str| flag.starts_with('-') && flag.ends_with('c');
+    let script = match invocation {
+        Invocation::Shell(script) => Some(script),
+        Invocation::Exec(words) => match words.as_slice() {
             [shell, flag, script, ..] if shell.text().is_some_and(is_a_shell) => {
-                flag.text().is_some_and(|flag| flag.starts_with('-') && flag.ends_with('c')).then_some(script)
+                flag.text().is_some_and(is_command_flag).then_some(script)
             }
             _ => None,
         },
-        _ => Some(node),
     };
+    let variables = &|_: &str| Lookup::Unknown;
     script.map_or_else(Reading::default, |script| of_string(script, &mut Place::at(""), variables, file))
 }
 
@@ -327,10 +332,8 @@ fn package(how: How, word: &Resolved, file: &[u8]) -> Option<Pin> {
     let text = word.text.strip_prefix("npm:").filter(|_| is_mise).unwrap_or(&word.text);
     // The first sign may be the one of a scope.
     let at = text.char_indices().skip(1).find(|(_, character)| *character == '@').map(|(at, _)| at);
-    let (name, version) = match at {
-        Some(at) => (&text[..at], Some(&text[at + 1..])),
-        None => (text, None),
-    };
+    let (name, rest) = at.and_then(|at| text.split_at_checked(at)).unwrap_or((text, ""));
+    let version = rest.strip_prefix('@');
     let manager = Manager::of_package(name)?;
     match version {
         Some(version) => Some(Pin::resolved(how, manager, version, word, file)),

@@ -5,7 +5,8 @@ use nodejs_semver::Range;
 use semver::Version;
 
 use crate::base::finding::Span;
-use crate::formats::document::{Node, Value};
+use crate::models::Scalar;
+use crate::models::manifest::{DevEngine, PackageJson, Shape};
 use crate::pins::{Manager, exact, satisfies};
 
 /// What a manifest says to corepack.
@@ -45,16 +46,14 @@ const LONGEST: usize = 256;
 /// The largest number that may stand in a version: JavaScript counts no further.
 const LARGEST: u64 = (1 << 53) - 1;
 
-/// Decides what a manifest says. `text` is the whole of it.
-pub(super) fn decide(root: &Node, text: &[u8]) -> Decision {
-    if matches!(root.value, Value::Text(_) | Value::Other) {
-        return Decision::Refused(refused(root, "the file holds no object"));
+/// Decides what a manifest says, which is no invalid one. `text` is the whole of it.
+pub(super) fn decide(manifest: &PackageJson, text: &[u8]) -> Decision {
+    if let Shape::Scalar(span) = &manifest.shape {
+        return Decision::Refused(refused(span, "the file holds no object"));
     }
-    let raw = |node: &Node| &text[node.span.clone()];
-    let field = root.last("packageManager");
-    let is_set = field.is_some_and(|node| !is_falsy(node, raw(node)));
-    let engine = root.last("devEngines").and_then(|engines| engines.last("packageManager"));
-    let engine = match engine.map(|node| DevEngine::of(node, text)) {
+    let field = manifest.package_manager.as_ref();
+    let is_set = field.is_some_and(|field| !is_falsy(field, text));
+    let engine = match manifest.dev_engine.as_ref().map(|engine| Requirement::of(engine, text)) {
         None | Some(Ok(None)) => None,
         Some(Ok(Some(engine))) => Some(engine),
         Some(Err(refusal)) => return Decision::Refused(refusal),
@@ -76,59 +75,57 @@ pub(super) fn decide(root: &Node, text: &[u8]) -> Decision {
 }
 
 /// Whether JavaScript takes a value for false.
-fn is_falsy(node: &Node, raw: &[u8]) -> bool {
-    match &node.value {
-        Value::Text(text) => text.is_empty(),
-        Value::Other if matches!(raw, b"null" | b"false") => true,
-        Value::Other => {
-            std::str::from_utf8(raw).is_ok_and(|text| text.parse::<f64>().is_ok_and(|number| number == 0.0))
-        }
-        _ => false,
+fn is_falsy(value: &Scalar, file: &[u8]) -> bool {
+    let raw = || file.get(value.span.clone()).and_then(|raw| std::str::from_utf8(raw).ok());
+    match (value.text(), raw()) {
+        (Some(text), _) => text.is_empty(),
+        (None, Some("null" | "false")) => true,
+        (None, raw) => raw.is_some_and(|raw| raw.parse::<f64>().is_ok_and(|number| number == 0.0)),
     }
 }
 
-fn refused(node: &Node, reason: impl Into<String>) -> Refusal {
-    Refusal { span: node.span.clone(), reason: reason.into(), foreign: None }
+fn refused(span: &Span, reason: impl Into<String>) -> Refusal {
+    Refusal { span: span.clone(), reason: reason.into(), foreign: None }
 }
 
 /// A `devEngines.packageManager` that counts.
-struct DevEngine<'n> {
-    /// The node of the name, and the name.
-    name: (&'n Node, &'n str),
-    /// The node of the version, and the version.
-    version: Option<(&'n Node, &'n str)>,
+struct Requirement<'m> {
+    /// Where the name is, and the name.
+    name: (&'m Span, &'m str),
+    /// The versions that are accepted.
+    version: Option<&'m str>,
     /// Whether what is wrong with it is an error.
     is_strict: bool,
 }
 
-impl<'n> DevEngine<'n> {
-    /// `None` for what corepack takes no notice of.
-    fn of(node: &'n Node, text: &[u8]) -> Result<Option<Self>, Refusal> {
-        let Value::Map(_) = node.value else { return Ok(None) };
-        let is_null = |node: &Node| text[node.span.clone()] == *b"null";
-        // Anything but `error` warns or says nothing.
-        let is_strict = node.last("onFail").is_none_or(|value| value.text() == Some("error"));
+impl<'m> Requirement<'m> {
+    /// `None` for what corepack ignores.
+    fn of(engine: &'m DevEngine, text: &[u8]) -> Result<Option<Self>, Refusal> {
+        let is_null = |value: &Scalar| text.get(value.span.clone()) == Some(b"null");
+        // Anything but `error` warns or does nothing.
+        let is_strict = engine.on_fail.as_ref().is_none_or(|value| value.text() == Some("error"));
         let fail = |refusal| if is_strict { Err(refusal) } else { Ok(None) };
-        let written = node.last("name").unwrap_or(node);
-        let Some(name) = written.text().filter(|name| !name.contains('@')) else {
-            return fail(refused(written, "devEngines.packageManager has no name"));
+        let span = engine.name.as_ref().map_or(&engine.span, |name| &name.span);
+        let name = engine.name.as_ref().and_then(Scalar::text).filter(|name| !name.contains('@'));
+        let Some(name) = name.map(|name| (span, name)) else {
+            return fail(refused(span, "devEngines.packageManager has no name"));
         };
-        let name = (written, name);
-        let version = node.last("version").filter(|version| !is_null(version));
-        let range = version.map(|node| (node, node.text().filter(|range| is_range(range))));
-        match range {
-            Some((node, None)) => fail(refused(node, "the version of devEngines.packageManager is no range")),
-            Some((node, Some(version))) => Ok(Some(Self { name, version: Some((node, version)), is_strict })),
-            None => Ok(Some(Self { name, version: None, is_strict })),
-        }
+        let version = match engine.version.as_ref().filter(|version| !is_null(version)) {
+            None => None,
+            Some(version) => match version.text().filter(|range| is_range(range)) {
+                None => return fail(refused(&version.span, "the version of devEngines.packageManager is no range")),
+                range => range,
+            },
+        };
+        Ok(Some(Self { name, version, is_strict }))
     }
 
-    fn is_contradicted_by(&self, field: &Node) -> bool {
+    fn is_contradicted_by(&self, field: &Scalar) -> bool {
         let version = field.text().and_then(|text| text.strip_prefix(self.name.1)?.strip_prefix('@'));
         match (version, self.version) {
             (None, _) => true,
             (Some(_), None) => false,
-            (Some(version), Some((_, range))) => {
+            (Some(version), Some(range)) => {
                 strict(version).is_none_or(|version| satisfies(&version, range) == Some(false))
             }
         }
@@ -137,7 +134,7 @@ impl<'n> DevEngine<'n> {
     /// What it says where `packageManager` says nothing.
     fn decision(&self) -> Decision {
         let manager = Manager::named(self.name.1);
-        let version = self.version.map(|(_, version)| version).filter(|version| !version.is_empty());
+        let version = self.version.filter(|version| !version.is_empty());
         match (version.map(strict), manager) {
             (Some(Some(version)), Some(manager)) => Decision::Exact(manager, version),
             (Some(Some(_)), None) => Decision::Refused(unsupported(self.name.0, self.name.1)),
@@ -152,31 +149,30 @@ fn is_range(text: &str) -> bool {
     text.trim().is_empty() || Range::parse(text).is_ok()
 }
 
-fn unsupported(node: &Node, name: &str) -> Refusal {
+fn unsupported(span: &Span, name: &str) -> Refusal {
     let foreign = FOREIGN.contains(&name).then(|| name.to_owned());
-    Refusal { foreign, ..refused(node, "unsupported package manager") }
+    Refusal { foreign, ..refused(span, "unsupported package manager") }
 }
 
 /// Decides what a `packageManager` says.
-fn specification(field: &Node) -> Decision {
-    let Some(text) = field.text() else { return Decision::Refused(refused(field, "expected a string")) };
+fn specification(field: &Scalar) -> Decision {
+    let refused = |reason: &str| Decision::Refused(refused(&field.span, reason));
+    let Some(text) = field.text() else { return refused("expected a string") };
     let (name, version) = text.split_once('@').unwrap_or((text, ""));
     let manager = Manager::named(name);
     if version.is_empty() {
-        return Decision::Refused(refused(field, "no version specified"));
+        return refused("no version specified");
     }
     if is_url(version) {
         return match manager {
-            Some(_) => {
-                Decision::Refused(refused(field, format!("illegal use of a URL for {name}, which needs a version")))
-            }
+            Some(_) => refused(&format!("illegal use of a URL for {name}, which needs a version")),
             None => Decision::Open,
         };
     }
     match (strict(version), manager) {
-        (None, None) if FOREIGN.contains(&name) => Decision::Refused(unsupported(field, name)),
-        (None, _) => Decision::Refused(refused(field, "expected an exact version")),
-        (Some(_), None) => Decision::Refused(unsupported(field, name)),
+        (None, None) if FOREIGN.contains(&name) => Decision::Refused(unsupported(&field.span, name)),
+        (None, _) => refused("expected an exact version"),
+        (Some(_), None) => Decision::Refused(unsupported(&field.span, name)),
         (Some(version), Some(manager)) => Decision::Exact(manager, version),
     }
 }
@@ -212,7 +208,6 @@ mod tests {
     use serde_json::Value as Json;
 
     use super::*;
-    use crate::formats::{Syntax, parse};
 
     #[test]
     fn every_manifest_is_decided_as_corepack_decides() {
@@ -220,8 +215,9 @@ mod tests {
         let mut wrong = Vec::new();
         for case in facts["cases"].as_array().unwrap() {
             let text = case["manifest"].as_str().unwrap();
-            let decision = match parse(Syntax::Json, text.as_bytes()) {
-                Ok(root) if !text.starts_with('\u{feff}') => decide(&root, text.as_bytes()),
+            let manifest = PackageJson::parse(text.as_bytes());
+            let decision = match manifest.shape {
+                Shape::Scalar(_) | Shape::Object if !text.starts_with('\u{feff}') => decide(&manifest, text.as_bytes()),
                 _ => Decision::Contradiction,
             };
             let verdict = match &decision {

@@ -1,7 +1,8 @@
 //! Dockerfiles: base images, what `RUN` puts in place, and corepack where the image has none.
 
-use crate::formats::dockerfile::{Base, Instruction, Stage, Stages, parse};
+use crate::formats::dockerfile::{Instruction, parse};
 use crate::formats::shell::{Link, Variable};
+use crate::models::dockerfile::{Base, Stage, Stages};
 use crate::pins::commands::{self, Channel, Done};
 use crate::pins::{Fault, How, Pin, Reading, images};
 
@@ -18,13 +19,18 @@ enum Corepack {
 
 /// Reads a Dockerfile; the arguments are those that a build gives to it.
 pub(super) fn read(text: &[u8], arguments: Vec<(String, Variable)>) -> Reading {
+    view(&parse(text), text, arguments)
+}
+
+/// The pins of a Dockerfile; `text` is the file.
+pub(super) fn view(instructions: &[Instruction], text: &[u8], arguments: Vec<(String, Variable)>) -> Reading {
     let mut stages = Stages::given(arguments);
     let mut reading = Reading::default();
     let mut corepack: Vec<Corepack> = Vec::new();
-    for instruction in parse(text) {
-        stages.apply(&instruction);
+    for instruction in instructions {
+        stages.apply(instruction);
         let Some((_, stage)) = stages.current() else {
-            reading.add(run(&instruction, &stages, &mut Corepack::Unknown, text));
+            reading.add(run(instruction, &stages, &mut Corepack::Unknown, text));
             continue;
         };
         match instruction.name.as_str() {
@@ -34,14 +40,14 @@ pub(super) fn read(text: &[u8], arguments: Vec<(String, Variable)>) -> Reading {
             }
             "COPY" | "ADD" => {
                 if let Some(state) = corepack.last_mut()
-                    && may_copy_corepack(&instruction)
+                    && may_copy_corepack(instruction)
                 {
                     *state = Corepack::Unknown;
                 }
             }
             _ => {
                 if let Some(state) = corepack.last_mut().filter(|_| stage.has_posix_shell) {
-                    reading.add(run(&instruction, &stages, state, text));
+                    reading.add(run(instruction, &stages, state, text));
                 }
             }
         }
@@ -64,7 +70,7 @@ fn first_state(stage: &Stage, earlier: &[Corepack]) -> Corepack {
 /// A base image that is made for a package manager.
 fn base_image(stage: &Stage, text: &[u8]) -> Option<Pin> {
     let image = stage.image.as_ref().filter(|_| stage.base == Base::Image)?;
-    images::pin(&image.word, text)
+    images::of_image(image, text)
 }
 
 /// Whether what is copied may be corepack: from another image, whatever is of the system; from the build context, what is put
@@ -101,7 +107,7 @@ fn run(instruction: &Instruction, stages: &Stages, corepack: &mut Corepack, text
             let word = command.words().next().map(|word| script.resolve(&word, &|name| stages.lookup(name)).span);
             if let (Corepack::Absent, false, Some(span)) = (*corepack, is_prepared, word) {
                 let image = stages.current().and_then(|(_, stage)| stage.image.as_ref());
-                let name = image.map(|image| format!("{}:{}", image.repository, image.tag)).unwrap_or_default();
+                let name = image.map(|image| format!("{}:{}", image.repository, image.tag())).unwrap_or_default();
                 reading.faults.push((span, Fault::NoCorepack(name)));
                 // Said once for a stage: the first command fails.
                 *corepack = Corepack::Unknown;

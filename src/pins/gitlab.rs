@@ -1,52 +1,44 @@
-//! Pipelines of GitLab: scripts, and images of pnpm.
+//! Pins of GitLab's pipelines: scripts, and images of pnpm.
 
-use crate::formats::document::{Node, Value};
-use crate::formats::{self, Syntax};
+use crate::models::gitlab::{Pipeline, PipelineJob};
 use crate::pins::commands::Place;
 use crate::pins::scope::{Scope, variables};
 use crate::pins::{Reading, commands, images};
 
-/// The sections of a job that hold scripts, those together that one shell runs.
-const SCRIPTS: [&[&str]; 2] = [&["before_script", "script"], &["after_script"]];
-
 /// Reads a pipeline.
 pub(super) fn read(text: &[u8]) -> Reading {
+    view(&Pipeline::parse(text), text)
+}
+
+/// The pins of a pipeline; `text` is the file.
+pub(super) fn view(pipeline: &Pipeline, text: &[u8]) -> Reading {
+    let scope = Scope::of(variables(&pipeline.global.variables));
     let mut reading = Reading::default();
-    let Ok(root) = formats::parse(Syntax::Yaml, text) else { return reading };
-    let of_pipeline = Scope::of(variables(root.last("variables")));
-    let jobs = root.entries().filter(|(key, _)| key.text != "variables");
-    let jobs = jobs.map(|(key, job)| (key.text.starts_with('.'), job));
-    for (is_template, job) in std::iter::once((false, &root)).chain(jobs) {
-        let scope = of_pipeline.with(job.last("variables"));
-        // What a matrix sets is one variant of several.
-        let matrix = job.last("parallel").and_then(|parallel| parallel.last("matrix")).map(|matrix| &matrix.value);
-        let variants = if let Some(Value::List(variants)) = matrix { variants.as_slice() } else { &[] };
-        let names = variants.iter().flat_map(Node::entries).map(|(key, _)| key.text.clone());
-        let scope = scope.without(names);
-        let before = reading.pins.len();
-        for sections in SCRIPTS {
-            let mut place = Place::at("");
-            for script in sections.iter().filter_map(|key| job.last(key)) {
-                lines(script, &mut place, &scope, text, &mut reading);
-            }
-        }
-        let image = job.last("image").map(|image| image.last("name").unwrap_or(image));
-        reading.pins.extend(image.and_then(|image| images::pin(&scope.resolve(image)?, text)));
-        // Whoever extends a template may set its variables otherwise.
-        for pin in reading.pins[before..].iter_mut().filter(|pin| is_template && !pin.used.is_empty()) {
-            pin.is_elsewhere = true;
-        }
+    for job in std::iter::once(&pipeline.global).chain(&pipeline.jobs) {
+        reading.add(of_job(job, &scope, text));
     }
     reading
 }
 
-/// A script as a string, or as lists of strings within lists.
-fn lines(node: &Node, place: &mut Place, scope: &Scope<'_>, text: &[u8], reading: &mut Reading) {
-    match &node.value {
-        Value::List(nodes) => nodes.iter().for_each(|node| lines(node, place, scope, text, reading)),
-        Value::Text(_) => reading.add(commands::of_string(node, place, &|name| scope.lookup(name), text)),
-        _ => {}
+fn of_job(job: &PipelineJob, scope: &Scope<'_>, text: &[u8]) -> Reading {
+    let scope = scope.with(&job.variables);
+    // What a matrix sets is one variant of several.
+    let scope = scope.without(job.matrix.iter().cloned());
+    let mut reading = Reading::default();
+    // One shell runs the first two.
+    for sections in [&[&job.before_script, &job.script][..], &[&job.after_script]] {
+        let mut place = Place::at("");
+        for line in sections.iter().copied().flatten() {
+            reading.add(commands::of_string(line, &mut place, &|name| scope.lookup(name), text));
+        }
     }
+    let image = job.image.as_ref().and_then(|image| scope.resolve(image));
+    reading.pins.extend(image.and_then(|image| images::pin(&image, text)));
+    // A job that extends a template may set its variables otherwise.
+    for pin in reading.pins.iter_mut().filter(|pin| job.is_template && !pin.used.is_empty()) {
+        pin.is_elsewhere = true;
+    }
+    reading
 }
 
 #[cfg(test)]

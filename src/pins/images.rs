@@ -1,7 +1,7 @@
 //! What is known of images by their names.
 
-use crate::formats::dockerfile::Image;
 use crate::formats::shell::Resolved;
+use crate::models::image::ImageReference;
 use crate::pins::{How, Manager, Pin};
 
 /// The major versions of Node.js that code names stand for; from its release schedule.
@@ -13,11 +13,12 @@ const WITHOUT_COREPACK: u64 = 25;
 
 /// Whether an image carries corepack; `None` where its name does not tell. The official images of Node.js do from 16 to
 /// 24. Tags that name no version stand for the newest release, which is past that.
-pub(super) fn carries_corepack(image: &Image) -> Option<bool> {
-    if image.repository != "node" || image.has_digest && image.tag == "latest" {
+pub(super) fn carries_corepack(image: &ImageReference) -> Option<bool> {
+    let is_node = image.is_official() && image.repository == "node";
+    if !is_node || image.digest.is_some() && image.tag() == "latest" {
         return None;
     }
-    let first = image.tag.split('-').next().unwrap_or_default();
+    let first = image.tag().split('-').next().unwrap_or_default();
     let major = first.split('.').next().and_then(|major| major.parse().ok());
     let major = major.or_else(|| CODE_NAMES.iter().find(|(name, _)| *name == first).map(|(_, major)| *major));
     match major {
@@ -32,18 +33,18 @@ pub(super) fn carries_corepack(image: &Image) -> Option<bool> {
 /// not built for any more, or `lts`, which moves.
 const NEWEST: [&str; 4] = ["latest", "current", "slim", "alpine"];
 
-/// The image of pnpm itself: its tags begin with the version of pnpm. Other images that carry pnpm have no common rule.
-pub(super) fn manager(repository: &str, tag: &str) -> Option<(Manager, String)> {
-    let is_pnpm = repository == "pnpm/pnpm" || repository.ends_with("/pnpm/pnpm");
-    // Behind the version stands which distribution it is built on.
-    is_pnpm.then(|| (Manager::Pnpm, tag.split('-').next().unwrap_or_default().to_owned()))
+/// The pin that a word is if it names an image.
+pub(super) fn pin(word: &Resolved, file: &[u8]) -> Option<Pin> {
+    of_image(&ImageReference::of(word.clone())?, file)
 }
 
-/// What an image that is named by these words pins; `fixed` if a digest decides.
-pub(super) fn pin(word: &Resolved, file: &[u8]) -> Option<Pin> {
-    let image = Image::of(word.clone())?;
-    let (manager, version) = manager(&image.repository, &image.tag)?;
-    let pin = Pin::resolved(How::Image, manager, &version, word, file);
-    let version = pin.version.filter(|_| !image.has_digest && image.is_tagged);
+/// The pin that the image of pnpm itself is: its tags begin with the version of pnpm, which the
+/// distribution follows. Other images that carry pnpm have no common rule.
+pub(super) fn of_image(image: &ImageReference, file: &[u8]) -> Option<Pin> {
+    let is_pnpm = image.repository == "pnpm/pnpm" || image.repository.ends_with("/pnpm/pnpm");
+    let version = image.tag().split('-').next().filter(|_| is_pnpm)?;
+    let pin = Pin::resolved(How::Image, Manager::Pnpm, version, &image.word, file);
+    // Where a digest decides, there is no version to change.
+    let version = pin.version.filter(|_| image.digest.is_none() && image.tag.is_some());
     Some(Pin { version, ..pin })
 }

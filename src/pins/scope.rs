@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
-use crate::formats::document::Node;
 use crate::formats::shell::{Lookup, Resolved, Variable, expand};
+use crate::models::{Scalar, Strings};
 
 /// What variables hold in one place. A value that is put together when it runs is not known.
 #[derive(Debug, Default)]
@@ -19,8 +19,8 @@ impl Scope<'_> {
         Self { own: own.into_iter().collect(), outer: None }
     }
 
-    /// These, and the ones of a map within.
-    pub(super) fn with(&self, map: Option<&Node>) -> Scope<'_> {
+    /// These, and those of a map within.
+    pub(super) fn with(&self, map: &Strings) -> Scope<'_> {
         Scope { own: variables(map).collect(), outer: Some(self) }
     }
 
@@ -40,20 +40,20 @@ impl Scope<'_> {
     }
 
     /// A value with its variables put in.
-    pub(super) fn resolve(&self, node: &Node) -> Option<Resolved> {
-        let expanded = expand(node.text()?.as_bytes(), b'\\', &|name| self.lookup(name));
+    pub(super) fn resolve(&self, value: &Scalar) -> Option<Resolved> {
+        let expanded = expand(value.text()?.as_bytes(), b'\\', &|name| self.lookup(name));
         let (is_open, used, unset) = (expanded.is_open, expanded.used, expanded.unset);
-        Some(Resolved { text: expanded.text, is_open, span: node.span.clone(), used, unset })
+        Some(Resolved { text: expanded.text, is_open, span: value.span.clone(), used, unset })
     }
 }
 
 /// The entries of a map, as variables.
-pub(super) fn variables(map: Option<&Node>) -> impl Iterator<Item = (String, Option<Variable>)> {
-    map.into_iter().flat_map(Node::entries).map(|(key, node)| (key.text.clone(), variable(node)))
+pub(super) fn variables(map: &Strings) -> impl Iterator<Item = (String, Option<Variable>)> {
+    map.iter().map(|(name, value)| (name.to_owned(), variable(value)))
 }
 
 /// A value that holds no variable itself.
-pub(super) fn variable(node: &Node) -> Option<Variable> {
-    let text = node.text().filter(|text| !text.contains(['$', '\'', '"', '\\', '`']))?;
-    Some(Variable { text: text.to_owned(), span: node.span.clone() })
+fn variable(value: &Scalar) -> Option<Variable> {
+    let text = value.text().filter(|text| !text.contains(['$', '\'', '"', '\\', '`']))?;
+    Some(Variable { text: text.to_owned(), span: value.span.clone() })
 }

@@ -1,7 +1,9 @@
 //! Files of version managers: `.tool-versions`, `mise.toml`, `.prototools`; and the Yarn that a repository carries.
 
+use crate::base::finding::Span;
 use crate::formats::document::{Node, Value};
 use crate::formats::{self, Syntax};
+use crate::models::workspace::PnpmWorkspace;
 use crate::pins::manifest::{patterns, string};
 use crate::pins::{Demand, How, Manager, Pin, Reading};
 
@@ -52,7 +54,7 @@ pub(super) fn prototools(text: &[u8]) -> Reading {
 fn tool_pin(how: How, manager: Manager, version: &Node, text: &[u8]) -> Option<Pin> {
     let wanted = version.text()?;
     let is_none = matches!(wanted, "bundled" | "system") || wanted.contains([':', '{']);
-    (!is_none).then(|| string(how, manager, wanted, version, text))
+    (!is_none).then(|| string(how, manager, wanted, &version.span, text))
 }
 
 /// `yarnPath` of `.yarnrc.yml`: the file that Yarn hands over to, whose name has the version.
@@ -80,7 +82,7 @@ pub(super) fn yarnrc(text: &[u8]) -> Reading {
 }
 
 /// `.yarn/releases/yarn-4.1.0.cjs`. The file is there, so a version cannot be moved by naming another.
-fn yarn_file(path: &str, place: std::ops::Range<usize>) -> Option<Pin> {
+fn yarn_file(path: &str, place: Span) -> Option<Pin> {
     let name = path.rsplit(['/', '\\']).next()?;
     let version = name.strip_prefix("yarn-")?.trim_end_matches(".cjs").trim_end_matches(".js");
     match Demand::of(version) {
@@ -89,12 +91,14 @@ fn yarn_file(path: &str, place: std::ops::Range<usize>) -> Option<Pin> {
     }
 }
 
-/// `packages` of `pnpm-workspace.yaml`.
+/// Reads `pnpm-workspace.yaml`.
 pub(super) fn pnpm_workspace(text: &[u8]) -> Reading {
-    let Ok(root) = formats::parse(Syntax::Yaml, text) else { return Reading::default() };
-    // Without `packages`, the top is the only member.
-    let members = Some(root.get("packages").last().and_then(patterns).unwrap_or_default());
-    Reading { members, ..Reading::default() }
+    view_of_workspace(&PnpmWorkspace::parse(text))
+}
+
+/// The members of a workspace.
+pub(super) fn view_of_workspace(workspace: &PnpmWorkspace) -> Reading {
+    Reading { members: workspace.packages.as_deref().map(patterns), ..Reading::default() }
 }
 
 /// The first document of `pnpm-lock.yaml`, where pnpm 11 and later keep which pnpm the project uses. With it stand hashes, so

@@ -24,8 +24,8 @@ pub(super) fn installed_globally(words: &[Resolved]) -> Vec<&Resolved> {
     let mut options = true;
     let mut words = words.iter().peekable();
     while let Some(word) = words.next() {
-        let dashes = word.text.bytes().take_while(|&byte| byte == b'-').count();
-        let option = &word.text[dashes..];
+        let option = word.text.trim_start_matches('-');
+        let dashes = word.text.len() - option.len();
         if options && dashes > 1 && option.is_empty() && !word.is_open {
             options = false;
         } else if options && dashes > 0 && !option.is_empty() {

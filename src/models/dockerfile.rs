@@ -1,8 +1,9 @@
 //! The stages of a Dockerfile, and what its variables hold in each, as BuildKit decides.
 //!
-//! An `ARG` before the first `FROM` is for the `FROM` lines; a stage knows it only where it declares it again. A stage
-//! that builds on another has what that one declared. Of an `ARG` behind an `ENV` of the same name, BuildKit takes the
-//! value; its documentation and other builders stay with the `ENV`, so that nothing is known of it here.
+//! An `ARG` before the first `FROM` is for the `FROM` lines; a stage knows it only if it declares
+//! it again. A stage that builds on another has what that one declared. Of an `ARG` after an `ENV` of
+//! the same name, BuildKit takes the value; its documentation and other builders keep the `ENV`, so
+//! nothing is known of it here.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -10,6 +11,7 @@ use std::rc::Rc;
 
 use crate::formats::dockerfile::Instruction;
 use crate::formats::shell::{Expanded, Lookup, Resolved, Use, Variable, expand, is_a_shell};
+use crate::models::image::ImageReference;
 
 /// The stages so far; the last one is the one that is being read.
 #[derive(Debug, Default)]
@@ -19,7 +21,7 @@ pub(crate) struct Stages {
     list: Vec<Stage>,
     /// The stages by their names; of several, the last.
     names: HashMap<String, usize>,
-    /// What whoever starts the build gives to each `ARG` of these names.
+    /// The build arguments, which override the defaults of each `ARG`.
     given: Values,
 }
 
@@ -28,13 +30,13 @@ pub(crate) struct Stages {
 pub(crate) struct Stage {
     /// What it builds on.
     pub base: Base,
-    /// The image at the end of the chain of stages; `None` where that is not known, or there is none.
-    pub image: Option<Image>,
+    /// The image at the end of the chain of stages; `None` where it is unknown or absent.
+    pub image: Option<ImageReference>,
     /// Whether what `RUN` executes is for a POSIX shell.
     pub has_posix_shell: bool,
     /// What the variables hold.
     values: Values,
-    /// What `ENV` sets: the image keeps it, and so does whoever builds on it.
+    /// What `ENV` sets: the image keeps it, and so do the stages that build on it.
     envs: Values,
 }
 
@@ -69,24 +71,6 @@ pub(crate) enum Base {
     Image,
 }
 
-/// An image, as a `FROM` names it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Image {
-    /// Its repository without registry and `library/` where it is one of Docker's official images, such as `node`; else
-    /// as it is written.
-    pub repository: String,
-    /// Its tag, its variables replaced; `latest` where none is written.
-    pub tag: String,
-    /// Whether it is one of Docker's official images.
-    pub is_official: bool,
-    /// Whether a digest decides, whatever the tag.
-    pub has_digest: bool,
-    /// Whether a tag is written.
-    pub is_tagged: bool,
-    /// The word that names it.
-    pub word: Resolved,
-}
-
 /// What the official images of Node.js set by `ENV`, which no `ARG` overrides.
 const SET_BY_IMAGES: [&str; 2] = ["NODE_VERSION", "YARN_VERSION"];
 
@@ -94,7 +78,8 @@ const SET_BY_IMAGES: [&str; 2] = ["NODE_VERSION", "YARN_VERSION"];
 const SET_BY_SYSTEM: [&str; 10] =
     ["HOME", "PATH", "PWD", "OLDPWD", "USER", "HOSTNAME", "SHELL", "SHLVL", "TERM", "IFS"];
 
-/// The most variables of a stage, and the most stages that build on others, that are followed. Beyond, nothing is known.
+/// The most variables of a stage, and the most stages that build on others, that are followed.
+/// Beyond, nothing is known.
 const MOST: usize = 1000;
 
 impl Stage {
@@ -123,7 +108,7 @@ impl Stages {
         self.list.last().map(|stage| (self.list.len() - 1, stage))
     }
 
-    /// Takes in what an instruction changes for those that follow.
+    /// Applies an instruction to those that follow.
     pub(crate) fn apply(&mut self, instruction: &Instruction) {
         match instruction.name.as_str() {
             "FROM" => self.begin(instruction),
@@ -157,7 +142,7 @@ impl Stages {
                 image: known.filter(|_| earlier.is_none()).and_then(|(expanded, word)| {
                     let (text, span) = (expanded.text.clone(), instruction.text.span(word));
                     let (used, unset) = (expanded.used.clone(), Vec::new());
-                    Image::of(Resolved { text, is_open: false, span, used, unset })
+                    ImageReference::of(Resolved { text, is_open: false, span, used, unset })
                 }),
                 has_posix_shell: true,
                 values: Values::new(),
@@ -199,7 +184,7 @@ impl Stages {
         match (self.list.last_mut(), value) {
             (None, Some(value)) => _ = self.globals.insert(name, value),
             (None, None) => _ = self.globals.entry(name).or_insert(Value::Offered),
-            // What the name stood for before, it stands for still.
+            // The name keeps its value.
             (Some(stage), None) if stage.values.contains_key(&name) => {}
             (Some(stage), None) => _ = stage.set(name, Value::Offered),
             (Some(stage), Some(value)) => {
@@ -227,8 +212,8 @@ impl Stages {
         Value::Known(Rc::new(Variable { text: expanded.text, span }))
     }
 
-    /// What is known of a variable in a `FROM`, or in an `ARG` before the first one. BuildKit sets some of its own, such as
-    /// `TARGETARCH`.
+    /// What is known of a variable in a `FROM`, or in an `ARG` before the first one. BuildKit sets
+    /// some of its own, such as `TARGETARCH`.
     fn global(&self, name: &str) -> Lookup<'_> {
         self.globals.get(name).map_or(Lookup::Unknown, Value::lookup)
     }
@@ -236,7 +221,7 @@ impl Stages {
     /// What is known of a variable in the stage that is being read.
     pub(crate) fn lookup(&self, name: &str) -> Lookup<'_> {
         let Some(stage) = self.list.last() else { return Lookup::Unknown };
-        let official = stage.image.as_ref().filter(|image| image.is_official);
+        let official = stage.image.as_ref().filter(|image| image.is_official());
         let may_be_set = SET_BY_IMAGES.contains(&name) && official.is_none_or(|image| image.repository == "node");
         match stage.values.get(name) {
             _ if may_be_set && !stage.envs.contains_key(name) => Lookup::Unknown,
@@ -252,32 +237,6 @@ impl Stages {
 /// A part of an instruction, its variables put in.
 fn expanded<'v>(instruction: &Instruction, range: &Range<usize>, lookup: &dyn Fn(&str) -> Lookup<'v>) -> Expanded {
     expand(instruction.bytes(range), instruction.escape, lookup)
-}
-
-impl Image {
-    /// From the word of a `FROM`; `None` for `scratch` and for what names no image.
-    pub(crate) fn of(word: Resolved) -> Option<Self> {
-        let text = word.known()?;
-        let (name, has_digest) = match text.split_once('@') {
-            Some((name, _)) => (name, true),
-            None => (text, false),
-        };
-        // A colon before a slash is the port of a registry.
-        let (repository, tag) = match name.rsplit_once(':') {
-            Some((repository, tag)) if !tag.contains('/') => (repository, Some(tag)),
-            _ => (name, None),
-        };
-        let short =
-            repository.strip_prefix("docker.io/").or(repository.strip_prefix("index.docker.io/")).unwrap_or(repository);
-        let short = short.strip_prefix("library/").unwrap_or(short);
-        let short = short.strip_prefix("public.ecr.aws/docker/library/").unwrap_or(short);
-        if short.is_empty() || repository == "scratch" {
-            return None;
-        }
-        let (repository, is_official) = (short.to_owned(), !short.contains('/'));
-        let (is_tagged, tag) = (tag.is_some(), tag.unwrap_or("latest").to_owned());
-        Some(Self { repository, tag, is_official, has_digest, is_tagged, word })
-    }
 }
 
 #[cfg(test)]
@@ -339,7 +298,7 @@ mod tests {
 
     #[test]
     fn what_a_run_is_given_is_never_misread() {
-        let facts: serde_json::Value = serde_json::from_str(include_str!("../../../tests/facts/stages.json")).unwrap();
+        let facts: serde_json::Value = serde_json::from_str(include_str!("../../tests/facts/stages.json")).unwrap();
         let (mut known, mut given) = (0, 0);
         for case in facts["cases"].as_array().unwrap() {
             let file = case["file"].as_str().unwrap();
@@ -393,9 +352,10 @@ mod tests {
             let stages = read(file);
             let image = stages.current().unwrap().1.image.as_ref();
             let shown = image.map(|image| {
-                let official = if image.is_official { " official" } else { "" };
-                let digest = if image.has_digest { " digest" } else { "" };
-                format!("{}:{}{official}{digest}", image.repository, image.tag)
+                let official = if image.is_official() { " official" } else { "" };
+                let digest = if image.digest.is_some() { " digest" } else { "" };
+                let host = image.host.iter().map(|host| format!("{host}/")).collect::<String>();
+                format!("{host}{}:{}{official}{digest}", image.repository, image.tag())
             });
             assert_eq!(shown.as_deref(), expected, "{file}");
         }

@@ -1,0 +1,96 @@
+//! Typed views of the files that tools obey, without opinion: each value has its place.
+//!
+//! What cannot be parsed or understood is absent; nothing fails. Only what has a reader is here.
+
+pub(crate) mod image;
+pub(crate) mod dockerfile;
+pub(crate) mod workspace;
+pub(crate) mod manifest;
+pub(crate) mod workflow;
+pub(crate) mod compose;
+pub(crate) mod gitlab;
+pub(crate) mod devcontainer;
+
+use crate::base::finding::Span;
+use crate::formats::document::{Key, Node, Value};
+
+/// A value where a string is expected.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Scalar {
+    /// The bytes of the value in the file, quotes included.
+    pub span: Span,
+    text: Option<String>,
+}
+
+impl Scalar {
+    fn of(node: &Node) -> Self {
+        Self { span: node.span.clone(), text: node.text().map(str::to_owned) }
+    }
+
+    /// The string, its escapes undone; `None` for a map, a list, and what else JSON has.
+    pub(crate) fn text(&self) -> Option<&str> {
+        self.text.as_deref()
+    }
+}
+
+/// The entries of a map of strings, in the order of the file, duplicate keys included.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct Strings(Vec<(Key, Scalar)>);
+
+impl Strings {
+    /// The entries of a map; none for anything else.
+    fn of(map: Option<&Node>) -> Self {
+        let entries = map.into_iter().flat_map(Node::entries);
+        Self(entries.map(|(key, node)| (key.clone(), Scalar::of(node))).collect())
+    }
+
+    /// Every key and its value.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &Scalar)> {
+        self.0.iter().map(|(key, value)| (key.text.as_str(), value))
+    }
+
+    /// The last value of this key: the one that the tools take.
+    pub(crate) fn last(&self, key: &str) -> Option<&Scalar> {
+        self.0.iter().rfind(|(found, _)| found.text == key).map(|(_, value)| value)
+    }
+
+    /// The last value of this key, if it is a string.
+    pub(crate) fn text(&self, key: &str) -> Option<&str> {
+        self.last(key).and_then(Scalar::text)
+    }
+}
+
+/// A command of a container.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Invocation {
+    /// A string, which a shell runs.
+    Shell(Scalar),
+    /// A program and its arguments, which are run without a shell.
+    Exec(Vec<Scalar>),
+}
+
+impl Invocation {
+    fn of(node: &Node) -> Self {
+        match &node.value {
+            Value::List(words) => Self::Exec(words.iter().map(Scalar::of).collect()),
+            _ => Self::Shell(Scalar::of(node)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::formats::{Syntax, parse};
+
+    #[test]
+    fn a_value_keeps_its_place_and_duplicates_are_kept() {
+        let text = r#"{"a": "x", "b": 1, "a": "\u00e9"}"#;
+        let strings = Strings::of(Some(&parse(Syntax::Json, text.as_bytes()).unwrap()));
+        let shown: Vec<_> =
+            strings.iter().map(|(key, value)| (key, value.text(), text.get(value.span.clone()).unwrap())).collect();
+        assert_eq!(shown, [("a", Some("x"), "\"x\""), ("b", None, "1"), ("a", Some("é"), "\"\\u00e9\"")]);
+        assert_eq!((strings.text("a"), strings.text("b"), strings.last("c")), (Some("é"), None, None));
+        assert_eq!(Strings::of(Some(&parse(Syntax::Json, b"[1]").unwrap())), Strings::default());
+    }
+}

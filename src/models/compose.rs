@@ -1,0 +1,107 @@
+//! Compose files.
+
+use crate::formats::document::{Key, Node, Value};
+use crate::formats::{self, Syntax};
+use crate::models::{Invocation, Scalar, Strings};
+
+/// A compose file.
+#[derive(Debug, Default)]
+pub(crate) struct Compose {
+    pub services: Vec<Service>,
+}
+
+/// A service.
+#[derive(Debug)]
+pub(crate) struct Service {
+    /// The image that it runs, or the name that its build gives to one.
+    pub image: Option<Scalar>,
+    pub build: Option<ServiceBuild>,
+    /// Every `command` and `entrypoint`, those of merged maps included.
+    pub commands: Vec<Invocation>,
+}
+
+/// How the image of a service is built.
+#[derive(Debug)]
+pub(crate) struct ServiceBuild {
+    /// The directory that is sent to the builder.
+    pub context: Option<Scalar>,
+    /// The Dockerfile, seen from there.
+    pub dockerfile: Option<Scalar>,
+    /// The build arguments. One of a list has the place of all of `NAME=value`, or no value.
+    pub arguments: Strings,
+}
+
+impl Compose {
+    /// Parses a compose file.
+    pub(crate) fn parse(text: &[u8]) -> Self {
+        let Ok(root) = formats::parse(Syntax::Yaml, text) else { return Self::default() };
+        let services = root.get("services").flat_map(Node::entries);
+        Self { services: services.map(|(_, service)| Service::of(service)).collect() }
+    }
+}
+
+impl Service {
+    fn of(node: &Node) -> Self {
+        Self {
+            image: node.last("image").map(Scalar::of),
+            build: node.last("build").map(ServiceBuild::of),
+            commands: ["command", "entrypoint"].iter().flat_map(|key| node.get(key)).map(Invocation::of).collect(),
+        }
+    }
+}
+
+impl ServiceBuild {
+    /// From a map, or the path of the context.
+    fn of(node: &Node) -> Self {
+        let context = if node.text().is_some() { Some(node) } else { node.last("context") };
+        Self {
+            context: context.map(Scalar::of),
+            dockerfile: node.last("dockerfile").map(Scalar::of),
+            arguments: node.last("args").map(arguments).unwrap_or_default(),
+        }
+    }
+}
+
+/// Build arguments, as a map or as a list of `NAME=value`.
+fn arguments(node: &Node) -> Strings {
+    let Value::List(nodes) = &node.value else { return Strings::of(Some(node)) };
+    let argument = |node: &Node| {
+        let text = node.text()?;
+        let (name, value) = text.split_once('=').map_or((text, None), |(name, value)| (name, Some(value)));
+        let key = Key { span: node.span.clone(), text: name.to_owned() };
+        Some((key, Scalar { span: node.span.clone(), text: value.map(str::to_owned) }))
+    };
+    Strings(nodes.iter().filter_map(argument).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_service_has_an_image_a_build_and_commands() {
+        let text = "x: &x {command: one, image: base}\nservices:\n  a:\n    <<: *x\n    image: own\n    command: [two]\n    \
+                    entrypoint: three\n    build: {context: c, dockerfile: d, args: {V: 1, W: ''}}\n  b: {build: ./dir}\n  \
+                    c: {build: {args: [V=1=2, W, [x]]}}\n";
+        let compose = Compose::parse(text.as_bytes());
+        let [a, b, c] = compose.services.as_slice() else { panic!("three services") };
+        assert_eq!(a.image.as_ref().unwrap().text(), Some("own"));
+        let written = |value: &Scalar| text.get(value.span.clone()).unwrap().to_owned();
+        let commands = a.commands.iter().map(|command| match command {
+            Invocation::Shell(line) => written(line),
+            Invocation::Exec(words) => words.iter().map(|word| format!("[{}]", written(word))).collect(),
+        });
+        assert_eq!(commands.collect::<Vec<_>>(), ["one", "[two]", "three"]);
+        let shown = |service: &Service| {
+            let build = service.build.as_ref().unwrap();
+            let arguments = build.arguments.iter().map(|(name, value)| (name.to_owned(), value.text()));
+            let text = |value: &Option<Scalar>| value.as_ref().map(written).unwrap_or_default();
+            (text(&build.context), text(&build.dockerfile), format!("{:?}", arguments.collect::<Vec<_>>()))
+        };
+        let expected = |context: &str, file: &str, arguments: &str| (context.into(), file.into(), arguments.into());
+        assert_eq!(shown(a), expected("c", "d", r#"[("V", Some("1")), ("W", Some(""))]"#));
+        assert_eq!(shown(b), expected("./dir", "", "[]"));
+        assert_eq!(shown(c), expected("", "", r#"[("V", Some("1=2")), ("W", None)]"#));
+        assert!(Compose::parse(b"services: [").services.is_empty());
+    }
+}

@@ -1,0 +1,78 @@
+//! `devcontainer.json`.
+
+use crate::formats::document::{Node, Value};
+use crate::formats::{self, Syntax};
+use crate::models::{Invocation, Strings};
+
+/// The commands of the life cycle that run in the container.
+const COMMANDS: [&str; 5] =
+    ["onCreateCommand", "updateContentCommand", "postCreateCommand", "postStartCommand", "postAttachCommand"];
+
+/// The description of a development container.
+#[derive(Debug, Default)]
+pub(crate) struct Devcontainer {
+    /// What is installed into it.
+    pub features: Vec<Feature>,
+    /// What runs in it.
+    pub commands: Vec<Invocation>,
+}
+
+/// A feature of a development container.
+#[derive(Debug)]
+pub(crate) struct Feature {
+    /// Its address, without the version or the digest after it.
+    pub name: String,
+    /// What it is asked for.
+    pub options: Strings,
+}
+
+impl Devcontainer {
+    /// Parses a description.
+    pub(crate) fn parse(text: &[u8]) -> Self {
+        let Ok(root) = formats::parse(Syntax::Jsonc, text) else { return Self::default() };
+        let features = root.get("features").flat_map(Node::entries);
+        let mut commands = Vec::new();
+        COMMANDS.iter().flat_map(|key| root.get(key)).for_each(|node| add_commands(node, &mut commands));
+        Self {
+            features: features
+                .map(|(key, options)| Feature {
+                    name: key.text.split([':', '@']).next().unwrap_or_default().to_owned(),
+                    options: Strings::of(Some(options)),
+                })
+                .collect(),
+            commands,
+        }
+    }
+}
+
+/// Adds a command, or several by their names.
+fn add_commands(node: &Node, commands: &mut Vec<Invocation>) {
+    match &node.value {
+        Value::Map(entries) => entries.iter().for_each(|(_, node)| add_commands(node, commands)),
+        _ => commands.push(Invocation::of(node)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::models::Scalar;
+
+    #[test]
+    fn a_container_has_features_and_commands() {
+        let text = r#"{ // c
+            "features": {"ghcr.io/a/b:1": {"v": "1"}, "ghcr.io/a/c@sha256:ab": "latest"},
+            "postCreateCommand": {"x": "one", "y": ["two", "three"]},
+            "onCreateCommand": "four", "initializeCommand": "five",
+        }"#;
+        let container = Devcontainer::parse(text.as_bytes());
+        let features = container.features.iter().map(|feature| (feature.name.as_str(), feature.options.text("v")));
+        assert_eq!(features.collect::<Vec<_>>(), [("ghcr.io/a/b", Some("1")), ("ghcr.io/a/c", None)]);
+        let commands = container.commands.iter().map(|command| match command {
+            Invocation::Shell(line) => line.text().unwrap().to_owned(),
+            Invocation::Exec(words) => words.iter().filter_map(Scalar::text).collect::<Vec<_>>().join("|"),
+        });
+        assert_eq!(commands.collect::<Vec<_>>(), ["four", "one", "two|three"]);
+        assert!(Devcontainer::parse(b"{").commands.is_empty());
+    }
+}

@@ -1,0 +1,101 @@
+//! Pipelines of GitLab.
+
+use crate::formats::document::{Node, Value};
+use crate::formats::{self, Syntax};
+use crate::models::{Scalar, Strings};
+
+/// A pipeline.
+#[derive(Debug, Default)]
+pub(crate) struct Pipeline {
+    /// The values of the top level, which jobs may override.
+    pub global: PipelineJob,
+    /// Every entry but `variables`, be it a job or not.
+    pub jobs: Vec<PipelineJob>,
+}
+
+/// A job.
+#[derive(Debug, Default)]
+pub(crate) struct PipelineJob {
+    /// Whether it runs only as a part of the jobs that extend it.
+    pub is_template: bool,
+    pub variables: Strings,
+    /// The names of the variables that `parallel.matrix` sets.
+    pub matrix: Vec<String>,
+    /// The image that it runs in.
+    pub image: Option<Scalar>,
+    /// The lines of a script, as below.
+    pub before_script: Vec<Scalar>,
+    pub script: Vec<Scalar>,
+    pub after_script: Vec<Scalar>,
+}
+
+impl Pipeline {
+    /// Parses a pipeline.
+    pub(crate) fn parse(text: &[u8]) -> Self {
+        let Ok(root) = formats::parse(Syntax::Yaml, text) else { return Self::default() };
+        let jobs = root.entries().filter(|(key, _)| key.text != "variables");
+        Self {
+            global: PipelineJob::of("", &root),
+            jobs: jobs.map(|(key, job)| PipelineJob::of(&key.text, job)).collect(),
+        }
+    }
+}
+
+impl PipelineJob {
+    fn of(name: &str, node: &Node) -> Self {
+        let matrix = node.last("parallel").and_then(|parallel| parallel.last("matrix"));
+        let variants = matrix.map(Node::items).unwrap_or_default();
+        let image = node.last("image").map(|image| image.last("name").unwrap_or(image));
+        let script = |key| {
+            let mut script = Vec::new();
+            node.last(key).into_iter().for_each(|node| lines(node, &mut script));
+            script
+        };
+        Self {
+            is_template: name.starts_with('.'),
+            variables: Strings::of(node.last("variables")),
+            matrix: variants.iter().flat_map(Node::entries).map(|(key, _)| key.text.clone()).collect(),
+            image: image.map(Scalar::of),
+            before_script: script("before_script"),
+            script: script("script"),
+            after_script: script("after_script"),
+        }
+    }
+}
+
+/// The strings of a script: a string, or lists of strings within lists.
+fn lines(node: &Node, script: &mut Vec<Scalar>) {
+    match &node.value {
+        Value::List(nodes) => nodes.iter().for_each(|node| lines(node, script)),
+        Value::Text(_) => script.push(Scalar::of(node)),
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_job_has_scripts_variables_and_an_image() {
+        let text = "variables: {V: 1}\nimage: top\n.a: {script: [a, [b, [c], {d: e}]], before_script: f}\n\
+                    b: {image: {name: n}, parallel: {matrix: [{X: 1, Y: 2}, z]}, after_script: [g]}\n";
+        let pipeline = Pipeline::parse(text.as_bytes());
+        let lines = |script: &[Scalar]| -> Vec<_> {
+            script.iter().map(|line| text.get(line.span.clone()).unwrap().to_owned()).collect()
+        };
+        let image = |job: &PipelineJob| job.image.as_ref().and_then(Scalar::text).map(str::to_owned);
+        assert_eq!(pipeline.global.variables.text("V"), Some("1"));
+        // Every entry but the variables may be a job.
+        let [top, a, b] = pipeline.jobs.as_slice() else { panic!("three entries") };
+        assert_eq!([top, a, b].map(|job| job.is_template), [false, true, false]);
+        assert_eq!((lines(&a.script), lines(&a.before_script)), (lines_of("a b c"), lines_of("f")));
+        assert_eq!((lines(&b.after_script), b.matrix.join(" ")), (lines_of("g"), "X Y".to_owned()));
+        assert_eq!([&pipeline.global, b].map(image), [Some("top".to_owned()), Some("n".to_owned())]);
+        assert!(Pipeline::parse(b"a: [").jobs.is_empty());
+    }
+
+    fn lines_of(words: &str) -> Vec<String> {
+        words.split(' ').map(str::to_owned).collect()
+    }
+}

@@ -1,0 +1,226 @@
+//! Workflows of GitHub, Gitea and Forgejo, and composite actions.
+
+use crate::base::finding::Span;
+use crate::formats::document::{Key, Node};
+use crate::formats::{self, Syntax};
+use crate::models::{Scalar, Strings};
+
+/// A workflow, or an action.
+#[derive(Debug, Default)]
+pub(crate) struct Workflow {
+    /// The variables of every job.
+    pub env: Strings,
+    /// The inputs of an action, or of the events of a workflow, each with its default.
+    pub inputs: Strings,
+    pub jobs: Vec<WorkflowJob>,
+    /// The steps of a composite action.
+    pub steps: Vec<WorkflowStep>,
+}
+
+/// A job.
+#[derive(Debug)]
+pub(crate) struct WorkflowJob {
+    /// `if`.
+    pub condition: Option<Scalar>,
+    pub env: Strings,
+    /// The workflow that it runs instead of steps.
+    pub uses: Option<Uses>,
+    /// The image of the container that its steps run in.
+    pub image: Option<Scalar>,
+    pub steps: Vec<WorkflowStep>,
+}
+
+/// A step of a job or of a composite action.
+#[derive(Debug)]
+pub(crate) struct WorkflowStep {
+    /// `if`.
+    pub condition: Option<Scalar>,
+    pub env: Strings,
+    /// The action that it runs.
+    pub uses: Option<Uses>,
+    /// The script that it runs.
+    pub run: Option<Scalar>,
+    pub settings: RunSettings,
+}
+
+/// How a script runs: as its step says, else `defaults.run` of its job, else that of its workflow.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct RunSettings {
+    /// `working-directory`.
+    pub directory: Option<Scalar>,
+    /// `shell`.
+    pub shell: Option<Scalar>,
+}
+
+/// A use of an action or of another workflow.
+#[derive(Debug)]
+pub(crate) struct Uses {
+    /// As it is written; empty where it is no string.
+    pub written: String,
+    /// What is used.
+    pub callee: Callee,
+    /// The first word of the comment on its line, such as `v4.1.0` after the id of a commit.
+    pub comment: Option<String>,
+    /// The inputs that it is given.
+    pub with: Strings,
+}
+
+/// What a [`Uses`] names.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Callee {
+    /// Something of the same repository: its path, without the leading `./`.
+    Local(String),
+    /// An action or a workflow of another repository.
+    Remote {
+        /// `owner/name`, with a path within the repository where there is one.
+        name: String,
+        /// The tag, branch or commit after `@`; empty where there is none.
+        reference: String,
+    },
+}
+
+impl Workflow {
+    /// Parses a workflow or an action.
+    pub(crate) fn parse(text: &[u8]) -> Self {
+        let Ok(root) = formats::parse(Syntax::Yaml, text) else { return Self::default() };
+        let events = root.last("on").into_iter().flat_map(Node::entries).map(|(_, event)| event);
+        let inputs = std::iter::once(&root).chain(events).filter_map(|holder| holder.last("inputs"));
+        let default = |(name, input): (&Key, &Node)| {
+            let none = || Scalar { span: input.span.clone(), text: None };
+            (name.clone(), input.last("default").map_or_else(none, Scalar::of))
+        };
+        let settings = RunSettings::default().with_defaults(&root);
+        let jobs = root.last("jobs").into_iter().flat_map(Node::entries);
+        let runs = root.last("runs");
+        Self {
+            env: Strings::of(root.last("env")),
+            inputs: Strings(inputs.flat_map(Node::entries).map(default).collect()),
+            jobs: jobs.map(|(_, job)| WorkflowJob::of(job, &settings, text)).collect(),
+            steps: runs.map(|runs| steps(runs, &RunSettings::default(), text)).unwrap_or_default(),
+        }
+    }
+}
+
+impl WorkflowJob {
+    fn of(node: &Node, outer: &RunSettings, file: &[u8]) -> Self {
+        let image = node.last("container").map(|container| container.last("image").unwrap_or(container));
+        Self {
+            condition: node.last("if").map(Scalar::of),
+            env: Strings::of(node.last("env")),
+            uses: Uses::of(node, file),
+            image: image.map(Scalar::of),
+            steps: steps(node, &outer.with_defaults(node), file),
+        }
+    }
+}
+
+/// The steps of a job or an action.
+fn steps(node: &Node, outer: &RunSettings, file: &[u8]) -> Vec<WorkflowStep> {
+    let step = |node: &Node| WorkflowStep {
+        condition: node.last("if").map(Scalar::of),
+        env: Strings::of(node.last("env")),
+        uses: Uses::of(node, file),
+        run: node.last("run").map(Scalar::of),
+        settings: outer.overridden_by(node),
+    };
+    node.last("steps").map(Node::items).unwrap_or_default().iter().map(step).collect()
+}
+
+impl RunSettings {
+    fn overridden_by(&self, node: &Node) -> Self {
+        let or = |key, outer: &Option<Scalar>| node.last(key).map(Scalar::of).or_else(|| outer.clone());
+        Self { directory: or("working-directory", &self.directory), shell: or("shell", &self.shell) }
+    }
+
+    fn with_defaults(&self, node: &Node) -> Self {
+        let run = node.last("defaults").and_then(|defaults| defaults.last("run"));
+        run.map_or_else(|| self.clone(), |run| self.overridden_by(run))
+    }
+}
+
+impl Uses {
+    fn of(node: &Node, file: &[u8]) -> Option<Self> {
+        let uses = node.last("uses")?;
+        let written = uses.text().unwrap_or_default();
+        let callee = match written.strip_prefix("./") {
+            Some(path) => Callee::Local(path.to_owned()),
+            None => {
+                let (name, reference) = written.split_once('@').unwrap_or((written, ""));
+                Callee::Remote { name: name.to_owned(), reference: reference.to_owned() }
+            }
+        };
+        Some(Self {
+            written: written.to_owned(),
+            callee,
+            comment: comment(&uses.span, file).map(str::to_owned),
+            with: Strings::of(node.last("with")),
+        })
+    }
+}
+
+/// The first word of the comment after a value.
+fn comment<'f>(span: &Span, file: &'f [u8]) -> Option<&'f str> {
+    let rest = file.get(span.end..)?.split(|&byte| byte == b'\n').next()?;
+    let (_, comment) = std::str::from_utf8(rest).ok()?.split_once('#')?;
+    comment.split_ascii_whitespace().next()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn texts<'a>(values: impl IntoIterator<Item = &'a Option<Scalar>>) -> Vec<&'a str> {
+        values.into_iter().map(|value| value.as_ref().map_or("-", |value| value.text().unwrap_or("?"))).collect()
+    }
+
+    #[test]
+    fn a_workflow_has_jobs_and_steps() {
+        let text = "on: {workflow_call: {inputs: {v: {default: 1}, w: {}}}, push:}\nenv: {V: 2}\ninputs: {x: }\njobs:\n  \
+                    a:\n    if: false\n    container: {image: node}\n    steps: [{if: matrix.x == 1, run: a}, b]\n  \
+                    b:\n    container: alpine\n    uses: ./x\n    with: {v: [1], w: 2}\n";
+        let workflow = Workflow::parse(text.as_bytes());
+        let inputs: Vec<_> = workflow.inputs.iter().map(|(name, value)| (name, value.text())).collect();
+        assert_eq!(inputs, [("x", None), ("v", Some("1")), ("w", None)]);
+        assert_eq!(workflow.env.text("V"), Some("2"));
+        let [a, b] = workflow.jobs.as_slice() else { panic!("two jobs") };
+        assert_eq!(texts([&a.condition, &b.condition, &a.image, &b.image]), ["false", "-", "node", "alpine"]);
+        assert_eq!(texts(a.steps.iter().map(|step| &step.condition)), ["matrix.x == 1", "-"]);
+        assert_eq!(texts(a.steps.iter().map(|step| &step.run)), ["a", "-"]);
+        let uses = b.uses.as_ref().unwrap();
+        assert_eq!((uses.with.text("v"), uses.with.text("w")), (None, Some("2")));
+        assert!(Workflow::parse(b"jobs: [").jobs.is_empty());
+    }
+
+    #[test]
+    fn a_step_runs_as_its_job_and_its_workflow_say() {
+        let run = |settings: &str| format!("defaults: {{run: {{{settings}}}}}");
+        let (top, job) = (run("shell: bash, working-directory: top"), run("working-directory: job"));
+        let steps = "steps: [{run: a}, {working-directory: [x], shell: sh}]";
+        let text = format!("{{{top}, jobs: {{a: {{{job}, {steps}}}, b: {{{steps}}}}}, runs: {{{steps}}}}}");
+        let workflow = Workflow::parse(text.as_bytes());
+        let shown = |steps: &[WorkflowStep]| -> Vec<String> {
+            let settings = steps.iter().map(|step| [&step.settings.directory, &step.settings.shell]);
+            settings.map(|settings| texts(settings).join(" ")).collect()
+        };
+        assert_eq!(shown(&workflow.jobs[0].steps), ["job bash", "? sh"]);
+        assert_eq!(shown(&workflow.jobs[1].steps), ["top bash", "? sh"]);
+        assert_eq!(shown(&workflow.steps), ["- -", "? sh"]);
+    }
+
+    #[test]
+    fn an_action_is_local_or_of_another_repository() {
+        let remote = |name: &str, reference: &str| Callee::Remote { name: name.into(), reference: reference.into() };
+        for (uses, callee, comment) in [
+            ("./a/b # c", Callee::Local("a/b".into()), Some("c")),
+            ("o/n/p@v1", remote("o/n/p", "v1"), None),
+            ("o/n@abc # v1.2 x\n      with: {v: '#'}", remote("o/n", "abc"), Some("v1.2")),
+            ("o/n", remote("o/n", ""), None),
+            ("[o/n]", remote("", ""), None),
+        ] {
+            let text = format!("runs:\n  steps:\n    - run: x\n      uses: {uses}\n");
+            let workflow = Workflow::parse(text.as_bytes());
+            let found = workflow.steps[0].uses.as_ref().unwrap();
+            assert_eq!((&found.callee, found.comment.as_deref()), (&callee, comment), "{uses}");
+        }
+    }
+}
