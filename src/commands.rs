@@ -1,5 +1,6 @@
 //! The verbs: each gathers what it needs, asks the rooms below, and returns what is to be said. None of them prints.
 
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
@@ -12,8 +13,10 @@ use crate::base::error::Error;
 use crate::base::escape::Escaped;
 use crate::base::finding::{Finding, Step, Verdict};
 use crate::base::path::RepoPath;
+use crate::disk::destination::{Destination, is_in_git_directory};
 use crate::engine::LIMIT;
-use crate::git::Staged;
+use crate::git::command::{Output, failed};
+use crate::git::{Git, Staged};
 use crate::os::env::Environment;
 use crate::report::paint::Paint;
 use crate::report::{self, Format, Report, cure, human::View};
@@ -63,7 +66,7 @@ pub(crate) struct Outcome {
     /// For standard output.
     pub out: String,
     /// For a file: where the answer was asked for in one.
-    pub file: Option<(PathBuf, String)>,
+    pub file: Option<(Destination, String)>,
     /// For standard error: notes that are no part of the answer.
     pub notes: String,
 }
@@ -75,12 +78,12 @@ impl Outcome {
     }
 
     /// The report of a check in a format: on standard output, or in a file beside the text for a person.
-    pub(crate) fn of_check(report: &Report<'_>, format: Format, output: Option<&Path>) -> Self {
+    pub(crate) fn of_check(report: &Report<'_>, format: Format, output: Option<Destination>) -> Self {
         let verdict = Verdict::of(report.findings, report.deny_warnings);
-        let Some(path) = output else { return Self::new(verdict, report::check(format, report)) };
+        let Some(destination) = output else { return Self::new(verdict, report::check(format, report)) };
         // Whoever reads a file may not be a terminal.
         let plain = Report { view: View { paint: Paint::PLAIN, ..report.view }, ..*report };
-        let file = Some((path.to_owned(), report::check(format, &plain)));
+        let file = Some((destination, report::check(format, &plain)));
         Self { file, ..Self::new(verdict, report::check(Format::Human, report)) }
     }
 
@@ -92,6 +95,50 @@ impl Outcome {
         self.notes.push('\n');
         self
     }
+}
+
+/// Where an answer goes that was asked for in a file: never into a git directory, nor over a file that git tracks.
+fn destination(name: &Path, context: &Context) -> Result<Destination, Error> {
+    let refuse = |cause: &str| {
+        Error::new(format!("write {}", RepoPath::new(name.as_os_str().as_encoded_bytes())), cause)
+            .help("give another file, outside of .git and not tracked")
+    };
+    if name.as_os_str() == "-" {
+        return Err(refuse("`-` is not a file").help("give it a name, such as ./-"));
+    }
+    let destination = Destination::new(name);
+    match destination.changes() {
+        Some(path) if is_in_git_directory(path) => Err(refuse("it is part of a git directory")),
+        Some(path) if is_tracked(path, context)? => Err(refuse("git tracks it")),
+        _ => Ok(destination),
+    }
+}
+
+/// Whether git tracks a file, in the repository that it lies in or in that of the environment.
+fn is_tracked(path: &Path, context: &Context) -> Result<bool, Error> {
+    let (Some(directory), Some(name)) = (path.parent().filter(|directory| directory.is_dir()), path.file_name()) else {
+        return Ok(false);
+    };
+    let list = |git: Git, path: &OsStr| {
+        let mut pathspec = OsString::from(":(literal)");
+        pathspec.push(path);
+        git.run("look into the index", &[OsStr::new("ls-files"), OsStr::new("--"), &pathspec])
+    };
+    if directory.ancestors().any(|above| above.join(".git").symlink_metadata().is_ok()) {
+        let output = list(Git::nested(directory), name)?;
+        let is_outside = String::from_utf8_lossy(&output.stderr).contains("not a git repository");
+        match output.code {
+            Some(0) if !output.stdout.is_empty() => return Ok(true),
+            Some(0) => {}
+            // A `.git` that git does not take for one.
+            _ if is_outside => {}
+            _ => return Err(failed("look into the index", &output)),
+        }
+    }
+    // Where a work tree is named by a variable, git fails for a path outside of it.
+    let is_named = ["GIT_DIR", "GIT_WORK_TREE"].iter().any(|name| context.env.get(name).is_some());
+    let tracked = |output: Output| output.code == Some(0) && !output.stdout.is_empty();
+    Ok(is_named && list(Git::new(&context.directory), path.as_os_str()).is_ok_and(tracked))
 }
 
 /// The most lines that tell what is hidden.

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use crate::base::change::{Change, Content, Entry};
 use crate::base::error::Error;
 use crate::base::path::RepoPath;
+use crate::disk::read::{self, FinalLink};
 use crate::git::command::Git;
 use crate::git::compare::Compared;
 use crate::git::direct;
@@ -97,8 +98,7 @@ impl Staged {
     /// What stands in the work tree at this path, beside what is staged; `None` if it cannot be read.
     pub(crate) fn on_disk(&self, path: &RepoPath, limit: u64) -> Option<Vec<u8>> {
         let file = self.top.as_ref()?.join(OsStr::from_bytes(path.as_bytes()));
-        let about = std::fs::symlink_metadata(&file).ok()?;
-        if about.is_file() && about.len() <= limit { std::fs::read(file).ok() } else { None }
+        read::file(&file, FinalLink::Refuse, limit).ok()
     }
 
     /// Which layer answered, for `--verbose`: the end of a sentence.

@@ -11,6 +11,8 @@ use crate::git::worktree::WorkTree;
 pub(crate) struct OnDisk<'a> {
     tree: &'a WorkTree,
     entries: Vec<Entry>,
+    /// Whether each entry was a regular file, a link or a repository when it was listed.
+    listed: bool,
 }
 
 impl<'a> OnDisk<'a> {
@@ -29,19 +31,20 @@ impl<'a> OnDisk<'a> {
                 entries.extend(entry(path, mode, true));
             }
         }
-        Ok(Self { tree, entries })
+        Ok(Self { tree, entries, listed: true })
     }
 
     /// The file at one path, if it is there.
     pub(crate) fn one(tree: &'a WorkTree, path: RepoPath) -> Result<Self, Error> {
         let mode = tree.mode(&path)?;
-        Ok(Self { tree, entries: mode.and_then(|mode| entry(path, mode, false)).into_iter().collect() })
+        let entries = mode.and_then(|mode| entry(path, mode, false)).into_iter().collect();
+        Ok(Self { tree, entries, listed: true })
     }
 
     /// Files of these paths, each with whether something stood there before.
     pub(crate) fn of(tree: &'a WorkTree, paths: impl Iterator<Item = (RepoPath, bool)>) -> Self {
         let entries = paths.filter_map(|(path, is_new)| entry(path, Mode::File, is_new)).collect();
-        Self { tree, entries }
+        Self { tree, entries, listed: false }
     }
 }
 
@@ -66,7 +69,14 @@ impl Change for OnDisk<'_> {
     }
 
     fn read(&self, entry: &Entry, limit: u64) -> Result<Content, Error> {
-        // What is no regular file, or is gone, names no dependencies.
-        self.tree.read(&entry.path, limit).map(|content| content.unwrap_or(Content::Bytes(Vec::new())))
+        match self.tree.read(&entry.path, limit)? {
+            Some(content) => Ok(content),
+            None if self.listed && entry.is_regular() => {
+                let cause = "it is not the regular file any more that it was a moment ago";
+                Err(Error::new(format!("read {}", entry.path), cause).help("run this again"))
+            }
+            // What is not a regular file, or is gone, names no dependencies.
+            None => Ok(Content::Bytes(Vec::new())),
+        }
     }
 }
