@@ -12,7 +12,7 @@ use rustix::io::Errno;
 use crate::disk::atomic::{self, Bits, Old, WriteError};
 
 /// How long to wait for a reader of a FIFO: the number of attempts, and the pause between two.
-const PATIENCE: (u32, Duration) = (100, Duration::from_millis(100));
+const PATIENCE: (u32, Duration) = (50, Duration::from_millis(100));
 
 /// Where an answer goes. Made before the work begins, so that what is wrong with it is known by then.
 #[derive(Debug, Clone, PartialEq, Eq)]
