@@ -157,10 +157,8 @@ fn save_baseline(context: &Context, tree: &WorkTree, config: &Config, saved: Des
 fn around(watch: &Watch<'_>, program: &OsString, arguments: &[OsString]) -> Result<Outcome, Error> {
     let Watch { args, context, .. } = *watch;
     // What is wrong with the record is told before a long build, not after.
-    let record = match &args.record {
-        Some(file) => destination(file, context).and_then(|_| Record::open(file, label(args))).map(Some)?,
-        None => None,
-    };
+    let open = |file: &PathBuf| destination(file, context).and_then(|file| Record::open(file, label(args)));
+    let record = args.record.as_ref().map(open).transpose()?;
     let mut before = watch.look(Look::Contents).map_err(see_git)?;
     watch.keep_texts(&mut before);
     // Standard output is the document's, unless that goes to a file.

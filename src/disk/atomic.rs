@@ -138,8 +138,14 @@ fn must_be_text(path: &Path, text: &[u8]) -> Result<(), WriteError> {
 /// Appends a line to a regular file, which is made if it is absent. Concurrent runs take turns.
 ///
 /// `whole` returns how many bytes of a text count: not all, if a run was killed within its line. The rest is cut off.
-pub(crate) fn append(path: &Path, line: &str, limit: u64, whole: fn(&[u8]) -> usize) -> Result<(), WriteError> {
-    let flags = (OFlags::NONBLOCK | OFlags::NOCTTY).bits().cast_signed();
+pub(crate) fn append(
+    path: &Path,
+    final_link: FinalLink,
+    line: &str,
+    limit: u64,
+    whole: fn(&[u8]) -> usize,
+) -> Result<(), WriteError> {
+    let flags = read::flags(final_link);
     let mut file = File::options().read(true).append(true).create(true).custom_flags(flags).open(path)?;
     lock::wait(&file).map_err(|lock::Busy| io::Error::other("another process has locked it"))?;
     let about = read::must_be_regular(file.metadata()?)?;
@@ -282,12 +288,14 @@ mod tests {
         let whole = |text: &[u8]| text.strip_suffix(b"half").map_or(text.len(), <[u8]>::len);
         for (before, after) in [("", "line\n"), ("a\n", "a\nline\n"), ("a", "a\nline\n"), ("a\nhalf", "a\nline\n")] {
             fs::write(&path, before).unwrap();
-            append(&path, "line\n", 100, whole).unwrap();
+            append(&path, FinalLink::Refuse, "line\n", 100, whole).unwrap();
             assert_eq!(fs::read_to_string(&path).unwrap(), after, "{before:?}");
         }
-        assert!(append(&path, "line\n", 2, whole).is_err(), "beyond the limit");
+        assert!(append(&path, FinalLink::Refuse, "line\n", 2, whole).is_err(), "beyond the limit");
         fs::remove_file(&path).unwrap();
         rustix::fs::mkfifoat(CWD, &path, Mode::RUSR | Mode::WUSR).unwrap();
-        assert!(append(&path, "line\n", 100, whole).unwrap_err().to_string().contains("it is a FIFO"));
+        assert!(
+            append(&path, FinalLink::Refuse, "line\n", 100, whole).unwrap_err().to_string().contains("it is a FIFO")
+        );
     }
 }

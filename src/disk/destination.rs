@@ -10,9 +10,13 @@ use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use rustix::io::Errno;
 
 use crate::disk::atomic::{self, Bits, Old, WriteError};
+use crate::disk::read::{self, FinalLink, settle};
 
 /// How long to wait for a reader of a FIFO: the number of attempts, and the pause between two.
 const PATIENCE: (u32, Duration) = (50, Duration::from_millis(100));
+
+/// The most links that are followed, as in `path_resolution(7)`.
+const LINKS: usize = 40;
 
 /// Where an answer goes. Made before the work begins, so that what is wrong with it is known by then.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,15 +57,24 @@ impl Destination {
 
     /// Writes the answer: a file whole or not at all, with the permission bits of the old one.
     pub(crate) fn write(&self, text: &[u8]) -> Result<(), WriteError> {
-        if Target::of(&self.name) != self.target {
-            // What it leads to now was not looked at.
-            return Err(WriteError::Changed);
-        }
-        match &self.target {
+        match self.unchanged()? {
             Target::Opened => Ok(open(&self.name, true)?.write_all(text)?),
             Target::Stream(path) => Ok(open(path, false)?.write_all(text)?),
             Target::File(path) => atomic::write(path, text, Bits::Kept, Old::Any),
         }
+    }
+
+    /// Appends a line to a regular file; see [`atomic::append`].
+    pub(crate) fn append(&self, line: &str, limit: u64, whole: fn(&[u8]) -> usize) -> Result<(), WriteError> {
+        match self.unchanged()? {
+            Target::Opened => atomic::append(&self.name, FinalLink::Follow, line, limit, whole),
+            Target::Stream(path) | Target::File(path) => atomic::append(path, FinalLink::Refuse, line, limit, whole),
+        }
+    }
+
+    /// The target, if it is what it was: another was not looked at.
+    fn unchanged(&self) -> Result<&Target, WriteError> {
+        if Target::of(&self.name) == self.target { Ok(&self.target) } else { Err(WriteError::Changed) }
     }
 }
 
@@ -70,7 +83,13 @@ impl Target {
         if is_opened(name) {
             return Self::Opened;
         }
-        let target = name.canonicalize().unwrap_or_else(|_| below_real_parent(name));
+        // A build may make the directory: that it exists by then changes nothing.
+        let mut target = settle(&std::path::absolute(name).unwrap_or_else(|_| name.to_owned()));
+        // A link that leads to no file yet. One that leads to itself is replaced.
+        for _ in 0..LINKS {
+            let Ok(next) = fs::read_link(&target) else { break };
+            target = settle(&target.parent().unwrap_or(Path::new("/")).join(next));
+        }
         if fs::metadata(&target).is_ok_and(|about| !about.is_file()) {
             Self::Stream(target)
         } else {
@@ -95,21 +114,12 @@ fn is_opened(path: &Path) -> bool {
     )
 }
 
-/// A path that leads nowhere yet: the links of the directory are followed, as far as that exists.
-fn below_real_parent(path: &Path) -> PathBuf {
-    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    match (parent.canonicalize(), path.file_name()) {
-        (Ok(parent), Some(name)) => parent.join(name),
-        _ => path.to_owned(),
-    }
-}
-
 /// Opens what is not a regular file. A FIFO without a reader gets some time to find one.
 fn open(path: &Path, append: bool) -> io::Result<File> {
     let mut options = File::options();
     // What a process has open may be a regular file, which must not be overwritten from its start.
     let options = if append { options.append(true) } else { options.write(true) };
-    options.custom_flags((OFlags::NONBLOCK | OFlags::NOCTTY).bits().cast_signed());
+    options.custom_flags(read::flags(FinalLink::Follow));
     let mut attempts = 0;
     let file = loop {
         match options.open(path) {
@@ -203,6 +213,9 @@ mod tests {
         let at = |name: &str| root.path().join(name);
         fs::write(at("a"), "a").unwrap();
         fs::write(at("b"), "b").unwrap();
+        let below = Destination::new(&at("new/file"));
+        fs::create_dir(at("new")).unwrap();
+        below.write(b"below").unwrap();
         std::os::unix::fs::symlink("a", at("link")).unwrap();
         let destination = Destination::new(&at("link"));
         destination.write(b"new").unwrap();

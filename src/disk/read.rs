@@ -104,10 +104,15 @@ pub(crate) fn open(path: &Path, link: FinalLink) -> Result<(File, Metadata), Rea
     // Before it is opened: that alone can change a device.
     must_be_regular(if follows { fs::metadata(path)? } else { fs::symlink_metadata(path)? })?;
     // A FIFO may have taken its place meanwhile, and would be waited for.
-    let flags = if follows { OFlags::NONBLOCK } else { OFlags::NONBLOCK | OFlags::NOFOLLOW };
-    let file = File::options().read(true).custom_flags((flags | OFlags::NOCTTY).bits().cast_signed()).open(path)?;
+    let file = File::options().read(true).custom_flags(flags(link)).open(path)?;
     let about = must_be_regular(file.metadata()?)?;
     Ok((file, about))
+}
+
+/// The flags with which no open waits (open(2)).
+pub(crate) fn flags(link: FinalLink) -> i32 {
+    let follow = if link == FinalLink::Follow { OFlags::empty() } else { OFlags::NOFOLLOW };
+    (OFlags::NONBLOCK | OFlags::NOCTTY | follow).bits().cast_signed()
 }
 
 /// The content of an open file from its position on, at most `limit` bytes of it.
@@ -119,6 +124,17 @@ pub(crate) fn content(file: &File, about: &Metadata, limit: u64) -> Result<Vec<u
     // It may grow meanwhile, and files of /proc have no size.
     let read = file.take(limit.saturating_add(1)).read_to_end(&mut content)? as u64;
     if read > limit { Err(ReadError::TooLarge { size: read, limit }) } else { Ok(content) }
+}
+
+/// Follows the symbolic links of the part of a path that exists, and keeps the rest as it is.
+pub(crate) fn settle(path: &Path) -> PathBuf {
+    if let Ok(real) = path.canonicalize() {
+        return real;
+    }
+    match (path.parent(), path.file_name()) {
+        (Some(parent), Some(name)) => settle(parent).join(name),
+        _ => path.to_owned(),
+    }
 }
 
 /// The paths of everything in a directory, unsorted.
@@ -203,6 +219,15 @@ mod tests {
         }
         assert_eq!((endless(&at("to-zero")), endless(&at("file"))), (Some("a device"), None));
         assert_eq!((endless(&at("directory")), endless(&at("dangling"))), (None, None));
+    }
+
+    #[test]
+    fn what_does_not_exist_yet_is_settled_below_what_does() {
+        let directory = tempfile::tempdir().unwrap();
+        let real = directory.path().canonicalize().unwrap();
+        fs::create_dir(real.join("real")).unwrap();
+        symlink("real", real.join("link")).unwrap();
+        assert_eq!(settle(&real.join("link/a/b")), real.join("real/a/b"));
     }
 
     #[test]

@@ -14,11 +14,10 @@ use std::time::{Duration, Instant};
 use crate::base::change::{Content, Entry};
 use crate::base::error::Error;
 use crate::base::path::RepoPath;
-use crate::disk::atomic::{Bits, WriteError};
+use crate::disk::atomic::{self, Bits, WriteError};
+use crate::disk::read::{self, settle};
 use crate::disk::scratch::{Interrupted, Scratch};
-use crate::disk::{atomic, read};
 use crate::git::command::{Git, not_started, one_line, parse_staged_record, records, text, unreadable};
-use crate::hooks::layout::settle;
 use crate::os::child;
 use crate::os::env::Environment;
 

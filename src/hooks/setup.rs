@@ -158,7 +158,7 @@ pub(crate) fn everywhere(layout: &Layout, git: &Git) -> Result<(Vec<PathBuf>, Ve
     let mut husky = tracked_husky(layout, git)?;
     husky.push(layout.top.join(".husky"));
     // What lies outside is not this repository's, and we have written nothing there.
-    husky.retain(|directory| layout::settle(directory).starts_with(&layout.top));
+    husky.retain(|directory| read::settle(directory).starts_with(&layout.top));
     let mut native = vec![layout.default_hooks()];
     let hooks = &layout.hooks;
     if let Some(configured) = configured_husky(layout) {
@@ -390,7 +390,7 @@ fn unprepared_husky(layout: &Layout, git: &Git, choice: Choice) -> Result<Option
     }
     match directories.as_slice() {
         [] => Ok(None),
-        [directory] => Ok(Some(Husky { directory: layout::settle(directory), direct: false, prepared: false })),
+        [directory] => Ok(Some(Husky { directory: read::settle(directory), direct: false, prepared: false })),
         several => {
             let names: Vec<String> = several.iter().map(|path| shown(path, &layout.top).to_string()).collect();
             Err(Error::new("tell which husky runs the hooks", format!("there are several: {}", names.join(", ")))

@@ -8,7 +8,6 @@ use crate::base::path::RepoPath;
 use crate::disk::atomic;
 use crate::disk::read::{self, FinalLink};
 use crate::hooks::block::{self, Found};
-use crate::hooks::layout;
 use crate::hooks::shim::{self, Author};
 use crate::hooks::{Hook, LIMIT, shown, unreadable};
 
@@ -148,7 +147,7 @@ impl Slot {
     /// The place of a hook among husky's tracked files. A link is followed: what is edited is the file behind it.
     fn husky(directory: &Path, hook: Hook, top: &Path) -> Result<Self, Error> {
         let path = directory.join(hook.name());
-        let real = layout::settle(&path);
+        let real = read::settle(&path);
         if !real.starts_with(top) {
             return Err(Error::new(
                 format!("edit {}", shown(&path, top)),

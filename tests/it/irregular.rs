@@ -380,6 +380,8 @@ fn nothing_is_written_into_a_git_directory_or_over_a_tracked_file() {
         symlink(".git", sandbox.top.join("link")).unwrap();
         symlink("web/index.js", sandbox.top.join("to-tracked")).unwrap();
         symlink(".git/config", sandbox.top.join("to-config")).unwrap();
+        symlink("shop/link/new", sandbox.outside().join("dangling")).unwrap();
+        symlink("../dangling", sandbox.top.join("to-dangling")).unwrap();
         sandbox
     };
     let inside = "it is part of a git directory";
@@ -390,6 +392,8 @@ fn nothing_is_written_into_a_git_directory_or_over_a_tracked_file() {
         ("web/../.git/new", inside),
         ("link/new", inside),
         ("to-config", inside),
+        ("../dangling", inside),
+        ("to-dangling", inside),
         ("/proc/self/cwd/.git/config", inside),
         ("/dev/../proc/self/cwd/.git/new", inside),
         ("../linked/.git", inside),

@@ -10,15 +10,15 @@ use crate::base::change::ObjectId;
 use crate::base::error::Error;
 use crate::base::escape::Escaped;
 use crate::commands::verify::shown;
-use crate::disk::atomic;
+use crate::disk::destination::Destination;
 use crate::disk::read::{self, FinalLink};
 use crate::measure::runs::{self, Run, Usual};
 use crate::os::child::Ran;
 use crate::snapshot::Tree;
 
 /// A record, and what the run is called that is to be added to it.
-pub(super) struct Record<'a> {
-    file: &'a Path,
+pub(super) struct Record {
+    file: Destination,
     label: String,
     runs: Vec<Run>,
 }
@@ -41,9 +41,10 @@ pub(super) fn read(file: &Path) -> Result<Option<Vec<Run>>, Error> {
     })
 }
 
-impl<'a> Record<'a> {
+impl Record {
     /// Reads what is there. A file that is not there yet is made when the first run is added.
-    pub(super) fn open(file: &'a Path, label: String) -> Result<Self, Error> {
+    pub(super) fn open(destination: Destination, label: String) -> Result<Self, Error> {
+        let file = destination.name();
         let runs = read(file)?;
         let directory = file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let place = if runs.is_none() { directory } else { file };
@@ -51,7 +52,7 @@ impl<'a> Record<'a> {
             Error::new(format!("write the record {}", shown(file)), error)
                 .help("give a file in a directory that exists and can be written to")
         })?;
-        Ok(Self { file, label, runs: runs.unwrap_or_default() })
+        Ok(Self { runs: runs.unwrap_or_default(), file: destination, label })
     }
 
     /// What a run of this label usually takes.
@@ -69,15 +70,15 @@ impl<'a> Record<'a> {
     ) -> Result<(), Error> {
         let seconds = ran.took.as_secs_f64();
         let run = Run { label: self.label.clone(), started, seconds, exit_code: ran.ended.code(), tree, commit };
-        atomic::append(self.file, &run.line(), LIMIT, runs::whole).map_err(|error| {
-            Error::new(format!("write the record {}", shown(self.file)), error)
+        self.file.append(&run.line(), LIMIT, runs::whole).map_err(|error| {
+            Error::new(format!("write the record {}", shown(self.file.name())), error)
                 .help(format!("make it writable for this user; the command {}", ran.ended.told()))
         })
     }
 }
 
-impl Display for Record<'_> {
+impl Display for Record {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "\"{}\" in {}", Escaped(self.label.as_bytes()), shown(self.file))
+        write!(out, "\"{}\" in {}", Escaped(self.label.as_bytes()), shown(self.file.name()))
     }
 }

@@ -80,3 +80,38 @@ impl Change for OnDisk<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::process::Command;
+
+    use rustix::fs::{CWD, Mode, mkfifoat};
+
+    use super::*;
+
+    #[test]
+    fn what_is_not_what_was_listed_is_an_error() {
+        let directory = tempfile::tempdir().unwrap();
+        let at = |name: &str| directory.path().join(name);
+        assert!(Command::new("git").args(["init", "-q"]).arg(directory.path()).status().unwrap().success());
+        for name in ["gone", "fifo", "link", "stays"] {
+            fs::write(at(name), "text").unwrap();
+        }
+        let tree = WorkTree::open(directory.path()).unwrap();
+        let files = OnDisk::all(&tree).unwrap();
+        for name in ["gone", "fifo", "link"] {
+            fs::remove_file(at(name)).unwrap();
+        }
+        mkfifoat(CWD, at("fifo"), Mode::RUSR).unwrap();
+        std::os::unix::fs::symlink("/dev/zero", at("link")).unwrap();
+        for entry in files.fresh() {
+            let read = files.read(entry, 100).ok();
+            let expected = (entry.path.as_bytes() == b"stays").then(|| Content::Bytes(b"text".to_vec()));
+            assert_eq!(read, expected, "{}", entry.path);
+        }
+        // A file that is known from elsewhere may be gone.
+        let known = OnDisk::of(&tree, [(RepoPath::from("gone"), true)].into_iter());
+        assert_eq!(known.read(&known.fresh()[0], 100).unwrap(), Content::Bytes(Vec::new()));
+    }
+}
