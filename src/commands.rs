@@ -1,7 +1,6 @@
 //! The verbs: each gathers what it needs, asks the rooms below, and returns what is to be said. None of them prints.
 
-use std::ffi::{OsStr, OsString};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -13,16 +12,16 @@ use crate::base::error::Error;
 use crate::base::escape::Escaped;
 use crate::base::finding::{Finding, Step, Verdict};
 use crate::base::path::RepoPath;
-use crate::disk::destination::{Destination, is_in_git_directory};
+use crate::disk::destination::Destination;
 use crate::engine::LIMIT;
-use crate::git::command::{Output, failed};
-use crate::git::{Git, Staged};
+use crate::git::Staged;
 use crate::os::env::Environment;
 use crate::report::paint::Paint;
 use crate::report::{self, Format, Report, cure, human::View};
 use crate::rules::is_rewritten;
 
 pub(crate) mod completions;
+mod destination;
 pub(crate) mod explain;
 pub(crate) mod install;
 mod judge;
@@ -95,50 +94,6 @@ impl Outcome {
         self.notes.push('\n');
         self
     }
-}
-
-/// Where an answer goes that was asked for in a file: never into a git directory, nor over a file that git tracks.
-fn destination(name: &Path, context: &Context) -> Result<Destination, Error> {
-    let refuse = |cause: &str| {
-        Error::new(format!("write {}", RepoPath::new(name.as_os_str().as_encoded_bytes())), cause)
-            .help("give another file, outside of .git and not tracked")
-    };
-    if name.as_os_str() == "-" {
-        return Err(refuse("`-` is not a file").help("give it a name, such as ./-"));
-    }
-    let destination = Destination::new(name);
-    match destination.changes() {
-        Some(path) if is_in_git_directory(path) => Err(refuse("it is part of a git directory")),
-        Some(path) if is_tracked(path, context)? => Err(refuse("git tracks it")),
-        _ => Ok(destination),
-    }
-}
-
-/// Whether git tracks a file, in the repository that it lies in or in that of the environment.
-fn is_tracked(path: &Path, context: &Context) -> Result<bool, Error> {
-    let (Some(directory), Some(name)) = (path.parent().filter(|directory| directory.is_dir()), path.file_name()) else {
-        return Ok(false);
-    };
-    let list = |git: Git, path: &OsStr| {
-        let mut pathspec = OsString::from(":(literal)");
-        pathspec.push(path);
-        git.run("look into the index", &[OsStr::new("ls-files"), OsStr::new("--"), &pathspec])
-    };
-    if directory.ancestors().any(|above| above.join(".git").symlink_metadata().is_ok()) {
-        let output = list(Git::nested(directory), name)?;
-        let is_outside = String::from_utf8_lossy(&output.stderr).contains("not a git repository");
-        match output.code {
-            Some(0) if !output.stdout.is_empty() => return Ok(true),
-            Some(0) => {}
-            // A `.git` that git does not take for one.
-            _ if is_outside => {}
-            _ => return Err(failed("look into the index", &output)),
-        }
-    }
-    // Where a work tree is named by a variable, git fails for a path outside of it.
-    let is_named = ["GIT_DIR", "GIT_WORK_TREE"].iter().any(|name| context.env.get(name).is_some());
-    let tracked = |output: Output| output.code == Some(0) && !output.stdout.is_empty();
-    Ok(is_named && list(Git::new(&context.directory), path.as_os_str()).is_ok_and(tracked))
 }
 
 /// The most lines that tell what is hidden.

@@ -145,7 +145,7 @@ pub(crate) fn shown(path: &Path, top: &Path) -> RepoPath {
 /// The most bytes of a hook, or of a file that configures hooks: a hook may be a compiled program.
 const LIMIT: u64 = 64 * 1024 * 1024;
 
-/// The bytes of a file; `None` if the file is missing. A file that cannot be read is doubt, not absence.
+/// The bytes of a file; `None` if it is missing. What cannot be read is doubt, not absence.
 fn read_if_there(path: &Path, top: &Path) -> Result<Option<Vec<u8>>, Error> {
     // A directory is not a hook.
     let text = if path.is_dir() { Ok(None) } else { read::file_if_there(path, FinalLink::Follow, LIMIT) };

@@ -213,7 +213,8 @@ fn the_core_touches_nothing_outside() {
     }
 }
 
-/// Ways to open, read, write or list files. Metadata and `canonicalize` are free: they neither wait nor change anything.
+/// Ways to open, read, write or list files. Metadata and `canonicalize` are free: they neither wait
+/// nor change anything.
 const FILE_ACCESS: [&str; 17] = [
     "fs::read",
     "fs::write",

@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use crate::base::change::Entry;
 use crate::base::error::Error;
 use crate::base::finding::Verdict;
+use crate::commands::destination::destination;
 use crate::commands::judge::{Options, Scope, judge};
-use crate::commands::{Context, Outcome, destination};
+use crate::commands::{Context, Outcome};
 use crate::report::{Format, Report, human::View};
 use crate::rules::RULES;
 

@@ -1,5 +1,6 @@
-//! Atomic writes, with one durability. The new text is written and synced in a temporary file of the same directory, which
-//! is renamed; then the directory is synced. A kill or a crash leaves the old file or the new one.
+//! Atomic writes, with one durability. The new text is written and synced in a temporary file of
+//! the same directory, which is renamed; then the directory is synced. A kill or a crash leaves the
+//! old file or the new one.
 
 use std::fmt::{self, Display};
 use std::fs::{self, File, Metadata, Permissions};
@@ -68,7 +69,8 @@ impl From<ReadError> for WriteError {
     }
 }
 
-/// Writes a file. What is at the path is replaced, even a link; its owner stays, where this user may give files away.
+/// Writes a file. What is at the path is replaced, even a link; its owner stays, where this user
+/// may give files away.
 pub(crate) fn write(path: &Path, text: &[u8], bits: Bits, old: Old<'_>) -> Result<(), WriteError> {
     put(path, bits, old, |file| file.write_all(text))
 }
@@ -137,7 +139,8 @@ fn must_be_text(path: &Path, text: &[u8]) -> Result<(), WriteError> {
 
 /// Appends a line to a regular file, which is made if it is absent. Concurrent runs take turns.
 ///
-/// `whole` returns how many bytes of a text count: not all, if a run was killed within its line. The rest is cut off.
+/// `whole` returns how many bytes of a text count: not all, if a run was killed within its line.
+/// The rest is cut off.
 pub(crate) fn append(
     path: &Path,
     final_link: FinalLink,
@@ -172,7 +175,8 @@ pub(crate) fn rename(from: &Path, to: &Path) -> Result<(), WriteError> {
     Ok(sync(parent(to))?)
 }
 
-/// Gives a file a second name, with every bit it has. Where the file system has no hard links, it is copied.
+/// Gives a file a second name, with every bit it has. Where the file system has no hard links, it
+/// is copied.
 pub(crate) fn link(file: &Path, second: &Path) -> Result<(), WriteError> {
     match fs::hard_link(file, second) {
         // The second name is taken: that file stays.
@@ -192,8 +196,8 @@ pub(crate) fn remove(path: &Path) -> Result<(), WriteError> {
     Ok(sync(parent(path))?)
 }
 
-/// Makes a directory, and those above it. Exact bits are there from the first moment: a run that goes on after a kill does
-/// not look at them again.
+/// Makes a directory, and those above it. Exact bits are there from the first moment: a run that
+/// goes on after a kill does not look at them again.
 pub(crate) fn make_directory(path: &Path, bits: Bits) -> Result<(), WriteError> {
     let above = parent(path);
     if let Bits::Exact(bits) = bits {

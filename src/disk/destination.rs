@@ -1,9 +1,10 @@
-//! The place that a person names for an answer: a file, or a stream such as a pipe or `/dev/stdout`.
+//! The place that a person names for an answer: a file, or a stream such as a pipe or
+//! `/dev/stdout`.
 
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
@@ -18,7 +19,8 @@ const PATIENCE: (u32, Duration) = (50, Duration::from_millis(100));
 /// The most links that are followed, as in `path_resolution(7)`.
 const LINKS: usize = 40;
 
-/// Where an answer goes. Made before the work begins, so that what is wrong with it is known by then.
+/// Where an answer goes. Made before the work begins, so that what is wrong with it is known by
+/// then.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Destination {
     /// As the person wrote it.
@@ -32,7 +34,8 @@ enum Target {
     Opened,
     /// Anything else but a regular file. A write goes into it.
     Stream(PathBuf),
-    /// A regular file, or none yet. Where the name is a link, this is its target, and the link stays.
+    /// A regular file, or none yet. Where the name is a link, this is its target, and the link
+    /// stays.
     File(PathBuf),
 }
 
@@ -47,7 +50,8 @@ impl Destination {
         &self.name
     }
 
-    /// The path that a write would change, with its links followed; `None` for what a process has open already.
+    /// The path that a write would change, with its links followed; `None` for what a process has
+    /// open already.
     pub(crate) fn changes(&self) -> Option<&Path> {
         match &self.target {
             Target::Opened => None,
@@ -87,7 +91,8 @@ impl Target {
         let mut target = settle(&std::path::absolute(name).unwrap_or_else(|_| name.to_owned()));
         // A link that leads to no file yet. One that leads to itself is replaced.
         for _ in 0..LINKS {
-            let Ok(next) = fs::read_link(&target) else { break };
+            let next = fs::read_link(&target);
+            let (Ok(next), Err(_)) = (next, fs::metadata(&target)) else { break };
             target = settle(&target.parent().unwrap_or(Path::new("/")).join(next));
         }
         if fs::metadata(&target).is_ok_and(|about| !about.is_file()) {
@@ -98,20 +103,11 @@ impl Target {
     }
 }
 
-/// Whether a path names what a process has open: `/dev/stdout`, `/dev/fd/3`, `/proc/self/fd/3`.
+/// Whether a path names what this process has open: `/dev/stdout`, `/dev/fd/3`, `/proc/self/fd/3`.
 fn is_opened(path: &Path) -> bool {
-    let names: Option<Vec<&str>> = path
-        .components()
-        .map(|part| match part {
-            Component::RootDir => Some("/"),
-            Component::Normal(name) => name.to_str(),
-            _ => None,
-        })
-        .collect();
-    matches!(
-        names.as_deref(),
-        Some(["/", "dev", "stdin" | "stdout" | "stderr"] | ["/", "dev", "fd", _] | ["/", "proc", _, "fd", _])
-    )
+    let is = |name: &&str| path == Path::new(name);
+    let is_in = |directory: &&str| path.parent() == Some(Path::new(directory));
+    ["/dev/stdin", "/dev/stdout", "/dev/stderr"].iter().any(is) || ["/dev/fd", "/proc/self/fd"].iter().any(is_in)
 }
 
 /// Opens what is not a regular file. A FIFO without a reader gets some time to find one.
@@ -144,7 +140,8 @@ fn lacks_reader(error: &io::Error, path: &Path) -> bool {
         && fs::metadata(path).is_ok_and(|about| about.file_type().is_fifo())
 }
 
-/// Whether an absolute path, with its links followed, is part of a git directory: of `.git`, or of a repository without that name.
+/// Whether an absolute path, with its links followed, is part of a git directory: of `.git`, or of
+/// a repository without that name.
 pub(crate) fn is_in_git_directory(path: &Path) -> bool {
     let is_named = |path: &Path| path.file_name().is_some_and(|name| name.eq_ignore_ascii_case(".git"));
     // A work tree may lie in a git directory, and is not part of it.

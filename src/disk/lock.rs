@@ -21,8 +21,8 @@ pub(crate) struct DirectoryLock {
 }
 
 impl DirectoryLock {
-    /// Waits for the lock. A file system may have no locks, and a directory may not be readable: then nothing is locked, and
-    /// the check of the old text before each write has to do.
+    /// Waits for the lock. A file system may have no locks, and a directory may not be readable:
+    /// then nothing is locked, and the check of the old text before each write has to do.
     pub(crate) fn wait(path: &Path) -> Result<Self, Busy> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let directory = openat(CWD, path, flags, Mode::empty()).ok().map(File::from);

@@ -1,4 +1,5 @@
-//! Bounded reads. Only regular files are read, never more bytes than a limit, and no open or read waits.
+//! Bounded reads. Only regular files are read, never more bytes than a limit, and no open or read
+//! waits.
 
 use std::fmt::{self, Display};
 use std::fs::{self, File, FileType, Metadata};
@@ -11,7 +12,8 @@ use rustix::io::Errno;
 
 const MIB: u64 = 1024 * 1024;
 
-/// Whether a symbolic link as the last component of a path is followed. Earlier components always are.
+/// Whether a symbolic link as the last component of a path is followed. Earlier components always
+/// are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum FinalLink {
     /// It may lead to a regular file.
@@ -142,7 +144,8 @@ pub(crate) fn list(directory: &Path) -> io::Result<Vec<PathBuf>> {
     fs::read_dir(directory)?.map(|entry| Ok(entry?.path())).collect()
 }
 
-/// The noun for what a path leads to, if reading it could wait or never end: a FIFO, a socket or a device.
+/// The noun for what a path leads to, if reading it could wait or never end: a FIFO, a socket or a
+/// device.
 pub(crate) fn endless(path: &Path) -> Option<&'static str> {
     let kind = fs::metadata(path).ok()?.file_type();
     (!kind.is_file() && !kind.is_dir()).then(|| noun(kind))

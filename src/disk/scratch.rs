@@ -56,7 +56,7 @@ impl Scratch {
         })?;
         // Held until the directory is known: no signal comes between.
         let mut known = shared.lock();
-        // Whatever the umask: no other user may put anything there.
+        // The umask does not count: no other user may put anything there.
         let private = Permissions::from_mode(0o700);
         let directory = tempfile::Builder::new().prefix(PREFIX).rand_bytes(12).permissions(private).tempdir()?;
         *known = Some(directory.path().to_owned());
@@ -81,7 +81,8 @@ impl Scratch {
         fs::create_dir(&path).map(|()| path)
     }
 
-    /// Does some work that a signal does not end: it gets a flag that the signal sets, and ends by itself soon after.
+    /// Does some work that a signal does not end: it gets a flag that the signal sets, and ends by
+    /// itself soon after.
     pub(crate) fn outlive<T>(&self, work: impl FnOnce(&AtomicBool) -> T) -> Result<T, Interrupted> {
         let shared = &self.shared;
         shared.outlived.store(true, Ordering::SeqCst);

@@ -58,6 +58,8 @@ pub(crate) enum Look {
 }
 
 const DOING: &str = "read the state of the work tree";
+/// Files at the top of the work tree that git reads for most questions.
+const READ_BY_GIT: [&str; 3] = [".gitignore", ".gitattributes", ".gitmodules"];
 
 impl WorkTree {
     /// The work tree that git would use in this directory.
@@ -67,6 +69,13 @@ impl WorkTree {
             .output(DOING, &["rev-parse", "--show-toplevel"])
             .map_err(|error| error.or_help("run this in the work tree of a git repository"))?;
         let top = one_line(top);
+        // Git would wait for a FIFO.
+        for name in READ_BY_GIT {
+            if let Some(noun) = read::endless(&top.join(name)) {
+                let error = ReadError::NotRegular(noun);
+                return Err(Error::new(format!("read {name}"), &error).help(error.next_step()));
+            }
+        }
         let prefix = match below(&top, directory) {
             Some(prefix) => prefix,
             None => git.prefix(DOING)?,
@@ -199,8 +208,8 @@ impl WorkTree {
         })
     }
 
-    /// Where a file of the work tree is to be changed, with the links of its directory followed: they must not lead out of
-    /// the work tree, nor into a git directory.
+    /// The place of a file that is to be changed, with the links of its directory followed: they
+    /// must not lead out of the work tree, nor into a git directory.
     pub(crate) fn place_to_change(&self, path: &RepoPath) -> Result<PathBuf, Error> {
         let doing = format!("change {path}");
         let place = self.place(path);

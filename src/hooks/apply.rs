@@ -9,8 +9,8 @@ use crate::hooks::plan::{Edit, How};
 use crate::hooks::shown;
 use crate::hooks::slot::{self, Place, Slot, Stand};
 
-/// Keeps other runs away from the hooks of a repository until it is dropped: several packages of a workspace may install
-/// at once.
+/// Keeps other runs away from the hooks of a repository until it is dropped: several packages of a
+/// workspace may install at once.
 pub(crate) fn lock(common: &Path) -> Result<DirectoryLock, Error> {
     DirectoryLock::wait(common).map_err(|Busy| {
         Error::new("change the hooks", "another run of bakstop is changing them")
@@ -18,7 +18,8 @@ pub(crate) fn lock(common: &Path) -> Result<DirectoryLock, Error> {
     })
 }
 
-/// Makes the edits, in their order. `places` is what they were planned on: what has changed since is left alone.
+/// Makes the edits, in their order. `places` is what they were planned on: what has changed since
+/// is left alone.
 pub(crate) fn apply(edits: &[Edit], places: &[&Place], top: &Path) -> Result<(), Error> {
     let slots = || places.iter().flat_map(|place| &place.slots);
     for edit in edits {
@@ -47,7 +48,8 @@ pub(crate) fn apply(edits: &[Edit], places: &[&Place], top: &Path) -> Result<(),
 
 const LOOK: &str = "look at it, then run the command again";
 
-/// Whether the file is what it was when the plan was made. A link may lead to a hook that was changed just now.
+/// Whether the file is what it was when the plan was made. A link may lead to a hook that was
+/// changed just now.
 fn is_as_planned(now: &Stand, then: &Stand) -> bool {
     now == then || matches!((now, then), (Stand::Link(_), Stand::Link(_)))
 }

@@ -299,8 +299,8 @@ fn calls_us(text: &[u8], hook: Hook, style: Style) -> bool {
     calls.into_iter().any(|(at, _)| !text.get(at + call.len()).is_some_and(|byte| b"-_".contains(byte)))
 }
 
-/// Fails if a file that a hook may be or may read is a FIFO, a socket or a device: git, a shell or a manager would wait for
-/// it, or read it without end.
+/// Fails if a file that a hook may be or may read is a FIFO, a socket or a device: git, a shell or
+/// a manager would wait for it, or read it without end.
 pub(crate) fn refuse_endless(layout: &Layout) -> Result<(), Error> {
     let hooks = Hook::STRICT.iter().map(|hook| hook.name());
     let husky = configured_husky(layout).map_or_else(|| layout.top.join(".husky"), |husky| husky.directory);

@@ -1,4 +1,5 @@
-//! Child processes: the build that `verify` watches, which is given our own streams, and a program that is asked one question.
+//! Child processes: the build that `verify` watches, which is given our own streams, and a program
+//! that is asked one question.
 
 use std::ffi::OsString;
 use std::fs::File;
@@ -140,7 +141,8 @@ const ANSWER: (Duration, u64) = (Duration::from_secs(3), 1024);
 const END: Duration = Duration::from_secs(2);
 const BEAT: Duration = Duration::from_millis(20);
 
-/// The first line that a program prints, without its line feed; `None` if none comes in time. Then the program is ended.
+/// The first line that a program prints, without its line feed; `None` if none comes in time. The
+/// program is ended then.
 pub(crate) fn first_line(program: &Path, argument: &str) -> Option<Vec<u8>> {
     let mut command = Command::new(program);
     command.arg(argument).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());

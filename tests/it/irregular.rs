@@ -1,5 +1,6 @@
-//! FIFOs, sockets, devices, directories, links and unreadable files under every name that a verb reads or writes: nothing
-//! waits, nothing grows without end, and what cannot be read does not pass in silence.
+//! FIFOs, sockets, devices, directories, links and unreadable files under every name that a verb
+//! reads or writes: nothing waits, nothing grows without end, and what cannot be read does not pass
+//! in silence.
 //!
 //! With `--nocapture`, each case prints its exit code and its time.
 
@@ -14,7 +15,8 @@ use std::time::{Duration, Instant};
 use crate::hooks::{installed, must, picture, prepare_husky, program_at_home, script, with_husky};
 use crate::support::{BAKSTOP, Ran, Sandbox, finish};
 
-/// Ends the command after 20 seconds with exit code 124, or where it needs more than 4 GiB of memory.
+/// Ends the command after 20 seconds with exit code 124, or where it needs more than 4 GiB of
+/// memory.
 const BOUNDED: &str = "ulimit -v 4194304; exec timeout -k 1 20 \"$@\"";
 
 /// Runs the program within bounds.
@@ -63,8 +65,8 @@ fn put(path: &Path, kind: Kind) {
     }
 }
 
-/// Runs verbs in a fresh copy of a scene, in which something is put at a path. Each comes with its exit code, and with words
-/// of what it prints.
+/// Runs verbs in a fresh copy of a scene, in which something is put at a path. Each comes with its
+/// exit code, and with words of what it prints.
 fn each(scene: fn() -> Sandbox, path: &str, kind: Kind, verbs: &[(&[&str], i32, &str)]) {
     for (arguments, code, words) in verbs {
         let sandbox = scene();
@@ -137,6 +139,15 @@ fn a_manifest_of_another_kind() {
     each(pinned, "package.json", Kind::Directory, &absent);
     each(pinned, "web/package.json", Kind::Fifo, &[(&["pins"], 2, FIFO), (&["prove"], 1, "not proven")]);
     each(pinned, "web/package.json", Kind::Fifo, &[(&["verify"], 1, "web/package.json"), (&["status"], 1, "")]);
+}
+
+#[test]
+fn what_git_reads_that_is_not_a_file() {
+    for path in [".gitignore", ".gitattributes", ".gitmodules"] {
+        let waits: [&[&str]; 4] = [&["check", "--worktree"], &["pins"], &["verify"], &["verify", "--", "true"]];
+        each(pinned, path, Kind::Fifo, &waits.map(|verb| (verb, 2, FIFO)));
+        each(pinned, path, Kind::Fifo, &[(&["check"], 0, ""), (&["status"], 1, ""), (&["install"], 0, "installed")]);
+    }
 }
 
 #[test]
@@ -297,7 +308,7 @@ fn a_file_that_cannot_be_read() {
         if path != "lefthook.yml" {
             fs::remove_file(sandbox.top.join("lefthook.yml")).unwrap();
         }
-        fs::set_permissions(sandbox.top.join(path), fs::Permissions::from_mode(0)).unwrap();
+        fs::set_permissions(sandbox.top.join(path), fs::Permissions::from_mode(0o000)).unwrap();
         if bounded_in(&sandbox, "readable all the same", UNPRIVILEGED, &["status"]).code == Some(125) {
             println!("not tested: there is no setpriv here");
             return;
@@ -308,7 +319,8 @@ fn a_file_that_cannot_be_read() {
     }
 }
 
-/// A git that does something to the scene after it has answered a command, as another process might at that moment.
+/// A git that does something to the scene after it has answered a command, as another process might
+/// at that moment.
 fn meddling_git(sandbox: &Sandbox, command: &str, act: &str) -> String {
     let real = finish(sandbox.command("sh").args(["-c", "command -v git"])).out;
     let bin = sandbox.outside().join("bin");

@@ -138,7 +138,7 @@ impl<'a> Case<'a> {
     /// Each file is what it was or what it was to be, the exit code says which, and a second run does the rest.
     fn assert_nothing_lost(&self, at: &str, ran: &Ran, Goal { old, new, done }: &Goal, leaves_scraps: bool) {
         let now = self.state();
-        let scraps = self.scraps(old, new, &now);
+        let scraps = Self::scraps(old, new, &now);
         for path in old.keys().chain(new.keys()).chain(now.keys()).filter(|path| !scraps.contains(*path)) {
             let stands = now.get(path);
             let is_whole = stands == old.get(path) || stands == new.get(path);
@@ -171,7 +171,7 @@ impl<'a> Case<'a> {
     }
 
     /// The files that are there for the moment only.
-    fn scraps(&self, old: &Picture, new: &Picture, now: &Picture) -> BTreeSet<PathBuf> {
+    fn scraps(old: &Picture, new: &Picture, now: &Picture) -> BTreeSet<PathBuf> {
         let is_scrap = |path: &&PathBuf| path.file_name().unwrap().to_str().unwrap().starts_with(SCRAP);
         let strange = now.keys().filter(|path| !old.contains_key(*path) && !new.contains_key(*path));
         strange.filter(is_scrap).cloned().collect()
