@@ -1,6 +1,6 @@
 //! The verbs: each gathers what it needs, asks the rooms below, and returns what is to be said. None of them prints.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -8,11 +8,13 @@ use jiff::tz::TimeZone;
 
 use crate::base::escape::Escaped;
 use crate::base::finding::Verdict;
+use crate::disk::destination::Destination;
 use crate::os::env::Environment;
 use crate::report::paint::Paint;
 use crate::report::{self, Format, Report, human::View};
 
 pub(crate) mod completions;
+mod destination;
 pub(crate) mod explain;
 pub(crate) mod install;
 mod judge;
@@ -56,7 +58,7 @@ pub(crate) struct Outcome {
     /// For standard output.
     pub out: String,
     /// For a file: where the answer was asked for in one.
-    pub file: Option<(PathBuf, String)>,
+    pub file: Option<(Destination, String)>,
     /// For standard error: notes that are no part of the answer.
     pub notes: String,
 }
@@ -68,12 +70,12 @@ impl Outcome {
     }
 
     /// The report of a check in a format: on standard output, or in a file beside the text for a person.
-    pub(crate) fn of_check(report: &Report<'_>, format: Format, output: Option<&Path>) -> Self {
+    pub(crate) fn of_check(report: &Report<'_>, format: Format, output: Option<Destination>) -> Self {
         let verdict = Verdict::of(report.findings, report.deny_warnings);
-        let Some(path) = output else { return Self::new(verdict, report::check(format, report)) };
+        let Some(destination) = output else { return Self::new(verdict, report::check(format, report)) };
         // Whoever reads a file may not be a terminal.
         let plain = Report { view: View { paint: Paint::PLAIN, ..report.view }, ..*report };
-        let file = Some((path.to_owned(), report::check(format, &plain)));
+        let file = Some((destination, report::check(format, &plain)));
         Self { file, ..Self::new(verdict, report::check(Format::Human, report)) }
     }
 

@@ -5,12 +5,12 @@
 //! and `block` know the two texts that are installed, `manager` the programs that we do not edit for and `by_hand` what a
 //! person adds there, `binary` where the guard itself lies, `server` how a bare repository runs its hooks.
 
-use std::io::ErrorKind;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use crate::base::error::Error;
 use crate::base::path::RepoPath;
+use crate::disk::read::{self, FinalLink, ReadError};
 use crate::os::env::Environment;
 use crate::rule::Rule;
 use crate::rules;
@@ -142,19 +142,18 @@ pub(crate) fn shown(path: &Path, top: &Path) -> RepoPath {
     RepoPath::new(path.strip_prefix(top).unwrap_or(path).as_os_str().as_bytes())
 }
 
-/// The bytes of a file; `None` if there is no such file. One that is there and cannot be read is doubt, not absence.
+/// The most bytes of a hook, or of a file that configures hooks: a hook may be a compiled program.
+const LIMIT: u64 = 64 * 1024 * 1024;
+
+/// The bytes of a file; `None` if it is missing. What cannot be read is doubt, not absence.
 fn read_if_there(path: &Path, top: &Path) -> Result<Option<Vec<u8>>, Error> {
-    match std::fs::read(path) {
-        Ok(text) => Ok(Some(text)),
-        Err(error)
-            if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory | ErrorKind::IsADirectory) =>
-        {
-            Ok(None)
-        }
-        Err(error) => {
-            Err(Error::new(format!("read {}", shown(path, top)), error).help("make it readable for this user"))
-        }
-    }
+    // A directory is not a hook.
+    let text = if path.is_dir() { Ok(None) } else { read::file_if_there(path, FinalLink::Follow, LIMIT) };
+    text.map_err(|error| unreadable(path, top, &error))
+}
+
+fn unreadable(path: &Path, top: &Path, error: &ReadError) -> Error {
+    Error::new(format!("read {}", shown(path, top)), error).help(error.next_step())
 }
 
 /// A short digest of a text (FNV-1a). It tells our own text from one that somebody edited; it keeps nobody out.

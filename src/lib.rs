@@ -2,9 +2,10 @@
 //!
 //! The modules are listed in the order of their layers: each uses only those above it. See docs/architecture.md.
 
-// Inert vocabulary, then the process and the machine.
+// Inert vocabulary, then the process, the machine and the files of users.
 mod base;
 mod os;
+mod disk;
 // Values that are compared over time.
 mod snapshot;
 mod measure;

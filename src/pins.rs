@@ -400,7 +400,7 @@ impl Reading {
 
 /// What a file pins by itself, read as the tool reads it that obeys it. A file that cannot be parsed pins nothing.
 pub(crate) fn read(known: &SourceFile) -> Rc<Reading> {
-    known.view(|file| files::read(file, Vec::new()))
+    known.view(|_| files::read(known, Vec::new()))
 }
 
 #[cfg(test)]

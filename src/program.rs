@@ -1,10 +1,7 @@
 //! From arguments to an [`Outcome`]: every failure becomes text and an exit code here, so that `main` only prints.
 
 use std::ffi::OsString;
-use std::fs::{File, Permissions};
-use std::io::{IsTerminal, Write};
-use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::io::IsTerminal;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
@@ -90,11 +87,11 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Answer {
 /// Writes the file that the report was asked for in.
 fn saved(outcome: Outcome, paint: Paint) -> Answer {
     let answer = Answer { code: outcome.code, out: outcome.out, notes: outcome.notes, paint };
-    let Some((path, text)) = outcome.file else { return answer };
-    match write_file(&path, text.as_bytes()) {
+    let Some((destination, text)) = outcome.file else { return answer };
+    match destination.write(text.as_bytes()) {
         Ok(()) => answer,
         Err(error) => {
-            let shown = RepoPath::new(path.as_os_str().as_encoded_bytes());
+            let shown = RepoPath::new(destination.name().as_os_str().as_encoded_bytes());
             let error = Error::new(format!("write {shown}"), error)
                 .help("give a file in a directory that exists and can be written to");
             answer.failed(&error)
@@ -133,30 +130,6 @@ fn harmless(mut error: clap::Error) -> clap::Error {
         error.insert(kind, value);
     }
     error
-}
-
-/// Writes a file whole or not at all: beside the old one, then in its place. What is no file, such as a pipe or
-/// `/dev/null`, is written to; what a link leads to is replaced, and the link stays.
-fn write_file(path: &Path, text: &[u8]) -> std::io::Result<()> {
-    // A stream that is ours already, such as /dev/stdout, whatever it leads to.
-    if path.starts_with("/dev") || path.starts_with("/proc") {
-        return File::options().append(true).open(path)?.write_all(text);
-    }
-    let target = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-    let about = target.metadata();
-    if about.as_ref().is_ok_and(|about| !about.is_file()) {
-        return File::options().write(true).open(target)?.write_all(text);
-    }
-    let directory = target.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    // What the umask leaves of this, as for any file that a program writes.
-    let permissions = Permissions::from_mode(0o666);
-    let mut file = tempfile::Builder::new().permissions(permissions).tempfile_in(directory)?;
-    if let Ok(about) = about {
-        file.as_file().set_permissions(about.permissions())?;
-    }
-    file.write_all(text)?;
-    file.persist(target)?;
-    Ok(())
 }
 
 fn context(cli: &Cli, env: Environment) -> Result<Context, Error> {

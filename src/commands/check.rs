@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use crate::base::change::Entry;
 use crate::base::error::Error;
 use crate::base::finding::Verdict;
+use crate::commands::destination::destination;
 use crate::commands::judge::{Options, Scope, judge};
 use crate::commands::{Context, Outcome};
 use crate::report::{Format, Report};
@@ -94,10 +95,7 @@ impl Args {
 
 /// Judges what was asked about.
 pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
-    if args.output.as_deref().is_some_and(|path| path.as_os_str() == "-") {
-        return Err(Error::new("write the report to a file", "`-` is no file")
-            .help("without --output, it goes to standard output"));
-    }
+    let output = args.output.as_deref().map(|file| destination(file, context)).transpose()?;
     let scope = args.scope();
     let config = args.config.as_deref();
     let way_on = "to judge by another: --config FILE";
@@ -114,7 +112,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
     let mut outcome = if args.show_files {
         Outcome::new(Verdict::Clean, listing(&judged.listed))
     } else {
-        Outcome::of_check(&report, args.format, args.output.as_deref())
+        Outcome::of_check(&report, args.format, output)
     };
     if args.verbose {
         outcome = judged.told().iter().fold(outcome, Outcome::note);

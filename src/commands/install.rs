@@ -73,7 +73,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
     let git = Git::new(&context.directory);
     let layout = Layout::of(&git)?;
     refuse_the_wrong_place(args, &layout)?;
-    let _lock = if args.dry_run { None } else { apply::lock(&layout.common)? };
+    let _lock = if args.dry_run { None } else { Some(apply::lock(&layout.common)?) };
     let setup = Setup::find(&layout, &git, args.choice(), args.hooks())?;
     let place = match &setup {
         Setup::Husky(husky) => Place::husky(&husky.directory, &layout.top)?,

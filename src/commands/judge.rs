@@ -12,6 +12,7 @@ use crate::base::refs::{self, RefUpdate};
 use crate::commands::{Context, listed};
 use crate::config::{self, Config};
 use crate::cure::{self, Facts};
+use crate::disk::read::{self, FinalLink, ReadError};
 use crate::engine::{Engine, Hidden, Judgement, LIMIT};
 use crate::git::Staged;
 use crate::git::worktree::{OnDisk, WorkTree};
@@ -133,17 +134,23 @@ pub(super) fn judge(scope: &Scope, options: &Options<'_>, context: &Context) -> 
     }
 }
 
+/// The most bytes of the lines that git gives its hooks: more than a million of them.
+const LINES: u64 = 256 * 1024 * 1024;
+
 /// The lines that git gives its hooks.
 fn updates(parse: fn(&[u8]) -> Option<RefUpdate>) -> Result<Vec<RefUpdate>, Error> {
     let doing = "read what is pushed from standard input";
-    let mut input = std::io::stdin().lock();
+    let input = std::io::stdin().lock();
     if input.is_terminal() {
         return Err(Error::new(doing, "it is a terminal").help(
             "git gives its hooks a line for each ref there; to judge commits by hand: bakstop check --range REV",
         ));
     }
     let mut text = Vec::new();
-    input.read_to_end(&mut text).map_err(|error| Error::new(doing, error))?;
+    let read = input.take(LINES).read_to_end(&mut text).map_err(|error| Error::new(doing, error))?;
+    if read as u64 == LINES {
+        return Err(Error::new(doing, "it does not end").help("see githooks(5) for what git gives its hooks"));
+    }
     refs::lines(&text, parse).map_err(|line| {
         Error::new(doing, format!("this is no line of git's: {}", Escaped(line)))
             .help("see githooks(5) for what git gives its hooks")
@@ -159,13 +166,13 @@ fn engine<'a>(config: &'a Config, options: &Options<'_>) -> Engine<'a> {
 fn given(path: &Path, context: &Context) -> Result<Config, Error> {
     let shown = RepoPath::new(path.as_os_str().as_encoded_bytes()).to_string();
     let doing = format!("read the configuration {shown}");
-    let failed = |error: std::io::Error| Error::new(&*doing, error).help("name a file that exists and is readable");
-    let path = context.directory.join(path);
-    let size = path.metadata().map_err(failed)?.len();
-    if size > config::LIMIT {
-        return Err(Error::new(doing, "it is larger than 1 MiB").help("make it smaller"));
-    }
-    let text = std::fs::read(path).map_err(failed)?;
+    let text = read::file(&context.directory.join(path), FinalLink::Follow, config::LIMIT).map_err(|error| {
+        let help = match error {
+            ReadError::TooLarge { .. } => "make it smaller",
+            _ => "name a file that exists and is readable",
+        };
+        Error::new(doing, error).help(help)
+    })?;
     Config::parse(&shown, &text, context.today()).map(Config::outside)
 }
 

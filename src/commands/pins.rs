@@ -118,6 +118,8 @@ fn set(
         let verdict = if plan.files.is_empty() { verdict } else { Verdict::Found };
         return Ok(Outcome::new(verdict, report::moved(board, plan, findings, "to move", view)));
     }
+    // Where one must not be changed, none is.
+    plan.files.iter().try_for_each(|file| tree.place_to_change(&file.path).map(drop))?;
     for (number, file) in plan.files.iter().enumerate() {
         let old = board.project.number(file.path.as_bytes()).map(|old| board.project.file(old).text.as_slice());
         tree.replace(&file.path, old.unwrap_or_default(), &file.text).map_err(|error| match number {

@@ -26,7 +26,7 @@ use crate::git::{Git, TreeChanges};
 use crate::hooks::health::{self, Health, Interference, Off, State};
 use crate::hooks::layout::Layout;
 use crate::hooks::rehearsal::{Performance, Rehearsal};
-use crate::hooks::setup::{Choice, Foreign, Setup};
+use crate::hooks::setup::{self, Choice, Foreign, Setup};
 use crate::hooks::{Hook, SKIP, binary, shown};
 use crate::report::HumanOrJson;
 use crate::report::json::{document, path};
@@ -63,6 +63,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
         return Err(Error::new("prove that a commit is blocked", "this repository is bare: nothing is committed here")
             .help("run this in a clone that has a work tree"));
     }
+    setup::refuse_endless(&layout)?;
     let rehearsal = Rehearsal::prepare(&git, &context.env)?;
     let nonce = rehearsal.nonce();
     let probe = Probe::find(&rehearsal)?;

@@ -20,7 +20,7 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
     let git = Git::new(&context.directory);
     let layout = Layout::of(&git)?;
-    let _lock = if args.dry_run { None } else { apply::lock(&layout.common)? };
+    let _lock = if args.dry_run { None } else { Some(apply::lock(&layout.common)?) };
     let places = places(&layout, &git)?;
     let mut edits = Vec::new();
     for place in &places {

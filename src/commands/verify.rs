@@ -7,13 +7,16 @@ use std::path::{Path, PathBuf};
 use crate::base::error::Error;
 use crate::base::finding::Verdict;
 use crate::base::path::{RepoPath, shell_quote};
+use crate::commands::destination::destination;
 use crate::commands::verify::record::Record;
 use crate::commands::verify::watch::Watch;
 use crate::commands::{Context, Outcome};
 use crate::config::{self, Config};
+use crate::disk::destination::Destination;
+use crate::disk::read::{self, FinalLink};
 use crate::git::worktree::{Look, OnDisk, WorkTree};
 use crate::measure::runs::{Budget, Percent, Run, Timing};
-use crate::os::child::{self, NotRun, Output};
+use crate::os::child::{self, NotRun, Output, Ran};
 use crate::report::paint::Paint;
 use crate::report::verify::Since;
 use crate::report::{self, HumanOrJson, runs};
@@ -89,13 +92,10 @@ const TIME: &str = "How long the build takes";
 
 /// Compares the work tree with a clean one, with what it was before the command, or with a baseline.
 pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
-    for file in args.output.iter().chain(&args.save_baseline) {
-        if file.as_os_str() == "-" {
-            return Err(Error::new("write to a file", "`-` is no file").help("give it a name, such as ./-"));
-        }
-    }
+    let to_file = |file: &Option<PathBuf>| file.as_deref().map(|file| destination(file, context)).transpose();
+    let output = to_file(&args.output)?;
     if let Some(file) = &args.history {
-        return history(args, context, file);
+        return history(args, context, output, file);
     }
     if args.label.is_some() && args.record.is_none() {
         return Err(Error::new("use the label", "there is no record that it belongs to")
@@ -103,57 +103,64 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
     }
     child::mind_children();
     let tree = WorkTree::open(&context.directory)?.with_config_home(context.env.get("XDG_CONFIG_HOME"));
-    let look = |look: Look, config: &Config| tree.snapshot(look, config.debris(), context.terminal);
-    let see_git = |error: Error| error.or_help("see what `git status` says here");
     if let Some(file) = &args.baseline {
-        let Baseline { mut snapshot, configuration } = read_baseline(file)?;
-        let config = match &configuration[..] {
-            [] => Config::default(),
-            text => Config::parse(config::FILE, text, context.today())?,
-        };
-        let watch = Watch { args, context, tree: &tree, config: &config };
-        let mut now = look(Look::Contents, &config).map_err(see_git)?;
-        leave_out(file, &tree, [&mut snapshot, &mut now]);
-        let (changes, notes) = watch.allow(now.changes_since(snapshot));
-        return watch.tell(&changes, Since::Baseline, &notes);
+        return since_baseline(args, context, output, &tree, file);
     }
     // As it is before the build, which may change it.
     let files = OnDisk::one(&tree, config::FILE.into())?;
     let config = Config::of(&files, || context.today())?;
-    if let Some(file) = &args.save_baseline {
-        if let Some(path) = tree.path_of(file).filter(|_| file.exists())
-            && tree.is_tracked(&path)?
-        {
-            return Err(Error::new(format!("save the baseline in {}", shown(file)), "it is a tracked file")
-                .help("give one that git does not track"));
+    if let Some(saved) = to_file(&args.save_baseline)? {
+        return save_baseline(context, &tree, &config, saved);
+    }
+    let watch = Watch { args, context, output, tree: &tree, config: &config };
+    match args.command.split_first() {
+        None => {
+            let (changes, notes) = watch.allow(watch.look(Look::Paths).map_err(see_git)?.changes_since_clean());
+            watch.tell(&changes, Since::Clean, &notes)
         }
-        let mut snapshot = look(Look::Contents, &config).map_err(see_git)?;
-        leave_out(file, &tree, [&mut snapshot]);
-        let text = Baseline { snapshot, configuration: config.text().to_vec() }.write();
-        return Ok(Outcome { file: Some((file.clone(), text)), ..Outcome::new(Verdict::Clean, "") });
+        Some((program, arguments)) => around(&watch, program, arguments),
     }
-    let watch = Watch { args, context, tree: &tree, config: &config };
-    if args.command.is_empty() {
-        let now = look(Look::Paths, &config).map_err(see_git)?;
-        let (changes, notes) = watch.allow(now.changes_since_clean());
-        return watch.tell(&changes, Since::Clean, &notes);
-    }
-    around(args, context, &watch, &|| look(Look::Contents, &config))
+}
+
+fn see_git(error: Error) -> Error {
+    error.or_help("see what `git status` says here")
+}
+
+/// Reports what changed since a baseline was saved, by the configuration of then.
+fn since_baseline(
+    args: &Args,
+    context: &Context,
+    output: Option<Destination>,
+    tree: &WorkTree,
+    file: &Path,
+) -> Result<Outcome, Error> {
+    let Baseline { mut snapshot, configuration } = read_baseline(file)?;
+    let config = match &configuration[..] {
+        [] => Config::default(),
+        text => Config::parse(config::FILE, text, context.today())?,
+    };
+    let watch = Watch { args, context, output, tree, config: &config };
+    let mut now = watch.look(Look::Contents).map_err(see_git)?;
+    leave_out(file, tree, [&mut snapshot, &mut now]);
+    let (changes, notes) = watch.allow(now.changes_since(snapshot));
+    watch.tell(&changes, Since::Baseline, &notes)
+}
+
+/// Saves the state of the work tree, and the configuration.
+fn save_baseline(context: &Context, tree: &WorkTree, config: &Config, saved: Destination) -> Result<Outcome, Error> {
+    let mut snapshot = tree.snapshot(Look::Contents, config.debris(), context.terminal).map_err(see_git)?;
+    leave_out(saved.name(), tree, [&mut snapshot]);
+    let text = Baseline { snapshot, configuration: config.text().to_vec() }.write();
+    Ok(Outcome { file: Some((saved, text)), ..Outcome::new(Verdict::Clean, "") })
 }
 
 /// Looks, runs the command, and looks again.
-fn around(
-    args: &Args,
-    context: &Context,
-    watch: &Watch<'_>,
-    look: &dyn Fn() -> Result<Snapshot, Error>,
-) -> Result<Outcome, Error> {
-    let Some((program, arguments)) = args.command.split_first() else {
-        return Err(Error::new("run the command", "there is none"));
-    };
+fn around(watch: &Watch<'_>, program: &OsString, arguments: &[OsString]) -> Result<Outcome, Error> {
+    let Watch { args, context, .. } = *watch;
     // What is wrong with the record is told before a long build, not after.
-    let record = args.record.as_deref().map(|file| Record::open(file, label(args))).transpose()?;
-    let mut before = look().map_err(|error| error.or_help("see what `git status` says here"))?;
+    let open = |file: &PathBuf| destination(file, context).and_then(|file| Record::open(file, label(args)));
+    let record = args.record.as_ref().map(open).transpose()?;
+    let mut before = watch.look(Look::Contents).map_err(see_git)?;
     watch.keep_texts(&mut before);
     // Standard output is the document's, unless that goes to a file.
     let is_document = args.format == HumanOrJson::Json && args.output.is_none();
@@ -172,21 +179,10 @@ fn around(
         allowed: args.max_regression.map(|Percent(percent)| percent),
     };
     let commit = before.head.commit;
-    // A record that fails is told beside the report, and is no reason to keep that back.
-    let write_down =
-        |tree: Tree| record.as_ref().map_or(Ok(()), |record| record.append(context.now, &ran, tree, commit));
-    let (mut outcome, written) = match look() {
-        Ok(after) => {
-            let (changes, notes) = watch.allow(after.changes_since(before));
-            let written = write_down(if changes.is_empty() { Tree::Unchanged } else { Tree::Changed });
-            (watch.tell(&changes, Since::Command(&ran, timing), &notes)?, written)
-        }
-        Err(error) => {
-            let error = error.or_help("see what `git status` says now");
-            let outcome = Outcome { notes: report::error(&error, Paint::PLAIN), ..failed() };
-            (outcome.note(format!("bakstop: the command {}", ran.ended.told())), write_down(Tree::Unknown))
-        }
-    };
+    let (outcome, state) = compared(watch, before, &ran, timing);
+    // A record that fails is an error next to the report, and does not replace it.
+    let written = record.as_ref().map_or(Ok(()), |record| record.append(context.now, &ran, state, commit));
+    let mut outcome = outcome?;
     if let Err(error) = written {
         outcome.notes += &report::error(&error, Paint::PLAIN);
         if ran.ended.code() == 0 {
@@ -199,8 +195,20 @@ fn around(
     })
 }
 
-fn failed() -> Outcome {
-    Outcome { code: Verdict::Failed.code(), ..Outcome::new(Verdict::Failed, "") }
+/// The report on a command that has ended, and the state in which it left the work tree.
+fn compared(watch: &Watch<'_>, before: Snapshot, ran: &Ran, timing: Timing) -> (Result<Outcome, Error>, Tree) {
+    match watch.look(Look::Contents) {
+        Ok(after) => {
+            let (changes, notes) = watch.allow(after.changes_since(before));
+            let state = if changes.is_empty() { Tree::Unchanged } else { Tree::Changed };
+            (watch.tell(&changes, Since::Command(ran, timing), &notes), state)
+        }
+        Err(error) => {
+            let error = error.or_help("see what `git status` says now");
+            let outcome = Outcome { notes: report::error(&error, Paint::PLAIN), ..Outcome::new(Verdict::Failed, "") };
+            (Ok(outcome.note(format!("bakstop: the command {}", ran.ended.told()))), Tree::Unknown)
+        }
+    }
 }
 
 /// What the run is called.
@@ -214,10 +222,13 @@ fn shown(file: &Path) -> RepoPath {
     RepoPath::new(file.as_os_str().as_encoded_bytes())
 }
 
+/// The most bytes of a baseline: it names every path that is not clean.
+const BASELINE: u64 = 256 * 1024 * 1024;
+
 fn read_baseline(file: &Path) -> Result<Baseline, Error> {
     let doing = format!("read the baseline {}", shown(file));
     let help = "write it before the build: bakstop verify --save-baseline FILE";
-    let text = std::fs::read(file).map_err(|error| Error::new(&*doing, error).help(help))?;
+    let text = read::file(file, FinalLink::Follow, BASELINE).map_err(|error| Error::new(&*doing, error).help(help))?;
     Baseline::read(&text).map_err(|why| Error::new(doing, why).help(help))
 }
 
@@ -235,23 +246,28 @@ fn leave_out<'a>(file: &Path, tree: &WorkTree, snapshots: impl IntoIterator<Item
 }
 
 /// The runs of a record.
-fn history(args: &Args, context: &Context, file: &Path) -> Result<Outcome, Error> {
+fn history(args: &Args, context: &Context, output: Option<Destination>, file: &Path) -> Result<Outcome, Error> {
     let runs = record::read(file)?.ok_or_else(|| {
         Error::new(format!("read the record {}", shown(file)), "there is no such file")
             .help("make one: bakstop verify --record FILE -- CMD")
     })?;
     let wanted = |run: &Run| args.label.as_ref().is_none_or(|label| *label == run.label);
     let runs: Vec<Run> = runs.into_iter().filter(wanted).collect();
-    Ok(in_format(args, context.paint, &|format, paint| match format {
+    Ok(in_format(args.format, output, context.paint, &|format, paint| match format {
         HumanOrJson::Human => runs::human(&runs, paint),
         HumanOrJson::Json => runs::json(&runs),
     }))
 }
 
 /// A report as it was asked for: on standard output, or in a file beside the text for a person.
-fn in_format(args: &Args, paint: Paint, write: &dyn Fn(HumanOrJson, Paint) -> String) -> Outcome {
-    let Some(file) = &args.output else { return Outcome::new(Verdict::Clean, write(args.format, paint)) };
+fn in_format(
+    format: HumanOrJson,
+    output: Option<Destination>,
+    paint: Paint,
+    write: &dyn Fn(HumanOrJson, Paint) -> String,
+) -> Outcome {
+    let Some(destination) = output else { return Outcome::new(Verdict::Clean, write(format, paint)) };
     // Whoever reads a file may not be a terminal.
-    let file = Some((file.clone(), write(args.format, Paint::PLAIN)));
+    let file = Some((destination, write(format, Paint::PLAIN)));
     Outcome { file, ..Outcome::new(Verdict::Clean, write(HumanOrJson::Human, paint)) }
 }

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use crate::base::change::{Change, Content, Entry};
 use crate::base::error::Error;
 use crate::base::path::RepoPath;
+use crate::disk::read::{self, FinalLink};
 use crate::git::direct::{self, DirectAnswer, DirectIndex};
 use crate::git::layer::{Compared, Handover};
 use crate::git::listing::{self, Listed};
@@ -88,8 +89,7 @@ impl Staged {
     /// read.
     pub(crate) fn on_disk(&self, path: &RepoPath, limit: u64) -> Option<Vec<u8>> {
         let file = self.top.as_ref()?.join(OsStr::from_bytes(path.as_bytes()));
-        let about = std::fs::symlink_metadata(&file).ok()?;
-        if about.is_file() && about.len() <= limit { std::fs::read(file).ok() } else { None }
+        read::file(&file, FinalLink::Refuse, limit).ok()
     }
 
     /// Which layer answered, for `--verbose`: the end of a sentence.

@@ -2,16 +2,17 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
-use std::fs::File;
-use std::io::{ErrorKind, Read, Write};
+use std::io::ErrorKind;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use crate::base::change::{Content, Mode, ObjectId};
 use crate::base::debris::Debris;
 use crate::base::error::Error;
 use crate::base::path::RepoPath;
+use crate::disk::atomic::{self, Bits, Old, WriteError};
+use crate::disk::destination::is_in_git_directory;
+use crate::disk::read::{self, FinalLink, ReadError};
 use crate::git::process::{Git, literal, one_line, records};
 use crate::os::progress::Progress;
 use crate::snapshot::{Dirt, Fingerprint, Hiding, Snapshot, State};
@@ -56,6 +57,9 @@ pub(crate) enum Look {
     Contents,
 }
 
+/// Files at the top of the work tree that git reads for most questions.
+const READ_BY_GIT: [&str; 3] = [".gitignore", ".gitattributes", ".gitmodules"];
+
 impl WorkTree {
     /// The work tree that git would use in this directory.
     pub(crate) fn open(directory: &Path) -> Result<Self, Error> {
@@ -64,6 +68,13 @@ impl WorkTree {
             .output(DOING, &["rev-parse", "--show-toplevel"])
             .map_err(|error| error.or_help("run this in the work tree of a git repository"))?;
         let top = one_line(top);
+        // Git would wait for a FIFO.
+        for name in READ_BY_GIT {
+            if let Some(noun) = read::endless(&top.join(name)) {
+                let error = ReadError::NotRegular(noun);
+                return Err(Error::new(format!("read {name}"), &error).help(error.next_step()));
+            }
+        }
         let prefix = git.prefix_below(&top, DOING)?;
         // Whatever a build makes of the settings meanwhile, it is this tree that is meant.
         let git = git.with(&[("GIT_WORK_TREE".to_owned(), top.clone().into_os_string())]);
@@ -170,21 +181,13 @@ impl WorkTree {
     /// The content of a regular file of the work tree, at most `limit` bytes of it; `None` if there
     /// is no such file.
     pub(crate) fn read(&self, path: &RepoPath, limit: u64) -> Result<Option<Content>, Error> {
-        let file = self.place(path);
-        let failed = |error| Error::new(format!("read {path}"), error).help("make it readable for this user");
-        let about = match std::fs::symlink_metadata(&file) {
-            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => return Ok(None),
-            about => about.map_err(failed)?,
-        };
-        if !about.is_file() {
-            return Ok(None);
+        match read::file(&self.place(path), FinalLink::Refuse, limit) {
+            Ok(content) => Ok(Some(Content::Bytes(content))),
+            Err(ReadError::TooLarge { size, .. }) => Ok(Some(Content::TooLarge(size))),
+            Err(ReadError::NotRegular(_)) => Ok(None),
+            Err(error) if error.is_absent() => Ok(None),
+            Err(error) => Err(Error::new(format!("read {path}"), &error).help(error.next_step())),
         }
-        if about.len() > limit {
-            return Ok(Some(Content::TooLarge(about.len())));
-        }
-        let mut content = Vec::new();
-        File::open(&file).and_then(|file| file.take(limit).read_to_end(&mut content)).map_err(failed)?;
-        Ok(Some(Content::Bytes(content)))
     }
 
     /// The content of a regular file of the work tree, if it can be had and is not larger than
@@ -199,26 +202,33 @@ impl WorkTree {
     /// Puts another content in the place of a regular file, whole or not at all. `old` is what was
     /// read of it: if that is not there any more, nothing is changed.
     pub(crate) fn replace(&self, path: &RepoPath, old: &[u8], new: &[u8]) -> Result<(), Error> {
+        atomic::write(&self.place_to_change(path)?, new, Bits::Kept, Old::Text(old)).map_err(|error| {
+            let help = match error {
+                WriteError::Changed => "run this again",
+                WriteError::Io(_) => "make its directory writable for this user",
+            };
+            Error::new(format!("change {path}"), error).help(help)
+        })
+    }
+
+    /// The place of a file that is to be changed, with the links of its directory followed: they
+    /// must not lead out of the work tree, nor into a git directory.
+    pub(crate) fn place_to_change(&self, path: &RepoPath) -> Result<PathBuf, Error> {
         let doing = format!("change {path}");
-        let failed =
-            |error: std::io::Error| Error::new(&*doing, error).help("make its directory writable for this user");
-        if self.text(path, u64::MAX).as_deref() != Some(old) {
-            return Err(Error::new(&*doing, "it is not what it was a moment ago").help("run this again"));
-        }
         let place = self.place(path);
-        let about = place.metadata().map_err(failed)?;
-        let permissions = about.permissions();
-        let directory = place.parent().unwrap_or(&self.top);
-        let mut file =
-            tempfile::Builder::new().permissions(permissions.clone()).tempfile_in(directory).map_err(failed)?;
-        file.write_all(new).map_err(failed)?;
-        // Whoever owned it owns it still, where this user may give files away.
-        let _ = std::os::unix::fs::fchown(file.as_file(), Some(about.uid()), Some(about.gid()));
-        // The umask took from the permissions what the old file may have had.
-        file.as_file().set_permissions(permissions).map_err(failed)?;
-        file.as_file().sync_all().map_err(failed)?;
-        file.persist(&place).map_err(|error| failed(error.error))?;
-        Ok(())
+        let (directory, name) = (place.parent().unwrap_or(&self.top), place.file_name().unwrap_or_default());
+        let real = |path: &Path| path.canonicalize().map_err(|error| Error::new(&*doing, error));
+        let (directory, top) = (real(directory)?, real(&self.top)?);
+        let outside = if !directory.starts_with(&top) {
+            "outside the work tree"
+        } else if is_in_git_directory(&directory.join(name)) {
+            "a git directory"
+        } else {
+            return Ok(directory.join(name));
+        };
+        let shown = RepoPath::new(directory.as_os_str().as_bytes());
+        Err(Error::new(doing, format!("a link leads from its directory to {shown}, {outside}"))
+            .help("change the file there, or make the directory one of this repository"))
     }
 
     /// What stands at a path, if it is there.
@@ -237,9 +247,12 @@ impl WorkTree {
             Some(Mode::Symlink)
         } else if kind.is_dir() && nested::is_repository(&file) {
             Some(Mode::Submodule)
-        } else {
-            // Git knows no pipes, sockets and devices; and what is in a plain directory, it lists.
+        } else if kind.is_dir() {
+            // Git lists what is in it.
             None
+        } else {
+            let error = ReadError::NotRegular(read::noun(kind));
+            return Err(Error::new(format!("read {path}"), &error).help(error.next_step()));
         })
     }
 
@@ -260,13 +273,6 @@ impl WorkTree {
         let place = directory.canonicalize().ok()?.join(file.file_name()?);
         let path = place.strip_prefix(self.top.canonicalize().ok()?).ok()?.to_owned();
         Some(RepoPath::new(path.into_os_string().into_encoded_bytes()))
-    }
-
-    /// Whether a path is tracked.
-    pub(crate) fn is_tracked(&self, path: &RepoPath) -> Result<bool, Error> {
-        let path = literal(path);
-        let listing = self.git.output("look into the index", &[OsStr::new("ls-files"), OsStr::new("--"), &path])?;
-        Ok(!listing.is_empty())
     }
 
     /// The first tracked file of this name, at any depth.

@@ -4,6 +4,7 @@ use std::ffi::OsStr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Component, Path, PathBuf};
 
+use crate::os::child;
 use crate::os::env::Environment;
 
 /// The file name of the program.
@@ -72,10 +73,9 @@ pub(crate) fn version(path: &Path) -> Option<String> {
     if std::env::current_exe().is_ok_and(|running| is_same_file(path, &running)) {
         return Some(env!("CARGO_PKG_VERSION").to_owned());
     }
-    let output = std::process::Command::new(path).arg("--version").stdin(std::process::Stdio::null()).output().ok()?;
-    let said = String::from_utf8(output.stdout).ok()?;
+    let line = String::from_utf8(child::first_line(path, "--version")?).ok()?;
     // It may be another program of this name: of what it says, a version is taken, and nothing else is shown.
-    let version = said.lines().next()?.strip_prefix("bakstop ")?;
+    let version = line.strip_prefix("bakstop ")?;
     semver::Version::parse(version.trim()).ok().map(|version| version.to_string())
 }
 

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crate::base::error::Error;
 use crate::base::path::RepoPath;
+use crate::disk::read::settle;
 use crate::git::process::{Git, one_line, records};
 
 /// The places of a repository. All paths are absolute and free of symbolic links, as far as they exist.
@@ -140,17 +141,6 @@ fn parse_hooks_path(answer: &[u8]) -> Option<HooksPath> {
     Some(HooksPath { value: RepoPath::new(value), scope, origin: RepoPath::new(origin) })
 }
 
-/// Follows the symbolic links of the part of a path that exists, and keeps the rest as it is.
-pub(crate) fn settle(path: &Path) -> PathBuf {
-    if let Ok(real) = path.canonicalize() {
-        return real;
-    }
-    match (path.parent(), path.file_name()) {
-        (Some(parent), Some(name)) => settle(parent).join(name),
-        _ => path.to_owned(),
-    }
-}
-
 /// Feeds the parser of a setting.
 #[cfg(any(fuzzing, test))]
 pub(crate) fn fuzz(data: &[u8]) {
@@ -174,14 +164,5 @@ mod tests {
         for wrong in [&b""[..], b"local", b"galactic\0file:x\0y\0"] {
             assert_eq!(parse_hooks_path(wrong), None);
         }
-    }
-
-    #[test]
-    fn what_does_not_exist_yet_is_settled_below_what_does() {
-        let directory = tempfile::tempdir().unwrap();
-        let real = directory.path().canonicalize().unwrap();
-        std::fs::create_dir(real.join("real")).unwrap();
-        std::os::unix::fs::symlink("real", real.join("link")).unwrap();
-        assert_eq!(settle(&real.join("link/a/b")), real.join("real/a/b"));
     }
 }

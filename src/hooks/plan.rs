@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::base::error::Error;
+use crate::disk::atomic::{Bits, TEMPORARY};
 use crate::hooks::block::{self, Block, Condition, Found};
 use crate::hooks::setup::{Foreign, Setup, names_us};
 use crate::hooks::shim::{self, Author};
@@ -17,7 +18,7 @@ pub(crate) enum Edit {
         /// The directory.
         path: PathBuf,
         /// Its permission bits.
-        mode: Mode,
+        bits: Bits,
     },
     /// A file that is new, or new in the place of another.
     Write {
@@ -26,7 +27,7 @@ pub(crate) enum Edit {
         /// Its bytes.
         text: Vec<u8>,
         /// Its permission bits.
-        mode: Mode,
+        bits: Bits,
         /// What it does to what was there.
         how: How,
     },
@@ -52,15 +53,6 @@ pub(crate) enum Edit {
     RemoveDirectory(PathBuf),
 }
 
-/// Permission bits of a file that is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Mode {
-    /// What the person's umask leaves of these.
-    New(u32),
-    /// These, whatever the umask.
-    Exact(u32),
-}
-
 /// What writing a file does to what was there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum How {
@@ -77,13 +69,13 @@ pub(crate) enum How {
 }
 
 /// What our hook files are: git ignores those that are not executable.
-const EXECUTABLE: Mode = Mode::New(0o777);
+const EXECUTABLE: Bits = Bits::New(0o777);
 /// What our hook on a server is: it may run as another user than the one who installs.
-const FOR_EVERYONE: Mode = Mode::Exact(0o755);
+const FOR_EVERYONE: Bits = Bits::Exact(0o755);
 /// What husky makes: it hands the file to a shell.
-const PLAIN: Mode = Mode::New(0o666);
+const PLAIN: Bits = Bits::New(0o666);
 /// A directory.
-const DIRECTORY: Mode = Mode::New(0o777);
+const DIRECTORY: Bits = Bits::New(0o777);
 
 const INSTALL: &str = "install the hooks";
 const UNINSTALL: &str = "uninstall the hooks";
@@ -145,8 +137,8 @@ pub(crate) fn install(setup: &Setup, place: &Place, hooks: &[Hook], binary: Opti
         });
     }
     if !place.exists && !edits.is_empty() {
-        let mode = if matches!(setup, Setup::Server(_)) { FOR_EVERYONE } else { DIRECTORY };
-        edits.insert(0, Edit::MakeDirectory { path: place.directory.clone(), mode });
+        let bits = if matches!(setup, Setup::Server(_)) { FOR_EVERYONE } else { DIRECTORY };
+        edits.insert(0, Edit::MakeDirectory { path: place.directory.clone(), bits });
     }
     edits.extend(scraps(place));
     Ok(edits)
@@ -160,12 +152,9 @@ fn without_program() -> Error {
 /// Files that an installation began to write and was killed over.
 fn scraps(place: &Place) -> impl Iterator<Item = Edit> {
     let name =
-        |path: &PathBuf| path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(SCRAP.as_bytes()));
+        |path: &PathBuf| path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(TEMPORARY.as_bytes()));
     place.names.iter().filter(move |path| name(path)).cloned().map(Edit::Remove)
 }
-
-/// How the files begin that are written before they are moved into place.
-pub(crate) const SCRAP: &str = ".bakstop-";
 
 /// What is said where another program owns the hooks.
 pub(crate) fn refuse(foreign: &Foreign) -> Error {
@@ -205,11 +194,11 @@ pub(crate) fn uninstall(place: &Place) -> Result<Vec<Edit>, Error> {
 /// Puts our file into the place of a hook. `binary` is the program that it tries first.
 fn install_file(slot: &Slot, binary: Option<&Path>) -> Result<Vec<Edit>, Error> {
     let text = shim::render(slot.hook, binary);
-    let (mode, runs) = match slot.hook {
+    let (bits, runs) = match slot.hook {
         Hook::PreReceive => (FOR_EVERYONE, slot.is_for_everyone()),
         _ => (EXECUTABLE, slot.is_executable()),
     };
-    let write = |how| Edit::Write { path: slot.path.clone(), text: text.clone(), mode, how };
+    let write = |how| Edit::Write { path: slot.path.clone(), text: text.clone(), bits, how };
     match (&slot.stand, slot.author()) {
         (Stand::Nothing, _) => Ok(vec![write(How::Create)]),
         (Stand::Other, _) => Err(Error::new(INSTALL, format!("{} is not a file", slot.name)).help("remove it")),
@@ -266,7 +255,7 @@ fn uninstall_file(slot: &Slot) -> Result<Vec<Edit>, Error> {
 
 /// Puts the block into husky's file. `direct` is husky 5 to 8, where git runs the file itself.
 fn install_block(slot: &Slot, direct: bool) -> Result<Vec<Edit>, Error> {
-    let write = |text, mode, how| vec![Edit::Write { path: slot.path.clone(), text, mode, how }];
+    let write = |text, bits, how| vec![Edit::Write { path: slot.path.clone(), text, bits, how }];
     if slot.author() != Author::Others {
         return install_file(slot, None);
     }
@@ -287,14 +276,14 @@ fn install_block(slot: &Slot, direct: bool) -> Result<Vec<Edit>, Error> {
             .help(format!("make it executable (`chmod +x {}`) or remove it", slot.name.as_pathspec(false))));
     }
     match block::look(text, slot.hook) {
-        Found::Nothing => Ok(write(block::insert(Some(text), slot.hook), Mode::Exact(mode), How::AddBlock)),
+        Found::Nothing => Ok(write(block::insert(Some(text), slot.hook), Bits::Exact(mode), How::AddBlock)),
         Found::Block(found) => match found.condition {
             Condition::Current => Ok(Vec::new()),
             Condition::Edited => Err(edited_block(INSTALL, slot, text, &found)),
             Condition::Crlf | Condition::Misplaced | Condition::Older => {
                 let rest = block::remove(text, &found);
                 let renewed = block::insert(rest.as_deref(), slot.hook);
-                Ok(write(renewed, Mode::Exact(mode), How::RenewBlock))
+                Ok(write(renewed, Bits::Exact(mode), How::RenewBlock))
             }
         },
         Found::Pieces => Err(pieces(INSTALL, slot)),
@@ -312,7 +301,7 @@ fn uninstall_block(slot: &Slot) -> Result<Vec<Edit>, Error> {
         Found::Block(found) if found.condition == Condition::Edited => Err(edited_block(UNINSTALL, slot, text, &found)),
         Found::Block(found) => Ok(vec![match block::remove(text, &found) {
             Some(text) => {
-                Edit::Write { path: slot.path.clone(), text, mode: Mode::Exact(*mode), how: How::TakeBlockOut }
+                Edit::Write { path: slot.path.clone(), text, bits: Bits::Exact(*mode), how: How::TakeBlockOut }
             }
             None => Edit::Remove(slot.path.clone()),
         }]),
@@ -537,7 +526,7 @@ mod tests {
             Ok(edits) => match &edits[..] {
                 [] => "nothing",
                 [Edit::Write { how: How::AddBlock, .. }] => "added",
-                [Edit::Write { how: How::RenewBlock, mode: Mode::Exact(0o644), .. }] => "renewed",
+                [Edit::Write { how: How::RenewBlock, bits: Bits::Exact(0o644), .. }] => "renewed",
                 _ => "else",
             },
             Err(_) => "refused",

@@ -3,26 +3,22 @@
 //! ref needs.
 
 use std::ffi::{OsStr, OsString};
-use std::fs::Permissions;
 use std::io::{PipeReader, Read};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process};
-use tempfile::TempDir;
-
 use crate::base::change::{Content, Entry};
 use crate::base::error::Error;
 use crate::base::path::RepoPath;
+use crate::disk::atomic::{self, Bits, WriteError};
+use crate::disk::read::{self, settle};
+use crate::disk::scratch::{Interrupted, Scratch};
 use crate::git::listing::parse_staged_record;
 use crate::git::process::{Git, not_started, one_line, records, text, unreadable};
-use crate::hooks::layout::settle;
 use crate::os::child;
 use crate::os::env::Environment;
 
@@ -32,13 +28,11 @@ pub(crate) struct Rehearsal {
     /// Git, with the index and the object store of the rehearsal.
     git: Git,
     /// Holds both, and goes away with this.
-    directory: TempDir,
+    scratch: Scratch,
     /// The repository's own object store.
     real: PathBuf,
     /// Every ref of the repository, as it was.
     refs: Vec<u8>,
-    /// Set when the person wants to stop.
-    stop: Arc<AtomicBool>,
 }
 
 /// How a hook ended.
@@ -64,24 +58,15 @@ const SETTINGS: [&str; 4] = ["core.splitIndex", "core.fsmonitor", "core.untracke
 /// The first version that has `git hook run`.
 const RUNS_HOOKS: (u32, u32) = (2, 36);
 
-/// How the temporary directory is called, before the word that is its own.
-const PREFIX: &str = "bakstop-";
-
 const DOING: &str = "rehearse a commit";
 
 impl Rehearsal {
     /// Makes ready what HEAD holds. What is staged, conflicted or changed here does not matter.
     pub(crate) fn prepare(git: &Git, env: &Environment) -> Result<Self, Error> {
-        // Before there is anything to put away.
-        let stop = stop_signals().map_err(|error| Error::new(DOING, error))?;
-        // Whatever the umask: nobody else may put another index there.
-        let private = Permissions::from_mode(0o700);
-        let directory = tempfile::Builder::new().prefix(PREFIX).rand_bytes(12).permissions(private).tempdir();
-        let directory = directory.map_err(|error| {
+        let scratch = Scratch::new().map_err(|error| {
             Error::new("make a temporary directory", error).help("make room in it, or set TMPDIR to one that works")
         })?;
-        let objects = directory.path().join("objects");
-        std::fs::create_dir(&objects).map_err(|error| Error::new(DOING, error))?;
+        let objects = scratch.make_directory("objects").map_err(|error| Error::new(DOING, error))?;
         let real = git.directory().join(one_line(git.output(DOING, &["rev-parse", "--git-path", "objects"])?));
         let real = settle(&real);
         let refs = list_refs(git)?;
@@ -92,7 +77,7 @@ impl Rehearsal {
         }
         let mut variables = settings_off(env);
         variables.extend([
-            ("GIT_INDEX_FILE".to_owned(), directory.path().join("index").into()),
+            ("GIT_INDEX_FILE".to_owned(), scratch.path().join("index").into()),
             ("GIT_OBJECT_DIRECTORY".to_owned(), objects.into()),
             ("GIT_ALTERNATE_OBJECT_DIRECTORIES".to_owned(), alternates),
         ]);
@@ -100,13 +85,12 @@ impl Rehearsal {
         let start = if is_born(&git)? { "HEAD" } else { "--empty" };
         git.output(DOING, &["read-tree", start])
             .map_err(|error| error.or_help("see what `git fsck` says; in a partial clone, check HEAD out first"))?;
-        Ok(Self { git, directory, real, refs, stop })
+        Ok(Self { git, scratch, real, refs })
     }
 
     /// A word that no other rehearsal has.
     pub(crate) fn nonce(&self) -> String {
-        let name = self.directory.path().file_name().unwrap_or_default().to_string_lossy();
-        name.trim_start_matches(PREFIX).to_owned()
+        self.scratch.nonce()
     }
 
     /// The regular files of this name, at any depth.
@@ -157,19 +141,21 @@ impl Rehearsal {
         };
         let failed = |error| Error::new(&*doing, error);
         let (reader, writer) = std::io::pipe().map_err(failed)?;
-        let child = command
+        command
             .env("GIT_EDITOR", ":")
             .env(variable.0, variable.1)
             .stdin(Stdio::null())
             .stdout(writer.try_clone().map_err(failed)?)
-            .stderr(writer)
-            .spawn()
-            .map_err(|error| not_started(&doing, &error))?;
-        // Our ends of the pipe: while they are open, nobody else's end of it is the last.
-        drop(command);
-        let done = watch(child, reader, &self.stop, listen);
-        self.keep_what_refs_need()?;
-        done.map_err(failed)
+            .stderr(writer);
+        let done = self.scratch.outlive(|stop| {
+            let child = command.spawn().map_err(|error| not_started(&doing, &error))?;
+            // Our ends of the pipe: while they are open, nobody else's end of it is the last.
+            drop(command);
+            let done = watch(child, reader, stop, listen);
+            self.keep_what_refs_need()?;
+            done.map_err(failed)
+        });
+        done.unwrap_or_else(|Interrupted| Err(Error::new(&*doing, "it was interrupted")))
     }
 
     /// A hook may put changes aside in a ref, as `git stash` does. What that ref needs was written into the store that is
@@ -178,18 +164,24 @@ impl Rehearsal {
         if list_refs(&self.git)? == self.refs {
             return Ok(());
         }
-        let failed = |error| Error::new("keep what a hook has put aside", error).help("see `git fsck`");
-        for directory in std::fs::read_dir(self.directory.path().join("objects")).map_err(failed)? {
-            let directory = directory.map_err(failed)?;
-            let real = self.real.join(directory.file_name());
-            for object in std::fs::read_dir(directory.path()).map_err(failed)? {
-                let object = object.map_err(failed)?;
-                let place = real.join(object.file_name());
-                if !place.exists() {
-                    std::fs::create_dir_all(&real).map_err(failed)?;
-                    let beside = tempfile::NamedTempFile::new_in(&real).map_err(failed)?;
-                    std::fs::copy(object.path(), beside.path()).map_err(failed)?;
-                    beside.persist(place).map_err(|error| failed(error.error))?;
+        self.keep_objects().map_err(|error| Error::new("keep what a hook has put aside", error).help("see `git fsck`"))
+    }
+
+    fn keep_objects(&self) -> Result<(), WriteError> {
+        for directory in read::list(&self.scratch.path().join("objects"))? {
+            let real = self.real.join(directory.file_name().unwrap_or_default());
+            for object in read::list(&directory)? {
+                let place = real.join(object.file_name().unwrap_or_default());
+                if place.exists() {
+                    continue;
+                }
+                if !real.is_dir() {
+                    atomic::make_directory(&real, Bits::New(0o777))?;
+                }
+                match atomic::copy(&object, &place) {
+                    // An object of this name has this content, whoever wrote it.
+                    Err(WriteError::Changed) => {}
+                    done => done?,
                 }
             }
         }
@@ -256,15 +248,6 @@ fn version(answer: &str) -> Option<(u32, u32)> {
     Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
 }
 
-/// Becomes true when the person wants to stop, which then does not end us: there is something to put away.
-fn stop_signals() -> std::io::Result<Arc<AtomicBool>> {
-    let stop = Arc::new(AtomicBool::new(false));
-    for signal in child::watched() {
-        signal_hook::flag::register(signal, Arc::clone(&stop))?;
-    }
-    Ok(stop)
-}
-
 /// Waits for the end of a hook, and takes in what it says. Something that it leaves running may hold the pipe open, and
 /// may go on talking; that is not waited for.
 fn watch(
@@ -286,7 +269,14 @@ fn watch(
                 }
             }
             Err(RecvTimeoutError::Timeout) => {}
-            Err(RecvTimeoutError::Disconnected) => break,
+            Err(RecvTimeoutError::Disconnected) => {
+                ended = child.try_wait()?;
+                if ended.is_some() {
+                    break;
+                }
+                // It closed its output, and runs on or is just ending.
+                std::thread::sleep(Duration::from_millis(1));
+            }
         }
         // By the clock, and not when nothing comes: there may be no such time.
         if Instant::now() >= beat {
@@ -297,15 +287,11 @@ fn watch(
             beat = Instant::now() + BEAT;
         }
         if stop.load(Ordering::Relaxed) && ended.is_none() {
-            // Until it is waited for, its id is nobody else's.
-            let _ = kill_process(Pid::from_child(&child), Signal::TERM);
+            ended = Some(child::end(&mut child)?);
             break;
         }
     }
-    let ended = child.wait()?;
-    if stop.load(Ordering::Relaxed) {
-        return Err(std::io::Error::other("it was interrupted"));
-    }
+    let ended = ended.map_or_else(|| child.wait(), Ok)?;
     lines.finish();
     said.drain(..said.len().saturating_sub(KEPT));
     Ok(Performance { code: ended.code(), said })

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use crate::base::error::Error;
 use crate::base::path::{RepoPath, shell_quote};
+use crate::disk::read::{self, ReadError};
 use crate::git::Git;
 use crate::hooks::block::{self, Found};
 use crate::hooks::by_hand::{self, Style};
@@ -15,7 +16,7 @@ use crate::hooks::manager::{MANAGERS, Manager};
 use crate::hooks::server::Server;
 use crate::hooks::shim::{self, Author};
 use crate::hooks::slot::Place;
-use crate::hooks::{Hook, find, read_if_there, shown};
+use crate::hooks::{Hook, find, read_if_there, shown, unreadable};
 
 /// Which way the person wants it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -119,7 +120,7 @@ impl Setup {
     }
 
     fn chosen(layout: &Layout, git: &Git, choice: Choice, hooks: &[Hook]) -> Result<Self, Error> {
-        if let Some(foreign) = layout.hooks_path.as_ref().and_then(|setting| elsewhere(layout, setting, hooks)) {
+        if let Some(foreign) = elsewhere(layout, hooks)? {
             return Ok(Self::Foreign(foreign));
         }
         let husky = match &layout.hooks_path {
@@ -157,7 +158,7 @@ pub(crate) fn everywhere(layout: &Layout, git: &Git) -> Result<(Vec<PathBuf>, Ve
     let mut husky = tracked_husky(layout, git)?;
     husky.push(layout.top.join(".husky"));
     // What lies outside is not this repository's, and we have written nothing there.
-    husky.retain(|directory| layout::settle(directory).starts_with(&layout.top));
+    husky.retain(|directory| read::settle(directory).starts_with(&layout.top));
     let mut native = vec![layout.default_hooks()];
     let hooks = &layout.hooks;
     if let Some(configured) = configured_husky(layout) {
@@ -179,10 +180,10 @@ fn tracked_husky(layout: &Layout, git: &Git) -> Result<Vec<PathBuf>, Error> {
 
 fn bare(layout: &Layout) -> Result<Setup, Error> {
     let hooks = [Hook::PreReceive];
-    Ok(match layout.hooks_path.as_ref().and_then(|setting| elsewhere(layout, setting, &hooks)) {
+    Ok(match elsewhere(layout, &hooks)? {
         Some(foreign) => Setup::Foreign(foreign),
         None if layout.hooks.starts_with(&layout.common) => Setup::Server(Server::find(layout)?),
-        None => Setup::Foreign(outside(layout, &hooks)),
+        None => Setup::Foreign(outside(layout, &hooks)?),
     })
 }
 
@@ -201,14 +202,14 @@ fn native(layout: &Layout, choice: Choice, hooks: &[Hook]) -> Result<Setup, Erro
         let tracked = !layout::is_ignored(&directory)?;
         return Ok(Setup::Native { directory, tracked });
     }
-    Ok(Setup::Foreign(outside(layout, hooks)))
+    outside(layout, hooks).map(Setup::Foreign)
 }
 
-fn outside(layout: &Layout, hooks: &[Hook]) -> Foreign {
+fn outside(layout: &Layout, hooks: &[Hook]) -> Result<Foreign, Error> {
     let place = shown(&layout.hooks, &layout.top);
     let cause = format!("git takes the hooks from {place}, outside this repository: others may share them");
-    let guards = guards_of_scripts(&layout.hooks, hooks);
-    Foreign { cause, by_hand: lines_for_scripts(layout, &guards), then: None, guards }
+    let guards = guards_of_scripts(layout, hooks)?;
+    Ok(Foreign { cause, by_hand: lines_for_scripts(layout, &guards), then: None, guards })
 }
 
 /// Whether git already runs a hook file of ours: then that is how it is, whatever else is configured.
@@ -218,7 +219,8 @@ fn is_ours(layout: &Layout) -> Result<bool, Error> {
 }
 
 /// A `core.hooksPath` that is not this repository's own, or that switches hooks off.
-fn elsewhere(layout: &Layout, setting: &HooksPath, hooks: &[Hook]) -> Option<Foreign> {
+fn elsewhere(layout: &Layout, hooks: &[Hook]) -> Result<Option<Foreign>, Error> {
+    let Some(setting) = &layout.hooks_path else { return Ok(None) };
     let (value, origin) = (&setting.value, &setting.origin);
     let off = value.as_bytes().is_empty() || (layout.hooks.exists() && !layout.hooks.is_dir());
     if off {
@@ -226,19 +228,19 @@ fn elsewhere(layout: &Layout, setting: &HooksPath, hooks: &[Hook]) -> Option<For
         let cause = format!("hooks are switched off: core.hooksPath is {value} ({origin})");
         let by_hand = format!("switch them on, then install:\n{}", own_hooks(layout, setting));
         let guards = hooks.iter().map(|hook| (*hook, Guard::SwitchedOff)).collect();
-        return Some(Foreign { cause, by_hand, then: None, guards });
+        return Ok(Some(Foreign { cause, by_hand, then: None, guards }));
     }
     let reach = match setting.scope {
-        Reach::Repository => return None,
+        Reach::Repository => return Ok(None),
         Reach::User => "for every repository of this user",
         Reach::Machine => "for every repository of this machine",
         Reach::Run => "for this run only",
     };
     let cause = format!("core.hooksPath is \"{value}\", set {reach} ({origin})");
-    let guards = guards_of_scripts(&layout.hooks, hooks);
+    let guards = guards_of_scripts(layout, hooks)?;
     let (lines, own) = (lines_for_scripts(layout, &guards), own_hooks(layout, setting));
     let by_hand = format!("{lines}\nor give this repository hooks of its own, then install:\n{own}");
-    Some(Foreign { cause, by_hand, then: None, guards })
+    Ok(Some(Foreign { cause, by_hand, then: None, guards }))
 }
 
 /// The commands after which git runs the hooks in `.git/hooks`, and ours among them.
@@ -273,9 +275,12 @@ fn lines_for_scripts(layout: &Layout, guards: &[(Hook, Guard)]) -> String {
     text + ")"
 }
 
-fn guards_of_scripts(directory: &Path, hooks: &[Hook]) -> Vec<(Hook, Guard)> {
-    let guard = |hook: &Hook| Guard::named(names_us(&std::fs::read(directory.join(hook.name())).unwrap_or_default()));
-    hooks.iter().map(|hook| (*hook, guard(hook))).collect()
+fn guards_of_scripts(layout: &Layout, hooks: &[Hook]) -> Result<Vec<(Hook, Guard)>, Error> {
+    let guard = |&hook: &Hook| {
+        let text = read_if_there(&layout.hooks.join(hook.name()), &layout.top)?;
+        Ok((hook, Guard::named(text.is_some_and(|text| names_us(&text)))))
+    };
+    hooks.iter().map(guard).collect()
 }
 
 /// Whether a text calls the guard, as far as one can see without running it.
@@ -292,6 +297,21 @@ fn calls_us(text: &[u8], hook: Hook, style: Style) -> bool {
     let call = format!("bakstop hook {}", hook.name());
     let calls = text.windows(call.len()).enumerate().filter(|(_, window)| *window == call.as_bytes());
     calls.into_iter().any(|(at, _)| !text.get(at + call.len()).is_some_and(|byte| b"-_".contains(byte)))
+}
+
+/// Fails if a file that a hook may be or may read is a FIFO, a socket or a device: git, a shell or
+/// a manager would wait for it, or read it without end.
+pub(crate) fn refuse_endless(layout: &Layout) -> Result<(), Error> {
+    let hooks = Hook::STRICT.iter().map(|hook| hook.name());
+    let husky = configured_husky(layout).map_or_else(|| layout.top.join(".husky"), |husky| husky.directory);
+    let scripts = hooks.flat_map(|name| [layout.hooks.join(name), husky.join(name)]);
+    let configuration = MANAGERS.iter().flat_map(|manager| manager.configuration).map(|name| layout.top.join(name));
+    for path in scripts.chain(configuration) {
+        if let Some(noun) = read::endless(&path) {
+            return Err(unreadable(&path, &layout.top, &ReadError::NotRegular(noun)));
+        }
+    }
+    Ok(())
 }
 
 /// A hook manager that writes the hooks here.
@@ -370,7 +390,7 @@ fn unprepared_husky(layout: &Layout, git: &Git, choice: Choice) -> Result<Option
     }
     match directories.as_slice() {
         [] => Ok(None),
-        [directory] => Ok(Some(Husky { directory: layout::settle(directory), direct: false, prepared: false })),
+        [directory] => Ok(Some(Husky { directory: read::settle(directory), direct: false, prepared: false })),
         several => {
             let names: Vec<String> = several.iter().map(|path| shown(path, &layout.top).to_string()).collect();
             Err(Error::new("tell which husky runs the hooks", format!("there are several: {}", names.join(", ")))

@@ -1,15 +1,15 @@
 //! The place where a hook belongs, and what stands there.
 
 use std::io::ErrorKind;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use crate::base::error::Error;
 use crate::base::path::RepoPath;
+use crate::disk::atomic;
+use crate::disk::read::{self, FinalLink};
 use crate::hooks::block::{self, Found};
-use crate::hooks::layout;
 use crate::hooks::shim::{self, Author};
-use crate::hooks::{Hook, shown};
+use crate::hooks::{Hook, LIMIT, shown, unreadable};
 
 /// What stands at a path.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -104,8 +104,7 @@ impl Place {
         slot: impl Fn(&Path, Hook, &Path) -> Result<Slot, Error>,
     ) -> Result<Self, Error> {
         let slots: Result<Vec<Slot>, Error> = hooks.iter().map(|hook| slot(directory, *hook, top)).collect();
-        let listed = std::fs::read_dir(directory).and_then(|entries| entries.map(|entry| Ok(entry?.path())).collect());
-        let names = match listed {
+        let names = match read::list(directory) {
             Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Vec::new(),
             listed => listed.map_err(|error| {
                 Error::new(format!("list {}", shown(directory, top)), error).help("make it readable for this user")
@@ -148,7 +147,7 @@ impl Slot {
     /// The place of a hook among husky's tracked files. A link is followed: what is edited is the file behind it.
     fn husky(directory: &Path, hook: Hook, top: &Path) -> Result<Self, Error> {
         let path = directory.join(hook.name());
-        let real = layout::settle(&path);
+        let real = read::settle(&path);
         if !real.starts_with(top) {
             return Err(Error::new(
                 format!("edit {}", shown(&path, top)),
@@ -216,26 +215,25 @@ impl Slot {
     }
 }
 
-/// What stands at a path now.
+/// The file at a path now. Only a regular file is opened.
 pub(crate) fn stand(path: &Path, top: &Path) -> Result<Stand, Error> {
-    let failed = |error: std::io::Error| {
-        Error::new(format!("read {}", shown(path, top)), error).help("make it readable, then try again")
-    };
-    let metadata = match path.symlink_metadata() {
-        Ok(metadata) => metadata,
+    let failed = |error| unreadable(path, top, &error);
+    let about = match path.symlink_metadata() {
         Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
             return Ok(Stand::Nothing);
         }
-        Err(error) => return Err(failed(error)),
+        about => about.map_err(|error| failed(error.into()))?,
     };
-    if metadata.is_symlink() {
-        // A link that leads nowhere is no hook, and is kept like one.
-        let mode = path.metadata().map(|behind| behind.permissions().mode() & 0o7777);
-        return Ok(Stand::Link(std::fs::read(path).ok().zip(mode.ok())));
-    }
-    if !metadata.is_file() {
+    if !about.is_symlink() && !about.is_file() {
         return Ok(Stand::Other);
     }
-    let text = std::fs::read(path).map_err(failed)?;
-    Ok(Stand::File { text, mode: metadata.permissions().mode() & 0o7777 })
+    let link = if about.is_symlink() { FinalLink::Follow } else { FinalLink::Refuse };
+    let read = read::open(path, link).and_then(|(file, about)| Ok((read::content(&file, &about, LIMIT)?, about)));
+    match read {
+        Ok((text, about)) if link == FinalLink::Refuse => Ok(Stand::File { text, mode: atomic::mode(&about) }),
+        Ok((text, about)) => Ok(Stand::Link(Some((text, atomic::mode(&about))))),
+        // A link that leads to no file is not a hook, and is kept like one.
+        Err(error) if link == FinalLink::Follow && error.is_dead_end() => Ok(Stand::Link(None)),
+        Err(error) => Err(failed(error)),
+    }
 }

@@ -1,13 +1,16 @@
-//! Running the build that `verify` watches: the one process that is given our own streams.
+//! Child processes: the build that `verify` watches, which is given our own streams, and a program
+//! that is asked one question.
 
 use std::ffi::OsString;
 use std::fs::File;
-use std::io::{self, ErrorKind};
+use std::io::{self, BufRead, BufReader, ErrorKind, Read};
 use std::os::fd::AsFd;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
-use std::process::{Command, ExitStatus, Stdio};
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::sync::mpsc::sync_channel;
 use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
@@ -132,6 +135,50 @@ pub(crate) fn run(program: &OsString, arguments: &[OsString], output: Output) ->
     Ok(Ran { ended, took, left: family::left_running(&strangers) })
 }
 
+/// How long a program may take to answer, and how long its answer may be, in bytes.
+const ANSWER: (Duration, u64) = (Duration::from_secs(3), 1024);
+/// How long a process may take to end after SIGTERM, and how often to look.
+const END: Duration = Duration::from_secs(2);
+const BEAT: Duration = Duration::from_millis(20);
+
+/// The first line that a program prints, without its line feed; `None` if none comes in time. The
+/// program is ended then.
+pub(crate) fn first_line(program: &Path, argument: &str) -> Option<Vec<u8>> {
+    let mut command = Command::new(program);
+    command.arg(argument).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut child = command.spawn().ok()?;
+    let line = child.stdout.take().and_then(|pipe| {
+        let (sender, receiver) = sync_channel(1);
+        // It ends with the pipe, which a process that the program started may hold open.
+        std::thread::spawn(move || {
+            let mut line = Vec::new();
+            let read = BufReader::new(pipe.take(ANSWER.1)).read_until(b'\n', &mut line);
+            let _ = sender.send(read.is_ok().then_some(line));
+        });
+        receiver.recv_timeout(ANSWER.0).ok().flatten()
+    });
+    let _ = end(&mut child);
+    line.map(|mut line| {
+        line.pop_if(|byte| *byte == b'\n');
+        line
+    })
+}
+
+/// Ends a process: with SIGTERM, and with SIGKILL if it does not obey.
+pub(crate) fn end(child: &mut Child) -> io::Result<ExitStatus> {
+    // Until it is waited for, its id is no other process's.
+    let _ = kill_process(Pid::from_child(child), Signal::TERM);
+    let deadline = Instant::now() + END;
+    while Instant::now() < deadline {
+        if let Some(status) = child.try_wait()? {
+            return Ok(status);
+        }
+        std::thread::sleep(BEAT);
+    }
+    child.kill()?;
+    child.wait()
+}
+
 /// Passes a signal on. Who it is for may have ended just now; until the command is waited for, its id is nobody else's.
 fn pass_on(number: i32, command: Pid, reach: Reach, strangers: &[Pid]) {
     let signal = match number {
@@ -207,6 +254,26 @@ mod tests {
     fn codes_are_those_of_a_shell() {
         assert_eq!(Ended::Code(3).code(), 3);
         assert_eq!(Ended::Signal(15).code(), 143);
+    }
+
+    #[test]
+    fn a_program_answers_in_time_or_not_at_all() {
+        let directory = tempfile::tempdir().unwrap();
+        let answer = |script: &str| {
+            let program = directory.path().join("program");
+            std::fs::write(&program, format!("#!/bin/sh\n{script}\n")).unwrap();
+            std::fs::set_permissions(&program, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+            let start = Instant::now();
+            let line = first_line(&program, "--version").map(|line| String::from_utf8(line).unwrap());
+            assert!(start.elapsed() < Duration::from_secs(20), "{script}");
+            line
+        };
+        assert_eq!(answer("echo \"got $1\"; echo more").as_deref(), Some("got --version"));
+        assert_eq!(answer("echo left; sleep 60 &").as_deref(), Some("left"));
+        assert_eq!(answer("exit 3").as_deref(), Some(""));
+        assert_eq!(answer("trap '' TERM; exec sleep 60"), None);
+        assert!(answer("cat /dev/zero").is_some_and(|line| line.len() == 1024));
+        assert_eq!(first_line(Path::new("/nowhere"), "--version"), None);
     }
 
     #[test]

@@ -4,12 +4,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
-use crate::base::change::File;
 use crate::base::finding::Span;
 use crate::formats::shell::{Use, Variable};
 use crate::pins::commands::Channel;
 use crate::pins::{Demand, How, Pin, Reading, files};
-use crate::project::Project;
+use crate::project::{Project, SourceFile};
 
 /// How many bytes of files are read once more for those that use them: each use may give other
 /// arguments to a large one.
@@ -36,7 +35,7 @@ pub(super) fn add(project: &Project, readings: &mut [Rc<Reading>]) {
             let size = project.file(called).text.len();
             if size <= budget && !known.is_empty() {
                 budget -= size;
-                pins.extend(given(project.file(called), &known, &project.file(caller).text));
+                pins.extend(given(&project.files()[called], &known, &project.file(caller).text));
             }
         }
         if !pins.is_empty() {
@@ -62,7 +61,7 @@ fn is_input(name: &str) -> bool {
 
 /// The pins of a file that arguments decide, each where its argument is given; `source` is the text
 /// of the caller.
-fn given(called: &File, arguments: &[(&str, &Variable)], source: &[u8]) -> Vec<Pin> {
+fn given(called: &SourceFile, arguments: &[(&str, &Variable)], source: &[u8]) -> Vec<Pin> {
     let elsewhere = |(name, variable): &(&str, &Variable)| {
         let variable = Variable { text: variable.text.clone(), span: ELSEWHERE };
         ((*name).to_owned(), variable)

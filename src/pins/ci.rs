@@ -7,11 +7,6 @@ use crate::pins::commands::Place;
 use crate::pins::scope::{Scope, variables};
 use crate::pins::{Bond, Call, How, Manager, Pin, Reading, commands, images};
 
-/// Reads a workflow, or the steps of a composite action; the arguments are inputs that a caller gives.
-pub(super) fn read(text: &[u8], arguments: Vec<(String, Variable)>) -> Reading {
-    view(&Workflow::parse(text), text, arguments)
-}
-
 /// The pins of a workflow or an action; `text` is the file.
 pub(super) fn view(workflow: &Workflow, text: &[u8], arguments: Vec<(String, Variable)>) -> Reading {
     let given = arguments.into_iter().map(|(name, variable)| (name, Some(variable)));

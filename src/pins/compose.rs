@@ -5,11 +5,6 @@ use crate::models::Scalar;
 use crate::models::compose::{Compose, ServiceBuild};
 use crate::pins::{Call, Footing, Reading, commands, images};
 
-/// Reads a compose file. Paths in it are seen from `directory`, which holds it.
-pub(super) fn read(text: &[u8], directory: &[u8]) -> Reading {
-    view(&Compose::parse(text), text, directory)
-}
-
 /// The pins of a compose file; `text` is the file.
 pub(super) fn view(compose: &Compose, text: &[u8], directory: &[u8]) -> Reading {
     let mut reading = Reading::default();

@@ -12,11 +12,6 @@ const FEATURES: [(&str, &str, Manager); 4] = [
     ("ghcr.io/devcontainers-contrib/features/pnpm", "version", Manager::Pnpm),
 ];
 
-/// Reads the description of a development container.
-pub(super) fn read(text: &[u8]) -> Reading {
-    view(&Devcontainer::parse(text), text)
-}
-
 /// The pins of a description; `text` is the file.
 pub(super) fn view(container: &Devcontainer, text: &[u8]) -> Reading {
     let mut reading = Reading::default();

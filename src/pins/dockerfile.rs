@@ -1,6 +1,6 @@
 //! Dockerfiles: base images, what `RUN` puts in place, and corepack where the image has none.
 
-use crate::formats::dockerfile::{Instruction, parse};
+use crate::formats::dockerfile::Instruction;
 use crate::formats::shell::{Link, Variable};
 use crate::models::dockerfile::{Base, Stage, Stages};
 use crate::pins::commands::{self, Channel, Done};
@@ -15,11 +15,6 @@ enum Corepack {
     Absent,
     /// Something may have brought it, or nobody knows the image.
     Unknown,
-}
-
-/// Reads a Dockerfile; the arguments are those that a build gives to it.
-pub(super) fn read(text: &[u8], arguments: Vec<(String, Variable)>) -> Reading {
-    view(&parse(text), text, arguments)
 }
 
 /// The pins of a Dockerfile; `text` is the file.

@@ -2,26 +2,36 @@
 
 use std::collections::HashSet;
 
-use crate::base::change::{Entry, File};
+use crate::base::change::Entry;
+use crate::formats;
 use crate::formats::shell::Variable;
+use crate::models::compose::Compose;
+use crate::models::devcontainer::Devcontainer;
+use crate::models::gitlab::Pipeline;
+use crate::models::manifest::PackageJson;
+use crate::models::workflow::Workflow;
+use crate::models::workspace::PnpmWorkspace;
 use crate::pins::{Reading, ci, compose, devcontainer, dockerfile, gitlab, manifest, tools};
+use crate::project::SourceFile;
 use crate::project::directories::{is_installed_package, upward, within};
 use crate::project::kinds::FileKind;
 
 /// Reads a file as the tool reads it that obeys it; the arguments are those that the user of the
-/// file gives to it.
-pub(super) fn read(file: &File, arguments: Vec<(String, Variable)>) -> Reading {
-    let (path, text) = (&file.path, file.text.as_slice());
+/// file gives to it. The file is parsed once, however often it is read.
+pub(super) fn read(known: &SourceFile, arguments: Vec<(String, Variable)>) -> Reading {
+    let (path, text) = (&known.file.path, known.file.text.as_slice());
     let Some(kind) = FileKind::of(path, FileKind::may_pin) else { return Reading::default() };
     let mut reading = match kind {
-        FileKind::Manifest => manifest::read(text),
+        FileKind::Manifest => manifest::view(&known.view(|file| PackageJson::parse(&file.text)), text),
         FileKind::PnpmLock => tools::pnpm_lock(text),
-        FileKind::PnpmWorkspace => tools::pnpm_workspace(text),
-        FileKind::Dockerfile => dockerfile::read(text, arguments),
-        FileKind::Workflow => ci::read(text, arguments),
-        FileKind::GitlabPipeline => gitlab::read(text),
-        FileKind::Compose => compose::read(text, path.parent()),
-        FileKind::Devcontainer => devcontainer::read(text),
+        FileKind::PnpmWorkspace => tools::pnpm_workspace(&known.view(|file| PnpmWorkspace::parse(&file.text))),
+        FileKind::Dockerfile => {
+            dockerfile::view(&known.view(|file| formats::dockerfile::parse(&file.text)), text, arguments)
+        }
+        FileKind::Workflow => ci::view(&known.view(|file| Workflow::parse(&file.text)), text, arguments),
+        FileKind::GitlabPipeline => gitlab::view(&known.view(|file| Pipeline::parse(&file.text)), text),
+        FileKind::Compose => compose::view(&known.view(|file| Compose::parse(&file.text)), text, path.parent()),
+        FileKind::Devcontainer => devcontainer::view(&known.view(|file| Devcontainer::parse(&file.text)), text),
         FileKind::ToolVersions => tools::tool_versions(text),
         FileKind::Mise => tools::mise(text),
         FileKind::Prototools => tools::prototools(text),

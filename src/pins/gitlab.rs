@@ -5,11 +5,6 @@ use crate::pins::commands::Place;
 use crate::pins::scope::{Scope, variables};
 use crate::pins::{Reading, commands, images};
 
-/// Reads a pipeline.
-pub(super) fn read(text: &[u8]) -> Reading {
-    view(&Pipeline::parse(text), text)
-}
-
 /// The pins of a pipeline; `text` is the file.
 pub(super) fn view(pipeline: &Pipeline, text: &[u8]) -> Reading {
     let scope = Scope::of(variables(&pipeline.global.variables));

@@ -6,11 +6,6 @@ use crate::models::manifest::{DevEngine, PackageJson, Shape};
 use crate::pins::corepack::{self, Decision, Refusal};
 use crate::pins::{Demand, Fault, How, Manager, Pin, Reading, exact, hash};
 
-/// Reads a manifest.
-pub(super) fn read(text: &[u8]) -> Reading {
-    view(&PackageJson::parse(text), text)
-}
-
 /// The pins of a manifest; `text` is the file. One that cannot be parsed has none, and corepack
 /// looks no further up.
 pub(super) fn view(manifest: &PackageJson, text: &[u8]) -> Reading {

@@ -91,13 +91,8 @@ fn yarn_file(path: &str, place: Span) -> Option<Pin> {
     }
 }
 
-/// Reads `pnpm-workspace.yaml`.
-pub(super) fn pnpm_workspace(text: &[u8]) -> Reading {
-    view_of_workspace(&PnpmWorkspace::parse(text))
-}
-
-/// The members of a workspace.
-pub(super) fn view_of_workspace(workspace: &PnpmWorkspace) -> Reading {
+/// The members of a workspace, by its `pnpm-workspace.yaml`.
+pub(super) fn pnpm_workspace(workspace: &PnpmWorkspace) -> Reading {
     Reading { members: workspace.packages.as_deref().map(patterns), ..Reading::default() }
 }
 

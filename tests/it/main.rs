@@ -17,6 +17,7 @@ mod formats;
 mod history;
 mod hooks;
 mod injection;
+mod irregular;
 mod killed;
 mod matrix;
 mod pins;

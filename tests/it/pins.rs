@@ -197,7 +197,7 @@ fn permissions_stay_and_links_are_left_alone() {
     assert_eq!(fs::metadata(sandbox.top.join("Dockerfile")).unwrap().permissions().mode() & 0o7777, 0o775);
     assert!(fs::symlink_metadata(sandbox.top.join("linked.Dockerfile")).unwrap().is_symlink());
     let left: Vec<_> = fs::read_dir(&sandbox.top).unwrap().map(|entry| entry.unwrap().file_name()).collect();
-    assert!(!left.iter().any(|name| name.to_str().unwrap().starts_with(".tmp")), "{left:?}");
+    assert!(!left.iter().any(|name| name.to_str().unwrap().starts_with(".bakstop-")), "{left:?}");
 }
 
 #[test]

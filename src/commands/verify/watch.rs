@@ -11,9 +11,10 @@ use crate::commands::verify::{Args, in_format};
 use crate::commands::{Context, Outcome, listed};
 use crate::config::{self, Allowance, Config};
 use crate::cure::{self, Facts, SCRIPT};
+use crate::disk::destination::Destination;
 use crate::edit::excerpt::{self, Excerpt};
 use crate::engine::{Engine, LIMIT};
-use crate::git::worktree::{OnDisk, WorkTree};
+use crate::git::worktree::{Look, OnDisk, WorkTree};
 use crate::measure::runs::Seconds;
 use crate::report::HumanOrJson;
 use crate::report::human::plural;
@@ -26,6 +27,8 @@ use crate::snapshot::{Changes, Difference, Snapshot, State};
 pub(super) struct Watch<'a> {
     pub args: &'a Args,
     pub context: &'a Context,
+    /// Where the report goes, if not to standard output.
+    pub output: Option<Destination>,
     pub tree: &'a WorkTree,
     pub config: &'a Config,
 }
@@ -41,6 +44,11 @@ const FILES: usize = 20;
 const PROCESSES: usize = 3;
 
 impl Watch<'_> {
+    /// Takes a snapshot of the work tree.
+    pub(super) fn look(&self, look: Look) -> Result<Snapshot, Error> {
+        self.tree.snapshot(look, self.config.debris(), self.context.terminal)
+    }
+
     /// Keeps the texts of files that are not clean before a build: git has them nowhere.
     pub(super) fn keep_texts(&self, before: &mut Snapshot) {
         if self.args.no_diff {
@@ -100,10 +108,11 @@ impl Watch<'_> {
             below_top: !tree.prefix().is_empty(),
             advice: advice.as_ref(),
         };
-        let mut outcome = in_format(self.args, self.context.paint, &|format, paint| match format {
-            HumanOrJson::Human => verification.human(paint),
-            HumanOrJson::Json => verification.json(),
-        });
+        let mut outcome =
+            in_format(self.args.format, self.output.clone(), self.context.paint, &|format, paint| match format {
+                HumanOrJson::Human => verification.human(paint),
+                HumanOrJson::Json => verification.json(),
+            });
         outcome = notes.iter().fold(outcome, Outcome::note);
         let in_time = match since {
             Since::Command(_, timing) => timing.passes(),

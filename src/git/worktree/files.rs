@@ -11,6 +11,8 @@ use crate::git::worktree::WorkTree;
 pub(crate) struct OnDisk<'a> {
     tree: &'a WorkTree,
     entries: Vec<Entry>,
+    /// Whether each entry was a regular file, a link or a repository when it was listed.
+    listed: bool,
 }
 
 impl<'a> OnDisk<'a> {
@@ -30,19 +32,20 @@ impl<'a> OnDisk<'a> {
                 entries.extend(entry(path, mode, true));
             }
         }
-        Ok(Self { tree, entries })
+        Ok(Self { tree, entries, listed: true })
     }
 
     /// The file at one path, if it is there.
     pub(crate) fn one(tree: &'a WorkTree, path: RepoPath) -> Result<Self, Error> {
         let mode = tree.mode(&path)?;
-        Ok(Self { tree, entries: mode.and_then(|mode| entry(path, mode, false)).into_iter().collect() })
+        let entries = mode.and_then(|mode| entry(path, mode, false)).into_iter().collect();
+        Ok(Self { tree, entries, listed: true })
     }
 
     /// Files of these paths, each with whether something stood there before.
     pub(crate) fn of(tree: &'a WorkTree, paths: impl Iterator<Item = (RepoPath, bool)>) -> Self {
         let entries = paths.filter_map(|(path, is_new)| entry(path, Mode::File, is_new)).collect();
-        Self { tree, entries }
+        Self { tree, entries, listed: false }
     }
 }
 
@@ -62,7 +65,49 @@ impl Change for OnDisk<'_> {
     }
 
     fn read(&self, entry: &Entry, limit: u64) -> Result<Content, Error> {
-        // What is no regular file, or is gone, names no dependencies.
-        self.tree.read(&entry.path, limit).map(|content| content.unwrap_or(Content::Bytes(Vec::new())))
+        match self.tree.read(&entry.path, limit)? {
+            Some(content) => Ok(content),
+            None if self.listed && entry.is_regular() => {
+                let cause = "it is not the regular file any more that it was a moment ago";
+                Err(Error::new(format!("read {}", entry.path), cause).help("run this again"))
+            }
+            // What is not a regular file, or is gone, names no dependencies.
+            None => Ok(Content::Bytes(Vec::new())),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::process::Command;
+
+    use rustix::fs::{CWD, Mode, mkfifoat};
+
+    use super::*;
+
+    #[test]
+    fn what_is_not_what_was_listed_is_an_error() {
+        let directory = tempfile::tempdir().unwrap();
+        let at = |name: &str| directory.path().join(name);
+        assert!(Command::new("git").args(["init", "-q"]).arg(directory.path()).status().unwrap().success());
+        for name in ["gone", "fifo", "link", "stays"] {
+            fs::write(at(name), "text").unwrap();
+        }
+        let tree = WorkTree::open(directory.path()).unwrap();
+        let files = OnDisk::all(&tree).unwrap();
+        for name in ["gone", "fifo", "link"] {
+            fs::remove_file(at(name)).unwrap();
+        }
+        mkfifoat(CWD, at("fifo"), Mode::RUSR).unwrap();
+        std::os::unix::fs::symlink("/dev/zero", at("link")).unwrap();
+        for entry in files.fresh() {
+            let read = files.read(entry, 100).ok();
+            let expected = (entry.path.as_bytes() == b"stays").then(|| Content::Bytes(b"text".to_vec()));
+            assert_eq!(read, expected, "{}", entry.path);
+        }
+        // A file that is known from elsewhere may be gone.
+        let known = OnDisk::of(&tree, [(RepoPath::from("gone"), true)].into_iter());
+        assert_eq!(known.read(&known.fresh()[0], 100).unwrap(), Content::Bytes(Vec::new()));
     }
 }

@@ -1,11 +1,12 @@
 //! Telling one content from another.
 
-use std::fs::{self, File, Metadata};
+use std::fs::{self, Metadata};
 use std::io::{self, ErrorKind, Read};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
+use crate::disk::read::{self, FinalLink};
 use crate::snapshot::Fingerprint;
 
 /// A hash in the making. Each part is preceded by its kind and length, so that no two sequences of
@@ -63,7 +64,7 @@ impl Hasher {
     fn file(&mut self, path: &Path, about: &Metadata) -> io::Result<()> {
         // The owner's executable bit is the only one that git knows.
         let kind = if about.permissions().mode() & 0o100 == 0 { b'f' } else { b'x' };
-        let mut file = File::open(path)?;
+        let (mut file, _) = read::open(path, FinalLink::Refuse).map_err(io::Error::from)?;
         self.start(kind, about.len());
         let mut buffer = vec![0; 64 * 1024];
         loop {

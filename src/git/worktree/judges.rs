@@ -2,11 +2,10 @@
 //! judge.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use crate::base::error::Error;
+use crate::disk::read::{self, FinalLink};
 use crate::git::process::{Git, one_line, records};
 use crate::git::worktree::fingerprint::Hasher;
 use crate::snapshot::Fingerprint;
@@ -28,6 +27,8 @@ const SETTINGS: [&str; 12] = [
     "core.sparsecheckout",
     "core.sparsecheckoutcone",
 ];
+/// The most bytes of a file that counts.
+const LONGEST: u64 = 64 * 1024 * 1024;
 /// Whole sections.
 const SECTIONS: [&[u8]; 2] = [b"filter.", b"extensions."];
 /// Files in the directory of the repository.
@@ -68,13 +69,9 @@ pub(super) fn look(
         }
     }
     for (name, path) in files {
-        match fs::read(&path) {
-            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {}
-            text => {
-                let text = text.map_err(|error| Error::new(doing, error).help("make it readable for this user"))?;
-                found.insert(name, text);
-            }
-        }
+        let text = read::file_if_there(&path, FinalLink::Follow, LONGEST)
+            .map_err(|error| Error::new(doing, format!("{}: {error}", path.display())).help(error.next_step()))?;
+        found.extend(text.map(|text| (name, text)));
     }
     let hash = |text: &[u8]| {
         let mut hasher = Hasher::new();

@@ -1,14 +1,15 @@
 //! Repositories inside the work tree, and places that cannot be read.
 
 use std::ffi::OsStr;
-use std::fs::{self, File};
-use std::io::{ErrorKind, Read};
+use std::fs;
+use std::io::ErrorKind;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use crate::base::change::ObjectId;
 use crate::base::error::Error;
 use crate::base::path::RepoPath;
+use crate::disk::read::{self, FinalLink};
 
 /// Whether a directory is the top of a repository of its own, as git decides it (setup.c): what
 /// only looks like one hides nothing.
@@ -16,10 +17,9 @@ pub(super) fn is_repository(directory: &Path) -> bool {
     let git = directory.join(".git");
     match fs::symlink_metadata(&git) {
         Ok(about) if about.is_file() => {
-            let mut text = Vec::new();
-            let read = File::open(&git).and_then(|file| file.take(LONGEST).read_to_end(&mut text));
+            let text = read::file(&git, FinalLink::Refuse, LONGEST).unwrap_or_default();
             let target = text.strip_prefix(b"gitdir: ").map(<[u8]>::trim_ascii_end);
-            read.is_ok() && target.is_some_and(|target| is_git_directory(&directory.join(OsStr::from_bytes(target))))
+            target.is_some_and(|target| is_git_directory(&directory.join(OsStr::from_bytes(target))))
         }
         Ok(_) => is_git_directory(&git),
         Err(_) => false,
@@ -31,10 +31,7 @@ const LONGEST: u64 = 64 * 1024;
 
 /// A HEAD that can be one, objects and refs; the last two may be shared with another work tree.
 fn is_git_directory(git: &Path) -> bool {
-    let read = |name: &str| {
-        let mut text = Vec::new();
-        File::open(git.join(name)).and_then(|file| file.take(LONGEST).read_to_end(&mut text)).ok().map(|_| text)
-    };
+    let read = |name: &str| read::file(&git.join(name), FinalLink::Follow, LONGEST).ok();
     let is_head = |text: Vec<u8>| text.starts_with(b"ref:") || ObjectId::from_hex(text.trim_ascii_end()).is_some();
     let shared = read("commondir").map(|text| git.join(OsStr::from_bytes(text.trim_ascii_end())));
     let shared = shared.as_deref().unwrap_or(git);

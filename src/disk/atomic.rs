@@ -1,0 +1,305 @@
+//! Atomic writes, with one durability. The new text is written and synced in a temporary file of
+//! the same directory, which is renamed; then the directory is synced. A kill or a crash leaves the
+//! old file or the new one.
+
+use std::fmt::{self, Display};
+use std::fs::{self, File, Metadata, Permissions};
+use std::io::{self, ErrorKind, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown, symlink};
+use std::path::Path;
+
+use rustix::fs::{CWD, Mode, OFlags, fsync, openat};
+use rustix::io::Errno;
+
+use crate::disk::lock;
+use crate::disk::read::{self, FinalLink, ReadError};
+
+/// How the names of temporary files begin. A run that was killed may leave one.
+pub(crate) const TEMPORARY: &str = ".bakstop-";
+
+/// Permission bits of a file that is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Bits {
+    /// These, less the umask.
+    New(u32),
+    /// Exactly these.
+    Exact(u32),
+    /// Those of the file that is replaced; if there is none, read and write, less the umask.
+    Kept,
+}
+
+/// What must be at a path for a write to go on.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Old<'a> {
+    /// No file.
+    Absent,
+    /// Any file, or none.
+    Any,
+    /// A regular file with this text.
+    Text(&'a [u8]),
+}
+
+/// Why nothing was written.
+#[derive(Debug)]
+pub(crate) enum WriteError {
+    /// The old file is not what the write was planned on.
+    Changed,
+    /// The system refused.
+    Io(io::Error),
+}
+
+impl Display for WriteError {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Changed => out.write_str("another process has changed it in this moment"),
+            Self::Io(error) => error.fmt(out),
+        }
+    }
+}
+
+impl From<io::Error> for WriteError {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+impl From<ReadError> for WriteError {
+    fn from(error: ReadError) -> Self {
+        Self::Io(error.into())
+    }
+}
+
+/// Writes a file. What is at the path is replaced, even a link; its owner stays, where this user
+/// may give files away.
+pub(crate) fn write(path: &Path, text: &[u8], bits: Bits, old: Old<'_>) -> Result<(), WriteError> {
+    put(path, bits, old, |file| file.write_all(text))
+}
+
+/// Copies a regular file and its permission bits to a path where no file is.
+pub(crate) fn copy(from: &Path, to: &Path) -> Result<(), WriteError> {
+    let (mut source, about) = read::open(from, FinalLink::Refuse)?;
+    put(to, Bits::Exact(mode(&about)), Old::Absent, |file| io::copy(&mut source, file).map(drop))
+}
+
+fn put(
+    path: &Path,
+    bits: Bits,
+    old: Old<'_>,
+    write: impl FnOnce(&mut File) -> io::Result<()>,
+) -> Result<(), WriteError> {
+    let directory = parent(path);
+    let replaced = fs::symlink_metadata(path).ok().filter(Metadata::is_file);
+    let (first, last) = match (bits, &replaced) {
+        (Bits::New(bits), _) => (bits, None),
+        (Bits::Exact(bits), _) => (bits, Some(bits)),
+        (Bits::Kept, Some(replaced)) => (mode(replaced), Some(mode(replaced))),
+        (Bits::Kept, None) => (0o666, None),
+    };
+    let permissions = Permissions::from_mode(first);
+    let mut file = tempfile::Builder::new().prefix(TEMPORARY).permissions(permissions).tempfile_in(directory)?;
+    write(file.as_file_mut())?;
+    if let Some(replaced) = &replaced {
+        keep_owner(file.as_file(), replaced)?;
+    }
+    // After the owner: a change of that clears some of the bits.
+    if let Some(bits) = last {
+        file.as_file().set_permissions(Permissions::from_mode(bits))?;
+    }
+    file.as_file().sync_all()?;
+    if let Old::Text(text) = old {
+        must_be_text(path, text)?;
+    }
+    let persisted = match old {
+        Old::Absent => file.persist_noclobber(path),
+        Old::Any | Old::Text(_) => file.persist(path),
+    };
+    persisted.map_err(|error| match error.error {
+        error if error.kind() == ErrorKind::AlreadyExists => WriteError::Changed,
+        error => WriteError::Io(error),
+    })?;
+    Ok(sync(directory)?)
+}
+
+/// Keeps the owner and the group of a replaced file, where this user may.
+fn keep_owner(file: &File, replaced: &Metadata) -> io::Result<()> {
+    let about = file.metadata()?;
+    if (about.uid(), about.gid()) != (replaced.uid(), replaced.gid()) {
+        let _ = fchown(file, Some(replaced.uid()), Some(replaced.gid()));
+    }
+    Ok(())
+}
+
+fn must_be_text(path: &Path, text: &[u8]) -> Result<(), WriteError> {
+    match read::file(path, FinalLink::Refuse, text.len() as u64) {
+        Ok(now) if now == text => Ok(()),
+        Err(ReadError::Io(error)) if !matches!(error.kind(), ErrorKind::NotFound) => Err(WriteError::Io(error)),
+        _ => Err(WriteError::Changed),
+    }
+}
+
+/// Appends a line to a regular file, which is made if it is absent. Concurrent runs take turns.
+///
+/// `whole` returns how many bytes of a text count: not all, if a run was killed within its line.
+/// The rest is cut off.
+pub(crate) fn append(
+    path: &Path,
+    final_link: FinalLink,
+    line: &str,
+    limit: u64,
+    whole: fn(&[u8]) -> usize,
+) -> Result<(), WriteError> {
+    let flags = read::flags(final_link);
+    let mut file = File::options().read(true).append(true).create(true).custom_flags(flags).open(path)?;
+    lock::wait(&file).map_err(|lock::Busy| io::Error::other("another process has locked it"))?;
+    let about = read::must_be_regular(file.metadata()?)?;
+    let text = read::content(&file, &about, limit)?;
+    let (counted, cut_off) = text.split_at_checked(whole(&text)).unwrap_or((&text, &[]));
+    if !cut_off.is_empty() {
+        file.set_len(counted.len() as u64)?;
+    }
+    // An editor may have left the last line without an end.
+    let start = if counted.last().is_none_or(|&byte| byte == b'\n') { "" } else { "\n" };
+    let written = file.write_all(format!("{start}{line}").as_bytes()).and_then(|()| file.sync_all());
+    if written.is_err() {
+        // Half a line would stop every later run.
+        let _ = file.set_len(counted.len() as u64);
+    } else if text.is_empty() {
+        sync(parent(path))?;
+    }
+    Ok(written?)
+}
+
+/// Renames a file within its directory.
+pub(crate) fn rename(from: &Path, to: &Path) -> Result<(), WriteError> {
+    fs::rename(from, to)?;
+    Ok(sync(parent(to))?)
+}
+
+/// Gives a file a second name, with every bit it has. Where the file system has no hard links, it
+/// is copied.
+pub(crate) fn link(file: &Path, second: &Path) -> Result<(), WriteError> {
+    match fs::hard_link(file, second) {
+        // The second name is taken: that file stays.
+        Err(error) if error.kind() != ErrorKind::AlreadyExists => match fs::read_link(file) {
+            Ok(target) => symlink(target, second)?,
+            Err(_) => return copy(file, second),
+        },
+        done => done?,
+    }
+    Ok(sync(parent(second))?)
+}
+
+/// Removes a file or an empty directory.
+pub(crate) fn remove(path: &Path) -> Result<(), WriteError> {
+    let is_directory = path.symlink_metadata()?.is_dir();
+    (if is_directory { fs::remove_dir(path) } else { fs::remove_file(path) })?;
+    Ok(sync(parent(path))?)
+}
+
+/// Makes a directory, and those above it. Exact bits are there from the first moment: a run that
+/// goes on after a kill does not look at them again.
+pub(crate) fn make_directory(path: &Path, bits: Bits) -> Result<(), WriteError> {
+    let above = parent(path);
+    if let Bits::Exact(bits) = bits {
+        fs::create_dir_all(above)?;
+        let directory = tempfile::Builder::new().prefix(TEMPORARY).tempdir_in(above)?;
+        fs::set_permissions(directory.path(), Permissions::from_mode(bits))?;
+        fs::rename(directory.path(), path)?;
+        // It is not temporary any more.
+        let _ = directory.keep();
+    } else {
+        fs::create_dir_all(path)?;
+    }
+    Ok(sync(above)?)
+}
+
+/// Waits until the names in a directory are on the disk.
+fn sync(directory: &Path) -> io::Result<()> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    // A directory need not be readable to be written to.
+    let Ok(directory) = openat(CWD, directory, flags, Mode::empty()) else { return Ok(()) };
+    match fsync(directory) {
+        // Not every file system can do it (fsync(2)).
+        Err(Errno::INVAL | Errno::ROFS | Errno::NOTSUP) => Ok(()),
+        done => done.map_err(io::Error::from),
+    }
+}
+
+fn parent(path: &Path) -> &Path {
+    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// The permission bits of a file.
+pub(crate) fn mode(about: &Metadata) -> u32 {
+    about.permissions().mode() & 0o7777
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(directory: &Path) -> Vec<String> {
+        let name = |path: std::path::PathBuf| path.file_name().unwrap().to_str().unwrap().to_owned();
+        let mut names: Vec<String> = read::list(directory).unwrap().into_iter().map(name).collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn a_write_replaces_what_was_planned_and_nothing_else() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("file");
+        write(&path, b"one", Bits::New(0o600), Old::Absent).unwrap();
+        assert!(matches!(write(&path, b"two", Bits::Kept, Old::Absent), Err(WriteError::Changed)));
+        for planned in ["on", "onee", "two"] {
+            let done = write(&path, b"two", Bits::Kept, Old::Text(planned.as_bytes()));
+            assert!(matches!(done, Err(WriteError::Changed)), "{planned}");
+        }
+        assert_eq!(fs::read(&path).unwrap(), b"one");
+        fs::set_permissions(&path, Permissions::from_mode(0o606)).unwrap();
+        write(&path, b"two", Bits::Kept, Old::Text(b"one")).unwrap();
+        assert_eq!((fs::read(&path).unwrap(), mode(&path.metadata().unwrap())), (b"two".to_vec(), 0o606));
+        write(&path, b"three", Bits::Exact(0o777), Old::Any).unwrap();
+        assert_eq!(mode(&path.metadata().unwrap()), 0o777);
+        fs::remove_file(&path).unwrap();
+        assert!(matches!(write(&path, b"x", Bits::Kept, Old::Text(b"three")), Err(WriteError::Changed)));
+        symlink("/dev/zero", &path).unwrap();
+        assert!(matches!(write(&path, b"x", Bits::Kept, Old::Text(b"three")), Err(WriteError::Changed)));
+        assert_eq!(names(directory.path()), ["file"], "nothing is left");
+    }
+
+    #[test]
+    fn a_second_name_keeps_everything_and_takes_no_other() {
+        let directory = tempfile::tempdir().unwrap();
+        let at = |name: &str| directory.path().join(name);
+        write(&at("a"), b"a", Bits::Exact(0o751), Old::Absent).unwrap();
+        link(&at("a"), &at("b")).unwrap();
+        assert_eq!(at("a").metadata().unwrap().ino(), at("b").metadata().unwrap().ino());
+        assert!(link(&at("a"), &at("b")).is_err() && copy(&at("a"), &at("b")).is_err());
+        copy(&at("a"), &at("c")).unwrap();
+        assert_eq!(mode(&at("c").metadata().unwrap()), 0o751);
+        rename(&at("c"), &at("b")).unwrap();
+        make_directory(&at("d"), Bits::Exact(0o700)).unwrap();
+        remove(&at("d")).unwrap();
+        remove(&at("a")).unwrap();
+        assert_eq!(names(directory.path()), ["b"]);
+    }
+
+    #[test]
+    fn a_line_that_was_cut_off_goes_and_an_open_one_is_ended() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("record");
+        let whole = |text: &[u8]| text.strip_suffix(b"half").map_or(text.len(), <[u8]>::len);
+        for (before, after) in [("", "line\n"), ("a\n", "a\nline\n"), ("a", "a\nline\n"), ("a\nhalf", "a\nline\n")] {
+            fs::write(&path, before).unwrap();
+            append(&path, FinalLink::Refuse, "line\n", 100, whole).unwrap();
+            assert_eq!(fs::read_to_string(&path).unwrap(), after, "{before:?}");
+        }
+        assert!(append(&path, FinalLink::Refuse, "line\n", 2, whole).is_err(), "beyond the limit");
+        fs::remove_file(&path).unwrap();
+        rustix::fs::mkfifoat(CWD, &path, Mode::RUSR | Mode::WUSR).unwrap();
+        assert!(
+            append(&path, FinalLink::Refuse, "line\n", 100, whole).unwrap_err().to_string().contains("it is a FIFO")
+        );
+    }
+}

@@ -1,0 +1,577 @@
+//! FIFOs, sockets, devices, directories, links and unreadable files under every name that a verb
+//! reads or writes: nothing waits, nothing grows without end, and what cannot be read does not pass
+//! in silence.
+//!
+//! With `--nocapture`, each case prints its exit code and its time.
+
+use std::fs;
+use std::io::Read;
+use std::os::unix::fs::{FileTypeExt, PermissionsExt, symlink};
+use std::os::unix::net::UnixListener;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::hooks::{installed, must, picture, prepare_husky, program_at_home, script, with_husky};
+use crate::support::{BAKSTOP, Ran, Sandbox, finish};
+
+/// Ends the command after 20 seconds with exit code 124, or where it needs more than 4 GiB of
+/// memory.
+const BOUNDED: &str = "ulimit -v 4194304; exec timeout -k 1 20 \"$@\"";
+
+/// Runs the program within bounds.
+fn bounded(sandbox: &Sandbox, name: &str, arguments: &[&str]) -> Ran {
+    bounded_in(sandbox, name, "exec \"$@\"", arguments)
+}
+
+/// The same in an environment: a line of shell that ends in the command.
+fn bounded_in(sandbox: &Sandbox, name: &str, line: &str, arguments: &[&str]) -> Ran {
+    let start = Instant::now();
+    let mut command = sandbox.command("sh");
+    command.args(["-c", BOUNDED, "sh", "sh", "-c", line, "sh", BAKSTOP]).args(arguments);
+    let ran = finish(&mut command);
+    let seconds = start.elapsed().as_secs_f64();
+    let code = ran.code.unwrap_or(-1);
+    println!("| {name} | `{}` | {code} | {seconds:.2} s |", arguments.join(" "));
+    assert!(ran.code.is_some_and(|code| code < 124), "{name}: {arguments:?}: {ran:?}");
+    ran
+}
+
+/// What is put at a path.
+#[derive(Debug, Clone, Copy)]
+enum Kind {
+    Fifo,
+    Socket,
+    Directory,
+    LinkTo(&'static str),
+}
+
+const ZERO: Kind = Kind::LinkTo("/dev/zero");
+
+/// Puts it in the place of anything that is there.
+fn put(path: &Path, kind: Kind) {
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    let _ = fs::remove_file(path);
+    match kind {
+        Kind::Fifo => assert!(Command::new("mkfifo").arg(path).status().unwrap().success()),
+        // A path may be too long for a socket, but not a name.
+        Kind::Socket => {
+            let short = tempfile::tempdir().unwrap();
+            drop(UnixListener::bind(short.path().join("s")).unwrap());
+            assert!(Command::new("mv").arg(short.path().join("s")).arg(path).status().unwrap().success());
+        }
+        Kind::Directory => fs::create_dir(path).unwrap(),
+        Kind::LinkTo(target) => symlink(target, path).unwrap(),
+    }
+}
+
+/// Runs verbs in a fresh copy of a scene, in which something is put at a path. Each comes with its
+/// exit code, and with words of what it prints.
+fn each(scene: fn() -> Sandbox, path: &str, kind: Kind, verbs: &[(&[&str], i32, &str)]) {
+    for (arguments, code, words) in verbs {
+        let sandbox = scene();
+        put(&sandbox.top.join(path), kind);
+        let kind_of = || fs::symlink_metadata(sandbox.top.join(path)).unwrap().file_type();
+        let before = kind_of();
+        let ran = bounded(&sandbox, &format!("{path}: {kind:?}"), arguments);
+        let all = format!("{}{}", ran.out, ran.err);
+        assert!(ran.code == Some(*code) && all.contains(words), "{path}: {kind:?}: {arguments:?}: {ran:?}");
+        assert!(*code != 2 || ran.err.contains("\nhelp: "), "{path}: {kind:?}: {arguments:?}: {ran:?}");
+        assert!(*code != 2 || kind_of() == before, "{path}: {kind:?}: {arguments:?}: it is left alone");
+    }
+}
+
+fn hooked() -> Sandbox {
+    let sandbox = Sandbox::workspace();
+    installed(&sandbox);
+    sandbox
+}
+
+fn pinned() -> Sandbox {
+    let sandbox = Sandbox::workspace();
+    sandbox.write("Dockerfile", "RUN npm i -g pnpm@10.6.5\n");
+    sandbox.git(&["add", "-A"]);
+    sandbox.git(&["commit", "-q", "-m", "Pin"]);
+    sandbox
+}
+
+const FIFO: &str = "it is a FIFO, not a regular file";
+const SOCKET: &str = "it is a socket, not a regular file";
+const DEVICE: &str = "it is a device, not a regular file";
+
+#[test]
+fn a_manifest_that_is_a_fifo_meets_every_verb() {
+    let verbs: [(&[&str], i32, &str); 20] = [
+        (&["check"], 0, ""),
+        (&["check", "--worktree"], 2, FIFO),
+        (&["check", "--tree", "HEAD"], 0, ""),
+        (&["check", "--range", "HEAD~1..HEAD"], 0, ""),
+        (&["check", "--history"], 0, ""),
+        (&["check", "--show-files", "--worktree"], 2, FIFO),
+        (&["verify"], 1, "package.json"),
+        (&["verify", "--", "true"], 0, ""),
+        (&["verify", "--save-baseline", "../b.json"], 0, ""),
+        (&["prove"], 2, FIFO),
+        (&["pins"], 2, FIFO),
+        (&["pins", "--set", "pnpm@10.8.0"], 2, FIFO),
+        (&["pins", "--set", "pnpm@10.8.0", "--dry-run"], 2, FIFO),
+        (&["install"], 2, FIFO),
+        (&["install", "--native"], 0, ""),
+        (&["uninstall"], 0, ""),
+        (&["status"], 2, FIFO),
+        (&["hook", "pre-commit"], 0, ""),
+        (&["explain", "rewritten-manifest"], 0, ""),
+        (&["rules"], 0, ""),
+    ];
+    each(pinned, "package.json", Kind::Fifo, &verbs);
+}
+
+#[test]
+fn a_manifest_of_another_kind() {
+    let refused = |words| [(&["pins"][..], 2, words), (&["check", "--worktree"], 2, words), (&["status"], 2, words)];
+    each(pinned, "package.json", Kind::Socket, &refused(SOCKET));
+    // To git, a link is not a manifest; to a hook manager it is.
+    let linked = |words| [(&["pins"][..], 0, ""), (&["check", "--worktree"], 0, ""), (&["status"], 2, words)];
+    each(pinned, "package.json", ZERO, &linked(DEVICE));
+    each(pinned, "package.json", Kind::LinkTo("package.json"), &linked("Too many levels"));
+    let absent = [(&["pins"][..], 0, ""), (&["check", "--worktree"], 0, ""), (&["status"], 1, "not installed")];
+    each(pinned, "package.json", Kind::LinkTo("nothing"), &absent);
+    each(pinned, "package.json", Kind::Directory, &absent);
+    each(pinned, "web/package.json", Kind::Fifo, &[(&["pins"], 2, FIFO), (&["prove"], 1, "not proven")]);
+    each(pinned, "web/package.json", Kind::Fifo, &[(&["verify"], 1, "web/package.json"), (&["status"], 1, "")]);
+}
+
+#[test]
+fn what_git_reads_that_is_not_a_file() {
+    for path in [".gitignore", ".gitattributes", ".gitmodules"] {
+        let waits: [&[&str]; 4] = [&["check", "--worktree"], &["pins"], &["verify"], &["verify", "--", "true"]];
+        each(pinned, path, Kind::Fifo, &waits.map(|verb| (verb, 2, FIFO)));
+        each(pinned, path, Kind::Fifo, &[(&["check"], 0, ""), (&["status"], 1, ""), (&["install"], 0, "installed")]);
+    }
+}
+
+#[test]
+fn a_hook_that_is_not_a_file() {
+    let hook = ".git/hooks/pre-commit";
+    for (kind, words) in [(Kind::Fifo, FIFO), (Kind::Socket, SOCKET)] {
+        let verbs: [(&[&str], i32, &str); 6] = [
+            (&["status"], 2, words),
+            (&["install"], 2, words),
+            (&["install", "--native"], 2, "is not a file"),
+            (&["uninstall"], 0, "not installed"),
+            (&["prove"], 2, words),
+            (&["hook", "pre-commit"], 0, ""),
+        ];
+        each(Sandbox::workspace, hook, kind, &verbs);
+        // The others are ours, so no manager is looked for.
+        let verbs: [(&[&str], i32, &str); 4] = [
+            (&["status"], 1, "not in force: not installed"),
+            (&["install"], 2, "is not a file"),
+            (&["uninstall"], 0, "uninstalled"),
+            (&["prove"], 2, words),
+        ];
+        each(hooked, hook, kind, &verbs);
+    }
+    let verbs: [(&[&str], i32, &str); 4] = [
+        (&["status"], 2, DEVICE),
+        (&["install"], 2, DEVICE),
+        (&["uninstall"], 0, "not installed"),
+        (&["prove"], 2, DEVICE),
+    ];
+    each(Sandbox::workspace, hook, ZERO, &verbs);
+    each(hooked, hook, Kind::LinkTo("pre-commit"), &[(&["uninstall"], 0, ""), (&["status"], 1, "not in force")]);
+    each(hooked, hook, Kind::LinkTo("nothing"), &[(&["status"], 1, "not in force"), (&["prove"], 1, "not proven")]);
+    each(hooked, hook, Kind::Directory, &[(&["status"], 1, "not in force"), (&["install"], 2, "is not a file")]);
+    each(hooked, ".git/hooks/pre-commit.before-bakstop", Kind::Fifo, &[(&["uninstall"], 0, ""), (&["status"], 0, "")]);
+    each(hooked, ".git/hooks/pre-commit.before-bakstop", ZERO, &[(&["status"], 0, "leads to no file")]);
+}
+
+#[test]
+fn the_configuration_of_a_hook_manager_that_is_not_a_file() {
+    for path in ["lefthook.yml", ".pre-commit-config.yaml", ".config/lefthook.toml", "prek.toml"] {
+        let refused = |words| [(&["status"][..], 2, words), (&["install"], 2, words), (&["prove"], 2, words)];
+        each(Sandbox::workspace, path, Kind::Fifo, &refused(FIFO));
+        each(Sandbox::workspace, path, ZERO, &refused(DEVICE));
+    }
+    each(Sandbox::workspace, "lefthook.yml", Kind::Socket, &[(&["install"], 2, SOCKET), (&["uninstall"], 0, "")]);
+    each(Sandbox::workspace, "lefthook.yml", Kind::Directory, &[(&["install"], 0, "installed"), (&["prove"], 1, "")]);
+}
+
+#[test]
+fn a_file_of_husky_that_is_not_a_file() {
+    let husky = || with_husky(Some("true\n"));
+    let file = ".husky/pre-commit";
+    let refused = |words| [(&["install"][..], 2, "is not a file"), (&["prove"], 2, words), (&["uninstall"], 0, "")];
+    each(husky, file, Kind::Fifo, &refused(FIFO));
+    each(husky, file, Kind::Fifo, &[(&["status"], 1, "not in force")]);
+    each(husky, file, Kind::LinkTo("nothing"), &[(&["install"], 2, "is not a file")]);
+    // Husky is not prepared: the file decides whether it is used.
+    let unprepared = || {
+        let sandbox = with_husky(Some("true\n"));
+        sandbox.git(&["config", "--unset", "core.hooksPath"]);
+        sandbox.write("package.json", "{}\n");
+        sandbox
+    };
+    each(unprepared, file, Kind::Fifo, &[(&["status"], 2, FIFO), (&["install"], 2, FIFO), (&["prove"], 2, FIFO)]);
+    let outside = || with_husky(Some("true\n"));
+    each(outside, file, ZERO, &[(&["install"], 2, "outside the work tree"), (&["status"], 2, "outside")]);
+    let start = || {
+        let sandbox = Sandbox::workspace();
+        sandbox.write("package.json", "{ \"devDependencies\": { \"husky\": \"9\" } }\n");
+        sandbox.write(".husky/pre-commit", "true\n");
+        prepare_husky(&sandbox);
+        program_at_home(&sandbox);
+        put(&sandbox.home().join(".config/husky/init.sh"), Kind::Fifo);
+        sandbox
+    };
+    let sandbox = start();
+    assert_eq!(bounded(&sandbox, "husky/init.sh: FIFO", &["status"]).code, Some(2));
+}
+
+#[test]
+fn a_hook_of_a_whole_user_that_is_not_a_file() {
+    for (kind, words) in [(Kind::Fifo, FIFO), (ZERO, DEVICE)] {
+        let sandbox = Sandbox::workspace();
+        let hooks = sandbox.home().join("hooks");
+        sandbox.git(&["config", "--global", "core.hooksPath", hooks.to_str().unwrap()]);
+        put(&hooks.join("pre-commit"), kind);
+        for verb in ["status", "install", "prove"] {
+            let ran = bounded(&sandbox, &format!("a global hook: {kind:?}"), &[verb]);
+            assert!(ran.code == Some(2) && ran.err.contains(words), "{ran:?}");
+        }
+    }
+}
+
+#[test]
+fn a_file_that_an_option_names_and_is_not_a_file() {
+    let options: [&[&str]; 8] = [
+        &["check", "--worktree", "--config"],
+        &["check", "--config"],
+        &["check", "--tree", "HEAD", "--config"],
+        &["pins", "--config"],
+        &["verify", "--baseline"],
+        &["verify", "--history"],
+        &["verify", "--budget", "1h", "--record"],
+        &["check", "--history", "--config"],
+    ];
+    for option in options {
+        for (kind, words) in
+            [(Kind::Fifo, FIFO), (Kind::Socket, SOCKET), (ZERO, DEVICE), (Kind::Directory, "directory")]
+        {
+            let sandbox = Sandbox::workspace();
+            put(&sandbox.outside().join("file"), kind);
+            let command: &[&str] = if option.contains(&"--record") { &["--", "touch", "built"] } else { &[] };
+            let ran = bounded(&sandbox, &format!("{kind:?}"), &[option, &["../file"], command].concat());
+            assert!(ran.code == Some(2) && ran.err.contains(words), "{option:?}: {kind:?}: {ran:?}");
+            assert!(ran.err.contains("\nhelp: ") && !sandbox.top.join("built").exists(), "{ran:?}");
+        }
+    }
+    let sandbox = Sandbox::workspace();
+    sandbox.write(".git/large", vec![b' '; 2 << 20]);
+    let ran = bounded(&sandbox, "a large configuration", &["check", "--tree", "HEAD", "--config", ".git/large"]);
+    assert!(ran.code == Some(2) && ran.err.contains("it is larger than 1 MiB\nhelp: make it smaller"), "{ran:?}");
+}
+
+#[test]
+fn lines_of_a_push_that_do_not_end() {
+    let sandbox = Sandbox::workspace();
+    for arguments in [&["check", "--push=origin"][..], &["check", "--receive"], &["hook", "pre-push", "origin", "x"]] {
+        let ran = bounded_in(&sandbox, "standard input: /dev/zero", "exec \"$@\" </dev/zero", arguments);
+        assert!(ran.code == Some(2) && ran.err.contains("it does not end"), "{ran:?}");
+    }
+}
+
+/// As a user who may not read everything: root may, unless that is taken away.
+const UNPRIVILEGED: &str = "if [ \"$(id -u)\" != 0 ]; then exec \"$@\"; fi; \
+    exec setpriv --bounding-set=-dac_override,-dac_read_search --inh-caps=-all \"$@\"";
+
+#[test]
+fn a_file_that_cannot_be_read() {
+    let all: [(&str, &[&str]); 10] = [
+        ("package.json", &["pins"]),
+        ("package.json", &["check", "--worktree"]),
+        ("package.json", &["status"]),
+        ("package.json", &["install"]),
+        (".git/hooks/pre-commit", &["status"]),
+        (".git/hooks/pre-commit", &["install"]),
+        (".git/hooks/pre-commit", &["uninstall"]),
+        ("lefthook.yml", &["install"]),
+        ("bakstop.json", &["check", "--worktree", "--config", "bakstop.json"]),
+        ("bakstop.json", &["verify", "--", "true"]),
+    ];
+    for (path, arguments) in all {
+        let sandbox = pinned();
+        script(&sandbox, ".git/hooks/pre-commit", "#!/bin/sh\n");
+        for name in ["lefthook.yml", "bakstop.json"] {
+            sandbox.write(name, "{}\n");
+        }
+        if path != "lefthook.yml" {
+            fs::remove_file(sandbox.top.join("lefthook.yml")).unwrap();
+        }
+        fs::set_permissions(sandbox.top.join(path), fs::Permissions::from_mode(0o000)).unwrap();
+        if bounded_in(&sandbox, "readable all the same", UNPRIVILEGED, &["status"]).code == Some(125) {
+            println!("not tested: there is no setpriv here");
+            return;
+        }
+        let ran = bounded_in(&sandbox, &format!("{path}: unreadable"), UNPRIVILEGED, arguments);
+        assert!(ran.code == Some(2) && ran.err.contains("Permission denied"), "{path}: {arguments:?}: {ran:?}");
+        assert!(ran.err.contains("\nhelp: "), "{ran:?}");
+    }
+}
+
+/// A git that does something to the scene after it has answered a command, as another process might
+/// at that moment.
+fn meddling_git(sandbox: &Sandbox, command: &str, act: &str) -> String {
+    let real = finish(sandbox.command("sh").args(["-c", "command -v git"])).out;
+    let bin = sandbox.outside().join("bin");
+    let text = format!(
+        "#!/bin/sh\n{} \"$@\"\ncode=$?\nfor word do if [ \"$word\" = {command} ]; then {act}; fi; done\nexit $code\n",
+        real.trim()
+    );
+    fs::create_dir_all(&bin).unwrap();
+    script(sandbox, "../bin/git", &text);
+    format!("PATH={}:$PATH exec \"$@\"", bin.display())
+}
+
+#[test]
+fn a_file_that_vanishes_or_is_replaced_between_listing_and_reading() {
+    let manifest = "web/package.json";
+    let (gone, fifo) = (format!("rm -f {manifest}"), format!("rm -f {manifest}; mkfifo {manifest}"));
+    let zero = format!("rm -f {manifest}; ln -s /dev/zero {manifest}");
+    let all: [(&str, &str, &[&str], i32); 9] = [
+        ("ls-files", &gone, &["check", "--worktree"], 0),
+        ("ls-files", &fifo, &["check", "--worktree"], 2),
+        ("ls-files", &zero, &["check", "--worktree"], 0),
+        ("ls-files", &fifo, &["pins"], 2),
+        ("ls-files", &gone, &["pins", "--set", "pnpm@10.8.0"], 0),
+        ("diff-files", &fifo, &["verify"], 1),
+        ("diff-files", &gone, &["verify", "--", "true"], 1),
+        // The first snapshot has the FIFO already.
+        ("diff-files", &fifo, &["verify", "--", "true"], 0),
+        ("diff-files", &zero, &["verify", "--save-baseline", "../b.json"], 0),
+    ];
+    for (command, act, arguments, code) in all {
+        let sandbox = pinned();
+        sandbox.write(manifest, "{ \"name\": \"changed\" }\n");
+        let line = meddling_git(&sandbox, command, &format!("[ ! -f {manifest} ] || {{ {act}; }}"));
+        let ran = bounded_in(&sandbox, &format!("after git {command}: {act}"), &line, arguments);
+        assert!(!sandbox.top.join(manifest).is_file(), "{command}: {act}: {arguments:?}: nothing happened");
+        assert_eq!(ran.code, Some(code), "{command}: {act}: {arguments:?}: {ran:?}");
+    }
+}
+
+#[test]
+fn another_bakstop_that_does_not_answer() {
+    for text in ["exec sleep 60", "trap '' TERM; while :; do sleep 1; done", "exec cat /dev/zero", "sleep 60 & exit 0"]
+    {
+        let sandbox = Sandbox::workspace();
+        script(&sandbox, "../other/bakstop", &format!("#!/bin/sh\n{text}\n"));
+        // A hook that is shared names no program of this machine: the first in PATH is asked.
+        sandbox.git(&["config", "core.hooksPath", ".githooks"]);
+        program_at_home(&sandbox);
+        must(sandbox.bakstop(&["install"]));
+        let line = format!("PATH={}:$PATH exec \"$@\"", sandbox.outside().join("other").display());
+        let ran = bounded_in(&sandbox, &format!("bakstop --version: {text}"), &line, &["status"]);
+        assert!(ran.code == Some(2) && ran.out.contains("does not tell its version"), "{text}: {ran:?}");
+    }
+}
+
+#[test]
+fn nothing_is_written_into_a_git_directory_or_over_a_tracked_file() {
+    let options: [(&[&str], &[&str]); 4] = [
+        (&["check", "--format", "json", "--output"], &[]),
+        (&["verify", "--format", "json", "--output"], &[]),
+        (&["verify", "--save-baseline"], &[]),
+        (&["verify", "--record"], &["--", "touch", "built"]),
+    ];
+    let scene = || {
+        let sandbox = Sandbox::workspace();
+        sandbox.git(&["worktree", "add", "-q", "../linked"]);
+        sandbox.git(&["init", "-q", "--bare", "../bare.git"]);
+        sandbox.git(&["init", "-q", "--separate-git-dir", "../elsewhere", "../separate"]);
+        symlink(".git", sandbox.top.join("link")).unwrap();
+        symlink("web/index.js", sandbox.top.join("to-tracked")).unwrap();
+        symlink(".git/config", sandbox.top.join("to-config")).unwrap();
+        symlink("shop/link/new", sandbox.outside().join("dangling")).unwrap();
+        symlink("../dangling", sandbox.top.join("to-dangling")).unwrap();
+        sandbox
+    };
+    let inside = "it is part of a git directory";
+    for (path, words) in [
+        (".git/config", inside),
+        (".git/new", inside),
+        (".git/hooks/pre-commit", inside),
+        ("web/../.git/new", inside),
+        ("link/new", inside),
+        ("to-config", inside),
+        ("../dangling", inside),
+        ("to-dangling", inside),
+        ("/proc/self/cwd/.git/config", inside),
+        ("/dev/../proc/self/cwd/.git/new", inside),
+        ("../linked/.git", inside),
+        (".git/worktrees/linked/new", inside),
+        ("../bare.git/new", inside),
+        ("../bare.git/hooks/pre-receive", inside),
+        ("../elsewhere/new", inside),
+        ("web/index.js", "git tracks it"),
+        ("to-tracked", "git tracks it"),
+        ("../linked/web/index.js", "git tracks it"),
+        ("package.json", "git tracks it"),
+    ] {
+        let sandbox = scene();
+        let before = (picture(&sandbox.top), picture(&sandbox.outside().join("elsewhere")));
+        for (option, command) in options {
+            let ran = bounded(&sandbox, "a destination", &[option, &[path], command].concat());
+            assert!(ran.code == Some(2) && ran.err.contains(words), "{option:?} {path}: {ran:?}");
+            assert!(ran.err.contains("\nhelp: give "), "{option:?} {path}: {ran:?}");
+            let after = (picture(&sandbox.top), picture(&sandbox.outside().join("elsewhere")));
+            assert!(before == after, "{option:?} {path}");
+        }
+    }
+    for path in ["report", "../report", "web/report", ".github/report", "../linked/report", "../separate/report"] {
+        for (option, command) in options {
+            let sandbox = scene();
+            sandbox.write(".github/x", "");
+            let ran = bounded(&sandbox, "a destination", &[option, &[path], command].concat());
+            assert!(ran.code.is_some_and(|code| code < 2) && sandbox.top.join(path).exists(), "{option:?}: {ran:?}");
+        }
+    }
+}
+
+#[test]
+fn a_tracked_file_is_known_where_variables_name_the_repository() {
+    let sandbox = Sandbox::workspace();
+    fs::rename(sandbox.top.join(".git"), sandbox.outside().join("hidden")).unwrap();
+    let line = "export GIT_DIR=$PWD/../hidden GIT_WORK_TREE=$PWD; exec \"$@\"";
+    for (path, code) in [("web/index.js", 2), ("../hidden/new", 2), ("new", 0), ("../new", 0)] {
+        let ran = bounded_in(&sandbox, "GIT_DIR is set", line, &["check", "--tree", "HEAD", "--output", path]);
+        assert_eq!(ran.code, Some(code), "{path}: {ran:?}");
+    }
+}
+
+#[test]
+fn a_report_goes_into_a_fifo_that_is_read_and_waits_for_no_other() {
+    let sandbox = Sandbox::workspace();
+    let fifo = sandbox.outside().join("fifo");
+    put(&fifo, Kind::Fifo);
+    let ran = bounded(&sandbox, "--output: a FIFO without a reader", &["check", "--output", "../fifo"]);
+    assert!(ran.code == Some(2) && ran.err.contains("no process reads from this FIFO"), "{ran:?}");
+    let line = "cat ../fifo >../read & \"$@\"; code=$?; wait; exit $code";
+    let ran = bounded_in(
+        &sandbox,
+        "--output: a FIFO with a reader",
+        line,
+        &["check", "--format", "json", "--output", "../fifo"],
+    );
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    assert!(fs::read_to_string(sandbox.outside().join("read")).unwrap().contains("bakstop.check/1"));
+    assert!(fs::symlink_metadata(fifo).unwrap().file_type().is_fifo());
+    for (kind, code) in [(Kind::Socket, 2), (Kind::Directory, 2), (ZERO, 0), (Kind::LinkTo("nothing"), 0)] {
+        let sandbox = Sandbox::workspace();
+        put(&sandbox.outside().join("target"), kind);
+        let ran = bounded(&sandbox, &format!("--output: {kind:?}"), &["check", "--output", "../target"]);
+        assert_eq!(ran.code, Some(code), "{kind:?}: {ran:?}");
+    }
+}
+
+#[test]
+fn pins_are_not_moved_through_a_link_out_of_the_repository() {
+    for (target, words) in [("../elsewhere", "outside the work tree"), (".git/inside", "a git directory")] {
+        let sandbox = pinned();
+        let (inside, real) = (sandbox.top.join("images"), sandbox.top.join(target));
+        sandbox.write("images/Dockerfile", "RUN npm i -g pnpm@10.6.5\n");
+        sandbox.git(&["add", "-A"]);
+        fs::rename(&inside, &real).unwrap();
+        symlink(&real, &inside).unwrap();
+        let before = (picture(&sandbox.top), picture(&real));
+        for arguments in [&["pins", "--set", "pnpm@10.8.0"][..], &["pins", "--set", "pnpm@10.8.0", "--check"]] {
+            let ran = bounded(&sandbox, "a linked directory", arguments);
+            let is_check = arguments.contains(&"--check");
+            assert_eq!(ran.code, Some(if is_check { 1 } else { 2 }), "{ran:?}");
+            assert!(is_check || ran.err.contains("change images/Dockerfile") && ran.err.contains(words), "{ran:?}");
+            assert!(before == (picture(&sandbox.top), picture(&real)), "nothing is written, not even elsewhere");
+        }
+    }
+}
+
+/// Starts `prove` in an environment, with a temporary directory of its own.
+fn proving(sandbox: &Sandbox, line: &str) -> Child {
+    let temporary = sandbox.outside().join("tmp");
+    fs::create_dir_all(&temporary).unwrap();
+    let mut command = sandbox.command("timeout");
+    command.args(["-k", "1", "20", "sh", "-c", line, "sh", BAKSTOP, "prove"]).env("TMPDIR", &temporary);
+    command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap()
+}
+
+/// Waits until a file is there, which has the id of the process to end.
+fn wait_for(path: &Path) -> String {
+    let start = Instant::now();
+    loop {
+        let text = fs::read_to_string(path).unwrap_or_default();
+        if text.ends_with('\n') {
+            return text.trim().to_owned();
+        }
+        assert!(start.elapsed() < Duration::from_secs(15), "{}", path.display());
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+#[test]
+fn a_signal_ends_a_proof_at_any_moment() {
+    let blocked = "while [ -e ../running ]; do sleep 0.05; done";
+    // While git works, and nothing of ours watches for signals.
+    for command in ["read-tree", "for-each-ref", "ls-files", "hash-object", "update-index", "version"] {
+        for signal in ["TERM", "INT", "HUP"] {
+            let sandbox = hooked();
+            let act = format!("if [ ! -e ../started ]; then echo $PPID >../started; {blocked}; fi");
+            let line = meddling_git(&sandbox, command, &act);
+            fs::write(sandbox.outside().join("running"), "").unwrap();
+            let child = proving(&sandbox, &line);
+            let pid = wait_for(&sandbox.outside().join("started"));
+            let start = Instant::now();
+            must(finish(Command::new("kill").args(["-s", signal, &pid])));
+            let code = ended(child).0;
+            println!("| SIG{signal} during git {command} | `prove` | {code:?} | {:?} |", start.elapsed());
+            fs::remove_file(sandbox.outside().join("running")).unwrap();
+            assert!(start.elapsed() < Duration::from_secs(10));
+            assert!(![Some(0), Some(1), Some(2), Some(124)].contains(&code), "{command} {signal}: {code:?}");
+            assert_eq!(fs::read_dir(sandbox.outside().join("tmp")).unwrap().count(), 0, "{command} {signal}");
+        }
+    }
+}
+
+#[test]
+fn a_signal_ends_a_proof_whatever_the_hook_does() {
+    for act in ["trap '' TERM INT", "exec >&- 2>&-", "trap '' TERM; exec >&- 2>&-", "cat /dev/zero & :"] {
+        let sandbox = Sandbox::workspace();
+        let blocked = "i=0; while [ $i -lt 400 ] && [ -e running ]; do sleep 0.05; i=$((i+1)); done";
+        script(
+            &sandbox,
+            ".git/hooks/pre-commit",
+            &format!("#!/bin/sh\n{act}\necho \"$PROVING\" >../started\n{blocked}\n"),
+        );
+        sandbox.write("running", "");
+        let child = proving(&sandbox, "PROVING=$$; export PROVING; exec \"$@\"");
+        let pid = wait_for(&sandbox.outside().join("started"));
+        let start = Instant::now();
+        must(finish(Command::new("kill").arg(&pid)));
+        let (code, said) = ended(child);
+        println!("| SIGTERM, hook: {act} | `prove` | {code:?} | {:?} |", start.elapsed());
+        fs::remove_file(sandbox.top.join("running")).unwrap();
+        assert!(code == Some(2) && said.contains("it was interrupted"), "{act}: {code:?} {said}");
+        assert!(start.elapsed() < Duration::from_secs(10), "{act}");
+        assert_eq!(fs::read_dir(sandbox.outside().join("tmp")).unwrap().count(), 0, "{act}");
+    }
+}
+
+fn ended(mut child: Child) -> (Option<i32>, String) {
+    let mut said = String::new();
+    // What the hook left running may hold the stream open; `timeout` and the program do not.
+    let status = child.wait().unwrap();
+    let mut stream = child.stderr.take().unwrap();
+    let mut buffer = [0; 4096];
+    if let Ok(length) = stream.read(&mut buffer) {
+        said.push_str(&String::from_utf8_lossy(&buffer[..length]));
+    }
+    (status.code(), said)
+}
