@@ -13,7 +13,7 @@ use crate::base::path::RepoPath;
 use crate::disk::atomic::{self, Bits, Old, WriteError};
 use crate::disk::destination::is_in_git_directory;
 use crate::disk::read::{self, FinalLink, ReadError};
-use crate::git::process::{Git, literal, one_line, records};
+use crate::git::process::{Git, one_line, records};
 use crate::os::progress::Progress;
 use crate::snapshot::{Dirt, Fingerprint, Hiding, Snapshot, State};
 
