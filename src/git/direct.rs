@@ -6,13 +6,11 @@
 //! change; the index is not loaded. Everything that this layer does not know for certain is handed
 //! over: it goes by lists of what is allowed.
 
-use std::path::PathBuf;
-
 use crate::base::change::{Entry, ObjectId};
 use crate::base::path::RepoPath;
 use crate::git::compare::compare;
 use crate::git::index::IndexFile;
-use crate::git::layer::{Compared, Handover, ObjectKind};
+use crate::git::layer::{Compared, Handover, LayerAnswer, ObjectKind};
 use crate::git::objects::{Objects, tree_line};
 use crate::git::process::Git;
 use crate::git::source::FileSource;
@@ -25,21 +23,6 @@ mod head;
 
 use repository::Repository;
 
-/// What is staged, and the index for later questions.
-#[derive(Debug)]
-pub(super) struct DirectAnswer {
-    /// What is new, and what is in conflict.
-    pub compared: Compared,
-    /// The index.
-    pub index: DirectIndex,
-    /// The object store.
-    pub objects: Objects,
-    /// The top of the work tree.
-    pub top: PathBuf,
-    /// Whether the program was started below it.
-    pub below_top: bool,
-}
-
 /// The index, kept for what the rules ask for later.
 #[derive(Debug)]
 pub(super) struct DirectIndex {
@@ -48,8 +31,9 @@ pub(super) struct DirectIndex {
     root: Option<ObjectId>,
 }
 
-/// Reads what is staged in the repository that git would use in this directory and environment.
-pub(super) fn staged(git: &Git, env: &Environment) -> Result<DirectAnswer, Handover> {
+/// Reads what is staged in the repository that git would use in this directory and environment;
+/// with the index and the object store for later questions.
+pub(super) fn staged(git: &Git, env: &Environment) -> Result<(LayerAnswer, DirectIndex, Objects), Handover> {
     let repository = Repository::find(git.directory(), env)?;
     let file =
         FileSource::open(&repository.index).map_err(|error| Handover::failed("the index cannot be opened", error))?;
@@ -68,7 +52,7 @@ pub(super) fn staged(git: &Git, env: &Environment) -> Result<DirectAnswer, Hando
         (_, head) => compare(&file, head, &objects)?,
     };
     let Repository { top, below_top, .. } = repository;
-    Ok(DirectAnswer { compared, index: DirectIndex { file, root }, objects, top, below_top })
+    Ok((LayerAnswer { compared, top: Some(top), below_top }, DirectIndex { file, root }, objects))
 }
 
 /// The tree of the commit of HEAD.

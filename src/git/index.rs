@@ -503,6 +503,17 @@ mod tests {
     }
 
     #[test]
+    fn a_name_that_is_not_as_long_as_it_says_is_malformed() {
+        for (version, refused) in [(2, true), (3, true), (4, false)] {
+            let mut text = index(&[&entries(version, &DRAFTS)]);
+            assert!(paths(&text).is_ok());
+            // The low byte of the flags of the first entry.
+            text[HEADER + 61] += 1;
+            assert_eq!(paths(&text).is_err(), refused, "{version}");
+        }
+    }
+
+    #[test]
     fn the_root_is_believed_where_the_chain_is_exact_and_the_count_right() {
         let root = extension("TREE", &[tree("", 4, 1), tree("b", 2, 1), tree("cd", 1, 0)].concat());
         let other = extension("REUC", b"TREE\0\0\0\x04 no tree at all");

@@ -1,6 +1,7 @@
 //! The vocabulary of the layers: why one hands over, the kinds of objects, and what an index holds.
 
 use std::fmt::{self, Display};
+use std::path::PathBuf;
 
 use crate::base::change::{Entry, Mode, ObjectId};
 use crate::base::escape::Escaped;
@@ -124,6 +125,17 @@ pub(super) struct Compared {
     pub fresh: Vec<Entry>,
     /// Paths with unresolved conflicts.
     pub unmerged: Vec<RepoPath>,
+}
+
+/// The answer of a layer to the question what is staged.
+#[derive(Debug)]
+pub(super) struct LayerAnswer {
+    /// What is new, and what is in conflict.
+    pub compared: Compared,
+    /// The top of the work tree, if there is one.
+    pub top: Option<PathBuf>,
+    /// Whether the program was started below it.
+    pub below_top: bool,
 }
 
 #[cfg(test)]

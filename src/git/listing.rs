@@ -7,31 +7,20 @@ use std::path::PathBuf;
 use crate::base::change::{Entry, Mode, ObjectId};
 use crate::base::error::Error;
 use crate::base::path::RepoPath;
-use crate::git::layer::Compared;
+use crate::git::layer::{Compared, LayerAnswer};
 use crate::git::process::{Git, failed, literal, records, text, unreadable};
 
 const DOING: &str = "read the staged content";
 
-/// What is staged, and where git was started.
-#[derive(Debug)]
-pub(super) struct Listed {
-    /// What is new, and what is in conflict.
-    pub compared: Compared,
-    /// The top of the work tree, if there is one.
-    pub top: Option<PathBuf>,
-    /// Whether git was started below it.
-    pub below_top: bool,
-}
-
 /// Asks git what is staged: two processes, mostly.
-pub(super) fn staged(git: &Git) -> Result<Listed, Error> {
+pub(super) fn staged(git: &Git) -> Result<LayerAnswer, Error> {
     let (head, top) = head_and_top(git)?;
     let compared = compare(git, &head)?;
     let below_top = match &top {
         Some(top) => !git.prefix_below(top, "find the top of the work tree")?.is_empty(),
         None => false,
     };
-    Ok(Listed { compared, top, below_top })
+    Ok(LayerAnswer { compared, top, below_top })
 }
 
 /// The tree-ish that the index is compared with, and the top of the work tree, if there is one.

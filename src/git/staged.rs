@@ -2,15 +2,15 @@
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use crate::base::change::{Change, Content, Entry};
 use crate::base::error::Error;
 use crate::base::path::RepoPath;
 use crate::disk::read::{self, FinalLink};
-use crate::git::direct::{self, DirectAnswer, DirectIndex};
-use crate::git::layer::{Compared, Handover};
-use crate::git::listing::{self, Listed};
+use crate::git::direct::{self, DirectIndex};
+use crate::git::layer::{Handover, LayerAnswer};
+use crate::git::listing;
 use crate::git::objects::Objects;
 use crate::git::process::Git;
 use crate::os::env::Environment;
@@ -18,13 +18,10 @@ use crate::os::env::Environment;
 /// What is about to be committed.
 #[derive(Debug)]
 pub(crate) struct Staged {
-    compared: Compared,
+    answer: LayerAnswer,
     source: IndexSource,
     objects: Objects,
     git: Git,
-    below_top: bool,
-    /// The top of the work tree, if there is one.
-    top: Option<PathBuf>,
 }
 
 /// The layer that read the index, and answers later questions about it.
@@ -42,42 +39,34 @@ impl Staged {
     /// none of them.
     pub(crate) fn read(directory: &Path, env: &Environment) -> Result<Self, Error> {
         let git = Git::new(directory);
-        let mut staged = match direct::staged(&git, env) {
-            Ok(answer) => Self::directly(answer, git),
-            Err(handover) => Self::by_git(git, env, handover)?,
+        let (mut answer, source, objects) = match direct::staged(&git, env) {
+            Ok((answer, index, objects)) => (answer, IndexSource::Direct(index), objects),
+            Err(reason) => {
+                let objects = Objects::unopened(None, git.clone(), env);
+                (listing::staged(&git)?, IndexSource::Git(reason), objects)
+            }
         };
         // Git runs hooks at the top, and says here where the user was.
-        staged.below_top |= env.get("GIT_PREFIX").is_some();
-        match staged.compared.unmerged.split_first() {
-            None => Ok(staged),
+        answer.below_top |= env.get("GIT_PREFIX").is_some();
+        match answer.compared.unmerged.split_first() {
+            None => Ok(Self { answer, source, objects, git }),
             Some((first, others)) => Err(unmerged_paths(first, others.len())),
         }
     }
 
-    fn directly(answer: DirectAnswer, git: Git) -> Self {
-        let DirectAnswer { compared, index, objects, top, below_top } = answer;
-        Self { compared, source: IndexSource::Direct(index), objects, git, below_top, top: Some(top) }
-    }
-
-    fn by_git(git: Git, env: &Environment, handover: Handover) -> Result<Self, Error> {
-        let Listed { compared, top, below_top } = listing::staged(&git)?;
-        let objects = Objects::unopened(None, git.clone(), env);
-        Ok(Self { compared, source: IndexSource::Git(handover), objects, git, below_top, top })
-    }
-
     /// Whether the user stands below the top of the work tree.
     pub(crate) fn is_below_top(&self) -> bool {
-        self.below_top
+        self.answer.below_top
     }
 
     /// Whether there is a work tree: without one, nothing can be committed by hand.
     pub(crate) fn has_work_tree(&self) -> bool {
-        self.top.is_some()
+        self.answer.top.is_some()
     }
 
     /// What HEAD has at the path of a new entry; `None` if it has nothing, or that cannot be read.
     pub(crate) fn committed(&self, path: &RepoPath, limit: u64) -> Option<Vec<u8>> {
-        let entry = self.compared.fresh.iter().find(|entry| &entry.path == path)?;
+        let entry = self.answer.compared.fresh.iter().find(|entry| &entry.path == path)?;
         let before = Entry { id: entry.replaces?, ..entry.clone() };
         match self.read(&before, limit) {
             Ok(Content::Bytes(text)) => Some(text),
@@ -88,7 +77,7 @@ impl Staged {
     /// What stands in the work tree at this path, beside what is staged; `None` if it cannot be
     /// read.
     pub(crate) fn on_disk(&self, path: &RepoPath, limit: u64) -> Option<Vec<u8>> {
-        let file = self.top.as_ref()?.join(OsStr::from_bytes(path.as_bytes()));
+        let file = self.answer.top.as_ref()?.join(OsStr::from_bytes(path.as_bytes()));
         read::file(&file, FinalLink::Refuse, limit).ok()
     }
 
@@ -112,7 +101,7 @@ fn unmerged_paths(first: &RepoPath, others: usize) -> Error {
 
 impl Change for Staged {
     fn fresh(&self) -> &[Entry] {
-        &self.compared.fresh
+        &self.answer.compared.fresh
     }
 
     fn whole(&self, wanted: &dyn Fn(&RepoPath) -> bool) -> Result<Vec<Entry>, Error> {
@@ -121,7 +110,8 @@ impl Change for Staged {
             IndexSource::Direct(index) => index.entries(wanted).or_else(|_| by_git())?,
             IndexSource::Git(_) => by_git()?,
         };
-        let fresh: std::collections::HashSet<&RepoPath> = self.compared.fresh.iter().map(|entry| &entry.path).collect();
+        let fresh: std::collections::HashSet<&RepoPath> =
+            self.answer.compared.fresh.iter().map(|entry| &entry.path).collect();
         for entry in &mut whole {
             entry.fresh = fresh.contains(&entry.path);
         }
@@ -134,7 +124,7 @@ impl Change for Staged {
             IndexSource::Direct(index) => index.entry(path, &self.objects).or_else(|_| by_git())?,
             IndexSource::Git(_) => by_git()?,
         };
-        let fresh = |entry: &Entry| self.compared.fresh.iter().any(|fresh| fresh.path == entry.path);
+        let fresh = |entry: &Entry| self.answer.compared.fresh.iter().any(|fresh| fresh.path == entry.path);
         Ok(entry.map(|entry| Entry { fresh: fresh(&entry), ..entry }))
     }
 

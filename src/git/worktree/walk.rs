@@ -201,12 +201,12 @@ impl<'a> Walk<'a> {
             self.missing(directory.entries.clone(), &mut seen);
             return Ok((seen, inner));
         };
-        let mut at = directory.entries.start;
+        let (mut at, mut next) = (directory.entries.start, 0);
         while at < directory.entries.end {
             let entry = &self.entries[at];
             let name = &entry.path[directory.path.len()..];
             let Some(slash) = name.iter().position(|&byte| byte == b'/') else {
-                match find(&mut names, name) {
+                match find(&mut names, &mut next, name) {
                     Some(found) => self.tracked(entry, &dir, found, &mut seen)?,
                     None => self.missing(at..at + 1, &mut seen),
                 }
@@ -217,7 +217,7 @@ impl<'a> Walk<'a> {
             let rest = &self.entries[at..directory.entries.end];
             let below = at..at + rest.partition_point(|entry| entry.path.starts_with(&path));
             at = below.end;
-            match find(&mut names, &name[..slash]) {
+            match find(&mut names, &mut next, &name[..slash]) {
                 Some(found) if found.kind == FileType::Directory => {
                     found.tracked = true;
                     let foreign = directory.foreign || &name[..slash] == b"node_modules";
@@ -449,9 +449,15 @@ fn kind_of(dir: &Dir, name: &CStr) -> Result<FileType, Errno> {
     Ok(FileType::from_raw_mode(about.st_mode))
 }
 
-fn find<'n>(names: &'n mut [DiskEntry], name: &[u8]) -> Option<&'n mut DiskEntry> {
-    let at = names.binary_search_by(|known| known.name().to_bytes().cmp(name)).ok()?;
-    Some(&mut names[at])
+/// The entry of a name, and where the one after it is. Mostly the index names the next one: it is
+/// sorted as well, but for directories, which it sorts as if they ended in a slash.
+fn find<'n>(names: &'n mut [DiskEntry], next: &mut usize, name: &[u8]) -> Option<&'n mut DiskEntry> {
+    let mut at = *next;
+    if names.get(at).is_none_or(|known| known.name().to_bytes() != name) {
+        at = names.binary_search_by(|known| known.name().to_bytes().cmp(name)).ok()?;
+    }
+    *next = at + 1;
+    names.get_mut(at)
 }
 
 /// The numbers are cut as git cuts them.
@@ -493,6 +499,22 @@ mod tests {
         let hidden = entry(Some(Hiding::SkipWorktree), Some(stat));
         for (likeness, changed) in [(Likeness::Same, false), (Likeness::Flipped, true), (Likeness::Differs, true)] {
             assert_eq!(lists(&hidden, likeness), (0, 0, 0, vec![changed]), "{likeness:?}");
+        }
+    }
+
+    #[test]
+    fn names_are_found_in_any_order() {
+        let directory = tempfile::tempdir().unwrap();
+        for name in ["a", "b", "c"] {
+            std::fs::write(directory.path().join(name), "").unwrap();
+        }
+        let (_, mut names) = list(directory.path(), b"").unwrap().unwrap();
+        let mut next = 0;
+        for (name, is_there) in
+            [("a", true), ("b", true), ("b", true), ("bb", false), ("a", true), ("c", true), ("d", false)]
+        {
+            let found = find(&mut names, &mut next, name.as_bytes()).map(|found| found.name().to_bytes().to_vec());
+            assert_eq!(found, is_there.then(|| name.into()), "{name}");
         }
     }
 }
