@@ -21,8 +21,10 @@ pub(super) fn destination(name: &Path, context: &Context) -> Result<Destination,
         return Err(refuse("`-` is not a file").help("give it a name, such as ./-"));
     }
     let destination = Destination::new(name);
-    match destination.changes() {
-        Some(path) if is_in_git_directory(path) => Err(refuse("it is part of a git directory")),
+    if destination.changes().is_some_and(is_in_git_directory) {
+        return Err(refuse("it is part of a git directory"));
+    }
+    match destination.file() {
         Some(path) if is_tracked(path, context)? => Err(refuse("git tracks it")),
         _ => Ok(destination),
     }

@@ -59,6 +59,11 @@ impl Destination {
         }
     }
 
+    /// The regular file that a write would replace or make.
+    pub(crate) fn file(&self) -> Option<&Path> {
+        if let Target::File(path) = &self.target { Some(path) } else { None }
+    }
+
     /// Writes the answer: a file whole or not at all, with the permission bits of the old one.
     pub(crate) fn write(&self, text: &[u8]) -> Result<(), WriteError> {
         match self.unchanged()? {
