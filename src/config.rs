@@ -11,7 +11,7 @@ use crate::base::error::Error;
 use crate::base::finding::{Place, Severity, Span};
 use crate::base::path::RepoPath;
 use crate::base::pattern::Pattern;
-use crate::rule::{Finding, Reading, Remark, Rule};
+use crate::rule::{ConfigReading, Finding, Remark, Rule};
 
 mod reader;
 
@@ -221,7 +221,7 @@ impl Config {
 
     /// What there is to say of this configuration itself: the dates that have passed, and the allowances for which
     /// `unused` holds. `fresh` tells whether the file is among what is judged.
-    pub(crate) fn reading(&self, fresh: bool, unused: impl Fn(usize, &Allowance) -> bool) -> Reading {
+    pub(crate) fn reading(&self, fresh: bool, unused: impl Fn(usize, &Allowance) -> bool) -> ConfigReading {
         let file = File { path: RepoPath::from(&*self.name), text: self.text.clone(), fresh, replaces: true };
         let all = self.allowances.iter().chain(&self.verify);
         let ended = all.filter(|allowance| self.has_ended(allowance));
@@ -229,7 +229,7 @@ impl Config {
         let numbered = self.allowances.iter().enumerate().filter(|(_, allowance)| !self.has_ended(allowance));
         let unused = numbered.filter(|(number, allowance)| unused(*number, allowance));
         let unused = unused.map(|(_, allowance)| allowance.path.clone()).collect();
-        Reading { file, problems: Vec::new(), expired, unused }
+        ConfigReading { file, problems: Vec::new(), expired, unused }
     }
 
     fn allows(&self, allowance: &Allowance, rule: &Rule, path: &RepoPath) -> bool {
@@ -249,7 +249,7 @@ impl Allowance {
 }
 
 /// What there is to say of a configuration that is among what is judged: whether it could be obeyed.
-pub(crate) fn examine(change: &dyn Change, entry: &Entry) -> Result<Reading, Error> {
+pub(crate) fn examine(change: &dyn Change, entry: &Entry) -> Result<ConfigReading, Error> {
     let (text, problems) = match text(change, entry)? {
         Ok(text) => {
             let (_, problems) = reader::read(FILE, &text);
@@ -258,7 +258,7 @@ pub(crate) fn examine(change: &dyn Change, entry: &Entry) -> Result<Reading, Err
         Err(problem) => (Vec::new(), vec![problem]),
     };
     let file = File { path: entry.path.clone(), text, fresh: entry.fresh, replaces: entry.replaces.is_some() };
-    Ok(Reading { file, problems, expired: Vec::new(), unused: Vec::new() })
+    Ok(ConfigReading { file, problems, expired: Vec::new(), unused: Vec::new() })
 }
 
 /// The text of a configuration, or why it is none.

@@ -10,7 +10,7 @@ use crate::base::error::Error;
 use crate::base::finding::{Severity, Step};
 use crate::base::path::{RepoPath, shell_quote};
 use crate::config::Config;
-use crate::git::history::{Commits, Node};
+use crate::git::history::{CommitNode, Commits};
 use crate::rule::{Finding, Subject};
 use crate::rules::{self, is_rewritten};
 use crate::snapshot::{Changes, State};
@@ -40,13 +40,13 @@ impl Facts<'_> {
 }
 
 /// The help of a finding, and its steps.
-type Words = (&'static str, &'static [Step]);
+type Repair = (&'static str, &'static [Step]);
 
 /// Chooses the cure of findings in the index or in the work tree, and names the script there.
 pub(crate) fn in_files(findings: &mut [Finding], facts: &Facts<'_>) -> Result<(), Error> {
     // A file with many findings is looked at once: to judge it costs as much as it did the first
     // time.
-    let mut last: Option<(Finding, Option<Words>)> = None;
+    let mut last: Option<(Finding, Option<Repair>)> = None;
     for finding in findings.iter_mut().filter(|finding| wants_script(finding)) {
         let same =
             |known: &Finding| known.path == finding.path && known.help == finding.help && known.steps == finding.steps;
@@ -77,7 +77,7 @@ fn wants_script(finding: &Finding) -> bool {
 /// What helps where the script does not: it undoes a preparation only where a clean backup is left,
 /// the committed file helps only where it is clean, and an original that is back already only has
 /// to be staged.
-fn instead_of_script(finding: &Finding, facts: &Facts<'_>) -> Option<Words> {
+fn instead_of_script(finding: &Finding, facts: &Facts<'_>) -> Option<Repair> {
     let path = &finding.path;
     let is_committed_clean = || facts.is_clean(path, (facts.committed)(path));
     let manifest = !finding.steps.iter().any(|step| matches!(step, Step::Install(_)));
@@ -236,7 +236,7 @@ pub(crate) fn rewriting(
     rewrite: Rewrite,
     seen: impl FnOnce(&ObjectId) -> Result<SeenFromHead, Error>,
 ) -> Result<Option<String>, Error> {
-    let carriers: Vec<&Node> = commits.nodes.iter().filter(|node| carried.contains(&node.id)).collect();
+    let carriers: Vec<&CommitNode> = commits.nodes.iter().filter(|node| carried.contains(&node.id)).collect();
     let Some(first) = carriers.first() else { return Ok(None) };
     if rewrite == Rewrite::History {
         let filter = "to take it out of history, see `git filter-repo`; every clone keeps its own copy";

@@ -89,7 +89,7 @@ mod tests {
     use crate::base::finding::Span;
     use crate::formats::dockerfile;
     use crate::formats::document::Node;
-    use crate::formats::npmrc::{Dialect, settings};
+    use crate::formats::npmrc::{SettingsDialect, settings};
     use crate::formats::{Syntax, parse};
 
     fn edit(path: &str, span: Span, text: &str) -> Edit {
@@ -178,7 +178,7 @@ mod tests {
             "package.json5" => of(Syntax::Json5, &["engines", "pnpm"]),
             "pnpm-workspace.yaml" => of(Syntax::Yaml, &["engines", "pnpm"]),
             "mise.toml" => of(Syntax::Toml, &["tools", "pnpm"]),
-            ".npmrc" => settings(Dialect::Npmrc, bytes).into_iter().find(|s| s.name == "use").unwrap().value,
+            ".npmrc" => settings(SettingsDialect::Npmrc, bytes).into_iter().find(|s| s.name == "use").unwrap().value,
             "Dockerfile" => {
                 let instruction = dockerfile::parse(bytes).into_iter().find(|found| found.name == "FROM").unwrap();
                 let word = instruction.arguments().next().unwrap();

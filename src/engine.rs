@@ -8,15 +8,16 @@ use crate::base::debris::Debris;
 use crate::base::error::Error;
 use crate::base::finding::{Place, Severity};
 use crate::config::{self, Config, Origin, Treatment};
-use crate::pins::{self, Board};
-use crate::project::SourceFile;
+use crate::pins::Board;
 use crate::project::kinds::FileKind;
-use crate::rule::{Check, Finding, Findings, Reading, Rule};
+use crate::rule::{Check, ConfigReading, Finding, Findings, Rule};
 use crate::rules::RULES;
 
 mod gathering;
+mod pinned;
 
 use gathering::Gathering;
+use pinned::{all_pins, board};
 
 /// The largest file that is judged, in bytes. Lockfiles of the largest public workspaces stay below a quarter of it.
 pub(crate) const LIMIT: u64 = 32 * 1024 * 1024;
@@ -159,14 +160,45 @@ impl<'a> Engine<'a> {
 
     /// Judges by the rules that compare files, if a new file is one that they ask for.
     pub(crate) fn together(&mut self, change: &dyn Change) -> Result<(), Error> {
-        if self.listed.is_none() { self.pins(change) } else { Ok(()) }
+        if self.listed.is_some() {
+            return Ok(());
+        }
+        let mut files = Gathering::of(change);
+        self.pins(&mut files, change)?;
+        self.projects(&mut files, change)
+    }
+
+    /// Judges by the rules about the project as a whole, each only if a new file is of a kind that
+    /// it names.
+    fn projects(&mut self, files: &mut Gathering<'_>, change: &dyn Change) -> Result<(), Error> {
+        let is_new = |wants: fn(FileKind) -> bool| {
+            change.fresh().iter().any(|entry| entry.is_regular() && FileKind::of(&entry.path, wants).is_some())
+        };
+        let asked: Vec<_> = self
+            .rules
+            .iter()
+            .filter_map(|rule| match rule.check {
+                Check::Project { wants, judge } if is_new(wants) => Some((rule, wants, judge)),
+                _ => None,
+            })
+            .collect();
+        let Some((first, ..)) = asked.first() else { return Ok(()) };
+        let mut findings = Findings::of(first);
+        let project = files.project(|kind| asked.iter().any(|(_, wants, _)| wants(kind)), |_| {}, &mut findings)?;
+        self.found.extend(stamped(findings.into_vec(), change));
+        for (rule, _, judge) in asked {
+            let mut findings = Findings::of(rule);
+            judge(&project, &mut findings);
+            self.found.extend(stamped(findings.into_vec(), change));
+        }
+        Ok(())
     }
 
     /// Judges by the rules that compare pins, if a new file pins a package manager.
-    fn pins(&mut self, change: &dyn Change) -> Result<(), Error> {
+    fn pins(&mut self, files: &mut Gathering<'_>, change: &dyn Change) -> Result<(), Error> {
         let Some(first) = self.comparing() else { return Ok(()) };
         let mut findings = Findings::of(first);
-        let board = board(&mut Gathering::of(change), change, &mut findings)?;
+        let board = board(files, change, &mut findings)?;
         self.found.extend(stamped(findings.into_vec(), change));
         if let Some(board) = board {
             self.compared(&board, change);
@@ -283,7 +315,7 @@ impl<'a> Engine<'a> {
                         judge(file, debris, &mut findings);
                     }
                 }
-                Check::File { .. } | Check::Pins(_) | Check::Configuration(_) => {}
+                Check::File { .. } | Check::Pins(_) | Check::Project { .. } | Check::Configuration(_) => {}
             }
             found.append(&mut findings.into_vec());
         }
@@ -291,7 +323,7 @@ impl<'a> Engine<'a> {
     }
 
     /// Judges a configuration by the rules that are about it.
-    fn configuration(&self, reading: &Reading) -> Vec<Finding> {
+    fn configuration(&self, reading: &ConfigReading) -> Vec<Finding> {
         let mut found = Vec::new();
         for rule in &self.rules {
             if let Check::Configuration(judge) = rule.check {
@@ -302,40 +334,6 @@ impl<'a> Engine<'a> {
         }
         found
     }
-}
-
-/// The pins of a change, and those that they are compared with; `None` if no new file has any. In that case, only new
-/// files are read.
-fn board(files: &mut Gathering<'_>, change: &dyn Change, findings: &mut Findings) -> Result<Option<Board>, Error> {
-    let new = files.fresh(FileKind::may_move_a_pin, findings)?;
-    if new.iter().all(|(_, known)| pins::read(known).is_silent()) {
-        return Ok(None);
-    }
-    // A manifest that pins something else than before may change what applies to the others.
-    let mut manifests = new.iter().filter(|(entry, _)| FileKind::Manifest.is_of(&entry.path));
-    let moves = manifests.any(|(entry, known)| says_something_else(known, entry, change));
-    all_pins(files, moves, findings).map(Some)
-}
-
-/// Whether a file pins something else than the file that was at its path before. A clone that lacks objects may not have
-/// that one: then it is taken to pin the same, so that no further objects are asked for that it lacks as well.
-fn says_something_else(known: &SourceFile, entry: &Entry, change: &dyn Change) -> bool {
-    let Some(id) = entry.replaces else { return true };
-    let before = Entry { id, fresh: false, replaces: None, ..entry.clone() };
-    match change.read(&before, LIMIT) {
-        Ok(Content::Bytes(text)) => {
-            let before = SourceFile::new(File { path: before.path, text, fresh: false, replaces: false });
-            !pins::read(known).says_the_same(&pins::read(&before))
-        }
-        Ok(Content::TooLarge(_)) => true,
-        Err(_) => false,
-    }
-}
-
-/// The pins of a change: of every manifest, or of those that apply to the rest.
-fn all_pins(files: &mut Gathering<'_>, every_manifest: bool, findings: &mut Findings) -> Result<Board, Error> {
-    let select = |entries: &mut Vec<Entry>| pins::select(entries, every_manifest);
-    files.project(FileKind::may_pin, select, findings).map(Board::of)
 }
 
 /// Names the commit that brings what was found. It is asked for only if there is something to say of it.
@@ -503,6 +501,32 @@ pub(crate) mod tests {
         );
         assert_eq!(Engine::of(&[&PROBE, &TWIN], &Config::default()).judge(&change).unwrap().findings.len(), 2);
         assert_eq!(*change.read.borrow(), ["a"]);
+    }
+
+    #[test]
+    fn a_project_is_read_once_and_only_for_a_new_file_of_a_kind_that_a_rule_names() {
+        const ABOUT_IMAGES: Rule = Rule {
+            check: Check::Project {
+                wants: |kind| matches!(kind, FileKind::Dockerfile | FileKind::Compose),
+                judge: |project, findings| {
+                    for known in project.files() {
+                        findings.path(&known.file.path, format!("one of {}", project.files().len()));
+                    }
+                },
+            },
+            ..PROBE
+        };
+        const SECOND: Rule = Rule { id: "second", ..ABOUT_IMAGES };
+        let old = || Fake::default().old("a/Dockerfile", "").old("compose.yaml", "").old("package.json", "{}");
+        let change = old().file("b", "").file("package.json", "{}");
+        assert_eq!(transcript(&ABOUT_IMAGES, &change), Vec::<String>::new());
+        assert!(change.read.borrow().is_empty());
+        let change = old().file("b/Dockerfile", "");
+        let config = Config::default();
+        let mut engine = Engine::new(&config);
+        engine.rules = vec![&ABOUT_IMAGES, &SECOND];
+        assert_eq!(engine.judge(&change).unwrap().findings.len(), 6);
+        assert_eq!(*change.read.borrow(), ["a/Dockerfile", "compose.yaml", "b/Dockerfile"]);
     }
 
     #[test]

@@ -43,9 +43,9 @@ pub(crate) fn parse(syntax: Syntax, bytes: &[u8]) -> Result<Node, SyntaxError> {
     let mark = text.len() - unmarked.len();
     let shift = |span: Span| span.start + mark..span.end + mark;
     match syntax {
-        Syntax::Json => json::parse(unmarked, json::Dialect::Strict, shift),
-        Syntax::Json5 => json::parse(unmarked, json::Dialect::Json5, shift),
-        Syntax::Jsonc => json::parse(unmarked, json::Dialect::Jsonc, shift),
+        Syntax::Json => json::parse(unmarked, json::JsonDialect::Strict, shift),
+        Syntax::Json5 => json::parse(unmarked, json::JsonDialect::Json5, shift),
+        Syntax::Jsonc => json::parse(unmarked, json::JsonDialect::Jsonc, shift),
         Syntax::Yaml => yaml::parse(unmarked, shift),
         Syntax::Toml => toml::parse(unmarked, shift),
         Syntax::ToolVersions => Ok(tool_versions::parse(unmarked, shift)),

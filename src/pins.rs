@@ -30,7 +30,7 @@ mod moving;
 pub(crate) use agreement::{Board, Id, PinGroup, Relation, Row};
 use commands::Channel;
 pub(crate) use files::select;
-pub(crate) use moving::{Plan, Target, plan};
+pub(crate) use moving::{NewVersion, Plan, plan};
 
 /// A package manager that corepack knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -10,6 +10,7 @@ use crate::base::finding::{Label, Place, Severity, Span, Step, Verdict};
 use crate::base::path::RepoPath;
 use crate::edit::fix::{Fix, Safety};
 use crate::pins::Board;
+use crate::project::Project;
 use crate::project::kinds::FileKind;
 
 /// A row of the rule table.
@@ -95,8 +96,17 @@ pub(crate) enum Check {
     },
     /// When a new file pins a package manager: every pin of the tree, in new files and in others.
     Pins(fn(&Board, &mut Findings)),
+    /// When a new file is of a kind that `wants` names: the files of these kinds, new or not. The
+    /// project is built once for all such rules, and may have files that only another one wants.
+    #[cfg_attr(not(test), allow(dead_code, reason = "no rule is about a whole project yet"))]
+    Project {
+        /// Which kinds of files are worth reading.
+        wants: fn(FileKind) -> bool,
+        /// Judges the project.
+        judge: fn(&Project, &mut Findings),
+    },
     /// The configuration of bakstop itself, as far as it was read.
-    Configuration(fn(&Reading, &mut Findings)),
+    Configuration(fn(&ConfigReading, &mut Findings)),
 }
 
 impl Check {
@@ -104,6 +114,7 @@ impl Check {
     pub(crate) fn compares(&self) -> Option<fn(FileKind) -> bool> {
         match self {
             Self::Pins(_) => Some(FileKind::may_move_a_pin),
+            Self::Project { wants, .. } => Some(*wants),
             Self::Entry(_) | Self::File { .. } | Self::Configuration(_) => None,
         }
     }
@@ -111,7 +122,7 @@ impl Check {
 
 /// What is known of a configuration: of one that is to come, or of the one that is obeyed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Reading {
+pub(crate) struct ConfigReading {
     /// The file. Of one that cannot be read at all, the text is empty.
     pub file: File,
     /// Why it cannot be obeyed.

@@ -102,7 +102,7 @@ pub(crate) struct Dirt {
     /// What else there is to say: "new file", "mode changed".
     pub notes: BTreeSet<&'static str>,
     /// What HEAD and the index hold, where they differ.
-    pub staged: Option<Staged>,
+    pub staged: Option<StagedBlobs>,
     /// Tells one content from another; taken only where two moments are compared.
     pub fingerprint: Option<Fingerprint>,
     /// The content, where it was kept to be shown beside a later one.
@@ -111,7 +111,7 @@ pub(crate) struct Dirt {
 
 /// The blobs of a path whose index differs from HEAD; `None` where there is none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Staged {
+pub(crate) struct StagedBlobs {
     /// In HEAD.
     pub old: Option<ObjectId>,
     /// In the index.

@@ -191,17 +191,17 @@ pub(crate) fn holds_credentials(line: &[u8]) -> bool {
 
 /// The first characters of a text, safe to print, and a dot-dot-dot if there are more.
 fn head(text: &str, most: usize) -> String {
-    match text.char_indices().nth(most) {
-        Some((end, _)) => safe(&text[..end]) + "…",
-        None => safe(text),
-    }
+    let start: String = text.chars().take(most).collect();
+    let dots = if start.len() < text.len() { "…" } else { "" };
+    safe(&start) + dots
 }
 
 /// The last characters of a text, safe to print, and a dot-dot-dot if there are more, or if more was `cut` off before.
 fn tail(text: &str, most: usize, cut: bool) -> String {
-    let start = text.char_indices().rev().nth(most - 1).map_or(0, |(at, _)| at);
-    let dots = if cut || start > 0 { "…" } else { "" };
-    dots.to_owned() + &safe(&text[start..])
+    let before = text.chars().count().saturating_sub(most);
+    let end: String = text.chars().skip(before).collect();
+    let dots = if cut || before > 0 { "…" } else { "" };
+    dots.to_owned() + &safe(&end)
 }
 
 /// Characters safe to print; a tab becomes a space, so that the mark stays under what it marks.
@@ -284,6 +284,10 @@ mod tests {
         }
     }
 
+    fn marked(place: &Place) -> &str {
+        place.excerpt.get(place.marked.clone()).unwrap()
+    }
+
     fn place(text: &str, marked: &str) -> Place {
         let start = text.find(marked).unwrap();
         Place::locate(text.as_bytes(), &(start..start + marked.len()))
@@ -294,7 +298,7 @@ mod tests {
         let found = place("{\n  \"näme\": \"x\",\n  \"ü\": \"file:y\"\n}", "\"file:y\"");
         assert_eq!((found.line, found.column, found.end_column), (3, 8, 16));
         assert_eq!(found.excerpt, "  \"ü\": \"file:y\"");
-        assert_eq!(&found.excerpt[found.marked], "\"file:y\"");
+        assert_eq!(marked(&found), "\"file:y\"");
     }
 
     #[test]
@@ -310,14 +314,14 @@ mod tests {
         let found = place(&text, "HERE");
         assert_eq!(found.column, 5001);
         assert_eq!(found.excerpt, format!("…{}HERE{}…", "a".repeat(60), "b".repeat(60)));
-        assert_eq!(&found.excerpt[found.marked], "HERE");
+        assert_eq!(marked(&found), "HERE");
     }
 
     #[test]
     fn the_excerpt_is_safe_to_print() {
         let found = place("\x1b[2J\t\u{202e}HERE\0", "HERE");
         assert_eq!(found.excerpt, "\\u{001b}[2J \\u{202e}HERE\\u{0000}");
-        assert_eq!(&found.excerpt[found.marked], "HERE");
+        assert_eq!(marked(&found), "HERE");
     }
 
     #[test]
@@ -351,7 +355,7 @@ mod tests {
         ] {
             let found = place(line, "HERE");
             assert_eq!(found.excerpt, "…HERE…", "{line}");
-            assert_eq!(&found.excerpt[found.marked], "HERE");
+            assert_eq!(marked(&found), "HERE");
         }
         assert_eq!(place("\"design-tokens\": \"HERE\"", "HERE").excerpt, "\"design-tokens\": \"HERE\"");
     }

@@ -6,11 +6,11 @@ use crate::base::error::Error;
 use crate::base::finding::Verdict;
 use crate::commands::{Context, Outcome};
 use crate::git::Git;
-use crate::hooks::health::{self, State};
+use crate::hooks::health::{self, HookState};
 use crate::hooks::layout::Layout;
-use crate::hooks::plan::{self, Edit};
+use crate::hooks::plan::{self, HookEdit};
 use crate::hooks::setup::{Choice, Setup};
-use crate::hooks::slot::Place;
+use crate::hooks::slot::HookDirectory;
 use crate::hooks::{Hook, apply, binary, shown};
 
 // The arguments.
@@ -76,8 +76,8 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
     let _lock = if args.dry_run { None } else { Some(apply::lock(&layout.common)?) };
     let setup = Setup::find(&layout, &git, args.choice(), args.hooks())?;
     let place = match &setup {
-        Setup::Husky(husky) => Place::husky(&husky.directory, &layout.top)?,
-        Setup::Native { directory, .. } => Place::native(directory, &layout.top)?,
+        Setup::Husky(husky) => HookDirectory::husky(&husky.directory, &layout.top)?,
+        Setup::Native { directory, .. } => HookDirectory::native(directory, &layout.top)?,
         Setup::Server(server) => server.place(&layout)?,
         Setup::Foreign(foreign) => return Err(plan::refuse(foreign)),
     };
@@ -93,27 +93,27 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
     apply::apply(&edits, &[&place], &layout.top)?;
 
     let health = health::of(&setup, &layout, &context.env)?;
-    let broken: Vec<_> = health.iter().filter(|health| health.state != State::InForce).collect();
+    let broken: Vec<_> = health.iter().filter(|health| health.state != HookState::InForce).collect();
     for hooks in broken.chunk_by(|one, other| one.state == other.state) {
         if let Some(reason) = hooks[0].state.explanation() {
             let names: Vec<&str> = hooks.iter().map(|health| health.hook.name()).collect();
             let label = match hooks[0].state {
-                State::Doubtful { .. } => context.paint.doubtful("cannot be told:"),
+                HookState::Doubtful { .. } => context.paint.doubtful("cannot be told:"),
                 _ => context.paint.bad("not in force:"),
             };
             text += &format!("{label} {}: {reason}\n", names.join(", "));
         }
     }
     let (verdict, summary) = match (edits.is_empty(), broken.iter().map(|health| &health.state).max()) {
-        (true, None | Some(State::InForce)) => (Verdict::Clean, "already installed"),
-        (false, None | Some(State::InForce)) => {
+        (true, None | Some(HookState::InForce)) => (Verdict::Clean, "already installed"),
+        (false, None | Some(HookState::InForce)) => {
             (Verdict::Clean, "installed; `bakstop uninstall` puts back what was there")
         }
-        (_, Some(State::Doubtful { .. })) => {
+        (_, Some(HookState::Doubtful { .. })) => {
             (Verdict::Failed, "installed, but it cannot be told whether it is in force")
         }
-        (true, Some(State::NotInForce { .. })) => (Verdict::Found, "already installed, but not in force"),
-        (false, Some(State::NotInForce { .. })) => (Verdict::Found, "installed, but not in force yet"),
+        (true, Some(HookState::NotInForce { .. })) => (Verdict::Found, "already installed, but not in force"),
+        (false, Some(HookState::NotInForce { .. })) => (Verdict::Found, "installed, but not in force yet"),
     };
     for note in notes(&setup, &edits, program.as_deref(), &layout) {
         text += &format!("{note}\n");
@@ -122,7 +122,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
 }
 
 /// What the person should do or know besides.
-fn notes(setup: &Setup, edits: &[Edit], program: Option<&Path>, layout: &Layout) -> Vec<String> {
+fn notes(setup: &Setup, edits: &[HookEdit], program: Option<&Path>, layout: &Layout) -> Vec<String> {
     let mut notes = Vec::new();
     if edits.is_empty() {
         return notes;
@@ -131,7 +131,7 @@ fn notes(setup: &Setup, edits: &[Edit], program: Option<&Path>, layout: &Layout)
     if shared {
         let files: Vec<String> = edits
             .iter()
-            .filter(|edit| !matches!(edit, Edit::MakeDirectory { .. }))
+            .filter(|edit| !matches!(edit, HookEdit::MakeDirectory { .. }))
             .map(|edit| shown(edit.path(), &layout.top).as_pathspec(layout.below_top))
             .collect();
         notes.push(format!("these files are shared, so commit them: git add {}", files.join(" ")));

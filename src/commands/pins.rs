@@ -10,7 +10,7 @@ use crate::commands::{Context, Outcome};
 use crate::config::Config;
 use crate::engine::Engine;
 use crate::git::worktree::{OnDisk, WorkTree};
-use crate::pins::{Board, Id, Plan, Role, Row, Target, plan};
+use crate::pins::{Board, Id, NewVersion, Plan, Role, Row, plan};
 use crate::report::human::View;
 use crate::report::{HumanOrJson, pins as report};
 use crate::rule::{Finding, Rule, RuleGroup};
@@ -86,10 +86,10 @@ fn planned(board: &Board, spec: Option<&str>, config: &Config) -> Result<Plan, E
     let is_spared = |row: &Row| of_pins.iter().any(|rule| config.hides(rule, &board.file(row.id).path));
     let Some(spec) = spec else {
         let declared = |id: &Id| board.pin(*id).how.role() == Role::Declares;
-        let of_group = |group: usize| Target::of(board.pin(board.groups[group].reference.filter(declared)?));
+        let of_group = |group: usize| NewVersion::of(board.pin(board.groups[group].reference.filter(declared)?));
         return Ok(plan(board, of_group, is_spared));
     };
-    let target = Target::parse(spec).map_err(|reason| {
+    let target = NewVersion::parse(spec).map_err(|reason| {
         Error::new(doing, format!("{} names no version: {reason}", Escaped(spec.as_bytes())))
             .help("say for example: bakstop pins --set pnpm@10.8.0")
     })?;

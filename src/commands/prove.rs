@@ -23,7 +23,7 @@ use crate::formats::package;
 use crate::git::history::History;
 use crate::git::objects::Objects;
 use crate::git::{Git, TreeChanges};
-use crate::hooks::health::{self, Health, Interference, Off, State};
+use crate::hooks::health::{self, Health, HookState, Interference, Off};
 use crate::hooks::layout::Layout;
 use crate::hooks::rehearsal::{Performance, Rehearsal};
 use crate::hooks::setup::{self, Choice, Foreign, Setup};
@@ -219,7 +219,7 @@ impl Attempt<'_> {
     /// known; of others it is tried, with a manifest that nobody could object to.
     fn counterproof(&self, again: impl FnOnce() -> Result<Performance, Error>) -> Result<Option<Obstacle>, Error> {
         let (_, health, _) = self.look()?;
-        if health.state == State::InForce || again()?.code == Some(0) {
+        if health.state == HookState::InForce || again()?.code == Some(0) {
             return Ok(None);
         }
         let reason = format!(
@@ -266,7 +266,7 @@ impl Attempt<'_> {
         }
         let manifest = self.manifest;
         Ok(match (&health.state, &health.binary) {
-            (State::Doubtful(reason), _) => Obstacle::new(
+            (HookState::Doubtful(reason), _) => Obstacle::new(
                 format!("{reason}, and it let a rewritten {manifest} through"),
                 "see what `bakstop install` says of it",
             ),
@@ -388,7 +388,7 @@ const SEE: &str = "`bakstop prove -v` shows what it said";
 
 /// A hook that does not run the guard.
 fn not_in_force(setup: &Setup, health: &Health) -> Option<Obstacle> {
-    let State::NotInForce { reason, cure } = &health.state else { return None };
+    let HookState::NotInForce { reason, cure } = &health.state else { return None };
     Some(match (setup, cure) {
         (Setup::Foreign(foreign), _) if foreign.is_off() => Obstacle::new(&foreign.cause, &foreign.by_hand),
         (Setup::Foreign(foreign), _) => Obstacle::new(format!("{}, and {reason}", foreign.cause), &foreign.by_hand),

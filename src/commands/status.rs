@@ -6,7 +6,7 @@ use crate::base::error::Error;
 use crate::base::finding::Verdict;
 use crate::commands::{Context, Outcome};
 use crate::git::Git;
-use crate::hooks::health::{self, Health, Interference, State};
+use crate::hooks::health::{self, Health, HookState, Interference};
 use crate::hooks::layout::Layout;
 use crate::hooks::setup::{Choice, Setup};
 use crate::hooks::{Hook, binary, shown};
@@ -23,7 +23,7 @@ pub(crate) fn run(_args: &Args, context: &Context) -> Result<Outcome, Error> {
     let setup = Setup::find(&layout, &git, Choice::Detect, &Hook::USUAL)?;
     let health = health::of(&setup, &layout, &context.env)?;
     let mut interference = health::interference(&setup, &context.env)?;
-    if health.iter().all(|health| matches!(health.state, State::NotInForce { .. })) {
+    if health.iter().all(|health| matches!(health.state, HookState::NotInForce { .. })) {
         // What does not run blocks nothing.
         interference.retain(|one| !matches!(one, Interference::Blocks(_)));
     }
@@ -50,17 +50,17 @@ pub(crate) fn run(_args: &Args, context: &Context) -> Result<Outcome, Error> {
 
 fn verdict(health: &[Health], interference: &[Interference], mute: bool) -> (Verdict, &'static str) {
     match (health.iter().map(|health| &health.state).max(), interference.iter().max()) {
-        (Some(State::NotInForce { .. }), _) => (Verdict::Found, "not in force"),
-        (Some(State::InForce), Some(Interference::Disarms(_))) if !mute => {
+        (Some(HookState::NotInForce { .. }), _) => (Verdict::Found, "not in force"),
+        (Some(HookState::InForce), Some(Interference::Disarms(_))) if !mute => {
             (Verdict::Found, "disarmed in this environment")
         }
-        (Some(State::InForce), Some(Interference::Blocks(_))) if !mute => {
+        (Some(HookState::InForce), Some(Interference::Blocks(_))) if !mute => {
             (Verdict::Found, "in force, but it cannot work in this environment")
         }
-        (Some(State::InForce), Some(Interference::Weakens(_))) if !mute => {
+        (Some(HookState::InForce), Some(Interference::Weakens(_))) if !mute => {
             (Verdict::Found, "in force, but weakened in this environment")
         }
-        (Some(State::InForce), None) if !mute => (Verdict::Clean, "in force"),
+        (Some(HookState::InForce), None) if !mute => (Verdict::Clean, "in force"),
         _ => (Verdict::Failed, "it cannot be told whether the guard is in force"),
     }
 }
@@ -112,9 +112,9 @@ fn hooks(health: &[Health], width: usize, paint: Paint) -> String {
     let (mut text, mut common) = (String::new(), Vec::new());
     for one in health {
         let state = match &one.state {
-            State::InForce => paint.good("in force"),
-            State::Doubtful(_) => paint.doubtful("cannot be told"),
-            State::NotInForce { .. } => paint.bad("not in force"),
+            HookState::InForce => paint.good("in force"),
+            HookState::Doubtful(_) => paint.doubtful("cannot be told"),
+            HookState::NotInForce { .. } => paint.bad("not in force"),
         };
         let reason = one.state.explanation();
         let is_shared = !one.install_helps && shared(&|other| other.state == one.state);

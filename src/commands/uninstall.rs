@@ -5,7 +5,7 @@ use crate::base::finding::Verdict;
 use crate::commands::{Context, Outcome};
 use crate::git::Git;
 use crate::hooks::layout::Layout;
-use crate::hooks::slot::Place;
+use crate::hooks::slot::HookDirectory;
 use crate::hooks::{apply, plan, server, setup};
 
 // The arguments.
@@ -38,11 +38,11 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
     Ok(Outcome::new(Verdict::Clean, format!("{text}{} {summary}\n", context.paint.strong("bakstop:"))))
 }
 
-fn places(layout: &Layout, git: &Git) -> Result<Vec<Place>, Error> {
+fn places(layout: &Layout, git: &Git) -> Result<Vec<HookDirectory>, Error> {
     if layout.bare {
         return server::everywhere(layout);
     }
     let (husky, native) = setup::everywhere(layout, git)?;
-    let husky = husky.iter().map(|directory| Place::husky(directory, &layout.top));
-    husky.chain(native.iter().map(|directory| Place::native(directory, &layout.top))).collect()
+    let husky = husky.iter().map(|directory| HookDirectory::husky(directory, &layout.top));
+    husky.chain(native.iter().map(|directory| HookDirectory::native(directory, &layout.top))).collect()
 }

@@ -19,7 +19,7 @@ const LONGEST_REASON: usize = 1000;
 
 /// Reads a configuration: what it says as far as it is understood, and what is wrong with it, in the order of the text.
 pub(super) fn read(name: &str, text: &[u8]) -> (Config, Vec<Remark>) {
-    let mut reader = Reader { lines: LineIndex::new(text), name, text, problems: Vec::new() };
+    let mut reader = ConfigReader { lines: LineIndex::new(text), name, text, problems: Vec::new() };
     let mut config = Config { name: name.into(), text: text.into(), ..Config::default() };
     match formats::parse(Syntax::Json, text) {
         Ok(root) => reader.root(&root, &mut config),
@@ -29,14 +29,14 @@ pub(super) fn read(name: &str, text: &[u8]) -> (Config, Vec<Remark>) {
     (config, reader.problems)
 }
 
-struct Reader<'a> {
+struct ConfigReader<'a> {
     name: &'a str,
     text: &'a [u8],
     problems: Vec<Remark>,
     lines: LineIndex<'a>,
 }
 
-impl Reader<'_> {
+impl ConfigReader<'_> {
     fn root(&mut self, root: &Node, config: &mut Config) {
         let known = ["$schema", "rules", "backups", "debris", "allow", "verify"];
         for (key, node) in self.entries(root, "an object", &known) {

@@ -9,7 +9,7 @@ use crate::formats::document::{Key, Node, SyntaxError, Value};
 
 /// How much is accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Dialect {
+pub(crate) enum JsonDialect {
     /// What `JSON.parse` accepts.
     Strict,
     /// That, comments, and trailing commas.
@@ -19,12 +19,12 @@ pub(crate) enum Dialect {
 }
 
 /// Parses a text that has no byte order mark; `shift` turns its byte offsets into those of the file.
-pub(crate) fn parse(text: &str, dialect: Dialect, shift: impl Fn(Span) -> Span) -> Result<Node, SyntaxError> {
-    let json5 = dialect == Dialect::Json5;
+pub(crate) fn parse(text: &str, dialect: JsonDialect, shift: impl Fn(Span) -> Span) -> Result<Node, SyntaxError> {
+    let json5 = dialect == JsonDialect::Json5;
     let options = ParseOptions {
-        allow_comments: dialect != Dialect::Strict,
+        allow_comments: dialect != JsonDialect::Strict,
         allow_loose_object_property_names: json5,
-        allow_trailing_commas: dialect != Dialect::Strict,
+        allow_trailing_commas: dialect != JsonDialect::Strict,
         allow_missing_commas: false,
         allow_single_quoted_strings: json5,
         allow_hexadecimal_numbers: json5,

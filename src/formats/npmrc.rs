@@ -10,7 +10,7 @@ use crate::formats::{self, Syntax};
 
 /// How a file of settings is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Dialect {
+pub(crate) enum SettingsDialect {
     /// npm's and pnpm's: `key = value`, as the `ini` package reads it.
     Npmrc,
     /// That of yarn 1: `key value`, either of them in quotes.
@@ -33,11 +33,11 @@ pub(crate) struct Setting {
 }
 
 /// The settings of a file. Comments are none.
-pub(crate) fn settings(dialect: Dialect, text: &[u8]) -> Vec<Setting> {
+pub(crate) fn settings(dialect: SettingsDialect, text: &[u8]) -> Vec<Setting> {
     match dialect {
-        Dialect::Npmrc => lines(text).filter_map(|line| ini(text, &line)).collect(),
-        Dialect::Yarnrc => lines(text).map(|line| loose(text, &line)).collect(),
-        Dialect::Berry => match formats::parse(Syntax::Yaml, text) {
+        SettingsDialect::Npmrc => lines(text).filter_map(|line| ini(text, &line)).collect(),
+        SettingsDialect::Yarnrc => lines(text).map(|line| loose(text, &line)).collect(),
+        SettingsDialect::Berry => match formats::parse(Syntax::Yaml, text) {
             Ok(root) if matches!(root.value, Value::Map(_)) => yaml(&root),
             // Yarn refuses such a file, but once committed its lines are as public as those of one that it takes.
             _ => lines(text).map(|line| loose(text, &line)).collect(),
@@ -210,7 +210,7 @@ mod tests {
     use super::*;
 
     /// The settings that hold a text, as `name=text`, in the file's order.
-    fn shown(dialect: Dialect, text: &str) -> Vec<String> {
+    fn shown(dialect: SettingsDialect, text: &str) -> Vec<String> {
         let mut settings = settings(dialect, text.as_bytes());
         settings.sort_by_key(|setting| setting.value.start);
         settings.retain(|setting| !setting.text.is_empty());
@@ -220,14 +220,17 @@ mod tests {
     #[test]
     fn npmrc_is_read_as_npm_reads_it() {
         let text = "\u{feff}a=1\r\n; b=2\n # c=3\n\nd = 4 ; e\r//host/:_authToken=\"f;g\"\n'//host/:h[]' = i\\;j#k\nl\n\"\\u006d\"=n=o\nü=é;ö";
-        assert_eq!(shown(Dialect::Npmrc, text), ["a=1", "d=4 ", "_authToken=\"f;g\"", "h=i\\;j", "m=n=o", "ü=é"]);
+        assert_eq!(
+            shown(SettingsDialect::Npmrc, text),
+            ["a=1", "d=4 ", "_authToken=\"f;g\"", "h=i\\;j", "m=n=o", "ü=é"]
+        );
     }
 
     #[test]
     fn yarn_1_separates_with_a_blank() {
         let text = "# c\n\"//host/:_authToken\" \"x y\"\n_auth z # c\nregistry \"https://npm.example.org\"";
         assert_eq!(
-            shown(Dialect::Yarnrc, text),
+            shown(SettingsDialect::Yarnrc, text),
             ["_authToken=\"x y\"", "_auth=z", "=registry \"https://npm.example.org\""]
         );
     }
@@ -235,17 +238,17 @@ mod tests {
     #[test]
     fn berry_is_read_at_any_depth_and_line_by_line_when_broken() {
         let text = "npmScopes:\n  s: {npmAuthToken: \"a\\x62\"}\nx: &t c\nlist: [d, e]\n";
-        assert_eq!(shown(Dialect::Berry, text), ["npmAuthToken=ab", "x=c", "list=d", "list=e"]);
+        assert_eq!(shown(SettingsDialect::Berry, text), ["npmAuthToken=ab", "x=c", "list=d", "list=e"]);
         let broken = "a: [\nnpmScopes: {s: {npmAuthToken: x}}\n\"npmAuthIdent\" : 'y' # c\n";
-        assert_eq!(shown(Dialect::Berry, broken), ["=a: [", "npmAuthToken=x", "npmAuthIdent='y'"]);
+        assert_eq!(shown(SettingsDialect::Berry, broken), ["=a: [", "npmAuthToken=x", "npmAuthIdent='y'"]);
         let broken = "é: [\nï npmAuthToken: ö#ü}\t#ç #\n\u{2003}npmAuthIdent ñ} # é\n";
-        assert_eq!(shown(Dialect::Berry, broken), ["=é: [", "npmAuthToken=ö#ü", "npmAuthIdent=ñ"]);
+        assert_eq!(shown(SettingsDialect::Berry, broken), ["=é: [", "npmAuthToken=ö#ü", "npmAuthIdent=ñ"]);
     }
 
     #[test]
     fn a_key_is_found_where_it_stands() {
         let text = "\n  //host/:_authToken = x ; c\n";
-        let found = &settings(Dialect::Npmrc, text.as_bytes())[0];
+        let found = &settings(SettingsDialect::Npmrc, text.as_bytes())[0];
         let parts = [&found.key, &found.value].map(|span| text.get(span.clone()).unwrap());
         assert_eq!(parts, ["//host/:_authToken", "x ; c"]);
     }

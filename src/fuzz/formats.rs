@@ -7,7 +7,7 @@ use crate::base::finding::{Place, Span};
 use crate::formats::dockerfile;
 use crate::formats::document::{Key, Node, SyntaxError, Value};
 use crate::formats::joined::Joined;
-use crate::formats::npmrc::{self, Dialect};
+use crate::formats::npmrc::{self, SettingsDialect};
 use crate::formats::shell::{self, Lookup, Script, Variable, expand};
 use crate::formats::{self as parsers, Syntax, package, spec};
 use crate::fuzz::{divided, safe, within};
@@ -35,7 +35,7 @@ pub(super) fn yaml(data: &[u8]) {
 pub(super) fn settings(data: &[u8]) {
     document(data, &parsers::parse(Syntax::Toml, data));
     document(data, &parsers::parse(Syntax::ToolVersions, data));
-    for dialect in [Dialect::Npmrc, Dialect::Yarnrc, Dialect::Berry] {
+    for dialect in [SettingsDialect::Npmrc, SettingsDialect::Yarnrc, SettingsDialect::Berry] {
         for setting in npmrc::settings(dialect, data) {
             within(&setting.key, data.len());
             within(&setting.value, data.len());

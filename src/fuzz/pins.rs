@@ -6,7 +6,7 @@ use crate::base::change::File;
 use crate::base::finding::Span;
 use crate::base::path::RepoPath;
 use crate::fuzz::{divided, json, safe, within};
-use crate::pins::{self, Board, Demand, Id, Pin, Plan, Reading, Target, exact};
+use crate::pins::{self, Board, Demand, Id, NewVersion, Pin, Plan, Reading, exact};
 use crate::project::SourceFile;
 use crate::project::kinds::FileKind;
 use crate::report::human::View;
@@ -91,17 +91,17 @@ pub(super) fn edit(data: &[u8]) {
     let told = json(&report::json(&board, &[], VIEW));
     assert_eq!(told["pins"].as_array().map(Vec::len), Some(board.rows.len()));
     for target in ["pnpm@10.8.0", "yarn@1.22.22+sha1.ac34549e6aa8e7ead463a7407e1c7390f61a6610", "npm@11.0.0-rc.1"] {
-        let target = Target::parse(target).expect("a version");
+        let target = NewVersion::parse(target).expect("a version");
         let plan = pins::plan(&board, |_| Some(target.clone()), |_| false);
         check(&board, &plan, &|_| Some(target.clone()));
     }
-    let declared = |group: usize| Target::of(board.pin(board.groups[group].reference?));
+    let declared = |group: usize| NewVersion::of(board.pin(board.groups[group].reference?));
     check(&board, &pins::plan(&board, declared, |_| false), &declared);
 }
 
 /// What a plan changes is versions, and nothing else.
-fn check(board: &Board, plan: &Plan, target: &dyn Fn(usize) -> Option<Target>) {
-    let targets: BTreeMap<Id, Target> =
+fn check(board: &Board, plan: &Plan, target: &dyn Fn(usize) -> Option<NewVersion>) {
+    let targets: BTreeMap<Id, NewVersion> =
         board.rows.iter().filter_map(|row| Some((row.id, target(row.group)?))).collect();
     let all_moved: BTreeSet<Id> = plan.moved.iter().copied().collect();
     assert!(plan.left.iter().all(|(id, _)| !all_moved.contains(id)), "moved, and left");
@@ -132,7 +132,7 @@ fn check(board: &Board, plan: &Plan, target: &dyn Fn(usize) -> Option<Target>) {
         stands_in(reading, &plan.after.project.file(number).text);
     }
     // Once moved, there is nothing to move.
-    let targets: BTreeMap<usize, &Target> = {
+    let targets: BTreeMap<usize, &NewVersion> = {
         let moved = plan.after.rows.iter().filter(|row| all_moved.contains(&row.id));
         moved.map(|row| (row.group, &targets[&row.id])).collect()
     };
@@ -144,7 +144,7 @@ fn check(board: &Board, plan: &Plan, target: &dyn Fn(usize) -> Option<Target>) {
 
 /// What may stand in the place of a version: the version, with its hash, behind what has to stand before it; or, in a range,
 /// its first numbers.
-fn spellings(pin: &Pin, Target { version, hash, .. }: &Target) -> Vec<String> {
+fn spellings(pin: &Pin, NewVersion { version, hash, .. }: &NewVersion) -> Vec<String> {
     let mut all = vec![format!("{}{version}", pin.before)];
     if !hash.is_empty() {
         all.push(format!("{}{version}+{hash}", pin.before));

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use crate::base::change::{Change, Commit, Content, Entry, ObjectId};
 use crate::base::error::Error;
 use crate::base::path::RepoPath;
-use crate::git::history::{Node, Tip};
+use crate::git::history::{CommitNode, Tip};
 use crate::git::objects::Objects;
 use crate::git::trees::{self, TreeWalk};
 
@@ -32,10 +32,10 @@ impl<'a> TreeChanges<'a> {
     }
 
     /// What each commit has that none of its parents has. Parents come before children.
-    pub(crate) fn commits(&mut self, nodes: &[Node]) -> Result<Vec<TreeChange<'a>>, Error> {
+    pub(crate) fn commits(&mut self, nodes: &[CommitNode]) -> Result<Vec<TreeChange<'a>>, Error> {
         let trees: Vec<_> = nodes.iter().map(|node| (&node.tree, &node.parents[..])).collect();
         let fresh = self.walk.fresh_of_each(&trees)?;
-        let change = |(node, fresh): (&Node, Vec<Entry>)| TreeChange {
+        let change = |(node, fresh): (&CommitNode, Vec<Entry>)| TreeChange {
             objects: self.objects,
             tree: node.tree,
             commit: Some(node.id),

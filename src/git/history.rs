@@ -19,7 +19,7 @@ pub(crate) use range::Range;
 
 /// A commit to be judged.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Node {
+pub(crate) struct CommitNode {
     /// Its name.
     pub id: ObjectId,
     /// Its tree.
@@ -32,7 +32,7 @@ pub(crate) struct Node {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Commits {
     /// The commits, parents before children.
-    pub nodes: Vec<Node>,
+    pub nodes: Vec<CommitNode>,
     /// The ends of it: what somebody will have checked out.
     pub tips: Vec<Tip>,
     /// Trees that a tag names without a commit.
@@ -238,7 +238,7 @@ impl<'a> History<'a> {
         include: &[ObjectId],
         exclude: &[ObjectId],
         known: Known<'_>,
-    ) -> Result<(Vec<Node>, Vec<ObjectId>), Error> {
+    ) -> Result<(Vec<CommitNode>, Vec<ObjectId>), Error> {
         let remote;
         let known: &[&str] = match known {
             Known::Nothing => &[],
@@ -270,7 +270,7 @@ impl<'a> History<'a> {
     }
 
     /// The commits of a listing, and the trees of those just outside.
-    fn nodes(&self, doing: &str, listing: &[u8]) -> Result<(Vec<Node>, Vec<ObjectId>), Error> {
+    fn nodes(&self, doing: &str, listing: &[u8]) -> Result<(Vec<CommitNode>, Vec<ObjectId>), Error> {
         let mut trees = HashMap::new();
         let (mut nodes, mut outside) = (Vec::new(), Vec::new());
         // `commit <id>`, which git writes before each, says nothing new.
@@ -292,7 +292,7 @@ impl<'a> History<'a> {
                 Error::new(doing, format!("a parent of the commit {id} is not here"))
                     .help("fetch the missing history, or see `git fsck`")
             })?;
-            Ok(Node { id, tree, parents })
+            Ok(CommitNode { id, tree, parents })
         };
         Ok((nodes.into_iter().map(node).collect::<Result<_, _>>()?, outside))
     }

@@ -5,9 +5,9 @@ use std::path::Path;
 use crate::base::error::Error;
 use crate::disk::atomic::{self, Old, WriteError};
 use crate::disk::lock::{Busy, DirectoryLock};
-use crate::hooks::plan::{Edit, How};
+use crate::hooks::plan::{HookEdit, Overwrite};
 use crate::hooks::shown;
-use crate::hooks::slot::{self, Place, Slot, Stand};
+use crate::hooks::slot::{self, HookDirectory, Slot, Stand};
 
 /// Keeps other runs away from the hooks of a repository until it is dropped: several packages of a
 /// workspace may install at once.
@@ -20,12 +20,12 @@ pub(crate) fn lock(common: &Path) -> Result<DirectoryLock, Error> {
 
 /// Makes the edits, in their order. `places` is what they were planned on: what has changed since
 /// is left alone.
-pub(crate) fn apply(edits: &[Edit], places: &[&Place], top: &Path) -> Result<(), Error> {
+pub(crate) fn apply(edits: &[HookEdit], places: &[&HookDirectory], top: &Path) -> Result<(), Error> {
     let slots = || places.iter().flat_map(|place| &place.slots);
     for edit in edits {
         let planned_on = match edit {
-            Edit::Write { path, how, .. } if *how != How::Create => slots().find(|slot| &slot.path == path),
-            Edit::Remove(path) | Edit::PutBack { hook: path, .. } => slots().find(|slot| &slot.path == path),
+            HookEdit::Write { path, how, .. } if *how != Overwrite::Create => slots().find(|slot| &slot.path == path),
+            HookEdit::Remove(path) | HookEdit::PutBack { hook: path, .. } => slots().find(|slot| &slot.path == path),
             _ => None,
         };
         if let Some(slot) = planned_on
@@ -54,19 +54,19 @@ fn is_as_planned(now: &Stand, then: &Stand) -> bool {
     now == then || matches!((now, then), (Stand::Link(_), Stand::Link(_)))
 }
 
-fn make(edit: &Edit, planned_on: Option<&Slot>) -> Result<(), WriteError> {
+fn make(edit: &HookEdit, planned_on: Option<&Slot>) -> Result<(), WriteError> {
     match edit {
-        Edit::MakeDirectory { path, bits } => atomic::make_directory(path, *bits),
-        Edit::Write { path, text, bits, how } => {
+        HookEdit::MakeDirectory { path, bits } => atomic::make_directory(path, *bits),
+        HookEdit::Write { path, text, bits, how } => {
             let old = match planned_on.map(|slot| &slot.stand) {
-                _ if *how == How::Create => Old::Absent,
+                _ if *how == Overwrite::Create => Old::Absent,
                 Some(Stand::File { text, .. }) => Old::Text(text),
                 _ => Old::Any,
             };
             atomic::write(path, text, *bits, old)
         }
-        Edit::Keep { hook, kept, .. } => atomic::link(hook, kept),
-        Edit::PutBack { kept, hook } => atomic::rename(kept, hook),
-        Edit::Remove(path) | Edit::RemoveDirectory(path) => atomic::remove(path),
+        HookEdit::Keep { hook, kept, .. } => atomic::link(hook, kept),
+        HookEdit::PutBack { kept, hook } => atomic::rename(kept, hook),
+        HookEdit::Remove(path) | HookEdit::RemoveDirectory(path) => atomic::remove(path),
     }
 }

@@ -10,8 +10,8 @@ use crate::hooks::layout::Layout;
 use crate::hooks::plan::stays_idle;
 use crate::hooks::setup::{Guard, Husky, Setup, names_us};
 use crate::hooks::shim::Author;
-use crate::hooks::slot::{Place, Slot, Stand};
-pub(crate) use crate::hooks::state::State;
+use crate::hooks::slot::{HookDirectory, Slot, Stand};
+pub(crate) use crate::hooks::state::HookState;
 use crate::hooks::{Hook, SKIP, SWITCH, binary, find, read_if_there, shown, skipped};
 use crate::os::env::Environment;
 use crate::rules::RULES;
@@ -22,7 +22,7 @@ pub(crate) struct Health {
     /// Which.
     pub hook: Hook,
     /// How it stands.
-    pub state: State,
+    pub state: HookState,
     /// Whether `bakstop install` is the next step.
     pub install_helps: bool,
     /// What else is good to know.
@@ -43,7 +43,7 @@ pub(crate) fn of(setup: &Setup, layout: &Layout, env: &Environment) -> Result<Ve
     let top = &layout.top;
     match setup {
         Setup::Native { directory, .. } => {
-            let place = Place::native(directory, top)?;
+            let place = HookDirectory::native(directory, top)?;
             Ok(shown_slots(&place).map(|slot| of_file(slot, layout, env).finish()).collect())
         }
         Setup::Server(server) => {
@@ -52,7 +52,7 @@ pub(crate) fn of(setup: &Setup, layout: &Layout, env: &Environment) -> Result<Ve
             Ok(place.slots.iter().map(of).collect())
         }
         Setup::Husky(husky) => {
-            let place = Place::husky(&husky.directory, top)?;
+            let place = HookDirectory::husky(&husky.directory, top)?;
             let of = |slot: &Slot| {
                 // A file of its own was made for an older husky, and serves a newer one as well.
                 let ours = slot.author() != Author::Others;
@@ -64,10 +64,10 @@ pub(crate) fn of(setup: &Setup, layout: &Layout, env: &Environment) -> Result<Ve
         Setup::Foreign(foreign) => {
             let state = |guard: &Guard| match guard {
                 Guard::Named => {
-                    State::Doubtful("bakstop is named there, but bakstop cannot see whether it runs".into())
+                    HookState::Doubtful("bakstop is named there, but bakstop cannot see whether it runs".into())
                 }
-                Guard::NotNamed => State::not_in_force("bakstop is not named there"),
-                Guard::SwitchedOff => State::not_in_force("git runs no hook"),
+                Guard::NotNamed => HookState::not_in_force("bakstop is not named there"),
+                Guard::SwitchedOff => HookState::not_in_force("git runs no hook"),
             };
             Ok(foreign.guards.iter().map(|(hook, guard)| Health::new(*hook, state(guard))).collect())
         }
@@ -75,23 +75,23 @@ pub(crate) fn of(setup: &Setup, layout: &Layout, env: &Environment) -> Result<Ve
 }
 
 /// The hooks of a clone that count: the usual ones, and what was installed besides.
-fn shown_slots(place: &Place) -> impl Iterator<Item = &Slot> {
+fn shown_slots(place: &HookDirectory) -> impl Iterator<Item = &Slot> {
     place.slots.iter().filter(|slot| Hook::USUAL.contains(&slot.hook) || slot.is_ours())
 }
 
 impl Health {
-    fn new(hook: Hook, state: State) -> Self {
+    fn new(hook: Hook, state: HookState) -> Self {
         Self { hook, state, install_helps: false, notes: Vec::new(), binary: None, lacks_program: false }
     }
 
     /// A hook that is in force once it is installed.
     fn to_install(hook: Hook, reason: String) -> Self {
-        Self { install_helps: true, ..Self::new(hook, State::not_in_force(reason)) }
+        Self { install_helps: true, ..Self::new(hook, HookState::not_in_force(reason)) }
     }
 
     /// A hook that git does not get to is not in force.
-    fn reached(mut self, obstacle: Option<State>) -> Self {
-        if let (State::InForce, Some(state)) = (&self.state, obstacle) {
+    fn reached(mut self, obstacle: Option<HookState>) -> Self {
+        if let (HookState::InForce, Some(state)) = (&self.state, obstacle) {
             self.state = state;
         }
         self
@@ -99,14 +99,14 @@ impl Health {
 
     /// A hook that finds no program guards nothing, although nothing gets past it.
     fn finish(mut self) -> Self {
-        if self.state == State::InForce && self.binary.is_none() {
+        if self.state == HookState::InForce && self.binary.is_none() {
             self.lacks_program = true;
             if self.hook == Hook::PreReceive {
-                self.state = State::not_in_force("it finds no bakstop, and blocks every push");
+                self.state = HookState::not_in_force("it finds no bakstop, and blocks every push");
                 self.install_helps = true;
             } else {
                 let cure = "put the program into ~/.local/bin or a directory of PATH";
-                self.state = State::curable("it finds no bakstop, and blocks everything", ": ", cure);
+                self.state = HookState::curable("it finds no bakstop, and blocks everything", ": ", cure);
             }
         }
         self
@@ -118,11 +118,11 @@ fn of_file(slot: &Slot, layout: &Layout, env: &Environment) -> Health {
     let shim = match slot.author() {
         Author::Bakstop(shim) => shim,
         Author::BakstopAndOthers => {
-            return Health::new(slot.hook, State::Doubtful(format!("{name} was edited after bakstop wrote it")));
+            return Health::new(slot.hook, HookState::Doubtful(format!("{name} was edited after bakstop wrote it")));
         }
         Author::Others => {
             return if names_us(slot.text()) {
-                Health::new(slot.hook, State::Doubtful(format!("{name} is not ours, and names bakstop")))
+                Health::new(slot.hook, HookState::Doubtful(format!("{name} is not ours, and names bakstop")))
             } else if slot.stand == Stand::Nothing {
                 Health::to_install(slot.hook, "not installed".into())
             } else {
@@ -131,7 +131,7 @@ fn of_file(slot: &Slot, layout: &Layout, env: &Environment) -> Health {
         }
     };
     let mut health = if slot.is_executable() {
-        Health::new(slot.hook, State::InForce)
+        Health::new(slot.hook, HookState::InForce)
     } else {
         Health::to_install(slot.hook, format!("{name} is not executable: git ignores it"))
     };
@@ -166,21 +166,21 @@ fn of_block(slot: &Slot, layout: &Layout, env: &Environment) -> Health {
     let name = &slot.name;
     let condition = match block::look(slot.text(), slot.hook) {
         Found::Block(found) => found.condition,
-        Found::Pieces => return Health::new(slot.hook, State::Doubtful(format!("{name} holds pieces of a block"))),
+        Found::Pieces => return Health::new(slot.hook, HookState::Doubtful(format!("{name} holds pieces of a block"))),
         Found::Nothing if names_us(slot.text()) => {
-            return Health::new(slot.hook, State::Doubtful(format!("{name} names bakstop, outside a block")));
+            return Health::new(slot.hook, HookState::Doubtful(format!("{name} names bakstop, outside a block")));
         }
         Found::Nothing => return Health::to_install(slot.hook, "not installed".into()),
     };
     let state = match condition {
-        Condition::Current | Condition::Older => State::InForce,
-        Condition::Edited => State::Doubtful(format!("the block in {name} was edited")),
-        Condition::Crlf => State::curable(
+        Condition::Current | Condition::Older => HookState::InForce,
+        Condition::Edited => HookState::Doubtful(format!("the block in {name} was edited")),
+        Condition::Crlf => HookState::curable(
             format!("the lines of {name} end in CRLF, which no shell can run"),
             ": ",
             "add `.husky/* text eol=lf` to .gitattributes",
         ),
-        Condition::Misplaced => State::curable(
+        Condition::Misplaced => HookState::curable(
             format!("lines of {name} stand before the block, and can end the hook"),
             "; ",
             "`bakstop install` moves it up",
@@ -193,24 +193,24 @@ fn of_block(slot: &Slot, layout: &Layout, env: &Environment) -> Health {
 }
 
 /// Why git does not get to a tracked file of husky.
-fn unreached(slot: &Slot, husky: &Husky, layout: &Layout) -> Option<State> {
+fn unreached(slot: &Slot, husky: &Husky, layout: &Layout) -> Option<HookState> {
     if !husky.prepared {
         let cure = "run it (`npx husky`, or install the dependencies)";
-        return Some(State::curable("husky is not prepared in this clone", ": ", cure));
+        return Some(HookState::curable("husky is not prepared in this clone", ": ", cure));
     }
     if husky.direct {
         return (!slot.is_executable()).then(|| {
             let here: &[u8] = if slot.name.as_bytes().starts_with(b"-") { b"./" } else { b"" };
             let file = [here, slot.name.as_bytes()].concat();
             let cure = format!("make it so (`chmod +x {}`)", shell_quote(&file));
-            State::curable(format!("{} is not executable: git ignores it", slot.name), "; ", cure)
+            HookState::curable(format!("{} is not executable: git ignores it", slot.name), "; ", cure)
         });
     }
     let stub = layout.hooks.join(slot.hook.name());
     let is_there = binary::is_program(&stub) && layout.hooks.join("h").is_file();
     (!is_there).then(|| {
         let reason = format!("{} is missing in this work tree", shown(&stub, &layout.top));
-        State::curable(reason, ": ", "run husky (`npx husky`, or install the dependencies)")
+        HookState::curable(reason, ": ", "run husky (`npx husky`, or install the dependencies)")
     })
 }
 
@@ -337,7 +337,7 @@ mod tests {
 
     #[test]
     fn what_is_worst_sorts_last() {
-        assert!(State::InForce < State::Doubtful(String::new()));
-        assert!(State::Doubtful("z".into()) < State::not_in_force(""));
+        assert!(HookState::InForce < HookState::Doubtful(String::new()));
+        assert!(HookState::Doubtful("z".into()) < HookState::not_in_force(""));
     }
 }

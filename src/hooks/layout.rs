@@ -30,14 +30,14 @@ pub(crate) struct HooksPath {
     /// The value, as written.
     pub value: RepoPath,
     /// Which configuration sets it.
-    pub scope: Reach,
+    pub scope: SettingScope,
     /// Where it is set, as git names it: `file:.git/config`.
     pub origin: RepoPath,
 }
 
 /// How far a setting reaches (git-config(1), `--show-scope`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Reach {
+pub(crate) enum SettingScope {
     /// This repository, or this worktree of it.
     Repository,
     /// Every repository of this user.
@@ -132,10 +132,10 @@ fn parse_hooks_path(answer: &[u8]) -> Option<HooksPath> {
     let mut fields = answer.split(|&byte| byte == 0);
     let (scope, origin, value) = (fields.next()?, fields.next()?, fields.next()?);
     let scope = match scope {
-        b"local" | b"worktree" => Reach::Repository,
-        b"global" => Reach::User,
-        b"system" => Reach::Machine,
-        b"command" => Reach::Run,
+        b"local" | b"worktree" => SettingScope::Repository,
+        b"global" => SettingScope::User,
+        b"system" => SettingScope::Machine,
+        b"command" => SettingScope::Run,
         _ => return None,
     };
     Some(HooksPath { value: RepoPath::new(value), scope, origin: RepoPath::new(origin) })
@@ -158,7 +158,7 @@ mod tests {
         let found = parse_hooks_path(b"local\0file:.git/config\0.husky/_\0").unwrap();
         assert_eq!(
             (found.value.as_bytes(), found.scope, found.origin.as_bytes()),
-            (&b".husky/_"[..], Reach::Repository, &b"file:.git/config"[..])
+            (&b".husky/_"[..], SettingScope::Repository, &b"file:.git/config"[..])
         );
         assert_eq!(parse_hooks_path(b"global\0file:x\0\0").unwrap().value.as_bytes(), b"");
         for wrong in [&b""[..], b"local", b"galactic\0file:x\0y\0"] {

@@ -7,12 +7,12 @@ use crate::disk::atomic::{Bits, TEMPORARY};
 use crate::hooks::block::{self, Block, Condition, Found};
 use crate::hooks::setup::{Foreign, Setup, names_us};
 use crate::hooks::shim::{self, Author};
-use crate::hooks::slot::{Place, Slot, Stand};
+use crate::hooks::slot::{HookDirectory, Slot, Stand};
 use crate::hooks::{Hook, find, shown};
 
 /// One change.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Edit {
+pub(crate) enum HookEdit {
     /// A directory that is missing.
     MakeDirectory {
         /// The directory.
@@ -29,7 +29,7 @@ pub(crate) enum Edit {
         /// Its permission bits.
         bits: Bits,
         /// What it does to what was there.
-        how: How,
+        how: Overwrite,
     },
     /// A second name for a hook, so that the first can be taken.
     Keep {
@@ -55,7 +55,7 @@ pub(crate) enum Edit {
 
 /// What writing a file does to what was there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum How {
+pub(crate) enum Overwrite {
     /// Nothing was there.
     Create,
     /// The kept hook, or an older text of ours, makes room.
@@ -80,22 +80,22 @@ const DIRECTORY: Bits = Bits::New(0o777);
 const INSTALL: &str = "install the hooks";
 const UNINSTALL: &str = "uninstall the hooks";
 
-impl Edit {
+impl HookEdit {
     /// The change in a line, before or after it is made.
     fn describe(&self, top: &Path, done: bool) -> String {
         let verb = |past: &str, future: &str| if done { past.to_owned() } else { format!("would {future}") };
         let file = |path: &Path| shown(path, top);
         match self {
             Self::MakeDirectory { path, .. } => format!("{} {}/", verb("created", "create"), file(path)),
-            Self::Write { path, how: How::Create, .. } => format!("{} {}", verb("created", "create"), file(path)),
-            Self::Write { path, how: How::Replace, .. } => format!("{} {}", verb("wrote", "write"), file(path)),
-            Self::Write { path, how: How::AddBlock, .. } => {
+            Self::Write { path, how: Overwrite::Create, .. } => format!("{} {}", verb("created", "create"), file(path)),
+            Self::Write { path, how: Overwrite::Replace, .. } => format!("{} {}", verb("wrote", "write"), file(path)),
+            Self::Write { path, how: Overwrite::AddBlock, .. } => {
                 format!("{} the block of bakstop to {}", verb("added", "add"), file(path))
             }
-            Self::Write { path, how: How::RenewBlock, .. } => {
+            Self::Write { path, how: Overwrite::RenewBlock, .. } => {
                 format!("{} the block of bakstop in {}", verb("renewed", "renew"), file(path))
             }
-            Self::Write { path, how: How::TakeBlockOut, .. } => {
+            Self::Write { path, how: Overwrite::TakeBlockOut, .. } => {
                 format!("{} the block of bakstop out of {}", verb("took", "take"), file(path))
             }
             Self::Keep { hook, kept, idle } => {
@@ -125,7 +125,12 @@ impl Edit {
 
 /// What installing these hooks changes; nothing, if everything is as it should be. One that we have written before is
 /// renewed with them. `binary` is the program that hooks of this clone try first; a hook that is shared names none.
-pub(crate) fn install(setup: &Setup, place: &Place, hooks: &[Hook], binary: Option<&Path>) -> Result<Vec<Edit>, Error> {
+pub(crate) fn install(
+    setup: &Setup,
+    place: &HookDirectory,
+    hooks: &[Hook],
+    binary: Option<&Path>,
+) -> Result<Vec<HookEdit>, Error> {
     let mut edits = Vec::new();
     for slot in place.slots.iter().filter(|slot| hooks.contains(&slot.hook) || slot.is_ours()) {
         edits.extend(match setup {
@@ -138,7 +143,7 @@ pub(crate) fn install(setup: &Setup, place: &Place, hooks: &[Hook], binary: Opti
     }
     if !place.exists && !edits.is_empty() {
         let bits = if matches!(setup, Setup::Server(_)) { FOR_EVERYONE } else { DIRECTORY };
-        edits.insert(0, Edit::MakeDirectory { path: place.directory.clone(), bits });
+        edits.insert(0, HookEdit::MakeDirectory { path: place.directory.clone(), bits });
     }
     edits.extend(scraps(place));
     Ok(edits)
@@ -150,10 +155,10 @@ fn without_program() -> Error {
 }
 
 /// Files that an installation began to write and was killed over.
-fn scraps(place: &Place) -> impl Iterator<Item = Edit> {
+fn scraps(place: &HookDirectory) -> impl Iterator<Item = HookEdit> {
     let name =
         |path: &PathBuf| path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(TEMPORARY.as_bytes()));
-    place.names.iter().filter(move |path| name(path)).cloned().map(Edit::Remove)
+    place.names.iter().filter(move |path| name(path)).cloned().map(HookEdit::Remove)
 }
 
 /// What is said where another program owns the hooks.
@@ -172,38 +177,38 @@ pub(crate) fn stays_idle(why: &str) -> String {
 }
 
 /// The changes, one a line, before or after they are made.
-pub(crate) fn describe(edits: &[Edit], top: &Path, done: bool) -> String {
+pub(crate) fn describe(edits: &[HookEdit], top: &Path, done: bool) -> String {
     edits.iter().map(|edit| edit.describe(top, done) + "\n").collect()
 }
 
 /// What uninstalling changes in one directory of hooks.
-pub(crate) fn uninstall(place: &Place) -> Result<Vec<Edit>, Error> {
+pub(crate) fn uninstall(place: &HookDirectory) -> Result<Vec<HookEdit>, Error> {
     let mut edits = Vec::new();
     for slot in &place.slots {
         edits.extend(if place.husky { uninstall_block(slot)? } else { uninstall_file(slot)? });
     }
     edits.extend(scraps(place));
     // A directory without hooks and no directory are the same to git.
-    let goes = |name: &PathBuf| edits.contains(&Edit::Remove(name.clone()));
+    let goes = |name: &PathBuf| edits.contains(&HookEdit::Remove(name.clone()));
     if !edits.is_empty() && !place.names.is_empty() && place.names.iter().all(goes) {
-        edits.push(Edit::RemoveDirectory(place.directory.clone()));
+        edits.push(HookEdit::RemoveDirectory(place.directory.clone()));
     }
     Ok(edits)
 }
 
 /// Puts our file into the place of a hook. `binary` is the program that it tries first.
-fn install_file(slot: &Slot, binary: Option<&Path>) -> Result<Vec<Edit>, Error> {
+fn install_file(slot: &Slot, binary: Option<&Path>) -> Result<Vec<HookEdit>, Error> {
     let text = shim::render(slot.hook, binary);
     let (bits, runs) = match slot.hook {
         Hook::PreReceive => (FOR_EVERYONE, slot.is_for_everyone()),
         _ => (EXECUTABLE, slot.is_executable()),
     };
-    let write = |how| Edit::Write { path: slot.path.clone(), text: text.clone(), bits, how };
+    let write = |how| HookEdit::Write { path: slot.path.clone(), text: text.clone(), bits, how };
     match (&slot.stand, slot.author()) {
-        (Stand::Nothing, _) => Ok(vec![write(How::Create)]),
+        (Stand::Nothing, _) => Ok(vec![write(Overwrite::Create)]),
         (Stand::Other, _) => Err(Error::new(INSTALL, format!("{} is not a file", slot.name)).help("remove it")),
         (Stand::File { .. }, Author::Bakstop(_)) => {
-            Ok(if slot.text() == text && runs { Vec::new() } else { vec![write(How::Replace)] })
+            Ok(if slot.text() == text && runs { Vec::new() } else { vec![write(Overwrite::Replace)] })
         }
         (_, Author::BakstopAndOthers) => Err(edited(INSTALL, slot)),
         (_, Author::Bakstop(_)) => Err(Error::new(INSTALL, format!("{} is a link to a hook of bakstop", slot.name))
@@ -212,7 +217,7 @@ fn install_file(slot: &Slot, binary: Option<&Path>) -> Result<Vec<Edit>, Error> 
             Err(Error::new(INSTALL, format!("{} is not ours", slot.name)).help("give it another name, then install"))
         }
         // An installation was cut off between keeping the hook and taking its place.
-        (_, Author::Others) if slot.kept_stand == slot.stand => Ok(vec![write(How::Replace)]),
+        (_, Author::Others) if slot.kept_stand == slot.stand => Ok(vec![write(Overwrite::Replace)]),
         (_, Author::Others) if slot.has_kept() => {
             Err(Error::new(INSTALL, format!("{} is not ours, and {} is there as well", slot.name, slot.kept_name))
                 .help("keep the one that you want as the first, remove the other, then install"))
@@ -229,20 +234,20 @@ fn install_file(slot: &Slot, binary: Option<&Path>) -> Result<Vec<Edit>, Error> 
         }
         (_, Author::Others) => {
             let (hook, kept) = (slot.path.clone(), slot.kept.clone());
-            Ok(vec![Edit::Keep { hook, kept, idle: slot.stand.idle() }, write(How::Replace)])
+            Ok(vec![HookEdit::Keep { hook, kept, idle: slot.stand.idle() }, write(Overwrite::Replace)])
         }
     }
 }
 
 /// Takes our file out, and puts back what was there.
-fn uninstall_file(slot: &Slot) -> Result<Vec<Edit>, Error> {
-    let put_back = Edit::PutBack { kept: slot.kept.clone(), hook: slot.path.clone() };
+fn uninstall_file(slot: &Slot) -> Result<Vec<HookEdit>, Error> {
+    let put_back = HookEdit::PutBack { kept: slot.kept.clone(), hook: slot.path.clone() };
     match (&slot.stand, slot.author()) {
-        (Stand::File { .. }, Author::Bakstop(_)) if !slot.has_kept() => Ok(vec![Edit::Remove(slot.path.clone())]),
+        (Stand::File { .. }, Author::Bakstop(_)) if !slot.has_kept() => Ok(vec![HookEdit::Remove(slot.path.clone())]),
         (Stand::File { .. }, Author::Bakstop(_)) | (Stand::Nothing, _) if slot.has_kept() => Ok(vec![put_back]),
         (_, Author::BakstopAndOthers) => Err(edited(UNINSTALL, slot)),
         (_, Author::Others) if slot.has_kept() && slot.kept_stand == slot.stand => {
-            Ok(vec![Edit::Remove(slot.kept.clone())])
+            Ok(vec![HookEdit::Remove(slot.kept.clone())])
         }
         (_, _) if slot.has_kept() => Err(Error::new(
             UNINSTALL,
@@ -254,15 +259,15 @@ fn uninstall_file(slot: &Slot) -> Result<Vec<Edit>, Error> {
 }
 
 /// Puts the block into husky's file. `direct` is husky 5 to 8, where git runs the file itself.
-fn install_block(slot: &Slot, direct: bool) -> Result<Vec<Edit>, Error> {
-    let write = |text, bits, how| vec![Edit::Write { path: slot.path.clone(), text, bits, how }];
+fn install_block(slot: &Slot, direct: bool) -> Result<Vec<HookEdit>, Error> {
+    let write = |text, bits, how| vec![HookEdit::Write { path: slot.path.clone(), text, bits, how }];
     if slot.author() != Author::Others {
         return install_file(slot, None);
     }
     let (text, mode) = match &slot.stand {
         Stand::File { text, mode } => (text, *mode),
         Stand::Nothing if direct => return install_file(slot, None),
-        Stand::Nothing => return Ok(write(block::insert(None, slot.hook), PLAIN, How::Create)),
+        Stand::Nothing => return Ok(write(block::insert(None, slot.hook), PLAIN, Overwrite::Create)),
         Stand::Link(_) | Stand::Other => {
             return Err(Error::new(INSTALL, format!("{} is not a file", slot.name)).help("remove it"));
         }
@@ -276,14 +281,14 @@ fn install_block(slot: &Slot, direct: bool) -> Result<Vec<Edit>, Error> {
             .help(format!("make it executable (`chmod +x {}`) or remove it", slot.name.as_pathspec(false))));
     }
     match block::look(text, slot.hook) {
-        Found::Nothing => Ok(write(block::insert(Some(text), slot.hook), Bits::Exact(mode), How::AddBlock)),
+        Found::Nothing => Ok(write(block::insert(Some(text), slot.hook), Bits::Exact(mode), Overwrite::AddBlock)),
         Found::Block(found) => match found.condition {
             Condition::Current => Ok(Vec::new()),
             Condition::Edited => Err(edited_block(INSTALL, slot, text, &found)),
             Condition::Crlf | Condition::Misplaced | Condition::Older => {
                 let rest = block::remove(text, &found);
                 let renewed = block::insert(rest.as_deref(), slot.hook);
-                Ok(write(renewed, Bits::Exact(mode), How::RenewBlock))
+                Ok(write(renewed, Bits::Exact(mode), Overwrite::RenewBlock))
             }
         },
         Found::Pieces => Err(pieces(INSTALL, slot)),
@@ -291,7 +296,7 @@ fn install_block(slot: &Slot, direct: bool) -> Result<Vec<Edit>, Error> {
 }
 
 /// Takes the block out of husky's file, and the file away if we made it.
-fn uninstall_block(slot: &Slot) -> Result<Vec<Edit>, Error> {
+fn uninstall_block(slot: &Slot) -> Result<Vec<HookEdit>, Error> {
     let Stand::File { text, mode } = &slot.stand else { return Ok(Vec::new()) };
     if slot.author() != Author::Others {
         return uninstall_file(slot);
@@ -300,10 +305,13 @@ fn uninstall_block(slot: &Slot) -> Result<Vec<Edit>, Error> {
         Found::Nothing => Ok(Vec::new()),
         Found::Block(found) if found.condition == Condition::Edited => Err(edited_block(UNINSTALL, slot, text, &found)),
         Found::Block(found) => Ok(vec![match block::remove(text, &found) {
-            Some(text) => {
-                Edit::Write { path: slot.path.clone(), text, bits: Bits::Exact(*mode), how: How::TakeBlockOut }
-            }
-            None => Edit::Remove(slot.path.clone()),
+            Some(text) => HookEdit::Write {
+                path: slot.path.clone(),
+                text,
+                bits: Bits::Exact(*mode),
+                how: Overwrite::TakeBlockOut,
+            },
+            None => HookEdit::Remove(slot.path.clone()),
         }]),
         Found::Pieces => Err(pieces(UNINSTALL, slot)),
     }
@@ -435,8 +443,8 @@ mod tests {
         assert_eq!(uninstalled(&cut_off).unwrap(), "removed h/pre-commit.before-bakstop\n");
         let scrap = PathBuf::from("/r/h/.bakstop-x1");
         let names = vec![scrap.clone(), "/r/h/pre-push".into()];
-        let place = Place { directory: "/r/h".into(), exists: true, husky: false, names, slots: Vec::new() };
-        assert_eq!(uninstall(&place).unwrap(), [Edit::Remove(scrap)]);
+        let place = HookDirectory { directory: "/r/h".into(), exists: true, husky: false, names, slots: Vec::new() };
+        assert_eq!(uninstall(&place).unwrap(), [HookEdit::Remove(scrap)]);
     }
 
     #[test]
@@ -483,7 +491,7 @@ mod tests {
 
     #[test]
     fn a_shared_hook_names_no_program_of_this_machine() {
-        let place = |stand| Place {
+        let place = |stand| HookDirectory {
             directory: "/r/h".into(),
             exists: false,
             husky: false,
@@ -494,12 +502,14 @@ mod tests {
             let setup = Setup::Native { directory: "/r/h".into(), tracked };
             let edits =
                 install(&setup, &place(Stand::Nothing), &Hook::USUAL, Some(Path::new("/opt/me/bakstop"))).unwrap();
-            let [Edit::MakeDirectory { .. }, Edit::Write { text, .. }] = &edits[..] else { panic!("{edits:?}") };
+            let [HookEdit::MakeDirectory { .. }, HookEdit::Write { text, .. }] = &edits[..] else {
+                panic!("{edits:?}")
+            };
             assert_eq!(find(text, b"/opt/me").is_none(), tracked);
         }
         let husky = Setup::Husky(Husky { directory: "/r/h".into(), direct: false, prepared: true });
         let edits = install(&husky, &place(Stand::Nothing), &Hook::USUAL, Some(Path::new("/opt/me/bakstop"))).unwrap();
-        assert!(matches!(&edits[1], Edit::Write { text, .. } if find(text, b"/opt/me").is_none()));
+        assert!(matches!(&edits[1], HookEdit::Write { text, .. } if find(text, b"/opt/me").is_none()));
     }
 
     #[test]
@@ -525,8 +535,8 @@ mod tests {
         let how = |text: Vec<u8>| match install_block(&slot(file(text, 0o644), false), false) {
             Ok(edits) => match &edits[..] {
                 [] => "nothing",
-                [Edit::Write { how: How::AddBlock, .. }] => "added",
-                [Edit::Write { how: How::RenewBlock, bits: Bits::Exact(0o644), .. }] => "renewed",
+                [HookEdit::Write { how: Overwrite::AddBlock, .. }] => "added",
+                [HookEdit::Write { how: Overwrite::RenewBlock, bits: Bits::Exact(0o644), .. }] => "renewed",
                 _ => "else",
             },
             Err(_) => "refused",

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use crate::base::error::Error;
 use crate::hooks::layout::Layout;
 use crate::hooks::shim::Author;
-use crate::hooks::slot::{Place, Stand};
-use crate::hooks::state::State;
+use crate::hooks::slot::{HookDirectory, Stand};
+use crate::hooks::state::HookState;
 use crate::hooks::{find, shown};
 
 /// The directory whose programs a delegating `pre-receive` runs one after the other, as those of Gitea and Forgejo do.
@@ -25,7 +25,7 @@ impl Server {
     /// Looks at what stands there.
     pub(crate) fn find(layout: &Layout) -> Result<Self, Error> {
         let hooks = layout.hooks.clone();
-        let place = Place::server(&hooks, &layout.top)?;
+        let place = HookDirectory::server(&hooks, &layout.top)?;
         // A directory that nobody runs is none: without a `pre-receive`, git looks into no directory.
         let another = |slot: &&_| is_anothers(slot);
         let delegates = place
@@ -37,33 +37,36 @@ impl Server {
     }
 
     /// Where the guard goes.
-    pub(crate) fn place(&self, layout: &Layout) -> Result<Place, Error> {
+    pub(crate) fn place(&self, layout: &Layout) -> Result<HookDirectory, Error> {
         if self.delegates {
-            Place::delegated(&self.hooks.join(DELEGATES), &layout.top)
+            HookDirectory::delegated(&self.hooks.join(DELEGATES), &layout.top)
         } else {
-            Place::server(&self.hooks, &layout.top)
+            HookDirectory::server(&self.hooks, &layout.top)
         }
     }
 
     /// Why what is in the directory does not run, or may not.
-    pub(crate) fn obstacle(&self, layout: &Layout) -> Result<Option<State>, Error> {
+    pub(crate) fn obstacle(&self, layout: &Layout) -> Result<Option<HookState>, Error> {
         if !self.delegates {
             return Ok(None);
         }
-        let place = Place::server(&self.hooks, &layout.top)?;
+        let place = HookDirectory::server(&self.hooks, &layout.top)?;
         Ok(place.slots.iter().find_map(|slot| match slot.stand.idle() {
-            Some(why) => Some(State::not_in_force(format!("{}, which would run it, is {why}", slot.name))),
+            Some(why) => Some(HookState::not_in_force(format!("{}, which would run it, is {why}", slot.name))),
             None if runs_directory(slot.text()) => None,
             None => {
                 let directory = shown(&self.hooks.join(DELEGATES), &layout.top);
-                Some(State::Doubtful(format!("bakstop cannot see whether {} runs what is in {directory}", slot.name)))
+                Some(HookState::Doubtful(format!(
+                    "bakstop cannot see whether {} runs what is in {directory}",
+                    slot.name
+                )))
             }
         }))
     }
 }
 
 /// Wherever an earlier installation may have written.
-pub(crate) fn everywhere(layout: &Layout) -> Result<Vec<Place>, Error> {
+pub(crate) fn everywhere(layout: &Layout) -> Result<Vec<HookDirectory>, Error> {
     let mut directories = vec![layout.default_hooks()];
     if layout.hooks.starts_with(&layout.common) {
         directories.push(layout.hooks.clone());
@@ -71,8 +74,8 @@ pub(crate) fn everywhere(layout: &Layout) -> Result<Vec<Place>, Error> {
     directories.dedup();
     let mut places = Vec::new();
     for directory in directories {
-        places.push(Place::delegated(&directory.join(DELEGATES), &layout.top)?);
-        places.push(Place::server(&directory, &layout.top)?);
+        places.push(HookDirectory::delegated(&directory.join(DELEGATES), &layout.top)?);
+        places.push(HookDirectory::server(&directory, &layout.top)?);
     }
     Ok(places)
 }

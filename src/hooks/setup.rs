@@ -11,11 +11,11 @@ use crate::disk::read::{self, ReadError};
 use crate::git::Git;
 use crate::hooks::block::{self, Found};
 use crate::hooks::by_hand::{self, Style};
-use crate::hooks::layout::{self, HooksPath, Layout, Reach};
-use crate::hooks::manager::{MANAGERS, Manager};
+use crate::hooks::layout::{self, HooksPath, Layout, SettingScope};
+use crate::hooks::manager::{HookManager, MANAGERS};
 use crate::hooks::server::Server;
 use crate::hooks::shim::{self, Author};
-use crate::hooks::slot::Place;
+use crate::hooks::slot::HookDirectory;
 use crate::hooks::{Hook, find, read_if_there, shown, unreadable};
 
 /// Which way the person wants it.
@@ -214,7 +214,7 @@ fn outside(layout: &Layout, hooks: &[Hook]) -> Result<Foreign, Error> {
 
 /// Whether git already runs a hook file of ours: then that is how it is, whatever else is configured.
 fn is_ours(layout: &Layout) -> Result<bool, Error> {
-    let place = Place::native(&layout.hooks, &layout.top)?;
+    let place = HookDirectory::native(&layout.hooks, &layout.top)?;
     Ok(place.slots.iter().any(|slot| slot.author() != Author::Others))
 }
 
@@ -231,10 +231,10 @@ fn elsewhere(layout: &Layout, hooks: &[Hook]) -> Result<Option<Foreign>, Error> 
         return Ok(Some(Foreign { cause, by_hand, then: None, guards }));
     }
     let reach = match setting.scope {
-        Reach::Repository => return Ok(None),
-        Reach::User => "for every repository of this user",
-        Reach::Machine => "for every repository of this machine",
-        Reach::Run => "for this run only",
+        SettingScope::Repository => return Ok(None),
+        SettingScope::User => "for every repository of this user",
+        SettingScope::Machine => "for every repository of this machine",
+        SettingScope::Run => "for this run only",
     };
     let cause = format!("core.hooksPath is \"{value}\", set {reach} ({origin})");
     let guards = guards_of_scripts(layout, hooks)?;
@@ -249,10 +249,12 @@ fn own_hooks(layout: &Layout, setting: &HooksPath) -> String {
     let origin = RepoPath::new(origin.strip_prefix(b"file:").unwrap_or(origin));
     let origin = origin.file_name();
     let command = match setting.scope {
-        Reach::Run => "# without that setting, which holds for this run only".to_owned(),
+        SettingScope::Run => "# without that setting, which holds for this run only".to_owned(),
         // What is set here can be unset here, and nothing is left that names a place of this machine.
-        Reach::Repository if origin == b"config.worktree" => "git config --worktree --unset core.hooksPath".to_owned(),
-        Reach::Repository if origin == b"config" => "git config --unset core.hooksPath".to_owned(),
+        SettingScope::Repository if origin == b"config.worktree" => {
+            "git config --worktree --unset core.hooksPath".to_owned()
+        }
+        SettingScope::Repository if origin == b"config" => "git config --unset core.hooksPath".to_owned(),
         _ => format!("git config core.hooksPath {}", shell_quote(layout.default_hooks().as_os_str().as_bytes())),
     };
     let server = if layout.bare { " --server" } else { "" };
@@ -332,7 +334,12 @@ fn managed(layout: &Layout, wanted: &[Hook]) -> Result<Option<Foreign>, Error> {
     }))
 }
 
-fn foreign(manager: &Manager, evidence: &RepoPath, wanted: &[Hook], read: impl Fn(&str) -> Option<Vec<u8>>) -> Foreign {
+fn foreign(
+    manager: &HookManager,
+    evidence: &RepoPath,
+    wanted: &[Hook],
+    read: impl Fn(&str) -> Option<Vec<u8>>,
+) -> Foreign {
     let existing = manager.configuration.iter().find_map(|name| Some((*name, read(name)?)));
     let existing = existing.as_ref().map(|(name, text)| (*name, &text[..]));
     let is_named = |hook: Hook| existing.is_some_and(|(_, text)| calls_us(text, hook, manager.style));

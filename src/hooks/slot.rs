@@ -62,7 +62,7 @@ pub(crate) struct Slot {
 
 /// A directory of hooks.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Place {
+pub(crate) struct HookDirectory {
     /// The directory.
     pub directory: PathBuf,
     /// Whether it is there.
@@ -75,7 +75,7 @@ pub(crate) struct Place {
     pub slots: Vec<Slot>,
 }
 
-impl Place {
+impl HookDirectory {
     /// Reads a clone's directory of hook files that git runs.
     pub(crate) fn native(directory: &Path, top: &Path) -> Result<Self, Error> {
         Self::read(directory, false, top, &Hook::STRICT, Slot::native)

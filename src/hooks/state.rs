@@ -2,7 +2,7 @@
 
 /// How a hook stands.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum State {
+pub(crate) enum HookState {
     /// git runs it, and it runs the guard.
     InForce,
     /// It cannot be told without running it.
@@ -25,7 +25,7 @@ pub(crate) struct Cure {
     pub text: String,
 }
 
-impl State {
+impl HookState {
     /// The guard does not run, and nothing more is known.
     pub(crate) fn not_in_force(reason: impl Into<String>) -> Self {
         Self::NotInForce { reason: reason.into(), cure: None }

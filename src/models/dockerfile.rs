@@ -41,18 +41,18 @@ pub(crate) struct Stage {
 }
 
 /// Variables by their names. A stage takes over those of another: names and values are shared.
-type Values = HashMap<Rc<str>, Value>;
+type Values = HashMap<Rc<str>, VariableValue>;
 
 /// What a variable holds.
 #[derive(Debug, Clone)]
-enum Value {
+enum VariableValue {
     Known(Rc<Variable>),
     /// Declared by an `ARG` without a default.
     Offered,
     Unknown,
 }
 
-impl Value {
+impl VariableValue {
     fn lookup(&self) -> Lookup<'_> {
         match self {
             Self::Known(variable) => Lookup::Set(variable),
@@ -84,7 +84,7 @@ const MOST: usize = 1000;
 
 impl Stage {
     /// Whether there was room for it.
-    fn set(&mut self, name: Rc<str>, value: Value) -> bool {
+    fn set(&mut self, name: Rc<str>, value: VariableValue) -> bool {
         let has_room = self.values.len() < MOST || self.values.contains_key(&name);
         if has_room {
             self.values.insert(name, value);
@@ -99,7 +99,7 @@ impl Stage {
 impl Stages {
     /// Stages of a build that is started with these arguments.
     pub(crate) fn given(arguments: impl IntoIterator<Item = (String, Variable)>) -> Self {
-        let known = |(name, variable): (String, Variable)| (name.into(), Value::Known(Rc::new(variable)));
+        let known = |(name, variable): (String, Variable)| (name.into(), VariableValue::Known(Rc::new(variable)));
         Self { given: arguments.into_iter().map(known).collect(), ..Self::default() }
     }
 
@@ -162,9 +162,11 @@ impl Stages {
             return;
         }
         // An `ENV` is evaluated as a whole: what it sets, it does not see.
-        let set: Vec<(Rc<str>, Value)> = assignments
+        let set: Vec<(Rc<str>, VariableValue)> = assignments
             .into_iter()
-            .map(|(name, range)| (name.into(), range.map_or(Value::Unknown, |range| self.value(instruction, &range))))
+            .map(|(name, range)| {
+                (name.into(), range.map_or(VariableValue::Unknown, |range| self.value(instruction, &range)))
+            })
             .collect();
         if let Some(stage) = self.list.last_mut() {
             for (name, value) in set {
@@ -180,28 +182,28 @@ impl Stages {
         let value = given.or_else(|| range.map(|range| self.value(instruction, range)));
         let global = self.globals.get(&name).filter(|_| !self.list.is_empty());
         // Declared again, an `ARG` of the start has its value here.
-        let value = value.or_else(|| global.filter(|value| !matches!(value, Value::Offered)).cloned());
+        let value = value.or_else(|| global.filter(|value| !matches!(value, VariableValue::Offered)).cloned());
         match (self.list.last_mut(), value) {
             (None, Some(value)) => _ = self.globals.insert(name, value),
-            (None, None) => _ = self.globals.entry(name).or_insert(Value::Offered),
+            (None, None) => _ = self.globals.entry(name).or_insert(VariableValue::Offered),
             // The name keeps its value.
             (Some(stage), None) if stage.values.contains_key(&name) => {}
-            (Some(stage), None) => _ = stage.set(name, Value::Offered),
+            (Some(stage), None) => _ = stage.set(name, VariableValue::Offered),
             (Some(stage), Some(value)) => {
                 let kept = match (stage.envs.get(&name), &value) {
-                    (Some(Value::Known(env)), Value::Known(own)) => env.text == own.text,
+                    (Some(VariableValue::Known(env)), VariableValue::Known(own)) => env.text == own.text,
                     (env, _) => env.is_none(),
                 };
-                _ = stage.set(name, if kept { value } else { Value::Unknown });
+                _ = stage.set(name, if kept { value } else { VariableValue::Unknown });
             }
         }
     }
 
-    fn value(&self, instruction: &Instruction, range: &Range<usize>) -> Value {
+    fn value(&self, instruction: &Instruction, range: &Range<usize>) -> VariableValue {
         let lookup = |name: &str| if self.list.is_empty() { self.global(name) } else { self.lookup(name) };
         let expanded = expanded(instruction, range, &lookup);
         if expanded.is_open {
-            return Value::Unknown;
+            return VariableValue::Unknown;
         }
         let is_it = |used: &Use| matches!(lookup(&used.name), Lookup::Set(variable) if variable.text == expanded.text);
         let span = match expanded.used.as_slice() {
@@ -209,13 +211,13 @@ impl Stages {
             [only] if is_it(only) => only.span.clone(),
             _ => instruction.text.span(range),
         };
-        Value::Known(Rc::new(Variable { text: expanded.text, span }))
+        VariableValue::Known(Rc::new(Variable { text: expanded.text, span }))
     }
 
     /// What is known of a variable in a `FROM`, or in an `ARG` before the first one. BuildKit sets
     /// some of its own, such as `TARGETARCH`.
     fn global(&self, name: &str) -> Lookup<'_> {
-        self.globals.get(name).map_or(Lookup::Unknown, Value::lookup)
+        self.globals.get(name).map_or(Lookup::Unknown, VariableValue::lookup)
     }
 
     /// What is known of a variable in the stage that is being read.

@@ -3,14 +3,14 @@
 use crate::formats::shell::{Resolved, Variable, is_a_shell};
 use crate::models::workflow::{Callee, Uses, Workflow, WorkflowJob, WorkflowStep};
 use crate::models::{Scalar, Strings};
-use crate::pins::commands::Place;
-use crate::pins::scope::{Scope, variables};
+use crate::pins::commands::WorkingDirectory;
+use crate::pins::scope::{VariableScope, variables};
 use crate::pins::{Bond, Call, How, Manager, Pin, Reading, commands, images};
 
 /// The pins of a workflow or an action; `text` is the file.
 pub(super) fn view(workflow: &Workflow, text: &[u8], arguments: Vec<(String, Variable)>) -> Reading {
     let given = arguments.into_iter().map(|(name, variable)| (name, Some(variable)));
-    let scope = Scope::of(variables(&workflow.env).chain(inputs(&workflow.inputs)).chain(given));
+    let scope = VariableScope::of(variables(&workflow.env).chain(inputs(&workflow.inputs)).chain(given));
     let mut reading = Reading::default();
     for job in workflow.jobs.iter().filter(|job| !is_off(job.condition.as_ref())) {
         reading.add(of_job(job, &scope.with(&job.env), text));
@@ -19,7 +19,7 @@ pub(super) fn view(workflow: &Workflow, text: &[u8], arguments: Vec<(String, Var
     reading
 }
 
-fn of_job(job: &WorkflowJob, scope: &Scope<'_>, text: &[u8]) -> Reading {
+fn of_job(job: &WorkflowJob, scope: &VariableScope<'_>, text: &[u8]) -> Reading {
     let mut reading = Reading::default();
     reading.calls.extend(job.uses.as_ref().and_then(call));
     let image = job.image.as_ref().and_then(|image| scope.resolve(image));
@@ -54,7 +54,7 @@ fn set_for_later(script: &str) -> impl Iterator<Item = String> {
     })
 }
 
-fn of_steps(steps: &[WorkflowStep], scope: &Scope<'_>, text: &[u8]) -> Reading {
+fn of_steps(steps: &[WorkflowStep], scope: &VariableScope<'_>, text: &[u8]) -> Reading {
     let mut reading = Reading::default();
     for step in steps.iter().filter(|step| !is_off(step.condition.as_ref())) {
         let mut read = of_step(step, &scope.with(&step.env), text);
@@ -67,7 +67,7 @@ fn of_steps(steps: &[WorkflowStep], scope: &Scope<'_>, text: &[u8]) -> Reading {
     reading
 }
 
-fn of_step(step: &WorkflowStep, scope: &Scope<'_>, text: &[u8]) -> Reading {
+fn of_step(step: &WorkflowStep, scope: &VariableScope<'_>, text: &[u8]) -> Reading {
     let mut reading = Reading::default();
     if let Some(uses) = &step.uses {
         reading.calls.extend(call(uses));
@@ -81,7 +81,7 @@ fn of_step(step: &WorkflowStep, scope: &Scope<'_>, text: &[u8]) -> Reading {
         None => Some(String::new()),
     };
     if let (Some(script), true, Some(directory)) = (&step.run, is_posix, directory) {
-        let mut place = Place::at(&directory);
+        let mut place = WorkingDirectory::at(&directory);
         reading.add(commands::of_string(script, &mut place, &|name| scope.lookup(name), text));
     }
     reading
@@ -160,7 +160,7 @@ const ACTION_SETUP: &str = "pnpm/action-setup";
 const PNPM_SETUP: &str = "pnpm/setup";
 
 /// What the inputs of an action of another repository pin.
-fn of_inputs(uses: &Uses, scope: &Scope<'_>, text: &[u8]) -> Vec<Pin> {
+fn of_inputs(uses: &Uses, scope: &VariableScope<'_>, text: &[u8]) -> Vec<Pin> {
     let Callee::Remote { name, reference } = &uses.callee else { return Vec::new() };
     let manifest = ["package_json_file", "package-json-file"].into_iter().find_map(|key| uses.with.text(key));
     let directory = match manifest.map(|path| commands::joined("", path)) {

@@ -39,14 +39,14 @@ pub(super) fn of(script: &Script<'_>, variables: Variables<'_, '_>, file: &[u8])
 
 /// Where a script runs, seen from where its file speaks for.
 #[derive(Debug, Clone)]
-pub(super) struct Place {
+pub(super) struct WorkingDirectory {
     /// The directory; `None` if it is not known.
     pub directory: Option<String>,
     /// Whether `cd` led there.
     pub moved: bool,
 }
 
-impl Place {
+impl WorkingDirectory {
     /// This directory, if it is one below.
     pub(super) fn at(directory: &str) -> Self {
         Self { directory: joined("", directory), moved: false }
@@ -54,7 +54,12 @@ impl Place {
 }
 
 /// The pins of a script that is a string of a document. Where it ends, the next one begins.
-pub(super) fn of_string(string: &Scalar, place: &mut Place, variables: Variables<'_, '_>, file: &[u8]) -> Reading {
+pub(super) fn of_string(
+    string: &Scalar,
+    place: &mut WorkingDirectory,
+    variables: Variables<'_, '_>,
+    file: &[u8],
+) -> Reading {
     let mut reading = Reading::default();
     let Scalar { span, .. } = string;
     let placed = |text| Joined::of(file, text, span).or_else(|| Joined::somewhere(text, span));
@@ -63,14 +68,14 @@ pub(super) fn of_string(string: &Scalar, place: &mut Place, variables: Variables
     script.split(&text, 0..text.bytes.len());
     let mut standing = Standing { shells: vec![place.clone()], begun: 0 };
     for (command, done) in script.commands.iter().zip(of(&script, variables, file)) {
-        let Place { directory, moved } = standing.at(command).clone();
+        let WorkingDirectory { directory, moved } = standing.at(command).clone();
         let there = match destination(command, &script, variables) {
             Move::Stays => None,
             Move::To(target) => Some(directory.as_deref().and_then(|here| joined(here, &target))),
             Move::Away => Some(None),
         };
         if let Some(directory) = there {
-            *standing.at(command) = Place { directory, moved: true };
+            *standing.at(command) = WorkingDirectory { directory, moved: true };
         }
         reading.uses_corepack |= done.runs_corepack;
         reading.pins.extend(done.pins.into_iter().map(|pin| Pin {
@@ -98,19 +103,19 @@ pub(super) fn of_invocation(invocation: &Invocation, file: &[u8]) -> Reading {
         },
     };
     let variables = &|_: &str| Lookup::Unknown;
-    script.map_or_else(Reading::default, |script| of_string(script, &mut Place::at(""), variables, file))
+    script.map_or_else(Reading::default, |script| of_string(script, &mut WorkingDirectory::at(""), variables, file))
 }
 
 /// Where each subshell stands that is open, outermost first.
 struct Standing {
-    shells: Vec<Place>,
+    shells: Vec<WorkingDirectory>,
     /// How many subshells were begun so far.
     begun: usize,
 }
 
 impl Standing {
     /// Where a command runs. Of the subshells that were begun since the one before it, it is within the last ones.
-    fn at(&mut self, command: &Command<'_>) -> &mut Place {
+    fn at(&mut self, command: &Command<'_>) -> &mut WorkingDirectory {
         let begun = command.begun - std::mem::replace(&mut self.begun, command.begun);
         self.shells.truncate(command.depth.saturating_sub(begun) + 1);
         let outer = self.shells[self.shells.len() - 1].clone();

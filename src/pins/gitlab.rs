@@ -1,13 +1,13 @@
 //! Pins of GitLab's pipelines: scripts, and images of pnpm.
 
 use crate::models::gitlab::{Pipeline, PipelineJob};
-use crate::pins::commands::Place;
-use crate::pins::scope::{Scope, variables};
+use crate::pins::commands::WorkingDirectory;
+use crate::pins::scope::{VariableScope, variables};
 use crate::pins::{Reading, commands, images};
 
 /// The pins of a pipeline; `text` is the file.
 pub(super) fn view(pipeline: &Pipeline, text: &[u8]) -> Reading {
-    let scope = Scope::of(variables(&pipeline.global.variables));
+    let scope = VariableScope::of(variables(&pipeline.global.variables));
     let mut reading = Reading::default();
     for job in std::iter::once(&pipeline.global).chain(&pipeline.jobs) {
         reading.add(of_job(job, &scope, text));
@@ -15,14 +15,14 @@ pub(super) fn view(pipeline: &Pipeline, text: &[u8]) -> Reading {
     reading
 }
 
-fn of_job(job: &PipelineJob, scope: &Scope<'_>, text: &[u8]) -> Reading {
+fn of_job(job: &PipelineJob, scope: &VariableScope<'_>, text: &[u8]) -> Reading {
     let scope = scope.with(&job.variables);
     // What a matrix sets is one variant of several.
     let scope = scope.without(job.matrix.iter().cloned());
     let mut reading = Reading::default();
     // One shell runs the first two.
     for sections in [&[&job.before_script, &job.script][..], &[&job.after_script]] {
-        let mut place = Place::at("");
+        let mut place = WorkingDirectory::at("");
         for line in sections.iter().copied().flatten() {
             reading.add(commands::of_string(line, &mut place, &|name| scope.lookup(name), text));
         }

@@ -14,7 +14,7 @@ use crate::project::Project;
 
 /// The version that pins are moved to.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Target {
+pub(crate) struct NewVersion {
     /// Whose version.
     pub manager: Manager,
     /// The version.
@@ -23,7 +23,7 @@ pub(crate) struct Target {
     pub hash: String,
 }
 
-impl Target {
+impl NewVersion {
     /// From `pnpm@10.8.0`, with or without a hash behind `+`; the error says why it is none.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let (name, written) = text.split_once('@').unwrap_or((text, ""));
@@ -55,7 +55,11 @@ pub(crate) struct Plan {
 
 /// Plans to move the pins of a board; `target` gives the version for each group, if it is to be
 /// moved. Rows for which `is_spared` holds stay.
-pub(crate) fn plan(board: &Board, target: impl Fn(usize) -> Option<Target>, is_spared: impl Fn(&Row) -> bool) -> Plan {
+pub(crate) fn plan(
+    board: &Board,
+    target: impl Fn(usize) -> Option<NewVersion>,
+    is_spared: impl Fn(&Row) -> bool,
+) -> Plan {
     let mut moves = Moves { board, wanted: BTreeMap::new(), edits: Vec::new(), left: BTreeMap::new() };
     let mut variables = SharedVariables { board, known: HashMap::new() };
     for row in &board.rows {
@@ -139,7 +143,7 @@ impl ReadBack for Moves<'_> {
 
 /// The edit that gives a pin a version; `None` where it has it, and an error where that cannot be
 /// done safely.
-fn edit(pin: &Pin, file: &File, target: &Target) -> Result<Option<Edit>, &'static str> {
+fn edit(pin: &Pin, file: &File, target: &NewVersion) -> Result<Option<Edit>, &'static str> {
     if is_there(pin, target) {
         return Ok(None);
     }
@@ -166,7 +170,7 @@ fn takes_hash(pin: &Pin) -> bool {
 }
 
 /// Whether a pin has a version already.
-fn is_there(pin: &Pin, target: &Target) -> bool {
+fn is_there(pin: &Pin, target: &NewVersion) -> bool {
     match (&pin.demand, pin.how) {
         (Demand::Exact(version), How::Engines) => *version == target.version,
         (Demand::Exact(version), _) => {
@@ -179,7 +183,7 @@ fn is_there(pin: &Pin, target: &Target) -> bool {
 }
 
 /// Why a pin cannot be moved, wherever its version is written.
-fn obstacle(pin: &Pin, file: &File, target: &Target) -> Option<&'static str> {
+fn obstacle(pin: &Pin, file: &File, target: &NewVersion) -> Option<&'static str> {
     if pin.is_elsewhere {
         return Some("it is for another checkout, or one variant of several");
     }
@@ -197,7 +201,7 @@ fn obstacle(pin: &Pin, file: &File, target: &Target) -> Option<&'static str> {
 }
 
 /// A version as it is written in the place of another.
-fn written(pin: &Pin, Target { version, hash, .. }: &Target) -> String {
+fn written(pin: &Pin, NewVersion { version, hash, .. }: &NewVersion) -> String {
     let hash = if takes_hash(pin) && !hash.is_empty() { format!("+{hash}") } else { String::new() };
     format!("{}{version}{hash}", pin.before)
 }
@@ -254,7 +258,7 @@ fn is_shared(name: &str, manager: Manager, board: &Board, file: usize) -> bool {
 }
 
 /// Whether a version is one of Yarn that is not in the package `yarn`.
-fn is_later_yarn(target: &Target, pin: &Pin, file: &File) -> bool {
+fn is_later_yarn(target: &NewVersion, pin: &Pin, file: &File) -> bool {
     let other = b"@yarnpkg/cli-dist";
     let is_other = file.text.get(pin.at.clone()).is_some_and(|word| memchr::memmem::find(word, other).is_some());
     target.manager == Manager::Yarn && target.version.major >= 2 && !is_other
@@ -289,7 +293,7 @@ mod tests {
 
     fn moved(files: Vec<File>, spec: &str) -> (Board, Plan) {
         let board = Board::of(files.into_iter().collect());
-        let target = Target::parse(spec).unwrap();
+        let target = NewVersion::parse(spec).unwrap();
         let plan = plan(&board, |_| Some(target.clone()), |_| false);
         (board, plan)
     }
@@ -373,11 +377,11 @@ mod tests {
             ("yarn@4.1.0+sha512.ab", "4.1.0", "sha512.ab"),
             ("npm@v11.0.0-rc.1", "11.0.0-rc.1", ""),
         ] {
-            let target = Target::parse(text).unwrap();
+            let target = NewVersion::parse(text).unwrap();
             assert_eq!((target.version.to_string().as_str(), target.hash.as_str()), (version, hash), "{text}");
         }
         for text in ["", "pnpm", "pnpm@", "pnpm@10", "pnpm@latest", "bun@1.0.0", "10.8.0"] {
-            assert!(Target::parse(text).is_err(), "{text}");
+            assert!(NewVersion::parse(text).is_err(), "{text}");
         }
     }
 

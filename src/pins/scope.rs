@@ -7,26 +7,26 @@ use crate::models::{Scalar, Strings};
 
 /// What variables hold in one place. A value that is put together when it runs is not known.
 #[derive(Debug, Default)]
-pub(super) struct Scope<'o> {
+pub(super) struct VariableScope<'o> {
     own: HashMap<String, Option<Variable>>,
     /// Those that hold unless there is one of the same name here.
-    outer: Option<&'o Scope<'o>>,
+    outer: Option<&'o VariableScope<'o>>,
 }
 
-impl Scope<'_> {
+impl VariableScope<'_> {
     /// The variables of a whole.
     pub(super) fn of(own: impl IntoIterator<Item = (String, Option<Variable>)>) -> Self {
         Self { own: own.into_iter().collect(), outer: None }
     }
 
     /// These, and those of a map within.
-    pub(super) fn with(&self, map: &Strings) -> Scope<'_> {
-        Scope { own: variables(map).collect(), outer: Some(self) }
+    pub(super) fn with(&self, map: &Strings) -> VariableScope<'_> {
+        VariableScope { own: variables(map).collect(), outer: Some(self) }
     }
 
     /// These, less some of which nothing is known.
-    pub(super) fn without(&self, names: impl Iterator<Item = String>) -> Scope<'_> {
-        Scope { own: names.map(|name| (name, None)).collect(), outer: Some(self) }
+    pub(super) fn without(&self, names: impl Iterator<Item = String>) -> VariableScope<'_> {
+        VariableScope { own: names.map(|name| (name, None)).collect(), outer: Some(self) }
     }
 
     /// What is known of a variable. `env.V`, as expressions have it, is `V`.

@@ -4,7 +4,7 @@ use fast_glob::glob_match;
 
 use crate::base::path::{RepoPath, folded};
 use crate::formats::Syntax;
-use crate::formats::npmrc::Dialect;
+use crate::formats::npmrc::SettingsDialect;
 
 /// What a file is to the tools that read it; the table has the names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -240,11 +240,11 @@ impl FileKind {
     }
 
     /// Of settings that may hold the credentials of a registry: how they are written.
-    pub(crate) fn credentials(self) -> Option<Dialect> {
+    pub(crate) fn credentials(self) -> Option<SettingsDialect> {
         match self {
-            Npmrc => Some(Dialect::Npmrc),
-            YarnrcYml | YarnrcYmlCopy => Some(Dialect::Berry),
-            Yarnrc | YarnrcCopy => Some(Dialect::Yarnrc),
+            Npmrc => Some(SettingsDialect::Npmrc),
+            YarnrcYml | YarnrcYmlCopy => Some(SettingsDialect::Berry),
+            Yarnrc | YarnrcCopy => Some(SettingsDialect::Yarnrc),
             _ => None,
         }
     }

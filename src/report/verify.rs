@@ -284,7 +284,7 @@ mod tests {
     use crate::measure::runs::Usual;
     use crate::rule::Subject;
     use crate::rules;
-    use crate::snapshot::{MovedRef, Staged, Unfinished};
+    use crate::snapshot::{MovedRef, StagedBlobs, Unfinished};
 
     fn dirt(states: &[State]) -> Dirt {
         Dirt { states: states.iter().copied().collect(), ..Dirt::default() }
@@ -500,7 +500,7 @@ mod tests {
     #[test]
     fn a_path_that_only_changed_its_name_says_so() {
         let id = |digit| ObjectId::from_bytes(&[digit; 20]);
-        let staged = |old, new| Some(Dirt { staged: Some(Staged { old, new }), ..dirt(&[State::Staged]) });
+        let staged = |old, new| Some(Dirt { staged: Some(StagedBlobs { old, new }), ..dirt(&[State::Staged]) });
         let changes = changes(&[
             (b"new", None, staged(None, id(1))),
             (b"old", None, staged(id(1), None)),

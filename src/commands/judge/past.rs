@@ -30,7 +30,7 @@ pub(super) struct Past<'a> {
 }
 
 /// A configuration, and where it was taken from.
-struct Source {
+struct ConfigSource {
     config: Config,
     origin: String,
 }
@@ -88,7 +88,7 @@ impl<'a> Past<'a> {
         let source = match self.history.own_file(crate::config::FILE)? {
             Some(path) => {
                 let origin = RepoPath::new(path.as_os_str().as_encoded_bytes()).to_string();
-                Source { config: given(&path, self.context)?, origin }
+                ConfigSource { config: given(&path, self.context)?, origin }
             }
             None => self.configuration(self.history.head()?.map(|id| (id, "the default branch")))?,
         };
@@ -103,31 +103,37 @@ impl<'a> Past<'a> {
     }
 
     /// The configuration of a commit, unless another was given.
-    fn configuration(&self, commit: Option<(ObjectId, &str)>) -> Result<Source, Error> {
+    fn configuration(&self, commit: Option<(ObjectId, &str)>) -> Result<ConfigSource, Error> {
         match commit {
             Some((commit, name)) => self.configuration_in(self.history.tree_of(&commit)?, name.to_owned()),
-            None => self.given_or(|| Ok(Source { config: Config::default(), origin: String::new() })),
+            None => self.given_or(|| Ok(ConfigSource { config: Config::default(), origin: String::new() })),
         }
     }
 
-    fn configuration_in(&self, tree: ObjectId, origin: String) -> Result<Source, Error> {
+    fn configuration_in(&self, tree: ObjectId, origin: String) -> Result<ConfigSource, Error> {
         self.given_or(|| {
             let tree = TreeChanges::new(&self.objects).standing(tree);
             let config = Config::of(&tree, || self.context.today())
                 .map_err(|error| error.or_help(format!("it is that of {origin}; {}", self.options.way_on)))?;
-            Ok(Source { config, origin })
+            Ok(ConfigSource { config, origin })
         })
     }
 
-    fn given_or(&self, other: impl FnOnce() -> Result<Source, Error>) -> Result<Source, Error> {
+    fn given_or(&self, other: impl FnOnce() -> Result<ConfigSource, Error>) -> Result<ConfigSource, Error> {
         match self.options.config {
-            Some(path) => Ok(Source { config: given(path, self.context)?, origin: "--config".to_owned() }),
+            Some(path) => Ok(ConfigSource { config: given(path, self.context)?, origin: "--config".to_owned() }),
             None => other(),
         }
     }
 
     /// One tree, or what it has that the others have not.
-    fn one(&self, tree: ObjectId, others: &[ObjectId], source: &Source, nothing: String) -> Result<Judged, Error> {
+    fn one(
+        &self,
+        tree: ObjectId,
+        others: &[ObjectId],
+        source: &ConfigSource,
+        nothing: String,
+    ) -> Result<Judged, Error> {
         let change = TreeChanges::new(&self.objects).tree(tree, others)?;
         let engine = engine(&source.config, self.options).whole(others.is_empty());
         let judgement = engine.judge(&change)?;
@@ -137,7 +143,13 @@ impl<'a> Past<'a> {
         Ok(judged)
     }
 
-    fn commits(&self, commits: &Commits, source: &Source, nothing: String, rewrite: Rewrite) -> Result<Judged, Error> {
+    fn commits(
+        &self,
+        commits: &Commits,
+        source: &ConfigSource,
+        nothing: String,
+        rewrite: Rewrite,
+    ) -> Result<Judged, Error> {
         let mut engine = engine(&source.config, self.options).whole(rewrite == Rewrite::History);
         let entries = self.walk(commits, &mut engine)?;
         let what = format!("{} in {}", plural(entries, "new path"), plural(commits.nodes.len(), "commit"));
@@ -194,7 +206,7 @@ impl<'a> Past<'a> {
         engine.together(&TreeChanges::new(&self.objects).end(tip, fresh))
     }
 
-    fn how(&self, judged: &str, source: &Source) -> Vec<String> {
+    fn how(&self, judged: &str, source: &ConfigSource) -> Vec<String> {
         let mut lines = vec![format!("objects were {}; {judged} judged", self.objects.layer())];
         if !source.origin.is_empty() {
             let there = if source.config.is_there() { "the configuration is that of" } else { "no configuration in" };
@@ -213,7 +225,7 @@ impl<'a> Past<'a> {
     }
 
     /// What to do where an allowance comes along with what it allows, and so does not count yet.
-    fn too_early(&self, findings: &[Finding], commits: &Commits, source: &Source) -> Option<String> {
+    fn too_early(&self, findings: &[Finding], commits: &Commits, source: &ConfigSource) -> Option<String> {
         let tree = commits.tips.first()?.tree;
         let config = Config::of(&TreeChanges::new(&self.objects).standing(tree), || self.context.today()).ok()?;
         cure::too_early(findings, &config, &source.origin)

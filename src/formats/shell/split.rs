@@ -26,10 +26,10 @@ pub(super) struct Splitter<'s, 'a> {
     /// Whether the next word is the target of a redirection.
     drop: bool,
     /// The here-documents that begin after this line.
-    heredocs: Vec<Heredoc>,
+    heredocs: Vec<PendingHeredoc>,
 }
 
-struct Heredoc {
+struct PendingHeredoc {
     name: Vec<u8>,
     strip_tabs: bool,
     /// Whether the command that reads it is a shell.
@@ -113,7 +113,7 @@ impl<'s, 'a> Splitter<'s, 'a> {
             let end = word_end(self.bytes, self.at);
             let name = unquoted(&self.bytes[self.at..end]);
             let is_script = self.words.first().is_some_and(|_| self.command().reads_a_script());
-            self.heredocs.push(Heredoc { name, strip_tabs, is_script });
+            self.heredocs.push(PendingHeredoc { name, strip_tabs, is_script });
             self.at = end;
         } else {
             self.at += 1 + rest[1..].iter().take_while(|byte| matches!(byte, b'>' | b'|' | b'&')).count();
@@ -123,7 +123,7 @@ impl<'s, 'a> Splitter<'s, 'a> {
     }
 
     fn skip_heredocs(&mut self) {
-        for Heredoc { name, strip_tabs, is_script } in std::mem::take(&mut self.heredocs) {
+        for PendingHeredoc { name, strip_tabs, is_script } in std::mem::take(&mut self.heredocs) {
             let start = self.at;
             let mut body_end = self.at;
             while self.at < self.bytes.len() {

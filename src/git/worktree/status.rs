@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::base::change::ObjectId;
 use crate::base::path::RepoPath;
-use crate::snapshot::{DELETED_IN_INDEX, Head, NEW_FILE, Staged, State};
+use crate::snapshot::{DELETED_IN_INDEX, Head, NEW_FILE, StagedBlobs, State};
 
 /// Settings under which git believes others, overruled.
 ///
@@ -48,7 +48,7 @@ pub(super) struct StatusRecord {
     /// Git's own words without the path: the modes and the ids that HEAD and the index hold.
     pub words: Vec<u8>,
     /// Those ids, where they differ.
-    pub staged: Option<Staged>,
+    pub staged: Option<StagedBlobs>,
 }
 
 /// The whole answer.
@@ -168,7 +168,7 @@ fn tracked(field: &[u8], words: usize) -> Option<(RepoPath, StatusRecord)> {
     }
     if index != b'.' {
         let id = |hex: &[u8]| ObjectId::from_hex(hex).map(|id| (!id.is_null()).then_some(id));
-        record.staged = Some(Staged { old: id(head_id)?, new: id(index_id)? });
+        record.staged = Some(StagedBlobs { old: id(head_id)?, new: id(index_id)? });
     }
     let flipped = |old: &[u8], new: &[u8]| matches!((old, new), (b"100644", b"100755") | (b"100755", b"100644"));
     if (flipped(head_mode, index_mode) && head_id == index_id) || flipped(index_mode, tree_mode) {

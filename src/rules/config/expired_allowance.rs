@@ -1,7 +1,7 @@
 #![doc = include_str!("../../../docs/rules/expired-allowance.md")]
 
 use crate::base::finding::{Severity, Step};
-use crate::rule::{Check, Findings, Reading, Rule, RuleGroup, Subject};
+use crate::rule::{Check, ConfigReading, Findings, Rule, RuleGroup, Subject};
 
 /// The row of the rule table.
 pub(crate) const RULE: Rule = Rule {
@@ -15,7 +15,7 @@ pub(crate) const RULE: Rule = Rule {
     check: Check::Configuration(judge),
 };
 
-fn judge(reading: &Reading, findings: &mut Findings) {
+fn judge(reading: &ConfigReading, findings: &mut Findings) {
     for date in &reading.expired {
         let draft = findings
             .place(&reading.file, date, "this allowance has ended, and hides nothing any more")

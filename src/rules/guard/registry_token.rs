@@ -4,7 +4,7 @@ use crate::base::change::File;
 use crate::base::debris::Debris;
 use crate::base::finding::{Severity, Span, Step};
 use crate::base::path::RepoPath;
-use crate::formats::npmrc::{Dialect, Setting, settings, url_passwords, without_variables};
+use crate::formats::npmrc::{Setting, SettingsDialect, settings, url_passwords, without_variables};
 use crate::project::kinds::FileKind;
 use crate::rule::{Check, Findings, Rule, RuleGroup, Subject};
 
@@ -23,7 +23,7 @@ pub(crate) const RULE: Rule = Rule {
 const HELP: &str = "use ${NPM_TOKEN} instead, and revoke this secret if it was ever pushed";
 
 /// How a file is written, by its name: `.npmrc`, and what is copied into its place, such as `.npmrc.docker`.
-fn dialect(path: &RepoPath) -> Option<Dialect> {
+fn dialect(path: &RepoPath) -> Option<SettingsDialect> {
     FileKind::of(path, |kind| kind.credentials().is_some())?.credentials()
 }
 
