@@ -4,6 +4,7 @@ use std::sync::LazyLock;
 
 use regex::bytes::Regex;
 
+use crate::base::edit::Edit;
 use crate::base::escape::{Escaped, no_command};
 use crate::base::finding::holds_credentials;
 use crate::base::path::RepoPath;
@@ -116,15 +117,16 @@ pub(crate) fn excerpts<'a>(
     excerpts
 }
 
-/// The difference that a fix makes to a file, with the same masks; and whether a line that changes
-/// holds a secret, or nothing of the file may be shown.
-pub(crate) fn of_fix(path: &RepoPath, old: &[u8], new: &[u8]) -> (Excerpt, bool) {
+/// The difference that a fix makes to a file, with the same masks; and whether a line that its
+/// edits write holds a secret, or nothing of the file may be shown.
+pub(crate) fn of_fix(path: &RepoPath, old: &[u8], new: &[u8], edits: &[Edit]) -> (Excerpt, bool) {
     let mut excerpt = Excerpt { lines: Vec::new(), more: 0 };
     if FileKind::Secret.is_of(path) || [old, new].into_iter().any(is_binary) {
         return (excerpt, true);
     }
     let of_names = FileKind::of(path, FileKind::is_made_of_names).is_some();
-    let mut masked = false;
+    // An edit may write a line that stays as it was: that is no change in the difference.
+    let mut masked = edits.iter().any(|edit| completed(edit, old).lines().any(|line| holds_secret(line, of_names)));
     for (at, line) in unified(path, old, new, FIX_RADIUS).into_iter().enumerate() {
         let is_change = at >= 2 && line.starts_with(['+', '-']);
         masked |= is_change && holds_secret(&line, of_names);
@@ -135,6 +137,14 @@ pub(crate) fn of_fix(path: &RepoPath, old: &[u8], new: &[u8]) -> (Excerpt, bool)
         }
     }
     (excerpt, masked)
+}
+
+/// The lines that an edit writes, with what stays of the first and of the last.
+fn completed(edit: &Edit, old: &[u8]) -> String {
+    let before = old.get(..edit.span.start).and_then(|text| text.rsplit(|byte| *byte == b'\n').next());
+    let after = old.get(edit.span.end..).and_then(|text| text.split(|byte| *byte == b'\n').next());
+    let parts = [before.unwrap_or_default(), edit.text.as_bytes(), after.unwrap_or_default()];
+    String::from_utf8_lossy(&parts.concat()).into_owned()
 }
 
 fn is_binary(text: &[u8]) -> bool {

@@ -50,7 +50,7 @@ pub(crate) struct Fix {
     pub edits: Vec<(Edit, Region)>,
     /// The difference of each file: escaped, bounded, and secrets masked.
     pub diffs: Vec<(RepoPath, Excerpt)>,
-    /// Whether a line that changes holds a secret: then no report may show the edits, but only the
+    /// Whether a line that an edit writes or removes holds a secret: then no report may show the edits, but only the
     /// differences.
     pub is_secret: bool,
 }
@@ -64,7 +64,7 @@ impl Fix {
         for edits in edits.chunk_by(|a, b| a.path == b.path) {
             let path = &edits.first()?.path;
             let old = &files.iter().find(|file| file.path == *path)?.text;
-            let (excerpt, is_secret) = of_fix(path, old, &applied(old, edits.iter().collect())?);
+            let (excerpt, is_secret) = of_fix(path, old, &applied(old, edits.iter().collect())?, edits);
             fix.is_secret |= is_secret;
             fix.diffs.push((path.clone(), excerpt));
             let lines = LineIndex::new(old);
@@ -143,12 +143,18 @@ mod tests {
     fn a_secret_is_in_no_difference() {
         let secret = ["s3cr", "3t", "s3cr", "3t"].concat();
         let files = [file("a", &format!("one\n_authToken={secret}\ntwo\n")), file(".env", "x"), file("b", "a\0")];
+        let file_end = files[0].text.len() - 1;
         let of = |edits: Vec<Edit>| Fix::of(Safety::Shown, edits, &files.each_ref()).unwrap();
         let shown =
             |fix: &Fix| fix.diffs.iter().flat_map(|(_, diff)| diff.lines.clone()).collect::<Vec<_>>().join("\n");
         let beside = of(vec![edit("a", 0..3, "1")]);
         assert!(!beside.is_secret && shown(&beside).contains(" ********"), "{}", shown(&beside));
+        // The secret stays as it is, but is in the text of the edit, as a whole line or a part.
+        let kept = edit("a", 0..file_end, &format!("1\n_authToken={secret}\n2"));
+        let kept_part = edit("a", 15..file_end, &format!("{secret}\n2"));
         for fix in [
+            of(vec![kept]),
+            of(vec![kept_part]),
             of(vec![edit("a", 15..15 + secret.len(), "${NPM_TOKEN}")]),
             of(vec![edit("a", 0..3, &format!("password: {secret}"))]),
             of(vec![edit(".env", 0..1, "y")]),
