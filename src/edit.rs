@@ -1,6 +1,7 @@
 //! Edits of users' files: applied together, read back, and refused file by file where the result is
 //! not as intended.
 
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::base::edit::Edit;
@@ -58,10 +59,16 @@ pub(crate) fn edited<B: ReadBack>(project: &Project, edits: &[Edit], back: &B) -
     }
 }
 
+/// The order of edits in which equal ones are neighbours.
+fn by_place(a: &Edit, b: &Edit) -> Ordering {
+    let key = |edit: &Edit| (edit.span.start, edit.span.end);
+    a.path.cmp(&b.path).then(key(a).cmp(&key(b))).then_with(|| a.text.cmp(&b.text))
+}
+
 /// A text with edits applied; equal edits count once. `None` if two overlap, or if one is not
 /// within the text.
 pub(crate) fn applied(text: &[u8], mut edits: Vec<&Edit>) -> Option<Vec<u8>> {
-    edits.sort_by(|a, b| (a.span.start, a.span.end, &a.text).cmp(&(b.span.start, b.span.end, &b.text)));
+    edits.sort_by(|a, b| by_place(a, b));
     edits.dedup();
     let mut result = Vec::with_capacity(text.len());
     let mut at = 0;

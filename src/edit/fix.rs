@@ -4,8 +4,8 @@ use crate::base::change::File;
 use crate::base::edit::Edit;
 use crate::base::finding::LineIndex;
 use crate::base::path::RepoPath;
-use crate::edit::applied;
 use crate::edit::excerpt::{Excerpt, of_fix};
+use crate::edit::{applied, by_place};
 
 /// Whether a fix may be applied without a look at it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,7 +46,7 @@ pub(crate) struct Region {
 pub(crate) struct Fix {
     /// Whether it may be applied without a look at it.
     pub safety: Safety,
-    /// The edits by path and place, each with its region; none overlaps another.
+    /// The edits by path and place, each once and with its region; none overlaps another.
     pub edits: Vec<(Edit, Region)>,
     /// The difference of each file: escaped, bounded, and secrets masked.
     pub diffs: Vec<(RepoPath, Excerpt)>,
@@ -59,7 +59,8 @@ impl Fix {
     /// Completes these edits of these files. `None` if an edit is outside its file or overlaps
     /// another, if its file is missing, or if there is none.
     pub(crate) fn of(safety: Safety, mut edits: Vec<Edit>, files: &[&File]) -> Option<Self> {
-        edits.sort_by(|a, b| (&a.path, a.span.start, a.span.end).cmp(&(&b.path, b.span.start, b.span.end)));
+        edits.sort_by(by_place);
+        edits.dedup();
         let mut fix = Self { safety, edits: Vec::new(), diffs: Vec::new(), is_secret: false };
         for edits in edits.chunk_by(|a, b| a.path == b.path) {
             let path = &edits.first()?.path;
@@ -123,6 +124,15 @@ mod tests {
             ]
         );
         assert!(!fix.is_secret);
+    }
+
+    #[test]
+    fn equal_edits_are_one() {
+        let files = [file("a", "abc")];
+        let edits = vec![edit("a", 1..2, "x"), edit("a", 0..1, ""), edit("a", 1..2, "x")];
+        let fix = Fix::of(Safety::Safe, edits, &files.each_ref()).unwrap();
+        let texts: Vec<&str> = fix.edits.iter().map(|(edit, _)| edit.text.as_str()).collect();
+        assert_eq!(texts, ["", "x"]);
     }
 
     #[test]
