@@ -177,12 +177,12 @@ impl<'a> Engine<'a> {
         let asked: Vec<_> = self
             .rules
             .iter()
-            .filter_map(|rule| match rule.check {
+            .filter_map(|&rule| match rule.check {
                 Check::Project { wants, judge } if is_new(wants) => Some((rule, wants, judge)),
                 _ => None,
             })
             .collect();
-        let Some((first, ..)) = asked.first() else { return Ok(()) };
+        let Some(first) = self.reporter(asked.iter().map(|(rule, ..)| *rule)) else { return Ok(()) };
         let mut findings = Findings::of(first);
         let project = files.project(|kind| asked.iter().any(|(_, wants, _)| wants(kind)), |_| {}, &mut findings)?;
         self.found.extend(stamped(findings.into_vec(), change));
@@ -206,9 +206,14 @@ impl<'a> Engine<'a> {
         Ok(())
     }
 
-    /// The first rule that compares pins: it reports a file that is too large to be read.
+    /// Of the rules that compare pins, the one that reports a file that is too large to be read.
     fn comparing(&self) -> Option<&'static Rule> {
-        self.rules.iter().copied().find(|rule| matches!(rule.check, Check::Pins(_)))
+        self.reporter(self.rules.iter().copied().filter(|rule| matches!(rule.check, Check::Pins(_))))
+    }
+
+    /// The rule that reports for those that read the same files: the first that is not off, if any.
+    fn reporter(&self, rules: impl Iterator<Item = &'static Rule>) -> Option<&'static Rule> {
+        rules.min_by_key(|rule| self.config.is_off(rule))
     }
 
     /// Judges all pins of a change, whichever are new, and tells them.

@@ -68,8 +68,12 @@ impl<'c> Gathering<'c> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::change::{Content, Mode};
+    use crate::config::Config;
     use crate::engine::tests::Fake;
-    use crate::rule::RuleGroup;
+    use crate::engine::{Engine, Judgement, LIMIT};
+    use crate::rule::tests::probe;
+    use crate::rule::{Check, Rule, RuleGroup};
     use crate::rules;
 
     #[test]
@@ -94,5 +98,27 @@ mod tests {
         let manifests = files.project(|kind| kind == FileKind::Manifest, |_| {}, &mut findings).unwrap();
         assert!(Rc::ptr_eq(&project.files()[1], &manifests.files()[0]));
         assert_eq!(*change.read.borrow(), ["package.json", "a/package.json", "a/Dockerfile"]);
+    }
+
+    #[test]
+    fn a_file_that_is_too_large_is_reported_under_a_rule_that_is_not_off() {
+        const FIRST: Rule = Rule {
+            check: Check::Project { wants: |kind| kind == FileKind::Dockerfile, judge: |_, _| () },
+            ..probe("first")
+        };
+        const SECOND: Rule = Rule { id: "second", ..FIRST };
+        const FIRST_OF_PINS: Rule = Rule { check: Check::Pins(|_, _| ()), ..FIRST };
+        const SECOND_OF_PINS: Rule = Rule { id: "second", ..FIRST_OF_PINS };
+        let change = Fake::default().with("Dockerfile", Mode::File, Content::TooLarge(LIMIT + 1), true);
+        let off = Config::weighing(&FIRST, None);
+        for rules in [[&FIRST, &SECOND], [&FIRST_OF_PINS, &SECOND_OF_PINS]] {
+            for (config, expected) in [(&Config::default(), "first"), (&off, "second")] {
+                let Judgement { findings, hidden, .. } = Engine::of(&rules, config).judge(&change).unwrap();
+                let ids: Vec<_> = findings.iter().map(|finding| finding.rule.id).collect();
+                assert_eq!((ids, hidden.len()), (vec![expected], 0));
+            }
+        }
+        let judgement = Engine::of(&[&FIRST], &off).judge(&change).unwrap();
+        assert_eq!((judgement.findings.len(), judgement.hidden.len()), (0, 1));
     }
 }
