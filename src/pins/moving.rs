@@ -9,7 +9,9 @@ use crate::base::change::File;
 use crate::base::edit::Edit;
 use crate::base::finding::Span;
 use crate::edit::{Edited, ReadBack, edited};
-use crate::pins::{Board, Bond, Demand, How, Id, Manager, Pin, Role, Row, accepts, exact, hash, satisfies};
+use crate::pins::{
+    Board, Bond, Demand, Fault, How, Id, Manager, Pin, Reading, Role, Row, accepts, exact, hash, satisfies,
+};
 use crate::project::Project;
 
 /// The version that pins are moved to.
@@ -73,7 +75,7 @@ pub(crate) fn plan(
                 moves.leave(row.id, "the variable is used for something else as well");
             }
             Ok(Some(edit)) => {
-                moves.wanted.insert(row.id, target.version);
+                moves.wanted.insert(row.id, target);
                 moves.edits.push((row.id, edit));
             }
             Err(reason) => moves.leave(row.id, reason),
@@ -85,7 +87,7 @@ pub(crate) fn plan(
 /// The moves that are intended.
 struct Moves<'b> {
     board: &'b Board,
-    wanted: BTreeMap<Id, Version>,
+    wanted: BTreeMap<Id, NewVersion>,
     edits: Vec<(Id, Edit)>,
     left: BTreeMap<Id, &'static str>,
 }
@@ -112,17 +114,28 @@ impl Moves<'_> {
     /// Whether a pin is after the edits as it should be.
     fn is_pin_as_intended(&self, id: Id, new: &Pin) -> bool {
         let old = self.board.pin(id);
-        let has_demand = match self.wanted.get(&id) {
-            None => new.demand == old.demand,
-            // A range keeps its operator.
-            Some(version) if old.how == How::Engines => accepts_demand(&new.demand, version),
-            Some(version) if matches!(old.demand, Demand::Range(_)) && old.how.role() == Role::Declares => {
-                accepts_demand(&new.demand, version)
+        let (has_demand, hash) = match self.wanted.get(&id) {
+            None => (new.demand == old.demand, old.hash.as_str()),
+            Some(target) => {
+                // A range keeps its operator.
+                let is_range = matches!(old.demand, Demand::Range(_)) && old.how.role() == Role::Declares;
+                let has_demand = if is_range || old.how == How::Engines {
+                    accepts_demand(&new.demand, &target.version)
+                } else {
+                    new.demand == Demand::Exact(target.version.clone())
+                };
+                (has_demand, hash_for(old, target))
             }
-            Some(version) => new.demand == Demand::Exact(version.clone()),
         };
-        has_demand && old.manager == new.manager && old.how == new.how
+        let rest = |pin: &Pin| (pin.manager, pin.how, pin.bond, pin.footing, pin.is_elsewhere, pin.bypasses_corepack);
+        has_demand && new.hash == hash && rest(old) == rest(new) && old.directory == new.directory
     }
+}
+
+/// What a file says but for its pins, wherever in it.
+fn essence(reading: &Reading) -> (Vec<&Fault>, bool, bool, Option<&[String]>) {
+    let faults = reading.faults.iter().chain(&reading.blank).map(|(_, fault)| fault).collect();
+    (faults, reading.uses_corepack, reading.decides, reading.members.as_deref())
 }
 
 impl ReadBack for Moves<'_> {
@@ -136,7 +149,7 @@ impl ReadBack for Moves<'_> {
         let (old, new) = (&self.board.readings[number], &after.readings[number]);
         let mut pins = new.pins.iter().enumerate();
         old.pins.len() == new.pins.len()
-            && old.faults.len() == new.faults.len()
+            && essence(old) == essence(new)
             && pins.all(|(pin, new)| self.is_pin_as_intended(Id { file: number, pin }, new))
     }
 }
@@ -164,9 +177,10 @@ fn edit(pin: &Pin, file: &File, target: &NewVersion) -> Result<Option<Edit>, &'s
 
 const UNSAFE: &str = "its version is written in a way that cannot be changed safely";
 
-/// Whether a pin is one that a hash is written to.
-fn takes_hash(pin: &Pin) -> bool {
-    pin.how == How::PackageManager || !pin.hash.is_empty() || pin.bond == Bond::Text
+/// The hash that is written with a version in the place of a pin; empty where none is.
+fn hash_for<'t>(pin: &Pin, target: &'t NewVersion) -> &'t str {
+    let takes_hash = pin.how == How::PackageManager || !pin.hash.is_empty() || pin.bond == Bond::Text;
+    if takes_hash { &target.hash } else { "" }
 }
 
 /// Whether a pin has a version already.
@@ -174,7 +188,8 @@ fn is_there(pin: &Pin, target: &NewVersion) -> bool {
     match (&pin.demand, pin.how) {
         (Demand::Exact(version), How::Engines) => *version == target.version,
         (Demand::Exact(version), _) => {
-            *version == target.version && (pin.hash == target.hash || target.hash.is_empty() || !takes_hash(pin))
+            let hash = hash_for(pin, target);
+            *version == target.version && (hash.is_empty() || pin.hash == hash)
         }
         (Demand::Range(range), How::Engines) => accepts(&target.version, range) == Some(true),
         (Demand::Range(range), How::DevEngines) => satisfies(&target.version, range) == Some(true),
@@ -201,9 +216,10 @@ fn obstacle(pin: &Pin, file: &File, target: &NewVersion) -> Option<&'static str>
 }
 
 /// A version as it is written in the place of another.
-fn written(pin: &Pin, NewVersion { version, hash, .. }: &NewVersion) -> String {
-    let hash = if takes_hash(pin) && !hash.is_empty() { format!("+{hash}") } else { String::new() };
-    format!("{}{version}{hash}", pin.before)
+fn written(pin: &Pin, target: &NewVersion) -> String {
+    let hash = hash_for(pin, target);
+    let sign = if hash.is_empty() { "" } else { "+" };
+    format!("{}{}{sign}{hash}", pin.before, target.version)
 }
 
 /// A version with so many numbers: `^9` becomes `^10`.
@@ -368,6 +384,40 @@ mod tests {
             plan.left.iter().map(|(_, reason)| *reason).collect::<Vec<_>>(),
             ["the variable is used for something else as well"]
         );
+    }
+
+    #[test]
+    fn a_file_that_says_something_else_is_not_as_intended() {
+        let setup = |uses: &str| format!("jobs: {{a: {{steps: [{{uses: {uses}, with: {{version: 10.6.5}}}}]}}}}");
+        for (path, old, new, wanted) in [
+            (
+                "package.json",
+                r#"{"packageManager": "pnpm@10.6.5+sha1.ab"}"#,
+                r#"{"packageManager": "pnpm@10.6.5"}"#,
+                None,
+            ),
+            (
+                "package.json",
+                r#"{"packageManager": "pnpm@10.6.5"}"#,
+                r#"{"packageManager": "pnpm@10.8.0+sha1.cd"}"#,
+                Some("pnpm@10.8.0+sha1.ab"),
+            ),
+            ("package.json", r#"{"workspaces": ["a"]}"#, r#"{"workspaces": ["b"]}"#, None),
+            ("package.json", r#"{"packageManager": "pnpm@https://x"}"#, "{}", None),
+            ("package.json", r#"{"packageManager": "pnpm"}"#, r#"{"packageManager": 5}"#, None),
+            ("Dockerfile", "RUN corepack enable", "RUN true", None),
+            ("Dockerfile", "FROM node:22\nRUN npm i -g pnpm", "FROM node:25\nRUN npm i -g pnpm", None),
+            (".github/workflows/a.yml", &setup("pnpm/action-setup@v4"), &setup("pnpm/action-setup@v2"), None),
+        ] {
+            let board_of = |text: &str| Board::of([file(path, text)].into_iter().collect());
+            let (board, after) = (board_of(old), board_of(new));
+            let id = Id { file: 0, pin: 0 };
+            let wanted = wanted.map(|spec| (id, NewVersion::parse(spec).unwrap())).into_iter().collect();
+            let moves = Moves { board: &board, wanted, edits: Vec::new(), left: BTreeMap::new() };
+            assert!(!moves.is_as_intended(0, &after), "{new}");
+            let unchanged = Moves { wanted: BTreeMap::new(), ..moves };
+            assert!(unchanged.is_as_intended(0, &board), "{old}");
+        }
     }
 
     #[test]
