@@ -67,6 +67,22 @@ impl Subject {
     }
 }
 
+impl Rule {
+    /// What most rules of a group share; a row fills in the rest.
+    pub(crate) const fn base(group: RuleGroup) -> Self {
+        Self {
+            id: "",
+            group,
+            summary: "",
+            severity: Severity::Error,
+            on_by_default: true,
+            subject: Subject::Other,
+            manual: "",
+            check: Check::Entry(|_, _, _| ()),
+        }
+    }
+}
+
 impl PartialEq for Rule {
     fn eq(&self, other: &Self) -> bool {
         self.id == other.id
@@ -318,16 +334,7 @@ pub(crate) mod tests {
 
     /// A rule that is not in the table, and finds nothing.
     pub(crate) const fn probe(id: &'static str) -> Rule {
-        Rule {
-            id,
-            group: RuleGroup::Guard,
-            summary: "nothing at all",
-            severity: Severity::Error,
-            on_by_default: true,
-            subject: Subject::Other,
-            manual: "# probe\n",
-            check: Check::Entry(|_, _, _| ()),
-        }
+        Rule { id, summary: "nothing at all", manual: "# probe\n", ..Rule::base(RuleGroup::Guard) }
     }
 
     #[test]

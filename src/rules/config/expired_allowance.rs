@@ -1,18 +1,15 @@
 #![doc = include_str!("../../../docs/rules/expired-allowance.md")]
 
 use crate::base::finding::{Severity, Step};
-use crate::rule::{Check, ConfigReading, Findings, Rule, RuleGroup, Subject};
+use crate::rule::{Check, ConfigReading, Findings, Rule, RuleGroup};
 
 /// The row of the rule table.
 pub(crate) const RULE: Rule = Rule {
     id: "expired-allowance",
-    group: RuleGroup::Config,
     summary: "an allowance in bakstop.json whose last day has passed",
-    severity: Severity::Error,
-    on_by_default: true,
-    subject: Subject::Other,
     manual: include_str!("../../../docs/rules/expired-allowance.md"),
     check: Check::Configuration(judge),
+    ..Rule::base(RuleGroup::Config)
 };
 
 fn judge(reading: &ConfigReading, findings: &mut Findings) {

@@ -1,18 +1,16 @@
 #![doc = include_str!("../../../docs/rules/invalid-configuration.md")]
 
-use crate::base::finding::{Severity, Step};
+use crate::base::finding::Step;
 use crate::rule::{Check, ConfigReading, Findings, Rule, RuleGroup, Subject};
 
 /// The row of the rule table.
 pub(crate) const RULE: Rule = Rule {
     id: "invalid-configuration",
-    group: RuleGroup::Config,
     summary: "a new bakstop.json that cannot be obeyed",
-    severity: Severity::Error,
-    on_by_default: true,
     subject: Subject::InvalidConfiguration,
     manual: include_str!("../../../docs/rules/invalid-configuration.md"),
     check: Check::Configuration(judge),
+    ..Rule::base(RuleGroup::Config)
 };
 
 fn judge(reading: &ConfigReading, findings: &mut Findings) {

@@ -1,18 +1,16 @@
 #![doc = include_str!("../../../docs/rules/unused-allowance.md")]
 
 use crate::base::finding::{Severity, Step};
-use crate::rule::{Check, ConfigReading, Findings, Rule, RuleGroup, Subject};
+use crate::rule::{Check, ConfigReading, Findings, Rule, RuleGroup};
 
 /// The row of the rule table.
 pub(crate) const RULE: Rule = Rule {
     id: "unused-allowance",
-    group: RuleGroup::Config,
     summary: "an allowance in bakstop.json that hides nothing in the whole tree",
     severity: Severity::Warning,
-    on_by_default: true,
-    subject: Subject::Other,
     manual: include_str!("../../../docs/rules/unused-allowance.md"),
     check: Check::Configuration(judge),
+    ..Rule::base(RuleGroup::Config)
 };
 
 fn judge(reading: &ConfigReading, findings: &mut Findings) {

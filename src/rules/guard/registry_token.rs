@@ -2,7 +2,7 @@
 
 use crate::base::change::File;
 use crate::base::debris::Debris;
-use crate::base::finding::{Severity, Span, Step};
+use crate::base::finding::{Span, Step};
 use crate::base::path::RepoPath;
 use crate::formats::npmrc::{Setting, SettingsDialect, settings, url_passwords, without_variables};
 use crate::project::kinds::FileKind;
@@ -11,13 +11,11 @@ use crate::rule::{Check, Findings, Rule, RuleGroup, Subject};
 /// The row of the rule table.
 pub(crate) const RULE: Rule = Rule {
     id: "registry-token",
-    group: RuleGroup::Guard,
     summary: "a registry token or password written out in an npmrc or yarnrc file",
-    severity: Severity::Error,
-    on_by_default: true,
     subject: Subject::Secret,
     manual: include_str!("../../../docs/rules/registry-token.md"),
     check: Check::File { wants, judge },
+    ..Rule::base(RuleGroup::Guard)
 };
 
 const HELP: &str = "use ${NPM_TOKEN} instead, and revoke this secret if it was ever pushed";

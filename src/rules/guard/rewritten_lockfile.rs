@@ -2,7 +2,7 @@
 
 use crate::base::change::File;
 use crate::base::debris::{Debris, Directory};
-use crate::base::finding::{Severity, Span, Step};
+use crate::base::finding::{Span, Step};
 use crate::base::path::RepoPath;
 use crate::formats::spec::{Trace, could_hold_debris, find_debris, find_packed_debris, mention};
 use crate::project::kinds::FileKind;
@@ -11,13 +11,11 @@ use crate::rule::{Check, Findings, Rule, RuleGroup, Subject};
 /// The row of the rule table.
 pub(crate) const RULE: Rule = Rule {
     id: "rewritten-lockfile",
-    group: RuleGroup::Guard,
     summary: "a lockfile that resolves a package from .docker-deps",
-    severity: Severity::Error,
-    on_by_default: true,
     subject: Subject::Lockfile,
     manual: include_str!("../../../docs/rules/rewritten-lockfile.md"),
     check: Check::File { wants, judge },
+    ..Rule::base(RuleGroup::Guard)
 };
 
 /// The steps that repair a lockfile. Restoring `package.json` does not undo what an install wrote into it. An install over

@@ -13,13 +13,11 @@ use crate::rule::{Check, Findings, Rule, RuleGroup, Subject};
 /// The row of the rule table.
 pub(crate) const RULE: Rule = Rule {
     id: "rewritten-manifest",
-    group: RuleGroup::Guard,
     summary: "a manifest whose dependency points into .docker-deps",
-    severity: Severity::Error,
-    on_by_default: true,
     subject: Subject::Manifest,
     manual: include_str!("../../../docs/rules/rewritten-manifest.md"),
     check: Check::File { wants, judge },
+    ..Rule::base(RuleGroup::Guard)
 };
 
 /// Where specs are: paths of keys, below which every string is a spec, however deep.

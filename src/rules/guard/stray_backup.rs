@@ -2,19 +2,16 @@
 
 use crate::base::change::{Entry, Mode};
 use crate::base::debris::Debris;
-use crate::base::finding::{Severity, Step};
-use crate::rule::{Check, Findings, Rule, RuleGroup, Subject};
+use crate::base::finding::Step;
+use crate::rule::{Check, Findings, Rule, RuleGroup};
 
 /// The row of the rule table.
 pub(crate) const RULE: Rule = Rule {
     id: "stray-backup",
-    group: RuleGroup::Guard,
     summary: "a backup file (*.bak)",
-    severity: Severity::Error,
-    on_by_default: true,
-    subject: Subject::Other,
     manual: include_str!("../../../docs/rules/stray-backup.md"),
     check: Check::Entry(judge),
+    ..Rule::base(RuleGroup::Guard)
 };
 
 fn judge(entry: &Entry, debris: &Debris, findings: &mut Findings) {

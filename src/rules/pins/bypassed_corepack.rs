@@ -2,18 +2,16 @@
 
 use crate::base::finding::{Severity, Step};
 use crate::pins::{Board, How, Relation};
-use crate::rule::{Check, Findings, Rule, RuleGroup, Subject};
+use crate::rule::{Check, Findings, Rule, RuleGroup};
 
 /// The row of the rule table.
 pub(crate) const RULE: Rule = Rule {
     id: "bypassed-corepack",
-    group: RuleGroup::Pins,
     summary: "a package manager that npm installs although the project uses corepack",
     severity: Severity::Warning,
-    on_by_default: true,
-    subject: Subject::Other,
     manual: include_str!("../../../docs/rules/bypassed-corepack.md"),
     check: Check::Pins(judge),
+    ..Rule::base(RuleGroup::Pins)
 };
 
 fn judge(board: &Board, findings: &mut Findings) {

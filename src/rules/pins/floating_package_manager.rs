@@ -1,20 +1,17 @@
 #![doc = include_str!("../../../docs/rules/floating-package-manager.md")]
 
 use crate::base::escape::Escaped;
-use crate::base::finding::{Severity, Step};
+use crate::base::finding::Step;
 use crate::pins::{Board, Demand, Pin, Relation};
-use crate::rule::{Check, Findings, Rule, RuleGroup, Subject};
+use crate::rule::{Check, Findings, Rule, RuleGroup};
 
 /// The row of the rule table.
 pub(crate) const RULE: Rule = Rule {
     id: "floating-package-manager",
-    group: RuleGroup::Pins,
     summary: "a package manager installed without the exact version that is pinned",
-    severity: Severity::Error,
-    on_by_default: true,
-    subject: Subject::Other,
     manual: include_str!("../../../docs/rules/floating-package-manager.md"),
     check: Check::Pins(judge),
+    ..Rule::base(RuleGroup::Pins)
 };
 
 fn judge(board: &Board, findings: &mut Findings) {

@@ -2,18 +2,15 @@
 
 use crate::base::finding::{Severity, Step};
 use crate::pins::{Board, Fault};
-use crate::rule::{Check, Findings, Rule, RuleGroup, Subject};
+use crate::rule::{Check, Findings, Rule, RuleGroup};
 
 /// The row of the rule table.
 pub(crate) const RULE: Rule = Rule {
     id: "invalid-package-manager",
-    group: RuleGroup::Pins,
     summary: "a packageManager that corepack refuses",
-    severity: Severity::Error,
-    on_by_default: true,
-    subject: Subject::Other,
     manual: include_str!("../../../docs/rules/invalid-package-manager.md"),
     check: Check::Pins(judge),
+    ..Rule::base(RuleGroup::Pins)
 };
 
 fn judge(board: &Board, findings: &mut Findings) {

@@ -1,20 +1,17 @@
 #![doc = include_str!("../../../docs/rules/missing-corepack.md")]
 
 use crate::base::escape::Escaped;
-use crate::base::finding::{Severity, Step};
+use crate::base::finding::Step;
 use crate::pins::{Board, Fault};
-use crate::rule::{Check, Findings, Rule, RuleGroup, Subject};
+use crate::rule::{Check, Findings, Rule, RuleGroup};
 
 /// The row of the rule table.
 pub(crate) const RULE: Rule = Rule {
     id: "missing-corepack",
-    group: RuleGroup::Pins,
     summary: "corepack used in an image that does not carry it",
-    severity: Severity::Error,
-    on_by_default: true,
-    subject: Subject::Other,
     manual: include_str!("../../../docs/rules/missing-corepack.md"),
     check: Check::Pins(judge),
+    ..Rule::base(RuleGroup::Pins)
 };
 
 fn judge(board: &Board, findings: &mut Findings) {

@@ -1,19 +1,16 @@
 #![doc = include_str!("../../../docs/rules/package-manager-mismatch.md")]
 
-use crate::base::finding::{Severity, Step};
+use crate::base::finding::Step;
 use crate::pins::{Board, Bond, Demand, How, Id, Pin, Relation, Role, Row};
-use crate::rule::{Check, Findings, Rule, RuleGroup, Subject};
+use crate::rule::{Check, Findings, Rule, RuleGroup};
 
 /// The row of the rule table.
 pub(crate) const RULE: Rule = Rule {
     id: "package-manager-mismatch",
-    group: RuleGroup::Pins,
     summary: "pins of one build that name different package managers or versions",
-    severity: Severity::Error,
-    on_by_default: true,
-    subject: Subject::Other,
     manual: include_str!("../../../docs/rules/package-manager-mismatch.md"),
     check: Check::Pins(judge),
+    ..Rule::base(RuleGroup::Pins)
 };
 
 fn judge(board: &Board, findings: &mut Findings) {
