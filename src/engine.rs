@@ -183,13 +183,10 @@ impl<'a> Engine<'a> {
             })
             .collect();
         let Some(first) = self.reporter(asked.iter().map(|(rule, ..)| *rule)) else { return Ok(()) };
-        let mut findings = Findings::of(first);
-        let project = files.project(|kind| asked.iter().any(|(_, wants, _)| wants(kind)), |_| {}, &mut findings)?;
-        self.found.extend(stamped(findings.into_vec(), change));
+        let is_asked = |kind| asked.iter().any(|(_, wants, _)| wants(kind));
+        let project = self.judged(first, change, |findings| files.project(is_asked, |_| {}, findings))?;
         for (rule, _, judge) in asked {
-            let mut findings = Findings::of(rule);
-            judge(&project, &mut findings);
-            self.found.extend(stamped(findings.into_vec(), change));
+            self.judged(rule, change, |findings| judge(&project, findings));
         }
         Ok(())
     }
@@ -197,10 +194,7 @@ impl<'a> Engine<'a> {
     /// Judges by the rules that compare pins, if a new file pins a package manager.
     fn pins(&mut self, files: &mut Gathering<'_>, change: &dyn Change) -> Result<(), Error> {
         let Some(first) = self.comparing() else { return Ok(()) };
-        let mut findings = Findings::of(first);
-        let board = board(files, change, &mut findings)?;
-        self.found.extend(stamped(findings.into_vec(), change));
-        if let Some(board) = board {
+        if let Some(board) = self.judged(first, change, |findings| board(files, change, findings))? {
             self.compared(&board, change);
         }
         Ok(())
@@ -216,23 +210,27 @@ impl<'a> Engine<'a> {
         rules.min_by_key(|rule| self.config.is_off(rule))
     }
 
+    /// Collects what is reported under a rule about a change.
+    fn judged<T>(&mut self, rule: &'static Rule, change: &dyn Change, judge: impl FnOnce(&mut Findings) -> T) -> T {
+        let mut findings = Findings::of(rule);
+        let result = judge(&mut findings);
+        self.found.extend(stamped(findings.into_vec(), change));
+        result
+    }
+
     /// Judges all pins of a change, whichever are new, and tells them.
     pub(crate) fn all_pins(&mut self, change: &dyn Change) -> Result<Board, Error> {
         let Some(first) = self.comparing() else { return Ok(Board::default()) };
-        let mut findings = Findings::of(first);
-        let board = all_pins(&mut Gathering::of(change), true, &mut findings)?;
-        self.found.extend(stamped(findings.into_vec(), change));
+        let board = self.judged(first, change, |findings| all_pins(&mut Gathering::of(change), true, findings))?;
         self.compared(&board, change);
         Ok(board)
     }
 
     /// Judges the pins of a change by the rules that compare them.
     pub(crate) fn compared(&mut self, board: &Board, change: &dyn Change) {
-        for rule in &self.rules {
+        for rule in self.rules.clone() {
             if let Check::Pins(judge) = rule.check {
-                let mut findings = Findings::of(rule);
-                judge(board, &mut findings);
-                self.found.extend(stamped(findings.into_vec(), change));
+                self.judged(rule, change, |findings| judge(board, findings));
             }
         }
     }
