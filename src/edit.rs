@@ -12,32 +12,16 @@ pub(crate) mod diff;
 pub(crate) mod excerpt;
 pub(crate) mod fix;
 
-/// How edited files are read back.
-pub(crate) trait ReadBack {
-    /// The meaning of all files together.
-    type Meaning;
-
-    /// Reads the files as they are after the edits.
-    fn read(&self, project: Project) -> Self::Meaning;
-
-    /// Whether an edited file, by its number, has the meaning that the edits intend, and no other
-    /// change of meaning.
-    fn is_as_intended(&self, number: usize, after: &Self::Meaning) -> bool;
-}
-
-/// The result of edits.
-#[derive(Debug)]
-pub(crate) struct Edited<M> {
-    /// The files whose edits are applied, by their numbers, each with its new text.
-    pub texts: BTreeMap<usize, Vec<u8>>,
-    /// All files as they were read back.
-    pub after: M,
-}
-
-/// Applies edits to the files of a project. All edits of a file are refused where they cannot be
-/// applied together, or where the file is not read back as intended. Edits of paths that are not in
-/// the project are refused as well.
-pub(crate) fn edited<B: ReadBack>(project: &Project, edits: &[Edit], back: &B) -> Edited<B::Meaning> {
+/// Applies edits to the files of a project: returns the edited files by their numbers, each with
+/// its new text, and the meaning that `read` finds in all files after that. All edits of a file are
+/// refused where they cannot be applied together, or where `is_as_intended` does not hold for its
+/// number and the meaning. Edits of paths that are not in the project are refused as well.
+pub(crate) fn edited<M>(
+    project: &Project,
+    edits: &[Edit],
+    read: impl Fn(Project) -> M,
+    is_as_intended: impl Fn(usize, &M) -> bool,
+) -> (BTreeMap<usize, Vec<u8>>, M) {
     let mut by_path: BTreeMap<&RepoPath, Vec<&Edit>> = BTreeMap::new();
     for edit in edits {
         by_path.entry(&edit.path).or_default().push(edit);
@@ -48,11 +32,10 @@ pub(crate) fn edited<B: ReadBack>(project: &Project, edits: &[Edit], back: &B) -
     };
     let mut texts: BTreeMap<usize, Vec<u8>> = by_path.into_iter().filter_map(text).collect();
     loop {
-        let after = back.read(project.with(&texts));
-        let wrong: BTreeSet<usize> =
-            texts.keys().copied().filter(|number| !back.is_as_intended(*number, &after)).collect();
+        let after = read(project.with(&texts));
+        let wrong: BTreeSet<usize> = texts.keys().copied().filter(|number| !is_as_intended(*number, &after)).collect();
         if wrong.is_empty() {
-            return Edited { texts, after };
+            return (texts, after);
         }
         // Without these edits, others may be read otherwise.
         texts.retain(|number, _| !wrong.contains(number));
@@ -89,7 +72,7 @@ pub(crate) fn applied(text: &[u8], mut edits: Vec<&Edit>) -> Option<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
-    use std::cell::RefCell;
+    use std::cell::Cell;
 
     use super::*;
     use crate::base::change::File;
@@ -130,23 +113,16 @@ mod tests {
         assert_eq!(applied(b"abcdef", vec![&backward]), None);
     }
 
-    /// Reads texts, and accepts those that a list names.
-    struct Accepting<'a> {
-        texts: &'a [&'a str],
-        read: RefCell<usize>,
-    }
-
-    impl ReadBack for Accepting<'_> {
-        type Meaning = Project;
-
-        fn read(&self, project: Project) -> Project {
-            *self.read.borrow_mut() += 1;
+    /// Applies edits, and accepts the texts that a list names. Gives also how often all was read.
+    fn accepting(project: &Project, edits: &[Edit], texts: &[&str]) -> (BTreeMap<usize, Vec<u8>>, Project, usize) {
+        let read = Cell::new(0);
+        let count = |project| {
+            read.set(read.get() + 1);
             project
-        }
-
-        fn is_as_intended(&self, number: usize, after: &Project) -> bool {
-            self.texts.iter().any(|text| text.as_bytes() == after.file(number).text)
-        }
+        };
+        let is_named = |number, after: &Project| texts.iter().any(|text| text.as_bytes() == after.file(number).text);
+        let (texts, after) = edited(project, edits, count, is_named);
+        (texts, after, read.get())
     }
 
     #[test]
@@ -159,11 +135,10 @@ mod tests {
             edit("c", 0..9, "z"),
             edit("missing", 0..0, "z"),
         ];
-        let back = Accepting { texts: &["xy"], read: RefCell::default() };
-        let Edited { texts, after } = edited(&project, &edits, &back);
+        let (texts, after, read) = accepting(&project, &edits, &["xy"]);
         assert_eq!(texts, BTreeMap::from([(1, b"xy".to_vec())]));
         let files: Vec<&[u8]> = after.files().iter().map(|known| &*known.file.text).collect();
-        assert_eq!((files, *back.read.borrow()), (vec![&b"12"[..], b"xy", b"12"], 2));
+        assert_eq!((files, read), (vec![&b"12"[..], b"xy", b"12"], 2));
     }
 
     /// The value at a path of keys.
@@ -219,9 +194,8 @@ mod tests {
             let (before, after) = (text.get(..span.start).unwrap(), text.get(span.end..).unwrap());
             let expected = format!("{before}11.0.0-rc.1{after}");
             let project: Project = [file(path, text)].into_iter().collect();
-            let back = Accepting { texts: &[&expected], read: RefCell::default() };
-            let found = edited(&project, &[edit(path, span, "11.0.0-rc.1")], &back);
-            assert_eq!(found.texts.into_values().collect::<Vec<_>>(), [expected.clone().into_bytes()], "{text:?}");
+            let (texts, ..) = accepting(&project, &[edit(path, span, "11.0.0-rc.1")], &[&expected]);
+            assert_eq!(texts.into_values().collect::<Vec<_>>(), [expected.clone().into_bytes()], "{text:?}");
             let again = place(path, &expected.replace("10.6.5", "[kept]").replace("11.0.0-rc.1", "10.6.5"));
             assert_eq!(again.start, place(path, text).start, "{expected:?}");
         }

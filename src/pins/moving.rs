@@ -8,11 +8,10 @@ use semver::Version;
 use crate::base::change::File;
 use crate::base::edit::Edit;
 use crate::base::finding::Span;
-use crate::edit::{Edited, ReadBack, edited};
+use crate::edit::edited;
 use crate::pins::{
     Board, Bond, Demand, Fault, How, Id, Manager, Pin, Reading, Role, Row, accepts, exact, hash, satisfies,
 };
-use crate::project::Project;
 
 /// The version that pins are moved to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -100,7 +99,8 @@ impl Moves<'_> {
     /// The plan: the moves of every file that is read back as intended.
     fn planned(mut self) -> Plan {
         let edits: Vec<Edit> = self.edits.iter().map(|(_, edit)| edit.clone()).collect();
-        let Edited { texts, after } = edited(&self.board.project, &edits, &self);
+        let is_as_intended = |number, after: &Board| self.is_as_intended(number, after);
+        let (texts, after) = edited(&self.board.project, &edits, Board::of, is_as_intended);
         let (mut moved, refused): (Vec<Id>, Vec<Id>) =
             self.edits.iter().map(|(id, _)| *id).partition(|id| texts.contains_key(&id.file));
         moved.sort_by_key(|id| id.file);
@@ -109,6 +109,15 @@ impl Moves<'_> {
         }
         let files = texts.keys().map(|number| after.project.file(*number).clone()).collect();
         Plan { files, moved, left: self.left.into_iter().collect(), after }
+    }
+
+    /// Whether a file has after the edits the meaning that they intend, and no other one.
+    fn is_as_intended(&self, number: usize, after: &Board) -> bool {
+        let (old, new) = (&self.board.readings[number], &after.readings[number]);
+        let mut pins = new.pins.iter().enumerate();
+        old.pins.len() == new.pins.len()
+            && essence(old) == essence(new)
+            && pins.all(|(pin, new)| self.is_pin_as_intended(Id { file: number, pin }, new))
     }
 
     /// Whether a pin is after the edits as it should be.
@@ -136,22 +145,6 @@ impl Moves<'_> {
 fn essence(reading: &Reading) -> (Vec<&Fault>, bool, bool, Option<&[String]>) {
     let faults = reading.faults.iter().chain(&reading.blank).map(|(_, fault)| fault).collect();
     (faults, reading.uses_corepack, reading.decides, reading.members.as_deref())
-}
-
-impl ReadBack for Moves<'_> {
-    type Meaning = Board;
-
-    fn read(&self, project: Project) -> Board {
-        Board::of(project)
-    }
-
-    fn is_as_intended(&self, number: usize, after: &Board) -> bool {
-        let (old, new) = (&self.board.readings[number], &after.readings[number]);
-        let mut pins = new.pins.iter().enumerate();
-        old.pins.len() == new.pins.len()
-            && essence(old) == essence(new)
-            && pins.all(|(pin, new)| self.is_pin_as_intended(Id { file: number, pin }, new))
-    }
 }
 
 /// The edit that gives a pin a version; `None` where it has it, and an error where that cannot be
