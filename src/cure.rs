@@ -4,19 +4,20 @@
 
 use std::collections::{BTreeSet, HashSet};
 
-use crate::base::change::{File, ObjectId};
+use crate::base::change::{Change, File, ObjectId};
 use crate::base::debris::{Debris, backup_of};
 use crate::base::error::Error;
 use crate::base::finding::{Severity, Step};
 use crate::base::path::{RepoPath, shell_quote};
 use crate::config::Config;
 use crate::git::history::{CommitNode, Commits};
+use crate::project::kinds::FileKind;
 use crate::rule::{Finding, Subject};
 use crate::rules::{self, is_rewritten};
 use crate::snapshot::{Changes, State};
 
 /// The name of the preparation script. Teams keep it in `scripts/`, mostly.
-pub(crate) const SCRIPT: &str = "docker-prep.sh";
+const SCRIPT: &str = "docker-prep.sh";
 
 /// What is known of the repository and its work tree. Each is asked for only where a finding
 /// depends on it.
@@ -37,6 +38,12 @@ impl Facts<'_> {
         let file = |text| File { path: path.clone(), text, fresh: false, replaces: true };
         text.is_some_and(|text| !is_rewritten(&file(text), self.debris))
     }
+}
+
+/// The preparation script among the files of a change, new or not.
+pub(crate) fn script_in(change: &dyn Change) -> Result<Option<RepoPath>, Error> {
+    let scripts = change.whole(&|path| FileKind::PrepScript.is_of(path))?;
+    Ok(scripts.into_iter().next().map(|entry| entry.path))
 }
 
 /// The help of a finding, and its steps.

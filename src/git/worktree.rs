@@ -13,7 +13,7 @@ use crate::base::path::RepoPath;
 use crate::disk::atomic::{self, Bits, Old, WriteError};
 use crate::disk::destination::is_in_git_directory;
 use crate::disk::read::{self, FinalLink, ReadError};
-use crate::git::process::{Git, one_line, records};
+use crate::git::process::{Git, one_line};
 use crate::os::progress::Progress;
 use crate::snapshot::{Dirt, Fingerprint, Hiding, Snapshot, State};
 
@@ -273,13 +273,6 @@ impl WorkTree {
         let place = directory.canonicalize().ok()?.join(file.file_name()?);
         let path = place.strip_prefix(self.top.canonicalize().ok()?).ok()?.to_owned();
         Some(RepoPath::new(path.into_os_string().into_encoded_bytes()))
-    }
-
-    /// The first tracked file of this name, at any depth.
-    pub(crate) fn find_tracked(&self, name: &str) -> Result<Option<RepoPath>, Error> {
-        let anywhere = format!(":(top,glob)**/{name}");
-        let listing = self.git.output("list the index", &["ls-files", "-z", "--full-name", "--", &anywhere])?;
-        Ok(records(&listing).next().map(RepoPath::new))
     }
 }
 

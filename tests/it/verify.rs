@@ -158,6 +158,18 @@ fn what_was_not_undone_is_told_with_its_cure() {
 }
 
 #[test]
+fn the_script_is_found_by_any_case_of_its_name() {
+    let sandbox = Sandbox::workspace();
+    sandbox.write("scripts/Docker-Prep.sh", "");
+    sandbox.git(&["add", "scripts"]);
+    sandbox.git(&["commit", "-q", "-m", "add the script"]);
+    sandbox.run("cp", &["web/package.json", "web/package.json.bak"]);
+    sandbox.rewrite("web/package.json");
+    let ran = sandbox.bakstop(&["verify"]);
+    assert!(ran.out.contains("\n    scripts/Docker-Prep.sh --restore\n"), "{}", ran.out);
+}
+
+#[test]
 fn what_was_dirty_before_is_told_only_if_it_changed() {
     let sandbox = Sandbox::workspace();
     sandbox.write("web/index.js", "mine\n");

@@ -10,7 +10,7 @@ use crate::base::path::RepoPath;
 use crate::commands::verify::{Args, in_format};
 use crate::commands::{Context, Outcome, listed};
 use crate::config::{self, Allowance, Config};
-use crate::cure::{self, Facts, SCRIPT};
+use crate::cure::{self, Facts};
 use crate::disk::destination::Destination;
 use crate::edit::excerpt::{self, Excerpt};
 use crate::engine::{Engine, LIMIT};
@@ -94,7 +94,7 @@ impl Watch<'_> {
             debris: self.config.debris(),
             on_disk: &|path| tree.text(path, LIMIT),
             committed: &|path| tree.committed(path),
-            script: &|| tree.find_tracked(SCRIPT),
+            script: &|| cure::script_in(&OnDisk::all(tree)?),
         };
         cure::after_build(&mut findings, changes, &facts)?;
         let (advice, rewritten_backups) =
