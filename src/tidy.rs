@@ -221,15 +221,62 @@ const CORE: [&str; 13] = [
     "report",
 ];
 
+/// What reaches outside, and the rooms that do.
+const OUTSIDE: [&str; 10] = [
+    "std::fs",
+    "std::io",
+    "std::process",
+    "std::net",
+    "std::env",
+    "std::{",
+    "rustix",
+    "Timestamp::now",
+    "Instant::now",
+    "SystemTime::now",
+];
+const OUTER_ROOMS: [&str; 3] = ["os", "disk", "git"];
+
+/// The files of the core that name one of those, each with the only thing that it may name.
+const EXEMPT: [(&str, &str); 5] = [
+    // A comparison of two texts ends after a while: its result is then less exact.
+    ("edit/diff.rs", "Instant::now"),
+    // Values alone: the commits of a range, how a command ended, variables that were read before.
+    ("cure.rs", "git::history"),
+    ("report/verify.rs", "os::child"),
+    ("report/verify/json.rs", "os::child"),
+    ("report/paint.rs", "os::env"),
+];
+
+/// What a piece of code names that reaches outside: a text, or a module of a room.
+fn outside(code: &str) -> Vec<String> {
+    let texts = OUTSIDE.iter().filter(|text| code.contains(*text)).map(|text| (*text).to_owned());
+    let module = |path: &String| path.split("::").take(2).collect::<Vec<_>>().join("::");
+    let is_outer = |path: &String| OUTER_ROOMS.iter().any(|room| path.split("::").next() == Some(room));
+    let mut found: Vec<String> =
+        texts.chain(paths_named(code).iter().filter(|path| is_outer(path)).map(module)).collect();
+    found.sort();
+    found.dedup();
+    found
+}
+
 #[test]
 fn the_core_touches_nothing_outside() {
+    let mut exempt = Vec::new();
     for source in sources() {
         if CORE.contains(&source.room()) || source.path == "measure/runs.rs" {
-            for outside in ["std::fs", "std::io", "std::process", "std::net", "std::env", "Timestamp::now"] {
-                assert!(!source.code.contains(outside), "{} uses {outside}", source.path);
+            for named in outside(&source.code) {
+                let known = EXEMPT.into_iter().find(|(path, what)| source.path == *path && named == *what);
+                exempt.push(known.unwrap_or_else(|| panic!("{} uses {named}", source.path)));
             }
         }
     }
+    // An exemption that is not needed any more goes.
+    exempt.sort_unstable();
+    let mut known = EXEMPT;
+    known.sort_unstable();
+    assert_eq!(exempt, known);
+    let code = "use crate::{git::history::Commits, os};\nuse crate::disk::read;\nstd::fs::read(crate::base::x())";
+    assert_eq!(outside(code), ["disk::read", "git::history", "os", "std::fs"]);
 }
 
 /// The files that may have a name of the table as a literal, and why.
