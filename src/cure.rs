@@ -227,11 +227,9 @@ pub(crate) fn in_commits(findings: &mut [Finding], rewrite: Rewrite) -> HashSet<
 /// Where a commit is, seen from HEAD.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum SeenFromHead {
-    /// It is HEAD.
     Itself,
     /// HEAD descends from it.
     Below,
-    /// Elsewhere.
     Elsewhere,
 }
 

@@ -38,7 +38,6 @@ pub(crate) struct Judgement {
 /// A finding that is not told.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Hidden {
-    /// What was found.
     pub finding: Finding,
     /// The line of the configuration that hides it.
     pub by: Origin,

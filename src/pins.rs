@@ -37,7 +37,6 @@ pub(crate) use moving::{NewVersion, Plan, plan};
 pub(crate) enum Manager {
     /// npm, which comes with Node.js.
     Npm,
-    /// pnpm.
     Pnpm,
     /// Yarn, of any generation.
     Yarn,
@@ -134,15 +133,12 @@ pub(crate) fn accepts(version: &Version, range: &str) -> Option<bool> {
 pub(crate) enum How {
     /// `packageManager` of a manifest.
     PackageManager,
-    /// `devEngines.packageManager`.
     DevEngines,
     /// `volta` of a manifest.
     Volta,
     /// `.tool-versions`, of asdf and mise.
     ToolVersions,
-    /// `mise.toml`.
     Mise,
-    /// `.prototools`.
     Prototools,
     /// `yarnPath` of `.yarnrc.yml`, `yarn-path` of `.yarnrc`.
     YarnPath,
@@ -245,11 +241,8 @@ pub(crate) enum Bond {
 /// A place where a version of a package manager is pinned.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Pin {
-    /// By what means.
     pub how: How,
-    /// Which package manager.
     pub manager: Manager,
-    /// Which version.
     pub demand: Demand,
     /// Where it takes effect.
     pub at: Span,

@@ -56,7 +56,6 @@ pub(crate) enum Subject {
     Secret,
     /// A configuration that cannot be obeyed. No configuration may make it less than an error.
     InvalidConfiguration,
-    /// Anything else.
     Other,
 }
 
@@ -107,7 +106,6 @@ pub(crate) enum Check {
     File {
         /// Which paths are worth reading.
         wants: fn(&RepoPath) -> bool,
-        /// Judges one file.
         judge: fn(&File, &Debris, &mut Findings),
     },
     /// When a new file pins a package manager: every pin of the tree, in new files and in others.
@@ -118,7 +116,6 @@ pub(crate) enum Check {
     Project {
         /// Which kinds of files are worth reading.
         wants: fn(FileKind) -> bool,
-        /// Judges the project.
         judge: fn(&Project, &mut Findings),
     },
     /// The configuration of bakstop itself, as far as it was read.
@@ -162,13 +159,11 @@ pub(crate) struct Remark {
 /// What a rule says about a place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Finding {
-    /// The rule.
     pub rule: &'static Rule,
     /// How much it weighs.
     pub severity: Severity,
     /// The commit that brings it, where commits are judged.
     pub commit: Option<Commit>,
-    /// The file.
     pub path: RepoPath,
     /// Where in the file; `None` when the file itself is the finding.
     pub place: Option<Place>,
@@ -244,7 +239,6 @@ impl Findings {
         self.push(&file.path, || Some(Place::masked(&file.text, span)), message)
     }
 
-    /// What was found.
     pub(crate) fn into_vec(mut self) -> Vec<Finding> {
         for (path, count) in std::mem::take(&mut self.beyond) {
             let message = format!("{count} more places in this file say the same");

@@ -33,11 +33,9 @@ impl Safety {
 pub(crate) struct Region {
     /// Line of the first character that is replaced.
     pub line: usize,
-    /// Its column.
     pub column: usize,
     /// Line of the first character that stays.
     pub end_line: usize,
-    /// Its column.
     pub end_column: usize,
 }
 

@@ -50,7 +50,6 @@ pub(crate) struct Id {
 /// A pin in its group.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Row {
-    /// The pin.
     pub id: Id,
     /// The number of its group.
     pub group: usize,
@@ -86,7 +85,6 @@ impl Board {
         Self { project, readings, groups, rows, with_corepack }
     }
 
-    /// A pin.
     pub(crate) fn pin(&self, id: Id) -> &Pin {
         &self.readings[id.file].pins[id.pin]
     }

@@ -180,11 +180,8 @@ pub(crate) enum Channel {
     Npm,
     /// The npm registry, by another manager.
     Registry,
-    /// Corepack.
     Corepack,
-    /// mise.
     Mise,
-    /// Anything else.
     Other,
 }
 
@@ -195,7 +192,6 @@ type Form = (&'static str, &'static [&'static str], Words, Channel, &'static str
 /// What the words of a command are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Words {
-    /// Packages.
     Packages,
     /// Packages, if a flag says that they are for everybody.
     Global,

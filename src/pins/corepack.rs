@@ -12,7 +12,6 @@ use crate::pins::{Manager, exact, satisfies};
 /// What a manifest says to corepack.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Decision {
-    /// Nothing.
     Absent,
     /// Use this version.
     Exact(Manager, Version),
@@ -20,7 +19,6 @@ pub(super) enum Decision {
     Open,
     /// Nothing, if there is a manifest further up; else it is refused.
     Blank(Refusal),
-    /// It is refused.
     Refused(Refusal),
     /// `packageManager` and `devEngines` contradict each other.
     Contradiction,
@@ -29,7 +27,6 @@ pub(super) enum Decision {
 /// Why corepack refuses a value, and where that stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Refusal {
-    /// The value.
     pub span: Span,
     /// The reason, as the end of a sentence.
     pub reason: String,

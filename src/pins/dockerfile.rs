@@ -4,14 +4,12 @@ use crate::formats::dockerfile::Instruction;
 use crate::formats::shell::{Link, Variable};
 use crate::models::dockerfile::{Base, Stage, Stages};
 use crate::pins::commands::{self, Channel, Done};
-use crate::pins::{Fault, How, Pin, Reading, images};
+use crate::pins::{Fault, How, Reading, images};
 
 /// What is known of corepack in a stage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Corepack {
-    /// It is there.
     Carried,
-    /// It is not.
     Absent,
     /// Something may have brought it, or nobody knows the image.
     Unknown,
@@ -31,7 +29,8 @@ pub(super) fn view(instructions: &[Instruction], text: &[u8], arguments: Vec<(St
         match instruction.name.as_str() {
             "FROM" => {
                 corepack.push(first_state(stage, &corepack));
-                reading.pins.extend(base_image(stage, text));
+                let image = stage.image.as_ref().filter(|_| stage.base == Base::Image);
+                reading.pins.extend(image.and_then(|image| images::of_image(image, text)));
             }
             "COPY" | "ADD" => {
                 if let Some(state) = corepack.last_mut()
@@ -60,12 +59,6 @@ fn first_state(stage: &Stage, earlier: &[Corepack]) -> Corepack {
         },
         (Base::Image, None) => Corepack::Unknown,
     }
-}
-
-/// A base image that is made for a package manager.
-fn base_image(stage: &Stage, text: &[u8]) -> Option<Pin> {
-    let image = stage.image.as_ref().filter(|_| stage.base == Base::Image)?;
-    images::of_image(image, text)
 }
 
 /// Whether what is copied may be corepack: from another image, whatever is of the system; from the build context, what is put

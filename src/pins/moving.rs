@@ -16,9 +16,7 @@ use crate::pins::{
 /// The version that pins are moved to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct NewVersion {
-    /// Whose version.
     pub manager: Manager,
-    /// The version.
     pub version: Version,
     /// The text after its `+`; empty if there is none.
     pub hash: String,
