@@ -128,7 +128,7 @@ fn hooks_path(git: &Git) -> Result<Option<HooksPath>, Error> {
 }
 
 /// Parses `scope NUL origin NUL value NUL`.
-fn parse_hooks_path(answer: &[u8]) -> Option<HooksPath> {
+pub(super) fn parse_hooks_path(answer: &[u8]) -> Option<HooksPath> {
     let mut fields = answer.split(|&byte| byte == 0);
     let (scope, origin, value) = (fields.next()?, fields.next()?, fields.next()?);
     let scope = match scope {
@@ -139,14 +139,6 @@ fn parse_hooks_path(answer: &[u8]) -> Option<HooksPath> {
         _ => return None,
     };
     Some(HooksPath { value: RepoPath::new(value), scope, origin: RepoPath::new(origin) })
-}
-
-/// Feeds the parser of a setting.
-#[cfg(any(fuzzing, test))]
-pub(crate) fn fuzz(data: &[u8]) {
-    if let Some(setting) = parse_hooks_path(data) {
-        assert!(setting.value.as_bytes().len() + setting.origin.as_bytes().len() < data.len());
-    }
 }
 
 #[cfg(test)]
