@@ -8,7 +8,7 @@ use crate::base::finding::Verdict;
 use crate::commands::destination::destination;
 use crate::commands::judge::{Options, Scope, judge};
 use crate::commands::{Context, Outcome};
-use crate::report::{Format, Report};
+use crate::report::{self, Format, Report};
 
 // The arguments.
 #[derive(Debug, clap::Args)]
@@ -112,7 +112,10 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
     let mut outcome = if args.show_files {
         Outcome::new(Verdict::Clean, listing(&judged.listed))
     } else {
-        Outcome::of_check(&report, args.format, output)
+        let verdict = Verdict::of(report.findings, report.deny_warnings);
+        Outcome::in_format(verdict, args.format, output, context.paint, |format, paint| {
+            report::check(format, &Report { view: judged.view(paint), ..report })
+        })
     };
     if args.verbose {
         outcome = judged.told().iter().fold(outcome, Outcome::note);
