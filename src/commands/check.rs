@@ -102,15 +102,15 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
     let options = Options { without: &[], config, way_on, explain: args.verbose, list: args.show_files };
     let judged = judge(&scope, &options, context)?;
     let report = Report {
-        findings: &judged.findings,
-        rules: &judged.rules,
+        findings: &judged.judgement.findings,
+        rules: &judged.judgement.rules,
         scope: scope.name(),
         judged: judged.entries,
         deny_warnings: args.deny_warnings,
         view: judged.view(context.paint),
     };
     let mut outcome = if args.show_files {
-        Outcome::new(Verdict::Clean, listing(&judged.listed))
+        Outcome::new(Verdict::Clean, listing(&judged.judgement.listed))
     } else {
         let verdict = Verdict::of(report.findings, report.deny_warnings);
         Outcome::in_format(verdict, args.format, output, context.paint, |format, paint| {

@@ -65,8 +65,8 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
     let options = Options { without: &skipped, config: None, way_on: &way_on, explain: args.verbose, list: false };
     let judged =
         judge(&scope(args), &options, context).map_err(|error| if server { error } else { error.or_help(&*way_on) })?;
-    let verdict = Verdict::of(&judged.findings, false);
-    let mut out = human::check(&judged.findings, judged.view(context.paint));
+    let verdict = Verdict::of(&judged.judgement.findings, false);
+    let mut out = human::check(&judged.judgement.findings, judged.view(context.paint));
     if verdict == Verdict::Found {
         // The summary is the last line: it also says what happens now.
         out.truncate(out.trim_end().len());
