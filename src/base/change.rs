@@ -1,6 +1,7 @@
 //! What enters history: entries of git trees, as inert data, and the questions asked of whoever holds them.
 
 use crate::base::error::Error;
+use crate::base::escape::{from_hex, to_hex};
 use crate::base::path::RepoPath;
 use std::fmt::{self, Display};
 
@@ -22,11 +23,7 @@ impl ObjectId {
 
     /// From 40 or 64 hexadecimal digits, as git prints them.
     pub(crate) fn from_hex(hex: &[u8]) -> Option<Self> {
-        let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
-        let (pairs, rest) = hex.as_chunks::<2>();
-        let raw =
-            pairs.iter().map(|&[high, low]| Some(digit(high)? << 4 | digit(low)?)).collect::<Option<Vec<u8>>>()?;
-        Self::from_bytes(&raw).filter(|_| rest.is_empty())
+        Self::from_bytes(&from_hex(hex)?)
     }
 
     /// Whether it is all zeros, by which git says "none".
@@ -36,7 +33,7 @@ impl ObjectId {
 
     /// The first twelve digits, as reports show it.
     pub(crate) fn short(&self) -> String {
-        self.as_bytes().iter().take(6).map(|byte| format!("{byte:02x}")).collect()
+        to_hex(&self.bytes[..6])
     }
 
     /// The raw bytes of the hash.
