@@ -32,7 +32,6 @@ pub(crate) mod verify;
 pub(crate) struct Context {
     /// Where the program was started.
     pub directory: PathBuf,
-    /// The environment variables.
     pub env: Environment,
     /// Colour for what goes to standard output.
     pub paint: Paint,

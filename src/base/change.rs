@@ -98,9 +98,7 @@ impl Mode {
 /// One path of the tree that is judged.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Entry {
-    /// Where it is.
     pub path: RepoPath,
-    /// What it is.
     pub mode: Mode,
     /// Its content: a blob, or for a submodule the commit.
     pub id: ObjectId,
@@ -121,7 +119,6 @@ impl Entry {
 /// The content of a blob, unless it is too large to be judged.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Content {
-    /// The whole content.
     Bytes(Vec<u8>),
     /// Larger than the limit that was asked for; its size in bytes.
     TooLarge(u64),
@@ -130,7 +127,6 @@ pub(crate) enum Content {
 /// A regular file with its content.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct File {
-    /// Where it is.
     pub path: RepoPath,
     /// The whole content, as it will be committed.
     pub text: Vec<u8>,

@@ -117,7 +117,6 @@ pub(super) struct Options<'a> {
     pub list: bool,
 }
 
-/// Judges a scope.
 pub(super) fn judge(scope: &Scope, options: &Options<'_>, context: &Context) -> Result<Judged, Error> {
     let past = || Past::open(options, context);
     match scope {

@@ -289,7 +289,6 @@ impl Attempt<'_> {
         Ok(spared.map(|(origin, how)| Obstacle::new(format!("{origin} {how}"), help)))
     }
 
-    /// The committed configuration.
     fn configuration(&self) -> Result<Option<Config>, Error> {
         let objects = Rc::new(Objects::open(&self.context.directory, &self.context.env));
         let history = History::new(self.git.clone(), &self.context.env, Rc::clone(&objects));

@@ -44,9 +44,7 @@ pub(super) enum Condition {
 /// What a text holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Found {
-    /// No block.
     Nothing,
-    /// One block.
     Block(Block),
     /// Marks that do not make one block: lines were lost, or doubled by a merge.
     Pieces,

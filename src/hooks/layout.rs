@@ -24,7 +24,6 @@ pub(crate) struct Layout {
     pub below_top: bool,
 }
 
-/// The setting `core.hooksPath`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct HooksPath {
     /// The value, as written.

@@ -76,7 +76,6 @@ pub(crate) struct Foreign {
 pub(crate) enum Guard {
     /// The place for the line names bakstop already.
     Named,
-    /// It does not.
     NotNamed,
     /// git runs no hook at all.
     SwitchedOff,

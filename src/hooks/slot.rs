@@ -14,13 +14,9 @@ use crate::hooks::{Hook, LIMIT, shown, unreadable};
 /// What stands at a path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Stand {
-    /// Nothing.
     Nothing,
-    /// A file.
     File {
-        /// Its bytes.
         text: Vec<u8>,
-        /// Its permission bits.
         mode: u32,
     },
     /// A symbolic link, and the bytes and permission bits behind it, if it leads to a file.
@@ -44,15 +40,11 @@ impl Stand {
 /// The place of one hook.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Slot {
-    /// Which hook.
     pub hook: Hook,
-    /// Its file.
     pub path: PathBuf,
-    /// What stands there.
     pub stand: Stand,
     /// Where the hook that was there before is kept.
     pub kept: PathBuf,
-    /// What stands there.
     pub kept_stand: Stand,
     /// The file, as it is shown.
     pub name: RepoPath,
@@ -63,7 +55,6 @@ pub(crate) struct Slot {
 /// A directory of hooks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct HookDirectory {
-    /// The directory.
     pub directory: PathBuf,
     /// Whether it is there.
     pub exists: bool,

@@ -18,7 +18,6 @@ use crate::rules;
 /// How a reader sees the report.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct View<'a> {
-    /// Colour.
     pub paint: Paint,
     /// Whether the reader stands below the top of the work tree, where most commands would not do what they say.
     pub below_top: bool,

@@ -22,12 +22,10 @@ pub(crate) fn check(report: &Report<'_>) -> String {
     }))
 }
 
-/// Every finding.
 pub(crate) fn findings(report: &Report<'_>) -> Vec<Value> {
     report.findings.iter().map(finding).collect()
 }
 
-/// The counts.
 pub(crate) fn summary(report: &Report<'_>) -> Value {
     let count = |severity| report.findings.iter().filter(|finding| finding.severity == severity).count();
     json!({ "errors": count(Severity::Error), "warnings": count(Severity::Warning), "judged": report.judged })

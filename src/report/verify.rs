@@ -37,7 +37,6 @@ pub(crate) struct Verification<'a> {
 /// What the state of the work tree is held against.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Since<'a> {
-    /// A clean tree.
     Clean,
     /// What it was before a command, and how long that took.
     Command(&'a Ran, Timing),
