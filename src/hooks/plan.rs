@@ -13,10 +13,7 @@ use crate::hooks::{Hook, find, shown};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum HookEdit {
     /// A directory that is missing.
-    MakeDirectory {
-        path: PathBuf,
-        bits: Bits,
-    },
+    MakeDirectory { path: PathBuf, bits: Bits },
     /// A file that is new, or new in the place of another.
     Write {
         path: PathBuf,
