@@ -138,7 +138,7 @@ fn header(text: &[u8]) -> usize {
 }
 
 fn line_starts(text: &[u8]) -> impl Iterator<Item = usize> {
-    std::iter::once(0).chain(text.iter().enumerate().filter(|(_, byte)| **byte == b'\n').map(|(at, _)| at + 1))
+    std::iter::once(0).chain(memchr::memchr_iter(b'\n', text).map(|at| at + 1))
 }
 
 /// The length of the first line, without its line end.
