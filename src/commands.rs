@@ -11,7 +11,6 @@ use crate::base::finding::Verdict;
 use crate::disk::destination::Destination;
 use crate::os::env::Environment;
 use crate::report::paint::Paint;
-use crate::report::{self, Format, Report, human::View};
 
 pub(crate) mod completions;
 mod destination;
@@ -33,7 +32,6 @@ pub(crate) mod verify;
 pub(crate) struct Context {
     /// Where the program was started.
     pub directory: PathBuf,
-    /// The environment variables.
     pub env: Environment,
     /// Colour for what goes to standard output.
     pub paint: Paint,
@@ -69,14 +67,19 @@ impl Outcome {
         Self { code: verdict.code(), out: out.into(), file: None, notes: String::new() }
     }
 
-    /// The report of a check in a format: on standard output, or in a file beside the text for a person.
-    pub(crate) fn of_check(report: &Report<'_>, format: Format, output: Option<Destination>) -> Self {
-        let verdict = Verdict::of(report.findings, report.deny_warnings);
-        let Some(destination) = output else { return Self::new(verdict, report::check(format, report)) };
-        // Whoever reads a file may not be a terminal.
-        let plain = Report { view: View { paint: Paint::PLAIN, ..report.view }, ..*report };
-        let file = Some((destination, report::check(format, &plain)));
-        Self { file, ..Self::new(verdict, report::check(Format::Human, report)) }
+    /// A report in a format: on standard output, or in a file, and then with the text for a person,
+    /// which is the default format, on standard output.
+    fn in_format<Format: Default>(
+        verdict: Verdict,
+        format: Format,
+        output: Option<Destination>,
+        paint: Paint,
+        write: impl Fn(Format, Paint) -> String,
+    ) -> Self {
+        let Some(destination) = output else { return Self::new(verdict, write(format, paint)) };
+        // Colour is for a terminal, and not for a file.
+        let file = Some((destination, write(format, Paint::PLAIN)));
+        Self { file, ..Self::new(verdict, write(Format::default(), paint)) }
     }
 
     /// Adds a line for standard error.

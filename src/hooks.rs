@@ -8,6 +8,8 @@
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
+use memchr::memmem::find;
+
 use crate::base::error::Error;
 use crate::base::path::RepoPath;
 use crate::disk::read::{self, FinalLink, ReadError};
@@ -180,11 +182,6 @@ fn is_sealed(text: &[u8], mark: &[u8]) -> bool {
     let Some(at) = find(text, mark).map(|at| at + mark.len()) else { return false };
     let (before, rest) = text.split_at(at);
     rest.split_at_checked(8).is_some_and(|(seal, after)| seal == digest(&[before, after]).as_bytes())
-}
-
-/// Where `needle` first stands in `text`.
-fn find(text: &[u8], needle: &[u8]) -> Option<usize> {
-    text.windows(needle.len()).position(|window| window == needle)
 }
 
 #[cfg(test)]

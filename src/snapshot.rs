@@ -48,7 +48,6 @@ impl State {
 /// How git was told not to look at a path (git-update-index(1)).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Hiding {
-    /// `--assume-unchanged`.
     AssumeUnchanged,
     /// `--skip-worktree`, or a sparse checkout.
     SkipWorktree,
@@ -69,14 +68,12 @@ impl Hiding {
 pub(crate) enum Tree {
     /// It is as it was.
     Unchanged,
-    /// It is not.
     Changed,
     /// It could not be read any more.
     Unknown,
 }
 
 impl Tree {
-    /// Every outcome.
     pub(crate) const ALL: [Self; 3] = [Self::Unchanged, Self::Changed, Self::Unknown];
 
     /// The word that reports and records use.
@@ -112,9 +109,7 @@ pub(crate) struct Dirt {
 /// The blobs of a path whose index differs from HEAD; `None` where there is none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct StagedBlobs {
-    /// In HEAD.
     pub old: Option<ObjectId>,
-    /// In the index.
     pub new: Option<ObjectId>,
 }
 
@@ -142,19 +137,14 @@ pub(crate) struct Head {
 /// Something that git is in the middle of, or was when it was ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Unfinished {
-    /// `git merge`.
     Merge,
-    /// `git rebase`.
     Rebase,
     /// `git am`.
     Mailbox,
-    /// `git cherry-pick`.
     CherryPick,
-    /// `git revert`.
     Revert,
     /// Several picks or reverts, between two of them.
     Sequence,
-    /// `git bisect`.
     Bisect,
     /// Somebody writes the index, or was ended meanwhile; so does whoever wants to next.
     IndexLock,
@@ -167,7 +157,6 @@ pub(crate) enum Unfinished {
 }
 
 impl Unfinished {
-    /// Every kind.
     pub(crate) const ALL: [Self; 11] = [
         Self::Merge,
         Self::Rebase,
@@ -219,7 +208,6 @@ impl Unfinished {
 /// A work tree at one moment: HEAD, what stands around it in the repository, and every path that is not clean.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Snapshot {
-    /// Where HEAD is.
     pub head: Head,
     /// Branches, tags and other refs that are made here; not those that stand for what another repository had when it
     /// was last asked: editors and `git maintenance` ask in the background.
@@ -244,7 +232,6 @@ pub(crate) const DELETED_IN_INDEX: &str = "deleted in the index";
 /// A path that is not as it was.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Difference {
-    /// The path.
     pub path: RepoPath,
     /// What it was; `None` if it was clean.
     pub before: Option<Dirt>,
@@ -297,7 +284,6 @@ pub(crate) struct Changes {
 }
 
 impl Changes {
-    /// Whether nothing changed.
     pub(crate) fn is_empty(&self) -> bool {
         *self == Self::default()
     }

@@ -1,6 +1,7 @@
 //! What enters history: entries of git trees, as inert data, and the questions asked of whoever holds them.
 
 use crate::base::error::Error;
+use crate::base::escape::{from_hex, to_hex};
 use crate::base::path::RepoPath;
 use std::fmt::{self, Display};
 
@@ -22,11 +23,7 @@ impl ObjectId {
 
     /// From 40 or 64 hexadecimal digits, as git prints them.
     pub(crate) fn from_hex(hex: &[u8]) -> Option<Self> {
-        let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
-        let (pairs, rest) = hex.as_chunks::<2>();
-        let raw =
-            pairs.iter().map(|&[high, low]| Some(digit(high)? << 4 | digit(low)?)).collect::<Option<Vec<u8>>>()?;
-        Self::from_bytes(&raw).filter(|_| rest.is_empty())
+        Self::from_bytes(&from_hex(hex)?)
     }
 
     /// Whether it is all zeros, by which git says "none".
@@ -36,7 +33,7 @@ impl ObjectId {
 
     /// The first twelve digits, as reports show it.
     pub(crate) fn short(&self) -> String {
-        self.as_bytes().iter().take(6).map(|byte| format!("{byte:02x}")).collect()
+        to_hex(&self.bytes[..6])
     }
 
     /// The raw bytes of the hash.
@@ -101,9 +98,7 @@ impl Mode {
 /// One path of the tree that is judged.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Entry {
-    /// Where it is.
     pub path: RepoPath,
-    /// What it is.
     pub mode: Mode,
     /// Its content: a blob, or for a submodule the commit.
     pub id: ObjectId,
@@ -124,7 +119,6 @@ impl Entry {
 /// The content of a blob, unless it is too large to be judged.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Content {
-    /// The whole content.
     Bytes(Vec<u8>),
     /// Larger than the limit that was asked for; its size in bytes.
     TooLarge(u64),
@@ -133,7 +127,6 @@ pub(crate) enum Content {
 /// A regular file with its content.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct File {
-    /// Where it is.
     pub path: RepoPath,
     /// The whole content, as it will be committed.
     pub text: Vec<u8>,

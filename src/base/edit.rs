@@ -6,7 +6,6 @@ use crate::base::path::RepoPath;
 /// A replacement of bytes in a file. An empty span inserts, an empty text deletes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Edit {
-    /// The file.
     pub path: RepoPath,
     /// The bytes to replace, as offsets into the file before any edit.
     pub span: Span,

@@ -47,6 +47,22 @@ impl<W: Write> Write for Defused<'_, W> {
     }
 }
 
+/// Bytes as hexadecimal digits.
+pub(crate) fn to_hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Bytes from pairs of hexadecimal digits.
+pub(crate) fn from_hex(digits: &[u8]) -> Option<Vec<u8>> {
+    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+    let (pairs, rest) = digits.as_chunks::<2>();
+    pairs
+        .iter()
+        .map(|&[high, low]| Some(digit(high)? << 4 | digit(low)?))
+        .collect::<Option<_>>()
+        .filter(|_| rest.is_empty())
+}
+
 /// Writes characters safe to print; see [`Escaped`].
 pub(crate) fn escaped(characters: impl Iterator<Item = char>) -> String {
     let mut text = String::new();

@@ -238,7 +238,6 @@ pub(crate) enum Step {
 /// A further place that explains a finding, in its file or in another.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Label {
-    /// The file.
     pub path: RepoPath,
     /// Where in the file; `None` for the file as such.
     pub place: Option<Place>,

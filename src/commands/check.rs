@@ -8,7 +8,7 @@ use crate::base::finding::Verdict;
 use crate::commands::destination::destination;
 use crate::commands::judge::{Options, Scope, judge};
 use crate::commands::{Context, Outcome};
-use crate::report::{Format, Report};
+use crate::report::{self, Format, Report};
 
 // The arguments.
 #[derive(Debug, clap::Args)]
@@ -102,17 +102,20 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
     let options = Options { without: &[], config, way_on, explain: args.verbose, list: args.show_files };
     let judged = judge(&scope, &options, context)?;
     let report = Report {
-        findings: &judged.findings,
-        rules: &judged.rules,
+        findings: &judged.judgement.findings,
+        rules: &judged.judgement.rules,
         scope: scope.name(),
         judged: judged.entries,
         deny_warnings: args.deny_warnings,
         view: judged.view(context.paint),
     };
     let mut outcome = if args.show_files {
-        Outcome::new(Verdict::Clean, listing(&judged.listed))
+        Outcome::new(Verdict::Clean, listing(&judged.judgement.listed))
     } else {
-        Outcome::of_check(&report, args.format, output)
+        let verdict = Verdict::of(report.findings, report.deny_warnings);
+        Outcome::in_format(verdict, args.format, output, context.paint, |format, paint| {
+            report::check(format, &Report { view: judged.view(paint), ..report })
+        })
     };
     if args.verbose {
         outcome = judged.told().iter().fold(outcome, Outcome::note);

@@ -11,8 +11,7 @@ use crate::commands::judge::{Options, Scope, judge};
 use crate::commands::{Context, Outcome};
 use crate::config::FILE;
 use crate::git::Git;
-use crate::hooks::operation::Operation;
-use crate::hooks::{Hook, SKIP, SWITCH, skipped};
+use crate::hooks::{Hook, SKIP, SWITCH, operation, skipped};
 use crate::report::human;
 use crate::rules::RULES;
 
@@ -65,8 +64,8 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
     let options = Options { without: &skipped, config: None, way_on: &way_on, explain: args.verbose, list: false };
     let judged =
         judge(&scope(args), &options, context).map_err(|error| if server { error } else { error.or_help(&*way_on) })?;
-    let verdict = Verdict::of(&judged.findings, false);
-    let mut out = human::check(&judged.findings, judged.view(context.paint));
+    let verdict = Verdict::of(&judged.judgement.findings, false);
+    let mut out = human::check(&judged.judgement.findings, judged.view(context.paint));
     if verdict == Verdict::Found {
         // The summary is the last line: it also says what happens now.
         out.truncate(out.trim_end().len());
@@ -96,28 +95,13 @@ fn scope(args: &Args) -> Scope {
 fn stopped(hook: Hook, context: &Context) -> String {
     let operation = match hook {
         Hook::PreReceive => return "the push is refused".to_owned(),
-        Hook::PrepareCommitMsg => {
-            // What was found is worth more than the words around it.
-            Operation::in_progress(&Git::new(&context.directory)).unwrap_or(Operation::Commit)
-        }
-        _ => Operation::Commit,
+        // What was found is worth more than the words around it.
+        Hook::PrepareCommitMsg => operation::in_progress(&Git::new(&context.directory)).unwrap_or_default(),
+        _ => None,
     };
-    let (act, go_on, give_up) = match operation {
-        Operation::Commit => {
-            let (act, command) = (hook.act(), hook.command());
-            return format!("the {act} is blocked (to go on without this check: {SWITCH}=0 {command})");
-        }
-        Operation::CherryPick => ("cherry-pick", "git cherry-pick --continue", "git cherry-pick --abort"),
-        Operation::Revert => ("revert", "git revert --continue", "git revert --abort"),
-        Operation::Reverts => ("revert", "git commit, then git revert --continue", "git revert --abort"),
-        Operation::Prepared => ("commit", "git commit", "git reset --merge"),
-        Operation::Merge => ("merge", "git merge --continue", "git merge --abort"),
-        // Git puts a pick that this hook stopped back into its list.
-        Operation::Rebase => (
-            "rebase",
-            "git commit, drop the pick by git rebase --edit-todo, then git rebase --continue",
-            "git rebase --abort",
-        ),
+    let Some([act, go_on, give_up]) = operation else {
+        let (act, command) = (hook.act(), hook.command());
+        return format!("the {act} is blocked (to go on without this check: {SWITCH}=0 {command})");
     };
     format!("the {act} stops here (to give it up: {give_up}; when mended: {go_on})")
 }

@@ -4,7 +4,7 @@
 use std::io::{IsTerminal, Read};
 use std::path::Path;
 
-use crate::base::change::{Change, Entry};
+use crate::base::change::Change;
 use crate::base::error::Error;
 use crate::base::escape::Escaped;
 use crate::base::path::RepoPath;
@@ -19,7 +19,7 @@ use crate::git::worktree::{OnDisk, WorkTree};
 use crate::project::kinds::FileKind;
 use crate::report::human::{View, plural};
 use crate::report::paint::Paint;
-use crate::rule::{Finding, Rule};
+use crate::rule::Rule;
 
 mod past;
 
@@ -66,22 +66,16 @@ impl Scope {
 }
 
 /// What was judged, and what is to be said of it.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Judged {
     /// What was found, with cures that work there.
-    pub findings: Vec<Finding>,
-    /// What the configuration hides.
-    pub hidden: Vec<Hidden>,
-    /// What there was to judge, if that alone was asked.
-    pub listed: Vec<Entry>,
+    pub judgement: Judgement,
     /// How many new entries were looked at.
     pub entries: usize,
     /// What was judged and how, for `--verbose`: a line each.
     pub how: Vec<String>,
     /// Why there was nothing to judge, if there was not.
     pub nothing: Option<String>,
-    /// The rules that judged.
-    pub rules: Vec<&'static Rule>,
     /// Whether the reader stands below the top of the work tree.
     pub below_top: bool,
     /// How to mend what commits carry, if they carry any.
@@ -89,6 +83,10 @@ pub(super) struct Judged {
 }
 
 impl Judged {
+    fn new(judgement: Judgement, entries: usize, how: Vec<String>, nothing: impl Into<String>) -> Self {
+        Self { judgement, entries, how, nothing: (entries == 0).then(|| nothing.into()), ..Self::default() }
+    }
+
     /// How a person sees the report.
     pub(super) fn view(&self, paint: Paint) -> View<'_> {
         View { paint, below_top: self.below_top, advice: self.advice.as_deref() }
@@ -97,7 +95,7 @@ impl Judged {
     /// What `--verbose` tells, a line each: how it was judged, and what the configuration hides.
     pub(super) fn told(&self) -> Vec<String> {
         let how = self.how.iter().map(|line| format!("bakstop: {line}"));
-        let hidden = listed(&self.hidden, |Hidden { finding, by, reason }| {
+        let hidden = listed(&self.judgement.hidden, |Hidden { finding, by, reason }| {
             format!("bakstop: hidden by {by}: {} in {}: {reason}", finding.rule.id, finding.path)
         });
         how.chain(hidden).collect()
@@ -119,7 +117,6 @@ pub(super) struct Options<'a> {
     pub list: bool,
 }
 
-/// Judges a scope.
 pub(super) fn judge(scope: &Scope, options: &Options<'_>, context: &Context) -> Result<Judged, Error> {
     let past = || Past::open(options, context);
     match scope {
@@ -193,58 +190,40 @@ fn staged(options: &Options<'_>, context: &Context) -> Result<Judged, Error> {
         return Err(Error::new("judge what is staged", "this repository is bare: nothing can be staged in it")
             .help("name what to judge (`bakstop check --help`), or run this in a clone with a work tree"));
     }
-    let config = configuration(&staged, options, context)?;
-    let Judgement { mut findings, hidden, listed, rules } = engine(&config, options).judge(&staged)?;
-    let facts = Facts {
-        debris: config.debris(),
-        on_disk: &|path| staged.on_disk(path, LIMIT),
-        committed: &|path| staged.committed(path, LIMIT),
-        script: &|| script(&staged),
-    };
-    cure::in_files(&mut findings, &facts)?;
+    let (on_disk, committed) = (|path: &_| staged.on_disk(path, LIMIT), |path: &_| staged.committed(path, LIMIT));
+    let judgement = in_files(&staged, false, on_disk, committed, options, context)?;
     let entries = staged.fresh().len();
-    Ok(Judged {
-        findings,
-        hidden,
-        listed,
-        entries,
-        how: vec![format!("the index was {}; {} judged", staged.layer(), plural(entries, "new path"))],
-        nothing: (entries == 0).then(|| "nothing new is staged".to_owned()),
-        rules,
-        below_top: staged.is_below_top(),
-        advice: None,
-    })
-}
-
-/// The preparation script that a change holds.
-fn script(change: &dyn Change) -> Result<Option<RepoPath>, Error> {
-    let scripts = change.whole(&|path| FileKind::PrepScript.is_of(path))?;
-    Ok(scripts.into_iter().next().map(|entry| entry.path))
+    let how = vec![format!("the index was {}; {} judged", staged.layer(), plural(entries, "new path"))];
+    let judged = Judged::new(judgement, entries, how, "nothing new is staged");
+    Ok(Judged { below_top: staged.is_below_top(), ..judged })
 }
 
 /// Judges the files on disk.
 fn work_tree(options: &Options<'_>, context: &Context) -> Result<Judged, Error> {
     let tree = WorkTree::open(&context.directory)?;
     let files = OnDisk::all(&tree)?;
-    let config = configuration(&files, options, context)?;
-    let Judgement { mut findings, hidden, listed, rules } = engine(&config, options).whole(true).judge(&files)?;
-    let facts = Facts {
-        debris: config.debris(),
-        on_disk: &|path| tree.text(path, LIMIT),
-        committed: &|path| tree.committed(path),
-        script: &|| script(&files),
-    };
-    cure::in_files(&mut findings, &facts)?;
+    let (on_disk, committed) = (|path: &_| tree.text(path, LIMIT), |path: &_| tree.committed(path));
+    let judgement = in_files(&files, true, on_disk, committed, options, context)?;
     let entries = files.fresh().len();
-    Ok(Judged {
-        findings,
-        hidden,
-        listed,
-        entries,
-        how: vec![format!("{} of the work tree judged", plural(entries, "file"))],
-        nothing: (entries == 0).then(|| "there is no file in the work tree".to_owned()),
-        rules,
-        below_top: !tree.prefix().is_empty(),
-        advice: None,
-    })
+    let how = vec![format!("{} of the work tree judged", plural(entries, "file"))];
+    let judged = Judged::new(judgement, entries, how, "there is no file in the work tree");
+    Ok(Judged { below_top: !tree.prefix().is_empty(), ..judged })
+}
+
+/// Judges files that have a work tree, where a cure changes them; they are read on disk and in HEAD.
+fn in_files(
+    change: &dyn Change,
+    whole: bool,
+    on_disk: impl Fn(&RepoPath) -> Option<Vec<u8>>,
+    committed: impl Fn(&RepoPath) -> Option<Vec<u8>>,
+    options: &Options<'_>,
+    context: &Context,
+) -> Result<Judgement, Error> {
+    let config = configuration(change, options, context)?;
+    let mut judgement = engine(&config, options).whole(whole).judge(change)?;
+    let script =
+        || Ok(change.whole(&|path| FileKind::PrepScript.is_of(path))?.into_iter().next().map(|entry| entry.path));
+    let facts = Facts { debris: config.debris(), on_disk: &on_disk, committed: &committed, script: &script };
+    cure::in_files(&mut judgement.findings, &facts)?;
+    Ok(judgement)
 }

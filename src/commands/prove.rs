@@ -79,7 +79,8 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
     let attempt = Attempt { context, git: &git, layout: &layout, manifest: &manifest, done: &done, heard };
     let obstacle = if proven {
         attempt.counterproof(|| {
-            probe.stage_harmless(&rehearsal, &nonce)?;
+            // As a person could, for good reason.
+            probe.stage(&rehearsal, &nonce, "1.0.0")?;
             rehearsal.perform(HOOK.name(), &file, (PROVE, &nonce), |_| ())
         })?
     } else {
@@ -123,11 +124,6 @@ impl Probe {
     fn stage_rewritten(&self, rehearsal: &Rehearsal, nonce: &str) -> Result<(), Error> {
         let up = "../".repeat(self.manifest.components().count() - 1);
         self.stage(rehearsal, nonce, &format!("file:{up}{DOCKER_DEPS}/bakstop-{}-1.0.0.tgz", dependency(nonce)))
-    }
-
-    /// As a person could, for good reason.
-    fn stage_harmless(&self, rehearsal: &Rehearsal, nonce: &str) -> Result<(), Error> {
-        self.stage(rehearsal, nonce, "1.0.0")
     }
 
     fn stage(&self, rehearsal: &Rehearsal, nonce: &str, spec: &str) -> Result<(), Error> {
@@ -289,7 +285,6 @@ impl Attempt<'_> {
         Ok(spared.map(|(origin, how)| Obstacle::new(format!("{origin} {how}"), help)))
     }
 
-    /// The committed configuration.
     fn configuration(&self) -> Result<Option<Config>, Error> {
         let objects = Rc::new(Objects::open(&self.context.directory, &self.context.env));
         let history = History::new(self.git.clone(), &self.context.env, Rc::clone(&objects));

@@ -3,6 +3,7 @@
 use crate::base::error::Error;
 use crate::base::finding::Verdict;
 use crate::commands::{Context, Outcome};
+use crate::report::human::rows;
 use crate::report::paint::Paint;
 use crate::report::{HumanOrJson, json};
 use crate::rule::Rule;
@@ -26,14 +27,11 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
 }
 
 fn table(rules: &[&Rule], paint: Paint) -> String {
-    let width = rules.iter().map(|rule| rule.id.len()).max().unwrap_or_default();
-    let mut out = String::new();
-    for rule in rules {
-        let padding = " ".repeat(width - rule.id.len());
+    let row = |rule: &&Rule| {
         let weight = if rule.on_by_default { rule.severity.name() } else { "off" };
-        out += &format!("{}{padding}  {weight:7}  {}\n", paint.strong(rule.id), rule.summary);
-    }
-    out
+        (rule.id, format!("{weight:7}  {}", rule.summary))
+    };
+    rows(&rules.iter().map(row).collect::<Vec<_>>(), |id| paint.strong(id))
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ use crate::hooks::health::{self, Health, HookState, Interference};
 use crate::hooks::layout::Layout;
 use crate::hooks::setup::{Choice, Setup};
 use crate::hooks::{Hook, binary, shown};
+use crate::report::human;
 use crate::report::paint::Paint;
 
 // The arguments: none.
@@ -29,16 +30,14 @@ pub(crate) fn run(_args: &Args, context: &Context) -> Result<Outcome, Error> {
     }
     let programs: Vec<_> = programs(&health).into_iter().map(|path| (binary::version(&path), path)).collect();
 
-    let width = health.iter().map(|health| health.hook.name().len()).max().unwrap_or_default();
-    let mut text = format!("{}\n\n{}", arrangement(&setup, &layout), hooks(&health, width, context.paint));
-    for (version, program) in &programs {
+    let mut rows = hooks(&health, context.paint);
+    rows.extend(programs.iter().map(|(version, program)| {
         let version = version.as_ref().map(|version| format!("version {version}"));
         let version = version.unwrap_or("which does not tell its version".to_owned());
-        text += &row(width, "program", &format!("{}, {version}", shown(program, &layout.top)));
-    }
-    for one in &interference {
-        text += &row(width, "", &told(one, context.paint));
-    }
+        ("program", format!("{}, {version}", shown(program, &layout.top)))
+    }));
+    rows.extend(interference.iter().map(|one| ("", told(one, context.paint))));
+    let mut text = format!("{}\n\n{}", arrangement(&setup, &layout), human::rows(&rows, str::to_owned));
     if let Some(help) = next_step(&setup, &health) {
         text += &format!("\n{} {help}\n", context.paint.strong("help:"));
     }
@@ -101,15 +100,10 @@ fn arrangement(setup: &Setup, layout: &Layout) -> String {
     }
 }
 
-/// A line of the table, whose first column is so wide.
-fn row(width: usize, label: &str, text: &str) -> String {
-    format!("{label:width$}  {text}\n")
-}
-
 /// The hooks; what holds for each of them is said once, at the end.
-fn hooks(health: &[Health], width: usize, paint: Paint) -> String {
+fn hooks(health: &[Health], paint: Paint) -> Vec<(&'static str, String)> {
     let shared = |what: &dyn Fn(&Health) -> bool| health.len() > 1 && health.iter().all(what);
-    let (mut text, mut common) = (String::new(), Vec::new());
+    let (mut rows, mut common) = (Vec::new(), Vec::new());
     for one in health {
         let state = match &one.state {
             HookState::InForce => paint.good("in force"),
@@ -119,19 +113,20 @@ fn hooks(health: &[Health], width: usize, paint: Paint) -> String {
         let reason = one.state.explanation();
         let is_shared = !one.install_helps && shared(&|other| other.state == one.state);
         let own = reason.as_ref().filter(|_| !is_shared).map(|reason| format!(": {reason}")).unwrap_or_default();
-        text += &row(width, one.hook.name(), &(state + &own));
+        rows.push((one.hook.name(), state + &own));
         common.extend(reason.filter(|_| is_shared));
         for note in &one.notes {
             if shared(&|other| other.notes.contains(note)) {
                 common.push(note.clone());
             } else {
-                text += &row(width, "", note);
+                rows.push(("", note.clone()));
             }
         }
     }
     let once = common.iter().enumerate().filter(|(at, line)| !common[..*at].contains(line));
     let all = if health.len() == 2 { "both" } else { "all" };
-    text + &once.map(|(at, line)| row(width, if at == 0 { all } else { "" }, line)).collect::<String>()
+    rows.extend(once.map(|(at, line)| (if at == 0 { all } else { "" }, line.clone())));
+    rows
 }
 
 /// The programs that the hooks run, each once.

@@ -253,21 +253,8 @@ fn history(args: &Args, context: &Context, output: Option<Destination>, file: &P
     })?;
     let wanted = |run: &Run| args.label.as_ref().is_none_or(|label| *label == run.label);
     let runs: Vec<Run> = runs.into_iter().filter(wanted).collect();
-    Ok(in_format(args.format, output, context.paint, &|format, paint| match format {
+    Ok(Outcome::in_format(Verdict::Clean, args.format, output, context.paint, |format, paint| match format {
         HumanOrJson::Human => runs::human(&runs, paint),
         HumanOrJson::Json => runs::json(&runs),
     }))
-}
-
-/// A report as it was asked for: on standard output, or in a file beside the text for a person.
-fn in_format(
-    format: HumanOrJson,
-    output: Option<Destination>,
-    paint: Paint,
-    write: &dyn Fn(HumanOrJson, Paint) -> String,
-) -> Outcome {
-    let Some(destination) = output else { return Outcome::new(Verdict::Clean, write(format, paint)) };
-    // Whoever reads a file may not be a terminal.
-    let file = Some((destination, write(format, Paint::PLAIN)));
-    Outcome { file, ..Outcome::new(Verdict::Clean, write(HumanOrJson::Human, paint)) }
 }

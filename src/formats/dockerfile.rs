@@ -14,12 +14,10 @@ mod heredocs;
 
 use heredocs::{Expected, heredocs};
 
-/// One instruction.
 #[derive(Debug)]
 pub(crate) struct Instruction {
     /// Its name, in capitals.
     pub name: String,
-    /// The whole instruction.
     pub text: Joined,
     /// The flags that follow the name, without quotes and escapes.
     pub flags: Vec<String>,

@@ -7,7 +7,6 @@ use crate::base::finding::Span;
 pub(crate) struct Node {
     /// The bytes of the value in the file, quotes included.
     pub span: Span,
-    /// What it is.
     pub value: Value,
 }
 

@@ -7,7 +7,6 @@ use crate::base::finding::Span;
 /// Pieces of the file put together, and where each came from.
 #[derive(Debug, Default)]
 pub(crate) struct Joined {
-    /// The text.
     pub bytes: Vec<u8>,
     /// Offsets here and in the file, both ascending: one pair where a piece begins.
     pieces: Vec<(usize, usize)>,

@@ -19,7 +19,6 @@ pub(crate) enum SettingsDialect {
     Berry,
 }
 
-/// One setting.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Setting {
     /// The last part of the key, which says what is set: `_authToken` of `//host/:_authToken`.

@@ -17,7 +17,6 @@ use split::Splitter;
 /// The commands of a script, in their order, whatever decides whether each of them runs.
 #[derive(Debug, Default)]
 pub(crate) struct Script<'a> {
-    /// The simple commands.
     pub commands: Vec<Command<'a>>,
     /// The shell variables that the script itself sets.
     assigned: HashSet<&'a [u8]>,

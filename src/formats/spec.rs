@@ -144,7 +144,6 @@ fn resolved<'a>(path: &str, separators: &[char], directory: &str, debris: &'a De
 /// A directory of debris that a text names, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Trace<'a> {
-    /// The directory.
     pub directory: &'a Directory,
     /// Its name in the text, as the source spells it.
     pub span: Span,

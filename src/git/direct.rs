@@ -19,7 +19,7 @@ use crate::git::trees::{self, TreeWalk};
 use crate::os::env::Environment;
 
 mod repository;
-mod head;
+pub(super) mod head;
 
 use repository::Repository;
 
@@ -74,33 +74,6 @@ impl DirectIndex {
             // A few trees are read sooner than an index.
             Some(root) => trees::at(objects, root, path).map_err(|_| "a tree of the index cannot be read".into()),
             None => self.file.at(path),
-        }
-    }
-}
-
-/// Feeds the readers of packed refs and of the index: there are as many entries as the header says,
-/// each at a path, and a root that is believed is that of the whole cache-tree.
-#[cfg(any(fuzzing, test))]
-pub(super) fn fuzz(data: &[u8]) {
-    use crate::git::layer::LONGEST_PATH;
-
-    head::fuzz(data);
-    for hash in [20, 32] {
-        let Ok(index) = IndexFile::of(data, hash) else { continue };
-        // `root` does not validate the names below it, so compare only where both parse.
-        if let (Ok(Some(root)), Ok(whole)) = (index.root(), index.cache_tree()) {
-            assert_eq!(whole.expect("it is there").id, Some(root));
-        }
-        let mut stream = index.entries();
-        let mut count = 0;
-        while let Ok(Some(item)) = stream.peek() {
-            assert!(!item.path.is_empty() && item.path.len() <= LONGEST_PATH && !item.path.contains(&0));
-            count += 1;
-            stream.advance();
-        }
-        if stream.peek().is_ok() {
-            assert_eq!(count, index.count());
-            let _ = stream.finish();
         }
     }
 }

@@ -40,7 +40,7 @@ const HEADER: usize = 12;
 pub(super) struct IndexFile<S> {
     source: S,
     version: u32,
-    count: u32,
+    pub count: u32,
     /// The length of an object's id, in bytes.
     hash: usize,
     /// The extension `TREE`, read once.
@@ -75,12 +75,6 @@ impl<S: Source> IndexFile<S> {
         let Some((_, raw)) = self.raw_cache_tree()? else { return Ok(None) };
         let root = cache_tree::root(raw, self.hash).ok_or("the cache-tree is malformed")?;
         Ok(ObjectId::from_bytes(root.id).filter(|_| root.count == Some(self.count)))
-    }
-
-    /// How many entries there are, by the header.
-    #[cfg(any(fuzzing, test))]
-    pub(super) fn count(&self) -> u32 {
-        self.count
     }
 
     /// The whole cache-tree, if there is one.

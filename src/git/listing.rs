@@ -141,7 +141,7 @@ impl RawChange {
     }
 
     /// The new entry; `None` if git does not commit its mode.
-    fn entry(&self, path: &RepoPath) -> Option<Entry> {
+    pub(super) fn entry(&self, path: &RepoPath) -> Option<Entry> {
         let mode = Mode::from_bits(self.new_mode)?;
         let replaces = (self.letter != b'A').then_some(self.old);
         Some(Entry { path: path.clone(), mode, id: self.new, fresh: true, replaces })
@@ -175,24 +175,6 @@ pub(crate) fn parse_staged_record(record: &[u8]) -> Option<Option<Entry>> {
 
 fn octal(digits: &[u8]) -> Option<u32> {
     u32::from_str_radix(std::str::from_utf8(digits).ok()?, 8).ok()
-}
-
-/// Feeds the parsers of listings and changes.
-#[cfg(any(fuzzing, test))]
-pub(super) fn fuzz(data: &[u8]) {
-    for record in records(data) {
-        if let Some(Some(entry)) = parse_staged_record(record) {
-            assert!(record.ends_with(entry.path.as_bytes()) && !entry.fresh);
-        }
-    }
-    if let Ok(changes) = parse_changes("read", data) {
-        assert_eq!(changes.len() * 2, records(data).count());
-        for (path, change) in changes {
-            if let Some(entry) = change.entry(&path) {
-                assert!(entry.path == path && entry.fresh);
-            }
-        }
-    }
 }
 
 #[cfg(test)]

@@ -51,17 +51,3 @@ impl Source for FileSource {
         self.file.read_exact_at(buffer, from)
     }
 }
-
-#[cfg(any(fuzzing, test))]
-impl Source for &[u8] {
-    fn length(&self) -> u64 {
-        self.len() as u64
-    }
-
-    fn read(&self, buffer: &mut [u8], from: u64) -> io::Result<()> {
-        let rest = usize::try_from(from).ok().and_then(|from| self.get(from..)).unwrap_or_default();
-        let Some(piece) = rest.get(..buffer.len()) else { return Err(io::ErrorKind::UnexpectedEof.into()) };
-        buffer.copy_from_slice(piece);
-        Ok(())
-    }
-}

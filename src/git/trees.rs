@@ -42,7 +42,7 @@ const MOST_AHEAD: usize = 100_000;
 /// One entry of a tree object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct TreeItem<'a> {
-    name: &'a [u8],
+    pub name: &'a [u8],
     /// Git's octal mode.
     pub mode: u32,
     /// The content, or the tree of a directory.
@@ -50,7 +50,7 @@ pub(super) struct TreeItem<'a> {
 }
 
 impl TreeItem<'_> {
-    fn is_tree(&self) -> bool {
+    pub(super) fn is_tree(&self) -> bool {
         self.mode & KIND == TREE
     }
 }
@@ -263,7 +263,7 @@ impl Trail {
     }
 }
 
-fn entry(
+pub(super) fn entry(
     item: &TreeItem<'_>,
     path: &[u8],
     tree: &ObjectId,
@@ -306,7 +306,7 @@ fn item<'a>(rest: &mut &'a [u8], length: usize) -> Option<TreeItem<'a>> {
 }
 
 /// How many bytes at the start of two trees are the same entries.
-fn alike(one: &[u8], other: &[u8], hash: usize) -> usize {
+pub(super) fn alike(one: &[u8], other: &[u8], hash: usize) -> usize {
     let shorter = one.len().min(other.len());
     let pieces = one.chunks_exact(32).zip(other.chunks_exact(32)).take_while(|(one, other)| one == other).count() * 32;
     let rest = one[pieces..shorter].iter().zip(&other[pieces..shorter]).take_while(|(one, other)| one == other).count();
@@ -364,41 +364,9 @@ impl<'a> Cursor<'a> {
 }
 
 /// Git sorts the entries of a tree as if directories ended in a slash.
-fn order(one: (&[u8], bool), other: (&[u8], bool)) -> std::cmp::Ordering {
+pub(super) fn order(one: (&[u8], bool), other: (&[u8], bool)) -> std::cmp::Ordering {
     let tail = |is_tree| if is_tree { &b"/"[..] } else { b"" };
     one.0.iter().chain(tail(one.1)).cmp(other.0.iter().chain(tail(other.1)))
-}
-
-/// Feeds the parser of trees; and, cut into two trees, what compares one with another.
-#[cfg(any(fuzzing, test))]
-pub(super) fn fuzz(tree: &ObjectId, raw: &[u8], cut: usize) {
-    if let Ok(items) = parse(tree, raw) {
-        let mut rest = raw;
-        for item in &items {
-            assert!(!item.name.is_empty() && !item.name.contains(&b'/'));
-            let mode = rest.iter().position(|&byte| byte == b' ').expect("a mode ends in a space");
-            let written = [item.name, b"\0", item.id.as_bytes()].concat();
-            rest = rest[mode + 1..].strip_prefix(&written[..]).expect("an entry is what is written");
-            if let Ok(entry) = entry(item, item.name, tree, true, None) {
-                assert_eq!(entry.path.as_bytes(), item.name);
-            }
-        }
-        assert!(rest.is_empty());
-    }
-    let (one, other) = raw.split_at(cut);
-    if let (Ok(mut wanted), Ok(mut others)) = (parse(tree, one), parse(tree, other)) {
-        let same = alike(one, other, tree.as_bytes().len());
-        assert!(one[..same] == other[..same] && parse(tree, &one[..same]).is_ok());
-        let by_order =
-            |one: &TreeItem<'_>, other: &TreeItem<'_>| order((one.name, one.is_tree()), (other.name, other.is_tree()));
-        wanted.sort_by(by_order);
-        others.sort_by(by_order);
-        let mut cursor = Cursor::new(&others);
-        for item in &wanted {
-            let found = cursor.find(item.name, item.is_tree());
-            assert_eq!(found.as_ref(), others.iter().find(|other| by_order(other, item).is_eq()));
-        }
-    }
 }
 
 #[cfg(test)]

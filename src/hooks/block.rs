@@ -44,9 +44,7 @@ pub(super) enum Condition {
 /// What a text holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Found {
-    /// No block.
     Nothing,
-    /// One block.
     Block(Block),
     /// Marks that do not make one block: lines were lost, or doubled by a merge.
     Pieces,
@@ -140,7 +138,7 @@ fn header(text: &[u8]) -> usize {
 }
 
 fn line_starts(text: &[u8]) -> impl Iterator<Item = usize> {
-    std::iter::once(0).chain(text.iter().enumerate().filter(|(_, byte)| **byte == b'\n').map(|(at, _)| at + 1))
+    std::iter::once(0).chain(memchr::memchr_iter(b'\n', text).map(|at| at + 1))
 }
 
 /// The length of the first line, without its line end.

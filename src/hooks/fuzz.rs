@@ -9,10 +9,11 @@ use crate::base::escape::is_unsafe;
 use crate::hooks::Hook;
 use crate::hooks::block::{self, Found};
 use crate::hooks::by_hand::{self, Style};
+use crate::hooks::layout::parse_hooks_path;
 use crate::hooks::manager::MANAGERS;
+use crate::hooks::rehearsal::{self, Lines};
 use crate::hooks::setup::names_us;
 use crate::hooks::shim::{self, Author};
-use crate::hooks::{layout, rehearsal};
 
 /// A text as a hook file, as the configuration of a hook manager, and as the path of the program in ours.
 pub(crate) fn files(data: &[u8]) {
@@ -57,6 +58,16 @@ pub(crate) fn files(data: &[u8]) {
 
 /// What git answers about hooks, and about a commit that is rehearsed.
 pub(crate) fn answers(data: &[u8]) {
-    layout::fuzz(data);
-    rehearsal::fuzz(data);
+    if let Some(setting) = parse_hooks_path(data) {
+        assert!(setting.value.as_bytes().len() + setting.origin.as_bytes().len() < data.len());
+    }
+    let heard = |length: usize| {
+        let mut heard = Vec::new();
+        let mut lines = Lines::new(|line: &[u8]| heard.push(line.to_vec()));
+        data.chunks(length).for_each(|piece| lines.take(piece));
+        lines.finish();
+        heard
+    };
+    assert_eq!(heard(3), heard(data.len().max(1)));
+    rehearsal::version(&String::from_utf8_lossy(data));
 }

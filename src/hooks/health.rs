@@ -16,12 +16,9 @@ use crate::hooks::{Hook, SKIP, SWITCH, binary, find, read_if_there, shown, skipp
 use crate::os::env::Environment;
 use crate::rules::RULES;
 
-/// One hook.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Health {
-    /// Which.
     pub hook: Hook,
-    /// How it stands.
     pub state: HookState,
     /// Whether `bakstop install` is the next step.
     pub install_helps: bool,

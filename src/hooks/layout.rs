@@ -24,7 +24,6 @@ pub(crate) struct Layout {
     pub below_top: bool,
 }
 
-/// The setting `core.hooksPath`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct HooksPath {
     /// The value, as written.
@@ -53,35 +52,23 @@ impl Layout {
     pub(crate) fn of(git: &Git) -> Result<Self, Error> {
         let doing = "find the hooks of this repository";
         let kind = git.output(doing, &["rev-parse", "--is-bare-repository", "--is-inside-work-tree"])?;
-        match kind.as_slice() {
-            b"false\ntrue\n" => {}
-            b"true\nfalse\n" => return Self::of_bare(git, doing),
+        let (bare, top) = match kind.as_slice() {
+            b"false\ntrue\n" => (false, "--show-toplevel"),
+            b"true\nfalse\n" => (true, "--absolute-git-dir"),
             _ => return Err(Error::new(doing, "this is not inside a work tree").help("change to the work tree")),
-        }
-        let path = |arguments: &[&str]| {
+        };
+        let path = |git: &Git, arguments: &[&str]| {
             git.output(doing, arguments).map(|answer| settle(&git.directory().join(one_line(answer))))
         };
-        Ok(Self {
-            top: path(&["rev-parse", "--show-toplevel"])?,
-            bare: false,
-            common: path(&["rev-parse", "--git-common-dir"])?,
-            hooks: path(&["rev-parse", "--git-path", "hooks"])?,
-            hooks_path: hooks_path(git)?,
-            below_top: !git.prefix(doing)?.is_empty(),
-        })
-    }
-
-    fn of_bare(git: &Git, doing: &str) -> Result<Self, Error> {
-        let top = settle(&one_line(git.output(doing, &["rev-parse", "--absolute-git-dir"])?));
+        let top = path(git, &["rev-parse", top])?;
         // Hooks of a bare repository run there, and a relative `core.hooksPath` is meant from there.
-        let git = Git::new(&top);
-        let path = |arguments: &[&str]| git.output(doing, arguments).map(|answer| settle(&top.join(one_line(answer))));
+        let git = if bare { &Git::new(&top) } else { git };
         Ok(Self {
-            common: path(&["rev-parse", "--git-common-dir"])?,
-            hooks: path(&["rev-parse", "--git-path", "hooks"])?,
-            hooks_path: hooks_path(&git)?,
-            bare: true,
-            below_top: false,
+            bare,
+            common: path(git, &["rev-parse", "--git-common-dir"])?,
+            hooks: path(git, &["rev-parse", "--git-path", "hooks"])?,
+            hooks_path: hooks_path(git)?,
+            below_top: !bare && !git.prefix(doing)?.is_empty(),
             top,
         })
     }
@@ -128,7 +115,7 @@ fn hooks_path(git: &Git) -> Result<Option<HooksPath>, Error> {
 }
 
 /// Parses `scope NUL origin NUL value NUL`.
-fn parse_hooks_path(answer: &[u8]) -> Option<HooksPath> {
+pub(super) fn parse_hooks_path(answer: &[u8]) -> Option<HooksPath> {
     let mut fields = answer.split(|&byte| byte == 0);
     let (scope, origin, value) = (fields.next()?, fields.next()?, fields.next()?);
     let scope = match scope {
@@ -139,14 +126,6 @@ fn parse_hooks_path(answer: &[u8]) -> Option<HooksPath> {
         _ => return None,
     };
     Some(HooksPath { value: RepoPath::new(value), scope, origin: RepoPath::new(origin) })
-}
-
-/// Feeds the parser of a setting.
-#[cfg(any(fuzzing, test))]
-pub(crate) fn fuzz(data: &[u8]) {
-    if let Some(setting) = parse_hooks_path(data) {
-        assert!(setting.value.as_bytes().len() + setting.origin.as_bytes().len() < data.len());
-    }
 }
 
 #[cfg(test)]

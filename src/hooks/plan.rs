@@ -10,30 +10,20 @@ use crate::hooks::shim::{self, Author};
 use crate::hooks::slot::{HookDirectory, Slot, Stand};
 use crate::hooks::{Hook, find, shown};
 
-/// One change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum HookEdit {
     /// A directory that is missing.
-    MakeDirectory {
-        /// The directory.
-        path: PathBuf,
-        /// Its permission bits.
-        bits: Bits,
-    },
+    MakeDirectory { path: PathBuf, bits: Bits },
     /// A file that is new, or new in the place of another.
     Write {
-        /// The file.
         path: PathBuf,
-        /// Its bytes.
         text: Vec<u8>,
-        /// Its permission bits.
         bits: Bits,
         /// What it does to what was there.
         how: Overwrite,
     },
     /// A second name for a hook, so that the first can be taken.
     Keep {
-        /// The hook.
         hook: PathBuf,
         /// Its second name.
         kept: PathBuf,
@@ -74,7 +64,6 @@ const EXECUTABLE: Bits = Bits::New(0o777);
 const FOR_EVERYONE: Bits = Bits::Exact(0o755);
 /// What husky makes: it hands the file to a shell.
 const PLAIN: Bits = Bits::New(0o666);
-/// A directory.
 const DIRECTORY: Bits = Bits::New(0o777);
 
 const INSTALL: &str = "install the hooks";

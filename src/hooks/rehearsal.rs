@@ -243,7 +243,7 @@ fn quote(path: &OsStr) -> OsString {
 }
 
 /// The major and minor version in `git version 2.39.5 (…)`.
-fn version(answer: &str) -> Option<(u32, u32)> {
+pub(super) fn version(answer: &str) -> Option<(u32, u32)> {
     let mut numbers = answer.strip_prefix("git version ")?.split(['.', ' ', '-']);
     Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
 }
@@ -312,18 +312,18 @@ fn pieces(mut reader: PipeReader) -> Receiver<Vec<u8>> {
 }
 
 /// Puts pieces together to lines.
-struct Lines<Listen> {
+pub(super) struct Lines<Listen> {
     listen: Listen,
     /// The line that has not ended yet, or the start of it.
     line: Vec<u8>,
 }
 
 impl<Listen: FnMut(&[u8])> Lines<Listen> {
-    fn new(listen: Listen) -> Self {
+    pub(super) fn new(listen: Listen) -> Self {
         Self { listen, line: Vec::new() }
     }
 
-    fn take(&mut self, piece: &[u8]) {
+    pub(super) fn take(&mut self, piece: &[u8]) {
         for part in piece.split_inclusive(|&byte| byte == b'\n') {
             let room = (LINE + 1).saturating_sub(self.line.len());
             self.line.extend_from_slice(&part[..part.len().min(room)]);
@@ -334,7 +334,7 @@ impl<Listen: FnMut(&[u8])> Lines<Listen> {
     }
 
     /// Nothing more comes.
-    fn finish(mut self) {
+    pub(super) fn finish(mut self) {
         if !self.line.is_empty() {
             self.end();
         }
@@ -348,20 +348,6 @@ impl<Listen: FnMut(&[u8])> Lines<Listen> {
         }
         self.line.clear();
     }
-}
-
-/// Feeds what puts lines together, in pieces and at once, and the reader of git's version.
-#[cfg(any(fuzzing, test))]
-pub(crate) fn fuzz(data: &[u8]) {
-    let heard = |length: usize| {
-        let mut heard = Vec::new();
-        let mut lines = Lines::new(|line: &[u8]| heard.push(line.to_vec()));
-        data.chunks(length).for_each(|piece| lines.take(piece));
-        lines.finish();
-        heard
-    };
-    assert_eq!(heard(3), heard(data.len().max(1)));
-    version(&String::from_utf8_lossy(data));
 }
 
 #[cfg(test)]

@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use crate::base::error::Error;
 use crate::hooks::layout::Layout;
 use crate::hooks::shim::Author;
-use crate::hooks::slot::{HookDirectory, Stand};
+use crate::hooks::shown;
+use crate::hooks::slot::{HookDirectory, Slot, Stand};
 use crate::hooks::state::HookState;
-use crate::hooks::{find, shown};
 
 /// The directory whose programs a delegating `pre-receive` runs one after the other, as those of Gitea and Forgejo do.
 const DELEGATES: &str = "pre-receive.d";
@@ -27,12 +27,9 @@ impl Server {
         let hooks = layout.hooks.clone();
         let place = HookDirectory::server(&hooks, &layout.top)?;
         // A directory that nobody runs is none: without a `pre-receive`, git looks into no directory.
-        let another = |slot: &&_| is_anothers(slot);
-        let delegates = place
-            .slots
-            .iter()
-            .find(another)
-            .is_some_and(|slot| runs_directory(slot.text()) || hooks.join(DELEGATES).is_dir());
+        let is_anothers = |slot: &&Slot| slot.stand != Stand::Nothing && slot.author() == Author::Others;
+        let delegates = |slot: &Slot| runs_directory(slot.text()) || hooks.join(DELEGATES).is_dir();
+        let delegates = place.slots.iter().find(is_anothers).is_some_and(delegates);
         Ok(Self { hooks, delegates })
     }
 
@@ -80,29 +77,20 @@ pub(crate) fn everywhere(layout: &Layout) -> Result<Vec<HookDirectory>, Error> {
     Ok(places)
 }
 
-fn is_anothers(slot: &crate::hooks::slot::Slot) -> bool {
-    slot.stand != Stand::Nothing && slot.author() == Author::Others
-}
-
 /// Whether a hook names the directory, by its name or by its own: `pre-receive.d`, `$name.d`, `${0##*/}.d`.
 fn runs_directory(text: &[u8]) -> bool {
     let lines = text.split(|&byte| byte == b'\n').filter(|line| !line.trim_ascii_start().starts_with(b"#"));
     let in_word = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
     lines.into_iter().any(|line| {
-        let mut from = 0;
-        while let Some(at) = find(&line[from..], b".d").map(|at| from + at) {
+        memchr::memmem::find_iter(line, b".d").any(|at| {
             let (before, after) = (&line[..at], &line[at + 2..]);
             let word = before.iter().rev().take_while(|byte| in_word(byte)).count();
             let named = before.ends_with(b"pre-receive")
                 || before.ends_with(b"}")
                 || before.ends_with(b")")
                 || (word > 0 && before[..before.len() - word].ends_with(b"$"));
-            if named && !after.first().is_some_and(in_word) {
-                return true;
-            }
-            from = at + 2;
-        }
-        false
+            named && !after.first().is_some_and(in_word)
+        })
     })
 }
 

@@ -76,7 +76,6 @@ pub(crate) struct Foreign {
 pub(crate) enum Guard {
     /// The place for the line names bakstop already.
     Named,
-    /// It does not.
     NotNamed,
     /// git runs no hook at all.
     SwitchedOff,
@@ -297,8 +296,7 @@ fn calls_us(text: &[u8], hook: Hook, style: Style) -> bool {
         return names_us(text);
     }
     let call = format!("bakstop hook {}", hook.name());
-    let calls = text.windows(call.len()).enumerate().filter(|(_, window)| *window == call.as_bytes());
-    calls.into_iter().any(|(at, _)| !text.get(at + call.len()).is_some_and(|byte| b"-_".contains(byte)))
+    memchr::memmem::find_iter(text, &call).any(|at| !text.get(at + call.len()).is_some_and(|byte| b"-_".contains(byte)))
 }
 
 /// Fails if a file that a hook may be or may read is a FIFO, a socket or a device: git, a shell or

@@ -63,16 +63,8 @@ pub(super) fn author(text: &[u8], hook: Hook) -> Author {
 
 /// One word for any POSIX shell, whatever its bytes: `$'…'` is too new for some.
 fn quote(word: &[u8]) -> Vec<u8> {
-    let mut quoted = vec![b'\''];
-    for &byte in word {
-        if byte == b'\'' {
-            quoted.extend(br"'\''");
-        } else {
-            quoted.push(byte);
-        }
-    }
-    quoted.push(b'\'');
-    quoted
+    let parts: Vec<&[u8]> = word.split(|&byte| byte == b'\'').collect();
+    [b"'", &parts.join(&br"'\''"[..])[..], b"'"].concat()
 }
 
 /// The word that `quote` wrote at the start of a text.

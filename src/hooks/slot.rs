@@ -14,13 +14,9 @@ use crate::hooks::{Hook, LIMIT, shown, unreadable};
 /// What stands at a path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Stand {
-    /// Nothing.
     Nothing,
-    /// A file.
     File {
-        /// Its bytes.
         text: Vec<u8>,
-        /// Its permission bits.
         mode: u32,
     },
     /// A symbolic link, and the bytes and permission bits behind it, if it leads to a file.
@@ -44,15 +40,11 @@ impl Stand {
 /// The place of one hook.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Slot {
-    /// Which hook.
     pub hook: Hook,
-    /// Its file.
     pub path: PathBuf,
-    /// What stands there.
     pub stand: Stand,
     /// Where the hook that was there before is kept.
     pub kept: PathBuf,
-    /// What stands there.
     pub kept_stand: Stand,
     /// The file, as it is shown.
     pub name: RepoPath,
@@ -63,7 +55,6 @@ pub(crate) struct Slot {
 /// A directory of hooks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct HookDirectory {
-    /// The directory.
     pub directory: PathBuf,
     /// Whether it is there.
     pub exists: bool,
@@ -125,12 +116,11 @@ const DELEGATED: &str = "bakstop";
 impl Slot {
     /// The place of a hook in a directory of hook files.
     fn native(directory: &Path, hook: Hook, top: &Path) -> Result<Self, Error> {
-        let kept = directory.join(format!("{}.{KEPT}", hook.name()));
-        let slot = Self::at(directory.join(hook.name()), kept.clone(), hook, top)?;
+        let slot = Self::at(directory, directory.join(hook.name()), hook, top)?;
         // A manager that came after us may have moved our file aside, and runs it from there.
         let chained = directory.join(format!("{}.{CHAINED}", hook.name()));
         if slot.author() == Author::Others && chained.exists() {
-            let chained = Self::at(chained, kept, hook, top)?;
+            let chained = Self::at(directory, chained, hook, top)?;
             if chained.author() != Author::Others {
                 return Ok(chained);
             }
@@ -140,8 +130,7 @@ impl Slot {
 
     /// Our place in a directory of programs. Nothing is kept there: whatever has another name runs as well.
     fn delegated(directory: &Path, hook: Hook, top: &Path) -> Result<Self, Error> {
-        let kept = directory.join(format!("{}.{KEPT}", hook.name()));
-        Self::at(directory.join(DELEGATED), kept, hook, top)
+        Self::at(directory, directory.join(DELEGATED), hook, top)
     }
 
     /// The place of a hook among husky's tracked files. A link is followed: what is edited is the file behind it.
@@ -155,11 +144,11 @@ impl Slot {
             )
             .help("make it a file of its own"));
         }
-        let kept = directory.join(format!("{}.{KEPT}", hook.name()));
-        Self::at(real, kept, hook, top)
+        Self::at(directory, real, hook, top)
     }
 
-    fn at(path: PathBuf, kept: PathBuf, hook: Hook, top: &Path) -> Result<Self, Error> {
+    fn at(directory: &Path, path: PathBuf, hook: Hook, top: &Path) -> Result<Self, Error> {
+        let kept = directory.join(format!("{}.{KEPT}", hook.name()));
         Ok(Self {
             hook,
             stand: stand(&path, top)?,

@@ -9,7 +9,6 @@ pub(crate) enum HookState {
     Doubtful(String),
     /// The guard does not run.
     NotInForce {
-        /// Why.
         reason: String,
         /// What a person can do about it, if installing is not it.
         cure: Option<Cure>,

@@ -33,15 +33,19 @@ pub(crate) struct Run {
 impl Run {
     /// As a line, with its end.
     pub(crate) fn line(&self) -> String {
-        let value = json!({
+        format!("{}\n", self.json())
+    }
+
+    /// As reports and records have it.
+    pub(crate) fn json(&self) -> Value {
+        json!({
             "label": self.label,
             "started": self.started.to_string(),
             "seconds": self.seconds,
             "exit_code": self.exit_code,
             "tree": self.tree.name(),
             "commit": self.commit.as_ref().map(ObjectId::to_string),
-        });
-        format!("{value}\n")
+        })
     }
 
     fn parse(line: &str) -> Option<Self> {

@@ -4,13 +4,11 @@ use crate::formats::document::{Key, Node, Value};
 use crate::formats::{self, Syntax};
 use crate::models::{Invocation, Scalar, Strings};
 
-/// A compose file.
 #[derive(Debug, Default)]
 pub(crate) struct Compose {
     pub services: Vec<Service>,
 }
 
-/// A service.
 #[derive(Debug)]
 pub(crate) struct Service {
     /// The image that it runs, or the name that its build gives to one.

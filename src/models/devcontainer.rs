@@ -27,7 +27,6 @@ pub(crate) struct Feature {
 }
 
 impl Devcontainer {
-    /// Parses a description.
     pub(crate) fn parse(text: &[u8]) -> Self {
         let Ok(root) = formats::parse(Syntax::Jsonc, text) else { return Self::default() };
         let features = root.get("features").flat_map(Node::entries);

@@ -25,7 +25,6 @@ pub(crate) struct Stages {
     given: Values,
 }
 
-/// One stage.
 #[derive(Debug, Clone)]
 pub(crate) struct Stage {
     /// What it builds on.

@@ -4,7 +4,6 @@ use crate::formats::document::{Node, Value};
 use crate::formats::{self, Syntax};
 use crate::models::{Scalar, Strings};
 
-/// A pipeline.
 #[derive(Debug, Default)]
 pub(crate) struct Pipeline {
     /// The values of the top level, which jobs may override.
@@ -13,7 +12,6 @@ pub(crate) struct Pipeline {
     pub jobs: Vec<PipelineJob>,
 }
 
-/// A job.
 #[derive(Debug, Default)]
 pub(crate) struct PipelineJob {
     /// Whether it runs only as a part of the jobs that extend it.
@@ -30,7 +28,6 @@ pub(crate) struct PipelineJob {
 }
 
 impl Pipeline {
-    /// Parses a pipeline.
     pub(crate) fn parse(text: &[u8]) -> Self {
         let Ok(root) = formats::parse(Syntax::Yaml, text) else { return Self::default() };
         let jobs = root.entries().filter(|(key, _)| key.text != "variables");

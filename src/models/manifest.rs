@@ -6,7 +6,6 @@ use crate::formats::{self, Syntax};
 use crate::models::workspace::patterns;
 use crate::models::{Scalar, Strings};
 
-/// A manifest.
 #[derive(Debug)]
 pub(crate) struct PackageJson {
     /// What the file is as a whole.
@@ -46,7 +45,6 @@ pub(crate) struct DevEngine {
 }
 
 impl PackageJson {
-    /// Parses a manifest.
     pub(crate) fn parse(text: &[u8]) -> Self {
         let root = formats::parse(Syntax::Json, text).ok();
         let field = |key| root.as_ref().and_then(|root| root.last(key));

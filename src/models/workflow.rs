@@ -17,10 +17,8 @@ pub(crate) struct Workflow {
     pub steps: Vec<WorkflowStep>,
 }
 
-/// A job.
 #[derive(Debug)]
 pub(crate) struct WorkflowJob {
-    /// `if`.
     pub condition: Option<Scalar>,
     pub env: Strings,
     /// The workflow that it runs instead of steps.
@@ -33,7 +31,6 @@ pub(crate) struct WorkflowJob {
 /// A step of a job or of a composite action.
 #[derive(Debug)]
 pub(crate) struct WorkflowStep {
-    /// `if`.
     pub condition: Option<Scalar>,
     pub env: Strings,
     /// The action that it runs.
@@ -48,7 +45,6 @@ pub(crate) struct WorkflowStep {
 pub(crate) struct RunSettings {
     /// `working-directory`.
     pub directory: Option<Scalar>,
-    /// `shell`.
     pub shell: Option<Scalar>,
 }
 

@@ -4,7 +4,6 @@ use crate::formats::document::{Node, Value};
 use crate::formats::{self, Syntax};
 use crate::models::Scalar;
 
-/// `pnpm-workspace.yaml`.
 #[derive(Debug, Default)]
 pub(crate) struct PnpmWorkspace {
     /// The patterns of `packages`, empty if absent; `None` if the file cannot be parsed.
@@ -12,7 +11,6 @@ pub(crate) struct PnpmWorkspace {
 }
 
 impl PnpmWorkspace {
-    /// Parses the file.
     pub(crate) fn parse(text: &[u8]) -> Self {
         let Ok(root) = formats::parse(Syntax::Yaml, text) else { return Self::default() };
         Self { packages: Some(root.last("packages").and_then(patterns).unwrap_or_default()) }

@@ -1,13 +1,10 @@
 //! Directories of a repository, as paths without a slash at the end; the top is empty.
 
-/// The directory that holds a directory; the top holds itself.
-pub(crate) fn parent(directory: &[u8]) -> &[u8] {
-    &directory[..directory.iter().rposition(|&byte| byte == b'/').unwrap_or(0)]
-}
-
 /// A directory and all above it, up to the top.
 pub(crate) fn upward(directory: &[u8]) -> impl Iterator<Item = &[u8]> {
-    std::iter::successors(Some(directory), |directory| (!directory.is_empty()).then(|| parent(directory)))
+    std::iter::successors(Some(directory), |directory| {
+        (!directory.is_empty()).then(|| &directory[..memchr::memrchr(b'/', directory).unwrap_or(0)])
+    })
 }
 
 /// A directory as seen from one above it; `None` if it is neither that one nor below it.

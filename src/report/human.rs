@@ -18,7 +18,6 @@ use crate::rules;
 /// How a reader sees the report.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct View<'a> {
-    /// Colour.
     pub paint: Paint,
     /// Whether the reader stands below the top of the work tree, where most commands would not do what they say.
     pub below_top: bool,
@@ -74,6 +73,13 @@ pub(crate) fn plural(number: usize, word: &str) -> String {
         _ => "s",
     };
     format!("{number} {word}{ending}")
+}
+
+/// Rows of a label and a text, the texts one under the other. `paint` colours a label.
+pub(crate) fn rows(rows: &[(impl AsRef<str>, String)], paint: impl Fn(&str) -> String) -> String {
+    let width = rows.iter().map(|(label, _)| label.as_ref().len()).max().unwrap_or_default();
+    let gap = |label: &str| " ".repeat(width - label.len());
+    rows.iter().map(|(label, text)| format!("{}{}  {text}\n", paint(label.as_ref()), gap(label.as_ref()))).collect()
 }
 
 /// The most characters of a commit's subject that are shown.

@@ -5,7 +5,7 @@
 use serde_json::{Value, json};
 
 use crate::base::change::Commit;
-use crate::base::escape::is_unsafe;
+use crate::base::escape::{is_unsafe, to_hex};
 use crate::base::finding::{Label, Place, Severity};
 use crate::base::path::RepoPath;
 use crate::edit::fix::Fix;
@@ -22,12 +22,10 @@ pub(crate) fn check(report: &Report<'_>) -> String {
     }))
 }
 
-/// Every finding.
 pub(crate) fn findings(report: &Report<'_>) -> Vec<Value> {
     report.findings.iter().map(finding).collect()
 }
 
-/// The counts.
 pub(crate) fn summary(report: &Report<'_>) -> Value {
     let count = |severity| report.findings.iter().filter(|finding| finding.severity == severity).count();
     json!({ "errors": count(Severity::Error), "warnings": count(Severity::Warning), "judged": report.judged })
@@ -82,10 +80,7 @@ pub(crate) fn document(value: &Value) -> String {
 pub(crate) fn path(path: &RepoPath) -> (Value, Value) {
     match std::str::from_utf8(path.as_bytes()) {
         Ok(text) => (text.into(), Value::Null),
-        Err(_) => {
-            let hex: String = path.as_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
-            (path.to_string().into(), hex.into())
-        }
+        Err(_) => (path.to_string().into(), to_hex(path.as_bytes()).into()),
     }
 }
 

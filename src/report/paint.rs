@@ -23,7 +23,6 @@ pub(crate) struct Paint {
 }
 
 impl Paint {
-    /// No colour.
     pub(crate) const PLAIN: Self = Self { on: false };
 
     /// Decides for one stream. What was said on the command line wins; then `NO_COLOR` (no-color.org), `CLICOLOR_FORCE`

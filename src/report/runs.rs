@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 
 use serde_json::json;
 
-use crate::base::change::ObjectId;
 use crate::base::escape::Escaped;
 use crate::measure::runs::{Run, Seconds, Usual};
 use crate::report::human::plural;
@@ -51,16 +50,6 @@ fn table(label: &str, runs: &[Run], paint: Paint) -> String {
 
 /// Every run, and what is usual for each label.
 pub(crate) fn json(runs: &[Run]) -> String {
-    let run = |run: &Run| {
-        json!({
-            "label": run.label,
-            "started": run.started.to_string(),
-            "seconds": run.seconds,
-            "exit_code": run.exit_code,
-            "tree": run.tree.name(),
-            "commit": run.commit.as_ref().map(ObjectId::to_string),
-        })
-    };
     let label = |label: &str| {
         let usual = Usual::of(runs.iter(), label);
         json!({
@@ -71,7 +60,7 @@ pub(crate) fn json(runs: &[Run]) -> String {
     };
     document(&json!({
         "schema": "bakstop.runs/1",
-        "runs": runs.iter().map(run).collect::<Vec<_>>(),
+        "runs": runs.iter().map(Run::json).collect::<Vec<_>>(),
         "labels": labels(runs).into_iter().map(label).collect::<Vec<_>>(),
     }))
 }
@@ -79,6 +68,7 @@ pub(crate) fn json(runs: &[Run]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::change::ObjectId;
 
     fn run(label: &str, seconds: f64, exit_code: u8, tree: Tree) -> Run {
         let started = "2026-05-02T10:11:12Z".parse().unwrap();

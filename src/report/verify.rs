@@ -8,7 +8,7 @@ use crate::cure::Advice;
 use crate::edit::excerpt::Excerpt;
 use crate::measure::runs::{Seconds, Timing};
 use crate::os::child::{Ended, Ran};
-use crate::report::human::{TO_TOP, plural};
+use crate::report::human::{TO_TOP, plural, rows};
 use crate::report::paint::Paint;
 use crate::rule::Finding;
 use crate::snapshot::{Changes, DELETED_IN_INDEX, Difference, Dirt, Head, MovedRef, NEW_FILE, State};
@@ -37,7 +37,6 @@ pub(crate) struct Verification<'a> {
 /// What the state of the work tree is held against.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Since<'a> {
-    /// A clean tree.
     Clean,
     /// What it was before a command, and how long that took.
     Command(&'a Ran, Timing),
@@ -54,13 +53,7 @@ impl Verification<'_> {
         if self.changes.is_empty() {
             return summary;
         }
-        let rows = self.rows(paint);
-        let width = rows.iter().map(|(label, _)| label.len()).max().unwrap_or(0);
-        let row = |(label, line): &(String, String)| {
-            let gap = " ".repeat(width - label.len());
-            format!("{}{gap}  {line}\n", paint.bad(label))
-        };
-        let list: String = rows.iter().map(row).collect();
+        let list = rows(&self.rows(paint), |label| paint.bad(label));
         let warnings = self.rewritten_backups.iter().map(|(backup, original)| {
             format!("\n{} {}\n", paint.doubtful("warning:"), rewritten_backup(backup, original))
         });

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 
 use crate::base::change::ObjectId;
+use crate::base::escape::{from_hex, to_hex};
 use crate::base::path::RepoPath;
 use crate::snapshot::{Dirt, Fingerprint, Head, Snapshot, State, Unfinished};
 
@@ -28,11 +29,13 @@ impl Baseline {
             json!({
                 "path": bytes(path.as_bytes()),
                 "states": dirt.states.iter().map(|state| state.name()).collect::<Vec<_>>(),
-                "fingerprint": dirt.fingerprint.map(|Fingerprint(hash)| hex(&hash)),
+                "fingerprint": dirt.fingerprint.map(|Fingerprint(hash)| to_hex(&hash)),
             })
         });
-        let settings =
-            snapshot.settings.iter().map(|(name, Fingerprint(hash))| json!({ "name": bytes(name), "hash": hex(hash) }));
+        let settings = snapshot
+            .settings
+            .iter()
+            .map(|(name, Fingerprint(hash))| json!({ "name": bytes(name), "hash": to_hex(hash) }));
         let refs = snapshot.refs.iter().map(|(name, id)| json!({ "name": bytes(name), "id": id.to_string() }));
         let value = json!({
             "schema": SCHEMA,
@@ -87,18 +90,18 @@ fn path(value: &Value) -> Option<(RepoPath, Dirt)> {
 }
 
 fn fingerprint(value: &Value) -> Option<Fingerprint> {
-    Some(Fingerprint(unhex(value.as_str()?)?.try_into().ok()?))
+    Some(Fingerprint(from_hex(value.as_str()?.as_bytes())?.try_into().ok()?))
 }
 
 /// Bytes as text where they are UTF-8, else as `{"hex": "…"}`.
 fn bytes(bytes: &[u8]) -> Value {
-    std::str::from_utf8(bytes).map_or_else(|_| json!({ "hex": hex(bytes) }), Value::from)
+    std::str::from_utf8(bytes).map_or_else(|_| json!({ "hex": to_hex(bytes) }), Value::from)
 }
 
 fn raw(value: &Value) -> Option<Vec<u8>> {
     match value {
         Value::String(text) => Some(text.clone().into_bytes()),
-        other => unhex(other["hex"].as_str()?),
+        other => from_hex(other["hex"].as_str()?.as_bytes()),
     }
 }
 
@@ -110,16 +113,6 @@ fn id(value: &Value) -> Option<ObjectId> {
 #[allow(clippy::option_option, reason = "nothing, and not understood, are different answers")]
 fn optional<T>(value: &Value, read: impl Fn(&Value) -> Option<T>) -> Option<Option<T>> {
     if value.is_null() { Some(None) } else { read(value).map(Some) }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-fn unhex(text: &str) -> Option<Vec<u8>> {
-    let (pairs, rest) = text.as_bytes().as_chunks::<2>();
-    let byte = |pair: &[u8; 2]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
-    rest.is_empty().then(|| pairs.iter().map(byte).collect()).flatten()
 }
 
 #[cfg(test)]

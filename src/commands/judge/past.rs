@@ -138,8 +138,8 @@ impl<'a> Past<'a> {
         let engine = engine(&source.config, self.options).whole(others.is_empty());
         let judgement = engine.judge(&change)?;
         let entries = change.fresh().len();
-        let mut judged = judged(judgement, entries, self.how(&plural(entries, "new path"), source), nothing);
-        cure::in_commits(&mut judged.findings, Rewrite::Nothing);
+        let mut judged = Judged::new(judgement, entries, self.how(&plural(entries, "new path"), source), nothing);
+        cure::in_commits(&mut judged.judgement.findings, Rewrite::Nothing);
         Ok(judged)
     }
 
@@ -153,13 +153,14 @@ impl<'a> Past<'a> {
         let mut engine = engine(&source.config, self.options).whole(rewrite == Rewrite::History);
         let entries = self.walk(commits, &mut engine)?;
         let what = format!("{} in {}", plural(entries, "new path"), plural(commits.nodes.len(), "commit"));
-        let mut judged = judged(engine.finish(), entries, self.how(&what, source), nothing);
-        if !commits.nodes.is_empty() || !judged.findings.is_empty() {
+        let mut judged = Judged::new(engine.finish(), entries, self.how(&what, source), nothing);
+        if !commits.nodes.is_empty() || !judged.judgement.findings.is_empty() {
             judged.nothing = None;
         }
-        let carried = cure::in_commits(&mut judged.findings, rewrite);
+        let carried = cure::in_commits(&mut judged.judgement.findings, rewrite);
         let rewriting = cure::rewriting(commits, &carried, rewrite, |commit| self.seen(commit))?;
-        judged.advice = rewriting.map(|advice| self.too_early(&judged.findings, commits, source).unwrap_or(advice));
+        judged.advice =
+            rewriting.map(|advice| self.too_early(&judged.judgement.findings, commits, source).unwrap_or(advice));
         Ok(judged)
     }
 
@@ -235,13 +236,7 @@ impl<'a> Past<'a> {
 /// A deletion asks nothing of anybody, not even of a configuration that cannot be read.
 fn nothing_new(why: String) -> Judged {
     let rules = RULES.into_iter().filter(|rule| rule.on_by_default).collect();
-    judged(Judgement { rules, ..Judgement::default() }, 0, Vec::new(), why)
-}
-
-fn judged(judgement: Judgement, entries: usize, how: Vec<String>, nothing: String) -> Judged {
-    let Judgement { findings, hidden, listed, rules } = judgement;
-    let nothing = (entries == 0).then_some(nothing);
-    Judged { findings, hidden, listed, entries, how, nothing, rules, below_top: false, advice: None }
+    Judged::new(Judgement { rules, ..Judgement::default() }, 0, Vec::new(), why)
 }
 
 /// How many commits are read together. The more, the less is read twice.

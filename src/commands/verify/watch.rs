@@ -7,7 +7,7 @@ use crate::base::error::Error;
 use crate::base::escape::Escaped;
 use crate::base::finding::Verdict;
 use crate::base::path::RepoPath;
-use crate::commands::verify::{Args, in_format};
+use crate::commands::verify::Args;
 use crate::commands::{Context, Outcome, listed};
 use crate::config::{self, Allowance, Config};
 use crate::cure::{self, Facts};
@@ -108,17 +108,14 @@ impl Watch<'_> {
             below_top: !tree.prefix().is_empty(),
             advice: advice.as_ref(),
         };
-        let mut outcome =
-            in_format(self.args.format, self.output.clone(), self.context.paint, &|format, paint| match format {
+        let verdict = if verification.passes() { Verdict::Clean } else { Verdict::Found };
+        let (args, paint) = (self.args, self.context.paint);
+        let outcome =
+            Outcome::in_format(verdict, args.format, self.output.clone(), paint, |format, paint| match format {
                 HumanOrJson::Human => verification.human(paint),
                 HumanOrJson::Json => verification.json(),
             });
-        outcome = notes.iter().fold(outcome, Outcome::note);
-        let in_time = match since {
-            Since::Command(_, timing) => timing.passes(),
-            _ => true,
-        };
-        outcome.code = if changes.is_empty() && in_time { Verdict::Clean } else { Verdict::Found }.code();
+        let mut outcome = notes.iter().fold(outcome, Outcome::note);
         let Since::Command(ran, timing) = since else {
             let state = if matches!(since, Since::Clean) { "clean" } else { "as it was" };
             let quiet = !self.args.verbose || !changes.is_empty();

@@ -19,7 +19,6 @@ pub(crate) enum Lookup<'v> {
     Set(&'v Variable),
     /// It has a value only if whoever starts the run gives it one.
     Offered,
-    /// Nothing sets it.
     Unset,
     /// Something may set it that is not seen here.
     Unknown,
@@ -28,7 +27,6 @@ pub(crate) enum Lookup<'v> {
 /// A variable that was put in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Use {
-    /// Its name.
     pub name: String,
     /// Where its value is written.
     pub span: Span,

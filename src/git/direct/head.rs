@@ -49,7 +49,7 @@ fn packed(repository: &Repository, name: &[u8]) -> Result<Option<ObjectId>, Hand
 }
 
 /// The object that a ref of this name is packed with: `<id> SP <name>` a line, git-pack-refs(1).
-fn find_packed(refs: &[u8], name: &[u8], hash: usize) -> Option<ObjectId> {
+pub(in crate::git) fn find_packed(refs: &[u8], name: &[u8], hash: usize) -> Option<ObjectId> {
     memchr::memmem::find_iter(refs, name).find_map(|at| {
         let start = memchr::memrchr(b'\n', &refs[..at]).map_or(0, |end| end + 1);
         let (before, after) = (&refs[start..at], &refs[at + name.len()..]);
@@ -60,7 +60,7 @@ fn find_packed(refs: &[u8], name: &[u8], hash: usize) -> Option<ObjectId> {
 
 /// Whether every line of the packed refs is understood: remarks, `<id> SP <name>`, and `^<id>` of
 /// the object that a tag leads to.
-fn is_whole(refs: &[u8], hash: usize) -> bool {
+pub(in crate::git) fn is_whole(refs: &[u8], hash: usize) -> bool {
     let is_id = |hex: &[u8]| ObjectId::from_hex(hex).is_some_and(|id| id.as_bytes().len() == hash);
     let is_line = |line: &[u8]| match line {
         [b'#', ..] => true,
@@ -92,20 +92,6 @@ fn is_absent(common: &Path, name: &[u8]) -> bool {
         fs::symlink_metadata(common.join(path)).is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
     };
     is_missing(OsStr::from_bytes(name)) && is_missing(OsStr::new("reftable"))
-}
-
-/// Feeds the readers of packed refs.
-#[cfg(any(fuzzing, test))]
-pub(super) fn fuzz(data: &[u8]) {
-    let name = data.get(..16).unwrap_or_default();
-    for hash in [20, 32] {
-        let found = find_packed(data, name, hash).filter(|_| !name.contains(&b'\n'));
-        // In a file that is understood, the ref has a line of its own.
-        if let Some(id) = found.filter(|_| is_whole(data, hash)) {
-            let line = [id.to_string().as_bytes(), b" ", name].concat();
-            assert!(data.split(|&byte| byte == b'\n').any(|known| known.eq_ignore_ascii_case(&line)));
-        }
-    }
 }
 
 #[cfg(test)]

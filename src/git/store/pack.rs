@@ -9,7 +9,7 @@ use crate::base::change::ObjectId;
 use crate::git::source::Source;
 
 /// The length of the signature, the version, and the 256 numbers of the fan-out table.
-const HEADER: usize = 8 + 256 * 4;
+pub(crate) const HEADER: usize = 8 + 256 * 4;
 
 /// The most names that are read at once; among more, it is looked by halves.
 const FEW: u64 = 64;
@@ -85,22 +85,6 @@ impl<S: Source> PackIndex<S> {
         let mut long = [0; 8];
         self.source.read(&mut long, self.offsets() + self.count() * 4 + u64::from(short & 0x7fff_ffff) * 8)?;
         Ok(u64::from_be_bytes(long))
-    }
-}
-
-/// Whatever is looked for, what is found is a number that the index holds.
-#[cfg(any(fuzzing, test))]
-pub(crate) fn fuzz(data: &[u8]) {
-    for hash in [20, 32] {
-        let Ok(Some(index)) = PackIndex::of(data, hash) else { continue };
-        let names = data.get(HEADER..).unwrap_or_default().chunks_exact(hash).take(16);
-        for id in names.filter_map(ObjectId::from_bytes) {
-            if let Ok(Some(offset)) = index.find(&id) {
-                let short = u32::try_from(offset).ok();
-                let there = short.map_or(offset.to_be_bytes().to_vec(), |short| short.to_be_bytes().to_vec());
-                assert!(data.windows(there.len()).any(|bytes| bytes == there), "{offset}");
-            }
-        }
     }
 }
 

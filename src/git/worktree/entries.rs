@@ -15,8 +15,8 @@ use crate::snapshot::Hiding;
 
 /// The index of a work tree, read by the cheapest way that is certain.
 pub(super) struct Index {
-    source: IndexContent,
-    place: GitPaths,
+    pub source: IndexContent,
+    pub place: GitPaths,
 }
 
 /// Where a work tree has what is its own, and what it shares with others.
@@ -30,7 +30,7 @@ pub(super) struct GitPaths {
     pub shared: PathBuf,
 }
 
-enum IndexContent {
+pub(super) enum IndexContent {
     /// Read here, with what the index remembers of each file on disk.
     Native(Box<gix::index::File>),
     /// `git ls-files --stage -v -z`: for what gix does not read, such as a sparse index.
@@ -274,44 +274,10 @@ fn listed(record: &[u8]) -> Option<Tracked<'_>> {
     Some(Tracked { path: &record[tab + 1..], mode, executable, hiding, stat: None })
 }
 
-/// Feeds the reader of index files, and writes what it reads.
-#[cfg(any(fuzzing, test))]
-pub(super) fn fuzz(data: &[u8]) {
-    for hash in [gix::hash::Kind::Sha1, gix::hash::Kind::Sha256] {
-        let Some(index) = of_bytes(data, hash) else { continue };
-        index.tree();
-        let Ok(entries) = index.entries("read") else { continue };
-        assert_eq!(entries.len(), index.len());
-        let paths: Vec<RepoPath> =
-            entries.iter().filter(|entry| !entry.is_odd()).map(|entry| RepoPath::new(entry.path)).collect();
-        if let Some(written) = index.of(paths.iter()) {
-            let again = of_bytes(&written, hash).expect("what was written is read");
-            let entries = again.entries("read").expect("what was written is known");
-            assert!(entries.len() == paths.len() && entries.iter().all(|entry| entry.hiding.is_none()));
-        }
-    }
-}
-
-/// Feeds the reader of git's own listing of the index.
-#[cfg(any(fuzzing, test))]
-pub(super) fn fuzz_listing(data: &[u8]) {
-    let index = Index { source: IndexContent::Listing(data.to_vec()), place: GitPaths::default() };
-    if let Ok(entries) = index.entries("read") {
-        assert!(entries.len() == index.len() && entries.iter().all(Tracked::is_odd));
-    }
-}
-
-#[cfg(any(fuzzing, test))]
-fn of_bytes(data: &[u8], hash: gix::hash::Kind) -> Option<Index> {
-    let now = gix::index::State::new(hash).timestamp();
-    let (state, _) = gix::index::State::from_bytes(data, now, hash, gix::index::decode::Options::default()).ok()?;
-    let native = Box::new(gix::index::File::from_state(state, "index"));
-    (!native.is_sparse()).then(|| Index { source: IndexContent::Native(native), place: GitPaths::default() })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::git::worktree::fuzz::of_bytes;
 
     #[test]
     fn a_listing_is_read_to_the_byte() {

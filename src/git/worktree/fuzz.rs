@@ -1,17 +1,40 @@
 //! Targets: the index, and the state of the work tree as git tells it.
 
+use crate::base::path::RepoPath;
 use crate::git::process::records;
-use crate::git::worktree::entries;
+use crate::git::worktree::entries::{GitPaths, Index, IndexContent, Tracked};
 use crate::git::worktree::status::{Status, parse_record};
 
 /// An index file, of both hashes.
 pub(crate) fn index(data: &[u8]) {
-    entries::fuzz(data);
+    for hash in [gix::hash::Kind::Sha1, gix::hash::Kind::Sha256] {
+        let Some(index) = of_bytes(data, hash) else { continue };
+        index.tree();
+        let Ok(entries) = index.entries("read") else { continue };
+        assert_eq!(entries.len(), index.len());
+        let paths: Vec<RepoPath> =
+            entries.iter().filter(|entry| !entry.is_odd()).map(|entry| RepoPath::new(entry.path)).collect();
+        if let Some(written) = index.of(paths.iter()) {
+            let again = of_bytes(&written, hash).expect("what was written is read");
+            let entries = again.entries("read").expect("what was written is known");
+            assert!(entries.len() == paths.len() && entries.iter().all(|entry| entry.hiding.is_none()));
+        }
+    }
+}
+
+pub(super) fn of_bytes(data: &[u8], hash: gix::hash::Kind) -> Option<Index> {
+    let now = gix::index::State::new(hash).timestamp();
+    let (state, _) = gix::index::State::from_bytes(data, now, hash, gix::index::decode::Options::default()).ok()?;
+    let native = Box::new(gix::index::File::from_state(state, "index"));
+    (!native.is_sparse()).then(|| Index { source: IndexContent::Native(native), place: GitPaths::default() })
 }
 
 /// A listing of the index.
 pub(crate) fn listing(data: &[u8]) {
-    entries::fuzz_listing(data);
+    let index = Index { source: IndexContent::Listing(data.to_vec()), place: GitPaths::default() };
+    if let Ok(entries) = index.entries("read") {
+        assert!(entries.len() == index.len() && entries.iter().all(Tracked::is_odd));
+    }
 }
 
 /// What `git status` answers.

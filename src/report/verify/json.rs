@@ -11,7 +11,6 @@ use crate::report::verify::{Since, Verification, names, notes, renames, rewritte
 use crate::snapshot::{Difference, Dirt, Head, Unfinished};
 
 impl Verification<'_> {
-    /// For a program.
     pub(crate) fn json(&self) -> String {
         let changes = self.changes;
         let (said, renames) = (self.first_findings(), renames(changes));
