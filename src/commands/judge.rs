@@ -187,8 +187,11 @@ pub(super) fn configuration(change: &dyn Change, options: &Options<'_>, context:
 fn staged(options: &Options<'_>, context: &Context) -> Result<Judged, Error> {
     let staged = Staged::read(&context.directory, &context.env)?;
     if !staged.has_work_tree() {
-        return Err(Error::new("judge what is staged", "this repository is bare: nothing can be staged in it")
-            .help("name what to judge (`bakstop check --help`), or run this in a clone with a work tree"));
+        return Err(Error::new(
+            "judge what is staged",
+            "there is no work tree here: this is a bare repository or a .git directory",
+        )
+        .help("name what to judge (`bakstop check --help`), or run this in a work tree"));
     }
     let (on_disk, committed) = (|path: &_| staged.on_disk(path, LIMIT), |path: &_| staged.committed(path, LIMIT));
     let judgement = in_files(&staged, false, on_disk, committed, options, context)?;

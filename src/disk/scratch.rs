@@ -92,6 +92,14 @@ impl Scratch {
     }
 }
 
+impl Drop for Scratch {
+    /// Where a signal removes the directory, the program ends by that signal, and not by an error of
+    /// the work that misses the directory.
+    fn drop(&mut self) {
+        drop(self.shared.lock());
+    }
+}
+
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, Option<PathBuf>> {
         self.directory.lock().unwrap_or_else(PoisonError::into_inner)

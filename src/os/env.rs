@@ -24,6 +24,12 @@ impl Environment {
         self.get(name).map(|value| value.to_string_lossy().into_owned())
     }
 
+    /// Whether a variable is set to the empty string. To git that is a value of some variables; to
+    /// the rest of this program the variable is unset.
+    pub(crate) fn is_blank(&self, name: &str) -> bool {
+        self.0.get(OsStr::new(name)).is_some_and(|value| value.is_empty())
+    }
+
     /// The names of all variables that are set to something.
     pub(crate) fn names(&self) -> impl Iterator<Item = &OsStr> {
         self.0.iter().filter(|(_, value)| !value.is_empty()).map(|(name, _)| name.as_os_str())

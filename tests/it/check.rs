@@ -215,6 +215,8 @@ fn what_git_refuses_is_refused() {
     sandbox.git(&["init", "-q", "--bare", bare.to_str().unwrap()]);
     let ran = finish(sandbox.command(BAKSTOP).arg("check").current_dir(&bare));
     assert!(ran.code == Some(2) && ran.err.contains("bare"), "{ran:?}");
+    let ran = sandbox.bakstop(&["-C", ".git", "check"]);
+    assert!(ran.code == Some(2) && ran.err.contains("or a .git directory"), "{ran:?}");
     sandbox.git(&["config", "core.bare", "foo"]);
     assert_eq!(sandbox.bakstop(&["check"]).code, Some(2));
 }

@@ -90,6 +90,10 @@ impl Repository {
         if let Some(name) = env.names().filter_map(OsStr::to_str).find(|name| unknown(name)) {
             return Err(Handover::Variable(name.to_owned()));
         }
+        // To git, one that is set to nothing is set.
+        if let Some(name) = ["GIT_DIR", "GIT_INDEX_FILE"].into_iter().find(|name| env.is_blank(name)) {
+            return Err(Handover::Variable(name.to_owned()));
+        }
         let (top, git, linked) = match env.get("GIT_DIR") {
             // Without `GIT_WORK_TREE`, the current directory is the top.
             Some(git) => (directory.to_owned(), directory.join(git), false),

@@ -17,6 +17,7 @@ pub(super) const STATES: &[State] = &[
     state("GIT_DIR, from below the top", "edit", EDIT).asked("export GIT_DIR=../.git && cd web"),
     state("GIT_DIR, from elsewhere", "edit", EDIT).asked("export GIT_DIR=\"$PWD/.git\" && cd .."),
     state("GIT_DIR of another repository", "git init -q ../else && touch ../else/a && git -C ../else add a && edit", &["a"]).asked("export GIT_DIR=../else/.git"),
+    refused("GIT_DIR that is empty", "edit", "not a git repository").asked("export GIT_DIR="),
     refused("GIT_DIR that is not there", "edit", "not a git repository").asked("export GIT_DIR=none"),
     state("GIT_DIR and GIT_WORK_TREE", "edit", EDIT).asked("export GIT_DIR=\"$PWD/.git\" GIT_WORK_TREE=\"$PWD\" && cd .."),
     state("GIT_DIR and GIT_WORK_TREE, relative", "edit", EDIT).asked("export GIT_DIR=shop/.git GIT_WORK_TREE=shop && cd .."),
