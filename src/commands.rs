@@ -14,7 +14,7 @@ use crate::report::paint::Paint;
 use crate::report::{self, Format, Report, human::View};
 
 pub(crate) mod completions;
-mod destination;
+pub(crate) mod destination;
 pub(crate) mod explain;
 pub(crate) mod install;
 mod judge;

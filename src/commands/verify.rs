@@ -181,7 +181,7 @@ fn around(watch: &Watch<'_>, program: &OsString, arguments: &[OsString]) -> Resu
     let commit = before.head.commit;
     let (outcome, state) = compared(watch, before, &ran, timing);
     // A record that fails is an error next to the report, and does not replace it.
-    let written = record.as_ref().map_or(Ok(()), |record| record.append(context.now, &ran, state, commit));
+    let written = record.as_ref().map_or(Ok(()), |record| record.append(context, &ran, state, commit));
     let mut outcome = outcome?;
     if let Err(error) = written {
         outcome.notes += &report::error(&error, Paint::PLAIN);

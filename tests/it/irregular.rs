@@ -450,6 +450,44 @@ fn a_tracked_file_is_known_where_variables_name_the_repository() {
 }
 
 #[test]
+fn a_tracked_file_is_known_where_its_directory_is_absent() {
+    let restore = ["--", "git", "checkout", "-q", "--", "web"];
+    for (options, command) in [
+        (&["check", "--tree", "HEAD", "--output", "web/index.js"][..], &[][..]),
+        (&["verify", "--output", "web/index.js"], &restore),
+        (&["verify", "--record", "web/index.js"], &restore),
+    ] {
+        let sandbox = Sandbox::workspace();
+        fs::remove_dir_all(sandbox.top.join("web")).unwrap();
+        let ran = bounded(&sandbox, "an absent directory", &[options, command].concat());
+        assert!(ran.code == Some(2) && ran.err.contains("git tracks it"), "{options:?}: {ran:?}");
+        assert!(!sandbox.top.join("web").exists());
+    }
+}
+
+#[test]
+fn a_file_that_a_build_adds_is_not_written_over() {
+    let add = ["--", "sh", "-c", "echo built >report && git add report"];
+    for option in ["--output", "--record"] {
+        let sandbox = Sandbox::workspace();
+        let ran = bounded(&sandbox, "added by the build", &[&["verify", option, "report"][..], &add].concat());
+        assert!(ran.code != Some(0) && ran.err.contains("git tracks it"), "{option}: {ran:?}");
+        assert_eq!(fs::read_to_string(sandbox.top.join("report")).unwrap(), "built\n");
+    }
+}
+
+#[test]
+fn nothing_is_written_where_git_cannot_tell_whether_it_tracks_the_file() {
+    let sandbox = Sandbox::workspace();
+    fs::rename(sandbox.top.join(".git"), sandbox.outside().join("hidden")).unwrap();
+    sandbox.write("../hidden/index", "no index");
+    let line = "export GIT_DIR=$PWD/../hidden GIT_WORK_TREE=$PWD; exec \"$@\"";
+    let ran = bounded_in(&sandbox, "a broken index", line, &["check", "--tree", "HEAD", "--output", "new"]);
+    assert!(ran.code == Some(2) && ran.err.contains("could not look into the index"), "{ran:?}");
+    assert!(!sandbox.top.join("new").exists());
+}
+
+#[test]
 fn a_report_goes_into_a_fifo_that_is_read_and_waits_for_no_other() {
     let sandbox = Sandbox::workspace();
     let fifo = sandbox.outside().join("fifo");
