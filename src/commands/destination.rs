@@ -1,7 +1,7 @@
 //! Where an answer goes that was asked for in a file.
 
 use std::ffi::{OsStr, OsString};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::base::error::Error;
 use crate::base::path::RepoPath;
@@ -11,14 +11,19 @@ use crate::git::Git;
 use crate::git::process::failed;
 
 /// Follows the links of the path that a person gave. An answer never goes into a git directory, nor
-/// over a file that git tracks.
-pub(super) fn destination(name: &Path, context: &Context) -> Result<Destination, Error> {
+/// over a file that git tracks, nor over one of the command's own inputs.
+pub(super) fn destination(name: &Path, inputs: &[&Option<PathBuf>], context: &Context) -> Result<Destination, Error> {
     if name.as_os_str() == "-" {
         return Err(refused(name, "`-` is not a file").help("give it a name, such as ./-"));
     }
     let destination = Destination::new(name);
     if destination.changes().is_some_and(is_in_git_directory) {
         return Err(refused(name, "it is part of a git directory"));
+    }
+    let file = destination.file();
+    let is_input = |input: &PathBuf| file.is_some() && Destination::new(input).file() == file;
+    if inputs.iter().copied().flatten().any(is_input) {
+        return Err(refused(name, "this command reads it, or appends to it"));
     }
     must_be_untracked(&destination, context).map(|()| destination)
 }
@@ -33,7 +38,7 @@ pub(crate) fn must_be_untracked(destination: &Destination, context: &Context) ->
 
 fn refused(name: &Path, cause: &str) -> Error {
     Error::new(format!("write {}", RepoPath::new(name.as_os_str().as_encoded_bytes())), cause)
-        .help("give another file, outside of .git and not tracked")
+        .help("give another file, outside of .git, not tracked, and no input")
 }
 
 /// Whether git tracks a file, in the repository that it lies in or in that of the environment. Its

@@ -92,7 +92,8 @@ const TIME: &str = "How long the build takes";
 
 /// Compares the work tree with a clean one, with what it was before the command, or with a baseline.
 pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
-    let to_file = |file: &Option<PathBuf>| file.as_deref().map(|file| destination(file, context)).transpose();
+    let inputs = [&args.baseline, &args.record, &args.history];
+    let to_file = |file: &Option<PathBuf>| file.as_deref().map(|file| destination(file, &inputs, context)).transpose();
     let output = to_file(&args.output)?;
     if let Some(file) = &args.history {
         return history(args, context, output, file);
@@ -158,7 +159,7 @@ fn save_baseline(context: &Context, tree: &WorkTree, config: &Config, saved: Des
 fn around(watch: &Watch<'_>, program: &OsString, arguments: &[OsString]) -> Result<Outcome, Error> {
     let Watch { args, context, .. } = *watch;
     // What is wrong with the record is told before a long build, not after.
-    let open = |file: &PathBuf| destination(file, context).and_then(|file| Record::open(file, label(args)));
+    let open = |file: &PathBuf| destination(file, &[], context).and_then(|file| Record::open(file, label(args)));
     let record = args.record.as_ref().map(open).transpose()?;
     let mut before = watch.look(Look::Contents).map_err(see_git)?;
     watch.keep_texts(&mut before);

@@ -488,6 +488,32 @@ fn nothing_is_written_where_git_cannot_tell_whether_it_tracks_the_file() {
 }
 
 #[test]
+fn no_command_writes_over_its_own_input() {
+    let scene = || {
+        let sandbox = Sandbox::workspace();
+        must(sandbox.bakstop(&["verify", "--save-baseline", "../baseline"]));
+        must(sandbox.bakstop(&["verify", "--record", "../record", "--", "true"]));
+        fs::write(sandbox.outside().join("config"), "{}\n").unwrap();
+        symlink("config", sandbox.outside().join("link")).unwrap();
+        sandbox
+    };
+    for (options, output, command) in [
+        (&["verify", "--record", "../record"][..], "../record", &["--", "touch", "built"][..]),
+        (&["verify", "--record", "../absent"], "../absent", &["--", "touch", "built"]),
+        (&["verify", "--baseline", "../baseline"], "web/../../baseline", &[]),
+        (&["verify", "--history", "../record"], "../record", &[]),
+        (&["check", "--tree", "HEAD", "--config", "../config"], "../link", &[]),
+        (&["check", "--tree", "HEAD", "--config", "../link"], "../config", &[]),
+    ] {
+        let sandbox = scene();
+        let before = picture(sandbox.outside());
+        let ran = bounded(&sandbox, "an input", &[options, &["--output", output], command].concat());
+        assert!(ran.code == Some(2) && ran.err.contains("this command reads it"), "{options:?}: {ran:?}");
+        assert!(ran.err.contains("\nhelp: give another") && picture(sandbox.outside()) == before, "{options:?}");
+    }
+}
+
+#[test]
 fn a_report_goes_into_a_fifo_that_is_read_and_waits_for_no_other() {
     let sandbox = Sandbox::workspace();
     let fifo = sandbox.outside().join("fifo");
