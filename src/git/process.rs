@@ -11,6 +11,7 @@ use crate::base::change::{Content, Entry, ObjectId};
 use crate::base::error::Error;
 use crate::base::escape::Escaped;
 use crate::base::path::RepoPath;
+use crate::git::endless;
 use crate::git::layer::ObjectKind;
 
 /// Runs git in a directory. It never fetches, never takes an optional lock, never asks a question.
@@ -82,6 +83,7 @@ impl Git {
 
     /// Runs a command to its end; any exit code is an answer. `doing` completes "could not …".
     pub(crate) fn run(&self, doing: &str, arguments: &[impl AsRef<OsStr>]) -> Result<GitOutput, Error> {
+        self.must_not_wait()?;
         let output = self.command(arguments).stdin(Stdio::null()).output().map_err(|error| {
             if self.directory.is_dir() {
                 not_started(doing, &error)
@@ -136,6 +138,7 @@ impl Git {
     /// The outcome of a command, with any exit code, and whether it read its standard input to the
     /// end.
     pub(crate) fn feed(&self, doing: &str, arguments: &[&str], input: &[u8]) -> Result<(GitOutput, bool), Error> {
+        self.must_not_wait()?;
         let mut child = self
             .command(arguments)
             .stdin(Stdio::piped())
@@ -173,6 +176,7 @@ impl Git {
 
     /// Starts a process that reads blobs.
     pub(crate) fn cat_file(&self) -> Result<CatFile, Error> {
+        self.must_not_wait()?;
         let mut child = self
             .command(&["cat-file", "--batch"])
             .stdin(Stdio::piped())
@@ -186,6 +190,12 @@ impl Git {
             }
             _ => Err(Error::new("read a blob", "git was started without pipes")),
         }
+    }
+
+    /// Fails if git could wait for a file of its repository.
+    fn must_not_wait(&self) -> Result<(), Error> {
+        let named = self.variables.iter().find(|(name, _)| name == "GIT_DIR");
+        endless::refuse_in_repository(&self.directory, named.map(|(_, git)| &**git))
     }
 
     fn command(&self, arguments: &[impl AsRef<OsStr>]) -> Command {

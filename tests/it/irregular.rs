@@ -151,6 +151,44 @@ fn what_git_reads_that_is_not_a_file() {
 }
 
 #[test]
+fn what_git_reads_in_each_directory_that_is_not_a_file() {
+    for path in ["web/.gitignore", "new/.gitignore", "web/.gitattributes"] {
+        let waits: [&[&str]; 4] = [&["check", "--worktree"], &["pins"], &["verify"], &["verify", "--", "true"]];
+        each(pinned, path, Kind::Fifo, &waits.map(|verb| (verb, 2, FIFO)));
+        each(pinned, path, Kind::Fifo, &[(&["check"], 0, ""), (&["status"], 1, "")]);
+    }
+}
+
+#[test]
+fn what_git_reads_of_a_repository_that_is_not_a_file() {
+    let by_git: [&[&str]; 7] = [
+        &["check", "--worktree"],
+        &["check", "--tree", "HEAD"],
+        &["check", "--history"],
+        &["pins"],
+        &["verify"],
+        &["status"],
+        &["prove"],
+    ];
+    // What is staged is read without git, and without what it does not need.
+    for (path, code) in [
+        ("commondir", 2),
+        ("config", 2),
+        ("index", 2),
+        ("info/exclude", 0),
+        ("objects/info/alternates", 0),
+        ("packed-refs", 0),
+        ("refs/heads/main", 2),
+        ("refs/heads/other", 0),
+    ] {
+        let path = format!(".git/{path}");
+        let words = if code == 2 { FIFO } else { "" };
+        each(pinned, &path, Kind::Fifo, &by_git.map(|verb| (verb, 2, FIFO)));
+        each(pinned, &path, Kind::Fifo, &[(&["check"], code, words)]);
+    }
+}
+
+#[test]
 fn a_hook_that_is_not_a_file() {
     let hook = ".git/hooks/pre-commit";
     for (kind, words) in [(Kind::Fifo, FIFO), (Kind::Socket, SOCKET)] {
