@@ -598,10 +598,14 @@ fn pins_are_not_moved_through_a_link_out_of_the_repository() {
 
 /// Starts `prove` in an environment, with a temporary directory of its own.
 fn proving(sandbox: &Sandbox, line: &str) -> Child {
+    started(sandbox, line, &["prove"])
+}
+
+fn started(sandbox: &Sandbox, line: &str, arguments: &[&str]) -> Child {
     let temporary = sandbox.outside().join("tmp");
     fs::create_dir_all(&temporary).unwrap();
     let mut command = sandbox.command("timeout");
-    command.args(["-k", "1", "20", "sh", "-c", line, "sh", BAKSTOP, "prove"]).env("TMPDIR", &temporary);
+    command.args(["-k", "1", "20", "sh", "-c", line, "sh", BAKSTOP]).args(arguments).env("TMPDIR", &temporary);
     command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap()
 }
 
@@ -638,6 +642,36 @@ fn a_signal_ends_a_proof_at_any_moment() {
             assert!(start.elapsed() < Duration::from_secs(10));
             assert!(![Some(0), Some(1), Some(2), Some(124)].contains(&code), "{command} {signal}: {code:?}");
             assert_eq!(fs::read_dir(sandbox.outside().join("tmp")).unwrap().count(), 0, "{command} {signal}");
+        }
+    }
+}
+
+#[test]
+fn a_signal_leaves_nothing_of_a_look_at_the_work_tree() {
+    // Before a build, after it, and where git is shown what it is told not to look at.
+    for (command, arguments, hide, runs) in [
+        ("update-index", &["verify"][..], "", "true"),
+        ("diff-files", &["verify", "--", "touch", "../built"], "", "[ -e ../built ]"),
+        ("update-index", &["verify"], "--assume-unchanged", "true"),
+    ] {
+        for signal in ["TERM", "INT", "HUP"] {
+            let sandbox = Sandbox::workspace();
+            if !hide.is_empty() {
+                sandbox.git(&["update-index", hide, "web/index.js"]);
+            }
+            sandbox.write("web/index.js", "changed");
+            let blocked = "while [ -e ../running ]; do sleep 0.05; done";
+            let act = format!("if {runs} && [ ! -e ../started ]; then echo $PPID >../started; {blocked}; fi");
+            let line = meddling_git(&sandbox, command, &act);
+            fs::write(sandbox.outside().join("running"), "").unwrap();
+            let child = started(&sandbox, &line, arguments);
+            let pid = wait_for(&sandbox.outside().join("started"));
+            assert_eq!(fs::read_dir(sandbox.outside().join("tmp")).unwrap().count(), 1, "{arguments:?}");
+            must(finish(Command::new("kill").args(["-s", signal, &pid])));
+            let code = ended(child).0;
+            fs::remove_file(sandbox.outside().join("running")).unwrap();
+            assert!(![Some(0), Some(1), Some(2), Some(124)].contains(&code), "{arguments:?} {signal}: {code:?}");
+            assert_eq!(fs::read_dir(sandbox.outside().join("tmp")).unwrap().count(), 0, "{arguments:?} {signal}");
         }
     }
 }
