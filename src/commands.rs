@@ -13,7 +13,7 @@ use crate::os::env::Environment;
 use crate::report::paint::Paint;
 
 pub(crate) mod completions;
-mod destination;
+pub(crate) mod destination;
 pub(crate) mod explain;
 pub(crate) mod install;
 mod judge;

@@ -12,6 +12,7 @@
 // The vocabulary, and the two ways to bytes: a file, and a process.
 mod layer;
 mod source;
+mod endless;
 pub(crate) mod process;
 pub(crate) mod listing;
 // Objects, and trees of them.

@@ -15,6 +15,7 @@ use crate::base::escape::Escaped;
 use crate::base::finding::Verdict;
 use crate::base::path::RepoPath;
 use crate::cli::{Cli, Verb};
+use crate::commands::destination::must_be_untracked;
 use crate::commands::{self, Context, Outcome};
 use crate::os::crash;
 use crate::os::env::Environment;
@@ -68,8 +69,11 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Answer {
         Ok(cli) => {
             let paint = paint_errors(cli.color);
             crash::set_go_on(go_on(&cli.verb));
-            match context(&cli, env).and_then(|context| with_room(|| dispatch(&cli.verb, &context))) {
-                Ok(outcome) => saved(outcome, paint),
+            let answer = |context: Context| {
+                with_room(|| dispatch(&cli.verb, &context)).map(|outcome| saved(outcome, paint, &context))
+            };
+            match context(&cli, env).and_then(answer) {
+                Ok(answer) => answer,
                 Err(error) => Answer { code: 0, out: String::new(), notes: String::new(), paint }.failed(&error),
             }
         }
@@ -85,17 +89,19 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Answer {
 }
 
 /// Writes the file that the report was asked for in.
-fn saved(outcome: Outcome, paint: Paint) -> Answer {
+fn saved(outcome: Outcome, paint: Paint, context: &Context) -> Answer {
     let answer = Answer { code: outcome.code, out: outcome.out, notes: outcome.notes, paint };
     let Some((destination, text)) = outcome.file else { return answer };
-    match destination.write(text.as_bytes()) {
-        Ok(()) => answer,
-        Err(error) => {
+    let write = || {
+        destination.write(text.as_bytes()).map_err(|error| {
             let shown = RepoPath::new(destination.name().as_os_str().as_encoded_bytes());
-            let error = Error::new(format!("write {shown}"), error)
-                .help("give a file in a directory that exists and can be written to");
-            answer.failed(&error)
-        }
+            Error::new(format!("write {shown}"), error)
+                .help("give a file in a directory that exists and can be written to")
+        })
+    };
+    match must_be_untracked(&destination, context).and_then(|()| write()) {
+        Ok(()) => answer,
+        Err(error) => answer.failed(&error),
     }
 }
 

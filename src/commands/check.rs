@@ -95,7 +95,7 @@ impl Args {
 
 /// Judges what was asked about.
 pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
-    let output = args.output.as_deref().map(|file| destination(file, context)).transpose()?;
+    let output = args.output.as_deref().map(|file| destination(file, &[&args.config], context)).transpose()?;
     let scope = args.scope();
     let config = args.config.as_deref();
     let way_on = "to judge by another: --config FILE";

@@ -1,57 +1,72 @@
 //! Where an answer goes that was asked for in a file.
 
 use std::ffi::{OsStr, OsString};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::base::error::Error;
 use crate::base::path::RepoPath;
 use crate::commands::Context;
 use crate::disk::destination::{Destination, is_in_git_directory};
 use crate::git::Git;
-use crate::git::process::{GitOutput, failed};
+use crate::git::process::failed;
 
 /// Follows the links of the path that a person gave. An answer never goes into a git directory, nor
-/// over a file that git tracks.
-pub(super) fn destination(name: &Path, context: &Context) -> Result<Destination, Error> {
-    let refuse = |cause: &str| {
-        Error::new(format!("write {}", RepoPath::new(name.as_os_str().as_encoded_bytes())), cause)
-            .help("give another file, outside of .git and not tracked")
-    };
+/// over a file that git tracks, nor over one of the command's own inputs.
+pub(super) fn destination(name: &Path, inputs: &[&Option<PathBuf>], context: &Context) -> Result<Destination, Error> {
     if name.as_os_str() == "-" {
-        return Err(refuse("`-` is not a file").help("give it a name, such as ./-"));
+        return Err(refused(name, "`-` is not a file").help("give it a name, such as ./-"));
     }
     let destination = Destination::new(name);
     if destination.changes().is_some_and(is_in_git_directory) {
-        return Err(refuse("it is part of a git directory"));
+        return Err(refused(name, "it is part of a git directory"));
     }
+    let file = destination.file();
+    let is_input = |input: &PathBuf| file.is_some() && Destination::new(input).file() == file;
+    if inputs.iter().copied().flatten().any(is_input) {
+        return Err(refused(name, "this command reads it, or appends to it"));
+    }
+    must_be_untracked(&destination, context).map(|()| destination)
+}
+
+/// Refuses a file that git tracks. Asked again before each write: a build may have added the file.
+pub(crate) fn must_be_untracked(destination: &Destination, context: &Context) -> Result<(), Error> {
     match destination.file() {
-        Some(path) if is_tracked(path, context)? => Err(refuse("git tracks it")),
-        _ => Ok(destination),
+        Some(path) if is_tracked(path, context)? => Err(refused(destination.name(), "git tracks it")),
+        _ => Ok(()),
     }
 }
 
-/// Whether git tracks a file, in the repository that it lies in or in that of the environment.
+fn refused(name: &Path, cause: &str) -> Error {
+    Error::new(format!("write {}", RepoPath::new(name.as_os_str().as_encoded_bytes())), cause)
+        .help("give another file, outside of .git, not tracked, and no input")
+}
+
+/// Whether git tracks a file, in the repository that it lies in or in that of the environment. Its
+/// directory may be absent.
 fn is_tracked(path: &Path, context: &Context) -> Result<bool, Error> {
-    let (Some(directory), Some(name)) = (path.parent().filter(|directory| directory.is_dir()), path.file_name()) else {
+    let directory = path.ancestors().skip(1).find(|above| above.is_dir());
+    let Some((directory, name)) = directory.and_then(|above| Some((above, path.strip_prefix(above).ok()?))) else {
         return Ok(false);
     };
-    let list = |git: Git, path: &OsStr| {
-        let mut pathspec = OsString::from(":(literal)");
-        pathspec.push(path);
-        git.run("look into the index", &[OsStr::new("ls-files"), OsStr::new("--"), &pathspec])
-    };
-    if directory.ancestors().any(|above| above.join(".git").symlink_metadata().is_ok()) {
-        let output = list(Git::nested(directory), name)?;
-        let is_outside = String::from_utf8_lossy(&output.stderr).contains("not a git repository");
-        match output.code {
-            Some(0) if !output.stdout.is_empty() => return Ok(true),
-            // Not every `.git` is one to git.
-            code if code != Some(0) && !is_outside => return Err(failed("look into the index", &output)),
-            _ => {}
-        }
+    let is_in_repository = directory.ancestors().any(|above| above.join(".git").symlink_metadata().is_ok());
+    if is_in_repository && tracks(&Git::nested(directory), name)? {
+        return Ok(true);
     }
-    // Where a work tree is named by a variable, git fails for a path outside of it.
     let is_named = ["GIT_DIR", "GIT_WORK_TREE"].iter().any(|name| context.env.get(name).is_some());
-    let tracked = |output: GitOutput| output.code == Some(0) && !output.stdout.is_empty();
-    Ok(is_named && list(Git::new(&context.directory), path.as_os_str()).is_ok_and(tracked))
+    Ok(is_named && tracks(&Git::new(&context.directory), path)?)
+}
+
+/// Whether this git tracks a path. None does outside of its work tree, and not every `.git` is a
+/// repository.
+fn tracks(git: &Git, path: &Path) -> Result<bool, Error> {
+    let doing = "look into the index";
+    let mut pathspec = OsString::from(":(literal)");
+    pathspec.push(path);
+    let output = git.run(doing, &[OsStr::new("ls-files"), OsStr::new("--"), &pathspec])?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    match output.code {
+        Some(0) => Ok(!output.stdout.is_empty()),
+        _ if ["not a git repository", "outside repository"].iter().any(|words| said.contains(words)) => Ok(false),
+        _ => Err(failed(doing, &output)),
+    }
 }

@@ -92,7 +92,8 @@ const TIME: &str = "How long the build takes";
 
 /// Compares the work tree with a clean one, with what it was before the command, or with a baseline.
 pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
-    let to_file = |file: &Option<PathBuf>| file.as_deref().map(|file| destination(file, context)).transpose();
+    let inputs = [&args.baseline, &args.record, &args.history];
+    let to_file = |file: &Option<PathBuf>| file.as_deref().map(|file| destination(file, &inputs, context)).transpose();
     let output = to_file(&args.output)?;
     if let Some(file) = &args.history {
         return history(args, context, output, file);
@@ -158,7 +159,7 @@ fn save_baseline(context: &Context, tree: &WorkTree, config: &Config, saved: Des
 fn around(watch: &Watch<'_>, program: &OsString, arguments: &[OsString]) -> Result<Outcome, Error> {
     let Watch { args, context, .. } = *watch;
     // What is wrong with the record is told before a long build, not after.
-    let open = |file: &PathBuf| destination(file, context).and_then(|file| Record::open(file, label(args)));
+    let open = |file: &PathBuf| destination(file, &[], context).and_then(|file| Record::open(file, label(args)));
     let record = args.record.as_ref().map(open).transpose()?;
     let mut before = watch.look(Look::Contents).map_err(see_git)?;
     watch.keep_texts(&mut before);
@@ -181,7 +182,7 @@ fn around(watch: &Watch<'_>, program: &OsString, arguments: &[OsString]) -> Resu
     let commit = before.head.commit;
     let (outcome, state) = compared(watch, before, &ran, timing);
     // A record that fails is an error next to the report, and does not replace it.
-    let written = record.as_ref().map_or(Ok(()), |record| record.append(context.now, &ran, state, commit));
+    let written = record.as_ref().map_or(Ok(()), |record| record.append(context, &ran, state, commit));
     let mut outcome = outcome?;
     if let Err(error) = written {
         outcome.notes += &report::error(&error, Paint::PLAIN);

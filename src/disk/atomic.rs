@@ -92,17 +92,17 @@ fn put(
     let (first, last) = match (bits, &replaced) {
         (Bits::New(bits), _) => (bits, None),
         (Bits::Exact(bits), _) => (bits, Some(bits)),
-        (Bits::Kept, Some(replaced)) => (mode(replaced), Some(mode(replaced))),
+        (Bits::Kept, Some(replaced)) => (0o600, Some(mode(replaced))),
         (Bits::Kept, None) => (0o666, None),
     };
     let permissions = Permissions::from_mode(first);
     let mut file = tempfile::Builder::new().prefix(TEMPORARY).permissions(permissions).tempfile_in(directory)?;
     write(file.as_file_mut())?;
-    if let Some(replaced) = &replaced {
-        keep_owner(file.as_file(), replaced)?;
-    }
+    let keeps_owner = replaced.is_none_or(|replaced| keep_owner(file.as_file(), &replaced));
     // After the owner: a change of that clears some of the bits.
     if let Some(bits) = last {
+        // Another group gets what everybody has.
+        let bits = if keeps_owner { bits } else { bits & (0o707 | (bits & 0o7) << 3) };
         file.as_file().set_permissions(Permissions::from_mode(bits))?;
     }
     file.as_file().sync_all()?;
@@ -120,13 +120,11 @@ fn put(
     Ok(sync(directory)?)
 }
 
-/// Keeps the owner and the group of a replaced file, where this user may.
-fn keep_owner(file: &File, replaced: &Metadata) -> io::Result<()> {
-    let about = file.metadata()?;
-    if (about.uid(), about.gid()) != (replaced.uid(), replaced.gid()) {
-        let _ = fchown(file, Some(replaced.uid()), Some(replaced.gid()));
-    }
-    Ok(())
+/// Keeps the owner and the group of a replaced file; whether this user may.
+fn keep_owner(file: &File, replaced: &Metadata) -> bool {
+    let (user, group) = (replaced.uid(), replaced.gid());
+    file.metadata().is_ok_and(|about| (about.uid(), about.gid()) == (user, group))
+        || fchown(file, Some(user), Some(group)).is_ok()
 }
 
 fn must_be_text(path: &Path, text: &[u8]) -> Result<(), WriteError> {
@@ -148,6 +146,11 @@ pub(crate) fn append(
     limit: u64,
     whole: fn(&[u8]) -> usize,
 ) -> Result<(), WriteError> {
+    // Before it is opened: that alone can change a device.
+    let follows = final_link == FinalLink::Follow;
+    if let Ok(about) = if follows { fs::metadata(path) } else { fs::symlink_metadata(path) } {
+        read::must_be_regular(about)?;
+    }
     let flags = read::flags(final_link);
     let mut file = File::options().read(true).append(true).create(true).custom_flags(flags).open(path)?;
     lock::wait(&file).map_err(|lock::Busy| io::Error::other("another process has locked it"))?;
@@ -200,15 +203,20 @@ pub(crate) fn remove(path: &Path) -> Result<(), WriteError> {
 /// goes on after a kill does not look at them again.
 pub(crate) fn make_directory(path: &Path, bits: Bits) -> Result<(), WriteError> {
     let above = parent(path);
+    if !above.is_dir() {
+        // Each of them is synced.
+        make_directory(above, Bits::New(0o777))?;
+    }
     if let Bits::Exact(bits) = bits {
-        fs::create_dir_all(above)?;
         let directory = tempfile::Builder::new().prefix(TEMPORARY).tempdir_in(above)?;
         fs::set_permissions(directory.path(), Permissions::from_mode(bits))?;
         fs::rename(directory.path(), path)?;
         // It is not temporary any more.
         let _ = directory.keep();
-    } else {
-        fs::create_dir_all(path)?;
+    } else if let Err(error) = fs::create_dir(path)
+        && !path.is_dir()
+    {
+        return Err(error.into());
     }
     Ok(sync(above)?)
 }
@@ -296,6 +304,11 @@ mod tests {
             assert_eq!(fs::read_to_string(&path).unwrap(), after, "{before:?}");
         }
         assert!(append(&path, FinalLink::Refuse, "line\n", 2, whole).is_err(), "beyond the limit");
+        fs::remove_file(&path).unwrap();
+        // To open it would be another error.
+        let socket = std::os::unix::net::UnixListener::bind(&path).unwrap();
+        assert!(append(&path, FinalLink::Refuse, "", 1, whole).unwrap_err().to_string().contains("it is a socket"));
+        drop(socket);
         fs::remove_file(&path).unwrap();
         rustix::fs::mkfifoat(CWD, &path, Mode::RUSR | Mode::WUSR).unwrap();
         assert!(

@@ -1,6 +1,7 @@
 //! Bounded reads. Only regular files are read, never more bytes than a limit, and no open or read
 //! waits.
 
+use std::ffi::OsStr;
 use std::fmt::{self, Display};
 use std::fs::{self, File, FileType, Metadata};
 use std::io::{self, ErrorKind, Read};
@@ -105,7 +106,13 @@ pub(crate) fn open(path: &Path, link: FinalLink) -> Result<(File, Metadata), Rea
     let follows = link == FinalLink::Follow;
     // Before it is opened: that alone can change a device.
     must_be_regular(if follows { fs::metadata(path)? } else { fs::symlink_metadata(path)? })?;
-    // A FIFO may have taken its place meanwhile, and would be waited for.
+    open_at_once(path, link)
+}
+
+/// Opens a regular file without a look at it first, which saves a system call: for the files of git
+/// itself, where a device is not expected.
+pub(crate) fn open_at_once(path: &Path, link: FinalLink) -> Result<(File, Metadata), ReadError> {
+    // A FIFO would be waited for.
     let file = File::options().read(true).custom_flags(flags(link)).open(path)?;
     let about = must_be_regular(file.metadata()?)?;
     Ok((file, about))
@@ -149,6 +156,30 @@ pub(crate) fn list(directory: &Path) -> io::Result<Vec<PathBuf>> {
 pub(crate) fn endless(path: &Path) -> Option<&'static str> {
     let kind = fs::metadata(path).ok()?.file_type();
     (!kind.is_file() && !kind.is_dir()).then(|| noun(kind))
+}
+
+/// The first file below a directory, at any depth, that [`endless`] has a noun for. Only directories
+/// that are entered and files that are read count, by their names. What cannot be listed is left out.
+pub(crate) fn find_endless(
+    directory: &Path,
+    is_entered: fn(&OsStr) -> bool,
+    is_read: fn(&OsStr) -> bool,
+) -> Option<(PathBuf, &'static str)> {
+    let mut rest = vec![directory.to_owned()];
+    while let Some(directory) = rest.pop() {
+        for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
+            let (path, name) = (entry.path(), entry.file_name());
+            match entry.file_type() {
+                Ok(kind) if kind.is_dir() => rest.extend(is_entered(&name).then_some(path)),
+                Ok(kind) if kind.is_file() || !is_read(&name) => {}
+                _ => match endless(&path) {
+                    Some(noun) => return Some((path, noun)),
+                    None => {}
+                },
+            }
+        }
+    }
+    None
 }
 
 /// Gives the metadata back if they are those of a regular file.

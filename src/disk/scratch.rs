@@ -1,17 +1,17 @@
 //! A temporary directory that is gone when the program ends, even by a signal.
 
-use std::fs::{self, Permissions};
+use std::fs::{self, File, Permissions};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use signal_hook::iterator::Signals;
+use signal_hook::iterator::{Handle, Signals};
 use signal_hook::low_level::emulate_default_handler;
 use tempfile::TempDir;
 
-use crate::os::child;
+use crate::os::ending::{HeldBack, watched};
 
 /// How the directory is called, before the word that is its own.
 const PREFIX: &str = "bakstop-";
@@ -21,8 +21,21 @@ const ATTEMPTS: usize = 100;
 /// A private temporary directory.
 #[derive(Debug)]
 pub(crate) struct Scratch {
+    /// Goes away first: a signal that comes meanwhile has a handler.
     directory: TempDir,
     shared: Arc<Shared>,
+    _held_back: HeldBack,
+    _thread: Watcher,
+}
+
+/// The thread that waits for signals. It ends with this.
+#[derive(Debug)]
+struct Watcher(Handle);
+
+impl Drop for Watcher {
+    fn drop(&mut self) {
+        self.0.close();
+    }
 }
 
 /// What the thread that waits for signals has to know.
@@ -44,7 +57,8 @@ impl Scratch {
     /// Makes the directory. From here on, a signal that asks the program to end removes it first.
     pub(crate) fn new() -> io::Result<Self> {
         let shared = Arc::new(Shared::default());
-        let mut signals = Signals::new(child::watched())?;
+        let mut signals = Signals::new(watched())?;
+        let (held_back, thread) = (HeldBack::new(), Watcher(signals.handle()));
         let waiting = Arc::clone(&shared);
         std::thread::Builder::new().spawn(move || {
             for signal in signals.forever() {
@@ -52,6 +66,10 @@ impl Scratch {
                 if !waiting.outlived.load(Ordering::SeqCst) {
                     waiting.end(signal);
                 }
+            }
+            // It came in time, and nobody has seen it.
+            if let Some(signal) = signals.pending().next() {
+                waiting.end(signal);
             }
         })?;
         // Held until the directory is known: no signal comes between.
@@ -61,7 +79,7 @@ impl Scratch {
         let directory = tempfile::Builder::new().prefix(PREFIX).rand_bytes(12).permissions(private).tempdir()?;
         *known = Some(directory.path().to_owned());
         drop(known);
-        Ok(Self { directory, shared })
+        Ok(Self { directory, shared, _held_back: held_back, _thread: thread })
     }
 
     /// Where it is.
@@ -79,6 +97,12 @@ impl Scratch {
     pub(crate) fn make_directory(&self, name: &str) -> io::Result<PathBuf> {
         let path = self.path().join(name);
         fs::create_dir(&path).map(|()| path)
+    }
+
+    /// Makes a file in it.
+    pub(crate) fn make_file(&self, name: &str) -> io::Result<(PathBuf, File)> {
+        let path = self.path().join(name);
+        File::create_new(&path).map(|file| (path, file))
     }
 
     /// Does some work that a signal does not end: it gets a flag that the signal sets, and ends by
@@ -118,6 +142,15 @@ impl Shared {
         }
         let _ = emulate_default_handler(signal);
     }
+}
+
+/// Whether the file system that this directory is on keeps executable bits: tried, as `git init`
+/// does. The file has no name, so nothing is left of it.
+pub(crate) fn keeps_modes(directory: &Path) -> bool {
+    let Ok(file) = tempfile::tempfile_in(directory) else { return false };
+    let is_executable = || file.metadata().is_ok_and(|about| about.permissions().mode() & 0o100 != 0);
+    let set = |mode| file.set_permissions(Permissions::from_mode(mode)).is_ok();
+    set(0o600) && !is_executable() && set(0o700) && is_executable()
 }
 
 #[cfg(test)]

@@ -8,10 +8,14 @@ use crate::base::change::ObjectId;
 use crate::base::error::Error;
 use crate::base::path::RepoPath;
 use crate::base::refs::RefUpdate;
+use crate::disk::read::{self, FinalLink};
 use crate::git::layer::ObjectKind;
 use crate::git::objects::Objects;
 use crate::git::process::{Git, one_line, records, text, unreadable};
 use crate::os::env::Environment;
+
+/// The largest list of shallow commits, in bytes: more than a million of them.
+const SHALLOW: u64 = 64 * 1024 * 1024;
 
 mod range;
 
@@ -319,7 +323,7 @@ impl<'a> History<'a> {
             (None, None) => return Err(unreadable(doing, &answer)),
         };
         let path = self.env.get("GIT_SHALLOW_FILE").map_or(path, PathBuf::from);
-        let list = std::fs::read(self.git.directory().join(path)).map_err(|error| {
+        let list = read::file(&self.git.directory().join(path), FinalLink::Follow, SHALLOW).map_err(|error| {
             Error::new(doing, format!("the list of shallow commits: {error}")).help("make .git readable for this user")
         })?;
         Ok(list.split(|&byte| byte == b'\n').filter_map(ObjectId::from_hex).collect())

@@ -108,11 +108,13 @@ impl<S: Source> IndexFile<S> {
         }
     }
 
-    /// The wanted entries that would be committed, none of them marked as fresh.
+    /// The wanted entries that would be committed, none of them marked as fresh. A sparse index is
+    /// handed over: its entries for whole directories hide paths.
     pub(super) fn wanted(&self, wanted: &dyn Fn(&RepoPath) -> bool) -> Result<Vec<Entry>, Handover> {
         let mut entries = self.entries();
         let (mut found, mut path) = (Vec::new(), RepoPath::default());
         while let Some(item) = entries.peek()? {
+            item.must_not_be_tree()?;
             path.replace(item.path);
             if item.is_committed() && wanted(&path) {
                 found.push(item.entry(false, None)?);
@@ -126,6 +128,7 @@ impl<S: Source> IndexFile<S> {
     pub(super) fn at(&self, path: &RepoPath) -> Result<Option<Entry>, Handover> {
         let mut entries = self.entries();
         while let Some(item) = entries.peek()? {
+            item.must_not_be_tree()?;
             // They are sorted by path.
             match item.path.cmp(path.as_bytes()) {
                 std::cmp::Ordering::Less => entries.advance(),
@@ -483,6 +486,15 @@ mod tests {
         }
         let too_long: &'static str = "x".repeat(LONGEST_PATH + 1).leak();
         assert!(paths(&index(&[&entries(2, &[(too_long, 0)])])).is_err());
+    }
+
+    #[test]
+    fn a_directory_of_a_sparse_index_hides_what_is_in_it() {
+        let mut text = index(&[&entries(2, &[("b/", 0), ("c", 0)])]);
+        text[HEADER + 24..HEADER + 28].copy_from_slice(&0o040_000_u32.to_be_bytes());
+        let index = read(&text);
+        assert_eq!(index.wanted(&|_| false), Err(Handover::EntryMode(0o040_000)));
+        assert_eq!(index.at(&RepoPath::from("b/c")), Err(Handover::EntryMode(0o040_000)));
     }
 
     #[test]

@@ -111,6 +111,11 @@ impl IndexItem<'_> {
         !self.unmerged && !self.announced
     }
 
+    /// Hands over at the entry of a whole directory, which a sparse index has: gitformat-index(5).
+    pub(super) fn must_not_be_tree(&self) -> Result<(), Handover> {
+        if self.mode & 0o170_000 == 0o040_000 { Err(Handover::EntryMode(self.mode)) } else { Ok(()) }
+    }
+
     /// The entry, as rules see it.
     pub(super) fn entry(&self, fresh: bool, replaces: Option<ObjectId>) -> Result<Entry, Handover> {
         let mode = Mode::from_bits(self.mode).ok_or(Handover::EntryMode(self.mode))?;

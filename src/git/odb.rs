@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use gix::objs::{Find, Kind as GixKind};
 
 use crate::base::change::{Content, ObjectId};
+use crate::git::endless;
 use crate::git::layer::{Handover, ObjectKind};
 use crate::os::env::Environment;
 
@@ -48,6 +49,7 @@ impl Odb {
 
     /// Opens the store of the repository that git would use in this directory.
     pub(super) fn open(directory: &Path) -> Result<Self, Handover> {
+        endless::refuse_in_repository(directory, None).map_err(|_| "a file of the repository is not regular")?;
         let strict = || {
             gix::open::Options::default()
                 .bail_if_untrusted(true)

@@ -6,11 +6,14 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::base::change::{Content, Entry, ObjectId};
 use crate::base::error::Error;
 use crate::base::escape::Escaped;
 use crate::base::path::RepoPath;
+use crate::git::endless;
 use crate::git::layer::ObjectKind;
 
 /// Runs git in a directory. It never fetches, never takes an optional lock, never asks a question.
@@ -21,6 +24,8 @@ pub(crate) struct Git {
     clear_local_env: bool,
     /// Further variables that are set.
     variables: Vec<(String, OsString)>,
+    /// Whether no file that git opens here makes it wait: looked up before the first command.
+    is_safe_to_start: Arc<AtomicBool>,
 }
 
 /// The variables that belong to one repository, as `git rev-parse --local-env-vars` lists them. Git
@@ -61,7 +66,12 @@ pub(crate) struct GitOutput {
 impl Git {
     /// Git as run in `directory`.
     pub(crate) fn new(directory: impl Into<PathBuf>) -> Self {
-        Self { directory: directory.into(), clear_local_env: false, variables: Vec::new() }
+        Self {
+            directory: directory.into(),
+            clear_local_env: false,
+            variables: Vec::new(),
+            is_safe_to_start: Arc::default(),
+        }
     }
 
     /// Git for a nested repository or a submodule: clears `GIT_DIR` and the other variables that
@@ -72,7 +82,8 @@ impl Git {
 
     /// The same git, with these variables set as well.
     pub(crate) fn with(&self, variables: &[(String, OsString)]) -> Self {
-        Self { variables: [&self.variables[..], variables].concat(), ..self.clone() }
+        let variables = [&self.variables[..], variables].concat();
+        Self { variables, is_safe_to_start: Arc::default(), ..self.clone() }
     }
 
     /// The directory that git runs in.
@@ -82,6 +93,7 @@ impl Git {
 
     /// Runs a command to its end; any exit code is an answer. `doing` completes "could not …".
     pub(crate) fn run(&self, doing: &str, arguments: &[impl AsRef<OsStr>]) -> Result<GitOutput, Error> {
+        self.must_not_wait()?;
         let output = self.command(arguments).stdin(Stdio::null()).output().map_err(|error| {
             if self.directory.is_dir() {
                 not_started(doing, &error)
@@ -136,6 +148,7 @@ impl Git {
     /// The outcome of a command, with any exit code, and whether it read its standard input to the
     /// end.
     pub(crate) fn feed(&self, doing: &str, arguments: &[&str], input: &[u8]) -> Result<(GitOutput, bool), Error> {
+        self.must_not_wait()?;
         let mut child = self
             .command(arguments)
             .stdin(Stdio::piped())
@@ -173,6 +186,7 @@ impl Git {
 
     /// Starts a process that reads blobs.
     pub(crate) fn cat_file(&self) -> Result<CatFile, Error> {
+        self.must_not_wait()?;
         let mut child = self
             .command(&["cat-file", "--batch"])
             .stdin(Stdio::piped())
@@ -186,6 +200,16 @@ impl Git {
             }
             _ => Err(Error::new("read a blob", "git was started without pipes")),
         }
+    }
+
+    /// Fails if git could wait for a file of its repository.
+    fn must_not_wait(&self) -> Result<(), Error> {
+        if !self.is_safe_to_start.load(Ordering::Relaxed) {
+            let named = self.variables.iter().find(|(name, _)| name == "GIT_DIR");
+            endless::refuse_in_repository(&self.directory, named.map(|(_, git)| &**git))?;
+            self.is_safe_to_start.store(true, Ordering::Relaxed);
+        }
+        Ok(())
     }
 
     fn command(&self, arguments: &[impl AsRef<OsStr>]) -> Command {

@@ -1,9 +1,24 @@
-//! Something that is read piece by piece, at any place.
+//! The files of a repository: small ones that are read whole, and others piece by piece, at any
+//! place.
 
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
+
+use crate::disk::read::{self, FinalLink, ReadError};
+
+/// The largest file that is read whole, in bytes: the packed refs of a million branches are smaller.
+const LARGEST: u64 = 256 * 1024 * 1024;
+
+/// The content of a file; `None` if there is none.
+pub(super) fn whole(path: &Path) -> Result<Option<Vec<u8>>, ReadError> {
+    match read::open_at_once(path, FinalLink::Follow) {
+        Ok((file, about)) => read::content(&file, &about, LARGEST).map(Some),
+        Err(ReadError::Io(error)) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
 
 /// A file, or in tests the bytes of one.
 pub(super) trait Source {
@@ -36,9 +51,8 @@ pub(super) struct FileSource {
 impl FileSource {
     /// Opens it.
     pub(super) fn open(path: &Path) -> io::Result<Self> {
-        let file = File::open(path)?;
-        let length = file.metadata()?.len();
-        Ok(Self { file, length })
+        let (file, about) = read::open_at_once(path, FinalLink::Follow)?;
+        Ok(Self { file, length: about.len() })
     }
 }
 

@@ -23,7 +23,7 @@ use once_cell::unsync::OnceCell;
 use crate::base::change::{Content, ObjectId};
 use crate::git::layer::ObjectKind;
 use crate::git::odb::gix_kind;
-use crate::git::source::FileSource;
+use crate::git::source::{self, FileSource};
 use crate::os::env::Environment;
 
 mod cache;
@@ -275,7 +275,7 @@ impl Pack {
 /// The stores that a store borrows from: a path a line, counted from the store itself. Paths in
 /// quotes are for git.
 fn alternates(directory: &Path) -> Vec<PathBuf> {
-    let list = std::fs::read(directory.join("info/alternates")).unwrap_or_default();
+    let list = source::whole(&directory.join("info/alternates")).ok().flatten().unwrap_or_default();
     let lines = list.split(|&byte| byte == b'\n').filter(|line| !line.is_empty() && !line.starts_with(b"#"));
     lines.filter(|line| !line.starts_with(b"\"")).map(|line| directory.join(OsStr::from_bytes(line))).collect()
 }

@@ -13,6 +13,7 @@ use crate::base::path::RepoPath;
 use crate::disk::atomic::{self, Bits, Old, WriteError};
 use crate::disk::destination::is_in_git_directory;
 use crate::disk::read::{self, FinalLink, ReadError};
+use crate::git::endless;
 use crate::git::process::{Git, one_line};
 use crate::os::progress::Progress;
 use crate::snapshot::{Dirt, Fingerprint, Hiding, Snapshot, State};
@@ -71,8 +72,7 @@ impl WorkTree {
         // Git would wait for a FIFO.
         for name in READ_BY_GIT {
             if let Some(noun) = read::endless(&top.join(name)) {
-                let error = ReadError::NotRegular(noun);
-                return Err(Error::new(format!("read {name}"), &error).help(error.next_step()));
+                return Err(endless::refused(Path::new(name), noun));
             }
         }
         let prefix = git.prefix_below(&top, DOING)?;

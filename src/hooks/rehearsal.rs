@@ -170,7 +170,7 @@ impl Rehearsal {
     fn keep_objects(&self) -> Result<(), WriteError> {
         for directory in read::list(&self.scratch.path().join("objects"))? {
             let real = self.real.join(directory.file_name().unwrap_or_default());
-            for object in read::list(&directory)? {
+            for object in indexes_last(read::list(&directory)?) {
                 let place = real.join(object.file_name().unwrap_or_default());
                 if place.exists() {
                     continue;
@@ -193,6 +193,13 @@ impl Rehearsal {
         let answer = text(&self.git.output("find the version of git", &["version"])?);
         Ok(version(&answer).is_none_or(|version| version >= RUNS_HOOKS))
     }
+}
+
+/// Files of an object store in an order to copy them in. The index of a pack makes its objects known:
+/// the pack must be there by then.
+fn indexes_last(mut files: Vec<PathBuf>) -> Vec<PathBuf> {
+    files.sort_by_key(|file| file.extension().is_some_and(|extension| extension == "idx"));
+    files
 }
 
 fn list_refs(git: &Git) -> Result<Vec<u8>, Error> {
@@ -366,6 +373,13 @@ mod tests {
             assert_eq!(version(answer), expected, "{answer}");
         }
         assert!((2, 100) >= RUNS_HOOKS && (2, 34) < RUNS_HOOKS);
+    }
+
+    #[test]
+    fn a_pack_is_copied_before_its_index() {
+        let files = ["a.idx", "a.pack", "b.idx", "b.rev", "b.pack"].map(PathBuf::from);
+        let order = ["a.pack", "b.rev", "b.pack", "a.idx", "b.idx"].map(PathBuf::from);
+        assert_eq!(indexes_last(files.into()), order);
     }
 
     #[test]

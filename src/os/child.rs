@@ -9,18 +9,18 @@ use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::sync::mpsc::sync_channel;
 use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, kill_process_group, waitid};
-use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM};
+use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGQUIT};
 use signal_hook::iterator::Signals;
 
 use crate::base::error::Error;
 use crate::base::finding::Verdict;
 use crate::base::path::shell_quote;
+use crate::os::ending::{HeldBack, watched};
 
 mod family;
 
@@ -113,7 +113,7 @@ pub(crate) fn run(program: &OsString, arguments: &[OsString], output: Output) ->
     let strangers = family::children();
     // Before the command is started, so that no signal finds us unprepared once it runs.
     let mut signals = Signals::new(watched().into_iter().chain([SIGCHLD])).map_err(not_run)?;
-    let handle = signals.handle();
+    let (held_back, handle) = (HeldBack::new(), signals.handle());
     let start = Instant::now();
     let mut child = command.spawn().map_err(not_run)?;
     let pid = Pid::from_child(&child);
@@ -124,11 +124,9 @@ pub(crate) fn run(program: &OsString, arguments: &[OsString], output: Output) ->
         ended
     });
     let took = start.elapsed();
-    drop(signals);
     // From here on, who wants us to end means us.
-    for signal in watched() {
-        let _ = signal_hook::flag::register_conditional_default(signal, Arc::new(AtomicBool::new(true)));
-    }
+    drop(held_back);
+    drop(signals);
     // Nothing is known of a command that cannot be waited for.
     let lost = |error| NotRun { code: Verdict::Failed.code(), error: Error::new("wait for the command", error) };
     let ended = ended.and_then(|()| child.wait()).map(how_ended).map_err(lost)?;
@@ -233,19 +231,6 @@ fn how_ended(status: ExitStatus) -> Ended {
     }
 }
 
-/// The signals to outlive. One that we were told to ignore stays ignored, and the command inherits that: it is what
-/// `nohup` is for.
-pub(crate) fn watched() -> Vec<i32> {
-    let ignored = std::fs::read_to_string("/proc/self/status").map_or(0, |status| ignored_signals(&status));
-    [SIGINT, SIGQUIT, SIGTERM, SIGHUP].into_iter().filter(|signal| ignored >> (signal - 1) & 1 == 0).collect()
-}
-
-/// The `SigIgn` mask of `proc_pid_status(5)`; other systems have no such file.
-fn ignored_signals(status: &str) -> u64 {
-    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
-    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -274,11 +259,5 @@ mod tests {
         assert_eq!(answer("trap '' TERM; exec sleep 60"), None);
         assert!(answer("cat /dev/zero").is_some_and(|line| line.len() == 1024));
         assert_eq!(first_line(Path::new("/nowhere"), "--version"), None);
-    }
-
-    #[test]
-    fn the_mask_of_ignored_signals() {
-        assert_eq!(ignored_signals("Name:\tx\nSigIgn:\t0000000000001001\nSigCgt:\t0\n"), 0x1001);
-        assert_eq!(ignored_signals("Name:\tx\n"), 0);
     }
 }

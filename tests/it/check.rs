@@ -280,6 +280,26 @@ fn an_alternate_index_is_the_one_that_is_judged() {
 }
 
 #[test]
+fn what_a_sparse_index_folds_is_judged_all_the_same() {
+    let sandbox = Sandbox::workspace();
+    sandbox.write("apps/b/Dockerfile", "FROM node:22\nRUN npm i -g pnpm@9.0.0\n");
+    sandbox.write("tools/x", "");
+    sandbox.git(&["add", "-A"]);
+    sandbox.git(&["commit", "-q", "-m", "Pin"]);
+    sandbox.git(&["sparse-checkout", "set", "--cone", "--sparse-index", "tools"]);
+    let manifest = std::fs::read_to_string(sandbox.top.join("package.json")).unwrap();
+    sandbox.write("package.json", manifest.replace("10.6.5", "10.7.0"));
+    // With the trees of the index written, as `git commit` does it, and without.
+    for trees in [&["status"][..], &["write-tree"]] {
+        sandbox.git(&["add", "package.json"]);
+        sandbox.git(trees);
+        assert!(sandbox.git(&["ls-files", "--sparse"]).lines().any(|path| path == "apps/"));
+        let ran = sandbox.bakstop(&["check"]);
+        assert!(ran.code == Some(1) && ran.out.contains("apps/b/Dockerfile"), "{trees:?}: {ran:?}");
+    }
+}
+
+#[test]
 fn hostile_names_are_judged_and_shown_harmless() {
     let sandbox = Sandbox::workspace();
     let names = [

@@ -151,6 +151,44 @@ fn what_git_reads_that_is_not_a_file() {
 }
 
 #[test]
+fn what_git_reads_in_each_directory_that_is_not_a_file() {
+    for path in ["web/.gitignore", "new/.gitignore", "web/.gitattributes"] {
+        let waits: [&[&str]; 4] = [&["check", "--worktree"], &["pins"], &["verify"], &["verify", "--", "true"]];
+        each(pinned, path, Kind::Fifo, &waits.map(|verb| (verb, 2, FIFO)));
+        each(pinned, path, Kind::Fifo, &[(&["check"], 0, ""), (&["status"], 1, "")]);
+    }
+}
+
+#[test]
+fn what_git_reads_of_a_repository_that_is_not_a_file() {
+    let by_git: [&[&str]; 7] = [
+        &["check", "--worktree"],
+        &["check", "--tree", "HEAD"],
+        &["check", "--history"],
+        &["pins"],
+        &["verify"],
+        &["status"],
+        &["prove"],
+    ];
+    // What is staged is read without git, and without what it does not need.
+    for (path, code) in [
+        ("commondir", 2),
+        ("config", 2),
+        ("index", 2),
+        ("info/exclude", 0),
+        ("objects/info/alternates", 0),
+        ("packed-refs", 0),
+        ("refs/heads/main", 2),
+        ("refs/heads/other", 0),
+    ] {
+        let path = format!(".git/{path}");
+        let words = if code == 2 { FIFO } else { "" };
+        each(pinned, &path, Kind::Fifo, &by_git.map(|verb| (verb, 2, FIFO)));
+        each(pinned, &path, Kind::Fifo, &[(&["check"], code, words)]);
+    }
+}
+
+#[test]
 fn a_hook_that_is_not_a_file() {
     let hook = ".git/hooks/pre-commit";
     for (kind, words) in [(Kind::Fifo, FIFO), (Kind::Socket, SOCKET)] {
@@ -450,6 +488,70 @@ fn a_tracked_file_is_known_where_variables_name_the_repository() {
 }
 
 #[test]
+fn a_tracked_file_is_known_where_its_directory_is_absent() {
+    let restore = ["--", "git", "checkout", "-q", "--", "web"];
+    for (options, command) in [
+        (&["check", "--tree", "HEAD", "--output", "web/index.js"][..], &[][..]),
+        (&["verify", "--output", "web/index.js"], &restore),
+        (&["verify", "--record", "web/index.js"], &restore),
+    ] {
+        let sandbox = Sandbox::workspace();
+        fs::remove_dir_all(sandbox.top.join("web")).unwrap();
+        let ran = bounded(&sandbox, "an absent directory", &[options, command].concat());
+        assert!(ran.code == Some(2) && ran.err.contains("git tracks it"), "{options:?}: {ran:?}");
+        assert!(!sandbox.top.join("web").exists());
+    }
+}
+
+#[test]
+fn a_file_that_a_build_adds_is_not_written_over() {
+    let add = ["--", "sh", "-c", "echo built >report && git add report"];
+    for option in ["--output", "--record"] {
+        let sandbox = Sandbox::workspace();
+        let ran = bounded(&sandbox, "added by the build", &[&["verify", option, "report"][..], &add].concat());
+        assert!(ran.code != Some(0) && ran.err.contains("git tracks it"), "{option}: {ran:?}");
+        assert_eq!(fs::read_to_string(sandbox.top.join("report")).unwrap(), "built\n");
+    }
+}
+
+#[test]
+fn nothing_is_written_where_git_cannot_tell_whether_it_tracks_the_file() {
+    let sandbox = Sandbox::workspace();
+    fs::rename(sandbox.top.join(".git"), sandbox.outside().join("hidden")).unwrap();
+    sandbox.write("../hidden/index", "no index");
+    let line = "export GIT_DIR=$PWD/../hidden GIT_WORK_TREE=$PWD; exec \"$@\"";
+    let ran = bounded_in(&sandbox, "a broken index", line, &["check", "--tree", "HEAD", "--output", "new"]);
+    assert!(ran.code == Some(2) && ran.err.contains("could not look into the index"), "{ran:?}");
+    assert!(!sandbox.top.join("new").exists());
+}
+
+#[test]
+fn no_command_writes_over_its_own_input() {
+    let scene = || {
+        let sandbox = Sandbox::workspace();
+        must(sandbox.bakstop(&["verify", "--save-baseline", "../baseline"]));
+        must(sandbox.bakstop(&["verify", "--record", "../record", "--", "true"]));
+        fs::write(sandbox.outside().join("config"), "{}\n").unwrap();
+        symlink("config", sandbox.outside().join("link")).unwrap();
+        sandbox
+    };
+    for (options, output, command) in [
+        (&["verify", "--record", "../record"][..], "../record", &["--", "touch", "built"][..]),
+        (&["verify", "--record", "../absent"], "../absent", &["--", "touch", "built"]),
+        (&["verify", "--baseline", "../baseline"], "web/../../baseline", &[]),
+        (&["verify", "--history", "../record"], "../record", &[]),
+        (&["check", "--tree", "HEAD", "--config", "../config"], "../link", &[]),
+        (&["check", "--tree", "HEAD", "--config", "../link"], "../config", &[]),
+    ] {
+        let sandbox = scene();
+        let before = picture(sandbox.outside());
+        let ran = bounded(&sandbox, "an input", &[options, &["--output", output], command].concat());
+        assert!(ran.code == Some(2) && ran.err.contains("this command reads it"), "{options:?}: {ran:?}");
+        assert!(ran.err.contains("\nhelp: give another") && picture(sandbox.outside()) == before, "{options:?}");
+    }
+}
+
+#[test]
 fn a_report_goes_into_a_fifo_that_is_read_and_waits_for_no_other() {
     let sandbox = Sandbox::workspace();
     let fifo = sandbox.outside().join("fifo");
@@ -496,10 +598,14 @@ fn pins_are_not_moved_through_a_link_out_of_the_repository() {
 
 /// Starts `prove` in an environment, with a temporary directory of its own.
 fn proving(sandbox: &Sandbox, line: &str) -> Child {
+    started(sandbox, line, &["prove"])
+}
+
+fn started(sandbox: &Sandbox, line: &str, arguments: &[&str]) -> Child {
     let temporary = sandbox.outside().join("tmp");
     fs::create_dir_all(&temporary).unwrap();
     let mut command = sandbox.command("timeout");
-    command.args(["-k", "1", "20", "sh", "-c", line, "sh", BAKSTOP, "prove"]).env("TMPDIR", &temporary);
+    command.args(["-k", "1", "20", "sh", "-c", line, "sh", BAKSTOP]).args(arguments).env("TMPDIR", &temporary);
     command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap()
 }
 
@@ -536,6 +642,36 @@ fn a_signal_ends_a_proof_at_any_moment() {
             assert!(start.elapsed() < Duration::from_secs(10));
             assert!(![Some(0), Some(1), Some(2), Some(124)].contains(&code), "{command} {signal}: {code:?}");
             assert_eq!(fs::read_dir(sandbox.outside().join("tmp")).unwrap().count(), 0, "{command} {signal}");
+        }
+    }
+}
+
+#[test]
+fn a_signal_leaves_nothing_of_a_look_at_the_work_tree() {
+    // Before a build, after it, and where git is shown what it is told not to look at.
+    for (command, arguments, hide, runs) in [
+        ("update-index", &["verify"][..], "", "true"),
+        ("diff-files", &["verify", "--", "touch", "../built"], "", "[ -e ../built ]"),
+        ("update-index", &["verify"], "--assume-unchanged", "true"),
+    ] {
+        for signal in ["TERM", "INT", "HUP"] {
+            let sandbox = Sandbox::workspace();
+            if !hide.is_empty() {
+                sandbox.git(&["update-index", hide, "web/index.js"]);
+            }
+            sandbox.write("web/index.js", "changed");
+            let blocked = "while [ -e ../running ]; do sleep 0.05; done";
+            let act = format!("if {runs} && [ ! -e ../started ]; then echo $PPID >../started; {blocked}; fi");
+            let line = meddling_git(&sandbox, command, &act);
+            fs::write(sandbox.outside().join("running"), "").unwrap();
+            let child = started(&sandbox, &line, arguments);
+            let pid = wait_for(&sandbox.outside().join("started"));
+            assert_eq!(fs::read_dir(sandbox.outside().join("tmp")).unwrap().count(), 1, "{arguments:?}");
+            must(finish(Command::new("kill").args(["-s", signal, &pid])));
+            let code = ended(child).0;
+            fs::remove_file(sandbox.outside().join("running")).unwrap();
+            assert!(![Some(0), Some(1), Some(2), Some(124)].contains(&code), "{arguments:?} {signal}: {code:?}");
+            assert_eq!(fs::read_dir(sandbox.outside().join("tmp")).unwrap().count(), 0, "{arguments:?} {signal}");
         }
     }
 }

@@ -438,3 +438,36 @@ fn a_line_that_was_begun_is_in_nobodys_way() {
         assert_eq!(fs::read_to_string(&file).unwrap(), text);
     }
 }
+
+#[test]
+fn every_directory_that_is_made_reaches_the_disk() {
+    if !can_trace() {
+        return;
+    }
+    let sandbox = Sandbox::workspace();
+    sandbox.git(&["config", "core.hooksPath", "a/b/c"]);
+    program_at_home(&sandbox);
+    must(sandbox.run("strace", &["-f", "-y", "-o", "../log", "-e", "trace=fsync", BAKSTOP, "install"]));
+    let log = fs::read_to_string(sandbox.outside().join("log")).unwrap();
+    let top = sandbox.top.canonicalize().unwrap();
+    for directory in ["", "/a", "/a/b", "/a/b/c"] {
+        assert!(log.contains(&format!("<{}{directory}>)", top.display())), "{directory}: {log}");
+    }
+}
+
+#[test]
+fn another_group_gets_no_more_than_everybody() {
+    let sandbox = Sandbox::workspace();
+    let report = sandbox.outside().join("report");
+    fs::write(&report, "").unwrap();
+    if std::os::unix::fs::chown(&report, None, Some(12345)).is_err() {
+        println!("not tested: only root can make this");
+        return;
+    }
+    fs::set_permissions(&report, fs::Permissions::from_mode(0o2674)).unwrap();
+    let limited = ["--bounding-set=-chown", "--inh-caps=-all", BAKSTOP, "check", "--output", "../report"];
+    let mut command = sandbox.command("setpriv");
+    must(finish(command.args(limited)));
+    let about = fs::metadata(&report).unwrap();
+    assert_eq!((std::os::unix::fs::MetadataExt::gid(&about), about.permissions().mode() & 0o7777), (0, 0o644));
+}

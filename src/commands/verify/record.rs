@@ -3,12 +3,13 @@
 use std::fmt::{self, Display};
 use std::path::Path;
 
-use jiff::Timestamp;
 use rustix::fs::{Access, access};
 
 use crate::base::change::ObjectId;
 use crate::base::error::Error;
 use crate::base::escape::Escaped;
+use crate::commands::Context;
+use crate::commands::destination::must_be_untracked;
 use crate::commands::verify::shown;
 use crate::disk::destination::Destination;
 use crate::disk::read::{self, FinalLink};
@@ -63,12 +64,13 @@ impl Record {
     /// Adds a run. Others may add theirs at the same time.
     pub(super) fn append(
         &self,
-        started: Timestamp,
+        context: &Context,
         ran: &Ran,
         tree: Tree,
         commit: Option<ObjectId>,
     ) -> Result<(), Error> {
-        let seconds = ran.took.as_secs_f64();
+        must_be_untracked(&self.file, context)?;
+        let (started, seconds) = (context.now, ran.took.as_secs_f64());
         let run = Run { label: self.label.clone(), started, seconds, exit_code: ran.ended.code(), tree, commit };
         self.file.append(&run.line(), LIMIT, runs::whole).map_err(|error| {
             Error::new(format!("write the record {}", shown(self.file.name())), error)

@@ -9,6 +9,7 @@ use std::path::Path;
 use crate::base::change::ObjectId;
 use crate::git::direct::repository::{Repository, read_line};
 use crate::git::layer::Handover;
+use crate::git::source;
 
 /// The commit that HEAD names; `None` on a branch that has no commit yet.
 pub(super) fn commit(repository: &Repository) -> Result<Option<ObjectId>, Handover> {
@@ -36,11 +37,9 @@ pub(super) fn commit(repository: &Repository) -> Result<Option<ObjectId>, Handov
 
 /// Looks for a branch among the packed refs; `None` if it is certain that it is nowhere.
 fn packed(repository: &Repository, name: &[u8]) -> Result<Option<ObjectId>, Handover> {
-    let refs = match fs::read(repository.common.join("packed-refs")) {
-        Ok(refs) => refs,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
-        Err(error) => return Err(Handover::failed("packed-refs cannot be read", error)),
-    };
+    let refs = source::whole(&repository.common.join("packed-refs"))
+        .map_err(|error| Handover::failed("packed-refs cannot be read", error))?
+        .unwrap_or_default();
     if let Some(id) = find_packed(&refs, name, repository.hash) {
         return Ok(Some(id));
     }

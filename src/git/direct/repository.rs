@@ -14,6 +14,7 @@ use gix::config::File;
 use gix::config::file::{Metadata, init::Options};
 
 use crate::git::layer::Handover;
+use crate::git::source;
 use crate::os::env::Environment;
 
 /// Variables of git that do not change what is staged. A name with `_` at its end is a prefix.
@@ -172,11 +173,8 @@ fn about(path: &Path) -> Result<fs::Metadata, Handover> {
 
 /// The text of a file of one line, without its end; `None` if there is no such file.
 pub(super) fn read_line(path: &Path) -> Result<Option<PathBuf>, Handover> {
-    let mut line = match fs::read(path) {
-        Ok(line) => line,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(Handover::failed("the repository cannot be read", error)),
-    };
+    let line = source::whole(path).map_err(|error| Handover::failed("the repository cannot be read", error))?;
+    let Some(mut line) = line else { return Ok(None) };
     while line.last().is_some_and(|byte| matches!(byte, b'\n' | b'\r')) {
         line.pop();
     }
@@ -196,11 +194,8 @@ impl RepositoryFormat {
     /// (`read_repository_format` of git reads this file alone).
     fn read(path: &Path) -> Result<Option<Self>, Handover> {
         let unreadable = "the configuration cannot be read";
-        let text = match fs::read(path) {
-            Ok(text) => text,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(Handover::failed(unreadable, error)),
-        };
+        let text = source::whole(path).map_err(|error| Handover::failed(unreadable, error))?;
+        let Some(text) = text else { return Ok(None) };
         let about = Metadata::from(gix::config::Source::Local);
         let config = File::from_bytes_no_includes(&text, about, Options::default())
             .map_err(|error| Handover::failed(unreadable, error))?;

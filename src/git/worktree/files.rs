@@ -3,6 +3,7 @@
 use crate::base::change::{Change, Content, Entry, Mode, ObjectId};
 use crate::base::error::Error;
 use crate::base::path::RepoPath;
+use crate::git::endless;
 use crate::git::process::{records, without_slash};
 use crate::git::worktree::WorkTree;
 
@@ -18,6 +19,7 @@ pub(crate) struct OnDisk<'a> {
 impl<'a> OnDisk<'a> {
     /// Every file that is tracked, or that is neither tracked nor ignored.
     pub(crate) fn all(tree: &'a WorkTree) -> Result<Self, Error> {
+        endless::refuse_in_work_tree(&tree.top)?;
         let which = ["ls-files", "-z", "--cached", "--others", "--exclude-standard", "--full-name", "--", ":/"];
         let listing = tree.git.output("list the files of the work tree", &which)?;
         // Git ends the name of a nested repository in a slash.

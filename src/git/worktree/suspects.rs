@@ -8,16 +8,15 @@
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
-use std::fs::{File, FileTimes, Permissions};
+use std::fs::{File, FileTimes};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use tempfile::TempDir;
-
 use crate::base::error::Error;
 use crate::base::path::RepoPath;
+use crate::disk::read::{self, FinalLink};
+use crate::disk::scratch::{Scratch, keeps_modes};
 use crate::git::listing::{RAW, RawChange, empty_tree, parse_changes, staged_changes};
 use crate::git::process::{Git, failed, literal, records, text, unreadable, without_slash};
 use crate::git::worktree::around::Around;
@@ -175,7 +174,7 @@ impl<'a> Suspects<'a> {
             return Ok(Some(BTreeMap::new()));
         }
         let Some(index) = self.index.of(files.iter().copied()) else { return Ok(None) };
-        let (directory, git) = beside(self.git, BEFORE_ALL_FILES, &mut |file| std::io::Write::write_all(file, &index))?;
+        let (scratch, git) = beside(self.git, BEFORE_ALL_FILES, &mut |file| std::io::Write::write_all(file, &index))?;
         let mode = if believed { "core.fileMode=true" } else { "core.fileMode=false" };
         let settings = [&ALONE[..], &DOUBT, &["-c", mode]].concat();
         // It ends with 1 where something is to be told, which the next command does.
@@ -184,7 +183,7 @@ impl<'a> Suspects<'a> {
             return Err(failed(DOING, &refreshed));
         }
         let answer = git.output(DOING, &[&settings[..], &["diff-files"], &RAW, &["--"]].concat())?;
-        drop(directory);
+        drop(scratch);
         Ok(Some(by_path(parse_changes(DOING, &answer)?)))
     }
 
@@ -212,15 +211,6 @@ impl<'a> Suspects<'a> {
         }
         Ok(files)
     }
-}
-
-/// Whether the file system that this directory is on keeps executable bits: tried, as `git init`
-/// does.
-fn keeps_modes(directory: &Path) -> bool {
-    let Ok(file) = tempfile::Builder::new().prefix("bakstop-").tempfile_in(directory) else { return false };
-    let is_executable = || file.as_file().metadata().is_ok_and(|about| about.permissions().mode() & 0o100 != 0);
-    let set = |mode| file.as_file().set_permissions(Permissions::from_mode(mode)).is_ok();
-    set(0o600) && !is_executable() && set(0o700) && is_executable()
 }
 
 /// `git status` of these paths, or of everything.
@@ -313,36 +303,32 @@ fn beside(
     git: &Git,
     (seconds, nanoseconds): (i64, u32),
     write: &mut dyn FnMut(&mut File) -> std::io::Result<()>,
-) -> Result<(TempDir, Git), Error> {
+) -> Result<(Scratch, Git), Error> {
     let help = "make room in it, or set TMPDIR to one that works";
     let failed = |error: std::io::Error| Error::new("write into the temporary directory", error).help(help);
-    // Whatever the umask: nobody else may put another index there.
-    let private = Permissions::from_mode(0o700);
-    let directory = tempfile::Builder::new().prefix("bakstop-").permissions(private).tempdir();
-    let directory = directory.map_err(|error| Error::new("make a temporary directory", error).help(help))?;
-    let place = directory.path().join("index");
-    let mut file = File::create(&place).map_err(failed)?;
+    let scratch = Scratch::new().map_err(|error| Error::new("make a temporary directory", error).help(help))?;
+    let (place, mut file) = scratch.make_file("index").map_err(failed)?;
     write(&mut file).map_err(failed)?;
     // By this git tells which files may have changed unseen.
     let written = u64::try_from(seconds).unwrap_or_default();
     let written = SystemTime::UNIX_EPOCH + Duration::new(written, nanoseconds);
     file.set_times(FileTimes::new().set_modified(written)).map_err(failed)?;
     let git = git.with(&[("GIT_INDEX_FILE".to_owned(), place.into())]);
-    Ok((directory, git))
+    Ok((scratch, git))
 }
 
 /// A copy of the index in which nothing is hidden from git, so that git itself tells what it would
 /// have told.
 struct Unhidden {
     git: Git,
-    _directory: TempDir,
+    _scratch: Scratch,
 }
 
 impl Unhidden {
     fn make(git: &Git, top: &Path, index: &Index, hidden: &[&RepoPath]) -> Result<Self, Error> {
         let doing = "look at what git was told not to look at";
-        let (directory, git) = beside(git, index.written(), &mut |copy| {
-            std::io::copy(&mut File::open(index.file())?, copy)?;
+        let (scratch, git) = beside(git, index.written(), &mut |copy| {
+            std::io::copy(&mut read::open(index.file(), FinalLink::Follow)?.0, copy)?;
             Ok(())
         })?;
         let paths = absolute(top, hidden.iter().copied());
@@ -350,6 +336,6 @@ impl Unhidden {
         for flag in ["--no-assume-unchanged", "--no-skip-worktree"] {
             git.fed(doing, &[&ALONE[..], &DOUBT, &["update-index", flag, "-z", "--stdin"]].concat(), &paths)?;
         }
-        Ok(Self { git, _directory: directory })
+        Ok(Self { git, _scratch: scratch })
     }
 }

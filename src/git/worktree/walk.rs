@@ -16,6 +16,8 @@ use crate::base::change::Mode;
 use crate::base::debris::Debris;
 use crate::base::error::Error;
 use crate::base::path::RepoPath;
+use crate::disk::read;
+use crate::git::endless::{IN_EACH_DIRECTORY, refused};
 use crate::git::worktree::entries::{Stat, Tracked};
 use crate::git::worktree::nested::{is_repository, unreadable};
 use crate::os::progress::Progress;
@@ -201,6 +203,14 @@ impl<'a> Walk<'a> {
             self.missing(directory.entries.clone(), &mut seen);
             return Ok((seen, inner));
         };
+        for name in names.iter().filter(|name| !matches!(name.kind, FileType::RegularFile | FileType::Directory)) {
+            let bytes = name.name().to_bytes();
+            let is_read = IN_EACH_DIRECTORY.iter().any(|read| bytes == read.as_bytes());
+            let path = [&directory.path, bytes].concat();
+            if let Some(noun) = is_read.then(|| read::endless(&self.place(&path))).flatten() {
+                return Err(refused(Path::new(OsStr::from_bytes(&path)), noun));
+            }
+        }
         let (mut at, mut next) = (directory.entries.start, 0);
         while at < directory.entries.end {
             let entry = &self.entries[at];

@@ -1,0 +1,61 @@
+//! The end by a signal: at once, unless that is held back.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, LazyLock, Once};
+
+use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
+use signal_hook::flag::register_conditional_default;
+
+/// Whether a signal that asks the program to end does so at once.
+static AT_ONCE: LazyLock<Arc<AtomicBool>> = LazyLock::new(|| Arc::new(AtomicBool::new(true)));
+
+static REGISTERED: Once = Once::new();
+
+/// While it lives, a signal does not end the program: the owner handles the signals.
+#[derive(Debug)]
+pub(crate) struct HeldBack {
+    before: bool,
+}
+
+impl HeldBack {
+    /// The signals must have another handler by now.
+    pub(crate) fn new() -> Self {
+        // The first handler of a signal takes its default away for good: this gives it back.
+        REGISTERED.call_once(|| {
+            for signal in watched() {
+                let _ = register_conditional_default(signal, Arc::clone(&AT_ONCE));
+            }
+        });
+        Self { before: AT_ONCE.swap(false, Ordering::SeqCst) }
+    }
+}
+
+impl Drop for HeldBack {
+    fn drop(&mut self) {
+        AT_ONCE.store(self.before, Ordering::SeqCst);
+    }
+}
+
+/// The signals to outlive. One that we were told to ignore stays ignored, and the command inherits that: it is what
+/// `nohup` is for.
+pub(crate) fn watched() -> Vec<i32> {
+    let ignored = std::fs::read_to_string("/proc/self/status").map_or(0, |status| ignored_signals(&status));
+    [SIGINT, SIGQUIT, SIGTERM, SIGHUP].into_iter().filter(|signal| ignored >> (signal - 1) & 1 == 0).collect()
+}
+
+/// The `SigIgn` mask of `proc_pid_status(5)`; other systems have no such file.
+fn ignored_signals(status: &str) -> u64 {
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_mask_of_ignored_signals() {
+        assert_eq!(ignored_signals("Name:\tx\nSigIgn:\t0000000000001001\nSigCgt:\t0\n"), 0x1001);
+        assert_eq!(ignored_signals("Name:\tx\n"), 0);
+    }
+}
