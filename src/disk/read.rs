@@ -172,10 +172,11 @@ pub(crate) fn find_endless(
             match entry.file_type() {
                 Ok(kind) if kind.is_dir() => rest.extend(is_entered(&name).then_some(path)),
                 Ok(kind) if kind.is_file() || !is_read(&name) => {}
-                _ => match endless(&path) {
-                    Some(noun) => return Some((path, noun)),
-                    None => {}
-                },
+                _ => {
+                    if let Some(noun) = endless(&path) {
+                        return Some((path, noun));
+                    }
+                }
             }
         }
     }
