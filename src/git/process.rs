@@ -148,14 +148,9 @@ impl Git {
     /// The outcome of a command, with any exit code, and whether it read its standard input to the
     /// end.
     pub(crate) fn feed(&self, doing: &str, arguments: &[&str], input: &[u8]) -> Result<(GitOutput, bool), Error> {
-        self.must_not_wait()?;
-        let mut child = self
-            .command(arguments)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .map_err(|error| not_started(doing, &error))?;
+        let mut command = self.command(arguments);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = self.start(doing, &mut command)?;
         let pipe = child.stdin.take();
         // A thread of its own: git may write before it has read everything.
         let (fed, output) = std::thread::scope(|scope| {
@@ -186,20 +181,21 @@ impl Git {
 
     /// Starts a process that reads blobs.
     pub(crate) fn cat_file(&self) -> Result<CatFile, Error> {
-        self.must_not_wait()?;
-        let mut child = self
-            .command(&["cat-file", "--batch"])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .map_err(|error| not_started("read a blob", &error))?;
+        let mut command = self.command(&["cat-file", "--batch"]);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut child = self.start("read a blob", &mut command)?;
         match (child.stdin.take(), child.stdout.take()) {
             (Some(input), Some(output)) => {
                 Ok(CatFile { child, pipes: RefCell::new((Some(input), BufReader::new(output))) })
             }
             _ => Err(Error::new("read a blob", "git was started without pipes")),
         }
+    }
+
+    /// Starts a command of this git.
+    pub(crate) fn start(&self, doing: &str, command: &mut Command) -> Result<Child, Error> {
+        self.must_not_wait()?;
+        command.spawn().map_err(|error| not_started(doing, &error))
     }
 
     /// Fails if git could wait for a file of its repository.
@@ -235,7 +231,7 @@ impl Git {
     }
 }
 
-pub(crate) fn not_started(doing: &str, error: &std::io::Error) -> Error {
+fn not_started(doing: &str, error: &std::io::Error) -> Error {
     Error::new(doing, format!("git could not be started: {error}")).help("install git, or add it to PATH")
 }
 

@@ -21,6 +21,7 @@ use gix::zlib::Inflate;
 use once_cell::unsync::OnceCell;
 
 use crate::base::change::{Content, ObjectId};
+use crate::disk::read;
 use crate::git::layer::ObjectKind;
 use crate::git::odb::gix_kind;
 use crate::git::source::{self, FileSource};
@@ -244,12 +245,11 @@ impl Opened {
     fn open_packs(&self) -> std::io::Result<Vec<Pack>> {
         let mut packs = Vec::new();
         for directory in self.loose.iter().map(|loose| loose.path().join("pack")) {
-            let files = match std::fs::read_dir(directory) {
+            let files = match read::list(&directory) {
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
                 files => files?,
             };
-            for file in files {
-                let path = file?.path();
+            for path in files {
                 if path.extension().is_none_or(|extension| extension != "idx") {
                     continue;
                 }

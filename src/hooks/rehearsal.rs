@@ -18,7 +18,7 @@ use crate::disk::atomic::{self, Bits, WriteError};
 use crate::disk::read::{self, settle};
 use crate::disk::scratch::{Interrupted, Scratch};
 use crate::git::listing::parse_staged_record;
-use crate::git::process::{Git, not_started, one_line, records, text, unreadable};
+use crate::git::process::{Git, one_line, records, text, unreadable};
 use crate::os::child;
 use crate::os::env::Environment;
 
@@ -148,7 +148,7 @@ impl Rehearsal {
             .stdout(writer.try_clone().map_err(failed)?)
             .stderr(writer);
         let done = self.scratch.outlive(|stop| {
-            let child = command.spawn().map_err(|error| not_started(&doing, &error))?;
+            let child = self.git.start(&doing, &mut command)?;
             // Our ends of the pipe: while they are open, nobody else's end of it is the last.
             drop(command);
             let done = watch(child, reader, stop, listen);

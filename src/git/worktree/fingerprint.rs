@@ -1,6 +1,6 @@
 //! Telling one content from another.
 
-use std::fs::{self, Metadata};
+use std::fs;
 use std::io::{self, ErrorKind, Read};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
@@ -61,7 +61,7 @@ impl Hasher {
         <[u8; 32]>::try_from(id.as_bytes()).map(Fingerprint).map_err(io::Error::other)
     }
 
-    fn file(&mut self, path: &Path, about: &Metadata) -> io::Result<()> {
+    fn file(&mut self, path: &Path, about: &fs::Metadata) -> io::Result<()> {
         // The owner's executable bit is the only one that git knows.
         let kind = if about.permissions().mode() & 0o100 == 0 { b'f' } else { b'x' };
         let (mut file, _) = read::open(path, FinalLink::Refuse).map_err(io::Error::from)?;
