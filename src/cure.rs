@@ -36,7 +36,7 @@ impl Facts<'_> {
     /// Whether there is a text, and the rules let it pass at this path.
     fn is_clean(&self, path: &RepoPath, text: Option<Vec<u8>>) -> bool {
         let file = |text| File { path: path.clone(), text, fresh: false, replaces: true };
-        text.is_some_and(|text| !is_rewritten(&file(text), self.debris))
+        text.is_some_and(|text| !is_rewritten(file(text), self.debris))
     }
 }
 

@@ -3,10 +3,10 @@
 
 use std::collections::HashSet;
 
-use crate::base::change::{Change, Content, Entry, File};
+use crate::base::change::{Change, Entry};
 use crate::base::debris::Debris;
 use crate::base::error::Error;
-use crate::base::finding::{Place, Severity};
+use crate::base::finding::Place;
 use crate::config::{self, Config, Origin, Treatment};
 use crate::pins::Board;
 use crate::project::kinds::FileKind;
@@ -111,6 +111,10 @@ impl<'a> Engine<'a> {
 
     /// Judges each new entry by the rules that look at one entry or one file.
     pub(crate) fn entries(&mut self, change: &dyn Change) -> Result<(), Error> {
+        self.entries_among(&mut Gathering::of(change), change)
+    }
+
+    fn entries_among(&mut self, files: &mut Gathering<'_>, change: &dyn Change) -> Result<(), Error> {
         if let Some(listed) = &mut self.listed {
             listed.extend_from_slice(change.fresh());
             return Ok(());
@@ -118,7 +122,7 @@ impl<'a> Engine<'a> {
         let debris = self.config.debris();
         let mut found = Vec::new();
         for entry in change.fresh() {
-            found.append(&mut self.entry(entry, debris, change)?);
+            found.append(&mut self.entry(entry, debris, files)?);
             if entry.path.as_bytes() == config::FILE.as_bytes() {
                 let reading = config::examine(change, entry)?;
                 self.judges_itself |= self.config.is(&reading.file.text);
@@ -129,7 +133,7 @@ impl<'a> Engine<'a> {
         if let Some((debris, _)) = self.config.with_built_in().filter(|_| self.explain) {
             let mut found = Vec::new();
             for entry in change.fresh() {
-                found.append(&mut self.entry(entry, debris, change)?);
+                found.append(&mut self.entry(entry, debris, files)?);
             }
             self.with_built_in.extend(stamped(found, change));
         }
@@ -159,12 +163,15 @@ impl<'a> Engine<'a> {
 
     /// Judges by the rules that compare files, if a new file is one that they ask for.
     pub(crate) fn together(&mut self, change: &dyn Change) -> Result<(), Error> {
+        self.together_among(&mut Gathering::of(change), change)
+    }
+
+    fn together_among(&mut self, files: &mut Gathering<'_>, change: &dyn Change) -> Result<(), Error> {
         if self.listed.is_some() {
             return Ok(());
         }
-        let mut files = Gathering::of(change);
-        self.pins(&mut files, change)?;
-        self.projects(&mut files, change)
+        self.pins(files, change)?;
+        self.projects(files, change)
     }
 
     /// Judges by the rules about the project as a whole, each only if a new file is of a kind that
@@ -236,8 +243,9 @@ impl<'a> Engine<'a> {
 
     /// Judges one change, whole.
     pub(crate) fn judge(mut self, change: &dyn Change) -> Result<Judgement, Error> {
-        self.entries(change)?;
-        self.together(change)?;
+        let mut files = Gathering::of(change);
+        self.entries_among(&mut files, change)?;
+        self.together_among(&mut files, change)?;
         Ok(self.finish())
     }
 
@@ -302,19 +310,19 @@ impl<'a> Engine<'a> {
     }
 
     /// Judges one new entry by the rules that look at entries and single files. The file is read once, if at all.
-    fn entry(&self, entry: &Entry, debris: &Debris, change: &dyn Change) -> Result<Vec<Finding>, Error> {
+    fn entry(&self, entry: &Entry, debris: &Debris, files: &mut Gathering<'_>) -> Result<Vec<Finding>, Error> {
         let mut found = Vec::new();
-        let mut file = None;
+        let mut known = None;
         for rule in &self.rules {
             let mut findings = Findings::of(rule);
             match rule.check {
                 Check::Entry(judge) => judge(entry, debris, &mut findings),
                 Check::File { wants, judge } if entry.is_regular() && wants(&entry.path) => {
-                    if file.is_none() {
-                        file = read(entry, change, &mut findings)?;
+                    if known.is_none() {
+                        known = files.read_once(entry, &mut findings)?;
                     }
-                    if let Some(file) = &file {
-                        judge(file, debris, &mut findings);
+                    if let Some(known) = &known {
+                        judge(known, debris, &mut findings);
                     }
                 }
                 Check::File { .. } | Check::Pins(_) | Check::Project { .. } | Check::Configuration(_) => {}
@@ -368,34 +376,12 @@ fn sorted(mut findings: Vec<Finding>) -> Vec<Finding> {
     findings
 }
 
-/// Reads a file, or reports that it is too large: a limit is said aloud, and blocks where the file is new.
-fn read(entry: &Entry, change: &dyn Change, findings: &mut Findings) -> Result<Option<File>, Error> {
-    match change.read(entry, LIMIT)? {
-        Content::Bytes(text) => {
-            Ok(Some(File { path: entry.path.clone(), text, fresh: entry.fresh, replaces: entry.replaces.is_some() }))
-        }
-        Content::TooLarge(size) => {
-            let message = format!(
-                "{} is larger than this rule can judge ({} MiB, the limit is {} MiB)",
-                entry.path,
-                size.div_ceil(1024 * 1024),
-                LIMIT / (1024 * 1024)
-            );
-            let draft = findings.path(&entry.path, message).cure("make the file smaller, or keep it out of git", &[]);
-            if !entry.fresh {
-                draft.weigh(Severity::Warning);
-            }
-            Ok(None)
-        }
-    }
-}
-
 #[cfg(test)]
 pub(crate) mod tests {
     use std::cell::RefCell;
 
     use super::*;
-    use crate::base::change::{Mode, ObjectId};
+    use crate::base::change::{Content, Mode, ObjectId};
     use crate::base::path::RepoPath;
     use crate::rule::tests::probe;
 
@@ -486,7 +472,8 @@ pub(crate) mod tests {
     const PROBE: Rule = Rule {
         check: Check::File {
             wants: |path| path.file_name() == b"a",
-            judge: |file, _, findings| {
+            judge: |known, _, findings| {
+                let file = &known.file;
                 findings.place(file, &(0..1), "seen");
             },
         },
@@ -503,6 +490,13 @@ pub(crate) mod tests {
         );
         assert_eq!(Engine::of(&[&PROBE, &TWIN], &Config::default()).judge(&change).unwrap().findings.len(), 2);
         assert_eq!(*change.read.borrow(), ["a"]);
+    }
+
+    #[test]
+    fn a_file_that_rules_look_at_alone_and_together_is_read_once() {
+        let change = Fake::default().file("package.json", r#"{"packageManager": "pnpm@10.6.5"}"#).file("b/.npmrc", "");
+        judged_with(&Config::default(), &change);
+        assert_eq!(*change.read.borrow(), ["package.json", "b/.npmrc"]);
     }
 
     #[test]
@@ -542,7 +536,8 @@ pub(crate) mod tests {
         const EVERY_LINE: Rule = Rule {
             check: Check::File {
                 wants: |_| true,
-                judge: |file, _, findings| {
+                judge: |known, _, findings| {
+                    let file = &known.file;
                     for at in 0..file.text.len() {
                         findings.place(file, &(at..at), "seen");
                     }

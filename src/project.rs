@@ -8,6 +8,8 @@ use std::rc::Rc;
 
 use crate::base::change::File;
 use crate::base::path::RepoPath;
+use crate::formats::document::{Node, SyntaxError};
+use crate::formats::{self, Syntax};
 
 pub(crate) mod directories;
 pub(crate) mod kinds;
@@ -38,6 +40,13 @@ impl SourceFile {
             self.views.borrow_mut().push(Rc::<V>::clone(&view));
             view
         })
+    }
+}
+
+impl SourceFile {
+    /// The parsed document, in the language that files of its name are written in.
+    pub(crate) fn document(&self, syntax: Syntax) -> Rc<Result<Node, SyntaxError>> {
+        self.view(|file| formats::parse(syntax, &file.text))
     }
 }
 

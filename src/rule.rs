@@ -10,8 +10,8 @@ use crate::base::finding::{Label, Place, Severity, Span, Step, Verdict};
 use crate::base::path::RepoPath;
 use crate::edit::fix::{Fix, Safety};
 use crate::pins::Board;
-use crate::project::Project;
 use crate::project::kinds::FileKind;
+use crate::project::{Project, SourceFile};
 
 /// A row of the rule table.
 pub(crate) struct Rule {
@@ -106,7 +106,7 @@ pub(crate) enum Check {
     File {
         /// Which paths are worth reading.
         wants: fn(&RepoPath) -> bool,
-        judge: fn(&File, &Debris, &mut Findings),
+        judge: fn(&SourceFile, &Debris, &mut Findings),
     },
     /// When a new file pins a package manager: every pin of the tree, in new files and in others.
     Pins(fn(&Board, &mut Findings)),
@@ -319,7 +319,8 @@ pub(crate) mod tests {
     const SEEN: Rule = Rule {
         check: Check::File {
             wants: |path| path.file_name() == b"a",
-            judge: |file, _, findings| {
+            judge: |known, _, findings| {
+                let file = &known.file;
                 findings.place(file, &(0..1), "seen");
             },
         },
@@ -358,7 +359,8 @@ pub(crate) mod tests {
         const FIXING: Rule = Rule {
             check: Check::File {
                 wants: |_| true,
-                judge: |file, _, findings| {
+                judge: |known, _, findings| {
+                    let file = &known.file;
                     let edit = Edit { path: file.path.clone(), span: 0..1, text: "y".into() };
                     findings
                         .place(file, &(0..1), "seen")

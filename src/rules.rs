@@ -2,6 +2,7 @@
 
 use crate::base::change::File;
 use crate::base::debris::Debris;
+use crate::project::SourceFile;
 use crate::project::kinds::FileKind;
 use crate::rule::{Check, Findings, Rule, RuleGroup, Subject};
 
@@ -85,13 +86,14 @@ pub(crate) fn order(rule: &Rule) -> Option<usize> {
 }
 
 /// Whether a file is one that a preparation wrote, or one that cannot be judged.
-pub(crate) fn is_rewritten(file: &File, debris: &Debris) -> bool {
+pub(crate) fn is_rewritten(file: File, debris: &Debris) -> bool {
+    let known = SourceFile::new(file);
     RULES.into_iter().filter(|rule| rule.subject.is_preparation()).any(|rule| {
         let mut findings = Findings::of(rule);
         if let Check::File { wants, judge } = rule.check
-            && wants(&file.path)
+            && wants(&known.file.path)
         {
-            judge(file, debris, &mut findings);
+            judge(&known, debris, &mut findings);
         }
         !findings.into_vec().is_empty()
     })

@@ -4,10 +4,11 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use crate::base::change::{Change, Entry};
+use crate::base::change::{Change, Content, Entry, File};
 use crate::base::error::Error;
+use crate::base::finding::Severity;
 use crate::base::path::RepoPath;
-use crate::engine::read;
+use crate::engine::LIMIT;
 use crate::project::kinds::FileKind;
 use crate::project::{Project, SourceFile};
 use crate::rule::Findings;
@@ -15,8 +16,7 @@ use crate::rule::Findings;
 /// The files of a change, as far as they were read.
 pub(super) struct Gathering<'c> {
     change: &'c dyn Change,
-    /// `None` for a file that is too large.
-    known: BTreeMap<RepoPath, Option<Rc<SourceFile>>>,
+    known: BTreeMap<RepoPath, Rc<SourceFile>>,
 }
 
 impl<'c> Gathering<'c> {
@@ -55,13 +55,52 @@ impl<'c> Gathering<'c> {
         files.filter_map(Result::transpose).collect()
     }
 
+    /// One new file, for the rules that look at files one by one. It is kept if the rules that
+    /// compare files may ask for it again: a lockfile is large.
+    pub(super) fn read_once(
+        &mut self,
+        entry: &Entry,
+        findings: &mut Findings,
+    ) -> Result<Option<Rc<SourceFile>>, Error> {
+        match FileKind::of(&entry.path, FileKind::may_move_a_pin) {
+            Some(_) => self.read(entry, findings),
+            None => self.source_file(entry, findings),
+        }
+    }
+
     fn read(&mut self, entry: &Entry, findings: &mut Findings) -> Result<Option<Rc<SourceFile>>, Error> {
         if let Some(known) = self.known.get(&entry.path) {
-            return Ok(known.clone());
+            return Ok(Some(Rc::clone(known)));
         }
-        let file = read(entry, self.change, findings)?.map(|file| Rc::new(SourceFile::new(file)));
-        self.known.insert(entry.path.clone(), file.clone());
+        let file = self.source_file(entry, findings)?;
+        self.known.extend(file.iter().map(|file| (entry.path.clone(), Rc::clone(file))));
         Ok(file)
+    }
+
+    fn source_file(&self, entry: &Entry, findings: &mut Findings) -> Result<Option<Rc<SourceFile>>, Error> {
+        Ok(read(entry, self.change, findings)?.map(|file| Rc::new(SourceFile::new(file))))
+    }
+}
+
+/// Reads a file, or reports that it is too large: a limit is said aloud, and blocks where the file is new.
+fn read(entry: &Entry, change: &dyn Change, findings: &mut Findings) -> Result<Option<File>, Error> {
+    match change.read(entry, LIMIT)? {
+        Content::Bytes(text) => {
+            Ok(Some(File { path: entry.path.clone(), text, fresh: entry.fresh, replaces: entry.replaces.is_some() }))
+        }
+        Content::TooLarge(size) => {
+            let message = format!(
+                "{} is larger than this rule can judge ({} MiB, the limit is {} MiB)",
+                entry.path,
+                size.div_ceil(1024 * 1024),
+                LIMIT / (1024 * 1024)
+            );
+            let draft = findings.path(&entry.path, message).cure("make the file smaller, or keep it out of git", &[]);
+            if !entry.fresh {
+                draft.weigh(Severity::Warning);
+            }
+            Ok(None)
+        }
     }
 }
 

@@ -2,7 +2,6 @@
 
 use crate::base::finding::Span;
 use crate::formats::document::{Node, Value};
-use crate::formats::{self, Syntax};
 use crate::models::workspace::patterns;
 use crate::models::{Scalar, Strings};
 
@@ -45,9 +44,9 @@ pub(crate) struct DevEngine {
 }
 
 impl PackageJson {
-    pub(crate) fn parse(text: &[u8]) -> Self {
-        let root = formats::parse(Syntax::Json, text).ok();
-        let field = |key| root.as_ref().and_then(|root| root.last(key));
+    /// The view of a document; of one that cannot be parsed, if there is none.
+    pub(crate) fn of(root: Option<&Node>) -> Self {
+        let field = |key| root.and_then(|root| root.last(key));
         let engine = field("devEngines").and_then(|engines| engines.last("packageManager"));
         let workspaces = field("workspaces").map(|workspaces| workspaces.last("packages").unwrap_or(workspaces));
         Self {
@@ -59,7 +58,7 @@ impl PackageJson {
             workspaces: workspaces.and_then(patterns),
             shape: match root {
                 None => Shape::Invalid,
-                Some(Node { span, value: Value::Text(_) | Value::Other }) => Shape::Scalar(span),
+                Some(Node { span, value: Value::Text(_) | Value::Other }) => Shape::Scalar(span.clone()),
                 Some(_) => Shape::Object,
             },
         }
@@ -76,12 +75,17 @@ impl DevEngine {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::formats::{self, Syntax};
+
+    fn parse(text: &str) -> PackageJson {
+        PackageJson::of(formats::parse(Syntax::Json, text.as_bytes()).ok().as_ref())
+    }
 
     #[test]
     fn of_a_field_that_occurs_twice_the_last_counts() {
         let text = r#"{"packageManager": "a", "engines": {"pnpm": "1", "pnpm": "2"}, "workspaces": ["x"],
             "packageManager": "b", "volta": {"node": 1}, "workspaces": {"packages": ["y", 1]}}"#;
-        let manifest = PackageJson::parse(text.as_bytes());
+        let manifest = parse(text);
         let field = manifest.package_manager.unwrap();
         assert_eq!((field.text(), text.get(field.span.clone())), (Some("b"), Some("\"b\"")));
         assert_eq!((manifest.engines.text("pnpm"), manifest.engines.iter().count()), (Some("2"), 2));
@@ -95,7 +99,7 @@ mod tests {
         let engine = r#"{"name": "pnpm", "version": "^9", "onFail": "warn"}"#;
         for (value, one, several) in [(engine, 1, 0), (&format!("[{engine}, 1]"), 0, 2), ("\"pnpm\"", 0, 0)] {
             let text = format!(r#"{{"devEngines": {{"packageManager": {value}}}}}"#);
-            let manifest = PackageJson::parse(text.as_bytes());
+            let manifest = parse(&text);
             let found = (manifest.dev_engine.iter().count(), manifest.alternatives.len());
             assert_eq!(found, (one, several), "{value}");
             for engine in manifest.dev_engine.iter().chain(manifest.alternatives.first()) {
@@ -116,7 +120,7 @@ mod tests {
             ("null", Shape::Scalar(0..4)),
             ("{", Shape::Invalid),
         ] {
-            assert_eq!(PackageJson::parse(text.as_bytes()).shape, shape, "{text}");
+            assert_eq!(parse(text).shape, shape, "{text}");
         }
     }
 }

@@ -1,7 +1,6 @@
 //! Which directories are members of a workspace, as its top says.
 
 use crate::formats::document::{Node, Value};
-use crate::formats::{self, Syntax};
 use crate::models::Scalar;
 
 #[derive(Debug, Default)]
@@ -11,8 +10,9 @@ pub(crate) struct PnpmWorkspace {
 }
 
 impl PnpmWorkspace {
-    pub(crate) fn parse(text: &[u8]) -> Self {
-        let Ok(root) = formats::parse(Syntax::Yaml, text) else { return Self::default() };
+    /// The view of a document, if it could be parsed.
+    pub(crate) fn of(root: Option<&Node>) -> Self {
+        let Some(root) = root else { return Self::default() };
         Self { packages: Some(root.last("packages").and_then(patterns).unwrap_or_default()) }
     }
 }
@@ -28,6 +28,7 @@ pub(super) fn patterns(node: &Node) -> Option<Vec<Scalar>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::formats::{self, Syntax};
 
     #[test]
     fn a_workspace_without_packages_has_its_top_alone() {
@@ -38,7 +39,7 @@ mod tests {
             ("catalog: {a: 1}", Some(vec![])),
             ("packages: [", None),
         ] {
-            let workspace = PnpmWorkspace::parse(text.as_bytes());
+            let workspace = PnpmWorkspace::of(formats::parse(Syntax::Yaml, text.as_bytes()).ok().as_ref());
             let patterns = workspace.packages.as_ref().map(|list| list.iter().filter_map(Scalar::text).collect());
             assert_eq!(patterns, expected, "{text}");
         }

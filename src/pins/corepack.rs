@@ -205,6 +205,7 @@ mod tests {
     use serde_json::Value as Json;
 
     use super::*;
+    use crate::formats::{self, Syntax};
 
     #[test]
     fn every_manifest_is_decided_as_corepack_decides() {
@@ -212,7 +213,8 @@ mod tests {
         let mut wrong = Vec::new();
         for case in facts["cases"].as_array().unwrap() {
             let text = case["manifest"].as_str().unwrap();
-            let manifest = PackageJson::parse(text.as_bytes());
+            let document = formats::parse(Syntax::Json, text.as_bytes());
+            let manifest = PackageJson::of(document.ok().as_ref());
             let decision = match manifest.shape {
                 Shape::Scalar(_) | Shape::Object if !text.starts_with('\u{feff}') => decide(&manifest, text.as_bytes()),
                 _ => Decision::Contradiction,

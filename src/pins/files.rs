@@ -3,8 +3,8 @@
 use std::collections::HashSet;
 
 use crate::base::change::Entry;
-use crate::formats;
 use crate::formats::shell::Variable;
+use crate::formats::{self, Syntax};
 use crate::models::compose::Compose;
 use crate::models::devcontainer::Devcontainer;
 use crate::models::gitlab::Pipeline;
@@ -22,9 +22,15 @@ pub(super) fn read(known: &SourceFile, arguments: Vec<(String, Variable)>) -> Re
     let (path, text) = (&known.file.path, known.file.text.as_slice());
     let Some(kind) = FileKind::of(path, FileKind::may_pin) else { return Reading::default() };
     let mut reading = match kind {
-        FileKind::Manifest => manifest::view(&known.view(|file| PackageJson::parse(&file.text)), text),
+        FileKind::Manifest => {
+            let document = known.document(Syntax::Json);
+            manifest::view(&known.view(|_| PackageJson::of(document.as_ref().as_ref().ok())), text)
+        }
         FileKind::PnpmLock => tools::pnpm_lock(text),
-        FileKind::PnpmWorkspace => tools::pnpm_workspace(&known.view(|file| PnpmWorkspace::parse(&file.text))),
+        FileKind::PnpmWorkspace => {
+            let document = known.document(Syntax::Yaml);
+            tools::pnpm_workspace(&known.view(|_| PnpmWorkspace::of(document.as_ref().as_ref().ok())))
+        }
         FileKind::Dockerfile => {
             dockerfile::view(&known.view(|file| formats::dockerfile::parse(&file.text)), text, arguments)
         }
@@ -35,7 +41,7 @@ pub(super) fn read(known: &SourceFile, arguments: Vec<(String, Variable)>) -> Re
         FileKind::ToolVersions => tools::tool_versions(text),
         FileKind::Mise => tools::mise(text),
         FileKind::Prototools => tools::prototools(text),
-        FileKind::YarnrcYml => tools::yarnrc_yml(text),
+        FileKind::YarnrcYml => tools::yarnrc_yml(known.document(Syntax::Yaml).as_ref().as_ref().ok()),
         FileKind::Yarnrc => tools::yarnrc(text),
         _ => return Reading::default(),
     };

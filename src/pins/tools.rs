@@ -58,8 +58,8 @@ fn tool_pin(how: How, manager: Manager, version: &Node, text: &[u8]) -> Option<P
 }
 
 /// `yarnPath` of `.yarnrc.yml`: the file that Yarn hands over to, whose name has the version.
-pub(super) fn yarnrc_yml(text: &[u8]) -> Reading {
-    let Ok(root) = formats::parse(Syntax::Yaml, text) else { return Reading::default() };
+pub(super) fn yarnrc_yml(root: Option<&Node>) -> Reading {
+    let Some(root) = root else { return Reading::default() };
     let Some(node) = root.get("yarnPath").last() else { return Reading::default() };
     let pin = node.text().and_then(|path| yarn_file(path, node.span.clone()));
     Reading { pins: pin.into_iter().collect(), ..Reading::default() }

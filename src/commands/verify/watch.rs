@@ -164,11 +164,11 @@ impl Watch<'_> {
         let backups = there.filter_map(|difference| Some((&difference.path, debris.backed_up(&difference.path)?)));
         let rewritten = |(backup, original): (&RepoPath, RepoPath)| {
             let text = self.tree.text(backup, LIMIT)?;
-            let file = File { path: original, text, fresh: false, replaces: true };
             // What is no manifest at all is no rewritten one.
             let points =
-                debris.directories().iter().any(|packed| memmem::find(&file.text, packed.name.as_bytes()).is_some());
-            (points && is_rewritten(&file, debris)).then(|| (backup.clone(), file.path))
+                debris.directories().iter().any(|packed| memmem::find(&text, packed.name.as_bytes()).is_some());
+            let file = File { path: original.clone(), text, fresh: false, replaces: true };
+            (points && is_rewritten(file, debris)).then(|| (backup.clone(), original))
         };
         backups.filter_map(rewritten).collect()
     }

@@ -1,10 +1,10 @@
 #![doc = include_str!("../../../docs/rules/registry-token.md")]
 
-use crate::base::change::File;
 use crate::base::debris::Debris;
 use crate::base::finding::{Span, Step};
 use crate::base::path::RepoPath;
 use crate::formats::npmrc::{Setting, SettingsDialect, settings, url_passwords, without_variables};
+use crate::project::SourceFile;
 use crate::project::kinds::FileKind;
 use crate::rule::{Check, Findings, Rule, RuleGroup, Subject};
 
@@ -29,7 +29,8 @@ fn wants(path: &RepoPath) -> bool {
     dialect(path).is_some()
 }
 
-fn judge(file: &File, _: &Debris, findings: &mut Findings) {
+fn judge(known: &SourceFile, _: &Debris, findings: &mut Findings) {
+    let file = &known.file;
     let Some(dialect) = dialect(&file.path) else { return };
     let text = &file.text;
     let mut secrets: Vec<_> = settings(dialect, text).iter().filter_map(|setting| exposed(setting, text)).collect();

@@ -5,6 +5,7 @@ use crate::base::debris::{Debris, Directory};
 use crate::base::finding::{Span, Step};
 use crate::base::path::RepoPath;
 use crate::formats::spec::{Trace, could_hold_debris, find_debris, find_packed_debris, mention};
+use crate::project::SourceFile;
 use crate::project::kinds::FileKind;
 use crate::rule::{Check, Findings, Rule, RuleGroup, Subject};
 
@@ -46,7 +47,8 @@ fn lockfile(path: &RepoPath) -> Option<FileKind> {
 
 /// A lockfile is written by a machine: whatever names `.docker-deps` in it is a source, wherever it stands, in a key, in
 /// a value, or in part of one. So it is read line by line, which holds for every format, and for a broken file as well.
-fn judge(file: &File, debris: &Debris, findings: &mut Findings) {
+fn judge(known: &SourceFile, debris: &Debris, findings: &mut Findings) {
+    let file = &known.file;
     let Some(lockfile) = lockfile(&file.path) else { return };
     let (directory, first, lines) = match traces(file, lockfile, debris) {
         Some(traces) => traces,

@@ -5,8 +5,8 @@ use crate::base::debris::Debris;
 use crate::base::finding::{Severity, Step};
 use crate::base::path::RepoPath;
 use crate::formats::document::{Node, SyntaxError, Value};
-use crate::formats::parse;
 use crate::formats::spec::{installs_from, mention};
+use crate::project::SourceFile;
 use crate::project::kinds::FileKind;
 use crate::rule::{Check, Findings, Rule, RuleGroup, Subject};
 
@@ -58,14 +58,15 @@ fn kind(path: &RepoPath) -> Option<FileKind> {
 const RESTORE: &[Step] = &[Step::Restore(None), Step::Stage];
 const PUT_BACK: &str = "put the original manifest back (edits since the preparation are lost), then stage it";
 
-fn judge(file: &File, debris: &Debris, findings: &mut Findings) {
+fn judge(known: &SourceFile, debris: &Debris, findings: &mut Findings) {
+    let file = &known.file;
     let Some(kind) = kind(&file.path) else { return };
     let Some(syntax) = kind.dependencies() else { return };
     let is_settings = matches!(kind, FileKind::PnpmWorkspace | FileKind::YarnrcYml);
-    match parse(syntax, &file.text) {
+    match &*known.document(syntax) {
         Ok(root) => {
             for path in if is_settings { SETTINGS } else { PACKAGE } {
-                for_each_below(&root, path, &mut |node| {
+                for_each_below(root, path, &mut |node| {
                     let from = node.text().and_then(|spec| installs_from(spec, &file.directory(), debris));
                     if let Some(directory) = from {
                         let message = format!("this dependency points into {}", directory.name);
@@ -74,7 +75,7 @@ fn judge(file: &File, debris: &Debris, findings: &mut Findings) {
                 });
             }
         }
-        Err(error) => unparsable(file, &error, debris, findings),
+        Err(error) => unparsable(file, error, debris, findings),
     }
 }
 
