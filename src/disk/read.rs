@@ -168,13 +168,15 @@ pub(crate) fn find_endless(
     let mut rest = vec![directory.to_owned()];
     while let Some(directory) = rest.pop() {
         for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
-            let (path, name) = (entry.path(), entry.file_name());
+            let name = || entry.file_name();
             match entry.file_type() {
-                Ok(kind) if kind.is_dir() => rest.extend(is_entered(&name).then_some(path)),
-                Ok(kind) if kind.is_file() || !is_read(&name) => {}
+                // Most entries are files, and of these there may be thousands.
+                Ok(kind) if kind.is_file() => {}
+                Ok(kind) if kind.is_dir() => rest.extend(is_entered(&name()).then(|| entry.path())),
+                Ok(_) if !is_read(&name()) => {}
                 _ => {
-                    if let Some(noun) = endless(&path) {
-                        return Some((path, noun));
+                    if let Some(noun) = endless(&entry.path()) {
+                        return Some((entry.path(), noun));
                     }
                 }
             }

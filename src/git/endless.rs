@@ -40,7 +40,8 @@ pub(super) fn refuse_in_repository(directory: &Path, named: Option<&OsStr>) -> R
     let place = place.unwrap_or_else(|| directory.to_owned());
     let git = led_to(&place, b"gitdir: ").unwrap_or(place);
     let common = led_to(&git.join("commondir"), b"").unwrap_or_else(|| git.clone());
-    for directory in [&git, &common] {
+    let directories = if git == common { vec![&git] } else { vec![&git, &common] };
+    for directory in directories {
         for path in OPENED.map(|name| directory.join(name)) {
             read::endless(&path).map_or(Ok(()), |noun| Err(refused(&path, noun)))?;
         }

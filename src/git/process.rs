@@ -83,7 +83,9 @@ impl Git {
     /// The same git, with these variables set as well.
     pub(crate) fn with(&self, variables: &[(String, OsString)]) -> Self {
         let variables = [&self.variables[..], variables].concat();
-        Self { variables, is_safe_to_start: Arc::default(), ..self.clone() }
+        let is_elsewhere = variables.iter().any(|(name, _)| name == "GIT_DIR");
+        let known = if is_elsewhere { Arc::default() } else { Arc::clone(&self.is_safe_to_start) };
+        Self { variables, is_safe_to_start: known, ..self.clone() }
     }
 
     /// The directory that git runs in.
