@@ -9,6 +9,7 @@ trees, so look at the places before you believe a figure.
 import collections
 import os
 import re
+import signal
 import statistics
 import sys
 
@@ -118,6 +119,8 @@ def circles(code):
 
 def main():
     """Prints the table."""
+    # A reader such as `head` may close the pipe.
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     verbose = "-v" in sys.argv
     root = next((word for word in sys.argv[1:] if not word.startswith("-")), os.path.dirname(os.path.dirname(__file__)) or ".")
     whole, code = sources(root)

@@ -286,7 +286,7 @@ impl Attempt<'_> {
     }
 
     fn configuration(&self) -> Result<Option<Config>, Error> {
-        let objects = Rc::new(Objects::open(&self.context.directory, &self.context.env));
+        let objects = Rc::new(Objects::open(self.git, &self.context.env));
         let history = History::new(self.git.clone(), &self.context.env, Rc::clone(&objects));
         let Some(head) = history.head()? else { return Ok(None) };
         let tree = TreeChanges::new(&objects).standing(history.tree_of(&head)?);

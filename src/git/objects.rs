@@ -1,6 +1,6 @@
 //! Objects by their ids, from the cheapest layer that has them.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use once_cell::unsync::OnceCell;
 
@@ -35,14 +35,14 @@ pub(crate) struct Objects {
 }
 
 impl Objects {
-    /// The store of the repository that git would use in this directory and environment.
-    pub(crate) fn open(directory: &Path, env: &Environment) -> Self {
-        let (store, odb, handover) = match Odb::follows(env).and_then(|()| Odb::open(directory)) {
+    /// The store of the repository that this git would use in this environment.
+    pub(crate) fn open(git: &Git, env: &Environment) -> Self {
+        let (store, odb, handover) = match Odb::follows(env).and_then(|()| Odb::open(git)) {
             Ok(odb) => (Some(Store::of_many(odb.directory().to_owned())), Some(odb), None),
-            Err(reason) => (Store::of_environment(directory, env), None, Some(reason)),
+            Err(reason) => (Store::of_environment(git.directory(), env), None, Some(reason)),
         };
         let odb = OnceCell::with_value(odb);
-        Self { store, odb, git: Git::new(directory), cat_file: OnceCell::new(), handover }
+        Self { store, odb, git: git.clone(), cat_file: OnceCell::new(), handover }
     }
 
     /// The store of a repository that is not opened before an object is missing in `store`.
@@ -122,7 +122,7 @@ impl Objects {
     }
 
     fn odb(&self) -> Option<&Odb> {
-        self.odb.get_or_init(|| Odb::open(self.git.directory()).ok()).as_ref()
+        self.odb.get_or_init(|| Odb::open(&self.git).ok()).as_ref()
     }
 
     fn cat_file(&self) -> Result<&CatFile, Error> {

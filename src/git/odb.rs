@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use gix::objs::{Find, Kind as GixKind};
 
 use crate::base::change::{Content, ObjectId};
-use crate::git::endless;
 use crate::git::layer::{Handover, ObjectKind};
+use crate::git::process::Git;
 use crate::os::env::Environment;
 
 /// How many bytes of objects are kept for a walk over history, which compares the trees of a commit
@@ -47,9 +47,9 @@ impl Odb {
         }
     }
 
-    /// Opens the store of the repository that git would use in this directory.
-    pub(super) fn open(directory: &Path) -> Result<Self, Handover> {
-        endless::refuse_in_repository(directory, None).map_err(|_| "a file of the repository is not regular")?;
+    /// Opens the store of the repository that this git would use. Gix would wait for the same files.
+    pub(super) fn open(git: &Git) -> Result<Self, Handover> {
+        git.must_not_wait().map_err(|_| "a file of the repository is not regular")?;
         let strict = || {
             gix::open::Options::default()
                 .bail_if_untrusted(true)
@@ -58,7 +58,7 @@ impl Odb {
                 .config_overrides(["core.useReplaceRefs=false", "gitoxide.objects.noReplace=true"])
         };
         let mut repository = gix::ThreadSafeRepository::discover_with_environment_overrides_opts(
-            directory,
+            git.directory(),
             gix::discover::upwards::Options { match_ceiling_dir_or_error: false, ..Default::default() },
             gix::sec::trust::Mapping { full: strict(), reduced: strict() },
         )

@@ -201,7 +201,7 @@ impl Git {
     }
 
     /// Fails if git could wait for a file of its repository.
-    fn must_not_wait(&self) -> Result<(), Error> {
+    pub(super) fn must_not_wait(&self) -> Result<(), Error> {
         if !self.is_safe_to_start.load(Ordering::Relaxed) {
             let named = self.variables.iter().find(|(name, _)| name == "GIT_DIR");
             endless::refuse_in_repository(&self.directory, named.map(|(_, git)| &**git))?;

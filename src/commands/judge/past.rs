@@ -38,8 +38,9 @@ struct ConfigSource {
 impl<'a> Past<'a> {
     /// The past of the repository that git would use.
     pub(super) fn open(options: &'a Options<'a>, context: &'a Context) -> Self {
-        let objects = Rc::new(Objects::open(&context.directory, &context.env));
-        let history = History::new(Git::new(&context.directory), &context.env, Rc::clone(&objects));
+        let git = Git::new(&context.directory);
+        let objects = Rc::new(Objects::open(&git, &context.env));
+        let history = History::new(git, &context.env, Rc::clone(&objects));
         Self { context, options, objects, history }
     }
 
