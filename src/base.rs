@@ -1,4 +1,5 @@
-//! The vocabulary that every other room shares: inert data, without I/O and without a reference to another room.
+//! The vocabulary that every other room shares: inert data, without I/O and without a reference to
+//! another room.
 
 pub(crate) mod escape;
 pub(crate) mod path;

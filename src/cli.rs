@@ -2,7 +2,9 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::commands::{check, completions, explain, hook, install, man, pins, prove, rules, status, uninstall, verify};
+use crate::commands::{
+    check, completions, explain, hook, install, man, pins, prove, rules, status, uninstall, verify,
+};
 use crate::report::paint::When;
 
 /// Keeps the debris of Docker build preparation out of git history.
@@ -24,8 +26,8 @@ pub(crate) struct Cli {
     pub color: When,
 }
 
-/// The verbs. The arguments of those that are not meant are never made, since a hook runs at every commit; so a doc comment on
-/// arguments would take the place of what is said here.
+/// The verbs. The arguments of those that are not meant are never made, since a hook runs at every
+/// commit; so a doc comment on arguments would take the place of what is said here.
 #[derive(Debug, Subcommand)]
 #[command(defer = true)]
 pub(crate) enum Verb {

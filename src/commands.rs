@@ -1,4 +1,5 @@
-//! The verbs: each gathers what it needs, asks the rooms below, and returns what is to be said. None of them prints.
+//! The verbs: each gathers what it needs, asks the rooms below, and returns what is to be said.
+//! None of them prints.
 
 use std::path::PathBuf;
 

@@ -36,7 +36,8 @@ pub(crate) struct Config {
     today: Date,
     weights: BTreeMap<&'static str, Weight>,
     debris: Debris,
-    /// What counts as debris if nothing is taken out of what is built in, and the line that takes it out.
+    /// What counts as debris if nothing is taken out of what is built in, and the line that takes
+    /// it out.
     with_built_in: Option<(Debris, Origin)>,
     allowances: Vec<Allowance>,
     verify: Vec<Allowance>,
@@ -92,11 +93,15 @@ pub(crate) enum Treatment<'a> {
 }
 
 impl Config {
-    /// Reads a configuration. `name` is how it is shown; `today` decides which allowances have ended. The error lists what
-    /// is wrong, a line each.
+    /// Reads a configuration. `name` is how it is shown; `today` decides which allowances have
+    /// ended. The error lists what is wrong, a line each.
     pub(crate) fn parse(name: &str, text: &[u8], today: Date) -> Result<Self, Error> {
         let (config, problems) = reader::read(name, text);
-        if problems.is_empty() { Ok(Self { today, ..config }) } else { Err(unreadable(name, text, problems)) }
+        if problems.is_empty() {
+            Ok(Self { today, ..config })
+        } else {
+            Err(unreadable(name, text, problems))
+        }
     }
 
     /// The configuration that a change carries; the default if it carries none.
@@ -126,7 +131,8 @@ impl Config {
         Self { outside: true, ..self }
     }
 
-    /// Whether it comes from somewhere else than what is judged: nothing that is judged could mend it.
+    /// Whether it comes from somewhere else than what is judged: nothing that is judged could mend
+    /// it.
     pub(crate) fn is_outside(&self) -> bool {
         self.outside
     }
@@ -146,7 +152,8 @@ impl Config {
         &self.debris
     }
 
-    /// What would count as debris if the configuration took nothing out of what is built in, and the line that does.
+    /// What would count as debris if the configuration took nothing out of what is built in, and
+    /// the line that does.
     pub(crate) fn with_built_in(&self) -> Option<&(Debris, Origin)> {
         self.with_built_in.as_ref()
     }
@@ -154,7 +161,8 @@ impl Config {
     /// Whether a rule judges at all: by default, or because it is given a weight. A rule that is
     /// switched off judges as well, and its findings are hidden.
     pub(crate) fn turns_on(&self, rule: &Rule) -> bool {
-        rule.on_by_default || self.weights.get(rule.id).is_some_and(|weight| weight.severity.is_some())
+        rule.on_by_default
+            || self.weights.get(rule.id).is_some_and(|weight| weight.severity.is_some())
     }
 
     /// What is done with a finding. One that weighs less than its rule does is not raised.
@@ -162,10 +170,14 @@ impl Config {
         match self.weights.get(finding.rule.id) {
             None => Treatment::Told(finding.severity),
             Some(Weight { severity: None, origin }) => Treatment::Off(origin),
-            Some(Weight { severity: Some(weight), .. }) if finding.severity >= finding.rule.severity => {
+            Some(Weight { severity: Some(weight), .. })
+                if finding.severity >= finding.rule.severity =>
+            {
                 Treatment::Told(*weight)
             }
-            Some(Weight { severity: Some(weight), .. }) => Treatment::Told(finding.severity.min(*weight)),
+            Some(Weight { severity: Some(weight), .. }) => {
+                Treatment::Told(finding.severity.min(*weight))
+            }
         }
     }
 
@@ -176,10 +188,12 @@ impl Config {
 
     /// Whether the findings of a rule in a file are not told.
     pub(crate) fn hides(&self, rule: &Rule, path: &RepoPath) -> bool {
-        self.is_off(rule) || self.allowances.iter().any(|allowance| self.allows(allowance, rule, path))
+        self.is_off(rule)
+            || self.allowances.iter().any(|allowance| self.allows(allowance, rule, path))
     }
 
-    /// The line that keeps a rewritten file at this path from being blocked by this rule, and how it does.
+    /// The line that keeps a rewritten file at this path from being blocked by this rule, and how
+    /// it does.
     pub(crate) fn spares(&self, rule: &Rule, path: &RepoPath) -> Option<(&Origin, String)> {
         let id = rule.id;
         if let Some(Weight { severity, origin }) = self.weights.get(id)
@@ -191,7 +205,9 @@ impl Config {
             };
             return Some((origin, how));
         }
-        if let Some(allowance) = self.allowances.iter().find(|allowance| self.allows(allowance, rule, path)) {
+        if let Some(allowance) =
+            self.allowances.iter().find(|allowance| self.allows(allowance, rule, path))
+        {
             return Some((&allowance.origin, format!("allows {id} in {path}")));
         }
         let (_, origin) = self.with_built_in()?;
@@ -204,14 +220,19 @@ impl Config {
         &self.allowances
     }
 
-    /// The first allowance in force that names this finding, by its number among [`Config::allowances`].
+    /// The first allowance in force that names this finding, by its number among
+    /// [`Config::allowances`].
     pub(crate) fn allowance(&self, finding: &Finding) -> Option<usize> {
-        self.allowances.iter().position(|allowance| self.allows(allowance, finding.rule, &finding.path))
+        self.allowances
+            .iter()
+            .position(|allowance| self.allows(allowance, finding.rule, &finding.path))
     }
 
     /// The first allowance in force for a path that `verify` finds changed.
     pub(crate) fn verify_allowance(&self, path: &RepoPath) -> Option<&Allowance> {
-        self.verify.iter().find(|allowance| !self.has_ended(allowance) && allowance.pattern.matches(path))
+        self.verify
+            .iter()
+            .find(|allowance| !self.has_ended(allowance) && allowance.pattern.matches(path))
     }
 
     /// The allowances for `verify` that have ended.
@@ -219,21 +240,34 @@ impl Config {
         self.verify.iter().filter(|allowance| self.has_ended(allowance))
     }
 
-    /// What there is to say of this configuration itself: the dates that have passed, and the allowances for which
-    /// `unused` holds. `fresh` tells whether the file is among what is judged.
-    pub(crate) fn reading(&self, fresh: bool, unused: impl Fn(usize, &Allowance) -> bool) -> ConfigReading {
-        let file = File { path: RepoPath::from(&*self.name), text: self.text.clone(), fresh, replaces: true };
+    /// What there is to say of this configuration itself: the dates that have passed, and the
+    /// allowances for which `unused` holds. `fresh` tells whether the file is among what is judged.
+    pub(crate) fn reading(
+        &self,
+        fresh: bool,
+        unused: impl Fn(usize, &Allowance) -> bool,
+    ) -> ConfigReading {
+        let file = File {
+            path: RepoPath::from(&*self.name),
+            text: self.text.clone(),
+            fresh,
+            replaces: true,
+        };
         let all = self.allowances.iter().chain(&self.verify);
         let ended = all.filter(|allowance| self.has_ended(allowance));
-        let expired = ended.filter_map(|allowance| Some(allowance.until.as_ref()?.0.clone())).collect();
-        let numbered = self.allowances.iter().enumerate().filter(|(_, allowance)| !self.has_ended(allowance));
+        let expired =
+            ended.filter_map(|allowance| Some(allowance.until.as_ref()?.0.clone())).collect();
+        let numbered =
+            self.allowances.iter().enumerate().filter(|(_, allowance)| !self.has_ended(allowance));
         let unused = numbered.filter(|(number, allowance)| unused(*number, allowance));
         let unused = unused.map(|(_, allowance)| allowance.path.clone()).collect();
         ConfigReading { file, problems: Vec::new(), expired, unused }
     }
 
     fn allows(&self, allowance: &Allowance, rule: &Rule, path: &RepoPath) -> bool {
-        allowance.rule == Some(rule) && !self.has_ended(allowance) && allowance.pattern.matches(path)
+        allowance.rule == Some(rule)
+            && !self.has_ended(allowance)
+            && allowance.pattern.matches(path)
     }
 
     fn has_ended(&self, allowance: &Allowance) -> bool {
@@ -248,7 +282,8 @@ impl Allowance {
     }
 }
 
-/// What there is to say of a configuration that is among what is judged: whether it could be obeyed.
+/// What there is to say of a configuration that is among what is judged: whether it could be
+/// obeyed.
 pub(crate) fn examine(change: &dyn Change, entry: &Entry) -> Result<ConfigReading, Error> {
     let (text, problems) = match text(change, entry)? {
         Ok(text) => {
@@ -257,7 +292,12 @@ pub(crate) fn examine(change: &dyn Change, entry: &Entry) -> Result<ConfigReadin
         }
         Err(problem) => (Vec::new(), vec![problem]),
     };
-    let file = File { path: entry.path.clone(), text, fresh: entry.fresh, replaces: entry.replaces.is_some() };
+    let file = File {
+        path: entry.path.clone(),
+        text,
+        fresh: entry.fresh,
+        replaces: entry.replaces.is_some(),
+    };
     Ok(ConfigReading { file, problems, expired: Vec::new(), unused: Vec::new() })
 }
 
@@ -324,11 +364,17 @@ mod tests {
                 Finding { severity: own, ..Finding::new(rule, "a.bak".into(), None, String::new()) }
             };
             let stray_backup = about("stray-backup");
-            assert_eq!(config.treat(&stray_backup), Treatment::Told(expected), "{weight} {own:?} {rule:?}");
+            assert_eq!(
+                config.treat(&stray_backup),
+                Treatment::Told(expected),
+                "{weight} {own:?} {rule:?}"
+            );
             assert_eq!(config.treat(&about("registry-token")), Treatment::Told(own));
         }
         let config = config("{\n  \"rules\": {\n    \"stray-backup\": \"off\"\n  }\n}");
-        let Treatment::Off(origin) = config.treat(&finding("stray-backup", "a", Error)) else { panic!("off") };
+        let Treatment::Off(origin) = config.treat(&finding("stray-backup", "a", Error)) else {
+            panic!("off")
+        };
         assert_eq!(origin.to_string(), "bakstop.json:3:5");
     }
 
@@ -360,20 +406,29 @@ mod tests {
                 {"path": "old/**", "reason": "r", "until": "2020-01-01"}
             ]}}"#,
         );
-        let reason = |path: &str| config.verify_allowance(&path.into()).map(|allowance| allowance.reason.as_str());
+        let reason = |path: &str| {
+            config.verify_allowance(&path.into()).map(|allowance| allowance.reason.as_str())
+        };
         assert_eq!(reason("dist/a/b.js"), Some("built"));
         assert_eq!((reason("src/a"), reason("old/a")), (None, None));
-        let ended: Vec<String> = config.ended_verify_allowances().map(|ended| ended.origin.to_string()).collect();
+        let ended: Vec<String> =
+            config.ended_verify_allowances().map(|ended| ended.origin.to_string()).collect();
         assert_eq!(ended, ["bakstop.json:3:17"]);
     }
 
     #[test]
     fn problems_are_listed_up_to_a_number() {
-        let text = format!("{{{}}}", (0..50).map(|n| format!("\"k{n}\": 1")).collect::<Vec<_>>().join(", "));
+        let text = format!(
+            "{{{}}}",
+            (0..50).map(|n| format!("\"k{n}\": 1")).collect::<Vec<_>>().join(", ")
+        );
         let error = Config::parse(FILE, text.as_bytes(), today()).unwrap_err();
         assert_eq!(error.doing(), "read the configuration");
         assert_eq!(error.cause().lines().count(), 21);
-        assert!(error.cause().starts_with("bakstop.json:1:2: unknown key \"k0\"\nbakstop.json:1:11: "), "{error:?}");
+        assert!(
+            error.cause().starts_with("bakstop.json:1:2: unknown key \"k0\"\nbakstop.json:1:11: "),
+            "{error:?}"
+        );
         assert!(error.cause().ends_with("\nand 30 more problems"));
     }
 }

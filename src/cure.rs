@@ -55,8 +55,9 @@ pub(crate) fn in_files(findings: &mut [Finding], facts: &Facts<'_>) -> Result<()
     // time.
     let mut last: Option<(Finding, Option<Repair>)> = None;
     for finding in findings.iter_mut().filter(|finding| wants_script(finding)) {
-        let same =
-            |known: &Finding| known.path == finding.path && known.help == finding.help && known.steps == finding.steps;
+        let same = |known: &Finding| {
+            known.path == finding.path && known.help == finding.help && known.steps == finding.steps
+        };
         if !last.as_ref().is_some_and(|(known, _)| same(known)) {
             last = Some((finding.clone(), instead_of_script(finding, facts)));
         }
@@ -68,7 +69,10 @@ pub(crate) fn in_files(findings: &mut [Finding], facts: &Facts<'_>) -> Result<()
         return Ok(());
     }
     let script = (facts.script)()?;
-    let steps = findings.iter_mut().filter(|finding| wants_script(finding)).flat_map(|finding| finding.steps.to_mut());
+    let steps = findings
+        .iter_mut()
+        .filter(|finding| wants_script(finding))
+        .flat_map(|finding| finding.steps.to_mut());
     for step in steps {
         if let Step::Restore(known) = step {
             known.clone_from(&script);
@@ -93,12 +97,21 @@ fn instead_of_script(finding: &Finding, facts: &Facts<'_>) -> Option<Repair> {
         ("the work tree has it right already: stage that", &[Step::Stage])
     } else if manifest && !facts.is_clean(path, (facts.on_disk)(&backup)) {
         if is_committed_clean() {
-            ("there is no clean backup; take the committed file back (edits since are lost)", &[Step::TakeBack])
+            (
+                "there is no clean backup; take the committed file back (edits since are lost)",
+                &[Step::TakeBack],
+            )
         } else {
-            ("there is no clean backup or committed file: mend the spec by hand, then stage it", &[Step::Stage])
+            (
+                "there is no clean backup or committed file: mend the spec by hand, then stage it",
+                &[Step::Stage],
+            )
         }
     } else if finding.steps.contains(&Step::TakeBack) && !is_committed_clean() {
-        ("the committed lockfile says so too: delete it, install over the originals, then stage it", &[Step::Stage])
+        (
+            "the committed lockfile says so too: delete it, install over the originals, then stage it",
+            &[Step::Stage],
+        )
     } else {
         return None;
     })
@@ -106,10 +119,16 @@ fn instead_of_script(finding: &Finding, facts: &Facts<'_>) -> Option<Repair> {
 
 /// Chooses the cure of findings in files that a build changed. A committed lockfile is taken back,
 /// and a new one is removed: to install again would need the packages that were packed.
-pub(crate) fn after_build(findings: &mut [Finding], changes: &Changes, facts: &Facts<'_>) -> Result<(), Error> {
+pub(crate) fn after_build(
+    findings: &mut [Finding],
+    changes: &Changes,
+    facts: &Facts<'_>,
+) -> Result<(), Error> {
     for finding in findings.iter_mut().filter(|finding| finding.rule.subject == Subject::Lockfile) {
         let difference = changes.paths.iter().find(|difference| difference.path == finding.path);
-        let Some(difference) = difference.filter(|difference| difference.before.is_none()) else { continue };
+        let Some(difference) = difference.filter(|difference| difference.before.is_none()) else {
+            continue;
+        };
         if difference.is(State::Untracked) && !difference.is(State::Staged) {
             finding.steps = (&[Step::Remove]).into();
         } else if facts.is_clean(&finding.path, (facts.committed)(&finding.path)) {
@@ -130,14 +149,21 @@ pub(crate) struct Advice {
 
 /// What to do about the changes of a build. While a manifest is still rewritten, its backup is what
 /// restores it, so nothing says to remove it.
-pub(crate) fn of_changes(changes: &Changes, findings: &[Finding], facts: &Facts<'_>) -> Option<Advice> {
+pub(crate) fn of_changes(
+    changes: &Changes,
+    findings: &[Finding],
+    facts: &Facts<'_>,
+) -> Option<Advice> {
     undo(changes, findings).or_else(|| clear_away(changes, facts))
 }
 
 /// How to undo a preparation that the findings show.
 fn undo(changes: &Changes, findings: &[Finding]) -> Option<Advice> {
     let is_staged = |path: &RepoPath| {
-        changes.paths.iter().any(|difference| &difference.path == path && difference.is(State::Staged))
+        changes
+            .paths
+            .iter()
+            .any(|difference| &difference.path == path && difference.is(State::Staged))
     };
     let mut sorted: Vec<&Finding> = findings.iter().collect();
     sorted.sort_by_key(|finding| rules::order(finding.rule));
@@ -146,7 +172,12 @@ fn undo(changes: &Changes, findings: &[Finding]) -> Option<Advice> {
         // Staging is the next step of a commit, not of a build; unless it is staged already.
         let staged = is_staged(&finding.path);
         let due = |step: &&Step| !matches!(step, Step::Stage | Step::Unstage) || staged;
-        for line in finding.steps.iter().filter(due).flat_map(|step| commands(step, &[&finding.path], false)) {
+        for line in finding
+            .steps
+            .iter()
+            .filter(due)
+            .flat_map(|step| commands(step, &[&finding.path], false))
+        {
             if !lines.contains(&line) {
                 lines.push(line);
             }
@@ -155,7 +186,9 @@ fn undo(changes: &Changes, findings: &[Finding]) -> Option<Advice> {
     let is_lockfile = |finding: &Finding| finding.rule.subject == Subject::Lockfile;
     let help = match (findings.iter().all(is_lockfile), findings.iter().any(is_lockfile)) {
         (true, _) => "the lockfile kept a trace of the preparation, which --restore does not undo",
-        (_, true) => "the preparation has not been undone; the lockfile kept a trace that --restore does not undo",
+        (_, true) => {
+            "the preparation has not been undone; the lockfile kept a trace that --restore does not undo"
+        }
         _ => "the preparation has not been undone; put the originals back",
     };
     (!lines.is_empty()).then_some(Advice { help, commands: lines })
@@ -173,12 +206,17 @@ fn clear_away(changes: &Changes, facts: &Facts<'_>) -> Option<Advice> {
         // not removed on someone's word.
         None => !debris.is_backup(path) && !path.as_bytes().ends_with(b"/"),
     };
-    let removable: Vec<&RepoPath> = leftovers.iter().copied().filter(|path| lost_nothing(path)).collect();
+    let removable: Vec<&RepoPath> =
+        leftovers.iter().copied().filter(|path| lost_nothing(path)).collect();
     let help = match (removable.len(), leftovers.len()) {
         (_, 0) => return None,
-        (0, _) => "a backup may hold the only copy of an edit: compare it with its original, then remove it",
+        (0, _) => {
+            "a backup may hold the only copy of an edit: compare it with its original, then remove it"
+        }
         (some, all) if some == all => "the preparation left this behind; remove it",
-        _ => "the preparation left this behind; remove it, and compare the other backups with their originals first",
+        _ => {
+            "the preparation left this behind; remove it, and compare the other backups with their originals first"
+        }
     };
     Some(Advice { help, commands: commands(&Step::Remove, &removable, false) })
 }
@@ -241,20 +279,28 @@ pub(crate) fn rewriting(
     rewrite: Rewrite,
     seen: impl FnOnce(&ObjectId) -> Result<SeenFromHead, Error>,
 ) -> Result<Option<String>, Error> {
-    let carriers: Vec<&CommitNode> = commits.nodes.iter().filter(|node| carried.contains(&node.id)).collect();
+    let carriers: Vec<&CommitNode> =
+        commits.nodes.iter().filter(|node| carried.contains(&node.id)).collect();
     let Some(first) = carriers.first() else { return Ok(None) };
     if rewrite == Rewrite::History {
-        let filter = "to take it out of history, see `git filter-repo`; every clone keeps its own copy";
+        let filter =
+            "to take it out of history, see `git filter-repo`; every clone keeps its own copy";
         return Ok(Some(filter.to_owned()));
     }
     let seen = seen(&first.id)?;
     if carriers.len() == 1 && seen == SeenFromHead::Itself {
-        return Ok(Some("mend the files and `git add` them, then:\n    git commit --amend".to_owned()));
+        return Ok(Some(
+            "mend the files and `git add` them, then:\n    git commit --amend".to_owned(),
+        ));
     }
     let place = if seen == SeenFromHead::Elsewhere { "with its branch checked out, " } else { "" };
     let merges = commits.nodes.iter().any(|node| node.parents.len() > 1);
     let keep = if merges { " --rebase-merges" } else { "" };
-    let from = if first.parents.is_empty() { "--root".to_owned() } else { format!("{:.12}~1", first.id.to_string()) };
+    let from = if first.parents.is_empty() {
+        "--root".to_owned()
+    } else {
+        format!("{:.12}~1", first.id.to_string())
+    };
     let mut advice = format!(
         "{place}mark the commits named above with \"edit\" in:\n    git rebase -i{keep} {from}\n  \
          and where it stops, mend the files and `git add` them, then:\n    git commit --amend && git rebase --continue\n  \
@@ -328,7 +374,11 @@ fn removal(paths: &[&RepoPath]) -> String {
 }
 
 fn run_in(directory: &[u8], command: &str) -> String {
-    if directory.is_empty() { command.to_owned() } else { format!("(cd {} && {command})", shell_quote(directory)) }
+    if directory.is_empty() {
+        command.to_owned()
+    } else {
+        format!("(cd {} && {command})", shell_quote(directory))
+    }
 }
 
 fn on_paths(command: &str, paths: &[&RepoPath], from_anywhere: bool) -> Vec<String> {
@@ -370,12 +420,16 @@ mod tests {
     fn an_install_runs_beside_its_lockfile() {
         let paths = ["pnpm-lock.yaml", "a b/pnpm-lock.yaml", "a b/yarn.lock"].map(RepoPath::from);
         let paths: Vec<&RepoPath> = paths.iter().collect();
-        assert_eq!(commands(&Step::Install("install"), &paths, false), ["install", "(cd 'a b' && install)"]);
+        assert_eq!(
+            commands(&Step::Install("install"), &paths, false),
+            ["install", "(cd 'a b' && install)"]
+        );
     }
 
     #[test]
     fn every_file_is_named_or_counted() {
-        let paths: Vec<RepoPath> = (100..200).map(|number| RepoPath::from(&*format!("{number}.bak"))).collect();
+        let paths: Vec<RepoPath> =
+            (100..200).map(|number| RepoPath::from(&*format!("{number}.bak"))).collect();
         let commands = commands(&Step::Unstage, &paths.iter().collect::<Vec<_>>(), false);
         assert_eq!(commands.len(), 11);
         assert_eq!(commands[10], "# 20 more: the next run names them");
@@ -387,7 +441,8 @@ mod tests {
         let spec = format!("file:../{}/x.tgz", ".docker-deps");
         let field = format!("\"x\": \"{spec}\", ").repeat(200);
         let manifest = format!("{{\"dependencies\": {{{field}\"y\": \"1\"}}}}");
-        let change = Fake::default().file("a/package.json", &manifest).file("b/package.json", &manifest);
+        let change =
+            Fake::default().file("a/package.json", &manifest).file("b/package.json", &manifest);
         let mut findings = judged_with(&Config::default(), &change).findings;
         let looks = Cell::new(0);
         let look = |_: &RepoPath| {
@@ -395,41 +450,71 @@ mod tests {
             Some(manifest.clone().into_bytes())
         };
         let unasked = || panic!("no script is needed");
-        let facts = Facts { debris: &Debris::default(), on_disk: &look, committed: &look, script: &unasked };
+        let facts = Facts {
+            debris: &Debris::default(),
+            on_disk: &look,
+            committed: &look,
+            script: &unasked,
+        };
         in_files(&mut findings, &facts).unwrap();
         // On disk, in the backup, in HEAD.
         assert_eq!((looks.get(), findings.len()), (6, 202));
-        let cured = findings.iter().filter(|finding| finding.help.contains("mend the spec by hand")).count();
+        let cured = findings
+            .iter()
+            .filter(|finding| finding.help.contains("mend the spec by hand"))
+            .count();
         assert_eq!(cured, 200);
     }
 
     fn about(subject: Subject, severity: Severity) -> Finding {
         let commit = ObjectId::from_bytes(&[1; 20]).map(|id| Commit { id, subject: String::new() });
         let steps = (&[Step::Stage]).into();
-        let finding = Finding::new(rules::about(subject), "a/package.json".into(), None, "m".into());
+        let finding =
+            Finding::new(rules::about(subject), "a/package.json".into(), None, "m".into());
         Finding { severity, commit, steps, help: "as the rule says".into(), ..finding }
     }
 
     #[test]
     fn the_cure_depends_on_what_is_left() {
-        let rewritten = format!("{{\"dependencies\": {{\"x\": \"file:../{}/x.tgz\"}}}}", ".docker-deps");
+        let rewritten =
+            format!("{{\"dependencies\": {{\"x\": \"file:../{}/x.tgz\"}}}}", ".docker-deps");
         let (rewritten, clean) = (Some(rewritten.into_bytes()), Some(b"{}".to_vec()));
         for (on_disk, backup, committed, help, commands_shown) in [
-            (&rewritten, &clean, &None, "as the rule says", "s/docker-prep.sh --restore; git add a/package.json"),
+            (
+                &rewritten,
+                &clean,
+                &None,
+                "as the rule says",
+                "s/docker-prep.sh --restore; git add a/package.json",
+            ),
             (&clean, &None, &None, "the work tree has it right already", "git add a/package.json"),
-            (&rewritten, &None, &clean, "take the committed file back", "git checkout HEAD -- a/package.json"),
+            (
+                &rewritten,
+                &None,
+                &clean,
+                "take the committed file back",
+                "git checkout HEAD -- a/package.json",
+            ),
             (&rewritten, &rewritten, &rewritten, "mend the spec by hand", "git add a/package.json"),
         ] {
-            let text = |path: &RepoPath| if FileKind::Manifest.is_of(path) { on_disk.clone() } else { backup.clone() };
+            let text = |path: &RepoPath| {
+                if FileKind::Manifest.is_of(path) { on_disk.clone() } else { backup.clone() }
+            };
             let script = || Ok(Some("s/docker-prep.sh".into()));
             let debris = Debris::default();
-            let facts = Facts { debris: &debris, on_disk: &text, committed: &|_| committed.clone(), script: &script };
+            let facts = Facts {
+                debris: &debris,
+                on_disk: &text,
+                committed: &|_| committed.clone(),
+                script: &script,
+            };
             let steps = (&[Step::Restore(None), Step::Stage]).into();
             let mut findings = [Finding { steps, ..about(Subject::Manifest, Severity::Error) }];
             in_files(&mut findings, &facts).unwrap();
             let [Finding { help: chosen, steps, path, .. }] = &findings;
             assert!(chosen.contains(help), "{chosen}");
-            let lines: Vec<String> = steps.iter().flat_map(|step| commands(step, &[path], false)).collect();
+            let lines: Vec<String> =
+                steps.iter().flat_map(|step| commands(step, &[path], false)).collect();
             assert_eq!(lines.join("; "), commands_shown);
         }
     }
@@ -446,12 +531,18 @@ mod tests {
         ] {
             let mut findings = [about(subject, severity)];
             let carried = in_commits(&mut findings, rewrite);
-            assert!(findings[0].help.starts_with(help) && findings[0].steps.is_empty(), "{findings:?}");
+            assert!(
+                findings[0].help.starts_with(help) && findings[0].steps.is_empty(),
+                "{findings:?}"
+            );
             assert_eq!(!carried.is_empty(), is_carried, "{subject:?} {severity:?} {rewrite:?}");
         }
         let of_pins = rules::of(RuleGroup::Pins)[0];
         let mut findings = [Finding { rule: of_pins, ..about(Subject::Manifest, Error) }];
-        assert!(in_commits(&mut findings, Rewrite::Commits).is_empty(), "it is compared where a range ends");
+        assert!(
+            in_commits(&mut findings, Rewrite::Commits).is_empty(),
+            "it is compared where a range ends"
+        );
         assert_eq!(findings[0].help, "as the rule says");
     }
 }

@@ -33,7 +33,8 @@ pub(crate) fn edited<M>(
     let mut texts: BTreeMap<usize, Vec<u8>> = by_path.into_iter().filter_map(text).collect();
     loop {
         let after = read(project.with(&texts));
-        let wrong: BTreeSet<usize> = texts.keys().copied().filter(|number| !is_as_intended(*number, &after)).collect();
+        let wrong: BTreeSet<usize> =
+            texts.keys().copied().filter(|number| !is_as_intended(*number, &after)).collect();
         if wrong.is_empty() {
             return (texts, after);
         }
@@ -105,22 +106,30 @@ mod tests {
             (&[(6..7, "x")], None),
             (&[(usize::MAX..usize::MAX, "x")], None),
         ] {
-            let edits: Vec<Edit> = edits.iter().map(|(span, text)| edit("a", span.clone(), text)).collect();
+            let edits: Vec<Edit> =
+                edits.iter().map(|(span, text)| edit("a", span.clone(), text)).collect();
             let found = applied(b"abcdef", edits.iter().collect());
             assert_eq!(found.as_deref(), text.map(str::as_bytes), "{edits:?}");
         }
-        let backward = Edit { path: "a".into(), span: Span { start: 3, end: 2 }, text: String::new() };
+        let backward =
+            Edit { path: "a".into(), span: Span { start: 3, end: 2 }, text: String::new() };
         assert_eq!(applied(b"abcdef", vec![&backward]), None);
     }
 
     /// Applies edits, and accepts the texts that a list names. Gives also how often all was read.
-    fn accepting(project: &Project, edits: &[Edit], texts: &[&str]) -> (BTreeMap<usize, Vec<u8>>, Project, usize) {
+    fn accepting(
+        project: &Project,
+        edits: &[Edit],
+        texts: &[&str],
+    ) -> (BTreeMap<usize, Vec<u8>>, Project, usize) {
         let read = Cell::new(0);
         let count = |project| {
             read.set(read.get() + 1);
             project
         };
-        let is_named = |number, after: &Project| texts.iter().any(|text| text.as_bytes() == after.file(number).text);
+        let is_named = |number, after: &Project| {
+            texts.iter().any(|text| text.as_bytes() == after.file(number).text)
+        };
         let (texts, after) = edited(project, edits, count, is_named);
         (texts, after, read.get())
     }
@@ -160,9 +169,18 @@ mod tests {
             "package.json5" => of(Syntax::Json5, &["engines", "pnpm"]),
             "pnpm-workspace.yaml" => of(Syntax::Yaml, &["engines", "pnpm"]),
             "mise.toml" => of(Syntax::Toml, &["tools", "pnpm"]),
-            ".npmrc" => settings(SettingsDialect::Npmrc, bytes).into_iter().find(|s| s.name == "use").unwrap().value,
+            ".npmrc" => {
+                settings(SettingsDialect::Npmrc, bytes)
+                    .into_iter()
+                    .find(|s| s.name == "use")
+                    .unwrap()
+                    .value
+            }
             "Dockerfile" => {
-                let instruction = dockerfile::parse(bytes).into_iter().find(|found| found.name == "FROM").unwrap();
+                let instruction = dockerfile::parse(bytes)
+                    .into_iter()
+                    .find(|found| found.name == "FROM")
+                    .unwrap();
                 let word = instruction.arguments().next().unwrap();
                 let at = memchr::memmem::find(bytes, word).unwrap() + word.len() - 6;
                 at..at + 6
@@ -177,17 +195,29 @@ mod tests {
     #[test]
     fn everything_but_the_value_is_kept_in_every_format() {
         for (path, text) in [
-            ("package.json", "\u{feff}{\r\n\t\"engines\" : { \"pnpm\":\"^10.6.5\" } , \"x\": \"10.6.5\"}"),
+            (
+                "package.json",
+                "\u{feff}{\r\n\t\"engines\" : { \"pnpm\":\"^10.6.5\" } , \"x\": \"10.6.5\"}",
+            ),
             ("package.json", "{\"engines\": {\"pnpm\": \"10.6.5\"}}\n\n"),
-            ("devcontainer.json", "{ // 10.6.5\n  \"engines\": {\"pnpm\": /* x */ \"10.6.5\",},\n}"),
+            (
+                "devcontainer.json",
+                "{ // 10.6.5\n  \"engines\": {\"pnpm\": /* x */ \"10.6.5\",},\n}",
+            ),
             ("package.json5", "{engines: {pnpm: '10.6.5', /* 10.6.5 */},}"),
-            ("pnpm-workspace.yaml", "# 10.6.5\r\nengines:   # pnpm\r\n    pnpm:  '10.6.5'   # kept\r\n"),
+            (
+                "pnpm-workspace.yaml",
+                "# 10.6.5\r\nengines:   # pnpm\r\n    pnpm:  '10.6.5'   # kept\r\n",
+            ),
             ("pnpm-workspace.yaml", "\u{feff}engines: {pnpm: 10.6.5} # kept"),
             ("pnpm-workspace.yaml", "engines:\n  pnpm: >-\n    10.6.5\nx: 10.6.5\n"),
             ("mise.toml", "# 10.6.5\n[tools]   # all\npnpm   = '10.6.5' # kept\r\nx = 1"),
             ("mise.toml", "tools = { pnpm = \"10.6.5\" }"),
             (".npmrc", "; 10.6.5\r\nregistry=https://x\r\nuse = 10.6.5\r\n#use=10.6.5"),
-            ("Dockerfile", "# syntax=docker/dockerfile:1\r\nFROM  pnpm:10.6.5   AS  a\r\n# FROM x\r\nRUN a \\\r\n  b"),
+            (
+                "Dockerfile",
+                "# syntax=docker/dockerfile:1\r\nFROM  pnpm:10.6.5   AS  a\r\n# FROM x\r\nRUN a \\\r\n  b",
+            ),
             (".tool-versions", "nodejs 22.1.0\r\npnpm\t10.6.5  # kept\r\n\r\n"),
         ] {
             let span = place(path, text);
@@ -195,8 +225,13 @@ mod tests {
             let expected = format!("{before}11.0.0-rc.1{after}");
             let project: Project = [file(path, text)].into_iter().collect();
             let (texts, ..) = accepting(&project, &[edit(path, span, "11.0.0-rc.1")], &[&expected]);
-            assert_eq!(texts.into_values().collect::<Vec<_>>(), [expected.clone().into_bytes()], "{text:?}");
-            let again = place(path, &expected.replace("10.6.5", "[kept]").replace("11.0.0-rc.1", "10.6.5"));
+            assert_eq!(
+                texts.into_values().collect::<Vec<_>>(),
+                [expected.clone().into_bytes()],
+                "{text:?}"
+            );
+            let again =
+                place(path, &expected.replace("10.6.5", "[kept]").replace("11.0.0-rc.1", "10.6.5"));
             assert_eq!(again.start, place(path, text).start, "{expected:?}");
         }
     }

@@ -1,5 +1,5 @@
-//! Rules × files: decides what is read and who judges it, so that no rule has to ask; and what the configuration makes of
-//! what they say.
+//! Rules × files: decides what is read and who judges it, so that no rule has to ask; and what the
+//! configuration makes of what they say.
 
 use std::collections::HashSet;
 
@@ -19,7 +19,8 @@ mod pinned;
 use gathering::Gathering;
 use pinned::{all_pins, board};
 
-/// The largest file that is judged, in bytes. Lockfiles of the largest public workspaces stay below a quarter of it.
+/// The largest file that is judged, in bytes. Lockfiles of the largest public workspaces stay below
+/// a quarter of it.
 pub(crate) const LIMIT: u64 = 32 * 1024 * 1024;
 
 /// What was said of everything that was judged.
@@ -71,7 +72,16 @@ impl<'a> Engine<'a> {
     pub(crate) fn of(rules: &[&'static Rule], config: &'a Config) -> Self {
         let (found, with_built_in) = (Vec::new(), Vec::new());
         let rules = rules.iter().copied().filter(|rule| config.turns_on(rule)).collect();
-        Self { config, rules, whole: false, explain: false, listed: None, found, with_built_in, judges_itself: false }
+        Self {
+            config,
+            rules,
+            whole: false,
+            explain: false,
+            listed: None,
+            found,
+            with_built_in,
+            judges_itself: false,
+        }
     }
 
     /// Only the rules that are wanted.
@@ -95,7 +105,8 @@ impl<'a> Engine<'a> {
         self
     }
 
-    /// Whether to find out as well what the configuration keeps from being found, at twice the cost.
+    /// Whether to find out as well what the configuration keeps from being found, at twice the
+    /// cost.
     #[must_use]
     pub(crate) fn explain_hidden(mut self, explain: bool) -> Self {
         self.explain = explain;
@@ -114,7 +125,11 @@ impl<'a> Engine<'a> {
         self.entries_among(&mut Gathering::of(change), change)
     }
 
-    fn entries_among(&mut self, files: &mut Gathering<'_>, change: &dyn Change) -> Result<(), Error> {
+    fn entries_among(
+        &mut self,
+        files: &mut Gathering<'_>,
+        change: &dyn Change,
+    ) -> Result<(), Error> {
         if let Some(listed) = &mut self.listed {
             listed.extend_from_slice(change.fresh());
             return Ok(());
@@ -142,8 +157,13 @@ impl<'a> Engine<'a> {
 
     /// The same of several changes, as if one after another.
     ///
-    /// They are judged from the last to the first: a pack holds older versions of a file as what they differ in from newer ones.
-    pub(crate) fn entries_of_each<C: Change>(&mut self, changes: &[C], mut done: impl FnMut()) -> Result<(), Error> {
+    /// They are judged from the last to the first: a pack holds older versions of a file as what
+    /// they differ in from newer ones.
+    pub(crate) fn entries_of_each<C: Change>(
+        &mut self,
+        changes: &[C],
+        mut done: impl FnMut(),
+    ) -> Result<(), Error> {
         if self.listed.is_some() {
             return changes.iter().try_for_each(|change| self.entries(change));
         }
@@ -166,7 +186,11 @@ impl<'a> Engine<'a> {
         self.together_among(&mut Gathering::of(change), change)
     }
 
-    fn together_among(&mut self, files: &mut Gathering<'_>, change: &dyn Change) -> Result<(), Error> {
+    fn together_among(
+        &mut self,
+        files: &mut Gathering<'_>,
+        change: &dyn Change,
+    ) -> Result<(), Error> {
         if self.listed.is_some() {
             return Ok(());
         }
@@ -178,7 +202,10 @@ impl<'a> Engine<'a> {
     /// it names.
     fn projects(&mut self, files: &mut Gathering<'_>, change: &dyn Change) -> Result<(), Error> {
         let is_new = |wants: fn(FileKind) -> bool| {
-            change.fresh().iter().any(|entry| entry.is_regular() && FileKind::of(&entry.path, wants).is_some())
+            change
+                .fresh()
+                .iter()
+                .any(|entry| entry.is_regular() && FileKind::of(&entry.path, wants).is_some())
         };
         let asked: Vec<_> = self
             .rules
@@ -188,9 +215,12 @@ impl<'a> Engine<'a> {
                 _ => None,
             })
             .collect();
-        let Some(first) = self.reporter(asked.iter().map(|(rule, ..)| *rule)) else { return Ok(()) };
+        let Some(first) = self.reporter(asked.iter().map(|(rule, ..)| *rule)) else {
+            return Ok(());
+        };
         let is_asked = |kind| asked.iter().any(|(_, wants, _)| wants(kind));
-        let project = self.judged(first, change, |findings| files.project(is_asked, |_| {}, findings))?;
+        let project =
+            self.judged(first, change, |findings| files.project(is_asked, |_| {}, findings))?;
         for (rule, _, judge) in asked {
             self.judged(rule, change, |findings| judge(&project, findings));
         }
@@ -200,7 +230,9 @@ impl<'a> Engine<'a> {
     /// Judges by the rules that compare pins, if a new file pins a package manager.
     fn pins(&mut self, files: &mut Gathering<'_>, change: &dyn Change) -> Result<(), Error> {
         let Some(first) = self.comparing() else { return Ok(()) };
-        if let Some(board) = self.judged(first, change, |findings| board(files, change, findings))? {
+        if let Some(board) =
+            self.judged(first, change, |findings| board(files, change, findings))?
+        {
             self.compared(&board, change);
         }
         Ok(())
@@ -208,7 +240,9 @@ impl<'a> Engine<'a> {
 
     /// Of the rules that compare pins, the one that reports a file that is too large to be read.
     fn comparing(&self) -> Option<&'static Rule> {
-        self.reporter(self.rules.iter().copied().filter(|rule| matches!(rule.check, Check::Pins(_))))
+        self.reporter(
+            self.rules.iter().copied().filter(|rule| matches!(rule.check, Check::Pins(_))),
+        )
     }
 
     /// The rule that reports for those that read the same files: the first that is not off, if any.
@@ -217,7 +251,12 @@ impl<'a> Engine<'a> {
     }
 
     /// Collects what is reported under a rule about a change.
-    fn judged<T>(&mut self, rule: &'static Rule, change: &dyn Change, judge: impl FnOnce(&mut Findings) -> T) -> T {
+    fn judged<T>(
+        &mut self,
+        rule: &'static Rule,
+        change: &dyn Change,
+        judge: impl FnOnce(&mut Findings) -> T,
+    ) -> T {
         let mut findings = Findings::of(rule);
         let result = judge(&mut findings);
         self.found.extend(stamped(findings.into_vec(), change));
@@ -227,7 +266,9 @@ impl<'a> Engine<'a> {
     /// Judges all pins of a change, whichever are new, and tells them.
     pub(crate) fn all_pins(&mut self, change: &dyn Change) -> Result<Board, Error> {
         let Some(first) = self.comparing() else { return Ok(Board::default()) };
-        let board = self.judged(first, change, |findings| all_pins(&mut Gathering::of(change), true, findings))?;
+        let board = self.judged(first, change, |findings| {
+            all_pins(&mut Gathering::of(change), true, findings)
+        })?;
         self.compared(&board, change);
         Ok(board)
     }
@@ -257,7 +298,8 @@ impl<'a> Engine<'a> {
         let found = sorted(std::mem::take(&mut self.found));
         // Asked for only where the configuration takes debris out, and somebody wants to know.
         let explains = !self.with_built_in.is_empty();
-        let known: HashSet<_> = found.iter().filter(|_| explains).map(essence).map(cloned).collect();
+        let known: HashSet<_> =
+            found.iter().filter(|_| explains).map(essence).map(cloned).collect();
         let mut judgement = Judgement::default();
         let mut used = HashSet::new();
         for finding in found {
@@ -272,9 +314,12 @@ impl<'a> Engine<'a> {
             }
         }
         let asked = |rule: &Rule| self.rules.contains(&rule) && !self.config.is_off(rule);
-        let unused =
-            |number: usize, rule: Option<&Rule>| self.whole && !used.contains(&number) && rule.is_some_and(asked);
-        let reading = self.config.reading(self.judges_itself, |number, allowance| unused(number, allowance.rule()));
+        let unused = |number: usize, rule: Option<&Rule>| {
+            self.whole && !used.contains(&number) && rule.is_some_and(asked)
+        };
+        let reading = self
+            .config
+            .reading(self.judges_itself, |number, allowance| unused(number, allowance.rule()));
         let about_itself = self.configuration(&reading);
         for mut finding in about_itself {
             if self.config.is_outside() {
@@ -309,8 +354,14 @@ impl<'a> Engine<'a> {
         }
     }
 
-    /// Judges one new entry by the rules that look at entries and single files. The file is read once, if at all.
-    fn entry(&self, entry: &Entry, debris: &Debris, files: &mut Gathering<'_>) -> Result<Vec<Finding>, Error> {
+    /// Judges one new entry by the rules that look at entries and single files. The file is read
+    /// once, if at all.
+    fn entry(
+        &self,
+        entry: &Entry,
+        debris: &Debris,
+        files: &mut Gathering<'_>,
+    ) -> Result<Vec<Finding>, Error> {
         let mut found = Vec::new();
         let mut known = None;
         for rule in &self.rules {
@@ -325,7 +376,10 @@ impl<'a> Engine<'a> {
                         judge(known, debris, &mut findings);
                     }
                 }
-                Check::File { .. } | Check::Pins(_) | Check::Project { .. } | Check::Configuration(_) => {}
+                Check::File { .. }
+                | Check::Pins(_)
+                | Check::Project { .. }
+                | Check::Configuration(_) => {}
             }
             found.append(&mut findings.into_vec());
         }
@@ -346,7 +400,8 @@ impl<'a> Engine<'a> {
     }
 }
 
-/// Names the commit that brings what was found. It is asked for only if there is something to say of it.
+/// Names the commit that brings what was found. It is asked for only if there is something to say
+/// of it.
 fn stamped(mut found: Vec<Finding>, change: &dyn Change) -> Vec<Finding> {
     if !found.is_empty() {
         let commit = change.commit();
@@ -365,11 +420,14 @@ fn essence(finding: &Finding) -> Essence<'_> {
     (finding.path.as_bytes(), place, finding.rule.id, &finding.message)
 }
 
-fn cloned((path, place, rule, message): Essence<'_>) -> (Vec<u8>, Option<(usize, usize)>, &'static str, String) {
+fn cloned(
+    (path, place, rule, message): Essence<'_>,
+) -> (Vec<u8>, Option<(usize, usize)>, &'static str, String) {
     (path.to_vec(), place, rule, message.to_owned())
 }
 
-/// Sorted by path, place and rule. Of findings that say the same, the heaviest stays, and of those the first.
+/// Sorted by path, place and rule. Of findings that say the same, the heaviest stays, and of those
+/// the first.
 fn sorted(mut findings: Vec<Finding>) -> Vec<Finding> {
     findings.sort_by(|a, b| essence(a).cmp(&essence(b)).then(b.severity.cmp(&a.severity)));
     findings.dedup_by(|later, first| essence(later) == essence(first));
@@ -396,7 +454,13 @@ pub(crate) mod tests {
     }
 
     impl Fake {
-        pub(crate) fn with(mut self, path: &str, mode: Mode, content: Content, fresh: bool) -> Self {
+        pub(crate) fn with(
+            mut self,
+            path: &str,
+            mode: Mode,
+            content: Content,
+            fresh: bool,
+        ) -> Self {
             let mut id = [0; 20];
             id[0] = u8::try_from(self.contents.len()).unwrap();
             let entry = Entry {
@@ -461,7 +525,8 @@ pub(crate) mod tests {
     /// `path:line:column: message` a line, or `path: message`.
     pub(crate) fn shown(findings: &[Finding]) -> Vec<String> {
         let line = |finding: &Finding| {
-            let place = finding.place.as_ref().map(|place| format!(":{}:{}", place.line, place.column));
+            let place =
+                finding.place.as_ref().map(|place| format!(":{}:{}", place.line, place.column));
             format!("{}{}: {}", finding.path, place.unwrap_or_default(), finding.message)
         };
         findings.iter().map(line).collect()
@@ -488,13 +553,18 @@ pub(crate) mod tests {
             Content::Bytes(b"x".to_vec()),
             true,
         );
-        assert_eq!(Engine::of(&[&PROBE, &TWIN], &Config::default()).judge(&change).unwrap().findings.len(), 2);
+        assert_eq!(
+            Engine::of(&[&PROBE, &TWIN], &Config::default()).judge(&change).unwrap().findings.len(),
+            2
+        );
         assert_eq!(*change.read.borrow(), ["a"]);
     }
 
     #[test]
     fn a_file_that_rules_look_at_alone_and_together_is_read_once() {
-        let change = Fake::default().file("package.json", r#"{"packageManager": "pnpm@10.6.5"}"#).file("b/.npmrc", "");
+        let change = Fake::default()
+            .file("package.json", r#"{"packageManager": "pnpm@10.6.5"}"#)
+            .file("b/.npmrc", "");
         judged_with(&Config::default(), &change);
         assert_eq!(*change.read.borrow(), ["package.json", "b/.npmrc"]);
     }
@@ -506,14 +576,20 @@ pub(crate) mod tests {
                 wants: |kind| matches!(kind, FileKind::Dockerfile | FileKind::Compose),
                 judge: |project, findings| {
                     for known in project.files() {
-                        findings.path(&known.file.path, format!("one of {}", project.files().len()));
+                        findings
+                            .path(&known.file.path, format!("one of {}", project.files().len()));
                     }
                 },
             },
             ..PROBE
         };
         const SECOND: Rule = Rule { id: "second", ..ABOUT_IMAGES };
-        let old = || Fake::default().old("a/Dockerfile", "").old("compose.yaml", "").old("package.json", "{}");
+        let old = || {
+            Fake::default()
+                .old("a/Dockerfile", "")
+                .old("compose.yaml", "")
+                .old("package.json", "{}")
+        };
         let change = old().file("b", "").file("package.json", "{}");
         assert_eq!(transcript(&ABOUT_IMAGES, &change), Vec::<String>::new());
         assert!(change.read.borrow().is_empty());
@@ -545,9 +621,13 @@ pub(crate) mod tests {
             },
             ..PROBE
         };
-        let told = transcript(&EVERY_LINE, &Fake::default().file("a", &"\n".repeat(1000)).file("b", "\n"));
+        let told =
+            transcript(&EVERY_LINE, &Fake::default().file("a", &"\n".repeat(1000)).file("b", "\n"));
         assert_eq!(told.len(), 102);
-        assert!(told.contains(&"a: 900 more places in this file say the same".to_owned()), "{told:?}");
+        assert!(
+            told.contains(&"a: 900 more places in this file say the same".to_owned()),
+            "{told:?}"
+        );
     }
 
     #[test]
@@ -564,13 +644,16 @@ pub(crate) mod tests {
         let text = r#"{"rules": {"docker-deps-content": "off"}, "debris": {".docker-deps": {"keep": ["x"]}},
  "allow": [{"rule": "stray-backup", "path": "a/**", "reason": "a fixture"}]}"#;
         let config = configured(text);
-        let change = Fake::default().file("a/b.bak", "").file("b.bak", "").file("c/.docker-deps/x", "");
+        let change =
+            Fake::default().file("a/b.bak", "").file("b.bak", "").file("c/.docker-deps/x", "");
         let mut engine = Engine::new(&config).explain_hidden(true);
         engine.entries(&change).unwrap();
         let Judgement { findings, hidden, .. } = engine.finish();
         assert_eq!(shown(&findings), ["b.bak: a backup file"]);
-        let told: Vec<String> =
-            hidden.iter().map(|hidden| format!("{} {} {}", hidden.by, hidden.finding.path, hidden.reason)).collect();
+        let told: Vec<String> = hidden
+            .iter()
+            .map(|hidden| format!("{} {} {}", hidden.by, hidden.finding.path, hidden.reason))
+            .collect();
         assert_eq!(
             told,
             [
@@ -587,6 +670,9 @@ pub(crate) mod tests {
         for _ in 0..2 {
             engine.entries(&Fake::default().file("b.bak", "").file("a.bak", "")).unwrap();
         }
-        assert_eq!(shown(&engine.finish().findings), ["a.bak: a backup file", "b.bak: a backup file"]);
+        assert_eq!(
+            shown(&engine.finish().findings),
+            ["a.bak: a backup file", "b.bak: a backup file"]
+        );
     }
 }

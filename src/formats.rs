@@ -33,7 +33,8 @@ pub(crate) enum Syntax {
     ToolVersions,
 }
 
-/// Parses a file. A leading byte order mark is passed over, as the package managers do; spans count it.
+/// Parses a file. A leading byte order mark is passed over, as the package managers do; spans count
+/// it.
 pub(crate) fn parse(syntax: Syntax, bytes: &[u8]) -> Result<Node, SyntaxError> {
     let text = std::str::from_utf8(bytes).map_err(|error| SyntaxError {
         span: error.valid_up_to()..error.valid_up_to() + error.error_len().unwrap_or(1),

@@ -1,8 +1,8 @@
 //! Fuzz targets: what is fed with whatever comes, by the name that `cargo fuzz run` knows it by.
 //!
-//! A target takes any bytes, and asserts what must hold for all of them. It is compiled for fuzzing, where `fuzz/` makes
-//! a program of each, and for the test that feeds it the files of its corpus. Those of parsers that are private to their
-//! room stand in that room.
+//! A target takes any bytes, and asserts what must hold for all of them. It is compiled for
+//! fuzzing, where `fuzz/` makes a program of each, and for the test that feeds it the files of its
+//! corpus. Those of parsers that are private to their room stand in that room.
 
 use std::ops::Range;
 
@@ -57,12 +57,14 @@ fn within(span: &Range<usize>, length: usize) {
     assert!(span.start <= span.end && span.end <= length, "{span:?} in a text of {length} bytes");
 }
 
-/// Fails if a text holds what could act on a terminal, besides line feeds, or what a runner would obey.
+/// Fails if a text holds what could act on a terminal, besides line feeds, or what a runner would
+/// obey.
 fn safe(text: &str) {
     for sign in ["##[", "##vso["] {
         assert!(!text.contains(sign), "{text:?}");
     }
-    if let Some(found) = text.chars().find(|character| is_unsafe(*character) && *character != '\n') {
+    if let Some(found) = text.chars().find(|character| is_unsafe(*character) && *character != '\n')
+    {
         panic!("{found:?} in {text:?}");
     }
 }
@@ -121,23 +123,32 @@ mod tests {
     #[test]
     fn a_corpus_is_small() {
         for (name, _) in TARGETS {
-            let sizes: Vec<u64> = corpus(name).iter().map(|file| file.metadata().unwrap().len()).collect();
+            let sizes: Vec<u64> =
+                corpus(name).iter().map(|file| file.metadata().unwrap().len()).collect();
             let whole: u64 = sizes.iter().sum();
-            assert!(sizes.len() <= 64 && whole <= 100 * 1024, "{name}: {} files, {whole} bytes", sizes.len());
+            assert!(
+                sizes.len() <= 64 && whole <= 100 * 1024,
+                "{name}: {} files, {whole} bytes",
+                sizes.len()
+            );
             assert!(sizes.iter().all(|size| *size <= 4096), "{name}");
         }
     }
 
     #[test]
     fn every_target_is_a_program_and_has_a_corpus() {
-        let targets: BTreeSet<String> = TARGETS.iter().map(|(name, _)| (*name).to_owned()).collect();
+        let targets: BTreeSet<String> =
+            TARGETS.iter().map(|(name, _)| (*name).to_owned()).collect();
         assert_eq!(targets.len(), TARGETS.len());
         let manifest = toml("fuzz/Cargo.toml");
-        let Some(Value::List(programs)) = manifest.last("bin").map(|bin| &bin.value) else { panic!("no list") };
+        let Some(Value::List(programs)) = manifest.last("bin").map(|bin| &bin.value) else {
+            panic!("no list")
+        };
         let name = |program: &Node| program.last("name").unwrap().text().unwrap().to_owned();
         assert_eq!(programs.iter().map(name).collect::<BTreeSet<_>>(), targets);
         let name = |entry: fs::DirEntry| entry.file_name().into_string().unwrap();
-        let corpora = fs::read_dir(root().join("fuzz/corpus")).unwrap().map(|entry| name(entry.unwrap()));
+        let corpora =
+            fs::read_dir(root().join("fuzz/corpus")).unwrap().map(|entry| name(entry.unwrap()));
         assert_eq!(corpora.collect::<BTreeSet<_>>(), targets);
     }
 
@@ -153,7 +164,8 @@ mod tests {
         let ours = packages.iter().find(|package| part(package, "name") == "bakstop").unwrap();
         let ours: BTreeSet<String> =
             list(ours, "dependencies").iter().map(|name| name.text().unwrap().to_owned()).collect();
-        let versions = packages.iter().map(|package| (part(package, "name"), part(package, "version")));
+        let versions =
+            packages.iter().map(|package| (part(package, "name"), part(package, "version")));
         versions.filter(|(name, _)| ours.contains(name)).collect()
     }
 

@@ -1,9 +1,11 @@
-//! The hooks in a repository: how it runs them, what is to be changed, and whether they are in force.
+//! The hooks in a repository: how it runs them, what is to be changed, and whether they are in
+//! force.
 //!
-//! `setup` finds out how the repository runs its hooks; `slot` reads what stands where a hook belongs; `plan` turns that
-//! into edits, without touching anything; `apply` makes them; `health` judges what is there, in the words of `state`. `shim`
-//! and `block` know the two texts that are installed, `manager` the programs that we do not edit for and `by_hand` what a
-//! person adds there, `binary` where the guard itself lies, `server` how a bare repository runs its hooks.
+//! `setup` finds out how the repository runs its hooks; `slot` reads what stands where a hook
+//! belongs; `plan` turns that into edits, without touching anything; `apply` makes them; `health`
+//! judges what is there, in the words of `state`. `shim` and `block` know the two texts that are
+//! installed, `manager` the programs that we do not edit for and `by_hand` what a person adds
+//! there, `binary` where the guard itself lies, `server` how a bare repository runs its hooks.
 
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -36,7 +38,8 @@ pub(crate) mod health;
 #[cfg(any(fuzzing, test))]
 pub(crate) mod fuzz;
 
-/// The hooks that are installed: those that can stop a commit or a push, and see its content (githooks(5)).
+/// The hooks that are installed: those that can stop a commit or a push, and see its content
+/// (githooks(5)).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Hook {
     /// Before a commit
@@ -73,7 +76,8 @@ impl Hook {
     /// The hooks that a clone gets.
     pub(crate) const USUAL: [Self; 3] = [Self::PreCommit, Self::PreMergeCommit, Self::PrePush];
     /// Those that it gets on demand as well.
-    pub(crate) const STRICT: [Self; 4] = [Self::PreCommit, Self::PreMergeCommit, Self::PrePush, Self::PrepareCommitMsg];
+    pub(crate) const STRICT: [Self; 4] =
+        [Self::PreCommit, Self::PreMergeCommit, Self::PrePush, Self::PrepareCommitMsg];
 
     /// The name that git gives it: its file, and the argument of `bakstop hook`.
     pub(crate) fn name(self) -> &'static str {
@@ -116,15 +120,19 @@ impl Hook {
 
     /// What a script runs to call the guard, with the arguments that it was given.
     pub(crate) fn call(self) -> String {
-        let arguments = if matches!(self, Self::PreCommit | Self::PreMergeCommit) { "" } else { " \"$@\"" };
+        let arguments =
+            if matches!(self, Self::PreCommit | Self::PreMergeCommit) { "" } else { " \"$@\"" };
         format!("bakstop hook {}{arguments}", self.name())
     }
 
-    /// A template of a hook file, fitted to this hook. It is written for a hook that reads lines: the others neither keep
-    /// them nor pass them on, and hand over to the guard for good.
+    /// A template of a hook file, fitted to this hook. It is written for a hook that reads lines:
+    /// the others neither keep them nor pass them on, and hand over to the guard for good.
     fn fit(self, template: &str) -> String {
         let done = if self.act() == "push" { "pushed" } else { "committed" };
-        let text = template.replace("@HOOK@", self.name()).replace("@COMMAND@", self.command()).replace("@DONE@", done);
+        let text = template
+            .replace("@HOOK@", self.name())
+            .replace("@COMMAND@", self.command())
+            .replace("@DONE@", done);
         if self.reads_lines() {
             return text;
         }
@@ -139,7 +147,8 @@ impl Hook {
 /// How a hook file passes on what it read.
 const FEED: &str = "printf %s \"$lines\" 2>/dev/null | ";
 
-/// A path as it is shown to a person who knows the top of the work tree: relative to it where it lies below.
+/// A path as it is shown to a person who knows the top of the work tree: relative to it where it
+/// lies below.
 pub(crate) fn shown(path: &Path, top: &Path) -> RepoPath {
     RepoPath::new(path.strip_prefix(top).unwrap_or(path).as_os_str().as_bytes())
 }
@@ -150,7 +159,8 @@ const LIMIT: u64 = 64 * 1024 * 1024;
 /// The bytes of a file; `None` if it is missing. What cannot be read is doubt, not absence.
 fn read_if_there(path: &Path, top: &Path) -> Result<Option<Vec<u8>>, Error> {
     // A directory is not a hook.
-    let text = if path.is_dir() { Ok(None) } else { read::file_if_there(path, FinalLink::Follow, LIMIT) };
+    let text =
+        if path.is_dir() { Ok(None) } else { read::file_if_there(path, FinalLink::Follow, LIMIT) };
     text.map_err(|error| unreadable(path, top, &error))
 }
 
@@ -158,7 +168,8 @@ fn unreadable(path: &Path, top: &Path, error: &ReadError) -> Error {
     Error::new(format!("read {}", shown(path, top)), error).help(error.next_step())
 }
 
-/// A short digest of a text (FNV-1a). It tells our own text from one that somebody edited; it keeps nobody out.
+/// A short digest of a text (FNV-1a). It tells our own text from one that somebody edited; it keeps
+/// nobody out.
 fn digest(parts: &[&[u8]]) -> String {
     let hash = parts
         .iter()
@@ -181,7 +192,8 @@ fn seal(text: &[u8]) -> Vec<u8> {
 fn is_sealed(text: &[u8], mark: &[u8]) -> bool {
     let Some(at) = find(text, mark).map(|at| at + mark.len()) else { return false };
     let (before, rest) = text.split_at(at);
-    rest.split_at_checked(8).is_some_and(|(seal, after)| seal == digest(&[before, after]).as_bytes())
+    rest.split_at_checked(8)
+        .is_some_and(|(seal, after)| seal == digest(&[before, after]).as_bytes())
 }
 
 #[cfg(test)]

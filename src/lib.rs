@@ -1,6 +1,7 @@
 //! bakstop keeps the leftovers of Docker build preparation out of git history.
 //!
-//! The modules are listed in the order of their layers: each uses only those above it. See docs/architecture.md.
+//! The modules are listed in the order of their layers: each uses only those above it. See
+//! docs/architecture.md.
 
 // Inert vocabulary, then the process, the machine and the files of users.
 mod base;
@@ -9,7 +10,8 @@ mod disk;
 // Values that are compared over time.
 mod snapshot;
 mod measure;
-// Parsers, typed views of what they parse, rules, configuration, and the engine that brings them together.
+// Parsers, typed views of what they parse, rules, configuration, and the engine that brings them
+// together.
 mod formats;
 mod models;
 mod project;

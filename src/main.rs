@@ -1,4 +1,5 @@
-//! The program: parses the arguments, runs the verb, prints what it returns. All else is in the library.
+//! The program: parses the arguments, runs the verb, prints what it returns. All else is in the
+//! library.
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -11,7 +12,8 @@ fn main() -> ExitCode {
     let _ = print(&mut std::io::stderr(), &answer.notes);
     match print(&mut std::io::stdout(), &answer.out) {
         Ok(()) => {}
-        // The reader closed the pipe: it chose not to read the rest, and the verdict stays as it is.
+        // The reader closed the pipe: it chose not to read the rest, and the verdict stays as it
+        // is.
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => {}
         Err(error) => {
             answer = answer.unprinted(&error);

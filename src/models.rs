@@ -87,10 +87,18 @@ mod tests {
     fn a_value_keeps_its_place_and_duplicates_are_kept() {
         let text = r#"{"a": "x", "b": 1, "a": "\u00e9"}"#;
         let strings = Strings::of(Some(&parse(Syntax::Json, text.as_bytes()).unwrap()));
-        let shown: Vec<_> =
-            strings.iter().map(|(key, value)| (key, value.text(), text.get(value.span.clone()).unwrap())).collect();
-        assert_eq!(shown, [("a", Some("x"), "\"x\""), ("b", None, "1"), ("a", Some("é"), "\"\\u00e9\"")]);
-        assert_eq!((strings.text("a"), strings.text("b"), strings.last("c")), (Some("é"), None, None));
+        let shown: Vec<_> = strings
+            .iter()
+            .map(|(key, value)| (key, value.text(), text.get(value.span.clone()).unwrap()))
+            .collect();
+        assert_eq!(
+            shown,
+            [("a", Some("x"), "\"x\""), ("b", None, "1"), ("a", Some("é"), "\"\\u00e9\"")]
+        );
+        assert_eq!(
+            (strings.text("a"), strings.text("b"), strings.last("c")),
+            (Some("é"), None, None)
+        );
         assert_eq!(Strings::of(Some(&parse(Syntax::Json, b"[1]").unwrap())), Strings::default());
     }
 }

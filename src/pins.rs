@@ -1,5 +1,5 @@
-//! Pins: the places where a file says which package manager is used, and which version of it. Each file is read as the
-//! tool reads that obeys it; what cannot be understood is left alone.
+//! Pins: the places where a file says which package manager is used, and which version of it. Each
+//! file is read as the tool reads that obeys it; what cannot be understood is left alone.
 
 use std::rc::Rc;
 
@@ -85,7 +85,8 @@ pub(crate) enum Demand {
 }
 
 impl Demand {
-    /// What a version says where npm or corepack take it: `10.6.5`, `v10.6.5`, `^10`, `latest`, or nothing.
+    /// What a version says where npm or corepack take it: `10.6.5`, `v10.6.5`, `^10`, `latest`, or
+    /// nothing.
     pub(crate) fn of(text: &str) -> Self {
         let text = text.trim();
         if text.is_empty() {
@@ -115,8 +116,8 @@ fn hash(version: &str) -> String {
     version.split_once('+').map_or("", |(_, hash)| hash).to_owned()
 }
 
-/// Whether a range of npm's takes in a version; `None` if it is no range. Prereleases are taken in only where the range
-/// names one, as node-semver has it.
+/// Whether a range of npm's takes in a version; `None` if it is no range. Prereleases are taken in
+/// only where the range names one, as node-semver has it.
 pub(crate) fn satisfies(version: &Version, range: &str) -> Option<bool> {
     let version = nodejs_semver::Version::parse(version.to_string()).ok()?;
     Some(Range::parse(range).ok()?.satisfies(&version))
@@ -221,7 +222,8 @@ impl How {
 pub(crate) enum Footing {
     /// Anywhere: manifests are looked for upward from its directory.
     Upward,
-    /// In a directory that has a manifest; elsewhere it is for something that only exists when it runs.
+    /// In a directory that has a manifest; elsewhere it is for something that only exists when it
+    /// runs.
     Manifest,
     /// In a directory whose manifest has a `packageManager`: nothing above is seen from there.
     Deciding,
@@ -248,7 +250,8 @@ pub(crate) struct Pin {
     pub at: Span,
     /// Where the version is decided: there, or where a variable has its value.
     pub place: Span,
-    /// Where the version stands as it is, a hash included, so that it can be replaced; empty where one can be put in.
+    /// Where the version stands as it is, a hash included, so that it can be replaced; empty where
+    /// one can be put in.
     pub version: Option<Span>,
     /// What must be written before a version that is put in.
     pub before: &'static str,
@@ -272,7 +275,11 @@ impl Pin {
     /// A pin that stands in the file as it is: `place` is the version.
     fn plain(how: How, manager: Manager, text: &str, place: Span) -> Self {
         let (demand, hash) = (Demand::of(text), hash(text));
-        Self { version: Some(place.clone()), hash, ..Self::unchangeable(how, manager, demand, place) }
+        Self {
+            version: Some(place.clone()),
+            hash,
+            ..Self::unchangeable(how, manager, demand, place)
+        }
     }
 
     /// A pin that nobody can change by replacing a version.
@@ -339,7 +346,8 @@ pub(crate) struct Reading {
     pub blank: Option<(Span, Fault)>,
     /// Whether it lets corepack decide.
     pub uses_corepack: bool,
-    /// Of a manifest: whether corepack looks no further up. It does where the manifest says nothing.
+    /// Of a manifest: whether corepack looks no further up. It does where the manifest says
+    /// nothing.
     pub decides: bool,
     /// The patterns of the directories that are members of the workspace that has its top here.
     pub members: Option<Vec<String>>,
@@ -352,7 +360,8 @@ pub(crate) struct Reading {
 /// A use of another file, with what it is given.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Call {
-    /// Where the other file may be, from the top of the work tree; the first one that is there counts.
+    /// Where the other file may be, from the top of the work tree; the first one that is there
+    /// counts.
     pub paths: Vec<Vec<u8>>,
     /// What is given, by the names of variables there, and where; `None` for what is not known.
     pub arguments: Vec<(String, Option<Variable>)>,
@@ -373,7 +382,9 @@ impl Reading {
         fn essence(reading: &Reading) -> Vec<(How, Manager, &Demand)> {
             reading.pins.iter().map(|pin| (pin.how, pin.manager, &pin.demand)).collect()
         }
-        essence(self) == essence(other) && self.members == other.members && self.decides == other.decides
+        essence(self) == essence(other)
+            && self.members == other.members
+            && self.decides == other.decides
     }
 
     /// Puts the pins in the order of the text. What an alias or a second use repeats is there once.
@@ -391,7 +402,8 @@ impl Reading {
     }
 }
 
-/// What a file pins by itself, read as the tool reads it that obeys it. A file that cannot be parsed pins nothing.
+/// What a file pins by itself, read as the tool reads it that obeys it. A file that cannot be
+/// parsed pins nothing.
 pub(crate) fn read(known: &SourceFile) -> Rc<Reading> {
     known.view(|_| files::read(known, Vec::new()))
 }
@@ -423,7 +435,8 @@ pub(crate) mod tests {
 
     /// What `package-manager-mismatch` says of files.
     pub(crate) fn told(files: &[(&str, &str)]) -> Vec<String> {
-        let change = files.iter().fold(Fake::default(), |change, (path, text)| change.file(path, text));
+        let change =
+            files.iter().fold(Fake::default(), |change, (path, text)| change.file(path, text));
         transcript(rules::find("package-manager-mismatch").unwrap(), &change)
     }
 }

@@ -1,4 +1,5 @@
-//! From arguments to an [`Outcome`]: every failure becomes text and an exit code here, so that `main` only prints.
+//! From arguments to an [`Outcome`]: every failure becomes text and an exit code here, so that
+//! `main` only prints.
 
 use std::ffi::OsString;
 use std::io::IsTerminal;
@@ -23,8 +24,8 @@ use crate::os::stack::with_room;
 use crate::report;
 use crate::report::paint::{Paint, When};
 
-/// Makes a write beyond `ulimit -f` fail like any other write, instead of ending the process: then its temporary files are
-/// removed.
+/// Makes a write beyond `ulimit -f` fail like any other write, instead of ending the process: then
+/// its temporary files are removed.
 pub fn ignore_file_size_signal() {
     let _ = signal_hook::flag::register(SIGXFSZ, Arc::new(AtomicBool::new(false)));
 }
@@ -70,11 +71,13 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Answer {
             let paint = paint_errors(cli.color);
             crash::set_go_on(go_on(&cli.verb));
             let answer = |context: Context| {
-                with_room(|| dispatch(&cli.verb, &context)).map(|outcome| saved(outcome, paint, &context))
+                with_room(|| dispatch(&cli.verb, &context))
+                    .map(|outcome| saved(outcome, paint, &context))
             };
             match context(&cli, env).and_then(answer) {
                 Ok(answer) => answer,
-                Err(error) => Answer { code: 0, out: String::new(), notes: String::new(), paint }.failed(&error),
+                Err(error) => Answer { code: 0, out: String::new(), notes: String::new(), paint }
+                    .failed(&error),
             }
         }
         Err(error) => {
@@ -115,7 +118,8 @@ fn usage(error: clap::Error, paint: Paint) -> Answer {
     Answer { code, out, notes, paint }
 }
 
-/// The same, with what it quotes of the arguments escaped: a script may have been given them by a repository.
+/// The same, with what it quotes of the arguments escaped: a script may have been given them by a
+/// repository.
 fn harmless(mut error: clap::Error) -> clap::Error {
     let shown = |text: &str| Escaped(text.as_bytes()).to_string();
     let plain = |text: &StyledStr| StyledStr::from(shown(&text.to_string()));
@@ -124,8 +128,12 @@ fn harmless(mut error: clap::Error) -> clap::Error {
         .map(|(kind, value)| {
             let value = match value {
                 ContextValue::String(text) => ContextValue::String(shown(text)),
-                ContextValue::Strings(texts) => ContextValue::Strings(texts.iter().map(|text| shown(text)).collect()),
-                ContextValue::StyledStrs(texts) => ContextValue::StyledStrs(texts.iter().map(plain).collect()),
+                ContextValue::Strings(texts) => {
+                    ContextValue::Strings(texts.iter().map(|text| shown(text)).collect())
+                }
+                ContextValue::StyledStrs(texts) => {
+                    ContextValue::StyledStrs(texts.iter().map(plain).collect())
+                }
                 // A usage is ours, and has several lines.
                 other => other.clone(),
             };
@@ -142,20 +150,32 @@ fn context(cli: &Cli, env: Environment) -> Result<Context, Error> {
     let paint = Paint::decide(cli.color, &env, std::io::stdout().is_terminal());
     if let Some(directory) = &cli.directory {
         std::env::set_current_dir(directory).map_err(|error| {
-            Error::new(format!("change to {}", RepoPath::new(directory.as_os_str().as_encoded_bytes())), error)
-                .help("give a directory that exists")
+            Error::new(
+                format!("change to {}", RepoPath::new(directory.as_os_str().as_encoded_bytes())),
+                error,
+            )
+            .help("give a directory that exists")
         })?;
     }
-    let directory = std::env::current_dir()
-        .map_err(|error| Error::new("find the current directory", error).help("change to a directory that exists"))?;
-    Ok(Context { directory, env, paint, terminal: std::io::stderr().is_terminal(), now: jiff::Timestamp::now() })
+    let directory = std::env::current_dir().map_err(|error| {
+        Error::new("find the current directory", error).help("change to a directory that exists")
+    })?;
+    Ok(Context {
+        directory,
+        env,
+        paint,
+        terminal: std::io::stderr().is_terminal(),
+        now: jiff::Timestamp::now(),
+    })
 }
 
 /// How a person can go on if this verb crashes.
 fn go_on(verb: &Verb) -> String {
     let sentence = match verb {
         Verb::Hook(args) => return args.go_on_after_crash(),
-        Verb::Check(_) => "there is no verdict, so this is not a pass; another version of bakstop may reach one",
+        Verb::Check(_) => {
+            "there is no verdict, so this is not a pass; another version of bakstop may reach one"
+        }
         Verb::Verify(_) => {
             "the work tree was not judged, and a build that was started may still run; \
              `git status` lists what differs"
@@ -205,15 +225,24 @@ mod tests {
     fn every_verb_says_how_to_go_on_after_a_crash() {
         for (arguments, expected) in [
             ("hook pre-commit", "to go on without this check: BAKSTOP=0 git commit"),
-            ("hook pre-merge-commit", "to go on without this check: BAKSTOP=0 git merge --continue"),
-            ("hook prepare-commit-msg x message", "to go on without this check: BAKSTOP=0 git commit"),
+            (
+                "hook pre-merge-commit",
+                "to go on without this check: BAKSTOP=0 git merge --continue",
+            ),
+            (
+                "hook prepare-commit-msg x message",
+                "to go on without this check: BAKSTOP=0 git commit",
+            ),
             ("hook pre-push origin url", "to go on without this check: BAKSTOP=0 git push"),
         ] {
             assert_eq!(after_crash(arguments), expected, "{arguments}");
         }
         // A server obeys no variable.
         let server = after_crash("hook pre-receive");
-        assert!(server.contains("`bakstop uninstall` in the repository on the server") && !server.contains("BAKSTOP"));
+        assert!(
+            server.contains("`bakstop uninstall` in the repository on the server")
+                && !server.contains("BAKSTOP")
+        );
         for (arguments, expected) in [
             ("check", "this is not a pass"),
             ("verify -- true", "the work tree was not judged"),
@@ -226,7 +255,10 @@ mod tests {
             ("uninstall", "`bakstop status`"),
         ] {
             let sentence = after_crash(arguments);
-            assert!(sentence.starts_with("to go on: ") && sentence.contains(expected), "{sentence}");
+            assert!(
+                sentence.starts_with("to go on: ") && sentence.contains(expected),
+                "{sentence}"
+            );
             assert_eq!(sentence.lines().count(), 1);
         }
     }

@@ -34,7 +34,8 @@ impl SourceFile {
     /// A value that depends on this file alone, such as the parsed document. It is computed when it
     /// is first asked for, and kept: there is one of each type.
     pub(crate) fn view<V: 'static>(&self, compute: impl FnOnce(&File) -> V) -> Rc<V> {
-        let known = self.views.borrow().iter().find_map(|view| Rc::clone(view).downcast::<V>().ok());
+        let known =
+            self.views.borrow().iter().find_map(|view| Rc::clone(view).downcast::<V>().ok());
         known.unwrap_or_else(|| {
             let view = Rc::new(compute(&self.file));
             self.views.borrow_mut().push(Rc::<V>::clone(&view));

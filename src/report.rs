@@ -105,7 +105,11 @@ fn steps(finding: &Finding) -> Vec<String> {
 
 /// "package.json:3:21: pinned here".
 fn note(label: &Label) -> String {
-    let place = label.place.as_ref().map(|place| format!(":{}:{}", place.line, place.column)).unwrap_or_default();
+    let place = label
+        .place
+        .as_ref()
+        .map(|place| format!(":{}:{}", place.line, place.column))
+        .unwrap_or_default();
     format!("{}{place}: {}", label.path, label.text)
 }
 
@@ -136,8 +140,12 @@ pub(crate) fn check(format: Format, report: &Report<'_>) -> String {
 /// An error, in the same words everywhere.
 pub(crate) fn error(error: &Error, paint: Paint) -> String {
     let mut lines = error.cause().lines();
-    let mut text =
-        format!("{} could not {}: {}\n", paint.bad("error:"), error.doing(), lines.next().unwrap_or_default());
+    let mut text = format!(
+        "{} could not {}: {}\n",
+        paint.bad("error:"),
+        error.doing(),
+        lines.next().unwrap_or_default()
+    );
     for line in lines {
         text += &format!("  {line}\n");
     }
@@ -182,7 +190,12 @@ pub(crate) mod tests {
     pub(crate) fn placed(path: impl Into<Vec<u8>>, text: &str, marked: &str) -> Finding {
         let place = Some(place(text, marked));
         let message = "this points astray".into();
-        Finding { rule: rules::find("rewritten-manifest").unwrap(), place, message, ..finding(path) }
+        Finding {
+            rule: rules::find("rewritten-manifest").unwrap(),
+            place,
+            message,
+            ..finding(path)
+        }
     }
 
     /// The place of `marked` in `text`.
@@ -197,11 +210,22 @@ pub(crate) mod tests {
     }
 
     /// A fix that replaces `marked` in `text` by `new`.
-    pub(crate) fn fix(safety: Safety, path: impl Into<Vec<u8>>, text: &str, marked: &str, new: &str) -> Fix {
+    pub(crate) fn fix(
+        safety: Safety,
+        path: impl Into<Vec<u8>>,
+        text: &str,
+        marked: &str,
+        new: &str,
+    ) -> Fix {
         let start = text.find(marked).unwrap();
         let path = RepoPath::new(path);
         let edit = Edit { path: path.clone(), span: start..start + marked.len(), text: new.into() };
-        Fix::of(safety, vec![edit], &[&File { path, text: text.into(), fresh: true, replaces: true }]).unwrap()
+        Fix::of(
+            safety,
+            vec![edit],
+            &[&File { path, text: text.into(), fresh: true, replaces: true }],
+        )
+        .unwrap()
     }
 
     /// A commit of this subject.
@@ -242,7 +266,11 @@ pub(crate) mod tests {
                 fix: Some(fix(Safety::Safe, HOSTILE, &around, "error", HOSTILE)),
                 ..placed(HOSTILE, &line, "forged")
             },
-            Finding { message: escaped(HOSTILE), commit: Some(commit(HOSTILE)), ..finding(*b"b\xff\n%::") },
+            Finding {
+                message: escaped(HOSTILE),
+                commit: Some(commit(HOSTILE)),
+                ..finding(*b"b\xff\n%::")
+            },
             Finding { rule: &UNKNOWN, help: "".into(), steps: (&[]).into(), ..finding("") },
         ]
     }

@@ -181,10 +181,26 @@ pub(crate) struct Finding {
 
 impl Finding {
     /// A finding of this rule, without a cure.
-    pub(crate) fn new(rule: &'static Rule, path: RepoPath, place: Option<Place>, message: String) -> Self {
+    pub(crate) fn new(
+        rule: &'static Rule,
+        path: RepoPath,
+        place: Option<Place>,
+        message: String,
+    ) -> Self {
         let (help, steps) = (Cow::Borrowed(""), Cow::Borrowed(&[][..]));
         let severity = rule.severity;
-        Self { rule, severity, commit: None, path, place, labels: Vec::new(), message, help, steps, fix: None }
+        Self {
+            rule,
+            severity,
+            commit: None,
+            path,
+            place,
+            labels: Vec::new(),
+            message,
+            help,
+            steps,
+            fix: None,
+        }
     }
 }
 
@@ -192,7 +208,11 @@ impl Verdict {
     /// The verdict over these findings; with `deny_warnings` a warning weighs as much as an error.
     pub(crate) fn of(findings: &[Finding], deny_warnings: bool) -> Self {
         let blocking = if deny_warnings { Severity::Warning } else { Severity::Error };
-        if findings.iter().any(|finding| finding.severity >= blocking) { Self::Found } else { Self::Clean }
+        if findings.iter().any(|finding| finding.severity >= blocking) {
+            Self::Found
+        } else {
+            Self::Clean
+        }
     }
 }
 
@@ -224,18 +244,33 @@ impl Findings {
     }
 
     /// Reports a place in a file.
-    pub(crate) fn place(&mut self, file: &File, span: &Span, message: impl Into<String>) -> Draft<'_> {
+    pub(crate) fn place(
+        &mut self,
+        file: &File,
+        span: &Span,
+        message: impl Into<String>,
+    ) -> Draft<'_> {
         self.push(&file.path, || Some(Place::locate(&file.text, span)), message)
     }
 
     /// Reports a place in a file that is not understood: its line is not shown, for it may hold
     /// anything.
-    pub(crate) fn position(&mut self, file: &File, span: &Span, message: impl Into<String>) -> Draft<'_> {
+    pub(crate) fn position(
+        &mut self,
+        file: &File,
+        span: &Span,
+        message: impl Into<String>,
+    ) -> Draft<'_> {
         self.push(&file.path, || Some(Place::position(&file.text, span)), message)
     }
 
     /// Reports a place whose content is a secret: it is not kept.
-    pub(crate) fn secret(&mut self, file: &File, span: &Span, message: impl Into<String>) -> Draft<'_> {
+    pub(crate) fn secret(
+        &mut self,
+        file: &File,
+        span: &Span,
+        message: impl Into<String>,
+    ) -> Draft<'_> {
         self.push(&file.path, || Some(Place::masked(&file.text, span)), message)
     }
 
@@ -274,7 +309,11 @@ pub(crate) struct Draft<'a>(Option<&'a mut Finding>);
 
 impl Draft<'_> {
     /// Says how to resolve it: a sentence, then the commands.
-    pub(crate) fn cure(mut self, help: impl Into<Cow<'static, str>>, steps: &'static [Step]) -> Self {
+    pub(crate) fn cure(
+        mut self,
+        help: impl Into<Cow<'static, str>>,
+        steps: &'static [Step],
+    ) -> Self {
         if let Some(finding) = &mut self.0 {
             finding.help = help.into();
             finding.steps = steps.into();
@@ -343,14 +382,16 @@ pub(crate) mod tests {
             (Config::weighing(&OFF, Some(Severity::Error)), Some(Severity::Error)),
         ] {
             let change = Fake::default().file("a", "x");
-            let Judgement { findings, hidden, rules, .. } = Engine::of(&[&OFF], &config).judge(&change).unwrap();
+            let Judgement { findings, hidden, rules, .. } =
+                Engine::of(&[&OFF], &config).judge(&change).unwrap();
             assert_eq!(findings.first().map(|finding| finding.severity), expected);
             // It is not there at all: it costs nothing, and hides nothing.
             assert_eq!((hidden.len(), rules.len()), (0, usize::from(expected.is_some())));
             assert_eq!(change.read.borrow().len(), rules.len());
         }
         // A rule that is on, and switched off, still judges, so that it can be said what is hidden.
-        let judgement = Engine::of(&[&SEEN], &Config::weighing(&SEEN, None)).judge(&change).unwrap();
+        let judgement =
+            Engine::of(&[&SEEN], &Config::weighing(&SEEN, None)).judge(&change).unwrap();
         assert_eq!((judgement.findings.len(), judgement.hidden.len()), (0, 1));
     }
 
@@ -372,7 +413,9 @@ pub(crate) mod tests {
             ..SEEN
         };
         let found = judged_by(&FIXING, &Fake::default().file("a", "x\nz\n"));
-        let [Finding { labels, help, fix: Some(fix), .. }] = &found[..] else { panic!("{found:?}") };
+        let [Finding { labels, help, fix: Some(fix), .. }] = &found[..] else {
+            panic!("{found:?}")
+        };
         assert_eq!((&**help, labels[0].place.as_ref().unwrap().line), ("say y in a", 2));
         assert_eq!(fix.diffs[0].1.lines[3..], ["-x", "+y", " z"]);
     }

@@ -1,4 +1,5 @@
-//! The rule table. A rule is one file in `rules/`, one manual page in `docs/rules/`, and one line here.
+//! The rule table. A rule is one file in `rules/`, one manual page in `docs/rules/`, and one line
+//! here.
 
 use crate::base::change::File;
 use crate::base::debris::Debris;
@@ -32,9 +33,12 @@ mod config {
 }
 
 use config::{expired_allowance, invalid_configuration, unused_allowance};
-use guard::{docker_deps_content, registry_token, rewritten_lockfile, rewritten_manifest, stray_backup};
+use guard::{
+    docker_deps_content, registry_token, rewritten_lockfile, rewritten_manifest, stray_backup,
+};
 use pins::{
-    bypassed_corepack, floating_package_manager, invalid_package_manager, missing_corepack, package_manager_mismatch,
+    bypassed_corepack, floating_package_manager, invalid_package_manager, missing_corepack,
+    package_manager_mismatch,
 };
 
 /// Every rule, in the order of the documentation.

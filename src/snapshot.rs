@@ -22,14 +22,22 @@ pub(crate) enum State {
     Untracked,
     /// Ignored, and yet debris of a preparation: git never shows it.
     Leftover,
-    /// Git was told not to look at it. That alone is not unclean, but it is a change if a build does it.
+    /// Git was told not to look at it. That alone is not unclean, but it is a change if a build
+    /// does it.
     Hidden,
 }
 
 impl State {
     /// Every state, in the order in which reports tell them.
-    pub(crate) const ALL: [Self; 7] =
-        [Self::Conflicted, Self::Staged, Self::Modified, Self::Deleted, Self::Untracked, Self::Leftover, Self::Hidden];
+    pub(crate) const ALL: [Self; 7] = [
+        Self::Conflicted,
+        Self::Staged,
+        Self::Modified,
+        Self::Deleted,
+        Self::Untracked,
+        Self::Leftover,
+        Self::Hidden,
+    ];
 
     /// The words that reports use.
     pub(crate) fn name(self) -> &'static str {
@@ -86,8 +94,8 @@ impl Tree {
     }
 }
 
-/// A hash over all that can be known of a path: type, executable bit, content, and what the index and HEAD hold. Two
-/// that are equal mean that nothing about the path has changed.
+/// A hash over all that can be known of a path: type, executable bit, content, and what the index
+/// and HEAD hold. Two that are equal mean that nothing about the path has changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Fingerprint(pub [u8; 32]);
 
@@ -114,7 +122,8 @@ pub(crate) struct StagedBlobs {
 }
 
 impl Dirt {
-    /// Whether this is what it was. The notes and what is staged follow from what the fingerprint is taken of.
+    /// Whether this is what it was. The notes and what is staged follow from what the fingerprint
+    /// is taken of.
     fn is_as(&self, before: &Self) -> bool {
         self.states == before.states && self.fingerprint == before.fingerprint
     }
@@ -205,19 +214,20 @@ impl Unfinished {
     }
 }
 
-/// A work tree at one moment: HEAD, what stands around it in the repository, and every path that is not clean.
+/// A work tree at one moment: HEAD, what stands around it in the repository, and every path that is
+/// not clean.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Snapshot {
     pub head: Head,
-    /// Branches, tags and other refs that are made here; not those that stand for what another repository had when it
-    /// was last asked: editors and `git maintenance` ask in the background.
+    /// Branches, tags and other refs that are made here; not those that stand for what another
+    /// repository had when it was last asked: editors and `git maintenance` ask in the background.
     pub refs: BTreeMap<Vec<u8>, ObjectId>,
     /// The stashes, the youngest first.
     pub stashes: Vec<ObjectId>,
     /// What git is in the middle of.
     pub unfinished: BTreeSet<Unfinished>,
-    /// What decides what git tells of, and is no part of the tree: settings, and files of ignore rules and attributes. Taken
-    /// only where two moments are compared.
+    /// What decides what git tells of, and is no part of the tree: settings, and files of ignore
+    /// rules and attributes. Taken only where two moments are compared.
     pub settings: BTreeMap<Vec<u8>, Fingerprint>,
     /// The paths that are not clean.
     pub paths: BTreeMap<RepoPath, Dirt>,
@@ -242,7 +252,8 @@ pub(crate) struct Difference {
 impl Difference {
     /// Whether the path is one that neither HEAD nor the index had.
     pub(crate) fn is_new(&self) -> bool {
-        self.is(State::Untracked) || self.after.as_ref().is_some_and(|dirt| dirt.notes.contains(NEW_FILE))
+        self.is(State::Untracked)
+            || self.after.as_ref().is_some_and(|dirt| dirt.notes.contains(NEW_FILE))
     }
 
     /// Whether it is in this state now.
@@ -300,7 +311,11 @@ impl Snapshot {
             }
         }
         let clean_again = std::mem::take(&mut before.paths).into_iter();
-        paths.extend(clean_again.map(|(path, before)| Difference { path, before: Some(before), after: None }));
+        paths.extend(clean_again.map(|(path, before)| Difference {
+            path,
+            before: Some(before),
+            after: None,
+        }));
         paths.sort_by(|a, b| a.path.cmp(&b.path));
         let moved = before.head != self.head;
         Changes {
@@ -330,7 +345,10 @@ impl Snapshot {
 
     fn changed_settings(&self, before: &Self) -> BTreeSet<Vec<u8>> {
         let names = self.settings.keys().chain(before.settings.keys());
-        names.filter(|name| self.settings.get(*name) != before.settings.get(*name)).cloned().collect()
+        names
+            .filter(|name| self.settings.get(*name) != before.settings.get(*name))
+            .cloned()
+            .collect()
     }
 
     fn moved_refs(&self, before: &Self) -> Vec<MovedRef> {
@@ -338,7 +356,9 @@ impl Snapshot {
         // A commit moves both HEAD and the branch that it is on: that is told once.
         let with_head = |name: &[u8]| {
             let branch = self.head.branch.as_deref();
-            branch == before.head.branch.as_deref() && branch.is_some() && name.strip_prefix(b"refs/heads/") == branch
+            branch == before.head.branch.as_deref()
+                && branch.is_some()
+                && name.strip_prefix(b"refs/heads/") == branch
         };
         let moved = names.into_iter().filter(|name| !with_head(name)).map(|name| MovedRef {
             name: name.clone(),
@@ -393,9 +413,17 @@ mod tests {
             ("staged", State::Staged, 1),
         ]);
         let changes = after.changes_since(before);
-        let told: Vec<_> =
-            changes.paths.iter().map(|d| (d.path.to_string(), d.before.is_some(), d.after.is_some())).collect();
-        let expected = [("again", true, true), ("back", true, false), ("new", false, true), ("staged", true, true)];
+        let told: Vec<_> = changes
+            .paths
+            .iter()
+            .map(|d| (d.path.to_string(), d.before.is_some(), d.after.is_some()))
+            .collect();
+        let expected = [
+            ("again", true, true),
+            ("back", true, false),
+            ("new", false, true),
+            ("staged", true, true),
+        ];
         assert_eq!(told, expected.map(|(path, before, after)| (path.to_owned(), before, after)));
         assert_eq!(changes.head, None);
     }
@@ -434,9 +462,13 @@ mod tests {
         after.unfinished = [Unfinished::IndexLock].into();
 
         let clean = before.clone().changes_since_clean();
-        assert_eq!((clean.begun, clean.refs.len(), clean.stashed.len()), ([Unfinished::Merge].into(), 0, 0));
+        assert_eq!(
+            (clean.begun, clean.refs.len(), clean.stashed.len()),
+            ([Unfinished::Merge].into(), 0, 0)
+        );
         let changes = after.changes_since(before);
-        let told: Vec<_> = changes.refs.iter().map(|moved| (&*moved.name, moved.before, moved.after)).collect();
+        let told: Vec<_> =
+            changes.refs.iter().map(|moved| (&*moved.name, moved.before, moved.after)).collect();
         assert_eq!(
             told,
             [
@@ -446,6 +478,9 @@ mod tests {
             ]
         );
         assert_eq!((changes.stashed, changes.unstashed), (vec![id(3)], vec![id(1), id(2)]));
-        assert_eq!((changes.begun, changes.ended), ([Unfinished::IndexLock].into(), [Unfinished::Merge].into()));
+        assert_eq!(
+            (changes.begun, changes.ended),
+            ([Unfinished::IndexLock].into(), [Unfinished::Merge].into())
+        );
     }
 }

@@ -1,5 +1,5 @@
-//! What a panic becomes, in a process of its own: this program runs itself, sets the handler as `main`
-//! does, and panics.
+//! What a panic becomes, in a process of its own: this program runs itself, sets the handler as
+//! `main` does, and panics.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot set its scene should stop")]
 #![allow(clippy::disallowed_methods, reason = "the scene is named by a variable")]
@@ -73,7 +73,11 @@ fn output_in_use() {
 /// Plays a scene in another process, through a shell line that ends in `"$0"`.
 fn play(scene: &str, line: &str, backtrace: Option<&str>) -> Output {
     let mut command = Command::new("sh");
-    command.args(["-c", line]).arg(std::env::current_exe().unwrap()).env(SCENE, scene).stdin(Stdio::null());
+    command
+        .args(["-c", line])
+        .arg(std::env::current_exe().unwrap())
+        .env(SCENE, scene)
+        .stdin(Stdio::null());
     command.env_remove("RUST_BACKTRACE").env_remove("RUST_LIB_BACKTRACE");
     command.envs(backtrace.map(|value| ("RUST_BACKTRACE", value)));
     let (sender, receiver) = mpsc::channel();
@@ -87,16 +91,23 @@ fn every_thread_ends_in_three_lines() {
         let message = String::from_utf8(output.stderr).unwrap();
         let lines: Vec<&str> = message.lines().collect();
         assert_eq!((output.status.code(), lines.len()), (Some(2), 3), "{scene}: {message}");
-        assert!(lines[0].starts_with("error: bakstop ") && lines[0].contains(" crashed at "), "{scene}: {message}");
+        assert!(
+            lines[0].starts_with("error: bakstop ") && lines[0].contains(" crashed at "),
+            "{scene}: {message}"
+        );
         assert!(!message.contains(SECRET), "{scene}: {message}");
         assert_eq!(lines[0].ends_with(": it broke"), is_literal, "{scene}: {message}");
-        assert!(lines[1].contains("`bakstop --version`") && lines[2].starts_with("  to go on: "), "{scene}: {message}");
+        assert!(
+            lines[1].contains("`bakstop --version`") && lines[2].starts_with("  to go on: "),
+            "{scene}: {message}"
+        );
     }
 }
 
 fn a_backtrace_follows_on_request() {
     for (value, is_shown) in [("0", false), ("1", true), ("full", true)] {
-        let message = String::from_utf8(play("main thread", r#"exec "$0""#, Some(value)).stderr).unwrap();
+        let message =
+            String::from_utf8(play("main thread", r#"exec "$0""#, Some(value)).stderr).unwrap();
         assert_eq!(message.lines().count() > 3, is_shown, "{message}");
         assert!(message.lines().nth(2).unwrap().starts_with("  to go on: "), "{message}");
     }

@@ -1,4 +1,5 @@
-//! What enters history: entries of git trees, as inert data, and the questions asked of whoever holds them.
+//! What enters history: entries of git trees, as inert data, and the questions asked of whoever
+//! holds them.
 
 use crate::base::error::Error;
 use crate::base::escape::{from_hex, to_hex};
@@ -102,8 +103,8 @@ pub(crate) struct Entry {
     pub mode: Mode,
     /// Its content: a blob, or for a submodule the commit.
     pub id: ObjectId,
-    /// Whether it is new here: its path did not exist before, or with another mode or content. Only such entries are
-    /// judged; the others are context for the rules that compare files.
+    /// Whether it is new here: its path did not exist before, or with another mode or content. Only
+    /// such entries are judged; the others are context for the rules that compare files.
     pub fresh: bool,
     /// Of a fresh entry: what stood at this path before, if anything did.
     pub replaces: Option<ObjectId>,
@@ -162,8 +163,8 @@ pub(crate) trait Change {
     /// The entries that are new; a deletion is not an entry.
     fn fresh(&self) -> &[Entry];
 
-    /// Every entry that is wanted, new or not. Costs a walk over the whole tree, so it is asked for only when a rule
-    /// compares files.
+    /// Every entry that is wanted, new or not. Costs a walk over the whole tree, so it is asked for
+    /// only when a rule compares files.
     fn whole(&self, wanted: &dyn Fn(&RepoPath) -> bool) -> Result<Vec<Entry>, Error>;
 
     /// The entry at one path, new or not.

@@ -45,7 +45,10 @@ impl Directory {
     /// Whether a path component is this directory. Case is folded, as macOS and Windows do, and
     /// dots and spaces at the end are passed over, as Windows does.
     pub(crate) fn is(&self, component: &[u8]) -> bool {
-        let end = component.iter().rposition(|byte| !matches!(byte, b'.' | b' ')).map_or(0, |last| last + 1);
+        let end = component
+            .iter()
+            .rposition(|byte| !matches!(byte, b'.' | b' '))
+            .map_or(0, |last| last + 1);
         is_same_name(&component[..end], &self.name)
     }
 }
@@ -61,7 +64,9 @@ impl Debris {
     pub(crate) fn add_backups(&mut self, glob: &str, pattern: Pattern) {
         // Behind the last star, `*.orig` names what was put behind the name of the original.
         let ending = glob.rsplit_once('*').map(|(_, ending)| ending);
-        let plain = |ending: &&str| !ending.is_empty() && !ending.contains(['/', '?', '[', ']', '{', '}', ',']);
+        let plain = |ending: &&str| {
+            !ending.is_empty() && !ending.contains(['/', '?', '[', ']', '{', '}', ','])
+        };
         self.backups.push(Backup { pattern, ending: ending.filter(plain).map(str::to_owned) });
     }
 
@@ -85,7 +90,10 @@ impl Debris {
     pub(crate) fn backed_up(&self, path: &RepoPath) -> Option<RepoPath> {
         let bytes = path.as_bytes();
         if is_bak(path) {
-            return bytes.iter().rposition(|&byte| byte == b'.').map(|dot| RepoPath::new(&bytes[..dot]));
+            return bytes
+                .iter()
+                .rposition(|&byte| byte == b'.')
+                .map(|dot| RepoPath::new(&bytes[..dot]));
         }
         let original = |ending: usize| RepoPath::new(&bytes[..bytes.len() - ending]);
         let mut backups = self.backups.iter().filter(|backup| backup.pattern.matches(path));
@@ -108,7 +116,9 @@ impl Debris {
         let mut components = path.components();
         let directory = components.find_map(|component| self.directory(component))?;
         let kept = match (components.next(), components.next()) {
-            (Some(name), None) => mode == Mode::File && directory.keep.iter().any(|keeper| keeper.as_bytes() == name),
+            (Some(name), None) => {
+                mode == Mode::File && directory.keep.iter().any(|keeper| keeper.as_bytes() == name)
+            }
             _ => false,
         };
         (!kept).then_some(directory)

@@ -4,8 +4,8 @@ use std::fmt::Display;
 
 use crate::base::escape::{Escaped, no_command};
 
-/// A failure that ends the run with exit code 2. Every error says what was being done, what went wrong, and, where
-/// there is one, the next step.
+/// A failure that ends the run with exit code 2. Every error says what was being done, what went
+/// wrong, and, where there is one, the next step.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Error {
     doing: String,
@@ -21,7 +21,8 @@ impl Error {
         let cause = cause.to_string();
         // Git indents the commands that it proposes with a tab.
         let cause = cause.trim_end().replace('\t', "    ");
-        let lines: Vec<String> = cause.lines().map(|line| no_command(Escaped(line.as_bytes()).to_string())).collect();
+        let lines: Vec<String> =
+            cause.lines().map(|line| no_command(Escaped(line.as_bytes()).to_string())).collect();
         Self { doing: doing.into(), cause: lines.join("\n"), help: None }
     }
 

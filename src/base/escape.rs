@@ -1,12 +1,13 @@
 //! Making bytes from a repository safe to print.
 //!
-//! Paths, values and source lines are hostile: they may hold terminal escapes, newlines, or characters that turn the
-//! reading direction. Everything printed passes through [`Escaped`].
+//! Paths, values and source lines are hostile: they may hold terminal escapes, newlines, or
+//! characters that turn the reading direction. Everything printed passes through [`Escaped`].
 
 use std::fmt::{self, Display, Write};
 
-/// Bytes shown as text, with everything that could act on a terminal or mislead a reader written as an escape:
-/// control characters, bidirectional controls, invisible characters, and bytes that are not UTF-8.
+/// Bytes shown as text, with everything that could act on a terminal or mislead a reader written as
+/// an escape: control characters, bidirectional controls, invisible characters, and bytes that are
+/// not UTF-8.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Escaped<'a>(pub &'a [u8]);
 
@@ -25,8 +26,8 @@ impl Display for Escaped<'_> {
     }
 }
 
-/// Takes the meaning from `##[command]` and `##vso[command]`, which the runners of GitHub and Azure obey wherever they
-/// stand in a line: of two such signs, the second is written as an escape.
+/// Takes the meaning from `##[command]` and `##vso[command]`, which the runners of GitHub and Azure
+/// obey wherever they stand in a line: of two such signs, the second is written as an escape.
 struct Defused<'a, W> {
     out: &'a mut W,
     hashes: usize,
@@ -74,8 +75,8 @@ pub(crate) fn escaped(characters: impl Iterator<Item = char>) -> String {
     text
 }
 
-/// Takes the meaning from `::command`, which the runner of GitHub obeys at the start of a line, however far it is indented.
-/// For a line that comes from others and is shown on a line of its own.
+/// Takes the meaning from `::command`, which the runner of GitHub obeys at the start of a line,
+/// however far it is indented. For a line that comes from others and is shown on a line of its own.
 pub(crate) fn no_command(line: String) -> String {
     let Some(rest) = line.trim_start().strip_prefix("::") else { return line };
     let indent: String = line.chars().take_while(|character| character.is_whitespace()).collect();
@@ -107,7 +108,8 @@ pub(crate) fn is_unsafe(character: char) -> bool {
             // Invisible operators and isolates.
             | '\u{2060}'..='\u{206f}'
             | '\u{fff0}'..='\u{fffb}'
-            // Tag characters, which are invisible ASCII, variation selectors, and what else of that plane is ignored.
+            // Tag characters, which are invisible ASCII, variation selectors, and what else of that
+            // plane is ignored.
             | '\u{e0000}'..='\u{e0fff}')
 }
 
@@ -142,7 +144,10 @@ mod tests {
 
     #[test]
     fn plain_text_is_untouched() {
-        assert_eq!(Escaped("päckages/日本/ui.json".as_bytes()).to_string(), "päckages/日本/ui.json");
+        assert_eq!(
+            Escaped("päckages/日本/ui.json".as_bytes()).to_string(),
+            "päckages/日本/ui.json"
+        );
     }
 
     #[test]

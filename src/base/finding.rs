@@ -28,7 +28,8 @@ impl Severity {
     }
 }
 
-/// A place inside a file, with the line it stands in. It keeps no secret: a masked place holds asterisks.
+/// A place inside a file, with the line it stands in. It keeps no secret: a masked place holds
+/// asterisks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Place {
     /// Line, counted from 1.
@@ -37,13 +38,15 @@ pub(crate) struct Place {
     pub column: usize,
     /// Column after the last character, on the same line.
     pub end_column: usize,
-    /// The source line, escaped for printing, shortened around the place when it is long; empty where it is not shown.
+    /// The source line, escaped for printing, shortened around the place when it is long; empty
+    /// where it is not shown.
     pub excerpt: String,
     /// The bytes of `excerpt` that the place covers.
     pub marked: Span,
 }
 
-/// Finds lines and columns in a text, as [`Place`] counts them, at the same small cost for every place.
+/// Finds lines and columns in a text, as [`Place`] counts them, at the same small cost for every
+/// place.
 #[derive(Debug, Clone)]
 pub(crate) struct LineIndex<'a> {
     text: &'a [u8],
@@ -61,7 +64,9 @@ impl<'a> LineIndex<'a> {
     pub(crate) fn new(text: &'a [u8]) -> Self {
         // A byte order mark is no character of the line.
         let first = if text.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 };
-        let starts = std::iter::once(first).chain(memchr::memchr_iter(b'\n', text).map(|at| at + 1)).collect();
+        let starts = std::iter::once(first)
+            .chain(memchr::memchr_iter(b'\n', text).map(|at| at + 1))
+            .collect();
         let counts = text.chunks(STRIDE).scan(0, |total, chunk| {
             let before = *total;
             *total += characters(chunk);
@@ -82,55 +87,73 @@ impl<'a> LineIndex<'a> {
     fn before(&self, at: usize) -> usize {
         // Behind the last byte of a text of whole strides, the last count is the nearest.
         let stride = (at / STRIDE).min(self.counts.len().saturating_sub(1));
-        self.counts.get(stride).copied().unwrap_or_default() + characters(&self.text[stride * STRIDE..at])
+        self.counts.get(stride).copied().unwrap_or_default()
+            + characters(&self.text[stride * STRIDE..at])
     }
 }
 
 /// The most characters of a source line that are kept on each side of the marked place.
 const CONTEXT: usize = 60;
-/// How far around the place credentials are looked for, in bytes: whoever is shown the end of one is shown it.
+/// How far around the place credentials are looked for, in bytes: whoever is shown the end of one
+/// is shown it.
 const AROUND: usize = 16 * 1024;
 /// The most characters of the marked place itself that are kept.
 const MARKED: usize = 160;
 
 impl Place {
-    /// Finds line, column and excerpt of `span` in the text of a file. A span over several lines is cut at the end of
-    /// its first; a span outside the text is moved to its end.
+    /// Finds line, column and excerpt of `span` in the text of a file. A span over several lines is
+    /// cut at the end of its first; a span outside the text is moved to its end.
     pub(crate) fn locate(text: &[u8], span: &Span) -> Self {
         Self::build(text, span, false)
     }
 
-    /// Like [`Place::locate`], without the line: for a file that cannot be parsed, whose lines may hold anything.
+    /// Like [`Place::locate`], without the line: for a file that cannot be parsed, whose lines may
+    /// hold anything.
     pub(crate) fn position(text: &[u8], span: &Span) -> Self {
         Self { excerpt: String::new(), marked: 0..0, ..Self::locate(text, span) }
     }
 
-    /// Like [`Place::locate`], with the marked bytes replaced by asterisks, as many for a short secret as for a long one.
+    /// Like [`Place::locate`], with the marked bytes replaced by asterisks, as many for a short
+    /// secret as for a long one.
     pub(crate) fn masked(text: &[u8], span: &Span) -> Self {
         Self::build(text, span, true)
     }
 
     fn build(text: &[u8], span: &Span, mask: bool) -> Self {
         let start = span.start.min(text.len());
-        let line_start = text[..start].iter().rposition(|&b| b == b'\n').map_or(0, |newline| newline + 1);
+        let line_start =
+            text[..start].iter().rposition(|&b| b == b'\n').map_or(0, |newline| newline + 1);
         // A byte order mark is no character of the line: editors do not count it.
-        let line_start = if line_start == 0 && text.starts_with(b"\xef\xbb\xbf") { 3.min(start) } else { line_start };
-        let line_end = text[start..].iter().position(|&b| b == b'\n').map_or(text.len(), |n| start + n);
+        let line_start = if line_start == 0 && text.starts_with(b"\xef\xbb\xbf") {
+            3.min(start)
+        } else {
+            line_start
+        };
+        let line_end =
+            text[start..].iter().position(|&b| b == b'\n').map_or(text.len(), |n| start + n);
         let end = span.end.clamp(start, line_end);
 
-        let line = line_start..line_end - usize::from(text[..line_end].ends_with(b"\r") && line_end > end);
-        let (column, width) = (characters(&text[line.start..start]) + 1, characters(&text[start..end]));
+        let line =
+            line_start..line_end - usize::from(text[..line_end].ends_with(b"\r") && line_end > end);
+        let (column, width) =
+            (characters(&text[line.start..start]) + 1, characters(&text[start..end]));
 
         let (excerpt, marked) = excerpt(text, &line, &(start..end), mask);
 
         // A masked place does not tell the length of what it hides.
         let end_column = if mask { column } else { column + width };
-        Self { line: 1 + text[..start].iter().filter(|&&b| b == b'\n').count(), column, end_column, excerpt, marked }
+        Self {
+            line: 1 + text[..start].iter().filter(|&&b| b == b'\n').count(),
+            column,
+            end_column,
+            excerpt,
+            marked,
+        }
     }
 }
 
-/// A line, shortened around a place in it, and where that place is in what is left. Only what is shown is decoded: the
-/// line may be megabytes long, and a character is at most four bytes.
+/// A line, shortened around a place in it, and where that place is in what is left. Only what is
+/// shown is decoded: the line may be megabytes long, and a character is at most four bytes.
 fn excerpt(text: &[u8], line: &Span, place: &Span, mask: bool) -> (String, Span) {
     let around = |bytes: usize| {
         let start = line.start.max(place.start.saturating_sub(bytes));
@@ -149,7 +172,10 @@ fn excerpt(text: &[u8], line: &Span, place: &Span, mask: bool) -> (String, Span)
         let near = around(4 * CONTEXT);
         let cut = near.start > line.start;
         let before = String::from_utf8_lossy(&text[near.start..place.start]);
-        (tail(&before, CONTEXT, cut), head(&String::from_utf8_lossy(&text[place.end..near.end]), CONTEXT))
+        (
+            tail(&before, CONTEXT, cut),
+            head(&String::from_utf8_lossy(&text[place.end..near.end]), CONTEXT),
+        )
     };
     let marked = behind(&before, marked);
     let place = before.len()..before.len() + marked.len();
@@ -164,10 +190,12 @@ fn characters(text: &[u8]) -> usize {
     text.iter().filter(|&&byte| byte & 0xc0 != 0x80).count()
 }
 
-/// Whether a line looks as if it held credentials beside what it is shown for: `_authToken=…`, `TOKEN=…`,
-/// `https://user:password@host`. Then only the marked place is shown.
+/// Whether a line looks as if it held credentials beside what it is shown for: `_authToken=…`,
+/// `TOKEN=…`, `https://user:password@host`. Then only the marked place is shown.
 pub(crate) fn holds_credentials(line: &[u8]) -> bool {
-    let holds = |needle: &[u8]| line.windows(needle.len()).any(|window| window.eq_ignore_ascii_case(needle));
+    let holds = |needle: &[u8]| {
+        line.windows(needle.len()).any(|window| window.eq_ignore_ascii_case(needle))
+    };
     let named = [
         &b"_auth"[..],
         b"_password",
@@ -182,10 +210,12 @@ pub(crate) fn holds_credentials(line: &[u8]) -> bool {
         b"credential",
         b"bearer ",
     ];
-    let in_url = line.windows(3).enumerate().filter(|(_, window)| window == b"://").any(|(at, _)| {
-        let authority = line[at + 3..].split(|byte| b"/ \t\"'".contains(byte)).next().unwrap_or_default();
-        authority.contains(&b'@')
-    });
+    let in_url =
+        line.windows(3).enumerate().filter(|(_, window)| window == b"://").any(|(at, _)| {
+            let authority =
+                line[at + 3..].split(|byte| b"/ \t\"'".contains(byte)).next().unwrap_or_default();
+            authority.contains(&b'@')
+        });
     in_url || named.into_iter().any(holds)
 }
 
@@ -196,7 +226,8 @@ fn head(text: &str, most: usize) -> String {
     safe(&start) + dots
 }
 
-/// The last characters of a text, safe to print, and a dot-dot-dot if there are more, or if more was `cut` off before.
+/// The last characters of a text, safe to print, and a dot-dot-dot if there are more, or if more
+/// was `cut` off before.
 fn tail(text: &str, most: usize, cut: bool) -> String {
     let before = text.chars().count().saturating_sub(most);
     let end: String = text.chars().skip(before).collect();
@@ -209,7 +240,8 @@ fn safe(text: &str) -> String {
     escaped(text.chars().map(|character| if character == '\t' { ' ' } else { character }))
 }
 
-/// A piece of a line as it stands behind another: two signs that a runner would obey must not meet at the seam.
+/// A piece of a line as it stands behind another: two signs that a runner would obey must not meet
+/// at the seam.
 fn behind(before: &str, piece: String) -> String {
     match piece.strip_prefix('#') {
         Some(rest) if before.ends_with('#') => format!("\\u{{0023}}{rest}"),
@@ -274,9 +306,11 @@ mod tests {
     #[test]
     fn an_index_finds_what_a_place_finds() {
         let lines = ["a", "", "ü\r", "\u{feff}x", &"日本".repeat(700), "b"].join("\n");
-        for text in [lines.clone(), format!("\u{feff}{lines}\n"), "x".repeat(STRIDE), String::new()] {
+        for text in [lines.clone(), format!("\u{feff}{lines}\n"), "x".repeat(STRIDE), String::new()]
+        {
             let index = LineIndex::new(text.as_bytes());
-            for (at, _) in text.char_indices().chain([(text.len(), ' ')]).filter(|(at, _)| *at != 0) {
+            for (at, _) in text.char_indices().chain([(text.len(), ' ')]).filter(|(at, _)| *at != 0)
+            {
                 let place = Place::locate(text.as_bytes(), &(at..at));
                 assert_eq!(index.locate(at), (place.line, place.column), "{at}");
             }
@@ -325,7 +359,9 @@ mod tests {
 
     #[test]
     fn no_runner_obeys_an_excerpt() {
-        for (text, marked) in [("a ##[x] HERE", "HERE"), ("a ##[x]", "#[x]"), ("a # #HERE##[x]", "#HERE#")] {
+        for (text, marked) in
+            [("a ##[x] HERE", "HERE"), ("a ##[x]", "#[x]"), ("a # #HERE##[x]", "#HERE#")]
+        {
             let found = place(text, marked);
             assert!(!found.excerpt.contains("##"), "{found:?}");
         }
@@ -356,7 +392,10 @@ mod tests {
             assert_eq!(found.excerpt, "…HERE…", "{line}");
             assert_eq!(marked(&found), "HERE");
         }
-        assert_eq!(place("\"design-tokens\": \"HERE\"", "HERE").excerpt, "\"design-tokens\": \"HERE\"");
+        assert_eq!(
+            place("\"design-tokens\": \"HERE\"", "HERE").excerpt,
+            "\"design-tokens\": \"HERE\""
+        );
     }
 
     #[test]

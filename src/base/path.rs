@@ -54,7 +54,8 @@ impl RepoPath {
         let plain = |&byte: &u8| byte.is_ascii_alphanumeric() || b"._/@+-,=".contains(&byte);
         let simple = self.0.iter().all(plain) && !self.0.starts_with(b"-");
         // After `:/`, git takes some signs for magic of its own.
-        let no_magic = self.0.first().is_some_and(|&byte| byte.is_ascii_alphanumeric() || byte == b'.');
+        let no_magic =
+            self.0.first().is_some_and(|&byte| byte.is_ascii_alphanumeric() || byte == b'.');
         match (simple, from_top) {
             (true, false) => self.to_string(),
             (true, true) if no_magic => format!(":/{self}"),
@@ -105,7 +106,10 @@ pub(crate) fn fold(character: char) -> Option<Folded> {
     match character {
         '\u{212a}' => Some(Folded::To(b'k')),
         '\u{17f}' => Some(Folded::To(b's')),
-        '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' => Some(Folded::Away),
+        '\u{200b}'..='\u{200f}'
+        | '\u{202a}'..='\u{202e}'
+        | '\u{2060}'..='\u{206f}'
+        | '\u{feff}' => Some(Folded::Away),
         _ => None,
     }
 }
@@ -135,7 +139,10 @@ pub(crate) fn shell_quote(word: &[u8]) -> Cow<'_, str> {
         .filter(|text| !text.chars().any(crate::base::escape::is_unsafe) && !text.contains("##"));
     match printable {
         Some(text)
-            if !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"._/@+-,=:%".contains(&b)) =>
+            if !text.is_empty()
+                && text
+                    .bytes()
+                    .all(|b| b.is_ascii_alphanumeric() || b"._/@+-,=:%".contains(&b)) =>
         {
             Cow::Borrowed(text)
         }

@@ -4,14 +4,15 @@ use fast_glob::glob_match;
 
 use crate::base::path::RepoPath;
 
-/// The most characters of a pattern: no path that a person means needs more, and what a pattern costs grows with it.
+/// The most characters of a pattern: no path that a person means needs more, and what a pattern
+/// costs grows with it.
 pub(crate) const LONGEST: usize = 1000;
 
 /// How many groups of alternatives a pattern may have: with more of them, it would match nothing.
 const MOST_GROUPS: usize = 8;
 
-/// A glob that is matched against a whole path, from the top of the work tree. `*` and `?` stop at a slash, `**` does
-/// not. The bytes are compared as git stores them: they need not be UTF-8.
+/// A glob that is matched against a whole path, from the top of the work tree. `*` and `?` stop at
+/// a slash, `**` does not. The bytes are compared as git stores them: they need not be UTF-8.
 #[derive(Debug, Clone)]
 pub(crate) struct Pattern {
     glob: String,
@@ -25,22 +26,29 @@ impl Pattern {
         Ok(Self { glob: glob.to_owned(), fold_case: false })
     }
 
-    /// A pattern for files by their name: without a slash in it, it matches at any depth. Case is folded (in ASCII).
+    /// A pattern for files by their name: without a slash in it, it matches at any depth. Case is
+    /// folded (in ASCII).
     pub(crate) fn of_names(glob: &str) -> Result<Self, String> {
         check(glob)?;
         let anywhere = if glob.contains('/') { "" } else { "**/" };
         Ok(Self { glob: format!("{anywhere}{}", glob.to_ascii_lowercase()), fold_case: true })
     }
 
-    /// Whether a path matches. The slash that git puts behind a nested repository is no part of its path.
+    /// Whether a path matches. The slash that git puts behind a nested repository is no part of its
+    /// path.
     pub(crate) fn matches(&self, path: &RepoPath) -> bool {
         let bytes = path.as_bytes();
         let bytes = bytes.strip_suffix(b"/").unwrap_or(bytes);
-        if self.fold_case { glob_match(&self.glob, bytes.to_ascii_lowercase()) } else { glob_match(&self.glob, bytes) }
+        if self.fold_case {
+            glob_match(&self.glob, bytes.to_ascii_lowercase())
+        } else {
+            glob_match(&self.glob, bytes)
+        }
     }
 }
 
-/// Refuses what is no pattern, and spellings that could never match or that mean different things to different people.
+/// Refuses what is no pattern, and spellings that could never match or that mean different things
+/// to different people.
 fn check(glob: &str) -> Result<(), String> {
     refuse_what_matches_nothing(glob)?;
     let (mut open, mut groups) = (0, 0);
@@ -53,7 +61,9 @@ fn check(glob: &str) -> Result<(), String> {
                 // A bracket that stands first in its class is one of its characters.
                 let end = negated.char_indices().skip(1).find(|(_, character)| *character == ']');
                 let parts = end.and_then(|(end, _)| negated.split_at_checked(end));
-                let Some((class, from_end)) = parts else { return Err("a `[` is not closed".into()) };
+                let Some((class, from_end)) = parts else {
+                    return Err("a `[` is not closed".into());
+                };
                 check_class(class)?;
                 rest = from_end.chars();
                 rest.next();
@@ -89,12 +99,20 @@ fn refuse_what_matches_nothing(glob: &str) -> Result<(), String> {
     let refusal = match glob {
         "" => "a pattern cannot be empty",
         _ if glob.chars().count() > LONGEST => "a pattern is at most 1000 characters long",
-        _ if glob.contains('\\') => "paths have no backslashes here: write `/`, and `[*]` for a literal star",
-        _ if glob.starts_with('!') => "a pattern cannot be turned round; for a literal `!` at its start, write `?`",
+        _ if glob.contains('\\') => {
+            "paths have no backslashes here: write `/`, and `[*]` for a literal star"
+        }
+        _ if glob.starts_with('!') => {
+            "a pattern cannot be turned round; for a literal `!` at its start, write `?`"
+        }
         _ if glob.starts_with('/') => "paths start at the top of the work tree, without a slash",
-        _ if glob.ends_with('/') => "files are matched, not directories: write `**` behind the slash",
+        _ if glob.ends_with('/') => {
+            "files are matched, not directories: write `**` behind the slash"
+        }
         _ if glob.contains("***") => "`***` matches nothing: write `**`",
-        _ if glob.contains("//") || glob.split('/').any(odd) => "a path has no empty, `.` or `..` components",
+        _ if glob.contains("//") || glob.split('/').any(odd) => {
+            "a path has no empty, `.` or `..` components"
+        }
         _ => return Ok(()),
     };
     Err(refusal.into())
@@ -144,7 +162,11 @@ mod tests {
             ("config/*.save", "config/a.save", true),
             ("config/*.save", "x/config/a.save", false),
         ] {
-            assert_eq!(Pattern::of_names(glob).unwrap().matches(&path.into()), matches, "{glob} {path}");
+            assert_eq!(
+                Pattern::of_names(glob).unwrap().matches(&path.into()),
+                matches,
+                "{glob} {path}"
+            );
         }
     }
 
@@ -183,7 +205,13 @@ mod tests {
     fn a_hostile_pattern_ends() {
         let nested = format!("{}a{}", "{".repeat(499), "}".repeat(499));
         let path = RepoPath::new(b"a/".repeat(2000));
-        for glob in [nested, "**/".repeat(300) + "b", "*a".repeat(450), "{a,b}".repeat(200), "[!a]".repeat(250)] {
+        for glob in [
+            nested,
+            "**/".repeat(300) + "b",
+            "*a".repeat(450),
+            "{a,b}".repeat(200),
+            "[!a]".repeat(250),
+        ] {
             // Refused or not, it is decided.
             let _ = Pattern::of_paths(&glob).map(|pattern| pattern.matches(&path));
         }

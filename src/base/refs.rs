@@ -14,8 +14,8 @@ pub(crate) struct RefUpdate {
     pub name: RepoPath,
 }
 
-/// Parses a line of pre-push (githooks(5)): `<local ref> SP <local id> SP <remote ref> SP <remote id>`. The local ref is
-/// what the person typed, and may hold spaces; the others hold none.
+/// Parses a line of pre-push (githooks(5)): `<local ref> SP <local id> SP <remote ref> SP <remote
+/// id>`. The local ref is what the person typed, and may hold spaces; the others hold none.
 pub(crate) fn of_push(line: &[u8]) -> Option<RefUpdate> {
     let mut fields = line.rsplitn(4, |&byte| byte == b' ');
     let (old, name, new) = (fields.next()?, fields.next()?, fields.next()?);
@@ -31,14 +31,21 @@ pub(crate) fn of_receive(line: &[u8]) -> Option<RefUpdate> {
 }
 
 /// Parses every line by `parse`; or gives the first line that is none of its kind.
-pub(crate) fn lines(text: &[u8], parse: fn(&[u8]) -> Option<RefUpdate>) -> Result<Vec<RefUpdate>, &[u8]> {
+pub(crate) fn lines(
+    text: &[u8],
+    parse: fn(&[u8]) -> Option<RefUpdate>,
+) -> Result<Vec<RefUpdate>, &[u8]> {
     let lines = text.split(|&byte| byte == b'\n').filter(|line| !line.is_empty());
     lines.map(|line| parse(line).ok_or(line)).collect()
 }
 
 fn update(old: &[u8], new: &[u8], name: &[u8]) -> Option<RefUpdate> {
     let id = |hex: &[u8]| ObjectId::from_hex(hex).map(|id| (!id.is_null()).then_some(id));
-    (!name.is_empty()).then_some(RefUpdate { old: id(old)?, new: id(new)?, name: RepoPath::new(name) })
+    (!name.is_empty()).then_some(RefUpdate {
+        old: id(old)?,
+        new: id(new)?,
+        name: RepoPath::new(name),
+    })
 }
 
 #[cfg(test)]
@@ -59,7 +66,10 @@ mod tests {
                 (moved.old.is_some(), moved.new.is_some(), &*moved.name.to_string()),
                 (true, true, "refs/heads/b")
             );
-            assert_eq!(of_push(&line(&["(delete)", &none, "refs/heads/b", &one])).unwrap().new, None);
+            assert_eq!(
+                of_push(&line(&["(delete)", &none, "refs/heads/b", &one])).unwrap().new,
+                None
+            );
             assert_eq!(of_receive(&line(&[&none, &two, "refs/heads/b"])).unwrap().old, None);
         }
     }
@@ -68,15 +78,20 @@ mod tests {
     fn what_the_person_typed_may_hold_spaces() {
         let (one, two) = ("1".repeat(40), "2".repeat(40));
         let update = of_push(&line(&["HEAD^{/fix a bug}", &two, "refs/heads/b", &one])).unwrap();
-        assert_eq!((update.new, update.old), (ObjectId::from_hex(two.as_bytes()), ObjectId::from_hex(one.as_bytes())));
+        assert_eq!(
+            (update.new, update.old),
+            (ObjectId::from_hex(two.as_bytes()), ObjectId::from_hex(one.as_bytes()))
+        );
     }
 
     #[test]
     fn what_is_no_such_line_is_refused() {
         let one = "1".repeat(40);
-        for wrong in
-            [line(&[&one, &one]), line(&[&one, "x", "refs/heads/a"]), line(&[&one, &"1".repeat(39), "refs/heads/a"])]
-        {
+        for wrong in [
+            line(&[&one, &one]),
+            line(&[&one, "x", "refs/heads/a"]),
+            line(&[&one, &"1".repeat(39), "refs/heads/a"]),
+        ] {
             assert_eq!(lines(&wrong, of_receive), Err(&wrong[..]));
             assert_eq!(lines(&wrong, of_push), Err(&wrong[..]));
         }

@@ -52,7 +52,8 @@ const JUDGED: &str = "What is judged (default: what is staged)";
 #[derive(Debug, clap::Args)]
 #[group(multiple = false)]
 struct ScopeArgs {
-    /// Every commit of A..B or A...B; of REV alone: what its upstream, or the default branch, has not
+    /// Every commit of A..B or A...B; of REV alone: what its upstream, or the default branch, has
+    /// not
     #[arg(long, help_heading = JUDGED, value_name = "RANGE", allow_hyphen_values = true)]
     range: Option<String>,
 
@@ -95,11 +96,16 @@ impl Args {
 
 /// Judges what was asked about.
 pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
-    let output = args.output.as_deref().map(|file| destination(file, &[&args.config], context)).transpose()?;
+    let output = args
+        .output
+        .as_deref()
+        .map(|file| destination(file, &[&args.config], context))
+        .transpose()?;
     let scope = args.scope();
     let config = args.config.as_deref();
     let way_on = "to judge by another: --config FILE";
-    let options = Options { without: &[], config, way_on, explain: args.verbose, list: args.show_files };
+    let options =
+        Options { without: &[], config, way_on, explain: args.verbose, list: args.show_files };
     let judged = judge(&scope, &options, context)?;
     let report = Report {
         findings: &judged.judgement.findings,
@@ -126,7 +132,11 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
     Ok(outcome)
 }
 
-/// A line for each. What lies on disk has no blob yet: its id is all zeros, as in the raw diffs of git.
+/// A line for each. What lies on disk has no blob yet: its id is all zeros, as in the raw diffs of
+/// git.
 fn listing(entries: &[Entry]) -> String {
-    entries.iter().map(|Entry { mode, id, path, .. }| format!("{} {id} {path}\n", mode.name())).collect()
+    entries
+        .iter()
+        .map(|Entry { mode, id, path, .. }| format!("{} {id} {path}\n", mode.name()))
+        .collect()
 }

@@ -18,6 +18,7 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args, mut command: clap::Command) -> Result<Outcome, Error> {
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut command, "bakstop", &mut script);
-    let script = String::from_utf8(script).map_err(|error| Error::new("write the completions", error))?;
+    let script =
+        String::from_utf8(script).map_err(|error| Error::new("write the completions", error))?;
     Ok(Outcome::new(Verdict::Clean, script))
 }

@@ -12,7 +12,11 @@ use crate::git::process::failed;
 
 /// Follows the links of the path that a person gave. An answer never goes into a git directory, nor
 /// over a file that git tracks, nor over one of the command's own inputs.
-pub(super) fn destination(name: &Path, inputs: &[&Option<PathBuf>], context: &Context) -> Result<Destination, Error> {
+pub(super) fn destination(
+    name: &Path,
+    inputs: &[&Option<PathBuf>],
+    context: &Context,
+) -> Result<Destination, Error> {
     if name.as_os_str() == "-" {
         return Err(refused(name, "`-` is not a file").help("give it a name, such as ./-"));
     }
@@ -31,7 +35,9 @@ pub(super) fn destination(name: &Path, inputs: &[&Option<PathBuf>], context: &Co
 /// Refuses a file that git tracks. Asked again before each write: a build may have added the file.
 pub(crate) fn must_be_untracked(destination: &Destination, context: &Context) -> Result<(), Error> {
     match destination.file() {
-        Some(path) if is_tracked(path, context)? => Err(refused(destination.name(), "git tracks it")),
+        Some(path) if is_tracked(path, context)? => {
+            Err(refused(destination.name(), "git tracks it"))
+        }
         _ => Ok(()),
     }
 }
@@ -45,10 +51,13 @@ fn refused(name: &Path, cause: &str) -> Error {
 /// directory may be absent.
 fn is_tracked(path: &Path, context: &Context) -> Result<bool, Error> {
     let directory = path.ancestors().skip(1).find(|above| above.is_dir());
-    let Some((directory, name)) = directory.and_then(|above| Some((above, path.strip_prefix(above).ok()?))) else {
+    let Some((directory, name)) =
+        directory.and_then(|above| Some((above, path.strip_prefix(above).ok()?)))
+    else {
         return Ok(false);
     };
-    let is_in_repository = directory.ancestors().any(|above| above.join(".git").symlink_metadata().is_ok());
+    let is_in_repository =
+        directory.ancestors().any(|above| above.join(".git").symlink_metadata().is_ok());
     if is_in_repository && tracks(&Git::nested(directory), name)? {
         return Ok(true);
     }
@@ -66,7 +75,12 @@ fn tracks(git: &Git, path: &Path) -> Result<bool, Error> {
     let said = String::from_utf8_lossy(&output.stderr);
     match output.code {
         Some(0) => Ok(!output.stdout.is_empty()),
-        _ if ["not a git repository", "outside repository"].iter().any(|words| said.contains(words)) => Ok(false),
+        _ if ["not a git repository", "outside repository"]
+            .iter()
+            .any(|words| said.contains(words)) =>
+        {
+            Ok(false)
+        }
         _ => Err(failed(doing, &output)),
     }
 }

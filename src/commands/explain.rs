@@ -23,7 +23,8 @@ pub(crate) struct Args {
 }
 
 fn rule() -> impl TypedValueParser<Value = &'static Rule> {
-    PossibleValuesParser::new(RULES.map(|rule| rule.id)).try_map(|id| rules::find(&id).ok_or("there is no such rule"))
+    PossibleValuesParser::new(RULES.map(|rule| rule.id))
+        .try_map(|id| rules::find(&id).ok_or("there is no such rule"))
 }
 
 /// Prints the page of docs/rules, and how to turn the rule on if it is off by default.

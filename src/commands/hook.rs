@@ -1,7 +1,8 @@
 //! `bakstop hook`: what the installed hooks run.
 //!
-//! It is `check` with the manners of a hook: silent when there is nothing to say, obedient to the switches that a person
-//! may set for one commit or push, and clear about what was blocked and how to go on. A server obeys no switch.
+//! It is `check` with the manners of a hook: silent when there is nothing to say, obedient to the
+//! switches that a person may set for one commit or push, and clear about what was blocked and how
+//! to go on. A server obeys no switch.
 
 use std::ffi::OsString;
 
@@ -53,17 +54,28 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
     let hook = args.hook;
     let server = hook == Hook::PreReceive;
     if !server && context.env.get(SWITCH).is_some_and(|value| value == "0") {
-        return Ok(Outcome::new(Verdict::Clean, "").note(format!("bakstop: not checked, because {SWITCH}=0")));
+        return Ok(Outcome::new(Verdict::Clean, "")
+            .note(format!("bakstop: not checked, because {SWITCH}=0")));
     }
-    let skipped = if server { Vec::new() } else { skipped(&context.env).map_err(|unknown| no_such_rule(&unknown))? };
+    let skipped = if server {
+        Vec::new()
+    } else {
+        skipped(&context.env).map_err(|unknown| no_such_rule(&unknown))?
+    };
     let way_on = if server {
         format!("a {FILE} in the repository's directory on the server goes before it")
     } else {
         without_this_check(hook)
     };
-    let options = Options { without: &skipped, config: None, way_on: &way_on, explain: args.verbose, list: false };
-    let judged =
-        judge(&scope(args), &options, context).map_err(|error| if server { error } else { error.or_help(&*way_on) })?;
+    let options = Options {
+        without: &skipped,
+        config: None,
+        way_on: &way_on,
+        explain: args.verbose,
+        list: false,
+    };
+    let judged = judge(&scope(args), &options, context)
+        .map_err(|error| if server { error } else { error.or_help(&*way_on) })?;
     let verdict = Verdict::of(&judged.judgement.findings, false);
     let mut out = human::check(&judged.judgement.findings, judged.view(context.paint));
     if verdict == Verdict::Found {
@@ -74,7 +86,8 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
     let mut outcome = Outcome::new(verdict, out);
     if !skipped.is_empty() {
         let skipped: Vec<&str> = skipped.iter().map(|rule| rule.id).collect();
-        outcome = outcome.note(format!("bakstop: not checked, because of {SKIP}: {}", skipped.join(", ")));
+        outcome = outcome
+            .note(format!("bakstop: not checked, because of {SKIP}: {}", skipped.join(", ")));
     }
     if args.verbose {
         outcome = judged.told().iter().fold(outcome, Outcome::note);
@@ -86,7 +99,9 @@ fn scope(args: &Args) -> Scope {
     match args.hook {
         Hook::PreCommit | Hook::PreMergeCommit | Hook::PrepareCommitMsg => Scope::Staged,
         // Some hook managers do not tell the remote; then what any remote has is taken to be there.
-        Hook::PrePush => Scope::Push(args.arguments.first().map(|name| name.to_string_lossy().into_owned())),
+        Hook::PrePush => {
+            Scope::Push(args.arguments.first().map(|name| name.to_string_lossy().into_owned()))
+        }
         Hook::PreReceive => Scope::Receive,
     }
 }
@@ -96,7 +111,9 @@ fn stopped(hook: Hook, context: &Context) -> String {
     let operation = match hook {
         Hook::PreReceive => return "the push is refused".to_owned(),
         // What was found is worth more than the words around it.
-        Hook::PrepareCommitMsg => operation::in_progress(&Git::new(&context.directory)).unwrap_or_default(),
+        Hook::PrepareCommitMsg => {
+            operation::in_progress(&Git::new(&context.directory)).unwrap_or_default()
+        }
         _ => None,
     };
     let Some([act, go_on, give_up]) = operation else {

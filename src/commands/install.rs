@@ -60,10 +60,16 @@ impl Args {
 /// A server and a clone are told apart by the person: what is installed blocks others.
 fn refuse_the_wrong_place(args: &Args, layout: &Layout) -> Result<(), Error> {
     match (args.server, layout.bare) {
-        (false, true) => Err(Error::new("install the hooks", "this repository is bare: nothing is committed here")
-            .help("to guard what is pushed to it: bakstop install --server")),
-        (true, false) => Err(Error::new("install the hook of a server", "this repository has a work tree")
-            .help("run this in the bare repository that is pushed to; in a clone: bakstop install")),
+        (false, true) => Err(Error::new(
+            "install the hooks",
+            "this repository is bare: nothing is committed here",
+        )
+        .help("to guard what is pushed to it: bakstop install --server")),
+        (true, false) => {
+            Err(Error::new("install the hook of a server", "this repository has a work tree").help(
+                "run this in the bare repository that is pushed to; in a clone: bakstop install",
+            ))
+        }
         _ => Ok(()),
     }
 }
@@ -87,13 +93,15 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
     let last_line = |summary: &str| format!("{} {summary}\n", context.paint.strong("bakstop:"));
     let mut text = plan::describe(&edits, &layout.top, !args.dry_run);
     if args.dry_run {
-        let summary = if edits.is_empty() { "already installed" } else { "nothing was changed (--dry-run)" };
+        let summary =
+            if edits.is_empty() { "already installed" } else { "nothing was changed (--dry-run)" };
         return Ok(Outcome::new(Verdict::Clean, text + &last_line(summary)));
     }
     apply::apply(&edits, &[&place], &layout.top)?;
 
     let health = health::of(&setup, &layout, &context.env)?;
-    let broken: Vec<_> = health.iter().filter(|health| health.state != HookState::InForce).collect();
+    let broken: Vec<_> =
+        health.iter().filter(|health| health.state != HookState::InForce).collect();
     for hooks in broken.chunk_by(|one, other| one.state == other.state) {
         if let Some(reason) = hooks[0].state.explanation() {
             let names: Vec<&str> = hooks.iter().map(|health| health.hook.name()).collect();
@@ -104,17 +112,22 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
             text += &format!("{label} {}: {reason}\n", names.join(", "));
         }
     }
-    let (verdict, summary) = match (edits.is_empty(), broken.iter().map(|health| &health.state).max()) {
-        (true, None | Some(HookState::InForce)) => (Verdict::Clean, "already installed"),
-        (false, None | Some(HookState::InForce)) => {
-            (Verdict::Clean, "installed; `bakstop uninstall` puts back what was there")
-        }
-        (_, Some(HookState::Doubtful { .. })) => {
-            (Verdict::Failed, "installed, but it cannot be told whether it is in force")
-        }
-        (true, Some(HookState::NotInForce { .. })) => (Verdict::Found, "already installed, but not in force"),
-        (false, Some(HookState::NotInForce { .. })) => (Verdict::Found, "installed, but not in force yet"),
-    };
+    let (verdict, summary) =
+        match (edits.is_empty(), broken.iter().map(|health| &health.state).max()) {
+            (true, None | Some(HookState::InForce)) => (Verdict::Clean, "already installed"),
+            (false, None | Some(HookState::InForce)) => {
+                (Verdict::Clean, "installed; `bakstop uninstall` puts back what was there")
+            }
+            (_, Some(HookState::Doubtful { .. })) => {
+                (Verdict::Failed, "installed, but it cannot be told whether it is in force")
+            }
+            (true, Some(HookState::NotInForce { .. })) => {
+                (Verdict::Found, "already installed, but not in force")
+            }
+            (false, Some(HookState::NotInForce { .. })) => {
+                (Verdict::Found, "installed, but not in force yet")
+            }
+        };
     for note in notes(&setup, &edits, program.as_deref(), &layout) {
         text += &format!("{note}\n");
     }
@@ -122,7 +135,12 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
 }
 
 /// What the person should do or know besides.
-fn notes(setup: &Setup, edits: &[HookEdit], program: Option<&Path>, layout: &Layout) -> Vec<String> {
+fn notes(
+    setup: &Setup,
+    edits: &[HookEdit],
+    program: Option<&Path>,
+    layout: &Layout,
+) -> Vec<String> {
     let mut notes = Vec::new();
     if edits.is_empty() {
         return notes;
@@ -141,7 +159,9 @@ fn notes(setup: &Setup, edits: &[HookEdit], program: Option<&Path>, layout: &Lay
             "the hooks run {}, which `cargo clean` takes away; install from a copy in ~/.local/bin instead",
             shown(program, &layout.top)
         ));
-    } else if let Some(program) = program.filter(|program| layout.bare && !binary::is_for_everyone(program)) {
+    } else if let Some(program) =
+        program.filter(|program| layout.bare && !binary::is_for_everyone(program))
+    {
         notes.push(format!(
             "not every user can run {}; if the server runs as another user, install from a copy in /usr/local/bin",
             shown(program, &layout.top)

@@ -83,8 +83,19 @@ pub(super) struct Judged {
 }
 
 impl Judged {
-    fn new(judgement: Judgement, entries: usize, how: Vec<String>, nothing: impl Into<String>) -> Self {
-        Self { judgement, entries, how, nothing: (entries == 0).then(|| nothing.into()), ..Self::default() }
+    fn new(
+        judgement: Judgement,
+        entries: usize,
+        how: Vec<String>,
+        nothing: impl Into<String>,
+    ) -> Self {
+        Self {
+            judgement,
+            entries,
+            how,
+            nothing: (entries == 0).then(|| nothing.into()),
+            ..Self::default()
+        }
     }
 
     /// How a person sees the report.
@@ -117,7 +128,11 @@ pub(super) struct Options<'a> {
     pub list: bool,
 }
 
-pub(super) fn judge(scope: &Scope, options: &Options<'_>, context: &Context) -> Result<Judged, Error> {
+pub(super) fn judge(
+    scope: &Scope,
+    options: &Options<'_>,
+    context: &Context,
+) -> Result<Judged, Error> {
     let past = || Past::open(options, context);
     match scope {
         Scope::Staged => staged(options, context),
@@ -144,9 +159,11 @@ fn updates(parse: fn(&[u8]) -> Option<RefUpdate>) -> Result<Vec<RefUpdate>, Erro
         ));
     }
     let mut text = Vec::new();
-    let read = input.take(LINES).read_to_end(&mut text).map_err(|error| Error::new(doing, error))?;
+    let read =
+        input.take(LINES).read_to_end(&mut text).map_err(|error| Error::new(doing, error))?;
     if read as u64 == LINES {
-        return Err(Error::new(doing, "it does not end").help("see githooks(5) for what git gives its hooks"));
+        return Err(Error::new(doing, "it does not end")
+            .help("see githooks(5) for what git gives its hooks"));
     }
     refs::lines(&text, parse).map_err(|line| {
         Error::new(doing, format!("this is no line of git's: {}", Escaped(line)))
@@ -156,25 +173,33 @@ fn updates(parse: fn(&[u8]) -> Option<RefUpdate>) -> Result<Vec<RefUpdate>, Erro
 
 /// An engine that goes by a configuration.
 fn engine<'a>(config: &'a Config, options: &Options<'_>) -> Engine<'a> {
-    Engine::new(config).without(options.without).explain_hidden(options.explain).only_list(options.list)
+    Engine::new(config)
+        .without(options.without)
+        .explain_hidden(options.explain)
+        .only_list(options.list)
 }
 
 /// The configuration in a file, which the repository does not choose.
 fn given(path: &Path, context: &Context) -> Result<Config, Error> {
     let shown = RepoPath::new(path.as_os_str().as_encoded_bytes()).to_string();
     let doing = format!("read the configuration {shown}");
-    let text = read::file(&context.directory.join(path), FinalLink::Follow, config::LIMIT).map_err(|error| {
-        let help = match error {
-            ReadError::TooLarge { .. } => "make it smaller",
-            _ => "name a file that exists and is readable",
-        };
-        Error::new(doing, error).help(help)
-    })?;
+    let text = read::file(&context.directory.join(path), FinalLink::Follow, config::LIMIT)
+        .map_err(|error| {
+            let help = match error {
+                ReadError::TooLarge { .. } => "make it smaller",
+                _ => "name a file that exists and is readable",
+            };
+            Error::new(doing, error).help(help)
+        })?;
     Config::parse(&shown, &text, context.today()).map(Config::outside)
 }
 
 /// The configuration that was given, or that a change carries.
-pub(super) fn configuration(change: &dyn Change, options: &Options<'_>, context: &Context) -> Result<Config, Error> {
+pub(super) fn configuration(
+    change: &dyn Change,
+    options: &Options<'_>,
+    context: &Context,
+) -> Result<Config, Error> {
     match options.config {
         Some(path) => given(path, context),
         // Where nothing is new, nothing is asked of it.
@@ -193,10 +218,12 @@ fn staged(options: &Options<'_>, context: &Context) -> Result<Judged, Error> {
         )
         .help("name what to judge (`bakstop check --help`), or run this in a work tree"));
     }
-    let (on_disk, committed) = (|path: &_| staged.on_disk(path, LIMIT), |path: &_| staged.committed(path, LIMIT));
+    let (on_disk, committed) =
+        (|path: &_| staged.on_disk(path, LIMIT), |path: &_| staged.committed(path, LIMIT));
     let judgement = in_files(&staged, false, on_disk, committed, options, context)?;
     let entries = staged.fresh().len();
-    let how = vec![format!("the index was {}; {} judged", staged.layer(), plural(entries, "new path"))];
+    let how =
+        vec![format!("the index was {}; {} judged", staged.layer(), plural(entries, "new path"))];
     let judged = Judged::new(judgement, entries, how, "nothing new is staged");
     Ok(Judged { below_top: staged.is_below_top(), ..judged })
 }
@@ -213,7 +240,8 @@ fn work_tree(options: &Options<'_>, context: &Context) -> Result<Judged, Error> 
     Ok(Judged { below_top: !tree.prefix().is_empty(), ..judged })
 }
 
-/// Judges files that have a work tree, where a cure changes them; they are read on disk and in HEAD.
+/// Judges files that have a work tree, where a cure changes them; they are read on disk and in
+/// HEAD.
 fn in_files(
     change: &dyn Change,
     whole: bool,
@@ -224,9 +252,19 @@ fn in_files(
 ) -> Result<Judgement, Error> {
     let config = configuration(change, options, context)?;
     let mut judgement = engine(&config, options).whole(whole).judge(change)?;
-    let script =
-        || Ok(change.whole(&|path| FileKind::PrepScript.is_of(path))?.into_iter().next().map(|entry| entry.path));
-    let facts = Facts { debris: config.debris(), on_disk: &on_disk, committed: &committed, script: &script };
+    let script = || {
+        Ok(change
+            .whole(&|path| FileKind::PrepScript.is_of(path))?
+            .into_iter()
+            .next()
+            .map(|entry| entry.path))
+    };
+    let facts = Facts {
+        debris: config.debris(),
+        on_disk: &on_disk,
+        committed: &committed,
+        script: &script,
+    };
     cure::in_files(&mut judgement.findings, &facts)?;
     Ok(judgement)
 }

@@ -16,7 +16,8 @@ pub(crate) struct Args {}
 pub(crate) fn run(_args: &Args, command: clap::Command) -> Result<Outcome, Error> {
     let failed = |error: io::Error| Error::new("write the manual page", error);
     let page = page(command).map_err(failed)?;
-    let page = String::from_utf8(page).map_err(|error| Error::new("write the manual page", error))?;
+    let page =
+        String::from_utf8(page).map_err(|error| Error::new("write the manual page", error))?;
     Ok(Outcome::new(Verdict::Clean, page))
 }
 

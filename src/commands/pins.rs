@@ -1,4 +1,5 @@
-//! `bakstop pins`: every place that pins a package manager, and whether they agree; and moving them all at once.
+//! `bakstop pins`: every place that pins a package manager, and whether they agree; and moving them
+//! all at once.
 
 use std::path::PathBuf;
 
@@ -52,7 +53,13 @@ impl Args {
 pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
     let tree = WorkTree::open(&context.directory)?;
     let files = OnDisk::all(&tree)?;
-    let options = Options { without: &[], config: args.config.as_deref(), way_on: "", explain: false, list: false };
+    let options = Options {
+        without: &[],
+        config: args.config.as_deref(),
+        way_on: "",
+        explain: false,
+        list: false,
+    };
     let config = configuration(&files, &options, context)?;
     let mut engine = Engine::new(&config).only(is_about_pins);
     let board = engine.all_pins(&files)?;
@@ -83,10 +90,13 @@ fn judged(board: &Board, files: &OnDisk<'_>, config: &Config) -> Vec<Finding> {
 /// What moving the pins comes to: to one version, or in each project to what its manifest says.
 fn planned(board: &Board, spec: Option<&str>, config: &Config) -> Result<Plan, Error> {
     let (doing, of_pins) = ("move the pins", rules::of(RuleGroup::Pins));
-    let is_spared = |row: &Row| of_pins.iter().any(|rule| config.hides(rule, &board.file(row.id).path));
+    let is_spared =
+        |row: &Row| of_pins.iter().any(|rule| config.hides(rule, &board.file(row.id).path));
     let Some(spec) = spec else {
         let declared = |id: &Id| board.pin(*id).how.role() == Role::Declares;
-        let of_group = |group: usize| NewVersion::of(board.pin(board.groups[group].reference.filter(declared)?));
+        let of_group = |group: usize| {
+            NewVersion::of(board.pin(board.groups[group].reference.filter(declared)?))
+        };
         return Ok(plan(board, of_group, is_spared));
     };
     let target = NewVersion::parse(spec).map_err(|reason| {
@@ -95,8 +105,9 @@ fn planned(board: &Board, spec: Option<&str>, config: &Config) -> Result<Plan, E
     })?;
     let name = target.manager.name();
     if !board.rows.iter().any(|row| board.pin(row.id).manager == target.manager) {
-        return Err(Error::new(doing, format!("nothing here pins {name}"))
-            .help("`bakstop pins` shows what is pinned; another package manager is not put in its place"));
+        return Err(Error::new(doing, format!("nothing here pins {name}")).help(
+            "`bakstop pins` shows what is pinned; another package manager is not put in its place",
+        ));
     }
     Ok(plan(board, |_| Some(target.clone()), is_spared))
 }
@@ -121,12 +132,19 @@ fn set(
     // Where one must not be changed, none is.
     plan.files.iter().try_for_each(|file| tree.place_to_change(&file.path).map(drop))?;
     for (number, file) in plan.files.iter().enumerate() {
-        let old = board.project.number(file.path.as_bytes()).map(|old| board.project.file(old).text.as_slice());
-        tree.replace(&file.path, old.unwrap_or_default(), &file.text).map_err(|error| match number {
-            0 => error,
-            1 => error.help("one file is changed already: mend this, and run it again"),
-            _ => error.help(format!("{number} files are changed already: mend this, and run it again")),
-        })?;
+        let old = board
+            .project
+            .number(file.path.as_bytes())
+            .map(|old| board.project.file(old).text.as_slice());
+        tree.replace(&file.path, old.unwrap_or_default(), &file.text).map_err(
+            |error| match number {
+                0 => error,
+                1 => error.help("one file is changed already: mend this, and run it again"),
+                _ => error.help(format!(
+                    "{number} files are changed already: mend this, and run it again"
+                )),
+            },
+        )?;
     }
     Ok(Outcome::new(verdict, report::moved(board, plan, findings, "moved", view)))
 }

@@ -1,9 +1,9 @@
 //! `bakstop prove`: prove that a commit of a rewritten manifest is blocked here, by this guard.
 //!
-//! The proof is an attempt: the hook is run as `git commit` runs it, over an index of its own in which a manifest is
-//! rewritten. It counts only if the hook ends with a failure and one finding in its output is an error of the rule that
-//! shows that manifest's dependency; a hook that fails for another reason proves nothing. If it is no proof, what is known
-//! of the hooks says why.
+//! The proof is an attempt: the hook is run as `git commit` runs it, over an index of its own in
+//! which a manifest is rewritten. It counts only if the hook ends with a failure and one finding in
+//! its output is an error of the rule that shows that manifest's dependency; a hook that fails for
+//! another reason proves nothing. If it is no proof, what is known of the hooks says why.
 
 use std::path::Path;
 use std::rc::Rc;
@@ -60,8 +60,11 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
     let git = Git::new(&context.directory);
     let layout = Layout::of(&git)?;
     if layout.bare {
-        return Err(Error::new("prove that a commit is blocked", "this repository is bare: nothing is committed here")
-            .help("run this in a clone that has a work tree"));
+        return Err(Error::new(
+            "prove that a commit is blocked",
+            "this repository is bare: nothing is committed here",
+        )
+        .help("run this in a clone that has a work tree"));
     }
     setup::refuse_endless(&layout)?;
     let rehearsal = Rehearsal::prepare(&git, &context.env)?;
@@ -71,12 +74,14 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
     let manifest = probe.manifest.clone();
     let mut listener = Listener::new(&nonce);
     let file = layout.hooks.join(HOOK.name());
-    let done = rehearsal.perform(HOOK.name(), &file, (PROVE, &nonce), |line| listener.hear(line))?;
+    let done =
+        rehearsal.perform(HOOK.name(), &file, (PROVE, &nonce), |line| listener.hear(line))?;
 
     let heard = listener.heard;
     // How a hook would have ended that nobody saw the end of is not known.
     let proven = heard && done.code.is_some_and(|code| code != 0);
-    let attempt = Attempt { context, git: &git, layout: &layout, manifest: &manifest, done: &done, heard };
+    let attempt =
+        Attempt { context, git: &git, layout: &layout, manifest: &manifest, done: &done, heard };
     let obstacle = if proven {
         attempt.counterproof(|| {
             // As a person could, for good reason.
@@ -115,7 +120,8 @@ impl Probe {
     fn find(rehearsal: &Rehearsal) -> Result<Self, Error> {
         let manifests = rehearsal.files_named(MANIFEST)?;
         let topmost = manifests.into_iter().min_by_key(|entry| entry.path.components().count());
-        let manifest = topmost.as_ref().map_or(RepoPath::from(MANIFEST), |entry| entry.path.clone());
+        let manifest =
+            topmost.as_ref().map_or(RepoPath::from(MANIFEST), |entry| entry.path.clone());
         let text = topmost.and_then(|entry| rehearsal.read(&entry, LIMIT)).unwrap_or_default();
         Ok(Self { manifest, text })
     }
@@ -123,11 +129,16 @@ impl Probe {
     /// As the preparation does it.
     fn stage_rewritten(&self, rehearsal: &Rehearsal, nonce: &str) -> Result<(), Error> {
         let up = "../".repeat(self.manifest.components().count() - 1);
-        self.stage(rehearsal, nonce, &format!("file:{up}{DOCKER_DEPS}/bakstop-{}-1.0.0.tgz", dependency(nonce)))
+        self.stage(
+            rehearsal,
+            nonce,
+            &format!("file:{up}{DOCKER_DEPS}/bakstop-{}-1.0.0.tgz", dependency(nonce)),
+        )
     }
 
     fn stage(&self, rehearsal: &Rehearsal, nonce: &str, spec: &str) -> Result<(), Error> {
-        let text = package::with_dependency(&self.text, &format!("@bakstop/{}", dependency(nonce)), spec);
+        let text =
+            package::with_dependency(&self.text, &format!("@bakstop/{}", dependency(nonce)), spec);
         rehearsal.stage(&self.manifest, text.as_bytes())
     }
 }
@@ -137,8 +148,8 @@ fn dependency(nonce: &str) -> String {
     format!("proof-{nonce}")
 }
 
-/// Listens for an error of [`RULE`] that shows the dependency of this run. Both must stand in one finding: another file
-/// may be an error beside a rewritten manifest that is but a warning.
+/// Listens for an error of [`RULE`] that shows the dependency of this run. Both must stand in one
+/// finding: another file may be an error beside a rewritten manifest that is but a warning.
 struct Listener {
     dependency: Vec<u8>,
     /// Whether the lines are those of an error of the rule.
@@ -154,12 +165,15 @@ impl Listener {
     fn hear(&mut self, line: &[u8]) {
         let starts = unpainted(line);
         if starts.is_empty()
-            || [Severity::Error, Severity::Warning].iter().any(|one| starts.starts_with(&label(*one, "")))
+            || [Severity::Error, Severity::Warning]
+                .iter()
+                .any(|one| starts.starts_with(&label(*one, "")))
         {
             // A finding ends with an empty line, or where the next one starts.
             self.inside = starts.starts_with(&label(Severity::Error, &format!("{}]", RULE.id)));
         }
-        self.heard |= self.inside && line.windows(self.dependency.len()).any(|window| window == self.dependency);
+        self.heard |= self.inside
+            && line.windows(self.dependency.len()).any(|window| window == self.dependency);
     }
 }
 
@@ -173,7 +187,8 @@ fn unpainted(mut line: &[u8]) -> &[u8] {
     loop {
         line = line.trim_ascii_start();
         let Some(colour) = line.strip_prefix(b"\x1b[") else { return line };
-        let end = colour.iter().position(u8::is_ascii_alphabetic).map_or(colour.len(), |end| end + 1);
+        let end =
+            colour.iter().position(u8::is_ascii_alphabetic).map_or(colour.len(), |end| end + 1);
         line = &colour[end..];
     }
 }
@@ -211,9 +226,13 @@ impl Attempt<'_> {
         })
     }
 
-    /// Whether a hook that reported the guard's error also fails because of it. Of the hooks that bakstop installed that is
-    /// known; of others it is tried, with a manifest that nobody could object to.
-    fn counterproof(&self, again: impl FnOnce() -> Result<Performance, Error>) -> Result<Option<Obstacle>, Error> {
+    /// Whether a hook that reported the guard's error also fails because of it. Of the hooks that
+    /// bakstop installed that is known; of others it is tried, with a manifest that nobody could
+    /// object to.
+    fn counterproof(
+        &self,
+        again: impl FnOnce() -> Result<Performance, Error>,
+    ) -> Result<Option<Obstacle>, Error> {
         let (_, health, _) = self.look()?;
         if health.state == HookState::InForce || again()?.code == Some(0) {
             return Ok(None);
@@ -222,22 +241,30 @@ impl Attempt<'_> {
             "pre-commit reports the rewritten {0}, but fails on a harmless {0} as well: whether the guard is heeded cannot be told",
             self.manifest
         );
-        Ok(Some(Obstacle::new(reason, "mend what makes it fail; `bakstop prove -v` shows all that it said")))
+        Ok(Some(Obstacle::new(
+            reason,
+            "mend what makes it fail; `bakstop prove -v` shows all that it said",
+        )))
     }
 
     /// The lines of the committed configuration that let other manifests pass.
     fn spared_elsewhere(&self, rehearsal: &Rehearsal) -> Result<Vec<String>, Error> {
         let Some(config) = self.configuration()? else { return Ok(Vec::new()) };
         let manifests = rehearsal.files_named(MANIFEST)?;
-        let spared: Vec<_> = manifests.iter().filter_map(|entry| config.spares(RULE, &entry.path)).collect();
-        Ok(listed(&spared, |(origin, how)| format!("bakstop: not proven elsewhere: {origin} {how}")))
+        let spared: Vec<_> =
+            manifests.iter().filter_map(|entry| config.spares(RULE, &entry.path)).collect();
+        Ok(listed(&spared, |(origin, how)| {
+            format!("bakstop: not proven elsewhere: {origin} {how}")
+        }))
     }
 
     fn look(&self) -> Result<(Setup, Health, Vec<Interference>), Error> {
         let setup = Setup::find(self.layout, self.git, Choice::Detect, &[HOOK])?;
         let mut health = health::of(&setup, self.layout, &self.context.env)?;
         health.retain(|health| health.hook == HOOK);
-        let health = health.pop().ok_or_else(|| Error::new("look at the hooks", "nothing is known of pre-commit"))?;
+        let health = health
+            .pop()
+            .ok_or_else(|| Error::new("look at the hooks", "nothing is known of pre-commit"))?;
         let interference = health::interference(&setup, &self.context.env)?;
         Ok((setup, health, interference))
     }
@@ -249,7 +276,10 @@ impl Attempt<'_> {
         }
         if self.heard {
             return Ok(Obstacle::new(
-                format!("the guard reports the rewritten {}, and pre-commit passes all the same", self.manifest),
+                format!(
+                    "the guard reports the rewritten {}, and pre-commit passes all the same",
+                    self.manifest
+                ),
                 "let the hook fail where the guard fails: `bakstop hook pre-commit || exit`",
             ));
         }
@@ -277,7 +307,8 @@ impl Attempt<'_> {
         })
     }
 
-    /// The line of the committed configuration that lets a rewritten manifest pass, if one does, and how.
+    /// The line of the committed configuration that lets a rewritten manifest pass, if one does,
+    /// and how.
     fn spared(&self) -> Result<Option<Obstacle>, Error> {
         let Some(config) = self.configuration()? else { return Ok(None) };
         let spared = config.spares(RULE, self.manifest);
@@ -307,7 +338,10 @@ impl Attempt<'_> {
             obstacle
         };
         if let Some(why) = interference.iter().find(|one| matches!(one, Interference::Blocks(_))) {
-            return Ok(Obstacle::new(format!("every commit is blocked: {why}"), format!("unset {SKIP}")));
+            return Ok(Obstacle::new(
+                format!("every commit is blocked: {why}"),
+                format!("unset {SKIP}"),
+            ));
         }
         if let Some(obstacle) = self.spared()? {
             return Ok(besides(obstacle));
@@ -317,7 +351,11 @@ impl Attempt<'_> {
             return Ok(Obstacle::new("the guard finds no bakstop, and blocks everything", help));
         }
         if let Some(obstacle) = not_in_force(&setup, &health) {
-            return Ok(if matches!(setup, Setup::Foreign(_)) { obstacle } else { besides(obstacle) });
+            return Ok(if matches!(setup, Setup::Foreign(_)) {
+                obstacle
+            } else {
+                besides(obstacle)
+            });
         }
         if let Some(obstacle) = off(&interference) {
             return Ok(besides(obstacle));
@@ -331,7 +369,11 @@ impl Attempt<'_> {
             && binary::version(program).as_deref() != Some(env!("CARGO_PKG_VERSION"))
         {
             return Ok(Obstacle::new(
-                format!("pre-commit runs {}; it {failed}, but not for {}", told(program, self.layout), RULE.id),
+                format!(
+                    "pre-commit runs {}; it {failed}, but not for {}",
+                    told(program, self.layout),
+                    RULE.id
+                ),
                 self.renew(&setup, &health),
             ));
         }
@@ -351,7 +393,9 @@ impl Attempt<'_> {
     /// Others run the hooks, and name bakstop.
     fn named(&self, foreign: &Foreign, ended: &str) -> Obstacle {
         let (cause, manifest) = (&foreign.cause, self.manifest);
-        let reason = format!("{cause}; bakstop is named there, but the hook did not block a rewritten {manifest}");
+        let reason = format!(
+            "{cause}; bakstop is named there, but the hook did not block a rewritten {manifest}"
+        );
         // The lines are there; what may be missing is the last step.
         Obstacle::new(format!("{reason} (it {ended})"), foreign.then.unwrap_or(SEE))
     }
@@ -369,10 +413,14 @@ impl Attempt<'_> {
         if matches!(setup, Setup::Native { tracked: false, .. }) {
             return INSTALL.to_owned();
         }
-        let Some(this) = self.this() else { return "put this version into ~/.local/bin".to_owned() };
+        let Some(this) = self.this() else {
+            return "put this version into ~/.local/bin".to_owned();
+        };
         let this = shell_quote(this.as_os_str().as_encoded_bytes()).into_owned();
         match &health.binary {
-            Some(program) => format!("install {this} {}", shell_quote(program.as_os_str().as_encoded_bytes())),
+            Some(program) => {
+                format!("install {this} {}", shell_quote(program.as_os_str().as_encoded_bytes()))
+            }
             None => format!("mkdir -p ~/.local/bin && install {this} ~/.local/bin/bakstop"),
         }
     }
@@ -385,8 +433,12 @@ const SEE: &str = "`bakstop prove -v` shows what it said";
 fn not_in_force(setup: &Setup, health: &Health) -> Option<Obstacle> {
     let HookState::NotInForce { reason, cure } = &health.state else { return None };
     Some(match (setup, cure) {
-        (Setup::Foreign(foreign), _) if foreign.is_off() => Obstacle::new(&foreign.cause, &foreign.by_hand),
-        (Setup::Foreign(foreign), _) => Obstacle::new(format!("{}, and {reason}", foreign.cause), &foreign.by_hand),
+        (Setup::Foreign(foreign), _) if foreign.is_off() => {
+            Obstacle::new(&foreign.cause, &foreign.by_hand)
+        }
+        (Setup::Foreign(foreign), _) => {
+            Obstacle::new(format!("{}, and {reason}", foreign.cause), &foreign.by_hand)
+        }
         _ if health.install_helps => Obstacle::new(reason, INSTALL),
         (_, Some(cure)) => Obstacle::new(reason, &cure.text),
         (_, None) => Obstacle::new(reason, SEE),
@@ -402,8 +454,12 @@ fn off(interference: &[Interference]) -> Option<Obstacle> {
             Interference::Weakens(_) | Interference::Disarms(Off::EveryRule) => {
                 (format!("not checked: {one}"), format!("unset {SKIP}"))
             }
-            Interference::Disarms(Off::Variable(name)) => (one.to_string(), format!("unset {name}")),
-            Interference::Disarms(Off::StartFile(_)) => (one.to_string(), "take that line out of the file".to_owned()),
+            Interference::Disarms(Off::Variable(name)) => {
+                (one.to_string(), format!("unset {name}"))
+            }
+            Interference::Disarms(Off::StartFile(_)) => {
+                (one.to_string(), "take that line out of the file".to_owned())
+            }
         };
         Some(Obstacle::new(reason, help))
     })
@@ -411,15 +467,16 @@ fn off(interference: &[Interference]) -> Option<Obstacle> {
 
 /// A program, and its version.
 fn told(program: &Path, layout: &Layout) -> String {
-    let version =
-        binary::version(program).map_or("no version of bakstop".to_owned(), |version| format!("version {version}"));
+    let version = binary::version(program)
+        .map_or("no version of bakstop".to_owned(), |version| format!("version {version}"));
     format!("{} ({version})", shown(program, &layout.top))
 }
 
 /// The lines that are left of what the hook said, safe to print.
 fn lines(done: &Performance) -> impl Iterator<Item = String> {
     let said = done.said.strip_suffix(b"\n").unwrap_or(&done.said);
-    let lines = said.split(|&byte| byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
+    let lines =
+        said.split(|&byte| byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
     lines.filter(|_| !said.is_empty()).map(|line| no_command(Escaped(line).to_string()))
 }
 
@@ -445,14 +502,22 @@ fn human(
     let said: Vec<String> = lines(done).collect();
     if !said.is_empty() {
         text += &format!("\n{hook} said:\n");
-        text +=
-            &said[said.len().saturating_sub(LINES)..].iter().map(|line| format!("  | {line}\n")).collect::<String>();
+        text += &said[said.len().saturating_sub(LINES)..]
+            .iter()
+            .map(|line| format!("  | {line}\n"))
+            .collect::<String>();
     }
     text
 }
 
-/// `bakstop.prove/1`: a field may be added within a version; none is renamed, removed or given another meaning.
-fn machine(obstacle: Option<&Obstacle>, done: &Performance, manifest: &RepoPath, seconds: f64) -> String {
+/// `bakstop.prove/1`: a field may be added within a version; none is renamed, removed or given
+/// another meaning.
+fn machine(
+    obstacle: Option<&Obstacle>,
+    done: &Performance,
+    manifest: &RepoPath,
+    seconds: f64,
+) -> String {
     let (manifest, manifest_hex) = path(manifest);
     document(&json!({
         "schema": "bakstop.prove/1",
@@ -487,9 +552,20 @@ mod tests {
             (format!("error[stray-backup]: x\n\nerror[{RULE}]: x\n{shown}"), true),
             (format!("warning[{RULE}]: x\n{shown}"), false),
             (format!("error[{RULE}s]: x\n{shown}"), false),
-            (format!("error[{RULE}]: x\n  --> web/package.json\n\nwarning[{RULE}]: x\n{shown}"), false),
-            (format!("error[{RULE}]: x\n  --> web/package.json\nwarning[{RULE}]: x\n{shown}"), false),
-            (format!("error[{RULE}]: x\n  --> web/package.json\n\x1b[33mwarning[{RULE}]\x1b[0m: x\n{shown}"), false),
+            (
+                format!("error[{RULE}]: x\n  --> web/package.json\n\nwarning[{RULE}]: x\n{shown}"),
+                false,
+            ),
+            (
+                format!("error[{RULE}]: x\n  --> web/package.json\nwarning[{RULE}]: x\n{shown}"),
+                false,
+            ),
+            (
+                format!(
+                    "error[{RULE}]: x\n  --> web/package.json\n\x1b[33mwarning[{RULE}]\x1b[0m: x\n{shown}"
+                ),
+                false,
+            ),
             (format!("error[{RULE}]: x\n  --> web/package.json\n\x1b[0m\n{shown}"), false),
             (format!("error[{RULE}]: x\n  --> web/package.json\nerror[other]: x\n{shown}"), false),
             (format!("warning[{RULE}]: x\n  --> error[{RULE}]/package.json\n{shown}"), false),

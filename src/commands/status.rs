@@ -28,7 +28,8 @@ pub(crate) fn run(_args: &Args, context: &Context) -> Result<Outcome, Error> {
         // What does not run blocks nothing.
         interference.retain(|one| !matches!(one, Interference::Blocks(_)));
     }
-    let programs: Vec<_> = programs(&health).into_iter().map(|path| (binary::version(&path), path)).collect();
+    let programs: Vec<_> =
+        programs(&health).into_iter().map(|path| (binary::version(&path), path)).collect();
 
     let mut rows = hooks(&health, context.paint);
     rows.extend(programs.iter().map(|(version, program)| {
@@ -37,7 +38,8 @@ pub(crate) fn run(_args: &Args, context: &Context) -> Result<Outcome, Error> {
         ("program", format!("{}, {version}", shown(program, &layout.top)))
     }));
     rows.extend(interference.iter().map(|one| ("", told(one, context.paint))));
-    let mut text = format!("{}\n\n{}", arrangement(&setup, &layout), human::rows(&rows, str::to_owned));
+    let mut text =
+        format!("{}\n\n{}", arrangement(&setup, &layout), human::rows(&rows, str::to_owned));
     if let Some(help) = next_step(&setup, &health) {
         text += &format!("\n{} {help}\n", context.paint.strong("help:"));
     }
@@ -47,7 +49,11 @@ pub(crate) fn run(_args: &Args, context: &Context) -> Result<Outcome, Error> {
     Ok(Outcome::new(verdict, text))
 }
 
-fn verdict(health: &[Health], interference: &[Interference], mute: bool) -> (Verdict, &'static str) {
+fn verdict(
+    health: &[Health],
+    interference: &[Interference],
+    mute: bool,
+) -> (Verdict, &'static str) {
     match (health.iter().map(|health| &health.state).max(), interference.iter().max()) {
         (Some(HookState::NotInForce { .. }), _) => (Verdict::Found, "not in force"),
         (Some(HookState::InForce), Some(Interference::Disarms(_))) if !mute => {
@@ -90,7 +96,9 @@ fn arrangement(setup: &Setup, layout: &Layout) -> String {
         Setup::Native { directory, tracked: true } => {
             format!("git runs the hooks in {}, which are shared", shown(directory, &layout.top))
         }
-        Setup::Husky(husky) => format!("husky runs the hooks in {}", shown(&husky.directory, &layout.top)),
+        Setup::Husky(husky) => {
+            format!("husky runs the hooks in {}", shown(&husky.directory, &layout.top))
+        }
         Setup::Server(server) => {
             let file = shown(&server.hooks.join(Hook::PreReceive.name()), &layout.top);
             let then = if server.delegates { ", and with it what is in a directory" } else { "" };
@@ -112,7 +120,11 @@ fn hooks(health: &[Health], paint: Paint) -> Vec<(&'static str, String)> {
         };
         let reason = one.state.explanation();
         let is_shared = !one.install_helps && shared(&|other| other.state == one.state);
-        let own = reason.as_ref().filter(|_| !is_shared).map(|reason| format!(": {reason}")).unwrap_or_default();
+        let own = reason
+            .as_ref()
+            .filter(|_| !is_shared)
+            .map(|reason| format!(": {reason}"))
+            .unwrap_or_default();
         rows.push((one.hook.name(), state + &own));
         common.extend(reason.filter(|_| is_shared));
         for note in &one.notes {
@@ -131,7 +143,8 @@ fn hooks(health: &[Health], paint: Paint) -> Vec<(&'static str, String)> {
 
 /// The programs that the hooks run, each once.
 fn programs(health: &[Health]) -> Vec<PathBuf> {
-    let mut programs: Vec<PathBuf> = health.iter().filter_map(|health| health.binary.clone()).collect();
+    let mut programs: Vec<PathBuf> =
+        health.iter().filter_map(|health| health.binary.clone()).collect();
     programs.dedup();
     programs
 }

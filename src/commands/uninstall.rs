@@ -16,7 +16,8 @@ pub(crate) struct Args {
     dry_run: bool,
 }
 
-/// Looks wherever an earlier install may have written: the repository may run its hooks in another way by now.
+/// Looks wherever an earlier install may have written: the repository may run its hooks in another
+/// way by now.
 pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
     let git = Git::new(&context.directory);
     let layout = Layout::of(&git)?;
@@ -35,7 +36,10 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
     if !args.dry_run {
         apply::apply(&edits, &places.iter().collect::<Vec<_>>(), &layout.top)?;
     }
-    Ok(Outcome::new(Verdict::Clean, format!("{text}{} {summary}\n", context.paint.strong("bakstop:"))))
+    Ok(Outcome::new(
+        Verdict::Clean,
+        format!("{text}{} {summary}\n", context.paint.strong("bakstop:")),
+    ))
 }
 
 fn places(layout: &Layout, git: &Git) -> Result<Vec<HookDirectory>, Error> {
@@ -44,5 +48,7 @@ fn places(layout: &Layout, git: &Git) -> Result<Vec<HookDirectory>, Error> {
     }
     let (husky, native) = setup::everywhere(layout, git)?;
     let husky = husky.iter().map(|directory| HookDirectory::husky(directory, &layout.top));
-    husky.chain(native.iter().map(|directory| HookDirectory::native(directory, &layout.top))).collect()
+    husky
+        .chain(native.iter().map(|directory| HookDirectory::native(directory, &layout.top)))
+        .collect()
 }

@@ -64,11 +64,13 @@ pub(crate) struct Args {
     #[arg(long, help_heading = TIME, value_name = "FILE", requires = "command")]
     record: Option<PathBuf>,
 
-    /// What the run is called in the record (default: the command); with --history, the runs to print
+    /// What the run is called in the record (default: the command); with --history, the runs to
+    /// print
     #[arg(long, help_heading = TIME, value_name = "LABEL")]
     label: Option<String>,
 
-    /// Fail if the build takes more than this, such as 20%, longer than the median of the recorded runs with its label
+    /// Fail if the build takes more than this, such as 20%, longer than the median of the recorded
+    /// runs with its label
     #[arg(long, help_heading = TIME, value_name = "PERCENT", requires = "record")]
     max_regression: Option<Percent>,
 
@@ -81,8 +83,8 @@ pub(crate) struct Args {
     )]
     history: Option<PathBuf>,
 
-    /// The build to run: report what it changes, and end with its exit code if it fails. Without one, report everything
-    /// that is not clean
+    /// The build to run: report what it changes, and end with its exit code if it fails. Without
+    /// one, report everything that is not clean
     #[arg(last = true, value_name = "CMD")]
     command: Vec<OsString>,
 }
@@ -90,10 +92,13 @@ pub(crate) struct Args {
 const STEPS: &str = "Around a build that is a step of its own";
 const TIME: &str = "How long the build takes";
 
-/// Compares the work tree with a clean one, with what it was before the command, or with a baseline.
+/// Compares the work tree with a clean one, with what it was before the command, or with a
+/// baseline.
 pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
     let inputs = [&args.baseline, &args.record, &args.history];
-    let to_file = |file: &Option<PathBuf>| file.as_deref().map(|file| destination(file, &inputs, context)).transpose();
+    let to_file = |file: &Option<PathBuf>| {
+        file.as_deref().map(|file| destination(file, &inputs, context)).transpose()
+    };
     let output = to_file(&args.output)?;
     if let Some(file) = &args.history {
         return history(args, context, output, file);
@@ -103,7 +108,8 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
             .help("add --record FILE, or --history FILE"));
     }
     child::mind_children();
-    let tree = WorkTree::open(&context.directory)?.with_config_home(context.env.get("XDG_CONFIG_HOME"));
+    let tree =
+        WorkTree::open(&context.directory)?.with_config_home(context.env.get("XDG_CONFIG_HOME"));
     if let Some(file) = &args.baseline {
         return since_baseline(args, context, output, &tree, file);
     }
@@ -116,7 +122,8 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
     let watch = Watch { args, context, output, tree: &tree, config: &config };
     match args.command.split_first() {
         None => {
-            let (changes, notes) = watch.allow(watch.look(Look::Paths).map_err(see_git)?.changes_since_clean());
+            let (changes, notes) =
+                watch.allow(watch.look(Look::Paths).map_err(see_git)?.changes_since_clean());
             watch.tell(&changes, Since::Clean, &notes)
         }
         Some((program, arguments)) => around(&watch, program, arguments),
@@ -148,8 +155,14 @@ fn since_baseline(
 }
 
 /// Saves the state of the work tree, and the configuration.
-fn save_baseline(context: &Context, tree: &WorkTree, config: &Config, saved: Destination) -> Result<Outcome, Error> {
-    let mut snapshot = tree.snapshot(Look::Contents, config.debris(), context.terminal).map_err(see_git)?;
+fn save_baseline(
+    context: &Context,
+    tree: &WorkTree,
+    config: &Config,
+    saved: Destination,
+) -> Result<Outcome, Error> {
+    let mut snapshot =
+        tree.snapshot(Look::Contents, config.debris(), context.terminal).map_err(see_git)?;
     leave_out(saved.name(), tree, [&mut snapshot]);
     let text = Baseline { snapshot, configuration: config.text().to_vec() }.write();
     Ok(Outcome { file: Some((saved, text)), ..Outcome::new(Verdict::Clean, "") })
@@ -159,7 +172,9 @@ fn save_baseline(context: &Context, tree: &WorkTree, config: &Config, saved: Des
 fn around(watch: &Watch<'_>, program: &OsString, arguments: &[OsString]) -> Result<Outcome, Error> {
     let Watch { args, context, .. } = *watch;
     // What is wrong with the record is told before a long build, not after.
-    let open = |file: &PathBuf| destination(file, &[], context).and_then(|file| Record::open(file, label(args)));
+    let open = |file: &PathBuf| {
+        destination(file, &[], context).and_then(|file| Record::open(file, label(args)))
+    };
     let record = args.record.as_ref().map(open).transpose()?;
     let mut before = watch.look(Look::Contents).map_err(see_git)?;
     watch.keep_texts(&mut before);
@@ -182,7 +197,8 @@ fn around(watch: &Watch<'_>, program: &OsString, arguments: &[OsString]) -> Resu
     let commit = before.head.commit;
     let (outcome, state) = compared(watch, before, &ran, timing);
     // A record that fails is an error next to the report, and does not replace it.
-    let written = record.as_ref().map_or(Ok(()), |record| record.append(context, &ran, state, commit));
+    let written =
+        record.as_ref().map_or(Ok(()), |record| record.append(context, &ran, state, commit));
     let mut outcome = outcome?;
     if let Err(error) = written {
         outcome.notes += &report::error(&error, Paint::PLAIN);
@@ -191,13 +207,19 @@ fn around(watch: &Watch<'_>, program: &OsString, arguments: &[OsString]) -> Resu
         }
     }
     Ok(match record.filter(|_| timing.allowed.is_some() && timing.usual.is_none()) {
-        Some(record) => outcome.note(format!("bakstop: no successful run of {record} yet: nothing to compare with")),
+        Some(record) => outcome
+            .note(format!("bakstop: no successful run of {record} yet: nothing to compare with")),
         None => outcome,
     })
 }
 
 /// The report on a command that has ended, and the state in which it left the work tree.
-fn compared(watch: &Watch<'_>, before: Snapshot, ran: &Ran, timing: Timing) -> (Result<Outcome, Error>, Tree) {
+fn compared(
+    watch: &Watch<'_>,
+    before: Snapshot,
+    ran: &Ran,
+    timing: Timing,
+) -> (Result<Outcome, Error>, Tree) {
     match watch.look(Look::Contents) {
         Ok(after) => {
             let (changes, notes) = watch.allow(after.changes_since(before));
@@ -206,7 +228,10 @@ fn compared(watch: &Watch<'_>, before: Snapshot, ran: &Ran, timing: Timing) -> (
         }
         Err(error) => {
             let error = error.or_help("see what `git status` says now");
-            let outcome = Outcome { notes: report::error(&error, Paint::PLAIN), ..Outcome::new(Verdict::Failed, "") };
+            let outcome = Outcome {
+                notes: report::error(&error, Paint::PLAIN),
+                ..Outcome::new(Verdict::Failed, "")
+            };
             (Ok(outcome.note(format!("bakstop: the command {}", ran.ended.told()))), Tree::Unknown)
         }
     }
@@ -215,7 +240,9 @@ fn compared(watch: &Watch<'_>, before: Snapshot, ran: &Ran, timing: Timing) -> (
 /// What the run is called.
 fn label(args: &Args) -> String {
     let word = |word: &OsString| shell_quote(word.as_encoded_bytes()).into_owned();
-    args.label.clone().unwrap_or_else(|| args.command.iter().map(word).collect::<Vec<_>>().join(" "))
+    args.label
+        .clone()
+        .unwrap_or_else(|| args.command.iter().map(word).collect::<Vec<_>>().join(" "))
 }
 
 /// A file as messages show it.
@@ -229,15 +256,21 @@ const BASELINE: u64 = 256 * 1024 * 1024;
 fn read_baseline(file: &Path) -> Result<Baseline, Error> {
     let doing = format!("read the baseline {}", shown(file));
     let help = "write it before the build: bakstop verify --save-baseline FILE";
-    let text = read::file(file, FinalLink::Follow, BASELINE).map_err(|error| Error::new(&*doing, error).help(help))?;
+    let text = read::file(file, FinalLink::Follow, BASELINE)
+        .map_err(|error| Error::new(&*doing, error).help(help))?;
     Baseline::read(&text).map_err(|why| Error::new(doing, why).help(help))
 }
 
 /// The baseline itself is nothing that a build left.
-fn leave_out<'a>(file: &Path, tree: &WorkTree, snapshots: impl IntoIterator<Item = &'a mut Snapshot>) {
+fn leave_out<'a>(
+    file: &Path,
+    tree: &WorkTree,
+    snapshots: impl IntoIterator<Item = &'a mut Snapshot>,
+) {
     if let Some(path) = tree.path_of(file) {
-        let is_ours =
-            |states: &BTreeSet<State>| states.iter().all(|state| [State::Untracked, State::Leftover].contains(state));
+        let is_ours = |states: &BTreeSet<State>| {
+            states.iter().all(|state| [State::Untracked, State::Leftover].contains(state))
+        };
         for snapshot in snapshots {
             if snapshot.paths.get(&path).is_some_and(|dirt| is_ours(&dirt.states)) {
                 snapshot.paths.remove(&path);
@@ -247,15 +280,22 @@ fn leave_out<'a>(file: &Path, tree: &WorkTree, snapshots: impl IntoIterator<Item
 }
 
 /// The runs of a record.
-fn history(args: &Args, context: &Context, output: Option<Destination>, file: &Path) -> Result<Outcome, Error> {
+fn history(
+    args: &Args,
+    context: &Context,
+    output: Option<Destination>,
+    file: &Path,
+) -> Result<Outcome, Error> {
     let runs = record::read(file)?.ok_or_else(|| {
         Error::new(format!("read the record {}", shown(file)), "there is no such file")
             .help("make one: bakstop verify --record FILE -- CMD")
     })?;
     let wanted = |run: &Run| args.label.as_ref().is_none_or(|label| *label == run.label);
     let runs: Vec<Run> = runs.into_iter().filter(wanted).collect();
-    Ok(Outcome::in_format(Verdict::Clean, args.format, output, context.paint, |format, paint| match format {
-        HumanOrJson::Human => runs::human(&runs, paint),
-        HumanOrJson::Json => runs::json(&runs),
+    Ok(Outcome::in_format(Verdict::Clean, args.format, output, context.paint, |format, paint| {
+        match format {
+            HumanOrJson::Human => runs::human(&runs, paint),
+            HumanOrJson::Json => runs::json(&runs),
+        }
     }))
 }

@@ -1,4 +1,5 @@
-//! From the text of a configuration to what it says. Whatever is not understood is a problem, with its place.
+//! From the text of a configuration to what it says. Whatever is not understood is a problem, with
+//! its place.
 
 use std::collections::BTreeSet;
 
@@ -17,7 +18,8 @@ use crate::rules::{self, RULES};
 /// The most characters of a reason.
 const LONGEST_REASON: usize = 1000;
 
-/// Reads a configuration: what it says as far as it is understood, and what is wrong with it, in the order of the text.
+/// Reads a configuration: what it says as far as it is understood, and what is wrong with it, in
+/// the order of the text.
 pub(super) fn read(name: &str, text: &[u8]) -> (Config, Vec<Remark>) {
     let mut reader = ConfigReader { lines: LineIndex::new(text), name, text, problems: Vec::new() };
     let mut config = Config { name: name.into(), text: text.into(), ..Config::default() };
@@ -74,7 +76,10 @@ impl ConfigReader<'_> {
             if rule.subject == Subject::InvalidConfiguration && severity != Some(Severity::Error) {
                 self.problem(
                     &node.span,
-                    format!("{} is always an error: what it keeps out would block everybody", rule.id),
+                    format!(
+                        "{} is always an error: what it keeps out would block everybody",
+                        rule.id
+                    ),
                 );
             }
             let origin = self.origin(&key.span);
@@ -101,14 +106,23 @@ impl ConfigReader<'_> {
                 let rule = "a directory's name is made of letters, digits, `.`, `_` and `-`, and does not end in a dot";
                 self.problem(&key.span, rule);
             } else if !names.insert(name.to_ascii_lowercase()) {
-                self.problem(&key.span, format!("{} is named twice: case does not count", quoted(name)));
+                self.problem(
+                    &key.span,
+                    format!("{} is named twice: case does not count", quoted(name)),
+                );
             } else if built_in && name != DOCKER_DEPS {
-                self.problem(&key.span, format!("the built-in directory is spelled {}", quoted(DOCKER_DEPS)));
+                self.problem(
+                    &key.span,
+                    format!("the built-in directory is spelled {}", quoted(DOCKER_DEPS)),
+                );
             } else if self.is_false(node) && built_in {
                 config.debris.remove(name);
             } else if self.is_false(node) {
                 let meant = did_you_mean(name, &[DOCKER_DEPS]);
-                self.problem(&key.span, format!("only {} can be taken out{meant}", quoted(DOCKER_DEPS)));
+                self.problem(
+                    &key.span,
+                    format!("only {} can be taken out{meant}", quoted(DOCKER_DEPS)),
+                );
             } else if let Some(directory) = self.directory(name, node) {
                 config.debris.add(directory);
             }
@@ -134,7 +148,10 @@ impl ConfigReader<'_> {
             for node in self.list(node, "a list of file names") {
                 let Some(name) = self.string(node, "a file name") else { continue };
                 if matches!(name, "" | "." | "..") || name.contains(['/', '\0']) {
-                    self.problem(&node.span, "a file name is not empty, `.` or `..`, and has no slash");
+                    self.problem(
+                        &node.span,
+                        "a file name is not empty, `.` or `..`, and has no slash",
+                    );
                 }
                 directory.keep.push(name.to_owned());
             }
@@ -150,10 +167,17 @@ impl ConfigReader<'_> {
         nodes.into_iter().filter_map(|node| self.allowance(node, required, &known)).collect()
     }
 
-    fn allowance(&mut self, allowance: &Node, required: &[&str], known: &[&str]) -> Option<Allowance> {
+    fn allowance(
+        &mut self,
+        allowance: &Node,
+        required: &[&str],
+        known: &[&str],
+    ) -> Option<Allowance> {
         let entries = self.entries(allowance, "an object", known);
         if matches!(allowance.value, Value::Map(_)) {
-            for key in required.iter().filter(|key| !entries.iter().any(|(found, _)| &found.text == *key)) {
+            for key in
+                required.iter().filter(|key| !entries.iter().any(|(found, _)| &found.text == *key))
+            {
                 self.problem(&allowance.span, format!("this allowance lacks {}", quoted(key)));
             }
         }
@@ -183,8 +207,9 @@ impl ConfigReader<'_> {
             return None;
         };
         if rule.group == RuleGroup::Config {
-            let message =
-                format!("{id} is about the configuration itself: `rules` can weigh it, nothing can hide a case");
+            let message = format!(
+                "{id} is about the configuration itself: `rules` can weigh it, nothing can hide a case"
+            );
             self.problem(&node.span, message);
         }
         Some(rule)
@@ -195,7 +220,10 @@ impl ConfigReader<'_> {
         if reason.trim().is_empty() {
             self.problem(&node.span, "the reason is blank: say why this is allowed");
         } else if reason.chars().count() > LONGEST_REASON {
-            self.problem(&node.span, format!("the reason is longer than {LONGEST_REASON} characters"));
+            self.problem(
+                &node.span,
+                format!("the reason is longer than {LONGEST_REASON} characters"),
+            );
         }
         Some(reason.to_owned())
     }
@@ -212,9 +240,14 @@ impl ConfigReader<'_> {
         pattern.map_err(|problem| self.problem(&node.span, told(&problem))).ok()
     }
 
-    /// The entries of an object; other values, keys that are not known and keys that occur twice are problems. No known
-    /// keys means that any may occur.
-    fn entries<'n>(&mut self, node: &'n Node, expected: &str, known: &[&str]) -> Vec<(&'n Key, &'n Node)> {
+    /// The entries of an object; other values, keys that are not known and keys that occur twice
+    /// are problems. No known keys means that any may occur.
+    fn entries<'n>(
+        &mut self,
+        node: &'n Node,
+        expected: &str,
+        known: &[&str],
+    ) -> Vec<(&'n Key, &'n Node)> {
         if !matches!(node.value, Value::Map(_)) {
             self.expected(node, expected);
         }
@@ -225,7 +258,10 @@ impl ConfigReader<'_> {
             if !seen.insert(text) {
                 self.problem(&key.span, format!("duplicate key {}", quoted(text)));
             } else if !known.is_empty() && !known.contains(&text) {
-                self.problem(&key.span, format!("unknown key {}{}", quoted(text), did_you_mean(text, known)));
+                self.problem(
+                    &key.span,
+                    format!("unknown key {}{}", quoted(text), did_you_mean(text, known)),
+                );
             } else {
                 entries.push((key, node));
             }
@@ -256,7 +292,8 @@ impl ConfigReader<'_> {
     }
 
     fn unknown_rule(&mut self, span: &Span, id: &str) {
-        let message = format!("unknown rule {}{}", quoted(id), did_you_mean(id, &RULES.map(|rule| rule.id)));
+        let message =
+            format!("unknown rule {}{}", quoted(id), did_you_mean(id, &RULES.map(|rule| rule.id)));
         self.problem(span, message);
     }
 

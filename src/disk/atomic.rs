@@ -96,7 +96,10 @@ fn put(
         (Bits::Kept, None) => (0o666, None),
     };
     let permissions = Permissions::from_mode(first);
-    let mut file = tempfile::Builder::new().prefix(TEMPORARY).permissions(permissions).tempfile_in(directory)?;
+    let mut file = tempfile::Builder::new()
+        .prefix(TEMPORARY)
+        .permissions(permissions)
+        .tempfile_in(directory)?;
     write(file.as_file_mut())?;
     let keeps_owner = replaced.is_none_or(|replaced| keep_owner(file.as_file(), &replaced));
     // After the owner: a change of that clears some of the bits.
@@ -130,7 +133,9 @@ fn keep_owner(file: &File, replaced: &Metadata) -> bool {
 fn must_be_text(path: &Path, text: &[u8]) -> Result<(), WriteError> {
     match read::file(path, FinalLink::Refuse, text.len() as u64) {
         Ok(now) if now == text => Ok(()),
-        Err(ReadError::Io(error)) if !matches!(error.kind(), ErrorKind::NotFound) => Err(WriteError::Io(error)),
+        Err(ReadError::Io(error)) if !matches!(error.kind(), ErrorKind::NotFound) => {
+            Err(WriteError::Io(error))
+        }
         _ => Err(WriteError::Changed),
     }
 }
@@ -152,7 +157,8 @@ pub(crate) fn append(
         read::must_be_regular(about)?;
     }
     let flags = read::flags(final_link);
-    let mut file = File::options().read(true).append(true).create(true).custom_flags(flags).open(path)?;
+    let mut file =
+        File::options().read(true).append(true).create(true).custom_flags(flags).open(path)?;
     lock::wait(&file).map_err(|lock::Busy| io::Error::other("another process has locked it"))?;
     let about = read::must_be_regular(file.metadata()?)?;
     let text = read::content(&file, &about, limit)?;
@@ -162,7 +168,8 @@ pub(crate) fn append(
     }
     // An editor may have left the last line without an end.
     let start = if counted.last().is_none_or(|&byte| byte == b'\n') { "" } else { "\n" };
-    let written = file.write_all(format!("{start}{line}").as_bytes()).and_then(|()| file.sync_all());
+    let written =
+        file.write_all(format!("{start}{line}").as_bytes()).and_then(|()| file.sync_all());
     if written.is_err() {
         // Half a line would stop every later run.
         let _ = file.set_len(counted.len() as u64);
@@ -247,7 +254,8 @@ mod tests {
     use super::*;
 
     fn names(directory: &Path) -> Vec<String> {
-        let name = |path: std::path::PathBuf| path.file_name().unwrap().to_str().unwrap().to_owned();
+        let name =
+            |path: std::path::PathBuf| path.file_name().unwrap().to_str().unwrap().to_owned();
         let mut names: Vec<String> = read::list(directory).unwrap().into_iter().map(name).collect();
         names.sort();
         names
@@ -266,13 +274,22 @@ mod tests {
         assert_eq!(fs::read(&path).unwrap(), b"one");
         fs::set_permissions(&path, Permissions::from_mode(0o606)).unwrap();
         write(&path, b"two", Bits::Kept, Old::Text(b"one")).unwrap();
-        assert_eq!((fs::read(&path).unwrap(), mode(&path.metadata().unwrap())), (b"two".to_vec(), 0o606));
+        assert_eq!(
+            (fs::read(&path).unwrap(), mode(&path.metadata().unwrap())),
+            (b"two".to_vec(), 0o606)
+        );
         write(&path, b"three", Bits::Exact(0o777), Old::Any).unwrap();
         assert_eq!(mode(&path.metadata().unwrap()), 0o777);
         fs::remove_file(&path).unwrap();
-        assert!(matches!(write(&path, b"x", Bits::Kept, Old::Text(b"three")), Err(WriteError::Changed)));
+        assert!(matches!(
+            write(&path, b"x", Bits::Kept, Old::Text(b"three")),
+            Err(WriteError::Changed)
+        ));
         symlink("/dev/zero", &path).unwrap();
-        assert!(matches!(write(&path, b"x", Bits::Kept, Old::Text(b"three")), Err(WriteError::Changed)));
+        assert!(matches!(
+            write(&path, b"x", Bits::Kept, Old::Text(b"three")),
+            Err(WriteError::Changed)
+        ));
         assert_eq!(names(directory.path()), ["file"], "nothing is left");
     }
 
@@ -298,7 +315,9 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("record");
         let whole = |text: &[u8]| text.strip_suffix(b"half").map_or(text.len(), <[u8]>::len);
-        for (before, after) in [("", "line\n"), ("a\n", "a\nline\n"), ("a", "a\nline\n"), ("a\nhalf", "a\nline\n")] {
+        for (before, after) in
+            [("", "line\n"), ("a\n", "a\nline\n"), ("a", "a\nline\n"), ("a\nhalf", "a\nline\n")]
+        {
             fs::write(&path, before).unwrap();
             append(&path, FinalLink::Refuse, "line\n", 100, whole).unwrap();
             assert_eq!(fs::read_to_string(&path).unwrap(), after, "{before:?}");
@@ -307,12 +326,20 @@ mod tests {
         fs::remove_file(&path).unwrap();
         // To open it would be another error.
         let socket = std::os::unix::net::UnixListener::bind(&path).unwrap();
-        assert!(append(&path, FinalLink::Refuse, "", 1, whole).unwrap_err().to_string().contains("it is a socket"));
+        assert!(
+            append(&path, FinalLink::Refuse, "", 1, whole)
+                .unwrap_err()
+                .to_string()
+                .contains("it is a socket")
+        );
         drop(socket);
         fs::remove_file(&path).unwrap();
         rustix::fs::mkfifoat(CWD, &path, Mode::RUSR | Mode::WUSR).unwrap();
         assert!(
-            append(&path, FinalLink::Refuse, "line\n", 100, whole).unwrap_err().to_string().contains("it is a FIFO")
+            append(&path, FinalLink::Refuse, "line\n", 100, whole)
+                .unwrap_err()
+                .to_string()
+                .contains("it is a FIFO")
         );
     }
 }

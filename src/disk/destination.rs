@@ -74,16 +74,27 @@ impl Destination {
     }
 
     /// Appends a line to a regular file; see [`atomic::append`].
-    pub(crate) fn append(&self, line: &str, limit: u64, whole: fn(&[u8]) -> usize) -> Result<(), WriteError> {
+    pub(crate) fn append(
+        &self,
+        line: &str,
+        limit: u64,
+        whole: fn(&[u8]) -> usize,
+    ) -> Result<(), WriteError> {
         match self.unchanged()? {
             Target::Opened => atomic::append(&self.name, FinalLink::Follow, line, limit, whole),
-            Target::Stream(path) | Target::File(path) => atomic::append(path, FinalLink::Refuse, line, limit, whole),
+            Target::Stream(path) | Target::File(path) => {
+                atomic::append(path, FinalLink::Refuse, line, limit, whole)
+            }
         }
     }
 
     /// The target, if it is what it was: another was not looked at.
     fn unchanged(&self) -> Result<&Target, WriteError> {
-        if Target::of(&self.name) == self.target { Ok(&self.target) } else { Err(WriteError::Changed) }
+        if Target::of(&self.name) == self.target {
+            Ok(&self.target)
+        } else {
+            Err(WriteError::Changed)
+        }
     }
 }
 
@@ -112,7 +123,8 @@ impl Target {
 fn is_opened(path: &Path) -> bool {
     let is = |name: &&str| path == Path::new(name);
     let is_in = |directory: &&str| path.parent() == Some(Path::new(directory));
-    ["/dev/stdin", "/dev/stdout", "/dev/stderr"].iter().any(is) || ["/dev/fd", "/proc/self/fd"].iter().any(is_in)
+    ["/dev/stdin", "/dev/stdout", "/dev/stderr"].iter().any(is)
+        || ["/dev/fd", "/proc/self/fd"].iter().any(is_in)
 }
 
 /// Opens what is not a regular file. A FIFO without a reader gets some time to find one.
@@ -148,7 +160,8 @@ fn lacks_reader(error: &io::Error, path: &Path) -> bool {
 /// Whether an absolute path, with its links followed, is part of a git directory: of `.git`, or of
 /// a repository without that name.
 pub(crate) fn is_in_git_directory(path: &Path) -> bool {
-    let is_named = |path: &Path| path.file_name().is_some_and(|name| name.eq_ignore_ascii_case(".git"));
+    let is_named =
+        |path: &Path| path.file_name().is_some_and(|name| name.eq_ignore_ascii_case(".git"));
     // A work tree may lie in a git directory, and is not part of it.
     let is_top = |directory: &&Path| directory.join(".git").symlink_metadata().is_ok();
     let mut above = path.ancestors().skip(1).take_while(|directory| !is_top(directory));
@@ -158,7 +171,8 @@ pub(crate) fn is_in_git_directory(path: &Path) -> bool {
 /// Whether a directory has what every git directory has (gitrepository-layout(5)).
 fn is_git_directory(directory: &Path) -> bool {
     let is_shared = || directory.join("objects").is_dir() && directory.join("refs").is_dir();
-    directory.join("HEAD").symlink_metadata().is_ok() && (is_shared() || directory.join("commondir").is_file())
+    directory.join("HEAD").symlink_metadata().is_ok()
+        && (is_shared() || directory.join("commondir").is_file())
 }
 
 #[cfg(test)]
@@ -184,12 +198,24 @@ mod tests {
     fn git_directories_are_known_by_name_and_by_what_they_hold() {
         let root = tempfile::tempdir().unwrap();
         let root = root.path().canonicalize().unwrap();
-        for path in ["shop.git/objects", "shop.git/refs", "shop.git/tree", "linked/x", "plain/objects", "a/.git/tree"] {
+        for path in [
+            "shop.git/objects",
+            "shop.git/refs",
+            "shop.git/tree",
+            "linked/x",
+            "plain/objects",
+            "a/.git/tree",
+        ] {
             fs::create_dir_all(root.join(path)).unwrap();
         }
-        for path in
-            ["shop.git/HEAD", "shop.git/tree/.git", "a/.git/tree/.git", "linked/HEAD", "linked/commondir", "plain/HEAD"]
-        {
+        for path in [
+            "shop.git/HEAD",
+            "shop.git/tree/.git",
+            "a/.git/tree/.git",
+            "linked/HEAD",
+            "linked/commondir",
+            "plain/HEAD",
+        ] {
             fs::write(root.join(path), "").unwrap();
         }
         for (path, inside) in [
@@ -225,6 +251,9 @@ mod tests {
         fs::remove_file(at("link")).unwrap();
         std::os::unix::fs::symlink("b", at("link")).unwrap();
         assert!(matches!(destination.write(b"newer"), Err(WriteError::Changed)));
-        assert_eq!((fs::read(at("a")).unwrap(), fs::read(at("b")).unwrap()), (b"new".to_vec(), b"b".to_vec()));
+        assert_eq!(
+            (fs::read(at("a")).unwrap(), fs::read(at("b")).unwrap()),
+            (b"new".to_vec(), b"b".to_vec())
+        );
     }
 }

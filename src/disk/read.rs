@@ -48,7 +48,9 @@ impl ReadError {
     /// Whether a link leads to no file: it dangles, it loops, or its target is not a regular file.
     pub(crate) fn is_dead_end(&self) -> bool {
         let loops = |error: &io::Error| Errno::from_io_error(error) == Some(Errno::LOOP);
-        matches!(self, Self::NotRegular(_)) || self.is_absent() || matches!(self, Self::Io(error) if loops(error))
+        matches!(self, Self::NotRegular(_))
+            || self.is_absent()
+            || matches!(self, Self::Io(error) if loops(error))
     }
 
     /// The next step for a file that somebody put there.
@@ -65,7 +67,9 @@ impl Display for ReadError {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NotRegular(noun) => write!(out, "it is {noun}, not a regular file"),
-            Self::TooLarge { limit, .. } if *limit >= MIB => write!(out, "it is larger than {} MiB", limit / MIB),
+            Self::TooLarge { limit, .. } if *limit >= MIB => {
+                write!(out, "it is larger than {} MiB", limit / MIB)
+            }
             Self::TooLarge { limit, .. } => write!(out, "it is larger than {limit} bytes"),
             Self::Io(error) => error.fmt(out),
         }
@@ -94,7 +98,11 @@ pub(crate) fn file(path: &Path, link: FinalLink, limit: u64) -> Result<Vec<u8>, 
 }
 
 /// The same; `None` if no file has this path.
-pub(crate) fn file_if_there(path: &Path, link: FinalLink, limit: u64) -> Result<Option<Vec<u8>>, ReadError> {
+pub(crate) fn file_if_there(
+    path: &Path,
+    link: FinalLink,
+    limit: u64,
+) -> Result<Option<Vec<u8>>, ReadError> {
     match file(path, link, limit) {
         Err(error) if error.is_absent() => Ok(None),
         content => content.map(Some),
@@ -129,7 +137,8 @@ pub(crate) fn content(file: &File, about: &Metadata, limit: u64) -> Result<Vec<u
     if about.len() > limit {
         return Err(ReadError::TooLarge { size: about.len(), limit });
     }
-    let mut content = Vec::with_capacity(usize::try_from(about.len()).unwrap_or_default().saturating_add(1));
+    let mut content =
+        Vec::with_capacity(usize::try_from(about.len()).unwrap_or_default().saturating_add(1));
     // It may grow meanwhile, and files of /proc have no size.
     let read = file.take(limit.saturating_add(1)).read_to_end(&mut content)? as u64;
     if read > limit { Err(ReadError::TooLarge { size: read, limit }) } else { Ok(content) }
@@ -158,8 +167,9 @@ pub(crate) fn endless(path: &Path) -> Option<&'static str> {
     (!kind.is_file() && !kind.is_dir()).then(|| noun(kind))
 }
 
-/// The first file below a directory, at any depth, that [`endless`] has a noun for. Only directories
-/// that are entered and files that are read count, by their names. What cannot be listed is left out.
+/// The first file below a directory, at any depth, that [`endless`] has a noun for. Only
+/// directories that are entered and files that are read count, by their names. What cannot be
+/// listed is left out.
 pub(crate) fn find_endless(
     directory: &Path,
     is_entered: fn(&OsStr) -> bool,
@@ -239,11 +249,23 @@ mod tests {
         for (name, followed, refused) in [
             ("file", "text", "text"),
             ("to-file", "text", "it is a symbolic link, not a regular file"),
-            ("directory", "it is a directory, not a regular file", "it is a directory, not a regular file"),
+            (
+                "directory",
+                "it is a directory, not a regular file",
+                "it is a directory, not a regular file",
+            ),
             ("fifo", "it is a FIFO, not a regular file", "it is a FIFO, not a regular file"),
-            ("to-fifo", "it is a FIFO, not a regular file", "it is a symbolic link, not a regular file"),
+            (
+                "to-fifo",
+                "it is a FIFO, not a regular file",
+                "it is a symbolic link, not a regular file",
+            ),
             ("socket", "it is a socket, not a regular file", "it is a socket, not a regular file"),
-            ("to-zero", "it is a device, not a regular file", "it is a symbolic link, not a regular file"),
+            (
+                "to-zero",
+                "it is a device, not a regular file",
+                "it is a symbolic link, not a regular file",
+            ),
             ("dangling", "absent", "it is a symbolic link, not a regular file"),
             ("nothing", "absent", "absent"),
             ("file/below", "absent", "absent"),
@@ -275,7 +297,10 @@ mod tests {
         assert_eq!(file(&path, FinalLink::Refuse, 5).unwrap(), b"12345");
         let error = file(&path, FinalLink::Refuse, 4).unwrap_err();
         assert!(matches!(error, ReadError::TooLarge { size: 5, limit: 4 }), "{error}");
-        assert_eq!(ReadError::TooLarge { size: 0, limit: 3 * MIB }.to_string(), "it is larger than 3 MiB");
+        assert_eq!(
+            ReadError::TooLarge { size: 0, limit: 3 * MIB }.to_string(),
+            "it is larger than 3 MiB"
+        );
         // It grew after it was looked at.
         let (open, about) = open(&path, FinalLink::Refuse).unwrap();
         fs::write(&path, "1234567890").unwrap();

@@ -76,7 +76,11 @@ impl Scratch {
         let mut known = shared.lock();
         // The umask does not count: no other user may put anything there.
         let private = Permissions::from_mode(0o700);
-        let directory = tempfile::Builder::new().prefix(PREFIX).rand_bytes(12).permissions(private).tempdir()?;
+        let directory = tempfile::Builder::new()
+            .prefix(PREFIX)
+            .rand_bytes(12)
+            .permissions(private)
+            .tempdir()?;
         *known = Some(directory.path().to_owned());
         drop(known);
         Ok(Self { directory, shared, _held_back: held_back, _thread: thread })
@@ -117,8 +121,8 @@ impl Scratch {
 }
 
 impl Drop for Scratch {
-    /// Where a signal removes the directory, the program ends by that signal, and not by an error of
-    /// the work that misses the directory.
+    /// Where a signal removes the directory, the program ends by that signal, and not by an error
+    /// of the work that misses the directory.
     fn drop(&mut self) {
         drop(self.shared.lock());
     }
@@ -148,7 +152,8 @@ impl Shared {
 /// does. The file has no name, so nothing is left of it.
 pub(crate) fn keeps_modes(directory: &Path) -> bool {
     let Ok(file) = tempfile::tempfile_in(directory) else { return false };
-    let is_executable = || file.metadata().is_ok_and(|about| about.permissions().mode() & 0o100 != 0);
+    let is_executable =
+        || file.metadata().is_ok_and(|about| about.permissions().mode() & 0o100 != 0);
     let set = |mode| file.set_permissions(Permissions::from_mode(mode)).is_ok();
     set(0o600) && !is_executable() && set(0o700) && is_executable()
 }
@@ -162,7 +167,9 @@ mod tests {
         let scratch = Scratch::new().unwrap();
         let path = scratch.path().to_owned();
         assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o700);
-        assert!(path.ends_with(format!("{PREFIX}{}", scratch.nonce())) && scratch.nonce().len() == 12);
+        assert!(
+            path.ends_with(format!("{PREFIX}{}", scratch.nonce())) && scratch.nonce().len() == 12
+        );
         scratch.make_directory("objects").unwrap();
         assert!(!scratch.outlive(|stop| stop.load(Ordering::SeqCst)).unwrap());
         drop(scratch);

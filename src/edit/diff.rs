@@ -51,7 +51,14 @@ fn operations(old: &[&str], new: &[&str]) -> Vec<DiffOp> {
     let known = IdentifyDistinct::<u32>::new(old, 0..old.len(), new, 0..new.len());
     let (before, after) = (known.old_lookup(), known.new_lookup());
     let mut found = Compact::new(Replace::new(Capture::new()), before, after);
-    let Ok(()) = myers::diff_deadline(&mut found, before, known.old_range(), after, known.new_range(), deadline);
+    let Ok(()) = myers::diff_deadline(
+        &mut found,
+        before,
+        known.old_range(),
+        after,
+        known.new_range(),
+        deadline,
+    );
     found.into_inner().into_inner().into_ops()
 }
 

@@ -50,7 +50,8 @@ fn secret() -> String {
 }
 
 static SECRET: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(&secret()).ok());
-static SHAPE: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(&format!("(?i-u){SHAPED}")).ok());
+static SHAPE: LazyLock<Option<Regex>> =
+    LazyLock::new(|| Regex::new(&format!("(?i-u){SHAPED}")).ok());
 
 /// The lines of a unified diff of two texts, safe to print, without their ends. Nothing if the
 /// texts are alike.
@@ -111,7 +112,8 @@ pub(crate) fn excerpts<'a>(
         let of_names = FileKind::of(path, FileKind::is_made_of_names).is_some();
         // The first two lines name the file.
         let lines = lines.into_iter().take(shown).enumerate();
-        let lines = lines.map(|(at, line)| if at < 2 { line } else { shortened(line, of_names, WIDTH) });
+        let lines =
+            lines.map(|(at, line)| if at < 2 { line } else { shortened(line, of_names, WIDTH) });
         excerpts.push((path, Excerpt { lines: lines.collect(), more }));
     }
     excerpts
@@ -126,7 +128,9 @@ pub(crate) fn of_fix(path: &RepoPath, old: &[u8], new: &[u8], edits: &[Edit]) ->
     }
     let of_names = FileKind::of(path, FileKind::is_made_of_names).is_some();
     // An edit may write a line that stays as it was: that is no change in the difference.
-    let mut masked = edits.iter().any(|edit| completed(edit, old).lines().any(|line| holds_secret(line, of_names)));
+    let mut masked = edits
+        .iter()
+        .any(|edit| completed(edit, old).lines().any(|line| holds_secret(line, of_names)));
     for (at, line) in unified(path, old, new, FIX_RADIUS).into_iter().enumerate() {
         let is_change = at >= 2 && line.starts_with(['+', '-']);
         masked |= is_change && holds_secret(&line, of_names);
@@ -141,7 +145,8 @@ pub(crate) fn of_fix(path: &RepoPath, old: &[u8], new: &[u8], edits: &[Edit]) ->
 
 /// The lines that an edit writes, with what stays of the first and of the last.
 fn completed(edit: &Edit, old: &[u8]) -> String {
-    let before = old.get(..edit.span.start).and_then(|text| text.rsplit(|byte| *byte == b'\n').next());
+    let before =
+        old.get(..edit.span.start).and_then(|text| text.rsplit(|byte| *byte == b'\n').next());
     let after = old.get(edit.span.end..).and_then(|text| text.split(|byte| *byte == b'\n').next());
     let parts = [before.unwrap_or_default(), edit.text.as_bytes(), after.unwrap_or_default()];
     String::from_utf8_lossy(&parts.concat()).into_owned()
@@ -167,7 +172,9 @@ fn without_returns(text: Vec<u8>) -> Vec<u8> {
 }
 
 fn holds_secret(line: &str, of_names: bool) -> bool {
-    let matches = |pattern: &Option<Regex>| pattern.as_ref().is_none_or(|pattern| pattern.is_match(line.as_bytes()));
+    let matches = |pattern: &Option<Regex>| {
+        pattern.as_ref().is_none_or(|pattern| pattern.is_match(line.as_bytes()))
+    };
     if of_names { matches(&SHAPE) } else { matches(&SECRET) || holds_credentials(line.as_bytes()) }
 }
 
@@ -187,14 +194,17 @@ fn shortened(line: String, of_names: bool, width: usize) -> String {
 fn printable(text: &[u8]) -> String {
     let line = |line: &[u8]| {
         let content = line.strip_suffix(b"\n").unwrap_or(line);
-        let parts: Vec<String> = content.split(|byte| *byte == b'\t').map(|part| Escaped(part).to_string()).collect();
+        let parts: Vec<String> =
+            content.split(|byte| *byte == b'\t').map(|part| Escaped(part).to_string()).collect();
         parts.join("\t") + if line.len() > content.len() { "\n" } else { "" }
     };
     let text: String = text.split_inclusive(|byte| *byte == b'\n').map(line).collect();
     // Runners obey `##[command]` and `##vso[command]` wherever they stand; two such signs alone are
     // a heading in Markdown.
     let text = text.replace(r"#\u{0023}", "##");
-    ['[', 'v', 'V'].iter().fold(text, |text, next| text.replace(&format!("##{next}"), &format!(r"#\u{{0023}}{next}")))
+    ['[', 'v', 'V']
+        .iter()
+        .fold(text, |text, next| text.replace(&format!("##{next}"), &format!(r"#\u{{0023}}{next}")))
 }
 
 #[cfg(test)]
@@ -243,7 +253,9 @@ mod tests {
     #[test]
     fn what_is_no_text_or_only_another_line_end_is_not_shown() {
         assert!(shown(b"a\n", b"a\0\n").is_empty());
-        assert!(shown(b"version https://git-lfs.github.com/spec/v1\noid x\n", b"content\n").is_empty());
+        assert!(
+            shown(b"version https://git-lfs.github.com/spec/v1\noid x\n", b"content\n").is_empty()
+        );
         assert_eq!(shown(b"a\nb\n", b"a\r\nb\r\n"), ["only the line ends of a b differ"]);
         assert_eq!(shown(b"a\r\n", b"a\n").len(), 5);
         assert_eq!(shown(b"a\nb\n", b"a\r\nc\r\r\n")[5], "+c\\r");
@@ -251,11 +263,16 @@ mod tests {
 
     #[test]
     fn much_is_cut_and_counted() {
-        let paths: Vec<RepoPath> = (0..20).map(|number| RepoPath::from(&*format!("{number}"))).collect();
+        let paths: Vec<RepoPath> =
+            (0..20).map(|number| RepoPath::from(&*format!("{number}"))).collect();
         let new: String = (0..50).map(|number| format!("{number}{}\n", " x".repeat(250))).collect();
-        let excerpts = excerpts(paths.iter().map(|path| (path, Vec::new(), new.clone().into_bytes())));
+        let excerpts =
+            excerpts(paths.iter().map(|path| (path, Vec::new(), new.clone().into_bytes())));
         assert_eq!(excerpts.len(), 20);
-        assert_eq!(excerpts.iter().map(|(_, excerpt)| excerpt.lines.len()).sum::<usize>(), ALL_LINES);
+        assert_eq!(
+            excerpts.iter().map(|(_, excerpt)| excerpt.lines.len()).sum::<usize>(),
+            ALL_LINES
+        );
         assert_eq!((excerpts[0].1.lines.len(), excerpts[0].1.more), (LINES, 53 - LINES));
         assert_eq!(excerpts[0].1.lines[4].chars().count(), WIDTH + 1);
         assert_eq!((excerpts[19].1.lines.len(), excerpts[19].1.more), (0, 53));
@@ -290,7 +307,10 @@ mod tests {
             assert_eq!(shown(b"a\n", format!("a\n{line}\n").as_bytes())[4], format!("+{line}"));
         }
         let line = "\"@aws-sdk/client-secrets-manager\": \"3.1.0-beta\"";
-        assert_eq!(shown_of("web/package.json", b"a\n", format!("a\n{line}\n").as_bytes())[4], format!("+{line}"));
+        assert_eq!(
+            shown_of("web/package.json", b"a\n", format!("a\n{line}\n").as_bytes())[4],
+            format!("+{line}")
+        );
         for path in [".env.local", "a/server.pem", "id_rsa"] {
             assert!(shown_of(path, b"a\n", b"b\n").is_empty(), "{path}");
         }

@@ -48,8 +48,8 @@ pub(crate) struct Fix {
     pub edits: Vec<(Edit, Region)>,
     /// The difference of each file: escaped, bounded, and secrets masked.
     pub diffs: Vec<(RepoPath, Excerpt)>,
-    /// Whether a line that an edit writes or removes holds a secret: then no report may show the edits, but only the
-    /// differences.
+    /// Whether a line that an edit writes or removes holds a secret: then no report may show the
+    /// edits, but only the differences.
     pub is_secret: bool,
 }
 
@@ -63,7 +63,8 @@ impl Fix {
         for edits in edits.chunk_by(|a, b| a.path == b.path) {
             let path = &edits.first()?.path;
             let old = &files.iter().find(|file| file.path == *path)?.text;
-            let (excerpt, is_secret) = of_fix(path, old, &applied(old, edits.iter().collect())?, edits);
+            let (excerpt, is_secret) =
+                of_fix(path, old, &applied(old, edits.iter().collect())?, edits);
             fix.is_secret |= is_secret;
             fix.diffs.push((path.clone(), excerpt));
             let lines = LineIndex::new(old);
@@ -98,11 +99,21 @@ mod tests {
             .edits
             .iter()
             .map(|(edit, region)| {
-                (edit.path.to_string(), region.line, region.column, region.end_line, region.end_column)
+                (
+                    edit.path.to_string(),
+                    region.line,
+                    region.column,
+                    region.end_line,
+                    region.end_column,
+                )
             })
             .collect();
-        assert_eq!(regions, [("a".into(), 1, 1, 1, 1), ("a".into(), 2, 1, 2, 4), ("b".into(), 1, 5, 1, 6)]);
-        let lines: Vec<&str> = fix.diffs.iter().flat_map(|(_, diff)| &diff.lines).map(String::as_str).collect();
+        assert_eq!(
+            regions,
+            [("a".into(), 1, 1, 1, 1), ("a".into(), 2, 1, 2, 4), ("b".into(), 1, 5, 1, 6)]
+        );
+        let lines: Vec<&str> =
+            fix.diffs.iter().flat_map(|(_, diff)| &diff.lines).map(String::as_str).collect();
         assert_eq!(
             lines,
             [
@@ -150,11 +161,16 @@ mod tests {
     #[test]
     fn a_secret_is_in_no_difference() {
         let secret = ["s3cr", "3t", "s3cr", "3t"].concat();
-        let files = [file("a", &format!("one\n_authToken={secret}\ntwo\n")), file(".env", "x"), file("b", "a\0")];
+        let files = [
+            file("a", &format!("one\n_authToken={secret}\ntwo\n")),
+            file(".env", "x"),
+            file("b", "a\0"),
+        ];
         let file_end = files[0].text.len() - 1;
         let of = |edits: Vec<Edit>| Fix::of(Safety::Shown, edits, &files.each_ref()).unwrap();
-        let shown =
-            |fix: &Fix| fix.diffs.iter().flat_map(|(_, diff)| diff.lines.clone()).collect::<Vec<_>>().join("\n");
+        let shown = |fix: &Fix| {
+            fix.diffs.iter().flat_map(|(_, diff)| diff.lines.clone()).collect::<Vec<_>>().join("\n")
+        };
         let beside = of(vec![edit("a", 0..3, "1")]);
         assert!(!beside.is_secret && shown(&beside).contains(" ********"), "{}", shown(&beside));
         // The secret stays as it is, but is in the text of the edit, as a whole line or a part.

@@ -68,7 +68,11 @@ impl<'c> Gathering<'c> {
         }
     }
 
-    fn read(&mut self, entry: &Entry, findings: &mut Findings) -> Result<Option<Rc<SourceFile>>, Error> {
+    fn read(
+        &mut self,
+        entry: &Entry,
+        findings: &mut Findings,
+    ) -> Result<Option<Rc<SourceFile>>, Error> {
         if let Some(known) = self.known.get(&entry.path) {
             return Ok(Some(Rc::clone(known)));
         }
@@ -77,17 +81,29 @@ impl<'c> Gathering<'c> {
         Ok(file)
     }
 
-    fn source_file(&self, entry: &Entry, findings: &mut Findings) -> Result<Option<Rc<SourceFile>>, Error> {
+    fn source_file(
+        &self,
+        entry: &Entry,
+        findings: &mut Findings,
+    ) -> Result<Option<Rc<SourceFile>>, Error> {
         Ok(read(entry, self.change, findings)?.map(|file| Rc::new(SourceFile::new(file))))
     }
 }
 
-/// Reads a file, or reports that it is too large: a limit is said aloud, and blocks where the file is new.
-fn read(entry: &Entry, change: &dyn Change, findings: &mut Findings) -> Result<Option<File>, Error> {
+/// Reads a file, or reports that it is too large: a limit is said aloud, and blocks where the file
+/// is new.
+fn read(
+    entry: &Entry,
+    change: &dyn Change,
+    findings: &mut Findings,
+) -> Result<Option<File>, Error> {
     match change.read(entry, LIMIT)? {
-        Content::Bytes(text) => {
-            Ok(Some(File { path: entry.path.clone(), text, fresh: entry.fresh, replaces: entry.replaces.is_some() }))
-        }
+        Content::Bytes(text) => Ok(Some(File {
+            path: entry.path.clone(),
+            text,
+            fresh: entry.fresh,
+            replaces: entry.replaces.is_some(),
+        })),
         Content::TooLarge(size) => {
             let message = format!(
                 "{} is larger than this rule can judge ({} MiB, the limit is {} MiB)",
@@ -95,7 +111,9 @@ fn read(entry: &Entry, change: &dyn Change, findings: &mut Findings) -> Result<O
                 size.div_ceil(1024 * 1024),
                 LIMIT / (1024 * 1024)
             );
-            let draft = findings.path(&entry.path, message).cure("make the file smaller, or keep it out of git", &[]);
+            let draft = findings
+                .path(&entry.path, message)
+                .cure("make the file smaller, or keep it out of git", &[]);
             if !entry.fresh {
                 draft.weigh(Severity::Warning);
             }
@@ -129,12 +147,16 @@ mod tests {
         assert!(new.is_empty() && change.read.borrow().is_empty());
         let new = files.fresh(FileKind::may_move_a_pin, &mut findings).unwrap();
         assert_eq!(*change.read.borrow(), ["package.json"]);
-        let no_lockfile = |entries: &mut Vec<Entry>| entries.retain(|entry| !FileKind::PnpmLock.is_of(&entry.path));
+        let no_lockfile = |entries: &mut Vec<Entry>| {
+            entries.retain(|entry| !FileKind::PnpmLock.is_of(&entry.path));
+        };
         let project = files.project(FileKind::may_pin, no_lockfile, &mut findings).unwrap();
-        let paths: Vec<String> = project.files().iter().map(|known| known.file.path.to_string()).collect();
+        let paths: Vec<String> =
+            project.files().iter().map(|known| known.file.path.to_string()).collect();
         assert_eq!(paths, ["a/Dockerfile", "a/package.json", "package.json"]);
         assert!(Rc::ptr_eq(&new[0].1, &project.files()[2]));
-        let manifests = files.project(|kind| kind == FileKind::Manifest, |_| {}, &mut findings).unwrap();
+        let manifests =
+            files.project(|kind| kind == FileKind::Manifest, |_| {}, &mut findings).unwrap();
         assert!(Rc::ptr_eq(&project.files()[1], &manifests.files()[0]));
         assert_eq!(*change.read.borrow(), ["package.json", "a/package.json", "a/Dockerfile"]);
     }
@@ -148,11 +170,13 @@ mod tests {
         const SECOND: Rule = Rule { id: "second", ..FIRST };
         const FIRST_OF_PINS: Rule = Rule { check: Check::Pins(|_, _| ()), ..FIRST };
         const SECOND_OF_PINS: Rule = Rule { id: "second", ..FIRST_OF_PINS };
-        let change = Fake::default().with("Dockerfile", Mode::File, Content::TooLarge(LIMIT + 1), true);
+        let change =
+            Fake::default().with("Dockerfile", Mode::File, Content::TooLarge(LIMIT + 1), true);
         let off = Config::weighing(&FIRST, None);
         for rules in [[&FIRST, &SECOND], [&FIRST_OF_PINS, &SECOND_OF_PINS]] {
             for (config, expected) in [(&Config::default(), "first"), (&off, "second")] {
-                let Judgement { findings, hidden, .. } = Engine::of(&rules, config).judge(&change).unwrap();
+                let Judgement { findings, hidden, .. } =
+                    Engine::of(&rules, config).judge(&change).unwrap();
                 let ids: Vec<_> = findings.iter().map(|finding| finding.rule.id).collect();
                 assert_eq!((ids, hidden.len()), (vec![expected], 0));
             }

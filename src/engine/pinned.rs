@@ -9,8 +9,8 @@ use crate::project::SourceFile;
 use crate::project::kinds::FileKind;
 use crate::rule::Findings;
 
-/// The pins of a change, and those that they are compared with; `None` if no new file has any. In that case, only new
-/// files are read.
+/// The pins of a change, and those that they are compared with; `None` if no new file has any. In
+/// that case, only new files are read.
 pub(super) fn board(
     files: &mut Gathering<'_>,
     change: &dyn Change,
@@ -26,14 +26,16 @@ pub(super) fn board(
     all_pins(files, moves, findings).map(Some)
 }
 
-/// Whether a file pins something else than the file that was at its path before. A clone that lacks objects may not have
-/// that one: then it is taken to pin the same, so that no further objects are asked for that it lacks as well.
+/// Whether a file pins something else than the file that was at its path before. A clone that lacks
+/// objects may not have that one: then it is taken to pin the same, so that no further objects are
+/// asked for that it lacks as well.
 fn says_something_else(known: &SourceFile, entry: &Entry, change: &dyn Change) -> bool {
     let Some(id) = entry.replaces else { return true };
     let before = Entry { id, fresh: false, replaces: None, ..entry.clone() };
     match change.read(&before, LIMIT) {
         Ok(Content::Bytes(text)) => {
-            let before = SourceFile::new(File { path: before.path, text, fresh: false, replaces: false });
+            let before =
+                SourceFile::new(File { path: before.path, text, fresh: false, replaces: false });
             !pins::read(known).says_the_same(&pins::read(&before))
         }
         Ok(Content::TooLarge(_)) => true,

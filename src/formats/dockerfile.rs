@@ -1,6 +1,7 @@
 //! Dockerfiles as instructions, and what they run as words, each with its place.
 //!
-//! Lines are joined as BuildKit joins them; what a `RUN` holds is split into commands as a POSIX shell would.
+//! Lines are joined as BuildKit joins them; what a `RUN` holds is split into commands as a POSIX
+//! shell would.
 
 use std::ops::Range;
 
@@ -83,7 +84,8 @@ impl Reader<'_> {
         let rest = self.file.get(start..).filter(|rest| !rest.is_empty())?;
         let length = rest.iter().position(|&byte| byte == b'\n').unwrap_or(rest.len());
         self.at = start + length + 1;
-        let carriage_returns = rest[..length].iter().rev().take_while(|&&byte| byte == b'\r').count();
+        let carriage_returns =
+            rest[..length].iter().rev().take_while(|&&byte| byte == b'\r').count();
         Some(start..start + length - carriage_returns)
     }
 
@@ -105,8 +107,11 @@ impl Reader<'_> {
         loop {
             let start = self.at;
             let directive = self.line().and_then(|line| {
-                let (name, value) =
-                    std::str::from_utf8(&self.file[line]).ok()?.trim().strip_prefix('#')?.split_once('=')?;
+                let (name, value) = std::str::from_utf8(&self.file[line])
+                    .ok()?
+                    .trim()
+                    .strip_prefix('#')?
+                    .split_once('=')?;
                 Some((name.trim().to_ascii_lowercase(), value.trim()))
             });
             match directive.as_ref().map(|(name, value)| (name.as_str(), *value)) {
@@ -126,7 +131,11 @@ impl Reader<'_> {
         let mut end = start;
         while let Some(line) = self.line() {
             let text = &self.file[line];
-            let tabs = if expected.strip_tabs { text.iter().take_while(|&&byte| byte == b'\t').count() } else { 0 };
+            let tabs = if expected.strip_tabs {
+                text.iter().take_while(|&&byte| byte == b'\t').count()
+            } else {
+                0
+            };
             if text[tabs..] == expected.name {
                 break;
             }
@@ -161,7 +170,9 @@ fn blank(text: &[u8]) -> Option<usize> {
 fn continuation(line: &[u8], escape: u8) -> (usize, bool) {
     let blanks = line.iter().rev().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
     match line[..line.len() - blanks].split_last() {
-        Some((&last, before)) if last == escape && before.last() != Some(&escape) => (before.len(), true),
+        Some((&last, before)) if last == escape && before.last() != Some(&escape) => {
+            (before.len(), true)
+        }
         _ => (line.len(), false),
     }
 }
@@ -169,7 +180,8 @@ fn continuation(line: &[u8], escape: u8) -> (usize, bool) {
 impl Instruction {
     fn of(text: Joined, escape: u8, span: Span) -> Self {
         let bytes = &text.bytes;
-        let end = bytes.len() - bytes.iter().rev().take_while(|byte| blank(&[**byte]).is_some()).count();
+        let end =
+            bytes.len() - bytes.iter().rev().take_while(|byte| blank(&[**byte]).is_some()).count();
         let name_end = (0..end).find(|at| blank(&bytes[*at..=*at]).is_some()).unwrap_or(end);
         let name = String::from_utf8_lossy(&bytes[..name_end]).to_ascii_uppercase();
         let mut flags = Vec::new();
@@ -215,9 +227,15 @@ impl Instruction {
     /// The words of the exec form, `["npm", "install"]`, as places of JSON strings.
     fn exec_form(&self) -> Option<Vec<Range<usize>>> {
         let range = self.arguments.clone();
-        let bytes = self.text.bytes[range.clone()].strip_prefix(b"[").map(|_| &self.text.bytes[range.clone()])?;
-        let Value::List(list) = formats::parse(Syntax::Json, bytes).ok()?.value else { return None };
-        let word = |node: &Node| node.text().map(|_| range.start + node.span.start..range.start + node.span.end);
+        let bytes = self.text.bytes[range.clone()]
+            .strip_prefix(b"[")
+            .map(|_| &self.text.bytes[range.clone()])?;
+        let Value::List(list) = formats::parse(Syntax::Json, bytes).ok()?.value else {
+            return None;
+        };
+        let word = |node: &Node| {
+            node.text().map(|_| range.start + node.span.start..range.start + node.span.end)
+        };
         list.iter().map(word).collect()
     }
 
@@ -240,18 +258,23 @@ impl Instruction {
     /// What `ARG` and `ENV` set: a name, and where its value is.
     pub(crate) fn assignments(&self) -> Vec<(String, Option<Range<usize>>)> {
         let bytes = &self.text.bytes;
-        let equals = |word: &Range<usize>| bytes[word.clone()].iter().position(|&byte| byte == b'=');
+        let equals =
+            |word: &Range<usize>| bytes[word.clone()].iter().position(|&byte| byte == b'=');
         let name = |range: Range<usize>| String::from_utf8_lossy(&bytes[range]).into_owned();
         let mut words = self.words().peekable();
         if let Some(first) = words.next_if(|word| self.name == "ENV" && equals(word).is_none()) {
             // `ENV name a value with blanks`
-            let end = (first.start..first.end).find(|at| blank(&bytes[*at..=*at]).is_some()).unwrap_or(first.end);
+            let end = (first.start..first.end)
+                .find(|at| blank(&bytes[*at..=*at]).is_some())
+                .unwrap_or(first.end);
             let start = end + leading(&bytes[end..self.arguments.end]);
             return vec![(name(first.start..end), Some(start..self.arguments.end))];
         }
         words
             .map(|word| match equals(&word) {
-                Some(equals) => (name(word.start..word.start + equals), Some(word.start + equals + 1..word.end)),
+                Some(equals) => {
+                    (name(word.start..word.start + equals), Some(word.start + equals + 1..word.end))
+                }
                 None => (name(word), None),
             })
             .collect()
@@ -313,7 +336,8 @@ fn word_end(bytes: &[u8], range: Range<usize>, escape: u8) -> usize {
     range.end
 }
 
-/// The flag that starts here, and its length. In a flag, an escape counts between single quotes too.
+/// The flag that starts here, and its length. In a flag, an escape counts between single quotes
+/// too.
 fn flag(text: &[u8], escape: u8) -> (String, usize) {
     let mut flag = Vec::new();
     let mut quote = None;
@@ -341,7 +365,8 @@ mod tests {
     use super::*;
     use crate::models::dockerfile::Stages;
 
-    /// The commands that a Dockerfile runs, their words separated by `|`; `?` for a word that is not known.
+    /// The commands that a Dockerfile runs, their words separated by `|`; `?` for a word that is
+    /// not known.
     fn commands(file: &str) -> Vec<String> {
         let mut stages = Stages::default();
         let mut shown = Vec::new();
@@ -438,8 +463,7 @@ mod tests {
 
     #[test]
     fn a_word_stands_where_it_is_written() {
-        let file =
-            "\u{feff}FROM x\r\nENV B=wörd\r\nRUN a \\\r\n  # c\r\n  'wö'\\\r\nrd \"$B\"\r\nRUN <<E\r\n c\r\nE\r\n";
+        let file = "\u{feff}FROM x\r\nENV B=wörd\r\nRUN a \\\r\n  # c\r\n  'wö'\\\r\nrd \"$B\"\r\nRUN <<E\r\n c\r\nE\r\n";
         let mut stages = Stages::default();
         let mut found = Vec::new();
         for instruction in parse(file.as_bytes()) {
@@ -455,7 +479,8 @@ mod tests {
 
     /// An instruction in the words of the facts: as far as they are asked for.
     fn told(file: &[u8], instruction: &Instruction, fact: &Json) -> Json {
-        let text = |range: &Range<usize>| String::from_utf8_lossy(instruction.bytes(range)).into_owned();
+        let text =
+            |range: &Range<usize>| String::from_utf8_lossy(instruction.bytes(range)).into_owned();
         let line = |at: usize| 1 + file[..at].iter().filter(|byte| **byte == b'\n').count();
         let mut told = json!({ "name": instruction.name, "line": line(instruction.span.start) });
         // Behind the last line that belongs to it.
@@ -464,13 +489,22 @@ mod tests {
         if !instruction.flags.is_empty() && instruction.name != "ONBUILD" {
             told["flags"] = instruction.flags.clone().into();
         }
-        if fact.get("json").is_some() && instruction.name != "ONBUILD" && instruction.name != "HEALTHCHECK" {
+        if fact.get("json").is_some()
+            && instruction.name != "ONBUILD"
+            && instruction.name != "HEALTHCHECK"
+        {
             told["json"] = true.into();
             told["value"] = instruction.exec_words().into();
         } else if ["RUN", "FROM"].contains(&&*instruction.name) {
             let words: Vec<String> = match &*instruction.name {
-                "RUN" => vec![text(&instruction.arguments)].into_iter().filter(|text| !text.is_empty()).collect(),
-                _ => text(&instruction.arguments).split_ascii_whitespace().map(str::to_owned).collect(),
+                "RUN" => vec![text(&instruction.arguments)]
+                    .into_iter()
+                    .filter(|text| !text.is_empty())
+                    .collect(),
+                _ => text(&instruction.arguments)
+                    .split_ascii_whitespace()
+                    .map(str::to_owned)
+                    .collect(),
             };
             told["value"] = words.into();
         } else if ["ENV", "ARG"].contains(&&*instruction.name) {
@@ -486,8 +520,13 @@ mod tests {
         }
         if !instruction.heredocs.is_empty() && instruction.name != "ONBUILD" {
             let expected = instruction.expected();
-            let names = expected.iter().map(|expected| String::from_utf8_lossy(&expected.name).into_owned());
-            let bodies = instruction.heredocs.iter().map(|heredoc| String::from_utf8_lossy(&heredoc.body.bytes));
+            let names = expected
+                .iter()
+                .map(|expected| String::from_utf8_lossy(&expected.name).into_owned());
+            let bodies = instruction
+                .heredocs
+                .iter()
+                .map(|heredoc| String::from_utf8_lossy(&heredoc.body.bytes));
             told["heredocs"] = names.zip(bodies).map(|(name, body)| json!([name, body])).collect();
         }
         told
@@ -495,7 +534,8 @@ mod tests {
 
     #[test]
     fn every_file_is_read_as_buildkit_reads_it() {
-        let facts: Json = serde_json::from_str(include_str!("../../tests/facts/dockerfile.json")).unwrap();
+        let facts: Json =
+            serde_json::from_str(include_str!("../../tests/facts/dockerfile.json")).unwrap();
         let mut wrong = Vec::new();
         for case in facts["cases"].as_array().unwrap() {
             let file = case["file"].as_str().unwrap();
@@ -509,19 +549,31 @@ mod tests {
                 shown.push(told);
             }
             if !equal {
-                wrong.push(format!("{file:?}\n  is {}\n  not {}", case["instructions"], Json::Array(shown)));
+                wrong.push(format!(
+                    "{file:?}\n  is {}\n  not {}",
+                    case["instructions"],
+                    Json::Array(shown)
+                ));
             }
         }
         // BuildKit cuts flags byte by byte and mends half a surrogate; nobody means either.
-        let is_odd = |wrong: &&String| ["u{a0}", "é", "à", "ą", "ud800"].iter().any(|odd| wrong.contains(odd));
-        let others: Vec<&str> = wrong.iter().filter(|wrong| !is_odd(wrong)).map(String::as_str).collect();
-        assert!(others.is_empty() && wrong.len() == 7, "{} wrong:\n{}", wrong.len(), wrong.join("\n"));
+        let is_odd = |wrong: &&String| {
+            ["u{a0}", "é", "à", "ą", "ud800"].iter().any(|odd| wrong.contains(odd))
+        };
+        let others: Vec<&str> =
+            wrong.iter().filter(|wrong| !is_odd(wrong)).map(String::as_str).collect();
+        assert!(
+            others.is_empty() && wrong.len() == 7,
+            "{} wrong:\n{}",
+            wrong.len(),
+            wrong.join("\n")
+        );
     }
 
     const PIECES: [&str; 34] = [
-        "RUN ", "ENV ", "ARG ", "FROM x", "COPY ", "ONBUILD ", "--m=x ", "escape=`", "\u{feff}", "\n", "\r\n", "\\",
-        "\\\n", "`", "\"", "'", "$", "${", "}", "$(", ")", "(", "<", "<<", "-", "EOF", "\nEOF\n", " ", "A", "=", "[\"",
-        "\"]", "#", "ä",
+        "RUN ", "ENV ", "ARG ", "FROM x", "COPY ", "ONBUILD ", "--m=x ", "escape=`", "\u{feff}",
+        "\n", "\r\n", "\\", "\\\n", "`", "\"", "'", "$", "${", "}", "$(", ")", "(", "<", "<<", "-",
+        "EOF", "\nEOF\n", " ", "A", "=", "[\"", "\"]", "#", "ä",
     ];
 
     proptest::proptest! {

@@ -15,8 +15,8 @@ pub(crate) struct Node {
 pub(crate) enum Value {
     /// A string, its escapes undone. A YAML scalar is one, whatever a schema would make of it.
     Text(String),
-    /// An object or mapping in the file's order. A key that occurs twice is here twice: the package managers take the
-    /// last, a guard looks at all.
+    /// An object or mapping in the file's order. A key that occurs twice is here twice: the package
+    /// managers take the last, a guard looks at all.
     Map(Vec<(Key, Node)>),
     /// An array or sequence.
     List(Vec<Node>),

@@ -24,8 +24,9 @@ impl Joined {
         self.bytes.extend_from_slice(&file[piece]);
     }
 
-    /// The text of a string of a document, as far as it stands in the file as it is: between quotes, plain, or as the
-    /// lines of a YAML block. `None` where escapes or folded lines make it another one.
+    /// The text of a string of a document, as far as it stands in the file as it is: between
+    /// quotes, plain, or as the lines of a YAML block. `None` where escapes or folded lines make it
+    /// another one.
     pub(crate) fn of(file: &[u8], text: &str, at: &Span) -> Option<Self> {
         let text = text.as_bytes();
         let raw = file.get(at.clone())?;
@@ -40,8 +41,9 @@ impl Joined {
         (joined.bytes == text).then_some(joined)
     }
 
-    /// The text of a string that stands in the file in another spelling: of no byte more is known than where it all is. A long
-    /// one is left out: whoever looks for a part of it looks through all of it.
+    /// The text of a string that stands in the file in another spelling: of no byte more is known
+    /// than where it all is. A long one is left out: whoever looks for a part of it looks through
+    /// all of it.
     pub(crate) fn somewhere(text: &str, at: &Span) -> Option<Self> {
         let bytes = text.as_bytes().to_vec();
         (bytes.len() <= LONGEST).then(|| Self { bytes, pieces: Vec::new(), at: Some(at.clone()) })
@@ -50,10 +52,14 @@ impl Joined {
     /// Adds the lines of a literal block, which stand in the file behind an indentation.
     fn push_block(&mut self, file: &[u8], start: usize, text: &[u8]) -> Option<()> {
         let line_end = |from: usize| {
-            file[from..].iter().position(|&byte| byte == b'\n').map_or(file.len(), |length| from + length + 1)
+            file[from..]
+                .iter()
+                .position(|&byte| byte == b'\n')
+                .map_or(file.len(), |length| from + length + 1)
         };
         // A block begins behind the indentation of its first line.
-        let mut at = file[..start].iter().rposition(|&byte| byte == b'\n').map_or(0, |feed| feed + 1);
+        let mut at =
+            file[..start].iter().rposition(|&byte| byte == b'\n').map_or(0, |feed| feed + 1);
         let mut indentation = None;
         let mut lines = text.split_inclusive(|&byte| byte == b'\n').peekable();
         while let Some(line) = lines.next() {
@@ -66,7 +72,8 @@ impl Joined {
             } else {
                 let offset = raw.len().checked_sub(content.len())?;
                 let indentation = *indentation.get_or_insert(offset);
-                (indentation == offset && raw[..offset].iter().all(|&byte| byte == b' ')).then_some(offset)?
+                (indentation == offset && raw[..offset].iter().all(|&byte| byte == b' '))
+                    .then_some(offset)?
             };
             // The line feed stands behind the line, and behind a carriage return that YAML drops.
             self.push(file, at + skip..at + raw.len());

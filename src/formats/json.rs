@@ -18,8 +18,13 @@ pub(crate) enum JsonDialect {
     Json5,
 }
 
-/// Parses a text that has no byte order mark; `shift` turns its byte offsets into those of the file.
-pub(crate) fn parse(text: &str, dialect: JsonDialect, shift: impl Fn(Span) -> Span) -> Result<Node, SyntaxError> {
+/// Parses a text that has no byte order mark; `shift` turns its byte offsets into those of the
+/// file.
+pub(crate) fn parse(
+    text: &str,
+    dialect: JsonDialect,
+    shift: impl Fn(Span) -> Span,
+) -> Result<Node, SyntaxError> {
     let json5 = dialect == JsonDialect::Json5;
     let options = ParseOptions {
         allow_comments: dialect != JsonDialect::Strict,
@@ -33,13 +38,15 @@ pub(crate) fn parse(text: &str, dialect: JsonDialect, shift: impl Fn(Span) -> Sp
         allow_non_finite_numbers: json5,
         allow_extended_string_escapes: json5,
     };
-    let parsed = parse_to_ast(text, &CollectOptions::default(), &options).map_err(|error| SyntaxError {
-        span: shift(error.range().start..error.range().end),
-        message: error.kind().to_string(),
+    let parsed =
+        parse_to_ast(text, &CollectOptions::default(), &options).map_err(|error| SyntaxError {
+            span: shift(error.range().start..error.range().end),
+            message: error.kind().to_string(),
+        })?;
+    let ast = parsed.value.ok_or_else(|| SyntaxError {
+        span: shift(text.len()..text.len()),
+        message: "the file is empty".into(),
     })?;
-    let ast = parsed
-        .value
-        .ok_or_else(|| SyntaxError { span: shift(text.len()..text.len()), message: "the file is empty".into() })?;
     Ok(convert(ast, &shift))
 }
 
@@ -65,7 +72,9 @@ fn convert(ast: Ast<'_>, shift: &impl Fn(Span) -> Span) -> Node {
                 })
                 .collect(),
         ),
-        Ast::Array(array) => Value::List(array.elements.into_iter().map(|element| convert(element, shift)).collect()),
+        Ast::Array(array) => {
+            Value::List(array.elements.into_iter().map(|element| convert(element, shift)).collect())
+        }
         Ast::NumberLit(_) | Ast::BooleanLit(_) | Ast::NullKeyword(_) => Value::Other,
     };
     Node { span: place, value }
@@ -97,7 +106,9 @@ mod tests {
 
     #[test]
     fn strict_json_is_no_json5() {
-        for wrong in ["", "{", "{'a': 1}", "{\"a\": 1,}", "// c\n{}", "{a: 1}", "{} {}", "[01]", "\"\\x41\""] {
+        for wrong in
+            ["", "{", "{'a': 1}", "{\"a\": 1,}", "// c\n{}", "{a: 1}", "{} {}", "[01]", "\"\\x41\""]
+        {
             assert!(parse(Syntax::Json, wrong.as_bytes()).is_err(), "{wrong:?}");
         }
         assert!(parse(Syntax::Json, b"{\"a\": \"\xff\"}").is_err());

@@ -1,4 +1,5 @@
-//! The settings of npmrc files and of yarn's counterparts, each with the place of its key and of its value.
+//! The settings of npmrc files and of yarn's counterparts, each with the place of its key and of
+//! its value.
 
 use std::sync::LazyLock;
 
@@ -38,13 +39,15 @@ pub(crate) fn settings(dialect: SettingsDialect, text: &[u8]) -> Vec<Setting> {
         SettingsDialect::Yarnrc => lines(text).map(|line| loose(text, &line)).collect(),
         SettingsDialect::Berry => match formats::parse(Syntax::Yaml, text) {
             Ok(root) if matches!(root.value, Value::Map(_)) => yaml(&root),
-            // Yarn refuses such a file, but once committed its lines are as public as those of one that it takes.
+            // Yarn refuses such a file, but once committed its lines are as public as those of one
+            // that it takes.
             _ => lines(text).map(|line| loose(text, &line)).collect(),
         },
     }
 }
 
-/// The lines that are neither blank nor a comment, trimmed. A lone carriage return ends a line as well.
+/// The lines that are neither blank nor a comment, trimmed. A lone carriage return ends a line as
+/// well.
 fn lines(text: &[u8]) -> impl Iterator<Item = Span> {
     let mut start = if text.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 };
     text[start..].split(|byte| matches!(byte, b'\n' | b'\r')).filter_map(move |line| {
@@ -107,17 +110,22 @@ fn without_ini_comment(value: &str) -> &str {
 /// A known name anywhere in a line, then a separator, then what is left of the line.
 static LOOSE: LazyLock<Regex> = LazyLock::new(|| {
     let names = "_?authToken|_auth|_password|npmAuthToken|npmAuthIdent";
-    Regex::new(&format!(r#"(?i-u)(?:^|[^\w-])({names})(?:\[\])?["']?(?:[ \t]*[:=][ \t]*|[ \t]+)(.*)$"#))
-        .expect("the pattern is a constant, and the tests compile it")
+    Regex::new(&format!(
+        r#"(?i-u)(?:^|[^\w-])({names})(?:\[\])?["']?(?:[ \t]*[:=][ \t]*|[ \t]+)(.*)$"#
+    ))
+    .expect("the pattern is a constant, and the tests compile it")
 });
 
-/// A line of a file that has no better grammar. What is left of it after the name counts as the value, so that a
-/// second setting on the line cannot hide behind the first; where no name is known, the line does. The place is the
-/// line: where a value begins in it, or whether one began on the line before, is a guess.
+/// A line of a file that has no better grammar. What is left of it after the name counts as the
+/// value, so that a second setting on the line cannot hide behind the first; where no name is
+/// known, the line does. The place is the line: where a value begins in it, or whether one began on
+/// the line before, is a guess.
 fn loose(text: &[u8], line: &Span) -> Setting {
     let found = LOOSE.captures(&text[line.clone()]);
     let (name, from) = match found.as_ref().and_then(|found| Some((found.get(1)?, found.get(2)?))) {
-        Some((name, rest)) => (String::from_utf8_lossy(name.as_bytes()).into_owned(), line.start + rest.start()),
+        Some((name, rest)) => {
+            (String::from_utf8_lossy(name.as_bytes()).into_owned(), line.start + rest.start())
+        }
         None => (String::new(), line.start),
     };
     let rest = lossy(text, &(from..line.end));
@@ -140,7 +148,8 @@ fn without_flow_end(mut value: &str) -> &str {
     }
 }
 
-/// Every entry of a document, at any depth. The items of a list stand under its key; a map's own text is empty.
+/// Every entry of a document, at any depth. The items of a list stand under its key; a map's own
+/// text is empty.
 fn yaml(root: &Node) -> Vec<Setting> {
     let mut settings = Vec::new();
     // A stack of its own: the depth of the file is not that of the program.
@@ -148,9 +157,13 @@ fn yaml(root: &Node) -> Vec<Setting> {
     while let Some((name, key, node)) = open.pop() {
         match &node.value {
             Value::Map(entries) => {
-                open.extend(entries.iter().map(|(key, node)| (key.text.clone(), key.span.clone(), node)));
+                open.extend(
+                    entries.iter().map(|(key, node)| (key.text.clone(), key.span.clone(), node)),
+                );
             }
-            Value::List(list) => open.extend(list.iter().map(|node| (name.clone(), key.clone(), node))),
+            Value::List(list) => {
+                open.extend(list.iter().map(|node| (name.clone(), key.clone(), node)));
+            }
             Value::Text(_) | Value::Other => {}
         }
         let text = node.text().unwrap_or_default().to_owned();
@@ -159,8 +172,8 @@ fn yaml(root: &Node) -> Vec<Setting> {
     settings
 }
 
-/// What a value holds besides variables: `${NAME}` is taken out, with the backslashes that escape it; of
-/// `${NAME-default}` and its kin the default remains, for it is as literal as the rest.
+/// What a value holds besides variables: `${NAME}` is taken out, with the backslashes that escape
+/// it; of `${NAME-default}` and its kin the default remains, for it is as literal as the rest.
 pub(crate) fn without_variables(value: &str) -> String {
     let mut literal = String::with_capacity(value.len());
     let mut rest = value;
@@ -175,12 +188,16 @@ pub(crate) fn without_variables(value: &str) -> String {
         if let Some(inside) = sign.strip_prefix("${").filter(|_| closed) {
             literal.truncate(literal.trim_end_matches('\\').len());
             depth += 1;
-            let part_of_name = |character: char| !matches!(character, ':' | '-' | '?' | '=' | '+' | '$' | '{' | '}');
+            let part_of_name = |character: char| {
+                !matches!(character, ':' | '-' | '?' | '=' | '+' | '$' | '{' | '}')
+            };
             let inside = inside.trim_start_matches(part_of_name);
             rest = inside.strip_prefix(':').unwrap_or(inside);
             rest = match rest.strip_prefix('?') {
                 // What is said if the variable is missing is no value.
-                Some(message) => message.trim_start_matches(|character| !matches!(character, '}' | '$')),
+                Some(message) => {
+                    message.trim_start_matches(|character| !matches!(character, '}' | '$'))
+                }
                 None => rest.strip_prefix(['-', '=', '+']).unwrap_or(rest),
             };
         } else if let Some(after) = sign.strip_prefix('}').filter(|_| depth > 0) {
@@ -198,7 +215,8 @@ pub(crate) fn without_variables(value: &str) -> String {
 /// The passwords of the URLs in a text: that of `https://user:password@host/`.
 pub(crate) fn url_passwords(text: &str) -> impl Iterator<Item = &str> {
     text.split("//").skip(1).filter_map(|url| {
-        let authority = url.split(|c: char| c.is_ascii_whitespace() || "/?#\\\"'".contains(c)).next()?;
+        let authority =
+            url.split(|c: char| c.is_ascii_whitespace() || "/?#\\\"'".contains(c)).next()?;
         let (user, _) = authority.rsplit_once('@')?;
         user.split_once(':').map(|(_, password)| password)
     })
@@ -237,11 +255,20 @@ mod tests {
     #[test]
     fn berry_is_read_at_any_depth_and_line_by_line_when_broken() {
         let text = "npmScopes:\n  s: {npmAuthToken: \"a\\x62\"}\nx: &t c\nlist: [d, e]\n";
-        assert_eq!(shown(SettingsDialect::Berry, text), ["npmAuthToken=ab", "x=c", "list=d", "list=e"]);
+        assert_eq!(
+            shown(SettingsDialect::Berry, text),
+            ["npmAuthToken=ab", "x=c", "list=d", "list=e"]
+        );
         let broken = "a: [\nnpmScopes: {s: {npmAuthToken: x}}\n\"npmAuthIdent\" : 'y' # c\n";
-        assert_eq!(shown(SettingsDialect::Berry, broken), ["=a: [", "npmAuthToken=x", "npmAuthIdent='y'"]);
+        assert_eq!(
+            shown(SettingsDialect::Berry, broken),
+            ["=a: [", "npmAuthToken=x", "npmAuthIdent='y'"]
+        );
         let broken = "é: [\nï npmAuthToken: ö#ü}\t#ç #\n\u{2003}npmAuthIdent ñ} # é\n";
-        assert_eq!(shown(SettingsDialect::Berry, broken), ["=é: [", "npmAuthToken=ö#ü", "npmAuthIdent=ñ"]);
+        assert_eq!(
+            shown(SettingsDialect::Berry, broken),
+            ["=é: [", "npmAuthToken=ö#ü", "npmAuthIdent=ñ"]
+        );
     }
 
     #[test]

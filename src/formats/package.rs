@@ -1,9 +1,10 @@
-//! Writing a `package.json` as a preparation does: parsed, with one more dependency, in the layout of `JSON.stringify`.
+//! Writing a `package.json` as a preparation does: parsed, with one more dependency, in the layout
+//! of `JSON.stringify`.
 
 use serde_json::{Map, Value, json};
 
-/// The manifest with this dependency added, as the first one of its `dependencies`. Of a text that is no manifest,
-/// nothing is kept.
+/// The manifest with this dependency added, as the first one of its `dependencies`. Of a text that
+/// is no manifest, nothing is kept.
 pub(crate) fn with_dependency(manifest: &[u8], name: &str, spec: &str) -> String {
     let manifest = manifest.strip_prefix("\u{feff}".as_bytes()).unwrap_or(manifest);
     let mut root = serde_json::from_slice::<Map<String, Value>>(manifest).unwrap_or_default();
@@ -39,9 +40,13 @@ mod tests {
             ("{ broken", r#"{"dependencies":{"x":"y"}}"#),
             ("", r#"{"dependencies":{"x":"y"}}"#),
         ] {
-            let root: Value = serde_json::from_str(&with_dependency(manifest.as_bytes(), "x", "y")).unwrap();
+            let root: Value =
+                serde_json::from_str(&with_dependency(manifest.as_bytes(), "x", "y")).unwrap();
             assert_eq!(root.to_string(), expected, "{manifest}");
         }
-        assert_eq!(with_dependency(b"{}", "x", "y"), "{\n  \"dependencies\": {\n    \"x\": \"y\"\n  }\n}\n");
+        assert_eq!(
+            with_dependency(b"{}", "x", "y"),
+            "{\n  \"dependencies\": {\n    \"x\": \"y\"\n  }\n}\n"
+        );
     }
 }

@@ -1,6 +1,8 @@
-//! What a shell runs: a script as commands and their words, each with its place in the file that holds it.
+//! What a shell runs: a script as commands and their words, each with its place in the file that
+//! holds it.
 //!
-//! Split as a POSIX shell would split it. What is only known when the script runs is kept opaque, never guessed.
+//! Split as a POSIX shell would split it. What is only known when the script runs is kept opaque,
+//! never guessed.
 
 use std::collections::HashSet;
 use std::ops::Range;
@@ -40,7 +42,8 @@ pub(crate) enum Link {
     Pipe,
 }
 
-/// A command and its words, without assignments, redirections, and words like `then` or `sudo` before it.
+/// A command and its words, without assignments, redirections, and words like `then` or `sudo`
+/// before it.
 #[derive(Debug)]
 pub(crate) struct Command<'a> {
     text: &'a Joined,
@@ -88,7 +91,8 @@ impl Resolved {
         (!self.is_open).then_some(self.text.as_str())
     }
 
-    /// Where this part of the text stands in the file as it is: in the value of a variable, or in the word itself.
+    /// Where this part of the text stands in the file as it is: in the value of a variable, or in
+    /// the word itself.
     pub(crate) fn find(&self, part: &str, file: &[u8]) -> Option<Span> {
         let sources = self.used.iter().map(|used| &used.span).chain(std::iter::once(&self.span));
         let mut found = sources.filter_map(|source| {
@@ -107,7 +111,16 @@ impl Resolved {
 
 impl<'a> Command<'a> {
     fn of(text: &'a Joined, words: Vec<Range<usize>>, link: Link) -> Self {
-        Self { text, words, assignments: Vec::new(), link, is_tested: false, depth: 0, begun: 0, exec: false }
+        Self {
+            text,
+            words,
+            assignments: Vec::new(),
+            link,
+            is_tested: false,
+            depth: 0,
+            begun: 0,
+            exec: false,
+        }
     }
 
     /// A command whose words are JSON strings.
@@ -122,16 +135,19 @@ impl<'a> Command<'a> {
 
     /// The words, the program's name first.
     pub(crate) fn words(&self) -> impl Iterator<Item = Word<'a>> {
-        self.words.iter().map(|range| Word { text: self.text, range: range.clone(), exec: self.exec })
+        self.words.iter().map(|range| Word {
+            text: self.text,
+            range: range.clone(),
+            exec: self.exec,
+        })
     }
 
     /// The value that is assigned to a variable for this command alone.
     pub(crate) fn assignment(&self, name: &str) -> Option<Word<'a>> {
-        let range = self
-            .assignments
-            .iter()
-            .rev()
-            .find(|range| assigned(&self.text.bytes[(*range).clone()]) == Some(name.as_bytes()))?;
+        let range =
+            self.assignments.iter().rev().find(|range| {
+                assigned(&self.text.bytes[(*range).clone()]) == Some(name.as_bytes())
+            })?;
         let value = range.start + name.len() + 1..range.end;
         let sets = self.text.bytes[range.clone()].get(name.len()) == Some(&b'=');
         sets.then_some(Word { text: self.text, range: value, exec: false })
@@ -140,15 +156,16 @@ impl<'a> Command<'a> {
     /// Whether this is a shell that runs what it reads.
     pub(crate) fn reads_a_script(&self) -> bool {
         self.is_a_shell()
-            && self
-                .words
-                .iter()
-                .skip(1)
-                .all(|word| self.text.bytes[word.clone()].starts_with(b"-") && !self.is_command_flag(word))
+            && self.words.iter().skip(1).all(|word| {
+                self.text.bytes[word.clone()].starts_with(b"-") && !self.is_command_flag(word)
+            })
     }
 
     fn is_a_shell(&self) -> bool {
-        let program = self.words.first().and_then(|word| self.unquoted(word).rsplit(|&byte| byte == b'/').next());
+        let program = self
+            .words
+            .first()
+            .and_then(|word| self.unquoted(word).rsplit(|&byte| byte == b'/').next());
         program.is_some_and(|program| SHELLS.contains(&program))
     }
 
@@ -195,18 +212,32 @@ impl<'a> Command<'a> {
 }
 
 impl<'a> Script<'a> {
-    /// What is known of a variable in this script. Those that the script sets are not known, whatever `lookup` says.
-    pub(crate) fn variable<'v>(&self, name: &str, lookup: &dyn Fn(&str) -> Lookup<'v>) -> Lookup<'v> {
+    /// What is known of a variable in this script. Those that the script sets are not known,
+    /// whatever `lookup` says.
+    pub(crate) fn variable<'v>(
+        &self,
+        name: &str,
+        lookup: &dyn Fn(&str) -> Lookup<'v>,
+    ) -> Lookup<'v> {
         if self.assigned.contains(name.as_bytes()) { Lookup::Unknown } else { lookup(name) }
     }
 
     /// What a word of this script stands for.
-    pub(crate) fn resolve<'v>(&self, word: &Word<'a>, lookup: &dyn Fn(&str) -> Lookup<'v>) -> Resolved {
+    pub(crate) fn resolve<'v>(
+        &self,
+        word: &Word<'a>,
+        lookup: &dyn Fn(&str) -> Lookup<'v>,
+    ) -> Resolved {
         let bytes = &word.text.bytes[word.range.clone()];
         let span = word.text.span(&word.range);
         let expanded = if word.exec {
             let text = serde_json::from_slice(bytes).ok();
-            Expanded { is_open: text.is_none(), text: text.unwrap_or_default(), used: Vec::new(), unset: Vec::new() }
+            Expanded {
+                is_open: text.is_none(),
+                text: text.unwrap_or_default(),
+                used: Vec::new(),
+                unset: Vec::new(),
+            }
         } else {
             expand(bytes, b'\\', &|name| self.variable(name, lookup))
         };
@@ -236,10 +267,12 @@ pub(crate) fn is_a_shell(program: &str) -> bool {
     SHELLS.contains(&name.as_bytes())
 }
 
-/// Whether a here-document that is a script of its own is one for a shell: it is, unless its first line says otherwise.
+/// Whether a here-document that is a script of its own is one for a shell: it is, unless its first
+/// line says otherwise.
 pub(crate) fn is_for_a_shell(script: &[u8]) -> bool {
     let first = script.split(|&byte| byte == b'\n').next().unwrap_or_default();
-    !first.starts_with(b"#!") || first.split(|byte| b"/! \t\r".contains(byte)).any(|word| SHELLS.contains(&word))
+    !first.starts_with(b"#!")
+        || first.split(|byte| b"/! \t\r".contains(byte)).any(|word| SHELLS.contains(&word))
 }
 
 /// The name of a here-document without its quotes and backslashes.

@@ -8,12 +8,17 @@ use crate::base::path::{FOLDED_BY, Folded, fold};
 
 /// The directory of debris that a spec in a dependency field installs from, if it does.
 ///
-/// `directory` is that of the manifest, relative to the top of the work tree. Decided on the meaning: the protocol is
-/// stripped, `\` read as `/`, and `.`, `..` and doubled slashes are resolved; a spec that only passes through the
-/// directory (`file:.docker-deps/../vendor/x.tgz`) does not count. Package managers resolve against different
-/// directories (the manifest's, the workspace's, the dependent's), so any `.docker-deps` of the resolved path counts.
-/// Where they differ in what a sign means, one that would install from there is enough.
-pub(crate) fn installs_from<'a>(spec: &str, directory: &str, debris: &'a Debris) -> Option<&'a Directory> {
+/// `directory` is that of the manifest, relative to the top of the work tree. Decided on the
+/// meaning: the protocol is stripped, `\` read as `/`, and `.`, `..` and doubled slashes are
+/// resolved; a spec that only passes through the directory (`file:.docker-deps/../vendor/x.tgz`)
+/// does not count. Package managers resolve against different directories (the manifest's, the
+/// workspace's, the dependent's), so any `.docker-deps` of the resolved path counts. Where they
+/// differ in what a sign means, one that would install from there is enough.
+pub(crate) fn installs_from<'a>(
+    spec: &str,
+    directory: &str,
+    debris: &'a Debris,
+) -> Option<&'a Directory> {
     readings(spec)
         .iter()
         // `@scope/x@file:…`, the way an alias or a resolution may name its target.
@@ -22,8 +27,8 @@ pub(crate) fn installs_from<'a>(spec: &str, directory: &str, debris: &'a Debris)
         .find_map(|path| leads_into(path, directory, debris))
 }
 
-/// The spec, and what yarn makes of it before it looks at it: variables are put into its settings, and percent-escapes undone,
-/// twice inside `patch:`.
+/// The spec, and what yarn makes of it before it looks at it: variables are put into its settings,
+/// and percent-escapes undone, twice inside `patch:`.
 fn readings(spec: &str) -> Vec<Cow<'_, str>> {
     let mut readings = vec![Cow::Borrowed(spec)];
     for step in [with_variables, percent_decoded, percent_decoded] {
@@ -36,7 +41,8 @@ fn readings(spec: &str) -> Vec<Cow<'_, str>> {
     readings
 }
 
-/// The text with `${NAME-default}` as yarn reads it where no such variable is set; `None` if there is none.
+/// The text with `${NAME-default}` as yarn reads it where no such variable is set; `None` if there
+/// is none.
 fn with_variables(text: &str) -> Option<String> {
     let (head, mut rest) = text.split_once("${")?;
     let mut expanded = head.to_owned();
@@ -56,7 +62,8 @@ fn percent_decoded(text: &str) -> Option<String> {
     text.contains('%').then(|| String::from_utf8_lossy(&unescaped(text.as_bytes())).into_owned())
 }
 
-/// Protocols that name something elsewhere: a registry, a server, a catalog whose own entry is judged where it stands.
+/// Protocols that name something elsewhere: a registry, a server, a catalog whose own entry is
+/// judged where it stands.
 const REMOTE: [&str; 16] = [
     "npm",
     "jsr",
@@ -94,20 +101,27 @@ fn local_path(spec: &str) -> Option<&str> {
 fn split_protocol(spec: &str) -> Option<(&str, &str)> {
     let (protocol, path) = spec.split_once(':')?;
     let scheme = |byte: u8| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte);
-    let valid = protocol.len() > 1 && protocol.as_bytes()[0].is_ascii_alphabetic() && protocol.bytes().all(scheme);
+    let valid = protocol.len() > 1
+        && protocol.as_bytes()[0].is_ascii_alphabetic()
+        && protocol.bytes().all(scheme);
     valid.then_some((protocol, path))
 }
 
-/// Whether this is `owner/repository`, with or without a `#branch`: a repository on GitHub, unless it names a tarball. What is
-/// no name there (`a b/x`, `a@b/x`) is a directory to npm, pnpm and yarn.
+/// Whether this is `owner/repository`, with or without a `#branch`: a repository on GitHub, unless
+/// it names a tarball. What is no name there (`a b/x`, `a@b/x`) is a directory to npm, pnpm and
+/// yarn.
 fn is_shorthand(spec: &str) -> bool {
     let name = spec.split('#').next().unwrap_or_default();
     let named = |part: &str, more: &[u8]| {
-        !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || more.contains(&byte))
+        !part.is_empty()
+            && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || more.contains(&byte))
     };
     let parts = name.split_once('/');
     parts.is_some_and(|(owner, repository)| {
-        named(owner, b"-_") && !owner.starts_with('-') && named(repository, b"-_.") && !is_tarball(spec)
+        named(owner, b"-_")
+            && !owner.starts_with('-')
+            && named(repository, b"-_.")
+            && !is_tarball(spec)
     })
 }
 
@@ -116,7 +130,8 @@ fn is_tarball(spec: &str) -> bool {
     [".tgz", ".tar.gz", ".tar"].iter().any(|ending| spec.ends_with(ending))
 }
 
-/// Tools differ in whether `#` or `?` ends a path or belongs to a name, and in whether `\` does: each way is gone.
+/// Tools differ in whether `#` or `?` ends a path or belongs to a name, and in whether `\` does:
+/// each way is gone.
 fn leads_into<'a>(path: &str, directory: &str, debris: &'a Debris) -> Option<&'a Directory> {
     let path = path.trim_start();
     let before = |mark: char| path.split_once(mark).map(|(path, _)| path);
@@ -125,7 +140,12 @@ fn leads_into<'a>(path: &str, directory: &str, debris: &'a Debris) -> Option<&'a
         .find_map(|(path, separators)| resolved(path, separators, directory, debris))
 }
 
-fn resolved<'a>(path: &str, separators: &[char], directory: &str, debris: &'a Debris) -> Option<&'a Directory> {
+fn resolved<'a>(
+    path: &str,
+    separators: &[char],
+    directory: &str,
+    debris: &'a Debris,
+) -> Option<&'a Directory> {
     let absolute = path.starts_with(['/', '\\']) || path.as_bytes().get(1) == Some(&b':');
     let base = if absolute { "" } else { directory };
     let mut resolved: Vec<&str> = Vec::new();
@@ -149,8 +169,9 @@ pub(crate) struct Trace<'a> {
     pub span: Span,
 }
 
-/// Whether a text of unknown structure mentions a directory of debris, in whatever encoding and escapes: three layers of them, as
-/// a URL within a URL in a string has. Where; at the start, if the layers hide the place.
+/// Whether a text of unknown structure mentions a directory of debris, in whatever encoding and
+/// escapes: three layers of them, as a URL within a URL in a string has. Where; at the start, if
+/// the layers hide the place.
 pub(crate) fn mention<'a>(text: &[u8], debris: &'a Debris) -> Option<Trace<'a>> {
     let hidden = |text: &[u8]| find_debris(text, debris).map(|trace| Trace { span: 0..0, ..trace });
     let deeper = |text: &[u8]| {
@@ -158,15 +179,18 @@ pub(crate) fn mention<'a>(text: &[u8], debris: &'a Debris) -> Option<Trace<'a>> 
         hidden(&once).or_else(|| hidden(&unescaped(&once)))
     };
     // UTF-16 and UTF-32 put zeros between the letters.
-    let narrow = || text.contains(&0).then(|| text.iter().copied().filter(|&byte| byte != 0).collect::<Vec<_>>());
+    let narrow = || {
+        text.contains(&0)
+            .then(|| text.iter().copied().filter(|&byte| byte != 0).collect::<Vec<_>>())
+    };
     find_debris(text, debris)
         .or_else(|| deeper(text))
         .or_else(|| hidden(&unquoted(text)))
         .or_else(|| narrow().and_then(|text| hidden(&text).or_else(|| deeper(&text))))
 }
 
-/// The text as strings of JSON5 and YAML have it: a `\` at the end of a line joins it to the next one, and one before a sign
-/// that needs none means nothing.
+/// The text as strings of JSON5 and YAML have it: a `\` at the end of a line joins it to the next
+/// one, and one before a sign that needs none means nothing.
 fn unquoted(text: &[u8]) -> Vec<u8> {
     let mut plain = Vec::with_capacity(text.len());
     let mut at = 0;
@@ -191,17 +215,19 @@ fn unquoted(text: &[u8]) -> Vec<u8> {
     plain
 }
 
-/// Finds the first path component that is a directory of debris, in a text of unknown structure: a lockfile's line, or a
-/// manifest that does not parse. Escapes of JSON, YAML and URLs are undone for the comparison; the span is that of the
-/// source.
+/// Finds the first path component that is a directory of debris, in a text of unknown structure: a
+/// lockfile's line, or a manifest that does not parse. Escapes of JSON, YAML and URLs are undone
+/// for the comparison; the span is that of the source.
 ///
-/// A name that only begins or ends like it (`my.docker-deps`, `.docker-deps-old`) is another name. One that does not
-/// begin with a dot may be a package's as well, so there the slash behind it has to say that it is a directory.
+/// A name that only begins or ends like it (`my.docker-deps`, `.docker-deps-old`) is another name.
+/// One that does not begin with a dot may be a package's as well, so there the slash behind it has
+/// to say that it is a directory.
 pub(crate) fn find_debris<'a>(text: &[u8], debris: &'a Debris) -> Option<Trace<'a>> {
     find(text, debris, true)
 }
 
-/// The same in a text whose strings stand back to back: what stands before and behind a name is no part of it.
+/// The same in a text whose strings stand back to back: what stands before and behind a name is no
+/// part of it.
 pub(crate) fn find_packed_debris<'a>(text: &[u8], debris: &'a Debris) -> Option<Trace<'a>> {
     find(text, debris, false)
 }
@@ -226,7 +252,8 @@ fn find_first<'a>(text: &[u8], debris: &'a Debris, apart: bool) -> Option<Trace<
 
 /// Whether a part of a text could hold a trace: a quick no for the large texts that hold none.
 pub(crate) fn could_hold_debris(text: &[u8], debris: &Debris) -> bool {
-    // Escapes are undone line by line, and few lines have any; fewer have a sign that file systems fold.
+    // Escapes are undone line by line, and few lines have any; fewer have a sign that file systems
+    // fold.
     let [a, b, c] = FOLDED_BY;
     find_first(text, debris, false).is_some()
         || any_line(text, |text| memchr::memchr2(b'\\', b'%', text), debris)
@@ -246,13 +273,16 @@ fn any_line(text: &[u8], next: impl Fn(&[u8]) -> Option<usize>, debris: &Debris)
     false
 }
 
-/// The letters, the rarest of source texts first: what is looked for is the rarest letter of a name.
+/// The letters, the rarest of source texts first: what is looked for is the rarest letter of a
+/// name.
 const RAREST_FIRST: &[u8] = b"qzjxkvywbhgfupmdlcnorsitae";
 
 fn find_component(text: &[u8], name: &[u8], apart: bool) -> Option<Span> {
-    let part_of_name = |byte: &u8| byte.is_ascii_alphanumeric() || b"._-".contains(byte) || !byte.is_ascii();
+    let part_of_name =
+        |byte: &u8| byte.is_ascii_alphanumeric() || b"._-".contains(byte) || !byte.is_ascii();
     let dotted = name.starts_with(b".");
-    let rarity = |byte: u8| RAREST_FIRST.iter().position(|letter| *letter == byte.to_ascii_lowercase());
+    let rarity =
+        |byte: u8| RAREST_FIRST.iter().position(|letter| *letter == byte.to_ascii_lowercase());
     let mark = (0..name.len()).min_by_key(|&at| rarity(name[at]).unwrap_or(usize::MAX))?;
     let (lower, upper) = (name[mark].to_ascii_lowercase(), name[mark].to_ascii_uppercase());
     for at in memchr::memchr2_iter(lower, upper, text) {
@@ -260,8 +290,9 @@ fn find_component(text: &[u8], name: &[u8], apart: bool) -> Option<Span> {
         let end = start + name.len();
         let same = text.get(start..end).is_some_and(|found| found.eq_ignore_ascii_case(name));
         let begins = !apart || start == 0 || !part_of_name(&text[start - 1]);
-        let ends =
-            |next: Option<&u8>| if dotted { !(apart && next.is_some_and(part_of_name)) } else { next == Some(&b'/') };
+        let ends = |next: Option<&u8>| {
+            if dotted { !(apart && next.is_some_and(part_of_name)) } else { next == Some(&b'/') }
+        };
         if same && begins && ends(text.get(end)) {
             return Some(start..end);
         }
@@ -276,14 +307,17 @@ fn unescaped(text: &[u8]) -> Vec<u8> {
     plain
 }
 
-/// The bytes of a text with `\uXXXX`, `\UXXXXXXXX`, `\xXX` and `%XX` of ASCII characters undone, `\` read as `/`, and what file
-/// systems fold into ASCII as that; each with its place in the source.
+/// The bytes of a text with `\uXXXX`, `\UXXXXXXXX`, `\xXX` and `%XX` of ASCII characters undone,
+/// `\` read as `/`, and what file systems fold into ASCII as that; each with its place in the
+/// source.
 fn characters(text: &[u8]) -> impl Iterator<Item = (usize, u8)> {
     let mut next = 0;
     std::iter::from_fn(move || {
         loop {
             let at = next;
-            let escaped = |start: usize, digits: usize| Some((escape(&text[at + start..], digits)?, start + digits));
+            let escaped = |start: usize, digits: usize| {
+                Some((escape(&text[at + start..], digits)?, start + digits))
+            };
             let (read, length) = match &text[at..] {
                 [] => return None,
                 [b'\\', b'u', ..] => escaped(2, 4).unwrap_or((Folded::To(b'/'), 1)),
@@ -291,7 +325,9 @@ fn characters(text: &[u8]) -> impl Iterator<Item = (usize, u8)> {
                 [b'\\', b'x', ..] => escaped(2, 2).unwrap_or((Folded::To(b'/'), 1)),
                 [b'\\', ..] => (Folded::To(b'/'), 1),
                 [b'%', ..] => escaped(1, 2).unwrap_or((Folded::To(b'%'), 1)),
-                [byte, ..] if FOLDED_BY.contains(byte) => folded_at(&text[at..]).unwrap_or((Folded::To(*byte), 1)),
+                [byte, ..] if FOLDED_BY.contains(byte) => {
+                    folded_at(&text[at..]).unwrap_or((Folded::To(*byte), 1))
+                }
                 [byte, ..] => (Folded::To(*byte), 1),
             };
             next += length;
@@ -304,7 +340,8 @@ fn characters(text: &[u8]) -> impl Iterator<Item = (usize, u8)> {
 
 /// The character that so many hexadecimal digits stand for, if it is ASCII or folded into it.
 fn escape(text: &[u8], digits: usize) -> Option<Folded> {
-    let digits = std::str::from_utf8(text.get(..digits)?).ok().filter(|digits| !digits.starts_with('+'))?;
+    let digits =
+        std::str::from_utf8(text.get(..digits)?).ok().filter(|digits| !digits.starts_with('+'))?;
     let character = char::from_u32(u32::from_str_radix(digits, 16).ok()?)?;
     let ascii = u8::try_from(character).ok().filter(u8::is_ascii);
     ascii.map(Folded::To).or_else(|| fold(character))
@@ -441,7 +478,8 @@ mod tests {
             ("patch:x@file%3A..%2F%2Edocker-deps%2fx", "%2Edocker-deps"),
             ("a .docker-deps-old/.DOCKER-DEPS/x", ".DOCKER-DEPS"),
         ] {
-            let span = traced(text.as_bytes(), &Debris::default()).unwrap_or_else(|| panic!("{text}"));
+            let span =
+                traced(text.as_bytes(), &Debris::default()).unwrap_or_else(|| panic!("{text}"));
             assert_eq!(text.get(span), Some(found));
         }
     }
@@ -472,9 +510,18 @@ mod tests {
             (r"link:..\packages.TMP\x", "packages.tmp"),
         ] {
             assert_eq!(installs_from(spec, "backend", &debris).unwrap().name, name, "{spec}");
-            assert_eq!(find_debris(spec.as_bytes(), &debris).unwrap().directory.name, name, "{spec}");
+            assert_eq!(
+                find_debris(spec.as_bytes(), &debris).unwrap().directory.name,
+                name,
+                "{spec}"
+            );
         }
-        for text in ["packages.tmp@1.0.0", "my-packages.tmp/x", ".packed-old/x", "file:../.docker-deps/x.tgz"] {
+        for text in [
+            "packages.tmp@1.0.0",
+            "my-packages.tmp/x",
+            ".packed-old/x",
+            "file:../.docker-deps/x.tgz",
+        ] {
             assert_eq!(find_debris(text.as_bytes(), &debris), None, "{text}");
             assert_eq!(installs_from(text, "", &debris), None, "{text}");
         }
@@ -493,8 +540,16 @@ mod tests {
 
         /// A separator, and steps that lead nowhere.
         fn joint() -> impl Strategy<Value = String> {
-            let detour = prop_oneof![Just(""), Just("./"), Just("/"), Just("a/../"), Just("./b/.././"), Just("//")];
-            (prop_oneof![Just("/"), Just(r"\")], detour).prop_map(|(separator, detour)| format!("{separator}{detour}"))
+            let detour = prop_oneof![
+                Just(""),
+                Just("./"),
+                Just("/"),
+                Just("a/../"),
+                Just("./b/.././"),
+                Just("//")
+            ];
+            (prop_oneof![Just("/"), Just(r"\")], detour)
+                .prop_map(|(separator, detour)| format!("{separator}{detour}"))
         }
 
         /// A character, or its percent escape.
@@ -520,10 +575,14 @@ mod tests {
                 Just("file://"),
                 Just("git+file://")
             ];
-            let directory = prop_oneof![Just(".docker-deps"), Just(".Docker-Deps")].prop_map(str::to_owned);
+            let directory =
+                prop_oneof![Just(".docker-deps"), Just(".Docker-Deps")].prop_map(str::to_owned);
             let start = prop_oneof![Just(".."), Just("."), Just("/srv/app"), Just("~"), Just("C:")];
-            (protocol, start, joint(), directory.prop_flat_map(percent_escaped), joint())
-                .prop_map(|(protocol, start, a, directory, b)| format!("{protocol}{start}{a}{directory}{b}x.tgz"))
+            (protocol, start, joint(), directory.prop_flat_map(percent_escaped), joint()).prop_map(
+                |(protocol, start, a, directory, b)| {
+                    format!("{protocol}{start}{a}{directory}{b}x.tgz")
+                },
+            )
         }
 
         proptest! {

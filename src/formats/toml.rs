@@ -6,7 +6,8 @@ use toml::de::{DeString, DeTable, DeValue};
 use crate::base::finding::Span;
 use crate::formats::document::{Key, Node, SyntaxError, Value};
 
-/// Parses a text that has no byte order mark; `shift` turns its byte offsets into those of the file.
+/// Parses a text that has no byte order mark; `shift` turns its byte offsets into those of the
+/// file.
 pub(super) fn parse(text: &str, shift: impl Fn(Span) -> Span) -> Result<Node, SyntaxError> {
     let root = DeTable::parse(text).map_err(|error| SyntaxError {
         span: shift(error.span().unwrap_or(text.len()..text.len())),
@@ -31,7 +32,9 @@ fn node(value: Spanned<DeValue<'_>>, shift: &impl Fn(Span) -> Span) -> Node {
     let value = match value.into_inner() {
         DeValue::String(text) => Value::Text(text.into_owned()),
         DeValue::Table(inner) => table(inner, shift),
-        DeValue::Array(list) => Value::List(list.into_iter().map(|element| node(element, shift)).collect()),
+        DeValue::Array(list) => {
+            Value::List(list.into_iter().map(|element| node(element, shift)).collect())
+        }
         _ => Value::Other,
     };
     Node { span, value }
@@ -50,7 +53,10 @@ mod tests {
         let pnpm = tools.get("pnpm").next().unwrap();
         assert_eq!((pnpm.text(), text.get(pnpm.span.clone())), (Some("10.6.5"), Some("'10.6.5'")));
         let version = tools.get("npm:yarn").next().unwrap().get("version").next().unwrap();
-        assert_eq!((version.text(), text.get(version.span.clone())), (Some("1.2"), Some("\"1\\u002e2\"")));
+        assert_eq!(
+            (version.text(), text.get(version.span.clone())),
+            (Some("1.2"), Some("\"1\\u002e2\""))
+        );
         assert_eq!(
             tools.entries().map(|(key, _)| key.text.as_str()).collect::<Vec<_>>(),
             ["node", "pnpm", "npm:yarn", "x"]

@@ -3,8 +3,9 @@
 use crate::base::finding::Span;
 use crate::formats::document::{Key, Node, Value};
 
-/// Reads a text that has no byte order mark; `shift` turns its byte offsets into those of the file. Nothing is wrong in
-/// such a file: what is behind `#` is a comment, and a line without a version says nothing.
+/// Reads a text that has no byte order mark; `shift` turns its byte offsets into those of the file.
+/// Nothing is wrong in such a file: what is behind `#` is a comment, and a line without a version
+/// says nothing.
 pub(super) fn parse(text: &str, shift: impl Fn(Span) -> Span) -> Node {
     let place = |part: &str| {
         let start = part.as_ptr() as usize - text.as_ptr() as usize;
@@ -37,7 +38,8 @@ mod tests {
             .entries()
             .map(|(key, node)| {
                 let Value::List(versions) = &node.value else { panic!("a list") };
-                let versions: Vec<&str> = versions.iter().map(|version| part(&version.span)).collect();
+                let versions: Vec<&str> =
+                    versions.iter().map(|version| part(&version.span)).collect();
                 format!("{}={}", part(&key.span), versions.join(","))
             })
             .collect();

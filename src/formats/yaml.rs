@@ -7,23 +7,28 @@ use granit_parser::{Event, Parser, ScanError, Span as Mark};
 use crate::base::finding::Span;
 use crate::formats::document::{Key, Node, SyntaxError, Value};
 
-/// The most that anchors and aliases may copy, in bytes of text and of what holds it. Aliases of aliases grow without
-/// bound ("billion laughs"), and so do anchors within anchors; no manifest comes near.
+/// The most that anchors and aliases may copy, in bytes of text and of what holds it. Aliases of
+/// aliases grow without bound ("billion laughs"), and so do anchors within anchors; no manifest
+/// comes near.
 const COPIED: usize = 8 * 1024 * 1024;
 /// What a value takes besides its text.
 const VALUE: usize = 80;
 
-/// Parses a text that has no byte order mark; `shift` turns its byte offsets into those of the file.
+/// Parses a text that has no byte order mark; `shift` turns its byte offsets into those of the
+/// file.
 ///
-/// pnpm and yarn refuse a file of several documents. Committed all the same, each says what it says: their entries are
-/// returned as those of one map.
+/// pnpm and yarn refuse a file of several documents. Committed all the same, each says what it
+/// says: their entries are returned as those of one map.
 pub(crate) fn parse(text: &str, shift: impl Fn(Span) -> Span) -> Result<Node, SyntaxError> {
-    let mut builder = Builder { open: Vec::new(), anchors: HashMap::new(), copied: 0, root: None, shift };
+    let mut builder =
+        Builder { open: Vec::new(), anchors: HashMap::new(), copied: 0, root: None, shift };
     let mut end = 0;
     for event in Parser::new_from_str(text) {
         let (event, mark) = event.map_err(|error| builder.scan_error(&error, text.len()))?;
         end = mark.byte_range().map_or(end, |range| range.end);
-        builder.take(event, &mark).map_err(|message| SyntaxError { span: builder.span(&mark), message })?;
+        builder
+            .take(event, &mark)
+            .map_err(|message| SyntaxError { span: builder.span(&mark), message })?;
     }
     let empty = Node { span: (builder.shift)(end..end), value: Value::Map(Vec::new()) };
     Ok(builder.root.unwrap_or(empty))
@@ -64,15 +69,22 @@ impl<S: Fn(Span) -> Span> Builder<S> {
         let span = self.span(mark);
         match event {
             Event::Scalar(text, _, anchor, tag) => {
-                let binary = tag.filter(|tag| tag.suffix().ends_with("binary")).and_then(|_| from_base64(&text));
-                self.add(Node { span, value: Value::Text(binary.unwrap_or_else(|| text.into_owned())) }, anchor)?;
+                let binary = tag
+                    .filter(|tag| tag.suffix().ends_with("binary"))
+                    .and_then(|_| from_base64(&text));
+                self.add(
+                    Node { span, value: Value::Text(binary.unwrap_or_else(|| text.into_owned())) },
+                    anchor,
+                )?;
             }
             Event::Alias(id) => {
                 let target = self.anchors.get(&id).ok_or("an alias to a value that holds it")?;
                 let node = copy(target, &mut self.copied)?;
                 self.add(node, 0)?;
             }
-            Event::SequenceStart(_, anchor, _) => self.open.push(Open { span, anchor, kind: Kind::List(Vec::new()) }),
+            Event::SequenceStart(_, anchor, _) => {
+                self.open.push(Open { span, anchor, kind: Kind::List(Vec::new()) });
+            }
             Event::MappingStart(_, anchor, _) => {
                 self.open.push(Open { span, anchor, kind: Kind::Map(Vec::new(), None) });
             }
@@ -109,25 +121,30 @@ impl<S: Fn(Span) -> Span> Builder<S> {
                 }
             },
             None => {
-                self.root = Some(match (self.root.take().map(|root| (root.span, root.value)), node.value) {
-                    (Some((span, Value::Map(mut all))), Value::Map(more)) => {
-                        all.extend(more);
-                        Node { span: span.start..node.span.end, value: Value::Map(all) }
-                    }
-                    (Some((span, value @ Value::Map(_))), _) => Node { span, value },
-                    (_, value) => Node { span: node.span, value },
-                });
+                self.root = Some(
+                    match (self.root.take().map(|root| (root.span, root.value)), node.value) {
+                        (Some((span, Value::Map(mut all))), Value::Map(more)) => {
+                            all.extend(more);
+                            Node { span: span.start..node.span.end, value: Value::Map(all) }
+                        }
+                        (Some((span, value @ Value::Map(_))), _) => Node { span, value },
+                        (_, value) => Node { span: node.span, value },
+                    },
+                );
             }
         }
         Ok(())
     }
 }
 
-/// The name that a key has. pnpm 10 and yarn make one of a list as JavaScript does: `[overrides]` is `overrides`.
+/// The name that a key has. pnpm 10 and yarn make one of a list as JavaScript does: `[overrides]`
+/// is `overrides`.
 fn name(node: &Node) -> String {
     match &node.value {
         Value::Text(text) => text.clone(),
-        Value::List(list) => list.iter().map(|node| node.text().unwrap_or_default()).collect::<Vec<_>>().join(","),
+        Value::List(list) => {
+            list.iter().map(|node| node.text().unwrap_or_default()).collect::<Vec<_>>().join(",")
+        }
         Value::Map(_) | Value::Other => String::new(),
     }
 }
@@ -155,8 +172,9 @@ fn from_base64(text: &str) -> Option<String> {
     String::from_utf8(bytes).ok()
 }
 
-/// Puts the entries of merge keys (`<<: *base`, `<<: [*a, *b]`) before those of the map: of a key that is there twice the last
-/// one counts, and that is the map's own, then the one of the first base.
+/// Puts the entries of merge keys (`<<: *base`, `<<: [*a, *b]`) before those of the map: of a key
+/// that is there twice the last one counts, and that is the map's own, then the one of the first
+/// base.
 fn merged(entries: Vec<(Key, Node)>) -> Vec<(Key, Node)> {
     let mut bases = Vec::new();
     let mut own = Vec::with_capacity(entries.len());
@@ -179,7 +197,10 @@ fn merged(entries: Vec<(Key, Node)>) -> Vec<(Key, Node)> {
 fn copy(node: &Node, copied: &mut usize) -> Result<Node, String> {
     *copied += size(node);
     if *copied > COPIED {
-        return Err(format!("anchors and aliases that stand for more than {} MiB", COPIED / (1024 * 1024)));
+        return Err(format!(
+            "anchors and aliases that stand for more than {} MiB",
+            COPIED / (1024 * 1024)
+        ));
     }
     Ok(node.clone())
 }
@@ -188,7 +209,9 @@ fn copy(node: &Node, copied: &mut usize) -> Result<Node, String> {
 fn size(node: &Node) -> usize {
     VALUE
         + match &node.value {
-            Value::Map(entries) => entries.iter().map(|(key, node)| VALUE + key.text.len() + size(node)).sum(),
+            Value::Map(entries) => {
+                entries.iter().map(|(key, node)| VALUE + key.text.len() + size(node)).sum()
+            }
             Value::List(list) => list.iter().map(size).sum(),
             Value::Text(text) => text.len(),
             Value::Other => 0,
@@ -223,7 +246,8 @@ mod tests {
 
     #[test]
     fn aliases_and_merge_keys_lead_to_the_value() {
-        let text = "spec: &s file:y\nbase: &b {a: *s}\noverrides:\n  <<: *b\n  c: *s\nlist:\n  <<: [*b]\n";
+        let text =
+            "spec: &s file:y\nbase: &b {a: *s}\noverrides:\n  <<: *b\n  c: *s\nlist:\n  <<: [*b]\n";
         let root = parse(Syntax::Yaml, text.as_bytes()).unwrap();
         assert_eq!(value(&root, &["overrides", "a"]), ["file:y"]);
         assert_eq!(value(&root, &["overrides", "c"]), ["file:y"]);
@@ -232,11 +256,20 @@ mod tests {
 
     #[test]
     fn of_a_merged_key_the_last_one_counts() {
-        for text in ["a: &a {k: base}\nm: {k: own, <<: *a}\n", "a: &a {k: base}\nm: {<<: *a, k: own}\n"] {
-            assert_eq!(value(&parse(Syntax::Yaml, text.as_bytes()).unwrap(), &["m", "k"]), ["base", "own"], "{text}");
+        for text in
+            ["a: &a {k: base}\nm: {k: own, <<: *a}\n", "a: &a {k: base}\nm: {<<: *a, k: own}\n"]
+        {
+            assert_eq!(
+                value(&parse(Syntax::Yaml, text.as_bytes()).unwrap(), &["m", "k"]),
+                ["base", "own"],
+                "{text}"
+            );
         }
         let text = "a: &a {k: first}\nb: &b {k: second}\nm: {<<: [*a, *b]}\n";
-        assert_eq!(value(&parse(Syntax::Yaml, text.as_bytes()).unwrap(), &["m", "k"]), ["second", "first"]);
+        assert_eq!(
+            value(&parse(Syntax::Yaml, text.as_bytes()).unwrap(), &["m", "k"]),
+            ["second", "first"]
+        );
     }
 
     #[test]
@@ -247,7 +280,8 @@ mod tests {
             laughs += &format!("a{level}: &a{level} [{}]\n", format!("*a{before},").repeat(10));
         }
         let list = format!("[{}]", "x, ".repeat(10_000));
-        let nested: String = (0..20).map(|depth| format!("{}a{depth}: &a{depth}\n", " ".repeat(depth))).collect();
+        let nested: String =
+            (0..20).map(|depth| format!("{}a{depth}: &a{depth}\n", " ".repeat(depth))).collect();
         let nested = format!("{nested}{}b: {list}\n", " ".repeat(20));
         let long = format!("s: &s {}\nl: [{}]\n", "x".repeat(100_000), "*s, ".repeat(1000));
         for text in [laughs, nested, long] {
@@ -267,7 +301,11 @@ mod tests {
         let root = parse(Syntax::Yaml, b"a: 1\n---\nb: 2\n").unwrap();
         assert_eq!((value(&root, &["a"]), value(&root, &["b"])), (vec!["1"], vec!["2"]));
         for text in ["---\n---\nb: 2\n", "- x\n---\nb: 2\n", "b: 2\n---\n- x\n"] {
-            assert_eq!(value(&parse(Syntax::Yaml, text.as_bytes()).unwrap(), &["b"]), ["2"], "{text}");
+            assert_eq!(
+                value(&parse(Syntax::Yaml, text.as_bytes()).unwrap(), &["b"]),
+                ["2"],
+                "{text}"
+            );
         }
         let root = parse(Syntax::Yaml, b"? {a: 1}\n: x\n").unwrap();
         assert_eq!(value(&root, &["", "a"]), ["1"]);
@@ -275,10 +313,17 @@ mod tests {
 
     #[test]
     fn keys_and_values_are_what_the_package_managers_make_of_them() {
-        for text in
-            ["? [a]\n: {b: c}\n", "[a]: {b: c}\n", "? - a\n: {b: c}\n", "!!binary YQ==: {!!binary Yg: !!binary Y w\n}"]
-        {
-            assert_eq!(value(&parse(Syntax::Yaml, text.as_bytes()).unwrap(), &["a", "b"]), ["c"], "{text}");
+        for text in [
+            "? [a]\n: {b: c}\n",
+            "[a]: {b: c}\n",
+            "? - a\n: {b: c}\n",
+            "!!binary YQ==: {!!binary Yg: !!binary Y w\n}",
+        ] {
+            assert_eq!(
+                value(&parse(Syntax::Yaml, text.as_bytes()).unwrap(), &["a", "b"]),
+                ["c"],
+                "{text}"
+            );
         }
         for (text, read) in [
             ("!!binary 'ZmlsZTp4'", "file:x"),
@@ -296,7 +341,11 @@ mod tests {
     #[test]
     fn an_empty_file_is_an_empty_map() {
         for text in ["", "# nothing\n", "---\n"] {
-            assert_eq!(parse(Syntax::Yaml, text.as_bytes()).unwrap().entries().count(), 0, "{text:?}");
+            assert_eq!(
+                parse(Syntax::Yaml, text.as_bytes()).unwrap().entries().count(),
+                0,
+                "{text:?}"
+            );
         }
         assert!(parse(Syntax::Yaml, b"a: [b\n").is_err());
     }

@@ -19,10 +19,12 @@ pub(super) fn json(data: &[u8]) {
         document(data, &parsers::parse(syntax, data));
     }
     if let Ok(value) = serde_json::from_slice::<Json>(data) {
-        let node = parsers::parse(Syntax::Json, data).expect("what every other parser of JSON takes is taken here");
+        let node = parsers::parse(Syntax::Json, data)
+            .expect("what every other parser of JSON takes is taken here");
         assert!(agrees(&value, &node), "{value} and {node:?}");
     }
-    let manifest: Json = serde_json::from_str(&package::with_dependency(data, "a", "file:b")).expect("a manifest");
+    let manifest: Json =
+        serde_json::from_str(&package::with_dependency(data, "a", "file:b")).expect("a manifest");
     assert_eq!(manifest["dependencies"]["a"], "file:b");
 }
 
@@ -48,7 +50,8 @@ pub(super) fn settings(data: &[u8]) {
     }
 }
 
-/// Every node of a document stands in the text, and on the bounds of its characters; of an error, the place can be told.
+/// Every node of a document stands in the text, and on the bounds of its characters; of an error,
+/// the place can be told.
 fn document(data: &[u8], parsed: &Result<Node, SyntaxError>) {
     match parsed {
         Ok(root) => node(data, root),
@@ -74,14 +77,19 @@ fn node(data: &[u8], node: &Node) {
             }
             Value::List(nodes) => open.extend(nodes),
             Value::Text(string) => {
-                let (own, whole) = (Joined::of(data, string, &node.span), Joined::somewhere(string, &node.span));
+                let (own, whole) =
+                    (Joined::of(data, string, &node.span), Joined::somewhere(string, &node.span));
                 for joined in [&own, &whole].into_iter().flatten() {
                     assert_eq!(joined.bytes, string.as_bytes());
                     within(&joined.span(&(0..joined.bytes.len())), data.len());
                 }
                 if let Some(joined) = own {
                     for (at, byte) in joined.bytes.iter().enumerate().take(64) {
-                        assert_eq!(data.get(joined.span(&(at..at + 1))), Some(&[*byte][..]), "{string:?} at {at}");
+                        assert_eq!(
+                            data.get(joined.span(&(at..at + 1))),
+                            Some(&[*byte][..]),
+                            "{string:?} at {at}"
+                        );
                     }
                 }
             }
@@ -95,10 +103,13 @@ fn agrees(value: &Json, node: &Node) -> bool {
     match (value, &node.value) {
         (Json::String(one), Value::Text(other)) => one == other,
         (Json::Array(values), Value::List(nodes)) => {
-            values.len() == nodes.len() && values.iter().zip(nodes).all(|(value, node)| agrees(value, node))
+            values.len() == nodes.len()
+                && values.iter().zip(nodes).all(|(value, node)| agrees(value, node))
         }
         (Json::Object(map), Value::Map(entries)) => {
-            let is_there = |(key, value): (&String, &Json)| node.last(key).is_some_and(|node| agrees(value, node));
+            let is_there = |(key, value): (&String, &Json)| {
+                node.last(key).is_some_and(|node| agrees(value, node))
+            };
             map.iter().all(is_there) && entries.iter().all(|(key, _)| map.contains_key(&key.text))
         }
         (Json::Null | Json::Bool(_) | Json::Number(_), Value::Other) => true,
@@ -116,10 +127,15 @@ pub(super) fn spec(data: &[u8]) {
         spec::installs_from(line, &directory, &debris);
     }
     spec::mention(text, &debris);
-    for trace in [spec::find_debris(text, &debris), spec::find_packed_debris(text, &debris)].into_iter().flatten() {
+    for trace in [spec::find_debris(text, &debris), spec::find_packed_debris(text, &debris)]
+        .into_iter()
+        .flatten()
+    {
         within(&trace.span, text.len());
         assert!(!trace.span.is_empty() && spec::could_hold_debris(text, &debris));
-        assert!(spec::mention(text, &debris).is_some() || spec::find_debris(text, &debris).is_none());
+        assert!(
+            spec::mention(text, &debris).is_some() || spec::find_debris(text, &debris).is_none()
+        );
         let found = &text[trace.span];
         let is_plain = !found.contains(&b'%') && !found.contains(&b'\\');
         assert!(!is_plain || trace.directory.is(found), "{found:?}");
@@ -161,7 +177,8 @@ pub(super) fn shell(data: &[u8]) {
 fn commands<'v>(script: &Script<'_>, lookup: &dyn Fn(&str) -> Lookup<'v>, file: &[u8]) {
     for command in &script.commands {
         command.reads_a_script();
-        let assigned = ["A", "npm_config_global"].into_iter().filter_map(|name| command.assignment(name));
+        let assigned =
+            ["A", "npm_config_global"].into_iter().filter_map(|name| command.assignment(name));
         for word in command.words().chain(assigned) {
             let resolved = script.resolve(&word, lookup);
             within(&resolved.span, file.len());

@@ -49,7 +49,8 @@ fn files(data: &[u8]) -> Vec<File> {
     for part in data.split(|&byte| byte == 0).take(8) {
         let (name, text) = divided(part);
         let path = path(name);
-        files.insert(path.clone(), File { path, text: text.to_vec(), fresh: true, replaces: false });
+        files
+            .insert(path.clone(), File { path, text: text.to_vec(), fresh: true, replaces: false });
     }
     files.into_values().collect()
 }
@@ -67,11 +68,18 @@ pub(super) fn read(data: &[u8]) {
 fn stands_in(reading: &Reading, text: &[u8]) {
     for pin in &reading.pins {
         let spans: Vec<&Span> = [&pin.at, &pin.place].into_iter().chain(&pin.version).collect();
-        spans.into_iter().chain(pin.used.iter().map(|used| &used.span)).for_each(|span| within(span, text.len()));
-        if let (Demand::Exact(version), Some(span)) = (&pin.demand, pin.version.clone().filter(|span| !span.is_empty()))
+        spans
+            .into_iter()
+            .chain(pin.used.iter().map(|used| &used.span))
+            .for_each(|span| within(span, text.len()));
+        if let (Demand::Exact(version), Some(span)) =
+            (&pin.demand, pin.version.clone().filter(|span| !span.is_empty()))
         {
             let written = std::str::from_utf8(&text[span]).expect("a version is ASCII");
-            assert!(exact(written.trim()).is_some_and(|read| read == *version), "{written}: {version}");
+            assert!(
+                exact(written.trim()).is_some_and(|read| read == *version),
+                "{written}: {version}"
+            );
         }
     }
     let faults = reading.faults.iter().chain(&reading.blank);
@@ -90,7 +98,11 @@ pub(super) fn edit(data: &[u8]) {
     safe(&report::human(&board, &[], VIEW));
     let told = json(&report::json(&board, &[], VIEW));
     assert_eq!(told["pins"].as_array().map(Vec::len), Some(board.rows.len()));
-    for target in ["pnpm@10.8.0", "yarn@1.22.22+sha1.ac34549e6aa8e7ead463a7407e1c7390f61a6610", "npm@11.0.0-rc.1"] {
+    for target in [
+        "pnpm@10.8.0",
+        "yarn@1.22.22+sha1.ac34549e6aa8e7ead463a7407e1c7390f61a6610",
+        "npm@11.0.0-rc.1",
+    ] {
         let target = NewVersion::parse(target).expect("a version");
         let plan = pins::plan(&board, |_| Some(target.clone()), |_| false);
         check(&board, &plan, &|_| Some(target.clone()));
@@ -126,7 +138,11 @@ fn check(board: &Board, plan: &Plan, target: &dyn Fn(usize) -> Option<NewVersion
             }
         }
         let edits: Vec<_> = texts.into_iter().collect();
-        assert!(is_edited(&file.text, &new.text, 0, &edits), "{} changes more than versions", file.path);
+        assert!(
+            is_edited(&file.text, &new.text, 0, &edits),
+            "{} changes more than versions",
+            file.path
+        );
     }
     for (number, reading) in plan.after.readings.iter().enumerate() {
         stands_in(reading, &plan.after.project.file(number).text);
@@ -142,8 +158,8 @@ fn check(board: &Board, plan: &Plan, target: &dyn Fn(usize) -> Option<NewVersion
     safe(&report::diff(board, plan, VIEW).replace('\t', " "));
 }
 
-/// What may stand in the place of a version: the version, with its hash, behind what has to stand before it; or, in a range,
-/// its first numbers.
+/// What may stand in the place of a version: the version, with its hash, behind what has to stand
+/// before it; or, in a range, its first numbers.
 fn spellings(pin: &Pin, NewVersion { version, hash, .. }: &NewVersion) -> Vec<String> {
     let mut all = vec![format!("{}{version}", pin.before)];
     if !hash.is_empty() {
@@ -162,9 +178,12 @@ fn spellings(pin: &Pin, NewVersion { version, hash, .. }: &NewVersion) -> Vec<St
 
 /// Whether one text is another with one of its spellings in the place of each edit.
 fn is_edited(old: &[u8], new: &[u8], at: usize, edits: &[((usize, usize), Vec<String>)]) -> bool {
-    let Some((((start, end), spellings), rest)) = edits.split_first() else { return old[at..] == *new };
+    let Some((((start, end), spellings), rest)) = edits.split_first() else {
+        return old[at..] == *new;
+    };
     let Some(new) = new.strip_prefix(&old[at..*start]) else { return false };
-    let takes =
-        |spelling: &String| new.strip_prefix(spelling.as_bytes()).is_some_and(|new| is_edited(old, new, *end, rest));
+    let takes = |spelling: &String| {
+        new.strip_prefix(spelling.as_bytes()).is_some_and(|new| is_edited(old, new, *end, rest))
+    };
     spellings.iter().any(takes)
 }

@@ -48,7 +48,10 @@ pub(super) fn config(data: &[u8]) {
             }
             let reading = config.reading(true, |_, _| true);
             for span in reading.expired.iter().chain(&reading.unused) {
-                assert!(data.get(span.clone()).is_some_and(|text| text.starts_with(b"\"")), "{span:?}");
+                assert!(
+                    data.get(span.clone()).is_some_and(|text| text.starts_with(b"\"")),
+                    "{span:?}"
+                );
             }
         }
         Err(error) => {
@@ -70,7 +73,9 @@ pub(super) fn config(data: &[u8]) {
 pub(super) fn records(data: &[u8]) {
     for parse in [refs::of_push, refs::of_receive] {
         match refs::lines(data, parse) {
-            Ok(updates) => assert!(updates.iter().all(|update| !update.name.as_bytes().contains(&b'\n'))),
+            Ok(updates) => {
+                assert!(updates.iter().all(|update| !update.name.as_bytes().contains(&b'\n')));
+            }
             Err(line) => assert!(parse(line).is_none()),
         }
     }
@@ -105,16 +110,29 @@ fn verified(changes: &Changes, since: Since<'_>) {
     let (findings, diffs, rewritten_backups, below_top) = (&[], &[], &[], false);
     // Every backup says what its original says.
     let on_disk = |_: &RepoPath| Some(Vec::new());
-    let facts = Facts { debris: &Debris::default(), on_disk: &on_disk, committed: &|_| None, script: &|| Ok(None) };
+    let facts = Facts {
+        debris: &Debris::default(),
+        on_disk: &on_disk,
+        committed: &|_| None,
+        script: &|| Ok(None),
+    };
     let advice = cure::of_changes(changes, findings, &facts);
-    let report =
-        Verification { changes, since, findings, diffs, rewritten_backups, below_top, advice: advice.as_ref() };
+    let report = Verification {
+        changes,
+        since,
+        findings,
+        diffs,
+        rewritten_backups,
+        below_top,
+        advice: advice.as_ref(),
+    };
     safe(&report.human(Paint::PLAIN));
     let value = json(&report.json());
     assert_eq!(value["paths"].as_array().map(Vec::len), Some(changes.paths.len()));
 }
 
-/// Bytes of a repository as text, as a path, as a word of a command, as a place in a file, and as a difference.
+/// Bytes of a repository as text, as a path, as a word of a command, as a place in a file, and as a
+/// difference.
 pub(super) fn escape(data: &[u8]) {
     let shown = Escaped(data).to_string();
     safe(&shown);
@@ -130,11 +148,16 @@ pub(super) fn escape(data: &[u8]) {
     assert_eq!(unquoted(&quoted).as_deref(), Some(data), "{quoted}");
     assert_eq!(path.components().collect::<Vec<_>>().join(&b'/'), data);
     let backup = backup_of(&path);
-    assert!(Debris::default().is_backup(&backup) && Debris::default().backed_up(&backup) == Some(path.clone()));
+    assert!(
+        Debris::default().is_backup(&backup)
+            && Debris::default().backed_up(&backup) == Some(path.clone())
+    );
     safe(&report::error(&Error::new("read", String::from_utf8_lossy(data)), Paint::PLAIN));
     place(data);
     let (old, new) = divided(data);
-    for (_, excerpt) in excerpt::excerpts([(&RepoPath::from("a"), old.to_vec(), new.to_vec())].into_iter()) {
+    for (_, excerpt) in
+        excerpt::excerpts([(&RepoPath::from("a"), old.to_vec(), new.to_vec())].into_iter())
+    {
         safe(&excerpt.lines.join("\n").replace('\t', " "));
     }
 }
@@ -145,7 +168,9 @@ fn place(data: &[u8]) {
     let start = usize::from(start) * (text.len() + 8) / 256;
     let span = start..start + usize::from(length);
     let (line, column) = LineIndex::new(text).locate(span.start);
-    for place in [Place::locate(text, &span), Place::masked(text, &span), Place::position(text, &span)] {
+    for place in
+        [Place::locate(text, &span), Place::masked(text, &span), Place::position(text, &span)]
+    {
         assert_eq!((place.line, place.column), (line, column), "{span:?}");
         assert!(place.end_column >= place.column);
         safe(&place.excerpt);
@@ -170,9 +195,14 @@ fn unquoted(word: &str) -> Option<Vec<u8>> {
                     break;
                 }
                 let escape = sign.strip_prefix('\\')?;
-                let length = if escape.starts_with(|first: char| first.is_digit(8)) { 3 } else { 1 };
+                let length =
+                    if escape.starts_with(|first: char| first.is_digit(8)) { 3 } else { 1 };
                 let (digits, after) = escape.split_at_checked(length)?;
-                bytes.push(if length == 3 { u8::from_str_radix(digits, 8).ok()? } else { digits.as_bytes()[0] });
+                bytes.push(if length == 3 {
+                    u8::from_str_radix(digits, 8).ok()?
+                } else {
+                    digits.as_bytes()[0]
+                });
                 rest = after;
             }
         } else if let Some(inner) = rest.strip_prefix('\'') {
@@ -201,9 +231,16 @@ struct Held {
 impl Held {
     fn of(data: &[u8]) -> Self {
         let parts = data.split(|&byte| byte == 0).take(8).map(divided);
-        let texts: BTreeMap<_, _> = parts.map(|(path, text)| (RepoPath::new(path), text.to_vec())).collect();
+        let texts: BTreeMap<_, _> =
+            parts.map(|(path, text)| (RepoPath::new(path), text.to_vec())).collect();
         let id = ObjectId::from_bytes(&[1; 20]).expect("20 bytes");
-        let entry = |path: &RepoPath| Entry { path: path.clone(), mode: Mode::File, id, fresh: true, replaces: None };
+        let entry = |path: &RepoPath| Entry {
+            path: path.clone(),
+            mode: Mode::File,
+            id,
+            fresh: true,
+            replaces: None,
+        };
         Self { entries: texts.keys().map(entry).collect(), texts }
     }
 }
@@ -222,13 +259,19 @@ impl Change for Held {
     }
 }
 
-/// Every rule over a tree, under the configuration that it carries, and each report of what they say.
+/// Every rule over a tree, under the configuration that it carries, and each report of what they
+/// say.
 pub(super) fn judge(data: &[u8]) {
     let change = Held::of(data);
     let config = Config::of(&change, || TODAY).unwrap_or_default();
-    let judgement =
-        Engine::new(&config).whole(true).explain_hidden(true).judge(&change).expect("nothing can fail in memory");
-    for finding in judgement.findings.iter().chain(judgement.hidden.iter().map(|hidden| &hidden.finding)) {
+    let judgement = Engine::new(&config)
+        .whole(true)
+        .explain_hidden(true)
+        .judge(&change)
+        .expect("nothing can fail in memory");
+    for finding in
+        judgement.findings.iter().chain(judgement.hidden.iter().map(|hidden| &hidden.finding))
+    {
         safe(&finding.message);
         assert!(!finding.message.contains('\n'));
         if let (Some(place), Some(text)) = (&finding.place, change.texts.get(&finding.path)) {
@@ -250,7 +293,11 @@ fn explained(findings: &mut [Finding], change: &Held) {
             let (path, place) = (file.path.clone(), Some(Place::locate(&file.text, &span)));
             finding.labels.push(Label { path, place, text: Escaped(&file.text).to_string() });
         }
-        finding.labels.push(Label { path: own.path.clone(), place: None, text: "as such".to_owned() });
+        finding.labels.push(Label {
+            path: own.path.clone(),
+            place: None,
+            text: "as such".to_owned(),
+        });
         let text = String::from_utf8_lossy(&own.text[..own.text.len().min(64)]).into_owned();
         let edit = Edit { path: own.path.clone(), span: span.clone(), text };
         let safety = if at % 2 == 0 { Safety::Safe } else { Safety::Shown };
@@ -263,13 +310,15 @@ fn file(path: &RepoPath, text: &[u8]) -> File {
     File { path: path.clone(), text: text.to_vec(), fresh: true, replaces: false }
 }
 
-/// Each format holds what it promises, whatever the findings quote. `length` chooses among the formats.
+/// Each format holds what it promises, whatever the findings quote. `length` chooses among the
+/// formats.
 fn reports(findings: &[Finding], length: usize) {
     let view = View { paint: Paint::PLAIN, below_top: true, advice: None };
     // Those that found nothing would only make the reports longer.
     let found = |rule: &&'static Rule| findings.iter().any(|finding| finding.rule == *rule);
     let rules: Vec<_> = RULES.into_iter().filter(found).collect();
-    let report = Report { findings, rules: &rules, scope: "staged", judged: 1, deny_warnings: false, view };
+    let report =
+        Report { findings, rules: &rules, scope: "staged", judged: 1, deny_warnings: false, view };
     let written = |format| report::check(format, &report);
     safe(&written(Format::Human));
     annotations(&written(Format::Github), findings.len());
@@ -286,7 +335,10 @@ fn reports(findings: &[Finding], length: usize) {
             safe(&junit);
             let suites = roxmltree::Document::parse(&junit).expect("well-formed XML");
             let failed = suites.descendants().filter(|node| node.has_tag_name("failure")).count();
-            assert_eq!(failed, findings.iter().filter(|finding| finding.severity == Severity::Error).count());
+            assert_eq!(
+                failed,
+                findings.iter().filter(|finding| finding.severity == Severity::Error).count()
+            );
         }
     }
 }
@@ -298,9 +350,13 @@ fn annotations(text: &str, findings: usize) {
     }
     assert!(!text.contains('\r'));
     let lines: Vec<&str> = text.split('\n').collect();
-    let fence = lines[findings].strip_prefix("::stop-commands::").expect("the fence stands behind the commands");
+    let fence = lines[findings]
+        .strip_prefix("::stop-commands::")
+        .expect("the fence stands behind the commands");
     assert!(
-        lines[..findings].iter().all(|line| line.starts_with("::error file=") || line.starts_with("::warning file="))
+        lines[..findings]
+            .iter()
+            .all(|line| line.starts_with("::error file=") || line.starts_with("::warning file="))
     );
     let end = format!("::{fence}::");
     let ends = |line: &&&str| line.to_lowercase().contains(&end.to_lowercase());

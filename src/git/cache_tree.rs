@@ -33,7 +33,12 @@ impl CacheTree {
                 return None;
             }
             open.push((
-                Self { name: name.to_vec(), count, id: ObjectId::from_bytes(id), children: Vec::new() },
+                Self {
+                    name: name.to_vec(),
+                    count,
+                    id: ObjectId::from_bytes(id),
+                    children: Vec::new(),
+                },
                 children,
             ));
             while let Some((mut tree, _)) = open.pop_if(|(_, lacking)| *lacking == 0) {
@@ -42,7 +47,9 @@ impl CacheTree {
                 if tree.children.windows(2).any(|pair| pair[0].name == pair[1].name) {
                     return None;
                 }
-                let Some((above, lacking)) = open.last_mut() else { return rest.is_empty().then_some(tree) };
+                let Some((above, lacking)) = open.last_mut() else {
+                    return rest.is_empty().then_some(tree);
+                };
                 above.children.push(tree);
                 *lacking -= 1;
             }
@@ -142,17 +149,24 @@ mod tests {
             assert!(CacheTree::parse(&raw[..length], 20).is_none(), "{length}");
             assert!(root(&raw[..length], 20).is_none(), "{length}");
         }
-        assert_eq!(root(&[tree("", 4, 1), tree("a", 1, 1), tree("b", 1, 0)].concat(), 20).unwrap().count, Some(4));
+        assert_eq!(
+            root(&[tree("", 4, 1), tree("a", 1, 1), tree("b", 1, 0)].concat(), 20).unwrap().count,
+            Some(4)
+        );
         for more in [&b"x"[..], b"\0"] {
             assert!(root(&[&raw, more].concat(), 20).is_none());
         }
         assert!(root(&tree("x", 1, 0), 20).is_none());
-        let refused = |parts: &[Vec<u8>]| assert!(CacheTree::parse(&parts.concat(), 20).is_none(), "{parts:?}");
+        let refused = |parts: &[Vec<u8>]| {
+            assert!(CacheTree::parse(&parts.concat(), 20).is_none(), "{parts:?}");
+        };
         refused(&[raw.clone(), b"x".to_vec()]);
         refused(&[tree("x", 1, 0)]);
         refused(&[tree("", 2, 2), tree("a", 1, 0), tree("a", 1, 0)]);
         refused(&[tree("", 1, 1), tree("a/b", 1, 0)]);
-        let deep = |depth: usize| [vec![tree("", 1, 1)], vec![tree("d", 1, 1); depth], vec![tree("e", 1, 0)]].concat();
+        let deep = |depth: usize| {
+            [vec![tree("", 1, 1)], vec![tree("d", 1, 1); depth], vec![tree("e", 1, 0)]].concat()
+        };
         assert!(CacheTree::parse(&deep(2000).concat(), 20).is_some());
         refused(&deep(3000));
     }

@@ -45,7 +45,11 @@ impl<'a> TreeChanges<'a> {
     }
 
     /// What a tree has that none of the others has; all of it, if there are none.
-    pub(crate) fn tree(&mut self, tree: ObjectId, others: &[ObjectId]) -> Result<TreeChange<'a>, Error> {
+    pub(crate) fn tree(
+        &mut self,
+        tree: ObjectId,
+        others: &[ObjectId],
+    ) -> Result<TreeChange<'a>, Error> {
         let fresh = self.walk.fresh(&tree, others)?;
         Ok(TreeChange { objects: self.objects, tree, commit: None, fresh })
     }
@@ -79,7 +83,8 @@ impl Change for TreeChange<'_> {
 
     fn whole(&self, wanted: &dyn Fn(&RepoPath) -> bool) -> Result<Vec<Entry>, Error> {
         let mut whole = trees::entries(self.objects, &self.tree, wanted)?;
-        let fresh: HashSet<(&RepoPath, &ObjectId)> = self.fresh.iter().map(|entry| (&entry.path, &entry.id)).collect();
+        let fresh: HashSet<(&RepoPath, &ObjectId)> =
+            self.fresh.iter().map(|entry| (&entry.path, &entry.id)).collect();
         for entry in &mut whole {
             entry.fresh = fresh.contains(&(&entry.path, &entry.id));
         }

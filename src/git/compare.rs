@@ -73,7 +73,11 @@ impl<S: Source> IndexWalk<'_, S> {
         }
     }
 
-    fn directory(&mut self, tree: Option<ObjectId>, cache: Option<&CacheTree>) -> Result<(), Handover> {
+    fn directory(
+        &mut self,
+        tree: Option<ObjectId>,
+        cache: Option<&CacheTree>,
+    ) -> Result<(), Handover> {
         // The recursion is as deep as the path. Git sets it no bound, and no work tree could hold
         // such a path.
         if self.path.len() > LONGEST_PATH {

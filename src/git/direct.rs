@@ -33,10 +33,13 @@ pub(super) struct DirectIndex {
 
 /// Reads what is staged in the repository that git would use in this directory and environment;
 /// with the index and the object store for later questions.
-pub(super) fn staged(git: &Git, env: &Environment) -> Result<(LayerAnswer, DirectIndex, Objects), Handover> {
+pub(super) fn staged(
+    git: &Git,
+    env: &Environment,
+) -> Result<(LayerAnswer, DirectIndex, Objects), Handover> {
     let repository = Repository::find(git.directory(), env)?;
-    let file =
-        FileSource::open(&repository.index).map_err(|error| Handover::failed("the index cannot be opened", error))?;
+    let file = FileSource::open(&repository.index)
+        .map_err(|error| Handover::failed("the index cannot be opened", error))?;
     let file = IndexFile::of(file, repository.hash)?;
     let store = Store::of_few(repository.common.join("objects"));
     let objects = Objects::unopened(Some(store), git.clone(), env);
@@ -58,21 +61,31 @@ pub(super) fn staged(git: &Git, env: &Environment) -> Result<(LayerAnswer, Direc
 /// The tree of the commit of HEAD.
 fn tree_of(commit: &ObjectId, objects: &Objects) -> Result<ObjectId, Handover> {
     let mut raw = Vec::new();
-    objects.raw(commit, ObjectKind::Commit, &mut raw).map_err(|_| "the commit of HEAD cannot be read")?;
+    objects
+        .raw(commit, ObjectKind::Commit, &mut raw)
+        .map_err(|_| "the commit of HEAD cannot be read")?;
     tree_line(&raw).ok_or_else(|| "the commit of HEAD names no tree".into())
 }
 
 impl DirectIndex {
     /// The wanted entries that would be committed, none of them marked as fresh.
-    pub(super) fn entries(&self, wanted: &dyn Fn(&RepoPath) -> bool) -> Result<Vec<Entry>, Handover> {
+    pub(super) fn entries(
+        &self,
+        wanted: &dyn Fn(&RepoPath) -> bool,
+    ) -> Result<Vec<Entry>, Handover> {
         self.file.wanted(wanted)
     }
 
     /// The entry at one path, if it would be committed.
-    pub(super) fn entry(&self, path: &RepoPath, objects: &Objects) -> Result<Option<Entry>, Handover> {
+    pub(super) fn entry(
+        &self,
+        path: &RepoPath,
+        objects: &Objects,
+    ) -> Result<Option<Entry>, Handover> {
         match &self.root {
             // A few trees are read sooner than an index.
-            Some(root) => trees::at(objects, root, path).map_err(|_| "a tree of the index cannot be read".into()),
+            Some(root) => trees::at(objects, root, path)
+                .map_err(|_| "a tree of the index cannot be read".into()),
             None => self.file.at(path),
         }
     }

@@ -1,5 +1,5 @@
-//! FIFOs, sockets and devices in the place of files that git opens: git would wait for them, or read
-//! them without end. They are found before git is started.
+//! FIFOs, sockets and devices in the place of files that git opens: git would wait for them, or
+//! read them without end. They are found before git is started.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -29,12 +29,15 @@ pub(super) const IN_EACH_DIRECTORY: [&str; 2] = [".gitignore", ".gitattributes"]
 /// The longest file that leads to a directory, in bytes.
 const LONGEST: u64 = 64 * 1024;
 
-/// Fails if git could wait for a file of the repository that it would use in this directory. `named`
-/// is the value of `GIT_DIR`.
+/// Fails if git could wait for a file of the repository that it would use in this directory.
+/// `named` is the value of `GIT_DIR`.
 pub(super) fn refuse_in_repository(directory: &Path, named: Option<&OsStr>) -> Result<(), Error> {
     let place = match named {
         Some(git) => Some(directory.join(git)),
-        None => directory.ancestors().map(|above| above.join(".git")).find(|git| git.symlink_metadata().is_ok()),
+        None => directory
+            .ancestors()
+            .map(|above| above.join(".git"))
+            .find(|git| git.symlink_metadata().is_ok()),
     };
     // A bare repository is its own directory.
     let place = place.unwrap_or_else(|| directory.to_owned());
@@ -65,7 +68,8 @@ pub(super) fn refuse_in_work_tree(top: &Path) -> Result<(), Error> {
 /// The error for a file that git would wait for.
 pub(super) fn refused(path: &Path, noun: &'static str) -> Error {
     let error = ReadError::NotRegular(noun);
-    Error::new(format!("read {}", RepoPath::new(path.as_os_str().as_bytes())), &error).help(error.next_step())
+    Error::new(format!("read {}", RepoPath::new(path.as_os_str().as_bytes())), &error)
+        .help(error.next_step())
 }
 
 /// The directory that a file of one line leads to.

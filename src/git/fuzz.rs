@@ -46,9 +46,14 @@ fn listing(data: &[u8]) {
 fn history(data: &[u8]) {
     for line in data.split(|&byte| byte == b'\n') {
         if let Some(Line { inside, id, tree, parents }) = Line::parse(line) {
-            let ids: Vec<String> = [id, tree].iter().chain(&parents).map(ObjectId::to_string).collect();
-            let again = Line::parse(format!("{} {}", if inside { ">" } else { "-" }, ids.join(" ")).as_bytes());
-            assert!(again.is_some_and(|again| again.id == id && again.tree == tree && again.parents == parents));
+            let ids: Vec<String> =
+                [id, tree].iter().chain(&parents).map(ObjectId::to_string).collect();
+            let again = Line::parse(
+                format!("{} {}", if inside { ">" } else { "-" }, ids.join(" ")).as_bytes(),
+            );
+            assert!(again.is_some_and(|again| again.id == id
+                && again.tree == tree
+                && again.parents == parents));
         }
         if let Some((id, _)) = object(line) {
             assert!(line.len() > 2 * id.as_bytes().len());
@@ -99,8 +104,8 @@ fn two_trees(tree: &ObjectId, one: &[u8], other: &[u8]) {
     }
 }
 
-/// Packed refs, and an index as the first layer reads it: there are as many entries as the header says, each at a path,
-/// and a root that is believed is that of the whole cache-tree.
+/// Packed refs, and an index as the first layer reads it: there are as many entries as the header
+/// says, each at a path, and a root that is believed is that of the whole cache-tree.
 pub(crate) fn entries(data: &[u8]) {
     packed_refs(data);
     for hash in [20, 32] {
@@ -112,7 +117,9 @@ pub(crate) fn entries(data: &[u8]) {
         let mut stream = index.entries();
         let mut count = 0;
         while let Ok(Some(item)) = stream.peek() {
-            assert!(!item.path.is_empty() && item.path.len() <= LONGEST_PATH && !item.path.contains(&0));
+            assert!(
+                !item.path.is_empty() && item.path.len() <= LONGEST_PATH && !item.path.contains(&0)
+            );
             count += 1;
             stream.advance();
         }
@@ -130,7 +137,9 @@ fn packed_refs(data: &[u8]) {
         // In a file that is understood, the ref has a line of its own.
         if let Some(id) = found.filter(|_| is_whole(data, hash)) {
             let line = [id.to_string().as_bytes(), b" ", name].concat();
-            assert!(data.split(|&byte| byte == b'\n').any(|known| known.eq_ignore_ascii_case(&line)));
+            assert!(
+                data.split(|&byte| byte == b'\n').any(|known| known.eq_ignore_ascii_case(&line))
+            );
         }
     }
 }
@@ -143,7 +152,8 @@ pub(crate) fn pack(data: &[u8]) {
         for id in names.filter_map(ObjectId::from_bytes) {
             if let Ok(Some(offset)) = index.find(&id) {
                 let short = u32::try_from(offset).ok();
-                let there = short.map_or(offset.to_be_bytes().to_vec(), |short| short.to_be_bytes().to_vec());
+                let there = short
+                    .map_or(offset.to_be_bytes().to_vec(), |short| short.to_be_bytes().to_vec());
                 assert!(data.windows(there.len()).any(|bytes| bytes == there), "{offset}");
             }
         }
@@ -157,7 +167,9 @@ impl Source for &[u8] {
 
     fn read(&self, buffer: &mut [u8], from: u64) -> io::Result<()> {
         let rest = usize::try_from(from).ok().and_then(|from| self.get(from..)).unwrap_or_default();
-        let Some(piece) = rest.get(..buffer.len()) else { return Err(io::ErrorKind::UnexpectedEof.into()) };
+        let Some(piece) = rest.get(..buffer.len()) else {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        };
         buffer.copy_from_slice(piece);
         Ok(())
     }

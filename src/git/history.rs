@@ -103,8 +103,10 @@ impl<'a> History<'a> {
     pub(crate) fn end_of_range(&self, range: &Range) -> Result<Tip, Error> {
         let doing = format!("judge the range {}", range.name);
         let commits = range.forks.iter().chain([&range.tip]);
-        let trees: Option<Vec<ObjectId>> = self.trees(&doing, commits.map(|id| Some(*id)))?.into_iter().collect();
-        let mut bases = trees.ok_or_else(|| Error::new(doing, "a tree is not here").help("see `git fsck`"))?;
+        let trees: Option<Vec<ObjectId>> =
+            self.trees(&doing, commits.map(|id| Some(*id)))?.into_iter().collect();
+        let mut bases =
+            trees.ok_or_else(|| Error::new(doing, "a tree is not here").help("see `git fsck`"))?;
         let tree = bases.pop().ok_or_else(|| Error::new("judge the range", "git told no tree"))?;
         Ok(Tip { commit: range.tip, tree, bases })
     }
@@ -122,7 +124,11 @@ impl<'a> History<'a> {
     }
 
     /// The commits of a push that the remote does not have, as far as is known here.
-    pub(crate) fn of_push(&self, updates: &[RefUpdate], remote: Option<&str>) -> Result<Commits, Error> {
+    pub(crate) fn of_push(
+        &self,
+        updates: &[RefUpdate],
+        remote: Option<&str>,
+    ) -> Result<Commits, Error> {
         let name = self.remote(remote)?;
         let known = match (&name, remote) {
             (Some(name), _) => Known::Remote(name),
@@ -154,17 +160,22 @@ impl<'a> History<'a> {
         let side = |ids: Vec<ObjectId>, name: &str| {
             self.present(doing, &ids).map(|found| found.first().map(|id| (*id, name.to_owned())))
         };
-        let old = side(updates.iter().filter_map(|update| update.old).collect(), "what the remote has")?;
+        let old =
+            side(updates.iter().filter_map(|update| update.old).collect(), "what the remote has")?;
         match old {
             Some(found) => Ok(Some(found)),
-            None => side(updates.iter().filter_map(|update| update.new).collect(), "what is pushed"),
+            None => {
+                side(updates.iter().filter_map(|update| update.new).collect(), "what is pushed")
+            }
         }
     }
 
     /// A file of this name in the repository's own directory, where only who runs the server can
     /// put one.
     pub(crate) fn own_file(&self, name: &str) -> Result<Option<PathBuf>, Error> {
-        let answer = self.git.output("find the repository's directory", &["rev-parse", "--absolute-git-dir"])?;
+        let answer = self
+            .git
+            .output("find the repository's directory", &["rev-parse", "--absolute-git-dir"])?;
         let path = one_line(answer).join(name);
         match path.symlink_metadata() {
             Ok(_) => Ok(Some(path)),
@@ -183,7 +194,8 @@ impl<'a> History<'a> {
         let refs = self.git.output(doing, &["for-each-ref", "--format=%(objectname)^{}"])?;
         let refs = text(&refs).lines().map(str::to_owned).collect::<Vec<_>>();
         let found = self.look_up(doing, refs.into_iter())?.into_iter().flatten();
-        let bare_trees = found.filter(|(_, kind)| *kind == ObjectKind::Tree).map(|(id, _)| id).collect();
+        let bare_trees =
+            found.filter(|(_, kind)| *kind == ObjectKind::Tree).map(|(id, _)| id).collect();
         Ok(Commits { nodes, tips: Vec::new(), bare_trees })
     }
 
@@ -194,8 +206,10 @@ impl<'a> History<'a> {
         let olds: Vec<ObjectId> = pushed.iter().filter_map(|pushed| pushed.old).collect();
         let olds = self.present(doing, &olds)?;
         let tree = |pushed: &Pushed| (pushed.kind == ObjectKind::Tree).then_some(pushed.new);
-        let mut commits = Commits { bare_trees: pushed.iter().filter_map(tree).collect(), ..Commits::default() };
-        let pushed: Vec<Pushed> = pushed.into_iter().filter(|pushed| pushed.kind == ObjectKind::Commit).collect();
+        let mut commits =
+            Commits { bare_trees: pushed.iter().filter_map(tree).collect(), ..Commits::default() };
+        let pushed: Vec<Pushed> =
+            pushed.into_iter().filter(|pushed| pushed.kind == ObjectKind::Commit).collect();
         if pushed.is_empty() {
             return Ok(commits);
         }
@@ -214,7 +228,9 @@ impl<'a> History<'a> {
                 // A new name for what is there.
                 None => continue,
             };
-            let tree = tree.ok_or_else(|| Error::new(doing, format!("the tree of {} is not here", pushed.new)))?;
+            let tree = tree.ok_or_else(|| {
+                Error::new(doing, format!("the tree of {} is not here", pushed.new))
+            })?;
             commits.tips.push(Tip { commit: pushed.new, tree, bases });
         }
         commits.nodes = nodes;
@@ -228,12 +244,21 @@ impl<'a> History<'a> {
         commits: impl Iterator<Item = Option<ObjectId>>,
     ) -> Result<Vec<Option<ObjectId>>, Error> {
         let commits: Vec<Option<ObjectId>> = commits.collect();
-        let here: Vec<Option<ObjectId>> = commits.iter().map(|id| self.objects.tree_of(id.as_ref()?)).collect();
+        let here: Vec<Option<ObjectId>> =
+            commits.iter().map(|id| self.objects.tree_of(id.as_ref()?)).collect();
         // Git is asked about the rest, and says which are not here.
-        let rest = commits.iter().zip(&here).filter(|(_, tree)| tree.is_none()).filter_map(|(commit, _)| *commit);
+        let rest = commits
+            .iter()
+            .zip(&here)
+            .filter(|(_, tree)| tree.is_none())
+            .filter_map(|(commit, _)| *commit);
         let mut found = self.look_up(doing, rest.map(|id| format!("{id}^{{tree}}")))?.into_iter();
         let mut ask = || found.next().flatten().map(|(id, _)| id);
-        Ok(commits.iter().zip(here).map(|(commit, tree)| tree.or_else(|| commit.and_then(|_| ask()))).collect())
+        Ok(commits
+            .iter()
+            .zip(here)
+            .map(|(commit, tree)| tree.or_else(|| commit.and_then(|_| ask())))
+            .collect())
     }
 
     fn list(
@@ -262,26 +287,40 @@ impl<'a> History<'a> {
 
     fn rev_list(&self, doing: &str, which: &[&str], input: &[u8]) -> Result<Vec<u8>, Error> {
         // Commits just outside are listed too, for their trees: what a commit is compared with.
-        let how =
-            ["rev-list", "--topo-order", "--reverse", "--boundary", "--encoding=UTF-8", "--format=tformat:%m %H %T %P"];
+        let how = [
+            "rev-list",
+            "--topo-order",
+            "--reverse",
+            "--boundary",
+            "--encoding=UTF-8",
+            "--format=tformat:%m %H %T %P",
+        ];
         // What is pushed takes along the parents that it names, not those that `info/grafts` lends
         // it here. The file cannot be: one that is there, if only an empty one, earns a word of
         // advice.
         let git = self.git.with(&[("GIT_GRAFT_FILE".into(), "/dev/null/none".into())]);
         git.fed(doing, &[&how[..], which, &["--"]].concat(), input).map_err(|error| {
-            error.or_help("if history is missing here, fetch it: `git fetch --refetch`; else see `git fsck`")
+            error.or_help(
+                "if history is missing here, fetch it: `git fetch --refetch`; else see `git fsck`",
+            )
         })
     }
 
     /// The commits of a listing, and the trees of those just outside.
-    fn nodes(&self, doing: &str, listing: &[u8]) -> Result<(Vec<CommitNode>, Vec<ObjectId>), Error> {
+    fn nodes(
+        &self,
+        doing: &str,
+        listing: &[u8],
+    ) -> Result<(Vec<CommitNode>, Vec<ObjectId>), Error> {
         let mut trees = HashMap::new();
         let (mut nodes, mut outside) = (Vec::new(), Vec::new());
         // `commit <id>`, which git writes before each, says nothing new.
-        for line in
-            listing.split(|&byte| byte == b'\n').filter(|line| !line.is_empty() && !line.starts_with(b"commit "))
+        for line in listing
+            .split(|&byte| byte == b'\n')
+            .filter(|line| !line.is_empty() && !line.starts_with(b"commit "))
         {
-            let Line { inside, id, tree, parents } = Line::parse(line).ok_or_else(|| unreadable(doing, line))?;
+            let Line { inside, id, tree, parents } =
+                Line::parse(line).ok_or_else(|| unreadable(doing, line))?;
             trees.insert(id, tree);
             if inside {
                 nodes.push((id, tree, parents));
@@ -291,7 +330,8 @@ impl<'a> History<'a> {
         }
         self.check_depth(doing, nodes.iter().map(|(id, _, _)| id))?;
         let node = |(id, tree, parents): (ObjectId, ObjectId, Vec<ObjectId>)| {
-            let parents = parents.iter().map(|parent| trees.get(parent).copied()).collect::<Option<Vec<_>>>();
+            let parents =
+                parents.iter().map(|parent| trees.get(parent).copied()).collect::<Option<Vec<_>>>();
             let parents = parents.ok_or_else(|| {
                 Error::new(doing, format!("a parent of the commit {id} is not here"))
                     .help("fetch the missing history, or see `git fsck`")
@@ -302,10 +342,15 @@ impl<'a> History<'a> {
     }
 
     /// A shallow clone has commits whose parents were cut off: what these bring cannot be told.
-    fn check_depth<'b>(&self, doing: &str, mut commits: impl Iterator<Item = &'b ObjectId>) -> Result<(), Error> {
+    fn check_depth<'b>(
+        &self,
+        doing: &str,
+        mut commits: impl Iterator<Item = &'b ObjectId>,
+    ) -> Result<(), Error> {
         let shallow = self.shallow(doing)?;
         if commits.any(|commit| shallow.contains(commit)) {
-            return Err(Error::new(doing, "this clone is shallow, and does not hold all of it").help(FETCH_MORE));
+            return Err(Error::new(doing, "this clone is shallow, and does not hold all of it")
+                .help(FETCH_MORE));
         }
         Ok(())
     }
@@ -316,16 +361,20 @@ impl<'a> History<'a> {
         if self.objects.shallow_file().is_some_and(|path| matches!(path.try_exists(), Ok(false))) {
             return Ok(HashSet::new());
         }
-        let answer = self.git.output(doing, &["rev-parse", "--is-shallow-repository", "--git-path", "shallow"])?;
+        let answer = self
+            .git
+            .output(doing, &["rev-parse", "--is-shallow-repository", "--git-path", "shallow"])?;
         let path = match (answer.strip_prefix(b"false\n"), answer.strip_prefix(b"true\n")) {
             (Some(_), _) => return Ok(HashSet::new()),
             (None, Some(path)) => one_line(path.to_vec()),
             (None, None) => return Err(unreadable(doing, &answer)),
         };
         let path = self.env.get("GIT_SHALLOW_FILE").map_or(path, PathBuf::from);
-        let list = read::file(&self.git.directory().join(path), FinalLink::Follow, SHALLOW).map_err(|error| {
-            Error::new(doing, format!("the list of shallow commits: {error}")).help("make .git readable for this user")
-        })?;
+        let list = read::file(&self.git.directory().join(path), FinalLink::Follow, SHALLOW)
+            .map_err(|error| {
+                Error::new(doing, format!("the list of shallow commits: {error}"))
+                    .help("make .git readable for this user")
+            })?;
         Ok(list.split(|&byte| byte == b'\n').filter_map(ObjectId::from_hex).collect())
     }
 
@@ -344,8 +393,11 @@ impl<'a> History<'a> {
             Some((remote, url))
         });
         // A name with a meaning to a pattern would stand for others as well.
-        let plain = |name: &str| name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-/".contains(&byte));
-        let mut matching = settings.filter(|(remote, url)| (*remote == name || *url == name) && plain(remote));
+        let plain = |name: &str| {
+            name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-/".contains(&byte))
+        };
+        let mut matching =
+            settings.filter(|(remote, url)| (*remote == name || *url == name) && plain(remote));
         Ok(matching.next().map(|(remote, _)| remote.to_owned()))
     }
 
@@ -354,11 +406,14 @@ impl<'a> History<'a> {
         let updates: Vec<(ObjectId, Option<ObjectId>)> =
             updates.iter().filter_map(|update| Some((update.new?, update.old))).collect();
         // What is a commit need not be peeled, and mostly it is.
-        let is_commit: Vec<bool> = updates.iter().map(|(new, _)| self.objects.tree_of(new).is_some()).collect();
+        let is_commit: Vec<bool> =
+            updates.iter().map(|(new, _)| self.objects.tree_of(new).is_some()).collect();
         let others = updates.iter().zip(&is_commit).filter(|(_, commit)| !**commit);
-        let mut found = self.look_up(doing, others.map(|((new, _), _)| format!("{new}^{{}}")))?.into_iter();
+        let mut found =
+            self.look_up(doing, others.map(|((new, _), _)| format!("{new}^{{}}")))?.into_iter();
         let pushed = updates.iter().zip(is_commit).map(|((id, old), is_commit)| {
-            let found = if is_commit { Some((*id, ObjectKind::Commit)) } else { found.next().flatten() };
+            let found =
+                if is_commit { Some((*id, ObjectKind::Commit)) } else { found.next().flatten() };
             let (new, kind) = found.ok_or_else(|| {
                 Error::new(doing, format!("the object {id} is not here"))
                     .help("see `git fsck`; in a hook, git itself names objects that are there")
@@ -372,13 +427,22 @@ impl<'a> History<'a> {
     fn present(&self, doing: &str, ids: &[ObjectId]) -> Result<Vec<ObjectId>, Error> {
         let here: Vec<bool> = ids.iter().map(|id| self.objects.tree_of(id).is_some()).collect();
         let others = ids.iter().zip(&here).filter(|(_, here)| !**here);
-        let mut found = self.look_up(doing, others.map(|(id, _)| format!("{id}^{{commit}}")))?.into_iter();
+        let mut found =
+            self.look_up(doing, others.map(|(id, _)| format!("{id}^{{commit}}")))?.into_iter();
         let mut ask = || found.next().flatten().map(|(id, _)| id);
-        Ok(ids.iter().zip(here).filter_map(|(id, here)| if here { Some(*id) } else { ask() }).collect())
+        Ok(ids
+            .iter()
+            .zip(here)
+            .filter_map(|(id, here)| if here { Some(*id) } else { ask() })
+            .collect())
     }
 
     /// The commits that revisions name, as somebody typed them; `None` for one that names none.
-    fn resolve<const N: usize>(&self, doing: &str, names: [&str; N]) -> Result<[Option<ObjectId>; N], Error> {
+    fn resolve<const N: usize>(
+        &self,
+        doing: &str,
+        names: [&str; N],
+    ) -> Result<[Option<ObjectId>; N], Error> {
         self.resolve_as(doing, names, "commit")
     }
 
@@ -409,19 +473,26 @@ impl<'a> History<'a> {
             return Ok(Vec::new());
         }
         let how = ["-c", "core.warnAmbiguousRefs=true", "cat-file", "--batch-check"];
-        let (answer, warnings) = self.git.fed_with_warnings(doing, &how, (names.join("\n") + "\n").as_bytes())?;
+        let (answer, warnings) =
+            self.git.fed_with_warnings(doing, &how, (names.join("\n") + "\n").as_bytes())?;
         // Of a tag and a branch of one name, git takes the tag, with a word that nobody reads in
         // CI.
         if let Some(ambiguous) = text(&warnings).lines().find(|line| is_ambiguous(line)) {
-            return Err(Error::new(doing, ambiguous.trim_start_matches("warning: "))
-                .help("name it in full: refs/heads/NAME, refs/remotes/REMOTE/NAME or refs/tags/NAME"));
+            return Err(Error::new(doing, ambiguous.trim_start_matches("warning: ")).help(
+                "name it in full: refs/heads/NAME, refs/remotes/REMOTE/NAME or refs/tags/NAME",
+            ));
         }
-        let found: Vec<_> = answer.split(|&byte| byte == b'\n').filter(|line| !line.is_empty()).map(object).collect();
+        let found: Vec<_> = answer
+            .split(|&byte| byte == b'\n')
+            .filter(|line| !line.is_empty())
+            .map(object)
+            .collect();
         if found.len() == names.len() { Ok(found) } else { Err(unreadable(doing, &answer)) }
     }
 }
 
-const FETCH_MORE: &str = "fetch more: `git fetch --unshallow`; in a workflow, check out with `fetch-depth: 0`";
+const FETCH_MORE: &str =
+    "fetch more: `git fetch --unshallow`; in a workflow, check out with `fetch-depth: 0`";
 
 /// What a push brings to a ref. A blob has no path that it could be judged by.
 #[derive(Debug, Clone, Copy)]
@@ -484,7 +555,9 @@ mod tests {
         assert_eq!((line.inside, line.parents.len()), (true, 2));
         let root = Line::parse(format!("- {one} {two} ").as_bytes()).unwrap();
         assert_eq!((root.inside, root.parents.len()), (false, 0));
-        for wrong in ["", ">", &format!("> {one}"), &format!("< {one} {two}"), &format!("> {one} {two} x")] {
+        for wrong in
+            ["", ">", &format!("> {one}"), &format!("< {one} {two}"), &format!("> {one} {two} x")]
+        {
             assert!(Line::parse(wrong.as_bytes()).is_none(), "{wrong}");
         }
     }
@@ -493,7 +566,13 @@ mod tests {
     fn answers_about_objects_are_parsed() {
         let one = "1".repeat(40);
         assert_eq!(object(format!("{one} commit 12").as_bytes()).unwrap().1, ObjectKind::Commit);
-        for none in ["main missing", &format!("{one} missing"), "a commit 1", &format!("{one} commit 1 x"), ""] {
+        for none in [
+            "main missing",
+            &format!("{one} missing"),
+            "a commit 1",
+            &format!("{one} commit 1 x"),
+            "",
+        ] {
             assert_eq!(object(none.as_bytes()), None, "{none}");
         }
     }

@@ -80,13 +80,18 @@ impl<S: Source> IndexFile<S> {
     /// The whole cache-tree, if there is one.
     pub(super) fn cache_tree(&self) -> Result<Option<CacheTree>, Handover> {
         let Some((_, raw)) = self.raw_cache_tree()? else { return Ok(None) };
-        CacheTree::parse(raw, self.hash).map(Some).ok_or_else(|| "the cache-tree is malformed".into())
+        CacheTree::parse(raw, self.hash)
+            .map(Some)
+            .ok_or_else(|| "the cache-tree is malformed".into())
     }
 
     fn raw_cache_tree(&self) -> Result<Option<&(Extension, Vec<u8>)>, Handover> {
         let read = || {
             let Some(place) = self.find_cache_tree()? else { return Ok(None) };
-            let raw = self.source.piece(place.from, place.length as usize).map_err(|error| unreadable(&error))?;
+            let raw = self
+                .source
+                .piece(place.from, place.length as usize)
+                .map_err(|error| unreadable(&error))?;
             Ok(Some((place, raw)))
         };
         self.cache_tree.get_or_try_init(read).map(Option::as_ref)
@@ -110,7 +115,10 @@ impl<S: Source> IndexFile<S> {
 
     /// The wanted entries that would be committed, none of them marked as fresh. A sparse index is
     /// handed over: its entries for whole directories hide paths.
-    pub(super) fn wanted(&self, wanted: &dyn Fn(&RepoPath) -> bool) -> Result<Vec<Entry>, Handover> {
+    pub(super) fn wanted(
+        &self,
+        wanted: &dyn Fn(&RepoPath) -> bool,
+    ) -> Result<Vec<Entry>, Handover> {
         let mut entries = self.entries();
         let (mut found, mut path) = (Vec::new(), RepoPath::default());
         while let Some(item) = entries.peek()? {
@@ -132,7 +140,9 @@ impl<S: Source> IndexFile<S> {
             // They are sorted by path.
             match item.path.cmp(path.as_bytes()) {
                 std::cmp::Ordering::Less => entries.advance(),
-                std::cmp::Ordering::Equal if item.is_committed() => return item.entry(false, None).map(Some),
+                std::cmp::Ordering::Equal if item.is_committed() => {
+                    return item.entry(false, None).map(Some);
+                }
                 std::cmp::Ordering::Equal | std::cmp::Ordering::Greater => return Ok(None),
             }
         }
@@ -198,7 +208,8 @@ impl<S: Source> IndexFile<S> {
         }
         let mut header = [0; 8];
         self.source.read(&mut header, at).map_err(|error| unreadable(&error))?;
-        let (signature, length) = ([header[0], header[1], header[2], header[3]], number(&header[4..]));
+        let (signature, length) =
+            ([header[0], header[1], header[2], header[3]], number(&header[4..]));
         Ok((at + 8 + u64::from(length) <= self.end()).then_some((signature, length)))
     }
 
@@ -208,7 +219,8 @@ impl<S: Source> IndexFile<S> {
         let mut at = entries_end;
         let mut found = None;
         while at < self.end() {
-            let (signature, length) = self.extension(at)?.ok_or("the index ends within an extension")?;
+            let (signature, length) =
+                self.extension(at)?.ok_or("the index ends within an extension")?;
             if !HARMLESS.contains(&&signature) {
                 return Err(Handover::IndexExtension(signature));
             }
@@ -254,7 +266,8 @@ impl<S: Source> IndexStream<'_, S> {
         if !self.current && !self.read()? {
             return Ok(None);
         }
-        let id = ObjectId::from_bytes(&self.id[..self.index.hash]).ok_or("an object id has an unknown length")?;
+        let id = ObjectId::from_bytes(&self.id[..self.index.hash])
+            .ok_or("an object id has an unknown length")?;
         Ok(Some(IndexItem {
             path: &self.path,
             mode: self.mode,
@@ -309,7 +322,10 @@ impl<S: Source> IndexStream<'_, S> {
         self.buffer.copy_within(self.start.., 0);
         let more = usize::try_from(more).unwrap_or(usize::MAX).min(PIECE);
         self.buffer.resize(unread + more, 0);
-        self.index.source.read(&mut self.buffer[unread..], self.next).map_err(|error| unreadable(&error))?;
+        self.index
+            .source
+            .read(&mut self.buffer[unread..], self.next)
+            .map_err(|error| unreadable(&error))?;
         self.start = 0;
         self.next += more as u64;
         Ok(())
@@ -409,7 +425,11 @@ mod tests {
                 text.extend(further.to_be_bytes());
             }
             if version == 4 {
-                let common = before.bytes().zip(path.bytes()).take_while(|(one, other)| one == other).count();
+                let common = before
+                    .bytes()
+                    .zip(path.bytes())
+                    .take_while(|(one, other)| one == other)
+                    .count();
                 let strip = before.len() - common;
                 assert!(strip < 0x80);
                 text.push(u8::try_from(strip).unwrap());
@@ -426,7 +446,8 @@ mod tests {
     }
 
     fn extension(signature: &str, content: &[u8]) -> Vec<u8> {
-        [signature.as_bytes(), &u32::try_from(content.len()).unwrap().to_be_bytes(), content].concat()
+        [signature.as_bytes(), &u32::try_from(content.len()).unwrap().to_be_bytes(), content]
+            .concat()
     }
 
     /// A node of the cache-tree: name, entries (-1 for unknown), directories below.
@@ -479,7 +500,8 @@ mod tests {
     #[test]
     fn entries_pass_through_a_small_buffer() {
         let long: &'static str = "x/".repeat(2000).leak();
-        let drafts: Vec<Draft> = (0..3000).map(|number| (format!("{long}{number:04}").leak() as &str, 0)).collect();
+        let drafts: Vec<Draft> =
+            (0..3000).map(|number| (format!("{long}{number:04}").leak() as &str, 0)).collect();
         for version in [2, 4] {
             let text = index(&[&entries(version, &drafts)]);
             assert_eq!(paths(&text).unwrap().len(), 3000);
@@ -524,7 +546,9 @@ mod tests {
         let root = extension("TREE", &[tree("", 4, 1), tree("b", 2, 1), tree("cd", 1, 0)].concat());
         let other = extension("REUC", b"TREE\0\0\0\x04 no tree at all");
         let entries = entries(2, &DRAFTS);
-        for extensions in [vec![&root[..]], vec![&root, &other], vec![&other, &root], vec![&root, &other, &other]] {
+        for extensions in
+            [vec![&root[..]], vec![&root, &other], vec![&other, &root], vec![&root, &other, &other]]
+        {
             let text = index(&[&entries, &extensions.concat()]);
             assert_eq!(read(&text).root().unwrap().unwrap().as_bytes(), ID);
             assert_eq!(paths(&text).unwrap().len(), 4);
@@ -532,13 +556,15 @@ mod tests {
         let unknown = |text: Vec<u8>| assert_eq!(read(&text).root(), Ok(None), "{text:?}");
         unknown(index(&[&entries]));
         unknown(index(&[&entries, &root, b"x"]));
-        for other in [extension("link", &[0; 20]), extension("ABCD", b""), extension("ABCD", &root)] {
+        for other in [extension("link", &[0; 20]), extension("ABCD", b""), extension("ABCD", &root)]
+        {
             assert!(read(&index(&[&entries, &root, &other])).root().is_err(), "{other:?}");
         }
         unknown(index(&[&entries, &extension("TREE", &tree("", -1, 0))]));
         unknown(index(&[&entries, &extension("TREE", &tree("", 3, 0))]));
         // Inside of another, all of it may look well but its end.
-        let names = [&[1][..], &extension("TREE", &[&tree("", 4, 0)[..], b"names\0"].concat())].concat();
+        let names =
+            [&[1][..], &extension("TREE", &[&tree("", 4, 0)[..], b"names\0"].concat())].concat();
         let known = extension("TREE", &tree("", -1, 0));
         unknown(index(&[&entries, &known, &extension("UNTR", &names)]));
         assert!(read(&index(&[&entries, &extension("UNTR", &names)])).root().is_err());
@@ -553,7 +579,9 @@ mod tests {
         let entries = entries(2, &DRAFTS);
         let root = extension("TREE", &tree("", -1, 0));
         assert!(paths(&index(&[&entries, &root])).is_ok());
-        for other in [extension("link", &[0; 20]), extension("ABCD", b""), b"TREE".to_vec(), root.clone()] {
+        for other in
+            [extension("link", &[0; 20]), extension("ABCD", b""), b"TREE".to_vec(), root.clone()]
+        {
             assert!(paths(&index(&[&entries, &other, &root])).is_err(), "{other:?}");
             assert!(paths(&index(&[&entries, &root, &other])).is_err(), "{other:?}");
         }
@@ -561,9 +589,13 @@ mod tests {
 
     #[test]
     fn numbers_before_paths_are_those_of_packs() {
-        for (bytes, value) in
-            [(&[0][..], 0), (&[0x7f], 127), (&[0x80, 0], 128), (&[0x80, 0x7f], 255), (&[0x81, 0], 256)]
-        {
+        for (bytes, value) in [
+            (&[0][..], 0),
+            (&[0x7f], 127),
+            (&[0x80, 0], 128),
+            (&[0x80, 0x7f], 255),
+            (&[0x81, 0], 256),
+        ] {
             assert_eq!(variable_number(bytes), Some((value, bytes.len())), "{bytes:?}");
         }
         assert_eq!(variable_number(&[0x80]), None);

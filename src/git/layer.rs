@@ -86,7 +86,9 @@ impl ObjectKind {
 
     /// The kind that git has this word for.
     pub(super) fn of_name(name: &[u8]) -> Option<Self> {
-        [Self::Commit, Self::Tree, Self::Blob].into_iter().find(|kind| kind.name().as_bytes() == name)
+        [Self::Commit, Self::Tree, Self::Blob]
+            .into_iter()
+            .find(|kind| kind.name().as_bytes() == name)
     }
 }
 
@@ -113,7 +115,11 @@ impl IndexItem<'_> {
 
     /// Hands over at the entry of a whole directory, which a sparse index has: gitformat-index(5).
     pub(super) fn must_not_be_tree(&self) -> Result<(), Handover> {
-        if self.mode & 0o170_000 == 0o040_000 { Err(Handover::EntryMode(self.mode)) } else { Ok(()) }
+        if self.mode & 0o170_000 == 0o040_000 {
+            Err(Handover::EntryMode(self.mode))
+        } else {
+            Ok(())
+        }
     }
 
     /// The entry, as rules see it.
@@ -152,10 +158,16 @@ mod tests {
         let cause = "no such\nfile \x1b[2J";
         for (handover, reason) in [
             (Handover::Variable("GIT_X".into()), "GIT_X is set"),
-            (Handover::RepositoryExtension("noop".into()), "the repository uses the extension noop"),
+            (
+                Handover::RepositoryExtension("noop".into()),
+                "the repository uses the extension noop",
+            ),
             (Handover::IndexExtension(*b"ab\0d"), "the index has the extension ab\\u{0000}d"),
             (Handover::EntryMode(0o40_000), "the index has an entry of mode 40000"),
-            (Handover::failed("HEAD cannot be read", cause), "HEAD cannot be read (no such\\nfile \\u{001b}[2J)"),
+            (
+                Handover::failed("HEAD cannot be read", cause),
+                "HEAD cannot be read (no such\\nfile \\u{001b}[2J)",
+            ),
             (Handover::from("the index is sparse"), "the index is sparse"),
         ] {
             assert_eq!(handover.to_string(), reason);

@@ -59,7 +59,9 @@ fn compare(git: &Git, head: &str) -> Result<Compared, Error> {
             _ => {
                 let unknown = || format!("{path} has the unknown mode {:o}", change.new_mode);
                 let entry = change.entry(&path).ok_or_else(|| Error::new(DOING, unknown()));
-                compared.fresh.push(entry.map_err(|error| error.help("check the repository: `git fsck`"))?);
+                compared
+                    .fresh
+                    .push(entry.map_err(|error| error.help("check the repository: `git fsck`"))?);
             }
         }
     }
@@ -69,7 +71,11 @@ fn compare(git: &Git, head: &str) -> Result<Compared, Error> {
 }
 
 /// The changes from a tree to the index.
-pub(super) fn staged_changes(git: &Git, doing: &str, tree: &str) -> Result<Vec<(RepoPath, RawChange)>, Error> {
+pub(super) fn staged_changes(
+    git: &Git,
+    doing: &str,
+    tree: &str,
+) -> Result<Vec<(RepoPath, RawChange)>, Error> {
     let how = ["diff-index", "--cached", "--ita-invisible-in-index"];
     parse_changes(doing, &git.output(doing, &[&how, &RAW[..], &[tree, "--"]].concat())?)
 }
@@ -80,7 +86,10 @@ pub(super) fn empty_tree(git: &Git, doing: &str) -> Result<String, Error> {
 }
 
 /// The wanted entries of the index, stage 0.
-pub(super) fn index_entries(git: &Git, wanted: &dyn Fn(&RepoPath) -> bool) -> Result<Vec<Entry>, Error> {
+pub(super) fn index_entries(
+    git: &Git,
+    wanted: &dyn Fn(&RepoPath) -> bool,
+) -> Result<Vec<Entry>, Error> {
     // `:/` is the whole tree, wherever git was started.
     entries_at(git, "list the index", OsStr::new(":/"), wanted)
 }
@@ -169,7 +178,13 @@ pub(crate) fn parse_staged_record(record: &[u8]) -> Option<Option<Entry>> {
     let mut fields = about.split(|&byte| byte == b' ');
     let (mode, id, stage) = (fields.next()?, fields.next()?, fields.next()?);
     let mode = Mode::from_bits(octal(mode)?)?;
-    let entry = Entry { path: RepoPath::new(path), mode, id: ObjectId::from_hex(id)?, fresh: false, replaces: None };
+    let entry = Entry {
+        path: RepoPath::new(path),
+        mode,
+        id: ObjectId::from_hex(id)?,
+        fresh: false,
+        replaces: None,
+    };
     Some((stage == b"0").then_some(entry))
 }
 
@@ -193,7 +208,10 @@ mod tests {
         }
         for wrong in ["", ":", "100644", &line("X"), &line(""), &line("M x"), ":1 9 a b A"] {
             assert!(RawChange::parse(wrong.as_bytes()).is_none(), "{wrong}");
-            assert!(parse_changes("read", format!("{wrong}\0a\0").as_bytes()).is_err() || wrong.is_empty());
+            assert!(
+                parse_changes("read", format!("{wrong}\0a\0").as_bytes()).is_err()
+                    || wrong.is_empty()
+            );
         }
         assert!(parse_changes("read", line("M").as_bytes()).is_err());
         let strange = format!(":000000 000000 {id} {id} A");

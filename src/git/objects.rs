@@ -92,7 +92,12 @@ impl Objects {
     }
 
     /// The raw content of an object of this kind, into a buffer.
-    pub(super) fn raw(&self, id: &ObjectId, kind: ObjectKind, buffer: &mut Vec<u8>) -> Result<(), Error> {
+    pub(super) fn raw(
+        &self,
+        id: &ObjectId,
+        kind: ObjectKind,
+        buffer: &mut Vec<u8>,
+    ) -> Result<(), Error> {
         // Git knows the empty tree without having it.
         if kind == ObjectKind::Tree && is_empty_tree(id) {
             buffer.clear();
@@ -107,7 +112,9 @@ impl Objects {
                 *buffer = raw;
                 Ok(())
             }
-            Content::TooLarge(size) => Err(Error::new(doing(), format!("it is too large ({size} bytes)"))),
+            Content::TooLarge(size) => {
+                Err(Error::new(doing(), format!("it is too large ({size} bytes)")))
+            }
         }
     }
 
@@ -138,8 +145,16 @@ pub(super) fn tree_line(commit: &[u8]) -> Option<ObjectId> {
 
 /// The first line behind the headers of a raw commit.
 pub(super) fn subject(commit: &[u8]) -> String {
-    let body = commit.windows(2).position(|pair| pair == b"\n\n").map_or(&[][..], |end| &commit[end + 2..]);
-    let line = body.trim_ascii_start().split(|&byte| byte == b'\n').next().unwrap_or_default().trim_ascii_end();
+    let body = commit
+        .windows(2)
+        .position(|pair| pair == b"\n\n")
+        .map_or(&[][..], |end| &commit[end + 2..]);
+    let line = body
+        .trim_ascii_start()
+        .split(|&byte| byte == b'\n')
+        .next()
+        .unwrap_or_default()
+        .trim_ascii_end();
     let end = line.len().min(SUBJECT);
     let dots = if end < line.len() { "…" } else { "" };
     format!("{}{dots}", Escaped(&line[..end]))
@@ -151,9 +166,15 @@ mod tests {
 
     #[test]
     fn the_subject_is_the_first_line_made_safe() {
-        assert_eq!(subject(b"tree x\nauthor a\n\n\nShip \x1b[2J it\n\nmore\n"), "Ship \\u{001b}[2J it");
+        assert_eq!(
+            subject(b"tree x\nauthor a\n\n\nShip \x1b[2J it\n\nmore\n"),
+            "Ship \\u{001b}[2J it"
+        );
         assert_eq!(subject(b"tree x\nauthor a\n\n"), "");
         assert_eq!(subject(b"tree x"), "");
-        assert_eq!(subject(&[b"tree x\n\n", &b"a".repeat(5000)[..]].concat()), "a".repeat(200) + "…");
+        assert_eq!(
+            subject(&[b"tree x\n\n", &b"a".repeat(5000)[..]].concat()),
+            "a".repeat(200) + "…"
+        );
     }
 }

@@ -47,7 +47,8 @@ impl Odb {
         }
     }
 
-    /// Opens the store of the repository that this git would use. Gix would wait for the same files.
+    /// Opens the store of the repository that this git would use. Gix would wait for the same
+    /// files.
     pub(super) fn open(git: &Git) -> Result<Self, Handover> {
         git.must_not_wait().map_err(|_| "a file of the repository is not regular")?;
         let strict = || {
@@ -59,7 +60,10 @@ impl Odb {
         };
         let mut repository = gix::ThreadSafeRepository::discover_with_environment_overrides_opts(
             git.directory(),
-            gix::discover::upwards::Options { match_ceiling_dir_or_error: false, ..Default::default() },
+            gix::discover::upwards::Options {
+                match_ceiling_dir_or_error: false,
+                ..Default::default()
+            },
             gix::sec::trust::Mapping { full: strict(), reduced: strict() },
         )
         .map_err(|error| Handover::failed("gix cannot open the repository", error))?

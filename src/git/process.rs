@@ -94,20 +94,29 @@ impl Git {
     }
 
     /// Runs a command to its end; any exit code is an answer. `doing` completes "could not …".
-    pub(crate) fn run(&self, doing: &str, arguments: &[impl AsRef<OsStr>]) -> Result<GitOutput, Error> {
+    pub(crate) fn run(
+        &self,
+        doing: &str,
+        arguments: &[impl AsRef<OsStr>],
+    ) -> Result<GitOutput, Error> {
         self.must_not_wait()?;
         let output = self.command(arguments).stdin(Stdio::null()).output().map_err(|error| {
             if self.directory.is_dir() {
                 not_started(doing, &error)
             } else {
-                Error::new(doing, "the directory that this runs in is gone").help("change to one that exists")
+                Error::new(doing, "the directory that this runs in is gone")
+                    .help("change to one that exists")
             }
         })?;
         Ok(GitOutput { code: output.status.code(), stdout: output.stdout, stderr: output.stderr })
     }
 
     /// The output of a command that must succeed.
-    pub(crate) fn output(&self, doing: &str, arguments: &[impl AsRef<OsStr>]) -> Result<Vec<u8>, Error> {
+    pub(crate) fn output(
+        &self,
+        doing: &str,
+        arguments: &[impl AsRef<OsStr>],
+    ) -> Result<Vec<u8>, Error> {
         let output = self.run(doing, arguments)?;
         if output.code == Some(0) { Ok(output.stdout) } else { Err(failed(doing, &output)) }
     }
@@ -131,7 +140,12 @@ impl Git {
     }
 
     /// The output of a command that must succeed, and reads its standard input to the end.
-    pub(crate) fn fed(&self, doing: &str, arguments: &[&str], input: &[u8]) -> Result<Vec<u8>, Error> {
+    pub(crate) fn fed(
+        &self,
+        doing: &str,
+        arguments: &[&str],
+        input: &[u8],
+    ) -> Result<Vec<u8>, Error> {
         self.fed_with_warnings(doing, arguments, input).map(|(output, _)| output)
     }
 
@@ -144,12 +158,21 @@ impl Git {
     ) -> Result<(Vec<u8>, Vec<u8>), Error> {
         let (output, whole) = self.feed(doing, arguments, input)?;
         // If git ends before it has read everything, its own message says why.
-        if whole && output.code == Some(0) { Ok((output.stdout, output.stderr)) } else { Err(failed(doing, &output)) }
+        if whole && output.code == Some(0) {
+            Ok((output.stdout, output.stderr))
+        } else {
+            Err(failed(doing, &output))
+        }
     }
 
     /// The outcome of a command, with any exit code, and whether it read its standard input to the
     /// end.
-    pub(crate) fn feed(&self, doing: &str, arguments: &[&str], input: &[u8]) -> Result<(GitOutput, bool), Error> {
+    pub(crate) fn feed(
+        &self,
+        doing: &str,
+        arguments: &[&str],
+        input: &[u8],
+    ) -> Result<(GitOutput, bool), Error> {
         let mut command = self.command(arguments);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = self.start(doing, &mut command)?;
@@ -161,7 +184,8 @@ impl Git {
             (feeder.join(), output)
         });
         let output = output.map_err(|error| Error::new(doing, error))?;
-        let output = GitOutput { code: output.status.code(), stdout: output.stdout, stderr: output.stderr };
+        let output =
+            GitOutput { code: output.status.code(), stdout: output.stdout, stderr: output.stderr };
         Ok((output, matches!(fed, Ok(Ok(())))))
     }
 
@@ -234,7 +258,8 @@ impl Git {
 }
 
 fn not_started(doing: &str, error: &std::io::Error) -> Error {
-    Error::new(doing, format!("git could not be started: {error}")).help("install git, or add it to PATH")
+    Error::new(doing, format!("git could not be started: {error}"))
+        .help("install git, or add it to PATH")
 }
 
 pub(crate) fn failed(doing: &str, output: &GitOutput) -> Error {
@@ -336,14 +361,17 @@ impl CatFile {
         // Read to the end in any case: the next answer follows.
         let mut content = Vec::new();
         output.by_ref().take(size.min(limit)).read_to_end(&mut content).map_err(io)?;
-        std::io::copy(&mut output.by_ref().take(size.saturating_sub(limit) + 1), &mut std::io::sink()).map_err(io)?;
+        std::io::copy(
+            &mut output.by_ref().take(size.saturating_sub(limit) + 1),
+            &mut std::io::sink(),
+        )
+        .map_err(io)?;
         if content.len() as u64 != size.min(limit) {
             return Err(Error::new(doing(), "git cat-file ended early"));
         }
         if found != kind {
-            return Err(
-                Error::new(doing(), format!("it is a {found}, not a {kind}")).help("check the repository: `git fsck`")
-            );
+            return Err(Error::new(doing(), format!("it is a {found}, not a {kind}"))
+                .help("check the repository: `git fsck`"));
         }
         Ok(if size > limit { Content::TooLarge(size) } else { Content::Bytes(content) })
     }

@@ -96,7 +96,8 @@ fn unmerged_paths(first: &RepoPath, others: usize) -> Error {
         1 => format!("{first} and 1 other path are unmerged"),
         _ => format!("{first} and {others} other paths are unmerged"),
     };
-    Error::new("judge the staged content", cause).help("resolve the conflicts and `git add` the result")
+    Error::new("judge the staged content", cause)
+        .help("resolve the conflicts and `git add` the result")
 }
 
 impl Change for Staged {
@@ -124,7 +125,8 @@ impl Change for Staged {
             IndexSource::Direct(index) => index.entry(path, &self.objects).or_else(|_| by_git())?,
             IndexSource::Git(_) => by_git()?,
         };
-        let fresh = |entry: &Entry| self.answer.compared.fresh.iter().any(|fresh| fresh.path == entry.path);
+        let fresh =
+            |entry: &Entry| self.answer.compared.fresh.iter().any(|fresh| fresh.path == entry.path);
         Ok(entry.map(|entry| Entry { fresh: fresh(&entry), ..entry }))
     }
 

@@ -87,9 +87,14 @@ impl Store {
     /// pushed is in quarantine: git(1). Paths count from where we were started.
     pub(super) fn of_environment(directory: &Path, env: &Environment) -> Option<Self> {
         let own = env.get("GIT_OBJECT_DIRECTORY")?;
-        let alternates = env.get("GIT_ALTERNATE_OBJECT_DIRECTORIES").map(OsStr::as_bytes).unwrap_or_default();
-        let alternates = alternates.split(|&byte| byte == b':').filter(|path| !path.is_empty()).map(OsStr::from_bytes);
-        let directories = std::iter::once(own).chain(alternates).map(|path| directory.join(path)).collect();
+        let alternates =
+            env.get("GIT_ALTERNATE_OBJECT_DIRECTORIES").map(OsStr::as_bytes).unwrap_or_default();
+        let alternates = alternates
+            .split(|&byte| byte == b':')
+            .filter(|path| !path.is_empty())
+            .map(OsStr::from_bytes);
+        let directories =
+            std::iter::once(own).chain(alternates).map(|path| directory.join(path)).collect();
         Some(Self { directories, many: true, opened: OnceCell::new() })
     }
 
@@ -135,7 +140,8 @@ impl Store {
     }
 
     fn opened(&self, id: &gix::hash::oid) -> Option<&Opened> {
-        let opened = self.opened.get_or_init(|| Opened::new(&self.directories, self.many, id.kind()));
+        let opened =
+            self.opened.get_or_init(|| Opened::new(&self.directories, self.many, id.kind()));
         (opened.hash == id.kind()).then_some(opened)
     }
 }
@@ -156,7 +162,8 @@ impl Opened {
     }
 
     fn unpacked(&self, id: &gix::hash::oid, kind: ObjectKind, buffer: &mut Vec<u8>) -> bool {
-        self.find(id).and_then(|(pack, entry)| self.unpack(pack, entry, buffer)) == Some(gix_kind(kind))
+        self.find(id).and_then(|(pack, entry)| self.unpack(pack, entry, buffer))
+            == Some(gix_kind(kind))
     }
 
     /// Where a packed object is.
@@ -166,14 +173,19 @@ impl Opened {
 
     /// What a packed object is, and how large.
     fn header(&self, pack: &Pack, entry: &Entry) -> Option<header::Outcome> {
-        let resolve = |base: &gix::hash::oid| Ok(self.entry(pack, base).map(header::ResolvedBase::InPack));
-        pack.data(self.hash)?.decode_header(entry.clone(), &mut self.inflate.borrow_mut(), &resolve).ok()
+        let resolve =
+            |base: &gix::hash::oid| Ok(self.entry(pack, base).map(header::ResolvedBase::InPack));
+        pack.data(self.hash)?
+            .decode_header(entry.clone(), &mut self.inflate.borrow_mut(), &resolve)
+            .ok()
     }
 
     /// Where a pack has an object, if it has it.
     fn entry(&self, pack: &Pack, id: &gix::hash::oid) -> Option<Entry> {
         let offset = if self.cache.is_some() {
-            let index = pack.mapped.get_or_init(|| index::File::at(pack.path.with_extension("idx"), self.hash).ok());
+            let index = pack
+                .mapped
+                .get_or_init(|| index::File::at(pack.path.with_extension("idx"), self.hash).ok());
             let index = index.as_ref()?;
             index.pack_offset_at_index(index.lookup(id)?)
         } else {
@@ -192,7 +204,13 @@ impl Opened {
 
     /// Unpacks from the ground up whatever an object is based on, and keeps each of it: its
     /// neighbours in history are based on the same.
-    fn unpack_and_keep(&self, pack: &Pack, entry: Entry, buffer: &mut Vec<u8>, cache: &mut Cache) -> Option<GixKind> {
+    fn unpack_and_keep(
+        &self,
+        pack: &Pack,
+        entry: Entry,
+        buffer: &mut Vec<u8>,
+        cache: &mut Cache,
+    ) -> Option<GixKind> {
         cache.pack(pack.number);
         if let Some((kind, _)) = cache.get(0, entry.data_offset, buffer) {
             return Some(kind);
@@ -231,11 +249,20 @@ impl Opened {
         }
     }
 
-    fn decode(&self, pack: &Pack, at: Entry, buffer: &mut Vec<u8>, cache: &mut dyn DecodeEntry) -> Option<GixKind> {
-        let resolve =
-            |base: &gix::hash::oid, _: &mut Vec<u8>| Ok(self.entry(pack, base).map(entry::ResolvedBase::InPack));
+    fn decode(
+        &self,
+        pack: &Pack,
+        at: Entry,
+        buffer: &mut Vec<u8>,
+        cache: &mut dyn DecodeEntry,
+    ) -> Option<GixKind> {
+        let resolve = |base: &gix::hash::oid, _: &mut Vec<u8>| {
+            Ok(self.entry(pack, base).map(entry::ResolvedBase::InPack))
+        };
         let data = pack.data(self.hash)?;
-        data.decode_entry(at, buffer, &mut self.inflate.borrow_mut(), &resolve, cache).ok().map(|about| about.kind)
+        data.decode_entry(at, buffer, &mut self.inflate.borrow_mut(), &resolve, cache)
+            .ok()
+            .map(|about| about.kind)
     }
 
     fn packs(&self) -> &[Pack] {
@@ -256,9 +283,17 @@ impl Opened {
                 if packs.len() == MOST_PACKS {
                     return Ok(Vec::new());
                 }
-                if let Some(index) = PackIndex::of(FileSource::open(&path)?, self.hash.len_in_bytes())? {
+                if let Some(index) =
+                    PackIndex::of(FileSource::open(&path)?, self.hash.len_in_bytes())?
+                {
                     let (number, path) = (packs.len(), path.with_extension("pack"));
-                    packs.push(Pack { number, index, path, mapped: OnceCell::new(), data: OnceCell::new() });
+                    packs.push(Pack {
+                        number,
+                        index,
+                        path,
+                        mapped: OnceCell::new(),
+                        data: OnceCell::new(),
+                    });
                 }
             }
         }
@@ -276,8 +311,13 @@ impl Pack {
 /// quotes are for git.
 fn alternates(directory: &Path) -> Vec<PathBuf> {
     let list = source::whole(&directory.join("info/alternates")).ok().flatten().unwrap_or_default();
-    let lines = list.split(|&byte| byte == b'\n').filter(|line| !line.is_empty() && !line.starts_with(b"#"));
-    lines.filter(|line| !line.starts_with(b"\"")).map(|line| directory.join(OsStr::from_bytes(line))).collect()
+    let lines = list
+        .split(|&byte| byte == b'\n')
+        .filter(|line| !line.is_empty() && !line.starts_with(b"#"));
+    lines
+        .filter(|line| !line.starts_with(b"\""))
+        .map(|line| directory.join(OsStr::from_bytes(line)))
+        .collect()
 }
 
 impl std::fmt::Debug for Store {

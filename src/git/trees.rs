@@ -58,12 +58,22 @@ impl TreeItem<'_> {
 impl<'a> TreeWalk<'a> {
     /// A walk that has not met anything.
     pub(super) fn new(objects: &'a Objects) -> Self {
-        Self { objects, told: HashSet::new(), hashes: RandomState::new(), ahead: false, whole: Vec::new() }
+        Self {
+            objects,
+            told: HashSet::new(),
+            hashes: RandomState::new(),
+            ahead: false,
+            whole: Vec::new(),
+        }
     }
 
     /// The entries of a tree that none of the `others` has, with the same content at the same path,
     /// and that this walk has not told before. They come in git's order of paths.
-    pub(super) fn fresh(&mut self, tree: &ObjectId, others: &[ObjectId]) -> Result<Vec<Entry>, Error> {
+    pub(super) fn fresh(
+        &mut self,
+        tree: &ObjectId,
+        others: &[ObjectId],
+    ) -> Result<Vec<Entry>, Error> {
         let mut found = Vec::new();
         self.directory(tree, others, &mut Trail::default(), &mut found)?;
         Ok(found)
@@ -73,7 +83,10 @@ impl<'a> TreeWalk<'a> {
     ///
     /// They are read from the last to the first, for a pack holds older versions as what they
     /// differ in from newer ones.
-    pub(super) fn fresh_of_each(&mut self, trees: &[(&ObjectId, &[ObjectId])]) -> Result<Vec<Vec<Entry>>, Error> {
+    pub(super) fn fresh_of_each(
+        &mut self,
+        trees: &[(&ObjectId, &[ObjectId])],
+    ) -> Result<Vec<Vec<Entry>>, Error> {
         self.ahead = true;
         let found = self.read_ahead(trees);
         self.ahead = false;
@@ -82,14 +95,19 @@ impl<'a> TreeWalk<'a> {
             return trees.iter().map(|(tree, others)| self.fresh(tree, others)).collect();
         };
         for entries in &mut found {
-            entries.retain(|entry| self.told.insert(self.key(&entry.id, entry.path.as_bytes(), entry.mode.bits())));
+            entries.retain(|entry| {
+                self.told.insert(self.key(&entry.id, entry.path.as_bytes(), entry.mode.bits()))
+            });
         }
         self.told.extend(whole);
         Ok(found)
     }
 
     /// What is new in each tree, told or not; `None` if that is a great deal.
-    fn read_ahead(&mut self, trees: &[(&ObjectId, &[ObjectId])]) -> Result<Option<Vec<Vec<Entry>>>, Error> {
+    fn read_ahead(
+        &mut self,
+        trees: &[(&ObjectId, &[ObjectId])],
+    ) -> Result<Option<Vec<Vec<Entry>>>, Error> {
         let (mut found, mut count) = (Vec::new(), 0);
         for (tree, others) in trees.iter().rev() {
             let entries = self.fresh(tree, others)?;
@@ -138,7 +156,11 @@ impl<'a> TreeWalk<'a> {
             rest = &raw[same..];
             old.drain(..same);
         }
-        let olds = others.iter().zip(&raws).map(|(id, raw)| parse(id, raw)).collect::<Result<Vec<_>, _>>()?;
+        let olds = others
+            .iter()
+            .zip(&raws)
+            .map(|(id, raw)| parse(id, raw))
+            .collect::<Result<Vec<_>, _>>()?;
         let mut cursors: Vec<Cursor<'_>> = olds.iter().map(|items| Cursor::new(items)).collect();
         for item in parse(tree, rest)? {
             let before: Vec<Option<TreeItem<'_>>> =
@@ -189,7 +211,11 @@ pub(super) fn entries(
 }
 
 /// The entry at one path of a tree.
-pub(super) fn at(objects: &Objects, tree: &ObjectId, path: &RepoPath) -> Result<Option<Entry>, Error> {
+pub(super) fn at(
+    objects: &Objects,
+    tree: &ObjectId,
+    path: &RepoPath,
+) -> Result<Option<Entry>, Error> {
     let mut tree = *tree;
     let mut raw = Vec::new();
     let mut names = path.components().peekable();
@@ -197,7 +223,8 @@ pub(super) fn at(objects: &Objects, tree: &ObjectId, path: &RepoPath) -> Result<
         objects.tree(&tree, &mut raw)?;
         let items = parse(&tree, &raw)?;
         let last = names.peek().is_none();
-        let Some(item) = items.into_iter().find(|item| item.name == name && item.is_tree() != last) else {
+        let Some(item) = items.into_iter().find(|item| item.name == name && item.is_tree() != last)
+        else {
             return Ok(None);
         };
         if last {
@@ -255,7 +282,8 @@ impl Trail {
         } else {
             return Ok(length);
         };
-        Err(Error::new(format!("read the tree {tree}"), cause).help("see how it came into the repository: `git fsck`"))
+        Err(Error::new(format!("read the tree {tree}"), cause)
+            .help("see how it came into the repository: `git fsck`"))
     }
 
     fn leave(&mut self, length: usize) {
@@ -270,8 +298,9 @@ pub(super) fn entry(
     fresh: bool,
     replaces: Option<ObjectId>,
 ) -> Result<Entry, Error> {
-    let mode = Mode::from_bits(item.mode)
-        .ok_or_else(|| malformed(tree, &format!("{} has the unknown mode {:o}", RepoPath::new(path), item.mode)))?;
+    let mode = Mode::from_bits(item.mode).ok_or_else(|| {
+        malformed(tree, &format!("{} has the unknown mode {:o}", RepoPath::new(path), item.mode))
+    })?;
     Ok(Entry { path: RepoPath::new(path), mode, id: item.id, fresh, replaces })
 }
 
@@ -308,8 +337,17 @@ fn item<'a>(rest: &mut &'a [u8], length: usize) -> Option<TreeItem<'a>> {
 /// How many bytes at the start of two trees are the same entries.
 pub(super) fn alike(one: &[u8], other: &[u8], hash: usize) -> usize {
     let shorter = one.len().min(other.len());
-    let pieces = one.chunks_exact(32).zip(other.chunks_exact(32)).take_while(|(one, other)| one == other).count() * 32;
-    let rest = one[pieces..shorter].iter().zip(&other[pieces..shorter]).take_while(|(one, other)| one == other).count();
+    let pieces = one
+        .chunks_exact(32)
+        .zip(other.chunks_exact(32))
+        .take_while(|(one, other)| one == other)
+        .count()
+        * 32;
+    let rest = one[pieces..shorter]
+        .iter()
+        .zip(&other[pieces..shorter])
+        .take_while(|(one, other)| one == other)
+        .count();
     let differ = pieces + rest;
     // Back to where the entry begins in which they differ.
     let mut start = 0;
@@ -335,7 +373,8 @@ fn canonical(mode: u32) -> u32 {
 /// git finds.
 pub(super) fn is_in_order(items: &[TreeItem<'_>]) -> bool {
     items.windows(2).all(|pair| {
-        order((pair[0].name, pair[0].is_tree()), (pair[1].name, pair[1].is_tree())) == std::cmp::Ordering::Less
+        order((pair[0].name, pair[0].is_tree()), (pair[1].name, pair[1].is_tree()))
+            == std::cmp::Ordering::Less
     })
 }
 
@@ -374,7 +413,12 @@ mod tests {
     use super::*;
 
     fn raw(items: &[(&str, &str, u8)]) -> Vec<u8> {
-        items.iter().flat_map(|(mode, name, id)| [format!("{mode} {name}\0").as_bytes(), &[*id; 20]].concat()).collect()
+        items
+            .iter()
+            .flat_map(|(mode, name, id)| {
+                [format!("{mode} {name}\0").as_bytes(), &[*id; 20]].concat()
+            })
+            .collect()
     }
 
     fn tree() -> ObjectId {
@@ -391,9 +435,14 @@ mod tests {
         );
         for length in 1..text.len() {
             // Cut anywhere but between two entries, it is no tree.
-            assert_eq!(parse(&tree(), &text[..length]).is_ok(), [29, 57].contains(&length), "{length}");
+            assert_eq!(
+                parse(&tree(), &text[..length]).is_ok(),
+                [29, 57].contains(&length),
+                "{length}"
+            );
         }
-        for wrong in [("100644", "a/b"), ("100644", ""), ("9", "a"), ("", "a"), ("1234567890", "a")] {
+        for wrong in [("100644", "a/b"), ("100644", ""), ("9", "a"), ("", "a"), ("1234567890", "a")]
+        {
             assert!(parse(&tree(), &raw(&[(wrong.0, wrong.1, 1)])).is_err(), "{wrong:?}");
         }
     }
@@ -406,7 +455,11 @@ mod tests {
         for at in 0..text.len() {
             let mut other = text.clone();
             other[at] ^= 1;
-            assert_eq!(alike(&text, &other, 20), [0, 29, 57][usize::from(at >= 29) + usize::from(at >= 57)], "{at}");
+            assert_eq!(
+                alike(&text, &other, 20),
+                [0, 29, 57][usize::from(at >= 29) + usize::from(at >= 57)],
+                "{at}"
+            );
         }
         assert_eq!(alike(&text, b"", 20), 0);
     }

@@ -94,20 +94,27 @@ impl WorkTree {
 
     /// The whole tree at this moment, wherever in it git was started. `terminal` tells whether
     /// somebody watches.
-    pub(crate) fn snapshot(&self, look: Look, debris: &Debris, terminal: bool) -> Result<Snapshot, Error> {
+    pub(crate) fn snapshot(
+        &self,
+        look: Look,
+        debris: &Debris,
+        terminal: bool,
+    ) -> Result<Snapshot, Error> {
         let index = Index::read(&self.git, DOING)?;
         let settings = Settings::read(&self.git)?;
         let around = around::look(&self.git, DOING, index.place())?;
         let entries = index.entries(DOING)?;
         let progress = Progress::new("files looked at:", entries.len(), terminal);
-        let mut seen = walk::walk(&self.top, (&entries, index.written()), settings.sparse, debris, progress)?;
+        let mut seen =
+            walk::walk(&self.top, (&entries, index.written()), settings.sparse, debris, progress)?;
         drop(entries);
         let skipped = |marked: &Marked| marked.there && marked.hiding == Hiding::SkipWorktree;
         if index.remembers() && seen.hidden.iter().any(skipped) {
             seen.unmark(&entries::obeyed(&self.git, DOING)?);
         }
         let (git, top) = (&self.git, &*self.top);
-        let suspects = Suspects { git, top, index: &index, around: &around, seen: &seen, settings: &settings };
+        let suspects =
+            Suspects { git, top, index: &index, around: &around, seen: &seen, settings: &settings };
         let mut records = suspects.judge()?;
         self.submodules(&seen, &mut records)?;
         for marked in seen.hidden {
@@ -122,9 +129,10 @@ impl WorkTree {
         }
         for path in seen.debris {
             // What git tells of needs no second word.
-            records
-                .entry(path)
-                .or_insert_with(|| StatusRecord { states: [State::Leftover].into(), ..StatusRecord::default() });
+            records.entry(path).or_insert_with(|| StatusRecord {
+                states: [State::Leftover].into(),
+                ..StatusRecord::default()
+            });
         }
         let mut paths = BTreeMap::new();
         for (path, record) in records {
@@ -145,11 +153,19 @@ impl WorkTree {
 
     /// Looks into the submodules: what git was told there, and a `.git` that is gone, keep it from
     /// telling of them here.
-    fn submodules(&self, seen: &Seen, records: &mut BTreeMap<RepoPath, StatusRecord>) -> Result<(), Error> {
-        let dirty =
-            |note| StatusRecord { states: [State::Modified].into(), notes: [note].into(), ..StatusRecord::default() };
+    fn submodules(
+        &self,
+        seen: &Seen,
+        records: &mut BTreeMap<RepoPath, StatusRecord>,
+    ) -> Result<(), Error> {
+        let dirty = |note| StatusRecord {
+            states: [State::Modified].into(),
+            notes: [note].into(),
+            ..StatusRecord::default()
+        };
         for path in &seen.submodules {
-            let inside = Self::inside(&self.place(path)).snapshot(Look::Paths, &Debris::default(), false)?;
+            let inside =
+                Self::inside(&self.place(path)).snapshot(Look::Paths, &Debris::default(), false)?;
             let states = inside.paths.values().flat_map(|dirt| &dirt.states);
             for state in states {
                 match state {
@@ -170,7 +186,8 @@ impl WorkTree {
     /// repository is not meant where this one turns out to be none.
     fn inside(top: &Path) -> Self {
         let variables = [("GIT_DIR", top.join(".git")), ("GIT_WORK_TREE", top.to_owned())];
-        let git = Git::nested(top).with(&variables.map(|(name, path)| (name.to_owned(), path.into_os_string())));
+        let git = Git::nested(top)
+            .with(&variables.map(|(name, path)| (name.to_owned(), path.into_os_string())));
         Self { git, top: top.to_owned(), prefix: String::new(), config_home: None }
     }
 
@@ -202,13 +219,15 @@ impl WorkTree {
     /// Puts another content in the place of a regular file, whole or not at all. `old` is what was
     /// read of it: if that is not there any more, nothing is changed.
     pub(crate) fn replace(&self, path: &RepoPath, old: &[u8], new: &[u8]) -> Result<(), Error> {
-        atomic::write(&self.place_to_change(path)?, new, Bits::Kept, Old::Text(old)).map_err(|error| {
-            let help = match error {
-                WriteError::Changed => "run this again",
-                WriteError::Io(_) => "make its directory writable for this user",
-            };
-            Error::new(format!("change {path}"), error).help(help)
-        })
+        atomic::write(&self.place_to_change(path)?, new, Bits::Kept, Old::Text(old)).map_err(
+            |error| {
+                let help = match error {
+                    WriteError::Changed => "run this again",
+                    WriteError::Io(_) => "make its directory writable for this user",
+                };
+                Error::new(format!("change {path}"), error).help(help)
+            },
+        )
     }
 
     /// The place of a file that is to be changed, with the links of its directory followed: they
@@ -216,7 +235,8 @@ impl WorkTree {
     pub(crate) fn place_to_change(&self, path: &RepoPath) -> Result<PathBuf, Error> {
         let doing = format!("change {path}");
         let place = self.place(path);
-        let (directory, name) = (place.parent().unwrap_or(&self.top), place.file_name().unwrap_or_default());
+        let (directory, name) =
+            (place.parent().unwrap_or(&self.top), place.file_name().unwrap_or_default());
         let real = |path: &Path| path.canonicalize().map_err(|error| Error::new(&*doing, error));
         let (directory, top) = (real(directory)?, real(&self.top)?);
         let outside = if !directory.starts_with(&top) {
@@ -235,9 +255,14 @@ impl WorkTree {
     fn mode(&self, path: &RepoPath) -> Result<Option<Mode>, Error> {
         let file = self.place(path);
         let about = match std::fs::symlink_metadata(&file) {
-            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => return Ok(None),
+            Err(error)
+                if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) =>
+            {
+                return Ok(None);
+            }
             about => about.map_err(|error| {
-                Error::new(format!("look at {path}"), error).help("make its directory readable for this user")
+                Error::new(format!("look at {path}"), error)
+                    .help("make its directory readable for this user")
             })?,
         };
         let kind = about.file_type();
@@ -269,7 +294,8 @@ impl WorkTree {
 
     /// The path of a file of the work tree; `None` if it lies elsewhere.
     pub(crate) fn path_of(&self, file: &Path) -> Option<RepoPath> {
-        let directory = file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let directory =
+            file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let place = directory.canonicalize().ok()?.join(file.file_name()?);
         let path = place.strip_prefix(self.top.canonicalize().ok()?).ok()?.to_owned();
         Some(RepoPath::new(path.into_os_string().into_encoded_bytes()))
@@ -279,7 +305,8 @@ impl WorkTree {
 /// A hash over what HEAD, the index and the work tree hold at this path.
 fn fingerprint(top: &Path, path: &RepoPath, record: &StatusRecord) -> Result<Fingerprint, Error> {
     let failed = |error: std::io::Error| {
-        Error::new(format!("read {path}"), error).help("make it readable for this user, or run as its owner")
+        Error::new(format!("read {path}"), error)
+            .help("make it readable for this user, or run as its owner")
     };
     let mut hasher = Hasher::new();
     hasher.part(b'w', &record.words);
@@ -309,7 +336,9 @@ fn nested(top: &Path, hasher: &mut Hasher) -> Result<(), Error> {
     let inside = WorkTree::inside(top).snapshot(Look::Contents, &Debris::default(), false)?;
     hasher.part(b'c', inside.head.commit.as_ref().map_or(&[], ObjectId::as_bytes));
     hasher.part(b'b', inside.head.branch.as_deref().unwrap_or_default());
-    for (path, dirt) in inside.paths.iter().filter(|(_, dirt)| !dirt.states.contains(&State::Leftover)) {
+    for (path, dirt) in
+        inside.paths.iter().filter(|(_, dirt)| !dirt.states.contains(&State::Leftover))
+    {
         hasher.part(b'p', path.as_bytes());
         hasher.part(b'i', &dirt.fingerprint.map_or([0; 32], |Fingerprint(hash)| hash));
     }

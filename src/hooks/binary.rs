@@ -12,8 +12,8 @@ const NAME: &str = "bakstop";
 
 /// The path by which hooks should start this very program.
 ///
-/// A link that the person called, `~/bin/bakstop`, outlives the file that it leads to now; so it is preferred, as long as
-/// it does lead here.
+/// A link that the person called, `~/bin/bakstop`, outlives the file that it leads to now; so it is
+/// preferred, as long as it does lead here.
 pub(crate) fn this(directory: &Path, env: &Environment) -> Option<PathBuf> {
     let running = std::env::current_exe().ok().filter(|path| path.is_file())?;
     let called = std::env::args_os().next().and_then(|name| called(&name, directory, env));
@@ -38,7 +38,11 @@ pub(crate) fn is_same_file(one: &Path, other: &Path) -> bool {
 /// The program that a hook finds, in the order in which it looks: see hooks/native.sh.
 ///
 /// `top` is where git starts hooks. A client with another `PATH` may find another.
-pub(crate) fn found_by_hook(installed: Option<&Path>, top: &Path, env: &Environment) -> Option<PathBuf> {
+pub(crate) fn found_by_hook(
+    installed: Option<&Path>,
+    top: &Path,
+    env: &Environment,
+) -> Option<PathBuf> {
     let home = env.get("HOME").map(PathBuf::from);
     let homes = home.iter().flat_map(|home| [home.join(".local/bin"), home.join(".cargo/bin")]);
     let usual = homes.chain(["/usr/local/bin", "/opt/homebrew/bin"].map(PathBuf::from));
@@ -64,7 +68,9 @@ pub(crate) fn is_build_output(path: &Path) -> bool {
 
 /// Whether every user of the machine can reach and run the file.
 pub(crate) fn is_for_everyone(path: &Path) -> bool {
-    let open = |path: &Path, bits: u32| path.metadata().is_ok_and(|data| data.permissions().mode() & bits == bits);
+    let open = |path: &Path, bits: u32| {
+        path.metadata().is_ok_and(|data| data.permissions().mode() & bits == bits)
+    };
     open(path, 0o005) && path.ancestors().skip(1).all(|directory| open(directory, 0o001))
 }
 
@@ -74,20 +80,29 @@ pub(crate) fn version(path: &Path) -> Option<String> {
         return Some(env!("CARGO_PKG_VERSION").to_owned());
     }
     let line = String::from_utf8(child::first_line(path, "--version")?).ok()?;
-    // It may be another program of this name: of what it says, a version is taken, and nothing else is shown.
+    // It may be another program of this name: of what it says, a version is taken, and nothing else
+    // is shown.
     let version = line.strip_prefix("bakstop ")?;
     semver::Version::parse(version.trim()).ok().map(|version| version.to_string())
 }
 
-fn in_path<'a>(name: &'a OsStr, directory: &'a Path, env: &Environment) -> impl Iterator<Item = PathBuf> + use<'a> {
+fn in_path<'a>(
+    name: &'a OsStr,
+    directory: &'a Path,
+    env: &Environment,
+) -> impl Iterator<Item = PathBuf> + use<'a> {
     let directories: Vec<PathBuf> =
         env.get("PATH").map(|path| std::env::split_paths(path).collect()).unwrap_or_default();
-    directories.into_iter().map(move |entry| directory.join(entry).join(name)).filter(|path| is_program(path))
+    directories
+        .into_iter()
+        .map(move |entry| directory.join(entry).join(name))
+        .filter(|path| is_program(path))
 }
 
 /// Whether a path leads to a file that can be run.
 pub(crate) fn is_program(path: &Path) -> bool {
-    path.metadata().is_ok_and(|metadata| metadata.is_file() && metadata.permissions().mode() & 0o111 != 0)
+    path.metadata()
+        .is_ok_and(|metadata| metadata.is_file() && metadata.permissions().mode() & 0o111 != 0)
 }
 
 #[cfg(test)]
@@ -108,7 +123,12 @@ mod tests {
             ("HOME", directory.path().join("home")),
             (
                 "PATH",
-                std::env::join_paths([directory.path().join("empty"), directory.path().join("bin")]).unwrap().into(),
+                std::env::join_paths([
+                    directory.path().join("empty"),
+                    directory.path().join("bin"),
+                ])
+                .unwrap()
+                .into(),
             ),
         ]
         .into_iter()

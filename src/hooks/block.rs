@@ -1,6 +1,7 @@
 //! The marked block in a hook file that is tracked and shared: husky's.
 //!
-//! Whatever stands outside the block is kept to the byte, and taking the block out gives back what was there.
+//! Whatever stands outside the block is kept to the byte, and taking the block out gives back what
+//! was there.
 
 use std::ops::Range;
 
@@ -84,15 +85,16 @@ fn condition(text: &[u8], span: &Range<usize>, hook: Hook) -> Condition {
     }
 }
 
-/// Puts the block in, after the shebang and husky's own line if there are any. `None` is a file that does not exist.
+/// Puts the block in, after the shebang and husky's own line if there are any. `None` is a file
+/// that does not exist.
 pub(super) fn insert(text: Option<&[u8]>, hook: Hook) -> Vec<u8> {
     let block = render(hook);
     let Some(text) = text else { return [&block[..], b"\n"].concat() };
     let at = header(text);
     let (before, after) = text.split_at(at);
     match (before, after) {
-        // The last line keeps its missing line end: the block takes it over, and gives it back when it goes. An empty
-        // file is told from a missing one the same way.
+        // The last line keeps its missing line end: the block takes it over, and gives it back when
+        // it goes. An empty file is told from a missing one the same way.
         ([], []) => block,
         (_, []) if !before.ends_with(b"\n") => [before, b"\n", &block].concat(),
         _ => [before, &block, b"\n", after].concat(),
@@ -116,17 +118,20 @@ pub(super) fn lines(text: &[u8], block: &Block) -> (usize, usize) {
     (line(block.span.start), line(block.span.end))
 }
 
-/// Where the block belongs: after the shebang, and after the line that loads `husky.sh` (husky 5 to 8), which starts the
-/// file anew and must come first.
+/// Where the block belongs: after the shebang, and after the line that loads `husky.sh` (husky 5 to
+/// 8), which starts the file anew and must come first.
 fn header(text: &[u8]) -> usize {
     let mut end = 0;
     let mut at = 0;
     while at < text.len() {
-        let next = text[at..].iter().position(|&byte| byte == b'\n').map_or(text.len(), |newline| at + newline + 1);
+        let next = text[at..]
+            .iter()
+            .position(|&byte| byte == b'\n')
+            .map_or(text.len(), |newline| at + newline + 1);
         let line = text[at..next].trim_ascii();
         let shebang = at == 0 && line.starts_with(b"#!");
-        let loads_husky =
-            find(line, b"/husky.sh").is_some() && (line.starts_with(b". ") || line.starts_with(b"source "));
+        let loads_husky = find(line, b"/husky.sh").is_some()
+            && (line.starts_with(b". ") || line.starts_with(b"source "));
         if shebang || loads_husky {
             end = next;
         } else if !line.is_empty() && !line.starts_with(b"#") {
@@ -199,11 +204,24 @@ mod tests {
             assert_eq!(only_block(text.as_bytes()).condition, condition, "{text}");
         }
         let converted = format!("{block}\nnpm test\n").replace('\n', "\r\n");
-        assert_eq!(remove(converted.as_bytes(), &only_block(converted.as_bytes())).unwrap(), b"npm test\r\n");
-        for pieces in [format!("{block}\n{block}\n"), block.replace("# <<<", "#"), block.replace("# >>>", "#")] {
+        assert_eq!(
+            remove(converted.as_bytes(), &only_block(converted.as_bytes())).unwrap(),
+            b"npm test\r\n"
+        );
+        for pieces in [
+            format!("{block}\n{block}\n"),
+            block.replace("# <<<", "#"),
+            block.replace("# >>>", "#"),
+        ] {
             assert_eq!(look(pieces.as_bytes(), HOOK), Found::Pieces);
         }
-        assert_eq!(lines(format!("a\n{block}\n").as_bytes(), &only_block(format!("a\n{block}\n").as_bytes())), (2, 15));
+        assert_eq!(
+            lines(
+                format!("a\n{block}\n").as_bytes(),
+                &only_block(format!("a\n{block}\n").as_bytes())
+            ),
+            (2, 15)
+        );
     }
 
     proptest! {

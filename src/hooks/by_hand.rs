@@ -1,5 +1,5 @@
-//! The lines that a person adds to the configuration of a hook manager, fitted to what stands there: a key that comes
-//! twice breaks the file, or silently replaces the team's own hooks.
+//! The lines that a person adds to the configuration of a hook manager, fitted to what stands
+//! there: a key that comes twice breaks the file, or silently replaces the team's own hooks.
 
 use crate::hooks::Hook;
 
@@ -45,12 +45,14 @@ stages = [\"pre-commit\", \"pre-merge-commit\"]
 /// Why the guard goes last.
 const LAST: &str = "so that it also judges what the others stage";
 
-/// Whether the manager can run the guard as this hook. pre-commit and prek do not pass on what git says on standard input.
+/// Whether the manager can run the guard as this hook. pre-commit and prek do not pass on what git
+/// says on standard input.
 pub(super) fn can_serve(style: Style, hook: Hook) -> bool {
     style != Style::Repos || matches!(hook, Hook::PreCommit | Hook::PreMergeCommit)
 }
 
-/// What to do by hand for these hooks; `existing` is the file that configures the manager, and its bytes.
+/// What to do by hand for these hooks; `existing` is the file that configures the manager, and its
+/// bytes.
 pub(super) fn advice(style: Style, existing: Option<(&str, &[u8])>, hooks: &[Hook]) -> String {
     let Some((file, text)) = existing else {
         let (file, text) = whole(style, hooks);
@@ -64,16 +66,22 @@ pub(super) fn advice(style: Style, existing: Option<(&str, &[u8])>, hooks: &[Hoo
         Style::Repos => repos(file, &text),
         Style::Lefthook if is("toml") => {
             let job = |hook: &Hook| {
-                let pairs = job_of_lefthook(*hook, file).map(|(key, value)| format!("{key} = {}\n", quoted(&value)));
+                let pairs = job_of_lefthook(*hook, file)
+                    .map(|(key, value)| format!("{key} = {}\n", quoted(&value)));
                 format!("[[{}.jobs]]\n{}", hook.name(), pairs.collect::<String>())
             };
             at_its_end(&hooks.iter().map(job).collect::<Vec<_>>().join("\n"))
         }
         Style::Lefthook if is("json") => {
             let job = |hook: &Hook| {
-                let pairs = job_of_lefthook(*hook, file).map(|(key, value)| format!("\"{key}\": {}", quoted(&value)));
+                let pairs = job_of_lefthook(*hook, file)
+                    .map(|(key, value)| format!("\"{key}\": {}", quoted(&value)));
                 let pairs: Vec<String> = pairs.collect();
-                format!("as the last of `jobs` in `{}`:\n\n  {{ {} }}\n", hook.name(), pairs.join(", "))
+                format!(
+                    "as the last of `jobs` in `{}`:\n\n  {{ {} }}\n",
+                    hook.name(),
+                    pairs.join(", ")
+                )
             };
             let jobs: Vec<String> = hooks.iter().map(job).collect();
             format!("add this to {file} by hand, {LAST}, {}", jobs.join("\nand this, "))
@@ -87,12 +95,17 @@ pub(super) fn advice(style: Style, existing: Option<(&str, &[u8])>, hooks: &[Hoo
 fn whole(style: Style, hooks: &[Hook]) -> (&'static str, String) {
     let pairs = pairs(style, "", hooks);
     match style {
-        Style::Lefthook => {
-            ("lefthook.yml", hooks.iter().map(|hook| section_of_lefthook(*hook, "lefthook.yml")).collect())
-        }
+        Style::Lefthook => (
+            "lefthook.yml",
+            hooks.iter().map(|hook| section_of_lefthook(*hook, "lefthook.yml")).collect(),
+        ),
         Style::Repos => (".pre-commit-config.yaml", format!("repos:\n{}", indented(&REPO, 2))),
-        Style::SimpleGitHooks => (".simple-git-hooks.json", format!("{{\n{}}}\n", indented(&pairs, 2))),
-        Style::Husky4 => (".huskyrc.json", format!("{{\n  \"hooks\": {{\n{}  }}\n}}\n", indented(&pairs, 4))),
+        Style::SimpleGitHooks => {
+            (".simple-git-hooks.json", format!("{{\n{}}}\n", indented(&pairs, 2)))
+        }
+        Style::Husky4 => {
+            (".huskyrc.json", format!("{{\n  \"hooks\": {{\n{}  }}\n}}\n", indented(&pairs, 4)))
+        }
     }
 }
 
@@ -101,7 +114,10 @@ fn repos(file: &str, text: &str) -> String {
         return format!("add this at the end of {file} by hand:\n\nrepos:\n{}", indented(&REPO, 2));
     };
     let indent = section.iter().find_map(|line| item(line)).unwrap_or(2);
-    format!("add this to {file} by hand, as the last entry under `repos:`:\n\n{}", indented(&REPO, indent))
+    format!(
+        "add this to {file} by hand, as the last entry under `repos:`:\n\n{}",
+        indented(&REPO, indent)
+    )
 }
 
 fn lefthook(file: &str, text: &str, hooks: &[Hook]) -> String {
@@ -112,13 +128,22 @@ fn lefthook(file: &str, text: &str, hooks: &[Hook]) -> String {
         };
         let keys = section.iter().find(|line| !is_blank(line)).map_or(2, |line| indent(line));
         let Some(jobs) = section.iter().position(|line| is_key(line.trim_start(), "jobs")) else {
-            return format!("as a part of `{name}:`:\n\n{}", lines_of_lefthook(hook, file, Some(keys), keys + 2));
+            return format!(
+                "as a part of `{name}:`:\n\n{}",
+                lines_of_lefthook(hook, file, Some(keys), keys + 2)
+            );
         };
         let items = section[jobs + 1..].iter().find_map(|line| item(line)).unwrap_or(keys + 2);
         let why = if hook.reads_lines() { String::new() } else { format!(", {LAST}") };
-        format!("as the last job under `{name}:`{why}:\n\n{}", lines_of_lefthook(hook, file, None, items))
+        format!(
+            "as the last job under `{name}:`{why}:\n\n{}",
+            lines_of_lefthook(hook, file, None, items)
+        )
     };
-    format!("add this to {file} by hand, {}", hooks.iter().map(part).collect::<Vec<_>>().join("\nand this, "))
+    format!(
+        "add this to {file} by hand, {}",
+        hooks.iter().map(part).collect::<Vec<_>>().join("\nand this, ")
+    )
 }
 
 fn section_of_lefthook(hook: Hook, file: &str) -> String {
@@ -137,16 +162,17 @@ fn lines_of_lefthook(hook: Hook, file: &str, jobs: Option<usize>, items: usize) 
 
 /// The keys and values of a job.
 ///
-/// lefthook pastes arguments into a command without quoting them, so the URL of a remote must not get there. And it
-/// passes over a job before a push if the branch that is checked out has nothing to push, whatever is pushed, unless the
-/// job names files of its own.
+/// lefthook pastes arguments into a command without quoting them, so the URL of a remote must not
+/// get there. And it passes over a job before a push if the branch that is checked out has nothing
+/// to push, whatever is pushed, unless the job names files of its own.
 fn job_of_lefthook(hook: Hook, file: &str) -> impl Iterator<Item = (&'static str, String)> {
     let rest = match hook {
         Hook::PrepareCommitMsg => " {0}",
         hook if hook.reads_lines() => " # {files}",
         _ => "",
     };
-    let job = [("name", "bakstop".to_owned()), ("run", format!("bakstop hook {}{rest}", hook.name()))];
+    let job =
+        [("name", "bakstop".to_owned()), ("run", format!("bakstop hook {}{rest}", hook.name()))];
     let lines = [("files", format!("echo {file}")), ("use_stdin", TRUE.to_owned())];
     job.into_iter().chain(lines.into_iter().filter(move |_| hook.reads_lines()))
 }
@@ -167,7 +193,9 @@ fn commands(style: Style, file: &str, text: &str, hooks: &[Hook]) -> String {
         (_, _) => &["hooks"],
     };
     // In package.json, a string is a dependency of that name.
-    let is_there = |key: &&&str| values(text, key).any(|value| file != "package.json" || value.starts_with('{'));
+    let is_there = |key: &&&str| {
+        values(text, key).any(|value| file != "package.json" || value.starts_with('{'))
+    };
     let present = keys.iter().take_while(is_there).count();
     let (present, missing) = keys.split_at(present);
     let place = match present {
@@ -192,7 +220,8 @@ const NOW: &str = "<what is there now>";
 fn pairs(style: Style, text: &str, hooks: &[Hook]) -> Vec<String> {
     let last = hooks.len().saturating_sub(1);
     let pair = |(at, &hook): (usize, &Hook)| {
-        let command = command(style, hook, values(text, hook.name()).next().is_some()).replace('"', "\\\"");
+        let command =
+            command(style, hook, values(text, hook.name()).next().is_some()).replace('"', "\\\"");
         format!("\"{}\": \"{command}\"{}", hook.name(), if at < last { "," } else { "" })
     };
     hooks.iter().enumerate().map(pair).collect()
@@ -208,7 +237,9 @@ fn command(style: Style, hook: Hook, taken: bool) -> String {
         ),
         _ => {
             let call = match (style, hook) {
-                (Style::Husky4, Hook::PrePush) => "printf %s \"$HUSKY_GIT_STDIN\" | bakstop hook pre-push".to_owned(),
+                (Style::Husky4, Hook::PrePush) => {
+                    "printf %s \"$HUSKY_GIT_STDIN\" | bakstop hook pre-push".to_owned()
+                }
                 (Style::Husky4, Hook::PrepareCommitMsg) => {
                     "bakstop hook prepare-commit-msg $HUSKY_GIT_PARAMS".to_owned()
                 }
@@ -224,7 +255,8 @@ fn values<'a>(text: &'a str, key: &'a str) -> impl Iterator<Item = &'a str> {
     let quotes = ['"', '\''];
     text.match_indices(key).filter_map(move |(at, _)| {
         let (before, from) = text.split_at_checked(at)?;
-        let whole = !before.ends_with(|before: char| before.is_alphanumeric() || "-_.".contains(before));
+        let whole =
+            !before.ends_with(|before: char| before.is_alphanumeric() || "-_.".contains(before));
         let rest = from.strip_prefix(key)?.trim_start_matches(quotes).trim_start();
         rest.strip_prefix(':').filter(|_| whole).map(str::trim_start)
     })
@@ -234,7 +266,11 @@ fn values<'a>(text: &'a str, key: &'a str) -> impl Iterator<Item = &'a str> {
 fn section<'a>(text: &'a str, key: &str) -> Option<Vec<&'a str>> {
     let mut lines = text.lines().skip_while(|line| !is_key(line, key));
     lines.next()?;
-    Some(lines.take_while(|line| line.is_empty() || line.starts_with([' ', '\t', '#', '-'])).collect())
+    Some(
+        lines
+            .take_while(|line| line.is_empty() || line.starts_with([' ', '\t', '#', '-']))
+            .collect(),
+    )
 }
 
 fn is_key(line: &str, key: &str) -> bool {
@@ -292,7 +328,9 @@ mod tests {
         ] {
             let advice = told(Style::Repos, ".pre-commit-config.yaml", text);
             let place = "add this to .pre-commit-config.yaml by hand, as the last entry under `repos:`:\n\n";
-            let expected = format!("{place}{indent}- repo: local\n{indent}  hooks:\n{indent}    - id: bakstop\n");
+            let expected = format!(
+                "{place}{indent}- repo: local\n{indent}  hooks:\n{indent}    - id: bakstop\n"
+            );
             assert!(advice.starts_with(&expected), "{advice}");
         }
         let advice = told(Style::Repos, ".pre-commit-config.yaml", "fail_fast: true\n");
@@ -312,17 +350,38 @@ mod tests {
              and this, as a part of `pre-push:`:\n\n  jobs:\n    - name: bakstop\n      \
              run: \"bakstop hook pre-push # {files}\"\n      files: echo lefthook.yml\n      use_stdin: true\n"
         );
-        let strict = advice(Style::Lefthook, Some(("lefthook.yml", b"")), &[Hook::PrepareCommitMsg]);
-        assert!(strict.ends_with("    - name: bakstop\n      run: bakstop hook prepare-commit-msg {0}\n"), "{strict}");
+        let strict =
+            advice(Style::Lefthook, Some(("lefthook.yml", b"")), &[Hook::PrepareCommitMsg]);
+        assert!(
+            strict
+                .ends_with("    - name: bakstop\n      run: bakstop hook prepare-commit-msg {0}\n"),
+            "{strict}"
+        );
         let both = yaml("pre-merge-commit:\n  jobs:\npre-commit:\n   # x\n   commands:\n     a:\n");
-        assert!(both.contains("as a part of `pre-commit:`:\n\n   jobs:\n     - name: bakstop\n"), "{both}");
+        assert!(
+            both.contains("as a part of `pre-commit:`:\n\n   jobs:\n     - name: bakstop\n"),
+            "{both}"
+        );
         assert!(both.contains("last job under `pre-merge-commit:`"), "{both}");
         let toml = told(Style::Lefthook, ".lefthook.toml", "");
-        assert!(toml.ends_with("pre-push # {files}\"\nfiles = \"echo .lefthook.toml\"\nuse_stdin = true\n"), "{toml}");
+        assert!(
+            toml.ends_with(
+                "pre-push # {files}\"\nfiles = \"echo .lefthook.toml\"\nuse_stdin = true\n"
+            ),
+            "{toml}"
+        );
         assert!(lines(&toml).starts_with("[[pre-commit.jobs]]\nname = \"bakstop\"\n"), "{toml}");
         let json = told(Style::Lefthook, "lefthook.jsonc", "{}");
-        assert!(json.contains("\"files\": \"echo lefthook.jsonc\", \"use_stdin\": true }\n"), "{json}");
-        assert!(json.contains("  { \"name\": \"bakstop\", \"run\": \"bakstop hook pre-merge-commit\" }\n"), "{json}");
+        assert!(
+            json.contains("\"files\": \"echo lefthook.jsonc\", \"use_stdin\": true }\n"),
+            "{json}"
+        );
+        assert!(
+            json.contains(
+                "  { \"name\": \"bakstop\", \"run\": \"bakstop hook pre-merge-commit\" }\n"
+            ),
+            "{json}"
+        );
     }
 
     #[test]
@@ -336,7 +395,13 @@ mod tests {
         let kept_4 = format!("{now},\n  {merge},\n  {push_4}\n");
         let (simple, husky) = (Style::SimpleGitHooks, Style::Husky4);
         for (style, file, text, place, expected) in [
-            (simple, "package.json", r#"{"simple-git-hooks": {"pre-commit": "a"}}"#, "`simple-git-hooks` in", &kept),
+            (
+                simple,
+                "package.json",
+                r#"{"simple-git-hooks": {"pre-commit": "a"}}"#,
+                "`simple-git-hooks` in",
+                &kept,
+            ),
             (
                 simple,
                 ".simple-git-hooks.js",
@@ -351,23 +416,38 @@ mod tests {
                 "edit simple-git-hooks.json by hand, and add",
                 &format!("  {fresh}"),
             ),
-            (husky, "package.json", r#"{"husky": {"hooks": {"pre-commit": "a"}}}"#, "`husky.hooks` in", &kept_4),
+            (
+                husky,
+                "package.json",
+                r#"{"husky": {"hooks": {"pre-commit": "a"}}}"#,
+                "`husky.hooks` in",
+                &kept_4,
+            ),
             (husky, ".huskyrc", "hooks:\n  pre-commit: a\n", "edit `hooks` in .huskyrc", &kept_4),
         ] {
             let advice = told(style, file, text);
             assert!(advice.contains(place), "{advice}");
             assert_eq!(lines(&advice), expected, "{text}");
         }
-        let advice = told(husky, "package.json", r#"{"devDependencies": {"husky": "^4", "pre-commit": "1"}}"#);
+        let advice = told(
+            husky,
+            "package.json",
+            r#"{"devDependencies": {"husky": "^4", "pre-commit": "1"}}"#,
+        );
         assert!(
-            lines(&advice).starts_with("  \"husky\": {\n    \"hooks\": {\n      \"pre-commit\": \"bakstop"),
+            lines(&advice)
+                .starts_with("  \"husky\": {\n    \"hooks\": {\n      \"pre-commit\": \"bakstop"),
             "{advice}"
         );
         assert!(advice.ends_with("\n    }\n  }\n"), "{advice}");
 
         // Both read the lines of git.
         let text = r#"{"pre-push": "git lfs pre-push \"$@\""}"#;
-        let advice = super::advice(simple, Some(("simple-git-hooks.json", text.as_bytes())), &[Hook::PrePush]);
+        let advice = super::advice(
+            simple,
+            Some(("simple-git-hooks.json", text.as_bytes())),
+            &[Hook::PrePush],
+        );
         let fed = r#"lines=$(cat; echo .); printf %s \"${lines%.}\" | bakstop hook pre-push \"$@\" && printf"#;
         assert!(lines(&advice).starts_with(&format!("  \"pre-push\": \"{fed}")), "{advice}");
         assert!(advice.ends_with("| { <what is there now>; }\"\n"), "{advice}");
@@ -378,11 +458,22 @@ mod tests {
         for (style, file, first) in [
             (Style::Lefthook, "lefthook.yml", "pre-commit:\n  jobs:\n    - name: bakstop\n"),
             (Style::Repos, ".pre-commit-config.yaml", "repos:\n  - repo: local\n"),
-            (Style::SimpleGitHooks, ".simple-git-hooks.json", "{\n  \"pre-commit\": \"bakstop hook"),
-            (Style::Husky4, ".huskyrc.json", "{\n  \"hooks\": {\n    \"pre-commit\": \"bakstop hook"),
+            (
+                Style::SimpleGitHooks,
+                ".simple-git-hooks.json",
+                "{\n  \"pre-commit\": \"bakstop hook",
+            ),
+            (
+                Style::Husky4,
+                ".huskyrc.json",
+                "{\n  \"hooks\": {\n    \"pre-commit\": \"bakstop hook",
+            ),
         ] {
             let advice = advice(style, None, &hooks(style));
-            assert!(advice.starts_with(&format!("write this into a new file {file}:\n\n{first}")), "{advice}");
+            assert!(
+                advice.starts_with(&format!("write this into a new file {file}:\n\n{first}")),
+                "{advice}"
+            );
         }
     }
 }

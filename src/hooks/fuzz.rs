@@ -15,13 +15,16 @@ use crate::hooks::rehearsal::{self, Lines};
 use crate::hooks::setup::names_us;
 use crate::hooks::shim::{self, Author};
 
-/// A text as a hook file, as the configuration of a hook manager, and as the path of the program in ours.
+/// A text as a hook file, as the configuration of a hook manager, and as the path of the program in
+/// ours.
 pub(crate) fn files(data: &[u8]) {
     for hook in Hook::STRICT {
         match block::look(data, hook) {
             Found::Nothing => {
                 let with = block::insert(Some(data), hook);
-                let Found::Block(found) = block::look(&with, hook) else { panic!("the block is not found") };
+                let Found::Block(found) = block::look(&with, hook) else {
+                    panic!("the block is not found")
+                };
                 assert_eq!(block::remove(&with, &found).as_deref(), Some(data));
             }
             Found::Block(found) => {
@@ -37,7 +40,9 @@ pub(crate) fn files(data: &[u8]) {
     let path = Path::new(OsStr::from_bytes(data));
     if !data.is_empty() && !data.contains(&0) {
         for hook in [Hook::PrePush, Hook::PreReceive] {
-            let Author::Bakstop(ours) = shim::author(&shim::render(hook, Some(path)), hook) else { panic!("not ours") };
+            let Author::Bakstop(ours) = shim::author(&shim::render(hook, Some(path)), hook) else {
+                panic!("not ours")
+            };
             assert!(ours.current && ours.binary.as_deref() == Some(path));
         }
     }
@@ -47,10 +52,15 @@ pub(crate) fn files(data: &[u8]) {
         manager.claims(|_| Some(data.to_vec()));
         for name in manager.configuration {
             let advice = by_hand::advice(manager.style, Some((name, data)), &Hook::STRICT);
-            assert!(!advice.chars().any(|character| is_unsafe(character) && character != '\n'), "{advice:?}");
-            let served = Hook::STRICT.iter().filter(|hook| by_hand::can_serve(manager.style, **hook));
+            assert!(
+                !advice.chars().any(|character| is_unsafe(character) && character != '\n'),
+                "{advice:?}"
+            );
+            let served =
+                Hook::STRICT.iter().filter(|hook| by_hand::can_serve(manager.style, **hook));
             // One entry serves every hook of pre-commit.
-            let is_named = |hook: &&Hook| manager.style == Style::Repos || advice.contains(hook.name());
+            let is_named =
+                |hook: &&Hook| manager.style == Style::Repos || advice.contains(hook.name());
             assert!(served.clone().all(|hook| is_named(&hook)));
         }
     }

@@ -53,20 +53,25 @@ pub(crate) fn of(setup: &Setup, layout: &Layout, env: &Environment) -> Result<Ve
             let of = |slot: &Slot| {
                 // A file of its own was made for an older husky, and serves a newer one as well.
                 let ours = slot.author() != Author::Others;
-                let health = if ours { of_file(slot, layout, env) } else { of_block(slot, layout, env) };
+                let health =
+                    if ours { of_file(slot, layout, env) } else { of_block(slot, layout, env) };
                 health.reached(unreached(slot, husky, layout)).finish()
             };
             Ok(shown_slots(&place).map(of).collect())
         }
         Setup::Foreign(foreign) => {
             let state = |guard: &Guard| match guard {
-                Guard::Named => {
-                    HookState::Doubtful("bakstop is named there, but bakstop cannot see whether it runs".into())
-                }
+                Guard::Named => HookState::Doubtful(
+                    "bakstop is named there, but bakstop cannot see whether it runs".into(),
+                ),
                 Guard::NotNamed => HookState::not_in_force("bakstop is not named there"),
                 Guard::SwitchedOff => HookState::not_in_force("git runs no hook"),
             };
-            Ok(foreign.guards.iter().map(|(hook, guard)| Health::new(*hook, state(guard))).collect())
+            Ok(foreign
+                .guards
+                .iter()
+                .map(|(hook, guard)| Health::new(*hook, state(guard)))
+                .collect())
         }
     }
 }
@@ -78,7 +83,14 @@ fn shown_slots(place: &HookDirectory) -> impl Iterator<Item = &Slot> {
 
 impl Health {
     fn new(hook: Hook, state: HookState) -> Self {
-        Self { hook, state, install_helps: false, notes: Vec::new(), binary: None, lacks_program: false }
+        Self {
+            hook,
+            state,
+            install_helps: false,
+            notes: Vec::new(),
+            binary: None,
+            lacks_program: false,
+        }
     }
 
     /// A hook that is in force once it is installed.
@@ -103,7 +115,8 @@ impl Health {
                 self.install_helps = true;
             } else {
                 let cure = "put the program into ~/.local/bin or a directory of PATH";
-                self.state = HookState::curable("it finds no bakstop, and blocks everything", ": ", cure);
+                self.state =
+                    HookState::curable("it finds no bakstop, and blocks everything", ": ", cure);
             }
         }
         self
@@ -115,11 +128,17 @@ fn of_file(slot: &Slot, layout: &Layout, env: &Environment) -> Health {
     let shim = match slot.author() {
         Author::Bakstop(shim) => shim,
         Author::BakstopAndOthers => {
-            return Health::new(slot.hook, HookState::Doubtful(format!("{name} was edited after bakstop wrote it")));
+            return Health::new(
+                slot.hook,
+                HookState::Doubtful(format!("{name} was edited after bakstop wrote it")),
+            );
         }
         Author::Others => {
             return if names_us(slot.text()) {
-                Health::new(slot.hook, HookState::Doubtful(format!("{name} is not ours, and names bakstop")))
+                Health::new(
+                    slot.hook,
+                    HookState::Doubtful(format!("{name} is not ours, and names bakstop")),
+                )
             } else if slot.stand == Stand::Nothing {
                 Health::to_install(slot.hook, "not installed".into())
             } else {
@@ -134,13 +153,19 @@ fn of_file(slot: &Slot, layout: &Layout, env: &Environment) -> Health {
     };
     if slot.hook == Hook::PreReceive && slot.is_executable() && !slot.is_for_everyone() {
         let then = format!("`{}` changes that", slot.hook.install());
-        health.notes.push(format!("not every user can run {name}, so the server may pass it over; {then}"));
+        health
+            .notes
+            .push(format!("not every user can run {name}, so the server may pass it over; {then}"));
     }
     health.notes.extend((!shim.current).then(|| older(slot.hook)));
     health.notes.extend(slot.has_kept().then(|| about_kept(slot)));
-    health.notes.extend(slot.is_chained().then(|| format!("another hook manager runs it as {name}")));
+    health
+        .notes
+        .extend(slot.is_chained().then(|| format!("another hook manager runs it as {name}")));
     if let Some(missing) = shim.binary.as_ref().filter(|path| !path.is_file()) {
-        health.notes.push(format!("it was installed from {}, which is gone", shown(missing, &layout.top)));
+        health
+            .notes
+            .push(format!("it was installed from {}, which is gone", shown(missing, &layout.top)));
     }
     health.binary = match slot.hook {
         Hook::PreReceive => shim.binary.filter(|path| binary::is_program(path)),
@@ -163,9 +188,17 @@ fn of_block(slot: &Slot, layout: &Layout, env: &Environment) -> Health {
     let name = &slot.name;
     let condition = match block::look(slot.text(), slot.hook) {
         Found::Block(found) => found.condition,
-        Found::Pieces => return Health::new(slot.hook, HookState::Doubtful(format!("{name} holds pieces of a block"))),
+        Found::Pieces => {
+            return Health::new(
+                slot.hook,
+                HookState::Doubtful(format!("{name} holds pieces of a block")),
+            );
+        }
         Found::Nothing if names_us(slot.text()) => {
-            return Health::new(slot.hook, HookState::Doubtful(format!("{name} names bakstop, outside a block")));
+            return Health::new(
+                slot.hook,
+                HookState::Doubtful(format!("{name} names bakstop, outside a block")),
+            );
         }
         Found::Nothing => return Health::to_install(slot.hook, "not installed".into()),
     };
@@ -200,7 +233,11 @@ fn unreached(slot: &Slot, husky: &Husky, layout: &Layout) -> Option<HookState> {
             let here: &[u8] = if slot.name.as_bytes().starts_with(b"-") { b"./" } else { b"" };
             let file = [here, slot.name.as_bytes()].concat();
             let cure = format!("make it so (`chmod +x {}`)", shell_quote(&file));
-            HookState::curable(format!("{} is not executable: git ignores it", slot.name), "; ", cure)
+            HookState::curable(
+                format!("{} is not executable: git ignores it", slot.name),
+                "; ",
+                cure,
+            )
         });
     }
     let stub = layout.hooks.join(slot.hook.name());
@@ -287,16 +324,22 @@ fn skips(env: &Environment) -> Option<Interference> {
     match skipped(env) {
         Err(unknown) => Some(Interference::Blocks(RepoPath::from(&*unknown))),
         Ok(none) if none.is_empty() => None,
-        Ok(some) if some.len() < RULES.len() => Some(Interference::Weakens(some.iter().map(|rule| rule.id).collect())),
+        Ok(some) if some.len() < RULES.len() => {
+            Some(Interference::Weakens(some.iter().map(|rule| rule.id).collect()))
+        }
         Ok(_) => Some(Interference::Disarms(Off::EveryRule)),
     }
 }
 
 /// Whether a line of husky's start file sets `HUSKY=0`.
 fn switches_husky_off(text: &[u8]) -> bool {
-    text.split(|&byte| byte == b'\n').filter(|line| !line.trim_ascii_start().starts_with(b"#")).any(|line| {
-        ["HUSKY=0", "HUSKY='0'", "HUSKY=\"0\""].iter().any(|needle| find(line, needle.as_bytes()).is_some())
-    })
+    text.split(|&byte| byte == b'\n').filter(|line| !line.trim_ascii_start().starts_with(b"#")).any(
+        |line| {
+            ["HUSKY=0", "HUSKY='0'", "HUSKY=\"0\""]
+                .iter()
+                .any(|needle| find(line, needle.as_bytes()).is_some())
+        },
+    )
 }
 
 #[cfg(test)]

@@ -7,7 +7,8 @@ use crate::base::path::RepoPath;
 use crate::disk::read::settle;
 use crate::git::process::{Git, one_line, records};
 
-/// The places of a repository. All paths are absolute and free of symbolic links, as far as they exist.
+/// The places of a repository. All paths are absolute and free of symbolic links, as far as they
+/// exist.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Layout {
     /// The top of the work tree; of a bare repository, the repository itself.
@@ -51,17 +52,23 @@ impl Layout {
     /// Asks git. Fails inside the `.git` directory of a work tree.
     pub(crate) fn of(git: &Git) -> Result<Self, Error> {
         let doing = "find the hooks of this repository";
-        let kind = git.output(doing, &["rev-parse", "--is-bare-repository", "--is-inside-work-tree"])?;
+        let kind =
+            git.output(doing, &["rev-parse", "--is-bare-repository", "--is-inside-work-tree"])?;
         let (bare, top) = match kind.as_slice() {
             b"false\ntrue\n" => (false, "--show-toplevel"),
             b"true\nfalse\n" => (true, "--absolute-git-dir"),
-            _ => return Err(Error::new(doing, "this is not inside a work tree").help("change to the work tree")),
+            _ => {
+                return Err(Error::new(doing, "this is not inside a work tree")
+                    .help("change to the work tree"));
+            }
         };
         let path = |git: &Git, arguments: &[&str]| {
-            git.output(doing, arguments).map(|answer| settle(&git.directory().join(one_line(answer))))
+            git.output(doing, arguments)
+                .map(|answer| settle(&git.directory().join(one_line(answer))))
         };
         let top = path(git, &["rev-parse", top])?;
-        // Hooks of a bare repository run there, and a relative `core.hooksPath` is meant from there.
+        // Hooks of a bare repository run there, and a relative `core.hooksPath` is meant from
+        // there.
         let git = if bare { &Git::new(&top) } else { git };
         Ok(Self {
             bare,
@@ -81,7 +88,10 @@ impl Layout {
 
 /// The directories named `.husky` that hold tracked files, relative to the top of the work tree.
 pub(crate) fn tracked_husky_directories(git: &Git) -> Result<Vec<RepoPath>, Error> {
-    let listing = git.output("look for .husky", &["ls-files", "-z", "--full-name", "--", ":(top,glob)**/.husky/*"])?;
+    let listing = git.output(
+        "look for .husky",
+        &["ls-files", "-z", "--full-name", "--", ":(top,glob)**/.husky/*"],
+    )?;
     let mut directories: Vec<RepoPath> =
         records(&listing).map(|path| RepoPath::new(RepoPath::new(path).parent())).collect();
     directories.dedup();
@@ -94,7 +104,8 @@ pub(crate) fn is_ignored(directory: &Path) -> Result<bool, Error> {
     let mut below = String::from("pre-commit");
     // git runs in the nearest directory that exists, and is asked about the rest.
     while !standing.is_dir() {
-        let (Some(parent), Some(name)) = (standing.parent(), standing.file_name().and_then(|name| name.to_str()))
+        let (Some(parent), Some(name)) =
+            (standing.parent(), standing.file_name().and_then(|name| name.to_str()))
         else {
             return Ok(false);
         };
@@ -102,16 +113,19 @@ pub(crate) fn is_ignored(directory: &Path) -> Result<bool, Error> {
         standing = parent;
     }
     let doing = "ask git whether the hooks are ignored";
-    Git::new(standing).query(doing, &["check-ignore", "--quiet", "--", &below]).map(|answer| answer.is_some())
+    Git::new(standing)
+        .query(doing, &["check-ignore", "--quiet", "--", &below])
+        .map(|answer| answer.is_some())
 }
 
 fn hooks_path(git: &Git) -> Result<Option<HooksPath>, Error> {
     let doing = "read core.hooksPath";
-    let arguments = ["config", "--null", "--show-scope", "--show-origin", "--get", "core.hooksPath"];
+    let arguments =
+        ["config", "--null", "--show-scope", "--show-origin", "--get", "core.hooksPath"];
     let Some(answer) = git.query(doing, &arguments)? else { return Ok(None) };
-    parse_hooks_path(&answer)
-        .map(Some)
-        .ok_or_else(|| Error::new(doing, "git's answer is not understood").help("git 2.26 or newer is needed"))
+    parse_hooks_path(&answer).map(Some).ok_or_else(|| {
+        Error::new(doing, "git's answer is not understood").help("git 2.26 or newer is needed")
+    })
 }
 
 /// Parses `scope NUL origin NUL value NUL`.

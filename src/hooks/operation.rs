@@ -1,4 +1,5 @@
-//! What git is in the middle of: an operation that makes commits, and stops where one cannot be made.
+//! What git is in the middle of: an operation that makes commits, and stops where one cannot be
+//! made.
 
 use crate::base::error::Error;
 use crate::git::process::{Git, one_line};
@@ -6,8 +7,8 @@ use crate::git::process::{Git, one_line};
 /// What stops, the command that goes on with it, and the one that gives it up.
 pub(crate) type Operation = [&'static str; 3];
 
-/// The files by which an operation is known when git asks for a commit's message (seen with git 2.47). A rebase comes
-/// first, for it picks and reverts on its way.
+/// The files by which an operation is known when git asks for a commit's message (seen with git
+/// 2.47). A rebase comes first, for it picks and reverts on its way.
 const OPERATIONS: [(&str, Operation); 7] = [
     ("rebase-merge", REBASE),
     ("rebase-apply", REBASE),
@@ -22,8 +23,11 @@ const OPERATIONS: [(&str, Operation); 7] = [
 ];
 
 // Git puts a pick that this hook stopped back into its list.
-const REBASE: Operation =
-    ["rebase", "git commit, drop the pick by git rebase --edit-todo, then git rebase --continue", "git rebase --abort"];
+const REBASE: Operation = [
+    "rebase",
+    "git commit, drop the pick by git rebase --edit-todo, then git rebase --continue",
+    "git rebase --abort",
+];
 
 /// The operation in the work tree that git would use; `None` for a plain commit.
 pub(crate) fn in_progress(git: &Git) -> Result<Option<Operation>, Error> {

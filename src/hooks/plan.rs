@@ -72,12 +72,20 @@ const UNINSTALL: &str = "uninstall the hooks";
 impl HookEdit {
     /// The change in a line, before or after it is made.
     fn describe(&self, top: &Path, done: bool) -> String {
-        let verb = |past: &str, future: &str| if done { past.to_owned() } else { format!("would {future}") };
+        let verb = |past: &str, future: &str| {
+            if done { past.to_owned() } else { format!("would {future}") }
+        };
         let file = |path: &Path| shown(path, top);
         match self {
-            Self::MakeDirectory { path, .. } => format!("{} {}/", verb("created", "create"), file(path)),
-            Self::Write { path, how: Overwrite::Create, .. } => format!("{} {}", verb("created", "create"), file(path)),
-            Self::Write { path, how: Overwrite::Replace, .. } => format!("{} {}", verb("wrote", "write"), file(path)),
+            Self::MakeDirectory { path, .. } => {
+                format!("{} {}/", verb("created", "create"), file(path))
+            }
+            Self::Write { path, how: Overwrite::Create, .. } => {
+                format!("{} {}", verb("created", "create"), file(path))
+            }
+            Self::Write { path, how: Overwrite::Replace, .. } => {
+                format!("{} {}", verb("wrote", "write"), file(path))
+            }
             Self::Write { path, how: Overwrite::AddBlock, .. } => {
                 format!("{} the block of bakstop to {}", verb("added", "add"), file(path))
             }
@@ -112,8 +120,9 @@ impl HookEdit {
     }
 }
 
-/// What installing these hooks changes; nothing, if everything is as it should be. One that we have written before is
-/// renewed with them. `binary` is the program that hooks of this clone try first; a hook that is shared names none.
+/// What installing these hooks changes; nothing, if everything is as it should be. One that we have
+/// written before is renewed with them. `binary` is the program that hooks of this clone try first;
+/// a hook that is shared names none.
 pub(crate) fn install(
     setup: &Setup,
     place: &HookDirectory,
@@ -145,8 +154,10 @@ fn without_program() -> Error {
 
 /// Files that an installation began to write and was killed over.
 fn scraps(place: &HookDirectory) -> impl Iterator<Item = HookEdit> {
-    let name =
-        |path: &PathBuf| path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(TEMPORARY.as_bytes()));
+    let name = |path: &PathBuf| {
+        path.file_name()
+            .is_some_and(|name| name.as_encoded_bytes().starts_with(TEMPORARY.as_bytes()))
+    };
     place.names.iter().filter(move |path| name(path)).cloned().map(HookEdit::Remove)
 }
 
@@ -195,35 +206,50 @@ fn install_file(slot: &Slot, binary: Option<&Path>) -> Result<Vec<HookEdit>, Err
     let write = |how| HookEdit::Write { path: slot.path.clone(), text: text.clone(), bits, how };
     match (&slot.stand, slot.author()) {
         (Stand::Nothing, _) => Ok(vec![write(Overwrite::Create)]),
-        (Stand::Other, _) => Err(Error::new(INSTALL, format!("{} is not a file", slot.name)).help("remove it")),
-        (Stand::File { .. }, Author::Bakstop(_)) => {
-            Ok(if slot.text() == text && runs { Vec::new() } else { vec![write(Overwrite::Replace)] })
+        (Stand::Other, _) => {
+            Err(Error::new(INSTALL, format!("{} is not a file", slot.name)).help("remove it"))
         }
+        (Stand::File { .. }, Author::Bakstop(_)) => Ok(if slot.text() == text && runs {
+            Vec::new()
+        } else {
+            vec![write(Overwrite::Replace)]
+        }),
         (_, Author::BakstopAndOthers) => Err(edited(INSTALL, slot)),
-        (_, Author::Bakstop(_)) => Err(Error::new(INSTALL, format!("{} is a link to a hook of bakstop", slot.name))
-            .help("remove the link, then install")),
+        (_, Author::Bakstop(_)) => {
+            Err(Error::new(INSTALL, format!("{} is a link to a hook of bakstop", slot.name))
+                .help("remove the link, then install"))
+        }
         (_, Author::Others) if slot.is_delegated() => {
-            Err(Error::new(INSTALL, format!("{} is not ours", slot.name)).help("give it another name, then install"))
+            Err(Error::new(INSTALL, format!("{} is not ours", slot.name))
+                .help("give it another name, then install"))
         }
         // An installation was cut off between keeping the hook and taking its place.
         (_, Author::Others) if slot.kept_stand == slot.stand => Ok(vec![write(Overwrite::Replace)]),
-        (_, Author::Others) if slot.has_kept() => {
-            Err(Error::new(INSTALL, format!("{} is not ours, and {} is there as well", slot.name, slot.kept_name))
-                .help("keep the one that you want as the first, remove the other, then install"))
-        }
+        (_, Author::Others) if slot.has_kept() => Err(Error::new(
+            INSTALL,
+            format!("{} is not ours, and {} is there as well", slot.name, slot.kept_name),
+        )
+        .help("keep the one that you want as the first, remove the other, then install")),
         // It cannot be kept under another name, but a person has added the line.
-        (_, Author::Others) if asks_its_name(slot.text()) && names_us(slot.text()) => Ok(Vec::new()),
-        (Stand::Link(_), Author::Others) if slot.text().contains(&0) => {
-            Err(Error::new(INSTALL, format!("{} is a link to a program, which may go by its name", slot.name))
-                .help(by_hand(slot)))
+        (_, Author::Others) if asks_its_name(slot.text()) && names_us(slot.text()) => {
+            Ok(Vec::new())
         }
-        (_, Author::Others) if asks_its_name(slot.text()) => {
-            Err(Error::new(INSTALL, format!("{} looks at its own name, so it cannot be kept under another", slot.name))
-                .help(by_hand(slot)))
-        }
+        (Stand::Link(_), Author::Others) if slot.text().contains(&0) => Err(Error::new(
+            INSTALL,
+            format!("{} is a link to a program, which may go by its name", slot.name),
+        )
+        .help(by_hand(slot))),
+        (_, Author::Others) if asks_its_name(slot.text()) => Err(Error::new(
+            INSTALL,
+            format!("{} looks at its own name, so it cannot be kept under another", slot.name),
+        )
+        .help(by_hand(slot))),
         (_, Author::Others) => {
             let (hook, kept) = (slot.path.clone(), slot.kept.clone());
-            Ok(vec![HookEdit::Keep { hook, kept, idle: slot.stand.idle() }, write(Overwrite::Replace)])
+            Ok(vec![
+                HookEdit::Keep { hook, kept, idle: slot.stand.idle() },
+                write(Overwrite::Replace),
+            ])
         }
     }
 }
@@ -232,8 +258,12 @@ fn install_file(slot: &Slot, binary: Option<&Path>) -> Result<Vec<HookEdit>, Err
 fn uninstall_file(slot: &Slot) -> Result<Vec<HookEdit>, Error> {
     let put_back = HookEdit::PutBack { kept: slot.kept.clone(), hook: slot.path.clone() };
     match (&slot.stand, slot.author()) {
-        (Stand::File { .. }, Author::Bakstop(_)) if !slot.has_kept() => Ok(vec![HookEdit::Remove(slot.path.clone())]),
-        (Stand::File { .. }, Author::Bakstop(_)) | (Stand::Nothing, _) if slot.has_kept() => Ok(vec![put_back]),
+        (Stand::File { .. }, Author::Bakstop(_)) if !slot.has_kept() => {
+            Ok(vec![HookEdit::Remove(slot.path.clone())])
+        }
+        (Stand::File { .. }, Author::Bakstop(_)) | (Stand::Nothing, _) if slot.has_kept() => {
+            Ok(vec![put_back])
+        }
         (_, Author::BakstopAndOthers) => Err(edited(UNINSTALL, slot)),
         (_, Author::Others) if slot.has_kept() && slot.kept_stand == slot.stand => {
             Ok(vec![HookEdit::Remove(slot.kept.clone())])
@@ -249,28 +279,42 @@ fn uninstall_file(slot: &Slot) -> Result<Vec<HookEdit>, Error> {
 
 /// Puts the block into husky's file. `direct` is husky 5 to 8, where git runs the file itself.
 fn install_block(slot: &Slot, direct: bool) -> Result<Vec<HookEdit>, Error> {
-    let write = |text, bits, how| vec![HookEdit::Write { path: slot.path.clone(), text, bits, how }];
+    let write =
+        |text, bits, how| vec![HookEdit::Write { path: slot.path.clone(), text, bits, how }];
     if slot.author() != Author::Others {
         return install_file(slot, None);
     }
     let (text, mode) = match &slot.stand {
         Stand::File { text, mode } => (text, *mode),
         Stand::Nothing if direct => return install_file(slot, None),
-        Stand::Nothing => return Ok(write(block::insert(None, slot.hook), PLAIN, Overwrite::Create)),
+        Stand::Nothing => {
+            return Ok(write(block::insert(None, slot.hook), PLAIN, Overwrite::Create));
+        }
         Stand::Link(_) | Stand::Other => {
-            return Err(Error::new(INSTALL, format!("{} is not a file", slot.name)).help("remove it"));
+            return Err(
+                Error::new(INSTALL, format!("{} is not a file", slot.name)).help("remove it")
+            );
         }
     };
     if direct && !is_for_sh(text) {
-        return Err(Error::new(INSTALL, format!("{} is not a script for sh", slot.name)).help(by_hand(slot)));
+        return Err(Error::new(INSTALL, format!("{} is not a script for sh", slot.name))
+            .help(by_hand(slot)));
     }
     // git ignores it without a word, so that whatever stands in it has not run so far.
     if direct && mode & 0o111 == 0 {
-        return Err(Error::new(INSTALL, format!("{} is not executable: git ignores it", slot.name))
-            .help(format!("make it executable (`chmod +x {}`) or remove it", slot.name.as_pathspec(false))));
+        return Err(Error::new(
+            INSTALL,
+            format!("{} is not executable: git ignores it", slot.name),
+        )
+        .help(format!(
+            "make it executable (`chmod +x {}`) or remove it",
+            slot.name.as_pathspec(false)
+        )));
     }
     match block::look(text, slot.hook) {
-        Found::Nothing => Ok(write(block::insert(Some(text), slot.hook), Bits::Exact(mode), Overwrite::AddBlock)),
+        Found::Nothing => {
+            Ok(write(block::insert(Some(text), slot.hook), Bits::Exact(mode), Overwrite::AddBlock))
+        }
         Found::Block(found) => match found.condition {
             Condition::Current => Ok(Vec::new()),
             Condition::Edited => Err(edited_block(INSTALL, slot, text, &found)),
@@ -292,7 +336,9 @@ fn uninstall_block(slot: &Slot) -> Result<Vec<HookEdit>, Error> {
     }
     match block::look(text, slot.hook) {
         Found::Nothing => Ok(Vec::new()),
-        Found::Block(found) if found.condition == Condition::Edited => Err(edited_block(UNINSTALL, slot, text, &found)),
+        Found::Block(found) if found.condition == Condition::Edited => {
+            Err(edited_block(UNINSTALL, slot, text, &found))
+        }
         Found::Block(found) => Ok(vec![match block::remove(text, &found) {
             Some(text) => HookEdit::Write {
                 path: slot.path.clone(),
@@ -308,15 +354,25 @@ fn uninstall_block(slot: &Slot) -> Result<Vec<HookEdit>, Error> {
 
 /// The line for a script that we must not touch.
 fn by_hand(slot: &Slot) -> String {
-    let when = if slot.hook.reads_lines() { "with all lines that git gives it" } else { "at its end" };
+    let when =
+        if slot.hook.reads_lines() { "with all lines that git gives it" } else { "at its end" };
     let call = slot.hook.call();
-    format!("nothing was changed; let it run this {when}, in the words of its language:\n\n  {call} || exit")
+    format!(
+        "nothing was changed; let it run this {when}, in the words of its language:\n\n  {call} || exit"
+    )
 }
 
 fn edited(doing: &str, slot: &Slot) -> Error {
     let help = if slot.has_kept() {
-        let runs = if slot.kept_stand.idle().is_none() { "which runs first" } else { "make that executable" };
-        format!("move your lines into {}, {runs}, remove {}, then try again", slot.kept_name, slot.name)
+        let runs = if slot.kept_stand.idle().is_none() {
+            "which runs first"
+        } else {
+            "make that executable"
+        };
+        format!(
+            "move your lines into {}, {runs}, remove {}, then try again",
+            slot.kept_name, slot.name
+        )
     } else {
         format!("move your lines elsewhere, remove {}, then try again", slot.name)
     };
@@ -330,42 +386,52 @@ fn edited_block(doing: &str, slot: &Slot, text: &[u8], found: &Block) -> Error {
 }
 
 fn pieces(doing: &str, slot: &Slot) -> Error {
-    Error::new(doing, format!("{} holds pieces of a block of bakstop", slot.name))
-        .help("remove what stands between `# >>> bakstop` and `# <<< bakstop` by hand, then try again")
+    Error::new(doing, format!("{} holds pieces of a block of bakstop", slot.name)).help(
+        "remove what stands between `# >>> bakstop` and `# <<< bakstop` by hand, then try again",
+    )
 }
 
-/// Whether a hook decides by the name that it was called by: kept under another name, it would do nothing.
+/// Whether a hook decides by the name that it was called by: kept under another name, it would do
+/// nothing.
 fn asks_its_name(text: &[u8]) -> bool {
     if text.contains(&0) {
         // A compiled program: nothing can be read in it.
         return false;
     }
-    text.split(|&byte| byte == b'\n').filter(|line| !line.trim_ascii_start().starts_with(b"#")).any(|line| {
-        let holds = |needle: &str| find(line, needle.as_bytes()).is_some();
-        let itself = [
-            "$0",
-            "${0",
-            "$PROGRAM_NAME",
-            "$BASH_SOURCE",
-            "${BASH_SOURCE",
-            "argv",
-            "__file__",
-            "__filename",
-            "__FILE__",
-        ];
-        let takes_apart = ["basename", "case ", "sed ", "awk ", ".name", "=$0", "=\"$0\"", "=${0}"];
-        let cuts_off = ["${0##", "${0/", "${0#*"];
-        cuts_off.into_iter().any(holds) || (takes_apart.into_iter().any(holds) && itself.into_iter().any(holds))
-    })
+    text.split(|&byte| byte == b'\n').filter(|line| !line.trim_ascii_start().starts_with(b"#")).any(
+        |line| {
+            let holds = |needle: &str| find(line, needle.as_bytes()).is_some();
+            let itself = [
+                "$0",
+                "${0",
+                "$PROGRAM_NAME",
+                "$BASH_SOURCE",
+                "${BASH_SOURCE",
+                "argv",
+                "__file__",
+                "__filename",
+                "__FILE__",
+            ];
+            let takes_apart =
+                ["basename", "case ", "sed ", "awk ", ".name", "=$0", "=\"$0\"", "=${0}"];
+            let cuts_off = ["${0##", "${0/", "${0#*"];
+            cuts_off.into_iter().any(holds)
+                || (takes_apart.into_iter().any(holds) && itself.into_iter().any(holds))
+        },
+    )
 }
 
-/// Whether a script is run by `sh`, as the block is: by its shebang, or by husky, which starts it anew with `sh`.
+/// Whether a script is run by `sh`, as the block is: by its shebang, or by husky, which starts it
+/// anew with `sh`.
 fn is_for_sh(text: &[u8]) -> bool {
     let line = text.split(|&byte| byte == b'\n').next().unwrap_or_default();
     let shebang = String::from_utf8_lossy(line.strip_prefix(b"#!").unwrap_or_default());
-    let mut programs = shebang.split_whitespace().map(|word| word.rsplit('/').next().unwrap_or(word));
+    let mut programs =
+        shebang.split_whitespace().map(|word| word.rsplit('/').next().unwrap_or(word));
     let interpreter = programs.find(|word| *word != "env" && !word.starts_with('-'));
-    interpreter.is_some_and(|name| ["sh", "dash", "ash"].contains(&name) || find(text, b"/husky.sh").is_some())
+    interpreter.is_some_and(|name| {
+        ["sh", "dash", "ash"].contains(&name) || find(text, b"/husky.sh").is_some()
+    })
 }
 
 #[cfg(test)]
@@ -397,7 +463,8 @@ mod tests {
     }
 
     fn installed(slot: &Slot) -> Result<String, Error> {
-        install_file(slot, Some(Path::new("/b"))).map(|edits| describe(&edits, Path::new("/r"), false))
+        install_file(slot, Some(Path::new("/b")))
+            .map(|edits| describe(&edits, Path::new("/r"), false))
     }
 
     fn uninstalled(slot: &Slot) -> Result<String, Error> {
@@ -407,7 +474,9 @@ mod tests {
     #[test]
     fn what_installing_does_with_what_is_there() {
         let keeps = "would keep h/pre-commit as h/pre-commit.before-bakstop; it runs first\nwould write h/pre-commit\n";
-        let idle = |why| keeps.replace("it runs first", &format!("it is {why}, so it did not run and does not"));
+        let idle = |why| {
+            keeps.replace("it runs first", &format!("it is {why}, so it did not run and does not"))
+        };
         for (stand, has_kept, expected) in [
             (Stand::Nothing, false, "would create h/pre-commit\n"),
             (Stand::Nothing, true, "would create h/pre-commit\n"),
@@ -432,7 +501,13 @@ mod tests {
         assert_eq!(uninstalled(&cut_off).unwrap(), "removed h/pre-commit.before-bakstop\n");
         let scrap = PathBuf::from("/r/h/.bakstop-x1");
         let names = vec![scrap.clone(), "/r/h/pre-push".into()];
-        let place = HookDirectory { directory: "/r/h".into(), exists: true, husky: false, names, slots: Vec::new() };
+        let place = HookDirectory {
+            directory: "/r/h".into(),
+            exists: true,
+            husky: false,
+            names,
+            slots: Vec::new(),
+        };
         assert_eq!(uninstall(&place).unwrap(), [HookEdit::Remove(scrap)]);
     }
 
@@ -440,9 +515,21 @@ mod tests {
     fn what_installing_refuses() {
         for (stand, has_kept, cause) in [
             (Stand::Other, false, "h/pre-commit is not a file"),
-            (file(MINE, 0o755), true, "h/pre-commit is not ours, and h/pre-commit.before-bakstop is there as well"),
-            (file([&shim(), MINE].concat(), 0o755), true, "h/pre-commit was edited after bakstop wrote it"),
-            (Stand::Link(Some((shim(), 0o755))), false, "h/pre-commit is a link to a hook of bakstop"),
+            (
+                file(MINE, 0o755),
+                true,
+                "h/pre-commit is not ours, and h/pre-commit.before-bakstop is there as well",
+            ),
+            (
+                file([&shim(), MINE].concat(), 0o755),
+                true,
+                "h/pre-commit was edited after bakstop wrote it",
+            ),
+            (
+                Stand::Link(Some((shim(), 0o755))),
+                false,
+                "h/pre-commit is a link to a hook of bakstop",
+            ),
             (
                 file("#!/bin/sh\ncase $(basename \"$0\") in pre-commit) npm test ;; esac\n", 0o755),
                 false,
@@ -467,9 +554,15 @@ mod tests {
             (
                 file(MINE, 0o755),
                 true,
-                Err("h/pre-commit is not ours any more, and h/pre-commit.before-bakstop is still kept"),
+                Err(
+                    "h/pre-commit is not ours any more, and h/pre-commit.before-bakstop is still kept",
+                ),
             ),
-            (file([&shim(), MINE].concat(), 0o755), false, Err("h/pre-commit was edited after bakstop wrote it")),
+            (
+                file([&shim(), MINE].concat(), 0o755),
+                false,
+                Err("h/pre-commit was edited after bakstop wrote it"),
+            ),
             (Stand::Link(Some((MINE.into(), 0o755))), false, Ok("")),
         ] {
             let done = uninstalled(&slot(stand.clone(), has_kept));
@@ -489,16 +582,29 @@ mod tests {
         };
         for tracked in [true, false] {
             let setup = Setup::Native { directory: "/r/h".into(), tracked };
-            let edits =
-                install(&setup, &place(Stand::Nothing), &Hook::USUAL, Some(Path::new("/opt/me/bakstop"))).unwrap();
+            let edits = install(
+                &setup,
+                &place(Stand::Nothing),
+                &Hook::USUAL,
+                Some(Path::new("/opt/me/bakstop")),
+            )
+            .unwrap();
             let [HookEdit::MakeDirectory { .. }, HookEdit::Write { text, .. }] = &edits[..] else {
                 panic!("{edits:?}")
             };
             assert_eq!(find(text, b"/opt/me").is_none(), tracked);
         }
         let husky = Setup::Husky(Husky { directory: "/r/h".into(), direct: false, prepared: true });
-        let edits = install(&husky, &place(Stand::Nothing), &Hook::USUAL, Some(Path::new("/opt/me/bakstop"))).unwrap();
-        assert!(matches!(&edits[1], HookEdit::Write { text, .. } if find(text, b"/opt/me").is_none()));
+        let edits = install(
+            &husky,
+            &place(Stand::Nothing),
+            &Hook::USUAL,
+            Some(Path::new("/opt/me/bakstop")),
+        )
+        .unwrap();
+        assert!(
+            matches!(&edits[1], HookEdit::Write { text, .. } if find(text, b"/opt/me").is_none())
+        );
     }
 
     #[test]
@@ -516,7 +622,10 @@ mod tests {
             let done = install_block(&slot(file(script, 0o755), false), direct);
             assert_eq!(done.is_ok(), ok, "{script} {done:?}");
         }
-        assert!(install_block(&slot(file("#!/bin/sh\n", 0o644), false), true).is_err(), "git ignores it");
+        assert!(
+            install_block(&slot(file("#!/bin/sh\n", 0o644), false), true).is_err(),
+            "git ignores it"
+        );
     }
 
     #[test]
@@ -525,19 +634,27 @@ mod tests {
             Ok(edits) => match &edits[..] {
                 [] => "nothing",
                 [HookEdit::Write { how: Overwrite::AddBlock, .. }] => "added",
-                [HookEdit::Write { how: Overwrite::RenewBlock, bits: Bits::Exact(0o644), .. }] => "renewed",
+                [
+                    HookEdit::Write {
+                        how: Overwrite::RenewBlock, bits: Bits::Exact(0o644), ..
+                    },
+                ] => "renewed",
                 _ => "else",
             },
             Err(_) => "refused",
         };
         let with = block::insert(Some(MINE), Hook::PreCommit);
         let block = block::render(Hook::PreCommit);
-        let older = crate::hooks::seal(b"# >>> bakstop @DIGEST@, of another time\nexit 2\n# <<< bakstop");
+        let older =
+            crate::hooks::seal(b"# >>> bakstop @DIGEST@, of another time\nexit 2\n# <<< bakstop");
         assert_eq!(how(MINE.into()), "added");
         assert_eq!(how(with.clone()), "nothing");
         assert_eq!(how([&older, &b"\n"[..], MINE].concat()), "renewed");
         assert_eq!(how([b"exit 0\n", &block[..]].concat()), "renewed");
-        assert_eq!(how(String::from_utf8(with.clone()).unwrap().replace("exit 2", "exit 0").into()), "refused");
+        assert_eq!(
+            how(String::from_utf8(with.clone()).unwrap().replace("exit 2", "exit 0").into()),
+            "refused"
+        );
         assert_eq!(how([&with[..], &block].concat()), "refused");
     }
 

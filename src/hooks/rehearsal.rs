@@ -1,6 +1,6 @@
-//! The rehearsal of a commit: an index and an object store that are thrown away, and a hook that is run over them as
-//! `git commit` runs it. The repository itself is only read, unless a hook of others writes a ref: then it keeps what that
-//! ref needs.
+//! The rehearsal of a commit: an index and an object store that are thrown away, and a hook that is
+//! run over them as `git commit` runs it. The repository itself is only read, unless a hook of
+//! others writes a ref: then it keeps what that ref needs.
 
 use std::ffi::{OsStr, OsString};
 use std::io::{PipeReader, Read};
@@ -40,7 +40,8 @@ pub(crate) struct Rehearsal {
 pub(crate) struct Performance {
     /// Its exit code; `None` if git itself was ended by a signal.
     pub code: Option<i32>,
-    /// The last of what it wrote to standard output and standard error, in the order in which it came.
+    /// The last of what it wrote to standard output and standard error, in the order in which it
+    /// came.
     pub said: Vec<u8>,
 }
 
@@ -52,9 +53,10 @@ const LINE: usize = 64 * 1024;
 const PIECES: usize = 8;
 /// How often to look whether the hook has ended or the person wants to stop.
 const BEAT: Duration = Duration::from_millis(50);
-/// Settings that would make git write beside the index, or start something that watches the work tree; they are off for
-/// everything that takes part.
-const SETTINGS: [&str; 4] = ["core.splitIndex", "core.fsmonitor", "core.untrackedCache", "index.sparse"];
+/// Settings that would make git write beside the index, or start something that watches the work
+/// tree; they are off for everything that takes part.
+const SETTINGS: [&str; 4] =
+    ["core.splitIndex", "core.fsmonitor", "core.untrackedCache", "index.sparse"];
 /// The first version that has `git hook run`.
 const RUNS_HOOKS: (u32, u32) = (2, 36);
 
@@ -64,10 +66,14 @@ impl Rehearsal {
     /// Makes ready what HEAD holds. What is staged, conflicted or changed here does not matter.
     pub(crate) fn prepare(git: &Git, env: &Environment) -> Result<Self, Error> {
         let scratch = Scratch::new().map_err(|error| {
-            Error::new("make a temporary directory", error).help("make room in it, or set TMPDIR to one that works")
+            Error::new("make a temporary directory", error)
+                .help("make room in it, or set TMPDIR to one that works")
         })?;
-        let objects = scratch.make_directory("objects").map_err(|error| Error::new(DOING, error))?;
-        let real = git.directory().join(one_line(git.output(DOING, &["rev-parse", "--git-path", "objects"])?));
+        let objects =
+            scratch.make_directory("objects").map_err(|error| Error::new(DOING, error))?;
+        let real = git
+            .directory()
+            .join(one_line(git.output(DOING, &["rev-parse", "--git-path", "objects"])?));
         let real = settle(&real);
         let refs = list_refs(git)?;
         let mut alternates = quote(real.as_os_str());
@@ -83,8 +89,9 @@ impl Rehearsal {
         ]);
         let git = git.with(&variables);
         let start = if is_born(&git)? { "HEAD" } else { "--empty" };
-        git.output(DOING, &["read-tree", start])
-            .map_err(|error| error.or_help("see what `git fsck` says; in a partial clone, check HEAD out first"))?;
+        git.output(DOING, &["read-tree", start]).map_err(|error| {
+            error.or_help("see what `git fsck` says; in a partial clone, check HEAD out first")
+        })?;
         Ok(Self { git, scratch, real, refs })
     }
 
@@ -96,7 +103,9 @@ impl Rehearsal {
     /// The regular files of this name, at any depth.
     pub(crate) fn files_named(&self, name: &str) -> Result<Vec<Entry>, Error> {
         let anywhere = format!(":(top,glob)**/{name}");
-        let listing = self.git.output(DOING, &["ls-files", "--stage", "-z", "--full-name", "--", &anywhere])?;
+        let listing = self
+            .git
+            .output(DOING, &["ls-files", "--stage", "-z", "--full-name", "--", &anywhere])?;
         let entries: Result<Vec<_>, Error> = records(&listing)
             .map(|record| parse_staged_record(record).ok_or_else(|| unreadable(DOING, record)))
             .collect();
@@ -118,8 +127,9 @@ impl Rehearsal {
         self.git.fed(DOING, &["update-index", "-z", "--index-info"], &record).map(drop)
     }
 
-    /// Runs a hook, in the environment that it has under `git commit`, and with `variable` besides. `file` is where its
-    /// file would be. `listen` gets every line that the hook writes, early or late, as it comes.
+    /// Runs a hook, in the environment that it has under `git commit`, and with `variable` besides.
+    /// `file` is where its file would be. `listen` gets every line that the hook writes, early or
+    /// late, as it comes.
     pub(crate) fn perform(
         &self,
         hook: &str,
@@ -131,9 +141,13 @@ impl Rehearsal {
         let mut command = if self.runs_hooks()? {
             self.git.plain(&["hook", "run", "--ignore-missing", hook])
         } else if is_run(file) {
-            // An alias is started as a hook is: at the top of the work tree, with the same variables.
-            let mut command =
-                self.git.plain(&["-c", "alias.bakstop-rehearsal=!f() { exec \"$1\"; }; f", "bakstop-rehearsal"]);
+            // An alias is started as a hook is: at the top of the work tree, with the same
+            // variables.
+            let mut command = self.git.plain(&[
+                "-c",
+                "alias.bakstop-rehearsal=!f() { exec \"$1\"; }; f",
+                "bakstop-rehearsal",
+            ]);
             command.arg(file);
             command
         } else {
@@ -158,13 +172,16 @@ impl Rehearsal {
         done.unwrap_or_else(|Interrupted| Err(Error::new(&*doing, "it was interrupted")))
     }
 
-    /// A hook may put changes aside in a ref, as `git stash` does. What that ref needs was written into the store that is
-    /// thrown away: it goes into the repository's own, where the commit would have put it.
+    /// A hook may put changes aside in a ref, as `git stash` does. What that ref needs was written
+    /// into the store that is thrown away: it goes into the repository's own, where the commit
+    /// would have put it.
     fn keep_what_refs_need(&self) -> Result<(), Error> {
         if list_refs(&self.git)? == self.refs {
             return Ok(());
         }
-        self.keep_objects().map_err(|error| Error::new("keep what a hook has put aside", error).help("see `git fsck`"))
+        self.keep_objects().map_err(|error| {
+            Error::new("keep what a hook has put aside", error).help("see `git fsck`")
+        })
     }
 
     fn keep_objects(&self) -> Result<(), WriteError> {
@@ -195,8 +212,8 @@ impl Rehearsal {
     }
 }
 
-/// Files of an object store in an order to copy them in. The index of a pack makes its objects known:
-/// the pack must be there by then.
+/// Files of an object store in an order to copy them in. The index of a pack makes its objects
+/// known: the pack must be there by then.
 fn indexes_last(mut files: Vec<PathBuf>) -> Vec<PathBuf> {
     files.sort_by_key(|file| file.extension().is_some_and(|extension| extension == "idx"));
     files
@@ -206,10 +223,13 @@ fn list_refs(git: &Git) -> Result<Vec<u8>, Error> {
     git.output("list the refs", &["for-each-ref", "--format=%(refname) %(objectname)"])
 }
 
-/// The variables that switch [`SETTINGS`] off, after those that are there (git-config(1), `GIT_CONFIG_COUNT`).
+/// The variables that switch [`SETTINGS`] off, after those that are there (git-config(1),
+/// `GIT_CONFIG_COUNT`).
 fn settings_off(env: &Environment) -> Vec<(String, OsString)> {
-    let before: usize = env.text("GIT_CONFIG_COUNT").and_then(|count| count.parse().ok()).unwrap_or(0);
-    let mut variables = vec![("GIT_CONFIG_COUNT".to_owned(), (before + SETTINGS.len()).to_string().into())];
+    let before: usize =
+        env.text("GIT_CONFIG_COUNT").and_then(|count| count.parse().ok()).unwrap_or(0);
+    let mut variables =
+        vec![("GIT_CONFIG_COUNT".to_owned(), (before + SETTINGS.len()).to_string().into())];
     for (number, setting) in (before..).zip(SETTINGS) {
         variables.push((format!("GIT_CONFIG_KEY_{number}"), setting.into()));
         variables.push((format!("GIT_CONFIG_VALUE_{number}"), "false".into()));
@@ -224,7 +244,9 @@ fn is_born(git: &Git) -> Result<bool, Error> {
         return Ok(true);
     }
     // A branch without a commit has a name; a broken one is an error here.
-    git.output(doing, &["symbolic-ref", "HEAD"]).map(|_| false).map_err(|error| error.or_help("see `git fsck`"))
+    git.output(doing, &["symbolic-ref", "HEAD"])
+        .map(|_| false)
+        .map_err(|error| error.or_help("see `git fsck`"))
 }
 
 /// Whether git would run this file as a hook.
@@ -255,8 +277,8 @@ pub(super) fn version(answer: &str) -> Option<(u32, u32)> {
     Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
 }
 
-/// Waits for the end of a hook, and takes in what it says. Something that it leaves running may hold the pipe open, and
-/// may go on talking; that is not waited for.
+/// Waits for the end of a hook, and takes in what it says. Something that it leaves running may
+/// hold the pipe open, and may go on talking; that is not waited for.
 fn watch(
     mut child: Child,
     reader: PipeReader,
@@ -384,7 +406,9 @@ mod tests {
 
     #[test]
     fn paths_that_git_would_split_are_quoted() {
-        for (path, quoted) in [("/a b/c", "/a b/c"), ("/a:b", r#""/a:b""#), (r#"/a:"\"#, r#""/a:\"\\""#)] {
+        for (path, quoted) in
+            [("/a b/c", "/a b/c"), ("/a:b", r#""/a:b""#), (r#"/a:"\"#, r#""/a:\"\\""#)]
+        {
             assert_eq!(quote(OsStr::new(path)), OsStr::new(quoted));
         }
     }
@@ -413,7 +437,10 @@ mod tests {
         let many = "echo early; yes middle | head -n 50000; sleep 0.3; echo late";
         let done = watched(many, |line| heard.push(line.to_vec()));
         assert_eq!((done.code, done.said.len(), heard.len()), (Some(0), KEPT, 50_002));
-        assert_eq!((&*heard[0], &*heard[1], &*heard[50_001]), (&b"early"[..], &b"middle"[..], &b"late"[..]));
+        assert_eq!(
+            (&*heard[0], &*heard[1], &*heard[50_001]),
+            (&b"early"[..], &b"middle"[..], &b"late"[..])
+        );
         assert!(done.said.ends_with(b"middle\nlate\n"));
     }
 
@@ -435,9 +462,10 @@ mod tests {
         for left in ["sleep 60", "yes", "while echo x; do sleep 0.02; done", "cat /dev/zero"] {
             let mut heard = false;
             let start = Instant::now();
-            let done = watched(&format!("echo first; timeout 60 sh -c '{left}' & exit 3"), |line| {
-                heard |= line == b"first";
-            });
+            let done =
+                watched(&format!("echo first; timeout 60 sh -c '{left}' & exit 3"), |line| {
+                    heard |= line == b"first";
+                });
             assert!(done.code == Some(3) && heard && done.said.len() <= KEPT, "{left}");
             assert!(start.elapsed() < Duration::from_secs(30), "{left}: {:?}", start.elapsed());
         }

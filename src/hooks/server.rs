@@ -9,7 +9,8 @@ use crate::hooks::shown;
 use crate::hooks::slot::{HookDirectory, Slot, Stand};
 use crate::hooks::state::HookState;
 
-/// The directory whose programs a delegating `pre-receive` runs one after the other, as those of Gitea and Forgejo do.
+/// The directory whose programs a delegating `pre-receive` runs one after the other, as those of
+/// Gitea and Forgejo do.
 const DELEGATES: &str = "pre-receive.d";
 
 /// A repository that is pushed to.
@@ -17,7 +18,8 @@ const DELEGATES: &str = "pre-receive.d";
 pub(crate) struct Server {
     /// Where git looks for hooks.
     pub hooks: PathBuf,
-    /// Whether `pre-receive` belongs to the program that hosts the repository, and runs what is in a directory.
+    /// Whether `pre-receive` belongs to the program that hosts the repository, and runs what is in
+    /// a directory.
     pub delegates: bool,
 }
 
@@ -26,8 +28,10 @@ impl Server {
     pub(crate) fn find(layout: &Layout) -> Result<Self, Error> {
         let hooks = layout.hooks.clone();
         let place = HookDirectory::server(&hooks, &layout.top)?;
-        // A directory that nobody runs is none: without a `pre-receive`, git looks into no directory.
-        let is_anothers = |slot: &&Slot| slot.stand != Stand::Nothing && slot.author() == Author::Others;
+        // A directory that nobody runs is none: without a `pre-receive`, git looks into no
+        // directory.
+        let is_anothers =
+            |slot: &&Slot| slot.stand != Stand::Nothing && slot.author() == Author::Others;
         let delegates = |slot: &Slot| runs_directory(slot.text()) || hooks.join(DELEGATES).is_dir();
         let delegates = place.slots.iter().find(is_anothers).is_some_and(delegates);
         Ok(Self { hooks, delegates })
@@ -49,7 +53,10 @@ impl Server {
         }
         let place = HookDirectory::server(&self.hooks, &layout.top)?;
         Ok(place.slots.iter().find_map(|slot| match slot.stand.idle() {
-            Some(why) => Some(HookState::not_in_force(format!("{}, which would run it, is {why}", slot.name))),
+            Some(why) => Some(HookState::not_in_force(format!(
+                "{}, which would run it, is {why}",
+                slot.name
+            ))),
             None if runs_directory(slot.text()) => None,
             None => {
                 let directory = shown(&self.hooks.join(DELEGATES), &layout.top);
@@ -77,9 +84,11 @@ pub(crate) fn everywhere(layout: &Layout) -> Result<Vec<HookDirectory>, Error> {
     Ok(places)
 }
 
-/// Whether a hook names the directory, by its name or by its own: `pre-receive.d`, `$name.d`, `${0##*/}.d`.
+/// Whether a hook names the directory, by its name or by its own: `pre-receive.d`, `$name.d`,
+/// `${0##*/}.d`.
 fn runs_directory(text: &[u8]) -> bool {
-    let lines = text.split(|&byte| byte == b'\n').filter(|line| !line.trim_ascii_start().starts_with(b"#"));
+    let lines =
+        text.split(|&byte| byte == b'\n').filter(|line| !line.trim_ascii_start().starts_with(b"#"));
     let in_word = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
     lines.into_iter().any(|line| {
         memchr::memmem::find_iter(line, b".d").any(|at| {

@@ -52,7 +52,8 @@ pub(crate) enum Setup {
 pub(crate) struct Husky {
     /// Where the tracked hooks lie: mostly `.husky`.
     pub directory: PathBuf,
-    /// Whether git runs the tracked files themselves (husky 5 to 8), and not stubs that run them (husky 9).
+    /// Whether git runs the tracked files themselves (husky 5 to 8), and not stubs that run them
+    /// (husky 9).
     pub direct: bool,
     /// Whether `core.hooksPath` leads to husky: `husky` has been run in this clone.
     pub prepared: bool,
@@ -101,7 +102,12 @@ impl Foreign {
 
 impl Setup {
     /// Finds out how the repository runs its hooks. `hooks` are those that a clone is to have.
-    pub(crate) fn find(layout: &Layout, git: &Git, choice: Choice, hooks: &[Hook]) -> Result<Self, Error> {
+    pub(crate) fn find(
+        layout: &Layout,
+        git: &Git,
+        choice: Choice,
+        hooks: &[Hook],
+    ) -> Result<Self, Error> {
         if layout.bare {
             return bare(layout);
         }
@@ -112,8 +118,10 @@ impl Setup {
             Choice::Husky => Some("--husky"),
         };
         if let (Self::Foreign(foreign), Some(flag)) = (&mut setup, flag) {
-            let why = if foreign.is_off() { "runs no hook" } else { "looks nowhere else for hooks" };
-            foreign.by_hand = format!("{flag} does not help here, because git {why}; {}", foreign.by_hand);
+            let why =
+                if foreign.is_off() { "runs no hook" } else { "looks nowhere else for hooks" };
+            foreign.by_hand =
+                format!("{flag} does not help here, because git {why}; {}", foreign.by_hand);
         }
         Ok(setup)
     }
@@ -124,13 +132,18 @@ impl Setup {
         }
         let husky = match &layout.hooks_path {
             Some(_) => configured_husky(layout),
-            None if choice == Choice::Native || (choice == Choice::Detect && is_ours(layout)?) => None,
+            None if choice == Choice::Native || (choice == Choice::Detect && is_ours(layout)?) => {
+                None
+            }
             None => unprepared_husky(layout, git, choice)?,
         };
         match (husky, choice) {
             (Some(husky), Choice::Native) => Err(Error::new(
                 "write hook files",
-                format!("git takes its hooks from {}, which husky owns", shown(&layout.hooks, &layout.top)),
+                format!(
+                    "git takes its hooks from {}, which husky owns",
+                    shown(&layout.hooks, &layout.top)
+                ),
             )
             .help(format!(
                 "leave out --native: the guard then goes into {}/pre-commit",
@@ -145,15 +158,21 @@ impl Setup {
 
 fn no_husky(layout: &Layout) -> Error {
     match &layout.hooks_path {
-        Some(setting) => Error::new("use husky", format!("core.hooksPath is \"{}\", not husky's", setting.value))
-            .help("let husky set it first: `npx husky`"),
-        None => Error::new("use husky", "there is no .husky directory").help("set husky up first: `npx husky init`"),
+        Some(setting) => {
+            Error::new("use husky", format!("core.hooksPath is \"{}\", not husky's", setting.value))
+                .help("let husky set it first: `npx husky`")
+        }
+        None => Error::new("use husky", "there is no .husky directory")
+            .help("set husky up first: `npx husky init`"),
     }
 }
 
-/// Wherever an earlier installation may have written, now that the repository may run its hooks in another way:
-/// directories of husky, and directories of hook files.
-pub(crate) fn everywhere(layout: &Layout, git: &Git) -> Result<(Vec<PathBuf>, Vec<PathBuf>), Error> {
+/// Wherever an earlier installation may have written, now that the repository may run its hooks in
+/// another way: directories of husky, and directories of hook files.
+pub(crate) fn everywhere(
+    layout: &Layout,
+    git: &Git,
+) -> Result<(Vec<PathBuf>, Vec<PathBuf>), Error> {
     let mut husky = tracked_husky(layout, git)?;
     husky.push(layout.top.join(".husky"));
     // What lies outside is not this repository's, and we have written nothing there.
@@ -206,12 +225,14 @@ fn native(layout: &Layout, choice: Choice, hooks: &[Hook]) -> Result<Setup, Erro
 
 fn outside(layout: &Layout, hooks: &[Hook]) -> Result<Foreign, Error> {
     let place = shown(&layout.hooks, &layout.top);
-    let cause = format!("git takes the hooks from {place}, outside this repository: others may share them");
+    let cause =
+        format!("git takes the hooks from {place}, outside this repository: others may share them");
     let guards = guards_of_scripts(layout, hooks)?;
     Ok(Foreign { cause, by_hand: lines_for_scripts(layout, &guards), then: None, guards })
 }
 
-/// Whether git already runs a hook file of ours: then that is how it is, whatever else is configured.
+/// Whether git already runs a hook file of ours: then that is how it is, whatever else is
+/// configured.
 fn is_ours(layout: &Layout) -> Result<bool, Error> {
     let place = HookDirectory::native(&layout.hooks, &layout.top)?;
     Ok(place.slots.iter().any(|slot| slot.author() != Author::Others))
@@ -223,7 +244,8 @@ fn elsewhere(layout: &Layout, hooks: &[Hook]) -> Result<Option<Foreign>, Error> 
     let (value, origin) = (&setting.value, &setting.origin);
     let off = value.as_bytes().is_empty() || (layout.hooks.exists() && !layout.hooks.is_dir());
     if off {
-        let value = if value.as_bytes().is_empty() { "empty".to_owned() } else { value.to_string() };
+        let value =
+            if value.as_bytes().is_empty() { "empty".to_owned() } else { value.to_string() };
         let cause = format!("hooks are switched off: core.hooksPath is {value} ({origin})");
         let by_hand = format!("switch them on, then install:\n{}", own_hooks(layout, setting));
         let guards = hooks.iter().map(|hook| (*hook, Guard::SwitchedOff)).collect();
@@ -238,7 +260,8 @@ fn elsewhere(layout: &Layout, hooks: &[Hook]) -> Result<Option<Foreign>, Error> 
     let cause = format!("core.hooksPath is \"{value}\", set {reach} ({origin})");
     let guards = guards_of_scripts(layout, hooks)?;
     let (lines, own) = (lines_for_scripts(layout, &guards), own_hooks(layout, setting));
-    let by_hand = format!("{lines}\nor give this repository hooks of its own, then install:\n{own}");
+    let by_hand =
+        format!("{lines}\nor give this repository hooks of its own, then install:\n{own}");
     Ok(Some(Foreign { cause, by_hand, then: None, guards }))
 }
 
@@ -249,12 +272,18 @@ fn own_hooks(layout: &Layout, setting: &HooksPath) -> String {
     let origin = origin.file_name();
     let command = match setting.scope {
         SettingScope::Run => "# without that setting, which holds for this run only".to_owned(),
-        // What is set here can be unset here, and nothing is left that names a place of this machine.
+        // What is set here can be unset here, and nothing is left that names a place of this
+        // machine.
         SettingScope::Repository if origin == b"config.worktree" => {
             "git config --worktree --unset core.hooksPath".to_owned()
         }
-        SettingScope::Repository if origin == b"config" => "git config --unset core.hooksPath".to_owned(),
-        _ => format!("git config core.hooksPath {}", shell_quote(layout.default_hooks().as_os_str().as_bytes())),
+        SettingScope::Repository if origin == b"config" => {
+            "git config --unset core.hooksPath".to_owned()
+        }
+        _ => format!(
+            "git config core.hooksPath {}",
+            shell_quote(layout.default_hooks().as_os_str().as_bytes())
+        ),
     };
     let server = if layout.bare { " --server" } else { "" };
     format!("  {command}\n  bakstop install{server}")
@@ -268,10 +297,13 @@ fn lines_for_scripts(layout: &Layout, guards: &[(Hook, Guard)]) -> String {
         let script = shown(&layout.hooks.join(hook.name()), &layout.top);
         text += &format!("  {script}:\n    {} || exit\n", hook.call());
     }
-    text += "(a script that does not exist yet begins with the line `#!/bin/sh`, and needs `chmod +x`";
+    text +=
+        "(a script that does not exist yet begins with the line `#!/bin/sh`, and needs `chmod +x`";
     for hook in missing.filter(|hook| hook.reads_lines()) {
         let name = hook.name();
-        text += &format!("; what a {name} script reads from standard input, bakstop must be given as well");
+        text += &format!(
+            "; what a {name} script reads from standard input, bakstop must be given as well"
+        );
     }
     text + ")"
 }
@@ -296,16 +328,19 @@ fn calls_us(text: &[u8], hook: Hook, style: Style) -> bool {
         return names_us(text);
     }
     let call = format!("bakstop hook {}", hook.name());
-    memchr::memmem::find_iter(text, &call).any(|at| !text.get(at + call.len()).is_some_and(|byte| b"-_".contains(byte)))
+    memchr::memmem::find_iter(text, &call)
+        .any(|at| !text.get(at + call.len()).is_some_and(|byte| b"-_".contains(byte)))
 }
 
 /// Fails if a file that a hook may be or may read is a FIFO, a socket or a device: git, a shell or
 /// a manager would wait for it, or read it without end.
 pub(crate) fn refuse_endless(layout: &Layout) -> Result<(), Error> {
     let hooks = Hook::STRICT.iter().map(|hook| hook.name());
-    let husky = configured_husky(layout).map_or_else(|| layout.top.join(".husky"), |husky| husky.directory);
+    let husky =
+        configured_husky(layout).map_or_else(|| layout.top.join(".husky"), |husky| husky.directory);
     let scripts = hooks.flat_map(|name| [layout.hooks.join(name), husky.join(name)]);
-    let configuration = MANAGERS.iter().flat_map(|manager| manager.configuration).map(|name| layout.top.join(name));
+    let configuration =
+        MANAGERS.iter().flat_map(|manager| manager.configuration).map(|name| layout.top.join(name));
     for path in scripts.chain(configuration) {
         if let Some(noun) = read::endless(&path) {
             return Err(unreadable(&path, &layout.top, &ReadError::NotRegular(noun)));
@@ -318,7 +353,9 @@ pub(crate) fn refuse_endless(layout: &Layout) -> Result<(), Error> {
 fn managed(layout: &Layout, wanted: &[Hook]) -> Result<Option<Foreign>, Error> {
     let mut hooks = Vec::new();
     for path in Hook::STRICT.map(|hook| layout.hooks.join(hook.name())) {
-        hooks.extend(read_if_there(&path, &layout.top)?.map(|text| (shown(&path, &layout.top), text)));
+        hooks.extend(
+            read_if_there(&path, &layout.top)?.map(|text| (shown(&path, &layout.top), text)),
+        );
     }
     let mut files = BTreeMap::new();
     for name in MANAGERS.iter().flat_map(|manager| manager.configuration) {
@@ -326,7 +363,8 @@ fn managed(layout: &Layout, wanted: &[Hook]) -> Result<Option<Foreign>, Error> {
     }
     let read = |name: &str| files.get(name).cloned();
     Ok(MANAGERS.iter().find_map(|manager| {
-        let wrote = hooks.iter().find(|(_, text)| manager.wrote(text)).map(|(path, _)| path.clone());
+        let wrote =
+            hooks.iter().find(|(_, text)| manager.wrote(text)).map(|(path, _)| path.clone());
         let evidence = wrote.or_else(|| manager.claims(read).map(RepoPath::from))?;
         Some(foreign(manager, &evidence, wanted, read))
     }))
@@ -340,10 +378,13 @@ fn foreign(
 ) -> Foreign {
     let existing = manager.configuration.iter().find_map(|name| Some((*name, read(name)?)));
     let existing = existing.as_ref().map(|(name, text)| (*name, &text[..]));
-    let is_named = |hook: Hook| existing.is_some_and(|(_, text)| calls_us(text, hook, manager.style));
+    let is_named =
+        |hook: Hook| existing.is_some_and(|(_, text)| calls_us(text, hook, manager.style));
     let served = wanted.iter().copied().filter(|hook| by_hand::can_serve(manager.style, *hook));
-    let guards: Vec<(Hook, Guard)> = served.map(|hook| (hook, Guard::named(is_named(hook)))).collect();
-    let missing: Vec<Hook> = guards.iter().filter(|(_, guard)| *guard != Guard::Named).map(|(hook, _)| *hook).collect();
+    let guards: Vec<(Hook, Guard)> =
+        served.map(|hook| (hook, Guard::named(is_named(hook)))).collect();
+    let missing: Vec<Hook> =
+        guards.iter().filter(|(_, guard)| *guard != Guard::Named).map(|(hook, _)| *hook).collect();
     let mut by_hand = by_hand::advice(manager.style, existing, &missing);
     if let Some(then) = manager.then {
         by_hand += &format!("\nand then run: {then}");
@@ -356,20 +397,29 @@ fn foreign(
 fn configured_husky(layout: &Layout) -> Option<Husky> {
     let hooks = &layout.hooks;
     let parent = hooks.parent()?;
-    // Husky 9 points to a directory `_` that is generated, and may be missing here; its runner is called `h`.
+    // Husky 9 points to a directory `_` that is generated, and may be missing here; its runner is
+    // called `h`.
     let stubs = hooks.ends_with("_") && (hooks.join("h").exists() || !hooks.exists());
     // Husky 5 to 8 points to the tracked directory itself.
-    let direct = hooks.ends_with(".husky") || (hooks.join("_/husky.sh").exists() && !hooks.join("_/h").exists());
+    let direct = hooks.ends_with(".husky")
+        || (hooks.join("_/husky.sh").exists() && !hooks.join("_/h").exists());
     let directory = if stubs { parent } else { hooks };
     let ours = directory.starts_with(&layout.top) && !directory.starts_with(&layout.common);
-    (ours && (stubs || direct)).then(|| Husky { directory: directory.to_owned(), direct: !stubs, prepared: true })
+    (ours && (stubs || direct)).then(|| Husky {
+        directory: directory.to_owned(),
+        direct: !stubs,
+        prepared: true,
+    })
 }
 
-/// Whether an earlier installation put the guard into a directory of husky: that settles what the repository uses.
+/// Whether an earlier installation put the guard into a directory of husky: that settles what the
+/// repository uses.
 fn holds_ours(directory: &Path, layout: &Layout) -> Result<bool, Error> {
     for hook in Hook::STRICT {
         let text = read_if_there(&directory.join(hook.name()), &layout.top)?.unwrap_or_default();
-        if matches!(block::look(&text, hook), Found::Block(_)) || shim::author(&text, hook) != Author::Others {
+        if matches!(block::look(&text, hook), Found::Block(_))
+            || shim::author(&text, hook) != Author::Others
+        {
             return Ok(true);
         }
     }
@@ -395,11 +445,19 @@ fn unprepared_husky(layout: &Layout, git: &Git, choice: Choice) -> Result<Option
     }
     match directories.as_slice() {
         [] => Ok(None),
-        [directory] => Ok(Some(Husky { directory: read::settle(directory), direct: false, prepared: false })),
+        [directory] => {
+            Ok(Some(Husky { directory: read::settle(directory), direct: false, prepared: false }))
+        }
         several => {
-            let names: Vec<String> = several.iter().map(|path| shown(path, &layout.top).to_string()).collect();
-            Err(Error::new("tell which husky runs the hooks", format!("there are several: {}", names.join(", ")))
-                .help("prepare the one that this clone uses (husky sets core.hooksPath), then try again"))
+            let names: Vec<String> =
+                several.iter().map(|path| shown(path, &layout.top).to_string()).collect();
+            Err(Error::new(
+                "tell which husky runs the hooks",
+                format!("there are several: {}", names.join(", ")),
+            )
+            .help(
+                "prepare the one that this clone uses (husky sets core.hooksPath), then try again",
+            ))
         }
     }
 }

@@ -37,11 +37,14 @@ pub(crate) enum Author {
     Others,
 }
 
-/// The hook file; `binary` is the program that it tries first, absolute. A file that is shared names none.
+/// The hook file; `binary` is the program that it tries first, absolute. A file that is shared
+/// names none.
 pub(super) fn render(hook: Hook, binary: Option<&Path>) -> Vec<u8> {
     let text = hook.fit(if hook == Hook::PreReceive { SERVER } else { TEXT });
     let Some(binary) = binary else {
-        let shared = text.split_inclusive('\n').filter(|line| !ABOUT_BINARY.iter().any(|name| line.contains(name)));
+        let shared = text
+            .split_inclusive('\n')
+            .filter(|line| !ABOUT_BINARY.iter().any(|name| line.contains(name)));
         return seal(shared.collect::<String>().as_bytes());
     };
     let (before, after) = text.split_once("@BINARY@").unwrap_or((&text, ""));
@@ -57,7 +60,8 @@ pub(super) fn author(text: &[u8], hook: Hook) -> Author {
         return Author::BakstopAndOthers;
     }
     let binary = find(text, INSTALLED).and_then(|at| unquote(&text[at + INSTALLED.len()..]));
-    let binary = binary.filter(|path| !path.is_empty()).map(|path| PathBuf::from(OsString::from_vec(path)));
+    let binary =
+        binary.filter(|path| !path.is_empty()).map(|path| PathBuf::from(OsString::from_vec(path)));
     Author::Bakstop(Shim { current: text == render(hook, binary.as_deref()), binary })
 }
 
@@ -92,7 +96,12 @@ mod tests {
 
     #[test]
     fn a_shim_is_recognised_with_its_program() {
-        for path in [&b"/usr/bin/bakstop"[..], b"/it's here/a\nb/\xff\x81\x88", b"/$(id)/`id`/\"x\"\\", b"/''/'"] {
+        for path in [
+            &b"/usr/bin/bakstop"[..],
+            b"/it's here/a\nb/\xff\x81\x88",
+            b"/$(id)/`id`/\"x\"\\",
+            b"/''/'",
+        ] {
             let binary = Path::new(OsStr::from_bytes(path));
             let text = render(Hook::PreCommit, Some(binary));
             let expected = Shim { binary: Some(binary.to_owned()), current: true };
@@ -110,15 +119,22 @@ mod tests {
         assert_eq!(author(&older, Hook::PreCommit), Author::Bakstop(expected));
         let edited = [&older[..], b"npm test\n"].concat();
         assert_eq!(author(&edited, Hook::PreCommit), Author::BakstopAndOthers);
-        assert_eq!(author(b"#!/bin/sh\nbakstop hook pre-commit\n", Hook::PreCommit), Author::Others);
+        assert_eq!(
+            author(b"#!/bin/sh\nbakstop hook pre-commit\n", Hook::PreCommit),
+            Author::Others
+        );
     }
 
     #[test]
     fn a_shared_shim_has_no_line_about_a_program_of_this_machine() {
-        let (shared, own) = (render(Hook::PreCommit, None), render(Hook::PreCommit, Some(Path::new("/b"))));
-        let lines = |text: Vec<u8>| String::from_utf8(text).unwrap().lines().skip(2).map(str::to_owned).collect();
+        let (shared, own) =
+            (render(Hook::PreCommit, None), render(Hook::PreCommit, Some(Path::new("/b"))));
+        let lines = |text: Vec<u8>| {
+            String::from_utf8(text).unwrap().lines().skip(2).map(str::to_owned).collect()
+        };
         let (shared, own): (Vec<String>, Vec<String>) = (lines(shared), lines(own));
-        let rest: Vec<String> = own.iter().filter(|line| !line.contains("installed")).cloned().collect();
+        let rest: Vec<String> =
+            own.iter().filter(|line| !line.contains("installed")).cloned().collect();
         assert_eq!((shared.len() + 2, shared), (own.len(), rest));
         // As versions before wrote it.
         let older = seal(b"#!/bin/sh\n# bakstop-hook @DIGEST@, of another time\ninstalled=''\n");

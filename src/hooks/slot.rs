@@ -29,7 +29,9 @@ impl Stand {
     /// Why git passes it over as a hook; `None` if it would run it.
     pub(crate) fn idle(&self) -> Option<&'static str> {
         match self {
-            Self::File { mode, .. } | Self::Link(Some((_, mode))) => (mode & 0o111 == 0).then_some("not executable"),
+            Self::File { mode, .. } | Self::Link(Some((_, mode))) => {
+                (mode & 0o111 == 0).then_some("not executable")
+            }
             Self::Link(None) => Some("a link that leads to no file"),
             Self::Nothing => Some("missing"),
             Self::Other => Some("not a file"),
@@ -94,19 +96,31 @@ impl HookDirectory {
         hooks: &[Hook],
         slot: impl Fn(&Path, Hook, &Path) -> Result<Slot, Error>,
     ) -> Result<Self, Error> {
-        let slots: Result<Vec<Slot>, Error> = hooks.iter().map(|hook| slot(directory, *hook, top)).collect();
+        let slots: Result<Vec<Slot>, Error> =
+            hooks.iter().map(|hook| slot(directory, *hook, top)).collect();
         let names = match read::list(directory) {
-            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Vec::new(),
+            Err(error)
+                if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) =>
+            {
+                Vec::new()
+            }
             listed => listed.map_err(|error| {
-                Error::new(format!("list {}", shown(directory, top)), error).help("make it readable for this user")
+                Error::new(format!("list {}", shown(directory, top)), error)
+                    .help("make it readable for this user")
             })?,
         };
-        Ok(Self { directory: directory.to_owned(), exists: directory.is_dir(), husky, names, slots: slots? })
+        Ok(Self {
+            directory: directory.to_owned(),
+            exists: directory.is_dir(),
+            husky,
+            names,
+            slots: slots?,
+        })
     }
 }
 
-/// What a hook is called while it is kept. The directory stays the same: a script that looks beside itself finds what it
-/// looks for, and a relative link leads where it led.
+/// What a hook is called while it is kept. The directory stays the same: a script that looks beside
+/// itself finds what it looks for, and a relative link leads where it led.
 const KEPT: &str = "before-bakstop";
 /// What pre-commit and prek call a hook that they found and still run.
 const CHAINED: &str = "legacy";
@@ -128,12 +142,14 @@ impl Slot {
         Ok(slot)
     }
 
-    /// Our place in a directory of programs. Nothing is kept there: whatever has another name runs as well.
+    /// Our place in a directory of programs. Nothing is kept there: whatever has another name runs
+    /// as well.
     fn delegated(directory: &Path, hook: Hook, top: &Path) -> Result<Self, Error> {
         Self::at(directory, directory.join(DELEGATED), hook, top)
     }
 
-    /// The place of a hook among husky's tracked files. A link is followed: what is edited is the file behind it.
+    /// The place of a hook among husky's tracked files. A link is followed: what is edited is the
+    /// file behind it.
     fn husky(directory: &Path, hook: Hook, top: &Path) -> Result<Self, Error> {
         let path = directory.join(hook.name());
         let real = read::settle(&path);
@@ -217,9 +233,12 @@ pub(crate) fn stand(path: &Path, top: &Path) -> Result<Stand, Error> {
         return Ok(Stand::Other);
     }
     let link = if about.is_symlink() { FinalLink::Follow } else { FinalLink::Refuse };
-    let read = read::open(path, link).and_then(|(file, about)| Ok((read::content(&file, &about, LIMIT)?, about)));
+    let read = read::open(path, link)
+        .and_then(|(file, about)| Ok((read::content(&file, &about, LIMIT)?, about)));
     match read {
-        Ok((text, about)) if link == FinalLink::Refuse => Ok(Stand::File { text, mode: atomic::mode(&about) }),
+        Ok((text, about)) if link == FinalLink::Refuse => {
+            Ok(Stand::File { text, mode: atomic::mode(&about) })
+        }
         Ok((text, about)) => Ok(Stand::Link(Some((text, atomic::mode(&about))))),
         // A link that leads to no file is not a hook, and is kept like one.
         Err(error) if link == FinalLink::Follow && error.is_dead_end() => Ok(Stand::Link(None)),

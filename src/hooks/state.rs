@@ -31,7 +31,11 @@ impl HookState {
     }
 
     /// The guard does not run; `joint` stands between the reason and the cure.
-    pub(crate) fn curable(reason: impl Into<String>, joint: &'static str, cure: impl Into<String>) -> Self {
+    pub(crate) fn curable(
+        reason: impl Into<String>,
+        joint: &'static str,
+        cure: impl Into<String>,
+    ) -> Self {
         Self::NotInForce { reason: reason.into(), cure: Some(Cure { joint, text: cure.into() }) }
     }
 
@@ -39,8 +43,12 @@ impl HookState {
     pub(crate) fn explanation(&self) -> Option<String> {
         match self {
             Self::InForce => None,
-            Self::Doubtful(reason) | Self::NotInForce { reason, cure: None } => Some(reason.clone()),
-            Self::NotInForce { reason, cure: Some(Cure { joint, text }) } => Some(format!("{reason}{joint}{text}")),
+            Self::Doubtful(reason) | Self::NotInForce { reason, cure: None } => {
+                Some(reason.clone())
+            }
+            Self::NotInForce { reason, cure: Some(Cure { joint, text }) } => {
+                Some(format!("{reason}{joint}{text}"))
+            }
         }
     }
 }

@@ -57,7 +57,10 @@ impl Run {
         Some(Self {
             label: value["label"].as_str()?.to_owned(),
             started: value["started"].as_str()?.parse().ok()?,
-            seconds: value["seconds"].as_f64().filter(|seconds| (0.0..LONGEST).contains(seconds))?.abs(),
+            seconds: value["seconds"]
+                .as_f64()
+                .filter(|seconds| (0.0..LONGEST).contains(seconds))?
+                .abs(),
             exit_code: value["exit_code"].as_u64()?.try_into().ok()?,
             tree: Tree::ALL.into_iter().find(|tree| Some(tree.name()) == value["tree"].as_str())?,
             commit,
@@ -67,7 +70,8 @@ impl Run {
     /// Whether a line is the start of one: whoever wrote it was killed over it.
     fn is_begun(line: &str) -> bool {
         let cut_off = |error: serde_json::Error| error.is_eof();
-        BEGIN.starts_with(line) || line.starts_with(BEGIN) && serde_json::from_str::<Value>(line).is_err_and(cut_off)
+        BEGIN.starts_with(line)
+            || line.starts_with(BEGIN) && serde_json::from_str::<Value>(line).is_err_and(cut_off)
     }
 
     /// Whether its time says how long the build takes.
@@ -79,7 +83,8 @@ impl Run {
 /// How a line begins.
 const BEGIN: &str = r#"{"label":"#;
 
-/// How much of a record counts, in bytes: all of it, but for a last line that was begun and never ended.
+/// How much of a record counts, in bytes: all of it, but for a last line that was begun and never
+/// ended.
 pub(crate) fn whole(text: &[u8]) -> usize {
     let start = text.iter().rposition(|&byte| byte == b'\n').map_or(0, |end| end + 1);
     let last = String::from_utf8_lossy(&text[start..]);
@@ -105,8 +110,10 @@ pub(crate) struct Usual {
 impl Usual {
     /// What is usual for a label; `None` without a run that counts.
     pub(crate) fn of<'a>(runs: impl Iterator<Item = &'a Run>, label: &str) -> Option<Self> {
-        let mut times: Vec<f64> =
-            runs.filter(|run| run.counts() && run.label == label && run.seconds > 0.0).map(|run| run.seconds).collect();
+        let mut times: Vec<f64> = runs
+            .filter(|run| run.counts() && run.label == label && run.seconds > 0.0)
+            .map(|run| run.seconds)
+            .collect();
         times.sort_by(f64::total_cmp);
         let middle = times.len() / 2;
         let median = match times.len() {
@@ -167,7 +174,11 @@ impl FromStr for Budget {
         const EXPECTED: &str = "expected a time such as 30s, 1m30s or 500ms";
         let parsed: SignedDuration = text.parse().map_err(|_| EXPECTED.to_owned())?;
         let time = Duration::try_from(parsed).map_err(|_| EXPECTED.to_owned())?;
-        if time.is_zero() { Err("the budget must be more than zero".into()) } else { Ok(Self(time)) }
+        if time.is_zero() {
+            Err("the budget must be more than zero".into())
+        } else {
+            Ok(Self(time))
+        }
     }
 }
 
@@ -181,11 +192,17 @@ impl FromStr for Percent {
     fn from_str(text: &str) -> Result<Self, String> {
         let number = text.strip_suffix('%').unwrap_or(text).trim();
         let valid = |number: &f64| number.is_finite() && *number >= 0.0;
-        number.parse().ok().filter(valid).map(Self).ok_or_else(|| "expected a percentage such as 20%".into())
+        number
+            .parse()
+            .ok()
+            .filter(valid)
+            .map(Self)
+            .ok_or_else(|| "expected a percentage such as 20%".into())
     }
 }
 
-/// Seconds, for a person: so many digits that two times which differ look different, and minutes where there are some.
+/// Seconds, for a person: so many digits that two times which differ look different, and minutes
+/// where there are some.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Seconds(pub f64);
 
@@ -195,7 +212,12 @@ impl Display for Seconds {
         match seconds {
             ..0.9995 => write!(out, "{seconds:.3} s"),
             ..99.995 => write!(out, "{seconds:.2} s"),
-            _ => write!(out, "{} min {:04.1} s", (tenths(seconds) / 600.0).floor(), tenths(seconds) % 600.0 / 10.0),
+            _ => write!(
+                out,
+                "{} min {:04.1} s",
+                (tenths(seconds) / 600.0).floor(),
+                tenths(seconds) % 600.0 / 10.0
+            ),
         }
     }
 }
@@ -229,13 +251,20 @@ mod tests {
             ("{\"label\":\"x\"}", true),
         ] {
             let text = format!("{line}{last}");
-            assert_eq!(whole(text.as_bytes()), if counts { text.len() } else { line.len() }, "{last}");
+            assert_eq!(
+                whole(text.as_bytes()),
+                if counts { text.len() } else { line.len() },
+                "{last}"
+            );
         }
     }
 
     #[test]
     fn a_line_is_read_as_it_was_written() {
-        let runs = [run("a \"b\"\n", 1.25, 3), Run { commit: None, tree: Tree::Unknown, ..run("b", 0.0, 0) }];
+        let runs = [
+            run("a \"b\"\n", 1.25, 3),
+            Run { commit: None, tree: Tree::Unknown, ..run("b", 0.0, 0) },
+        ];
         let text: String = runs.iter().map(Run::line).collect();
         assert_eq!(text.lines().count(), 2);
         assert_eq!(parse(&text).unwrap(), runs);
@@ -270,7 +299,13 @@ mod tests {
 
     #[test]
     fn the_median_is_of_the_successful_runs_of_one_label() {
-        let runs = [run("a", 3.0, 0), run("a", 100.0, 1), run("b", 50.0, 0), run("a", 1.0, 0), run("a", 2.0, 0)];
+        let runs = [
+            run("a", 3.0, 0),
+            run("a", 100.0, 1),
+            run("b", 50.0, 0),
+            run("a", 1.0, 0),
+            run("a", 2.0, 0),
+        ];
         assert_eq!(Usual::of(runs.iter(), "a"), Some(Usual { runs: 3, median: 2.0 }));
         assert_eq!(Usual::of(runs[..4].iter(), "a"), Some(Usual { runs: 2, median: 2.0 }));
         assert_eq!(Usual::of(runs.iter(), "c"), None);
@@ -280,7 +315,9 @@ mod tests {
 
     #[test]
     fn times_and_percentages_as_people_write_them() {
-        for (text, seconds) in [("30s", 30.0), ("1m30s", 90.0), ("1m 30s", 90.0), ("500ms", 0.5), ("1.5h", 5400.0)] {
+        for (text, seconds) in
+            [("30s", 30.0), ("1m30s", 90.0), ("1m 30s", 90.0), ("500ms", 0.5), ("1.5h", 5400.0)]
+        {
             assert_eq!(text.parse(), Ok(Budget(Duration::from_secs_f64(seconds))), "{text}");
         }
         for text in ["", "30", "0s", "-1s", "soon", "1y"] {

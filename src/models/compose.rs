@@ -43,7 +43,11 @@ impl Service {
         Self {
             image: node.last("image").map(Scalar::of),
             build: node.last("build").map(ServiceBuild::of),
-            commands: ["command", "entrypoint"].iter().flat_map(|key| node.get(key)).map(Invocation::of).collect(),
+            commands: ["command", "entrypoint"]
+                .iter()
+                .flat_map(|key| node.get(key))
+                .map(Invocation::of)
+                .collect(),
         }
     }
 }
@@ -65,7 +69,8 @@ fn arguments(node: &Node) -> Strings {
     let Value::List(nodes) = &node.value else { return Strings::of(Some(node)) };
     let argument = |node: &Node| {
         let text = node.text()?;
-        let (name, value) = text.split_once('=').map_or((text, None), |(name, value)| (name, Some(value)));
+        let (name, value) =
+            text.split_once('=').map_or((text, None), |(name, value)| (name, Some(value)));
         let key = Key { span: node.span.clone(), text: name.to_owned() };
         Some((key, Scalar { span: node.span.clone(), text: value.map(str::to_owned) }))
     };
@@ -87,16 +92,25 @@ mod tests {
         let written = |value: &Scalar| text.get(value.span.clone()).unwrap().to_owned();
         let commands = a.commands.iter().map(|command| match command {
             Invocation::Shell(line) => written(line),
-            Invocation::Exec(words) => words.iter().map(|word| format!("[{}]", written(word))).collect(),
+            Invocation::Exec(words) => {
+                words.iter().map(|word| format!("[{}]", written(word))).collect()
+            }
         });
         assert_eq!(commands.collect::<Vec<_>>(), ["one", "[two]", "three"]);
         let shown = |service: &Service| {
             let build = service.build.as_ref().unwrap();
-            let arguments = build.arguments.iter().map(|(name, value)| (name.to_owned(), value.text()));
+            let arguments =
+                build.arguments.iter().map(|(name, value)| (name.to_owned(), value.text()));
             let text = |value: &Option<Scalar>| value.as_ref().map(written).unwrap_or_default();
-            (text(&build.context), text(&build.dockerfile), format!("{:?}", arguments.collect::<Vec<_>>()))
+            (
+                text(&build.context),
+                text(&build.dockerfile),
+                format!("{:?}", arguments.collect::<Vec<_>>()),
+            )
         };
-        let expected = |context: &str, file: &str, arguments: &str| (context.into(), file.into(), arguments.into());
+        let expected = |context: &str, file: &str, arguments: &str| {
+            (context.into(), file.into(), arguments.into())
+        };
         assert_eq!(shown(a), expected("c", "d", r#"[("V", Some("1")), ("W", Some(""))]"#));
         assert_eq!(shown(b), expected("./dir", "", "[]"));
         assert_eq!(shown(c), expected("", "", r#"[("V", Some("1=2")), ("W", None)]"#));

@@ -5,8 +5,13 @@ use crate::formats::{self, Syntax};
 use crate::models::{Invocation, Strings};
 
 /// The commands of the life cycle that run in the container.
-const COMMANDS: [&str; 5] =
-    ["onCreateCommand", "updateContentCommand", "postCreateCommand", "postStartCommand", "postAttachCommand"];
+const COMMANDS: [&str; 5] = [
+    "onCreateCommand",
+    "updateContentCommand",
+    "postCreateCommand",
+    "postStartCommand",
+    "postAttachCommand",
+];
 
 /// The description of a development container.
 #[derive(Debug, Default)]
@@ -31,7 +36,10 @@ impl Devcontainer {
         let Ok(root) = formats::parse(Syntax::Jsonc, text) else { return Self::default() };
         let features = root.get("features").flat_map(Node::entries);
         let mut commands = Vec::new();
-        COMMANDS.iter().flat_map(|key| root.get(key)).for_each(|node| add_commands(node, &mut commands));
+        COMMANDS
+            .iter()
+            .flat_map(|key| root.get(key))
+            .for_each(|node| add_commands(node, &mut commands));
         Self {
             features: features
                 .map(|(key, options)| Feature {
@@ -65,11 +73,19 @@ mod tests {
             "onCreateCommand": "four", "initializeCommand": "five",
         }"#;
         let container = Devcontainer::parse(text.as_bytes());
-        let features = container.features.iter().map(|feature| (feature.name.as_str(), feature.options.text("v")));
-        assert_eq!(features.collect::<Vec<_>>(), [("ghcr.io/a/b", Some("1")), ("ghcr.io/a/c", None)]);
+        let features = container
+            .features
+            .iter()
+            .map(|feature| (feature.name.as_str(), feature.options.text("v")));
+        assert_eq!(
+            features.collect::<Vec<_>>(),
+            [("ghcr.io/a/b", Some("1")), ("ghcr.io/a/c", None)]
+        );
         let commands = container.commands.iter().map(|command| match command {
             Invocation::Shell(line) => line.text().unwrap().to_owned(),
-            Invocation::Exec(words) => words.iter().filter_map(Scalar::text).collect::<Vec<_>>().join("|"),
+            Invocation::Exec(words) => {
+                words.iter().filter_map(Scalar::text).collect::<Vec<_>>().join("|")
+            }
         });
         assert_eq!(commands.collect::<Vec<_>>(), ["four", "one", "two|three"]);
         assert!(Devcontainer::parse(b"{").commands.is_empty());

@@ -1,9 +1,9 @@
 //! The stages of a Dockerfile, and what its variables hold in each, as BuildKit decides.
 //!
 //! An `ARG` before the first `FROM` is for the `FROM` lines; a stage knows it only if it declares
-//! it again. A stage that builds on another has what that one declared. Of an `ARG` after an `ENV` of
-//! the same name, BuildKit takes the value; its documentation and other builders keep the `ENV`, so
-//! nothing is known of it here.
+//! it again. A stage that builds on another has what that one declared. Of an `ARG` after an `ENV`
+//! of the same name, BuildKit takes the value; its documentation and other builders keep the `ENV`,
+//! so nothing is known of it here.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -98,7 +98,9 @@ impl Stage {
 impl Stages {
     /// Stages of a build that is started with these arguments.
     pub(crate) fn given(arguments: impl IntoIterator<Item = (String, Variable)>) -> Self {
-        let known = |(name, variable): (String, Variable)| (name.into(), VariableValue::Known(Rc::new(variable)));
+        let known = |(name, variable): (String, Variable)| {
+            (name.into(), VariableValue::Known(Rc::new(variable)))
+        };
         Self { given: arguments.into_iter().map(known).collect(), ..Self::default() }
     }
 
@@ -126,8 +128,11 @@ impl Stages {
         let mut words = instruction.words();
         let from = words.next();
         let name = words.next().filter(|word| instruction.bytes(word).eq_ignore_ascii_case(b"as"));
-        let name = name.and(words.next()).map(|word| String::from_utf8_lossy(instruction.bytes(&word)).to_lowercase());
-        let expanded = from.map(|word| (expanded(instruction, &word, &|name| self.global(name)), word));
+        let name = name
+            .and(words.next())
+            .map(|word| String::from_utf8_lossy(instruction.bytes(&word)).to_lowercase());
+        let expanded =
+            from.map(|word| (expanded(instruction, &word, &|name| self.global(name)), word));
         let known = expanded.as_ref().filter(|(expanded, _)| !expanded.is_open);
         let earlier = known.and_then(|(expanded, _)| self.names.get(&expanded.text).copied());
         let stage = match earlier.filter(|_| self.list.len() < MOST) {
@@ -164,7 +169,10 @@ impl Stages {
         let set: Vec<(Rc<str>, VariableValue)> = assignments
             .into_iter()
             .map(|(name, range)| {
-                (name.into(), range.map_or(VariableValue::Unknown, |range| self.value(instruction, &range)))
+                (
+                    name.into(),
+                    range.map_or(VariableValue::Unknown, |range| self.value(instruction, &range)),
+                )
             })
             .collect();
         if let Some(stage) = self.list.last_mut() {
@@ -176,12 +184,18 @@ impl Stages {
         }
     }
 
-    fn declare_argument(&mut self, instruction: &Instruction, name: Rc<str>, range: Option<&Range<usize>>) {
+    fn declare_argument(
+        &mut self,
+        instruction: &Instruction,
+        name: Rc<str>,
+        range: Option<&Range<usize>>,
+    ) {
         let given = self.given.get(&name).cloned();
         let value = given.or_else(|| range.map(|range| self.value(instruction, range)));
         let global = self.globals.get(&name).filter(|_| !self.list.is_empty());
         // Declared again, an `ARG` of the start has its value here.
-        let value = value.or_else(|| global.filter(|value| !matches!(value, VariableValue::Offered)).cloned());
+        let value = value
+            .or_else(|| global.filter(|value| !matches!(value, VariableValue::Offered)).cloned());
         match (self.list.last_mut(), value) {
             (None, Some(value)) => _ = self.globals.insert(name, value),
             (None, None) => _ = self.globals.entry(name).or_insert(VariableValue::Offered),
@@ -190,7 +204,9 @@ impl Stages {
             (Some(stage), None) => _ = stage.set(name, VariableValue::Offered),
             (Some(stage), Some(value)) => {
                 let kept = match (stage.envs.get(&name), &value) {
-                    (Some(VariableValue::Known(env)), VariableValue::Known(own)) => env.text == own.text,
+                    (Some(VariableValue::Known(env)), VariableValue::Known(own)) => {
+                        env.text == own.text
+                    }
                     (env, _) => env.is_none(),
                 };
                 _ = stage.set(name, if kept { value } else { VariableValue::Unknown });
@@ -199,7 +215,8 @@ impl Stages {
     }
 
     fn value(&self, instruction: &Instruction, range: &Range<usize>) -> VariableValue {
-        let lookup = |name: &str| if self.list.is_empty() { self.global(name) } else { self.lookup(name) };
+        let lookup =
+            |name: &str| if self.list.is_empty() { self.global(name) } else { self.lookup(name) };
         let expanded = expanded(instruction, range, &lookup);
         if expanded.is_open {
             return VariableValue::Unknown;
@@ -223,7 +240,8 @@ impl Stages {
     pub(crate) fn lookup(&self, name: &str) -> Lookup<'_> {
         let Some(stage) = self.list.last() else { return Lookup::Unknown };
         let official = stage.image.as_ref().filter(|image| image.is_official());
-        let may_be_set = SET_BY_IMAGES.contains(&name) && official.is_none_or(|image| image.repository == "node");
+        let may_be_set = SET_BY_IMAGES.contains(&name)
+            && official.is_none_or(|image| image.repository == "node");
         match stage.values.get(name) {
             _ if may_be_set && !stage.envs.contains_key(name) => Lookup::Unknown,
             Some(value) => value.lookup(),
@@ -236,7 +254,11 @@ impl Stages {
 }
 
 /// A part of an instruction, its variables put in.
-fn expanded<'v>(instruction: &Instruction, range: &Range<usize>, lookup: &dyn Fn(&str) -> Lookup<'v>) -> Expanded {
+fn expanded<'v>(
+    instruction: &Instruction,
+    range: &Range<usize>,
+    lookup: &dyn Fn(&str) -> Lookup<'v>,
+) -> Expanded {
     expand(instruction.bytes(range), instruction.escape, lookup)
 }
 
@@ -299,7 +321,8 @@ mod tests {
 
     #[test]
     fn what_a_run_is_given_is_never_misread() {
-        let facts: serde_json::Value = serde_json::from_str(include_str!("../../tests/facts/stages.json")).unwrap();
+        let facts: serde_json::Value =
+            serde_json::from_str(include_str!("../../tests/facts/stages.json")).unwrap();
         let (mut known, mut given) = (0, 0);
         for case in facts["cases"].as_array().unwrap() {
             let file = case["file"].as_str().unwrap();
@@ -309,7 +332,9 @@ mod tests {
                 stages.apply(&instruction);
                 if instruction.name == "RUN" {
                     let names = "V W X Y A B C G P Q S T".split(' ');
-                    runs.push(names.map(|name| (name, shown(stages.lookup(name)))).collect::<Vec<_>>());
+                    runs.push(
+                        names.map(|name| (name, shown(stages.lookup(name)))).collect::<Vec<_>>(),
+                    );
                 }
             }
             let expected = case["runs"].as_array().unwrap();
@@ -318,8 +343,12 @@ mod tests {
                 continue;
             }
             for (lookups, env) in runs.iter().zip(expected) {
-                let env: HashMap<&str, &str> =
-                    env.as_array().unwrap().iter().filter_map(|pair| pair.as_str()?.split_once('=')).collect();
+                let env: HashMap<&str, &str> = env
+                    .as_array()
+                    .unwrap()
+                    .iter()
+                    .filter_map(|pair| pair.as_str()?.split_once('='))
+                    .collect();
                 for (name, found) in lookups {
                     given += usize::from(env.contains_key(name));
                     match (found.as_str(), env.get(name)) {
@@ -364,7 +393,15 @@ mod tests {
 
     #[test]
     fn a_stage_has_the_shell_that_it_sets() {
-        assert!(read("FROM node\nSHELL [\"/bin/bash\", \"-c\"]").current().unwrap().1.has_posix_shell);
-        assert!(!read("FROM w AS a\nSHELL [\"powershell\"]\nFROM a").current().unwrap().1.has_posix_shell);
+        assert!(
+            read("FROM node\nSHELL [\"/bin/bash\", \"-c\"]").current().unwrap().1.has_posix_shell
+        );
+        assert!(
+            !read("FROM w AS a\nSHELL [\"powershell\"]\nFROM a")
+                .current()
+                .unwrap()
+                .1
+                .has_posix_shell
+        );
     }
 }

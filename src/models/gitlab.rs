@@ -51,7 +51,11 @@ impl PipelineJob {
         Self {
             is_template: name.starts_with('.'),
             variables: Strings::of(node.last("variables")),
-            matrix: variants.iter().flat_map(Node::entries).map(|(key, _)| key.text.clone()).collect(),
+            matrix: variants
+                .iter()
+                .flat_map(Node::entries)
+                .map(|(key, _)| key.text.clone())
+                .collect(),
             image: image.map(Scalar::of),
             before_script: script("before_script"),
             script: script("script"),
@@ -81,14 +85,18 @@ mod tests {
         let lines = |script: &[Scalar]| -> Vec<_> {
             script.iter().map(|line| text.get(line.span.clone()).unwrap().to_owned()).collect()
         };
-        let image = |job: &PipelineJob| job.image.as_ref().and_then(Scalar::text).map(str::to_owned);
+        let image =
+            |job: &PipelineJob| job.image.as_ref().and_then(Scalar::text).map(str::to_owned);
         assert_eq!(pipeline.global.variables.text("V"), Some("1"));
         // Every entry but the variables may be a job.
         let [top, a, b] = pipeline.jobs.as_slice() else { panic!("three entries") };
         assert_eq!([top, a, b].map(|job| job.is_template), [false, true, false]);
         assert_eq!((lines(&a.script), lines(&a.before_script)), (lines_of("a b c"), lines_of("f")));
         assert_eq!((lines(&b.after_script), b.matrix.join(" ")), (lines_of("g"), "X Y".to_owned()));
-        assert_eq!([&pipeline.global, b].map(image), [Some("top".to_owned()), Some("n".to_owned())]);
+        assert_eq!(
+            [&pipeline.global, b].map(image),
+            [Some("top".to_owned()), Some("n".to_owned())]
+        );
         assert!(Pipeline::parse(b"a: [").jobs.is_empty());
     }
 

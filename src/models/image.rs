@@ -27,7 +27,8 @@ impl ImageReference {
     /// Parses a word; `None` for `scratch`, for no image, and where a variable is not known.
     pub(crate) fn of(word: Resolved) -> Option<Self> {
         let text = word.known()?;
-        let (name, digest) = text.split_once('@').map_or((text, None), |(name, digest)| (name, Some(digest)));
+        let (name, digest) =
+            text.split_once('@').map_or((text, None), |(name, digest)| (name, Some(digest)));
         // A colon before a slash is the port of a registry.
         let (name, tag) = match name.rsplit_once(':') {
             Some((name, tag)) if !tag.contains('/') => (name, Some(tag)),

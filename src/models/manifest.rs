@@ -48,17 +48,27 @@ impl PackageJson {
     pub(crate) fn of(root: Option<&Node>) -> Self {
         let field = |key| root.and_then(|root| root.last(key));
         let engine = field("devEngines").and_then(|engines| engines.last("packageManager"));
-        let workspaces = field("workspaces").map(|workspaces| workspaces.last("packages").unwrap_or(workspaces));
+        let workspaces =
+            field("workspaces").map(|workspaces| workspaces.last("packages").unwrap_or(workspaces));
         Self {
             package_manager: field("packageManager").map(Scalar::of),
-            dev_engine: engine.filter(|node| matches!(node.value, Value::Map(_))).map(DevEngine::of),
-            alternatives: engine.map(Node::items).unwrap_or_default().iter().map(DevEngine::of).collect(),
+            dev_engine: engine
+                .filter(|node| matches!(node.value, Value::Map(_)))
+                .map(DevEngine::of),
+            alternatives: engine
+                .map(Node::items)
+                .unwrap_or_default()
+                .iter()
+                .map(DevEngine::of)
+                .collect(),
             engines: Strings::of(field("engines")),
             volta: Strings::of(field("volta")),
             workspaces: workspaces.and_then(patterns),
             shape: match root {
                 None => Shape::Invalid,
-                Some(Node { span, value: Value::Text(_) | Value::Other }) => Shape::Scalar(span.clone()),
+                Some(Node { span, value: Value::Text(_) | Value::Other }) => {
+                    Shape::Scalar(span.clone())
+                }
                 Some(_) => Shape::Object,
             },
         }
@@ -68,7 +78,12 @@ impl PackageJson {
 impl DevEngine {
     fn of(node: &Node) -> Self {
         let field = |key| node.last(key).map(Scalar::of);
-        Self { span: node.span.clone(), name: field("name"), version: field("version"), on_fail: field("onFail") }
+        Self {
+            span: node.span.clone(),
+            name: field("name"),
+            version: field("version"),
+            on_fail: field("onFail"),
+        }
     }
 }
 
@@ -88,7 +103,10 @@ mod tests {
         let manifest = parse(text);
         let field = manifest.package_manager.unwrap();
         assert_eq!((field.text(), text.get(field.span.clone())), (Some("b"), Some("\"b\"")));
-        assert_eq!((manifest.engines.text("pnpm"), manifest.engines.iter().count()), (Some("2"), 2));
+        assert_eq!(
+            (manifest.engines.text("pnpm"), manifest.engines.iter().count()),
+            (Some("2"), 2)
+        );
         assert_eq!(manifest.volta.last("node").unwrap().text(), None);
         let patterns = manifest.workspaces.unwrap();
         assert_eq!(patterns.iter().map(Scalar::text).collect::<Vec<_>>(), [Some("y")]);
@@ -97,14 +115,17 @@ mod tests {
     #[test]
     fn development_engines_are_an_object_or_a_list() {
         let engine = r#"{"name": "pnpm", "version": "^9", "onFail": "warn"}"#;
-        for (value, one, several) in [(engine, 1, 0), (&format!("[{engine}, 1]"), 0, 2), ("\"pnpm\"", 0, 0)] {
+        for (value, one, several) in
+            [(engine, 1, 0), (&format!("[{engine}, 1]"), 0, 2), ("\"pnpm\"", 0, 0)]
+        {
             let text = format!(r#"{{"devEngines": {{"packageManager": {value}}}}}"#);
             let manifest = parse(&text);
             let found = (manifest.dev_engine.iter().count(), manifest.alternatives.len());
             assert_eq!(found, (one, several), "{value}");
             for engine in manifest.dev_engine.iter().chain(manifest.alternatives.first()) {
-                let text =
-                    |value: &Option<Scalar>| value.as_ref().and_then(Scalar::text).unwrap_or_default().to_owned();
+                let text = |value: &Option<Scalar>| {
+                    value.as_ref().and_then(Scalar::text).unwrap_or_default().to_owned()
+                };
                 let fields = [&engine.name, &engine.version, &engine.on_fail].map(text);
                 assert_eq!(fields, ["pnpm", "^9", "warn"]);
             }

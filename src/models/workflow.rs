@@ -80,7 +80,8 @@ impl Workflow {
     pub(crate) fn parse(text: &[u8]) -> Self {
         let Ok(root) = formats::parse(Syntax::Yaml, text) else { return Self::default() };
         let events = root.last("on").into_iter().flat_map(Node::entries).map(|(_, event)| event);
-        let inputs = std::iter::once(&root).chain(events).filter_map(|holder| holder.last("inputs"));
+        let inputs =
+            std::iter::once(&root).chain(events).filter_map(|holder| holder.last("inputs"));
         let default = |(name, input): (&Key, &Node)| {
             let none = || Scalar { span: input.span.clone(), text: None };
             (name.clone(), input.last("default").map_or_else(none, Scalar::of))
@@ -99,7 +100,8 @@ impl Workflow {
 
 impl WorkflowJob {
     fn of(node: &Node, outer: &RunSettings, file: &[u8]) -> Self {
-        let image = node.last("container").map(|container| container.last("image").unwrap_or(container));
+        let image =
+            node.last("container").map(|container| container.last("image").unwrap_or(container));
         Self {
             condition: node.last("if").map(Scalar::of),
             env: Strings::of(node.last("env")),
@@ -124,8 +126,12 @@ fn steps(node: &Node, outer: &RunSettings, file: &[u8]) -> Vec<WorkflowStep> {
 
 impl RunSettings {
     fn overridden_by(&self, node: &Node) -> Self {
-        let or = |key, outer: &Option<Scalar>| node.last(key).map(Scalar::of).or_else(|| outer.clone());
-        Self { directory: or("working-directory", &self.directory), shell: or("shell", &self.shell) }
+        let or =
+            |key, outer: &Option<Scalar>| node.last(key).map(Scalar::of).or_else(|| outer.clone());
+        Self {
+            directory: or("working-directory", &self.directory),
+            shell: or("shell", &self.shell),
+        }
     }
 
     fn with_defaults(&self, node: &Node) -> Self {
@@ -166,7 +172,10 @@ mod tests {
     use super::*;
 
     fn texts<'a>(values: impl IntoIterator<Item = &'a Option<Scalar>>) -> Vec<&'a str> {
-        values.into_iter().map(|value| value.as_ref().map_or("-", |value| value.text().unwrap_or("?"))).collect()
+        values
+            .into_iter()
+            .map(|value| value.as_ref().map_or("-", |value| value.text().unwrap_or("?")))
+            .collect()
     }
 
     #[test]
@@ -175,11 +184,15 @@ mod tests {
                     a:\n    if: false\n    container: {image: node}\n    steps: [{if: matrix.x == 1, run: a}, b]\n  \
                     b:\n    container: alpine\n    uses: ./x\n    with: {v: [1], w: 2}\n";
         let workflow = Workflow::parse(text.as_bytes());
-        let inputs: Vec<_> = workflow.inputs.iter().map(|(name, value)| (name, value.text())).collect();
+        let inputs: Vec<_> =
+            workflow.inputs.iter().map(|(name, value)| (name, value.text())).collect();
         assert_eq!(inputs, [("x", None), ("v", Some("1")), ("w", None)]);
         assert_eq!(workflow.env.text("V"), Some("2"));
         let [a, b] = workflow.jobs.as_slice() else { panic!("two jobs") };
-        assert_eq!(texts([&a.condition, &b.condition, &a.image, &b.image]), ["false", "-", "node", "alpine"]);
+        assert_eq!(
+            texts([&a.condition, &b.condition, &a.image, &b.image]),
+            ["false", "-", "node", "alpine"]
+        );
         assert_eq!(texts(a.steps.iter().map(|step| &step.condition)), ["matrix.x == 1", "-"]);
         assert_eq!(texts(a.steps.iter().map(|step| &step.run)), ["a", "-"]);
         let uses = b.uses.as_ref().unwrap();
@@ -190,12 +203,16 @@ mod tests {
     #[test]
     fn a_step_runs_as_its_job_and_its_workflow_say() {
         let run = |settings: &str| format!("defaults: {{run: {{{settings}}}}}");
-        let (top, job) = (run("shell: bash, working-directory: top"), run("working-directory: job"));
+        let (top, job) =
+            (run("shell: bash, working-directory: top"), run("working-directory: job"));
         let steps = "steps: [{run: a}, {working-directory: [x], shell: sh}]";
-        let text = format!("{{{top}, jobs: {{a: {{{job}, {steps}}}, b: {{{steps}}}}}, runs: {{{steps}}}}}");
+        let text = format!(
+            "{{{top}, jobs: {{a: {{{job}, {steps}}}, b: {{{steps}}}}}, runs: {{{steps}}}}}"
+        );
         let workflow = Workflow::parse(text.as_bytes());
         let shown = |steps: &[WorkflowStep]| -> Vec<String> {
-            let settings = steps.iter().map(|step| [&step.settings.directory, &step.settings.shell]);
+            let settings =
+                steps.iter().map(|step| [&step.settings.directory, &step.settings.shell]);
             settings.map(|settings| texts(settings).join(" ")).collect()
         };
         assert_eq!(shown(&workflow.jobs[0].steps), ["job bash", "? sh"]);
@@ -205,7 +222,10 @@ mod tests {
 
     #[test]
     fn an_action_is_local_or_of_another_repository() {
-        let remote = |name: &str, reference: &str| Callee::Remote { name: name.into(), reference: reference.into() };
+        let remote = |name: &str, reference: &str| Callee::Remote {
+            name: name.into(),
+            reference: reference.into(),
+        };
         for (uses, callee, comment) in [
             ("./a/b # c", Callee::Local("a/b".into()), Some("c")),
             ("o/n/p@v1", remote("o/n/p", "v1"), None),

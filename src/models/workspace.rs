@@ -20,7 +20,9 @@ impl PnpmWorkspace {
 /// The strings of a list; `None` for anything else.
 pub(super) fn patterns(node: &Node) -> Option<Vec<Scalar>> {
     match &node.value {
-        Value::List(nodes) => Some(nodes.iter().filter(|node| node.text().is_some()).map(Scalar::of).collect()),
+        Value::List(nodes) => {
+            Some(nodes.iter().filter(|node| node.text().is_some()).map(Scalar::of).collect())
+        }
         _ => None,
     }
 }
@@ -39,8 +41,12 @@ mod tests {
             ("catalog: {a: 1}", Some(vec![])),
             ("packages: [", None),
         ] {
-            let workspace = PnpmWorkspace::of(formats::parse(Syntax::Yaml, text.as_bytes()).ok().as_ref());
-            let patterns = workspace.packages.as_ref().map(|list| list.iter().filter_map(Scalar::text).collect());
+            let workspace =
+                PnpmWorkspace::of(formats::parse(Syntax::Yaml, text.as_bytes()).ok().as_ref());
+            let patterns = workspace
+                .packages
+                .as_ref()
+                .map(|list| list.iter().filter_map(Scalar::text).collect());
             assert_eq!(patterns, expected, "{text}");
         }
     }

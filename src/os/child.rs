@@ -13,7 +13,9 @@ use std::sync::mpsc::sync_channel;
 use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
-use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, kill_process_group, waitid};
+use rustix::process::{
+    Pid, Signal, WaitId, WaitIdOptions, kill_process, kill_process_group, waitid,
+};
 use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGQUIT};
 use signal_hook::iterator::Signals;
 
@@ -85,14 +87,19 @@ pub(crate) struct Ran {
 enum Reach {
     /// The command has a process group of its own: whatever asks us to end asks all of it.
     Group,
-    /// There is a controlling terminal, and a process outside its foreground group could not use it. So the command is in
-    /// our own group, and what a person types there reaches it without us. The rest is passed on to the command and its
-    /// descendants.
+    /// There is a controlling terminal, and a process outside its foreground group could not use
+    /// it. So the command is in our own group, and what a person types there reaches it without us.
+    /// The rest is passed on to the command and its descendants.
     Family,
 }
 
-/// Runs a command to its end, without a shell. Signals that would end us do not: the command's end is ours to report.
-pub(crate) fn run(program: &OsString, arguments: &[OsString], output: Output) -> Result<Ran, NotRun> {
+/// Runs a command to its end, without a shell. Signals that would end us do not: the command's end
+/// is ours to report.
+pub(crate) fn run(
+    program: &OsString,
+    arguments: &[OsString],
+    output: Output,
+) -> Result<Ran, NotRun> {
     let not_run = |error: io::Error| {
         let code = if error.kind() == ErrorKind::NotFound { 127 } else { 126 };
         let shown = shell_quote(program.as_encoded_bytes());
@@ -118,7 +125,8 @@ pub(crate) fn run(program: &OsString, arguments: &[OsString], output: Output) ->
     let mut child = command.spawn().map_err(not_run)?;
     let pid = Pid::from_child(&child);
     let ended = std::thread::scope(|scope| {
-        scope.spawn(|| signals.forever().for_each(|signal| pass_on(signal, pid, reach, &strangers)));
+        scope
+            .spawn(|| signals.forever().for_each(|signal| pass_on(signal, pid, reach, &strangers)));
         let ended = wait_for_end(pid);
         handle.close();
         ended
@@ -128,7 +136,10 @@ pub(crate) fn run(program: &OsString, arguments: &[OsString], output: Output) ->
     drop(held_back);
     drop(signals);
     // Nothing is known of a command that cannot be waited for.
-    let lost = |error| NotRun { code: Verdict::Failed.code(), error: Error::new("wait for the command", error) };
+    let lost = |error| NotRun {
+        code: Verdict::Failed.code(),
+        error: Error::new("wait for the command", error),
+    };
     let ended = ended.and_then(|()| child.wait()).map(how_ended).map_err(lost)?;
     Ok(Ran { ended, took, left: family::left_running(&strangers) })
 }
@@ -177,7 +188,8 @@ pub(crate) fn end(child: &mut Child) -> io::Result<ExitStatus> {
     child.wait()
 }
 
-/// Passes a signal on. Who it is for may have ended just now; until the command is waited for, its id is nobody else's.
+/// Passes a signal on. Who it is for may have ended just now; until the command is waited for, its
+/// id is nobody else's.
 fn pass_on(number: i32, command: Pid, reach: Reach, strangers: &[Pid]) {
     let signal = match number {
         // It may be an orphan.
@@ -204,14 +216,15 @@ fn pass_on(number: i32, command: Pid, reach: Reach, strangers: &[Pid]) {
     }
 }
 
-/// Makes sure that the end of our children can be waited for, which a parent that ignores SIGCHLD takes from us
-/// (waitpid(2)).
+/// Makes sure that the end of our children can be waited for, which a parent that ignores SIGCHLD
+/// takes from us (waitpid(2)).
 pub(crate) fn mind_children() {
     // A handler of any kind will do.
     let _ = signal_hook::flag::register(SIGCHLD, Arc::default());
 }
 
-/// Waits until the process has ended, and leaves its id taken: a signal that is passed on cannot reach a stranger.
+/// Waits until the process has ended, and leaves its id taken: a signal that is passed on cannot
+/// reach a stranger.
 fn wait_for_end(pid: Pid) -> io::Result<()> {
     loop {
         match waitid(WaitId::Pid(pid), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT) {
@@ -247,9 +260,11 @@ mod tests {
         let answer = |script: &str| {
             let program = directory.path().join("program");
             std::fs::write(&program, format!("#!/bin/sh\n{script}\n")).unwrap();
-            std::fs::set_permissions(&program, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+            std::fs::set_permissions(&program, std::os::unix::fs::PermissionsExt::from_mode(0o755))
+                .unwrap();
             let start = Instant::now();
-            let line = first_line(&program, "--version").map(|line| String::from_utf8(line).unwrap());
+            let line =
+                first_line(&program, "--version").map(|line| String::from_utf8(line).unwrap());
             assert!(start.elapsed() < Duration::from_secs(20), "{script}");
             line
         };

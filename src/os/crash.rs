@@ -36,7 +36,8 @@ fn end(panic: &PanicHookInfo<'_>) -> ! {
     // A panic with a formatted message has a `String` for payload.
     let literal = panic.payload().downcast_ref::<&'static str>().copied();
     let place = panic.location().map_or("an unknown place".to_owned(), ToString::to_string);
-    let go_on = GO_ON.get().map_or("to go on: nothing was judged and nothing was changed", String::as_str);
+    let go_on =
+        GO_ON.get().map_or("to go on: nothing was judged and nothing was changed", String::as_str);
     let mut message = text(&place, literal, go_on);
     let backtrace = Backtrace::capture();
     if backtrace.status() == BacktraceStatus::Captured {
@@ -49,11 +50,12 @@ fn end(panic: &PanicHookInfo<'_>) -> ! {
     std::process::exit(Verdict::Failed.code().into())
 }
 
-/// The three lines. A message that is no literal may quote a repository, and its secrets: it is left
-/// out.
+/// The three lines. A message that is no literal may quote a repository, and its secrets: it is
+/// left out.
 fn text(place: &str, literal: Option<&str>, go_on: &str) -> String {
     let place = Escaped(place.as_bytes());
-    let message = literal.map(|literal| format!(": {}", Escaped(literal.as_bytes()))).unwrap_or_default();
+    let message =
+        literal.map(|literal| format!(": {}", Escaped(literal.as_bytes()))).unwrap_or_default();
     format!(
         "error: bakstop {} crashed at {place}{message}\n  \
          to report it: send the maintainers of bakstop this message, \
@@ -72,17 +74,26 @@ mod tests {
         let message = text("src/a.rs:1:2", Some("no such thing"), "to go on: x");
         let lines: Vec<&str> = message.lines().collect();
         let version = env!("CARGO_PKG_VERSION");
-        assert_eq!(lines[0], format!("error: bakstop {version} crashed at src/a.rs:1:2: no such thing"));
+        assert_eq!(
+            lines[0],
+            format!("error: bakstop {version} crashed at src/a.rs:1:2: no such thing")
+        );
         assert!(lines[1].contains("to report it: ") && lines[1].contains("bakstop --version"));
         assert_eq!(lines[2..], ["  to go on: x"]);
         let message = text("src/a.rs:1:2", None, "to go on: x");
-        assert!(message.starts_with(&format!("error: bakstop {version} crashed at src/a.rs:1:2\n")), "{message}");
+        assert!(
+            message.starts_with(&format!("error: bakstop {version} crashed at src/a.rs:1:2\n")),
+            "{message}"
+        );
     }
 
     #[test]
     fn what_a_crash_quotes_stays_on_its_line() {
         let message = text("a\n::error::b", Some("\u{1b}[2J\n##[x]\r\n"), "to go on: x");
         assert_eq!(message.lines().count(), 3, "{message}");
-        assert!(message.contains("a\\n::error::b: \\u{001b}[2J\\n#\\u{0023}[x]\\r\\n\n"), "{message}");
+        assert!(
+            message.contains("a\\n::error::b: \\u{001b}[2J\\n#\\u{0023}[x]\\r\\n\n"),
+            "{message}"
+        );
     }
 }

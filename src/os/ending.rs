@@ -36,11 +36,15 @@ impl Drop for HeldBack {
     }
 }
 
-/// The signals to outlive. One that we were told to ignore stays ignored, and the command inherits that: it is what
-/// `nohup` is for.
+/// The signals to outlive. One that we were told to ignore stays ignored, and the command inherits
+/// that: it is what `nohup` is for.
 pub(crate) fn watched() -> Vec<i32> {
-    let ignored = std::fs::read_to_string("/proc/self/status").map_or(0, |status| ignored_signals(&status));
-    [SIGINT, SIGQUIT, SIGTERM, SIGHUP].into_iter().filter(|signal| ignored >> (signal - 1) & 1 == 0).collect()
+    let ignored =
+        std::fs::read_to_string("/proc/self/status").map_or(0, |status| ignored_signals(&status));
+    [SIGINT, SIGQUIT, SIGTERM, SIGHUP]
+        .into_iter()
+        .filter(|signal| ignored >> (signal - 1) & 1 == 0)
+        .collect()
 }
 
 /// The `SigIgn` mask of `proc_pid_status(5)`; other systems have no such file.

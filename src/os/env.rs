@@ -1,4 +1,5 @@
-//! The environment: the only place of ours that reads it. Gix reads the variables of git on its own.
+//! The environment: the only place of ours that reads it. Gix reads the variables of git on its
+//! own.
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};

@@ -10,7 +10,9 @@ use std::rc::Rc;
 use crate::base::change::File;
 use crate::base::finding::Span;
 use crate::pins::declarations::Declarations;
-use crate::pins::{Bond, Demand, Fault, How, Manager, Pin, Reading, Role, accepts, calls, satisfies};
+use crate::pins::{
+    Bond, Demand, Fault, How, Manager, Pin, Reading, Role, accepts, calls, satisfies,
+};
 use crate::project::Project;
 use crate::project::directories::{is_below, upward};
 
@@ -76,7 +78,8 @@ impl Board {
     /// Compares the pins of a project.
     pub(crate) fn of(project: Project) -> Self {
         let readings = linked(&project);
-        let comparison = Comparison { readings: &readings, declarations: Declarations::of(&project, &readings) };
+        let comparison =
+            Comparison { readings: &readings, declarations: Declarations::of(&project, &readings) };
         let mut grouped = comparison.grouped();
         let references = comparison.references(&grouped);
         comparison.move_down(&mut grouped, &references);
@@ -103,13 +106,16 @@ impl Board {
     pub(crate) fn faults(&self) -> impl Iterator<Item = (&File, &Span, &Fault)> {
         let files = self.project.files().iter().map(|known| &known.file);
         let new = files.zip(&self.readings).filter(|(file, _)| file.fresh);
-        new.flat_map(|(file, reading)| reading.faults.iter().map(move |(span, fault)| (file, span, fault)))
+        new.flat_map(|(file, reading)| {
+            reading.faults.iter().map(move |(span, fault)| (file, span, fault))
+        })
     }
 
     /// Whether a row, or what it is held against, stands in a new file: drift that was there
     /// before, and that this change does not touch, does not block it.
     pub(crate) fn is_touched(&self, row: &Row) -> bool {
-        self.file(row.id).fresh || self.reference(row).is_some_and(|reference| self.file(reference).fresh)
+        self.file(row.id).fresh
+            || self.reference(row).is_some_and(|reference| self.file(reference).fresh)
     }
 
     /// Whether a file for the same project lets corepack decide.
@@ -125,7 +131,8 @@ impl Board {
 
 /// What each file pins, with what its callers pin in it.
 fn linked(project: &Project) -> Vec<Rc<Reading>> {
-    let mut readings: Vec<_> = project.files().iter().map(|known| crate::pins::read(known)).collect();
+    let mut readings: Vec<_> =
+        project.files().iter().map(|known| crate::pins::read(known)).collect();
     add_blanks(project, &mut readings);
     calls::add(project, &mut readings);
     readings
@@ -137,7 +144,9 @@ fn add_blanks(project: &Project, readings: &mut [Rc<Reading>]) {
     let manifests = project.manifest_directories();
     for (known, reading) in project.files().iter().zip(readings) {
         let mut above = upward(known.file.path.parent()).skip(1);
-        if let Some(blank) = reading.blank.clone().filter(|_| !above.any(|above| manifests.contains(above))) {
+        if let Some(blank) =
+            reading.blank.clone().filter(|_| !above.any(|above| manifests.contains(above)))
+        {
             Rc::make_mut(reading).faults.push(blank);
         }
     }
@@ -163,7 +172,11 @@ impl<'r> Comparison<'r> {
     fn pins(&self) -> impl Iterator<Item = (Id, &'r Pin)> {
         let files = self.readings.iter().enumerate();
         files.flat_map(|(file, reading)| {
-            reading.pins.iter().enumerate().map(move |(number, pin)| (Id { file, pin: number }, pin))
+            reading
+                .pins
+                .iter()
+                .enumerate()
+                .map(move |(number, pin)| (Id { file, pin: number }, pin))
         })
     }
 
@@ -177,7 +190,8 @@ impl<'r> Comparison<'r> {
 
     fn references(&self, grouped: &Grouped<'r>) -> References<'r> {
         let fields = self.pins().filter(|(_, pin)| pin.how == How::PackageManager);
-        let fields: References<'r> = fields.map(|(id, pin)| (pin.directory.as_slice(), id)).collect();
+        let fields: References<'r> =
+            fields.map(|(id, pin)| (pin.directory.as_slice(), id)).collect();
         let reference = |(directory, ids): (&&'r [u8], &Vec<Id>)| {
             let reference = if self.declarations.decides(directory) {
                 // Nothing else counts, even if corepack refuses it.
@@ -206,8 +220,9 @@ impl<'r> Comparison<'r> {
                 let about = self.pin(*id);
                 let is_for_others = about.how.role() == Role::Installs || about.how.is_of_a_tool();
                 let is_open = is_for_others && own.is_none_or(|own| !is_same(own, about));
-                let same =
-                    |(other, id): &&(&[u8], Id)| is_below(other, &about.directory) && is_same(self.pin(*id), about);
+                let same = |(other, id): &&(&[u8], Id)| {
+                    is_below(other, &about.directory) && is_same(self.pin(*id), about)
+                };
                 let target = below.iter().find(|candidate| is_open && same(candidate));
                 moved.extend(target.map(|(other, _)| (*other, *id)));
                 target.is_none()
@@ -220,8 +235,13 @@ impl<'r> Comparison<'r> {
     }
 
     /// Compares the pins of each group with its reference.
-    fn related(&self, grouped: Grouped<'r>, references: &References<'r>) -> (Vec<PinGroup>, Vec<Row>) {
-        let present: Vec<Present> = self.readings.iter().map(|reading| Present::of(reading)).collect();
+    fn related(
+        &self,
+        grouped: Grouped<'r>,
+        references: &References<'r>,
+    ) -> (Vec<PinGroup>, Vec<Row>) {
+        let present: Vec<Present> =
+            self.readings.iter().map(|reading| Present::of(reading)).collect();
         let (mut groups, mut rows) = (Vec::new(), Vec::new());
         for (directory, mut ids) in grouped {
             ids.sort_unstable();
@@ -259,7 +279,9 @@ fn next_best<'a>(pins: impl Iterator<Item = (Id, &'a Pin)>, directory: &[u8]) ->
     };
     pins.filter(|(_, pin)| matches!(pin.demand, Demand::Exact(_)) && counts(pin))
         // npm is there in any case: another manager beside it is the one that is meant.
-        .min_by_key(|(_, pin)| (pin.how.role() == Role::Installs, pin.manager == Manager::Npm, pin.how))
+        .min_by_key(|(_, pin)| {
+            (pin.how.role() == Role::Installs, pin.manager == Manager::Npm, pin.how)
+        })
         .map(|(id, _)| id)
 }
 
@@ -289,9 +311,15 @@ fn relation(pin: &Pin, reference: &Pin, file: &Present) -> Relation {
     };
     match (&pin.demand, pin.how) {
         (Demand::Unknown, _) => Relation::Unjudged,
-        (Demand::Exact(_), _) if pin.bond == Bond::Text && pin.hash != reference.hash => Relation::Differs,
+        (Demand::Exact(_), _) if pin.bond == Bond::Text && pin.hash != reference.hash => {
+            Relation::Differs
+        }
         (Demand::Exact(version), how) if how.role() != Role::Accepts => {
-            if version.cmp_precedence(wanted) == Ordering::Equal { Relation::Agrees } else { Relation::Differs }
+            if version.cmp_precedence(wanted) == Ordering::Equal {
+                Relation::Agrees
+            } else {
+                Relation::Differs
+            }
         }
         (Demand::Exact(version), _) => {
             if accepts(&version.to_string()) == Some(false) {
@@ -329,7 +357,8 @@ fn other_manager(pin: &Pin, reference: &Pin, file: &Present) -> Relation {
     let by_corepack = pin.how.is_by_corepack();
     let is_for_once = pin.how.is_for_once();
     // npm comes with Node.js, and is upgraded for its own sake.
-    let for_its_own_sake = pin.manager == Manager::Npm && !by_corepack && pin.how != How::DevEngines;
+    let for_its_own_sake =
+        pin.manager == Manager::Npm && !by_corepack && pin.how != How::DevEngines;
     // What declares one declares it by itself; what installs one may do so beside the one that is
     // meant.
     let is_beside = |how: How| pin.how.role() != Role::Declares || how == pin.how;

@@ -26,12 +26,21 @@ pub(super) fn add(project: &Project, readings: &mut [Rc<Reading>]) {
     for (caller, reading) in callers.iter().enumerate() {
         let mut pins = Vec::new();
         for call in &reading.calls {
-            let Some(called) = call.paths.iter().find_map(|path| project.number(path)) else { continue };
-            let inputs = call.arguments.iter().map(|(name, _)| name.as_str()).filter(|name| is_input(name));
+            let Some(called) = call.paths.iter().find_map(|path| project.number(path)) else {
+                continue;
+            };
+            let inputs =
+                call.arguments.iter().map(|(name, _)| name.as_str()).filter(|name| is_input(name));
             let inputs: BTreeSet<&str> = inputs.collect();
-            replaced.entry(called).and_modify(|all| all.retain(|name| inputs.contains(name))).or_insert(inputs);
-            let known: Vec<(&str, &Variable)> =
-                call.arguments.iter().filter_map(|(name, variable)| Some((&**name, variable.as_ref()?))).collect();
+            replaced
+                .entry(called)
+                .and_modify(|all| all.retain(|name| inputs.contains(name)))
+                .or_insert(inputs);
+            let known: Vec<(&str, &Variable)> = call
+                .arguments
+                .iter()
+                .filter_map(|(name, variable)| Some((&**name, variable.as_ref()?)))
+                .collect();
             let size = project.file(called).text.len();
             if size <= budget && !known.is_empty() {
                 budget -= size;
@@ -45,7 +54,8 @@ pub(super) fn add(project: &Project, readings: &mut [Rc<Reading>]) {
         }
     }
     for (called, names) in replaced {
-        let is_replaced = |pin: &Pin| pin.used.iter().any(|used| names.contains(used.name.as_str()));
+        let is_replaced =
+            |pin: &Pin| pin.used.iter().any(|used| names.contains(used.name.as_str()));
         if readings[called].pins.iter().any(is_replaced) {
             for pin in &mut Rc::make_mut(&mut readings[called]).pins {
                 pin.is_elsewhere |= is_replaced(pin);
@@ -84,7 +94,8 @@ fn given(called: &SourceFile, arguments: &[(&str, &Variable)], source: &[u8]) ->
 
 /// Where a value is written as it is, after its name where the span has that too.
 fn version(text: &[u8], place: &Span, value: &str) -> Option<Span> {
-    let at = memchr::memmem::rfind(text.get(place.clone())?, value.as_bytes()).filter(|_| !value.is_empty())?;
+    let at = memchr::memmem::rfind(text.get(place.clone())?, value.as_bytes())
+        .filter(|_| !value.is_empty())?;
     Some(place.start + at..place.start + at + value.len())
 }
 
@@ -97,19 +108,28 @@ mod tests {
         let action = "inputs: {v: {default: 9.14.0}}\nruns: {steps: [{uses: pnpm/action-setup@v2, with: {version: '${{ inputs.v }}'}}]}";
         let action = (".github/actions/setup/action.yml", action);
         let workflow = |with: &str| {
-            format!("jobs: {{a: {{steps: [{{uses: actions/checkout@v4}}, {{uses: ./.github/actions/setup{with}}}]}}}}")
+            format!(
+                "jobs: {{a: {{steps: [{{uses: actions/checkout@v4}}, {{uses: ./.github/actions/setup{with}}}]}}}}"
+            )
         };
         for (with, told) in [
             ("", ".github/actions/setup/action.yml:1:23"),
             (", with: {v: 9.15.0}", ".github/workflows/a.yml:1:91"),
             (", with: {v: 10.6.5}", ""),
             (", with: {v: '${{ matrix.v }}'}", ""),
-            (", with: {v: 10.6.5}}, {uses: ./.github/actions/setup", ".github/actions/setup/action.yml:1:23"),
+            (
+                ", with: {v: 10.6.5}}, {uses: ./.github/actions/setup",
+                ".github/actions/setup/action.yml:1:23",
+            ),
         ] {
             let text = workflow(with);
-            let found =
-                crate::pins::tests::told(&[("package.json", MANIFEST), action, (".github/workflows/a.yml", &text)]);
-            let places: Vec<_> = found.iter().map(|line| line.split(": ").next().unwrap()).collect();
+            let found = crate::pins::tests::told(&[
+                ("package.json", MANIFEST),
+                action,
+                (".github/workflows/a.yml", &text),
+            ]);
+            let places: Vec<_> =
+                found.iter().map(|line| line.split(": ").next().unwrap()).collect();
             assert_eq!(places, if told.is_empty() { vec![] } else { vec![told] }, "{with}");
         }
     }
@@ -117,13 +137,17 @@ mod tests {
     #[test]
     fn what_a_build_is_given_counts_where_it_is_given() {
         let dockerfile = ("api/Dockerfile", "ARG V=10.6.5\nFROM node\nARG V\nRUN npm i -g pnpm@$V");
-        for (args, place) in
-            [("{V: 9.15.0}", "1:48"), ("['V=9.15.0', W]", "1:45"), ("{V: 10.6.5}", ""), ("{V: $V}", "")]
-        {
+        for (args, place) in [
+            ("{V: 9.15.0}", "1:48"),
+            ("['V=9.15.0', W]", "1:45"),
+            ("{V: 10.6.5}", ""),
+            ("{V: $V}", ""),
+        ] {
             let compose = format!("services: {{a: {{build: {{context: api, args: {args}}}}}}}");
             let found = told(&[("package.json", MANIFEST), dockerfile, ("compose.yaml", &compose)]);
-            let expected =
-                format!("compose.yaml:{place}: pnpm 9.15.0 is installed here, but package.json pins pnpm 10.6.5");
+            let expected = format!(
+                "compose.yaml:{place}: pnpm 9.15.0 is installed here, but package.json pins pnpm 10.6.5"
+            );
             assert_eq!(found, if place.is_empty() { vec![] } else { vec![expected] }, "{args}");
         }
     }

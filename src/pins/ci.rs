@@ -8,9 +8,14 @@ use crate::pins::scope::{VariableScope, variables};
 use crate::pins::{Bond, Call, How, Manager, Pin, Reading, commands, images};
 
 /// The pins of a workflow or an action; `text` is the file.
-pub(super) fn view(workflow: &Workflow, text: &[u8], arguments: Vec<(String, Variable)>) -> Reading {
+pub(super) fn view(
+    workflow: &Workflow,
+    text: &[u8],
+    arguments: Vec<(String, Variable)>,
+) -> Reading {
     let given = arguments.into_iter().map(|(name, variable)| (name, Some(variable)));
-    let scope = VariableScope::of(variables(&workflow.env).chain(inputs(&workflow.inputs)).chain(given));
+    let scope =
+        VariableScope::of(variables(&workflow.env).chain(inputs(&workflow.inputs)).chain(given));
     let mut reading = Reading::default();
     for job in workflow.jobs.iter().filter(|job| !is_off(job.condition.as_ref())) {
         reading.add(of_job(job, &scope.with(&job.env), text));
@@ -77,7 +82,9 @@ fn of_step(step: &WorkflowStep, scope: &VariableScope<'_>, text: &[u8]) -> Readi
     let program = shell.map(|shell| shell.split_ascii_whitespace().next());
     let is_posix = program.is_none_or(|program| program.is_some_and(is_a_shell));
     let directory = match &step.settings.directory {
-        Some(directory) => scope.resolve(directory).and_then(|word| word.known().map(str::to_owned)),
+        Some(directory) => {
+            scope.resolve(directory).and_then(|word| word.known().map(str::to_owned))
+        }
         None => Some(String::new()),
     };
     if let (Some(script), true, Some(directory)) = (&step.run, is_posix, directory) {
@@ -98,8 +105,10 @@ impl Checkout {
     fn of(steps: &[WorkflowStep]) -> Self {
         let mut checkout = Self { own: None, others: Vec::new() };
         for step in steps {
-            let is_local = step.uses.as_ref().is_some_and(|uses| matches!(uses.callee, Callee::Local(_)));
-            if let Some(uses) = step.uses.as_ref().filter(|uses| uses.written.contains("checkout")) {
+            let is_local =
+                step.uses.as_ref().is_some_and(|uses| matches!(uses.callee, Callee::Local(_)));
+            if let Some(uses) = step.uses.as_ref().filter(|uses| uses.written.contains("checkout"))
+            {
                 let path = commands::joined("", uses.with.text("path").unwrap_or_default());
                 // Which repository this is, nobody knows from here.
                 if uses.with.text("repository").is_none_or(|name| name.contains("github.")) {
@@ -107,7 +116,9 @@ impl Checkout {
                 } else {
                     checkout.others.extend(path.filter(|path| !path.is_empty()));
                 }
-            } else if checkout.own.is_none() && (is_local || script(step).is_some_and(|run| run.contains("git "))) {
+            } else if checkout.own.is_none()
+                && (is_local || script(step).is_some_and(|run| run.contains("git ")))
+            {
                 // A local action is there once this repository is; and git can check out anything.
                 checkout.own = Some(String::new());
             }
@@ -139,13 +150,14 @@ fn inputs(inputs: &Strings) -> impl Iterator<Item = (String, Option<Variable>)> 
 fn call(uses: &Uses) -> Option<Call> {
     let Callee::Local(path) = &uses.callee else { return None };
     let path = commands::joined("", path)?;
-    let inside = ["action.yml", "action.yaml"].iter().filter_map(|name| commands::joined(&path, name));
+    let inside =
+        ["action.yml", "action.yaml"].iter().filter_map(|name| commands::joined(&path, name));
     let paths = std::iter::once(path.clone()).chain(inside).map(String::into_bytes).collect();
     Some(Call { paths, arguments: inputs(&uses.with).collect() })
 }
 
-/// The inputs of actions that name a version: the action, its input, and whose version it is. Without an action, every one
-/// that has such an input means the same by it.
+/// The inputs of actions that name a version: the action, its input, and whose version it is.
+/// Without an action, every one that has such an input means the same by it.
 const INPUTS: [(Option<&str>, &str, Manager); 7] = [
     (Some(ACTION_SETUP), "version", Manager::Pnpm),
     (Some(PNPM_SETUP), "version", Manager::Pnpm),
@@ -162,26 +174,33 @@ const PNPM_SETUP: &str = "pnpm/setup";
 /// What the inputs of an action of another repository pin.
 fn of_inputs(uses: &Uses, scope: &VariableScope<'_>, text: &[u8]) -> Vec<Pin> {
     let Callee::Remote { name, reference } = &uses.callee else { return Vec::new() };
-    let manifest = ["package_json_file", "package-json-file"].into_iter().find_map(|key| uses.with.text(key));
+    let manifest =
+        ["package_json_file", "package-json-file"].into_iter().find_map(|key| uses.with.text(key));
     let directory = match manifest.map(|path| commands::joined("", path)) {
-        Some(Some(path)) => path.rsplit_once('/').map_or(String::new(), |(directory, _)| directory.to_owned()),
+        Some(Some(path)) => {
+            path.rsplit_once('/').map_or(String::new(), |(directory, _)| directory.to_owned())
+        }
         None => String::new(),
         Some(None) => return Vec::new(),
     };
     let pin = |&(action, input, manager): &(Option<&'static str>, &'static str, Manager)| {
-        let is_meant = action.map_or(!name.starts_with('.'), |action| action.eq_ignore_ascii_case(name));
+        let is_meant =
+            action.map_or(!name.starts_with('.'), |action| action.eq_ignore_ascii_case(name));
         let value = uses.with.last(input).filter(|_| is_meant)?;
         let is_none = |word: &Resolved| matches!(word.known(), Some("" | "~" | "null"));
         let word = scope.resolve(value).filter(|word| !is_none(word))?;
-        let pin = Pin::resolved(How::Action(action.unwrap_or(input)), manager, &word.text, &word, text);
-        let bond = action.map_or(Bond::Version, |action| bond(action, reference, uses.comment.as_deref()));
+        let pin =
+            Pin::resolved(How::Action(action.unwrap_or(input)), manager, &word.text, &word, text);
+        let bond =
+            action.map_or(Bond::Version, |action| bond(action, reference, uses.comment.as_deref()));
         Some(Pin { directory: directory.clone().into_bytes(), bond, ..pin })
     };
     INPUTS.iter().filter_map(pin).collect()
 }
 
-/// What an action compares its version with. Since its fourth version, `pnpm/action-setup` takes no version but the one of
-/// the manifest; the fourth compares the hash as well. `pnpm/setup` has always done so, without the hash.
+/// What an action compares its version with. Since its fourth version, `pnpm/action-setup` takes no
+/// version but the one of the manifest; the fourth compares the hash as well. `pnpm/setup` has
+/// always done so, without the hash.
 fn bond(action: &str, reference: &str, comment: Option<&str>) -> Bond {
     let major = |version: &str| version.strip_prefix('v')?.split('.').next()?.parse::<u64>().ok();
     match action {
@@ -204,19 +223,34 @@ mod tests {
     fn a_workflow_is_read_step_by_step() {
         let head = "on: push\nenv: {V: 9.15.0}\njobs:\n  a:\n    steps:\n      - uses: actions/checkout@v4\n";
         for (steps, told) in [
-            ("      - uses: pnpm/action-setup@v2\n        with: {version: 9.15.0}", &["8:25 pnpm 9.15.0"][..]),
+            (
+                "      - uses: pnpm/action-setup@v2\n        with: {version: 9.15.0}",
+                &["8:25 pnpm 9.15.0"][..],
+            ),
             ("      - uses: pnpm/action-setup@v4\n        with: {version: 10}", &["8:25 pnpm 10"]),
             ("      - uses: pnpm/action-setup@v3\n        with: {version: 10}", &[]),
             ("      - uses: pnpm/action-setup@v6\n        with: {version: 10.6.5}", &[]),
-            ("      - uses: pnpm/action-setup@v4\n        with: {version: '${{ env.V }}'}", &["2:10 pnpm 9.15.0"]),
+            (
+                "      - uses: pnpm/action-setup@v4\n        with: {version: '${{ env.V }}'}",
+                &["2:10 pnpm 9.15.0"],
+            ),
             ("      - uses: pnpm/action-setup@v4", &[]),
-            ("      - uses: volta-cli/action@v4\n        with: {yarn-version: 1.22.22}", &["8:30 yarn 1.22.22"]),
+            (
+                "      - uses: volta-cli/action@v4\n        with: {yarn-version: 1.22.22}",
+                &["8:30 yarn 1.22.22"],
+            ),
             ("      - run: npm i -g pnpm@$V", &["2:10 pnpm 9.15.0"]),
-            ("      - run: |\n          set -e\n          npm i -g pnpm@9.15.0 && pnpm i", &["9:25 pnpm 9.15.0"]),
+            (
+                "      - run: |\n          set -e\n          npm i -g pnpm@9.15.0 && pnpm i",
+                &["9:25 pnpm 9.15.0"],
+            ),
             ("      - run: >-\n          npm i -g\n          pnpm@9.15.0", &["9:16 pnpm 9.15.0"]),
             ("      - shell: pwsh\n        run: npm i -g pnpm@9.15.0", &[]),
             ("      - working-directory: ../x\n        run: npm i -g pnpm@9.15.0", &[]),
-            ("      - working-directory: ./x\n        run: npm i -g pnpm@9.15.0", &["8:28 pnpm 9.15.0"]),
+            (
+                "      - working-directory: ./x\n        run: npm i -g pnpm@9.15.0",
+                &["8:28 pnpm 9.15.0"],
+            ),
             ("      - if: matrix.client == 'old'\n        run: npm i -g pnpm@9.15.0", &[]),
             ("      - run: npm i -g pnpm@${{ matrix.pnpm }}", &[]),
         ] {
@@ -232,21 +266,35 @@ mod tests {
         }
         // A job that works on something else than this repository.
         let elsewhere = "jobs:\n  a:\n    steps:\n      - uses: pnpm/action-setup@v4\n        with: {version: 9}";
-        assert_eq!(told(&[("package.json", MANIFEST), (".gitea/workflows/a.yaml", elsewhere)]), [""; 0]);
-        assert_eq!(told(&[("package.json", MANIFEST), ("docs/workflows/a.yaml", elsewhere)]), [""; 0]);
+        assert_eq!(
+            told(&[("package.json", MANIFEST), (".gitea/workflows/a.yaml", elsewhere)]),
+            [""; 0]
+        );
+        assert_eq!(
+            told(&[("package.json", MANIFEST), ("docs/workflows/a.yaml", elsewhere)]),
+            [""; 0]
+        );
     }
 
     #[test]
     fn an_action_that_compares_the_text_wants_the_hash_as_well() {
         let hashed = r#"{"packageManager": "pnpm@10.6.5+sha1.ab"}"#;
-        for (version, told) in
-            [("v4", 1), ("v4.1.0", 1), ("v6", 0), ("v3", 0), ("fe02b34f77f8bc703788d5817da081398fad5dd2", 0)]
-        {
+        for (version, told) in [
+            ("v4", 1),
+            ("v4.1.0", 1),
+            ("v6", 0),
+            ("v3", 0),
+            ("fe02b34f77f8bc703788d5817da081398fad5dd2", 0),
+        ] {
             let text = format!(
                 "jobs: {{a: {{steps: [{{uses: actions/checkout@v4}}, {{uses: pnpm/action-setup@{version}, with: {{version: 10.6.5}}}}]}}}}"
             );
             assert_eq!(
-                crate::pins::tests::told(&[("package.json", hashed), (".github/workflows/a.yml", &text)]).len(),
+                crate::pins::tests::told(&[
+                    ("package.json", hashed),
+                    (".github/workflows/a.yml", &text)
+                ])
+                .len(),
                 told,
                 "{version}"
             );
@@ -268,9 +316,14 @@ mod tests {
             ("cd ../other && npm i -g pnpm@9.14.0", 0),
             ("cd $HERE && npm i -g pnpm@9.14.0", 0),
         ] {
-            let text = format!("jobs:\n  a:\n    steps:\n      - uses: actions/checkout@v4\n      - run: {run}");
-            let found =
-                crate::pins::tests::told(&[("package.json", MANIFEST), web, (".github/workflows/a.yml", &text)]);
+            let text = format!(
+                "jobs:\n  a:\n    steps:\n      - uses: actions/checkout@v4\n      - run: {run}"
+            );
+            let found = crate::pins::tests::told(&[
+                ("package.json", MANIFEST),
+                web,
+                (".github/workflows/a.yml", &text),
+            ]);
             assert_eq!(found.len(), told, "{run}: {found:?}");
         }
     }
@@ -322,8 +375,11 @@ mod tests {
             let text = format!(
                 "jobs:\n  a:\n    steps:\n      - uses: actions/checkout@v4\n        with: {{{checkout}}}\n      - {step}"
             );
-            let found =
-                crate::pins::tests::told(&[("package.json", MANIFEST), web, (".github/workflows/a.yml", &text)]);
+            let found = crate::pins::tests::told(&[
+                ("package.json", MANIFEST),
+                web,
+                (".github/workflows/a.yml", &text),
+            ]);
             assert_eq!(found.len(), told, "{checkout} {step}: {found:?}");
         }
     }

@@ -103,7 +103,9 @@ pub(super) fn of_invocation(invocation: &Invocation, file: &[u8]) -> Reading {
         },
     };
     let variables = &|_: &str| Lookup::Unknown;
-    script.map_or_else(Reading::default, |script| of_string(script, &mut WorkingDirectory::at(""), variables, file))
+    script.map_or_else(Reading::default, |script| {
+        of_string(script, &mut WorkingDirectory::at(""), variables, file)
+    })
 }
 
 /// Where each subshell stands that is open, outermost first.
@@ -114,7 +116,8 @@ struct Standing {
 }
 
 impl Standing {
-    /// Where a command runs. Of the subshells that were begun since the one before it, it is within the last ones.
+    /// Where a command runs. Of the subshells that were begun since the one before it, it is within
+    /// the last ones.
     fn at(&mut self, command: &Command<'_>) -> &mut WorkingDirectory {
         let begun = command.begun - std::mem::replace(&mut self.begun, command.begun);
         self.shells.truncate(command.depth.saturating_sub(begun) + 1);
@@ -136,7 +139,8 @@ enum Move {
 /// Where `cd` goes, if this is one.
 fn destination(command: &Command<'_>, script: &Script<'_>, variables: Variables<'_, '_>) -> Move {
     let mut words = command.words().map(|word| script.resolve(&word, variables));
-    if !words.next().is_some_and(|program| matches!(program.known(), Some("cd" | "pushd" | "popd"))) {
+    if !words.next().is_some_and(|program| matches!(program.known(), Some("cd" | "pushd" | "popd")))
+    {
         return Move::Stays;
     }
     let target = words.find(|word| !matches!(word.known(), Some("--" | "-P" | "-L")));
@@ -146,7 +150,8 @@ fn destination(command: &Command<'_>, script: &Script<'_>, variables: Variables<
     }
 }
 
-/// A path seen from a directory; `None` where it leads out of the work tree, or is no relative path.
+/// A path seen from a directory; `None` where it leads out of the work tree, or is no relative
+/// path.
 pub(super) fn joined(directory: &str, path: &str) -> Option<String> {
     if path.starts_with(['/', '~']) || path.contains(['$', ':', '*']) {
         return None;
@@ -222,8 +227,20 @@ const FORMS: [Form; 26] = [
     ("pnpm", &["add|i|install"], Words::Global, Channel::Registry, "pnpm add -g"),
     ("pnpm", &["self-update"], Words::Version(Manager::Pnpm), Channel::Other, "pnpm self-update"),
     ("yarn", &["global", "add"], Words::Packages, Channel::Registry, "yarn global add"),
-    ("yarn", &["set", "version"], Words::Version(Manager::Yarn), Channel::Other, "yarn set version"),
-    ("yarn", &["policies", "set-version"], Words::Version(Manager::Yarn), Channel::Other, "yarn policies set-version"),
+    (
+        "yarn",
+        &["set", "version"],
+        Words::Version(Manager::Yarn),
+        Channel::Other,
+        "yarn set version",
+    ),
+    (
+        "yarn",
+        &["policies", "set-version"],
+        Words::Version(Manager::Yarn),
+        Channel::Other,
+        "yarn policies set-version",
+    ),
     ("bun", &["add|a|i|install"], Words::Global, Channel::Registry, "bun add -g"),
     ("volta", &["install"], Words::Packages, Channel::Other, "volta install"),
     ("volta", &["pin"], Words::Packages, Channel::Other, "volta pin"),
@@ -246,9 +263,13 @@ fn one(words: &[Resolved], file: &[u8]) -> Done {
     let mut done = Done::default();
     let Some(name) = program(words) else { return done };
     let names_corepack = |word: &Resolved| word.text.contains("corepack");
-    done.runs_corepack = name == "corepack" && words.get(1).is_none_or(|verb| verb.text != "disable");
-    done.brings_corepack = NODE_MANAGERS.contains(&name) || name != "corepack" && words[1..].iter().any(names_corepack);
-    let found = FORMS.iter().find_map(|form| (form.0 == name).then(|| Some((form, behind(&words[1..], form.1)?)))?);
+    done.runs_corepack =
+        name == "corepack" && words.get(1).is_none_or(|verb| verb.text != "disable");
+    done.brings_corepack = NODE_MANAGERS.contains(&name)
+        || name != "corepack" && words[1..].iter().any(names_corepack);
+    let found = FORMS
+        .iter()
+        .find_map(|form| (form.0 == name).then(|| Some((form, behind(&words[1..], form.1)?)))?);
     if let Some(((.., kind, channel, label), rest)) = found {
         done.pins = pins(*kind, How::Command(*channel, label), rest, words, file);
     }
@@ -278,11 +299,14 @@ fn plain(words: &[Resolved]) -> impl Iterator<Item = &Resolved> {
 
 /// What the words of a command pin. `rest` are those behind the first ones, `words` all of them.
 fn pins(kind: Words, how: How, rest: &[Resolved], words: &[Resolved], file: &[u8]) -> Vec<Pin> {
-    let packages =
-        |words: &mut dyn Iterator<Item = &Resolved>| words.filter_map(|word| package(how, word, file)).collect();
+    let packages = |words: &mut dyn Iterator<Item = &Resolved>| {
+        words.filter_map(|word| package(how, word, file)).collect()
+    };
     match kind {
         Words::Packages => packages(&mut plain(rest)),
-        Words::Global if words.iter().any(|word| matches!(word.known(), Some("-g" | "--global"))) => {
+        Words::Global
+            if words.iter().any(|word| matches!(word.known(), Some("-g" | "--global"))) =>
+        {
             packages(&mut plain(rest))
         }
         Words::Global => Vec::new(),
@@ -291,33 +315,43 @@ fn pins(kind: Words, how: How, rest: &[Resolved], words: &[Resolved], file: &[u8
             let archives = installed.iter().filter_map(|word| downloaded(how, word, file));
             installed.iter().filter_map(|word| package(how, word, file)).chain(archives).collect()
         }
-        Words::Once => npm::run_once(rest).iter().filter_map(|word| package(how, word, file)).collect(),
-        Words::Corepack => by_corepack(rest).into_iter().filter_map(|(how, word)| package(how, word, file)).collect(),
+        Words::Once => {
+            npm::run_once(rest).iter().filter_map(|word| package(how, word, file)).collect()
+        }
+        Words::Corepack => by_corepack(rest)
+            .into_iter()
+            .filter_map(|(how, word)| package(how, word, file))
+            .collect(),
         Words::Version(manager) => match (plain(rest).next(), words.last()) {
             (Some(word), _) => vec![Pin::resolved(how, manager, &word.text, word, file)],
-            (None, Some(last)) => vec![Pin::unchangeable(how, manager, Demand::Newest, last.span.clone())],
+            (None, Some(last)) => {
+                vec![Pin::unchangeable(how, manager, Demand::Newest, last.span.clone())]
+            }
             (None, None) => Vec::new(),
         },
         Words::NameAndVersion => {
             let mut words = plain(rest);
             let manager = words.next().and_then(Resolved::known).and_then(Manager::named);
-            let pin =
-                manager.zip(words.next()).map(|(manager, word)| Pin::resolved(how, manager, &word.text, word, file));
+            let pin = manager
+                .zip(words.next())
+                .map(|(manager, word)| Pin::resolved(how, manager, &word.text, word, file));
             pin.into_iter().collect()
         }
         Words::Downloads => rest.iter().filter_map(|word| downloaded(how, word, file)).collect(),
     }
 }
 
-/// What `corepack prepare X --activate`, `corepack install --global X`, `corepack use X` and `corepack X …` make the one
-/// that is used. Without these flags, nothing becomes the default.
+/// What `corepack prepare X --activate`, `corepack install --global X`, `corepack use X` and
+/// `corepack X …` make the one that is used. Without these flags, nothing becomes the default.
 fn by_corepack(words: &[Resolved]) -> Vec<(How, &Resolved)> {
     let Some((verb, rest)) = words.split_first() else { return Vec::new() };
     let has = |flag: &str| rest.iter().any(|word| word.known() == Some(flag));
     let how = |label| How::Command(Channel::Corepack, label);
     let (label, counts) = match verb.text.as_str() {
         "prepare" => ("corepack prepare", has("--activate")),
-        "install" => ("corepack install -g", (has("--global") || has("-g")) && !has("--cache-only")),
+        "install" => {
+            ("corepack install -g", (has("--global") || has("-g")) && !has("--cache-only"))
+        }
         "use" => ("corepack use", true),
         // `corepack pnpm@10.6.5 install` runs that version; without one, what the manifest says.
         text if text.contains('@') => return vec![(how("corepack"), verb)],
@@ -359,9 +393,10 @@ fn package(how: How, word: &Resolved, file: &[u8]) -> Option<Pin> {
 /// A release that is downloaded from where the managers publish them, or from a registry.
 fn downloaded(how: How, word: &Resolved, file: &[u8]) -> Option<Pin> {
     let url = word.text.as_str();
-    for (manager, releases) in
-        [(Manager::Pnpm, "github.com/pnpm/pnpm/releases/"), (Manager::Yarn, "github.com/yarnpkg/yarn/releases/")]
-    {
+    for (manager, releases) in [
+        (Manager::Pnpm, "github.com/pnpm/pnpm/releases/"),
+        (Manager::Yarn, "github.com/yarnpkg/yarn/releases/"),
+    ] {
         let Some((_, release)) = url.split_once(releases) else { continue };
         if release.starts_with("latest/") {
             return Some(Pin::unchangeable(how, manager, Demand::Newest, word.span.clone()));
@@ -369,7 +404,13 @@ fn downloaded(how: How, word: &Resolved, file: &[u8]) -> Option<Pin> {
         let (tag, _) = release.strip_prefix("download/")?.split_once('/')?;
         // What follows the version may be open: the platform.
         let closed = Resolved { is_open: false, ..word.clone() };
-        return Some(Pin::resolved(how, manager, tag.strip_prefix('v').unwrap_or(tag), &closed, file));
+        return Some(Pin::resolved(
+            how,
+            manager,
+            tag.strip_prefix('v').unwrap_or(tag),
+            &closed,
+            file,
+        ));
     }
     [Manager::Npm, Manager::Pnpm, Manager::Yarn].into_iter().find_map(|manager| {
         let name = manager.name();
@@ -378,7 +419,8 @@ fn downloaded(how: How, word: &Resolved, file: &[u8]) -> Option<Pin> {
     })
 }
 
-/// The installer script of pnpm, which takes its version from `PNPM_VERSION`: `curl … | sh`, `sh -c "$(curl …)"`.
+/// The installer script of pnpm, which takes its version from `PNPM_VERSION`: `curl … | sh`, `sh -c
+/// "$(curl …)"`.
 fn installer(
     at: usize,
     words: &[Resolved],
@@ -391,7 +433,8 @@ fn installer(
     let fetches = matches!(program(words), Some("curl" | "wget"));
     let mut commands = script.commands[at..].iter();
     let shell = if fetches {
-        let mut piped = commands.skip(1).take(LONGEST_PIPE).take_while(|command| command.link == Link::Pipe);
+        let mut piped =
+            commands.skip(1).take(LONGEST_PIPE).take_while(|command| command.link == Link::Pipe);
         piped.find(|command| is_shell(command, script, variables))?
     } else {
         commands.next().filter(|command| is_shell(command, script, variables))?
@@ -405,8 +448,17 @@ fn installer(
         Lookup::Set(variable) => {
             let span = variable.span.clone();
             let used = vec![Use { name: VERSION.to_owned(), span: span.clone() }];
-            let word = Resolved { text: variable.text.clone(), is_open: false, span, used, unset: Vec::new() };
-            Pin { at: url.span.clone(), ..Pin::resolved(how, Manager::Pnpm, &variable.text, &word, file) }
+            let word = Resolved {
+                text: variable.text.clone(),
+                is_open: false,
+                span,
+                used,
+                unset: Vec::new(),
+            };
+            Pin {
+                at: url.span.clone(),
+                ..Pin::resolved(how, Manager::Pnpm, &variable.text, &word, file)
+            }
         }
         Lookup::Unset => unchangeable(Demand::Newest),
         Lookup::Offered | Lookup::Unknown => unchangeable(Demand::Unknown),
@@ -419,10 +471,15 @@ const LONGEST_PIPE: usize = 8;
 /// The variable that the installer of pnpm reads.
 const VERSION: &str = "PNPM_VERSION";
 
-/// Whether a word is the address of the installer, or holds it in a substitution, in which nothing is known.
+/// Whether a word is the address of the installer, or holds it in a substitution, in which nothing
+/// is known.
 fn is_installer(word: &Resolved, file: &[u8]) -> bool {
-    let written = || file.get(word.span.clone()).is_some_and(|text| memchr::memmem::find(text, INSTALLER).is_some());
-    word.text.as_bytes().windows(INSTALLER.len()).any(|part| part == INSTALLER) || word.is_open && written()
+    let written = || {
+        file.get(word.span.clone())
+            .is_some_and(|text| memchr::memmem::find(text, INSTALLER).is_some())
+    };
+    word.text.as_bytes().windows(INSTALLER.len()).any(|part| part == INSTALLER)
+        || word.is_open && written()
 }
 
 const INSTALLER: &[u8] = b"get.pnpm.io/install.sh";

@@ -26,12 +26,20 @@ pub(super) fn view(compose: &Compose, text: &[u8], directory: &[u8]) -> Reading 
 /// A string without variables.
 fn plain(value: &Scalar) -> Option<Resolved> {
     let text = value.text().filter(|text| !text.contains('$'))?.to_owned();
-    Some(Resolved { text, is_open: false, span: value.span.clone(), used: Vec::new(), unset: Vec::new() })
+    Some(Resolved {
+        text,
+        is_open: false,
+        span: value.span.clone(),
+        used: Vec::new(),
+        unset: Vec::new(),
+    })
 }
 
 /// The Dockerfile of a build, and the arguments that it is given.
 fn call(build: &ServiceBuild, directory: &[u8]) -> Option<Call> {
-    let or = |value: &Option<Scalar>, default| value.as_ref().and_then(Scalar::text).unwrap_or(default).to_owned();
+    let or = |value: &Option<Scalar>, default| {
+        value.as_ref().and_then(Scalar::text).unwrap_or(default).to_owned()
+    };
     let path = format!("{}/{}", or(&build.context, "."), or(&build.dockerfile, "Dockerfile"));
     let dockerfile = commands::joined(std::str::from_utf8(directory).ok()?, &path)?.into_bytes();
     let given = |(name, value): (&str, &Scalar)| {

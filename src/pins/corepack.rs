@@ -1,5 +1,6 @@
-//! What corepack makes of a manifest: which package manager it would run, or why it refuses to, decided in its order.
-//! Observed in corepack 0.36; `tests/facts/corepack.json` holds what it said of each case.
+//! What corepack makes of a manifest: which package manager it would run, or why it refuses to,
+//! decided in its order. Observed in corepack 0.36; `tests/facts/corepack.json` holds what it said
+//! of each case.
 
 use nodejs_semver::Range;
 use semver::Version;
@@ -34,7 +35,8 @@ pub(super) struct Refusal {
     pub foreign: Option<String>,
 }
 
-/// Package managers that are not corepack's to run, and whose projects use the field for other tools.
+/// Package managers that are not corepack's to run, and whose projects use the field for other
+/// tools.
 const FOREIGN: [&str; 3] = ["bun", "deno", "vlt"];
 
 /// The longest version that is one, in UTF-16 code units.
@@ -110,7 +112,12 @@ impl<'m> Requirement<'m> {
         let version = match engine.version.as_ref().filter(|version| !is_null(version)) {
             None => None,
             Some(version) => match version.text().filter(|range| is_range(range)) {
-                None => return fail(refused(&version.span, "the version of devEngines.packageManager is no range")),
+                None => {
+                    return fail(refused(
+                        &version.span,
+                        "the version of devEngines.packageManager is no range",
+                    ));
+                }
                 range => range,
             },
         };
@@ -118,7 +125,8 @@ impl<'m> Requirement<'m> {
     }
 
     fn is_contradicted_by(&self, field: &Scalar) -> bool {
-        let version = field.text().and_then(|text| text.strip_prefix(self.name.1)?.strip_prefix('@'));
+        let version =
+            field.text().and_then(|text| text.strip_prefix(self.name.1)?.strip_prefix('@'));
         match (version, self.version) {
             (None, _) => true,
             (Some(_), None) => false,
@@ -167,14 +175,17 @@ fn specification(field: &Scalar) -> Decision {
         };
     }
     match (strict(version), manager) {
-        (None, None) if FOREIGN.contains(&name) => Decision::Refused(unsupported(&field.span, name)),
+        (None, None) if FOREIGN.contains(&name) => {
+            Decision::Refused(unsupported(&field.span, name))
+        }
         (None, _) => refused("expected an exact version"),
         (Some(_), None) => Decision::Refused(unsupported(&field.span, name)),
         (Some(version), Some(manager)) => Decision::Exact(manager, version),
     }
 }
 
-/// A version as node-semver's strict parser takes it: surrounding blanks and one `v` are passed over.
+/// A version as node-semver's strict parser takes it: surrounding blanks and one `v` are passed
+/// over.
 fn strict(text: &str) -> Option<Version> {
     if text.encode_utf16().count() > LONGEST {
         return None;
@@ -196,7 +207,8 @@ fn is_url(text: &str) -> bool {
         && scheme.chars().all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c));
     let needs_host = ["http", "https", "ws", "wss", "ftp"].contains(&scheme.as_str());
     let host = rest.trim_start_matches(['/', '\\']);
-    let has_host = host.starts_with(|c: char| c.is_ascii_alphanumeric() || "[%-_~".contains(c) || !c.is_ascii());
+    let has_host = host
+        .starts_with(|c: char| c.is_ascii_alphanumeric() || "[%-_~".contains(c) || !c.is_ascii());
     is_scheme && (!needs_host || has_host)
 }
 
@@ -209,14 +221,17 @@ mod tests {
 
     #[test]
     fn every_manifest_is_decided_as_corepack_decides() {
-        let facts: Json = serde_json::from_str(include_str!("../../tests/facts/corepack.json")).unwrap();
+        let facts: Json =
+            serde_json::from_str(include_str!("../../tests/facts/corepack.json")).unwrap();
         let mut wrong = Vec::new();
         for case in facts["cases"].as_array().unwrap() {
             let text = case["manifest"].as_str().unwrap();
             let document = formats::parse(Syntax::Json, text.as_bytes());
             let manifest = PackageJson::of(document.ok().as_ref());
             let decision = match manifest.shape {
-                Shape::Scalar(_) | Shape::Object if !text.starts_with('\u{feff}') => decide(&manifest, text.as_bytes()),
+                Shape::Scalar(_) | Shape::Object if !text.starts_with('\u{feff}') => {
+                    decide(&manifest, text.as_bytes())
+                }
                 _ => Decision::Contradiction,
             };
             let verdict = match &decision {

@@ -21,11 +21,16 @@ pub(super) struct Declarations<'a> {
 impl<'a> Declarations<'a> {
     /// The declarations of a project; the readings are those of its files.
     pub(super) fn of(project: &'a Project, readings: &'a [Rc<Reading>]) -> Self {
-        let workspaces = Workspaces::of(project, readings.iter().map(|reading| reading.members.as_deref()));
+        let workspaces =
+            Workspaces::of(project, readings.iter().map(|reading| reading.members.as_deref()));
         let paths = project.files().iter().map(|known| &known.file.path);
         let manifests = paths.zip(readings).filter(|(path, _)| FileKind::Manifest.is_of(path));
-        let deciding = manifests.filter(|(_, reading)| reading.decides).map(|(path, _)| path.parent()).collect();
-        let is_exact = |pin: &&Pin| pin.how.role() == Role::Declares && matches!(pin.demand, Demand::Exact(_));
+        let deciding = manifests
+            .filter(|(_, reading)| reading.decides)
+            .map(|(path, _)| path.parent())
+            .collect();
+        let is_exact =
+            |pin: &&Pin| pin.how.role() == Role::Declares && matches!(pin.demand, Demand::Exact(_));
         let pins = readings.iter().flat_map(|reading| &reading.pins).filter(is_exact);
         Self { workspaces, deciding, declared: pins.map(|pin| pin.directory.as_slice()).collect() }
     }
@@ -50,7 +55,11 @@ impl<'a> Declarations<'a> {
         let directory = pin.directory.as_slice();
         if pin.how == How::PackageManager {
             // A member of a workspace has to agree with its top.
-            return self.workspaces.top_of(directory).filter(|top| self.decides(top)).unwrap_or(directory);
+            return self
+                .workspaces
+                .top_of(directory)
+                .filter(|top| self.decides(top))
+                .unwrap_or(directory);
         }
         self.governing(directory)
     }
@@ -59,7 +68,8 @@ impl<'a> Declarations<'a> {
     pub(super) fn governing<'d>(&self, directory: &'d [u8]) -> &'d [u8] {
         let home = self.workspaces.package_of(directory).unwrap_or(directory);
         let found = upward(home).find(|directory| self.decides(directory));
-        let found = found.or_else(|| upward(directory).find(|directory| self.declared.contains(directory)));
+        let found =
+            found.or_else(|| upward(directory).find(|directory| self.declared.contains(directory)));
         found.filter(|found| self.workspaces.reaches(found, home)).unwrap_or(home)
     }
 }

@@ -17,7 +17,8 @@ pub(super) fn view(container: &Devcontainer, text: &[u8]) -> Reading {
     let mut reading = Reading::default();
     for feature in &container.features {
         for (_, option, manager) in FEATURES.iter().filter(|(name, ..)| *name == feature.name) {
-            let version = feature.options.last(option).and_then(|value| Some((value.text()?, &value.span)));
+            let version =
+                feature.options.last(option).and_then(|value| Some((value.text()?, &value.span)));
             if let Some((wanted, span)) = version.filter(|(wanted, _)| *wanted != "none") {
                 reading.pins.push(string(How::Feature, *manager, wanted, span, text));
             }

@@ -16,7 +16,11 @@ enum Corepack {
 }
 
 /// The pins of a Dockerfile; `text` is the file.
-pub(super) fn view(instructions: &[Instruction], text: &[u8], arguments: Vec<(String, Variable)>) -> Reading {
+pub(super) fn view(
+    instructions: &[Instruction],
+    text: &[u8],
+    arguments: Vec<(String, Variable)>,
+) -> Reading {
     let mut stages = Stages::given(arguments);
     let mut reading = Reading::default();
     let mut corepack: Vec<Corepack> = Vec::new();
@@ -61,11 +65,12 @@ fn first_state(stage: &Stage, earlier: &[Corepack]) -> Corepack {
     }
 }
 
-/// Whether what is copied may be corepack: from another image, whatever is of the system; from the build context, what is put
-/// over the whole system, or named so.
+/// Whether what is copied may be corepack: from another image, whatever is of the system; from the
+/// build context, what is put over the whole system, or named so.
 fn may_copy_corepack(instruction: &Instruction) -> bool {
     let holds = |word: &[u8], part: &str| memchr::memmem::find(word, part.as_bytes()).is_some();
-    let is_root = |word: &[u8]| matches!(word, b"/" | b"/usr" | b"/usr/" | b"/usr/local" | b"/usr/local/");
+    let is_root =
+        |word: &[u8]| matches!(word, b"/" | b"/usr" | b"/usr/" | b"/usr/local" | b"/usr/local/");
     let is_system = |word: &[u8]| {
         is_root(word)
             || word.starts_with(b"/opt")
@@ -78,7 +83,12 @@ fn may_copy_corepack(instruction: &Instruction) -> bool {
 }
 
 /// What a `RUN` says, and what it changes for corepack.
-fn run(instruction: &Instruction, stages: &Stages, corepack: &mut Corepack, text: &[u8]) -> Reading {
+fn run(
+    instruction: &Instruction,
+    stages: &Stages,
+    corepack: &mut Corepack,
+    text: &[u8],
+) -> Reading {
     let mut reading = Reading::default();
     let script = instruction.script();
     let done = commands::of(&script, &|name| stages.lookup(name), text);
@@ -90,19 +100,25 @@ fn run(instruction: &Instruction, stages: &Stages, corepack: &mut Corepack, text
         if runs_corepack {
             reading.uses_corepack = true;
             // `corepack enable || npm install -g corepack` knows that it may be missing.
-            let is_prepared =
-                command.is_tested || script.commands.get(at + 1).is_some_and(|next| next.link == Link::Or);
-            let word = command.words().next().map(|word| script.resolve(&word, &|name| stages.lookup(name)).span);
+            let is_prepared = command.is_tested
+                || script.commands.get(at + 1).is_some_and(|next| next.link == Link::Or);
+            let word = command
+                .words()
+                .next()
+                .map(|word| script.resolve(&word, &|name| stages.lookup(name)).span);
             if let (Corepack::Absent, false, Some(span)) = (*corepack, is_prepared, word) {
                 let image = stages.current().and_then(|(_, stage)| stage.image.as_ref());
-                let name = image.map(|image| format!("{}:{}", image.repository, image.tag())).unwrap_or_default();
+                let name = image
+                    .map(|image| format!("{}:{}", image.repository, image.tag()))
+                    .unwrap_or_default();
                 reading.faults.push((span, Fault::NoCorepack(name)));
                 // Said once for a stage: the first command fails.
                 *corepack = Corepack::Unknown;
             }
         }
         for pin in &mut pins {
-            pin.bypasses_corepack = *corepack == Corepack::Carried && matches!(pin.how, How::Command(Channel::Npm, _));
+            pin.bypasses_corepack =
+                *corepack == Corepack::Carried && matches!(pin.how, How::Command(Channel::Npm, _));
         }
         reading.pins.append(&mut pins);
     }

@@ -29,19 +29,33 @@ pub(super) fn read(known: &SourceFile, arguments: Vec<(String, Variable)>) -> Re
         FileKind::PnpmLock => tools::pnpm_lock(text),
         FileKind::PnpmWorkspace => {
             let document = known.document(Syntax::Yaml);
-            tools::pnpm_workspace(&known.view(|_| PnpmWorkspace::of(document.as_ref().as_ref().ok())))
+            tools::pnpm_workspace(
+                &known.view(|_| PnpmWorkspace::of(document.as_ref().as_ref().ok())),
+            )
         }
-        FileKind::Dockerfile => {
-            dockerfile::view(&known.view(|file| formats::dockerfile::parse(&file.text)), text, arguments)
+        FileKind::Dockerfile => dockerfile::view(
+            &known.view(|file| formats::dockerfile::parse(&file.text)),
+            text,
+            arguments,
+        ),
+        FileKind::Workflow => {
+            ci::view(&known.view(|file| Workflow::parse(&file.text)), text, arguments)
         }
-        FileKind::Workflow => ci::view(&known.view(|file| Workflow::parse(&file.text)), text, arguments),
-        FileKind::GitlabPipeline => gitlab::view(&known.view(|file| Pipeline::parse(&file.text)), text),
-        FileKind::Compose => compose::view(&known.view(|file| Compose::parse(&file.text)), text, path.parent()),
-        FileKind::Devcontainer => devcontainer::view(&known.view(|file| Devcontainer::parse(&file.text)), text),
+        FileKind::GitlabPipeline => {
+            gitlab::view(&known.view(|file| Pipeline::parse(&file.text)), text)
+        }
+        FileKind::Compose => {
+            compose::view(&known.view(|file| Compose::parse(&file.text)), text, path.parent())
+        }
+        FileKind::Devcontainer => {
+            devcontainer::view(&known.view(|file| Devcontainer::parse(&file.text)), text)
+        }
         FileKind::ToolVersions => tools::tool_versions(text),
         FileKind::Mise => tools::mise(text),
         FileKind::Prototools => tools::prototools(text),
-        FileKind::YarnrcYml => tools::yarnrc_yml(known.document(Syntax::Yaml).as_ref().as_ref().ok()),
+        FileKind::YarnrcYml => {
+            tools::yarnrc_yml(known.document(Syntax::Yaml).as_ref().as_ref().ok())
+        }
         FileKind::Yarnrc => tools::yarnrc(text),
         _ => return Reading::default(),
     };
@@ -59,7 +73,8 @@ pub(super) fn read(known: &SourceFile, arguments: Vec<(String, Variable)>) -> Re
 /// if asked for, and so are lockfiles.
 pub(crate) fn select(entries: &mut Vec<Entry>, every_manifest: bool) {
     let is_manifest = |entry: &Entry| FileKind::Manifest.is_of(&entry.path);
-    let may_move_a_pin = |entry: &Entry| FileKind::of(&entry.path, FileKind::may_move_a_pin).is_some();
+    let may_move_a_pin =
+        |entry: &Entry| FileKind::of(&entry.path, FileKind::may_move_a_pin).is_some();
     let mut above = HashSet::new();
     above.insert(Vec::new());
     for entry in entries.iter().filter(|entry| entry.fresh || !is_manifest(entry)) {
@@ -71,7 +86,9 @@ pub(crate) fn select(entries: &mut Vec<Entry>, every_manifest: bool) {
     }
     entries.retain(|entry| {
         !is_installed_package(entry.path.parent())
-            && (every_manifest || may_move_a_pin(entry) && (!is_manifest(entry) || above.contains(entry.path.parent())))
+            && (every_manifest
+                || may_move_a_pin(entry)
+                    && (!is_manifest(entry) || above.contains(entry.path.parent())))
     });
 }
 
@@ -92,11 +109,23 @@ mod tests {
                 "{\"features\": {\"ghcr.io/devcontainers/features/node:1\": {\"pnpmVersion\": \"9.15.0\",},},}",
                 "1:73",
             ),
-            (".devcontainer.json", r#"{"postCreateCommand": ["bash", "-lc", "npm i -g pnpm@9.15.0"]}"#, "1:54"),
+            (
+                ".devcontainer.json",
+                r#"{"postCreateCommand": ["bash", "-lc", "npm i -g pnpm@9.15.0"]}"#,
+                "1:54",
+            ),
             ("compose.yml", "services: {a: {command: [sh, -c, npm i -g pnpm@9.15.0]}}", "1:48"),
-            (".devcontainer.json", "{ // c\n\"postCreateCommand\": {\"a\": \"npm i -g pnpm@9.15.0\"}}", "2:43"),
+            (
+                ".devcontainer.json",
+                "{ // c\n\"postCreateCommand\": {\"a\": \"npm i -g pnpm@9.15.0\"}}",
+                "2:43",
+            ),
             (".gitlab-ci.yml", "a:\n  script:\n    - - npm i -g pnpm@9.15.0", "3:23"),
-            (".gitlab-ci.yml", "variables: {V: 9.15.0}\nbefore_script:\n  - npm i -g pnpm@$V", "1:16"),
+            (
+                ".gitlab-ci.yml",
+                "variables: {V: 9.15.0}\nbefore_script:\n  - npm i -g pnpm@$V",
+                "1:16",
+            ),
             (".gitlab-ci.yml", "a:\n  image: {name: 'ghcr.io/pnpm/pnpm:9.15.0-slim'}", "2:36"),
             ("Dockerfile", "ARG V=9.15.0\nFROM ghcr.io/pnpm/pnpm:$V", "1:7"),
             ("compose.yml", "services: {a: {image: 'ghcr.io/pnpm/pnpm:9.15.0'}}", "1:42"),
@@ -113,7 +142,8 @@ mod tests {
             ),
         ] {
             let found = told(&[("package.json", MANIFEST), (path, text)]);
-            let found: Vec<_> = found.iter().map(|line| line.split(": pnpm").next().unwrap()).collect();
+            let found: Vec<_> =
+                found.iter().map(|line| line.split(": pnpm").next().unwrap()).collect();
             assert_eq!(found, [format!("{path}:{place}")], "{text}");
         }
     }

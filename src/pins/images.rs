@@ -5,13 +5,20 @@ use crate::models::image::ImageReference;
 use crate::pins::{How, Manager, Pin};
 
 /// The major versions of Node.js that code names stand for; from its release schedule.
-const CODE_NAMES: [(&str, u64); 6] =
-    [("fermium", 14), ("gallium", 16), ("hydrogen", 18), ("iron", 20), ("jod", 22), ("krypton", 24)];
+const CODE_NAMES: [(&str, u64); 6] = [
+    ("fermium", 14),
+    ("gallium", 16),
+    ("hydrogen", 18),
+    ("iron", 20),
+    ("jod", 22),
+    ("krypton", 24),
+];
 
 /// The first major version of Node.js whose images carry no corepack.
 const WITHOUT_COREPACK: u64 = 25;
 
-/// Whether an image carries corepack; `None` where its name does not tell. The official images of Node.js do from 16 to
+/// Whether an image carries corepack; `None` where its name does not tell. The official images of
+/// Node.js do from 16 to
 /// 24. Tags that name no version stand for the newest release, which is past that.
 pub(super) fn carries_corepack(image: &ImageReference) -> Option<bool> {
     let is_node = image.is_official() && image.repository == "node";
@@ -20,7 +27,8 @@ pub(super) fn carries_corepack(image: &ImageReference) -> Option<bool> {
     }
     let first = image.tag().split('-').next().unwrap_or_default();
     let major = first.split('.').next().and_then(|major| major.parse().ok());
-    let major = major.or_else(|| CODE_NAMES.iter().find(|(name, _)| *name == first).map(|(_, major)| *major));
+    let major = major
+        .or_else(|| CODE_NAMES.iter().find(|(name, _)| *name == first).map(|(_, major)| *major));
     match major {
         Some(major) if major >= WITHOUT_COREPACK => Some(false),
         Some(16..WITHOUT_COREPACK) => Some(true),
@@ -29,8 +37,8 @@ pub(super) fn carries_corepack(image: &ImageReference) -> Option<bool> {
     }
 }
 
-/// First words of tags that name no version, and so stand for the newest: the others name a distribution that one day is
-/// not built for any more, or `lts`, which moves.
+/// First words of tags that name no version, and so stand for the newest: the others name a
+/// distribution that one day is not built for any more, or `lts`, which moves.
 const NEWEST: [&str; 4] = ["latest", "current", "slim", "alpine"];
 
 /// The pin that a word is if it names an image.

@@ -17,8 +17,13 @@ pub(super) fn view(manifest: &PackageJson, text: &[u8]) -> Reading {
     package_manager(manifest, text, &mut reading);
     let engines = manifest.dev_engine.iter().chain(&manifest.alternatives);
     reading.pins.extend(engines.filter_map(|engine| engine_pin(engine, text)));
-    if let Some(field) = manifest.package_manager.as_ref().filter(|_| text.starts_with(b"\xef\xbb\xbf")) {
-        reading.faults.push((field.span.clone(), Fault::Refused("the file begins with a byte order mark".into())));
+    if let Some(field) =
+        manifest.package_manager.as_ref().filter(|_| text.starts_with(b"\xef\xbb\xbf"))
+    {
+        reading.faults.push((
+            field.span.clone(),
+            Fault::Refused("the file begins with a byte order mark".into()),
+        ));
     }
     for (versions, how) in [(&manifest.volta, How::Volta), (&manifest.engines, How::Engines)] {
         for (name, version) in versions.iter() {
@@ -36,7 +41,10 @@ pub(super) fn view(manifest: &PackageJson, text: &[u8]) -> Reading {
 /// A pin that a string holds as a whole.
 pub(super) fn string(how: How, manager: Manager, wanted: &str, at: &Span, text: &[u8]) -> Pin {
     let inner = at.start + 1..at.end.saturating_sub(1);
-    match [at.clone(), inner].into_iter().find(|span| text.get(span.clone()) == Some(wanted.as_bytes())) {
+    match [at.clone(), inner]
+        .into_iter()
+        .find(|span| text.get(span.clone()) == Some(wanted.as_bytes()))
+    {
         Some(span) => Pin::plain(how, manager, wanted, span),
         None => Pin::unchangeable(how, manager, Demand::of(wanted), at.clone()),
     }
@@ -86,7 +94,8 @@ fn written(field: Option<&Scalar>, text: &[u8]) -> Option<Pin> {
     let demand = Demand::Exact(exact(bare)?);
     let whole = text.get(field.span.clone())?;
     let at = memchr::memmem::rfind(whole, bare.as_bytes()).map(|at| field.span.start + at);
-    let pin = Pin::unchangeable(How::PackageManager, Manager::named(name)?, demand, field.span.clone());
+    let pin =
+        Pin::unchangeable(How::PackageManager, Manager::named(name)?, demand, field.span.clone());
     Some(Pin { version: at.map(|at| at..at + bare.len()), hash: hash(bare), ..pin })
 }
 

@@ -10,7 +10,8 @@ use crate::base::edit::Edit;
 use crate::base::finding::Span;
 use crate::edit::edited;
 use crate::pins::{
-    Board, Bond, Demand, Fault, How, Id, Manager, Pin, Reading, Role, Row, accepts, exact, hash, satisfies,
+    Board, Bond, Demand, Fault, How, Id, Manager, Pin, Reading, Role, Row, accepts, exact, hash,
+    satisfies,
 };
 
 /// The version that pins are moved to.
@@ -26,8 +27,10 @@ impl NewVersion {
     /// From `pnpm@10.8.0`, with or without a hash behind `+`; the error says why it is none.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let (name, written) = text.split_once('@').unwrap_or((text, ""));
-        let manager = Manager::named(name).ok_or_else(|| "it must begin with npm@, pnpm@ or yarn@".to_owned())?;
-        let version = exact(written).ok_or_else(|| "an exact version must follow, such as 10.8.0".to_owned())?;
+        let manager = Manager::named(name)
+            .ok_or_else(|| "it must begin with npm@, pnpm@ or yarn@".to_owned())?;
+        let version = exact(written)
+            .ok_or_else(|| "an exact version must follow, such as 10.8.0".to_owned())?;
         let hash = hash(written);
         Ok(Self { manager, version, hash })
     }
@@ -59,15 +62,20 @@ pub(crate) fn plan(
     target: impl Fn(usize) -> Option<NewVersion>,
     is_spared: impl Fn(&Row) -> bool,
 ) -> Plan {
-    let mut moves = Moves { board, wanted: BTreeMap::new(), edits: Vec::new(), left: BTreeMap::new() };
+    let mut moves =
+        Moves { board, wanted: BTreeMap::new(), edits: Vec::new(), left: BTreeMap::new() };
     let mut variables = SharedVariables { board, known: HashMap::new() };
     for row in &board.rows {
-        let Some(target) = target(row.group).filter(|target| target.manager == board.pin(row.id).manager) else {
+        let Some(target) =
+            target(row.group).filter(|target| target.manager == board.pin(row.id).manager)
+        else {
             continue;
         };
         match edit(board.pin(row.id), board.file(row.id), &target) {
             Ok(None) => {}
-            Ok(Some(_)) if is_spared(row) => moves.leave(row.id, "the configuration allows it to be another one"),
+            Ok(Some(_)) if is_spared(row) => {
+                moves.leave(row.id, "the configuration allows it to be another one");
+            }
             Ok(Some(_)) if variables.is_shared(row.id) => {
                 moves.leave(row.id, "the variable is used for something else as well");
             }
@@ -125,7 +133,8 @@ impl Moves<'_> {
             None => (new.demand == old.demand, old.hash.as_str()),
             Some(target) => {
                 // A range keeps its operator.
-                let is_range = matches!(old.demand, Demand::Range(_)) && old.how.role() == Role::Declares;
+                let is_range =
+                    matches!(old.demand, Demand::Range(_)) && old.how.role() == Role::Declares;
                 let has_demand = if is_range || old.how == How::Engines {
                     accepts_demand(&new.demand, &target.version)
                 } else {
@@ -134,7 +143,9 @@ impl Moves<'_> {
                 (has_demand, hash_for(old, target))
             }
         };
-        let rest = |pin: &Pin| (pin.manager, pin.how, pin.bond, pin.footing, pin.is_elsewhere, pin.bypasses_corepack);
+        let rest = |pin: &Pin| {
+            (pin.manager, pin.how, pin.bond, pin.footing, pin.is_elsewhere, pin.bypasses_corepack)
+        };
         has_demand && new.hash == hash && rest(old) == rest(new) && old.directory == new.directory
     }
 }
@@ -170,7 +181,8 @@ const UNSAFE: &str = "its version is written in a way that cannot be changed saf
 
 /// The hash that is written with a version in the place of a pin; empty where none is.
 fn hash_for<'t>(pin: &Pin, target: &'t NewVersion) -> &'t str {
-    let takes_hash = pin.how == How::PackageManager || !pin.hash.is_empty() || pin.bond == Bond::Text;
+    let takes_hash =
+        pin.how == How::PackageManager || !pin.hash.is_empty() || pin.bond == Bond::Text;
     if takes_hash { &target.hash } else { "" }
 }
 
@@ -196,11 +208,15 @@ fn obstacle(pin: &Pin, file: &File, target: &NewVersion) -> Option<&'static str>
     match (&pin.demand, pin.how) {
         (_, How::YarnPath) => Some("the file that it names has to be there: yarn set version"),
         (_, How::Image) if pin.version.is_none() => Some("its digest decides, or it has no tag"),
-        (_, How::Lockfile) => Some("hashes stand beside it: the package manager writes it anew at the next install"),
+        (_, How::Lockfile) => {
+            Some("hashes stand beside it: the package manager writes it anew at the next install")
+        }
         (_, how) if how.is_from_npm() && is_later_yarn(target, pin, file) => {
             Some("npm has no such version of the package yarn: use corepack, or `yarn set version`")
         }
-        (Demand::Empty(_), _) => Some("the variable is empty where it is used: declare the ARG again in that stage"),
+        (Demand::Empty(_), _) => {
+            Some("the variable is empty where it is used: declare the ARG again in that stage")
+        }
         (Demand::Unknown, _) => Some("its version is known only when it runs"),
         _ => None,
     }
@@ -249,15 +265,21 @@ fn is_shared(name: &str, manager: Manager, board: &Board, file: usize) -> bool {
     }
     let text = &board.project.file(file).text;
     // They are in the order of the text.
-    let pins: Vec<&Pin> = board.readings[file].pins.iter().filter(|pin| pin.manager == manager).collect();
+    let pins: Vec<&Pin> =
+        board.readings[file].pins.iter().filter(|pin| pin.manager == manager).collect();
     let is_in_a_pin = |at: usize| {
         let before = pins.partition_point(|pin| pin.at.start <= at);
         pins[..before].last().is_some_and(|pin| pin.at.contains(&at))
     };
     let is_put_in = |at: usize| {
-        let ends = text.get(at + name.len()).is_none_or(|byte| !byte.is_ascii_alphanumeric() && *byte != b'_');
+        let ends = text
+            .get(at + name.len())
+            .is_none_or(|byte| !byte.is_ascii_alphanumeric() && *byte != b'_');
         let before = &text[..at];
-        let outer = [&b"env."[..], b"inputs."].iter().find_map(|scope| before.strip_suffix(*scope)).unwrap_or(before);
+        let outer = [&b"env."[..], b"inputs."]
+            .iter()
+            .find_map(|scope| before.strip_suffix(*scope))
+            .unwrap_or(before);
         let sign = outer.trim_ascii_end();
         ends && sign.strip_suffix(b"{{").or(sign.strip_suffix(b"{")).unwrap_or(sign).ends_with(b"$")
     };
@@ -267,7 +289,10 @@ fn is_shared(name: &str, manager: Manager, board: &Board, file: usize) -> bool {
 /// Whether a version is one of Yarn that is not in the package `yarn`.
 fn is_later_yarn(target: &NewVersion, pin: &Pin, file: &File) -> bool {
     let other = b"@yarnpkg/cli-dist";
-    let is_other = file.text.get(pin.at.clone()).is_some_and(|word| memchr::memmem::find(word, other).is_some());
+    let is_other = file
+        .text
+        .get(pin.at.clone())
+        .is_some_and(|word| memchr::memmem::find(word, other).is_some());
     target.manager == Manager::Yarn && target.version.major >= 2 && !is_other
 }
 
@@ -277,9 +302,12 @@ fn bound(range: &str, span: &Span) -> Option<(Span, usize)> {
     let version = range.trim_start_matches(['^', '~', '>', '=']);
     let operator = range.strip_suffix(version)?;
     let is_simple = ["", "^", "~", "=", ">="].contains(&operator)
-        && version.split('.').all(|part| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit()));
+        && version
+            .split('.')
+            .all(|part| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit()));
     let parts = version.split('.').count();
-    (is_simple && parts <= 3 && span.len() == range.len()).then(|| (span.start + operator.len()..span.end, parts))
+    (is_simple && parts <= 3 && span.len() == range.len())
+        .then(|| (span.start + operator.len()..span.end, parts))
 }
 
 fn accepts_demand(demand: &Demand, version: &Version) -> bool {
@@ -319,21 +347,45 @@ mod tests {
                 r#"{"packageManager":"pnpm@v10.6.5+sha1.ab","x":"10.6.5"}"#,
                 r#"{"packageManager":"pnpm@v10.8.0","x":"10.6.5"}"#,
             ),
-            ("package.json", "{\"packageManager\": \"pnpm@ 10.6.5\\n\"}", "{\"packageManager\": \"pnpm@ 10.8.0\\n\"}"),
-            ("package.json", r#"{"engines": {"pnpm": ">=11"}}"#, r#"{"engines": {"pnpm": ">=10"}}"#),
+            (
+                "package.json",
+                "{\"packageManager\": \"pnpm@ 10.6.5\\n\"}",
+                "{\"packageManager\": \"pnpm@ 10.8.0\\n\"}",
+            ),
+            (
+                "package.json",
+                r#"{"engines": {"pnpm": ">=11"}}"#,
+                r#"{"engines": {"pnpm": ">=10"}}"#,
+            ),
             (
                 "package.json",
                 r#"{"devEngines": {"packageManager": {"name": "pnpm", "version": "~10.6.5"}}}"#,
                 r#"{"devEngines": {"packageManager": {"name": "pnpm", "version": "~10.8.0"}}}"#,
             ),
             ("package.json", r#"{"engines": {"pnpm": "9"}}"#, r#"{"engines": {"pnpm": "10"}}"#),
-            ("Dockerfile", "RUN npx --package=pnpm@10.6.5 pnpm i", "RUN npx --package=pnpm@10.8.0 pnpm i"),
+            (
+                "Dockerfile",
+                "RUN npx --package=pnpm@10.6.5 pnpm i",
+                "RUN npx --package=pnpm@10.8.0 pnpm i",
+            ),
             ("Dockerfile", "RUN npm update -g pnpm", "RUN npm update -g pnpm"),
             ("Dockerfile", "RUN npm i -g pnpm # pnpm", "RUN npm i -g pnpm@10.8.0 # pnpm"),
             ("Dockerfile", "RUN npm i -g \"pnpm\"", "RUN npm i -g \"pnpm@10.8.0\""),
-            ("Dockerfile", "RUN npm i -g a@10.6.5 pnpm@10.6.5 b@10.6.5", "RUN npm i -g a@10.6.5 pnpm@10.8.0 b@10.6.5"),
-            ("Dockerfile", "RUN npm i -g pnpm@${V:-10.6.5}\nFROM x", "RUN npm i -g pnpm@${V:-10.6.5}\nFROM x"),
-            ("Dockerfile", "FROM node\nRUN npm i -g pnpm@${V:-10.6.5}", "FROM node\nRUN npm i -g pnpm@${V:-10.8.0}"),
+            (
+                "Dockerfile",
+                "RUN npm i -g a@10.6.5 pnpm@10.6.5 b@10.6.5",
+                "RUN npm i -g a@10.6.5 pnpm@10.8.0 b@10.6.5",
+            ),
+            (
+                "Dockerfile",
+                "RUN npm i -g pnpm@${V:-10.6.5}\nFROM x",
+                "RUN npm i -g pnpm@${V:-10.6.5}\nFROM x",
+            ),
+            (
+                "Dockerfile",
+                "FROM node\nRUN npm i -g pnpm@${V:-10.6.5}",
+                "FROM node\nRUN npm i -g pnpm@${V:-10.8.0}",
+            ),
             (
                 "Dockerfile",
                 "FROM node\r\nENV A=1 V=10.6.5\r\nRUN npm i -g pnpm@$V pnpm@${V}\r\n",
@@ -362,15 +414,23 @@ mod tests {
             ("package.json", r#"{"engines": {"pnpm": ">=9 <10"}}"#),
             ("Dockerfile", "FROM node\nENV V=10.6.5\nRUN npm i -g pnpm@$V npm@$V"),
             ("Dockerfile", "FROM node\nENV V=10.6\nRUN npm i -g pnpm@$V.5"),
-            ("Dockerfile", "FROM node\nARG VERSION=10.6.5\nRUN npm i -g pnpm@$VERSION @acme/cli@$VERSION"),
+            (
+                "Dockerfile",
+                "FROM node\nARG VERSION=10.6.5\nRUN npm i -g pnpm@$VERSION @acme/cli@$VERSION",
+            ),
             ("Dockerfile", "FROM ghcr.io/pnpm/pnpm:10.6.5@sha256:abc"),
             ("Dockerfile", "RUN npm i -g pn\\\npm@10.6.\\\n5"),
-            ("pnpm-lock.yaml", "importers: {.: {packageManagerDependencies: {pnpm: {version: 10.6.5}}}}\n---\n"),
+            (
+                "pnpm-lock.yaml",
+                "importers: {.: {packageManagerDependencies: {pnpm: {version: 10.6.5}}}}\n---\n",
+            ),
         ] {
             assert_eq!(edited(path, text), None, "{text}");
         }
-        let (_, plan) =
-            moved(vec![file("Dockerfile", "FROM node\nENV V=10.6.5\nRUN npm i -g pnpm@$V npm@$V")], "pnpm@10.8.0");
+        let (_, plan) = moved(
+            vec![file("Dockerfile", "FROM node\nENV V=10.6.5\nRUN npm i -g pnpm@$V npm@$V")],
+            "pnpm@10.8.0",
+        );
         assert_eq!(
             plan.left.iter().map(|(_, reason)| *reason).collect::<Vec<_>>(),
             ["the variable is used for something else as well"]
@@ -379,7 +439,9 @@ mod tests {
 
     #[test]
     fn a_file_that_says_something_else_is_not_as_intended() {
-        let setup = |uses: &str| format!("jobs: {{a: {{steps: [{{uses: {uses}, with: {{version: 10.6.5}}}}]}}}}");
+        let setup = |uses: &str| {
+            format!("jobs: {{a: {{steps: [{{uses: {uses}, with: {{version: 10.6.5}}}}]}}}}")
+        };
         for (path, old, new, wanted) in [
             (
                 "package.json",
@@ -397,13 +459,24 @@ mod tests {
             ("package.json", r#"{"packageManager": "pnpm@https://x"}"#, "{}", None),
             ("package.json", r#"{"packageManager": "pnpm"}"#, r#"{"packageManager": 5}"#, None),
             ("Dockerfile", "RUN corepack enable", "RUN true", None),
-            ("Dockerfile", "FROM node:22\nRUN npm i -g pnpm", "FROM node:25\nRUN npm i -g pnpm", None),
-            (".github/workflows/a.yml", &setup("pnpm/action-setup@v4"), &setup("pnpm/action-setup@v2"), None),
+            (
+                "Dockerfile",
+                "FROM node:22\nRUN npm i -g pnpm",
+                "FROM node:25\nRUN npm i -g pnpm",
+                None,
+            ),
+            (
+                ".github/workflows/a.yml",
+                &setup("pnpm/action-setup@v4"),
+                &setup("pnpm/action-setup@v2"),
+                None,
+            ),
         ] {
             let board_of = |text: &str| Board::of([file(path, text)].into_iter().collect());
             let (board, after) = (board_of(old), board_of(new));
             let id = Id { file: 0, pin: 0 };
-            let wanted = wanted.map(|spec| (id, NewVersion::parse(spec).unwrap())).into_iter().collect();
+            let wanted =
+                wanted.map(|spec| (id, NewVersion::parse(spec).unwrap())).into_iter().collect();
             let moves = Moves { board: &board, wanted, edits: Vec::new(), left: BTreeMap::new() };
             assert!(!moves.is_as_intended(0, &after), "{new}");
             let unchanged = Moves { wanted: BTreeMap::new(), ..moves };
@@ -419,7 +492,11 @@ mod tests {
             ("npm@v11.0.0-rc.1", "11.0.0-rc.1", ""),
         ] {
             let target = NewVersion::parse(text).unwrap();
-            assert_eq!((target.version.to_string().as_str(), target.hash.as_str()), (version, hash), "{text}");
+            assert_eq!(
+                (target.version.to_string().as_str(), target.hash.as_str()),
+                (version, hash),
+                "{text}"
+            );
         }
         for text in ["", "pnpm", "pnpm@", "pnpm@10", "pnpm@latest", "bun@1.0.0", "10.8.0"] {
             assert!(NewVersion::parse(text).is_err(), "{text}");

@@ -1,4 +1,5 @@
-//! The variables of workflows and pipelines: those of a step hide those of its job, and these those of the whole.
+//! The variables of workflows and pipelines: those of a step hide those of its job, and these those
+//! of the whole.
 
 use std::collections::HashMap;
 

@@ -1,4 +1,5 @@
-//! Files of version managers: `.tool-versions`, `mise.toml`, `.prototools`; and the Yarn that a repository carries.
+//! Files of version managers: `.tool-versions`, `mise.toml`, `.prototools`; and the Yarn that a
+//! repository carries.
 
 use crate::base::finding::Span;
 use crate::formats::document::{Node, Value};
@@ -27,7 +28,9 @@ pub(super) fn mise(text: &[u8]) -> Reading {
     for (tool, value) in root.get("tools").flat_map(Node::entries) {
         // `npm:pnpm`, `aqua:pnpm/pnpm`: where it is taken from, and its name there.
         let package = tool.text.split_once(':').map_or(tool.text.as_str(), |(_, package)| package);
-        let Some(manager) = Manager::of_package(package).or_else(|| Manager::named(package.rsplit('/').next()?)) else {
+        let Some(manager) =
+            Manager::of_package(package).or_else(|| Manager::named(package.rsplit('/').next()?))
+        else {
             continue;
         };
         let first = match &value.value {
@@ -35,7 +38,9 @@ pub(super) fn mise(text: &[u8]) -> Reading {
             _ => Some(value),
         };
         let version = first.and_then(|first| first.get("version").next().or(Some(first)));
-        reading.pins.extend(version.and_then(|version| tool_pin(How::Mise, manager, version, text)));
+        reading
+            .pins
+            .extend(version.and_then(|version| tool_pin(How::Mise, manager, version, text)));
     }
     reading
 }
@@ -49,8 +54,8 @@ pub(super) fn prototools(text: &[u8]) -> Reading {
     Reading { pins: root.entries().filter_map(pin).collect(), ..Reading::default() }
 }
 
-/// A version as these files write it. What Node.js brings, what stands on the machine or in a directory, and what a
-/// template puts in is none.
+/// A version as these files write it. What Node.js brings, what stands on the machine or in a
+/// directory, and what a template puts in is none.
 fn tool_pin(how: How, manager: Manager, version: &Node, text: &[u8]) -> Option<Pin> {
     let wanted = version.text()?;
     let is_none = matches!(wanted, "bundled" | "system") || wanted.contains([':', '{']);
@@ -81,12 +86,15 @@ pub(super) fn yarnrc(text: &[u8]) -> Reading {
     reading
 }
 
-/// `.yarn/releases/yarn-4.1.0.cjs`. The file is there, so a version cannot be moved by naming another.
+/// `.yarn/releases/yarn-4.1.0.cjs`. The file is there, so a version cannot be moved by naming
+/// another.
 fn yarn_file(path: &str, place: Span) -> Option<Pin> {
     let name = path.rsplit(['/', '\\']).next()?;
     let version = name.strip_prefix("yarn-")?.trim_end_matches(".cjs").trim_end_matches(".js");
     match Demand::of(version) {
-        demand @ Demand::Exact(_) => Some(Pin::unchangeable(How::YarnPath, Manager::Yarn, demand, place)),
+        demand @ Demand::Exact(_) => {
+            Some(Pin::unchangeable(How::YarnPath, Manager::Yarn, demand, place))
+        }
         _ => None,
     }
 }
@@ -96,17 +104,23 @@ pub(super) fn pnpm_workspace(workspace: &PnpmWorkspace) -> Reading {
     Reading { members: workspace.packages.as_deref().map(patterns), ..Reading::default() }
 }
 
-/// The first document of `pnpm-lock.yaml`, where pnpm 11 and later keep which pnpm the project uses. With it stand hashes, so
-/// a version cannot be moved by editing it.
+/// The first document of `pnpm-lock.yaml`, where pnpm 11 and later keep which pnpm the project
+/// uses. With it stand hashes, so a version cannot be moved by editing it.
 pub(super) fn pnpm_lock(text: &[u8]) -> Reading {
     let mut reading = Reading::default();
     // With only one document, it is the lockfile itself.
     let start = &text[..text.len().min(LONGEST_DOCUMENT)];
-    let end = memchr::memmem::find(start, b"\n---\n").filter(|_| memchr::memmem::find(start, FIELD).is_some());
-    let Some(root) = end.and_then(|end| formats::parse(Syntax::Yaml, &text[..=end]).ok()) else { return reading };
+    let end = memchr::memmem::find(start, b"\n---\n")
+        .filter(|_| memchr::memmem::find(start, FIELD).is_some());
+    let Some(root) = end.and_then(|end| formats::parse(Syntax::Yaml, &text[..=end]).ok()) else {
+        return reading;
+    };
     let importers = root.get("importers").flat_map(|importers| importers.get("."));
-    for (name, locked) in importers.flat_map(|top| top.get("packageManagerDependencies")).flat_map(Node::entries) {
-        if let (Some(manager), Some(version)) = (Manager::named(&name.text), locked.get("version").last())
+    for (name, locked) in
+        importers.flat_map(|top| top.get("packageManagerDependencies")).flat_map(Node::entries)
+    {
+        if let (Some(manager), Some(version)) =
+            (Manager::named(&name.text), locked.get("version").last())
             && let Some(wanted) = version.text()
         {
             let place = version.span.clone();

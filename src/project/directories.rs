@@ -50,7 +50,10 @@ mod tests {
         ] {
             let found = seen_from(above.as_bytes(), directory.as_bytes());
             assert_eq!(found, seen.map(str::as_bytes), "{directory} from {above}");
-            assert_eq!(is_below(directory.as_bytes(), above.as_bytes()), seen.is_some_and(|seen| !seen.is_empty()));
+            assert_eq!(
+                is_below(directory.as_bytes(), above.as_bytes()),
+                seen.is_some_and(|seen| !seen.is_empty())
+            );
         }
         assert_eq!(upward(b"a/b").collect::<Vec<_>>(), [&b"a/b"[..], b"a", b""]);
         assert_eq!((within(b"", b"b"), within(b"a", b"b")), (b"b".to_vec(), b"a/b".to_vec()));

@@ -55,17 +55,20 @@ pub(crate) enum FileKind {
 }
 
 use FileKind::{
-    BunBinaryLock, BunLock, CargoLock, Compose, Devcontainer, Dockerfile, Dockerignore, GitlabPipeline, Manifest,
-    ManifestJson5, ManifestYaml, Markdown, Mise, NpmLock, Npmrc, PnpmBranchLock, PnpmLock, PnpmWorkspace, PrepScript,
-    Prototools, Secret, ToolVersions, Workflow, YarnLock, YarnPnp, Yarnrc, YarnrcCopy, YarnrcYml, YarnrcYmlCopy,
+    BunBinaryLock, BunLock, CargoLock, Compose, Devcontainer, Dockerfile, Dockerignore,
+    GitlabPipeline, Manifest, ManifestJson5, ManifestYaml, Markdown, Mise, NpmLock, Npmrc,
+    PnpmBranchLock, PnpmLock, PnpmWorkspace, PrepScript, Prototools, Secret, ToolVersions,
+    Workflow, YarnLock, YarnPnp, Yarnrc, YarnrcCopy, YarnrcYml, YarnrcYmlCopy,
 };
 
 /// The directories in which a name has its meaning; `None` for all. They are compared byte by byte.
 type Home = Option<fn(&RepoPath) -> bool>;
 
-const WORKFLOWS: Home =
-    Some(|path| matches!(path.parent(), b".github/workflows" | b".gitea/workflows" | b".forgejo/workflows"));
-const OF_MISE: Home = Some(|path| matches!(path.components().nth_back(1), Some(b"mise" | b".mise")));
+const WORKFLOWS: Home = Some(|path| {
+    matches!(path.parent(), b".github/workflows" | b".gitea/workflows" | b".forgejo/workflows")
+});
+const OF_MISE: Home =
+    Some(|path| matches!(path.components().nth_back(1), Some(b"mise" | b".mise")));
 
 /// Names in lower case, as globs, and what they mean. A name may match several rows; the first one
 /// of which a question is asked answers it.
@@ -145,9 +148,12 @@ const fn rows(by_last: bool) -> Rows {
 
 /// The rows that a name may match: most names of a tree match none.
 fn candidates(name: &[u8]) -> u64 {
-    let rows =
-        |table: &Rows, byte: u8| if byte.is_ascii() { table[usize::from(byte.to_ascii_lowercase())] } else { EVERY };
-    name.first().zip(name.last()).map_or(0, |(first, last)| rows(&BY_FIRST, *first) & rows(&BY_LAST, *last))
+    let rows = |table: &Rows, byte: u8| {
+        if byte.is_ascii() { table[usize::from(byte.to_ascii_lowercase())] } else { EVERY }
+    };
+    name.first()
+        .zip(name.last())
+        .map_or(0, |(first, last)| rows(&BY_FIRST, *first) & rows(&BY_LAST, *last))
 }
 
 impl FileKind {
@@ -167,7 +173,10 @@ impl FileKind {
             let is_asked = is_asked(kind);
             // `Dockerfile.md` is no Dockerfile.
             let is_final = matches!(kind, Dockerignore | Markdown);
-            if (is_asked || is_final) && home.is_none_or(|home| home(path)) && glob_match(glob, &*name) {
+            if (is_asked || is_final)
+                && home.is_none_or(|home| home(path))
+                && glob_match(glob, &*name)
+            {
                 return is_asked.then_some(kind);
             }
             candidates &= candidates - 1;
@@ -183,10 +192,16 @@ impl FileKind {
             Workflow => b"",
             Mise => [&b".config/mise"[..], b".mise", b"mise", b".config"]
                 .iter()
-                .find_map(|inner| directory.strip_suffix(*inner).filter(|rest| rest.is_empty() || rest.ends_with(b"/")))
+                .find_map(|inner| {
+                    directory
+                        .strip_suffix(*inner)
+                        .filter(|rest| rest.is_empty() || rest.ends_with(b"/"))
+                })
                 .map_or(directory, |outer| outer.strip_suffix(b"/").unwrap_or(outer)),
             Devcontainer => {
-                let parts = directory.split(|&byte| byte == b'/').take_while(|part| *part != b".devcontainer");
+                let parts = directory
+                    .split(|&byte| byte == b'/')
+                    .take_while(|part| *part != b".devcontainer");
                 let length: usize = parts.map(|part| part.len() + 1).sum();
                 &directory[..length.saturating_sub(1)]
             }
@@ -236,7 +251,10 @@ impl FileKind {
 
     /// Whether a package manager for JavaScript writes it, to keep what it resolved.
     pub(crate) fn is_lockfile(self) -> bool {
-        matches!(self, PnpmLock | PnpmBranchLock | NpmLock | YarnLock | YarnPnp | BunLock | BunBinaryLock)
+        matches!(
+            self,
+            PnpmLock | PnpmBranchLock | NpmLock | YarnLock | YarnPnp | BunLock | BunBinaryLock
+        )
     }
 
     /// Of settings that may hold the credentials of a registry: how they are written.
@@ -252,7 +270,10 @@ impl FileKind {
     /// Whether it is made of names and versions. Many a package is called after a token, and few
     /// after their secrets.
     pub(crate) fn is_made_of_names(self) -> bool {
-        matches!(self, Manifest | NpmLock | PnpmLock | PnpmWorkspace | YarnLock | BunLock | CargoLock)
+        matches!(
+            self,
+            Manifest | NpmLock | PnpmLock | PnpmWorkspace | YarnLock | BunLock | CargoLock
+        )
     }
 }
 
@@ -273,17 +294,26 @@ mod tests {
             kind(FileKind::may_pin).map(|kind| format!("pins {kind:?}")),
             kind(|kind| kind.dependencies().is_some()).map(|kind| format!("depends {kind:?}")),
             kind(FileKind::is_lockfile).map(|kind| format!("locks {kind:?}")),
-            kind(|kind| kind.credentials().is_some()).map(|kind| format!("credentials {:?}", kind.credentials())),
+            kind(|kind| kind.credentials().is_some())
+                .map(|kind| format!("credentials {:?}", kind.credentials())),
             kind(FileKind::is_made_of_names).map(|_| "names".to_owned()),
             kind(|kind| kind == Secret).map(|_| "secret".to_owned()),
         ];
-        shown.into_iter().flatten().collect::<Vec<_>>().join(", ").replace("credentials Some", "credentials ")
+        shown
+            .into_iter()
+            .flatten()
+            .collect::<Vec<_>>()
+            .join(", ")
+            .replace("credentials Some", "credentials ")
     }
 
     #[test]
     fn every_name_is_what_its_tools_take_it_for() {
         for (paths, expected) in [
-            ("package.json a/Package.JSON pac\u{212a}age.j\u{17f}on", "pins Manifest, depends Manifest, names"),
+            (
+                "package.json a/Package.JSON pac\u{212a}age.j\u{17f}on",
+                "pins Manifest, depends Manifest, names",
+            ),
             ("package.json5", "depends ManifestJson5"),
             ("package.yaml .github/x/package.yaml", "depends ManifestYaml"),
             ("pnpm-workspace.yaml", "pins PnpmWorkspace, depends PnpmWorkspace, names"),
@@ -295,33 +325,57 @@ mod tests {
             ("bun.lock", "locks BunLock, names"),
             ("bun.lockb", "locks BunBinaryLock"),
             ("Cargo.lock", "names"),
-            (".npmrc .npmrc.docker .npmrc-ci .npmrc_x npmrc a.npmrc .NPMRC .npmrc.md", "credentials (Npmrc)"),
+            (
+                ".npmrc .npmrc.docker .npmrc-ci .npmrc_x npmrc a.npmrc .NPMRC .npmrc.md",
+                "credentials (Npmrc)",
+            ),
             (".yarnrc.yml", "pins YarnrcYml, depends YarnrcYml, credentials (Berry)"),
             (".yarnrc.yaml .yarnrc.ci.yml .yarnrc-ci.yml.x", "credentials (Berry)"),
             (".yarnrc", "pins Yarnrc, credentials (Yarnrc)"),
             (".yarnrc.docker .yarnrc-yml", "credentials (Yarnrc)"),
             (".tool-versions", "pins ToolVersions"),
-            ("mise.toml .mise.toml mise/config.toml a/.mise/config.toml .config/mise/config.toml", "pins Mise"),
+            (
+                "mise.toml .mise.toml mise/config.toml a/.mise/config.toml .config/mise/config.toml",
+                "pins Mise",
+            ),
             (".prototools", "pins Prototools"),
             (".gitlab-ci.yml", "pins GitlabPipeline"),
-            ("devcontainer.json .devcontainer.json .devcontainer/devcontainer.json", "pins Devcontainer"),
-            ("compose.yml docker-compose.prod.yaml Compose.yaml compose\u{200d}.yml", "pins Compose"),
-            ("action.yml a/action.yaml .github/workflows/a.yml .gitea/workflows/\u{e4}.YAML", "pins Workflow"),
+            (
+                "devcontainer.json .devcontainer.json .devcontainer/devcontainer.json",
+                "pins Devcontainer",
+            ),
+            (
+                "compose.yml docker-compose.prod.yaml Compose.yaml compose\u{200d}.yml",
+                "pins Compose",
+            ),
+            (
+                "action.yml a/action.yaml .github/workflows/a.yml .gitea/workflows/\u{e4}.YAML",
+                "pins Workflow",
+            ),
             (".github/workflows/package.yaml", "pins Workflow, depends ManifestYaml"),
             (
                 "Dockerfile containerfile Dockerfile.prod web.dockerfile .Dockerfile Doc\u{212a}erfile",
                 "pins Dockerfile",
             ),
             ("Dockerfile.npmrc", "pins Dockerfile, credentials (Npmrc)"),
-            (".env .env.local id_rsa id_ed25519.pub .netrc a.pem a.key a.p12 a.PFX .env.md", "secret"),
+            (
+                ".env .env.local id_rsa id_ed25519.pub .netrc a.pem a.key a.p12 a.PFX .env.md",
+                "secret",
+            ),
             ("Dockerfile.key", "pins Dockerfile, secret"),
             (".npmrc.pem", "credentials (Npmrc), secret"),
             (
                 "package.jsonc my-package.json packages.json package.js\u{f6}n pnpm-lock-x.yaml yarn.lock.md bun.lockbox",
                 "",
             ),
-            (".yarnrcs npmrc.bak mise/config.toml.x config.toml docker-composeyml .yml a.yml .github/a.yml", ""),
-            (".github/workflows/.yml .GitHub/workflows/a.yml Dockerfiles Dockerfile.md Dockerfile.dockerignore", ""),
+            (
+                ".yarnrcs npmrc.bak mise/config.toml.x config.toml docker-composeyml .yml a.yml .github/a.yml",
+                "",
+            ),
+            (
+                ".github/workflows/.yml .GitHub/workflows/a.yml Dockerfiles Dockerfile.md Dockerfile.dockerignore",
+                "",
+            ),
             (".dockerignore NotADockerfile README.md docker-prep.sh", ""),
         ] {
             for path in paths.split(' ') {
@@ -340,10 +394,16 @@ mod tests {
     #[test]
     fn the_table_finds_a_row_by_the_first_and_the_last_byte() {
         for (row, (glob, ..)) in TABLE.into_iter().enumerate() {
-            assert!(fast_glob::validate(glob).is_ok() && glob.to_ascii_lowercase() == glob, "{glob}");
+            assert!(
+                fast_glob::validate(glob).is_ok() && glob.to_ascii_lowercase() == glob,
+                "{glob}"
+            );
             let name: Vec<u8> = glob.bytes().filter(|byte| !b"*?[]{}".contains(byte)).collect();
             assert_ne!(candidates(&name) & (1 << row), 0, "{glob}");
         }
-        assert_eq!(["util.ts", "main.rs", "a.js"].map(|name| candidates(name.as_bytes())), [0, 0, 0]);
+        assert_eq!(
+            ["util.ts", "main.rs", "a.js"].map(|name| candidates(name.as_bytes())),
+            [0, 0, 0]
+        );
     }
 }

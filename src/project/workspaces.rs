@@ -19,7 +19,10 @@ pub(crate) struct Workspaces<'p> {
 impl<'p> Workspaces<'p> {
     /// The workspaces of a project. `members` gives for each file the patterns of the members, if
     /// it has any.
-    pub(crate) fn of(project: &'p Project, members: impl Iterator<Item = Option<&'p [String]>>) -> Self {
+    pub(crate) fn of(
+        project: &'p Project,
+        members: impl Iterator<Item = Option<&'p [String]>>,
+    ) -> Self {
         let mut tops = BTreeMap::new();
         for (known, members) in project.files().iter().zip(members) {
             let Some(members) = members else { continue };
@@ -71,7 +74,11 @@ fn takes_in(patterns: &[String], directory: &[u8]) -> bool {
             Some(glob) => (false, glob),
             None => (true, pattern.as_str()),
         };
-        let glob = glob.strip_prefix("./").or(glob.strip_prefix('/')).unwrap_or(glob).trim_end_matches('/');
+        let glob = glob
+            .strip_prefix("./")
+            .or(glob.strip_prefix('/'))
+            .unwrap_or(glob)
+            .trim_end_matches('/');
         if glob_match(glob, directory) {
             member = adds;
         }
@@ -85,7 +92,8 @@ mod tests {
 
     #[test]
     fn patterns_name_directories() {
-        let patterns = ["packages/*", "./apps/web/", "tools/**", "!**/test/**", "{a,b}/*"].map(str::to_owned);
+        let patterns =
+            ["packages/*", "./apps/web/", "tools/**", "!**/test/**", "{a,b}/*"].map(str::to_owned);
         for (directory, member) in [
             ("packages/ui", true),
             ("packages/ui/deep", false),

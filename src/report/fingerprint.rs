@@ -6,12 +6,13 @@ use crate::rule::Finding;
 
 /// A fingerprint for each finding, in the same order; no two are equal.
 ///
-/// It is made from the rule, the path and what is marked, and says which one of those that are alike it is. It depends
-/// on no line, no commit, and no sentence that may be put better one day.
+/// It is made from the rule, the path and what is marked, and says which one of those that are
+/// alike it is. It depends on no line, no commit, and no sentence that may be put better one day.
 pub(crate) fn of(findings: &[Finding]) -> Vec<String> {
     let mut seen: BTreeMap<u64, usize> = BTreeMap::new();
     let fingerprint = |finding: &Finding| {
-        let marked = finding.place.as_ref().and_then(|place| place.excerpt.get(place.marked.clone()));
+        let marked =
+            finding.place.as_ref().and_then(|place| place.excerpt.get(place.marked.clone()));
         let marked = marked.unwrap_or_default();
         let hash = hash(&[finding.rule.id.as_bytes(), finding.path.as_bytes(), marked.as_bytes()]);
         let ordinal = seen.entry(hash).or_default();
@@ -24,7 +25,9 @@ pub(crate) fn of(findings: &[Finding]) -> Vec<String> {
 /// FNV-1a, 64 bits, with a zero byte after each part.
 pub(crate) fn hash(parts: &[&[u8]]) -> u64 {
     let bytes = parts.iter().flat_map(|part| part.iter().chain(&[0]));
-    bytes.fold(0xcbf2_9ce4_8422_2325, |hash, &byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+    bytes.fold(0xcbf2_9ce4_8422_2325, |hash, &byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    })
 }
 
 #[cfg(test)]
@@ -34,29 +37,40 @@ mod tests {
 
     #[test]
     fn the_hash_is_the_known_one() {
-        // FNV-1a of "foobar" is 85944171f73967e8 (the authors' test vectors); here a zero byte follows.
+        // FNV-1a of "foobar" is 85944171f73967e8 (the authors' test vectors); here a zero byte
+        // follows.
         assert_eq!(hash(&[b"foobar"]), 0x8594_4171_f739_67e8_u64.wrapping_mul(0x0100_0000_01b3));
         assert_ne!(hash(&[b"a", b"b"]), hash(&[b"ab", b""]));
     }
 
     #[test]
     fn a_finding_is_known_again_where_lines_moved() {
-        let before = [placed("a", "x\ny\nx", "x"), placed("a", "y\nx", "y"), placed("a", "\n\nx", "x")];
-        let mut after = [placed("a", "\n\n\n  x", "x"), placed("a", "\n\n\ny", "y"), placed("a", "\n\n\n\nx", "x")];
+        let before =
+            [placed("a", "x\ny\nx", "x"), placed("a", "y\nx", "y"), placed("a", "\n\nx", "x")];
+        let mut after = [
+            placed("a", "\n\n\n  x", "x"),
+            placed("a", "\n\n\ny", "y"),
+            placed("a", "\n\n\n\nx", "x"),
+        ];
         for finding in &mut after {
             finding.message = "in other words".into();
             finding.help = "otherwise".into();
             finding.commit = Some(commit("rebased"));
         }
         assert_eq!(of(&before), of(&after));
-        assert!(of(&before)[0].ends_with(":1") && of(&before)[2].ends_with(":2"), "{:?}", of(&before));
+        assert!(
+            of(&before)[0].ends_with(":1") && of(&before)[2].ends_with(":2"),
+            "{:?}",
+            of(&before)
+        );
     }
 
     #[test]
     fn what_differs_has_another_name() {
         let mut other_rule = finding("a");
         other_rule.rule = crate::rules::find("docker-deps-content").unwrap();
-        let findings = [finding("a"), finding("a"), finding("b"), other_rule, placed("a", "x", "x")];
+        let findings =
+            [finding("a"), finding("a"), finding("b"), other_rule, placed("a", "x", "x")];
         let names: std::collections::BTreeSet<String> = of(&findings).into_iter().collect();
         assert_eq!(names.len(), findings.len());
     }

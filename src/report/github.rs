@@ -1,7 +1,8 @@
 //! Annotations of GitHub Actions: workflow commands, then the text for a person.
 //!
-//! The runner obeys `::command` at the start of a line and `##[command]` anywhere in one. So what comes from a
-//! repository is escaped inside our commands, and the text after them is fenced off by `::stop-commands::`.
+//! The runner obeys `::command` at the start of a line and `##[command]` anywhere in one. So what
+//! comes from a repository is escaped inside our commands, and the text after them is fenced off by
+//! `::stop-commands::`.
 
 use std::cmp::Reverse;
 
@@ -11,8 +12,8 @@ use crate::report::fingerprint::hash;
 use crate::report::{Report, described_in_full, human};
 use crate::rule::Finding;
 
-/// One command a finding, and the text; nothing at all if there is no finding. Errors come first: of each kind, a step
-/// shows ten.
+/// One command a finding, and the text; nothing at all if there is no finding. Errors come first:
+/// of each kind, a step shows ten.
 pub(crate) fn check(report: &Report<'_>) -> String {
     if report.findings.is_empty() {
         return String::new();
@@ -34,16 +35,25 @@ fn command(finding: &Finding) -> String {
         }
     }
     properties.push(("title", finding.rule.id.to_owned()));
-    let properties: Vec<String> =
-        properties.into_iter().map(|(name, value)| format!("{name}={}", property(&value))).collect();
-    format!("::{} {}::{}\n", finding.severity.name(), properties.join(","), data(&described_in_full(finding)))
+    let properties: Vec<String> = properties
+        .into_iter()
+        .map(|(name, value)| format!("{name}={}", property(&value)))
+        .collect();
+    format!(
+        "::{} {}::{}\n",
+        finding.severity.name(),
+        properties.join(","),
+        data(&described_in_full(finding))
+    )
 }
 
-/// The path as it is, so that the annotation finds its file; in our spelling where it could act on a log. Line breaks
-/// cannot: the command has an escape for them.
+/// The path as it is, so that the annotation finds its file; in our spelling where it could act on
+/// a log. Line breaks cannot: the command has an escape for them.
 fn path(path: &RepoPath) -> String {
     match std::str::from_utf8(path.as_bytes()) {
-        Ok(text) if !text.chars().any(|c| is_unsafe(c) && !matches!(c, '\n' | '\r')) => text.to_owned(),
+        Ok(text) if !text.chars().any(|c| is_unsafe(c) && !matches!(c, '\n' | '\r')) => {
+            text.to_owned()
+        }
         _ => path.to_string(),
     }
 }
@@ -64,8 +74,9 @@ fn fenced(text: &str) -> String {
     format!("::stop-commands::{token}\n{text}::{token}::\n")
 }
 
-/// A word that ends the fence. No text holds its own, whoever wrote it and whatever they foresaw: it is made from the
-/// text, and made again until it is not in there. The runner compares it without regard to case.
+/// A word that ends the fence. No text holds its own, whoever wrote it and whatever they foresaw:
+/// it is made from the text, and made again until it is not in there. The runner compares it
+/// without regard to case.
 fn token(text: &str) -> String {
     let folded = text.to_lowercase();
     let mut salt = 0_u64;
@@ -90,10 +101,13 @@ mod tests {
         let mut commands = Vec::new();
         let mut stopped: Option<String> = None;
         for line in text.split(['\n', '\r']) {
-            let word = match line.trim_start().strip_prefix("::").and_then(|rest| rest.split_once("::")) {
-                Some((info, _)) => info.split(' ').next().map(str::to_owned),
-                None => line.split_once("##[").and_then(|(_, rest)| Some(rest.split_once(']')?.0.to_owned())),
-            };
+            let word =
+                match line.trim_start().strip_prefix("::").and_then(|rest| rest.split_once("::")) {
+                    Some((info, _)) => info.split(' ').next().map(str::to_owned),
+                    None => line
+                        .split_once("##[")
+                        .and_then(|(_, rest)| Some(rest.split_once(']')?.0.to_owned())),
+                };
             match (&stopped, word) {
                 (Some(token), Some(word)) if word.eq_ignore_ascii_case(token) => stopped = None,
                 (None, Some(word)) if word == "stop-commands" => {
@@ -136,7 +150,11 @@ mod tests {
         let text = check(&report(&findings));
         let commands = obeyed(&text);
         assert_eq!(commands.len(), findings.len(), "{text}");
-        assert!(commands.iter().all(|line| line.starts_with("::error file=") || line.starts_with("::warning file=")));
+        assert!(
+            commands.iter().all(
+                |line| line.starts_with("::error file=") || line.starts_with("::warning file=")
+            )
+        );
         assert!(text.chars().all(|character| character == '\n' || !is_unsafe(character)), "{text}");
         assert!(!text.contains("s3cr3t"));
         // Without the fence neither, where other formats show the text for a person.

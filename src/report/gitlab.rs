@@ -10,7 +10,9 @@ use crate::rule::Finding;
 /// Every finding; an empty array if there is none.
 pub(crate) fn check(report: &Report<'_>) -> String {
     let names = fingerprint::of(report.findings);
-    document(&report.findings.iter().zip(names).map(|(about, name)| finding(about, &name)).collect())
+    document(
+        &report.findings.iter().zip(names).map(|(about, name)| finding(about, &name)).collect(),
+    )
 }
 
 fn finding(finding: &Finding, fingerprint: &str) -> Value {
@@ -34,7 +36,8 @@ fn finding(finding: &Finding, fingerprint: &str) -> Value {
     if finding.fix.is_some() {
         // Of Code Climate, where this format is from: text in Markdown, in which four spaces make a
         // block of code.
-        let body: String = described_in_full(finding).lines().map(|line| format!("    {line}\n")).collect();
+        let body: String =
+            described_in_full(finding).lines().map(|line| format!("    {line}\n")).collect();
         value["content"] = json!({ "body": body });
     }
     value
@@ -77,7 +80,8 @@ mod tests {
         assert!(text.chars().all(|character| character == '\n' || !is_unsafe(character)), "{text}");
         let value: Value = serde_json::from_str(&text).unwrap();
         let value = value.as_array().unwrap();
-        let names: BTreeSet<&str> = value.iter().map(|one| one["fingerprint"].as_str().unwrap()).collect();
+        let names: BTreeSet<&str> =
+            value.iter().map(|one| one["fingerprint"].as_str().unwrap()).collect();
         assert_eq!((value.len(), names.len()), (findings.len(), findings.len()));
         assert!(value.iter().all(|one| one["location"]["lines"]["begin"].as_u64() >= Some(1)));
         assert_eq!(value[3]["location"]["path"], HOSTILE);
@@ -93,7 +97,10 @@ mod tests {
             ..placed("a.json", "1\n2\n", "2")
         };
         let value: Value = serde_json::from_str(&check(&report(&[about]))).unwrap();
-        assert_eq!(value[0]["description"], "this points astray; unstage it; b.json:2:1: pinned here");
+        assert_eq!(
+            value[0]["description"],
+            "this points astray; unstage it; b.json:2:1: pinned here"
+        );
         let body = value[0]["content"]["body"].as_str().unwrap();
         assert!(
             body.ends_with(

@@ -19,7 +19,8 @@ use crate::rules;
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct View<'a> {
     pub paint: Paint,
-    /// Whether the reader stands below the top of the work tree, where most commands would not do what they say.
+    /// Whether the reader stands below the top of the work tree, where most commands would not do
+    /// what they say.
     pub below_top: bool,
     /// What to do about all of it, at the end.
     pub advice: Option<&'a str>,
@@ -55,12 +56,14 @@ pub(crate) fn check(findings: &[Finding], view: View<'_>) -> String {
 
 /// "2 errors and 1 warning in 3 files".
 pub(crate) fn summary(findings: &[Finding]) -> String {
-    let count = |severity: Severity| findings.iter().filter(|finding| finding.severity == severity).count();
-    let parts: Vec<String> = [(count(Severity::Error), "error"), (count(Severity::Warning), "warning")]
-        .into_iter()
-        .filter(|(number, _)| *number > 0)
-        .map(|(number, word)| plural(number, word))
-        .collect();
+    let count =
+        |severity: Severity| findings.iter().filter(|finding| finding.severity == severity).count();
+    let parts: Vec<String> =
+        [(count(Severity::Error), "error"), (count(Severity::Warning), "warning")]
+            .into_iter()
+            .filter(|(number, _)| *number > 0)
+            .map(|(number, word)| plural(number, word))
+            .collect();
     let files: BTreeSet<_> = findings.iter().map(|finding| &finding.path).collect();
     format!("{} in {}", parts.join(" and "), plural(files.len(), "file"))
 }
@@ -79,7 +82,9 @@ pub(crate) fn plural(number: usize, word: &str) -> String {
 pub(crate) fn rows(rows: &[(impl AsRef<str>, String)], paint: impl Fn(&str) -> String) -> String {
     let width = rows.iter().map(|(label, _)| label.as_ref().len()).max().unwrap_or_default();
     let gap = |label: &str| " ".repeat(width - label.len());
-    rows.iter().map(|(label, text)| format!("{}{}  {text}\n", paint(label.as_ref()), gap(label.as_ref()))).collect()
+    rows.iter()
+        .map(|(label, text)| format!("{}{}  {text}\n", paint(label.as_ref()), gap(label.as_ref())))
+        .collect()
 }
 
 /// The most characters of a commit's subject that are shown.
@@ -127,10 +132,14 @@ impl<'a> Spot<'a> {
         if !shows_lines {
             return (Vec::new(), labels.collect());
         }
-        let mut marks: Vec<Mark<'a>> = self.places().take(PLACES).map(|place| Mark { place, text: None }).collect();
+        let mut marks: Vec<Mark<'a>> =
+            self.places().take(PLACES).map(|place| Mark { place, text: None }).collect();
         let mut others = Vec::new();
         for label in labels {
-            let place = label.place.as_ref().filter(|place| label.path == *self.path && !place.excerpt.is_empty());
+            let place = label
+                .place
+                .as_ref()
+                .filter(|place| label.path == *self.path && !place.excerpt.is_empty());
             match place.map(|place| Mark { place, text: Some(&label.text) }) {
                 Some(mark) if marks.contains(&mark) => {}
                 Some(mark) if marks.len() < MARKS => marks.push(mark),
@@ -176,15 +185,19 @@ fn groups(findings: &[Finding]) -> Vec<Group<'_>> {
         });
         files[spot].findings.push(finding);
     }
-    // A lockfile is healed by an install over manifests that are whole again: the rules stand in the order in which their
-    // cures work.
+    // A lockfile is healed by an install over manifests that are whole again: the rules stand in
+    // the order in which their cures work.
     groups.sort_by_key(|group| rules::order(group.first.rule));
     groups
 }
 
 fn write_group(group: &Group<'_>, view: View<'_>, text: &mut String) {
     let Group { first, files } = group;
-    let label = painted(first.severity, view.paint, &format!("{}[{}]", first.severity.name(), first.rule.id));
+    let label = painted(
+        first.severity,
+        view.paint,
+        &format!("{}[{}]", first.severity.name(), first.rule.id),
+    );
     *text += &format!("{label}: {}\n", view.paint.strong(&first.message));
     let shown = &files[..files.len().min(FILES)];
     let marks = shown.iter().enumerate().map(|(at, spot)| spot.marks(at < EXCERPTS));
@@ -193,22 +206,34 @@ fn write_group(group: &Group<'_>, view: View<'_>, text: &mut String) {
     let lines = places.chain(marks.iter().flatten().map(|mark| mark.place)).map(|place| place.line);
     let gutter = lines.max().map_or(1, |line| line.to_string().len());
     for (spot, marks) in shown.iter().zip(&marks) {
-        let location =
-            spot.places().next().map(|place| format!(":{}:{}", place.line, place.column)).unwrap_or_default();
+        let location = spot
+            .places()
+            .next()
+            .map(|place| format!(":{}:{}", place.line, place.column))
+            .unwrap_or_default();
         let commit = spot.commit.map(in_commit).unwrap_or_default();
-        *text += &format!("{}{} {}{location}{commit}\n", " ".repeat(gutter), view.paint.faint("-->"), spot.path);
+        *text += &format!(
+            "{}{} {}{location}{commit}\n",
+            " ".repeat(gutter),
+            view.paint.faint("-->"),
+            spot.path
+        );
         if !marks.is_empty() {
             write_lines(marks, first.severity, gutter, view.paint, text);
             let more = spot.places().skip(PLACES).count();
             if more > 0 {
-                *text += &format!("{}\n", view.paint.faint(&format!("... and {}", plural(more, "more place"))));
+                *text += &format!(
+                    "{}\n",
+                    view.paint.faint(&format!("... and {}", plural(more, "more place")))
+                );
             }
         }
     }
     if files.len() > FILES {
         // A file that several commits touch stands here several times.
         let word = if first.commit.is_some() { "more place" } else { "more file" };
-        let more = format!("... and {} (--format json lists them)", plural(files.len() - FILES, word));
+        let more =
+            format!("... and {} (--format json lists them)", plural(files.len() - FILES, word));
         *text += &format!("{}\n", view.paint.faint(&more));
     }
     let margin = format!("{}{}", " ".repeat(gutter + 2), view.paint.faint("="));
@@ -218,7 +243,12 @@ fn write_group(group: &Group<'_>, view: View<'_>, text: &mut String) {
 }
 
 /// The labels that are marked in no line: each once, for many findings may point at one place.
-fn write_notes<'a>(labels: impl Iterator<Item = &'a Label>, paint: Paint, margin: &str, text: &mut String) {
+fn write_notes<'a>(
+    labels: impl Iterator<Item = &'a Label>,
+    paint: Paint,
+    margin: &str,
+    text: &mut String,
+) {
     let mut notes: Vec<String> = Vec::new();
     for note in labels.map(note) {
         if notes.len() <= NOTES && !notes.contains(&note) {
@@ -237,7 +267,9 @@ fn write_notes<'a>(labels: impl Iterator<Item = &'a Label>, paint: Paint, margin
 /// The fixes, each once. A difference begins at the left, so that it can be pasted as it is.
 fn write_fixes(files: &[Spot<'_>], paint: Paint, margin: &str, text: &mut String) {
     let mut proposed: Vec<&Fix> = Vec::new();
-    for fix in files.iter().flat_map(|spot| &spot.findings).filter_map(|finding| finding.fix.as_ref()) {
+    for fix in
+        files.iter().flat_map(|spot| &spot.findings).filter_map(|finding| finding.fix.as_ref())
+    {
         if proposed.len() <= FIXES && !proposed.contains(&fix) {
             proposed.push(fix);
         }
@@ -263,7 +295,13 @@ fn painted(severity: Severity, paint: Paint, word: &str) -> String {
 
 /// The lines of one file, each with its place marked. A label is under the line of its finding
 /// where that is the same.
-fn write_lines(marks: &[Mark<'_>], severity: Severity, gutter: usize, paint: Paint, text: &mut String) {
+fn write_lines(
+    marks: &[Mark<'_>],
+    severity: Severity,
+    gutter: usize,
+    paint: Paint,
+    text: &mut String,
+) {
     let bar = format!("{} {}", " ".repeat(gutter), paint.faint(" |"));
     *text += &format!("{bar}\n");
     let mut previous: Option<&Place> = None;
@@ -271,9 +309,14 @@ fn write_lines(marks: &[Mark<'_>], severity: Severity, gutter: usize, paint: Pai
         if previous.is_some_and(|previous| previous.line + 1 < place.line) {
             *text += &format!("{}\n", paint.faint("..."));
         }
-        let is_same = |previous: &Place| previous.line == place.line && previous.excerpt == place.excerpt;
+        let is_same =
+            |previous: &Place| previous.line == place.line && previous.excerpt == place.excerpt;
         if words.is_none() || !previous.is_some_and(is_same) {
-            *text += &format!(" {} {}\n", paint.faint(&format!("{:>gutter$} |", place.line)), place.excerpt.trim_end());
+            *text += &format!(
+                " {} {}\n",
+                paint.faint(&format!("{:>gutter$} |", place.line)),
+                place.excerpt.trim_end()
+            );
         }
         previous = Some(place);
         let width = |text: Option<&str>| text.unwrap_or_default().width();
@@ -293,7 +336,12 @@ fn write_cure(group: &Group<'_>, view: View<'_>, gutter: usize, text: &mut Strin
         return;
     }
     let margin = " ".repeat(gutter + 2);
-    *text += &format!("{margin}{} {}: {}\n", view.paint.faint("="), view.paint.strong("help"), group.first.help);
+    *text += &format!(
+        "{margin}{} {}: {}\n",
+        view.paint.faint("="),
+        view.paint.strong("help"),
+        group.first.help
+    );
     let mut paths: Vec<&RepoPath> = group.files.iter().map(|spot| spot.path).collect();
     paths.dedup();
     let steps = &group.first.steps;
@@ -350,8 +398,9 @@ mod tests {
     #[test]
     fn places_that_say_the_same_share_an_explanation() {
         let text = "1\n2\n3\n4\n5\n6\n7\n8\n9\n";
-        let findings: Vec<Finding> =
-            ["1", "2", "4", "5", "6", "8", "9"].map(|digit| finding("a", Some((text, digit)))).into();
+        let findings: Vec<Finding> = ["1", "2", "4", "5", "6", "8", "9"]
+            .map(|digit| finding("a", Some((text, digit))))
+            .into();
         let shown = check(&findings, VIEW);
         assert_eq!(shown.matches("error[").count(), 1);
         assert!(shown.contains("\n...\n 4 | 4\n"), "{shown}");
@@ -361,7 +410,8 @@ mod tests {
 
     #[test]
     fn files_that_say_the_same_share_a_command() {
-        let findings: Vec<Finding> = (10..30).map(|number| finding(&format!("{number}.bak"), None)).collect();
+        let findings: Vec<Finding> =
+            (10..30).map(|number| finding(&format!("{number}.bak"), None)).collect();
         let shown = check(&findings, VIEW);
         assert_eq!(shown.matches("-->").count(), FILES);
         assert!(shown.contains("\n... and 10 more files (--format json lists them)\n"), "{shown}");
@@ -383,7 +433,8 @@ mod tests {
             Finding { commit: by(0x2b, ""), ..finding("b.json", None) },
         ];
         let shown = check(&findings, VIEW);
-        let lines: Vec<&str> = shown.lines().filter(|line| line.contains("-->") || line.contains("add")).collect();
+        let lines: Vec<&str> =
+            shown.lines().filter(|line| line.contains("-->") || line.contains("add")).collect();
         assert_eq!(
             lines,
             [
@@ -399,10 +450,19 @@ mod tests {
 
     #[test]
     fn a_subject_is_short_and_does_not_act() {
-        let commit = |subject: &str| Commit { id: ObjectId::from_bytes(&[0; 32]).unwrap(), subject: subject.into() };
+        let commit = |subject: &str| Commit {
+            id: ObjectId::from_bytes(&[0; 32]).unwrap(),
+            subject: subject.into(),
+        };
         assert_eq!(in_commit(&commit("a\u{1b}[2J\n")), " in 000000000000 (a\\u{001b}[2J\\n)");
-        assert_eq!(in_commit(&commit(&"ä".repeat(60))), format!(" in 000000000000 ({})", "ä".repeat(60)));
-        assert_eq!(in_commit(&commit(&"ä".repeat(61))), format!(" in 000000000000 ({}…)", "ä".repeat(60)));
+        assert_eq!(
+            in_commit(&commit(&"ä".repeat(60))),
+            format!(" in 000000000000 ({})", "ä".repeat(60))
+        );
+        assert_eq!(
+            in_commit(&commit(&"ä".repeat(61))),
+            format!(" in 000000000000 ({}…)", "ä".repeat(60))
+        );
     }
 
     #[test]
@@ -462,7 +522,10 @@ mod tests {
         let text = "1\n2\n";
         let findings: Vec<Finding> = (1..=9)
             .map(|number| Finding {
-                labels: vec![label(format!("{number}"), text, "2", "there"), label("z", text, "1", "first")],
+                labels: vec![
+                    label(format!("{number}"), text, "2", "there"),
+                    label("z", text, "1", "first"),
+                ],
                 ..finding(&format!("{number}"), None)
             })
             .collect();
@@ -484,7 +547,12 @@ mod tests {
         std::fs::write(&file, text).unwrap();
         std::fs::write(&patch, format!("{difference}\n")).unwrap();
         let mut git = std::process::Command::new("git");
-        let done = git.args(["apply", "patch"]).env_remove("GIT_DIR").current_dir(&directory).output().unwrap();
+        let done = git
+            .args(["apply", "patch"])
+            .env_remove("GIT_DIR")
+            .current_dir(&directory)
+            .output()
+            .unwrap();
         assert!(done.status.success(), "{done:?}: {difference}");
         std::fs::read_to_string(&file).unwrap()
     }
@@ -497,12 +565,15 @@ mod tests {
         let shown = check(&[about(of(Safety::Safe, "2")), about(of(Safety::Safe, "2"))], VIEW);
         let difference = "--- a/a.json\n+++ b/a.json\n@@ -1,2 +1,2 @@\n one\n-two\n+2\n";
         assert!(
-            shown.contains(&format!("       git add a.json\n   = fix (safe):\n{difference}\nbakstop: ")),
+            shown.contains(&format!(
+                "       git add a.json\n   = fix (safe):\n{difference}\nbakstop: "
+            )),
             "{shown}"
         );
         assert_eq!(shown.matches("= fix").count(), 1, "one that is the same is shown once");
         assert_eq!(applied(&shown, "a.json", text), "one\n2\n");
-        let many: Vec<Finding> = (0..5).map(|number| about(of(Safety::Shown, &number.to_string()))).collect();
+        let many: Vec<Finding> =
+            (0..5).map(|number| about(of(Safety::Shown, &number.to_string()))).collect();
         let shown = check(&many, VIEW);
         assert_eq!(shown.matches("= fix (shown):\n--- a/a.json\n").count(), FIXES);
         assert!(shown.contains("\n... and more fixes (--format json lists them)\n"), "{shown}");
@@ -513,8 +584,13 @@ mod tests {
 
     #[test]
     fn words_have_their_plurals() {
-        for (word, many) in [("file", "files"), ("path", "paths"), ("stash", "stashes"), ("process", "processes")] {
-            assert_eq!((plural(1, word), plural(2, word)), (format!("1 {word}"), format!("2 {many}")));
+        for (word, many) in
+            [("file", "files"), ("path", "paths"), ("stash", "stashes"), ("process", "processes")]
+        {
+            assert_eq!(
+                (plural(1, word), plural(2, word)),
+                (format!("1 {word}"), format!("2 {many}"))
+            );
         }
     }
 }

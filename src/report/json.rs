@@ -27,7 +27,8 @@ pub(crate) fn findings(report: &Report<'_>) -> Vec<Value> {
 }
 
 pub(crate) fn summary(report: &Report<'_>) -> Value {
-    let count = |severity| report.findings.iter().filter(|finding| finding.severity == severity).count();
+    let count =
+        |severity| report.findings.iter().filter(|finding| finding.severity == severity).count();
     json!({ "errors": count(Severity::Error), "warnings": count(Severity::Warning), "judged": report.judged })
 }
 
@@ -55,14 +56,15 @@ pub(crate) fn commit(commit: &Commit) -> Value {
     json!({ "id": commit.id.to_string(), "subject": commit.subject })
 }
 
-/// A document as text: one line feed at its end, and every character that a terminal could act on as `\uXXXX`, so that
-/// a log that shows the report cannot be forged by a path.
+/// A document as text: one line feed at its end, and every character that a terminal could act on
+/// as `\uXXXX`, so that a log that shows the report cannot be forged by a path.
 pub(crate) fn document(value: &Value) -> String {
     // A `Value` holds no key that is not a string and nothing that fails to serialize.
     let text = format!("{value:#}");
     let mut safe = String::with_capacity(text.len() + 1);
     for character in text.chars() {
-        // Line feeds and spaces between the tokens are the only unescaped control characters of a JSON text.
+        // Line feeds and spaces between the tokens are the only unescaped control characters of a
+        // JSON text.
         if is_unsafe(character) && character != '\n' {
             for unit in character.encode_utf16(&mut [0; 2]) {
                 safe += &format!("\\u{unit:04x}");
@@ -169,7 +171,8 @@ mod tests {
 
     #[test]
     fn the_schema_describes_commits_and_masked_places_too() {
-        let schema: Value = serde_json::from_str(include_str!("../../docs/schema/check.json")).unwrap();
+        let schema: Value =
+            serde_json::from_str(include_str!("../../docs/schema/check.json")).unwrap();
         let mut findings = every_kind();
         findings.pop();
         let value: Value = serde_json::from_str(&check(&report(&findings))).unwrap();
@@ -193,12 +196,21 @@ mod tests {
         assert_eq!((&findings[0]["labels"], &findings[0]["fix"]), (&json!([]), &Value::Null));
         assert_eq!(findings[2]["labels"][0]["place"]["column"], 3);
         let labels = &findings[3]["labels"];
-        assert_eq!((&labels[2]["path_hex"], &labels[2]["text"]), (&json!("62ff0a253a3a"), &json!("there")));
+        assert_eq!(
+            (&labels[2]["path_hex"], &labels[2]["text"]),
+            (&json!("62ff0a253a3a"), &json!("there"))
+        );
         assert_eq!(labels[3]["place"], Value::Null);
         let fix = &findings[3]["fix"];
         assert_eq!((&fix["safety"], &fix["edits"][0]["text"]), (&json!("safe"), &json!(HOSTILE)));
-        assert_eq!((&fix["edits"][0]["line"], &fix["edits"][0]["end_line"]), (&json!(2), &json!(2)));
-        assert!(fix["diffs"][0]["lines"][0].as_str().unwrap().starts_with("--- a/a\\n::error"), "{fix}");
+        assert_eq!(
+            (&fix["edits"][0]["line"], &fix["edits"][0]["end_line"]),
+            (&json!(2), &json!(2))
+        );
+        assert!(
+            fix["diffs"][0]["lines"][0].as_str().unwrap().starts_with("--- a/a\\n::error"),
+            "{fix}"
+        );
         let secret = &findings[1]["fix"];
         assert_eq!(secret["edits"], json!([]));
         assert_eq!(secret["diffs"][0]["lines"][3], "-********");

@@ -1,7 +1,8 @@
-//! JUnit XML: a rule that found nothing is a test that passed, a finding that blocks is one that failed.
+//! JUnit XML: a rule that found nothing is a test that passed, a finding that blocks is one that
+//! failed.
 //!
-//! A warning that does not block is a test that passed and says something: CI turns a failed test into a failed job,
-//! and no format may weigh more than the exit code.
+//! A warning that does not block is a test that passed and says something: CI turns a failed test
+//! into a failed job, and no format may weigh more than the exit code.
 
 use crate::report::{Report, described_in_full};
 use crate::rule::Finding;
@@ -9,9 +10,11 @@ use crate::rule::Finding;
 /// One test suite, well-formed whatever the paths are.
 pub(crate) fn check(report: &Report<'_>) -> String {
     let findings = report.findings;
-    let quiet = report.rules.iter().filter(|rule| findings.iter().all(|finding| finding.rule != **rule));
-    let mut cases: Vec<String> =
-        quiet.map(|rule| format!("    <testcase classname=\"bakstop\" name=\"{}\"/>\n", xml(rule.id))).collect();
+    let quiet =
+        report.rules.iter().filter(|rule| findings.iter().all(|finding| finding.rule != **rule));
+    let mut cases: Vec<String> = quiet
+        .map(|rule| format!("    <testcase classname=\"bakstop\" name=\"{}\"/>\n", xml(rule.id)))
+        .collect();
     cases.extend(findings.iter().map(|finding| case(report, finding)));
     let failures = findings.iter().filter(|finding| report.blocks(finding)).count();
     let counts = format!("tests=\"{}\" failures=\"{failures}\" errors=\"0\"", cases.len());
@@ -26,7 +29,11 @@ pub(crate) fn check(report: &Report<'_>) -> String {
 }
 
 fn case(report: &Report<'_>, finding: &Finding) -> String {
-    let place = finding.place.as_ref().map(|place| format!(":{}:{}", place.line, place.column)).unwrap_or_default();
+    let place = finding
+        .place
+        .as_ref()
+        .map(|place| format!(":{}:{}", place.line, place.column))
+        .unwrap_or_default();
     let path = xml(&finding.path.to_string());
     let text = xml(&described_in_full(finding));
     let said = if report.blocks(finding) {
@@ -42,8 +49,8 @@ fn case(report: &Report<'_>, finding: &Finding) -> String {
     )
 }
 
-/// Text for an element or an attribute. XML 1.0 has no way to say most control characters, and none to say U+FFFE:
-/// what is left of them is written as bakstop writes what it does not print.
+/// Text for an element or an attribute. XML 1.0 has no way to say most control characters, and none
+/// to say U+FFFE: what is left of them is written as bakstop writes what it does not print.
 fn xml(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for character in text.chars() {
@@ -53,7 +60,9 @@ fn xml(text: &str) -> String {
             '>' => out += "&gt;",
             '"' => out += "&quot;",
             '\n' => out += "&#10;",
-            '\u{0}'..'\u{20}' | '\u{fffe}' | '\u{ffff}' => out += &format!("\\u{{{:04x}}}", u32::from(character)),
+            '\u{0}'..'\u{20}' | '\u{fffe}' | '\u{ffff}' => {
+                out += &format!("\\u{{{:04x}}}", u32::from(character));
+            }
             _ => out.push(character),
         }
     }
@@ -93,8 +102,10 @@ mod tests {
 
     #[test]
     fn a_finding_fails_and_a_warning_only_where_it_blocks() {
-        let findings =
-            [Finding { severity: Severity::Warning, ..finding("a.bak") }, placed("web/package.json", "\n x", "x")];
+        let findings = [
+            Finding { severity: Severity::Warning, ..finding("a.bak") },
+            placed("web/package.json", "\n x", "x"),
+        ];
         let mut report = report(&findings);
         let text = check(&report);
         let document = Document::parse(&text).unwrap();
@@ -111,7 +122,10 @@ mod tests {
         let text = check(&report);
         let document = Document::parse(&text).unwrap();
         let failure = cases(&document)[RULES.len() - 2].first_element_child().unwrap();
-        assert_eq!((failure.tag_name().name(), failure.attribute("type")), ("failure", Some("warning")));
+        assert_eq!(
+            (failure.tag_name().name(), failure.attribute("type")),
+            ("failure", Some("warning"))
+        );
         assert_eq!(counts(&document).1, "2");
     }
 
@@ -120,7 +134,8 @@ mod tests {
         let findings = every_kind();
         let text = check(&report(&findings));
         let document = Document::parse(&text).unwrap_or_else(|error| panic!("{error}: {text}"));
-        let names: Vec<&str> = cases(&document).iter().filter_map(|case| case.attribute("file")).collect();
+        let names: Vec<&str> =
+            cases(&document).iter().filter_map(|case| case.attribute("file")).collect();
         assert_eq!(names.len(), findings.len());
         assert_eq!(names[3].replace("\\u{fffe}", "\u{fffe}"), findings[3].path.to_string());
         assert_eq!(names[4], "b\\xff\\n%::");

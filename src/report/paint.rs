@@ -25,8 +25,9 @@ pub(crate) struct Paint {
 impl Paint {
     pub(crate) const PLAIN: Self = Self { on: false };
 
-    /// Decides for one stream. What was said on the command line wins; then `NO_COLOR` (no-color.org), `CLICOLOR_FORCE`
-    /// (bixense.com/clicolors) and `TERM=dumb`; then whether the stream is a terminal.
+    /// Decides for one stream. What was said on the command line wins; then `NO_COLOR`
+    /// (no-color.org), `CLICOLOR_FORCE` (bixense.com/clicolors) and `TERM=dumb`; then whether the
+    /// stream is a terminal.
     pub(crate) fn decide(when: When, env: &Environment, terminal: bool) -> Self {
         let forced = env.get("CLICOLOR_FORCE").is_some_and(|value| value != "0");
         let dumb = env.get("TERM").is_some_and(|term| term == "dumb");
@@ -99,7 +100,11 @@ mod tests {
             (When::Never, &[("CLICOLOR_FORCE", "1")][..], true, false),
         ] {
             let env = variables.iter().copied().collect();
-            assert_eq!(Paint::decide(when, &env, terminal).on, on, "{when:?} {variables:?} {terminal}");
+            assert_eq!(
+                Paint::decide(when, &env, terminal).on,
+                on,
+                "{when:?} {variables:?} {terminal}"
+            );
         }
     }
 }

@@ -1,4 +1,5 @@
-//! The pins of package managers: a table for a person, `bakstop.pins/1` for a program; and what moving them comes to.
+//! The pins of package managers: a table for a person, `bakstop.pins/1` for a program; and what
+//! moving them comes to.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -21,8 +22,10 @@ pub(crate) fn human(board: &Board, findings: &[Finding], view: View<'_>) -> Stri
         return "nothing here pins a package manager\n".to_owned();
     }
     let mut places = Places::default();
-    let lines: Vec<[String; 4]> = board.rows.iter().map(|row| line(board, row, &mut places)).collect();
-    let width = |column: usize| lines.iter().map(|line| line[column].width()).max().unwrap_or_default();
+    let lines: Vec<[String; 4]> =
+        board.rows.iter().map(|row| line(board, row, &mut places)).collect();
+    let width =
+        |column: usize| lines.iter().map(|line| line[column].width()).max().unwrap_or_default();
     let widths = [width(0), width(1), width(2)];
     let mut text = String::new();
     let mut rest = lines.as_slice();
@@ -59,10 +62,13 @@ fn painted(row: &Row, cells: &[String; 4], widths: [usize; 3], view: View<'_>) -
 
 /// "12 pins in 5 files agree; 2 are not judged".
 fn summary(board: &Board) -> String {
-    let count = |wanted: &dyn Fn(Relation) -> bool| board.rows.iter().filter(|row| wanted(row.relation)).count();
+    let count = |wanted: &dyn Fn(Relation) -> bool| {
+        board.rows.iter().filter(|row| wanted(row.relation)).count()
+    };
     let is_agreed = |relation| matches!(relation, Relation::Reference | Relation::Agrees);
     let differing = count(&|relation| matches!(relation, Relation::Differs | Relation::Floats));
-    let (agreeing, unjudged) = (count(&is_agreed), count(&|relation| relation == Relation::Unjudged));
+    let (agreeing, unjudged) =
+        (count(&is_agreed), count(&|relation| relation == Relation::Unjudged));
     if agreeing + differing == 0 {
         return format!("{}, and no exact version to hold them against", plural(unjudged, "pin"));
     }
@@ -85,9 +91,15 @@ fn summary(board: &Board) -> String {
 }
 
 fn heading(board: &Board, group: &PinGroup) -> String {
-    let directory = if group.directory.is_empty() { ".".into() } else { RepoPath::new(&*group.directory).to_string() };
+    let directory = if group.directory.is_empty() {
+        ".".into()
+    } else {
+        RepoPath::new(&*group.directory).to_string()
+    };
     match group.reference {
-        None if board.groups.len() > 1 => format!("{directory} (no exact version to hold the others against)"),
+        None if board.groups.len() > 1 => {
+            format!("{directory} (no exact version to hold the others against)")
+        }
         Some(_) | None => directory,
     }
 }
@@ -98,7 +110,10 @@ struct Places<'b>(BTreeMap<usize, LineIndex<'b>>);
 
 impl<'b> Places<'b> {
     fn locate(&mut self, board: &'b Board, file: usize, at: usize) -> (usize, usize) {
-        self.0.entry(file).or_insert_with(|| LineIndex::new(&board.project.file(file).text)).locate(at)
+        self.0
+            .entry(file)
+            .or_insert_with(|| LineIndex::new(&board.project.file(file).text))
+            .locate(at)
     }
 
     /// Where a pin takes effect: "package.json:4".
@@ -108,9 +123,14 @@ impl<'b> Places<'b> {
     }
 }
 
-/// The place of a pin that a reader is led to: of a word that stands in many lines, the one with the version.
+/// The place of a pin that a reader is led to: of a word that stands in many lines, the one with
+/// the version.
 fn shown(pin: &Pin) -> &Span {
-    if pin.at.start <= pin.place.start && pin.place.end <= pin.at.end { &pin.place } else { &pin.at }
+    if pin.at.start <= pin.place.start && pin.place.end <= pin.at.end {
+        &pin.place
+    } else {
+        &pin.at
+    }
 }
 
 /// What a pin says of the version.
@@ -148,7 +168,13 @@ fn state(relation: Relation, pin: &Pin) -> &'static str {
 }
 
 /// What was moved, or is to be; what was left, and why; and what is found in the end.
-pub(crate) fn moved(board: &Board, plan: &Plan, findings: &[Finding], verb: &str, view: View<'_>) -> String {
+pub(crate) fn moved(
+    board: &Board,
+    plan: &Plan,
+    findings: &[Finding],
+    verb: &str,
+    view: View<'_>,
+) -> String {
     let (mut places, mut text) = (Places::default(), String::new());
     for id in &plan.moved {
         let (before, after) = (version(board.pin(*id)), version(plan.after.pin(*id)));

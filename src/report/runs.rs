@@ -16,7 +16,8 @@ const SHOWN: usize = 20;
 
 /// Label by label: what is usual, and the runs, each held against that.
 pub(crate) fn human(runs: &[Run], paint: Paint) -> String {
-    let tables: Vec<String> = labels(runs).into_iter().map(|label| table(label, runs, paint)).collect();
+    let tables: Vec<String> =
+        labels(runs).into_iter().map(|label| table(label, runs, paint)).collect();
     if tables.is_empty() { "bakstop: no run is recorded\n".into() } else { tables.join("\n") }
 }
 
@@ -27,20 +28,30 @@ fn labels(runs: &[Run]) -> BTreeSet<&str> {
 fn table(label: &str, runs: &[Run], paint: Paint) -> String {
     let own: Vec<&Run> = runs.iter().filter(|run| run.label == label).collect();
     let usual = Usual::of(own.iter().copied(), label);
-    let median = usual.map_or("none succeeded".to_owned(), |usual| format!("median {}", Seconds(usual.median)));
+    let median = usual
+        .map_or("none succeeded".to_owned(), |usual| format!("median {}", Seconds(usual.median)));
     let head = paint.strong(&format!("\"{}\"", Escaped(label.as_bytes())));
     let mut text = format!("{head}: {}, {median}\n", plural(own.len(), "run"));
     for run in &own[own.len().saturating_sub(SHOWN)..] {
         let started = run.started.strftime("%Y-%m-%d %H:%M");
-        let excess = usual.filter(|_| run.counts()).map(|usual| format!("{:+.0} %", usual.excess(run.seconds)));
+        let excess = usual
+            .filter(|_| run.counts())
+            .map(|usual| format!("{:+.0} %", usual.excess(run.seconds)));
         let tree = match run.tree {
             Tree::Unchanged => format!("{:<9}", run.tree.name()),
             _ => paint.bad(&format!("{:<9}", run.tree.name())),
         };
-        let end = if run.exit_code == 0 { String::new() } else { format!("  exit code {}", run.exit_code) };
+        let end = if run.exit_code == 0 {
+            String::new()
+        } else {
+            format!("  exit code {}", run.exit_code)
+        };
         let commit = run.commit.map_or("no commit".to_owned(), |id| id.short());
         let time = Seconds(run.seconds).to_string();
-        text += &format!("  {started}  {time:>12}  {:>6}  {tree}  {commit}{end}\n", excess.unwrap_or_default());
+        text += &format!(
+            "  {started}  {time:>12}  {:>6}  {tree}  {commit}{end}\n",
+            excess.unwrap_or_default()
+        );
     }
     if own.len() > SHOWN {
         text += &paint.faint(&format!("  and {} earlier\n", plural(own.len() - SHOWN, "run")));
@@ -72,7 +83,14 @@ mod tests {
 
     fn run(label: &str, seconds: f64, exit_code: u8, tree: Tree) -> Run {
         let started = "2026-05-02T10:11:12Z".parse().unwrap();
-        Run { label: label.into(), started, seconds, exit_code, tree, commit: ObjectId::from_bytes(&[0xab; 20]) }
+        Run {
+            label: label.into(),
+            started,
+            seconds,
+            exit_code,
+            tree,
+            commit: ObjectId::from_bytes(&[0xab; 20]),
+        }
     }
 
     #[test]
@@ -106,7 +124,8 @@ mod tests {
 
     #[test]
     fn a_document_for_programs() {
-        let value: serde_json::Value = serde_json::from_str(&json(&[run("web", 10.0, 0, Tree::Changed)])).unwrap();
+        let value: serde_json::Value =
+            serde_json::from_str(&json(&[run("web", 10.0, 0, Tree::Changed)])).unwrap();
         assert_eq!(value["schema"], "bakstop.runs/1");
         assert_eq!(value["runs"][0]["tree"], "changed");
         assert_eq!(value["labels"][0], json!({ "label": "web", "median": 10.0, "runs": 1 }));

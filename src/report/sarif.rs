@@ -1,4 +1,5 @@
-//! SARIF 2.1.0, the OASIS standard for the results of static analysis: for code scanning and editors.
+//! SARIF 2.1.0, the OASIS standard for the results of static analysis: for code scanning and
+//! editors.
 
 use serde_json::{Value, json};
 
@@ -11,12 +12,14 @@ use crate::rule::{Finding, Rule, Subject};
 use crate::rules::{self, RULES};
 
 /// Where the schema of the format lies.
-const SCHEMA: &str = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json";
+const SCHEMA: &str =
+    "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json";
 
 /// A log of one run, with every rule of the table.
 pub(crate) fn check(report: &Report<'_>) -> String {
     let names = fingerprint::of(report.findings);
-    let results: Vec<Value> = report.findings.iter().zip(names).map(|(finding, name)| result(finding, &name)).collect();
+    let results: Vec<Value> =
+        report.findings.iter().zip(names).map(|(finding, name)| result(finding, &name)).collect();
     document(&json!({
         "$schema": SCHEMA,
         "version": "2.1.0",
@@ -66,7 +69,8 @@ fn result(finding: &Finding, fingerprint: &str) -> Value {
     }
     result["level"] = finding.severity.name().into();
     result["message"] = json!({ "text": message(&described(finding)) });
-    result["locations"] = json!([{ "physicalLocation": location(&finding.path, finding.place.as_ref()) }]);
+    result["locations"] =
+        json!([{ "physicalLocation": location(&finding.path, finding.place.as_ref()) }]);
     result["partialFingerprints"] = json!({ "markedContent/v1": fingerprint });
     if !finding.labels.is_empty() {
         let related = finding.labels.iter().map(|label| {
@@ -94,7 +98,8 @@ fn location(path: &RepoPath, place: Option<&Place>) -> Value {
     if let Some(place) = place {
         location["region"] = region(place);
         if place.marked.len() < place.excerpt.len() {
-            location["contextRegion"] = json!({ "startLine": place.line, "snippet": { "text": place.excerpt } });
+            location["contextRegion"] =
+                json!({ "startLine": place.line, "snippet": { "text": place.excerpt } });
         }
     }
     location
@@ -123,7 +128,8 @@ fn repair(fix: &Fix) -> Value {
     json!({ "description": { "text": description }, "artifactChanges": changes.collect::<Vec<_>>() })
 }
 
-/// Columns count from 1 and the end is the column after the last character, in SARIF as in [`Place`].
+/// Columns count from 1 and the end is the column after the last character, in SARIF as in
+/// [`Place`].
 fn region(place: &Place) -> Value {
     let mut region = json!({ "startLine": place.line, "startColumn": place.column });
     // Without an end, a region ends with its line: a masked place does not tell its length.
@@ -147,7 +153,8 @@ fn uri(path: &RepoPath) -> String {
     path.as_bytes().iter().map(escape).collect()
 }
 
-/// A plain text message: braces stand for arguments unless they are doubled, and `[text](target)` would be a link.
+/// A plain text message: braces stand for arguments unless they are doubled, and `[text](target)`
+/// would be a link.
 fn message(text: &str) -> String {
     text.replace('{', "{{").replace('}', "}}").replace("](", "] (")
 }
@@ -182,7 +189,10 @@ mod tests {
 
     #[test]
     fn a_result_says_what_where_and_how_to_mend_it() {
-        let about = Finding { commit: Some(commit("Ship it")), ..placed("web/a.json", "\n{\"ü\": \"x\"}", "\"x\"") };
+        let about = Finding {
+            commit: Some(commit("Ship it")),
+            ..placed("web/a.json", "\n{\"ü\": \"x\"}", "\"x\"")
+        };
         let run = run(&report(&[about]));
         assert_eq!(run["invocations"][0]["exitCode"], 1);
         let fingerprint = run["results"][0]["partialFingerprints"].clone();
@@ -215,7 +225,12 @@ mod tests {
             json!({ "startLine": 1, "startColumn": 17, "snippet": { "text": "********" } })
         );
         let uri = location(3)["artifactLocation"]["uri"].as_str().unwrap();
-        assert!(uri.starts_with("a%0A%3A%3Aerror%3A%3Aforged%250A%0D%23%23%5Badd-mask%5Dx%1B%5B2J%E2%80%AE"), "{uri}");
+        assert!(
+            uri.starts_with(
+                "a%0A%3A%3Aerror%3A%3Aforged%250A%0D%23%23%5Badd-mask%5Dx%1B%5B2J%E2%80%AE"
+            ),
+            "{uri}"
+        );
         assert_eq!(location(4)["artifactLocation"]["uri"], "b%FF%0A%25%3A%3A");
         let said = results[4]["message"]["text"].as_str().unwrap();
         assert!(said.contains("{{0}}[x] (http://h)") && !said.contains("]("), "{said}");
@@ -225,7 +240,8 @@ mod tests {
 
     #[test]
     fn warnings_that_block_are_in_the_exit_code() {
-        let findings = [Finding { severity: crate::base::finding::Severity::Warning, ..finding("a.bak") }];
+        let findings =
+            [Finding { severity: crate::base::finding::Severity::Warning, ..finding("a.bak") }];
         let mut report = report(&findings);
         assert_eq!(run(&report)["invocations"][0]["exitCode"], 0);
         report.deny_warnings = true;
@@ -265,14 +281,21 @@ mod tests {
         // One that would write asterisks into a file is left out.
         let findings = every_kind();
         let run = run(&report(&findings));
-        assert_eq!((run["results"][1].get("fixes"), run["results"][3]["fixes"].is_array()), (None, true));
+        assert_eq!(
+            (run["results"][1].get("fixes"), run["results"][3]["fixes"].is_array()),
+            (None, true)
+        );
     }
 
     #[test]
     fn a_rule_is_about_secrets_and_may_be_off_by_default() {
-        let topics: Vec<Value> = RULES.iter().map(|about| rule(about)["properties"]["tags"][1].clone()).collect();
+        let topics: Vec<Value> =
+            RULES.iter().map(|about| rule(about)["properties"]["tags"][1].clone()).collect();
         assert_eq!(topics.iter().filter(|topic| *topic == "security").count(), 1);
         let off = Rule { on_by_default: false, ..probe("probe") };
-        assert_eq!(rule(&off)["defaultConfiguration"], json!({ "enabled": false, "level": "error" }));
+        assert_eq!(
+            rule(&off)["defaultConfiguration"],
+            json!({ "enabled": false, "level": "error" })
+        );
     }
 }

@@ -11,7 +11,9 @@ use crate::os::child::{Ended, Ran};
 use crate::report::human::{TO_TOP, plural, rows};
 use crate::report::paint::Paint;
 use crate::rule::Finding;
-use crate::snapshot::{Changes, DELETED_IN_INDEX, Difference, Dirt, Head, MovedRef, NEW_FILE, State};
+use crate::snapshot::{
+    Changes, DELETED_IN_INDEX, Difference, Dirt, Head, MovedRef, NEW_FILE, State,
+};
 
 mod json;
 
@@ -45,11 +47,14 @@ pub(crate) enum Since<'a> {
 }
 
 impl Verification<'_> {
-    /// For a person: one line a path, what differs, what to type, and one line that counts. Nothing at all if nothing
-    /// changed and the time was kept.
+    /// For a person: one line a path, what differs, what to type, and one line that counts. Nothing
+    /// at all if nothing changed and the time was kept.
     pub(crate) fn human(&self, paint: Paint) -> String {
-        let summary: String =
-            self.summary().iter().map(|line| format!("{} {line}\n", paint.strong("bakstop:"))).collect();
+        let summary: String = self
+            .summary()
+            .iter()
+            .map(|line| format!("{} {line}\n", paint.strong("bakstop:")))
+            .collect();
         if self.changes.is_empty() {
             return summary;
         }
@@ -60,7 +65,8 @@ impl Verification<'_> {
         let warnings: String = warnings.collect();
         let cure = self.advice.map_or(String::new(), |Advice { help, commands }| {
             let go = (self.below_top && !commands.is_empty()).then(|| TO_TOP.to_owned());
-            let commands = go.iter().chain(commands).map(|command| format!("    {}\n", paint.good(command)));
+            let commands =
+                go.iter().chain(commands).map(|command| format!("    {}\n", paint.good(command)));
             format!("\n{} {help}\n{}", paint.strong("help:"), commands.collect::<String>())
         });
         format!("{list}{}{warnings}{cure}\n{summary}", self.differences(paint))
@@ -90,7 +96,8 @@ impl Verification<'_> {
                 notes => paint.faint(&format!(" ({})", notes.join(", "))),
             };
             let said = said.get(&difference.path);
-            let said = said.map_or(String::new(), |finding| format!(": {}", paint.strong(&finding.message)));
+            let said = said
+                .map_or(String::new(), |finding| format!(": {}", paint.strong(&finding.message)));
             (label(difference), format!("{}{notes}{said}", difference.path))
         });
         self.around().into_iter().chain(paths).collect()
@@ -103,22 +110,40 @@ impl Verification<'_> {
             let line = format!("{} -> {}", shown(before), shown(after));
             ("HEAD moved".to_owned(), line)
         });
-        let refs = changes.refs.iter().map(|moved| (moved_label(moved).to_owned(), Escaped(&moved.name).to_string()));
+        let refs = changes
+            .refs
+            .iter()
+            .map(|moved| (moved_label(moved).to_owned(), Escaped(&moved.name).to_string()));
         let stashed = changes.stashed.iter().map(|id| ("stash added".to_owned(), id.short()));
         let unstashed = changes.unstashed.iter().map(|id| ("stash dropped".to_owned(), id.short()));
-        let settings = changes.settings.iter().map(|name| ("setting changed".to_owned(), Escaped(name).to_string()));
-        let begun =
-            changes.begun.iter().map(|what| ("unfinished".to_owned(), format!("{}: {}", what.name(), what.cure())));
+        let settings = changes
+            .settings
+            .iter()
+            .map(|name| ("setting changed".to_owned(), Escaped(name).to_string()));
+        let begun = changes
+            .begun
+            .iter()
+            .map(|what| ("unfinished".to_owned(), format!("{}: {}", what.name(), what.cure())));
         let ended = changes.ended.iter().map(|what| ("ended".to_owned(), what.name().to_owned()));
-        head.chain(refs).chain(stashed).chain(unstashed).chain(settings).chain(begun).chain(ended).collect()
+        head.chain(refs)
+            .chain(stashed)
+            .chain(unstashed)
+            .chain(settings)
+            .chain(begun)
+            .chain(ended)
+            .collect()
     }
 
     fn differences(&self, paint: Paint) -> String {
         let one = |(path, excerpt): &(&RepoPath, Excerpt)| {
-            let lines: String = excerpt.lines.iter().map(|line| format!("{}\n", paint.diff(line))).collect();
+            let lines: String =
+                excerpt.lines.iter().map(|line| format!("{}\n", paint.diff(line))).collect();
             let more = match (excerpt.more, excerpt.lines.is_empty()) {
                 (0, _) => String::new(),
-                (more, false) => paint.faint(&format!("… {more} more {}\n", if more == 1 { "line" } else { "lines" })),
+                (more, false) => paint.faint(&format!(
+                    "… {more} more {}\n",
+                    if more == 1 { "line" } else { "lines" }
+                )),
                 (more, true) => paint.faint(&format!("… {} of {path}\n", plural(more, "line"))),
             };
             lines + &more
@@ -155,8 +180,10 @@ impl Verification<'_> {
         let (doer, end) = match self.since {
             Since::Clean => {
                 let verb = if count == 1 { "is" } else { "are" };
-                let paths = (count > 0).then(|| format!("{} {verb} not clean", plural(count, "path")));
-                let begun = self.changes.begun.iter().map(|what| format!("{} is unfinished", what.name()));
+                let paths =
+                    (count > 0).then(|| format!("{} {verb} not clean", plural(count, "path")));
+                let begun =
+                    self.changes.begun.iter().map(|what| format!("{} is unfinished", what.name()));
                 return paths.into_iter().chain(begun).collect::<Vec<_>>().join("; ");
             }
             Since::Command(Ran { ended: Ended::Code(0), .. }, _) => ("the command ", String::new()),
@@ -164,8 +191,9 @@ impl Verification<'_> {
             Since::Baseline => ("since the baseline: ", String::new()),
         };
         let Changes { head, refs, stashed, unstashed, settings, begun, ended, .. } = self.changes;
-        let some =
-            |number: usize, verb: &str, word: &str| (number > 0).then(|| format!("{verb} {}", plural(number, word)));
+        let some = |number: usize, verb: &str, word: &str| {
+            (number > 0).then(|| format!("{verb} {}", plural(number, word)))
+        };
         let deeds = [
             some(count, "changed", "path"),
             head.as_ref().map(|_| "moved HEAD".to_owned()),
@@ -177,8 +205,10 @@ impl Verification<'_> {
             some(ended.len(), "ended", "operation"),
         ];
         let deeds: Vec<String> = deeds.into_iter().flatten().collect();
-        let (last, others) = deeds.split_last().map_or(("", &[][..]), |(last, others)| (last, others));
-        let others = if others.is_empty() { String::new() } else { format!("{} and ", others.join(", ")) };
+        let (last, others) =
+            deeds.split_last().map_or(("", &[][..]), |(last, others)| (last, others));
+        let others =
+            if others.is_empty() { String::new() } else { format!("{} and ", others.join(", ")) };
         format!("{doer}{others}{last}{end}")
     }
 
@@ -189,14 +219,18 @@ impl Verification<'_> {
 }
 
 fn rewritten_backup(backup: &RepoPath, original: &RepoPath) -> String {
-    format!("{backup} is itself rewritten: restoring it puts a rewritten file in the place of {original}")
+    format!(
+        "{backup} is itself rewritten: restoring it puts a rewritten file in the place of {original}"
+    )
 }
 
 /// What happened to a path, in the words of the list.
 fn label(difference: &Difference) -> String {
     match (&difference.before, &difference.after) {
         (_, Some(dirt)) => names(dirt).join(", "),
-        (Some(dirt), None) if dirt.states.contains(&State::Untracked) => "no longer untracked".into(),
+        (Some(dirt), None) if dirt.states.contains(&State::Untracked) => {
+            "no longer untracked".into()
+        }
         (Some(dirt), None) if dirt.states.contains(&State::Leftover) => "leftover gone".into(),
         (Some(dirt), None) if is_only(dirt, State::Hidden) => "no longer hidden".into(),
         _ => "changed back".into(),
@@ -216,13 +250,16 @@ fn renames(changes: &Changes) -> BTreeMap<&RepoPath, String> {
     let staged = |difference: &Difference| difference.after.as_ref().and_then(|dirt| dirt.staged);
     let mut gone: BTreeMap<_, Vec<&RepoPath>> = BTreeMap::new();
     for difference in &changes.paths {
-        if let Some((old, None)) = staged(difference).and_then(|staged| Some((staged.old?, staged.new))) {
+        if let Some((old, None)) =
+            staged(difference).and_then(|staged| Some((staged.old?, staged.new)))
+        {
             gone.entry(old).or_default().push(&difference.path);
         }
     }
     let mut renames = BTreeMap::new();
     for difference in &changes.paths {
-        let new = staged(difference).filter(|staged| staged.old.is_none()).and_then(|staged| staged.new);
+        let new =
+            staged(difference).filter(|staged| staged.old.is_none()).and_then(|staged| staged.new);
         if let Some(old) = new.and_then(|id| gone.get_mut(&id)).and_then(Vec::pop) {
             renames.insert(old, format!("renamed to {}", difference.path));
             renames.insert(&difference.path, format!("renamed from {old}"));
@@ -236,14 +273,21 @@ fn notes(difference: &Difference, renames: &BTreeMap<&RepoPath, String>) -> Vec<
     if let Some(after) = &difference.after {
         let new_name = renames.get(&difference.path);
         // That says both.
-        let told = |note: &&&str| new_name.is_none() || ![NEW_FILE, DELETED_IN_INDEX].contains(note);
-        notes.extend(after.notes.iter().filter(told).map(|&note| note.to_owned()).chain(new_name.cloned()));
+        let told =
+            |note: &&&str| new_name.is_none() || ![NEW_FILE, DELETED_IN_INDEX].contains(note);
+        notes.extend(
+            after.notes.iter().filter(told).map(|&note| note.to_owned()).chain(new_name.cloned()),
+        );
     }
     match (&difference.before, &difference.after) {
-        (Some(before), Some(after)) if before.states == after.states => notes.push("changed again".into()),
+        (Some(before), Some(after)) if before.states == after.states => {
+            notes.push("changed again".into());
+        }
         // The label has said it already.
         (Some(before), None)
-            if [State::Untracked, State::Leftover, State::Hidden].iter().any(|&state| is_only(before, state)) => {}
+            if [State::Untracked, State::Leftover, State::Hidden]
+                .iter()
+                .any(|&state| is_only(before, state)) => {}
         (Some(before), _) => notes.push(format!("was {}", names(before).join(", "))),
         (None, _) => {}
     }
@@ -261,7 +305,8 @@ fn names(dirt: &Dirt) -> Vec<&'static str> {
 
 fn shown(head: &Head) -> String {
     let commit = head.commit.map_or("no commit".to_owned(), |id| id.short());
-    let branch = head.branch.as_ref().map_or("detached".to_owned(), |branch| Escaped(branch).to_string());
+    let branch =
+        head.branch.as_ref().map_or("detached".to_owned(), |branch| Escaped(branch).to_string());
     format!("{commit} ({branch})")
 }
 
@@ -311,21 +356,39 @@ mod tests {
     }
 
     /// The report, with what `cure` says next. A backup of `removable` says what its original says.
-    fn human(changes: &Changes, findings: &[Finding], ended: Option<Ended>, removable: &[RepoPath]) -> String {
+    fn human(
+        changes: &Changes,
+        findings: &[Finding],
+        ended: Option<Ended>,
+        removable: &[RepoPath],
+    ) -> String {
         let ran = ended.map(ran);
         let since = ran.as_ref().map_or(Since::Clean, |ran| Since::Command(ran, QUICK));
         let debris = Debris::default();
-        let original = |path: &RepoPath| removable.iter().any(|backup| debris.backed_up(backup).as_ref() == Some(path));
+        let original = |path: &RepoPath| {
+            removable.iter().any(|backup| debris.backed_up(backup).as_ref() == Some(path))
+        };
         let on_disk = |path: &RepoPath| (removable.contains(path) || original(path)).then(Vec::new);
-        let facts = Facts { debris: &debris, on_disk: &on_disk, committed: &|_| None, script: &|| Ok(None) };
+        let facts = Facts {
+            debris: &debris,
+            on_disk: &on_disk,
+            committed: &|_| None,
+            script: &|| Ok(None),
+        };
         let advice = cure::of_changes(changes, findings, &facts);
-        Verification { findings, advice: advice.as_ref(), ..verification(changes, since) }.human(Paint::PLAIN)
+        Verification { findings, advice: advice.as_ref(), ..verification(changes, since) }
+            .human(Paint::PLAIN)
     }
 
     fn rewritten() -> Finding {
         Finding {
             steps: vec![Step::Restore(Some("s/restore".into())), Step::Stage].into(),
-            ..Finding::new(rules::about(Subject::Manifest), "package.json".into(), None, "this points astray".into())
+            ..Finding::new(
+                rules::about(Subject::Manifest),
+                "package.json".into(),
+                None,
+                "this points astray".into(),
+            )
         }
     }
 
@@ -391,10 +454,15 @@ mod tests {
             (b"b.bak", None, Some(dirt(&[State::Leftover]))),
         ]);
         let shown = human(&changes, &[], None, &[RepoPath::from("a.bak")]);
-        assert!(shown.contains("compare the other backups with their originals first\n    rm a.bak\n\n"), "{shown}");
+        assert!(
+            shown
+                .contains("compare the other backups with their originals first\n    rm a.bak\n\n"),
+            "{shown}"
+        );
         let shown = human(&changes, &[], None, &[]);
         assert!(
-            shown.contains("compare it with its original, then remove it\n\n") && !shown.contains("rm "),
+            shown.contains("compare it with its original, then remove it\n\n")
+                && !shown.contains("rm "),
             "{shown}"
         );
     }
@@ -487,13 +555,18 @@ mod tests {
              bakstop: the command took 30.50 s, 52 % longer than the median of 3 runs (20.00 s); 20 % is allowed\n"
         );
         let timing = Timing { seconds: 24.0, ..timing };
-        assert_eq!(verification(&Changes::default(), Since::Command(&ran, timing)).human(Paint::PLAIN), "");
+        assert_eq!(
+            verification(&Changes::default(), Since::Command(&ran, timing)).human(Paint::PLAIN),
+            ""
+        );
     }
 
     #[test]
     fn a_path_that_only_changed_its_name_says_so() {
         let id = |digit| ObjectId::from_bytes(&[digit; 20]);
-        let staged = |old, new| Some(Dirt { staged: Some(StagedBlobs { old, new }), ..dirt(&[State::Staged]) });
+        let staged = |old, new| {
+            Some(Dirt { staged: Some(StagedBlobs { old, new }), ..dirt(&[State::Staged]) })
+        };
         let changes = changes(&[
             (b"new", None, staged(None, id(1))),
             (b"old", None, staged(id(1), None)),
@@ -501,21 +574,32 @@ mod tests {
         ]);
         let shown = human(&changes, &[], None, &[]);
         assert!(
-            shown.contains("staged  new (renamed from old)\nstaged  old (renamed to new)\nstaged  other\n"),
+            shown.contains(
+                "staged  new (renamed from old)\nstaged  old (renamed to new)\nstaged  other\n"
+            ),
             "{shown}"
         );
     }
 
     #[test]
     fn what_differs_and_what_must_not_be_restored_stand_under_the_list() {
-        let changes =
-            changes(&[(b"a", None, Some(dirt(&[State::Modified]))), (b"a.bak", None, Some(dirt(&[State::Leftover])))]);
+        let changes = changes(&[
+            (b"a", None, Some(dirt(&[State::Modified]))),
+            (b"a.bak", None, Some(dirt(&[State::Leftover]))),
+        ]);
         let (a, b) = (RepoPath::from("a"), RepoPath::from("b"));
-        let excerpt = |lines: &[&str], more| Excerpt { lines: lines.iter().map(|&line| line.into()).collect(), more };
+        let excerpt = |lines: &[&str], more| Excerpt {
+            lines: lines.iter().map(|&line| line.into()).collect(),
+            more,
+        };
         let diffs = [(&a, excerpt(&["-1", "+2"], 4)), (&b, excerpt(&[], 7))];
         let rewritten_backups = [(RepoPath::from("a.bak"), a.clone())];
-        let facts =
-            Facts { debris: &Debris::default(), on_disk: &|_| None, committed: &|_| None, script: &|| Ok(None) };
+        let facts = Facts {
+            debris: &Debris::default(),
+            on_disk: &|_| None,
+            committed: &|_| None,
+            script: &|| Ok(None),
+        };
         let advice = cure::of_changes(&changes, &[], &facts).unwrap();
         let verification = Verification {
             diffs: &diffs,

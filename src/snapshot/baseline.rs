@@ -1,4 +1,5 @@
-//! A snapshot as a file, so that what comes before a build and what comes after it may be two steps of a pipeline.
+//! A snapshot as a file, so that what comes before a build and what comes after it may be two steps
+//! of a pipeline.
 
 use std::collections::BTreeMap;
 
@@ -12,10 +13,12 @@ use crate::snapshot::{Dirt, Fingerprint, Head, Snapshot, State, Unfinished};
 /// The form of the file. Another way to take fingerprints is another form.
 const SCHEMA: &str = "bakstop.baseline/1";
 
-/// What a work tree was, and what its configuration said: what is built must not choose how it is judged.
+/// What a work tree was, and what its configuration said: what is built must not choose how it is
+/// judged.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Baseline {
-    /// The state. The texts of the files are not kept: the file may be an artifact that others read.
+    /// The state. The texts of the files are not kept: the file may be an artifact that others
+    /// read.
     pub snapshot: Snapshot,
     /// The text of the configuration; empty if there was none.
     pub configuration: Vec<u8>,
@@ -36,7 +39,10 @@ impl Baseline {
             .settings
             .iter()
             .map(|(name, Fingerprint(hash))| json!({ "name": bytes(name), "hash": to_hex(hash) }));
-        let refs = snapshot.refs.iter().map(|(name, id)| json!({ "name": bytes(name), "id": id.to_string() }));
+        let refs = snapshot
+            .refs
+            .iter()
+            .map(|(name, id)| json!({ "name": bytes(name), "id": id.to_string() }));
         let value = json!({
             "schema": SCHEMA,
             "head": {
@@ -55,10 +61,13 @@ impl Baseline {
 
     /// Reads the file back; the error is why it is none.
     pub(crate) fn read(text: &[u8]) -> Result<Self, &'static str> {
-        let value: Value = serde_json::from_slice(text).map_err(|_| "it is not valid JSON, or was cut off")?;
+        let value: Value =
+            serde_json::from_slice(text).map_err(|_| "it is not valid JSON, or was cut off")?;
         let value = value.as_object().ok_or("it is not a JSON object")?;
         if value.get("schema").and_then(Value::as_str) != Some(SCHEMA) {
-            return Err("it was not written by `bakstop verify --save-baseline`, or by another version");
+            return Err(
+                "it was not written by `bakstop verify --save-baseline`, or by another version",
+            );
         }
         Self::parse(value).ok_or("it has been changed since it was written")
     }
@@ -67,12 +76,17 @@ impl Baseline {
         let list = |name: &str| value.get(name)?.as_array();
         let mut snapshot = Snapshot::default();
         let head = value.get("head").filter(|head| head.is_object())?;
-        snapshot.head = Head { commit: optional(&head["commit"], id)?, branch: optional(&head["branch"], raw)? };
+        snapshot.head = Head {
+            commit: optional(&head["commit"], id)?,
+            branch: optional(&head["branch"], raw)?,
+        };
         for named in list("refs")? {
             snapshot.refs.insert(raw(&named["name"])?, id(&named["id"])?);
         }
         snapshot.stashes = list("stashes")?.iter().map(id).collect::<Option<_>>()?;
-        let unfinished = |name: &Value| Unfinished::ALL.into_iter().find(|what| Some(what.name()) == name.as_str());
+        let unfinished = |name: &Value| {
+            Unfinished::ALL.into_iter().find(|what| Some(what.name()) == name.as_str())
+        };
         snapshot.unfinished = list("unfinished")?.iter().map(unfinished).collect::<Option<_>>()?;
         for named in list("settings")? {
             snapshot.settings.insert(raw(&named["name"])?, fingerprint(&named["hash"])?);
@@ -83,7 +97,8 @@ impl Baseline {
 }
 
 fn path(value: &Value) -> Option<(RepoPath, Dirt)> {
-    let state = |name: &Value| State::ALL.into_iter().find(|state| Some(state.name()) == name.as_str());
+    let state =
+        |name: &Value| State::ALL.into_iter().find(|state| Some(state.name()) == name.as_str());
     let states = value["states"].as_array()?.iter().map(state).collect::<Option<_>>()?;
     let fingerprint = optional(&value["fingerprint"], fingerprint)?;
     Some((RepoPath::new(raw(&value["path"])?), Dirt { states, fingerprint, ..Dirt::default() }))
@@ -129,11 +144,13 @@ mod tests {
         let hidden = Dirt { states: [State::Hidden].into(), ..Dirt::default() };
         let snapshot = Snapshot {
             head: Head { commit: Some(id(1)), branch: Some(b"b\xff".to_vec()) },
-            refs: [(b"refs/heads/main".to_vec(), id(1)), (b"refs/tags/\xff".to_vec(), id(2))].into(),
+            refs: [(b"refs/heads/main".to_vec(), id(1)), (b"refs/tags/\xff".to_vec(), id(2))]
+                .into(),
             stashes: vec![id(3), id(3)],
             unfinished: [Unfinished::Merge, Unfinished::IndexLock].into(),
             settings: [(b"core.worktree".to_vec(), Fingerprint([0x5a; 32]))].into(),
-            paths: [(RepoPath::from("a\n\u{1b}b"), dirt), (RepoPath::new(*b"\xff\x00"), hidden)].into(),
+            paths: [(RepoPath::from("a\n\u{1b}b"), dirt), (RepoPath::new(*b"\xff\x00"), hidden)]
+                .into(),
         };
         Baseline { snapshot, configuration: b"{\"verify\": {}}\n".to_vec() }
     }

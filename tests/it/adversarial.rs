@@ -1,5 +1,6 @@
-//! Manifests and lockfiles that were made to fool the guard, or to make it fall over: no nesting, no encoding, no size and no
-//! number of findings lets a rewritten spec through, or takes the time of whoever commits.
+//! Manifests and lockfiles that were made to fool the guard, or to make it fall over: no nesting,
+//! no encoding, no size and no number of findings lets a rewritten spec through, or takes the time
+//! of whoever commits.
 
 use std::collections::BTreeSet;
 
@@ -20,8 +21,8 @@ fn staged<T: AsRef<[u8]>>(files: &[(String, T)]) -> Sandbox {
     sandbox
 }
 
-/// What is found within these limits, as `ulimit` sets them, and a minute of the processor: what is not linear takes many times
-/// as long, even in a debug build.
+/// What is found within these limits, as `ulimit` sets them, and a minute of the processor: what is
+/// not linear takes many times as long, even in a debug build.
 fn judged(sandbox: &Sandbox, limits: &str, code: i32) -> Vec<Value> {
     let line = format!("ulimit -c 0; ulimit -t 60; {limits}; exec \"$0\" check --format json");
     let ran = finish(sandbox.command("sh").args(["-c", &line, BAKSTOP]));
@@ -56,7 +57,11 @@ fn nested(levels: usize, open: &str, inner: &str, close: &str) -> String {
 
 /// Each in a directory of its own.
 fn numbered<T>(name: &str, texts: impl IntoIterator<Item = T>) -> Vec<(String, T)> {
-    texts.into_iter().enumerate().map(|(number, text)| (format!("{name}-{number}/{name}"), text)).collect()
+    texts
+        .into_iter()
+        .enumerate()
+        .map(|(number, text)| (format!("{name}-{number}/{name}"), text))
+        .collect()
 }
 
 #[test]
@@ -69,7 +74,10 @@ fn nothing_hides_a_spec_from_a_small_stack() {
         // As deep as it is followed, and deeper.
         format!("{{\"a\": {}, {field}}}", nested(505, "[", "", "]")),
         format!("{{{field}, \"a\": {}}}", nested(100_000, "[", "", "]")),
-        format!("{{\"a\": {}, \"dependencies\": {{\"x\": \"{escaped}\"}}}}", nested(100_000, "{\"a\":", "1", "}")),
+        format!(
+            "{{\"a\": {}, \"dependencies\": {{\"x\": \"{escaped}\"}}}}",
+            nested(100_000, "{\"a\":", "1", "}")
+        ),
         nested(500, "{\"dependencies\":", &format!("\"{spec}\""), "}"),
         nested(100_000, "{\"dependencies\":", &format!("\"{spec}\""), "}"),
         nested(100_000, "[", &json, ""),
@@ -88,10 +96,16 @@ fn nothing_hides_a_spec_from_a_small_stack() {
     .collect::<Vec<_>>();
     manifests.push([&b"{\"a\": \"\xff\", "[..], field.as_bytes(), b"}"].concat());
     for text in [format!("\u{feff}{json}"), json.clone(), json.replace(&spec, &escaped)] {
-        manifests.extend([wide(&text, 2, false), wide(&text, 2, true), wide(&text, 4, false), wide(&text, 4, true)]);
+        manifests.extend([
+            wide(&text, 2, false),
+            wide(&text, 2, true),
+            wide(&text, 4, false),
+            wide(&text, 4, true),
+        ]);
     }
-    let laughs: String =
-        (1..30).map(|level| format!("a{level}: &a{level} [{}]\n", format!("*a{},", level - 1).repeat(9))).collect();
+    let laughs: String = (1..30)
+        .map(|level| format!("a{level}: &a{level} [{}]\n", format!("*a{},", level - 1).repeat(9)))
+        .collect();
     let yaml = [
         format!("a0: &a0 x\n{laughs}overrides:\n  x: '{spec}'\n"),
         format!("a: {}\noverrides:\n  x: '{spec}'\n", nested(100_000, "[", "", "]")),
@@ -105,8 +119,10 @@ fn nothing_hides_a_spec_from_a_small_stack() {
         format!("overrides: {{x: 1}}\n...\n---\noverrides: {{x: '{spec}'}}\n"),
     ];
     let yaml = yaml.into_iter().map(String::into_bytes);
-    let loose =
-        [format!("{{dependencies: {{x: '{spec}',}},}}"), format!("{{'a': {}, {field}}}", nested(9999, "[", "", ""))];
+    let loose = [
+        format!("{{dependencies: {{x: '{spec}',}},}}"),
+        format!("{{'a': {}, {field}}}", nested(9999, "[", "", "")),
+    ];
     let files = [
         numbered("package.json", manifests),
         numbered("pnpm-workspace.yaml", yaml),
@@ -121,12 +137,16 @@ fn nothing_hides_a_spec_from_a_small_stack() {
 
 #[test]
 fn what_cannot_be_judged_is_told_and_what_holds_no_dependency_passes() {
-    let unreadable = ["", " \n", "{", "nul", "\u{feff}", "{\"a\": 01}", "{} {}", "\0"].map(str::to_owned);
+    let unreadable =
+        ["", " \n", "{", "nul", "\u{feff}", "{\"a\": 01}", "{} {}", "\0"].map(str::to_owned);
     let unreadable = [&unreadable[..], &[nested(100_000, "[", "", "]")]].concat();
-    let told = [numbered("package.json", unreadable), numbered("package.yaml", ["- [a".to_owned()])].concat();
+    let told =
+        [numbered("package.json", unreadable), numbered("package.yaml", ["- [a".to_owned()])]
+            .concat();
     let passed = numbered(
         "package.json5",
-        ["[]", "'x'", "null", "{__proto__: null}", "{dependencies: null}", "{a: [[[[]]]]}"].map(str::to_owned),
+        ["[]", "'x'", "null", "{__proto__: null}", "{dependencies: null}", "{a: [[[[]]]]}"]
+            .map(str::to_owned),
     );
     let found = judged(&staged(&[told.clone(), passed].concat()), "ulimit -s 256", 0);
     assert_eq!(paths(&found, "warning"), told.iter().map(|(path, _)| path.clone()).collect());
@@ -139,12 +159,14 @@ fn a_manifest_is_judged_up_to_a_size_and_no_further() {
     let found = judged(&staged(&[("package.json".to_owned(), manifest(31 * MIB))]), "true", 1);
     assert_eq!((found.len(), &found[0]["place"]["line"]), (1, &Value::from(3)));
     // What is too large is not even read.
-    let found = judged(&staged(&[("package.json".to_owned(), manifest(50 * MIB))]), "ulimit -v 200000", 1);
+    let found =
+        judged(&staged(&[("package.json".to_owned(), manifest(50 * MIB))]), "ulimit -v 200000", 1);
     let said = found[0]["message"].as_str().unwrap();
     assert!(said.contains("larger than this rule can judge (51 MiB"), "{said}");
 }
 
-/// A lockfile of so many lines, each kind as its tool writes it, with one trace; the line in which that stands.
+/// A lockfile of so many lines, each kind as its tool writes it, with one trace; the line in which
+/// that stands.
 fn lockfile(kind: usize, lines: usize) -> (&'static str, String, usize) {
     let spec = rewritten_spec();
     let hash = "aB3/".repeat(20);
@@ -240,9 +262,13 @@ fn a_lockfile_of_one_line_and_one_of_bytes() {
     let line = format!("{{\"a\": \"{}\", \"b\": \"%2e{spec}\"}}", "\\\\é%20".repeat(MIB / 7));
     let plain = format!("{{\"a\": \"{}\", \"b\": \"{spec}\"}}", "pack".repeat(5 * MIB));
     let column = line.chars().count() - spec.chars().count() + "file:../".len() - 1;
-    let packed =
-        [&b"bun\0\xff\xfe"[..], &b"\0k\x7f".repeat(MIB), b"1.0.0", spec.strip_prefix("file:../").unwrap().as_bytes()]
-            .concat();
+    let packed = [
+        &b"bun\0\xff\xfe"[..],
+        &b"\0k\x7f".repeat(MIB),
+        b"1.0.0",
+        spec.strip_prefix("file:../").unwrap().as_bytes(),
+    ]
+    .concat();
     let files = [
         ("a/package-lock.json".to_owned(), line.into_bytes()),
         ("b/package-lock.json".to_owned(), plain.into_bytes()),
@@ -256,17 +282,30 @@ fn a_lockfile_of_one_line_and_one_of_bytes() {
 #[test]
 fn ten_thousand_findings_are_told_in_a_page() {
     let spec = rewritten_spec();
-    let entries: Vec<String> = (0..10_000).map(|number| format!("\"x{number}\": \"{spec}\"")).collect();
+    let entries: Vec<String> =
+        (0..10_000).map(|number| format!("\"x{number}\": \"{spec}\"")).collect();
     let manifest = format!("{{\"dependencies\": {{\n{}\n}}}}", entries.join(",\n"));
-    let files = [("package.json".to_owned(), manifest), ("yarn.lock".to_owned(), format!("  {spec}\n").repeat(10_000))];
+    let files = [
+        ("package.json".to_owned(), manifest),
+        ("yarn.lock".to_owned(), format!("  {spec}\n").repeat(10_000)),
+    ];
     let sandbox = staged(&files);
     let found = judged(&sandbox, "true", 1);
     assert_eq!(found.len(), 102);
-    let said: Vec<&str> = found.iter().map(|finding| finding["message"].as_str().unwrap()).collect();
+    let said: Vec<&str> =
+        found.iter().map(|finding| finding["message"].as_str().unwrap()).collect();
     assert!(said.contains(&"9900 more places in this file say the same"), "{said:?}");
-    assert!(said.contains(&"the lockfile resolves a package from .docker-deps, and 9999 more lines do"), "{said:?}");
+    assert!(
+        said.contains(&"the lockfile resolves a package from .docker-deps, and 9999 more lines do"),
+        "{said:?}"
+    );
     for format in ["human", "sarif", "github", "gitlab", "junit"] {
         let ran = sandbox.bakstop(&["check", "--format", format]);
-        assert!(ran.code == Some(1) && ran.out.len() < 200_000, "{format}: {:?}, {} bytes", ran.code, ran.out.len());
+        assert!(
+            ran.code == Some(1) && ran.out.len() < 200_000,
+            "{format}: {:?}, {} bytes",
+            ran.code,
+            ran.out.len()
+        );
     }
 }

@@ -1,5 +1,6 @@
-//! Gate C3 around a real image build: real packages, a preparation script, `docker compose build`. Run by name, as root on
-//! Debian, as CONTRIBUTING.md says: `cargo test --locked -- --ignored real_build`.
+//! Gate C3 around a real image build: real packages, a preparation script, `docker compose build`.
+//! Run by name, as root on Debian, as CONTRIBUTING.md says: `cargo test --locked -- --ignored
+//! real_build`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -58,7 +59,8 @@ fn real_build() {
     let directory = Path::new(BAKSTOP).parent().unwrap();
     let path = std::env::var_os("PATH").unwrap();
     let programs = [npm_tools(&["pnpm@10"]), directory.to_owned()];
-    let path = std::env::join_paths(programs.into_iter().chain(std::env::split_paths(&path))).unwrap();
+    let path =
+        std::env::join_paths(programs.into_iter().chain(std::env::split_paths(&path))).unwrap();
     let run = |command: &mut Command| {
         let ran = finish(command.env("PATH", &path).env("NO_COLOR", "1").stdin(Stdio::null()));
         assert_eq!(ran.code, Some(0), "{ran:?}");
@@ -83,12 +85,13 @@ fn real_build() {
     assert_ne!(code, "0", "{out}{err}");
     assert_eq!(status, "");
     assert!(
-        err.ends_with(&format!("bakstop: the command ended with exit code {code}; the work tree is as it was\n")),
+        err.ends_with(&format!(
+            "bakstop: the command ended with exit code {code}; the work tree is as it was\n"
+        )),
         "{err}"
     );
 
-    let cure =
-        "help: the preparation has not been undone; put the originals back\n    scripts/docker-prep.sh --restore\n";
+    let cure = "help: the preparation has not been undone; put the originals back\n    scripts/docker-prep.sh --restore\n";
     let (code, out, _, status) = said("forgotten");
     assert_eq!((&*code, status.lines().count()), ("1", 3), "{out}");
     for line in [
@@ -110,10 +113,19 @@ fn real_build() {
 
     let (code, out, _, status) = said("interrupted");
     assert_eq!((&*code, status.lines().count()), ("143", 3), "{out}");
-    assert!(out.contains(cure) && out.contains("the command changed 8 paths; it was ended by signal 15\n"), "{out}");
+    assert!(
+        out.contains(cure)
+            && out.contains("the command changed 8 paths; it was ended by signal 15\n"),
+        "{out}"
+    );
     let (code, out, err, status) = said("undone");
     assert_eq!((&*code, &*status), ("143", ""), "{out}{err}");
-    assert!(err.ends_with("bakstop: the command ended with exit code 143; the work tree is as it was\n"), "{err}");
+    assert!(
+        err.ends_with(
+            "bakstop: the command ended with exit code 143; the work tree is as it was\n"
+        ),
+        "{err}"
+    );
     for name in ["interrupted", "undone"] {
         assert_eq!(fs::read_to_string(room.join(format!("{name}.alive"))).unwrap(), "", "{name}");
     }

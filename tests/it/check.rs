@@ -24,7 +24,10 @@ fn a_clean_change_is_quiet() {
     let sandbox = Sandbox::workspace();
     sandbox.write("web/index.js", "export const x = 1;\n");
     sandbox.git(&["add", "-A"]);
-    assert_eq!(sandbox.bakstop(&["check"]), Ran { code: Some(0), out: String::new(), err: String::new() });
+    assert_eq!(
+        sandbox.bakstop(&["check"]),
+        Ran { code: Some(0), out: String::new(), err: String::new() }
+    );
 }
 
 #[test]
@@ -88,7 +91,10 @@ fn renames_copies_modes_and_types_are_changes() {
 #[test]
 fn an_unborn_branch_and_a_detached_head() {
     let sandbox = Sandbox::unborn();
-    sandbox.write("package.json", format!("{{\"dependencies\": {{\"a\": \"{}\"}}}}", rewritten_spec()));
+    sandbox.write(
+        "package.json",
+        format!("{{\"dependencies\": {{\"a\": \"{}\"}}}}", rewritten_spec()),
+    );
     sandbox.git(&["add", "-A"]);
     assert_eq!(found(&sandbox), ["package.json"]);
 
@@ -102,10 +108,12 @@ fn an_unborn_branch_and_a_detached_head() {
 #[test]
 fn from_a_subdirectory_the_whole_index_is_judged() {
     let sandbox = Sandbox::workspace();
-    fs::copy(sandbox.top.join("web/package.json"), sandbox.top.join("web/package.json.bak")).unwrap();
+    fs::copy(sandbox.top.join("web/package.json"), sandbox.top.join("web/package.json.bak"))
+        .unwrap();
     sandbox.rewrite("web/package.json");
     sandbox.git(&["add", "-A"]);
-    let ran = finish(sandbox.command(BAKSTOP).arg("check").current_dir(sandbox.top.join("backend")));
+    let ran =
+        finish(sandbox.command(BAKSTOP).arg("check").current_dir(sandbox.top.join("backend")));
     assert_eq!(ran.code, Some(1));
     assert!(ran.out.contains("--> web/package.json:4:17\n"), "{}", ran.out);
     let cure = "cd \"$(git rev-parse --show-toplevel)\"\n       docker-prep.sh --restore  # wherever it is kept\n       git add web/package.json\n";
@@ -119,7 +127,10 @@ fn the_cure_is_one_that_works() {
     let cures = |sandbox: &Sandbox| -> Vec<String> {
         let lines = sandbox.bakstop(&["check"]).out;
         let help = lines.lines().skip_while(|line| !line.contains("= help"));
-        help.skip(1).take_while(|line| !line.is_empty()).map(|line| line.trim().to_owned()).collect()
+        help.skip(1)
+            .take_while(|line| !line.is_empty())
+            .map(|line| line.trim().to_owned())
+            .collect()
     };
     let original = |sandbox: &Sandbox| fs::read(sandbox.top.join("web/package.json")).unwrap();
 
@@ -127,7 +138,10 @@ fn the_cure_is_one_that_works() {
     sandbox.write("web/package.json.bak", original(&sandbox));
     sandbox.rewrite("web/package.json");
     sandbox.git(&["add", "-A"]);
-    assert_eq!(cures(&sandbox), ["docker-prep.sh --restore  # wherever it is kept", "git add web/package.json"]);
+    assert_eq!(
+        cures(&sandbox),
+        ["docker-prep.sh --restore  # wherever it is kept", "git add web/package.json"]
+    );
     // Preparing twice makes a backup of the rewritten file.
     sandbox.write("web/package.json.bak", original(&sandbox));
     assert_eq!(cures(&sandbox), ["git checkout HEAD -- web/package.json"]);
@@ -141,7 +155,8 @@ fn the_cure_is_one_that_works() {
     // What is right in the work tree already is not to be overwritten, and has only to be staged.
     sandbox.rewrite("web/package.json");
     sandbox.git(&["add", "-A"]);
-    let edited = String::from_utf8(original(&sandbox)).unwrap().replace(&rewritten_spec(), "^1.5.0");
+    let edited =
+        String::from_utf8(original(&sandbox)).unwrap().replace(&rewritten_spec(), "^1.5.0");
     sandbox.write("web/package.json", &edited);
     assert_eq!(cures(&sandbox), ["git add web/package.json"]);
     sandbox.git(&["add", "web/package.json"]);
@@ -159,7 +174,10 @@ fn the_cure_is_one_that_works() {
     sandbox.git(&["reset", "-q", "--hard"]);
 
     // A file that HEAD does not have cannot come from there.
-    sandbox.write("new/package.json", format!("{{\"dependencies\": {{\"a\": \"{}\"}}}}", rewritten_spec()));
+    sandbox.write(
+        "new/package.json",
+        format!("{{\"dependencies\": {{\"a\": \"{}\"}}}}", rewritten_spec()),
+    );
     sandbox.git(&["add", "-A"]);
     assert_eq!(cures(&sandbox), ["git add new/package.json"]);
     sandbox.git(&["reset", "-q"]);
@@ -177,10 +195,15 @@ fn git_dir_alone_makes_the_current_directory_the_work_tree() {
     let sandbox = Sandbox::workspace();
     assert_eq!(sandbox.bakstop(&["install"]).code, Some(0));
     let backend = sandbox.top.join("backend");
-    fs::write(backend.join("package.json"), format!("{{\"dependencies\": {{\"a\": \"{}\"}}}}", rewritten_spec()))
-        .unwrap();
+    fs::write(
+        backend.join("package.json"),
+        format!("{{\"dependencies\": {{\"a\": \"{}\"}}}}", rewritten_spec()),
+    )
+    .unwrap();
     let git = |arguments: &[&str]| {
-        finish(sandbox.command("git").arg("--git-dir=../.git").args(arguments).current_dir(&backend))
+        finish(
+            sandbox.command("git").arg("--git-dir=../.git").args(arguments).current_dir(&backend),
+        )
     };
     assert_eq!(git(&["add", "package.json"]).code, Some(0));
     let ran = git(&["commit", "-m", "x"]);
@@ -196,8 +219,12 @@ fn what_stands_in_for_an_object_here_is_not_what_is_committed() {
     let good = sandbox.git(&["rev-parse", "HEAD:web/package.json"]);
     sandbox.git(&["replace", bad.trim(), good.trim()]);
     assert_eq!(found(&sandbox), ["web/package.json"]);
-    let by_git =
-        finish(sandbox.command(BAKSTOP).args(["check", "--format", "json"]).env("GIT_CONFIG_PARAMETERS", "'a.b=c'"));
+    let by_git = finish(
+        sandbox
+            .command(BAKSTOP)
+            .args(["check", "--format", "json"])
+            .env("GIT_CONFIG_PARAMETERS", "'a.b=c'"),
+    );
     assert_eq!(paths(&by_git), ["web/package.json"]);
 }
 
@@ -230,16 +257,27 @@ fn no_report_shows_a_token_that_another_rule_stumbles_on() {
         (".yarnrc.yml", format!("npmAuthToken: {token}: x\n")),
         (".yarnrc.yml", format!("npmAuthToken: @{token}\n")),
         (".yarnrc.yml", format!("{{overrides: {{x: '{spec}'}}, npmAuthToken: {token}}}\n")),
-        ("package.json", format!("{{\"a\": \"https://u:{token}@h/x.tgz\", \"dependencies\": {{\"b\": \"{spec}\"}}}}")),
+        (
+            "package.json",
+            format!(
+                "{{\"a\": \"https://u:{token}@h/x.tgz\", \"dependencies\": {{\"b\": \"{spec}\"}}}}"
+            ),
+        ),
         ("package.json", format!("{{\"x\": \"https://u:{token}@h/\" \"y\": 1}}")),
-        ("package-lock.json", format!("{{\"a\": \"https://u:{token}@h/x.tgz\", \"b\": \"{spec}\"}}")),
+        (
+            "package-lock.json",
+            format!("{{\"a\": \"https://u:{token}@h/x.tgz\", \"b\": \"{spec}\"}}"),
+        ),
     ] {
         let sandbox = Sandbox::workspace();
         sandbox.write(path, &text);
         sandbox.git(&["add", "-A"]);
         for format in ["human", "json"] {
             let ran = sandbox.bakstop(&["check", "--format", format]);
-            assert!(!ran.out.is_empty() && !(ran.out + &ran.err).contains(&token), "{path}: {text}");
+            assert!(
+                !ran.out.is_empty() && !(ran.out + &ran.err).contains(&token),
+                "{path}: {text}"
+            );
         }
     }
 }
@@ -252,7 +290,9 @@ fn a_linked_worktree_has_an_index_of_its_own() {
     fs::write(linked.join("x.bak"), "").unwrap();
     finish(sandbox.command("git").args(["add", "-f", "x.bak"]).current_dir(&linked));
     assert_eq!(
-        paths(&finish(sandbox.command(BAKSTOP).args(["check", "--format", "json"]).current_dir(&linked))),
+        paths(&finish(
+            sandbox.command(BAKSTOP).args(["check", "--format", "json"]).current_dir(&linked)
+        )),
         ["x.bak"]
     );
     assert_eq!(found(&sandbox), [""; 0]);
@@ -274,8 +314,15 @@ fn an_alternate_index_is_the_one_that_is_judged() {
     };
     assert_eq!(found(&sandbox), [""; 0]);
     assert_eq!(judge(".git/other", "."), ["web/package.json"]);
-    assert_eq!(judge(".git/other", "backend"), ["web/package.json"], "relative to the top, as git takes it");
-    assert_eq!(judge(sandbox.top.join(".git/other").to_str().unwrap(), "backend"), ["web/package.json"]);
+    assert_eq!(
+        judge(".git/other", "backend"),
+        ["web/package.json"],
+        "relative to the top, as git takes it"
+    );
+    assert_eq!(
+        judge(sandbox.top.join(".git/other").to_str().unwrap(), "backend"),
+        ["web/package.json"]
+    );
     assert_eq!(judge(".git/none", "."), [""; 0], "an index that does not exist is empty");
 }
 
@@ -325,7 +372,8 @@ fn hostile_names_are_judged_and_shown_harmless() {
     assert!(ran.out.contains("--> a\\nb.bak\n"), "{}", ran.out);
 
     // The commands that the report prints do what they say when they are pasted.
-    let commands: Vec<&str> = ran.out.lines().filter(|line| line.trim().starts_with("git rm --cached ")).collect();
+    let commands: Vec<&str> =
+        ran.out.lines().filter(|line| line.trim().starts_with("git rm --cached ")).collect();
     let done = finish(sandbox.command("bash").arg("-ec").arg(commands.join("\n")));
     assert_eq!(done.code, Some(0), "{commands:?}: {}", done.err);
     assert_eq!(found(&sandbox), [""; 0]);
@@ -407,7 +455,11 @@ fn a_report_that_cannot_be_written_is_no_pass() {
     };
     let clean = run();
     assert_eq!(clean.code, Some(2), "{clean:?}");
-    assert!(clean.err.contains("could not write the report: No space left on device"), "{}", clean.err);
+    assert!(
+        clean.err.contains("could not write the report: No space left on device"),
+        "{}",
+        clean.err
+    );
     sandbox.write("x.bak", "");
     sandbox.git(&["add", "-A", "-f"]);
     assert_eq!(run().code, Some(1), "a finding stays one");
@@ -418,7 +470,12 @@ fn submodules_are_judged_by_their_path() {
     let sandbox = Sandbox::workspace();
     let head = sandbox.git(&["rev-parse", "HEAD"]);
     for path in ["web/.docker-deps", "module.bak"] {
-        sandbox.git(&["update-index", "--add", "--cacheinfo", &format!("160000,{},{path}", head.trim())]);
+        sandbox.git(&[
+            "update-index",
+            "--add",
+            "--cacheinfo",
+            &format!("160000,{},{path}", head.trim()),
+        ]);
     }
     assert_eq!(found(&sandbox), ["web/.docker-deps"]);
 }
@@ -427,13 +484,20 @@ fn submodules_are_judged_by_their_path() {
 fn repositories_that_are_not_read_directly_are_left_to_git() {
     // What --verbose must say, a variable that is set, and the setup.
     for (what, variable, setup) in [
-        ("GIT_OTHER is set", "GIT_OTHER", &[&["sparse-checkout", "set", "--cone", "--sparse-index", "web"][..]][..]),
+        (
+            "GIT_OTHER is set",
+            "GIT_OTHER",
+            &[&["sparse-checkout", "set", "--cone", "--sparse-index", "web"][..]][..],
+        ),
         ("GIT_OTHER is set", "GIT_OTHER", &[&["update-index", "--split-index"]]),
         ("GIT_ALTERNATE_OBJECT_DIRECTORIES is set", "GIT_ALTERNATE_OBJECT_DIRECTORIES", &[]),
         (
             "the repository uses the extension noop-v1",
             "OTHER",
-            &[&["config", "core.repositoryFormatVersion", "1"], &["config", "extensions.noop-v1", "true"]],
+            &[
+                &["config", "core.repositoryFormatVersion", "1"],
+                &["config", "extensions.noop-v1", "true"],
+            ],
         ),
     ] {
         let sandbox = Sandbox::workspace();
@@ -463,7 +527,10 @@ fn other_formats_of_a_repository() {
         assert_eq!(found(&sandbox), ["x.bak"], "{format}, unborn");
         sandbox.git(&["commit", "-q", "-m", "Bad, from before the guard"]);
         assert_eq!(found(&sandbox), [""; 0], "{format}");
-        sandbox.write("package.json", format!("{{\"dependencies\": {{\"a\": \"{}\"}}}}", rewritten_spec()));
+        sandbox.write(
+            "package.json",
+            format!("{{\"dependencies\": {{\"a\": \"{}\"}}}}", rewritten_spec()),
+        );
         sandbox.git(&["add", "-A"]);
         assert_eq!(found(&sandbox), ["package.json"], "{format}");
     }
@@ -474,7 +541,11 @@ fn what_cannot_be_read_is_never_a_pass() {
     let outside = Sandbox::empty();
     let ran = outside.bakstop(&["check"]);
     assert_eq!(ran.code, Some(2), "{ran:?}");
-    assert!(ran.err.contains("not a git repository") && ran.err.contains("help: run this inside"), "{}", ran.err);
+    assert!(
+        ran.err.contains("not a git repository") && ran.err.contains("help: run this inside"),
+        "{}",
+        ran.err
+    );
 
     let broken_index = Sandbox::workspace();
     fs::write(broken_index.top.join(".git/index"), "DIRC nonsense").unwrap();
@@ -489,7 +560,8 @@ fn what_cannot_be_read_is_never_a_pass() {
     let ran = missing_blob.bakstop(&["check"]);
     assert_eq!(ran.code, Some(2), "{ran:?}");
     assert!(
-        ran.err.starts_with("error: could not read web/package.json: it is not in the object store"),
+        ran.err
+            .starts_with("error: could not read web/package.json: it is not in the object store"),
         "{}",
         ran.err
     );
@@ -513,7 +585,8 @@ fn a_reader_that_goes_away_does_not_change_the_verdict() {
         sandbox.write(format!("{number}.bak"), "");
     }
     sandbox.git(&["add", "-A", "-f"]);
-    let mut child = sandbox.command(BAKSTOP).arg("check").stdout(std::process::Stdio::piped()).spawn().unwrap();
+    let mut child =
+        sandbox.command(BAKSTOP).arg("check").stdout(std::process::Stdio::piped()).spawn().unwrap();
     drop(child.stdout.take());
     assert_eq!(child.wait().unwrap().code(), Some(1));
 }
@@ -523,7 +596,8 @@ fn the_machine_readable_report_is_versioned() {
     let sandbox = Sandbox::workspace();
     sandbox.rewrite("web/package.json");
     sandbox.git(&["add", "-A"]);
-    let report: Value = serde_json::from_str(&sandbox.bakstop(&["check", "--format", "json"]).out).unwrap();
+    let report: Value =
+        serde_json::from_str(&sandbox.bakstop(&["check", "--format", "json"]).out).unwrap();
     let expected = json!({
         "schema": "bakstop.check/1",
         "scope": "staged",
@@ -568,7 +642,9 @@ fn the_hook_obeys_its_switches_and_says_so() {
     sandbox.rewrite("web/package.json");
     sandbox.write("x.bak", "");
     sandbox.git(&["add", "-A", "-f"]);
-    let hook = |name: &str, value: &str| finish(sandbox.command(BAKSTOP).args(["hook", "pre-commit"]).env(name, value));
+    let hook = |name: &str, value: &str| {
+        finish(sandbox.command(BAKSTOP).args(["hook", "pre-commit"]).env(name, value))
+    };
     let ran = hook("UNRELATED", "1");
     assert_eq!(ran.code, Some(1));
     assert!(
@@ -580,11 +656,18 @@ fn the_hook_obeys_its_switches_and_says_so() {
     );
     assert_eq!(
         hook("BAKSTOP", "0"),
-        Ran { code: Some(0), out: String::new(), err: "bakstop: not checked, because BAKSTOP=0\n".into() }
+        Ran {
+            code: Some(0),
+            out: String::new(),
+            err: "bakstop: not checked, because BAKSTOP=0\n".into()
+        }
     );
     let ran = hook("BAKSTOP_SKIP", "stray-backup, rewritten-manifest");
     assert_eq!(ran.code, Some(0));
-    assert_eq!(ran.err, "bakstop: not checked, because of BAKSTOP_SKIP: stray-backup, rewritten-manifest\n");
+    assert_eq!(
+        ran.err,
+        "bakstop: not checked, because of BAKSTOP_SKIP: stray-backup, rewritten-manifest\n"
+    );
     let ran = hook("BAKSTOP_SKIP", "stray-backups");
     assert_eq!(ran.code, Some(2), "{ran:?}");
     assert!(ran.err.contains("there is no rule stray-backups"), "{}", ran.err);
@@ -606,7 +689,9 @@ fn colour_obeys_the_pipe_and_the_environment() {
     assert!(sandbox.bakstop(&["check", "--color", "always"]).out.contains('\u{1b}'));
     let forced = finish(sandbox.command(BAKSTOP).arg("check").env("CLICOLOR_FORCE", "1"));
     assert!(forced.out.contains('\u{1b}'));
-    let refused = finish(sandbox.command(BAKSTOP).arg("check").env("CLICOLOR_FORCE", "1").env("NO_COLOR", "1"));
+    let refused = finish(
+        sandbox.command(BAKSTOP).arg("check").env("CLICOLOR_FORCE", "1").env("NO_COLOR", "1"),
+    );
     assert!(!refused.out.contains('\u{1b}'));
 }
 
@@ -618,6 +703,8 @@ fn a_directory_named_like_the_configuration_is_none() {
     sandbox.git(&["add", "-A", "-f"]);
     // Read directly, and by git.
     assert_eq!(sandbox.bakstop(&["check"]).code, Some(1));
-    let ran = finish(sandbox.command(BAKSTOP).arg("check").arg("-v").env("GIT_CONFIG_PARAMETERS", "'a.b=c'"));
+    let ran = finish(
+        sandbox.command(BAKSTOP).arg("check").arg("-v").env("GIT_CONFIG_PARAMETERS", "'a.b=c'"),
+    );
     assert!(ran.code == Some(1) && ran.err.contains("read by git"), "{ran:?}");
 }

@@ -1,4 +1,5 @@
-//! The workflows of docs/ci: every step that is a script is run as its platform runs it, over real repositories.
+//! The workflows of docs/ci: every step that is a script is run as its platform runs it, over real
+//! repositories.
 
 use std::ffi::OsString;
 use std::fs;
@@ -28,7 +29,8 @@ pub(crate) fn text(name: &str) -> String {
 
 fn names() -> Vec<String> {
     let entries = fs::read_dir(root().join("docs/ci")).unwrap();
-    let mut names: Vec<String> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    let mut names: Vec<String> =
+        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
     names.sort();
     names
 }
@@ -76,7 +78,8 @@ fn evaluate(text: &str, context: &Value) -> String {
     expression.split("||").find_map(look_up).unwrap_or_default().to_owned()
 }
 
-/// A directory of releases, with one whose program starts the program under test; its URL and the archive's sum.
+/// A directory of releases, with one whose program starts the program under test; its URL and the
+/// archive's sum.
 pub(crate) fn release(directory: &Path) -> Vec<(&'static str, String)> {
     let version = directory.join("releases/v0.1.0");
     fs::create_dir_all(&version).unwrap();
@@ -116,8 +119,14 @@ pub(crate) fn origin() -> Sandbox {
     assert_eq!(installed.code, Some(0), "{installed:?}");
     fs::remove_file(bakstop).unwrap();
     origin.git(&["config", "--unset", "core.hooksPath"]);
-    program(&origin.top.join("build.sh"), "mkdir -p web/node_modules && echo built >web/node_modules/out");
-    program(&origin.top.join("docker-prep.sh"), &fs::read_to_string(root().join("tests/cmd/docker-prep.sh")).unwrap());
+    program(
+        &origin.top.join("build.sh"),
+        "mkdir -p web/node_modules && echo built >web/node_modules/out",
+    );
+    program(
+        &origin.top.join("docker-prep.sh"),
+        &fs::read_to_string(root().join("tests/cmd/docker-prep.sh")).unwrap(),
+    );
     commit(&origin, "Add hooks and a build");
     origin
 }
@@ -198,7 +207,8 @@ impl<'a> Runner<'a> {
         assert_eq!(ran.code, Some(0), "git {arguments:?}: {}{}", ran.out, ran.err);
     }
 
-    /// Does what actions/checkout and GitLab's runner do: an empty repository, a fetch, a commit checked out.
+    /// Does what actions/checkout and GitLab's runner do: an empty repository, a fetch, a commit
+    /// checked out.
     fn check_out(&self, name: &str, sha: &str, depth: Option<&str>) {
         fs::create_dir(self.checkout()).unwrap();
         self.git(&["init", "-q", "-b", "unused"]);
@@ -212,7 +222,13 @@ impl<'a> Runner<'a> {
         }
         match name.strip_prefix("refs/heads/") {
             Some(branch) if depth.is_none() => {
-                self.git(&["checkout", "-q", "-B", branch, &format!("refs/remotes/origin/{branch}")]);
+                self.git(&[
+                    "checkout",
+                    "-q",
+                    "-B",
+                    branch,
+                    &format!("refs/remotes/origin/{branch}"),
+                ]);
             }
             _ => self.git(&["checkout", "-q", "--detach", sha]),
         }
@@ -234,8 +250,8 @@ impl<'a> Runner<'a> {
         command
     }
 
-    /// Runs the scripts of a job of GitHub or Gitea, to its end or to the step that fails; the last step, and what came
-    /// of it.
+    /// Runs the scripts of a job of GitHub or Gitea, to its end or to the step that fails; the last
+    /// step, and what came of it.
     fn job(&self, file: &str, job: &str, github: &Value) -> (String, Ran) {
         let workflow = yaml(&text(file));
         let release = release(self.room.path());
@@ -245,7 +261,8 @@ impl<'a> Runner<'a> {
         let mut last = None;
         for step in workflow["jobs"][job]["steps"].as_array().unwrap() {
             let Some(script) = step["run"].as_str() else { continue };
-            let mut command = self.shell(script, &["bash", "-e"], &fs::read_to_string(&added).unwrap());
+            let mut command =
+                self.shell(script, &["bash", "-e"], &fs::read_to_string(&added).unwrap());
             command.env("GITHUB_PATH", &added).envs(release.clone());
             for (name, value) in step["env"].as_object().unwrap_or(&Map::new()) {
                 command.env(name, evaluate(value.as_str().unwrap(), &context));
@@ -280,7 +297,11 @@ fn assert_passed(ran: &Ran, judged: &str) {
 #[track_caller]
 fn assert_found(ran: &Ran, subject: &str) {
     assert_eq!(ran.code, Some(1), "{ran:?}");
-    assert!(ran.out.contains("error[rewritten-manifest]") && ran.out.contains(subject), "{}", ran.out);
+    assert!(
+        ran.out.contains("error[rewritten-manifest]") && ran.out.contains(subject),
+        "{}",
+        ran.out
+    );
 }
 
 #[test]
@@ -289,7 +310,10 @@ fn the_documentation_shows_the_files_as_they_are() {
     assert!(names().len() > 4);
     for name in names() {
         let language = if name == "check.sh" { "sh" } else { "yaml" };
-        assert!(page.contains(&format!("```{language}\n{}```\n", text(&name))), "docs/ci.md has another {name}");
+        assert!(
+            page.contains(&format!("```{language}\n{}```\n", text(&name))),
+            "docs/ci.md has another {name}"
+        );
         assert!(page.contains(&format!("(ci/{name})")), "docs/ci.md does not link to {name}");
     }
 }
@@ -299,7 +323,8 @@ fn the_range_is_chosen_alike_everywhere() {
     let choice = |name: &str| -> Vec<String> {
         let text = text(name);
         let lines = text.lines().map(|line| line.trim().to_owned());
-        let mut lines: Vec<String> = lines.skip_while(|line| !line.starts_with("case $BASE")).collect();
+        let mut lines: Vec<String> =
+            lines.skip_while(|line| !line.starts_with("case $BASE")).collect();
         let end = lines.iter().position(|line| line == "fi").unwrap();
         lines.truncate(end);
         lines
@@ -323,18 +348,32 @@ fn workflows_ask_for_little_and_run_no_text_of_others() {
         assert_eq!(workflow["on"].get("pull_request_target"), None);
         for job in workflow["jobs"].as_object().unwrap().values() {
             for step in job["steps"].as_array().unwrap() {
-                assert!(!step["run"].as_str().unwrap_or_default().contains("${{"), "{name}: {step}");
+                assert!(
+                    !step["run"].as_str().unwrap_or_default().contains("${{"),
+                    "{name}: {step}"
+                );
                 if let Some(uses) = step["uses"].as_str() {
                     let commit = uses.split('@').nth(1).unwrap();
-                    assert!(commit.len() == 40 && commit.bytes().all(|b| b.is_ascii_hexdigit()), "{name}: {uses}");
+                    assert!(
+                        commit.len() == 40 && commit.bytes().all(|b| b.is_ascii_hexdigit()),
+                        "{name}: {uses}"
+                    );
                 }
             }
         }
     }
     for name in FORGES {
         let workflow = yaml(&text(name));
-        assert_eq!(workflow["jobs"]["check"]["steps"][0]["with"], json!({"fetch-depth": "0"}), "{name}");
-        assert_eq!(workflow["jobs"]["build"]["steps"][0]["with"], json!({"persist-credentials": "false"}), "{name}");
+        assert_eq!(
+            workflow["jobs"]["check"]["steps"][0]["with"],
+            json!({"fetch-depth": "0"}),
+            "{name}"
+        );
+        assert_eq!(
+            workflow["jobs"]["build"]["steps"][0]["with"],
+            json!({"persist-credentials": "false"}),
+            "{name}"
+        );
     }
 }
 
@@ -349,8 +388,16 @@ fn a_pull_request_is_judged_commit_by_commit() {
         // Neither the merge that the forge tried, nor what came to main meanwhile.
         assert_passed(&check(&origin, file, &request), "1 new path in 1 commit");
         let ran = check(&origin, file, &pull_request(&origin, &debris));
-        assert_found(&ran, &format!("in {} (Prepare)", id(&origin, &format!("{debris}~1")).get(..12).unwrap()));
-        assert_eq!(ran.out.contains("::error file=web/package.json,line=4"), file == "github.yml", "{}", ran.out);
+        assert_found(
+            &ran,
+            &format!("in {} (Prepare)", id(&origin, &format!("{debris}~1")).get(..12).unwrap()),
+        );
+        assert_eq!(
+            ran.out.contains("::error file=web/package.json,line=4"),
+            file == "github.yml",
+            "{}",
+            ran.out
+        );
     }
 }
 
@@ -360,11 +407,17 @@ fn a_push_is_judged_from_where_the_branch_was() {
     let start = id(&origin, "main");
     let (fine, debris) = (good(&origin, "fine"), bad(&origin, "debris"));
     for file in FORGES {
-        assert_passed(&check(&origin, file, &push("fine", &start, &fine)), "1 new path in 1 commit");
+        assert_passed(
+            &check(&origin, file, &push("fine", &start, &fine)),
+            "1 new path in 1 commit",
+        );
         assert_found(&check(&origin, file, &push("debris", &start, &debris)), "(Prepare)");
         // What an earlier push brought is not new.
         let before = id(&origin, "debris~1");
-        assert_passed(&check(&origin, file, &push("debris", &before, &debris)), "1 new path in 1 commit");
+        assert_passed(
+            &check(&origin, file, &push("debris", &before, &debris)),
+            "1 new path in 1 commit",
+        );
     }
 }
 
@@ -405,10 +458,10 @@ fn all_counts_where_nothing_is_known_of_before() {
     origin.git(&["checkout", "-q", "main"]);
     origin.git(&["branch", "-q", "-D", "debris"]);
     let tip = id(&origin, "main");
-    let schedule =
-        |event: Value| json!({"event_name": "schedule", "ref": "refs/heads/main", "sha": tip, "event": event});
+    let schedule = |event: Value| json!({"event_name": "schedule", "ref": "refs/heads/main", "sha": tip, "event": event});
     for file in FORGES {
-        // The first push of a repository; a force-push of the default branch; every night, with and without a payload.
+        // The first push of a repository; a force-push of the default branch; every night, with and
+        // without a payload.
         assert_found(&check(&origin, file, &push("main", ZEROS, &tip)), "(Prepare)");
         assert_found(&check(&origin, file, &push("main", GONE, &tip)), "(Prepare)");
         assert_found(&check(&origin, file, &schedule(json!({}))), "(Prepare)");
@@ -447,7 +500,8 @@ fn a_shallow_checkout_cannot_be_judged() {
     }
 }
 
-/// The programs of the build: a package manager that sets the hooks up as `prepare` does, and a builder.
+/// The programs of the build: a package manager that sets the hooks up as `prepare` does, and a
+/// builder.
 fn tools(directory: &Path) {
     program(&directory.join("corepack"), r#"test "$*" = enable"#);
     program(
@@ -506,8 +560,12 @@ fn another_archive_than_the_pinned_one_is_not_installed() {
         let workflow = yaml(&text(file));
         let jobs = workflow["jobs"].as_object().unwrap();
         for job in jobs.values() {
-            let install =
-                job["steps"].as_array().unwrap().iter().find(|step| step["name"] == "Install bakstop").unwrap();
+            let install = job["steps"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .find(|step| step["name"] == "Install bakstop")
+                .unwrap();
             let mut command = runner.shell(install["run"].as_str().unwrap(), &["bash", "-e"], "");
             command.envs(release(runner.room.path())).env("BAKSTOP_SHA256", "0".repeat(64));
             let added = runner.room.path().join("github-path");
@@ -537,7 +595,9 @@ fn a_build_from_source_takes_the_pinned_commit() {
     let source = Sandbox::unborn();
     program(
         &source.top.join("install.sh"),
-        &format!("test \"$1\" = --to && mkdir \"$2\" && ln -s '{BAKSTOP}' \"$2/bakstop\" && echo pinned"),
+        &format!(
+            "test \"$1\" = --to && mkdir \"$2\" && ln -s '{BAKSTOP}' \"$2/bakstop\" && echo pinned"
+        ),
     );
     let pinned = commit(&source, "Pinned");
     source.write("install.sh", "exit 9\n");
@@ -548,7 +608,9 @@ fn a_build_from_source_takes_the_pinned_commit() {
     let added = runner.room.path().join("github-path");
     let mut command = runner.shell(steps[0]["run"].as_str().unwrap(), &["bash", "-e"], "");
     command.env("GITHUB_PATH", &added);
-    command.env("BAKSTOP_URL", format!("file://{}", source.top.display())).env("BAKSTOP_COMMIT", pinned);
+    command
+        .env("BAKSTOP_URL", format!("file://{}", source.top.display()))
+        .env("BAKSTOP_COMMIT", pinned);
     let ran = finish(&mut command);
     assert_eq!((ran.code, &*ran.out), (Some(0), "pinned\n"), "{ran:?}");
     let directory = fs::read_to_string(&added).unwrap();
@@ -565,10 +627,14 @@ fn gitlab<'a>(
     let runner = Runner::new(origin);
     runner.check_out("", sha, None);
     let job = &yaml(&text("gitlab-ci.yml"))["bakstop"];
-    let lines: Vec<&str> = job["script"].as_array().unwrap().iter().map(|line| line.as_str().unwrap()).collect();
+    let lines: Vec<&str> =
+        job["script"].as_array().unwrap().iter().map(|line| line.as_str().unwrap()).collect();
     let mut command = runner.shell(&lines.join("\n"), shell, "");
     command.envs(release(runner.room.path()));
-    command.env("CI_PROJECT_DIR", runner.checkout()).env("CI_DEFAULT_BRANCH", "main").env("CI_COMMIT_SHA", sha);
+    command
+        .env("CI_PROJECT_DIR", runner.checkout())
+        .env("CI_DEFAULT_BRANCH", "main")
+        .env("CI_COMMIT_SHA", sha);
     let ran = finish(command.envs(variables.iter().copied()));
     let reports = &job["artifacts"]["reports"];
     for report in [&reports["codequality"], &reports["junit"]] {
@@ -585,7 +651,8 @@ fn gitlab_gets_its_reports() {
     let base = id(&origin, "main");
     let (fine, debris) = (good(&origin, "fine"), bad(&origin, "debris"));
     for shell in [&["bash", "-eo", "pipefail"][..], &["dash", "-e"]] {
-        let of_request = [("CI_MERGE_REQUEST_DIFF_BASE_SHA", &*base), ("CI_COMMIT_BEFORE_SHA", ZEROS)];
+        let of_request =
+            [("CI_MERGE_REQUEST_DIFF_BASE_SHA", &*base), ("CI_COMMIT_BEFORE_SHA", ZEROS)];
         let (ran, quality, _runner) = gitlab(&origin, &fine, shell, &of_request);
         assert_passed(&ran, "1 new path in 1 commit");
         assert_eq!(fs::read_to_string(quality).unwrap().trim(), "[]");
@@ -595,7 +662,8 @@ fn gitlab_gets_its_reports() {
         assert_eq!(quality[0]["check_name"], "rewritten-manifest");
         // Merged results: the commit is the merge, the head is named besides.
         let merge = pull_request(&origin, &fine)["sha"].as_str().unwrap().to_owned();
-        let of_merge = [of_request[0], of_request[1], ("CI_MERGE_REQUEST_SOURCE_BRANCH_SHA", &fine)];
+        let of_merge =
+            [of_request[0], of_request[1], ("CI_MERGE_REQUEST_SOURCE_BRANCH_SHA", &fine)];
         assert_passed(&gitlab(&origin, &merge, shell, &of_merge).0, "1 new path in 1 commit");
         // Branches: new, moved, forced; and the default branch by night.
         let of_branch = |before| [("CI_COMMIT_BRANCH", "debris"), ("CI_COMMIT_BEFORE_SHA", before)];
@@ -623,7 +691,10 @@ fn the_script_serves_any_other_ci() {
     assert_passed(&run("fine", &[("BASE", &base)], &["--verbose"]), "1 new path in 1 commit");
     assert_passed(&run("fine", &[], &["--verbose"]), "1 new path in 1 commit");
     assert_found(&run("debris", &[("BASE", &base), ("TIP", "HEAD")], &[]), "(Prepare)");
-    assert_found(&run("debris", &[("REF", "refs/heads/debris"), ("BASE", ZEROS)], &[]), "(Prepare)");
+    assert_found(
+        &run("debris", &[("REF", "refs/heads/debris"), ("BASE", ZEROS)], &[]),
+        "(Prepare)",
+    );
     assert_found(&run("main", &[("REF", "refs/heads/main"), ("BASE", ZEROS)], &[]), "(Prepare)");
     let ran = run("fine", &[("DEFAULT_BRANCH", "trunk")], &[]);
     assert_eq!(ran.code, Some(2), "{ran:?}");

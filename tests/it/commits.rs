@@ -1,12 +1,13 @@
-//! Every route on which `git commit` makes content: the hook judges what that commit would hold, and nothing else.
+//! Every route on which `git commit` makes content: the hook judges what that commit would hold,
+//! and nothing else.
 
 use std::io::Write;
 use std::process::Stdio;
 
 use crate::support::{Ran, Sandbox, finish};
 
-/// A workspace under guard, with a clean edit in `web/index.js` and a rewritten manifest in `web/package.json`, neither
-/// of them staged.
+/// A workspace under guard, with a clean edit in `web/index.js` and a rewritten manifest in
+/// `web/package.json`, neither of them staged.
 fn guarded() -> Sandbox {
     let sandbox = Sandbox::workspace();
     assert_eq!(sandbox.bakstop(&["install"]).code, Some(0));
@@ -15,7 +16,8 @@ fn guarded() -> Sandbox {
     sandbox
 }
 
-/// Runs `git commit`, and says whether the guard blocked it. Anything else that stops a commit is a failed test.
+/// Runs `git commit`, and says whether the guard blocked it. Anything else that stops a commit is a
+/// failed test.
 fn is_blocked(sandbox: &Sandbox, arguments: &[&str]) -> bool {
     let before = sandbox.git(&["rev-parse", "HEAD"]);
     let ran = finish(sandbox.command("git").arg("commit").args(["-m", "Next"]).args(arguments));
@@ -50,7 +52,10 @@ fn commit_all() {
 fn commit_of_paths_leaves_what_is_staged_beside_them_alone() {
     let sandbox = guarded();
     sandbox.git(&["add", "web/package.json"]);
-    assert!(!is_blocked(&sandbox, &["web/index.js"]), "`commit PATH` takes nothing else from the index");
+    assert!(
+        !is_blocked(&sandbox, &["web/index.js"]),
+        "`commit PATH` takes nothing else from the index"
+    );
     assert!(is_blocked(&sandbox, &["web/package.json"]));
     let sandbox = guarded();
     assert!(is_blocked(&sandbox, &["web"]), "a directory is a path as well");
@@ -74,7 +79,11 @@ fn commit_of_hunks() {
         child.stdin.take().unwrap().write_all(answers.as_bytes()).unwrap();
         let output = child.wait_with_output().unwrap();
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        let ran = Ran { code: output.status.code(), out: text(&output.stdout), err: text(&output.stderr) };
+        let ran = Ran {
+            code: output.status.code(),
+            out: text(&output.stdout),
+            err: text(&output.stderr),
+        };
         judged(&sandbox, &before, &ran)
     };
     // Git asks for web/index.js first, then for web/package.json.
@@ -116,7 +125,8 @@ fn a_detached_head_and_another_work_tree() {
     sandbox.git(&["worktree", "add", "-q", linked.to_str().unwrap()]);
     let text = std::fs::read_to_string(sandbox.top.join("web/package.json")).unwrap();
     std::fs::write(linked.join("web/package.json"), text).unwrap();
-    let ran = finish(sandbox.command("git").args(["commit", "-a", "-m", "Next"]).current_dir(&linked));
+    let ran =
+        finish(sandbox.command("git").args(["commit", "-a", "-m", "Next"]).current_dir(&linked));
     assert!(ran.code == Some(1) && ran.err.contains("error[rewritten-manifest]"), "{ran:?}");
 }
 
@@ -131,7 +141,11 @@ fn settings_given_to_git_for_one_command() {
         &["-c", "core.untrackedCache=true", "-c", "index.skipHash=true"],
         &["-C", "backend"],
     ] {
-        let ran = finish(sandbox.command("git").args(settings).args(["commit", "-a", "-m", "Next"]));
-        assert!(ran.code == Some(1) && ran.err.contains("error[rewritten-manifest]"), "{settings:?}: {ran:?}");
+        let ran =
+            finish(sandbox.command("git").args(settings).args(["commit", "-a", "-m", "Next"]));
+        assert!(
+            ran.code == Some(1) && ran.err.contains("error[rewritten-manifest]"),
+            "{settings:?}: {ran:?}"
+        );
     }
 }

@@ -33,17 +33,21 @@ fn commit(sandbox: &Sandbox, message: &str) {
 /// What is found: `severity rule path`, a line each.
 fn found(sandbox: &Sandbox, arguments: &[&str]) -> Vec<String> {
     let ran = sandbox.bakstop(&[&["check", "--format", "json"], arguments].concat());
-    let report: Value = serde_json::from_str(&ran.out).unwrap_or_else(|_| panic!("{arguments:?}: {ran:?}"));
+    let report: Value =
+        serde_json::from_str(&ran.out).unwrap_or_else(|_| panic!("{arguments:?}: {ran:?}"));
     let findings = report["findings"].as_array().unwrap();
     let blocks = findings.iter().any(|finding| finding["severity"] == "error");
     assert_eq!(ran.code, Some(i32::from(blocks)), "{ran:?}");
     let word = |finding: &Value, key: &str| finding[key].as_str().unwrap().to_owned();
-    let line = |finding: &Value| ["severity", "rule", "path"].map(|key| word(finding, key)).join(" ");
+    let line =
+        |finding: &Value| ["severity", "rule", "path"].map(|key| word(finding, key)).join(" ");
     findings.iter().map(line).collect()
 }
 
 /// A configuration of one allowance for backups.
 fn allowing(path: &str, until: Option<&str>) -> String {
     let until = until.map(|day| format!(r#", "until": "{day}""#)).unwrap_or_default();
-    format!(r#"{{"allow": [{{"rule": "stray-backup", "path": "{path}", "reason": "a fixture"{until}}}]}}"#)
+    format!(
+        r#"{{"allow": [{{"rule": "stray-backup", "path": "{path}", "reason": "a fixture"{until}}}]}}"#
+    )
 }

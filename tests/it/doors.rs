@@ -1,4 +1,5 @@
-//! Real pushes to real servers, and the routes to a commit that run no pre-commit hook: what was refused did not arrive.
+//! Real pushes to real servers, and the routes to a commit that run no pre-commit hook: what was
+//! refused did not arrive.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -18,7 +19,9 @@ impl Pair {
     fn plain() -> Self {
         let clone = Sandbox::workspace();
         let server = clone.outside().join("shop.git");
-        must(finish(clone.command("git").args(["init", "-q", "--bare", "-b", "main"]).arg(&server)));
+        must(finish(
+            clone.command("git").args(["init", "-q", "--bare", "-b", "main"]).arg(&server),
+        ));
         clone.git(&["remote", "add", "origin", &format!("file://{}", server.display())]);
         let pair = Self { clone, server };
         pair.guard();
@@ -33,14 +36,20 @@ impl Pair {
              test -x \"$hook\" && test -f \"$hook\" || continue\n\
              echo \"$data\" | \"$hook\"\ncodes=\"$codes $?\"\ndone\nfor code in $codes; do [ \"$code\" = 0 ] || exit \"$code\"; done\n";
         fs::write(pair.server.join("hooks/pre-receive"), text).unwrap();
-        fs::set_permissions(pair.server.join("hooks/pre-receive"), fs::Permissions::from_mode(0o755)).unwrap();
+        fs::set_permissions(
+            pair.server.join("hooks/pre-receive"),
+            fs::Permissions::from_mode(0o755),
+        )
+        .unwrap();
         fs::create_dir(pair.server.join("hooks/pre-receive.d")).unwrap();
         pair.guard();
         pair
     }
 
     fn guard(&self) {
-        must(finish(self.clone.command(BAKSTOP).args(["install", "--server"]).current_dir(&self.server)));
+        must(finish(
+            self.clone.command(BAKSTOP).args(["install", "--server"]).current_dir(&self.server),
+        ));
     }
 
     fn push(&self, arguments: &[&str]) -> Ran {
@@ -55,7 +64,9 @@ impl Pair {
 
     /// Whether the server has an object.
     fn has(&self, object: &str) -> bool {
-        finish(self.clone.command("git").args(["cat-file", "-e", object]).current_dir(&self.server)).code == Some(0)
+        finish(self.clone.command("git").args(["cat-file", "-e", object]).current_dir(&self.server))
+            .code
+            == Some(0)
     }
 
     fn commit(&self, path: &str, message: &str) -> String {
@@ -142,7 +153,10 @@ fn nothing_in_the_environment_of_the_pusher_reaches_the_server() {
     let option = ["config", "receive.advertisePushOptions", "true"];
     must(finish(pair.clone.command("git").args(option).current_dir(&pair.server)));
     let ran = finish(&mut push);
-    assert!(ran.code == Some(1) && ran.err.contains("the push is refused") && !pair.has(&bad), "{ran:?}");
+    assert!(
+        ran.code == Some(1) && ran.err.contains("the push is refused") && !pair.has(&bad),
+        "{ran:?}"
+    );
 }
 
 #[test]
@@ -168,13 +182,15 @@ fn a_ref_called_head_is_not_the_default_branch() {
 fn a_mismatch_is_refused_on_whatever_way_it_comes_to_a_branch() {
     let pair = Pair::plain();
     let pins = |manifest: &str, image: &str| {
-        pair.clone.write("package.json", format!("{{ \"packageManager\": \"pnpm@{manifest}\" }}\n"));
+        pair.clone
+            .write("package.json", format!("{{ \"packageManager\": \"pnpm@{manifest}\" }}\n"));
         pair.commit("Dockerfile", &format!("FROM node:22\nRUN npm i -g pnpm@{image}\n"))
     };
     let eight = pins("8.0.0", "8.0.0");
     let nine = pins("9.0.0", "9.0.0");
     pair.accepted(&["main"]);
-    // Once as a commit on the way, which is allowed; then as the end of the branch, where it is not new any more.
+    // Once as a commit on the way, which is allowed; then as the end of the branch, where it is not
+    // new any more.
     let wrong = pins("9.0.0", "7.7.7");
     let right = pins("9.0.0", "9.0.0");
     pair.accepted(&[&format!("{right}:refs/heads/x")]);
@@ -203,9 +219,13 @@ fn a_thousand_commits_are_judged_and_one_of_them_is_found() {
     for number in 0..1000 {
         let who = format!("A <a@example.org> {} +0000", 1_700_000_000 + number);
         let subject = format!("Commit {number}");
-        stream += &format!("commit refs/heads/long\ncommitter {who}\ndata {}\n{subject}\n", subject.len());
+        stream += &format!(
+            "commit refs/heads/long\ncommitter {who}\ndata {}\n{subject}\n",
+            subject.len()
+        );
         let text = format!("export const x = {number};\n");
-        stream += &format!("M 100644 inline web/f{}.js\ndata {}\n{text}\n", number % 50, text.len());
+        stream +=
+            &format!("M 100644 inline web/f{}.js\ndata {}\n{text}\n", number % 50, text.len());
         match number {
             500 => stream += "M 100644 inline deep/in/the/kept.bak\ndata 1\nx\n",
             501 => stream += "D deep/in/the/kept.bak\n",
@@ -214,11 +234,19 @@ fn a_thousand_commits_are_judged_and_one_of_them_is_found() {
     }
     let file = pair.clone.outside().join("stream");
     fs::write(&file, stream).unwrap();
-    must(finish(pair.clone.command("git").args(["fast-import", "--quiet"]).stdin(fs::File::open(&file).unwrap())));
+    must(finish(
+        pair.clone
+            .command("git")
+            .args(["fast-import", "--quiet"])
+            .stdin(fs::File::open(&file).unwrap()),
+    ));
     let tip = pair.clone.git(&["rev-parse", "long"]).trim().to_owned();
     let ran = pair.refused(&["long"], &tip);
     assert!(ran.err.contains("(Commit 500)") && ran.err.contains("1 error in 1 file"), "{ran:?}");
-    pair.accepted(&[&format!("{}:refs/heads/long", pair.clone.git(&["rev-parse", "long~500"]).trim())]);
+    pair.accepted(&[&format!(
+        "{}:refs/heads/long",
+        pair.clone.git(&["rev-parse", "long~500"]).trim()
+    )]);
 }
 
 /// A clone with hooks, and a bare repository without any.
@@ -245,12 +273,15 @@ fn a_push_is_stopped_before_it_leaves() {
     sandbox.git(&["commit", "-q", "-m", "Undo"]);
     sandbox.git(&["checkout", "-q", "main"]);
     let before = pair.refs();
-    for arguments in
-        [&["topic"][..], &["--all"], &["main", "topic:refs/heads/x"], &["topic:refs/tags/t"], &["-f", "topic:main"]]
-    {
+    for arguments in [
+        &["topic"][..],
+        &["--all"],
+        &["main", "topic:refs/heads/x"],
+        &["topic:refs/tags/t"],
+        &["-f", "topic:main"],
+    ] {
         let ran = pair.push(arguments);
-        let expected =
-            "bakstop: 1 error in 1 file; the push is blocked (to go on without this check: BAKSTOP=0 git push)\n";
+        let expected = "bakstop: 1 error in 1 file; the push is blocked (to go on without this check: BAKSTOP=0 git push)\n";
         assert!(ran.code == Some(1) && ran.out.ends_with(expected), "{arguments:?}: {ran:?}");
         assert_eq!(pair.refs(), before);
     }
@@ -260,11 +291,15 @@ fn a_push_is_stopped_before_it_leaves() {
     assert_eq!(sandbox.try_git(&["push", "-q", url, "main:refs/heads/fine"]).code, Some(0));
     assert_eq!(pair.push(&[":refs/heads/fine"]).code, Some(0));
     // By the switch it goes, and from then on the remote has it.
-    let ran = finish(sandbox.command("git").args(["push", "-q", "origin", "topic"]).env("BAKSTOP", "0"));
+    let ran =
+        finish(sandbox.command("git").args(["push", "-q", "origin", "topic"]).env("BAKSTOP", "0"));
     assert!(ran.code == Some(0) && ran.err.contains("not checked, because BAKSTOP=0"), "{ran:?}");
     assert_eq!(pair.push(&["topic:refs/heads/copy"]).code, Some(0), "the remote has these commits");
     let ran = finish(
-        sandbox.command("git").args(["push", "-q", "origin", "main:refs/heads/y"]).env("BAKSTOP_SKIP", "nothing"),
+        sandbox
+            .command("git")
+            .args(["push", "-q", "origin", "main:refs/heads/y"])
+            .env("BAKSTOP_SKIP", "nothing"),
     );
     assert!(ran.code == Some(1) && ran.err.contains("there is no rule nothing"), "{ran:?}");
 }
@@ -274,7 +309,9 @@ fn a_push_over_commits_that_are_not_here_is_judged_all_the_same() {
     let pair = hooked();
     // Somebody else moved the branch meanwhile.
     let other = pair.clone.outside().join("other");
-    must(finish(pair.clone.command("git").args(["clone", "-q", pair.server.to_str().unwrap()]).arg(&other)));
+    must(finish(
+        pair.clone.command("git").args(["clone", "-q", pair.server.to_str().unwrap()]).arg(&other),
+    ));
     for arguments in [&["commit", "-q", "--allow-empty", "-m", "Elsewhere"][..], &["push", "-q"]] {
         must(finish(pair.clone.command("git").args(arguments).current_dir(&other)));
     }
@@ -302,7 +339,9 @@ fn a_remote_of_a_strange_name_hides_nothing() {
         finish(sandbox.command(BAKSTOP).args(arguments).stdin(fs::File::open(&file).unwrap())).code
     };
     assert_eq!(judged(&[]), Some(0), "some remote has it, and none was named");
-    for remote in [&["*"][..], &["o*"], &["https://example.org/*"], &["origin"], &["../shop"], &["--all"]] {
+    for remote in
+        [&["*"][..], &["o*"], &["https://example.org/*"], &["origin"], &["../shop"], &["--all"]]
+    {
         assert_ne!(judged(remote), Some(0), "{remote:?}: nothing of that name is a remote");
     }
     sandbox.git(&["remote", "add", "origin", "https://example.org/"]);
@@ -323,12 +362,19 @@ fn lines_that_are_not_gits_are_an_error() {
         ("--push", format!("refs/heads/main {} refs/heads/main {id}\n", "1".repeat(40))),
     ] {
         fs::write(&file, &text).unwrap();
-        let ran = finish(sandbox.command(BAKSTOP).args(["check", scope]).stdin(fs::File::open(&file).unwrap()));
+        let ran = finish(
+            sandbox.command(BAKSTOP).args(["check", scope]).stdin(fs::File::open(&file).unwrap()),
+        );
         assert!(ran.code == Some(2) && ran.err.contains("help: "), "{text}: {ran:?}");
     }
     fs::write(&file, "").unwrap();
-    let ran = finish(sandbox.command(BAKSTOP).args(["check", "--push"]).stdin(fs::File::open(&file).unwrap()));
-    assert_eq!((ran.code, &*ran.err), (Some(0), "bakstop: nothing that is pushed is new to the remote\n"));
+    let ran = finish(
+        sandbox.command(BAKSTOP).args(["check", "--push"]).stdin(fs::File::open(&file).unwrap()),
+    );
+    assert_eq!(
+        (ran.code, &*ran.err),
+        (Some(0), "bakstop: nothing that is pushed is new to the remote\n")
+    );
 }
 
 /// A workspace under strict guard, with a rewritten manifest in the commit `bad` of another branch.
@@ -356,7 +402,11 @@ fn stops(sandbox: &Sandbox, operation: &[&str], give_up: &str, go_on: &[&str]) {
     let shell = |command: &str| {
         let editor = "sed -i '/Bad$/d'";
         must(finish(
-            sandbox.command("sh").args(["-c", command]).env("GIT_SEQUENCE_EDITOR", editor).env("GIT_EDITOR", "true"),
+            sandbox
+                .command("sh")
+                .args(["-c", command])
+                .env("GIT_SEQUENCE_EDITOR", editor)
+                .env("GIT_EDITOR", "true"),
         ))
     };
     for mend in [false, true] {
@@ -368,7 +418,9 @@ fn stops(sandbox: &Sandbox, operation: &[&str], give_up: &str, go_on: &[&str]) {
         };
         // Git keeps nothing of a single revert but its message.
         let told = if give_up == "git reset --merge" { "commit" } else { verb };
-        let expected = format!("the {told} stops here (to give it up: {give_up}; when mended: {go_on_told})\n");
+        let expected = format!(
+            "the {told} stops here (to give it up: {give_up}; when mended: {go_on_told})\n"
+        );
         assert!(ran.err.contains(&expected), "{verb}: {}", ran.err);
         if !mend {
             shell(give_up);
@@ -384,14 +436,22 @@ fn stops(sandbox: &Sandbox, operation: &[&str], give_up: &str, go_on: &[&str]) {
         }
         assert_ne!(sandbox.git(&["rev-parse", "HEAD"]), head, "{verb}");
         let status = sandbox.git(&["status"]);
-        assert!(status.contains("nothing to commit") && !status.contains("in progress"), "{verb}: {status}");
+        assert!(
+            status.contains("nothing to commit") && !status.contains("in progress"),
+            "{verb}: {status}"
+        );
         assert_eq!(sandbox.bakstop(&["check", "--tree", "HEAD"]).code, Some(0));
     }
 }
 
 #[test]
 fn strict_stops_a_cherry_pick() {
-    stops(&strict(), &["cherry-pick", "bad"], "git cherry-pick --abort", &["git cherry-pick --continue"]);
+    stops(
+        &strict(),
+        &["cherry-pick", "bad"],
+        "git cherry-pick --abort",
+        &["git cherry-pick --continue"],
+    );
     let (abort, go_on) = ("git cherry-pick --abort", "git cherry-pick --continue");
     stops(&strict(), &["cherry-pick", "bad", "side"], abort, &[go_on]);
 }
@@ -423,7 +483,11 @@ fn strict_says_of_a_plain_commit_what_pre_commit_says() {
     sandbox.rewrite("web/package.json");
     let ran = sandbox.try_git(&["commit", "-a", "--no-verify", "-m", "x"]);
     assert!(ran.code == Some(1), "--no-verify does not skip it: {ran:?}");
-    assert!(ran.err.contains("the commit is blocked (to go on without this check: BAKSTOP=0 git commit)"), "{ran:?}");
+    assert!(
+        ran.err
+            .contains("the commit is blocked (to go on without this check: BAKSTOP=0 git commit)"),
+        "{ran:?}"
+    );
     let ran = finish(sandbox.command("git").args(["commit", "-a", "-m", "x"]).env("BAKSTOP", "0"));
     assert_eq!(ran.code, Some(0), "{ran:?}");
 }

@@ -1,5 +1,6 @@
-//! The guard in odd environments: real commits through the hook, and `bakstop check` itself. Whatever the environment takes
-//! away, nothing passes that was not judged, and nothing is written by half.
+//! The guard in odd environments: real commits through the hook, and `bakstop check` itself.
+//! Whatever the environment takes away, nothing passes that was not judged, and nothing is written
+//! by half.
 //!
 //! An environment is a line of shell that ends in the command: `"$@"`.
 
@@ -12,13 +13,13 @@ use crate::support::{Ran, Sandbox, finish};
 
 mod twice;
 
-/// An environment, and the exit codes in it: of `check` over a rewritten manifest and over a clean one, of `git commit` of
-/// both.
+/// An environment, and the exit codes in it: of `check` over a rewritten manifest and over a clean
+/// one, of `git commit` of both.
 struct Odd {
     name: &'static str,
     line: &'static str,
-    /// What must come out; where nothing is said, it depends on how much git and the program need on this machine, and only
-    /// what holds everywhere is asked for.
+    /// What must come out; where nothing is said, it depends on how much git and the program need
+    /// on this machine, and only what holds everywhere is asked for.
     codes: Option<[i32; 4]>,
     /// Whether there may be machines that do not have it: without root, or in a container.
     may_lack: bool,
@@ -87,7 +88,8 @@ impl Place {
         }
         // A rewritten manifest, then a clean change.
         let bad = self.judged(environment, |sandbox| sandbox.rewrite("web/package.json"));
-        let clean = self.judged(environment, |sandbox| sandbox.write("web/index.js", "export const x = 1;\n"));
+        let clean = self
+            .judged(environment, |sandbox| sandbox.write("web/index.js", "export const x = 1;\n"));
         println!("{name}: check {:?} {:?}, commit {:?} {:?}", bad.0, clean.0, bad.1, clean.1);
         assert!(bad.0 != Some(0) && bad.1 != Some(0), "{name}: {bad:?}");
         if let Some(codes) = codes {
@@ -108,7 +110,8 @@ impl Place {
         }
         self.assert_report_is_whole(&sandbox, environment, &check);
         let before = sandbox.git(&["rev-parse", "HEAD"]);
-        let commit = in_it(&sandbox, environment, &["git", "commit", "-q", "-m", "x"].map(Path::new));
+        let commit =
+            in_it(&sandbox, environment, &["git", "commit", "-q", "-m", "x"].map(Path::new));
         let made = sandbox.git(&["rev-parse", "HEAD"]) != before;
         assert_eq!(made, commit.code == Some(0), "{name}: {commit:?}");
         // What was staged is staged still, or committed, and nothing lies about.
@@ -125,14 +128,24 @@ impl Place {
         fs::write(&report, "old").unwrap();
         fs::set_permissions(&report, fs::Permissions::from_mode(0o666)).unwrap();
         let words = ["check", "--format", "json", "--output"].map(Path::new);
-        let ran = in_it(sandbox, environment, &[&[self.program().as_path()], &words[..], &[report.as_path()]].concat());
+        let ran = in_it(
+            sandbox,
+            environment,
+            &[&[self.program().as_path()], &words[..], &[report.as_path()]].concat(),
+        );
         let text = fs::read_to_string(&report).unwrap();
-        let whole = serde_json::from_str::<serde_json::Value>(&text).is_ok_and(|report| report["schema"].is_string());
+        let whole = serde_json::from_str::<serde_json::Value>(&text)
+            .is_ok_and(|report| report["schema"].is_string());
         assert!(whole || text == "old", "{name}: {text}");
         assert!(ran.code != Some(0) || whole && check.code == Some(0), "{name}: {ran:?}");
-        let beside = fs::read_dir(sandbox.outside()).unwrap().map(|entry| entry.unwrap().file_name());
-        let scraps: Vec<_> = beside.filter(|name| name.to_string_lossy().starts_with(".tmp")).collect();
-        assert!(scraps.is_empty() || ran.code.is_none_or(|code| code > 2), "{name}: {scraps:?} {ran:?}");
+        let beside =
+            fs::read_dir(sandbox.outside()).unwrap().map(|entry| entry.unwrap().file_name());
+        let scraps: Vec<_> =
+            beside.filter(|name| name.to_string_lossy().starts_with(".tmp")).collect();
+        assert!(
+            scraps.is_empty() || ran.code.is_none_or(|code| code > 2),
+            "{name}: {scraps:?} {ran:?}"
+        );
     }
 }
 
@@ -160,7 +173,11 @@ fn little_is_set() {
         odd("far in the east", r#"TZ=Pacific/Kiritimati exec "$@""#, USUAL),
         odd("far in the west", r#"TZ=Etc/GMT+12 exec "$@""#, USUAL),
         odd("a time zone that is not there", r#"TZ=:/nonexistent exec "$@""#, USUAL),
-        odd("a commit of long ago", r#"GIT_COMMITTER_DATE='@1 +0000' GIT_AUTHOR_DATE='@1 +0000' exec "$@""#, USUAL),
+        odd(
+            "a commit of long ago",
+            r#"GIT_COMMITTER_DATE='@1 +0000' GIT_AUTHOR_DATE='@1 +0000' exec "$@""#,
+            USUAL,
+        ),
         odd("a commit of the future", r#"GIT_COMMITTER_DATE='@4102444800 +0000' exec "$@""#, USUAL),
         odd("TMPDIR nowhere", r#"TMPDIR=/nonexistent exec "$@""#, USUAL),
         odd("umask 077", r#"umask 077; exec "$@""#, USUAL),
@@ -170,11 +187,12 @@ fn little_is_set() {
 }
 
 /// The exit code of what stands before a pipe.
-const TO_HEAD: &str = r#"f=../home/code; { "$@"; echo $? >"$f"; } 2>&1 | head -c 1 >/dev/null; exit "$(cat "$f")""#;
-const TO_HEAD_IGNORED: &str =
-    r#"trap '' PIPE; f=../home/code; { "$@"; echo $? >"$f"; } 2>&1 | head -c 1 >/dev/null; exit "$(cat "$f")""#;
+const TO_HEAD: &str =
+    r#"f=../home/code; { "$@"; echo $? >"$f"; } 2>&1 | head -c 1 >/dev/null; exit "$(cat "$f")""#;
+const TO_HEAD_IGNORED: &str = r#"trap '' PIPE; f=../home/code; { "$@"; echo $? >"$f"; } 2>&1 | head -c 1 >/dev/null; exit "$(cat "$f")""#;
 /// A pipe that nobody reads from.
-const TO_NOBODY: &str = r#"p=../home/p; [ -p $p ] || mkfifo $p; exec 3<>$p 4>$p 3<&-; exec "$@" >&4 2>&4 4>&-"#;
+const TO_NOBODY: &str =
+    r#"p=../home/p; [ -p $p ] || mkfifo $p; exec 3<>$p 4>$p 3<&-; exec "$@" >&4 2>&4 4>&-"#;
 
 #[test]
 fn streams_are_closed_full_or_left() {
@@ -222,14 +240,20 @@ fn little_is_allowed() {
 /// Another user, who has nothing.
 const NOBODY: &str = "setpriv --reuid=65534 --regid=65534 --clear-groups env HOME=/nonexistent";
 
-/// What only root can try: another user, and places that are mounted otherwise. `{nobody}` runs as one, `{theirs}` gives
-/// the repository to that user for the time of a command.
+/// What only root can try: another user, and places that are mounted otherwise. `{nobody}` runs as
+/// one, `{theirs}` gives the repository to that user for the time of a command.
 fn as_root(lines: &[(&'static str, &str, Option<[i32; 4]>)]) -> Vec<Odd> {
-    let theirs = "own() { chown -R \"$1\" .; }; own 65534:65534; trap 'chmod -R u+rwX .; own 0:0' EXIT;";
+    let theirs =
+        "own() { chown -R \"$1\" .; }; own 65534:65534; trap 'chmod -R u+rwX .; own 0:0' EXIT;";
     let line = |line: &str| line.replace("{nobody}", NOBODY).replace("{theirs}", theirs);
     lines
         .iter()
-        .map(|(name, text, codes)| Odd { name, line: line(text).leak(), codes: *codes, may_lack: true })
+        .map(|(name, text, codes)| Odd {
+            name,
+            line: line(text).leak(),
+            codes: *codes,
+            may_lack: true,
+        })
         .collect()
 }
 
@@ -239,19 +263,44 @@ const GIT_CANNOT_WRITE: [i32; 4] = [1, 0, 128, 128];
 
 #[test]
 fn somebody_else_owns_it() {
-    let trusting = "export GIT_CONFIG_COUNT=1 GIT_CONFIG_KEY_0=safe.directory GIT_CONFIG_VALUE_0='*'; ";
+    let trusting =
+        "export GIT_CONFIG_COUNT=1 GIT_CONFIG_KEY_0=safe.directory GIT_CONFIG_VALUE_0='*'; ";
     Place::new().try_all(&as_root(&[
         ("a user who does not own it", r#"exec {nobody} "$@""#, Some(GIT_REFUSES)),
-        ("one who trusts it", &format!(r#"{trusting}exec {{nobody}} "$@""#), Some(GIT_CANNOT_WRITE)),
+        (
+            "one who trusts it",
+            &format!(r#"{trusting}exec {{nobody}} "$@""#),
+            Some(GIT_CANNOT_WRITE),
+        ),
         ("root in what another owns", r#"{theirs} "$@""#, Some(GIT_REFUSES)),
         ("root who trusts it", &format!(r#"{trusting}{{theirs}} "$@""#), Some(USUAL)),
         ("its owner, who is not root", r#"{theirs} {nobody} "$@""#, Some(USUAL)),
-        ("a .git that its owner may not write", r#"{theirs} chmod -R a-w .git; {nobody} "$@""#, Some(GIT_CANNOT_WRITE)),
-        ("an index that may not be read", r#"{theirs} chmod 0 .git/index; {nobody} "$@""#, Some(GIT_REFUSES)),
-        ("a HEAD that may not be read", r#"{theirs} chmod 0 .git/HEAD; {nobody} "$@""#, Some(GIT_REFUSES)),
+        (
+            "a .git that its owner may not write",
+            r#"{theirs} chmod -R a-w .git; {nobody} "$@""#,
+            Some(GIT_CANNOT_WRITE),
+        ),
+        (
+            "an index that may not be read",
+            r#"{theirs} chmod 0 .git/index; {nobody} "$@""#,
+            Some(GIT_REFUSES),
+        ),
+        (
+            "a HEAD that may not be read",
+            r#"{theirs} chmod 0 .git/HEAD; {nobody} "$@""#,
+            Some(GIT_REFUSES),
+        ),
         ("refs that may not be read", r#"{theirs} chmod -R 0 .git/refs; {nobody} "$@""#, None),
-        ("objects that may not be read", r#"{theirs} chmod -R 0 .git/objects; {nobody} "$@""#, Some(GIT_REFUSES)),
-        ("a configuration that may not be read", r#"{theirs} chmod 0 .git/config; {nobody} "$@""#, Some(GIT_REFUSES)),
+        (
+            "objects that may not be read",
+            r#"{theirs} chmod -R 0 .git/objects; {nobody} "$@""#,
+            Some(GIT_REFUSES),
+        ),
+        (
+            "a configuration that may not be read",
+            r#"{theirs} chmod 0 .git/config; {nobody} "$@""#,
+            Some(GIT_REFUSES),
+        ),
         (
             "parents that may not be listed",
             r#"chmod 711 ..; {theirs} {nobody} "$@"; code=$?; chmod 755 ..; exit $code"#,
@@ -334,15 +383,26 @@ fn no_answer_is_no_pass() {
         let told = finish(command.args(words));
         assert!(told.code == Some(0) && !told.out.is_empty(), "{words:?}: {told:?}");
         let ran = finish(
-            sandbox.command("sh").args(["-c", r#"exec "$@" >/dev/full"#, "sh"]).arg(place.program()).args(words),
+            sandbox
+                .command("sh")
+                .args(["-c", r#"exec "$@" >/dev/full"#, "sh"])
+                .arg(place.program())
+                .args(words),
         );
         assert_eq!(ran.code, Some(2), "{words:?}: {ran:?}");
-        assert!(ran.err.contains("could not write the report: No space left on device"), "{words:?}: {ran:?}");
+        assert!(
+            ran.err.contains("could not write the report: No space left on device"),
+            "{words:?}: {ran:?}"
+        );
     }
     // What needs a place for the moment says so.
     for words in [&["verify"][..], &["prove"], &["verify", "--", "true"]] {
         sandbox.write("web/index.js", "changed\n");
-        let ran = finish(sandbox.command(place.program()).args(words).env("TMPDIR", "/nonexistent"));
-        assert!(ran.code == Some(2) && ran.err.contains("set TMPDIR to one that works"), "{words:?}: {ran:?}");
+        let ran =
+            finish(sandbox.command(place.program()).args(words).env("TMPDIR", "/nonexistent"));
+        assert!(
+            ran.code == Some(2) && ran.err.contains("set TMPDIR to one that works"),
+            "{words:?}: {ran:?}"
+        );
     }
 }

@@ -1,5 +1,5 @@
-//! What `tests/facts/` says of corepack and of BuildKit's Dockerfile parser, asked of the tools themselves. Run by name:
-//! `cargo test --locked -- --ignored real_facts`.
+//! What `tests/facts/` says of corepack and of BuildKit's Dockerfile parser, asked of the tools
+//! themselves. Run by name: `cargo test --locked -- --ignored real_facts`.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -18,8 +18,8 @@ fn cases(text: &str) -> Vec<Value> {
     facts["cases"].as_array().unwrap().clone()
 }
 
-/// What corepack says to a manifest. It is asked for two managers: a project that is for another one refuses, and one that
-/// is for none is told by both.
+/// What corepack says to a manifest. It is asked for two managers: a project that is for another
+/// one refuses, and one that is for none is told by both.
 fn verdict(programs: &Path, manifest: &str) -> &'static str {
     let directory = tempfile::tempdir().unwrap();
     fs::write(directory.path().join("package.json"), manifest).unwrap();
@@ -55,8 +55,8 @@ fn real_facts_of_corepack() {
             while let Some(case) = cases.get(next.fetch_add(1, Ordering::Relaxed)) {
                 let manifest = case["manifest"].as_str().unwrap();
                 let said = verdict(&programs, manifest);
-                // A `devEngines` that names a manager and no version refuses the others, and pins nothing; one that only
-                // warns stops nobody.
+                // A `devEngines` that names a manager and no version refuses the others, and pins
+                // nothing; one that only warns stops nobody.
                 let names_one = said == "valid" && manifest.contains("devEngines");
                 if case["verdict"] != said && !names_one && !manifest.contains("onFail") {
                     wrong.push(format!("{manifest}: {said}, and not {}", case["verdict"]));
@@ -95,7 +95,15 @@ json.dump(said, sys.stdout)
 fn real_facts_of_buildkit() {
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("tools/dockerfile-3.4.0");
     if !target.exists() {
-        let install = ["-m", "pip", "install", "--quiet", "--target", target.to_str().unwrap(), "dockerfile==3.4.0"];
+        let install = [
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--target",
+            target.to_str().unwrap(),
+            "dockerfile==3.4.0",
+        ];
         let ran = finish(Command::new("python3").args(install));
         assert_eq!(ran.code, Some(0), "{}", ran.err);
     }
@@ -110,13 +118,23 @@ fn real_facts_of_buildkit() {
             .env("PYTHONPATH", &target)
             .stdin(fs::File::open(&input).unwrap()),
     );
-    let said: Vec<Value> = serde_json::from_str(&ran.out).unwrap_or_else(|error| panic!("{error}: {}", ran.err));
+    let said: Vec<Value> =
+        serde_json::from_str(&ran.out).unwrap_or_else(|error| panic!("{error}: {}", ran.err));
     let mut counts = BTreeMap::new();
     for (case, said) in cases.iter().zip(&said) {
         let recorded = case["instructions"].as_array().map(|instructions| {
-            let flags = |fact: &Value| fact.get("flags").cloned().unwrap_or_else(|| Value::Array(Vec::new()));
-            let row =
-                |fact: &Value| serde_json::json!([fact["name"], fact["line"], fact["end"], flags(fact), fact["value"]]);
+            let flags = |fact: &Value| {
+                fact.get("flags").cloned().unwrap_or_else(|| Value::Array(Vec::new()))
+            };
+            let row = |fact: &Value| {
+                serde_json::json!([
+                    fact["name"],
+                    fact["line"],
+                    fact["end"],
+                    flags(fact),
+                    fact["value"]
+                ])
+            };
             Value::Array(instructions.iter().map(row).collect())
         });
         // BuildKit has moved on since the version that the package carries.
@@ -137,7 +155,8 @@ fn real_facts_of_a_moved_pin() {
     sandbox.git(&["commit", "-q", "-a", "-m", "Depend on nothing"]);
     let (corepack, pnpm) = (npm_tools(&["corepack@0.36.0"]), npm_tools(&["pnpm@10"]));
     // The version that the registry has newest, whichever that is.
-    let about: Value = serde_json::from_slice(&fs::read(pnpm.join("../pnpm/package.json")).unwrap()).unwrap();
+    let about: Value =
+        serde_json::from_slice(&fs::read(pnpm.join("../pnpm/package.json")).unwrap()).unwrap();
     let version = about["version"].as_str().unwrap();
     assert_eq!(sandbox.bakstop(&["pins", "--set", &format!("pnpm@{version}")]).code, Some(0));
     assert_eq!(sandbox.bakstop(&["pins"]).code, Some(0));
@@ -151,12 +170,17 @@ fn real_facts_of_a_moved_pin() {
     ];
     must(&sandbox, &pnpm, &install);
     // And corepack would run no other version.
-    let ran = run(&sandbox, &corepack, &["env", "COREPACK_ENABLE_NETWORK=0", "corepack", "pnpm", "--version"]);
+    let ran = run(
+        &sandbox,
+        &corepack,
+        &["env", "COREPACK_ENABLE_NETWORK=0", "corepack", "pnpm", "--version"],
+    );
     assert!(format!("{}{}", ran.out, ran.err).contains(&format!("pnpm-{version}.tgz")), "{ran:?}");
     sandbox.git(&["checkout", "-q", "."]);
     let ran = run(&sandbox, &pnpm, &install);
     assert!(
-        ran.code == Some(1) && format!("{}{}", ran.out, ran.err).contains("configured to use v10.6.5 of pnpm"),
+        ran.code == Some(1)
+            && format!("{}{}", ran.out, ran.err).contains("configured to use v10.6.5 of pnpm"),
         "{ran:?}"
     );
 }

@@ -1,4 +1,5 @@
-//! The formats of a report: the same verdict in each, and nothing that a repository holds acts on who reads it.
+//! The formats of a report: the same verdict in each, and nothing that a repository holds acts on
+//! who reads it.
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
@@ -14,7 +15,8 @@ use crate::support::{BAKSTOP, Ran, Sandbox, finish, formats};
 /// A name that would issue workflow commands, break XML and turn the log around.
 const HOSTILE: &str = "a\n::error::forged%0A##[add-mask]x\u{1b}[2J\u{202e}<&\"'>]]>.bak";
 
-/// Findings of many kinds: with a place and without, masked, in hostile paths, errors and a warning.
+/// Findings of many kinds: with a place and without, masked, in hostile paths, errors and a
+/// warning.
 fn prepared() -> Sandbox {
     let sandbox = Sandbox::workspace();
     sandbox.rewrite("web/package.json");
@@ -48,7 +50,8 @@ fn the_documentation_shows_what_a_person_sees() {
     let page = include_str!("../../docs/formats.md");
     let (_, block) = page.split_once("```text\n").unwrap();
     assert_eq!(block.split("```").next(), Some(&*check(&sandbox, "human").out));
-    let related = &parsed(&check(&sandbox, "sarif"))["runs"][0]["results"][0]["relatedLocations"][0];
+    let related =
+        &parsed(&check(&sandbox, "sarif"))["runs"][0]["results"][0]["relatedLocations"][0];
     assert_eq!(related["message"]["text"], "pinned here");
 }
 
@@ -92,24 +95,32 @@ fn no_format_lets_a_repository_act_on_a_terminal_or_tells_a_secret() {
     for format in formats() {
         let out = check(&sandbox, format).out;
         assert!(out.len() > 100 && !out.contains(&token()), "{format}: {out}");
-        assert!(out.chars().all(|c| c == '\n' || !(c.is_control() || c == '\u{202e}')), "{format}: {out}");
+        assert!(
+            out.chars().all(|c| c == '\n' || !(c.is_control() || c == '\u{202e}')),
+            "{format}: {out}"
+        );
     }
 }
 
 #[test]
 fn json_is_what_the_schema_says() {
-    let mut schema: Value = serde_json::from_str(include_str!("../../docs/schema/check.json")).unwrap();
+    let mut schema: Value =
+        serde_json::from_str(include_str!("../../docs/schema/check.json")).unwrap();
     jsonschema::draft202012::meta::validate(&schema).unwrap();
     // A reader must let new fields pass. We must not print one that the schema does not tell.
     close(&mut schema);
     let schema = jsonschema::validator_for(&schema).unwrap();
     for sandbox in [Sandbox::workspace(), prepared()] {
         let report = parsed(&check(&sandbox, "json"));
-        let errors: Vec<String> = schema.iter_errors(&report).map(|error| error.to_string()).collect();
+        let errors: Vec<String> =
+            schema.iter_errors(&report).map(|error| error.to_string()).collect();
         assert_eq!(errors, [""; 0], "{report}");
         assert_eq!(report["scope"], "staged");
     }
-    for wrong in [json!({}), json!({ "schema": "bakstop.check/2", "scope": "x", "findings": [], "summary": {} })] {
+    for wrong in [
+        json!({}),
+        json!({ "schema": "bakstop.check/2", "scope": "x", "findings": [], "summary": {} }),
+    ] {
         assert!(!schema.is_valid(&wrong), "{wrong}");
     }
 }
@@ -136,12 +147,15 @@ fn sarif_names_every_file_so_that_it_is_found() {
         let location = &result["locations"][0]["physicalLocation"];
         let path = decoded(location["artifactLocation"]["uri"].as_str().unwrap());
         assert!(sandbox.top.join(OsStr::from_bytes(&path)).exists(), "{result}");
-        let rule = &run["tool"]["driver"]["rules"][usize::try_from(result["ruleIndex"].as_u64().unwrap()).unwrap()];
+        let rule = &run["tool"]["driver"]["rules"]
+            [usize::try_from(result["ruleIndex"].as_u64().unwrap()).unwrap()];
         assert_eq!(rule["id"], result["ruleId"]);
         // What is marked is what stands there, unless it is a secret.
         if path == b"web/package.json" {
             let text = fs::read_to_string(sandbox.top.join("web/package.json")).unwrap();
-            let at = |name: &str| usize::try_from(location["region"][name].as_u64().unwrap()).unwrap() - 1;
+            let at = |name: &str| {
+                usize::try_from(location["region"][name].as_u64().unwrap()).unwrap() - 1
+            };
             let line = text.lines().nth(at("startLine")).unwrap();
             let marked = line.get(at("startColumn")..at("endColumn")).unwrap();
             assert_eq!(location["region"]["snippet"]["text"], marked);
@@ -171,7 +185,10 @@ fn fingerprints_stay_where_lines_move() {
         let sarif = parsed(&check(&sandbox, "sarif"));
         let gitlab = parsed(&check(&sandbox, "gitlab"));
         let line = &gitlab[0]["location"]["lines"]["begin"];
-        assert_eq!(line, &sarif["runs"][0]["results"][0]["locations"][0]["physicalLocation"]["region"]["startLine"]);
+        assert_eq!(
+            line,
+            &sarif["runs"][0]["results"][0]["locations"][0]["physicalLocation"]["region"]["startLine"]
+        );
         vec![
             line.clone(),
             sarif["runs"][0]["results"][0]["partialFingerprints"]["markedContent/v1"].clone(),
@@ -198,8 +215,14 @@ fn github_is_given_commands_and_a_text_that_holds_none() {
     let findings = parsed(&check(&sandbox, "json"))["findings"].as_array().unwrap().len();
     let kinds: Vec<&str> = commands.lines().map(|line| line.split(' ').next().unwrap()).collect();
     assert_eq!(kinds.len(), findings, "{commands}");
-    assert!(kinds.is_sorted() && kinds[0] == "::error" && kinds[findings - 1] == "::warning", "{kinds:?}");
-    assert!(commands.contains("::error file=web/package.json,line=4,col=17,endColumn="), "{commands}");
+    assert!(
+        kinds.is_sorted() && kinds[0] == "::error" && kinds[findings - 1] == "::warning",
+        "{kinds:?}"
+    );
+    assert!(
+        commands.contains("::error file=web/package.json,line=4,col=17,endColumn="),
+        "{commands}"
+    );
     assert_eq!(check(&Sandbox::workspace(), "github").out, "");
 }
 
@@ -209,8 +232,9 @@ fn gitlab_and_junit_tell_every_finding() {
     let findings = parsed(&check(&sandbox, "json"))["findings"].as_array().unwrap().clone();
 
     let gitlab = parsed(&check(&sandbox, "gitlab"));
-    let paths =
-        |list: &[Value], at: &str| -> Vec<Value> { list.iter().map(|one| one.pointer(at).unwrap().clone()).collect() };
+    let paths = |list: &[Value], at: &str| -> Vec<Value> {
+        list.iter().map(|one| one.pointer(at).unwrap().clone()).collect()
+    };
     assert_eq!(paths(gitlab.as_array().unwrap(), "/location/path"), paths(&findings, "/path"));
     let names: BTreeSet<String> =
         paths(gitlab.as_array().unwrap(), "/fingerprint").iter().map(Value::to_string).collect();
@@ -226,7 +250,8 @@ fn gitlab_and_junit_tell_every_finding() {
     let passed = check(&Sandbox::workspace(), "junit").out;
     let passed = Document::parse(&passed).unwrap();
     assert!(!passed.descendants().any(|node| node.has_tag_name("failure")));
-    let rules = parsed(&sandbox.bakstop(&["rules", "--format", "json"]))["rules"].as_array().unwrap().len();
+    let rules =
+        parsed(&sandbox.bakstop(&["rules", "--format", "json"]))["rules"].as_array().unwrap().len();
     assert_eq!(passed.descendants().filter(|node| node.has_tag_name("testcase")).count(), rules);
 }
 
@@ -237,7 +262,15 @@ fn a_report_in_a_file_is_told_to_a_person_as_well() {
     for format in formats() {
         let file = sandbox.outside().join("report");
         fs::write(&file, "an older one").unwrap();
-        let ran = sandbox.bakstop(&["--color", "always", "check", "--format", format, "--output", "../report"]);
+        let ran = sandbox.bakstop(&[
+            "--color",
+            "always",
+            "check",
+            "--format",
+            format,
+            "--output",
+            "../report",
+        ]);
         assert!(ran.code == Some(1) && ran.out.contains("\x1b["), "{ran:?}");
         let written = fs::read_to_string(&file).unwrap();
         assert_eq!(written, check(&sandbox, format).out, "{format}: without colour");
@@ -247,7 +280,8 @@ fn a_report_in_a_file_is_told_to_a_person_as_well() {
     sandbox.run("sh", &["-c", &command]);
     let mode = fs::metadata(sandbox.outside().join("sarif.json")).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o640, "as the umask says");
-    let names: Vec<_> = fs::read_dir(sandbox.outside()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    let names: Vec<_> =
+        fs::read_dir(sandbox.outside()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(names.len(), 4, "nothing is left beside it: {names:?}");
 }
 
@@ -266,7 +300,10 @@ fn a_file_that_cannot_be_written_is_no_pass() {
     sandbox.git(&["add", "-A", "-f"]);
     for target in targets {
         let ran = sandbox.bakstop(&["check", "--format", "json", "--output", target]);
-        assert!(ran.code == Some(1) && ran.out.contains("x.bak") && ran.err.contains("could not write"), "{ran:?}");
+        assert!(
+            ran.code == Some(1) && ran.out.contains("x.bak") && ran.err.contains("could not write"),
+            "{ran:?}"
+        );
     }
     assert!(!sandbox.outside().join("nowhere").exists());
 }
@@ -281,7 +318,8 @@ fn what_a_link_leads_to_is_written_and_a_device_stays_one() {
     symlink("/dev/null", &null).unwrap();
     symlink("/dev/stderr", &error).unwrap();
     for path in [&link, &null, &error] {
-        let ran = sandbox.bakstop(&["check", "--format", "json", "--output", path.to_str().unwrap()]);
+        let ran =
+            sandbox.bakstop(&["check", "--format", "json", "--output", path.to_str().unwrap()]);
         assert_eq!((ran.code, &*ran.out), (Some(0), ""), "{ran:?}");
         assert_eq!(ran.err.contains("bakstop.check/1"), path == &error);
         assert!(fs::symlink_metadata(path).unwrap().is_symlink());
@@ -347,16 +385,28 @@ fn the_manual_page_holds_every_verb_and_option() {
     let page = sandbox.bakstop(&["man"]).out;
     assert!(page.contains(".TH bakstop 1"), "{page}");
     let help = sandbox.bakstop(&["--help"]).out;
-    let verbs = help.lines().skip_while(|line| *line != "Commands:").skip(1).take_while(|line| !line.is_empty());
-    let verbs: Vec<&str> =
-        verbs.filter_map(|line| line.split_whitespace().next()).filter(|verb| *verb != "help").collect();
+    let verbs = help
+        .lines()
+        .skip_while(|line| *line != "Commands:")
+        .skip(1)
+        .take_while(|line| !line.is_empty());
+    let verbs: Vec<&str> = verbs
+        .filter_map(|line| line.split_whitespace().next())
+        .filter(|verb| *verb != "help")
+        .collect();
     assert!(verbs.len() > 8, "{help}");
     for verb in verbs {
-        let section = page.split(&format!("\n.SS bakstop {verb}\n")).nth(1).unwrap_or_else(|| panic!("{verb}: {page}"));
+        let section = page
+            .split(&format!("\n.SS bakstop {verb}\n"))
+            .nth(1)
+            .unwrap_or_else(|| panic!("{verb}: {page}"));
         let section = section.split("\n.S").next().unwrap().replace("\\-", "-");
         let help = sandbox.bakstop(&[verb, "--help"]).out;
-        let options = help.split_whitespace().filter(|word| word.starts_with("--") && word.len() > 2);
-        for option in options.filter(|option| !["--directory", "--color", "--help"].contains(option)) {
+        let options =
+            help.split_whitespace().filter(|word| word.starts_with("--") && word.len() > 2);
+        for option in
+            options.filter(|option| !["--directory", "--color", "--help"].contains(option))
+        {
             assert!(section.contains(option), "{verb} {option}: {section}");
         }
         assert!(!section.contains("--color"), "said once, at the top: {section}");

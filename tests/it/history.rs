@@ -1,4 +1,5 @@
-//! `bakstop check` over commits, trees and the work tree: everything that enters history, and nothing else.
+//! `bakstop check` over commits, trees and the work tree: everything that enters history, and
+//! nothing else.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -10,11 +11,15 @@ use crate::support::{BAKSTOP, Ran, Sandbox, finish, rewritten_spec};
 /// What was found: the path, and the subject of the commit, `-` where no commit is named.
 pub(crate) fn found(sandbox: &Sandbox, arguments: &[&str]) -> Vec<(String, String)> {
     let ran = sandbox.bakstop(&[&["check", "--format", "json"], arguments].concat());
-    let report: Value = serde_json::from_str(&ran.out).unwrap_or_else(|_| panic!("{arguments:?}: {ran:?}"));
+    let report: Value =
+        serde_json::from_str(&ran.out).unwrap_or_else(|_| panic!("{arguments:?}: {ran:?}"));
     let findings = report["findings"].as_array().unwrap();
     assert_eq!(ran.code, Some(i32::from(!findings.is_empty())), "{ran:?}");
     let subject = |finding: &Value| finding["commit"]["subject"].as_str().unwrap_or("-").to_owned();
-    findings.iter().map(|finding| (finding["path"].as_str().unwrap().to_owned(), subject(finding))).collect()
+    findings
+        .iter()
+        .map(|finding| (finding["path"].as_str().unwrap().to_owned(), subject(finding)))
+        .collect()
 }
 
 fn pairs(expected: &[(&str, &str)]) -> Vec<(String, String)> {
@@ -26,7 +31,8 @@ fn commit(sandbox: &Sandbox, message: &str) {
     sandbox.git(&["commit", "-q", "-m", message]);
 }
 
-/// A workspace with a branch `topic`, on which a manifest is rewritten, a backup added, and both are undone.
+/// A workspace with a branch `topic`, on which a manifest is rewritten, a backup added, and both
+/// are undone.
 fn added_and_reverted() -> Sandbox {
     let sandbox = Sandbox::workspace();
     sandbox.git(&["checkout", "-q", "-b", "topic"]);
@@ -44,7 +50,14 @@ fn added_and_reverted() -> Sandbox {
 fn what_a_range_adds_and_reverts_is_found_with_its_commit() {
     let sandbox = added_and_reverted();
     let both = pairs(&[("old.bak", "Back up"), ("web/package.json", "Prepare")]);
-    for range in ["main..topic", "main...topic", "main..HEAD", "topic", "HEAD", &format!("{}..topic", "0".repeat(40))] {
+    for range in [
+        "main..topic",
+        "main...topic",
+        "main..HEAD",
+        "topic",
+        "HEAD",
+        &format!("{}..topic", "0".repeat(40)),
+    ] {
         assert_eq!(found(&sandbox, &["--range", range]), both, "{range}");
     }
     assert_eq!(found(&sandbox, &["--range", "main..topic", "--tip"]), []);
@@ -52,7 +65,10 @@ fn what_a_range_adds_and_reverts_is_found_with_its_commit() {
     assert_eq!(found(&sandbox, &["--range", "topic~1..topic"]), [], "a deletion is the cure");
     assert_eq!(found(&sandbox, &["--history"]), both);
     assert_eq!(found(&sandbox, &["--tree", "topic"]), []);
-    assert_eq!(found(&sandbox, &["--tree", "topic~1"]), pairs(&[("old.bak", "-"), ("web/package.json", "-")]));
+    assert_eq!(
+        found(&sandbox, &["--tree", "topic~1"]),
+        pairs(&[("old.bak", "-"), ("web/package.json", "-")])
+    );
     assert_eq!(found(&sandbox, &["--tree", "topic~1^{tree}"]).len(), 2);
 }
 
@@ -62,8 +78,16 @@ fn the_report_names_the_commit_and_how_to_mend_it() {
     let id = sandbox.git(&["rev-parse", "--short=12", "topic~2"]);
     let id = id.trim();
     let ran = sandbox.bakstop(&["check", "--range", "main..topic"]);
-    assert!(ran.out.contains(&format!(" --> web/package.json:4:17 in {id} (Prepare)")), "{}", ran.out);
-    assert!(ran.out.contains("mend the commit itself: a later one leaves it in history"), "{}", ran.out);
+    assert!(
+        ran.out.contains(&format!(" --> web/package.json:4:17 in {id} (Prepare)")),
+        "{}",
+        ran.out
+    );
+    assert!(
+        ran.out.contains("mend the commit itself: a later one leaves it in history"),
+        "{}",
+        ran.out
+    );
     assert!(ran.out.contains(&format!("git rebase -i {id}~1")), "{}", ran.out);
     assert!(!ran.out.contains("git add web"), "commands for the index would not help: {}", ran.out);
     // The commit that HEAD names is amended.
@@ -76,7 +100,10 @@ fn the_report_names_the_commit_and_how_to_mend_it() {
 fn a_range_without_a_commit_is_said_as_such() {
     let sandbox = Sandbox::workspace();
     let ran = sandbox.bakstop(&["check", "--range", "main..main"]);
-    assert_eq!((ran.code, &*ran.out, &*ran.err), (Some(0), "", "bakstop: there is no commit in main..main\n"));
+    assert_eq!(
+        (ran.code, &*ran.out, &*ran.err),
+        (Some(0), "", "bakstop: there is no commit in main..main\n")
+    );
     for (range, words) in [
         ("HEAD", "has no upstream, and no default branch but itself is known"),
         ("", "one of its ends is empty"),
@@ -126,8 +153,15 @@ fn a_merge_is_judged_for_what_it_brings_itself() {
     sandbox.git(&["add", "-f", "evil.bak"]);
     sandbox.git(&["commit", "-q", "-m", "Merge"]);
     let range = format!("{start}..HEAD");
-    assert_eq!(found(&sandbox, &["--range", &range]), pairs(&[("evil.bak", "Merge"), ("side.bak", "Side")]));
-    assert_eq!(found(&sandbox, &["--range", "side..HEAD"]), pairs(&[("evil.bak", "Merge")]), "side has the other");
+    assert_eq!(
+        found(&sandbox, &["--range", &range]),
+        pairs(&[("evil.bak", "Merge"), ("side.bak", "Side")])
+    );
+    assert_eq!(
+        found(&sandbox, &["--range", "side..HEAD"]),
+        pairs(&[("evil.bak", "Merge")]),
+        "side has the other"
+    );
     assert_eq!(found(&sandbox, &["--range", &range, "--tip"]).len(), 2);
 }
 
@@ -140,7 +174,8 @@ fn content_from_an_old_branch_is_new_again_where_a_commit_brings_it_back() {
     sandbox.git(&["rm", "-q", "d/old.bak"]);
     commit(&sandbox, "Undo");
     sandbox.git(&["branch", "good"]);
-    // One commit on the stale branch adds to the directory; another brings the same directory back on main.
+    // One commit on the stale branch adds to the directory; another brings the same directory back
+    // on main.
     sandbox.git(&["checkout", "-q", "stale"]);
     sandbox.write("d/new.js", "");
     commit(&sandbox, "Add");
@@ -151,13 +186,18 @@ fn content_from_an_old_branch_is_new_again_where_a_commit_brings_it_back() {
     assert_eq!(found(&sandbox, &["--range", "main..HEAD"]), pairs(&[("d/old.bak", "Back again")]));
 }
 
-/// A rewritten manifest whose spec stands in a line of its own: what is found tells one content from another.
+/// A rewritten manifest whose spec stands in a line of its own: what is found tells one content
+/// from another.
 fn manifest(line: usize) -> String {
-    format!("{{{}\"dependencies\": {{ \"x\": \"{}\" }}}}\n", "\n".repeat(line - 1), rewritten_spec())
+    format!(
+        "{{{}\"dependencies\": {{ \"x\": \"{}\" }}}}\n",
+        "\n".repeat(line - 1),
+        rewritten_spec()
+    )
 }
 
-/// Every route on which a path becomes new, against what git says: `git log -c` tells what a commit has that none of its
-/// parents has.
+/// Every route on which a path becomes new, against what git says: `git log -c` tells what a commit
+/// has that none of its parents has.
 #[test]
 fn what_is_new_in_each_commit_is_what_git_says() {
     let sandbox = Sandbox::unborn();
@@ -165,7 +205,9 @@ fn what_is_new_in_each_commit_is_what_git_says() {
         change();
         commit(&sandbox, message);
     };
-    let write = |directory: &str, line: usize| sandbox.write(format!("{directory}/package.json"), manifest(line));
+    let write = |directory: &str, line: usize| {
+        sandbox.write(format!("{directory}/package.json"), manifest(line));
+    };
     step("root", &|| {
         for (directory, line) in [("a", 1), ("d", 2), ("d/e", 3), ("z", 4)] {
             write(directory, line);
@@ -211,7 +253,16 @@ fn what_is_new_in_each_commit_is_what_git_says() {
         (&["--range", "one..main"], "one..main"),
         (&["--history"], "--all"),
     ] {
-        let how = ["-c", "--root", "--raw", "--no-renames", "--no-abbrev", "--topo-order", "--reverse", "--format=@%s"];
+        let how = [
+            "-c",
+            "--root",
+            "--raw",
+            "--no-renames",
+            "--no-abbrev",
+            "--topo-order",
+            "--reverse",
+            "--format=@%s",
+        ];
         let log = sandbox.git(&[&["log"], &how[..], &[revision]].concat());
         let (mut subject, mut theirs, mut told) = ("", BTreeSet::new(), BTreeSet::new());
         for line in log.lines().filter(|line| !line.is_empty()) {
@@ -223,7 +274,8 @@ fn what_is_new_in_each_commit_is_what_git_says() {
             let (content, status) = about.rsplit_once(' ').unwrap();
             let blob = content.rsplit(' ').next().unwrap();
             // What is the same as before, at the same path, is told once.
-            if path.ends_with("package.json") && !status.ends_with('D') && told.insert((path, blob)) {
+            if path.ends_with("package.json") && !status.ends_with('D') && told.insert((path, blob))
+            {
                 theirs.insert((path.to_owned(), subject.to_owned()));
             }
         }
@@ -241,7 +293,11 @@ fn what_cannot_be_judged_is_an_error_with_a_next_step() {
         assert_eq!(ran.code, Some(2), "{arguments:?}: {ran:?}");
         assert!(words.iter().all(|word| ran.err.contains(word)), "{arguments:?}: {}", ran.err);
     };
-    fails(&sandbox, &["--range", "nowhere..topic"], &["there is no commit \"nowhere\"", "git branch --all"]);
+    fails(
+        &sandbox,
+        &["--range", "nowhere..topic"],
+        &["there is no commit \"nowhere\"", "git branch --all"],
+    );
     fails(&sandbox, &["--range", "main..-x"], &["there is no commit \"-x\""]);
     fails(&sandbox, &["--range", "main..a\nb"], &["there is no commit \"a\\nb\""]);
     fails(&sandbox, &["--tree", "nowhere"], &["there is no commit \"nowhere\""]);
@@ -267,7 +323,17 @@ fn what_cannot_be_judged_is_an_error_with_a_next_step() {
 fn a_shallow_clone_says_what_it_does_not_hold() {
     let sandbox = added_and_reverted();
     let url = format!("file://{}", sandbox.top.display());
-    sandbox.git(&["clone", "-q", "--depth", "1", "--no-single-branch", "--branch", "topic", &url, "../shallow"]);
+    sandbox.git(&[
+        "clone",
+        "-q",
+        "--depth",
+        "1",
+        "--no-single-branch",
+        "--branch",
+        "topic",
+        &url,
+        "../shallow",
+    ]);
     let shallow = sandbox.moved_to("shallow");
     for arguments in [
         &["--range", "origin/main..HEAD"][..],
@@ -279,17 +345,25 @@ fn a_shallow_clone_says_what_it_does_not_hold() {
         assert_eq!(ran.code, Some(2), "{arguments:?}: {ran:?}");
         assert!(ran.err.contains("git fetch --unshallow"), "{arguments:?}: {}", ran.err);
     }
-    assert_eq!(shallow.bakstop(&["check", "--tree", "HEAD"]).code, Some(0), "a tree is there whole");
+    assert_eq!(
+        shallow.bakstop(&["check", "--tree", "HEAD"]).code,
+        Some(0),
+        "a tree is there whole"
+    );
     shallow.write("a.bak", "");
     commit(&shallow, "Back up");
-    assert_eq!(found(&shallow, &["--range", "HEAD~1..HEAD"]), pairs(&[("a.bak", "Back up")]), "this range is there");
+    assert_eq!(
+        found(&shallow, &["--range", "HEAD~1..HEAD"]),
+        pairs(&[("a.bak", "Back up")]),
+        "this range is there"
+    );
 }
 
 #[test]
 fn grafts_and_replaced_objects_hide_nothing() {
     let sandbox = added_and_reverted();
-    let [main, topic, one, two] =
-        ["main", "topic", "topic~1", "topic~2"].map(|revision| sandbox.git(&["rev-parse", revision]).trim().to_owned());
+    let [main, topic, one, two] = ["main", "topic", "topic~1", "topic~2"]
+        .map(|revision| sandbox.git(&["rev-parse", revision]).trim().to_owned());
     // Here, the last commit has no parent, and stands in for the one that backs up.
     fs::create_dir_all(sandbox.top.join(".git/info")).unwrap();
     fs::write(sandbox.top.join(".git/info/grafts"), format!("{topic} {main}\n")).unwrap();
@@ -314,18 +388,27 @@ fn every_kind_of_repository_answers_alike() {
             continue;
         }
         tried += 1;
-        finish(other.command("git").args(["fast-import", "--quiet"]).stdin(fs::File::open(&export).unwrap()));
+        finish(
+            other
+                .command("git")
+                .args(["fast-import", "--quiet"])
+                .stdin(fs::File::open(&export).unwrap()),
+        );
         for arguments in [&["--range", "main..topic"][..], &["--history"]] {
             assert_eq!(found(&other, arguments), both, "{kind} {arguments:?}");
         }
         assert_eq!(found(&other, &["--tree", "topic~1"]).len(), 2, "{kind}");
     }
     assert!(tried >= 2);
-    // As the git program reads it, because of a variable that gix does not follow; and over borrowed objects, packed.
+    // As the git program reads it, because of a variable that gix does not follow; and over
+    // borrowed objects, packed.
     let mut by_git = sandbox.command(BAKSTOP);
     by_git.args(["check", "-v", "--range", "main..topic"]).env("GIT_CONFIG_PARAMETERS", "'a.b=c'");
     let ran = finish(&mut by_git);
-    assert!(ran.code == Some(1) && ran.err.contains("objects were read by git, because"), "{ran:?}");
+    assert!(
+        ran.code == Some(1) && ran.err.contains("objects were read by git, because"),
+        "{ran:?}"
+    );
     assert_eq!(ran.out, sandbox.bakstop(&["check", "--range", "main..topic"]).out);
     sandbox.git(&["gc", "-q"]);
     sandbox.git(&["clone", "-q", "--shared", ".", "../shared"]);
@@ -336,7 +419,8 @@ fn every_kind_of_repository_answers_alike() {
 #[test]
 fn a_bump_in_two_commits_is_no_mismatch_and_one_that_stays_is() {
     let sandbox = Sandbox::workspace();
-    let pin = |version: &str| format!("FROM node:22\nRUN corepack prepare pnpm@{version} --activate\n");
+    let pin =
+        |version: &str| format!("FROM node:22\nRUN corepack prepare pnpm@{version} --activate\n");
     sandbox.write("Dockerfile", pin("10.6.5"));
     commit(&sandbox, "Image");
     let manifest = fs::read_to_string(sandbox.top.join("package.json")).unwrap();
@@ -394,10 +478,17 @@ fn history_is_everything_that_a_ref_reaches() {
 #[test]
 fn scopes_exclude_each_other() {
     let sandbox = Sandbox::workspace();
-    for arguments in
-        [&["--range", "a..b", "--history"][..], &["--worktree", "--tree", "HEAD"], &["--tip"], &["--receive", "--push"]]
-    {
-        assert_eq!(sandbox.bakstop(&[&["check"], arguments].concat()).code, Some(2), "{arguments:?}");
+    for arguments in [
+        &["--range", "a..b", "--history"][..],
+        &["--worktree", "--tree", "HEAD"],
+        &["--tip"],
+        &["--receive", "--push"],
+    ] {
+        assert_eq!(
+            sandbox.bakstop(&[&["check"], arguments].concat()).code,
+            Some(2),
+            "{arguments:?}"
+        );
     }
 }
 
@@ -419,7 +510,10 @@ fn names_are_taken_for_what_they_name_and_nothing_else() {
     fork.git(&["update-ref", "refs/remotes/origin/HEAD", "HEAD"]);
     fork.git(&["update-ref", "refs/heads/refs/remotes/origin/main", "HEAD"]);
     let zeros = "0".repeat(40);
-    assert_eq!(found(&fork, &["--range", &format!("{zeros}..HEAD")]), pairs(&[("a.bak", "Back up")]));
+    assert_eq!(
+        found(&fork, &["--range", &format!("{zeros}..HEAD")]),
+        pairs(&[("a.bak", "Back up")])
+    );
     // A tag of the name that the base has.
     fork.git(&["tag", "origin/main"]);
     let ran = fork.bakstop(&["check", "--range", "origin/main..HEAD"]);
@@ -434,7 +528,10 @@ fn zeros_that_tell_nothing_are_no_pass() {
     sandbox.git(&["update-ref", "refs/remotes/origin/main", "topic"]);
     let range = format!("{}..topic", "0".repeat(40));
     let ran = sandbox.bakstop(&["check", "--range", &range]);
-    assert!(ran.code == Some(2) && ran.err.contains("topic ends where origin/main does"), "{ran:?}");
+    assert!(
+        ran.code == Some(2) && ran.err.contains("topic ends where origin/main does"),
+        "{ran:?}"
+    );
 }
 
 #[test]
@@ -467,19 +564,25 @@ fn an_old_branch_that_comes_along_hides_no_mismatch() {
     pins(&sandbox, "9.0.0", "8.0.0", "Back to eight");
     let expected = pairs(&[("Dockerfile", "Back to eight")]);
     assert_eq!(found(&sandbox, &["--range", &format!("{nine}..topic")]), expected);
-    assert_eq!(found(&sandbox, &["--range", &format!("{nine}..topic"), "--tip"]), pairs(&[("Dockerfile", "-")]));
+    assert_eq!(
+        found(&sandbox, &["--range", &format!("{nine}..topic"), "--tip"]),
+        pairs(&[("Dockerfile", "-")])
+    );
 }
 
 #[test]
 fn what_an_entry_says_and_what_it_names_must_agree() {
     let sandbox = Sandbox::workspace();
     let tree = sandbox.git(&["rev-parse", "HEAD^{tree}"]).trim().to_owned();
-    let bytes: Vec<u8> =
-        (0..20).map(|at| u8::from_str_radix(tree.get(2 * at..2 * at + 2).unwrap(), 16).unwrap()).collect();
+    let bytes: Vec<u8> = (0..20)
+        .map(|at| u8::from_str_radix(tree.get(2 * at..2 * at + 2).unwrap(), 16).unwrap())
+        .collect();
     // A manifest, by its mode; a directory, by its object.
     let raw = sandbox.outside().join("raw");
     fs::write(&raw, [b"100644 package.json\0", &bytes[..]].concat()).unwrap();
-    let ran = finish(sandbox.command("git").args(["hash-object", "-w", "-t", "tree", "--literally"]).arg(&raw));
+    let ran = finish(
+        sandbox.command("git").args(["hash-object", "-w", "-t", "tree", "--literally"]).arg(&raw),
+    );
     for by_git in [false, true] {
         let mut check = sandbox.command(BAKSTOP);
         check.args(["check", "--tree", ran.out.trim()]);
@@ -506,9 +609,11 @@ fn branches_that_were_merged_crosswise_parted_at_several_commits() {
     sandbox.git(&["checkout", "-q", "main"]);
     sandbox.git(&["merge", "-q", "-m", "Merge topic", &topic]);
     assert_eq!(sandbox.git(&["merge-base", "--all", "main", "topic"]).lines().count(), 2);
-    for arguments in
-        [&["--range", "main...topic", "--tip"][..], &["--range", "main...topic"], &["--range", "main..topic"]]
-    {
+    for arguments in [
+        &["--range", "main...topic", "--tip"][..],
+        &["--range", "main...topic"],
+        &["--range", "main..topic"],
+    ] {
         assert_eq!(found(&sandbox, arguments), [], "{arguments:?}");
     }
 }
@@ -535,7 +640,10 @@ fn the_advice_can_be_followed() {
     sandbox.git(&["checkout", "-q", "main"]);
     let advice = |sandbox: &Sandbox| sandbox.bakstop(&["check", "--range", "main..topic"]).out;
     let told = advice(&sandbox);
-    assert!(told.contains("help: with its branch checked out, mark the commits named above"), "{told}");
+    assert!(
+        told.contains("help: with its branch checked out, mark the commits named above"),
+        "{told}"
+    );
     sandbox.git(&["checkout", "-q", "topic"]);
     let told = advice(&sandbox);
     assert!(told.contains("help: mark the commits named above"), "{told}");
@@ -543,8 +651,13 @@ fn the_advice_can_be_followed() {
     let git = |command: &str| {
         let arguments: Vec<&str> = command.trim_start_matches("git ").split(' ').collect();
         let editor = "sed -i -E 's/^pick (.* (Prepare|Back up))$/edit \\1/'";
-        let ran =
-            finish(sandbox.command("git").args(arguments).env("GIT_SEQUENCE_EDITOR", editor).env("GIT_EDITOR", "true"));
+        let ran = finish(
+            sandbox
+                .command("git")
+                .args(arguments)
+                .env("GIT_SEQUENCE_EDITOR", editor)
+                .env("GIT_EDITOR", "true"),
+        );
         ran.code
     };
     git(rebase);
@@ -575,7 +688,8 @@ fn the_advice_can_be_followed() {
     commit(&sandbox, "After");
     let told = sandbox.bakstop(&["check", "--range", "main..merged"]).out;
     assert!(
-        told.contains("rebase -i --rebase-merges ") && told.contains("put a line \"break\" behind its line"),
+        told.contains("rebase -i --rebase-merges ")
+            && told.contains("put a line \"break\" behind its line"),
         "{told}"
     );
 }
@@ -585,7 +699,10 @@ fn an_allowance_that_comes_along_is_told_to_come_first() {
     let sandbox = Sandbox::workspace();
     sandbox.git(&["checkout", "-q", "-b", "topic"]);
     sandbox.write("a.bak", "");
-    sandbox.write("bakstop.json", r#"{ "allow": [{ "rule": "stray-backup", "path": "*.bak", "reason": "x" }] }"#);
+    sandbox.write(
+        "bakstop.json",
+        r#"{ "allow": [{ "rule": "stray-backup", "path": "*.bak", "reason": "x" }] }"#,
+    );
     sandbox.git(&["add", "-A", "-f"]);
     assert_eq!(sandbox.bakstop(&["check"]).code, Some(0));
     sandbox.git(&["commit", "-q", "-m", "Allow"]);

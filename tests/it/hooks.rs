@@ -80,11 +80,14 @@ fn assert_guarded(sandbox: &Sandbox) {
     must(commit(sandbox));
 }
 
-/// A repository with husky 9 as `husky` leaves it: stubs that source a runner, which starts the tracked file with
-/// `sh -e`. The tests' own equivalent of what it writes.
+/// A repository with husky 9 as `husky` leaves it: stubs that source a runner, which starts the
+/// tracked file with `sh -e`. The tests' own equivalent of what it writes.
 pub(crate) fn with_husky(hook: Option<&str>) -> Sandbox {
     let sandbox = Sandbox::workspace();
-    sandbox.write("package.json", "{\n  \"name\": \"shop\",\n  \"devDependencies\": { \"husky\": \"^9.1.7\" }\n}\n");
+    sandbox.write(
+        "package.json",
+        "{\n  \"name\": \"shop\",\n  \"devDependencies\": { \"husky\": \"^9.1.7\" }\n}\n",
+    );
     if let Some(text) = hook {
         sandbox.write(".husky/pre-commit", text);
     } else {
@@ -142,7 +145,9 @@ fn every_way_to_commit_is_judged() {
         assert_eq!(ran.code, Some(1), "{arguments:?} {ran:?}");
         assert!(ran.err.contains("error[rewritten-manifest]"), "{arguments:?} {ran:?}");
     }
-    let below = finish(sandbox.command("git").args(message).arg("-a").current_dir(sandbox.top.join("backend")));
+    let below = finish(
+        sandbox.command("git").args(message).arg("-a").current_dir(sandbox.top.join("backend")),
+    );
     assert!(below.err.contains("error[rewritten-manifest]"), "{below:?}");
 }
 
@@ -209,7 +214,10 @@ fn a_hook_that_is_there_keeps_running_and_cannot_disarm_the_guard() {
     script(&sandbox, ".git/hooks/pre-commit", &hook);
     installed(&sandbox);
     assert_guarded(&sandbox);
-    let line = format!(".git/hooks/pre-commit.before-bakstop 0 {}\n", sandbox.top.canonicalize().unwrap().display());
+    let line = format!(
+        ".git/hooks/pre-commit.before-bakstop 0 {}\n",
+        sandbox.top.canonicalize().unwrap().display()
+    );
     assert_eq!(fs::read_to_string(&log).unwrap(), line.repeat(2));
 }
 
@@ -223,12 +231,17 @@ fn a_hook_that_fails_ends_the_commit_and_one_that_stages_is_judged() {
     let ran = commit(&sandbox);
     assert_eq!((ran.code, &*ran.err), (Some(1), "no\n"));
 
-    let bad =
-        format!("#!/bin/sh\nsed -i.orig 's|^1.4.0|{}|' web/package.json\ngit add web/package.json\n", rewritten_spec())
-            .replace("s|^1", "s|\\^1");
+    let bad = format!(
+        "#!/bin/sh\nsed -i.orig 's|^1.4.0|{}|' web/package.json\ngit add web/package.json\n",
+        rewritten_spec()
+    )
+    .replace("s|^1", "s|\\^1");
     script(&sandbox, ".git/hooks/pre-commit.before-bakstop", &bad);
     let ran = commit(&sandbox);
-    assert!(ran.err.contains("error[rewritten-manifest]"), "what the hook stages is judged: {ran:?}");
+    assert!(
+        ran.err.contains("error[rewritten-manifest]"),
+        "what the hook stages is judged: {ran:?}"
+    );
 }
 
 #[test]
@@ -240,7 +253,9 @@ fn whatever_was_there_comes_back() {
         ("odd mode bits", |hooks| write(hooks, "#!/bin/sh\nexit 0\n", 0o4751)),
         ("not executable", |hooks| write(hooks, "#!/bin/sh\nexit 1\n", 0o640)),
         ("CRLF, no last line end", |hooks| write(hooks, "#!/bin/sh\r\nexit 0", 0o644)),
-        ("no shebang, not UTF-8", |hooks| fs::write(hooks.join("pre-commit"), b"echo \xff\n").unwrap()),
+        ("no shebang, not UTF-8", |hooks| {
+            fs::write(hooks.join("pre-commit"), b"echo \xff\n").unwrap();
+        }),
         ("empty", |hooks| write(hooks, "", 0o755)),
         ("a link", |hooks| {
             write(hooks, "#!/bin/sh\nexit 0\n", 0o755);
@@ -248,7 +263,9 @@ fn whatever_was_there_comes_back() {
             symlink("shared", hooks.join("pre-commit")).unwrap();
             symlink("pre-commit", hooks.join("pre-merge-commit")).unwrap();
         }),
-        ("a link that leads nowhere", |hooks| symlink("../nowhere", hooks.join("pre-commit")).unwrap()),
+        ("a link that leads nowhere", |hooks| {
+            symlink("../nowhere", hooks.join("pre-commit")).unwrap();
+        }),
     ];
     for (what, setup) in cases {
         let sandbox = Sandbox::workspace();
@@ -298,7 +315,10 @@ fn work_that_others_did_later_is_not_destroyed() {
     let ran = sandbox.bakstop(&["status"]);
     assert_eq!(ran.code, Some(1));
     assert!(ran.out.contains("not executable"), "{}", ran.out);
-    assert_eq!(must(sandbox.bakstop(&["install"])).out.lines().next(), Some("wrote .git/hooks/pre-commit"));
+    assert_eq!(
+        must(sandbox.bakstop(&["install"])).out.lines().next(),
+        Some("wrote .git/hooks/pre-commit")
+    );
     must(sandbox.bakstop(&["status"]));
 }
 
@@ -307,16 +327,22 @@ fn a_client_with_a_bare_path_finds_the_program() {
     let sandbox = Sandbox::workspace();
     installed(&sandbox);
     stage_bad(&sandbox);
-    let bare = finish(sandbox.command("git").args(["commit", "-q", "-m", "x"]).env("PATH", "/usr/bin:/bin"));
+    let bare = finish(
+        sandbox.command("git").args(["commit", "-q", "-m", "x"]).env("PATH", "/usr/bin:/bin"),
+    );
     assert!(bare.err.contains("error[rewritten-manifest]"), "{bare:?}");
     let homeless = finish(
-        sandbox.command("git").args(["commit", "-q", "-m", "x"]).env("PATH", "/usr/bin:/bin").env_remove("HOME"),
+        sandbox
+            .command("git")
+            .args(["commit", "-q", "-m", "x"])
+            .env("PATH", "/usr/bin:/bin")
+            .env_remove("HOME"),
     );
     assert!(homeless.err.contains("error[rewritten-manifest]"), "{homeless:?}");
 }
 
-/// A copy of the program. Another process writes it: a file that this one has open for writing may be inherited by the
-/// children of other tests, and cannot be run meanwhile.
+/// A copy of the program. Another process writes it: a file that this one has open for writing may
+/// be inherited by the children of other tests, and cannot be run meanwhile.
 pub(crate) fn copy_of_program(copy: &Path) {
     fs::create_dir_all(copy.parent().unwrap()).unwrap();
     must(finish(Command::new("cp").arg(BAKSTOP).arg(copy)));
@@ -334,16 +360,23 @@ fn a_missing_program_blocks_and_the_switch_still_works() {
     sandbox.git(&["add", "-A"]);
     let bare = |name: &str, value: &str| {
         let mut command = sandbox.command("git");
-        finish(command.args(["commit", "-q", "-m", "x"]).env("PATH", "/usr/bin:/bin").env(name, value))
+        finish(
+            command.args(["commit", "-q", "-m", "x"]).env("PATH", "/usr/bin:/bin").env(name, value),
+        )
     };
     let ran = bare("UNRELATED", "");
     assert_eq!(ran.code, Some(1), "{ran:?}");
-    for part in ["was not found", "to install it: ", "to go on without this check: BAKSTOP=0 git commit"] {
+    for part in
+        ["was not found", "to install it: ", "to go on without this check: BAKSTOP=0 git commit"]
+    {
         assert!(ran.err.contains(part), "{ran:?}");
     }
     let status = finish(sandbox.command(BAKSTOP).arg("status").env("PATH", "/usr/bin:/bin"));
     assert_eq!(status.code, Some(1));
-    assert!(status.out.contains("which is gone") && status.out.contains("finds no bakstop"), "{status:?}");
+    assert!(
+        status.out.contains("which is gone") && status.out.contains("finds no bakstop"),
+        "{status:?}"
+    );
     let ran = bare("BAKSTOP", "0");
     assert_eq!((ran.code, &*ran.err), (Some(0), "bakstop: not checked, because BAKSTOP=0\n"));
     program_at_home(&sandbox);
@@ -352,7 +385,14 @@ fn a_missing_program_blocks_and_the_switch_still_works() {
 
 #[test]
 fn paths_may_hold_anything() {
-    for name in [&b"two words"[..], b"it's \"quoted\"", b"a\nb", b"$(touch pwned)`id`", b"-dash", b"\xff\x81\x88"] {
+    for name in [
+        &b"two words"[..],
+        b"it's \"quoted\"",
+        b"a\nb",
+        b"$(touch pwned)`id`",
+        b"-dash",
+        b"\xff\x81\x88",
+    ] {
         let sandbox = Sandbox::workspace();
         let directory = sandbox.outside().join(OsString::from_vec(name.to_vec()));
         fs::create_dir(&directory).unwrap();
@@ -367,7 +407,8 @@ fn paths_may_hold_anything() {
         assert_eq!(status.out.lines().count(), 8, "no name breaks a line: {status:?}");
         fs::write(moved.join("x.bak"), "").unwrap();
         run(sandbox.command("git").args(["add", "-f", "x.bak"]));
-        let ran = run(sandbox.command("git").args(["commit", "-m", "x"]).env("PATH", "/usr/bin:/bin"));
+        let ran =
+            run(sandbox.command("git").args(["commit", "-m", "x"]).env("PATH", "/usr/bin:/bin"));
         assert!(ran.err.contains("error[stray-backup]"), "{name:?} {ran:?}");
         must(run(sandbox.command(&copy).arg("uninstall")));
         assert!(!moved.join(".git/hooks/pre-commit").exists());
@@ -409,7 +450,9 @@ fn linked_worktrees_share_the_hooks_and_submodules_have_their_own() {
     let url = sandbox.top.to_str().unwrap();
     other.git(&["-c", "protocol.file.allow=always", "submodule", "--quiet", "add", url, "shared"]);
     let inside = other.top.join("shared");
-    let run = |program: &str, arguments: &[&str]| finish(other.command(program).args(arguments).current_dir(&inside));
+    let run = |program: &str, arguments: &[&str]| {
+        finish(other.command(program).args(arguments).current_dir(&inside))
+    };
     must(run(BAKSTOP, &["install"]));
     assert!(other.top.join(".git/modules/shared/hooks/pre-commit").exists());
     assert!(!other.top.join(".git/hooks/pre-commit").exists());
@@ -428,12 +471,18 @@ fn shared_hook_files_name_no_machine_and_are_to_be_committed() {
     sandbox.git(&["add", "-A"]);
     must(commit(&sandbox));
     program_at_home(&sandbox);
-    let ran = must(finish(sandbox.command(BAKSTOP).arg("install").current_dir(sandbox.top.join("web"))));
+    let ran =
+        must(finish(sandbox.command(BAKSTOP).arg("install").current_dir(sandbox.top.join("web"))));
     assert!(
-        ran.out.contains("commit them: git add :/.githooks/pre-commit.before-bakstop :/.githooks/pre-commit"),
+        ran.out.contains(
+            "commit them: git add :/.githooks/pre-commit.before-bakstop :/.githooks/pre-commit"
+        ),
         "{ran:?}"
     );
-    assert!(ran.out.contains("everyone who commits here needs bakstop in ~/.local/bin or in PATH"), "{ran:?}");
+    assert!(
+        ran.out.contains("everyone who commits here needs bakstop in ~/.local/bin or in PATH"),
+        "{ran:?}"
+    );
     let hook = fs::read_to_string(sandbox.top.join(".githooks/pre-commit")).unwrap();
     assert!(!hook.contains("installed=") && !hook.contains("$installed"), "{hook}");
     assert!(!sandbox.top.join(".git/hooks/pre-commit").exists());
@@ -483,7 +532,9 @@ fn husky_a_failing_rest_ends_the_commit_and_a_staging_rest_is_judged() {
     let ran = commit(&sandbox);
     assert_eq!((ran.code, &*ran.err), (Some(1), "one\n"), "it runs with -e, as under husky");
 
-    let sandbox = with_husky(Some("[ $# = 0 ]\ncp bad.json web/package.json\ngit add web/package.json\nexit 0\n"));
+    let sandbox = with_husky(Some(
+        "[ $# = 0 ]\ncp bad.json web/package.json\ngit add web/package.json\nexit 0\n",
+    ));
     sandbox.write("bad.json", format!("{{\"dependencies\": {{\"a\": \"{}\"}}}}", rewritten_spec()));
     installed(&sandbox);
     sandbox.write("web/index.js", "x\n");
@@ -533,9 +584,13 @@ fn husky_merges_subdirectories_bare_paths_and_missing_programs() {
 
 #[test]
 fn husky_keeps_every_byte_outside_the_block() {
-    for (text, mode) in
-        [("", 0o644), ("npm test\r\nexit 0\r\n", 0o600), ("#!/bin/sh", 0o755), ("\n\n", 0o664), ("\u{feff}x", 0o644)]
-    {
+    for (text, mode) in [
+        ("", 0o644),
+        ("npm test\r\nexit 0\r\n", 0o600),
+        ("#!/bin/sh", 0o755),
+        ("\n\n", 0o664),
+        ("\u{feff}x", 0o644),
+    ] {
         let sandbox = with_husky(Some("true\n"));
         let hook = sandbox.top.join(".husky/pre-commit");
         fs::write(&hook, text).unwrap();
@@ -563,7 +618,8 @@ fn husky_keeps_every_byte_outside_the_block() {
 fn husky_whatever_disarms_it_is_told() {
     let sandbox = with_husky(Some("true\n"));
     installed(&sandbox);
-    let status = |name: &str, value: &str| finish(sandbox.command(BAKSTOP).arg("status").env(name, value));
+    let status =
+        |name: &str, value: &str| finish(sandbox.command(BAKSTOP).arg("status").env(name, value));
     assert_eq!(status("UNRELATED", "0").code, Some(0));
     for name in ["BAKSTOP", "HUSKY"] {
         let ran = status(name, "0");
@@ -605,7 +661,12 @@ fn husky_that_is_not_prepared_is_served_and_told() {
     sandbox.git(&["config", "--unset", "core.hooksPath"]);
     let ran = sandbox.bakstop(&["install"]);
     assert_eq!(ran.code, Some(1), "{ran:?}");
-    assert!(ran.out.contains("pre-commit, pre-merge-commit, pre-push: husky is not prepared in this clone"), "{ran:?}");
+    assert!(
+        ran.out.contains(
+            "pre-commit, pre-merge-commit, pre-push: husky is not prepared in this clone"
+        ),
+        "{ran:?}"
+    );
     let ran = sandbox.bakstop(&["status"]);
     assert_eq!(ran.out.matches("husky is not prepared in this clone").count(), 1, "{ran:?}");
     prepare_husky(&sandbox);
@@ -644,7 +705,8 @@ fn husky_8_runs_the_tracked_file_itself() {
         program_at_home(&sandbox);
         sandbox
     };
-    let script_of_husky = "#!/usr/bin/env sh\n. \"$(dirname -- \"$0\")/_/husky.sh\"\n\necho mine >&2\nexit 0\n";
+    let script_of_husky =
+        "#!/usr/bin/env sh\n. \"$(dirname -- \"$0\")/_/husky.sh\"\n\necho mine >&2\nexit 0\n";
     for hook in [None, Some(script_of_husky), Some("#!/bin/sh\nexit 0\n")] {
         let sandbox = husky_8(hook);
         let before = state(&sandbox);
@@ -652,13 +714,21 @@ fn husky_8_runs_the_tracked_file_itself() {
         must(sandbox.bakstop(&["status"]));
         stage_bad(&sandbox);
         let ran = commit(&sandbox);
-        assert_eq!(ran.err.matches("error[rewritten-manifest]").count(), 1, "the guard runs once: {ran:?}");
+        assert_eq!(
+            ran.err.matches("error[rewritten-manifest]").count(),
+            1,
+            "the guard runs once: {ran:?}"
+        );
         assert_guarded(&sandbox);
         must(sandbox.bakstop(&["uninstall"]));
         assert_eq!(state(&sandbox), before);
     }
     let sandbox = husky_8(Some("#!/usr/bin/env node\n"));
-    assert_refused(&sandbox, &["install"], &["is not a script for sh", "bakstop hook pre-commit || exit"]);
+    assert_refused(
+        &sandbox,
+        &["install"],
+        &["is not a script for sh", "bakstop hook pre-commit || exit"],
+    );
 }
 
 pub(crate) fn assert_refused(sandbox: &Sandbox, arguments: &[&str], said: &[&str]) {
@@ -682,23 +752,31 @@ fn what_another_program_manages_is_refused_with_the_lines_to_add() {
     sandbox.write(".lefthook.yaml", "pre-commit:\n  jobs:\n    - run: npm test\n");
     assert_refused(&sandbox, &["install"], &lefthook);
     let error = sandbox.bakstop(&["install", "--dry-run"]).err;
-    assert!(error.contains("add this to .lefthook.yaml by hand, as the last job under `pre-commit:`"), "{error}");
+    assert!(
+        error.contains("add this to .lefthook.yaml by hand, as the last job under `pre-commit:`"),
+        "{error}"
+    );
     assert!(!error.contains("\npre-commit:\n"), "a key that comes twice breaks the file: {error}");
     let ran = sandbox.bakstop(&["status"]);
-    assert_eq!((ran.code, ran.out.matches("bakstop is not named there").count()), (Some(1), 1), "{ran:?}");
+    assert_eq!(
+        (ran.code, ran.out.matches("bakstop is not named there").count()),
+        (Some(1), 1),
+        "{ran:?}"
+    );
     let job = |name: &str| format!("{name}:\n  jobs:\n    - run: bakstop hook {name}\n");
     sandbox.write(".lefthook.yaml", job("pre-commit") + &job("pre-merge-commit"));
     let ran = sandbox.bakstop(&["status"]);
     assert!(
-        ran.code == Some(1) && ran.out.contains("\npre-push          not in force: bakstop is not named"),
+        ran.code == Some(1)
+            && ran.out.contains("\npre-push          not in force: bakstop is not named"),
         "{ran:?}"
     );
     // What is there already is not printed again.
     let error = sandbox.bakstop(&["install"]).err;
-    let line =
-        "at its end:\n\npre-push:\n  jobs:\n    - name: bakstop\n      run: \"bakstop hook pre-push # {files}\"\n";
+    let line = "at its end:\n\npre-push:\n  jobs:\n    - name: bakstop\n      run: \"bakstop hook pre-push # {files}\"\n";
     assert!(error.contains(line) && !error.contains("hook pre-commit"), "{error}");
-    sandbox.write(".lefthook.yaml", job("pre-commit") + &job("pre-merge-commit") + &job("pre-push"));
+    sandbox
+        .write(".lefthook.yaml", job("pre-commit") + &job("pre-merge-commit") + &job("pre-push"));
     assert_eq!(sandbox.bakstop(&["status"]).code, Some(2), "named, but it cannot be seen");
     must(sandbox.bakstop(&["install", "--native"]));
     must(sandbox.bakstop(&["status"]));
@@ -708,7 +786,11 @@ fn what_another_program_manages_is_refused_with_the_lines_to_add() {
         ("call_lefthook run \"pre-commit\" \"$@\"\n", &lefthook[..]),
         (
             "# File generated by pre-commit: https://pre-commit.com\n",
-            &["pre-commit manages", "a new file .pre-commit-config.yaml:\n\nrepos:\n", "      - id: bakstop\n"],
+            &[
+                "pre-commit manages",
+                "a new file .pre-commit-config.yaml:\n\nrepos:\n",
+                "      - id: bakstop\n",
+            ],
         ),
         (
             "# File generated by prek: https://github.com/j178/prek\n",
@@ -722,7 +804,10 @@ fn what_another_program_manages_is_refused_with_the_lines_to_add() {
             ],
         ),
         ("# husky\n. \"$(dirname \"$0\")/husky.sh\"\n", &["husky 4 manages", "\"hooks\": {"]),
-        ("name=$(basename \"$0\")\n", &["looks at its own name", "bakstop hook pre-commit || exit"]),
+        (
+            "name=$(basename \"$0\")\n",
+            &["looks at its own name", "bakstop hook pre-commit || exit"],
+        ),
     ] {
         let sandbox = Sandbox::workspace();
         script(&sandbox, ".git/hooks/pre-commit", &format!("#!/bin/sh\n{hook}"));
@@ -741,8 +826,15 @@ fn what_another_program_manages_is_refused_with_the_lines_to_add() {
 
     // The list that is there stays one list, whatever its indentation.
     let sandbox = Sandbox::workspace();
-    script(&sandbox, ".git/hooks/pre-commit", "#!/bin/sh\n# File generated by pre-commit: https://pre-commit.com\n");
-    sandbox.write(".pre-commit-config.yaml", "repos:\n-   repo: https://example.com/x\n    rev: v1\n    hooks: []\n");
+    script(
+        &sandbox,
+        ".git/hooks/pre-commit",
+        "#!/bin/sh\n# File generated by pre-commit: https://pre-commit.com\n",
+    );
+    sandbox.write(
+        ".pre-commit-config.yaml",
+        "repos:\n-   repo: https://example.com/x\n    rev: v1\n    hooks: []\n",
+    );
     let error = sandbox.bakstop(&["install"]).err;
     let place = "add this to .pre-commit-config.yaml by hand, as the last entry under `repos:`:\n\n- repo: local\n";
     assert!(error.contains(place) && !error.contains("\nrepos:"), "{error}");
@@ -761,7 +853,9 @@ fn hooks_of_a_whole_user_are_refused_with_the_lines_to_add() {
     assert_refused(&sandbox, &["install"], &lines);
     for flag in ["--native", "--husky"] {
         assert_refused(&sandbox, &["install", flag], &lines);
-        let why = format!("{flag} does not help here, because git looks nowhere else for hooks; add a line by hand");
+        let why = format!(
+            "{flag} does not help here, because git looks nowhere else for hooks; add a line by hand"
+        );
         assert_refused(&sandbox, &["install", flag], &[&why]);
     }
     assert_eq!(sandbox.bakstop(&["status"]).code, Some(1));
@@ -791,13 +885,26 @@ fn hooks_of_a_whole_user_are_refused_with_the_lines_to_add() {
 #[test]
 fn hooks_that_are_switched_off_are_switched_on_without_a_path() {
     let sandbox = Sandbox::workspace();
-    for (value, said) in [("", "core.hooksPath is empty"), ("/dev/null", "core.hooksPath is /dev/null")] {
+    for (value, said) in
+        [("", "core.hooksPath is empty"), ("/dev/null", "core.hooksPath is /dev/null")]
+    {
         sandbox.git(&["config", "core.hooksPath", value]);
         let cause = format!("hooks are switched off: {said} (file:.git/config)");
-        assert_refused(&sandbox, &["install"], &[&cause, "\n  git config --unset core.hooksPath\n  bakstop install\n"]);
-        assert_refused(&sandbox, &["install", "--native"], &["--native does not help here, because git runs no hook"]);
+        assert_refused(
+            &sandbox,
+            &["install"],
+            &[&cause, "\n  git config --unset core.hooksPath\n  bakstop install\n"],
+        );
+        assert_refused(
+            &sandbox,
+            &["install", "--native"],
+            &["--native does not help here, because git runs no hook"],
+        );
         let ran = sandbox.bakstop(&["status"]);
-        assert!(ran.code == Some(1) && ran.out.starts_with(&cause) && !ran.out.contains("named there"), "{ran:?}");
+        assert!(
+            ran.code == Some(1) && ran.out.starts_with(&cause) && !ran.out.contains("named there"),
+            "{ran:?}"
+        );
     }
     sandbox.git(&["config", "--unset", "core.hooksPath"]);
     installed(&sandbox);
@@ -817,12 +924,16 @@ fn a_kept_hook_that_git_ignored_is_not_said_to_run() {
     write(&hooks, "#!/bin/sh\nexit 1\n", 0o644);
     symlink("../nowhere", hooks.join("pre-merge-commit")).unwrap();
     let ran = must(sandbox.bakstop(&["install"]));
-    let said = |name: &str, why: &str| format!("{name}.before-bakstop; it is {why}, so it did not run and does not\n");
+    let said = |name: &str, why: &str| {
+        format!("{name}.before-bakstop; it is {why}, so it did not run and does not\n")
+    };
     assert!(ran.out.contains(&said("pre-commit", "not executable")), "{ran:?}");
     assert!(ran.out.contains(&said("pre-merge-commit", "a link that leads to no file")), "{ran:?}");
     let ran = must(sandbox.bakstop(&["status"]));
     assert!(
-        ran.out.contains("before-bakstop is kept; it is not executable, so it did not run and does not"),
+        ran.out.contains(
+            "before-bakstop is kept; it is not executable, so it did not run and does not"
+        ),
         "{ran:?}"
     );
     assert!(!ran.out.contains("runs first"), "{ran:?}");
@@ -834,7 +945,11 @@ fn a_kept_hook_that_git_ignored_is_not_said_to_run() {
     symlink("../../tools/hook", sandbox.top.join(".git/hooks/pre-commit")).unwrap();
     assert!(must(sandbox.bakstop(&["install"])).out.contains("before-bakstop; it runs first\n"));
     assert!(must(sandbox.bakstop(&["status"])).out.contains("before-bakstop runs first\n"));
-    fs::set_permissions(sandbox.top.join(".git/hooks/pre-commit"), fs::Permissions::from_mode(0o644)).unwrap();
+    fs::set_permissions(
+        sandbox.top.join(".git/hooks/pre-commit"),
+        fs::Permissions::from_mode(0o644),
+    )
+    .unwrap();
     let ran = sandbox.bakstop(&["status"]);
     assert!(ran.code == Some(1) && !ran.out.contains("runs first"), "{ran:?}");
     assert!(ran.out.contains("is kept, and does not run either"), "{ran:?}");
@@ -844,12 +959,20 @@ fn a_kept_hook_that_git_ignored_is_not_said_to_run() {
 #[test]
 fn status_tells_what_skipping_does() {
     let sandbox = Sandbox::workspace();
-    let status = |value: &str| finish(sandbox.command(BAKSTOP).arg("status").env("BAKSTOP_SKIP", value));
+    let status =
+        |value: &str| finish(sandbox.command(BAKSTOP).arg("status").env("BAKSTOP_SKIP", value));
     let ran = status("foo");
-    assert!(ran.out.contains("\nhelp: bakstop install\n") && !ran.out.contains("blocked"), "{ran:?}");
+    assert!(
+        ran.out.contains("\nhelp: bakstop install\n") && !ran.out.contains("blocked"),
+        "{ran:?}"
+    );
     installed(&sandbox);
     for (value, told, summary) in [
-        ("stray-backup", "not checked: stray-backup (BAKSTOP_SKIP)\n", "in force, but weakened in this environment"),
+        (
+            "stray-backup",
+            "not checked: stray-backup (BAKSTOP_SKIP)\n",
+            "in force, but weakened in this environment",
+        ),
         (
             "foo",
             "every commit is blocked: BAKSTOP_SKIP names no rule foo\n",
@@ -858,12 +981,17 @@ fn status_tells_what_skipping_does() {
     ] {
         let ran = status(value);
         assert_eq!(ran.code, Some(1), "{ran:?}");
-        assert!(ran.out.contains(told) && ran.out.ends_with(&format!("bakstop: {summary}\n")), "{ran:?}");
+        assert!(
+            ran.out.contains(told) && ran.out.ends_with(&format!("bakstop: {summary}\n")),
+            "{ran:?}"
+        );
     }
     must(status(","));
     sandbox.write("web/index.js", "x\n");
     sandbox.git(&["add", "-A"]);
-    let commit = |skip: &str| finish(sandbox.command("git").args(["commit", "-qm", "x"]).env("BAKSTOP_SKIP", skip));
+    let commit = |skip: &str| {
+        finish(sandbox.command("git").args(["commit", "-qm", "x"]).env("BAKSTOP_SKIP", skip))
+    };
     assert_ne!(commit("foo").code, Some(0));
     must(commit(","));
 }
@@ -879,25 +1007,37 @@ fn husky_on_demand_is_found_again() {
     assert_eq!(sandbox.bakstop(&["install", "--husky"]).code, Some(1));
     // The block says that husky is used; that nothing runs it yet is said as well.
     let ran = sandbox.bakstop(&["status"]);
-    assert!(ran.code == Some(1) && ran.out.starts_with("husky runs the hooks in .husky\n"), "{ran:?}");
+    assert!(
+        ran.code == Some(1) && ran.out.starts_with("husky runs the hooks in .husky\n"),
+        "{ran:?}"
+    );
     assert_eq!(ran.out.matches("husky is not prepared in this clone").count(), 1, "{ran:?}");
     assert!(!ran.out.contains("help: bakstop install"), "{ran:?}");
     let ran = sandbox.bakstop(&["install"]);
-    assert!(ran.code == Some(1) && ran.out.ends_with("already installed, but not in force\n"), "{ran:?}");
+    assert!(
+        ran.code == Some(1) && ran.out.ends_with("already installed, but not in force\n"),
+        "{ran:?}"
+    );
     prepare_husky(&sandbox);
     must(sandbox.bakstop(&["status"]));
     assert_guarded(&sandbox);
     sandbox.git(&["config", "--unset", "core.hooksPath"]);
     // Without husky, hook files serve this clone.
     must(sandbox.bakstop(&["install", "--native"]));
-    assert!(must(sandbox.bakstop(&["status"])).out.starts_with("git runs the hooks in .git/hooks\n"));
+    assert!(
+        must(sandbox.bakstop(&["status"])).out.starts_with("git runs the hooks in .git/hooks\n")
+    );
     must(sandbox.bakstop(&["uninstall"]));
     assert_eq!(
         state(&sandbox).get(&sandbox.top.join(".husky/pre-commit")),
         before.get(&sandbox.top.join(".husky/pre-commit"))
     );
     sandbox.git(&["config", "core.hooksPath", ".githooks"]);
-    assert_refused(&sandbox, &["install", "--husky"], &["core.hooksPath is \".githooks\", not husky's"]);
+    assert_refused(
+        &sandbox,
+        &["install", "--husky"],
+        &["core.hooksPath is \".githooks\", not husky's"],
+    );
 }
 
 #[test]
@@ -909,16 +1049,22 @@ fn a_manager_that_comes_later_and_chains_us_leaves_us_in_force() {
     // As pre-commit and prek do it.
     let hooks = sandbox.top.join(".git/hooks");
     fs::rename(hooks.join("pre-commit"), hooks.join("pre-commit.legacy")).unwrap();
-    let theirs =
-        "#!/bin/sh\n# File generated by pre-commit: https://pre-commit.com\nexec \"${0%/*}/pre-commit.legacy\"\n";
+    let theirs = "#!/bin/sh\n# File generated by pre-commit: https://pre-commit.com\nexec \"${0%/*}/pre-commit.legacy\"\n";
     script(&sandbox, ".git/hooks/pre-commit", theirs);
     let ran = must(sandbox.bakstop(&["status"]));
-    assert!(ran.out.contains("another hook manager runs it as .git/hooks/pre-commit.legacy"), "{ran:?}");
+    assert!(
+        ran.out.contains("another hook manager runs it as .git/hooks/pre-commit.legacy"),
+        "{ran:?}"
+    );
     assert_eq!(must(sandbox.bakstop(&["install"])).out, "bakstop: already installed\n");
     assert_guarded(&sandbox);
     must(sandbox.bakstop(&["uninstall"]));
     let legacy = &first[&hooks.join("pre-commit")];
-    assert_eq!(&state(&sandbox)[&hooks.join("pre-commit.legacy")], legacy, "the first hook, in the manager's hands");
+    assert_eq!(
+        &state(&sandbox)[&hooks.join("pre-commit.legacy")],
+        legacy,
+        "the first hook, in the manager's hands"
+    );
     assert_eq!(fs::read_to_string(hooks.join("pre-commit")).unwrap(), theirs);
 }
 
@@ -927,11 +1073,19 @@ fn where_nothing_is_committed_nothing_is_installed() {
     let sandbox = Sandbox::empty();
     sandbox.git(&["init", "-q", "--bare"]);
     let ran = sandbox.bakstop(&["install"]);
-    assert!(ran.code == Some(2) && ran.err.contains("bare") && ran.err.contains("bakstop install --server"), "{ran:?}");
+    assert!(
+        ran.code == Some(2)
+            && ran.err.contains("bare")
+            && ran.err.contains("bakstop install --server"),
+        "{ran:?}"
+    );
     let outside = Sandbox::empty();
     for verb in ["install", "uninstall", "status"] {
         let ran = outside.bakstop(&[verb]);
-        assert!(ran.code == Some(2) && ran.err.contains("help: run this inside a git repository"), "{ran:?}");
+        assert!(
+            ran.code == Some(2) && ran.err.contains("help: run this inside a git repository"),
+            "{ran:?}"
+        );
     }
     let sandbox = Sandbox::workspace();
     let ran = finish(sandbox.command(BAKSTOP).arg("install").current_dir(sandbox.top.join(".git")));
@@ -959,7 +1113,13 @@ fn the_shims_run_under_every_common_shell() {
     must(sandbox.bakstop(&["install", "--native"]));
     sandbox.write("x.bak", "");
     sandbox.git(&["add", "-f", "x.bak"]);
-    for shell in [&["dash"][..], &["bash", "--posix"], &["bash"], &["busybox", "ash"], &["zsh", "--emulate", "sh"]] {
+    for shell in [
+        &["dash"][..],
+        &["bash", "--posix"],
+        &["bash"],
+        &["busybox", "ash"],
+        &["zsh", "--emulate", "sh"],
+    ] {
         if Command::new(shell[0]).args(&shell[1..]).args(["-c", ":"]).output().is_err() {
             println!("not tested: there is no {} here", shell[0]);
             continue;
@@ -967,14 +1127,26 @@ fn the_shims_run_under_every_common_shell() {
         for file in [".git/hooks/pre-commit", ".husky/pre-commit"] {
             let run = |name: &str, value: &str| {
                 let mut command = sandbox.command(shell[0]);
-                finish(command.args(&shell[1..]).args(["-e", file]).env("PATH", "/usr/bin:/bin").env(name, value))
+                finish(
+                    command
+                        .args(&shell[1..])
+                        .args(["-e", file])
+                        .env("PATH", "/usr/bin:/bin")
+                        .env(name, value),
+                )
             };
             let ran = run("UNRELATED", "");
-            assert!(ran.code == Some(1) && ran.out.contains("error[stray-backup]"), "{shell:?} {file}: {ran:?}");
+            assert!(
+                ran.code == Some(1) && ran.out.contains("error[stray-backup]"),
+                "{shell:?} {file}: {ran:?}"
+            );
             assert_eq!(run("BAKSTOP", "0").code, Some(0), "{shell:?} {file}");
             if file == ".husky/pre-commit" {
                 let ran = run("HOME", "/nowhere");
-                assert!(ran.code == Some(2) && ran.err.contains("was not found"), "{shell:?} {file}: {ran:?}");
+                assert!(
+                    ran.code == Some(2) && ran.err.contains("was not found"),
+                    "{shell:?} {file}: {ran:?}"
+                );
             }
         }
     }
@@ -987,8 +1159,9 @@ fn many_installations_at_once_lose_nothing() {
         script(&sandbox, ".git/hooks/pre-commit", "#!/bin/sh\necho mine\n");
         let before = state(&sandbox);
         let at_once = |verb: &str| {
-            let runs: Vec<_> =
-                (0..6).map(|_| sandbox.command(BAKSTOP).arg(verb).stdout(Stdio::null()).spawn().unwrap()).collect();
+            let runs: Vec<_> = (0..6)
+                .map(|_| sandbox.command(BAKSTOP).arg(verb).stdout(Stdio::null()).spawn().unwrap())
+                .collect();
             for mut run in runs {
                 assert!(run.wait().unwrap().success());
             }

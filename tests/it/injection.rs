@@ -1,5 +1,5 @@
-//! Injection: what a repository, an argument or the environment holds acts on no terminal, no log of CI, no git and no
-//! shell. `shown` is about what is printed, `started` about what is run.
+//! Injection: what a repository, an argument or the environment holds acts on no terminal, no log
+//! of CI, no git and no shell. `shown` is about what is printed, `started` about what is run.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStringExt;
@@ -10,7 +10,8 @@ use crate::support::{BAKSTOP, Sandbox, formats};
 mod shown;
 mod started;
 
-/// What nothing may print as it is. None of them holds a slash, so each can be a part of a path, and none a NUL.
+/// What nothing may print as it is. None of them holds a slash, so each can be a part of a path,
+/// and none a NUL.
 pub(crate) const HOSTILE: [&[u8]; 26] = [
     b"\x1b[2J\x1b[35mx",
     b"\x1b]8;;file:x\x07link\x1b]8;;\x07",
@@ -53,10 +54,13 @@ const COLOURS: [&str; 9] = [
     "\u{1b}[33;1m",
 ];
 
-/// Whether a character moves the cursor, changes the order of others, or is not seen. Told apart from the program's own
-/// list: these are the classes of the Unicode Character Database that have no mark of their own.
+/// Whether a character moves the cursor, changes the order of others, or is not seen. Told apart
+/// from the program's own list: these are the classes of the Unicode Character Database that have
+/// no mark of their own.
 fn is_harmful(character: char) -> bool {
-    let invisible = ['\u{ad}', '\u{34f}', '\u{61c}', '\u{115f}', '\u{1160}', '\u{3164}', '\u{feff}', '\u{ffa0}'];
+    let invisible = [
+        '\u{ad}', '\u{34f}', '\u{61c}', '\u{115f}', '\u{1160}', '\u{3164}', '\u{feff}', '\u{ffa0}',
+    ];
     character.is_control() && !matches!(character, '\n' | '\t')
         || invisible.contains(&character)
         || matches!(character, '\u{17b4}'..='\u{17b5}' | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}'
@@ -66,14 +70,16 @@ fn is_harmful(character: char) -> bool {
 /// Nothing of what was printed acts on a terminal or on a runner of CI.
 #[track_caller]
 pub(crate) fn assert_harmless(bytes: &[u8], format: &str, at: &dyn std::fmt::Debug) {
-    let text = std::str::from_utf8(bytes).unwrap_or_else(|error| panic!("{at:?}: {error}: {}", bytes.escape_ascii()));
+    let text = std::str::from_utf8(bytes)
+        .unwrap_or_else(|error| panic!("{at:?}: {error}: {}", bytes.escape_ascii()));
     let text = COLOURS.iter().fold(text.to_owned(), |text, colour| text.replace(colour, ""));
     if let Some(harmful) = text.chars().find(|&character| is_harmful(character)) {
         let line = text.lines().find(|line| line.contains(harmful));
         panic!("{at:?}: {harmful:?} in {line:?}");
     }
-    // What the runners of GitHub and Azure obey: the one at the start of a line, however far it is indented, the other
-    // anywhere. Ours begin so, and are fenced off behind `::stop-commands::` until the last line.
+    // What the runners of GitHub and Azure obey: the one at the start of a line, however far it is
+    // indented, the other anywhere. Ours begin so, and are fenced off behind `::stop-commands::`
+    // until the last line.
     let ours = ["::error file=", "::warning file=", "::stop-commands::bakstop-", "::bakstop-"];
     let mut stopped = false;
     for line in text.lines() {
@@ -83,7 +89,10 @@ pub(crate) fn assert_harmless(bytes: &[u8], format: &str, at: &dyn std::fmt::Deb
         assert!(is_ours || !is_command, "{at:?}: {line:?}");
         // It is one command, whatever else is in its line.
         let folded = line.to_ascii_lowercase();
-        assert!(is_ours || !folded.contains("##[") && !folded.contains("##vso["), "{at:?}: {line:?}");
+        assert!(
+            is_ours || !folded.contains("##[") && !folded.contains("##vso["),
+            "{at:?}: {line:?}"
+        );
         stopped &= !(is_ours && line.starts_with("::bakstop-"));
     }
     assert!(!stopped, "{at:?}: commands do not work again");
@@ -91,7 +100,8 @@ pub(crate) fn assert_harmless(bytes: &[u8], format: &str, at: &dyn std::fmt::Deb
         "human" | "github" => {}
         "json" | "sarif" | "gitlab" | "junit" if text.is_empty() => {}
         "json" | "sarif" | "gitlab" => {
-            serde_json::from_str::<serde_json::Value>(&text).unwrap_or_else(|error| panic!("{at:?}: {error}"));
+            serde_json::from_str::<serde_json::Value>(&text)
+                .unwrap_or_else(|error| panic!("{at:?}: {error}"));
         }
         "junit" => {
             roxmltree::Document::parse(&text).unwrap_or_else(|error| panic!("{at:?}: {error}"));
@@ -113,7 +123,11 @@ pub(crate) fn between(start: &str, hostile: &[u8], end: &str) -> Vec<u8> {
 
 /// Runs the program and looks at both of its streams.
 #[track_caller]
-pub(crate) fn harmless(sandbox: &Sandbox, arguments: &[&OsStr], change: &dyn Fn(&mut Command)) -> Output {
+pub(crate) fn harmless(
+    sandbox: &Sandbox,
+    arguments: &[&OsStr],
+    change: &dyn Fn(&mut Command),
+) -> Output {
     let mut command = sandbox.command(BAKSTOP);
     command.args(arguments).stdin(Stdio::null());
     change(&mut command);
@@ -124,21 +138,34 @@ pub(crate) fn harmless(sandbox: &Sandbox, arguments: &[&OsStr], change: &dyn Fn(
         arguments.get(at + 1)?.to_str()
     };
     // In a file, it is looked at there. An unknown format is refused, in words for a person.
-    let named =
-        after("--format").filter(|named| after("--output").is_none() && formats().iter().any(|known| known == named));
+    let named = after("--format").filter(|named| {
+        after("--output").is_none() && formats().iter().any(|known| known == named)
+    });
     let format = named.unwrap_or("human");
     assert_harmless(&output.stdout, format, &arguments);
     assert_harmless(&output.stderr, "human", &arguments);
     output
 }
 
-/// A repository that keeps what is hostile in every file that is read: in its history, in its index and on disk.
+/// A repository that keeps what is hostile in every file that is read: in its history, in its index
+/// and on disk.
 pub(crate) fn hostile() -> Sandbox {
     let sandbox = Sandbox::workspace();
     // No name holds a NUL, and a content may.
-    for path in ["nul/package.json", "nul/.npmrc", "nul/Dockerfile", "nul/.yarnrc.yml", "nul/pnpm-lock.yaml"] {
-        sandbox
-            .write(path, format!("{{\"a\": \"file:../{}/\0\n::error::x\"\0, _authToken=\0\x1b[2J\n", ".docker-deps"));
+    for path in [
+        "nul/package.json",
+        "nul/.npmrc",
+        "nul/Dockerfile",
+        "nul/.yarnrc.yml",
+        "nul/pnpm-lock.yaml",
+    ] {
+        sandbox.write(
+            path,
+            format!(
+                "{{\"a\": \"file:../{}/\0\n::error::x\"\0, _authToken=\0\x1b[2J\n",
+                ".docker-deps"
+            ),
+        );
     }
     for (number, text) in HOSTILE.iter().enumerate() {
         plant(&sandbox, number, text);
@@ -179,20 +206,37 @@ fn plant(sandbox: &Sandbox, number: usize, text: &[u8]) {
         json(&format!("file:../{debris}/{lossy}.tgz")),
     );
     sandbox.write(path("p", "/package.json"), manifest);
-    let raw = between("{\"packageManager\": \"pnpm@1.2.3", text, "\", \"dependencies\": {\"a\": \"file:../");
-    sandbox.write(path("r", "/package.json"), [&raw, debris.as_bytes(), b"/", text, b".tgz\"}}"].concat());
+    let raw = between(
+        "{\"packageManager\": \"pnpm@1.2.3",
+        text,
+        "\", \"dependencies\": {\"a\": \"file:../",
+    );
+    sandbox.write(
+        path("r", "/package.json"),
+        [&raw, debris.as_bytes(), b"/", text, b".tgz\"}}"].concat(),
+    );
     sandbox.write(
         path("w", "/pnpm-workspace.yaml"),
         between(&format!("overrides:\n  a: \"file:../{debris}/"), text, "\"\n"),
     );
-    sandbox.write(path("l", "/pnpm-lock.yaml"), between(&format!("  tarball: file:../{debris}/"), text, "\n"));
-    sandbox.write(path("n", "/.npmrc"), between("//r.example.org/:_authToken=s3cr3ts3cr3t", text, "\n"));
+    sandbox.write(
+        path("l", "/pnpm-lock.yaml"),
+        between(&format!("  tarball: file:../{debris}/"), text, "\n"),
+    );
+    sandbox.write(
+        path("n", "/.npmrc"),
+        between("//r.example.org/:_authToken=s3cr3ts3cr3t", text, "\n"),
+    );
     sandbox.write(path("y", "/.yarnrc.yml"), between("npmAuthToken: \"s3cr3t", text, "\"\nx: [\n"));
     sandbox.write(path("t", "/.tool-versions"), between("pnpm 9", text, "\n"));
     sandbox.write(path("m", "/mise.toml"), between("[tools]\npnpm = \"9", text, "\"\n"));
-    let image =
-        [&between("FROM node:22 AS a", text, "\nRUN npm i -g pnpm@9"), text, b"\nRUN corepack prepare pnpm@8.1.0"];
-    sandbox.write(path("", "/Dockerfile"), [image.concat(), between("", text, "\nARG X=")].concat());
+    let image = [
+        &between("FROM node:22 AS a", text, "\nRUN npm i -g pnpm@9"),
+        text,
+        b"\nRUN corepack prepare pnpm@8.1.0",
+    ];
+    sandbox
+        .write(path("", "/Dockerfile"), [image.concat(), between("", text, "\nARG X=")].concat());
     let step = format!(
         "on: push\njobs:\n  a:\n    steps:\n      - uses: pnpm/action-setup@v4\n        with:\n          version: {}\n",
         json(&lossy)

@@ -58,7 +58,14 @@ fn put(path: &Path, kind: Kind) {
         Kind::Socket => {
             let short = tempfile::tempdir().unwrap();
             drop(UnixListener::bind(short.path().join("s")).unwrap());
-            assert!(Command::new("mv").arg(short.path().join("s")).arg(path).status().unwrap().success());
+            assert!(
+                Command::new("mv")
+                    .arg(short.path().join("s"))
+                    .arg(path)
+                    .status()
+                    .unwrap()
+                    .success()
+            );
         }
         Kind::Directory => fs::create_dir(path).unwrap(),
         Kind::LinkTo(target) => symlink(target, path).unwrap(),
@@ -75,9 +82,18 @@ fn each(scene: fn() -> Sandbox, path: &str, kind: Kind, verbs: &[(&[&str], i32, 
         let before = kind_of();
         let ran = bounded(&sandbox, &format!("{path}: {kind:?}"), arguments);
         let all = format!("{}{}", ran.out, ran.err);
-        assert!(ran.code == Some(*code) && all.contains(words), "{path}: {kind:?}: {arguments:?}: {ran:?}");
-        assert!(*code != 2 || ran.err.contains("\nhelp: "), "{path}: {kind:?}: {arguments:?}: {ran:?}");
-        assert!(*code != 2 || kind_of() == before, "{path}: {kind:?}: {arguments:?}: it is left alone");
+        assert!(
+            ran.code == Some(*code) && all.contains(words),
+            "{path}: {kind:?}: {arguments:?}: {ran:?}"
+        );
+        assert!(
+            *code != 2 || ran.err.contains("\nhelp: "),
+            "{path}: {kind:?}: {arguments:?}: {ran:?}"
+        );
+        assert!(
+            *code != 2 || kind_of() == before,
+            "{path}: {kind:?}: {arguments:?}: it is left alone"
+        );
     }
 }
 
@@ -128,32 +144,57 @@ fn a_manifest_that_is_a_fifo_meets_every_verb() {
 
 #[test]
 fn a_manifest_of_another_kind() {
-    let refused = |words| [(&["pins"][..], 2, words), (&["check", "--worktree"], 2, words), (&["status"], 2, words)];
+    let refused = |words| {
+        [(&["pins"][..], 2, words), (&["check", "--worktree"], 2, words), (&["status"], 2, words)]
+    };
     each(pinned, "package.json", Kind::Socket, &refused(SOCKET));
     // To git, a link is not a manifest; to a hook manager it is.
-    let linked = |words| [(&["pins"][..], 0, ""), (&["check", "--worktree"], 0, ""), (&["status"], 2, words)];
+    let linked = |words| {
+        [(&["pins"][..], 0, ""), (&["check", "--worktree"], 0, ""), (&["status"], 2, words)]
+    };
     each(pinned, "package.json", ZERO, &linked(DEVICE));
     each(pinned, "package.json", Kind::LinkTo("package.json"), &linked("Too many levels"));
-    let absent = [(&["pins"][..], 0, ""), (&["check", "--worktree"], 0, ""), (&["status"], 1, "not installed")];
+    let absent = [
+        (&["pins"][..], 0, ""),
+        (&["check", "--worktree"], 0, ""),
+        (&["status"], 1, "not installed"),
+    ];
     each(pinned, "package.json", Kind::LinkTo("nothing"), &absent);
     each(pinned, "package.json", Kind::Directory, &absent);
-    each(pinned, "web/package.json", Kind::Fifo, &[(&["pins"], 2, FIFO), (&["prove"], 1, "not proven")]);
-    each(pinned, "web/package.json", Kind::Fifo, &[(&["verify"], 1, "web/package.json"), (&["status"], 1, "")]);
+    each(
+        pinned,
+        "web/package.json",
+        Kind::Fifo,
+        &[(&["pins"], 2, FIFO), (&["prove"], 1, "not proven")],
+    );
+    each(
+        pinned,
+        "web/package.json",
+        Kind::Fifo,
+        &[(&["verify"], 1, "web/package.json"), (&["status"], 1, "")],
+    );
 }
 
 #[test]
 fn what_git_reads_that_is_not_a_file() {
     for path in [".gitignore", ".gitattributes", ".gitmodules"] {
-        let waits: [&[&str]; 4] = [&["check", "--worktree"], &["pins"], &["verify"], &["verify", "--", "true"]];
+        let waits: [&[&str]; 4] =
+            [&["check", "--worktree"], &["pins"], &["verify"], &["verify", "--", "true"]];
         each(pinned, path, Kind::Fifo, &waits.map(|verb| (verb, 2, FIFO)));
-        each(pinned, path, Kind::Fifo, &[(&["check"], 0, ""), (&["status"], 1, ""), (&["install"], 0, "installed")]);
+        each(
+            pinned,
+            path,
+            Kind::Fifo,
+            &[(&["check"], 0, ""), (&["status"], 1, ""), (&["install"], 0, "installed")],
+        );
     }
 }
 
 #[test]
 fn what_git_reads_in_each_directory_that_is_not_a_file() {
     for path in ["web/.gitignore", "new/.gitignore", "web/.gitattributes"] {
-        let waits: [&[&str]; 4] = [&["check", "--worktree"], &["pins"], &["verify"], &["verify", "--", "true"]];
+        let waits: [&[&str]; 4] =
+            [&["check", "--worktree"], &["pins"], &["verify"], &["verify", "--", "true"]];
         each(pinned, path, Kind::Fifo, &waits.map(|verb| (verb, 2, FIFO)));
         each(pinned, path, Kind::Fifo, &[(&["check"], 0, ""), (&["status"], 1, "")]);
     }
@@ -217,29 +258,67 @@ fn a_hook_that_is_not_a_file() {
         (&["prove"], 2, DEVICE),
     ];
     each(Sandbox::workspace, hook, ZERO, &verbs);
-    each(hooked, hook, Kind::LinkTo("pre-commit"), &[(&["uninstall"], 0, ""), (&["status"], 1, "not in force")]);
-    each(hooked, hook, Kind::LinkTo("nothing"), &[(&["status"], 1, "not in force"), (&["prove"], 1, "not proven")]);
-    each(hooked, hook, Kind::Directory, &[(&["status"], 1, "not in force"), (&["install"], 2, "is not a file")]);
-    each(hooked, ".git/hooks/pre-commit.before-bakstop", Kind::Fifo, &[(&["uninstall"], 0, ""), (&["status"], 0, "")]);
-    each(hooked, ".git/hooks/pre-commit.before-bakstop", ZERO, &[(&["status"], 0, "leads to no file")]);
+    each(
+        hooked,
+        hook,
+        Kind::LinkTo("pre-commit"),
+        &[(&["uninstall"], 0, ""), (&["status"], 1, "not in force")],
+    );
+    each(
+        hooked,
+        hook,
+        Kind::LinkTo("nothing"),
+        &[(&["status"], 1, "not in force"), (&["prove"], 1, "not proven")],
+    );
+    each(
+        hooked,
+        hook,
+        Kind::Directory,
+        &[(&["status"], 1, "not in force"), (&["install"], 2, "is not a file")],
+    );
+    each(
+        hooked,
+        ".git/hooks/pre-commit.before-bakstop",
+        Kind::Fifo,
+        &[(&["uninstall"], 0, ""), (&["status"], 0, "")],
+    );
+    each(
+        hooked,
+        ".git/hooks/pre-commit.before-bakstop",
+        ZERO,
+        &[(&["status"], 0, "leads to no file")],
+    );
 }
 
 #[test]
 fn the_configuration_of_a_hook_manager_that_is_not_a_file() {
     for path in ["lefthook.yml", ".pre-commit-config.yaml", ".config/lefthook.toml", "prek.toml"] {
-        let refused = |words| [(&["status"][..], 2, words), (&["install"], 2, words), (&["prove"], 2, words)];
+        let refused =
+            |words| [(&["status"][..], 2, words), (&["install"], 2, words), (&["prove"], 2, words)];
         each(Sandbox::workspace, path, Kind::Fifo, &refused(FIFO));
         each(Sandbox::workspace, path, ZERO, &refused(DEVICE));
     }
-    each(Sandbox::workspace, "lefthook.yml", Kind::Socket, &[(&["install"], 2, SOCKET), (&["uninstall"], 0, "")]);
-    each(Sandbox::workspace, "lefthook.yml", Kind::Directory, &[(&["install"], 0, "installed"), (&["prove"], 1, "")]);
+    each(
+        Sandbox::workspace,
+        "lefthook.yml",
+        Kind::Socket,
+        &[(&["install"], 2, SOCKET), (&["uninstall"], 0, "")],
+    );
+    each(
+        Sandbox::workspace,
+        "lefthook.yml",
+        Kind::Directory,
+        &[(&["install"], 0, "installed"), (&["prove"], 1, "")],
+    );
 }
 
 #[test]
 fn a_file_of_husky_that_is_not_a_file() {
     let husky = || with_husky(Some("true\n"));
     let file = ".husky/pre-commit";
-    let refused = |words| [(&["install"][..], 2, "is not a file"), (&["prove"], 2, words), (&["uninstall"], 0, "")];
+    let refused = |words| {
+        [(&["install"][..], 2, "is not a file"), (&["prove"], 2, words), (&["uninstall"], 0, "")]
+    };
     each(husky, file, Kind::Fifo, &refused(FIFO));
     each(husky, file, Kind::Fifo, &[(&["status"], 1, "not in force")]);
     each(husky, file, Kind::LinkTo("nothing"), &[(&["install"], 2, "is not a file")]);
@@ -250,9 +329,19 @@ fn a_file_of_husky_that_is_not_a_file() {
         sandbox.write("package.json", "{}\n");
         sandbox
     };
-    each(unprepared, file, Kind::Fifo, &[(&["status"], 2, FIFO), (&["install"], 2, FIFO), (&["prove"], 2, FIFO)]);
+    each(
+        unprepared,
+        file,
+        Kind::Fifo,
+        &[(&["status"], 2, FIFO), (&["install"], 2, FIFO), (&["prove"], 2, FIFO)],
+    );
     let outside = || with_husky(Some("true\n"));
-    each(outside, file, ZERO, &[(&["install"], 2, "outside the work tree"), (&["status"], 2, "outside")]);
+    each(
+        outside,
+        file,
+        ZERO,
+        &[(&["install"], 2, "outside the work tree"), (&["status"], 2, "outside")],
+    );
     let start = || {
         let sandbox = Sandbox::workspace();
         sandbox.write("package.json", "{ \"devDependencies\": { \"husky\": \"9\" } }\n");
@@ -293,28 +382,48 @@ fn a_file_that_an_option_names_and_is_not_a_file() {
         &["check", "--history", "--config"],
     ];
     for option in options {
-        for (kind, words) in
-            [(Kind::Fifo, FIFO), (Kind::Socket, SOCKET), (ZERO, DEVICE), (Kind::Directory, "directory")]
-        {
+        for (kind, words) in [
+            (Kind::Fifo, FIFO),
+            (Kind::Socket, SOCKET),
+            (ZERO, DEVICE),
+            (Kind::Directory, "directory"),
+        ] {
             let sandbox = Sandbox::workspace();
             put(&sandbox.outside().join("file"), kind);
-            let command: &[&str] = if option.contains(&"--record") { &["--", "touch", "built"] } else { &[] };
-            let ran = bounded(&sandbox, &format!("{kind:?}"), &[option, &["../file"], command].concat());
-            assert!(ran.code == Some(2) && ran.err.contains(words), "{option:?}: {kind:?}: {ran:?}");
+            let command: &[&str] =
+                if option.contains(&"--record") { &["--", "touch", "built"] } else { &[] };
+            let ran =
+                bounded(&sandbox, &format!("{kind:?}"), &[option, &["../file"], command].concat());
+            assert!(
+                ran.code == Some(2) && ran.err.contains(words),
+                "{option:?}: {kind:?}: {ran:?}"
+            );
             assert!(ran.err.contains("\nhelp: ") && !sandbox.top.join("built").exists(), "{ran:?}");
         }
     }
     let sandbox = Sandbox::workspace();
     sandbox.write(".git/large", vec![b' '; 2 << 20]);
-    let ran = bounded(&sandbox, "a large configuration", &["check", "--tree", "HEAD", "--config", ".git/large"]);
-    assert!(ran.code == Some(2) && ran.err.contains("it is larger than 1 MiB\nhelp: make it smaller"), "{ran:?}");
+    let ran = bounded(
+        &sandbox,
+        "a large configuration",
+        &["check", "--tree", "HEAD", "--config", ".git/large"],
+    );
+    assert!(
+        ran.code == Some(2) && ran.err.contains("it is larger than 1 MiB\nhelp: make it smaller"),
+        "{ran:?}"
+    );
 }
 
 #[test]
 fn lines_of_a_push_that_do_not_end() {
     let sandbox = Sandbox::workspace();
-    for arguments in [&["check", "--push=origin"][..], &["check", "--receive"], &["hook", "pre-push", "origin", "x"]] {
-        let ran = bounded_in(&sandbox, "standard input: /dev/zero", "exec \"$@\" </dev/zero", arguments);
+    for arguments in [
+        &["check", "--push=origin"][..],
+        &["check", "--receive"],
+        &["hook", "pre-push", "origin", "x"],
+    ] {
+        let ran =
+            bounded_in(&sandbox, "standard input: /dev/zero", "exec \"$@\" </dev/zero", arguments);
         assert!(ran.code == Some(2) && ran.err.contains("it does not end"), "{ran:?}");
     }
 }
@@ -347,12 +456,17 @@ fn a_file_that_cannot_be_read() {
             fs::remove_file(sandbox.top.join("lefthook.yml")).unwrap();
         }
         fs::set_permissions(sandbox.top.join(path), fs::Permissions::from_mode(0o000)).unwrap();
-        if bounded_in(&sandbox, "readable all the same", UNPRIVILEGED, &["status"]).code == Some(125) {
+        if bounded_in(&sandbox, "readable all the same", UNPRIVILEGED, &["status"]).code
+            == Some(125)
+        {
             println!("not tested: there is no setpriv here");
             return;
         }
         let ran = bounded_in(&sandbox, &format!("{path}: unreadable"), UNPRIVILEGED, arguments);
-        assert!(ran.code == Some(2) && ran.err.contains("Permission denied"), "{path}: {arguments:?}: {ran:?}");
+        assert!(
+            ran.code == Some(2) && ran.err.contains("Permission denied"),
+            "{path}: {arguments:?}: {ran:?}"
+        );
         assert!(ran.err.contains("\nhelp: "), "{ran:?}");
     }
 }
@@ -374,7 +488,8 @@ fn meddling_git(sandbox: &Sandbox, command: &str, act: &str) -> String {
 #[test]
 fn a_file_that_vanishes_or_is_replaced_between_listing_and_reading() {
     let manifest = "web/package.json";
-    let (gone, fifo) = (format!("rm -f {manifest}"), format!("rm -f {manifest}; mkfifo {manifest}"));
+    let (gone, fifo) =
+        (format!("rm -f {manifest}"), format!("rm -f {manifest}; mkfifo {manifest}"));
     let zero = format!("rm -f {manifest}; ln -s /dev/zero {manifest}");
     let all: [(&str, &str, &[&str], i32); 9] = [
         ("ls-files", &gone, &["check", "--worktree"], 0),
@@ -393,15 +508,22 @@ fn a_file_that_vanishes_or_is_replaced_between_listing_and_reading() {
         sandbox.write(manifest, "{ \"name\": \"changed\" }\n");
         let line = meddling_git(&sandbox, command, &format!("[ ! -f {manifest} ] || {{ {act}; }}"));
         let ran = bounded_in(&sandbox, &format!("after git {command}: {act}"), &line, arguments);
-        assert!(!sandbox.top.join(manifest).is_file(), "{command}: {act}: {arguments:?}: nothing happened");
+        assert!(
+            !sandbox.top.join(manifest).is_file(),
+            "{command}: {act}: {arguments:?}: nothing happened"
+        );
         assert_eq!(ran.code, Some(code), "{command}: {act}: {arguments:?}: {ran:?}");
     }
 }
 
 #[test]
 fn another_bakstop_that_does_not_answer() {
-    for text in ["exec sleep 60", "trap '' TERM; while :; do sleep 1; done", "exec cat /dev/zero", "sleep 60 & exit 0"]
-    {
+    for text in [
+        "exec sleep 60",
+        "trap '' TERM; while :; do sleep 1; done",
+        "exec cat /dev/zero",
+        "sleep 60 & exit 0",
+    ] {
         let sandbox = Sandbox::workspace();
         script(&sandbox, "../other/bakstop", &format!("#!/bin/sh\n{text}\n"));
         // A hook that is shared names no program of this machine: the first in PATH is asked.
@@ -410,7 +532,10 @@ fn another_bakstop_that_does_not_answer() {
         must(sandbox.bakstop(&["install"]));
         let line = format!("PATH={}:$PATH exec \"$@\"", sandbox.outside().join("other").display());
         let ran = bounded_in(&sandbox, &format!("bakstop --version: {text}"), &line, &["status"]);
-        assert!(ran.code == Some(2) && ran.out.contains("does not tell its version"), "{text}: {ran:?}");
+        assert!(
+            ran.code == Some(2) && ran.out.contains("does not tell its version"),
+            "{text}: {ran:?}"
+        );
     }
 }
 
@@ -466,12 +591,22 @@ fn nothing_is_written_into_a_git_directory_or_over_a_tracked_file() {
             assert!(before == after, "{option:?} {path}");
         }
     }
-    for path in ["report", "../report", "web/report", ".github/report", "../linked/report", "../separate/report"] {
+    for path in [
+        "report",
+        "../report",
+        "web/report",
+        ".github/report",
+        "../linked/report",
+        "../separate/report",
+    ] {
         for (option, command) in options {
             let sandbox = scene();
             sandbox.write(".github/x", "");
             let ran = bounded(&sandbox, "a destination", &[option, &[path], command].concat());
-            assert!(ran.code.is_some_and(|code| code < 2) && sandbox.top.join(path).exists(), "{option:?}: {ran:?}");
+            assert!(
+                ran.code.is_some_and(|code| code < 2) && sandbox.top.join(path).exists(),
+                "{option:?}: {ran:?}"
+            );
         }
     }
 }
@@ -482,7 +617,12 @@ fn a_tracked_file_is_known_where_variables_name_the_repository() {
     fs::rename(sandbox.top.join(".git"), sandbox.outside().join("hidden")).unwrap();
     let line = "export GIT_DIR=$PWD/../hidden GIT_WORK_TREE=$PWD; exec \"$@\"";
     for (path, code) in [("web/index.js", 2), ("../hidden/new", 2), ("new", 0), ("../new", 0)] {
-        let ran = bounded_in(&sandbox, "GIT_DIR is set", line, &["check", "--tree", "HEAD", "--output", path]);
+        let ran = bounded_in(
+            &sandbox,
+            "GIT_DIR is set",
+            line,
+            &["check", "--tree", "HEAD", "--output", path],
+        );
         assert_eq!(ran.code, Some(code), "{path}: {ran:?}");
     }
 }
@@ -508,7 +648,11 @@ fn a_file_that_a_build_adds_is_not_written_over() {
     let add = ["--", "sh", "-c", "echo built >report && git add report"];
     for option in ["--output", "--record"] {
         let sandbox = Sandbox::workspace();
-        let ran = bounded(&sandbox, "added by the build", &[&["verify", option, "report"][..], &add].concat());
+        let ran = bounded(
+            &sandbox,
+            "added by the build",
+            &[&["verify", option, "report"][..], &add].concat(),
+        );
         assert!(ran.code != Some(0) && ran.err.contains("git tracks it"), "{option}: {ran:?}");
         assert_eq!(fs::read_to_string(sandbox.top.join("report")).unwrap(), "built\n");
     }
@@ -520,7 +664,12 @@ fn nothing_is_written_where_git_cannot_tell_whether_it_tracks_the_file() {
     fs::rename(sandbox.top.join(".git"), sandbox.outside().join("hidden")).unwrap();
     sandbox.write("../hidden/index", "no index");
     let line = "export GIT_DIR=$PWD/../hidden GIT_WORK_TREE=$PWD; exec \"$@\"";
-    let ran = bounded_in(&sandbox, "a broken index", line, &["check", "--tree", "HEAD", "--output", "new"]);
+    let ran = bounded_in(
+        &sandbox,
+        "a broken index",
+        line,
+        &["check", "--tree", "HEAD", "--output", "new"],
+    );
     assert!(ran.code == Some(2) && ran.err.contains("could not look into the index"), "{ran:?}");
     assert!(!sandbox.top.join("new").exists());
 }
@@ -545,9 +694,16 @@ fn no_command_writes_over_its_own_input() {
     ] {
         let sandbox = scene();
         let before = picture(sandbox.outside());
-        let ran = bounded(&sandbox, "an input", &[options, &["--output", output], command].concat());
-        assert!(ran.code == Some(2) && ran.err.contains("this command reads it"), "{options:?}: {ran:?}");
-        assert!(ran.err.contains("\nhelp: give another") && picture(sandbox.outside()) == before, "{options:?}");
+        let ran =
+            bounded(&sandbox, "an input", &[options, &["--output", output], command].concat());
+        assert!(
+            ran.code == Some(2) && ran.err.contains("this command reads it"),
+            "{options:?}: {ran:?}"
+        );
+        assert!(
+            ran.err.contains("\nhelp: give another") && picture(sandbox.outside()) == before,
+            "{options:?}"
+        );
     }
 }
 
@@ -556,7 +712,8 @@ fn a_report_goes_into_a_fifo_that_is_read_and_waits_for_no_other() {
     let sandbox = Sandbox::workspace();
     let fifo = sandbox.outside().join("fifo");
     put(&fifo, Kind::Fifo);
-    let ran = bounded(&sandbox, "--output: a FIFO without a reader", &["check", "--output", "../fifo"]);
+    let ran =
+        bounded(&sandbox, "--output: a FIFO without a reader", &["check", "--output", "../fifo"]);
     assert!(ran.code == Some(2) && ran.err.contains("no process reads from this FIFO"), "{ran:?}");
     let line = "cat ../fifo >../read & \"$@\"; code=$?; wait; exit $code";
     let ran = bounded_in(
@@ -566,19 +723,26 @@ fn a_report_goes_into_a_fifo_that_is_read_and_waits_for_no_other() {
         &["check", "--format", "json", "--output", "../fifo"],
     );
     assert_eq!(ran.code, Some(0), "{ran:?}");
-    assert!(fs::read_to_string(sandbox.outside().join("read")).unwrap().contains("bakstop.check/1"));
+    assert!(
+        fs::read_to_string(sandbox.outside().join("read")).unwrap().contains("bakstop.check/1")
+    );
     assert!(fs::symlink_metadata(fifo).unwrap().file_type().is_fifo());
-    for (kind, code) in [(Kind::Socket, 2), (Kind::Directory, 2), (ZERO, 0), (Kind::LinkTo("nothing"), 0)] {
+    for (kind, code) in
+        [(Kind::Socket, 2), (Kind::Directory, 2), (ZERO, 0), (Kind::LinkTo("nothing"), 0)]
+    {
         let sandbox = Sandbox::workspace();
         put(&sandbox.outside().join("target"), kind);
-        let ran = bounded(&sandbox, &format!("--output: {kind:?}"), &["check", "--output", "../target"]);
+        let ran =
+            bounded(&sandbox, &format!("--output: {kind:?}"), &["check", "--output", "../target"]);
         assert_eq!(ran.code, Some(code), "{kind:?}: {ran:?}");
     }
 }
 
 #[test]
 fn pins_are_not_moved_through_a_link_out_of_the_repository() {
-    for (target, words) in [("../elsewhere", "outside the work tree"), (".git/inside", "a git directory")] {
+    for (target, words) in
+        [("../elsewhere", "outside the work tree"), (".git/inside", "a git directory")]
+    {
         let sandbox = pinned();
         let (inside, real) = (sandbox.top.join("images"), sandbox.top.join(target));
         sandbox.write("images/Dockerfile", "RUN npm i -g pnpm@10.6.5\n");
@@ -586,12 +750,20 @@ fn pins_are_not_moved_through_a_link_out_of_the_repository() {
         fs::rename(&inside, &real).unwrap();
         symlink(&real, &inside).unwrap();
         let before = (picture(&sandbox.top), picture(&real));
-        for arguments in [&["pins", "--set", "pnpm@10.8.0"][..], &["pins", "--set", "pnpm@10.8.0", "--check"]] {
+        for arguments in
+            [&["pins", "--set", "pnpm@10.8.0"][..], &["pins", "--set", "pnpm@10.8.0", "--check"]]
+        {
             let ran = bounded(&sandbox, "a linked directory", arguments);
             let is_check = arguments.contains(&"--check");
             assert_eq!(ran.code, Some(if is_check { 1 } else { 2 }), "{ran:?}");
-            assert!(is_check || ran.err.contains("change images/Dockerfile") && ran.err.contains(words), "{ran:?}");
-            assert!(before == (picture(&sandbox.top), picture(&real)), "nothing is written, not even elsewhere");
+            assert!(
+                is_check || ran.err.contains("change images/Dockerfile") && ran.err.contains(words),
+                "{ran:?}"
+            );
+            assert!(
+                before == (picture(&sandbox.top), picture(&real)),
+                "nothing is written, not even elsewhere"
+            );
         }
     }
 }
@@ -605,7 +777,10 @@ fn started(sandbox: &Sandbox, line: &str, arguments: &[&str]) -> Child {
     let temporary = sandbox.outside().join("tmp");
     fs::create_dir_all(&temporary).unwrap();
     let mut command = sandbox.command("timeout");
-    command.args(["-k", "1", "20", "sh", "-c", line, "sh", BAKSTOP]).args(arguments).env("TMPDIR", &temporary);
+    command
+        .args(["-k", "1", "20", "sh", "-c", line, "sh", BAKSTOP])
+        .args(arguments)
+        .env("TMPDIR", &temporary);
     command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap()
 }
 
@@ -626,7 +801,9 @@ fn wait_for(path: &Path) -> String {
 fn a_signal_ends_a_proof_at_any_moment() {
     let blocked = "while [ -e ../running ]; do sleep 0.05; done";
     // While git works, and nothing of ours watches for signals.
-    for command in ["read-tree", "for-each-ref", "ls-files", "hash-object", "update-index", "version"] {
+    for command in
+        ["read-tree", "for-each-ref", "ls-files", "hash-object", "update-index", "version"]
+    {
         for signal in ["TERM", "INT", "HUP"] {
             let sandbox = hooked();
             let act = format!("if [ ! -e ../started ]; then echo $PPID >../started; {blocked}; fi");
@@ -637,11 +814,21 @@ fn a_signal_ends_a_proof_at_any_moment() {
             let start = Instant::now();
             must(finish(Command::new("kill").args(["-s", signal, &pid])));
             let code = ended(child).0;
-            println!("| SIG{signal} during git {command} | `prove` | {code:?} | {:?} |", start.elapsed());
+            println!(
+                "| SIG{signal} during git {command} | `prove` | {code:?} | {:?} |",
+                start.elapsed()
+            );
             fs::remove_file(sandbox.outside().join("running")).unwrap();
             assert!(start.elapsed() < Duration::from_secs(10));
-            assert!(![Some(0), Some(1), Some(2), Some(124)].contains(&code), "{command} {signal}: {code:?}");
-            assert_eq!(fs::read_dir(sandbox.outside().join("tmp")).unwrap().count(), 0, "{command} {signal}");
+            assert!(
+                ![Some(0), Some(1), Some(2), Some(124)].contains(&code),
+                "{command} {signal}: {code:?}"
+            );
+            assert_eq!(
+                fs::read_dir(sandbox.outside().join("tmp")).unwrap().count(),
+                0,
+                "{command} {signal}"
+            );
         }
     }
 }
@@ -661,26 +848,42 @@ fn a_signal_leaves_nothing_of_a_look_at_the_work_tree() {
             }
             sandbox.write("web/index.js", "changed");
             let blocked = "while [ -e ../running ]; do sleep 0.05; done";
-            let act = format!("if {runs} && [ ! -e ../started ]; then echo $PPID >../started; {blocked}; fi");
+            let act = format!(
+                "if {runs} && [ ! -e ../started ]; then echo $PPID >../started; {blocked}; fi"
+            );
             let line = meddling_git(&sandbox, command, &act);
             fs::write(sandbox.outside().join("running"), "").unwrap();
             let child = started(&sandbox, &line, arguments);
             let pid = wait_for(&sandbox.outside().join("started"));
-            assert_eq!(fs::read_dir(sandbox.outside().join("tmp")).unwrap().count(), 1, "{arguments:?}");
+            assert_eq!(
+                fs::read_dir(sandbox.outside().join("tmp")).unwrap().count(),
+                1,
+                "{arguments:?}"
+            );
             must(finish(Command::new("kill").args(["-s", signal, &pid])));
             let code = ended(child).0;
             fs::remove_file(sandbox.outside().join("running")).unwrap();
-            assert!(![Some(0), Some(1), Some(2), Some(124)].contains(&code), "{arguments:?} {signal}: {code:?}");
-            assert_eq!(fs::read_dir(sandbox.outside().join("tmp")).unwrap().count(), 0, "{arguments:?} {signal}");
+            assert!(
+                ![Some(0), Some(1), Some(2), Some(124)].contains(&code),
+                "{arguments:?} {signal}: {code:?}"
+            );
+            assert_eq!(
+                fs::read_dir(sandbox.outside().join("tmp")).unwrap().count(),
+                0,
+                "{arguments:?} {signal}"
+            );
         }
     }
 }
 
 #[test]
 fn a_signal_ends_a_proof_whatever_the_hook_does() {
-    for act in ["trap '' TERM INT", "exec >&- 2>&-", "trap '' TERM; exec >&- 2>&-", "cat /dev/zero & :"] {
+    for act in
+        ["trap '' TERM INT", "exec >&- 2>&-", "trap '' TERM; exec >&- 2>&-", "cat /dev/zero & :"]
+    {
         let sandbox = Sandbox::workspace();
-        let blocked = "i=0; while [ $i -lt 400 ] && [ -e running ]; do sleep 0.05; i=$((i+1)); done";
+        let blocked =
+            "i=0; while [ $i -lt 400 ] && [ -e running ]; do sleep 0.05; i=$((i+1)); done";
         script(
             &sandbox,
             ".git/hooks/pre-commit",

@@ -1,7 +1,9 @@
-//! Nothing is lost: what a command writes for its user is interrupted at every call that writes, by a kill or by an error of
-//! the system. Each file is then what it was or what it was to be, and the same command run again finishes the job.
+//! Nothing is lost: what a command writes for its user is interrupted at every call that writes, by
+//! a kill or by an error of the system. Each file is then what it was or what it was to be, and the
+//! same command run again finishes the job.
 //!
-//! The calls are numbered by one run under strace; then each of them is hit, on a fresh copy of the same scene.
+//! The calls are numbered by one run under strace; then each of them is hit, on a fresh copy of the
+//! same scene.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
@@ -52,7 +54,15 @@ struct Goal {
 impl<'a> Case<'a> {
     fn new(sandbox: Sandbox, arguments: &'a [&'a str]) -> Self {
         fs::create_dir(sandbox.outside().join("tmp")).unwrap();
-        Self { sandbox, arguments, clears: true, adds: false, umask: "022", only: None, same: as_it_is }
+        Self {
+            sandbox,
+            arguments,
+            clears: true,
+            adds: false,
+            umask: "022",
+            only: None,
+            same: as_it_is,
+        }
     }
 
     /// The program, or what traces it, at the top of the scene.
@@ -85,7 +95,8 @@ impl<'a> Case<'a> {
         for line in fs::read_to_string(self.log()).unwrap().lines() {
             let Some((name, rest)) = line.split_once('(') else { continue };
             let number = seen.entry(name.to_owned()).and_modify(|number| *number += 1).or_insert(1);
-            let only_reads = name == "openat" && !["O_WRONLY", "O_RDWR"].iter().any(|flag| rest.contains(flag));
+            let only_reads =
+                name == "openat" && !["O_WRONLY", "O_RDWR"].iter().any(|flag| rest.contains(flag));
             // By this the runtime looks whether the streams are open.
             if !only_reads && !rest.contains("\"/dev/") {
                 calls.push((name.to_owned(), *number));
@@ -135,11 +146,20 @@ impl<'a> Case<'a> {
         hits
     }
 
-    /// Each file is what it was or what it was to be, the exit code says which, and a second run does the rest.
-    fn assert_nothing_lost(&self, at: &str, ran: &Ran, Goal { old, new, done }: &Goal, leaves_scraps: bool) {
+    /// Each file is what it was or what it was to be, the exit code says which, and a second run
+    /// does the rest.
+    fn assert_nothing_lost(
+        &self,
+        at: &str,
+        ran: &Ran,
+        Goal { old, new, done }: &Goal,
+        leaves_scraps: bool,
+    ) {
         let now = self.state();
         let scraps = Self::scraps(old, new, &now);
-        for path in old.keys().chain(new.keys()).chain(now.keys()).filter(|path| !scraps.contains(*path)) {
+        for path in
+            old.keys().chain(new.keys()).chain(now.keys()).filter(|path| !scraps.contains(*path))
+        {
             let stands = now.get(path);
             let is_whole = stands == old.get(path) || stands == new.get(path);
             assert!(is_whole, "{at}: {} is neither old nor new: {stands:?}", path.display());
@@ -148,7 +168,10 @@ impl<'a> Case<'a> {
             // What could not be taken away again is all that an error may leave.
             assert!(scraps.is_empty() || leaves_scraps, "{at}: {scraps:?}");
             let told = ran.err.contains("error: could not ");
-            assert!(told || ran.code == done.code && now == *new, "{at}: says that it is done: {ran:?}");
+            assert!(
+                told || ran.code == done.code && now == *new,
+                "{at}: says that it is done: {ran:?}"
+            );
             assert!(ran.code == Some(2) || ran.code == done.code, "{at}: {ran:?}");
             assert!(ran.code != Some(0) || now == *new, "{at}: {ran:?}");
         }
@@ -172,8 +195,10 @@ impl<'a> Case<'a> {
 
     /// The files that are there for the moment only.
     fn scraps(old: &Picture, new: &Picture, now: &Picture) -> BTreeSet<PathBuf> {
-        let is_scrap = |path: &&PathBuf| path.file_name().unwrap().to_str().unwrap().starts_with(SCRAP);
-        let strange = now.keys().filter(|path| !old.contains_key(*path) && !new.contains_key(*path));
+        let is_scrap =
+            |path: &&PathBuf| path.file_name().unwrap().to_str().unwrap().starts_with(SCRAP);
+        let strange =
+            now.keys().filter(|path| !old.contains_key(*path) && !new.contains_key(*path));
         strange.filter(is_scrap).cloned().collect()
     }
 
@@ -181,7 +206,8 @@ impl<'a> Case<'a> {
     fn assert_git_works(&self, at: &str, scraps: &BTreeSet<PathBuf>) {
         if self.sandbox.top.join(".git").exists() {
             // Without a lock, so that git writes nothing itself.
-            let shown = self.sandbox.git(&["--no-optional-locks", "status", "--porcelain", "-uall"]);
+            let shown =
+                self.sandbox.git(&["--no-optional-locks", "status", "--porcelain", "-uall"]);
             let shown = shown.lines().filter(|line| line.contains(SCRAP)).count();
             assert!(shown <= scraps.len(), "{at}");
         }
@@ -196,7 +222,8 @@ fn must_have_passed(ran: &Ran) {
 fn restore(old: &Picture, now: &Picture) {
     let (is_directory, is_link) = (|mode: u32| mode >> 12 == 0o04, |mode: u32| mode >> 12 == 0o12);
     for (path, (mode, _)) in now.iter().rev().filter(|(path, is)| old.get(*path) != Some(is)) {
-        let removed = if is_directory(*mode) { fs::remove_dir(path) } else { fs::remove_file(path) };
+        let removed =
+            if is_directory(*mode) { fs::remove_dir(path) } else { fs::remove_file(path) };
         removed.unwrap();
     }
     for (path, (mode, bytes)) in old.iter().filter(|(path, was)| now.get(*path) != Some(was)) {
@@ -240,7 +267,11 @@ fn nothing_is_lost(cases: impl FnOnce() -> Vec<Case<'static>>) {
 fn with_hook() -> Sandbox {
     let sandbox = Sandbox::workspace();
     script(&sandbox, ".git/hooks/pre-commit", "#!/bin/sh\nexit 0\n");
-    fs::set_permissions(sandbox.top.join(".git/hooks/pre-commit"), fs::Permissions::from_mode(0o751)).unwrap();
+    fs::set_permissions(
+        sandbox.top.join(".git/hooks/pre-commit"),
+        fs::Permissions::from_mode(0o751),
+    )
+    .unwrap();
     sandbox
 }
 
@@ -302,7 +333,8 @@ fn installing() {
 
 #[test]
 fn installing_where_hooks_are_shared() {
-    let cases = || vec![Case::new(with_path(), &["install"]), Case::new(with_husky(), &["install"])];
+    let cases =
+        || vec![Case::new(with_path(), &["install"]), Case::new(with_husky(), &["install"])];
     nothing_is_lost(cases);
 }
 
@@ -310,7 +342,8 @@ fn installing_where_hooks_are_shared() {
 fn installing_on_a_server() {
     let cases = || {
         // Another user runs the hook, so the umask of the one who installs does not count.
-        let strict = |sandbox| Case { umask: "077", ..Case::new(sandbox, &["install", "--server"]) };
+        let strict =
+            |sandbox| Case { umask: "077", ..Case::new(sandbox, &["install", "--server"]) };
         vec![strict(server(false)), strict(server(true))]
     };
     nothing_is_lost(cases);
@@ -336,7 +369,8 @@ fn moving_pins() {
         let sandbox = Sandbox::workspace();
         sandbox.write("web/Dockerfile", "FROM node:22\nRUN npm i -g pnpm@9.0.0\n");
         sandbox.write("backend/Dockerfile", "FROM node:22\r\nRUN npm i -g pnpm@9.1.0");
-        fs::set_permissions(sandbox.top.join("web/Dockerfile"), fs::Permissions::from_mode(0o606)).unwrap();
+        fs::set_permissions(sandbox.top.join("web/Dockerfile"), fs::Permissions::from_mode(0o606))
+            .unwrap();
         sandbox.git(&["add", "-A"]);
         sandbox
     };
@@ -351,7 +385,11 @@ fn writing_a_report() {
         sandbox.rewrite("web/package.json");
         sandbox.git(&["add", "-A"]);
         sandbox.write("reports/old.json", "old\n");
-        fs::set_permissions(sandbox.top.join("reports/old.json"), fs::Permissions::from_mode(0o640)).unwrap();
+        fs::set_permissions(
+            sandbox.top.join("reports/old.json"),
+            fs::Permissions::from_mode(0o640),
+        )
+        .unwrap();
         // Where git shows it, it tells of what a killed run left there.
         sandbox.write(".git/info/exclude", "/reports/\n");
         symlink("reports/old.json", sandbox.top.join("link.json")).unwrap();
@@ -380,7 +418,11 @@ fn without_times(path: &Path, bytes: &[u8]) -> Vec<u8> {
     match std::str::from_utf8(bytes) {
         Ok(text) if path.ends_with("runs") => text
             .split_inclusive('\n')
-            .map(|line| run(line).map_or(line.to_owned(), |run| run + line.strip_prefix(line.trim_end()).unwrap()))
+            .map(|line| {
+                run(line).map_or(line.to_owned(), |run| {
+                    run + line.strip_prefix(line.trim_end()).unwrap()
+                })
+            })
             .collect::<String>()
             .into_bytes(),
         _ => bytes.to_vec(),
@@ -398,7 +440,12 @@ fn recording_a_run() {
     };
     let record: &[&str] = &["verify", "--record", "runs", "--", "true"];
     // The processes that are there when the build has ended are looked at, however many they are.
-    let case = || Case { only: Some("runs"), adds: true, same: without_times, ..Case::new(sandbox(), record) };
+    let case = || Case {
+        only: Some("runs"),
+        adds: true,
+        same: without_times,
+        ..Case::new(sandbox(), record)
+    };
     nothing_is_lost(|| vec![case()]);
 }
 
@@ -416,7 +463,11 @@ fn a_line_that_was_begun_is_in_nobodys_way() {
         sandbox.run("dash", &[&limit, tracer, &[BAKSTOP], &record(&label)].concat())
     };
     let ran = limited(&[]);
-    assert!(ran.code == Some(2) && ran.err.contains("could not write the record ../runs: File too large"), "{ran:?}");
+    assert!(
+        ran.code == Some(2)
+            && ran.err.contains("could not write the record ../runs: File too large"),
+        "{ran:?}"
+    );
     assert_eq!(fs::read(&file).unwrap(), before, "half a line is taken back");
     if !can_trace() {
         return;
@@ -428,8 +479,10 @@ fn a_line_that_was_begun_is_in_nobodys_way() {
     assert_eq!(history["runs"].as_array().unwrap().len(), 1, "{history}");
     must(sandbox.bakstop(&record(&label)));
     let after = fs::read_to_string(&file).unwrap();
-    let labels: Vec<Value> =
-        after.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()["label"].clone()).collect();
+    let labels: Vec<Value> = after
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap()["label"].clone())
+        .collect();
     assert_eq!(labels, ["short", &label]);
     // What only looks like no run is no line of ours, and stays.
     for text in ["{\"name\": \"shop\"", "x", "{\"label\":\"x\"}"] {
@@ -447,7 +500,10 @@ fn every_directory_that_is_made_reaches_the_disk() {
     let sandbox = Sandbox::workspace();
     sandbox.git(&["config", "core.hooksPath", "a/b/c"]);
     program_at_home(&sandbox);
-    must(sandbox.run("strace", &["-f", "-y", "-o", "../log", "-e", "trace=fsync", BAKSTOP, "install"]));
+    must(
+        sandbox
+            .run("strace", &["-f", "-y", "-o", "../log", "-e", "trace=fsync", BAKSTOP, "install"]),
+    );
     let log = fs::read_to_string(sandbox.outside().join("log")).unwrap();
     let top = sandbox.top.canonicalize().unwrap();
     for directory in ["", "/a", "/a/b", "/a/b/c"] {
@@ -465,9 +521,13 @@ fn another_group_gets_no_more_than_everybody() {
         return;
     }
     fs::set_permissions(&report, fs::Permissions::from_mode(0o2674)).unwrap();
-    let limited = ["--bounding-set=-chown", "--inh-caps=-all", BAKSTOP, "check", "--output", "../report"];
+    let limited =
+        ["--bounding-set=-chown", "--inh-caps=-all", BAKSTOP, "check", "--output", "../report"];
     let mut command = sandbox.command("setpriv");
     must(finish(command.args(limited)));
     let about = fs::metadata(&report).unwrap();
-    assert_eq!((std::os::unix::fs::MetadataExt::gid(&about), about.permissions().mode() & 0o7777), (0, 0o644));
+    assert_eq!(
+        (std::os::unix::fs::MetadataExt::gid(&about), about.permissions().mode() & 0o7777),
+        (0, 0o644)
+    );
 }

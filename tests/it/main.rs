@@ -1,4 +1,5 @@
-//! What needs real repositories: the program is run as a person, git or a hook manager would run it.
+//! What needs real repositories: the program is run as a person, git or a hook manager would run
+//! it.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot set its scene should stop")]
 #![allow(clippy::disallowed_methods, reason = "tests pass the machine's PATH on")]

@@ -1,7 +1,10 @@
-//! The staged check, held against git in every state of a repository that we could think of, by hand and inside a real commit.
+//! The staged check, held against git in every state of a repository that we could think of, by
+//! hand and inside a real commit.
 //!
-//! In each state the guard is asked twice, so that each of its layers answers: as it is, and with `GIT_OTHER` set, a variable
-//! that the first layer does not know, and that does not change what is staged. An answer is what `git diff-index --cached` tells and what the commit then brings, or it is exit code 2 with a reason.
+//! In each state the guard is asked twice, so that each of its layers answers: as it is, and with
+//! `GIT_OTHER` set, a variable that the first layer does not know, and that does not change what is
+//! staged. An answer is what `git diff-index --cached` tells and what the commit then brings, or it
+//! is exit code 2 with a reason.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -57,7 +60,15 @@ enum Told {
 
 const fn state(name: &'static str, script: &'static str, paths: &'static [&'static str]) -> State {
     let told = Told::Paths(paths);
-    State { name, script, asked: "", commit: "git commit -q -m Next", hand: told, hook: told, root: false }
+    State {
+        name,
+        script,
+        asked: "",
+        commit: "git commit -q -m Next",
+        hand: told,
+        hook: told,
+        root: false,
+    }
 }
 
 /// A state in which the guard cannot judge, and git does not commit either.
@@ -181,7 +192,8 @@ impl Answer {
     /// Who answered: "directly", "by git, because …"; of an error, its first line.
     fn layer(&self) -> &str {
         let err = &self.ran.err;
-        let layer = err.split_once("the index was read ").and_then(|(_, rest)| rest.rsplit_once("; "));
+        let layer =
+            err.split_once("the index was read ").and_then(|(_, rest)| rest.rsplit_once("; "));
         match layer {
             Some((layer, _)) => layer,
             None => err.lines().find(|line| line.starts_with("error: ")).unwrap_or(err),
@@ -200,7 +212,9 @@ struct Asked {
 impl Asked {
     /// Reads what `ASK` wrote; `None` if nobody was asked.
     fn read(answers: &Path) -> Option<Self> {
-        let read = |name: &str| String::from_utf8_lossy(&fs::read(answers.join(name)).unwrap()).into_owned();
+        let read = |name: &str| {
+            String::from_utf8_lossy(&fs::read(answers.join(name)).unwrap()).into_owned()
+        };
         let code = |name: &str| read(&format!("{name}.code")).trim().parse::<i32>().unwrap();
         let ran = |name: &str| {
             let (out, err) = (read(&format!("{name}.out")), read(&format!("{name}.err")));
@@ -226,13 +240,21 @@ impl Asked {
                 (Some(0), Some(staged)) if *staged == answer.listing() => {}
                 _ => return Err(whole()),
             }
-            let paths = ran.out.lines().map(|line| line.splitn(3, ' ').last().unwrap()).collect::<BTreeSet<_>>();
+            let paths = ran
+                .out
+                .lines()
+                .map(|line| line.splitn(3, ' ').last().unwrap())
+                .collect::<BTreeSet<_>>();
             let as_told = match told {
-                Told::Paths(expected) => ran.code == Some(0) && paths == expected.iter().copied().collect(),
+                Told::Paths(expected) => {
+                    ran.code == Some(0) && paths == expected.iter().copied().collect()
+                }
                 Told::Many(count) => ran.code == Some(0) && paths.len() == count,
                 Told::AsGit => ran.code == Some(0),
                 Told::Refused(reason) => ran.code == Some(2) && ran.err.contains(reason),
-                Told::Beyond(expected) => ran.code == Some(2) || paths == expected.iter().copied().collect(),
+                Told::Beyond(expected) => {
+                    ran.code == Some(2) || paths == expected.iter().copied().collect()
+                }
                 Told::Unasked => false,
             };
             if !as_told {
@@ -249,13 +271,16 @@ impl Asked {
     }
 }
 
-/// The new side of a raw diff, in the lines of `bakstop check --show-files`; `None` if something is unmerged.
+/// The new side of a raw diff, in the lines of `bakstop check --show-files`; `None` if something is
+/// unmerged.
 fn listing(raw: &[u8]) -> Option<Vec<String>> {
     let mut fields = raw.split(|&byte| byte == 0);
     let mut lines = Vec::new();
     while let (Some(change @ [b':', ..]), Some(path)) = (fields.next(), fields.next()) {
         let change = String::from_utf8(change.to_vec()).unwrap();
-        let [_, mode, _, id, status] = change.split(' ').collect::<Vec<_>>()[..] else { panic!("{change}") };
+        let [_, mode, _, id, status] = change.split(' ').collect::<Vec<_>>()[..] else {
+            panic!("{change}")
+        };
         let kind = match (status, mode.get(..3).unwrap()) {
             ("D", _) => continue,
             ("A" | "M" | "T", "100") => "file",
@@ -282,7 +307,9 @@ fn shown(path: &[u8]) -> String {
                 '\r' => text += "\\r",
                 '\t' => text += "\\t",
                 '\u{202e}' | '\u{200b}' => text += &format!("\\u{{{:04x}}}", u32::from(character)),
-                _ if character.is_control() => text += &format!("\\u{{{:04x}}}", u32::from(character)),
+                _ if character.is_control() => {
+                    text += &format!("\\u{{{:04x}}}", u32::from(character));
+                }
                 _ => text.push(character),
             }
         }
@@ -297,7 +324,10 @@ fn prepare(sandbox: &Sandbox) {
     fs::create_dir(&hooks).unwrap();
     fs::create_dir(sandbox.outside().join("answers")).unwrap();
     // Nothing here has to outlive a power cut.
-    let config = format!("[core]\n\thooksPath = {}\n\tfsync = none\n[init]\n\tdefaultBranch = main\n", hooks.display());
+    let config = format!(
+        "[core]\n\thooksPath = {}\n\tfsync = none\n[init]\n\tdefaultBranch = main\n",
+        hooks.display()
+    );
     fs::write(sandbox.home().join(".gitconfig"), config).unwrap();
     let script = |path: &Path, text: &str| {
         fs::write(path, text).unwrap();
@@ -310,10 +340,12 @@ fn prepare(sandbox: &Sandbox) {
     }
 }
 
-/// Asks everybody by hand, and inside the commit. What the commit brought comes last, if there was one.
+/// Asks everybody by hand, and inside the commit. What the commit brought comes last, if there was
+/// one.
 fn ask(sandbox: &Sandbox, state: &State) -> (Asked, Option<Asked>, Option<Vec<String>>) {
     let answers = sandbox.outside().join("answers");
-    let script = format!("set -e\n{}\nset +e{}", state.asked, COMMIT.replace("{commit}", state.commit));
+    let script =
+        format!("set -e\n{}\nset +e{}", state.asked, COMMIT.replace("{commit}", state.commit));
     let mut shell = sandbox.command("sh");
     shell.args(["-c", &script]).env("ANSWERS", &answers).env("GUARD", BAKSTOP);
     let ran = finish(&mut shell);
@@ -340,28 +372,46 @@ fn hold(state: &State) -> Result<Row, String> {
 fn judge(sandbox: &Sandbox, state: &State) -> Result<Row, String> {
     let (hand, hook, made) = ask(sandbox, state);
     hand.hold(state.hand).map_err(|why| format!("by hand: {why}"))?;
-    let said = || fs::read_to_string(sandbox.outside().join("answers/commit.out")).unwrap_or_default();
+    let said =
+        || fs::read_to_string(sandbox.outside().join("answers/commit.out")).unwrap_or_default();
     match (&hook, state.hook) {
         (None, Told::Unasked) => {}
-        (None, told) => return Err(format!("inside the commit: expected {told:?}, but git did not ask: {}", said())),
-        (Some(hook), told) => hook.hold(told).map_err(|why| format!("inside the commit: {why}\n{}", said()))?,
+        (None, told) => {
+            return Err(format!(
+                "inside the commit: expected {told:?}, but git did not ask: {}",
+                said()
+            ));
+        }
+        (Some(hook), told) => {
+            hook.hold(told).map_err(|why| format!("inside the commit: {why}\n{}", said()))?;
+        }
     }
     // What git has committed decides.
     if let Some(made) = made {
         let hook = hook.as_ref().ok_or("a commit was made, and nobody was asked")?;
         for answer in hook.guard.iter().filter(|answer| answer.ran.code == Some(0)) {
             if answer.listing() != made {
-                return Err(format!("committed: {made:#?}\n{}: {:#?}", answer.asked, answer.listing()));
+                return Err(format!(
+                    "committed: {made:#?}\n{}: {:#?}",
+                    answer.asked,
+                    answer.listing()
+                ));
             }
         }
     }
-    let layer = |asked: &Asked| asked.guard[0].layer().replace(sandbox.outside().to_str().unwrap(), "…");
+    let layer =
+        |asked: &Asked| asked.guard[0].layer().replace(sandbox.outside().to_str().unwrap(), "…");
     let answer = match (&hand.staged, hand.guard[0].ran.code) {
         (Some(staged), Some(0)) => format!("{} new, as git", staged.len()),
         (None, Some(0)) => "judged, where git refuses".to_owned(),
         (_, _) => "exit 2".to_owned(),
     };
-    Ok([state.name.to_owned(), layer(&hand), hook.as_ref().map_or_else(|| "git asks nobody".to_owned(), layer), answer])
+    Ok([
+        state.name.to_owned(),
+        layer(&hand),
+        hook.as_ref().map_or_else(|| "git asks nobody".to_owned(), layer),
+        answer,
+    ])
 }
 
 /// Whether we are root, as some states can only be made by root.
@@ -377,10 +427,17 @@ fn each(states: &[State]) -> Vec<Row> {
     for state in states.iter().filter(|state| root || !state.root) {
         match hold(state) {
             Ok(row) => rows.push(row),
-            Err(why) => failed.push(format!("## {}\n{}\n{}\n{why}\n", state.name, state.script, state.asked)),
+            Err(why) => failed
+                .push(format!("## {}\n{}\n{}\n{why}\n", state.name, state.script, state.asked)),
         }
     }
-    assert!(failed.is_empty(), "{} of {} states:\n{}", failed.len(), states.len(), failed.join("\n"));
+    assert!(
+        failed.is_empty(),
+        "{} of {} states:\n{}",
+        failed.len(),
+        states.len(),
+        failed.join("\n")
+    );
     rows
 }
 
@@ -397,7 +454,8 @@ const TABLES: [(&str, &[State]); 7] = [
 
 #[test]
 fn there_are_many_states_and_each_has_a_name() {
-    let names: Vec<&str> = TABLES.iter().flat_map(|(_, states)| states.iter()).map(|state| state.name).collect();
+    let names: Vec<&str> =
+        TABLES.iter().flat_map(|(_, states)| states.iter()).map(|state| state.name).collect();
     assert!(names.len() >= 80, "{}", names.len());
     assert_eq!(names.iter().collect::<BTreeSet<_>>().len(), names.len());
 }

@@ -8,7 +8,8 @@ use serde_json::Value;
 
 use crate::support::{BAKSTOP, Sandbox};
 
-/// A workspace in which every kind of file pins pnpm, each in its own hand: comments, line ends, tabs, quotes.
+/// A workspace in which every kind of file pins pnpm, each in its own hand: comments, line ends,
+/// tabs, quotes.
 pub(crate) fn pinned_everywhere() -> Sandbox {
     let sandbox = Sandbox::workspace();
     let hash = "0".repeat(128);
@@ -69,7 +70,11 @@ fn every_pin_is_in_the_table_and_agrees_once_they_are_moved() {
     // `pnpm@latest` floats.
     assert_eq!((before.code, before.err.as_str()), (Some(1), ""), "{before:?}");
     assert_eq!(
-        before.out.lines().filter(|line| line.ends_with("agrees") || line.ends_with("pins")).count(),
+        before
+            .out
+            .lines()
+            .filter(|line| line.ends_with("agrees") || line.ends_with("pins"))
+            .count(),
         15,
         "{before:?}"
     );
@@ -93,7 +98,14 @@ fn every_pin_is_in_the_table_and_agrees_once_they_are_moved() {
             .replace("@latest", "@10.8.0");
         assert_eq!(new, expected, "{line}");
     }
-    assert_eq!(sandbox.git(&["status", "--porcelain"]).lines().filter(|line| !line.starts_with(" M ")).count(), 0);
+    assert_eq!(
+        sandbox
+            .git(&["status", "--porcelain"])
+            .lines()
+            .filter(|line| !line.starts_with(" M "))
+            .count(),
+        0
+    );
 
     let again = sandbox.bakstop(&["pins", "--set", "pnpm@10.8.0"]);
     assert_eq!((again.code, again.out.as_str()), (Some(0), "bakstop: nothing moved\n"));
@@ -150,7 +162,10 @@ fn what_cannot_be_moved_is_named_and_what_names_no_version_is_an_error() {
         r#"{"packageManager": "yarn@4.0.0", "engines": {"yarn": ">=4 <4.1"}, "volta": {"yarn": "4.\u0030.0"}}"#,
     );
     sandbox.write(".yarnrc.yml", "yarnPath: .yarn/releases/yarn-4.0.0.cjs\n");
-    sandbox.write("Dockerfile", "ARG V=4.0.0\nFROM node:22\nRUN npm i -g @yarnpkg/cli-dist@$V && npx yarn@1.22.22 x\n");
+    sandbox.write(
+        "Dockerfile",
+        "ARG V=4.0.0\nFROM node:22\nRUN npm i -g @yarnpkg/cli-dist@$V && npx yarn@1.22.22 x\n",
+    );
     let moved = sandbox.bakstop(&["pins", "--set", "yarn@4.1.0"]);
     assert_eq!(moved.code, Some(1), "{moved:?}");
     let left: Vec<&str> = moved.out.lines().filter(|line| line.starts_with("left ")).collect();
@@ -192,11 +207,16 @@ fn permissions_stay_and_links_are_left_alone() {
     let executable = fs::Permissions::from_mode(0o775);
     fs::set_permissions(sandbox.top.join("Dockerfile"), executable).unwrap();
     sandbox.write("outside/Dockerfile.target", "RUN npm i -g pnpm@10.6.5\n");
-    std::os::unix::fs::symlink("outside/Dockerfile.target", sandbox.top.join("linked.Dockerfile")).unwrap();
+    std::os::unix::fs::symlink("outside/Dockerfile.target", sandbox.top.join("linked.Dockerfile"))
+        .unwrap();
     assert_eq!(sandbox.bakstop(&["pins", "--set", "pnpm@10.8.0"]).code, Some(0));
-    assert_eq!(fs::metadata(sandbox.top.join("Dockerfile")).unwrap().permissions().mode() & 0o7777, 0o775);
+    assert_eq!(
+        fs::metadata(sandbox.top.join("Dockerfile")).unwrap().permissions().mode() & 0o7777,
+        0o775
+    );
     assert!(fs::symlink_metadata(sandbox.top.join("linked.Dockerfile")).unwrap().is_symlink());
-    let left: Vec<_> = fs::read_dir(&sandbox.top).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    let left: Vec<_> =
+        fs::read_dir(&sandbox.top).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert!(!left.iter().any(|name| name.to_str().unwrap().starts_with(".bakstop-")), "{left:?}");
 }
 
@@ -237,11 +257,16 @@ fn the_document_keeps_to_its_schema() {
     );
     let ran = sandbox.bakstop(&["pins", "--format", "json"]);
     let document: Value = serde_json::from_str(&ran.out).unwrap();
-    let errors: Vec<String> = validator.iter_errors(&document).map(|error| error.to_string()).collect();
+    let errors: Vec<String> =
+        validator.iter_errors(&document).map(|error| error.to_string()).collect();
     assert!(errors.is_empty(), "{errors:?}");
     assert_eq!(ran.code, Some(1));
-    let demands: Vec<&str> =
-        document["pins"].as_array().unwrap().iter().map(|pin| pin["demand"].as_str().unwrap()).collect();
+    let demands: Vec<&str> = document["pins"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|pin| pin["demand"].as_str().unwrap())
+        .collect();
     for demand in ["exact", "range", "tag", "empty", "unknown"] {
         assert!(demands.contains(&demand), "{demand} {demands:?}");
     }
@@ -263,14 +288,15 @@ fn the_configuration_is_obeyed_and_told() {
     let ran = sandbox.bakstop(&["pins"]);
     assert_eq!(ran.code, Some(0), "{ran:?}");
     assert!(
-        ran.out.ends_with("bakstop: 1 pin in 1 file agrees; 1 more differs, which the configuration allows\n"),
+        ran.out.ends_with(
+            "bakstop: 1 pin in 1 file agrees; 1 more differs, which the configuration allows\n"
+        ),
         "{}",
         ran.out
     );
     // What is allowed to be another version stays another one.
     let moved = sandbox.bakstop(&["pins", "--set"]);
-    let left =
-        "left Dockerfile:1: npm install -g: the configuration allows it to be another one\nbakstop: nothing moved\n";
+    let left = "left Dockerfile:1: npm install -g: the configuration allows it to be another one\nbakstop: nothing moved\n";
     assert_eq!((moved.code, moved.out.as_str()), (Some(0), left), "{moved:?}");
     sandbox.write("bakstop.json", "{");
     assert_eq!(sandbox.bakstop(&["pins"]).code, Some(2));
@@ -298,7 +324,10 @@ fn a_commit_is_judged_by_what_it_touches() {
     sandbox.git(&["add", "-A"]);
     assert_eq!(sandbox.bakstop(&["check"]).code, Some(0));
     // One that moves the manifest has to.
-    sandbox.write("package.json", "{\n  \"name\": \"shop\",\n  \"packageManager\": \"pnpm@10.8.0\"\n}\n");
+    sandbox.write(
+        "package.json",
+        "{\n  \"name\": \"shop\",\n  \"packageManager\": \"pnpm@10.8.0\"\n}\n",
+    );
     sandbox.git(&["add", "-A"]);
     let ran = sandbox.bakstop(&["check"]);
     assert_eq!(ran.code, Some(1), "{ran:?}");

@@ -1,4 +1,5 @@
-//! `bakstop prove` on real repositories: what it proves, what it does not, and that it leaves nothing behind.
+//! `bakstop prove` on real repositories: what it proves, what it does not, and that it leaves
+//! nothing behind.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -31,15 +32,16 @@ fn listing(directory: &Path, listed: &mut BTreeMap<PathBuf, Listed>) {
         } else {
             fs::read(&path).unwrap()
         };
-        // Whoever reads a split index, `git status` as well, gives the shared part of it a new time.
+        // Whoever reads a split index, `git status` as well, gives the shared part of it a new
+        // time.
         let timeless = name == TEMPORARY || name.starts_with("sharedindex.");
         let changed = if timeless { (0, 0) } else { (about.mtime(), about.mtime_nsec()) };
         listed.insert(path, (about.mode(), changed, bytes));
     }
 }
 
-/// Runs `bakstop prove`, with what `change` adds to the command, and holds that nothing has changed, neither in the
-/// repository nor around it.
+/// Runs `bakstop prove`, with what `change` adds to the command, and holds that nothing has
+/// changed, neither in the repository nor around it.
 fn prove_as(sandbox: &Sandbox, change: impl FnOnce(&mut Command)) -> Ran {
     let temporary = sandbox.outside().join(TEMPORARY);
     fs::create_dir_all(&temporary).unwrap();
@@ -50,7 +52,11 @@ fn prove_as(sandbox: &Sandbox, change: impl FnOnce(&mut Command)) -> Ran {
     };
     let status = || {
         let mut status = sandbox.command("git");
-        finish(status.args(["status", "--porcelain=v2", "--branch", "--ignored"]).env("GIT_OPTIONAL_LOCKS", "0"))
+        finish(
+            status
+                .args(["status", "--porcelain=v2", "--branch", "--ignored"])
+                .env("GIT_OPTIONAL_LOCKS", "0"),
+        )
     };
     // What asking changes is not laid at our door.
     let (status_before, listed) = (status(), list());
@@ -61,7 +67,11 @@ fn prove_as(sandbox: &Sandbox, change: impl FnOnce(&mut Command)) -> Ran {
     let (listed_now, status_now) = (list(), status());
     assert_eq!(status_now, status_before);
     for path in listed.keys().chain(listed_now.keys()) {
-        assert!(listed.get(path) == listed_now.get(path), "{} was changed: {ran:?}", path.display());
+        assert!(
+            listed.get(path) == listed_now.get(path),
+            "{} was changed: {ran:?}",
+            path.display()
+        );
     }
     ran
 }
@@ -80,7 +90,11 @@ fn assert_proven(ran: &Ran, manifest: &str) {
 fn assert_not_proven(ran: &Ran, reason: &str, help: &str) {
     assert_eq!((ran.code, &*ran.err), (Some(1), ""), "{ran:?}");
     let mut lines = ran.out.lines();
-    assert_eq!(lines.next().unwrap().strip_prefix("bakstop: not proven: ").unwrap(), reason, "{ran:?}");
+    assert_eq!(
+        lines.next().unwrap().strip_prefix("bakstop: not proven: ").unwrap(),
+        reason,
+        "{ran:?}"
+    );
     assert_eq!(lines.next().unwrap().strip_prefix("help: ").unwrap(), help, "{ran:?}");
 }
 
@@ -109,7 +123,10 @@ const SEE: &str = "mend what makes it fail; `bakstop prove -v` shows all that it
 fn a_guard_in_force_is_proven() {
     let sandbox = installed();
     assert_proven(&prove(&sandbox), "package.json");
-    assert_proven(&prove_as(&sandbox, |command| _ = command.current_dir(sandbox.top.join("web"))), "package.json");
+    assert_proven(
+        &prove_as(&sandbox, |command| _ = command.current_dir(sandbox.top.join("web"))),
+        "package.json",
+    );
     assert_proven(&prove_as(&sandbox, |command| _ = command.args(["-C", "web"])), "package.json");
     assert_proven(
         &prove_as(&sandbox, |command| _ = command.env("CLICOLOR_FORCE", "1").arg("--color=never")),
@@ -118,14 +135,22 @@ fn a_guard_in_force_is_proven() {
 
     let ran = prove_as(&sandbox, |command| _ = command.arg("-v"));
     assert!(ran.code == Some(0) && ran.out.starts_with("bakstop: proven: "), "{ran:?}");
-    assert!(ran.err.starts_with("error[rewritten-manifest]: ") && ran.err.contains("/bakstop-proof-"), "{ran:?}");
+    assert!(
+        ran.err.starts_with("error[rewritten-manifest]: ") && ran.err.contains("/bakstop-proof-"),
+        "{ran:?}"
+    );
 
     let ran = prove_as(&sandbox, |command| _ = command.args(["--format", "json"]));
     let report: serde_json::Value = serde_json::from_str(&ran.out).unwrap();
     assert_eq!(report["schema"], "bakstop.prove/1");
     assert_eq!(report["proven"], true);
-    assert_eq!((&report["hook"], &report["manifest"]), (&"pre-commit".into(), &"package.json".into()));
-    assert!(report["reason"].is_null() && report["help"].is_null() && report["manifest_hex"].is_null());
+    assert_eq!(
+        (&report["hook"], &report["manifest"]),
+        (&"pre-commit".into(), &"package.json".into())
+    );
+    assert!(
+        report["reason"].is_null() && report["help"].is_null() && report["manifest_hex"].is_null()
+    );
     assert!(report["output"][0].as_str().unwrap().starts_with("error[rewritten-manifest]"));
     assert!(report["seconds"].as_f64().unwrap() > 0.0);
     // Nothing of it is left to be found, and nothing was.
@@ -170,7 +195,10 @@ fn the_topmost_manifest_is_the_one_and_a_new_one_where_there_is_none() {
     // Broken, or full of what is found as well.
     let spec = rewritten_spec();
     let lines: String = (0..40).map(|n| format!("    \"x{n}\": \"{spec}\",\n")).collect();
-    for text in ["{ broken".to_owned(), format!("{{\n  \"devDependencies\": {{\n{lines}    \"y\": \"1\"\n  }}\n}}\n")] {
+    for text in [
+        "{ broken".to_owned(),
+        format!("{{\n  \"devDependencies\": {{\n{lines}    \"y\": \"1\"\n  }}\n}}\n"),
+    ] {
         sandbox.write("web/package.json", text);
         sandbox.git(&["commit", "-q", "--no-verify", "-am", "x"]);
         assert_proven(&prove(&sandbox), "web/package.json");
@@ -198,19 +226,31 @@ fn every_kind_of_repository() {
         ("split and watched from now on", |sandbox| {
             sandbox.git(&["config", "core.splitIndex", "true"]);
             sandbox.git(&["config", "core.untrackedCache", "true"]);
-            script(sandbox, "../watch", "#!/bin/sh\necho >>\"${0%/*}/watched\"\nprintf 'x\\0/\\0'\n");
+            script(
+                sandbox,
+                "../watch",
+                "#!/bin/sh\necho >>\"${0%/*}/watched\"\nprintf 'x\\0/\\0'\n",
+            );
             let watch = sandbox.outside().join("watch");
             sandbox.git(&["config", "core.fsmonitor", watch.to_str().unwrap()]);
             sandbox.git(&["status"]);
         }),
-        ("sparse", |sandbox| _ = sandbox.git(&["sparse-checkout", "set", "--cone", "--sparse-index", "backend"])),
-        ("sparse, not as a cone", |sandbox| _ = sandbox.git(&["sparse-checkout", "set", "--no-cone", "web/*"])),
-        ("index of many files", |sandbox| _ = sandbox.git(&["config", "feature.manyFiles", "true"])),
+        ("sparse", |sandbox| {
+            _ = sandbox.git(&["sparse-checkout", "set", "--cone", "--sparse-index", "backend"]);
+        }),
+        ("sparse, not as a cone", |sandbox| {
+            _ = sandbox.git(&["sparse-checkout", "set", "--no-cone", "web/*"]);
+        }),
+        ("index of many files", |sandbox| {
+            _ = sandbox.git(&["config", "feature.manyFiles", "true"]);
+        }),
         ("packed", |sandbox| _ = sandbox.git(&["gc", "-q"])),
         ("replaced", |sandbox| {
             sandbox.git(&["replace", "HEAD:package.json", "HEAD:pnpm-workspace.yaml"]);
         }),
-        ("settings of a worktree", |sandbox| _ = sandbox.git(&["config", "extensions.worktreeConfig", "true"])),
+        ("settings of a worktree", |sandbox| {
+            _ = sandbox.git(&["config", "extensions.worktreeConfig", "true"]);
+        }),
     ];
     for (what, setup) in cases {
         let sandbox = installed();
@@ -283,15 +323,23 @@ fn worktrees_submodules_and_repositories_that_lie_elsewhere() {
 
     let git_dir = sandbox.top.join(".git");
     let named = |command: &mut Command| {
-        command.env("GIT_DIR", &git_dir).env("GIT_WORK_TREE", &sandbox.top).current_dir(sandbox.top.join("web"));
+        command
+            .env("GIT_DIR", &git_dir)
+            .env("GIT_WORK_TREE", &sandbox.top)
+            .current_dir(sandbox.top.join("web"));
     };
     assert_proven(&prove_as(&sandbox, named), "package.json");
     let relative = |command: &mut Command| {
-        command.env("GIT_DIR", "../.git").env("GIT_WORK_TREE", "..").current_dir(sandbox.top.join("web"));
+        command
+            .env("GIT_DIR", "../.git")
+            .env("GIT_WORK_TREE", "..")
+            .current_dir(sandbox.top.join("web"));
     };
     assert_proven(&prove_as(&sandbox, relative), "package.json");
     // As an alias of git would run it, with an index of its own.
-    let alias = |command: &mut Command| _ = command.env("GIT_INDEX_FILE", ".git/other").env("GIT_PREFIX", "web/");
+    let alias = |command: &mut Command| {
+        _ = command.env("GIT_INDEX_FILE", ".git/other").env("GIT_PREFIX", "web/");
+    };
     assert_proven(&prove_as(&sandbox, alias), "package.json");
 
     // Objects that are only known from the environment.
@@ -300,7 +348,8 @@ fn worktrees_submodules_and_repositories_that_lie_elsewhere() {
     fs::create_dir(sandbox.top.join(".git/objects")).unwrap();
     for name in ["GIT_OBJECT_DIRECTORY", "GIT_ALTERNATE_OBJECT_DIRECTORIES"] {
         let quoted = format!("\"{}\"", objects.display().to_string().replace('"', "\\\""));
-        let value = if name == "GIT_OBJECT_DIRECTORY" { objects.display().to_string() } else { quoted };
+        let value =
+            if name == "GIT_OBJECT_DIRECTORY" { objects.display().to_string() } else { quoted };
         let ran = finish(sandbox.command(BAKSTOP).arg("prove").env(name, value));
         assert_proven(&ran, "package.json");
     }
@@ -321,7 +370,10 @@ fn worktrees_submodules_and_repositories_that_lie_elsewhere() {
             .current_dir(moved.outside()),
     ));
     must(finish(moved.command(BAKSTOP).arg("install").env("GIT_DIR", &git_dir)));
-    assert_proven(&prove_as(&moved, |command| _ = command.env("GIT_DIR", &git_dir)), "package.json");
+    assert_proven(
+        &prove_as(&moved, |command| _ = command.env("GIT_DIR", &git_dir)),
+        "package.json",
+    );
 
     let outer = Sandbox::workspace();
     let url = sandbox.top.to_str().unwrap();
@@ -334,14 +386,17 @@ fn worktrees_submodules_and_repositories_that_lie_elsewhere() {
 
 #[test]
 fn paths_may_hold_anything() {
-    for name in ["two words", "a:b", "\"quoted\":x", "it's", "back\\slash:", "a\nb", "ü:ü", "-dash"] {
+    for name in ["two words", "a:b", "\"quoted\":x", "it's", "back\\slash:", "a\nb", "ü:ü", "-dash"]
+    {
         let sandbox = installed();
         let moved = sandbox.outside().join(name);
         fs::rename(&sandbox.top, &moved).unwrap();
         let inside = Sandbox::empty();
         let temporary = inside.outside().join(name);
         fs::create_dir(&temporary).unwrap();
-        let ran = finish(sandbox.command(BAKSTOP).arg("prove").current_dir(&moved).env("TMPDIR", &temporary));
+        let ran = finish(
+            sandbox.command(BAKSTOP).arg("prove").current_dir(&moved).env("TMPDIR", &temporary),
+        );
         assert_proven(&ran, "package.json");
         assert_eq!(fs::read_dir(&temporary).unwrap().count(), 0);
     }
@@ -361,7 +416,11 @@ fn a_hook_that_is_missing_or_idle_is_told_and_installing_cures_it() {
     let hook = |sandbox: &Sandbox| sandbox.top.join(".git/hooks/pre-commit");
     let cases: [(&str, Setup, &str); 7] = [
         ("no hook", |_| {}, "not installed"),
-        ("no hooks", |sandbox| fs::remove_dir_all(sandbox.top.join(".git/hooks")).unwrap(), "not installed"),
+        (
+            "no hooks",
+            |sandbox| fs::remove_dir_all(sandbox.top.join(".git/hooks")).unwrap(),
+            "not installed",
+        ),
         (
             "not executable",
             |sandbox| {
@@ -417,10 +476,18 @@ fn a_hook_that_is_missing_or_idle_is_told_and_installing_cures_it() {
     let reason = ".git/hooks/pre-commit was edited after bakstop wrote it, and it let a rewritten package.json through";
     assert_not_proven(&prove(&sandbox), reason, "see what `bakstop install` says of it");
     // It names the guard, and does not heed it.
-    script(&sandbox, ".git/hooks/pre-commit", &format!("#!/bin/sh\n{BAKSTOP} hook pre-commit || true\n"));
+    script(
+        &sandbox,
+        ".git/hooks/pre-commit",
+        &format!("#!/bin/sh\n{BAKSTOP} hook pre-commit || true\n"),
+    );
     let ran = prove(&sandbox);
     let reason = "the guard reports the rewritten package.json, and pre-commit passes all the same";
-    assert_not_proven(&ran, reason, "let the hook fail where the guard fails: `bakstop hook pre-commit || exit`");
+    assert_not_proven(
+        &ran,
+        reason,
+        "let the hook fail where the guard fails: `bakstop hook pre-commit || exit`",
+    );
     assert!(ran.out.contains("\npre-commit said:\n  | error[rewritten-manifest]"), "{ran:?}");
 }
 
@@ -437,7 +504,10 @@ fn hooks_that_git_takes_from_elsewhere() {
     let shared = sandbox.outside().join("shared");
     sandbox.git(&["config", "--global", "core.hooksPath", shared.to_str().unwrap()]);
     let ran = prove(&sandbox);
-    assert!(ran.code == Some(1) && ran.out.contains("set for every repository of this user"), "{ran:?}");
+    assert!(
+        ran.code == Some(1) && ran.out.contains("set for every repository of this user"),
+        "{ran:?}"
+    );
     let way = ran.out.split_once("then install:\n").unwrap().1;
     follow(&sandbox, &Ran { out: format!("\nhelp: x\n{way}"), ..ran.clone() });
     assert_proven(&prove(&sandbox), "package.json");
@@ -445,11 +515,18 @@ fn hooks_that_git_takes_from_elsewhere() {
     // A manager that does not know the guard; then one that does, and one that does not run it.
     let sandbox = Sandbox::workspace();
     sandbox.write("lefthook.yml", "pre-commit:\n  jobs:\n    - run: npm test\n");
-    script(&sandbox, ".git/hooks/pre-commit", "#!/bin/sh\n# call_lefthook run\necho \"can't find lefthook\"\n");
+    script(
+        &sandbox,
+        ".git/hooks/pre-commit",
+        "#!/bin/sh\n# call_lefthook run\necho \"can't find lefthook\"\n",
+    );
     let ran = prove(&sandbox);
-    let reason =
-        "lefthook manages the hooks of this repository (.git/hooks/pre-commit), and bakstop is not named there";
-    assert!(ran.out.starts_with(&format!("bakstop: not proven: {reason}\nhelp: add this to lefthook.yml")), "{ran:?}");
+    let reason = "lefthook manages the hooks of this repository (.git/hooks/pre-commit), and bakstop is not named there";
+    assert!(
+        ran.out
+            .starts_with(&format!("bakstop: not proven: {reason}\nhelp: add this to lefthook.yml")),
+        "{ran:?}"
+    );
     assert!(ran.out.ends_with("\npre-commit said:\n  | can't find lefthook\n"), "{ran:?}");
     sandbox.write("lefthook.yml", "pre-commit:\n  jobs:\n    - run: bakstop hook pre-commit\n");
     let ran = prove(&sandbox);
@@ -479,7 +556,10 @@ fn what_switches_the_guard_off_is_told() {
     let ran = prove_as(&sandbox, |command| _ = command.env("BAKSTOP_SKIP", &every));
     assert_not_proven(&ran, "not checked: BAKSTOP_SKIP names every rule", "unset BAKSTOP_SKIP");
     for (name, value) in [("BAKSTOP_SKIP", "stray-backup"), ("BAKSTOP", "1"), ("HUSKY", "0")] {
-        assert!(prove_as(&sandbox, |command| _ = command.env(name, value)).code == Some(0), "{name}={value}");
+        assert!(
+            prove_as(&sandbox, |command| _ = command.env(name, value)).code == Some(0),
+            "{name}={value}"
+        );
     }
 
     let sandbox = husky(Some("true\n"));
@@ -502,8 +582,8 @@ fn what_switches_the_guard_off_is_told() {
     assert_not_proven(&ran, &reason, "take that line out of the file");
 }
 
-/// A failure of the guard over something else, which a rewritten manifest alone would not meet: the workspace pins two
-/// versions of pnpm, and whoever changes the manifest at the top is told.
+/// A failure of the guard over something else, which a rewritten manifest alone would not meet: the
+/// workspace pins two versions of pnpm, and whoever changes the manifest at the top is told.
 fn with_drift(configuration: &str) -> Sandbox {
     let sandbox = Sandbox::workspace();
     sandbox.write("Dockerfile", "FROM node:22\nRUN npm install -g pnpm@9.0.0\n");
@@ -517,9 +597,12 @@ fn with_drift(configuration: &str) -> Sandbox {
 #[test]
 fn an_error_beside_a_rewritten_manifest_that_is_a_warning_proves_nothing() {
     let besides = "; pre-commit failed with exit code 1 for another reason";
-    for (level, how) in [("warning", "makes rewritten-manifest a warning"), ("off", "switches rewritten-manifest off")]
-    {
-        let sandbox = with_drift(&format!(r#"{{ "rules": {{ "rewritten-manifest": "{level}" }} }}"#));
+    for (level, how) in [
+        ("warning", "makes rewritten-manifest a warning"),
+        ("off", "switches rewritten-manifest off"),
+    ] {
+        let sandbox =
+            with_drift(&format!(r#"{{ "rules": {{ "rewritten-manifest": "{level}" }} }}"#));
         let ran = prove(&sandbox);
         let reason = format!("bakstop.json:1:14 {how}{besides}");
         assert_not_proven(&ran, &reason, "take that out of bakstop.json, and commit it");
@@ -543,7 +626,9 @@ fn an_error_beside_a_rewritten_manifest_that_is_a_warning_proves_nothing() {
 fn what_a_hook_leaves_running_is_not_waited_for_and_a_signal_is_no_proof() {
     let sandbox = Sandbox::workspace();
     for left in ["yes", "while echo x; do sleep 0.02; done", "sleep 60"] {
-        let hook = format!("#!/bin/sh\n{BAKSTOP} hook pre-commit\ncode=$?\ntimeout 60 sh -c '{left}' &\nexit $code\n");
+        let hook = format!(
+            "#!/bin/sh\n{BAKSTOP} hook pre-commit\ncode=$?\ntimeout 60 sh -c '{left}' &\nexit $code\n"
+        );
         script(&sandbox, ".git/hooks/pre-commit", &hook);
         let start = Instant::now();
         assert_proven(&prove(&sandbox), "package.json");
@@ -611,7 +696,11 @@ fn husky_that_does_not_run_is_told() {
     let hook = sandbox.top.join("a: b; c/.husky/pre-commit");
     fs::set_permissions(&hook, fs::Permissions::from_mode(0o644)).unwrap();
     let reason = "a: b; c/.husky/pre-commit is not executable: git ignores it";
-    assert_not_proven(&prove(&sandbox), reason, "make it so (`chmod +x 'a: b; c/.husky/pre-commit'`)");
+    assert_not_proven(
+        &prove(&sandbox),
+        reason,
+        "make it so (`chmod +x 'a: b; c/.husky/pre-commit'`)",
+    );
 
     // What fails is somebody else's hook, and no guard that finds no program.
     let sandbox = with_husky(Some("true\n"));
@@ -627,9 +716,14 @@ fn husky_that_does_not_run_is_told() {
 fn stand_in(path: &Path, version: &str, act: &str) {
     fs::create_dir_all(path.parent().unwrap()).unwrap();
     let _ = fs::remove_file(path);
-    let text = format!("#!/bin/sh\nif [ \"$1\" = --version ]; then echo '{version}'; exit; fi\n{act}\n");
+    let text =
+        format!("#!/bin/sh\nif [ \"$1\" = --version ]; then echo '{version}'; exit; fi\n{act}\n");
     // Written by another process: see `copy_of_program`.
-    must(finish(Command::new("sh").args(["-c", "printf %s \"$1\" >\"$2\"; chmod +x \"$2\"", "sh", &text]).arg(path)));
+    must(finish(
+        Command::new("sh")
+            .args(["-c", "printf %s \"$1\" >\"$2\"; chmod +x \"$2\"", "sh", &text])
+            .arg(path),
+    ));
 }
 
 #[test]
@@ -650,8 +744,16 @@ fn a_program_that_is_missing_or_does_not_know_the_rule() {
     let other_rule = "echo 'error[stray-backup]: a backup'; exit 1";
     for (version, act, reason) in [
         (older, "exit 0", "(version 0.0.9), which let a rewritten package.json through"),
-        ("bakstop of another kind", "exit 0", "(no version of bakstop), which let a rewritten package.json through"),
-        (older, other_rule, "(version 0.0.9); it failed with exit code 1, but not for rewritten-manifest"),
+        (
+            "bakstop of another kind",
+            "exit 0",
+            "(no version of bakstop), which let a rewritten package.json through",
+        ),
+        (
+            older,
+            other_rule,
+            "(version 0.0.9); it failed with exit code 1, but not for rewritten-manifest",
+        ),
     ] {
         let sandbox = Sandbox::workspace();
         let program = sandbox.outside().join("bin/bakstop");
@@ -692,28 +794,38 @@ fn a_failure_for_another_reason_proves_nothing() {
     let hook = "#!/bin/sh\nprintf '\\033[2Jno\\n'\ngit diff --cached\nenv\necho last >&2\nexit 3\n";
     script(&sandbox, ".git/hooks/pre-commit", hook);
     let ran = prove(&sandbox);
-    let reason =
-        "not installed (.git/hooks/pre-commit is not ours); pre-commit failed with exit code 3 for another reason";
+    let reason = "not installed (.git/hooks/pre-commit is not ours); pre-commit failed with exit code 3 for another reason";
     assert_not_proven(&ran, reason, "bakstop install");
     assert!(ran.out.ends_with("\n  | last\n"), "{ran:?}");
     let ran = prove_as(&sandbox, |command| _ = command.arg("-v"));
-    assert!(ran.err.starts_with("\\u{001b}[2Jno\n") && ran.err.contains("BAKSTOP_PROVE="), "{ran:?}");
+    assert!(
+        ran.err.starts_with("\\u{001b}[2Jno\n") && ran.err.contains("BAKSTOP_PROVE="),
+        "{ran:?}"
+    );
     let ran = prove_as(&sandbox, |command| _ = command.args(["--format", "json"]));
     let report: serde_json::Value = serde_json::from_str(&ran.out).unwrap();
-    assert_eq!((ran.code, &report["proven"], &report["help"]), (Some(1), &false.into(), &"bakstop install".into()));
+    assert_eq!(
+        (ran.code, &report["proven"], &report["help"]),
+        (Some(1), &false.into(), &"bakstop install".into())
+    );
     assert_eq!(report["reason"], reason);
 
     // The guard's own hook, after a file that names it and fails first.
     let hook = format!("#!/bin/sh\nfalse || exit 4\n{BAKSTOP} hook pre-commit || exit\n");
     script(&sandbox, ".git/hooks/pre-commit", &hook);
-    let reason = "pre-commit failed with exit code 4, but not because of the rewritten package.json";
+    let reason =
+        "pre-commit failed with exit code 4, but not because of the rewritten package.json";
     assert_not_proven(&prove(&sandbox), reason, SEE);
 
-    // A hook that was there before, kept and run first: an attempt passes over it, so that nobody's tests run.
+    // A hook that was there before, kept and run first: an attempt passes over it, so that nobody's
+    // tests run.
     let sandbox = Sandbox::workspace();
     script(&sandbox, ".git/hooks/pre-commit", "#!/bin/sh\necho tests fail >&2\nexit 5\n");
     let ran = prove(&sandbox);
-    assert!(ran.code == Some(1) && ran.out.ends_with("\npre-commit said:\n  | tests fail\n"), "{ran:?}");
+    assert!(
+        ran.code == Some(1) && ran.out.ends_with("\npre-commit said:\n  | tests fail\n"),
+        "{ran:?}"
+    );
     must(sandbox.bakstop(&["install"]));
     assert_proven(&prove(&sandbox), "package.json");
 
@@ -729,7 +841,10 @@ fn a_failure_for_another_reason_proves_nothing() {
     assert_not_proven(&ran, "the guard itself failed: could not read web: \\u{001b} no", "do this");
     stand_in(&program, version.trim_end(), "kill -9 $$");
     let ran = prove(&sandbox);
-    assert!(ran.code == Some(1) && ran.out.contains("pre-commit failed with exit code 137, but"), "{ran:?}");
+    assert!(
+        ran.code == Some(1) && ran.out.contains("pre-commit failed with exit code 137, but"),
+        "{ran:?}"
+    );
 }
 
 #[test]
@@ -753,7 +868,9 @@ fn the_hook_sees_what_it_sees_in_a_commit() {
     script(&sandbox, ".git/hooks/pre-commit", &hook);
     let linked = sandbox.outside().join("linked");
     sandbox.git(&["worktree", "add", "-q", linked.to_str().unwrap()]);
-    for directory in [sandbox.top.clone(), sandbox.top.join("web"), linked.clone(), linked.join("web")] {
+    for directory in
+        [sandbox.top.clone(), sandbox.top.join("web"), linked.clone(), linked.join("web")]
+    {
         finish(sandbox.command(BAKSTOP).arg("prove").current_dir(&directory));
         let seen = fs::read_to_string(&log).unwrap();
         let top = if directory.starts_with(&linked) { &linked } else { &sandbox.top };
@@ -779,7 +896,10 @@ fn a_git_without_hook_run_does_as_well() {
                 git.trim_end()
             ),
         );
-        std::env::join_paths(std::iter::once(directory).chain(std::env::split_paths(&path_without_bakstop()))).unwrap()
+        std::env::join_paths(
+            std::iter::once(directory).chain(std::env::split_paths(&path_without_bakstop())),
+        )
+        .unwrap()
     };
     let sandbox = installed();
     let path = old_git(&sandbox);
@@ -787,11 +907,18 @@ fn a_git_without_hook_run_does_as_well() {
     let linked = sandbox.outside().join("it's linked");
     sandbox.git(&["worktree", "add", "-q", "-b", "linked", linked.to_str().unwrap()]);
     let below = linked.join("web");
-    assert_proven(&prove_as(&sandbox, |command| _ = command.env("PATH", &path).current_dir(&below)), "package.json");
+    assert_proven(
+        &prove_as(&sandbox, |command| _ = command.env("PATH", &path).current_dir(&below)),
+        "package.json",
+    );
     let hook = sandbox.top.join(".git/hooks/pre-commit");
     fs::set_permissions(&hook, fs::Permissions::from_mode(0o644)).unwrap();
     let ran = prove_as(&sandbox, |command| _ = command.env("PATH", &path));
-    assert_not_proven(&ran, ".git/hooks/pre-commit is not executable: git ignores it", "bakstop install");
+    assert_not_proven(
+        &ran,
+        ".git/hooks/pre-commit is not executable: git ignores it",
+        "bakstop install",
+    );
     fs::remove_file(&hook).unwrap();
     assert_not_proven(
         &prove_as(&sandbox, |command| _ = command.env("PATH", &path)),
@@ -815,9 +942,18 @@ fn what_cannot_be_tried_is_an_error() {
     sandbox.git(&["init", "-q", "--bare"]);
     failed(&prove(&sandbox), "bare");
     let sandbox = installed();
-    failed(&prove_as(&sandbox, |command| _ = command.env("PATH", "/nowhere")), "git could not be started");
-    failed(&prove_as(&sandbox, |command| _ = command.env("TMPDIR", "/nowhere")), "make a temporary directory");
-    failed(&prove_as(&sandbox, |command| _ = command.current_dir(sandbox.top.join(".git"))), "not inside a work tree");
+    failed(
+        &prove_as(&sandbox, |command| _ = command.env("PATH", "/nowhere")),
+        "git could not be started",
+    );
+    failed(
+        &prove_as(&sandbox, |command| _ = command.env("TMPDIR", "/nowhere")),
+        "make a temporary directory",
+    );
+    failed(
+        &prove_as(&sandbox, |command| _ = command.current_dir(sandbox.top.join(".git"))),
+        "not inside a work tree",
+    );
     sandbox.write(".git/refs/heads/main", "garbage\n");
     failed(&prove(&sandbox), "could not read HEAD");
     sandbox.write(".git/refs/heads/main", "1".repeat(40) + "\n");
@@ -862,8 +998,14 @@ fn an_interrupted_attempt_leaves_nothing_behind() {
 #[test]
 fn a_configuration_that_spares_the_rule_is_told_with_its_line() {
     for (text, reason) in [
-        (r#"{ "rules": { "rewritten-manifest": "off" } }"#, "bakstop.json:1:14 switches rewritten-manifest off"),
-        (r#"{ "rules": { "rewritten-manifest": "warning" } }"#, "bakstop.json:1:14 makes rewritten-manifest a warning"),
+        (
+            r#"{ "rules": { "rewritten-manifest": "off" } }"#,
+            "bakstop.json:1:14 switches rewritten-manifest off",
+        ),
+        (
+            r#"{ "rules": { "rewritten-manifest": "warning" } }"#,
+            "bakstop.json:1:14 makes rewritten-manifest a warning",
+        ),
         (
             r#"{ "allow": [{ "rule": "rewritten-manifest", "path": "*.json", "reason": "x" }] }"#,
             "bakstop.json:1:13 allows rewritten-manifest in package.json",
@@ -884,19 +1026,29 @@ fn a_configuration_that_spares_the_rule_is_told_with_its_line() {
 fn a_guard_that_is_not_heeded_beside_a_hook_that_fails_is_no_proof() {
     let sandbox = Sandbox::workspace();
     let hook = |guard: &str| {
-        format!("#!/bin/sh\n{BAKSTOP} hook pre-commit || {guard}\ngit diff --cached --name-only | grep -q CHANGELOG\n")
+        format!(
+            "#!/bin/sh\n{BAKSTOP} hook pre-commit || {guard}\ngit diff --cached --name-only | grep -q CHANGELOG\n"
+        )
     };
     script(&sandbox, ".git/hooks/pre-commit", &hook("true"));
     let ran = prove(&sandbox);
-    assert!(ran.code == Some(1) && ran.out.contains("but fails on a harmless package.json as well"), "{ran:?}");
-    script(&sandbox, ".git/hooks/pre-commit", &format!("#!/bin/sh\n{BAKSTOP} hook pre-commit || exit\n"));
+    assert!(
+        ran.code == Some(1) && ran.out.contains("but fails on a harmless package.json as well"),
+        "{ran:?}"
+    );
+    script(
+        &sandbox,
+        ".git/hooks/pre-commit",
+        &format!("#!/bin/sh\n{BAKSTOP} hook pre-commit || exit\n"),
+    );
     assert_proven(&prove(&sandbox), "package.json");
 }
 
 #[test]
 fn manifests_that_the_configuration_spares_are_named_beside_the_proof() {
     let sandbox = Sandbox::workspace();
-    let text = r#"{ "allow": [{ "rule": "rewritten-manifest", "path": "web/**", "reason": "x" }] }"#;
+    let text =
+        r#"{ "allow": [{ "rule": "rewritten-manifest", "path": "web/**", "reason": "x" }] }"#;
     sandbox.write("bakstop.json", text);
     sandbox.git(&["add", "-A"]);
     sandbox.git(&["commit", "-q", "-m", "Configure"]);

@@ -1,4 +1,5 @@
-//! The hooks that came later, with real pushes and cherry-picks: what git says on standard input reaches everybody.
+//! The hooks that came later, with real pushes and cherry-picks: what git says on standard input
+//! reaches everybody.
 
 use std::fs;
 use std::io::Write;
@@ -7,7 +8,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use crate::hooks::{
-    commit, copy_of_program, installed, must, picture, program_at_home, script, stage_bad, state, with_husky,
+    commit, copy_of_program, installed, must, picture, program_at_home, script, stage_bad, state,
+    with_husky,
 };
 use crate::support::{BAKSTOP, Ran, Sandbox, finish};
 
@@ -127,7 +129,9 @@ fn a_kept_push_hook_gets_the_same_lines() {
 
     // One that does not read, and one that fails: then the guard is not asked.
     sandbox.git(&["branch", "side"]);
-    for (text, code) in [("#!/bin/sh\nexit 0\n", Some(0)), ("#!/bin/sh\necho no >&2\nexit 3\n", Some(1))] {
+    for (text, code) in
+        [("#!/bin/sh\nexit 0\n", Some(0)), ("#!/bin/sh\necho no >&2\nexit 3\n", Some(1))]
+    {
         fs::write(&hook, text).unwrap();
         let ran = push("main:other");
         assert_eq!(ran.code, code, "{ran:?}");
@@ -136,10 +140,14 @@ fn a_kept_push_hook_gets_the_same_lines() {
         sandbox.try_git(&["push", "-q", "--no-verify", "origin", ":other"]);
     }
     // To prove the guard, nobody else's hook needs to run.
-    let prove = finish(sandbox.command("git").args(["push", "-q", "origin", "side"]).env("BAKSTOP_PROVE", "1"));
+    let prove = finish(
+        sandbox.command("git").args(["push", "-q", "origin", "side"]).env("BAKSTOP_PROVE", "1"),
+    );
     must(prove);
     assert!(guard.heard().is_some());
-    let empty = finish(sandbox.command("git").args(["push", "-q", "origin", "side"]).env("BAKSTOP_PROVE", ""));
+    let empty = finish(
+        sandbox.command("git").args(["push", "-q", "origin", "side"]).env("BAKSTOP_PROVE", ""),
+    );
     assert_eq!(empty.code, Some(1), "set to nothing is not set");
 
     fs::write(&hook, reader(&theirs)).unwrap();
@@ -158,14 +166,19 @@ fn a_missing_program_blocks_a_push_and_says_how_to_go_on() {
     let push = ["push", "-q", "origin", "main"];
     let ran = bare(&push, "UNRELATED");
     assert_eq!(ran.code, Some(1), "{ran:?}");
-    for part in ["what is pushed here, was not found", "to go on without this check: BAKSTOP=0 git push\n"] {
+    for part in
+        ["what is pushed here, was not found", "to go on without this check: BAKSTOP=0 git push\n"]
+    {
         assert!(ran.err.contains(part), "{ran:?}");
     }
     let ran = bare(&push, "BAKSTOP");
     assert_eq!((ran.code, &*ran.err), (Some(0), "bakstop: not checked, because BAKSTOP=0\n"));
     let ran = bare(&["commit", "-q", "--no-verify", "--allow-empty", "-m", "x"], "UNRELATED");
     assert_ne!(ran.code, Some(0));
-    assert!(ran.err.contains("BAKSTOP=0 git commit\n"), "prepare-commit-msg blocks as well: {ran:?}");
+    assert!(
+        ran.err.contains("BAKSTOP=0 git commit\n"),
+        "prepare-commit-msg blocks as well: {ran:?}"
+    );
     must(bare(&["commit", "-q", "--no-verify", "--allow-empty", "-m", "x"], "BAKSTOP"));
 }
 
@@ -173,7 +186,10 @@ fn a_missing_program_blocks_a_push_and_says_how_to_go_on() {
 fn husky_passes_the_lines_of_a_push_on() {
     let sandbox = with_husky(None);
     let theirs = sandbox.outside().join("theirs");
-    sandbox.write(".husky/pre-push", format!("[ $# = 2 ] || exit 4\ncat >> '{}'\nexit 0\n", theirs.display()));
+    sandbox.write(
+        ".husky/pre-push",
+        format!("[ $# = 2 ] || exit 4\ncat >> '{}'\nexit 0\n", theirs.display()),
+    );
     let before = state(&sandbox);
     installed(&sandbox);
     must(sandbox.bakstop(&["status"]));
@@ -182,8 +198,14 @@ fn husky_passes_the_lines_of_a_push_on() {
     fs::remove_file(bin.join("bakstop")).unwrap();
     let guard = StandIn::at(&bin);
     guard.ends_with(1);
-    let push =
-        |value: &str| finish(sandbox.command("git").args(["push", "-q", "origin", "main"]).env("BAKSTOP_PROVE", value));
+    let push = |value: &str| {
+        finish(
+            sandbox
+                .command("git")
+                .args(["push", "-q", "origin", "main"])
+                .env("BAKSTOP_PROVE", value),
+        )
+    };
     assert_eq!(push("").code, Some(1));
     let (arguments, lines) = guard.heard().unwrap();
     assert!(arguments.starts_with("<hook><pre-push><origin><"), "{arguments}");
@@ -200,7 +222,12 @@ fn husky_passes_the_lines_of_a_push_on() {
 
 /// Runs a hook file with these bytes on its standard input.
 fn feed(command: &mut Command, lines: &[u8]) -> Ran {
-    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
     let mut stdin = child.stdin.take().unwrap();
     // Who does not read may be gone before everything is written.
     let _ = stdin.write_all(lines);
@@ -215,7 +242,8 @@ fn feed(command: &mut Command, lines: &[u8]) -> Ran {
 
 /// Every shell of this machine that may be `sh`, as a directory that has it under that name.
 fn shells(sandbox: &Sandbox) -> Vec<PathBuf> {
-    let usual = [("dash", "/usr/bin/dash"), ("bash", "/usr/bin/bash"), ("busybox", "/usr/bin/busybox")];
+    let usual =
+        [("dash", "/usr/bin/dash"), ("bash", "/usr/bin/bash"), ("busybox", "/usr/bin/busybox")];
     let others = [("zsh", "/usr/bin/zsh"), ("ksh", "/usr/bin/ksh")];
     let mut found = Vec::new();
     for (name, program) in usual.into_iter().chain(others) {
@@ -247,7 +275,8 @@ fn every_shell_passes_every_byte_on() {
         copy_of_program(&copy);
         must(finish(sandbox.command(&copy).args(["install", "--native"])));
         fs::remove_file(copy).unwrap();
-        // The stand-in is found at home by both files: the native one has lost the program that it names.
+        // The stand-in is found at home by both files: the native one has lost the program that it
+        // names.
         StandIn::at(&bin)
     };
     let server = sandbox.outside().join("server.git");
@@ -255,7 +284,12 @@ fn every_shell_passes_every_byte_on() {
     let on_server = {
         let directory = sandbox.outside().join("on server");
         copy_of_program(&directory.join("bakstop"));
-        must(finish(sandbox.command(directory.join("bakstop")).args(["install", "--server"]).current_dir(&server)));
+        must(finish(
+            sandbox
+                .command(directory.join("bakstop"))
+                .args(["install", "--server"])
+                .current_dir(&server),
+        ));
         fs::remove_file(directory.join("bakstop")).unwrap();
         StandIn::at(&directory)
     };
@@ -276,9 +310,11 @@ fn every_shell_passes_every_byte_on() {
         b"-n\n",
     ];
     let reads = format!("cat > '{}'", theirs.display());
-    let mut cases: Vec<(&[u8], &str, i32)> = inputs.iter().map(|lines| (*lines, &*reads, 0)).collect();
+    let mut cases: Vec<(&[u8], &str, i32)> =
+        inputs.iter().map(|lines| (*lines, &*reads, 0)).collect();
     for lines in [line.as_bytes(), many.as_bytes()] {
-        let kept = [("exit 0", 0), ("head -c 1 > /dev/null", 0), ("exit 3", 3), ("kill -9 $$", 137)];
+        let kept =
+            [("exit 0", 0), ("head -c 1 > /dev/null", 0), ("exit 3", 3), ("kill -9 $$", 137)];
         cases.extend(kept.map(|(text, code)| (lines, text, code)));
     }
     for shell in shells(&sandbox) {
@@ -288,10 +324,13 @@ fn every_shell_passes_every_byte_on() {
             command.args(arguments).env("PATH", &path);
             command
         };
-        let builtin = finish(&mut sh(&["-c".as_ref(), "command -v printf".as_ref()])).out == "printf\n";
-        for (file, guard, name) in
-            [(&native, &guard, "pre-push"), (&received, &on_server, "pre-receive"), (&husky, &guard, "pre-push")]
-        {
+        let builtin =
+            finish(&mut sh(&["-c".as_ref(), "command -v printf".as_ref()])).out == "printf\n";
+        for (file, guard, name) in [
+            (&native, &guard, "pre-push"),
+            (&received, &on_server, "pre-receive"),
+            (&husky, &guard, "pre-push"),
+        ] {
             for (&(lines, text, ends), code) in cases.iter().zip([0, 1, 2].into_iter().cycle()) {
                 if file == &husky {
                     fs::write(&husky, format!("{block}{text}\n")).unwrap();
@@ -301,21 +340,32 @@ fn every_shell_passes_every_byte_on() {
                     fs::set_permissions(&kept, fs::Permissions::from_mode(0o755)).unwrap();
                 }
                 guard.ends_with(code);
-                let mut command = sh(&["-e".as_ref(), file.as_ref(), "origin".as_ref(), "a 'b' $(c)".as_ref()]);
+                let mut command =
+                    sh(&["-e".as_ref(), file.as_ref(), "origin".as_ref(), "a 'b' $(c)".as_ref()]);
                 let ran = feed(&mut command, lines);
                 let heard = guard.heard();
                 let said = String::from_utf8_lossy(&lines[..lines.len().min(200)]);
-                let what = format!("{} {} {text} {said:?}: {ran:?}", shell.display(), file.display());
+                let what =
+                    format!("{} {} {text} {said:?}: {ran:?}", shell.display(), file.display());
                 if lines.len() > 100_000 && !builtin {
                     // What such a shell cannot pass on whole, it does not pass on at all.
                     assert!(ran.code == Some(2) && heard.is_none(), "{what}");
                     continue;
                 }
-                assert_eq!(ran.code, Some(if ends == 0 { i32::from(code) } else { ends }), "{what}");
+                assert_eq!(
+                    ran.code,
+                    Some(if ends == 0 { i32::from(code) } else { ends }),
+                    "{what}"
+                );
                 assert_eq!(ran.out, "", "{what}");
-                assert!(heard.as_ref().map(|(_, heard)| &heard[..]) == (ends == 0).then_some(lines), "{what}");
                 assert!(
-                    heard.is_none_or(|(heard, _)| heard == format!("<hook><{name}><origin><a 'b' $(c)>")),
+                    heard.as_ref().map(|(_, heard)| &heard[..]) == (ends == 0).then_some(lines),
+                    "{what}"
+                );
+                assert!(
+                    heard.is_none_or(
+                        |(heard, _)| heard == format!("<hook><{name}><origin><a 'b' $(c)>")
+                    ),
                     "{what}"
                 );
                 assert!(text != reads || fs::read(&theirs).unwrap() == lines, "{what}");
@@ -332,7 +382,8 @@ fn hooks_without_lines_do_not_wait_for_any() {
     sandbox.git(&["add", "-A"]);
     // Standard input stays open, as a terminal does.
     let mut command = sandbox.command("git");
-    let mut child = command.args(["commit", "-q", "-m", "x"]).stdin(Stdio::piped()).spawn().unwrap();
+    let mut child =
+        command.args(["commit", "-q", "-m", "x"]).stdin(Stdio::piped()).spawn().unwrap();
     let open = child.stdin.take().unwrap();
     assert!(child.wait().unwrap().success());
     drop(open);
@@ -352,12 +403,18 @@ fn strict_judges_what_runs_no_other_hook() {
     let ran = must(sandbox.bakstop(&["install", "--strict"]));
     assert!(ran.out.starts_with("created .git/hooks/prepare-commit-msg\n"), "{ran:?}");
     let ran = must(sandbox.bakstop(&["status"]));
-    assert!(ran.out.contains("\npre-push            in force\nprepare-commit-msg  in force\n"), "{ran:?}");
+    assert!(
+        ran.out.contains("\npre-push            in force\nprepare-commit-msg  in force\n"),
+        "{ran:?}"
+    );
     let blocked = |arguments: &[&str], abort: &[&str]| {
         let before = sandbox.git(&["rev-parse", "HEAD"]);
         let ran = sandbox.try_git(arguments);
         let said = format!("{}{}", ran.out, ran.err);
-        assert!(ran.code != Some(0) && said.contains("error[rewritten-manifest]"), "{arguments:?} {ran:?}");
+        assert!(
+            ran.code != Some(0) && said.contains("error[rewritten-manifest]"),
+            "{arguments:?} {ran:?}"
+        );
         sandbox.git(abort);
         assert_eq!(sandbox.git(&["rev-parse", "HEAD"]), before, "{arguments:?}");
     };
@@ -374,7 +431,11 @@ fn strict_judges_what_runs_no_other_hook() {
     // It stays in until all go out.
     fs::set_permissions(&hook, fs::Permissions::from_mode(0o644)).unwrap();
     assert_eq!(sandbox.bakstop(&["status"]).code, Some(1));
-    assert!(must(sandbox.bakstop(&["install"])).out.starts_with("wrote .git/hooks/prepare-commit-msg\n"));
+    assert!(
+        must(sandbox.bakstop(&["install"]))
+            .out
+            .starts_with("wrote .git/hooks/prepare-commit-msg\n")
+    );
     must(sandbox.bakstop(&["uninstall"]));
     assert_eq!(state(&sandbox), before);
 
@@ -400,12 +461,21 @@ fn what_an_older_version_installed_is_renewed_and_taken_out() {
         script(&sandbox, ".git/hooks/pre-commit", native);
         program_at_home_once(&sandbox);
         let ran = sandbox.bakstop(&["status"]);
-        assert!(ran.out.contains("its text is of another version; `bakstop install` renews it"), "{ran:?}");
-        assert!(ran.code == Some(1) && ran.out.contains("pre-push          not in force: not installed"), "{ran:?}");
+        assert!(
+            ran.out.contains("its text is of another version; `bakstop install` renews it"),
+            "{ran:?}"
+        );
+        assert!(
+            ran.code == Some(1)
+                && ran.out.contains("pre-push          not in force: not installed"),
+            "{ran:?}"
+        );
         let ran = must(sandbox.bakstop(&[verb]));
         if verb == "install" {
             assert!(
-                ran.out.starts_with("wrote .git/hooks/pre-commit\ncreated .git/hooks/pre-merge-commit\n"),
+                ran.out.starts_with(
+                    "wrote .git/hooks/pre-commit\ncreated .git/hooks/pre-merge-commit\n"
+                ),
                 "{ran:?}"
             );
             must(sandbox.bakstop(&["status"]));
@@ -418,7 +488,10 @@ fn what_an_older_version_installed_is_renewed_and_taken_out() {
         let sandbox = with_husky(Some(husky));
         let ran = must(sandbox.bakstop(&[verb]));
         if verb == "install" {
-            assert!(ran.out.starts_with("renewed the block of bakstop in .husky/pre-commit\n"), "{ran:?}");
+            assert!(
+                ran.out.starts_with("renewed the block of bakstop in .husky/pre-commit\n"),
+                "{ran:?}"
+            );
             must(sandbox.bakstop(&["status"]));
             must(sandbox.bakstop(&["uninstall"]));
         }
@@ -441,12 +514,18 @@ fn a_push_hook_that_goes_by_its_name_is_done_by_hand() {
     let ran = sandbox.bakstop(&["install"]);
     assert_eq!(ran.code, Some(2), "{ran:?}");
     let line = "bakstop hook pre-push \"$@\" || exit\n";
-    assert!(ran.err.contains("with all lines that git gives it") && ran.err.contains(line), "{ran:?}");
+    assert!(
+        ran.err.contains("with all lines that git gives it") && ran.err.contains(line),
+        "{ran:?}"
+    );
     // Once a person has done that, the others are installed, and what cannot be seen is said.
     script(&sandbox, ".git/hooks/pre-push", &format!("{hook}{line}"));
     let ran = sandbox.bakstop(&["install"]);
     assert_eq!(ran.code, Some(2), "{ran:?}");
     assert!(ran.out.contains("created .git/hooks/pre-commit\n"), "{ran:?}");
-    assert!(ran.out.contains("pre-push: .git/hooks/pre-push is not ours, and names bakstop"), "{ran:?}");
+    assert!(
+        ran.out.contains("pre-push: .git/hooks/pre-push is not ours, and names bakstop"),
+        "{ran:?}"
+    );
     assert!(sandbox.command(BAKSTOP).arg("status").output().unwrap().status.code() == Some(2));
 }

@@ -11,12 +11,17 @@ use crate::support::{BAKSTOP, Ran, Sandbox, finish};
 
 /// Installs npm packages once for all runs of the tests; the directory of their programs.
 pub(crate) fn npm_tools(packages: &[&str]) -> PathBuf {
-    let name: String = packages.join("+").chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
+    let name: String = packages
+        .join("+")
+        .chars()
+        .map(|c| if c.is_ascii_alphanumeric() { c } else { '-' })
+        .collect();
     let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("tools").join(name);
     let programs = directory.join("node_modules/.bin");
     if !programs.exists() {
         fs::create_dir_all(&directory).unwrap();
-        // Some hook managers would install hooks into the repository that holds this directory: this one.
+        // Some hook managers would install hooks into the repository that holds this directory:
+        // this one.
         let install = ["install", "--ignore-scripts", "--no-audit", "--no-fund", "--prefix"];
         let ran = finish(Command::new("npm").args(install).arg(&directory).args(packages));
         assert_eq!(ran.code, Some(0), "npm install {packages:?}: {}", ran.err);
@@ -24,10 +29,14 @@ pub(crate) fn npm_tools(packages: &[&str]) -> PathBuf {
     programs
 }
 
-/// A command that sees the machine's network settings, the sandbox's git settings, and these programs first.
+/// A command that sees the machine's network settings, the sandbox's git settings, and these
+/// programs first.
 fn command(sandbox: &Sandbox, programs: &Path, program: &str) -> Command {
     let path = std::env::var_os("PATH").unwrap();
-    let path = std::env::join_paths(std::iter::once(programs.to_owned()).chain(std::env::split_paths(&path))).unwrap();
+    let path = std::env::join_paths(
+        std::iter::once(programs.to_owned()).chain(std::env::split_paths(&path)),
+    )
+    .unwrap();
     let mut command = Command::new(program);
     command
         .current_dir(&sandbox.top)
@@ -66,11 +75,15 @@ pub(crate) fn pnpm_workspace(programs: &Path) -> Sandbox {
     }
     let sibling = sandbox.outside().join("ui");
     fs::create_dir(&sibling).unwrap();
-    fs::write(sibling.join("package.json"), "{\"name\": \"@acme/ui\", \"version\": \"1.4.0\"}").unwrap();
+    fs::write(sibling.join("package.json"), "{\"name\": \"@acme/ui\", \"version\": \"1.4.0\"}")
+        .unwrap();
     for directory in ["vendor", ".docker-deps"] {
         let target = sandbox.top.join(directory);
         let ran = finish(
-            command(&sandbox, programs, "pnpm").args(["pack", "--pack-destination"]).arg(target).current_dir(&sibling),
+            command(&sandbox, programs, "pnpm")
+                .args(["pack", "--pack-destination"])
+                .arg(target)
+                .current_dir(&sibling),
         );
         assert_eq!(ran.code, Some(0), "{}{}", ran.out, ran.err);
     }
@@ -110,17 +123,25 @@ fn pnpm(version: &str, overrides_in: &str) {
     sandbox.write("web/index.js", "export {};\n");
     sandbox.git(&["add", "-A"]);
 
-    // Everything that the preparation and the install wrote into tracked files is caught, and nothing else.
+    // Everything that the preparation and the install wrote into tracked files is caught, and
+    // nothing else.
     let staged: BTreeSet<String> =
         sandbox.git(&["diff", "--cached", "--name-only"]).lines().map(str::to_owned).collect();
-    let report: serde_json::Value = serde_json::from_str(&sandbox.bakstop(&["check", "--format", "json"]).out).unwrap();
-    let found: BTreeSet<String> =
-        report["findings"].as_array().unwrap().iter().map(|f| f["path"].as_str().unwrap().to_owned()).collect();
+    let report: serde_json::Value =
+        serde_json::from_str(&sandbox.bakstop(&["check", "--format", "json"]).out).unwrap();
+    let found: BTreeSet<String> = report["findings"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|f| f["path"].as_str().unwrap().to_owned())
+        .collect();
     let mut debris = staged.clone();
     debris.remove("web/index.js");
     assert_eq!(found, debris);
     assert!(
-        found.contains("pnpm-lock.yaml") && found.contains("web/package.json") && found.contains(overrides_in),
+        found.contains("pnpm-lock.yaml")
+            && found.contains("web/package.json")
+            && found.contains(overrides_in),
         "{found:?}"
     );
 
@@ -181,7 +202,11 @@ fn real_husky() {
     sandbox.rewrite("web/package.json");
     let blocked = bare(&["commit", "-a", "-m", "Ship it"]);
     assert_eq!(blocked.code, Some(1));
-    assert!(blocked.err.contains("formatted") && blocked.err.contains("error[rewritten-manifest]"), "{}", blocked.err);
+    assert!(
+        blocked.err.contains("formatted") && blocked.err.contains("error[rewritten-manifest]"),
+        "{}",
+        blocked.err
+    );
     sandbox.git(&["checkout", "HEAD", "--", "web/package.json"]);
     sandbox.write("web/index.js", "export const x = 1;\n");
     assert_eq!(bare(&["commit", "-a", "-m", "Ship it"]).code, Some(0));
@@ -198,7 +223,8 @@ fn real_husky() {
     assert_pushes_are_judged(&sandbox, &guard, guard.program.parent().unwrap());
 }
 
-/// Pushes another branch than the one that is checked out, past a guard that passes, then to one that blocks.
+/// Pushes another branch than the one that is checked out, past a guard that passes, then to one
+/// that blocks.
 fn assert_pushes_are_judged(sandbox: &Sandbox, guard: &StandIn, programs: &Path) {
     let remote = sandbox.outside().join("remote.git");
     sandbox.git(&["init", "-q", "--bare", remote.to_str().unwrap()]);
@@ -231,10 +257,14 @@ fn real_lefthook() {
     let programs = npm_tools(&["lefthook@2"]);
     let sandbox = Sandbox::workspace();
     let theirs = sandbox.outside().join("theirs");
-    let push = format!("pre-push:\n  jobs:\n    - run: cat >> '{}'\n      use_stdin: true\n", theirs.display());
+    let push = format!(
+        "pre-push:\n  jobs:\n    - run: cat >> '{}'\n      use_stdin: true\n",
+        theirs.display()
+    );
     sandbox.write("lefthook.yml", &push);
     let ran = sandbox.bakstop(&["install"]);
-    let job = ran.err.split("`pre-push:`:\n\n").nth(1).unwrap().split("\nand then run:").next().unwrap();
+    let job =
+        ran.err.split("`pre-push:`:\n\n").nth(1).unwrap().split("\nand then run:").next().unwrap();
     sandbox.write("lefthook.yml", push + job);
     println!("{}", fs::read_to_string(sandbox.top.join("lefthook.yml")).unwrap());
     must(&sandbox, &programs, &["lefthook", "install"]);
@@ -242,7 +272,10 @@ fn real_lefthook() {
     let bin = guard.program.parent().unwrap();
     std::os::unix::fs::symlink(programs.join("lefthook"), bin.join("lefthook")).unwrap();
     assert_pushes_are_judged(&sandbox, &guard, bin);
-    assert!(fs::read(&theirs).unwrap().starts_with(b"refs/heads/main "), "theirs is given the lines as well");
+    assert!(
+        fs::read(&theirs).unwrap().starts_with(b"refs/heads/main "),
+        "theirs is given the lines as well"
+    );
 }
 
 #[test]
@@ -258,7 +291,10 @@ fn real_simple_git_hooks() {
     must(&sandbox, &programs, &["simple-git-hooks"]);
     let guard = StandIn::at(&sandbox.outside().join("bin"));
     assert_pushes_are_judged(&sandbox, &guard, guard.program.parent().unwrap());
-    assert!(fs::read(&theirs).unwrap().starts_with(b"refs/heads/main "), "theirs is given the lines as well");
+    assert!(
+        fs::read(&theirs).unwrap().starts_with(b"refs/heads/main "),
+        "theirs is given the lines as well"
+    );
 }
 
 /// The hook of `.pre-commit-hooks.yaml`, fetched and built from this repository's last commit.
@@ -267,7 +303,8 @@ fn framework(package: &str, program: &str) {
     if !environment.exists() {
         let made = finish(Command::new("python3").args(["-m", "venv"]).arg(&environment));
         assert_eq!(made.code, Some(0), "{}", made.err);
-        let installed = finish(Command::new(environment.join("bin/pip")).args(["install", "-q", package]));
+        let installed =
+            finish(Command::new(environment.join("bin/pip")).args(["install", "-q", package]));
         assert_eq!(installed.code, Some(0), "{}", installed.err);
     }
     let programs = environment.join("bin");
@@ -276,7 +313,10 @@ fn framework(package: &str, program: &str) {
     let rev = finish(Command::new("git").args(["-C", here, "rev-parse", "HEAD"])).out;
     sandbox.write(
         ".pre-commit-config.yaml",
-        format!("repos:\n  - repo: {here}\n    rev: {}\n    hooks:\n      - id: bakstop\n", rev.trim()),
+        format!(
+            "repos:\n  - repo: {here}\n    rev: {}\n    hooks:\n      - id: bakstop\n",
+            rev.trim()
+        ),
     );
     sandbox.git(&["add", "-A"]);
     must(&sandbox, &programs, &[program, "install"]);
@@ -298,7 +338,10 @@ fn framework(package: &str, program: &str) {
     let blocked = commit("Ship it");
     assert_eq!(blocked.code, Some(1));
     let said = blocked.out + &blocked.err;
-    assert!(said.contains("error[rewritten-manifest]") && said.contains("web/package.json:4:17"), "{said}");
+    assert!(
+        said.contains("error[rewritten-manifest]") && said.contains("web/package.json:4:17"),
+        "{said}"
+    );
 }
 
 #[test]

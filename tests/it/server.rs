@@ -23,7 +23,8 @@ impl Pair {
         Self { clone, server }
     }
 
-    /// One whose `pre-receive` runs every program in a directory, in the way of the common hosting programs.
+    /// One whose `pre-receive` runs every program in a directory, in the way of the common hosting
+    /// programs.
     fn delegating() -> Self {
         let pair = Self::new();
         let loop_over_directory = "#!/usr/bin/env bash\nlines=$(cat)\nname=$(basename \"$0\")\nfailed=0\n\
@@ -64,7 +65,9 @@ impl Pair {
         let directory = self.clone.outside().join("on the server's");
         let program = directory.join("bakstop");
         copy_of_program(&program);
-        must(finish(self.clone.command(&program).args(["install", "--server"]).current_dir(&self.server)));
+        must(finish(
+            self.clone.command(&program).args(["install", "--server"]).current_dir(&self.server),
+        ));
         fs::remove_file(&program).unwrap();
         StandIn::at(&directory)
     }
@@ -97,11 +100,13 @@ fn a_push_to_a_server_is_judged() {
     assert_eq!(pair.read("theirs").as_bytes(), lines, "the kept hook reads the same");
     assert!(lines.ends_with(b" refs/heads/main\n"));
     assert_eq!(pair.clone.git(&["ls-remote", "origin"]), "");
-    // Nothing in the environment of the one who pushes changes that: over a local path, it is the server's.
+    // Nothing in the environment of the one who pushes changes that: over a local path, it is the
+    // server's.
     let clone = &pair.clone;
     for name in ["BAKSTOP_PROVE", "BAKSTOP"] {
         let mut command = clone.command("git");
-        let ran = finish(command.args(["push", "-q", "origin", "HEAD:refs/heads/main"]).env(name, "0"));
+        let ran =
+            finish(command.args(["push", "-q", "origin", "HEAD:refs/heads/main"]).env(name, "0"));
         assert_eq!(ran.code, Some(1), "{ran:?}");
         assert_eq!(pair.read("theirs").lines().count(), if name == "BAKSTOP" { 3 } else { 2 });
     }
@@ -129,7 +134,9 @@ fn a_directory_of_hooks_gets_one_more() {
     assert_eq!(pair.hooks().len(), before.len() + 1, "only one file came");
     let ran = must(pair.bakstop(&["status"]));
     assert!(
-        ran.out.contains("git runs hooks/pre-receive for each push, and with it what is in a directory\n"),
+        ran.out.contains(
+            "git runs hooks/pre-receive for each push, and with it what is in a directory\n"
+        ),
         "{ran:?}"
     );
     let link = guard.program.clone();
@@ -139,7 +146,11 @@ fn a_directory_of_hooks_gets_one_more() {
 
     guard.ends_with(1);
     assert_eq!(pair.push("main").code, Some(1));
-    assert_eq!(pair.read("hosting").as_bytes(), guard.heard().unwrap().1, "each is given the lines");
+    assert_eq!(
+        pair.read("hosting").as_bytes(),
+        guard.heard().unwrap().1,
+        "each is given the lines"
+    );
     guard.ends_with(0);
     must(pair.push("main"));
     assert!(guard.heard().is_some());
@@ -171,16 +182,25 @@ fn another_user_can_run_it_whatever_the_umask() {
     for pair in [Pair::new(), Pair::delegating()] {
         let delegates = pair.server.join("hooks/pre-receive").exists();
         let hook = if delegates { "hooks/pre-receive.d/bakstop" } else { "hooks/pre-receive" };
-        fs::remove_dir_all(pair.server.join(if delegates { "hooks/pre-receive.d" } else { "hooks" })).unwrap();
+        fs::remove_dir_all(pair.server.join(if delegates {
+            "hooks/pre-receive.d"
+        } else {
+            "hooks"
+        }))
+        .unwrap();
         let install = format!("umask 077; '{BAKSTOP}' install --server");
         let private = pair.clone.outside().join("bin/bakstop");
         copy_of_program(&private);
         fs::set_permissions(private.parent().unwrap(), fs::Permissions::from_mode(0o700)).unwrap();
         let mut elsewhere = pair.clone.command(&private);
         let ran = must(finish(elsewhere.args(["install", "--server"]).current_dir(&pair.server)));
-        assert!(ran.out.contains("not every user can run") && ran.out.contains("/usr/local/bin\n"), "{ran:?}");
+        assert!(
+            ran.out.contains("not every user can run") && ran.out.contains("/usr/local/bin\n"),
+            "{ran:?}"
+        );
         must(pair.bakstop(&["uninstall"]));
-        let run = || finish(pair.clone.command("sh").args(["-c", &install]).current_dir(&pair.server));
+        let run =
+            || finish(pair.clone.command("sh").args(["-c", &install]).current_dir(&pair.server));
         must(run());
         assert_eq!(pair.mode(hook), 0o755);
         assert_eq!(pair.mode(Path::new(hook).parent().unwrap().to_str().unwrap()), 0o755);
@@ -191,7 +211,11 @@ fn another_user_can_run_it_whatever_the_umask() {
         let hook_path = pair.server.join(hook);
         fs::set_permissions(&hook_path, fs::Permissions::from_mode(0o700)).unwrap();
         let ran = must(pair.bakstop(&["status"]));
-        assert!(ran.out.contains("not every user can run") && ran.out.contains("install --server` changes"), "{ran:?}");
+        assert!(
+            ran.out.contains("not every user can run")
+                && ran.out.contains("install --server` changes"),
+            "{ran:?}"
+        );
         must(run());
         assert_eq!(pair.mode(hook), 0o755);
     }
@@ -200,7 +224,11 @@ fn another_user_can_run_it_whatever_the_umask() {
 #[test]
 fn status_tells_why_a_server_is_not_guarded() {
     for pair in [Pair::new(), Pair::delegating()] {
-        let name = if pair.server.join("hooks/pre-receive").exists() { "pre-receive.d/bakstop" } else { "pre-receive" };
+        let name = if pair.server.join("hooks/pre-receive").exists() {
+            "pre-receive.d/bakstop"
+        } else {
+            "pre-receive"
+        };
         let hook = pair.server.join("hooks").join(name);
         let status = |code: i32, said: &str| {
             let ran = pair.bakstop(&["status"]);
@@ -225,11 +253,16 @@ fn status_tells_why_a_server_is_not_guarded() {
         status(1, "which is gone");
         let ran = pair.push("main");
         assert_eq!(ran.code, Some(1), "{ran:?}");
-        for line in ["the program \"bakstop\" on the server, is missing", "ask the person who runs the server"] {
+        for line in [
+            "the program \"bakstop\" on the server, is missing",
+            "ask the person who runs the server",
+        ] {
             assert!(ran.err.contains(line), "{ran:?}");
         }
         assert!(!ran.err.contains("BAKSTOP"), "{ran:?}");
-        let ran = finish(pair.clone.command("git").args(["push", "-q", "origin", "main"]).env("BAKSTOP", "0"));
+        let ran = finish(
+            pair.clone.command("git").args(["push", "-q", "origin", "main"]).env("BAKSTOP", "0"),
+        );
         assert_eq!(ran.code, Some(1), "no switch: {ran:?}");
         fs::remove_file(&hook).unwrap();
         status(1, "not installed");
@@ -238,25 +271,36 @@ fn status_tells_why_a_server_is_not_guarded() {
 
 #[test]
 fn a_directory_that_nobody_runs_is_told() {
-    // The hook of the hosting program was lost: git runs nothing there, so the guard goes where git looks.
+    // The hook of the hosting program was lost: git runs nothing there, so the guard goes where git
+    // looks.
     let pair = Pair::delegating();
     fs::remove_file(pair.server.join("hooks/pre-receive")).unwrap();
     let ran = must(pair.bakstop(&["install", "--server"]));
     assert!(ran.out.starts_with("created hooks/pre-receive\n"), "{ran:?}");
     // It comes back, over ours: the guard moves.
     let fresh = Pair::delegating();
-    fs::copy(fresh.server.join("hooks/pre-receive"), pair.server.join("hooks/pre-receive")).unwrap();
+    fs::copy(fresh.server.join("hooks/pre-receive"), pair.server.join("hooks/pre-receive"))
+        .unwrap();
     assert_eq!(pair.bakstop(&["status"]).code, Some(1));
     must(pair.bakstop(&["install", "--server"]));
     must(pair.bakstop(&["status"]));
     // git ignores it.
-    fs::set_permissions(pair.server.join("hooks/pre-receive"), fs::Permissions::from_mode(0o644)).unwrap();
+    fs::set_permissions(pair.server.join("hooks/pre-receive"), fs::Permissions::from_mode(0o644))
+        .unwrap();
     let ran = pair.bakstop(&["status"]);
-    assert!(ran.code == Some(1) && ran.out.contains("hooks/pre-receive, which would run it, is not exec"), "{ran:?}");
+    assert!(
+        ran.code == Some(1)
+            && ran.out.contains("hooks/pre-receive, which would run it, is not exec"),
+        "{ran:?}"
+    );
     // It cannot be seen.
     pair.write("hooks/pre-receive", "#!/bin/sh\nexec /opt/hosting/hook\n", 0o755);
     let ran = pair.bakstop(&["status"]);
-    assert!(ran.code == Some(2) && ran.out.contains("cannot see whether hooks/pre-receive runs what is in"), "{ran:?}");
+    assert!(
+        ran.code == Some(2)
+            && ran.out.contains("cannot see whether hooks/pre-receive runs what is in"),
+        "{ran:?}"
+    );
     must(pair.bakstop(&["uninstall"]));
     assert!(!pair.server.join("hooks/pre-receive.d/bakstop").exists());
 }
@@ -267,7 +311,10 @@ fn what_is_anothers_stays() {
     pair.write("hooks/pre-receive.d/bakstop", "#!/bin/sh\nexit 0\n", 0o755);
     let before = pair.hooks();
     let ran = pair.bakstop(&["install", "--server"]);
-    assert!(ran.code == Some(2) && ran.err.contains("hooks/pre-receive.d/bakstop is not ours"), "{ran:?}");
+    assert!(
+        ran.code == Some(2) && ran.err.contains("hooks/pre-receive.d/bakstop is not ours"),
+        "{ran:?}"
+    );
     must(pair.bakstop(&["uninstall"]));
     assert_eq!(pair.hooks(), before);
 }
@@ -276,7 +323,12 @@ fn what_is_anothers_stays() {
 fn servers_and_clones_are_told_apart() {
     let pair = Pair::new();
     let ran = pair.bakstop(&["install"]);
-    assert!(ran.code == Some(2) && ran.err.contains("is bare") && ran.err.contains("install --server\n"), "{ran:?}");
+    assert!(
+        ran.code == Some(2)
+            && ran.err.contains("is bare")
+            && ran.err.contains("install --server\n"),
+        "{ran:?}"
+    );
     let ran = pair.clone.bakstop(&["install", "--server"]);
     assert!(ran.code == Some(2) && ran.err.contains("has a work tree"), "{ran:?}");
     for other in ["--strict", "--husky", "--native"] {
@@ -284,7 +336,12 @@ fn servers_and_clones_are_told_apart() {
         assert!(ran.code == Some(2) && ran.err.contains("cannot be used with"), "{ran:?}");
     }
     // From below the repository, and by its name, it is the same repository.
-    let below = finish(pair.clone.command(BAKSTOP).args(["install", "--server"]).current_dir(pair.server.join("refs")));
+    let below = finish(
+        pair.clone
+            .command(BAKSTOP)
+            .args(["install", "--server"])
+            .current_dir(pair.server.join("refs")),
+    );
     assert!(must(below).out.starts_with("created hooks/pre-receive\n"));
     must(pair.clone.bakstop(&["-C", pair.server.to_str().unwrap(), "status"]));
 }
@@ -293,7 +350,12 @@ fn servers_and_clones_are_told_apart() {
 fn a_configured_directory_is_used_or_refused() {
     let pair = Pair::new();
     pair.git(&["config", "core.hooksPath", "own"]);
-    let below = finish(pair.clone.command(BAKSTOP).args(["install", "--server"]).current_dir(pair.server.join("refs")));
+    let below = finish(
+        pair.clone
+            .command(BAKSTOP)
+            .args(["install", "--server"])
+            .current_dir(pair.server.join("refs")),
+    );
     assert!(must(below).out.contains("created own/pre-receive\n"));
     let guard = pair.guarded();
     must(pair.push("main"));
@@ -314,5 +376,8 @@ fn a_configured_directory_is_used_or_refused() {
     pair.git(&["config", "--unset", "core.hooksPath"]);
     pair.clone.git(&["config", "--global", "core.hooksPath", "/srv/all"]);
     let ran = pair.bakstop(&["install", "--server"]);
-    assert!(ran.code == Some(2) && ran.err.contains("for every repository of this user"), "{ran:?}");
+    assert!(
+        ran.code == Some(2) && ran.err.contains("for every repository of this user"),
+        "{ran:?}"
+    );
 }

@@ -1,5 +1,6 @@
-//! What `tests/facts/spellings.json` says of npm, pnpm and yarn, asked of the tools themselves: from which of these manifests do
-//! they install a package out of `.docker-deps`? Run by name: `cargo test --locked -- --ignored real_spellings`.
+//! What `tests/facts/spellings.json` says of npm, pnpm and yarn, asked of the tools themselves:
+//! from which of these manifests do they install a package out of `.docker-deps`? Run by name:
+//! `cargo test --locked -- --ignored real_spellings`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -20,7 +21,9 @@ const NOWHERE: &str = "http://127.0.0.1:9";
 /// A package that says where it comes from.
 fn package(directory: &Path, name: &str, dependencies: &str, origin: &str) {
     fs::create_dir_all(directory).unwrap();
-    let manifest = format!("{{\"name\": \"{name}\", \"version\": \"1.0.0\", \"dependencies\": {{{dependencies}}}}}");
+    let manifest = format!(
+        "{{\"name\": \"{name}\", \"version\": \"1.0.0\", \"dependencies\": {{{dependencies}}}}}"
+    );
     fs::write(directory.join("package.json"), manifest).unwrap();
     fs::write(directory.join("origin"), origin).unwrap();
 }
@@ -32,8 +35,11 @@ fn tarballs(directory: &Path, names: &[&str], origin: &str) {
     for name in names {
         let target = directory.join(name);
         fs::create_dir_all(target.parent().unwrap()).unwrap();
-        let how = if target.extension().is_some_and(|ending| ending == "tar") { "-cf" } else { "-czf" };
-        let packed = finish(Command::new("tar").arg(how).arg("packed").arg("package").current_dir(scratch.path()));
+        let how =
+            if target.extension().is_some_and(|ending| ending == "tar") { "-cf" } else { "-czf" };
+        let packed = finish(
+            Command::new("tar").arg(how).arg("packed").arg("package").current_dir(scratch.path()),
+        );
         assert_eq!(packed.code, Some(0), "{}", packed.err);
         fs::rename(scratch.path().join("packed"), target).unwrap();
     }
@@ -101,7 +107,8 @@ fn tools(facts: &Value) -> BTreeMap<String, Vec<String>> {
         };
         let program = npm_tools(&[&format!("{package}@{version}")]).join(program);
         // pnpm 12 is a shell file that names no shell.
-        let shell = fs::read(&program).unwrap().starts_with(b"#") && !fs::read(&program).unwrap().starts_with(b"#!");
+        let shell = fs::read(&program).unwrap().starts_with(b"#")
+            && !fs::read(&program).unwrap().starts_with(b"#!");
         let mut line = if shell { vec!["sh".to_owned()] } else { Vec::new() };
         line.push(program.to_str().unwrap().to_owned());
         line.extend(arguments.split(' ').map(str::to_owned));
@@ -155,9 +162,14 @@ fn installs(template: &Path, line: &[String], files: &Value) -> bool {
         .env("PATH", std::env::join_paths(path).unwrap())
         .env("HOME", root.path().join("home"))
         .env("LC_ALL", "C.UTF-8");
-    for proxy in
-        ["HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy", "npm_config_registry", "YARN_NPM_REGISTRY_SERVER"]
-    {
+    for proxy in [
+        "HTTP_PROXY",
+        "HTTPS_PROXY",
+        "http_proxy",
+        "https_proxy",
+        "npm_config_registry",
+        "YARN_NPM_REGISTRY_SERVER",
+    ] {
         command.env(proxy, NOWHERE);
     }
     for (name, value) in [
@@ -194,7 +206,9 @@ fn real_spellings() {
                 let names = case[field].as_array().into_iter().flatten();
                 names.map(|name| name.as_str().unwrap()).collect::<BTreeSet<_>>()
             };
-            let asked = |name: &&String| names("asked").is_empty() || names("asked").contains(name.as_str());
+            let asked = |name: &&String| {
+                names("asked").is_empty() || names("asked").contains(name.as_str())
+            };
             for name in tools.keys().filter(asked) {
                 let installs = installs(template.path(), &tools[name], &case["files"]);
                 if installs != names("from").contains(name.as_str()) {
@@ -208,7 +222,9 @@ fn real_spellings() {
     let (wrong, runs) = std::thread::scope(|scope| {
         let threads: Vec<_> = (0..4).map(|_| scope.spawn(ask)).collect();
         let ended = threads.into_iter().map(|thread| thread.join().unwrap());
-        ended.fold((Vec::new(), 0), |(all, total), (wrong, runs)| ([all, wrong].concat(), total + runs))
+        ended.fold((Vec::new(), 0), |(all, total), (wrong, runs)| {
+            ([all, wrong].concat(), total + runs)
+        })
     });
     assert!(wrong.is_empty(), "{} of {runs} wrong:\n{}", wrong.len(), wrong.join("\n"));
     println!("{} manifests, {runs} answers, as recorded", cases.len());

@@ -9,11 +9,13 @@ use std::sync::LazyLock;
 /// The program under test.
 pub(crate) const BAKSTOP: &str = env!("CARGO_BIN_EXE_bakstop");
 
-/// The formats of a report, as the program itself lists them: the tests of all formats know of a new one.
+/// The formats of a report, as the program itself lists them: the tests of all formats know of a
+/// new one.
 pub(crate) fn formats() -> &'static [String] {
     static FORMATS: LazyLock<Vec<String>> = LazyLock::new(|| {
         let ran = Sandbox::empty().bakstop(&["check", "--format", "none"]);
-        let (_, listed) = ran.err.split_once("[possible values: ").unwrap_or_else(|| panic!("{ran:?}"));
+        let (_, listed) =
+            ran.err.split_once("[possible values: ").unwrap_or_else(|| panic!("{ran:?}"));
         listed.split(']').next().unwrap().split(", ").map(str::to_owned).collect()
     });
     &FORMATS
@@ -54,8 +56,12 @@ impl Sandbox {
     /// A pnpm workspace with one commit.
     pub(crate) fn workspace() -> Self {
         let sandbox = Self::unborn();
-        sandbox.write(".gitignore", "node_modules/\n*.bak\n.docker-deps/*\n!.docker-deps/.gitkeep\n");
-        sandbox.write("package.json", "{\n  \"name\": \"shop\",\n  \"packageManager\": \"pnpm@10.6.5\"\n}\n");
+        sandbox
+            .write(".gitignore", "node_modules/\n*.bak\n.docker-deps/*\n!.docker-deps/.gitkeep\n");
+        sandbox.write(
+            "package.json",
+            "{\n  \"name\": \"shop\",\n  \"packageManager\": \"pnpm@10.6.5\"\n}\n",
+        );
         sandbox.write("pnpm-workspace.yaml", "packages:\n  - backend\n  - web\n");
         for name in ["backend", "web"] {
             let manifest = format!(
@@ -93,7 +99,8 @@ impl Sandbox {
         fs::write(path, text).unwrap();
     }
 
-    /// Rewrites a manifest as docker-prep does. The spec is assembled, so that the tests pass their own guard.
+    /// Rewrites a manifest as docker-prep does. The spec is assembled, so that the tests pass their
+    /// own guard.
     pub(crate) fn rewrite(&self, path: &str) {
         let text = fs::read_to_string(self.top.join(path)).unwrap();
         self.write(path, text.replace("^1.4.0", &rewritten_spec()));
@@ -129,7 +136,8 @@ impl Sandbox {
         command
     }
 
-    /// The environment of the sandbox: nothing of the machine's configuration, and the same identity and time always.
+    /// The environment of the sandbox: nothing of the machine's configuration, and the same
+    /// identity and time always.
     pub(crate) fn environment(&self) -> Vec<(&'static str, std::ffi::OsString)> {
         vec![
             ("PATH", path_without_bakstop()),
@@ -146,10 +154,12 @@ impl Sandbox {
     }
 }
 
-/// The machine's PATH, less the directories that hold an installed bakstop: the tests are about this one.
+/// The machine's PATH, less the directories that hold an installed bakstop: the tests are about
+/// this one.
 pub(crate) fn path_without_bakstop() -> std::ffi::OsString {
     let path = std::env::var_os("PATH").unwrap();
-    let others = std::env::split_paths(&path).filter(|directory| !directory.join("bakstop").exists());
+    let others =
+        std::env::split_paths(&path).filter(|directory| !directory.join("bakstop").exists());
     std::env::join_paths(others).unwrap()
 }
 
@@ -167,7 +177,11 @@ pub(crate) fn finish(command: &mut Command) -> Ran {
 pub(crate) fn finish_with(command: &mut Command, out: fs::File) -> Ran {
     let child = command.stdout(out).stderr(Stdio::piped()).spawn().unwrap();
     let output = child.wait_with_output().unwrap();
-    Ran { code: output.status.code(), out: String::new(), err: String::from_utf8_lossy(&output.stderr).into_owned() }
+    Ran {
+        code: output.status.code(),
+        out: String::new(),
+        err: String::from_utf8_lossy(&output.stderr).into_owned(),
+    }
 }
 
 /// The spec that docker-prep writes.

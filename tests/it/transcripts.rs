@@ -1,6 +1,7 @@
 //! Every console block of README.md, docs/ and tests/cmd/ is run, and must print what it says.
 //!
-//! Each file gets a workspace of its own, in which its blocks run in order. `TRYCMD=overwrite` rewrites the blocks.
+//! Each file gets a workspace of its own, in which its blocks run in order. `TRYCMD=overwrite`
+//! rewrites the blocks.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -34,8 +35,9 @@ fn run(file: &Path, docker_prep: &Path) {
     let directory = copy.with_extension("in");
     fs::rename(&sandbox.top, &directory).unwrap();
 
-    // Where a person has it: what is said of a program in a build directory is no part of the documentation. A link,
-    // because a copy that a thread has just written may still be busy when it is to be run.
+    // Where a person has it: what is said of a program in a build directory is no part of the
+    // documentation. A link, because a copy that a thread has just written may still be busy when
+    // it is to be run.
     let bakstop = sandbox.home().join(".local/bin/bakstop");
     fs::create_dir_all(bakstop.parent().unwrap()).unwrap();
     std::os::unix::fs::symlink(BAKSTOP, &bakstop).unwrap();
@@ -58,7 +60,9 @@ fn run(file: &Path, docker_prep: &Path) {
 
 /// The files of `DIR/*ENDING`, sorted; or the one file that the pattern names.
 fn files(root: &Path, pattern: &str) -> Vec<PathBuf> {
-    let Some((directory, ending)) = pattern.split_once('*') else { return vec![root.join(pattern)] };
+    let Some((directory, ending)) = pattern.split_once('*') else {
+        return vec![root.join(pattern)];
+    };
     let mut files: Vec<PathBuf> = fs::read_dir(root.join(directory))
         .unwrap()
         .map(|entry| entry.unwrap().path())
@@ -70,5 +74,8 @@ fn files(root: &Path, pattern: &str) -> Vec<PathBuf> {
 
 fn find_program(name: &str) -> PathBuf {
     let path = std::env::var_os("PATH").unwrap();
-    std::env::split_paths(&path).map(|directory| directory.join(name)).find(|path| path.is_file()).unwrap()
+    std::env::split_paths(&path)
+        .map(|directory| directory.join(name))
+        .find(|path| path.is_file())
+        .unwrap()
 }

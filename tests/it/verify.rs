@@ -1,4 +1,5 @@
-//! `bakstop verify` tells everything about a work tree that is not as it should be, and stays quiet otherwise.
+//! `bakstop verify` tells everything about a work tree that is not as it should be, and stays quiet
+//! otherwise.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -25,7 +26,8 @@ fn said(ran: &Ran) -> (Option<i32>, &str, &str) {
 /// The machine-readable report, held against its schema.
 fn report(ran: &Ran) -> Value {
     static SCHEMA: LazyLock<Validator> = LazyLock::new(|| {
-        let schema: Value = serde_json::from_str(include_str!("../../docs/schema/verify.json")).unwrap();
+        let schema: Value =
+            serde_json::from_str(include_str!("../../docs/schema/verify.json")).unwrap();
         jsonschema::validator_for(&schema).unwrap()
     });
     let report: Value = serde_json::from_str(&ran.out).unwrap_or_else(|_| panic!("{ran:?}"));
@@ -37,7 +39,13 @@ fn report(ran: &Ran) -> Value {
 /// `path: states (notes)` of each path in it.
 fn told(ran: &Ran) -> Vec<String> {
     let list = |value: &Value| -> String {
-        value.as_array().unwrap().iter().map(|item| item.as_str().unwrap()).collect::<Vec<_>>().join(", ")
+        value
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|item| item.as_str().unwrap())
+            .collect::<Vec<_>>()
+            .join(", ")
     };
     let line = |path: &Value| {
         let notes = list(&path["notes"]);
@@ -71,7 +79,15 @@ fn library(sandbox: &Sandbox) {
 
 fn add_submodule(sandbox: &Sandbox) {
     library(sandbox);
-    sandbox.git(&["-c", "protocol.file.allow=always", "submodule", "--quiet", "add", "../lib", "lib"]);
+    sandbox.git(&[
+        "-c",
+        "protocol.file.allow=always",
+        "submodule",
+        "--quiet",
+        "add",
+        "../lib",
+        "lib",
+    ]);
     sandbox.git(&["commit", "-q", "-m", "Add a submodule"]);
 }
 
@@ -119,7 +135,9 @@ fn a_linked_worktree_is_a_tree_of_its_own() {
     sandbox.git(&["worktree", "add", "-q", "../linked"]);
     sandbox.write("here.bak", "");
     let linked = sandbox.outside().join("linked");
-    let run = || finish(sandbox.command(BAKSTOP).args(["verify", "--format", "json"]).current_dir(&linked));
+    let run = || {
+        finish(sandbox.command(BAKSTOP).args(["verify", "--format", "json"]).current_dir(&linked))
+    };
     assert_eq!(told(&run()), [""; 0]);
     fs::write(linked.join("web/there.bak"), "").unwrap();
     assert_eq!(told(&run()), ["web/there.bak: ignored leftover"]);
@@ -128,7 +146,8 @@ fn a_linked_worktree_is_a_tree_of_its_own() {
 #[test]
 fn what_was_not_undone_is_told_with_its_cure() {
     let sandbox = Sandbox::workspace();
-    let script = "cp web/package.json web/package.json.bak && printf x > .docker-deps/acme-ui-1.4.0.tgz";
+    let script =
+        "cp web/package.json web/package.json.bak && printf x > .docker-deps/acme-ui-1.4.0.tgz";
     sandbox.run("sh", &["-c", script]);
     sandbox.rewrite("web/package.json");
     let ran = sandbox.bakstop(&["verify"]);
@@ -178,7 +197,10 @@ fn what_was_dirty_before_is_told_only_if_it_changed() {
     sandbox.write("run.sh", "mine\n");
     symlink("a", sandbox.top.join("link")).unwrap();
     assert_eq!(said(&around(&sandbox, "true")), QUIET);
-    assert_eq!(said(&around(&sandbox, "cp notes.txt t && mv t notes.txt && touch web/index.js")), QUIET);
+    assert_eq!(
+        said(&around(&sandbox, "cp notes.txt t && mv t notes.txt && touch web/index.js")),
+        QUIET
+    );
     for (script, told) in [
         ("echo more >> web/index.js", &["web/index.js: modified (changed again)"][..]),
         ("printf 'ours\\n' > notes.txt", &["notes.txt: untracked (changed again)"]),
@@ -189,12 +211,16 @@ fn what_was_dirty_before_is_told_only_if_it_changed() {
         ("git add notes.txt", &["notes.txt: staged (new file, was untracked)"]),
         ("echo theirs > notes.txt && git add notes.txt", &["notes.txt: staged (changed again)"]),
         ("rm notes.txt", &["notes.txt: staged, deleted (new file, was staged)"]),
-        ("git rm -q --cached notes.txt && rm old.bak", &["notes.txt:  (was staged, deleted)", "old.bak: "]),
+        (
+            "git rm -q --cached notes.txt && rm old.bak",
+            &["notes.txt:  (was staged, deleted)", "old.bak: "],
+        ),
         ("git restore web", &["web/index.js:  (was modified)"]),
     ] {
         // `new file` is said of both moments, and so no news.
         let changed = changed(&sandbox, script);
-        let changed: Vec<_> = changed.iter().map(|line| line.replace("(new file, changed", "(changed")).collect();
+        let changed: Vec<_> =
+            changed.iter().map(|line| line.replace("(new file, changed", "(changed")).collect();
         assert_eq!(changed, told, "{script}");
     }
 }
@@ -220,7 +246,10 @@ fn a_dirty_submodule_whose_content_changes_again_is_seen() {
     sandbox.write("lib/a.c", "2\n");
     sandbox.write("inner/b.c", "2\n");
     assert_eq!(changed(&sandbox, "true"), [""; 0]);
-    assert_eq!(changed(&sandbox, "echo 3 > lib/a.c"), ["lib: modified (modified content, changed again)"]);
+    assert_eq!(
+        changed(&sandbox, "echo 3 > lib/a.c"),
+        ["lib: modified (modified content, changed again)"]
+    );
     assert_eq!(changed(&sandbox, "echo 3 > inner/b.c"), ["inner/: untracked (changed again)"]);
     assert_eq!(changed(&sandbox, "git -C lib restore a.c"), ["lib:  (was modified)"]);
 }
@@ -232,7 +261,9 @@ fn a_build_that_commits_or_switches_moves_head() {
     let before = head();
     let ran = around(&sandbox, "git commit -q --allow-empty -m Release");
     let after = head();
-    let expected = format!("HEAD moved  {before} (main) -> {after} (main)\n\nbakstop: the command moved HEAD\n");
+    let expected = format!(
+        "HEAD moved  {before} (main) -> {after} (main)\n\nbakstop: the command moved HEAD\n"
+    );
     assert_eq!(said(&ran), (Some(1), &*expected, ""));
     let ran = around(&sandbox, "git switch -q --detach && echo 1 > web/index.js");
     let expected = format!(
@@ -254,9 +285,11 @@ fn doubt_is_no_proof() {
     code_and_help(empty.bakstop(&["verify"]), "must be run in a work tree");
 
     let sandbox = Sandbox::workspace();
-    let inside = finish(sandbox.command(BAKSTOP).arg("verify").current_dir(sandbox.top.join(".git")));
+    let inside =
+        finish(sandbox.command(BAKSTOP).arg("verify").current_dir(sandbox.top.join(".git")));
     code_and_help(inside, "must be run in a work tree");
-    let foreign = finish(sandbox.command(BAKSTOP).arg("verify").env("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1"));
+    let foreign =
+        finish(sandbox.command(BAKSTOP).arg("verify").env("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1"));
     code_and_help(foreign, "dubious ownership");
     let without_git = finish(sandbox.command(BAKSTOP).arg("verify").env("PATH", sandbox.home()));
     code_and_help(without_git, "install git");
@@ -271,7 +304,8 @@ fn doubt_is_no_proof() {
 fn a_directory_that_cannot_be_read_is_doubt() {
     let sandbox = Sandbox::workspace();
     sandbox.write("dist/x", "");
-    let shut = |mode| fs::set_permissions(sandbox.top.join("dist"), Permissions::from_mode(mode)).unwrap();
+    let shut =
+        |mode| fs::set_permissions(sandbox.top.join("dist"), Permissions::from_mode(mode)).unwrap();
     shut(0o000);
     // Root reads everything.
     if fs::read_dir(sandbox.top.join("dist")).is_err() {
@@ -290,8 +324,14 @@ fn a_backup_of_nobody_knows_what_is_not_proposed_for_removal() {
     sandbox.git(&["add", "-A"]);
     sandbox.git(&["commit", "-q", "-m", "Configure"]);
     sandbox.write("copy-of-notes", "mine");
-    sandbox.write("web/package.json.orig", std::fs::read(sandbox.top.join("web/package.json")).unwrap());
+    sandbox.write(
+        "web/package.json.orig",
+        std::fs::read(sandbox.top.join("web/package.json")).unwrap(),
+    );
     let ran = sandbox.bakstop(&["verify"]);
     assert!(ran.code == Some(1) && ran.out.contains("copy-of-notes"), "{ran:?}");
-    assert!(ran.out.contains("rm web/package.json.orig") && !ran.out.contains("rm copy-of-notes"), "{ran:?}");
+    assert!(
+        ran.out.contains("rm web/package.json.orig") && !ran.out.contains("rm copy-of-notes"),
+        "{ran:?}"
+    );
 }

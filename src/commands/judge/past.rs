@@ -49,7 +49,12 @@ impl<'a> Past<'a> {
         let range = self.history.range(spec)?;
         let commits = self.history.of_range(&range)?;
         let source = self.configuration(Some((range.base, &range.base_name)))?;
-        self.commits(&commits, &source, format!("there is no commit in {}", range.name), Rewrite::Commits)
+        self.commits(
+            &commits,
+            &source,
+            format!("there is no commit in {}", range.name),
+            Rewrite::Commits,
+        )
     }
 
     /// Where a range ends, against where it begins.
@@ -68,7 +73,11 @@ impl<'a> Past<'a> {
     }
 
     /// What a push brings that the remote does not have.
-    pub(super) fn push(&self, updates: &[RefUpdate], remote: Option<&str>) -> Result<Judged, Error> {
+    pub(super) fn push(
+        &self,
+        updates: &[RefUpdate],
+        remote: Option<&str>,
+    ) -> Result<Judged, Error> {
         let nothing = "nothing that is pushed is new to the remote".to_owned();
         let commits = self.history.of_push(updates, remote)?;
         if commits.is_empty() {
@@ -91,7 +100,9 @@ impl<'a> Past<'a> {
                 let origin = RepoPath::new(path.as_os_str().as_encoded_bytes()).to_string();
                 ConfigSource { config: given(&path, self.context)?, origin }
             }
-            None => self.configuration(self.history.head()?.map(|id| (id, "the default branch")))?,
+            None => {
+                self.configuration(self.history.head()?.map(|id| (id, "the default branch")))?
+            }
         };
         self.commits(&commits, &source, nothing, Rewrite::Commits)
     }
@@ -106,23 +117,33 @@ impl<'a> Past<'a> {
     /// The configuration of a commit, unless another was given.
     fn configuration(&self, commit: Option<(ObjectId, &str)>) -> Result<ConfigSource, Error> {
         match commit {
-            Some((commit, name)) => self.configuration_in(self.history.tree_of(&commit)?, name.to_owned()),
-            None => self.given_or(|| Ok(ConfigSource { config: Config::default(), origin: String::new() })),
+            Some((commit, name)) => {
+                self.configuration_in(self.history.tree_of(&commit)?, name.to_owned())
+            }
+            None => self
+                .given_or(|| Ok(ConfigSource { config: Config::default(), origin: String::new() })),
         }
     }
 
     fn configuration_in(&self, tree: ObjectId, origin: String) -> Result<ConfigSource, Error> {
         self.given_or(|| {
             let tree = TreeChanges::new(&self.objects).standing(tree);
-            let config = Config::of(&tree, || self.context.today())
-                .map_err(|error| error.or_help(format!("it is that of {origin}; {}", self.options.way_on)))?;
+            let config = Config::of(&tree, || self.context.today()).map_err(|error| {
+                error.or_help(format!("it is that of {origin}; {}", self.options.way_on))
+            })?;
             Ok(ConfigSource { config, origin })
         })
     }
 
-    fn given_or(&self, other: impl FnOnce() -> Result<ConfigSource, Error>) -> Result<ConfigSource, Error> {
+    fn given_or(
+        &self,
+        other: impl FnOnce() -> Result<ConfigSource, Error>,
+    ) -> Result<ConfigSource, Error> {
         match self.options.config {
-            Some(path) => Ok(ConfigSource { config: given(path, self.context)?, origin: "--config".to_owned() }),
+            Some(path) => Ok(ConfigSource {
+                config: given(path, self.context)?,
+                origin: "--config".to_owned(),
+            }),
             None => other(),
         }
     }
@@ -139,7 +160,12 @@ impl<'a> Past<'a> {
         let engine = engine(&source.config, self.options).whole(others.is_empty());
         let judgement = engine.judge(&change)?;
         let entries = change.fresh().len();
-        let mut judged = Judged::new(judgement, entries, self.how(&plural(entries, "new path"), source), nothing);
+        let mut judged = Judged::new(
+            judgement,
+            entries,
+            self.how(&plural(entries, "new path"), source),
+            nothing,
+        );
         cure::in_commits(&mut judged.judgement.findings, Rewrite::Nothing);
         Ok(judged)
     }
@@ -153,15 +179,17 @@ impl<'a> Past<'a> {
     ) -> Result<Judged, Error> {
         let mut engine = engine(&source.config, self.options).whole(rewrite == Rewrite::History);
         let entries = self.walk(commits, &mut engine)?;
-        let what = format!("{} in {}", plural(entries, "new path"), plural(commits.nodes.len(), "commit"));
+        let what =
+            format!("{} in {}", plural(entries, "new path"), plural(commits.nodes.len(), "commit"));
         let mut judged = Judged::new(engine.finish(), entries, self.how(&what, source), nothing);
         if !commits.nodes.is_empty() || !judged.judgement.findings.is_empty() {
             judged.nothing = None;
         }
         let carried = cure::in_commits(&mut judged.judgement.findings, rewrite);
         let rewriting = cure::rewriting(commits, &carried, rewrite, |commit| self.seen(commit))?;
-        judged.advice =
-            rewriting.map(|advice| self.too_early(&judged.judgement.findings, commits, source).unwrap_or(advice));
+        judged.advice = rewriting.map(|advice| {
+            self.too_early(&judged.judgement.findings, commits, source).unwrap_or(advice)
+        });
         Ok(judged)
     }
 
@@ -169,7 +197,8 @@ impl<'a> Past<'a> {
     fn walk(&self, commits: &Commits, engine: &mut Engine<'_>) -> Result<usize, Error> {
         let mut changes = TreeChanges::new(&self.objects);
         let mut entries = 0;
-        let mut progress = Progress::new("commits judged:", commits.nodes.len(), self.context.terminal);
+        let mut progress =
+            Progress::new("commits judged:", commits.nodes.len(), self.context.terminal);
         for nodes in commits.nodes.chunks(TOGETHER) {
             let changes = changes.commits(nodes)?;
             engine.entries_of_each(&changes, || progress.step())?;
@@ -189,12 +218,15 @@ impl<'a> Past<'a> {
         Ok(entries)
     }
 
-    /// Has the end of a ref judged by the rules that compare files, unless what they compare is as it was.
+    /// Has the end of a ref judged by the rules that compare files, unless what they compare is as
+    /// it was.
     fn end(&self, tip: &Tip, engine: &mut Engine<'_>) -> Result<(), Error> {
         let compared = rules::compared();
         let new_since = |bases: &[ObjectId]| -> Result<Vec<Entry>, Error> {
             let mut fresh = TreeChanges::new(&self.objects).tree(tip.tree, bases)?.into_fresh();
-            fresh.retain(|entry| compared.iter().any(|wants| FileKind::of(&entry.path, wants).is_some()));
+            fresh.retain(|entry| {
+                compared.iter().any(|wants| FileKind::of(&entry.path, wants).is_some())
+            });
             Ok(fresh)
         };
         let mut fresh = if tip.bases.is_empty() { new_since(&[])? } else { Vec::new() };
@@ -211,7 +243,11 @@ impl<'a> Past<'a> {
     fn how(&self, judged: &str, source: &ConfigSource) -> Vec<String> {
         let mut lines = vec![format!("objects were {}; {judged} judged", self.objects.layer())];
         if !source.origin.is_empty() {
-            let there = if source.config.is_there() { "the configuration is that of" } else { "no configuration in" };
+            let there = if source.config.is_there() {
+                "the configuration is that of"
+            } else {
+                "no configuration in"
+            };
             lines.push(format!("{there} {}", source.origin));
         }
         lines
@@ -227,9 +263,16 @@ impl<'a> Past<'a> {
     }
 
     /// What to do where an allowance comes along with what it allows, and so does not count yet.
-    fn too_early(&self, findings: &[Finding], commits: &Commits, source: &ConfigSource) -> Option<String> {
+    fn too_early(
+        &self,
+        findings: &[Finding],
+        commits: &Commits,
+        source: &ConfigSource,
+    ) -> Option<String> {
         let tree = commits.tips.first()?.tree;
-        let config = Config::of(&TreeChanges::new(&self.objects).standing(tree), || self.context.today()).ok()?;
+        let config =
+            Config::of(&TreeChanges::new(&self.objects).standing(tree), || self.context.today())
+                .ok()?;
         cure::too_early(findings, &config, &source.origin)
     }
 }

@@ -30,15 +30,17 @@ const LIMIT: u64 = 64 * 1024 * 1024;
 /// The runs in a file; `None` if there is no such file.
 pub(super) fn read(file: &Path) -> Result<Option<Vec<Run>>, Error> {
     let doing = format!("read the record {}", shown(file));
-    let Some(text) = read::file_if_there(file, FinalLink::Follow, LIMIT)
-        .map_err(|error| Error::new(&*doing, error).help("name a regular file that this user can read"))?
+    let Some(text) = read::file_if_there(file, FinalLink::Follow, LIMIT).map_err(|error| {
+        Error::new(&*doing, error).help("name a regular file that this user can read")
+    })?
     else {
         return Ok(None);
     };
     let (whole, _) = text.split_at_checked(runs::whole(&text)).unwrap_or((&text, &[]));
     let parsed = runs::parse(&String::from_utf8_lossy(whole));
     parsed.map(Some).map_err(|line| {
-        Error::new(doing, format!("line {line} is not a recorded run")).help("take the line out, or name another file")
+        Error::new(doing, format!("line {line} is not a recorded run"))
+            .help("take the line out, or name another file")
     })
 }
 
@@ -47,7 +49,8 @@ impl Record {
     pub(super) fn open(destination: Destination, label: String) -> Result<Self, Error> {
         let file = destination.name();
         let runs = read(file)?;
-        let directory = file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let directory =
+            file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let place = if runs.is_none() { directory } else { file };
         access(place, Access::WRITE_OK).map_err(|error| {
             Error::new(format!("write the record {}", shown(file)), error)
@@ -71,7 +74,14 @@ impl Record {
     ) -> Result<(), Error> {
         must_be_untracked(&self.file, context)?;
         let (started, seconds) = (context.now, ran.took.as_secs_f64());
-        let run = Run { label: self.label.clone(), started, seconds, exit_code: ran.ended.code(), tree, commit };
+        let run = Run {
+            label: self.label.clone(),
+            started,
+            seconds,
+            exit_code: ran.ended.code(),
+            tree,
+            commit,
+        };
         self.file.append(&run.line(), LIMIT, runs::whole).map_err(|error| {
             Error::new(format!("write the record {}", shown(self.file.name())), error)
                 .help(format!("make it writable for this user; the command {}", ran.ended.told()))

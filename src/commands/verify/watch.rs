@@ -67,8 +67,9 @@ impl Watch<'_> {
     /// Takes out what the configuration allows, and gives the lines that tell of it.
     pub(super) fn allow(&self, mut changes: Changes) -> (Changes, Vec<String>) {
         let ended = self.config.ended_verify_allowances();
-        let mut notes: Vec<String> =
-            ended.map(|allowance| format!("bakstop: {}: this allowance has ended", allowance.origin)).collect();
+        let mut notes: Vec<String> = ended
+            .map(|allowance| format!("bakstop: {}: this allowance has ended", allowance.origin))
+            .collect();
         let mut hidden = Vec::new();
         changes.paths.retain(|difference| {
             // A configuration does not allow itself.
@@ -87,7 +88,12 @@ impl Watch<'_> {
     }
 
     /// Says what changed, and comes to a verdict.
-    pub(super) fn tell(&self, changes: &Changes, since: Since<'_>, notes: &[String]) -> Result<Outcome, Error> {
+    pub(super) fn tell(
+        &self,
+        changes: &Changes,
+        since: Since<'_>,
+        notes: &[String],
+    ) -> Result<Outcome, Error> {
         let mut findings = self.still_rewritten(changes)?;
         let tree = self.tree;
         let facts = Facts {
@@ -110,16 +116,25 @@ impl Watch<'_> {
         };
         let verdict = if verification.passes() { Verdict::Clean } else { Verdict::Found };
         let (args, paint) = (self.args, self.context.paint);
-        let outcome =
-            Outcome::in_format(verdict, args.format, self.output.clone(), paint, |format, paint| match format {
+        let outcome = Outcome::in_format(
+            verdict,
+            args.format,
+            self.output.clone(),
+            paint,
+            |format, paint| match format {
                 HumanOrJson::Human => verification.human(paint),
                 HumanOrJson::Json => verification.json(),
-            });
+            },
+        );
         let mut outcome = notes.iter().fold(outcome, Outcome::note);
         let Since::Command(ran, timing) = since else {
             let state = if matches!(since, Since::Clean) { "clean" } else { "as it was" };
             let quiet = !self.args.verbose || !changes.is_empty();
-            return Ok(if quiet { outcome } else { outcome.note(format!("bakstop: the work tree is {state}")) });
+            return Ok(if quiet {
+                outcome
+            } else {
+                outcome.note(format!("bakstop: the work tree is {state}"))
+            });
         };
         if !ran.left.is_empty() {
             outcome = outcome.note(left_running(&ran.left));
@@ -128,16 +143,19 @@ impl Watch<'_> {
             outcome.code = ran.ended.code();
             if changes.is_empty() {
                 let told = ran.ended.told();
-                outcome = outcome.note(format!("bakstop: the command {told}; the work tree is as it was"));
+                outcome = outcome
+                    .note(format!("bakstop: the command {told}; the work tree is as it was"));
             }
         } else if self.args.verbose && changes.is_empty() {
             let took = Seconds(timing.seconds);
-            outcome = outcome.note(format!("bakstop: the work tree is as it was; the command took {took}"));
+            outcome = outcome
+                .note(format!("bakstop: the work tree is as it was; the command took {took}"));
         }
         Ok(outcome)
     }
 
-    /// What differs in the files that changed, where both texts are known: that of before and that of now.
+    /// What differs in the files that changed, where both texts are known: that of before and that
+    /// of now.
     fn diffs<'c>(&self, changes: &'c Changes) -> Vec<(&'c RepoPath, Excerpt)> {
         let commit = match &changes.head {
             Some((before, _)) => before.commit.map(|id| id.to_string()),
@@ -145,10 +163,14 @@ impl Watch<'_> {
         };
         let texts = |difference: &'c Difference| {
             let path = &difference.path;
-            difference.after.as_ref().filter(|_| !difference.is(State::Deleted) && !difference.is(State::Leftover))?;
+            difference
+                .after
+                .as_ref()
+                .filter(|_| !difference.is(State::Deleted) && !difference.is(State::Leftover))?;
             let old = match &difference.before {
                 Some(dirt) => dirt.text.clone()?,
-                // A new file is no difference: its name says enough, and it may be somebody's secret.
+                // A new file is no difference: its name says enough, and it may be somebody's
+                // secret.
                 None if difference.is_new() => return None,
                 None => self.tree.committed_in(commit.as_deref()?, path)?,
             };
@@ -157,29 +179,42 @@ impl Watch<'_> {
         excerpt::excerpts(changes.paths.iter().filter_map(texts).take(FILES))
     }
 
-    /// The backups that are rewritten themselves, each with its original: who restores them loses that.
+    /// The backups that are rewritten themselves, each with its original: who restores them loses
+    /// that.
     fn rewritten_backups(&self, changes: &Changes) -> Vec<(RepoPath, RepoPath)> {
         let debris = self.config.debris();
         let there = changes.paths.iter().filter(|difference| difference.after.is_some());
-        let backups = there.filter_map(|difference| Some((&difference.path, debris.backed_up(&difference.path)?)));
+        let backups = there
+            .filter_map(|difference| Some((&difference.path, debris.backed_up(&difference.path)?)));
         let rewritten = |(backup, original): (&RepoPath, RepoPath)| {
             let text = self.tree.text(backup, LIMIT)?;
             // What is no manifest at all is no rewritten one.
-            let points =
-                debris.directories().iter().any(|packed| memmem::find(&text, packed.name.as_bytes()).is_some());
+            let points = debris
+                .directories()
+                .iter()
+                .any(|packed| memmem::find(&text, packed.name.as_bytes()).is_some());
             let file = File { path: original.clone(), text, fresh: false, replaces: true };
             (points && is_rewritten(file, debris)).then(|| (backup.clone(), original))
         };
         backups.filter_map(rewritten).collect()
     }
 
-    /// What the rules say of the files in the work tree that are not clean, so that the report can tell a forgotten
-    /// restore from an edit.
+    /// What the rules say of the files in the work tree that are not clean, so that the report can
+    /// tell a forgotten restore from an edit.
     fn still_rewritten(&self, changes: &Changes) -> Result<Vec<Finding>, Error> {
         let present = [State::Conflicted, State::Staged, State::Modified, State::Untracked];
-        let paths = changes.paths.iter().filter(|difference| present.iter().any(|&state| difference.is(state)));
-        let files = OnDisk::of(self.tree, paths.map(|difference| (difference.path.clone(), difference.is_new())));
-        Ok(Engine::new(self.config).only(|rule| rule.subject.is_preparation()).judge(&files)?.findings)
+        let paths = changes
+            .paths
+            .iter()
+            .filter(|difference| present.iter().any(|&state| difference.is(state)));
+        let files = OnDisk::of(
+            self.tree,
+            paths.map(|difference| (difference.path.clone(), difference.is_new())),
+        );
+        Ok(Engine::new(self.config)
+            .only(|rule| rule.subject.is_preparation())
+            .judge(&files)?
+            .findings)
     }
 }
 
@@ -191,5 +226,8 @@ fn left_running(names: &[String]) -> String {
         shown.push("…".into());
     }
     let many = plural(names.len(), "process");
-    format!("bakstop: the command left {many} running ({}): what changes from now on is not seen", shown.join(", "))
+    format!(
+        "bakstop: the command left {many} running ({}): what changes from now on is not seen",
+        shown.join(", ")
+    )
 }

@@ -15,8 +15,8 @@ pub(super) struct Expected {
     pub strip_tabs: bool,
 }
 
-/// The here-documents that a command line announces: words such as `<<EOF`, `0<<-"EOF"`, `<< EOF`. `None` where a quote or
-/// an expansion is not closed, or not one: then BuildKit takes none.
+/// The here-documents that a command line announces: words such as `<<EOF`, `0<<-"EOF"`, `<< EOF`.
+/// `None` where a quote or an expansion is not closed, or not one: then BuildKit takes none.
 pub(super) fn heredocs(bytes: &[u8], range: Range<usize>) -> Option<Vec<Expected>> {
     let mut expected = Vec::new();
     let mut at = range.start;
@@ -46,7 +46,11 @@ pub(super) fn heredocs(bytes: &[u8], range: Range<usize>) -> Option<Vec<Expected
         let name = &name[usize::from(strip_tabs)..];
         let unquoted = unquoted(name);
         if !unquoted.is_empty() && !name.contains(&b'<') {
-            expected.push(Expected { word: start.unwrap_or(word.start)..word.end, name: unquoted, strip_tabs });
+            expected.push(Expected {
+                word: start.unwrap_or(word.start)..word.end,
+                name: unquoted,
+                strip_tabs,
+            });
         }
     }
 }
@@ -54,7 +58,8 @@ pub(super) fn heredocs(bytes: &[u8], range: Range<usize>) -> Option<Vec<Expected
 /// The end of a word of a line that may announce here-documents.
 fn heredoc_word_end(bytes: &[u8], range: Range<usize>) -> Option<usize> {
     let mut at = range.start;
-    let find = |from: usize, wanted: u8| bytes[from..range.end].iter().position(|byte| *byte == wanted);
+    let find =
+        |from: usize, wanted: u8| bytes[from..range.end].iter().position(|byte| *byte == wanted);
     while at < range.end {
         match bytes[at] {
             b'\\' => at += 1,
@@ -66,8 +71,9 @@ fn heredoc_word_end(bytes: &[u8], range: Range<usize>) -> Option<usize> {
                 }
             }
             b'$' if bytes[..range.end].get(at + 1) == Some(&b'{') => {
-                let name =
-                    bytes[at + 2..range.end].iter().take_while(|byte| byte.is_ascii_alphanumeric() || **byte == b'_');
+                let name = bytes[at + 2..range.end]
+                    .iter()
+                    .take_while(|byte| byte.is_ascii_alphanumeric() || **byte == b'_');
                 let name = at + 2 + name.count();
                 let ends = bytes[..range.end].get(name)?;
                 if name == at + 2 || !b"}:-+?#%/".contains(ends) {

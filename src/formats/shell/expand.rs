@@ -45,17 +45,19 @@ pub(crate) struct Expanded {
     pub unset: Vec<String>,
 }
 
-/// The longest word that is expanded; the longest value of a variable that is kept, so that values made of values
-/// cannot grow without bound.
+/// The longest word that is expanded; the longest value of a variable that is kept, so that values
+/// made of values cannot grow without bound.
 const LONGEST: usize = 1024;
 
 /// How many defaults within defaults are looked into.
 const DEEPEST: usize = 8;
 
-/// Takes the quotes from a word and puts in its variables, as a POSIX shell does: `$V`, `${V}`, and `:-`, `-`, `:+`, `+`,
-/// `:?`, `?` in braces. `${{ name }}`, which a workflow puts in, is looked up like a variable.
+/// Takes the quotes from a word and puts in its variables, as a POSIX shell does: `$V`, `${V}`, and
+/// `:-`, `-`, `:+`, `+`, `:?`, `?` in braces. `${{ name }}`, which a workflow puts in, is looked up
+/// like a variable.
 pub(crate) fn expand<'v>(word: &[u8], escape: u8, lookup: &dyn Fn(&str) -> Lookup<'v>) -> Expanded {
-    let mut expander = Expander { escape, lookup, text: Vec::new(), used: Vec::new(), unset: Vec::new() };
+    let mut expander =
+        Expander { escape, lookup, text: Vec::new(), used: Vec::new(), unset: Vec::new() };
     let mut is_open = expander.expand(word, 0).is_none();
     let text = String::from_utf8(expander.text).unwrap_or_else(|_| {
         is_open = true;
@@ -87,7 +89,9 @@ impl Expander<'_, '_> {
                     let next = word.get(at).copied();
                     match next {
                         Some(b'\n') | None => {}
-                        Some(next) if quote.is_none() || matches!(next, b'"' | b'$' | b'`' | b'\\') => {
+                        Some(next)
+                            if quote.is_none() || matches!(next, b'"' | b'$' | b'`' | b'\\') =>
+                        {
                             self.text.push(next);
                         }
                         Some(next) => self.text.extend([self.escape, next]),
@@ -105,7 +109,8 @@ impl Expander<'_, '_> {
         Some(())
     }
 
-    /// Adds the value of the variable whose name follows the dollar sign; the length of that name, braces included.
+    /// Adds the value of the variable whose name follows the dollar sign; the length of that name,
+    /// braces included.
     fn variable(&mut self, rest: &[u8], depth: usize) -> Option<usize> {
         if let Some(expression) = rest.strip_prefix(b"{{") {
             let length = expression.windows(2).position(|window| window == b"}}")?;
@@ -146,14 +151,17 @@ impl Expander<'_, '_> {
             Some(sign) => (true, sign),
             None => (false, modifier),
         };
-        let Some((sign, word)) = sign.split_first().filter(|(sign, _)| b"-+?".contains(sign)) else {
+        let Some((sign, word)) = sign.split_first().filter(|(sign, _)| b"-+?".contains(sign))
+        else {
             return if modifier.is_empty() { self.plain(name) } else { None };
         };
         if name.is_empty() || depth == DEEPEST {
             return None;
         }
         let value = match (self.lookup)(name) {
-            Lookup::Set(variable) => Some(variable).filter(|variable| !(colon && variable.text.is_empty())),
+            Lookup::Set(variable) => {
+                Some(variable).filter(|variable| !(colon && variable.text.is_empty()))
+            }
             // Unless somebody gives it a value, the default counts.
             Lookup::Offered | Lookup::Unset => None,
             Lookup::Unknown => return None,

@@ -1,4 +1,5 @@
-//! Splitting a script into commands, as far as a shell's grammar decides where a word begins and ends.
+//! Splitting a script into commands, as far as a shell's grammar decides where a word begins and
+//! ends.
 
 use std::ops::Range;
 
@@ -40,7 +41,16 @@ impl<'s, 'a> Splitter<'s, 'a> {
     pub(super) fn new(script: &'s mut Script<'a>, text: &'a Joined, range: Range<usize>) -> Self {
         let bytes = &text.bytes[..range.end];
         let (words, heredocs) = (Vec::new(), Vec::new());
-        Self { script, text, bytes, at: range.start, words, link: Link::Then, drop: false, heredocs }
+        Self {
+            script,
+            text,
+            bytes,
+            at: range.start,
+            words,
+            link: Link::Then,
+            drop: false,
+            heredocs,
+        }
     }
 
     pub(super) fn run(mut self) {
@@ -88,7 +98,10 @@ impl<'s, 'a> Splitter<'s, 'a> {
 
     /// The next place of this byte, or the end.
     fn find(&self, wanted: u8) -> usize {
-        self.bytes[self.at..].iter().position(|&byte| byte == wanted).map_or(self.bytes.len(), |found| self.at + found)
+        self.bytes[self.at..]
+            .iter()
+            .position(|&byte| byte == wanted)
+            .map_or(self.bytes.len(), |found| self.at + found)
     }
 
     fn word(&mut self) {
@@ -109,14 +122,18 @@ impl<'s, 'a> Splitter<'s, 'a> {
         } else if rest.starts_with(b"<<") {
             let strip_tabs = rest.get(2) == Some(&b'-');
             self.at += 2 + usize::from(strip_tabs);
-            self.at += self.bytes[self.at..].iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
+            self.at += self.bytes[self.at..]
+                .iter()
+                .take_while(|byte| matches!(byte, b' ' | b'\t'))
+                .count();
             let end = word_end(self.bytes, self.at);
             let name = unquoted(&self.bytes[self.at..end]);
             let is_script = self.words.first().is_some_and(|_| self.command().reads_a_script());
             self.heredocs.push(PendingHeredoc { name, strip_tabs, is_script });
             self.at = end;
         } else {
-            self.at += 1 + rest[1..].iter().take_while(|byte| matches!(byte, b'>' | b'|' | b'&')).count();
+            self.at +=
+                1 + rest[1..].iter().take_while(|byte| matches!(byte, b'>' | b'|' | b'&')).count();
             // `<(command)` is no file.
             self.drop = self.bytes.get(self.at) != Some(&b'(');
         }
@@ -160,7 +177,8 @@ impl<'s, 'a> Splitter<'s, 'a> {
         let link = std::mem::replace(&mut self.link, next);
         let words = std::mem::take(&mut self.words);
         if words.is_empty() {
-            // `a || (b)` and `a |` at the end of a line: what comes next follows as this would have.
+            // `a || (b)` and `a |` at the end of a line: what comes next follows as this would
+            // have.
             if next == Link::Then {
                 self.link = link;
             }
@@ -168,7 +186,9 @@ impl<'s, 'a> Splitter<'s, 'a> {
         }
         let raw = |word: &Range<usize>| &self.bytes[word.clone()];
         let sets = SETTERS.contains(&raw(&words[0]));
-        self.script.assigned.extend(words.iter().filter_map(|word| assigned(raw(word)).or(sets.then(|| raw(word)))));
+        self.script.assigned.extend(
+            words.iter().filter_map(|word| assigned(raw(word)).or(sets.then(|| raw(word)))),
+        );
         let mut command = without_wrappers(Command::of(self.text, words, link), self.bytes);
         if command.is_empty() {
             return;
@@ -190,14 +210,16 @@ const DEEPEST: usize = 64;
 /// How many scripts within scripts are looked into.
 const MOST_NESTED: usize = 4;
 
-/// Takes off what stands before a command without changing what it is: assignments, `then`, `sudo -E`. What only asks
-/// whether a program is there (`command -v`) is no command.
+/// Takes off what stands before a command without changing what it is: assignments, `then`, `sudo
+/// -E`. What only asks whether a program is there (`command -v`) is no command.
 fn without_wrappers<'a>(mut command: Command<'a>, bytes: &[u8]) -> Command<'a> {
     let mut before = 0;
     let mut flags = false;
     while let Some(word) = command.words.get(before).map(|word| &bytes[word.clone()]) {
         match word {
-            b"-v" | b"-V" if before > 0 && bytes[command.words[before - 1].clone()] == *b"command" => {
+            b"-v" | b"-V"
+                if before > 0 && bytes[command.words[before - 1].clone()] == *b"command" =>
+            {
                 command.words.clear();
                 return command;
             }
@@ -205,7 +227,9 @@ fn without_wrappers<'a>(mut command: Command<'a>, bytes: &[u8]) -> Command<'a> {
             // `sudo -u node`, `env -u NAME`.
             b"-u" | b"-g" | b"--user" | b"--group" | b"--unset" | b"-C" if flags => before += 1,
             [b'-', ..] if flags => {}
-            _ if assigned(word).is_some() => command.assignments.push(command.words[before].clone()),
+            _ if assigned(word).is_some() => {
+                command.assignments.push(command.words[before].clone());
+            }
             _ if TESTS.contains(&word) => command.is_tested = true,
             _ if RESERVED.contains(&word) => {}
             _ => break,
@@ -216,7 +240,8 @@ fn without_wrappers<'a>(mut command: Command<'a>, bytes: &[u8]) -> Command<'a> {
     command
 }
 
-/// The end of the shell word that starts here: a blank or an operator outside of quotes and substitutions.
+/// The end of the shell word that starts here: a blank or an operator outside of quotes and
+/// substitutions.
 fn word_end(bytes: &[u8], start: usize) -> usize {
     // What closes the quotes and substitutions that are open, outermost first.
     let mut open: Vec<u8> = Vec::new();
@@ -273,7 +298,8 @@ mod tests {
                 Link::Pipe => "| ",
             };
             let tested = if command.is_tested { "? " } else { "" };
-            let before: String = command.assignments.iter().map(|word| format!("[{}] ", part(word))).collect();
+            let before: String =
+                command.assignments.iter().map(|word| format!("[{}] ", part(word))).collect();
             format!("{link}{tested}{before}{}", words.join(" "))
         };
         script.commands.iter().map(command).collect()

@@ -17,7 +17,9 @@ pub(super) fn commit(repository: &Repository) -> Result<Option<ObjectId>, Handov
     if fs::symlink_metadata(&head).is_ok_and(|about| !about.is_file()) {
         return Err("HEAD is no plain file".into());
     }
-    let id = |line: &OsStr| ObjectId::from_hex(line.as_bytes()).filter(|id| id.as_bytes().len() == repository.hash);
+    let id = |line: &OsStr| {
+        ObjectId::from_hex(line.as_bytes()).filter(|id| id.as_bytes().len() == repository.hash)
+    };
     let line = read_line(&head)?.ok_or("there is no HEAD")?;
     let Some(name) = line.as_os_str().as_bytes().strip_prefix(b"ref: ") else {
         return id(line.as_os_str()).map(Some).ok_or_else(|| "HEAD is not understood".into());
@@ -30,7 +32,9 @@ pub(super) fn commit(repository: &Repository) -> Result<Option<ObjectId>, Handov
         return Err("HEAD names no branch".into());
     }
     match read_line(&repository.common.join(OsStr::from_bytes(name)))? {
-        Some(line) => id(line.as_os_str()).map(Some).ok_or_else(|| "the branch is not understood".into()),
+        Some(line) => {
+            id(line.as_os_str()).map(Some).ok_or_else(|| "the branch is not understood".into())
+        }
         None => packed(repository, name),
     }
 }
@@ -43,7 +47,8 @@ fn packed(repository: &Repository, name: &[u8]) -> Result<Option<ObjectId>, Hand
     if let Some(id) = find_packed(&refs, name, repository.hash) {
         return Ok(Some(id));
     }
-    let unborn = is_plain(name) && is_whole(&refs, repository.hash) && is_absent(&repository.common, name);
+    let unborn =
+        is_plain(name) && is_whole(&refs, repository.hash) && is_absent(&repository.common, name);
     if unborn { Ok(None) } else { Err("it is not certain that the branch has no commit".into()) }
 }
 
@@ -64,7 +69,9 @@ pub(in crate::git) fn is_whole(refs: &[u8], hash: usize) -> bool {
     let is_line = |line: &[u8]| match line {
         [b'#', ..] => true,
         [b'^', id @ ..] => is_id(id),
-        line => line.split_at_checked(2 * hash).is_some_and(|(id, name)| is_id(id) && name.starts_with(b" refs/")),
+        line => line
+            .split_at_checked(2 * hash)
+            .is_some_and(|(id, name)| is_id(id) && name.starts_with(b" refs/")),
     };
     let Some(lines) = refs.strip_suffix(b"\n") else { return refs.is_empty() };
     lines.split(|&byte| byte == b'\n').all(is_line)
@@ -88,7 +95,8 @@ fn is_plain(name: &[u8]) -> bool {
 /// tables.
 fn is_absent(common: &Path, name: &[u8]) -> bool {
     let is_missing = |path: &OsStr| {
-        fs::symlink_metadata(common.join(path)).is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
+        fs::symlink_metadata(common.join(path))
+            .is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
     };
     is_missing(OsStr::from_bytes(name)) && is_missing(OsStr::new("reftable"))
 }
@@ -109,14 +117,17 @@ mod tests {
             id("4"),
             id("5")
         );
-        let found = |name: &str| find_packed(refs.as_bytes(), name.as_bytes(), 20).map(|id| id.to_string());
+        let found =
+            |name: &str| find_packed(refs.as_bytes(), name.as_bytes(), 20).map(|id| id.to_string());
         assert_eq!(found("refs/heads/main"), Some(id("3")));
         assert_eq!(found("refs/heads/main-2"), Some(id("1")));
         assert_eq!(found("refs/tags/v1"), Some(id("5")));
         assert_eq!(found("refs/heads/mai"), None);
         assert_eq!(found("refs/heads/x"), None);
         assert_eq!(
-            find_packed(format!("{} refs/heads/a", id("7")).as_bytes(), b"refs/heads/a", 20).unwrap().to_string(),
+            find_packed(format!("{} refs/heads/a", id("7")).as_bytes(), b"refs/heads/a", 20)
+                .unwrap()
+                .to_string(),
             id("7")
         );
     }
@@ -128,12 +139,17 @@ mod tests {
             let refs = format!("# x\n{0} refs/heads/a\n^{0}\n{0} refs/tags/b c\n", id(hash));
             assert!(is_whole(refs.as_bytes(), hash) && is_whole(b"", hash));
             assert!(!is_whole(refs.as_bytes(), 52 - hash));
-            for wrong in ["\n", "dirt\n", &id(hash), &format!("{} HEAD\n", id(hash)), "^7\n", " refs/x\n"] {
+            for wrong in
+                ["\n", "dirt\n", &id(hash), &format!("{} HEAD\n", id(hash)), "^7\n", " refs/x\n"]
+            {
                 assert!(!is_whole(format!("{refs}{wrong}").as_bytes(), hash), "{wrong:?}");
             }
             assert!(!is_whole(refs.trim_end().as_bytes(), hash));
         }
-        assert_eq!(find_packed(format!("{} refs/heads/a\n", id(20)).as_bytes(), b"refs/heads/a", 32), None);
+        assert_eq!(
+            find_packed(format!("{} refs/heads/a\n", id(20)).as_bytes(), b"refs/heads/a", 32),
+            None
+        );
     }
 
     #[test]
@@ -141,7 +157,9 @@ mod tests {
         for name in ["refs/heads/main", "refs/heads/a/b-c_d.e", "refs/heads/v1.2"] {
             assert!(is_plain(name.as_bytes()), "{name}");
         }
-        for name in [".x", "x.", "a..b", "x.lock", "a/.b", "a b", "a\nref: x", "a~1", "@{0}", "ä", ""] {
+        for name in
+            [".x", "x.", "a..b", "x.lock", "a/.b", "a b", "a\nref: x", "a~1", "@{0}", "ä", ""]
+        {
             assert!(!is_plain(format!("refs/heads/{name}").as_bytes()), "{name}");
         }
     }

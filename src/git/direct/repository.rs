@@ -86,13 +86,17 @@ impl Repository {
     pub(super) fn find(directory: &Path, env: &Environment) -> Result<Self, Handover> {
         let unknown = |name: &str| {
             name.starts_with("GIT_")
-                && !HARMLESS.iter().any(|known| *known == name || known.ends_with('_') && name.starts_with(known))
+                && !HARMLESS
+                    .iter()
+                    .any(|known| *known == name || known.ends_with('_') && name.starts_with(known))
         };
         if let Some(name) = env.names().filter_map(OsStr::to_str).find(|name| unknown(name)) {
             return Err(Handover::Variable(name.to_owned()));
         }
         // To git, one that is set to nothing is set.
-        if let Some(name) = ["GIT_DIR", "GIT_INDEX_FILE"].into_iter().find(|name| env.is_blank(name)) {
+        if let Some(name) =
+            ["GIT_DIR", "GIT_INDEX_FILE"].into_iter().find(|name| env.is_blank(name))
+        {
             return Err(Handover::Variable(name.to_owned()));
         }
         let (top, git, linked) = match env.get("GIT_DIR") {
@@ -105,7 +109,8 @@ impl Repository {
             None => git.clone(),
         };
         looks_like_a_repository(&git, &common)?;
-        let format = RepositoryFormat::read(&common.join("config"))?.ok_or("the repository has no configuration")?;
+        let format = RepositoryFormat::read(&common.join("config"))?
+            .ok_or("the repository has no configuration")?;
         if format.has_own_settings {
             RepositoryFormat::read(&git.join("config.worktree"))?;
         }
@@ -116,7 +121,8 @@ impl Repository {
                 owned(&top.join(".git"))?;
             }
         }
-        let index = env.get("GIT_INDEX_FILE").map_or_else(|| git.join("index"), |path| top.join(path));
+        let index =
+            env.get("GIT_INDEX_FILE").map_or_else(|| git.join("index"), |path| top.join(path));
         Ok(Self { below_top: top != directory, top, git, common, index, hash: format.hash })
     }
 }
@@ -154,7 +160,9 @@ fn discover(directory: &Path) -> Result<(PathBuf, PathBuf, bool), Handover> {
 
 /// Git goes on upwards past a directory that is none.
 fn looks_like_a_repository(git: &Path, common: &Path) -> Result<(), Handover> {
-    let whole = git.join("HEAD").is_file() && common.join("objects").is_dir() && common.join("refs").is_dir();
+    let whole = git.join("HEAD").is_file()
+        && common.join("objects").is_dir()
+        && common.join("refs").is_dir();
     if whole { Ok(()) } else { Err("the directory .git is no whole repository".into()) }
 }
 
@@ -168,12 +176,14 @@ fn owned(path: &Path) -> Result<(), Handover> {
 }
 
 fn about(path: &Path) -> Result<fs::Metadata, Handover> {
-    fs::symlink_metadata(path).map_err(|error| Handover::failed("a directory cannot be looked at", error))
+    fs::symlink_metadata(path)
+        .map_err(|error| Handover::failed("a directory cannot be looked at", error))
 }
 
 /// The text of a file of one line, without its end; `None` if there is no such file.
 pub(super) fn read_line(path: &Path) -> Result<Option<PathBuf>, Handover> {
-    let line = source::whole(path).map_err(|error| Handover::failed("the repository cannot be read", error))?;
+    let line = source::whole(path)
+        .map_err(|error| Handover::failed("the repository cannot be read", error))?;
     let Some(mut line) = line else { return Ok(None) };
     while line.last().is_some_and(|byte| matches!(byte, b'\n' | b'\r')) {
         line.pop();
@@ -221,7 +231,8 @@ impl RepositoryFormat {
             }
         }
         let hash = hash(&config, formats)?;
-        let has_own_settings = !matches!(config.boolean("extensions.worktreeconfig"), Ok(None | Some(false)));
+        let has_own_settings =
+            !matches!(config.boolean("extensions.worktreeconfig"), Ok(None | Some(false)));
         Ok(Some(Self { has_own_settings, hash }))
     }
 }

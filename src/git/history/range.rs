@@ -23,8 +23,12 @@ pub(crate) struct Range {
 }
 
 /// Where a branch without an upstream is taken to come from, in this order.
-const DEFAULT_BRANCHES: [&str; 4] =
-    ["refs/remotes/origin/main", "refs/remotes/origin/master", "refs/heads/main", "refs/heads/master"];
+const DEFAULT_BRANCHES: [&str; 4] = [
+    "refs/remotes/origin/main",
+    "refs/remotes/origin/master",
+    "refs/heads/main",
+    "refs/heads/master",
+];
 
 impl History<'_> {
     /// Resolves `A..B`, `A...B` or `REV`.
@@ -37,9 +41,8 @@ impl History<'_> {
         };
         let alone = !spec.contains("..");
         if tip_name.is_empty() || (base_name.is_empty() && !alone) {
-            return Err(
-                Error::new(doing, "one of its ends is empty").help("is a variable empty? name both: --range BASE..TIP")
-            );
+            return Err(Error::new(doing, "one of its ends is empty")
+                .help("is a variable empty? name both: --range BASE..TIP"));
         }
         if alone {
             let upstream = self.upstream(tip_name, &doing)?;
@@ -52,9 +55,13 @@ impl History<'_> {
             if range.base == range.tip {
                 // A new branch that brings nothing, the first push of the default branch, or a
                 // branch that is only called like it: nobody can tell them apart here.
-                let cause =
-                    format!("{} ends where {} does: what it brings cannot be told", shown(tip_name), range.base_name);
-                return Err(Error::new(doing, cause).help("name the base: --range BASE..TIP; or judge all: --history"));
+                let cause = format!(
+                    "{} ends where {} does: what it brings cannot be told",
+                    shown(tip_name),
+                    range.base_name
+                );
+                return Err(Error::new(doing, cause)
+                    .help("name the base: --range BASE..TIP; or judge all: --history"));
             }
             return Ok(range);
         }
@@ -66,7 +73,12 @@ impl History<'_> {
     }
 
     /// What a revision has that its upstream, or else the default branch, has not.
-    fn since(&self, name: &str, upstream: Option<(ObjectId, String)>, doing: &str) -> Result<Range, Error> {
+    fn since(
+        &self,
+        name: &str,
+        upstream: Option<(ObjectId, String)>,
+        doing: &str,
+    ) -> Result<Range, Error> {
         let [tip] = self.resolve(doing, [name])?;
         let tip = tip.ok_or_else(|| self.unknown(doing, name))?;
         let base = match upstream {
@@ -74,11 +86,18 @@ impl History<'_> {
             None => self.default_branch(&tip)?,
         };
         let (base, base_name) = base.ok_or_else(|| {
-            Error::new(doing, format!("{} has no upstream, and no default branch but itself is known", shown(name)))
-                .help(format!("name the base: --range BASE..{}", shown(name)))
+            Error::new(
+                doing,
+                format!(
+                    "{} has no upstream, and no default branch but itself is known",
+                    shown(name)
+                ),
+            )
+            .help(format!("name the base: --range BASE..{}", shown(name)))
         })?;
         let forks = self.merge_bases(doing, &base, &tip)?;
-        let base_name = shown(base_name.trim_start_matches("refs/remotes/").trim_start_matches("refs/heads/"));
+        let base_name =
+            shown(base_name.trim_start_matches("refs/remotes/").trim_start_matches("refs/heads/"));
         let name = format!("{base_name}..{}", shown(name));
         Ok(Range { tip, base, forks, base_name, name })
     }
@@ -101,7 +120,8 @@ impl History<'_> {
     /// branch of the name HEAD can be pushed by anybody.
     pub(super) fn remote_head(&self, remote: &str) -> Result<Option<(ObjectId, String)>, Error> {
         let name = format!("refs/remotes/{remote}/HEAD");
-        let Some(branch) = self.git.query("read the refs", &["symbolic-ref", "--quiet", &name])? else {
+        let Some(branch) = self.git.query("read the refs", &["symbolic-ref", "--quiet", &name])?
+        else {
             return Ok(None);
         };
         let branch = text(&branch);
@@ -118,7 +138,9 @@ impl History<'_> {
             return if absent { Ok(None) } else { Err(failed(doing, &answer)) };
         }
         let id = text(&answer.stdout);
-        ObjectId::from_hex(id.as_bytes()).map(Some).ok_or_else(|| unreadable("read the refs", &answer.stdout))
+        ObjectId::from_hex(id.as_bytes())
+            .map(Some)
+            .ok_or_else(|| unreadable("read the refs", &answer.stdout))
     }
 
     /// Whether a commit is another, or comes before it.
@@ -138,31 +160,52 @@ impl History<'_> {
     /// What a branch is set to follow, if that is here.
     fn upstream(&self, name: &str, doing: &str) -> Result<Option<(ObjectId, String)>, Error> {
         let branch = match name {
-            "HEAD" => self.git.query(doing, &["symbolic-ref", "--quiet", "HEAD"])?.map(|answer| text(&answer)),
+            "HEAD" => self
+                .git
+                .query(doing, &["symbolic-ref", "--quiet", "HEAD"])?
+                .map(|answer| text(&answer)),
             // To git, these make a pattern; no branch has them in its name.
             _ if name.contains(['*', '?', '[', '\\']) => None,
             _ => Some(format!("refs/heads/{name}")),
         };
         let Some(branch) = branch else { return Ok(None) };
         let answer =
-            text(&self.git.output(doing, &["for-each-ref", "--format=%(refname) %(upstream)", "--", &branch])?);
+            text(&self.git.output(
+                doing,
+                &["for-each-ref", "--format=%(refname) %(upstream)", "--", &branch],
+            )?);
         // To git, a name stands for what is below it as well.
-        let upstream = answer.lines().find_map(|line| line.strip_prefix(&branch)?.strip_prefix(' '));
-        let Some(upstream) = upstream.filter(|upstream| !upstream.is_empty()) else { return Ok(None) };
+        let upstream =
+            answer.lines().find_map(|line| line.strip_prefix(&branch)?.strip_prefix(' '));
+        let Some(upstream) = upstream.filter(|upstream| !upstream.is_empty()) else {
+            return Ok(None);
+        };
         Ok(self.exact(upstream)?.map(|id| (id, upstream.to_owned())))
     }
 
     /// The commits where two histories parted: several where they were merged crosswise.
-    fn merge_bases(&self, doing: &str, one: &ObjectId, other: &ObjectId) -> Result<Vec<ObjectId>, Error> {
-        let answer = self.git.query(doing, &["merge-base", "--all", &one.to_string(), &other.to_string()])?;
+    fn merge_bases(
+        &self,
+        doing: &str,
+        one: &ObjectId,
+        other: &ObjectId,
+    ) -> Result<Vec<ObjectId>, Error> {
+        let answer = self
+            .git
+            .query(doing, &["merge-base", "--all", &one.to_string(), &other.to_string()])?;
         match answer {
             Some(answer) => {
-                let ids = text(&answer).lines().map(|id| ObjectId::from_hex(id.as_bytes())).collect::<Option<_>>();
+                let ids = text(&answer)
+                    .lines()
+                    .map(|id| ObjectId::from_hex(id.as_bytes()))
+                    .collect::<Option<_>>();
                 ids.ok_or_else(|| unreadable(doing, &answer))
             }
-            None if self.is_shallow() => {
-                Err(Error::new(doing, "this clone is shallow, and does not hold where the two parted").help(FETCH_MORE))
-            }
+            None if self.is_shallow() => Err(Error::new(
+                doing,
+                "this clone is shallow, and does not hold where the two parted",
+            )
+            .help(FETCH_MORE)),
             None => Err(Error::new(doing, "the two have no common ancestor")
                 .help("name another base; BASE..REV needs no common ancestor")),
         }
@@ -171,12 +214,16 @@ impl History<'_> {
     pub(super) fn unknown(&self, doing: &str, name: &str) -> Error {
         let error = Error::new(doing, format!("there is no commit \"{}\" here", shown(name)));
         let unshallow = if self.is_shallow() { "--unshallow " } else { "" };
-        let known = |remote: &str| matches!(self.remote(Some(remote)), Ok(Some(found)) if found == remote);
+        let known =
+            |remote: &str| matches!(self.remote(Some(remote)), Ok(Some(found)) if found == remote);
         match name.split_once('/') {
             // A clone of a single branch fetches no other, unless it is named.
             Some((remote, branch)) if known(remote) => {
                 let refspec = format!("{branch}:refs/remotes/{name}");
-                error.help(format!("fetch it: git fetch {unshallow}{remote} {}", shell_quote(refspec.as_bytes())))
+                error.help(format!(
+                    "fetch it: git fetch {unshallow}{remote} {}",
+                    shell_quote(refspec.as_bytes())
+                ))
             }
             _ if !unshallow.is_empty() => error.help(FETCH_MORE),
             _ => error.help("see `git branch --all`; fetch it if it is elsewhere"),

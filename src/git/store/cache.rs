@@ -81,7 +81,8 @@ mod tests {
             cache.put(0, offset, &object, Kind::Blob, 0);
             assert_eq!(cache.get(0, 0, &mut out), Some((Kind::Blob, 0)), "{offset}");
             assert_eq!(out, object);
-            let kept: usize = cache.young.values().chain(cache.old.values()).map(|(_, data)| data.len()).sum();
+            let kept: usize =
+                cache.young.values().chain(cache.old.values()).map(|(_, data)| data.len()).sum();
             assert!(kept <= LIMIT + LIMIT / 4, "{kept}");
         }
         assert!(cache.has(99) && !cache.has(50));

@@ -28,7 +28,8 @@ impl<S: Source> PackIndex<S> {
     /// Reads the header; `None` if it is not of version 2, or its tables do not fit the file.
     pub(crate) fn of(source: S, hash: usize) -> io::Result<Option<Self>> {
         let header = source.piece(0, HEADER)?;
-        let fan: Vec<u32> = header[8..].as_chunks().0.iter().map(|number| u32::from_be_bytes(*number)).collect();
+        let fan: Vec<u32> =
+            header[8..].as_chunks().0.iter().map(|number| u32::from_be_bytes(*number)).collect();
         let known = header.starts_with(b"\xfftOc\0\0\0\x02") && fan.is_sorted();
         let index = Self { source, fan, hash };
         // Behind the three tables there may be one of large offsets; then two checksums.
@@ -83,7 +84,10 @@ impl<S: Source> PackIndex<S> {
         }
         // Beyond two gibibytes, it stands in the table of large offsets.
         let mut long = [0; 8];
-        self.source.read(&mut long, self.offsets() + self.count() * 4 + u64::from(short & 0x7fff_ffff) * 8)?;
+        self.source.read(
+            &mut long,
+            self.offsets() + self.count() * 4 + u64::from(short & 0x7fff_ffff) * 8,
+        )?;
         Ok(u64::from_be_bytes(long))
     }
 }
@@ -104,7 +108,9 @@ mod tests {
         let mut large = Vec::new();
         for (_, offset) in objects {
             let short = u32::try_from(*offset).ok().filter(|short| short & 0x8000_0000 == 0);
-            text.extend(short.unwrap_or(0x8000_0000 | u32::try_from(large.len()).unwrap()).to_be_bytes());
+            text.extend(
+                short.unwrap_or(0x8000_0000 | u32::try_from(large.len()).unwrap()).to_be_bytes(),
+            );
             large.extend(short.is_none().then_some(*offset));
         }
         text.extend(large.iter().flat_map(|offset| offset.to_be_bytes()));

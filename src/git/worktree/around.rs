@@ -51,13 +51,15 @@ const BEAT: Duration = Duration::from_millis(50);
 pub(super) fn look(git: &Git, doing: &str, place: &GitPaths) -> Result<Around, Error> {
     let all = refs(git, doing)?;
     let (commit, tree, branch) = head(git, doing, &all)?;
-    let short = |name: Vec<u8>| name.strip_prefix(b"refs/heads/").map(<[u8]>::to_vec).unwrap_or(name);
+    let short =
+        |name: Vec<u8>| name.strip_prefix(b"refs/heads/").map(<[u8]>::to_vec).unwrap_or(name);
     let head = Head { commit, branch: branch.map(short) };
     let stashes = match all.get(STASH) {
         Some(&youngest) => stashes(git, doing, youngest)?,
         None => Vec::new(),
     };
-    let ours = |name: &[u8]| name != STASH && !OF_OTHERS.iter().any(|others| name.starts_with(others));
+    let ours =
+        |name: &[u8]| name != STASH && !OF_OTHERS.iter().any(|others| name.starts_with(others));
     let refs = all.into_iter().filter(|(name, _)| ours(name)).collect();
     Ok(Around { head, tree, refs, stashes, unfinished: unfinished(git, doing, place)? })
 }
@@ -67,7 +69,10 @@ type Position = (Option<ObjectId>, Option<String>, Option<Vec<u8>>);
 
 fn head(git: &Git, doing: &str, refs: &BTreeMap<Vec<u8>, ObjectId>) -> Result<Position, Error> {
     // A HEAD that is at a commit of a branch is told by one process.
-    let whole = git.run(doing, &["rev-parse", "HEAD^{commit}", "HEAD^{tree}", "--symbolic-full-name", "HEAD"])?;
+    let whole = git.run(
+        doing,
+        &["rev-parse", "HEAD^{commit}", "HEAD^{tree}", "--symbolic-full-name", "HEAD"],
+    )?;
     let lines: Vec<&[u8]> = whole.stdout.split(|&byte| byte == b'\n').collect();
     if whole.code == Some(0)
         && let [commit, tree, branch, b""] = lines[..]
@@ -114,8 +119,12 @@ fn unfinished(git: &Git, doing: &str, place: &GitPaths) -> Result<BTreeSet<Unfin
         MARKS.into_iter().filter(|(mark, _)| there(own.join(mark))).map(|(_, what)| what).collect();
     // There, what would be a file is a ref.
     if there(shared.join("reftable")) {
-        for (name, what) in [("CHERRY_PICK_HEAD", Unfinished::CherryPick), ("REVERT_HEAD", Unfinished::Revert)] {
-            found.extend(git.query(doing, &["rev-parse", "--quiet", "--verify", name])?.map(|_| what));
+        for (name, what) in
+            [("CHERRY_PICK_HEAD", Unfinished::CherryPick), ("REVERT_HEAD", Unfinished::Revert)]
+        {
+            found.extend(
+                git.query(doing, &["rev-parse", "--quiet", "--verify", name])?.map(|_| what),
+            );
         }
     }
     // A rebase picks and reverts on its way, and a mailbox is applied as a rebase is.

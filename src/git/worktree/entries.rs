@@ -83,7 +83,9 @@ impl Index {
         let (place, hash) = place(git, doing)?;
         let file = &place.index;
         // Without checksums, a git of today loses what an index in two files has in the other one.
-        let lost = |hash: &gix::hash::Kind| file.with_file_name(format!("sharedindex.{}", hash.null())).exists();
+        let lost = |hash: &gix::hash::Kind| {
+            file.with_file_name(format!("sharedindex.{}", hash.null())).exists()
+        };
         let native = hash.filter(|hash| !lost(hash)).and_then(|hash| {
             let options = gix::index::decode::Options::default();
             // Like git, do not spend the time to verify the checksum: a parse that is not exact
@@ -136,12 +138,12 @@ impl Index {
     /// before.
     pub(super) fn written(&self) -> (i64, u32) {
         match &self.source {
-            IndexContent::Native(index) => (index.timestamp().unix_seconds(), index.timestamp().nanoseconds()),
-            IndexContent::Listing(_) => self
-                .place
-                .index
-                .metadata()
-                .map_or((0, 0), |about| (about.mtime(), u32::try_from(about.mtime_nsec()).unwrap_or(0))),
+            IndexContent::Native(index) => {
+                (index.timestamp().unix_seconds(), index.timestamp().nanoseconds())
+            }
+            IndexContent::Listing(_) => self.place.index.metadata().map_or((0, 0), |about| {
+                (about.mtime(), u32::try_from(about.mtime_nsec()).unwrap_or(0))
+            }),
         }
     }
 
@@ -153,12 +155,17 @@ impl Index {
         for path in paths {
             let path = path.as_bytes().as_bstr();
             let entry = index.entry_by_path_and_stage(path, Stage::Unconflicted)?;
-            let flags = entry.flags.difference(Flags::SKIP_WORKTREE | Flags::ASSUME_VALID | Flags::FSMONITOR_VALID);
+            let flags = entry
+                .flags
+                .difference(Flags::SKIP_WORKTREE | Flags::ASSUME_VALID | Flags::FSMONITOR_VALID);
             some.dangerously_push_entry(entry.stat, entry.id, flags, entry.mode, path);
         }
         some.sort_entries();
         let mut text = Vec::new();
-        let options = gix::index::write::Options { extensions: gix::index::write::Extensions::None, skip_hash: false };
+        let options = gix::index::write::Options {
+            extensions: gix::index::write::Extensions::None,
+            skip_hash: false,
+        };
         // The state alone would be written without the checksum that ends an index.
         gix::index::File::from_state(some, self.file()).write_to(&mut text, options).ok()?;
         Some(text)
@@ -167,12 +174,14 @@ impl Index {
     /// Its entries, in the order of their paths.
     pub(super) fn entries(&self, doing: &str) -> Result<Vec<Tracked<'_>>, Error> {
         match &self.source {
-            IndexContent::Native(index) => {
-                index.entries().iter().map(|entry| native(index, entry).ok_or_else(|| strange(doing, entry))).collect()
-            }
-            IndexContent::Listing(listing) => {
-                records(listing).map(|record| listed(record).ok_or_else(|| unreadable(doing, record))).collect()
-            }
+            IndexContent::Native(index) => index
+                .entries()
+                .iter()
+                .map(|entry| native(index, entry).ok_or_else(|| strange(doing, entry)))
+                .collect(),
+            IndexContent::Listing(listing) => records(listing)
+                .map(|record| listed(record).ok_or_else(|| unreadable(doing, record)))
+                .collect(),
         }
     }
 }
@@ -223,7 +232,9 @@ fn place(git: &Git, doing: &str) -> Result<(GitPaths, Option<gix::hash::Kind>), 
         return Ok((GitPaths { index, own, shared }, hash));
     }
     let ask = |arguments: &[&str]| -> Result<PathBuf, Error> {
-        Ok(git.directory().join(one_line(git.output(doing, &[&["rev-parse"], arguments].concat())?)))
+        Ok(git
+            .directory()
+            .join(one_line(git.output(doing, &[&["rev-parse"], arguments].concat())?)))
     };
     let (own, shared) = (ask(&["--absolute-git-dir"])?, ask(&["--git-common-dir"])?);
     Ok((GitPaths { index: ask(&["--git-path", "index"])?, own, shared }, None))
@@ -246,7 +257,9 @@ fn native<'a>(index: &'a gix::index::File, entry: &'a gix::index::Entry) -> Opti
     // An entry that was written within the tick of its file's clock has no size, so that git looks
     // again.
     let smudged = about.size == 0 && !entry.id.is_empty_blob() && !entry.mode.is_submodule();
-    let known = entry.stage() == Stage::Unconflicted && !entry.flags.contains(Flags::INTENT_TO_ADD) && !smudged;
+    let known = entry.stage() == Stage::Unconflicted
+        && !entry.flags.contains(Flags::INTENT_TO_ADD)
+        && !smudged;
     let hiding = if entry.flags.contains(Flags::SKIP_WORKTREE) {
         Some(Hiding::SkipWorktree)
     } else {
@@ -283,15 +296,25 @@ mod tests {
     fn a_listing_is_read_to_the_byte() {
         let line = |tag: &str, mode: &str| format!("{tag} {mode} {} 0\ta b\tc", "a".repeat(40));
         let read = |record: &str| {
-            listed(record.as_bytes()).map(|entry| (entry.path.to_vec(), entry.mode, entry.executable, entry.hiding))
+            listed(record.as_bytes())
+                .map(|entry| (entry.path.to_vec(), entry.mode, entry.executable, entry.hiding))
         };
         let path = b"a b\tc".to_vec();
         for (record, expected) in [
             (line("H", "100644"), Some((path.clone(), Mode::File, false, None))),
             (line("M", "100755"), Some((path.clone(), Mode::File, true, None))),
-            (line("h", "120000"), Some((path.clone(), Mode::Symlink, false, Some(Hiding::AssumeUnchanged)))),
-            (line("S", "160000"), Some((path.clone(), Mode::Submodule, false, Some(Hiding::SkipWorktree)))),
-            (line("s", "100644"), Some((path.clone(), Mode::File, false, Some(Hiding::SkipWorktree)))),
+            (
+                line("h", "120000"),
+                Some((path.clone(), Mode::Symlink, false, Some(Hiding::AssumeUnchanged))),
+            ),
+            (
+                line("S", "160000"),
+                Some((path.clone(), Mode::Submodule, false, Some(Hiding::SkipWorktree))),
+            ),
+            (
+                line("s", "100644"),
+                Some((path.clone(), Mode::File, false, Some(Hiding::SkipWorktree))),
+            ),
             (line("H", "040000"), None),
             ("H 100644".into(), None),
             (String::new(), None),
@@ -307,10 +330,17 @@ mod tests {
         for path in ["a", "b"] {
             let (stat, id) = (gix::index::entry::Stat::default(), hash.empty_blob());
             let mode = gix::index::entry::Mode::FILE;
-            all.dangerously_push_entry(stat, id, Flags::SKIP_WORKTREE, mode, path.as_bytes().as_bstr());
+            all.dangerously_push_entry(
+                stat,
+                id,
+                Flags::SKIP_WORKTREE,
+                mode,
+                path.as_bytes().as_bstr(),
+            );
         }
         let file = gix::index::File::from_state(all, "index");
-        let index = Index { source: IndexContent::Native(Box::new(file)), place: GitPaths::default() };
+        let index =
+            Index { source: IndexContent::Native(Box::new(file)), place: GitPaths::default() };
         assert!(index.of([RepoPath::from("c")].iter()).is_none());
         let written = index.of([RepoPath::from("b")].iter()).unwrap();
         // Without its checksum, it is none.

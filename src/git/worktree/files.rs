@@ -20,10 +20,20 @@ impl<'a> OnDisk<'a> {
     /// Every file that is tracked, or that is neither tracked nor ignored.
     pub(crate) fn all(tree: &'a WorkTree) -> Result<Self, Error> {
         endless::refuse_in_work_tree(&tree.top)?;
-        let which = ["ls-files", "-z", "--cached", "--others", "--exclude-standard", "--full-name", "--", ":/"];
+        let which = [
+            "ls-files",
+            "-z",
+            "--cached",
+            "--others",
+            "--exclude-standard",
+            "--full-name",
+            "--",
+            ":/",
+        ];
         let listing = tree.git.output("list the files of the work tree", &which)?;
         // Git ends the name of a nested repository in a slash.
-        let mut paths: Vec<RepoPath> = records(&listing).map(|path| RepoPath::new(without_slash(path))).collect();
+        let mut paths: Vec<RepoPath> =
+            records(&listing).map(|path| RepoPath::new(without_slash(path))).collect();
         // What is in conflict is listed once for each of its stages.
         paths.sort_unstable();
         paths.dedup();
@@ -92,7 +102,14 @@ mod tests {
     fn what_is_not_what_was_listed_is_an_error() {
         let directory = tempfile::tempdir().unwrap();
         let at = |name: &str| directory.path().join(name);
-        assert!(Command::new("git").args(["init", "-q"]).arg(directory.path()).status().unwrap().success());
+        assert!(
+            Command::new("git")
+                .args(["init", "-q"])
+                .arg(directory.path())
+                .status()
+                .unwrap()
+                .success()
+        );
         for name in ["gone", "fifo", "link", "stays"] {
             fs::write(at(name), "text").unwrap();
         }
@@ -105,7 +122,8 @@ mod tests {
         std::os::unix::fs::symlink("/dev/zero", at("link")).unwrap();
         for entry in files.fresh() {
             let read = files.read(entry, 100).ok();
-            let expected = (entry.path.as_bytes() == b"stays").then(|| Content::Bytes(b"text".to_vec()));
+            let expected =
+                (entry.path.as_bytes() == b"stays").then(|| Content::Bytes(b"text".to_vec()));
             assert_eq!(read, expected, "{}", entry.path);
         }
         // A file that is known from elsewhere may be gone.

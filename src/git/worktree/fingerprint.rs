@@ -34,7 +34,9 @@ impl Hasher {
     /// hash. Links are not followed.
     pub(super) fn path(&mut self, path: &Path) -> io::Result<bool> {
         let about = match fs::symlink_metadata(path) {
-            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+            Err(error)
+                if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) =>
+            {
                 self.absent();
                 return Ok(false);
             }

@@ -12,21 +12,29 @@ pub(crate) fn index(data: &[u8]) {
         index.tree();
         let Ok(entries) = index.entries("read") else { continue };
         assert_eq!(entries.len(), index.len());
-        let paths: Vec<RepoPath> =
-            entries.iter().filter(|entry| !entry.is_odd()).map(|entry| RepoPath::new(entry.path)).collect();
+        let paths: Vec<RepoPath> = entries
+            .iter()
+            .filter(|entry| !entry.is_odd())
+            .map(|entry| RepoPath::new(entry.path))
+            .collect();
         if let Some(written) = index.of(paths.iter()) {
             let again = of_bytes(&written, hash).expect("what was written is read");
             let entries = again.entries("read").expect("what was written is known");
-            assert!(entries.len() == paths.len() && entries.iter().all(|entry| entry.hiding.is_none()));
+            assert!(
+                entries.len() == paths.len() && entries.iter().all(|entry| entry.hiding.is_none())
+            );
         }
     }
 }
 
 pub(super) fn of_bytes(data: &[u8], hash: gix::hash::Kind) -> Option<Index> {
     let now = gix::index::State::new(hash).timestamp();
-    let (state, _) = gix::index::State::from_bytes(data, now, hash, gix::index::decode::Options::default()).ok()?;
+    let (state, _) =
+        gix::index::State::from_bytes(data, now, hash, gix::index::decode::Options::default())
+            .ok()?;
     let native = Box::new(gix::index::File::from_state(state, "index"));
-    (!native.is_sparse()).then(|| Index { source: IndexContent::Native(native), place: GitPaths::default() })
+    (!native.is_sparse())
+        .then(|| Index { source: IndexContent::Native(native), place: GitPaths::default() })
 }
 
 /// A listing of the index.

@@ -35,7 +35,8 @@ const SECTIONS: [&[u8]; 2] = [b"filter.", b"extensions."];
 const FILES: [&str; 3] = ["info/exclude", "info/attributes", "info/sparse-checkout"];
 /// Settings that name a file which counts as well, and what it is called where nothing is set
 /// (gitignore(5), gitattributes(5)).
-const NAMED: [(&str, &str); 2] = [("core.excludesFile", "git/ignore"), ("core.attributesFile", "git/attributes")];
+const NAMED: [(&str, &str); 2] =
+    [("core.excludesFile", "git/ignore"), ("core.attributesFile", "git/attributes")];
 
 /// A hash over each of them that is there, by its name. `config_home` is where the user's files
 /// are, if not in `~/.config`.
@@ -56,21 +57,28 @@ pub(super) fn look(
     }
     let mut files: Vec<(Vec<u8>, PathBuf)> = Vec::new();
     for name in FILES {
-        let path = git.directory().join(one_line(git.output(doing, &["rev-parse", "--git-path", name])?));
+        let path =
+            git.directory().join(one_line(git.output(doing, &["rev-parse", "--git-path", name])?));
         files.push((format!(".git/{name}").into_bytes(), path));
     }
     for (name, usual) in NAMED {
-        let usual =
-            config_home.map_or(format!("~/.config/{usual}"), |home| home.join(usual).to_string_lossy().into_owned());
+        let usual = config_home.map_or(format!("~/.config/{usual}"), |home| {
+            home.join(usual).to_string_lossy().into_owned()
+        });
         // Without a home, there is none.
-        let answer = git.run(doing, &["config", "--type=path", "--default", &usual, "--get", name])?;
+        let answer =
+            git.run(doing, &["config", "--type=path", "--default", &usual, "--get", name])?;
         if answer.code == Some(0) {
-            files.push((format!("the file of {name}").into_bytes(), git.directory().join(one_line(answer.stdout))));
+            files.push((
+                format!("the file of {name}").into_bytes(),
+                git.directory().join(one_line(answer.stdout)),
+            ));
         }
     }
     for (name, path) in files {
-        let text = read::file_if_there(&path, FinalLink::Follow, LONGEST)
-            .map_err(|error| Error::new(doing, format!("{}: {error}", path.display())).help(error.next_step()))?;
+        let text = read::file_if_there(&path, FinalLink::Follow, LONGEST).map_err(|error| {
+            Error::new(doing, format!("{}: {error}", path.display())).help(error.next_step())
+        })?;
         found.extend(text.map(|text| (name, text)));
     }
     let hash = |text: &[u8]| {

@@ -70,7 +70,11 @@ impl Status {
         let mut fields = answer.split(|&byte| byte == 0);
         while let Some(field) = fields.next() {
             if let Some(oid) = field.strip_prefix(b"# branch.oid ") {
-                let oid = if oid == b"(initial)" { None } else { Some(ObjectId::from_hex(oid).ok_or(field)?) };
+                let oid = if oid == b"(initial)" {
+                    None
+                } else {
+                    Some(ObjectId::from_hex(oid).ok_or(field)?)
+                };
                 commit = Some(oid);
             } else if let Some(name) = field.strip_prefix(b"# branch.head ") {
                 branch = Some((name != b"(detached)").then(|| name.to_vec()));
@@ -79,7 +83,11 @@ impl Status {
                 merge(&mut records, path, record);
                 if field.starts_with(b"2 ") {
                     let origin = fields.next().ok_or(field)?;
-                    merge(&mut records, RepoPath::new(origin), StatusRecord::of(State::Staged, "renamed"));
+                    merge(
+                        &mut records,
+                        RepoPath::new(origin),
+                        StatusRecord::of(State::Staged, "renamed"),
+                    );
                 }
             }
         }
@@ -91,7 +99,11 @@ impl Status {
 }
 
 /// Adds a record. One path can have two: removed from the index, and untracked where it stayed.
-pub(super) fn merge(records: &mut BTreeMap<RepoPath, StatusRecord>, path: RepoPath, mut record: StatusRecord) {
+pub(super) fn merge(
+    records: &mut BTreeMap<RepoPath, StatusRecord>,
+    path: RepoPath,
+    mut record: StatusRecord,
+) {
     if record.states.is_empty() {
         return;
     }
@@ -111,9 +123,10 @@ impl StatusRecord {
 /// One line of the answer.
 pub(super) fn parse_record(field: &[u8]) -> Option<(RepoPath, StatusRecord)> {
     match field {
-        [b'?', b' ', path @ ..] => {
-            Some((path_of(path)?, StatusRecord { states: [State::Untracked].into(), ..StatusRecord::default() }))
-        }
+        [b'?', b' ', path @ ..] => Some((
+            path_of(path)?,
+            StatusRecord { states: [State::Untracked].into(), ..StatusRecord::default() },
+        )),
         // Ignored paths are never asked for; a git that tells of them all the same is understood.
         [b'!', b' ', path @ ..] => Some((path_of(path)?, StatusRecord::default())),
         [b'1', b' ', ..] => tracked(field, 8),
@@ -137,7 +150,9 @@ fn path_of(path: &[u8]) -> Option<RepoPath> {
 /// `1 <XY> <sub> <mH> <mI> <mW> <hH> <hI> <path>`; in a record `2` a score stands before the path.
 fn tracked(field: &[u8], words: usize) -> Option<(RepoPath, StatusRecord)> {
     let (parts, path) = split(field, words)?;
-    let &[_, &[index, tree], submodule, head_mode, index_mode, tree_mode, head_id, index_id, ..] = &parts[..] else {
+    let &[_, &[index, tree], submodule, head_mode, index_mode, tree_mode, head_id, index_id, ..] =
+        &parts[..]
+    else {
         return None;
     };
     let mut record = StatusRecord { words: parts.join(&b' '), ..StatusRecord::default() };
@@ -170,7 +185,9 @@ fn tracked(field: &[u8], words: usize) -> Option<(RepoPath, StatusRecord)> {
         let id = |hex: &[u8]| ObjectId::from_hex(hex).map(|id| (!id.is_null()).then_some(id));
         record.staged = Some(StagedBlobs { old: id(head_id)?, new: id(index_id)? });
     }
-    let flipped = |old: &[u8], new: &[u8]| matches!((old, new), (b"100644", b"100755") | (b"100755", b"100644"));
+    let flipped = |old: &[u8], new: &[u8]| {
+        matches!((old, new), (b"100644", b"100755") | (b"100755", b"100644"))
+    };
     if (flipped(head_mode, index_mode) && head_id == index_id) || flipped(index_mode, tree_mode) {
         notes.insert("mode changed");
     }
@@ -180,14 +197,18 @@ fn tracked(field: &[u8], words: usize) -> Option<(RepoPath, StatusRecord)> {
 
 /// `N...`, or `S` and what is dirty in the submodule.
 fn submodule_notes(field: &[u8]) -> Option<impl Iterator<Item = &'static str>> {
-    const KNOWN: [(u8, &str); 3] = [(b'C', "new commits"), (b'M', "modified content"), (b'U', "untracked content")];
+    const KNOWN: [(u8, &str); 3] =
+        [(b'C', "new commits"), (b'M', "modified content"), (b'U', "untracked content")];
     let flags = match field {
         b"N..." => b"...",
         [b'S', flags @ ..] => <&[u8; 3]>::try_from(flags).ok()?,
         _ => return None,
     };
-    let understood = flags.iter().zip(KNOWN).all(|(flag, (letter, _))| [b'.', letter].contains(flag));
-    understood.then(|| flags.iter().zip(KNOWN).filter(|(flag, _)| **flag != b'.').map(|(_, (_, note))| note))
+    let understood =
+        flags.iter().zip(KNOWN).all(|(flag, (letter, _))| [b'.', letter].contains(flag));
+    understood.then(|| {
+        flags.iter().zip(KNOWN).filter(|(flag, _)| **flag != b'.').map(|(_, (_, note))| note)
+    })
 }
 
 /// `u <XY> <sub> <m1> <m2> <m3> <mW> <h1> <h2> <h3> <path>`.
@@ -203,7 +224,10 @@ fn unmerged(field: &[u8]) -> Option<(RepoPath, StatusRecord)> {
         b"UU" => "both modified",
         _ => return None,
     };
-    Some((path, StatusRecord { words: parts.join(&b' '), ..StatusRecord::of(State::Conflicted, note) }))
+    Some((
+        path,
+        StatusRecord { words: parts.join(&b' '), ..StatusRecord::of(State::Conflicted, note) },
+    ))
 }
 
 #[cfg(test)]
@@ -232,15 +256,30 @@ mod tests {
             (format!("1 MM N... 100644 100644 100644 {a} {b} a"), "a: staged, modified ()"),
             (format!("1 A. N... 000000 100644 100644 {a} {b} a"), "a: staged (new file)"),
             (format!("1 .A N... 000000 000000 100644 {a} {a} a"), "a: modified (new file)"),
-            (format!("1 D. N... 100644 000000 000000 {a} {b} a"), "a: staged (deleted in the index)"),
+            (
+                format!("1 D. N... 100644 000000 000000 {a} {b} a"),
+                "a: staged (deleted in the index)",
+            ),
             (format!("1 .D N... 100644 100644 000000 {a} {a} a"), "a: deleted ()"),
             (format!("1 .T N... 100644 100644 120000 {a} {a} a"), "a: modified (type changed)"),
             (format!("1 .M N... 100644 100644 100755 {a} {a} a"), "a: modified (mode changed)"),
             (format!("1 M. N... 100644 100755 100755 {a} {a} a"), "a: staged (mode changed)"),
-            (format!("1 .M SC.U 160000 160000 160000 {a} {a} s"), "s: modified (new commits, untracked content)"),
-            (format!("1 D. N... 100644 000000 000000 {a} {b} a\0? a"), "a: staged, untracked (deleted in the index)"),
-            (format!("2 R. N... 100644 100644 100644 {a} {a} R100 n\0o"), "n: staged (renamed); o: staged (renamed)"),
-            (format!("u UD N... 100644 100644 000000 100644 {a} {b} {a} a"), "a: conflicted (deleted by them)"),
+            (
+                format!("1 .M SC.U 160000 160000 160000 {a} {a} s"),
+                "s: modified (new commits, untracked content)",
+            ),
+            (
+                format!("1 D. N... 100644 000000 000000 {a} {b} a\0? a"),
+                "a: staged, untracked (deleted in the index)",
+            ),
+            (
+                format!("2 R. N... 100644 100644 100644 {a} {a} R100 n\0o"),
+                "n: staged (renamed); o: staged (renamed)",
+            ),
+            (
+                format!("u UD N... 100644 100644 000000 100644 {a} {b} {a} a"),
+                "a: conflicted (deleted by them)",
+            ),
             ("? a\nb".into(), "a\\nb: untracked ()"),
             ("! a".into(), ""),
             ("# stash 1".into(), ""),
@@ -266,7 +305,13 @@ mod tests {
         ] {
             assert_eq!(one(&record), None, "{record:?}");
         }
-        for answer in ["", "\0", "? a\0", "# branch.oid (initial)\0", "# branch.oid xyz\0# branch.head main\0"] {
+        for answer in [
+            "",
+            "\0",
+            "? a\0",
+            "# branch.oid (initial)\0",
+            "# branch.oid xyz\0# branch.head main\0",
+        ] {
             assert!(Status::parse(answer.as_bytes()).is_err(), "{answer:?}");
         }
         let cut = format!("{HEAD}? a");

@@ -62,7 +62,9 @@ impl Settings {
     /// Reads them.
     pub(super) fn read(git: &Git) -> Result<Self, Error> {
         let wanted = r"^core\.(filemode|ignorecase|precomposeunicode|sparsecheckout)$";
-        let answer = git.query(DOING, &["config", "--type=bool", "--get-regexp", wanted])?.unwrap_or_default();
+        let answer = git
+            .query(DOING, &["config", "--type=bool", "--get-regexp", wanted])?
+            .unwrap_or_default();
         let mut settings = Self { file_mode: true, folds_names: false, sparse: false };
         let mut folding = [false; 2];
         for line in text(&answer).lines() {
@@ -122,8 +124,14 @@ impl<'a> Suspects<'a> {
     fn pieces(&self, believed: bool) -> Result<Option<Records>, Error> {
         // Of a file that is skipped git takes the ignore rules from the index, and `git
         // check-ignore` does not.
-        let skips_rules = |marked: &Marked| !marked.there && marked.path.file_name() == b".gitignore";
-        if self.seen.hidden.iter().any(|marked| skips_rules(marked) || (marked.changed && marked.odd)) {
+        let skips_rules =
+            |marked: &Marked| !marked.there && marked.path.file_name() == b".gitignore";
+        if self
+            .seen
+            .hidden
+            .iter()
+            .any(|marked| skips_rules(marked) || (marked.changed && marked.odd))
+        {
             return Ok(None);
         }
         let hidden = self.changed_in_hiding();
@@ -141,7 +149,8 @@ impl<'a> Suspects<'a> {
             return Ok(None);
         }
         let Some(unstaged) = self.unstaged(&files, believed)? else { return Ok(None) };
-        let mut records = if odd.is_empty() { Records::new() } else { status_of(self.git, &[], believed, &odd)? };
+        let mut records =
+            if odd.is_empty() { Records::new() } else { status_of(self.git, &[], believed, &odd)? };
         let paths = staged.keys().chain(unstaged.keys().filter(|path| !staged.contains_key(path)));
         for path in paths.filter(|path| !odd.contains(path)) {
             let line = in_one_line(path, staged.get(path), unstaged.get(path));
@@ -149,7 +158,11 @@ impl<'a> Suspects<'a> {
             merge(&mut records, path, record);
         }
         for path in self.not_tracked()? {
-            merge(&mut records, path, StatusRecord { states: [State::Untracked].into(), ..StatusRecord::default() });
+            merge(
+                &mut records,
+                path,
+                StatusRecord { states: [State::Untracked].into(), ..StatusRecord::default() },
+            );
         }
         Ok(Some(records))
     }
@@ -169,20 +182,28 @@ impl<'a> Suspects<'a> {
     }
 
     /// These files against the index; nothing where the index cannot be cut down to them.
-    fn unstaged(&self, files: &[&RepoPath], believed: bool) -> Result<Option<BTreeMap<RepoPath, RawChange>>, Error> {
+    fn unstaged(
+        &self,
+        files: &[&RepoPath],
+        believed: bool,
+    ) -> Result<Option<BTreeMap<RepoPath, RawChange>>, Error> {
         if files.is_empty() {
             return Ok(Some(BTreeMap::new()));
         }
         let Some(index) = self.index.of(files.iter().copied()) else { return Ok(None) };
-        let (scratch, git) = beside(self.git, BEFORE_ALL_FILES, &mut |file| std::io::Write::write_all(file, &index))?;
+        let (scratch, git) = beside(self.git, BEFORE_ALL_FILES, &mut |file| {
+            std::io::Write::write_all(file, &index)
+        })?;
         let mode = if believed { "core.fileMode=true" } else { "core.fileMode=false" };
         let settings = [&ALONE[..], &DOUBT, &["-c", mode]].concat();
         // It ends with 1 where something is to be told, which the next command does.
-        let refreshed = git.run(DOING, &[&settings[..], &["update-index", "-q", "--refresh"]].concat())?;
+        let refreshed =
+            git.run(DOING, &[&settings[..], &["update-index", "-q", "--refresh"]].concat())?;
         if !matches!(refreshed.code, Some(0 | 1)) {
             return Err(failed(DOING, &refreshed));
         }
-        let answer = git.output(DOING, &[&settings[..], &["diff-files"], &RAW, &["--"]].concat())?;
+        let answer =
+            git.output(DOING, &[&settings[..], &["diff-files"], &RAW, &["--"]].concat())?;
         drop(scratch);
         Ok(Some(by_path(parse_changes(DOING, &answer)?)))
     }
@@ -190,11 +211,14 @@ impl<'a> Suspects<'a> {
     /// What is neither tracked nor ignored, file by file.
     fn not_tracked(&self) -> Result<Vec<RepoPath>, Error> {
         let rest = not_ignored(self.git, self.top, &self.seen.untracked)?;
-        let is_directory = |path: &RepoPath| path.as_bytes().ends_with(b"/") && !self.seen.nested.contains(path);
-        let (directories, mut files): (Vec<RepoPath>, Vec<RepoPath>) = rest.into_iter().partition(is_directory);
+        let is_directory =
+            |path: &RepoPath| path.as_bytes().ends_with(b"/") && !self.seen.nested.contains(path);
+        let (directories, mut files): (Vec<RepoPath>, Vec<RepoPath>) =
+            rest.into_iter().partition(is_directory);
         if !directories.is_empty() {
             let listing = ["ls-files", "--others", "--exclude-standard", "-z", "--full-name", "--"];
-            let mut arguments: Vec<OsString> = DOUBT.iter().chain(&listing).map(OsString::from).collect();
+            let mut arguments: Vec<OsString> =
+                DOUBT.iter().chain(&listing).map(OsString::from).collect();
             if directories.len() > NAMED {
                 arguments.push(":/".into());
             } else {
@@ -214,7 +238,12 @@ impl<'a> Suspects<'a> {
 }
 
 /// `git status` of these paths, or of everything.
-fn status_of(git: &Git, settings: &[&str], believed: bool, paths: &[&RepoPath]) -> Result<Records, Error> {
+fn status_of(
+    git: &Git,
+    settings: &[&str],
+    believed: bool,
+    paths: &[&RepoPath],
+) -> Result<Records, Error> {
     let mode = believed.then_some(["-c", "core.fileMode=true"]);
     let mut arguments: Vec<OsString> =
         settings.iter().chain(mode.iter().flatten()).chain(&DOUBT).map(OsString::from).collect();
@@ -242,8 +271,13 @@ fn is_odd(change: &RawChange) -> bool {
 }
 
 /// Both changes of a path as a record of `git status`, in its porcelain format 2.
-fn in_one_line(path: &RepoPath, staged: Option<&RawChange>, unstaged: Option<&RawChange>) -> Vec<u8> {
-    let letter = |change: Option<&RawChange>| change.map_or('.', |change| char::from(change.letter));
+fn in_one_line(
+    path: &RepoPath,
+    staged: Option<&RawChange>,
+    unstaged: Option<&RawChange>,
+) -> Vec<u8> {
+    let letter =
+        |change: Option<&RawChange>| change.map_or('.', |change| char::from(change.letter));
     let (head, index) = match (staged, unstaged) {
         (Some(change), _) => ((change.old_mode, change.old), (change.new_mode, change.new)),
         (None, Some(change)) => ((change.old_mode, change.old), (change.old_mode, change.old)),
@@ -289,8 +323,9 @@ fn not_ignored(git: &Git, top: &Path, untracked: &[RepoPath]) -> Result<Vec<Repo
 
 /// The same paths for git's standard input, which counts from where git was started.
 fn absolute<'a>(top: &Path, paths: impl Iterator<Item = &'a RepoPath>) -> Vec<u8> {
-    let place =
-        |path: &RepoPath| top.join(OsStr::from_bytes(without_slash(path.as_bytes()))).into_os_string().into_vec();
+    let place = |path: &RepoPath| {
+        top.join(OsStr::from_bytes(without_slash(path.as_bytes()))).into_os_string().into_vec()
+    };
     paths.flat_map(|path| [place(path), vec![0]].concat()).collect()
 }
 
@@ -305,8 +340,10 @@ fn beside(
     write: &mut dyn FnMut(&mut File) -> std::io::Result<()>,
 ) -> Result<(Scratch, Git), Error> {
     let help = "make room in it, or set TMPDIR to one that works";
-    let failed = |error: std::io::Error| Error::new("write into the temporary directory", error).help(help);
-    let scratch = Scratch::new().map_err(|error| Error::new("make a temporary directory", error).help(help))?;
+    let failed =
+        |error: std::io::Error| Error::new("write into the temporary directory", error).help(help);
+    let scratch = Scratch::new()
+        .map_err(|error| Error::new("make a temporary directory", error).help(help))?;
     let (place, mut file) = scratch.make_file("index").map_err(failed)?;
     write(&mut file).map_err(failed)?;
     // By this git tells which files may have changed unseen.
@@ -334,7 +371,11 @@ impl Unhidden {
         let paths = absolute(top, hidden.iter().copied());
         // One run takes one of the two off.
         for flag in ["--no-assume-unchanged", "--no-skip-worktree"] {
-            git.fed(doing, &[&ALONE[..], &DOUBT, &["update-index", flag, "-z", "--stdin"]].concat(), &paths)?;
+            git.fed(
+                doing,
+                &[&ALONE[..], &DOUBT, &["update-index", flag, "-z", "--stdin"]].concat(),
+                &paths,
+            )?;
         }
         Ok(Self { git, _scratch: scratch })
     }

@@ -119,13 +119,20 @@ pub(super) fn walk(
     let threads = (entries.len() / ENTRIES_A_THREAD).clamp(1, processors.min(THREADS));
     let all = Visit { path: Vec::new(), entries: 0..entries.len(), told: false, foreign: false };
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
-    let pool = pool.map_err(|error| Error::new("start the threads that look at the work tree", error))?;
+    let pool =
+        pool.map_err(|error| Error::new("start the threads that look at the work tree", error))?;
     pool.in_place_scope(|scope| walk.enter(scope, &all));
     if let Some(error) = walk.failed.into_inner() {
         return Err(error);
     }
     let mut seen = walk.seen.into_inner().unwrap_or_else(PoisonError::into_inner);
-    for list in [&mut seen.doubtful, &mut seen.odd, &mut seen.flipped, &mut seen.untracked, &mut seen.debris] {
+    for list in [
+        &mut seen.doubtful,
+        &mut seen.odd,
+        &mut seen.flipped,
+        &mut seen.untracked,
+        &mut seen.debris,
+    ] {
         list.sort_unstable();
         // An unmerged path is in the index once for each of its stages.
         list.dedup();
@@ -184,7 +191,10 @@ impl<'a> Walk<'a> {
             Ok((found, inner)) => {
                 let deeper: usize = inner.iter().map(|directory| directory.entries.len()).sum();
                 found.merge_into(&self.seen);
-                self.progress.lock().unwrap_or_else(PoisonError::into_inner).advance(count - deeper);
+                self.progress
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .advance(count - deeper);
                 for directory in inner {
                     scope.spawn(move |scope| self.enter(scope, &directory));
                 }
@@ -203,7 +213,10 @@ impl<'a> Walk<'a> {
             self.missing(directory.entries.clone(), &mut seen);
             return Ok((seen, inner));
         };
-        for name in names.iter().filter(|name| !matches!(name.kind, FileType::RegularFile | FileType::Directory)) {
+        for name in names
+            .iter()
+            .filter(|name| !matches!(name.kind, FileType::RegularFile | FileType::Directory))
+        {
             let bytes = name.name().to_bytes();
             let is_read = IN_EACH_DIRECTORY.iter().any(|read| bytes == read.as_bytes());
             let path = [&directory.path, bytes].concat();
@@ -256,7 +269,13 @@ impl<'a> Walk<'a> {
     }
 
     /// Looks at what is on disk at the path of an entry.
-    fn tracked(&self, entry: &Tracked<'_>, dir: &Dir, found: &mut DiskEntry, seen: &mut Seen) -> Result<(), Error> {
+    fn tracked(
+        &self,
+        entry: &Tracked<'_>,
+        dir: &Dir,
+        found: &mut DiskEntry,
+        seen: &mut Seen,
+    ) -> Result<(), Error> {
         let likeness = if found.kind == FileType::Directory {
             found.tracked = self.submodule(entry, seen)?;
             Likeness::Differs
@@ -323,7 +342,8 @@ impl<'a> Walk<'a> {
         let (seconds, nanoseconds) = known.mtime;
         let (seconds, written) = (i64::from(seconds), self.written);
         // Where the file system keeps no fractions, the whole second is open.
-        let older = seconds < written.0 || (seconds == written.0 && nanoseconds > 0 && nanoseconds < written.1);
+        let older = seconds < written.0
+            || (seconds == written.0 && nanoseconds > 0 && nanoseconds < written.1);
         older && known == now
     }
 
@@ -344,7 +364,9 @@ impl<'a> Walk<'a> {
             let path = RepoPath::new(path);
             // Pipes and sockets keep no directory in the tree either.
             let mode = if name.kind == FileType::RegularFile { Mode::File } else { Mode::Symlink };
-            if !directory.foreign && (self.debris.is_backup(&path) || self.debris.content_of(&path, mode).is_some()) {
+            if !directory.foreign
+                && (self.debris.is_backup(&path) || self.debris.content_of(&path, mode).is_some())
+            {
                 seen.debris.push(path.clone());
             }
             if !directory.told && matches!(name.kind, FileType::RegularFile | FileType::Symlink) {
@@ -391,7 +413,8 @@ impl Seen {
     }
 
     fn doubt(&mut self, entry: &Tracked<'_>) {
-        if entry.is_odd() { &mut self.odd } else { &mut self.doubtful }.push(RepoPath::new(entry.path));
+        if entry.is_odd() { &mut self.odd } else { &mut self.doubtful }
+            .push(RepoPath::new(entry.path));
     }
 
     /// Takes the marks off that git does not obey: it looks at those paths itself.
@@ -461,7 +484,11 @@ fn kind_of(dir: &Dir, name: &CStr) -> Result<FileType, Errno> {
 
 /// The entry of a name, and where the one after it is. Mostly the index names the next one: it is
 /// sorted as well, but for directories, which it sorts as if they ended in a slash.
-fn find<'n>(names: &'n mut [DiskEntry], next: &mut usize, name: &[u8]) -> Option<&'n mut DiskEntry> {
+fn find<'n>(
+    names: &'n mut [DiskEntry],
+    next: &mut usize,
+    name: &[u8],
+) -> Option<&'n mut DiskEntry> {
     let mut at = *next;
     if names.get(at).is_none_or(|known| known.name().to_bytes() != name) {
         at = names.binary_search_by(|known| known.name().to_bytes().cmp(name)).ok()?;
@@ -494,7 +521,13 @@ mod tests {
     #[test]
     fn an_entry_is_kept_if_git_may_have_something_to_say_of_it() {
         let stat = Stat { mtime: (1, 1), ctime: (1, 1), ino: 1, owner: (0, 0), size: 1 };
-        let entry = |hiding, stat| Tracked { path: b"a", mode: Mode::File, executable: false, hiding, stat };
+        let entry = |hiding, stat| Tracked {
+            path: b"a",
+            mode: Mode::File,
+            executable: false,
+            hiding,
+            stat,
+        };
         let lists = |entry: &Tracked<'_>, likeness| {
             let mut seen = Seen::default();
             seen.classify(entry, likeness);
@@ -507,7 +540,9 @@ mod tests {
         assert_eq!(lists(&plain, Likeness::Differs), (1, 0, 0, vec![]));
         assert_eq!(lists(&odd, Likeness::Differs), (0, 1, 0, vec![]));
         let hidden = entry(Some(Hiding::SkipWorktree), Some(stat));
-        for (likeness, changed) in [(Likeness::Same, false), (Likeness::Flipped, true), (Likeness::Differs, true)] {
+        for (likeness, changed) in
+            [(Likeness::Same, false), (Likeness::Flipped, true), (Likeness::Differs, true)]
+        {
             assert_eq!(lists(&hidden, likeness), (0, 0, 0, vec![changed]), "{likeness:?}");
         }
     }
@@ -520,10 +555,17 @@ mod tests {
         }
         let (_, mut names) = list(directory.path(), b"").unwrap().unwrap();
         let mut next = 0;
-        for (name, is_there) in
-            [("a", true), ("b", true), ("b", true), ("bb", false), ("a", true), ("c", true), ("d", false)]
-        {
-            let found = find(&mut names, &mut next, name.as_bytes()).map(|found| found.name().to_bytes().to_vec());
+        for (name, is_there) in [
+            ("a", true),
+            ("b", true),
+            ("b", true),
+            ("bb", false),
+            ("a", true),
+            ("c", true),
+            ("d", false),
+        ] {
+            let found = find(&mut names, &mut next, name.as_bytes())
+                .map(|found| found.name().to_bytes().to_vec());
             assert_eq!(found, is_there.then(|| name.into()), "{name}");
         }
     }

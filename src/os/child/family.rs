@@ -1,5 +1,5 @@
-//! The processes that descend from the command, as proc(5) tells of them. Where there is no such file system, none are
-//! known.
+//! The processes that descend from the command, as proc(5) tells of them. Where there is no such
+//! file system, none are known.
 
 use std::fs;
 use std::time::Duration;
@@ -22,9 +22,11 @@ pub(super) struct Process {
     ended: bool,
 }
 
-/// Makes the processes ours whose parents end before them: so they are still known to descend from the command.
+/// Makes the processes ours whose parents end before them: so they are still known to descend from
+/// the command.
 pub(super) fn adopt_orphans() {
-    // What could not be adopted goes to init, as it always did; so does what could not be found to be buried.
+    // What could not be adopted goes to init, as it always did; so does what could not be found to
+    // be buried.
     #[cfg(target_os = "linux")]
     if !all().is_empty() {
         let _ = rustix::process::set_child_subreaper(Some(getpid()));
@@ -33,7 +35,11 @@ pub(super) fn adopt_orphans() {
 
 /// Our children.
 pub(super) fn children() -> Vec<Pid> {
-    all().into_iter().filter(|process| process.parent == Some(getpid())).map(|process| process.id).collect()
+    all()
+        .into_iter()
+        .filter(|process| process.parent == Some(getpid()))
+        .map(|process| process.id)
+        .collect()
 }
 
 /// Everything that descends from us, but not through these children.
@@ -41,9 +47,12 @@ pub(super) fn descendants(strangers: &[Pid]) -> Vec<Process> {
     below(getpid(), strangers, &all()).into_iter().cloned().collect()
 }
 
-/// Waits for the orphans that have ended, so that they do not stay as zombies. The command is not ours to wait for here.
+/// Waits for the orphans that have ended, so that they do not stay as zombies. The command is not
+/// ours to wait for here.
 pub(super) fn bury_orphans(command: Option<Pid>) {
-    let ours = |process: &&Process| process.parent == Some(getpid()) && process.ended && Some(process.id) != command;
+    let ours = |process: &&Process| {
+        process.parent == Some(getpid()) && process.ended && Some(process.id) != command
+    };
     for process in all().iter().filter(ours) {
         let _ = waitpid(Some(process.id), WaitOptions::NOHANG);
     }
@@ -55,7 +64,8 @@ pub(super) fn left_running(strangers: &[Pid]) -> Vec<String> {
     loop {
         bury_orphans(None);
         let processes = all();
-        let running = below(getpid(), strangers, &processes).into_iter().filter(|process| !process.ended);
+        let running =
+            below(getpid(), strangers, &processes).into_iter().filter(|process| !process.ended);
         let names: Vec<String> = running.map(|process| process.name.clone()).collect();
         looks += 1;
         if names.is_empty() || looks == LOOKS {
@@ -72,7 +82,10 @@ fn below<'p>(ancestor: Pid, without: &[Pid], processes: &'p [Process]) -> Vec<&'
     while let Some(parent) = parents.pop() {
         let children = processes.iter().filter(|process| process.parent == Some(parent));
         for child in children {
-            if child.id != ancestor && !without.contains(&child.id) && !found.iter().any(|known| known.id == child.id) {
+            if child.id != ancestor
+                && !without.contains(&child.id)
+                && !found.iter().any(|known| known.id == child.id)
+            {
                 found.push(child);
                 parents.push(child.id);
             }
@@ -116,7 +129,10 @@ mod tests {
     fn a_name_may_hold_anything() {
         let process = parse(b"17 (a) (b) Z 4 17 17 0 -1").unwrap();
         assert_eq!((process.id.as_raw_nonzero().get(), &*process.name), (17, "a) (b"));
-        assert_eq!((process.parent.map(|id| id.as_raw_nonzero().get()), process.ended), (Some(4), true));
+        assert_eq!(
+            (process.parent.map(|id| id.as_raw_nonzero().get()), process.ended),
+            (Some(4), true)
+        );
         assert!(parse(b"17 a S 4").is_none() && parse(b"").is_none());
         assert!(parse(b"1 (init) S 0 1").unwrap().parent.is_none());
         let gone = parse(b"9 (sh) X 0 -1 -1").unwrap();
@@ -134,11 +150,20 @@ mod tests {
             ended: false,
         };
         // A loop cannot be, and does not matter.
-        let processes = [process(2, 1), process(3, 2), process(4, 3), process(5, 1), process(6, 7), process(7, 6)];
+        let processes = [
+            process(2, 1),
+            process(3, 2),
+            process(4, 3),
+            process(5, 1),
+            process(6, 7),
+            process(7, 6),
+        ];
         let without = [id(5)];
         let found = |ancestor| -> Vec<i32> {
-            let mut found: Vec<i32> =
-                below(id(ancestor), &without, &processes).iter().map(|p| p.id.as_raw_nonzero().get()).collect();
+            let mut found: Vec<i32> = below(id(ancestor), &without, &processes)
+                .iter()
+                .map(|p| p.id.as_raw_nonzero().get())
+                .collect();
             found.sort_unstable();
             found
         };

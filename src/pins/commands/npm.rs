@@ -3,8 +3,10 @@
 use crate::formats::shell::Resolved;
 
 /// How npm lets `install` be spelled.
-const INSTALL: [&str; 12] =
-    ["install", "add", "i", "in", "ins", "inst", "insta", "instal", "isnt", "isnta", "isntal", "isntall"];
+const INSTALL: [&str; 12] = [
+    "install", "add", "i", "in", "ins", "inst", "insta", "instal", "isnt", "isnta", "isntal",
+    "isntall",
+];
 
 /// The options of npm that take the next word for their value; from npm's own definitions.
 const WITH_VALUE: &str = "access auth-type before C ca cache cache-max cache-min cafile cert cpu depth fetch-retries \
@@ -15,8 +17,8 @@ const WITH_VALUE: &str = "access auth-type before C ca cache cache-max cache-min
 /// The letters that npm lets stand together behind one dash.
 const LETTERS: &str = "?BCDEHLOPSacdfghlmnpqsvwy";
 
-/// The packages of `npm install --global X`, in every order and spelling. A word that is not known is no package, but may
-/// be a value.
+/// The packages of `npm install --global X`, in every order and spelling. A word that is not known
+/// is no package, but may be a value.
 pub(super) fn installed_globally(words: &[Resolved]) -> Vec<&Resolved> {
     let mut found = Vec::new();
     let mut global = false;
@@ -29,11 +31,16 @@ pub(super) fn installed_globally(words: &[Resolved]) -> Vec<&Resolved> {
         if options && dashes > 1 && option.is_empty() && !word.is_open {
             options = false;
         } else if options && dashes > 0 && !option.is_empty() {
-            let (name, given) = option.split_once('=').map_or((option, None), |(name, value)| (name, Some(value)));
+            let (name, given) =
+                option.split_once('=').map_or((option, None), |(name, value)| (name, Some(value)));
             let switch = matches!(name, "global" | "g");
             let takes_value = WITH_VALUE.split(' ').any(|known| known == name);
             let next = words.next_if(|next| {
-                let is_value = if switch { matches!(next.known(), Some("true" | "false")) } else { takes_value };
+                let is_value = if switch {
+                    matches!(next.known(), Some("true" | "false"))
+                } else {
+                    takes_value
+                };
                 given.is_none() && is_value && (next.is_open || !next.text.starts_with('-'))
             });
             let value = given.or(next.map(|next| next.text.as_str()));
@@ -42,7 +49,10 @@ pub(super) fn installed_globally(words: &[Resolved]) -> Vec<&Resolved> {
                 "no-global" | "local" => global = false,
                 "location" | "L" => global = value == Some("global"),
                 _ if takes_value => {}
-                _ if dashes == 1 && name.contains('g') && name.chars().all(|letter| LETTERS.contains(letter)) => {
+                _ if dashes == 1
+                    && name.contains('g')
+                    && name.chars().all(|letter| LETTERS.contains(letter)) =>
+                {
                     global = true;
                 }
                 _ => {}
@@ -58,8 +68,8 @@ pub(super) fn installed_globally(words: &[Resolved]) -> Vec<&Resolved> {
     if global { found } else { Vec::new() }
 }
 
-/// The package that `npx` runs: the first word that is no option, or what `--package` names; then the first word is only a
-/// program of it.
+/// The package that `npx` runs: the first word that is no option, or what `--package` names; then
+/// the first word is only a program of it.
 pub(super) fn run_once(words: &[Resolved]) -> Vec<Resolved> {
     let mut words = words.iter();
     let mut found = Vec::new();

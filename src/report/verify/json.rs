@@ -42,8 +42,12 @@ impl Verification<'_> {
                     Ended::Code(code) => (Some(code), None),
                     Ended::Signal(number) => (None, Some(number)),
                 };
-                let left: Vec<String> = ran.left.iter().map(|name| Escaped(name.as_bytes()).to_string()).collect();
-                (json!({ "exit_code": exit_code, "signal": signal, "left_running": left }), time(&timing))
+                let left: Vec<String> =
+                    ran.left.iter().map(|name| Escaped(name.as_bytes()).to_string()).collect();
+                (
+                    json!({ "exit_code": exit_code, "signal": signal, "left_running": left }),
+                    time(&timing),
+                )
             }
             _ => (Value::Null, Value::Null),
         };

@@ -16,7 +16,10 @@ fn judge(reading: &ConfigReading, findings: &mut Findings) {
     for date in &reading.expired {
         let draft = findings
             .place(&reading.file, date, "this allowance has ended, and hides nothing any more")
-            .cure("take it out, or give it a later day and a reason that still holds", &[Step::Stage]);
+            .cure(
+                "take it out, or give it a later day and a reason that still holds",
+                &[Step::Stage],
+            );
         // The calendar must not block a change that cannot mend it.
         if !reading.file.fresh {
             draft.weigh(Severity::Warning);
@@ -43,7 +46,10 @@ mod tests {
         ] {
             let found = judged_with(&config, &change).findings;
             let ended = "this allowance has ended, and hides nothing any more";
-            assert_eq!(shown(&found), [format!("bakstop.json:2:65: {ended}"), format!("bakstop.json:4:63: {ended}")]);
+            assert_eq!(
+                shown(&found),
+                [format!("bakstop.json:2:65: {ended}"), format!("bakstop.json:4:63: {ended}")]
+            );
             assert!(found.iter().all(|finding| finding.severity == severity), "{severity:?}");
         }
     }

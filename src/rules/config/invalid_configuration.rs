@@ -49,13 +49,15 @@ mod tests {
             transcript(&RULE, &link),
             ["bakstop.json: it must be a regular file, and is a symbolic link or a submodule"]
         );
-        let large = Fake::default().with("bakstop.json", Mode::File, Content::TooLarge(2_000_000), true);
+        let large =
+            Fake::default().with("bakstop.json", Mode::File, Content::TooLarge(2_000_000), true);
         assert_eq!(transcript(&RULE, &large), ["bakstop.json: it is larger than 1 MiB"]);
     }
 
     #[test]
     fn only_a_new_one_at_the_top_is_judged() {
-        let change = Fake::default().old("bakstop.json", "{").file("web/bakstop.json", "{").file("x", "");
+        let change =
+            Fake::default().old("bakstop.json", "{").file("web/bakstop.json", "{").file("x", "");
         assert_eq!(transcript(&RULE, &change), [""; 0]);
         assert_eq!(transcript(&RULE, &Fake::default().file("bakstop.json", "{}")), [""; 0]);
     }

@@ -52,7 +52,8 @@ mod tests {
     #[test]
     fn only_a_whole_tree_can_tell_that_an_allowance_is_not_used() {
         let hides = "this allowance hides nothing in the whole tree";
-        let expected = [format!("bakstop.json:3:36: {hides}"), format!("bakstop.json:5:38: {hides}")];
+        let expected =
+            [format!("bakstop.json:3:36: {hides}"), format!("bakstop.json:5:38: {hides}")];
         assert_eq!(unused(&|engine| judged(engine.whole(true))), expected);
         assert_eq!(unused(&judged), [""; 0]);
     }

@@ -20,7 +20,8 @@ pub(crate) const RULE: Rule = Rule {
 
 const HELP: &str = "use ${NPM_TOKEN} instead, and revoke this secret if it was ever pushed";
 
-/// How a file is written, by its name: `.npmrc`, and what is copied into its place, such as `.npmrc.docker`.
+/// How a file is written, by its name: `.npmrc`, and what is copied into its place, such as
+/// `.npmrc.docker`.
 fn dialect(path: &RepoPath) -> Option<SettingsDialect> {
     FileKind::of(path, |kind| kind.credentials().is_some())?.credentials()
 }
@@ -33,19 +34,25 @@ fn judge(known: &SourceFile, _: &Debris, findings: &mut Findings) {
     let file = &known.file;
     let Some(dialect) = dialect(&file.path) else { return };
     let text = &file.text;
-    let mut secrets: Vec<_> = settings(dialect, text).iter().filter_map(|setting| exposed(setting, text)).collect();
+    let mut secrets: Vec<_> =
+        settings(dialect, text).iter().filter_map(|setting| exposed(setting, text)).collect();
     secrets.sort_unstable_by_key(|(span, _)| span.start);
-    // A line is reported once, from its first secret to its end: whatever else it holds must not be printed either.
+    // A line is reported once, from its first secret to its end: whatever else it holds must not be
+    // printed either.
     let mut line_end = None;
     let mut secret_end = 0;
     for (span, message) in secrets {
         if line_end.is_none_or(|end| span.start > end) {
-            let line_start =
-                text[..span.start].iter().rposition(|&byte| byte == b'\n').map_or(0, |newline| newline + 1);
+            let line_start = text[..span.start]
+                .iter()
+                .rposition(|&byte| byte == b'\n')
+                .map_or(0, |newline| newline + 1);
             // Nor must the last line of the secret before, if that is this one.
             let start = if secret_end > line_start { line_start } else { span.start };
-            let end =
-                text[start..].iter().position(|&byte| byte == b'\n').map_or(text.len(), |newline| start + newline);
+            let end = text[start..]
+                .iter()
+                .position(|&byte| byte == b'\n')
+                .map_or(text.len(), |newline| start + newline);
             findings.secret(file, &(start..end), message).cure(HELP, &[Step::Stage]);
             line_end = Some(end);
         }
@@ -62,7 +69,9 @@ fn exposed(setting: &Setting, text: &[u8]) -> Option<(Span, &'static str)> {
     }
     let literal = without_variables(&setting.text);
     let message = match setting.name.to_ascii_lowercase().as_str() {
-        "_authtoken" | "authtoken" | "npmauthtoken" if is_secret(&literal) => "a registry token is written out here",
+        "_authtoken" | "authtoken" | "npmauthtoken" if is_secret(&literal) => {
+            "a registry token is written out here"
+        }
         "_auth" | "_password" | "npmauthident" if is_secret(password(&literal)) => {
             "a registry password is written out here"
         }
@@ -102,21 +111,31 @@ const WORDS: [&str; 14] = [
     "test",
 ];
 
-/// Whether a literal is for another program to fill in: `$NAME`, `$(command)`, `${{ name }}`, `%NAME%`, `@NAME@`,
-/// `__NAME__`, `<name>`, `YOUR_NAME_HERE`, or nothing but `x`, `*` or dots. No registry gives out tokens without a digit
-/// and without a small letter.
+/// Whether a literal is for another program to fill in: `$NAME`, `$(command)`, `${{ name }}`,
+/// `%NAME%`, `@NAME@`, `__NAME__`, `<name>`, `YOUR_NAME_HERE`, or nothing but `x`, `*` or dots. No
+/// registry gives out tokens without a digit and without a small letter.
 fn is_template(literal: &str) -> bool {
-    let between =
-        |start: &str, end: &str| literal.len() > start.len() && literal.starts_with(start) && literal.ends_with(end);
+    let between = |start: &str, end: &str| {
+        literal.len() > start.len() && literal.starts_with(start) && literal.ends_with(end)
+    };
     let name = |text: &str| text.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_');
     literal.chars().all(|c| matches!(c, 'x' | 'X' | '*' | '.' | '…'))
         || name(literal)
         || literal.strip_prefix('$').is_some_and(|rest| {
-            rest.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_')
+            rest.bytes()
+                .all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_')
         })
-        || [("<", ">"), ("{{", "}}"), ("{ ", "}"), ("$(", ")"), ("%", "%"), ("@", "@"), ("__", "__")]
-            .into_iter()
-            .any(|(start, end)| between(start, end))
+        || [
+            ("<", ">"),
+            ("{{", "}}"),
+            ("{ ", "}"),
+            ("$(", ")"),
+            ("%", "%"),
+            ("@", "@"),
+            ("__", "__"),
+        ]
+        .into_iter()
+        .any(|(start, end)| between(start, end))
 }
 
 #[cfg(test)]
@@ -163,13 +182,20 @@ mod tests {
         ] {
             let value = line.split_once('=').unwrap().1.trim_start();
             let column = line.strip_suffix(value).unwrap().chars().count() + 1;
-            assert_eq!(judged(".npmrc.docker", line), [format!(".npmrc.docker:1:{column}: {message}")], "{line}");
+            assert_eq!(
+                judged(".npmrc.docker", line),
+                [format!(".npmrc.docker:1:{column}: {message}")],
+                "{line}"
+            );
         }
     }
 
     #[test]
     fn a_secret_in_the_key_is_found_there() {
-        assert_eq!(judged(".npmrc", "//u:SECRET@npm.example.org/:_authToken=${T}"), [format!(".npmrc:1:1: {URL}")]);
+        assert_eq!(
+            judged(".npmrc", "//u:SECRET@npm.example.org/:_authToken=${T}"),
+            [format!(".npmrc:1:1: {URL}")]
+        );
     }
 
     #[test]
@@ -178,11 +204,26 @@ mod tests {
             (".yarnrc", "\"//npm.example.org/:_authToken\" \"SECRET\"", "1:1", TOKEN),
             (".yarnrc", "registry \"https://u:SECRET@npm.example.org\"", "1:1", URL),
             (".yarnrc.yml", "npmAuthToken: SECRET", "1:15", TOKEN),
-            (".yarnrc.yml", "npmScopes:\n  s:\n    npmAuthIdent: \"user:SECRET\"", "3:19", PASSWORD),
-            (".yarnrc.yaml", "npmRegistries: {\"//npm.example.org\": {npmAuthToken: \"SECRET\"}}", "1:53", TOKEN),
+            (
+                ".yarnrc.yml",
+                "npmScopes:\n  s:\n    npmAuthIdent: \"user:SECRET\"",
+                "3:19",
+                PASSWORD,
+            ),
+            (
+                ".yarnrc.yaml",
+                "npmRegistries: {\"//npm.example.org\": {npmAuthToken: \"SECRET\"}}",
+                "1:53",
+                TOKEN,
+            ),
             (".yarnrc.yml", "httpsProxy: http://user:SECRET@npm.example.org", "1:13", URL),
             (".yarnrc.yml", "x: &t SECRET\nnpmAuthToken: *t", "1:7", TOKEN),
-            (".yarnrc.yml", "npmRegistries:\n  //u:SECRET@npm.example.org: {npmAlwaysAuth: 'true'}", "2:3", URL),
+            (
+                ".yarnrc.yml",
+                "npmRegistries:\n  //u:SECRET@npm.example.org: {npmAlwaysAuth: 'true'}",
+                "2:3",
+                URL,
+            ),
             (".yarnrc.yml", "a: [\nnpmAuthToken: SECRET", "2:1", TOKEN),
             (".yarnrc.yml", "npmAuthToken=SECRET", "1:1", TOKEN),
         ] {
@@ -230,11 +271,18 @@ mod tests {
         ] {
             assert_eq!(judged(".npmrc", line), [""; 0], "{line}");
         }
-        for text in
-            ["npmAuthToken: ${NPM_TOKEN:-}", "npmAuthIdent: 'u:${P}'", "npmAuthToken: null", "# npmAuthToken: SECRET"]
-        {
+        for text in [
+            "npmAuthToken: ${NPM_TOKEN:-}",
+            "npmAuthIdent: 'u:${P}'",
+            "npmAuthToken: null",
+            "# npmAuthToken: SECRET",
+        ] {
             assert_eq!(judged(".yarnrc.yml", text), [""; 0], "{text}");
-            assert_eq!(judged(".yarnrc.yml", &format!("a: [\n{text} # c")), [""; 0], "broken: {text}");
+            assert_eq!(
+                judged(".yarnrc.yml", &format!("a: [\n{text} # c")),
+                [""; 0],
+                "broken: {text}"
+            );
         }
     }
 
@@ -253,7 +301,15 @@ mod tests {
         ] {
             assert_eq!(judged(path, line).len(), 1, "{path}");
         }
-        for path in ["npmrc.rs/x", "npmrc_auth.rs", "docs/npmrcs", ".npmrcx", ".npmrc/x", "yarnrc.yml", "README.md"] {
+        for path in [
+            "npmrc.rs/x",
+            "npmrc_auth.rs",
+            "docs/npmrcs",
+            ".npmrcx",
+            ".npmrc/x",
+            "yarnrc.yml",
+            "README.md",
+        ] {
             assert_eq!(judged(path, line), [""; 0], "{path}");
         }
     }
@@ -265,12 +321,18 @@ mod tests {
             (".npmrc", "_authToken=SECRET # SECRET"),
             (".npmrc", "_authToken=SECRET\r_password=SECRET\rx=SECRET"),
             (".npmrc", "_authToken=${A:-SECRET}${B:-SECRET}"),
-            (".npmrc", "registry=https://u:SECRET@npm.example.org/ https://u:SECRET@npm.example.org/"),
+            (
+                ".npmrc",
+                "registry=https://u:SECRET@npm.example.org/ https://u:SECRET@npm.example.org/",
+            ),
             (".npmrc", "key=-----BEGIN PRIVATE KEY-----\nSECRET"),
             (".yarnrc", "\"//u:SECRET@npm.example.org/:_authToken\" \"SECRET\""),
             (".yarnrc", "_auth ${A} _password SECRET"),
             (".yarnrc.yml", "{npmAuthIdent: 'u:SECRET', npmAuthToken: SECRET}"),
-            (".yarnrc.yml", "{x: {npmAuthIdent: SECRET}, \"//u:SECRET@h\": 1, npmAuthToken: SECRET}"),
+            (
+                ".yarnrc.yml",
+                "{x: {npmAuthIdent: SECRET}, \"//u:SECRET@h\": 1, npmAuthToken: SECRET}",
+            ),
             (".yarnrc.yml", "npmAuthToken: >-\n  SECRET\n  SECRET\n"),
             (".yarnrc.yml", "npmAuthToken: \"SECRET\n  SECRET\"\n"),
             (".yarnrc.yml", "npmAuthToken: !!str &a SECRET\nx: *a"),
@@ -283,7 +345,8 @@ mod tests {
             (".yarnrc.yml", "? npmAuthToken\n: SECRET # SECRET"),
             (".yarnrc.yml", "[npmAuthToken: SECRET, npmAuthIdent: SECRET"),
         ] {
-            let found = judged_by(&RULE, &Fake::default().file(path, &text.replace("SECRET", &secret())));
+            let found =
+                judged_by(&RULE, &Fake::default().file(path, &text.replace("SECRET", &secret())));
             assert!(!found.is_empty(), "{text}");
             assert!(!format!("{found:?}").contains("s3cr3t"), "{text}");
         }

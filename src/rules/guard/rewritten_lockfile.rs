@@ -19,9 +19,10 @@ pub(crate) const RULE: Rule = Rule {
     ..Rule::base(RuleGroup::Guard)
 };
 
-/// The steps that repair a lockfile. Restoring `package.json` does not undo what an install wrote into it. An install over
-/// the restored manifests does, with pnpm and bun; npm and yarn keep the trace, so there the committed file comes back
-/// first (observed with npm 11, pnpm 10 to 12, yarn 1 and 4, bun 1).
+/// The steps that repair a lockfile. Restoring `package.json` does not undo what an install wrote
+/// into it. An install over the restored manifests does, with pnpm and bun; npm and yarn keep the
+/// trace, so there the committed file comes back first (observed with npm 11, pnpm 10 to 12, yarn 1
+/// and 4, bun 1).
 fn steps(kind: FileKind) -> &'static [Step] {
     match kind {
         FileKind::NpmLock => NPM,
@@ -31,11 +32,18 @@ fn steps(kind: FileKind) -> &'static [Step] {
     }
 }
 
-const PNPM: &[Step] = &[Step::Restore(None), Step::Install("pnpm install --lockfile-only"), Step::Stage];
-const NPM: &[Step] =
-    &[Step::Restore(None), Step::TakeBack, Step::Install("npm install --package-lock-only"), Step::Stage];
-const YARN: &[Step] = &[Step::Restore(None), Step::TakeBack, Step::Install("yarn install"), Step::Stage];
-const BUN: &[Step] = &[Step::Restore(None), Step::Install("bun install --lockfile-only"), Step::Stage];
+const PNPM: &[Step] =
+    &[Step::Restore(None), Step::Install("pnpm install --lockfile-only"), Step::Stage];
+const NPM: &[Step] = &[
+    Step::Restore(None),
+    Step::TakeBack,
+    Step::Install("npm install --package-lock-only"),
+    Step::Stage,
+];
+const YARN: &[Step] =
+    &[Step::Restore(None), Step::TakeBack, Step::Install("yarn install"), Step::Stage];
+const BUN: &[Step] =
+    &[Step::Restore(None), Step::Install("bun install --lockfile-only"), Step::Stage];
 
 fn wants(path: &RepoPath) -> bool {
     lockfile(path).is_some()
@@ -45,8 +53,9 @@ fn lockfile(path: &RepoPath) -> Option<FileKind> {
     FileKind::of(path, FileKind::is_lockfile)
 }
 
-/// A lockfile is written by a machine: whatever names `.docker-deps` in it is a source, wherever it stands, in a key, in
-/// a value, or in part of one. So it is read line by line, which holds for every format, and for a broken file as well.
+/// A lockfile is written by a machine: whatever names `.docker-deps` in it is a source, wherever it
+/// stands, in a key, in a value, or in part of one. So it is read line by line, which holds for
+/// every format, and for a broken file as well.
 fn judge(known: &SourceFile, debris: &Debris, findings: &mut Findings) {
     let file = &known.file;
     let Some(lockfile) = lockfile(&file.path) else { return };
@@ -63,20 +72,31 @@ fn judge(known: &SourceFile, debris: &Debris, findings: &mut Findings) {
         _ => format!(", and {} more lines do", lines - 1),
     };
     let (help, steps) = if file.replaces {
-        ("restoring package.json does not undo this; install again over the restored manifests", steps(lockfile))
+        (
+            "restoring package.json does not undo this; install again over the restored manifests",
+            steps(lockfile),
+        )
     } else {
-        ("it was not there before: unstage it; if it belongs here, restore and install again", &[Step::Unstage][..])
+        (
+            "it was not there before: unstage it; if it belongs here, restore and install again",
+            &[Step::Unstage][..],
+        )
     };
     let message = format!("the lockfile resolves a package from {}{more}", directory.name);
     findings.place(file, &first, message).cure(help, steps);
 }
 
 /// The first trace, and how many lines have one.
-fn traces<'a>(file: &File, lockfile: FileKind, debris: &'a Debris) -> Option<(&'a Directory, Span, usize)> {
+fn traces<'a>(
+    file: &File,
+    lockfile: FileKind,
+    debris: &'a Debris,
+) -> Option<(&'a Directory, Span, usize)> {
     if !could_hold_debris(&file.text, debris) {
         return None;
     }
-    // Bun's binary lockfile keeps its strings back to back: what stands before the directory is no part of its name.
+    // Bun's binary lockfile keeps its strings back to back: what stands before the directory is no
+    // part of its name.
     let packed = lockfile == FileKind::BunBinaryLock;
     let mut first = None;
     let mut lines = 0_usize;
@@ -95,7 +115,10 @@ fn traces<'a>(file: &File, lockfile: FileKind, debris: &'a Debris) -> Option<(&'
             first.get_or_insert((directory, start + span.start..start + span.end));
             lines += 1;
         }
-        if [&b"deprecated: |"[..], b"deprecated: >"].iter().any(|block| line[indent..].starts_with(block)) {
+        if [&b"deprecated: |"[..], b"deprecated: >"]
+            .iter()
+            .any(|block| line[indent..].starts_with(block))
+        {
             prose = Some(indent);
         }
         start += line.len();
@@ -104,7 +127,8 @@ fn traces<'a>(file: &File, lockfile: FileKind, debris: &'a Debris) -> Option<(&'
     Some((directory, span, lines))
 }
 
-/// A trace that no line shows: in two bytes a character, or in a string of YAML over two lines. No tool writes either.
+/// A trace that no line shows: in two bytes a character, or in a string of YAML over two lines. No
+/// tool writes either.
 fn hidden<'a>(file: &File, lockfile: FileKind, debris: &'a Debris) -> Option<Trace<'a>> {
     use FileKind::{BunBinaryLock, BunLock, PnpmBranchLock, PnpmLock, YarnLock};
     let wide = lockfile != BunBinaryLock && file.text.contains(&0);
@@ -122,8 +146,8 @@ fn trace<'a>(line: &[u8], debris: &'a Debris, packed: bool) -> Option<Trace<'a>>
     Some(Trace { directory, span: from + span.start..from + span.end })
 }
 
-/// Where the free text at the start of a line ends: a comment, or the message of a deprecated package. A lockfile carries
-/// no other.
+/// Where the free text at the start of a line ends: a comment, or the message of a deprecated
+/// package. A lockfile carries no other.
 fn prose_end(line: &[u8]) -> usize {
     let text = line.trim_ascii_start();
     if let Some(message) = text.strip_prefix(b"\"deprecated\":") {
@@ -206,11 +230,14 @@ mod tests {
     fn no_line_end_and_no_name_makes_a_spec_of_prose() {
         let dir = ".docker-deps";
         let link = format!("specifiers:\n  deprecated: link:../{dir}/x\n");
-        let root = format!("{{\n  \"dependencies\": {{\n    \"deprecated\": \"file:../{dir}/x.tgz\"\n");
+        let root =
+            format!("{{\n  \"dependencies\": {{\n    \"deprecated\": \"file:../{dir}/x.tgz\"\n");
         let comment = format!("# x\r'@s/x@file:{dir}/x.tgz':\r");
         let message = format!("deprecated: a b\r'@s/x@file:{dir}/x.tgz':\r");
         let joined = "x: \"file:.docker-\\\n  deps/x.tgz\"\n";
-        let wide = |text: &str| text.bytes().flat_map(|byte| [byte, 0]).map(char::from).collect::<String>();
+        let wide = |text: &str| {
+            text.bytes().flat_map(|byte| [byte, 0]).map(char::from).collect::<String>()
+        };
         for (path, text, place) in [
             ("pnpm-lock.yaml", link, "2:23"),
             ("package-lock.json", root, "3:28"),
@@ -218,12 +245,20 @@ mod tests {
             ("pnpm-lock.yaml", message, "1:28"),
             ("pnpm-lock.yaml", joined.to_owned(), "1:1"),
             ("yarn.lock", joined.replace('\n', "\r\n"), "1:1"),
-            ("package-lock.json", wide(&format!("{{\"resolved\": \"file:../{dir}/x.tgz\"}}")), "1:1"),
+            (
+                "package-lock.json",
+                wide(&format!("{{\"resolved\": \"file:../{dir}/x.tgz\"}}")),
+                "1:1",
+            ),
             ("package-lock.json", "\"file:../\\u002eDoc\\u212aer-deps/x\"".to_owned(), "1:10"),
             ("pnpm-lock.yaml", "é: file:.doc\u{212a}er-dep\u{17f}/x".to_owned(), "1:9"),
         ] {
             let found = transcript(&RULE, &Fake::default().file(path, &text));
-            assert_eq!(found, [format!("{path}:{place}: the lockfile resolves a package from {dir}")], "{text:?}");
+            assert_eq!(
+                found,
+                [format!("{path}:{place}: the lockfile resolves a package from {dir}")],
+                "{text:?}"
+            );
         }
     }
 
@@ -242,7 +277,10 @@ mod tests {
             ("package-lock.json", "  \"resolved\": \"file:../DIR/x.tgz\","),
             ("npm-shrinkwrap.json", "  \"DIR/x\": {"),
             ("yarn.lock", "\"@s/x@file:../DIR/x.tgz\":"),
-            ("yarn.lock", "  resolution: \"x@file:../DIR/x.tgz#../DIR/x.tgz::hash=1&locator=a%40workspace%3A.\""),
+            (
+                "yarn.lock",
+                "  resolution: \"x@file:../DIR/x.tgz#../DIR/x.tgz::hash=1&locator=a%40workspace%3A.\"",
+            ),
             ("yarn.lock", "\"x@patch:x@file%3A..%2FDIR%2Fx.tgz#./x.patch\":"),
             ("bun.lock", "  \"@s/x\": [\"@s/x@../DIR/x.tgz\", {}],"),
             (".pnp.cjs", "  [\"file:../DIR/x.tgz::locator=a\", {\\"),

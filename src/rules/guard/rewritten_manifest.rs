@@ -44,8 +44,13 @@ const PACKAGE: Specs = &[
 ];
 
 /// Of pnpm's workspace file and yarn's settings.
-const SETTINGS: Specs =
-    &[&["overrides"], &["catalog"], &["catalogs"], &["packageExtensions"], &["patchedDependencies"]];
+const SETTINGS: Specs = &[
+    &["overrides"],
+    &["catalog"],
+    &["catalogs"],
+    &["packageExtensions"],
+    &["patchedDependencies"],
+];
 
 fn wants(path: &RepoPath) -> bool {
     kind(path).is_some()
@@ -56,7 +61,8 @@ fn kind(path: &RepoPath) -> Option<FileKind> {
 }
 
 const RESTORE: &[Step] = &[Step::Restore(None), Step::Stage];
-const PUT_BACK: &str = "put the original manifest back (edits since the preparation are lost), then stage it";
+const PUT_BACK: &str =
+    "put the original manifest back (edits since the preparation are lost), then stage it";
 
 fn judge(known: &SourceFile, debris: &Debris, findings: &mut Findings) {
     let file = &known.file;
@@ -67,7 +73,8 @@ fn judge(known: &SourceFile, debris: &Debris, findings: &mut Findings) {
         Ok(root) => {
             for path in if is_settings { SETTINGS } else { PACKAGE } {
                 for_each_below(root, path, &mut |node| {
-                    let from = node.text().and_then(|spec| installs_from(spec, &file.directory(), debris));
+                    let from =
+                        node.text().and_then(|spec| installs_from(spec, &file.directory(), debris));
                     if let Some(directory) = from {
                         let message = format!("this dependency points into {}", directory.name);
                         findings.place(file, &node.span, message).cure(PUT_BACK, RESTORE);
@@ -79,14 +86,20 @@ fn judge(known: &SourceFile, debris: &Debris, findings: &mut Findings) {
     }
 }
 
-/// A manifest that does not parse cannot be judged on its meaning, so a mention is enough to block it.
+/// A manifest that does not parse cannot be judged on its meaning, so a mention is enough to block
+/// it.
 fn unparsable(file: &File, error: &SyntaxError, debris: &Debris, findings: &mut Findings) {
     if let Some(trace) = mention(&file.text, debris) {
-        let message = format!("this manifest cannot be parsed, and it mentions {}", trace.directory.name);
+        let message =
+            format!("this manifest cannot be parsed, and it mentions {}", trace.directory.name);
         findings.position(file, &trace.span, message).cure(PUT_BACK, RESTORE);
     } else {
         findings
-            .position(file, &error.span, "this manifest cannot be parsed, so its dependencies were not judged")
+            .position(
+                file,
+                &error.span,
+                "this manifest cannot be parsed, so its dependencies were not judged",
+            )
             .cure("mend the syntax, then stage it", &[Step::Stage])
             .weigh(Severity::Warning);
     }
@@ -100,7 +113,11 @@ fn for_each_below<'a>(node: &'a Node, keys: &[&'a str], visit: &mut impl FnMut(&
             // pnpm 10 and 11 read a manifest through JavaScript's prototype chain.
             node.get("__proto__").for_each(|node| for_each_below(node, keys, visit));
         }
-        ([], Value::Map(entries)) => entries.iter().for_each(|(_, node)| for_each_below(node, &[], visit)),
+        ([], Value::Map(entries)) => {
+            for (_, node) in entries {
+                for_each_below(node, &[], visit);
+            }
+        }
         ([], Value::List(list)) => list.iter().for_each(|node| for_each_below(node, &[], visit)),
         ([], Value::Text(_)) => visit(node),
         ([], Value::Other) => {}
@@ -116,7 +133,8 @@ mod tests {
     use crate::base::finding::Severity;
     use crate::engine::tests::{Fake, judged_by, transcript};
 
-    /// The spec that docker-prep writes, spelled so that this file passes its own guard wherever it is copied to.
+    /// The spec that docker-prep writes, spelled so that this file passes its own guard wherever it
+    /// is copied to.
     fn spec() -> String {
         format!("file:../{}/scope-x-1.0.0.tgz", ".docker-deps")
     }
@@ -164,7 +182,11 @@ mod tests {
             ("pnpm-workspace.yaml", "packages: ['*']\noverrides:\n  x: 'SPEC'\n", "3:6"),
             ("pnpm-workspace.yaml", "catalog:\n  x: SPEC\n", "2:6"),
             ("pnpm-workspace.yaml", "catalogs: {next: {x: SPEC}}\n", "1:22"),
-            (".yarnrc.yml", "packageExtensions:\n  a@*:\n    dependencies:\n      x: SPEC\n", "4:10"),
+            (
+                ".yarnrc.yml",
+                "packageExtensions:\n  a@*:\n    dependencies:\n      x: SPEC\n",
+                "4:10",
+            ),
         ] {
             assert_eq!(judged(path, text), [format!("{path}:{place}: {POINTS}")]);
         }
@@ -172,9 +194,11 @@ mod tests {
 
     #[test]
     fn the_place_is_that_of_the_value() {
-        let text =
-            "\u{feff}{\r\n\t\"dependencies\": {\r\n\t\t\"@s/x\": \"file:..\\/\\u002edocker-deps/x.tgz\"\r\n\t}\r\n}";
-        assert_eq!(judged("backend/package.json", text), [format!("backend/package.json:3:11: {POINTS}")]);
+        let text = "\u{feff}{\r\n\t\"dependencies\": {\r\n\t\t\"@s/x\": \"file:..\\/\\u002edocker-deps/x.tgz\"\r\n\t}\r\n}";
+        assert_eq!(
+            judged("backend/package.json", text),
+            [format!("backend/package.json:3:11: {POINTS}")]
+        );
     }
 
     #[test]
@@ -187,7 +211,10 @@ mod tests {
             assert_eq!(judged("package.json", text), [""; 0], "{text}");
         }
         assert_eq!(judged("docs/example.json", r#"{"dependencies": {"x": "SPEC"}}"#), [""; 0]);
-        assert_eq!(judged("pnpm-workspace.yaml", "packages:\n  - '!**/.docker-deps/**'\n"), [""; 0]);
+        assert_eq!(
+            judged("pnpm-workspace.yaml", "packages:\n  - '!**/.docker-deps/**'\n"),
+            [""; 0]
+        );
     }
 
     #[test]
@@ -199,14 +226,20 @@ mod tests {
         );
         let twice = "{ \"x\": \"\\ud800 file:../\\u00252edocker-deps\"";
         assert_eq!(judged("package.json", twice).len(), 1);
-        assert!(judged("package.json", twice)[0].ends_with(blocked), "{:?}", judged("package.json", twice));
+        assert!(
+            judged("package.json", twice)[0].ends_with(blocked),
+            "{:?}",
+            judged("package.json", twice)
+        );
         assert_eq!(
             judged("package.json", "{ \"x\": \"file:../\\u002Edocker-deps\""),
             [format!("package.json:1:17: {blocked}")]
         );
         assert_eq!(
             judged("package.json", "{\n  \"x\": 1,\n}"),
-            ["package.json:2:9: this manifest cannot be parsed, so its dependencies were not judged"]
+            [
+                "package.json:2:9: this manifest cannot be parsed, so its dependencies were not judged"
+            ]
         );
     }
 
@@ -216,20 +249,29 @@ mod tests {
         for (path, text) in [
             ("package.json5", word.replace("VALUE", "file:../\\.docker-\\deps/x.tgz")),
             ("package.json5", word.replace("VALUE", "file:../.docker-\\\r\n  deps/x.tgz")),
-            ("pnpm-workspace.yaml", "a: [\noverrides:\n  x: \"../\\U0000002edocker-deps/x\"\n".to_owned()),
+            (
+                "pnpm-workspace.yaml",
+                "a: [\noverrides:\n  x: \"../\\U0000002edocker-deps/x\"\n".to_owned(),
+            ),
             ("package.json", "{ \"x\": \"\\u0025252edocker-deps/x\"".to_owned()),
             ("package.json", "{ \"x\": \"../.doc\\u212aer-deps/x\"".to_owned()),
         ] {
             assert_eq!(judged(path, &text).len(), 1, "{text}");
-            assert!(judged(path, &text)[0].ends_with("it mentions .docker-deps"), "{:?}", judged(path, &text));
+            assert!(
+                judged(path, &text)[0].ends_with("it mentions .docker-deps"),
+                "{:?}",
+                judged(path, &text)
+            );
         }
     }
 
-    /// What npm, pnpm and yarn made of each spelling: `from` names those that installed from the directory. Where one does, we
-    /// block; where none does and we block all the same, it is `blocked` because it means nothing else.
+    /// What npm, pnpm and yarn made of each spelling: `from` names those that installed from the
+    /// directory. Where one does, we block; where none does and we block all the same, it is
+    /// `blocked` because it means nothing else.
     #[test]
     fn no_spelling_that_a_package_manager_follows_passes() {
-        let facts: Json = serde_json::from_str(include_str!("../../../tests/facts/spellings.json")).unwrap();
+        let facts: Json =
+            serde_json::from_str(include_str!("../../../tests/facts/spellings.json")).unwrap();
         let cases = facts["cases"].as_array().unwrap();
         let mut followed = 0;
         for case in cases {
@@ -238,10 +280,17 @@ mod tests {
                 let bytes = match text {
                     Json::String(text) => text.replace("{top}", "/srv/shop").into_bytes(),
                     hex => (hex["hex"].as_str().unwrap().as_bytes().chunks(2))
-                        .map(|digits| u8::from_str_radix(std::str::from_utf8(digits).unwrap(), 16).unwrap())
+                        .map(|digits| {
+                            u8::from_str_radix(std::str::from_utf8(digits).unwrap(), 16).unwrap()
+                        })
                         .collect(),
                 };
-                change = change.with(&format!("backend/{name}"), Mode::File, Content::Bytes(bytes), true);
+                change = change.with(
+                    &format!("backend/{name}"),
+                    Mode::File,
+                    Content::Bytes(bytes),
+                    true,
+                );
             }
             let found = judged_by(&RULE, &change);
             let blocked = found.iter().any(|finding| finding.severity == Severity::Error);
@@ -370,7 +419,12 @@ mod tests {
             /// Dependencies that are what they should be.
             fn plain(&mut self, spec: &str) {
                 let dir = ".docker-deps";
-                for other in ["^1.0.0", "workspace:*", "file:../my.docker-deps/x.tgz", "../.docker-deps-2/x.tgz"] {
+                for other in [
+                    "^1.0.0",
+                    "workspace:*",
+                    "file:../my.docker-deps/x.tgz",
+                    "../.docker-deps-2/x.tgz",
+                ] {
                     if self.roll(3) == 0 {
                         let name = if self.roll(2) == 0 { spec } else { "y" };
                         self.entry(name, other);
@@ -384,7 +438,9 @@ mod tests {
             /// Writes the map that holds the value at this path; the place of the value.
             fn map(&mut self, path: &[&str], spec: &str, top: bool) -> usize {
                 self.text.push('{');
-                let beside = |writer: &mut Self| if top { writer.harmless(spec) } else { writer.plain(spec) };
+                let beside = |writer: &mut Self| {
+                    if top { writer.harmless(spec) } else { writer.plain(spec) }
+                };
                 beside(self);
                 if self.roll(3) == 0 {
                     self.entry(path[0], "");

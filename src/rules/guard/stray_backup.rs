@@ -16,7 +16,9 @@ pub(crate) const RULE: Rule = Rule {
 
 fn judge(entry: &Entry, debris: &Debris, findings: &mut Findings) {
     if debris.is_backup(&entry.path) && entry.mode != Mode::Submodule {
-        findings.path(&entry.path, "a backup file").cure("unstage it; the file itself stays", &[Step::Unstage]);
+        findings
+            .path(&entry.path, "a backup file")
+            .cure("unstage it; the file itself stays", &[Step::Unstage]);
     }
 }
 
@@ -28,12 +30,11 @@ mod tests {
 
     #[test]
     fn any_bak_file_whatever_its_case() {
-        let change = Fake::default().file("package.json.bak", "").file("a/.bak", "").file("b/X.BAK", "").with(
-            "link.bak",
-            Mode::Symlink,
-            Content::Bytes(Vec::new()),
-            true,
-        );
+        let change = Fake::default()
+            .file("package.json.bak", "")
+            .file("a/.bak", "")
+            .file("b/X.BAK", "")
+            .with("link.bak", Mode::Symlink, Content::Bytes(Vec::new()), true);
         assert_eq!(
             transcript(&RULE, &change),
             [

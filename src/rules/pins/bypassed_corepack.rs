@@ -16,10 +16,15 @@ pub(crate) const RULE: Rule = Rule {
 
 fn judge(board: &Board, findings: &mut Findings) {
     for row in board.rows.iter().filter(|row| row.relation == Relation::Agrees) {
-        let Some(reference) = board.reference(row).filter(|_| board.is_touched(row)) else { continue };
+        let Some(reference) = board.reference(row).filter(|_| board.is_touched(row)) else {
+            continue;
+        };
         let (pin, wanted) = (board.pin(row.id), board.pin(reference));
         if pin.bypasses_corepack && wanted.how == How::PackageManager && board.uses_corepack(row) {
-            let message = format!("npm installs {} here, past corepack, which this project uses", pin.manager.name());
+            let message = format!(
+                "npm installs {} here, past corepack, which this project uses",
+                pin.manager.name()
+            );
             let help = "let corepack read the version from package.json: `corepack enable`";
             findings.place(board.file(row.id), &pin.place, message).cure(help, &[Step::Stage]);
         }
@@ -44,16 +49,22 @@ mod tests {
             ("FROM node:22\nRUN npm i -g pnpm@9.15.0", corepack, 0),
             ("FROM node:22\nRUN corepack prepare pnpm@10.6.5 --activate", corepack, 0),
         ] {
-            let change =
-                Fake::default().old("package.json", manifest).old("a/Dockerfile", other).file("Dockerfile", dockerfile);
+            let change = Fake::default()
+                .old("package.json", manifest)
+                .old("a/Dockerfile", other)
+                .file("Dockerfile", dockerfile);
             assert_eq!(transcript(&RULE, &change).len(), told, "{dockerfile}");
         }
         let change = Fake::default()
             .file("package.json", manifest)
             .file("Dockerfile", "FROM node:22\nRUN corepack enable && npm i -g pnpm@10.6.5");
         let found = judged_by(&RULE, &change);
-        assert_eq!(found.iter().map(|finding| finding.severity.name()).collect::<Vec<_>>(), ["warning"]);
-        let devengines = r#"{"devEngines": {"packageManager": {"name": "pnpm", "version": "10.6.5"}}}"#;
+        assert_eq!(
+            found.iter().map(|finding| finding.severity.name()).collect::<Vec<_>>(),
+            ["warning"]
+        );
+        let devengines =
+            r#"{"devEngines": {"packageManager": {"name": "pnpm", "version": "10.6.5"}}}"#;
         let change = Fake::default()
             .file("package.json", devengines)
             .file("Dockerfile", "FROM node:22\nRUN corepack enable && npm i -g pnpm@10.6.5");

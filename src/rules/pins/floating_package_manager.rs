@@ -15,21 +15,30 @@ pub(crate) const RULE: Rule = Rule {
 };
 
 fn judge(board: &Board, findings: &mut Findings) {
-    for row in board.rows.iter().filter(|row| row.relation == Relation::Floats && board.is_touched(row)) {
+    for row in
+        board.rows.iter().filter(|row| row.relation == Relation::Floats && board.is_touched(row))
+    {
         let pin = board.pin(row.id);
         let name = pin.manager.name();
         let what = match &pin.demand {
             Demand::Empty(variable) => {
-                format!("{name} is installed here in its newest version: {} is empty", Escaped(variable.as_bytes()))
+                format!(
+                    "{name} is installed here in its newest version: {} is empty",
+                    Escaped(variable.as_bytes())
+                )
             }
             Demand::Range(text) | Demand::Tag(text) => {
-                format!("{name} {} is installed here, which is no exact version", Escaped(text.as_bytes()))
+                format!(
+                    "{name} {} is installed here, which is no exact version",
+                    Escaped(text.as_bytes())
+                )
             }
             Demand::Exact(_) | Demand::Newest | Demand::Unknown => {
                 format!("{name} is installed here without a version")
             }
         };
-        let wanted = board.reference(row).map(|reference| (board.file(reference), board.pin(reference)));
+        let wanted =
+            board.reference(row).map(|reference| (board.file(reference), board.pin(reference)));
         let says = match wanted {
             Some((file, Pin { demand: Demand::Exact(version), .. })) => {
                 format!("{what}, but {} pins {name} {version}", file.path)
@@ -37,8 +46,12 @@ fn judge(board: &Board, findings: &mut Findings) {
             _ => what,
         };
         let help = match pin.demand {
-            Demand::Empty(_) => "declare the ARG again in this stage: one before the first FROM is not known in it",
-            _ if pin.version.is_some() => "name the exact version that is pinned; `bakstop pins --set` does",
+            Demand::Empty(_) => {
+                "declare the ARG again in this stage: one before the first FROM is not known in it"
+            }
+            _ if pin.version.is_some() => {
+                "name the exact version that is pinned; `bakstop pins --set` does"
+            }
             _ => "name the exact version that is pinned",
         };
         findings.place(board.file(row.id), &pin.place, says).cure(help, &[Step::Stage]);
@@ -51,7 +64,9 @@ mod tests {
     use crate::engine::tests::{Fake, transcript};
 
     fn told(path: &str, text: &str) -> Vec<String> {
-        let change = Fake::default().old("package.json", r#"{"packageManager": "pnpm@10.6.5"}"#).file(path, text);
+        let change = Fake::default()
+            .old("package.json", r#"{"packageManager": "pnpm@10.6.5"}"#)
+            .file(path, text);
         transcript(&RULE, &change)
     }
 
@@ -61,11 +76,20 @@ mod tests {
             ("npm i -g pnpm", "10: pnpm is installed here without a version"),
             ("npm i -g pnpm@", "10: pnpm is installed here without a version"),
             ("npm i -g pnpm@10", "15: pnpm 10 is installed here, which is no exact version"),
-            ("npm i -g 'pnpm@^10.6.5'", "16: pnpm ^10.6.5 is installed here, which is no exact version"),
-            ("corepack prepare pnpm@latest --activate", "23: pnpm latest is installed here, which is no exact version"),
+            (
+                "npm i -g 'pnpm@^10.6.5'",
+                "16: pnpm ^10.6.5 is installed here, which is no exact version",
+            ),
+            (
+                "corepack prepare pnpm@latest --activate",
+                "23: pnpm latest is installed here, which is no exact version",
+            ),
             ("npx pnpm install", "5: pnpm is installed here without a version"),
             ("pnpm self-update", "6: pnpm is installed here without a version"),
-            ("curl -fsSL https://get.pnpm.io/install.sh | sh -", "12: pnpm is installed here without a version"),
+            (
+                "curl -fsSL https://get.pnpm.io/install.sh | sh -",
+                "12: pnpm is installed here without a version",
+            ),
             (
                 "wget -O p https://github.com/pnpm/pnpm/releases/latest/download/pnpm-linux-x64",
                 "11: pnpm is installed here without a version",
@@ -89,7 +113,11 @@ mod tests {
             "npm i -g yarn",
             "npm i -g npm",
         ] {
-            assert_eq!(told("Dockerfile", &format!("FROM node:22\nARG V\nRUN {run}")), [""; 0], "{run}");
+            assert_eq!(
+                told("Dockerfile", &format!("FROM node:22\nARG V\nRUN {run}")),
+                [""; 0],
+                "{run}"
+            );
         }
         assert_eq!(told(".tool-versions", "pnpm latest\n").len(), 1);
         assert_eq!(told("mise.toml", "[tools]\npnpm = '10'\nyarn = '1'\n").len(), 1);
@@ -102,7 +130,10 @@ mod tests {
         for (dockerfile, told) in [
             ("ARG V=10.6.5\nFROM node:22\nRUN npm i -g pnpm@$V", Some("3:14")),
             ("ARG V=10.6.5\nFROM node:22\nRUN npm i -g pnpm@${V}", Some("3:14")),
-            ("ARG V=10.6.5\nFROM node:22 AS a\nARG V\nFROM node:22\nRUN npm i -g pnpm@$V", Some("5:14")),
+            (
+                "ARG V=10.6.5\nFROM node:22 AS a\nARG V\nFROM node:22\nRUN npm i -g pnpm@$V",
+                Some("5:14"),
+            ),
             ("FROM node:22\nRUN npm i -g pnpm@$V", Some("2:14")),
             ("ARG V=10.6.5\nFROM node:22\nARG V\nRUN npm i -g pnpm@$V", None),
             ("ARG V=10.6.5\nFROM me/base\nRUN npm i -g pnpm@$V", None),
@@ -117,7 +148,9 @@ mod tests {
 
     #[test]
     fn nothing_floats_where_nothing_is_pinned() {
-        let change = Fake::default().file("package.json", "{}").file("Dockerfile", "FROM node:22\nRUN npm i -g pnpm");
+        let change = Fake::default()
+            .file("package.json", "{}")
+            .file("Dockerfile", "FROM node:22\nRUN npm i -g pnpm");
         assert_eq!(transcript(&RULE, &change), [""; 0]);
     }
 }

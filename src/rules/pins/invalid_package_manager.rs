@@ -23,7 +23,8 @@ fn judge(board: &Board, findings: &mut Findings) {
             }
             // Such a project does not use corepack, unless it says so somewhere.
             Fault::Foreign(name) if board.has_corepack() => {
-                let message = format!("corepack refuses this packageManager: it does not run {name}");
+                let message =
+                    format!("corepack refuses this packageManager: it does not run {name}");
                 findings.place(file, span, message).weigh(Severity::Warning);
             }
             Fault::Foreign(_) | Fault::NoCorepack(_) => {}
@@ -47,13 +48,17 @@ mod tests {
             (r#""packageManager": {"name": "pnpm"}"#, "expected a string"),
             (r#""packageManager": "pnpm""#, "no version specified"),
             (r#""packageManager": "pnpm@""#, "no version specified"),
-            (r#""packageManager": "pnpm@npm:pnpm@10.6.5""#, "illegal use of a URL for pnpm, which needs a version"),
+            (
+                r#""packageManager": "pnpm@npm:pnpm@10.6.5""#,
+                "illegal use of a URL for pnpm, which needs a version",
+            ),
             (r#""packageManager": "pnpm@^10.6.5""#, "expected an exact version"),
             (r#""packageManager": "PNPM@10.6.5""#, "unsupported package manager"),
             (r#""packageManager": """#, "no version specified"),
             (r#""packageManager": null"#, "expected a string"),
         ] {
-            let expected = format!("package.json:1:20: corepack refuses this packageManager: {reason}");
+            let expected =
+                format!("package.json:1:20: corepack refuses this packageManager: {reason}");
             assert_eq!(told(field), [expected], "{field}");
         }
         for (field, column) in [
@@ -61,16 +66,21 @@ mod tests {
                 r#""packageManager": "pnpm@10", "devEngines": {"packageManager": {"name": "pnpm", "version": "^10"}}"#,
                 20,
             ),
-            (r#""packageManager": "pnpm@10.6.5", "devEngines": {"packageManager": {"name": "npm"}}"#, 20),
+            (
+                r#""packageManager": "pnpm@10.6.5", "devEngines": {"packageManager": {"name": "npm"}}"#,
+                20,
+            ),
         ] {
             let expected = format!(
                 "package.json:1:{column}: corepack refuses this packageManager: it is not what devEngines.packageManager asks for"
             );
             assert_eq!(told(field), [expected], "{field}");
         }
-        let marked = Fake::default().file("package.json", "\u{feff}{\"packageManager\": \"pnpm@10.6.5\"}");
+        let marked =
+            Fake::default().file("package.json", "\u{feff}{\"packageManager\": \"pnpm@10.6.5\"}");
         assert_eq!(transcript(&RULE, &marked).len(), 1);
-        let devengines = r#""devEngines": {"packageManager": {"name": "pnpm", "version": "latest"}}"#;
+        let devengines =
+            r#""devEngines": {"packageManager": {"name": "pnpm", "version": "latest"}}"#;
         assert_eq!(told(devengines).len(), 1);
         for field in [
             r#""packageManager": "pnpm@v10.6.5+sha1.ab""#,
@@ -84,10 +94,13 @@ mod tests {
 
     #[test]
     fn a_field_that_says_nothing_sends_corepack_further_up() {
-        let change = Fake::default().old("package.json", "{}").file("web/package.json", r#"{"packageManager": ""}"#);
+        let change = Fake::default()
+            .old("package.json", "{}")
+            .file("web/package.json", r#"{"packageManager": ""}"#);
         assert_eq!(transcript(&RULE, &change), [""; 0]);
-        let change =
-            Fake::default().old("api/package.json", "{}").file("web/package.json", r#"{"packageManager": ""}"#);
+        let change = Fake::default()
+            .old("api/package.json", "{}")
+            .file("web/package.json", r#"{"packageManager": ""}"#);
         assert_eq!(transcript(&RULE, &change).len(), 1);
     }
 
@@ -97,9 +110,14 @@ mod tests {
         assert_eq!(transcript(&RULE, &change()), [""; 0]);
         let open = Fake::default().file("package.json", r#"{"packageManager": "bun@latest"}"#);
         assert_eq!(transcript(&RULE, &open), [""; 0]);
-        let found =
-            crate::engine::tests::judged_by(&RULE, &change().old("Dockerfile", "FROM node:22\nRUN corepack enable"));
-        assert_eq!(found.iter().map(|finding| finding.severity.name()).collect::<Vec<_>>(), ["warning"]);
+        let found = crate::engine::tests::judged_by(
+            &RULE,
+            &change().old("Dockerfile", "FROM node:22\nRUN corepack enable"),
+        );
+        assert_eq!(
+            found.iter().map(|finding| finding.severity.name()).collect::<Vec<_>>(),
+            ["warning"]
+        );
     }
 
     #[test]

@@ -17,7 +17,10 @@ pub(crate) const RULE: Rule = Rule {
 fn judge(board: &Board, findings: &mut Findings) {
     for (file, span, fault) in board.faults() {
         if let Fault::NoCorepack(image) = fault {
-            let message = format!("{} has no corepack, and nothing before installs it", Escaped(image.as_bytes()));
+            let message = format!(
+                "{} has no corepack, and nothing before installs it",
+                Escaped(image.as_bytes())
+            );
             let help = "install it first (`npm install --global corepack`), or install the package manager with npm";
             findings.place(file, span, message).cure(help, &[Step::Stage]);
         }
@@ -33,8 +36,14 @@ mod tests {
     fn corepack_where_the_image_has_none() {
         for (dockerfile, told) in [
             ("FROM node:25-alpine\nRUN corepack enable", &["2:5 node:25-alpine"][..]),
-            ("FROM node\nRUN a && corepack prepare pnpm@10.6.5 --activate\nRUN corepack enable", &["2:10 node:latest"]),
-            ("FROM docker.io/library/node:26.1.0 AS a\nFROM a\nRUN corepack enable", &["3:5 node:26.1.0"]),
+            (
+                "FROM node\nRUN a && corepack prepare pnpm@10.6.5 --activate\nRUN corepack enable",
+                &["2:10 node:latest"],
+            ),
+            (
+                "FROM docker.io/library/node:26.1.0 AS a\nFROM a\nRUN corepack enable",
+                &["3:5 node:26.1.0"],
+            ),
             ("ARG N=25\nFROM node:${N}-slim\nRUN <<E\ncorepack enable\nE", &["4:1 node:25-slim"]),
             (
                 "FROM node:25 AS a\nRUN corepack enable\nFROM node:25\nRUN corepack enable",
@@ -52,7 +61,10 @@ mod tests {
             ("FROM node:25\nRUN corepack enable || npm i -g corepack", &[]),
             ("FROM node:25\nRUN if corepack enable; then a; fi", &[]),
             ("FROM node:25\nRUN command -v corepack", &[]),
-            ("FROM node:25\nCOPY --from=node:24 /usr/local/lib /usr/local/lib\nRUN corepack enable", &[]),
+            (
+                "FROM node:25\nCOPY --from=node:24 /usr/local/lib /usr/local/lib\nRUN corepack enable",
+                &[],
+            ),
             ("FROM node:25\nRUN n 22 && corepack enable", &[]),
             ("FROM node:25\nRUN npm i -g /t/corepack.tgz && corepack enable", &[]),
             ("FROM node:25\nCOPY rootfs/ /\nRUN corepack enable", &[]),
@@ -63,7 +75,12 @@ mod tests {
             let found: Vec<_> = found
                 .iter()
                 .map(|line| {
-                    line.strip_prefix("Dockerfile:").unwrap().split(" has no").next().unwrap().replace(": ", " ")
+                    line.strip_prefix("Dockerfile:")
+                        .unwrap()
+                        .split(" has no")
+                        .next()
+                        .unwrap()
+                        .replace(": ", " ")
                 })
                 .collect();
             assert_eq!(found, told, "{dockerfile}");

@@ -15,17 +15,22 @@ pub(crate) const RULE: Rule = Rule {
 
 fn judge(board: &Board, findings: &mut Findings) {
     for row in board.rows.iter().filter(|row| row.relation == Relation::Differs) {
-        let Some(reference) = board.reference(row).filter(|_| board.is_touched(row)) else { continue };
+        let Some(reference) = board.reference(row).filter(|_| board.is_touched(row)) else {
+            continue;
+        };
         let (pin, message) = (board.pin(row.id), message(board, row, reference));
         let help = match pin.how {
-            How::Action(_) if pin.bond != Bond::Version => "leave the version out: the action reads package.json",
+            How::Action(_) if pin.bond != Bond::Version => {
+                "leave the version out: the action reads package.json"
+            }
             _ if pin.version.is_some() && pin.manager == board.pin(reference).manager => {
                 "make both the same; `bakstop pins --set` moves them all"
             }
             _ => "make both the same",
         };
         let wanted = board.pin(reference);
-        let label = if wanted.how.role() == Role::Declares { "pinned here" } else { "installed here" };
+        let label =
+            if wanted.how.role() == Role::Declares { "pinned here" } else { "installed here" };
         findings
             .place(board.file(row.id), &pin.place, message)
             .label(board.file(reference), &wanted.place, label)
@@ -44,7 +49,9 @@ fn message(board: &Board, row: &Row, reference: Id) -> String {
     let wanted = board.pin(reference);
     if pin.bond == Bond::Text && pin.demand == wanted.demand {
         let path = &board.file(reference).path;
-        return format!("{what} is not what {path} says, hash included: this version of the action compares the text");
+        return format!(
+            "{what} is not what {path} says, hash included: this version of the action compares the text"
+        );
     }
     let pins = if wanted.how.role() == Role::Declares { "pins" } else { "installs" };
     format!("{says}, but {} {pins} {}", board.file(reference).path, shown(wanted))
@@ -55,7 +62,9 @@ fn shown(pin: &Pin) -> String {
     let name = pin.manager.name();
     match &pin.demand {
         Demand::Exact(version) => format!("{name} {version}"),
-        Demand::Range(text) | Demand::Tag(text) => format!("{name} {}", crate::base::escape::Escaped(text.as_bytes())),
+        Demand::Range(text) | Demand::Tag(text) => {
+            format!("{name} {}", crate::base::escape::Escaped(text.as_bytes()))
+        }
         Demand::Newest | Demand::Empty(_) | Demand::Unknown => name.to_owned(),
     }
 }
@@ -66,14 +75,17 @@ mod tests {
     use crate::engine::tests::{Fake, transcript};
     use crate::pins::tests::{MANIFEST, told};
 
-    /// What is said about a Dockerfile beside a manifest that pins pnpm 10.6.5: `line:column version`.
+    /// What is said about a Dockerfile beside a manifest that pins pnpm 10.6.5: `line:column
+    /// version`.
     fn judged(dockerfile: &str) -> Vec<String> {
         let change = Fake::default().file("package.json", MANIFEST).file("Dockerfile", dockerfile);
         let told = transcript(&RULE, &change);
         told.iter()
             .map(|line| {
                 line.strip_prefix("Dockerfile:")
-                    .and_then(|line| line.strip_suffix(" is installed here, but package.json pins pnpm 10.6.5"))
+                    .and_then(|line| {
+                        line.strip_suffix(" is installed here, but package.json pins pnpm 10.6.5")
+                    })
                     .map_or_else(|| line.clone(), |line| line.replace(": ", " "))
             })
             .collect()
@@ -84,7 +96,10 @@ mod tests {
         let change = Fake::default()
             .file("package.json", r#"{"packageManager": "yarn@1.22.22"}"#)
             .file("backend/package.json", MANIFEST)
-            .file("backend/docker/Dockerfile.prod", "FROM node\nRUN corepack enable && \\\n    npm i -g pnpm@9.15.0\n");
+            .file(
+                "backend/docker/Dockerfile.prod",
+                "FROM node\nRUN corepack enable && \\\n    npm i -g pnpm@9.15.0\n",
+            );
         assert_eq!(
             transcript(&RULE, &change),
             [
@@ -145,7 +160,11 @@ mod tests {
             "[\"npm\", \"i\", \"-g\", \"pnpm@9.15.0\"]",
         ] {
             let column = run.find("9.15.0").unwrap() + 5 - usize::from(run.contains("@v"));
-            assert_eq!(judged(&format!("FROM node\nRUN {run}")), [format!("2:{column} pnpm 9.15.0")], "{run}");
+            assert_eq!(
+                judged(&format!("FROM node\nRUN {run}")),
+                [format!("2:{column} pnpm 9.15.0")],
+                "{run}"
+            );
         }
     }
 
@@ -186,14 +205,20 @@ mod tests {
     fn variables_of_the_same_stage_are_followed_to_where_they_are_set() {
         for (dockerfile, told) in [
             ("FROM node\nARG V=9.15.0\nRUN npm i -g pnpm@$V", &["2:7 pnpm 9.15.0"][..]),
-            ("FROM node\nARG V=\"9.15.0\"\nENV W=${V}\nRUN npm i -g pnpm@$W pnpm@${W}", &["2:8 pnpm 9.15.0"]),
+            (
+                "FROM node\nARG V=\"9.15.0\"\nENV W=${V}\nRUN npm i -g pnpm@$W pnpm@${W}",
+                &["2:8 pnpm 9.15.0"],
+            ),
             ("FROM node\nENV PM pnpm@9.15.0\nRUN npm i -g \"$PM\"", &["2:13 pnpm 9.15.0"]),
             ("FROM node\nENV M=15\nRUN npm i -g pnpm@9.$M.0", &["3:14 pnpm 9.15.0"]),
             ("FROM node\nENV V=9.15.0\nRUN npm i -g pnpm@$V npm@$V", &["2:7 pnpm 9.15.0"]),
             // Which of an ENV and an ARG behind it counts, builders see differently.
             ("FROM node\nENV V=10.6.5\nARG V=9.15.0\nRUN npm i -g pnpm@$V", &[]),
             // An instruction is evaluated as a whole.
-            ("FROM node\nENV V=9.15.0\nENV V=10.6.5 W=$V\nRUN npm i -g pnpm@$W", &["2:7 pnpm 9.15.0"]),
+            (
+                "FROM node\nENV V=9.15.0\nENV V=10.6.5 W=$V\nRUN npm i -g pnpm@$W",
+                &["2:7 pnpm 9.15.0"],
+            ),
             // Declared again, an ARG of the start is known; elsewhere it is not.
             ("ARG V=9.15.0\nFROM node\nARG V\nRUN npm i -g pnpm@$V", &["1:7 pnpm 9.15.0"]),
             ("FROM node AS a\nARG V=9.15.0\nFROM a\nRUN npm i -g pnpm@$V", &["2:7 pnpm 9.15.0"]),
@@ -214,9 +239,9 @@ mod tests {
         let dockerfile = "RUN npm i -g pnpm@9.15.0";
         let judged = |manifests: &[(&str, &str)]| {
             let change = Fake::default().file("a/b/c/Dockerfile", dockerfile);
-            let change = manifests
-                .iter()
-                .fold(change, |change, (path, field)| change.file(path, &format!("{{\"name\": \"x\"{field}}}")));
+            let change = manifests.iter().fold(change, |change, (path, field)| {
+                change.file(path, &format!("{{\"name\": \"x\"{field}}}"))
+            });
             transcript(&RULE, &change)
                 .iter()
                 .map(|line| line.rsplit("but ").next().unwrap().to_owned())
@@ -224,7 +249,10 @@ mod tests {
         };
         let other = ", \"packageManager\": \"pnpm@10.6.5\"";
         assert_eq!(judged(&[("package.json", other)]), ["package.json pins pnpm 10.6.5"]);
-        assert_eq!(judged(&[("a/package.json", other), ("a/b/package.json", "")]), ["a/package.json pins pnpm 10.6.5"]);
+        assert_eq!(
+            judged(&[("a/package.json", other), ("a/b/package.json", "")]),
+            ["a/package.json pins pnpm 10.6.5"]
+        );
         for absent in ["\"\"", "null", "false"] {
             let absent = format!(", \"packageManager\": {absent}");
             assert_eq!(
@@ -232,11 +260,21 @@ mod tests {
                 ["package.json pins pnpm 10.6.5"]
             );
         }
-        for invalid in
-            ["\"pnpm@10\"", "\"pnpm\"", "\"pnpm@^10.6.5\"", "\"bun@1.0.0\"", "{}", "\"pnpm@https://x\"", "1]"]
-        {
+        for invalid in [
+            "\"pnpm@10\"",
+            "\"pnpm\"",
+            "\"pnpm@^10.6.5\"",
+            "\"bun@1.0.0\"",
+            "{}",
+            "\"pnpm@https://x\"",
+            "1]",
+        ] {
             let invalid = format!(", \"packageManager\": {invalid}");
-            assert_eq!(judged(&[("package.json", other), ("a/package.json", &invalid)]), [""; 0], "{invalid}");
+            assert_eq!(
+                judged(&[("package.json", other), ("a/package.json", &invalid)]),
+                [""; 0],
+                "{invalid}"
+            );
         }
         let odd = ", \"packageManager\": \"yarn@1.0.0\", \"packageManager\": \"pnpm@ v10.6.5\\n\"";
         assert_eq!(judged(&[("a/b/c/package.json", odd)]), ["a/b/c/package.json pins pnpm 10.6.5"]);
@@ -245,9 +283,12 @@ mod tests {
 
     #[test]
     fn packages_that_were_installed_are_no_manifests_of_the_project() {
-        for (path, told) in
-            [("node_modules/x", 0), ("node_modules/@s/x", 0), ("node_modules/x/y", 1), ("modules/@s/x", 1)]
-        {
+        for (path, told) in [
+            ("node_modules/x", 0),
+            ("node_modules/@s/x", 0),
+            ("node_modules/x/y", 1),
+            ("modules/@s/x", 1),
+        ] {
             let change = Fake::default()
                 .file(&format!("{path}/package.json"), MANIFEST)
                 .file(&format!("{path}/Dockerfile"), "RUN npm i -g pnpm@9.15.0");
@@ -264,8 +305,14 @@ mod tests {
                 .file("b/package.json", MANIFEST)
         };
         assert_eq!(transcript(&RULE, &old()), [""; 0]);
-        assert_eq!(transcript(&RULE, &old().file("b/Dockerfile", "RUN npm i -g pnpm@9.15.0")).len(), 1);
-        assert_eq!(transcript(&RULE, &old().old("b/Dockerfile", "RUN npm i -g pnpm@9.15.0")).len(), 1);
+        assert_eq!(
+            transcript(&RULE, &old().file("b/Dockerfile", "RUN npm i -g pnpm@9.15.0")).len(),
+            1
+        );
+        assert_eq!(
+            transcript(&RULE, &old().old("b/Dockerfile", "RUN npm i -g pnpm@9.15.0")).len(),
+            1
+        );
     }
 
     #[test]
@@ -282,7 +329,9 @@ mod tests {
             ("NotADockerfile", 0),
             ("Dockerfiles", 0),
         ] {
-            let change = Fake::default().file("package.json", MANIFEST).file(name, "RUN npm i -g pnpm@9.15.0");
+            let change = Fake::default()
+                .file("package.json", MANIFEST)
+                .file(name, "RUN npm i -g pnpm@9.15.0");
             assert_eq!(transcript(&RULE, &change).len(), told, "{name}");
         }
     }
@@ -344,8 +393,10 @@ mod tests {
         ] {
             let text = format!(r#"{{"packageManager": "pnpm@10.6.5", {fields}}}"#);
             let found = crate::pins::tests::told(&[("package.json", &text)]);
-            let found: Vec<_> =
-                found.iter().map(|line| line.split(": ").nth(1).unwrap().split(", but").next().unwrap()).collect();
+            let found: Vec<_> = found
+                .iter()
+                .map(|line| line.split(": ").nth(1).unwrap().split(", but").next().unwrap())
+                .collect();
             assert_eq!(found, told, "{fields}");
         }
     }
@@ -357,7 +408,9 @@ mod tests {
         for (path, told) in [
             (
                 "packages/a",
-                &["packages/a/package.json:1:20: pnpm 9.15.0 is declared here, but package.json pins pnpm 10.6.5"][..],
+                &[
+                    "packages/a/package.json:1:20: pnpm 9.15.0 is declared here, but package.json pins pnpm 10.6.5",
+                ][..],
             ),
             ("packages/x", &[]),
             ("examples/a", &[]),
@@ -384,20 +437,26 @@ mod tests {
     #[test]
     fn without_a_manifest_that_says_it_the_next_best_counts() {
         let dockerfile = ("Dockerfile", "RUN npm i -g pnpm@9.15.0");
-        let action =
-            "jobs: {a: {steps: [{uses: actions/checkout@v4}, {uses: pnpm/action-setup@v4, with: {version: 10.6.5}}]}}";
+        let action = "jobs: {a: {steps: [{uses: actions/checkout@v4}, {uses: pnpm/action-setup@v4, with: {version: 10.6.5}}]}}";
         for (path, text, says) in [
             (
                 "package.json",
                 r#"{"devEngines": {"packageManager": {"name": "pnpm", "version": "10.6.5"}}}"#,
                 "package.json pins",
             ),
-            ("package.json", r#"{"volta": {"npm": "11.0.0", "pnpm": "10.6.5"}}"#, "package.json pins"),
+            (
+                "package.json",
+                r#"{"volta": {"npm": "11.0.0", "pnpm": "10.6.5"}}"#,
+                "package.json pins",
+            ),
             (".tool-versions", "pnpm 10.6.5", ".tool-versions pins"),
             (".github/workflows/a.yml", action, ".github/workflows/a.yml installs"),
         ] {
             let found = told(&[(path, text), dockerfile]);
-            assert_eq!(found, [format!("Dockerfile:1:19: pnpm 9.15.0 is installed here, but {says} pnpm 10.6.5")]);
+            assert_eq!(
+                found,
+                [format!("Dockerfile:1:19: pnpm 9.15.0 is installed here, but {says} pnpm 10.6.5")]
+            );
         }
         assert_eq!(
             told(&[
@@ -420,8 +479,15 @@ mod tests {
     #[test]
     fn what_installs_for_a_project_below_is_held_against_that_one() {
         let nested = ("web/package.json", r#"{"packageManager": "pnpm@9.15.0"}"#);
-        assert_eq!(told(&[("package.json", MANIFEST), nested, ("Dockerfile", "RUN npm i -g pnpm@9.15.0")]), [""; 0]);
-        assert_eq!(told(&[("package.json", MANIFEST), nested, ("Dockerfile", "RUN npm i -g pnpm@9.14.0")]).len(), 1);
+        assert_eq!(
+            told(&[("package.json", MANIFEST), nested, ("Dockerfile", "RUN npm i -g pnpm@9.15.0")]),
+            [""; 0]
+        );
+        assert_eq!(
+            told(&[("package.json", MANIFEST), nested, ("Dockerfile", "RUN npm i -g pnpm@9.14.0")])
+                .len(),
+            1
+        );
         let root = ("a/Dockerfile", "RUN npm i -g pnpm@9.15.0");
         assert_eq!(told(&[("package.json", MANIFEST), nested, root]).len(), 1);
     }
@@ -455,7 +521,9 @@ mod tests {
         ];
         assert_eq!(
             told(&files),
-            ["web/Dockerfile:1:19: pnpm 9.15.0 is installed here, but web/package.json pins pnpm 10.6.5"]
+            [
+                "web/Dockerfile:1:19: pnpm 9.15.0 is installed here, but web/package.json pins pnpm 10.6.5"
+            ]
         );
     }
 

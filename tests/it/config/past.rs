@@ -36,10 +36,18 @@ fn a_range_is_judged_by_its_base() {
     for text in [&*allowing("a.bak", None), OFF] {
         let sandbox = topic(text);
         for range in ["main..topic", "main...topic", "topic", "HEAD"] {
-            assert_eq!(found(&sandbox, &["--range", range]), BACKUP, "{range}: it does not profit from what it brings");
+            assert_eq!(
+                found(&sandbox, &["--range", range]),
+                BACKUP,
+                "{range}: it does not profit from what it brings"
+            );
             assert_eq!(found(&sandbox, &["--range", range, "--tip"]), BACKUP, "{range}");
         }
-        assert_eq!(found(&sandbox, &["--range", "topic~1..topic"]), NONE, "there it is in the base");
+        assert_eq!(
+            found(&sandbox, &["--range", "topic~1..topic"]),
+            NONE,
+            "there it is in the base"
+        );
         assert_eq!(found(&sandbox, &["--tree", "topic"]), NONE, "a tree is judged by its own");
         assert_eq!(found(&sandbox, &["--history"]), NONE, "history by HEAD");
         sandbox.git(&["checkout", "-q", "main"]);
@@ -83,7 +91,11 @@ fn a_range_that_brings_a_broken_configuration_is_found() {
         assert_eq!(found(&sandbox, arguments), expected);
     }
     let ran = sandbox.bakstop(&["check", "--range", "main..topic"]);
-    assert!(ran.out.contains("bakstop.json:2:3 in ") && ran.out.contains("did you mean \"rules\"?"), "{}", ran.out);
+    assert!(
+        ran.out.contains("bakstop.json:2:3 in ") && ran.out.contains("did you mean \"rules\"?"),
+        "{}",
+        ran.out
+    );
     // What was mended on the way is in history all the same.
     sandbox.write("bakstop.json", "{}");
     commit(&sandbox, "Mend");
@@ -109,9 +121,17 @@ fn where_the_base_is_broken_another_can_be_given() {
         let ran = sandbox.bakstop(&[&["check"], arguments].concat());
         assert_eq!((ran.code, &*ran.out), (Some(2), ""), "{ran:?}");
         assert!(ran.err.contains("bakstop.json:2:3: unknown key \"rulez\""), "{ran:?}");
-        assert!(ran.err.contains(&format!("it is that of {origin}; to judge by another: --config FILE")), "{ran:?}");
+        assert!(
+            ran.err
+                .contains(&format!("it is that of {origin}; to judge by another: --config FILE")),
+            "{ran:?}"
+        );
         // In a tree, the broken one is told as what it is.
-        let told = if arguments[0] == "--tree" { &["error invalid-configuration bakstop.json"][..] } else { &NONE };
+        let told = if arguments[0] == "--tree" {
+            &["error invalid-configuration bakstop.json"][..]
+        } else {
+            &NONE
+        };
         assert_eq!(found(&sandbox, &[arguments, &["--config", "../given.json"]].concat()), told);
     }
     sandbox.git(&["checkout", "-q", "main"]);
@@ -126,15 +146,23 @@ fn an_allowance_that_has_ended_blocks_only_what_could_mend_it() {
     configure_main(&sandbox, &ended);
     let told = "expired-allowance bakstop.json";
     let warned = [BACKUP[0].to_owned(), format!("warning {told}")];
-    assert_eq!(found(&sandbox, &["--range", "main..topic"]), warned, "the range brings another configuration");
+    assert_eq!(
+        found(&sandbox, &["--range", "main..topic"]),
+        warned,
+        "the range brings another configuration"
+    );
     assert_eq!(found(&sandbox, &["--range", "main~1..main"]), NONE, "another is obeyed");
     assert_eq!(found(&sandbox, &["--tree", "main"]), [format!("error {told}")]);
     sandbox.write("bakstop.json", &ended);
     commit(&sandbox, "The same");
-    assert_eq!(found(&sandbox, &["--range", "main..topic"]), [BACKUP[0].to_owned(), format!("error {told}")]);
+    assert_eq!(
+        found(&sandbox, &["--range", "main..topic"]),
+        [BACKUP[0].to_owned(), format!("error {told}")]
+    );
 }
 
-/// A clone, and the bare repository that it pushes to, whose main has a commit without a configuration.
+/// A clone, and the bare repository that it pushes to, whose main has a commit without a
+/// configuration.
 struct Pair {
     clone: Sandbox,
     server: PathBuf,
@@ -144,7 +172,9 @@ impl Pair {
     fn empty() -> Self {
         let clone = Sandbox::workspace();
         let server = clone.outside().join("shop.git");
-        must(finish(clone.command("git").args(["init", "-q", "--bare", "-b", "main"]).arg(&server)));
+        must(finish(
+            clone.command("git").args(["init", "-q", "--bare", "-b", "main"]).arg(&server),
+        ));
         clone.git(&["remote", "add", "origin", &format!("file://{}", server.display())]);
         Self { clone, server }
     }
@@ -157,7 +187,9 @@ impl Pair {
 
     /// The server judges what it receives.
     fn guarded(self) -> Self {
-        must(finish(self.clone.command(BAKSTOP).args(["install", "--server"]).current_dir(&self.server)));
+        must(finish(
+            self.clone.command(BAKSTOP).args(["install", "--server"]).current_dir(&self.server),
+        ));
         self
     }
 
@@ -226,16 +258,23 @@ fn without_a_default_branch_a_push_is_judged_by_what_the_remote_has() {
     must(pair.clone.bakstop(&["install"]));
     pair.commit(&[("bakstop.json", "{"), ("b.js", "")]);
     pair.refused(&["main"], "bakstop.json:1:");
-    pair.refused(&["main"], "it is that of what is pushed; to go on without this check: BAKSTOP=0 git push");
-    must(finish(pair.clone.command("git").args(["push", "-q", "origin", "main"]).env("BAKSTOP", "0")));
+    pair.refused(
+        &["main"],
+        "it is that of what is pushed; to go on without this check: BAKSTOP=0 git push",
+    );
+    must(finish(
+        pair.clone.command("git").args(["push", "-q", "origin", "main"]).env("BAKSTOP", "0"),
+    ));
 }
 
 #[test]
 fn a_received_push_cannot_switch_the_rules_off() {
     let pair = Pair::new().guarded();
-    for text in
-        [OFF, &allowing("**", None), r#"{"debris": {".docker-deps": false}, "rules": {"stray-backup": "warning"}}"#]
-    {
+    for text in [
+        OFF,
+        &allowing("**", None),
+        r#"{"debris": {".docker-deps": false}, "rules": {"stray-backup": "warning"}}"#,
+    ] {
         for name in ["topic", "main"] {
             // In the same commit, and in one before it; to the default branch, and to another.
             pair.branch("one");

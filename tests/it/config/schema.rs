@@ -30,8 +30,14 @@ const WHOLE: [(&str, Answer); 26] = [
     (r#"{"rulez": {}}"#, Bad(r#"unknown key "rulez"; did you mean "rules"?"#)),
     (r#"{"rules": {}, "rules": {}}"#, BeyondSchema(r#"duplicate key "rules""#)),
     (r#"{"rules": []}"#, Bad("expected an object that names rules")),
-    (r#"{"rules": {"stray-backup": "off", "registry-token": "warning", "unused-allowance": "error"}}"#, Good),
-    (r#"{"rules": {"stray-backups": "off"}}"#, Bad(r#"unknown rule "stray-backups"; did you mean "stray-backup"?"#)),
+    (
+        r#"{"rules": {"stray-backup": "off", "registry-token": "warning", "unused-allowance": "error"}}"#,
+        Good,
+    ),
+    (
+        r#"{"rules": {"stray-backups": "off"}}"#,
+        Bad(r#"unknown rule "stray-backups"; did you mean "stray-backup"?"#),
+    ),
     (r#"{"rules": {"stray-backup": "Off"}}"#, Bad(r#"expected "error", "warning" or "off""#)),
     (r#"{"rules": {"stray-backup": false}}"#, Bad(r#"expected "error", "warning" or "off""#)),
     (r#"{"backups": []}"#, Good),
@@ -41,8 +47,14 @@ const WHOLE: [(&str, Answer); 26] = [
     (r#"{"debris": {".docker-deps": {"keep": ["README.md"]}}}"#, Good),
     (r#"{"debris": {".docker-deps": true}}"#, Bad("expected an object; or `false`")),
     (r#"{"debris": {".packed": false}}"#, Bad(r#"only ".docker-deps" can be taken out"#)),
-    (r#"{"debris": {".packed": {"kept": []}}}"#, Bad(r#"unknown key "kept"; did you mean "keep"?"#)),
-    (r#"{"debris": {".packed": {}, ".Packed": {}}}"#, BeyondSchema("is named twice: case does not count")),
+    (
+        r#"{"debris": {".packed": {"kept": []}}}"#,
+        Bad(r#"unknown key "kept"; did you mean "keep"?"#),
+    ),
+    (
+        r#"{"debris": {".packed": {}, ".Packed": {}}}"#,
+        BeyondSchema("is named twice: case does not count"),
+    ),
     (r#"{"debris": [".packed"]}"#, Bad("expected an object that names directories")),
     (r#"{"allow": {}}"#, Bad("expected a list of allowances")),
     (r#"{"verify": {}}"#, Good),
@@ -123,7 +135,8 @@ const REASONS: [(&str, Answer); 4] = [
 
 /// Every row of the tables, as a whole configuration.
 fn rows() -> Vec<(String, Answer)> {
-    let mut rows: Vec<(String, Answer)> = WHOLE.iter().map(|(text, answer)| ((*text).to_owned(), *answer)).collect();
+    let mut rows: Vec<(String, Answer)> =
+        WHOLE.iter().map(|(text, answer)| ((*text).to_owned(), *answer)).collect();
     let mut add = |value: Value, answer: Answer| rows.push((value.to_string(), answer));
     let allowance = |path: &str, reason: &str| json!({ "rule": "stray-backup", "path": path, "reason": reason });
     let (longest, longer) = ("a".repeat(1000), "ä".repeat(1001));
@@ -144,7 +157,10 @@ fn rows() -> Vec<(String, Answer)> {
         // Some of these days have passed: what is read is told, and no error.
         add(json!({ "allow": [of_rules], "rules": { "expired-allowance": "off" } }), answer);
         let of_verify = json!({ "path": "a", "reason": "r", "until": date });
-        add(json!({ "verify": { "allow": [of_verify] }, "rules": { "expired-allowance": "off" } }), answer);
+        add(
+            json!({ "verify": { "allow": [of_verify] }, "rules": { "expired-allowance": "off" } }),
+            answer,
+        );
     }
     let (longest, longer) = ("a".repeat(255), "a".repeat(256));
     let long = [(&*longest, Good), (&*longer, Bad("a directory's name is made of"))];
@@ -199,13 +215,30 @@ fn the_schema_and_the_program_agree() {
 #[test]
 fn what_is_no_json_is_refused_with_its_place() {
     let sandbox = Sandbox::workspace();
-    for text in ["", "{", "{}}", "{\"rules\": {},}", "// why\n{}", "{'rules': {}}", "{\"rules\" {}}", "\u{0}", "{\"a\""]
-    {
+    for text in [
+        "",
+        "{",
+        "{}}",
+        "{\"rules\": {},}",
+        "// why\n{}",
+        "{'rules': {}}",
+        "{\"rules\" {}}",
+        "\u{0}",
+        "{\"a\"",
+    ] {
         let ran = read(&sandbox, text);
         assert_eq!(ran.code, Some(2), "{text}");
-        assert!(ran.err.contains("given.json:") && ran.err.contains("read the configuration"), "{text}: {}", ran.err);
+        assert!(
+            ran.err.contains("given.json:") && ran.err.contains("read the configuration"),
+            "{text}: {}",
+            ran.err
+        );
     }
-    assert_eq!(read(&sandbox, "\u{feff}{}").code, Some(0), "a byte order mark is none of its words");
+    assert_eq!(
+        read(&sandbox, "\u{feff}{}").code,
+        Some(0),
+        "a byte order mark is none of its words"
+    );
 }
 
 #[test]
@@ -213,7 +246,8 @@ fn the_schema_knows_every_rule_and_describes_every_key() {
     let schema = schema();
     let rules = Sandbox::empty().bakstop(&["rules", "--format", "json"]);
     let rules: Value = serde_json::from_str(&rules.out).unwrap();
-    let ids: Vec<&Value> = rules["rules"].as_array().unwrap().iter().map(|rule| &rule["id"]).collect();
+    let ids: Vec<&Value> =
+        rules["rules"].as_array().unwrap().iter().map(|rule| &rule["id"]).collect();
     assert_eq!(schema["$defs"]["rule"]["enum"].as_array().unwrap().iter().collect::<Vec<_>>(), ids);
     check_described(&schema, &schema);
 }
@@ -224,9 +258,14 @@ fn check_described(schema: &Value, root: &Value) {
     if object.get("type").is_some_and(|kind| kind == "object") {
         assert!(object.contains_key("additionalProperties"), "{schema}");
     }
-    for (name, property) in object.get("properties").and_then(Value::as_object).into_iter().flatten() {
-        let referred = property["$ref"].as_str().and_then(|reference| root.pointer(reference.strip_prefix('#')?));
-        let described = |of: &Value| of["description"].as_str().is_some_and(|text| text.ends_with('.'));
+    for (name, property) in
+        object.get("properties").and_then(Value::as_object).into_iter().flatten()
+    {
+        let referred = property["$ref"]
+            .as_str()
+            .and_then(|reference| root.pointer(reference.strip_prefix('#')?));
+        let described =
+            |of: &Value| of["description"].as_str().is_some_and(|text| text.ends_with('.'));
         assert!(described(property) || referred.is_some_and(described), "{name}");
     }
     object.values().for_each(|value| check_described(value, root));
@@ -256,7 +295,11 @@ fn the_examples_of_the_documentation_are_what_they_are_said_to_be() {
         for (number, text) in blocks.iter().enumerate() {
             let ran = read(&sandbox, text);
             assert_eq!(ran.code == Some(2), refused == Some(number), "{page}: {text}{}", ran.err);
-            assert_eq!(schema.is_valid(&serde_json::from_str(text).unwrap()), ran.code == Some(0), "{page}: {text}");
+            assert_eq!(
+                schema.is_valid(&serde_json::from_str(text).unwrap()),
+                ran.code == Some(0),
+                "{page}: {text}"
+            );
         }
     }
 }

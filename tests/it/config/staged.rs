@@ -76,7 +76,12 @@ fn a_configuration_that_cannot_be_obeyed_stops_everything_and_says_where() {
     symlink("elsewhere.json", sandbox.top.join("bakstop.json")).unwrap();
     refused(&["bakstop.json: it must be a regular file"]);
     // A rule that is passed over changes nothing: there is nothing to judge by.
-    let ran = finish(sandbox.command("git").args(["commit", "-qm", "x"]).env("BAKSTOP_SKIP", "invalid-configuration"));
+    let ran = finish(
+        sandbox
+            .command("git")
+            .args(["commit", "-qm", "x"])
+            .env("BAKSTOP_SKIP", "invalid-configuration"),
+    );
     assert_eq!(ran.code, Some(1), "{ran:?}");
     must(finish(sandbox.command("git").args(["commit", "-qm", "x"]).env("BAKSTOP", "0")));
     // Nothing is asked of it where nothing is new.
@@ -102,11 +107,17 @@ fn rules_weigh_what_the_configuration_says() {
         assert_eq!(ran.code, Some(denied), "{weight}: {ran:?}");
     }
     // A rule may be raised, but not a finding that weighs less than its rule does.
-    let allowance = |end: &str| format!(r#"{{"rule": "registry-token", "path": "gone", "reason": "r"{end}}}"#);
+    let allowance =
+        |end: &str| format!(r#"{{"rule": "registry-token", "path": "gone", "reason": "r"{end}}}"#);
     let ended = allowance(r#", "until": "2001-01-01""#);
     let weights = r#""rules": {"unused-allowance": "error", "expired-allowance": "error", "stray-backup": "off"}"#;
-    stage(&sandbox, "bakstop.json", &format!("{{{weights}, \"allow\": [{}, {ended}]}}", allowance("")));
-    let [unused, expired] = ["unused-allowance", "expired-allowance"].map(|rule| format!("error {rule} bakstop.json"));
+    stage(
+        &sandbox,
+        "bakstop.json",
+        &format!("{{{weights}, \"allow\": [{}, {ended}]}}", allowance("")),
+    );
+    let [unused, expired] =
+        ["unused-allowance", "expired-allowance"].map(|rule| format!("error {rule} bakstop.json"));
     assert_eq!(found(&sandbox, &["--worktree"]), [unused, expired]);
     commit(&sandbox, "Configure");
     stage(&sandbox, "new.js", "");
@@ -119,9 +130,18 @@ fn a_rule_that_is_skipped_is_not_asked_whatever_the_configuration_says() {
     stage(&sandbox, "a.bak", "");
     stage(&sandbox, ".docker-deps/x.tgz", "");
     let hook = |skip: &str| {
-        finish(sandbox.command(crate::support::BAKSTOP).args(["hook", "pre-commit"]).env("BAKSTOP_SKIP", skip))
+        finish(
+            sandbox
+                .command(crate::support::BAKSTOP)
+                .args(["hook", "pre-commit"])
+                .env("BAKSTOP_SKIP", skip),
+        )
     };
-    stage(&sandbox, "bakstop.json", r#"{"rules": {"stray-backup": "error", "docker-deps-content": "off"}}"#);
+    stage(
+        &sandbox,
+        "bakstop.json",
+        r#"{"rules": {"stray-backup": "error", "docker-deps-content": "off"}}"#,
+    );
     assert_eq!(hook("").code, Some(1));
     assert_eq!(must(hook("stray-backup")).out, "");
     assert_eq!(hook("docker-deps-content").code, Some(1), "one takes nothing back from the other");
@@ -131,9 +151,15 @@ fn a_rule_that_is_skipped_is_not_asked_whatever_the_configuration_says() {
 fn backups_are_what_the_configuration_adds() {
     let sandbox = Sandbox::workspace();
     stage(&sandbox, "bakstop.json", r#"{"backups": ["*.orig", "config/*.save"]}"#);
-    for path in
-        ["web/A.ORIG", "b.orig", "config/c.save", "CONFIG/d.Save", "x/config/e.save", "config/x/f.save", "g.BAK"]
-    {
+    for path in [
+        "web/A.ORIG",
+        "b.orig",
+        "config/c.save",
+        "CONFIG/d.Save",
+        "x/config/e.save",
+        "config/x/f.save",
+        "g.BAK",
+    ] {
         stage(&sandbox, path, "");
     }
     let expected = ["CONFIG/d.Save", "b.orig", "config/c.save", "g.BAK", "web/A.ORIG"];
@@ -145,9 +171,14 @@ fn stage_pointing_into(sandbox: &Sandbox, directory: &str) {
     let spec = format!("file:../{directory}/acme-ui-1.4.0.tgz");
     stage(sandbox, "app/package.json", &format!(r#"{{"dependencies": {{"@acme/ui": "{spec}"}}}}"#));
     let entry = format!(r#"{{"version": "1.4.0", "resolved": "{spec}"}}"#);
-    let lockfile = format!(r#"{{"lockfileVersion": 3, "packages": {{"node_modules/@acme/ui": {entry}}}}}"#);
+    let lockfile =
+        format!(r#"{{"lockfileVersion": 3, "packages": {{"node_modules/@acme/ui": {entry}}}}}"#);
     stage(sandbox, "app/package-lock.json", &lockfile);
-    stage(sandbox, "app/yarn.lock", &format!("\"@acme/ui@{spec}\":\n  version \"1.4.0\"\n  resolved \"{spec}\"\n"));
+    stage(
+        sandbox,
+        "app/yarn.lock",
+        &format!("\"@acme/ui@{spec}\":\n  version \"1.4.0\"\n  resolved \"{spec}\"\n"),
+    );
 }
 
 #[test]
@@ -171,7 +202,9 @@ fn debris_is_what_the_configuration_makes_of_it() {
         (r#"{"debris": {".docker-deps": {}}}"#, true, false),
     ] {
         stage(&sandbox, "bakstop.json", text);
-        for (directory, is_found) in [(".docker-deps", of_default), (".packed", of_packed), (".PACKED", of_packed)] {
+        for (directory, is_found) in
+            [(".docker-deps", of_default), (".packed", of_packed), (".PACKED", of_packed)]
+        {
             stage_pointing_into(&sandbox, directory);
             assert_eq!(files(), if is_found { &rewritten[..] } else { &[] }, "{directory} {text}");
         }
@@ -181,7 +214,13 @@ fn debris_is_what_the_configuration_makes_of_it() {
 #[test]
 fn a_directory_keeps_what_it_is_told_to_keep() {
     let sandbox = Sandbox::workspace();
-    for path in [".packed/.gitkeep", ".packed/README", ".packed/x/README", "web/.packed/x.tgz", ".docker-deps/y.tgz"] {
+    for path in [
+        ".packed/.gitkeep",
+        ".packed/README",
+        ".packed/x/README",
+        "web/.packed/x.tgz",
+        ".docker-deps/y.tgz",
+    ] {
         stage(&sandbox, path, "");
     }
     for (text, expected) in [
@@ -197,7 +236,8 @@ fn a_directory_keeps_what_it_is_told_to_keep() {
         (r#"{"debris": {".docker-deps": {"keep": ["y.tgz"]}}}"#, &[]),
     ] {
         stage(&sandbox, "bakstop.json", text);
-        let expected: Vec<String> = expected.iter().map(|path| format!("error docker-deps-content {path}")).collect();
+        let expected: Vec<String> =
+            expected.iter().map(|path| format!("error docker-deps-content {path}")).collect();
         assert_eq!(found(&sandbox, &[]), expected, "{text}");
     }
 }
@@ -210,7 +250,11 @@ fn an_allowance_ends_and_says_so() {
     assert_eq!(found(&sandbox, &[]), NONE);
     stage(&sandbox, "bakstop.json", &allowing("*.bak", Some("2001-01-01")));
     let expired = "error expired-allowance bakstop.json";
-    assert_eq!(found(&sandbox, &[]), ["error stray-backup a.bak", expired], "the configuration itself is new");
+    assert_eq!(
+        found(&sandbox, &[]),
+        ["error stray-backup a.bak", expired],
+        "the configuration itself is new"
+    );
     for arguments in [&["--worktree"][..], &["--tree", "HEAD"]] {
         sandbox.git(&["commit", "-q", "--no-verify", "--allow-empty", "-m", "x"]);
         assert!(found(&sandbox, arguments).contains(&expired.to_owned()), "{arguments:?}");
@@ -224,7 +268,10 @@ fn an_allowance_ends_and_says_so() {
     stage(&sandbox, "bakstop.json", &ended);
     assert_eq!(found(&sandbox, &[]), ["error expired-allowance bakstop.json"]);
     fs::write(sandbox.outside().join("given.json"), ended).unwrap();
-    assert_eq!(found(&sandbox, &["--config", "../given.json"]), ["warning expired-allowance ../given.json"]);
+    assert_eq!(
+        found(&sandbox, &["--config", "../given.json"]),
+        ["warning expired-allowance ../given.json"]
+    );
     let ran = sandbox.bakstop(&["check", "--config", "../given.json"]);
     assert!(ran.out.contains("take it out") && !ran.out.contains("git add"), "{}", ran.out);
 }
@@ -233,7 +280,8 @@ fn an_allowance_ends_and_says_so() {
 fn an_allowance_is_unused_only_where_a_whole_tree_is_judged() {
     let sandbox = Sandbox::workspace();
     stage(&sandbox, "a.bak", "");
-    let row = |path: &str| format!(r#"{{"rule": "stray-backup", "path": "{path}", "reason": "r"}}"#);
+    let row =
+        |path: &str| format!(r#"{{"rule": "stray-backup", "path": "{path}", "reason": "r"}}"#);
     stage(
         &sandbox,
         "bakstop.json",
@@ -246,10 +294,17 @@ fn an_allowance_is_unused_only_where_a_whole_tree_is_judged() {
     for arguments in [&["--worktree"][..], &["--tree", "HEAD"], &["--history"]] {
         assert_eq!(found(&sandbox, arguments), unused, "{arguments:?}");
         let ran = sandbox.bakstop(&[&["check"], arguments].concat());
-        assert!(ran.out.contains("bakstop.json:2:34") && ran.out.contains("\n 3 | "), "{}", ran.out);
+        assert!(
+            ran.out.contains("bakstop.json:2:34") && ran.out.contains("\n 3 | "),
+            "{}",
+            ran.out
+        );
     }
     assert_eq!(found(&sandbox, &["--range", "HEAD~1..HEAD", "--config", "bakstop.json"]), NONE);
-    assert_eq!(found(&sandbox, &["--range", "HEAD~1..HEAD", "--tip", "--config", "bakstop.json"]), NONE);
+    assert_eq!(
+        found(&sandbox, &["--range", "HEAD~1..HEAD", "--tip", "--config", "bakstop.json"]),
+        NONE
+    );
 }
 
 #[test]
@@ -291,14 +346,25 @@ fn a_file_may_be_named_instead() {
     let given = sandbox.outside().join("given.json");
     fs::write(&given, "{}").unwrap();
     for arguments in [&[][..], &["--worktree"]] {
-        assert_eq!(found(&sandbox, &[arguments, &["--config", "../given.json"]].concat()), BACKUP, "it wins");
+        assert_eq!(
+            found(&sandbox, &[arguments, &["--config", "../given.json"]].concat()),
+            BACKUP,
+            "it wins"
+        );
         assert_eq!(found(&sandbox, arguments), NONE);
     }
-    assert_eq!(found(&sandbox, &["-C", "web", "--config", "../../given.json"]), BACKUP, "from where -C leads");
+    assert_eq!(
+        found(&sandbox, &["-C", "web", "--config", "../../given.json"]),
+        BACKUP,
+        "from where -C leads"
+    );
     // What the repository says is judged like any file: it is broken, and the other is obeyed.
     stage(&sandbox, "bakstop.json", "{\n\"rulez\": 1}");
     fs::write(&given, allowing("a.bak", None)).unwrap();
-    assert_eq!(found(&sandbox, &["--config", "../given.json"]), ["error invalid-configuration bakstop.json"]);
+    assert_eq!(
+        found(&sandbox, &["--config", "../given.json"]),
+        ["error invalid-configuration bakstop.json"]
+    );
     let ran = sandbox.bakstop(&["check", "--config", "../given.json"]);
     assert!(ran.out.contains("bakstop.json:2:1"), "{}", ran.out);
     assert_eq!(read(&sandbox, "{}}").code, Some(2));
@@ -319,8 +385,12 @@ fn nothing_of_a_configuration_reaches_a_terminal_raw() {
     let sandbox = Sandbox::workspace();
     let hostile = "\\u001b[2J\\u202e\\n::error::\\r\\u0007";
     stage(&sandbox, "a.bak", "");
-    let row = |rule: &str| format!(r#"{{"rule": "{rule}", "path": "\u001b\u202e\n*", "reason": "{hostile}"}}"#);
-    let hides = format!(r#"{{"allow": [{{"rule": "stray-backup", "path": "**", "reason": "{hostile}"}}]}}"#);
+    let row = |rule: &str| {
+        format!(r#"{{"rule": "{rule}", "path": "\u001b\u202e\n*", "reason": "{hostile}"}}"#)
+    };
+    let hides = format!(
+        r#"{{"allow": [{{"rule": "stray-backup", "path": "**", "reason": "{hostile}"}}]}}"#
+    );
     for (text, code) in [
         (hides, 0),
         (format!(r#"{{"allow": [{}]}}"#, row("stray-backup")), 1),
@@ -339,10 +409,17 @@ fn nothing_of_a_configuration_reaches_a_terminal_raw() {
             let ran = sandbox.bakstop(&arguments);
             assert_eq!(ran.code, Some(code), "{text}: {ran:?}");
             // Where another configuration is obeyed, this one is told as a finding.
-            for ran in [ran, sandbox.bakstop(&[&arguments[..], &["--worktree", "--config", "../given.json"]].concat())]
-            {
+            for ran in [
+                ran,
+                sandbox.bakstop(
+                    &[&arguments[..], &["--worktree", "--config", "../given.json"]].concat(),
+                ),
+            ] {
                 let all = ran.out + &ran.err;
-                assert!(all.chars().all(|c| c == '\n' || !(c.is_control() || c == '\u{202e}')), "{format}: {all:?}");
+                assert!(
+                    all.chars().all(|c| c == '\n' || !(c.is_control() || c == '\u{202e}')),
+                    "{format}: {all:?}"
+                );
                 assert!(!all.lines().any(|line| line.starts_with("::error::")), "{all}");
             }
         }
@@ -354,7 +431,9 @@ fn ten_thousand_allowances_are_obeyed() {
     let sandbox = Sandbox::workspace();
     let mut text = String::from("{\"allow\": [\n");
     for number in 0..10_000 {
-        text += &format!("{{\"rule\": \"stray-backup\", \"path\": \"f/{number}.bak\", \"reason\": \"r\"}},\n");
+        text += &format!(
+            "{{\"rule\": \"stray-backup\", \"path\": \"f/{number}.bak\", \"reason\": \"r\"}},\n"
+        );
     }
     text.truncate(text.len() - 2);
     text += "]}";

@@ -22,7 +22,13 @@ const ENDED: &str = "bakstop: bakstop.json:3:3: this allowance has ended\n";
 #[test]
 fn a_build_may_change_what_is_allowed_and_nothing_else() {
     let sandbox = workspace();
-    let ran = must(sandbox.bakstop(&["verify", "--", "sh", "-c", "echo 2 > dist/a.js; echo 3 > dist/b.js"]));
+    let ran = must(sandbox.bakstop(&[
+        "verify",
+        "--",
+        "sh",
+        "-c",
+        "echo 2 > dist/a.js; echo 3 > dist/b.js",
+    ]));
     assert_eq!((&*ran.out, &*ran.err), ("", ENDED));
     // What it left is not reported without a build either.
     let ran = must(sandbox.bakstop(&["verify", "--verbose"]));
@@ -33,7 +39,8 @@ fn a_build_may_change_what_is_allowed_and_nothing_else() {
     ] {
         assert!(ran.err.contains(line), "{line}{ran:?}");
     }
-    let ran = sandbox.bakstop(&["verify", "--", "sh", "-c", "echo 4 > dist/a.js; echo 5 > web/index.js"]);
+    let ran =
+        sandbox.bakstop(&["verify", "--", "sh", "-c", "echo 4 > dist/a.js; echo 5 > web/index.js"]);
     assert_eq!(ran.code, Some(1), "{ran:?}");
     assert!(ran.out.contains("web/index.js") && !ran.out.contains("dist/"), "{ran:?}");
     let failed = sandbox.bakstop(&["verify", "--", "sh", "-c", "echo 6 > dist/a.js; exit 7"]);
@@ -65,7 +72,13 @@ fn leftovers_are_what_the_configuration_makes_of_them() {
     stage(&sandbox, "bakstop.json", text);
     stage(&sandbox, ".gitignore", "*.orig\n.packed/\n*.log\n");
     sandbox.git(&["commit", "-q", "-m", "Configure"]);
-    let ran = sandbox.bakstop(&["verify", "--", "sh", "-c", "mkdir .packed; touch .packed/x.tgz a.orig b.log"]);
+    let ran = sandbox.bakstop(&[
+        "verify",
+        "--",
+        "sh",
+        "-c",
+        "mkdir .packed; touch .packed/x.tgz a.orig b.log",
+    ]);
     assert_eq!(ran.code, Some(1), "{ran:?}");
     assert!(ran.out.contains(".packed/x.tgz") && ran.out.contains("a.orig"), "{ran:?}");
     assert!(!ran.out.contains("b.log"), "{ran:?}");
@@ -77,5 +90,8 @@ fn a_configuration_does_not_allow_itself() {
     sandbox.write("web/index.js", "1\n");
     sandbox.write("bakstop.json", r#"{"verify": {"allow": [{"path": "**", "reason": "r"}]}}"#);
     let ran = sandbox.bakstop(&["verify", "--no-diff"]);
-    assert_eq!((ran.code, &*ran.out), (Some(1), "untracked  bakstop.json\n\nbakstop: 1 path is not clean\n"));
+    assert_eq!(
+        (ran.code, &*ran.out),
+        (Some(1), "untracked  bakstop.json\n\nbakstop: 1 path is not clean\n")
+    );
 }

@@ -20,7 +20,8 @@ fn together<T: Send>(jobs: Vec<Box<dyn FnOnce() -> T + Send + '_>>) -> Vec<T> {
 /// No commit that a ref reaches holds what was to be kept out.
 fn assert_history_is_clean(sandbox: &Sandbox) {
     let commits = sandbox.git(&["rev-list", "--all"]);
-    let arguments = [&["grep", "-l", "-F", "file:../"][..], &commits.lines().collect::<Vec<_>>()].concat();
+    let arguments =
+        [&["grep", "-l", "-F", "file:../"][..], &commits.lines().collect::<Vec<_>>()].concat();
     assert_eq!(sandbox.try_git(&arguments).out, "");
     must(sandbox.try_git(&["fsck", "--strict"]));
 }
@@ -76,10 +77,12 @@ fn in_one_repository_with_an_index_each() {
             let entry = format!("100644,{},{name}.js", id.trim());
             must(git(name, &["update-index", "--add", "--cacheinfo", &entry]));
         }
-        // Git keeps the message of every commit in the same file, .git/COMMIT_EDITMSG: it may read the
-        // file just after another commit has emptied it, with or without a hook. The message does not
-        // matter here.
-        let commit = |name: &'static str| move || git(name, &["commit", "-q", "--allow-empty-message", "-m", name]);
+        // Git keeps the message of every commit in the same file, .git/COMMIT_EDITMSG: it may read
+        // the file just after another commit has emptied it, with or without a hook. The message
+        // does not matter here.
+        let commit = |name: &'static str| {
+            move || git(name, &["commit", "-q", "--allow-empty-message", "-m", name])
+        };
         let ran = together(vec![
             Box::new(commit("bad")),
             Box::new(commit("clean")),
@@ -87,7 +90,10 @@ fn in_one_repository_with_an_index_each() {
             Box::new(commit("cleaner")),
         ]);
         for bad in [&ran[0], &ran[2]] {
-            assert!(bad.code == Some(1) && bad.err.contains("error[rewritten-manifest]"), "{ran:?}");
+            assert!(
+                bad.code == Some(1) && bad.err.contains("error[rewritten-manifest]"),
+                "{ran:?}"
+            );
         }
         // Of two that move the same branch, git may refuse one.
         for clean in [&ran[1], &ran[3]] {
@@ -108,8 +114,9 @@ fn of_one_index() {
     for round in 0..ROUNDS {
         sandbox.write("web/index.js", format!("export const x = {round};\n"));
         // Git locks the index for a commit of paths: who comes second is refused.
-        let commit =
-            |path: &'static str| Box::new(|| sandbox.try_git(&["commit", "-q", "-m", "x", "--", path])) as Box<_>;
+        let commit = |path: &'static str| {
+            Box::new(|| sandbox.try_git(&["commit", "-q", "-m", "x", "--", path])) as Box<_>
+        };
         let ran: Vec<Ran> = together(vec![
             commit("web/package.json"),
             commit("web/index.js"),

@@ -33,7 +33,9 @@ fn what_check_tells() {
     let (old, new) = (id("main"), id("topic"));
     let lines = |start: String, end: String| -> Vec<u8> {
         // No name of a ref holds a space.
-        let name = |text: &&[u8]| -> Vec<u8> { text.iter().copied().filter(|byte| *byte > b' ').collect() };
+        let name = |text: &&[u8]| -> Vec<u8> {
+            text.iter().copied().filter(|byte| *byte > b' ').collect()
+        };
         HOSTILE.iter().flat_map(|text| between(&start, &name(text), &end)).collect()
     };
     let push = lines(format!("refs/heads/topic {new} refs/heads/"), format!(" {old}\n"));
@@ -60,13 +62,15 @@ fn what_check_tells() {
         {
             let input = if scope.first() == Some(&"--receive") { &receive } else { &push };
             let format = formats()[at % formats().len()].as_str();
-            let base = [&["--color", "always", "check", "--verbose", "--format", format], scope].concat();
+            let base =
+                [&["--color", "always", "check", "--verbose", "--format", format], scope].concat();
             let output = harmless(&sandbox, &words(&base), &fed(&sandbox, input));
             assert_eq!(output.status.code(), Some(1), "{base:?}: {output:?}");
             // A file holds the same as standard output would, which is then for a person.
             for format in formats().iter().map(String::as_str).filter(|_| !extension) {
                 let report = sandbox.outside().join("report");
-                let base = [&["--color", "never", "check", "--verbose", "--format", format], scope].concat();
+                let base = [&["--color", "never", "check", "--verbose", "--format", format], scope]
+                    .concat();
                 let mut with_file = words(&base);
                 with_file.extend([OsStr::new("--output"), report.as_os_str()]);
                 harmless(&sandbox, &with_file, &fed(&sandbox, input));
@@ -86,7 +90,9 @@ fn what_the_hooks_tell() {
         let mut arguments = words(&["--color", colour, "hook", name, "-v"]);
         arguments.push(&argument);
         let lines = between("refs/heads/main ", text, "\n");
-        for variable in ["BAKSTOP", "BAKSTOP_SKIP", "BAKSTOP_PROVE", "GIT_DIR", "GIT_INDEX_FILE", "HOME"] {
+        for variable in
+            ["BAKSTOP", "BAKSTOP_SKIP", "BAKSTOP_PROVE", "GIT_DIR", "GIT_INDEX_FILE", "HOME"]
+        {
             let set = |command: &mut Command| {
                 fed(&sandbox, &lines)(command);
                 command.env(variable, os(text));
@@ -94,8 +100,12 @@ fn what_the_hooks_tell() {
             harmless(&sandbox, &arguments, &set);
         }
         // By git, whose own words are the user's.
-        let output =
-            sandbox.command(BAKSTOP).args(["hook", "pre-commit"]).env("BAKSTOP_SKIP", os(text)).output().unwrap();
+        let output = sandbox
+            .command(BAKSTOP)
+            .args(["hook", "pre-commit"])
+            .env("BAKSTOP_SKIP", os(text))
+            .output()
+            .unwrap();
         assert_eq!(output.status.code(), Some(2), "{output:?}");
     }
 }
@@ -115,21 +125,32 @@ fn what_verify_and_pins_tell() {
     for colour in COLOURS {
         for format in ["human", "json"] {
             for verb in [&["verify", "--verbose"][..], &["pins"]] {
-                harmless(&sandbox, &words(&[&["--color", colour], verb, &["--format", format]].concat()), &nothing);
+                harmless(
+                    &sandbox,
+                    &words(&[&["--color", colour], verb, &["--format", format]].concat()),
+                    &nothing,
+                );
             }
             // A build that makes all of it.
             harmless(
                 &sandbox,
-                &words(&["--color", colour, "verify", "--format", format, "--", "git", "clean", "-fdxq"]),
+                &words(&[
+                    "--color", colour, "verify", "--format", format, "--", "git", "clean", "-fdxq",
+                ]),
                 &nothing,
             );
-            let build = ["verify", "--format", format, "--", "git", "checkout", "-q", "topic", "--", "."];
+            let build =
+                ["verify", "--format", format, "--", "git", "checkout", "-q", "topic", "--", "."];
             let mut arguments = words(&["--color", colour]);
             arguments.extend(words(&build));
             harmless(&sandbox, &arguments, &nothing);
         }
         for set in [&["--dry-run"][..], &["--check"]] {
-            harmless(&sandbox, &words(&[&["--color", colour, "pins", "--set", "pnpm@10.8.0"], set].concat()), &nothing);
+            harmless(
+                &sandbox,
+                &words(&[&["--color", colour, "pins", "--set", "pnpm@10.8.0"], set].concat()),
+                &nothing,
+            );
         }
     }
     harmless(&sandbox, &words(&["pins", "--set", "pnpm@10.8.0"]), &nothing);
@@ -303,8 +324,11 @@ fn what_the_environment_holds() {
             let verbs = ["check", "verify", "pins", "status", "prove", "install", "uninstall"];
             // Each pair of a verb and a variable comes several times, each time with another text.
             let verb = verbs[(number + at) % verbs.len()];
-            let arguments: &[&str] =
-                if verb.ends_with("install") { &[verb, "--dry-run"] } else { &["--color", "always", verb] };
+            let arguments: &[&str] = if verb.ends_with("install") {
+                &[verb, "--dry-run"]
+            } else {
+                &["--color", "always", verb]
+            };
             harmless(&sandbox, &words(arguments), &|command| _ = command.env(variable, os(text)));
         }
     }
@@ -339,7 +363,10 @@ fn what_hooks_and_their_managers_hold() {
             script(&sandbox, path, "");
             fs::write(sandbox.top.join(path), between(start, &all, end)).unwrap();
         };
-        let (start, end) = ("#!/bin/sh\nsed 's/^# //' \"$0\"; sed 's/^# //' \"$0\" >&2; exit 1\n", "basename \"$0\"\n");
+        let (start, end) = (
+            "#!/bin/sh\nsed 's/^# //' \"$0\"; sed 's/^# //' \"$0\" >&2; exit 1\n",
+            "basename \"$0\"\n",
+        );
         write(".git/hooks/pre-commit", start, "");
         everything_about_hooks(&sandbox, colour);
         write(".git/hooks/pre-commit", start, end);
@@ -376,7 +403,12 @@ fn what_hooks_and_programs_are_called() {
         about(&["status", "install", "uninstall"]);
         fs::remove_file(&hook).unwrap();
         for scope in ["--local", "--global"] {
-            let _ = sandbox.command("git").args(["config", scope, "core.hooksPath"]).arg(os(text)).output().unwrap();
+            let _ = sandbox
+                .command("git")
+                .args(["config", scope, "core.hooksPath"])
+                .arg(os(text))
+                .output()
+                .unwrap();
             about(&["status", "install", "prove", "uninstall"]);
             sandbox.git(&["config", scope, "--unset", "core.hooksPath"]);
         }
@@ -416,9 +448,19 @@ fn where_the_repository_lies() {
             harmless(&sandbox, &words(verb), &stand);
         }
         fs::write(place.join(".git/index"), "broken").unwrap();
-        fs::write(place.join(".git/config"), between("[core]\n\trepositoryFormatVersion = \"", text, "\"\n[x\n"))
-            .unwrap();
-        for verb in [&["check"][..], &["verify"], &["pins"], &["status"], &["install"], &["check", "--history"]] {
+        fs::write(
+            place.join(".git/config"),
+            between("[core]\n\trepositoryFormatVersion = \"", text, "\"\n[x\n"),
+        )
+        .unwrap();
+        for verb in [
+            &["check"][..],
+            &["verify"],
+            &["pins"],
+            &["status"],
+            &["install"],
+            &["check", "--history"],
+        ] {
             let output = harmless(&sandbox, &words(verb), &stand);
             assert_eq!(output.status.code(), Some(2), "{verb:?}: {output:?}");
         }

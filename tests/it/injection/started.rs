@@ -7,8 +7,8 @@ use std::process::Command;
 use crate::hooks::{installed, must, script};
 use crate::support::{BAKSTOP, Sandbox, finish, path_without_bakstop};
 
-/// What git would take for an option, if it were given as one. Each is a revision, a remote, a branch or a part of a path
-/// somewhere.
+/// What git would take for an option, if it were given as one. Each is a revision, a remote, a
+/// branch or a part of a path somewhere.
 const OPTIONS: [&str; 14] = [
     "--output=forged",
     "-cforged.key=x",
@@ -36,12 +36,21 @@ fn with_options() -> Sandbox {
         sandbox.git(&["update-ref", &format!("refs/tags/{option}"), &id]);
         sandbox.git(&["update-ref", &format!("refs/remotes/{option}/{option}"), &id]);
         sandbox.git(&["config", &format!("remote.{option}.url"), option]);
-        sandbox.git(&["config", &format!("remote.{option}.fetch"), &format!("+refs/heads/*:refs/remotes/{option}/*")]);
+        sandbox.git(&[
+            "config",
+            &format!("remote.{option}.fetch"),
+            &format!("+refs/heads/*:refs/remotes/{option}/*"),
+        ]);
         sandbox.git(&["config", &format!("branch.{option}.remote"), option]);
-        sandbox.git(&["config", &format!("branch.{option}.merge"), &format!("refs/heads/{option}")]);
+        sandbox.git(&[
+            "config",
+            &format!("branch.{option}.merge"),
+            &format!("refs/heads/{option}"),
+        ]);
         sandbox.write(format!("{option}.bak"), "");
         sandbox.write(format!("{option}/Dockerfile"), "FROM node:22\nRUN npm i -g pnpm@9.0.0\n");
-        let manifest = format!("{{\"dependencies\": {{\"a\": \"file:../{}/a.tgz\"}}}}", ".docker-deps");
+        let manifest =
+            format!("{{\"dependencies\": {{\"a\": \"file:../{}/a.tgz\"}}}}", ".docker-deps");
         sandbox.write(format!("{option}/package.json"), manifest);
         sandbox.write(format!("{option}/docker-prep.sh"), "");
     }
@@ -83,7 +92,9 @@ fn verbs(name: &str) -> Vec<Vec<String>> {
         &["hook", "pre-receive"],
         &["uninstall"],
     ];
-    all.iter().map(|arguments| arguments.iter().map(|argument| (*argument).to_owned()).collect()).collect()
+    all.iter()
+        .map(|arguments| arguments.iter().map(|argument| (*argument).to_owned()).collect())
+        .collect()
 }
 
 /// Lines as git gives them to `pre-push` and `pre-receive`.
@@ -105,7 +116,9 @@ fn listen(sandbox: &Sandbox, programs: &[&str]) -> (PathBuf, std::ffi::OsString)
     let (directory, log) = (sandbox.outside().join("listening"), sandbox.outside().join("calls"));
     let path = path_without_bakstop();
     for program in programs {
-        let real = std::env::split_paths(&path).map(|place| place.join(program)).find(|file| file.exists());
+        let real = std::env::split_paths(&path)
+            .map(|place| place.join(program))
+            .find(|file| file.exists());
         let Some(real) = real else { continue };
         let text = format!(
             "#!/bin/sh\nprintf '%s\\0' {program} \"$@\" '\n' >>'{}'\nexec '{}' \"$@\"\n",
@@ -123,7 +136,8 @@ fn listen(sandbox: &Sandbox, programs: &[&str]) -> (PathBuf, std::ffi::OsString)
 /// What was written down: each call with its arguments.
 fn calls(log: &Path) -> Vec<Vec<String>> {
     let text = String::from_utf8(fs::read(log).unwrap_or_default()).unwrap();
-    let call = |call: &str| call.split('\0').filter(|word| !word.is_empty()).map(str::to_owned).collect();
+    let call =
+        |call: &str| call.split('\0').filter(|word| !word.is_empty()).map(str::to_owned).collect();
     text.split("\n\0").filter(|part| !part.is_empty()).map(call).collect()
 }
 
@@ -140,30 +154,49 @@ fn nothing_that_is_given_is_an_option_to_git() {
         }
         sandbox.git(&["symbolic-ref", "HEAD", &format!("refs/heads/{name}")]);
         for arguments in verbs(name) {
-            let lines = lines(&sandbox, name, arguments.iter().any(|argument| argument.contains("receive")));
+            let lines = lines(
+                &sandbox,
+                name,
+                arguments.iter().any(|argument| argument.contains("receive")),
+            );
             let _ = fs::remove_file(&log);
             let input = fs::File::open(lines).unwrap();
-            let ran = finish(sandbox.command(BAKSTOP).args(&arguments).env("PATH", &path).stdin(input));
+            let ran =
+                finish(sandbox.command(BAKSTOP).args(&arguments).env("PATH", &path).stdin(input));
             assert!(matches!(ran.code, Some(0..=2)), "{arguments:?}: {ran:?}");
-            assert!(!ran.err.contains("usage: git") && !ran.out.contains("usage: git"), "{arguments:?}: {ran:?}");
+            assert!(
+                !ran.err.contains("usage: git") && !ran.out.contains("usage: git"),
+                "{arguments:?}: {ran:?}"
+            );
             for call in calls(&log) {
                 seen += 1;
                 // No shell is started by its name; the hook that `prove` runs names its own.
                 assert_eq!(call[0], "git", "{arguments:?}");
-                if arguments.last().is_some_and(|last| last == "-s") && call[1] == "status" && call[2..] == ["-s"] {
+                if arguments.last().is_some_and(|last| last == "-s")
+                    && call[1] == "status"
+                    && call[2..] == ["-s"]
+                {
                     continue;
                 }
-                let ours = call[1..].iter().take_while(|word| *word != "--" && *word != "--end-of-options");
+                let ours = call[1..]
+                    .iter()
+                    .take_while(|word| *word != "--" && *word != "--end-of-options");
                 for word in ours.filter(|word| word.starts_with('-')) {
                     let is_given = OPTIONS.iter().any(|option| {
-                        word == option || option.len() > 3 && !KNOWN.contains(option) && word.starts_with(option)
+                        word == option
+                            || option.len() > 3
+                                && !KNOWN.contains(option)
+                                && word.starts_with(option)
                     });
                     let is_ours = KNOWN.contains(&word.as_str());
                     assert!(!is_given || is_ours, "{arguments:?}: {call:?}");
                 }
             }
             let forged = sandbox.top.join("forged");
-            assert!(!forged.exists() && !sandbox.outside().join("forged").exists(), "{arguments:?}");
+            assert!(
+                !forged.exists() && !sandbox.outside().join("forged").exists(),
+                "{arguments:?}"
+            );
         }
     }
     assert!(seen > 1000, "{seen}");
@@ -174,7 +207,8 @@ const KNOWN: [&str; 4] = ["--all", "--stdin", "--batch", "--not"];
 
 #[test]
 fn no_shell_is_started_on_what_is_given() {
-    let traced = finish(Command::new("sh").args(["-c", "strace -f -o /dev/null -e trace=execve true"]));
+    let traced =
+        finish(Command::new("sh").args(["-c", "strace -f -o /dev/null -e trace=execve true"]));
     if traced.code != Some(0) {
         println!("not tested: strace is not in PATH, or may not trace here; see .ci/run");
         return;
@@ -190,22 +224,36 @@ fn no_shell_is_started_on_what_is_given() {
     let log = sandbox.outside().join("log");
     for mark in marks {
         for arguments in verbs(mark) {
-            let lines = lines(&sandbox, "x", arguments.iter().any(|argument| argument.contains("receive")));
+            let lines =
+                lines(&sandbox, "x", arguments.iter().any(|argument| argument.contains("receive")));
             let mut command = sandbox.command("strace");
-            command.args(["-f", "-qq", "-s", "4096", "-e", "trace=execve", "-e", "signal=none", "-o"]).arg(&log);
+            command
+                .args(["-f", "-qq", "-s", "4096", "-e", "trace=execve", "-e", "signal=none", "-o"])
+                .arg(&log);
             command.arg(BAKSTOP).args(&arguments).stdin(fs::File::open(lines).unwrap());
-            let ran = finish(command.env("BAKSTOP_SKIP", "").env("EDITOR", mark).env("GIT_PAGER", mark));
+            let ran =
+                finish(command.env("BAKSTOP_SKIP", "").env("EDITOR", mark).env("GIT_PAGER", mark));
             assert!(matches!(ran.code, Some(0..=2)), "{arguments:?}: {ran:?}");
             let text = fs::read_to_string(&log).unwrap();
-            // The program, what git is made of, and the hook that is to be proven, with its interpreter.
-            for line in text.lines().filter(|line| line.contains("execve(") && !line.contains("ENOENT")).skip(1) {
+            // The program, what git is made of, and the hook that is to be proven, with its
+            // interpreter.
+            for line in text
+                .lines()
+                .filter(|line| line.contains("execve(") && !line.contains("ENOENT"))
+                .skip(1)
+            {
                 let program = line.split('"').nth(1).unwrap();
-                let is_git =
-                    Path::new(program).file_name().is_some_and(|name| name.to_str().unwrap().starts_with("git"));
-                let is_hook = program.ends_with("/.git/hooks/pre-commit") || program == ".git/hooks/pre-commit";
+                let is_git = Path::new(program)
+                    .file_name()
+                    .is_some_and(|name| name.to_str().unwrap().starts_with("git"));
+                let is_hook = program.ends_with("/.git/hooks/pre-commit")
+                    || program == ".git/hooks/pre-commit";
                 let of_hook = arguments == ["prove"];
                 assert!(is_git || of_hook, "{arguments:?}: {line}");
-                assert!(!of_hook || is_git || is_hook || !line.contains(mark), "{arguments:?}: {line}");
+                assert!(
+                    !of_hook || is_git || is_hook || !line.contains(mark),
+                    "{arguments:?}: {line}"
+                );
             }
             assert!(!sandbox.top.join("forged").exists(), "{arguments:?}");
             if arguments == ["uninstall"] {

@@ -1,11 +1,13 @@
-//! The formats of the index: versions, extensions, one index in two files, and indexes that are broken.
+//! The formats of the index: versions, extensions, one index in two files, and indexes that are
+//! broken.
 
 use super::{State, Told, each, refused, state};
 
 const EDIT: &[&str] = &["web/index.js"];
 
-/// The extension `UNTR` holds the names of untracked files. These look like an extension `TREE` that says that nothing is
-/// staged, as long as the rest: its length, 0x00010064, comes of the names of two directories and of a hundred files.
+/// The extension `UNTR` holds the names of untracked files. These look like an extension `TREE`
+/// that says that nothing is staged, as long as the rest: its length, 0x00010064, comes of the
+/// names of two directories and of a hundred files.
 const FORGED: &str = r#"
 git config core.untrackedCache true && git config status.showUntrackedFiles all && git update-index --untracked-cache
 names="TREE/$(git ls-files | wc -l) 0
@@ -47,10 +49,18 @@ pub(super) const STATES: &[State] = &[
         "printf '\\005' | dd of=.git/index bs=1 seek=7 conv=notrunc 2>/dev/null",
         "bad index version 5",
     ),
-    refused("another signature", "printf DIRT | dd of=.git/index bs=1 conv=notrunc 2>/dev/null", "bad signature"),
+    refused(
+        "another signature",
+        "printf DIRT | dd of=.git/index bs=1 conv=notrunc 2>/dev/null",
+        "bad signature",
+    ),
     state("split, nothing in the second file", "edit && git update-index --split-index", EDIT),
     state("split, with a change", "git update-index --split-index && edit", EDIT),
-    state("split, with a change and trees", "git update-index --split-index && edit && git write-tree", EDIT),
+    state(
+        "split, with a change and trees",
+        "git update-index --split-index && edit && git write-tree",
+        EDIT,
+    ),
     state(
         "split, with much replaced and deleted",
         "git config splitIndex.maxPercentChange 100 && git update-index --split-index && git rm -q backend/index.js package.json && echo 1 >a && echo 2 >web/package.json && edit",
@@ -73,7 +83,11 @@ pub(super) const STATES: &[State] = &[
         "git sparse-checkout set --cone backend && mkdir -p web && echo 1 >web/index.js && git add --sparse web/index.js",
         EDIT,
     ),
-    state("sparse checkout by patterns", "git sparse-checkout set --no-cone '/web/*.js' && edit", EDIT),
+    state(
+        "sparse checkout by patterns",
+        "git sparse-checkout set --no-cone '/web/*.js' && edit",
+        EDIT,
+    ),
     state("sparse index", "git sparse-checkout set --cone --sparse-index web && edit", EDIT),
     state(
         "sparse index, trees written",
@@ -92,7 +106,11 @@ pub(super) const STATES: &[State] = &[
         EDIT,
     ),
     state("no checksum", "git config index.skipHash true && edit", EDIT),
-    state("no checksum, trees written", "git config index.skipHash true && edit && git write-tree", EDIT),
+    state(
+        "no checksum, trees written",
+        "git config index.skipHash true && edit && git write-tree",
+        EDIT,
+    ),
     state(
         "untracked cache",
         "git update-index --untracked-cache && touch new && edit && touch TREE newer && git status >/dev/null",
@@ -174,7 +192,11 @@ pub(super) const STATES: &[State] = &[
         "tail -c 200 .git/index >web/index.js && tail -c 60 .git/index >TREE && git add -A && git write-tree",
         &["TREE", "web/index.js"],
     ),
-    state("an index of one byte less", "edit && head -c -1 .git/index >../index && mv ../index .git/index", EDIT),
+    state(
+        "an index of one byte less",
+        "edit && head -c -1 .git/index >../index && mv ../index .git/index",
+        EDIT,
+    ),
     refused(
         "an index without its last entries",
         "edit && head -c 300 .git/index >../index && mv ../index .git/index",
@@ -186,8 +208,12 @@ pub(super) const STATES: &[State] = &[
         "index file smaller than expected",
     ),
     state("seven bytes behind the checksum", "edit && printf 1234567 >>.git/index", EDIT),
-    state("eight bytes behind the checksum", "edit && extend </dev/null && printf 12345678 >>.git/index", EDIT)
-        .beyond_git(),
+    state(
+        "eight bytes behind the checksum",
+        "edit && extend </dev/null && printf 12345678 >>.git/index",
+        EDIT,
+    )
+    .beyond_git(),
     state(
         "a wrong checksum",
         "edit && printf x | dd of=.git/index bs=1 seek=$(($(wc -c <.git/index) - 1)) conv=notrunc 2>/dev/null",
@@ -200,7 +226,8 @@ pub(super) const STATES: &[State] = &[
     state("an index without an entry", "git rm -r -q --cached .", &[]),
     state("entries out of order", "edit && patch web/index.js aaa/index.js", &["aaa/index.js"]),
     state("an entry twice", "touch web/aaaaa.js && edit && patch web/aaaaa.js web/index.js", EDIT),
-    state("an index that somebody holds", "edit && touch .git/index.lock", EDIT).inside(Told::Unasked),
+    state("an index that somebody holds", "edit && touch .git/index.lock", EDIT)
+        .inside(Told::Unasked),
 ];
 
 #[test]

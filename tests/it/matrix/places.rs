@@ -1,4 +1,5 @@
-//! Where git finds the repository, the work tree and the index: variables, worktrees, submodules, owners.
+//! Where git finds the repository, the work tree and the index: variables, worktrees, submodules,
+//! owners.
 
 use super::{State, each, refused, state};
 

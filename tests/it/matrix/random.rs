@@ -65,7 +65,11 @@ fn below(directory: &Path) -> Vec<PathBuf> {
     let mut found = BTreeSet::new();
     let mut open = vec![directory.to_owned()];
     while let Some(next) = open.pop() {
-        for entry in fs::read_dir(next).unwrap().map(Result::unwrap).filter(|entry| entry.file_name() != ".git") {
+        for entry in fs::read_dir(next)
+            .unwrap()
+            .map(Result::unwrap)
+            .filter(|entry| entry.file_name() != ".git")
+        {
             let is_directory = entry.file_type().unwrap().is_dir();
             open.extend(is_directory.then(|| entry.path()));
             found.insert(entry.path());
@@ -107,7 +111,8 @@ fn change(top: &Path, dice: &mut Dice) {
         (6, _) => {
             let file = dice.pick(&there);
             if fs::symlink_metadata(file).unwrap().is_file() {
-                fs::set_permissions(file, fs::Permissions::from_mode(*dice.pick(&[0o644, 0o755]))).unwrap();
+                fs::set_permissions(file, fs::Permissions::from_mode(*dice.pick(&[0o644, 0o755])))
+                    .unwrap();
             }
         }
         (7, _) => {
@@ -120,7 +125,8 @@ fn change(top: &Path, dice: &mut Dice) {
     }
 }
 
-/// Stages entries of all kinds, wherever there is room for them in the index, with nothing of them on disk.
+/// Stages entries of all kinds, wherever there is room for them in the index, with nothing of them
+/// on disk.
 fn stage_without_files(sandbox: &Sandbox, dice: &mut Dice) {
     let blob = sandbox.git(&["hash-object", "-w", "-t", "blob", "/dev/null"]);
     let commit = "12".repeat(20);
@@ -136,13 +142,17 @@ fn stage_without_files(sandbox: &Sandbox, dice: &mut Dice) {
         lines += &format!("{mode} {id}\t{}\n", dice.path().display());
     }
     let mut git = sandbox.command("git");
-    let mut child =
-        git.args(["update-index", "--add", "--replace", "--index-info"]).stdin(Stdio::piped()).spawn().unwrap();
+    let mut child = git
+        .args(["update-index", "--add", "--replace", "--index-info"])
+        .stdin(Stdio::piped())
+        .spawn()
+        .unwrap();
     std::io::Write::write_all(&mut child.stdin.take().unwrap(), lines.as_bytes()).unwrap();
     assert!(child.wait().unwrap().success(), "{lines}");
 }
 
-/// A repository with a history by chance, in which everybody is asked at each step; why it fails, if it does.
+/// A repository with a history by chance, in which everybody is asked at each step; why it fails,
+/// if it does.
 fn live(seed: u64) -> Result<(), String> {
     let mut dice = Dice(seed);
     let sandbox = Sandbox::unborn();
@@ -175,13 +185,18 @@ fn live(seed: u64) -> Result<(), String> {
         let possible = match commit.rsplit_once("-- ") {
             Some((_, paths)) => {
                 let paths = paths.split(' ').collect::<Vec<_>>();
-                sandbox.try_git(&[&["ls-files", "--error-unmatch"], &paths[..]].concat()).code == Some(0)
+                sandbox.try_git(&[&["ls-files", "--error-unmatch"], &paths[..]].concat()).code
+                    == Some(0)
             }
-            None => !commit.contains("--amend") || sandbox.try_git(&["rev-parse", "--verify", "HEAD"]).code == Some(0),
+            None => {
+                !commit.contains("--amend")
+                    || sandbox.try_git(&["rev-parse", "--verify", "HEAD"]).code == Some(0)
+            }
         };
         // What is staged as a submodule may be a directory on disk that is none: then git fails.
         let dry = commit.replacen("git commit", "commit --dry-run", 1);
-        let possible = possible && sandbox.try_git(&dry.split(' ').collect::<Vec<_>>()).code != Some(128);
+        let possible =
+            possible && sandbox.try_git(&dry.split(' ').collect::<Vec<_>>()).code != Some(128);
         let commit = if possible { commit } else { COMMITS[0] };
         judge(&sandbox, &State { commit, ..STAGED })?;
         fs::remove_dir_all(sandbox.outside().join("answers")).unwrap();

@@ -1,4 +1,5 @@
-//! Settings, and the variables that carry them: formats of the repository, extensions, what git prints and how.
+//! Settings, and the variables that carry them: formats of the repository, extensions, what git
+//! prints and how.
 
 use super::{State, each, refused, state};
 

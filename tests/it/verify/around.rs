@@ -1,4 +1,5 @@
-//! What a build does around the files: to HEAD, the refs, the stashes, the index, and to git itself.
+//! What a build does around the files: to HEAD, the refs, the stashes, the index, and to git
+//! itself.
 
 use std::fs;
 
@@ -21,8 +22,7 @@ fn refs_that_are_made_moved_and_deleted() {
     sandbox.git(&["branch", "side"]);
     sandbox.git(&["branch", "old"]);
     let start = id(&sandbox, "HEAD");
-    let script =
-        "git tag v1 && git branch -q -D old && git update-ref refs/heads/side $(git commit-tree -m x HEAD^{tree})";
+    let script = "git tag v1 && git branch -q -D old && git update-ref refs/heads/side $(git commit-tree -m x HEAD^{tree})";
     let report = json(&sandbox, script);
     let side = id(&sandbox, "side");
     let expected = json!([
@@ -39,8 +39,7 @@ fn refs_that_are_made_moved_and_deleted() {
 #[test]
 fn what_another_repository_had_when_it_was_asked_is_no_work_of_the_build() {
     let sandbox = Sandbox::workspace();
-    let script =
-        "git update-ref refs/remotes/origin/main HEAD && git update-ref refs/prefetch/remotes/origin/main HEAD";
+    let script = "git update-ref refs/remotes/origin/main HEAD && git update-ref refs/prefetch/remotes/origin/main HEAD";
     assert_eq!(around(&sandbox, script).code, Some(0));
 }
 
@@ -81,7 +80,10 @@ fn an_operation_that_is_begun_or_ended() {
     let told = "unfinished  merge: finish it, or `git merge --abort`\n\nbakstop: the command left 1 thing unfinished\n";
     assert_eq!((ran.code, &*ran.out), (Some(1), told));
     let ran = around(&sandbox, "git merge --abort");
-    assert_eq!((ran.code, &*ran.out), (Some(1), "ended  merge\n\nbakstop: the command ended 1 operation\n"));
+    assert_eq!(
+        (ran.code, &*ran.out),
+        (Some(1), "ended  merge\n\nbakstop: the command ended 1 operation\n")
+    );
 }
 
 #[test]
@@ -91,7 +93,10 @@ fn a_lock_that_is_there_for_a_moment_is_somebody_who_works() {
     let ran = around(&sandbox, script);
     assert_eq!((ran.code, &*ran.out), (Some(0), ""));
     let ran = around(&sandbox, "touch .git/index.lock");
-    assert!(ran.out.starts_with("unfinished  index.lock: if no git runs here any more, remove it\n"), "{ran:?}");
+    assert!(
+        ran.out.starts_with("unfinished  index.lock: if no git runs here any more, remove it\n"),
+        "{ran:?}"
+    );
     // Where git runs us over an index that is a lock, it is git's own.
     fs::remove_file(sandbox.top.join(".git/index.lock")).unwrap();
     let hook = format!("#!/bin/sh\nexec {} verify --no-diff\n", crate::support::BAKSTOP);
@@ -107,7 +112,10 @@ fn a_lock_that_is_there_for_a_moment_is_somebody_who_works() {
 fn a_build_that_hides_what_it_changes() {
     let sandbox = Sandbox::workspace();
     assert_eq!(
-        changed(&sandbox, "git update-index --assume-unchanged web/index.js && echo 1 >web/index.js"),
+        changed(
+            &sandbox,
+            "git update-index --assume-unchanged web/index.js && echo 1 >web/index.js"
+        ),
         ["web/index.js: modified, hidden from git (assume-unchanged)"]
     );
     sandbox.git(&["update-index", "--no-assume-unchanged", "web/index.js"]);
@@ -118,13 +126,17 @@ fn a_build_that_hides_what_it_changes() {
     assert_eq!((ran.code, &*ran.out), (Some(1), told));
     let ran = around(&sandbox, "git update-index --no-skip-worktree web/index.js");
     assert_eq!(ran.out, "no longer hidden  web/index.js\n\nbakstop: the command changed 1 path\n");
-    let script =
-        "git update-index --no-skip-worktree backend/index.js && git update-index --assume-unchanged backend/index.js";
+    let script = "git update-index --no-skip-worktree backend/index.js && git update-index --assume-unchanged backend/index.js";
     let ran = around(&sandbox, script);
-    assert!(ran.out.starts_with("hidden from git  backend/index.js (assume-unchanged, changed again)\n"), "{ran:?}");
+    assert!(
+        ran.out
+            .starts_with("hidden from git  backend/index.js (assume-unchanged, changed again)\n"),
+        "{ran:?}"
+    );
     sandbox.git(&["update-index", "--no-assume-unchanged", "backend/index.js"]);
     sandbox.git(&["update-index", "--skip-worktree", "backend/index.js"]);
-    // What was hidden and changed before the build is no work of the build, until that changes it again.
+    // What was hidden and changed before the build is no work of the build, until that changes it
+    // again.
     sandbox.write("backend/index.js", "mine\n");
     assert_eq!(changed(&sandbox, "touch backend/index.js"), [""; 0]);
     assert_eq!(
@@ -138,15 +150,26 @@ fn a_build_that_deletes_or_breaks_the_index() {
     let sandbox = Sandbox::workspace();
     let lost = changed(&sandbox, "rm .git/index");
     // Without an index nothing is tracked: every file is deleted there, and untracked on disk.
-    assert!(lost.contains(&"web/index.js: staged, untracked (deleted in the index)".to_owned()), "{lost:?}");
+    assert!(
+        lost.contains(&"web/index.js: staged, untracked (deleted in the index)".to_owned()),
+        "{lost:?}"
+    );
     sandbox.git(&["reset", "-q"]);
     let index = sandbox.top.join(".git/index");
     let good = fs::read(&index).unwrap();
     let ran = around(&sandbox, "printf x | dd of=.git/index bs=1 conv=notrunc 2>/dev/null");
-    assert!(ran.code == Some(2) && ran.err.contains("index") && ran.err.contains("ended with exit code 0"), "{ran:?}");
+    assert!(
+        ran.code == Some(2)
+            && ran.err.contains("index")
+            && ran.err.contains("ended with exit code 0"),
+        "{ran:?}"
+    );
     fs::write(&index, good).unwrap();
     let ran = around(&sandbox, "rm -rf .git");
-    assert!(ran.code == Some(2) && ran.err.contains("the command ended with exit code 0"), "{ran:?}");
+    assert!(
+        ran.code == Some(2) && ran.err.contains("the command ended with exit code 0"),
+        "{ran:?}"
+    );
 }
 
 #[test]
@@ -163,26 +186,35 @@ fn refs_and_stashes_of_before_are_nobodys_fault() {
 fn a_build_that_changes_who_judges_it() {
     let sandbox = Sandbox::workspace();
     let settings = |script: &str| json(&sandbox, script)["settings"].clone();
-    let script =
-        "echo junk >>.git/info/exclude && touch junk && git config core.autocrlf input && git config core.hooksPath x";
+    let script = "echo junk >>.git/info/exclude && touch junk && git config core.autocrlf input && git config core.hooksPath x";
     assert_eq!(settings(script), json!([".git/info/exclude", "core.autocrlf"]));
-    let script = "echo '*.tmp' >../ignore && git config core.excludesFile \"$PWD/../ignore\" && touch a.tmp";
+    let script =
+        "echo '*.tmp' >../ignore && git config core.excludesFile \"$PWD/../ignore\" && touch a.tmp";
     assert_eq!(settings(script), json!(["core.excludesfile", "the file of core.excludesFile"]));
     assert_eq!(settings("echo '*.log' >>../ignore"), json!(["the file of core.excludesFile"]));
-    let ran = around(&sandbox, "cp -r . ../copy; git config core.worktree \"$PWD/../copy\"; echo 1 >web/index.js");
-    assert!(ran.code == Some(1) && ran.out.starts_with("setting changed  core.worktree\n"), "{ran:?}");
+    let ran = around(
+        &sandbox,
+        "cp -r . ../copy; git config core.worktree \"$PWD/../copy\"; echo 1 >web/index.js",
+    );
+    assert!(
+        ran.code == Some(1) && ran.out.starts_with("setting changed  core.worktree\n"),
+        "{ran:?}"
+    );
     assert_eq!(settings("true"), json!([]));
 }
 
 #[test]
 fn the_users_own_ignore_rules_judge_as_well() {
     let sandbox = Sandbox::workspace();
-    let report = json(&sandbox, "mkdir -p ~/.config/git && echo zz >~/.config/git/ignore && touch zz");
+    let report =
+        json(&sandbox, "mkdir -p ~/.config/git && echo zz >~/.config/git/ignore && touch zz");
     assert_eq!(report["settings"], json!(["the file of core.excludesFile"]));
     let mut command = sandbox.command(crate::support::BAKSTOP);
     command.env("XDG_CONFIG_HOME", sandbox.outside().join("xdg"));
     let script = "mkdir -p ../xdg/git && echo '* text' >../xdg/git/attributes";
-    let ran = crate::support::finish(command.args(["verify", "--format", "json", "--", "sh", "-c", script]));
+    let ran = crate::support::finish(
+        command.args(["verify", "--format", "json", "--", "sh", "-c", script]),
+    );
     assert_eq!(report_of(&ran), json!(["the file of core.attributesFile"]));
 }
 
@@ -208,8 +240,10 @@ fn a_build_that_leaves_files_out() {
     let sandbox = Sandbox::workspace();
     for arguments in ["--cone backend", "--cone --sparse-index backend"] {
         let told = changed(&sandbox, &format!("git sparse-checkout set {arguments}"));
-        let left_out =
-            ["web/index.js: hidden from git (skip-worktree)", "web/package.json: hidden from git (skip-worktree)"];
+        let left_out = [
+            "web/index.js: hidden from git (skip-worktree)",
+            "web/package.json: hidden from git (skip-worktree)",
+        ];
         assert!(left_out.iter().all(|line| told.contains(&(*line).to_owned())), "{told:?}");
         assert_eq!(changed(&sandbox, "true"), [""; 0]);
         sandbox.git(&["sparse-checkout", "disable"]);

@@ -32,7 +32,10 @@ fn only_what_changed_since_is_told() {
     assert_eq!(ran.code, Some(1));
     assert_eq!(told(&ran), ["backend/index.js: modified", "notes.txt: untracked (changed again)"]);
     let report = report(&ran);
-    assert_eq!((&report["since"], &report["refs"][0]["name"]), (&"baseline".into(), &"refs/tags/v1".into()));
+    assert_eq!(
+        (&report["since"], &report["refs"][0]["name"]),
+        (&"baseline".into(), &"refs/tags/v1".into())
+    );
     let ran = sandbox.bakstop(&["verify", "--no-diff", "--baseline", "../baseline.json"]);
     assert_eq!(
         ran.out,
@@ -71,7 +74,11 @@ fn a_tracked_file_is_neither_overwritten_nor_passed_over() {
 #[test]
 fn a_build_cannot_choose_how_it_is_judged() {
     let sandbox = Sandbox::workspace();
-    stage(&sandbox, "bakstop.json", r#"{"verify": {"allow": [{"path": "dist/**", "reason": "built"}]}}"#);
+    stage(
+        &sandbox,
+        "bakstop.json",
+        r#"{"verify": {"allow": [{"path": "dist/**", "reason": "built"}]}}"#,
+    );
     sandbox.git(&["commit", "-q", "-m", "Configure"]);
     save(&sandbox, "../baseline.json");
     sandbox.write("bakstop.json", r#"{"verify": {"allow": [{"path": "**", "reason": "built"}]}}"#);
@@ -103,12 +110,17 @@ fn what_is_no_baseline_is_doubt() {
         }
         let ran = sandbox.bakstop(&["verify", "--baseline", "../b.json"]);
         assert_eq!((ran.code, &*ran.out), (Some(2), ""), "{ran:?}");
-        assert!(ran.err.contains("read the baseline ../b.json") && ran.err.contains(words), "{ran:?}");
+        assert!(
+            ran.err.contains("read the baseline ../b.json") && ran.err.contains(words),
+            "{ran:?}"
+        );
         assert!(ran.err.contains("help: write it before the build"), "{ran:?}");
     }
     let ran = sandbox.bakstop(&["verify", "--save-baseline", "nowhere/b.json"]);
     assert_eq!(ran.code, Some(2), "{ran:?}");
-    for arguments in [&["--baseline", "b", "--save-baseline", "c"][..], &["--baseline", "b", "--", "true"]] {
+    for arguments in
+        [&["--baseline", "b", "--save-baseline", "c"][..], &["--baseline", "b", "--", "true"]]
+    {
         let ran = sandbox.bakstop(&[&["verify"], arguments].concat());
         assert!(ran.code == Some(2) && ran.err.contains("cannot be used with"), "{ran:?}");
     }

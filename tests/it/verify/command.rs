@@ -18,7 +18,10 @@ fn a_failing_command_gives_its_own_code_and_the_tree_is_told_all_the_same() {
                     bakstop: the command changed 1 path; it ended with exit code 3\n";
     assert_eq!(said(&ran), (Some(3), expected, ""));
     let ran = around(&sandbox, "exit 3");
-    assert_eq!(said(&ran), (Some(3), "", "bakstop: the command ended with exit code 3; the work tree is as it was\n"));
+    assert_eq!(
+        said(&ran),
+        (Some(3), "", "bakstop: the command ended with exit code 3; the work tree is as it was\n")
+    );
     let ran = around(&sandbox, "kill -KILL $$");
     assert_eq!((ran.code, &*ran.out), (Some(137), ""));
 }
@@ -28,7 +31,11 @@ fn a_command_that_cannot_be_started_gives_the_codes_of_a_shell() {
     let sandbox = Sandbox::workspace();
     for (program, code, words) in [
         ("./nowhere", 127, "error: could not start ./nowhere: No such file or directory"),
-        ("no-such-program", 127, "error: could not start no-such-program: No such file or directory"),
+        (
+            "no-such-program",
+            127,
+            "error: could not start no-such-program: No such file or directory",
+        ),
         ("./web/index.js", 126, "error: could not start ./web/index.js: Permission denied"),
         ("./web", 126, "error: could not start ./web: Permission denied"),
     ] {
@@ -42,19 +49,39 @@ fn a_command_that_cannot_be_started_gives_the_codes_of_a_shell() {
 fn the_command_runs_where_we_stand_with_our_streams_and_its_own_arguments() {
     let sandbox = Sandbox::workspace();
     let mut command = sandbox.command(BAKSTOP);
-    command.args(["-C", "web", "verify", "--", "sh", "-c", "pwd; cat; printf '%s|' \"$@\"", "sh", "a b", "--format"]);
-    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    command.args([
+        "-C",
+        "web",
+        "verify",
+        "--",
+        "sh",
+        "-c",
+        "pwd; cat; printf '%s|' \"$@\"",
+        "sh",
+        "a b",
+        "--format",
+    ]);
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
     child.stdin.take().unwrap().write_all(b"input\n").unwrap();
     let output = child.wait_with_output().unwrap();
     let top = sandbox.top.canonicalize().unwrap();
-    assert_eq!(String::from_utf8(output.stdout).unwrap(), format!("{}/web\ninput\na b|--format|", top.display()));
+    assert_eq!(
+        String::from_utf8(output.stdout).unwrap(),
+        format!("{}/web\ninput\na b|--format|", top.display())
+    );
     assert_eq!(output.status.code(), Some(0));
 }
 
 #[test]
 fn the_document_stands_alone_on_standard_output() {
     let sandbox = Sandbox::workspace();
-    let ran = sandbox.bakstop(&["verify", "--format", "json", "--", "sh", "-c", "echo building; exit 4"]);
+    let ran =
+        sandbox.bakstop(&["verify", "--format", "json", "--", "sh", "-c", "echo building; exit 4"]);
     assert_eq!((ran.code, ran.err.lines().next().unwrap()), (Some(4), "building"));
     let report = report(&ran);
     assert_eq!(report["command"]["exit_code"], 4);
@@ -68,13 +95,14 @@ struct Waiting {
 }
 
 impl Waiting {
-    /// Returns once the command runs: it changes the tree, says so through one pipe and waits for a word in another.
+    /// Returns once the command runs: it changes the tree, says so through one pipe and waits for a
+    /// word in another.
     fn start(sandbox: &Sandbox, wrap: &str, script: &str) -> Self {
         let [up, release] = ["up", "release"].map(|name| sandbox.outside().join(name));
         assert_eq!(finish(Command::new("mkfifo").args([&up, &release])).code, Some(0));
         let script = format!("echo 1 > web/index.js; {script}");
-        // Without a terminal, as in CI. Under nohup, or as a job in the background of a script, the test
-        // itself was started with signals that are ignored.
+        // Without a terminal, as in CI. Under nohup, or as a job in the background of a script, the
+        // test itself was started with signals that are ignored.
         let bakstop = sandbox
             .command("env")
             .args(["--default-signal=HUP,INT,QUIT,TERM", "setsid", "sh", "-c"])
@@ -107,14 +135,17 @@ impl Waiting {
 const WAITS: &str = "exec 8<>../release; echo up > ../up; read word <&8; exit 0";
 
 fn ended_by(number: i32) -> (Option<i32>, String, String) {
-    let report =
-        format!("modified  web/index.js\n\nbakstop: the command changed 1 path; it was ended by signal {number}\n");
+    let report = format!(
+        "modified  web/index.js\n\nbakstop: the command changed 1 path; it was ended by signal {number}\n"
+    );
     (Some(128 + number), report, String::new())
 }
 
 #[test]
 fn a_wish_to_end_is_passed_on_and_the_report_comes() {
-    for (signal, number) in [(Signal::TERM, 15), (Signal::HUP, 1), (Signal::INT, 2), (Signal::QUIT, 3)] {
+    for (signal, number) in
+        [(Signal::TERM, 15), (Signal::HUP, 1), (Signal::INT, 2), (Signal::QUIT, 3)]
+    {
         let sandbox = Sandbox::workspace();
         let waiting = Waiting::start(&sandbox, "ulimit -c 0;", WAITS);
         waiting.send(signal);
@@ -182,8 +213,8 @@ fn a_process_that_outlives_the_command_is_told_of_and_not_waited_for() {
 #[test]
 fn no_zombie_stays_while_the_command_runs() {
     let sandbox = Sandbox::workspace();
-    // Bakstop adopts an orphan, and must wait for it when it ends. How soon depends on the machine: ten
-    // seconds are enough.
+    // Bakstop adopts an orphan, and must wait for it when it ends. How soon depends on the machine:
+    // ten seconds are enough.
     let script = "(sh -c 'echo $$ >../orphan; exec sleep 0.1' &)
         for i in $(seq 200); do
             id=$(cat ../orphan 2>/dev/null)
@@ -200,12 +231,15 @@ fn no_zombie_stays_while_the_command_runs() {
 #[test]
 fn ten_thousand_lines_pass_through_untouched() {
     let sandbox = Sandbox::workspace();
-    let script =
-        "i=0; while [ $i -lt 10000 ]; do echo \"out $i\"; echo \"err $i\" >&2; i=$((i + 1)); done; echo 1 >new";
+    let script = "i=0; while [ $i -lt 10000 ]; do echo \"out $i\"; echo \"err $i\" >&2; i=$((i + 1)); done; echo 1 >new";
     let ran = around(&sandbox, script);
     let lines = |word: &str| -> String { (0..10000).map(|i| format!("{word} {i}\n")).collect() };
     assert_eq!(ran.code, Some(1));
-    assert!(ran.out == lines("out") + "untracked  new\n\nbakstop: the command changed 1 path\n", "{}", ran.out.len());
+    assert!(
+        ran.out == lines("out") + "untracked  new\n\nbakstop: the command changed 1 path\n",
+        "{}",
+        ran.out.len()
+    );
     assert!(ran.err == lines("err"), "{}", ran.err.len());
 }
 
@@ -245,8 +279,11 @@ fn a_terminal_stays_a_terminal() {
 #[test]
 fn a_child_that_leads_a_group_of_its_own_is_reached_as_well() {
     let sandbox = Sandbox::workspace();
-    let waiting =
-        Waiting::start(&sandbox, "", "setsid sh -c 'echo $$ >../inner; echo up >../up; exec sleep 300'; exit 0");
+    let waiting = Waiting::start(
+        &sandbox,
+        "",
+        "setsid sh -c 'echo $$ >../inner; echo up >../up; exec sleep 300'; exit 0",
+    );
     waiting.send(Signal::TERM);
     assert_eq!(waiting.end(), ended_by(15));
 }
@@ -254,7 +291,8 @@ fn a_child_that_leads_a_group_of_its_own_is_reached_as_well() {
 #[test]
 fn children_that_a_shell_left_to_us_are_not_the_commands() {
     let sandbox = Sandbox::workspace();
-    let line = format!("sleep 300 >/dev/null 2>&1 & echo $! >../left; exec {BAKSTOP} verify -- true");
+    let line =
+        format!("sleep 300 >/dev/null 2>&1 & echo $! >../left; exec {BAKSTOP} verify -- true");
     let ran = sandbox.run("sh", &["-c", &line]);
     assert_eq!(said(&ran), (Some(0), "", ""));
     let id = fs::read_to_string(sandbox.outside().join("left")).unwrap();
@@ -264,6 +302,7 @@ fn children_that_a_shell_left_to_us_are_not_the_commands() {
 #[test]
 fn a_parent_that_minds_no_children_takes_none_of_ours() {
     let sandbox = Sandbox::workspace();
-    let ran = sandbox.run("env", &["--ignore-signal=CHLD", BAKSTOP, "verify", "--", "sh", "-c", "exit 3"]);
+    let ran = sandbox
+        .run("env", &["--ignore-signal=CHLD", BAKSTOP, "verify", "--", "sh", "-c", "exit 3"]);
     assert_eq!(ran.code, Some(3), "{ran:?}");
 }

@@ -58,14 +58,16 @@ fn a_backup_that_is_itself_rewritten_is_a_warning_of_its_own() {
     // Prepared, prepared again by force, and restored.
     let sandbox = Sandbox::workspace();
     sandbox.rewrite("web/package.json");
-    fs::copy(sandbox.top.join("web/package.json"), sandbox.top.join("web/package.json.bak")).unwrap();
+    fs::copy(sandbox.top.join("web/package.json"), sandbox.top.join("web/package.json.bak"))
+        .unwrap();
     let ran = sandbox.bakstop(&["verify", "--no-diff"]);
     let warning = "warning: web/package.json.bak is itself rewritten: restoring it puts a rewritten file in the place of \
                    web/package.json\n\n";
     assert!(ran.out.contains(warning), "{ran:?}");
     // The cure is not the backup.
     assert!(
-        ran.out.contains("\n    git checkout HEAD -- web/package.json\n") && !ran.out.contains("--restore"),
+        ran.out.contains("\n    git checkout HEAD -- web/package.json\n")
+            && !ran.out.contains("--restore"),
         "{ran:?}"
     );
     let report = report(&sandbox.bakstop(&["verify", "--format", "json"]));
@@ -87,7 +89,8 @@ fn what_differs_is_shown_against_what_it_was_before_the_build() {
                 --- a/web/index.js\n+++ b/web/index.js\n@@ -1 +1 @@\n-mine\n+theirs\n\nbakstop: ";
     assert!(ran.out.contains(diff), "{ran:?}");
     assert!(!around(&sandbox, "echo more >notes.txt").out.contains("+++"));
-    // A build that commits what it changed has changed it all the same, and what it left is shown against what it was.
+    // A build that commits what it changed has changed it all the same, and what it left is shown
+    // against what it was.
     let ran = sandbox.bakstop(&[
         "verify",
         "--",
@@ -108,7 +111,10 @@ fn a_secret_that_a_build_writes_is_not_shown() {
     let script = format!("echo //npm.example.org/:_authToken={token} >>.npmrc");
     for format in ["human", "json"] {
         let ran = sandbox.bakstop(&["verify", "--format", format, "--", "sh", "-c", &script]);
-        assert!(ran.code == Some(1) && ran.out.contains("+********") && !ran.out.contains("s3cr3t"), "{ran:?}");
+        assert!(
+            ran.code == Some(1) && ran.out.contains("+********") && !ran.out.contains("s3cr3t"),
+            "{ran:?}"
+        );
     }
 }
 
@@ -131,7 +137,8 @@ fn a_binary_file_and_a_large_one_are_only_named() {
 fn a_report_for_a_program_goes_to_a_file_beside_the_text_for_a_person() {
     let sandbox = Sandbox::workspace();
     let arguments = ["verify", "--format", "json", "--output", "../report.json", "--no-diff", "--"];
-    let ran = sandbox.bakstop(&[&arguments[..], &["sh", "-c", "echo building; echo 1 >web/index.js"]].concat());
+    let ran = sandbox
+        .bakstop(&[&arguments[..], &["sh", "-c", "echo building; echo 1 >web/index.js"]].concat());
     let told = "building\nmodified  web/index.js\n\nbakstop: the command changed 1 path\n";
     assert_eq!((ran.code, &*ran.out, &*ran.err), (Some(1), told, ""));
     let report = fs::read_to_string(sandbox.outside().join("report.json")).unwrap();

@@ -1,4 +1,5 @@
-//! Every way in which a work tree can be not clean, each made by real commands and held against what git itself says.
+//! Every way in which a work tree can be not clean, each made by real commands and held against
+//! what git itself says.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, Permissions};
@@ -9,7 +10,8 @@ use serde_json::Value;
 use crate::support::{BAKSTOP, Ran, Sandbox, finish};
 use crate::verify::{report, told};
 
-/// A state of the work tree: its name, the commands of a shell that make it from a clean workspace, and what is told of it.
+/// A state of the work tree: its name, the commands of a shell that make it from a clean workspace,
+/// and what is told of it.
 type State = (&'static str, &'static str, &'static [&'static str]);
 
 /// A repository beside the work tree, to be used as a submodule.
@@ -26,7 +28,11 @@ git switch -q main && echo main >web/index.js && git commit -q -a -m Main
 const STATES: &[State] = &[
     ("clean", "", &[]),
     ("modified", "echo 1 >web/index.js", &["web/index.js: modified"]),
-    ("touched, but the same", "cp web/index.js t && mv t web/index.js && touch backend/index.js", &[]),
+    (
+        "touched, but the same",
+        "cp web/index.js t && mv t web/index.js && touch backend/index.js",
+        &[],
+    ),
     ("staged", "echo 1 >web/index.js && git add -A", &["web/index.js: staged"]),
     (
         "staged, then modified",
@@ -38,10 +44,18 @@ const STATES: &[State] = &[
         "echo 1 >web/index.js && git add -A && git show HEAD:web/index.js >web/index.js",
         &["web/index.js: staged, modified"],
     ),
-    ("staged, then taken back", "echo 1 >web/index.js && git add -A && git restore --staged --worktree web", &[]),
+    (
+        "staged, then taken back",
+        "echo 1 >web/index.js && git add -A && git restore --staged --worktree web",
+        &[],
+    ),
     ("deleted", "rm web/index.js", &["web/index.js: deleted"]),
     ("a directory deleted", "rm -r web", &["web/index.js: deleted", "web/package.json: deleted"]),
-    ("deleted in the index", "git rm -q web/index.js", &["web/index.js: staged (deleted in the index)"]),
+    (
+        "deleted in the index",
+        "git rm -q web/index.js",
+        &["web/index.js: staged (deleted in the index)"],
+    ),
     (
         "removed from the index, kept on disk",
         "git rm -q --cached web/index.js",
@@ -50,14 +64,24 @@ const STATES: &[State] = &[
     (
         "renamed in the index",
         "git mv web/index.js web/main.js",
-        &["web/index.js: staged (renamed to web/main.js)", "web/main.js: staged (renamed from web/index.js)"],
+        &[
+            "web/index.js: staged (renamed to web/main.js)",
+            "web/main.js: staged (renamed from web/index.js)",
+        ],
     ),
     (
         "renamed in the index, then modified",
         "git mv web/index.js web/main.js && echo 1 >web/main.js",
-        &["web/index.js: staged (renamed to web/main.js)", "web/main.js: staged, modified (renamed from web/index.js)"],
+        &[
+            "web/index.js: staged (renamed to web/main.js)",
+            "web/main.js: staged, modified (renamed from web/index.js)",
+        ],
     ),
-    ("renamed on disk", "mv web/index.js web/main.js", &["web/index.js: deleted", "web/main.js: untracked"]),
+    (
+        "renamed on disk",
+        "mv web/index.js web/main.js",
+        &["web/index.js: deleted", "web/main.js: untracked"],
+    ),
     ("intent to add", "echo 1 >new.js && git add -N new.js", &["new.js: modified (new file)"]),
     ("made executable", "chmod +x web/index.js", &["web/index.js: modified (mode changed)"]),
     (
@@ -75,7 +99,11 @@ const STATES: &[State] = &[
         "git update-index --chmod=+x web/index.js",
         &["web/index.js: staged, modified (mode changed)"],
     ),
-    ("turned into a link", "ln -sf package.json web/index.js", &["web/index.js: modified (type changed)"]),
+    (
+        "turned into a link",
+        "ln -sf package.json web/index.js",
+        &["web/index.js: modified (type changed)"],
+    ),
     (
         "a link that leads elsewhere",
         "ln -s a link && git add link && git commit -q -m Link && ln -sfn b link",
@@ -96,7 +124,11 @@ const STATES: &[State] = &[
         "mv web ../web && ln -s ../web web",
         &["web: untracked", "web/index.js: deleted", "web/package.json: deleted"],
     ),
-    ("a file turned into a pipe", "rm web/index.js && mkfifo web/index.js", &["web/index.js: modified"]),
+    (
+        "a file turned into a pipe",
+        "rm web/index.js && mkfifo web/index.js",
+        &["web/index.js: modified"],
+    ),
     (
         "untracked, one by one",
         "mkdir -p new/a && touch new/a/b.js new/c.js",
@@ -179,13 +211,21 @@ const STATES: &[State] = &[
         "mkdir -p web/fake/.git && touch web/fake/x.bak",
         &["web/fake/x.bak: ignored leftover"],
     ),
-    ("a repository inside .docker-deps", "git init -q .docker-deps/inner", &[".docker-deps/inner/: ignored leftover"]),
+    (
+        "a repository inside .docker-deps",
+        "git init -q .docker-deps/inner",
+        &[".docker-deps/inner/: ignored leftover"],
+    ),
     (
         "a link to a directory is not followed",
         "mkdir ../else && touch ../else/x.bak && ln -s ../else else",
         &["else: untracked"],
     ),
-    ("conflicted", "{FORK}! git merge -q side", &["web/index.js: conflicted (both modified)", "merge: unfinished"]),
+    (
+        "conflicted",
+        "{FORK}! git merge -q side",
+        &["web/index.js: conflicted (both modified)", "merge: unfinished"],
+    ),
     (
         "conflicted, deleted by them",
         "git switch -q -c side && git rm -q web/index.js && git commit -q -m Side && git switch -q main && echo 1 >web/index.js && git commit -q -a -m Main && ! git merge -q side",
@@ -243,7 +283,11 @@ const STATES: &[State] = &[
         "git update-index --assume-unchanged web/index.js && rm web/index.js",
         &["web/index.js: deleted, hidden from git (assume-unchanged)"],
     ),
-    ("assume-unchanged, and as it was", "git update-index --assume-unchanged web/index.js && touch web/index.js", &[]),
+    (
+        "assume-unchanged, and as it was",
+        "git update-index --assume-unchanged web/index.js && touch web/index.js",
+        &[],
+    ),
     (
         "assume-unchanged, and only its mode changed",
         "git update-index --assume-unchanged web/index.js && chmod +x web/index.js",
@@ -508,7 +552,8 @@ fn made(script: &str) -> Sandbox {
 fn all_told(ran: &Ran) -> Vec<String> {
     let report = report(ran);
     let unfinished = report["unfinished"]["begun"].as_array().unwrap();
-    let unfinished = unfinished.iter().map(|what| format!("{}: unfinished", what.as_str().unwrap()));
+    let unfinished =
+        unfinished.iter().map(|what| format!("{}: unfinished", what.as_str().unwrap()));
     told(ran).into_iter().chain(unfinished).collect()
 }
 
@@ -532,7 +577,8 @@ fn every_state_is_told_and_nothing_else() {
     });
 }
 
-/// A git in PATH that does not know what is asked of a newer one, so that everything is asked of git.
+/// A git in PATH that does not know what is asked of a newer one, so that everything is asked of
+/// git.
 fn older_git(sandbox: &Sandbox) -> std::ffi::OsString {
     let directory = sandbox.outside().join("older");
     fs::create_dir(&directory).unwrap();
@@ -551,14 +597,16 @@ fn older_git(sandbox: &Sandbox) -> std::ffi::OsString {
 fn git_alone_tells_the_same_as_our_own_look_at_the_files() {
     each(|sandbox, expected| {
         let mut command = sandbox.command(BAKSTOP);
-        let ran = finish(command.args(["verify", "--format", "json"]).env("PATH", older_git(sandbox)));
+        let ran =
+            finish(command.args(["verify", "--format", "json"]).env("PATH", older_git(sandbox)));
         assert_eq!(all_told(&ran), expected);
     });
 }
 
 /// The states of each path by `git status --porcelain=v2 -z`; what is ignored is `!`.
 fn status(sandbox: &Sandbox, arguments: &[&str]) -> BTreeMap<String, BTreeSet<&'static str>> {
-    let arguments = [arguments, &["status", "--porcelain=v2", "-z", "-uall", "--no-renames"]].concat();
+    let arguments =
+        [arguments, &["status", "--porcelain=v2", "-z", "-uall", "--no-renames"]].concat();
     let mut command = sandbox.command("git");
     let output = command.args(arguments).env("GIT_OPTIONAL_LOCKS", "0").output().unwrap();
     assert!(output.status.success(), "{output:?}");
@@ -590,14 +638,19 @@ fn status(sandbox: &Sandbox, arguments: &[&str]) -> BTreeMap<String, BTreeSet<&'
     paths
 }
 
-/// What git shows is shown; and what is shown besides, git hides: under a setting, under a mark in the index, or because it
-/// is ignored.
+/// What git shows is shown; and what is shown besides, git hides: under a setting, under a mark in
+/// the index, or because it is ignored.
 #[test]
 fn what_git_shows_is_shown_and_what_it_hides_is_found_where_it_hides_it() {
     each(|sandbox, _| {
         let report = report(&sandbox.bakstop(&["verify", "--format", "json"]));
         let strings = |value: &Value| -> BTreeSet<String> {
-            value.as_array().unwrap().iter().map(|state| state.as_str().unwrap().to_owned()).collect()
+            value
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|state| state.as_str().unwrap().to_owned())
+                .collect()
         };
         let ours: BTreeMap<String, BTreeSet<String>> = report["paths"]
             .as_array()
@@ -609,20 +662,37 @@ fn what_git_shows_is_shown_and_what_it_hides_is_found_where_it_hides_it() {
         let plain = status(sandbox, &[]);
         for (path, states) in &plain {
             let told = ours.get(path).unwrap_or_else(|| panic!("{path} is not told"));
-            assert!(states.iter().all(|state| told.contains(*state)), "{path}: {states:?} {told:?}");
+            assert!(
+                states.iter().all(|state| told.contains(*state)),
+                "{path}: {states:?} {told:?}"
+            );
         }
         // With every setting overruled that hides something.
-        let settings = ["core.fileMode=true", "core.checkStat=default", "core.fsmonitor=", "core.untrackedCache=false"];
+        let settings = [
+            "core.fileMode=true",
+            "core.checkStat=default",
+            "core.fsmonitor=",
+            "core.untrackedCache=false",
+        ];
         let settings: Vec<&str> = settings.iter().flat_map(|setting| ["-c", setting]).collect();
         let overruled = {
             let mut arguments = settings.clone();
-            arguments.extend(["-c", "diff.ignoreSubmodules=none", "-c", "submodule.lib.ignore=none"]);
+            arguments.extend([
+                "-c",
+                "diff.ignoreSubmodules=none",
+                "-c",
+                "submodule.lib.ignore=none",
+            ]);
             status(sandbox, &arguments)
         };
         let marked = sandbox.git(&["ls-files", "-v"]);
-        let marked: BTreeSet<&str> =
-            marked.lines().filter(|line| !line.starts_with(['H', 'M'])).map(|line| line.get(2..).unwrap()).collect();
-        let ignored = sandbox.git(&["ls-files", "-z", "--others", "--ignored", "--exclude-standard"]);
+        let marked: BTreeSet<&str> = marked
+            .lines()
+            .filter(|line| !line.starts_with(['H', 'M']))
+            .map(|line| line.get(2..).unwrap())
+            .collect();
+        let ignored =
+            sandbox.git(&["ls-files", "-z", "--others", "--ignored", "--exclude-standard"]);
         let ignored: BTreeSet<&str> = ignored.split_terminator('\0').collect();
         for (path, states) in &ours {
             let explained = plain.contains_key(path)

@@ -34,18 +34,34 @@ fn a_build_that_takes_longer_than_its_budget_fails() {
     let ran = sandbox.bakstop(&["verify", "--budget", "1ms", "--", "sleep", "0.05"]);
     assert_eq!((ran.code, &*ran.err), (Some(1), ""));
     assert!(
-        ran.out.starts_with("bakstop: the command took 0.") && ran.out.ends_with("; the budget is 0.001 s\n"),
+        ran.out.starts_with("bakstop: the command took 0.")
+            && ran.out.ends_with("; the budget is 0.001 s\n"),
         "{ran:?}"
     );
     // It is told beside what changed, and is no excuse for a failure.
-    let ran =
-        sandbox.bakstop(&["verify", "--no-diff", "--budget", "1ms", "--", "sh", "-c", "echo 1 >a; sleep 0.05; exit 3"]);
+    let ran = sandbox.bakstop(&[
+        "verify",
+        "--no-diff",
+        "--budget",
+        "1ms",
+        "--",
+        "sh",
+        "-c",
+        "echo 1 >a; sleep 0.05; exit 3",
+    ]);
     assert_eq!(ran.code, Some(3));
-    assert!(ran.out.contains("untracked  a\n\nbakstop: the command changed 1 path; it ended"), "{ran:?}");
+    assert!(
+        ran.out.contains("untracked  a\n\nbakstop: the command changed 1 path; it ended"),
+        "{ran:?}"
+    );
     assert!(ran.out.contains("; the budget is "), "{ran:?}");
-    let ran = sandbox.bakstop(&["verify", "--format", "json", "--budget", "1ms", "--", "sleep", "0.05"]);
+    let ran =
+        sandbox.bakstop(&["verify", "--format", "json", "--budget", "1ms", "--", "sleep", "0.05"]);
     let report = report(&ran);
-    assert_eq!((&report["time"]["budget"], &report["time"]["exceeded"]), (&json!(0.001), &json!(["budget"])));
+    assert_eq!(
+        (&report["time"]["budget"], &report["time"]["exceeded"]),
+        (&json!(0.001), &json!(["budget"]))
+    );
     for budget in ["30", "soon", "0s", "-1s"] {
         let ran = sandbox.bakstop(&["verify", &format!("--budget={budget}"), "--", "true"]);
         assert!(ran.code == Some(2) && ran.out.is_empty(), "{ran:?}");
@@ -55,13 +71,19 @@ fn a_build_that_takes_longer_than_its_budget_fails() {
 #[test]
 fn each_run_is_a_line() {
     let sandbox = Sandbox::workspace();
-    let run = |arguments: &[&str]| sandbox.bakstop(&[&["verify", "--no-diff", "--record", RECORD], arguments].concat());
+    let run = |arguments: &[&str]| {
+        sandbox.bakstop(&[&["verify", "--no-diff", "--record", RECORD], arguments].concat())
+    };
     assert_eq!(run(&["--", "sh", "-c", "exit 0"]).code, Some(0));
-    assert_eq!(run(&["--label", "web \u{1b}[1m", "--", "sh", "-c", "echo 1 >a; exit 4"]).code, Some(4));
+    assert_eq!(
+        run(&["--label", "web \u{1b}[1m", "--", "sh", "-c", "echo 1 >a; exit 4"]).code,
+        Some(4)
+    );
     assert_eq!(run(&["--label", "broken", "--", "sh", "-c", "echo >.git/index"]).code, Some(2));
     let lines = lines(&sandbox);
     let head = sandbox.git(&["rev-parse", "HEAD"]);
-    let about = |line: &Value| (line["label"].clone(), line["exit_code"].clone(), line["tree"].clone());
+    let about =
+        |line: &Value| (line["label"].clone(), line["exit_code"].clone(), line["tree"].clone());
     assert_eq!(about(&lines[0]), ("sh -c 'exit 0'".into(), 0.into(), "unchanged".into()));
     assert_eq!(about(&lines[1]), ("web \u{1b}[1m".into(), 4.into(), "changed".into()));
     assert_eq!(about(&lines[2]), ("broken".into(), 0.into(), "unknown".into()));
@@ -70,10 +92,16 @@ fn each_run_is_a_line() {
     assert!(lines[0]["started"].as_str().unwrap().starts_with("20"));
     // What is escaped in the file is escaped at the terminal.
     let ran = sandbox.bakstop(&["verify", "--history", RECORD]);
-    assert!(ran.code == Some(0) && ran.out.contains("\"web \\u{001b}[1m\": 1 run, none succeeded\n"), "{ran:?}");
+    assert!(
+        ran.code == Some(0) && ran.out.contains("\"web \\u{001b}[1m\": 1 run, none succeeded\n"),
+        "{ran:?}"
+    );
     let ran = sandbox.bakstop(&["verify", "--history", RECORD, "--format", "json"]);
     let report: Value = serde_json::from_str(&ran.out).unwrap();
-    assert_eq!((report["runs"].as_array().unwrap().len(), &report["schema"]), (3, &"bakstop.runs/1".into()));
+    assert_eq!(
+        (report["runs"].as_array().unwrap().len(), &report["schema"]),
+        (3, &"bakstop.runs/1".into())
+    );
 }
 
 #[test]
@@ -84,13 +112,17 @@ fn a_build_that_takes_much_longer_than_usual_fails() {
         sandbox.bakstop(&[&["verify"], &record[..], &["--", "sh", "-c", script]].concat())
     };
     let ran = run("20%", "true");
-    let told = "bakstop: no successful run of \"web\" in ../runs.jsonl yet: nothing to compare with\n";
+    let told =
+        "bakstop: no successful run of \"web\" in ../runs.jsonl yet: nothing to compare with\n";
     assert_eq!((ran.code, &*ran.out, &*ran.err), (Some(0), "", told));
 
     record(&sandbox, "web", &[0.01, 0.01, 900.0]);
     let ran = run("20%", "sleep 0.1");
     assert_eq!((ran.code, &*ran.err), (Some(1), ""));
-    assert!(ran.out.contains(" % longer than the median of 3 runs (0.010 s); 20 % is allowed\n"), "{ran:?}");
+    assert!(
+        ran.out.contains(" % longer than the median of 3 runs (0.010 s); 20 % is allowed\n"),
+        "{ran:?}"
+    );
     // The run itself is recorded, whatever comes of it.
     assert_eq!(lines(&sandbox).len(), 4);
     record(&sandbox, "web", &[900.0]);
@@ -114,7 +146,10 @@ fn a_record_that_cannot_be_used_is_told_before_the_build() {
         assert!(!sandbox.top.join("built").exists());
     }
     let ran = sandbox.bakstop(&["verify", "--history", "nothing"]);
-    assert!(ran.code == Some(2) && ran.err.contains("there is no such file\nhelp: make one"), "{ran:?}");
+    assert!(
+        ran.code == Some(2) && ran.err.contains("there is no such file\nhelp: make one"),
+        "{ran:?}"
+    );
     for arguments in [&["--budget", "1s"][..], &["--record", "x"]] {
         let ran = sandbox.bakstop(&[&["verify"], arguments].concat());
         assert!(ran.code == Some(2) && ran.err.contains("required"), "{ran:?}");
@@ -129,7 +164,8 @@ fn runs_that_end_at_the_same_time_all_have_their_line() {
     std::thread::scope(|scope| {
         for _ in 0..8 {
             scope.spawn(|| {
-                let ran = sandbox.bakstop(&["verify", "--record", RECORD, "--label", "same", "--", "true"]);
+                let ran = sandbox
+                    .bakstop(&["verify", "--record", RECORD, "--label", "same", "--", "true"]);
                 assert_eq!(ran.code, Some(0), "{ran:?}");
             });
         }
@@ -143,7 +179,16 @@ fn a_record_that_cannot_be_written_keeps_nothing_back() {
     let run = |code: u8| {
         let script = format!("echo 1 >a; rm -rf ../gone; exit {code}");
         fs::create_dir_all(sandbox.outside().join("gone")).unwrap();
-        sandbox.bakstop(&["verify", "--no-diff", "--record", "../gone/r", "--", "sh", "-c", &script])
+        sandbox.bakstop(&[
+            "verify",
+            "--no-diff",
+            "--record",
+            "../gone/r",
+            "--",
+            "sh",
+            "-c",
+            &script,
+        ])
     };
     for (code, ours) in [(0, 2), (7, 7)] {
         let _ = fs::remove_file(sandbox.top.join("a"));
@@ -158,7 +203,10 @@ fn the_runs_of_one_label() {
     let sandbox = Sandbox::workspace();
     record(&sandbox, "web", &[1.0, 2.0]);
     let ran = sandbox.bakstop(&["verify", "--history", RECORD, "--label", "web"]);
-    assert!(ran.code == Some(0) && ran.out.starts_with("\"web\": 2 runs, median 1.50 s\n"), "{ran:?}");
+    assert!(
+        ran.code == Some(0) && ran.out.starts_with("\"web\": 2 runs, median 1.50 s\n"),
+        "{ran:?}"
+    );
     let ran = sandbox.bakstop(&["verify", "--history", RECORD, "--label", "other"]);
     assert_eq!((ran.code, &*ran.out), (Some(0), "bakstop: no run is recorded\n"));
     let ran = sandbox.bakstop(&["verify", "--history", RECORD, "--budget", "1s"]);
