@@ -104,7 +104,7 @@ impl Judged {
     }
 
     /// What `--verbose` tells, a line each: how it was judged, and what the configuration hides.
-    pub(super) fn told(&self) -> Vec<String> {
+    pub(super) fn verbose_lines(&self) -> Vec<String> {
         let how = self.how.iter().map(|line| format!("bakstop: {line}"));
         let hidden = listed(&self.judgement.hidden, |Hidden { finding, by, reason }| {
             format!("bakstop: hidden by {by}: {} in {}: {reason}", finding.rule.id, finding.path)
@@ -121,7 +121,7 @@ pub(super) struct Options<'a> {
     /// The configuration to go by, whatever the repository says.
     pub config: Option<&'a Path>,
     /// What a person can do where the configuration of a commit is broken.
-    pub way_on: &'a str,
+    pub recovery_hint: &'a str,
     /// Whether to find out everything that the configuration hides.
     pub explain: bool,
     /// Whether only to list what there is to judge.

@@ -56,7 +56,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
     let options = Options {
         without: &[],
         config: args.config.as_deref(),
-        way_on: "",
+        recovery_hint: "",
         explain: false,
         list: false,
     };

@@ -124,7 +124,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
         None => {
             let (changes, notes) =
                 watch.allow(watch.look(Look::Paths).map_err(see_git)?.changes_since_clean());
-            watch.tell(&changes, Since::Clean, &notes)
+            watch.report(&changes, Since::Clean, &notes)
         }
         Some((program, arguments)) => around(&watch, program, arguments),
     }
@@ -151,7 +151,7 @@ fn since_baseline(
     let mut now = watch.look(Look::Contents).map_err(see_git)?;
     leave_out(file, tree, [&mut snapshot, &mut now]);
     let (changes, notes) = watch.allow(now.changes_since(snapshot));
-    watch.tell(&changes, Since::Baseline, &notes)
+    watch.report(&changes, Since::Baseline, &notes)
 }
 
 /// Saves the state of the work tree, and the configuration.
@@ -224,7 +224,7 @@ fn compared(
         Ok(after) => {
             let (changes, notes) = watch.allow(after.changes_since(before));
             let state = if changes.is_empty() { Tree::Unchanged } else { Tree::Changed };
-            (watch.tell(&changes, Since::Command(ran, timing), &notes), state)
+            (watch.report(&changes, Since::Command(ran, timing), &notes), state)
         }
         Err(error) => {
             let error = error.or_help("see what `git status` says now");

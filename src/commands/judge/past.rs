@@ -129,7 +129,7 @@ impl<'a> Past<'a> {
         self.given_or(|| {
             let tree = TreeChanges::new(&self.objects).standing(tree);
             let config = Config::of(&tree, || self.context.today()).map_err(|error| {
-                error.or_help(format!("it is that of {origin}; {}", self.options.way_on))
+                error.or_help(format!("it is that of {origin}; {}", self.options.recovery_hint))
             })?;
             Ok(ConfigSource { config, origin })
         })

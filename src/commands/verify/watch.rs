@@ -88,7 +88,7 @@ impl Watch<'_> {
     }
 
     /// Says what changed, and comes to a verdict.
-    pub(super) fn tell(
+    pub(super) fn report(
         &self,
         changes: &Changes,
         since: Since<'_>,
