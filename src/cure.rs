@@ -14,7 +14,7 @@ use crate::git::history::{CommitNode, Commits};
 use crate::project::kinds::FileKind;
 use crate::rule::{Finding, Subject};
 use crate::rules::{self, is_rewritten};
-use crate::snapshot::{Changes, State};
+use crate::snapshot::{Changes, State, Unfinished};
 
 /// The name of the preparation script. Teams keep it in `scripts/`, mostly.
 const SCRIPT: &str = "docker-prep.sh";
@@ -219,6 +219,23 @@ fn clear_away(changes: &Changes, facts: &Facts<'_>) -> Option<Advice> {
         }
     };
     Some(Advice { help, commands: commands(&Step::Remove, &removable, false) })
+}
+
+/// How to end an operation of git that a build left unfinished.
+pub(crate) fn unfinished(operation: Unfinished) -> &'static str {
+    match operation {
+        Unfinished::Merge => "finish it, or `git merge --abort`",
+        Unfinished::Rebase => "finish it, or `git rebase --abort`",
+        Unfinished::Mailbox => "finish it, or `git am --abort`",
+        // Either aborts a sequence of the other.
+        Unfinished::CherryPick | Unfinished::Sequence => "finish it, or `git cherry-pick --abort`",
+        Unfinished::Revert => "finish it, or `git revert --abort`",
+        Unfinished::Bisect => "`git bisect reset` ends it",
+        Unfinished::IndexLock
+        | Unfinished::HeadLock
+        | Unfinished::RefsLock
+        | Unfinished::ConfigLock => "if no git process is running here, remove it",
+    }
 }
 
 /// Which commits must be rewritten to resolve what they carry.

@@ -17,8 +17,8 @@ use crate::engine::{Engine, Hidden, Judgement, LIMIT};
 use crate::git::Staged;
 use crate::git::worktree::{OnDisk, WorkTree};
 use crate::project::kinds::FileKind;
-use crate::report::human::{View, plural};
 use crate::report::paint::Paint;
+use crate::report::{View, plural};
 use crate::rule::Rule;
 
 mod past;

@@ -17,7 +17,7 @@ use crate::git::objects::Objects;
 use crate::git::{Git, TreeChanges};
 use crate::os::progress::Progress;
 use crate::project::kinds::FileKind;
-use crate::report::human::plural;
+use crate::report::plural;
 use crate::rule::Finding;
 use crate::rules::{self, RULES};
 
