@@ -97,7 +97,7 @@ fn saved(outcome: Outcome, paint: Paint, context: &Context) -> Answer {
     let Some((destination, text)) = outcome.file else { return answer };
     let write = || {
         destination.write(text.as_bytes()).map_err(|error| {
-            let shown = RepoPath::new(destination.name().as_os_str().as_encoded_bytes());
+            let shown = RepoPath::from(destination.name());
             Error::new(format!("write {shown}"), error)
                 .help("give a file in a directory that exists and can be written to")
         })
@@ -150,11 +150,8 @@ fn context(cli: &Cli, env: Environment) -> Result<Context, Error> {
     let paint = Paint::decide(cli.color, &env, std::io::stdout().is_terminal());
     if let Some(directory) = &cli.directory {
         std::env::set_current_dir(directory).map_err(|error| {
-            Error::new(
-                format!("change to {}", RepoPath::new(directory.as_os_str().as_encoded_bytes())),
-                error,
-            )
-            .help("give a directory that exists")
+            Error::new(format!("change to {}", RepoPath::from(directory.as_path())), error)
+                .help("give a directory that exists")
         })?;
     }
     let directory = std::env::current_dir().map_err(|error| {

@@ -8,7 +8,7 @@ use crate::base::error::Error;
 use crate::base::path::RepoPath;
 use crate::base::refs::RefUpdate;
 use crate::commands::Context;
-use crate::commands::judge::{Judged, Options, engine, given};
+use crate::commands::judge::judged::{Judged, Options, engine, given};
 use crate::config::Config;
 use crate::cure::{self, Rewrite, SeenFromHead};
 use crate::engine::{Engine, Judgement};
@@ -97,7 +97,7 @@ impl<'a> Past<'a> {
         }
         let source = match self.history.own_file(crate::config::FILE)? {
             Some(path) => {
-                let origin = RepoPath::new(path.as_os_str().as_encoded_bytes()).to_string();
+                let origin = RepoPath::from(path.as_path()).to_string();
                 ConfigSource { config: given(&path, self.context)?, origin }
             }
             None => {

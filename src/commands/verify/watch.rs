@@ -7,7 +7,7 @@ use crate::base::error::Error;
 use crate::base::escape::Escaped;
 use crate::base::finding::Verdict;
 use crate::base::path::RepoPath;
-use crate::commands::verify::Args;
+use crate::commands::verify::args::Args;
 use crate::commands::{Context, Outcome, listed};
 use crate::config::{self, Allowance, Config};
 use crate::cure::{self, Facts};
