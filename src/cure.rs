@@ -238,6 +238,45 @@ pub(crate) fn unfinished(operation: Unfinished) -> &'static str {
     }
 }
 
+/// What a crash of the program interrupted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Interrupted {
+    Judgement,
+    /// A build, and the comparison of what it changed.
+    Build,
+    Proof,
+    /// Moving pins.
+    Pins,
+    /// Installing or removing hooks.
+    Hooks,
+    Nothing,
+}
+
+/// How to go on after a crash.
+pub(crate) fn after_crash(interrupted: Interrupted) -> &'static str {
+    match interrupted {
+        Interrupted::Judgement => {
+            "there is no verdict, so this is not a pass; another version of bakstop may reach one"
+        }
+        Interrupted::Build => {
+            "the work tree was not judged, and a build that was started may still run; \
+             `git status` lists what differs"
+        }
+        Interrupted::Proof => "nothing was proved; `bakstop status` shows which hooks are in force",
+        Interrupted::Pins => {
+            "each file is as it was or has its pins moved; `git diff` shows which, \
+             and the others can be edited by hand"
+        }
+        Interrupted::Hooks => {
+            "each hook is as it was or as planned, and `bakstop status` shows which; \
+             the same command finishes the rest"
+        }
+        Interrupted::Nothing => {
+            "nothing was changed; another version of bakstop may be able to answer"
+        }
+    }
+}
+
 /// Which commits must be rewritten to resolve what they carry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Rewrite {

@@ -18,6 +18,7 @@ use crate::base::path::RepoPath;
 use crate::cli::{Cli, Verb};
 use crate::commands::destination::must_be_untracked;
 use crate::commands::{self, Context, Outcome};
+use crate::cure::{self, Interrupted};
 use crate::os::crash;
 use crate::os::env::Environment;
 use crate::os::stack::with_room;
@@ -168,27 +169,16 @@ fn context(cli: &Cli, env: Environment) -> Result<Context, Error> {
 
 /// How a person can go on if this verb crashes.
 fn go_on(verb: &Verb) -> String {
-    let sentence = match verb {
+    let interrupted = match verb {
         Verb::Hook(args) => return args.go_on_after_crash(),
-        Verb::Check(_) => {
-            "there is no verdict, so this is not a pass; another version of bakstop may reach one"
-        }
-        Verb::Verify(_) => {
-            "the work tree was not judged, and a build that was started may still run; \
-             `git status` lists what differs"
-        }
-        Verb::Prove(_) => "nothing was proved; `bakstop status` shows which hooks are in force",
-        Verb::Pins(args) if args.writes() => {
-            "each file is as it was or has its pins moved; `git diff` shows which, \
-             and the others can be edited by hand"
-        }
-        Verb::Install(_) | Verb::Uninstall(_) => {
-            "each hook is as it was or as planned, and `bakstop status` shows which; \
-             the same command finishes the rest"
-        }
-        _ => "nothing was changed; another version of bakstop may be able to answer",
+        Verb::Check(_) => Interrupted::Judgement,
+        Verb::Verify(_) => Interrupted::Build,
+        Verb::Prove(_) => Interrupted::Proof,
+        Verb::Pins(args) if args.writes() => Interrupted::Pins,
+        Verb::Install(_) | Verb::Uninstall(_) => Interrupted::Hooks,
+        _ => Interrupted::Nothing,
     };
-    format!("to go on: {sentence}")
+    format!("to go on: {}", cure::after_crash(interrupted))
 }
 
 /// Runs one verb.
