@@ -240,7 +240,7 @@ pub(crate) fn unfinished(operation: Unfinished) -> &'static str {
 
 /// What a crash of the program interrupted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Interrupted {
+pub(crate) enum Crashed {
     Judgement,
     /// A build, and the comparison of what it changed.
     Build,
@@ -253,25 +253,25 @@ pub(crate) enum Interrupted {
 }
 
 /// How to go on after a crash.
-pub(crate) fn after_crash(interrupted: Interrupted) -> &'static str {
-    match interrupted {
-        Interrupted::Judgement => {
+pub(crate) fn after_crash(crashed: Crashed) -> &'static str {
+    match crashed {
+        Crashed::Judgement => {
             "there is no verdict, so this is not a pass; another version of bakstop may reach one"
         }
-        Interrupted::Build => {
+        Crashed::Build => {
             "the work tree was not judged, and a build that was started may still run; \
              `git status` lists what differs"
         }
-        Interrupted::Proof => "nothing was proved; `bakstop status` shows which hooks are in force",
-        Interrupted::Pins => {
+        Crashed::Proof => "nothing was proved; `bakstop status` shows which hooks are in force",
+        Crashed::Pins => {
             "each file is as it was or has its pins moved; `git diff` shows which, \
              and the others can be edited by hand"
         }
-        Interrupted::Hooks => {
+        Crashed::Hooks => {
             "each hook is as it was or as planned, and `bakstop status` shows which; \
              the same command finishes the rest"
         }
-        Interrupted::Nothing => {
+        Crashed::Nothing => {
             "nothing was changed; another version of bakstop may be able to answer"
         }
     }

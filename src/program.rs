@@ -18,7 +18,7 @@ use crate::base::path::RepoPath;
 use crate::cli::{Cli, Verb};
 use crate::commands::destination::must_be_untracked;
 use crate::commands::{self, Context, Outcome};
-use crate::cure::{self, Interrupted};
+use crate::cure::{self, Crashed};
 use crate::os::crash;
 use crate::os::env::Environment;
 use crate::os::stack::with_room;
@@ -169,16 +169,16 @@ fn context(cli: &Cli, env: Environment) -> Result<Context, Error> {
 
 /// How a person can go on if this verb crashes.
 fn go_on(verb: &Verb) -> String {
-    let interrupted = match verb {
+    let crashed = match verb {
         Verb::Hook(args) => return args.go_on_after_crash(),
-        Verb::Check(_) => Interrupted::Judgement,
-        Verb::Verify(_) => Interrupted::Build,
-        Verb::Prove(_) => Interrupted::Proof,
-        Verb::Pins(args) if args.writes() => Interrupted::Pins,
-        Verb::Install(_) | Verb::Uninstall(_) => Interrupted::Hooks,
-        _ => Interrupted::Nothing,
+        Verb::Check(_) => Crashed::Judgement,
+        Verb::Verify(_) => Crashed::Build,
+        Verb::Prove(_) => Crashed::Proof,
+        Verb::Pins(args) if args.writes() => Crashed::Pins,
+        Verb::Install(_) | Verb::Uninstall(_) => Crashed::Hooks,
+        _ => Crashed::Nothing,
     };
-    format!("to go on: {}", cure::after_crash(interrupted))
+    format!("to go on: {}", cure::after_crash(crashed))
 }
 
 /// Runs one verb.
