@@ -271,9 +271,7 @@ pub(crate) fn after_crash(crashed: Crashed) -> &'static str {
             "each hook is as it was or as planned, and `bakstop status` shows which; \
              the same command finishes the rest"
         }
-        Crashed::Nothing => {
-            "nothing was changed; another version of bakstop may be able to answer"
-        }
+        Crashed::Nothing => "nothing was changed; another version of bakstop may be able to answer",
     }
 }
 

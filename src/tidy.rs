@@ -202,8 +202,8 @@ fn a_face_and_its_files_use_each_other_one_way_only() {
     for face in &sources {
         let Some(used) = last_used(face, &layers) else { continue };
         let face = face.module();
-        let uses = sources.iter().filter_map(|file| use_of_face(file, &face, used, &layers));
-        let found: Vec<String> = uses.collect();
+        let found = sources.iter().filter_map(|file| use_of_face(file, &face, used, &layers));
+        let found: Vec<String> = found.collect();
         if !found.is_empty() {
             assert!(CIRCULAR_FACES.contains(&&*face), "{found:#?}");
             circular.push(face);

@@ -143,7 +143,7 @@ fn groups(findings: &[Finding]) -> Vec<Group<'_>> {
     groups
 }
 
-impl<'a> Group<'a> {
+impl Group<'_> {
     /// The message, the places, the notes, the help and the fixes.
     fn lines(&self, view: View<'_>) -> Vec<String> {
         let Self { first, files } = self;

@@ -120,13 +120,19 @@ impl Verification<'_> {
             row(label, Escaped(name).to_string());
         }
         for (label, ids) in [("stash added", stashed), ("stash dropped", unstashed)] {
-            ids.iter().for_each(|id| row(label, id.short()));
+            for id in ids {
+                row(label, id.short());
+            }
         }
-        settings.iter().for_each(|name| row("setting changed", Escaped(name).to_string()));
+        for name in settings {
+            row("setting changed", Escaped(name).to_string());
+        }
         for operation in begun {
             row("unfinished", format!("{}: {}", operation.name(), cure::unfinished(*operation)));
         }
-        ended.iter().for_each(|operation| row("ended", operation.name().to_owned()));
+        for operation in ended {
+            row("ended", operation.name().to_owned());
+        }
         rows
     }
 
