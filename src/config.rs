@@ -5,24 +5,21 @@ use std::fmt::{self, Display};
 
 use jiff::civil::Date;
 
-use crate::base::change::{Change, Content, Entry, File};
+use crate::base::change::File;
 use crate::base::debris::{DOCKER_DEPS, Debris};
-use crate::base::error::Error;
-use crate::base::finding::{Place, Severity, Span};
+use crate::base::finding::{Severity, Span};
 use crate::base::path::RepoPath;
 use crate::base::pattern::Pattern;
-use crate::rule::{ConfigReading, Finding, Remark, Rule};
+use crate::rule::{ConfigReading, Finding, Rule};
 
 mod reader;
+pub(crate) mod source;
 
 /// Where the configuration stands, from the top of the work tree.
 pub(crate) const FILE: &str = "bakstop.json";
 
 /// The largest configuration that is read, in bytes.
 pub(crate) const LIMIT: u64 = 1024 * 1024;
-
-/// The most problems that an error lists.
-const LISTED: usize = 20;
 
 /// What a configuration says. The default is what holds where there is none.
 #[derive(Debug, Clone, Default)]
@@ -93,26 +90,6 @@ pub(crate) enum Treatment<'a> {
 }
 
 impl Config {
-    /// Reads a configuration. `name` is how it is shown; `today` decides which allowances have
-    /// ended. The error lists what is wrong, a line each.
-    pub(crate) fn parse(name: &str, text: &[u8], today: Date) -> Result<Self, Error> {
-        let (config, problems) = reader::read(name, text);
-        if problems.is_empty() {
-            Ok(Self { today, ..config })
-        } else {
-            Err(unreadable(name, text, problems))
-        }
-    }
-
-    /// The configuration that a change carries; the default if it carries none.
-    pub(crate) fn of(change: &dyn Change, today: impl FnOnce() -> Date) -> Result<Self, Error> {
-        let Some(entry) = change.at(&FILE.into())? else { return Ok(Self::default()) };
-        match text(change, &entry)? {
-            Ok(text) => Self::parse(FILE, &text, today()),
-            Err(problem) => Err(unreadable(FILE, &[], vec![problem])),
-        }
-    }
-
     /// One that gives a rule a weight, for tests with rules that are not in the table.
     #[cfg(test)]
     pub(crate) fn weighing(rule: &Rule, severity: Option<Severity>) -> Self {
@@ -280,54 +257,6 @@ impl Allowance {
     pub(crate) fn rule(&self) -> Option<&'static Rule> {
         self.rule
     }
-}
-
-/// What there is to say of a configuration that is among what is judged: whether it could be
-/// obeyed.
-pub(crate) fn examine(change: &dyn Change, entry: &Entry) -> Result<ConfigReading, Error> {
-    let (text, problems) = match text(change, entry)? {
-        Ok(text) => {
-            let (_, problems) = reader::read(FILE, &text);
-            (text, problems)
-        }
-        Err(problem) => (Vec::new(), vec![problem]),
-    };
-    let file = File {
-        path: entry.path.clone(),
-        text,
-        fresh: entry.fresh,
-        replaces: entry.replaces.is_some(),
-    };
-    Ok(ConfigReading { file, problems, expired: Vec::new(), unused: Vec::new() })
-}
-
-/// The text of a configuration, or why it is none.
-fn text(change: &dyn Change, entry: &Entry) -> Result<Result<Vec<u8>, Remark>, Error> {
-    let problem = |message: &str| Ok(Err(Remark { span: None, message: message.into() }));
-    if !entry.is_regular() {
-        return problem("it must be a regular file, and is a symbolic link or a submodule");
-    }
-    match change.read(entry, LIMIT)? {
-        Content::Bytes(text) => Ok(Ok(text)),
-        Content::TooLarge(_) => problem("it is larger than 1 MiB"),
-    }
-}
-
-/// The error that lists what is wrong with a configuration.
-fn unreadable(name: &str, text: &[u8], problems: Vec<Remark>) -> Error {
-    let beyond = problems.len().saturating_sub(LISTED);
-    let line = |problem: Remark| match problem.span {
-        Some(span) => {
-            let Place { line, column, .. } = Place::position(text, &span);
-            format!("{name}:{line}:{column}: {}", problem.message)
-        }
-        None => format!("{name}: {}", problem.message),
-    };
-    let mut lines: Vec<String> = problems.into_iter().take(LISTED).map(line).collect();
-    if beyond > 0 {
-        lines.push(format!("and {beyond} more problems"));
-    }
-    Error::new("read the configuration", lines.join("\n"))
 }
 
 #[cfg(test)]

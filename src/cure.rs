@@ -14,7 +14,7 @@ use crate::git::history::{CommitNode, Commits};
 use crate::project::kinds::FileKind;
 use crate::rule::{Finding, Subject};
 use crate::rules::{self, is_rewritten};
-use crate::snapshot::{Changes, State};
+use crate::snapshot::{Changes, State, Unfinished};
 
 /// The name of the preparation script. Teams keep it in `scripts/`, mostly.
 const SCRIPT: &str = "docker-prep.sh";
@@ -219,6 +219,60 @@ fn clear_away(changes: &Changes, facts: &Facts<'_>) -> Option<Advice> {
         }
     };
     Some(Advice { help, commands: commands(&Step::Remove, &removable, false) })
+}
+
+/// How to end an operation of git that a build left unfinished.
+pub(crate) fn unfinished(operation: Unfinished) -> &'static str {
+    match operation {
+        Unfinished::Merge => "finish it, or `git merge --abort`",
+        Unfinished::Rebase => "finish it, or `git rebase --abort`",
+        Unfinished::Mailbox => "finish it, or `git am --abort`",
+        // Either aborts a sequence of the other.
+        Unfinished::CherryPick | Unfinished::Sequence => "finish it, or `git cherry-pick --abort`",
+        Unfinished::Revert => "finish it, or `git revert --abort`",
+        Unfinished::Bisect => "`git bisect reset` ends it",
+        Unfinished::IndexLock
+        | Unfinished::HeadLock
+        | Unfinished::RefsLock
+        | Unfinished::ConfigLock => "if no git process is running here, remove it",
+    }
+}
+
+/// What a crash of the program interrupted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Crashed {
+    Judgement,
+    /// A build, and the comparison of what it changed.
+    Build,
+    Proof,
+    /// Moving pins.
+    Pins,
+    /// Installing or removing hooks.
+    Hooks,
+    Nothing,
+}
+
+/// How to go on after a crash.
+pub(crate) fn after_crash(crashed: Crashed) -> &'static str {
+    match crashed {
+        Crashed::Judgement => {
+            "there is no verdict, so this is not a pass; another version of bakstop may reach one"
+        }
+        Crashed::Build => {
+            "the work tree was not judged, and a build that was started may still run; \
+             `git status` lists what differs"
+        }
+        Crashed::Proof => "nothing was proved; `bakstop status` shows which hooks are in force",
+        Crashed::Pins => {
+            "each file is as it was or has its pins moved; `git diff` shows which, \
+             and the others can be edited by hand"
+        }
+        Crashed::Hooks => {
+            "each hook is as it was or as planned, and `bakstop status` shows which; \
+             the same command finishes the rest"
+        }
+        Crashed::Nothing => "nothing was changed; another version of bakstop may be able to answer",
+    }
 }
 
 /// Which commits must be rewritten to resolve what they carry.

@@ -17,11 +17,8 @@ mod gathering;
 mod pinned;
 
 use gathering::Gathering;
+pub(crate) use gathering::LIMIT;
 use pinned::{all_pins, board};
-
-/// The largest file that is judged, in bytes. Lockfiles of the largest public workspaces stay below
-/// a quarter of it.
-pub(crate) const LIMIT: u64 = 32 * 1024 * 1024;
 
 /// What was said of everything that was judged.
 #[derive(Debug, Default)]
@@ -139,7 +136,7 @@ impl<'a> Engine<'a> {
         for entry in change.fresh() {
             found.append(&mut self.entry(entry, debris, files)?);
             if entry.path.as_bytes() == config::FILE.as_bytes() {
-                let reading = config::examine(change, entry)?;
+                let reading = config::source::examine(change, entry)?;
                 self.judges_itself |= self.config.is(&reading.file.text);
                 found.append(&mut self.configuration(&reading));
             }

@@ -18,6 +18,7 @@ use crate::base::path::RepoPath;
 use crate::cli::{Cli, Verb};
 use crate::commands::destination::must_be_untracked;
 use crate::commands::{self, Context, Outcome};
+use crate::cure::{self, Crashed};
 use crate::os::crash;
 use crate::os::env::Environment;
 use crate::os::stack::with_room;
@@ -97,7 +98,7 @@ fn saved(outcome: Outcome, paint: Paint, context: &Context) -> Answer {
     let Some((destination, text)) = outcome.file else { return answer };
     let write = || {
         destination.write(text.as_bytes()).map_err(|error| {
-            let shown = RepoPath::new(destination.name().as_os_str().as_encoded_bytes());
+            let shown = RepoPath::from(destination.name());
             Error::new(format!("write {shown}"), error)
                 .help("give a file in a directory that exists and can be written to")
         })
@@ -150,11 +151,8 @@ fn context(cli: &Cli, env: Environment) -> Result<Context, Error> {
     let paint = Paint::decide(cli.color, &env, std::io::stdout().is_terminal());
     if let Some(directory) = &cli.directory {
         std::env::set_current_dir(directory).map_err(|error| {
-            Error::new(
-                format!("change to {}", RepoPath::new(directory.as_os_str().as_encoded_bytes())),
-                error,
-            )
-            .help("give a directory that exists")
+            Error::new(format!("change to {}", RepoPath::from(directory.as_path())), error)
+                .help("give a directory that exists")
         })?;
     }
     let directory = std::env::current_dir().map_err(|error| {
@@ -171,27 +169,16 @@ fn context(cli: &Cli, env: Environment) -> Result<Context, Error> {
 
 /// How a person can go on if this verb crashes.
 fn go_on(verb: &Verb) -> String {
-    let sentence = match verb {
+    let crashed = match verb {
         Verb::Hook(args) => return args.go_on_after_crash(),
-        Verb::Check(_) => {
-            "there is no verdict, so this is not a pass; another version of bakstop may reach one"
-        }
-        Verb::Verify(_) => {
-            "the work tree was not judged, and a build that was started may still run; \
-             `git status` lists what differs"
-        }
-        Verb::Prove(_) => "nothing was proved; `bakstop status` shows which hooks are in force",
-        Verb::Pins(args) if args.writes() => {
-            "each file is as it was or has its pins moved; `git diff` shows which, \
-             and the others can be edited by hand"
-        }
-        Verb::Install(_) | Verb::Uninstall(_) => {
-            "each hook is as it was or as planned, and `bakstop status` shows which; \
-             the same command finishes the rest"
-        }
-        _ => "nothing was changed; another version of bakstop may be able to answer",
+        Verb::Check(_) => Crashed::Judgement,
+        Verb::Verify(_) => Crashed::Build,
+        Verb::Prove(_) => Crashed::Proof,
+        Verb::Pins(args) if args.writes() => Crashed::Pins,
+        Verb::Install(_) | Verb::Uninstall(_) => Crashed::Hooks,
+        _ => Crashed::Nothing,
     };
-    format!("to go on: {sentence}")
+    format!("to go on: {}", cure::after_crash(crashed))
 }
 
 /// Runs one verb.

@@ -1,27 +1,25 @@
 //! Reports: findings become text, at the last moment. One file a format.
 
 pub(crate) mod paint;
-pub(crate) mod fingerprint;
+mod common;
+mod fingerprint;
 pub(crate) mod human;
-pub(crate) mod github;
+mod github;
 pub(crate) mod json;
-pub(crate) mod gitlab;
-pub(crate) mod junit;
+mod gitlab;
+mod junit;
 pub(crate) mod pins;
 pub(crate) mod runs;
-pub(crate) mod sarif;
+mod sarif;
 pub(crate) mod verify;
 
 use clap::ValueEnum;
 
 use crate::base::error::Error;
-use crate::base::finding::{Label, Severity};
-use crate::cure;
-use crate::edit::fix::Fix;
-use crate::report::paint::Paint;
-use crate::rule::{Finding, Rule};
+pub(crate) use common::{Report, View, plural, rows};
+use paint::Paint;
 
-/// How the report of a check is written.
+/// The formats of the report of a check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub(crate) enum Format {
     /// For a person
@@ -39,7 +37,7 @@ pub(crate) enum Format {
     Junit,
 }
 
-/// How any other answer is written.
+/// The formats of every other report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub(crate) enum HumanOrJson {
     /// For a person
@@ -47,82 +45,6 @@ pub(crate) enum HumanOrJson {
     Human,
     /// For a program: one JSON document, its schema versioned
     Json,
-}
-
-/// What a check has to tell, in whatever format.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Report<'a> {
-    /// What was found, sorted by path, place and rule.
-    pub findings: &'a [Finding],
-    /// The rules that judged.
-    pub rules: &'a [&'static Rule],
-    /// What was judged, as one word: `staged`, `range`.
-    pub scope: &'a str,
-    /// How many new entries were judged.
-    pub judged: usize,
-    /// Whether warnings block as well.
-    pub deny_warnings: bool,
-    /// How a person sees it.
-    pub view: human::View<'a>,
-}
-
-impl Report<'_> {
-    /// Whether a finding blocks.
-    fn blocks(&self, finding: &Finding) -> bool {
-        self.deny_warnings || finding.severity == Severity::Error
-    }
-}
-
-/// What is wrong, since which commit, and what to do, in a few lines of plain text.
-fn described(finding: &Finding) -> String {
-    let commit = finding.commit.as_ref().map(human::in_commit).unwrap_or_default();
-    let mut text = format!("{}{commit}", finding.message);
-    if !finding.help.is_empty() {
-        text += &format!("\nhelp: {}", finding.help);
-    }
-    for command in steps(finding) {
-        text += &format!("\n    {command}");
-    }
-    text
-}
-
-/// The same, with the further places and the fix, for a format that has nothing else for them.
-fn described_in_full(finding: &Finding) -> String {
-    let mut text = described(finding);
-    for label in &finding.labels {
-        text += &format!("\nnote: {}", note(label));
-    }
-    if let Some(fix) = &finding.fix {
-        text += &format!("\n{}", fix_lines(fix).join("\n"));
-    }
-    text
-}
-
-/// The commands that resolve a finding, for a shell at the top of the work tree.
-fn steps(finding: &Finding) -> Vec<String> {
-    finding.steps.iter().flat_map(|step| cure::commands(step, &[&finding.path], false)).collect()
-}
-
-/// "package.json:3:21: pinned here".
-fn note(label: &Label) -> String {
-    let place = label
-        .place
-        .as_ref()
-        .map(|place| format!(":{}:{}", place.line, place.column))
-        .unwrap_or_default();
-    format!("{}{place}: {}", label.path, label.text)
-}
-
-/// "fix (safe):", and the difference of each file.
-fn fix_lines(fix: &Fix) -> Vec<String> {
-    let mut lines = vec![format!("fix ({}):", fix.safety.name())];
-    for (path, excerpt) in &fix.diffs {
-        lines.extend_from_slice(&excerpt.lines);
-        if excerpt.more > 0 || excerpt.lines.is_empty() {
-            lines.push(format!("… {} of {path}", human::plural(excerpt.more, "more line")));
-        }
-    }
-    lines
 }
 
 /// Writes the report of a check in a format.
@@ -160,10 +82,11 @@ pub(crate) mod tests {
     use super::*;
     use crate::base::change::{Commit, File, ObjectId};
     use crate::base::edit::Edit;
-    use crate::base::finding::{Place, Step};
+    use crate::base::finding::{Label, Place, Severity, Step};
     use crate::base::path::RepoPath;
-    use crate::edit::fix::Safety;
+    use crate::edit::fix::{Fix, Safety};
     use crate::rule::tests::probe;
+    use crate::rule::{Finding, Rule};
     use crate::rules::{self, RULES};
 
     /// What a hostile repository would like to have printed.
@@ -172,7 +95,7 @@ pub(crate) mod tests {
 
     /// The report of these findings.
     pub(crate) fn report(findings: &[Finding]) -> Report<'_> {
-        let view = human::View { paint: Paint::PLAIN, below_top: false, advice: None };
+        let view = View { paint: Paint::PLAIN, below_top: false, advice: None };
         Report { findings, rules: &RULES, scope: "staged", judged: 7, deny_warnings: false, view }
     }
 
@@ -291,7 +214,7 @@ pub(crate) mod tests {
     fn a_finding_is_told_with_its_commit_and_its_cure() {
         let about = Finding { commit: Some(commit("Ship it")), ..finding("a b.bak") };
         assert_eq!(
-            described(&about),
+            common::description(&about),
             "a backup file is staged in 1a1a1a1a1a1a (Ship it)\nhelp: unstage it\n    \
              git rm --cached -f ':(top,literal)a b.bak'"
         );

@@ -196,22 +196,6 @@ impl Unfinished {
             Self::ConfigLock => "config.lock",
         }
     }
-
-    /// What ends it.
-    pub(crate) fn cure(self) -> &'static str {
-        match self {
-            Self::Merge => "finish it, or `git merge --abort`",
-            Self::Rebase => "finish it, or `git rebase --abort`",
-            Self::Mailbox => "finish it, or `git am --abort`",
-            // Either aborts a sequence of the other.
-            Self::CherryPick | Self::Sequence => "finish it, or `git cherry-pick --abort`",
-            Self::Revert => "finish it, or `git revert --abort`",
-            Self::Bisect => "`git bisect reset` ends it",
-            Self::IndexLock | Self::HeadLock | Self::RefsLock | Self::ConfigLock => {
-                "if no git runs here any more, remove it"
-            }
-        }
-    }
 }
 
 /// A work tree at one moment: HEAD, what stands around it in the repository, and every path that is

@@ -177,11 +177,11 @@ fn excerpt(text: &[u8], line: &Span, place: &Span, mask: bool) -> (String, Span)
             head(&String::from_utf8_lossy(&text[place.end..near.end]), CONTEXT),
         )
     };
-    let marked = behind(&before, marked);
+    let marked = escape_seam(&before, marked);
     let place = before.len()..before.len() + marked.len();
     // The place may be empty, and then what stands behind it meets what stands before.
     let shown = before + &marked;
-    let after = behind(&shown, after);
+    let after = escape_seam(&shown, after);
     (shown + &after, place)
 }
 
@@ -242,7 +242,7 @@ fn safe(text: &str) -> String {
 
 /// A piece of a line as it stands behind another: two signs that a runner would obey must not meet
 /// at the seam.
-fn behind(before: &str, piece: String) -> String {
+fn escape_seam(before: &str, piece: String) -> String {
     match piece.strip_prefix('#') {
         Some(rest) if before.ends_with('#') => format!("\\u{{0023}}{rest}"),
         _ => piece,

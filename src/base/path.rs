@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt::{self, Display};
+use std::path::Path;
 
 use crate::base::escape::{Escaped, no_command};
 
@@ -127,6 +128,13 @@ impl Display for RepoPath {
 impl From<&str> for RepoPath {
     fn from(path: &str) -> Self {
         Self(path.into())
+    }
+}
+
+/// A path of this machine, to be shown in a message.
+impl From<&Path> for RepoPath {
+    fn from(path: &Path) -> Self {
+        Self(path.as_os_str().as_encoded_bytes().into())
     }
 }
 

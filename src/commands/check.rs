@@ -103,9 +103,14 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
         .transpose()?;
     let scope = args.scope();
     let config = args.config.as_deref();
-    let way_on = "to judge by another: --config FILE";
-    let options =
-        Options { without: &[], config, way_on, explain: args.verbose, list: args.show_files };
+    let recovery_hint = "to judge by another: --config FILE";
+    let options = Options {
+        without: &[],
+        config,
+        recovery_hint,
+        explain: args.verbose,
+        list: args.show_files,
+    };
     let judged = judge(&scope, &options, context)?;
     let report = Report {
         findings: &judged.judgement.findings,
@@ -124,7 +129,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
         })
     };
     if args.verbose {
-        outcome = judged.told().iter().fold(outcome, Outcome::note);
+        outcome = judged.verbose_lines().iter().fold(outcome, Outcome::note);
     }
     if let Some(nothing) = judged.nothing {
         outcome = outcome.note(format!("bakstop: {nothing}"));

@@ -43,7 +43,7 @@ pub(crate) fn must_be_untracked(destination: &Destination, context: &Context) ->
 }
 
 fn refused(name: &Path, cause: &str) -> Error {
-    Error::new(format!("write {}", RepoPath::new(name.as_os_str().as_encoded_bytes())), cause)
+    Error::new(format!("write {}", RepoPath::from(name)), cause)
         .help("give another file, outside of .git, not tracked, and no input")
 }
 

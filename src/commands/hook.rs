@@ -62,7 +62,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
     } else {
         skipped(&context.env).map_err(|unknown| no_such_rule(&unknown))?
     };
-    let way_on = if server {
+    let recovery_hint = if server {
         format!("a {FILE} in the repository's directory on the server goes before it")
     } else {
         without_this_check(hook)
@@ -70,12 +70,12 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
     let options = Options {
         without: &skipped,
         config: None,
-        way_on: &way_on,
+        recovery_hint: &recovery_hint,
         explain: args.verbose,
         list: false,
     };
     let judged = judge(&scope(args), &options, context)
-        .map_err(|error| if server { error } else { error.or_help(&*way_on) })?;
+        .map_err(|error| if server { error } else { error.or_help(&*recovery_hint) })?;
     let verdict = Verdict::of(&judged.judgement.findings, false);
     let mut out = human::check(&judged.judgement.findings, judged.view(context.paint));
     if verdict == Verdict::Found {
@@ -90,7 +90,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
             .note(format!("bakstop: not checked, because of {SKIP}: {}", skipped.join(", ")));
     }
     if args.verbose {
-        outcome = judged.told().iter().fold(outcome, Outcome::note);
+        outcome = judged.verbose_lines().iter().fold(outcome, Outcome::note);
     }
     Ok(outcome)
 }

@@ -12,7 +12,7 @@ use crate::config::Config;
 use crate::engine::Engine;
 use crate::git::worktree::{OnDisk, WorkTree};
 use crate::pins::{Board, Id, NewVersion, Plan, Role, Row, plan};
-use crate::report::human::View;
+use crate::report::View;
 use crate::report::{HumanOrJson, pins as report};
 use crate::rule::{Finding, Rule, RuleGroup};
 use crate::rules;
@@ -56,7 +56,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
     let options = Options {
         without: &[],
         config: args.config.as_deref(),
-        way_on: "",
+        recovery_hint: "",
         explain: false,
         list: false,
     };

@@ -29,7 +29,7 @@ use crate::hooks::rehearsal::{Performance, Rehearsal};
 use crate::hooks::setup::{self, Choice, Foreign, Setup};
 use crate::hooks::{Hook, SKIP, binary, shown};
 use crate::report::HumanOrJson;
-use crate::report::json::{document, path};
+use crate::report::json::{document, path, path_hex};
 use crate::rule::{Rule, Subject};
 use crate::rules;
 
@@ -518,13 +518,12 @@ fn machine(
     manifest: &RepoPath,
     seconds: f64,
 ) -> String {
-    let (manifest, manifest_hex) = path(manifest);
     document(&json!({
         "schema": "bakstop.prove/1",
         "proven": obstacle.is_none(),
         "hook": HOOK.name(),
-        "manifest": manifest,
-        "manifest_hex": manifest_hex,
+        "manifest": path(manifest),
+        "manifest_hex": path_hex(manifest),
         "reason": obstacle.map(|obstacle| &obstacle.reason),
         "help": obstacle.and_then(|obstacle| obstacle.help.as_ref()),
         "output": lines(done).collect::<Vec<_>>(),

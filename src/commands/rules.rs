@@ -3,9 +3,8 @@
 use crate::base::error::Error;
 use crate::base::finding::Verdict;
 use crate::commands::{Context, Outcome};
-use crate::report::human::rows;
 use crate::report::paint::Paint;
-use crate::report::{HumanOrJson, json};
+use crate::report::{HumanOrJson, json, rows};
 use crate::rule::Rule;
 use crate::rules::RULES;
 

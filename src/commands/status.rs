@@ -10,7 +10,7 @@ use crate::hooks::health::{self, Health, HookState, Interference};
 use crate::hooks::layout::Layout;
 use crate::hooks::setup::{Choice, Setup};
 use crate::hooks::{Hook, binary, shown};
-use crate::report::human;
+use crate::report;
 use crate::report::paint::Paint;
 
 // The arguments: none.
@@ -39,7 +39,7 @@ pub(crate) fn run(_args: &Args, context: &Context) -> Result<Outcome, Error> {
     }));
     rows.extend(interference.iter().map(|one| ("", told(one, context.paint))));
     let mut text =
-        format!("{}\n\n{}", arrangement(&setup, &layout), human::rows(&rows, str::to_owned));
+        format!("{}\n\n{}", arrangement(&setup, &layout), report::rows(&rows, str::to_owned));
     if let Some(help) = next_step(&setup, &health) {
         text += &format!("\n{} {help}\n", context.paint.strong("help:"));
     }

@@ -1,15 +1,17 @@
 //! `bakstop verify`: prove that a build left the work tree as it was.
 
+mod args;
+mod record;
+mod watch;
+
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use crate::base::error::Error;
 use crate::base::finding::Verdict;
-use crate::base::path::{RepoPath, shell_quote};
+use crate::base::path::RepoPath;
 use crate::commands::destination::destination;
-use crate::commands::verify::record::Record;
-use crate::commands::verify::watch::Watch;
 use crate::commands::{Context, Outcome};
 use crate::config::{self, Config};
 use crate::disk::destination::Destination;
@@ -22,75 +24,9 @@ use crate::report::verify::Since;
 use crate::report::{self, HumanOrJson, runs};
 use crate::snapshot::baseline::Baseline;
 use crate::snapshot::{Snapshot, State, Tree};
-
-mod record;
-mod watch;
-
-// The arguments.
-#[derive(Debug, clap::Args)]
-#[command(after_help = "\
-Exit codes: 0 clean, or as it was; 1 not, or the build took too long; 2 could not tell; 126, 127 could not start the build; \
-else that of a build that failed.\n\nExample: bakstop verify --budget 30s -- docker compose build")]
-pub(crate) struct Args {
-    /// How the report is written
-    #[arg(long, value_enum, value_name = "FORMAT", default_value_t)]
-    format: HumanOrJson,
-
-    /// Write the report, in the format, to a file, and the text for a person to standard output
-    #[arg(long, value_name = "FILE", conflicts_with = "save_baseline")]
-    output: Option<PathBuf>,
-
-    /// Do not show what differs in the files that changed
-    #[arg(long)]
-    no_diff: bool,
-
-    /// Say so when nothing changed, and what the configuration hides, on standard error
-    #[arg(short, long)]
-    verbose: bool,
-
-    /// Save how the work tree is to this file, before a build that is another step
-    #[arg(long, help_heading = STEPS, value_name = "FILE", conflicts_with_all = ["command", "baseline"])]
-    save_baseline: Option<PathBuf>,
-
-    /// Report what changed since the baseline in this file was saved
-    #[arg(long, help_heading = STEPS, value_name = "FILE", conflicts_with = "command")]
-    baseline: Option<PathBuf>,
-
-    /// Fail if the build takes longer than this, such as 30s or 1m30s
-    #[arg(long, help_heading = TIME, value_name = "TIME", requires = "command")]
-    budget: Option<Budget>,
-
-    /// Append a line about the run to a file: label, time, exit code, tree, commit
-    #[arg(long, help_heading = TIME, value_name = "FILE", requires = "command")]
-    record: Option<PathBuf>,
-
-    /// What the run is called in the record (default: the command); with --history, the runs to
-    /// print
-    #[arg(long, help_heading = TIME, value_name = "LABEL")]
-    label: Option<String>,
-
-    /// Fail if the build takes more than this, such as 20%, longer than the median of the recorded
-    /// runs with its label
-    #[arg(long, help_heading = TIME, value_name = "PERCENT", requires = "record")]
-    max_regression: Option<Percent>,
-
-    /// Print the runs of a record, without looking at the work tree
-    #[arg(
-        long,
-        help_heading = TIME,
-        value_name = "FILE",
-        conflicts_with_all = ["command", "baseline", "save_baseline", "no_diff", "budget", "record", "max_regression"]
-    )]
-    history: Option<PathBuf>,
-
-    /// The build to run: report what it changes, and end with its exit code if it fails. Without
-    /// one, report everything that is not clean
-    #[arg(last = true, value_name = "CMD")]
-    command: Vec<OsString>,
-}
-
-const STEPS: &str = "Around a build that is a step of its own";
-const TIME: &str = "How long the build takes";
+pub(crate) use args::Args;
+use record::Record;
+use watch::Watch;
 
 /// Compares the work tree with a clean one, with what it was before the command, or with a
 /// baseline.
@@ -124,7 +60,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
         None => {
             let (changes, notes) =
                 watch.allow(watch.look(Look::Paths).map_err(see_git)?.changes_since_clean());
-            watch.tell(&changes, Since::Clean, &notes)
+            watch.report(&changes, Since::Clean, &notes)
         }
         Some((program, arguments)) => around(&watch, program, arguments),
     }
@@ -151,7 +87,7 @@ fn since_baseline(
     let mut now = watch.look(Look::Contents).map_err(see_git)?;
     leave_out(file, tree, [&mut snapshot, &mut now]);
     let (changes, notes) = watch.allow(now.changes_since(snapshot));
-    watch.tell(&changes, Since::Baseline, &notes)
+    watch.report(&changes, Since::Baseline, &notes)
 }
 
 /// Saves the state of the work tree, and the configuration.
@@ -173,7 +109,7 @@ fn around(watch: &Watch<'_>, program: &OsString, arguments: &[OsString]) -> Resu
     let Watch { args, context, .. } = *watch;
     // What is wrong with the record is told before a long build, not after.
     let open = |file: &PathBuf| {
-        destination(file, &[], context).and_then(|file| Record::open(file, label(args)))
+        destination(file, &[], context).and_then(|file| Record::open(file, args.run_label()))
     };
     let record = args.record.as_ref().map(open).transpose()?;
     let mut before = watch.look(Look::Contents).map_err(see_git)?;
@@ -224,7 +160,7 @@ fn compared(
         Ok(after) => {
             let (changes, notes) = watch.allow(after.changes_since(before));
             let state = if changes.is_empty() { Tree::Unchanged } else { Tree::Changed };
-            (watch.tell(&changes, Since::Command(ran, timing), &notes), state)
+            (watch.report(&changes, Since::Command(ran, timing), &notes), state)
         }
         Err(error) => {
             let error = error.or_help("see what `git status` says now");
@@ -237,24 +173,11 @@ fn compared(
     }
 }
 
-/// What the run is called.
-fn label(args: &Args) -> String {
-    let word = |word: &OsString| shell_quote(word.as_encoded_bytes()).into_owned();
-    args.label
-        .clone()
-        .unwrap_or_else(|| args.command.iter().map(word).collect::<Vec<_>>().join(" "))
-}
-
-/// A file as messages show it.
-fn shown(file: &Path) -> RepoPath {
-    RepoPath::new(file.as_os_str().as_encoded_bytes())
-}
-
 /// The most bytes of a baseline: it names every path that is not clean.
 const BASELINE: u64 = 256 * 1024 * 1024;
 
 fn read_baseline(file: &Path) -> Result<Baseline, Error> {
-    let doing = format!("read the baseline {}", shown(file));
+    let doing = format!("read the baseline {}", RepoPath::from(file));
     let help = "write it before the build: bakstop verify --save-baseline FILE";
     let text = read::file(file, FinalLink::Follow, BASELINE)
         .map_err(|error| Error::new(&*doing, error).help(help))?;
@@ -287,7 +210,7 @@ fn history(
     file: &Path,
 ) -> Result<Outcome, Error> {
     let runs = record::read(file)?.ok_or_else(|| {
-        Error::new(format!("read the record {}", shown(file)), "there is no such file")
+        Error::new(format!("read the record {}", RepoPath::from(file)), "there is no such file")
             .help("make one: bakstop verify --record FILE -- CMD")
     })?;
     let wanted = |run: &Run| args.label.as_ref().is_none_or(|label| *label == run.label);

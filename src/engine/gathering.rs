@@ -8,10 +8,13 @@ use crate::base::change::{Change, Content, Entry, File};
 use crate::base::error::Error;
 use crate::base::finding::Severity;
 use crate::base::path::RepoPath;
-use crate::engine::LIMIT;
 use crate::project::kinds::FileKind;
 use crate::project::{Project, SourceFile};
 use crate::rule::Findings;
+
+/// The largest file that is judged, in bytes. The lockfiles of the largest public workspaces are
+/// smaller than a quarter of it.
+pub(crate) const LIMIT: u64 = 32 * 1024 * 1024;
 
 /// The files of a change, as far as they were read.
 pub(super) struct Gathering<'c> {

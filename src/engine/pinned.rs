@@ -2,8 +2,7 @@
 
 use crate::base::change::{Change, Content, Entry, File};
 use crate::base::error::Error;
-use crate::engine::LIMIT;
-use crate::engine::gathering::Gathering;
+use crate::engine::gathering::{Gathering, LIMIT};
 use crate::pins::{self, Board};
 use crate::project::SourceFile;
 use crate::project::kinds::FileKind;

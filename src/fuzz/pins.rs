@@ -9,7 +9,7 @@ use crate::fuzz::{divided, json, safe, within};
 use crate::pins::{self, Board, Demand, Id, NewVersion, Pin, Plan, Reading, exact};
 use crate::project::SourceFile;
 use crate::project::kinds::FileKind;
-use crate::report::human::View;
+use crate::report::View;
 use crate::report::paint::Paint;
 use crate::report::pins as report;
 

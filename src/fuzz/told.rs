@@ -18,7 +18,7 @@ use crate::edit::fix::{Fix, Safety};
 use crate::engine::Engine;
 use crate::fuzz::{divided, json, safe};
 use crate::measure::runs::{self, Budget, Percent, Run};
-use crate::report::human::View;
+use crate::report::View;
 use crate::report::paint::Paint;
 use crate::report::verify::{Since, Verification};
 use crate::report::{self, Format, Report};

@@ -8,8 +8,9 @@ use std::cmp::Reverse;
 
 use crate::base::escape::is_unsafe;
 use crate::base::path::RepoPath;
+use crate::report::common::{Report, full_description};
 use crate::report::fingerprint::hash;
-use crate::report::{Report, described_in_full, human};
+use crate::report::human;
 use crate::rule::Finding;
 
 /// One command a finding, and the text; nothing at all if there is no finding. Errors come first:
@@ -43,7 +44,7 @@ fn command(finding: &Finding) -> String {
         "::{} {}::{}\n",
         finding.severity.name(),
         properties.join(","),
-        data(&described_in_full(finding))
+        data(&full_description(finding))
     )
 }
 

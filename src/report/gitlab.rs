@@ -3,8 +3,9 @@
 use serde_json::{Value, json};
 
 use crate::base::finding::Severity;
+use crate::report::common::{Report, full_description, in_commit, note};
+use crate::report::fingerprint;
 use crate::report::json::{document, path};
-use crate::report::{Report, described_in_full, fingerprint, human, note};
 use crate::rule::Finding;
 
 /// Every finding; an empty array if there is none.
@@ -16,7 +17,7 @@ pub(crate) fn check(report: &Report<'_>) -> String {
 }
 
 fn finding(finding: &Finding, fingerprint: &str) -> Value {
-    let commit = finding.commit.as_ref().map(human::in_commit).unwrap_or_default();
+    let commit = in_commit(finding.commit.as_ref());
     let help = if finding.help.is_empty() { String::new() } else { format!("; {}", finding.help) };
     let labels: String = finding.labels.iter().map(|label| format!("; {}", note(label))).collect();
     let mut value = json!({
@@ -28,7 +29,7 @@ fn finding(finding: &Finding, fingerprint: &str) -> Value {
             Severity::Warning => "minor",
         },
         "location": {
-            "path": path(&finding.path).0,
+            "path": path(&finding.path),
             // GitLab wants a line; a file as such is shown at its first.
             "lines": { "begin": finding.place.as_ref().map_or(1, |place| place.line.max(1)) },
         },
@@ -37,7 +38,7 @@ fn finding(finding: &Finding, fingerprint: &str) -> Value {
         // Of Code Climate, where this format is from: text in Markdown, in which four spaces make a
         // block of code.
         let body: String =
-            described_in_full(finding).lines().map(|line| format!("    {line}\n")).collect();
+            full_description(finding).lines().map(|line| format!("    {line}\n")).collect();
         value["content"] = json!({ "body": body });
     }
     value

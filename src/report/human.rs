@@ -1,30 +1,19 @@
 //! The report for a person: what is wrong, where, the line with the place marked, and what to type.
 
 use std::collections::{BTreeSet, HashMap};
+use std::iter;
 
 use unicode_width::UnicodeWidthStr;
 
 use crate::base::change::Commit;
-use crate::base::escape::Escaped;
 use crate::base::finding::{Label, Place, Severity, Step};
 use crate::base::path::RepoPath;
 use crate::cure::{commands, works_anywhere};
 use crate::edit::fix::Fix;
+use crate::report::common::{View, count, fix_lines, in_commit, note, plural, position};
 use crate::report::paint::Paint;
-use crate::report::{fix_lines, note};
 use crate::rule::Finding;
 use crate::rules;
-
-/// How a reader sees the report.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct View<'a> {
-    pub paint: Paint,
-    /// Whether the reader stands below the top of the work tree, where most commands would not do
-    /// what they say.
-    pub below_top: bool,
-    /// What to do about all of it, at the end.
-    pub advice: Option<&'a str>,
-}
 
 /// The most places of one file that are shown for one rule: enough to see what happened.
 const PLACES: usize = 5;
@@ -37,15 +26,15 @@ const MARKS: usize = 2 * PLACES;
 const NOTES: usize = 5;
 const FIXES: usize = 3;
 
-/// The findings, and one line that counts them; nothing at all if there are none.
+/// The findings, group by group, and one line that counts them; nothing if there are none.
 pub(crate) fn check(findings: &[Finding], view: View<'_>) -> String {
     if findings.is_empty() {
         return String::new();
     }
     let mut text = String::new();
     for group in groups(findings) {
-        write_group(&group, view, &mut text);
-        text.push('\n');
+        text += &group.lines(view).join("\n");
+        text += "\n\n";
     }
     if let Some(advice) = view.advice {
         text += &format!("{} {advice}\n", view.paint.strong("help:"));
@@ -55,52 +44,15 @@ pub(crate) fn check(findings: &[Finding], view: View<'_>) -> String {
 }
 
 /// "2 errors and 1 warning in 3 files".
-pub(crate) fn summary(findings: &[Finding]) -> String {
-    let count =
-        |severity: Severity| findings.iter().filter(|finding| finding.severity == severity).count();
-    let parts: Vec<String> =
-        [(count(Severity::Error), "error"), (count(Severity::Warning), "warning")]
-            .into_iter()
-            .filter(|(number, _)| *number > 0)
-            .map(|(number, word)| plural(number, word))
-            .collect();
+fn summary(findings: &[Finding]) -> String {
+    let parts: Vec<String> = [Severity::Error, Severity::Warning]
+        .into_iter()
+        .map(|severity| (count(findings, severity), severity.name()))
+        .filter(|(number, _)| *number > 0)
+        .map(|(number, word)| plural(number, word))
+        .collect();
     let files: BTreeSet<_> = findings.iter().map(|finding| &finding.path).collect();
     format!("{} in {}", parts.join(" and "), plural(files.len(), "file"))
-}
-
-/// "1 file", "2 files", "2 processes".
-pub(crate) fn plural(number: usize, word: &str) -> String {
-    let ending = match word {
-        _ if number == 1 => "",
-        word if word.ends_with("ss") || word.ends_with("sh") => "es",
-        _ => "s",
-    };
-    format!("{number} {word}{ending}")
-}
-
-/// Rows of a label and a text, the texts one under the other. `paint` colours a label.
-pub(crate) fn rows(rows: &[(impl AsRef<str>, String)], paint: impl Fn(&str) -> String) -> String {
-    let width = rows.iter().map(|(label, _)| label.as_ref().len()).max().unwrap_or_default();
-    let gap = |label: &str| " ".repeat(width - label.len());
-    rows.iter()
-        .map(|(label, text)| format!("{}{}  {text}\n", paint(label.as_ref()), gap(label.as_ref())))
-        .collect()
-}
-
-/// The most characters of a commit's subject that are shown.
-const SUBJECT: usize = 60;
-
-/// " in 1a2b3c4d5e6f (Ship it)": the commit that brings a finding, after its place.
-pub(crate) fn in_commit(commit: &Commit) -> String {
-    let id = commit.id.short();
-    let escaped = Escaped(commit.subject.as_bytes()).to_string();
-    let mut rest = escaped.chars();
-    let subject: String = rest.by_ref().take(SUBJECT).collect();
-    match rest.next() {
-        _ if subject.is_empty() => format!(" in {id}"),
-        Some(_) => format!(" in {id} ({subject}…)"),
-        None => format!(" in {id} ({subject})"),
-    }
 }
 
 /// From below the top of the work tree to the top, where the commands of a cure are at home.
@@ -191,166 +143,144 @@ fn groups(findings: &[Finding]) -> Vec<Group<'_>> {
     groups
 }
 
-fn write_group(group: &Group<'_>, view: View<'_>, text: &mut String) {
-    let Group { first, files } = group;
-    let label = painted(
-        first.severity,
-        view.paint,
-        &format!("{}[{}]", first.severity.name(), first.rule.id),
-    );
-    *text += &format!("{label}: {}\n", view.paint.strong(&first.message));
-    let shown = &files[..files.len().min(FILES)];
-    let marks = shown.iter().enumerate().map(|(at, spot)| spot.marks(at < EXCERPTS));
-    let (marks, labels): (Vec<Vec<Mark<'_>>>, Vec<Vec<&Label>>) = marks.unzip();
-    let places = shown.iter().take(EXCERPTS).flat_map(|spot| spot.places().take(PLACES));
-    let lines = places.chain(marks.iter().flatten().map(|mark| mark.place)).map(|place| place.line);
-    let gutter = lines.max().map_or(1, |line| line.to_string().len());
-    for (spot, marks) in shown.iter().zip(&marks) {
-        let location = spot
-            .places()
-            .next()
-            .map(|place| format!(":{}:{}", place.line, place.column))
-            .unwrap_or_default();
-        let commit = spot.commit.map(in_commit).unwrap_or_default();
-        *text += &format!(
-            "{}{} {}{location}{commit}\n",
-            " ".repeat(gutter),
-            view.paint.faint("-->"),
-            spot.path
-        );
-        if !marks.is_empty() {
-            write_lines(marks, first.severity, gutter, view.paint, text);
-            let more = spot.places().skip(PLACES).count();
-            if more > 0 {
-                *text += &format!(
-                    "{}\n",
-                    view.paint.faint(&format!("... and {}", plural(more, "more place")))
-                );
+impl Group<'_> {
+    /// The message, the places, the notes, the help and the fixes.
+    fn lines(&self, view: View<'_>) -> Vec<String> {
+        let Self { first, files } = self;
+        let paint = view.paint;
+        let shown = &files[..files.len().min(FILES)];
+        let marks = shown.iter().enumerate().map(|(at, spot)| spot.marks(at < EXCERPTS));
+        let (marks, labels): (Vec<Vec<Mark<'_>>>, Vec<Vec<&Label>>) = marks.unzip();
+        let places = shown.iter().take(EXCERPTS).flat_map(|spot| spot.places().take(PLACES));
+        let places = places.chain(marks.iter().flatten().map(|mark| mark.place));
+        let gutter = places.map(|place| place.line).max().map_or(1, |line| line.to_string().len());
+
+        let rule = format!("{}[{}]", first.severity.name(), first.rule.id);
+        let rule = by_severity(first.severity, paint, &rule);
+        let mut lines = vec![format!("{rule}: {}", paint.strong(&first.message))];
+        for (spot, marks) in shown.iter().zip(&marks) {
+            let arrow = format!("{}{}", " ".repeat(gutter), paint.faint("-->"));
+            let place = position(spot.places().next());
+            lines.push(format!("{arrow} {}{place}{}", spot.path, in_commit(spot.commit)));
+            if !marks.is_empty() {
+                lines.extend(source_lines(marks, first.severity, gutter, paint));
+                let more = spot.places().skip(PLACES).count();
+                lines.extend((more > 0).then(|| and_more(&plural(more, "more place"), paint)));
             }
         }
+        if files.len() > FILES {
+            // The same file may be listed once for each commit that touches it.
+            let word = if first.commit.is_some() { "more place" } else { "more file" };
+            let more = plural(files.len() - FILES, word);
+            lines.push(and_more(&format!("{more} (--format json lists them)"), paint));
+        }
+        let margin = format!("{}{}", " ".repeat(gutter + 2), paint.faint("="));
+        lines.extend(note_lines(labels.into_iter().flatten(), paint, &margin));
+        lines.extend(self.help_lines(view, &margin, gutter));
+        lines.extend(self.proposed_fixes(paint, &margin));
+        lines
     }
-    if files.len() > FILES {
-        // A file that several commits touch stands here several times.
-        let word = if first.commit.is_some() { "more place" } else { "more file" };
-        let more =
-            format!("... and {} (--format json lists them)", plural(files.len() - FILES, word));
-        *text += &format!("{}\n", view.paint.faint(&more));
+
+    /// The help, then one command a line.
+    fn help_lines(&self, view: View<'_>, margin: &str, gutter: usize) -> Vec<String> {
+        let Finding { help, steps, .. } = self.first;
+        if help.is_empty() {
+            return Vec::new();
+        }
+        let mut paths: Vec<&RepoPath> = self.files.iter().map(|spot| spot.path).collect();
+        paths.dedup();
+        let from_top = view.below_top && !steps.iter().all(works_anywhere);
+        let commands =
+            steps.iter().flat_map(|step| commands(step, &paths, view.below_top && !from_top));
+        let commands = from_top.then(|| TO_TOP.to_owned()).into_iter().chain(commands);
+        let indent = " ".repeat(gutter + 6);
+        iter::once(format!("{margin} {}: {help}", view.paint.strong("help")))
+            .chain(commands.map(|command| format!("{indent}{}", view.paint.good(&command))))
+            .collect()
     }
-    let margin = format!("{}{}", " ".repeat(gutter + 2), view.paint.faint("="));
-    write_notes(labels.into_iter().flatten(), view.paint, &margin, text);
-    write_cure(group, view, gutter, text);
-    write_fixes(files, view.paint, &margin, text);
+
+    /// The fixes, each once. The lines of a diff are not indented, so that it can be pasted.
+    fn proposed_fixes(&self, paint: Paint, margin: &str) -> Vec<String> {
+        let findings = self.files.iter().flat_map(|spot| &spot.findings);
+        let mut fixes: Vec<&Fix> = Vec::new();
+        for fix in findings.filter_map(|finding| finding.fix.as_ref()) {
+            if fixes.len() <= FIXES && !fixes.contains(&fix) {
+                fixes.push(fix);
+            }
+        }
+        let mut lines = Vec::new();
+        for fix in fixes.iter().take(FIXES) {
+            let mut of_fix = fix_lines(fix).into_iter();
+            lines.extend(of_fix.next().map(|line| format!("{margin} {}", paint.strong(&line))));
+            lines.extend(of_fix.map(|line| paint.diff(&line)));
+        }
+        let more = fixes.len() > FIXES;
+        lines.extend(more.then(|| and_more("more fixes (--format json lists them)", paint)));
+        lines
+    }
 }
 
-/// The labels that are marked in no line: each once, for many findings may point at one place.
-fn write_notes<'a>(
+fn and_more(rest: &str, paint: Paint) -> String {
+    paint.faint(&format!("... and {rest}"))
+}
+
+/// The labels that no source line shows, each once: many findings may point at one place.
+fn note_lines<'a>(
     labels: impl Iterator<Item = &'a Label>,
     paint: Paint,
     margin: &str,
-    text: &mut String,
-) {
+) -> Vec<String> {
     let mut notes: Vec<String> = Vec::new();
     for note in labels.map(note) {
-        if notes.len() <= NOTES && !notes.contains(&note) {
-            notes.push(note);
+        let line = format!("{margin} {}: {note}", paint.strong("note"));
+        if notes.len() <= NOTES && !notes.contains(&line) {
+            notes.push(line);
         }
     }
-    let more = notes.split_off(notes.len().min(NOTES));
-    for note in notes {
-        *text += &format!("{margin} {}: {note}\n", paint.strong("note"));
+    if notes.len() > NOTES {
+        notes[NOTES] = and_more("more notes (--format json lists them)", paint);
     }
-    if !more.is_empty() {
-        *text += &format!("{}\n", paint.faint("... and more notes (--format json lists them)"));
-    }
+    notes
 }
 
-/// The fixes, each once. A difference begins at the left, so that it can be pasted as it is.
-fn write_fixes(files: &[Spot<'_>], paint: Paint, margin: &str, text: &mut String) {
-    let mut proposed: Vec<&Fix> = Vec::new();
-    for fix in
-        files.iter().flat_map(|spot| &spot.findings).filter_map(|finding| finding.fix.as_ref())
-    {
-        if proposed.len() <= FIXES && !proposed.contains(&fix) {
-            proposed.push(fix);
-        }
-    }
-    for fix in proposed.iter().take(FIXES) {
-        let mut lines = fix_lines(fix).into_iter();
-        *text += &format!("{margin} {}\n", paint.strong(&lines.next().unwrap_or_default()));
-        for line in lines {
-            *text += &format!("{}\n", paint.diff(&line));
-        }
-    }
-    if proposed.len() > FIXES {
-        *text += &format!("{}\n", paint.faint("... and more fixes (--format json lists them)"));
-    }
-}
-
-fn painted(severity: Severity, paint: Paint, word: &str) -> String {
+fn by_severity(severity: Severity, paint: Paint, word: &str) -> String {
     match severity {
         Severity::Error => paint.bad(word),
         Severity::Warning => paint.doubtful(word),
     }
 }
 
-/// The lines of one file, each with its place marked. A label is under the line of its finding
-/// where that is the same.
-fn write_lines(
+/// The source lines of one file with their marks. Marks on the same line share it.
+fn source_lines(
     marks: &[Mark<'_>],
     severity: Severity,
     gutter: usize,
     paint: Paint,
-    text: &mut String,
-) {
+) -> Vec<String> {
     let bar = format!("{} {}", " ".repeat(gutter), paint.faint(" |"));
-    *text += &format!("{bar}\n");
+    let mut lines = vec![bar.clone()];
     let mut previous: Option<&Place> = None;
     for Mark { place, text: words } in marks {
         if previous.is_some_and(|previous| previous.line + 1 < place.line) {
-            *text += &format!("{}\n", paint.faint("..."));
+            lines.push(paint.faint("..."));
         }
         let is_same =
             |previous: &Place| previous.line == place.line && previous.excerpt == place.excerpt;
         if words.is_none() || !previous.is_some_and(is_same) {
-            *text += &format!(
-                " {} {}\n",
-                paint.faint(&format!("{:>gutter$} |", place.line)),
-                place.excerpt.trim_end()
-            );
+            let number = paint.faint(&format!("{:>gutter$} |", place.line));
+            lines.push(format!(" {number} {}", place.excerpt.trim_end()));
         }
         previous = Some(place);
         let width = |text: Option<&str>| text.unwrap_or_default().width();
         let before = " ".repeat(width(place.excerpt.get(..place.marked.start)));
         let length = width(place.excerpt.get(place.marked.clone())).max(1);
         let mark = match words {
-            None => painted(severity, paint, &"^".repeat(length)),
+            None => by_severity(severity, paint, &"^".repeat(length)),
             Some(words) => paint.strong(&format!("{} {words}", "-".repeat(length))),
         };
-        *text += &format!("{bar} {before}{mark}\n");
+        lines.push(format!("{bar} {before}{mark}"));
     }
-}
-
-/// The help sentence, then one command a line; a command on paths names every file.
-fn write_cure(group: &Group<'_>, view: View<'_>, gutter: usize, text: &mut String) {
-    if group.first.help.is_empty() {
-        return;
-    }
-    let margin = " ".repeat(gutter + 2);
-    *text += &format!(
-        "{margin}{} {}: {}\n",
-        view.paint.faint("="),
-        view.paint.strong("help"),
-        group.first.help
-    );
-    let mut paths: Vec<&RepoPath> = group.files.iter().map(|spot| spot.path).collect();
-    paths.dedup();
-    let steps = &group.first.steps;
-    let elsewhere = view.below_top && !steps.iter().all(works_anywhere);
-    let go = elsewhere.then(|| TO_TOP.to_owned());
-    let cure = steps.iter().flat_map(|step| commands(step, &paths, view.below_top && !elsewhere));
-    for command in go.into_iter().chain(cure) {
-        *text += &format!("{margin}    {}\n", view.paint.good(&command));
-    }
+    lines
 }
 
 #[cfg(test)]
@@ -454,13 +384,13 @@ mod tests {
             id: ObjectId::from_bytes(&[0; 32]).unwrap(),
             subject: subject.into(),
         };
-        assert_eq!(in_commit(&commit("a\u{1b}[2J\n")), " in 000000000000 (a\\u{001b}[2J\\n)");
+        assert_eq!(in_commit(Some(&commit("a\u{1b}[2J\n"))), " in 000000000000 (a\\u{001b}[2J\\n)");
         assert_eq!(
-            in_commit(&commit(&"ä".repeat(60))),
+            in_commit(Some(&commit(&"ä".repeat(60)))),
             format!(" in 000000000000 ({})", "ä".repeat(60))
         );
         assert_eq!(
-            in_commit(&commit(&"ä".repeat(61))),
+            in_commit(Some(&commit(&"ä".repeat(61)))),
             format!(" in 000000000000 ({}…)", "ä".repeat(60))
         );
     }

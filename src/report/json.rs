@@ -9,7 +9,7 @@ use crate::base::escape::{is_unsafe, to_hex};
 use crate::base::finding::{Label, Place, Severity};
 use crate::base::path::RepoPath;
 use crate::edit::fix::Fix;
-use crate::report::{Report, steps};
+use crate::report::common::{Report, count, steps};
 use crate::rule::{Finding, Rule};
 
 /// Every finding, and the counts.
@@ -27,16 +27,18 @@ pub(crate) fn findings(report: &Report<'_>) -> Vec<Value> {
 }
 
 pub(crate) fn summary(report: &Report<'_>) -> Value {
-    let count =
-        |severity| report.findings.iter().filter(|finding| finding.severity == severity).count();
-    json!({ "errors": count(Severity::Error), "warnings": count(Severity::Warning), "judged": report.judged })
+    let count = |severity| count(report.findings, severity);
+    json!({
+        "errors": count(Severity::Error),
+        "warnings": count(Severity::Warning),
+        "judged": report.judged,
+    })
 }
 
 /// The rule table: `bakstop.rules/1`.
 pub(crate) fn rules(rules: &[&Rule]) -> String {
-    document(
-        &json!({ "schema": "bakstop.rules/1", "rules": rules.iter().map(|about| rule(about)).collect::<Vec<_>>() }),
-    )
+    let rules: Vec<Value> = rules.iter().map(|about| rule(about)).collect();
+    document(&json!({ "schema": "bakstop.rules/1", "rules": rules }))
 }
 
 /// A rule with its manual page: `bakstop.explain/1`.
@@ -47,8 +49,12 @@ pub(crate) fn explain(about: &Rule) -> String {
 }
 
 fn rule(rule: &Rule) -> Value {
-    let (severity, on_by_default) = (rule.severity.name(), rule.on_by_default);
-    json!({ "id": rule.id, "severity": severity, "on_by_default": on_by_default, "summary": rule.summary })
+    json!({
+        "id": rule.id,
+        "severity": rule.severity.name(),
+        "on_by_default": rule.on_by_default,
+        "summary": rule.summary,
+    })
 }
 
 /// A commit by its full name.
@@ -78,22 +84,23 @@ pub(crate) fn document(value: &Value) -> String {
     safe.replace("##", "#\\u0023")
 }
 
-/// A path: as text where it is UTF-8; else escaped for reading, beside its bytes in hexadecimal.
-pub(crate) fn path(path: &RepoPath) -> (Value, Value) {
-    match std::str::from_utf8(path.as_bytes()) {
-        Ok(text) => (text.into(), Value::Null),
-        Err(_) => (path.to_string().into(), to_hex(path.as_bytes()).into()),
-    }
+/// A path as text, escaped where it is not UTF-8; see [`path_hex`].
+pub(crate) fn path(path: &RepoPath) -> String {
+    std::str::from_utf8(path.as_bytes()).map_or_else(|_| path.to_string(), str::to_owned)
+}
+
+/// The bytes of a path that is not UTF-8, in hexadecimal.
+pub(crate) fn path_hex(path: &RepoPath) -> Option<String> {
+    std::str::from_utf8(path.as_bytes()).is_err().then(|| to_hex(path.as_bytes()))
 }
 
 fn finding(finding: &Finding) -> Value {
-    let (path, path_hex) = path(&finding.path);
     json!({
         "rule": finding.rule.id,
         "severity": finding.severity.name(),
         "commit": finding.commit.as_ref().map(commit),
-        "path": path,
-        "path_hex": path_hex,
+        "path": path(&finding.path),
+        "path_hex": path_hex(&finding.path),
         "place": finding.place.as_ref().map(place),
         "labels": finding.labels.iter().map(label).collect::<Vec<_>>(),
         "message": finding.message,
@@ -113,16 +120,19 @@ fn place(place: &Place) -> Value {
 }
 
 fn label(label: &Label) -> Value {
-    let (path, path_hex) = path(&label.path);
-    json!({ "path": path, "path_hex": path_hex, "place": label.place.as_ref().map(place), "text": label.text })
+    json!({
+        "path": path(&label.path),
+        "path_hex": path_hex(&label.path),
+        "place": label.place.as_ref().map(place),
+        "text": label.text,
+    })
 }
 
 fn fix(fix: &Fix) -> Value {
     let edits = fix.edits.iter().filter(|_| !fix.is_secret).map(|(edit, region)| {
-        let (path, path_hex) = path(&edit.path);
         json!({
-            "path": path,
-            "path_hex": path_hex,
+            "path": path(&edit.path),
+            "path_hex": path_hex(&edit.path),
             "line": region.line,
             "column": region.column,
             "end_line": region.end_line,
@@ -131,8 +141,12 @@ fn fix(fix: &Fix) -> Value {
         })
     });
     let diffs = fix.diffs.iter().map(|(about, excerpt)| {
-        let (path, path_hex) = path(about);
-        json!({ "path": path, "path_hex": path_hex, "lines": excerpt.lines, "more": excerpt.more })
+        json!({
+            "path": path(about),
+            "path_hex": path_hex(about),
+            "lines": excerpt.lines,
+            "more": excerpt.more,
+        })
     });
     json!({
         "safety": fix.safety.name(),
@@ -184,8 +198,8 @@ mod tests {
 
     #[test]
     fn a_path_that_is_not_utf8_keeps_its_bytes() {
-        let (shown, hex) = path(&RepoPath::new(*b"a\xff"));
-        assert_eq!((shown, hex), (json!("a\\xff"), json!("61ff")));
+        let about = RepoPath::new(*b"a\xff");
+        assert_eq!((&*path(&about), path_hex(&about).as_deref()), ("a\\xff", Some("61ff")));
     }
 
     #[test]

@@ -4,7 +4,7 @@
 //! A warning that does not block is a test that passed and says something: CI turns a failed test
 //! into a failed job, and no format may weigh more than the exit code.
 
-use crate::report::{Report, described_in_full};
+use crate::report::common::{Report, full_description, position};
 use crate::rule::Finding;
 
 /// One test suite, well-formed whatever the paths are.
@@ -29,13 +29,9 @@ pub(crate) fn check(report: &Report<'_>) -> String {
 }
 
 fn case(report: &Report<'_>, finding: &Finding) -> String {
-    let place = finding
-        .place
-        .as_ref()
-        .map(|place| format!(":{}:{}", place.line, place.column))
-        .unwrap_or_default();
+    let place = position(finding.place.as_ref());
     let path = xml(&finding.path.to_string());
-    let text = xml(&described_in_full(finding));
+    let text = xml(&full_description(finding));
     let said = if report.blocks(finding) {
         let (message, severity) = (xml(&finding.message), finding.severity.name());
         format!("<failure message=\"{message}\" type=\"{severity}\">{text}</failure>")

@@ -66,11 +66,12 @@ impl Paint {
         self.style(text, Style::new().dimmed())
     }
 
-    /// A line of a unified diff.
+    /// A line of a unified diff, or the one that counts the rest of it.
     pub(crate) fn diff(self, line: &str) -> String {
         match line.as_bytes().first() {
             Some(b'+') => self.good(line),
             Some(b'-') => self.bad(line),
+            _ if line.starts_with('…') => self.faint(line),
             _ => line.to_owned(),
         }
     }

@@ -11,8 +11,8 @@ use crate::base::finding::{LineIndex, Span};
 use crate::base::path::RepoPath;
 use crate::edit::excerpt;
 use crate::pins::{Board, Demand, Id, Pin, PinGroup, Plan, Relation, Role, Row};
-use crate::report::human::{View, plural};
-use crate::report::{Report, human, json};
+use crate::report::common::{Report, View, plural};
+use crate::report::{human, json};
 use crate::rule::{Finding, RuleGroup};
 use crate::rules;
 
@@ -226,8 +226,7 @@ pub(crate) fn json(board: &Board, findings: &[Finding], view: View<'_>) -> Strin
 
 fn pin<'b>(board: &'b Board, row: &Row, places: &mut Places<'b>) -> Value {
     let pin = board.pin(row.id);
-    let (path, path_hex) = json::path(&board.file(row.id).path);
-    let (project, _) = json::path(&RepoPath::new(&*board.groups[row.group].directory));
+    let path = &board.file(row.id).path;
     let (line, column) = places.locate(board, row.id.file, shown(pin).start);
     let (kind, version) = match &pin.demand {
         Demand::Exact(version) => ("exact", Some(version.to_string())),
@@ -249,8 +248,8 @@ fn pin<'b>(board: &'b Board, row: &Row, places: &mut Places<'b>) -> Value {
         json!({ "name": used.name, "line": line, "column": column })
     });
     json!({
-        "path": path,
-        "path_hex": path_hex,
+        "path": json::path(path),
+        "path_hex": json::path_hex(path),
         "line": line,
         "column": column,
         "how": pin.how.label(),
@@ -258,7 +257,7 @@ fn pin<'b>(board: &'b Board, row: &Row, places: &mut Places<'b>) -> Value {
         "demand": kind,
         "version": version,
         "variables": variables.collect::<Vec<_>>(),
-        "project": project,
+        "project": json::path(&RepoPath::new(&*board.groups[row.group].directory)),
         "relation": relation,
     })
 }

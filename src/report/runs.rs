@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::base::escape::Escaped;
 use crate::measure::runs::{Run, Seconds, Usual};
-use crate::report::human::plural;
+use crate::report::common::plural;
 use crate::report::json::document;
 use crate::report::paint::Paint;
 use crate::snapshot::Tree;

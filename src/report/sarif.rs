@@ -6,8 +6,9 @@ use serde_json::{Value, json};
 use crate::base::finding::{Place, Verdict};
 use crate::base::path::RepoPath;
 use crate::edit::fix::{Fix, Safety};
+use crate::report::common::{Report, description};
+use crate::report::fingerprint;
 use crate::report::json::{commit, document};
-use crate::report::{Report, described, fingerprint};
 use crate::rule::{Finding, Rule, Subject};
 use crate::rules::{self, RULES};
 
@@ -68,7 +69,7 @@ fn result(finding: &Finding, fingerprint: &str) -> Value {
         result["ruleIndex"] = index.into();
     }
     result["level"] = finding.severity.name().into();
-    result["message"] = json!({ "text": message(&described(finding)) });
+    result["message"] = json!({ "text": message(&description(finding)) });
     result["locations"] =
         json!([{ "physicalLocation": location(&finding.path, finding.place.as_ref()) }]);
     result["partialFingerprints"] = json!({ "markedContent/v1": fingerprint });

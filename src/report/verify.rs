@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 
 use crate::base::escape::Escaped;
 use crate::base::path::RepoPath;
-use crate::cure::Advice;
+use crate::cure::{self, Advice};
 use crate::edit::excerpt::Excerpt;
 use crate::measure::runs::{Seconds, Timing};
 use crate::os::child::{Ended, Ran};
-use crate::report::human::{TO_TOP, plural, rows};
+use crate::report::common::{excerpt_lines, plural, rows};
+use crate::report::human::TO_TOP;
 use crate::report::paint::Paint;
 use crate::rule::Finding;
 use crate::snapshot::{
@@ -83,8 +84,7 @@ impl Verification<'_> {
 
     /// What happened, and to what; alike beside alike, and then by path.
     fn rows(&self, paint: Paint) -> Vec<(String, String)> {
-        let said = self.first_findings();
-        let renames = renames(self.changes);
+        let (findings, renames) = (self.first_findings(), renames(self.changes));
         let mut sorted: Vec<&Difference> = self.changes.paths.iter().collect();
         sorted.sort_by_key(|difference| {
             let dirt = difference.after.as_ref().or(difference.before.as_ref());
@@ -95,60 +95,50 @@ impl Verification<'_> {
                 notes if notes.is_empty() => String::new(),
                 notes => paint.faint(&format!(" ({})", notes.join(", "))),
             };
-            let said = said.get(&difference.path);
-            let said = said
+            let finding = findings.get(&difference.path);
+            let message = finding
                 .map_or(String::new(), |finding| format!(": {}", paint.strong(&finding.message)));
-            (label(difference), format!("{}{notes}{said}", difference.path))
+            (label(difference), format!("{}{notes}{message}", difference.path))
         });
         self.around().into_iter().chain(paths).collect()
     }
 
-    /// What happened around the paths.
+    /// What changed besides the paths.
     fn around(&self) -> Vec<(String, String)> {
-        let changes = self.changes;
-        let head = changes.head.iter().map(|(before, after)| {
-            let line = format!("{} -> {}", shown(before), shown(after));
-            ("HEAD moved".to_owned(), line)
-        });
-        let refs = changes
-            .refs
-            .iter()
-            .map(|moved| (moved_label(moved).to_owned(), Escaped(&moved.name).to_string()));
-        let stashed = changes.stashed.iter().map(|id| ("stash added".to_owned(), id.short()));
-        let unstashed = changes.unstashed.iter().map(|id| ("stash dropped".to_owned(), id.short()));
-        let settings = changes
-            .settings
-            .iter()
-            .map(|name| ("setting changed".to_owned(), Escaped(name).to_string()));
-        let begun = changes
-            .begun
-            .iter()
-            .map(|what| ("unfinished".to_owned(), format!("{}: {}", what.name(), what.cure())));
-        let ended = changes.ended.iter().map(|what| ("ended".to_owned(), what.name().to_owned()));
-        head.chain(refs)
-            .chain(stashed)
-            .chain(unstashed)
-            .chain(settings)
-            .chain(begun)
-            .chain(ended)
-            .collect()
+        let Changes { head, refs, stashed, unstashed, settings, begun, ended, .. } = self.changes;
+        let mut rows = Vec::new();
+        let mut row = |label: &str, text: String| rows.push((label.to_owned(), text));
+        if let Some((before, after)) = head {
+            row("HEAD moved", format!("{} -> {}", shown(before), shown(after)));
+        }
+        for MovedRef { name, before, after } in refs {
+            let label = match (before, after) {
+                (None, _) => "ref added",
+                (_, None) => "ref deleted",
+                _ => "ref moved",
+            };
+            row(label, Escaped(name).to_string());
+        }
+        for (label, ids) in [("stash added", stashed), ("stash dropped", unstashed)] {
+            for id in ids {
+                row(label, id.short());
+            }
+        }
+        for name in settings {
+            row("setting changed", Escaped(name).to_string());
+        }
+        for operation in begun {
+            row("unfinished", format!("{}: {}", operation.name(), cure::unfinished(*operation)));
+        }
+        for operation in ended {
+            row("ended", operation.name().to_owned());
+        }
+        rows
     }
 
     fn differences(&self, paint: Paint) -> String {
-        let one = |(path, excerpt): &(&RepoPath, Excerpt)| {
-            let lines: String =
-                excerpt.lines.iter().map(|line| format!("{}\n", paint.diff(line))).collect();
-            let more = match (excerpt.more, excerpt.lines.is_empty()) {
-                (0, _) => String::new(),
-                (more, false) => paint.faint(&format!(
-                    "… {more} more {}\n",
-                    if more == 1 { "line" } else { "lines" }
-                )),
-                (more, true) => paint.faint(&format!("… {} of {path}\n", plural(more, "line"))),
-            };
-            lines + &more
-        };
-        let text: String = self.diffs.iter().map(one).collect();
+        let lines = self.diffs.iter().flat_map(|(path, excerpt)| excerpt_lines(path, excerpt));
+        let text: String = lines.map(|line| format!("{}\n", paint.diff(&line))).collect();
         if text.is_empty() { text } else { format!("\n{text}") }
     }
 
@@ -201,7 +191,7 @@ impl Verification<'_> {
             some(stashed.len(), "added", "stash"),
             some(unstashed.len(), "dropped", "stash"),
             some(settings.len(), "changed", "setting"),
-            some(begun.len(), "left", "thing").map(|deed| deed + " unfinished"),
+            some(begun.len(), "left", "unfinished operation"),
             some(ended.len(), "ended", "operation"),
         ];
         let deeds: Vec<String> = deeds.into_iter().flatten().collect();
@@ -212,7 +202,7 @@ impl Verification<'_> {
         format!("{doer}{others}{last}{end}")
     }
 
-    /// What the rules say first of each path.
+    /// The first finding of each path.
     fn first_findings(&self) -> BTreeMap<&RepoPath, &Finding> {
         self.findings.iter().rev().map(|finding| (&finding.path, finding)).collect()
     }
@@ -234,14 +224,6 @@ fn label(difference: &Difference) -> String {
         (Some(dirt), None) if dirt.states.contains(&State::Leftover) => "leftover gone".into(),
         (Some(dirt), None) if is_only(dirt, State::Hidden) => "no longer hidden".into(),
         _ => "changed back".into(),
-    }
-}
-
-fn moved_label(moved: &MovedRef) -> &'static str {
-    match (moved.before, moved.after) {
-        (None, _) => "ref added",
-        (_, None) => "ref deleted",
-        _ => "ref moved",
     }
 }
 
@@ -532,12 +514,12 @@ mod tests {
              stash dropped  abababababab\n\
              stash dropped  abababababab\n\
              unfinished     merge: finish it, or `git merge --abort`\n\
-             unfinished     index.lock: if no git runs here any more, remove it\n\
+             unfinished     index.lock: if no git process is running here, remove it\n\
              ended          bisect\n\
              modified       a\n\
              \n\
-             bakstop: the command changed 1 path, changed 3 refs, added 1 stash, dropped 2 stashes, left 2 things \
-             unfinished and ended 1 operation\n"
+             bakstop: the command changed 1 path, changed 3 refs, added 1 stash, dropped 2 stashes, left 2 \
+             unfinished operations and ended 1 operation\n"
         );
         let begun = Changes { begun: [Unfinished::Rebase].into(), ..Changes::default() };
         let shown = human(&begun, &[], None, &[]);
@@ -612,7 +594,7 @@ mod tests {
             "modified          a\n\
              ignored leftover  a.bak\n\
              \n\
-             -1\n+2\n… 4 more lines\n… 7 lines of b\n\
+             -1\n+2\n… 4 more lines of a\n… 7 lines of b\n\
              \n\
              warning: a.bak is itself rewritten: restoring it puts a rewritten file in the place of a\n\
              \n\

@@ -8,7 +8,7 @@ use crate::base::error::Error;
 use crate::base::path::RepoPath;
 use crate::base::refs::RefUpdate;
 use crate::commands::Context;
-use crate::commands::judge::{Judged, Options, engine, given};
+use crate::commands::judge::judged::{Judged, Options, engine, given};
 use crate::config::Config;
 use crate::cure::{self, Rewrite, SeenFromHead};
 use crate::engine::{Engine, Judgement};
@@ -17,7 +17,7 @@ use crate::git::objects::Objects;
 use crate::git::{Git, TreeChanges};
 use crate::os::progress::Progress;
 use crate::project::kinds::FileKind;
-use crate::report::human::plural;
+use crate::report::plural;
 use crate::rule::Finding;
 use crate::rules::{self, RULES};
 
@@ -97,7 +97,7 @@ impl<'a> Past<'a> {
         }
         let source = match self.history.own_file(crate::config::FILE)? {
             Some(path) => {
-                let origin = RepoPath::new(path.as_os_str().as_encoded_bytes()).to_string();
+                let origin = RepoPath::from(path.as_path()).to_string();
                 ConfigSource { config: given(&path, self.context)?, origin }
             }
             None => {
@@ -129,7 +129,7 @@ impl<'a> Past<'a> {
         self.given_or(|| {
             let tree = TreeChanges::new(&self.objects).standing(tree);
             let config = Config::of(&tree, || self.context.today()).map_err(|error| {
-                error.or_help(format!("it is that of {origin}; {}", self.options.way_on))
+                error.or_help(format!("it is that of {origin}; {}", self.options.recovery_hint))
             })?;
             Ok(ConfigSource { config, origin })
         })

@@ -8,9 +8,9 @@ use rustix::fs::{Access, access};
 use crate::base::change::ObjectId;
 use crate::base::error::Error;
 use crate::base::escape::Escaped;
+use crate::base::path::RepoPath;
 use crate::commands::Context;
 use crate::commands::destination::must_be_untracked;
-use crate::commands::verify::shown;
 use crate::disk::destination::Destination;
 use crate::disk::read::{self, FinalLink};
 use crate::measure::runs::{self, Run, Usual};
@@ -29,7 +29,7 @@ const LIMIT: u64 = 64 * 1024 * 1024;
 
 /// The runs in a file; `None` if there is no such file.
 pub(super) fn read(file: &Path) -> Result<Option<Vec<Run>>, Error> {
-    let doing = format!("read the record {}", shown(file));
+    let doing = format!("read the record {}", RepoPath::from(file));
     let Some(text) = read::file_if_there(file, FinalLink::Follow, LIMIT).map_err(|error| {
         Error::new(&*doing, error).help("name a regular file that this user can read")
     })?
@@ -53,7 +53,7 @@ impl Record {
             file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let place = if runs.is_none() { directory } else { file };
         access(place, Access::WRITE_OK).map_err(|error| {
-            Error::new(format!("write the record {}", shown(file)), error)
+            Error::new(format!("write the record {}", RepoPath::from(file)), error)
                 .help("give a file in a directory that exists and can be written to")
         })?;
         Ok(Self { runs: runs.unwrap_or_default(), file: destination, label })
@@ -83,7 +83,7 @@ impl Record {
             commit,
         };
         self.file.append(&run.line(), LIMIT, runs::whole).map_err(|error| {
-            Error::new(format!("write the record {}", shown(self.file.name())), error)
+            Error::new(format!("write the record {}", RepoPath::from(self.file.name())), error)
                 .help(format!("make it writable for this user; the command {}", ran.ended.told()))
         })
     }
@@ -91,6 +91,11 @@ impl Record {
 
 impl Display for Record {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "\"{}\" in {}", Escaped(self.label.as_bytes()), shown(self.file.name()))
+        write!(
+            out,
+            "\"{}\" in {}",
+            Escaped(self.label.as_bytes()),
+            RepoPath::from(self.file.name())
+        )
     }
 }

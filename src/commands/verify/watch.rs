@@ -7,7 +7,7 @@ use crate::base::error::Error;
 use crate::base::escape::Escaped;
 use crate::base::finding::Verdict;
 use crate::base::path::RepoPath;
-use crate::commands::verify::Args;
+use crate::commands::verify::args::Args;
 use crate::commands::{Context, Outcome, listed};
 use crate::config::{self, Allowance, Config};
 use crate::cure::{self, Facts};
@@ -16,9 +16,8 @@ use crate::edit::excerpt::{self, Excerpt};
 use crate::engine::{Engine, LIMIT};
 use crate::git::worktree::{Look, OnDisk, WorkTree};
 use crate::measure::runs::Seconds;
-use crate::report::HumanOrJson;
-use crate::report::human::plural;
 use crate::report::verify::{Since, Verification};
+use crate::report::{HumanOrJson, plural};
 use crate::rule::Finding;
 use crate::rules::is_rewritten;
 use crate::snapshot::{Changes, Difference, Snapshot, State};
@@ -88,7 +87,7 @@ impl Watch<'_> {
     }
 
     /// Says what changed, and comes to a verdict.
-    pub(super) fn tell(
+    pub(super) fn report(
         &self,
         changes: &Changes,
         since: Since<'_>,
@@ -126,32 +125,35 @@ impl Watch<'_> {
                 HumanOrJson::Json => verification.json(),
             },
         );
-        let mut outcome = notes.iter().fold(outcome, Outcome::note);
-        let Since::Command(ran, timing) = since else {
-            let state = if matches!(since, Since::Clean) { "clean" } else { "as it was" };
-            let quiet = !self.args.verbose || !changes.is_empty();
-            return Ok(if quiet {
-                outcome
-            } else {
-                outcome.note(format!("bakstop: the work tree is {state}"))
-            });
-        };
-        if !ran.left.is_empty() {
-            outcome = outcome.note(left_running(&ran.left));
-        }
-        if ran.ended.code() != 0 {
-            outcome.code = ran.ended.code();
-            if changes.is_empty() {
-                let told = ran.ended.told();
-                outcome = outcome
-                    .note(format!("bakstop: the command {told}; the work tree is as it was"));
+        let outcome = notes.iter().fold(outcome, Outcome::note);
+        Ok(self.concluded(outcome, changes.is_empty(), since))
+    }
+
+    /// Adds the exit code of a command that failed, and what standard error says besides.
+    fn concluded(&self, mut outcome: Outcome, is_unchanged: bool, since: Since<'_>) -> Outcome {
+        let verbose = self.args.verbose;
+        let mut notes = Vec::new();
+        match since {
+            Since::Clean | Since::Baseline if !is_unchanged || !verbose => {}
+            Since::Clean => notes.push("bakstop: the work tree is clean".to_owned()),
+            Since::Baseline => notes.push("bakstop: the work tree is as it was".to_owned()),
+            Since::Command(ran, timing) => {
+                notes.extend((!ran.left.is_empty()).then(|| left_running(&ran.left)));
+                let (code, told, took) = (ran.ended.code(), ran.ended.told(), timing.seconds);
+                if code != 0 {
+                    outcome.code = code;
+                }
+                if code != 0 && is_unchanged {
+                    notes.push(format!("bakstop: the command {told}; the work tree is as it was"));
+                } else if is_unchanged && verbose {
+                    let took = Seconds(took);
+                    notes.push(format!(
+                        "bakstop: the work tree is as it was; the command took {took}"
+                    ));
+                }
             }
-        } else if self.args.verbose && changes.is_empty() {
-            let took = Seconds(timing.seconds);
-            outcome = outcome
-                .note(format!("bakstop: the work tree is as it was; the command took {took}"));
         }
-        Ok(outcome)
+        notes.iter().fold(outcome, Outcome::note)
     }
 
     /// What differs in the files that changed, where both texts are known: that of before and that

@@ -1,83 +1,103 @@
-//! The report of `verify` for a program.
+//! The report of `verify` as `bakstop.verify/1`.
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
 use crate::base::change::ObjectId;
 use crate::base::escape::Escaped;
+use crate::base::path::RepoPath;
 use crate::measure::runs::Timing;
-use crate::os::child::Ended;
-use crate::report::json::{document, path};
+use crate::os::child::{Ended, Ran};
+use crate::report::json::{document, path, path_hex};
 use crate::report::verify::{Since, Verification, names, notes, renames, rewritten_backup};
+use crate::rule::Finding;
 use crate::snapshot::{Difference, Dirt, Head, Unfinished};
 
 impl Verification<'_> {
+    /// The report as one document.
     pub(crate) fn json(&self) -> String {
         let changes = self.changes;
-        let (said, renames) = (self.first_findings(), renames(changes));
+        let (findings, renames) = (self.first_findings(), renames(changes));
         let paths = changes.paths.iter().map(|difference| {
-            let (path, path_hex) = path(&difference.path);
-            let diff = self.diffs.iter().find(|(path, _)| *path == &difference.path);
-            json!({
-                "path": path,
-                "path_hex": path_hex,
-                "change": change(difference),
-                "before": states(difference.before.as_ref()),
-                "after": states(difference.after.as_ref()),
-                "notes": notes(difference, &renames),
-                "rule": said.get(&difference.path).map(|finding| finding.rule.id),
-                "message": said.get(&difference.path).map(|finding| &finding.message),
-                "diff": diff.map(|(_, excerpt)| json!({ "lines": excerpt.lines, "more": excerpt.more })),
-            })
+            self.path(difference, findings.get(&difference.path).copied(), &renames)
         });
         let refs = changes.refs.iter().map(|moved| {
-            json!({ "name": Escaped(&moved.name).to_string(), "before": id(moved.before), "after": id(moved.after) })
+            let (before, after) = (id(moved.before), id(moved.after));
+            json!({ "name": escaped(&moved.name), "before": before, "after": after })
         });
         let warnings = self.rewritten_backups.iter().map(|(backup, original)| {
-            let (path, path_hex) = path(backup);
-            json!({ "path": path, "path_hex": path_hex, "message": rewritten_backup(backup, original) })
+            let message = rewritten_backup(backup, original);
+            json!({ "path": path(backup), "path_hex": path_hex(backup), "message": message })
         });
-        let (command, time) = match self.since {
-            Since::Command(ran, timing) => {
-                let (exit_code, signal) = match ran.ended {
-                    Ended::Code(code) => (Some(code), None),
-                    Ended::Signal(number) => (None, Some(number)),
-                };
-                let left: Vec<String> =
-                    ran.left.iter().map(|name| Escaped(name.as_bytes()).to_string()).collect();
-                (
-                    json!({ "exit_code": exit_code, "signal": signal, "left_running": left }),
-                    time(&timing),
-                )
-            }
-            _ => (Value::Null, Value::Null),
+        let (since, run) = match self.since {
+            Since::Clean => ("clean", None),
+            Since::Command(ran, timing) => ("command", Some((command(ran), time(&timing)))),
+            Since::Baseline => ("baseline", None),
         };
-        let names = |unfinished: &std::collections::BTreeSet<Unfinished>| -> Vec<&str> {
-            unfinished.iter().map(|what| what.name()).collect()
-        };
+        let (command, time) = run.unwrap_or_default();
         document(&json!({
             "schema": "bakstop.verify/1",
-            "since": match self.since {
-                Since::Clean => "clean",
-                Since::Command(..) => "command",
-                Since::Baseline => "baseline",
-            },
+            "since": since,
             "paths": paths.collect::<Vec<_>>(),
-            "head": changes.head.as_ref().map(|(before, after)| json!({ "before": head(before), "after": head(after) })),
+            "head": changes.head.as_ref().map(|(before, after)| {
+                json!({ "before": head(before), "after": head(after) })
+            }),
             "refs": refs.collect::<Vec<_>>(),
-            "stashes": {
-                "added": changes.stashed.iter().map(ObjectId::to_string).collect::<Vec<_>>(),
-                "dropped": changes.unstashed.iter().map(ObjectId::to_string).collect::<Vec<_>>(),
+            "stashes": { "added": ids(&changes.stashed), "dropped": ids(&changes.unstashed) },
+            "settings": changes.settings.iter().map(|name| escaped(name)).collect::<Vec<_>>(),
+            "unfinished": {
+                "begun": unfinished(&changes.begun),
+                "ended": unfinished(&changes.ended),
             },
-            "settings": changes.settings.iter().map(|name| Escaped(name).to_string()).collect::<Vec<_>>(),
-            "unfinished": { "begun": names(&changes.begun), "ended": names(&changes.ended) },
             "warnings": warnings.collect::<Vec<_>>(),
             "help": self.advice.map(|advice| advice.help),
             "steps": self.advice.map_or(&[][..], |advice| &advice.commands),
             "command": command,
             "time": time,
-            "summary": { "passed": self.passes(), "clean": changes.is_empty(), "paths": changes.paths.len() },
+            "summary": {
+                "passed": self.passes(),
+                "clean": changes.is_empty(),
+                "paths": changes.paths.len(),
+            },
         }))
     }
+
+    fn path(
+        &self,
+        difference: &Difference,
+        finding: Option<&Finding>,
+        renames: &BTreeMap<&RepoPath, String>,
+    ) -> Value {
+        let about = &difference.path;
+        let diff = self.diffs.iter().find(|(path, _)| *path == about);
+        json!({
+            "path": path(about),
+            "path_hex": path_hex(about),
+            "change": match (&difference.before, &difference.after) {
+                (None, _) => "dirty",
+                (Some(_), Some(_)) => "changed-again",
+                (Some(_), None) => "changed-back",
+            },
+            "before": states(difference.before.as_ref()),
+            "after": states(difference.after.as_ref()),
+            "notes": notes(difference, renames),
+            "rule": finding.map(|finding| finding.rule.id),
+            "message": finding.map(|finding| &finding.message),
+            "diff": diff.map(|(_, excerpt)| {
+                json!({ "lines": excerpt.lines, "more": excerpt.more })
+            }),
+        })
+    }
+}
+
+fn command(ran: &Ran) -> Value {
+    let (exit_code, signal) = match ran.ended {
+        Ended::Code(code) => (Some(code), None),
+        Ended::Signal(number) => (None, Some(number)),
+    };
+    let left: Vec<String> = ran.left.iter().map(|name| escaped(name.as_bytes())).collect();
+    json!({ "exit_code": exit_code, "signal": signal, "left_running": left })
 }
 
 fn time(timing: &Timing) -> Value {
@@ -93,26 +113,27 @@ fn time(timing: &Timing) -> Value {
     })
 }
 
+fn escaped(bytes: &[u8]) -> String {
+    Escaped(bytes).to_string()
+}
+
 fn id(id: Option<ObjectId>) -> Option<String> {
     id.as_ref().map(ObjectId::to_string)
 }
 
-fn change(difference: &Difference) -> &'static str {
-    match (&difference.before, &difference.after) {
-        (None, _) => "dirty",
-        (Some(_), Some(_)) => "changed-again",
-        (Some(_), None) => "changed-back",
-    }
+fn ids(ids: &[ObjectId]) -> Vec<String> {
+    ids.iter().map(ObjectId::to_string).collect()
 }
 
-/// The states by name; none at all means clean.
-fn states(dirt: Option<&Dirt>) -> Value {
-    dirt.map(names).unwrap_or_default().into()
+fn unfinished(operations: &BTreeSet<Unfinished>) -> Vec<&'static str> {
+    operations.iter().map(|operation| operation.name()).collect()
+}
+
+/// The states by name; none if the path is clean.
+fn states(dirt: Option<&Dirt>) -> Vec<&'static str> {
+    dirt.map(names).unwrap_or_default()
 }
 
 fn head(head: &Head) -> Value {
-    json!({
-        "commit": head.commit.as_ref().map(ObjectId::to_string),
-        "branch": head.branch.as_ref().map(|branch| Escaped(branch).to_string()),
-    })
+    json!({ "commit": id(head.commit), "branch": head.branch.as_ref().map(|name| escaped(name)) })
 }

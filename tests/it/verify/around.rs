@@ -94,7 +94,8 @@ fn a_lock_that_is_there_for_a_moment_is_somebody_who_works() {
     assert_eq!((ran.code, &*ran.out), (Some(0), ""));
     let ran = around(&sandbox, "touch .git/index.lock");
     assert!(
-        ran.out.starts_with("unfinished  index.lock: if no git runs here any more, remove it\n"),
+        ran.out
+            .starts_with("unfinished  index.lock: if no git process is running here, remove it\n"),
         "{ran:?}"
     );
     // Where git runs us over an index that is a lock, it is git's own.

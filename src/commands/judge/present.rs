@@ -1,0 +1,66 @@
+//! Judges the index and the work tree.
+
+use crate::base::change::Change;
+use crate::base::error::Error;
+use crate::base::path::RepoPath;
+use crate::commands::Context;
+use crate::commands::judge::judged::{Judged, Options, configuration, engine};
+use crate::cure::{self, Facts};
+use crate::engine::{Judgement, LIMIT};
+use crate::git::Staged;
+use crate::git::worktree::{OnDisk, WorkTree};
+use crate::report::plural;
+
+/// Judges the index against HEAD.
+pub(super) fn staged(options: &Options<'_>, context: &Context) -> Result<Judged, Error> {
+    let staged = Staged::read(&context.directory, &context.env)?;
+    if !staged.has_work_tree() {
+        return Err(Error::new(
+            "judge what is staged",
+            "there is no work tree here: this is a bare repository or a .git directory",
+        )
+        .help("name what to judge (`bakstop check --help`), or run this in a work tree"));
+    }
+    let (on_disk, committed) =
+        (|path: &_| staged.on_disk(path, LIMIT), |path: &_| staged.committed(path, LIMIT));
+    let judgement = in_files(&staged, false, on_disk, committed, options, context)?;
+    let entries = staged.fresh().len();
+    let how =
+        vec![format!("the index was {}; {} judged", staged.layer(), plural(entries, "new path"))];
+    let judged = Judged::new(judgement, entries, how, "nothing new is staged");
+    Ok(Judged { below_top: staged.is_below_top(), ..judged })
+}
+
+/// Judges the files on disk.
+pub(super) fn work_tree(options: &Options<'_>, context: &Context) -> Result<Judged, Error> {
+    let tree = WorkTree::open(&context.directory)?;
+    let files = OnDisk::all(&tree)?;
+    let (on_disk, committed) = (|path: &_| tree.text(path, LIMIT), |path: &_| tree.committed(path));
+    let judgement = in_files(&files, true, on_disk, committed, options, context)?;
+    let entries = files.fresh().len();
+    let how = vec![format!("{} of the work tree judged", plural(entries, "file"))];
+    let judged = Judged::new(judgement, entries, how, "there is no file in the work tree");
+    Ok(Judged { below_top: !tree.prefix().is_empty(), ..judged })
+}
+
+/// Judges files that have a work tree, where a cure changes them; they are read on disk and in
+/// HEAD.
+fn in_files(
+    change: &dyn Change,
+    whole: bool,
+    on_disk: impl Fn(&RepoPath) -> Option<Vec<u8>>,
+    committed: impl Fn(&RepoPath) -> Option<Vec<u8>>,
+    options: &Options<'_>,
+    context: &Context,
+) -> Result<Judgement, Error> {
+    let config = configuration(change, options, context)?;
+    let mut judgement = engine(&config, options).whole(whole).judge(change)?;
+    let facts = Facts {
+        debris: config.debris(),
+        on_disk: &on_disk,
+        committed: &committed,
+        script: &|| cure::script_in(change),
+    };
+    cure::in_files(&mut judgement.findings, &facts)?;
+    Ok(judgement)
+}

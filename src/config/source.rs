@@ -1,0 +1,82 @@
+//! Where a configuration comes from: a file that is given, or a change.
+
+use jiff::civil::Date;
+
+use crate::base::change::{Change, Content, Entry, File};
+use crate::base::error::Error;
+use crate::base::finding::Place;
+use crate::config::{Config, FILE, LIMIT, reader};
+use crate::rule::{ConfigReading, Remark};
+
+/// The most problems that an error lists.
+const LISTED: usize = 20;
+
+impl Config {
+    /// Reads a configuration. `name` is how it is shown; `today` decides which allowances have
+    /// ended. The error lists what is wrong, a line each.
+    pub(crate) fn parse(name: &str, text: &[u8], today: Date) -> Result<Self, Error> {
+        let (config, problems) = reader::read(name, text);
+        if problems.is_empty() {
+            Ok(Self { today, ..config })
+        } else {
+            Err(unreadable(name, text, problems))
+        }
+    }
+
+    /// The configuration that a change carries; the default if it carries none.
+    pub(crate) fn of(change: &dyn Change, today: impl FnOnce() -> Date) -> Result<Self, Error> {
+        let Some(entry) = change.at(&FILE.into())? else { return Ok(Self::default()) };
+        match text(change, &entry)? {
+            Ok(text) => Self::parse(FILE, &text, today()),
+            Err(problem) => Err(unreadable(FILE, &[], vec![problem])),
+        }
+    }
+}
+
+/// What there is to say of a configuration that is among what is judged: whether it could be
+/// obeyed.
+pub(crate) fn examine(change: &dyn Change, entry: &Entry) -> Result<ConfigReading, Error> {
+    let (text, problems) = match text(change, entry)? {
+        Ok(text) => {
+            let (_, problems) = reader::read(FILE, &text);
+            (text, problems)
+        }
+        Err(problem) => (Vec::new(), vec![problem]),
+    };
+    let file = File {
+        path: entry.path.clone(),
+        text,
+        fresh: entry.fresh,
+        replaces: entry.replaces.is_some(),
+    };
+    Ok(ConfigReading { file, problems, expired: Vec::new(), unused: Vec::new() })
+}
+
+/// The text of a configuration, or why it is none.
+fn text(change: &dyn Change, entry: &Entry) -> Result<Result<Vec<u8>, Remark>, Error> {
+    let problem = |message: &str| Ok(Err(Remark { span: None, message: message.into() }));
+    if !entry.is_regular() {
+        return problem("it must be a regular file, and is a symbolic link or a submodule");
+    }
+    match change.read(entry, LIMIT)? {
+        Content::Bytes(text) => Ok(Ok(text)),
+        Content::TooLarge(_) => problem("it is larger than 1 MiB"),
+    }
+}
+
+/// The error that lists what is wrong with a configuration.
+fn unreadable(name: &str, text: &[u8], problems: Vec<Remark>) -> Error {
+    let beyond = problems.len().saturating_sub(LISTED);
+    let line = |problem: Remark| match problem.span {
+        Some(span) => {
+            let Place { line, column, .. } = Place::position(text, &span);
+            format!("{name}:{line}:{column}: {}", problem.message)
+        }
+        None => format!("{name}: {}", problem.message),
+    };
+    let mut lines: Vec<String> = problems.into_iter().take(LISTED).map(line).collect();
+    if beyond > 0 {
+        lines.push(format!("and {beyond} more problems"));
+    }
+    Error::new("read the configuration", lines.join("\n"))
+}
