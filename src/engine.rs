@@ -8,7 +8,7 @@ use crate::base::debris::Debris;
 use crate::base::error::Error;
 use crate::base::finding::Place;
 use crate::config::{self, Config, Origin, Treatment};
-use crate::pins::Board;
+use crate::pins::PinTable;
 use crate::project::kinds::FileKind;
 use crate::rule::{Check, ConfigReading, Finding, Findings, Rule};
 use crate::rules::RULES;
@@ -17,7 +17,7 @@ mod gathering;
 mod pinned;
 
 use gathering::Gathering;
-use pinned::{all_pins, board};
+use pinned::{all_pins, table};
 
 /// The largest file that is judged, in bytes. Lockfiles of the largest public workspaces stay below
 /// a quarter of it.
@@ -230,10 +230,10 @@ impl<'a> Engine<'a> {
     /// Judges by the rules that compare pins, if a new file pins a package manager.
     fn pins(&mut self, files: &mut Gathering<'_>, change: &dyn Change) -> Result<(), Error> {
         let Some(first) = self.comparing() else { return Ok(()) };
-        if let Some(board) =
-            self.judged(first, change, |findings| board(files, change, findings))?
+        if let Some(table) =
+            self.judged(first, change, |findings| table(files, change, findings))?
         {
-            self.compared(&board, change);
+            self.compared(&table, change);
         }
         Ok(())
     }
@@ -264,20 +264,20 @@ impl<'a> Engine<'a> {
     }
 
     /// Judges all pins of a change, whichever are new, and tells them.
-    pub(crate) fn all_pins(&mut self, change: &dyn Change) -> Result<Board, Error> {
-        let Some(first) = self.comparing() else { return Ok(Board::default()) };
-        let board = self.judged(first, change, |findings| {
+    pub(crate) fn all_pins(&mut self, change: &dyn Change) -> Result<PinTable, Error> {
+        let Some(first) = self.comparing() else { return Ok(PinTable::default()) };
+        let table = self.judged(first, change, |findings| {
             all_pins(&mut Gathering::of(change), true, findings)
         })?;
-        self.compared(&board, change);
-        Ok(board)
+        self.compared(&table, change);
+        Ok(table)
     }
 
     /// Judges the pins of a change by the rules that compare them.
-    pub(crate) fn compared(&mut self, board: &Board, change: &dyn Change) {
+    pub(crate) fn compared(&mut self, table: &PinTable, change: &dyn Change) {
         for rule in self.rules.clone() {
             if let Check::Pins(judge) = rule.check {
-                self.judged(rule, change, |findings| judge(board, findings));
+                self.judged(rule, change, |findings| judge(table, findings));
             }
         }
     }

@@ -23,7 +23,7 @@ pub(crate) struct Scalar {
 }
 
 impl Scalar {
-    fn of(node: &Node) -> Self {
+    fn parse(node: &Node) -> Self {
         Self { span: node.span.clone(), text: node.text().map(str::to_owned) }
     }
 
@@ -35,13 +35,13 @@ impl Scalar {
 
 /// The entries of a map of strings, in the order of the file, duplicate keys included.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub(crate) struct Strings(Vec<(Key, Scalar)>);
+pub(crate) struct StringMap(Vec<(Key, Scalar)>);
 
-impl Strings {
+impl StringMap {
     /// The entries of a map; none for anything else.
-    fn of(map: Option<&Node>) -> Self {
+    fn parse(map: Option<&Node>) -> Self {
         let entries = map.into_iter().flat_map(Node::entries);
-        Self(entries.map(|(key, node)| (key.clone(), Scalar::of(node))).collect())
+        Self(entries.map(|(key, node)| (key.clone(), Scalar::parse(node))).collect())
     }
 
     /// Every key and its value.
@@ -70,10 +70,10 @@ pub(crate) enum Invocation {
 }
 
 impl Invocation {
-    fn of(node: &Node) -> Self {
+    fn parse(node: &Node) -> Self {
         match &node.value {
-            Value::List(words) => Self::Exec(words.iter().map(Scalar::of).collect()),
-            _ => Self::Shell(Scalar::of(node)),
+            Value::List(words) => Self::Exec(words.iter().map(Scalar::parse).collect()),
+            _ => Self::Shell(Scalar::parse(node)),
         }
     }
 }
@@ -86,7 +86,7 @@ mod tests {
     #[test]
     fn a_value_keeps_its_place_and_duplicates_are_kept() {
         let text = r#"{"a": "x", "b": 1, "a": "\u00e9"}"#;
-        let strings = Strings::of(Some(&parse(Syntax::Json, text.as_bytes()).unwrap()));
+        let strings = StringMap::parse(Some(&parse(Syntax::Json, text.as_bytes()).unwrap()));
         let shown: Vec<_> = strings
             .iter()
             .map(|(key, value)| (key, value.text(), text.get(value.span.clone()).unwrap()))
@@ -99,6 +99,9 @@ mod tests {
             (strings.text("a"), strings.text("b"), strings.last("c")),
             (Some("é"), None, None)
         );
-        assert_eq!(Strings::of(Some(&parse(Syntax::Json, b"[1]").unwrap())), Strings::default());
+        assert_eq!(
+            StringMap::parse(Some(&parse(Syntax::Json, b"[1]").unwrap())),
+            StringMap::default()
+        );
     }
 }

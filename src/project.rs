@@ -101,7 +101,7 @@ impl Project {
     /// The directories that hold a `package.json`.
     pub(crate) fn manifest_directories(&self) -> BTreeSet<&[u8]> {
         let paths = self.files.iter().map(|known| &known.file.path);
-        paths.filter(|path| FileKind::Manifest.is_of(path)).map(RepoPath::parent).collect()
+        paths.filter(|path| FileKind::Manifest.matches(path)).map(RepoPath::parent).collect()
     }
 }
 

@@ -254,7 +254,7 @@ fn in_files(
     let mut judgement = engine(&config, options).whole(whole).judge(change)?;
     let script = || {
         Ok(change
-            .whole(&|path| FileKind::PrepScript.is_of(path))?
+            .whole(&|path| FileKind::PrepScript.matches(path))?
             .into_iter()
             .next()
             .map(|entry| entry.path))

@@ -2,7 +2,7 @@
 
 use crate::formats::document::{Key, Node, Value};
 use crate::formats::{self, Syntax};
-use crate::models::{Invocation, Scalar, Strings};
+use crate::models::{Invocation, Scalar, StringMap};
 
 #[derive(Debug, Default)]
 pub(crate) struct Compose {
@@ -26,7 +26,7 @@ pub(crate) struct ServiceBuild {
     /// The Dockerfile, seen from there.
     pub dockerfile: Option<Scalar>,
     /// The build arguments. One of a list has the place of all of `NAME=value`, or no value.
-    pub arguments: Strings,
+    pub arguments: StringMap,
 }
 
 impl Compose {
@@ -34,19 +34,19 @@ impl Compose {
     pub(crate) fn parse(text: &[u8]) -> Self {
         let Ok(root) = formats::parse(Syntax::Yaml, text) else { return Self::default() };
         let services = root.get("services").flat_map(Node::entries);
-        Self { services: services.map(|(_, service)| Service::of(service)).collect() }
+        Self { services: services.map(|(_, service)| Service::parse(service)).collect() }
     }
 }
 
 impl Service {
-    fn of(node: &Node) -> Self {
+    fn parse(node: &Node) -> Self {
         Self {
-            image: node.last("image").map(Scalar::of),
-            build: node.last("build").map(ServiceBuild::of),
+            image: node.last("image").map(Scalar::parse),
+            build: node.last("build").map(ServiceBuild::parse),
             commands: ["command", "entrypoint"]
                 .iter()
                 .flat_map(|key| node.get(key))
-                .map(Invocation::of)
+                .map(Invocation::parse)
                 .collect(),
         }
     }
@@ -54,19 +54,19 @@ impl Service {
 
 impl ServiceBuild {
     /// From a map, or the path of the context.
-    fn of(node: &Node) -> Self {
+    fn parse(node: &Node) -> Self {
         let context = if node.text().is_some() { Some(node) } else { node.last("context") };
         Self {
-            context: context.map(Scalar::of),
-            dockerfile: node.last("dockerfile").map(Scalar::of),
+            context: context.map(Scalar::parse),
+            dockerfile: node.last("dockerfile").map(Scalar::parse),
             arguments: node.last("args").map(arguments).unwrap_or_default(),
         }
     }
 }
 
 /// Build arguments, as a map or as a list of `NAME=value`.
-fn arguments(node: &Node) -> Strings {
-    let Value::List(nodes) = &node.value else { return Strings::of(Some(node)) };
+fn arguments(node: &Node) -> StringMap {
+    let Value::List(nodes) = &node.value else { return StringMap::parse(Some(node)) };
     let argument = |node: &Node| {
         let text = node.text()?;
         let (name, value) =
@@ -74,7 +74,7 @@ fn arguments(node: &Node) -> Strings {
         let key = Key { span: node.span.clone(), text: name.to_owned() };
         Some((key, Scalar { span: node.span.clone(), text: value.map(str::to_owned) }))
     };
-    Strings(nodes.iter().filter_map(argument).collect())
+    StringMap(nodes.iter().filter_map(argument).collect())
 }
 
 #[cfg(test)]

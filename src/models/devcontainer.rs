@@ -2,7 +2,7 @@
 
 use crate::formats::document::{Node, Value};
 use crate::formats::{self, Syntax};
-use crate::models::{Invocation, Strings};
+use crate::models::{Invocation, StringMap};
 
 /// The commands of the life cycle that run in the container.
 const COMMANDS: [&str; 5] = [
@@ -28,7 +28,7 @@ pub(crate) struct Feature {
     /// Its address, without the version or the digest after it.
     pub name: String,
     /// What it is asked for.
-    pub options: Strings,
+    pub options: StringMap,
 }
 
 impl Devcontainer {
@@ -44,7 +44,7 @@ impl Devcontainer {
             features: features
                 .map(|(key, options)| Feature {
                     name: key.text.split([':', '@']).next().unwrap_or_default().to_owned(),
-                    options: Strings::of(Some(options)),
+                    options: StringMap::parse(Some(options)),
                 })
                 .collect(),
             commands,
@@ -56,7 +56,7 @@ impl Devcontainer {
 fn add_commands(node: &Node, commands: &mut Vec<Invocation>) {
     match &node.value {
         Value::Map(entries) => entries.iter().for_each(|(_, node)| add_commands(node, commands)),
-        _ => commands.push(Invocation::of(node)),
+        _ => commands.push(Invocation::parse(node)),
     }
 }
 

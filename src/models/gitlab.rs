@@ -2,7 +2,7 @@
 
 use crate::formats::document::{Node, Value};
 use crate::formats::{self, Syntax};
-use crate::models::{Scalar, Strings};
+use crate::models::{Scalar, StringMap};
 
 #[derive(Debug, Default)]
 pub(crate) struct Pipeline {
@@ -16,7 +16,7 @@ pub(crate) struct Pipeline {
 pub(crate) struct PipelineJob {
     /// Whether it runs only as a part of the jobs that extend it.
     pub is_template: bool,
-    pub variables: Strings,
+    pub variables: StringMap,
     /// The names of the variables that `parallel.matrix` sets.
     pub matrix: Vec<String>,
     /// The image that it runs in.
@@ -32,14 +32,14 @@ impl Pipeline {
         let Ok(root) = formats::parse(Syntax::Yaml, text) else { return Self::default() };
         let jobs = root.entries().filter(|(key, _)| key.text != "variables");
         Self {
-            global: PipelineJob::of("", &root),
-            jobs: jobs.map(|(key, job)| PipelineJob::of(&key.text, job)).collect(),
+            global: PipelineJob::parse("", &root),
+            jobs: jobs.map(|(key, job)| PipelineJob::parse(&key.text, job)).collect(),
         }
     }
 }
 
 impl PipelineJob {
-    fn of(name: &str, node: &Node) -> Self {
+    fn parse(name: &str, node: &Node) -> Self {
         let matrix = node.last("parallel").and_then(|parallel| parallel.last("matrix"));
         let variants = matrix.map(Node::items).unwrap_or_default();
         let image = node.last("image").map(|image| image.last("name").unwrap_or(image));
@@ -50,13 +50,13 @@ impl PipelineJob {
         };
         Self {
             is_template: name.starts_with('.'),
-            variables: Strings::of(node.last("variables")),
+            variables: StringMap::parse(node.last("variables")),
             matrix: variants
                 .iter()
                 .flat_map(Node::entries)
                 .map(|(key, _)| key.text.clone())
                 .collect(),
-            image: image.map(Scalar::of),
+            image: image.map(Scalar::parse),
             before_script: script("before_script"),
             script: script("script"),
             after_script: script("after_script"),
@@ -68,7 +68,7 @@ impl PipelineJob {
 fn lines(node: &Node, script: &mut Vec<Scalar>) {
     match &node.value {
         Value::List(nodes) => nodes.iter().for_each(|node| lines(node, script)),
-        Value::Text(_) => script.push(Scalar::of(node)),
+        Value::Text(_) => script.push(Scalar::parse(node)),
         _ => {}
     }
 }

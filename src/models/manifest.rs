@@ -3,7 +3,7 @@
 use crate::base::finding::Span;
 use crate::formats::document::{Node, Value};
 use crate::models::workspace::patterns;
-use crate::models::{Scalar, Strings};
+use crate::models::{Scalar, StringMap};
 
 #[derive(Debug)]
 pub(crate) struct PackageJson {
@@ -14,8 +14,8 @@ pub(crate) struct PackageJson {
     pub dev_engine: Option<DevEngine>,
     /// The alternatives of `devEngines.packageManager`, where it is a list.
     pub alternatives: Vec<DevEngine>,
-    pub engines: Strings,
-    pub volta: Strings,
+    pub engines: StringMap,
+    pub volta: StringMap,
     /// The patterns of `workspaces`, a list or an object that holds one.
     pub workspaces: Option<Vec<Scalar>>,
 }
@@ -45,24 +45,24 @@ pub(crate) struct DevEngine {
 
 impl PackageJson {
     /// The view of a document; of one that cannot be parsed, if there is none.
-    pub(crate) fn of(root: Option<&Node>) -> Self {
+    pub(crate) fn from_document(root: Option<&Node>) -> Self {
         let field = |key| root.and_then(|root| root.last(key));
         let engine = field("devEngines").and_then(|engines| engines.last("packageManager"));
         let workspaces =
             field("workspaces").map(|workspaces| workspaces.last("packages").unwrap_or(workspaces));
         Self {
-            package_manager: field("packageManager").map(Scalar::of),
+            package_manager: field("packageManager").map(Scalar::parse),
             dev_engine: engine
                 .filter(|node| matches!(node.value, Value::Map(_)))
-                .map(DevEngine::of),
+                .map(DevEngine::parse),
             alternatives: engine
                 .map(Node::items)
                 .unwrap_or_default()
                 .iter()
-                .map(DevEngine::of)
+                .map(DevEngine::parse)
                 .collect(),
-            engines: Strings::of(field("engines")),
-            volta: Strings::of(field("volta")),
+            engines: StringMap::parse(field("engines")),
+            volta: StringMap::parse(field("volta")),
             workspaces: workspaces.and_then(patterns),
             shape: match root {
                 None => Shape::Invalid,
@@ -76,8 +76,8 @@ impl PackageJson {
 }
 
 impl DevEngine {
-    fn of(node: &Node) -> Self {
-        let field = |key| node.last(key).map(Scalar::of);
+    fn parse(node: &Node) -> Self {
+        let field = |key| node.last(key).map(Scalar::parse);
         Self {
             span: node.span.clone(),
             name: field("name"),
@@ -93,7 +93,7 @@ mod tests {
     use crate::formats::{self, Syntax};
 
     fn parse(text: &str) -> PackageJson {
-        PackageJson::of(formats::parse(Syntax::Json, text.as_bytes()).ok().as_ref())
+        PackageJson::from_document(formats::parse(Syntax::Json, text.as_bytes()).ok().as_ref())
     }
 
     #[test]

@@ -3,15 +3,15 @@
 use crate::base::finding::Span;
 use crate::formats::document::{Key, Node};
 use crate::formats::{self, Syntax};
-use crate::models::{Scalar, Strings};
+use crate::models::{Scalar, StringMap};
 
 /// A workflow, or an action.
 #[derive(Debug, Default)]
 pub(crate) struct Workflow {
     /// The variables of every job.
-    pub env: Strings,
+    pub env: StringMap,
     /// The inputs of an action, or of the events of a workflow, each with its default.
-    pub inputs: Strings,
+    pub inputs: StringMap,
     pub jobs: Vec<WorkflowJob>,
     /// The steps of a composite action.
     pub steps: Vec<WorkflowStep>,
@@ -20,7 +20,7 @@ pub(crate) struct Workflow {
 #[derive(Debug)]
 pub(crate) struct WorkflowJob {
     pub condition: Option<Scalar>,
-    pub env: Strings,
+    pub env: StringMap,
     /// The workflow that it runs instead of steps.
     pub uses: Option<Uses>,
     /// The image of the container that its steps run in.
@@ -32,7 +32,7 @@ pub(crate) struct WorkflowJob {
 #[derive(Debug)]
 pub(crate) struct WorkflowStep {
     pub condition: Option<Scalar>,
-    pub env: Strings,
+    pub env: StringMap,
     /// The action that it runs.
     pub uses: Option<Uses>,
     /// The script that it runs.
@@ -58,7 +58,7 @@ pub(crate) struct Uses {
     /// The first word of the comment on its line, such as `v4.1.0` after the id of a commit.
     pub comment: Option<String>,
     /// The inputs that it is given.
-    pub with: Strings,
+    pub with: StringMap,
 }
 
 /// What a [`Uses`] names.
@@ -84,29 +84,29 @@ impl Workflow {
             std::iter::once(&root).chain(events).filter_map(|holder| holder.last("inputs"));
         let default = |(name, input): (&Key, &Node)| {
             let none = || Scalar { span: input.span.clone(), text: None };
-            (name.clone(), input.last("default").map_or_else(none, Scalar::of))
+            (name.clone(), input.last("default").map_or_else(none, Scalar::parse))
         };
         let settings = RunSettings::default().with_defaults(&root);
         let jobs = root.last("jobs").into_iter().flat_map(Node::entries);
         let runs = root.last("runs");
         Self {
-            env: Strings::of(root.last("env")),
-            inputs: Strings(inputs.flat_map(Node::entries).map(default).collect()),
-            jobs: jobs.map(|(_, job)| WorkflowJob::of(job, &settings, text)).collect(),
+            env: StringMap::parse(root.last("env")),
+            inputs: StringMap(inputs.flat_map(Node::entries).map(default).collect()),
+            jobs: jobs.map(|(_, job)| WorkflowJob::parse(job, &settings, text)).collect(),
             steps: runs.map(|runs| steps(runs, &RunSettings::default(), text)).unwrap_or_default(),
         }
     }
 }
 
 impl WorkflowJob {
-    fn of(node: &Node, outer: &RunSettings, file: &[u8]) -> Self {
+    fn parse(node: &Node, outer: &RunSettings, file: &[u8]) -> Self {
         let image =
             node.last("container").map(|container| container.last("image").unwrap_or(container));
         Self {
-            condition: node.last("if").map(Scalar::of),
-            env: Strings::of(node.last("env")),
-            uses: Uses::of(node, file),
-            image: image.map(Scalar::of),
+            condition: node.last("if").map(Scalar::parse),
+            env: StringMap::parse(node.last("env")),
+            uses: Uses::parse(node, file),
+            image: image.map(Scalar::parse),
             steps: steps(node, &outer.with_defaults(node), file),
         }
     }
@@ -115,10 +115,10 @@ impl WorkflowJob {
 /// The steps of a job or an action.
 fn steps(node: &Node, outer: &RunSettings, file: &[u8]) -> Vec<WorkflowStep> {
     let step = |node: &Node| WorkflowStep {
-        condition: node.last("if").map(Scalar::of),
-        env: Strings::of(node.last("env")),
-        uses: Uses::of(node, file),
-        run: node.last("run").map(Scalar::of),
+        condition: node.last("if").map(Scalar::parse),
+        env: StringMap::parse(node.last("env")),
+        uses: Uses::parse(node, file),
+        run: node.last("run").map(Scalar::parse),
         settings: outer.overridden_by(node),
     };
     node.last("steps").map(Node::items).unwrap_or_default().iter().map(step).collect()
@@ -126,8 +126,9 @@ fn steps(node: &Node, outer: &RunSettings, file: &[u8]) -> Vec<WorkflowStep> {
 
 impl RunSettings {
     fn overridden_by(&self, node: &Node) -> Self {
-        let or =
-            |key, outer: &Option<Scalar>| node.last(key).map(Scalar::of).or_else(|| outer.clone());
+        let or = |key, outer: &Option<Scalar>| {
+            node.last(key).map(Scalar::parse).or_else(|| outer.clone())
+        };
         Self {
             directory: or("working-directory", &self.directory),
             shell: or("shell", &self.shell),
@@ -141,7 +142,7 @@ impl RunSettings {
 }
 
 impl Uses {
-    fn of(node: &Node, file: &[u8]) -> Option<Self> {
+    fn parse(node: &Node, file: &[u8]) -> Option<Self> {
         let uses = node.last("uses")?;
         let written = uses.text().unwrap_or_default();
         let callee = match written.strip_prefix("./") {
@@ -155,7 +156,7 @@ impl Uses {
             written: written.to_owned(),
             callee,
             comment: comment(&uses.span, file).map(str::to_owned),
-            with: Strings::of(node.last("with")),
+            with: StringMap::parse(node.last("with")),
         })
     }
 }

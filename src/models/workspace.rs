@@ -11,7 +11,7 @@ pub(crate) struct PnpmWorkspace {
 
 impl PnpmWorkspace {
     /// The view of a document, if it could be parsed.
-    pub(crate) fn of(root: Option<&Node>) -> Self {
+    pub(crate) fn from_document(root: Option<&Node>) -> Self {
         let Some(root) = root else { return Self::default() };
         Self { packages: Some(root.last("packages").and_then(patterns).unwrap_or_default()) }
     }
@@ -21,7 +21,7 @@ impl PnpmWorkspace {
 pub(super) fn patterns(node: &Node) -> Option<Vec<Scalar>> {
     match &node.value {
         Value::List(nodes) => {
-            Some(nodes.iter().filter(|node| node.text().is_some()).map(Scalar::of).collect())
+            Some(nodes.iter().filter(|node| node.text().is_some()).map(Scalar::parse).collect())
         }
         _ => None,
     }
@@ -41,8 +41,9 @@ mod tests {
             ("catalog: {a: 1}", Some(vec![])),
             ("packages: [", None),
         ] {
-            let workspace =
-                PnpmWorkspace::of(formats::parse(Syntax::Yaml, text.as_bytes()).ok().as_ref());
+            let workspace = PnpmWorkspace::from_document(
+                formats::parse(Syntax::Yaml, text.as_bytes()).ok().as_ref(),
+            );
             let patterns = workspace
                 .packages
                 .as_ref()

@@ -3,8 +3,8 @@
 use crate::formats::dockerfile::Instruction;
 use crate::formats::shell::{Link, Variable};
 use crate::models::dockerfile::{Base, Stage, Stages};
-use crate::pins::commands::{self, Channel, Done};
-use crate::pins::{Fault, How, Reading, images};
+use crate::pins::commands::{self, Channel, Effects};
+use crate::pins::{Fault, FilePins, PinKind, images};
 
 /// What is known of corepack in a stage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,13 +16,13 @@ enum Corepack {
 }
 
 /// The pins of a Dockerfile; `text` is the file.
-pub(super) fn view(
+pub(super) fn dockerfile_pins(
     instructions: &[Instruction],
     text: &[u8],
     arguments: Vec<(String, Variable)>,
-) -> Reading {
-    let mut stages = Stages::given(arguments);
-    let mut reading = Reading::default();
+) -> FilePins {
+    let mut stages = Stages::with_arguments(arguments);
+    let mut reading = FilePins::default();
     let mut corepack: Vec<Corepack> = Vec::new();
     for instruction in instructions {
         stages.apply(instruction);
@@ -34,7 +34,7 @@ pub(super) fn view(
             "FROM" => {
                 corepack.push(first_state(stage, &corepack));
                 let image = stage.image.as_ref().filter(|_| stage.base == Base::Image);
-                reading.pins.extend(image.and_then(|image| images::of_image(image, text)));
+                reading.pins.extend(image.and_then(|image| images::image_pin(image, text)));
             }
             "COPY" | "ADD" => {
                 if let Some(state) = corepack.last_mut()
@@ -88,11 +88,11 @@ fn run(
     stages: &Stages,
     corepack: &mut Corepack,
     text: &[u8],
-) -> Reading {
-    let mut reading = Reading::default();
+) -> FilePins {
+    let mut reading = FilePins::default();
     let script = instruction.script();
-    let done = commands::of(&script, &|name| stages.lookup(name), text);
-    for (at, Done { mut pins, runs_corepack, brings_corepack }) in done.into_iter().enumerate() {
+    let done = commands::effects(&script, &|name| stages.lookup(name), text);
+    for (at, Effects { mut pins, runs_corepack, brings_corepack }) in done.into_iter().enumerate() {
         let command = &script.commands[at];
         if brings_corepack {
             *corepack = Corepack::Unknown;
@@ -117,8 +117,8 @@ fn run(
             }
         }
         for pin in &mut pins {
-            pin.bypasses_corepack =
-                *corepack == Corepack::Carried && matches!(pin.how, How::Command(Channel::Npm, _));
+            pin.bypasses_corepack = *corepack == Corepack::Carried
+                && matches!(pin.kind, PinKind::Command(Channel::Npm, _));
         }
         reading.pins.append(&mut pins);
     }

@@ -11,58 +11,64 @@ use crate::models::gitlab::Pipeline;
 use crate::models::manifest::PackageJson;
 use crate::models::workflow::Workflow;
 use crate::models::workspace::PnpmWorkspace;
-use crate::pins::{Reading, ci, compose, devcontainer, dockerfile, gitlab, manifest, tools};
+use crate::pins::{FilePins, ci, compose, devcontainer, dockerfile, gitlab, manifest, tools};
 use crate::project::SourceFile;
-use crate::project::directories::{is_installed_package, upward, within};
+use crate::project::directories::{ancestors, is_installed_package, join};
 use crate::project::kinds::FileKind;
 
 /// Reads a file as the tool reads it that obeys it; the arguments are those that the user of the
 /// file gives to it. The file is parsed once, however often it is read.
-pub(super) fn read(known: &SourceFile, arguments: Vec<(String, Variable)>) -> Reading {
+pub(super) fn pins_with(known: &SourceFile, arguments: Vec<(String, Variable)>) -> FilePins {
     let (path, text) = (&known.file.path, known.file.text.as_slice());
-    let Some(kind) = FileKind::of(path, FileKind::may_pin) else { return Reading::default() };
+    let Some(kind) = FileKind::of(path, FileKind::may_pin) else { return FilePins::default() };
     let mut reading = match kind {
         FileKind::Manifest => {
             let document = known.document(Syntax::Json);
-            manifest::view(&known.view(|_| PackageJson::of(document.as_ref().as_ref().ok())), text)
-        }
-        FileKind::PnpmLock => tools::pnpm_lock(text),
-        FileKind::PnpmWorkspace => {
-            let document = known.document(Syntax::Yaml);
-            tools::pnpm_workspace(
-                &known.view(|_| PnpmWorkspace::of(document.as_ref().as_ref().ok())),
+            manifest::manifest_pins(
+                &known.view(|_| PackageJson::from_document(document.as_ref().as_ref().ok())),
+                text,
             )
         }
-        FileKind::Dockerfile => dockerfile::view(
+        FileKind::PnpmLock => tools::pnpm_lock_pins(text),
+        FileKind::PnpmWorkspace => {
+            let document = known.document(Syntax::Yaml);
+            tools::pnpm_workspace_pins(
+                &known.view(|_| PnpmWorkspace::from_document(document.as_ref().as_ref().ok())),
+            )
+        }
+        FileKind::Dockerfile => dockerfile::dockerfile_pins(
             &known.view(|file| formats::dockerfile::parse(&file.text)),
             text,
             arguments,
         ),
         FileKind::Workflow => {
-            ci::view(&known.view(|file| Workflow::parse(&file.text)), text, arguments)
+            ci::workflow_pins(&known.view(|file| Workflow::parse(&file.text)), text, arguments)
         }
         FileKind::GitlabPipeline => {
-            gitlab::view(&known.view(|file| Pipeline::parse(&file.text)), text)
+            gitlab::pipeline_pins(&known.view(|file| Pipeline::parse(&file.text)), text)
         }
-        FileKind::Compose => {
-            compose::view(&known.view(|file| Compose::parse(&file.text)), text, path.parent())
-        }
-        FileKind::Devcontainer => {
-            devcontainer::view(&known.view(|file| Devcontainer::parse(&file.text)), text)
-        }
-        FileKind::ToolVersions => tools::tool_versions(text),
-        FileKind::Mise => tools::mise(text),
-        FileKind::Prototools => tools::prototools(text),
+        FileKind::Compose => compose::compose_pins(
+            &known.view(|file| Compose::parse(&file.text)),
+            text,
+            path.parent(),
+        ),
+        FileKind::Devcontainer => devcontainer::devcontainer_pins(
+            &known.view(|file| Devcontainer::parse(&file.text)),
+            text,
+        ),
+        FileKind::ToolVersions => tools::tool_versions_pins(text),
+        FileKind::Mise => tools::mise_pins(text),
+        FileKind::Prototools => tools::prototools_pins(text),
         FileKind::YarnrcYml => {
-            tools::yarnrc_yml(known.document(Syntax::Yaml).as_ref().as_ref().ok())
+            tools::yarnrc_yml_pins(known.document(Syntax::Yaml).as_ref().as_ref().ok())
         }
-        FileKind::Yarnrc => tools::yarnrc(text),
-        _ => return Reading::default(),
+        FileKind::Yarnrc => tools::yarnrc_pins(text),
+        _ => return FilePins::default(),
     };
     kind.home(path).clone_into(&mut reading.home);
     for pin in &mut reading.pins {
         // A step of a workflow, or a command after `cd`, has its own directory, seen from there.
-        pin.directory = within(&reading.home, &pin.directory);
+        pin.directory = join(&reading.home, &pin.directory);
     }
     reading.tidy();
     reading
@@ -72,13 +78,13 @@ pub(super) fn read(known: &SourceFile, arguments: Vec<(String, Variable)>) -> Re
 /// manifests pin nothing, and one counts only for what is in or below its directory; all are read
 /// if asked for, and so are lockfiles.
 pub(crate) fn select(entries: &mut Vec<Entry>, every_manifest: bool) {
-    let is_manifest = |entry: &Entry| FileKind::Manifest.is_of(&entry.path);
+    let is_manifest = |entry: &Entry| FileKind::Manifest.matches(&entry.path);
     let may_move_a_pin =
         |entry: &Entry| FileKind::of(&entry.path, FileKind::may_move_a_pin).is_some();
     let mut above = HashSet::new();
     above.insert(Vec::new());
     for entry in entries.iter().filter(|entry| entry.fresh || !is_manifest(entry)) {
-        for directory in upward(entry.path.parent()) {
+        for directory in ancestors(entry.path.parent()) {
             if !above.insert(directory.to_owned()) {
                 break;
             }

@@ -2,7 +2,7 @@
 
 use crate::formats::shell::Resolved;
 use crate::models::image::ImageReference;
-use crate::pins::{How, Manager, Pin};
+use crate::pins::{Manager, Pin, PinKind};
 
 /// The major versions of Node.js that code names stand for; from its release schedule.
 const CODE_NAMES: [(&str, u64); 6] = [
@@ -42,16 +42,16 @@ pub(super) fn carries_corepack(image: &ImageReference) -> Option<bool> {
 const NEWEST: [&str; 4] = ["latest", "current", "slim", "alpine"];
 
 /// The pin that a word is if it names an image.
-pub(super) fn pin(word: &Resolved, file: &[u8]) -> Option<Pin> {
-    of_image(&ImageReference::of(word.clone())?, file)
+pub(super) fn word_pin(word: &Resolved, file: &[u8]) -> Option<Pin> {
+    image_pin(&ImageReference::parse(word.clone())?, file)
 }
 
 /// The pin that the image of pnpm itself is: its tags begin with the version of pnpm, which the
 /// distribution follows. Other images that carry pnpm have no common rule.
-pub(super) fn of_image(image: &ImageReference, file: &[u8]) -> Option<Pin> {
+pub(super) fn image_pin(image: &ImageReference, file: &[u8]) -> Option<Pin> {
     let is_pnpm = image.repository == "pnpm/pnpm" || image.repository.ends_with("/pnpm/pnpm");
     let version = image.tag().split('-').next().filter(|_| is_pnpm)?;
-    let pin = Pin::resolved(How::Image, Manager::Pnpm, version, &image.word, file);
+    let pin = Pin::from_word(PinKind::Image, Manager::Pnpm, version, &image.word, file);
     // Where a digest decides, there is no version to change.
     let version = pin.version.filter(|_| image.digest.is_none() && image.tag.is_some());
     Some(Pin { version, ..pin })

@@ -4,16 +4,16 @@ use crate::base::finding::Span;
 use crate::models::Scalar;
 use crate::models::manifest::{DevEngine, PackageJson, Shape};
 use crate::pins::corepack::{self, Decision, Refusal};
-use crate::pins::{Demand, Fault, How, Manager, Pin, Reading, exact, hash};
+use crate::pins::{Demand, Fault, FilePins, Manager, Pin, PinKind, exact, hash};
 
 /// The pins of a manifest; `text` is the file. One that cannot be parsed has none, and corepack
 /// looks no further up.
-pub(super) fn view(manifest: &PackageJson, text: &[u8]) -> Reading {
+pub(super) fn manifest_pins(manifest: &PackageJson, text: &[u8]) -> FilePins {
     if manifest.shape == Shape::Invalid {
-        return Reading { decides: true, ..Reading::default() };
+        return FilePins { decides: true, ..FilePins::default() };
     }
     let members = manifest.workspaces.as_deref().map(patterns);
-    let mut reading = Reading { members, ..Reading::default() };
+    let mut reading = FilePins { members, ..FilePins::default() };
     package_manager(manifest, text, &mut reading);
     let engines = manifest.dev_engine.iter().chain(&manifest.alternatives);
     reading.pins.extend(engines.filter_map(|engine| engine_pin(engine, text)));
@@ -25,10 +25,12 @@ pub(super) fn view(manifest: &PackageJson, text: &[u8]) -> Reading {
             Fault::Refused("the file begins with a byte order mark".into()),
         ));
     }
-    for (versions, how) in [(&manifest.volta, How::Volta), (&manifest.engines, How::Engines)] {
+    for (versions, kind) in
+        [(&manifest.volta, PinKind::Volta), (&manifest.engines, PinKind::Engines)]
+    {
         for (name, version) in versions.iter() {
-            if let (Some(manager), Some(wanted)) = (Manager::named(name), version.text()) {
-                let pin = string(how, manager, wanted, &version.span, text);
+            if let (Some(manager), Some(wanted)) = (Manager::from_name(name), version.text()) {
+                let pin = string_pin(kind, manager, wanted, &version.span, text);
                 // "please-use-pnpm" is no version.
                 let is_version = matches!(pin.demand, Demand::Exact(_) | Demand::Range(_));
                 reading.pins.extend(is_version.then_some(pin));
@@ -39,19 +41,25 @@ pub(super) fn view(manifest: &PackageJson, text: &[u8]) -> Reading {
 }
 
 /// A pin that a string holds as a whole.
-pub(super) fn string(how: How, manager: Manager, wanted: &str, at: &Span, text: &[u8]) -> Pin {
+pub(super) fn string_pin(
+    kind: PinKind,
+    manager: Manager,
+    wanted: &str,
+    at: &Span,
+    text: &[u8],
+) -> Pin {
     let inner = at.start + 1..at.end.saturating_sub(1);
     match [at.clone(), inner]
         .into_iter()
         .find(|span| text.get(span.clone()) == Some(wanted.as_bytes()))
     {
-        Some(span) => Pin::plain(how, manager, wanted, span),
-        None => Pin::unchangeable(how, manager, Demand::of(wanted), at.clone()),
+        Some(span) => Pin::literal(kind, manager, wanted, span),
+        None => Pin::fixed(kind, manager, Demand::parse(wanted), at.clone()),
     }
 }
 
 /// What corepack makes of it.
-fn package_manager(manifest: &PackageJson, text: &[u8], reading: &mut Reading) {
+fn package_manager(manifest: &PackageJson, text: &[u8], reading: &mut FilePins) {
     let field = manifest.package_manager.as_ref();
     match corepack::decide(manifest, text) {
         Decision::Refused(refusal) => {
@@ -95,14 +103,14 @@ fn written(field: Option<&Scalar>, text: &[u8]) -> Option<Pin> {
     let whole = text.get(field.span.clone())?;
     let at = memchr::memmem::rfind(whole, bare.as_bytes()).map(|at| field.span.start + at);
     let pin =
-        Pin::unchangeable(How::PackageManager, Manager::named(name)?, demand, field.span.clone());
+        Pin::fixed(PinKind::PackageManager, Manager::from_name(name)?, demand, field.span.clone());
     Some(Pin { version: at.map(|at| at..at + bare.len()), hash: hash(bare), ..pin })
 }
 
 fn engine_pin(engine: &DevEngine, text: &[u8]) -> Option<Pin> {
-    let manager = engine.name.as_ref().and_then(Scalar::text).and_then(Manager::named)?;
+    let manager = engine.name.as_ref().and_then(Scalar::text).and_then(Manager::from_name)?;
     let version = engine.version.as_ref()?;
-    Some(string(How::DevEngines, manager, version.text()?, &version.span, text))
+    Some(string_pin(PinKind::DevEngines, manager, version.text()?, &version.span, text))
 }
 
 /// The patterns of a workspace.
