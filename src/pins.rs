@@ -369,6 +369,12 @@ pub(crate) struct Call {
     pub arguments: Vec<(String, Option<Variable>)>,
 }
 
+impl From<Vec<Pin>> for FilePins {
+    fn from(pins: Vec<Pin>) -> Self {
+        Self { pins, ..Self::default() }
+    }
+}
+
 impl FilePins {
     /// Whether there is nothing to compare or to find fault with.
     pub(crate) fn is_irrelevant(&self) -> bool {

@@ -16,26 +16,26 @@ pub(super) fn workflow_pins(
     let given = arguments.into_iter().map(|(name, variable)| (name, Some(variable)));
     let scope =
         VariableScope::new(variables(&workflow.env).chain(inputs(&workflow.inputs)).chain(given));
-    let mut reading = FilePins::default();
+    let mut found = FilePins::default();
     for job in workflow.jobs.iter().filter(|job| !is_off(job.condition.as_ref())) {
-        reading.add(job_pins(job, &scope.with(&job.env), text));
+        found.add(job_pins(job, &scope.with(&job.env), text));
     }
-    reading.add(steps_pins(&workflow.steps, &scope, text));
-    reading
+    found.add(steps_pins(&workflow.steps, &scope, text));
+    found
 }
 
 fn job_pins(job: &WorkflowJob, scope: &VariableScope<'_>, text: &[u8]) -> FilePins {
-    let mut reading = FilePins::default();
-    reading.calls.extend(job.uses.as_ref().and_then(call));
+    let mut found = FilePins::default();
+    found.calls.extend(job.uses.as_ref().and_then(call));
     let image = job.image.as_ref().and_then(|image| scope.resolve(image));
-    reading.pins.extend(image.and_then(|image| images::word_pin(&image, text)));
+    found.pins.extend(image.and_then(|image| images::word_pin(&image, text)));
     let scripts = job.steps.iter().filter_map(script);
     let scope = scope.without(scripts.flat_map(set_for_later));
     let mut steps = steps_pins(&job.steps, &scope, text);
     let checkout = Checkout::new(&job.steps);
     steps.pins.iter_mut().for_each(|pin| checkout.place(pin));
-    reading.add(steps);
-    reading
+    found.add(steps);
+    found
 }
 
 /// Whether a job or a step with this `if` never runs.
@@ -60,23 +60,23 @@ fn set_for_later(script: &str) -> impl Iterator<Item = String> {
 }
 
 fn steps_pins(steps: &[WorkflowStep], scope: &VariableScope<'_>, text: &[u8]) -> FilePins {
-    let mut reading = FilePins::default();
+    let mut found = FilePins::default();
     for step in steps.iter().filter(|step| !is_off(step.condition.as_ref())) {
         let mut read = step_pins(step, &scope.with(&step.env), text);
         // What depends on the matrix is one variant of several.
         let condition = step.condition.as_ref().and_then(Scalar::text);
         let is_variant = condition.is_some_and(|condition| condition.contains("matrix."));
         read.pins.iter_mut().for_each(|pin| pin.is_exempt |= is_variant);
-        reading.add(read);
+        found.add(read);
     }
-    reading
+    found
 }
 
 fn step_pins(step: &WorkflowStep, scope: &VariableScope<'_>, text: &[u8]) -> FilePins {
-    let mut reading = FilePins::default();
+    let mut found = FilePins::default();
     if let Some(uses) = &step.uses {
-        reading.calls.extend(call(uses));
-        reading.pins.extend(input_pins(uses, scope, text));
+        found.calls.extend(call(uses));
+        found.pins.extend(input_pins(uses, scope, text));
     }
     let shell = step.settings.shell.as_ref().and_then(Scalar::text);
     let program = shell.map(|shell| shell.split_ascii_whitespace().next());
@@ -89,9 +89,9 @@ fn step_pins(step: &WorkflowStep, scope: &VariableScope<'_>, text: &[u8]) -> Fil
     };
     if let (Some(script), true, Some(directory)) = (&step.run, is_posix, directory) {
         let mut place = WorkingDirectory::at(&directory);
-        reading.add(commands::script_pins(script, &mut place, &|name| scope.lookup(name), text));
+        found.add(commands::script_pins(script, &mut place, &|name| scope.lookup(name), text));
     }
-    reading
+    found
 }
 
 /// Where a job puts what is in this repository, and where others.

@@ -65,10 +65,10 @@ pub(super) fn script_pins(
     variables: Variables<'_, '_>,
     file: &[u8],
 ) -> FilePins {
-    let mut reading = FilePins::default();
+    let mut found = FilePins::default();
     let Scalar { span, .. } = string;
     let placed = |text| Joined::of(file, text, span).or_else(|| Joined::somewhere(text, span));
-    let Some(text) = string.text().and_then(placed) else { return reading };
+    let Some(text) = string.text().and_then(placed) else { return found };
     let mut script = Script::default();
     script.split(&text, 0..text.bytes.len());
     let mut shells = Subshells { shells: vec![place.clone()], begun: 0 };
@@ -84,8 +84,8 @@ pub(super) fn script_pins(
         if let Some(directory) = there {
             *shells.at(command) = WorkingDirectory { directory, moved: true };
         }
-        reading.uses_corepack |= done.runs_corepack;
-        reading.pins.extend(done.pins.into_iter().map(|pin| Pin {
+        found.uses_corepack |= done.runs_corepack;
+        found.pins.extend(done.pins.into_iter().map(|pin| Pin {
             directory: directory.clone().unwrap_or_default().into_bytes(),
             applies_if: if moved { AppliesIf::ManifestHere } else { AppliesIf::Always },
             is_exempt: directory.is_none(),
@@ -93,7 +93,7 @@ pub(super) fn script_pins(
         }));
     }
     place.clone_from(&shells.shells[0]);
-    reading
+    found
 }
 
 /// The pins of a command of a container, if a shell runs it: a string, or `["sh", "-c", "…"]`.
@@ -278,10 +278,9 @@ fn command_effects(words: &[Resolved], file: &[u8]) -> Effects {
         name == "corepack" && words.get(1).is_none_or(|verb| verb.text != "disable");
     done.brings_corepack = NODE_MANAGERS.contains(&name)
         || name != "corepack" && words[1..].iter().any(names_corepack);
-    let found = FORMS.iter().find_map(|form| {
-        (form.0 == name).then(|| Some((form, words_after(&words[1..], form.1)?)))?
-    });
-    if let Some(((.., form, channel, label), rest)) = found {
+    let mut forms = FORMS.iter().filter(|form| form.0 == name);
+    let form = forms.find_map(|form| Some((form, words_after(&words[1..], form.1)?)));
+    if let Some(((.., form, channel, label), rest)) = form {
         done.pins = pins(*form, PinKind::Command(*channel, label), rest, words, file);
     }
     done

@@ -7,20 +7,20 @@ use crate::pins::{AppliesIf, Call, FilePins, commands, images};
 
 /// The pins of a compose file; `text` is the file.
 pub(super) fn compose_pins(compose: &Compose, text: &[u8], directory: &[u8]) -> FilePins {
-    let mut reading = FilePins::default();
+    let mut found = FilePins::default();
     for service in &compose.services {
         if let (Some(image), None) = (&service.image, &service.build) {
-            reading.pins.extend(plain(image).and_then(|image| images::word_pin(&image, text)));
+            found.pins.extend(plain(image).and_then(|image| images::word_pin(&image, text)));
         }
         for command in &service.commands {
             let mut done = commands::invocation_pins(command, text);
             // A container sees what is mounted, and nobody knows from here what that is.
             done.pins.iter_mut().for_each(|pin| pin.applies_if = AppliesIf::PackageManagerHere);
-            reading.add(done);
+            found.add(done);
         }
-        reading.calls.extend(service.build.as_ref().and_then(|build| call(build, directory)));
+        found.calls.extend(service.build.as_ref().and_then(|build| call(build, directory)));
     }
-    reading
+    found
 }
 
 /// A string without variables.

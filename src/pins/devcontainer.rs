@@ -14,18 +14,18 @@ const FEATURES: [(&str, &str, Manager); 4] = [
 
 /// The pins of a description; `text` is the file.
 pub(super) fn devcontainer_pins(container: &Devcontainer, text: &[u8]) -> FilePins {
-    let mut reading = FilePins::default();
+    let mut found = FilePins::default();
     for feature in &container.features {
         for (_, option, manager) in FEATURES.iter().filter(|(name, ..)| *name == feature.name) {
             let version =
                 feature.options.last(option).and_then(|value| Some((value.text()?, &value.span)));
             if let Some((wanted, span)) = version.filter(|(wanted, _)| *wanted != "none") {
-                reading.pins.push(string_pin(PinKind::Feature, *manager, wanted, span, text));
+                found.pins.push(string_pin(PinKind::Feature, *manager, wanted, span, text));
             }
         }
     }
     for command in &container.commands {
-        reading.add(commands::invocation_pins(command, text));
+        found.add(commands::invocation_pins(command, text));
     }
-    reading
+    found
 }

@@ -22,19 +22,19 @@ pub(super) fn dockerfile_pins(
     arguments: Vec<(String, Variable)>,
 ) -> FilePins {
     let mut stages = Stages::with_arguments(arguments);
-    let mut reading = FilePins::default();
+    let mut found = FilePins::default();
     let mut corepack: Vec<Corepack> = Vec::new();
     for instruction in instructions {
         stages.apply(instruction);
         let Some((_, stage)) = stages.current() else {
-            reading.add(run(instruction, &stages, &mut Corepack::Unknown, text));
+            found.add(run(instruction, &stages, &mut Corepack::Unknown, text));
             continue;
         };
         match instruction.name.as_str() {
             "FROM" => {
                 corepack.push(first_state(stage, &corepack));
                 let image = stage.image.as_ref().filter(|_| stage.base == Base::Image);
-                reading.pins.extend(image.and_then(|image| images::image_pin(image, text)));
+                found.pins.extend(image.and_then(|image| images::image_pin(image, text)));
             }
             "COPY" | "ADD" => {
                 if let Some(state) = corepack.last_mut()
@@ -45,12 +45,12 @@ pub(super) fn dockerfile_pins(
             }
             _ => {
                 if let Some(state) = corepack.last_mut().filter(|_| stage.has_posix_shell) {
-                    reading.add(run(instruction, &stages, state, text));
+                    found.add(run(instruction, &stages, state, text));
                 }
             }
         }
     }
-    reading
+    found
 }
 
 fn first_state(stage: &Stage, earlier: &[Corepack]) -> Corepack {
@@ -89,7 +89,7 @@ fn run(
     corepack: &mut Corepack,
     text: &[u8],
 ) -> FilePins {
-    let mut reading = FilePins::default();
+    let mut found = FilePins::default();
     let script = instruction.script();
     let done = commands::effects(&script, &|name| stages.lookup(name), text);
     for (at, Effects { mut pins, runs_corepack, brings_corepack }) in done.into_iter().enumerate() {
@@ -98,7 +98,7 @@ fn run(
             *corepack = Corepack::Unknown;
         }
         if runs_corepack {
-            reading.uses_corepack = true;
+            found.uses_corepack = true;
             // `corepack enable || npm install -g corepack` knows that it may be missing.
             let is_prepared = command.is_tested
                 || script.commands.get(at + 1).is_some_and(|next| next.link == Link::Or);
@@ -111,7 +111,7 @@ fn run(
                 let name = image
                     .map(|image| format!("{}:{}", image.repository, image.tag()))
                     .unwrap_or_default();
-                reading.faults.push((span, Fault::NoCorepack(name)));
+                found.faults.push((span, Fault::NoCorepack(name)));
                 // Said once for a stage: the first command fails.
                 *corepack = Corepack::Unknown;
             }
@@ -120,7 +120,7 @@ fn run(
             pin.bypasses_corepack = *corepack == Corepack::Carried
                 && matches!(pin.kind, PinKind::Command(Channel::Npm, _));
         }
-        reading.pins.append(&mut pins);
+        found.pins.append(&mut pins);
     }
-    reading
+    found
 }

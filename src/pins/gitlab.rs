@@ -8,32 +8,32 @@ use crate::pins::{FilePins, commands, images};
 /// The pins of a pipeline; `text` is the file.
 pub(super) fn pipeline_pins(pipeline: &Pipeline, text: &[u8]) -> FilePins {
     let scope = VariableScope::new(variables(&pipeline.global.variables));
-    let mut reading = FilePins::default();
+    let mut found = FilePins::default();
     for job in std::iter::once(&pipeline.global).chain(&pipeline.jobs) {
-        reading.add(job_pins(job, &scope, text));
+        found.add(job_pins(job, &scope, text));
     }
-    reading
+    found
 }
 
 fn job_pins(job: &PipelineJob, scope: &VariableScope<'_>, text: &[u8]) -> FilePins {
     let scope = scope.with(&job.variables);
     // What a matrix sets is one variant of several.
     let scope = scope.without(job.matrix.iter().cloned());
-    let mut reading = FilePins::default();
+    let mut found = FilePins::default();
     // One shell runs the first two.
     for sections in [&[&job.before_script, &job.script][..], &[&job.after_script]] {
         let mut place = WorkingDirectory::at("");
         for line in sections.iter().copied().flatten() {
-            reading.add(commands::script_pins(line, &mut place, &|name| scope.lookup(name), text));
+            found.add(commands::script_pins(line, &mut place, &|name| scope.lookup(name), text));
         }
     }
     let image = job.image.as_ref().and_then(|image| scope.resolve(image));
-    reading.pins.extend(image.and_then(|image| images::word_pin(&image, text)));
+    found.pins.extend(image.and_then(|image| images::word_pin(&image, text)));
     // A job that extends a template may set its variables otherwise.
-    for pin in reading.pins.iter_mut().filter(|pin| job.is_template && !pin.used.is_empty()) {
+    for pin in found.pins.iter_mut().filter(|pin| job.is_template && !pin.used.is_empty()) {
         pin.is_exempt = true;
     }
-    reading
+    found
 }
 
 #[cfg(test)]

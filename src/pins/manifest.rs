@@ -12,15 +12,15 @@ pub(super) fn manifest_pins(manifest: &PackageJson, text: &[u8]) -> FilePins {
     if manifest.shape == Shape::Invalid {
         return FilePins { decides: true, ..FilePins::default() };
     }
-    let members = manifest.workspaces.as_deref().map(patterns);
-    let mut reading = FilePins { members, ..FilePins::default() };
-    package_manager(manifest, text, &mut reading);
+    let members = manifest.workspaces.clone();
+    let mut found = FilePins { members, ..FilePins::default() };
+    package_manager(manifest, text, &mut found);
     let engines = manifest.dev_engine.iter().chain(&manifest.alternatives);
-    reading.pins.extend(engines.filter_map(|engine| engine_pin(engine, text)));
+    found.pins.extend(engines.filter_map(|engine| engine_pin(engine, text)));
     if let Some(field) =
         manifest.package_manager.as_ref().filter(|_| text.starts_with(b"\xef\xbb\xbf"))
     {
-        reading.faults.push((
+        found.faults.push((
             field.span.clone(),
             Fault::Refused("the file begins with a byte order mark".into()),
         ));
@@ -33,11 +33,11 @@ pub(super) fn manifest_pins(manifest: &PackageJson, text: &[u8]) -> FilePins {
                 let pin = string_pin(kind, manager, wanted, &version.span, text);
                 // "please-use-pnpm" is no version.
                 let is_version = matches!(pin.demand, Demand::Exact(_) | Demand::Range(_));
-                reading.pins.extend(is_version.then_some(pin));
+                found.pins.extend(is_version.then_some(pin));
             }
         }
     }
-    reading
+    found
 }
 
 /// A pin that a string holds as a whole.
@@ -59,31 +59,31 @@ pub(super) fn string_pin(
 }
 
 /// What corepack makes of it.
-fn package_manager(manifest: &PackageJson, text: &[u8], reading: &mut FilePins) {
+fn package_manager(manifest: &PackageJson, text: &[u8], found: &mut FilePins) {
     let field = manifest.package_manager.as_ref();
     match corepack::decide(manifest, text) {
         Decision::Refused(refusal) => {
-            reading.decides = field.is_some();
-            reading.faults.push(fault(refusal));
+            found.decides = field.is_some();
+            found.faults.push(fault(refusal));
         }
-        Decision::Blank(refusal) => reading.blank = Some(fault(refusal)),
+        Decision::Blank(refusal) => found.blank = Some(fault(refusal)),
         Decision::Absent => {}
-        Decision::Open => reading.decides = field.is_some(),
-        Decision::Exact(..) => reading.pins.extend(written(field, text)),
+        Decision::Open => found.decides = field.is_some(),
+        Decision::Exact(..) => found.pins.extend(written(field, text)),
         Decision::Contradiction => {
-            reading.decides = true;
+            found.decides = true;
             let pin = written(field, text);
             // Two versions are compared where pins are; one that is none is a fault.
             let engine = manifest.dev_engine.as_ref().and_then(|engine| engine_pin(engine, text));
             let is_compared = engine.is_some() && pin.is_some();
             if let Some(field) = field.filter(|_| !is_compared) {
                 let reason = "it is not what devEngines.packageManager asks for".to_owned();
-                reading.faults.push((field.span.clone(), Fault::Refused(reason)));
+                found.faults.push((field.span.clone(), Fault::Refused(reason)));
             }
-            reading.pins.extend(pin);
+            found.pins.extend(pin);
         }
     }
-    reading.decides |= !reading.pins.is_empty();
+    found.decides |= !found.pins.is_empty();
 }
 
 fn fault(refusal: Refusal) -> (Span, Fault) {
@@ -111,9 +111,4 @@ fn engine_pin(engine: &DevEngine, text: &[u8]) -> Option<Pin> {
     let manager = engine.name.as_ref().and_then(Scalar::text).and_then(Manager::from_name)?;
     let version = engine.version.as_ref()?;
     Some(string_pin(PinKind::DevEngines, manager, version.text()?, &version.span, text))
-}
-
-/// The patterns of a workspace.
-pub(super) fn patterns(patterns: &[Scalar]) -> Vec<String> {
-    patterns.iter().filter_map(Scalar::text).map(str::to_owned).collect()
 }
