@@ -17,7 +17,7 @@ mod gathering;
 mod pinned;
 
 use gathering::Gathering;
-use pinned::{all_pins, table};
+use pinned::{all_pins, pin_table};
 
 /// The largest file that is judged, in bytes. Lockfiles of the largest public workspaces stay below
 /// a quarter of it.
@@ -194,7 +194,12 @@ impl<'a> Engine<'a> {
         if self.listed.is_some() {
             return Ok(());
         }
-        self.pins(files, change)?;
+        if let Some(first) = self.reporter(compares_pins)
+            && let Some(table) =
+                self.judged(first, change, |findings| pin_table(files, change, findings))?
+        {
+            self.compared(&table, change);
+        }
         self.projects(files, change)
     }
 
@@ -215,9 +220,8 @@ impl<'a> Engine<'a> {
                 _ => None,
             })
             .collect();
-        let Some(first) = self.reporter(asked.iter().map(|(rule, ..)| *rule)) else {
-            return Ok(());
-        };
+        let is_among = |rule: &Rule| asked.iter().any(|(known, ..)| *known == rule);
+        let Some(first) = self.reporter(is_among) else { return Ok(()) };
         let is_asked = |kind| asked.iter().any(|(_, wants, _)| wants(kind));
         let project =
             self.judged(first, change, |findings| files.project(is_asked, |_| {}, findings))?;
@@ -227,27 +231,11 @@ impl<'a> Engine<'a> {
         Ok(())
     }
 
-    /// Judges by the rules that compare pins, if a new file pins a package manager.
-    fn pins(&mut self, files: &mut Gathering<'_>, change: &dyn Change) -> Result<(), Error> {
-        let Some(first) = self.comparing() else { return Ok(()) };
-        if let Some(table) =
-            self.judged(first, change, |findings| table(files, change, findings))?
-        {
-            self.compared(&table, change);
-        }
-        Ok(())
-    }
-
-    /// Of the rules that compare pins, the one that reports a file that is too large to be read.
-    fn comparing(&self) -> Option<&'static Rule> {
-        self.reporter(
-            self.rules.iter().copied().filter(|rule| matches!(rule.check, Check::Pins(_))),
-        )
-    }
-
-    /// The rule that reports for those that read the same files: the first that is not off, if any.
-    fn reporter(&self, rules: impl Iterator<Item = &'static Rule>) -> Option<&'static Rule> {
-        rules.min_by_key(|rule| self.config.is_off(rule))
+    /// Of some rules that read the same files, the one that reports a file that is too large: the
+    /// first that is not off.
+    fn reporter(&self, is_asked: impl Fn(&Rule) -> bool) -> Option<&'static Rule> {
+        let asked = self.rules.iter().copied().filter(|rule| is_asked(rule));
+        asked.min_by_key(|rule| self.config.is_off(rule))
     }
 
     /// Collects what is reported under a rule about a change.
@@ -265,7 +253,7 @@ impl<'a> Engine<'a> {
 
     /// Judges all pins of a change, whichever are new, and tells them.
     pub(crate) fn all_pins(&mut self, change: &dyn Change) -> Result<PinTable, Error> {
-        let Some(first) = self.comparing() else { return Ok(PinTable::default()) };
+        let Some(first) = self.reporter(compares_pins) else { return Ok(PinTable::default()) };
         let table = self.judged(first, change, |findings| {
             all_pins(&mut Gathering::of(change), true, findings)
         })?;
@@ -398,6 +386,10 @@ impl<'a> Engine<'a> {
         }
         found
     }
+}
+
+fn compares_pins(rule: &Rule) -> bool {
+    matches!(rule.check, Check::Pins(_))
 }
 
 /// Names the commit that brings what was found. It is asked for only if there is something to say

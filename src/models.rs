@@ -23,7 +23,7 @@ pub(crate) struct Scalar {
 }
 
 impl Scalar {
-    fn parse(node: &Node) -> Self {
+    pub(crate) fn parse(node: &Node) -> Self {
         Self { span: node.span.clone(), text: node.text().map(str::to_owned) }
     }
 

@@ -8,16 +8,17 @@ use semver::{BuildMetadata, Version};
 
 use crate::base::finding::Span;
 use crate::formats::shell::{Resolved, Use, Variable};
+use crate::models::Scalar;
 use crate::project::SourceFile;
 
 mod commands;
 mod corepack;
+mod scope;
 mod images;
 mod compose;
 mod dockerfile;
 mod manifest;
 mod devcontainer;
-mod scope;
 mod ci;
 mod gitlab;
 mod tools;
@@ -272,10 +273,16 @@ pub(crate) struct Pin {
 }
 
 impl Pin {
-    /// A pin that stands in the file as it is: `place` is the version.
-    fn literal(kind: PinKind, manager: Manager, text: &str, place: Span) -> Self {
-        let (demand, hash) = (Demand::parse(text), hash(text));
-        Self { version: Some(place.clone()), hash, ..Self::fixed(kind, manager, demand, place) }
+    /// A pin whose version is a whole string; `None` if it is not a string. It can be moved if it is
+    /// written without escapes.
+    fn from_string(kind: PinKind, manager: Manager, value: &Scalar, file: &[u8]) -> Option<Self> {
+        let (text, at) = (value.text()?, &value.span);
+        let inner = at.start + 1..at.end.saturating_sub(1);
+        let is_text = |span: &Span| file.get(span.clone()) == Some(text.as_bytes());
+        let version = [at.clone(), inner].into_iter().find(is_text);
+        let place = version.clone().unwrap_or_else(|| at.clone());
+        let hash = version.as_ref().map(|_| hash(text)).unwrap_or_default();
+        Some(Self { version, hash, ..Self::fixed(kind, manager, Demand::parse(text), place) })
     }
 
     /// A pin that nobody can change by replacing a version.
@@ -375,7 +382,23 @@ impl From<Vec<Pin>> for FilePins {
     }
 }
 
+/// The pins of several parts of one file.
+impl FromIterator<Self> for FilePins {
+    fn from_iter<I: IntoIterator<Item = Self>>(parts: I) -> Self {
+        let mut found = Self::default();
+        parts.into_iter().for_each(|part| found.add(part));
+        found
+    }
+}
+
 impl FilePins {
+    fn add(&mut self, part: Self) {
+        self.pins.extend(part.pins);
+        self.faults.extend(part.faults);
+        self.calls.extend(part.calls);
+        self.uses_corepack |= part.uses_corepack;
+    }
+
     /// Whether there is nothing to compare or to find fault with.
     pub(crate) fn is_irrelevant(&self) -> bool {
         self.pins.is_empty()
@@ -399,14 +422,6 @@ impl FilePins {
     fn tidy(&mut self) {
         self.pins.sort_by_key(|pin| (pin.at.start, pin.place.start));
         self.pins.dedup();
-    }
-
-    /// Takes in what another part of the same file says.
-    fn add(&mut self, other: Self) {
-        self.pins.extend(other.pins);
-        self.faults.extend(other.faults);
-        self.calls.extend(other.calls);
-        self.uses_corepack |= other.uses_corepack;
     }
 }
 

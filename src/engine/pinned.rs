@@ -11,7 +11,7 @@ use crate::rule::Findings;
 
 /// The pins of a change, and those that they are compared with; `None` if no new file has any. In
 /// that case, only new files are read.
-pub(super) fn table(
+pub(super) fn pin_table(
     files: &mut Gathering<'_>,
     change: &dyn Change,
     findings: &mut Findings,

@@ -3,7 +3,6 @@
 //! What a project uses is what its manifest says, found upward as corepack finds it; else what its
 //! version manager is told; else what its workflows install. Everything else is held against that.
 
-use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
@@ -308,38 +307,22 @@ fn relation(pin: &Pin, reference: &Pin, file: &OtherPins) -> Relation {
     if pin.manager != reference.manager {
         return other_manager(pin, reference, file);
     }
-    let accepts = |range: &str| match pin.kind {
-        PinKind::DevEngines => satisfies(wanted, range),
-        _ => accepts(wanted, range),
+    let excludes = |range: &str| match pin.kind {
+        PinKind::DevEngines => satisfies(wanted, range) == Some(false),
+        _ => accepts(wanted, range) == Some(false),
     };
-    match (&pin.demand, pin.kind) {
-        (Demand::Unknown, _) => Relation::Unjudged,
-        (Demand::Exact(_), _)
-            if pin.strictness == Strictness::Text && pin.hash != reference.hash =>
-        {
+    match &pin.demand {
+        Demand::Unknown => Relation::Unjudged,
+        Demand::Exact(_) if pin.strictness == Strictness::Text && pin.hash != reference.hash => {
             Relation::Differs
         }
-        (Demand::Exact(version), kind) if kind.role() != Role::Accepts => {
-            if version.cmp_precedence(wanted) == Ordering::Equal {
-                Relation::Agrees
-            } else {
-                Relation::Differs
-            }
+        Demand::Exact(version) if pin.kind.role() == Role::Accepts => {
+            if excludes(&version.to_string()) { Relation::Differs } else { Relation::Agrees }
         }
-        (Demand::Exact(version), _) => {
-            if accepts(&version.to_string()) == Some(false) {
-                Relation::Differs
-            } else {
-                Relation::Agrees
-            }
-        }
-        (Demand::Range(range), kind) => match (accepts(range), kind) {
-            (Some(false), _) => Relation::Differs,
-            (_, PinKind::Engines | PinKind::DevEngines) => Relation::Agrees,
-            _ if pin.strictness != Strictness::Version => Relation::Differs,
-            _ => Relation::Floats,
-        },
-        (_, PinKind::DevEngines | PinKind::Engines) => Relation::Agrees,
+        Demand::Exact(version) if version.cmp_precedence(wanted).is_eq() => Relation::Agrees,
+        Demand::Exact(_) => Relation::Differs,
+        Demand::Range(range) if excludes(range) => Relation::Differs,
+        _ if matches!(pin.kind, PinKind::Engines | PinKind::DevEngines) => Relation::Agrees,
         _ if pin.strictness != Strictness::Version => Relation::Differs,
         _ => Relation::Floats,
     }

@@ -6,6 +6,7 @@ use crate::models::{Scalar, StringMap};
 use crate::pins::commands::WorkingDirectory;
 use crate::pins::scope::{VariableScope, variables};
 use crate::pins::{Call, FilePins, Manager, Pin, PinKind, Strictness, commands, images};
+use crate::project::directories::relative_to;
 
 /// The pins of a workflow or an action; `text` is the file.
 pub(super) fn workflow_pins(
@@ -16,25 +17,18 @@ pub(super) fn workflow_pins(
     let given = arguments.into_iter().map(|(name, variable)| (name, Some(variable)));
     let scope =
         VariableScope::new(variables(&workflow.env).chain(inputs(&workflow.inputs)).chain(given));
-    let mut found = FilePins::default();
-    for job in workflow.jobs.iter().filter(|job| !is_off(job.condition.as_ref())) {
-        found.add(job_pins(job, &scope.with(&job.env), text));
-    }
-    found.add(steps_pins(&workflow.steps, &scope, text));
-    found
+    let jobs = workflow.jobs.iter().filter(|job| !is_off(job.condition.as_ref()));
+    let jobs = jobs.map(|job| job_pins(job, &scope.with(&job.env), text));
+    jobs.chain([steps_pins(&workflow.steps, &scope, text)]).collect()
 }
 
 fn job_pins(job: &WorkflowJob, scope: &VariableScope<'_>, text: &[u8]) -> FilePins {
-    let mut found = FilePins::default();
-    found.calls.extend(job.uses.as_ref().and_then(call));
-    let image = job.image.as_ref().and_then(|image| scope.resolve(image));
-    found.pins.extend(image.and_then(|image| images::word_pin(&image, text)));
     let scripts = job.steps.iter().filter_map(script);
-    let scope = scope.without(scripts.flat_map(set_for_later));
-    let mut steps = steps_pins(&job.steps, &scope, text);
+    let mut found = steps_pins(&job.steps, &scope.without(scripts.flat_map(set_for_later)), text);
     let checkout = Checkout::new(&job.steps);
-    steps.pins.iter_mut().for_each(|pin| checkout.place(pin));
-    found.add(steps);
+    found.pins.iter_mut().for_each(|pin| checkout.place(pin));
+    found.calls.extend(job.uses.as_ref().and_then(call));
+    found.pins.extend(images::image_pin(job.image.as_ref(), scope, text));
     found
 }
 
@@ -60,16 +54,16 @@ fn set_for_later(script: &str) -> impl Iterator<Item = String> {
 }
 
 fn steps_pins(steps: &[WorkflowStep], scope: &VariableScope<'_>, text: &[u8]) -> FilePins {
-    let mut found = FilePins::default();
-    for step in steps.iter().filter(|step| !is_off(step.condition.as_ref())) {
-        let mut read = step_pins(step, &scope.with(&step.env), text);
-        // What depends on the matrix is one variant of several.
+    let steps = steps.iter().filter(|step| !is_off(step.condition.as_ref()));
+    let pins = |step: &WorkflowStep| {
+        let mut found = step_pins(step, &scope.with(&step.env), text);
+        // A step that depends on the matrix is one variant of several.
         let condition = step.condition.as_ref().and_then(Scalar::text);
         let is_variant = condition.is_some_and(|condition| condition.contains("matrix."));
-        read.pins.iter_mut().for_each(|pin| pin.is_exempt |= is_variant);
-        found.add(read);
-    }
-    found
+        found.pins.iter_mut().for_each(|pin| pin.is_exempt |= is_variant);
+        found
+    };
+    steps.map(pins).collect()
 }
 
 fn step_pins(step: &WorkflowStep, scope: &VariableScope<'_>, text: &[u8]) -> FilePins {
@@ -128,14 +122,10 @@ impl Checkout {
 
     /// Turns the directory that a pin is for into one of the repository.
     fn place(&self, pin: &mut Pin) {
-        let below = |directory: &[u8], top: &str| match directory.strip_prefix(top.as_bytes())? {
-            rest if top.is_empty() || rest.is_empty() => Some(rest.to_vec()),
-            [b'/', rest @ ..] => Some(rest.to_vec()),
-            _ => None,
-        };
-        let is_others = self.others.iter().any(|other| below(&pin.directory, other).is_some());
-        match self.own.as_ref().and_then(|own| below(&pin.directory, own)).filter(|_| !is_others) {
-            Some(directory) => pin.directory = directory,
+        let below = |top: &String| relative_to(top.as_bytes(), &pin.directory);
+        let is_of_another = self.others.iter().any(|other| below(other).is_some());
+        match self.own.as_ref().and_then(below).filter(|_| !is_of_another) {
+            Some(directory) => pin.directory = directory.to_vec(),
             None => pin.is_exempt = true,
         }
     }

@@ -56,6 +56,25 @@ impl WorkingDirectory {
     pub(super) fn at(directory: &str) -> Self {
         Self { directory: joined("", directory), moved: false }
     }
+
+    /// Where the next command runs: elsewhere if this one is `cd`.
+    fn after(
+        &self,
+        command: &Command<'_>,
+        script: &Script<'_>,
+        variables: Variables<'_, '_>,
+    ) -> Self {
+        let mut words = command.words().map(|word| script.resolve(&word, variables));
+        let program = words.next();
+        let program = program.as_ref().and_then(Resolved::known);
+        if !matches!(program, Some("cd" | "pushd" | "popd")) {
+            return self.clone();
+        }
+        let target = words.find(|word| !matches!(word.known(), Some("--" | "-P" | "-L")));
+        let target = target.as_ref().and_then(Resolved::known).filter(|target| *target != "-");
+        let there = self.directory.as_deref().zip(target);
+        Self { directory: there.and_then(|(here, target)| joined(here, target)), moved: true }
+    }
 }
 
 /// The pins of a script that is a string of a document. Where it ends, the next one begins.
@@ -73,17 +92,9 @@ pub(super) fn script_pins(
     script.split(&text, 0..text.bytes.len());
     let mut shells = Subshells { shells: vec![place.clone()], begun: 0 };
     for (command, done) in script.commands.iter().zip(effects(&script, variables, file)) {
-        let WorkingDirectory { directory, moved } = shells.at(command).clone();
-        let there = match directory_change(command, &script, variables) {
-            DirectoryChange::None => None,
-            DirectoryChange::To(target) => {
-                Some(directory.as_deref().and_then(|here| joined(here, &target)))
-            }
-            DirectoryChange::Unknown => Some(None),
-        };
-        if let Some(directory) = there {
-            *shells.at(command) = WorkingDirectory { directory, moved: true };
-        }
+        let shell = shells.at(command);
+        let next = shell.after(command, &script, variables);
+        let WorkingDirectory { directory, moved } = std::mem::replace(shell, next);
         found.uses_corepack |= done.runs_corepack;
         found.pins.extend(done.pins.into_iter().map(|pin| Pin {
             directory: directory.clone().unwrap_or_default().into_bytes(),
@@ -131,33 +142,6 @@ impl Subshells {
         let outer = self.shells[self.shells.len() - 1].clone();
         self.shells.resize(command.depth + 1, outer);
         &mut self.shells[command.depth]
-    }
-}
-
-/// What a command does to where the next one runs.
-enum DirectoryChange {
-    None,
-    /// To a directory, seen from here.
-    To(String),
-    /// Nobody knows where to.
-    Unknown,
-}
-
-/// Where `cd` goes, if this is one.
-fn directory_change(
-    command: &Command<'_>,
-    script: &Script<'_>,
-    variables: Variables<'_, '_>,
-) -> DirectoryChange {
-    let mut words = command.words().map(|word| script.resolve(&word, variables));
-    if !words.next().is_some_and(|program| matches!(program.known(), Some("cd" | "pushd" | "popd")))
-    {
-        return DirectoryChange::None;
-    }
-    let target = words.find(|word| !matches!(word.known(), Some("--" | "-P" | "-L")));
-    match target.as_ref().and_then(Resolved::known) {
-        Some(target) if target != "-" => DirectoryChange::To(target.to_owned()),
-        _ => DirectoryChange::Unknown,
     }
 }
 

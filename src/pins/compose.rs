@@ -1,8 +1,9 @@
 //! Pins of compose files: images, and the arguments that they give to a Dockerfile.
 
-use crate::formats::shell::{Resolved, Variable};
+use crate::formats::shell::Variable;
 use crate::models::Scalar;
 use crate::models::compose::{Compose, ServiceBuild};
+use crate::pins::scope::VariableScope;
 use crate::pins::{AppliesIf, Call, FilePins, commands, images};
 
 /// The pins of a compose file; `text` is the file.
@@ -10,7 +11,7 @@ pub(super) fn compose_pins(compose: &Compose, text: &[u8], directory: &[u8]) -> 
     let mut found = FilePins::default();
     for service in &compose.services {
         if let (Some(image), None) = (&service.image, &service.build) {
-            found.pins.extend(plain(image).and_then(|image| images::word_pin(&image, text)));
+            found.pins.extend(images::image_pin(Some(image), &VariableScope::default(), text));
         }
         for command in &service.commands {
             let mut done = commands::invocation_pins(command, text);
@@ -21,18 +22,6 @@ pub(super) fn compose_pins(compose: &Compose, text: &[u8], directory: &[u8]) -> 
         found.calls.extend(service.build.as_ref().and_then(|build| call(build, directory)));
     }
     found
-}
-
-/// A string without variables.
-fn plain(value: &Scalar) -> Option<Resolved> {
-    let text = value.text().filter(|text| !text.contains('$'))?.to_owned();
-    Some(Resolved {
-        text,
-        is_open: false,
-        span: value.span.clone(),
-        used: Vec::new(),
-        unset: Vec::new(),
-    })
 }
 
 /// The Dockerfile of a build, and the arguments that it is given.

@@ -1,8 +1,7 @@
 //! Pins of `devcontainer.json`: features that install a package manager, and commands.
 
 use crate::models::devcontainer::Devcontainer;
-use crate::pins::manifest::string_pin;
-use crate::pins::{FilePins, Manager, PinKind, commands};
+use crate::pins::{FilePins, Manager, Pin, PinKind, commands};
 
 /// The options of features that name a version: the feature, its option, and whose version it is.
 const FEATURES: [(&str, &str, Manager); 4] = [
@@ -14,18 +13,16 @@ const FEATURES: [(&str, &str, Manager); 4] = [
 
 /// The pins of a description; `text` is the file.
 pub(super) fn devcontainer_pins(container: &Devcontainer, text: &[u8]) -> FilePins {
-    let mut found = FilePins::default();
+    let commands = container.commands.iter();
+    let mut found: FilePins =
+        commands.map(|command| commands::invocation_pins(command, text)).collect();
     for feature in &container.features {
-        for (_, option, manager) in FEATURES.iter().filter(|(name, ..)| *name == feature.name) {
-            let version =
-                feature.options.last(option).and_then(|value| Some((value.text()?, &value.span)));
-            if let Some((wanted, span)) = version.filter(|(wanted, _)| *wanted != "none") {
-                found.pins.push(string_pin(PinKind::Feature, *manager, wanted, span, text));
-            }
-        }
-    }
-    for command in &container.commands {
-        found.add(commands::invocation_pins(command, text));
+        let options = FEATURES.iter().filter(|(name, ..)| *name == feature.name);
+        found.pins.extend(options.filter_map(|(_, option, manager)| {
+            let value =
+                feature.options.last(option).filter(|value| value.text() != Some("none"))?;
+            Pin::from_string(PinKind::Feature, *manager, value, text)
+        }));
     }
     found
 }

@@ -2,18 +2,9 @@
 
 use crate::formats::dockerfile::Instruction;
 use crate::formats::shell::{Link, Variable};
-use crate::models::dockerfile::{Base, Stage, Stages};
+use crate::models::dockerfile::{Base, Stages};
 use crate::pins::commands::{self, Channel, Effects};
 use crate::pins::{Fault, FilePins, PinKind, images};
-
-/// What is known of corepack in a stage.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Corepack {
-    Carried,
-    Absent,
-    /// Something may have brought it, or nobody knows the image.
-    Unknown,
-}
 
 /// The pins of a Dockerfile; `text` is the file.
 pub(super) fn dockerfile_pins(
@@ -23,24 +14,29 @@ pub(super) fn dockerfile_pins(
 ) -> FilePins {
     let mut stages = Stages::with_arguments(arguments);
     let mut found = FilePins::default();
-    let mut corepack: Vec<Corepack> = Vec::new();
+    // Whether each stage has corepack; `None` where that is not known.
+    let mut corepack: Vec<Option<bool>> = Vec::new();
     for instruction in instructions {
         stages.apply(instruction);
         let Some((_, stage)) = stages.current() else {
-            found.add(run(instruction, &stages, &mut Corepack::Unknown, text));
+            found.add(run(instruction, &stages, &mut None, text));
             continue;
         };
         match instruction.name.as_str() {
             "FROM" => {
-                corepack.push(first_state(stage, &corepack));
-                let image = stage.image.as_ref().filter(|_| stage.base == Base::Image);
-                found.pins.extend(image.and_then(|image| images::image_pin(image, text)));
+                let image = stage.image.as_ref();
+                if let Base::Stage(number) = stage.base {
+                    corepack.push(corepack[number]);
+                } else {
+                    corepack.push(image.and_then(images::carries_corepack));
+                    found.pins.extend(image.and_then(|image| images::reference_pin(image, text)));
+                }
             }
             "COPY" | "ADD" => {
                 if let Some(state) = corepack.last_mut()
                     && may_copy_corepack(instruction)
                 {
-                    *state = Corepack::Unknown;
+                    *state = None;
                 }
             }
             _ => {
@@ -51,18 +47,6 @@ pub(super) fn dockerfile_pins(
         }
     }
     found
-}
-
-fn first_state(stage: &Stage, earlier: &[Corepack]) -> Corepack {
-    match (stage.base, &stage.image) {
-        (Base::Stage(number), _) => earlier[number],
-        (Base::Image, Some(image)) => match images::carries_corepack(image) {
-            Some(true) => Corepack::Carried,
-            Some(false) => Corepack::Absent,
-            None => Corepack::Unknown,
-        },
-        (Base::Image, None) => Corepack::Unknown,
-    }
 }
 
 /// Whether what is copied may be corepack: from another image, whatever is of the system; from the
@@ -86,7 +70,7 @@ fn may_copy_corepack(instruction: &Instruction) -> bool {
 fn run(
     instruction: &Instruction,
     stages: &Stages,
-    corepack: &mut Corepack,
+    corepack: &mut Option<bool>,
     text: &[u8],
 ) -> FilePins {
     let mut found = FilePins::default();
@@ -95,7 +79,7 @@ fn run(
     for (at, Effects { mut pins, runs_corepack, brings_corepack }) in done.into_iter().enumerate() {
         let command = &script.commands[at];
         if brings_corepack {
-            *corepack = Corepack::Unknown;
+            *corepack = None;
         }
         if runs_corepack {
             found.uses_corepack = true;
@@ -106,19 +90,19 @@ fn run(
                 .words()
                 .next()
                 .map(|word| script.resolve(&word, &|name| stages.lookup(name)).span);
-            if let (Corepack::Absent, false, Some(span)) = (*corepack, is_prepared, word) {
+            if let (Some(false), false, Some(span)) = (*corepack, is_prepared, word) {
                 let image = stages.current().and_then(|(_, stage)| stage.image.as_ref());
                 let name = image
                     .map(|image| format!("{}:{}", image.repository, image.tag()))
                     .unwrap_or_default();
                 found.faults.push((span, Fault::NoCorepack(name)));
                 // Said once for a stage: the first command fails.
-                *corepack = Corepack::Unknown;
+                *corepack = None;
             }
         }
         for pin in &mut pins {
-            pin.bypasses_corepack = *corepack == Corepack::Carried
-                && matches!(pin.kind, PinKind::Command(Channel::Npm, _));
+            pin.bypasses_corepack =
+                *corepack == Some(true) && matches!(pin.kind, PinKind::Command(Channel::Npm, _));
         }
         found.pins.append(&mut pins);
     }

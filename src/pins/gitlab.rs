@@ -8,11 +8,8 @@ use crate::pins::{FilePins, commands, images};
 /// The pins of a pipeline; `text` is the file.
 pub(super) fn pipeline_pins(pipeline: &Pipeline, text: &[u8]) -> FilePins {
     let scope = VariableScope::new(variables(&pipeline.global.variables));
-    let mut found = FilePins::default();
-    for job in std::iter::once(&pipeline.global).chain(&pipeline.jobs) {
-        found.add(job_pins(job, &scope, text));
-    }
-    found
+    let jobs = std::iter::once(&pipeline.global).chain(&pipeline.jobs);
+    jobs.map(|job| job_pins(job, &scope, text)).collect()
 }
 
 fn job_pins(job: &PipelineJob, scope: &VariableScope<'_>, text: &[u8]) -> FilePins {
@@ -27,8 +24,7 @@ fn job_pins(job: &PipelineJob, scope: &VariableScope<'_>, text: &[u8]) -> FilePi
             found.add(commands::script_pins(line, &mut place, &|name| scope.lookup(name), text));
         }
     }
-    let image = job.image.as_ref().and_then(|image| scope.resolve(image));
-    found.pins.extend(image.and_then(|image| images::word_pin(&image, text)));
+    found.pins.extend(images::image_pin(job.image.as_ref(), &scope, text));
     // A job that extends a template may set its variables otherwise.
     for pin in found.pins.iter_mut().filter(|pin| job.is_template && !pin.used.is_empty()) {
         pin.is_exempt = true;

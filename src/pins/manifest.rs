@@ -29,33 +29,15 @@ pub(super) fn manifest_pins(manifest: &PackageJson, text: &[u8]) -> FilePins {
         [(&manifest.volta, PinKind::Volta), (&manifest.engines, PinKind::Engines)]
     {
         for (name, version) in versions.iter() {
-            if let (Some(manager), Some(wanted)) = (Manager::from_name(name), version.text()) {
-                let pin = string_pin(kind, manager, wanted, &version.span, text);
-                // "please-use-pnpm" is no version.
-                let is_version = matches!(pin.demand, Demand::Exact(_) | Demand::Range(_));
-                found.pins.extend(is_version.then_some(pin));
-            }
+            let manager = Manager::from_name(name);
+            let pin = manager.and_then(|manager| Pin::from_string(kind, manager, version, text));
+            // "please-use-pnpm" is not a version.
+            found.pins.extend(
+                pin.filter(|pin| matches!(pin.demand, Demand::Exact(_) | Demand::Range(_))),
+            );
         }
     }
     found
-}
-
-/// A pin that a string holds as a whole.
-pub(super) fn string_pin(
-    kind: PinKind,
-    manager: Manager,
-    wanted: &str,
-    at: &Span,
-    text: &[u8],
-) -> Pin {
-    let inner = at.start + 1..at.end.saturating_sub(1);
-    match [at.clone(), inner]
-        .into_iter()
-        .find(|span| text.get(span.clone()) == Some(wanted.as_bytes()))
-    {
-        Some(span) => Pin::literal(kind, manager, wanted, span),
-        None => Pin::fixed(kind, manager, Demand::parse(wanted), at.clone()),
-    }
 }
 
 /// What corepack makes of it.
@@ -110,5 +92,5 @@ fn written(field: Option<&Scalar>, text: &[u8]) -> Option<Pin> {
 fn engine_pin(engine: &DevEngine, text: &[u8]) -> Option<Pin> {
     let manager = engine.name.as_ref().and_then(Scalar::text).and_then(Manager::from_name)?;
     let version = engine.version.as_ref()?;
-    Some(string_pin(PinKind::DevEngines, manager, version.text()?, &version.span, text))
+    Pin::from_string(PinKind::DevEngines, manager, version, text)
 }

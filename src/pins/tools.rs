@@ -4,7 +4,7 @@
 use crate::base::finding::Span;
 use crate::formats::document::{Key, Node, Value};
 use crate::formats::{self, Syntax};
-use crate::pins::manifest::string_pin;
+use crate::models::Scalar;
 use crate::pins::{Demand, Manager, Pin, PinKind};
 
 /// `.tool-versions`: of several versions of a tool, the first is used.
@@ -43,9 +43,10 @@ pub(super) fn prototools_pins(root: &Node, text: &[u8]) -> Vec<Pin> {
 /// A version as these files write it. What Node.js brings, what stands on the machine or in a
 /// directory, and what a template puts in is none.
 fn tool_pin(kind: PinKind, manager: Manager, version: &Node, text: &[u8]) -> Option<Pin> {
-    let wanted = version.text()?;
-    let is_none = matches!(wanted, "bundled" | "system") || wanted.contains([':', '{']);
-    (!is_none).then(|| string_pin(kind, manager, wanted, &version.span, text))
+    let is_version =
+        |text: &str| !matches!(text, "bundled" | "system") && !text.contains([':', '{']);
+    version.text().filter(|text| is_version(text))?;
+    Pin::from_string(kind, manager, &Scalar::parse(version), text)
 }
 
 /// `yarnPath` of `.yarnrc.yml`: the file that Yarn runs instead of itself. Its name has the
