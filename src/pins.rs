@@ -410,8 +410,8 @@ impl FilePins {
 
     /// Whether it says what another one says, wherever in the file.
     pub(crate) fn is_equivalent(&self, other: &Self) -> bool {
-        fn essence(reading: &FilePins) -> Vec<(PinKind, Manager, &Demand)> {
-            reading.pins.iter().map(|pin| (pin.kind, pin.manager, &pin.demand)).collect()
+        fn essence(found: &FilePins) -> Vec<(PinKind, Manager, &Demand)> {
+            found.pins.iter().map(|pin| (pin.kind, pin.manager, &pin.demand)).collect()
         }
         essence(self) == essence(other)
             && self.members == other.members

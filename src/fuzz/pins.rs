@@ -59,14 +59,14 @@ fn files(data: &[u8]) -> Vec<File> {
 pub(super) fn read(data: &[u8]) {
     let (name, text) = divided(data);
     let file = File { path: path(name), text: text.to_vec(), fresh: true, replaces: false };
-    let reading = pins::pins_of_file(&SourceFile::new(file.clone()));
-    stands_in(&reading, &file.text);
-    assert!(reading.is_equivalent(&pins::pins_of_file(&SourceFile::new(file))));
+    let found = pins::pins_of_file(&SourceFile::new(file.clone()));
+    stands_in(&found, &file.text);
+    assert!(found.is_equivalent(&pins::pins_of_file(&SourceFile::new(file))));
 }
 
 /// Whatever a file says is said somewhere in it.
-fn stands_in(reading: &FilePins, text: &[u8]) {
-    for pin in &reading.pins {
+fn stands_in(found: &FilePins, text: &[u8]) {
+    for pin in &found.pins {
         let spans: Vec<&Span> = [&pin.at, &pin.place].into_iter().chain(&pin.version).collect();
         spans
             .into_iter()
@@ -82,9 +82,9 @@ fn stands_in(reading: &FilePins, text: &[u8]) {
             );
         }
     }
-    let faults = reading.faults.iter().chain(&reading.blank);
+    let faults = found.faults.iter().chain(&found.blank);
     faults.for_each(|(span, _)| within(span, text.len()));
-    let arguments = reading.calls.iter().flat_map(|call| &call.arguments);
+    let arguments = found.calls.iter().flat_map(|call| &call.arguments);
     for variable in arguments.filter_map(|(_, variable)| variable.as_ref()) {
         within(&variable.span, text.len());
     }
@@ -144,8 +144,8 @@ fn check(table: &PinTable, plan: &Plan, target: &dyn Fn(usize) -> Option<NewVers
             file.path
         );
     }
-    for (number, reading) in plan.after.file_pins.iter().enumerate() {
-        stands_in(reading, &plan.after.project.file(number).text);
+    for (number, found) in plan.after.file_pins.iter().enumerate() {
+        stands_in(found, &plan.after.project.file(number).text);
     }
     // Once moved, there is nothing to move.
     let targets: BTreeMap<usize, &NewVersion> = {

@@ -107,8 +107,8 @@ impl PinTable {
     pub(crate) fn faults(&self) -> impl Iterator<Item = (&File, &Span, &Fault)> {
         let files = self.project.files().iter().map(|known| &known.file);
         let new = files.zip(&self.file_pins).filter(|(file, _)| file.fresh);
-        new.flat_map(|(file, reading)| {
-            reading.faults.iter().map(move |(span, fault)| (file, span, fault))
+        new.flat_map(|(file, found)| {
+            found.faults.iter().map(move |(span, fault)| (file, span, fault))
         })
     }
 
@@ -143,12 +143,11 @@ fn linked(project: &Project) -> Vec<Rc<FilePins>> {
 /// refused.
 fn add_blanks(project: &Project, file_pins: &mut [Rc<FilePins>]) {
     let manifests = project.manifest_directories();
-    for (known, reading) in project.files().iter().zip(file_pins) {
-        let mut above = ancestors(known.file.path.parent()).skip(1);
-        if let Some(blank) =
-            reading.blank.clone().filter(|_| !above.any(|above| manifests.contains(above)))
-        {
-            Rc::make_mut(reading).faults.push(blank);
+    for (source, found) in project.files().iter().zip(file_pins) {
+        let mut above = ancestors(source.file.path.parent()).skip(1);
+        let blank = found.blank.clone();
+        if let Some(fault) = blank.filter(|_| !above.any(|above| manifests.contains(above))) {
+            Rc::make_mut(found).faults.push(fault);
         }
     }
 }
@@ -157,6 +156,9 @@ fn add_blanks(project: &Project, file_pins: &mut [Rc<FilePins>]) {
 type Grouped<'r> = BTreeMap<&'r [u8], Vec<PinId>>;
 /// The pin that counts in each group that has one.
 type References<'r> = BTreeMap<&'r [u8], PinId>;
+
+/// The kinds of the pins of a file, each with its package manager.
+type Managers = BTreeSet<(PinKind, Manager)>;
 
 /// The pins that are compared, and what is declared where.
 struct Comparison<'r> {
@@ -172,12 +174,8 @@ impl<'r> Comparison<'r> {
     /// Every pin, in the order of files and places.
     fn pins(&self) -> impl Iterator<Item = (PinId, &'r Pin)> {
         let files = self.file_pins.iter().enumerate();
-        files.flat_map(|(file, reading)| {
-            reading
-                .pins
-                .iter()
-                .enumerate()
-                .map(move |(number, pin)| (PinId { file, pin: number }, pin))
+        files.flat_map(|(file, found)| {
+            found.pins.iter().enumerate().map(move |(at, pin)| (PinId { file, pin: at }, pin))
         })
     }
 
@@ -242,8 +240,9 @@ impl<'r> Comparison<'r> {
         grouped: Grouped<'r>,
         references: &References<'r>,
     ) -> (Vec<PinGroup>, Vec<Row>) {
-        let present: Vec<OtherPins> =
-            self.file_pins.iter().map(|reading| OtherPins::new(reading)).collect();
+        let managers_of =
+            |file: &Rc<FilePins>| file.pins.iter().map(|pin| (pin.kind, pin.manager)).collect();
+        let managers: Vec<Managers> = self.file_pins.iter().map(managers_of).collect();
         let (mut groups, mut rows) = (Vec::new(), Vec::new());
         for (directory, mut ids) in grouped {
             ids.sort_unstable();
@@ -255,7 +254,10 @@ impl<'r> Comparison<'r> {
                     _ if pin.is_exempt || !self.declarations.holds(pin) => Relation::Unjudged,
                     _ if has_yarn_path && launches_yarn(pin) => Relation::Unjudged,
                     Some(reference) if reference == id => Relation::Reference,
-                    Some(reference) => relation(pin, self.pin(reference), &present[id.file]),
+                    Some(reference) => {
+                        let file = &self.file_pins[id.file];
+                        relation(pin, self.pin(reference), file, &managers[id.file])
+                    }
                     None if matches!(pin.demand, Demand::Empty(_)) => Relation::Floats,
                     None => Relation::Unjudged,
                 };
@@ -267,8 +269,8 @@ impl<'r> Comparison<'r> {
     }
 
     fn with_corepack(&self) -> BTreeSet<Vec<u8>> {
-        let file_pins = self.file_pins.iter().filter(|reading| reading.uses_corepack);
-        file_pins.map(|reading| self.declarations.governing(&reading.home).to_vec()).collect()
+        let files = self.file_pins.iter().filter(|file| file.uses_corepack);
+        files.map(|file| self.declarations.governing(&file.home).to_vec()).collect()
     }
 }
 
@@ -287,25 +289,12 @@ fn next_best<'a>(pins: impl Iterator<Item = (PinId, &'a Pin)>, directory: &[u8])
         .map(|(id, _)| id)
 }
 
-/// The other contents of the file that has a pin.
-struct OtherPins {
-    managers: BTreeSet<(PinKind, Manager)>,
-    /// Whether it lets corepack decide.
-    corepack: bool,
-}
-
-impl OtherPins {
-    fn new(reading: &FilePins) -> Self {
-        let managers = reading.pins.iter().map(|pin| (pin.kind, pin.manager)).collect();
-        Self { managers, corepack: reading.uses_corepack }
-    }
-}
-
-/// How a pin stands to the one that counts; `file` is what else the file of the pin says.
-fn relation(pin: &Pin, reference: &Pin, file: &OtherPins) -> Relation {
+/// How a pin relates to the reference; `file` has the pins of its file, and `managers` their kinds
+/// and package managers.
+fn relation(pin: &Pin, reference: &Pin, file: &FilePins, managers: &Managers) -> Relation {
     let Demand::Exact(wanted) = &reference.demand else { return Relation::Unjudged };
     if pin.manager != reference.manager {
-        return other_manager(pin, reference, file);
+        return other_manager(pin, reference, file, managers);
     }
     let excludes = |range: &str| match pin.kind {
         PinKind::DevEngines => satisfies(wanted, range) == Some(false),
@@ -340,25 +329,19 @@ fn launches_yarn(pin: &Pin) -> bool {
     pin.manager == Manager::Yarn && pin.kind.is_from_npm() && is_first
 }
 
-/// Another manager than the one that counts.
-fn other_manager(pin: &Pin, reference: &Pin, file: &OtherPins) -> Relation {
-    let by_corepack = pin.kind.is_corepack();
-    let is_for_once = pin.kind.runs_once();
-    // npm comes with Node.js, and is upgraded for its own sake.
-    let for_its_own_sake =
-        pin.manager == Manager::Npm && !by_corepack && pin.kind != PinKind::DevEngines;
-    // What declares one declares it by itself; what installs one may do so beside the one that is
-    // meant.
-    let is_beside = |kind: PinKind| pin.kind.role() != Role::Declares || kind == pin.kind;
-    let has_the_one_that_counts = file
-        .managers
-        .iter()
-        .any(|(kind, manager)| *manager == reference.manager && is_beside(*kind))
-        || file.corepack && !by_corepack && pin.kind.role() == Role::Installs;
-    // Without a version it is no pin: nothing tells that it is for this project.
-    let is_pin = matches!(pin.demand, Demand::Exact(_) | Demand::Range(_));
-    let nothing_to_say = !is_pin || pin.kind.role() == Role::Accepts;
-    if is_for_once || for_its_own_sake || has_the_one_that_counts || nothing_to_say {
+/// The relation of a pin whose package manager is not that of the reference.
+fn other_manager(pin: &Pin, reference: &Pin, file: &FilePins, managers: &Managers) -> Relation {
+    let (kind, role) = (pin.kind, pin.kind.role());
+    // npm comes with Node.js, and is upgraded without regard to the project.
+    let upgrades_npm =
+        pin.manager == Manager::Npm && !kind.is_corepack() && kind != PinKind::DevEngines;
+    // A declaration is compared on its own; an installation may add a second package manager.
+    let is_second = managers.iter().any(|(other, manager)| {
+        *manager == reference.manager && (other.role() != Role::Declares || *other == kind)
+    }) || file.uses_corepack && !kind.is_corepack() && role == Role::Installs;
+    // Nothing shows that a package manager without a version is meant for this project.
+    let has_version = matches!(pin.demand, Demand::Exact(_) | Demand::Range(_));
+    if kind.runs_once() || upgrades_npm || is_second || !has_version || role == Role::Accepts {
         Relation::Unjudged
     } else {
         Relation::Differs

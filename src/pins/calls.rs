@@ -23,9 +23,9 @@ pub(super) fn add(project: &Project, file_pins: &mut [Rc<FilePins>]) {
     let mut replaced: BTreeMap<usize, BTreeSet<&str>> = BTreeMap::new();
     let mut budget = MOST_REREAD;
     let callers: Vec<Rc<FilePins>> = file_pins.to_vec();
-    for (caller, reading) in callers.iter().enumerate() {
+    for (caller, found) in callers.iter().enumerate() {
         let mut pins = Vec::new();
-        for call in &reading.calls {
+        for call in &found.calls {
             let Some(called) = call.paths.iter().find_map(|path| project.number(path)) else {
                 continue;
             };
@@ -48,9 +48,9 @@ pub(super) fn add(project: &Project, file_pins: &mut [Rc<FilePins>]) {
             }
         }
         if !pins.is_empty() {
-            let reading = Rc::make_mut(&mut file_pins[caller]);
-            reading.pins.append(&mut pins);
-            reading.tidy();
+            let found = Rc::make_mut(&mut file_pins[caller]);
+            found.pins.append(&mut pins);
+            found.tidy();
         }
     }
     for (called, names) in replaced {
@@ -76,7 +76,7 @@ fn given(called: &SourceFile, arguments: &[(&str, &Variable)], source: &[u8]) ->
         let variable = Variable { text: variable.text.clone(), span: ELSEWHERE };
         ((*name).to_owned(), variable)
     };
-    let reading = files::pins_with(called, arguments.iter().map(elsewhere).collect());
+    let found = files::pins_with(called, arguments.iter().map(elsewhere).collect());
     let in_place = |pin: Pin| {
         let (name, variable) = arguments.iter().find(|(name, variable)| {
             let is_used = pin.used.iter().any(|used| used.name == *name && used.span == ELSEWHERE);
@@ -89,7 +89,7 @@ fn given(called: &SourceFile, arguments: &[(&str, &Variable)], source: &[u8]) ->
         let kind = PinKind::Command(Channel::Other, label);
         Some(Pin { used, version, at: place.clone(), place, kind, ..pin })
     };
-    reading.pins.into_iter().filter_map(in_place).collect()
+    found.pins.into_iter().filter_map(in_place).collect()
 }
 
 /// Where a value is written as it is, after its name where the span has that too.

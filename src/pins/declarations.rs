@@ -22,17 +22,15 @@ impl<'a> Declarations<'a> {
     /// The declarations of a project; `file_pins` are those of its files.
     pub(super) fn new(project: &'a Project, file_pins: &'a [Rc<FilePins>]) -> Self {
         let workspaces =
-            Workspaces::new(project, file_pins.iter().map(|reading| reading.members.as_deref()));
+            Workspaces::new(project, file_pins.iter().map(|found| found.members.as_deref()));
         let paths = project.files().iter().map(|known| &known.file.path);
         let manifests = paths.zip(file_pins).filter(|(path, _)| FileKind::Manifest.matches(path));
-        let deciding = manifests
-            .filter(|(_, reading)| reading.decides)
-            .map(|(path, _)| path.parent())
-            .collect();
+        let deciding =
+            manifests.filter(|(_, found)| found.decides).map(|(path, _)| path.parent()).collect();
         let is_exact = |pin: &&Pin| {
             pin.kind.role() == Role::Declares && matches!(pin.demand, Demand::Exact(_))
         };
-        let pins = file_pins.iter().flat_map(|reading| &reading.pins).filter(is_exact);
+        let pins = file_pins.iter().flat_map(|found| &found.pins).filter(is_exact);
         Self { workspaces, deciding, declared: pins.map(|pin| pin.directory.as_slice()).collect() }
     }
 

@@ -158,9 +158,9 @@ impl Moves<'_> {
 }
 
 /// What a file says but for its pins, wherever in it.
-fn essence(reading: &FilePins) -> (Vec<&Fault>, bool, bool, Option<&[String]>) {
-    let faults = reading.faults.iter().chain(&reading.blank).map(|(_, fault)| fault).collect();
-    (faults, reading.uses_corepack, reading.decides, reading.members.as_deref())
+fn essence(found: &FilePins) -> (Vec<&Fault>, bool, bool, Option<&[String]>) {
+    let faults = found.faults.iter().chain(&found.blank).map(|(_, fault)| fault).collect();
+    (faults, found.uses_corepack, found.decides, found.members.as_deref())
 }
 
 /// The edit that gives a pin a version; `None` where it has it, and an error where that cannot be
