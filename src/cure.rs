@@ -42,7 +42,7 @@ impl Facts<'_> {
 
 /// The preparation script among the files of a change, new or not.
 pub(crate) fn script_in(change: &dyn Change) -> Result<Option<RepoPath>, Error> {
-    let scripts = change.whole(&|path| FileKind::PrepScript.is_of(path))?;
+    let scripts = change.whole(&|path| FileKind::PrepScript.matches(path))?;
     Ok(scripts.into_iter().next().map(|entry| entry.path))
 }
 
@@ -552,7 +552,7 @@ mod tests {
             (&rewritten, &rewritten, &rewritten, "mend the spec by hand", "git add a/package.json"),
         ] {
             let text = |path: &RepoPath| {
-                if FileKind::Manifest.is_of(path) { on_disk.clone() } else { backup.clone() }
+                if FileKind::Manifest.matches(path) { on_disk.clone() } else { backup.clone() }
             };
             let script = || Ok(Some("s/docker-prep.sh".into()));
             let debris = Debris::default();

@@ -8,7 +8,7 @@ use crate::base::debris::Debris;
 use crate::base::error::Error;
 use crate::base::finding::Place;
 use crate::config::{self, Config, Origin, Treatment};
-use crate::pins::Board;
+use crate::pins::PinTable;
 use crate::project::kinds::FileKind;
 use crate::rule::{Check, ConfigReading, Finding, Findings, Rule};
 use crate::rules::RULES;
@@ -18,7 +18,7 @@ mod pinned;
 
 use gathering::Gathering;
 pub(crate) use gathering::LIMIT;
-use pinned::{all_pins, board};
+use pinned::{all_pins, pin_table};
 
 /// What was said of everything that was judged.
 #[derive(Debug, Default)]
@@ -191,7 +191,12 @@ impl<'a> Engine<'a> {
         if self.listed.is_some() {
             return Ok(());
         }
-        self.pins(files, change)?;
+        if let Some(first) = self.reporter(compares_pins)
+            && let Some(table) =
+                self.judged(first, change, |findings| pin_table(files, change, findings))?
+        {
+            self.compared(&table, change);
+        }
         self.projects(files, change)
     }
 
@@ -212,9 +217,8 @@ impl<'a> Engine<'a> {
                 _ => None,
             })
             .collect();
-        let Some(first) = self.reporter(asked.iter().map(|(rule, ..)| *rule)) else {
-            return Ok(());
-        };
+        let is_among = |rule: &Rule| asked.iter().any(|(known, ..)| *known == rule);
+        let Some(first) = self.reporter(is_among) else { return Ok(()) };
         let is_asked = |kind| asked.iter().any(|(_, wants, _)| wants(kind));
         let project =
             self.judged(first, change, |findings| files.project(is_asked, |_| {}, findings))?;
@@ -224,27 +228,11 @@ impl<'a> Engine<'a> {
         Ok(())
     }
 
-    /// Judges by the rules that compare pins, if a new file pins a package manager.
-    fn pins(&mut self, files: &mut Gathering<'_>, change: &dyn Change) -> Result<(), Error> {
-        let Some(first) = self.comparing() else { return Ok(()) };
-        if let Some(board) =
-            self.judged(first, change, |findings| board(files, change, findings))?
-        {
-            self.compared(&board, change);
-        }
-        Ok(())
-    }
-
-    /// Of the rules that compare pins, the one that reports a file that is too large to be read.
-    fn comparing(&self) -> Option<&'static Rule> {
-        self.reporter(
-            self.rules.iter().copied().filter(|rule| matches!(rule.check, Check::Pins(_))),
-        )
-    }
-
-    /// The rule that reports for those that read the same files: the first that is not off, if any.
-    fn reporter(&self, rules: impl Iterator<Item = &'static Rule>) -> Option<&'static Rule> {
-        rules.min_by_key(|rule| self.config.is_off(rule))
+    /// Of some rules that read the same files, the one that reports a file that is too large: the
+    /// first that is not off.
+    fn reporter(&self, is_asked: impl Fn(&Rule) -> bool) -> Option<&'static Rule> {
+        let asked = self.rules.iter().copied().filter(|rule| is_asked(rule));
+        asked.min_by_key(|rule| self.config.is_off(rule))
     }
 
     /// Collects what is reported under a rule about a change.
@@ -261,20 +249,20 @@ impl<'a> Engine<'a> {
     }
 
     /// Judges all pins of a change, whichever are new, and tells them.
-    pub(crate) fn all_pins(&mut self, change: &dyn Change) -> Result<Board, Error> {
-        let Some(first) = self.comparing() else { return Ok(Board::default()) };
-        let board = self.judged(first, change, |findings| {
+    pub(crate) fn all_pins(&mut self, change: &dyn Change) -> Result<PinTable, Error> {
+        let Some(first) = self.reporter(compares_pins) else { return Ok(PinTable::default()) };
+        let table = self.judged(first, change, |findings| {
             all_pins(&mut Gathering::of(change), true, findings)
         })?;
-        self.compared(&board, change);
-        Ok(board)
+        self.compared(&table, change);
+        Ok(table)
     }
 
     /// Judges the pins of a change by the rules that compare them.
-    pub(crate) fn compared(&mut self, board: &Board, change: &dyn Change) {
+    pub(crate) fn compared(&mut self, table: &PinTable, change: &dyn Change) {
         for rule in self.rules.clone() {
             if let Check::Pins(judge) = rule.check {
-                self.judged(rule, change, |findings| judge(board, findings));
+                self.judged(rule, change, |findings| judge(table, findings));
             }
         }
     }
@@ -395,6 +383,10 @@ impl<'a> Engine<'a> {
         }
         found
     }
+}
+
+fn compares_pins(rule: &Rule) -> bool {
+    matches!(rule.check, Check::Pins(_))
 }
 
 /// Names the commit that brings what was found. It is asked for only if there is something to say

@@ -23,7 +23,7 @@ pub(crate) struct Scalar {
 }
 
 impl Scalar {
-    fn of(node: &Node) -> Self {
+    pub(crate) fn parse(node: &Node) -> Self {
         Self { span: node.span.clone(), text: node.text().map(str::to_owned) }
     }
 
@@ -35,13 +35,12 @@ impl Scalar {
 
 /// The entries of a map of strings, in the order of the file, duplicate keys included.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub(crate) struct Strings(Vec<(Key, Scalar)>);
+pub(crate) struct StringMap(Vec<(Key, Scalar)>);
 
-impl Strings {
+impl StringMap {
     /// The entries of a map; none for anything else.
-    fn of(map: Option<&Node>) -> Self {
-        let entries = map.into_iter().flat_map(Node::entries);
-        Self(entries.map(|(key, node)| (key.clone(), Scalar::of(node))).collect())
+    fn parse(map: &Node) -> Self {
+        Self(map.entries().map(|(key, node)| (key.clone(), Scalar::parse(node))).collect())
     }
 
     /// Every key and its value.
@@ -60,6 +59,21 @@ impl Strings {
     }
 }
 
+/// The last string of this key.
+fn scalar(node: &Node, key: &str) -> Option<Scalar> {
+    node.last(key).map(Scalar::parse)
+}
+
+/// The last map of this key; empty if it is missing.
+fn string_map(node: &Node, key: &str) -> StringMap {
+    node.last(key).map(StringMap::parse).unwrap_or_default()
+}
+
+/// The last value of this key; of a map that has `inner`, the value of that.
+fn nested<'n>(node: &'n Node, key: &'n str, inner: &'n str) -> Option<&'n Node> {
+    node.last(key).map(|value| value.last(inner).unwrap_or(value))
+}
+
 /// A command of a container.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Invocation {
@@ -70,23 +84,28 @@ pub(crate) enum Invocation {
 }
 
 impl Invocation {
-    fn of(node: &Node) -> Self {
+    fn parse(node: &Node) -> Self {
         match &node.value {
-            Value::List(words) => Self::Exec(words.iter().map(Scalar::of).collect()),
-            _ => Self::Shell(Scalar::of(node)),
+            Value::List(words) => Self::Exec(words.iter().map(Scalar::parse).collect()),
+            _ => Self::Shell(Scalar::parse(node)),
         }
     }
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::formats::{Syntax, parse};
+
+    /// The root of a YAML document.
+    pub(super) fn yaml(text: &str) -> Node {
+        parse(Syntax::Yaml, text.as_bytes()).unwrap()
+    }
 
     #[test]
     fn a_value_keeps_its_place_and_duplicates_are_kept() {
         let text = r#"{"a": "x", "b": 1, "a": "\u00e9"}"#;
-        let strings = Strings::of(Some(&parse(Syntax::Json, text.as_bytes()).unwrap()));
+        let strings = StringMap::parse(&parse(Syntax::Json, text.as_bytes()).unwrap());
         let shown: Vec<_> = strings
             .iter()
             .map(|(key, value)| (key, value.text(), text.get(value.span.clone()).unwrap()))
@@ -99,6 +118,6 @@ mod tests {
             (strings.text("a"), strings.text("b"), strings.last("c")),
             (Some("é"), None, None)
         );
-        assert_eq!(Strings::of(Some(&parse(Syntax::Json, b"[1]").unwrap())), Strings::default());
+        assert_eq!(StringMap::parse(&parse(Syntax::Json, b"[1]").unwrap()), StringMap::default());
     }
 }

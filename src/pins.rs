@@ -8,16 +8,17 @@ use semver::{BuildMetadata, Version};
 
 use crate::base::finding::Span;
 use crate::formats::shell::{Resolved, Use, Variable};
+use crate::models::Scalar;
 use crate::project::SourceFile;
 
 mod commands;
 mod corepack;
+mod scope;
 mod images;
 mod compose;
 mod dockerfile;
 mod manifest;
 mod devcontainer;
-mod scope;
 mod ci;
 mod gitlab;
 mod tools;
@@ -27,7 +28,7 @@ mod declarations;
 mod agreement;
 mod moving;
 
-pub(crate) use agreement::{Board, Id, PinGroup, Relation, Row};
+pub(crate) use agreement::{PinGroup, PinId, PinTable, Relation, Row};
 use commands::Channel;
 pub(crate) use files::select;
 pub(crate) use moving::{NewVersion, Plan, plan};
@@ -53,16 +54,16 @@ impl Manager {
     }
 
     /// The manager of this name. Case counts.
-    pub(crate) fn named(name: &str) -> Option<Self> {
+    pub(crate) fn from_name(name: &str) -> Option<Self> {
         [Self::Npm, Self::Pnpm, Self::Yarn].into_iter().find(|manager| manager.name() == name)
     }
 
     /// The manager that a package of the npm registry is, or brings.
-    pub(crate) fn of_package(name: &str) -> Option<Self> {
+    pub(crate) fn from_package(name: &str) -> Option<Self> {
         match name {
             "@pnpm/exe" => Some(Self::Pnpm),
             "@yarnpkg/cli-dist" => Some(Self::Yarn),
-            _ => Self::named(name),
+            _ => Self::from_name(name),
         }
     }
 }
@@ -87,7 +88,7 @@ pub(crate) enum Demand {
 impl Demand {
     /// What a version says where npm or corepack take it: `10.6.5`, `v10.6.5`, `^10`, `latest`, or
     /// nothing.
-    pub(crate) fn of(text: &str) -> Self {
+    pub(crate) fn parse(text: &str) -> Self {
         let text = text.trim();
         if text.is_empty() {
             Self::Newest
@@ -131,7 +132,7 @@ pub(crate) fn accepts(version: &Version, range: &str) -> Option<bool> {
 
 /// By what means a version is pinned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum How {
+pub(crate) enum PinKind {
     /// `packageManager` of a manifest.
     PackageManager,
     DevEngines,
@@ -168,7 +169,7 @@ pub(crate) enum Role {
     Installs,
 }
 
-impl How {
+impl PinKind {
     /// The words that reports use.
     pub(crate) fn label(self) -> &'static str {
         match self {
@@ -188,7 +189,7 @@ impl How {
     }
 
     /// Whether it runs a package without leaving it installed.
-    pub(crate) fn is_for_once(self) -> bool {
+    pub(crate) fn runs_once(self) -> bool {
         matches!(self, Self::Command(Channel::Once, _))
     }
 
@@ -198,12 +199,12 @@ impl How {
     }
 
     /// Whether corepack gets the manager.
-    pub(crate) fn is_by_corepack(self) -> bool {
+    pub(crate) fn is_corepack(self) -> bool {
         matches!(self, Self::Command(Channel::Corepack, _))
     }
 
     /// Whether it tells a version manager what to put in place, wherever below its file.
-    pub(crate) fn is_of_a_tool(self) -> bool {
+    pub(crate) fn is_version_manager(self) -> bool {
         matches!(self, Self::ToolVersions | Self::Mise | Self::Prototools)
     }
 
@@ -219,19 +220,19 @@ impl How {
 
 /// Where a pin must stand to say something of what is there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Footing {
+pub(crate) enum AppliesIf {
     /// Anywhere: manifests are looked for upward from its directory.
-    Upward,
+    Always,
     /// In a directory that has a manifest; elsewhere it is for something that only exists when it
     /// runs.
-    Manifest,
+    ManifestHere,
     /// In a directory whose manifest has a `packageManager`: nothing above is seen from there.
-    Deciding,
+    PackageManagerHere,
 }
 
 /// What a pin has to have in common with the one that counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Bond {
+pub(crate) enum Strictness {
     /// The version; a range or a tag only floats.
     Version,
     /// The version, as an exact one: nothing else is accepted.
@@ -243,7 +244,7 @@ pub(crate) enum Bond {
 /// A place where a version of a package manager is pinned.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Pin {
-    pub how: How,
+    pub kind: PinKind,
     pub manager: Manager,
     pub demand: Demand,
     /// Where it takes effect.
@@ -254,60 +255,68 @@ pub(crate) struct Pin {
     /// one can be put in.
     pub version: Option<Span>,
     /// What must be written before a version that is put in.
-    pub before: &'static str,
+    pub insert_prefix: &'static str,
     /// The variables that the version comes from.
     pub used: Vec<Use>,
     /// The directory from which the tool that obeys it looks for a manifest.
     pub directory: Vec<u8>,
     /// Where that must be for the pin to count.
-    pub footing: Footing,
+    pub applies_if: AppliesIf,
     /// What stands behind the `+` of an exact version; empty where nothing does.
     pub hash: String,
     /// What it has to have in common with the manifest.
-    pub bond: Bond,
+    pub strictness: Strictness,
     /// Whether corepack is known to be there, where npm installs the manager instead.
     pub bypasses_corepack: bool,
     /// Whether it is for something else than what is in this repository, or one variant of several.
-    pub is_elsewhere: bool,
+    pub is_exempt: bool,
 }
 
 impl Pin {
-    /// A pin that stands in the file as it is: `place` is the version.
-    fn plain(how: How, manager: Manager, text: &str, place: Span) -> Self {
-        let (demand, hash) = (Demand::of(text), hash(text));
-        Self {
-            version: Some(place.clone()),
-            hash,
-            ..Self::unchangeable(how, manager, demand, place)
-        }
+    /// A pin whose version is a whole string; `None` if it is not a string. It can be moved if it is
+    /// written without escapes.
+    fn from_string(kind: PinKind, manager: Manager, value: &Scalar, file: &[u8]) -> Option<Self> {
+        let (text, at) = (value.text()?, &value.span);
+        let inner = at.start + 1..at.end.saturating_sub(1);
+        let is_text = |span: &Span| file.get(span.clone()) == Some(text.as_bytes());
+        let version = [at.clone(), inner].into_iter().find(is_text);
+        let place = version.clone().unwrap_or_else(|| at.clone());
+        let hash = version.as_ref().map(|_| hash(text)).unwrap_or_default();
+        Some(Self { version, hash, ..Self::fixed(kind, manager, Demand::parse(text), place) })
     }
 
     /// A pin that nobody can change by replacing a version.
-    fn unchangeable(how: How, manager: Manager, demand: Demand, place: Span) -> Self {
+    fn fixed(kind: PinKind, manager: Manager, demand: Demand, place: Span) -> Self {
         Self {
-            how,
+            kind,
             manager,
             demand,
             at: place.clone(),
             place,
             version: None,
-            before: "",
+            insert_prefix: "",
             used: Vec::new(),
             directory: Vec::new(),
-            footing: Footing::Upward,
+            applies_if: AppliesIf::Always,
             hash: String::new(),
-            bond: Bond::Version,
+            strictness: Strictness::Version,
             bypasses_corepack: false,
-            is_elsewhere: false,
+            is_exempt: false,
         }
     }
 
     /// A pin whose version is a part of a word of a command, or of a value with variables.
-    fn resolved(how: How, manager: Manager, version: &str, word: &Resolved, file: &[u8]) -> Self {
+    fn from_word(
+        kind: PinKind,
+        manager: Manager,
+        version: &str,
+        word: &Resolved,
+        file: &[u8],
+    ) -> Self {
         let demand = match word.unset.first() {
             _ if word.is_open => Demand::Unknown,
             Some(name) if version.is_empty() => Demand::Empty(name.clone()),
-            _ => Demand::of(version),
+            _ => Demand::parse(version),
         };
         let shown = version.split('+').next().unwrap_or_default();
         let place = if shown.is_empty() { word.span.clone() } else { word.place(shown, file) };
@@ -319,7 +328,7 @@ impl Pin {
             version,
             used: word.used.clone(),
             at: word.span.clone(),
-            ..Self::unchangeable(how, manager, demand, place)
+            ..Self::fixed(kind, manager, demand, place)
         }
     }
 }
@@ -337,7 +346,7 @@ pub(crate) enum Fault {
 
 /// What a file says of package managers.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(crate) struct Reading {
+pub(crate) struct FilePins {
     /// The places that pin one.
     pub pins: Vec<Pin>,
     /// What is wrong by itself.
@@ -367,9 +376,31 @@ pub(crate) struct Call {
     pub arguments: Vec<(String, Option<Variable>)>,
 }
 
-impl Reading {
+impl From<Vec<Pin>> for FilePins {
+    fn from(pins: Vec<Pin>) -> Self {
+        Self { pins, ..Self::default() }
+    }
+}
+
+/// The pins of several parts of one file.
+impl FromIterator<Self> for FilePins {
+    fn from_iter<I: IntoIterator<Item = Self>>(parts: I) -> Self {
+        let mut found = Self::default();
+        parts.into_iter().for_each(|part| found.add(part));
+        found
+    }
+}
+
+impl FilePins {
+    fn add(&mut self, part: Self) {
+        self.pins.extend(part.pins);
+        self.faults.extend(part.faults);
+        self.calls.extend(part.calls);
+        self.uses_corepack |= part.uses_corepack;
+    }
+
     /// Whether there is nothing to compare or to find fault with.
-    pub(crate) fn is_silent(&self) -> bool {
+    pub(crate) fn is_irrelevant(&self) -> bool {
         self.pins.is_empty()
             && self.faults.is_empty()
             && self.calls.is_empty()
@@ -378,9 +409,9 @@ impl Reading {
     }
 
     /// Whether it says what another one says, wherever in the file.
-    pub(crate) fn says_the_same(&self, other: &Self) -> bool {
-        fn essence(reading: &Reading) -> Vec<(How, Manager, &Demand)> {
-            reading.pins.iter().map(|pin| (pin.how, pin.manager, &pin.demand)).collect()
+    pub(crate) fn is_equivalent(&self, other: &Self) -> bool {
+        fn essence(found: &FilePins) -> Vec<(PinKind, Manager, &Demand)> {
+            found.pins.iter().map(|pin| (pin.kind, pin.manager, &pin.demand)).collect()
         }
         essence(self) == essence(other)
             && self.members == other.members
@@ -392,20 +423,12 @@ impl Reading {
         self.pins.sort_by_key(|pin| (pin.at.start, pin.place.start));
         self.pins.dedup();
     }
-
-    /// Takes in what another part of the same file says.
-    fn add(&mut self, other: Self) {
-        self.pins.extend(other.pins);
-        self.faults.extend(other.faults);
-        self.calls.extend(other.calls);
-        self.uses_corepack |= other.uses_corepack;
-    }
 }
 
 /// What a file pins by itself, read as the tool reads it that obeys it. A file that cannot be
 /// parsed pins nothing.
-pub(crate) fn read(known: &SourceFile) -> Rc<Reading> {
-    known.view(|_| files::read(known, Vec::new()))
+pub(crate) fn pins_of_file(known: &SourceFile) -> Rc<FilePins> {
+    known.view(|_| files::pins_with(known, Vec::new()))
 }
 
 #[cfg(test)]

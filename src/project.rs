@@ -42,12 +42,20 @@ impl SourceFile {
             view
         })
     }
-}
 
-impl SourceFile {
     /// The parsed document, in the language that files of its name are written in.
     pub(crate) fn document(&self, syntax: Syntax) -> Rc<Result<Node, SyntaxError>> {
         self.view(|file| formats::parse(syntax, &file.text))
+    }
+
+    /// A model of the document; the empty one if the file cannot be parsed.
+    pub(crate) fn model<M: Default + 'static>(
+        &self,
+        syntax: Syntax,
+        parse: impl Fn(&Node) -> M,
+    ) -> Rc<M> {
+        let document = self.document(syntax);
+        self.view(|_| document.as_ref().as_ref().map_or_else(|_| M::default(), parse))
     }
 }
 
@@ -101,7 +109,7 @@ impl Project {
     /// The directories that hold a `package.json`.
     pub(crate) fn manifest_directories(&self) -> BTreeSet<&[u8]> {
         let paths = self.files.iter().map(|known| &known.file.path);
-        paths.filter(|path| FileKind::Manifest.is_of(path)).map(RepoPath::parent).collect()
+        paths.filter(|path| FileKind::Manifest.matches(path)).map(RepoPath::parent).collect()
     }
 }
 
@@ -110,6 +118,7 @@ mod tests {
     use std::cell::Cell;
 
     use super::*;
+    use crate::models::compose::Compose;
 
     fn file(path: &str, text: &str) -> File {
         File { path: path.into(), text: text.into(), fresh: true, replaces: false }
@@ -133,6 +142,15 @@ mod tests {
         assert_eq!(computed.get(), 3);
         assert_eq!(*project.files()[0].view(|file| file.text.len()), 1);
         assert_eq!((project.number(b"b"), project.number(b"c")), (Some(1), None));
+    }
+
+    #[test]
+    fn the_model_of_a_file_that_cannot_be_parsed_is_empty() {
+        for (text, services) in [("services: {a: {}}", 1), ("services: [", 0)] {
+            let source = SourceFile::new(file("compose.yaml", text));
+            let compose = source.model(Syntax::Yaml, Compose::parse);
+            assert_eq!(compose.services.len(), services, "{text}");
+        }
     }
 
     #[test]

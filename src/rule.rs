@@ -9,7 +9,7 @@ use crate::base::edit::Edit;
 use crate::base::finding::{Label, Place, Severity, Span, Step, Verdict};
 use crate::base::path::RepoPath;
 use crate::edit::fix::{Fix, Safety};
-use crate::pins::Board;
+use crate::pins::PinTable;
 use crate::project::kinds::FileKind;
 use crate::project::{Project, SourceFile};
 
@@ -109,7 +109,7 @@ pub(crate) enum Check {
         judge: fn(&SourceFile, &Debris, &mut Findings),
     },
     /// When a new file pins a package manager: every pin of the tree, in new files and in others.
-    Pins(fn(&Board, &mut Findings)),
+    Pins(fn(&PinTable, &mut Findings)),
     /// When a new file is of a kind that `wants` names: the files of these kinds, new or not. The
     /// project is built once for all such rules, and may have files that only another one wants.
     #[cfg_attr(not(test), allow(dead_code, reason = "no rule is about a whole project yet"))]

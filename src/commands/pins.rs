@@ -11,7 +11,7 @@ use crate::commands::{Context, Outcome};
 use crate::config::Config;
 use crate::engine::Engine;
 use crate::git::worktree::{OnDisk, WorkTree};
-use crate::pins::{Board, Id, NewVersion, Plan, Role, Row, plan};
+use crate::pins::{NewVersion, PinId, PinTable, Plan, Role, Row, plan};
 use crate::report::View;
 use crate::report::{HumanOrJson, pins as report};
 use crate::rule::{Finding, Rule, RuleGroup};
@@ -62,16 +62,16 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
     };
     let config = configuration(&files, &options, context)?;
     let mut engine = Engine::new(&config).only(is_about_pins);
-    let board = engine.all_pins(&files)?;
+    let table = engine.all_pins(&files)?;
     let findings = engine.finish().findings;
     let view = View { paint: context.paint, below_top: !tree.prefix().is_empty(), advice: None };
     if let Some(spec) = &args.set {
-        let plan = planned(&board, spec.as_deref(), &config)?;
-        return set(args, &tree, &board, &plan, &judged(&plan.after, &files, &config), view);
+        let plan = planned(&table, spec.as_deref(), &config)?;
+        return set(args, &tree, &table, &plan, &judged(&plan.after, &files, &config), view);
     }
     let out = match args.format {
-        HumanOrJson::Human => report::human(&board, &findings, view),
-        HumanOrJson::Json => report::json(&board, &findings, view),
+        HumanOrJson::Human => report::human(&table, &findings, view),
+        HumanOrJson::Json => report::json(&table, &findings, view),
     };
     Ok(Outcome::new(Verdict::of(&findings, false), out))
 }
@@ -81,61 +81,61 @@ fn is_about_pins(rule: &Rule) -> bool {
 }
 
 /// What the rules about pins find in what will be there.
-fn judged(board: &Board, files: &OnDisk<'_>, config: &Config) -> Vec<Finding> {
+fn judged(table: &PinTable, files: &OnDisk<'_>, config: &Config) -> Vec<Finding> {
     let mut engine = Engine::new(config).only(is_about_pins);
-    engine.compared(board, files);
+    engine.compared(table, files);
     engine.finish().findings
 }
 
 /// What moving the pins comes to: to one version, or in each project to what its manifest says.
-fn planned(board: &Board, spec: Option<&str>, config: &Config) -> Result<Plan, Error> {
+fn planned(table: &PinTable, spec: Option<&str>, config: &Config) -> Result<Plan, Error> {
     let (doing, of_pins) = ("move the pins", rules::of(RuleGroup::Pins));
     let is_spared =
-        |row: &Row| of_pins.iter().any(|rule| config.hides(rule, &board.file(row.id).path));
+        |row: &Row| of_pins.iter().any(|rule| config.hides(rule, &table.file(row.id).path));
     let Some(spec) = spec else {
-        let declared = |id: &Id| board.pin(*id).how.role() == Role::Declares;
+        let declared = |id: &PinId| table.pin(*id).kind.role() == Role::Declares;
         let of_group = |group: usize| {
-            NewVersion::of(board.pin(board.groups[group].reference.filter(declared)?))
+            NewVersion::from_pin(table.pin(table.groups[group].reference.filter(declared)?))
         };
-        return Ok(plan(board, of_group, is_spared));
+        return Ok(plan(table, of_group, is_spared));
     };
     let target = NewVersion::parse(spec).map_err(|reason| {
         Error::new(doing, format!("{} names no version: {reason}", Escaped(spec.as_bytes())))
             .help("say for example: bakstop pins --set pnpm@10.8.0")
     })?;
     let name = target.manager.name();
-    if !board.rows.iter().any(|row| board.pin(row.id).manager == target.manager) {
+    if !table.rows.iter().any(|row| table.pin(row.id).manager == target.manager) {
         return Err(Error::new(doing, format!("nothing here pins {name}")).help(
             "`bakstop pins` shows what is pinned; another package manager is not put in its place",
         ));
     }
-    Ok(plan(board, |_| Some(target.clone()), is_spared))
+    Ok(plan(table, |_| Some(target.clone()), is_spared))
 }
 
 /// Carries a plan out, or tells what it would do.
 fn set(
     args: &Args,
     tree: &WorkTree,
-    board: &Board,
+    table: &PinTable,
     plan: &Plan,
     findings: &[Finding],
     view: View<'_>,
 ) -> Result<Outcome, Error> {
     let verdict = Verdict::of(findings, false);
     if args.dry_run {
-        return Ok(Outcome::new(Verdict::Clean, report::diff(board, plan, view)));
+        return Ok(Outcome::new(Verdict::Clean, report::diff(table, plan, view)));
     }
     if args.check {
         let verdict = if plan.files.is_empty() { verdict } else { Verdict::Found };
-        return Ok(Outcome::new(verdict, report::moved(board, plan, findings, "to move", view)));
+        return Ok(Outcome::new(verdict, report::moved(table, plan, findings, "to move", view)));
     }
     // Where one must not be changed, none is.
     plan.files.iter().try_for_each(|file| tree.place_to_change(&file.path).map(drop))?;
     for (number, file) in plan.files.iter().enumerate() {
-        let old = board
+        let old = table
             .project
             .number(file.path.as_bytes())
-            .map(|old| board.project.file(old).text.as_slice());
+            .map(|old| table.project.file(old).text.as_slice());
         tree.replace(&file.path, old.unwrap_or_default(), &file.text).map_err(
             |error| match number {
                 0 => error,
@@ -146,5 +146,5 @@ fn set(
             },
         )?;
     }
-    Ok(Outcome::new(verdict, report::moved(board, plan, findings, "moved", view)))
+    Ok(Outcome::new(verdict, report::moved(table, plan, findings, "moved", view)))
 }

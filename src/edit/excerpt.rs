@@ -90,7 +90,7 @@ pub(crate) fn excerpts<'a>(
     let mut left = ALL_LINES;
     let mut excerpts = Vec::new();
     for (path, old, new) in files {
-        if FileKind::Secret.is_of(path)
+        if FileKind::Secret.matches(path)
             || [&old, &new].into_iter().any(|text| is_binary(text))
             || old.starts_with(POINTER)
         {
@@ -123,7 +123,7 @@ pub(crate) fn excerpts<'a>(
 /// edits write holds a secret, or nothing of the file may be shown.
 pub(crate) fn of_fix(path: &RepoPath, old: &[u8], new: &[u8], edits: &[Edit]) -> (Excerpt, bool) {
     let mut excerpt = Excerpt { lines: Vec::new(), more: 0 };
-    if FileKind::Secret.is_of(path) || [old, new].into_iter().any(is_binary) {
+    if FileKind::Secret.matches(path) || [old, new].into_iter().any(is_binary) {
         return (excerpt, true);
     }
     let of_names = FileKind::of(path, FileKind::is_made_of_names).is_some();

@@ -151,7 +151,7 @@ mod tests {
         let new = files.fresh(FileKind::may_move_a_pin, &mut findings).unwrap();
         assert_eq!(*change.read.borrow(), ["package.json"]);
         let no_lockfile = |entries: &mut Vec<Entry>| {
-            entries.retain(|entry| !FileKind::PnpmLock.is_of(&entry.path));
+            entries.retain(|entry| !FileKind::PnpmLock.matches(&entry.path));
         };
         let project = files.project(FileKind::may_pin, no_lockfile, &mut findings).unwrap();
         let paths: Vec<String> =

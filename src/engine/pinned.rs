@@ -3,24 +3,24 @@
 use crate::base::change::{Change, Content, Entry, File};
 use crate::base::error::Error;
 use crate::engine::gathering::{Gathering, LIMIT};
-use crate::pins::{self, Board};
+use crate::pins::{self, PinTable};
 use crate::project::SourceFile;
 use crate::project::kinds::FileKind;
 use crate::rule::Findings;
 
 /// The pins of a change, and those that they are compared with; `None` if no new file has any. In
 /// that case, only new files are read.
-pub(super) fn board(
+pub(super) fn pin_table(
     files: &mut Gathering<'_>,
     change: &dyn Change,
     findings: &mut Findings,
-) -> Result<Option<Board>, Error> {
+) -> Result<Option<PinTable>, Error> {
     let new = files.fresh(FileKind::may_move_a_pin, findings)?;
-    if new.iter().all(|(_, known)| pins::read(known).is_silent()) {
+    if new.iter().all(|(_, known)| pins::pins_of_file(known).is_irrelevant()) {
         return Ok(None);
     }
     // A manifest that pins something else than before may change what applies to the others.
-    let mut manifests = new.iter().filter(|(entry, _)| FileKind::Manifest.is_of(&entry.path));
+    let mut manifests = new.iter().filter(|(entry, _)| FileKind::Manifest.matches(&entry.path));
     let moves = manifests.any(|(entry, known)| says_something_else(known, entry, change));
     all_pins(files, moves, findings).map(Some)
 }
@@ -35,7 +35,7 @@ fn says_something_else(known: &SourceFile, entry: &Entry, change: &dyn Change) -
         Ok(Content::Bytes(text)) => {
             let before =
                 SourceFile::new(File { path: before.path, text, fresh: false, replaces: false });
-            !pins::read(known).says_the_same(&pins::read(&before))
+            !pins::pins_of_file(known).is_equivalent(&pins::pins_of_file(&before))
         }
         Ok(Content::TooLarge(_)) => true,
         Err(_) => false,
@@ -47,7 +47,7 @@ pub(super) fn all_pins(
     files: &mut Gathering<'_>,
     every_manifest: bool,
     findings: &mut Findings,
-) -> Result<Board, Error> {
+) -> Result<PinTable, Error> {
     let select = |entries: &mut Vec<Entry>| pins::select(entries, every_manifest);
-    files.project(FileKind::may_pin, select, findings).map(Board::of)
+    files.project(FileKind::may_pin, select, findings).map(PinTable::new)
 }

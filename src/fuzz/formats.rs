@@ -196,7 +196,7 @@ fn commands<'v>(script: &Script<'_>, lookup: &dyn Fn(&str) -> Lookup<'v>, file: 
 /// Dockerfiles: instructions, stages, and what is run in them.
 pub(super) fn dockerfile(data: &[u8]) {
     let given = Variable { text: "10.6.5".into(), span: 0..0 };
-    let mut stages = Stages::given([("GIVEN".to_owned(), given)]);
+    let mut stages = Stages::with_arguments([("GIVEN".to_owned(), given)]);
     let mut end = 0;
     for instruction in dockerfile::parse(data) {
         let Span { start, .. } = instruction.span;

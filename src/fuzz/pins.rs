@@ -6,7 +6,7 @@ use crate::base::change::File;
 use crate::base::finding::Span;
 use crate::base::path::RepoPath;
 use crate::fuzz::{divided, json, safe, within};
-use crate::pins::{self, Board, Demand, Id, NewVersion, Pin, Plan, Reading, exact};
+use crate::pins::{self, Demand, FilePins, NewVersion, Pin, PinId, PinTable, Plan, exact};
 use crate::project::SourceFile;
 use crate::project::kinds::FileKind;
 use crate::report::View;
@@ -59,14 +59,14 @@ fn files(data: &[u8]) -> Vec<File> {
 pub(super) fn read(data: &[u8]) {
     let (name, text) = divided(data);
     let file = File { path: path(name), text: text.to_vec(), fresh: true, replaces: false };
-    let reading = pins::read(&SourceFile::new(file.clone()));
-    stands_in(&reading, &file.text);
-    assert!(reading.says_the_same(&pins::read(&SourceFile::new(file))));
+    let found = pins::pins_of_file(&SourceFile::new(file.clone()));
+    stands_in(&found, &file.text);
+    assert!(found.is_equivalent(&pins::pins_of_file(&SourceFile::new(file))));
 }
 
 /// Whatever a file says is said somewhere in it.
-fn stands_in(reading: &Reading, text: &[u8]) {
-    for pin in &reading.pins {
+fn stands_in(found: &FilePins, text: &[u8]) {
+    for pin in &found.pins {
         let spans: Vec<&Span> = [&pin.at, &pin.place].into_iter().chain(&pin.version).collect();
         spans
             .into_iter()
@@ -82,9 +82,9 @@ fn stands_in(reading: &Reading, text: &[u8]) {
             );
         }
     }
-    let faults = reading.faults.iter().chain(&reading.blank);
+    let faults = found.faults.iter().chain(&found.blank);
     faults.for_each(|(span, _)| within(span, text.len()));
-    let arguments = reading.calls.iter().flat_map(|call| &call.arguments);
+    let arguments = found.calls.iter().flat_map(|call| &call.arguments);
     for variable in arguments.filter_map(|(_, variable)| variable.as_ref()) {
         within(&variable.span, text.len());
     }
@@ -94,33 +94,33 @@ const VIEW: View<'_> = View { paint: Paint::PLAIN, below_top: false, advice: Non
 
 /// A tree whose pins are moved to one version, and to what its manifests say.
 pub(super) fn edit(data: &[u8]) {
-    let board = Board::of(files(data).into_iter().collect());
-    safe(&report::human(&board, &[], VIEW));
-    let told = json(&report::json(&board, &[], VIEW));
-    assert_eq!(told["pins"].as_array().map(Vec::len), Some(board.rows.len()));
+    let table = PinTable::new(files(data).into_iter().collect());
+    safe(&report::human(&table, &[], VIEW));
+    let told = json(&report::json(&table, &[], VIEW));
+    assert_eq!(told["pins"].as_array().map(Vec::len), Some(table.rows.len()));
     for target in [
         "pnpm@10.8.0",
         "yarn@1.22.22+sha1.ac34549e6aa8e7ead463a7407e1c7390f61a6610",
         "npm@11.0.0-rc.1",
     ] {
         let target = NewVersion::parse(target).expect("a version");
-        let plan = pins::plan(&board, |_| Some(target.clone()), |_| false);
-        check(&board, &plan, &|_| Some(target.clone()));
+        let plan = pins::plan(&table, |_| Some(target.clone()), |_| false);
+        check(&table, &plan, &|_| Some(target.clone()));
     }
-    let declared = |group: usize| NewVersion::of(board.pin(board.groups[group].reference?));
-    check(&board, &pins::plan(&board, declared, |_| false), &declared);
+    let declared = |group: usize| NewVersion::from_pin(table.pin(table.groups[group].reference?));
+    check(&table, &pins::plan(&table, declared, |_| false), &declared);
 }
 
 /// What a plan changes is versions, and nothing else.
-fn check(board: &Board, plan: &Plan, target: &dyn Fn(usize) -> Option<NewVersion>) {
-    let targets: BTreeMap<Id, NewVersion> =
-        board.rows.iter().filter_map(|row| Some((row.id, target(row.group)?))).collect();
-    let all_moved: BTreeSet<Id> = plan.moved.iter().copied().collect();
+fn check(table: &PinTable, plan: &Plan, target: &dyn Fn(usize) -> Option<NewVersion>) {
+    let targets: BTreeMap<PinId, NewVersion> =
+        table.rows.iter().filter_map(|row| Some((row.id, target(row.group)?))).collect();
+    let all_moved: BTreeSet<PinId> = plan.moved.iter().copied().collect();
     assert!(plan.left.iter().all(|(id, _)| !all_moved.contains(id)), "moved, and left");
-    for (number, known) in board.project.files().iter().enumerate() {
+    for (number, known) in table.project.files().iter().enumerate() {
         let file = &known.file;
         let after = plan.after.project.file(number);
-        let moved: Vec<Id> = plan.moved.iter().copied().filter(|id| id.file == number).collect();
+        let moved: Vec<PinId> = plan.moved.iter().copied().filter(|id| id.file == number).collect();
         let Some(new) = plan.files.iter().find(|new| new.path == file.path) else {
             assert!(moved.is_empty() && after.text == file.text, "{}", file.path);
             continue;
@@ -128,11 +128,11 @@ fn check(board: &Board, plan: &Plan, target: &dyn Fn(usize) -> Option<NewVersion
         assert!(!moved.is_empty() && after.text == new.text, "{}", file.path);
         let mut texts: BTreeMap<(usize, usize), Vec<String>> = BTreeMap::new();
         for id in &moved {
-            let (pin, target) = (board.pin(*id), &targets[id]);
+            let (pin, target) = (table.pin(*id), &targets[id]);
             let span = pin.version.clone().expect("a pin without a place cannot be moved");
             texts.entry((span.start, span.end)).or_default().extend(spellings(pin, target));
             let after = plan.after.pin(*id);
-            assert!(after.manager == pin.manager && after.how == pin.how);
+            assert!(after.manager == pin.manager && after.kind == pin.kind);
             if let Demand::Exact(version) = &after.demand {
                 assert_eq!(*version, target.version, "{}", file.path);
             }
@@ -144,8 +144,8 @@ fn check(board: &Board, plan: &Plan, target: &dyn Fn(usize) -> Option<NewVersion
             file.path
         );
     }
-    for (number, reading) in plan.after.readings.iter().enumerate() {
-        stands_in(reading, &plan.after.project.file(number).text);
+    for (number, found) in plan.after.file_pins.iter().enumerate() {
+        stands_in(found, &plan.after.project.file(number).text);
     }
     // Once moved, there is nothing to move.
     let targets: BTreeMap<usize, &NewVersion> = {
@@ -154,16 +154,16 @@ fn check(board: &Board, plan: &Plan, target: &dyn Fn(usize) -> Option<NewVersion
     };
     let again = pins::plan(&plan.after, |group| targets.get(&group).copied().cloned(), |_| false);
     assert!(again.moved.iter().all(|id| !all_moved.contains(id)), "what was moved is moved again");
-    safe(&report::moved(board, plan, &[], "moved", VIEW));
-    safe(&report::diff(board, plan, VIEW).replace('\t', " "));
+    safe(&report::moved(table, plan, &[], "moved", VIEW));
+    safe(&report::diff(table, plan, VIEW).replace('\t', " "));
 }
 
 /// What may stand in the place of a version: the version, with its hash, behind what has to stand
 /// before it; or, in a range, its first numbers.
 fn spellings(pin: &Pin, NewVersion { version, hash, .. }: &NewVersion) -> Vec<String> {
-    let mut all = vec![format!("{}{version}", pin.before)];
+    let mut all = vec![format!("{}{version}", pin.insert_prefix)];
     if !hash.is_empty() {
-        all.push(format!("{}{version}+{hash}", pin.before));
+        all.push(format!("{}{version}+{hash}", pin.insert_prefix));
     }
     if let Demand::Range(range) = &pin.demand {
         let operator = range.trim_end_matches(|sign: char| sign.is_ascii_digit() || sign == '.');

@@ -1,8 +1,7 @@
 //! Compose files.
 
 use crate::formats::document::{Key, Node, Value};
-use crate::formats::{self, Syntax};
-use crate::models::{Invocation, Scalar, Strings};
+use crate::models::{Invocation, Scalar, StringMap, scalar};
 
 #[derive(Debug, Default)]
 pub(crate) struct Compose {
@@ -26,27 +25,25 @@ pub(crate) struct ServiceBuild {
     /// The Dockerfile, seen from there.
     pub dockerfile: Option<Scalar>,
     /// The build arguments. One of a list has the place of all of `NAME=value`, or no value.
-    pub arguments: Strings,
+    pub arguments: StringMap,
 }
 
 impl Compose {
-    /// Parses a compose file.
-    pub(crate) fn parse(text: &[u8]) -> Self {
-        let Ok(root) = formats::parse(Syntax::Yaml, text) else { return Self::default() };
+    pub(crate) fn parse(root: &Node) -> Self {
         let services = root.get("services").flat_map(Node::entries);
-        Self { services: services.map(|(_, service)| Service::of(service)).collect() }
+        Self { services: services.map(|(_, service)| Service::parse(service)).collect() }
     }
 }
 
 impl Service {
-    fn of(node: &Node) -> Self {
+    fn parse(node: &Node) -> Self {
         Self {
-            image: node.last("image").map(Scalar::of),
-            build: node.last("build").map(ServiceBuild::of),
+            image: scalar(node, "image"),
+            build: node.last("build").map(ServiceBuild::parse),
             commands: ["command", "entrypoint"]
                 .iter()
                 .flat_map(|key| node.get(key))
-                .map(Invocation::of)
+                .map(Invocation::parse)
                 .collect(),
         }
     }
@@ -54,19 +51,19 @@ impl Service {
 
 impl ServiceBuild {
     /// From a map, or the path of the context.
-    fn of(node: &Node) -> Self {
-        let context = if node.text().is_some() { Some(node) } else { node.last("context") };
+    fn parse(node: &Node) -> Self {
+        let context = node.text().map_or_else(|| node.last("context"), |_| Some(node));
         Self {
-            context: context.map(Scalar::of),
-            dockerfile: node.last("dockerfile").map(Scalar::of),
+            context: context.map(Scalar::parse),
+            dockerfile: scalar(node, "dockerfile"),
             arguments: node.last("args").map(arguments).unwrap_or_default(),
         }
     }
 }
 
 /// Build arguments, as a map or as a list of `NAME=value`.
-fn arguments(node: &Node) -> Strings {
-    let Value::List(nodes) = &node.value else { return Strings::of(Some(node)) };
+fn arguments(node: &Node) -> StringMap {
+    let Value::List(nodes) = &node.value else { return StringMap::parse(node) };
     let argument = |node: &Node| {
         let text = node.text()?;
         let (name, value) =
@@ -74,19 +71,20 @@ fn arguments(node: &Node) -> Strings {
         let key = Key { span: node.span.clone(), text: name.to_owned() };
         Some((key, Scalar { span: node.span.clone(), text: value.map(str::to_owned) }))
     };
-    Strings(nodes.iter().filter_map(argument).collect())
+    StringMap(nodes.iter().filter_map(argument).collect())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::models::tests::yaml;
 
     #[test]
     fn a_service_has_an_image_a_build_and_commands() {
         let text = "x: &x {command: one, image: base}\nservices:\n  a:\n    <<: *x\n    image: own\n    command: [two]\n    \
                     entrypoint: three\n    build: {context: c, dockerfile: d, args: {V: 1, W: ''}}\n  b: {build: ./dir}\n  \
                     c: {build: {args: [V=1=2, W, [x]]}}\n";
-        let compose = Compose::parse(text.as_bytes());
+        let compose = Compose::parse(&yaml(text));
         let [a, b, c] = compose.services.as_slice() else { panic!("three services") };
         assert_eq!(a.image.as_ref().unwrap().text(), Some("own"));
         let written = |value: &Scalar| text.get(value.span.clone()).unwrap().to_owned();
@@ -114,6 +112,5 @@ mod tests {
         assert_eq!(shown(a), expected("c", "d", r#"[("V", Some("1")), ("W", Some(""))]"#));
         assert_eq!(shown(b), expected("./dir", "", "[]"));
         assert_eq!(shown(c), expected("", "", r#"[("V", Some("1=2")), ("W", None)]"#));
-        assert!(Compose::parse(b"services: [").services.is_empty());
     }
 }

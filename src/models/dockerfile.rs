@@ -97,7 +97,7 @@ impl Stage {
 
 impl Stages {
     /// Stages of a build that is started with these arguments.
-    pub(crate) fn given(arguments: impl IntoIterator<Item = (String, Variable)>) -> Self {
+    pub(crate) fn with_arguments(arguments: impl IntoIterator<Item = (String, Variable)>) -> Self {
         let known = |(name, variable): (String, Variable)| {
             (name.into(), VariableValue::Known(Rc::new(variable)))
         };
@@ -146,7 +146,7 @@ impl Stages {
                 image: known.filter(|_| earlier.is_none()).and_then(|(expanded, word)| {
                     let (text, span) = (expanded.text.clone(), instruction.text.span(word));
                     let (used, unset) = (expanded.used.clone(), Vec::new());
-                    ImageReference::of(Resolved { text, is_open: false, span, used, unset })
+                    ImageReference::parse(Resolved { text, is_open: false, span, used, unset })
                 }),
                 has_posix_shell: true,
                 values: Values::new(),

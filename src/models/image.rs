@@ -25,7 +25,7 @@ const OFFICIAL_AT_AMAZON: &str = "public.ecr.aws/docker/library/";
 
 impl ImageReference {
     /// Parses a word; `None` for `scratch`, for no image, and where a variable is not known.
-    pub(crate) fn of(word: Resolved) -> Option<Self> {
+    pub(crate) fn parse(word: Resolved) -> Option<Self> {
         let text = word.known()?;
         let (name, digest) =
             text.split_once('@').map_or((text, None), |(name, digest)| (name, Some(digest)));
@@ -83,12 +83,12 @@ mod tests {
         ] {
             let (text, span) = (text.to_owned(), 0..text.len());
             let word = Resolved { text, is_open: false, span, used: Vec::new(), unset: Vec::new() };
-            let image = ImageReference::of(word.clone()).unwrap();
+            let image = ImageReference::parse(word.clone()).unwrap();
             let part = |part: &Option<String>| part.clone().unwrap_or("-".to_owned());
             let official = if image.is_official() { " official" } else { "" };
             let (host, tag, digest) = (part(&image.host), part(&image.tag), part(&image.digest));
             assert_eq!(format!("{host} {} {tag} {digest}{official}", image.repository), expected);
-            assert_eq!(ImageReference::of(Resolved { is_open: true, ..word }), None);
+            assert_eq!(ImageReference::parse(Resolved { is_open: true, ..word }), None);
         }
     }
 }

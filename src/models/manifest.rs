@@ -3,27 +3,27 @@
 use crate::base::finding::Span;
 use crate::formats::document::{Node, Value};
 use crate::models::workspace::patterns;
-use crate::models::{Scalar, Strings};
+use crate::models::{Scalar, StringMap, nested, scalar, string_map};
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct PackageJson {
-    /// What the file is as a whole.
     pub shape: Shape,
     pub package_manager: Option<Scalar>,
     /// `devEngines.packageManager`, where it is an object.
     pub dev_engine: Option<DevEngine>,
     /// The alternatives of `devEngines.packageManager`, where it is a list.
     pub alternatives: Vec<DevEngine>,
-    pub engines: Strings,
-    pub volta: Strings,
+    pub engines: StringMap,
+    pub volta: StringMap,
     /// The patterns of `workspaces`, a list or an object that holds one.
-    pub workspaces: Option<Vec<Scalar>>,
+    pub workspaces: Option<Vec<String>>,
 }
 
-/// What a file is as a whole.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// The value that a file holds.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) enum Shape {
-    /// It is no JSON.
+    /// The file is not valid JSON.
+    #[default]
     Invalid,
     /// A string, number, boolean or null, and where it is.
     Scalar(Span),
@@ -44,45 +44,33 @@ pub(crate) struct DevEngine {
 }
 
 impl PackageJson {
-    /// The view of a document; of one that cannot be parsed, if there is none.
-    pub(crate) fn of(root: Option<&Node>) -> Self {
-        let field = |key| root.and_then(|root| root.last(key));
-        let engine = field("devEngines").and_then(|engines| engines.last("packageManager"));
-        let workspaces =
-            field("workspaces").map(|workspaces| workspaces.last("packages").unwrap_or(workspaces));
+    pub(crate) fn parse(root: &Node) -> Self {
+        let engine = root.last("devEngines").and_then(|engines| engines.last("packageManager"));
+        let alternatives = engine.map(Node::items).unwrap_or_default();
         Self {
-            package_manager: field("packageManager").map(Scalar::of),
+            package_manager: scalar(root, "packageManager"),
             dev_engine: engine
                 .filter(|node| matches!(node.value, Value::Map(_)))
-                .map(DevEngine::of),
-            alternatives: engine
-                .map(Node::items)
-                .unwrap_or_default()
-                .iter()
-                .map(DevEngine::of)
-                .collect(),
-            engines: Strings::of(field("engines")),
-            volta: Strings::of(field("volta")),
-            workspaces: workspaces.and_then(patterns),
-            shape: match root {
-                None => Shape::Invalid,
-                Some(Node { span, value: Value::Text(_) | Value::Other }) => {
-                    Shape::Scalar(span.clone())
-                }
-                Some(_) => Shape::Object,
+                .map(DevEngine::parse),
+            alternatives: alternatives.iter().map(DevEngine::parse).collect(),
+            engines: string_map(root, "engines"),
+            volta: string_map(root, "volta"),
+            workspaces: nested(root, "workspaces", "packages").and_then(patterns),
+            shape: match &root.value {
+                Value::Text(_) | Value::Other => Shape::Scalar(root.span.clone()),
+                Value::Map(_) | Value::List(_) => Shape::Object,
             },
         }
     }
 }
 
 impl DevEngine {
-    fn of(node: &Node) -> Self {
-        let field = |key| node.last(key).map(Scalar::of);
+    fn parse(node: &Node) -> Self {
         Self {
             span: node.span.clone(),
-            name: field("name"),
-            version: field("version"),
-            on_fail: field("onFail"),
+            name: scalar(node, "name"),
+            version: scalar(node, "version"),
+            on_fail: scalar(node, "onFail"),
         }
     }
 }
@@ -93,7 +81,8 @@ mod tests {
     use crate::formats::{self, Syntax};
 
     fn parse(text: &str) -> PackageJson {
-        PackageJson::of(formats::parse(Syntax::Json, text.as_bytes()).ok().as_ref())
+        let root = formats::parse(Syntax::Json, text.as_bytes());
+        root.map_or_else(|_| PackageJson::default(), |root| PackageJson::parse(&root))
     }
 
     #[test]
@@ -109,7 +98,7 @@ mod tests {
         );
         assert_eq!(manifest.volta.last("node").unwrap().text(), None);
         let patterns = manifest.workspaces.unwrap();
-        assert_eq!(patterns.iter().map(Scalar::text).collect::<Vec<_>>(), [Some("y")]);
+        assert_eq!(patterns, ["y"]);
     }
 
     #[test]

@@ -2,16 +2,15 @@
 
 use crate::base::finding::Span;
 use crate::formats::document::{Key, Node};
-use crate::formats::{self, Syntax};
-use crate::models::{Scalar, Strings};
+use crate::models::{Scalar, StringMap, nested, scalar, string_map};
 
 /// A workflow, or an action.
 #[derive(Debug, Default)]
 pub(crate) struct Workflow {
     /// The variables of every job.
-    pub env: Strings,
+    pub env: StringMap,
     /// The inputs of an action, or of the events of a workflow, each with its default.
-    pub inputs: Strings,
+    pub inputs: StringMap,
     pub jobs: Vec<WorkflowJob>,
     /// The steps of a composite action.
     pub steps: Vec<WorkflowStep>,
@@ -20,7 +19,7 @@ pub(crate) struct Workflow {
 #[derive(Debug)]
 pub(crate) struct WorkflowJob {
     pub condition: Option<Scalar>,
-    pub env: Strings,
+    pub env: StringMap,
     /// The workflow that it runs instead of steps.
     pub uses: Option<Uses>,
     /// The image of the container that its steps run in.
@@ -32,7 +31,7 @@ pub(crate) struct WorkflowJob {
 #[derive(Debug)]
 pub(crate) struct WorkflowStep {
     pub condition: Option<Scalar>,
-    pub env: Strings,
+    pub env: StringMap,
     /// The action that it runs.
     pub uses: Option<Uses>,
     /// The script that it runs.
@@ -58,7 +57,7 @@ pub(crate) struct Uses {
     /// The first word of the comment on its line, such as `v4.1.0` after the id of a commit.
     pub comment: Option<String>,
     /// The inputs that it is given.
-    pub with: Strings,
+    pub with: StringMap,
 }
 
 /// What a [`Uses`] names.
@@ -76,37 +75,33 @@ pub(crate) enum Callee {
 }
 
 impl Workflow {
-    /// Parses a workflow or an action.
-    pub(crate) fn parse(text: &[u8]) -> Self {
-        let Ok(root) = formats::parse(Syntax::Yaml, text) else { return Self::default() };
+    /// From the root of a file; comments are read from its text.
+    pub(crate) fn parse(root: &Node, file: &[u8]) -> Self {
         let events = root.last("on").into_iter().flat_map(Node::entries).map(|(_, event)| event);
-        let inputs =
-            std::iter::once(&root).chain(events).filter_map(|holder| holder.last("inputs"));
+        let inputs = std::iter::once(root).chain(events).filter_map(|holder| holder.last("inputs"));
         let default = |(name, input): (&Key, &Node)| {
             let none = || Scalar { span: input.span.clone(), text: None };
-            (name.clone(), input.last("default").map_or_else(none, Scalar::of))
+            (name.clone(), input.last("default").map_or_else(none, Scalar::parse))
         };
-        let settings = RunSettings::default().with_defaults(&root);
+        let settings = RunSettings::default().with_defaults(root);
         let jobs = root.last("jobs").into_iter().flat_map(Node::entries);
         let runs = root.last("runs");
         Self {
-            env: Strings::of(root.last("env")),
-            inputs: Strings(inputs.flat_map(Node::entries).map(default).collect()),
-            jobs: jobs.map(|(_, job)| WorkflowJob::of(job, &settings, text)).collect(),
-            steps: runs.map(|runs| steps(runs, &RunSettings::default(), text)).unwrap_or_default(),
+            env: string_map(root, "env"),
+            inputs: StringMap(inputs.flat_map(Node::entries).map(default).collect()),
+            jobs: jobs.map(|(_, job)| WorkflowJob::parse(job, &settings, file)).collect(),
+            steps: runs.map(|runs| steps(runs, &RunSettings::default(), file)).unwrap_or_default(),
         }
     }
 }
 
 impl WorkflowJob {
-    fn of(node: &Node, outer: &RunSettings, file: &[u8]) -> Self {
-        let image =
-            node.last("container").map(|container| container.last("image").unwrap_or(container));
+    fn parse(node: &Node, outer: &RunSettings, file: &[u8]) -> Self {
         Self {
-            condition: node.last("if").map(Scalar::of),
-            env: Strings::of(node.last("env")),
-            uses: Uses::of(node, file),
-            image: image.map(Scalar::of),
+            condition: scalar(node, "if"),
+            env: string_map(node, "env"),
+            uses: Uses::parse(node, file),
+            image: nested(node, "container", "image").map(Scalar::parse),
             steps: steps(node, &outer.with_defaults(node), file),
         }
     }
@@ -115,10 +110,10 @@ impl WorkflowJob {
 /// The steps of a job or an action.
 fn steps(node: &Node, outer: &RunSettings, file: &[u8]) -> Vec<WorkflowStep> {
     let step = |node: &Node| WorkflowStep {
-        condition: node.last("if").map(Scalar::of),
-        env: Strings::of(node.last("env")),
-        uses: Uses::of(node, file),
-        run: node.last("run").map(Scalar::of),
+        condition: scalar(node, "if"),
+        env: string_map(node, "env"),
+        uses: Uses::parse(node, file),
+        run: scalar(node, "run"),
         settings: outer.overridden_by(node),
     };
     node.last("steps").map(Node::items).unwrap_or_default().iter().map(step).collect()
@@ -126,8 +121,7 @@ fn steps(node: &Node, outer: &RunSettings, file: &[u8]) -> Vec<WorkflowStep> {
 
 impl RunSettings {
     fn overridden_by(&self, node: &Node) -> Self {
-        let or =
-            |key, outer: &Option<Scalar>| node.last(key).map(Scalar::of).or_else(|| outer.clone());
+        let or = |key, outer: &Option<Scalar>| scalar(node, key).or_else(|| outer.clone());
         Self {
             directory: or("working-directory", &self.directory),
             shell: or("shell", &self.shell),
@@ -141,7 +135,7 @@ impl RunSettings {
 }
 
 impl Uses {
-    fn of(node: &Node, file: &[u8]) -> Option<Self> {
+    fn parse(node: &Node, file: &[u8]) -> Option<Self> {
         let uses = node.last("uses")?;
         let written = uses.text().unwrap_or_default();
         let callee = match written.strip_prefix("./") {
@@ -155,7 +149,7 @@ impl Uses {
             written: written.to_owned(),
             callee,
             comment: comment(&uses.span, file).map(str::to_owned),
-            with: Strings::of(node.last("with")),
+            with: string_map(node, "with"),
         })
     }
 }
@@ -170,6 +164,11 @@ fn comment<'f>(span: &Span, file: &'f [u8]) -> Option<&'f str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::models::tests::yaml;
+
+    fn parse(text: &str) -> Workflow {
+        Workflow::parse(&yaml(text), text.as_bytes())
+    }
 
     fn texts<'a>(values: impl IntoIterator<Item = &'a Option<Scalar>>) -> Vec<&'a str> {
         values
@@ -183,7 +182,7 @@ mod tests {
         let text = "on: {workflow_call: {inputs: {v: {default: 1}, w: {}}}, push:}\nenv: {V: 2}\ninputs: {x: }\njobs:\n  \
                     a:\n    if: false\n    container: {image: node}\n    steps: [{if: matrix.x == 1, run: a}, b]\n  \
                     b:\n    container: alpine\n    uses: ./x\n    with: {v: [1], w: 2}\n";
-        let workflow = Workflow::parse(text.as_bytes());
+        let workflow = parse(text);
         let inputs: Vec<_> =
             workflow.inputs.iter().map(|(name, value)| (name, value.text())).collect();
         assert_eq!(inputs, [("x", None), ("v", Some("1")), ("w", None)]);
@@ -197,7 +196,6 @@ mod tests {
         assert_eq!(texts(a.steps.iter().map(|step| &step.run)), ["a", "-"]);
         let uses = b.uses.as_ref().unwrap();
         assert_eq!((uses.with.text("v"), uses.with.text("w")), (None, Some("2")));
-        assert!(Workflow::parse(b"jobs: [").jobs.is_empty());
     }
 
     #[test]
@@ -209,7 +207,7 @@ mod tests {
         let text = format!(
             "{{{top}, jobs: {{a: {{{job}, {steps}}}, b: {{{steps}}}}}, runs: {{{steps}}}}}"
         );
-        let workflow = Workflow::parse(text.as_bytes());
+        let workflow = parse(&text);
         let shown = |steps: &[WorkflowStep]| -> Vec<String> {
             let settings =
                 steps.iter().map(|step| [&step.settings.directory, &step.settings.shell]);
@@ -234,7 +232,7 @@ mod tests {
             ("[o/n]", remote("", ""), None),
         ] {
             let text = format!("runs:\n  steps:\n    - run: x\n      uses: {uses}\n");
-            let workflow = Workflow::parse(text.as_bytes());
+            let workflow = parse(&text);
             let found = workflow.steps[0].uses.as_ref().unwrap();
             assert_eq!((&found.callee, found.comment.as_deref()), (&callee, comment), "{uses}");
         }

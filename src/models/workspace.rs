@@ -1,30 +1,23 @@
 //! Which directories are members of a workspace, as its top says.
 
 use crate::formats::document::{Node, Value};
-use crate::models::Scalar;
 
 #[derive(Debug, Default)]
 pub(crate) struct PnpmWorkspace {
     /// The patterns of `packages`, empty if absent; `None` if the file cannot be parsed.
-    pub packages: Option<Vec<Scalar>>,
+    pub packages: Option<Vec<String>>,
 }
 
 impl PnpmWorkspace {
-    /// The view of a document, if it could be parsed.
-    pub(crate) fn of(root: Option<&Node>) -> Self {
-        let Some(root) = root else { return Self::default() };
+    pub(crate) fn parse(root: &Node) -> Self {
         Self { packages: Some(root.last("packages").and_then(patterns).unwrap_or_default()) }
     }
 }
 
 /// The strings of a list; `None` for anything else.
-pub(super) fn patterns(node: &Node) -> Option<Vec<Scalar>> {
-    match &node.value {
-        Value::List(nodes) => {
-            Some(nodes.iter().filter(|node| node.text().is_some()).map(Scalar::of).collect())
-        }
-        _ => None,
-    }
+pub(super) fn patterns(node: &Node) -> Option<Vec<String>> {
+    let Value::List(nodes) = &node.value else { return None };
+    Some(nodes.iter().filter_map(Node::text).map(str::to_owned).collect())
 }
 
 #[cfg(test)]
@@ -41,12 +34,10 @@ mod tests {
             ("catalog: {a: 1}", Some(vec![])),
             ("packages: [", None),
         ] {
-            let workspace =
-                PnpmWorkspace::of(formats::parse(Syntax::Yaml, text.as_bytes()).ok().as_ref());
-            let patterns = workspace
-                .packages
-                .as_ref()
-                .map(|list| list.iter().filter_map(Scalar::text).collect());
+            let root = formats::parse(Syntax::Yaml, text.as_bytes());
+            let patterns = root.ok().and_then(|root| PnpmWorkspace::parse(&root).packages);
+            let expected: Option<Vec<String>> =
+                expected.map(|list| list.into_iter().map(str::to_owned).collect());
             assert_eq!(patterns, expected, "{text}");
         }
     }

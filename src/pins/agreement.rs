@@ -3,7 +3,6 @@
 //! What a project uses is what its manifest says, found upward as corepack finds it; else what its
 //! version manager is told; else what its workflows install. Everything else is held against that.
 
-use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
@@ -11,18 +10,18 @@ use crate::base::change::File;
 use crate::base::finding::Span;
 use crate::pins::declarations::Declarations;
 use crate::pins::{
-    Bond, Demand, Fault, How, Manager, Pin, Reading, Role, accepts, calls, satisfies,
+    Demand, Fault, FilePins, Manager, Pin, PinKind, Role, Strictness, accepts, calls, satisfies,
 };
 use crate::project::Project;
-use crate::project::directories::{is_below, upward};
+use crate::project::directories::{ancestors, is_below};
 
 /// Every pin of a project, and how each relates to the one that counts.
 #[derive(Debug, Default)]
-pub(crate) struct Board {
+pub(crate) struct PinTable {
     /// The files that were read.
     pub project: Project,
     /// What each of them pins, in the same order.
-    pub readings: Vec<Rc<Reading>>,
+    pub file_pins: Vec<Rc<FilePins>>,
     /// The groups, in the order of their directories.
     pub groups: Vec<PinGroup>,
     /// The pins, by group, and in the order of files and places in it.
@@ -37,12 +36,12 @@ pub(crate) struct PinGroup {
     /// Its directory; empty at the top.
     pub directory: Vec<u8>,
     /// The pin that the others are compared with; `None` if no exact version is pinned.
-    pub reference: Option<Id>,
+    pub reference: Option<PinId>,
 }
 
 /// A pin, by its numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Id {
+pub(crate) struct PinId {
     /// The number of its file.
     pub file: usize,
     /// The number of the pin among those of the file.
@@ -52,7 +51,7 @@ pub(crate) struct Id {
 /// A pin in its group.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Row {
-    pub id: Id,
+    pub id: PinId,
     /// The number of its group.
     pub group: usize,
     /// How it relates to the reference of the group.
@@ -74,40 +73,42 @@ pub(crate) enum Relation {
     Unjudged,
 }
 
-impl Board {
+impl PinTable {
     /// Compares the pins of a project.
-    pub(crate) fn of(project: Project) -> Self {
-        let readings = linked(&project);
-        let comparison =
-            Comparison { readings: &readings, declarations: Declarations::of(&project, &readings) };
+    pub(crate) fn new(project: Project) -> Self {
+        let file_pins = linked(&project);
+        let comparison = Comparison {
+            file_pins: &file_pins,
+            declarations: Declarations::new(&project, &file_pins),
+        };
         let mut grouped = comparison.grouped();
         let references = comparison.references(&grouped);
         comparison.move_down(&mut grouped, &references);
         let (groups, rows) = comparison.related(grouped, &references);
         let with_corepack = comparison.with_corepack();
-        Self { project, readings, groups, rows, with_corepack }
+        Self { project, file_pins, groups, rows, with_corepack }
     }
 
-    pub(crate) fn pin(&self, id: Id) -> &Pin {
-        &self.readings[id.file].pins[id.pin]
+    pub(crate) fn pin(&self, id: PinId) -> &Pin {
+        &self.file_pins[id.file].pins[id.pin]
     }
 
     /// The file that a pin stands in.
-    pub(crate) fn file(&self, id: Id) -> &File {
+    pub(crate) fn file(&self, id: PinId) -> &File {
         self.project.file(id.file)
     }
 
     /// The pin that a row is compared with.
-    pub(crate) fn reference(&self, row: &Row) -> Option<Id> {
+    pub(crate) fn reference(&self, row: &Row) -> Option<PinId> {
         self.groups[row.group].reference
     }
 
     /// What is wrong by itself in the new files.
     pub(crate) fn faults(&self) -> impl Iterator<Item = (&File, &Span, &Fault)> {
         let files = self.project.files().iter().map(|known| &known.file);
-        let new = files.zip(&self.readings).filter(|(file, _)| file.fresh);
-        new.flat_map(|(file, reading)| {
-            reading.faults.iter().map(move |(span, fault)| (file, span, fault))
+        let new = files.zip(&self.file_pins).filter(|(file, _)| file.fresh);
+        new.flat_map(|(file, found)| {
+            found.faults.iter().map(move |(span, fault)| (file, span, fault))
         })
     }
 
@@ -130,53 +131,51 @@ impl Board {
 }
 
 /// What each file pins, with what its callers pin in it.
-fn linked(project: &Project) -> Vec<Rc<Reading>> {
-    let mut readings: Vec<_> =
-        project.files().iter().map(|known| crate::pins::read(known)).collect();
-    add_blanks(project, &mut readings);
-    calls::add(project, &mut readings);
-    readings
+fn linked(project: &Project) -> Vec<Rc<FilePins>> {
+    let mut file_pins: Vec<_> =
+        project.files().iter().map(|known| crate::pins::pins_of_file(known)).collect();
+    add_blanks(project, &mut file_pins);
+    calls::add(project, &mut file_pins);
+    file_pins
 }
 
 /// A `packageManager` that is empty sends corepack further up; where there is no manifest, it is
 /// refused.
-fn add_blanks(project: &Project, readings: &mut [Rc<Reading>]) {
+fn add_blanks(project: &Project, file_pins: &mut [Rc<FilePins>]) {
     let manifests = project.manifest_directories();
-    for (known, reading) in project.files().iter().zip(readings) {
-        let mut above = upward(known.file.path.parent()).skip(1);
-        if let Some(blank) =
-            reading.blank.clone().filter(|_| !above.any(|above| manifests.contains(above)))
-        {
-            Rc::make_mut(reading).faults.push(blank);
+    for (source, found) in project.files().iter().zip(file_pins) {
+        let mut above = ancestors(source.file.path.parent()).skip(1);
+        let blank = found.blank.clone();
+        if let Some(fault) = blank.filter(|_| !above.any(|above| manifests.contains(above))) {
+            Rc::make_mut(found).faults.push(fault);
         }
     }
 }
 
 /// The pins of each group, by its directory.
-type Grouped<'r> = BTreeMap<&'r [u8], Vec<Id>>;
+type Grouped<'r> = BTreeMap<&'r [u8], Vec<PinId>>;
 /// The pin that counts in each group that has one.
-type References<'r> = BTreeMap<&'r [u8], Id>;
+type References<'r> = BTreeMap<&'r [u8], PinId>;
+
+/// The kinds of the pins of a file, each with its package manager.
+type Managers = BTreeSet<(PinKind, Manager)>;
 
 /// The pins that are compared, and what is declared where.
 struct Comparison<'r> {
-    readings: &'r [Rc<Reading>],
+    file_pins: &'r [Rc<FilePins>],
     declarations: Declarations<'r>,
 }
 
 impl<'r> Comparison<'r> {
-    fn pin(&self, id: Id) -> &'r Pin {
-        &self.readings[id.file].pins[id.pin]
+    fn pin(&self, id: PinId) -> &'r Pin {
+        &self.file_pins[id.file].pins[id.pin]
     }
 
     /// Every pin, in the order of files and places.
-    fn pins(&self) -> impl Iterator<Item = (Id, &'r Pin)> {
-        let files = self.readings.iter().enumerate();
-        files.flat_map(|(file, reading)| {
-            reading
-                .pins
-                .iter()
-                .enumerate()
-                .map(move |(number, pin)| (Id { file, pin: number }, pin))
+    fn pins(&self) -> impl Iterator<Item = (PinId, &'r Pin)> {
+        let files = self.file_pins.iter().enumerate();
+        files.flat_map(|(file, found)| {
+            found.pins.iter().enumerate().map(move |(at, pin)| (PinId { file, pin: at }, pin))
         })
     }
 
@@ -189,10 +188,10 @@ impl<'r> Comparison<'r> {
     }
 
     fn references(&self, grouped: &Grouped<'r>) -> References<'r> {
-        let fields = self.pins().filter(|(_, pin)| pin.how == How::PackageManager);
+        let fields = self.pins().filter(|(_, pin)| pin.kind == PinKind::PackageManager);
         let fields: References<'r> =
             fields.map(|(id, pin)| (pin.directory.as_slice(), id)).collect();
-        let reference = |(directory, ids): (&&'r [u8], &Vec<Id>)| {
+        let reference = |(directory, ids): (&&'r [u8], &Vec<PinId>)| {
             let reference = if self.declarations.decides(directory) {
                 // Nothing else counts, even if corepack refuses it.
                 fields.get(directory).copied()
@@ -208,19 +207,20 @@ impl<'r> Comparison<'r> {
     /// installs exactly the version that counts there.
     fn move_down(&self, grouped: &mut Grouped<'r>, references: &References<'r>) {
         let is_same = |a: &Pin, b: &Pin| a.manager == b.manager && a.demand == b.demand;
-        let mut moved: Vec<(&[u8], Id)> = Vec::new();
+        let mut moved: Vec<(&[u8], PinId)> = Vec::new();
         for (directory, ids) in &mut *grouped {
             let own = references.get(directory).map(|reference| self.pin(*reference));
-            let below: Vec<(&[u8], Id)> = references
+            let below: Vec<(&[u8], PinId)> = references
                 .iter()
                 .filter(|(other, _)| is_below(other, directory))
                 .map(|(other, id)| (*other, *id))
                 .collect();
             ids.retain(|id| {
                 let about = self.pin(*id);
-                let is_for_others = about.how.role() == Role::Installs || about.how.is_of_a_tool();
+                let is_for_others =
+                    about.kind.role() == Role::Installs || about.kind.is_version_manager();
                 let is_open = is_for_others && own.is_none_or(|own| !is_same(own, about));
-                let same = |(other, id): &&(&[u8], Id)| {
+                let same = |(other, id): &&(&[u8], PinId)| {
                     is_below(other, &about.directory) && is_same(self.pin(*id), about)
                 };
                 let target = below.iter().find(|candidate| is_open && same(candidate));
@@ -240,20 +240,24 @@ impl<'r> Comparison<'r> {
         grouped: Grouped<'r>,
         references: &References<'r>,
     ) -> (Vec<PinGroup>, Vec<Row>) {
-        let present: Vec<Present> =
-            self.readings.iter().map(|reading| Present::of(reading)).collect();
+        let managers_of =
+            |file: &Rc<FilePins>| file.pins.iter().map(|pin| (pin.kind, pin.manager)).collect();
+        let managers: Vec<Managers> = self.file_pins.iter().map(managers_of).collect();
         let (mut groups, mut rows) = (Vec::new(), Vec::new());
         for (directory, mut ids) in grouped {
             ids.sort_unstable();
             let reference = references.get(directory).copied();
-            let has_yarn_path = ids.iter().any(|id| self.pin(*id).how == How::YarnPath);
+            let has_yarn_path = ids.iter().any(|id| self.pin(*id).kind == PinKind::YarnPath);
             rows.extend(ids.into_iter().map(|id| {
                 let pin = self.pin(id);
                 let relation = match reference {
-                    _ if pin.is_elsewhere || !self.declarations.holds(pin) => Relation::Unjudged,
+                    _ if pin.is_exempt || !self.declarations.holds(pin) => Relation::Unjudged,
                     _ if has_yarn_path && launches_yarn(pin) => Relation::Unjudged,
                     Some(reference) if reference == id => Relation::Reference,
-                    Some(reference) => relation(pin, self.pin(reference), &present[id.file]),
+                    Some(reference) => {
+                        let file = &self.file_pins[id.file];
+                        relation(pin, self.pin(reference), file, &managers[id.file])
+                    }
                     None if matches!(pin.demand, Demand::Empty(_)) => Relation::Floats,
                     None => Relation::Unjudged,
                 };
@@ -265,77 +269,50 @@ impl<'r> Comparison<'r> {
     }
 
     fn with_corepack(&self) -> BTreeSet<Vec<u8>> {
-        let readings = self.readings.iter().filter(|reading| reading.uses_corepack);
-        readings.map(|reading| self.declarations.governing(&reading.home).to_vec()).collect()
+        let files = self.file_pins.iter().filter(|file| file.uses_corepack);
+        files.map(|file| self.declarations.governing(&file.home).to_vec()).collect()
     }
 }
 
 /// The pin that the others of a group are compared with where no manifest has a `packageManager`.
-fn next_best<'a>(pins: impl Iterator<Item = (Id, &'a Pin)>, directory: &[u8]) -> Option<Id> {
-    let counts = |pin: &Pin| match pin.how.role() {
+fn next_best<'a>(pins: impl Iterator<Item = (PinId, &'a Pin)>, directory: &[u8]) -> Option<PinId> {
+    let counts = |pin: &Pin| match pin.kind.role() {
         Role::Declares => pin.directory == directory,
-        Role::Installs => !pin.is_elsewhere && matches!(pin.how, How::Action(_)),
+        Role::Installs => !pin.is_exempt && matches!(pin.kind, PinKind::Action(_)),
         Role::Accepts => false,
     };
     pins.filter(|(_, pin)| matches!(pin.demand, Demand::Exact(_)) && counts(pin))
         // npm is there in any case: another manager beside it is the one that is meant.
         .min_by_key(|(_, pin)| {
-            (pin.how.role() == Role::Installs, pin.manager == Manager::Npm, pin.how)
+            (pin.kind.role() == Role::Installs, pin.manager == Manager::Npm, pin.kind)
         })
         .map(|(id, _)| id)
 }
 
-/// The other contents of the file that has a pin.
-struct Present {
-    managers: BTreeSet<(How, Manager)>,
-    /// Whether it lets corepack decide.
-    corepack: bool,
-}
-
-impl Present {
-    fn of(reading: &Reading) -> Self {
-        let managers = reading.pins.iter().map(|pin| (pin.how, pin.manager)).collect();
-        Self { managers, corepack: reading.uses_corepack }
-    }
-}
-
-/// How a pin stands to the one that counts; `file` is what else the file of the pin says.
-fn relation(pin: &Pin, reference: &Pin, file: &Present) -> Relation {
+/// How a pin relates to the reference; `file` has the pins of its file, and `managers` their kinds
+/// and package managers.
+fn relation(pin: &Pin, reference: &Pin, file: &FilePins, managers: &Managers) -> Relation {
     let Demand::Exact(wanted) = &reference.demand else { return Relation::Unjudged };
     if pin.manager != reference.manager {
-        return other_manager(pin, reference, file);
+        return other_manager(pin, reference, file, managers);
     }
-    let accepts = |range: &str| match pin.how {
-        How::DevEngines => satisfies(wanted, range),
-        _ => accepts(wanted, range),
+    let excludes = |range: &str| match pin.kind {
+        PinKind::DevEngines => satisfies(wanted, range) == Some(false),
+        _ => accepts(wanted, range) == Some(false),
     };
-    match (&pin.demand, pin.how) {
-        (Demand::Unknown, _) => Relation::Unjudged,
-        (Demand::Exact(_), _) if pin.bond == Bond::Text && pin.hash != reference.hash => {
+    match &pin.demand {
+        Demand::Unknown => Relation::Unjudged,
+        Demand::Exact(_) if pin.strictness == Strictness::Text && pin.hash != reference.hash => {
             Relation::Differs
         }
-        (Demand::Exact(version), how) if how.role() != Role::Accepts => {
-            if version.cmp_precedence(wanted) == Ordering::Equal {
-                Relation::Agrees
-            } else {
-                Relation::Differs
-            }
+        Demand::Exact(version) if pin.kind.role() == Role::Accepts => {
+            if excludes(&version.to_string()) { Relation::Differs } else { Relation::Agrees }
         }
-        (Demand::Exact(version), _) => {
-            if accepts(&version.to_string()) == Some(false) {
-                Relation::Differs
-            } else {
-                Relation::Agrees
-            }
-        }
-        (Demand::Range(range), how) => match (accepts(range), how) {
-            (Some(false), _) => Relation::Differs,
-            (_, How::Engines | How::DevEngines) => Relation::Agrees,
-            _ if pin.bond != Bond::Version => Relation::Differs,
-            _ => Relation::Floats,
-        },
-        (_, How::DevEngines | How::Engines) => Relation::Agrees,
-        _ if pin.bond != Bond::Version => Relation::Differs,
+        Demand::Exact(version) if version.cmp_precedence(wanted).is_eq() => Relation::Agrees,
+        Demand::Exact(_) => Relation::Differs,
+        Demand::Range(range) if excludes(range) => Relation::Differs,
+        _ if matches!(pin.kind, PinKind::Engines | PinKind::DevEngines) => Relation::Agrees,
+        _ if pin.strictness != Strictness::Version => Relation::Differs,
         _ => Relation::Floats,
     }
 }
@@ -349,26 +326,22 @@ fn launches_yarn(pin: &Pin) -> bool {
         Demand::Tag(_) | Demand::Newest => true,
         Demand::Empty(_) | Demand::Unknown => false,
     };
-    pin.manager == Manager::Yarn && pin.how.is_from_npm() && is_first
+    pin.manager == Manager::Yarn && pin.kind.is_from_npm() && is_first
 }
 
-/// Another manager than the one that counts.
-fn other_manager(pin: &Pin, reference: &Pin, file: &Present) -> Relation {
-    let by_corepack = pin.how.is_by_corepack();
-    let is_for_once = pin.how.is_for_once();
-    // npm comes with Node.js, and is upgraded for its own sake.
-    let for_its_own_sake =
-        pin.manager == Manager::Npm && !by_corepack && pin.how != How::DevEngines;
-    // What declares one declares it by itself; what installs one may do so beside the one that is
-    // meant.
-    let is_beside = |how: How| pin.how.role() != Role::Declares || how == pin.how;
-    let has_the_one_that_counts =
-        file.managers.iter().any(|(how, manager)| *manager == reference.manager && is_beside(*how))
-            || file.corepack && !by_corepack && pin.how.role() == Role::Installs;
-    // Without a version it is no pin: nothing tells that it is for this project.
-    let is_pin = matches!(pin.demand, Demand::Exact(_) | Demand::Range(_));
-    let nothing_to_say = !is_pin || pin.how.role() == Role::Accepts;
-    if is_for_once || for_its_own_sake || has_the_one_that_counts || nothing_to_say {
+/// The relation of a pin whose package manager is not that of the reference.
+fn other_manager(pin: &Pin, reference: &Pin, file: &FilePins, managers: &Managers) -> Relation {
+    let (kind, role) = (pin.kind, pin.kind.role());
+    // npm comes with Node.js, and is upgraded without regard to the project.
+    let upgrades_npm =
+        pin.manager == Manager::Npm && !kind.is_corepack() && kind != PinKind::DevEngines;
+    // A declaration is compared on its own; an installation may add a second package manager.
+    let is_second = managers.iter().any(|(other, manager)| {
+        *manager == reference.manager && (other.role() != Role::Declares || *other == kind)
+    }) || file.uses_corepack && !kind.is_corepack() && role == Role::Installs;
+    // Nothing shows that a package manager without a version is meant for this project.
+    let has_version = matches!(pin.demand, Demand::Exact(_) | Demand::Range(_));
+    if kind.runs_once() || upgrades_npm || is_second || !has_version || role == Role::Accepts {
         Relation::Unjudged
     } else {
         Relation::Differs

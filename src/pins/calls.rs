@@ -7,7 +7,7 @@ use std::rc::Rc;
 use crate::base::finding::Span;
 use crate::formats::shell::{Use, Variable};
 use crate::pins::commands::Channel;
-use crate::pins::{Demand, How, Pin, Reading, files};
+use crate::pins::{Demand, FilePins, Pin, PinKind, files};
 use crate::project::{Project, SourceFile};
 
 /// How many bytes of files are read once more for those that use them: each use may give other
@@ -19,13 +19,13 @@ const ELSEWHERE: Span = usize::MAX..usize::MAX;
 
 /// Adds the pins of calls to the files that make them. A default that every caller replaces is for
 /// no build.
-pub(super) fn add(project: &Project, readings: &mut [Rc<Reading>]) {
+pub(super) fn add(project: &Project, file_pins: &mut [Rc<FilePins>]) {
     let mut replaced: BTreeMap<usize, BTreeSet<&str>> = BTreeMap::new();
     let mut budget = MOST_REREAD;
-    let callers: Vec<Rc<Reading>> = readings.to_vec();
-    for (caller, reading) in callers.iter().enumerate() {
+    let callers: Vec<Rc<FilePins>> = file_pins.to_vec();
+    for (caller, found) in callers.iter().enumerate() {
         let mut pins = Vec::new();
-        for call in &reading.calls {
+        for call in &found.calls {
             let Some(called) = call.paths.iter().find_map(|path| project.number(path)) else {
                 continue;
             };
@@ -48,17 +48,17 @@ pub(super) fn add(project: &Project, readings: &mut [Rc<Reading>]) {
             }
         }
         if !pins.is_empty() {
-            let reading = Rc::make_mut(&mut readings[caller]);
-            reading.pins.append(&mut pins);
-            reading.tidy();
+            let found = Rc::make_mut(&mut file_pins[caller]);
+            found.pins.append(&mut pins);
+            found.tidy();
         }
     }
     for (called, names) in replaced {
         let is_replaced =
             |pin: &Pin| pin.used.iter().any(|used| names.contains(used.name.as_str()));
-        if readings[called].pins.iter().any(is_replaced) {
-            for pin in &mut Rc::make_mut(&mut readings[called]).pins {
-                pin.is_elsewhere |= is_replaced(pin);
+        if file_pins[called].pins.iter().any(is_replaced) {
+            for pin in &mut Rc::make_mut(&mut file_pins[called]).pins {
+                pin.is_exempt |= is_replaced(pin);
             }
         }
     }
@@ -76,20 +76,20 @@ fn given(called: &SourceFile, arguments: &[(&str, &Variable)], source: &[u8]) ->
         let variable = Variable { text: variable.text.clone(), span: ELSEWHERE };
         ((*name).to_owned(), variable)
     };
-    let reading = files::read(called, arguments.iter().map(elsewhere).collect());
+    let found = files::pins_with(called, arguments.iter().map(elsewhere).collect());
     let in_place = |pin: Pin| {
         let (name, variable) = arguments.iter().find(|(name, variable)| {
             let is_used = pin.used.iter().any(|used| used.name == *name && used.span == ELSEWHERE);
-            is_used && Demand::of(&variable.text) == pin.demand
+            is_used && Demand::parse(&variable.text) == pin.demand
         })?;
         let place = variable.span.clone();
         let version = version(source, &place, &variable.text);
         let used = vec![Use { name: (*name).to_owned(), span: place.clone() }];
         let label = if is_input(name) { "action input" } else { "build argument" };
-        let how = How::Command(Channel::Other, label);
-        Some(Pin { used, version, at: place.clone(), place, how, ..pin })
+        let kind = PinKind::Command(Channel::Other, label);
+        Some(Pin { used, version, at: place.clone(), place, kind, ..pin })
     };
-    reading.pins.into_iter().filter_map(in_place).collect()
+    found.pins.into_iter().filter_map(in_place).collect()
 }
 
 /// Where a value is written as it is, after its name where the span has that too.

@@ -2,40 +2,34 @@
 
 use crate::formats::shell::{Resolved, Variable, is_a_shell};
 use crate::models::workflow::{Callee, Uses, Workflow, WorkflowJob, WorkflowStep};
-use crate::models::{Scalar, Strings};
+use crate::models::{Scalar, StringMap};
 use crate::pins::commands::WorkingDirectory;
 use crate::pins::scope::{VariableScope, variables};
-use crate::pins::{Bond, Call, How, Manager, Pin, Reading, commands, images};
+use crate::pins::{Call, FilePins, Manager, Pin, PinKind, Strictness, commands, images};
+use crate::project::directories::relative_to;
 
 /// The pins of a workflow or an action; `text` is the file.
-pub(super) fn view(
+pub(super) fn workflow_pins(
     workflow: &Workflow,
     text: &[u8],
     arguments: Vec<(String, Variable)>,
-) -> Reading {
+) -> FilePins {
     let given = arguments.into_iter().map(|(name, variable)| (name, Some(variable)));
     let scope =
-        VariableScope::of(variables(&workflow.env).chain(inputs(&workflow.inputs)).chain(given));
-    let mut reading = Reading::default();
-    for job in workflow.jobs.iter().filter(|job| !is_off(job.condition.as_ref())) {
-        reading.add(of_job(job, &scope.with(&job.env), text));
-    }
-    reading.add(of_steps(&workflow.steps, &scope, text));
-    reading
+        VariableScope::new(variables(&workflow.env).chain(inputs(&workflow.inputs)).chain(given));
+    let jobs = workflow.jobs.iter().filter(|job| !is_off(job.condition.as_ref()));
+    let jobs = jobs.map(|job| job_pins(job, &scope.with(&job.env), text));
+    jobs.chain([steps_pins(&workflow.steps, &scope, text)]).collect()
 }
 
-fn of_job(job: &WorkflowJob, scope: &VariableScope<'_>, text: &[u8]) -> Reading {
-    let mut reading = Reading::default();
-    reading.calls.extend(job.uses.as_ref().and_then(call));
-    let image = job.image.as_ref().and_then(|image| scope.resolve(image));
-    reading.pins.extend(image.and_then(|image| images::pin(&image, text)));
+fn job_pins(job: &WorkflowJob, scope: &VariableScope<'_>, text: &[u8]) -> FilePins {
     let scripts = job.steps.iter().filter_map(script);
-    let scope = scope.without(scripts.flat_map(set_for_later));
-    let mut steps = of_steps(&job.steps, &scope, text);
-    let checkout = Checkout::of(&job.steps);
-    steps.pins.iter_mut().for_each(|pin| checkout.place(pin));
-    reading.add(steps);
-    reading
+    let mut found = steps_pins(&job.steps, &scope.without(scripts.flat_map(set_for_later)), text);
+    let checkout = Checkout::new(&job.steps);
+    found.pins.iter_mut().for_each(|pin| checkout.place(pin));
+    found.calls.extend(job.uses.as_ref().and_then(call));
+    found.pins.extend(images::image_pin(job.image.as_ref(), scope, text));
+    found
 }
 
 /// Whether a job or a step with this `if` never runs.
@@ -59,24 +53,24 @@ fn set_for_later(script: &str) -> impl Iterator<Item = String> {
     })
 }
 
-fn of_steps(steps: &[WorkflowStep], scope: &VariableScope<'_>, text: &[u8]) -> Reading {
-    let mut reading = Reading::default();
-    for step in steps.iter().filter(|step| !is_off(step.condition.as_ref())) {
-        let mut read = of_step(step, &scope.with(&step.env), text);
-        // What depends on the matrix is one variant of several.
+fn steps_pins(steps: &[WorkflowStep], scope: &VariableScope<'_>, text: &[u8]) -> FilePins {
+    let steps = steps.iter().filter(|step| !is_off(step.condition.as_ref()));
+    let pins = |step: &WorkflowStep| {
+        let mut found = step_pins(step, &scope.with(&step.env), text);
+        // A step that depends on the matrix is one variant of several.
         let condition = step.condition.as_ref().and_then(Scalar::text);
         let is_variant = condition.is_some_and(|condition| condition.contains("matrix."));
-        read.pins.iter_mut().for_each(|pin| pin.is_elsewhere |= is_variant);
-        reading.add(read);
-    }
-    reading
+        found.pins.iter_mut().for_each(|pin| pin.is_exempt |= is_variant);
+        found
+    };
+    steps.map(pins).collect()
 }
 
-fn of_step(step: &WorkflowStep, scope: &VariableScope<'_>, text: &[u8]) -> Reading {
-    let mut reading = Reading::default();
+fn step_pins(step: &WorkflowStep, scope: &VariableScope<'_>, text: &[u8]) -> FilePins {
+    let mut found = FilePins::default();
     if let Some(uses) = &step.uses {
-        reading.calls.extend(call(uses));
-        reading.pins.extend(of_inputs(uses, scope, text));
+        found.calls.extend(call(uses));
+        found.pins.extend(input_pins(uses, scope, text));
     }
     let shell = step.settings.shell.as_ref().and_then(Scalar::text);
     let program = shell.map(|shell| shell.split_ascii_whitespace().next());
@@ -89,9 +83,9 @@ fn of_step(step: &WorkflowStep, scope: &VariableScope<'_>, text: &[u8]) -> Readi
     };
     if let (Some(script), true, Some(directory)) = (&step.run, is_posix, directory) {
         let mut place = WorkingDirectory::at(&directory);
-        reading.add(commands::of_string(script, &mut place, &|name| scope.lookup(name), text));
+        found.add(commands::script_pins(script, &mut place, &|name| scope.lookup(name), text));
     }
-    reading
+    found
 }
 
 /// Where a job puts what is in this repository, and where others.
@@ -102,7 +96,7 @@ struct Checkout {
 }
 
 impl Checkout {
-    fn of(steps: &[WorkflowStep]) -> Self {
+    fn new(steps: &[WorkflowStep]) -> Self {
         let mut checkout = Self { own: None, others: Vec::new() };
         for step in steps {
             let is_local =
@@ -128,21 +122,17 @@ impl Checkout {
 
     /// Turns the directory that a pin is for into one of the repository.
     fn place(&self, pin: &mut Pin) {
-        let below = |directory: &[u8], top: &str| match directory.strip_prefix(top.as_bytes())? {
-            rest if top.is_empty() || rest.is_empty() => Some(rest.to_vec()),
-            [b'/', rest @ ..] => Some(rest.to_vec()),
-            _ => None,
-        };
-        let is_others = self.others.iter().any(|other| below(&pin.directory, other).is_some());
-        match self.own.as_ref().and_then(|own| below(&pin.directory, own)).filter(|_| !is_others) {
-            Some(directory) => pin.directory = directory,
-            None => pin.is_elsewhere = true,
+        let below = |top: &String| relative_to(top.as_bytes(), &pin.directory);
+        let is_of_another = self.others.iter().any(|other| below(other).is_some());
+        match self.own.as_ref().and_then(below).filter(|_| !is_of_another) {
+            Some(directory) => pin.directory = directory.to_vec(),
+            None => pin.is_exempt = true,
         }
     }
 }
 
 /// Inputs, by the names that expressions have for them.
-fn inputs(inputs: &Strings) -> impl Iterator<Item = (String, Option<Variable>)> {
+fn inputs(inputs: &StringMap) -> impl Iterator<Item = (String, Option<Variable>)> {
     variables(inputs).map(|(name, value)| (format!("inputs.{name}"), value))
 }
 
@@ -172,7 +162,7 @@ const ACTION_SETUP: &str = "pnpm/action-setup";
 const PNPM_SETUP: &str = "pnpm/setup";
 
 /// What the inputs of an action of another repository pin.
-fn of_inputs(uses: &Uses, scope: &VariableScope<'_>, text: &[u8]) -> Vec<Pin> {
+fn input_pins(uses: &Uses, scope: &VariableScope<'_>, text: &[u8]) -> Vec<Pin> {
     let Callee::Remote { name, reference } = &uses.callee else { return Vec::new() };
     let manifest =
         ["package_json_file", "package-json-file"].into_iter().find_map(|key| uses.with.text(key));
@@ -189,11 +179,17 @@ fn of_inputs(uses: &Uses, scope: &VariableScope<'_>, text: &[u8]) -> Vec<Pin> {
         let value = uses.with.last(input).filter(|_| is_meant)?;
         let is_none = |word: &Resolved| matches!(word.known(), Some("" | "~" | "null"));
         let word = scope.resolve(value).filter(|word| !is_none(word))?;
-        let pin =
-            Pin::resolved(How::Action(action.unwrap_or(input)), manager, &word.text, &word, text);
-        let bond =
-            action.map_or(Bond::Version, |action| bond(action, reference, uses.comment.as_deref()));
-        Some(Pin { directory: directory.clone().into_bytes(), bond, ..pin })
+        let pin = Pin::from_word(
+            PinKind::Action(action.unwrap_or(input)),
+            manager,
+            &word.text,
+            &word,
+            text,
+        );
+        let strictness = action.map_or(Strictness::Version, |action| {
+            strictness(action, reference, uses.comment.as_deref())
+        });
+        Some(Pin { directory: directory.clone().into_bytes(), strictness, ..pin })
     };
     INPUTS.iter().filter_map(pin).collect()
 }
@@ -201,17 +197,17 @@ fn of_inputs(uses: &Uses, scope: &VariableScope<'_>, text: &[u8]) -> Vec<Pin> {
 /// What an action compares its version with. Since its fourth version, `pnpm/action-setup` takes no
 /// version but the one of the manifest; the fourth compares the hash as well. `pnpm/setup` has
 /// always done so, without the hash.
-fn bond(action: &str, reference: &str, comment: Option<&str>) -> Bond {
+fn strictness(action: &str, reference: &str, comment: Option<&str>) -> Strictness {
     let major = |version: &str| version.strip_prefix('v')?.split('.').next()?.parse::<u64>().ok();
     match action {
-        PNPM_SETUP => Bond::ExactVersion,
+        PNPM_SETUP => Strictness::ExactVersion,
         // A commit says its version in a comment, if at all.
         ACTION_SETUP => match major(reference).or_else(|| comment.and_then(major)) {
-            Some(4) => Bond::Text,
-            Some(5..) => Bond::ExactVersion,
-            _ => Bond::Version,
+            Some(4) => Strictness::Text,
+            Some(5..) => Strictness::ExactVersion,
+            _ => Strictness::Version,
         },
-        _ => Bond::Version,
+        _ => Strictness::Version,
     }
 }
 

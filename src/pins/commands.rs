@@ -3,7 +3,7 @@
 use crate::formats::joined::Joined;
 use crate::formats::shell::{Command, Link, Lookup, Resolved, Script, Use, is_a_shell};
 use crate::models::{Invocation, Scalar};
-use crate::pins::{Demand, Footing, How, Manager, Pin, Reading};
+use crate::pins::{AppliesIf, Demand, FilePins, Manager, Pin, PinKind};
 
 mod npm;
 
@@ -12,7 +12,7 @@ pub(super) type Variables<'l, 'v> = &'l dyn Fn(&str) -> Lookup<'v>;
 
 /// What one command does.
 #[derive(Debug, Default)]
-pub(super) struct Done {
+pub(super) struct Effects {
     /// What it puts in place.
     pub pins: Vec<Pin>,
     /// Whether it runs corepack.
@@ -22,13 +22,18 @@ pub(super) struct Done {
 }
 
 /// What each command of a script does, in their order. `file` is the whole file that holds it.
-pub(super) fn of(script: &Script<'_>, variables: Variables<'_, '_>, file: &[u8]) -> Vec<Done> {
+pub(super) fn effects(
+    script: &Script<'_>,
+    variables: Variables<'_, '_>,
+    file: &[u8],
+) -> Vec<Effects> {
     let resolved: Vec<Vec<Resolved>> = script
         .commands
         .iter()
         .map(|command| command.words().map(|word| script.resolve(&word, variables)).collect())
         .collect();
-    let mut done: Vec<Done> = resolved.iter().map(|words| one(words, file)).collect();
+    let mut done: Vec<Effects> =
+        resolved.iter().map(|words| command_effects(words, file)).collect();
     for (at, words) in resolved.iter().enumerate() {
         if let Some(pin) = installer(at, words, script, variables, file) {
             done[at].pins.push(pin);
@@ -51,47 +56,60 @@ impl WorkingDirectory {
     pub(super) fn at(directory: &str) -> Self {
         Self { directory: joined("", directory), moved: false }
     }
+
+    /// Where the next command runs: elsewhere if this one is `cd`.
+    fn after(
+        &self,
+        command: &Command<'_>,
+        script: &Script<'_>,
+        variables: Variables<'_, '_>,
+    ) -> Self {
+        let mut words = command.words().map(|word| script.resolve(&word, variables));
+        let program = words.next();
+        let program = program.as_ref().and_then(Resolved::known);
+        if !matches!(program, Some("cd" | "pushd" | "popd")) {
+            return self.clone();
+        }
+        let target = words.find(|word| !matches!(word.known(), Some("--" | "-P" | "-L")));
+        let target = target.as_ref().and_then(Resolved::known).filter(|target| *target != "-");
+        let there = self.directory.as_deref().zip(target);
+        Self { directory: there.and_then(|(here, target)| joined(here, target)), moved: true }
+    }
 }
 
 /// The pins of a script that is a string of a document. Where it ends, the next one begins.
-pub(super) fn of_string(
+pub(super) fn script_pins(
     string: &Scalar,
     place: &mut WorkingDirectory,
     variables: Variables<'_, '_>,
     file: &[u8],
-) -> Reading {
-    let mut reading = Reading::default();
+) -> FilePins {
+    let mut found = FilePins::default();
     let Scalar { span, .. } = string;
     let placed = |text| Joined::of(file, text, span).or_else(|| Joined::somewhere(text, span));
-    let Some(text) = string.text().and_then(placed) else { return reading };
+    let Some(text) = string.text().and_then(placed) else { return found };
     let mut script = Script::default();
     script.split(&text, 0..text.bytes.len());
-    let mut standing = Standing { shells: vec![place.clone()], begun: 0 };
-    for (command, done) in script.commands.iter().zip(of(&script, variables, file)) {
-        let WorkingDirectory { directory, moved } = standing.at(command).clone();
-        let there = match destination(command, &script, variables) {
-            Move::Stays => None,
-            Move::To(target) => Some(directory.as_deref().and_then(|here| joined(here, &target))),
-            Move::Away => Some(None),
-        };
-        if let Some(directory) = there {
-            *standing.at(command) = WorkingDirectory { directory, moved: true };
-        }
-        reading.uses_corepack |= done.runs_corepack;
-        reading.pins.extend(done.pins.into_iter().map(|pin| Pin {
+    let mut shells = Subshells { shells: vec![place.clone()], begun: 0 };
+    for (command, done) in script.commands.iter().zip(effects(&script, variables, file)) {
+        let shell = shells.at(command);
+        let next = shell.after(command, &script, variables);
+        let WorkingDirectory { directory, moved } = std::mem::replace(shell, next);
+        found.uses_corepack |= done.runs_corepack;
+        found.pins.extend(done.pins.into_iter().map(|pin| Pin {
             directory: directory.clone().unwrap_or_default().into_bytes(),
-            footing: if moved { Footing::Manifest } else { Footing::Upward },
-            is_elsewhere: directory.is_none(),
+            applies_if: if moved { AppliesIf::ManifestHere } else { AppliesIf::Always },
+            is_exempt: directory.is_none(),
             ..pin
         }));
     }
-    place.clone_from(&standing.shells[0]);
-    reading
+    place.clone_from(&shells.shells[0]);
+    found
 }
 
 /// The pins of a command of a container, if a shell runs it: a string, or `["sh", "-c", "…"]`.
 /// No variable is known there.
-pub(super) fn of_invocation(invocation: &Invocation, file: &[u8]) -> Reading {
+pub(super) fn invocation_pins(invocation: &Invocation, file: &[u8]) -> FilePins {
     let is_command_flag = |flag: &str| flag.starts_with('-') && flag.ends_with('c');
     let script = match invocation {
         Invocation::Shell(script) => Some(script),
@@ -103,19 +121,19 @@ pub(super) fn of_invocation(invocation: &Invocation, file: &[u8]) -> Reading {
         },
     };
     let variables = &|_: &str| Lookup::Unknown;
-    script.map_or_else(Reading::default, |script| {
-        of_string(script, &mut WorkingDirectory::at(""), variables, file)
+    script.map_or_else(FilePins::default, |script| {
+        script_pins(script, &mut WorkingDirectory::at(""), variables, file)
     })
 }
 
 /// Where each subshell stands that is open, outermost first.
-struct Standing {
+struct Subshells {
     shells: Vec<WorkingDirectory>,
     /// How many subshells were begun so far.
     begun: usize,
 }
 
-impl Standing {
+impl Subshells {
     /// Where a command runs. Of the subshells that were begun since the one before it, it is within
     /// the last ones.
     fn at(&mut self, command: &Command<'_>) -> &mut WorkingDirectory {
@@ -124,29 +142,6 @@ impl Standing {
         let outer = self.shells[self.shells.len() - 1].clone();
         self.shells.resize(command.depth + 1, outer);
         &mut self.shells[command.depth]
-    }
-}
-
-/// What a command does to where the next one runs.
-enum Move {
-    Stays,
-    /// To a directory, seen from here.
-    To(String),
-    /// Nobody knows where to.
-    Away,
-}
-
-/// Where `cd` goes, if this is one.
-fn destination(command: &Command<'_>, script: &Script<'_>, variables: Variables<'_, '_>) -> Move {
-    let mut words = command.words().map(|word| script.resolve(&word, variables));
-    if !words.next().is_some_and(|program| matches!(program.known(), Some("cd" | "pushd" | "popd")))
-    {
-        return Move::Stays;
-    }
-    let target = words.find(|word| !matches!(word.known(), Some("--" | "-P" | "-L")));
-    match target.as_ref().and_then(Resolved::known) {
-        Some(target) if target != "-" => Move::To(target.to_owned()),
-        _ => Move::Away,
     }
 }
 
@@ -259,25 +254,24 @@ const FORMS: [Form; 26] = [
 const NODE_MANAGERS: [&str; 8] = ["n", "nvm", "fnm", "volta", "mise", "asdf", "proto", "nodenv"];
 
 /// What a command does, whatever stands around it.
-fn one(words: &[Resolved], file: &[u8]) -> Done {
-    let mut done = Done::default();
+fn command_effects(words: &[Resolved], file: &[u8]) -> Effects {
+    let mut done = Effects::default();
     let Some(name) = program(words) else { return done };
     let names_corepack = |word: &Resolved| word.text.contains("corepack");
     done.runs_corepack =
         name == "corepack" && words.get(1).is_none_or(|verb| verb.text != "disable");
     done.brings_corepack = NODE_MANAGERS.contains(&name)
         || name != "corepack" && words[1..].iter().any(names_corepack);
-    let found = FORMS
-        .iter()
-        .find_map(|form| (form.0 == name).then(|| Some((form, behind(&words[1..], form.1)?)))?);
-    if let Some(((.., kind, channel, label), rest)) = found {
-        done.pins = pins(*kind, How::Command(*channel, label), rest, words, file);
+    let mut forms = FORMS.iter().filter(|form| form.0 == name);
+    let form = forms.find_map(|form| Some((form, words_after(&words[1..], form.1)?)));
+    if let Some(((.., form, channel, label), rest)) = form {
+        done.pins = pins(*form, PinKind::Command(*channel, label), rest, words, file);
     }
     done
 }
 
 /// The words behind the first ones of a form; options may stand between these.
-fn behind<'w>(words: &'w [Resolved], verbs: &[&str]) -> Option<&'w [Resolved]> {
+fn words_after<'w>(words: &'w [Resolved], verbs: &[&str]) -> Option<&'w [Resolved]> {
     let mut rest = words;
     for verb in verbs {
         let at = rest.iter().position(|word| !is_flag(word))?;
@@ -293,60 +287,66 @@ fn is_flag(word: &Resolved) -> bool {
 }
 
 /// The words that are no options.
-fn plain(words: &[Resolved]) -> impl Iterator<Item = &Resolved> {
+fn without_flags(words: &[Resolved]) -> impl Iterator<Item = &Resolved> {
     words.iter().filter(|word| !is_flag(word))
 }
 
 /// What the words of a command pin. `rest` are those behind the first ones, `words` all of them.
-fn pins(kind: Words, how: How, rest: &[Resolved], words: &[Resolved], file: &[u8]) -> Vec<Pin> {
+fn pins(
+    form: Words,
+    kind: PinKind,
+    rest: &[Resolved],
+    words: &[Resolved],
+    file: &[u8],
+) -> Vec<Pin> {
     let packages = |words: &mut dyn Iterator<Item = &Resolved>| {
-        words.filter_map(|word| package(how, word, file)).collect()
+        words.filter_map(|word| package(kind, word, file)).collect()
     };
-    match kind {
-        Words::Packages => packages(&mut plain(rest)),
+    match form {
+        Words::Packages => packages(&mut without_flags(rest)),
         Words::Global
             if words.iter().any(|word| matches!(word.known(), Some("-g" | "--global"))) =>
         {
-            packages(&mut plain(rest))
+            packages(&mut without_flags(rest))
         }
         Words::Global => Vec::new(),
         Words::Npm => {
             let installed = npm::installed_globally(rest);
-            let archives = installed.iter().filter_map(|word| downloaded(how, word, file));
-            installed.iter().filter_map(|word| package(how, word, file)).chain(archives).collect()
+            let archives = installed.iter().filter_map(|word| downloaded(kind, word, file));
+            installed.iter().filter_map(|word| package(kind, word, file)).chain(archives).collect()
         }
         Words::Once => {
-            npm::run_once(rest).iter().filter_map(|word| package(how, word, file)).collect()
+            npm::run_once(rest).iter().filter_map(|word| package(kind, word, file)).collect()
         }
         Words::Corepack => by_corepack(rest)
             .into_iter()
-            .filter_map(|(how, word)| package(how, word, file))
+            .filter_map(|(kind, word)| package(kind, word, file))
             .collect(),
-        Words::Version(manager) => match (plain(rest).next(), words.last()) {
-            (Some(word), _) => vec![Pin::resolved(how, manager, &word.text, word, file)],
+        Words::Version(manager) => match (without_flags(rest).next(), words.last()) {
+            (Some(word), _) => vec![Pin::from_word(kind, manager, &word.text, word, file)],
             (None, Some(last)) => {
-                vec![Pin::unchangeable(how, manager, Demand::Newest, last.span.clone())]
+                vec![Pin::fixed(kind, manager, Demand::Newest, last.span.clone())]
             }
             (None, None) => Vec::new(),
         },
         Words::NameAndVersion => {
-            let mut words = plain(rest);
-            let manager = words.next().and_then(Resolved::known).and_then(Manager::named);
+            let mut words = without_flags(rest);
+            let manager = words.next().and_then(Resolved::known).and_then(Manager::from_name);
             let pin = manager
                 .zip(words.next())
-                .map(|(manager, word)| Pin::resolved(how, manager, &word.text, word, file));
+                .map(|(manager, word)| Pin::from_word(kind, manager, &word.text, word, file));
             pin.into_iter().collect()
         }
-        Words::Downloads => rest.iter().filter_map(|word| downloaded(how, word, file)).collect(),
+        Words::Downloads => rest.iter().filter_map(|word| downloaded(kind, word, file)).collect(),
     }
 }
 
 /// What `corepack prepare X --activate`, `corepack install --global X`, `corepack use X` and
 /// `corepack X …` make the one that is used. Without these flags, nothing becomes the default.
-fn by_corepack(words: &[Resolved]) -> Vec<(How, &Resolved)> {
+fn by_corepack(words: &[Resolved]) -> Vec<(PinKind, &Resolved)> {
     let Some((verb, rest)) = words.split_first() else { return Vec::new() };
     let has = |flag: &str| rest.iter().any(|word| word.known() == Some(flag));
-    let how = |label| How::Command(Channel::Corepack, label);
+    let kind = |label| PinKind::Command(Channel::Corepack, label);
     let (label, counts) = match verb.text.as_str() {
         "prepare" => ("corepack prepare", has("--activate")),
         "install" => {
@@ -354,35 +354,35 @@ fn by_corepack(words: &[Resolved]) -> Vec<(How, &Resolved)> {
         }
         "use" => ("corepack use", true),
         // `corepack pnpm@10.6.5 install` runs that version; without one, what the manifest says.
-        text if text.contains('@') => return vec![(how("corepack"), verb)],
+        text if text.contains('@') => return vec![(kind("corepack"), verb)],
         _ => return Vec::new(),
     };
-    if counts { plain(rest).map(|word| (how(label), word)).collect() } else { Vec::new() }
+    if counts { without_flags(rest).map(|word| (kind(label), word)).collect() } else { Vec::new() }
 }
 
 /// A package with or without a version, if it is a package manager.
-fn package(how: How, word: &Resolved, file: &[u8]) -> Option<Pin> {
+fn package(kind: PinKind, word: &Resolved, file: &[u8]) -> Option<Pin> {
     // `mise use npm:pnpm@10.6.5`
-    let is_mise = matches!(how, How::Command(Channel::Mise, _));
+    let is_mise = matches!(kind, PinKind::Command(Channel::Mise, _));
     let text = word.text.strip_prefix("npm:").filter(|_| is_mise).unwrap_or(&word.text);
     // The first sign may be the one of a scope.
     let at = text.char_indices().skip(1).find(|(_, character)| *character == '@').map(|(at, _)| at);
     let (name, rest) = at.and_then(|at| text.split_at_checked(at)).unwrap_or((text, ""));
     let version = rest.strip_prefix('@');
-    let manager = Manager::of_package(name)?;
+    let manager = Manager::from_package(name)?;
     match version {
-        Some(version) => Some(Pin::resolved(how, manager, version, word, file)),
+        Some(version) => Some(Pin::from_word(kind, manager, version, word, file)),
         // `pnpm$V` is anything.
         None if word.is_open => None,
         None => {
-            let mut pin = Pin::resolved(how, manager, "", word, file);
+            let mut pin = Pin::from_word(kind, manager, "", word, file);
             // A version can be put in behind a name that stands there as it is.
             if pin.used.is_empty()
                 && word.used.is_empty()
                 && let Some(name) = word.find(name, file)
             {
                 pin.version = Some(name.end..name.end);
-                pin.before = "@";
+                pin.insert_prefix = "@";
                 pin.place = name;
             }
             Some(pin)
@@ -391,7 +391,7 @@ fn package(how: How, word: &Resolved, file: &[u8]) -> Option<Pin> {
 }
 
 /// A release that is downloaded from where the managers publish them, or from a registry.
-fn downloaded(how: How, word: &Resolved, file: &[u8]) -> Option<Pin> {
+fn downloaded(kind: PinKind, word: &Resolved, file: &[u8]) -> Option<Pin> {
     let url = word.text.as_str();
     for (manager, releases) in [
         (Manager::Pnpm, "github.com/pnpm/pnpm/releases/"),
@@ -399,13 +399,13 @@ fn downloaded(how: How, word: &Resolved, file: &[u8]) -> Option<Pin> {
     ] {
         let Some((_, release)) = url.split_once(releases) else { continue };
         if release.starts_with("latest/") {
-            return Some(Pin::unchangeable(how, manager, Demand::Newest, word.span.clone()));
+            return Some(Pin::fixed(kind, manager, Demand::Newest, word.span.clone()));
         }
         let (tag, _) = release.strip_prefix("download/")?.split_once('/')?;
         // What follows the version may be open: the platform.
         let closed = Resolved { is_open: false, ..word.clone() };
-        return Some(Pin::resolved(
-            how,
+        return Some(Pin::from_word(
+            kind,
             manager,
             tag.strip_prefix('v').unwrap_or(tag),
             &closed,
@@ -415,7 +415,7 @@ fn downloaded(how: How, word: &Resolved, file: &[u8]) -> Option<Pin> {
     [Manager::Npm, Manager::Pnpm, Manager::Yarn].into_iter().find_map(|manager| {
         let name = manager.name();
         let (_, rest) = url.split_once(&format!("/{name}/-/{name}-"))?;
-        Some(Pin::resolved(how, manager, rest.strip_suffix(".tgz")?, word, file))
+        Some(Pin::from_word(kind, manager, rest.strip_suffix(".tgz")?, word, file))
     })
 }
 
@@ -428,7 +428,7 @@ fn installer(
     variables: Variables<'_, '_>,
     file: &[u8],
 ) -> Option<Pin> {
-    let how = How::Command(Channel::Other, "get.pnpm.io");
+    let kind = PinKind::Command(Channel::Other, "get.pnpm.io");
     let url = words.iter().find(|word| is_installer(word, file))?;
     let fetches = matches!(program(words), Some("curl" | "wget"));
     let mut commands = script.commands[at..].iter();
@@ -439,10 +439,10 @@ fn installer(
     } else {
         commands.next().filter(|command| is_shell(command, script, variables))?
     };
-    let unchangeable = |demand| Pin::unchangeable(how, Manager::Pnpm, demand, url.span.clone());
+    let unchangeable = |demand| Pin::fixed(kind, Manager::Pnpm, demand, url.span.clone());
     if let Some(word) = shell.assignment(VERSION) {
         let word = script.resolve(&word, variables);
-        return Some(Pin::resolved(how, Manager::Pnpm, &word.text, &word, file));
+        return Some(Pin::from_word(kind, Manager::Pnpm, &word.text, &word, file));
     }
     Some(match script.variable(VERSION, variables) {
         Lookup::Set(variable) => {
@@ -457,7 +457,7 @@ fn installer(
             };
             Pin {
                 at: url.span.clone(),
-                ..Pin::resolved(how, Manager::Pnpm, &variable.text, &word, file)
+                ..Pin::from_word(kind, Manager::Pnpm, &variable.text, &word, file)
             }
         }
         Lookup::Unset => unchangeable(Demand::Newest),

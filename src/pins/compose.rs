@@ -1,38 +1,27 @@
 //! Pins of compose files: images, and the arguments that they give to a Dockerfile.
 
-use crate::formats::shell::{Resolved, Variable};
+use crate::formats::shell::Variable;
 use crate::models::Scalar;
 use crate::models::compose::{Compose, ServiceBuild};
-use crate::pins::{Call, Footing, Reading, commands, images};
+use crate::pins::scope::VariableScope;
+use crate::pins::{AppliesIf, Call, FilePins, commands, images};
 
 /// The pins of a compose file; `text` is the file.
-pub(super) fn view(compose: &Compose, text: &[u8], directory: &[u8]) -> Reading {
-    let mut reading = Reading::default();
+pub(super) fn compose_pins(compose: &Compose, text: &[u8], directory: &[u8]) -> FilePins {
+    let mut found = FilePins::default();
     for service in &compose.services {
         if let (Some(image), None) = (&service.image, &service.build) {
-            reading.pins.extend(plain(image).and_then(|image| images::pin(&image, text)));
+            found.pins.extend(images::image_pin(Some(image), &VariableScope::default(), text));
         }
         for command in &service.commands {
-            let mut done = commands::of_invocation(command, text);
+            let mut done = commands::invocation_pins(command, text);
             // A container sees what is mounted, and nobody knows from here what that is.
-            done.pins.iter_mut().for_each(|pin| pin.footing = Footing::Deciding);
-            reading.add(done);
+            done.pins.iter_mut().for_each(|pin| pin.applies_if = AppliesIf::PackageManagerHere);
+            found.add(done);
         }
-        reading.calls.extend(service.build.as_ref().and_then(|build| call(build, directory)));
+        found.calls.extend(service.build.as_ref().and_then(|build| call(build, directory)));
     }
-    reading
-}
-
-/// A string without variables.
-fn plain(value: &Scalar) -> Option<Resolved> {
-    let text = value.text().filter(|text| !text.contains('$'))?.to_owned();
-    Some(Resolved {
-        text,
-        is_open: false,
-        span: value.span.clone(),
-        used: Vec::new(),
-        unset: Vec::new(),
-    })
+    found
 }
 
 /// The Dockerfile of a build, and the arguments that it is given.

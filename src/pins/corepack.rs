@@ -52,7 +52,7 @@ pub(super) fn decide(manifest: &PackageJson, text: &[u8]) -> Decision {
     }
     let field = manifest.package_manager.as_ref();
     let is_set = field.is_some_and(|field| !is_falsy(field, text));
-    let engine = match manifest.dev_engine.as_ref().map(|engine| Requirement::of(engine, text)) {
+    let engine = match manifest.dev_engine.as_ref().map(|engine| Requirement::parse(engine, text)) {
         None | Some(Ok(None)) => None,
         Some(Ok(Some(engine))) => Some(engine),
         Some(Err(refusal)) => return Decision::Refused(refusal),
@@ -99,7 +99,7 @@ struct Requirement<'m> {
 
 impl<'m> Requirement<'m> {
     /// `None` for what corepack ignores.
-    fn of(engine: &'m DevEngine, text: &[u8]) -> Result<Option<Self>, Refusal> {
+    fn parse(engine: &'m DevEngine, text: &[u8]) -> Result<Option<Self>, Refusal> {
         let is_null = |value: &Scalar| text.get(value.span.clone()) == Some(b"null");
         // Anything but `error` warns or does nothing.
         let is_strict = engine.on_fail.as_ref().is_none_or(|value| value.text() == Some("error"));
@@ -138,7 +138,7 @@ impl<'m> Requirement<'m> {
 
     /// What it says where `packageManager` says nothing.
     fn decision(&self) -> Decision {
-        let manager = Manager::named(self.name.1);
+        let manager = Manager::from_name(self.name.1);
         let version = self.version.filter(|version| !version.is_empty());
         match (version.map(strict), manager) {
             (Some(Some(version)), Some(manager)) => Decision::Exact(manager, version),
@@ -164,7 +164,7 @@ fn specification(field: &Scalar) -> Decision {
     let refused = |reason: &str| Decision::Refused(refused(&field.span, reason));
     let Some(text) = field.text() else { return refused("expected a string") };
     let (name, version) = text.split_once('@').unwrap_or((text, ""));
-    let manager = Manager::named(name);
+    let manager = Manager::from_name(name);
     if version.is_empty() {
         return refused("no version specified");
     }
@@ -227,7 +227,8 @@ mod tests {
         for case in facts["cases"].as_array().unwrap() {
             let text = case["manifest"].as_str().unwrap();
             let document = formats::parse(Syntax::Json, text.as_bytes());
-            let manifest = PackageJson::of(document.ok().as_ref());
+            let manifest =
+                document.map_or_else(|_| PackageJson::default(), |root| PackageJson::parse(&root));
             let decision = match manifest.shape {
                 Shape::Scalar(_) | Shape::Object if !text.starts_with('\u{feff}') => {
                     decide(&manifest, text.as_bytes())

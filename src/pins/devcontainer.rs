@@ -1,8 +1,7 @@
 //! Pins of `devcontainer.json`: features that install a package manager, and commands.
 
 use crate::models::devcontainer::Devcontainer;
-use crate::pins::manifest::string;
-use crate::pins::{How, Manager, Reading, commands};
+use crate::pins::{FilePins, Manager, Pin, PinKind, commands};
 
 /// The options of features that name a version: the feature, its option, and whose version it is.
 const FEATURES: [(&str, &str, Manager); 4] = [
@@ -13,19 +12,17 @@ const FEATURES: [(&str, &str, Manager); 4] = [
 ];
 
 /// The pins of a description; `text` is the file.
-pub(super) fn view(container: &Devcontainer, text: &[u8]) -> Reading {
-    let mut reading = Reading::default();
+pub(super) fn devcontainer_pins(container: &Devcontainer, text: &[u8]) -> FilePins {
+    let commands = container.commands.iter();
+    let mut found: FilePins =
+        commands.map(|command| commands::invocation_pins(command, text)).collect();
     for feature in &container.features {
-        for (_, option, manager) in FEATURES.iter().filter(|(name, ..)| *name == feature.name) {
-            let version =
-                feature.options.last(option).and_then(|value| Some((value.text()?, &value.span)));
-            if let Some((wanted, span)) = version.filter(|(wanted, _)| *wanted != "none") {
-                reading.pins.push(string(How::Feature, *manager, wanted, span, text));
-            }
-        }
+        let options = FEATURES.iter().filter(|(name, ..)| *name == feature.name);
+        found.pins.extend(options.filter_map(|(_, option, manager)| {
+            let value =
+                feature.options.last(option).filter(|value| value.text() != Some("none"))?;
+            Pin::from_string(PinKind::Feature, *manager, value, text)
+        }));
     }
-    for command in &container.commands {
-        reading.add(commands::of_invocation(command, text));
-    }
-    reading
+    found
 }

@@ -2,67 +2,51 @@
 
 use crate::formats::dockerfile::Instruction;
 use crate::formats::shell::{Link, Variable};
-use crate::models::dockerfile::{Base, Stage, Stages};
-use crate::pins::commands::{self, Channel, Done};
-use crate::pins::{Fault, How, Reading, images};
-
-/// What is known of corepack in a stage.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Corepack {
-    Carried,
-    Absent,
-    /// Something may have brought it, or nobody knows the image.
-    Unknown,
-}
+use crate::models::dockerfile::{Base, Stages};
+use crate::pins::commands::{self, Channel, Effects};
+use crate::pins::{Fault, FilePins, PinKind, images};
 
 /// The pins of a Dockerfile; `text` is the file.
-pub(super) fn view(
+pub(super) fn dockerfile_pins(
     instructions: &[Instruction],
     text: &[u8],
     arguments: Vec<(String, Variable)>,
-) -> Reading {
-    let mut stages = Stages::given(arguments);
-    let mut reading = Reading::default();
-    let mut corepack: Vec<Corepack> = Vec::new();
+) -> FilePins {
+    let mut stages = Stages::with_arguments(arguments);
+    let mut found = FilePins::default();
+    // Whether each stage has corepack; `None` where that is not known.
+    let mut corepack: Vec<Option<bool>> = Vec::new();
     for instruction in instructions {
         stages.apply(instruction);
         let Some((_, stage)) = stages.current() else {
-            reading.add(run(instruction, &stages, &mut Corepack::Unknown, text));
+            found.add(run(instruction, &stages, &mut None, text));
             continue;
         };
         match instruction.name.as_str() {
             "FROM" => {
-                corepack.push(first_state(stage, &corepack));
-                let image = stage.image.as_ref().filter(|_| stage.base == Base::Image);
-                reading.pins.extend(image.and_then(|image| images::of_image(image, text)));
+                let image = stage.image.as_ref();
+                if let Base::Stage(number) = stage.base {
+                    corepack.push(corepack[number]);
+                } else {
+                    corepack.push(image.and_then(images::carries_corepack));
+                    found.pins.extend(image.and_then(|image| images::reference_pin(image, text)));
+                }
             }
             "COPY" | "ADD" => {
                 if let Some(state) = corepack.last_mut()
                     && may_copy_corepack(instruction)
                 {
-                    *state = Corepack::Unknown;
+                    *state = None;
                 }
             }
             _ => {
                 if let Some(state) = corepack.last_mut().filter(|_| stage.has_posix_shell) {
-                    reading.add(run(instruction, &stages, state, text));
+                    found.add(run(instruction, &stages, state, text));
                 }
             }
         }
     }
-    reading
-}
-
-fn first_state(stage: &Stage, earlier: &[Corepack]) -> Corepack {
-    match (stage.base, &stage.image) {
-        (Base::Stage(number), _) => earlier[number],
-        (Base::Image, Some(image)) => match images::carries_corepack(image) {
-            Some(true) => Corepack::Carried,
-            Some(false) => Corepack::Absent,
-            None => Corepack::Unknown,
-        },
-        (Base::Image, None) => Corepack::Unknown,
-    }
+    found
 }
 
 /// Whether what is copied may be corepack: from another image, whatever is of the system; from the
@@ -86,19 +70,19 @@ fn may_copy_corepack(instruction: &Instruction) -> bool {
 fn run(
     instruction: &Instruction,
     stages: &Stages,
-    corepack: &mut Corepack,
+    corepack: &mut Option<bool>,
     text: &[u8],
-) -> Reading {
-    let mut reading = Reading::default();
+) -> FilePins {
+    let mut found = FilePins::default();
     let script = instruction.script();
-    let done = commands::of(&script, &|name| stages.lookup(name), text);
-    for (at, Done { mut pins, runs_corepack, brings_corepack }) in done.into_iter().enumerate() {
+    let done = commands::effects(&script, &|name| stages.lookup(name), text);
+    for (at, Effects { mut pins, runs_corepack, brings_corepack }) in done.into_iter().enumerate() {
         let command = &script.commands[at];
         if brings_corepack {
-            *corepack = Corepack::Unknown;
+            *corepack = None;
         }
         if runs_corepack {
-            reading.uses_corepack = true;
+            found.uses_corepack = true;
             // `corepack enable || npm install -g corepack` knows that it may be missing.
             let is_prepared = command.is_tested
                 || script.commands.get(at + 1).is_some_and(|next| next.link == Link::Or);
@@ -106,21 +90,21 @@ fn run(
                 .words()
                 .next()
                 .map(|word| script.resolve(&word, &|name| stages.lookup(name)).span);
-            if let (Corepack::Absent, false, Some(span)) = (*corepack, is_prepared, word) {
+            if let (Some(false), false, Some(span)) = (*corepack, is_prepared, word) {
                 let image = stages.current().and_then(|(_, stage)| stage.image.as_ref());
                 let name = image
                     .map(|image| format!("{}:{}", image.repository, image.tag()))
                     .unwrap_or_default();
-                reading.faults.push((span, Fault::NoCorepack(name)));
+                found.faults.push((span, Fault::NoCorepack(name)));
                 // Said once for a stage: the first command fails.
-                *corepack = Corepack::Unknown;
+                *corepack = None;
             }
         }
         for pin in &mut pins {
             pin.bypasses_corepack =
-                *corepack == Corepack::Carried && matches!(pin.how, How::Command(Channel::Npm, _));
+                *corepack == Some(true) && matches!(pin.kind, PinKind::Command(Channel::Npm, _));
         }
-        reading.pins.append(&mut pins);
+        found.pins.append(&mut pins);
     }
-    reading
+    found
 }

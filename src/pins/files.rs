@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use crate::base::change::Entry;
+use crate::formats::document::Node;
 use crate::formats::shell::Variable;
 use crate::formats::{self, Syntax};
 use crate::models::compose::Compose;
@@ -11,74 +12,82 @@ use crate::models::gitlab::Pipeline;
 use crate::models::manifest::PackageJson;
 use crate::models::workflow::Workflow;
 use crate::models::workspace::PnpmWorkspace;
-use crate::pins::{Reading, ci, compose, devcontainer, dockerfile, gitlab, manifest, tools};
+use crate::pins::{FilePins, Pin, ci, compose, devcontainer, dockerfile, gitlab, manifest, tools};
 use crate::project::SourceFile;
-use crate::project::directories::{is_installed_package, upward, within};
+use crate::project::directories::{ancestors, is_installed_package, join};
 use crate::project::kinds::FileKind;
 
-/// Reads a file as the tool reads it that obeys it; the arguments are those that the user of the
-/// file gives to it. The file is parsed once, however often it is read.
-pub(super) fn read(known: &SourceFile, arguments: Vec<(String, Variable)>) -> Reading {
-    let (path, text) = (&known.file.path, known.file.text.as_slice());
-    let Some(kind) = FileKind::of(path, FileKind::may_pin) else { return Reading::default() };
-    let mut reading = match kind {
+/// The pins of a file, read as the tool that obeys it reads it; `arguments` are those that the
+/// user of the file gives to it. The file is parsed once, however often it is read.
+pub(super) fn pins_with(source: &SourceFile, arguments: Vec<(String, Variable)>) -> FilePins {
+    let (path, text) = (&source.file.path, source.file.text.as_slice());
+    let Some(kind) = FileKind::of(path, FileKind::may_pin) else { return FilePins::default() };
+    let yaml = Syntax::Yaml;
+    let mut found = match kind {
         FileKind::Manifest => {
-            let document = known.document(Syntax::Json);
-            manifest::view(&known.view(|_| PackageJson::of(document.as_ref().as_ref().ok())), text)
+            manifest::manifest_pins(&source.model(Syntax::Json, PackageJson::parse), text)
         }
-        FileKind::PnpmLock => tools::pnpm_lock(text),
+        FileKind::PnpmLock => tools::pnpm_lock_pins(text).into(),
         FileKind::PnpmWorkspace => {
-            let document = known.document(Syntax::Yaml);
-            tools::pnpm_workspace(
-                &known.view(|_| PnpmWorkspace::of(document.as_ref().as_ref().ok())),
-            )
+            let members = source.model(yaml, PnpmWorkspace::parse).packages.clone();
+            FilePins { members, ..FilePins::default() }
         }
-        FileKind::Dockerfile => dockerfile::view(
-            &known.view(|file| formats::dockerfile::parse(&file.text)),
-            text,
-            arguments,
-        ),
+        FileKind::Dockerfile => {
+            let instructions = source.view(|file| formats::dockerfile::parse(&file.text));
+            dockerfile::dockerfile_pins(&instructions, text, arguments)
+        }
         FileKind::Workflow => {
-            ci::view(&known.view(|file| Workflow::parse(&file.text)), text, arguments)
+            let workflow = source.model(yaml, |root| Workflow::parse(root, text));
+            ci::workflow_pins(&workflow, text, arguments)
         }
         FileKind::GitlabPipeline => {
-            gitlab::view(&known.view(|file| Pipeline::parse(&file.text)), text)
+            gitlab::pipeline_pins(&source.model(yaml, Pipeline::parse), text)
         }
         FileKind::Compose => {
-            compose::view(&known.view(|file| Compose::parse(&file.text)), text, path.parent())
+            compose::compose_pins(&source.model(yaml, Compose::parse), text, path.parent())
         }
         FileKind::Devcontainer => {
-            devcontainer::view(&known.view(|file| Devcontainer::parse(&file.text)), text)
+            devcontainer::devcontainer_pins(&source.model(Syntax::Jsonc, Devcontainer::parse), text)
         }
-        FileKind::ToolVersions => tools::tool_versions(text),
-        FileKind::Mise => tools::mise(text),
-        FileKind::Prototools => tools::prototools(text),
-        FileKind::YarnrcYml => {
-            tools::yarnrc_yml(known.document(Syntax::Yaml).as_ref().as_ref().ok())
+        FileKind::ToolVersions => {
+            document_pins(source, Syntax::ToolVersions, tools::tool_versions_pins)
         }
-        FileKind::Yarnrc => tools::yarnrc(text),
-        _ => return Reading::default(),
+        FileKind::Mise => document_pins(source, Syntax::Toml, tools::mise_pins),
+        FileKind::Prototools => document_pins(source, Syntax::Toml, tools::prototools_pins),
+        FileKind::YarnrcYml => document_pins(source, yaml, tools::yarnrc_yml_pins),
+        FileKind::Yarnrc => tools::yarnrc_pins(text).into(),
+        _ => return FilePins::default(),
     };
-    kind.home(path).clone_into(&mut reading.home);
-    for pin in &mut reading.pins {
+    kind.home(path).clone_into(&mut found.home);
+    for pin in &mut found.pins {
         // A step of a workflow, or a command after `cd`, has its own directory, seen from there.
-        pin.directory = within(&reading.home, &pin.directory);
+        pin.directory = join(&found.home, &pin.directory);
     }
-    reading.tidy();
-    reading
+    found.tidy();
+    found
+}
+
+/// The pins of a document; none if it cannot be parsed.
+fn document_pins(
+    source: &SourceFile,
+    syntax: Syntax,
+    pins: fn(&Node, &[u8]) -> Vec<Pin>,
+) -> FilePins {
+    let root = source.document(syntax);
+    root.as_ref().as_ref().map(|root| pins(root, &source.file.text)).unwrap_or_default().into()
 }
 
 /// Retains, of all files that may pin, those that are worth reading. In a large workspace most
 /// manifests pin nothing, and one counts only for what is in or below its directory; all are read
 /// if asked for, and so are lockfiles.
 pub(crate) fn select(entries: &mut Vec<Entry>, every_manifest: bool) {
-    let is_manifest = |entry: &Entry| FileKind::Manifest.is_of(&entry.path);
+    let is_manifest = |entry: &Entry| FileKind::Manifest.matches(&entry.path);
     let may_move_a_pin =
         |entry: &Entry| FileKind::of(&entry.path, FileKind::may_move_a_pin).is_some();
     let mut above = HashSet::new();
     above.insert(Vec::new());
     for entry in entries.iter().filter(|entry| entry.fresh || !is_manifest(entry)) {
-        for directory in upward(entry.path.parent()) {
+        for directory in ancestors(entry.path.parent()) {
             if !above.insert(directory.to_owned()) {
                 break;
             }

@@ -3,37 +3,33 @@
 use crate::models::gitlab::{Pipeline, PipelineJob};
 use crate::pins::commands::WorkingDirectory;
 use crate::pins::scope::{VariableScope, variables};
-use crate::pins::{Reading, commands, images};
+use crate::pins::{FilePins, commands, images};
 
 /// The pins of a pipeline; `text` is the file.
-pub(super) fn view(pipeline: &Pipeline, text: &[u8]) -> Reading {
-    let scope = VariableScope::of(variables(&pipeline.global.variables));
-    let mut reading = Reading::default();
-    for job in std::iter::once(&pipeline.global).chain(&pipeline.jobs) {
-        reading.add(of_job(job, &scope, text));
-    }
-    reading
+pub(super) fn pipeline_pins(pipeline: &Pipeline, text: &[u8]) -> FilePins {
+    let scope = VariableScope::new(variables(&pipeline.global.variables));
+    let jobs = std::iter::once(&pipeline.global).chain(&pipeline.jobs);
+    jobs.map(|job| job_pins(job, &scope, text)).collect()
 }
 
-fn of_job(job: &PipelineJob, scope: &VariableScope<'_>, text: &[u8]) -> Reading {
+fn job_pins(job: &PipelineJob, scope: &VariableScope<'_>, text: &[u8]) -> FilePins {
     let scope = scope.with(&job.variables);
     // What a matrix sets is one variant of several.
     let scope = scope.without(job.matrix.iter().cloned());
-    let mut reading = Reading::default();
+    let mut found = FilePins::default();
     // One shell runs the first two.
     for sections in [&[&job.before_script, &job.script][..], &[&job.after_script]] {
         let mut place = WorkingDirectory::at("");
         for line in sections.iter().copied().flatten() {
-            reading.add(commands::of_string(line, &mut place, &|name| scope.lookup(name), text));
+            found.add(commands::script_pins(line, &mut place, &|name| scope.lookup(name), text));
         }
     }
-    let image = job.image.as_ref().and_then(|image| scope.resolve(image));
-    reading.pins.extend(image.and_then(|image| images::pin(&image, text)));
+    found.pins.extend(images::image_pin(job.image.as_ref(), &scope, text));
     // A job that extends a template may set its variables otherwise.
-    for pin in reading.pins.iter_mut().filter(|pin| job.is_template && !pin.used.is_empty()) {
-        pin.is_elsewhere = true;
+    for pin in found.pins.iter_mut().filter(|pin| job.is_template && !pin.used.is_empty()) {
+        pin.is_exempt = true;
     }
-    reading
+    found
 }
 
 #[cfg(test)]

@@ -1,8 +1,9 @@
 //! What is known of images by their names.
 
-use crate::formats::shell::Resolved;
+use crate::models::Scalar;
 use crate::models::image::ImageReference;
-use crate::pins::{How, Manager, Pin};
+use crate::pins::scope::VariableScope;
+use crate::pins::{Manager, Pin, PinKind};
 
 /// The major versions of Node.js that code names stand for; from its release schedule.
 const CODE_NAMES: [(&str, u64); 6] = [
@@ -41,17 +42,21 @@ pub(super) fn carries_corepack(image: &ImageReference) -> Option<bool> {
 /// distribution that one day is not built for any more, or `lts`, which moves.
 const NEWEST: [&str; 4] = ["latest", "current", "slim", "alpine"];
 
-/// The pin that a word is if it names an image.
-pub(super) fn pin(word: &Resolved, file: &[u8]) -> Option<Pin> {
-    of_image(&ImageReference::of(word.clone())?, file)
+/// The pin of the image that a job or service runs in.
+pub(super) fn image_pin(
+    image: Option<&Scalar>,
+    scope: &VariableScope<'_>,
+    file: &[u8],
+) -> Option<Pin> {
+    reference_pin(&ImageReference::parse(scope.resolve(image?)?)?, file)
 }
 
 /// The pin that the image of pnpm itself is: its tags begin with the version of pnpm, which the
 /// distribution follows. Other images that carry pnpm have no common rule.
-pub(super) fn of_image(image: &ImageReference, file: &[u8]) -> Option<Pin> {
+pub(super) fn reference_pin(image: &ImageReference, file: &[u8]) -> Option<Pin> {
     let is_pnpm = image.repository == "pnpm/pnpm" || image.repository.ends_with("/pnpm/pnpm");
     let version = image.tag().split('-').next().filter(|_| is_pnpm)?;
-    let pin = Pin::resolved(How::Image, Manager::Pnpm, version, &image.word, file);
+    let pin = Pin::from_word(PinKind::Image, Manager::Pnpm, version, &image.word, file);
     // Where a digest decides, there is no version to change.
     let version = pin.version.filter(|_| image.digest.is_none() && image.tag.is_some());
     Some(Pin { version, ..pin })

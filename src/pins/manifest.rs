@@ -4,78 +4,68 @@ use crate::base::finding::Span;
 use crate::models::Scalar;
 use crate::models::manifest::{DevEngine, PackageJson, Shape};
 use crate::pins::corepack::{self, Decision, Refusal};
-use crate::pins::{Demand, Fault, How, Manager, Pin, Reading, exact, hash};
+use crate::pins::{Demand, Fault, FilePins, Manager, Pin, PinKind, exact, hash};
 
 /// The pins of a manifest; `text` is the file. One that cannot be parsed has none, and corepack
 /// looks no further up.
-pub(super) fn view(manifest: &PackageJson, text: &[u8]) -> Reading {
+pub(super) fn manifest_pins(manifest: &PackageJson, text: &[u8]) -> FilePins {
     if manifest.shape == Shape::Invalid {
-        return Reading { decides: true, ..Reading::default() };
+        return FilePins { decides: true, ..FilePins::default() };
     }
-    let members = manifest.workspaces.as_deref().map(patterns);
-    let mut reading = Reading { members, ..Reading::default() };
-    package_manager(manifest, text, &mut reading);
+    let members = manifest.workspaces.clone();
+    let mut found = FilePins { members, ..FilePins::default() };
+    package_manager(manifest, text, &mut found);
     let engines = manifest.dev_engine.iter().chain(&manifest.alternatives);
-    reading.pins.extend(engines.filter_map(|engine| engine_pin(engine, text)));
+    found.pins.extend(engines.filter_map(|engine| engine_pin(engine, text)));
     if let Some(field) =
         manifest.package_manager.as_ref().filter(|_| text.starts_with(b"\xef\xbb\xbf"))
     {
-        reading.faults.push((
+        found.faults.push((
             field.span.clone(),
             Fault::Refused("the file begins with a byte order mark".into()),
         ));
     }
-    for (versions, how) in [(&manifest.volta, How::Volta), (&manifest.engines, How::Engines)] {
+    for (versions, kind) in
+        [(&manifest.volta, PinKind::Volta), (&manifest.engines, PinKind::Engines)]
+    {
         for (name, version) in versions.iter() {
-            if let (Some(manager), Some(wanted)) = (Manager::named(name), version.text()) {
-                let pin = string(how, manager, wanted, &version.span, text);
-                // "please-use-pnpm" is no version.
-                let is_version = matches!(pin.demand, Demand::Exact(_) | Demand::Range(_));
-                reading.pins.extend(is_version.then_some(pin));
-            }
+            let manager = Manager::from_name(name);
+            let pin = manager.and_then(|manager| Pin::from_string(kind, manager, version, text));
+            // "please-use-pnpm" is not a version.
+            found.pins.extend(
+                pin.filter(|pin| matches!(pin.demand, Demand::Exact(_) | Demand::Range(_))),
+            );
         }
     }
-    reading
-}
-
-/// A pin that a string holds as a whole.
-pub(super) fn string(how: How, manager: Manager, wanted: &str, at: &Span, text: &[u8]) -> Pin {
-    let inner = at.start + 1..at.end.saturating_sub(1);
-    match [at.clone(), inner]
-        .into_iter()
-        .find(|span| text.get(span.clone()) == Some(wanted.as_bytes()))
-    {
-        Some(span) => Pin::plain(how, manager, wanted, span),
-        None => Pin::unchangeable(how, manager, Demand::of(wanted), at.clone()),
-    }
+    found
 }
 
 /// What corepack makes of it.
-fn package_manager(manifest: &PackageJson, text: &[u8], reading: &mut Reading) {
+fn package_manager(manifest: &PackageJson, text: &[u8], found: &mut FilePins) {
     let field = manifest.package_manager.as_ref();
     match corepack::decide(manifest, text) {
         Decision::Refused(refusal) => {
-            reading.decides = field.is_some();
-            reading.faults.push(fault(refusal));
+            found.decides = field.is_some();
+            found.faults.push(fault(refusal));
         }
-        Decision::Blank(refusal) => reading.blank = Some(fault(refusal)),
+        Decision::Blank(refusal) => found.blank = Some(fault(refusal)),
         Decision::Absent => {}
-        Decision::Open => reading.decides = field.is_some(),
-        Decision::Exact(..) => reading.pins.extend(written(field, text)),
+        Decision::Open => found.decides = field.is_some(),
+        Decision::Exact(..) => found.pins.extend(written(field, text)),
         Decision::Contradiction => {
-            reading.decides = true;
+            found.decides = true;
             let pin = written(field, text);
             // Two versions are compared where pins are; one that is none is a fault.
             let engine = manifest.dev_engine.as_ref().and_then(|engine| engine_pin(engine, text));
             let is_compared = engine.is_some() && pin.is_some();
             if let Some(field) = field.filter(|_| !is_compared) {
                 let reason = "it is not what devEngines.packageManager asks for".to_owned();
-                reading.faults.push((field.span.clone(), Fault::Refused(reason)));
+                found.faults.push((field.span.clone(), Fault::Refused(reason)));
             }
-            reading.pins.extend(pin);
+            found.pins.extend(pin);
         }
     }
-    reading.decides |= !reading.pins.is_empty();
+    found.decides |= !found.pins.is_empty();
 }
 
 fn fault(refusal: Refusal) -> (Span, Fault) {
@@ -95,17 +85,12 @@ fn written(field: Option<&Scalar>, text: &[u8]) -> Option<Pin> {
     let whole = text.get(field.span.clone())?;
     let at = memchr::memmem::rfind(whole, bare.as_bytes()).map(|at| field.span.start + at);
     let pin =
-        Pin::unchangeable(How::PackageManager, Manager::named(name)?, demand, field.span.clone());
+        Pin::fixed(PinKind::PackageManager, Manager::from_name(name)?, demand, field.span.clone());
     Some(Pin { version: at.map(|at| at..at + bare.len()), hash: hash(bare), ..pin })
 }
 
 fn engine_pin(engine: &DevEngine, text: &[u8]) -> Option<Pin> {
-    let manager = engine.name.as_ref().and_then(Scalar::text).and_then(Manager::named)?;
+    let manager = engine.name.as_ref().and_then(Scalar::text).and_then(Manager::from_name)?;
     let version = engine.version.as_ref()?;
-    Some(string(How::DevEngines, manager, version.text()?, &version.span, text))
-}
-
-/// The patterns of a workspace.
-pub(super) fn patterns(patterns: &[Scalar]) -> Vec<String> {
-    patterns.iter().filter_map(Scalar::text).map(str::to_owned).collect()
+    Pin::from_string(PinKind::DevEngines, manager, version, text)
 }

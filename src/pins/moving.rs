@@ -10,8 +10,8 @@ use crate::base::edit::Edit;
 use crate::base::finding::Span;
 use crate::edit::edited;
 use crate::pins::{
-    Board, Bond, Demand, Fault, How, Id, Manager, Pin, Reading, Role, Row, accepts, exact, hash,
-    satisfies,
+    Demand, Fault, FilePins, Manager, Pin, PinId, PinKind, PinTable, Role, Row, Strictness,
+    accepts, exact, hash, satisfies,
 };
 
 /// The version that pins are moved to.
@@ -27,7 +27,7 @@ impl NewVersion {
     /// From `pnpm@10.8.0`, with or without a hash behind `+`; the error says why it is none.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let (name, written) = text.split_once('@').unwrap_or((text, ""));
-        let manager = Manager::named(name)
+        let manager = Manager::from_name(name)
             .ok_or_else(|| "it must begin with npm@, pnpm@ or yarn@".to_owned())?;
         let version = exact(written)
             .ok_or_else(|| "an exact version must follow, such as 10.8.0".to_owned())?;
@@ -36,7 +36,7 @@ impl NewVersion {
     }
 
     /// The version that a pin has.
-    pub(crate) fn of(pin: &Pin) -> Option<Self> {
+    pub(crate) fn from_pin(pin: &Pin) -> Option<Self> {
         let Demand::Exact(version) = &pin.demand else { return None };
         Some(Self { manager: pin.manager, version: version.clone(), hash: pin.hash.clone() })
     }
@@ -48,30 +48,30 @@ pub(crate) struct Plan {
     /// The files that change, as they will be.
     pub files: Vec<File>,
     /// The pins that are moved.
-    pub moved: Vec<Id>,
+    pub moved: Vec<PinId>,
     /// The pins that should be moved, and why they are not.
-    pub left: Vec<(Id, &'static str)>,
+    pub left: Vec<(PinId, &'static str)>,
     /// Every pin as it will be.
-    pub after: Board,
+    pub after: PinTable,
 }
 
-/// Plans to move the pins of a board; `target` gives the version for each group, if it is to be
+/// Plans to move the pins of a table; `target` gives the version for each group, if it is to be
 /// moved. Rows for which `is_spared` holds stay.
 pub(crate) fn plan(
-    board: &Board,
+    table: &PinTable,
     target: impl Fn(usize) -> Option<NewVersion>,
     is_spared: impl Fn(&Row) -> bool,
 ) -> Plan {
     let mut moves =
-        Moves { board, wanted: BTreeMap::new(), edits: Vec::new(), left: BTreeMap::new() };
-    let mut variables = SharedVariables { board, known: HashMap::new() };
-    for row in &board.rows {
+        Moves { table, wanted: BTreeMap::new(), edits: Vec::new(), left: BTreeMap::new() };
+    let mut variables = SharedVariables { table, known: HashMap::new() };
+    for row in &table.rows {
         let Some(target) =
-            target(row.group).filter(|target| target.manager == board.pin(row.id).manager)
+            target(row.group).filter(|target| target.manager == table.pin(row.id).manager)
         else {
             continue;
         };
-        match edit(board.pin(row.id), board.file(row.id), &target) {
+        match edit(table.pin(row.id), table.file(row.id), &target) {
             Ok(None) => {}
             Ok(Some(_)) if is_spared(row) => {
                 moves.leave(row.id, "the configuration allows it to be another one");
@@ -91,23 +91,23 @@ pub(crate) fn plan(
 
 /// The moves that are intended.
 struct Moves<'b> {
-    board: &'b Board,
-    wanted: BTreeMap<Id, NewVersion>,
-    edits: Vec<(Id, Edit)>,
-    left: BTreeMap<Id, &'static str>,
+    table: &'b PinTable,
+    wanted: BTreeMap<PinId, NewVersion>,
+    edits: Vec<(PinId, Edit)>,
+    left: BTreeMap<PinId, &'static str>,
 }
 
 impl Moves<'_> {
-    fn leave(&mut self, id: Id, reason: &'static str) {
+    fn leave(&mut self, id: PinId, reason: &'static str) {
         self.left.insert(id, reason);
     }
 
     /// The plan: the moves of every file that is read back as intended.
     fn planned(mut self) -> Plan {
         let edits: Vec<Edit> = self.edits.iter().map(|(_, edit)| edit.clone()).collect();
-        let is_as_intended = |number, after: &Board| self.is_as_intended(number, after);
-        let (texts, after) = edited(&self.board.project, &edits, Board::of, is_as_intended);
-        let (mut moved, refused): (Vec<Id>, Vec<Id>) =
+        let is_as_intended = |number, after: &PinTable| self.is_as_intended(number, after);
+        let (texts, after) = edited(&self.table.project, &edits, PinTable::new, is_as_intended);
+        let (mut moved, refused): (Vec<PinId>, Vec<PinId>) =
             self.edits.iter().map(|(id, _)| *id).partition(|id| texts.contains_key(&id.file));
         moved.sort_by_key(|id| id.file);
         for id in refused {
@@ -118,24 +118,24 @@ impl Moves<'_> {
     }
 
     /// Whether a file has after the edits the meaning that they intend, and no other one.
-    fn is_as_intended(&self, number: usize, after: &Board) -> bool {
-        let (old, new) = (&self.board.readings[number], &after.readings[number]);
+    fn is_as_intended(&self, number: usize, after: &PinTable) -> bool {
+        let (old, new) = (&self.table.file_pins[number], &after.file_pins[number]);
         let mut pins = new.pins.iter().enumerate();
         old.pins.len() == new.pins.len()
             && essence(old) == essence(new)
-            && pins.all(|(pin, new)| self.is_pin_as_intended(Id { file: number, pin }, new))
+            && pins.all(|(pin, new)| self.is_pin_as_intended(PinId { file: number, pin }, new))
     }
 
     /// Whether a pin is after the edits as it should be.
-    fn is_pin_as_intended(&self, id: Id, new: &Pin) -> bool {
-        let old = self.board.pin(id);
+    fn is_pin_as_intended(&self, id: PinId, new: &Pin) -> bool {
+        let old = self.table.pin(id);
         let (has_demand, hash) = match self.wanted.get(&id) {
             None => (new.demand == old.demand, old.hash.as_str()),
             Some(target) => {
                 // A range keeps its operator.
                 let is_range =
-                    matches!(old.demand, Demand::Range(_)) && old.how.role() == Role::Declares;
-                let has_demand = if is_range || old.how == How::Engines {
+                    matches!(old.demand, Demand::Range(_)) && old.kind.role() == Role::Declares;
+                let has_demand = if is_range || old.kind == PinKind::Engines {
                     accepts_demand(&new.demand, &target.version)
                 } else {
                     new.demand == Demand::Exact(target.version.clone())
@@ -144,16 +144,23 @@ impl Moves<'_> {
             }
         };
         let rest = |pin: &Pin| {
-            (pin.manager, pin.how, pin.bond, pin.footing, pin.is_elsewhere, pin.bypasses_corepack)
+            (
+                pin.manager,
+                pin.kind,
+                pin.strictness,
+                pin.applies_if,
+                pin.is_exempt,
+                pin.bypasses_corepack,
+            )
         };
         has_demand && new.hash == hash && rest(old) == rest(new) && old.directory == new.directory
     }
 }
 
 /// What a file says but for its pins, wherever in it.
-fn essence(reading: &Reading) -> (Vec<&Fault>, bool, bool, Option<&[String]>) {
-    let faults = reading.faults.iter().chain(&reading.blank).map(|(_, fault)| fault).collect();
-    (faults, reading.uses_corepack, reading.decides, reading.members.as_deref())
+fn essence(found: &FilePins) -> (Vec<&Fault>, bool, bool, Option<&[String]>) {
+    let faults = found.faults.iter().chain(&found.blank).map(|(_, fault)| fault).collect();
+    (faults, found.uses_corepack, found.decides, found.members.as_deref())
 }
 
 /// The edit that gives a pin a version; `None` where it has it, and an error where that cannot be
@@ -166,8 +173,8 @@ fn edit(pin: &Pin, file: &File, target: &NewVersion) -> Result<Option<Edit>, &'s
         return Err(reason);
     }
     let span = pin.version.clone().ok_or(UNSAFE)?;
-    let (span, text) = match (&pin.demand, pin.how) {
-        (Demand::Range(range), How::Engines | How::DevEngines) => {
+    let (span, text) = match (&pin.demand, pin.kind) {
+        (Demand::Range(range), PinKind::Engines | PinKind::DevEngines) => {
             let (bound, parts) = bound(range, &span).ok_or("its range is not a simple one")?;
             (bound, as_exact_as(parts, &target.version))
         }
@@ -181,37 +188,42 @@ const UNSAFE: &str = "its version is written in a way that cannot be changed saf
 
 /// The hash that is written with a version in the place of a pin; empty where none is.
 fn hash_for<'t>(pin: &Pin, target: &'t NewVersion) -> &'t str {
-    let takes_hash =
-        pin.how == How::PackageManager || !pin.hash.is_empty() || pin.bond == Bond::Text;
+    let takes_hash = pin.kind == PinKind::PackageManager
+        || !pin.hash.is_empty()
+        || pin.strictness == Strictness::Text;
     if takes_hash { &target.hash } else { "" }
 }
 
 /// Whether a pin has a version already.
 fn is_there(pin: &Pin, target: &NewVersion) -> bool {
-    match (&pin.demand, pin.how) {
-        (Demand::Exact(version), How::Engines) => *version == target.version,
+    match (&pin.demand, pin.kind) {
+        (Demand::Exact(version), PinKind::Engines) => *version == target.version,
         (Demand::Exact(version), _) => {
             let hash = hash_for(pin, target);
             *version == target.version && (hash.is_empty() || pin.hash == hash)
         }
-        (Demand::Range(range), How::Engines) => accepts(&target.version, range) == Some(true),
-        (Demand::Range(range), How::DevEngines) => satisfies(&target.version, range) == Some(true),
+        (Demand::Range(range), PinKind::Engines) => accepts(&target.version, range) == Some(true),
+        (Demand::Range(range), PinKind::DevEngines) => {
+            satisfies(&target.version, range) == Some(true)
+        }
         _ => false,
     }
 }
 
 /// Why a pin cannot be moved, wherever its version is written.
 fn obstacle(pin: &Pin, file: &File, target: &NewVersion) -> Option<&'static str> {
-    if pin.is_elsewhere {
+    if pin.is_exempt {
         return Some("it is for another checkout, or one variant of several");
     }
-    match (&pin.demand, pin.how) {
-        (_, How::YarnPath) => Some("the file that it names has to be there: yarn set version"),
-        (_, How::Image) if pin.version.is_none() => Some("its digest decides, or it has no tag"),
-        (_, How::Lockfile) => {
+    match (&pin.demand, pin.kind) {
+        (_, PinKind::YarnPath) => Some("the file that it names has to be there: yarn set version"),
+        (_, PinKind::Image) if pin.version.is_none() => {
+            Some("its digest decides, or it has no tag")
+        }
+        (_, PinKind::Lockfile) => {
             Some("hashes stand beside it: the package manager writes it anew at the next install")
         }
-        (_, how) if how.is_from_npm() && is_later_yarn(target, pin, file) => {
+        (_, kind) if kind.is_from_npm() && is_later_yarn(target, pin, file) => {
             Some("npm has no such version of the package yarn: use corepack, or `yarn set version`")
         }
         (Demand::Empty(_), _) => {
@@ -226,7 +238,7 @@ fn obstacle(pin: &Pin, file: &File, target: &NewVersion) -> Option<&'static str>
 fn written(pin: &Pin, target: &NewVersion) -> String {
     let hash = hash_for(pin, target);
     let sign = if hash.is_empty() { "" } else { "+" };
-    format!("{}{}{sign}{hash}", pin.before, target.version)
+    format!("{}{}{sign}{hash}", pin.insert_prefix, target.version)
 }
 
 /// A version with so many numbers: `^9` becomes `^10`.
@@ -241,32 +253,32 @@ fn as_exact_as(parts: usize, version: &Version) -> String {
 
 /// What the variables of files are used for.
 struct SharedVariables<'b> {
-    board: &'b Board,
+    table: &'b PinTable,
     known: HashMap<(usize, Manager, &'b str), bool>,
 }
 
 impl SharedVariables<'_> {
     /// Whether a pin takes its version from one variable that is used for something else as well.
-    fn is_shared(&mut self, id: Id) -> bool {
-        let (board, pin) = (self.board, self.board.pin(id));
+    fn is_shared(&mut self, id: PinId) -> bool {
+        let (table, pin) = (self.table, self.table.pin(id));
         let [variable] = pin.used.as_slice() else { return false };
         let name = variable.name.rsplit('.').next().unwrap_or_default();
         let known = self.known.entry((id.file, pin.manager, name));
-        *known.or_insert_with(|| is_shared(name, pin.manager, board, id.file))
+        *known.or_insert_with(|| is_shared(name, pin.manager, table, id.file))
     }
 }
 
 /// Whether a variable is used for something else in a file than for the versions of this manager,
 /// as far as its text tells: it is not named after the manager, and is put in somewhere but in a
 /// pin.
-fn is_shared(name: &str, manager: Manager, board: &Board, file: usize) -> bool {
+fn is_shared(name: &str, manager: Manager, table: &PinTable, file: usize) -> bool {
     if name.to_ascii_lowercase().contains(manager.name()) {
         return false;
     }
-    let text = &board.project.file(file).text;
+    let text = &table.project.file(file).text;
     // They are in the order of the text.
     let pins: Vec<&Pin> =
-        board.readings[file].pins.iter().filter(|pin| pin.manager == manager).collect();
+        table.file_pins[file].pins.iter().filter(|pin| pin.manager == manager).collect();
     let is_in_a_pin = |at: usize| {
         let before = pins.partition_point(|pin| pin.at.start <= at);
         pins[..before].last().is_some_and(|pin| pin.at.contains(&at))
@@ -326,11 +338,11 @@ mod tests {
         File { path: path.into(), text: text.into(), fresh: true, replaces: false }
     }
 
-    fn moved(files: Vec<File>, spec: &str) -> (Board, Plan) {
-        let board = Board::of(files.into_iter().collect());
+    fn moved(files: Vec<File>, spec: &str) -> (PinTable, Plan) {
+        let table = PinTable::new(files.into_iter().collect());
         let target = NewVersion::parse(spec).unwrap();
-        let plan = plan(&board, |_| Some(target.clone()), |_| false);
-        (board, plan)
+        let plan = plan(&table, |_| Some(target.clone()), |_| false);
+        (table, plan)
     }
 
     /// The text of the only file, moved to pnpm 10.8.0; `None` if it stays.
@@ -472,15 +484,15 @@ mod tests {
                 None,
             ),
         ] {
-            let board_of = |text: &str| Board::of([file(path, text)].into_iter().collect());
-            let (board, after) = (board_of(old), board_of(new));
-            let id = Id { file: 0, pin: 0 };
+            let board_of = |text: &str| PinTable::new([file(path, text)].into_iter().collect());
+            let (table, after) = (board_of(old), board_of(new));
+            let id = PinId { file: 0, pin: 0 };
             let wanted =
                 wanted.map(|spec| (id, NewVersion::parse(spec).unwrap())).into_iter().collect();
-            let moves = Moves { board: &board, wanted, edits: Vec::new(), left: BTreeMap::new() };
+            let moves = Moves { table: &table, wanted, edits: Vec::new(), left: BTreeMap::new() };
             assert!(!moves.is_as_intended(0, &after), "{new}");
             let unchanged = Moves { wanted: BTreeMap::new(), ..moves };
-            assert!(unchanged.is_as_intended(0, &board), "{old}");
+            assert!(unchanged.is_as_intended(0, &table), "{old}");
         }
     }
 
@@ -553,9 +565,9 @@ mod tests {
             path in proptest::sample::select(&["Dockerfile", ".github/workflows/a.yml", "package.json", "mise.toml", ".tool-versions", "compose.yaml"][..]),
         ) {
             let text = pieces.concat();
-            let (board, plan) = moved(vec![file(path, &text)], "pnpm@10.8.0");
-            for row in &board.rows {
-                let (before, after) = (board.pin(row.id), plan.after.pin(row.id));
+            let (table, plan) = moved(vec![file(path, &text)], "pnpm@10.8.0");
+            for row in &table.rows {
+                let (before, after) = (table.pin(row.id), plan.after.pin(row.id));
                 if plan.moved.contains(&row.id) {
                     assert!(accepts_demand(&after.demand, &Version::new(10, 8, 0)), "{text}");
                 } else {

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use crate::formats::shell::{Lookup, Resolved, Variable, expand};
-use crate::models::{Scalar, Strings};
+use crate::models::{Scalar, StringMap};
 
 /// What variables hold in one place. A value that is put together when it runs is not known.
 #[derive(Debug, Default)]
@@ -16,12 +16,12 @@ pub(super) struct VariableScope<'o> {
 
 impl VariableScope<'_> {
     /// The variables of a whole.
-    pub(super) fn of(own: impl IntoIterator<Item = (String, Option<Variable>)>) -> Self {
+    pub(super) fn new(own: impl IntoIterator<Item = (String, Option<Variable>)>) -> Self {
         Self { own: own.into_iter().collect(), outer: None }
     }
 
     /// These, and those of a map within.
-    pub(super) fn with(&self, map: &Strings) -> VariableScope<'_> {
+    pub(super) fn with(&self, map: &StringMap) -> VariableScope<'_> {
         VariableScope { own: variables(map).collect(), outer: Some(self) }
     }
 
@@ -49,7 +49,7 @@ impl VariableScope<'_> {
 }
 
 /// The entries of a map, as variables.
-pub(super) fn variables(map: &Strings) -> impl Iterator<Item = (String, Option<Variable>)> {
+pub(super) fn variables(map: &StringMap) -> impl Iterator<Item = (String, Option<Variable>)> {
     map.iter().map(|(name, value)| (name.to_owned(), variable(value)))
 }
 

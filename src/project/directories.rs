@@ -1,14 +1,14 @@
 //! Directories of a repository, as paths without a slash at the end; the top is empty.
 
 /// A directory and all above it, up to the top.
-pub(crate) fn upward(directory: &[u8]) -> impl Iterator<Item = &[u8]> {
+pub(crate) fn ancestors(directory: &[u8]) -> impl Iterator<Item = &[u8]> {
     std::iter::successors(Some(directory), |directory| {
         (!directory.is_empty()).then(|| &directory[..memchr::memrchr(b'/', directory).unwrap_or(0)])
     })
 }
 
 /// A directory as seen from one above it; `None` if it is neither that one nor below it.
-pub(crate) fn seen_from<'d>(above: &[u8], directory: &'d [u8]) -> Option<&'d [u8]> {
+pub(crate) fn relative_to<'d>(above: &[u8], directory: &'d [u8]) -> Option<&'d [u8]> {
     match directory.strip_prefix(above)? {
         rest if above.is_empty() || rest.is_empty() => Some(rest),
         [b'/', rest @ ..] => Some(rest),
@@ -18,11 +18,11 @@ pub(crate) fn seen_from<'d>(above: &[u8], directory: &'d [u8]) -> Option<&'d [u8
 
 /// Whether a directory is below another one.
 pub(crate) fn is_below(directory: &[u8], above: &[u8]) -> bool {
-    seen_from(above, directory).is_some_and(|rest| !rest.is_empty())
+    relative_to(above, directory).is_some_and(|rest| !rest.is_empty())
 }
 
 /// A directory within another one.
-pub(crate) fn within(outer: &[u8], inner: &[u8]) -> Vec<u8> {
+pub(crate) fn join(outer: &[u8], inner: &[u8]) -> Vec<u8> {
     let parts = [outer, inner].into_iter().filter(|part| !part.is_empty());
     parts.collect::<Vec<_>>().join(&b'/')
 }
@@ -48,14 +48,14 @@ mod tests {
             ("a", "ab", None),
             ("a/b", "a", None),
         ] {
-            let found = seen_from(above.as_bytes(), directory.as_bytes());
+            let found = relative_to(above.as_bytes(), directory.as_bytes());
             assert_eq!(found, seen.map(str::as_bytes), "{directory} from {above}");
             assert_eq!(
                 is_below(directory.as_bytes(), above.as_bytes()),
                 seen.is_some_and(|seen| !seen.is_empty())
             );
         }
-        assert_eq!(upward(b"a/b").collect::<Vec<_>>(), [&b"a/b"[..], b"a", b""]);
-        assert_eq!((within(b"", b"b"), within(b"a", b"b")), (b"b".to_vec(), b"a/b".to_vec()));
+        assert_eq!(ancestors(b"a/b").collect::<Vec<_>>(), [&b"a/b"[..], b"a", b""]);
+        assert_eq!((join(b"", b"b"), join(b"a", b"b")), (b"b".to_vec(), b"a/b".to_vec()));
     }
 }

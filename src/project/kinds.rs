@@ -210,7 +210,7 @@ impl FileKind {
     }
 
     /// Whether the name of a path is one of this kind.
-    pub(crate) fn is_of(self, path: &RepoPath) -> bool {
+    pub(crate) fn matches(self, path: &RepoPath) -> bool {
         Self::of(path, |kind| kind == self).is_some()
     }
 
@@ -387,8 +387,8 @@ mod tests {
         for path in ["", "/", "\u{200d}", "*", "{", "a/"] {
             assert_eq!(answers(&path.into()), "", "{path:?}");
         }
-        assert!(FileKind::PrepScript.is_of(&"scripts/docker-prep.sh".into()));
-        assert!(FileKind::Dockerignore.is_of(&"api/Dockerfile.dockerignore".into()));
+        assert!(FileKind::PrepScript.matches(&"scripts/docker-prep.sh".into()));
+        assert!(FileKind::Dockerignore.matches(&"api/Dockerfile.dockerignore".into()));
     }
 
     #[test]

@@ -5,34 +5,34 @@ use std::collections::{BTreeMap, BTreeSet};
 use fast_glob::glob_match;
 
 use crate::project::Project;
-use crate::project::directories::{seen_from, upward};
+use crate::project::directories::{ancestors, relative_to};
 use crate::project::kinds::FileKind;
 
 /// The manifests of a project, and the workspaces that they are members of.
 #[derive(Debug, Default)]
 pub(crate) struct Workspaces<'p> {
     manifests: BTreeSet<&'p [u8]>,
-    /// The patterns of the members, by the top of the workspace.
-    tops: BTreeMap<&'p [u8], &'p [String]>,
+    /// The patterns of the members, by the root of the workspace.
+    roots: BTreeMap<&'p [u8], &'p [String]>,
 }
 
 impl<'p> Workspaces<'p> {
     /// The workspaces of a project. `members` gives for each file the patterns of the members, if
     /// it has any.
-    pub(crate) fn of(
+    pub(crate) fn new(
         project: &'p Project,
         members: impl Iterator<Item = Option<&'p [String]>>,
     ) -> Self {
-        let mut tops = BTreeMap::new();
+        let mut roots = BTreeMap::new();
         for (known, members) in project.files().iter().zip(members) {
             let Some(members) = members else { continue };
             let directory = known.file.path.parent();
             // pnpm reads its own file, and not `workspaces`.
-            if !FileKind::Manifest.is_of(&known.file.path) || !tops.contains_key(directory) {
-                tops.insert(directory, members);
+            if !FileKind::Manifest.matches(&known.file.path) || !roots.contains_key(directory) {
+                roots.insert(directory, members);
             }
         }
-        Self { manifests: project.manifest_directories(), tops }
+        Self { manifests: project.manifest_directories(), roots }
     }
 
     /// Whether there is a manifest in a directory.
@@ -41,17 +41,17 @@ impl<'p> Workspaces<'p> {
     }
 
     /// The next directory upward that has a manifest.
-    pub(crate) fn package_of<'d>(&self, directory: &'d [u8]) -> Option<&'d [u8]> {
-        upward(directory).find(|directory| self.has_manifest(directory))
+    pub(crate) fn nearest_package<'d>(&self, directory: &'d [u8]) -> Option<&'d [u8]> {
+        ancestors(directory).find(|directory| self.has_manifest(directory))
     }
 
-    /// The top of the workspace that a directory is a member of.
-    pub(crate) fn top_of<'d>(&self, directory: &'d [u8]) -> Option<&'d [u8]> {
-        let is_member = |top: &&[u8]| {
-            let below = seen_from(top, directory);
-            below.zip(self.tops.get(top)).is_some_and(|(below, members)| takes_in(members, below))
+    /// The root of the workspace that a directory is a member of.
+    pub(crate) fn root_of<'d>(&self, directory: &'d [u8]) -> Option<&'d [u8]> {
+        let is_member = |root: &&[u8]| {
+            let below = relative_to(root, directory);
+            below.zip(self.roots.get(root)).is_some_and(|(below, members)| includes(members, below))
         };
-        upward(directory).skip(1).find(is_member)
+        ancestors(directory).skip(1).find(is_member)
     }
 
     /// Whether what is declared in one directory is in force for a package further down: it is
@@ -59,14 +59,14 @@ impl<'p> Workspaces<'p> {
     pub(crate) fn reaches(&self, directory: &[u8], package: &[u8]) -> bool {
         package.len() <= directory.len()
             || !self.has_manifest(package)
-            || !self.tops.contains_key(directory)
-            || self.top_of(package) == Some(directory)
+            || !self.roots.contains_key(directory)
+            || self.root_of(package) == Some(directory)
     }
 }
 
-/// Whether the patterns of a workspace include a directory, seen from the top of the workspace. As
+/// Whether the patterns of a workspace include a directory, seen from the root of the workspace. As
 /// in pnpm, npm and Yarn, a later `!pattern` excludes, and a pattern names directories.
-fn takes_in(patterns: &[String], directory: &[u8]) -> bool {
+fn includes(patterns: &[String], directory: &[u8]) -> bool {
     let Ok(directory) = std::str::from_utf8(directory) else { return false };
     let mut member = false;
     for pattern in patterns {
@@ -88,7 +88,7 @@ fn takes_in(patterns: &[String], directory: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::takes_in;
+    use super::includes;
 
     #[test]
     fn patterns_name_directories() {
@@ -104,8 +104,8 @@ mod tests {
             ("a/x", true),
             ("examples/x", false),
         ] {
-            assert_eq!(takes_in(&patterns, directory.as_bytes()), member, "{directory}");
+            assert_eq!(includes(&patterns, directory.as_bytes()), member, "{directory}");
         }
-        assert!(!takes_in(&patterns, b"packages/\xff"));
+        assert!(!includes(&patterns, b"packages/\xff"));
     }
 }

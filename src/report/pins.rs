@@ -10,29 +10,29 @@ use crate::base::escape::Escaped;
 use crate::base::finding::{LineIndex, Span};
 use crate::base::path::RepoPath;
 use crate::edit::excerpt;
-use crate::pins::{Board, Demand, Id, Pin, PinGroup, Plan, Relation, Role, Row};
+use crate::pins::{Demand, Pin, PinGroup, PinId, PinTable, Plan, Relation, Role, Row};
 use crate::report::common::{Report, View, plural};
 use crate::report::{human, json};
 use crate::rule::{Finding, RuleGroup};
 use crate::rules;
 
 /// The table, project by project, and what was found.
-pub(crate) fn human(board: &Board, findings: &[Finding], view: View<'_>) -> String {
-    if board.rows.is_empty() && findings.is_empty() {
+pub(crate) fn human(table: &PinTable, findings: &[Finding], view: View<'_>) -> String {
+    if table.rows.is_empty() && findings.is_empty() {
         return "nothing here pins a package manager\n".to_owned();
     }
     let mut places = Places::default();
     let lines: Vec<[String; 4]> =
-        board.rows.iter().map(|row| line(board, row, &mut places)).collect();
+        table.rows.iter().map(|row| line(table, row, &mut places)).collect();
     let width =
         |column: usize| lines.iter().map(|line| line[column].width()).max().unwrap_or_default();
     let widths = [width(0), width(1), width(2)];
     let mut text = String::new();
     let mut rest = lines.as_slice();
-    for rows in board.rows.chunk_by(|a, b| a.group == b.group) {
-        let group = &board.groups[rows[0].group];
-        if board.groups.len() > 1 || !group.directory.is_empty() {
-            text += &format!("{}\n", view.paint.strong(&heading(board, group)));
+    for rows in table.rows.chunk_by(|a, b| a.group == b.group) {
+        let group = &table.groups[rows[0].group];
+        if table.groups.len() > 1 || !group.directory.is_empty() {
+            text += &format!("{}\n", view.paint.strong(&heading(table, group)));
         }
         let (lines, others) = rest.split_at(rows.len());
         rest = others;
@@ -42,7 +42,7 @@ pub(crate) fn human(board: &Board, findings: &[Finding], view: View<'_>) -> Stri
         text.push('\n');
     }
     if findings.is_empty() {
-        text += &format!("{} {}\n", view.paint.strong("bakstop:"), summary(board));
+        text += &format!("{} {}\n", view.paint.strong("bakstop:"), summary(table));
     }
     text + &human::check(findings, view)
 }
@@ -61,9 +61,9 @@ fn painted(row: &Row, cells: &[String; 4], widths: [usize; 3], view: View<'_>) -
 }
 
 /// "12 pins in 5 files agree; 2 are not judged".
-fn summary(board: &Board) -> String {
+fn summary(table: &PinTable) -> String {
     let count = |wanted: &dyn Fn(Relation) -> bool| {
-        board.rows.iter().filter(|row| wanted(row.relation)).count()
+        table.rows.iter().filter(|row| wanted(row.relation)).count()
     };
     let is_agreed = |relation| matches!(relation, Relation::Reference | Relation::Agrees);
     let differing = count(&|relation| matches!(relation, Relation::Differs | Relation::Floats));
@@ -72,7 +72,7 @@ fn summary(board: &Board) -> String {
     if agreeing + differing == 0 {
         return format!("{}, and no exact version to hold them against", plural(unjudged, "pin"));
     }
-    let agreed: Vec<&Row> = board.rows.iter().filter(|row| is_agreed(row.relation)).collect();
+    let agreed: Vec<&Row> = table.rows.iter().filter(|row| is_agreed(row.relation)).collect();
     let files: BTreeSet<usize> = agreed.iter().map(|row| row.id.file).collect();
     let projects: BTreeSet<usize> = agreed.iter().map(|row| row.group).collect();
     let verb = if agreeing == 1 { "agrees" } else { "agree" };
@@ -90,36 +90,36 @@ fn summary(board: &Board) -> String {
     text
 }
 
-fn heading(board: &Board, group: &PinGroup) -> String {
+fn heading(table: &PinTable, group: &PinGroup) -> String {
     let directory = if group.directory.is_empty() {
         ".".into()
     } else {
         RepoPath::new(&*group.directory).to_string()
     };
     match group.reference {
-        None if board.groups.len() > 1 => {
+        None if table.groups.len() > 1 => {
             format!("{directory} (no exact version to hold the others against)")
         }
         Some(_) | None => directory,
     }
 }
 
-/// Lines and columns in the files of a board.
+/// Lines and columns in the files of a table.
 #[derive(Debug, Default)]
 struct Places<'b>(BTreeMap<usize, LineIndex<'b>>);
 
 impl<'b> Places<'b> {
-    fn locate(&mut self, board: &'b Board, file: usize, at: usize) -> (usize, usize) {
+    fn locate(&mut self, table: &'b PinTable, file: usize, at: usize) -> (usize, usize) {
         self.0
             .entry(file)
-            .or_insert_with(|| LineIndex::new(&board.project.file(file).text))
+            .or_insert_with(|| LineIndex::new(&table.project.file(file).text))
             .locate(at)
     }
 
     /// Where a pin takes effect: "package.json:4".
-    fn of(&mut self, board: &'b Board, id: Id) -> String {
-        let (line, _) = self.locate(board, id.file, shown(board.pin(id)).start);
-        format!("{}:{line}", board.file(id).path)
+    fn of(&mut self, table: &'b PinTable, id: PinId) -> String {
+        let (line, _) = self.locate(table, id.file, shown(table.pin(id)).start);
+        format!("{}:{line}", table.file(id).path)
     }
 }
 
@@ -144,22 +144,22 @@ fn version(pin: &Pin) -> String {
     }
 }
 
-fn line<'b>(board: &'b Board, row: &Row, places: &mut Places<'b>) -> [String; 4] {
-    let pin = board.pin(row.id);
-    let place = places.of(board, row.id);
+fn line<'b>(table: &'b PinTable, row: &Row, places: &mut Places<'b>) -> [String; 4] {
+    let pin = table.pin(row.id);
+    let place = places.of(table, row.id);
     // Where the version is written, if that is elsewhere: `pnpm 10.6.5 ($PNPM_VERSION, line 2)`.
     let origin = pin.used.first().map(|used| {
-        let (line, _) = places.locate(board, row.id.file, used.span.start);
+        let (line, _) = places.locate(table, row.id.file, used.span.start);
         format!(" (${}, line {line})", Escaped(used.name.as_bytes()))
     });
     let resolved = format!("{} {}{}", pin.manager.name(), version(pin), origin.unwrap_or_default());
-    [place, pin.how.label().to_owned(), resolved, state(row.relation, pin).to_owned()]
+    [place, pin.kind.label().to_owned(), resolved, state(row.relation, pin).to_owned()]
 }
 
 fn state(relation: Relation, pin: &Pin) -> &'static str {
     match relation {
         Relation::Reference => "pins",
-        Relation::Agrees if pin.how.role() == Role::Accepts => "accepts it",
+        Relation::Agrees if pin.kind.role() == Role::Accepts => "accepts it",
         Relation::Agrees => "agrees",
         Relation::Differs => "differs",
         Relation::Floats => "floats",
@@ -169,7 +169,7 @@ fn state(relation: Relation, pin: &Pin) -> &'static str {
 
 /// What was moved, or is to be; what was left, and why; and what is found in the end.
 pub(crate) fn moved(
-    board: &Board,
+    table: &PinTable,
     plan: &Plan,
     findings: &[Finding],
     verb: &str,
@@ -177,13 +177,13 @@ pub(crate) fn moved(
 ) -> String {
     let (mut places, mut text) = (Places::default(), String::new());
     for id in &plan.moved {
-        let (before, after) = (version(board.pin(*id)), version(plan.after.pin(*id)));
-        let (place, label) = (places.of(board, *id), board.pin(*id).how.label());
+        let (before, after) = (version(table.pin(*id)), version(plan.after.pin(*id)));
+        let (place, label) = (places.of(table, *id), table.pin(*id).kind.label());
         let after = if before == after { format!("{after} (another hash)") } else { after };
         text += &format!("{place}: {label}: {before} -> {}\n", view.paint.good(&after));
     }
     for (id, reason) in &plan.left {
-        let (place, label) = (places.of(board, *id), board.pin(*id).how.label());
+        let (place, label) = (places.of(table, *id), table.pin(*id).kind.label());
         text += &format!("{} {place}: {label}: {reason}\n", view.paint.doubtful("left"));
     }
     let summary = match plan.moved.len() {
@@ -195,39 +195,39 @@ pub(crate) fn moved(
 }
 
 /// What would change, as a diff; and what would be left.
-pub(crate) fn diff(board: &Board, plan: &Plan, view: View<'_>) -> String {
+pub(crate) fn diff(table: &PinTable, plan: &Plan, view: View<'_>) -> String {
     let mut text = String::new();
     for file in &plan.files {
-        let Some(number) = board.project.number(file.path.as_bytes()) else { continue };
-        for line in excerpt::unified(&file.path, &board.project.file(number).text, &file.text, 3) {
+        let Some(number) = table.project.number(file.path.as_bytes()) else { continue };
+        for line in excerpt::unified(&file.path, &table.project.file(number).text, &file.text, 3) {
             text += &format!("{}\n", view.paint.diff(&line));
         }
     }
     let left = Plan { left: plan.left.clone(), ..Plan::default() };
     match (left.left.is_empty(), text.is_empty()) {
         (true, false) => text,
-        (_, true) => moved(board, &left, &[], "to move", view),
-        (false, false) => text + &moved(board, &left, &[], "else to move", view),
+        (_, true) => moved(table, &left, &[], "to move", view),
+        (false, false) => text + &moved(table, &left, &[], "else to move", view),
     }
 }
 
 /// Every pin and every finding as one document.
-pub(crate) fn json(board: &Board, findings: &[Finding], view: View<'_>) -> String {
-    let (rules, judged) = (&rules::of(RuleGroup::Pins), board.project.files().len());
+pub(crate) fn json(table: &PinTable, findings: &[Finding], view: View<'_>) -> String {
+    let (rules, judged) = (&rules::of(RuleGroup::Pins), table.project.files().len());
     let report = Report { findings, rules, scope: "worktree", judged, deny_warnings: false, view };
     let mut places = Places::default();
     json::document(&json!({
         "schema": "bakstop.pins/1",
-        "pins": board.rows.iter().map(|row| pin(board, row, &mut places)).collect::<Vec<_>>(),
+        "pins": table.rows.iter().map(|row| pin(table, row, &mut places)).collect::<Vec<_>>(),
         "findings": json::findings(&report),
         "summary": json::summary(&report),
     }))
 }
 
-fn pin<'b>(board: &'b Board, row: &Row, places: &mut Places<'b>) -> Value {
-    let pin = board.pin(row.id);
-    let path = &board.file(row.id).path;
-    let (line, column) = places.locate(board, row.id.file, shown(pin).start);
+fn pin<'b>(table: &'b PinTable, row: &Row, places: &mut Places<'b>) -> Value {
+    let pin = table.pin(row.id);
+    let path = &table.file(row.id).path;
+    let (line, column) = places.locate(table, row.id.file, shown(pin).start);
     let (kind, version) = match &pin.demand {
         Demand::Exact(version) => ("exact", Some(version.to_string())),
         Demand::Range(text) => ("range", Some(text.clone())),
@@ -244,7 +244,7 @@ fn pin<'b>(board: &'b Board, row: &Row, places: &mut Places<'b>) -> Value {
         Relation::Unjudged => "unjudged",
     };
     let variables = pin.used.iter().map(|used| {
-        let (line, column) = places.locate(board, row.id.file, used.span.start);
+        let (line, column) = places.locate(table, row.id.file, used.span.start);
         json!({ "name": used.name, "line": line, "column": column })
     });
     json!({
@@ -252,12 +252,12 @@ fn pin<'b>(board: &'b Board, row: &Row, places: &mut Places<'b>) -> Value {
         "path_hex": json::path_hex(path),
         "line": line,
         "column": column,
-        "how": pin.how.label(),
+        "how": pin.kind.label(),
         "manager": pin.manager.name(),
         "demand": kind,
         "version": version,
         "variables": variables.collect::<Vec<_>>(),
-        "project": json::path(&RepoPath::new(&*board.groups[row.group].directory)),
+        "project": json::path(&RepoPath::new(&*table.groups[row.group].directory)),
         "relation": relation,
     })
 }

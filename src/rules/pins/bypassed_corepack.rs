@@ -1,7 +1,7 @@
 #![doc = include_str!("../../../docs/rules/bypassed-corepack.md")]
 
 use crate::base::finding::{Severity, Step};
-use crate::pins::{Board, How, Relation};
+use crate::pins::{PinKind, PinTable, Relation};
 use crate::rule::{Check, Findings, Rule, RuleGroup};
 
 /// The row of the rule table.
@@ -14,19 +14,22 @@ pub(crate) const RULE: Rule = Rule {
     ..Rule::base(RuleGroup::Pins)
 };
 
-fn judge(board: &Board, findings: &mut Findings) {
-    for row in board.rows.iter().filter(|row| row.relation == Relation::Agrees) {
-        let Some(reference) = board.reference(row).filter(|_| board.is_touched(row)) else {
+fn judge(table: &PinTable, findings: &mut Findings) {
+    for row in table.rows.iter().filter(|row| row.relation == Relation::Agrees) {
+        let Some(reference) = table.reference(row).filter(|_| table.is_touched(row)) else {
             continue;
         };
-        let (pin, wanted) = (board.pin(row.id), board.pin(reference));
-        if pin.bypasses_corepack && wanted.how == How::PackageManager && board.uses_corepack(row) {
+        let (pin, wanted) = (table.pin(row.id), table.pin(reference));
+        if pin.bypasses_corepack
+            && wanted.kind == PinKind::PackageManager
+            && table.uses_corepack(row)
+        {
             let message = format!(
                 "npm installs {} here, past corepack, which this project uses",
                 pin.manager.name()
             );
             let help = "let corepack read the version from package.json: `corepack enable`";
-            findings.place(board.file(row.id), &pin.place, message).cure(help, &[Step::Stage]);
+            findings.place(table.file(row.id), &pin.place, message).cure(help, &[Step::Stage]);
         }
     }
 }

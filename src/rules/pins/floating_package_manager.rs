@@ -2,7 +2,7 @@
 
 use crate::base::escape::Escaped;
 use crate::base::finding::Step;
-use crate::pins::{Board, Demand, Pin, Relation};
+use crate::pins::{Demand, Pin, PinTable, Relation};
 use crate::rule::{Check, Findings, Rule, RuleGroup};
 
 /// The row of the rule table.
@@ -14,11 +14,11 @@ pub(crate) const RULE: Rule = Rule {
     ..Rule::base(RuleGroup::Pins)
 };
 
-fn judge(board: &Board, findings: &mut Findings) {
+fn judge(table: &PinTable, findings: &mut Findings) {
     for row in
-        board.rows.iter().filter(|row| row.relation == Relation::Floats && board.is_touched(row))
+        table.rows.iter().filter(|row| row.relation == Relation::Floats && table.is_touched(row))
     {
-        let pin = board.pin(row.id);
+        let pin = table.pin(row.id);
         let name = pin.manager.name();
         let what = match &pin.demand {
             Demand::Empty(variable) => {
@@ -38,7 +38,7 @@ fn judge(board: &Board, findings: &mut Findings) {
             }
         };
         let wanted =
-            board.reference(row).map(|reference| (board.file(reference), board.pin(reference)));
+            table.reference(row).map(|reference| (table.file(reference), table.pin(reference)));
         let says = match wanted {
             Some((file, Pin { demand: Demand::Exact(version), .. })) => {
                 format!("{what}, but {} pins {name} {version}", file.path)
@@ -54,7 +54,7 @@ fn judge(board: &Board, findings: &mut Findings) {
             }
             _ => "name the exact version that is pinned",
         };
-        findings.place(board.file(row.id), &pin.place, says).cure(help, &[Step::Stage]);
+        findings.place(table.file(row.id), &pin.place, says).cure(help, &[Step::Stage]);
     }
 }
 

@@ -1,7 +1,7 @@
 #![doc = include_str!("../../../docs/rules/invalid-package-manager.md")]
 
 use crate::base::finding::{Severity, Step};
-use crate::pins::{Board, Fault};
+use crate::pins::{Fault, PinTable};
 use crate::rule::{Check, Findings, Rule, RuleGroup};
 
 /// The row of the rule table.
@@ -13,8 +13,8 @@ pub(crate) const RULE: Rule = Rule {
     ..Rule::base(RuleGroup::Pins)
 };
 
-fn judge(board: &Board, findings: &mut Findings) {
-    for (file, span, fault) in board.faults() {
+fn judge(table: &PinTable, findings: &mut Findings) {
+    for (file, span, fault) in table.faults() {
         match fault {
             Fault::Refused(reason) => {
                 let message = format!("corepack refuses this packageManager: {reason}");
@@ -22,7 +22,7 @@ fn judge(board: &Board, findings: &mut Findings) {
                 findings.place(file, span, message).cure(help, &[Step::Stage]);
             }
             // Such a project does not use corepack, unless it says so somewhere.
-            Fault::Foreign(name) if board.has_corepack() => {
+            Fault::Foreign(name) if table.has_corepack() => {
                 let message =
                     format!("corepack refuses this packageManager: it does not run {name}");
                 findings.place(file, span, message).weigh(Severity::Warning);

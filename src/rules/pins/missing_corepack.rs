@@ -2,7 +2,7 @@
 
 use crate::base::escape::Escaped;
 use crate::base::finding::Step;
-use crate::pins::{Board, Fault};
+use crate::pins::{Fault, PinTable};
 use crate::rule::{Check, Findings, Rule, RuleGroup};
 
 /// The row of the rule table.
@@ -14,8 +14,8 @@ pub(crate) const RULE: Rule = Rule {
     ..Rule::base(RuleGroup::Pins)
 };
 
-fn judge(board: &Board, findings: &mut Findings) {
-    for (file, span, fault) in board.faults() {
+fn judge(table: &PinTable, findings: &mut Findings) {
+    for (file, span, fault) in table.faults() {
         if let Fault::NoCorepack(image) = fault {
             let message = format!(
                 "{} has no corepack, and nothing before installs it",

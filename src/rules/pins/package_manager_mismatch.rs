@@ -1,7 +1,7 @@
 #![doc = include_str!("../../../docs/rules/package-manager-mismatch.md")]
 
 use crate::base::finding::Step;
-use crate::pins::{Board, Bond, Demand, How, Id, Pin, Relation, Role, Row};
+use crate::pins::{Demand, Pin, PinId, PinKind, PinTable, Relation, Role, Row, Strictness};
 use crate::rule::{Check, Findings, Rule, RuleGroup};
 
 /// The row of the rule table.
@@ -13,48 +13,48 @@ pub(crate) const RULE: Rule = Rule {
     ..Rule::base(RuleGroup::Pins)
 };
 
-fn judge(board: &Board, findings: &mut Findings) {
-    for row in board.rows.iter().filter(|row| row.relation == Relation::Differs) {
-        let Some(reference) = board.reference(row).filter(|_| board.is_touched(row)) else {
+fn judge(table: &PinTable, findings: &mut Findings) {
+    for row in table.rows.iter().filter(|row| row.relation == Relation::Differs) {
+        let Some(reference) = table.reference(row).filter(|_| table.is_touched(row)) else {
             continue;
         };
-        let (pin, message) = (board.pin(row.id), message(board, row, reference));
-        let help = match pin.how {
-            How::Action(_) if pin.bond != Bond::Version => {
+        let (pin, message) = (table.pin(row.id), message(table, row, reference));
+        let help = match pin.kind {
+            PinKind::Action(_) if pin.strictness != Strictness::Version => {
                 "leave the version out: the action reads package.json"
             }
-            _ if pin.version.is_some() && pin.manager == board.pin(reference).manager => {
+            _ if pin.version.is_some() && pin.manager == table.pin(reference).manager => {
                 "make both the same; `bakstop pins --set` moves them all"
             }
             _ => "make both the same",
         };
-        let wanted = board.pin(reference);
+        let wanted = table.pin(reference);
         let label =
-            if wanted.how.role() == Role::Declares { "pinned here" } else { "installed here" };
+            if wanted.kind.role() == Role::Declares { "pinned here" } else { "installed here" };
         findings
-            .place(board.file(row.id), &pin.place, message)
-            .label(board.file(reference), &wanted.place, label)
+            .place(table.file(row.id), &pin.place, message)
+            .label(table.file(reference), &wanted.place, label)
             .cure(help, &[Step::Stage]);
     }
 }
 
-fn message(board: &Board, row: &Row, reference: Id) -> String {
-    let pin = board.pin(row.id);
+fn message(table: &PinTable, row: &Row, reference: PinId) -> String {
+    let pin = table.pin(row.id);
     let what = shown(pin);
-    let says = match pin.how.role() {
+    let says = match pin.kind.role() {
         Role::Installs => format!("{what} is installed here"),
         Role::Declares => format!("{what} is declared here"),
         Role::Accepts => format!("only {what} is accepted here"),
     };
-    let wanted = board.pin(reference);
-    if pin.bond == Bond::Text && pin.demand == wanted.demand {
-        let path = &board.file(reference).path;
+    let wanted = table.pin(reference);
+    if pin.strictness == Strictness::Text && pin.demand == wanted.demand {
+        let path = &table.file(reference).path;
         return format!(
             "{what} is not what {path} says, hash included: this version of the action compares the text"
         );
     }
-    let pins = if wanted.how.role() == Role::Declares { "pins" } else { "installs" };
-    format!("{says}, but {} {pins} {}", board.file(reference).path, shown(wanted))
+    let pins = if wanted.kind.role() == Role::Declares { "pins" } else { "installs" };
+    format!("{says}, but {} {pins} {}", table.file(reference).path, shown(wanted))
 }
 
 /// "pnpm 10.6.5", "pnpm ^9", "pnpm".
