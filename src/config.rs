@@ -11,7 +11,7 @@ use crate::base::error::Error;
 use crate::base::finding::{Place, Severity, Span};
 use crate::base::path::RepoPath;
 use crate::base::pattern::Pattern;
-use crate::rule::{ConfigReading, Finding, Remark, Rule};
+use crate::rule::{ConfigReading, Finding, Problem, Rule};
 
 mod reader;
 
@@ -87,7 +87,7 @@ impl Display for Origin {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Treatment<'a> {
     /// It is told, and weighs this much.
-    Told(Severity),
+    Reported(Severity),
     /// It is hidden, because its rule is off.
     Off(&'a Origin),
 }
@@ -105,7 +105,10 @@ impl Config {
     }
 
     /// The configuration that a change carries; the default if it carries none.
-    pub(crate) fn of(change: &dyn Change, today: impl FnOnce() -> Date) -> Result<Self, Error> {
+    pub(crate) fn from_change(
+        change: &dyn Change,
+        today: impl FnOnce() -> Date,
+    ) -> Result<Self, Error> {
         let Some(entry) = change.at(&FILE.into())? else { return Ok(Self::default()) };
         match text(change, &entry)? {
             Ok(text) => Self::parse(FILE, &text, today()),
@@ -121,7 +124,7 @@ impl Config {
     }
 
     /// Whether there is one, and not just what holds without.
-    pub(crate) fn is_there(&self) -> bool {
+    pub(crate) fn is_present(&self) -> bool {
         !self.name.is_empty()
     }
 
@@ -168,15 +171,15 @@ impl Config {
     /// What is done with a finding. One that weighs less than its rule does is not raised.
     pub(crate) fn treat(&self, finding: &Finding) -> Treatment<'_> {
         match self.weights.get(finding.rule.id) {
-            None => Treatment::Told(finding.severity),
+            None => Treatment::Reported(finding.severity),
             Some(Weight { severity: None, origin }) => Treatment::Off(origin),
             Some(Weight { severity: Some(weight), .. })
                 if finding.severity >= finding.rule.severity =>
             {
-                Treatment::Told(*weight)
+                Treatment::Reported(*weight)
             }
             Some(Weight { severity: Some(weight), .. }) => {
-                Treatment::Told(finding.severity.min(*weight))
+                Treatment::Reported(finding.severity.min(*weight))
             }
         }
     }
@@ -302,8 +305,8 @@ pub(crate) fn examine(change: &dyn Change, entry: &Entry) -> Result<ConfigReadin
 }
 
 /// The text of a configuration, or why it is none.
-fn text(change: &dyn Change, entry: &Entry) -> Result<Result<Vec<u8>, Remark>, Error> {
-    let problem = |message: &str| Ok(Err(Remark { span: None, message: message.into() }));
+fn text(change: &dyn Change, entry: &Entry) -> Result<Result<Vec<u8>, Problem>, Error> {
+    let problem = |message: &str| Ok(Err(Problem { span: None, message: message.into() }));
     if !entry.is_regular() {
         return problem("it must be a regular file, and is a symbolic link or a submodule");
     }
@@ -314,9 +317,9 @@ fn text(change: &dyn Change, entry: &Entry) -> Result<Result<Vec<u8>, Remark>, E
 }
 
 /// The error that lists what is wrong with a configuration.
-fn unreadable(name: &str, text: &[u8], problems: Vec<Remark>) -> Error {
+fn unreadable(name: &str, text: &[u8], problems: Vec<Problem>) -> Error {
     let beyond = problems.len().saturating_sub(LISTED);
-    let line = |problem: Remark| match problem.span {
+    let line = |problem: Problem| match problem.span {
         Some(span) => {
             let Place { line, column, .. } = Place::position(text, &span);
             format!("{name}:{line}:{column}: {}", problem.message)
@@ -366,10 +369,10 @@ mod tests {
             let stray_backup = about("stray-backup");
             assert_eq!(
                 config.treat(&stray_backup),
-                Treatment::Told(expected),
+                Treatment::Reported(expected),
                 "{weight} {own:?} {rule:?}"
             );
-            assert_eq!(config.treat(&about("registry-token")), Treatment::Told(own));
+            assert_eq!(config.treat(&about("registry-token")), Treatment::Reported(own));
         }
         let config = config("{\n  \"rules\": {\n    \"stray-backup\": \"off\"\n  }\n}");
         let Treatment::Off(origin) = config.treat(&finding("stray-backup", "a", Error)) else {

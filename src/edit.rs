@@ -1,4 +1,4 @@
-//! Edits of users' files: applied together, read back, and refused file by file where the result is
+//! Edits of users' files: apply together, read back, and refused file by file where the result is
 //! not as intended.
 
 use std::cmp::Ordering;
@@ -14,9 +14,9 @@ pub(crate) mod fix;
 
 /// Applies edits to the files of a project: returns the edited files by their numbers, each with
 /// its new text, and the meaning that `read` finds in all files after that. All edits of a file are
-/// refused where they cannot be applied together, or where `is_as_intended` does not hold for its
+/// refused where they cannot be apply together, or where `is_as_intended` does not hold for its
 /// number and the meaning. Edits of paths that are not in the project are refused as well.
-pub(crate) fn edited<M>(
+pub(crate) fn apply_checked<M>(
     project: &Project,
     edits: &[Edit],
     read: impl Fn(Project) -> M,
@@ -28,7 +28,7 @@ pub(crate) fn edited<M>(
     }
     let text = |(path, edits): (&RepoPath, Vec<&Edit>)| {
         let number = project.number(path.as_bytes())?;
-        Some((number, applied(&project.file(number).text, edits)?))
+        Some((number, apply(&project.file(number).text, edits)?))
     };
     let mut texts: BTreeMap<usize, Vec<u8>> = by_path.into_iter().filter_map(text).collect();
     loop {
@@ -49,9 +49,9 @@ fn by_place(a: &Edit, b: &Edit) -> Ordering {
     a.path.cmp(&b.path).then(key(a).cmp(&key(b))).then_with(|| a.text.cmp(&b.text))
 }
 
-/// A text with edits applied; equal edits count once. `None` if two overlap, or if one is not
+/// A text with edits apply; equal edits count once. `None` if two overlap, or if one is not
 /// within the text.
-pub(crate) fn applied(text: &[u8], mut edits: Vec<&Edit>) -> Option<Vec<u8>> {
+pub(crate) fn apply(text: &[u8], mut edits: Vec<&Edit>) -> Option<Vec<u8>> {
     edits.sort_by(|a, b| by_place(a, b));
     edits.dedup();
     let mut result = Vec::with_capacity(text.len());
@@ -108,12 +108,12 @@ mod tests {
         ] {
             let edits: Vec<Edit> =
                 edits.iter().map(|(span, text)| edit("a", span.clone(), text)).collect();
-            let found = applied(b"abcdef", edits.iter().collect());
+            let found = apply(b"abcdef", edits.iter().collect());
             assert_eq!(found.as_deref(), text.map(str::as_bytes), "{edits:?}");
         }
         let backward =
             Edit { path: "a".into(), span: Span { start: 3, end: 2 }, text: String::new() };
-        assert_eq!(applied(b"abcdef", vec![&backward]), None);
+        assert_eq!(apply(b"abcdef", vec![&backward]), None);
     }
 
     /// Applies edits, and accepts the texts that a list names. Gives also how often all was read.
@@ -130,7 +130,7 @@ mod tests {
         let is_named = |number, after: &Project| {
             texts.iter().any(|text| text.as_bytes() == after.file(number).text)
         };
-        let (texts, after) = edited(project, edits, count, is_named);
+        let (texts, after) = apply_checked(project, edits, count, is_named);
         (texts, after, read.get())
     }
 

@@ -10,8 +10,8 @@ use crate::base::escape::is_unsafe;
 use crate::{git, hooks};
 
 mod formats;
+mod judging;
 mod pins;
-mod told;
 
 /// A target: its name in fuzz/Cargo.toml, which is that of its corpus, and what it feeds.
 type Target = (&'static str, fn(&[u8]));
@@ -26,10 +26,10 @@ pub const TARGETS: &[Target] = &[
     ("dockerfile", formats::dockerfile),
     ("pins", pins::read),
     ("edit", pins::edit),
-    ("config", told::config),
-    ("records", told::records),
-    ("escape", told::escape),
-    ("judge", told::judge),
+    ("config", judging::config),
+    ("records", judging::records),
+    ("escape", judging::escape),
+    ("judge", judging::judge),
     ("hooks", hooks::fuzz::files),
     ("answers", answers),
     ("trees", git::fuzz::trees),

@@ -139,7 +139,7 @@ pub(crate) struct ConfigReading {
     /// The file. Of one that cannot be read at all, the text is empty.
     pub file: File,
     /// Why it cannot be obeyed.
-    pub problems: Vec<Remark>,
+    pub problems: Vec<Problem>,
     /// The dates of the allowances that have ended.
     pub expired: Vec<Span>,
     /// The paths of the allowances that hid nothing in the whole tree.
@@ -148,7 +148,7 @@ pub(crate) struct ConfigReading {
 
 /// Something to say of a place in a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Remark {
+pub(crate) struct Problem {
     /// The place; `None` if it is the file as such.
     pub span: Option<Span>,
     /// What there is to say, as a short sentence without an initial capital or a full stop. Safe to
@@ -234,7 +234,7 @@ pub(crate) struct Findings {
 
 impl Findings {
     /// An empty sink for one rule.
-    pub(crate) fn of(rule: &'static Rule) -> Self {
+    pub(crate) fn new(rule: &'static Rule) -> Self {
         Self { rule, found: Vec::new(), same_file: 0, beyond: Vec::new() }
     }
 
@@ -309,7 +309,7 @@ pub(crate) struct Draft<'a>(Option<&'a mut Finding>);
 
 impl Draft<'_> {
     /// Says how to resolve it: a sentence, then the commands.
-    pub(crate) fn cure(
+    pub(crate) fn help(
         mut self,
         help: impl Into<Cow<'static, str>>,
         steps: &'static [Step],
@@ -340,7 +340,7 @@ impl Draft<'_> {
     }
 
     /// Weighs it otherwise than the rule does.
-    pub(crate) fn weigh(mut self, severity: Severity) {
+    pub(crate) fn severity(mut self, severity: Severity) {
         if let Some(finding) = &mut self.0 {
             finding.severity = severity;
         }
@@ -406,7 +406,7 @@ pub(crate) mod tests {
                     findings
                         .place(file, &(0..1), "seen")
                         .label(file, &(2..3), "because of this")
-                        .cure(format!("say y in {}", file.path), &[])
+                        .help(format!("say y in {}", file.path), &[])
                         .fix(Safety::Safe, vec![edit], &[file]);
                 },
             },

@@ -59,12 +59,12 @@ pub(crate) const RULES: [&Rule; 13] = [
 ];
 
 /// The rules of a group, in their order.
-pub(crate) fn of(group: RuleGroup) -> Vec<&'static Rule> {
+pub(crate) fn in_group(group: RuleGroup) -> Vec<&'static Rule> {
     RULES.into_iter().filter(|rule| rule.group == group).collect()
 }
 
 /// The kinds of new files that the rules that compare files ask for: each question once.
-pub(crate) fn compared() -> Vec<fn(FileKind) -> bool> {
+pub(crate) fn compared_kinds() -> Vec<fn(FileKind) -> bool> {
     let mut asked: Vec<_> = RULES.iter().filter_map(|rule| rule.check.compares()).collect();
     asked.dedup_by(|a, b| std::ptr::fn_addr_eq(*a, *b));
     asked
@@ -85,7 +85,7 @@ pub(crate) fn find(id: &str) -> Option<&'static Rule> {
 }
 
 /// The position of a rule in the table.
-pub(crate) fn order(rule: &Rule) -> Option<usize> {
+pub(crate) fn position(rule: &Rule) -> Option<usize> {
     RULES.iter().position(|known| *known == rule)
 }
 
@@ -93,7 +93,7 @@ pub(crate) fn order(rule: &Rule) -> Option<usize> {
 pub(crate) fn is_rewritten(file: File, debris: &Debris) -> bool {
     let known = SourceFile::new(file);
     RULES.into_iter().filter(|rule| rule.subject.is_preparation()).any(|rule| {
-        let mut findings = Findings::of(rule);
+        let mut findings = Findings::new(rule);
         if let Check::File { wants, judge } = rule.check
             && wants(&known.file.path)
         {

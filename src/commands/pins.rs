@@ -89,7 +89,7 @@ fn judged(board: &Board, files: &OnDisk<'_>, config: &Config) -> Vec<Finding> {
 
 /// What moving the pins comes to: to one version, or in each project to what its manifest says.
 fn planned(board: &Board, spec: Option<&str>, config: &Config) -> Result<Plan, Error> {
-    let (doing, of_pins) = ("move the pins", rules::of(RuleGroup::Pins));
+    let (doing, of_pins) = ("move the pins", rules::in_group(RuleGroup::Pins));
     let is_spared =
         |row: &Row| of_pins.iter().any(|rule| config.hides(rule, &board.file(row.id).path));
     let Some(spec) = spec else {

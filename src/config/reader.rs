@@ -12,7 +12,7 @@ use crate::base::pattern::Pattern;
 use crate::config::{Allowance, Config, Origin, Weight};
 use crate::formats::document::{Key, Node, Value};
 use crate::formats::{self, Syntax};
-use crate::rule::{Remark, Rule, RuleGroup, Subject};
+use crate::rule::{Problem, Rule, RuleGroup, Subject};
 use crate::rules::{self, RULES};
 
 /// The most characters of a reason.
@@ -20,7 +20,7 @@ const LONGEST_REASON: usize = 1000;
 
 /// Reads a configuration: what it says as far as it is understood, and what is wrong with it, in
 /// the order of the text.
-pub(super) fn read(name: &str, text: &[u8]) -> (Config, Vec<Remark>) {
+pub(super) fn read(name: &str, text: &[u8]) -> (Config, Vec<Problem>) {
     let mut reader = ConfigReader { lines: LineIndex::new(text), name, text, problems: Vec::new() };
     let mut config = Config { name: name.into(), text: text.into(), ..Config::default() };
     match formats::parse(Syntax::Json, text) {
@@ -34,7 +34,7 @@ pub(super) fn read(name: &str, text: &[u8]) -> (Config, Vec<Remark>) {
 struct ConfigReader<'a> {
     name: &'a str,
     text: &'a [u8],
-    problems: Vec<Remark>,
+    problems: Vec<Problem>,
     lines: LineIndex<'a>,
 }
 
@@ -302,7 +302,7 @@ impl ConfigReader<'_> {
     }
 
     fn problem(&mut self, span: &Span, message: impl Into<String>) {
-        self.problems.push(Remark { span: Some(span.clone()), message: message.into() });
+        self.problems.push(Problem { span: Some(span.clone()), message: message.into() });
     }
 
     fn origin(&mut self, span: &Span) -> Origin {

@@ -121,7 +121,12 @@ pub(crate) fn excerpts<'a>(
 
 /// The difference that a fix makes to a file, with the same masks; and whether a line that its
 /// edits write holds a secret, or nothing of the file may be shown.
-pub(crate) fn of_fix(path: &RepoPath, old: &[u8], new: &[u8], edits: &[Edit]) -> (Excerpt, bool) {
+pub(crate) fn fix_excerpt(
+    path: &RepoPath,
+    old: &[u8],
+    new: &[u8],
+    edits: &[Edit],
+) -> (Excerpt, bool) {
     let mut excerpt = Excerpt { lines: Vec::new(), more: 0 };
     if FileKind::Secret.is_of(path) || [old, new].into_iter().any(is_binary) {
         return (excerpt, true);

@@ -4,10 +4,10 @@ use crate::base::change::File;
 use crate::base::edit::Edit;
 use crate::base::finding::LineIndex;
 use crate::base::path::RepoPath;
-use crate::edit::excerpt::{Excerpt, of_fix};
-use crate::edit::{applied, by_place};
+use crate::edit::excerpt::{Excerpt, fix_excerpt};
+use crate::edit::{apply, by_place};
 
-/// Whether a fix may be applied without a look at it.
+/// Whether a fix may be apply without a look at it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[allow(dead_code, reason = "the rules that propose fixes are not here yet")]
 pub(crate) enum Safety {
@@ -42,7 +42,7 @@ pub(crate) struct Region {
 /// The edits that resolve a finding, and the difference that they make.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Fix {
-    /// Whether it may be applied without a look at it.
+    /// Whether it may be apply without a look at it.
     pub safety: Safety,
     /// The edits by path and place, each once and with its region; none overlaps another.
     pub edits: Vec<(Edit, Region)>,
@@ -64,7 +64,7 @@ impl Fix {
             let path = &edits.first()?.path;
             let old = &files.iter().find(|file| file.path == *path)?.text;
             let (excerpt, is_secret) =
-                of_fix(path, old, &applied(old, edits.iter().collect())?, edits);
+                fix_excerpt(path, old, &apply(old, edits.iter().collect())?, edits);
             fix.is_secret |= is_secret;
             fix.diffs.push((path.clone(), excerpt));
             let lines = LineIndex::new(old);

@@ -8,7 +8,7 @@ use std::ops::Range;
 use crate::base::finding::Span;
 use crate::formats::document::{Node, Value};
 use crate::formats::joined::Joined;
-use crate::formats::shell::{Command, Script, is_for_a_shell};
+use crate::formats::shell::{Command, Script, is_shell_script};
 use crate::formats::{self, Syntax};
 
 mod heredocs;
@@ -302,13 +302,13 @@ impl Instruction {
         }
         match self.heredocs.as_slice() {
             [only] if only.word == self.arguments => {
-                if is_for_a_shell(&only.body.bytes) {
+                if is_shell_script(&only.body.bytes) {
                     script.split(&only.body, 0..only.body.bytes.len());
                 }
             }
             heredocs => {
                 script.split(&self.text, self.arguments.clone());
-                if script.commands.first().is_some_and(Command::reads_a_script) {
+                if script.commands.first().is_some_and(Command::reads_script) {
                     for heredoc in heredocs {
                         script.split(&heredoc.body, 0..heredoc.body.bytes.len());
                     }

@@ -27,7 +27,7 @@ impl Joined {
     /// The text of a string of a document, as far as it stands in the file as it is: between
     /// quotes, plain, or as the lines of a YAML block. `None` where escapes or folded lines make it
     /// another one.
-    pub(crate) fn of(file: &[u8], text: &str, at: &Span) -> Option<Self> {
+    pub(crate) fn verbatim(file: &[u8], text: &str, at: &Span) -> Option<Self> {
         let text = text.as_bytes();
         let raw = file.get(at.clone())?;
         let mut joined = Self::default();
@@ -44,7 +44,7 @@ impl Joined {
     /// The text of a string that stands in the file in another spelling: of no byte more is known
     /// than where it all is. A long one is left out: whoever looks for a part of it looks through
     /// all of it.
-    pub(crate) fn somewhere(text: &str, at: &Span) -> Option<Self> {
+    pub(crate) fn respelled(text: &str, at: &Span) -> Option<Self> {
         let bytes = text.as_bytes().to_vec();
         (bytes.len() <= LONGEST).then(|| Self { bytes, pieces: Vec::new(), at: Some(at.clone()) })
     }
@@ -126,7 +126,7 @@ mod tests {
         ] {
             let root = parse(Syntax::Yaml, text.as_bytes()).unwrap();
             let node = root.get("run").next().unwrap();
-            let joined = Joined::of(text.as_bytes(), node.text().unwrap(), &node.span);
+            let joined = Joined::verbatim(text.as_bytes(), node.text().unwrap(), &node.span);
             assert_eq!(
                 joined.as_ref().map(|joined| String::from_utf8_lossy(&joined.bytes)),
                 expected.map(Into::into),
@@ -141,7 +141,7 @@ mod tests {
         let root = parse(Syntax::Json, file).unwrap();
         let of = |key: &str| {
             let node = root.get(key).next().unwrap();
-            Joined::of(file, node.text().unwrap(), &node.span)
+            Joined::verbatim(file, node.text().unwrap(), &node.span)
         };
         assert_eq!(of("a").unwrap().span(&(2..3)), 9..10);
         assert!(of("d").is_none());

@@ -154,14 +154,14 @@ impl<'a> Command<'a> {
     }
 
     /// Whether this is a shell that runs what it reads.
-    pub(crate) fn reads_a_script(&self) -> bool {
-        self.is_a_shell()
+    pub(crate) fn reads_script(&self) -> bool {
+        self.is_shell()
             && self.words.iter().skip(1).all(|word| {
                 self.text.bytes[word.clone()].starts_with(b"-") && !self.is_command_flag(word)
             })
     }
 
-    fn is_a_shell(&self) -> bool {
+    fn is_shell(&self) -> bool {
         let program = self
             .words
             .first()
@@ -182,7 +182,7 @@ impl<'a> Command<'a> {
 
     /// What `sh -c '…'` runs, where it stands there as it is.
     pub(crate) fn inner_script(&self) -> Option<Range<usize>> {
-        if !self.is_a_shell() {
+        if !self.is_shell() {
             return None;
         }
         let mut words = self.words.iter().skip(1);
@@ -262,14 +262,14 @@ impl<'a> Script<'a> {
 const SHELLS: [&[u8]; 5] = [b"sh", b"bash", b"ash", b"dash", b"zsh"];
 
 /// Whether a program is a shell that understands POSIX scripts.
-pub(crate) fn is_a_shell(program: &str) -> bool {
+pub(crate) fn is_shell_name(program: &str) -> bool {
     let name = program.rsplit('/').next().unwrap_or_default();
     SHELLS.contains(&name.as_bytes())
 }
 
 /// Whether a here-document that is a script of its own is one for a shell: it is, unless its first
 /// line says otherwise.
-pub(crate) fn is_for_a_shell(script: &[u8]) -> bool {
+pub(crate) fn is_shell_script(script: &[u8]) -> bool {
     let first = script.split(|&byte| byte == b'\n').next().unwrap_or_default();
     !first.starts_with(b"#!")
         || first.split(|byte| b"/! \t\r".contains(byte)).any(|word| SHELLS.contains(&word))

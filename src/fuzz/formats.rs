@@ -77,8 +77,10 @@ fn node(data: &[u8], node: &Node) {
             }
             Value::List(nodes) => open.extend(nodes),
             Value::Text(string) => {
-                let (own, whole) =
-                    (Joined::of(data, string, &node.span), Joined::somewhere(string, &node.span));
+                let (own, whole) = (
+                    Joined::verbatim(data, string, &node.span),
+                    Joined::respelled(string, &node.span),
+                );
                 for joined in [&own, &whole].into_iter().flatten() {
                     assert_eq!(joined.bytes, string.as_bytes());
                     within(&joined.span(&(0..joined.bytes.len())), data.len());
@@ -169,14 +171,14 @@ pub(super) fn shell(data: &[u8]) {
             within(&used.span, data.len());
         }
     }
-    shell::is_for_a_shell(data);
+    shell::is_shell_script(data);
     assert!(shell::unquoted(data).len() <= data.len());
 }
 
 /// Every word of a script stands in the file, and so does what it takes its text from.
 fn commands<'v>(script: &Script<'_>, lookup: &dyn Fn(&str) -> Lookup<'v>, file: &[u8]) {
     for command in &script.commands {
-        command.reads_a_script();
+        command.reads_script();
         let assigned =
             ["A", "npm_config_global"].into_iter().filter_map(|name| command.assignment(name));
         for word in command.words().chain(assigned) {

@@ -10,7 +10,7 @@ use std::ops::Range;
 use std::rc::Rc;
 
 use crate::formats::dockerfile::Instruction;
-use crate::formats::shell::{Expanded, Lookup, Resolved, Use, Variable, expand, is_a_shell};
+use crate::formats::shell::{Expanded, Lookup, Resolved, Use, Variable, expand, is_shell_name};
 use crate::models::image::ImageReference;
 
 /// The stages so far; the last one is the one that is being read.
@@ -117,7 +117,7 @@ impl Stages {
             "SHELL" => {
                 let shell = instruction.exec_words().and_then(|words| words.into_iter().next());
                 if let (Some(stage), Some(shell)) = (self.list.last_mut(), shell) {
-                    stage.has_posix_shell = is_a_shell(&shell);
+                    stage.has_posix_shell = is_shell_name(&shell);
                 }
             }
             _ => {}

@@ -1,7 +1,7 @@
 //! What the commands of a script put in place: which package managers, and which versions of them.
 
 use crate::formats::joined::Joined;
-use crate::formats::shell::{Command, Link, Lookup, Resolved, Script, Use, is_a_shell};
+use crate::formats::shell::{Command, Link, Lookup, Resolved, Script, Use, is_shell_name};
 use crate::models::{Invocation, Scalar};
 use crate::pins::{Demand, Footing, How, Manager, Pin, Reading};
 
@@ -62,7 +62,8 @@ pub(super) fn of_string(
 ) -> Reading {
     let mut reading = Reading::default();
     let Scalar { span, .. } = string;
-    let placed = |text| Joined::of(file, text, span).or_else(|| Joined::somewhere(text, span));
+    let placed =
+        |text| Joined::verbatim(file, text, span).or_else(|| Joined::respelled(text, span));
     let Some(text) = string.text().and_then(placed) else { return reading };
     let mut script = Script::default();
     script.split(&text, 0..text.bytes.len());
@@ -96,7 +97,7 @@ pub(super) fn of_invocation(invocation: &Invocation, file: &[u8]) -> Reading {
     let script = match invocation {
         Invocation::Shell(script) => Some(script),
         Invocation::Exec(words) => match words.as_slice() {
-            [shell, flag, script, ..] if shell.text().is_some_and(is_a_shell) => {
+            [shell, flag, script, ..] if shell.text().is_some_and(is_shell_name) => {
                 flag.text().is_some_and(is_command_flag).then_some(script)
             }
             _ => None,
@@ -486,5 +487,5 @@ const INSTALLER: &[u8] = b"get.pnpm.io/install.sh";
 
 fn is_shell(command: &Command<'_>, script: &Script<'_>, variables: Variables<'_, '_>) -> bool {
     let first = command.words().next().map(|word| script.resolve(&word, variables));
-    first.as_ref().and_then(Resolved::known).is_some_and(is_a_shell)
+    first.as_ref().and_then(Resolved::known).is_some_and(is_shell_name)
 }

@@ -8,7 +8,7 @@ use semver::Version;
 use crate::base::change::File;
 use crate::base::edit::Edit;
 use crate::base::finding::Span;
-use crate::edit::edited;
+use crate::edit::apply_checked;
 use crate::pins::{
     Board, Bond, Demand, Fault, How, Id, Manager, Pin, Reading, Role, Row, accepts, exact, hash,
     satisfies,
@@ -106,7 +106,7 @@ impl Moves<'_> {
     fn planned(mut self) -> Plan {
         let edits: Vec<Edit> = self.edits.iter().map(|(_, edit)| edit.clone()).collect();
         let is_as_intended = |number, after: &Board| self.is_as_intended(number, after);
-        let (texts, after) = edited(&self.board.project, &edits, Board::of, is_as_intended);
+        let (texts, after) = apply_checked(&self.board.project, &edits, Board::of, is_as_intended);
         let (mut moved, refused): (Vec<Id>, Vec<Id>) =
             self.edits.iter().map(|(id, _)| *id).partition(|id| texts.contains_key(&id.file));
         moved.sort_by_key(|id| id.file);

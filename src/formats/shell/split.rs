@@ -128,7 +128,7 @@ impl<'s, 'a> Splitter<'s, 'a> {
                 .count();
             let end = word_end(self.bytes, self.at);
             let name = unquoted(&self.bytes[self.at..end]);
-            let is_script = self.words.first().is_some_and(|_| self.command().reads_a_script());
+            let is_script = self.words.first().is_some_and(|_| self.command().reads_script());
             self.heredocs.push(PendingHeredoc { name, strip_tabs, is_script });
             self.at = end;
         } else {

@@ -16,13 +16,13 @@ fn judge(reading: &ConfigReading, findings: &mut Findings) {
     for date in &reading.expired {
         let draft = findings
             .place(&reading.file, date, "this allowance has ended, and hides nothing any more")
-            .cure(
+            .help(
                 "take it out, or give it a later day and a reason that still holds",
                 &[Step::Stage],
             );
         // The calendar must not block a change that cannot mend it.
         if !reading.file.fresh {
-            draft.weigh(Severity::Warning);
+            draft.severity(Severity::Warning);
         }
     }
 }

@@ -19,7 +19,7 @@ fn judge(reading: &ConfigReading, findings: &mut Findings) {
             Some(span) => findings.position(&reading.file, span, &problem.message),
             None => findings.path(&reading.file.path, &problem.message),
         };
-        draft.cure("mend it, then stage it", &[Step::Stage]);
+        draft.help("mend it, then stage it", &[Step::Stage]);
     }
 }
 

@@ -17,7 +17,7 @@ fn judge(reading: &ConfigReading, findings: &mut Findings) {
     for path in &reading.unused {
         findings
             .place(&reading.file, path, "this allowance hides nothing in the whole tree")
-            .cure("take it out, then stage that", &[Step::Stage]);
+            .help("take it out, then stage that", &[Step::Stage]);
     }
 }
 

@@ -23,7 +23,7 @@ fn judge(entry: &Entry, debris: &Debris, findings: &mut Findings) {
         (true, Mode::Submodule) => format!("{name} as a submodule"),
         (false, _) => format!("content of {name}"),
     };
-    findings.path(&entry.path, what).cure("unstage it; the file itself stays", &[Step::Unstage]);
+    findings.path(&entry.path, what).help("unstage it; the file itself stays", &[Step::Unstage]);
 }
 
 #[cfg(test)]

@@ -53,7 +53,7 @@ fn judge(known: &SourceFile, _: &Debris, findings: &mut Findings) {
                 .iter()
                 .position(|&byte| byte == b'\n')
                 .map_or(text.len(), |newline| start + newline);
-            findings.secret(file, &(start..end), message).cure(HELP, &[Step::Stage]);
+            findings.secret(file, &(start..end), message).help(HELP, &[Step::Stage]);
             line_end = Some(end);
         }
         secret_end = secret_end.max(span.end);

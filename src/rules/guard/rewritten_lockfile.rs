@@ -83,7 +83,7 @@ fn judge(known: &SourceFile, debris: &Debris, findings: &mut Findings) {
         )
     };
     let message = format!("the lockfile resolves a package from {}{more}", directory.name);
-    findings.place(file, &first, message).cure(help, steps);
+    findings.place(file, &first, message).help(help, steps);
 }
 
 /// The first trace, and how many lines have one.

@@ -77,7 +77,7 @@ fn judge(known: &SourceFile, debris: &Debris, findings: &mut Findings) {
                         node.text().and_then(|spec| installs_from(spec, &file.directory(), debris));
                     if let Some(directory) = from {
                         let message = format!("this dependency points into {}", directory.name);
-                        findings.place(file, &node.span, message).cure(PUT_BACK, RESTORE);
+                        findings.place(file, &node.span, message).help(PUT_BACK, RESTORE);
                     }
                 });
             }
@@ -92,7 +92,7 @@ fn unparsable(file: &File, error: &SyntaxError, debris: &Debris, findings: &mut 
     if let Some(trace) = mention(&file.text, debris) {
         let message =
             format!("this manifest cannot be parsed, and it mentions {}", trace.directory.name);
-        findings.position(file, &trace.span, message).cure(PUT_BACK, RESTORE);
+        findings.position(file, &trace.span, message).help(PUT_BACK, RESTORE);
     } else {
         findings
             .position(
@@ -100,8 +100,8 @@ fn unparsable(file: &File, error: &SyntaxError, debris: &Debris, findings: &mut 
                 &error.span,
                 "this manifest cannot be parsed, so its dependencies were not judged",
             )
-            .cure("mend the syntax, then stage it", &[Step::Stage])
-            .weigh(Severity::Warning);
+            .help("mend the syntax, then stage it", &[Step::Stage])
+            .severity(Severity::Warning);
     }
 }
 

@@ -18,7 +18,7 @@ fn judge(entry: &Entry, debris: &Debris, findings: &mut Findings) {
     if debris.is_backup(&entry.path) && entry.mode != Mode::Submodule {
         findings
             .path(&entry.path, "a backup file")
-            .cure("unstage it; the file itself stays", &[Step::Unstage]);
+            .help("unstage it; the file itself stays", &[Step::Unstage]);
     }
 }
 

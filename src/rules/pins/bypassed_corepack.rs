@@ -26,7 +26,7 @@ fn judge(board: &Board, findings: &mut Findings) {
                 pin.manager.name()
             );
             let help = "let corepack read the version from package.json: `corepack enable`";
-            findings.place(board.file(row.id), &pin.place, message).cure(help, &[Step::Stage]);
+            findings.place(board.file(row.id), &pin.place, message).help(help, &[Step::Stage]);
         }
     }
 }

@@ -54,7 +54,7 @@ fn judge(board: &Board, findings: &mut Findings) {
             }
             _ => "name the exact version that is pinned",
         };
-        findings.place(board.file(row.id), &pin.place, says).cure(help, &[Step::Stage]);
+        findings.place(board.file(row.id), &pin.place, says).help(help, &[Step::Stage]);
     }
 }
 

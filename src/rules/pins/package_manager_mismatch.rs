@@ -34,7 +34,7 @@ fn judge(board: &Board, findings: &mut Findings) {
         findings
             .place(board.file(row.id), &pin.place, message)
             .label(board.file(reference), &wanted.place, label)
-            .cure(help, &[Step::Stage]);
+            .help(help, &[Step::Stage]);
     }
 }
 

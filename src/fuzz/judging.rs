@@ -223,12 +223,12 @@ fn unquoted(word: &str) -> Option<Vec<u8>> {
 }
 
 /// A change in memory: NUL stands between its files, and the first line of each is its path.
-struct Held {
+struct MemoryChange {
     entries: Vec<Entry>,
     texts: BTreeMap<RepoPath, Vec<u8>>,
 }
 
-impl Held {
+impl MemoryChange {
     fn of(data: &[u8]) -> Self {
         let parts = data.split(|&byte| byte == 0).take(8).map(divided);
         let texts: BTreeMap<_, _> =
@@ -245,7 +245,7 @@ impl Held {
     }
 }
 
-impl Change for Held {
+impl Change for MemoryChange {
     fn fresh(&self) -> &[Entry] {
         &self.entries
     }
@@ -262,8 +262,8 @@ impl Change for Held {
 /// Every rule over a tree, under the configuration that it carries, and each report of what they
 /// say.
 pub(super) fn judge(data: &[u8]) {
-    let change = Held::of(data);
-    let config = Config::of(&change, || TODAY).unwrap_or_default();
+    let change = MemoryChange::of(data);
+    let config = Config::from_change(&change, || TODAY).unwrap_or_default();
     let judgement = Engine::new(&config)
         .whole(true)
         .explain_hidden(true)
@@ -284,7 +284,7 @@ pub(super) fn judge(data: &[u8]) {
 }
 
 /// Gives each finding a label in its own file and in another, and a fix of what it marks.
-fn explained(findings: &mut [Finding], change: &Held) {
+fn explained(findings: &mut [Finding], change: &MemoryChange) {
     let files: Vec<File> = change.texts.iter().map(|(path, text)| file(path, text)).collect();
     for (at, finding) in findings.iter_mut().enumerate() {
         let Some(own) = files.iter().find(|file| file.path == finding.path) else { continue };
