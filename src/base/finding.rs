@@ -3,6 +3,7 @@
 
 use std::ops::Range;
 
+use crate::base::credentials::holds_credentials;
 use crate::base::escape::escaped;
 use crate::base::path::RepoPath;
 
@@ -188,35 +189,6 @@ fn excerpt(text: &[u8], line: &Span, place: &Span, mask: bool) -> (String, Span)
 /// How many characters a text has; a byte that is not UTF-8 counts as one at most.
 fn characters(text: &[u8]) -> usize {
     text.iter().filter(|&&byte| byte & 0xc0 != 0x80).count()
-}
-
-/// Whether a line looks as if it held credentials beside what it is shown for: `_authToken=…`,
-/// `TOKEN=…`, `https://user:password@host`. Then only the marked place is shown.
-pub(crate) fn holds_credentials(line: &[u8]) -> bool {
-    let holds = |needle: &[u8]| {
-        line.windows(needle.len()).any(|window| window.eq_ignore_ascii_case(needle))
-    };
-    let named = [
-        &b"_auth"[..],
-        b"_password",
-        b"npmauth",
-        b"token=",
-        b"password=",
-        b"pass=",
-        b"pwd=",
-        b"pat=",
-        b"key=",
-        b"secret",
-        b"credential",
-        b"bearer ",
-    ];
-    let in_url =
-        line.windows(3).enumerate().filter(|(_, window)| window == b"://").any(|(at, _)| {
-            let authority =
-                line[at + 3..].split(|byte| b"/ \t\"'".contains(byte)).next().unwrap_or_default();
-            authority.contains(&b'@')
-        });
-    in_url || named.into_iter().any(holds)
 }
 
 /// The first characters of a text, safe to print, and a dot-dot-dot if there are more.

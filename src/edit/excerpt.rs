@@ -1,12 +1,8 @@
 //! What differs between two texts, line by line, for a person.
 
-use std::sync::LazyLock;
-
-use regex::bytes::Regex;
-
+use crate::base::credentials::{holds_secret, holds_token};
 use crate::base::edit::Edit;
 use crate::base::escape::{Escaped, no_command};
-use crate::base::finding::holds_credentials;
 use crate::base::path::RepoPath;
 use crate::edit::diff::{self, DiffLine};
 use crate::project::kinds::FileKind;
@@ -35,23 +31,6 @@ const FIX_RADIUS: usize = 3;
 const BINARY: usize = 8000;
 /// How the pointer of git-lfs begins, in the place of a content that is elsewhere.
 const POINTER: &[u8] = b"version https://git-lfs.github.com/spec/";
-
-/// Tokens that are known by their shape.
-const SHAPED: &str = r"\b(?:npm_|gh[a-z]_|github_pat_|glpat-|xox[a-z]-|sk-|sk_live_|rk_live_|AKIA|ASIA|AIza|eyJ|pypi-|hf_|dckr_pat_)[\w.-]{10,}";
-
-/// What a line may hold besides: a value behind a telling name, a key in its armour. It is no proof
-/// of anything: whoever is shown a masked line can look into the file. Unicode is left out: the
-/// library is built without its tables.
-fn secret() -> String {
-    let name = r"(?:token|secret|passw|passphrase|_pass|api[_-]?key|access[_-]?key|private[_-]?key|encryption[_-]?key|authorization)";
-    let named = format!(r#"{name}[\w-]*["']?\s*[:=]\s*["']?[^\s"'^~<>*:$({{]{{6,}}(?:["'\s,;]|$)"#);
-    let armoured = r"PRIVATE KEY(?: BLOCK)?-----|^.?\s*[A-Za-z0-9+/]{60,}={0,2}\s*$";
-    format!("(?i-u){named}|{SHAPED}|{armoured}")
-}
-
-static SECRET: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(&secret()).ok());
-static SHAPE: LazyLock<Option<Regex>> =
-    LazyLock::new(|| Regex::new(&format!("(?i-u){SHAPED}")).ok());
 
 /// The lines of a unified diff of two texts, safe to print, without their ends. Nothing if the
 /// texts are alike.
@@ -133,12 +112,11 @@ pub(crate) fn fix_excerpt(
     }
     let of_names = FileKind::of(path, FileKind::is_made_of_names).is_some();
     // An edit may write a line that stays as it was: that is no change in the difference.
-    let mut masked = edits
-        .iter()
-        .any(|edit| completed(edit, old).lines().any(|line| holds_secret(line, of_names)));
+    let mut masked =
+        edits.iter().any(|edit| completed(edit, old).lines().any(|line| is_secret(line, of_names)));
     for (at, line) in unified(path, old, new, FIX_RADIUS).into_iter().enumerate() {
         let is_change = at >= 2 && line.starts_with(['+', '-']);
-        masked |= is_change && holds_secret(&line, of_names);
+        masked |= is_change && is_secret(&line, of_names);
         if at >= FIX_LINES {
             excerpt.more += 1;
         } else {
@@ -176,15 +154,12 @@ fn without_returns(text: Vec<u8>) -> Vec<u8> {
     kept
 }
 
-fn holds_secret(line: &str, of_names: bool) -> bool {
-    let matches = |pattern: &Option<Regex>| {
-        pattern.as_ref().is_none_or(|pattern| pattern.is_match(line.as_bytes()))
-    };
-    if of_names { matches(&SHAPE) } else { matches(&SECRET) || holds_credentials(line.as_bytes()) }
+fn is_secret(line: &str, of_names: bool) -> bool {
+    if of_names { holds_token(line.as_bytes()) } else { holds_secret(line.as_bytes()) }
 }
 
 fn shortened(line: String, of_names: bool, width: usize) -> String {
-    if !line.starts_with("@@ ") && holds_secret(&line, of_names) {
+    if !line.starts_with("@@ ") && is_secret(&line, of_names) {
         // The sign at its start says whether it was added or removed.
         return format!("{}********", line.chars().next().unwrap_or(' '));
     }

@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 
 use regex::bytes::Regex;
 
+use crate::base::credentials::{PASSWORD_SETTINGS, TOKEN_SETTINGS};
 use crate::base::finding::Span;
 use crate::formats::document::{Node, Value};
 use crate::formats::{self, Syntax};
@@ -109,7 +110,7 @@ fn without_ini_comment(value: &str) -> &str {
 
 /// A known name anywhere in a line, then a separator, then what is left of the line.
 static LOOSE: LazyLock<Regex> = LazyLock::new(|| {
-    let names = "_?authToken|_auth|_password|npmAuthToken|npmAuthIdent";
+    let names = [TOKEN_SETTINGS, PASSWORD_SETTINGS].concat().join("|");
     Regex::new(&format!(
         r#"(?i-u)(?:^|[^\w-])({names})(?:\[\])?["']?(?:[ \t]*[:=][ \t]*|[ \t]+)(.*)$"#
     ))

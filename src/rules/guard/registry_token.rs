@@ -1,5 +1,6 @@
 #![doc = include_str!("../../../docs/rules/registry-token.md")]
 
+use crate::base::credentials::{PASSWORD_SETTINGS, TOKEN_SETTINGS};
 use crate::base::debris::Debris;
 use crate::base::finding::{Span, Step};
 use crate::base::path::RepoPath;
@@ -69,10 +70,10 @@ fn exposed(setting: &Setting, text: &[u8]) -> Option<(Span, &'static str)> {
     }
     let literal = without_variables(&setting.text);
     let message = match setting.name.to_ascii_lowercase().as_str() {
-        "_authtoken" | "authtoken" | "npmauthtoken" if is_secret(&literal) => {
+        name if TOKEN_SETTINGS.contains(&name) && is_secret(&literal) => {
             "a registry token is written out here"
         }
-        "_auth" | "_password" | "npmauthident" if is_secret(password(&literal)) => {
+        name if PASSWORD_SETTINGS.contains(&name) && is_secret(password(&literal)) => {
             "a registry password is written out here"
         }
         _ if literal.contains("PRIVATE KEY-----") => "a private key is written out here",
