@@ -2,7 +2,7 @@
 
 pub(crate) mod document;
 pub(crate) mod joined;
-pub(crate) mod json;
+mod json;
 pub(crate) mod npmrc;
 pub(crate) mod package;
 pub(crate) mod shell;
@@ -10,9 +10,7 @@ pub(crate) mod dockerfile;
 pub(crate) mod spec;
 mod toml;
 mod tool_versions;
-pub(crate) mod yaml;
-
-use crate::base::finding::Span;
+mod yaml;
 
 use document::{Node, SyntaxError};
 
@@ -33,22 +31,27 @@ pub(crate) enum Syntax {
     ToolVersions,
 }
 
-/// Parses a file. A leading byte order mark is passed over, as the package managers do; spans count
-/// it.
+/// Parses a file. A leading byte order mark is skipped, as the package managers do; spans count it.
 pub(crate) fn parse(syntax: Syntax, bytes: &[u8]) -> Result<Node, SyntaxError> {
     let text = std::str::from_utf8(bytes).map_err(|error| SyntaxError {
         span: error.valid_up_to()..error.valid_up_to() + error.error_len().unwrap_or(1),
         message: "the file is not UTF-8".into(),
     })?;
     let unmarked = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let mut parsed = match syntax {
+        Syntax::Json => json::parse(unmarked, json::JsonDialect::Strict),
+        Syntax::Json5 => json::parse(unmarked, json::JsonDialect::Json5),
+        Syntax::Jsonc => json::parse(unmarked, json::JsonDialect::Jsonc),
+        Syntax::Yaml => yaml::parse(unmarked),
+        Syntax::Toml => toml::parse(unmarked),
+        Syntax::ToolVersions => Ok(tool_versions::parse(unmarked)),
+    };
     let mark = text.len() - unmarked.len();
-    let shift = |span: Span| span.start + mark..span.end + mark;
-    match syntax {
-        Syntax::Json => json::parse(unmarked, json::JsonDialect::Strict, shift),
-        Syntax::Json5 => json::parse(unmarked, json::JsonDialect::Json5, shift),
-        Syntax::Jsonc => json::parse(unmarked, json::JsonDialect::Jsonc, shift),
-        Syntax::Yaml => yaml::parse(unmarked, shift),
-        Syntax::Toml => toml::parse(unmarked, shift),
-        Syntax::ToolVersions => Ok(tool_versions::parse(unmarked, shift)),
+    if mark > 0 {
+        match &mut parsed {
+            Ok(root) => root.shift(mark),
+            Err(error) => error.span = document::shifted(&error.span, mark),
+        }
     }
+    parsed
 }

@@ -61,6 +61,21 @@ impl Node {
         self.get(key).last()
     }
 
+    /// Moves every span of the document.
+    pub(super) fn shift(&mut self, by: usize) {
+        self.span = shifted(&self.span, by);
+        match &mut self.value {
+            Value::Map(entries) => {
+                for (key, node) in entries {
+                    key.span = shifted(&key.span, by);
+                    node.shift(by);
+                }
+            }
+            Value::List(nodes) => nodes.iter_mut().for_each(|node| node.shift(by)),
+            Value::Text(_) | Value::Other => {}
+        }
+    }
+
     /// The string, if it is one.
     pub(crate) fn text(&self) -> Option<&str> {
         match &self.value {
@@ -68,6 +83,11 @@ impl Node {
             _ => None,
         }
     }
+}
+
+/// A span moved by so many bytes.
+pub(super) fn shifted(span: &Span, by: usize) -> Span {
+    span.start + by..span.end + by
 }
 
 /// Why a text is not a document of its syntax, and where that showed.

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use granit_parser::{Event, Parser, ScanError, Span as Mark};
+use granit_parser::{Event, Parser};
 
 use crate::base::finding::Span;
 use crate::formats::document::{Key, Node, SyntaxError, Value};
@@ -14,33 +14,34 @@ const COPIED: usize = 8 * 1024 * 1024;
 /// What a value takes besides its text.
 const VALUE: usize = 80;
 
-/// Parses a text that has no byte order mark; `shift` turns its byte offsets into those of the
-/// file.
+/// Parses a text without a byte order mark.
 ///
 /// pnpm and yarn refuse a file of several documents. Committed all the same, each says what it
 /// says: their entries are returned as those of one map.
-pub(crate) fn parse(text: &str, shift: impl Fn(Span) -> Span) -> Result<Node, SyntaxError> {
-    let mut builder =
-        Builder { open: Vec::new(), anchors: HashMap::new(), copied: 0, root: None, shift };
+pub(super) fn parse(text: &str) -> Result<Node, SyntaxError> {
+    let mut builder = Builder::default();
     let mut end = 0;
     for event in Parser::new_from_str(text) {
-        let (event, mark) = event.map_err(|error| builder.scan_error(&error, text.len()))?;
-        end = mark.byte_range().map_or(end, |range| range.end);
-        builder
-            .take(event, &mark)
-            .map_err(|message| SyntaxError { span: builder.span(&mark), message })?;
+        let (event, mark) = event.map_err(|error| {
+            let at = error.marker().byte_offset().unwrap_or(text.len());
+            SyntaxError { span: at..at, message: error.kind().to_string() }
+        })?;
+        let span = mark.byte_range();
+        end = span.as_ref().map_or(end, |span| span.end);
+        let span = span.unwrap_or(0..0);
+        builder.take(event, span.clone()).map_err(|message| SyntaxError { span, message })?;
     }
-    let empty = Node { span: (builder.shift)(end..end), value: Value::Map(Vec::new()) };
+    let empty = Node { span: end..end, value: Value::Map(Vec::new()) };
     Ok(builder.root.unwrap_or(empty))
 }
 
-struct Builder<S> {
+#[derive(Default)]
+struct Builder {
     /// The collections that are not closed yet, outermost first.
     open: Vec<Open>,
     anchors: HashMap<usize, Node>,
     copied: usize,
     root: Option<Node>,
-    shift: S,
 }
 
 struct Open {
@@ -55,18 +56,8 @@ enum Kind {
     Map(Vec<(Key, Node)>, Option<Key>),
 }
 
-impl<S: Fn(Span) -> Span> Builder<S> {
-    fn span(&self, mark: &Mark) -> Span {
-        (self.shift)(mark.byte_range().unwrap_or(0..0))
-    }
-
-    fn scan_error(&self, error: &ScanError, length: usize) -> SyntaxError {
-        let at = error.marker().byte_offset().unwrap_or(length);
-        SyntaxError { span: (self.shift)(at..at), message: error.kind().to_string() }
-    }
-
-    fn take(&mut self, event: Event<'_>, mark: &Mark) -> Result<(), String> {
-        let span = self.span(mark);
+impl Builder {
+    fn take(&mut self, event: Event<'_>, span: Span) -> Result<(), String> {
         match event {
             Event::Scalar(text, _, anchor, tag) => {
                 let binary = tag
