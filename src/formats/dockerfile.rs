@@ -6,7 +6,7 @@
 use std::ops::Range;
 
 use crate::base::finding::Span;
-use crate::formats::document::{Node, Value};
+use crate::formats::document::{Node, shifted};
 use crate::formats::joined::Joined;
 use crate::formats::shell::{Command, Script, is_shell_script};
 use crate::formats::{self, Syntax};
@@ -62,7 +62,7 @@ pub(crate) fn parse(file: &[u8]) -> Vec<Instruction> {
                 span.end = file.len();
             }
         }
-        let mut instruction = Instruction::of(text, escape, span);
+        let mut instruction = Instruction::new(text, escape, span);
         for expected in instruction.expected() {
             instruction.heredocs.push(reader.heredoc(&expected));
             instruction.span.end = reader.at.min(file.len());
@@ -178,7 +178,7 @@ fn continuation(line: &[u8], escape: u8) -> (usize, bool) {
 }
 
 impl Instruction {
-    fn of(text: Joined, escape: u8, span: Span) -> Self {
+    fn new(text: Joined, escape: u8, span: Span) -> Self {
         let bytes = &text.bytes;
         let end =
             bytes.len() - bytes.iter().rev().take_while(|byte| blank(&[**byte]).is_some()).count();
@@ -226,17 +226,13 @@ impl Instruction {
 
     /// The words of the exec form, `["npm", "install"]`, as places of JSON strings.
     fn exec_form(&self) -> Option<Vec<Range<usize>>> {
-        let range = self.arguments.clone();
-        let bytes = self.text.bytes[range.clone()]
-            .strip_prefix(b"[")
-            .map(|_| &self.text.bytes[range.clone()])?;
-        let Value::List(list) = formats::parse(Syntax::Json, bytes).ok()?.value else {
+        let bytes = self.bytes(&self.arguments);
+        if !bytes.starts_with(b"[") {
             return None;
-        };
-        let word = |node: &Node| {
-            node.text().map(|_| range.start + node.span.start..range.start + node.span.end)
-        };
-        list.iter().map(word).collect()
+        }
+        let list = formats::parse(Syntax::Json, bytes).ok()?;
+        let word = |node: &Node| node.text().map(|_| shifted(&node.span, self.arguments.start));
+        list.items().iter().map(word).collect()
     }
 
     /// The here-documents that follow this instruction.

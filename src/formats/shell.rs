@@ -13,7 +13,7 @@ use crate::formats::joined::Joined;
 mod expand;
 mod split;
 
-pub(crate) use expand::{Expanded, Lookup, Use, Variable, expand};
+pub(crate) use expand::{Lookup, Use, Variable, expand};
 use split::Splitter;
 
 /// The commands of a script, in their order, whatever decides whether each of them runs.
@@ -71,7 +71,7 @@ pub(crate) struct Word<'a> {
 }
 
 /// What a word stands for.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Resolved {
     /// The word without quotes, its variables replaced, up to what is not known before it runs.
     pub text: String,
@@ -110,7 +110,7 @@ impl Resolved {
 }
 
 impl<'a> Command<'a> {
-    fn of(text: &'a Joined, words: Vec<Range<usize>>, link: Link) -> Self {
+    fn new(text: &'a Joined, words: Vec<Range<usize>>, link: Link) -> Self {
         Self {
             text,
             words,
@@ -125,12 +125,7 @@ impl<'a> Command<'a> {
 
     /// A command whose words are JSON strings.
     pub(crate) fn exec(text: &'a Joined, words: Vec<Range<usize>>) -> Self {
-        Self { exec: true, ..Self::of(text, words, Link::Then) }
-    }
-
-    /// Whether nothing is left of it but assignments.
-    fn is_empty(&self) -> bool {
-        self.words.is_empty()
+        Self { exec: true, ..Self::new(text, words, Link::Then) }
     }
 
     /// The words, the program's name first.
@@ -230,19 +225,13 @@ impl<'a> Script<'a> {
     ) -> Resolved {
         let bytes = &word.text.bytes[word.range.clone()];
         let span = word.text.span(&word.range);
-        let expanded = if word.exec {
+        if word.exec {
             let text = serde_json::from_slice(bytes).ok();
-            Expanded {
-                is_open: text.is_none(),
-                text: text.unwrap_or_default(),
-                used: Vec::new(),
-                unset: Vec::new(),
-            }
+            let is_open = text.is_none();
+            Resolved { text: text.unwrap_or_default(), is_open, span, ..Resolved::default() }
         } else {
-            expand(bytes, b'\\', &|name| self.variable(name, lookup))
-        };
-        let Expanded { text, is_open, used, unset } = expanded;
-        Resolved { text, is_open, span, used, unset }
+            expand(bytes, b'\\', span, &|name| self.variable(name, lookup))
+        }
     }
 
     /// Adds the commands of a part of a text.

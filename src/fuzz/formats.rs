@@ -164,7 +164,7 @@ pub(super) fn shell(data: &[u8]) {
     script.split(&text, 0..data.len());
     commands(&script, &lookup, data);
     for escape in [b'\\', b'`'] {
-        let expanded = expand(data, escape, &lookup);
+        let expanded = expand(data, escape, 0..data.len(), &lookup);
         // One value may be put in before the length is looked at.
         assert!(expanded.text.len() <= 1024 + variable.text.len() + 2, "{}", expanded.text.len());
         for used in expanded.used {

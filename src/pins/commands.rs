@@ -449,13 +449,7 @@ fn installer(
         Lookup::Set(variable) => {
             let span = variable.span.clone();
             let used = vec![Use { name: VERSION.to_owned(), span: span.clone() }];
-            let word = Resolved {
-                text: variable.text.clone(),
-                is_open: false,
-                span,
-                used,
-                unset: Vec::new(),
-            };
+            let word = Resolved { text: variable.text.clone(), span, used, ..Resolved::default() };
             Pin {
                 at: url.span.clone(),
                 ..Pin::resolved(how, Manager::Pnpm, &variable.text, &word, file)

@@ -26,13 +26,7 @@ pub(super) fn view(compose: &Compose, text: &[u8], directory: &[u8]) -> Reading 
 /// A string without variables.
 fn plain(value: &Scalar) -> Option<Resolved> {
     let text = value.text().filter(|text| !text.contains('$'))?.to_owned();
-    Some(Resolved {
-        text,
-        is_open: false,
-        span: value.span.clone(),
-        used: Vec::new(),
-        unset: Vec::new(),
-    })
+    Some(Resolved { text, span: value.span.clone(), ..Resolved::default() })
 }
 
 /// The Dockerfile of a build, and the arguments that it is given.

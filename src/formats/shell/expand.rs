@@ -1,7 +1,7 @@
 //! Taking the quotes from a word and putting in its variables.
 
 use crate::base::finding::Span;
-use crate::formats::shell::name_length;
+use crate::formats::shell::{Resolved, name_length};
 
 /// A value and where it is written.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,19 +32,6 @@ pub(crate) struct Use {
     pub span: Span,
 }
 
-/// A word without its quotes.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(crate) struct Expanded {
-    /// The text, up to what is not known.
-    pub text: String,
-    /// Whether something follows that is not known.
-    pub is_open: bool,
-    /// The variables that were put in.
-    pub used: Vec<Use>,
-    /// The variables that nothing sets.
-    pub unset: Vec<String>,
-}
-
 /// The longest word that is expanded; the longest value of a variable that is kept, so that values
 /// made of values cannot grow without bound.
 const LONGEST: usize = 1024;
@@ -55,7 +42,12 @@ const DEEPEST: usize = 8;
 /// Takes the quotes from a word and puts in its variables, as a POSIX shell does: `$V`, `${V}`, and
 /// `:-`, `-`, `:+`, `+`, `:?`, `?` in braces. `${{ name }}`, which a workflow puts in, is looked up
 /// like a variable.
-pub(crate) fn expand<'v>(word: &[u8], escape: u8, lookup: &dyn Fn(&str) -> Lookup<'v>) -> Expanded {
+pub(crate) fn expand<'v>(
+    word: &[u8],
+    escape: u8,
+    span: Span,
+    lookup: &dyn Fn(&str) -> Lookup<'v>,
+) -> Resolved {
     let mut expander =
         Expander { escape, lookup, text: Vec::new(), used: Vec::new(), unset: Vec::new() };
     let mut is_open = expander.expand(word, 0).is_none();
@@ -63,7 +55,7 @@ pub(crate) fn expand<'v>(word: &[u8], escape: u8, lookup: &dyn Fn(&str) -> Looku
         is_open = true;
         String::new()
     });
-    Expanded { text, is_open, used: expander.used, unset: expander.unset }
+    Resolved { text, is_open, span, used: expander.used, unset: expander.unset }
 }
 
 struct Expander<'e, 'v> {
@@ -203,7 +195,7 @@ mod tests {
     fn shown(word: &str) -> String {
         let set = Variable { text: "1.2".into(), span: 3..6 };
         let empty = Variable { text: String::new(), span: 0..0 };
-        let expanded = expand(word.as_bytes(), b'\\', &|name| match name {
+        let expanded = expand(word.as_bytes(), b'\\', 0..0, &|name| match name {
             "SET" | "env.SET" => Lookup::Set(&set),
             "EMPTY" => Lookup::Set(&empty),
             "OFFERED" => Lookup::Offered,

@@ -39,17 +39,15 @@ struct PendingHeredoc {
 
 impl<'s, 'a> Splitter<'s, 'a> {
     pub(super) fn new(script: &'s mut Script<'a>, text: &'a Joined, range: Range<usize>) -> Self {
-        let bytes = &text.bytes[..range.end];
-        let (words, heredocs) = (Vec::new(), Vec::new());
         Self {
             script,
             text,
-            bytes,
+            bytes: &text.bytes[..range.end],
             at: range.start,
-            words,
+            words: Vec::new(),
             link: Link::Then,
             drop: false,
-            heredocs,
+            heredocs: Vec::new(),
         }
     }
 
@@ -128,7 +126,7 @@ impl<'s, 'a> Splitter<'s, 'a> {
                 .count();
             let end = word_end(self.bytes, self.at);
             let name = unquoted(&self.bytes[self.at..end]);
-            let is_script = self.words.first().is_some_and(|_| self.command().reads_script());
+            let is_script = !self.words.is_empty() && self.command().reads_script();
             self.heredocs.push(PendingHeredoc { name, strip_tabs, is_script });
             self.at = end;
         } else {
@@ -165,10 +163,7 @@ impl<'s, 'a> Splitter<'s, 'a> {
 
     /// The words so far, as a command.
     fn command(&self) -> Command<'a> {
-        let command = Command::of(self.text, self.words.clone(), self.link);
-        let mut command = without_wrappers(command, self.bytes);
-        command.link = self.link;
-        command
+        without_wrappers(Command::new(self.text, self.words.clone(), self.link), self.bytes)
     }
 
     /// Ends the command that was being read.
@@ -189,8 +184,8 @@ impl<'s, 'a> Splitter<'s, 'a> {
         self.script.assigned.extend(
             words.iter().filter_map(|word| assigned(raw(word)).or(sets.then(|| raw(word)))),
         );
-        let mut command = without_wrappers(Command::of(self.text, words, link), self.bytes);
-        if command.is_empty() {
+        let mut command = without_wrappers(Command::new(self.text, words, link), self.bytes);
+        if command.words.is_empty() {
             return;
         }
         (command.depth, command.begun) = (self.script.depth.min(DEEPEST), self.script.begun);
