@@ -93,6 +93,13 @@ impl<'a> LineIndex<'a> {
     }
 }
 
+/// The line that holds this byte, without its line feed.
+pub(crate) fn line_around(text: &[u8], at: usize) -> Span {
+    let start = memchr::memrchr(b'\n', &text[..at]).map_or(0, |feed| feed + 1);
+    let end = memchr::memchr(b'\n', &text[at..]).map_or(text.len(), |length| at + length);
+    start..end
+}
+
 /// The most characters of a source line that are kept on each side of the marked place.
 const CONTEXT: usize = 60;
 /// How far around the place credentials are looked for, in bytes: whoever is shown the end of one
@@ -122,16 +129,11 @@ impl Place {
 
     fn build(text: &[u8], span: &Span, mask: bool) -> Self {
         let start = span.start.min(text.len());
-        let line_start =
-            text[..start].iter().rposition(|&b| b == b'\n').map_or(0, |newline| newline + 1);
-        // A byte order mark is no character of the line: editors do not count it.
-        let line_start = if line_start == 0 && text.starts_with(b"\xef\xbb\xbf") {
-            3.min(start)
-        } else {
-            line_start
-        };
-        let line_end =
-            text[start..].iter().position(|&b| b == b'\n').map_or(text.len(), |n| start + n);
+        let Span { start: mut line_start, end: line_end } = line_around(text, start);
+        // Editors do not count a byte order mark as a character of the line.
+        if line_start == 0 && text.starts_with(b"\xef\xbb\xbf") {
+            line_start = 3.min(start);
+        }
         let end = span.end.clamp(start, line_end);
 
         let line =

@@ -3,6 +3,7 @@
 use crate::base::credentials::{holds_secret, holds_token};
 use crate::base::edit::Edit;
 use crate::base::escape::{Escaped, no_command};
+use crate::base::finding::{Span, line_around};
 use crate::base::path::RepoPath;
 use crate::edit::diff::{self, DiffLine};
 use crate::project::kinds::FileKind;
@@ -128,11 +129,10 @@ pub(crate) fn fix_excerpt(
 
 /// The lines that an edit writes, with what stays of the first and of the last.
 fn completed(edit: &Edit, old: &[u8]) -> String {
-    let before =
-        old.get(..edit.span.start).and_then(|text| text.rsplit(|byte| *byte == b'\n').next());
-    let after = old.get(edit.span.end..).and_then(|text| text.split(|byte| *byte == b'\n').next());
-    let parts = [before.unwrap_or_default(), edit.text.as_bytes(), after.unwrap_or_default()];
-    String::from_utf8_lossy(&parts.concat()).into_owned()
+    let Span { start, end } = edit.span;
+    let (before, after) = (line_around(old, start).start..start, end..line_around(old, end).end);
+    let written = [&old[before], edit.text.as_bytes(), &old[after]].concat();
+    String::from_utf8_lossy(&written).into_owned()
 }
 
 fn is_binary(text: &[u8]) -> bool {

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::base::finding::Span;
+use crate::base::finding::{Span, line_around};
 
 /// Pieces of the file put together, and where each came from.
 #[derive(Debug, Default)]
@@ -51,19 +51,12 @@ impl Joined {
 
     /// Adds the lines of a literal block, which stand in the file behind an indentation.
     fn push_block(&mut self, file: &[u8], start: usize, text: &[u8]) -> Option<()> {
-        let line_end = |from: usize| {
-            file[from..]
-                .iter()
-                .position(|&byte| byte == b'\n')
-                .map_or(file.len(), |length| from + length + 1)
-        };
-        // A block begins behind the indentation of its first line.
-        let mut at =
-            file[..start].iter().rposition(|&byte| byte == b'\n').map_or(0, |feed| feed + 1);
+        // A block begins after the indentation of its first line.
+        let mut at = line_around(file, start).start;
         let mut indentation = None;
         let mut lines = text.split_inclusive(|&byte| byte == b'\n').peekable();
         while let Some(line) = lines.next() {
-            let end = line_end(at);
+            let end = (line_around(file, at).end + 1).min(file.len());
             let content = line.strip_suffix(b"\n").unwrap_or(line);
             let raw = file[at..end].strip_suffix(b"\n").unwrap_or(&file[at..end]);
             let raw = raw.strip_suffix(b"\r").unwrap_or(raw);

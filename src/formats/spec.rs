@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use crate::base::debris::{Debris, Directory};
-use crate::base::finding::Span;
+use crate::base::finding::{Span, line_around};
 use crate::base::path::{FOLDED_BY, Folded, fold};
 
 /// The directory of debris that a spec in a dependency field installs from, if it does.
@@ -264,9 +264,9 @@ pub(crate) fn could_hold_debris(text: &[u8], debris: &Debris) -> bool {
 fn any_line(text: &[u8], next: impl Fn(&[u8]) -> Option<usize>, debris: &Debris) -> bool {
     let mut from = 0;
     while let Some(at) = next(&text[from..]).map(|at| from + at) {
-        let start = memchr::memrchr(b'\n', &text[..at]).map_or(0, |newline| newline + 1);
-        from = memchr::memchr(b'\n', &text[at..]).map_or(text.len(), |newline| at + newline);
-        if find(&text[start..from], debris, false).is_some() {
+        let line = line_around(text, at);
+        from = line.end;
+        if find(&text[line], debris, false).is_some() {
             return true;
         }
     }

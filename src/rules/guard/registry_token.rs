@@ -2,7 +2,7 @@
 
 use crate::base::credentials::{PASSWORD_SETTINGS, TOKEN_SETTINGS};
 use crate::base::debris::Debris;
-use crate::base::finding::{Span, Step};
+use crate::base::finding::{Span, Step, line_around};
 use crate::base::path::RepoPath;
 use crate::formats::npmrc::{Setting, SettingsDialect, settings, url_passwords, without_variables};
 use crate::project::SourceFile;
@@ -44,18 +44,11 @@ fn judge(known: &SourceFile, _: &Debris, findings: &mut Findings) {
     let mut secret_end = 0;
     for (span, message) in secrets {
         if line_end.is_none_or(|end| span.start > end) {
-            let line_start = text[..span.start]
-                .iter()
-                .rposition(|&byte| byte == b'\n')
-                .map_or(0, |newline| newline + 1);
-            // Nor must the last line of the secret before, if that is this one.
-            let start = if secret_end > line_start { line_start } else { span.start };
-            let end = text[start..]
-                .iter()
-                .position(|&byte| byte == b'\n')
-                .map_or(text.len(), |newline| start + newline);
-            findings.secret(file, &(start..end), message).help(HELP, &[Step::Stage]);
-            line_end = Some(end);
+            let line = line_around(text, span.start);
+            // Nor may the end of the secret before, if it is in this line.
+            let start = if secret_end > line.start { line.start } else { span.start };
+            findings.secret(file, &(start..line.end), message).help(HELP, &[Step::Stage]);
+            line_end = Some(line.end);
         }
         secret_end = secret_end.max(span.end);
     }
