@@ -110,7 +110,7 @@ impl Resolved {
 }
 
 impl<'a> Command<'a> {
-    fn new(text: &'a Joined, words: Vec<Range<usize>>, link: Link) -> Self {
+    fn shell(text: &'a Joined, words: Vec<Range<usize>>, link: Link) -> Self {
         Self {
             text,
             words,
@@ -125,7 +125,7 @@ impl<'a> Command<'a> {
 
     /// A command whose words are JSON strings.
     pub(crate) fn exec(text: &'a Joined, words: Vec<Range<usize>>) -> Self {
-        Self { exec: true, ..Self::new(text, words, Link::Then) }
+        Self { exec: true, ..Self::shell(text, words, Link::Then) }
     }
 
     /// The words, the program's name first.

@@ -163,7 +163,7 @@ impl<'s, 'a> Splitter<'s, 'a> {
 
     /// The words so far, as a command.
     fn command(&self) -> Command<'a> {
-        without_wrappers(Command::new(self.text, self.words.clone(), self.link), self.bytes)
+        without_wrappers(Command::shell(self.text, self.words.clone(), self.link), self.bytes)
     }
 
     /// Ends the command that was being read.
@@ -184,7 +184,7 @@ impl<'s, 'a> Splitter<'s, 'a> {
         self.script.assigned.extend(
             words.iter().filter_map(|word| assigned(raw(word)).or(sets.then(|| raw(word)))),
         );
-        let mut command = without_wrappers(Command::new(self.text, words, link), self.bytes);
+        let mut command = without_wrappers(Command::shell(self.text, words, link), self.bytes);
         if command.words.is_empty() {
             return;
         }

@@ -15,7 +15,7 @@ pub(crate) const RULE: Rule = Rule {
     summary: "a registry token or password written out in an npmrc or yarnrc file",
     subject: Subject::Secret,
     manual: include_str!("../../../docs/rules/registry-token.md"),
-    check: Check::File { wants, judge },
+    check: Check::File { wants: |path| dialect(path).is_some(), judge },
     ..Rule::base(RuleGroup::Guard)
 };
 
@@ -25,10 +25,6 @@ const HELP: &str = "use ${NPM_TOKEN} instead, and revoke this secret if it was e
 /// `.npmrc.docker`.
 fn dialect(path: &RepoPath) -> Option<SettingsDialect> {
     FileKind::of(path, |kind| kind.credentials().is_some())?.credentials()
-}
-
-fn wants(path: &RepoPath) -> bool {
-    dialect(path).is_some()
 }
 
 fn judge(known: &SourceFile, _: &Debris, findings: &mut Findings) {

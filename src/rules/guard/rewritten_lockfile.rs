@@ -1,8 +1,8 @@
 #![doc = include_str!("../../../docs/rules/rewritten-lockfile.md")]
 
 use crate::base::change::File;
-use crate::base::debris::{Debris, Directory};
-use crate::base::finding::{Span, Step};
+use crate::base::debris::Debris;
+use crate::base::finding::Step;
 use crate::base::path::RepoPath;
 use crate::formats::spec::{Trace, could_hold_debris, find_debris, find_packed_debris, mention};
 use crate::project::SourceFile;
@@ -15,7 +15,7 @@ pub(crate) const RULE: Rule = Rule {
     summary: "a lockfile that resolves a package from .docker-deps",
     subject: Subject::Lockfile,
     manual: include_str!("../../../docs/rules/rewritten-lockfile.md"),
-    check: Check::File { wants, judge },
+    check: Check::File { wants: |path| lockfile(path).is_some(), judge },
     ..Rule::base(RuleGroup::Guard)
 };
 
@@ -24,29 +24,19 @@ pub(crate) const RULE: Rule = Rule {
 /// trace, so there the committed file comes back first (observed with npm 11, pnpm 10 to 12, yarn 1
 /// and 4, bun 1).
 fn steps(kind: FileKind) -> &'static [Step] {
+    use Step::{Install, Restore, Stage, TakeBack};
     match kind {
-        FileKind::NpmLock => NPM,
-        FileKind::YarnLock | FileKind::YarnPnp => YARN,
-        FileKind::BunLock | FileKind::BunBinaryLock => BUN,
-        _ => PNPM,
+        FileKind::NpmLock => {
+            &[Restore(None), TakeBack, Install("npm install --package-lock-only"), Stage]
+        }
+        FileKind::YarnLock | FileKind::YarnPnp => {
+            &[Restore(None), TakeBack, Install("yarn install"), Stage]
+        }
+        FileKind::BunLock | FileKind::BunBinaryLock => {
+            &[Restore(None), Install("bun install --lockfile-only"), Stage]
+        }
+        _ => &[Restore(None), Install("pnpm install --lockfile-only"), Stage],
     }
-}
-
-const PNPM: &[Step] =
-    &[Step::Restore(None), Step::Install("pnpm install --lockfile-only"), Step::Stage];
-const NPM: &[Step] = &[
-    Step::Restore(None),
-    Step::TakeBack,
-    Step::Install("npm install --package-lock-only"),
-    Step::Stage,
-];
-const YARN: &[Step] =
-    &[Step::Restore(None), Step::TakeBack, Step::Install("yarn install"), Step::Stage];
-const BUN: &[Step] =
-    &[Step::Restore(None), Step::Install("bun install --lockfile-only"), Step::Stage];
-
-fn wants(path: &RepoPath) -> bool {
-    lockfile(path).is_some()
 }
 
 fn lockfile(path: &RepoPath) -> Option<FileKind> {
@@ -59,13 +49,9 @@ fn lockfile(path: &RepoPath) -> Option<FileKind> {
 fn judge(known: &SourceFile, debris: &Debris, findings: &mut Findings) {
     let file = &known.file;
     let Some(lockfile) = lockfile(&file.path) else { return };
-    let (directory, first, lines) = match traces(file, lockfile, debris) {
-        Some(traces) => traces,
-        None => match hidden(file, lockfile, debris) {
-            Some(Trace { directory, span }) => (directory, span, 1),
-            None => return,
-        },
-    };
+    let traces = traces(file, lockfile, debris);
+    let hidden = || Some((hidden(file, lockfile, debris)?, 1));
+    let Some((Trace { directory, span }, lines)) = traces.or_else(hidden) else { return };
     let more = match lines {
         1 => String::new(),
         2 => ", and 1 more line does".into(),
@@ -83,15 +69,11 @@ fn judge(known: &SourceFile, debris: &Debris, findings: &mut Findings) {
         )
     };
     let message = format!("the lockfile resolves a package from {}{more}", directory.name);
-    findings.place(file, &first, message).help(help, steps);
+    findings.place(file, &span, message).help(help, steps);
 }
 
 /// The first trace, and how many lines have one.
-fn traces<'a>(
-    file: &File,
-    lockfile: FileKind,
-    debris: &'a Debris,
-) -> Option<(&'a Directory, Span, usize)> {
+fn traces<'a>(file: &File, lockfile: FileKind, debris: &'a Debris) -> Option<(Trace<'a>, usize)> {
     if !could_hold_debris(&file.text, debris) {
         return None;
     }
@@ -112,7 +94,8 @@ fn traces<'a>(
         if prose.is_none()
             && let Some(Trace { directory, span }) = trace(line, debris, packed)
         {
-            first.get_or_insert((directory, start + span.start..start + span.end));
+            let span = start + span.start..start + span.end;
+            first.get_or_insert(Trace { directory, span });
             lines += 1;
         }
         if [&b"deprecated: |"[..], b"deprecated: >"]
@@ -123,8 +106,7 @@ fn traces<'a>(
         }
         start += line.len();
     }
-    let (directory, span) = first?;
-    Some((directory, span, lines))
+    Some((first?, lines))
 }
 
 /// A trace that no line shows: in two bytes a character, or in a string of YAML over two lines. No

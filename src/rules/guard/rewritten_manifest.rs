@@ -16,7 +16,7 @@ pub(crate) const RULE: Rule = Rule {
     summary: "a manifest whose dependency points into .docker-deps",
     subject: Subject::Manifest,
     manual: include_str!("../../../docs/rules/rewritten-manifest.md"),
-    check: Check::File { wants, judge },
+    check: Check::File { wants: |path| kind(path).is_some(), judge },
     ..Rule::base(RuleGroup::Guard)
 };
 
@@ -51,10 +51,6 @@ const SETTINGS: Specs = &[
     &["packageExtensions"],
     &["patchedDependencies"],
 ];
-
-fn wants(path: &RepoPath) -> bool {
-    kind(path).is_some()
-}
 
 fn kind(path: &RepoPath) -> Option<FileKind> {
     FileKind::of(path, |kind| kind.dependencies().is_some())
@@ -113,14 +109,11 @@ fn for_each_below<'a>(node: &'a Node, keys: &[&'a str], visit: &mut impl FnMut(&
             // pnpm 10 and 11 read a manifest through JavaScript's prototype chain.
             node.get("__proto__").for_each(|node| for_each_below(node, keys, visit));
         }
-        ([], Value::Map(entries)) => {
-            for (_, node) in entries {
-                for_each_below(node, &[], visit);
-            }
-        }
-        ([], Value::List(list)) => list.iter().for_each(|node| for_each_below(node, &[], visit)),
         ([], Value::Text(_)) => visit(node),
-        ([], Value::Other) => {}
+        ([], _) => {
+            let values = node.entries().map(|(_, node)| node).chain(node.items());
+            values.for_each(|node| for_each_below(node, &[], visit));
+        }
     }
 }
 
