@@ -55,7 +55,7 @@ struct Weight {
 #[derive(Debug, Clone)]
 pub(crate) struct Allowance {
     /// Whose findings; `None` for what `verify` finds.
-    rule: Option<&'static Rule>,
+    pub rule: Option<&'static Rule>,
     pattern: Pattern,
     path: Span,
     /// The last day on which it holds.
@@ -173,13 +173,9 @@ impl Config {
         match self.weights.get(finding.rule.id) {
             None => Treatment::Reported(finding.severity),
             Some(Weight { severity: None, origin }) => Treatment::Off(origin),
-            Some(Weight { severity: Some(weight), .. })
-                if finding.severity >= finding.rule.severity =>
-            {
-                Treatment::Reported(*weight)
-            }
             Some(Weight { severity: Some(weight), .. }) => {
-                Treatment::Reported(finding.severity.min(*weight))
+                let is_full = finding.severity >= finding.rule.severity;
+                Treatment::Reported(if is_full { *weight } else { finding.severity.min(*weight) })
             }
         }
     }
@@ -275,13 +271,6 @@ impl Config {
 
     fn has_ended(&self, allowance: &Allowance) -> bool {
         allowance.until.as_ref().is_some_and(|(_, last)| *last < self.today)
-    }
-}
-
-impl Allowance {
-    /// The rule whose findings it is for; `None` if it is for `verify`.
-    pub(crate) fn rule(&self) -> Option<&'static Rule> {
-        self.rule
     }
 }
 

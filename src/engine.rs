@@ -319,7 +319,7 @@ impl<'a> Engine<'a> {
         };
         let reading = self
             .config
-            .reading(self.judges_itself, |number, allowance| unused(number, allowance.rule()));
+            .reading(self.judges_itself, |number, allowance| unused(number, allowance.rule));
         let about_itself = self.configuration(&reading);
         for mut finding in about_itself {
             if self.config.is_outside() {

@@ -187,18 +187,16 @@ impl Finding {
         place: Option<Place>,
         message: String,
     ) -> Self {
-        let (help, steps) = (Cow::Borrowed(""), Cow::Borrowed(&[][..]));
-        let severity = rule.severity;
         Self {
             rule,
-            severity,
+            severity: rule.severity,
             commit: None,
             path,
             place,
             labels: Vec::new(),
             message,
-            help,
-            steps,
+            help: Cow::Borrowed(""),
+            steps: Cow::Borrowed(&[]),
             fix: None,
         }
     }

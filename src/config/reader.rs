@@ -163,8 +163,8 @@ impl ConfigReader<'_> {
     fn allowances(&mut self, node: &Node, of_rules: bool) -> Vec<Allowance> {
         let required = if of_rules { &["rule", "path", "reason"][..] } else { &["path", "reason"] };
         let known = [required, &["until"]].concat();
-        let nodes = self.list(node, "a list of allowances");
-        nodes.into_iter().filter_map(|node| self.allowance(node, required, &known)).collect()
+        let nodes = self.list(node, "a list of allowances").iter();
+        nodes.filter_map(|node| self.allowance(node, required, &known)).collect()
     }
 
     fn allowance(
@@ -269,14 +269,11 @@ impl ConfigReader<'_> {
         entries
     }
 
-    fn list<'n>(&mut self, node: &'n Node, expected: &str) -> Vec<&'n Node> {
-        match &node.value {
-            Value::List(nodes) => nodes.iter().collect(),
-            _ => {
-                self.expected(node, expected);
-                Vec::new()
-            }
+    fn list<'n>(&mut self, node: &'n Node, expected: &str) -> &'n [Node] {
+        if !matches!(node.value, Value::List(_)) {
+            self.expected(node, expected);
         }
+        node.items()
     }
 
     fn string<'n>(&mut self, node: &'n Node, expected: &str) -> Option<&'n str> {

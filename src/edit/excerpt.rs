@@ -17,6 +17,8 @@ pub(crate) struct Excerpt {
     pub more: usize,
 }
 
+/// The lines that name the file, at the start of a difference.
+const HEADER: usize = 2;
 /// The lines of a file that are shown, and those of all files together.
 const LINES: usize = 14;
 const ALL_LINES: usize = 100;
@@ -78,7 +80,7 @@ pub(crate) fn excerpts<'a>(
         }
         // Where git turns line ends, the committed file has others than the one on disk.
         let turned = memchr::memchr(b'\r', &old).is_none() && memchr::memchr(b'\r', &new).is_some();
-        let new = if turned { without_returns(new) } else { new };
+        let new = if turned { without_returns(&new) } else { new };
         let mut lines = unified(path, &old, &new, RADIUS);
         if turned && lines.is_empty() {
             lines.push(format!("only the line ends of {path} differ"));
@@ -86,15 +88,9 @@ pub(crate) fn excerpts<'a>(
         if lines.is_empty() {
             continue;
         }
-        let shown = lines.len().min(LINES).min(left);
-        left -= shown;
-        let more = lines.len() - shown;
-        let of_names = FileKind::of(path, FileKind::is_made_of_names).is_some();
-        // The first two lines name the file.
-        let lines = lines.into_iter().take(shown).enumerate();
-        let lines =
-            lines.map(|(at, line)| if at < 2 { line } else { shortened(line, of_names, WIDTH) });
-        excerpts.push((path, Excerpt { lines: lines.collect(), more }));
+        let excerpt = bounded(path, lines, LINES.min(left), WIDTH);
+        left -= excerpt.lines.len();
+        excerpts.push((path, excerpt));
     }
     excerpts
 }
@@ -107,24 +103,32 @@ pub(crate) fn fix_excerpt(
     new: &[u8],
     edits: &[Edit],
 ) -> (Excerpt, bool) {
-    let mut excerpt = Excerpt { lines: Vec::new(), more: 0 };
     if FileKind::Secret.is_of(path) || [old, new].into_iter().any(is_binary) {
-        return (excerpt, true);
+        return (Excerpt { lines: Vec::new(), more: 0 }, true);
     }
-    let of_names = FileKind::of(path, FileKind::is_made_of_names).is_some();
-    // An edit may write a line that stays as it was: that is no change in the difference.
-    let mut masked =
-        edits.iter().any(|edit| completed(edit, old).lines().any(|line| is_secret(line, of_names)));
-    for (at, line) in unified(path, old, new, FIX_RADIUS).into_iter().enumerate() {
-        let is_change = at >= 2 && line.starts_with(['+', '-']);
-        masked |= is_change && is_secret(&line, of_names);
-        if at >= FIX_LINES {
-            excerpt.more += 1;
-        } else {
-            excerpt.lines.push(if at < 2 { line } else { shortened(line, of_names, FIX_WIDTH) });
-        }
-    }
-    (excerpt, masked)
+    let of_names = is_made_of_names(path);
+    let lines = unified(path, old, new, FIX_RADIUS);
+    let mut changed = lines.iter().skip(HEADER).filter(|line| line.starts_with(['+', '-']));
+    // An edit may write a line as it was: the difference does not show that line as changed.
+    let masked = changed.any(|line| is_secret(line, of_names))
+        || edits
+            .iter()
+            .any(|edit| completed(edit, old).lines().any(|line| is_secret(line, of_names)));
+    (bounded(path, lines, FIX_LINES, FIX_WIDTH), masked)
+}
+
+/// The first lines of a difference, shortened and masked.
+fn bounded(path: &RepoPath, lines: Vec<String>, most: usize, width: usize) -> Excerpt {
+    let of_names = is_made_of_names(path);
+    let more = lines.len().saturating_sub(most);
+    let shown = lines.into_iter().take(most).enumerate();
+    let shown =
+        shown.map(|(at, line)| if at < HEADER { line } else { shortened(line, of_names, width) });
+    Excerpt { lines: shown.collect(), more }
+}
+
+fn is_made_of_names(path: &RepoPath) -> bool {
+    FileKind::of(path, FileKind::is_made_of_names).is_some()
 }
 
 /// The lines that an edit writes, with what stays of the first and of the last.
@@ -139,17 +143,14 @@ fn is_binary(text: &[u8]) -> bool {
     text[..text.len().min(BINARY)].contains(&0)
 }
 
-fn without_returns(text: Vec<u8>) -> Vec<u8> {
-    let mut rest = text;
-    let mut previous = 0;
-    // Only those that end a line; the last line may lack its line feed.
-    let mut kept = Vec::with_capacity(rest.len());
-    for byte in rest.drain(..) {
-        if previous == b'\r' && byte == b'\n' {
+/// The text with each CRLF as a line feed.
+fn without_returns(text: &[u8]) -> Vec<u8> {
+    let mut kept = Vec::with_capacity(text.len());
+    for &byte in text {
+        if byte == b'\n' && kept.last() == Some(&b'\r') {
             kept.pop();
         }
         kept.push(byte);
-        previous = byte;
     }
     kept
 }

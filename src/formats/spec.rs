@@ -22,7 +22,10 @@ pub(crate) fn installs_from<'a>(
     readings(spec)
         .iter()
         // `@scope/x@file:…`, the way an alias or a resolution may name its target.
-        .flat_map(|spec| [Some(&**spec), behind(spec, "@file:"), behind(spec, "@link:")])
+        .flat_map(|spec| {
+            let aliased = |mark| spec.rsplit_once(mark).map(|(_, target)| target);
+            [Some(&**spec), aliased("@file:"), aliased("@link:")]
+        })
         .filter_map(|spec| local_path(spec?.trim()))
         .find_map(|path| leads_into(path, directory, debris))
 }
@@ -82,11 +85,6 @@ const REMOTE: [&str; 16] = [
     "gist",
     "runtime",
 ];
-
-/// What stands behind the last of these marks.
-fn behind<'a>(spec: &'a str, mark: &str) -> Option<&'a str> {
-    spec.rsplit_once(mark).map(|(_, rest)| rest)
-}
 
 /// The path that a spec names on this machine; `None` if it names something elsewhere.
 fn local_path(spec: &str) -> Option<&str> {
@@ -173,7 +171,8 @@ pub(crate) struct Trace<'a> {
 /// escapes: three layers of them, as a URL within a URL in a string has. Where; at the start, if
 /// the layers hide the place.
 pub(crate) fn mention<'a>(text: &[u8], debris: &'a Debris) -> Option<Trace<'a>> {
-    let hidden = |text: &[u8]| find_debris(text, debris).map(|trace| Trace { span: 0..0, ..trace });
+    let hidden =
+        |text: &[u8]| find_debris(text, debris, false).map(|trace| Trace { span: 0..0, ..trace });
     let deeper = |text: &[u8]| {
         let once = unescaped(text);
         hidden(&once).or_else(|| hidden(&unescaped(&once)))
@@ -183,7 +182,7 @@ pub(crate) fn mention<'a>(text: &[u8], debris: &'a Debris) -> Option<Trace<'a>> 
         text.contains(&0)
             .then(|| text.iter().copied().filter(|&byte| byte != 0).collect::<Vec<_>>())
     };
-    find_debris(text, debris)
+    find_debris(text, debris, false)
         .or_else(|| deeper(text))
         .or_else(|| hidden(&unquoted(text)))
         .or_else(|| narrow().and_then(|text| hidden(&text).or_else(|| deeper(&text))))
@@ -215,37 +214,28 @@ fn unquoted(text: &[u8]) -> Vec<u8> {
     plain
 }
 
-/// Finds the first path component that is a directory of debris, in a text of unknown structure: a
-/// lockfile's line, or a manifest that does not parse. Escapes of JSON, YAML and URLs are undone
-/// for the comparison; the span is that of the source.
+/// The first path component of a text that is a directory of debris: for a lockfile's line, or a
+/// manifest that does not parse. Escapes of JSON, YAML and URLs are undone for the comparison; the
+/// span is that of the source.
 ///
-/// A name that only begins or ends like it (`my.docker-deps`, `.docker-deps-old`) is another name.
-/// One that does not begin with a dot may be a package's as well, so there the slash behind it has
-/// to say that it is a directory.
-pub(crate) fn find_debris<'a>(text: &[u8], debris: &'a Debris) -> Option<Trace<'a>> {
-    find(text, debris, true)
-}
-
-/// The same in a text whose strings stand back to back: what stands before and behind a name is no
-/// part of it.
-pub(crate) fn find_packed_debris<'a>(text: &[u8], debris: &'a Debris) -> Option<Trace<'a>> {
-    find(text, debris, false)
-}
-
-fn find<'a>(text: &[u8], debris: &'a Debris, apart: bool) -> Option<Trace<'a>> {
+/// A name that only starts or ends like it (`my.docker-deps`, `.docker-deps-old`) is another name,
+/// unless the text is `packed`: its strings follow each other without a separator. A name without a
+/// leading dot may be that of a package, so it counts only before a slash.
+pub(crate) fn find_debris<'a>(text: &[u8], debris: &'a Debris, packed: bool) -> Option<Trace<'a>> {
     if memchr::memchr2(b'\\', b'%', text).is_none() && text.is_ascii() {
-        return find_first(text, debris, apart);
+        return find_first(text, debris, packed);
     }
-    let Trace { directory, span } = find_first(&unescaped(text), debris, apart)?;
+    let Trace { directory, span } = find_first(&unescaped(text), debris, packed)?;
     let mut offsets = characters(text).map(|(at, _)| at).skip(span.start);
     let start = offsets.next().unwrap_or(text.len());
     let end = offsets.nth(span.len().saturating_sub(1)).unwrap_or(text.len());
     Some(Trace { directory, span: start..end })
 }
 
-fn find_first<'a>(text: &[u8], debris: &'a Debris, apart: bool) -> Option<Trace<'a>> {
+fn find_first<'a>(text: &[u8], debris: &'a Debris, packed: bool) -> Option<Trace<'a>> {
     let traces = debris.directories().iter().filter_map(|directory| {
-        find_component(text, directory.name.as_bytes(), apart).map(|span| Trace { directory, span })
+        find_component(text, directory.name.as_bytes(), packed)
+            .map(|span| Trace { directory, span })
     });
     traces.min_by_key(|trace| trace.span.start)
 }
@@ -255,7 +245,7 @@ pub(crate) fn could_hold_debris(text: &[u8], debris: &Debris) -> bool {
     // Escapes are undone line by line, and few lines have any; fewer have a sign that file systems
     // fold.
     let [a, b, c] = FOLDED_BY;
-    find_first(text, debris, false).is_some()
+    find_first(text, debris, true).is_some()
         || any_line(text, |text| memchr::memchr2(b'\\', b'%', text), debris)
         || (!text.is_ascii() && any_line(text, |text| memchr::memchr3(a, b, c, text), debris))
 }
@@ -266,7 +256,7 @@ fn any_line(text: &[u8], next: impl Fn(&[u8]) -> Option<usize>, debris: &Debris)
     while let Some(at) = next(&text[from..]).map(|at| from + at) {
         let line = line_around(text, at);
         from = line.end;
-        if find(&text[line], debris, false).is_some() {
+        if find_debris(&text[line], debris, true).is_some() {
             return true;
         }
     }
@@ -277,7 +267,7 @@ fn any_line(text: &[u8], next: impl Fn(&[u8]) -> Option<usize>, debris: &Debris)
 /// name.
 const RAREST_FIRST: &[u8] = b"qzjxkvywbhgfupmdlcnorsitae";
 
-fn find_component(text: &[u8], name: &[u8], apart: bool) -> Option<Span> {
+fn find_component(text: &[u8], name: &[u8], packed: bool) -> Option<Span> {
     let part_of_name =
         |byte: &u8| byte.is_ascii_alphanumeric() || b"._-".contains(byte) || !byte.is_ascii();
     let dotted = name.starts_with(b".");
@@ -289,9 +279,9 @@ fn find_component(text: &[u8], name: &[u8], apart: bool) -> Option<Span> {
         let Some(start) = at.checked_sub(mark) else { continue };
         let end = start + name.len();
         let same = text.get(start..end).is_some_and(|found| found.eq_ignore_ascii_case(name));
-        let begins = !apart || start == 0 || !part_of_name(&text[start - 1]);
+        let begins = packed || start == 0 || !part_of_name(&text[start - 1]);
         let ends = |next: Option<&u8>| {
-            if dotted { !(apart && next.is_some_and(part_of_name)) } else { next == Some(&b'/') }
+            if dotted { packed || !next.is_some_and(part_of_name) } else { next == Some(&b'/') }
         };
         if same && begins && ends(text.get(end)) {
             return Some(start..end);
@@ -367,7 +357,7 @@ mod tests {
     }
 
     fn traced(text: &[u8], debris: &Debris) -> Option<Span> {
-        find_debris(text, debris).map(|trace| trace.span)
+        find_debris(text, debris, false).map(|trace| trace.span)
     }
 
     /// A repository that packs elsewhere.
@@ -511,7 +501,7 @@ mod tests {
         ] {
             assert_eq!(installs_from(spec, "backend", &debris).unwrap().name, name, "{spec}");
             assert_eq!(
-                find_debris(spec.as_bytes(), &debris).unwrap().directory.name,
+                find_debris(spec.as_bytes(), &debris, false).unwrap().directory.name,
                 name,
                 "{spec}"
             );
@@ -522,7 +512,7 @@ mod tests {
             ".packed-old/x",
             "file:../.docker-deps/x.tgz",
         ] {
-            assert_eq!(find_debris(text.as_bytes(), &debris), None, "{text}");
+            assert_eq!(find_debris(text.as_bytes(), &debris, false), None, "{text}");
             assert_eq!(installs_from(text, "", &debris), None, "{text}");
         }
         // The first in the text, whichever that is.
@@ -594,7 +584,7 @@ mod tests {
             #[test]
             fn a_trace_is_found_where_a_spec_is(spec in spec()) {
                 let line = format!("  '@s/x@{spec}': 1");
-                prop_assert!(find_debris(line.as_bytes(), &Debris::default()).is_some(), "{line}");
+                prop_assert!(find_debris(line.as_bytes(), &Debris::default(), false).is_some(), "{line}");
                 let text = format!("a: 1\n{line}\nb: %2f\n");
                 prop_assert!(could_hold_debris(text.as_bytes(), &Debris::default()), "{text}");
             }
@@ -602,7 +592,7 @@ mod tests {
             #[test]
             fn no_text_is_too_odd(text in any::<Vec<u8>>()) {
                 let debris = Debris::default();
-                let _ = find_debris(&text, &debris).map(|trace| &text[trace.span]);
+                let _ = find_debris(&text, &debris, false).map(|trace| &text[trace.span]);
                 let _ = installs_from(&String::from_utf8_lossy(&text), "a/b", &debris);
             }
         }

@@ -129,15 +129,11 @@ pub(super) fn spec(data: &[u8]) {
         spec::installs_from(line, &directory, &debris);
     }
     spec::mention(text, &debris);
-    for trace in [spec::find_debris(text, &debris), spec::find_packed_debris(text, &debris)]
-        .into_iter()
-        .flatten()
-    {
+    let find = |packed| spec::find_debris(text, &debris, packed);
+    for trace in [find(false), find(true)].into_iter().flatten() {
         within(&trace.span, text.len());
         assert!(!trace.span.is_empty() && spec::could_hold_debris(text, &debris));
-        assert!(
-            spec::mention(text, &debris).is_some() || spec::find_debris(text, &debris).is_none()
-        );
+        assert!(spec::mention(text, &debris).is_some() || find(false).is_none());
         let found = &text[trace.span];
         let is_plain = !found.contains(&b'%') && !found.contains(&b'\\');
         assert!(!is_plain || trace.directory.is(found), "{found:?}");

@@ -4,7 +4,7 @@ use crate::base::change::File;
 use crate::base::debris::Debris;
 use crate::base::finding::Step;
 use crate::base::path::RepoPath;
-use crate::formats::spec::{Trace, could_hold_debris, find_debris, find_packed_debris, mention};
+use crate::formats::spec::{Trace, could_hold_debris, find_debris, mention};
 use crate::project::SourceFile;
 use crate::project::kinds::FileKind;
 use crate::rule::{Check, Findings, Rule, RuleGroup, Subject};
@@ -123,8 +123,7 @@ fn hidden<'a>(file: &File, lockfile: FileKind, debris: &'a Debris) -> Option<Tra
 /// The first trace in a line, behind its prose.
 fn trace<'a>(line: &[u8], debris: &'a Debris, packed: bool) -> Option<Trace<'a>> {
     let from = prose_end(line);
-    let find = if packed { find_packed_debris } else { find_debris };
-    let Trace { directory, span } = find(&line[from..], debris)?;
+    let Trace { directory, span } = find_debris(&line[from..], debris, packed)?;
     Some(Trace { directory, span: from + span.start..from + span.end })
 }
 
