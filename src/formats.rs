@@ -1,4 +1,4 @@
-//! Parsers: bytes in, values with their places out. They do no I/O and know no rule.
+//! Parsers: bytes in, values with spans out. They do no I/O.
 
 pub(crate) mod document;
 pub(crate) mod joined;
@@ -14,20 +14,19 @@ mod yaml;
 
 use document::{Node, SyntaxError};
 
-/// The languages that manifests and settings are written in.
+/// The syntax of a manifest or of settings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Syntax {
-    /// RFC 8259, as `JSON.parse` takes it.
+    /// RFC 8259, as `JSON.parse` accepts it.
     Json,
     /// JSON5: comments, trailing commas, bare keys, single quotes.
     Json5,
-    /// JSON with comments and trailing commas, as editors take it.
+    /// JSON with comments and trailing commas, as editors accept it.
     Jsonc,
     /// YAML 1.2, with the merge keys of 1.1.
     Yaml,
     /// TOML 1.1.
     Toml,
-    /// The lines of `.tool-versions`.
     ToolVersions,
 }
 

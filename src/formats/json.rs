@@ -7,14 +7,11 @@ use jsonc_parser::{CollectOptions, ParseOptions, parse_to_ast};
 use crate::base::finding::Span;
 use crate::formats::document::{Key, Node, SyntaxError, Value};
 
-/// How much is accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum JsonDialect {
-    /// What `JSON.parse` accepts.
     Strict,
-    /// That, comments, and trailing commas.
+    /// Comments and trailing commas.
     Jsonc,
-    /// What JSON5 adds to it.
     Json5,
 }
 
@@ -43,7 +40,7 @@ pub(super) fn parse(text: &str, dialect: JsonDialect) -> Result<Node, SyntaxErro
     Ok(convert(ast))
 }
 
-/// The recursion is bounded: the parser refuses more than 512 levels.
+/// Recursion is bounded: the parser refuses more than 512 levels.
 fn convert(ast: Ast<'_>) -> Node {
     let place = span(&ast);
     let value = match ast {
@@ -99,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn strict_json_is_no_json5() {
+    fn strict_json_refuses_extensions() {
         for wrong in
             ["", "{", "{'a': 1}", "{\"a\": 1,}", "// c\n{}", "{a: 1}", "{} {}", "[01]", "\"\\x41\""]
         {

@@ -14,7 +14,7 @@ pub(super) fn parse(text: &str) -> Result<Node, SyntaxError> {
     Ok(Node { span: root.span(), value: table(root.into_inner()) })
 }
 
-/// The recursion is bounded: the parser refuses deeper nesting than 80 levels.
+/// Recursion is bounded: the parser refuses more than 80 levels.
 fn table(table: DeTable<'_>) -> Value {
     let entry = |(key, value): (Spanned<DeString<'_>>, Spanned<DeValue<'_>>)| {
         (Key { span: key.span(), text: key.into_inner().into_owned() }, node(value))
@@ -60,7 +60,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_toml_is_an_error_with_a_place() {
+    fn invalid_toml_is_an_error_with_a_place() {
         let error = parse(Syntax::Toml, b"a = 1\nb = \n").unwrap_err();
         assert!((10..=11).contains(&error.span.start), "{error:?}");
         assert!(parse(Syntax::Toml, b"a = 1\na = 2\n").is_err());

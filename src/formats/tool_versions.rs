@@ -1,4 +1,4 @@
-//! `.tool-versions` as a [`Node`]: a tool and its versions a line, as asdf reads it.
+//! `.tool-versions` as a [`Node`]: one tool and its versions on each line, as asdf reads it.
 
 use crate::formats::document::{Key, Node, Value};
 
