@@ -9,7 +9,6 @@ use crate::project::SourceFile;
 use crate::project::kinds::FileKind;
 use crate::rule::{Check, Findings, Rule, RuleGroup, Subject};
 
-/// The row of the rule table.
 pub(crate) const RULE: Rule = Rule {
     id: "registry-token",
     summary: "a registry token or password written out in an npmrc or yarnrc file",
@@ -21,8 +20,7 @@ pub(crate) const RULE: Rule = Rule {
 
 const HELP: &str = "use ${NPM_TOKEN} instead, and revoke this secret if it was ever pushed";
 
-/// How a file is written, by its name: `.npmrc`, and what is copied into its place, such as
-/// `.npmrc.docker`.
+/// The syntax of a file of settings, or of a copy such as `.npmrc.docker`.
 fn dialect(path: &RepoPath) -> Option<SettingsDialect> {
     FileKind::of(path, |kind| kind.credentials().is_some())?.credentials()
 }
@@ -34,14 +32,14 @@ fn judge(known: &SourceFile, _: &Debris, findings: &mut Findings) {
     let mut secrets: Vec<_> =
         settings(dialect, text).iter().filter_map(|setting| exposed(setting, text)).collect();
     secrets.sort_unstable_by_key(|(span, _)| span.start);
-    // A line is reported once, from its first secret to its end: whatever else it holds must not be
-    // printed either.
+    // A line is reported once, masked from its first secret to its end: the rest of it may be secret
+    // too.
     let mut line_end = None;
     let mut secret_end = 0;
     for (span, message) in secrets {
         if line_end.is_none_or(|end| span.start > end) {
             let line = line_around(text, span.start);
-            // Nor may the end of the secret before, if it is in this line.
+            // Mask the end of the previous secret too, if it is in this line.
             let start = if secret_end > line.start { line.start } else { span.start };
             findings.secret(file, &(start..line.end), message).help(HELP, &[Step::Stage]);
             line_end = Some(line.end);
@@ -50,7 +48,7 @@ fn judge(known: &SourceFile, _: &Debris, findings: &mut Findings) {
     }
 }
 
-/// The place of a setting's secret, and what it is. The message never quotes the file.
+/// The place of a setting's secret, and the message, which never quotes the file.
 fn exposed(setting: &Setting, text: &[u8]) -> Option<(Span, &'static str)> {
     const URL: &str = "the password of a URL is written out here";
     let key = without_variables(&String::from_utf8_lossy(&text[setting.key.clone()]));
@@ -72,18 +70,18 @@ fn exposed(setting: &Setting, text: &[u8]) -> Option<(Span, &'static str)> {
     Some((setting.value.clone(), message))
 }
 
-/// The secret part of an identity: `user:password`, or both in one, encoded.
+/// The password of `user:password`, or the whole, which may be both in Base64.
 fn password(ident: &str) -> &str {
     ident.split_once(':').map_or(ident, |(_, password)| password)
 }
 
-/// Whether a literal is more than nothing, a keyword, or an evident placeholder.
+/// Whether a literal is not empty, a keyword or a placeholder.
 fn is_secret(literal: &str) -> bool {
     let literal = literal.trim_matches(|c: char| c.is_whitespace() || matches!(c, '"' | '\''));
     !is_template(literal) && !WORDS.contains(&literal.to_ascii_lowercase().as_str())
 }
 
-/// What people write where a secret is to go, and what is no secret to anyone.
+/// Keywords, and words that people write in the place of a secret.
 const WORDS: [&str; 14] = [
     "null",
     "~",
@@ -101,9 +99,9 @@ const WORDS: [&str; 14] = [
     "test",
 ];
 
-/// Whether a literal is for another program to fill in: `$NAME`, `$(command)`, `${{ name }}`,
-/// `%NAME%`, `@NAME@`, `__NAME__`, `<name>`, `YOUR_NAME_HERE`, or nothing but `x`, `*` or dots. No
-/// registry gives out tokens without a digit and without a small letter.
+/// Whether a literal is a placeholder: `$NAME`, `$(command)`, `${{ name }}`, `%NAME%`, `@NAME@`,
+/// `__NAME__`, `<name>`, `YOUR_NAME_HERE`, or only `x`, `*` or dots. Every token of a registry has a
+/// digit or a lower-case letter.
 fn is_template(literal: &str) -> bool {
     let between = |start: &str, end: &str| {
         literal.len() > start.len() && literal.starts_with(start) && literal.ends_with(end)
@@ -133,7 +131,7 @@ mod tests {
     use super::RULE;
     use crate::engine::tests::{Fake, judged_by, transcript};
 
-    /// A secret that no scanner takes for one, because it stands nowhere in this file.
+    /// Built at run time, so that scanners do not report this file.
     fn secret() -> String {
         ["npm", "s3cr3t".repeat(3).as_str()].join("_")
     }

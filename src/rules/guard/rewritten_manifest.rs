@@ -10,7 +10,6 @@ use crate::project::SourceFile;
 use crate::project::kinds::FileKind;
 use crate::rule::{Check, Findings, Rule, RuleGroup, Subject};
 
-/// The row of the rule table.
 pub(crate) const RULE: Rule = Rule {
     id: "rewritten-manifest",
     summary: "a manifest whose dependency points into .docker-deps",
@@ -20,7 +19,7 @@ pub(crate) const RULE: Rule = Rule {
     ..Rule::base(RuleGroup::Guard)
 };
 
-/// Where specs are: paths of keys, below which every string is a spec, however deep.
+/// Paths of keys. Every string below them, at any depth, is a spec.
 type Specs = &'static [&'static [&'static str]];
 
 const PACKAGE: Specs = &[
@@ -28,14 +27,14 @@ const PACKAGE: Specs = &[
     &["devDependencies"],
     &["optionalDependencies"],
     &["peerDependencies"],
-    // npm; values may be objects that nest.
+    // npm; values may be nested objects.
     &["overrides"],
     // yarn; pnpm reads it too.
     &["resolutions"],
     &["pnpm", "overrides"],
     &["pnpm", "packageExtensions"],
     &["pnpm", "patchedDependencies"],
-    // bun keeps its catalogs in the manifest, at the top or under `workspaces`.
+    // Bun's catalogs, at the top or in `workspaces`.
     &["catalog"],
     &["catalogs"],
     &["workspaces", "catalog"],
@@ -43,7 +42,7 @@ const PACKAGE: Specs = &[
     &["patchedDependencies"],
 ];
 
-/// Of pnpm's workspace file and yarn's settings.
+/// The same for pnpm's workspace file and yarn's settings.
 const SETTINGS: Specs = &[
     &["overrides"],
     &["catalog"],
@@ -82,8 +81,7 @@ fn judge(known: &SourceFile, debris: &Debris, findings: &mut Findings) {
     }
 }
 
-/// A manifest that does not parse cannot be judged on its meaning, so a mention is enough to block
-/// it.
+/// The dependencies of a manifest that does not parse are unknown, so a mention blocks it.
 fn unparsable(file: &File, error: &SyntaxError, debris: &Debris, findings: &mut Findings) {
     if let Some(trace) = mention(&file.text, debris) {
         let message =
@@ -96,17 +94,17 @@ fn unparsable(file: &File, error: &SyntaxError, debris: &Debris, findings: &mut 
                 &error.span,
                 "this manifest cannot be parsed, so its dependencies were not judged",
             )
-            .help("mend the syntax, then stage it", &[Step::Stage])
+            .help("fix the syntax, then stage it", &[Step::Stage])
             .severity(Severity::Warning);
     }
 }
 
-/// Calls `visit` with every string below these keys, in the file's order.
+/// Calls `visit` with every string below these keys, in the order of the file.
 fn for_each_below<'a>(node: &'a Node, keys: &[&'a str], visit: &mut impl FnMut(&'a Node)) {
     match (keys, &node.value) {
         ([key, rest @ ..], _) => {
             node.get(key).for_each(|node| for_each_below(node, rest, visit));
-            // pnpm 10 and 11 read a manifest through JavaScript's prototype chain.
+            // pnpm 10 and 11 look keys up through JavaScript's prototype chain.
             node.get("__proto__").for_each(|node| for_each_below(node, keys, visit));
         }
         ([], Value::Text(_)) => visit(node),

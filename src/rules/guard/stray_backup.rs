@@ -5,7 +5,6 @@ use crate::base::debris::Debris;
 use crate::base::finding::Step;
 use crate::rule::{Check, Findings, Rule, RuleGroup};
 
-/// The row of the rule table.
 pub(crate) const RULE: Rule = Rule {
     id: "stray-backup",
     summary: "a backup file (*.bak)",
