@@ -1,4 +1,4 @@
-//! The configuration: what a repository says in its `bakstop.json`.
+//! The configuration of a repository: its `bakstop.json`.
 
 use std::collections::BTreeMap;
 use std::fmt::{self, Display};
@@ -15,7 +15,7 @@ use crate::rule::{ConfigReading, Finding, Problem, Rule};
 
 mod reader;
 
-/// Where the configuration stands, from the top of the work tree.
+/// The path of the configuration.
 pub(crate) const FILE: &str = "bakstop.json";
 
 /// The largest configuration that is read, in bytes.
@@ -24,26 +24,25 @@ pub(crate) const LIMIT: u64 = 1024 * 1024;
 /// The most problems that an error lists.
 const LISTED: usize = 20;
 
-/// What a configuration says. The default is what holds where there is none.
+/// A parsed configuration. The default applies where there is no file.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Config {
-    /// As it is shown.
+    /// The file name, as printed; empty for the default.
     name: String,
     text: Vec<u8>,
-    /// Whether it comes from somewhere else than what is judged.
+    /// Whether it is not part of what is judged.
     outside: bool,
-    /// The day that allowances are held against.
+    /// Decides which allowances have expired.
     today: Date,
     weights: BTreeMap<&'static str, Weight>,
     debris: Debris,
-    /// What counts as debris if nothing is taken out of what is built in, and the line that takes
-    /// it out.
+    /// The leftovers with the built-in directory unchanged, and the line that changes it.
     with_built_in: Option<(Debris, Origin)>,
     allowances: Vec<Allowance>,
     verify: Vec<Allowance>,
 }
 
-/// How much the findings of a rule weigh.
+/// The severity that the configuration gives to a rule.
 #[derive(Debug, Clone)]
 struct Weight {
     /// `None` if the rule is off.
@@ -51,29 +50,28 @@ struct Weight {
     origin: Origin,
 }
 
-/// An exception: what it names is found, and not told.
+/// An exception: the findings that it names are hidden.
 #[derive(Debug, Clone)]
 pub(crate) struct Allowance {
-    /// Whose findings; `None` for what `verify` finds.
+    /// `None` for an allowance of `verify`.
     pub rule: Option<&'static Rule>,
     pattern: Pattern,
     path: Span,
-    /// The last day on which it holds.
+    /// The last day on which it applies, and its place.
     until: Option<(Span, Date)>,
-    /// Why, in the words of the configuration. Not escaped.
+    /// Not escaped.
     pub reason: String,
-    /// Where it stands.
     pub origin: Origin,
 }
 
-/// A line of the configuration. Shown as `bakstop.json:12:5`.
+/// A place in the configuration, printed as `bakstop.json:12:5`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Origin {
-    /// The file, as it is shown.
+    /// The file name, as printed.
     pub name: String,
-    /// Counted from 1.
+    /// Starts at 1.
     pub line: usize,
-    /// Counted in characters from 1.
+    /// In characters, starts at 1.
     pub column: usize,
 }
 
@@ -83,20 +81,20 @@ impl Display for Origin {
     }
 }
 
-/// What the configuration does with a finding.
+/// How the configuration treats a finding.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Treatment<'a> {
-    /// It is told, and weighs this much.
+    /// Reported with this severity.
     Reported(Severity),
-    /// It is hidden, because its rule is off.
+    /// Hidden, because its rule is off.
     Off(&'a Origin),
 }
 
 impl Config {
-    /// Reads a configuration. `name` is how it is shown; `today` decides which allowances have
-    /// ended. The error lists what is wrong, a line each.
+    /// Parses a configuration. `name` is printed; `today` decides which allowances have expired. The
+    /// error lists one problem a line.
     pub(crate) fn parse(name: &str, text: &[u8], today: Date) -> Result<Self, Error> {
-        let (config, problems) = reader::read(name, text);
+        let (config, problems) = reader::parse(name, text);
         if problems.is_empty() {
             Ok(Self { today, ..config })
         } else {
@@ -104,7 +102,7 @@ impl Config {
         }
     }
 
-    /// The configuration that a change carries; the default if it carries none.
+    /// The configuration in a change, or the default.
     pub(crate) fn from_change(
         change: &dyn Change,
         today: impl FnOnce() -> Date,
@@ -116,59 +114,56 @@ impl Config {
         }
     }
 
-    /// One that gives a rule a weight, for tests with rules that are not in the table.
+    /// Gives a rule a severity, for tests with rules outside the table.
     #[cfg(test)]
     pub(crate) fn weighing(rule: &Rule, severity: Option<Severity>) -> Self {
         let weight = Weight { severity, origin: Origin { name: FILE.into(), line: 1, column: 1 } };
         Self { weights: [(rule.id, weight)].into(), ..Self::default() }
     }
 
-    /// Whether there is one, and not just what holds without.
+    /// Whether there is a file.
     pub(crate) fn is_present(&self) -> bool {
         !self.name.is_empty()
     }
 
-    /// The same, taken from somewhere else than what is judged.
+    /// Marks it as not part of what is judged.
     #[must_use]
     pub(crate) fn outside(self) -> Self {
         Self { outside: true, ..self }
     }
 
-    /// Whether it comes from somewhere else than what is judged: nothing that is judged could mend
-    /// it.
+    /// Whether it is not part of what is judged, so that no change to that could fix it.
     pub(crate) fn is_outside(&self) -> bool {
         self.outside
     }
 
-    /// What it was read from; empty if there is none.
+    /// The text of the file; empty if there is none.
     pub(crate) fn text(&self) -> &[u8] {
         &self.text
     }
 
-    /// Whether a configuration with this text, among what is judged, is this one.
+    /// Whether a file with this text, as part of what is judged, is this configuration.
     pub(crate) fn is(&self, text: &[u8]) -> bool {
         !self.outside && !text.is_empty() && self.text == text
     }
 
-    /// What counts as debris.
     pub(crate) fn debris(&self) -> &Debris {
         &self.debris
     }
 
-    /// What would count as debris if the configuration took nothing out of what is built in, and
-    /// the line that does.
+    /// The leftovers with the built-in directory unchanged, and the line that changes it.
     pub(crate) fn with_built_in(&self) -> Option<&(Debris, Origin)> {
         self.with_built_in.as_ref()
     }
 
-    /// Whether a rule judges at all: by default, or because it is given a weight. A rule that is
-    /// switched off judges as well, and its findings are hidden.
+    /// Whether a rule judges: by default, or because the configuration gives it a severity. A rule
+    /// that is on by default and turned off judges as well; its findings are hidden.
     pub(crate) fn turns_on(&self, rule: &Rule) -> bool {
         rule.on_by_default
             || self.weights.get(rule.id).is_some_and(|weight| weight.severity.is_some())
     }
 
-    /// What is done with a finding. One that weighs less than its rule does is not raised.
+    /// The treatment of a finding. A finding below the severity of its rule is never raised.
     pub(crate) fn treat(&self, finding: &Finding) -> Treatment<'_> {
         match self.weights.get(finding.rule.id) {
             None => Treatment::Reported(finding.severity),
@@ -180,19 +175,18 @@ impl Config {
         }
     }
 
-    /// Whether a rule is switched off.
+    /// Whether a rule is turned off.
     pub(crate) fn is_off(&self, rule: &Rule) -> bool {
         self.weights.get(rule.id).is_some_and(|weight| weight.severity.is_none())
     }
 
-    /// Whether the findings of a rule in a file are not told.
+    /// Whether the findings of a rule in a file are hidden.
     pub(crate) fn hides(&self, rule: &Rule, path: &RepoPath) -> bool {
         self.is_off(rule)
             || self.allowances.iter().any(|allowance| self.allows(allowance, rule, path))
     }
 
-    /// The line that keeps a rewritten file at this path from being blocked by this rule, and how
-    /// it does.
+    /// The line that keeps this rule from blocking a rewritten file at this path, and how.
     pub(crate) fn spares(&self, rule: &Rule, path: &RepoPath) -> Option<(&Origin, String)> {
         let id = rule.id;
         if let Some(Weight { severity, origin }) = self.weights.get(id)
@@ -200,7 +194,7 @@ impl Config {
         {
             let how = match severity {
                 Some(_) => format!("makes {id} a warning"),
-                None => format!("switches {id} off"),
+                None => format!("turns {id} off"),
             };
             return Some((origin, how));
         }
@@ -211,7 +205,7 @@ impl Config {
         }
         let (_, origin) = self.with_built_in()?;
         let gone = self.debris.directory(DOCKER_DEPS.as_bytes()).is_none();
-        gone.then(|| (origin, format!("takes {DOCKER_DEPS} out")))
+        gone.then(|| (origin, format!("removes {DOCKER_DEPS}")))
     }
 
     /// The allowances for findings, in the order of the file.
@@ -219,28 +213,27 @@ impl Config {
         &self.allowances
     }
 
-    /// The first allowance in force that names this finding, by its number among
-    /// [`Config::allowances`].
+    /// The index in [`Config::allowances`] of the first valid allowance for a finding.
     pub(crate) fn allowance(&self, finding: &Finding) -> Option<usize> {
         self.allowances
             .iter()
             .position(|allowance| self.allows(allowance, finding.rule, &finding.path))
     }
 
-    /// The first allowance in force for a path that `verify` finds changed.
+    /// The first valid allowance of `verify` for a path.
     pub(crate) fn verify_allowance(&self, path: &RepoPath) -> Option<&Allowance> {
         self.verify
             .iter()
-            .find(|allowance| !self.has_ended(allowance) && allowance.pattern.matches(path))
+            .find(|allowance| !self.has_expired(allowance) && allowance.pattern.matches(path))
     }
 
-    /// The allowances for `verify` that have ended.
-    pub(crate) fn ended_verify_allowances(&self) -> impl Iterator<Item = &Allowance> {
-        self.verify.iter().filter(|allowance| self.has_ended(allowance))
+    /// The expired allowances of `verify`.
+    pub(crate) fn expired_verify_allowances(&self) -> impl Iterator<Item = &Allowance> {
+        self.verify.iter().filter(|allowance| self.has_expired(allowance))
     }
 
-    /// What there is to say of this configuration itself: the dates that have passed, and the
-    /// allowances for which `unused` holds. `fresh` tells whether the file is among what is judged.
+    /// What the configuration rules judge: the expired allowances, and those of the rest for which
+    /// `unused` is true. `fresh` is whether the file is part of what is judged.
     pub(crate) fn reading(
         &self,
         fresh: bool,
@@ -253,33 +246,31 @@ impl Config {
             replaces: true,
         };
         let all = self.allowances.iter().chain(&self.verify);
-        let ended = all.filter(|allowance| self.has_ended(allowance));
-        let expired =
-            ended.filter_map(|allowance| Some(allowance.until.as_ref()?.0.clone())).collect();
-        let numbered =
-            self.allowances.iter().enumerate().filter(|(_, allowance)| !self.has_ended(allowance));
-        let unused = numbered.filter(|(number, allowance)| unused(*number, allowance));
+        let expired = all.filter(|allowance| self.has_expired(allowance));
+        let expired = expired.filter_map(|allowance| Some(allowance.until.as_ref()?.0.clone()));
+        let unused = self.allowances.iter().enumerate().filter(|(number, allowance)| {
+            !self.has_expired(allowance) && unused(*number, allowance)
+        });
         let unused = unused.map(|(_, allowance)| allowance.path.clone()).collect();
-        ConfigReading { file, problems: Vec::new(), expired, unused }
+        ConfigReading { file, problems: Vec::new(), expired: expired.collect(), unused }
     }
 
     fn allows(&self, allowance: &Allowance, rule: &Rule, path: &RepoPath) -> bool {
         allowance.rule == Some(rule)
-            && !self.has_ended(allowance)
+            && !self.has_expired(allowance)
             && allowance.pattern.matches(path)
     }
 
-    fn has_ended(&self, allowance: &Allowance) -> bool {
+    fn has_expired(&self, allowance: &Allowance) -> bool {
         allowance.until.as_ref().is_some_and(|(_, last)| *last < self.today)
     }
 }
 
-/// What there is to say of a configuration that is among what is judged: whether it could be
-/// obeyed.
+/// The problems of a configuration that is part of what is judged.
 pub(crate) fn examine(change: &dyn Change, entry: &Entry) -> Result<ConfigReading, Error> {
     let (text, problems) = match text(change, entry)? {
         Ok(text) => {
-            let (_, problems) = reader::read(FILE, &text);
+            let (_, problems) = reader::parse(FILE, &text);
             (text, problems)
         }
         Err(problem) => (Vec::new(), vec![problem]),
@@ -293,7 +284,7 @@ pub(crate) fn examine(change: &dyn Change, entry: &Entry) -> Result<ConfigReadin
     Ok(ConfigReading { file, problems, expired: Vec::new(), unused: Vec::new() })
 }
 
-/// The text of a configuration, or why it is none.
+/// The text of a configuration, or why it cannot be one.
 fn text(change: &dyn Change, entry: &Entry) -> Result<Result<Vec<u8>, Problem>, Error> {
     let problem = |message: &str| Ok(Err(Problem { span: None, message: message.into() }));
     if !entry.is_regular() {
@@ -305,7 +296,7 @@ fn text(change: &dyn Change, entry: &Entry) -> Result<Result<Vec<u8>, Problem>, 
     }
 }
 
-/// The error that lists what is wrong with a configuration.
+/// The error that lists the problems of a configuration.
 fn unreadable(name: &str, text: &[u8], problems: Vec<Problem>) -> Error {
     let beyond = problems.len().saturating_sub(LISTED);
     let line = |problem: Problem| match problem.span {
@@ -341,7 +332,7 @@ mod tests {
     }
 
     #[test]
-    fn a_weight_neither_raises_nor_hides_what_weighs_less_on_its_own() {
+    fn a_weight_neither_raises_nor_hides_a_weaker_finding() {
         use Severity::{Error, Warning};
         for (weight, own, rule, expected) in [
             ("error", Error, Error, Error),
@@ -371,7 +362,7 @@ mod tests {
     }
 
     #[test]
-    fn an_allowance_is_for_one_rule_and_holds_on_its_last_day() {
+    fn an_allowance_is_for_one_rule_and_applies_on_its_last_day() {
         let config = config(
             r#"{"allow": [
                 {"rule": "stray-backup", "path": "a/**", "reason": "1", "until": "2026-05-01"},
@@ -391,7 +382,7 @@ mod tests {
     }
 
     #[test]
-    fn verify_has_allowances_of_its_own() {
+    fn verify_has_its_own_allowances() {
         let config = config(
             r#"{"allow": [{"rule": "stray-backup", "path": "src/**", "reason": "r"}], "verify": {"allow": [
                 {"path": "dist/**", "reason": "built"},
@@ -404,7 +395,7 @@ mod tests {
         assert_eq!(reason("dist/a/b.js"), Some("built"));
         assert_eq!((reason("src/a"), reason("old/a")), (None, None));
         let ended: Vec<String> =
-            config.ended_verify_allowances().map(|ended| ended.origin.to_string()).collect();
+            config.expired_verify_allowances().map(|ended| ended.origin.to_string()).collect();
         assert_eq!(ended, ["bakstop.json:3:17"]);
     }
 

@@ -13,14 +13,14 @@ use crate::formats::{self as parsers, Syntax, package, spec};
 use crate::fuzz::{divided, safe, within};
 use crate::models::dockerfile::{Base, Stages};
 
-/// JSON in its three dialects, and what is written into a manifest.
+/// JSON in three dialects, and a dependency added to a manifest.
 pub(super) fn json(data: &[u8]) {
     for syntax in [Syntax::Json, Syntax::Jsonc, Syntax::Json5] {
         document(data, &parsers::parse(syntax, data));
     }
     if let Ok(value) = serde_json::from_slice::<Json>(data) {
-        let node = parsers::parse(Syntax::Json, data)
-            .expect("what every other parser of JSON takes is taken here");
+        let node =
+            parsers::parse(Syntax::Json, data).expect("serde_json accepts it, so this parser must");
         assert!(agrees(&value, &node), "{value} and {node:?}");
     }
     let manifest: Json =
@@ -28,7 +28,7 @@ pub(super) fn json(data: &[u8]) {
     assert_eq!(manifest["dependencies"]["a"], "file:b");
 }
 
-/// YAML, and where the lines of its strings stand.
+/// YAML, and the places in its strings.
 pub(super) fn yaml(data: &[u8]) {
     document(data, &parsers::parse(Syntax::Yaml, data));
 }
@@ -50,8 +50,7 @@ pub(super) fn settings(data: &[u8]) {
     }
 }
 
-/// Every node of a document stands in the text, and on the bounds of its characters; of an error,
-/// the place can be told.
+/// Every node of a document is in the text, at character boundaries; every error has a place.
 fn document(data: &[u8], parsed: &Result<Node, SyntaxError>) {
     match parsed {
         Ok(root) => node(data, root),
@@ -64,7 +63,7 @@ fn document(data: &[u8], parsed: &Result<Node, SyntaxError>) {
 
 fn node(data: &[u8], node: &Node) {
     let text = std::str::from_utf8(data).expect("only UTF-8 is parsed");
-    // A stack of its own: the depth of the file is not that of the target.
+    // No recursion: a file may be deep.
     let mut open = vec![node];
     while let Some(node) = open.pop() {
         assert!(text.get(node.span.clone()).is_some(), "{:?}", node.span);
@@ -100,7 +99,7 @@ fn node(data: &[u8], node: &Node) {
     }
 }
 
-/// Whether a document says what another parser has read.
+/// Whether a document equals the result of another parser.
 fn agrees(value: &Json, node: &Node) -> bool {
     match (value, &node.value) {
         (Json::String(one), Value::Text(other)) => one == other,
@@ -119,7 +118,7 @@ fn agrees(value: &Json, node: &Node) -> bool {
     }
 }
 
-/// Specs, and traces in texts that nobody parses. The first line is the directory of a manifest.
+/// Specs, and traces in text. The first line is the directory of a manifest.
 pub(super) fn spec(data: &[u8]) {
     let (directory, text) = divided(data);
     let mut debris = Debris::default();
@@ -140,7 +139,7 @@ pub(super) fn spec(data: &[u8]) {
     }
 }
 
-/// What is known of a variable, decided by its name.
+/// A result that depends on the name of the variable.
 fn lookup<'v>(name: &str, variable: &'v Variable) -> Lookup<'v> {
     match name.bytes().next() {
         Some(b'A'..=b'P' | b'a'..=b'm') => Lookup::Set(variable),
@@ -150,7 +149,7 @@ fn lookup<'v>(name: &str, variable: &'v Variable) -> Lookup<'v> {
     }
 }
 
-/// Scripts as commands, and what their words stand for.
+/// Scripts, and their words after expansion.
 pub(super) fn shell(data: &[u8]) {
     let variable = Variable { text: "10.6.5".into(), span: 0..data.len().min(6) };
     let lookup = |name: &str| lookup(name, &variable);
@@ -161,7 +160,7 @@ pub(super) fn shell(data: &[u8]) {
     commands(&script, &lookup, data);
     for escape in [b'\\', b'`'] {
         let expanded = expand(data, escape, 0..data.len(), &lookup);
-        // One value may be put in before the length is looked at.
+        // The limit is checked after a value is inserted.
         assert!(expanded.text.len() <= 1024 + variable.text.len() + 2, "{}", expanded.text.len());
         for used in expanded.used {
             within(&used.span, data.len());
@@ -171,7 +170,7 @@ pub(super) fn shell(data: &[u8]) {
     assert!(shell::unquoted(data).len() <= data.len());
 }
 
-/// Every word of a script stands in the file, and so does what it takes its text from.
+/// Every word of a script is in the file, and so is the source of its text.
 fn commands<'v>(script: &Script<'_>, lookup: &dyn Fn(&str) -> Lookup<'v>, file: &[u8]) {
     for command in &script.commands {
         command.reads_script();
@@ -191,7 +190,7 @@ fn commands<'v>(script: &Script<'_>, lookup: &dyn Fn(&str) -> Lookup<'v>, file: 
     }
 }
 
-/// Dockerfiles: instructions, stages, and what is run in them.
+/// Dockerfiles: instructions, stages and commands.
 pub(super) fn dockerfile(data: &[u8]) {
     let given = Variable { text: "10.6.5".into(), span: 0..0 };
     let mut stages = Stages::given([("GIVEN".to_owned(), given)]);

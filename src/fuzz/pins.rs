@@ -13,7 +13,7 @@ use crate::report::human::View;
 use crate::report::paint::Paint;
 use crate::report::pins as report;
 
-/// One file of each kind. A file of another name is taken for one of these.
+/// One path of each kind. A file of another kind gets one of these.
 const PATHS: [&str; 16] = [
     "package.json",
     "Dockerfile",
@@ -33,7 +33,7 @@ const PATHS: [&str; 16] = [
     ".yarnrc",
 ];
 
-/// A path that pins something.
+/// The path of a file that may pin.
 fn path(named: &[u8]) -> RepoPath {
     let path = RepoPath::new(named);
     if FileKind::of(&path, FileKind::may_pin).is_some() {
@@ -43,7 +43,7 @@ fn path(named: &[u8]) -> RepoPath {
     }
 }
 
-/// The files of an input: NUL stands between them, and the first line of each is its path.
+/// The files of an input, separated by NUL. The first line of each is its path.
 fn files(data: &[u8]) -> Vec<File> {
     let mut files = BTreeMap::new();
     for part in data.split(|&byte| byte == 0).take(8) {
@@ -55,7 +55,7 @@ fn files(data: &[u8]) -> Vec<File> {
     files.into_values().collect()
 }
 
-/// A file of any kind, alone.
+/// A single file.
 pub(super) fn read(data: &[u8]) {
     let (name, text) = divided(data);
     let file = File { path: path(name), text: text.to_vec(), fresh: true, replaces: false };
@@ -64,7 +64,7 @@ pub(super) fn read(data: &[u8]) {
     assert!(reading.says_the_same(&pins::read(&SourceFile::new(file))));
 }
 
-/// Whatever a file says is said somewhere in it.
+/// Every span of a reading is in the file.
 fn stands_in(reading: &Reading, text: &[u8]) {
     for pin in &reading.pins {
         let spans: Vec<&Span> = [&pin.at, &pin.place].into_iter().chain(&pin.version).collect();
@@ -92,7 +92,7 @@ fn stands_in(reading: &Reading, text: &[u8]) {
 
 const VIEW: View<'_> = View { paint: Paint::PLAIN, below_top: false, advice: None };
 
-/// A tree whose pins are moved to one version, and to what its manifests say.
+/// A tree whose pins are moved to one version, and to those of its manifests.
 pub(super) fn edit(data: &[u8]) {
     let board = Board::of(files(data).into_iter().collect());
     safe(&report::human(&board, &[], VIEW));
@@ -111,7 +111,7 @@ pub(super) fn edit(data: &[u8]) {
     check(&board, &pins::plan(&board, declared, |_| false), &declared);
 }
 
-/// What a plan changes is versions, and nothing else.
+/// A plan changes versions, and nothing else.
 fn check(board: &Board, plan: &Plan, target: &dyn Fn(usize) -> Option<NewVersion>) {
     let targets: BTreeMap<Id, NewVersion> =
         board.rows.iter().filter_map(|row| Some((row.id, target(row.group)?))).collect();
@@ -147,19 +147,19 @@ fn check(board: &Board, plan: &Plan, target: &dyn Fn(usize) -> Option<NewVersion
     for (number, reading) in plan.after.readings.iter().enumerate() {
         stands_in(reading, &plan.after.project.file(number).text);
     }
-    // Once moved, there is nothing to move.
+    // A second plan moves nothing.
     let targets: BTreeMap<usize, &NewVersion> = {
         let moved = plan.after.rows.iter().filter(|row| all_moved.contains(&row.id));
         moved.map(|row| (row.group, &targets[&row.id])).collect()
     };
     let again = pins::plan(&plan.after, |group| targets.get(&group).copied().cloned(), |_| false);
-    assert!(again.moved.iter().all(|id| !all_moved.contains(id)), "what was moved is moved again");
+    assert!(again.moved.iter().all(|id| !all_moved.contains(id)), "moved twice");
     safe(&report::moved(board, plan, &[], "moved", VIEW));
     safe(&report::diff(board, plan, VIEW).replace('\t', " "));
 }
 
-/// What may stand in the place of a version: the version, with its hash, behind what has to stand
-/// before it; or, in a range, its first numbers.
+/// The texts that may replace a version: the version after its prefix, with or without its hash; or
+/// the first numbers of a range.
 fn spellings(pin: &Pin, NewVersion { version, hash, .. }: &NewVersion) -> Vec<String> {
     let mut all = vec![format!("{}{version}", pin.before)];
     if !hash.is_empty() {
@@ -176,7 +176,7 @@ fn spellings(pin: &Pin, NewVersion { version, hash, .. }: &NewVersion) -> Vec<St
     all
 }
 
-/// Whether one text is another with one of its spellings in the place of each edit.
+/// Whether `new` is `old` with each edit replaced by one of its spellings.
 fn is_edited(old: &[u8], new: &[u8], at: usize, edits: &[((usize, usize), Vec<String>)]) -> bool {
     let Some((((start, end), spellings), rest)) = edits.split_first() else {
         return old[at..] == *new;
