@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Fuzzes each target of src/fuzz.rs for so many seconds, and ends at the first input that fails one.
+# Fuzzes each target of src/fuzz.rs for some seconds. A target ends at its first failing input.
 #
-#     fuzz/run.sh [SECONDS [TARGET...]]      600 seconds and every target, unless said otherwise
+#     fuzz/run.sh [SECONDS [TARGET...]]      600 seconds and every target by default
 #
-# Needs nightly Rust and a C++ compiler, and installs cargo-fuzz. What is found on the way is kept in fuzz/target/corpus; the
-# corpora of the repository are only read. An input that fails is written to fuzz/artifacts.
+# Needs nightly Rust and a C++ compiler, and installs cargo-fuzz. New inputs are kept in
+# fuzz/target/corpus; fuzz/corpus is only read. A failing input is written to fuzz/artifacts.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -16,8 +16,8 @@ if [ "${#targets[@]}" -eq 0 ]; then
 	mapfile -t targets < <(cargo +nightly fuzz list)
 fi
 
-# The program forbids unsafe code, so what is looked for is no misuse of memory: without a sanitizer, ten times as much is
-# tried. Debug assertions and overflow checks are on.
+# The program forbids unsafe code, so no sanitizer is needed, and it runs ten times as fast without.
+# Debug assertions and overflow checks are on.
 options=(--release --debug-assertions --sanitizer none)
 cargo +nightly fuzz build "${options[@]}"
 

@@ -1,4 +1,4 @@
-//! The configuration: what a repository says in its `bakstop.json`.
+//! The configuration of a repository: its `bakstop.json`.
 
 use std::collections::BTreeMap;
 use std::fmt::{self, Display};
@@ -15,7 +15,7 @@ use crate::rule::{ConfigReading, Finding, Rule};
 mod reader;
 pub(crate) mod source;
 
-/// Where the configuration stands, from the top of the work tree.
+/// The path of the configuration.
 pub(crate) const FILE: &str = "bakstop.json";
 
 /// The largest configuration that is read, in bytes.
@@ -24,23 +24,22 @@ pub(crate) const LIMIT: u64 = 1024 * 1024;
 /// What a configuration says. The default is what holds where there is none.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Config {
-    /// As it is shown.
+    /// The file name, as printed; empty for the default.
     name: String,
     text: Vec<u8>,
-    /// Whether it comes from somewhere else than what is judged.
+    /// Whether it is not part of what is judged.
     outside: bool,
-    /// The day that allowances are held against.
+    /// Decides which allowances have expired.
     today: Date,
     weights: BTreeMap<&'static str, Weight>,
     debris: Debris,
-    /// What counts as debris if nothing is taken out of what is built in, and the line that takes
-    /// it out.
+    /// The leftovers with the built-in directory unchanged, and the line that changes it.
     with_built_in: Option<(Debris, Origin)>,
     allowances: Vec<Allowance>,
     verify: Vec<Allowance>,
 }
 
-/// How much the findings of a rule weigh.
+/// The severity that the configuration gives to a rule.
 #[derive(Debug, Clone)]
 struct Weight {
     /// `None` if the rule is off.
@@ -48,29 +47,28 @@ struct Weight {
     origin: Origin,
 }
 
-/// An exception: what it names is found, and not told.
+/// An exception: the findings that it names are hidden.
 #[derive(Debug, Clone)]
 pub(crate) struct Allowance {
-    /// Whose findings; `None` for what `verify` finds.
-    rule: Option<&'static Rule>,
+    /// `None` for an allowance of `verify`.
+    pub rule: Option<&'static Rule>,
     pattern: Pattern,
     path: Span,
-    /// The last day on which it holds.
+    /// The last day on which it applies, and its place.
     until: Option<(Span, Date)>,
-    /// Why, in the words of the configuration. Not escaped.
+    /// Not escaped.
     pub reason: String,
-    /// Where it stands.
     pub origin: Origin,
 }
 
-/// A line of the configuration. Shown as `bakstop.json:12:5`.
+/// A place in the configuration, printed as `bakstop.json:12:5`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Origin {
-    /// The file, as it is shown.
+    /// The file name, as printed.
     pub name: String,
-    /// Counted from 1.
+    /// Starts at 1.
     pub line: usize,
-    /// Counted in characters from 1.
+    /// In characters, starts at 1.
     pub column: usize,
 }
 
@@ -80,12 +78,12 @@ impl Display for Origin {
     }
 }
 
-/// What the configuration does with a finding.
+/// How the configuration treats a finding.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Treatment<'a> {
-    /// It is told, and weighs this much.
-    Told(Severity),
-    /// It is hidden, because its rule is off.
+    /// Reported with this severity.
+    Reported(Severity),
+    /// Hidden, because its rule is off.
     Off(&'a Origin),
 }
 
@@ -97,80 +95,72 @@ impl Config {
         Self { weights: [(rule.id, weight)].into(), ..Self::default() }
     }
 
-    /// Whether there is one, and not just what holds without.
-    pub(crate) fn is_there(&self) -> bool {
+    /// Whether there is a file.
+    pub(crate) fn is_present(&self) -> bool {
         !self.name.is_empty()
     }
 
-    /// The same, taken from somewhere else than what is judged.
+    /// Marks it as not part of what is judged.
     #[must_use]
     pub(crate) fn outside(self) -> Self {
         Self { outside: true, ..self }
     }
 
-    /// Whether it comes from somewhere else than what is judged: nothing that is judged could mend
-    /// it.
+    /// Whether it is not part of what is judged, so that no change to that could fix it.
     pub(crate) fn is_outside(&self) -> bool {
         self.outside
     }
 
-    /// What it was read from; empty if there is none.
+    /// The text of the file; empty if there is none.
     pub(crate) fn text(&self) -> &[u8] {
         &self.text
     }
 
-    /// Whether a configuration with this text, among what is judged, is this one.
+    /// Whether a file with this text, as part of what is judged, is this configuration.
     pub(crate) fn is(&self, text: &[u8]) -> bool {
         !self.outside && !text.is_empty() && self.text == text
     }
 
-    /// What counts as debris.
     pub(crate) fn debris(&self) -> &Debris {
         &self.debris
     }
 
-    /// What would count as debris if the configuration took nothing out of what is built in, and
-    /// the line that does.
+    /// The leftovers with the built-in directory unchanged, and the line that changes it.
     pub(crate) fn with_built_in(&self) -> Option<&(Debris, Origin)> {
         self.with_built_in.as_ref()
     }
 
-    /// Whether a rule judges at all: by default, or because it is given a weight. A rule that is
-    /// switched off judges as well, and its findings are hidden.
+    /// Whether a rule judges: by default, or because the configuration gives it a severity. A rule
+    /// that is on by default and turned off judges as well; its findings are hidden.
     pub(crate) fn turns_on(&self, rule: &Rule) -> bool {
         rule.on_by_default
             || self.weights.get(rule.id).is_some_and(|weight| weight.severity.is_some())
     }
 
-    /// What is done with a finding. One that weighs less than its rule does is not raised.
+    /// The treatment of a finding. A finding below the severity of its rule is never raised.
     pub(crate) fn treat(&self, finding: &Finding) -> Treatment<'_> {
         match self.weights.get(finding.rule.id) {
-            None => Treatment::Told(finding.severity),
+            None => Treatment::Reported(finding.severity),
             Some(Weight { severity: None, origin }) => Treatment::Off(origin),
-            Some(Weight { severity: Some(weight), .. })
-                if finding.severity >= finding.rule.severity =>
-            {
-                Treatment::Told(*weight)
-            }
             Some(Weight { severity: Some(weight), .. }) => {
-                Treatment::Told(finding.severity.min(*weight))
+                let is_full = finding.severity >= finding.rule.severity;
+                Treatment::Reported(if is_full { *weight } else { finding.severity.min(*weight) })
             }
         }
     }
 
-    /// Whether a rule is switched off.
+    /// Whether a rule is turned off.
     pub(crate) fn is_off(&self, rule: &Rule) -> bool {
         self.weights.get(rule.id).is_some_and(|weight| weight.severity.is_none())
     }
 
-    /// Whether the findings of a rule in a file are not told.
+    /// Whether the findings of a rule in a file are hidden.
     pub(crate) fn hides(&self, rule: &Rule, path: &RepoPath) -> bool {
         self.is_off(rule)
             || self.allowances.iter().any(|allowance| self.allows(allowance, rule, path))
     }
 
-    /// The line that keeps a rewritten file at this path from being blocked by this rule, and how
-    /// it does.
+    /// The line that keeps this rule from blocking a rewritten file at this path, and how.
     pub(crate) fn spares(&self, rule: &Rule, path: &RepoPath) -> Option<(&Origin, String)> {
         let id = rule.id;
         if let Some(Weight { severity, origin }) = self.weights.get(id)
@@ -178,7 +168,7 @@ impl Config {
         {
             let how = match severity {
                 Some(_) => format!("makes {id} a warning"),
-                None => format!("switches {id} off"),
+                None => format!("turns {id} off"),
             };
             return Some((origin, how));
         }
@@ -189,7 +179,7 @@ impl Config {
         }
         let (_, origin) = self.with_built_in()?;
         let gone = self.debris.directory(DOCKER_DEPS.as_bytes()).is_none();
-        gone.then(|| (origin, format!("takes {DOCKER_DEPS} out")))
+        gone.then(|| (origin, format!("removes {DOCKER_DEPS}")))
     }
 
     /// The allowances for findings, in the order of the file.
@@ -197,28 +187,27 @@ impl Config {
         &self.allowances
     }
 
-    /// The first allowance in force that names this finding, by its number among
-    /// [`Config::allowances`].
+    /// The index in [`Config::allowances`] of the first valid allowance for a finding.
     pub(crate) fn allowance(&self, finding: &Finding) -> Option<usize> {
         self.allowances
             .iter()
             .position(|allowance| self.allows(allowance, finding.rule, &finding.path))
     }
 
-    /// The first allowance in force for a path that `verify` finds changed.
+    /// The first valid allowance of `verify` for a path.
     pub(crate) fn verify_allowance(&self, path: &RepoPath) -> Option<&Allowance> {
         self.verify
             .iter()
-            .find(|allowance| !self.has_ended(allowance) && allowance.pattern.matches(path))
+            .find(|allowance| !self.has_expired(allowance) && allowance.pattern.matches(path))
     }
 
-    /// The allowances for `verify` that have ended.
-    pub(crate) fn ended_verify_allowances(&self) -> impl Iterator<Item = &Allowance> {
-        self.verify.iter().filter(|allowance| self.has_ended(allowance))
+    /// The expired allowances of `verify`.
+    pub(crate) fn expired_verify_allowances(&self) -> impl Iterator<Item = &Allowance> {
+        self.verify.iter().filter(|allowance| self.has_expired(allowance))
     }
 
-    /// What there is to say of this configuration itself: the dates that have passed, and the
-    /// allowances for which `unused` holds. `fresh` tells whether the file is among what is judged.
+    /// What the configuration rules judge: the expired allowances, and those of the rest for which
+    /// `unused` is true. `fresh` is whether the file is part of what is judged.
     pub(crate) fn reading(
         &self,
         fresh: bool,
@@ -231,31 +220,23 @@ impl Config {
             replaces: true,
         };
         let all = self.allowances.iter().chain(&self.verify);
-        let ended = all.filter(|allowance| self.has_ended(allowance));
-        let expired =
-            ended.filter_map(|allowance| Some(allowance.until.as_ref()?.0.clone())).collect();
-        let numbered =
-            self.allowances.iter().enumerate().filter(|(_, allowance)| !self.has_ended(allowance));
-        let unused = numbered.filter(|(number, allowance)| unused(*number, allowance));
+        let expired = all.filter(|allowance| self.has_expired(allowance));
+        let expired = expired.filter_map(|allowance| Some(allowance.until.as_ref()?.0.clone()));
+        let unused = self.allowances.iter().enumerate().filter(|(number, allowance)| {
+            !self.has_expired(allowance) && unused(*number, allowance)
+        });
         let unused = unused.map(|(_, allowance)| allowance.path.clone()).collect();
-        ConfigReading { file, problems: Vec::new(), expired, unused }
+        ConfigReading { file, problems: Vec::new(), expired: expired.collect(), unused }
     }
 
     fn allows(&self, allowance: &Allowance, rule: &Rule, path: &RepoPath) -> bool {
         allowance.rule == Some(rule)
-            && !self.has_ended(allowance)
+            && !self.has_expired(allowance)
             && allowance.pattern.matches(path)
     }
 
-    fn has_ended(&self, allowance: &Allowance) -> bool {
+    fn has_expired(&self, allowance: &Allowance) -> bool {
         allowance.until.as_ref().is_some_and(|(_, last)| *last < self.today)
-    }
-}
-
-impl Allowance {
-    /// The rule whose findings it is for; `None` if it is for `verify`.
-    pub(crate) fn rule(&self) -> Option<&'static Rule> {
-        self.rule
     }
 }
 
@@ -278,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn a_weight_neither_raises_nor_hides_what_weighs_less_on_its_own() {
+    fn a_weight_neither_raises_nor_hides_a_weaker_finding() {
         use Severity::{Error, Warning};
         for (weight, own, rule, expected) in [
             ("error", Error, Error, Error),
@@ -295,10 +276,10 @@ mod tests {
             let stray_backup = about("stray-backup");
             assert_eq!(
                 config.treat(&stray_backup),
-                Treatment::Told(expected),
+                Treatment::Reported(expected),
                 "{weight} {own:?} {rule:?}"
             );
-            assert_eq!(config.treat(&about("registry-token")), Treatment::Told(own));
+            assert_eq!(config.treat(&about("registry-token")), Treatment::Reported(own));
         }
         let config = config("{\n  \"rules\": {\n    \"stray-backup\": \"off\"\n  }\n}");
         let Treatment::Off(origin) = config.treat(&finding("stray-backup", "a", Error)) else {
@@ -308,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn an_allowance_is_for_one_rule_and_holds_on_its_last_day() {
+    fn an_allowance_is_for_one_rule_and_applies_on_its_last_day() {
         let config = config(
             r#"{"allow": [
                 {"rule": "stray-backup", "path": "a/**", "reason": "1", "until": "2026-05-01"},
@@ -328,7 +309,7 @@ mod tests {
     }
 
     #[test]
-    fn verify_has_allowances_of_its_own() {
+    fn verify_has_its_own_allowances() {
         let config = config(
             r#"{"allow": [{"rule": "stray-backup", "path": "src/**", "reason": "r"}], "verify": {"allow": [
                 {"path": "dist/**", "reason": "built"},
@@ -341,7 +322,7 @@ mod tests {
         assert_eq!(reason("dist/a/b.js"), Some("built"));
         assert_eq!((reason("src/a"), reason("old/a")), (None, None));
         let ended: Vec<String> =
-            config.ended_verify_allowances().map(|ended| ended.origin.to_string()).collect();
+            config.expired_verify_allowances().map(|ended| ended.origin.to_string()).collect();
         assert_eq!(ended, ["bakstop.json:3:17"]);
     }
 

@@ -166,7 +166,7 @@ fn undo(changes: &Changes, findings: &[Finding]) -> Option<Advice> {
             .any(|difference| &difference.path == path && difference.is(State::Staged))
     };
     let mut sorted: Vec<&Finding> = findings.iter().collect();
-    sorted.sort_by_key(|finding| rules::order(finding.rule));
+    sorted.sort_by_key(|finding| rules::position(finding.rule));
     let mut lines: Vec<String> = Vec::new();
     for finding in sorted {
         // Staging is the next step of a commit, not of a build; unless it is staged already.
@@ -591,7 +591,7 @@ mod tests {
             );
             assert_eq!(!carried.is_empty(), is_carried, "{subject:?} {severity:?} {rewrite:?}");
         }
-        let of_pins = rules::of(RuleGroup::Pins)[0];
+        let of_pins = rules::in_group(RuleGroup::Pins)[0];
         let mut findings = [Finding { rule: of_pins, ..about(Subject::Manifest, Error) }];
         assert!(
             in_commits(&mut findings, Rewrite::Commits).is_empty(),

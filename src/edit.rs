@@ -1,5 +1,5 @@
-//! Edits of users' files: applied together, read back, and refused file by file where the result is
-//! not as intended.
+//! Edits of users' files: applied together, read back, and refused for each file whose result is not
+//! as intended.
 
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,11 +12,11 @@ pub(crate) mod diff;
 pub(crate) mod excerpt;
 pub(crate) mod fix;
 
-/// Applies edits to the files of a project: returns the edited files by their numbers, each with
-/// its new text, and the meaning that `read` finds in all files after that. All edits of a file are
-/// refused where they cannot be applied together, or where `is_as_intended` does not hold for its
-/// number and the meaning. Edits of paths that are not in the project are refused as well.
-pub(crate) fn edited<M>(
+/// Applies edits to the files of a project. Returns the new texts by the numbers of their files, and
+/// what `read` makes of the whole project after that. All edits of a file are refused if they cannot
+/// be applied together, or if `is_as_intended` is false for its number and the result of `read`.
+/// Edits of paths that are not in the project are refused as well.
+pub(crate) fn apply_checked<M>(
     project: &Project,
     edits: &[Edit],
     read: impl Fn(Project) -> M,
@@ -28,7 +28,7 @@ pub(crate) fn edited<M>(
     }
     let text = |(path, edits): (&RepoPath, Vec<&Edit>)| {
         let number = project.number(path.as_bytes())?;
-        Some((number, applied(&project.file(number).text, edits)?))
+        Some((number, apply(&project.file(number).text, edits)?))
     };
     let mut texts: BTreeMap<usize, Vec<u8>> = by_path.into_iter().filter_map(text).collect();
     loop {
@@ -38,27 +38,27 @@ pub(crate) fn edited<M>(
         if wrong.is_empty() {
             return (texts, after);
         }
-        // Without these edits, others may be read otherwise.
+        // Without these edits, the other files may be read differently.
         texts.retain(|number, _| !wrong.contains(number));
     }
 }
 
-/// The order of edits in which equal ones are neighbours.
+/// Orders edits so that equal ones are adjacent.
 fn by_place(a: &Edit, b: &Edit) -> Ordering {
     let key = |edit: &Edit| (edit.span.start, edit.span.end);
     a.path.cmp(&b.path).then(key(a).cmp(&key(b))).then_with(|| a.text.cmp(&b.text))
 }
 
-/// A text with edits applied; equal edits count once. `None` if two overlap, or if one is not
-/// within the text.
-pub(crate) fn applied(text: &[u8], mut edits: Vec<&Edit>) -> Option<Vec<u8>> {
+/// Applies edits to a text; equal edits count once. `None` if two overlap, or one is outside the
+/// text.
+pub(crate) fn apply(text: &[u8], mut edits: Vec<&Edit>) -> Option<Vec<u8>> {
     edits.sort_by(|a, b| by_place(a, b));
     edits.dedup();
     let mut result = Vec::with_capacity(text.len());
     let mut at = 0;
     let mut last_start = None;
     for edit in edits {
-        // Of two that insert at one place, the order is not known.
+        // The order of two insertions at one place is unknown.
         if last_start.replace(edit.span.start) == Some(edit.span.start) {
             return None;
         }
@@ -108,15 +108,15 @@ mod tests {
         ] {
             let edits: Vec<Edit> =
                 edits.iter().map(|(span, text)| edit("a", span.clone(), text)).collect();
-            let found = applied(b"abcdef", edits.iter().collect());
+            let found = apply(b"abcdef", edits.iter().collect());
             assert_eq!(found.as_deref(), text.map(str::as_bytes), "{edits:?}");
         }
         let backward =
             Edit { path: "a".into(), span: Span { start: 3, end: 2 }, text: String::new() };
-        assert_eq!(applied(b"abcdef", vec![&backward]), None);
+        assert_eq!(apply(b"abcdef", vec![&backward]), None);
     }
 
-    /// Applies edits, and accepts the texts that a list names. Gives also how often all was read.
+    /// Applies edits and accepts only these texts. Also returns how often the project was read.
     fn accepting(
         project: &Project,
         edits: &[Edit],
@@ -130,12 +130,12 @@ mod tests {
         let is_named = |number, after: &Project| {
             texts.iter().any(|text| text.as_bytes() == after.file(number).text)
         };
-        let (texts, after) = edited(project, edits, count, is_named);
+        let (texts, after) = apply_checked(project, edits, count, is_named);
         (texts, after, read.get())
     }
 
     #[test]
-    fn a_file_that_is_not_read_back_as_intended_is_left_whole() {
+    fn a_file_that_does_not_read_back_as_intended_is_not_edited() {
         let project: Project = ["a", "b", "c"].map(|path| file(path, "12")).into_iter().collect();
         let edits = [
             edit("a", 0..1, "x"),
@@ -155,7 +155,7 @@ mod tests {
         keys.iter().fold(root, |node, key| node.get(key).next().unwrap())
     }
 
-    /// Where a text has `10.6.5` as a value that its own parser finds.
+    /// The place of the value `10.6.5` by the parser of the file.
     fn place(path: &str, text: &str) -> Span {
         let bytes = text.as_bytes();
         let of = |syntax, keys: &[&str]| {

@@ -242,7 +242,7 @@ impl<'a> Engine<'a> {
         change: &dyn Change,
         judge: impl FnOnce(&mut Findings) -> T,
     ) -> T {
-        let mut findings = Findings::of(rule);
+        let mut findings = Findings::new(rule);
         let result = judge(&mut findings);
         self.found.extend(stamped(findings.into_vec(), change));
         result
@@ -304,7 +304,7 @@ impl<'a> Engine<'a> {
         };
         let reading = self
             .config
-            .reading(self.judges_itself, |number, allowance| unused(number, allowance.rule()));
+            .reading(self.judges_itself, |number, allowance| unused(number, allowance.rule));
         let about_itself = self.configuration(&reading);
         for mut finding in about_itself {
             if self.config.is_outside() {
@@ -321,7 +321,7 @@ impl<'a> Engine<'a> {
     /// Tells a finding or hides it, as the configuration has it.
     fn weigh(&self, mut finding: Finding, judgement: &mut Judgement, used: &mut HashSet<usize>) {
         finding.severity = match self.config.treat(&finding) {
-            Treatment::Told(severity) => severity,
+            Treatment::Reported(severity) => severity,
             Treatment::Off(origin) => {
                 let (by, reason) = (origin.clone(), "the rule is off".to_owned());
                 judgement.hidden.push(Hidden { finding, by, reason });
@@ -350,7 +350,7 @@ impl<'a> Engine<'a> {
         let mut found = Vec::new();
         let mut known = None;
         for rule in &self.rules {
-            let mut findings = Findings::of(rule);
+            let mut findings = Findings::new(rule);
             match rule.check {
                 Check::Entry(judge) => judge(entry, debris, &mut findings),
                 Check::File { wants, judge } if entry.is_regular() && wants(&entry.path) => {
@@ -376,7 +376,7 @@ impl<'a> Engine<'a> {
         let mut found = Vec::new();
         for rule in &self.rules {
             if let Check::Configuration(judge) = rule.check {
-                let mut findings = Findings::of(rule);
+                let mut findings = Findings::new(rule);
                 judge(reading, &mut findings);
                 found.append(&mut findings.into_vec());
             }

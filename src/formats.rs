@@ -1,8 +1,8 @@
-//! Parsers: bytes in, values with their places out. They do no I/O and know no rule.
+//! Parsers: bytes in, values with spans out. They do no I/O.
 
 pub(crate) mod document;
 pub(crate) mod joined;
-pub(crate) mod json;
+mod json;
 pub(crate) mod npmrc;
 pub(crate) mod package;
 pub(crate) mod shell;
@@ -10,45 +10,47 @@ pub(crate) mod dockerfile;
 pub(crate) mod spec;
 mod toml;
 mod tool_versions;
-pub(crate) mod yaml;
-
-use crate::base::finding::Span;
+mod yaml;
 
 use document::{Node, SyntaxError};
 
-/// The languages that manifests and settings are written in.
+/// The syntax of a manifest or of settings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Syntax {
-    /// RFC 8259, as `JSON.parse` takes it.
+    /// RFC 8259, as `JSON.parse` accepts it.
     Json,
     /// JSON5: comments, trailing commas, bare keys, single quotes.
     Json5,
-    /// JSON with comments and trailing commas, as editors take it.
+    /// JSON with comments and trailing commas, as editors accept it.
     Jsonc,
     /// YAML 1.2, with the merge keys of 1.1.
     Yaml,
     /// TOML 1.1.
     Toml,
-    /// The lines of `.tool-versions`.
     ToolVersions,
 }
 
-/// Parses a file. A leading byte order mark is passed over, as the package managers do; spans count
-/// it.
+/// Parses a file. A leading byte order mark is skipped, as the package managers do; spans count it.
 pub(crate) fn parse(syntax: Syntax, bytes: &[u8]) -> Result<Node, SyntaxError> {
     let text = std::str::from_utf8(bytes).map_err(|error| SyntaxError {
         span: error.valid_up_to()..error.valid_up_to() + error.error_len().unwrap_or(1),
         message: "the file is not UTF-8".into(),
     })?;
     let unmarked = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let mut parsed = match syntax {
+        Syntax::Json => json::parse(unmarked, json::JsonDialect::Strict),
+        Syntax::Json5 => json::parse(unmarked, json::JsonDialect::Json5),
+        Syntax::Jsonc => json::parse(unmarked, json::JsonDialect::Jsonc),
+        Syntax::Yaml => yaml::parse(unmarked),
+        Syntax::Toml => toml::parse(unmarked),
+        Syntax::ToolVersions => Ok(tool_versions::parse(unmarked)),
+    };
     let mark = text.len() - unmarked.len();
-    let shift = |span: Span| span.start + mark..span.end + mark;
-    match syntax {
-        Syntax::Json => json::parse(unmarked, json::JsonDialect::Strict, shift),
-        Syntax::Json5 => json::parse(unmarked, json::JsonDialect::Json5, shift),
-        Syntax::Jsonc => json::parse(unmarked, json::JsonDialect::Jsonc, shift),
-        Syntax::Yaml => yaml::parse(unmarked, shift),
-        Syntax::Toml => toml::parse(unmarked, shift),
-        Syntax::ToolVersions => Ok(tool_versions::parse(unmarked, shift)),
+    if mark > 0 {
+        match &mut parsed {
+            Ok(root) => root.shift(mark),
+            Err(error) => error.span = document::shifted(&error.span, mark),
+        }
     }
+    parsed
 }

@@ -1,8 +1,6 @@
-//! Fuzz targets: what is fed with whatever comes, by the name that `cargo fuzz run` knows it by.
-//!
-//! A target takes any bytes, and asserts what must hold for all of them. It is compiled for
-//! fuzzing, where `fuzz/` makes a program of each, and for the test that feeds it the files of its
-//! corpus. Those of parsers that are private to their room stand in that room.
+//! Fuzz targets. A target takes any bytes and asserts what must hold for all of them. Each is compiled
+//! as a program by `fuzz/`, and for the test that feeds it its corpus. Targets of private parsers are
+//! in the `fuzz.rs` of their room.
 
 use std::ops::Range;
 
@@ -10,13 +8,13 @@ use crate::base::escape::is_unsafe;
 use crate::{git, hooks};
 
 mod formats;
+mod judging;
 mod pins;
-mod told;
 
-/// A target: its name in fuzz/Cargo.toml, which is that of its corpus, and what it feeds.
+/// The name of a target, in fuzz/Cargo.toml and as directory of its corpus, and its function.
 type Target = (&'static str, fn(&[u8]));
 
-/// Every target. A new one is a line here and a line in fuzz/Cargo.toml.
+/// Every target. A new one needs a line here and one in fuzz/Cargo.toml.
 pub const TARGETS: &[Target] = &[
     ("json", formats::json),
     ("yaml", formats::yaml),
@@ -26,10 +24,10 @@ pub const TARGETS: &[Target] = &[
     ("dockerfile", formats::dockerfile),
     ("pins", pins::read),
     ("edit", pins::edit),
-    ("config", told::config),
-    ("records", told::records),
-    ("escape", told::escape),
-    ("judge", told::judge),
+    ("config", judging::config),
+    ("records", judging::records),
+    ("escape", judging::escape),
+    ("judge", judging::judge),
     ("hooks", hooks::fuzz::files),
     ("answers", answers),
     ("trees", git::fuzz::trees),
@@ -38,27 +36,27 @@ pub const TARGETS: &[Target] = &[
     ("pack", git::fuzz::pack),
 ];
 
-/// Every answer of git that is parsed.
+/// The output of git.
 fn answers(data: &[u8]) {
     git::fuzz::answers(data);
     hooks::fuzz::answers(data);
 }
 
-/// Feeds a target.
+/// Runs a target.
 pub fn run(name: &str, data: &[u8]) {
     match TARGETS.iter().find(|(known, _)| *known == name) {
         Some((_, target)) => target(data),
-        None => panic!("{name} is no target of src/fuzz.rs"),
+        None => panic!("{name} is not a target of src/fuzz.rs"),
     }
 }
 
-/// Fails unless a span lies in a text of this length.
+/// Panics unless a span is in a text of this length.
 fn within(span: &Range<usize>, length: usize) {
     assert!(span.start <= span.end && span.end <= length, "{span:?} in a text of {length} bytes");
 }
 
-/// Fails if a text holds what could act on a terminal, besides line feeds, or what a runner would
-/// obey.
+/// Panics if a text has characters that a terminal acts on, except line feeds, or commands of a
+/// runner.
 fn safe(text: &str) {
     for sign in ["##[", "##vso["] {
         assert!(!text.contains(sign), "{text:?}");
@@ -69,13 +67,13 @@ fn safe(text: &str) {
     }
 }
 
-/// A JSON document that no log is harmed by.
+/// Parses JSON that must be safe to print.
 fn json(text: &str) -> serde_json::Value {
     safe(text);
     serde_json::from_str(text).expect("valid JSON")
 }
 
-/// The first line of an input, and the rest: for targets that are fed with two things.
+/// The first line of an input and the rest, for targets with two inputs.
 fn divided(data: &[u8]) -> (&[u8], &[u8]) {
     match data.iter().position(|&byte| byte == b'\n') {
         Some(end) => (&data[..end], &data[end + 1..]),
@@ -108,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn what_fuzzing_has_tried_holds() {
+    fn every_target_accepts_its_corpus() {
         for (name, target) in TARGETS {
             let files = corpus(name);
             assert!(!files.is_empty(), "{name}");
@@ -152,7 +150,7 @@ mod tests {
         assert_eq!(corpora.collect::<BTreeSet<_>>(), targets);
     }
 
-    /// The direct dependencies of bakstop in a lockfile, with their versions.
+    /// The direct dependencies of bakstop in a lockfile, with versions.
     fn locked(path: &str) -> BTreeSet<(String, String)> {
         let lockfile = toml(path);
         let list = |node: &Node, key| match node.last(key).map(|list| &list.value) {

@@ -1,4 +1,4 @@
-//! What a rule is, what it finds, and the sink that it reports into.
+//! The type of a rule, its findings, and the sink that it reports into.
 
 use std::borrow::Cow;
 use std::fmt::{self, Debug};
@@ -15,26 +15,21 @@ use crate::project::{Project, SourceFile};
 
 /// A row of the rule table.
 pub(crate) struct Rule {
-    /// The pattern that it catches, in kebab-case; the names of its file and of its manual page say
-    /// the same.
+    /// Names the pattern that it catches, in kebab-case, like its file and its manual page.
     pub id: &'static str,
-    /// The group that it is documented in.
     pub group: RuleGroup,
     /// One line: what it catches.
     pub summary: &'static str,
-    /// How much its findings weigh, unless one says otherwise.
+    /// The severity of its findings, unless one has another.
     pub severity: Severity,
-    /// Whether it judges where no configuration mentions it.
+    /// Whether it judges if no configuration mentions it.
     pub on_by_default: bool,
-    /// What it finds, as far as that matters to others.
     pub subject: Subject,
     /// The manual page, in Markdown.
     pub manual: &'static str,
-    /// What it looks at.
     pub check: Check,
 }
 
-/// The groups of rules.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum RuleGroup {
     /// Leftovers of a preparation, and secrets.
@@ -45,29 +40,29 @@ pub(crate) enum RuleGroup {
     Config,
 }
 
-/// What a rule finds, where something else depends on that.
+/// What a rule finds, if other code depends on that.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Subject {
-    /// A manifest that a preparation rewrote. `prove` provokes this finding.
+    /// A manifest that a preparation rewrote: `prove` stages one.
     Manifest,
-    /// A lockfile that kept a trace of a preparation. To restore the manifest does not undo it.
+    /// A lockfile with a trace of a preparation. Restoring the manifest does not undo it.
     Lockfile,
-    /// A secret. It must be revoked, wherever it is removed from.
+    /// A secret. Removing it is not enough: it must be revoked.
     Secret,
-    /// A configuration that cannot be obeyed. No configuration may make it less than an error.
+    /// An invalid configuration. No configuration may make it less than an error.
     InvalidConfiguration,
     Other,
 }
 
 impl Subject {
-    /// Whether it shows that a preparation was not undone.
+    /// Whether it shows that a preparation was not restored.
     pub(crate) fn is_preparation(self) -> bool {
         matches!(self, Self::Manifest | Self::Lockfile)
     }
 }
 
 impl Rule {
-    /// What most rules of a group share; a row fills in the rest.
+    /// The defaults of a rule.
     pub(crate) const fn base(group: RuleGroup) -> Self {
         Self {
             id: "",
@@ -133,79 +128,74 @@ impl Check {
     }
 }
 
-/// What is known of a configuration: of one that is to come, or of the one that is obeyed.
+/// What the configuration rules judge: the problems of a new configuration, or the allowances of the
+/// one in force.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ConfigReading {
-    /// The file. Of one that cannot be read at all, the text is empty.
+    /// The text is empty if the file cannot be read.
     pub file: File,
-    /// Why it cannot be obeyed.
-    pub problems: Vec<Remark>,
-    /// The dates of the allowances that have ended.
+    /// Why it is invalid.
+    pub problems: Vec<Problem>,
+    /// The dates of the expired allowances.
     pub expired: Vec<Span>,
-    /// The paths of the allowances that hid nothing in the whole tree.
+    /// The paths of the allowances that hide nothing in the whole tree.
     pub unused: Vec<Span>,
 }
 
-/// Something to say of a place in a file.
+/// A problem of a configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Remark {
-    /// The place; `None` if it is the file as such.
+pub(crate) struct Problem {
+    /// `None` for the whole file.
     pub span: Option<Span>,
-    /// What there is to say, as a short sentence without an initial capital or a full stop. Safe to
-    /// print.
+    /// A short sentence without an initial capital or a full stop. Safe to print.
     pub message: String,
 }
 
-/// What a rule says about a place.
+/// What a rule reports.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Finding {
     pub rule: &'static Rule,
-    /// How much it weighs.
     pub severity: Severity,
-    /// The commit that brings it, where commits are judged.
+    /// The commit that adds it, if commits are judged.
     pub commit: Option<Commit>,
     pub path: RepoPath,
-    /// Where in the file; `None` when the file itself is the finding.
+    /// `None` for the whole file.
     pub place: Option<Place>,
-    /// Further places that explain it.
     pub labels: Vec<Label>,
-    /// What is wrong, as a short sentence without an initial capital or a full stop. Safe to print.
+    /// A short sentence without an initial capital or a full stop. Safe to print.
     pub message: String,
-    /// What to do about it, in the same form; empty where there is nothing to do. Safe to print.
+    /// What to do, in the same form; may be empty. Safe to print.
     pub help: Cow<'static, str>,
-    /// The commands that do it, in order.
+    /// The steps of `help`, in order.
     pub steps: Cow<'static, [Step]>,
-    /// The edits that resolve it, where the rule knows them.
     pub fix: Option<Fix>,
 }
 
 impl Finding {
-    /// A finding of this rule, without a cure.
+    /// A finding without help or a fix.
     pub(crate) fn new(
         rule: &'static Rule,
         path: RepoPath,
         place: Option<Place>,
         message: String,
     ) -> Self {
-        let (help, steps) = (Cow::Borrowed(""), Cow::Borrowed(&[][..]));
-        let severity = rule.severity;
         Self {
             rule,
-            severity,
+            severity: rule.severity,
             commit: None,
             path,
             place,
             labels: Vec::new(),
             message,
-            help,
-            steps,
+            help: Cow::Borrowed(""),
+            steps: Cow::Borrowed(&[]),
             fix: None,
         }
     }
 }
 
 impl Verdict {
-    /// The verdict over these findings; with `deny_warnings` a warning weighs as much as an error.
+    /// The verdict on these findings. With `deny_warnings`, a warning blocks like an error.
     pub(crate) fn of(findings: &[Finding], deny_warnings: bool) -> Self {
         let blocking = if deny_warnings { Severity::Warning } else { Severity::Error };
         if findings.iter().any(|finding| finding.severity >= blocking) {
@@ -216,29 +206,28 @@ impl Verdict {
     }
 }
 
-/// The most findings of one rule in one file. A machine or an enemy can write any number; the rest
-/// are counted.
+/// The most findings of one rule in one file. A hostile file could have any number; the rest are
+/// counted.
 const MOST: usize = 100;
 
-/// Where a rule puts what it finds. Everything but the place and the message is filled in from the
-/// rule.
+/// The sink that a rule reports into. It copies the severity from the rule.
 #[derive(Debug)]
 pub(crate) struct Findings {
     rule: &'static Rule,
     found: Vec<Finding>,
-    /// How many of the last findings are about the same file.
+    /// The number of findings in the last file.
     same_file: usize,
-    /// How many findings about a file were not kept.
+    /// The number of findings that were left out in each file.
     beyond: Vec<(RepoPath, usize)>,
 }
 
 impl Findings {
     /// An empty sink for one rule.
-    pub(crate) fn of(rule: &'static Rule) -> Self {
+    pub(crate) fn new(rule: &'static Rule) -> Self {
         Self { rule, found: Vec::new(), same_file: 0, beyond: Vec::new() }
     }
 
-    /// Reports a file as such.
+    /// Reports a whole file.
     pub(crate) fn path(&mut self, path: &RepoPath, message: impl Into<String>) -> Draft<'_> {
         self.push(path, || None, message)
     }
@@ -253,8 +242,7 @@ impl Findings {
         self.push(&file.path, || Some(Place::locate(&file.text, span)), message)
     }
 
-    /// Reports a place in a file that is not understood: its line is not shown, for it may hold
-    /// anything.
+    /// Reports a place in a file that does not parse. The line is not shown: it may hold a secret.
     pub(crate) fn position(
         &mut self,
         file: &File,
@@ -264,7 +252,7 @@ impl Findings {
         self.push(&file.path, || Some(Place::position(&file.text, span)), message)
     }
 
-    /// Reports a place whose content is a secret: it is not kept.
+    /// Reports a secret. Its text is not kept.
     pub(crate) fn secret(
         &mut self,
         file: &File,
@@ -303,13 +291,13 @@ impl Findings {
     }
 }
 
-/// The finding that was just reported, to add its cure to.
+/// The finding that was just reported; `None` if it was left out.
 #[derive(Debug)]
 pub(crate) struct Draft<'a>(Option<&'a mut Finding>);
 
 impl Draft<'_> {
-    /// Says how to resolve it: a sentence, then the commands.
-    pub(crate) fn cure(
+    /// Sets the help and its steps.
+    pub(crate) fn help(
         mut self,
         help: impl Into<Cow<'static, str>>,
         steps: &'static [Step],
@@ -321,7 +309,7 @@ impl Draft<'_> {
         self
     }
 
-    /// Points at a further place, in this file or in another.
+    /// Adds a further place, in this file or in another.
     pub(crate) fn label(mut self, file: &File, span: &Span, text: impl Into<String>) -> Self {
         if let Some(finding) = &mut self.0 {
             let place = Some(Place::locate(&file.text, span));
@@ -330,8 +318,8 @@ impl Draft<'_> {
         self
     }
 
-    /// Proposes these edits of these files. Edits that do not fit the files are no fix.
-    #[allow(dead_code, reason = "the rules that propose fixes are not here yet")]
+    /// Proposes a fix; see [`Fix::of`].
+    #[allow(dead_code, reason = "no rule proposes a fix yet")]
     pub(crate) fn fix(mut self, safety: Safety, edits: Vec<Edit>, files: &[&File]) -> Self {
         if let Some(finding) = &mut self.0 {
             finding.fix = Fix::of(safety, edits, files);
@@ -339,8 +327,8 @@ impl Draft<'_> {
         self
     }
 
-    /// Weighs it otherwise than the rule does.
-    pub(crate) fn weigh(mut self, severity: Severity) {
+    /// Sets a severity other than that of the rule.
+    pub(crate) fn severity(mut self, severity: Severity) {
         if let Some(finding) = &mut self.0 {
             finding.severity = severity;
         }
@@ -354,7 +342,7 @@ pub(crate) mod tests {
     use crate::engine::tests::{Fake, judged_by};
     use crate::engine::{Engine, Judgement};
 
-    /// A rule that finds every file of a name.
+    /// Finds every file named `a`.
     const SEEN: Rule = Rule {
         check: Check::File {
             wants: |path| path.file_name() == b"a",
@@ -366,7 +354,7 @@ pub(crate) mod tests {
         ..probe("seen")
     };
 
-    /// A rule that is not in the table, and finds nothing.
+    /// A rule outside the table that finds nothing.
     pub(crate) const fn probe(id: &'static str) -> Rule {
         Rule { id, summary: "nothing at all", manual: "# probe\n", ..Rule::base(RuleGroup::Guard) }
     }
@@ -385,11 +373,11 @@ pub(crate) mod tests {
             let Judgement { findings, hidden, rules, .. } =
                 Engine::of(&[&OFF], &config).judge(&change).unwrap();
             assert_eq!(findings.first().map(|finding| finding.severity), expected);
-            // It is not there at all: it costs nothing, and hides nothing.
+            // It does not run: it costs nothing, and hides nothing.
             assert_eq!((hidden.len(), rules.len()), (0, usize::from(expected.is_some())));
             assert_eq!(change.read.borrow().len(), rules.len());
         }
-        // A rule that is on, and switched off, still judges, so that it can be said what is hidden.
+        // A rule that the configuration turns off still judges: its findings are counted as hidden.
         let judgement =
             Engine::of(&[&SEEN], &Config::weighing(&SEEN, None)).judge(&change).unwrap();
         assert_eq!((judgement.findings.len(), judgement.hidden.len()), (0, 1));
@@ -406,7 +394,7 @@ pub(crate) mod tests {
                     findings
                         .place(file, &(0..1), "seen")
                         .label(file, &(2..3), "because of this")
-                        .cure(format!("say y in {}", file.path), &[])
+                        .help(format!("say y in {}", file.path), &[])
                         .fix(Safety::Safe, vec![edit], &[file]);
                 },
             },

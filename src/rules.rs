@@ -1,5 +1,5 @@
-//! The rule table. A rule is one file in `rules/`, one manual page in `docs/rules/`, and one line
-//! here.
+//! The rule table. A rule is a file in `rules/`, a manual page in `docs/rules/`, and two lines here:
+//! its module and its place in the table.
 
 use crate::base::change::File;
 use crate::base::debris::Debris;
@@ -7,7 +7,7 @@ use crate::project::SourceFile;
 use crate::project::kinds::FileKind;
 use crate::rule::{Check, Findings, Rule, RuleGroup, Subject};
 
-/// The rules about what a preparation leaves behind, and about secrets.
+/// Leftovers of a preparation, and secrets.
 mod guard {
     pub(super) mod docker_deps_content;
     pub(super) mod registry_token;
@@ -16,7 +16,7 @@ mod guard {
     pub(super) mod stray_backup;
 }
 
-/// The rules about package managers and where they are pinned.
+/// Package managers and where they are pinned.
 mod pins {
     pub(super) mod bypassed_corepack;
     pub(super) mod floating_package_manager;
@@ -25,52 +25,43 @@ mod pins {
     pub(super) mod package_manager_mismatch;
 }
 
-/// The rules about the configuration of bakstop itself.
+/// The configuration of bakstop itself.
 mod config {
     pub(super) mod expired_allowance;
     pub(super) mod invalid_configuration;
     pub(super) mod unused_allowance;
 }
 
-use config::{expired_allowance, invalid_configuration, unused_allowance};
-use guard::{
-    docker_deps_content, registry_token, rewritten_lockfile, rewritten_manifest, stray_backup,
-};
-use pins::{
-    bypassed_corepack, floating_package_manager, invalid_package_manager, missing_corepack,
-    package_manager_mismatch,
-};
-
 /// Every rule, in the order of the documentation.
 pub(crate) const RULES: [&Rule; 13] = [
-    &rewritten_manifest::RULE,
-    &rewritten_lockfile::RULE,
-    &stray_backup::RULE,
-    &docker_deps_content::RULE,
-    &package_manager_mismatch::RULE,
-    &invalid_package_manager::RULE,
-    &floating_package_manager::RULE,
-    &missing_corepack::RULE,
-    &bypassed_corepack::RULE,
-    &registry_token::RULE,
-    &invalid_configuration::RULE,
-    &expired_allowance::RULE,
-    &unused_allowance::RULE,
+    &guard::rewritten_manifest::RULE,
+    &guard::rewritten_lockfile::RULE,
+    &guard::stray_backup::RULE,
+    &guard::docker_deps_content::RULE,
+    &pins::package_manager_mismatch::RULE,
+    &pins::invalid_package_manager::RULE,
+    &pins::floating_package_manager::RULE,
+    &pins::missing_corepack::RULE,
+    &pins::bypassed_corepack::RULE,
+    &guard::registry_token::RULE,
+    &config::invalid_configuration::RULE,
+    &config::expired_allowance::RULE,
+    &config::unused_allowance::RULE,
 ];
 
-/// The rules of a group, in their order.
-pub(crate) fn of(group: RuleGroup) -> Vec<&'static Rule> {
+/// The rules of a group, in the order of the table.
+pub(crate) fn in_group(group: RuleGroup) -> Vec<&'static Rule> {
     RULES.into_iter().filter(|rule| rule.group == group).collect()
 }
 
-/// The kinds of new files that the rules that compare files ask for: each question once.
-pub(crate) fn compared() -> Vec<fn(FileKind) -> bool> {
+/// The kinds of new files that rules which compare files ask for, without repetition.
+pub(crate) fn compared_kinds() -> Vec<fn(FileKind) -> bool> {
     let mut asked: Vec<_> = RULES.iter().filter_map(|rule| rule.check.compares()).collect();
     asked.dedup_by(|a, b| std::ptr::fn_addr_eq(*a, *b));
     asked
 }
 
-/// The first rule about a subject. Without one, a constant that is made of it does not compile.
+/// The first rule about a subject. A constant made of a subject without a rule does not compile.
 pub(crate) const fn about(subject: Subject) -> &'static Rule {
     let mut at = 0;
     while RULES[at].subject as u8 != subject as u8 {
@@ -84,21 +75,81 @@ pub(crate) fn find(id: &str) -> Option<&'static Rule> {
     RULES.into_iter().find(|rule| rule.id == id)
 }
 
-/// The position of a rule in the table.
-pub(crate) fn order(rule: &Rule) -> Option<usize> {
+/// The position of a rule in the table; `None` for a rule of a test.
+pub(crate) fn position(rule: &Rule) -> Option<usize> {
     RULES.iter().position(|known| *known == rule)
 }
 
-/// Whether a file is one that a preparation wrote, or one that cannot be judged.
+/// Whether a preparation wrote this file, or it cannot be judged.
 pub(crate) fn is_rewritten(file: File, debris: &Debris) -> bool {
     let known = SourceFile::new(file);
     RULES.into_iter().filter(|rule| rule.subject.is_preparation()).any(|rule| {
-        let mut findings = Findings::of(rule);
-        if let Check::File { wants, judge } = rule.check
-            && wants(&known.file.path)
-        {
+        let Check::File { wants, judge } = rule.check else { return false };
+        let mut findings = Findings::new(rule);
+        if wants(&known.file.path) {
             judge(&known, debris, &mut findings);
         }
         !findings.into_vec().is_empty()
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+
+    use super::*;
+
+    /// Fails unless a file of the repository has this text, or writes it where that is asked for.
+    fn check_or_write(path: &str, expected: &str) {
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
+        let found = fs::read_to_string(&file).unwrap();
+        if std::env::var_os("TRYCMD").is_some_and(|mode| mode == "overwrite") {
+            return fs::write(file, expected).unwrap();
+        }
+        let missing = expected.lines().find(|line| !found.lines().any(|known| known == *line));
+        assert!(
+            found == expected,
+            "the rules in {path} are not those of src/rules.rs: {missing:?} is missing, or the \
+             order differs; TRYCMD=overwrite writes them"
+        );
+    }
+
+    fn text(path: &str) -> String {
+        fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap()
+    }
+
+    /// The part of a text after one mark and up to the next, replaced.
+    fn replaced(text: &str, start: &str, end: &str, by: &str) -> String {
+        let (before, rest) = text.split_once(start).expect(start);
+        let (_, after) = rest.split_once(end).expect(end);
+        [before, start, by, end, after].concat()
+    }
+
+    #[test]
+    fn readme_lists_every_rule() {
+        let readme = text("README.md");
+        let row = |rule: &Rule| {
+            let start = format!("| [{0}](docs/rules/{0}.md) | ", rule.id);
+            let known = readme.lines().find(|line| line.starts_with(&start));
+            known.map_or_else(|| format!("{start}{} |\n", rule.summary), |line| format!("{line}\n"))
+        };
+        let rows: String = RULES.into_iter().map(row).collect();
+        let start = "| rule | what it catches |\n|---|---|\n";
+        check_or_write("README.md", &replaced(&readme, start, "\nOnly added", &rows));
+    }
+
+    #[test]
+    fn schema_lists_every_rule() {
+        let quoted = |rules: &[&Rule], separator: &str| {
+            rules.iter().map(|rule| format!("\"{}\"", rule.id)).collect::<Vec<_>>().join(separator)
+        };
+        let schema = text("docs/schema/bakstop.json");
+        let all = quoted(&RULES, ",\n        ");
+        let start = "`bakstop rules` lists them.\",\n      \"enum\": [\n        ";
+        let schema = replaced(&schema, start, "\n      ]", &all);
+        let config = quoted(&in_group(RuleGroup::Config), ", ");
+        let schema = replaced(&schema, "\"not\": { \"enum\": [", "]", &config);
+        check_or_write("docs/schema/bakstop.json", &schema);
+    }
 }

@@ -3,6 +3,7 @@
 
 use std::ops::Range;
 
+use crate::base::credentials::holds_credentials;
 use crate::base::escape::escaped;
 use crate::base::path::RepoPath;
 
@@ -92,6 +93,13 @@ impl<'a> LineIndex<'a> {
     }
 }
 
+/// The line that holds this byte, without its line feed.
+pub(crate) fn line_around(text: &[u8], at: usize) -> Span {
+    let start = memchr::memrchr(b'\n', &text[..at]).map_or(0, |feed| feed + 1);
+    let end = memchr::memchr(b'\n', &text[at..]).map_or(text.len(), |length| at + length);
+    start..end
+}
+
 /// The most characters of a source line that are kept on each side of the marked place.
 const CONTEXT: usize = 60;
 /// How far around the place credentials are looked for, in bytes: whoever is shown the end of one
@@ -121,16 +129,11 @@ impl Place {
 
     fn build(text: &[u8], span: &Span, mask: bool) -> Self {
         let start = span.start.min(text.len());
-        let line_start =
-            text[..start].iter().rposition(|&b| b == b'\n').map_or(0, |newline| newline + 1);
-        // A byte order mark is no character of the line: editors do not count it.
-        let line_start = if line_start == 0 && text.starts_with(b"\xef\xbb\xbf") {
-            3.min(start)
-        } else {
-            line_start
-        };
-        let line_end =
-            text[start..].iter().position(|&b| b == b'\n').map_or(text.len(), |n| start + n);
+        let Span { start: mut line_start, end: line_end } = line_around(text, start);
+        // Editors do not count a byte order mark as a character of the line.
+        if line_start == 0 && text.starts_with(b"\xef\xbb\xbf") {
+            line_start = 3.min(start);
+        }
         let end = span.end.clamp(start, line_end);
 
         let line =
@@ -188,35 +191,6 @@ fn excerpt(text: &[u8], line: &Span, place: &Span, mask: bool) -> (String, Span)
 /// How many characters a text has; a byte that is not UTF-8 counts as one at most.
 fn characters(text: &[u8]) -> usize {
     text.iter().filter(|&&byte| byte & 0xc0 != 0x80).count()
-}
-
-/// Whether a line looks as if it held credentials beside what it is shown for: `_authToken=…`,
-/// `TOKEN=…`, `https://user:password@host`. Then only the marked place is shown.
-pub(crate) fn holds_credentials(line: &[u8]) -> bool {
-    let holds = |needle: &[u8]| {
-        line.windows(needle.len()).any(|window| window.eq_ignore_ascii_case(needle))
-    };
-    let named = [
-        &b"_auth"[..],
-        b"_password",
-        b"npmauth",
-        b"token=",
-        b"password=",
-        b"pass=",
-        b"pwd=",
-        b"pat=",
-        b"key=",
-        b"secret",
-        b"credential",
-        b"bearer ",
-    ];
-    let in_url =
-        line.windows(3).enumerate().filter(|(_, window)| window == b"://").any(|(at, _)| {
-            let authority =
-                line[at + 3..].split(|byte| b"/ \t\"'".contains(byte)).next().unwrap_or_default();
-            authority.contains(&b'@')
-        });
-    in_url || named.into_iter().any(holds)
 }
 
 /// The first characters of a text, safe to print, and a dot-dot-dot if there are more.

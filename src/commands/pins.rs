@@ -89,7 +89,7 @@ fn judged(table: &PinTable, files: &OnDisk<'_>, config: &Config) -> Vec<Finding>
 
 /// What moving the pins comes to: to one version, or in each project to what its manifest says.
 fn planned(table: &PinTable, spec: Option<&str>, config: &Config) -> Result<Plan, Error> {
-    let (doing, of_pins) = ("move the pins", rules::of(RuleGroup::Pins));
+    let (doing, of_pins) = ("move the pins", rules::in_group(RuleGroup::Pins));
     let is_spared =
         |row: &Row| of_pins.iter().any(|rule| config.hides(rule, &table.file(row.id).path));
     let Some(spec) = spec else {

@@ -321,7 +321,7 @@ impl Attempt<'_> {
         let history = History::new(self.git.clone(), &self.context.env, Rc::clone(&objects));
         let Some(head) = history.head()? else { return Ok(None) };
         let tree = TreeChanges::new(&objects).standing(history.tree_of(&head)?);
-        Config::of(&tree, || self.context.today()).map(Some)
+        Config::from_change(&tree, || self.context.today()).map(Some)
     }
 
     /// The commit would have been blocked, but not by this rule.

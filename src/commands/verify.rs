@@ -51,7 +51,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
     }
     // As it is before the build, which may change it.
     let files = OnDisk::one(&tree, config::FILE.into())?;
-    let config = Config::of(&files, || context.today())?;
+    let config = Config::from_change(&files, || context.today())?;
     if let Some(saved) = to_file(&args.save_baseline)? {
         return save_baseline(context, &tree, &config, saved);
     }

@@ -1,5 +1,4 @@
-//! From the text of a configuration to what it says. Whatever is not understood is a problem, with
-//! its place.
+//! Parses a configuration. Everything that is not understood is a problem with a place.
 
 use std::collections::BTreeSet;
 
@@ -12,20 +11,23 @@ use crate::base::pattern::Pattern;
 use crate::config::{Allowance, Config, Origin, Weight};
 use crate::formats::document::{Key, Node, Value};
 use crate::formats::{self, Syntax};
-use crate::rule::{Remark, Rule, RuleGroup, Subject};
+use crate::rule::{Problem, Rule, RuleGroup, Subject};
 use crate::rules::{self, RULES};
 
 /// The most characters of a reason.
 const LONGEST_REASON: usize = 1000;
+/// The most characters of a message of a library, which may quote the configuration.
+const LONGEST_MESSAGE: usize = 200;
+/// The most characters of a quoted word.
+const LONGEST_WORD: usize = 60;
 
-/// Reads a configuration: what it says as far as it is understood, and what is wrong with it, in
-/// the order of the text.
-pub(super) fn read(name: &str, text: &[u8]) -> (Config, Vec<Remark>) {
+/// The configuration as far as it is understood, and its problems in the order of the text.
+pub(super) fn parse(name: &str, text: &[u8]) -> (Config, Vec<Problem>) {
     let mut reader = ConfigReader { lines: LineIndex::new(text), name, text, problems: Vec::new() };
     let mut config = Config { name: name.into(), text: text.into(), ..Config::default() };
     match formats::parse(Syntax::Json, text) {
         Ok(root) => reader.root(&root, &mut config),
-        Err(error) => reader.problem(&error.span, told(&error.message)),
+        Err(error) => reader.problem(&error.span, shown(&error.message, LONGEST_MESSAGE)),
     }
     reader.problems.sort_by_key(|problem| problem.span.as_ref().map(|span| span.start));
     (config, reader.problems)
@@ -34,7 +36,7 @@ pub(super) fn read(name: &str, text: &[u8]) -> (Config, Vec<Remark>) {
 struct ConfigReader<'a> {
     name: &'a str,
     text: &'a [u8],
-    problems: Vec<Remark>,
+    problems: Vec<Problem>,
     lines: LineIndex<'a>,
 }
 
@@ -77,7 +79,7 @@ impl ConfigReader<'_> {
                 self.problem(
                     &node.span,
                     format!(
-                        "{} is always an error: what it keeps out would block everybody",
+                        "{} is always an error: an invalid configuration would block everybody",
                         rule.id
                     ),
                 );
@@ -103,7 +105,8 @@ impl ConfigReader<'_> {
             let name = key.text.as_str();
             let built_in = name.eq_ignore_ascii_case(DOCKER_DEPS);
             if !is_directory_name(name) {
-                let rule = "a directory's name is made of letters, digits, `.`, `_` and `-`, and does not end in a dot";
+                let rule = "a directory's name is made of letters, digits, `.`, `_` and `-`, and does not \
+                            end in a dot";
                 self.problem(&key.span, rule);
             } else if !names.insert(name.to_ascii_lowercase()) {
                 self.problem(
@@ -121,7 +124,7 @@ impl ConfigReader<'_> {
                 let meant = did_you_mean(name, &[DOCKER_DEPS]);
                 self.problem(
                     &key.span,
-                    format!("only {} can be taken out{meant}", quoted(DOCKER_DEPS)),
+                    format!("only {} can be removed{meant}", quoted(DOCKER_DEPS)),
                 );
             } else if let Some(directory) = self.directory(name, node) {
                 config.debris.add(directory);
@@ -159,12 +162,12 @@ impl ConfigReader<'_> {
         Some(directory)
     }
 
-    /// A list of exceptions: to rules, or to what `verify` reports.
+    /// A list of allowances, of rules or of `verify`.
     fn allowances(&mut self, node: &Node, of_rules: bool) -> Vec<Allowance> {
         let required = if of_rules { &["rule", "path", "reason"][..] } else { &["path", "reason"] };
         let known = [required, &["until"]].concat();
-        let nodes = self.list(node, "a list of allowances");
-        nodes.into_iter().filter_map(|node| self.allowance(node, required, &known)).collect()
+        let nodes = self.list(node, "a list of allowances").iter();
+        nodes.filter_map(|node| self.allowance(node, required, &known)).collect()
     }
 
     fn allowance(
@@ -208,7 +211,8 @@ impl ConfigReader<'_> {
         };
         if rule.group == RuleGroup::Config {
             let message = format!(
-                "{id} is about the configuration itself: `rules` can weigh it, nothing can hide a case"
+                "{id} is about the configuration itself: `rules` can change its severity, nothing \
+                 can hide a finding"
             );
             self.problem(&node.span, message);
         }
@@ -237,11 +241,11 @@ impl ConfigReader<'_> {
     }
 
     fn pattern(&mut self, node: &Node, pattern: Result<Pattern, String>) -> Option<Pattern> {
-        pattern.map_err(|problem| self.problem(&node.span, told(&problem))).ok()
+        pattern.map_err(|problem| self.problem(&node.span, shown(&problem, LONGEST_MESSAGE))).ok()
     }
 
-    /// The entries of an object; other values, keys that are not known and keys that occur twice
-    /// are problems. No known keys means that any may occur.
+    /// The entries of an object. Other values, unknown keys and duplicate keys are problems. If
+    /// `known` is empty, every key is known.
     fn entries<'n>(
         &mut self,
         node: &'n Node,
@@ -269,14 +273,11 @@ impl ConfigReader<'_> {
         entries
     }
 
-    fn list<'n>(&mut self, node: &'n Node, expected: &str) -> Vec<&'n Node> {
-        match &node.value {
-            Value::List(nodes) => nodes.iter().collect(),
-            _ => {
-                self.expected(node, expected);
-                Vec::new()
-            }
+    fn list<'n>(&mut self, node: &'n Node, expected: &str) -> &'n [Node] {
+        if !matches!(node.value, Value::List(_)) {
+            self.expected(node, expected);
         }
+        node.items()
     }
 
     fn string<'n>(&mut self, node: &'n Node, expected: &str) -> Option<&'n str> {
@@ -302,7 +303,7 @@ impl ConfigReader<'_> {
     }
 
     fn problem(&mut self, span: &Span, message: impl Into<String>) {
-        self.problems.push(Remark { span: Some(span.clone()), message: message.into() });
+        self.problems.push(Problem { span: Some(span.clone()), message: message.into() });
     }
 
     fn origin(&mut self, span: &Span) -> Origin {
@@ -311,7 +312,7 @@ impl ConfigReader<'_> {
     }
 }
 
-/// Whether a directory of this name can be found in every spelling that a path may have.
+/// Whether this is a valid name of a directory: one that every spelling of a path preserves.
 fn is_directory_name(name: &str) -> bool {
     name.len() <= 255
         && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
@@ -319,7 +320,7 @@ fn is_directory_name(name: &str) -> bool {
         && !name.ends_with('.')
 }
 
-/// A day as ISO 8601 writes it: `2027-01-31`, and nothing more.
+/// Parses `2027-01-31`, and no other form of ISO 8601.
 fn parse_date(text: &str) -> Option<Date> {
     let plain = text.bytes().enumerate().all(|(at, byte)| match at {
         4 | 7 => byte == b'-',
@@ -328,7 +329,7 @@ fn parse_date(text: &str) -> Option<Date> {
     if plain && text.len() == 10 { text.parse().ok() } else { None }
 }
 
-/// The known word that is most like this one, as the end of a message; empty where none is.
+/// The end of a message with the known word that is most similar; empty if none is similar.
 fn did_you_mean(word: &str, known: &[&str]) -> String {
     if word.len() > 64 {
         return String::new();
@@ -339,14 +340,9 @@ fn did_you_mean(word: &str, known: &[&str]) -> String {
     best.map(|(_, known)| format!("; did you mean {}?", quoted(known))).unwrap_or_default()
 }
 
-/// A word of the configuration, safe to print, and not longer than a line should be.
+/// A word of the configuration in quotes, safe to print.
 fn quoted(word: &str) -> String {
-    format!("\"{}\"", shown(word, 60))
-}
-
-/// The message of a library or of a pattern, which may quote the configuration.
-fn told(message: &str) -> String {
-    shown(message, 200)
+    format!("\"{}\"", shown(word, LONGEST_WORD))
 }
 
 /// The first characters of a text, safe to print.

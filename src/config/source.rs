@@ -6,7 +6,7 @@ use crate::base::change::{Change, Content, Entry, File};
 use crate::base::error::Error;
 use crate::base::finding::Place;
 use crate::config::{Config, FILE, LIMIT, reader};
-use crate::rule::{ConfigReading, Remark};
+use crate::rule::{ConfigReading, Problem};
 
 /// The most problems that an error lists.
 const LISTED: usize = 20;
@@ -15,7 +15,7 @@ impl Config {
     /// Reads a configuration. `name` is how it is shown; `today` decides which allowances have
     /// ended. The error lists what is wrong, a line each.
     pub(crate) fn parse(name: &str, text: &[u8], today: Date) -> Result<Self, Error> {
-        let (config, problems) = reader::read(name, text);
+        let (config, problems) = reader::parse(name, text);
         if problems.is_empty() {
             Ok(Self { today, ..config })
         } else {
@@ -24,7 +24,10 @@ impl Config {
     }
 
     /// The configuration that a change carries; the default if it carries none.
-    pub(crate) fn of(change: &dyn Change, today: impl FnOnce() -> Date) -> Result<Self, Error> {
+    pub(crate) fn from_change(
+        change: &dyn Change,
+        today: impl FnOnce() -> Date,
+    ) -> Result<Self, Error> {
         let Some(entry) = change.at(&FILE.into())? else { return Ok(Self::default()) };
         match text(change, &entry)? {
             Ok(text) => Self::parse(FILE, &text, today()),
@@ -38,7 +41,7 @@ impl Config {
 pub(crate) fn examine(change: &dyn Change, entry: &Entry) -> Result<ConfigReading, Error> {
     let (text, problems) = match text(change, entry)? {
         Ok(text) => {
-            let (_, problems) = reader::read(FILE, &text);
+            let (_, problems) = reader::parse(FILE, &text);
             (text, problems)
         }
         Err(problem) => (Vec::new(), vec![problem]),
@@ -53,8 +56,8 @@ pub(crate) fn examine(change: &dyn Change, entry: &Entry) -> Result<ConfigReadin
 }
 
 /// The text of a configuration, or why it is none.
-fn text(change: &dyn Change, entry: &Entry) -> Result<Result<Vec<u8>, Remark>, Error> {
-    let problem = |message: &str| Ok(Err(Remark { span: None, message: message.into() }));
+fn text(change: &dyn Change, entry: &Entry) -> Result<Result<Vec<u8>, Problem>, Error> {
+    let problem = |message: &str| Ok(Err(Problem { span: None, message: message.into() }));
     if !entry.is_regular() {
         return problem("it must be a regular file, and is a symbolic link or a submodule");
     }
@@ -65,9 +68,9 @@ fn text(change: &dyn Change, entry: &Entry) -> Result<Result<Vec<u8>, Remark>, E
 }
 
 /// The error that lists what is wrong with a configuration.
-fn unreadable(name: &str, text: &[u8], problems: Vec<Remark>) -> Error {
+fn unreadable(name: &str, text: &[u8], problems: Vec<Problem>) -> Error {
     let beyond = problems.len().saturating_sub(LISTED);
-    let line = |problem: Remark| match problem.span {
+    let line = |problem: Problem| match problem.span {
         Some(span) => {
             let Place { line, column, .. } = Place::position(text, &span);
             format!("{name}:{line}:{column}: {}", problem.message)

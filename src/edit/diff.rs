@@ -1,4 +1,4 @@
-//! The lines in which two texts differ.
+//! Unified diffs of two texts.
 
 use std::time::{Duration, Instant};
 
@@ -6,26 +6,22 @@ use similar::algorithms::{Capture, Compact, IdentifyDistinct, Replace, myers};
 use similar::udiff::UnifiedHunkHeader;
 use similar::{DiffOp, DiffTag, group_diff_ops};
 
-/// How long two texts are compared; after that, the difference is less exact.
+/// After this time, a diff may be longer than needed.
 const PATIENCE: Duration = Duration::from_millis(500);
 
-/// A line of a unified diff. A line of a text has its end, unless it is the last one and has none.
+/// A line of a unified diff, with its line feed if it has one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum DiffLine<'t> {
-    /// The places of the lines that follow, as `@@ -2,4 +2,4 @@`.
+    /// `@@ -2,4 +2,4 @@`
     Hunk(String),
-    /// A line that both texts have.
     Same(&'t str),
-    /// A line that only the old text has.
     Removed(&'t str),
-    /// A line that only the new text has.
     Added(&'t str),
 }
 
-/// The lines of a unified diff of two texts, with so many lines that are the same around each
-/// difference. Empty if the texts are equal.
+/// A unified diff with `radius` lines of context. Empty if the texts are equal.
 ///
-/// `similar::TextDiff` would do all of this, and bring five algorithms of which one is used.
+/// `similar::TextDiff` does the same, and links five algorithms of which one is used.
 pub(crate) fn unified<'t>(old: &'t str, new: &'t str, radius: usize) -> Vec<DiffLine<'t>> {
     let old: Vec<&str> = old.split_inclusive('\n').collect();
     let new: Vec<&str> = new.split_inclusive('\n').collect();
@@ -45,7 +41,6 @@ pub(crate) fn unified<'t>(old: &'t str, new: &'t str, radius: usize) -> Vec<Diff
     lines
 }
 
-/// The operations that turn the old lines into the new ones.
 fn operations(old: &[&str], new: &[&str]) -> Vec<DiffOp> {
     let deadline = Instant::now().checked_add(PATIENCE);
     let known = IdentifyDistinct::<u32>::new(old, 0..old.len(), new, 0..new.len());
@@ -68,7 +63,7 @@ mod tests {
     use super::unified;
 
     #[test]
-    fn lines_that_differ_are_given_with_those_around_them() {
+    fn changed_lines_have_context() {
         assert_eq!(
             unified("1\n2\n3\n4\n5\n", "1\n2\nthree\n4\n5", 1),
             [

@@ -1,60 +1,42 @@
-//! What differs between two texts, line by line, for a person.
+//! Diffs that are safe to print: escaped, bounded, with secrets masked.
 
-use std::sync::LazyLock;
-
-use regex::bytes::Regex;
-
+use crate::base::credentials::{holds_secret, holds_token};
 use crate::base::edit::Edit;
 use crate::base::escape::{Escaped, no_command};
-use crate::base::finding::holds_credentials;
+use crate::base::finding::{Span, line_around};
 use crate::base::path::RepoPath;
 use crate::edit::diff::{self, DiffLine};
 use crate::project::kinds::FileKind;
 
-/// The difference of one file, as far as it is shown.
+/// The first lines of the diff of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Excerpt {
-    /// The lines, the first two of which name the file.
+    /// The lines. The first two name the file.
     pub lines: Vec<String>,
-    /// How many more there are.
+    /// The number of lines that are left out.
     pub more: usize,
 }
 
-/// The lines of a file that are shown, and those of all files together.
+/// The lines at the start of a diff that name the file.
+const HEADER: usize = 2;
+/// The most lines of one file.
 const LINES: usize = 14;
+/// The most lines of all files together.
 const ALL_LINES: usize = 100;
-/// How many lines that are alike are shown around one that is not.
+/// The lines of context around a change.
 const RADIUS: usize = 1;
-/// The most characters of a line that are shown.
+/// The most characters of a line.
 const WIDTH: usize = 160;
-/// The same limits for a fix, which is shown to be pasted.
+/// The same limits for a fix, which a user may paste.
 const FIX_LINES: usize = 200;
 const FIX_WIDTH: usize = 1000;
 const FIX_RADIUS: usize = 3;
-/// How much of a text is looked at for NUL, which no text has: git does likewise (diff.c).
+/// A file with NUL in its first bytes is binary, as for git (buffer_is_binary in xdiff-interface.c).
 const BINARY: usize = 8000;
-/// How the pointer of git-lfs begins, in the place of a content that is elsewhere.
+/// The start of a pointer of git-lfs, which replaces the content.
 const POINTER: &[u8] = b"version https://git-lfs.github.com/spec/";
 
-/// Tokens that are known by their shape.
-const SHAPED: &str = r"\b(?:npm_|gh[a-z]_|github_pat_|glpat-|xox[a-z]-|sk-|sk_live_|rk_live_|AKIA|ASIA|AIza|eyJ|pypi-|hf_|dckr_pat_)[\w.-]{10,}";
-
-/// What a line may hold besides: a value behind a telling name, a key in its armour. It is no proof
-/// of anything: whoever is shown a masked line can look into the file. Unicode is left out: the
-/// library is built without its tables.
-fn secret() -> String {
-    let name = r"(?:token|secret|passw|passphrase|_pass|api[_-]?key|access[_-]?key|private[_-]?key|encryption[_-]?key|authorization)";
-    let named = format!(r#"{name}[\w-]*["']?\s*[:=]\s*["']?[^\s"'^~<>*:$({{]{{6,}}(?:["'\s,;]|$)"#);
-    let armoured = r"PRIVATE KEY(?: BLOCK)?-----|^.?\s*[A-Za-z0-9+/]{60,}={0,2}\s*$";
-    format!("(?i-u){named}|{SHAPED}|{armoured}")
-}
-
-static SECRET: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(&secret()).ok());
-static SHAPE: LazyLock<Option<Regex>> =
-    LazyLock::new(|| Regex::new(&format!("(?i-u){SHAPED}")).ok());
-
-/// The lines of a unified diff of two texts, safe to print, without their ends. Nothing if the
-/// texts are alike.
+/// The lines of a unified diff, safe to print, without line feeds. Empty if the texts are equal.
 pub(crate) fn unified(path: &RepoPath, old: &[u8], new: &[u8], radius: usize) -> Vec<String> {
     let mut lines = Vec::new();
     for line in diff::unified(&printable(old), &printable(new), radius) {
@@ -71,19 +53,17 @@ pub(crate) fn unified(path: &RepoPath, old: &[u8], new: &[u8], radius: usize) ->
     lines
 }
 
-/// Appends a line of a text, after the sign for the text that it is from.
+/// Appends a line with its sign.
 fn push_signed(sign: char, line: &str, lines: &mut Vec<String>) {
     let content = line.strip_suffix('\n');
-    // A line that is the same in both has nothing but a space before it.
     lines.push(no_command(format!("{sign}{}", content.unwrap_or(line))));
     if content.is_none() {
         lines.push("\\ No newline at end of file".to_owned());
     }
 }
 
-/// The differences of several files, bounded: of each its first lines, and of all together so many.
-/// Lines that look as if they held a secret are masked. A file that is no text, or whose content is
-/// elsewhere, has none.
+/// The diffs of several files, bounded and masked. Binary files, files of secrets and pointers of
+/// git-lfs are left out.
 pub(crate) fn excerpts<'a>(
     files: impl Iterator<Item = (&'a RepoPath, Vec<u8>, Vec<u8>)>,
 ) -> Vec<(&'a RepoPath, Excerpt)> {
@@ -96,91 +76,90 @@ pub(crate) fn excerpts<'a>(
         {
             continue;
         }
-        // Where git turns line ends, the committed file has others than the one on disk.
+        // With `core.autocrlf`, the committed file has other line endings than the one on disk.
         let turned = memchr::memchr(b'\r', &old).is_none() && memchr::memchr(b'\r', &new).is_some();
-        let new = if turned { without_returns(new) } else { new };
+        let new = if turned { without_returns(&new) } else { new };
         let mut lines = unified(path, &old, &new, RADIUS);
         if turned && lines.is_empty() {
-            lines.push(format!("only the line ends of {path} differ"));
+            lines.push(format!("only the line endings of {path} differ"));
         }
         if lines.is_empty() {
             continue;
         }
-        let shown = lines.len().min(LINES).min(left);
-        left -= shown;
-        let more = lines.len() - shown;
-        let of_names = FileKind::of(path, FileKind::is_made_of_names).is_some();
-        // The first two lines name the file.
-        let lines = lines.into_iter().take(shown).enumerate();
-        let lines =
-            lines.map(|(at, line)| if at < 2 { line } else { shortened(line, of_names, WIDTH) });
-        excerpts.push((path, Excerpt { lines: lines.collect(), more }));
+        let excerpt = bounded(path, lines, LINES.min(left), WIDTH);
+        left -= excerpt.lines.len();
+        excerpts.push((path, excerpt));
     }
     excerpts
 }
 
-/// The difference that a fix makes to a file, with the same masks; and whether a line that its
-/// edits write holds a secret, or nothing of the file may be shown.
-pub(crate) fn of_fix(path: &RepoPath, old: &[u8], new: &[u8], edits: &[Edit]) -> (Excerpt, bool) {
-    let mut excerpt = Excerpt { lines: Vec::new(), more: 0 };
+/// The diff of a fix, and whether a line that its edits write or remove seems to hold a secret, or the
+/// file must not be printed.
+pub(crate) fn fix_excerpt(
+    path: &RepoPath,
+    old: &[u8],
+    new: &[u8],
+    edits: &[Edit],
+) -> (Excerpt, bool) {
     if FileKind::Secret.matches(path) || [old, new].into_iter().any(is_binary) {
-        return (excerpt, true);
+        return (Excerpt { lines: Vec::new(), more: 0 }, true);
     }
-    let of_names = FileKind::of(path, FileKind::is_made_of_names).is_some();
-    // An edit may write a line that stays as it was: that is no change in the difference.
-    let mut masked = edits
-        .iter()
-        .any(|edit| completed(edit, old).lines().any(|line| holds_secret(line, of_names)));
-    for (at, line) in unified(path, old, new, FIX_RADIUS).into_iter().enumerate() {
-        let is_change = at >= 2 && line.starts_with(['+', '-']);
-        masked |= is_change && holds_secret(&line, of_names);
-        if at >= FIX_LINES {
-            excerpt.more += 1;
-        } else {
-            excerpt.lines.push(if at < 2 { line } else { shortened(line, of_names, FIX_WIDTH) });
-        }
-    }
-    (excerpt, masked)
+    let of_names = is_made_of_names(path);
+    let lines = unified(path, old, new, FIX_RADIUS);
+    let mut changed = lines.iter().skip(HEADER).filter(|line| line.starts_with(['+', '-']));
+    // An edit may write a line as it was: the diff does not show that line as changed.
+    let masked = changed.any(|line| is_secret(line, of_names))
+        || edits
+            .iter()
+            .any(|edit| completed(edit, old).lines().any(|line| is_secret(line, of_names)));
+    (bounded(path, lines, FIX_LINES, FIX_WIDTH), masked)
 }
 
-/// The lines that an edit writes, with what stays of the first and of the last.
+/// The first lines of a diff, shortened and masked.
+fn bounded(path: &RepoPath, lines: Vec<String>, most: usize, width: usize) -> Excerpt {
+    let of_names = is_made_of_names(path);
+    let more = lines.len().saturating_sub(most);
+    let shown = lines.into_iter().take(most).enumerate();
+    let shown =
+        shown.map(|(at, line)| if at < HEADER { line } else { shortened(line, of_names, width) });
+    Excerpt { lines: shown.collect(), more }
+}
+
+fn is_made_of_names(path: &RepoPath) -> bool {
+    FileKind::of(path, FileKind::is_made_of_names).is_some()
+}
+
+/// The lines that an edit writes, including the rest of the first and the last line.
 fn completed(edit: &Edit, old: &[u8]) -> String {
-    let before =
-        old.get(..edit.span.start).and_then(|text| text.rsplit(|byte| *byte == b'\n').next());
-    let after = old.get(edit.span.end..).and_then(|text| text.split(|byte| *byte == b'\n').next());
-    let parts = [before.unwrap_or_default(), edit.text.as_bytes(), after.unwrap_or_default()];
-    String::from_utf8_lossy(&parts.concat()).into_owned()
+    let Span { start, end } = edit.span;
+    let (before, after) = (line_around(old, start).start..start, end..line_around(old, end).end);
+    let written = [&old[before], edit.text.as_bytes(), &old[after]].concat();
+    String::from_utf8_lossy(&written).into_owned()
 }
 
 fn is_binary(text: &[u8]) -> bool {
     text[..text.len().min(BINARY)].contains(&0)
 }
 
-fn without_returns(text: Vec<u8>) -> Vec<u8> {
-    let mut rest = text;
-    let mut previous = 0;
-    // Only those that end a line; the last line may lack its line feed.
-    let mut kept = Vec::with_capacity(rest.len());
-    for byte in rest.drain(..) {
-        if previous == b'\r' && byte == b'\n' {
+/// The text with each CRLF as a line feed.
+fn without_returns(text: &[u8]) -> Vec<u8> {
+    let mut kept = Vec::with_capacity(text.len());
+    for &byte in text {
+        if byte == b'\n' && kept.last() == Some(&b'\r') {
             kept.pop();
         }
         kept.push(byte);
-        previous = byte;
     }
     kept
 }
 
-fn holds_secret(line: &str, of_names: bool) -> bool {
-    let matches = |pattern: &Option<Regex>| {
-        pattern.as_ref().is_none_or(|pattern| pattern.is_match(line.as_bytes()))
-    };
-    if of_names { matches(&SHAPE) } else { matches(&SECRET) || holds_credentials(line.as_bytes()) }
+fn is_secret(line: &str, of_names: bool) -> bool {
+    if of_names { holds_token(line.as_bytes()) } else { holds_secret(line.as_bytes()) }
 }
 
 fn shortened(line: String, of_names: bool, width: usize) -> String {
-    if !line.starts_with("@@ ") && holds_secret(&line, of_names) {
-        // The sign at its start says whether it was added or removed.
+    if !line.starts_with("@@ ") && is_secret(&line, of_names) {
+        // The sign stays: it says whether the line was added or removed.
         return format!("{}********", line.chars().next().unwrap_or(' '));
     }
     let end = line.char_indices().nth(width).map(|(end, _)| end);
@@ -190,7 +169,7 @@ fn shortened(line: String, of_names: bool, width: usize) -> String {
     }
 }
 
-/// A text of which every line is safe to print. A tab stays: it only moves to the right.
+/// A text whose lines are safe to print. Tabs stay.
 fn printable(text: &[u8]) -> String {
     let line = |line: &[u8]| {
         let content = line.strip_suffix(b"\n").unwrap_or(line);
@@ -199,8 +178,8 @@ fn printable(text: &[u8]) -> String {
         parts.join("\t") + if line.len() > content.len() { "\n" } else { "" }
     };
     let text: String = text.split_inclusive(|byte| *byte == b'\n').map(line).collect();
-    // Runners obey `##[command]` and `##vso[command]` wherever they stand; two such signs alone are
-    // a heading in Markdown.
+    // Runners obey `##[command]` and `##vso[command]` anywhere in a line; `##` alone is a heading in
+    // Markdown.
     let text = text.replace(r"#\u{0023}", "##");
     ['[', 'v', 'V']
         .iter()
@@ -222,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_that_differ_are_shown_with_those_around_them() {
+    fn changed_lines_are_shown_with_context() {
         assert_eq!(
             shown(b"1\n2\n3\n4\n5\n", b"1\n2\nthree\x1b[2J\n4\n5"),
             [
@@ -242,27 +221,27 @@ mod tests {
     }
 
     #[test]
-    fn a_heading_is_none_of_a_runners_commands() {
+    fn a_heading_is_not_a_command_of_a_runner() {
         let lines = shown(b"# a\n## b\n", b"# a\n### c\n##[error]x ###[group]\n##vso[x]\n");
         let hostile = [r"+#\u{0023}[error]x ##\u{0023}[group]", r"+#\u{0023}vso[x]"];
         assert_eq!(lines[3..], [" # a", "-## b", "+### c", hostile[0], hostile[1]]);
-        // One that is alike in both has but a space before it.
+        // An unchanged line has a space before it.
         assert_eq!(shown(b"::a::\nb\n", b"::a::\nc\n")[3..], [r" \u{003a}:a::", "-b", "+c"]);
     }
 
     #[test]
-    fn what_is_no_text_or_only_another_line_end_is_not_shown() {
+    fn binary_files_and_line_endings_are_not_shown() {
         assert!(shown(b"a\n", b"a\0\n").is_empty());
         assert!(
             shown(b"version https://git-lfs.github.com/spec/v1\noid x\n", b"content\n").is_empty()
         );
-        assert_eq!(shown(b"a\nb\n", b"a\r\nb\r\n"), ["only the line ends of a b differ"]);
+        assert_eq!(shown(b"a\nb\n", b"a\r\nb\r\n"), ["only the line endings of a b differ"]);
         assert_eq!(shown(b"a\r\n", b"a\n").len(), 5);
         assert_eq!(shown(b"a\nb\n", b"a\r\nc\r\r\n")[5], "+c\\r");
     }
 
     #[test]
-    fn much_is_cut_and_counted() {
+    fn long_diffs_are_cut_and_counted() {
         let paths: Vec<RepoPath> =
             (0..20).map(|number| RepoPath::from(&*format!("{number}"))).collect();
         let new: String = (0..50).map(|number| format!("{number}{}\n", " x".repeat(250))).collect();

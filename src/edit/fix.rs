@@ -1,17 +1,17 @@
-//! A repair that a rule proposes. It is complete when it is made, so that a report only prints it.
+//! A fix that a rule proposes. It is complete once it is made: reports only print it.
 
 use crate::base::change::File;
 use crate::base::edit::Edit;
 use crate::base::finding::LineIndex;
 use crate::base::path::RepoPath;
-use crate::edit::excerpt::{Excerpt, of_fix};
-use crate::edit::{applied, by_place};
+use crate::edit::excerpt::{Excerpt, fix_excerpt};
+use crate::edit::{apply, by_place};
 
-/// Whether a fix may be applied without a look at it.
+/// Whether a fix may be applied without review.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[allow(dead_code, reason = "the rules that propose fixes are not here yet")]
+#[allow(dead_code, reason = "no rule proposes a fix yet")]
 pub(crate) enum Safety {
-    /// It cannot change what a working build does.
+    /// It cannot change the result of a working build.
     Safe,
     /// A diff to consider.
     Shown,
@@ -27,35 +27,33 @@ impl Safety {
     }
 }
 
-/// Where an edit starts and ends, counted as in [`Place`](crate::base::finding::Place). It holds no
-/// text.
+/// Where an edit starts and ends, counted as in [`Place`](crate::base::finding::Place).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Region {
-    /// Line of the first character that is replaced.
+    /// The line of the first replaced character.
     pub line: usize,
     pub column: usize,
-    /// Line of the first character that stays.
+    /// The line of the first character after the edit.
     pub end_line: usize,
     pub end_column: usize,
 }
 
-/// The edits that resolve a finding, and the difference that they make.
+/// Edits that resolve a finding, and their diff.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Fix {
-    /// Whether it may be applied without a look at it.
     pub safety: Safety,
-    /// The edits by path and place, each once and with its region; none overlaps another.
+    /// The edits with their regions, sorted by path and place, without duplicates or overlaps.
     pub edits: Vec<(Edit, Region)>,
-    /// The difference of each file: escaped, bounded, and secrets masked.
+    /// The diff of each file: escaped, bounded, with secrets masked.
     pub diffs: Vec<(RepoPath, Excerpt)>,
-    /// Whether a line that an edit writes or removes holds a secret: then no report may show the
-    /// edits, but only the differences.
+    /// Whether a line that an edit writes or removes seems to hold a secret: then reports print only
+    /// the diffs, not the edits.
     pub is_secret: bool,
 }
 
 impl Fix {
-    /// Completes these edits of these files. `None` if an edit is outside its file or overlaps
-    /// another, if its file is missing, or if there is none.
+    /// A fix of these edits of these files. `None` if there are no edits, or if one is outside its
+    /// file, overlaps another, or its file is missing.
     pub(crate) fn of(safety: Safety, mut edits: Vec<Edit>, files: &[&File]) -> Option<Self> {
         edits.sort_by(by_place);
         edits.dedup();
@@ -64,7 +62,7 @@ impl Fix {
             let path = &edits.first()?.path;
             let old = &files.iter().find(|file| file.path == *path)?.text;
             let (excerpt, is_secret) =
-                of_fix(path, old, &applied(old, edits.iter().collect())?, edits);
+                fix_excerpt(path, old, &apply(old, edits.iter().collect())?, edits);
             fix.is_secret |= is_secret;
             fix.diffs.push((path.clone(), excerpt));
             let lines = LineIndex::new(old);
@@ -91,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fix_knows_its_regions_and_the_difference_of_each_file() {
+    fn a_fix_has_regions_and_a_diff_for_each_file() {
         let files = [file("b", "x = 1\n"), file("a", "ä\nold\nc\n")];
         let edits = vec![edit("b", 4..5, "2"), edit("a", 3..6, "new"), edit("a", 0..0, "first\n")];
         let fix = Fix::of(Safety::Safe, edits, &files.each_ref()).unwrap();
@@ -145,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn edits_that_do_not_fit_are_no_fix() {
+    fn edits_that_do_not_fit_are_refused() {
         let files = [file("a", "abc")];
         for edits in [
             vec![],
@@ -159,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_is_in_no_difference() {
+    fn diffs_show_no_secret() {
         let secret = ["s3cr", "3t", "s3cr", "3t"].concat();
         let files = [
             file("a", &format!("one\n_authToken={secret}\ntwo\n")),
@@ -173,7 +171,7 @@ mod tests {
         };
         let beside = of(vec![edit("a", 0..3, "1")]);
         assert!(!beside.is_secret && shown(&beside).contains(" ********"), "{}", shown(&beside));
-        // The secret stays as it is, but is in the text of the edit, as a whole line or a part.
+        // The secret does not change, but the text of the edit includes it or a part of its line.
         let kept = edit("a", 0..file_end, &format!("1\n_authToken={secret}\n2"));
         let kept_part = edit("a", 15..file_end, &format!("{secret}\n2"));
         for fix in [

@@ -116,9 +116,9 @@ fn read(
             );
             let draft = findings
                 .path(&entry.path, message)
-                .cure("make the file smaller, or keep it out of git", &[]);
+                .help("make the file smaller, or keep it out of git", &[]);
             if !entry.fresh {
-                draft.weigh(Severity::Warning);
+                draft.severity(Severity::Warning);
             }
             Ok(None)
         }
@@ -144,7 +144,7 @@ mod tests {
             .old("a/package.json", "{}")
             .old("a/Dockerfile", "")
             .old("pnpm-lock.yaml", "");
-        let mut findings = Findings::of(rules::of(RuleGroup::Pins)[0]);
+        let mut findings = Findings::new(rules::in_group(RuleGroup::Pins)[0]);
         let mut files = Gathering::of(&change);
         let new = files.fresh(|kind| kind == FileKind::Dockerfile, &mut findings).unwrap();
         assert!(new.is_empty() && change.read.borrow().is_empty());

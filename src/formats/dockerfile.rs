@@ -1,14 +1,12 @@
-//! Dockerfiles as instructions, and what they run as words, each with its place.
-//!
-//! Lines are joined as BuildKit joins them; what a `RUN` holds is split into commands as a POSIX
-//! shell would.
+//! Dockerfiles as instructions, and their commands as words with places. Lines are joined as BuildKit
+//! does; a `RUN` is split as a POSIX shell does.
 
 use std::ops::Range;
 
 use crate::base::finding::Span;
-use crate::formats::document::{Node, Value};
+use crate::formats::document::{Node, shifted};
 use crate::formats::joined::Joined;
-use crate::formats::shell::{Command, Script, is_for_a_shell};
+use crate::formats::shell::{Command, Script, is_shell_script};
 use crate::formats::{self, Syntax};
 
 mod heredocs;
@@ -17,29 +15,28 @@ use heredocs::{Expected, heredocs};
 
 #[derive(Debug)]
 pub(crate) struct Instruction {
-    /// Its name, in capitals.
+    /// In capitals.
     pub name: String,
     pub text: Joined,
-    /// The flags that follow the name, without quotes and escapes.
+    /// The flags after the name, without quotes and escapes.
     pub flags: Vec<String>,
-    /// Where what follows the name and the flags is in `text`.
+    /// The range in `text` after the name and the flags.
     arguments: Range<usize>,
-    /// Where it is in the file, here-documents included.
+    /// The place in the file, including here-documents.
     pub span: Span,
-    /// What an escape is written with.
+    /// The escape character.
     pub escape: u8,
     heredocs: Vec<Heredoc>,
 }
 
-/// A here-document that an instruction reads.
 #[derive(Debug)]
 struct Heredoc {
-    /// Where `<<NAME` is in the text of the instruction.
+    /// `<<NAME` in the text of the instruction.
     word: Range<usize>,
     body: Joined,
 }
 
-/// The instructions of a Dockerfile. A text that is none gives instructions that nobody knows.
+/// The instructions of a Dockerfile. Every text parses; unknown instructions are returned too.
 pub(crate) fn parse(file: &[u8]) -> Vec<Instruction> {
     let mut reader = Reader { file, at: if file.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 } };
     let escape = reader.escape();
@@ -58,11 +55,11 @@ pub(crate) fn parse(file: &[u8]) -> Vec<Instruction> {
             span.end = line.end;
             next = if continued { reader.line_of_continuation() } else { None };
             if continued && next.is_none() {
-                // What is skipped at the end of the file belongs to it.
+                // Blank lines and comments at the end of the file belong to it.
                 span.end = file.len();
             }
         }
-        let mut instruction = Instruction::of(text, escape, span);
+        let mut instruction = Instruction::new(text, escape, span);
         for expected in instruction.expected() {
             instruction.heredocs.push(reader.heredoc(&expected));
             instruction.span.end = reader.at.min(file.len());
@@ -101,7 +98,8 @@ impl Reader<'_> {
         }
     }
 
-    /// The escape character: `# escape=` may change it, among the directives that begin the file.
+    /// Skips the parser directives at the start of the file. Returns the escape character, which
+    /// `# escape=` may change.
     fn escape(&mut self) -> u8 {
         let mut escape = b'\\';
         loop {
@@ -125,7 +123,7 @@ impl Reader<'_> {
         }
     }
 
-    /// The body of a here-document: up to the line that is its name, or to the end of the file.
+    /// The body of a here-document: up to the line of its delimiter, or to the end of the file.
     fn heredoc(&mut self, expected: &Expected) -> Heredoc {
         let start = self.at.min(self.file.len());
         let mut end = start;
@@ -147,7 +145,7 @@ impl Reader<'_> {
     }
 }
 
-/// How many bytes a line begins with that are blank.
+/// The length of the blanks at the start of a line.
 fn leading(line: &[u8]) -> usize {
     let mut at = 0;
     while let Some(length) = blank(&line[at..]) {
@@ -156,7 +154,7 @@ fn leading(line: &[u8]) -> usize {
     at
 }
 
-/// The length of the blank that begins here, if one does: of Unicode's as well.
+/// The length of the blank character at the start of a text. Unicode blanks count.
 fn blank(text: &[u8]) -> Option<usize> {
     let first = *text.first()?;
     if first.is_ascii() {
@@ -166,7 +164,7 @@ fn blank(text: &[u8]) -> Option<usize> {
     character.is_whitespace().then(|| character.len_utf8())
 }
 
-/// The length of a line without the escape that continues it, and whether there is one.
+/// The length of a line without a final escape, and whether it has one.
 fn continuation(line: &[u8], escape: u8) -> (usize, bool) {
     let blanks = line.iter().rev().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
     match line[..line.len() - blanks].split_last() {
@@ -178,7 +176,7 @@ fn continuation(line: &[u8], escape: u8) -> (usize, bool) {
 }
 
 impl Instruction {
-    fn of(text: Joined, escape: u8, span: Span) -> Self {
+    fn new(text: Joined, escape: u8, span: Span) -> Self {
         let bytes = &text.bytes;
         let end =
             bytes.len() - bytes.iter().rev().take_while(|byte| blank(&[**byte]).is_some()).count();
@@ -189,7 +187,7 @@ impl Instruction {
         while bytes[start..end].starts_with(b"--") {
             let flag = flag(&bytes[start..end], escape);
             start += flag.1 + leading(&bytes[start + flag.1..end]);
-            // `--` ends them, and is none.
+            // `--` ends the flags.
             if flag.0 == "--" {
                 break;
             }
@@ -198,22 +196,21 @@ impl Instruction {
         Self { name, flags, arguments: start..end, text, escape, span, heredocs: Vec::new() }
     }
 
-    /// A part of the instruction.
     pub(crate) fn bytes(&self, range: &Range<usize>) -> &[u8] {
         &self.text.bytes[range.clone()]
     }
 
-    /// Whether one of its flags begins so.
+    /// Whether a flag starts like this.
     pub(crate) fn has_flag(&self, start: &str) -> bool {
         self.flags.iter().any(|flag| flag.starts_with(start))
     }
 
-    /// The words that follow the name and the flags, as they are written.
+    /// The words after the name and the flags, unexpanded.
     pub(crate) fn arguments(&self) -> impl Iterator<Item = &[u8]> {
         self.words().map(|word| &self.text.bytes[word])
     }
 
-    /// The words of the arguments, split at blanks outside of quotes.
+    /// The ranges of the words after the name and the flags, split at blanks outside quotes.
     pub(crate) fn words(&self) -> impl Iterator<Item = Range<usize>> {
         let (bytes, end) = (&self.text.bytes, self.arguments.end);
         let mut at = self.arguments.start;
@@ -224,38 +221,33 @@ impl Instruction {
         })
     }
 
-    /// The words of the exec form, `["npm", "install"]`, as places of JSON strings.
+    /// The ranges of the JSON strings of the exec form, `["npm", "install"]`.
     fn exec_form(&self) -> Option<Vec<Range<usize>>> {
-        let range = self.arguments.clone();
-        let bytes = self.text.bytes[range.clone()]
-            .strip_prefix(b"[")
-            .map(|_| &self.text.bytes[range.clone()])?;
-        let Value::List(list) = formats::parse(Syntax::Json, bytes).ok()?.value else {
+        let bytes = self.bytes(&self.arguments);
+        if !bytes.starts_with(b"[") {
             return None;
-        };
-        let word = |node: &Node| {
-            node.text().map(|_| range.start + node.span.start..range.start + node.span.end)
-        };
-        list.iter().map(word).collect()
+        }
+        let list = formats::parse(Syntax::Json, bytes).ok()?;
+        let word = |node: &Node| node.text().map(|_| shifted(&node.span, self.arguments.start));
+        list.items().iter().map(word).collect()
     }
 
-    /// The here-documents that follow this instruction.
+    /// The here-documents whose bodies follow this instruction.
     fn expected(&self) -> Vec<Expected> {
         let bytes = &self.text.bytes;
         let mut words = self.words();
-        let of_build = match self.name.as_str() {
+        let name = match self.name.as_str() {
             "ONBUILD" => words.next().map(|word| bytes[word].to_ascii_uppercase()),
             name => Some(name.as_bytes().to_vec()),
         };
-        let mut expected = Vec::new();
-        if of_build.is_some_and(|name| [&b"RUN"[..], b"COPY", b"ADD"].contains(&name.as_slice())) {
-            let start = words.next().map_or(self.arguments.end, |word| word.start);
-            expected = heredocs(bytes, start..self.arguments.end).unwrap_or_default();
+        if !name.is_some_and(|name| [&b"RUN"[..], b"COPY", b"ADD"].contains(&name.as_slice())) {
+            return Vec::new();
         }
-        expected
+        let start = words.next().map_or(self.arguments.end, |word| word.start);
+        heredocs(bytes, start..self.arguments.end).unwrap_or_default()
     }
 
-    /// What `ARG` and `ENV` set: a name, and where its value is.
+    /// The names that `ARG` or `ENV` sets, each with the range of its value.
     pub(crate) fn assignments(&self) -> Vec<(String, Option<Range<usize>>)> {
         let bytes = &self.text.bytes;
         let equals =
@@ -263,7 +255,7 @@ impl Instruction {
         let name = |range: Range<usize>| String::from_utf8_lossy(&bytes[range]).into_owned();
         let mut words = self.words().peekable();
         if let Some(first) = words.next_if(|word| self.name == "ENV" && equals(word).is_none()) {
-            // `ENV name a value with blanks`
+            // `ENV name value with blanks`
             let end = (first.start..first.end)
                 .find(|at| blank(&bytes[*at..=*at]).is_some())
                 .unwrap_or(first.end);
@@ -280,12 +272,12 @@ impl Instruction {
             .collect()
     }
 
-    /// The strings of the exec form, `["npm", "install"]`.
+    /// The words of the exec form, `["npm", "install"]`.
     pub(crate) fn exec_words(&self) -> Option<Vec<String>> {
         self.exec_form()?.iter().map(|word| serde_json::from_slice(self.bytes(word)).ok()).collect()
     }
 
-    /// What a `RUN` executes. Nothing for any other instruction.
+    /// The script of a `RUN`; empty for other instructions.
     pub(crate) fn script(&self) -> Script<'_> {
         let mut script = Script::default();
         if self.name != "RUN" {
@@ -302,13 +294,13 @@ impl Instruction {
         }
         match self.heredocs.as_slice() {
             [only] if only.word == self.arguments => {
-                if is_for_a_shell(&only.body.bytes) {
+                if is_shell_script(&only.body.bytes) {
                     script.split(&only.body, 0..only.body.bytes.len());
                 }
             }
             heredocs => {
                 script.split(&self.text, self.arguments.clone());
-                if script.commands.first().is_some_and(Command::reads_a_script) {
+                if script.commands.first().is_some_and(Command::reads_script) {
                     for heredoc in heredocs {
                         script.split(&heredoc.body, 0..heredoc.body.bytes.len());
                     }
@@ -319,7 +311,7 @@ impl Instruction {
     }
 }
 
-/// The end of the word that starts here: a blank outside of quotes.
+/// The end of the word that starts here: a blank outside quotes.
 fn word_end(bytes: &[u8], range: Range<usize>, escape: u8) -> usize {
     let mut quote = None;
     let mut at = range.start;
@@ -336,8 +328,8 @@ fn word_end(bytes: &[u8], range: Range<usize>, escape: u8) -> usize {
     range.end
 }
 
-/// The flag that starts here, and its length. In a flag, an escape counts between single quotes
-/// too.
+/// The flag at the start of a text without quotes and escapes, and its length in the text. Unlike in
+/// a word, an escape counts in single quotes.
 fn flag(text: &[u8], escape: u8) -> (String, usize) {
     let mut flag = Vec::new();
     let mut quote = None;
@@ -365,8 +357,7 @@ mod tests {
     use super::*;
     use crate::models::dockerfile::Stages;
 
-    /// The commands that a Dockerfile runs, their words separated by `|`; `?` for a word that is
-    /// not known.
+    /// The commands of a Dockerfile, their words separated by `|`; `?` is an unknown word.
     fn commands(file: &str) -> Vec<String> {
         let mut stages = Stages::default();
         let mut shown = Vec::new();
@@ -462,7 +453,7 @@ mod tests {
     }
 
     #[test]
-    fn a_word_stands_where_it_is_written() {
+    fn a_word_has_the_place_where_it_is_written() {
         let file = "\u{feff}FROM x\r\nENV B=wörd\r\nRUN a \\\r\n  # c\r\n  'wö'\\\r\nrd \"$B\"\r\nRUN <<E\r\n c\r\nE\r\n";
         let mut stages = Stages::default();
         let mut found = Vec::new();
@@ -477,24 +468,23 @@ mod tests {
         assert_eq!(found, ["a", "'wö'\\\r\nrd", "wörd", "c"]);
     }
 
-    /// An instruction in the words of the facts: as far as they are asked for.
-    fn told(file: &[u8], instruction: &Instruction, fact: &Json) -> Json {
+    /// An instruction in the form of the facts, with the fields that they have.
+    fn as_fact(file: &[u8], instruction: &Instruction, fact: &Json) -> Json {
         let text =
             |range: &Range<usize>| String::from_utf8_lossy(instruction.bytes(range)).into_owned();
         let line = |at: usize| 1 + file[..at].iter().filter(|byte| **byte == b'\n').count();
-        let mut told = json!({ "name": instruction.name, "line": line(instruction.span.start) });
-        // Behind the last line that belongs to it.
+        let mut found = json!({ "name": instruction.name, "line": line(instruction.span.start) });
         let end = instruction.span.end;
-        told["end"] = line(if file[..end].ends_with(b"\n") { end - 1 } else { end }).into();
+        found["end"] = line(if file[..end].ends_with(b"\n") { end - 1 } else { end }).into();
         if !instruction.flags.is_empty() && instruction.name != "ONBUILD" {
-            told["flags"] = instruction.flags.clone().into();
+            found["flags"] = instruction.flags.clone().into();
         }
         if fact.get("json").is_some()
             && instruction.name != "ONBUILD"
             && instruction.name != "HEALTHCHECK"
         {
-            told["json"] = true.into();
-            told["value"] = instruction.exec_words().into();
+            found["json"] = true.into();
+            found["value"] = instruction.exec_words().into();
         } else if ["RUN", "FROM"].contains(&&*instruction.name) {
             let words: Vec<String> = match &*instruction.name {
                 "RUN" => vec![text(&instruction.arguments)]
@@ -506,7 +496,7 @@ mod tests {
                     .map(str::to_owned)
                     .collect(),
             };
-            told["value"] = words.into();
+            found["value"] = words.into();
         } else if ["ENV", "ARG"].contains(&&*instruction.name) {
             let pairs = instruction.assignments().into_iter().flat_map(|(name, value)| {
                 let value = value.map(|range| text(&range));
@@ -516,7 +506,7 @@ mod tests {
                     vec![value.map_or(name.clone(), |value| format!("{name}={value}"))]
                 }
             });
-            told["value"] = pairs.collect();
+            found["value"] = pairs.collect();
         }
         if !instruction.heredocs.is_empty() && instruction.name != "ONBUILD" {
             let expected = instruction.expected();
@@ -527,13 +517,13 @@ mod tests {
                 .heredocs
                 .iter()
                 .map(|heredoc| String::from_utf8_lossy(&heredoc.body.bytes));
-            told["heredocs"] = names.zip(bodies).map(|(name, body)| json!([name, body])).collect();
+            found["heredocs"] = names.zip(bodies).map(|(name, body)| json!([name, body])).collect();
         }
-        told
+        found
     }
 
     #[test]
-    fn every_file_is_read_as_buildkit_reads_it() {
+    fn every_file_is_parsed_as_buildkit_does() {
         let facts: Json =
             serde_json::from_str(include_str!("../../tests/facts/dockerfile.json")).unwrap();
         let mut wrong = Vec::new();
@@ -544,9 +534,9 @@ mod tests {
             let mut equal = read.len() == expected.len();
             let mut shown = Vec::new();
             for (instruction, fact) in read.iter().zip(expected) {
-                let told = told(file.as_bytes(), instruction, fact);
-                equal &= told.as_object().unwrap().iter().all(|(key, value)| fact[key] == *value);
-                shown.push(told);
+                let found = as_fact(file.as_bytes(), instruction, fact);
+                equal &= found.as_object().unwrap().iter().all(|(key, value)| fact[key] == *value);
+                shown.push(found);
             }
             if !equal {
                 wrong.push(format!(
@@ -556,7 +546,7 @@ mod tests {
                 ));
             }
         }
-        // BuildKit cuts flags byte by byte and mends half a surrogate; nobody means either.
+        // BuildKit splits flags at bytes and replaces half a surrogate; neither occurs in practice.
         let is_odd = |wrong: &&String| {
             ["u{a0}", "é", "à", "ą", "ud800"].iter().any(|odd| wrong.contains(odd))
         };
@@ -578,7 +568,7 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn every_text_is_taken_and_every_place_is_inside(
+        fn every_text_parses_and_every_place_is_inside(
             pieces in proptest::collection::vec(proptest::sample::select(&PIECES[..]), 0..40)
         ) {
             let file = pieces.concat();

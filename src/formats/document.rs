@@ -1,22 +1,21 @@
-//! A document as a tree whose every value knows its place, whatever syntax it was written in.
+//! A document as a tree of values with spans, independent of its syntax.
 
 use crate::base::finding::Span;
 
-/// A value and where it stands.
+/// A value and its place.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Node {
-    /// The bytes of the value in the file, quotes included.
+    /// Includes quotes.
     pub span: Span,
     pub value: Value,
 }
 
-/// The kinds of value that a manifest is made of.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Value {
-    /// A string, its escapes undone. A YAML scalar is one, whatever a schema would make of it.
+    /// A string without its escapes. Every YAML scalar is one, also `true` and `1`.
     Text(String),
-    /// An object or mapping in the file's order. A key that occurs twice is here twice: the package
-    /// managers take the last, a guard looks at all.
+    /// An object or mapping in the order of the file. Duplicate keys are kept: package managers take
+    /// the last, the guard judges all.
     Map(Vec<(Key, Node)>),
     /// An array or sequence.
     List(Vec<Node>),
@@ -24,17 +23,16 @@ pub(crate) enum Value {
     Other,
 }
 
-/// The key of an entry of a map.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Key {
-    /// The bytes of the key in the file, quotes included.
+    /// Includes quotes.
     pub span: Span,
-    /// The key, its escapes undone.
+    /// The key without its escapes.
     pub text: String,
 }
 
 impl Node {
-    /// The entries of a map; none for anything else.
+    /// The entries of a map; empty for other values.
     pub(crate) fn entries(&self) -> impl Iterator<Item = (&Key, &Node)> {
         let entries = match &self.value {
             Value::Map(entries) => entries.as_slice(),
@@ -43,7 +41,7 @@ impl Node {
         entries.iter().map(|(key, node)| (key, node))
     }
 
-    /// The values of a list; none for anything else.
+    /// The values of a list; empty for other values.
     pub(crate) fn items(&self) -> &[Node] {
         match &self.value {
             Value::List(nodes) => nodes,
@@ -51,17 +49,31 @@ impl Node {
         }
     }
 
-    /// Every value of this key: more than one where the key is duplicated.
+    /// Every value of this key: a key may be duplicated.
     pub(crate) fn get<'a>(&'a self, key: &'a str) -> impl Iterator<Item = &'a Node> {
         self.entries().filter(move |(found, _)| found.text == key).map(|(_, node)| node)
     }
 
-    /// The last value of this key: the one that the tools take.
+    /// The last value of this key: the one that package managers take.
     pub(crate) fn last<'a>(&'a self, key: &'a str) -> Option<&'a Node> {
         self.get(key).last()
     }
 
-    /// The string, if it is one.
+    /// Moves every span of the document.
+    pub(super) fn shift(&mut self, by: usize) {
+        self.span = shifted(&self.span, by);
+        match &mut self.value {
+            Value::Map(entries) => {
+                for (key, node) in entries {
+                    key.span = shifted(&key.span, by);
+                    node.shift(by);
+                }
+            }
+            Value::List(nodes) => nodes.iter_mut().for_each(|node| node.shift(by)),
+            Value::Text(_) | Value::Other => {}
+        }
+    }
+
     pub(crate) fn text(&self) -> Option<&str> {
         match &self.value {
             Value::Text(text) => Some(text),
@@ -70,11 +82,15 @@ impl Node {
     }
 }
 
-/// Why a text is not a document of its syntax, and where that showed.
+/// A span moved by so many bytes.
+pub(super) fn shifted(span: &Span, by: usize) -> Span {
+    span.start + by..span.end + by
+}
+
+/// Why a text does not parse, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct SyntaxError {
-    /// Where parsing stopped.
     pub span: Span,
-    /// What was wrong there. It may quote the file.
+    /// May quote the file.
     pub message: String,
 }

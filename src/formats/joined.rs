@@ -1,33 +1,31 @@
-//! A text put together from pieces of a file, of which every byte still knows its place.
+//! A text joined from pieces of a file, which maps each byte back to its place.
 
 use std::ops::Range;
 
-use crate::base::finding::Span;
+use crate::base::finding::{Span, line_around};
 
-/// Pieces of the file put together, and where each came from.
+/// Joined pieces of a file.
 #[derive(Debug, Default)]
 pub(crate) struct Joined {
     pub bytes: Vec<u8>,
-    /// Offsets here and in the file, both ascending: one pair where a piece begins.
+    /// Where each piece starts here and in the file, both ascending.
     pieces: Vec<(usize, usize)>,
-    /// Where all of it stands, if no more is known.
-    at: Option<Span>,
+    /// The place of the whole, if no more is known.
+    whole: Option<Span>,
 }
 
-/// The longest text, in bytes, of which only the place of the whole is known.
+/// The longest text without a place for each byte.
 const LONGEST: usize = 16 * 1024;
 
 impl Joined {
-    /// Adds a piece of the file.
     pub(crate) fn push(&mut self, file: &[u8], piece: Range<usize>) {
         self.pieces.push((self.bytes.len(), piece.start));
         self.bytes.extend_from_slice(&file[piece]);
     }
 
-    /// The text of a string of a document, as far as it stands in the file as it is: between
-    /// quotes, plain, or as the lines of a YAML block. `None` where escapes or folded lines make it
-    /// another one.
-    pub(crate) fn of(file: &[u8], text: &str, at: &Span) -> Option<Self> {
+    /// The text of a string that the file spells literally: in quotes, plain, or as the lines of a
+    /// YAML block. `None` if it has escapes or folded lines.
+    pub(crate) fn verbatim(file: &[u8], text: &str, at: &Span) -> Option<Self> {
         let text = text.as_bytes();
         let raw = file.get(at.clone())?;
         let mut joined = Self::default();
@@ -41,29 +39,25 @@ impl Joined {
         (joined.bytes == text).then_some(joined)
     }
 
-    /// The text of a string that stands in the file in another spelling: of no byte more is known
-    /// than where it all is. A long one is left out: whoever looks for a part of it looks through
-    /// all of it.
-    pub(crate) fn somewhere(text: &str, at: &Span) -> Option<Self> {
+    /// The text of a string that the file spells differently: every byte has the place of the whole.
+    /// `None` for a long text: searching the whole for each part takes quadratic time.
+    pub(crate) fn respelled(text: &str, at: &Span) -> Option<Self> {
         let bytes = text.as_bytes().to_vec();
-        (bytes.len() <= LONGEST).then(|| Self { bytes, pieces: Vec::new(), at: Some(at.clone()) })
+        (bytes.len() <= LONGEST).then(|| Self {
+            bytes,
+            pieces: Vec::new(),
+            whole: Some(at.clone()),
+        })
     }
 
-    /// Adds the lines of a literal block, which stand in the file behind an indentation.
+    /// Adds the lines of a literal block without their indentation; `None` if `text` is not one.
     fn push_block(&mut self, file: &[u8], start: usize, text: &[u8]) -> Option<()> {
-        let line_end = |from: usize| {
-            file[from..]
-                .iter()
-                .position(|&byte| byte == b'\n')
-                .map_or(file.len(), |length| from + length + 1)
-        };
-        // A block begins behind the indentation of its first line.
-        let mut at =
-            file[..start].iter().rposition(|&byte| byte == b'\n').map_or(0, |feed| feed + 1);
+        // The span starts after the indentation of the first line.
+        let mut at = line_around(file, start).start;
         let mut indentation = None;
         let mut lines = text.split_inclusive(|&byte| byte == b'\n').peekable();
         while let Some(line) = lines.next() {
-            let end = line_end(at);
+            let end = (line_around(file, at).end + 1).min(file.len());
             let content = line.strip_suffix(b"\n").unwrap_or(line);
             let raw = file[at..end].strip_suffix(b"\n").unwrap_or(&file[at..end]);
             let raw = raw.strip_suffix(b"\r").unwrap_or(raw);
@@ -75,7 +69,7 @@ impl Joined {
                 (indentation == offset && raw[..offset].iter().all(|&byte| byte == b' '))
                     .then_some(offset)?
             };
-            // The line feed stands behind the line, and behind a carriage return that YAML drops.
+            // YAML drops a carriage return before the line feed.
             self.push(file, at + skip..at + raw.len());
             if line.len() > content.len() {
                 let feed = if file[..end].ends_with(b"\n") { end - 1..end } else { return None };
@@ -89,10 +83,10 @@ impl Joined {
         Some(())
     }
 
-    /// The place in the file, from the first byte to the last.
+    /// The place of these bytes in the file, from the first to the last.
     pub(crate) fn span(&self, range: &Range<usize>) -> Span {
-        if let Some(at) = &self.at {
-            return at.clone();
+        if let Some(whole) = &self.whole {
+            return whole.clone();
         }
         let start = self.place(range.start);
         start..if range.is_empty() { start } else { self.place(range.end - 1) + 1 }
@@ -110,7 +104,7 @@ mod tests {
     use crate::formats::{Syntax, parse};
 
     #[test]
-    fn a_string_that_stands_in_the_file_keeps_its_places() {
+    fn a_string_spelled_literally_keeps_its_places() {
         for (text, expected) in [
             ("run: a b # c\n", Some("a b")),
             ("run: 'a b'\n", Some("a b")),
@@ -126,7 +120,7 @@ mod tests {
         ] {
             let root = parse(Syntax::Yaml, text.as_bytes()).unwrap();
             let node = root.get("run").next().unwrap();
-            let joined = Joined::of(text.as_bytes(), node.text().unwrap(), &node.span);
+            let joined = Joined::verbatim(text.as_bytes(), node.text().unwrap(), &node.span);
             assert_eq!(
                 joined.as_ref().map(|joined| String::from_utf8_lossy(&joined.bytes)),
                 expected.map(Into::into),
@@ -141,7 +135,7 @@ mod tests {
         let root = parse(Syntax::Json, file).unwrap();
         let of = |key: &str| {
             let node = root.get(key).next().unwrap();
-            Joined::of(file, node.text().unwrap(), &node.span)
+            Joined::verbatim(file, node.text().unwrap(), &node.span)
         };
         assert_eq!(of("a").unwrap().span(&(2..3)), 9..10);
         assert!(of("d").is_none());

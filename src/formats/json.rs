@@ -7,24 +7,16 @@ use jsonc_parser::{CollectOptions, ParseOptions, parse_to_ast};
 use crate::base::finding::Span;
 use crate::formats::document::{Key, Node, SyntaxError, Value};
 
-/// How much is accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum JsonDialect {
-    /// What `JSON.parse` accepts.
+pub(super) enum JsonDialect {
     Strict,
-    /// That, comments, and trailing commas.
+    /// Comments and trailing commas.
     Jsonc,
-    /// What JSON5 adds to it.
     Json5,
 }
 
-/// Parses a text that has no byte order mark; `shift` turns its byte offsets into those of the
-/// file.
-pub(crate) fn parse(
-    text: &str,
-    dialect: JsonDialect,
-    shift: impl Fn(Span) -> Span,
-) -> Result<Node, SyntaxError> {
+/// Parses a text without a byte order mark.
+pub(super) fn parse(text: &str, dialect: JsonDialect) -> Result<Node, SyntaxError> {
     let json5 = dialect == JsonDialect::Json5;
     let options = ParseOptions {
         allow_comments: dialect != JsonDialect::Strict,
@@ -38,21 +30,18 @@ pub(crate) fn parse(
         allow_non_finite_numbers: json5,
         allow_extended_string_escapes: json5,
     };
-    let parsed =
-        parse_to_ast(text, &CollectOptions::default(), &options).map_err(|error| SyntaxError {
-            span: shift(error.range().start..error.range().end),
-            message: error.kind().to_string(),
-        })?;
+    let parsed = parse_to_ast(text, &CollectOptions::default(), &options).map_err(|error| {
+        SyntaxError { span: span(&error.range()), message: error.kind().to_string() }
+    })?;
     let ast = parsed.value.ok_or_else(|| SyntaxError {
-        span: shift(text.len()..text.len()),
+        span: text.len()..text.len(),
         message: "the file is empty".into(),
     })?;
-    Ok(convert(ast, &shift))
+    Ok(convert(ast))
 }
 
-/// The recursion is bounded: the parser refuses more than 512 levels.
-fn convert(ast: Ast<'_>, shift: &impl Fn(Span) -> Span) -> Node {
-    let span = |range: &dyn Ranged| shift(range.start()..range.end());
+/// Recursion is bounded: the parser refuses more than 512 levels.
+fn convert(ast: Ast<'_>) -> Node {
     let place = span(&ast);
     let value = match ast {
         Ast::StringLit(string) => Value::Text(string.value.into_owned()),
@@ -68,16 +57,18 @@ fn convert(ast: Ast<'_>, shift: &impl Fn(Span) -> Span) -> Node {
                             ObjectPropName::Word(name) => name.value.to_owned(),
                         },
                     };
-                    (key, convert(property.value, shift))
+                    (key, convert(property.value))
                 })
                 .collect(),
         ),
-        Ast::Array(array) => {
-            Value::List(array.elements.into_iter().map(|element| convert(element, shift)).collect())
-        }
+        Ast::Array(array) => Value::List(array.elements.into_iter().map(convert).collect()),
         Ast::NumberLit(_) | Ast::BooleanLit(_) | Ast::NullKeyword(_) => Value::Other,
     };
     Node { span: place, value }
+}
+
+fn span(range: &impl Ranged) -> Span {
+    range.start()..range.end()
 }
 
 #[cfg(test)]
@@ -105,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn strict_json_is_no_json5() {
+    fn strict_json_refuses_extensions() {
         for wrong in
             ["", "{", "{'a': 1}", "{\"a\": 1,}", "// c\n{}", "{a: 1}", "{} {}", "[01]", "\"\\x41\""]
         {

@@ -1,53 +1,49 @@
-//! The settings of npmrc files and of yarn's counterparts, each with the place of its key and of
-//! its value.
+//! The settings of npmrc and yarnrc files, each with the places of its key and its value.
 
 use std::sync::LazyLock;
 
 use regex::bytes::Regex;
 
+use crate::base::credentials::{PASSWORD_SETTINGS, TOKEN_SETTINGS};
 use crate::base::finding::Span;
 use crate::formats::document::{Node, Value};
 use crate::formats::{self, Syntax};
 
-/// How a file of settings is written.
+/// The syntax of a file of settings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum SettingsDialect {
-    /// npm's and pnpm's: `key = value`, as the `ini` package reads it.
+    /// npm and pnpm: `key = value`, as the `ini` package reads it.
     Npmrc,
-    /// That of yarn 1: `key value`, either of them in quotes.
+    /// Yarn 1: `key value`, each with or without quotes.
     Yarnrc,
-    /// That of yarn since 2: YAML.
+    /// Yarn 2 and later: YAML.
     Berry,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Setting {
-    /// The last part of the key, which says what is set: `_authToken` of `//host/:_authToken`.
+    /// The last part of the key: `_authToken` of `//host/:_authToken`.
     pub name: String,
-    /// The whole key in the file.
     pub key: Span,
-    /// The value in the file.
     pub value: Span,
-    /// The value without its comment; quotes may remain.
+    /// The value without a comment. Quotes may remain.
     pub text: String,
 }
 
-/// The settings of a file. Comments are none.
+/// The settings of a file.
 pub(crate) fn settings(dialect: SettingsDialect, text: &[u8]) -> Vec<Setting> {
     match dialect {
         SettingsDialect::Npmrc => lines(text).filter_map(|line| ini(text, &line)).collect(),
         SettingsDialect::Yarnrc => lines(text).map(|line| loose(text, &line)).collect(),
         SettingsDialect::Berry => match formats::parse(Syntax::Yaml, text) {
             Ok(root) if matches!(root.value, Value::Map(_)) => yaml(&root),
-            // Yarn refuses such a file, but once committed its lines are as public as those of one
-            // that it takes.
+            // Yarn refuses such a file, but a secret in it is public once it is committed.
             _ => lines(text).map(|line| loose(text, &line)).collect(),
         },
     }
 }
 
-/// The lines that are neither blank nor a comment, trimmed. A lone carriage return ends a line as
-/// well.
+/// The lines that are neither blank nor a comment, trimmed. A lone carriage return ends a line too.
 fn lines(text: &[u8]) -> impl Iterator<Item = Span> {
     let mut start = if text.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 };
     text[start..].split(|byte| matches!(byte, b'\n' | b'\r')).filter_map(move |line| {
@@ -57,7 +53,7 @@ fn lines(text: &[u8]) -> impl Iterator<Item = Span> {
     })
 }
 
-/// Trims as JavaScript does: a no-break space, which comes with copy and paste, is blank as well.
+/// Trims as JavaScript does, including the no-break spaces that copy and paste inserts.
 fn trimmed(text: &[u8], span: Span) -> Span {
     let blank = |character: char| character.is_whitespace() || character == '\u{feff}';
     let Ok(inside) = std::str::from_utf8(&text[span.clone()]) else {
@@ -73,20 +69,20 @@ fn lossy(text: &[u8], span: &Span) -> String {
     String::from_utf8_lossy(&text[span.clone()]).into_owned()
 }
 
-/// `key = value`, split at the first `=`; an array's key ends in `[]`.
+/// Parses `key = value`, split at the first `=`. The key of an array ends in `[]`.
 fn ini(text: &[u8], line: &Span) -> Option<Setting> {
     let equals = line.start + text[line.clone()].iter().position(|&byte| byte == b'=')?;
     let key = trimmed(text, line.start..equals);
     let value = trimmed(text, equals + 1..line.end);
     let quoted = lossy(text, &key);
-    // A key in quotes may be written with JSON's escapes.
+    // A quoted key may have JSON escapes.
     let plain = serde_json::from_str(&quoted).unwrap_or(quoted);
     let plain = plain.trim_matches(['"', '\'']).trim_end_matches("[]");
     let name = plain.rsplit([':', '/', '.']).next().unwrap_or_default().to_owned();
     Some(Setting { name, key, text: without_ini_comment(&lossy(text, &value)).to_owned(), value })
 }
 
-/// A `;` or `#` starts a comment, unless it is escaped or the whole value is in quotes.
+/// `;` and `#` start a comment, unless they are escaped or the whole value is in quotes.
 fn without_ini_comment(value: &str) -> &str {
     let quoted = |quote| value.len() > 1 && value.starts_with(quote) && value.ends_with(quote);
     if quoted('"') || quoted('\'') {
@@ -107,19 +103,18 @@ fn without_ini_comment(value: &str) -> &str {
     parts.next().unwrap_or(value)
 }
 
-/// A known name anywhere in a line, then a separator, then what is left of the line.
+/// A known name anywhere in a line, a separator, and the rest of the line.
 static LOOSE: LazyLock<Regex> = LazyLock::new(|| {
-    let names = "_?authToken|_auth|_password|npmAuthToken|npmAuthIdent";
+    let names = [TOKEN_SETTINGS, PASSWORD_SETTINGS].concat().join("|");
     Regex::new(&format!(
         r#"(?i-u)(?:^|[^\w-])({names})(?:\[\])?["']?(?:[ \t]*[:=][ \t]*|[ \t]+)(.*)$"#
     ))
     .expect("the pattern is a constant, and the tests compile it")
 });
 
-/// A line of a file that has no better grammar. What is left of it after the name counts as the
-/// value, so that a second setting on the line cannot hide behind the first; where no name is
-/// known, the line does. The place is the line: where a value begins in it, or whether one began on
-/// the line before, is a guess.
+/// Parses a line without a grammar. Everything after a known name is the value, so that a first
+/// setting cannot hide a second one on its line; without a known name, the whole line is. The place
+/// is the line: where the value starts is a guess.
 fn loose(text: &[u8], line: &Span) -> Setting {
     let found = LOOSE.captures(&text[line.clone()]);
     let (name, from) = match found.as_ref().and_then(|found| Some((found.get(1)?, found.get(2)?))) {
@@ -129,13 +124,13 @@ fn loose(text: &[u8], line: &Span) -> Setting {
         None => (String::new(), line.start),
     };
     let rest = lossy(text, &(from..line.end));
-    // A comment begins after a blank.
+    // A comment starts after a blank.
     let before = |text, mark| str::split_once(text, mark).map_or(text, |(before, _)| before);
     let value = without_flow_end(before(before(&rest, " #"), "\t#"));
     Setting { name, key: line.start..from, value: line.clone(), text: value.to_owned() }
 }
 
-/// A value without what closes the map or list around it; the brace of a `${NAME}` is its own.
+/// A value without the `}` and `]` of the flow collections around it; the brace of `${NAME}` stays.
 fn without_flow_end(mut value: &str) -> &str {
     let count = |value: &str, brace: char| value.matches(brace).count();
     let mut surplus = count(value, '}').saturating_sub(count(value, '{'));
@@ -148,11 +143,11 @@ fn without_flow_end(mut value: &str) -> &str {
     }
 }
 
-/// Every entry of a document, at any depth. The items of a list stand under its key; a map's own
-/// text is empty.
+/// Every entry of a document, at any depth. The items of a list have its key; a map has an empty
+/// text.
 fn yaml(root: &Node) -> Vec<Setting> {
     let mut settings = Vec::new();
-    // A stack of its own: the depth of the file is not that of the program.
+    // No recursion: a file may be deep.
     let mut open = vec![(String::new(), root.span.start..root.span.start, root)];
     while let Some((name, key, node)) = open.pop() {
         match &node.value {
@@ -172,18 +167,17 @@ fn yaml(root: &Node) -> Vec<Setting> {
     settings
 }
 
-/// What a value holds besides variables: `${NAME}` is taken out, with the backslashes that escape
-/// it; of `${NAME-default}` and its kin the default remains, for it is as literal as the rest.
+/// The literal parts of a value: `${NAME}` is removed, with backslashes before it; of
+/// `${NAME-default}` and similar forms the default remains.
 pub(crate) fn without_variables(value: &str) -> String {
     let mut literal = String::with_capacity(value.len());
     let mut rest = value;
     let mut depth = 0_usize;
     let last_end = value.rfind('}').unwrap_or(0);
     while let Some(at) = rest.find(['$', '}']) {
-        // It is the start of a character.
-        let Some((before, sign)) = rest.split_at_checked(at) else { break };
+        let (before, sign) = rest.split_at(at);
         literal.push_str(before);
-        // Without its end, it is no variable to any of them.
+        // Without a closing brace, npm, pnpm and yarn do not expand it.
         let closed = last_end > value.len() - sign.len();
         if let Some(inside) = sign.strip_prefix("${").filter(|_| closed) {
             literal.truncate(literal.trim_end_matches('\\').len());
@@ -194,7 +188,7 @@ pub(crate) fn without_variables(value: &str) -> String {
             let inside = inside.trim_start_matches(part_of_name);
             rest = inside.strip_prefix(':').unwrap_or(inside);
             rest = match rest.strip_prefix('?') {
-                // What is said if the variable is missing is no value.
+                // The error message for a missing variable is not a value.
                 Some(message) => {
                     message.trim_start_matches(|character| !matches!(character, '}' | '$'))
                 }
@@ -212,7 +206,7 @@ pub(crate) fn without_variables(value: &str) -> String {
     literal + rest
 }
 
-/// The passwords of the URLs in a text: that of `https://user:password@host/`.
+/// The passwords of the URLs in a text, such as `https://user:password@host/`.
 pub(crate) fn url_passwords(text: &str) -> impl Iterator<Item = &str> {
     text.split("//").skip(1).filter_map(|url| {
         let authority =
@@ -226,7 +220,7 @@ pub(crate) fn url_passwords(text: &str) -> impl Iterator<Item = &str> {
 mod tests {
     use super::*;
 
-    /// The settings that hold a text, as `name=text`, in the file's order.
+    /// The settings with a text, as `name=text`, in the order of the file.
     fn shown(dialect: SettingsDialect, text: &str) -> Vec<String> {
         let mut settings = settings(dialect, text.as_bytes());
         settings.sort_by_key(|setting| setting.value.start);
@@ -272,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_is_found_where_it_stands() {
+    fn a_key_and_its_value_have_places() {
         let text = "\n  //host/:_authToken = x ; c\n";
         let found = &settings(SettingsDialect::Npmrc, text.as_bytes())[0];
         let parts = [&found.key, &found.value].map(|span| text.get(span.clone()).unwrap());
@@ -280,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn variables_are_taken_out_and_defaults_stay() {
+    fn variables_are_removed_and_defaults_stay() {
         for (value, literal) in [
             ("${NPM_TOKEN}", ""),
             ("a${B}c", "ac"),

@@ -1,10 +1,10 @@
-//! Writing a `package.json` as a preparation does: parsed, with one more dependency, in the layout
-//! of `JSON.stringify`.
+//! Adds a dependency to a `package.json` as a preparation does: parsed, and written in the layout of
+//! `JSON.stringify`.
 
 use serde_json::{Map, Value, json};
 
-/// The manifest with this dependency added, as the first one of its `dependencies`. Of a text that
-/// is no manifest, nothing is kept.
+/// The manifest with this dependency as the first of its `dependencies`. A text that does not parse
+/// as an object counts as `{}`.
 pub(crate) fn with_dependency(manifest: &[u8], name: &str, spec: &str) -> String {
     let manifest = manifest.strip_prefix("\u{feff}".as_bytes()).unwrap_or(manifest);
     let mut root = serde_json::from_slice::<Map<String, Value>>(manifest).unwrap_or_default();
@@ -12,7 +12,7 @@ pub(crate) fn with_dependency(manifest: &[u8], name: &str, spec: &str) -> String
         dependencies.shift_insert(0, name.to_owned(), spec.into());
     } else {
         root.shift_remove("dependencies");
-        // After the name, and before other kinds of dependencies.
+        // After the name, before other kinds of dependencies.
         let at = usize::from(root.keys().next().is_some_and(|first| first == "name"));
         root.shift_insert(at, "dependencies".to_owned(), json!({ name: spec }));
     }

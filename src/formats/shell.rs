@@ -1,8 +1,5 @@
-//! What a shell runs: a script as commands and their words, each with its place in the file that
-//! holds it.
-//!
-//! Split as a POSIX shell would split it. What is only known when the script runs is kept opaque,
-//! never guessed.
+//! Shell scripts as commands and words, each with its place in the file. They are split as a POSIX
+//! shell does. A value that is known only at run time stays unknown, and is never guessed.
 
 use std::collections::HashSet;
 use std::ops::Range;
@@ -13,52 +10,52 @@ use crate::formats::joined::Joined;
 mod expand;
 mod split;
 
-pub(crate) use expand::{Expanded, Lookup, Use, Variable, expand};
+pub(crate) use expand::{Lookup, Use, Variable, expand};
 use split::Splitter;
 
-/// The commands of a script, in their order, whatever decides whether each of them runs.
+/// The commands of a script in their order, including those that run conditionally.
 #[derive(Debug, Default)]
 pub(crate) struct Script<'a> {
     pub commands: Vec<Command<'a>>,
-    /// The shell variables that the script itself sets.
+    /// The variables that the script sets.
     assigned: HashSet<&'a [u8]>,
-    /// How many scripts this part is within.
+    /// The number of scripts around the current one.
     nesting: usize,
-    /// How many subshells are open, and how many were begun.
+    /// The number of open subshells.
     depth: usize,
+    /// The number of subshells so far, open or closed.
     begun: usize,
 }
 
-/// How a command follows the one before it.
+/// The operator before a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Link {
-    /// After it: `;`, a line feed, or there is none before.
+    /// `;`, a line feed, or the start of the script.
     Then,
-    /// Only if it succeeded: `&&`.
+    /// `&&`
     And,
-    /// Only if it failed: `||`.
+    /// `||`
     Or,
-    /// With what it prints: `|`.
+    /// `|`
     Pipe,
 }
 
-/// A command and its words, without assignments, redirections, and words like `then` or `sudo`
-/// before it.
+/// A command without redirections, and without assignments and words like `then` or `sudo` before
+/// it.
 #[derive(Debug)]
 pub(crate) struct Command<'a> {
     text: &'a Joined,
     words: Vec<Range<usize>>,
-    /// `NAME=value` before it, and behind `env`.
+    /// `NAME=value` before the command, or after `env`.
     assignments: Vec<Range<usize>>,
-    /// How it follows the one before it.
     pub link: Link,
-    /// Whether it stands behind `if`, `while` or `!`.
+    /// Whether it follows `if`, `while`, `!` or a similar word.
     pub is_tested: bool,
-    /// How many subshells it is within.
+    /// The number of subshells around it.
     pub depth: usize,
-    /// How many subshells were begun before it.
+    /// The number of subshells opened before it.
     pub begun: usize,
-    /// Whether the words are JSON strings, which no shell expands.
+    /// Whether the words are JSON strings, which are not expanded.
     exec: bool,
 }
 
@@ -70,29 +67,28 @@ pub(crate) struct Word<'a> {
     exec: bool,
 }
 
-/// What a word stands for.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A word after expansion.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Resolved {
-    /// The word without quotes, its variables replaced, up to what is not known before it runs.
+    /// The expanded word, without quotes, up to the first unknown part.
     pub text: String,
-    /// Whether something follows that is not known.
+    /// Whether an unknown part follows.
     pub is_open: bool,
-    /// Where the word is.
     pub span: Span,
-    /// The variables in it, and where their values are.
+    /// The variables in it that have a value.
     pub used: Vec<Use>,
-    /// The variables in it that nothing sets.
+    /// The variables in it that are not set.
     pub unset: Vec<String>,
 }
 
 impl Resolved {
-    /// The whole word, if it is known.
+    /// The whole word, if all of it is known.
     pub(crate) fn known(&self) -> Option<&str> {
         (!self.is_open).then_some(self.text.as_str())
     }
 
-    /// Where this part of the text stands in the file as it is: in the value of a variable, or in
-    /// the word itself.
+    /// Where the file has this part of the text literally: in the value of a variable, or in the
+    /// word.
     pub(crate) fn find(&self, part: &str, file: &[u8]) -> Option<Span> {
         let sources = self.used.iter().map(|used| &used.span).chain(std::iter::once(&self.span));
         let mut found = sources.filter_map(|source| {
@@ -103,14 +99,14 @@ impl Resolved {
         found.next()
     }
 
-    /// Where this part of the text is in the file; the whole word where that cannot be told.
+    /// Like [`Resolved::find`]; the whole word if nothing is found.
     pub(crate) fn place(&self, part: &str, file: &[u8]) -> Span {
         self.find(part, file).unwrap_or_else(|| self.span.clone())
     }
 }
 
 impl<'a> Command<'a> {
-    fn of(text: &'a Joined, words: Vec<Range<usize>>, link: Link) -> Self {
+    fn shell(text: &'a Joined, words: Vec<Range<usize>>, link: Link) -> Self {
         Self {
             text,
             words,
@@ -123,14 +119,9 @@ impl<'a> Command<'a> {
         }
     }
 
-    /// A command whose words are JSON strings.
+    /// A command in exec form: its words are JSON strings.
     pub(crate) fn exec(text: &'a Joined, words: Vec<Range<usize>>) -> Self {
-        Self { exec: true, ..Self::of(text, words, Link::Then) }
-    }
-
-    /// Whether nothing is left of it but assignments.
-    fn is_empty(&self) -> bool {
-        self.words.is_empty()
+        Self { exec: true, ..Self::shell(text, words, Link::Then) }
     }
 
     /// The words, the program's name first.
@@ -142,7 +133,7 @@ impl<'a> Command<'a> {
         })
     }
 
-    /// The value that is assigned to a variable for this command alone.
+    /// The value that this command's environment assigns to a variable.
     pub(crate) fn assignment(&self, name: &str) -> Option<Word<'a>> {
         let range =
             self.assignments.iter().rev().find(|range| {
@@ -153,15 +144,15 @@ impl<'a> Command<'a> {
         sets.then_some(Word { text: self.text, range: value, exec: false })
     }
 
-    /// Whether this is a shell that runs what it reads.
-    pub(crate) fn reads_a_script(&self) -> bool {
-        self.is_a_shell()
+    /// Whether this is a shell that reads its script from the standard input.
+    pub(crate) fn reads_script(&self) -> bool {
+        self.is_shell()
             && self.words.iter().skip(1).all(|word| {
                 self.text.bytes[word.clone()].starts_with(b"-") && !self.is_command_flag(word)
             })
     }
 
-    fn is_a_shell(&self) -> bool {
+    fn is_shell(&self) -> bool {
         let program = self
             .words
             .first()
@@ -169,20 +160,20 @@ impl<'a> Command<'a> {
         program.is_some_and(|program| SHELLS.contains(&program))
     }
 
-    /// `-c`, alone or among other letters.
+    /// Whether a word is `-c`, alone or after other letters.
     fn is_command_flag(&self, word: &Range<usize>) -> bool {
         matches!(self.unquoted(word), [b'-', letters @ .., b'c'] if letters.iter().all(u8::is_ascii_alphabetic))
     }
 
-    /// A word without the quotes around it.
+    /// A word without double quotes around it.
     fn unquoted(&self, word: &Range<usize>) -> &'a [u8] {
         let bytes = &self.text.bytes[word.clone()];
         bytes.strip_prefix(b"\"").and_then(|bytes| bytes.strip_suffix(b"\"")).unwrap_or(bytes)
     }
 
-    /// What `sh -c '…'` runs, where it stands there as it is.
+    /// The script of `sh -c '…'`, if it is spelled literally.
     pub(crate) fn inner_script(&self) -> Option<Range<usize>> {
-        if !self.is_a_shell() {
+        if !self.is_shell() {
             return None;
         }
         let mut words = self.words.iter().skip(1);
@@ -212,8 +203,7 @@ impl<'a> Command<'a> {
 }
 
 impl<'a> Script<'a> {
-    /// What is known of a variable in this script. Those that the script sets are not known,
-    /// whatever `lookup` says.
+    /// Looks up a variable. Variables that the script sets are unknown.
     pub(crate) fn variable<'v>(
         &self,
         name: &str,
@@ -222,7 +212,7 @@ impl<'a> Script<'a> {
         if self.assigned.contains(name.as_bytes()) { Lookup::Unknown } else { lookup(name) }
     }
 
-    /// What a word of this script stands for.
+    /// Expands a word of this script.
     pub(crate) fn resolve<'v>(
         &self,
         word: &Word<'a>,
@@ -230,27 +220,21 @@ impl<'a> Script<'a> {
     ) -> Resolved {
         let bytes = &word.text.bytes[word.range.clone()];
         let span = word.text.span(&word.range);
-        let expanded = if word.exec {
+        if word.exec {
             let text = serde_json::from_slice(bytes).ok();
-            Expanded {
-                is_open: text.is_none(),
-                text: text.unwrap_or_default(),
-                used: Vec::new(),
-                unset: Vec::new(),
-            }
+            let is_open = text.is_none();
+            Resolved { text: text.unwrap_or_default(), is_open, span, ..Resolved::default() }
         } else {
-            expand(bytes, b'\\', &|name| self.variable(name, lookup))
-        };
-        let Expanded { text, is_open, used, unset } = expanded;
-        Resolved { text, is_open, span, used, unset }
+            expand(bytes, b'\\', span, &|name| self.variable(name, lookup))
+        }
     }
 
-    /// Adds the commands of a part of a text.
+    /// Adds the commands of a part of `text`.
     pub(crate) fn split(&mut self, text: &'a Joined, range: Range<usize>) {
         Splitter::new(self, text, range).run();
     }
 
-    /// Adds the commands of a script within this one, which a shell of its own runs.
+    /// Adds the commands of a script in this script, which another shell runs.
     pub(crate) fn nested(&mut self, text: &'a Joined, range: Range<usize>) {
         let outer = self.depth;
         (self.nesting, self.depth, self.begun) = (self.nesting + 1, outer + 1, self.begun + 1);
@@ -261,21 +245,21 @@ impl<'a> Script<'a> {
 
 const SHELLS: [&[u8]; 5] = [b"sh", b"bash", b"ash", b"dash", b"zsh"];
 
-/// Whether a program is a shell that understands POSIX scripts.
-pub(crate) fn is_a_shell(program: &str) -> bool {
+/// Whether the path of a program is that of a POSIX shell.
+pub(crate) fn is_shell_name(program: &str) -> bool {
     let name = program.rsplit('/').next().unwrap_or_default();
     SHELLS.contains(&name.as_bytes())
 }
 
-/// Whether a here-document that is a script of its own is one for a shell: it is, unless its first
-/// line says otherwise.
-pub(crate) fn is_for_a_shell(script: &[u8]) -> bool {
+/// Whether a here-document that is run as a script is a shell script: it has no `#!` line, or one
+/// that names a shell.
+pub(crate) fn is_shell_script(script: &[u8]) -> bool {
     let first = script.split(|&byte| byte == b'\n').next().unwrap_or_default();
     !first.starts_with(b"#!")
         || first.split(|byte| b"/! \t\r".contains(byte)).any(|word| SHELLS.contains(&word))
 }
 
-/// The name of a here-document without its quotes and backslashes.
+/// The delimiter of a here-document without quotes and backslashes.
 pub(crate) fn unquoted(name: &[u8]) -> Vec<u8> {
     let mut text = Vec::new();
     let mut quote = None;
@@ -299,7 +283,7 @@ fn assigned(word: &[u8]) -> Option<&[u8]> {
     (!name.is_empty() && sets).then_some(name)
 }
 
-/// How many bytes of the start of this are a variable's name.
+/// The length of the variable name at the start of a text.
 fn name_length(bytes: &[u8]) -> usize {
     if bytes.first().is_none_or(u8::is_ascii_digit) {
         return 0;

@@ -3,38 +3,33 @@
 use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue};
 
-use crate::base::finding::Span;
 use crate::formats::document::{Key, Node, SyntaxError, Value};
 
-/// Parses a text that has no byte order mark; `shift` turns its byte offsets into those of the
-/// file.
-pub(super) fn parse(text: &str, shift: impl Fn(Span) -> Span) -> Result<Node, SyntaxError> {
+/// Parses a text without a byte order mark.
+pub(super) fn parse(text: &str) -> Result<Node, SyntaxError> {
     let root = DeTable::parse(text).map_err(|error| SyntaxError {
-        span: shift(error.span().unwrap_or(text.len()..text.len())),
+        span: error.span().unwrap_or(text.len()..text.len()),
         message: error.message().to_owned(),
     })?;
-    Ok(Node { span: shift(root.span()), value: table(root.into_inner(), &shift) })
+    Ok(Node { span: root.span(), value: table(root.into_inner()) })
 }
 
-/// The recursion is bounded: the parser refuses deeper nesting than 80 levels.
-fn table(table: DeTable<'_>, shift: &impl Fn(Span) -> Span) -> Value {
+/// Recursion is bounded: the parser refuses more than 80 levels.
+fn table(table: DeTable<'_>) -> Value {
     let entry = |(key, value): (Spanned<DeString<'_>>, Spanned<DeValue<'_>>)| {
-        let span = shift(key.span());
-        (Key { span, text: key.into_inner().into_owned() }, node(value, shift))
+        (Key { span: key.span(), text: key.into_inner().into_owned() }, node(value))
     };
     let mut entries: Vec<(Key, Node)> = table.into_iter().map(entry).collect();
     entries.sort_by_key(|(key, _)| key.span.start);
     Value::Map(entries)
 }
 
-fn node(value: Spanned<DeValue<'_>>, shift: &impl Fn(Span) -> Span) -> Node {
-    let span = shift(value.span());
+fn node(value: Spanned<DeValue<'_>>) -> Node {
+    let span = value.span();
     let value = match value.into_inner() {
         DeValue::String(text) => Value::Text(text.into_owned()),
-        DeValue::Table(inner) => table(inner, shift),
-        DeValue::Array(list) => {
-            Value::List(list.into_iter().map(|element| node(element, shift)).collect())
-        }
+        DeValue::Table(inner) => table(inner),
+        DeValue::Array(list) => Value::List(list.into_iter().map(node).collect()),
         _ => Value::Other,
     };
     Node { span, value }
@@ -65,7 +60,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_toml_is_an_error_with_a_place() {
+    fn invalid_toml_is_an_error_with_a_place() {
         let error = parse(Syntax::Toml, b"a = 1\nb = \n").unwrap_err();
         assert!((10..=11).contains(&error.span.start), "{error:?}");
         assert!(parse(Syntax::Toml, b"a = 1\na = 2\n").is_err());

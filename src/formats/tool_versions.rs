@@ -1,15 +1,13 @@
-//! `.tool-versions` as a [`Node`]: a tool and its versions a line, as asdf reads it.
+//! `.tool-versions` as a [`Node`]: one tool and its versions on each line, as asdf reads it.
 
-use crate::base::finding::Span;
 use crate::formats::document::{Key, Node, Value};
 
-/// Reads a text that has no byte order mark; `shift` turns its byte offsets into those of the file.
-/// Nothing is wrong in such a file: what is behind `#` is a comment, and a line without a version
-/// says nothing.
-pub(super) fn parse(text: &str, shift: impl Fn(Span) -> Span) -> Node {
+/// Parses a text without a byte order mark. Every text is valid: a comment starts at `#`, and a line
+/// without a version is an empty list.
+pub(super) fn parse(text: &str) -> Node {
     let place = |part: &str| {
         let start = part.as_ptr() as usize - text.as_ptr() as usize;
-        shift(start..start + part.len())
+        start..start + part.len()
     };
     let mut entries = Vec::new();
     for line in text.lines() {
@@ -20,7 +18,7 @@ pub(super) fn parse(text: &str, shift: impl Fn(Span) -> Span) -> Node {
         let versions = Node { span: place(line), value: Value::List(words.map(version).collect()) };
         entries.push((Key { span: place(tool), text: tool.to_owned() }, versions));
     }
-    Node { span: shift(0..text.len()), value: Value::Map(entries) }
+    Node { span: 0..text.len(), value: Value::Map(entries) }
 }
 
 #[cfg(test)]

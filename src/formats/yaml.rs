@@ -1,46 +1,46 @@
-//! YAML as [`Node`]s: aliases resolved, merge keys applied, everything bounded.
+//! YAML as [`Node`]s, with aliases resolved and merge keys applied. Depth and size are bounded.
 
 use std::collections::HashMap;
 
-use granit_parser::{Event, Parser, ScanError, Span as Mark};
+use granit_parser::{Event, Parser};
 
 use crate::base::finding::Span;
 use crate::formats::document::{Key, Node, SyntaxError, Value};
 
-/// The most that anchors and aliases may copy, in bytes of text and of what holds it. Aliases of
-/// aliases grow without bound ("billion laughs"), and so do anchors within anchors; no manifest
-/// comes near.
+/// How many bytes anchors and aliases may copy. Aliases of aliases ("billion laughs") and anchors
+/// within anchors grow without bound; no manifest comes near this.
 const COPIED: usize = 8 * 1024 * 1024;
-/// What a value takes besides its text.
+/// The memory of a value without its text.
 const VALUE: usize = 80;
 
-/// Parses a text that has no byte order mark; `shift` turns its byte offsets into those of the
-/// file.
+/// Parses a text without a byte order mark.
 ///
-/// pnpm and yarn refuse a file of several documents. Committed all the same, each says what it
-/// says: their entries are returned as those of one map.
-pub(crate) fn parse(text: &str, shift: impl Fn(Span) -> Span) -> Result<Node, SyntaxError> {
-    let mut builder =
-        Builder { open: Vec::new(), anchors: HashMap::new(), copied: 0, root: None, shift };
+/// pnpm and yarn refuse several documents. The guard judges them all, so their entries are returned
+/// as one map.
+pub(super) fn parse(text: &str) -> Result<Node, SyntaxError> {
+    let mut builder = Builder::default();
     let mut end = 0;
     for event in Parser::new_from_str(text) {
-        let (event, mark) = event.map_err(|error| builder.scan_error(&error, text.len()))?;
-        end = mark.byte_range().map_or(end, |range| range.end);
-        builder
-            .take(event, &mark)
-            .map_err(|message| SyntaxError { span: builder.span(&mark), message })?;
+        let (event, mark) = event.map_err(|error| {
+            let at = error.marker().byte_offset().unwrap_or(text.len());
+            SyntaxError { span: at..at, message: error.kind().to_string() }
+        })?;
+        let span = mark.byte_range();
+        end = span.as_ref().map_or(end, |span| span.end);
+        let span = span.unwrap_or(0..0);
+        builder.take(event, span.clone()).map_err(|message| SyntaxError { span, message })?;
     }
-    let empty = Node { span: (builder.shift)(end..end), value: Value::Map(Vec::new()) };
+    let empty = Node { span: end..end, value: Value::Map(Vec::new()) };
     Ok(builder.root.unwrap_or(empty))
 }
 
-struct Builder<S> {
-    /// The collections that are not closed yet, outermost first.
+#[derive(Default)]
+struct Builder {
+    /// The collections that are still open, outermost first.
     open: Vec<Open>,
     anchors: HashMap<usize, Node>,
     copied: usize,
     root: Option<Node>,
-    shift: S,
 }
 
 struct Open {
@@ -51,22 +51,12 @@ struct Open {
 
 enum Kind {
     List(Vec<Node>),
-    /// The entries so far, and a key that waits for its value.
+    /// The entries so far, and a key without its value.
     Map(Vec<(Key, Node)>, Option<Key>),
 }
 
-impl<S: Fn(Span) -> Span> Builder<S> {
-    fn span(&self, mark: &Mark) -> Span {
-        (self.shift)(mark.byte_range().unwrap_or(0..0))
-    }
-
-    fn scan_error(&self, error: &ScanError, length: usize) -> SyntaxError {
-        let at = error.marker().byte_offset().unwrap_or(length);
-        SyntaxError { span: (self.shift)(at..at), message: error.kind().to_string() }
-    }
-
-    fn take(&mut self, event: Event<'_>, mark: &Mark) -> Result<(), String> {
-        let span = self.span(mark);
+impl Builder {
+    fn take(&mut self, event: Event<'_>, span: Span) -> Result<(), String> {
         match event {
             Event::Scalar(text, _, anchor, tag) => {
                 let binary = tag
@@ -78,7 +68,7 @@ impl<S: Fn(Span) -> Span> Builder<S> {
                 )?;
             }
             Event::Alias(id) => {
-                let target = self.anchors.get(&id).ok_or("an alias to a value that holds it")?;
+                let target = self.anchors.get(&id).ok_or("an alias to a value that contains it")?;
                 let node = copy(target, &mut self.copied)?;
                 self.add(node, 0)?;
             }
@@ -113,7 +103,7 @@ impl<S: Fn(Span) -> Span> Builder<S> {
                 Some(key) => entries.push((key, node)),
                 None => {
                     let key = Key { text: name(&node), span: node.span.clone() };
-                    // A key that is itself a collection holds what it holds.
+                    // The values in a key that is a collection are judged as well.
                     if node.text().is_none() {
                         entries.push((key.clone(), node));
                     }
@@ -137,8 +127,8 @@ impl<S: Fn(Span) -> Span> Builder<S> {
     }
 }
 
-/// The name that a key has. pnpm 10 and yarn make one of a list as JavaScript does: `[overrides]`
-/// is `overrides`.
+/// A key as a string. pnpm 10 and yarn convert a list as JavaScript does: `[overrides]` is
+/// `overrides`.
 fn name(node: &Node) -> String {
     match &node.value {
         Value::Text(text) => text.clone(),
@@ -149,7 +139,8 @@ fn name(node: &Node) -> String {
     }
 }
 
-/// The text of a scalar tagged `!!binary`, which pnpm 12 takes for a string; `None` if it is none.
+/// Decodes a scalar tagged `!!binary`, which pnpm 12 reads as a string. `None` if it is not Base64
+/// of UTF-8.
 fn from_base64(text: &str) -> Option<String> {
     let (mut bytes, mut bits, mut held) = (Vec::new(), 0_u32, 0);
     for sign in text.bytes().filter(|sign| !sign.is_ascii_whitespace() && *sign != b'=') {
@@ -172,9 +163,8 @@ fn from_base64(text: &str) -> Option<String> {
     String::from_utf8(bytes).ok()
 }
 
-/// Puts the entries of merge keys (`<<: *base`, `<<: [*a, *b]`) before those of the map: of a key
-/// that is there twice the last one counts, and that is the map's own, then the one of the first
-/// base.
+/// Puts the entries of merge keys (`<<: *base`, `<<: [*a, *b]`) before those of the map, the first
+/// base last: the last of duplicate keys counts.
 fn merged(entries: Vec<(Key, Node)>) -> Vec<(Key, Node)> {
     let mut bases = Vec::new();
     let mut own = Vec::with_capacity(entries.len());
@@ -193,19 +183,16 @@ fn merged(entries: Vec<(Key, Node)>) -> Vec<(Key, Node)> {
     bases.into_iter().rev().flatten().chain(own).collect()
 }
 
-/// Copies a node, unless too much was copied already.
+/// Clones a node, within the limit.
 fn copy(node: &Node, copied: &mut usize) -> Result<Node, String> {
     *copied += size(node);
     if *copied > COPIED {
-        return Err(format!(
-            "anchors and aliases that stand for more than {} MiB",
-            COPIED / (1024 * 1024)
-        ));
+        return Err(format!("anchors and aliases expand to more than {} MiB", COPIED >> 20));
     }
     Ok(node.clone())
 }
 
-/// What a node takes in memory, near enough.
+/// The approximate size of a node in memory.
 fn size(node: &Node) -> usize {
     VALUE
         + match &node.value {
@@ -255,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn of_a_merged_key_the_last_one_counts() {
+    fn the_last_of_merged_keys_counts() {
         for text in
             ["a: &a {k: base}\nm: {k: own, <<: *a}\n", "a: &a {k: base}\nm: {<<: *a, k: own}\n"]
         {
@@ -297,7 +284,7 @@ mod tests {
     }
 
     #[test]
-    fn no_document_and_no_key_hides_what_it_holds() {
+    fn several_documents_and_complex_keys_hide_nothing() {
         let root = parse(Syntax::Yaml, b"a: 1\n---\nb: 2\n").unwrap();
         assert_eq!((value(&root, &["a"]), value(&root, &["b"])), (vec!["1"], vec!["2"]));
         for text in ["---\n---\nb: 2\n", "- x\n---\nb: 2\n", "b: 2\n---\n- x\n"] {
@@ -312,7 +299,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_and_values_are_what_the_package_managers_make_of_them() {
+    fn keys_and_values_are_converted_as_package_managers_do() {
         for text in [
             "? [a]\n: {b: c}\n",
             "[a]: {b: c}\n",

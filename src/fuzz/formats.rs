@@ -13,14 +13,14 @@ use crate::formats::{self as parsers, Syntax, package, spec};
 use crate::fuzz::{divided, safe, within};
 use crate::models::dockerfile::{Base, Stages};
 
-/// JSON in its three dialects, and what is written into a manifest.
+/// JSON in three dialects, and a dependency added to a manifest.
 pub(super) fn json(data: &[u8]) {
     for syntax in [Syntax::Json, Syntax::Jsonc, Syntax::Json5] {
         document(data, &parsers::parse(syntax, data));
     }
     if let Ok(value) = serde_json::from_slice::<Json>(data) {
-        let node = parsers::parse(Syntax::Json, data)
-            .expect("what every other parser of JSON takes is taken here");
+        let node =
+            parsers::parse(Syntax::Json, data).expect("serde_json accepts it, so this parser must");
         assert!(agrees(&value, &node), "{value} and {node:?}");
     }
     let manifest: Json =
@@ -28,7 +28,7 @@ pub(super) fn json(data: &[u8]) {
     assert_eq!(manifest["dependencies"]["a"], "file:b");
 }
 
-/// YAML, and where the lines of its strings stand.
+/// YAML, and the places in its strings.
 pub(super) fn yaml(data: &[u8]) {
     document(data, &parsers::parse(Syntax::Yaml, data));
 }
@@ -50,8 +50,7 @@ pub(super) fn settings(data: &[u8]) {
     }
 }
 
-/// Every node of a document stands in the text, and on the bounds of its characters; of an error,
-/// the place can be told.
+/// Every node of a document is in the text, at character boundaries; every error has a place.
 fn document(data: &[u8], parsed: &Result<Node, SyntaxError>) {
     match parsed {
         Ok(root) => node(data, root),
@@ -64,7 +63,7 @@ fn document(data: &[u8], parsed: &Result<Node, SyntaxError>) {
 
 fn node(data: &[u8], node: &Node) {
     let text = std::str::from_utf8(data).expect("only UTF-8 is parsed");
-    // A stack of its own: the depth of the file is not that of the target.
+    // No recursion: a file may be deep.
     let mut open = vec![node];
     while let Some(node) = open.pop() {
         assert!(text.get(node.span.clone()).is_some(), "{:?}", node.span);
@@ -77,8 +76,10 @@ fn node(data: &[u8], node: &Node) {
             }
             Value::List(nodes) => open.extend(nodes),
             Value::Text(string) => {
-                let (own, whole) =
-                    (Joined::of(data, string, &node.span), Joined::somewhere(string, &node.span));
+                let (own, whole) = (
+                    Joined::verbatim(data, string, &node.span),
+                    Joined::respelled(string, &node.span),
+                );
                 for joined in [&own, &whole].into_iter().flatten() {
                     assert_eq!(joined.bytes, string.as_bytes());
                     within(&joined.span(&(0..joined.bytes.len())), data.len());
@@ -98,7 +99,7 @@ fn node(data: &[u8], node: &Node) {
     }
 }
 
-/// Whether a document says what another parser has read.
+/// Whether a document equals the result of another parser.
 fn agrees(value: &Json, node: &Node) -> bool {
     match (value, &node.value) {
         (Json::String(one), Value::Text(other)) => one == other,
@@ -117,7 +118,7 @@ fn agrees(value: &Json, node: &Node) -> bool {
     }
 }
 
-/// Specs, and traces in texts that nobody parses. The first line is the directory of a manifest.
+/// Specs, and traces in text. The first line is the directory of a manifest.
 pub(super) fn spec(data: &[u8]) {
     let (directory, text) = divided(data);
     let mut debris = Debris::default();
@@ -127,22 +128,18 @@ pub(super) fn spec(data: &[u8]) {
         spec::installs_from(line, &directory, &debris);
     }
     spec::mention(text, &debris);
-    for trace in [spec::find_debris(text, &debris), spec::find_packed_debris(text, &debris)]
-        .into_iter()
-        .flatten()
-    {
+    let find = |packed| spec::find_debris(text, &debris, packed);
+    for trace in [find(false), find(true)].into_iter().flatten() {
         within(&trace.span, text.len());
         assert!(!trace.span.is_empty() && spec::could_hold_debris(text, &debris));
-        assert!(
-            spec::mention(text, &debris).is_some() || spec::find_debris(text, &debris).is_none()
-        );
+        assert!(spec::mention(text, &debris).is_some() || find(false).is_none());
         let found = &text[trace.span];
         let is_plain = !found.contains(&b'%') && !found.contains(&b'\\');
         assert!(!is_plain || trace.directory.is(found), "{found:?}");
     }
 }
 
-/// What is known of a variable, decided by its name.
+/// A result that depends on the name of the variable.
 fn lookup<'v>(name: &str, variable: &'v Variable) -> Lookup<'v> {
     match name.bytes().next() {
         Some(b'A'..=b'P' | b'a'..=b'm') => Lookup::Set(variable),
@@ -152,7 +149,7 @@ fn lookup<'v>(name: &str, variable: &'v Variable) -> Lookup<'v> {
     }
 }
 
-/// Scripts as commands, and what their words stand for.
+/// Scripts, and their words after expansion.
 pub(super) fn shell(data: &[u8]) {
     let variable = Variable { text: "10.6.5".into(), span: 0..data.len().min(6) };
     let lookup = |name: &str| lookup(name, &variable);
@@ -162,21 +159,21 @@ pub(super) fn shell(data: &[u8]) {
     script.split(&text, 0..data.len());
     commands(&script, &lookup, data);
     for escape in [b'\\', b'`'] {
-        let expanded = expand(data, escape, &lookup);
-        // One value may be put in before the length is looked at.
+        let expanded = expand(data, escape, 0..data.len(), &lookup);
+        // The limit is checked after a value is inserted.
         assert!(expanded.text.len() <= 1024 + variable.text.len() + 2, "{}", expanded.text.len());
         for used in expanded.used {
             within(&used.span, data.len());
         }
     }
-    shell::is_for_a_shell(data);
+    shell::is_shell_script(data);
     assert!(shell::unquoted(data).len() <= data.len());
 }
 
-/// Every word of a script stands in the file, and so does what it takes its text from.
+/// Every word of a script is in the file, and so is the source of its text.
 fn commands<'v>(script: &Script<'_>, lookup: &dyn Fn(&str) -> Lookup<'v>, file: &[u8]) {
     for command in &script.commands {
-        command.reads_a_script();
+        command.reads_script();
         let assigned =
             ["A", "npm_config_global"].into_iter().filter_map(|name| command.assignment(name));
         for word in command.words().chain(assigned) {
@@ -193,7 +190,7 @@ fn commands<'v>(script: &Script<'_>, lookup: &dyn Fn(&str) -> Lookup<'v>, file: 
     }
 }
 
-/// Dockerfiles: instructions, stages, and what is run in them.
+/// Dockerfiles: instructions, stages and commands.
 pub(super) fn dockerfile(data: &[u8]) {
     let given = Variable { text: "10.6.5".into(), span: 0..0 };
     let mut stages = Stages::with_arguments([("GIVEN".to_owned(), given)]);

@@ -13,7 +13,7 @@ use crate::report::View;
 use crate::report::paint::Paint;
 use crate::report::pins as report;
 
-/// One file of each kind. A file of another name is taken for one of these.
+/// One path of each kind. A file of another kind gets one of these.
 const PATHS: [&str; 16] = [
     "package.json",
     "Dockerfile",
@@ -33,7 +33,7 @@ const PATHS: [&str; 16] = [
     ".yarnrc",
 ];
 
-/// A path that pins something.
+/// The path of a file that may pin.
 fn path(named: &[u8]) -> RepoPath {
     let path = RepoPath::new(named);
     if FileKind::of(&path, FileKind::may_pin).is_some() {
@@ -43,7 +43,7 @@ fn path(named: &[u8]) -> RepoPath {
     }
 }
 
-/// The files of an input: NUL stands between them, and the first line of each is its path.
+/// The files of an input, separated by NUL. The first line of each is its path.
 fn files(data: &[u8]) -> Vec<File> {
     let mut files = BTreeMap::new();
     for part in data.split(|&byte| byte == 0).take(8) {
@@ -55,7 +55,7 @@ fn files(data: &[u8]) -> Vec<File> {
     files.into_values().collect()
 }
 
-/// A file of any kind, alone.
+/// A single file.
 pub(super) fn read(data: &[u8]) {
     let (name, text) = divided(data);
     let file = File { path: path(name), text: text.to_vec(), fresh: true, replaces: false };
@@ -92,7 +92,7 @@ fn stands_in(found: &FilePins, text: &[u8]) {
 
 const VIEW: View<'_> = View { paint: Paint::PLAIN, below_top: false, advice: None };
 
-/// A tree whose pins are moved to one version, and to what its manifests say.
+/// A tree whose pins are moved to one version, and to those of its manifests.
 pub(super) fn edit(data: &[u8]) {
     let table = PinTable::new(files(data).into_iter().collect());
     safe(&report::human(&table, &[], VIEW));
@@ -147,7 +147,7 @@ fn check(table: &PinTable, plan: &Plan, target: &dyn Fn(usize) -> Option<NewVers
     for (number, found) in plan.after.file_pins.iter().enumerate() {
         stands_in(found, &plan.after.project.file(number).text);
     }
-    // Once moved, there is nothing to move.
+    // A second plan moves nothing.
     let targets: BTreeMap<usize, &NewVersion> = {
         let moved = plan.after.rows.iter().filter(|row| all_moved.contains(&row.id));
         moved.map(|row| (row.group, &targets[&row.id])).collect()
@@ -158,8 +158,8 @@ fn check(table: &PinTable, plan: &Plan, target: &dyn Fn(usize) -> Option<NewVers
     safe(&report::diff(table, plan, VIEW).replace('\t', " "));
 }
 
-/// What may stand in the place of a version: the version, with its hash, behind what has to stand
-/// before it; or, in a range, its first numbers.
+/// The texts that may replace a version: the version after its prefix, with or without its hash; or
+/// the first numbers of a range.
 fn spellings(pin: &Pin, NewVersion { version, hash, .. }: &NewVersion) -> Vec<String> {
     let mut all = vec![format!("{}{version}", pin.insert_prefix)];
     if !hash.is_empty() {
@@ -176,7 +176,7 @@ fn spellings(pin: &Pin, NewVersion { version, hash, .. }: &NewVersion) -> Vec<St
     all
 }
 
-/// Whether one text is another with one of its spellings in the place of each edit.
+/// Whether `new` is `old` with each edit replaced by one of its spellings.
 fn is_edited(old: &[u8], new: &[u8], at: usize, edits: &[((usize, usize), Vec<String>)]) -> bool {
     let Some((((start, end), spellings), rest)) = edits.split_first() else {
         return old[at..] == *new;

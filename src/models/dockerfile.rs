@@ -10,7 +10,7 @@ use std::ops::Range;
 use std::rc::Rc;
 
 use crate::formats::dockerfile::Instruction;
-use crate::formats::shell::{Expanded, Lookup, Resolved, Use, Variable, expand, is_a_shell};
+use crate::formats::shell::{Lookup, Resolved, Use, Variable, expand, is_shell_name};
 use crate::models::image::ImageReference;
 
 /// The stages so far; the last one is the one that is being read.
@@ -117,7 +117,7 @@ impl Stages {
             "SHELL" => {
                 let shell = instruction.exec_words().and_then(|words| words.into_iter().next());
                 if let (Some(stage), Some(shell)) = (self.list.last_mut(), shell) {
-                    stage.has_posix_shell = is_a_shell(&shell);
+                    stage.has_posix_shell = is_shell_name(&shell);
                 }
             }
             _ => {}
@@ -131,10 +131,10 @@ impl Stages {
         let name = name
             .and(words.next())
             .map(|word| String::from_utf8_lossy(instruction.bytes(&word)).to_lowercase());
-        let expanded =
-            from.map(|word| (expanded(instruction, &word, &|name| self.global(name)), word));
-        let known = expanded.as_ref().filter(|(expanded, _)| !expanded.is_open);
-        let earlier = known.and_then(|(expanded, _)| self.names.get(&expanded.text).copied());
+        let known = from
+            .map(|word| expanded(instruction, &word, &|name| self.global(name)))
+            .filter(|expanded| !expanded.is_open);
+        let earlier = known.as_ref().and_then(|known| self.names.get(&known.text).copied());
         let stage = match earlier.filter(|_| self.list.len() < MOST) {
             Some(number) => {
                 let mut stage = Stage { base: Base::Stage(number), ..self.list[number].clone() };
@@ -143,10 +143,8 @@ impl Stages {
             }
             None => Stage {
                 base: Base::Image,
-                image: known.filter(|_| earlier.is_none()).and_then(|(expanded, word)| {
-                    let (text, span) = (expanded.text.clone(), instruction.text.span(word));
-                    let (used, unset) = (expanded.used.clone(), Vec::new());
-                    ImageReference::parse(Resolved { text, is_open: false, span, used, unset })
+                image: known.filter(|_| earlier.is_none()).and_then(|known| {
+                    ImageReference::parse(Resolved { unset: Vec::new(), ..known })
                 }),
                 has_posix_shell: true,
                 values: Values::new(),
@@ -258,8 +256,9 @@ fn expanded<'v>(
     instruction: &Instruction,
     range: &Range<usize>,
     lookup: &dyn Fn(&str) -> Lookup<'v>,
-) -> Expanded {
-    expand(instruction.bytes(range), instruction.escape, lookup)
+) -> Resolved {
+    let span = instruction.text.span(range);
+    expand(instruction.bytes(range), instruction.escape, span, lookup)
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Pins of workflows and composite actions: their steps, and what they give to each other.
 
-use crate::formats::shell::{Resolved, Variable, is_a_shell};
+use crate::formats::shell::{Resolved, Variable, is_shell_name};
 use crate::models::workflow::{Callee, Uses, Workflow, WorkflowJob, WorkflowStep};
 use crate::models::{Scalar, StringMap};
 use crate::pins::commands::WorkingDirectory;
@@ -74,7 +74,7 @@ fn step_pins(step: &WorkflowStep, scope: &VariableScope<'_>, text: &[u8]) -> Fil
     }
     let shell = step.settings.shell.as_ref().and_then(Scalar::text);
     let program = shell.map(|shell| shell.split_ascii_whitespace().next());
-    let is_posix = program.is_none_or(|program| program.is_some_and(is_a_shell));
+    let is_posix = program.is_none_or(|program| program.is_some_and(is_shell_name));
     let directory = match &step.settings.directory {
         Some(directory) => {
             scope.resolve(directory).and_then(|word| word.known().map(str::to_owned))

@@ -1,7 +1,7 @@
 //! What the commands of a script put in place: which package managers, and which versions of them.
 
 use crate::formats::joined::Joined;
-use crate::formats::shell::{Command, Link, Lookup, Resolved, Script, Use, is_a_shell};
+use crate::formats::shell::{Command, Link, Lookup, Resolved, Script, Use, is_shell_name};
 use crate::models::{Invocation, Scalar};
 use crate::pins::{AppliesIf, Demand, FilePins, Manager, Pin, PinKind};
 
@@ -86,7 +86,8 @@ pub(super) fn script_pins(
 ) -> FilePins {
     let mut found = FilePins::default();
     let Scalar { span, .. } = string;
-    let placed = |text| Joined::of(file, text, span).or_else(|| Joined::somewhere(text, span));
+    let placed =
+        |text| Joined::verbatim(file, text, span).or_else(|| Joined::respelled(text, span));
     let Some(text) = string.text().and_then(placed) else { return found };
     let mut script = Script::default();
     script.split(&text, 0..text.bytes.len());
@@ -114,7 +115,7 @@ pub(super) fn invocation_pins(invocation: &Invocation, file: &[u8]) -> FilePins 
     let script = match invocation {
         Invocation::Shell(script) => Some(script),
         Invocation::Exec(words) => match words.as_slice() {
-            [shell, flag, script, ..] if shell.text().is_some_and(is_a_shell) => {
+            [shell, flag, script, ..] if shell.text().is_some_and(is_shell_name) => {
                 flag.text().is_some_and(is_command_flag).then_some(script)
             }
             _ => None,
@@ -448,13 +449,7 @@ fn installer(
         Lookup::Set(variable) => {
             let span = variable.span.clone();
             let used = vec![Use { name: VERSION.to_owned(), span: span.clone() }];
-            let word = Resolved {
-                text: variable.text.clone(),
-                is_open: false,
-                span,
-                used,
-                unset: Vec::new(),
-            };
+            let word = Resolved { text: variable.text.clone(), span, used, ..Resolved::default() };
             Pin {
                 at: url.span.clone(),
                 ..Pin::from_word(kind, Manager::Pnpm, &variable.text, &word, file)
@@ -486,5 +481,5 @@ const INSTALLER: &[u8] = b"get.pnpm.io/install.sh";
 
 fn is_shell(command: &Command<'_>, script: &Script<'_>, variables: Variables<'_, '_>) -> bool {
     let first = command.words().next().map(|word| script.resolve(&word, variables));
-    first.as_ref().and_then(Resolved::known).is_some_and(is_a_shell)
+    first.as_ref().and_then(Resolved::known).is_some_and(is_shell_name)
 }

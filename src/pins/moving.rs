@@ -8,7 +8,7 @@ use semver::Version;
 use crate::base::change::File;
 use crate::base::edit::Edit;
 use crate::base::finding::Span;
-use crate::edit::edited;
+use crate::edit::apply_checked;
 use crate::pins::{
     Demand, Fault, FilePins, Manager, Pin, PinId, PinKind, PinTable, Role, Row, Strictness,
     accepts, exact, hash, satisfies,
@@ -106,7 +106,8 @@ impl Moves<'_> {
     fn planned(mut self) -> Plan {
         let edits: Vec<Edit> = self.edits.iter().map(|(_, edit)| edit.clone()).collect();
         let is_as_intended = |number, after: &PinTable| self.is_as_intended(number, after);
-        let (texts, after) = edited(&self.table.project, &edits, PinTable::new, is_as_intended);
+        let (texts, after) =
+            apply_checked(&self.table.project, &edits, PinTable::new, is_as_intended);
         let (mut moved, refused): (Vec<PinId>, Vec<PinId>) =
             self.edits.iter().map(|(id, _)| *id).partition(|id| texts.contains_key(&id.file));
         moved.sort_by_key(|id| id.file);
@@ -346,7 +347,7 @@ mod tests {
     }
 
     /// The text of the only file, moved to pnpm 10.8.0; `None` if it stays.
-    fn edited(path: &str, text: &str) -> Option<String> {
+    fn apply_checked(path: &str, text: &str) -> Option<String> {
         let (_, plan) = moved(vec![file(path, text)], "pnpm@10.8.0");
         plan.files.first().map(|file| String::from_utf8(file.text.clone()).unwrap())
     }
@@ -414,7 +415,7 @@ mod tests {
                 "jobs: {a: {steps: [{uses: actions/checkout@v4}, {uses: pnpm/action-setup@v4, with: {version: 10.8.0}}]}}",
             ),
         ] {
-            let text = edited(path, before).unwrap_or_else(|| before.to_owned());
+            let text = apply_checked(path, before).unwrap_or_else(|| before.to_owned());
             assert_eq!(text, after, "{before}");
         }
     }
@@ -437,7 +438,7 @@ mod tests {
                 "importers: {.: {packageManagerDependencies: {pnpm: {version: 10.6.5}}}}\n---\n",
             ),
         ] {
-            assert_eq!(edited(path, text), None, "{text}");
+            assert_eq!(apply_checked(path, text), None, "{text}");
         }
         let (_, plan) = moved(
             vec![file("Dockerfile", "FROM node\nENV V=10.6.5\nRUN npm i -g pnpm@$V npm@$V")],

@@ -42,9 +42,8 @@ impl VariableScope<'_> {
 
     /// A value with its variables put in.
     pub(super) fn resolve(&self, value: &Scalar) -> Option<Resolved> {
-        let expanded = expand(value.text()?.as_bytes(), b'\\', &|name| self.lookup(name));
-        let (is_open, used, unset) = (expanded.is_open, expanded.used, expanded.unset);
-        Some(Resolved { text: expanded.text, is_open, span: value.span.clone(), used, unset })
+        let (text, span) = (value.text()?.as_bytes(), value.span.clone());
+        Some(expand(text, b'\\', span, &|name| self.lookup(name)))
     }
 }
 

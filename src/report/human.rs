@@ -139,7 +139,7 @@ fn groups(findings: &[Finding]) -> Vec<Group<'_>> {
     }
     // A lockfile is healed by an install over manifests that are whole again: the rules stand in
     // the order in which their cures work.
-    groups.sort_by_key(|group| rules::order(group.first.rule));
+    groups.sort_by_key(|group| rules::position(group.first.rule));
     groups
 }
 

@@ -213,7 +213,7 @@ pub(crate) fn diff(table: &PinTable, plan: &Plan, view: View<'_>) -> String {
 
 /// Every pin and every finding as one document.
 pub(crate) fn json(table: &PinTable, findings: &[Finding], view: View<'_>) -> String {
-    let (rules, judged) = (&rules::of(RuleGroup::Pins), table.project.files().len());
+    let (rules, judged) = (&rules::in_group(RuleGroup::Pins), table.project.files().len());
     let report = Report { findings, rules, scope: "worktree", judged, deny_warnings: false, view };
     let mut places = Places::default();
     json::document(&json!({

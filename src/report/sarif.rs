@@ -65,7 +65,7 @@ fn first_paragraph(manual: &str) -> String {
 
 fn result(finding: &Finding, fingerprint: &str) -> Value {
     let mut result = json!({ "ruleId": finding.rule.id });
-    if let Some(index) = rules::order(finding.rule) {
+    if let Some(index) = rules::position(finding.rule) {
         result["ruleIndex"] = index.into();
     }
     result["level"] = finding.severity.name().into();

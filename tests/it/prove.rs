@@ -597,10 +597,9 @@ fn with_drift(configuration: &str) -> Sandbox {
 #[test]
 fn an_error_beside_a_rewritten_manifest_that_is_a_warning_proves_nothing() {
     let besides = "; pre-commit failed with exit code 1 for another reason";
-    for (level, how) in [
-        ("warning", "makes rewritten-manifest a warning"),
-        ("off", "switches rewritten-manifest off"),
-    ] {
+    for (level, how) in
+        [("warning", "makes rewritten-manifest a warning"), ("off", "turns rewritten-manifest off")]
+    {
         let sandbox =
             with_drift(&format!(r#"{{ "rules": {{ "rewritten-manifest": "{level}" }} }}"#));
         let ran = prove(&sandbox);
@@ -1000,7 +999,7 @@ fn a_configuration_that_spares_the_rule_is_told_with_its_line() {
     for (text, reason) in [
         (
             r#"{ "rules": { "rewritten-manifest": "off" } }"#,
-            "bakstop.json:1:14 switches rewritten-manifest off",
+            "bakstop.json:1:14 turns rewritten-manifest off",
         ),
         (
             r#"{ "rules": { "rewritten-manifest": "warning" } }"#,
@@ -1010,7 +1009,7 @@ fn a_configuration_that_spares_the_rule_is_told_with_its_line() {
             r#"{ "allow": [{ "rule": "rewritten-manifest", "path": "*.json", "reason": "x" }] }"#,
             "bakstop.json:1:13 allows rewritten-manifest in package.json",
         ),
-        (r#"{ "debris": { ".docker-deps": false } }"#, "bakstop.json:1:15 takes .docker-deps out"),
+        (r#"{ "debris": { ".docker-deps": false } }"#, "bakstop.json:1:15 removes .docker-deps"),
     ] {
         let sandbox = Sandbox::workspace();
         must(sandbox.bakstop(&["install"]));

@@ -149,6 +149,6 @@ pub(crate) fn configuration(
         Some(path) => given(path, context),
         // Where nothing is new, nothing is asked of it.
         None if change.fresh().is_empty() => Ok(Config::default()),
-        None => Config::of(change, || context.today()),
+        None => Config::from_change(change, || context.today()),
     }
 }

@@ -128,7 +128,7 @@ impl<'a> Past<'a> {
     fn configuration_in(&self, tree: ObjectId, origin: String) -> Result<ConfigSource, Error> {
         self.given_or(|| {
             let tree = TreeChanges::new(&self.objects).standing(tree);
-            let config = Config::of(&tree, || self.context.today()).map_err(|error| {
+            let config = Config::from_change(&tree, || self.context.today()).map_err(|error| {
                 error.or_help(format!("it is that of {origin}; {}", self.options.recovery_hint))
             })?;
             Ok(ConfigSource { config, origin })
@@ -221,7 +221,7 @@ impl<'a> Past<'a> {
     /// Has the end of a ref judged by the rules that compare files, unless what they compare is as
     /// it was.
     fn end(&self, tip: &Tip, engine: &mut Engine<'_>) -> Result<(), Error> {
-        let compared = rules::compared();
+        let compared = rules::compared_kinds();
         let new_since = |bases: &[ObjectId]| -> Result<Vec<Entry>, Error> {
             let mut fresh = TreeChanges::new(&self.objects).tree(tip.tree, bases)?.into_fresh();
             fresh.retain(|entry| {
@@ -243,7 +243,7 @@ impl<'a> Past<'a> {
     fn how(&self, judged: &str, source: &ConfigSource) -> Vec<String> {
         let mut lines = vec![format!("objects were {}; {judged} judged", self.objects.layer())];
         if !source.origin.is_empty() {
-            let there = if source.config.is_there() {
+            let there = if source.config.is_present() {
                 "the configuration is that of"
             } else {
                 "no configuration in"
@@ -270,9 +270,10 @@ impl<'a> Past<'a> {
         source: &ConfigSource,
     ) -> Option<String> {
         let tree = commits.tips.first()?.tree;
-        let config =
-            Config::of(&TreeChanges::new(&self.objects).standing(tree), || self.context.today())
-                .ok()?;
+        let config = Config::from_change(&TreeChanges::new(&self.objects).standing(tree), || {
+            self.context.today()
+        })
+        .ok()?;
         cure::too_early(findings, &config, &source.origin)
     }
 }

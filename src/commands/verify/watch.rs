@@ -65,7 +65,7 @@ impl Watch<'_> {
 
     /// Takes out what the configuration allows, and gives the lines that tell of it.
     pub(super) fn allow(&self, mut changes: Changes) -> (Changes, Vec<String>) {
-        let ended = self.config.ended_verify_allowances();
+        let ended = self.config.expired_verify_allowances();
         let mut notes: Vec<String> = ended
             .map(|allowance| format!("bakstop: {}: this allowance has ended", allowance.origin))
             .collect();

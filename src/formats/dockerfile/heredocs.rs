@@ -1,22 +1,22 @@
-//! Which here-documents a line of a Dockerfile announces.
+//! The here-documents that a line of a Dockerfile opens.
 
 use std::ops::Range;
 
 use crate::formats::dockerfile::{blank, leading};
 use crate::formats::shell::unquoted;
 
-/// A here-document whose body is still to be read.
+/// A here-document whose body follows.
 pub(super) struct Expected {
-    /// Where `<<NAME` is in the text of the instruction.
+    /// `<<NAME` in the text of the instruction.
     pub word: Range<usize>,
-    /// The line that ends it.
+    /// The delimiter: the line that ends the body.
     pub name: Vec<u8>,
-    /// Whether tabs are taken off before a line is compared with that.
+    /// Whether leading tabs are ignored when a line is compared with `name`.
     pub strip_tabs: bool,
 }
 
-/// The here-documents that a command line announces: words such as `<<EOF`, `0<<-"EOF"`, `<< EOF`.
-/// `None` where a quote or an expansion is not closed, or not one: then BuildKit takes none.
+/// The here-documents that a line opens: words such as `<<EOF`, `0<<-"EOF"`, `<< EOF`. `None` if a
+/// quote is not closed or an expansion is invalid: then BuildKit finds none.
 pub(super) fn heredocs(bytes: &[u8], range: Range<usize>) -> Option<Vec<Expected>> {
     let mut expected = Vec::new();
     let mut at = range.start;
@@ -55,7 +55,7 @@ pub(super) fn heredocs(bytes: &[u8], range: Range<usize>) -> Option<Vec<Expected
     }
 }
 
-/// The end of a word of a line that may announce here-documents.
+/// The end of a word; `None` if a quote is not closed or an expansion is invalid.
 fn heredoc_word_end(bytes: &[u8], range: Range<usize>) -> Option<usize> {
     let mut at = range.start;
     let find =

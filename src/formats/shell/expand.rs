@@ -1,61 +1,50 @@
-//! Taking the quotes from a word and putting in its variables.
+//! Removes the quotes from a word and expands its variables.
 
 use crate::base::finding::Span;
-use crate::formats::shell::name_length;
+use crate::formats::shell::{Resolved, name_length};
 
-/// A value and where it is written.
+/// The value of a variable.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Variable {
-    /// The value, its own variables replaced.
+    /// The expanded value.
     pub text: String,
-    /// Where it is written.
+    /// Where the value is written.
     pub span: Span,
 }
 
-/// What is known of a variable.
+/// The result of looking up a variable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Lookup<'v> {
-    /// It has this value.
     Set(&'v Variable),
-    /// It has a value only if whoever starts the run gives it one.
+    /// Declared without a value: it has one only if the caller of the build gives it.
     Offered,
     Unset,
-    /// Something may set it that is not seen here.
+    /// Something outside the file may set it.
     Unknown,
 }
 
-/// A variable that was put in.
+/// A variable that was expanded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Use {
     pub name: String,
-    /// Where its value is written.
+    /// Where the value is written.
     pub span: Span,
 }
 
-/// A word without its quotes.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(crate) struct Expanded {
-    /// The text, up to what is not known.
-    pub text: String,
-    /// Whether something follows that is not known.
-    pub is_open: bool,
-    /// The variables that were put in.
-    pub used: Vec<Use>,
-    /// The variables that nothing sets.
-    pub unset: Vec<String>,
-}
-
-/// The longest word that is expanded; the longest value of a variable that is kept, so that values
-/// made of values cannot grow without bound.
+/// The longest result of an expansion. Values made of values could grow without bound.
 const LONGEST: usize = 1024;
 
-/// How many defaults within defaults are looked into.
+/// The greatest depth of defaults in defaults that is expanded.
 const DEEPEST: usize = 8;
 
-/// Takes the quotes from a word and puts in its variables, as a POSIX shell does: `$V`, `${V}`, and
-/// `:-`, `-`, `:+`, `+`, `:?`, `?` in braces. `${{ name }}`, which a workflow puts in, is looked up
-/// like a variable.
-pub(crate) fn expand<'v>(word: &[u8], escape: u8, lookup: &dyn Fn(&str) -> Lookup<'v>) -> Expanded {
+/// Expands a word as a POSIX shell does: `$V`, `${V}`, and `:-`, `-`, `:+`, `+`, `:?`, `?` in braces.
+/// `${{ name }}`, which a workflow expands, is looked up like a variable.
+pub(crate) fn expand<'v>(
+    word: &[u8],
+    escape: u8,
+    span: Span,
+    lookup: &dyn Fn(&str) -> Lookup<'v>,
+) -> Resolved {
     let mut expander =
         Expander { escape, lookup, text: Vec::new(), used: Vec::new(), unset: Vec::new() };
     let mut is_open = expander.expand(word, 0).is_none();
@@ -63,7 +52,7 @@ pub(crate) fn expand<'v>(word: &[u8], escape: u8, lookup: &dyn Fn(&str) -> Looku
         is_open = true;
         String::new()
     });
-    Expanded { text, is_open, used: expander.used, unset: expander.unset }
+    Resolved { text, is_open, span, used: expander.used, unset: expander.unset }
 }
 
 struct Expander<'e, 'v> {
@@ -75,7 +64,7 @@ struct Expander<'e, 'v> {
 }
 
 impl Expander<'_, '_> {
-    /// Adds what a word stands for; `None` as soon as something is not known.
+    /// Appends the expanded word; `None` at the first unknown part.
     fn expand(&mut self, word: &[u8], depth: usize) -> Option<()> {
         let mut quote = None;
         let mut at = 0;
@@ -109,8 +98,8 @@ impl Expander<'_, '_> {
         Some(())
     }
 
-    /// Adds the value of the variable whose name follows the dollar sign; the length of that name,
-    /// braces included.
+    /// Appends the value of the variable after a dollar sign. Returns the length of its name and
+    /// braces.
     fn variable(&mut self, rest: &[u8], depth: usize) -> Option<usize> {
         if let Some(expression) = rest.strip_prefix(b"{{") {
             let length = expression.windows(2).position(|window| window == b"}}")?;
@@ -162,7 +151,7 @@ impl Expander<'_, '_> {
             Lookup::Set(variable) => {
                 Some(variable).filter(|variable| !(colon && variable.text.is_empty()))
             }
-            // Unless somebody gives it a value, the default counts.
+            // The default counts unless the caller gives a value.
             Lookup::Offered | Lookup::Unset => None,
             Lookup::Unknown => return None,
         };
@@ -176,7 +165,7 @@ impl Expander<'_, '_> {
     }
 }
 
-/// Where the brace is that closes an expansion: not one in quotes, or of an expansion within.
+/// The brace that closes an expansion, outside quotes and inner expansions.
 fn closing_brace(text: &[u8]) -> Option<usize> {
     let mut depth = 0;
     let mut quote = None;
@@ -203,7 +192,7 @@ mod tests {
     fn shown(word: &str) -> String {
         let set = Variable { text: "1.2".into(), span: 3..6 };
         let empty = Variable { text: String::new(), span: 0..0 };
-        let expanded = expand(word.as_bytes(), b'\\', &|name| match name {
+        let expanded = expand(word.as_bytes(), b'\\', 0..0, &|name| match name {
             "SET" | "env.SET" => Lookup::Set(&set),
             "EMPTY" => Lookup::Set(&empty),
             "OFFERED" => Lookup::Offered,

@@ -1,32 +1,30 @@
-//! Splitting a script into commands, as far as a shell's grammar decides where a word begins and
-//! ends.
+//! Splits a script into commands and words.
 
 use std::ops::Range;
 
 use crate::formats::joined::Joined;
 use crate::formats::shell::{Command, Link, Script, assigned, unquoted};
 
-/// Words that may stand before a command without changing what it is.
+/// Reserved words and builtins that may precede a command.
 const RESERVED: [&[u8]; 7] = [b"{", b"then", b"else", b"do", b"time", b"exec", b"builtin"];
-/// The same for words that ask whether the command succeeds.
+/// Reserved words that test the exit code of the command after them.
 const TESTS: [&[u8]; 5] = [b"!", b"if", b"elif", b"while", b"until"];
-/// The same for programs, with their flags.
+/// Programs that run the command after their flags.
 const WRAPPERS: [&[u8]; 5] = [b"sudo", b"env", b"command", b"nohup", b"doas"];
-/// Commands whose words name variables that they set.
+/// Commands that set the variables named by their words.
 const SETTERS: [&[u8]; 5] = [b"for", b"read", b"unset", b"getopts", b"select"];
 
-/// What is being split, and how far it has come.
 pub(super) struct Splitter<'s, 'a> {
     script: &'s mut Script<'a>,
     text: &'a Joined,
     bytes: &'a [u8],
     at: usize,
     words: Vec<Range<usize>>,
-    /// How the command that is being read follows the one before it.
+    /// The operator before the current command.
     link: Link,
     /// Whether the next word is the target of a redirection.
     drop: bool,
-    /// The here-documents that begin after this line.
+    /// The here-documents that start after this line.
     heredocs: Vec<PendingHeredoc>,
 }
 
@@ -39,17 +37,15 @@ struct PendingHeredoc {
 
 impl<'s, 'a> Splitter<'s, 'a> {
     pub(super) fn new(script: &'s mut Script<'a>, text: &'a Joined, range: Range<usize>) -> Self {
-        let bytes = &text.bytes[..range.end];
-        let (words, heredocs) = (Vec::new(), Vec::new());
         Self {
             script,
             text,
-            bytes,
+            bytes: &text.bytes[..range.end],
             at: range.start,
-            words,
+            words: Vec::new(),
             link: Link::Then,
             drop: false,
-            heredocs,
+            heredocs: Vec::new(),
         }
     }
 
@@ -90,13 +86,13 @@ impl<'s, 'a> Splitter<'s, 'a> {
                 self.script.depth += 1;
                 self.script.begun += 1;
             }
-            // One that ends a pattern of `case` was never opened.
+            // A `)` that ends a pattern of `case` closes nothing.
             b')' => self.script.depth = self.script.depth.saturating_sub(1),
             _ => {}
         }
     }
 
-    /// The next place of this byte, or the end.
+    /// The next position of this byte, or the end.
     fn find(&self, wanted: u8) -> usize {
         self.bytes[self.at..]
             .iter()
@@ -128,13 +124,13 @@ impl<'s, 'a> Splitter<'s, 'a> {
                 .count();
             let end = word_end(self.bytes, self.at);
             let name = unquoted(&self.bytes[self.at..end]);
-            let is_script = self.words.first().is_some_and(|_| self.command().reads_a_script());
+            let is_script = !self.words.is_empty() && self.command().reads_script();
             self.heredocs.push(PendingHeredoc { name, strip_tabs, is_script });
             self.at = end;
         } else {
             self.at +=
                 1 + rest[1..].iter().take_while(|byte| matches!(byte, b'>' | b'|' | b'&')).count();
-            // `<(command)` is no file.
+            // `<(command)` is not a file.
             self.drop = self.bytes.get(self.at) != Some(&b'(');
         }
     }
@@ -163,22 +159,17 @@ impl<'s, 'a> Splitter<'s, 'a> {
         }
     }
 
-    /// The words so far, as a command.
     fn command(&self) -> Command<'a> {
-        let command = Command::of(self.text, self.words.clone(), self.link);
-        let mut command = without_wrappers(command, self.bytes);
-        command.link = self.link;
-        command
+        without_wrappers(Command::shell(self.text, self.words.clone(), self.link), self.bytes)
     }
 
-    /// Ends the command that was being read.
+    /// Ends the current command.
     fn finish(&mut self, next: Link) {
         self.drop = false;
         let link = std::mem::replace(&mut self.link, next);
         let words = std::mem::take(&mut self.words);
         if words.is_empty() {
-            // `a || (b)` and `a |` at the end of a line: what comes next follows as this would
-            // have.
+            // `a || (b)`, or `a |` at the end of a line: the operator belongs to the next command.
             if next == Link::Then {
                 self.link = link;
             }
@@ -189,8 +180,8 @@ impl<'s, 'a> Splitter<'s, 'a> {
         self.script.assigned.extend(
             words.iter().filter_map(|word| assigned(raw(word)).or(sets.then(|| raw(word)))),
         );
-        let mut command = without_wrappers(Command::of(self.text, words, link), self.bytes);
-        if command.is_empty() {
+        let mut command = without_wrappers(Command::shell(self.text, words, link), self.bytes);
+        if command.words.is_empty() {
             return;
         }
         (command.depth, command.begun) = (self.script.depth.min(DEEPEST), self.script.begun);
@@ -204,14 +195,14 @@ impl<'s, 'a> Splitter<'s, 'a> {
     }
 }
 
-/// How many subshells within subshells are told apart.
+/// The greatest depth of subshells that is counted.
 const DEEPEST: usize = 64;
 
-/// How many scripts within scripts are looked into.
+/// The greatest depth of scripts in scripts that is parsed.
 const MOST_NESTED: usize = 4;
 
-/// Takes off what stands before a command without changing what it is: assignments, `then`, `sudo
-/// -E`. What only asks whether a program is there (`command -v`) is no command.
+/// Removes assignments, reserved words and wrappers such as `sudo -E` from the start of a command.
+/// `command -v`, which only looks a program up, leaves nothing.
 fn without_wrappers<'a>(mut command: Command<'a>, bytes: &[u8]) -> Command<'a> {
     let mut before = 0;
     let mut flags = false;
@@ -240,10 +231,9 @@ fn without_wrappers<'a>(mut command: Command<'a>, bytes: &[u8]) -> Command<'a> {
     command
 }
 
-/// The end of the shell word that starts here: a blank or an operator outside of quotes and
-/// substitutions.
+/// The end of the word that starts here: a blank or an operator outside quotes and substitutions.
 fn word_end(bytes: &[u8], start: usize) -> usize {
-    // What closes the quotes and substitutions that are open, outermost first.
+    // The closing bytes of the open quotes and substitutions, outermost first.
     let mut open: Vec<u8> = Vec::new();
     let mut at = start;
     while at < bytes.len() {

@@ -3,7 +3,6 @@
 use crate::base::finding::{Severity, Step};
 use crate::rule::{Check, ConfigReading, Findings, Rule, RuleGroup};
 
-/// The row of the rule table.
 pub(crate) const RULE: Rule = Rule {
     id: "expired-allowance",
     summary: "an allowance in bakstop.json whose last day has passed",
@@ -15,14 +14,14 @@ pub(crate) const RULE: Rule = Rule {
 fn judge(reading: &ConfigReading, findings: &mut Findings) {
     for date in &reading.expired {
         let draft = findings
-            .place(&reading.file, date, "this allowance has ended, and hides nothing any more")
-            .cure(
-                "take it out, or give it a later day and a reason that still holds",
+            .place(&reading.file, date, "this allowance has expired and hides nothing any more")
+            .help(
+                "remove it, or give it a later day and a reason that still holds",
                 &[Step::Stage],
             );
-        // The calendar must not block a change that cannot mend it.
+        // An old allowance must not block a change that has nothing to do with it.
         if !reading.file.fresh {
-            draft.weigh(Severity::Warning);
+            draft.severity(Severity::Warning);
         }
     }
 }
@@ -45,7 +44,7 @@ mod tests {
             (Fake::default().file("bakstop.json", TEXT), Severity::Error),
         ] {
             let found = judged_with(&config, &change).findings;
-            let ended = "this allowance has ended, and hides nothing any more";
+            let ended = "this allowance has expired and hides nothing any more";
             assert_eq!(
                 shown(&found),
                 [format!("bakstop.json:2:65: {ended}"), format!("bakstop.json:4:63: {ended}")]

@@ -3,7 +3,6 @@
 use crate::base::finding::Step;
 use crate::rule::{Check, ConfigReading, Findings, Rule, RuleGroup, Subject};
 
-/// The row of the rule table.
 pub(crate) const RULE: Rule = Rule {
     id: "invalid-configuration",
     summary: "a new bakstop.json that cannot be obeyed",
@@ -19,7 +18,7 @@ fn judge(reading: &ConfigReading, findings: &mut Findings) {
             Some(span) => findings.position(&reading.file, span, &problem.message),
             None => findings.path(&reading.file.path, &problem.message),
         };
-        draft.cure("mend it, then stage it", &[Step::Stage]);
+        draft.help("fix it, then stage it", &[Step::Stage]);
     }
 }
 
@@ -30,7 +29,7 @@ mod tests {
     use crate::engine::tests::{Fake, transcript};
 
     #[test]
-    fn every_problem_of_a_new_configuration_is_told() {
+    fn every_problem_of_a_new_configuration_is_reported() {
         let text = "{\n  \"rulez\": {},\n  \"backups\": \"*.orig\"\n}";
         assert_eq!(
             transcript(&RULE, &Fake::default().file("bakstop.json", text)),
@@ -42,7 +41,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_plain_file_of_a_sane_size_is_told() {
+    fn links_and_large_files_are_reported() {
         let bytes = || Content::Bytes(b"elsewhere.json".to_vec());
         let link = Fake::default().with("bakstop.json", Mode::Symlink, bytes(), true);
         assert_eq!(

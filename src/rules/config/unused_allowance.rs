@@ -3,7 +3,6 @@
 use crate::base::finding::{Severity, Step};
 use crate::rule::{Check, ConfigReading, Findings, Rule, RuleGroup};
 
-/// The row of the rule table.
 pub(crate) const RULE: Rule = Rule {
     id: "unused-allowance",
     summary: "an allowance in bakstop.json that hides nothing in the whole tree",
@@ -17,7 +16,7 @@ fn judge(reading: &ConfigReading, findings: &mut Findings) {
     for path in &reading.unused {
         findings
             .place(&reading.file, path, "this allowance hides nothing in the whole tree")
-            .cure("take it out, then stage that", &[Step::Stage]);
+            .help("remove it, then stage that", &[Step::Stage]);
     }
 }
 
@@ -50,7 +49,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_whole_tree_can_tell_that_an_allowance_is_not_used() {
+    fn only_a_whole_tree_shows_that_an_allowance_is_unused() {
         let hides = "this allowance hides nothing in the whole tree";
         let expected =
             [format!("bakstop.json:3:36: {hides}"), format!("bakstop.json:5:38: {hides}")];
@@ -59,7 +58,7 @@ mod tests {
     }
 
     #[test]
-    fn the_allowances_of_rules_that_were_not_asked_are_passed_over() {
+    fn allowances_of_rules_that_did_not_run_are_ignored() {
         let skip = crate::rules::find("registry-token").unwrap();
         assert_eq!(unused(&|engine| judged(engine.whole(true).without(&[skip]))).len(), 1);
     }

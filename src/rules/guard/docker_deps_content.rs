@@ -5,7 +5,6 @@ use crate::base::debris::Debris;
 use crate::base::finding::Step;
 use crate::rule::{Check, Findings, Rule, RuleGroup};
 
-/// The row of the rule table.
 pub(crate) const RULE: Rule = Rule {
     id: "docker-deps-content",
     summary: "packed packages: anything in a .docker-deps directory",
@@ -23,7 +22,7 @@ fn judge(entry: &Entry, debris: &Debris, findings: &mut Findings) {
         (true, Mode::Submodule) => format!("{name} as a submodule"),
         (false, _) => format!("content of {name}"),
     };
-    findings.path(&entry.path, what).cure("unstage it; the file itself stays", &[Step::Unstage]);
+    findings.path(&entry.path, what).help("unstage it; the file itself stays", &[Step::Unstage]);
 }
 
 #[cfg(test)]
@@ -59,7 +58,7 @@ mod tests {
     }
 
     #[test]
-    fn what_keeps_the_directory_and_other_names_pass() {
+    fn files_that_keep_the_directory_and_other_names_pass() {
         let change = Fake::default()
             .file(".docker-deps/.gitkeep", "")
             .file("web/.docker-deps/.gitignore", "")

@@ -1,33 +1,28 @@
 #![doc = include_str!("../../../docs/rules/registry-token.md")]
 
+use crate::base::credentials::{PASSWORD_SETTINGS, TOKEN_SETTINGS};
 use crate::base::debris::Debris;
-use crate::base::finding::{Span, Step};
+use crate::base::finding::{Span, Step, line_around};
 use crate::base::path::RepoPath;
 use crate::formats::npmrc::{Setting, SettingsDialect, settings, url_passwords, without_variables};
 use crate::project::SourceFile;
 use crate::project::kinds::FileKind;
 use crate::rule::{Check, Findings, Rule, RuleGroup, Subject};
 
-/// The row of the rule table.
 pub(crate) const RULE: Rule = Rule {
     id: "registry-token",
     summary: "a registry token or password written out in an npmrc or yarnrc file",
     subject: Subject::Secret,
     manual: include_str!("../../../docs/rules/registry-token.md"),
-    check: Check::File { wants, judge },
+    check: Check::File { wants: |path| dialect(path).is_some(), judge },
     ..Rule::base(RuleGroup::Guard)
 };
 
 const HELP: &str = "use ${NPM_TOKEN} instead, and revoke this secret if it was ever pushed";
 
-/// How a file is written, by its name: `.npmrc`, and what is copied into its place, such as
-/// `.npmrc.docker`.
+/// The syntax of a file of settings, or of a copy such as `.npmrc.docker`.
 fn dialect(path: &RepoPath) -> Option<SettingsDialect> {
     FileKind::of(path, |kind| kind.credentials().is_some())?.credentials()
-}
-
-fn wants(path: &RepoPath) -> bool {
-    dialect(path).is_some()
 }
 
 fn judge(known: &SourceFile, _: &Debris, findings: &mut Findings) {
@@ -37,30 +32,23 @@ fn judge(known: &SourceFile, _: &Debris, findings: &mut Findings) {
     let mut secrets: Vec<_> =
         settings(dialect, text).iter().filter_map(|setting| exposed(setting, text)).collect();
     secrets.sort_unstable_by_key(|(span, _)| span.start);
-    // A line is reported once, from its first secret to its end: whatever else it holds must not be
-    // printed either.
+    // A line is reported once, masked from its first secret to its end: the rest of it may be secret
+    // too.
     let mut line_end = None;
     let mut secret_end = 0;
     for (span, message) in secrets {
         if line_end.is_none_or(|end| span.start > end) {
-            let line_start = text[..span.start]
-                .iter()
-                .rposition(|&byte| byte == b'\n')
-                .map_or(0, |newline| newline + 1);
-            // Nor must the last line of the secret before, if that is this one.
-            let start = if secret_end > line_start { line_start } else { span.start };
-            let end = text[start..]
-                .iter()
-                .position(|&byte| byte == b'\n')
-                .map_or(text.len(), |newline| start + newline);
-            findings.secret(file, &(start..end), message).cure(HELP, &[Step::Stage]);
-            line_end = Some(end);
+            let line = line_around(text, span.start);
+            // Mask the end of the previous secret too, if it is in this line.
+            let start = if secret_end > line.start { line.start } else { span.start };
+            findings.secret(file, &(start..line.end), message).help(HELP, &[Step::Stage]);
+            line_end = Some(line.end);
         }
         secret_end = secret_end.max(span.end);
     }
 }
 
-/// The place of a setting's secret, and what it is. The message never quotes the file.
+/// The place of a setting's secret, and the message, which never quotes the file.
 fn exposed(setting: &Setting, text: &[u8]) -> Option<(Span, &'static str)> {
     const URL: &str = "the password of a URL is written out here";
     let key = without_variables(&String::from_utf8_lossy(&text[setting.key.clone()]));
@@ -69,10 +57,10 @@ fn exposed(setting: &Setting, text: &[u8]) -> Option<(Span, &'static str)> {
     }
     let literal = without_variables(&setting.text);
     let message = match setting.name.to_ascii_lowercase().as_str() {
-        "_authtoken" | "authtoken" | "npmauthtoken" if is_secret(&literal) => {
+        name if TOKEN_SETTINGS.contains(&name) && is_secret(&literal) => {
             "a registry token is written out here"
         }
-        "_auth" | "_password" | "npmauthident" if is_secret(password(&literal)) => {
+        name if PASSWORD_SETTINGS.contains(&name) && is_secret(password(&literal)) => {
             "a registry password is written out here"
         }
         _ if literal.contains("PRIVATE KEY-----") => "a private key is written out here",
@@ -82,18 +70,18 @@ fn exposed(setting: &Setting, text: &[u8]) -> Option<(Span, &'static str)> {
     Some((setting.value.clone(), message))
 }
 
-/// The secret part of an identity: `user:password`, or both in one, encoded.
+/// The password of `user:password`, or the whole, which may be both in Base64.
 fn password(ident: &str) -> &str {
     ident.split_once(':').map_or(ident, |(_, password)| password)
 }
 
-/// Whether a literal is more than nothing, a keyword, or an evident placeholder.
+/// Whether a literal is not empty, a keyword or a placeholder.
 fn is_secret(literal: &str) -> bool {
     let literal = literal.trim_matches(|c: char| c.is_whitespace() || matches!(c, '"' | '\''));
     !is_template(literal) && !WORDS.contains(&literal.to_ascii_lowercase().as_str())
 }
 
-/// What people write where a secret is to go, and what is no secret to anyone.
+/// Keywords, and words that people write in the place of a secret.
 const WORDS: [&str; 14] = [
     "null",
     "~",
@@ -111,9 +99,9 @@ const WORDS: [&str; 14] = [
     "test",
 ];
 
-/// Whether a literal is for another program to fill in: `$NAME`, `$(command)`, `${{ name }}`,
-/// `%NAME%`, `@NAME@`, `__NAME__`, `<name>`, `YOUR_NAME_HERE`, or nothing but `x`, `*` or dots. No
-/// registry gives out tokens without a digit and without a small letter.
+/// Whether a literal is a placeholder: `$NAME`, `$(command)`, `${{ name }}`, `%NAME%`, `@NAME@`,
+/// `__NAME__`, `<name>`, `YOUR_NAME_HERE`, or only `x`, `*` or dots. Every token of a registry has a
+/// digit or a lower-case letter.
 fn is_template(literal: &str) -> bool {
     let between = |start: &str, end: &str| {
         literal.len() > start.len() && literal.starts_with(start) && literal.ends_with(end)
@@ -143,7 +131,7 @@ mod tests {
     use super::RULE;
     use crate::engine::tests::{Fake, judged_by, transcript};
 
-    /// A secret that no scanner takes for one, because it stands nowhere in this file.
+    /// Built at run time, so that scanners do not report this file.
     fn secret() -> String {
         ["npm", "s3cr3t".repeat(3).as_str()].join("_")
     }

@@ -1,71 +1,55 @@
 #![doc = include_str!("../../../docs/rules/rewritten-lockfile.md")]
 
 use crate::base::change::File;
-use crate::base::debris::{Debris, Directory};
-use crate::base::finding::{Span, Step};
+use crate::base::debris::Debris;
+use crate::base::finding::Step;
 use crate::base::path::RepoPath;
-use crate::formats::spec::{Trace, could_hold_debris, find_debris, find_packed_debris, mention};
+use crate::formats::spec::{Trace, could_hold_debris, find_debris, mention};
 use crate::project::SourceFile;
 use crate::project::kinds::FileKind;
 use crate::rule::{Check, Findings, Rule, RuleGroup, Subject};
 
-/// The row of the rule table.
 pub(crate) const RULE: Rule = Rule {
     id: "rewritten-lockfile",
     summary: "a lockfile that resolves a package from .docker-deps",
     subject: Subject::Lockfile,
     manual: include_str!("../../../docs/rules/rewritten-lockfile.md"),
-    check: Check::File { wants, judge },
+    check: Check::File { wants: |path| lockfile(path).is_some(), judge },
     ..Rule::base(RuleGroup::Guard)
 };
 
 /// The steps that repair a lockfile. Restoring `package.json` does not undo what an install wrote
-/// into it. An install over the restored manifests does, with pnpm and bun; npm and yarn keep the
-/// trace, so there the committed file comes back first (observed with npm 11, pnpm 10 to 12, yarn 1
-/// and 4, bun 1).
+/// into it. With pnpm and bun, an install with the restored manifests does; npm and yarn keep the
+/// trace, so the committed file is restored first (observed with npm 11, pnpm 10 to 12, yarn 1 and 4,
+/// bun 1).
 fn steps(kind: FileKind) -> &'static [Step] {
+    use Step::{Install, Restore, Stage, TakeBack};
     match kind {
-        FileKind::NpmLock => NPM,
-        FileKind::YarnLock | FileKind::YarnPnp => YARN,
-        FileKind::BunLock | FileKind::BunBinaryLock => BUN,
-        _ => PNPM,
+        FileKind::NpmLock => {
+            &[Restore(None), TakeBack, Install("npm install --package-lock-only"), Stage]
+        }
+        FileKind::YarnLock | FileKind::YarnPnp => {
+            &[Restore(None), TakeBack, Install("yarn install"), Stage]
+        }
+        FileKind::BunLock | FileKind::BunBinaryLock => {
+            &[Restore(None), Install("bun install --lockfile-only"), Stage]
+        }
+        _ => &[Restore(None), Install("pnpm install --lockfile-only"), Stage],
     }
-}
-
-const PNPM: &[Step] =
-    &[Step::Restore(None), Step::Install("pnpm install --lockfile-only"), Step::Stage];
-const NPM: &[Step] = &[
-    Step::Restore(None),
-    Step::TakeBack,
-    Step::Install("npm install --package-lock-only"),
-    Step::Stage,
-];
-const YARN: &[Step] =
-    &[Step::Restore(None), Step::TakeBack, Step::Install("yarn install"), Step::Stage];
-const BUN: &[Step] =
-    &[Step::Restore(None), Step::Install("bun install --lockfile-only"), Step::Stage];
-
-fn wants(path: &RepoPath) -> bool {
-    lockfile(path).is_some()
 }
 
 fn lockfile(path: &RepoPath) -> Option<FileKind> {
     FileKind::of(path, FileKind::is_lockfile)
 }
 
-/// A lockfile is written by a machine: whatever names `.docker-deps` in it is a source, wherever it
-/// stands, in a key, in a value, or in part of one. So it is read line by line, which holds for
-/// every format, and for a broken file as well.
+/// A machine writes lockfiles, so every path component `.docker-deps` is a source, in a key or in any
+/// part of a value. Reading by line works for every format, and for broken files.
 fn judge(known: &SourceFile, debris: &Debris, findings: &mut Findings) {
     let file = &known.file;
     let Some(lockfile) = lockfile(&file.path) else { return };
-    let (directory, first, lines) = match traces(file, lockfile, debris) {
-        Some(traces) => traces,
-        None => match hidden(file, lockfile, debris) {
-            Some(Trace { directory, span }) => (directory, span, 1),
-            None => return,
-        },
-    };
+    let traces = traces(file, lockfile, debris);
+    let hidden = || Some((hidden(file, lockfile, debris)?, 1));
+    let Some((Trace { directory, span }, lines)) = traces.or_else(hidden) else { return };
     let more = match lines {
         1 => String::new(),
         2 => ", and 1 more line does".into(),
@@ -83,27 +67,22 @@ fn judge(known: &SourceFile, debris: &Debris, findings: &mut Findings) {
         )
     };
     let message = format!("the lockfile resolves a package from {}{more}", directory.name);
-    findings.place(file, &first, message).cure(help, steps);
+    findings.place(file, &span, message).help(help, steps);
 }
 
-/// The first trace, and how many lines have one.
-fn traces<'a>(
-    file: &File,
-    lockfile: FileKind,
-    debris: &'a Debris,
-) -> Option<(&'a Directory, Span, usize)> {
+/// The first trace, and the number of lines with one.
+fn traces<'a>(file: &File, lockfile: FileKind, debris: &'a Debris) -> Option<(Trace<'a>, usize)> {
     if !could_hold_debris(&file.text, debris) {
         return None;
     }
-    // Bun's binary lockfile keeps its strings back to back: what stands before the directory is no
-    // part of its name.
+    // The strings of Bun's binary lockfile follow each other without a separator.
     let packed = lockfile == FileKind::BunBinaryLock;
     let mut first = None;
     let mut lines = 0_usize;
     let mut start = 0;
-    // How far a block of prose is indented, while in one.
+    // The indentation of the current block of prose.
     let mut prose = None;
-    // A carriage return alone ends a line of YAML as well: what follows a comment is none.
+    // In YAML, a lone carriage return ends a line, and so a comment.
     for line in file.text.split_inclusive(|byte| b"\r\n".contains(byte)) {
         let indent = line.len() - line.trim_ascii_start().len();
         if prose.is_some_and(|block| indent <= block && indent < line.len()) {
@@ -112,7 +91,8 @@ fn traces<'a>(
         if prose.is_none()
             && let Some(Trace { directory, span }) = trace(line, debris, packed)
         {
-            first.get_or_insert((directory, start + span.start..start + span.end));
+            let span = start + span.start..start + span.end;
+            first.get_or_insert(Trace { directory, span });
             lines += 1;
         }
         if [&b"deprecated: |"[..], b"deprecated: >"]
@@ -123,12 +103,11 @@ fn traces<'a>(
         }
         start += line.len();
     }
-    let (directory, span) = first?;
-    Some((directory, span, lines))
+    Some((first?, lines))
 }
 
-/// A trace that no line shows: in two bytes a character, or in a string of YAML over two lines. No
-/// tool writes either.
+/// A trace that no single line shows: in UTF-16, or in a YAML string over two lines. No tool writes
+/// either.
 fn hidden<'a>(file: &File, lockfile: FileKind, debris: &'a Debris) -> Option<Trace<'a>> {
     use FileKind::{BunBinaryLock, BunLock, PnpmBranchLock, PnpmLock, YarnLock};
     let wide = lockfile != BunBinaryLock && file.text.contains(&0);
@@ -138,20 +117,19 @@ fn hidden<'a>(file: &File, lockfile: FileKind, debris: &'a Debris) -> Option<Tra
     if wide || joined { mention(&file.text, debris) } else { None }
 }
 
-/// The first trace in a line, behind its prose.
+/// The first trace in a line, after its prose.
 fn trace<'a>(line: &[u8], debris: &'a Debris, packed: bool) -> Option<Trace<'a>> {
     let from = prose_end(line);
-    let find = if packed { find_packed_debris } else { find_debris };
-    let Trace { directory, span } = find(&line[from..], debris)?;
+    let Trace { directory, span } = find_debris(&line[from..], debris, packed)?;
     Some(Trace { directory, span: from + span.start..from + span.end })
 }
 
-/// Where the free text at the start of a line ends: a comment, or the message of a deprecated
-/// package. A lockfile carries no other.
+/// The end of the prose at the start of a line: a comment, or the message of a deprecated package. A
+/// lockfile has no other.
 fn prose_end(line: &[u8]) -> usize {
     let text = line.trim_ascii_start();
     if let Some(message) = text.strip_prefix(b"\"deprecated\":") {
-        // Other properties may follow on the line: the message ends with its string.
+        // Other properties may follow the message on its line.
         let from = line.len() - message.len();
         let mut quotes = (from..line.len()).filter(|&at| line[at] == b'"' && line[at - 1] != b'\\');
         let end = quotes.nth(1).unwrap_or(line.len());
@@ -161,7 +139,7 @@ fn prose_end(line: &[u8]) -> usize {
     if whole { line.len() } else { 0 }
 }
 
-/// Whether this is a message and no spec, of a package that is called `deprecated`.
+/// Whether this is a message, and not the version of a package named `deprecated`.
 fn is_prose(text: &[u8]) -> bool {
     text.trim_ascii().contains(&b' ')
 }

@@ -10,17 +10,16 @@ use crate::project::SourceFile;
 use crate::project::kinds::FileKind;
 use crate::rule::{Check, Findings, Rule, RuleGroup, Subject};
 
-/// The row of the rule table.
 pub(crate) const RULE: Rule = Rule {
     id: "rewritten-manifest",
     summary: "a manifest whose dependency points into .docker-deps",
     subject: Subject::Manifest,
     manual: include_str!("../../../docs/rules/rewritten-manifest.md"),
-    check: Check::File { wants, judge },
+    check: Check::File { wants: |path| kind(path).is_some(), judge },
     ..Rule::base(RuleGroup::Guard)
 };
 
-/// Where specs are: paths of keys, below which every string is a spec, however deep.
+/// Paths of keys. Every string below them, at any depth, is a spec.
 type Specs = &'static [&'static [&'static str]];
 
 const PACKAGE: Specs = &[
@@ -28,14 +27,14 @@ const PACKAGE: Specs = &[
     &["devDependencies"],
     &["optionalDependencies"],
     &["peerDependencies"],
-    // npm; values may be objects that nest.
+    // npm; values may be nested objects.
     &["overrides"],
     // yarn; pnpm reads it too.
     &["resolutions"],
     &["pnpm", "overrides"],
     &["pnpm", "packageExtensions"],
     &["pnpm", "patchedDependencies"],
-    // bun keeps its catalogs in the manifest, at the top or under `workspaces`.
+    // Bun's catalogs, at the top or in `workspaces`.
     &["catalog"],
     &["catalogs"],
     &["workspaces", "catalog"],
@@ -43,7 +42,7 @@ const PACKAGE: Specs = &[
     &["patchedDependencies"],
 ];
 
-/// Of pnpm's workspace file and yarn's settings.
+/// The same for pnpm's workspace file and yarn's settings.
 const SETTINGS: Specs = &[
     &["overrides"],
     &["catalog"],
@@ -51,10 +50,6 @@ const SETTINGS: Specs = &[
     &["packageExtensions"],
     &["patchedDependencies"],
 ];
-
-fn wants(path: &RepoPath) -> bool {
-    kind(path).is_some()
-}
 
 fn kind(path: &RepoPath) -> Option<FileKind> {
     FileKind::of(path, |kind| kind.dependencies().is_some())
@@ -77,7 +72,7 @@ fn judge(known: &SourceFile, debris: &Debris, findings: &mut Findings) {
                         node.text().and_then(|spec| installs_from(spec, &file.directory(), debris));
                     if let Some(directory) = from {
                         let message = format!("this dependency points into {}", directory.name);
-                        findings.place(file, &node.span, message).cure(PUT_BACK, RESTORE);
+                        findings.place(file, &node.span, message).help(PUT_BACK, RESTORE);
                     }
                 });
             }
@@ -86,13 +81,12 @@ fn judge(known: &SourceFile, debris: &Debris, findings: &mut Findings) {
     }
 }
 
-/// A manifest that does not parse cannot be judged on its meaning, so a mention is enough to block
-/// it.
+/// The dependencies of a manifest that does not parse are unknown, so a mention blocks it.
 fn unparsable(file: &File, error: &SyntaxError, debris: &Debris, findings: &mut Findings) {
     if let Some(trace) = mention(&file.text, debris) {
         let message =
             format!("this manifest cannot be parsed, and it mentions {}", trace.directory.name);
-        findings.position(file, &trace.span, message).cure(PUT_BACK, RESTORE);
+        findings.position(file, &trace.span, message).help(PUT_BACK, RESTORE);
     } else {
         findings
             .position(
@@ -100,27 +94,24 @@ fn unparsable(file: &File, error: &SyntaxError, debris: &Debris, findings: &mut 
                 &error.span,
                 "this manifest cannot be parsed, so its dependencies were not judged",
             )
-            .cure("mend the syntax, then stage it", &[Step::Stage])
-            .weigh(Severity::Warning);
+            .help("fix the syntax, then stage it", &[Step::Stage])
+            .severity(Severity::Warning);
     }
 }
 
-/// Calls `visit` with every string below these keys, in the file's order.
+/// Calls `visit` with every string below these keys, in the order of the file.
 fn for_each_below<'a>(node: &'a Node, keys: &[&'a str], visit: &mut impl FnMut(&'a Node)) {
     match (keys, &node.value) {
         ([key, rest @ ..], _) => {
             node.get(key).for_each(|node| for_each_below(node, rest, visit));
-            // pnpm 10 and 11 read a manifest through JavaScript's prototype chain.
+            // pnpm 10 and 11 look keys up through JavaScript's prototype chain.
             node.get("__proto__").for_each(|node| for_each_below(node, keys, visit));
         }
-        ([], Value::Map(entries)) => {
-            for (_, node) in entries {
-                for_each_below(node, &[], visit);
-            }
-        }
-        ([], Value::List(list)) => list.iter().for_each(|node| for_each_below(node, &[], visit)),
         ([], Value::Text(_)) => visit(node),
-        ([], Value::Other) => {}
+        ([], _) => {
+            let values = node.entries().map(|(_, node)| node).chain(node.items());
+            values.for_each(|node| for_each_below(node, &[], visit));
+        }
     }
 }
 

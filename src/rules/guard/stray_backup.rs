@@ -5,7 +5,6 @@ use crate::base::debris::Debris;
 use crate::base::finding::Step;
 use crate::rule::{Check, Findings, Rule, RuleGroup};
 
-/// The row of the rule table.
 pub(crate) const RULE: Rule = Rule {
     id: "stray-backup",
     summary: "a backup file (*.bak)",
@@ -18,7 +17,7 @@ fn judge(entry: &Entry, debris: &Debris, findings: &mut Findings) {
     if debris.is_backup(&entry.path) && entry.mode != Mode::Submodule {
         findings
             .path(&entry.path, "a backup file")
-            .cure("unstage it; the file itself stays", &[Step::Unstage]);
+            .help("unstage it; the file itself stays", &[Step::Unstage]);
     }
 }
 

@@ -29,7 +29,7 @@ fn judge(table: &PinTable, findings: &mut Findings) {
                 pin.manager.name()
             );
             let help = "let corepack read the version from package.json: `corepack enable`";
-            findings.place(table.file(row.id), &pin.place, message).cure(help, &[Step::Stage]);
+            findings.place(table.file(row.id), &pin.place, message).help(help, &[Step::Stage]);
         }
     }
 }

@@ -54,7 +54,7 @@ fn judge(table: &PinTable, findings: &mut Findings) {
             }
             _ => "name the exact version that is pinned",
         };
-        findings.place(table.file(row.id), &pin.place, says).cure(help, &[Step::Stage]);
+        findings.place(table.file(row.id), &pin.place, says).help(help, &[Step::Stage]);
     }
 }
 

@@ -19,13 +19,13 @@ fn judge(table: &PinTable, findings: &mut Findings) {
             Fault::Refused(reason) => {
                 let message = format!("corepack refuses this packageManager: {reason}");
                 let help = "write a name and an exact version, such as pnpm@10.6.5";
-                findings.place(file, span, message).cure(help, &[Step::Stage]);
+                findings.place(file, span, message).help(help, &[Step::Stage]);
             }
             // Such a project does not use corepack, unless it says so somewhere.
             Fault::Foreign(name) if table.has_corepack() => {
                 let message =
                     format!("corepack refuses this packageManager: it does not run {name}");
-                findings.place(file, span, message).weigh(Severity::Warning);
+                findings.place(file, span, message).severity(Severity::Warning);
             }
             Fault::Foreign(_) | Fault::NoCorepack(_) => {}
         }

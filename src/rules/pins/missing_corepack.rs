@@ -22,7 +22,7 @@ fn judge(table: &PinTable, findings: &mut Findings) {
                 Escaped(image.as_bytes())
             );
             let help = "install it first (`npm install --global corepack`), or install the package manager with npm";
-            findings.place(file, span, message).cure(help, &[Step::Stage]);
+            findings.place(file, span, message).help(help, &[Step::Stage]);
         }
     }
 }

@@ -34,7 +34,7 @@ fn judge(table: &PinTable, findings: &mut Findings) {
         findings
             .place(table.file(row.id), &pin.place, message)
             .label(table.file(reference), &wanted.place, label)
-            .cure(help, &[Step::Stage]);
+            .help(help, &[Step::Stage]);
     }
 }
 

@@ -46,7 +46,7 @@ const WHOLE: [(&str, Answer); 26] = [
     (r#"{"debris": {".docker-deps": false, ".packed": {"keep": []}, "x_1": {}}}"#, Good),
     (r#"{"debris": {".docker-deps": {"keep": ["README.md"]}}}"#, Good),
     (r#"{"debris": {".docker-deps": true}}"#, Bad("expected an object; or `false`")),
-    (r#"{"debris": {".packed": false}}"#, Bad(r#"only ".docker-deps" can be taken out"#)),
+    (r#"{"debris": {".packed": false}}"#, Bad(r#"only ".docker-deps" can be removed"#)),
     (
         r#"{"debris": {".packed": {"kept": []}}}"#,
         Bad(r#"unknown key "kept"; did you mean "keep"?"#),

@@ -1,4 +1,4 @@
-//! Targets: what is judged and how it is told, whatever a repository holds.
+//! Targets: judging and reporting.
 
 use std::collections::BTreeMap;
 
@@ -30,7 +30,7 @@ use jiff::civil::{Date, date};
 
 const TODAY: Date = date(2026, 5, 2);
 
-/// A configuration; and a pattern of one in its first line, held against the rest as a path.
+/// A configuration; and a pattern in the first line, matched against the rest as a path.
 pub(super) fn config(data: &[u8]) {
     let path = RepoPath::new(data);
     match Config::parse(config::FILE, data, TODAY) {
@@ -69,7 +69,7 @@ pub(super) fn config(data: &[u8]) {
     }
 }
 
-/// What git tells a hook of a push, and the files that `verify` writes.
+/// The input of push hooks, and the files that `verify` writes.
 pub(super) fn records(data: &[u8]) {
     for parse in [refs::of_push, refs::of_receive] {
         match refs::lines(data, parse) {
@@ -105,10 +105,10 @@ pub(super) fn records(data: &[u8]) {
     }
 }
 
-/// What `verify` tells of changes.
+/// The reports of `verify`.
 fn verified(changes: &Changes, since: Since<'_>) {
     let (findings, diffs, rewritten_backups, below_top) = (&[], &[], &[], false);
-    // Every backup says what its original says.
+    // Every backup equals its original.
     let on_disk = |_: &RepoPath| Some(Vec::new());
     let facts = Facts {
         debris: &Debris::default(),
@@ -131,8 +131,8 @@ fn verified(changes: &Changes, since: Since<'_>) {
     assert_eq!(value["paths"].as_array().map(Vec::len), Some(changes.paths.len()));
 }
 
-/// Bytes of a repository as text, as a path, as a word of a command, as a place in a file, and as a
-/// difference.
+/// Bytes of a repository as text, as a path, as a word of a command, as a place in a file, and in a
+/// diff.
 pub(super) fn escape(data: &[u8]) {
     let shown = Escaped(data).to_string();
     safe(&shown);
@@ -162,7 +162,7 @@ pub(super) fn escape(data: &[u8]) {
     }
 }
 
-/// A place in a text, wherever its first two bytes say; by both ways to find its line.
+/// A place at the offset and length in the first two bytes, by both ways to find its line.
 fn place(data: &[u8]) {
     let &[start, length, ref text @ ..] = data else { return };
     let start = usize::from(start) * (text.len() + 8) / 256;
@@ -180,7 +180,7 @@ fn place(data: &[u8]) {
     assert_eq!(masked.excerpt.get(masked.marked), Some("********"));
 }
 
-/// What a POSIX shell makes of a word.
+/// A word as a POSIX shell unquotes it.
 fn unquoted(word: &str) -> Option<Vec<u8>> {
     let mut bytes = Vec::new();
     let mut rest = word;
@@ -222,13 +222,13 @@ fn unquoted(word: &str) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
-/// A change in memory: NUL stands between its files, and the first line of each is its path.
-struct Held {
+/// A change in memory, of files separated by NUL. The first line of each is its path.
+struct MemoryChange {
     entries: Vec<Entry>,
     texts: BTreeMap<RepoPath, Vec<u8>>,
 }
 
-impl Held {
+impl MemoryChange {
     fn of(data: &[u8]) -> Self {
         let parts = data.split(|&byte| byte == 0).take(8).map(divided);
         let texts: BTreeMap<_, _> =
@@ -245,7 +245,7 @@ impl Held {
     }
 }
 
-impl Change for Held {
+impl Change for MemoryChange {
     fn fresh(&self) -> &[Entry] {
         &self.entries
     }
@@ -259,11 +259,10 @@ impl Change for Held {
     }
 }
 
-/// Every rule over a tree, under the configuration that it carries, and each report of what they
-/// say.
+/// Every rule over a tree with its own configuration, and the reports of the findings.
 pub(super) fn judge(data: &[u8]) {
-    let change = Held::of(data);
-    let config = Config::of(&change, || TODAY).unwrap_or_default();
+    let change = MemoryChange::of(data);
+    let config = Config::from_change(&change, || TODAY).unwrap_or_default();
     let judgement = Engine::new(&config)
         .whole(true)
         .explain_hidden(true)
@@ -283,8 +282,8 @@ pub(super) fn judge(data: &[u8]) {
     reports(&findings, data.len());
 }
 
-/// Gives each finding a label in its own file and in another, and a fix of what it marks.
-fn explained(findings: &mut [Finding], change: &Held) {
+/// Adds to each finding labels in its own file and in another, and a fix.
+fn explained(findings: &mut [Finding], change: &MemoryChange) {
     let files: Vec<File> = change.texts.iter().map(|(path, text)| file(path, text)).collect();
     for (at, finding) in findings.iter_mut().enumerate() {
         let Some(own) = files.iter().find(|file| file.path == finding.path) else { continue };
@@ -296,7 +295,7 @@ fn explained(findings: &mut [Finding], change: &Held) {
         finding.labels.push(Label {
             path: own.path.clone(),
             place: None,
-            text: "as such".to_owned(),
+            text: "the file".to_owned(),
         });
         let text = String::from_utf8_lossy(&own.text[..own.text.len().min(64)]).into_owned();
         let edit = Edit { path: own.path.clone(), span: span.clone(), text };
@@ -310,11 +309,10 @@ fn file(path: &RepoPath, text: &[u8]) -> File {
     File { path: path.clone(), text: text.to_vec(), fresh: true, replaces: false }
 }
 
-/// Each format holds what it promises, whatever the findings quote. `length` chooses among the
-/// formats.
+/// Each format is valid for all findings. `length` selects one of the slow formats.
 fn reports(findings: &[Finding], length: usize) {
     let view = View { paint: Paint::PLAIN, below_top: true, advice: None };
-    // Those that found nothing would only make the reports longer.
+    // Rules without findings only make the reports longer.
     let found = |rule: &&'static Rule| findings.iter().any(|finding| finding.rule == *rule);
     let rules: Vec<_> = RULES.into_iter().filter(found).collect();
     let report =
@@ -322,7 +320,7 @@ fn reports(findings: &[Finding], length: usize) {
     let written = |format| report::check(format, &report);
     safe(&written(Format::Human));
     annotations(&written(Format::Github), findings.len());
-    // One of the long ones at a time: they take longer than all else together.
+    // One slow format at a time: it takes longer than everything else.
     match length % 4 {
         0 => {
             let told = json(&written(Format::Json));
@@ -343,16 +341,15 @@ fn reports(findings: &[Finding], length: usize) {
     }
 }
 
-/// One workflow command a finding, each one line, and then a text that is fenced off.
+/// One workflow command a finding, each on one line, and then a text between `::stop-commands::`.
 fn annotations(text: &str, findings: usize) {
     if findings == 0 {
         return assert!(text.is_empty());
     }
     assert!(!text.contains('\r'));
     let lines: Vec<&str> = text.split('\n').collect();
-    let fence = lines[findings]
-        .strip_prefix("::stop-commands::")
-        .expect("the fence stands behind the commands");
+    let fence =
+        lines[findings].strip_prefix("::stop-commands::").expect("a fence after the commands");
     assert!(
         lines[..findings]
             .iter()

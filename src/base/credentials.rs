@@ -1,0 +1,74 @@
+//! How credentials are recognized: by the setting that holds them, by a word near them, or by their
+//! shape.
+
+use std::sync::LazyLock;
+
+use regex::bytes::Regex;
+
+/// The settings of npm and yarn that hold a token, in lower case.
+pub(crate) const TOKEN_SETTINGS: [&str; 3] = ["_authtoken", "authtoken", "npmauthtoken"];
+/// The settings of npm and yarn that hold a password, alone or after a user's name.
+pub(crate) const PASSWORD_SETTINGS: [&str; 3] = ["_auth", "_password", "npmauthident"];
+
+/// Parts of lines that often hold credentials, in lower case.
+const HINTS: [&[u8]; 12] = [
+    b"_auth",
+    b"_password",
+    b"npmauth",
+    b"token=",
+    b"password=",
+    b"pass=",
+    b"pwd=",
+    b"pat=",
+    b"key=",
+    b"secret",
+    b"credential",
+    b"bearer ",
+];
+
+/// Tokens of a known shape.
+const TOKEN: &str = concat!(
+    r"\b(?:npm_|gh[a-z]_|github_pat_|glpat-|xox[a-z]-|sk-|sk_live_|rk_live_|AKIA|ASIA|AIza|eyJ",
+    r"|pypi-|hf_|dckr_pat_)[\w.-]{10,}"
+);
+
+static TOKEN_REGEX: LazyLock<Option<Regex>> =
+    LazyLock::new(|| Regex::new(&format!("(?i-u){TOKEN}")).ok());
+
+/// A value after a name such as `api_key`, a token, or a line of a key in PEM. Without Unicode: the
+/// regex library is built without its tables.
+static SECRET_REGEX: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    let name = concat!(
+        "(?:token|secret|passw|passphrase|_pass|api[_-]?key|access[_-]?key|private[_-]?key",
+        "|encryption[_-]?key|authorization)"
+    );
+    let named = format!(r#"{name}[\w-]*["']?\s*[:=]\s*["']?[^\s"'^~<>*:$({{]{{6,}}(?:["'\s,;]|$)"#);
+    let pem = r"PRIVATE KEY(?: BLOCK)?-----|^.?\s*[A-Za-z0-9+/]{60,}={0,2}\s*$";
+    Regex::new(&format!("(?i-u){named}|{TOKEN}|{pem}")).ok()
+});
+
+/// Whether a line may hold credentials: `_authToken=…`, `TOKEN=…`, `https://user:password@host`.
+pub(crate) fn holds_credentials(line: &[u8]) -> bool {
+    let holds =
+        |hint: &[u8]| line.windows(hint.len()).any(|window| window.eq_ignore_ascii_case(hint));
+    let mut urls = memchr::memmem::find_iter(line, b"://").map(|at| &line[at + 3..]);
+    urls.any(|url| {
+        let authority = url.split(|byte| b"/ \t\"'".contains(byte)).next();
+        authority.is_some_and(|authority| authority.contains(&b'@'))
+    }) || HINTS.into_iter().any(holds)
+}
+
+/// Whether a line of a file seems to hold a secret. This only decides what a report masks.
+pub(crate) fn holds_secret(line: &[u8]) -> bool {
+    is_match(&SECRET_REGEX, line) || holds_credentials(line)
+}
+
+/// Whether a line holds a token of a known shape.
+pub(crate) fn holds_token(line: &[u8]) -> bool {
+    is_match(&TOKEN_REGEX, line)
+}
+
+/// A pattern that does not compile matches everything: then everything is masked.
+fn is_match(regex: &Option<Regex>, line: &[u8]) -> bool {
+    regex.as_ref().is_none_or(|regex| regex.is_match(line))
+}
