@@ -101,7 +101,7 @@ pub(crate) struct Fingerprint(pub [u8; 32]);
 
 /// What is known of a path that is not clean.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(crate) struct Dirt {
+pub(crate) struct PathStatus {
     /// In what ways it is not clean; never empty.
     pub states: BTreeSet<State>,
     /// What else there is to say: "new file", "mode changed".
@@ -121,7 +121,7 @@ pub(crate) struct StagedBlobs {
     pub new: Option<ObjectId>,
 }
 
-impl Dirt {
+impl PathStatus {
     /// Whether this is what it was. The notes and what is staged follow from what the fingerprint
     /// is taken of.
     fn is_as(&self, before: &Self) -> bool {
@@ -230,7 +230,7 @@ pub(crate) struct Snapshot {
     /// rules and attributes. Taken only where two moments are compared.
     pub settings: BTreeMap<Vec<u8>, Fingerprint>,
     /// The paths that are not clean.
-    pub paths: BTreeMap<RepoPath, Dirt>,
+    pub paths: BTreeMap<RepoPath, PathStatus>,
 }
 
 /// The note of a path that HEAD does not have, although the index does.
@@ -244,9 +244,9 @@ pub(crate) const DELETED_IN_INDEX: &str = "deleted in the index";
 pub(crate) struct Difference {
     pub path: RepoPath,
     /// What it was; `None` if it was clean.
-    pub before: Option<Dirt>,
+    pub before: Option<PathStatus>,
     /// What it is; `None` if it is clean now.
-    pub after: Option<Dirt>,
+    pub after: Option<PathStatus>,
 }
 
 impl Difference {
@@ -389,7 +389,10 @@ mod tests {
     fn snapshot(paths: &[(&str, State, u8)]) -> Snapshot {
         let dirt = |&(path, state, content): &(&str, State, u8)| {
             let fingerprint = Some(Fingerprint([content; 32]));
-            (path.into(), Dirt { states: [state].into(), fingerprint, ..Dirt::default() })
+            (
+                path.into(),
+                PathStatus { states: [state].into(), fingerprint, ..PathStatus::default() },
+            )
         };
         Snapshot { paths: paths.iter().map(dirt).collect(), ..Snapshot::default() }
     }

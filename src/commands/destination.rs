@@ -21,7 +21,7 @@ pub(super) fn destination(
         return Err(refused(name, "`-` is not a file").help("give it a name, such as ./-"));
     }
     let destination = Destination::new(name);
-    if destination.changes().is_some_and(is_in_git_directory) {
+    if destination.target_path().is_some_and(is_in_git_directory) {
         return Err(refused(name, "it is part of a git directory"));
     }
     let file = destination.file();

@@ -11,7 +11,7 @@ use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use rustix::io::Errno;
 
 use crate::disk::atomic::{self, Bits, Old, WriteError};
-use crate::disk::read::{self, FinalLink, settle};
+use crate::disk::read::{self, FinalLink, canonicalize_existing};
 
 /// How long to wait for a reader of a FIFO: the number of attempts, and the pause between two.
 const PATIENCE: (u32, Duration) = (50, Duration::from_millis(100));
@@ -52,7 +52,7 @@ impl Destination {
 
     /// The path that a write would change, with its links followed; `None` for what a process has
     /// open already.
-    pub(crate) fn changes(&self) -> Option<&Path> {
+    pub(crate) fn target_path(&self) -> Option<&Path> {
         match &self.target {
             Target::Opened => None,
             Target::Stream(path) | Target::File(path) => Some(path),
@@ -104,12 +104,13 @@ impl Target {
             return Self::Opened;
         }
         // A build may make the directory: that it exists by then changes nothing.
-        let mut target = settle(&std::path::absolute(name).unwrap_or_else(|_| name.to_owned()));
+        let mut target =
+            canonicalize_existing(&std::path::absolute(name).unwrap_or_else(|_| name.to_owned()));
         // A link that leads to no file yet. One that leads to itself is replaced.
         for _ in 0..LINKS {
             let next = fs::read_link(&target);
             let (Ok(next), Err(_)) = (next, fs::metadata(&target)) else { break };
-            target = settle(&target.parent().unwrap_or(Path::new("/")).join(next));
+            target = canonicalize_existing(&target.parent().unwrap_or(Path::new("/")).join(next));
         }
         if fs::metadata(&target).is_ok_and(|about| !about.is_file()) {
             Self::Stream(target)

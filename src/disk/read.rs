@@ -145,12 +145,12 @@ pub(crate) fn content(file: &File, about: &Metadata, limit: u64) -> Result<Vec<u
 }
 
 /// Follows the symbolic links of the part of a path that exists, and keeps the rest as it is.
-pub(crate) fn settle(path: &Path) -> PathBuf {
+pub(crate) fn canonicalize_existing(path: &Path) -> PathBuf {
     if let Ok(real) = path.canonicalize() {
         return real;
     }
     match (path.parent(), path.file_name()) {
-        (Some(parent), Some(name)) => settle(parent).join(name),
+        (Some(parent), Some(name)) => canonicalize_existing(parent).join(name),
         _ => path.to_owned(),
     }
 }
@@ -286,7 +286,7 @@ mod tests {
         let real = directory.path().canonicalize().unwrap();
         fs::create_dir(real.join("real")).unwrap();
         symlink("real", real.join("link")).unwrap();
-        assert_eq!(settle(&real.join("link/a/b")), real.join("real/a/b"));
+        assert_eq!(canonicalize_existing(&real.join("link/a/b")), real.join("real/a/b"));
     }
 
     #[test]

@@ -11,7 +11,7 @@ use signal_hook::iterator::{Handle, Signals};
 use signal_hook::low_level::emulate_default_handler;
 use tempfile::TempDir;
 
-use crate::os::ending::{HeldBack, watched};
+use crate::os::ending::{SignalGuard, termination_signals};
 
 /// How the directory is called, before the word that is its own.
 const PREFIX: &str = "bakstop-";
@@ -24,7 +24,7 @@ pub(crate) struct Scratch {
     /// Goes away first: a signal that comes meanwhile has a handler.
     directory: TempDir,
     shared: Arc<Shared>,
-    _held_back: HeldBack,
+    _signal_guard: SignalGuard,
     _thread: Watcher,
 }
 
@@ -46,7 +46,7 @@ struct Shared {
     /// Set by the first signal.
     stop: AtomicBool,
     /// Whether some work ends by itself once `stop` is set.
-    outlived: AtomicBool,
+    deferred: AtomicBool,
 }
 
 /// A signal has come, and the work was ended.
@@ -57,13 +57,13 @@ impl Scratch {
     /// Makes the directory. From here on, a signal that asks the program to end removes it first.
     pub(crate) fn new() -> io::Result<Self> {
         let shared = Arc::new(Shared::default());
-        let mut signals = Signals::new(watched())?;
-        let (held_back, thread) = (HeldBack::new(), Watcher(signals.handle()));
+        let mut signals = Signals::new(termination_signals())?;
+        let (signal_guard, thread) = (SignalGuard::new(), Watcher(signals.handle()));
         let waiting = Arc::clone(&shared);
         std::thread::Builder::new().spawn(move || {
             for signal in signals.forever() {
                 waiting.stop.store(true, Ordering::SeqCst);
-                if !waiting.outlived.load(Ordering::SeqCst) {
+                if !waiting.deferred.load(Ordering::SeqCst) {
                     waiting.end(signal);
                 }
             }
@@ -83,7 +83,7 @@ impl Scratch {
             .tempdir()?;
         *known = Some(directory.path().to_owned());
         drop(known);
-        Ok(Self { directory, shared, _held_back: held_back, _thread: thread })
+        Ok(Self { directory, shared, _signal_guard: signal_guard, _thread: thread })
     }
 
     /// Where it is.
@@ -111,11 +111,14 @@ impl Scratch {
 
     /// Does some work that a signal does not end: it gets a flag that the signal sets, and ends by
     /// itself soon after.
-    pub(crate) fn outlive<T>(&self, work: impl FnOnce(&AtomicBool) -> T) -> Result<T, Interrupted> {
+    pub(crate) fn defer_signals<T>(
+        &self,
+        work: impl FnOnce(&AtomicBool) -> T,
+    ) -> Result<T, Interrupted> {
         let shared = &self.shared;
-        shared.outlived.store(true, Ordering::SeqCst);
+        shared.deferred.store(true, Ordering::SeqCst);
         let done = work(&shared.stop);
-        shared.outlived.store(false, Ordering::SeqCst);
+        shared.deferred.store(false, Ordering::SeqCst);
         if shared.stop.load(Ordering::SeqCst) { Err(Interrupted) } else { Ok(done) }
     }
 }
@@ -171,7 +174,7 @@ mod tests {
             path.ends_with(format!("{PREFIX}{}", scratch.nonce())) && scratch.nonce().len() == 12
         );
         scratch.make_directory("objects").unwrap();
-        assert!(!scratch.outlive(|stop| stop.load(Ordering::SeqCst)).unwrap());
+        assert!(!scratch.defer_signals(|stop| stop.load(Ordering::SeqCst)).unwrap());
         drop(scratch);
         assert!(!path.exists());
     }
@@ -179,6 +182,6 @@ mod tests {
     #[test]
     fn work_that_was_interrupted_has_no_result() {
         let scratch = Scratch::new().unwrap();
-        assert!(scratch.outlive(|stop| stop.store(true, Ordering::SeqCst)).is_err());
+        assert!(scratch.defer_signals(|stop| stop.store(true, Ordering::SeqCst)).is_err());
     }
 }

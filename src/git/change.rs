@@ -55,7 +55,7 @@ impl<'a> TreeChanges<'a> {
     }
 
     /// A tree that stands as it is: nothing in it is new.
-    pub(crate) fn standing(&self, tree: ObjectId) -> TreeChange<'a> {
+    pub(crate) fn unchanged(&self, tree: ObjectId) -> TreeChange<'a> {
         TreeChange { objects: self.objects, tree, commit: None, fresh: Vec::new() }
     }
 

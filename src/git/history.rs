@@ -11,7 +11,7 @@ use crate::base::refs::RefUpdate;
 use crate::disk::read::{self, FinalLink};
 use crate::git::layer::ObjectKind;
 use crate::git::objects::Objects;
-use crate::git::process::{Git, one_line, records, text, unreadable};
+use crate::git::process::{Git, parse_path, records, text, unreadable};
 use crate::os::env::Environment;
 
 /// The largest list of shallow commits, in bytes: more than a million of them.
@@ -96,11 +96,11 @@ impl<'a> History<'a> {
     pub(crate) fn of_range(&self, range: &Range) -> Result<Commits, Error> {
         let doing = format!("judge the range {}", range.name);
         let (nodes, _) = self.list(&doing, &[range.tip], &[range.base], Known::Nothing)?;
-        Ok(Commits { nodes, tips: vec![self.end_of_range(range)?], bare_trees: Vec::new() })
+        Ok(Commits { nodes, tips: vec![self.range_tip(range)?], bare_trees: Vec::new() })
     }
 
     /// Where a range ends, and the trees that this is compared with.
-    pub(crate) fn end_of_range(&self, range: &Range) -> Result<Tip, Error> {
+    pub(crate) fn range_tip(&self, range: &Range) -> Result<Tip, Error> {
         let doing = format!("judge the range {}", range.name);
         let commits = range.forks.iter().chain([&range.tip]);
         let trees: Option<Vec<ObjectId>> =
@@ -172,11 +172,11 @@ impl<'a> History<'a> {
 
     /// A file of this name in the repository's own directory, where only who runs the server can
     /// put one.
-    pub(crate) fn own_file(&self, name: &str) -> Result<Option<PathBuf>, Error> {
+    pub(crate) fn server_file(&self, name: &str) -> Result<Option<PathBuf>, Error> {
         let answer = self
             .git
             .output("find the repository's directory", &["rev-parse", "--absolute-git-dir"])?;
-        let path = one_line(answer).join(name);
+        let path = parse_path(answer).join(name);
         match path.symlink_metadata() {
             Ok(_) => Ok(Some(path)),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
@@ -186,7 +186,7 @@ impl<'a> History<'a> {
     }
 
     /// Every commit that a ref, or a detached HEAD, reaches.
-    pub(crate) fn everything(&self) -> Result<Commits, Error> {
+    pub(crate) fn all_commits(&self) -> Result<Commits, Error> {
         let doing = "judge all history";
         let listing = self.rev_list(doing, &["--all"], &[])?;
         let (nodes, _) = self.nodes(doing, &listing)?;
@@ -299,7 +299,7 @@ impl<'a> History<'a> {
         // it here. The file cannot be: one that is there, if only an empty one, earns a word of
         // advice.
         let git = self.git.with(&[("GIT_GRAFT_FILE".into(), "/dev/null/none".into())]);
-        git.fed(doing, &[&how[..], which, &["--"]].concat(), input).map_err(|error| {
+        git.output_with_input(doing, &[&how[..], which, &["--"]].concat(), input).map_err(|error| {
             error.or_help(
                 "if history is missing here, fetch it: `git fetch --refetch`; else see `git fsck`",
             )
@@ -366,7 +366,7 @@ impl<'a> History<'a> {
             .output(doing, &["rev-parse", "--is-shallow-repository", "--git-path", "shallow"])?;
         let path = match (answer.strip_prefix(b"false\n"), answer.strip_prefix(b"true\n")) {
             (Some(_), _) => return Ok(HashSet::new()),
-            (None, Some(path)) => one_line(path.to_vec()),
+            (None, Some(path)) => parse_path(path.to_vec()),
             (None, None) => return Err(unreadable(doing, &answer)),
         };
         let path = self.env.get("GIT_SHALLOW_FILE").map_or(path, PathBuf::from);
@@ -474,7 +474,7 @@ impl<'a> History<'a> {
         }
         let how = ["-c", "core.warnAmbiguousRefs=true", "cat-file", "--batch-check"];
         let (answer, warnings) =
-            self.git.fed_with_warnings(doing, &how, (names.join("\n") + "\n").as_bytes())?;
+            self.git.output_and_stderr(doing, &how, (names.join("\n") + "\n").as_bytes())?;
         // Of a tag and a branch of one name, git takes the tag, with a word that nobody reads in
         // CI.
         if let Some(ambiguous) = text(&warnings).lines().find(|line| is_ambiguous(line)) {

@@ -50,7 +50,7 @@ impl Odb {
     /// Opens the store of the repository that this git would use. Gix would wait for the same
     /// files.
     pub(super) fn open(git: &Git) -> Result<Self, Handover> {
-        git.must_not_wait().map_err(|_| "a file of the repository is not regular")?;
+        git.check_safe_to_start().map_err(|_| "a file of the repository is not regular")?;
         let strict = || {
             gix::open::Options::default()
                 .bail_if_untrusted(true)

@@ -99,7 +99,7 @@ impl Git {
         doing: &str,
         arguments: &[impl AsRef<OsStr>],
     ) -> Result<GitOutput, Error> {
-        self.must_not_wait()?;
+        self.check_safe_to_start()?;
         let output = self.command(arguments).stdin(Stdio::null()).output().map_err(|error| {
             if self.directory.is_dir() {
                 not_started(doing, &error)
@@ -122,7 +122,7 @@ impl Git {
     }
 
     /// Git as the user would run it: with the further variables, and none of our own.
-    pub(crate) fn plain(&self, arguments: &[&str]) -> Command {
+    pub(crate) fn user_command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new("git");
         command.args(arguments).current_dir(&self.directory).envs(self.variables.iter().cloned());
         command
@@ -140,23 +140,23 @@ impl Git {
     }
 
     /// The output of a command that must succeed, and reads its standard input to the end.
-    pub(crate) fn fed(
+    pub(crate) fn output_with_input(
         &self,
         doing: &str,
         arguments: &[&str],
         input: &[u8],
     ) -> Result<Vec<u8>, Error> {
-        self.fed_with_warnings(doing, arguments, input).map(|(output, _)| output)
+        self.output_and_stderr(doing, arguments, input).map(|(output, _)| output)
     }
 
     /// The same, with its standard error.
-    pub(crate) fn fed_with_warnings(
+    pub(crate) fn output_and_stderr(
         &self,
         doing: &str,
         arguments: &[&str],
         input: &[u8],
     ) -> Result<(Vec<u8>, Vec<u8>), Error> {
-        let (output, whole) = self.feed(doing, arguments, input)?;
+        let (output, whole) = self.run_with_input(doing, arguments, input)?;
         // If git ends before it has read everything, its own message says why.
         if whole && output.code == Some(0) {
             Ok((output.stdout, output.stderr))
@@ -167,7 +167,7 @@ impl Git {
 
     /// The outcome of a command, with any exit code, and whether it read its standard input to the
     /// end.
-    pub(crate) fn feed(
+    pub(crate) fn run_with_input(
         &self,
         doing: &str,
         arguments: &[&str],
@@ -220,12 +220,12 @@ impl Git {
 
     /// Starts a command of this git.
     pub(crate) fn start(&self, doing: &str, command: &mut Command) -> Result<Child, Error> {
-        self.must_not_wait()?;
+        self.check_safe_to_start()?;
         command.spawn().map_err(|error| not_started(doing, &error))
     }
 
     /// Fails if git could wait for a file of its repository.
-    pub(super) fn must_not_wait(&self) -> Result<(), Error> {
+    pub(super) fn check_safe_to_start(&self) -> Result<(), Error> {
         if !self.is_safe_to_start.load(Ordering::Relaxed) {
             let named = self.variables.iter().find(|(name, _)| name == "GIT_DIR");
             endless::refuse_in_repository(&self.directory, named.map(|(_, git)| &**git))?;
@@ -296,7 +296,7 @@ pub(crate) fn text(answer: &[u8]) -> String {
 
 /// A path from an answer of one line. Only git's own line end is removed: a path may end in
 /// another, and need not be UTF-8.
-pub(crate) fn one_line(mut answer: Vec<u8>) -> PathBuf {
+pub(crate) fn parse_path(mut answer: Vec<u8>) -> PathBuf {
     if answer.last() == Some(&b'\n') {
         answer.pop();
     }

@@ -14,9 +14,9 @@ use crate::disk::atomic::{self, Bits, Old, WriteError};
 use crate::disk::destination::is_in_git_directory;
 use crate::disk::read::{self, FinalLink, ReadError};
 use crate::git::endless;
-use crate::git::process::{Git, one_line};
+use crate::git::process::{Git, parse_path};
 use crate::os::progress::Progress;
-use crate::snapshot::{Dirt, Fingerprint, Hiding, Snapshot, State};
+use crate::snapshot::{Fingerprint, Hiding, PathStatus, Snapshot, State};
 
 mod entries;
 mod around;
@@ -51,7 +51,7 @@ pub(crate) struct WorkTree {
 
 /// How closely to look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Look {
+pub(crate) enum Detail {
     /// Which paths are not clean. Enough for one moment.
     Paths,
     /// Their content as well, so that two moments can be compared.
@@ -68,7 +68,7 @@ impl WorkTree {
         let top = git
             .output(DOING, &["rev-parse", "--show-toplevel"])
             .map_err(|error| error.or_help("run this in the work tree of a git repository"))?;
-        let top = one_line(top);
+        let top = parse_path(top);
         // Git would wait for a FIFO.
         for name in READ_BY_GIT {
             if let Some(noun) = read::endless(&top.join(name)) {
@@ -96,7 +96,7 @@ impl WorkTree {
     /// somebody watches.
     pub(crate) fn snapshot(
         &self,
-        look: Look,
+        look: Detail,
         debris: &Debris,
         terminal: bool,
     ) -> Result<Snapshot, Error> {
@@ -119,7 +119,7 @@ impl WorkTree {
         self.submodules(&seen, &mut records)?;
         for marked in seen.hidden {
             // What a sparse checkout leaves out is only of interest beside another moment.
-            if look == Look::Contents || marked.there || records.contains_key(&marked.path) {
+            if look == Detail::Contents || marked.there || records.contains_key(&marked.path) {
                 let record = records.entry(marked.path).or_default();
                 record.states.insert(State::Hidden);
                 record.notes.insert(marked.hiding.name());
@@ -137,15 +137,15 @@ impl WorkTree {
         let mut paths = BTreeMap::new();
         for (path, record) in records {
             let fingerprint = match look {
-                Look::Paths => None,
-                Look::Contents => Some(fingerprint(&self.top, &path, &record)?),
+                Detail::Paths => None,
+                Detail::Contents => Some(fingerprint(&self.top, &path, &record)?),
             };
             let StatusRecord { states, notes, staged, .. } = record;
-            paths.insert(path, Dirt { states, notes, staged, fingerprint, text: None });
+            paths.insert(path, PathStatus { states, notes, staged, fingerprint, text: None });
         }
         let settings = match look {
-            Look::Paths => BTreeMap::new(),
-            Look::Contents => judges::look(&self.git, DOING, self.config_home.as_deref())?,
+            Detail::Paths => BTreeMap::new(),
+            Detail::Contents => judges::look(&self.git, DOING, self.config_home.as_deref())?,
         };
         let Around { head, refs, stashes, unfinished, tree: _ } = around;
         Ok(Snapshot { head, refs, stashes, unfinished, settings, paths })
@@ -164,8 +164,11 @@ impl WorkTree {
             ..StatusRecord::default()
         };
         for path in &seen.submodules {
-            let inside =
-                Self::inside(&self.place(path)).snapshot(Look::Paths, &Debris::default(), false)?;
+            let inside = Self::inside(&self.place(path)).snapshot(
+                Detail::Paths,
+                &Debris::default(),
+                false,
+            )?;
             let states = inside.paths.values().flat_map(|dirt| &dirt.states);
             for state in states {
                 match state {
@@ -333,7 +336,7 @@ fn fingerprint(top: &Path, path: &RepoPath, record: &StatusRecord) -> Result<Fin
 /// A submodule, or a repository inside this one, which git shows as one path: its HEAD, and
 /// whatever is not clean in it.
 fn nested(top: &Path, hasher: &mut Hasher) -> Result<(), Error> {
-    let inside = WorkTree::inside(top).snapshot(Look::Contents, &Debris::default(), false)?;
+    let inside = WorkTree::inside(top).snapshot(Detail::Contents, &Debris::default(), false)?;
     hasher.part(b'c', inside.head.commit.as_ref().map_or(&[], ObjectId::as_bytes));
     hasher.part(b'b', inside.head.branch.as_deref().unwrap_or_default());
     for (path, dirt) in

@@ -2,7 +2,7 @@
 //! made.
 
 use crate::base::error::Error;
-use crate::git::process::{Git, one_line};
+use crate::git::process::{Git, parse_path};
 
 /// What stops, the command that goes on with it, and the one that gives it up.
 pub(crate) type Operation = [&'static str; 3];
@@ -34,7 +34,7 @@ pub(crate) fn in_progress(git: &Git) -> Result<Option<Operation>, Error> {
     let mut arguments = vec!["rev-parse"];
     arguments.extend(OPERATIONS.iter().flat_map(|(mark, _)| ["--git-path", mark]));
     let answer = git.output("see what git is doing", &arguments)?;
-    let paths = answer.split(|&byte| byte == b'\n').map(|path| one_line(path.to_vec()));
+    let paths = answer.split(|&byte| byte == b'\n').map(|path| parse_path(path.to_vec()));
     let found = paths.zip(OPERATIONS).find(|(path, _)| git.directory().join(path).exists());
     Ok(found.map(|(_, (_, operation))| operation))
 }

@@ -75,7 +75,7 @@ impl Run {
     }
 
     /// Whether its time says how long the build takes.
-    pub(crate) fn counts(&self) -> bool {
+    pub(crate) fn is_successful(&self) -> bool {
         self.exit_code == 0
     }
 }
@@ -85,7 +85,7 @@ const BEGIN: &str = r#"{"label":"#;
 
 /// How much of a record counts, in bytes: all of it, but for a last line that was begun and never
 /// ended.
-pub(crate) fn whole(text: &[u8]) -> usize {
+pub(crate) fn complete_length(text: &[u8]) -> usize {
     let start = text.iter().rposition(|&byte| byte == b'\n').map_or(0, |end| end + 1);
     let last = String::from_utf8_lossy(&text[start..]);
     if !last.is_empty() && Run::is_begun(&last) { start } else { text.len() }
@@ -111,7 +111,7 @@ impl Usual {
     /// What is usual for a label; `None` without a run that counts.
     pub(crate) fn of<'a>(runs: impl Iterator<Item = &'a Run>, label: &str) -> Option<Self> {
         let mut times: Vec<f64> = runs
-            .filter(|run| run.counts() && run.label == label && run.seconds > 0.0)
+            .filter(|run| run.is_successful() && run.label == label && run.seconds > 0.0)
             .map(|run| run.seconds)
             .collect();
         times.sort_by(f64::total_cmp);
@@ -252,7 +252,7 @@ mod tests {
         ] {
             let text = format!("{line}{last}");
             assert_eq!(
-                whole(text.as_bytes()),
+                complete_length(text.as_bytes()),
                 if counts { text.len() } else { line.len() },
                 "{last}"
             );

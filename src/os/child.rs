@@ -22,7 +22,7 @@ use signal_hook::iterator::Signals;
 use crate::base::error::Error;
 use crate::base::finding::Verdict;
 use crate::base::path::shell_quote;
-use crate::os::ending::{HeldBack, watched};
+use crate::os::ending::{SignalGuard, termination_signals};
 
 mod family;
 
@@ -45,7 +45,7 @@ impl Ended {
     }
 
     /// As the end of "the command …".
-    pub(crate) fn told(self) -> String {
+    pub(crate) fn describe(self) -> String {
         match self {
             Self::Code(code) => format!("ended with exit code {code}"),
             Self::Signal(number) => format!("was ended by signal {number}"),
@@ -117,23 +117,25 @@ pub(crate) fn run(
     }
     family::adopt_orphans();
     // A shell that replaced itself by us may have left us children of its own.
-    let strangers = family::children();
+    let existing_children = family::children();
     // Before the command is started, so that no signal finds us unprepared once it runs.
-    let mut signals = Signals::new(watched().into_iter().chain([SIGCHLD])).map_err(not_run)?;
-    let (held_back, handle) = (HeldBack::new(), signals.handle());
+    let mut signals =
+        Signals::new(termination_signals().into_iter().chain([SIGCHLD])).map_err(not_run)?;
+    let (signal_guard, handle) = (SignalGuard::new(), signals.handle());
     let start = Instant::now();
     let mut child = command.spawn().map_err(not_run)?;
     let pid = Pid::from_child(&child);
     let ended = std::thread::scope(|scope| {
-        scope
-            .spawn(|| signals.forever().for_each(|signal| pass_on(signal, pid, reach, &strangers)));
+        scope.spawn(|| {
+            signals.forever().for_each(|signal| pass_on(signal, pid, reach, &existing_children))
+        });
         let ended = wait_for_end(pid);
         handle.close();
         ended
     });
     let took = start.elapsed();
     // From here on, who wants us to end means us.
-    drop(held_back);
+    drop(signal_guard);
     drop(signals);
     // Nothing is known of a command that cannot be waited for.
     let lost = |error| NotRun {
@@ -141,7 +143,7 @@ pub(crate) fn run(
         error: Error::new("wait for the command", error),
     };
     let ended = ended.and_then(|()| child.wait()).map(how_ended).map_err(lost)?;
-    Ok(Ran { ended, took, left: family::left_running(&strangers) })
+    Ok(Ran { ended, took, left: family::left_running(&existing_children) })
 }
 
 /// How long a program may take to answer, and how long its answer may be, in bytes.
@@ -190,16 +192,16 @@ pub(crate) fn end(child: &mut Child) -> io::Result<ExitStatus> {
 
 /// Passes a signal on. Who it is for may have ended just now; until the command is waited for, its
 /// id is nobody else's.
-fn pass_on(number: i32, command: Pid, reach: Reach, strangers: &[Pid]) {
+fn pass_on(number: i32, command: Pid, reach: Reach, existing_children: &[Pid]) {
     let signal = match number {
         // It may be an orphan.
-        SIGCHLD => return family::bury_orphans(Some(command)),
+        SIGCHLD => return family::reap_orphans(Some(command)),
         SIGINT => Signal::INT,
         SIGQUIT => Signal::QUIT,
         SIGHUP => Signal::HUP,
         _ => Signal::TERM,
     };
-    let family = family::descendants(strangers);
+    let family = family::descendants(existing_children);
     let outside = match reach {
         Reach::Group => {
             let _ = kill_process_group(command, signal);
@@ -218,7 +220,7 @@ fn pass_on(number: i32, command: Pid, reach: Reach, strangers: &[Pid]) {
 
 /// Makes sure that the end of our children can be waited for, which a parent that ignores SIGCHLD
 /// takes from us (waitpid(2)).
-pub(crate) fn mind_children() {
+pub(crate) fn catch_sigchld() {
     // A handler of any kind will do.
     let _ = signal_hook::flag::register(SIGCHLD, Arc::default());
 }

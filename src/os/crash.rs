@@ -23,7 +23,7 @@ pub fn report_panics() {
 
 /// Sets how a person can go on after a panic: a sentence without an initial capital. The first one
 /// counts.
-pub(crate) fn set_go_on(sentence: String) {
+pub(crate) fn set_recovery_hint(sentence: String) {
     let _ = GO_ON.set(sentence);
 }
 

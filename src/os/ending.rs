@@ -13,16 +13,16 @@ static REGISTERED: Once = Once::new();
 
 /// While it lives, a signal does not end the program: the owner handles the signals.
 #[derive(Debug)]
-pub(crate) struct HeldBack {
+pub(crate) struct SignalGuard {
     before: bool,
 }
 
-impl HeldBack {
+impl SignalGuard {
     /// The signals must have another handler by now.
     pub(crate) fn new() -> Self {
         // The first handler of a signal takes its default away for good: this gives it back.
         REGISTERED.call_once(|| {
-            for signal in watched() {
+            for signal in termination_signals() {
                 let _ = register_conditional_default(signal, Arc::clone(&AT_ONCE));
             }
         });
@@ -30,7 +30,7 @@ impl HeldBack {
     }
 }
 
-impl Drop for HeldBack {
+impl Drop for SignalGuard {
     fn drop(&mut self) {
         AT_ONCE.store(self.before, Ordering::SeqCst);
     }
@@ -38,7 +38,7 @@ impl Drop for HeldBack {
 
 /// The signals to outlive. One that we were told to ignore stays ignored, and the command inherits
 /// that: it is what `nohup` is for.
-pub(crate) fn watched() -> Vec<i32> {
+pub(crate) fn termination_signals() -> Vec<i32> {
     let ignored =
         std::fs::read_to_string("/proc/self/status").map_or(0, |status| ignored_signals(&status));
     [SIGINT, SIGQUIT, SIGTERM, SIGHUP]

@@ -27,7 +27,7 @@ impl Environment {
 
     /// Whether a variable is set to the empty string. To git that is a value of some variables; to
     /// the rest of this program the variable is unset.
-    pub(crate) fn is_blank(&self, name: &str) -> bool {
+    pub(crate) fn is_set_empty(&self, name: &str) -> bool {
         self.0.get(OsStr::new(name)).is_some_and(|value| value.is_empty())
     }
 

@@ -5,7 +5,7 @@
 const STACK: usize = 8 * 1024 * 1024;
 
 /// Runs in a thread of its own where the first one has less room than it mostly has.
-pub(crate) fn with_room<T: Send>(work: impl Fn() -> T + Sync) -> T {
+pub(crate) fn with_large_stack<T: Send>(work: impl Fn() -> T + Sync) -> T {
     let limit = rustix::process::getrlimit(rustix::process::Resource::Stack).current;
     if limit.is_none_or(|limit| limit >= STACK as u64) {
         return work();

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use crate::base::change::ObjectId;
 use crate::base::escape::{from_hex, to_hex};
 use crate::base::path::RepoPath;
-use crate::snapshot::{Dirt, Fingerprint, Head, Snapshot, State, Unfinished};
+use crate::snapshot::{Fingerprint, Head, PathStatus, Snapshot, State, Unfinished};
 
 /// The form of the file. Another way to take fingerprints is another form.
 const SCHEMA: &str = "bakstop.baseline/1";
@@ -96,12 +96,15 @@ impl Baseline {
     }
 }
 
-fn path(value: &Value) -> Option<(RepoPath, Dirt)> {
+fn path(value: &Value) -> Option<(RepoPath, PathStatus)> {
     let state =
         |name: &Value| State::ALL.into_iter().find(|state| Some(state.name()) == name.as_str());
     let states = value["states"].as_array()?.iter().map(state).collect::<Option<_>>()?;
     let fingerprint = optional(&value["fingerprint"], fingerprint)?;
-    Some((RepoPath::new(raw(&value["path"])?), Dirt { states, fingerprint, ..Dirt::default() }))
+    Some((
+        RepoPath::new(raw(&value["path"])?),
+        PathStatus { states, fingerprint, ..PathStatus::default() },
+    ))
 }
 
 fn fingerprint(value: &Value) -> Option<Fingerprint> {
@@ -136,12 +139,12 @@ mod tests {
 
     fn baseline() -> Baseline {
         let id = |digit| ObjectId::from_bytes(&[digit; 20]).unwrap();
-        let dirt = Dirt {
+        let dirt = PathStatus {
             states: [State::Staged, State::Modified].into(),
             fingerprint: Some(Fingerprint([0xa5; 32])),
-            ..Dirt::default()
+            ..PathStatus::default()
         };
-        let hidden = Dirt { states: [State::Hidden].into(), ..Dirt::default() };
+        let hidden = PathStatus { states: [State::Hidden].into(), ..PathStatus::default() };
         let snapshot = Snapshot {
             head: Head { commit: Some(id(1)), branch: Some(b"b\xff".to_vec()) },
             refs: [(b"refs/heads/main".to_vec(), id(1)), (b"refs/tags/\xff".to_vec(), id(2))]

@@ -14,7 +14,7 @@ use crate::cure::{self, Facts};
 use crate::disk::destination::Destination;
 use crate::edit::excerpt::{self, Excerpt};
 use crate::engine::{Engine, LIMIT};
-use crate::git::worktree::{Look, OnDisk, WorkTree};
+use crate::git::worktree::{Detail, OnDisk, WorkTree};
 use crate::measure::runs::Seconds;
 use crate::report::HumanOrJson;
 use crate::report::human::plural;
@@ -45,7 +45,7 @@ const PROCESSES: usize = 3;
 
 impl Watch<'_> {
     /// Takes a snapshot of the work tree.
-    pub(super) fn look(&self, look: Look) -> Result<Snapshot, Error> {
+    pub(super) fn look(&self, look: Detail) -> Result<Snapshot, Error> {
         self.tree.snapshot(look, self.config.debris(), self.context.terminal)
     }
 
@@ -142,7 +142,7 @@ impl Watch<'_> {
         if ran.ended.code() != 0 {
             outcome.code = ran.ended.code();
             if changes.is_empty() {
-                let told = ran.ended.told();
+                let told = ran.ended.describe();
                 outcome = outcome
                     .note(format!("bakstop: the command {told}; the work tree is as it was"));
             }

@@ -95,7 +95,7 @@ impl Repository {
         }
         // To git, one that is set to nothing is set.
         if let Some(name) =
-            ["GIT_DIR", "GIT_INDEX_FILE"].into_iter().find(|name| env.is_blank(name))
+            ["GIT_DIR", "GIT_INDEX_FILE"].into_iter().find(|name| env.is_set_empty(name))
         {
             return Err(Handover::Variable(name.to_owned()));
         }

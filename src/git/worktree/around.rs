@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::base::change::ObjectId;
 use crate::base::error::Error;
-use crate::git::process::{Git, one_line, text, unreadable};
+use crate::git::process::{Git, parse_path, text, unreadable};
 use crate::git::worktree::entries::GitPaths;
 use crate::snapshot::{Head, Unfinished};
 
@@ -82,7 +82,7 @@ fn head(git: &Git, doing: &str, refs: &BTreeMap<Vec<u8>, ObjectId>) -> Result<Po
         return Ok((Some(commit), Some(text(tree)), Some(branch.to_vec())));
     }
     let branch = git.query(doing, &["symbolic-ref", "--quiet", "HEAD"])?;
-    let branch = branch.map(|answer| one_line(answer).into_os_string().into_vec());
+    let branch = branch.map(|answer| parse_path(answer).into_os_string().into_vec());
     if branch.as_ref().is_some_and(|branch| !refs.contains_key(branch)) {
         return Ok((None, None, branch));
     }

@@ -10,7 +10,7 @@ use gix::index::entry::{Flags, Stage};
 use crate::base::change::Mode;
 use crate::base::error::Error;
 use crate::base::path::RepoPath;
-use crate::git::process::{Git, one_line, records, unreadable};
+use crate::git::process::{Git, parse_path, records, unreadable};
 use crate::snapshot::Hiding;
 
 /// The index of a work tree, read by the cheapest way that is certain.
@@ -72,7 +72,7 @@ pub(super) struct Stat {
 
 impl Tracked<'_> {
     /// Whether git has more to say of it than whether its content differs.
-    pub(super) fn is_odd(&self) -> bool {
+    pub(super) fn needs_git(&self) -> bool {
         self.stat.is_none() || self.mode == Mode::Submodule
     }
 }
@@ -228,13 +228,13 @@ fn place(git: &Git, doing: &str) -> Result<(GitPaths, Option<gix::hash::Kind>), 
             b"sha256" => Some(gix::hash::Kind::Sha256),
             _ => None,
         };
-        let [own, shared, index] = [own, shared, index].map(|path| one_line(path.to_vec()));
+        let [own, shared, index] = [own, shared, index].map(|path| parse_path(path.to_vec()));
         return Ok((GitPaths { index, own, shared }, hash));
     }
     let ask = |arguments: &[&str]| -> Result<PathBuf, Error> {
         Ok(git
             .directory()
-            .join(one_line(git.output(doing, &[&["rev-parse"], arguments].concat())?)))
+            .join(parse_path(git.output(doing, &[&["rev-parse"], arguments].concat())?)))
     };
     let (own, shared) = (ask(&["--absolute-git-dir"])?, ask(&["--git-common-dir"])?);
     Ok((GitPaths { index: ask(&["--git-path", "index"])?, own, shared }, None))

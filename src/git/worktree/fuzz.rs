@@ -14,7 +14,7 @@ pub(crate) fn index(data: &[u8]) {
         assert_eq!(entries.len(), index.len());
         let paths: Vec<RepoPath> = entries
             .iter()
-            .filter(|entry| !entry.is_odd())
+            .filter(|entry| !entry.needs_git())
             .map(|entry| RepoPath::new(entry.path))
             .collect();
         if let Some(written) = index.of(paths.iter()) {
@@ -41,7 +41,7 @@ pub(super) fn of_bytes(data: &[u8], hash: gix::hash::Kind) -> Option<Index> {
 pub(crate) fn listing(data: &[u8]) {
     let index = Index { source: IndexContent::Listing(data.to_vec()), place: GitPaths::default() };
     if let Ok(entries) = index.entries("read") {
-        assert!(entries.len() == index.len() && entries.iter().all(Tracked::is_odd));
+        assert!(entries.len() == index.len() && entries.iter().all(Tracked::needs_git));
     }
 }
 

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::base::error::Error;
 use crate::disk::read::{self, FinalLink};
-use crate::git::process::{Git, one_line, records};
+use crate::git::process::{Git, parse_path, records};
 use crate::git::worktree::fingerprint::Hasher;
 use crate::snapshot::Fingerprint;
 
@@ -57,8 +57,9 @@ pub(super) fn look(
     }
     let mut files: Vec<(Vec<u8>, PathBuf)> = Vec::new();
     for name in FILES {
-        let path =
-            git.directory().join(one_line(git.output(doing, &["rev-parse", "--git-path", name])?));
+        let path = git
+            .directory()
+            .join(parse_path(git.output(doing, &["rev-parse", "--git-path", name])?));
         files.push((format!(".git/{name}").into_bytes(), path));
     }
     for (name, usual) in NAMED {
@@ -71,7 +72,7 @@ pub(super) fn look(
         if answer.code == Some(0) {
             files.push((
                 format!("the file of {name}").into_bytes(),
-                git.directory().join(one_line(answer.stdout)),
+                git.directory().join(parse_path(answer.stdout)),
             ));
         }
     }

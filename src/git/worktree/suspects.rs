@@ -144,7 +144,7 @@ impl<'a> Suspects<'a> {
         }
         let mut odd: Vec<&RepoPath> = self.seen.odd.iter().collect();
         let staged = self.staged()?;
-        odd.extend(staged.iter().filter(|(_, change)| is_odd(change)).map(|(path, _)| path));
+        odd.extend(staged.iter().filter(|(_, change)| needs_git(change)).map(|(path, _)| path));
         if odd.len() > NAMED || odd.iter().any(|path| files.contains(path)) {
             return Ok(None);
         }
@@ -191,7 +191,7 @@ impl<'a> Suspects<'a> {
             return Ok(Some(BTreeMap::new()));
         }
         let Some(index) = self.index.of(files.iter().copied()) else { return Ok(None) };
-        let (scratch, git) = beside(self.git, BEFORE_ALL_FILES, &mut |file| {
+        let (scratch, git) = temporary_index(self.git, BEFORE_ALL_FILES, &mut |file| {
             std::io::Write::write_all(file, &index)
         })?;
         let mode = if believed { "core.fileMode=true" } else { "core.fileMode=false" };
@@ -266,7 +266,7 @@ fn by_path(changes: Vec<(RepoPath, RawChange)>) -> BTreeMap<RepoPath, RawChange>
 }
 
 /// Whether git has more to say of a change than that the content differs.
-fn is_odd(change: &RawChange) -> bool {
+fn needs_git(change: &RawChange) -> bool {
     change.letter == b'U' || [change.old_mode, change.new_mode].contains(&0o160_000)
 }
 
@@ -297,7 +297,8 @@ fn not_ignored(git: &Git, top: &Path, untracked: &[RepoPath]) -> Result<Vec<Repo
     }
     // The index is not asked: it has none of these.
     let arguments = ["check-ignore", "--no-index", "--verbose", "--non-matching", "-z", "--stdin"];
-    let (output, whole) = git.feed(DOING, &arguments, &absolute(top, untracked.iter()))?;
+    let (output, whole) =
+        git.run_with_input(DOING, &arguments, &absolute(top, untracked.iter()))?;
     if !whole || !matches!(output.code, Some(0 | 1)) {
         return Err(failed(DOING, &output));
     }
@@ -334,7 +335,7 @@ fn absolute<'a>(top: &Path, paths: impl Iterator<Item = &'a RepoPath>) -> Vec<u8
 const BEFORE_ALL_FILES: (i64, u32) = (1, 0);
 
 /// Another index, in a directory that goes away, and git as it takes that for its own.
-fn beside(
+fn temporary_index(
     git: &Git,
     (seconds, nanoseconds): (i64, u32),
     write: &mut dyn FnMut(&mut File) -> std::io::Result<()>,
@@ -364,14 +365,14 @@ struct Unhidden {
 impl Unhidden {
     fn make(git: &Git, top: &Path, index: &Index, hidden: &[&RepoPath]) -> Result<Self, Error> {
         let doing = "look at what git was told not to look at";
-        let (scratch, git) = beside(git, index.written(), &mut |copy| {
+        let (scratch, git) = temporary_index(git, index.written(), &mut |copy| {
             std::io::copy(&mut read::open(index.file(), FinalLink::Follow)?.0, copy)?;
             Ok(())
         })?;
         let paths = absolute(top, hidden.iter().copied());
         // One run takes one of the two off.
         for flag in ["--no-assume-unchanged", "--no-skip-worktree"] {
-            git.fed(
+            git.output_with_input(
                 doing,
                 &[&ALONE[..], &DOUBT, &["update-index", flag, "-z", "--stdin"]].concat(),
                 &paths,

@@ -69,7 +69,7 @@ pub(super) struct Marked {
 
 impl Marked {
     fn of(entry: &Tracked<'_>, hiding: Hiding, there: bool, changed: bool) -> Self {
-        Self { path: RepoPath::new(entry.path), hiding, there, changed, odd: entry.is_odd() }
+        Self { path: RepoPath::new(entry.path), hiding, there, changed, odd: entry.needs_git() }
     }
 }
 
@@ -413,7 +413,7 @@ impl Seen {
     }
 
     fn doubt(&mut self, entry: &Tracked<'_>) {
-        if entry.is_odd() { &mut self.odd } else { &mut self.doubtful }
+        if entry.needs_git() { &mut self.odd } else { &mut self.doubtful }
             .push(RepoPath::new(entry.path));
     }
 

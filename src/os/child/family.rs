@@ -43,13 +43,13 @@ pub(super) fn children() -> Vec<Pid> {
 }
 
 /// Everything that descends from us, but not through these children.
-pub(super) fn descendants(strangers: &[Pid]) -> Vec<Process> {
-    below(getpid(), strangers, &all()).into_iter().cloned().collect()
+pub(super) fn descendants(existing_children: &[Pid]) -> Vec<Process> {
+    below(getpid(), existing_children, &all()).into_iter().cloned().collect()
 }
 
 /// Waits for the orphans that have ended, so that they do not stay as zombies. The command is not
 /// ours to wait for here.
-pub(super) fn bury_orphans(command: Option<Pid>) {
+pub(super) fn reap_orphans(command: Option<Pid>) {
     let ours = |process: &&Process| {
         process.parent == Some(getpid()) && process.ended && Some(process.id) != command
     };
@@ -59,13 +59,14 @@ pub(super) fn bury_orphans(command: Option<Pid>) {
 }
 
 /// The names of everything that still runs after the command.
-pub(super) fn left_running(strangers: &[Pid]) -> Vec<String> {
+pub(super) fn left_running(existing_children: &[Pid]) -> Vec<String> {
     let mut looks = 0;
     loop {
-        bury_orphans(None);
+        reap_orphans(None);
         let processes = all();
-        let running =
-            below(getpid(), strangers, &processes).into_iter().filter(|process| !process.ended);
+        let running = below(getpid(), existing_children, &processes)
+            .into_iter()
+            .filter(|process| !process.ended);
         let names: Vec<String> = running.map(|process| process.name.clone()).collect();
         looks += 1;
         if names.is_empty() || looks == LOOKS {

@@ -8,7 +8,7 @@ use crate::measure::runs::Timing;
 use crate::os::child::Ended;
 use crate::report::json::{document, path};
 use crate::report::verify::{Since, Verification, names, notes, renames, rewritten_backup};
-use crate::snapshot::{Difference, Dirt, Head, Unfinished};
+use crate::snapshot::{Difference, Head, PathStatus, Unfinished};
 
 impl Verification<'_> {
     pub(crate) fn json(&self) -> String {
@@ -106,7 +106,7 @@ fn change(difference: &Difference) -> &'static str {
 }
 
 /// The states by name; none at all means clean.
-fn states(dirt: Option<&Dirt>) -> Value {
+fn states(dirt: Option<&PathStatus>) -> Value {
     dirt.map(names).unwrap_or_default().into()
 }
 
