@@ -197,20 +197,43 @@ impl Unfinished {
         }
     }
 
-    /// What ends it.
-    pub(crate) fn cure(self) -> &'static str {
-        match self {
-            Self::Merge => "finish it, or `git merge --abort`",
-            Self::Rebase => "finish it, or `git rebase --abort`",
-            Self::Mailbox => "finish it, or `git am --abort`",
-            // Either aborts a sequence of the other.
-            Self::CherryPick | Self::Sequence => "finish it, or `git cherry-pick --abort`",
-            Self::Revert => "finish it, or `git revert --abort`",
-            Self::Bisect => "`git bisect reset` ends it",
-            Self::IndexLock | Self::HeadLock | Self::RefsLock | Self::ConfigLock => {
-                "if no git runs here any more, remove it"
-            }
-        }
+    /// The files and directories of a git directory that mark an operation (wt-status.c, git 2.47).
+    pub(crate) const MARKS: [(&str, Self); 8] = [
+        ("MERGE_HEAD", Self::Merge),
+        ("rebase-merge", Self::Rebase),
+        ("rebase-apply", Self::Rebase),
+        ("rebase-apply/applying", Self::Mailbox),
+        ("CHERRY_PICK_HEAD", Self::CherryPick),
+        ("REVERT_HEAD", Self::Revert),
+        ("sequencer", Self::Sequence),
+        ("BISECT_LOG", Self::Bisect),
+    ];
+
+    /// The commands that continue and abort an operation; `None` for a lock.
+    pub(crate) fn commands(self) -> Option<[&'static str; 2]> {
+        Some(match self {
+            Self::Merge => ["git merge --continue", "git merge --abort"],
+            // Git puts a pick that a hook stopped back into its list.
+            Self::Rebase => [
+                "git commit, drop the pick by git rebase --edit-todo, then git rebase --continue",
+                "git rebase --abort",
+            ],
+            Self::Mailbox => ["git am --continue", "git am --abort"],
+            Self::CherryPick => ["git cherry-pick --continue", "git cherry-pick --abort"],
+            Self::Revert => ["git revert --continue", "git revert --abort"],
+            // This aborts a sequence of picks as well.
+            Self::Sequence => ["git commit, then git revert --continue", "git revert --abort"],
+            Self::Bisect => ["git bisect good, or git bisect bad", "git bisect reset"],
+            Self::IndexLock | Self::HeadLock | Self::RefsLock | Self::ConfigLock => return None,
+        })
+    }
+
+    /// The next step, for a report.
+    pub(crate) fn next_step(self) -> String {
+        self.commands().map_or_else(
+            || "if no git runs here any more, remove it".into(),
+            |[_, abort]| format!("finish it, or `{abort}`"),
+        )
     }
 }
 

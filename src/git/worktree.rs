@@ -32,6 +32,7 @@ mod suspects;
 pub(crate) mod fuzz;
 
 use around::Around;
+pub(crate) use around::operations;
 use entries::Index;
 pub(crate) use files::OnDisk;
 use fingerprint::Hasher;

@@ -120,10 +120,9 @@ impl Verification<'_> {
             .settings
             .iter()
             .map(|name| ("setting changed".to_owned(), Escaped(name).to_string()));
-        let begun = changes
-            .begun
-            .iter()
-            .map(|what| ("unfinished".to_owned(), format!("{}: {}", what.name(), what.cure())));
+        let begun = changes.begun.iter().map(|what| {
+            ("unfinished".to_owned(), format!("{}: {}", what.name(), what.next_step()))
+        });
         let ended = changes.ended.iter().map(|what| ("ended".to_owned(), what.name().to_owned()));
         head.chain(refs)
             .chain(stashed)

@@ -2,13 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::ffi::OsStringExt;
-use std::path::PathBuf;
+use std::path::Path;
 use std::time::Duration;
 
 use crate::base::change::ObjectId;
 use crate::base::error::Error;
 use crate::git::process::{Git, parse_path, text, unreadable};
-use crate::git::worktree::entries::GitPaths;
+use crate::git::worktree::entries::{self, GitPaths};
 use crate::snapshot::{Head, Unfinished};
 
 /// What was found.
@@ -26,28 +26,16 @@ pub(super) struct Around {
 const OF_OTHERS: [&[u8]; 2] = [b"refs/remotes/", b"refs/prefetch/"];
 const STASH: &[u8] = b"refs/stash";
 
-/// What tells that an operation is not finished, as wt-status.c of git has it (2.47); in the
-/// directory of the work tree.
-const MARKS: [(&str, Unfinished); 8] = [
-    ("MERGE_HEAD", Unfinished::Merge),
-    ("rebase-merge", Unfinished::Rebase),
-    ("rebase-apply", Unfinished::Rebase),
-    ("rebase-apply/applying", Unfinished::Mailbox),
-    ("CHERRY_PICK_HEAD", Unfinished::CherryPick),
-    ("REVERT_HEAD", Unfinished::Revert),
-    ("sequencer", Unfinished::Sequence),
-    ("BISECT_LOG", Unfinished::Bisect),
-];
-/// The locks in the same directory, and those in the one that all work trees share.
+/// The locks in the directory of the work tree, and those in the directory that all work trees
+/// share.
 const LOCKS: [Unfinished; 2] = [Unfinished::IndexLock, Unfinished::HeadLock];
 const SHARED_LOCKS: [Unfinished; 2] = [Unfinished::RefsLock, Unfinished::ConfigLock];
 
-/// How long a lock may be somebody's who works here, such as an editor, and how often to look.
-const PATIENCE: u32 = 40;
-const BEAT: Duration = Duration::from_millis(50);
+/// How often to look again at a lock, which an editor may hold for a moment, and the pause between.
+const ATTEMPTS: u32 = 40;
+const PAUSE: Duration = Duration::from_millis(50);
 
-/// Looks around, where the index that is read is. Where that is itself a lock, git has made it for
-/// whom it runs.
+/// Reads all of it.
 pub(super) fn look(git: &Git, doing: &str, place: &GitPaths) -> Result<Around, Error> {
     let all = refs(git, doing)?;
     let (commit, tree, branch) = head(git, doing, &all)?;
@@ -61,7 +49,9 @@ pub(super) fn look(git: &Git, doing: &str, place: &GitPaths) -> Result<Around, E
     let ours =
         |name: &[u8]| name != STASH && !OF_OTHERS.iter().any(|others| name.starts_with(others));
     let refs = all.into_iter().filter(|(name, _)| ours(name)).collect();
-    Ok(Around { head, tree, refs, stashes, unfinished: unfinished(git, doing, place)? })
+    let mut unfinished = operations_in(git, doing, place)?;
+    unfinished.extend(locks(place));
+    Ok(Around { head, tree, refs, stashes, unfinished })
 }
 
 /// The commit and the tree of HEAD, and the full name of its branch, where there are such.
@@ -112,45 +102,55 @@ fn stashes(git: &Git, doing: &str, youngest: ObjectId) -> Result<Vec<ObjectId>, 
     Ok(if ids.is_empty() { vec![youngest] } else { ids })
 }
 
-fn unfinished(git: &Git, doing: &str, place: &GitPaths) -> Result<BTreeSet<Unfinished>, Error> {
-    let GitPaths { index, own, shared } = place;
-    let there = |path: PathBuf| path.symlink_metadata().is_ok();
-    let mut found: BTreeSet<Unfinished> =
-        MARKS.into_iter().filter(|(mark, _)| there(own.join(mark))).map(|(_, what)| what).collect();
-    // There, what would be a file is a ref.
-    if there(shared.join("reftable")) {
-        for (name, what) in
+/// The operations that git is in the middle of.
+pub(crate) fn operations(git: &Git, doing: &str) -> Result<BTreeSet<Unfinished>, Error> {
+    let (place, _) = entries::place(git, doing)?;
+    operations_in(git, doing, &place)
+}
+
+fn operations_in(git: &Git, doing: &str, place: &GitPaths) -> Result<BTreeSet<Unfinished>, Error> {
+    let marks = Unfinished::MARKS.into_iter().filter(|(mark, _)| exists(&place.own.join(mark)));
+    let mut found: BTreeSet<Unfinished> = marks.map(|(_, operation)| operation).collect();
+    // With reftable, these two are refs and not files.
+    if exists(&place.shared.join("reftable")) {
+        for (name, operation) in
             [("CHERRY_PICK_HEAD", Unfinished::CherryPick), ("REVERT_HEAD", Unfinished::Revert)]
         {
-            found.extend(
-                git.query(doing, &["rev-parse", "--quiet", "--verify", name])?.map(|_| what),
-            );
+            let id = git.query(doing, &["rev-parse", "--quiet", "--verify", name])?;
+            found.extend(id.map(|_| operation));
         }
     }
-    // A rebase picks and reverts on its way, and a mailbox is applied as a rebase is.
+    // A rebase picks and reverts on its way, and `git am` uses the directory of a rebase.
     if found.contains(&Unfinished::Mailbox) {
         found.remove(&Unfinished::Rebase);
     }
     if found.contains(&Unfinished::Rebase) {
         let of_rebase = [Unfinished::CherryPick, Unfinished::Revert, Unfinished::Sequence];
-        found.retain(|what| !of_rebase.contains(what));
+        found.retain(|operation| !of_rebase.contains(operation));
     }
     if found.contains(&Unfinished::CherryPick) || found.contains(&Unfinished::Revert) {
         found.remove(&Unfinished::Sequence);
     }
-    let locks = LOCKS.map(|lock| (lock, own.join(lock.name())));
-    let shared_locks = SHARED_LOCKS.map(|lock| (lock, shared.join(lock.name())));
-    for (lock, path) in locks.into_iter().chain(shared_locks) {
-        let ours = *index == path;
-        let mut beats = 0;
-        while !ours && there(path.clone()) {
-            if beats == PATIENCE {
-                found.insert(lock);
-                break;
-            }
-            beats += 1;
-            std::thread::sleep(BEAT);
-        }
-    }
     Ok(found)
+}
+
+/// The locks that are still held after some time. An index that is itself a lock was made by git
+/// for the hook that it runs.
+fn locks(place: &GitPaths) -> impl Iterator<Item = Unfinished> {
+    let own = LOCKS.map(|lock| (lock, place.own.join(lock.name())));
+    let shared = SHARED_LOCKS.map(|lock| (lock, place.shared.join(lock.name())));
+    let locks = own.into_iter().chain(shared).filter(|(_, path)| *path != place.index);
+    let is_held = |path: &Path| {
+        (0..=ATTEMPTS).all(|attempt| {
+            if attempt > 0 {
+                std::thread::sleep(PAUSE);
+            }
+            exists(path)
+        })
+    };
+    locks.filter(move |(_, path)| is_held(path)).map(|(lock, _)| lock)
+}
+
+fn exists(path: &Path) -> bool {
+    path.symlink_metadata().is_ok()
 }

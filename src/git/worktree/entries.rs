@@ -206,7 +206,7 @@ fn hiding(tag: u8) -> Option<Hiding> {
 }
 
 /// Where the index is, and the hash of its entries, if that is one that is known here.
-fn place(git: &Git, doing: &str) -> Result<(GitPaths, Option<gix::hash::Kind>), Error> {
+pub(super) fn place(git: &Git, doing: &str) -> Result<(GitPaths, Option<gix::hash::Kind>), Error> {
     const ALL: [&str; 7] = [
         "rev-parse",
         "--show-object-format",
