@@ -103,8 +103,7 @@ impl<'a> History<'a> {
     pub(crate) fn range_tip(&self, range: &Range) -> Result<Tip, Error> {
         let doing = format!("judge the range {}", range.name);
         let commits = range.forks.iter().chain([&range.tip]);
-        let trees: Option<Vec<ObjectId>> =
-            self.trees(&doing, commits.map(|id| Some(*id)))?.into_iter().collect();
+        let trees: Option<Vec<ObjectId>> = self.trees(&doing, commits)?.into_iter().collect();
         let mut bases =
             trees.ok_or_else(|| Error::new(doing, "a tree is not here").help("see `git fsck`"))?;
         let tree = bases.pop().ok_or_else(|| Error::new("judge the range", "git told no tree"))?;
@@ -201,7 +200,7 @@ impl<'a> History<'a> {
 
     fn new_commits(&self, updates: &[RefUpdate], known: Known<'_>) -> Result<Commits, Error> {
         let doing = "judge what is pushed";
-        let pushed = self.peel(doing, updates)?;
+        let pushed = self.pushed(doing, updates)?;
         // What the other side has need not be here: somebody else may have pushed it.
         let olds: Vec<ObjectId> = pushed.iter().filter_map(|pushed| pushed.old).collect();
         let olds = self.present(doing, &olds)?;
@@ -219,10 +218,12 @@ impl<'a> History<'a> {
         outside.dedup();
         outside.truncate(MOST_BASES);
         let new: HashSet<ObjectId> = nodes.iter().map(|node| node.id).collect();
-        let trees = self.trees(doing, pushed.iter().map(|pushed| Some(pushed.new)))?;
-        let old_trees = self.trees(doing, pushed.iter().map(|pushed| pushed.old))?;
-        for ((pushed, tree), old) in pushed.iter().zip(trees).zip(old_trees) {
-            let bases = match old {
+        let trees = self.trees(doing, pushed.iter().map(|pushed| &pushed.new))?;
+        let old_trees =
+            self.trees(doing, pushed.iter().filter_map(|pushed| pushed.old.as_ref()))?;
+        let mut old_trees = old_trees.into_iter();
+        for (pushed, tree) in pushed.iter().zip(trees) {
+            let bases = match pushed.old.and_then(|_| old_trees.next().flatten()) {
                 Some(old) => vec![old],
                 None if new.contains(&pushed.new) => outside.clone(),
                 // A new name for what is there.
@@ -237,28 +238,36 @@ impl<'a> History<'a> {
         Ok(commits)
     }
 
-    /// The trees of commits; `None` for one that is not here.
-    fn trees(
+    /// The trees of commits; `None` for a commit that is not here.
+    fn trees<'i>(
         &self,
         doing: &str,
-        commits: impl Iterator<Item = Option<ObjectId>>,
+        commits: impl Iterator<Item = &'i ObjectId>,
     ) -> Result<Vec<Option<ObjectId>>, Error> {
-        let commits: Vec<Option<ObjectId>> = commits.collect();
-        let here: Vec<Option<ObjectId>> =
-            commits.iter().map(|id| self.objects.tree_of(id.as_ref()?)).collect();
-        // Git is asked about the rest, and says which are not here.
-        let rest = commits
-            .iter()
-            .zip(&here)
-            .filter(|(_, tree)| tree.is_none())
-            .filter_map(|(commit, _)| *commit);
-        let mut found = self.look_up(doing, rest.map(|id| format!("{id}^{{tree}}")))?.into_iter();
-        let mut ask = || found.next().flatten().map(|(id, _)| id);
-        Ok(commits
-            .iter()
-            .zip(here)
-            .map(|(commit, tree)| tree.or_else(|| commit.and_then(|_| ask())))
-            .collect())
+        let found = self.peel(doing, commits, "tree", |_, tree| (tree, ObjectKind::Tree))?;
+        Ok(found.into_iter().map(|found| found.map(|(id, _)| id)).collect())
+    }
+
+    /// The objects of these ids, peeled to a kind, or to any if that is empty; `None` for one that
+    /// is not here. `known` gives that object for a commit in the store and its tree; git is asked
+    /// only about the other ids.
+    fn peel<'i>(
+        &self,
+        doing: &str,
+        ids: impl Iterator<Item = &'i ObjectId>,
+        kind: &str,
+        known: impl Fn(ObjectId, ObjectId) -> (ObjectId, ObjectKind),
+    ) -> Result<Vec<Option<(ObjectId, ObjectKind)>>, Error> {
+        let ids: Vec<(&ObjectId, Option<ObjectId>)> =
+            ids.map(|id| (id, self.objects.tree_of(id))).collect();
+        let rest = ids.iter().filter(|(_, tree)| tree.is_none());
+        let rest = rest.map(|(id, _)| format!("{id}^{{{kind}}}"));
+        let mut found = self.look_up(doing, rest)?.into_iter();
+        let object = |(id, tree): (&ObjectId, Option<ObjectId>)| match tree {
+            Some(tree) => Some(known(*id, tree)),
+            None => found.next().flatten(),
+        };
+        Ok(ids.into_iter().map(object).collect())
     }
 
     fn list(
@@ -401,19 +410,13 @@ impl<'a> History<'a> {
         Ok(matching.next().map(|(remote, _)| remote.to_owned()))
     }
 
-    /// What each new id of a push stands for, tags peeled.
-    fn peel(&self, doing: &str, updates: &[RefUpdate]) -> Result<Vec<Pushed>, Error> {
+    /// The new object of each update of a push, with its tags peeled.
+    fn pushed(&self, doing: &str, updates: &[RefUpdate]) -> Result<Vec<Pushed>, Error> {
         let updates: Vec<(ObjectId, Option<ObjectId>)> =
             updates.iter().filter_map(|update| Some((update.new?, update.old))).collect();
-        // What is a commit need not be peeled, and mostly it is.
-        let is_commit: Vec<bool> =
-            updates.iter().map(|(new, _)| self.objects.tree_of(new).is_some()).collect();
-        let others = updates.iter().zip(&is_commit).filter(|(_, commit)| !**commit);
-        let mut found =
-            self.look_up(doing, others.map(|((new, _), _)| format!("{new}^{{}}")))?.into_iter();
-        let pushed = updates.iter().zip(is_commit).map(|((id, old), is_commit)| {
-            let found =
-                if is_commit { Some((*id, ObjectKind::Commit)) } else { found.next().flatten() };
+        let ids = updates.iter().map(|(new, _)| new);
+        let found = self.peel(doing, ids, "", |id, _| (id, ObjectKind::Commit))?;
+        let pushed = updates.iter().zip(found).map(|((id, old), found)| {
             let (new, kind) = found.ok_or_else(|| {
                 Error::new(doing, format!("the object {id} is not here"))
                     .help("see `git fsck`; in a hook, git itself names objects that are there")
@@ -425,16 +428,8 @@ impl<'a> History<'a> {
 
     /// Those of the commits that are here.
     fn present(&self, doing: &str, ids: &[ObjectId]) -> Result<Vec<ObjectId>, Error> {
-        let here: Vec<bool> = ids.iter().map(|id| self.objects.tree_of(id).is_some()).collect();
-        let others = ids.iter().zip(&here).filter(|(_, here)| !**here);
-        let mut found =
-            self.look_up(doing, others.map(|(id, _)| format!("{id}^{{commit}}")))?.into_iter();
-        let mut ask = || found.next().flatten().map(|(id, _)| id);
-        Ok(ids
-            .iter()
-            .zip(here)
-            .filter_map(|(id, here)| if here { Some(*id) } else { ask() })
-            .collect())
+        let found = self.peel(doing, ids.iter(), "commit", |id, _| (id, ObjectKind::Commit))?;
+        Ok(found.into_iter().flatten().map(|(id, _)| id).collect())
     }
 
     /// The commits that revisions name, as somebody typed them; `None` for one that names none.
