@@ -73,7 +73,7 @@ fn tracks(git: &Git, path: &Path) -> Result<bool, Error> {
     pathspec.push(path);
     let output = git.run(doing, &[OsStr::new("ls-files"), OsStr::new("--"), &pathspec])?;
     let said = String::from_utf8_lossy(&output.stderr);
-    match output.code {
+    match output.status.code() {
         Some(0) => Ok(!output.stdout.is_empty()),
         _ if ["not a git repository", "outside repository"]
             .iter()

@@ -109,6 +109,16 @@ pub(crate) fn file_if_there(
     }
 }
 
+/// `None` if what was asked for a path failed because no file has it.
+pub(crate) fn if_there<T>(found: io::Result<T>) -> io::Result<Option<T>> {
+    match found {
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+            Ok(None)
+        }
+        found => found.map(Some),
+    }
+}
+
 /// Opens a regular file.
 pub(crate) fn open(path: &Path, link: FinalLink) -> Result<(File, Metadata), ReadError> {
     let follows = link == FinalLink::Follow;

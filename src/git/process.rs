@@ -5,7 +5,7 @@ use std::ffi::{OsStr, OsString};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Output, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -52,17 +52,6 @@ const LOCAL_VARIABLES: [&str; 15] = [
 const PATHSPEC_VARIABLES: [&str; 4] =
     ["GIT_LITERAL_PATHSPECS", "GIT_GLOB_PATHSPECS", "GIT_NOGLOB_PATHSPECS", "GIT_ICASE_PATHSPECS"];
 
-/// The outcome of a git command.
-#[derive(Debug)]
-pub(crate) struct GitOutput {
-    /// Its exit code; `None` if a signal ended it.
-    pub code: Option<i32>,
-    /// Its standard output.
-    pub stdout: Vec<u8>,
-    /// Its standard error.
-    pub stderr: Vec<u8>,
-}
-
 impl Git {
     /// Git as run in `directory`.
     pub(crate) fn new(directory: impl Into<PathBuf>) -> Self {
@@ -98,7 +87,7 @@ impl Git {
         &self,
         doing: &str,
         arguments: &[impl AsRef<OsStr>],
-    ) -> Result<GitOutput, Error> {
+    ) -> Result<Output, Error> {
         self.check_safe_to_start()?;
         let output = self.command(arguments).stdin(Stdio::null()).output().map_err(|error| {
             if self.directory.is_dir() {
@@ -108,7 +97,7 @@ impl Git {
                     .help("change to one that exists")
             }
         })?;
-        Ok(GitOutput { code: output.status.code(), stdout: output.stdout, stderr: output.stderr })
+        Ok(output)
     }
 
     /// The output of a command that must succeed.
@@ -118,7 +107,7 @@ impl Git {
         arguments: &[impl AsRef<OsStr>],
     ) -> Result<Vec<u8>, Error> {
         let output = self.run(doing, arguments)?;
-        if output.code == Some(0) { Ok(output.stdout) } else { Err(failed(doing, &output)) }
+        if output.status.success() { Ok(output.stdout) } else { Err(failed(doing, &output)) }
     }
 
     /// Git as the user would run it: with the further variables, and none of our own.
@@ -132,7 +121,7 @@ impl Git {
     /// `git config --get` does. Failures of git end with 128 or 129.
     pub(crate) fn query(&self, doing: &str, arguments: &[&str]) -> Result<Option<Vec<u8>>, Error> {
         let output = self.run(doing, arguments)?;
-        match output.code {
+        match output.status.code() {
             Some(0) => Ok(Some(output.stdout)),
             Some(1) => Ok(None),
             _ => Err(failed(doing, &output)),
@@ -158,7 +147,7 @@ impl Git {
     ) -> Result<(Vec<u8>, Vec<u8>), Error> {
         let (output, whole) = self.run_with_input(doing, arguments, input)?;
         // If git ends before it has read everything, its own message says why.
-        if whole && output.code == Some(0) {
+        if whole && output.status.success() {
             Ok((output.stdout, output.stderr))
         } else {
             Err(failed(doing, &output))
@@ -172,7 +161,7 @@ impl Git {
         doing: &str,
         arguments: &[&str],
         input: &[u8],
-    ) -> Result<(GitOutput, bool), Error> {
+    ) -> Result<(Output, bool), Error> {
         let mut command = self.command(arguments);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = self.start(doing, &mut command)?;
@@ -184,8 +173,6 @@ impl Git {
             (feeder.join(), output)
         });
         let output = output.map_err(|error| Error::new(doing, error))?;
-        let output =
-            GitOutput { code: output.status.code(), stdout: output.stdout, stderr: output.stderr };
         Ok((output, matches!(fed, Ok(Ok(())))))
     }
 
@@ -262,9 +249,9 @@ fn not_started(doing: &str, error: &std::io::Error) -> Error {
         .help("install git, or add it to PATH")
 }
 
-pub(crate) fn failed(doing: &str, output: &GitOutput) -> Error {
+pub(crate) fn failed(doing: &str, output: &Output) -> Error {
     let said = String::from_utf8_lossy(&output.stderr);
-    let cause = match (said.trim(), output.code) {
+    let cause = match (said.trim(), output.status.code()) {
         ("", Some(code)) => format!("git ended with exit code {code}"),
         ("", None) => "git was ended by a signal".into(),
         (said, _) => said.to_owned(),
@@ -282,6 +269,12 @@ pub(crate) fn failed(doing: &str, output: &GitOutput) -> Error {
 pub(crate) fn unreadable(doing: &str, record: &[u8]) -> Error {
     Error::new(doing, format!("git's answer is not understood: {}", Escaped(record)))
         .help("please report this, with the version of git")
+}
+
+/// The ids of an answer, one on each line.
+pub(super) fn ids(doing: &str, answer: &[u8]) -> Result<Vec<ObjectId>, Error> {
+    let lines = answer.split(|&byte| byte == b'\n').filter(|line| !line.is_empty());
+    lines.map(|line| ObjectId::from_hex(line).ok_or_else(|| unreadable(doing, answer))).collect()
 }
 
 /// The records of a `-z` listing.

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
-use std::io::ErrorKind;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
@@ -258,17 +257,11 @@ impl WorkTree {
     /// What stands at a path, if it is there.
     fn mode(&self, path: &RepoPath) -> Result<Option<Mode>, Error> {
         let file = self.place(path);
-        let about = match std::fs::symlink_metadata(&file) {
-            Err(error)
-                if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) =>
-            {
-                return Ok(None);
-            }
-            about => about.map_err(|error| {
-                Error::new(format!("look at {path}"), error)
-                    .help("make its directory readable for this user")
-            })?,
-        };
+        let about = read::if_there(file.symlink_metadata()).map_err(|error| {
+            Error::new(format!("look at {path}"), error)
+                .help("make its directory readable for this user")
+        })?;
+        let Some(about) = about else { return Ok(None) };
         let kind = about.file_type();
         Ok(if kind.is_file() {
             Some(Mode::File)
@@ -285,13 +278,8 @@ impl WorkTree {
         })
     }
 
-    /// What HEAD has at this path; `None` if it has nothing, or that cannot be read.
-    pub(crate) fn committed(&self, path: &RepoPath) -> Option<Vec<u8>> {
-        self.committed_in("HEAD", path)
-    }
-
-    /// The same of another commit.
-    pub(crate) fn committed_in(&self, commit: &str, path: &RepoPath) -> Option<Vec<u8>> {
+    /// The content of a path in a commit; `None` if it has none, or it cannot be read.
+    pub(crate) fn committed(&self, commit: &str, path: &RepoPath) -> Option<Vec<u8>> {
         let object = format!("{commit}:{}", std::str::from_utf8(path.as_bytes()).ok()?);
         self.git.output("read the committed file", &["cat-file", "blob", &object]).ok()
     }

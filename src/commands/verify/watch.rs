@@ -99,7 +99,7 @@ impl Watch<'_> {
         let facts = Facts {
             debris: self.config.debris(),
             on_disk: &|path| tree.text(path, LIMIT),
-            committed: &|path| tree.committed(path),
+            committed: &|path| tree.committed("HEAD", path),
             script: &|| cure::script_in(&OnDisk::all(tree)?),
         };
         cure::after_build(&mut findings, changes, &facts)?;
@@ -172,7 +172,7 @@ impl Watch<'_> {
                 // A new file is no difference: its name says enough, and it may be somebody's
                 // secret.
                 None if difference.is_new() => return None,
-                None => self.tree.committed_in(commit.as_deref()?, path)?,
+                None => self.tree.committed(commit.as_deref()?, path)?,
             };
             Some((path, old, self.tree.text(path, SHOWN)?))
         };

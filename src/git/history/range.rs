@@ -4,7 +4,7 @@ use crate::base::change::ObjectId;
 use crate::base::error::Error;
 use crate::base::path::shell_quote;
 use crate::git::history::{FETCH_MORE, History, shown};
-use crate::git::process::{failed, text, unreadable};
+use crate::git::process::{failed, ids, text};
 
 /// A range of commits, resolved.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -133,14 +133,11 @@ impl History<'_> {
     fn exact(&self, name: &str) -> Result<Option<ObjectId>, Error> {
         let doing = "read the refs";
         let answer = self.git.run(doing, &["show-ref", "--verify", "--hash", "--", name])?;
-        if answer.code != Some(0) {
+        if !answer.status.success() {
             let absent = text(&answer.stderr).contains("not a valid ref");
             return if absent { Ok(None) } else { Err(failed(doing, &answer)) };
         }
-        let id = text(&answer.stdout);
-        ObjectId::from_hex(id.as_bytes())
-            .map(Some)
-            .ok_or_else(|| unreadable("read the refs", &answer.stdout))
+        Ok(ids(doing, &answer.stdout)?.pop())
     }
 
     /// Whether a commit is another, or comes before it.
@@ -194,13 +191,7 @@ impl History<'_> {
             .git
             .query(doing, &["merge-base", "--all", &one.to_string(), &other.to_string()])?;
         match answer {
-            Some(answer) => {
-                let ids = text(&answer)
-                    .lines()
-                    .map(|id| ObjectId::from_hex(id.as_bytes()))
-                    .collect::<Option<_>>();
-                ids.ok_or_else(|| unreadable(doing, &answer))
-            }
+            Some(answer) => ids(doing, &answer),
             None if self.is_shallow() => Err(Error::new(
                 doing,
                 "this clone is shallow, and does not hold where the two parted",

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::base::change::ObjectId;
 use crate::base::error::Error;
-use crate::git::process::{Git, parse_path, text, unreadable};
+use crate::git::process::{Git, ids, parse_path, text, unreadable};
 use crate::git::worktree::entries::{self, GitPaths};
 use crate::snapshot::{Head, Unfinished};
 
@@ -64,7 +64,7 @@ fn head(git: &Git, doing: &str, refs: &BTreeMap<Vec<u8>, ObjectId>) -> Result<Po
         &["rev-parse", "HEAD^{commit}", "HEAD^{tree}", "--symbolic-full-name", "HEAD"],
     )?;
     let lines: Vec<&[u8]> = whole.stdout.split(|&byte| byte == b'\n').collect();
-    if whole.code == Some(0)
+    if whole.status.success()
         && let [commit, tree, branch, b""] = lines[..]
         && let Some(commit) = ObjectId::from_hex(commit)
         && branch.starts_with(b"refs/heads/")
@@ -95,10 +95,8 @@ fn refs(git: &Git, doing: &str) -> Result<BTreeMap<Vec<u8>, ObjectId>, Error> {
 
 /// The stashes are the reflog of one ref. Without a reflog there is but one.
 fn stashes(git: &Git, doing: &str, youngest: ObjectId) -> Result<Vec<ObjectId>, Error> {
-    let listing = text(&git.output(doing, &["rev-list", "--walk-reflogs", "refs/stash", "--"])?);
-    let ids = listing.lines().map(|id| ObjectId::from_hex(id.as_bytes()));
-    let ids: Option<Vec<_>> = ids.collect();
-    let ids = ids.ok_or_else(|| unreadable(doing, listing.as_bytes()))?;
+    let listing = git.output(doing, &["rev-list", "--walk-reflogs", "refs/stash", "--"])?;
+    let ids = ids(doing, &listing)?;
     Ok(if ids.is_empty() { vec![youngest] } else { ids })
 }
 

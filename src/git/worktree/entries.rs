@@ -219,7 +219,7 @@ pub(super) fn place(git: &Git, doing: &str) -> Result<(GitPaths, Option<gix::has
     let answer = git.run(doing, &ALL)?;
     let lines: Vec<&[u8]> = answer.stdout.split(|&byte| byte == b'\n').collect();
     // Paths with a line feed make more lines; an older git repeats what it does not know.
-    if answer.code == Some(0)
+    if answer.status.success()
         && let [format, own, shared, index, b""] = lines[..]
         && [own, shared, index].iter().all(|path| path.starts_with(b"/"))
     {

@@ -33,14 +33,9 @@ impl Hasher {
     /// Adds the content of a path; whether it is a directory, whose content is not part of the
     /// hash. Links are not followed.
     pub(super) fn path(&mut self, path: &Path) -> io::Result<bool> {
-        let about = match fs::symlink_metadata(path) {
-            Err(error)
-                if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) =>
-            {
-                self.absent();
-                return Ok(false);
-            }
-            about => about?,
+        let Some(about) = read::if_there(fs::symlink_metadata(path))? else {
+            self.absent();
+            return Ok(false);
         };
         if about.is_dir() {
             self.part(b'd', b"");

@@ -69,7 +69,7 @@ pub(super) fn look(
         // Without a home, there is none.
         let answer =
             git.run(doing, &["config", "--type=path", "--default", &usual, "--get", name])?;
-        if answer.code == Some(0) {
+        if answer.status.success() {
             files.push((
                 format!("the file of {name}").into_bytes(),
                 git.directory().join(parse_path(answer.stdout)),

@@ -199,7 +199,7 @@ impl<'a> Suspects<'a> {
         // It ends with 1 where something is to be told, which the next command does.
         let refreshed =
             git.run(DOING, &[&settings[..], &["update-index", "-q", "--refresh"]].concat())?;
-        if !matches!(refreshed.code, Some(0 | 1)) {
+        if !matches!(refreshed.status.code(), Some(0 | 1)) {
             return Err(failed(DOING, &refreshed));
         }
         let answer =
@@ -299,7 +299,7 @@ fn not_ignored(git: &Git, top: &Path, untracked: &[RepoPath]) -> Result<Vec<Repo
     let arguments = ["check-ignore", "--no-index", "--verbose", "--non-matching", "-z", "--stdin"];
     let (output, whole) =
         git.run_with_input(DOING, &arguments, &absolute(top, untracked.iter()))?;
-    if !whole || !matches!(output.code, Some(0 | 1)) {
+    if !whole || !matches!(output.status.code(), Some(0 | 1)) {
         return Err(failed(DOING, &output));
     }
     // The file, the line and the pattern that decided, and the path.
