@@ -18,10 +18,10 @@ use crate::os::progress::Progress;
 use crate::snapshot::{Fingerprint, Hiding, PathStatus, Snapshot, State};
 
 mod entries;
-mod around;
+mod state;
 mod files;
 mod fingerprint;
-mod judges;
+mod settings;
 mod nested;
 mod status;
 mod walk;
@@ -30,11 +30,11 @@ mod suspects;
 #[cfg(any(fuzzing, test))]
 pub(crate) mod fuzz;
 
-use around::Around;
-pub(crate) use around::operations;
 use entries::Index;
 pub(crate) use files::OnDisk;
 use fingerprint::Hasher;
+use state::RepositoryState;
+pub(crate) use state::operations;
 use status::{StatusRecord, merge};
 use suspects::{DOING, Settings, Suspects};
 use walk::{Marked, Seen};
@@ -92,63 +92,60 @@ impl WorkTree {
         &self.prefix
     }
 
-    /// The whole tree at this moment, wherever in it git was started. `terminal` tells whether
-    /// somebody watches.
+    /// The state of the whole tree, wherever in it git was started. `terminal`: whether progress is
+    /// shown.
     pub(crate) fn snapshot(
         &self,
-        look: Detail,
+        detail: Detail,
         debris: &Debris,
         terminal: bool,
     ) -> Result<Snapshot, Error> {
         let index = Index::read(&self.git, DOING)?;
         let settings = Settings::read(&self.git)?;
-        let around = around::look(&self.git, DOING, index.place())?;
-        let entries = index.entries(DOING)?;
-        let progress = Progress::new("files looked at:", entries.len(), terminal);
-        let mut seen =
-            walk::walk(&self.top, (&entries, index.written()), settings.sparse, debris, progress)?;
-        drop(entries);
-        let skipped = |marked: &Marked| marked.there && marked.hiding == Hiding::SkipWorktree;
-        if index.remembers() && seen.hidden.iter().any(skipped) {
-            seen.unmark(&entries::obeyed(&self.git, DOING)?);
-        }
+        let state = state::read(&self.git, DOING, index.place())?;
+        let seen = self.walk(&index, settings.sparse, debris, terminal)?;
         let (git, top) = (&self.git, &*self.top);
         let suspects =
-            Suspects { git, top, index: &index, around: &around, seen: &seen, settings: &settings };
+            Suspects { git, top, index: &index, state: &state, seen: &seen, settings: &settings };
         let mut records = suspects.judge()?;
         self.submodules(&seen, &mut records)?;
-        for marked in seen.hidden {
-            // What a sparse checkout leaves out is only of interest beside another moment.
-            if look == Detail::Contents || marked.there || records.contains_key(&marked.path) {
-                let record = records.entry(marked.path).or_default();
-                record.states.insert(State::Hidden);
-                record.notes.insert(marked.hiding.name());
-                record.words.extend(marked.hiding.name().bytes());
-                record.words.push(if marked.there { b'+' } else { b'-' });
-            }
-        }
-        for path in seen.debris {
-            // What git tells of needs no second word.
-            records.entry(path).or_insert_with(|| StatusRecord {
-                states: [State::Leftover].into(),
-                ..StatusRecord::default()
-            });
-        }
+        add_unlisted(seen, detail, &mut records);
         let mut paths = BTreeMap::new();
         for (path, record) in records {
-            let fingerprint = match look {
+            let fingerprint = match detail {
                 Detail::Paths => None,
                 Detail::Contents => Some(fingerprint(&self.top, &path, &record)?),
             };
             let StatusRecord { states, notes, staged, .. } = record;
             paths.insert(path, PathStatus { states, notes, staged, fingerprint, text: None });
         }
-        let settings = match look {
+        let settings = match detail {
             Detail::Paths => BTreeMap::new(),
-            Detail::Contents => judges::look(&self.git, DOING, self.config_home.as_deref())?,
+            Detail::Contents => {
+                settings::fingerprints(&self.git, DOING, self.config_home.as_deref())?
+            }
         };
-        let Around { head, refs, stashes, unfinished, tree: _ } = around;
+        let RepositoryState { head, refs, stashes, unfinished, tree: _ } = state;
         Ok(Snapshot { head, refs, stashes, unfinished, settings, paths })
+    }
+
+    /// Walks over the work tree, and takes off the marks that git does not obey.
+    fn walk(
+        &self,
+        index: &Index,
+        sparse: bool,
+        debris: &Debris,
+        terminal: bool,
+    ) -> Result<Seen, Error> {
+        let entries = index.entries(DOING)?;
+        let progress = Progress::new("files looked at:", entries.len(), terminal);
+        let mut seen =
+            walk::walk(&self.top, (&entries, index.written()), sparse, debris, progress)?;
+        let is_skipped = |marked: &Marked| marked.there && marked.hiding == Hiding::SkipWorktree;
+        if index.remembers() && seen.hidden.iter().any(is_skipped) {
+            seen.unmark(&entries::obeyed(&self.git, DOING)?);
+        }
+        Ok(seen)
     }
 
     /// Looks into the submodules: what git was told there, and a `.git` that is gone, keep it from
@@ -291,6 +288,26 @@ impl WorkTree {
         let place = directory.canonicalize().ok()?.join(file.file_name()?);
         let path = place.strip_prefix(self.top.canonicalize().ok()?).ok()?.to_owned();
         Some(RepoPath::new(path.into_os_string().into_encoded_bytes()))
+    }
+}
+
+/// Adds the paths that git does not list: hidden ones and ignored leftovers.
+fn add_unlisted(seen: Seen, detail: Detail, records: &mut BTreeMap<RepoPath, StatusRecord>) {
+    for marked in seen.hidden {
+        // A path that a sparse checkout leaves out only matters when two moments are compared.
+        if detail == Detail::Contents || marked.there || records.contains_key(&marked.path) {
+            let record = records.entry(marked.path).or_default();
+            record.states.insert(State::Hidden);
+            record.notes.insert(marked.hiding.name());
+            record.words.extend(marked.hiding.name().bytes());
+            record.words.push(if marked.there { b'+' } else { b'-' });
+        }
+    }
+    for path in seen.debris {
+        records.entry(path).or_insert_with(|| StatusRecord {
+            states: [State::Leftover].into(),
+            ..StatusRecord::default()
+        });
     }
 }
 

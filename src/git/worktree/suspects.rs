@@ -19,8 +19,8 @@ use crate::disk::read::{self, FinalLink};
 use crate::disk::scratch::{Scratch, keeps_modes};
 use crate::git::listing::{RAW, RawChange, empty_tree, parse_changes, staged_changes};
 use crate::git::process::{Git, failed, literal, records, text, unreadable, without_slash};
-use crate::git::worktree::around::Around;
 use crate::git::worktree::entries::Index;
+use crate::git::worktree::state::RepositoryState;
 use crate::git::worktree::status::{self, DOUBT, Status, StatusRecord, merge, parse_record};
 use crate::git::worktree::walk::{Marked, Seen};
 use crate::snapshot::State;
@@ -44,7 +44,7 @@ pub(super) struct Suspects<'a> {
     pub git: &'a Git,
     pub top: &'a Path,
     pub index: &'a Index,
-    pub around: &'a Around,
+    pub state: &'a RepositoryState,
     pub seen: &'a Seen,
     pub settings: &'a Settings,
 }
@@ -110,7 +110,7 @@ impl<'a> Suspects<'a> {
     /// Whether nothing was seen that git might call unclean.
     fn is_clean(&self) -> bool {
         let Seen { doubtful, odd, flipped, untracked, .. } = self.seen;
-        let same_tree = self.around.tree.is_some() && self.index.tree() == self.around.tree;
+        let same_tree = self.state.tree.is_some() && self.index.tree() == self.state.tree;
         let clean = [doubtful, odd, flipped, untracked].iter().all(|list| list.is_empty());
         same_tree && clean && self.changed_in_hiding().is_empty()
     }
@@ -170,11 +170,11 @@ impl<'a> Suspects<'a> {
     /// The index against HEAD. Where the index knows the tree that it would write, nothing else has
     /// to be read.
     fn staged(&self) -> Result<BTreeMap<RepoPath, RawChange>, Error> {
-        if self.around.tree.is_some() && self.index.tree() == self.around.tree {
+        if self.state.tree.is_some() && self.index.tree() == self.state.tree {
             return Ok(BTreeMap::new());
         }
         // Before the first commit, everything in the index is staged.
-        let tree = match &self.around.tree {
+        let tree = match &self.state.tree {
             Some(tree) => tree.clone(),
             None => empty_tree(self.git, DOING)?,
         };

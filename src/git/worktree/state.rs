@@ -13,7 +13,7 @@ use crate::snapshot::{Head, Unfinished};
 
 /// What was found.
 #[derive(Debug)]
-pub(super) struct Around {
+pub(super) struct RepositoryState {
     pub head: Head,
     /// The id of HEAD's tree, in hexadecimal; `None` before the first commit.
     pub tree: Option<String>,
@@ -36,7 +36,7 @@ const ATTEMPTS: u32 = 40;
 const PAUSE: Duration = Duration::from_millis(50);
 
 /// Reads all of it.
-pub(super) fn look(git: &Git, doing: &str, place: &GitPaths) -> Result<Around, Error> {
+pub(super) fn read(git: &Git, doing: &str, place: &GitPaths) -> Result<RepositoryState, Error> {
     let all = refs(git, doing)?;
     let (commit, tree, branch) = head(git, doing, &all)?;
     let short =
@@ -51,7 +51,7 @@ pub(super) fn look(git: &Git, doing: &str, place: &GitPaths) -> Result<Around, E
     let refs = all.into_iter().filter(|(name, _)| ours(name)).collect();
     let mut unfinished = operations_in(git, doing, place)?;
     unfinished.extend(locks(place));
-    Ok(Around { head, tree, refs, stashes, unfinished })
+    Ok(RepositoryState { head, tree, refs, stashes, unfinished })
 }
 
 /// The commit and the tree of HEAD, and the full name of its branch, where there are such.

@@ -40,7 +40,7 @@ const NAMED: [(&str, &str); 2] =
 
 /// A hash over each of them that is there, by its name. `config_home` is where the user's files
 /// are, if not in `~/.config`.
-pub(super) fn look(
+pub(super) fn fingerprints(
     git: &Git,
     doing: &str,
     config_home: Option<&Path>,
