@@ -155,11 +155,7 @@ impl WorkTree {
         seen: &Seen,
         records: &mut BTreeMap<RepoPath, StatusRecord>,
     ) -> Result<(), Error> {
-        let dirty = |note| StatusRecord {
-            states: [State::Modified].into(),
-            notes: [note].into(),
-            ..StatusRecord::default()
-        };
+        let dirty = |note| StatusRecord::of(State::Modified, Some(note));
         for path in &seen.submodules {
             let inside = Self::inside(&self.place(path)).snapshot(
                 Detail::Paths,
@@ -304,10 +300,7 @@ fn add_unlisted(seen: Seen, detail: Detail, records: &mut BTreeMap<RepoPath, Sta
         }
     }
     for path in seen.debris {
-        records.entry(path).or_insert_with(|| StatusRecord {
-            states: [State::Leftover].into(),
-            ..StatusRecord::default()
-        });
+        records.entry(path).or_insert_with(|| StatusRecord::of(State::Leftover, None));
     }
 }
 

@@ -86,7 +86,7 @@ impl Status {
                     merge(
                         &mut records,
                         RepoPath::new(origin),
-                        StatusRecord::of(State::Staged, "renamed"),
+                        StatusRecord::of(State::Staged, Some("renamed")),
                     );
                 }
             }
@@ -115,18 +115,17 @@ pub(super) fn merge(
 }
 
 impl StatusRecord {
-    fn of(state: State, note: &'static str) -> Self {
-        Self { states: [state].into(), notes: [note].into(), ..Self::default() }
+    /// A record of one state, without git's words.
+    pub(super) fn of(state: State, note: Option<&'static str>) -> Self {
+        let notes = note.into_iter().collect();
+        Self { states: [state].into(), notes, ..Self::default() }
     }
 }
 
 /// One line of the answer.
 pub(super) fn parse_record(field: &[u8]) -> Option<(RepoPath, StatusRecord)> {
     match field {
-        [b'?', b' ', path @ ..] => Some((
-            path_of(path)?,
-            StatusRecord { states: [State::Untracked].into(), ..StatusRecord::default() },
-        )),
+        [b'?', b' ', path @ ..] => Some((path_of(path)?, StatusRecord::of(State::Untracked, None))),
         // Ignored paths are never asked for; a git that tells of them all the same is understood.
         [b'!', b' ', path @ ..] => Some((path_of(path)?, StatusRecord::default())),
         [b'1', b' ', ..] => tracked(field, 8),
@@ -226,7 +225,10 @@ fn unmerged(field: &[u8]) -> Option<(RepoPath, StatusRecord)> {
     };
     Some((
         path,
-        StatusRecord { words: parts.join(&b' '), ..StatusRecord::of(State::Conflicted, note) },
+        StatusRecord {
+            words: parts.join(&b' '),
+            ..StatusRecord::of(State::Conflicted, Some(note))
+        },
     ))
 }
 

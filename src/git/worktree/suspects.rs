@@ -158,11 +158,7 @@ impl<'a> Suspects<'a> {
             merge(&mut records, path, record);
         }
         for path in self.not_tracked()? {
-            merge(
-                &mut records,
-                path,
-                StatusRecord { states: [State::Untracked].into(), ..StatusRecord::default() },
-            );
+            merge(&mut records, path, StatusRecord::of(State::Untracked, None));
         }
         Ok(Some(records))
     }
