@@ -35,7 +35,7 @@ pub(crate) use files::OnDisk;
 use fingerprint::Hasher;
 use state::RepositoryState;
 pub(crate) use state::operations;
-use status::{StatusRecord, merge};
+use status::{Records, StatusRecord, merge};
 use suspects::{DOING, Settings, Suspects};
 use walk::{Marked, Seen};
 
@@ -150,11 +150,7 @@ impl WorkTree {
 
     /// Looks into the submodules: what git was told there, and a `.git` that is gone, keep it from
     /// telling of them here.
-    fn submodules(
-        &self,
-        seen: &Seen,
-        records: &mut BTreeMap<RepoPath, StatusRecord>,
-    ) -> Result<(), Error> {
+    fn submodules(&self, seen: &Seen, records: &mut Records) -> Result<(), Error> {
         let dirty = |note| StatusRecord::of(State::Modified, Some(note));
         for path in &seen.submodules {
             let inside = Self::inside(&self.place(path)).snapshot(
@@ -288,7 +284,7 @@ impl WorkTree {
 }
 
 /// Adds the paths that git does not list: hidden ones and ignored leftovers.
-fn add_unlisted(seen: Seen, detail: Detail, records: &mut BTreeMap<RepoPath, StatusRecord>) {
+fn add_unlisted(seen: Seen, detail: Detail, records: &mut Records) {
     for marked in seen.hidden {
         // A path that a sparse checkout leaves out only matters when two moments are compared.
         if detail == Detail::Contents || marked.there || records.contains_key(&marked.path) {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::base::change::ObjectId;
 use crate::base::path::RepoPath;
-use crate::snapshot::{DELETED_IN_INDEX, Head, NEW_FILE, StagedBlobs, State};
+use crate::snapshot::{DELETED_IN_INDEX, NEW_FILE, StagedBlobs, State};
 
 /// Settings under which git believes others, overruled.
 ///
@@ -51,59 +51,34 @@ pub(super) struct StatusRecord {
     pub staged: Option<StagedBlobs>,
 }
 
-/// The whole answer.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Status {
-    /// Where HEAD is.
-    pub head: Head,
-    /// The paths that are not clean.
-    pub records: BTreeMap<RepoPath, StatusRecord>,
-}
+/// The records of an answer, by path.
+pub(super) type Records = BTreeMap<RepoPath, StatusRecord>;
 
-impl Status {
-    /// Parses an answer; the error is the part that is not understood.
-    pub(super) fn parse(answer: &[u8]) -> Result<Self, &[u8]> {
-        let Some(answer) = answer.strip_suffix(b"\0") else { return Err(answer) };
-        let mut commit = None;
-        let mut branch = None;
-        let mut records: BTreeMap<RepoPath, StatusRecord> = BTreeMap::new();
-        let mut fields = answer.split(|&byte| byte == 0);
-        while let Some(field) = fields.next() {
-            if let Some(oid) = field.strip_prefix(b"# branch.oid ") {
-                let oid = if oid == b"(initial)" {
-                    None
-                } else {
-                    Some(ObjectId::from_hex(oid).ok_or(field)?)
-                };
-                commit = Some(oid);
-            } else if let Some(name) = field.strip_prefix(b"# branch.head ") {
-                branch = Some((name != b"(detached)").then(|| name.to_vec()));
-            } else if !field.starts_with(b"# ") {
-                let (path, record) = parse_record(field).ok_or(field)?;
-                merge(&mut records, path, record);
-                if field.starts_with(b"2 ") {
-                    let origin = fields.next().ok_or(field)?;
-                    merge(
-                        &mut records,
-                        RepoPath::new(origin),
-                        StatusRecord::of(State::Staged, Some("renamed")),
-                    );
-                }
-            }
+/// Parses an answer; the error is the part that is not understood.
+pub(super) fn parse(answer: &[u8]) -> Result<Records, &[u8]> {
+    let Some(answer) = answer.strip_suffix(b"\0") else { return Err(answer) };
+    // The header proves that git answered, even if nothing follows.
+    if !answer.starts_with(b"# branch.oid ") {
+        return Err(answer);
+    }
+    let mut records = Records::new();
+    let mut fields = answer.split(|&byte| byte == 0);
+    while let Some(field) = fields.next() {
+        if field.starts_with(b"# ") {
+            continue;
         }
-        match (commit, branch) {
-            (Some(commit), Some(branch)) => Ok(Self { head: Head { commit, branch }, records }),
-            _ => Err(b"no word about HEAD"),
+        let (path, record) = parse_record(field).ok_or(field)?;
+        merge(&mut records, path, record);
+        if field.starts_with(b"2 ") {
+            let origin = RepoPath::new(fields.next().ok_or(field)?);
+            merge(&mut records, origin, StatusRecord::of(State::Staged, Some("renamed")));
         }
     }
+    Ok(records)
 }
 
 /// Adds a record. One path can have two: removed from the index, and untracked where it stayed.
-pub(super) fn merge(
-    records: &mut BTreeMap<RepoPath, StatusRecord>,
-    path: RepoPath,
-    mut record: StatusRecord,
-) {
+pub(super) fn merge(records: &mut Records, path: RepoPath, mut record: StatusRecord) {
     if record.states.is_empty() {
         return;
     }
@@ -240,8 +215,8 @@ mod tests {
 
     fn one(record: &str) -> Option<String> {
         let answer = format!("{HEAD}{record}\0");
-        let parsed = Status::parse(answer.as_bytes()).ok()?;
-        let told = parsed.records.iter().map(|(path, record)| {
+        let records = parse(answer.as_bytes()).ok()?;
+        let told = records.iter().map(|(path, record)| {
             let states: Vec<_> = record.states.iter().map(|state| state.name()).collect();
             let notes: Vec<_> = record.notes.iter().copied().collect();
             format!("{path}: {} ({})", states.join(", "), notes.join(", "))
@@ -307,16 +282,10 @@ mod tests {
         ] {
             assert_eq!(one(&record), None, "{record:?}");
         }
-        for answer in [
-            "",
-            "\0",
-            "? a\0",
-            "# branch.oid (initial)\0",
-            "# branch.oid xyz\0# branch.head main\0",
-        ] {
-            assert!(Status::parse(answer.as_bytes()).is_err(), "{answer:?}");
+        for answer in ["", "\0", "? a\0"] {
+            assert!(parse(answer.as_bytes()).is_err(), "{answer:?}");
         }
         let cut = format!("{HEAD}? a");
-        assert!(Status::parse(cut.as_bytes()).is_err(), "an answer that was cut off");
+        assert!(parse(cut.as_bytes()).is_err(), "an answer that was cut off");
     }
 }

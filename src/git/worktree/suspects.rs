@@ -21,15 +21,12 @@ use crate::git::listing::{RAW, RawChange, empty_tree, parse_changes, staged_chan
 use crate::git::process::{Git, failed, literal, records, text, unreadable, without_slash};
 use crate::git::worktree::entries::Index;
 use crate::git::worktree::state::RepositoryState;
-use crate::git::worktree::status::{self, DOUBT, Status, StatusRecord, merge, parse_record};
+use crate::git::worktree::status::{self, DOUBT, Records, StatusRecord, merge, parse_record};
 use crate::git::worktree::walk::{Marked, Seen};
 use crate::snapshot::State;
 
 /// What is done here; completes "could not …".
 pub(super) const DOING: &str = "read the state of the work tree";
-
-/// What git says, by path.
-type Records = BTreeMap<RepoPath, StatusRecord>;
 
 /// The most paths that git is asked about by name: it holds each of them against every entry of the
 /// index (measured: a millisecond for each in 100,000).
@@ -247,7 +244,7 @@ fn status_of(
     arguments.push("--".into());
     arguments.extend(paths.iter().map(|path| literal(path)));
     let answer = git.output(DOING, &arguments)?;
-    Ok(Status::parse(&answer).map_err(|part| unreadable(DOING, part))?.records)
+    status::parse(&answer).map_err(|part| unreadable(DOING, part))
 }
 
 /// Settings under which git would write beside an index, overruled.
