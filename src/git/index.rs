@@ -273,7 +273,7 @@ impl<S: Source> IndexStream<'_, S> {
             mode: self.mode,
             id,
             unmerged: self.flags.0 & 0x3000 != 0,
-            announced: self.flags.1 & INTENT_TO_ADD != 0,
+            intent_to_add: self.flags.1 & INTENT_TO_ADD != 0,
         }))
     }
 
@@ -469,7 +469,7 @@ mod tests {
         let mut stream = index.entries();
         let mut paths = Vec::new();
         while let Some(item) = stream.peek()? {
-            let mark = if item.announced { "+" } else { "" };
+            let mark = if item.intent_to_add { "+" } else { "" };
             paths.push(format!("{mark}{}", String::from_utf8_lossy(item.path)));
             stream.advance();
         }

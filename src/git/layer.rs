@@ -103,14 +103,14 @@ pub(super) struct IndexItem<'a> {
     pub id: ObjectId,
     /// Whether it is one side of a conflict.
     pub unmerged: bool,
-    /// Whether it is only announced, by `git add -N`: git commits nothing of it.
-    pub announced: bool,
+    /// Whether it was added with `git add -N`: git does not commit it.
+    pub intent_to_add: bool,
 }
 
 impl IndexItem<'_> {
     /// Whether git would commit it.
     pub(super) fn is_committed(&self) -> bool {
-        !self.unmerged && !self.announced
+        !self.unmerged && !self.intent_to_add
     }
 
     /// Hands over at the entry of a whole directory, which a sparse index has: gitformat-index(5).
