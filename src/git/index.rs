@@ -196,7 +196,7 @@ impl<S: Source> IndexFile<S> {
             at += u64::from(length);
         }
         match unknown {
-            Some(signature) => Err(Handover::IndexExtension(signature)),
+            Some(signature) => Err(Handover::index_extension(signature)),
             None => Ok(place),
         }
     }
@@ -222,7 +222,7 @@ impl<S: Source> IndexFile<S> {
             let (signature, length) =
                 self.extension(at)?.ok_or("the index ends within an extension")?;
             if !HARMLESS.contains(&&signature) {
-                return Err(Handover::IndexExtension(signature));
+                return Err(Handover::index_extension(signature));
             }
             at += 8;
             if &signature == TREE && found.replace(Extension { from: at, length }).is_some() {
@@ -515,8 +515,8 @@ mod tests {
         let mut text = index(&[&entries(2, &[("b/", 0), ("c", 0)])]);
         text[HEADER + 24..HEADER + 28].copy_from_slice(&0o040_000_u32.to_be_bytes());
         let index = read(&text);
-        assert_eq!(index.wanted(&|_| false), Err(Handover::EntryMode(0o040_000)));
-        assert_eq!(index.at(&RepoPath::from("b/c")), Err(Handover::EntryMode(0o040_000)));
+        assert_eq!(index.wanted(&|_| false), Err(Handover::entry_mode(0o040_000)));
+        assert_eq!(index.at(&RepoPath::from("b/c")), Err(Handover::entry_mode(0o040_000)));
     }
 
     #[test]

@@ -11,55 +11,47 @@ use crate::base::path::RepoPath;
 /// longer one.
 pub(super) const LONGEST_PATH: usize = 4096;
 
-/// Why a layer does not answer, so that the next one is asked. Displayed, it completes "because …".
+/// Why a layer does not answer, so that the next one is asked: the end of "because …", safe to
+/// print.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Handover {
-    /// A variable that the layer does not follow is set.
-    Variable(String),
-    /// The repository uses an extension of its format that the layer does not know.
-    RepositoryExtension(String),
-    /// The index has an extension that the layer does not know.
-    IndexExtension([u8; 4]),
-    /// The index has an entry of a mode that git does not commit, such as a whole directory.
-    EntryMode(u32),
-    /// Something failed; the system or gix says why.
-    Failed {
-        /// What failed, as a sentence.
-        what: &'static str,
-        /// The message of the error.
-        cause: String,
-    },
-    /// Anything else that is not certain, as a sentence.
-    Doubt(&'static str),
-}
+pub(crate) struct Handover(String);
 
 impl Handover {
-    /// Something failed. `what` is a sentence.
-    pub(super) fn failed(what: &'static str, cause: impl Display) -> Self {
-        Self::Failed { what, cause: cause.to_string() }
+    /// A variable is set that the layer does not support.
+    pub(super) fn variable(name: &str) -> Self {
+        Self(format!("{} is set", Escaped(name.as_bytes())))
+    }
+
+    /// The repository uses an extension of its format that the layer does not support.
+    pub(super) fn repository_extension(name: &str) -> Self {
+        Self(format!("the repository uses the extension {}", Escaped(name.as_bytes())))
+    }
+
+    /// The index has an extension that the layer does not support.
+    pub(super) fn index_extension(signature: [u8; 4]) -> Self {
+        Self(format!("the index has the extension {}", Escaped(&signature)))
+    }
+
+    /// The index has an entry of a mode that git does not commit, such as a whole directory.
+    pub(super) fn entry_mode(mode: u32) -> Self {
+        Self(format!("the index has an entry of mode {mode:o}"))
+    }
+
+    /// An operation failed. `what` is a sentence; the message of the error follows it.
+    pub(super) fn failed(what: &str, cause: impl Display) -> Self {
+        Self(format!("{what} ({})", Escaped(cause.to_string().as_bytes())))
     }
 }
 
 impl From<&'static str> for Handover {
-    fn from(doubt: &'static str) -> Self {
-        Self::Doubt(doubt)
+    fn from(reason: &'static str) -> Self {
+        Self(reason.to_owned())
     }
 }
 
 impl Display for Handover {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Variable(name) => write!(out, "{} is set", Escaped(name.as_bytes())),
-            Self::RepositoryExtension(name) => {
-                write!(out, "the repository uses the extension {}", Escaped(name.as_bytes()))
-            }
-            Self::IndexExtension(signature) => {
-                write!(out, "the index has the extension {}", Escaped(signature))
-            }
-            Self::EntryMode(mode) => write!(out, "the index has an entry of mode {mode:o}"),
-            Self::Failed { what, cause } => write!(out, "{what} ({})", Escaped(cause.as_bytes())),
-            Self::Doubt(doubt) => out.write_str(doubt),
-        }
+        out.write_str(&self.0)
     }
 }
 
@@ -116,7 +108,7 @@ impl IndexItem<'_> {
     /// Hands over at the entry of a whole directory, which a sparse index has: gitformat-index(5).
     pub(super) fn must_not_be_tree(&self) -> Result<(), Handover> {
         if self.mode & 0o170_000 == 0o040_000 {
-            Err(Handover::EntryMode(self.mode))
+            Err(Handover::entry_mode(self.mode))
         } else {
             Ok(())
         }
@@ -124,7 +116,7 @@ impl IndexItem<'_> {
 
     /// The entry, as rules see it.
     pub(super) fn entry(&self, fresh: bool, replaces: Option<ObjectId>) -> Result<Entry, Handover> {
-        let mode = Mode::from_bits(self.mode).ok_or(Handover::EntryMode(self.mode))?;
+        let mode = Mode::from_bits(self.mode).ok_or(Handover::entry_mode(self.mode))?;
         Ok(Entry { path: RepoPath::new(self.path), mode, id: self.id, fresh, replaces })
     }
 }
@@ -157,13 +149,10 @@ mod tests {
     fn a_handover_completes_because() {
         let cause = "no such\nfile \x1b[2J";
         for (handover, reason) in [
-            (Handover::Variable("GIT_X".into()), "GIT_X is set"),
-            (
-                Handover::RepositoryExtension("noop".into()),
-                "the repository uses the extension noop",
-            ),
-            (Handover::IndexExtension(*b"ab\0d"), "the index has the extension ab\\u{0000}d"),
-            (Handover::EntryMode(0o40_000), "the index has an entry of mode 40000"),
+            (Handover::variable("GIT_X"), "GIT_X is set"),
+            (Handover::repository_extension("noop"), "the repository uses the extension noop"),
+            (Handover::index_extension(*b"ab\0d"), "the index has the extension ab\\u{0000}d"),
+            (Handover::entry_mode(0o40_000), "the index has an entry of mode 40000"),
             (
                 Handover::failed("HEAD cannot be read", cause),
                 "HEAD cannot be read (no such\\nfile \\u{001b}[2J)",
