@@ -308,7 +308,8 @@ impl<'a> History<'a> {
         // it here. The file cannot be: one that is there, if only an empty one, earns a word of
         // advice.
         let git = self.git.with(&[("GIT_GRAFT_FILE".into(), "/dev/null/none".into())]);
-        git.output_with_input(doing, &[&how[..], which, &["--"]].concat(), input).map_err(|error| {
+        let listed = git.output_with_input(doing, &[&how[..], which, &["--"]].concat(), input);
+        listed.map(|output| output.stdout).map_err(|error| {
             error.or_help(
                 "if history is missing here, fetch it: `git fetch --refetch`; else see `git fsck`",
             )
@@ -468,21 +469,22 @@ impl<'a> History<'a> {
             return Ok(Vec::new());
         }
         let how = ["-c", "core.warnAmbiguousRefs=true", "cat-file", "--batch-check"];
-        let (answer, warnings) =
-            self.git.output_and_stderr(doing, &how, (names.join("\n") + "\n").as_bytes())?;
+        let input = names.join("\n") + "\n";
+        let answer = self.git.output_with_input(doing, &how, input.as_bytes())?;
         // Of a tag and a branch of one name, git takes the tag, with a word that nobody reads in
         // CI.
-        if let Some(ambiguous) = text(&warnings).lines().find(|line| is_ambiguous(line)) {
+        if let Some(ambiguous) = text(&answer.stderr).lines().find(|line| is_ambiguous(line)) {
             return Err(Error::new(doing, ambiguous.trim_start_matches("warning: ")).help(
                 "name it in full: refs/heads/NAME, refs/remotes/REMOTE/NAME or refs/tags/NAME",
             ));
         }
         let found: Vec<_> = answer
+            .stdout
             .split(|&byte| byte == b'\n')
             .filter(|line| !line.is_empty())
             .map(object)
             .collect();
-        if found.len() == names.len() { Ok(found) } else { Err(unreadable(doing, &answer)) }
+        if found.len() == names.len() { Ok(found) } else { Err(unreadable(doing, &answer.stdout)) }
     }
 }
 

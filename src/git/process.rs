@@ -128,52 +128,37 @@ impl Git {
         }
     }
 
-    /// The output of a command that must succeed, and reads its standard input to the end.
+    /// The output of a command that must succeed and read all of `input`.
     pub(crate) fn output_with_input(
         &self,
         doing: &str,
         arguments: &[&str],
         input: &[u8],
-    ) -> Result<Vec<u8>, Error> {
-        self.output_and_stderr(doing, arguments, input).map(|(output, _)| output)
+    ) -> Result<Output, Error> {
+        let output = self.run_with_input(doing, arguments, input)?;
+        if output.status.success() { Ok(output) } else { Err(failed(doing, &output)) }
     }
 
-    /// The same, with its standard error.
-    pub(crate) fn output_and_stderr(
-        &self,
-        doing: &str,
-        arguments: &[&str],
-        input: &[u8],
-    ) -> Result<(Vec<u8>, Vec<u8>), Error> {
-        let (output, whole) = self.run_with_input(doing, arguments, input)?;
-        // If git ends before it has read everything, its own message says why.
-        if whole && output.status.success() {
-            Ok((output.stdout, output.stderr))
-        } else {
-            Err(failed(doing, &output))
-        }
-    }
-
-    /// The outcome of a command, with any exit code, and whether it read its standard input to the
-    /// end.
+    /// Runs a command that must read all of `input`; any exit code is an answer.
     pub(crate) fn run_with_input(
         &self,
         doing: &str,
         arguments: &[&str],
         input: &[u8],
-    ) -> Result<(Output, bool), Error> {
+    ) -> Result<Output, Error> {
         let mut command = self.command(arguments);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = self.start(doing, &mut command)?;
         let pipe = child.stdin.take();
-        // A thread of its own: git may write before it has read everything.
-        let (fed, output) = std::thread::scope(|scope| {
-            let feeder = scope.spawn(move || pipe.map_or(Ok(()), |mut pipe| pipe.write_all(input)));
+        // In another thread: git may write before it has read everything.
+        let (written, output) = std::thread::scope(|scope| {
+            let writer = scope.spawn(move || pipe.map_or(Ok(()), |mut pipe| pipe.write_all(input)));
             let output = child.wait_with_output();
-            (feeder.join(), output)
+            (writer.join(), output)
         });
         let output = output.map_err(|error| Error::new(doing, error))?;
-        Ok((output, matches!(fed, Ok(Ok(())))))
+        // If git ends before it has read everything, its own message says why.
+        if matches!(written, Ok(Ok(()))) { Ok(output) } else { Err(failed(doing, &output)) }
     }
 
     /// Where this directory is, seen from the top of the work tree: empty, or a path with a slash

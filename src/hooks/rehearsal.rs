@@ -122,8 +122,8 @@ impl Rehearsal {
 
     /// Stages a regular file, new or in the place of what was there.
     pub(crate) fn stage(&self, path: &RepoPath, content: &[u8]) -> Result<(), Error> {
-        let id =
-            text(&self.git.output_with_input(DOING, &["hash-object", "-w", "--stdin"], content)?);
+        let how = ["hash-object", "-w", "--stdin"];
+        let id = text(&self.git.output_with_input(DOING, &how, content)?.stdout);
         let record = [format!("100644 {id}\t").as_bytes(), path.as_bytes(), b"\0"].concat();
         self.git
             .output_with_input(DOING, &["update-index", "-z", "--index-info"], &record)

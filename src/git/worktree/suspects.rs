@@ -290,9 +290,8 @@ fn not_ignored(git: &Git, top: &Path, untracked: &[RepoPath]) -> Result<Vec<Repo
     }
     // The index is not asked: it has none of these.
     let arguments = ["check-ignore", "--no-index", "--verbose", "--non-matching", "-z", "--stdin"];
-    let (output, whole) =
-        git.run_with_input(DOING, &arguments, &absolute(top, untracked.iter()))?;
-    if !whole || !matches!(output.status.code(), Some(0 | 1)) {
+    let output = git.run_with_input(DOING, &arguments, &absolute(top, untracked.iter()))?;
+    if !matches!(output.status.code(), Some(0 | 1)) {
         return Err(failed(DOING, &output));
     }
     // The file, the line and the pattern that decided, and the path.
