@@ -29,7 +29,7 @@ pub(super) struct Seen {
     /// Tracked paths that may be other than the index says: git knows.
     pub doubtful: Vec<RepoPath>,
     /// The same of submodules, of what is in conflict and of what is only announced.
-    pub odd: Vec<RepoPath>,
+    pub special: Vec<RepoPath>,
     /// Tracked paths that may be so in the executable bit, and in nothing else.
     pub flipped: Vec<RepoPath>,
     /// Tracked paths that are marked so that git does not look at them.
@@ -64,12 +64,12 @@ pub(super) struct Marked {
     /// there is not.
     pub changed: bool,
     /// Whether it is a submodule, in conflict, or only announced.
-    pub odd: bool,
+    pub special: bool,
 }
 
 impl Marked {
     fn of(entry: &Tracked<'_>, hiding: Hiding, there: bool, changed: bool) -> Self {
-        Self { path: RepoPath::new(entry.path), hiding, there, changed, odd: entry.needs_git() }
+        Self { path: RepoPath::new(entry.path), hiding, there, changed, special: entry.needs_git() }
     }
 }
 
@@ -128,7 +128,7 @@ pub(super) fn walk(
     let mut seen = walk.seen.into_inner().unwrap_or_else(PoisonError::into_inner);
     for list in [
         &mut seen.doubtful,
-        &mut seen.odd,
+        &mut seen.special,
         &mut seen.flipped,
         &mut seen.untracked,
         &mut seen.debris,
@@ -413,7 +413,7 @@ impl Seen {
     }
 
     fn doubt(&mut self, entry: &Tracked<'_>) {
-        if entry.needs_git() { &mut self.odd } else { &mut self.doubtful }
+        if entry.needs_git() { &mut self.special } else { &mut self.doubtful }
             .push(RepoPath::new(entry.path));
     }
 
@@ -425,7 +425,8 @@ impl Seen {
             } else if let Some(&hiding) = obeyed.get(&marked.path) {
                 self.hidden.push(Marked { hiding, ..marked });
             } else if marked.changed {
-                if marked.odd { &mut self.odd } else { &mut self.doubtful }.push(marked.path);
+                if marked.special { &mut self.special } else { &mut self.doubtful }
+                    .push(marked.path);
             }
         }
     }
@@ -433,7 +434,7 @@ impl Seen {
     fn merge_into(self, all: &Mutex<Self>) {
         let mut all = all.lock().unwrap_or_else(PoisonError::into_inner);
         all.doubtful.extend(self.doubtful);
-        all.odd.extend(self.odd);
+        all.special.extend(self.special);
         all.nested.extend(self.nested);
         all.flipped.extend(self.flipped);
         all.hidden.extend(self.hidden);
@@ -532,13 +533,13 @@ mod tests {
             let mut seen = Seen::default();
             seen.classify(entry, likeness);
             let hidden: Vec<bool> = seen.hidden.iter().map(|marked| marked.changed).collect();
-            (seen.doubtful.len(), seen.odd.len(), seen.flipped.len(), hidden)
+            (seen.doubtful.len(), seen.special.len(), seen.flipped.len(), hidden)
         };
-        let (plain, odd) = (entry(None, Some(stat)), entry(None, None));
+        let (plain, special) = (entry(None, Some(stat)), entry(None, None));
         assert_eq!(lists(&plain, Likeness::Same), (0, 0, 0, vec![]));
         assert_eq!(lists(&plain, Likeness::Flipped), (0, 0, 1, vec![]));
         assert_eq!(lists(&plain, Likeness::Differs), (1, 0, 0, vec![]));
-        assert_eq!(lists(&odd, Likeness::Differs), (0, 1, 0, vec![]));
+        assert_eq!(lists(&special, Likeness::Differs), (0, 1, 0, vec![]));
         let hidden = entry(Some(Hiding::SkipWorktree), Some(stat));
         for (likeness, changed) in
             [(Likeness::Same, false), (Likeness::Flipped, true), (Likeness::Differs, true)]
