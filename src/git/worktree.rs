@@ -142,7 +142,7 @@ impl WorkTree {
         let mut seen =
             walk::walk(&self.top, (&entries, index.written()), sparse, debris, progress)?;
         let is_skipped = |marked: &Marked| marked.there && marked.hiding == Hiding::SkipWorktree;
-        if index.remembers() && seen.hidden.iter().any(is_skipped) {
+        if index.has_metadata() && seen.hidden.iter().any(is_skipped) {
             seen.unmark(&entries::obeyed(&self.git, DOING)?);
         }
         Ok(seen)

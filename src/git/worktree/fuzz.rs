@@ -17,7 +17,7 @@ pub(crate) fn index(data: &[u8]) {
             .filter(|entry| !entry.needs_git())
             .map(|entry| RepoPath::new(entry.path))
             .collect();
-        if let Some(written) = index.of(paths.iter()) {
+        if let Some(written) = index.subset(paths.iter()) {
             let again = of_bytes(&written, hash).expect("what was written is read");
             let entries = again.entries("read").expect("what was written is known");
             assert!(

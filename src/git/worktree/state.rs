@@ -102,7 +102,7 @@ fn stashes(git: &Git, doing: &str, youngest: ObjectId) -> Result<Vec<ObjectId>, 
 
 /// The operations that git is in the middle of.
 pub(crate) fn operations(git: &Git, doing: &str) -> Result<BTreeSet<Unfinished>, Error> {
-    let (place, _) = entries::place(git, doing)?;
+    let (place, _) = entries::paths(git, doing)?;
     operations_in(git, doing, &place)
 }
 

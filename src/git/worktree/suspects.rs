@@ -85,7 +85,7 @@ impl<'a> Suspects<'a> {
         let file_mode = settings.file_mode
             || self.seen.executable == (true, true)
             || (self.seen.modes_differ && self.index.file().parent().is_some_and(keeps_modes));
-        if self.index.remembers() && !settings.folds_names {
+        if self.index.has_metadata() && !settings.folds_names {
             if let Some(records) = self.suspects_alone(file_mode)? {
                 return Ok(records);
             }
@@ -193,7 +193,7 @@ impl<'a> Suspects<'a> {
         if files.is_empty() {
             return Ok(Some(BTreeMap::new()));
         }
-        let Some(index) = self.index.of(files.iter().copied()) else { return Ok(None) };
+        let Some(index) = self.index.subset(files.iter().copied()) else { return Ok(None) };
         let (scratch, git) =
             temporary_index(self.git, EPOCH, &mut |file| std::io::Write::write_all(file, &index))?;
         let mode = if file_mode { "core.fileMode=true" } else { "core.fileMode=false" };
