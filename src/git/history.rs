@@ -172,10 +172,8 @@ impl<'a> History<'a> {
     /// A file of this name in the repository's own directory, where only who runs the server can
     /// put one.
     pub(crate) fn server_file(&self, name: &str) -> Result<Option<PathBuf>, Error> {
-        let answer = self
-            .git
-            .output("find the repository's directory", &["rev-parse", "--absolute-git-dir"])?;
-        let path = parse_path(answer).join(name);
+        let doing = "find the repository's directory";
+        let path = self.git.path(doing, &["rev-parse", "--absolute-git-dir"])?.join(name);
         match path.symlink_metadata() {
             Ok(_) => Ok(Some(path)),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),

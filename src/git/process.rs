@@ -110,6 +110,11 @@ impl Git {
         if output.status.success() { Ok(output.stdout) } else { Err(failed(doing, &output)) }
     }
 
+    /// The path that a command prints, relative to the working directory or absolute.
+    pub(crate) fn path(&self, doing: &str, arguments: &[&str]) -> Result<PathBuf, Error> {
+        Ok(self.directory.join(parse_path(self.output(doing, arguments)?)))
+    }
+
     /// A command of git as the user would run it: with `variables`, but not with our defaults.
     pub(crate) fn user_command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new("git");

@@ -13,7 +13,7 @@ use crate::disk::atomic::{self, Bits, Old, WriteError};
 use crate::disk::destination::is_in_git_directory;
 use crate::disk::read::{self, FinalLink, ReadError};
 use crate::git::endless;
-use crate::git::process::{Git, parse_path};
+use crate::git::process::Git;
 use crate::os::progress::Progress;
 use crate::snapshot::{Fingerprint, Hiding, PathStatus, Snapshot, State};
 
@@ -66,9 +66,8 @@ impl WorkTree {
     pub(crate) fn open(directory: &Path) -> Result<Self, Error> {
         let git = Git::new(directory);
         let top = git
-            .output(DOING, &["rev-parse", "--show-toplevel"])
+            .path(DOING, &["rev-parse", "--show-toplevel"])
             .map_err(|error| error.or_help("run this in the work tree of a git repository"))?;
-        let top = parse_path(top);
         // Git would wait for a FIFO.
         for name in READ_BY_GIT {
             if let Some(noun) = read::endless(&top.join(name)) {

@@ -1,7 +1,7 @@
 //! The operation that git is in the middle of when it asks for a commit's message.
 
 use crate::base::error::Error;
-use crate::git::process::{Git, parse_path};
+use crate::git::process::Git;
 use crate::git::worktree::operations;
 use crate::snapshot::Unfinished;
 
@@ -25,7 +25,6 @@ pub(crate) fn in_progress(git: &Git) -> Result<Option<Operation>, Error> {
         return Ok(Some([name, go_on, give_up]));
     }
     // Git has prepared the message: `git revert` of one commit, `git cherry-pick --no-commit`.
-    let message = parse_path(git.output(DOING, &["rev-parse", "--git-path", "MERGE_MSG"])?);
-    let is_prepared = git.directory().join(message).exists();
-    Ok(is_prepared.then_some(["commit", "git commit", "git reset --merge"]))
+    let message = git.path(DOING, &["rev-parse", "--git-path", "MERGE_MSG"])?;
+    Ok(message.exists().then_some(["commit", "git commit", "git reset --merge"]))
 }

@@ -219,13 +219,10 @@ pub(super) fn paths(git: &Git, doing: &str) -> Result<(GitPaths, Option<gix::has
         let [own, shared, index] = [own, shared, index].map(|path| parse_path(path.to_vec()));
         return Ok((GitPaths { index, own, shared }, hash));
     }
-    let ask = |arguments: &[&str]| -> Result<PathBuf, Error> {
-        Ok(git
-            .directory()
-            .join(parse_path(git.output(doing, &[&["rev-parse"], arguments].concat())?)))
-    };
-    let (own, shared) = (ask(&["--absolute-git-dir"])?, ask(&["--git-common-dir"])?);
-    Ok((GitPaths { index: ask(&["--git-path", "index"])?, own, shared }, None))
+    let own = git.path(doing, &["rev-parse", "--absolute-git-dir"])?;
+    let shared = git.path(doing, &["rev-parse", "--git-common-dir"])?;
+    let index = git.path(doing, &["rev-parse", "--git-path", "index"])?;
+    Ok((GitPaths { index, own, shared }, None))
 }
 
 fn unknown_mode(doing: &str, entry: &gix::index::Entry) -> Error {

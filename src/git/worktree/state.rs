@@ -1,4 +1,4 @@
-//! What stands around the files: HEAD, the refs, the stashes, and what git is in the middle of.
+//! The state of the repository: HEAD, refs, stashes and unfinished operations.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::ffi::OsStringExt;
@@ -11,7 +11,6 @@ use crate::git::process::{Git, ids, parse_path, text, unreadable};
 use crate::git::worktree::entries::{self, GitPaths};
 use crate::snapshot::{Head, Unfinished};
 
-/// What was found.
 #[derive(Debug)]
 pub(super) struct RepositoryState {
     pub head: Head,
@@ -22,8 +21,8 @@ pub(super) struct RepositoryState {
     pub unfinished: BTreeSet<Unfinished>,
 }
 
-/// Refs that stand for what others had when they were last asked.
-const OF_OTHERS: [&[u8]; 2] = [b"refs/remotes/", b"refs/prefetch/"];
+/// Refs of other repositories.
+const REMOTE_REFS: [&[u8]; 2] = [b"refs/remotes/", b"refs/prefetch/"];
 const STASH: &[u8] = b"refs/stash";
 
 /// The locks in the directory of the work tree, and those in the directory that all work trees
@@ -35,7 +34,7 @@ const SHARED_LOCKS: [Unfinished; 2] = [Unfinished::RefsLock, Unfinished::ConfigL
 const ATTEMPTS: u32 = 40;
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// Reads all of it.
+/// Reads the state.
 pub(super) fn read(git: &Git, doing: &str, place: &GitPaths) -> Result<RepositoryState, Error> {
     let all = refs(git, doing)?;
     let (commit, tree, branch) = head(git, doing, &all)?;
@@ -47,18 +46,18 @@ pub(super) fn read(git: &Git, doing: &str, place: &GitPaths) -> Result<Repositor
         None => Vec::new(),
     };
     let ours =
-        |name: &[u8]| name != STASH && !OF_OTHERS.iter().any(|others| name.starts_with(others));
+        |name: &[u8]| name != STASH && !REMOTE_REFS.iter().any(|prefix| name.starts_with(prefix));
     let refs = all.into_iter().filter(|(name, _)| ours(name)).collect();
     let mut unfinished = operations_in(git, doing, place)?;
     unfinished.extend(locks(place));
     Ok(RepositoryState { head, tree, refs, stashes, unfinished })
 }
 
-/// The commit and the tree of HEAD, and the full name of its branch, where there are such.
+/// The commit and tree of HEAD, and the full name of its branch.
 type Position = (Option<ObjectId>, Option<String>, Option<Vec<u8>>);
 
 fn head(git: &Git, doing: &str, refs: &BTreeMap<Vec<u8>, ObjectId>) -> Result<Position, Error> {
-    // A HEAD that is at a commit of a branch is told by one process.
+    // For a branch with a commit, one process is enough.
     let whole = git.run(
         doing,
         &["rev-parse", "HEAD^{commit}", "HEAD^{tree}", "--symbolic-full-name", "HEAD"],
@@ -93,7 +92,7 @@ fn refs(git: &Git, doing: &str) -> Result<BTreeMap<Vec<u8>, ObjectId>, Error> {
     lines.map(|line| parse(line).ok_or_else(|| unreadable(doing, line))).collect()
 }
 
-/// The stashes are the reflog of one ref. Without a reflog there is but one.
+/// The stashes are the reflog of a ref. Without a reflog, there is one.
 fn stashes(git: &Git, doing: &str, youngest: ObjectId) -> Result<Vec<ObjectId>, Error> {
     let listing = git.output(doing, &["rev-list", "--walk-reflogs", "refs/stash", "--"])?;
     let ids = ids(doing, &listing)?;

@@ -1,5 +1,4 @@
-//! `git status --porcelain=v2 -z`, parsed to the byte (git-status(1)). What is not understood is
-//! refused.
+//! Parses `git status --porcelain=v2 -z` (git-status(1)). An unknown record is an error.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,11 +6,9 @@ use crate::base::change::ObjectId;
 use crate::base::path::RepoPath;
 use crate::snapshot::{DELETED_IN_INDEX, NEW_FILE, StagedBlobs, State};
 
-/// Settings under which git believes others, overruled.
-///
-/// The file system monitor and the cache of untracked files are believed by git; a proof asks the
-/// file system. With `trustctime` and `checkStat`, a file that was changed and given its old size
-/// and time is still read again.
+/// Overrides of settings that make git look at less of the file system: a file system monitor, the
+/// cache of untracked files, and a comparison without ctime, which misses a file that was changed and
+/// given its old size and time.
 pub(super) const DOUBT: [&str; 8] = [
     "-c",
     "core.fsmonitor=",
@@ -23,9 +20,9 @@ pub(super) const DOUBT: [&str; 8] = [
     "core.checkStat=default",
 ];
 
-/// Every way in which configuration or habit makes `git status` show less, overruled.
+/// `git status`, with overrides of all settings that make it show less.
 pub(super) const ARGUMENTS: [&str; 10] = [
-    // In submodules as well, which the option below does not reach.
+    // For submodules, which the option below does not reach.
     "-c",
     "status.showUntrackedFiles=all",
     "status",
@@ -38,16 +35,15 @@ pub(super) const ARGUMENTS: [&str; 10] = [
     "--ignore-submodules=none",
 ];
 
-/// What git says of one path.
+/// The status of a path.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct StatusRecord {
-    /// In what ways it is not clean.
     pub states: BTreeSet<State>,
-    /// What else there is to say.
+    /// Details, such as "new file".
     pub notes: BTreeSet<&'static str>,
-    /// Git's own words without the path: the modes and the ids that HEAD and the index hold.
+    /// Git's record without the path: states, modes and ids.
     pub words: Vec<u8>,
-    /// Those ids, where they differ.
+    /// The blobs in HEAD and in the index, if they differ.
     pub staged: Option<StagedBlobs>,
 }
 
@@ -77,7 +73,7 @@ pub(super) fn parse(answer: &[u8]) -> Result<Records, &[u8]> {
     Ok(records)
 }
 
-/// Adds a record. One path can have two: removed from the index, and untracked where it stayed.
+/// Adds a record. A path can have two: staged as deleted, and untracked because it still exists.
 pub(super) fn merge(records: &mut Records, path: RepoPath, mut record: StatusRecord) {
     if record.states.is_empty() {
         return;
@@ -97,11 +93,11 @@ impl StatusRecord {
     }
 }
 
-/// One line of the answer.
+/// Parses a record.
 pub(super) fn parse_record(field: &[u8]) -> Option<(RepoPath, StatusRecord)> {
     match field {
         [b'?', b' ', path @ ..] => Some((path_of(path)?, StatusRecord::of(State::Untracked, None))),
-        // Ignored paths are never asked for; a git that tells of them all the same is understood.
+        // Ignored paths are not asked for, but may be reported.
         [b'!', b' ', path @ ..] => Some((path_of(path)?, StatusRecord::default())),
         [b'1', b' ', ..] => tracked(field, 8),
         [b'2', b' ', ..] => tracked(field, 9),
@@ -110,7 +106,7 @@ pub(super) fn parse_record(field: &[u8]) -> Option<(RepoPath, StatusRecord)> {
     }
 }
 
-/// Splits a record after this many words; the rest is the path, whatever it holds.
+/// Splits a record after this many words; the rest is the path, which may contain spaces.
 fn split(field: &[u8], words: usize) -> Option<(Vec<&[u8]>, RepoPath)> {
     let mut parts: Vec<&[u8]> = field.splitn(words + 1, |&byte| byte == b' ').collect();
     let path = parts.pop()?;
@@ -121,7 +117,7 @@ fn path_of(path: &[u8]) -> Option<RepoPath> {
     (!path.is_empty()).then(|| RepoPath::new(path))
 }
 
-/// `1 <XY> <sub> <mH> <mI> <mW> <hH> <hI> <path>`; in a record `2` a score stands before the path.
+/// `1 <XY> <sub> <mH> <mI> <mW> <hH> <hI> <path>`; a record `2` has a score before the path.
 fn tracked(field: &[u8], words: usize) -> Option<(RepoPath, StatusRecord)> {
     let (parts, path) = split(field, words)?;
     let &[_, &[index, tree], submodule, head_mode, index_mode, tree_mode, head_id, index_id, ..] =
@@ -169,7 +165,7 @@ fn tracked(field: &[u8], words: usize) -> Option<(RepoPath, StatusRecord)> {
     Some((path, record))
 }
 
-/// `N...`, or `S` and what is dirty in the submodule.
+/// `N...`, or `S` and three flags of a submodule.
 fn submodule_notes(field: &[u8]) -> Option<impl Iterator<Item = &'static str>> {
     const KNOWN: [(u8, &str); 3] =
         [(b'C', "new commits"), (b'M', "modified content"), (b'U', "untracked content")];
@@ -216,19 +212,19 @@ mod tests {
     fn one(record: &str) -> Option<String> {
         let answer = format!("{HEAD}{record}\0");
         let records = parse(answer.as_bytes()).ok()?;
-        let told = records.iter().map(|(path, record)| {
+        let lines = records.iter().map(|(path, record)| {
             let states: Vec<_> = record.states.iter().map(|state| state.name()).collect();
             let notes: Vec<_> = record.notes.iter().copied().collect();
             format!("{path}: {} ({})", states.join(", "), notes.join(", "))
         });
-        Some(told.collect::<Vec<_>>().join("; "))
+        Some(lines.collect::<Vec<_>>().join("; "))
     }
 
     #[test]
     fn each_kind_of_record() {
         let a = "a".repeat(40);
         let b = "b".repeat(40);
-        for (record, told) in [
+        for (record, expected) in [
             (format!("1 .M N... 100644 100644 100644 {a} {a} a b"), "a b: modified ()"),
             (format!("1 MM N... 100644 100644 100644 {a} {b} a"), "a: staged, modified ()"),
             (format!("1 A. N... 000000 100644 100644 {a} {b} a"), "a: staged (new file)"),
@@ -261,12 +257,12 @@ mod tests {
             ("! a".into(), ""),
             ("# stash 1".into(), ""),
         ] {
-            assert_eq!(one(&record).as_deref(), Some(told), "{record:?}");
+            assert_eq!(one(&record).as_deref(), Some(expected), "{record:?}");
         }
     }
 
     #[test]
-    fn what_is_not_understood_is_refused() {
+    fn unknown_records_are_refused() {
         let a = "a".repeat(40);
         for record in [
             String::new(),
@@ -286,6 +282,6 @@ mod tests {
             assert!(parse(answer.as_bytes()).is_err(), "{answer:?}");
         }
         let cut = format!("{HEAD}? a");
-        assert!(parse(cut.as_bytes()).is_err(), "an answer that was cut off");
+        assert!(parse(cut.as_bytes()).is_err(), "a truncated answer");
     }
 }
