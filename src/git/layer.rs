@@ -1,4 +1,4 @@
-//! The vocabulary of the layers: why one hands over, the kinds of objects, and what an index holds.
+//! The types that the layers share: handovers, kinds of objects and index entries.
 
 use std::fmt::{self, Display};
 use std::path::PathBuf;
@@ -7,8 +7,7 @@ use crate::base::change::{Entry, Mode, ObjectId};
 use crate::base::escape::Escaped;
 use crate::base::path::RepoPath;
 
-/// The longest path that is followed, in bytes: `PATH_MAX` of Linux. No work tree could hold a
-/// longer one.
+/// The longest path, in bytes: `PATH_MAX` of Linux. A work tree cannot have a longer one.
 pub(super) const LONGEST_PATH: usize = 4096;
 
 /// Why a layer does not answer, so that the next one is asked: the end of "because …", safe to
@@ -55,19 +54,16 @@ impl Display for Handover {
     }
 }
 
-/// The kinds of object that paths and refs lead to; tags are peeled by git.
+/// The kinds of object that paths and refs lead to, after git has peeled tags.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ObjectKind {
-    /// A commit.
     Commit,
-    /// A directory.
     Tree,
-    /// The content of a file.
     Blob,
 }
 
 impl ObjectKind {
-    /// The word that git uses.
+    /// Git's name.
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Commit => "commit",
@@ -76,7 +72,7 @@ impl ObjectKind {
         }
     }
 
-    /// The kind that git has this word for.
+    /// The kind that has this name in git.
     pub(super) fn of_name(name: &[u8]) -> Option<Self> {
         [Self::Commit, Self::Tree, Self::Blob]
             .into_iter()
@@ -91,7 +87,6 @@ pub(super) struct IndexItem<'a> {
     pub path: &'a [u8],
     /// Git's octal mode.
     pub mode: u32,
-    /// The content.
     pub id: ObjectId,
     /// Whether it is one side of a conflict.
     pub unmerged: bool,
@@ -100,12 +95,12 @@ pub(super) struct IndexItem<'a> {
 }
 
 impl IndexItem<'_> {
-    /// Whether git would commit it.
+    /// Whether git commits it.
     pub(super) fn is_committed(&self) -> bool {
         !self.unmerged && !self.intent_to_add
     }
 
-    /// Hands over at the entry of a whole directory, which a sparse index has: gitformat-index(5).
+    /// Fails for the entry of a directory, which a sparse index has (gitformat-index(5)).
     pub(super) fn must_not_be_tree(&self) -> Result<(), Handover> {
         if self.mode & 0o170_000 == 0o040_000 {
             Err(Handover::entry_mode(self.mode))
@@ -114,30 +109,29 @@ impl IndexItem<'_> {
         }
     }
 
-    /// The entry, as rules see it.
+    /// The entry for the rules.
     pub(super) fn entry(&self, fresh: bool, replaces: Option<ObjectId>) -> Result<Entry, Handover> {
         let mode = Mode::from_bits(self.mode).ok_or(Handover::entry_mode(self.mode))?;
         Ok(Entry { path: RepoPath::new(self.path), mode, id: self.id, fresh, replaces })
     }
 }
 
-/// What an index has that the tree of HEAD has not.
+/// The differences between the index and HEAD.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Compared {
-    /// The new entries, in git's order.
+    /// Entries that HEAD does not have, in git's order.
     pub fresh: Vec<Entry>,
     /// Paths with unresolved conflicts.
     pub unmerged: Vec<RepoPath>,
 }
 
-/// The answer of a layer to the question what is staged.
+/// A layer's answer: the staged changes.
 #[derive(Debug)]
 pub(super) struct LayerAnswer {
-    /// What is new, and what is in conflict.
     pub compared: Compared,
-    /// The top of the work tree, if there is one.
+    /// The top of the work tree; `None` without one.
     pub top: Option<PathBuf>,
-    /// Whether the program was started below it.
+    /// Whether the working directory is below it.
     pub below_top: bool,
 }
 
@@ -146,7 +140,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_handover_completes_because() {
+    fn handovers_are_displayed_escaped() {
         let cause = "no such\nfile \x1b[2J";
         for (handover, reason) in [
             (Handover::variable("GIT_X"), "GIT_X is set"),
@@ -164,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn kinds_are_called_as_git_calls_them() {
+    fn kinds_have_the_names_of_git() {
         for kind in [ObjectKind::Commit, ObjectKind::Tree, ObjectKind::Blob] {
             assert_eq!(ObjectKind::of_name(kind.name().as_bytes()), Some(kind));
         }

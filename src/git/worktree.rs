@@ -1,4 +1,4 @@
-//! The state of the work tree: what git says of it, and what git ignores.
+//! The state of the work tree: unclean paths, ignored leftovers, and the repository around it.
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -39,26 +39,26 @@ use status::{Records, StatusRecord, merge};
 use suspects::{DOING, Settings, Suspects};
 use walk::{Marked, Seen};
 
-/// A work tree that can be asked for its state, again and again.
+/// A work tree.
 #[derive(Debug)]
 pub(crate) struct WorkTree {
     git: Git,
     top: PathBuf,
     prefix: String,
-    /// Where the user's own ignore rules and attributes are, if not in `~/.config`.
+    /// The user's configuration directory, `~/.config` by default: ignore rules and attributes.
     config_home: Option<PathBuf>,
 }
 
-/// How closely to look.
+/// How much of a snapshot is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Detail {
-    /// Which paths are not clean. Enough for one moment.
+    /// The unclean paths.
     Paths,
-    /// Their content as well, so that two moments can be compared.
+    /// Fingerprints as well, so that two snapshots can be compared.
     Contents,
 }
 
-/// Files at the top of the work tree that git reads for most questions.
+/// Files at the top of the work tree that git reads for most commands.
 const READ_BY_GIT: [&str; 3] = [".gitignore", ".gitattributes", ".gitmodules"];
 
 impl WorkTree {
@@ -68,31 +68,30 @@ impl WorkTree {
         let top = git
             .path(DOING, &["rev-parse", "--show-toplevel"])
             .map_err(|error| error.or_help("run this in the work tree of a git repository"))?;
-        // Git would wait for a FIFO.
+        // Git would block on a FIFO.
         for name in READ_BY_GIT {
             if let Some(noun) = read::endless(&top.join(name)) {
                 return Err(endless::refused(Path::new(name), noun));
             }
         }
         let prefix = git.prefix_below(&top, DOING)?;
-        // Whatever a build makes of the settings meanwhile, it is this tree that is meant.
+        // A build may change core.worktree meanwhile.
         let git = git.with(&[("GIT_WORK_TREE".to_owned(), top.clone().into_os_string())]);
         Ok(Self { git, top, prefix, config_home: None })
     }
 
-    /// The same, with the value of `XDG_CONFIG_HOME`.
+    /// Sets the value of `XDG_CONFIG_HOME`.
     #[must_use]
     pub(crate) fn with_config_home(self, config_home: Option<&OsStr>) -> Self {
         Self { config_home: config_home.filter(|home| !home.is_empty()).map(PathBuf::from), ..self }
     }
 
-    /// Where git was started, seen from the top: empty, or a path with a slash at its end.
+    /// The path of the working directory from the top: empty, or with a trailing slash.
     pub(crate) fn prefix(&self) -> &str {
         &self.prefix
     }
 
-    /// The state of the whole tree, wherever in it git was started. `terminal`: whether progress is
-    /// shown.
+    /// The state of the whole tree, also from a subdirectory. `terminal`: whether to show progress.
     pub(crate) fn snapshot(
         &self,
         detail: Detail,
@@ -128,7 +127,7 @@ impl WorkTree {
         Ok(Snapshot { head, refs, stashes, unfinished, settings, paths })
     }
 
-    /// Walks over the work tree, and takes off the marks that git does not obey.
+    /// Walks over the work tree, and removes the marks that git does not obey.
     fn walk(
         &self,
         index: &Index,
@@ -147,8 +146,8 @@ impl WorkTree {
         Ok(seen)
     }
 
-    /// Looks into the submodules: what git was told there, and a `.git` that is gone, keep it from
-    /// telling of them here.
+    /// Adds the state of submodules: git misses paths that are hidden in them, and submodules without
+    /// `.git`.
     fn submodules(&self, seen: &Seen, records: &mut Records) -> Result<(), Error> {
         let dirty = |note| StatusRecord::of(State::Modified, Some(note));
         for path in &seen.submodules {
@@ -160,7 +159,7 @@ impl WorkTree {
             let states = inside.paths.values().flat_map(|dirt| &dirt.states);
             for state in states {
                 match state {
-                    // What is left in a submodule is that repository's matter.
+                    // Not reported for a submodule.
                     State::Leftover | State::Hidden => {}
                     State::Untracked => merge(records, path.clone(), dirty("untracked content")),
                     _ => merge(records, path.clone(), dirty("modified content")),
@@ -173,8 +172,8 @@ impl WorkTree {
         Ok(())
     }
 
-    /// A submodule, or a repository inside this one. It is named outright, so that an outer
-    /// repository is not meant where this one turns out to be none.
+    /// A submodule, or a repository inside this one. `GIT_DIR` is set, so that git fails instead of
+    /// taking the outer repository if this is not one.
     fn inside(top: &Path) -> Self {
         let variables = [("GIT_DIR", top.join(".git")), ("GIT_WORK_TREE", top.to_owned())];
         let git = Git::nested(top)
@@ -186,8 +185,7 @@ impl WorkTree {
         self.top.join(OsStr::from_bytes(path.as_bytes()))
     }
 
-    /// The content of a regular file of the work tree, at most `limit` bytes of it; `None` if there
-    /// is no such file.
+    /// The content of a regular file; `None` if there is none. Beyond `limit` bytes it is not read.
     pub(crate) fn read(&self, path: &RepoPath, limit: u64) -> Result<Option<Content>, Error> {
         match read::file(&self.place(path), FinalLink::Refuse, limit) {
             Ok(content) => Ok(Some(Content::Bytes(content))),
@@ -198,8 +196,7 @@ impl WorkTree {
         }
     }
 
-    /// The content of a regular file of the work tree, if it can be had and is not larger than
-    /// `limit`.
+    /// The content of a readable regular file of at most `limit` bytes.
     pub(crate) fn text(&self, path: &RepoPath, limit: u64) -> Option<Vec<u8>> {
         match self.read(path, limit) {
             Ok(Some(Content::Bytes(text))) => Some(text),
@@ -207,8 +204,7 @@ impl WorkTree {
         }
     }
 
-    /// Puts another content in the place of a regular file, whole or not at all. `old` is what was
-    /// read of it: if that is not there any more, nothing is changed.
+    /// Replaces a regular file atomically, if its content is still `old`.
     pub(crate) fn replace(&self, path: &RepoPath, old: &[u8], new: &[u8]) -> Result<(), Error> {
         atomic::write(&self.place_to_change(path)?, new, Bits::Kept, Old::Text(old)).map_err(
             |error| {
@@ -221,8 +217,8 @@ impl WorkTree {
         )
     }
 
-    /// The place of a file that is to be changed, with the links of its directory followed: they
-    /// must not lead out of the work tree, nor into a git directory.
+    /// The path of a file to change, with the links of its directory resolved: they must not lead out
+    /// of the work tree or into a git directory.
     pub(crate) fn place_to_change(&self, path: &RepoPath) -> Result<PathBuf, Error> {
         let doing = format!("change {path}");
         let place = self.place(path);
@@ -242,7 +238,7 @@ impl WorkTree {
             .help("change the file there, or make the directory one of this repository"))
     }
 
-    /// What stands at a path, if it is there.
+    /// The mode of a path; `None` if it does not exist, or is a directory without a repository.
     fn mode(&self, path: &RepoPath) -> Result<Option<Mode>, Error> {
         let file = self.place(path);
         let about = read::if_there(file.symlink_metadata()).map_err(|error| {
@@ -258,7 +254,6 @@ impl WorkTree {
         } else if kind.is_dir() && nested::is_repository(&file) {
             Some(Mode::Submodule)
         } else if kind.is_dir() {
-            // Git lists what is in it.
             None
         } else {
             let error = ReadError::NotRegular(read::noun(kind));
@@ -266,13 +261,13 @@ impl WorkTree {
         })
     }
 
-    /// The content of a path in a commit; `None` if it has none, or it cannot be read.
+    /// The content of a path in a commit; `None` if it does not exist or cannot be read.
     pub(crate) fn committed(&self, commit: &str, path: &RepoPath) -> Option<Vec<u8>> {
         let object = format!("{commit}:{}", std::str::from_utf8(path.as_bytes()).ok()?);
         self.git.output("read the committed file", &["cat-file", "blob", &object]).ok()
     }
 
-    /// The path of a file of the work tree; `None` if it lies elsewhere.
+    /// The path from the top of the work tree; `None` for a file outside.
     pub(crate) fn path_of(&self, file: &Path) -> Option<RepoPath> {
         let directory =
             file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
@@ -299,7 +294,7 @@ fn add_unlisted(seen: Seen, detail: Detail, records: &mut Records) {
     }
 }
 
-/// A hash over what HEAD, the index and the work tree hold at this path.
+/// A hash over the state of a path in HEAD, the index and the work tree.
 fn fingerprint(top: &Path, path: &RepoPath, record: &StatusRecord) -> Result<Fingerprint, Error> {
     let failed = |error: std::io::Error| {
         Error::new(format!("read {path}"), error)
@@ -310,12 +305,12 @@ fn fingerprint(top: &Path, path: &RepoPath, record: &StatusRecord) -> Result<Fin
     for state in &record.states {
         hasher.part(b'=', state.name().as_bytes());
     }
-    // Of a path that is only hidden, nothing else has changed.
+    // A path that is only hidden has no other change.
     if record.states.iter().all(|&state| state == State::Hidden) {
         return hasher.finish().map_err(failed);
     }
     let place = top.join(OsStr::from_bytes(path.as_bytes()));
-    // What lies behind a link is not there.
+    // A path below a link does not exist for git.
     let links = place.ancestors().skip(1).take_while(|above| *above != top);
     if links.into_iter().any(Path::is_symlink) {
         hasher.absent();
@@ -327,8 +322,7 @@ fn fingerprint(top: &Path, path: &RepoPath, record: &StatusRecord) -> Result<Fin
     hasher.finish().map_err(failed)
 }
 
-/// A submodule, or a repository inside this one, which git shows as one path: its HEAD, and
-/// whatever is not clean in it.
+/// Adds a submodule or nested repository, which git reports as one path: HEAD, and unclean paths.
 fn nested(top: &Path, hasher: &mut Hasher) -> Result<(), Error> {
     let inside = WorkTree::inside(top).snapshot(Detail::Contents, &Debris::default(), false)?;
     hasher.part(b'c', inside.head.commit.as_ref().map_or(&[], ObjectId::as_bytes));
