@@ -1,7 +1,8 @@
 //! Access to users' files: bounded reads, atomic writes, a lock, and a temporary directory that is
 //! removed even by a signal.
 //!
-//! No other module reads or writes users' files, except `git`, which reads the files of repositories.
+//! No other module reads or writes users' files, except `git`, which reads the files of
+//! repositories.
 
 pub(crate) mod read;
 pub(crate) mod lock;

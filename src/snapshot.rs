@@ -93,8 +93,8 @@ impl Tree {
     }
 }
 
-/// A hash over the state of a path: type, executable bit, content, and the blobs in the index and in
-/// HEAD.
+/// A hash over the state of a path: type, executable bit, content, and the blobs in the index and
+/// in HEAD.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Fingerprint(pub [u8; 32]);
 
@@ -235,14 +235,14 @@ impl Unfinished {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Snapshot {
     pub head: Head,
-    /// All refs but stashes and remote-tracking refs, which editors and `git maintenance` update in the
-    /// background.
+    /// All refs but stashes and remote-tracking refs, which editors and `git maintenance` update in
+    /// the background.
     pub refs: BTreeMap<Vec<u8>, ObjectId>,
     /// The latest first.
     pub stashes: Vec<ObjectId>,
     pub unfinished: BTreeSet<Unfinished>,
-    /// Settings and files outside of the tree that change what git reports. Taken only to compare two
-    /// snapshots.
+    /// Settings and files outside of the tree that change what git reports. Taken only to compare
+    /// two snapshots.
     pub settings: BTreeMap<Vec<u8>, Fingerprint>,
     /// The unclean paths.
     pub paths: BTreeMap<RepoPath, PathStatus>,

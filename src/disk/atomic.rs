@@ -1,5 +1,5 @@
-//! Atomic, durable writes: to a temporary file in the same directory, which is synced and renamed; then
-//! the directory is synced. A crash leaves the old file or the new one.
+//! Atomic, durable writes: to a temporary file in the same directory, which is synced and renamed;
+//! then the directory is synced. A crash leaves the old file or the new one.
 
 use std::fmt::{self, Display};
 use std::fs::{self, File, Metadata, Permissions};
@@ -139,8 +139,8 @@ fn must_be_text(path: &Path, text: &[u8]) -> Result<(), WriteError> {
 
 /// Appends a line to a regular file, or creates it, under a lock.
 ///
-/// `complete` returns the length of the complete lines of a text: the rest, from a run that was killed
-/// while writing, is truncated.
+/// `complete` returns the length of the complete lines of a text: the rest, from a run that was
+/// killed while writing, is truncated.
 pub(crate) fn append(
     path: &Path,
     final_link: FinalLink,
@@ -202,8 +202,8 @@ pub(crate) fn remove(path: &Path) -> Result<(), WriteError> {
     Ok(sync(parent(path))?)
 }
 
-/// Creates a directory and its parents. Exact bits are set before it gets its name: after a kill, the
-/// next run does not check them again.
+/// Creates a directory and its parents. Exact bits are set before it gets its name: after a kill,
+/// the next run does not check them again.
 pub(crate) fn make_directory(path: &Path, bits: Bits) -> Result<(), WriteError> {
     let above = parent(path);
     if !above.is_dir() {

@@ -1,5 +1,5 @@
-//! The destination of a report or record, as the user named it: a file, or a stream such as a pipe or
-//! `/dev/stdout`.
+//! The destination of a report or record, as the user named it: a file, or a stream such as a pipe
+//! or `/dev/stdout`.
 
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Write};
@@ -117,7 +117,8 @@ impl Target {
     }
 }
 
-/// Whether a path names an open file of this process: `/dev/stdout`, `/dev/fd/3`, `/proc/self/fd/3`.
+/// Whether a path names an open file of this process: `/dev/stdout`, `/dev/fd/3`,
+/// `/proc/self/fd/3`.
 fn is_opened(path: &Path) -> bool {
     let is = |name: &&str| path == Path::new(name);
     let is_in = |directory: &&str| path.parent() == Some(Path::new(directory));

@@ -21,8 +21,8 @@ pub(crate) struct DirectoryLock {
 }
 
 impl DirectoryLock {
-    /// Waits for the lock. Without locks on the file system, or for an unreadable directory, nothing is
-    /// locked; each write still checks the old text.
+    /// Waits for the lock. Without locks on the file system, or for an unreadable directory,
+    /// nothing is locked; each write still checks the old text.
     pub(crate) fn wait(path: &Path) -> Result<Self, Busy> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let directory = openat(CWD, path, flags, Mode::empty()).ok().map(File::from);

@@ -174,8 +174,8 @@ pub(crate) fn endless(path: &Path) -> Option<&'static str> {
     (!kind.is_file() && !kind.is_dir()).then(|| noun(kind))
 }
 
-/// The first FIFO, socket or device below a directory, with its noun. `is_entered` and `is_read` select
-/// directories and files by name. Directories that cannot be listed are skipped.
+/// The first FIFO, socket or device below a directory, with its noun. `is_entered` and `is_read`
+/// select directories and files by name. Directories that cannot be listed are skipped.
 pub(crate) fn find_endless(
     directory: &Path,
     is_entered: fn(&OsStr) -> bool,

@@ -122,8 +122,8 @@ impl Scratch {
 }
 
 impl Drop for Scratch {
-    /// Waits for a signal that removes the directory: it ends the program before the missing directory
-    /// makes the work fail.
+    /// Waits for a signal that removes the directory: it ends the program before the missing
+    /// directory makes the work fail.
     fn drop(&mut self) {
         drop(self.shared.lock());
     }

@@ -57,7 +57,8 @@ pub(crate) struct Tip {
     pub bases: Vec<ObjectId>,
 }
 
-/// The most trees that a new ref is compared with. With fewer, more entries count as new, never less.
+/// The most trees that a new ref is compared with. With fewer, more entries count as new, never
+/// less.
 const MOST_BASES: usize = 8;
 
 /// The refs whose commits the other side has.
@@ -136,8 +137,8 @@ impl<'a> History<'a> {
         self.new_commits(updates, Known::EveryRef)
     }
 
-    /// The commit with the configuration for a push, and its name: the remote's default branch as last
-    /// seen, else the old tip of a pushed branch, else the pushed commit.
+    /// The commit with the configuration for a push, and its name: the remote's default branch as
+    /// last seen, else the old tip of a pushed branch, else the pushed commit.
     pub(crate) fn base_of_push(
         &self,
         updates: &[RefUpdate],
@@ -238,9 +239,9 @@ impl<'a> History<'a> {
         Ok(found.into_iter().map(|found| found.map(|(id, _)| id)).collect())
     }
 
-    /// The objects of these ids, peeled to a kind, or of any kind if that is empty; `None` for a missing
-    /// one. `known` maps a commit in the store and its tree to that object; git is asked only about the
-    /// other ids.
+    /// The objects of these ids, peeled to a kind, or of any kind if that is empty; `None` for a
+    /// missing one. `known` maps a commit in the store and its tree to that object; git is asked
+    /// only about the other ids.
     fn peel<'i>(
         &self,
         doing: &str,
@@ -294,8 +295,8 @@ impl<'a> History<'a> {
             "--encoding=UTF-8",
             "--format=tformat:%m %H %T %P",
         ];
-        // A push sends the parents that a commit names, not those of `info/grafts`. Git prints advice
-        // for a graft file that exists, even an empty one.
+        // A push sends the parents that a commit names, not those of `info/grafts`. Git prints
+        // advice for a graft file that exists, even an empty one.
         let git = self.git.with(&[("GIT_GRAFT_FILE".into(), "/dev/null/none".into())]);
         let listed = git.output_with_input(doing, &[&how[..], which, &["--"]].concat(), input);
         listed.map(|output| output.stdout).map_err(|error| {
@@ -340,8 +341,8 @@ impl<'a> History<'a> {
         Ok((nodes.into_iter().map(node).collect::<Result<_, _>>()?, outside))
     }
 
-    /// Fails if one of the commits is a boundary of a shallow clone: without its parents, its changes are
-    /// unknown.
+    /// Fails if one of the commits is a boundary of a shallow clone: without its parents, its
+    /// changes are unknown.
     fn check_depth<'b>(
         &self,
         doing: &str,

@@ -122,8 +122,8 @@ impl Git {
         command
     }
 
-    /// The standard output of a query; `None` for exit code 1, which says that nothing was found, as
-    /// in `git config --get`. Git fails with 128 or 129.
+    /// The standard output of a query; `None` for exit code 1, which says that nothing was found,
+    /// as in `git config --get`. Git fails with 128 or 129.
     pub(crate) fn query(&self, doing: &str, arguments: &[&str]) -> Result<Option<Vec<u8>>, Error> {
         let output = self.run(doing, arguments)?;
         match output.status.code() {
@@ -278,8 +278,8 @@ pub(crate) fn text(answer: &[u8]) -> String {
     String::from_utf8_lossy(answer).trim_end_matches(['\n', '\r']).to_owned()
 }
 
-/// A path printed on a line. Only the last line feed is removed: a path may end in one, and need not
-/// be UTF-8.
+/// A path printed on a line. Only the last line feed is removed: a path may end in one, and need
+/// not be UTF-8.
 pub(crate) fn parse_path(mut answer: Vec<u8>) -> PathBuf {
     if answer.last() == Some(&b'\n') {
         answer.pop();

@@ -146,8 +146,8 @@ impl WorkTree {
         Ok(seen)
     }
 
-    /// Adds the state of submodules: git misses paths that are hidden in them, and submodules without
-    /// `.git`.
+    /// Adds the state of submodules: git misses paths that are hidden in them, and submodules
+    /// without `.git`.
     fn submodules(&self, seen: &Seen, records: &mut Records) -> Result<(), Error> {
         let dirty = |note| StatusRecord::of(State::Modified, Some(note));
         for path in &seen.submodules {
@@ -217,8 +217,8 @@ impl WorkTree {
         )
     }
 
-    /// The path of a file to change, with the links of its directory resolved: they must not lead out
-    /// of the work tree or into a git directory.
+    /// The path of a file to change, with the links of its directory resolved: they must not lead
+    /// out of the work tree or into a git directory.
     pub(crate) fn place_to_change(&self, path: &RepoPath) -> Result<PathBuf, Error> {
         let doing = format!("change {path}");
         let place = self.place(path);

@@ -1,5 +1,5 @@
-//! Child processes: the build of `verify`, which inherits our streams, and a program that prints its
-//! version.
+//! Child processes: the build of `verify`, which inherits our streams, and a program that prints
+//! its version.
 
 use std::ffi::OsString;
 use std::fs::File;
@@ -83,8 +83,9 @@ pub(crate) struct Ran {
 enum Reach {
     /// The process group of the command.
     Group,
-    /// The command and its descendants. With a controlling terminal, the command stays in our process
-    /// group: it could not use the terminal from another one. The terminal itself sends Ctrl-C to it.
+    /// The command and its descendants. With a controlling terminal, the command stays in our
+    /// process group: it could not use the terminal from another one. The terminal itself sends
+    /// Ctrl-C to it.
     Family,
 }
 

@@ -15,8 +15,8 @@ static RECOVERY_HINT: OnceLock<String> = OnceLock::new();
 /// Makes every panic end the process with exit code 2 and three lines on standard error, and a
 /// backtrace if `RUST_BACKTRACE` is set.
 ///
-/// No thread unwinds, so that no code prints a report or changes a file after a panic. Temporary files
-/// stay, as after `kill -9`.
+/// No thread unwinds, so that no code prints a report or changes a file after a panic. Temporary
+/// files stay, as after `kill -9`.
 pub fn report_panics() {
     std::panic::set_hook(Box::new(|panic| end(panic)));
 }

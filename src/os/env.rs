@@ -24,7 +24,8 @@ impl Environment {
         self.get(name).map(|value| value.to_string_lossy().into_owned())
     }
 
-    /// Whether a variable is set to the empty string, which has a meaning for some variables of git.
+    /// Whether a variable is set to the empty string, which has a meaning for some variables of
+    /// git.
     pub(crate) fn is_set_empty(&self, name: &str) -> bool {
         self.0.get(OsStr::new(name)).is_some_and(|value| value.is_empty())
     }

@@ -50,8 +50,8 @@ impl History<'_> {
         if is_zeros(base_name) {
             let range = self.since(tip_name, None, &doing)?;
             if range.base == range.tip {
-                // A new branch without commits, the first push of the default branch, or a branch of
-                // the same name: these cannot be distinguished.
+                // A new branch without commits, the first push of the default branch, or a branch
+                // of the same name: these cannot be distinguished.
                 let cause = format!(
                     "{} is the same commit as {}: its new commits are unknown",
                     shown(tip_name),
@@ -110,8 +110,8 @@ impl History<'_> {
         Ok(None)
     }
 
-    /// A remote's default branch as last seen. Only a symbolic ref counts: anybody can push a branch
-    /// named HEAD.
+    /// A remote's default branch as last seen. Only a symbolic ref counts: anybody can push a
+    /// branch named HEAD.
     pub(super) fn remote_head(&self, remote: &str) -> Result<Option<(ObjectId, String)>, Error> {
         let name = format!("refs/remotes/{remote}/HEAD");
         let Some(branch) = self.git.query("read the refs", &["symbolic-ref", "--quiet", &name])?

@@ -136,7 +136,8 @@ impl Index {
         }
     }
 
-    /// An index of these entries alone, without marks that hide them; `None` if an entry is missing.
+    /// An index of these entries alone, without marks that hide them; `None` if an entry is
+    /// missing.
     pub(super) fn subset<'a>(&self, paths: impl Iterator<Item = &'a RepoPath>) -> Option<Vec<u8>> {
         let IndexContent::Native(index) = &self.source else { return None };
         let mut some = gix::index::State::new(index.object_hash());
@@ -174,8 +175,8 @@ impl Index {
     }
 }
 
-/// The marks that git obeys. In a sparse checkout, git 2.37 and later ignores skip-worktree for paths
-/// that exist.
+/// The marks that git obeys. In a sparse checkout, git 2.37 and later ignores skip-worktree for
+/// paths that exist.
 pub(super) fn obeyed(git: &Git, doing: &str) -> Result<BTreeMap<RepoPath, Hiding>, Error> {
     let listing = git.output(doing, &["ls-files", "-v", "-z", "--full-name", "--", ":/"])?;
     let marked = records(&listing).filter_map(|record| match record {

@@ -28,8 +28,8 @@ impl Hasher {
         self.part(b'0', b"");
     }
 
-    /// Adds the content of a file, or the target of a link. Returns whether the path is a directory,
-    /// whose content is not added.
+    /// Adds the content of a file, or the target of a link. Returns whether the path is a
+    /// directory, whose content is not added.
     pub(super) fn path(&mut self, path: &Path) -> io::Result<bool> {
         let Some(about) = read::if_there(fs::symlink_metadata(path))? else {
             self.absent();

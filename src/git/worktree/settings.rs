@@ -1,5 +1,5 @@
-//! The settings and files outside of the tree that change what git reports: a build that changes them
-//! changes the result of the comparison.
+//! The settings and files outside of the tree that change what git reports: a build that changes
+//! them changes the result of the comparison.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -10,8 +10,8 @@ use crate::git::process::{Git, parse_path, records};
 use crate::git::worktree::fingerprint::Hasher;
 use crate::snapshot::Fingerprint;
 
-/// Single settings, in lower case as git lists them. Those that `verify` overrides are left out, and
-/// `core.hooksPath`, which husky sets during an install.
+/// Single settings, in lower case as git lists them. Those that `verify` overrides are left out,
+/// and `core.hooksPath`, which husky sets during an install.
 const SETTINGS: [&str; 12] = [
     "core.worktree",
     "core.bare",

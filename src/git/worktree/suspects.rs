@@ -3,8 +3,8 @@
 //!
 //! The suspects alone take less than half the time where few files of many changed. They are asked
 //! about in parts: staged changes with `diff-index`; changes on disk with `diff-files` over a
-//! temporary index that holds only the suspects, unmarked; untracked paths from the walk, less those
-//! that `check-ignore` names; submodules and conflicts by name, with `git status`.
+//! temporary index that holds only the suspects, unmarked; untracked paths from the walk, less
+//! those that `check-ignore` names; submodules and conflicts by name, with `git status`.
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -333,8 +333,8 @@ fn absolute<'a>(top: &Path, paths: impl Iterator<Item = &'a RepoPath>) -> Vec<u8
     paths.flat_map(|path| [place(path), vec![0]].concat()).collect()
 }
 
-/// The time of an index that is older than all its files: git then reads each of them. They are few,
-/// and the walk may have compared more of their metadata than git does.
+/// The time of an index that is older than all its files: git then reads each of them. They are
+/// few, and the walk may have compared more of their metadata than git does.
 const EPOCH: (i64, u32) = (1, 0);
 
 /// A git that uses another index, in a temporary directory.
