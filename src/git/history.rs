@@ -61,18 +61,6 @@ pub(crate) struct Tip {
 /// less.
 const MOST_BASES: usize = 8;
 
-/// The refs whose commits the other side has.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Known<'a> {
-    Nothing,
-    /// Every ref of this repository.
-    EveryRef,
-    /// The remote-tracking refs of a remote.
-    Remote(&'a str),
-    /// All remote-tracking refs.
-    AnyRemote,
-}
-
 /// The history of a repository.
 #[derive(Debug)]
 pub(crate) struct History<'a> {
@@ -89,7 +77,7 @@ impl<'a> History<'a> {
     /// The commits of a range.
     pub(crate) fn of_range(&self, range: &Range) -> Result<Commits, Error> {
         let doing = format!("judge the range {}", range.name);
-        let (nodes, _) = self.list(&doing, &[range.tip], &[range.base], Known::Nothing)?;
+        let (nodes, _) = self.list(&doing, &[range.tip], &[range.base], &[])?;
         Ok(Commits { nodes, tips: vec![self.range_tip(range)?], bare_trees: Vec::new() })
     }
 
@@ -124,17 +112,17 @@ impl<'a> History<'a> {
         remote: Option<&str>,
     ) -> Result<Commits, Error> {
         let name = self.remote(remote)?;
-        let known = match (&name, remote) {
-            (Some(name), _) => Known::Remote(name),
-            (None, None) => Known::AnyRemote,
-            (None, Some(_)) => Known::Nothing,
-        };
-        self.new_commits(updates, known)
+        let of_remote = name.as_ref().map(|name| format!("--remotes={name}"));
+        match (&of_remote, remote) {
+            (Some(refs), _) => self.new_commits(updates, &["--not", refs]),
+            (None, None) => self.new_commits(updates, &["--not", "--remotes"]),
+            (None, Some(_)) => self.new_commits(updates, &[]),
+        }
     }
 
     /// The commits of a push that no ref of the receiving repository reaches.
     pub(crate) fn of_receive(&self, updates: &[RefUpdate]) -> Result<Commits, Error> {
-        self.new_commits(updates, Known::EveryRef)
+        self.new_commits(updates, &["--not", "--all"])
     }
 
     /// The commit with the configuration for a push, and its name: the remote's default branch as
@@ -149,18 +137,15 @@ impl<'a> History<'a> {
         {
             return Ok(Some((id, shown(branch.trim_start_matches("refs/remotes/")))));
         }
-        let doing = "read what is pushed";
-        let side = |ids: Vec<ObjectId>, name: &str| {
-            self.present(doing, &ids).map(|found| found.first().map(|id| (*id, name.to_owned())))
-        };
-        let old =
-            side(updates.iter().filter_map(|update| update.old).collect(), "what the remote has")?;
-        match old {
-            Some(found) => Ok(Some(found)),
-            None => {
-                side(updates.iter().filter_map(|update| update.new).collect(), "what is pushed")
+        let doing = "read the pushed commits";
+        let olds: Vec<ObjectId> = updates.iter().filter_map(|update| update.old).collect();
+        let news: Vec<ObjectId> = updates.iter().filter_map(|update| update.new).collect();
+        for (ids, name) in [(olds, "the remote's branch"), (news, "the pushed commit")] {
+            if let Some(id) = self.present(doing, &ids)?.first() {
+                return Ok(Some((*id, name.to_owned())));
             }
         }
+        Ok(None)
     }
 
     /// A file of this name in the git directory, which only the owner of a server can write.
@@ -189,8 +174,9 @@ impl<'a> History<'a> {
         Ok(Commits { nodes, tips: Vec::new(), bare_trees })
     }
 
-    fn new_commits(&self, updates: &[RefUpdate], known: Known<'_>) -> Result<Commits, Error> {
-        let doing = "judge what is pushed";
+    /// The commits of a push, without those that `known` excludes, arguments of `git rev-list`.
+    fn new_commits(&self, updates: &[RefUpdate], known: &[&str]) -> Result<Commits, Error> {
+        let doing = "judge the pushed commits";
         let pushed = self.pushed(doing, updates)?;
         // Old tips may be missing here: others may have pushed them.
         let olds: Vec<ObjectId> = pushed.iter().filter_map(|pushed| pushed.old).collect();
@@ -266,18 +252,8 @@ impl<'a> History<'a> {
         doing: &str,
         include: &[ObjectId],
         exclude: &[ObjectId],
-        known: Known<'_>,
+        known: &[&str],
     ) -> Result<(Vec<CommitNode>, Vec<ObjectId>), Error> {
-        let remote;
-        let known: &[&str] = match known {
-            Known::Nothing => &[],
-            Known::EveryRef => &["--not", "--all"],
-            Known::Remote(name) => {
-                remote = format!("--remotes={name}");
-                &["--not", &remote]
-            }
-            Known::AnyRemote => &["--not", "--remotes"],
-        };
         let include = include.iter().map(|id| format!("{id}\n"));
         let exclude = exclude.iter().map(|id| format!("^{id}\n"));
         let input: String = include.chain(exclude).collect();
@@ -328,7 +304,11 @@ impl<'a> History<'a> {
                 outside.push(tree);
             }
         }
-        self.check_depth(doing, nodes.iter().map(|(id, _, _)| id))?;
+        let shallow = self.shallow(doing)?;
+        if nodes.iter().any(|(id, _, _)| shallow.contains(id)) {
+            let cause = "this clone is shallow, and lacks some of these commits";
+            return Err(Error::new(doing, cause).help(FETCH_MORE));
+        }
         let node = |(id, tree, parents): (ObjectId, ObjectId, Vec<ObjectId>)| {
             let parents =
                 parents.iter().map(|parent| trees.get(parent).copied()).collect::<Option<Vec<_>>>();
@@ -339,24 +319,6 @@ impl<'a> History<'a> {
             Ok(CommitNode { id, tree, parents })
         };
         Ok((nodes.into_iter().map(node).collect::<Result<_, _>>()?, outside))
-    }
-
-    /// Fails if one of the commits is a boundary of a shallow clone: without its parents, its
-    /// changes are unknown.
-    fn check_depth<'b>(
-        &self,
-        doing: &str,
-        mut commits: impl Iterator<Item = &'b ObjectId>,
-    ) -> Result<(), Error> {
-        let shallow = self.shallow(doing)?;
-        if commits.any(|commit| shallow.contains(commit)) {
-            return Err(Error::new(
-                doing,
-                "this clone is shallow, and lacks some of these commits",
-            )
-            .help(FETCH_MORE));
-        }
-        Ok(())
     }
 
     /// The commits without parents at the boundary of a shallow clone.
