@@ -11,7 +11,7 @@ use crate::base::refs::RefUpdate;
 use crate::disk::read::{self, FinalLink};
 use crate::git::layer::ObjectKind;
 use crate::git::objects::Objects;
-use crate::git::process::{Git, parse_path, records, text, unreadable};
+use crate::git::process::{Git, lines, parse_path, records, text, unreadable};
 use crate::os::env::Environment;
 
 /// The largest list of shallow commits, in bytes: more than a million commits.
@@ -291,10 +291,7 @@ impl<'a> History<'a> {
         let mut trees = HashMap::new();
         let (mut nodes, mut outside) = (Vec::new(), Vec::new());
         // Git writes a line `commit <id>` before each.
-        for line in listing
-            .split(|&byte| byte == b'\n')
-            .filter(|line| !line.is_empty() && !line.starts_with(b"commit "))
-        {
+        for line in lines(listing).filter(|line| !line.starts_with(b"commit ")) {
             let Line { inside, id, tree, parents } =
                 Line::parse(line).ok_or_else(|| unreadable(doing, line))?;
             trees.insert(id, tree);
@@ -341,7 +338,7 @@ impl<'a> History<'a> {
                 Error::new(doing, format!("the list of shallow commits: {error}"))
                     .help("make .git readable for this user")
             })?;
-        Ok(list.split(|&byte| byte == b'\n').filter_map(ObjectId::from_hex).collect())
+        Ok(lines(&list).filter_map(ObjectId::from_hex).collect())
     }
 
     fn is_shallow(&self) -> bool {
@@ -433,12 +430,7 @@ impl<'a> History<'a> {
                 "name it in full: refs/heads/NAME, refs/remotes/REMOTE/NAME or refs/tags/NAME",
             ));
         }
-        let found: Vec<_> = answer
-            .stdout
-            .split(|&byte| byte == b'\n')
-            .filter(|line| !line.is_empty())
-            .map(object)
-            .collect();
+        let found: Vec<_> = lines(&answer.stdout).map(object).collect();
         if found.len() == names.len() { Ok(found) } else { Err(unreadable(doing, &answer.stdout)) }
     }
 }

@@ -264,8 +264,13 @@ pub(crate) fn unreadable(doing: &str, record: &[u8]) -> Error {
 
 /// The ids in an output, one a line.
 pub(super) fn ids(doing: &str, answer: &[u8]) -> Result<Vec<ObjectId>, Error> {
-    let lines = answer.split(|&byte| byte == b'\n').filter(|line| !line.is_empty());
-    lines.map(|line| ObjectId::from_hex(line).ok_or_else(|| unreadable(doing, answer))).collect()
+    let id = |line| ObjectId::from_hex(line).ok_or_else(|| unreadable(doing, answer));
+    lines(answer).map(id).collect()
+}
+
+/// The lines of an output that are not empty.
+pub(super) fn lines(output: &[u8]) -> impl Iterator<Item = &[u8]> {
+    output.split(|&byte| byte == b'\n').filter(|line| !line.is_empty())
 }
 
 /// The records of a `-z` listing.

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use gix::bstr::ByteSlice;
 use gix::index::entry::{Flags, Stage};
 
-use crate::base::change::Mode;
+use crate::base::change::{Mode, ObjectId};
 use crate::base::error::Error;
 use crate::base::path::RepoPath;
 use crate::git::process::{Git, parse_path, records, unreadable};
@@ -116,11 +116,12 @@ impl Index {
         &self.place
     }
 
-    /// The id of the tree that the index would write, in hexadecimal, if its cache-tree has it.
-    pub(super) fn tree(&self) -> Option<String> {
+    /// The tree that the index would write, if its cache-tree has the id.
+    pub(super) fn tree(&self) -> Option<ObjectId> {
         let IndexContent::Native(index) = &self.source else { return None };
         let root = index.tree()?;
-        (root.num_entries? as usize == index.entries().len()).then(|| root.id.to_string())
+        let is_complete = root.num_entries? as usize == index.entries().len();
+        ObjectId::from_bytes(root.id.as_bytes()).filter(|_| is_complete)
     }
 
     /// When it was written, in seconds and nanoseconds: the metadata do not show whether a file

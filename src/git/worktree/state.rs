@@ -7,15 +7,15 @@ use std::time::Duration;
 
 use crate::base::change::ObjectId;
 use crate::base::error::Error;
-use crate::git::process::{Git, ids, parse_path, text, unreadable};
+use crate::git::process::{Git, ids, lines, parse_path, unreadable};
 use crate::git::worktree::entries::{self, GitPaths};
 use crate::snapshot::{Head, Unfinished};
 
 #[derive(Debug)]
 pub(super) struct RepositoryState {
     pub head: Head,
-    /// The id of HEAD's tree, in hexadecimal; `None` before the first commit.
-    pub tree: Option<String>,
+    /// The tree of HEAD; `None` before the first commit.
+    pub tree: Option<ObjectId>,
     pub refs: BTreeMap<Vec<u8>, ObjectId>,
     pub stashes: Vec<ObjectId>,
     pub unfinished: BTreeSet<Unfinished>,
@@ -37,10 +37,7 @@ const PAUSE: Duration = Duration::from_millis(50);
 /// Reads the state.
 pub(super) fn read(git: &Git, doing: &str, place: &GitPaths) -> Result<RepositoryState, Error> {
     let all = refs(git, doing)?;
-    let (commit, tree, branch) = head(git, doing, &all)?;
-    let short =
-        |name: Vec<u8>| name.strip_prefix(b"refs/heads/").map(<[u8]>::to_vec).unwrap_or(name);
-    let head = Head { commit, branch: branch.map(short) };
+    let (head, tree) = head(git, doing, &all)?;
     let stashes = match all.get(STASH) {
         Some(&youngest) => stashes(git, doing, youngest)?,
         None => Vec::new(),
@@ -53,43 +50,44 @@ pub(super) fn read(git: &Git, doing: &str, place: &GitPaths) -> Result<Repositor
     Ok(RepositoryState { head, tree, refs, stashes, unfinished })
 }
 
-/// The commit and tree of HEAD, and the full name of its branch.
-type Position = (Option<ObjectId>, Option<String>, Option<Vec<u8>>);
-
-fn head(git: &Git, doing: &str, refs: &BTreeMap<Vec<u8>, ObjectId>) -> Result<Position, Error> {
+/// HEAD and the id of its tree.
+fn head(
+    git: &Git,
+    doing: &str,
+    refs: &BTreeMap<Vec<u8>, ObjectId>,
+) -> Result<(Head, Option<ObjectId>), Error> {
     // For a branch with a commit, one process is enough.
-    let whole = git.run(
-        doing,
-        &["rev-parse", "HEAD^{commit}", "HEAD^{tree}", "--symbolic-full-name", "HEAD"],
-    )?;
-    let lines: Vec<&[u8]> = whole.stdout.split(|&byte| byte == b'\n').collect();
-    if whole.status.success()
-        && let [commit, tree, branch, b""] = lines[..]
-        && let Some(commit) = ObjectId::from_hex(commit)
-        && branch.starts_with(b"refs/heads/")
+    let all = ["rev-parse", "HEAD^{commit}", "HEAD^{tree}", "--symbolic-full-name", "HEAD"];
+    let output = git.run(doing, &all)?;
+    if output.status.success()
+        && let [commit, tree, branch] = lines(&output.stdout).collect::<Vec<_>>()[..]
+        && let (Some(commit), Some(tree)) = (ObjectId::from_hex(commit), ObjectId::from_hex(tree))
+        && let Some(branch) = branch.strip_prefix(b"refs/heads/")
     {
-        return Ok((Some(commit), Some(text(tree)), Some(branch.to_vec())));
+        let branch = Some(branch.to_vec());
+        return Ok((Head { commit: Some(commit), branch }, Some(tree)));
     }
     let branch = git.query(doing, &["symbolic-ref", "--quiet", "HEAD"])?;
     let branch = branch.map(|answer| parse_path(answer).into_os_string().into_vec());
-    if branch.as_ref().is_some_and(|branch| !refs.contains_key(branch)) {
-        return Ok((None, None, branch));
-    }
-    let answer = git.output(doing, &["rev-parse", "HEAD^{commit}", "HEAD^{tree}"])?;
-    let lines = text(&answer);
-    let (id, tree) = lines.split_once('\n').ok_or_else(|| unreadable(doing, &answer))?;
-    let commit = ObjectId::from_hex(id.as_bytes()).ok_or_else(|| unreadable(doing, &answer))?;
-    Ok((Some(commit), Some(tree.to_owned()), branch))
+    let is_unborn = branch.as_ref().is_some_and(|branch| !refs.contains_key(branch));
+    let ids = if is_unborn {
+        Vec::new()
+    } else {
+        ids(doing, &git.output(doing, &["rev-parse", "HEAD^{commit}", "HEAD^{tree}"])?)?
+    };
+    let short =
+        |name: Vec<u8>| name.strip_prefix(b"refs/heads/").map(<[u8]>::to_vec).unwrap_or(name);
+    let head = Head { commit: ids.first().copied(), branch: branch.map(short) };
+    Ok((head, ids.get(1).copied()))
 }
 
 fn refs(git: &Git, doing: &str) -> Result<BTreeMap<Vec<u8>, ObjectId>, Error> {
     let listing = git.output(doing, &["for-each-ref", "--format=%(objectname) %(refname)"])?;
-    let lines = listing.split(|&byte| byte == b'\n').filter(|line| !line.is_empty());
     let parse = |line: &[u8]| {
         let space = line.iter().position(|&byte| byte == b' ')?;
         Some((line[space + 1..].to_vec(), ObjectId::from_hex(&line[..space])?))
     };
-    lines.map(|line| parse(line).ok_or_else(|| unreadable(doing, line))).collect()
+    lines(&listing).map(|line| parse(line).ok_or_else(|| unreadable(doing, line))).collect()
 }
 
 /// The stashes are the reflog of a ref. Without a reflog, there is one.

@@ -177,7 +177,7 @@ impl<'a> Suspects<'a> {
         }
         // Before the first commit, everything in the index is staged.
         let tree = match &self.state.tree {
-            Some(tree) => tree.clone(),
+            Some(tree) => tree.to_string(),
             None => empty_tree(self.git, DOING)?,
         };
         Ok(by_path(staged_changes(self.git, DOING, &tree)?))
