@@ -222,20 +222,11 @@ fn clear_away(changes: &Changes, facts: &Facts<'_>) -> Option<Advice> {
 }
 
 /// How to end an operation of git that a build left unfinished.
-pub(crate) fn unfinished(operation: Unfinished) -> &'static str {
-    match operation {
-        Unfinished::Merge => "finish it, or `git merge --abort`",
-        Unfinished::Rebase => "finish it, or `git rebase --abort`",
-        Unfinished::Mailbox => "finish it, or `git am --abort`",
-        // Either aborts a sequence of the other.
-        Unfinished::CherryPick | Unfinished::Sequence => "finish it, or `git cherry-pick --abort`",
-        Unfinished::Revert => "finish it, or `git revert --abort`",
-        Unfinished::Bisect => "`git bisect reset` ends it",
-        Unfinished::IndexLock
-        | Unfinished::HeadLock
-        | Unfinished::RefsLock
-        | Unfinished::ConfigLock => "if no git process is running here, remove it",
-    }
+pub(crate) fn unfinished(operation: Unfinished) -> String {
+    operation.commands().map_or_else(
+        || "if no git process is running here, remove it".to_owned(),
+        |[_, abort]| format!("finish it, or `{abort}`"),
+    )
 }
 
 /// What a crash of the program interrupted.

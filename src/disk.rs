@@ -1,8 +1,8 @@
-//! The door to users' files: bounded reads, atomic writes, one lock, and a temporary directory that
-//! a signal does not leave.
+//! Access to users' files: bounded reads, atomic writes, a lock, and a temporary directory that is
+//! removed even by a signal.
 //!
-//! No other room reads or writes users' files by itself; only `git` has a reader of its own, for
-//! the files of a repository.
+//! No other module reads or writes users' files, except `git`, which reads the files of
+//! repositories.
 
 pub(crate) mod read;
 pub(crate) mod lock;

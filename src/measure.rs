@@ -1,3 +1,3 @@
-//! What builds took: runs, and the record that keeps them.
+//! Times of builds.
 
 pub(crate) mod runs;

@@ -1,4 +1,4 @@
-//! The process and the machine: environment variables, child processes, the terminal, the stack.
+//! The process: environment variables, child processes, signals, terminal and stack.
 
 pub(crate) mod crash;
 pub(crate) mod env;

@@ -21,7 +21,7 @@ use crate::commands::{self, Context, Outcome};
 use crate::cure::{self, Crashed};
 use crate::os::crash;
 use crate::os::env::Environment;
-use crate::os::stack::with_room;
+use crate::os::stack::with_large_stack;
 use crate::report;
 use crate::report::paint::{Paint, When};
 
@@ -70,9 +70,9 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Answer {
     match Cli::try_parse_from(arguments) {
         Ok(cli) => {
             let paint = paint_errors(cli.color);
-            crash::set_go_on(go_on(&cli.verb));
+            crash::set_recovery_hint(go_on(&cli.verb));
             let answer = |context: Context| {
-                with_room(|| dispatch(&cli.verb, &context))
+                with_large_stack(|| dispatch(&cli.verb, &context))
                     .map(|outcome| saved(outcome, paint, &context))
             };
             match context(&cli, env).and_then(answer) {

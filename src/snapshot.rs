@@ -1,4 +1,4 @@
-//! The state of a work tree at one moment, and what changed between two.
+//! The state of a work tree at one moment, and the changes between two.
 
 pub(crate) mod baseline;
 
@@ -7,28 +7,28 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::base::change::ObjectId;
 use crate::base::path::RepoPath;
 
-/// In what way a path is not clean. A path can be so in several ways at once.
+/// The ways in which a path can be unclean. A path can have several.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum State {
-    /// A merge left it undecided.
+    /// It has merge conflicts.
     Conflicted,
     /// The index differs from HEAD.
     Staged,
     /// The work tree differs from the index.
     Modified,
-    /// The index has it, the work tree has not.
+    /// The index has it, the work tree does not.
     Deleted,
     /// Neither tracked nor ignored.
     Untracked,
-    /// Ignored, and yet debris of a preparation: git never shows it.
+    /// An ignored leftover of a preparation, which git never shows.
     Leftover,
-    /// Git was told not to look at it. That alone is not unclean, but it is a change if a build
-    /// does it.
+    /// Marked so that git does not look at it. That alone is not unclean, but it is a change by a
+    /// build.
     Hidden,
 }
 
 impl State {
-    /// Every state, in the order in which reports tell them.
+    /// All states, in the order of reports.
     pub(crate) const ALL: [Self; 7] = [
         Self::Conflicted,
         Self::Staged,
@@ -39,7 +39,7 @@ impl State {
         Self::Hidden,
     ];
 
-    /// The words that reports use.
+    /// The name in reports.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Conflicted => "conflicted",
@@ -53,16 +53,16 @@ impl State {
     }
 }
 
-/// How git was told not to look at a path (git-update-index(1)).
+/// A mark that hides a path from git (git-update-index(1)).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Hiding {
     AssumeUnchanged,
-    /// `--skip-worktree`, or a sparse checkout.
+    /// Also set by a sparse checkout.
     SkipWorktree,
 }
 
 impl Hiding {
-    /// Git's own word for it.
+    /// Git's name.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::AssumeUnchanged => "assume-unchanged",
@@ -71,20 +71,19 @@ impl Hiding {
     }
 }
 
-/// What became of a work tree.
+/// Whether a command changed the work tree.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Tree {
-    /// It is as it was.
     Unchanged,
     Changed,
-    /// It could not be read any more.
+    /// It could not be read afterwards.
     Unknown,
 }
 
 impl Tree {
     pub(crate) const ALL: [Self; 3] = [Self::Unchanged, Self::Changed, Self::Unknown];
 
-    /// The word that reports and records use.
+    /// The name in reports and records.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Unchanged => "unchanged",
@@ -94,56 +93,55 @@ impl Tree {
     }
 }
 
-/// A hash over all that can be known of a path: type, executable bit, content, and what the index
-/// and HEAD hold. Two that are equal mean that nothing about the path has changed.
+/// A hash over the state of a path: type, executable bit, content, and the blobs in the index and
+/// in HEAD.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Fingerprint(pub [u8; 32]);
 
-/// What is known of a path that is not clean.
+/// The state of an unclean path.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(crate) struct Dirt {
-    /// In what ways it is not clean; never empty.
+pub(crate) struct PathStatus {
+    /// Never empty.
     pub states: BTreeSet<State>,
-    /// What else there is to say: "new file", "mode changed".
+    /// Details: "new file", "mode changed".
     pub notes: BTreeSet<&'static str>,
-    /// What HEAD and the index hold, where they differ.
+    /// The blobs in HEAD and the index, if they differ.
     pub staged: Option<StagedBlobs>,
-    /// Tells one content from another; taken only where two moments are compared.
+    /// Taken only to compare two snapshots.
     pub fingerprint: Option<Fingerprint>,
-    /// The content, where it was kept to be shown beside a later one.
+    /// The content, if it is kept for a diff.
     pub text: Option<Vec<u8>>,
 }
 
-/// The blobs of a path whose index differs from HEAD; `None` where there is none.
+/// The blobs of a path in HEAD and in the index, if they differ.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct StagedBlobs {
     pub old: Option<ObjectId>,
     pub new: Option<ObjectId>,
 }
 
-impl Dirt {
-    /// Whether this is what it was. The notes and what is staged follow from what the fingerprint
-    /// is taken of.
-    fn is_as(&self, before: &Self) -> bool {
+impl PathStatus {
+    /// Whether nothing changed. The fingerprint covers the notes and staged blobs.
+    fn is_same(&self, before: &Self) -> bool {
         self.states == before.states && self.fingerprint == before.fingerprint
     }
 
-    /// Whether it is unclean, and not only hidden.
+    /// Whether it is more than hidden.
     fn is_unclean(&self) -> bool {
         self.states.iter().any(|&state| state != State::Hidden)
     }
 }
 
-/// What HEAD stands for.
+/// The position of HEAD.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Head {
-    /// The commit; `None` before the first one.
+    /// `None` before the first commit.
     pub commit: Option<ObjectId>,
-    /// The branch, as git's bytes; `None` when detached.
+    /// The branch, without `refs/heads/`; `None` if detached.
     pub branch: Option<Vec<u8>>,
 }
 
-/// Something that git is in the middle of, or was when it was ended.
+/// An operation that git has not finished, or a lock that it has not removed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Unfinished {
     Merge,
@@ -152,16 +150,12 @@ pub(crate) enum Unfinished {
     Mailbox,
     CherryPick,
     Revert,
-    /// Several picks or reverts, between two of them.
+    /// A series of picks or reverts, between two of them.
     Sequence,
     Bisect,
-    /// Somebody writes the index, or was ended meanwhile; so does whoever wants to next.
     IndexLock,
-    /// The same with HEAD.
     HeadLock,
-    /// The same with the refs.
     RefsLock,
-    /// The same with the configuration.
     ConfigLock,
 }
 
@@ -180,7 +174,7 @@ impl Unfinished {
         Self::ConfigLock,
     ];
 
-    /// The words that reports use.
+    /// The name in reports; of a lock, its file.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Merge => "merge",
@@ -196,25 +190,54 @@ impl Unfinished {
             Self::ConfigLock => "config.lock",
         }
     }
+
+    /// The files and directories of a git directory that mark an operation (wt-status.c, git 2.47).
+    pub(crate) const MARKS: [(&str, Self); 8] = [
+        ("MERGE_HEAD", Self::Merge),
+        ("rebase-merge", Self::Rebase),
+        ("rebase-apply", Self::Rebase),
+        ("rebase-apply/applying", Self::Mailbox),
+        ("CHERRY_PICK_HEAD", Self::CherryPick),
+        ("REVERT_HEAD", Self::Revert),
+        ("sequencer", Self::Sequence),
+        ("BISECT_LOG", Self::Bisect),
+    ];
+
+    /// The commands that continue and abort an operation; `None` for a lock.
+    pub(crate) fn commands(self) -> Option<[&'static str; 2]> {
+        Some(match self {
+            Self::Merge => ["git merge --continue", "git merge --abort"],
+            // Git puts a pick that a hook stopped back into its list.
+            Self::Rebase => [
+                "git commit, drop the pick by git rebase --edit-todo, then git rebase --continue",
+                "git rebase --abort",
+            ],
+            Self::Mailbox => ["git am --continue", "git am --abort"],
+            Self::CherryPick => ["git cherry-pick --continue", "git cherry-pick --abort"],
+            Self::Revert => ["git revert --continue", "git revert --abort"],
+            // This aborts a sequence of picks as well.
+            Self::Sequence => ["git commit, then git revert --continue", "git revert --abort"],
+            Self::Bisect => ["git bisect good, or git bisect bad", "git bisect reset"],
+            Self::IndexLock | Self::HeadLock | Self::RefsLock | Self::ConfigLock => return None,
+        })
+    }
 }
 
-/// A work tree at one moment: HEAD, what stands around it in the repository, and every path that is
-/// not clean.
+/// A work tree and its repository at one moment.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Snapshot {
     pub head: Head,
-    /// Branches, tags and other refs that are made here; not those that stand for what another
-    /// repository had when it was last asked: editors and `git maintenance` ask in the background.
+    /// All refs but stashes and remote-tracking refs, which editors and `git maintenance` update in
+    /// the background.
     pub refs: BTreeMap<Vec<u8>, ObjectId>,
-    /// The stashes, the youngest first.
+    /// The latest first.
     pub stashes: Vec<ObjectId>,
-    /// What git is in the middle of.
     pub unfinished: BTreeSet<Unfinished>,
-    /// What decides what git tells of, and is no part of the tree: settings, and files of ignore
-    /// rules and attributes. Taken only where two moments are compared.
+    /// Settings and files outside of the tree that change what git reports. Taken only to compare
+    /// two snapshots.
     pub settings: BTreeMap<Vec<u8>, Fingerprint>,
-    /// The paths that are not clean.
-    pub paths: BTreeMap<RepoPath, Dirt>,
+    /// The unclean paths.
+    pub paths: BTreeMap<RepoPath, PathStatus>,
 }
 
 /// The note of a path that HEAD does not have, although the index does.
@@ -223,18 +246,18 @@ pub(crate) const NEW_FILE: &str = "new file";
 /// The note of a path that the index does not have, although HEAD does.
 pub(crate) const DELETED_IN_INDEX: &str = "deleted in the index";
 
-/// A path that is not as it was.
+/// A path that changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Difference {
     pub path: RepoPath,
-    /// What it was; `None` if it was clean.
-    pub before: Option<Dirt>,
-    /// What it is; `None` if it is clean now.
-    pub after: Option<Dirt>,
+    /// `None` if it was clean.
+    pub before: Option<PathStatus>,
+    /// `None` if it is clean now.
+    pub after: Option<PathStatus>,
 }
 
 impl Difference {
-    /// Whether the path is one that neither HEAD nor the index had.
+    /// Whether neither HEAD nor the index had the path.
     pub(crate) fn is_new(&self) -> bool {
         self.is(State::Untracked)
             || self.after.as_ref().is_some_and(|dirt| dirt.notes.contains(NEW_FILE))
@@ -246,35 +269,35 @@ impl Difference {
     }
 }
 
-/// A ref that is not as it was.
+/// A ref that changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct MovedRef {
-    /// Its full name, as git's bytes.
+    /// Its full name.
     pub name: Vec<u8>,
-    /// What it named; `None` if it is new.
+    /// `None` if it is new.
     pub before: Option<ObjectId>,
-    /// What it names; `None` if it is gone.
+    /// `None` if it was deleted.
     pub after: Option<ObjectId>,
 }
 
-/// What changed between two moments.
+/// The changes between two snapshots.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Changes {
-    /// The paths, sorted.
+    /// Sorted.
     pub paths: Vec<Difference>,
     /// HEAD before and after, where it moved.
     pub head: Option<(Head, Head)>,
-    /// The refs, sorted; but not the branch that HEAD is on.
+    /// Sorted, without the branch of HEAD.
     pub refs: Vec<MovedRef>,
-    /// Stashes that are new.
+    /// New stashes.
     pub stashed: Vec<ObjectId>,
-    /// Stashes that are gone.
+    /// Removed stashes.
     pub unstashed: Vec<ObjectId>,
-    /// What decides what git tells of, where it changed; by name.
+    /// The names of changed settings.
     pub settings: BTreeSet<Vec<u8>>,
-    /// What git was left in the middle of.
+    /// Operations and locks that are new.
     pub begun: BTreeSet<Unfinished>,
-    /// What it was in the middle of, and is no more.
+    /// Operations and locks that ended.
     pub ended: BTreeSet<Unfinished>,
 }
 
@@ -285,12 +308,12 @@ impl Changes {
 }
 
 impl Snapshot {
-    /// What changed since an earlier moment.
+    /// The changes since an earlier snapshot.
     pub(crate) fn changes_since(mut self, mut before: Self) -> Changes {
         let mut paths = Vec::new();
         for (path, after) in std::mem::take(&mut self.paths) {
             let before = before.paths.remove(&path);
-            if !before.as_ref().is_some_and(|before| after.is_as(before)) {
+            if !before.as_ref().is_some_and(|before| after.is_same(before)) {
                 paths.push(Difference { path, before, after: Some(after) });
             }
         }
@@ -314,7 +337,7 @@ impl Snapshot {
         }
     }
 
-    /// What distinguishes this moment from a clean tree.
+    /// The differences from a clean tree.
     pub(crate) fn changes_since_clean(mut self) -> Changes {
         self.paths.retain(|_, dirt| dirt.is_unclean());
         let clean = Self {
@@ -337,7 +360,7 @@ impl Snapshot {
 
     fn moved_refs(&self, before: &Self) -> Vec<MovedRef> {
         let names: BTreeSet<&Vec<u8>> = self.refs.keys().chain(before.refs.keys()).collect();
-        // A commit moves both HEAD and the branch that it is on: that is told once.
+        // A commit moves HEAD and its branch: report it once.
         let with_head = |name: &[u8]| {
             let branch = self.head.branch.as_deref();
             branch == before.head.branch.as_deref()
@@ -353,7 +376,7 @@ impl Snapshot {
     }
 }
 
-/// What is in a list and not in another, counted.
+/// The ids of `list` that `other` lacks, counting duplicates.
 fn without(list: &[ObjectId], other: &[ObjectId]) -> Vec<ObjectId> {
     let mut rest = other.to_vec();
     let is_extra = |id: &&ObjectId| match rest.iter().position(|known| known == *id) {
@@ -373,7 +396,10 @@ mod tests {
     fn snapshot(paths: &[(&str, State, u8)]) -> Snapshot {
         let dirt = |&(path, state, content): &(&str, State, u8)| {
             let fingerprint = Some(Fingerprint([content; 32]));
-            (path.into(), Dirt { states: [state].into(), fingerprint, ..Dirt::default() })
+            (
+                path.into(),
+                PathStatus { states: [state].into(), fingerprint, ..PathStatus::default() },
+            )
         };
         Snapshot { paths: paths.iter().map(dirt).collect(), ..Snapshot::default() }
     }
@@ -383,7 +409,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_changed_is_told() {
+    fn only_changed_paths_are_reported() {
         let before = snapshot(&[
             ("again", State::Modified, 1),
             ("back", State::Untracked, 1),
@@ -397,7 +423,7 @@ mod tests {
             ("staged", State::Staged, 1),
         ]);
         let changes = after.changes_since(before);
-        let told: Vec<_> = changes
+        let found: Vec<_> = changes
             .paths
             .iter()
             .map(|d| (d.path.to_string(), d.before.is_some(), d.after.is_some()))
@@ -408,12 +434,12 @@ mod tests {
             ("new", false, true),
             ("staged", true, true),
         ];
-        assert_eq!(told, expected.map(|(path, before, after)| (path.to_owned(), before, after)));
+        assert_eq!(found, expected.map(|(path, before, after)| (path.to_owned(), before, after)));
         assert_eq!(changes.head, None);
     }
 
     #[test]
-    fn a_moved_head_is_a_change_of_its_own() {
+    fn a_moved_head_is_a_change() {
         let before = snapshot(&[]);
         let mut after = before.clone();
         assert!(after.clone().changes_since(before.clone()).is_empty());
@@ -423,7 +449,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_only_hidden_is_clean_and_yet_a_change() {
+    fn a_hidden_path_is_clean_but_a_change() {
         let before = snapshot(&[]);
         let after = snapshot(&[("a", State::Hidden, 1)]);
         assert!(after.clone().changes_since_clean().is_empty());
@@ -451,10 +477,10 @@ mod tests {
             ([Unfinished::Merge].into(), 0, 0)
         );
         let changes = after.changes_since(before);
-        let told: Vec<_> =
+        let refs: Vec<_> =
             changes.refs.iter().map(|moved| (&*moved.name, moved.before, moved.after)).collect();
         assert_eq!(
-            told,
+            refs,
             [
                 (&b"refs/tags/a"[..], Some(id(1)), Some(id(2))),
                 (b"refs/tags/b", Some(id(1)), None),

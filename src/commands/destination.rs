@@ -21,7 +21,7 @@ pub(super) fn destination(
         return Err(refused(name, "`-` is not a file").help("give it a name, such as ./-"));
     }
     let destination = Destination::new(name);
-    if destination.changes().is_some_and(is_in_git_directory) {
+    if destination.target_path().is_some_and(is_in_git_directory) {
         return Err(refused(name, "it is part of a git directory"));
     }
     let file = destination.file();
@@ -73,7 +73,7 @@ fn tracks(git: &Git, path: &Path) -> Result<bool, Error> {
     pathspec.push(path);
     let output = git.run(doing, &[OsStr::new("ls-files"), OsStr::new("--"), &pathspec])?;
     let said = String::from_utf8_lossy(&output.stderr);
-    match output.code {
+    match output.status.code() {
         Some(0) => Ok(!output.stdout.is_empty()),
         _ if ["not a git repository", "outside repository"]
             .iter()

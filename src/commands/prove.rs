@@ -320,7 +320,7 @@ impl Attempt<'_> {
         let objects = Rc::new(Objects::open(self.git, &self.context.env));
         let history = History::new(self.git.clone(), &self.context.env, Rc::clone(&objects));
         let Some(head) = history.head()? else { return Ok(None) };
-        let tree = TreeChanges::new(&objects).standing(history.tree_of(&head)?);
+        let tree = TreeChanges::new(&objects).unchanged(history.tree_of(&head)?);
         Config::from_change(&tree, || self.context.today()).map(Some)
     }
 

@@ -16,7 +16,7 @@ use crate::commands::{Context, Outcome};
 use crate::config::{self, Config};
 use crate::disk::destination::Destination;
 use crate::disk::read::{self, FinalLink};
-use crate::git::worktree::{Look, OnDisk, WorkTree};
+use crate::git::worktree::{Detail, OnDisk, WorkTree};
 use crate::measure::runs::{Budget, Percent, Run, Timing};
 use crate::os::child::{self, NotRun, Output, Ran};
 use crate::report::paint::Paint;
@@ -43,7 +43,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
         return Err(Error::new("use the label", "there is no record that it belongs to")
             .help("add --record FILE, or --history FILE"));
     }
-    child::mind_children();
+    child::catch_sigchld();
     let tree =
         WorkTree::open(&context.directory)?.with_config_home(context.env.get("XDG_CONFIG_HOME"));
     if let Some(file) = &args.baseline {
@@ -59,7 +59,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
     match args.command.split_first() {
         None => {
             let (changes, notes) =
-                watch.allow(watch.look(Look::Paths).map_err(see_git)?.changes_since_clean());
+                watch.allow(watch.look(Detail::Paths).map_err(see_git)?.changes_since_clean());
             watch.report(&changes, Since::Clean, &notes)
         }
         Some((program, arguments)) => around(&watch, program, arguments),
@@ -84,7 +84,7 @@ fn since_baseline(
         text => Config::parse(config::FILE, text, context.today())?,
     };
     let watch = Watch { args, context, output, tree, config: &config };
-    let mut now = watch.look(Look::Contents).map_err(see_git)?;
+    let mut now = watch.look(Detail::Contents).map_err(see_git)?;
     leave_out(file, tree, [&mut snapshot, &mut now]);
     let (changes, notes) = watch.allow(now.changes_since(snapshot));
     watch.report(&changes, Since::Baseline, &notes)
@@ -98,7 +98,7 @@ fn save_baseline(
     saved: Destination,
 ) -> Result<Outcome, Error> {
     let mut snapshot =
-        tree.snapshot(Look::Contents, config.debris(), context.terminal).map_err(see_git)?;
+        tree.snapshot(Detail::Contents, config.debris(), context.terminal).map_err(see_git)?;
     leave_out(saved.name(), tree, [&mut snapshot]);
     let text = Baseline { snapshot, configuration: config.text().to_vec() }.write();
     Ok(Outcome { file: Some((saved, text)), ..Outcome::new(Verdict::Clean, "") })
@@ -112,7 +112,7 @@ fn around(watch: &Watch<'_>, program: &OsString, arguments: &[OsString]) -> Resu
         destination(file, &[], context).and_then(|file| Record::open(file, args.run_label()))
     };
     let record = args.record.as_ref().map(open).transpose()?;
-    let mut before = watch.look(Look::Contents).map_err(see_git)?;
+    let mut before = watch.look(Detail::Contents).map_err(see_git)?;
     watch.keep_texts(&mut before);
     // Standard output is the document's, unless that goes to a file.
     let is_document = args.format == HumanOrJson::Json && args.output.is_none();
@@ -156,7 +156,7 @@ fn compared(
     ran: &Ran,
     timing: Timing,
 ) -> (Result<Outcome, Error>, Tree) {
-    match watch.look(Look::Contents) {
+    match watch.look(Detail::Contents) {
         Ok(after) => {
             let (changes, notes) = watch.allow(after.changes_since(before));
             let state = if changes.is_empty() { Tree::Unchanged } else { Tree::Changed };
@@ -168,7 +168,10 @@ fn compared(
                 notes: report::error(&error, Paint::PLAIN),
                 ..Outcome::new(Verdict::Failed, "")
             };
-            (Ok(outcome.note(format!("bakstop: the command {}", ran.ended.told()))), Tree::Unknown)
+            (
+                Ok(outcome.note(format!("bakstop: the command {}", ran.ended.describe()))),
+                Tree::Unknown,
+            )
         }
     }
 }

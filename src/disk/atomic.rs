@@ -1,6 +1,5 @@
-//! Atomic writes, with one durability. The new text is written and synced in a temporary file of
-//! the same directory, which is renamed; then the directory is synced. A kill or a crash leaves the
-//! old file or the new one.
+//! Atomic, durable writes: to a temporary file in the same directory, which is synced and renamed;
+//! then the directory is synced. A crash leaves the old file or the new one.
 
 use std::fmt::{self, Display};
 use std::fs::{self, File, Metadata, Permissions};
@@ -14,21 +13,21 @@ use rustix::io::Errno;
 use crate::disk::lock;
 use crate::disk::read::{self, FinalLink, ReadError};
 
-/// How the names of temporary files begin. A run that was killed may leave one.
+/// The start of the names of temporary files. A killed run may leave one.
 pub(crate) const TEMPORARY: &str = ".bakstop-";
 
-/// Permission bits of a file that is written.
+/// The permission bits of a written file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Bits {
-    /// These, less the umask.
+    /// These without the umask.
     New(u32),
     /// Exactly these.
     Exact(u32),
-    /// Those of the file that is replaced; if there is none, read and write, less the umask.
+    /// Those of the replaced file; for a new one, read and write without the umask.
     Kept,
 }
 
-/// What must be at a path for a write to go on.
+/// The state of a path that a write requires.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Old<'a> {
     /// No file.
@@ -42,9 +41,8 @@ pub(crate) enum Old<'a> {
 /// Why nothing was written.
 #[derive(Debug)]
 pub(crate) enum WriteError {
-    /// The old file is not what the write was planned on.
+    /// The path is not in the required state.
     Changed,
-    /// The system refused.
     Io(io::Error),
 }
 
@@ -69,13 +67,12 @@ impl From<ReadError> for WriteError {
     }
 }
 
-/// Writes a file. What is at the path is replaced, even a link; its owner stays, where this user
-/// may give files away.
+/// Writes a file, and replaces even a link. Keeps the owner of the old file, if this user may.
 pub(crate) fn write(path: &Path, text: &[u8], bits: Bits, old: Old<'_>) -> Result<(), WriteError> {
     put(path, bits, old, |file| file.write_all(text))
 }
 
-/// Copies a regular file and its permission bits to a path where no file is.
+/// Copies a regular file with its permission bits to a path that does not exist.
 pub(crate) fn copy(from: &Path, to: &Path) -> Result<(), WriteError> {
     let (mut source, about) = read::open(from, FinalLink::Refuse)?;
     put(to, Bits::Exact(mode(&about)), Old::Absent, |file| io::copy(&mut source, file).map(drop))
@@ -102,9 +99,9 @@ fn put(
         .tempfile_in(directory)?;
     write(file.as_file_mut())?;
     let keeps_owner = replaced.is_none_or(|replaced| keep_owner(file.as_file(), &replaced));
-    // After the owner: a change of that clears some of the bits.
+    // After the owner: chown clears some bits.
     if let Some(bits) = last {
-        // Another group gets what everybody has.
+        // Another group gets the bits of all others.
         let bits = if keeps_owner { bits } else { bits & (0o707 | (bits & 0o7) << 3) };
         file.as_file().set_permissions(Permissions::from_mode(bits))?;
     }
@@ -123,7 +120,7 @@ fn put(
     Ok(sync(directory)?)
 }
 
-/// Keeps the owner and the group of a replaced file; whether this user may.
+/// Keeps the owner and group of a replaced file; returns whether that succeeded.
 fn keep_owner(file: &File, replaced: &Metadata) -> bool {
     let (user, group) = (replaced.uid(), replaced.gid());
     file.metadata().is_ok_and(|about| (about.uid(), about.gid()) == (user, group))
@@ -140,18 +137,18 @@ fn must_be_text(path: &Path, text: &[u8]) -> Result<(), WriteError> {
     }
 }
 
-/// Appends a line to a regular file, which is made if it is absent. Concurrent runs take turns.
+/// Appends a line to a regular file, or creates it, under a lock.
 ///
-/// `whole` returns how many bytes of a text count: not all, if a run was killed within its line.
-/// The rest is cut off.
+/// `complete` returns the length of the complete lines of a text: the rest, from a run that was
+/// killed while writing, is truncated.
 pub(crate) fn append(
     path: &Path,
     final_link: FinalLink,
     line: &str,
     limit: u64,
-    whole: fn(&[u8]) -> usize,
+    complete: fn(&[u8]) -> usize,
 ) -> Result<(), WriteError> {
-    // Before it is opened: that alone can change a device.
+    // Checked before, because opening a device can change it.
     let follows = final_link == FinalLink::Follow;
     if let Ok(about) = if follows { fs::metadata(path) } else { fs::symlink_metadata(path) } {
         read::must_be_regular(about)?;
@@ -162,16 +159,16 @@ pub(crate) fn append(
     lock::wait(&file).map_err(|lock::Busy| io::Error::other("another process has locked it"))?;
     let about = read::must_be_regular(file.metadata()?)?;
     let text = read::content(&file, &about, limit)?;
-    let (counted, cut_off) = text.split_at_checked(whole(&text)).unwrap_or((&text, &[]));
+    let (counted, cut_off) = text.split_at_checked(complete(&text)).unwrap_or((&text, &[]));
     if !cut_off.is_empty() {
         file.set_len(counted.len() as u64)?;
     }
-    // An editor may have left the last line without an end.
+    // An editor may have left out the last line feed.
     let start = if counted.last().is_none_or(|&byte| byte == b'\n') { "" } else { "\n" };
     let written =
         file.write_all(format!("{start}{line}").as_bytes()).and_then(|()| file.sync_all());
     if written.is_err() {
-        // Half a line would stop every later run.
+        // Later runs could not parse half a line.
         let _ = file.set_len(counted.len() as u64);
     } else if text.is_empty() {
         sync(parent(path))?;
@@ -185,11 +182,10 @@ pub(crate) fn rename(from: &Path, to: &Path) -> Result<(), WriteError> {
     Ok(sync(parent(to))?)
 }
 
-/// Gives a file a second name, with every bit it has. Where the file system has no hard links, it
-/// is copied.
+/// Makes a hard link to a file, or a copy if the file system has no hard links.
 pub(crate) fn link(file: &Path, second: &Path) -> Result<(), WriteError> {
     match fs::hard_link(file, second) {
-        // The second name is taken: that file stays.
+        // An existing file is not replaced.
         Err(error) if error.kind() != ErrorKind::AlreadyExists => match fs::read_link(file) {
             Ok(target) => symlink(target, second)?,
             Err(_) => return copy(file, second),
@@ -206,12 +202,12 @@ pub(crate) fn remove(path: &Path) -> Result<(), WriteError> {
     Ok(sync(parent(path))?)
 }
 
-/// Makes a directory, and those above it. Exact bits are there from the first moment: a run that
-/// goes on after a kill does not look at them again.
+/// Creates a directory and its parents. Exact bits are set before it gets its name: after a kill,
+/// the next run does not check them again.
 pub(crate) fn make_directory(path: &Path, bits: Bits) -> Result<(), WriteError> {
     let above = parent(path);
     if !above.is_dir() {
-        // Each of them is synced.
+        // This syncs each parent.
         make_directory(above, Bits::New(0o777))?;
     }
     if let Bits::Exact(bits) = bits {
@@ -228,13 +224,13 @@ pub(crate) fn make_directory(path: &Path, bits: Bits) -> Result<(), WriteError> 
     Ok(sync(above)?)
 }
 
-/// Waits until the names in a directory are on the disk.
+/// Syncs the names in a directory.
 fn sync(directory: &Path) -> io::Result<()> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    // A directory need not be readable to be written to.
+    // A writable directory may be unreadable.
     let Ok(directory) = openat(CWD, directory, flags, Mode::empty()) else { return Ok(()) };
     match fsync(directory) {
-        // Not every file system can do it (fsync(2)).
+        // Not every file system supports it (fsync(2)).
         Err(Errno::INVAL | Errno::ROFS | Errno::NOTSUP) => Ok(()),
         done => done.map_err(io::Error::from),
     }
@@ -262,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn a_write_replaces_what_was_planned_and_nothing_else() {
+    fn a_write_requires_the_old_state() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("file");
         write(&path, b"one", Bits::New(0o600), Old::Absent).unwrap();
@@ -294,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn a_second_name_keeps_everything_and_takes_no_other() {
+    fn links_and_copies_keep_bits_and_replace_nothing() {
         let directory = tempfile::tempdir().unwrap();
         let at = |name: &str| directory.path().join(name);
         write(&at("a"), b"a", Bits::Exact(0o751), Old::Absent).unwrap();
@@ -311,7 +307,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_was_cut_off_goes_and_an_open_one_is_ended() {
+    fn a_partial_line_is_truncated_before_appending() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("record");
         let whole = |text: &[u8]| text.strip_suffix(b"half").map_or(text.len(), <[u8]>::len);
@@ -324,7 +320,7 @@ mod tests {
         }
         assert!(append(&path, FinalLink::Refuse, "line\n", 2, whole).is_err(), "beyond the limit");
         fs::remove_file(&path).unwrap();
-        // To open it would be another error.
+        // Opening it would fail in another way.
         let socket = std::os::unix::net::UnixListener::bind(&path).unwrap();
         assert!(
             append(&path, FinalLink::Refuse, "", 1, whole)

@@ -1,5 +1,5 @@
-//! The place that a person names for an answer: a file, or a stream such as a pipe or
-//! `/dev/stdout`.
+//! The destination of a report or record, as the user named it: a file, or a stream such as a pipe
+//! or `/dev/stdout`.
 
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Write};
@@ -11,60 +11,57 @@ use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use rustix::io::Errno;
 
 use crate::disk::atomic::{self, Bits, Old, WriteError};
-use crate::disk::read::{self, FinalLink, settle};
+use crate::disk::read::{self, FinalLink, canonicalize_existing};
 
-/// How long to wait for a reader of a FIFO: the number of attempts, and the pause between two.
+/// How long to wait for a reader of a FIFO: attempts, and the pause between two.
 const PATIENCE: (u32, Duration) = (50, Duration::from_millis(100));
 
-/// The most links that are followed, as in `path_resolution(7)`.
+/// The most links that are followed (path_resolution(7)).
 const LINKS: usize = 40;
 
-/// Where an answer goes. Made before the work begins, so that what is wrong with it is known by
-/// then.
+/// Where a report or record is written. Created before the work begins, so that errors come early.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Destination {
-    /// As the person wrote it.
+    /// As the user wrote it.
     name: PathBuf,
     target: Target,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Target {
-    /// What a process has open already, such as `/dev/stdout`.
+    /// An open file of this process, such as `/dev/stdout`.
     Opened,
-    /// Anything else but a regular file. A write goes into it.
+    /// An existing file that is not regular. It is written to.
     Stream(PathBuf),
-    /// A regular file, or none yet. Where the name is a link, this is its target, and the link
-    /// stays.
+    /// A regular or new file, with the links of the name resolved. It is replaced.
     File(PathBuf),
 }
 
 impl Destination {
-    /// Follows the links of a path.
+    /// Resolves the links of a path.
     pub(crate) fn new(name: &Path) -> Self {
         Self { name: name.to_owned(), target: Target::of(name) }
     }
 
-    /// As the person wrote it.
+    /// As the user wrote it.
     pub(crate) fn name(&self) -> &Path {
         &self.name
     }
 
-    /// The path that a write would change, with its links followed; `None` for what a process has
-    /// open already.
-    pub(crate) fn changes(&self) -> Option<&Path> {
+    /// The path to write to, with its links resolved; `None` for an open file of this process.
+    pub(crate) fn target_path(&self) -> Option<&Path> {
         match &self.target {
             Target::Opened => None,
             Target::Stream(path) | Target::File(path) => Some(path),
         }
     }
 
-    /// The regular file that a write would replace or make.
+    /// The regular or new file to write, if the destination is one.
     pub(crate) fn file(&self) -> Option<&Path> {
         if let Target::File(path) = &self.target { Some(path) } else { None }
     }
 
-    /// Writes the answer: a file whole or not at all, with the permission bits of the old one.
+    /// Writes the text: to a file atomically, with the permission bits of the old one.
     pub(crate) fn write(&self, text: &[u8]) -> Result<(), WriteError> {
         match self.unchanged()? {
             Target::Opened => Ok(open(&self.name, true)?.write_all(text)?),
@@ -78,17 +75,17 @@ impl Destination {
         &self,
         line: &str,
         limit: u64,
-        whole: fn(&[u8]) -> usize,
+        complete: fn(&[u8]) -> usize,
     ) -> Result<(), WriteError> {
         match self.unchanged()? {
-            Target::Opened => atomic::append(&self.name, FinalLink::Follow, line, limit, whole),
+            Target::Opened => atomic::append(&self.name, FinalLink::Follow, line, limit, complete),
             Target::Stream(path) | Target::File(path) => {
-                atomic::append(path, FinalLink::Refuse, line, limit, whole)
+                atomic::append(path, FinalLink::Refuse, line, limit, complete)
             }
         }
     }
 
-    /// The target, if it is what it was: another was not looked at.
+    /// The target, unless a link changed meanwhile: the new target was not checked.
     fn unchanged(&self) -> Result<&Target, WriteError> {
         if Target::of(&self.name) == self.target {
             Ok(&self.target)
@@ -103,13 +100,14 @@ impl Target {
         if is_opened(name) {
             return Self::Opened;
         }
-        // A build may make the directory: that it exists by then changes nothing.
-        let mut target = settle(&std::path::absolute(name).unwrap_or_else(|_| name.to_owned()));
-        // A link that leads to no file yet. One that leads to itself is replaced.
+        // Absolute, so that the result is the same if a build creates the directory.
+        let mut target =
+            canonicalize_existing(&std::path::absolute(name).unwrap_or_else(|_| name.to_owned()));
+        // Follow a dangling link. One that leads to itself is replaced.
         for _ in 0..LINKS {
             let next = fs::read_link(&target);
             let (Ok(next), Err(_)) = (next, fs::metadata(&target)) else { break };
-            target = settle(&target.parent().unwrap_or(Path::new("/")).join(next));
+            target = canonicalize_existing(&target.parent().unwrap_or(Path::new("/")).join(next));
         }
         if fs::metadata(&target).is_ok_and(|about| !about.is_file()) {
             Self::Stream(target)
@@ -119,7 +117,8 @@ impl Target {
     }
 }
 
-/// Whether a path names what this process has open: `/dev/stdout`, `/dev/fd/3`, `/proc/self/fd/3`.
+/// Whether a path names an open file of this process: `/dev/stdout`, `/dev/fd/3`,
+/// `/proc/self/fd/3`.
 fn is_opened(path: &Path) -> bool {
     let is = |name: &&str| path == Path::new(name);
     let is_in = |directory: &&str| path.parent() == Some(Path::new(directory));
@@ -127,10 +126,10 @@ fn is_opened(path: &Path) -> bool {
         || ["/dev/fd", "/proc/self/fd"].iter().any(is_in)
 }
 
-/// Opens what is not a regular file. A FIFO without a reader gets some time to find one.
+/// Opens a stream. Waits some time for a reader of a FIFO.
 fn open(path: &Path, append: bool) -> io::Result<File> {
     let mut options = File::options();
-    // What a process has open may be a regular file, which must not be overwritten from its start.
+    // An open file of this process may be regular: it must not be overwritten from its start.
     let options = if append { options.append(true) } else { options.write(true) };
     options.custom_flags(read::flags(FinalLink::Follow));
     let mut attempts = 0;
@@ -146,29 +145,29 @@ fn open(path: &Path, append: bool) -> io::Result<File> {
             file => break file?,
         }
     };
-    // A slow reader is waited for.
+    // Wait for a slow reader.
     fcntl_setfl(&file, fcntl_getfl(&file)? - OFlags::NONBLOCK)?;
     Ok(file)
 }
 
-/// A FIFO that no process reads from (fifo(7)).
+/// Whether opening failed because no process reads from the FIFO (fifo(7)).
 fn lacks_reader(error: &io::Error, path: &Path) -> bool {
     Errno::from_io_error(error) == Some(Errno::NXIO)
         && fs::metadata(path).is_ok_and(|about| about.file_type().is_fifo())
 }
 
-/// Whether an absolute path, with its links followed, is part of a git directory: of `.git`, or of
-/// a repository without that name.
+/// Whether an absolute path, with its links resolved, is in a git directory: `.git`, or a bare or
+/// separate one.
 pub(crate) fn is_in_git_directory(path: &Path) -> bool {
     let is_named =
         |path: &Path| path.file_name().is_some_and(|name| name.eq_ignore_ascii_case(".git"));
-    // A work tree may lie in a git directory, and is not part of it.
+    // A work tree in a git directory is not part of it.
     let is_top = |directory: &&Path| directory.join(".git").symlink_metadata().is_ok();
     let mut above = path.ancestors().skip(1).take_while(|directory| !is_top(directory));
     is_named(path) || above.any(|directory| is_named(directory) || is_git_directory(directory))
 }
 
-/// Whether a directory has what every git directory has (gitrepository-layout(5)).
+/// Whether a directory has the layout of a git directory (gitrepository-layout(5)).
 fn is_git_directory(directory: &Path) -> bool {
     let is_shared = || directory.join("objects").is_dir() && directory.join("refs").is_dir();
     directory.join("HEAD").symlink_metadata().is_ok()
@@ -180,7 +179,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_process_has_open_is_known_by_its_path() {
+    fn open_files_are_known_by_path() {
         for (path, opened) in [
             ("/dev/stdout", true),
             ("/dev/fd/3", true),
@@ -195,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn git_directories_are_known_by_name_and_by_what_they_hold() {
+    fn git_directories_are_known_by_name_and_layout() {
         let root = tempfile::tempdir().unwrap();
         let root = root.path().canonicalize().unwrap();
         for path in [
@@ -236,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn a_link_that_is_changed_meanwhile_is_not_written_through() {
+    fn a_link_that_changed_is_not_followed() {
         let root = tempfile::tempdir().unwrap();
         let at = |name: &str| root.path().join(name);
         fs::write(at("a"), "a").unwrap();

@@ -1,4 +1,4 @@
-//! The lock that keeps other runs away from what is changed.
+//! A lock against other runs that change the same files.
 
 use std::fs::File;
 use std::path::Path;
@@ -7,10 +7,10 @@ use std::time::Duration;
 use rustix::fs::{CWD, FlockOperation, Mode, OFlags, flock, openat};
 use rustix::io::Errno;
 
-/// How long to wait for another run: the number of attempts, and the pause between two.
+/// How long to wait for another run: attempts, and the pause between two.
 const PATIENCE: (u32, Duration) = (100, Duration::from_millis(100));
 
-/// Another run holds the lock, and has not released it in time.
+/// Another run did not release the lock in time.
 #[derive(Debug)]
 pub(crate) struct Busy;
 
@@ -21,8 +21,8 @@ pub(crate) struct DirectoryLock {
 }
 
 impl DirectoryLock {
-    /// Waits for the lock. A file system may have no locks, and a directory may not be readable:
-    /// then nothing is locked, and the check of the old text before each write has to do.
+    /// Waits for the lock. Without locks on the file system, or for an unreadable directory,
+    /// nothing is locked; each write still checks the old text.
     pub(crate) fn wait(path: &Path) -> Result<Self, Busy> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let directory = openat(CWD, path, flags, Mode::empty()).ok().map(File::from);

@@ -1,5 +1,4 @@
-//! Bounded reads. Only regular files are read, never more bytes than a limit, and no open or read
-//! waits.
+//! Bounded reads: of regular files only, up to a limit, without blocking.
 
 use std::ffi::OsStr;
 use std::fmt::{self, Display};
@@ -17,35 +16,33 @@ const MIB: u64 = 1024 * 1024;
 /// are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum FinalLink {
-    /// It may lead to a regular file.
     Follow,
-    /// It is not a regular file.
+    /// A link counts as not regular.
     Refuse,
 }
 
 /// Why a file was not read.
 #[derive(Debug)]
 pub(crate) enum ReadError {
-    /// It is a directory, a FIFO, a socket, a device or a link; the noun.
+    /// It is a directory, a FIFO, a socket, a device or a link, as the noun says.
     NotRegular(&'static str),
-    /// It has more bytes than the limit.
+    /// It is larger than the limit.
     TooLarge {
-        /// Its size in bytes, as far as it is known.
+        /// In bytes, as far as it is known.
         size: u64,
-        /// The limit in bytes.
+        /// In bytes.
         limit: u64,
     },
-    /// The system refused.
     Io(io::Error),
 }
 
 impl ReadError {
-    /// Whether no file has this path.
+    /// Whether the path does not exist.
     pub(crate) fn is_absent(&self) -> bool {
-        matches!(self, Self::Io(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory))
+        matches!(self, Self::Io(error) if is_absent(error))
     }
 
-    /// Whether a link leads to no file: it dangles, it loops, or its target is not a regular file.
+    /// Whether a link is dangling or a loop, or its target is not a regular file.
     pub(crate) fn is_dead_end(&self) -> bool {
         let loops = |error: &io::Error| Errno::from_io_error(error) == Some(Errno::LOOP);
         matches!(self, Self::NotRegular(_))
@@ -53,7 +50,7 @@ impl ReadError {
             || matches!(self, Self::Io(error) if loops(error))
     }
 
-    /// The next step for a file that somebody put there.
+    /// The next step for a user's file.
     pub(crate) fn next_step(&self) -> &'static str {
         match self {
             Self::NotRegular(_) => "put a regular file in its place, or remove it",
@@ -97,7 +94,7 @@ pub(crate) fn file(path: &Path, link: FinalLink, limit: u64) -> Result<Vec<u8>, 
     content(&file, &about, limit)
 }
 
-/// The same; `None` if no file has this path.
+/// [`file`], or `None` if the path does not exist.
 pub(crate) fn file_if_there(
     path: &Path,
     link: FinalLink,
@@ -109,48 +106,59 @@ pub(crate) fn file_if_there(
     }
 }
 
+/// `None` for an operation that failed because its path does not exist.
+pub(crate) fn if_there<T>(found: io::Result<T>) -> io::Result<Option<T>> {
+    match found {
+        Err(error) if is_absent(&error) => Ok(None),
+        found => found.map(Some),
+    }
+}
+
+fn is_absent(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory)
+}
+
 /// Opens a regular file.
 pub(crate) fn open(path: &Path, link: FinalLink) -> Result<(File, Metadata), ReadError> {
     let follows = link == FinalLink::Follow;
-    // Before it is opened: that alone can change a device.
+    // Checked before, because opening a device can change it.
     must_be_regular(if follows { fs::metadata(path)? } else { fs::symlink_metadata(path)? })?;
     open_at_once(path, link)
 }
 
-/// Opens a regular file without a look at it first, which saves a system call: for the files of git
-/// itself, where a device is not expected.
+/// [`open`] without the check before, which saves a system call: for the files of git itself, which
+/// are not devices.
 pub(crate) fn open_at_once(path: &Path, link: FinalLink) -> Result<(File, Metadata), ReadError> {
-    // A FIFO would be waited for.
     let file = File::options().read(true).custom_flags(flags(link)).open(path)?;
     let about = must_be_regular(file.metadata()?)?;
     Ok((file, about))
 }
 
-/// The flags with which no open waits (open(2)).
+/// The flags with which opening does not block (open(2)).
 pub(crate) fn flags(link: FinalLink) -> i32 {
     let follow = if link == FinalLink::Follow { OFlags::empty() } else { OFlags::NOFOLLOW };
     (OFlags::NONBLOCK | OFlags::NOCTTY | follow).bits().cast_signed()
 }
 
-/// The content of an open file from its position on, at most `limit` bytes of it.
+/// The rest of an open file, if it has at most `limit` bytes.
 pub(crate) fn content(file: &File, about: &Metadata, limit: u64) -> Result<Vec<u8>, ReadError> {
     if about.len() > limit {
         return Err(ReadError::TooLarge { size: about.len(), limit });
     }
     let mut content =
         Vec::with_capacity(usize::try_from(about.len()).unwrap_or_default().saturating_add(1));
-    // It may grow meanwhile, and files of /proc have no size.
+    // The file may grow meanwhile, and files in /proc have no size.
     let read = file.take(limit.saturating_add(1)).read_to_end(&mut content)? as u64;
     if read > limit { Err(ReadError::TooLarge { size: read, limit }) } else { Ok(content) }
 }
 
-/// Follows the symbolic links of the part of a path that exists, and keeps the rest as it is.
-pub(crate) fn settle(path: &Path) -> PathBuf {
+/// Resolves the links of the part of a path that exists, and appends the rest.
+pub(crate) fn canonicalize_existing(path: &Path) -> PathBuf {
     if let Ok(real) = path.canonicalize() {
         return real;
     }
     match (path.parent(), path.file_name()) {
-        (Some(parent), Some(name)) => settle(parent).join(name),
+        (Some(parent), Some(name)) => canonicalize_existing(parent).join(name),
         _ => path.to_owned(),
     }
 }
@@ -160,16 +168,14 @@ pub(crate) fn list(directory: &Path) -> io::Result<Vec<PathBuf>> {
     fs::read_dir(directory)?.map(|entry| Ok(entry?.path())).collect()
 }
 
-/// The noun for what a path leads to, if reading it could wait or never end: a FIFO, a socket or a
-/// device.
+/// The noun for a FIFO, socket or device, which could block or be read without end.
 pub(crate) fn endless(path: &Path) -> Option<&'static str> {
     let kind = fs::metadata(path).ok()?.file_type();
     (!kind.is_file() && !kind.is_dir()).then(|| noun(kind))
 }
 
-/// The first file below a directory, at any depth, that [`endless`] has a noun for. Only
-/// directories that are entered and files that are read count, by their names. What cannot be
-/// listed is left out.
+/// The first FIFO, socket or device below a directory, with its noun. `is_entered` and `is_read`
+/// select directories and files by name. Directories that cannot be listed are skipped.
 pub(crate) fn find_endless(
     directory: &Path,
     is_entered: fn(&OsStr) -> bool,
@@ -180,7 +186,7 @@ pub(crate) fn find_endless(
         for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
             let name = || entry.file_name();
             match entry.file_type() {
-                // Most entries are files, and of these there may be thousands.
+                // Most entries are files, and there may be thousands.
                 Ok(kind) if kind.is_file() => {}
                 Ok(kind) if kind.is_dir() => rest.extend(is_entered(&name()).then(|| entry.path())),
                 Ok(_) if !is_read(&name()) => {}
@@ -195,12 +201,12 @@ pub(crate) fn find_endless(
     None
 }
 
-/// Gives the metadata back if they are those of a regular file.
+/// Returns the metadata if they are those of a regular file.
 pub(crate) fn must_be_regular(about: Metadata) -> Result<Metadata, ReadError> {
     if about.is_file() { Ok(about) } else { Err(ReadError::NotRegular(noun(about.file_type()))) }
 }
 
-/// What to call a file that is not regular.
+/// The noun for a file that is not regular.
 pub(crate) fn noun(kind: FileType) -> &'static str {
     if kind.is_dir() {
         "a directory"
@@ -241,7 +247,7 @@ mod tests {
         ] {
             symlink(target, at(name)).unwrap();
         }
-        let said = |name: &str, link| match file(&at(name), link, 100) {
+        let content_of = |name: &str, link| match file(&at(name), link, 100) {
             Ok(text) => String::from_utf8(text).unwrap(),
             Err(error) if error.is_absent() => "absent".to_owned(),
             Err(error) => error.to_string(),
@@ -270,8 +276,8 @@ mod tests {
             ("nothing", "absent", "absent"),
             ("file/below", "absent", "absent"),
         ] {
-            assert_eq!(said(name, FinalLink::Follow), followed, "{name}");
-            assert_eq!(said(name, FinalLink::Refuse), refused, "{name}");
+            assert_eq!(content_of(name, FinalLink::Follow), followed, "{name}");
+            assert_eq!(content_of(name, FinalLink::Refuse), refused, "{name}");
         }
         for name in ["to-zero", "to-fifo", "dangling", "loop"] {
             assert!(file(&at(name), FinalLink::Follow, 100).unwrap_err().is_dead_end(), "{name}");
@@ -281,12 +287,12 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_exist_yet_is_settled_below_what_does() {
+    fn a_missing_path_is_resolved_below_an_existing_one() {
         let directory = tempfile::tempdir().unwrap();
         let real = directory.path().canonicalize().unwrap();
         fs::create_dir(real.join("real")).unwrap();
         symlink("real", real.join("link")).unwrap();
-        assert_eq!(settle(&real.join("link/a/b")), real.join("real/a/b"));
+        assert_eq!(canonicalize_existing(&real.join("link/a/b")), real.join("real/a/b"));
     }
 
     #[test]
@@ -305,7 +311,7 @@ mod tests {
         let (open, about) = open(&path, FinalLink::Refuse).unwrap();
         fs::write(&path, "1234567890").unwrap();
         assert!(matches!(content(&open, &about, 5), Err(ReadError::TooLarge { .. })));
-        // No size is known of it.
+        // Its size is unknown.
         let status = Path::new("/proc/self/status");
         if status.exists() {
             assert!(!file(status, FinalLink::Refuse, MIB).unwrap().is_empty());

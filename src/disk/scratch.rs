@@ -1,4 +1,4 @@
-//! A temporary directory that is gone when the program ends, even by a signal.
+//! A temporary directory that is removed when the program ends, even by a signal.
 
 use std::fs::{self, File, Permissions};
 use std::io::{self, ErrorKind};
@@ -11,24 +11,24 @@ use signal_hook::iterator::{Handle, Signals};
 use signal_hook::low_level::emulate_default_handler;
 use tempfile::TempDir;
 
-use crate::os::ending::{HeldBack, watched};
+use crate::os::ending::{SignalGuard, termination_signals};
 
-/// How the directory is called, before the word that is its own.
+/// The start of the directory's name.
 const PREFIX: &str = "bakstop-";
-/// How often to try to remove the directory: a process that we started may still write into it.
+/// How often to try to remove the directory: a child process may still write into it.
 const ATTEMPTS: usize = 100;
 
 /// A private temporary directory.
 #[derive(Debug)]
 pub(crate) struct Scratch {
-    /// Goes away first: a signal that comes meanwhile has a handler.
+    /// Dropped first, while signals still have a handler.
     directory: TempDir,
     shared: Arc<Shared>,
-    _held_back: HeldBack,
+    _signal_guard: SignalGuard,
     _thread: Watcher,
 }
 
-/// The thread that waits for signals. It ends with this.
+/// Ends the thread that waits for signals.
 #[derive(Debug)]
 struct Watcher(Handle);
 
@@ -38,43 +38,43 @@ impl Drop for Watcher {
     }
 }
 
-/// What the thread that waits for signals has to know.
+/// The state that the thread which waits for signals shares.
 #[derive(Debug, Default)]
 struct Shared {
-    /// The directory, once it is made. Locked for good by the thread that removes it.
+    /// `None` before it is created. The thread that removes it keeps the lock for good.
     directory: Mutex<Option<PathBuf>>,
     /// Set by the first signal.
     stop: AtomicBool,
-    /// Whether some work ends by itself once `stop` is set.
-    outlived: AtomicBool,
+    /// Whether work is running that ends by itself once `stop` is set.
+    deferred: AtomicBool,
 }
 
-/// A signal has come, and the work was ended.
+/// A signal ended the work.
 #[derive(Debug)]
 pub(crate) struct Interrupted;
 
 impl Scratch {
-    /// Makes the directory. From here on, a signal that asks the program to end removes it first.
+    /// Creates the directory. From now on, a signal that ends the program removes it first.
     pub(crate) fn new() -> io::Result<Self> {
         let shared = Arc::new(Shared::default());
-        let mut signals = Signals::new(watched())?;
-        let (held_back, thread) = (HeldBack::new(), Watcher(signals.handle()));
+        let mut signals = Signals::new(termination_signals())?;
+        let (signal_guard, thread) = (SignalGuard::new(), Watcher(signals.handle()));
         let waiting = Arc::clone(&shared);
         std::thread::Builder::new().spawn(move || {
             for signal in signals.forever() {
                 waiting.stop.store(true, Ordering::SeqCst);
-                if !waiting.outlived.load(Ordering::SeqCst) {
+                if !waiting.deferred.load(Ordering::SeqCst) {
                     waiting.end(signal);
                 }
             }
-            // It came in time, and nobody has seen it.
+            // It came just before the handler was closed.
             if let Some(signal) = signals.pending().next() {
                 waiting.end(signal);
             }
         })?;
-        // Held until the directory is known: no signal comes between.
+        // Locked until the directory is known, so that a signal cannot miss it.
         let mut known = shared.lock();
-        // The umask does not count: no other user may put anything there.
+        // Regardless of the umask, no other user may write there.
         let private = Permissions::from_mode(0o700);
         let directory = tempfile::Builder::new()
             .prefix(PREFIX)
@@ -83,46 +83,47 @@ impl Scratch {
             .tempdir()?;
         *known = Some(directory.path().to_owned());
         drop(known);
-        Ok(Self { directory, shared, _held_back: held_back, _thread: thread })
+        Ok(Self { directory, shared, _signal_guard: signal_guard, _thread: thread })
     }
 
-    /// Where it is.
     pub(crate) fn path(&self) -> &Path {
         self.directory.path()
     }
 
-    /// The word in its name that no other directory has.
+    /// The random part of its name.
     pub(crate) fn nonce(&self) -> String {
         let name = self.path().file_name().unwrap_or_default().to_string_lossy();
         name.strip_prefix(PREFIX).unwrap_or(&name).to_owned()
     }
 
-    /// Makes a directory in it.
+    /// Creates a directory in it.
     pub(crate) fn make_directory(&self, name: &str) -> io::Result<PathBuf> {
         let path = self.path().join(name);
         fs::create_dir(&path).map(|()| path)
     }
 
-    /// Makes a file in it.
+    /// Creates a file in it.
     pub(crate) fn make_file(&self, name: &str) -> io::Result<(PathBuf, File)> {
         let path = self.path().join(name);
         File::create_new(&path).map(|file| (path, file))
     }
 
-    /// Does some work that a signal does not end: it gets a flag that the signal sets, and ends by
-    /// itself soon after.
-    pub(crate) fn outlive<T>(&self, work: impl FnOnce(&AtomicBool) -> T) -> Result<T, Interrupted> {
+    /// Runs work that a signal does not end: it must end soon after the signal has set its flag.
+    pub(crate) fn defer_signals<T>(
+        &self,
+        work: impl FnOnce(&AtomicBool) -> T,
+    ) -> Result<T, Interrupted> {
         let shared = &self.shared;
-        shared.outlived.store(true, Ordering::SeqCst);
+        shared.deferred.store(true, Ordering::SeqCst);
         let done = work(&shared.stop);
-        shared.outlived.store(false, Ordering::SeqCst);
+        shared.deferred.store(false, Ordering::SeqCst);
         if shared.stop.load(Ordering::SeqCst) { Err(Interrupted) } else { Ok(done) }
     }
 }
 
 impl Drop for Scratch {
-    /// Where a signal removes the directory, the program ends by that signal, and not by an error
-    /// of the work that misses the directory.
+    /// Waits for a signal that removes the directory: it ends the program before the missing
+    /// directory makes the work fail.
     fn drop(&mut self) {
         drop(self.shared.lock());
     }
@@ -148,8 +149,8 @@ impl Shared {
     }
 }
 
-/// Whether the file system that this directory is on keeps executable bits: tried, as `git init`
-/// does. The file has no name, so nothing is left of it.
+/// Whether the file system of a directory keeps executable bits: tries it with an unnamed file, as
+/// `git init` does.
 pub(crate) fn keeps_modes(directory: &Path) -> bool {
     let Ok(file) = tempfile::tempfile_in(directory) else { return false };
     let is_executable =
@@ -163,7 +164,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_directory_is_private_and_goes() {
+    fn the_directory_is_private_and_removed() {
         let scratch = Scratch::new().unwrap();
         let path = scratch.path().to_owned();
         assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o700);
@@ -171,7 +172,7 @@ mod tests {
             path.ends_with(format!("{PREFIX}{}", scratch.nonce())) && scratch.nonce().len() == 12
         );
         scratch.make_directory("objects").unwrap();
-        assert!(!scratch.outlive(|stop| stop.load(Ordering::SeqCst)).unwrap());
+        assert!(!scratch.defer_signals(|stop| stop.load(Ordering::SeqCst)).unwrap());
         drop(scratch);
         assert!(!path.exists());
     }
@@ -179,6 +180,6 @@ mod tests {
     #[test]
     fn work_that_was_interrupted_has_no_result() {
         let scratch = Scratch::new().unwrap();
-        assert!(scratch.outlive(|stop| stop.store(true, Ordering::SeqCst)).is_err());
+        assert!(scratch.defer_signals(|stop| stop.store(true, Ordering::SeqCst)).is_err());
     }
 }

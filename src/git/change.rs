@@ -1,4 +1,4 @@
-//! Changes held by trees: what a commit brings, and where a range leads.
+//! Changes between trees: the new entries of a commit, a push or a range.
 
 use std::collections::HashSet;
 
@@ -9,7 +9,7 @@ use crate::git::history::{CommitNode, Tip};
 use crate::git::objects::Objects;
 use crate::git::trees::{self, TreeWalk};
 
-/// A tree, with what is new in it.
+/// A tree with its new entries.
 #[derive(Debug)]
 pub(crate) struct TreeChange<'a> {
     objects: &'a Objects,
@@ -18,7 +18,7 @@ pub(crate) struct TreeChange<'a> {
     fresh: Vec<Entry>,
 }
 
-/// Reads the changes of commits one after another, and tells nothing twice.
+/// Reads the changes of commits one by one, and reports each entry once.
 #[derive(Debug)]
 pub(crate) struct TreeChanges<'a> {
     objects: &'a Objects,
@@ -26,12 +26,11 @@ pub(crate) struct TreeChanges<'a> {
 }
 
 impl<'a> TreeChanges<'a> {
-    /// Nothing is told yet.
     pub(crate) fn new(objects: &'a Objects) -> Self {
         Self { objects, walk: TreeWalk::new(objects) }
     }
 
-    /// What each commit has that none of its parents has. Parents come before children.
+    /// The entries of each commit that none of its parents has. Parents come before children.
     pub(crate) fn commits(&mut self, nodes: &[CommitNode]) -> Result<Vec<TreeChange<'a>>, Error> {
         let trees: Vec<_> = nodes.iter().map(|node| (&node.tree, &node.parents[..])).collect();
         let fresh = self.walk.fresh_of_each(&trees)?;
@@ -44,7 +43,7 @@ impl<'a> TreeChanges<'a> {
         Ok(nodes.iter().zip(fresh).map(change).collect())
     }
 
-    /// What a tree has that none of the others has; all of it, if there are none.
+    /// The entries of `tree` that none of `others` has; every entry if `others` is empty.
     pub(crate) fn tree(
         &mut self,
         tree: ObjectId,
@@ -54,19 +53,19 @@ impl<'a> TreeChanges<'a> {
         Ok(TreeChange { objects: self.objects, tree, commit: None, fresh })
     }
 
-    /// A tree that stands as it is: nothing in it is new.
-    pub(crate) fn standing(&self, tree: ObjectId) -> TreeChange<'a> {
+    /// A tree without new entries.
+    pub(crate) fn unchanged(&self, tree: ObjectId) -> TreeChange<'a> {
         TreeChange { objects: self.objects, tree, commit: None, fresh: Vec::new() }
     }
 
-    /// Where a ref ends, with what is new there.
+    /// The tip of a ref with its new entries.
     pub(crate) fn end(&self, tip: &Tip, fresh: Vec<Entry>) -> TreeChange<'a> {
         TreeChange { objects: self.objects, tree: tip.tree, commit: Some(tip.commit), fresh }
     }
 }
 
 impl TreeChange<'_> {
-    /// The new entries, which are no longer needed here.
+    /// The new entries.
     pub(crate) fn into_fresh(self) -> Vec<Entry> {
         self.fresh
     }

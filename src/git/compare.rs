@@ -132,7 +132,7 @@ impl<S: Source> IndexWalk<'_, S> {
         }
         let before = old.find(name, false);
         let known = before.is_some_and(|old| old.id == item.id && old.mode == item.mode);
-        if known || item.announced {
+        if known || item.intent_to_add {
             return Ok(Some(Next::File(None)));
         }
         item.entry(true, before.map(|old| old.id)).map(|entry| Some(Next::File(Some(entry))))

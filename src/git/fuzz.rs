@@ -25,6 +25,7 @@ pub(crate) fn answers(data: &[u8]) {
     worktree::fuzz::listing(data);
     assert!(records(data).all(|record| !record.is_empty() && !record.contains(&0)));
     process::text(data);
+    let _ = process::ids("read", data);
 }
 
 fn listing(data: &[u8]) {

@@ -1,4 +1,4 @@
-//! Which commits are to be judged: those of a range, of a push, of all history.
+//! Finds the commits to judge: of a range, of a push, or of all history.
 
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
@@ -11,72 +11,55 @@ use crate::base::refs::RefUpdate;
 use crate::disk::read::{self, FinalLink};
 use crate::git::layer::ObjectKind;
 use crate::git::objects::Objects;
-use crate::git::process::{Git, one_line, records, text, unreadable};
+use crate::git::process::{Git, lines, parse_path, records, text, unreadable};
 use crate::os::env::Environment;
 
-/// The largest list of shallow commits, in bytes: more than a million of them.
+/// The largest list of shallow commits, in bytes: more than a million commits.
 const SHALLOW: u64 = 64 * 1024 * 1024;
 
 mod range;
 
 pub(crate) use range::Range;
 
-/// A commit to be judged.
+/// A commit to judge.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct CommitNode {
-    /// Its name.
     pub id: ObjectId,
-    /// Its tree.
     pub tree: ObjectId,
     /// The trees of its parents.
     pub parents: Vec<ObjectId>,
 }
 
-/// Commits that are new to somebody, and where they lead.
+/// Commits to judge, and the tips that they lead to.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Commits {
     /// The commits, parents before children.
     pub nodes: Vec<CommitNode>,
-    /// The ends of it: what somebody will have checked out.
+    /// The new tips of refs, or of the range.
     pub tips: Vec<Tip>,
-    /// Trees that a tag names without a commit.
+    /// Trees that a tag names directly.
     pub bare_trees: Vec<ObjectId>,
 }
 
 impl Commits {
-    /// Whether there is nothing to judge.
     pub(crate) fn is_empty(&self) -> bool {
         self.nodes.is_empty() && self.tips.is_empty() && self.bare_trees.is_empty()
     }
 }
 
-/// Where a range or a pushed ref ends.
+/// The last commit of a range or of a pushed ref.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Tip {
-    /// The commit.
     pub commit: ObjectId,
-    /// Its tree.
     pub tree: ObjectId,
-    /// The trees that it is compared with: of where the ref was, or of commits just before what is
-    /// new.
+    /// The trees to compare with: that of the old tip, or those of the commits just before the new
+    /// ones.
     pub bases: Vec<ObjectId>,
 }
 
-/// The most trees that a new ref is compared with. Beyond that, more is taken for new, never less.
+/// The most trees that a new ref is compared with. With fewer, more entries count as new, never
+/// less.
 const MOST_BASES: usize = 8;
-
-/// Which refs say what the other side has already.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Known<'a> {
-    /// None.
-    Nothing,
-    /// Every ref of this repository.
-    EveryRef,
-    /// What was last seen of this remote.
-    Remote(&'a str),
-    /// What was last seen of any remote.
-    AnyRemote,
-}
 
 /// The history of a repository.
 #[derive(Debug)]
@@ -87,7 +70,6 @@ pub(crate) struct History<'a> {
 }
 
 impl<'a> History<'a> {
-    /// The history of the repository that git would use in this directory.
     pub(crate) fn new(git: Git, env: &'a Environment, objects: Rc<Objects>) -> Self {
         Self { git, env, objects }
     }
@@ -95,19 +77,19 @@ impl<'a> History<'a> {
     /// The commits of a range.
     pub(crate) fn of_range(&self, range: &Range) -> Result<Commits, Error> {
         let doing = format!("judge the range {}", range.name);
-        let (nodes, _) = self.list(&doing, &[range.tip], &[range.base], Known::Nothing)?;
-        Ok(Commits { nodes, tips: vec![self.end_of_range(range)?], bare_trees: Vec::new() })
+        let (nodes, _) = self.list(&doing, &[range.tip], &[range.base], &[])?;
+        Ok(Commits { nodes, tips: vec![self.range_tip(range)?], bare_trees: Vec::new() })
     }
 
-    /// Where a range ends, and the trees that this is compared with.
-    pub(crate) fn end_of_range(&self, range: &Range) -> Result<Tip, Error> {
+    /// The tip of a range, and the trees to compare it with.
+    pub(crate) fn range_tip(&self, range: &Range) -> Result<Tip, Error> {
         let doing = format!("judge the range {}", range.name);
         let commits = range.forks.iter().chain([&range.tip]);
-        let trees: Option<Vec<ObjectId>> =
-            self.trees(&doing, commits.map(|id| Some(*id)))?.into_iter().collect();
+        let trees: Option<Vec<ObjectId>> = self.trees(&doing, commits)?.into_iter().collect();
         let mut bases =
-            trees.ok_or_else(|| Error::new(doing, "a tree is not here").help("see `git fsck`"))?;
-        let tree = bases.pop().ok_or_else(|| Error::new("judge the range", "git told no tree"))?;
+            trees.ok_or_else(|| Error::new(doing, "a tree is missing").help("run `git fsck`"))?;
+        let tree =
+            bases.pop().ok_or_else(|| Error::new("judge the range", "git printed no tree"))?;
         Ok(Tip { commit: range.tip, tree, bases })
     }
 
@@ -118,34 +100,33 @@ impl<'a> History<'a> {
         tree.ok_or_else(|| self.unknown(&doing, name))
     }
 
-    /// The tree of a commit that is known to be there.
+    /// The tree of a commit that exists.
     pub(crate) fn tree_of(&self, commit: &ObjectId) -> Result<ObjectId, Error> {
         self.objects.tree_of(commit).map_or_else(|| self.tree(&commit.to_string()), Ok)
     }
 
-    /// The commits of a push that the remote does not have, as far as is known here.
+    /// The commits of a push that the remote does not have, by its remote-tracking refs.
     pub(crate) fn of_push(
         &self,
         updates: &[RefUpdate],
         remote: Option<&str>,
     ) -> Result<Commits, Error> {
         let name = self.remote(remote)?;
-        let known = match (&name, remote) {
-            (Some(name), _) => Known::Remote(name),
-            (None, None) => Known::AnyRemote,
-            (None, Some(_)) => Known::Nothing,
-        };
-        self.new_commits(updates, known)
+        let of_remote = name.as_ref().map(|name| format!("--remotes={name}"));
+        match (&of_remote, remote) {
+            (Some(refs), _) => self.new_commits(updates, &["--not", refs]),
+            (None, None) => self.new_commits(updates, &["--not", "--remotes"]),
+            (None, Some(_)) => self.new_commits(updates, &[]),
+        }
     }
 
     /// The commits of a push that no ref of the receiving repository reaches.
     pub(crate) fn of_receive(&self, updates: &[RefUpdate]) -> Result<Commits, Error> {
-        self.new_commits(updates, Known::EveryRef)
+        self.new_commits(updates, &["--not", "--all"])
     }
 
-    /// The commit whose configuration a push is judged by, and its name: where the remote's default
-    /// branch was last seen, else what the remote has of a pushed branch, else what is pushed, for
-    /// then there is nothing else.
+    /// The commit with the configuration for a push, and its name: the remote's default branch as
+    /// last seen, else the old tip of a pushed branch, else the pushed commit.
     pub(crate) fn base_of_push(
         &self,
         updates: &[RefUpdate],
@@ -156,27 +137,21 @@ impl<'a> History<'a> {
         {
             return Ok(Some((id, shown(branch.trim_start_matches("refs/remotes/")))));
         }
-        let doing = "read what is pushed";
-        let side = |ids: Vec<ObjectId>, name: &str| {
-            self.present(doing, &ids).map(|found| found.first().map(|id| (*id, name.to_owned())))
-        };
-        let old =
-            side(updates.iter().filter_map(|update| update.old).collect(), "what the remote has")?;
-        match old {
-            Some(found) => Ok(Some(found)),
-            None => {
-                side(updates.iter().filter_map(|update| update.new).collect(), "what is pushed")
+        let doing = "read the pushed commits";
+        let olds: Vec<ObjectId> = updates.iter().filter_map(|update| update.old).collect();
+        let news: Vec<ObjectId> = updates.iter().filter_map(|update| update.new).collect();
+        for (ids, name) in [(olds, "the remote's branch"), (news, "the pushed commit")] {
+            if let Some(id) = self.present(doing, &ids)?.first() {
+                return Ok(Some((*id, name.to_owned())));
             }
         }
+        Ok(None)
     }
 
-    /// A file of this name in the repository's own directory, where only who runs the server can
-    /// put one.
-    pub(crate) fn own_file(&self, name: &str) -> Result<Option<PathBuf>, Error> {
-        let answer = self
-            .git
-            .output("find the repository's directory", &["rev-parse", "--absolute-git-dir"])?;
-        let path = one_line(answer).join(name);
+    /// A file of this name in the git directory, which only the owner of a server can write.
+    pub(crate) fn server_file(&self, name: &str) -> Result<Option<PathBuf>, Error> {
+        let doing = "find the repository's directory";
+        let path = self.git.path(doing, &["rev-parse", "--absolute-git-dir"])?.join(name);
         match path.symlink_metadata() {
             Ok(_) => Ok(Some(path)),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
@@ -185,12 +160,12 @@ impl<'a> History<'a> {
         }
     }
 
-    /// Every commit that a ref, or a detached HEAD, reaches.
-    pub(crate) fn everything(&self) -> Result<Commits, Error> {
+    /// All commits that refs or a detached HEAD reach.
+    pub(crate) fn all_commits(&self) -> Result<Commits, Error> {
         let doing = "judge all history";
         let listing = self.rev_list(doing, &["--all"], &[])?;
         let (nodes, _) = self.nodes(doing, &listing)?;
-        // A tag may name a tree that no commit has.
+        // A tag may name a tree directly.
         let refs = self.git.output(doing, &["for-each-ref", "--format=%(objectname)^{}"])?;
         let refs = text(&refs).lines().map(str::to_owned).collect::<Vec<_>>();
         let found = self.look_up(doing, refs.into_iter())?.into_iter().flatten();
@@ -199,10 +174,11 @@ impl<'a> History<'a> {
         Ok(Commits { nodes, tips: Vec::new(), bare_trees })
     }
 
-    fn new_commits(&self, updates: &[RefUpdate], known: Known<'_>) -> Result<Commits, Error> {
-        let doing = "judge what is pushed";
-        let pushed = self.peel(doing, updates)?;
-        // What the other side has need not be here: somebody else may have pushed it.
+    /// The commits of a push, without those that `known` excludes, arguments of `git rev-list`.
+    fn new_commits(&self, updates: &[RefUpdate], known: &[&str]) -> Result<Commits, Error> {
+        let doing = "judge the pushed commits";
+        let pushed = self.pushed(doing, updates)?;
+        // Old tips may be missing here: others may have pushed them.
         let olds: Vec<ObjectId> = pushed.iter().filter_map(|pushed| pushed.old).collect();
         let olds = self.present(doing, &olds)?;
         let tree = |pushed: &Pushed| (pushed.kind == ObjectKind::Tree).then_some(pushed.new);
@@ -219,17 +195,19 @@ impl<'a> History<'a> {
         outside.dedup();
         outside.truncate(MOST_BASES);
         let new: HashSet<ObjectId> = nodes.iter().map(|node| node.id).collect();
-        let trees = self.trees(doing, pushed.iter().map(|pushed| Some(pushed.new)))?;
-        let old_trees = self.trees(doing, pushed.iter().map(|pushed| pushed.old))?;
-        for ((pushed, tree), old) in pushed.iter().zip(trees).zip(old_trees) {
-            let bases = match old {
+        let trees = self.trees(doing, pushed.iter().map(|pushed| &pushed.new))?;
+        let old_trees =
+            self.trees(doing, pushed.iter().filter_map(|pushed| pushed.old.as_ref()))?;
+        let mut old_trees = old_trees.into_iter();
+        for (pushed, tree) in pushed.iter().zip(trees) {
+            let bases = match pushed.old.and_then(|_| old_trees.next().flatten()) {
                 Some(old) => vec![old],
                 None if new.contains(&pushed.new) => outside.clone(),
-                // A new name for what is there.
+                // A new name for a known commit.
                 None => continue,
             };
             let tree = tree.ok_or_else(|| {
-                Error::new(doing, format!("the tree of {} is not here", pushed.new))
+                Error::new(doing, format!("the tree of {} is missing", pushed.new))
             })?;
             commits.tips.push(Tip { commit: pushed.new, tree, bases });
         }
@@ -237,28 +215,36 @@ impl<'a> History<'a> {
         Ok(commits)
     }
 
-    /// The trees of commits; `None` for one that is not here.
-    fn trees(
+    /// The trees of commits; `None` for a commit that is missing.
+    fn trees<'i>(
         &self,
         doing: &str,
-        commits: impl Iterator<Item = Option<ObjectId>>,
+        commits: impl Iterator<Item = &'i ObjectId>,
     ) -> Result<Vec<Option<ObjectId>>, Error> {
-        let commits: Vec<Option<ObjectId>> = commits.collect();
-        let here: Vec<Option<ObjectId>> =
-            commits.iter().map(|id| self.objects.tree_of(id.as_ref()?)).collect();
-        // Git is asked about the rest, and says which are not here.
-        let rest = commits
-            .iter()
-            .zip(&here)
-            .filter(|(_, tree)| tree.is_none())
-            .filter_map(|(commit, _)| *commit);
-        let mut found = self.look_up(doing, rest.map(|id| format!("{id}^{{tree}}")))?.into_iter();
-        let mut ask = || found.next().flatten().map(|(id, _)| id);
-        Ok(commits
-            .iter()
-            .zip(here)
-            .map(|(commit, tree)| tree.or_else(|| commit.and_then(|_| ask())))
-            .collect())
+        let found = self.peel(doing, commits, "tree", |_, tree| (tree, ObjectKind::Tree))?;
+        Ok(found.into_iter().map(|found| found.map(|(id, _)| id)).collect())
+    }
+
+    /// The objects of these ids, peeled to a kind, or of any kind if that is empty; `None` for a
+    /// missing one. `known` maps a commit in the store and its tree to that object; git is asked
+    /// only about the other ids.
+    fn peel<'i>(
+        &self,
+        doing: &str,
+        ids: impl Iterator<Item = &'i ObjectId>,
+        kind: &str,
+        known: impl Fn(ObjectId, ObjectId) -> (ObjectId, ObjectKind),
+    ) -> Result<Vec<Option<(ObjectId, ObjectKind)>>, Error> {
+        let ids: Vec<(&ObjectId, Option<ObjectId>)> =
+            ids.map(|id| (id, self.objects.tree_of(id))).collect();
+        let rest = ids.iter().filter(|(_, tree)| tree.is_none());
+        let rest = rest.map(|(id, _)| format!("{id}^{{{kind}}}"));
+        let mut found = self.look_up(doing, rest)?.into_iter();
+        let object = |(id, tree): (&ObjectId, Option<ObjectId>)| match tree {
+            Some(tree) => Some(known(*id, tree)),
+            None => found.next().flatten(),
+        };
+        Ok(ids.into_iter().map(object).collect())
     }
 
     fn list(
@@ -266,18 +252,8 @@ impl<'a> History<'a> {
         doing: &str,
         include: &[ObjectId],
         exclude: &[ObjectId],
-        known: Known<'_>,
+        known: &[&str],
     ) -> Result<(Vec<CommitNode>, Vec<ObjectId>), Error> {
-        let remote;
-        let known: &[&str] = match known {
-            Known::Nothing => &[],
-            Known::EveryRef => &["--not", "--all"],
-            Known::Remote(name) => {
-                remote = format!("--remotes={name}");
-                &["--not", &remote]
-            }
-            Known::AnyRemote => &["--not", "--remotes"],
-        };
         let include = include.iter().map(|id| format!("{id}\n"));
         let exclude = exclude.iter().map(|id| format!("^{id}\n"));
         let input: String = include.chain(exclude).collect();
@@ -286,7 +262,7 @@ impl<'a> History<'a> {
     }
 
     fn rev_list(&self, doing: &str, which: &[&str], input: &[u8]) -> Result<Vec<u8>, Error> {
-        // Commits just outside are listed too, for their trees: what a commit is compared with.
+        // Boundary commits are listed too: commits are compared with their trees.
         let how = [
             "rev-list",
             "--topo-order",
@@ -295,18 +271,18 @@ impl<'a> History<'a> {
             "--encoding=UTF-8",
             "--format=tformat:%m %H %T %P",
         ];
-        // What is pushed takes along the parents that it names, not those that `info/grafts` lends
-        // it here. The file cannot be: one that is there, if only an empty one, earns a word of
-        // advice.
+        // A push sends the parents that a commit names, not those of `info/grafts`. Git prints
+        // advice for a graft file that exists, even an empty one.
         let git = self.git.with(&[("GIT_GRAFT_FILE".into(), "/dev/null/none".into())]);
-        git.fed(doing, &[&how[..], which, &["--"]].concat(), input).map_err(|error| {
+        let listed = git.output_with_input(doing, &[&how[..], which, &["--"]].concat(), input);
+        listed.map(|output| output.stdout).map_err(|error| {
             error.or_help(
-                "if history is missing here, fetch it: `git fetch --refetch`; else see `git fsck`",
+                "if history is missing, fetch it with `git fetch --refetch`; else run `git fsck`",
             )
         })
     }
 
-    /// The commits of a listing, and the trees of those just outside.
+    /// The commits of a listing, and the trees of boundary commits.
     fn nodes(
         &self,
         doing: &str,
@@ -314,11 +290,8 @@ impl<'a> History<'a> {
     ) -> Result<(Vec<CommitNode>, Vec<ObjectId>), Error> {
         let mut trees = HashMap::new();
         let (mut nodes, mut outside) = (Vec::new(), Vec::new());
-        // `commit <id>`, which git writes before each, says nothing new.
-        for line in listing
-            .split(|&byte| byte == b'\n')
-            .filter(|line| !line.is_empty() && !line.starts_with(b"commit "))
-        {
+        // Git writes a line `commit <id>` before each.
+        for line in lines(listing).filter(|line| !line.starts_with(b"commit ")) {
             let Line { inside, id, tree, parents } =
                 Line::parse(line).ok_or_else(|| unreadable(doing, line))?;
             trees.insert(id, tree);
@@ -328,36 +301,26 @@ impl<'a> History<'a> {
                 outside.push(tree);
             }
         }
-        self.check_depth(doing, nodes.iter().map(|(id, _, _)| id))?;
+        let shallow = self.shallow(doing)?;
+        if nodes.iter().any(|(id, _, _)| shallow.contains(id)) {
+            let cause = "this clone is shallow, and lacks some of these commits";
+            return Err(Error::new(doing, cause).help(FETCH_MORE));
+        }
         let node = |(id, tree, parents): (ObjectId, ObjectId, Vec<ObjectId>)| {
             let parents =
                 parents.iter().map(|parent| trees.get(parent).copied()).collect::<Option<Vec<_>>>();
             let parents = parents.ok_or_else(|| {
-                Error::new(doing, format!("a parent of the commit {id} is not here"))
-                    .help("fetch the missing history, or see `git fsck`")
+                Error::new(doing, format!("a parent of the commit {id} is missing"))
+                    .help("fetch the missing history, or run `git fsck`")
             })?;
             Ok(CommitNode { id, tree, parents })
         };
         Ok((nodes.into_iter().map(node).collect::<Result<_, _>>()?, outside))
     }
 
-    /// A shallow clone has commits whose parents were cut off: what these bring cannot be told.
-    fn check_depth<'b>(
-        &self,
-        doing: &str,
-        mut commits: impl Iterator<Item = &'b ObjectId>,
-    ) -> Result<(), Error> {
-        let shallow = self.shallow(doing)?;
-        if commits.any(|commit| shallow.contains(commit)) {
-            return Err(Error::new(doing, "this clone is shallow, and does not hold all of it")
-                .help(FETCH_MORE));
-        }
-        Ok(())
-    }
-
-    /// The commits whose parents were cut off.
+    /// The commits without parents at the boundary of a shallow clone.
     fn shallow(&self, doing: &str) -> Result<HashSet<ObjectId>, Error> {
-        // Where gix knows the place, no process is started for it.
+        // If gix knows the path, git need not run.
         if self.objects.shallow_file().is_some_and(|path| matches!(path.try_exists(), Ok(false))) {
             return Ok(HashSet::new());
         }
@@ -366,7 +329,7 @@ impl<'a> History<'a> {
             .output(doing, &["rev-parse", "--is-shallow-repository", "--git-path", "shallow"])?;
         let path = match (answer.strip_prefix(b"false\n"), answer.strip_prefix(b"true\n")) {
             (Some(_), _) => return Ok(HashSet::new()),
-            (None, Some(path)) => one_line(path.to_vec()),
+            (None, Some(path)) => parse_path(path.to_vec()),
             (None, None) => return Err(unreadable(doing, &answer)),
         };
         let path = self.env.get("GIT_SHALLOW_FILE").map_or(path, PathBuf::from);
@@ -375,14 +338,14 @@ impl<'a> History<'a> {
                 Error::new(doing, format!("the list of shallow commits: {error}"))
                     .help("make .git readable for this user")
             })?;
-        Ok(list.split(|&byte| byte == b'\n').filter_map(ObjectId::from_hex).collect())
+        Ok(lines(&list).filter_map(ObjectId::from_hex).collect())
     }
 
     fn is_shallow(&self) -> bool {
         self.shallow("").is_ok_and(|commits| !commits.is_empty())
     }
 
-    /// The remote of this name, or of this URL, if it is one of this repository's.
+    /// The configured remote of this name or URL.
     fn remote(&self, name: Option<&str>) -> Result<Option<String>, Error> {
         let Some(name) = name else { return Ok(None) };
         let arguments = ["config", "--null", "--get-regexp", r"^remote\..*\.(push)?url$"];
@@ -392,7 +355,7 @@ impl<'a> History<'a> {
             let remote = key.strip_prefix("remote.")?.rsplit_once('.')?.0;
             Some((remote, url))
         });
-        // A name with a meaning to a pattern would stand for others as well.
+        // `--remotes=` takes a pattern.
         let plain = |name: &str| {
             name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-/".contains(&byte))
         };
@@ -401,43 +364,29 @@ impl<'a> History<'a> {
         Ok(matching.next().map(|(remote, _)| remote.to_owned()))
     }
 
-    /// What each new id of a push stands for, tags peeled.
-    fn peel(&self, doing: &str, updates: &[RefUpdate]) -> Result<Vec<Pushed>, Error> {
+    /// The new object of each update of a push, with its tags peeled.
+    fn pushed(&self, doing: &str, updates: &[RefUpdate]) -> Result<Vec<Pushed>, Error> {
         let updates: Vec<(ObjectId, Option<ObjectId>)> =
             updates.iter().filter_map(|update| Some((update.new?, update.old))).collect();
-        // What is a commit need not be peeled, and mostly it is.
-        let is_commit: Vec<bool> =
-            updates.iter().map(|(new, _)| self.objects.tree_of(new).is_some()).collect();
-        let others = updates.iter().zip(&is_commit).filter(|(_, commit)| !**commit);
-        let mut found =
-            self.look_up(doing, others.map(|((new, _), _)| format!("{new}^{{}}")))?.into_iter();
-        let pushed = updates.iter().zip(is_commit).map(|((id, old), is_commit)| {
-            let found =
-                if is_commit { Some((*id, ObjectKind::Commit)) } else { found.next().flatten() };
+        let ids = updates.iter().map(|(new, _)| new);
+        let found = self.peel(doing, ids, "", |id, _| (id, ObjectKind::Commit))?;
+        let pushed = updates.iter().zip(found).map(|((id, old), found)| {
             let (new, kind) = found.ok_or_else(|| {
-                Error::new(doing, format!("the object {id} is not here"))
-                    .help("see `git fsck`; in a hook, git itself names objects that are there")
+                Error::new(doing, format!("the object {id} is missing"))
+                    .help("run `git fsck`; in a hook, git itself names objects that exist")
             })?;
             Ok(Pushed { new, kind, old: *old })
         });
         pushed.collect()
     }
 
-    /// Those of the commits that are here.
+    /// The commits that exist here.
     fn present(&self, doing: &str, ids: &[ObjectId]) -> Result<Vec<ObjectId>, Error> {
-        let here: Vec<bool> = ids.iter().map(|id| self.objects.tree_of(id).is_some()).collect();
-        let others = ids.iter().zip(&here).filter(|(_, here)| !**here);
-        let mut found =
-            self.look_up(doing, others.map(|(id, _)| format!("{id}^{{commit}}")))?.into_iter();
-        let mut ask = || found.next().flatten().map(|(id, _)| id);
-        Ok(ids
-            .iter()
-            .zip(here)
-            .filter_map(|(id, here)| if here { Some(*id) } else { ask() })
-            .collect())
+        let found = self.peel(doing, ids.iter(), "commit", |id, _| (id, ObjectKind::Commit))?;
+        Ok(found.into_iter().flatten().map(|(id, _)| id).collect())
     }
 
-    /// The commits that revisions name, as somebody typed them; `None` for one that names none.
+    /// The commits that revisions name, as typed; `None` for an unknown revision.
     fn resolve<const N: usize>(
         &self,
         doing: &str,
@@ -446,7 +395,7 @@ impl<'a> History<'a> {
         self.resolve_as(doing, names, "commit")
     }
 
-    /// The objects of this kind that the revisions name; `None` for one that names none.
+    /// The objects of a kind that revisions name; `None` for an unknown revision.
     fn resolve_as<const N: usize>(
         &self,
         doing: &str,
@@ -461,40 +410,35 @@ impl<'a> History<'a> {
         Ok(ids)
     }
 
-    /// Asks git for objects by name. They go through a pipe: no name can be taken for an option.
+    /// Asks git for objects by name, through a pipe: no name can be taken for an option.
     fn look_up(
         &self,
         doing: &str,
         names: impl Iterator<Item = String>,
     ) -> Result<Vec<Option<(ObjectId, ObjectKind)>>, Error> {
-        // A line feed is no part of any revision; it must not make two of one.
+        // A revision has no line feed.
         let names: Vec<String> = names.map(|name| name.replace(['\n', '\0'], "?")).collect();
         if names.is_empty() {
             return Ok(Vec::new());
         }
         let how = ["-c", "core.warnAmbiguousRefs=true", "cat-file", "--batch-check"];
-        let (answer, warnings) =
-            self.git.fed_with_warnings(doing, &how, (names.join("\n") + "\n").as_bytes())?;
-        // Of a tag and a branch of one name, git takes the tag, with a word that nobody reads in
-        // CI.
-        if let Some(ambiguous) = text(&warnings).lines().find(|line| is_ambiguous(line)) {
+        let input = names.join("\n") + "\n";
+        let answer = self.git.output_with_input(doing, &how, input.as_bytes())?;
+        // Git prefers a tag to a branch of the same name, with a warning that CI logs hide.
+        if let Some(ambiguous) = text(&answer.stderr).lines().find(|line| is_ambiguous(line)) {
             return Err(Error::new(doing, ambiguous.trim_start_matches("warning: ")).help(
                 "name it in full: refs/heads/NAME, refs/remotes/REMOTE/NAME or refs/tags/NAME",
             ));
         }
-        let found: Vec<_> = answer
-            .split(|&byte| byte == b'\n')
-            .filter(|line| !line.is_empty())
-            .map(object)
-            .collect();
-        if found.len() == names.len() { Ok(found) } else { Err(unreadable(doing, &answer)) }
+        let found: Vec<_> = lines(&answer.stdout).map(object).collect();
+        if found.len() == names.len() { Ok(found) } else { Err(unreadable(doing, &answer.stdout)) }
     }
 }
 
 const FETCH_MORE: &str =
     "fetch more: `git fetch --unshallow`; in a workflow, check out with `fetch-depth: 0`";
 
-/// What a push brings to a ref. A blob has no path that it could be judged by.
+/// An update of a ref by a push. Blobs are not judged: they have no path.
 #[derive(Debug, Clone, Copy)]
 struct Pushed {
     new: ObjectId,
@@ -502,7 +446,7 @@ struct Pushed {
     old: Option<ObjectId>,
 }
 
-/// Parses `<id> SP <type> SP <size>` of git-cat-file(1); `None` for `<name> missing` and its kin.
+/// Parses `<id> SP <type> SP <size>` of git-cat-file(1); `None` for `<name> missing` and similar.
 pub(super) fn object(line: &[u8]) -> Option<(ObjectId, ObjectKind)> {
     let mut fields = line.split(|&byte| byte == b' ');
     let (id, kind, size) = (fields.next()?, fields.next()?, fields.next()?);
@@ -511,7 +455,7 @@ pub(super) fn object(line: &[u8]) -> Option<(ObjectId, ObjectKind)> {
     ObjectId::from_hex(id).filter(|_| whole).map(|id| (id, kind))
 }
 
-/// A line of our own format of git-rev-list(1): `<mark> SP <commit> SP <tree> SP <parents>`.
+/// A line of `git rev-list` in our format: `<mark> SP <commit> SP <tree> SP <parents>`.
 pub(super) struct Line {
     pub inside: bool,
     pub id: ObjectId,
@@ -533,13 +477,12 @@ impl Line {
     }
 }
 
-/// Whether git warns that a name stands for several refs. HEAD is always itself, whatever else is
-/// called so.
+/// Whether git warns that a name means several refs. `HEAD` always means HEAD.
 fn is_ambiguous(warning: &str) -> bool {
     warning.contains("is ambiguous") && !warning.contains("refname 'HEAD' is")
 }
 
-/// What a person typed, safe to print.
+/// A name as typed, safe to print.
 fn shown(name: &str) -> String {
     RepoPath::new(name).to_string()
 }

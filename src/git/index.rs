@@ -196,7 +196,7 @@ impl<S: Source> IndexFile<S> {
             at += u64::from(length);
         }
         match unknown {
-            Some(signature) => Err(Handover::IndexExtension(signature)),
+            Some(signature) => Err(Handover::index_extension(signature)),
             None => Ok(place),
         }
     }
@@ -222,7 +222,7 @@ impl<S: Source> IndexFile<S> {
             let (signature, length) =
                 self.extension(at)?.ok_or("the index ends within an extension")?;
             if !HARMLESS.contains(&&signature) {
-                return Err(Handover::IndexExtension(signature));
+                return Err(Handover::index_extension(signature));
             }
             at += 8;
             if &signature == TREE && found.replace(Extension { from: at, length }).is_some() {
@@ -273,7 +273,7 @@ impl<S: Source> IndexStream<'_, S> {
             mode: self.mode,
             id,
             unmerged: self.flags.0 & 0x3000 != 0,
-            announced: self.flags.1 & INTENT_TO_ADD != 0,
+            intent_to_add: self.flags.1 & INTENT_TO_ADD != 0,
         }))
     }
 
@@ -469,7 +469,7 @@ mod tests {
         let mut stream = index.entries();
         let mut paths = Vec::new();
         while let Some(item) = stream.peek()? {
-            let mark = if item.announced { "+" } else { "" };
+            let mark = if item.intent_to_add { "+" } else { "" };
             paths.push(format!("{mark}{}", String::from_utf8_lossy(item.path)));
             stream.advance();
         }
@@ -515,8 +515,8 @@ mod tests {
         let mut text = index(&[&entries(2, &[("b/", 0), ("c", 0)])]);
         text[HEADER + 24..HEADER + 28].copy_from_slice(&0o040_000_u32.to_be_bytes());
         let index = read(&text);
-        assert_eq!(index.wanted(&|_| false), Err(Handover::EntryMode(0o040_000)));
-        assert_eq!(index.at(&RepoPath::from("b/c")), Err(Handover::EntryMode(0o040_000)));
+        assert_eq!(index.wanted(&|_| false), Err(Handover::entry_mode(0o040_000)));
+        assert_eq!(index.at(&RepoPath::from("b/c")), Err(Handover::entry_mode(0o040_000)));
     }
 
     #[test]

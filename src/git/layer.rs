@@ -1,4 +1,4 @@
-//! The vocabulary of the layers: why one hands over, the kinds of objects, and what an index holds.
+//! The types that the layers share: handovers, kinds of objects and index entries.
 
 use std::fmt::{self, Display};
 use std::path::PathBuf;
@@ -7,75 +7,63 @@ use crate::base::change::{Entry, Mode, ObjectId};
 use crate::base::escape::Escaped;
 use crate::base::path::RepoPath;
 
-/// The longest path that is followed, in bytes: `PATH_MAX` of Linux. No work tree could hold a
-/// longer one.
+/// The longest path, in bytes: `PATH_MAX` of Linux. A work tree cannot have a longer one.
 pub(super) const LONGEST_PATH: usize = 4096;
 
-/// Why a layer does not answer, so that the next one is asked. Displayed, it completes "because …".
+/// Why a layer does not answer, so that the next one is asked: the end of "because …", safe to
+/// print.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Handover {
-    /// A variable that the layer does not follow is set.
-    Variable(String),
-    /// The repository uses an extension of its format that the layer does not know.
-    RepositoryExtension(String),
-    /// The index has an extension that the layer does not know.
-    IndexExtension([u8; 4]),
-    /// The index has an entry of a mode that git does not commit, such as a whole directory.
-    EntryMode(u32),
-    /// Something failed; the system or gix says why.
-    Failed {
-        /// What failed, as a sentence.
-        what: &'static str,
-        /// The message of the error.
-        cause: String,
-    },
-    /// Anything else that is not certain, as a sentence.
-    Doubt(&'static str),
-}
+pub(crate) struct Handover(String);
 
 impl Handover {
-    /// Something failed. `what` is a sentence.
-    pub(super) fn failed(what: &'static str, cause: impl Display) -> Self {
-        Self::Failed { what, cause: cause.to_string() }
+    /// A variable is set that the layer does not support.
+    pub(super) fn variable(name: &str) -> Self {
+        Self(format!("{} is set", Escaped(name.as_bytes())))
+    }
+
+    /// The repository uses an extension of its format that the layer does not support.
+    pub(super) fn repository_extension(name: &str) -> Self {
+        Self(format!("the repository uses the extension {}", Escaped(name.as_bytes())))
+    }
+
+    /// The index has an extension that the layer does not support.
+    pub(super) fn index_extension(signature: [u8; 4]) -> Self {
+        Self(format!("the index has the extension {}", Escaped(&signature)))
+    }
+
+    /// The index has an entry of a mode that git does not commit, such as a whole directory.
+    pub(super) fn entry_mode(mode: u32) -> Self {
+        Self(format!("the index has an entry of mode {mode:o}"))
+    }
+
+    /// An operation failed. `what` is a sentence; the message of the error follows it.
+    pub(super) fn failed(what: &str, cause: impl Display) -> Self {
+        Self(format!("{what} ({})", Escaped(cause.to_string().as_bytes())))
     }
 }
 
 impl From<&'static str> for Handover {
-    fn from(doubt: &'static str) -> Self {
-        Self::Doubt(doubt)
+    fn from(reason: &'static str) -> Self {
+        Self(reason.to_owned())
     }
 }
 
 impl Display for Handover {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Variable(name) => write!(out, "{} is set", Escaped(name.as_bytes())),
-            Self::RepositoryExtension(name) => {
-                write!(out, "the repository uses the extension {}", Escaped(name.as_bytes()))
-            }
-            Self::IndexExtension(signature) => {
-                write!(out, "the index has the extension {}", Escaped(signature))
-            }
-            Self::EntryMode(mode) => write!(out, "the index has an entry of mode {mode:o}"),
-            Self::Failed { what, cause } => write!(out, "{what} ({})", Escaped(cause.as_bytes())),
-            Self::Doubt(doubt) => out.write_str(doubt),
-        }
+        out.write_str(&self.0)
     }
 }
 
-/// The kinds of object that paths and refs lead to; tags are peeled by git.
+/// The kinds of object that paths and refs lead to, after git has peeled tags.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ObjectKind {
-    /// A commit.
     Commit,
-    /// A directory.
     Tree,
-    /// The content of a file.
     Blob,
 }
 
 impl ObjectKind {
-    /// The word that git uses.
+    /// Git's name.
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Commit => "commit",
@@ -84,7 +72,7 @@ impl ObjectKind {
         }
     }
 
-    /// The kind that git has this word for.
+    /// The kind that has this name in git.
     pub(super) fn of_name(name: &[u8]) -> Option<Self> {
         [Self::Commit, Self::Tree, Self::Blob]
             .into_iter()
@@ -99,53 +87,51 @@ pub(super) struct IndexItem<'a> {
     pub path: &'a [u8],
     /// Git's octal mode.
     pub mode: u32,
-    /// The content.
     pub id: ObjectId,
     /// Whether it is one side of a conflict.
     pub unmerged: bool,
-    /// Whether it is only announced, by `git add -N`: git commits nothing of it.
-    pub announced: bool,
+    /// Whether it was added with `git add -N`: git does not commit it.
+    pub intent_to_add: bool,
 }
 
 impl IndexItem<'_> {
-    /// Whether git would commit it.
+    /// Whether git commits it.
     pub(super) fn is_committed(&self) -> bool {
-        !self.unmerged && !self.announced
+        !self.unmerged && !self.intent_to_add
     }
 
-    /// Hands over at the entry of a whole directory, which a sparse index has: gitformat-index(5).
+    /// Fails for the entry of a directory, which a sparse index has (gitformat-index(5)).
     pub(super) fn must_not_be_tree(&self) -> Result<(), Handover> {
         if self.mode & 0o170_000 == 0o040_000 {
-            Err(Handover::EntryMode(self.mode))
+            Err(Handover::entry_mode(self.mode))
         } else {
             Ok(())
         }
     }
 
-    /// The entry, as rules see it.
+    /// The entry for the rules.
     pub(super) fn entry(&self, fresh: bool, replaces: Option<ObjectId>) -> Result<Entry, Handover> {
-        let mode = Mode::from_bits(self.mode).ok_or(Handover::EntryMode(self.mode))?;
+        let mode = Mode::from_bits(self.mode).ok_or(Handover::entry_mode(self.mode))?;
         Ok(Entry { path: RepoPath::new(self.path), mode, id: self.id, fresh, replaces })
     }
 }
 
-/// What an index has that the tree of HEAD has not.
+/// The differences between the index and HEAD.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Compared {
-    /// The new entries, in git's order.
+    /// Entries that HEAD does not have, in git's order.
     pub fresh: Vec<Entry>,
     /// Paths with unresolved conflicts.
     pub unmerged: Vec<RepoPath>,
 }
 
-/// The answer of a layer to the question what is staged.
+/// A layer's answer: the staged changes.
 #[derive(Debug)]
 pub(super) struct LayerAnswer {
-    /// What is new, and what is in conflict.
     pub compared: Compared,
-    /// The top of the work tree, if there is one.
+    /// The top of the work tree; `None` without one.
     pub top: Option<PathBuf>,
-    /// Whether the program was started below it.
+    /// Whether the working directory is below it.
     pub below_top: bool,
 }
 
@@ -154,16 +140,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_handover_completes_because() {
+    fn handovers_are_displayed_escaped() {
         let cause = "no such\nfile \x1b[2J";
         for (handover, reason) in [
-            (Handover::Variable("GIT_X".into()), "GIT_X is set"),
-            (
-                Handover::RepositoryExtension("noop".into()),
-                "the repository uses the extension noop",
-            ),
-            (Handover::IndexExtension(*b"ab\0d"), "the index has the extension ab\\u{0000}d"),
-            (Handover::EntryMode(0o40_000), "the index has an entry of mode 40000"),
+            (Handover::variable("GIT_X"), "GIT_X is set"),
+            (Handover::repository_extension("noop"), "the repository uses the extension noop"),
+            (Handover::index_extension(*b"ab\0d"), "the index has the extension ab\\u{0000}d"),
+            (Handover::entry_mode(0o40_000), "the index has an entry of mode 40000"),
             (
                 Handover::failed("HEAD cannot be read", cause),
                 "HEAD cannot be read (no such\\nfile \\u{001b}[2J)",
@@ -175,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn kinds_are_called_as_git_calls_them() {
+    fn kinds_have_the_names_of_git() {
         for kind in [ObjectKind::Commit, ObjectKind::Tree, ObjectKind::Blob] {
             assert_eq!(ObjectKind::of_name(kind.name().as_bytes()), Some(kind));
         }

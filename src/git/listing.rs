@@ -28,7 +28,7 @@ fn head_and_top(git: &Git) -> Result<(String, Option<PathBuf>), Error> {
     const HEAD: [&str; 2] = ["--verify", "HEAD^{commit}"];
     let ask = |what: &[&str]| git.run(DOING, &[&["rev-parse", "--quiet"], what, &HEAD].concat());
     let mut answer = ask(&["--show-toplevel"])?;
-    let top = match answer.code {
+    let top = match answer.status.code() {
         // The id of the commit comes last.
         Some(0) => answer.stdout.trim_ascii_end().rsplitn(2, |&byte| byte == b'\n').nth(1),
         Some(1) => answer.stdout.strip_suffix(b"\n"),
@@ -39,7 +39,7 @@ fn head_and_top(git: &Git) -> Result<(String, Option<PathBuf>), Error> {
     if top.is_none() {
         answer = ask(&[])?;
     }
-    let head = match answer.code {
+    let head = match answer.status.code() {
         Some(0) => "HEAD".to_owned(),
         // Unborn: everything is new, compared with the empty tree. A HEAD that cannot be read ends
         // here as well, and then more is judged, never less.

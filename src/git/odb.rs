@@ -42,7 +42,7 @@ impl Odb {
     /// Whether gix finds the store that git would use in this environment.
     pub(super) fn follows(env: &Environment) -> Result<(), Handover> {
         match UNKNOWN_VARIABLES.into_iter().find(|name| env.get(name).is_some()) {
-            Some(name) => Err(Handover::Variable(name.to_owned())),
+            Some(name) => Err(Handover::variable(name)),
             None => Ok(()),
         }
     }
@@ -50,7 +50,7 @@ impl Odb {
     /// Opens the store of the repository that this git would use. Gix would wait for the same
     /// files.
     pub(super) fn open(git: &Git) -> Result<Self, Handover> {
-        git.must_not_wait().map_err(|_| "a file of the repository is not regular")?;
+        git.check_safe_to_start().map_err(|_| "a file of the repository is not regular")?;
         let strict = || {
             gix::open::Options::default()
                 .bail_if_untrusted(true)
@@ -69,7 +69,7 @@ impl Odb {
         .map_err(|error| Handover::failed("gix cannot open the repository", error))?
         .to_thread_local();
         if let Some(name) = unknown_extension(&repository) {
-            return Err(Handover::RepositoryExtension(name));
+            return Err(Handover::repository_extension(&name));
         }
         repository.object_cache_size_if_unset(OBJECT_CACHE);
         Ok(Self { repository })

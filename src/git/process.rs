@@ -1,11 +1,11 @@
-//! The `git` program: how it is started, with which variables, and what became of it.
+//! Runs the `git` program, with the environment variables that it needs, and reads its output.
 
 use std::cell::RefCell;
 use std::ffi::{OsStr, OsString};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Output, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -16,20 +16,20 @@ use crate::base::path::RepoPath;
 use crate::git::endless;
 use crate::git::layer::ObjectKind;
 
-/// Runs git in a directory. It never fetches, never takes an optional lock, never asks a question.
+/// Runs git in a directory. It never fetches, takes an optional lock or prompts.
 #[derive(Debug, Clone)]
 pub(crate) struct Git {
     directory: PathBuf,
     /// Whether the variables of another repository are removed from the environment.
     clear_local_env: bool,
-    /// Further variables that are set.
+    /// Variables set in addition.
     variables: Vec<(String, OsString)>,
-    /// Whether no file that git opens here makes it wait: looked up before the first command.
+    /// Whether git opens no FIFO or device here: checked before the first command.
     is_safe_to_start: Arc<AtomicBool>,
 }
 
-/// The variables that belong to one repository, as `git rev-parse --local-env-vars` lists them. Git
-/// sets some of them for the hooks that it runs.
+/// The variables that belong to one repository (`git rev-parse --local-env-vars`). Git sets some of
+/// them for its hooks.
 const LOCAL_VARIABLES: [&str; 15] = [
     "GIT_ALTERNATE_OBJECT_DIRECTORIES",
     "GIT_CONFIG",
@@ -52,17 +52,6 @@ const LOCAL_VARIABLES: [&str; 15] = [
 const PATHSPEC_VARIABLES: [&str; 4] =
     ["GIT_LITERAL_PATHSPECS", "GIT_GLOB_PATHSPECS", "GIT_NOGLOB_PATHSPECS", "GIT_ICASE_PATHSPECS"];
 
-/// The outcome of a git command.
-#[derive(Debug)]
-pub(crate) struct GitOutput {
-    /// Its exit code; `None` if a signal ended it.
-    pub code: Option<i32>,
-    /// Its standard output.
-    pub stdout: Vec<u8>,
-    /// Its standard error.
-    pub stderr: Vec<u8>,
-}
-
 impl Git {
     /// Git as run in `directory`.
     pub(crate) fn new(directory: impl Into<PathBuf>) -> Self {
@@ -74,13 +63,13 @@ impl Git {
         }
     }
 
-    /// Git for a nested repository or a submodule: clears `GIT_DIR` and the other variables that
-    /// belong to the repository around it.
+    /// Git for a nested repository or a submodule: clears `GIT_DIR` and the other variables of the
+    /// outer repository.
     pub(crate) fn nested(directory: impl Into<PathBuf>) -> Self {
         Self { clear_local_env: true, ..Self::new(directory) }
     }
 
-    /// The same git, with these variables set as well.
+    /// A copy with these variables set as well.
     pub(crate) fn with(&self, variables: &[(String, OsString)]) -> Self {
         let variables = [&self.variables[..], variables].concat();
         let is_elsewhere = variables.iter().any(|(name, _)| name == "GIT_DIR");
@@ -93,109 +82,96 @@ impl Git {
         &self.directory
     }
 
-    /// Runs a command to its end; any exit code is an answer. `doing` completes "could not …".
+    /// The output of a command, whatever its exit code. `doing` completes "could not …".
     pub(crate) fn run(
         &self,
         doing: &str,
         arguments: &[impl AsRef<OsStr>],
-    ) -> Result<GitOutput, Error> {
-        self.must_not_wait()?;
+    ) -> Result<Output, Error> {
+        self.check_safe_to_start()?;
         let output = self.command(arguments).stdin(Stdio::null()).output().map_err(|error| {
             if self.directory.is_dir() {
                 not_started(doing, &error)
             } else {
-                Error::new(doing, "the directory that this runs in is gone")
-                    .help("change to one that exists")
+                Error::new(doing, "the working directory does not exist any more")
+                    .help("change to a directory that exists")
             }
         })?;
-        Ok(GitOutput { code: output.status.code(), stdout: output.stdout, stderr: output.stderr })
+        Ok(output)
     }
 
-    /// The output of a command that must succeed.
+    /// The standard output of a command that must succeed.
     pub(crate) fn output(
         &self,
         doing: &str,
         arguments: &[impl AsRef<OsStr>],
     ) -> Result<Vec<u8>, Error> {
         let output = self.run(doing, arguments)?;
-        if output.code == Some(0) { Ok(output.stdout) } else { Err(failed(doing, &output)) }
+        if output.status.success() { Ok(output.stdout) } else { Err(failed(doing, &output)) }
     }
 
-    /// Git as the user would run it: with the further variables, and none of our own.
-    pub(crate) fn plain(&self, arguments: &[&str]) -> Command {
+    /// The path that a command prints, relative to the working directory or absolute.
+    pub(crate) fn path(&self, doing: &str, arguments: &[&str]) -> Result<PathBuf, Error> {
+        Ok(self.directory.join(parse_path(self.output(doing, arguments)?)))
+    }
+
+    /// A command of git as the user would run it: with `variables`, but not with our defaults.
+    pub(crate) fn user_command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new("git");
         command.args(arguments).current_dir(&self.directory).envs(self.variables.iter().cloned());
         command
     }
 
-    /// The output of a query; `None` where git answers with exit code 1 that nothing was found, as
-    /// `git config --get` does. Failures of git end with 128 or 129.
+    /// The standard output of a query; `None` for exit code 1, which says that nothing was found,
+    /// as in `git config --get`. Git fails with 128 or 129.
     pub(crate) fn query(&self, doing: &str, arguments: &[&str]) -> Result<Option<Vec<u8>>, Error> {
         let output = self.run(doing, arguments)?;
-        match output.code {
+        match output.status.code() {
             Some(0) => Ok(Some(output.stdout)),
             Some(1) => Ok(None),
             _ => Err(failed(doing, &output)),
         }
     }
 
-    /// The output of a command that must succeed, and reads its standard input to the end.
-    pub(crate) fn fed(
+    /// The output of a command that must succeed and read all of `input`.
+    pub(crate) fn output_with_input(
         &self,
         doing: &str,
         arguments: &[&str],
         input: &[u8],
-    ) -> Result<Vec<u8>, Error> {
-        self.fed_with_warnings(doing, arguments, input).map(|(output, _)| output)
+    ) -> Result<Output, Error> {
+        let output = self.run_with_input(doing, arguments, input)?;
+        if output.status.success() { Ok(output) } else { Err(failed(doing, &output)) }
     }
 
-    /// The same, with its standard error.
-    pub(crate) fn fed_with_warnings(
+    /// Runs a command that must read all of `input`; any exit code is an answer.
+    pub(crate) fn run_with_input(
         &self,
         doing: &str,
         arguments: &[&str],
         input: &[u8],
-    ) -> Result<(Vec<u8>, Vec<u8>), Error> {
-        let (output, whole) = self.feed(doing, arguments, input)?;
-        // If git ends before it has read everything, its own message says why.
-        if whole && output.code == Some(0) {
-            Ok((output.stdout, output.stderr))
-        } else {
-            Err(failed(doing, &output))
-        }
-    }
-
-    /// The outcome of a command, with any exit code, and whether it read its standard input to the
-    /// end.
-    pub(crate) fn feed(
-        &self,
-        doing: &str,
-        arguments: &[&str],
-        input: &[u8],
-    ) -> Result<(GitOutput, bool), Error> {
+    ) -> Result<Output, Error> {
         let mut command = self.command(arguments);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = self.start(doing, &mut command)?;
         let pipe = child.stdin.take();
-        // A thread of its own: git may write before it has read everything.
-        let (fed, output) = std::thread::scope(|scope| {
-            let feeder = scope.spawn(move || pipe.map_or(Ok(()), |mut pipe| pipe.write_all(input)));
+        // In another thread: git may write before it has read everything.
+        let (written, output) = std::thread::scope(|scope| {
+            let writer = scope.spawn(move || pipe.map_or(Ok(()), |mut pipe| pipe.write_all(input)));
             let output = child.wait_with_output();
-            (feeder.join(), output)
+            (writer.join(), output)
         });
         let output = output.map_err(|error| Error::new(doing, error))?;
-        let output =
-            GitOutput { code: output.status.code(), stdout: output.stdout, stderr: output.stderr };
-        Ok((output, matches!(fed, Ok(Ok(())))))
+        // If git ends before it has read everything, its own message says why.
+        if matches!(written, Ok(Ok(()))) { Ok(output) } else { Err(failed(doing, &output)) }
     }
 
-    /// Where this directory is, seen from the top of the work tree: empty, or a path with a slash
-    /// at its end.
+    /// The path of this directory from the top of the work tree: empty, or with a trailing slash.
     pub(crate) fn prefix(&self, doing: &str) -> Result<String, Error> {
         self.output(doing, &["rev-parse", "--show-prefix"]).map(|answer| text(&answer))
     }
 
-    /// The same where the top is known: git is asked only if the two paths do not settle it.
+    /// [`Self::prefix`] with a known top: asks git only if the paths alone do not show it.
     pub(crate) fn prefix_below(&self, top: &Path, doing: &str) -> Result<String, Error> {
         let below = || {
             let (top, directory) = (top.canonicalize().ok()?, self.directory.canonicalize().ok()?);
@@ -205,7 +181,7 @@ impl Git {
         below().map_or_else(|| self.prefix(doing), Ok)
     }
 
-    /// Starts a process that reads blobs.
+    /// Starts a `git cat-file --batch`.
     pub(crate) fn cat_file(&self) -> Result<CatFile, Error> {
         let mut command = self.command(&["cat-file", "--batch"]);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
@@ -218,14 +194,14 @@ impl Git {
         }
     }
 
-    /// Starts a command of this git.
+    /// Starts a command.
     pub(crate) fn start(&self, doing: &str, command: &mut Command) -> Result<Child, Error> {
-        self.must_not_wait()?;
+        self.check_safe_to_start()?;
         command.spawn().map_err(|error| not_started(doing, &error))
     }
 
-    /// Fails if git could wait for a file of its repository.
-    pub(super) fn must_not_wait(&self) -> Result<(), Error> {
+    /// Fails if git could block on a FIFO or device in its repository.
+    pub(super) fn check_safe_to_start(&self) -> Result<(), Error> {
         if !self.is_safe_to_start.load(Ordering::Relaxed) {
             let named = self.variables.iter().find(|(name, _)| name == "GIT_DIR");
             endless::refuse_in_repository(&self.directory, named.map(|(_, git)| &**git))?;
@@ -249,7 +225,7 @@ impl Git {
             .env("GIT_OPTIONAL_LOCKS", "0")
             .env("GIT_NO_LAZY_FETCH", "1")
             .env("GIT_TERMINAL_PROMPT", "0")
-            // A commit contains the object that it names, not the one that replaces it here.
+            // Judge the objects that a commit names, not their local replacements.
             .env("GIT_NO_REPLACE_OBJECTS", "1")
             .env("LC_ALL", "C")
             .envs(self.variables.iter().cloned());
@@ -262,12 +238,13 @@ fn not_started(doing: &str, error: &std::io::Error) -> Error {
         .help("install git, or add it to PATH")
 }
 
-pub(crate) fn failed(doing: &str, output: &GitOutput) -> Error {
-    let said = String::from_utf8_lossy(&output.stderr);
-    let cause = match (said.trim(), output.code) {
+/// The error of a command that failed, with git's message.
+pub(crate) fn failed(doing: &str, output: &Output) -> Error {
+    let message = String::from_utf8_lossy(&output.stderr);
+    let cause = match (message.trim(), output.status.code()) {
         ("", Some(code)) => format!("git ended with exit code {code}"),
         ("", None) => "git was ended by a signal".into(),
-        (said, _) => said.to_owned(),
+        (message, _) => message.to_owned(),
     };
     let error = Error::new(doing, &cause);
     if cause.contains("dubious ownership") {
@@ -279,9 +256,21 @@ pub(crate) fn failed(doing: &str, output: &GitOutput) -> Error {
     }
 }
 
+/// The error of a command with output that cannot be parsed.
 pub(crate) fn unreadable(doing: &str, record: &[u8]) -> Error {
-    Error::new(doing, format!("git's answer is not understood: {}", Escaped(record)))
+    Error::new(doing, format!("unexpected output of git: {}", Escaped(record)))
         .help("please report this, with the version of git")
+}
+
+/// The ids in an output, one a line.
+pub(super) fn ids(doing: &str, answer: &[u8]) -> Result<Vec<ObjectId>, Error> {
+    let id = |line| ObjectId::from_hex(line).ok_or_else(|| unreadable(doing, answer));
+    lines(answer).map(id).collect()
+}
+
+/// The lines of an output that are not empty.
+pub(super) fn lines(output: &[u8]) -> impl Iterator<Item = &[u8]> {
+    output.split(|&byte| byte == b'\n').filter(|line| !line.is_empty())
 }
 
 /// The records of a `-z` listing.
@@ -289,35 +278,35 @@ pub(crate) fn records(listing: &[u8]) -> impl Iterator<Item = &[u8]> {
     listing.split(|&byte| byte == 0).filter(|record| !record.is_empty())
 }
 
-/// An answer of one line, as text, without its line end.
+/// A line of output as text, without its line end.
 pub(crate) fn text(answer: &[u8]) -> String {
     String::from_utf8_lossy(answer).trim_end_matches(['\n', '\r']).to_owned()
 }
 
-/// A path from an answer of one line. Only git's own line end is removed: a path may end in
-/// another, and need not be UTF-8.
-pub(crate) fn one_line(mut answer: Vec<u8>) -> PathBuf {
+/// A path printed on a line. Only the last line feed is removed: a path may end in one, and need
+/// not be UTF-8.
+pub(crate) fn parse_path(mut answer: Vec<u8>) -> PathBuf {
     if answer.last() == Some(&b'\n') {
         answer.pop();
     }
     OsString::from_vec(answer).into()
 }
 
-/// A path without the slash that marks a directory. To git, `a/` would also be what `a/*` matches.
+/// A path without the slash that marks a directory: with it, git would match what is below as well.
 pub(super) fn without_slash(path: &[u8]) -> &[u8] {
     path.strip_suffix(b"/").unwrap_or(path)
 }
 
-/// A pathspec that matches this path from the top of the work tree, and nothing by a pattern.
+/// A pathspec that matches exactly this path from the top of the work tree.
 pub(super) fn literal(path: &RepoPath) -> OsString {
     OsString::from_vec([b":(top,literal)", without_slash(path.as_bytes())].concat())
 }
 
-/// A `git cat-file --batch`, kept running.
+/// A running `git cat-file --batch`.
 #[derive(Debug)]
 pub(crate) struct CatFile {
     child: Child,
-    /// Closed first on drop: so git knows that there is nothing more to read.
+    /// The input is closed first on drop, which ends git.
     pipes: RefCell<(Option<ChildStdin>, BufReader<ChildStdout>)>,
 }
 
@@ -347,18 +336,21 @@ impl CatFile {
         let mut header = Vec::new();
         output.read_until(b'\n', &mut header).map_err(io)?;
         if header.is_empty() {
-            // Git ends so at an object that a partial clone lacks, because it must not fetch it.
-            return Err(Error::new(doing(), "its content is not here, or git cat-file failed")
-                .help(format!("in a partial clone, fetch everything: git fetch --refetch --no-filter; else see what `git cat-file {kind} {id}` says")));
+            // In a partial clone, git exits at an object that it would have to fetch.
+            return Err(Error::new(doing(), "its content is missing, or git cat-file failed")
+                .help(format!(
+                    "in a partial clone, fetch everything: git fetch --refetch --no-filter; \
+                     else run `git cat-file {kind} {id}`"
+                )));
         }
         let header = text(&header);
         let found = header.strip_prefix(&format!("{id} ")).and_then(|found| found.split_once(' '));
         let found = found.and_then(|(kind, size)| Some((kind, size.parse::<u64>().ok()?)));
         let (found, size) = found.ok_or_else(|| {
             Error::new(doing(), format!("it is not in the object store ({header})"))
-                .help("fetch the missing objects: `git fetch --refetch`, or check the disk with `git fsck`")
+                .help("fetch the missing objects with `git fetch --refetch`, or run `git fsck`")
         })?;
-        // Read to the end in any case: the next answer follows.
+        // Read to the end of the object: the next answer follows.
         let mut content = Vec::new();
         output.by_ref().take(size.min(limit)).read_to_end(&mut content).map_err(io)?;
         std::io::copy(
@@ -380,7 +372,7 @@ impl CatFile {
 impl Drop for CatFile {
     fn drop(&mut self) {
         self.pipes.borrow_mut().0 = None;
-        // Nothing depends on how it ends; waiting leaves no zombie.
+        // Leaves no zombie.
         let _ = self.child.wait();
     }
 }

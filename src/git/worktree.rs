@@ -1,8 +1,7 @@
-//! The state of the work tree: what git says of it, and what git ignores.
+//! The state of the work tree: unclean paths, ignored leftovers, and the repository around it.
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
-use std::io::ErrorKind;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
@@ -14,15 +13,15 @@ use crate::disk::atomic::{self, Bits, Old, WriteError};
 use crate::disk::destination::is_in_git_directory;
 use crate::disk::read::{self, FinalLink, ReadError};
 use crate::git::endless;
-use crate::git::process::{Git, one_line};
+use crate::git::process::Git;
 use crate::os::progress::Progress;
-use crate::snapshot::{Dirt, Fingerprint, Hiding, Snapshot, State};
+use crate::snapshot::{Fingerprint, Hiding, PathStatus, Snapshot, State};
 
 mod entries;
-mod around;
+mod state;
 mod files;
 mod fingerprint;
-mod judges;
+mod settings;
 mod nested;
 mod status;
 mod walk;
@@ -31,34 +30,35 @@ mod suspects;
 #[cfg(any(fuzzing, test))]
 pub(crate) mod fuzz;
 
-use around::Around;
 use entries::Index;
 pub(crate) use files::OnDisk;
 use fingerprint::Hasher;
-use status::{StatusRecord, merge};
+use state::RepositoryState;
+pub(crate) use state::operations;
+use status::{Records, StatusRecord, merge};
 use suspects::{DOING, Settings, Suspects};
 use walk::{Marked, Seen};
 
-/// A work tree that can be asked for its state, again and again.
+/// A work tree.
 #[derive(Debug)]
 pub(crate) struct WorkTree {
     git: Git,
     top: PathBuf,
     prefix: String,
-    /// Where the user's own ignore rules and attributes are, if not in `~/.config`.
+    /// The user's configuration directory, `~/.config` by default: ignore rules and attributes.
     config_home: Option<PathBuf>,
 }
 
-/// How closely to look.
+/// How much of a snapshot is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Look {
-    /// Which paths are not clean. Enough for one moment.
+pub(crate) enum Detail {
+    /// The unclean paths.
     Paths,
-    /// Their content as well, so that two moments can be compared.
+    /// Fingerprints as well, so that two snapshots can be compared.
     Contents,
 }
 
-/// Files at the top of the work tree that git reads for most questions.
+/// Files at the top of the work tree that git reads for most commands.
 const READ_BY_GIT: [&str; 3] = [".gitignore", ".gitattributes", ".gitmodules"];
 
 impl WorkTree {
@@ -66,110 +66,100 @@ impl WorkTree {
     pub(crate) fn open(directory: &Path) -> Result<Self, Error> {
         let git = Git::new(directory);
         let top = git
-            .output(DOING, &["rev-parse", "--show-toplevel"])
+            .path(DOING, &["rev-parse", "--show-toplevel"])
             .map_err(|error| error.or_help("run this in the work tree of a git repository"))?;
-        let top = one_line(top);
-        // Git would wait for a FIFO.
+        // Git would block on a FIFO.
         for name in READ_BY_GIT {
             if let Some(noun) = read::endless(&top.join(name)) {
                 return Err(endless::refused(Path::new(name), noun));
             }
         }
         let prefix = git.prefix_below(&top, DOING)?;
-        // Whatever a build makes of the settings meanwhile, it is this tree that is meant.
+        // A build may change core.worktree meanwhile.
         let git = git.with(&[("GIT_WORK_TREE".to_owned(), top.clone().into_os_string())]);
         Ok(Self { git, top, prefix, config_home: None })
     }
 
-    /// The same, with the value of `XDG_CONFIG_HOME`.
+    /// Sets the value of `XDG_CONFIG_HOME`.
     #[must_use]
     pub(crate) fn with_config_home(self, config_home: Option<&OsStr>) -> Self {
         Self { config_home: config_home.filter(|home| !home.is_empty()).map(PathBuf::from), ..self }
     }
 
-    /// Where git was started, seen from the top: empty, or a path with a slash at its end.
+    /// The path of the working directory from the top: empty, or with a trailing slash.
     pub(crate) fn prefix(&self) -> &str {
         &self.prefix
     }
 
-    /// The whole tree at this moment, wherever in it git was started. `terminal` tells whether
-    /// somebody watches.
+    /// The state of the whole tree, also from a subdirectory. `terminal`: whether to show progress.
     pub(crate) fn snapshot(
         &self,
-        look: Look,
+        detail: Detail,
         debris: &Debris,
         terminal: bool,
     ) -> Result<Snapshot, Error> {
         let index = Index::read(&self.git, DOING)?;
         let settings = Settings::read(&self.git)?;
-        let around = around::look(&self.git, DOING, index.place())?;
-        let entries = index.entries(DOING)?;
-        let progress = Progress::new("files looked at:", entries.len(), terminal);
-        let mut seen =
-            walk::walk(&self.top, (&entries, index.written()), settings.sparse, debris, progress)?;
-        drop(entries);
-        let skipped = |marked: &Marked| marked.there && marked.hiding == Hiding::SkipWorktree;
-        if index.remembers() && seen.hidden.iter().any(skipped) {
-            seen.unmark(&entries::obeyed(&self.git, DOING)?);
-        }
+        let state = state::read(&self.git, DOING, index.place())?;
+        let seen = self.walk(&index, settings.sparse, debris, terminal)?;
         let (git, top) = (&self.git, &*self.top);
         let suspects =
-            Suspects { git, top, index: &index, around: &around, seen: &seen, settings: &settings };
+            Suspects { git, top, index: &index, state: &state, seen: &seen, settings: &settings };
         let mut records = suspects.judge()?;
         self.submodules(&seen, &mut records)?;
-        for marked in seen.hidden {
-            // What a sparse checkout leaves out is only of interest beside another moment.
-            if look == Look::Contents || marked.there || records.contains_key(&marked.path) {
-                let record = records.entry(marked.path).or_default();
-                record.states.insert(State::Hidden);
-                record.notes.insert(marked.hiding.name());
-                record.words.extend(marked.hiding.name().bytes());
-                record.words.push(if marked.there { b'+' } else { b'-' });
-            }
-        }
-        for path in seen.debris {
-            // What git tells of needs no second word.
-            records.entry(path).or_insert_with(|| StatusRecord {
-                states: [State::Leftover].into(),
-                ..StatusRecord::default()
-            });
-        }
+        add_unlisted(seen, detail, &mut records);
         let mut paths = BTreeMap::new();
         for (path, record) in records {
-            let fingerprint = match look {
-                Look::Paths => None,
-                Look::Contents => Some(fingerprint(&self.top, &path, &record)?),
+            let fingerprint = match detail {
+                Detail::Paths => None,
+                Detail::Contents => Some(fingerprint(&self.top, &path, &record)?),
             };
             let StatusRecord { states, notes, staged, .. } = record;
-            paths.insert(path, Dirt { states, notes, staged, fingerprint, text: None });
+            paths.insert(path, PathStatus { states, notes, staged, fingerprint, text: None });
         }
-        let settings = match look {
-            Look::Paths => BTreeMap::new(),
-            Look::Contents => judges::look(&self.git, DOING, self.config_home.as_deref())?,
+        let settings = match detail {
+            Detail::Paths => BTreeMap::new(),
+            Detail::Contents => {
+                settings::fingerprints(&self.git, DOING, self.config_home.as_deref())?
+            }
         };
-        let Around { head, refs, stashes, unfinished, tree: _ } = around;
+        let RepositoryState { head, refs, stashes, unfinished, tree: _ } = state;
         Ok(Snapshot { head, refs, stashes, unfinished, settings, paths })
     }
 
-    /// Looks into the submodules: what git was told there, and a `.git` that is gone, keep it from
-    /// telling of them here.
-    fn submodules(
+    /// Walks over the work tree, and removes the marks that git does not obey.
+    fn walk(
         &self,
-        seen: &Seen,
-        records: &mut BTreeMap<RepoPath, StatusRecord>,
-    ) -> Result<(), Error> {
-        let dirty = |note| StatusRecord {
-            states: [State::Modified].into(),
-            notes: [note].into(),
-            ..StatusRecord::default()
-        };
+        index: &Index,
+        sparse: bool,
+        debris: &Debris,
+        terminal: bool,
+    ) -> Result<Seen, Error> {
+        let entries = index.entries(DOING)?;
+        let progress = Progress::new("files looked at:", entries.len(), terminal);
+        let mut seen =
+            walk::walk(&self.top, (&entries, index.written()), sparse, debris, progress)?;
+        let is_skipped = |marked: &Marked| marked.there && marked.hiding == Hiding::SkipWorktree;
+        if index.has_metadata() && seen.hidden.iter().any(is_skipped) {
+            seen.unmark(&entries::obeyed(&self.git, DOING)?);
+        }
+        Ok(seen)
+    }
+
+    /// Adds the state of submodules: git misses paths that are hidden in them, and submodules
+    /// without `.git`.
+    fn submodules(&self, seen: &Seen, records: &mut Records) -> Result<(), Error> {
+        let dirty = |note| StatusRecord::of(State::Modified, Some(note));
         for path in &seen.submodules {
-            let inside =
-                Self::inside(&self.place(path)).snapshot(Look::Paths, &Debris::default(), false)?;
+            let inside = Self::inside(&self.place(path)).snapshot(
+                Detail::Paths,
+                &Debris::default(),
+                false,
+            )?;
             let states = inside.paths.values().flat_map(|dirt| &dirt.states);
             for state in states {
                 match state {
-                    // What is left in a submodule is that repository's matter.
+                    // Not reported for a submodule.
                     State::Leftover | State::Hidden => {}
                     State::Untracked => merge(records, path.clone(), dirty("untracked content")),
                     _ => merge(records, path.clone(), dirty("modified content")),
@@ -182,8 +172,8 @@ impl WorkTree {
         Ok(())
     }
 
-    /// A submodule, or a repository inside this one. It is named outright, so that an outer
-    /// repository is not meant where this one turns out to be none.
+    /// A submodule, or a repository inside this one. `GIT_DIR` is set, so that git fails instead of
+    /// taking the outer repository if this is not one.
     fn inside(top: &Path) -> Self {
         let variables = [("GIT_DIR", top.join(".git")), ("GIT_WORK_TREE", top.to_owned())];
         let git = Git::nested(top)
@@ -195,8 +185,7 @@ impl WorkTree {
         self.top.join(OsStr::from_bytes(path.as_bytes()))
     }
 
-    /// The content of a regular file of the work tree, at most `limit` bytes of it; `None` if there
-    /// is no such file.
+    /// The content of a regular file; `None` if there is none. Beyond `limit` bytes it is not read.
     pub(crate) fn read(&self, path: &RepoPath, limit: u64) -> Result<Option<Content>, Error> {
         match read::file(&self.place(path), FinalLink::Refuse, limit) {
             Ok(content) => Ok(Some(Content::Bytes(content))),
@@ -207,8 +196,7 @@ impl WorkTree {
         }
     }
 
-    /// The content of a regular file of the work tree, if it can be had and is not larger than
-    /// `limit`.
+    /// The content of a readable regular file of at most `limit` bytes.
     pub(crate) fn text(&self, path: &RepoPath, limit: u64) -> Option<Vec<u8>> {
         match self.read(path, limit) {
             Ok(Some(Content::Bytes(text))) => Some(text),
@@ -216,8 +204,7 @@ impl WorkTree {
         }
     }
 
-    /// Puts another content in the place of a regular file, whole or not at all. `old` is what was
-    /// read of it: if that is not there any more, nothing is changed.
+    /// Replaces a regular file atomically, if its content is still `old`.
     pub(crate) fn replace(&self, path: &RepoPath, old: &[u8], new: &[u8]) -> Result<(), Error> {
         atomic::write(&self.place_to_change(path)?, new, Bits::Kept, Old::Text(old)).map_err(
             |error| {
@@ -230,8 +217,8 @@ impl WorkTree {
         )
     }
 
-    /// The place of a file that is to be changed, with the links of its directory followed: they
-    /// must not lead out of the work tree, nor into a git directory.
+    /// The path of a file to change, with the links of its directory resolved: they must not lead
+    /// out of the work tree or into a git directory.
     pub(crate) fn place_to_change(&self, path: &RepoPath) -> Result<PathBuf, Error> {
         let doing = format!("change {path}");
         let place = self.place(path);
@@ -251,20 +238,14 @@ impl WorkTree {
             .help("change the file there, or make the directory one of this repository"))
     }
 
-    /// What stands at a path, if it is there.
+    /// The mode of a path; `None` if it does not exist, or is a directory without a repository.
     fn mode(&self, path: &RepoPath) -> Result<Option<Mode>, Error> {
         let file = self.place(path);
-        let about = match std::fs::symlink_metadata(&file) {
-            Err(error)
-                if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) =>
-            {
-                return Ok(None);
-            }
-            about => about.map_err(|error| {
-                Error::new(format!("look at {path}"), error)
-                    .help("make its directory readable for this user")
-            })?,
-        };
+        let about = read::if_there(file.symlink_metadata()).map_err(|error| {
+            Error::new(format!("look at {path}"), error)
+                .help("make its directory readable for this user")
+        })?;
+        let Some(about) = about else { return Ok(None) };
         let kind = about.file_type();
         Ok(if kind.is_file() {
             Some(Mode::File)
@@ -273,7 +254,6 @@ impl WorkTree {
         } else if kind.is_dir() && nested::is_repository(&file) {
             Some(Mode::Submodule)
         } else if kind.is_dir() {
-            // Git lists what is in it.
             None
         } else {
             let error = ReadError::NotRegular(read::noun(kind));
@@ -281,18 +261,13 @@ impl WorkTree {
         })
     }
 
-    /// What HEAD has at this path; `None` if it has nothing, or that cannot be read.
-    pub(crate) fn committed(&self, path: &RepoPath) -> Option<Vec<u8>> {
-        self.committed_in("HEAD", path)
-    }
-
-    /// The same of another commit.
-    pub(crate) fn committed_in(&self, commit: &str, path: &RepoPath) -> Option<Vec<u8>> {
+    /// The content of a path in a commit; `None` if it does not exist or cannot be read.
+    pub(crate) fn committed(&self, commit: &str, path: &RepoPath) -> Option<Vec<u8>> {
         let object = format!("{commit}:{}", std::str::from_utf8(path.as_bytes()).ok()?);
         self.git.output("read the committed file", &["cat-file", "blob", &object]).ok()
     }
 
-    /// The path of a file of the work tree; `None` if it lies elsewhere.
+    /// The path from the top of the work tree; `None` for a file outside.
     pub(crate) fn path_of(&self, file: &Path) -> Option<RepoPath> {
         let directory =
             file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
@@ -302,7 +277,24 @@ impl WorkTree {
     }
 }
 
-/// A hash over what HEAD, the index and the work tree hold at this path.
+/// Adds the paths that git does not list: hidden ones and ignored leftovers.
+fn add_unlisted(seen: Seen, detail: Detail, records: &mut Records) {
+    for marked in seen.hidden {
+        // A path that a sparse checkout leaves out only matters when two moments are compared.
+        if detail == Detail::Contents || marked.there || records.contains_key(&marked.path) {
+            let record = records.entry(marked.path).or_default();
+            record.states.insert(State::Hidden);
+            record.notes.insert(marked.hiding.name());
+            record.words.extend(marked.hiding.name().bytes());
+            record.words.push(if marked.there { b'+' } else { b'-' });
+        }
+    }
+    for path in seen.debris {
+        records.entry(path).or_insert_with(|| StatusRecord::of(State::Leftover, None));
+    }
+}
+
+/// A hash over the state of a path in HEAD, the index and the work tree.
 fn fingerprint(top: &Path, path: &RepoPath, record: &StatusRecord) -> Result<Fingerprint, Error> {
     let failed = |error: std::io::Error| {
         Error::new(format!("read {path}"), error)
@@ -313,12 +305,12 @@ fn fingerprint(top: &Path, path: &RepoPath, record: &StatusRecord) -> Result<Fin
     for state in &record.states {
         hasher.part(b'=', state.name().as_bytes());
     }
-    // Of a path that is only hidden, nothing else has changed.
+    // A path that is only hidden has no other change.
     if record.states.iter().all(|&state| state == State::Hidden) {
         return hasher.finish().map_err(failed);
     }
     let place = top.join(OsStr::from_bytes(path.as_bytes()));
-    // What lies behind a link is not there.
+    // A path below a link does not exist for git.
     let links = place.ancestors().skip(1).take_while(|above| *above != top);
     if links.into_iter().any(Path::is_symlink) {
         hasher.absent();
@@ -330,10 +322,9 @@ fn fingerprint(top: &Path, path: &RepoPath, record: &StatusRecord) -> Result<Fin
     hasher.finish().map_err(failed)
 }
 
-/// A submodule, or a repository inside this one, which git shows as one path: its HEAD, and
-/// whatever is not clean in it.
+/// Adds a submodule or nested repository, which git reports as one path: HEAD, and unclean paths.
 fn nested(top: &Path, hasher: &mut Hasher) -> Result<(), Error> {
-    let inside = WorkTree::inside(top).snapshot(Look::Contents, &Debris::default(), false)?;
+    let inside = WorkTree::inside(top).snapshot(Detail::Contents, &Debris::default(), false)?;
     hasher.part(b'c', inside.head.commit.as_ref().map_or(&[], ObjectId::as_bytes));
     hasher.part(b'b', inside.head.branch.as_deref().unwrap_or_default());
     for (path, dirt) in

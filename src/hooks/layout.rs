@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use crate::base::error::Error;
 use crate::base::path::RepoPath;
-use crate::disk::read::settle;
-use crate::git::process::{Git, one_line, records};
+use crate::disk::read::canonicalize_existing;
+use crate::git::process::{Git, parse_path, records};
 
 /// The places of a repository. All paths are absolute and free of symbolic links, as far as they
 /// exist.
@@ -64,7 +64,7 @@ impl Layout {
         };
         let path = |git: &Git, arguments: &[&str]| {
             git.output(doing, arguments)
-                .map(|answer| settle(&git.directory().join(one_line(answer))))
+                .map(|answer| canonicalize_existing(&git.directory().join(parse_path(answer))))
         };
         let top = path(git, &["rev-parse", top])?;
         // Hooks of a bare repository run there, and a relative `core.hooksPath` is meant from
@@ -82,7 +82,7 @@ impl Layout {
 
     /// Where hooks lie if nothing is configured.
     pub(crate) fn default_hooks(&self) -> PathBuf {
-        settle(&self.common.join("hooks"))
+        canonicalize_existing(&self.common.join("hooks"))
     }
 }
 

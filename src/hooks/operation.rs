@@ -1,40 +1,30 @@
-//! What git is in the middle of: an operation that makes commits, and stops where one cannot be
-//! made.
+//! The operation that git is in the middle of when it asks for a commit's message.
 
 use crate::base::error::Error;
-use crate::git::process::{Git, one_line};
+use crate::git::process::Git;
+use crate::git::worktree::operations;
+use crate::snapshot::Unfinished;
 
-/// What stops, the command that goes on with it, and the one that gives it up.
+/// What stops, the command that continues it, and the one that aborts it.
 pub(crate) type Operation = [&'static str; 3];
 
-/// The files by which an operation is known when git asks for a commit's message (seen with git
-/// 2.47). A rebase comes first, for it picks and reverts on its way.
-const OPERATIONS: [(&str, Operation); 7] = [
-    ("rebase-merge", REBASE),
-    ("rebase-apply", REBASE),
-    ("CHERRY_PICK_HEAD", ["cherry-pick", "git cherry-pick --continue", "git cherry-pick --abort"]),
-    // After a conflict.
-    ("REVERT_HEAD", ["revert", "git revert --continue", "git revert --abort"]),
-    // Of several commits, one of them without a conflict.
-    ("sequencer", ["revert", "git commit, then git revert --continue", "git revert --abort"]),
-    ("MERGE_HEAD", ["merge", "git merge --continue", "git merge --abort"]),
-    // Git has prepared the message: `git revert` of one commit, `git cherry-pick --no-commit`.
-    ("MERGE_MSG", ["commit", "git commit", "git reset --merge"]),
-];
-
-// Git puts a pick that this hook stopped back into its list.
-const REBASE: Operation = [
-    "rebase",
-    "git commit, drop the pick by git rebase --edit-todo, then git rebase --continue",
-    "git rebase --abort",
-];
+const DOING: &str = "see what git is doing";
 
 /// The operation in the work tree that git would use; `None` for a plain commit.
 pub(crate) fn in_progress(git: &Git) -> Result<Option<Operation>, Error> {
-    let mut arguments = vec!["rev-parse"];
-    arguments.extend(OPERATIONS.iter().flat_map(|(mark, _)| ["--git-path", mark]));
-    let answer = git.output("see what git is doing", &arguments)?;
-    let paths = answer.split(|&byte| byte == b'\n').map(|path| one_line(path.to_vec()));
-    let found = paths.zip(OPERATIONS).find(|(path, _)| git.directory().join(path).exists());
-    Ok(found.map(|(_, (_, operation))| operation))
+    use Unfinished::{CherryPick, Mailbox, Merge, Rebase, Revert, Sequence};
+
+    let found = operations(git, DOING)?;
+    // A rebase may merge on its way.
+    let order = [Rebase, Mailbox, CherryPick, Revert, Sequence, Merge];
+    if let Some(operation) = order.into_iter().find(|operation| found.contains(operation))
+        && let Some([go_on, give_up]) = operation.commands()
+    {
+        // Git marks each pick of a sequence, but no revert without a conflict.
+        let name = if operation == Sequence { Revert } else { operation }.name();
+        return Ok(Some([name, go_on, give_up]));
+    }
+    // Git has prepared the message: `git revert` of one commit, `git cherry-pick --no-commit`.
+    let message = git.path(DOING, &["rev-parse", "--git-path", "MERGE_MSG"])?;
+    Ok(message.exists().then_some(["commit", "git commit", "git reset --merge"]))
 }

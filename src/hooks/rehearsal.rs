@@ -15,10 +15,10 @@ use crate::base::change::{Content, Entry};
 use crate::base::error::Error;
 use crate::base::path::RepoPath;
 use crate::disk::atomic::{self, Bits, WriteError};
-use crate::disk::read::{self, settle};
+use crate::disk::read::{self, canonicalize_existing};
 use crate::disk::scratch::{Interrupted, Scratch};
 use crate::git::listing::parse_staged_record;
-use crate::git::process::{Git, one_line, records, text, unreadable};
+use crate::git::process::{Git, parse_path, records, text, unreadable};
 use crate::os::child;
 use crate::os::env::Environment;
 
@@ -73,8 +73,8 @@ impl Rehearsal {
             scratch.make_directory("objects").map_err(|error| Error::new(DOING, error))?;
         let real = git
             .directory()
-            .join(one_line(git.output(DOING, &["rev-parse", "--git-path", "objects"])?));
-        let real = settle(&real);
+            .join(parse_path(git.output(DOING, &["rev-parse", "--git-path", "objects"])?));
+        let real = canonicalize_existing(&real);
         let refs = list_refs(git)?;
         let mut alternates = quote(real.as_os_str());
         if let Some(inherited) = env.get("GIT_ALTERNATE_OBJECT_DIRECTORIES") {
@@ -122,9 +122,12 @@ impl Rehearsal {
 
     /// Stages a regular file, new or in the place of what was there.
     pub(crate) fn stage(&self, path: &RepoPath, content: &[u8]) -> Result<(), Error> {
-        let id = text(&self.git.fed(DOING, &["hash-object", "-w", "--stdin"], content)?);
+        let how = ["hash-object", "-w", "--stdin"];
+        let id = text(&self.git.output_with_input(DOING, &how, content)?.stdout);
         let record = [format!("100644 {id}\t").as_bytes(), path.as_bytes(), b"\0"].concat();
-        self.git.fed(DOING, &["update-index", "-z", "--index-info"], &record).map(drop)
+        self.git
+            .output_with_input(DOING, &["update-index", "-z", "--index-info"], &record)
+            .map(drop)
     }
 
     /// Runs a hook, in the environment that it has under `git commit`, and with `variable` besides.
@@ -139,11 +142,11 @@ impl Rehearsal {
     ) -> Result<Performance, Error> {
         let doing = format!("run the {hook} hook");
         let mut command = if self.runs_hooks()? {
-            self.git.plain(&["hook", "run", "--ignore-missing", hook])
+            self.git.user_command(&["hook", "run", "--ignore-missing", hook])
         } else if is_run(file) {
             // An alias is started as a hook is: at the top of the work tree, with the same
             // variables.
-            let mut command = self.git.plain(&[
+            let mut command = self.git.user_command(&[
                 "-c",
                 "alias.bakstop-rehearsal=!f() { exec \"$1\"; }; f",
                 "bakstop-rehearsal",
@@ -161,7 +164,7 @@ impl Rehearsal {
             .stdin(Stdio::null())
             .stdout(writer.try_clone().map_err(failed)?)
             .stderr(writer);
-        let done = self.scratch.outlive(|stop| {
+        let done = self.scratch.defer_signals(|stop| {
             let child = self.git.start(&doing, &mut command)?;
             // Our ends of the pipe: while they are open, nobody else's end of it is the last.
             drop(command);

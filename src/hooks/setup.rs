@@ -176,7 +176,7 @@ pub(crate) fn everywhere(
     let mut husky = tracked_husky(layout, git)?;
     husky.push(layout.top.join(".husky"));
     // What lies outside is not this repository's, and we have written nothing there.
-    husky.retain(|directory| read::settle(directory).starts_with(&layout.top));
+    husky.retain(|directory| read::canonicalize_existing(directory).starts_with(&layout.top));
     let mut native = vec![layout.default_hooks()];
     let hooks = &layout.hooks;
     if let Some(configured) = configured_husky(layout) {
@@ -445,9 +445,11 @@ fn unprepared_husky(layout: &Layout, git: &Git, choice: Choice) -> Result<Option
     }
     match directories.as_slice() {
         [] => Ok(None),
-        [directory] => {
-            Ok(Some(Husky { directory: read::settle(directory), direct: false, prepared: false }))
-        }
+        [directory] => Ok(Some(Husky {
+            directory: read::canonicalize_existing(directory),
+            direct: false,
+            prepared: false,
+        })),
         several => {
             let names: Vec<String> =
                 several.iter().map(|path| shown(path, &layout.top).to_string()).collect();

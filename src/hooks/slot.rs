@@ -152,7 +152,7 @@ impl Slot {
     /// file behind it.
     fn husky(directory: &Path, hook: Hook, top: &Path) -> Result<Self, Error> {
         let path = directory.join(hook.name());
-        let real = read::settle(&path);
+        let real = read::canonicalize_existing(&path);
         if !real.starts_with(top) {
             return Err(Error::new(
                 format!("edit {}", shown(&path, top)),

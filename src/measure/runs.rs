@@ -1,4 +1,4 @@
-//! Recorded runs of a build: one JSON line each, and what their times say of the next.
+//! Recorded runs of a build, one JSON line each, and the comparison of a run with earlier ones.
 
 use std::fmt::{self, Display};
 use std::str::FromStr;
@@ -10,33 +10,30 @@ use serde_json::{Value, json};
 use crate::base::change::ObjectId;
 use crate::snapshot::Tree;
 
-/// Longer than any run, in seconds: some thirty years.
+/// Longer than any run, in seconds: thirty years.
 const LONGEST: f64 = 1e9;
 
 /// One run, as `verify --record` writes it.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Run {
-    /// What was run, as the person calls it: times are compared within a label.
+    /// The user's name for the build: times are compared within a label.
     pub label: String,
-    /// When it was started.
     pub started: Timestamp,
-    /// How long it took, in seconds.
     pub seconds: f64,
-    /// Its exit code; 128+n if signal n ended it.
+    /// 128 + n if signal n ended it.
     pub exit_code: u8,
-    /// What became of the work tree.
     pub tree: Tree,
-    /// The commit that HEAD was at when it was started.
+    /// The commit of HEAD at the start.
     pub commit: Option<ObjectId>,
 }
 
 impl Run {
-    /// As a line, with its end.
+    /// A line of the record, with its line feed.
     pub(crate) fn line(&self) -> String {
         format!("{}\n", self.json())
     }
 
-    /// As reports and records have it.
+    /// The run for reports and records.
     pub(crate) fn json(&self) -> Value {
         json!({
             "label": self.label,
@@ -67,51 +64,49 @@ impl Run {
         })
     }
 
-    /// Whether a line is the start of one: whoever wrote it was killed over it.
+    /// Whether a line is the start of a run, from a process that was killed while writing.
     fn is_begun(line: &str) -> bool {
         let cut_off = |error: serde_json::Error| error.is_eof();
         BEGIN.starts_with(line)
             || line.starts_with(BEGIN) && serde_json::from_str::<Value>(line).is_err_and(cut_off)
     }
 
-    /// Whether its time says how long the build takes.
-    pub(crate) fn counts(&self) -> bool {
+    pub(crate) fn is_successful(&self) -> bool {
         self.exit_code == 0
     }
 }
 
-/// How a line begins.
+/// The start of each line.
 const BEGIN: &str = r#"{"label":"#;
 
-/// How much of a record counts, in bytes: all of it, but for a last line that was begun and never
-/// ended.
-pub(crate) fn whole(text: &[u8]) -> usize {
+/// The length of a record in bytes, without a last line that is the start of a run.
+pub(crate) fn complete_length(text: &[u8]) -> usize {
     let start = text.iter().rposition(|&byte| byte == b'\n').map_or(0, |end| end + 1);
     let last = String::from_utf8_lossy(&text[start..]);
     if !last.is_empty() && Run::is_begun(&last) { start } else { text.len() }
 }
 
-/// Every run of a record; the error is the number of the first line that is none, from 1.
+/// The runs of a record; the error is the number of the first invalid line, from 1.
 pub(crate) fn parse(text: &str) -> Result<Vec<Run>, usize> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
     lines.map(|(at, line)| Run::parse(line).ok_or(at + 1)).collect()
 }
 
-/// The runs of a label that count, and the median of their times.
+/// The median time of the successful runs of a label.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Usual {
-    /// How many there are; never none.
+    /// The number of runs; never 0.
     pub runs: usize,
-    /// The median of their times, in seconds.
+    /// In seconds.
     pub median: f64,
 }
 
 impl Usual {
-    /// What is usual for a label; `None` without a run that counts.
+    /// The median of a label; `None` without successful runs.
     pub(crate) fn of<'a>(runs: impl Iterator<Item = &'a Run>, label: &str) -> Option<Self> {
         let mut times: Vec<f64> = runs
-            .filter(|run| run.counts() && run.label == label && run.seconds > 0.0)
+            .filter(|run| run.is_successful() && run.label == label && run.seconds > 0.0)
             .map(|run| run.seconds)
             .collect();
         times.sort_by(f64::total_cmp);
@@ -124,52 +119,52 @@ impl Usual {
         Some(Self { runs: times.len(), median })
     }
 
-    /// How much longer a time is, in percent of the median; negative if it is shorter.
+    /// The difference of a time from the median, in percent.
     pub(crate) fn excess(&self, seconds: f64) -> f64 {
         (seconds / self.median - 1.0) * 100.0
     }
 }
 
-/// How long a build took, and how long it may.
+/// The time of a build and its limits.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Timing {
-    /// How long it took, in seconds.
+    /// In seconds.
     pub seconds: f64,
-    /// How long it may take, in seconds.
+    /// The most seconds that it may take.
     pub budget: Option<f64>,
-    /// What is usual, where there is something to compare with.
+    /// `None` if there are no runs to compare with.
     pub usual: Option<Usual>,
     /// How much longer than usual it may take, in percent.
     pub allowed: Option<f64>,
 }
 
 impl Timing {
-    /// The budget, if it took longer.
+    /// The budget, if it is exceeded.
     pub(crate) fn over_budget(&self) -> Option<f64> {
         self.budget.filter(|budget| self.seconds > *budget)
     }
 
-    /// What is usual and how much longer than that it took, if that is more than is allowed.
+    /// The usual time, and the excess in percent if it is more than allowed.
     pub(crate) fn regression(&self) -> Option<(Usual, f64)> {
         let (usual, allowed) = (self.usual?, self.allowed?);
         let excess = usual.excess(self.seconds);
         (excess > allowed).then_some((usual, excess))
     }
 
-    /// Whether it took no longer than it may.
+    /// Whether neither limit is exceeded.
     pub(crate) fn passes(&self) -> bool {
         self.over_budget().is_none() && self.regression().is_none()
     }
 }
 
-/// How long a build may take.
+/// The most time that a build may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Budget(pub Duration);
 
 impl FromStr for Budget {
     type Err = String;
 
-    /// `30s`, `1m30s`, `1.5 hours`: the friendly format of jiff. A bare number has no unit.
+    /// `30s`, `1m30s`, `1.5 hours`: the friendly format of jiff. The unit is required.
     fn from_str(text: &str) -> Result<Self, String> {
         const EXPECTED: &str = "expected a time such as 30s, 1m30s or 500ms";
         let parsed: SignedDuration = text.parse().map_err(|_| EXPECTED.to_owned())?;
@@ -201,8 +196,7 @@ impl FromStr for Percent {
     }
 }
 
-/// Seconds, for a person: so many digits that two times which differ look different, and minutes
-/// where there are some.
+/// Displays seconds, with more digits for short times, and minutes for long ones.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Seconds(pub f64);
 
@@ -237,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_was_begun_does_not_count() {
+    fn a_partial_line_does_not_count() {
         let line = run("build", 1.0, 0).line();
         for (last, counts) in [
             ("", true),
@@ -252,7 +246,7 @@ mod tests {
         ] {
             let text = format!("{line}{last}");
             assert_eq!(
-                whole(text.as_bytes()),
+                complete_length(text.as_bytes()),
                 if counts { text.len() } else { line.len() },
                 "{last}"
             );
@@ -272,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_is_no_run_is_named() {
+    fn an_invalid_line_is_reported_by_number() {
         let good = run("a", 1.0, 0).line();
         let field = |name: &str, value: &str| {
             let mut value: Value = serde_json::from_str(value).unwrap();
@@ -294,7 +288,7 @@ mod tests {
         ] {
             assert_eq!(parse(&format!("{good}{bad}\n")), Err(2), "{bad}");
         }
-        assert!(parse(&field("more", "[1]")).is_ok(), "a later version may say more");
+        assert!(parse(&field("more", "[1]")).is_ok(), "a later version may add fields");
     }
 
     #[test]

@@ -1,5 +1,5 @@
-//! Child processes: the build that `verify` watches, which is given our own streams, and a program
-//! that is asked one question.
+//! Child processes: the build of `verify`, which inherits our streams, and a program that prints
+//! its version.
 
 use std::ffi::OsString;
 use std::fs::File;
@@ -22,21 +22,21 @@ use signal_hook::iterator::Signals;
 use crate::base::error::Error;
 use crate::base::finding::Verdict;
 use crate::base::path::shell_quote;
-use crate::os::ending::{HeldBack, watched};
+use crate::os::ending::{SignalGuard, termination_signals};
 
 mod family;
 
-/// How the command ended.
+/// How a command ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Ended {
-    /// By itself, with this exit code.
+    /// With this exit code.
     Code(u8),
     /// By a signal of this number.
     Signal(u8),
 }
 
 impl Ended {
-    /// The exit code that a shell would give.
+    /// The exit code that a shell would return.
     pub(crate) fn code(self) -> u8 {
         match self {
             Self::Code(code) => code,
@@ -44,8 +44,8 @@ impl Ended {
         }
     }
 
-    /// As the end of "the command …".
-    pub(crate) fn told(self) -> String {
+    /// Completes "the command …".
+    pub(crate) fn describe(self) -> String {
         match self {
             Self::Code(code) => format!("ended with exit code {code}"),
             Self::Signal(number) => format!("was ended by signal {number}"),
@@ -53,48 +53,44 @@ impl Ended {
     }
 }
 
-/// Why there is no end of the command to tell: the exit code for it, and the words.
+/// A command could not be started or waited for.
 #[derive(Debug)]
 pub(crate) struct NotRun {
-    /// As a shell has it: 127 where there is no such program, 126 where it cannot be executed.
+    /// As in a shell: 127 if there is no such program, 126 if it cannot be executed.
     pub code: u8,
-    /// What to tell.
     pub error: Error,
 }
 
 /// Where the command's standard output goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Output {
-    /// To our own.
     Inherited,
-    /// To standard error, because ours is a document.
+    /// Our standard output is for the report.
     ToStandardError,
 }
 
 /// A command that has ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Ran {
-    /// How.
     pub ended: Ended,
-    /// How long it took.
     pub took: Duration,
-    /// The names of the processes that it left running. Known on Linux only.
+    /// The names of the processes that it left running; empty on systems without /proc.
     pub left: Vec<String>,
 }
 
-/// Whom a signal that was sent to us is passed on to.
+/// The processes that our signals are forwarded to.
 #[derive(Debug, Clone, Copy)]
 enum Reach {
-    /// The command has a process group of its own: whatever asks us to end asks all of it.
+    /// The process group of the command.
     Group,
-    /// There is a controlling terminal, and a process outside its foreground group could not use
-    /// it. So the command is in our own group, and what a person types there reaches it without us.
-    /// The rest is passed on to the command and its descendants.
+    /// The command and its descendants. With a controlling terminal, the command stays in our
+    /// process group: it could not use the terminal from another one. The terminal itself sends
+    /// Ctrl-C to it.
     Family,
 }
 
-/// Runs a command to its end, without a shell. Signals that would end us do not: the command's end
-/// is ours to report.
+/// Runs a command without a shell. Signals are forwarded to it and do not end us: we report how it
+/// ended.
 pub(crate) fn run(
     program: &OsString,
     arguments: &[OsString],
@@ -110,61 +106,62 @@ pub(crate) fn run(
     if output == Output::ToStandardError {
         command.stdout(Stdio::from(io::stderr().as_fd().try_clone_to_owned().map_err(not_run)?));
     }
-    // It cannot be opened by a process that has none (tty(4)).
+    // Fails without a controlling terminal (tty(4)).
     let reach = if File::open("/dev/tty").is_ok() { Reach::Family } else { Reach::Group };
     if matches!(reach, Reach::Group) {
         command.process_group(0);
     }
     family::adopt_orphans();
-    // A shell that replaced itself by us may have left us children of its own.
-    let strangers = family::children();
-    // Before the command is started, so that no signal finds us unprepared once it runs.
-    let mut signals = Signals::new(watched().into_iter().chain([SIGCHLD])).map_err(not_run)?;
-    let (held_back, handle) = (HeldBack::new(), signals.handle());
+    // A shell that called exec to start us may have had children.
+    let existing_children = family::children();
+    // Before the command starts, so that no signal is lost.
+    let mut signals =
+        Signals::new(termination_signals().into_iter().chain([SIGCHLD])).map_err(not_run)?;
+    let (signal_guard, handle) = (SignalGuard::new(), signals.handle());
     let start = Instant::now();
     let mut child = command.spawn().map_err(not_run)?;
     let pid = Pid::from_child(&child);
     let ended = std::thread::scope(|scope| {
-        scope
-            .spawn(|| signals.forever().for_each(|signal| pass_on(signal, pid, reach, &strangers)));
+        scope.spawn(|| {
+            signals.forever().for_each(|signal| forward(signal, pid, reach, &existing_children))
+        });
         let ended = wait_for_end(pid);
         handle.close();
         ended
     });
     let took = start.elapsed();
-    // From here on, who wants us to end means us.
-    drop(held_back);
+    // From here on, signals are for us.
+    drop(signal_guard);
     drop(signals);
-    // Nothing is known of a command that cannot be waited for.
     let lost = |error| NotRun {
         code: Verdict::Failed.code(),
         error: Error::new("wait for the command", error),
     };
     let ended = ended.and_then(|()| child.wait()).map(how_ended).map_err(lost)?;
-    Ok(Ran { ended, took, left: family::left_running(&strangers) })
+    Ok(Ran { ended, took, left: family::left_running(&existing_children) })
 }
 
-/// How long a program may take to answer, and how long its answer may be, in bytes.
-const ANSWER: (Duration, u64) = (Duration::from_secs(3), 1024);
-/// How long a process may take to end after SIGTERM, and how often to look.
-const END: Duration = Duration::from_secs(2);
-const BEAT: Duration = Duration::from_millis(20);
+/// How long a program may take to print a line, and the most bytes of it.
+const LINE: (Duration, u64) = (Duration::from_secs(3), 1024);
+/// How long a process may take to end after SIGTERM, and how often to check.
+const GRACE: Duration = Duration::from_secs(2);
+const PAUSE: Duration = Duration::from_millis(20);
 
-/// The first line that a program prints, without its line feed; `None` if none comes in time. The
-/// program is ended then.
+/// The first line that a program prints, without its line feed; `None` if it prints none in time.
+/// Ends the program.
 pub(crate) fn first_line(program: &Path, argument: &str) -> Option<Vec<u8>> {
     let mut command = Command::new(program);
     command.arg(argument).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
     let mut child = command.spawn().ok()?;
     let line = child.stdout.take().and_then(|pipe| {
         let (sender, receiver) = sync_channel(1);
-        // It ends with the pipe, which a process that the program started may hold open.
+        // The thread may outlive us here: a child of the program may hold the pipe open.
         std::thread::spawn(move || {
             let mut line = Vec::new();
-            let read = BufReader::new(pipe.take(ANSWER.1)).read_until(b'\n', &mut line);
+            let read = BufReader::new(pipe.take(LINE.1)).read_until(b'\n', &mut line);
             let _ = sender.send(read.is_ok().then_some(line));
         });
-        receiver.recv_timeout(ANSWER.0).ok().flatten()
+        receiver.recv_timeout(LINE.0).ok().flatten()
     });
     let _ = end(&mut child);
     line.map(|mut line| {
@@ -173,41 +170,40 @@ pub(crate) fn first_line(program: &Path, argument: &str) -> Option<Vec<u8>> {
     })
 }
 
-/// Ends a process: with SIGTERM, and with SIGKILL if it does not obey.
+/// Ends a process with SIGTERM, or with SIGKILL if it does not end in time.
 pub(crate) fn end(child: &mut Child) -> io::Result<ExitStatus> {
-    // Until it is waited for, its id is no other process's.
+    // Its id is not reused before it is waited for.
     let _ = kill_process(Pid::from_child(child), Signal::TERM);
-    let deadline = Instant::now() + END;
+    let deadline = Instant::now() + GRACE;
     while Instant::now() < deadline {
         if let Some(status) = child.try_wait()? {
             return Ok(status);
         }
-        std::thread::sleep(BEAT);
+        std::thread::sleep(PAUSE);
     }
     child.kill()?;
     child.wait()
 }
 
-/// Passes a signal on. Who it is for may have ended just now; until the command is waited for, its
-/// id is nobody else's.
-fn pass_on(number: i32, command: Pid, reach: Reach, strangers: &[Pid]) {
+/// Forwards a signal. The command may have ended, but its id is not reused before it is waited for.
+fn forward(number: i32, command: Pid, reach: Reach, existing_children: &[Pid]) {
     let signal = match number {
-        // It may be an orphan.
-        SIGCHLD => return family::bury_orphans(Some(command)),
+        // An orphan may have ended.
+        SIGCHLD => return family::reap_orphans(Some(command)),
         SIGINT => Signal::INT,
         SIGQUIT => Signal::QUIT,
         SIGHUP => Signal::HUP,
         _ => Signal::TERM,
     };
-    let family = family::descendants(strangers);
+    let family = family::descendants(existing_children);
     let outside = match reach {
         Reach::Group => {
             let _ = kill_process_group(command, signal);
-            // What is stopped would not notice.
+            // Stopped processes must continue to receive it.
             let _ = kill_process_group(command, Signal::CONT);
             family.into_iter().filter(|process| process.group != Some(command)).collect()
         }
-        // The terminal has sent these to everybody.
+        // The terminal has sent these to the whole group.
         Reach::Family if matches!(number, SIGINT | SIGQUIT) => Vec::new(),
         Reach::Family => family,
     };
@@ -216,15 +212,14 @@ fn pass_on(number: i32, command: Pid, reach: Reach, strangers: &[Pid]) {
     }
 }
 
-/// Makes sure that the end of our children can be waited for, which a parent that ignores SIGCHLD
-/// takes from us (waitpid(2)).
-pub(crate) fn mind_children() {
-    // A handler of any kind will do.
+/// Makes it possible to wait for our children if our parent ignored SIGCHLD (waitpid(2)).
+pub(crate) fn catch_sigchld() {
+    // Any handler will do.
     let _ = signal_hook::flag::register(SIGCHLD, Arc::default());
 }
 
-/// Waits until the process has ended, and leaves its id taken: a signal that is passed on cannot
-/// reach a stranger.
+/// Waits for the end of a process without reaping it, so that signals cannot reach another process
+/// with its id.
 fn wait_for_end(pid: Pid) -> io::Result<()> {
     loop {
         match waitid(WaitId::Pid(pid), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT) {
@@ -239,7 +234,7 @@ fn how_ended(status: ExitStatus) -> Ended {
     match (number(status.code()), number(status.signal())) {
         (Some(code), _) => Ended::Code(code),
         (None, Some(signal)) => Ended::Signal(signal),
-        // Unix knows no third way; if it did, it would not be success.
+        // Cannot happen on Unix; if it did, it must not be success.
         (None, None) => Ended::Code(u8::MAX),
     }
 }
@@ -255,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn a_program_answers_in_time_or_not_at_all() {
+    fn a_program_prints_in_time_or_is_ended() {
         let directory = tempfile::tempdir().unwrap();
         let answer = |script: &str| {
             let program = directory.path().join("program");

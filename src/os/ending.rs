@@ -1,4 +1,4 @@
-//! The end by a signal: at once, unless that is held back.
+//! Signals that end the program: at once, unless a [`SignalGuard`] lives.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock, Once};
@@ -6,23 +6,23 @@ use std::sync::{Arc, LazyLock, Once};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 use signal_hook::flag::register_conditional_default;
 
-/// Whether a signal that asks the program to end does so at once.
+/// Whether such a signal ends the program at once.
 static AT_ONCE: LazyLock<Arc<AtomicBool>> = LazyLock::new(|| Arc::new(AtomicBool::new(true)));
 
 static REGISTERED: Once = Once::new();
 
 /// While it lives, a signal does not end the program: the owner handles the signals.
 #[derive(Debug)]
-pub(crate) struct HeldBack {
+pub(crate) struct SignalGuard {
     before: bool,
 }
 
-impl HeldBack {
-    /// The signals must have another handler by now.
+impl SignalGuard {
+    /// The signals must already have another handler.
     pub(crate) fn new() -> Self {
-        // The first handler of a signal takes its default away for good: this gives it back.
+        // A handler replaces the default action for good: this one restores it on demand.
         REGISTERED.call_once(|| {
-            for signal in watched() {
+            for signal in termination_signals() {
                 let _ = register_conditional_default(signal, Arc::clone(&AT_ONCE));
             }
         });
@@ -30,15 +30,15 @@ impl HeldBack {
     }
 }
 
-impl Drop for HeldBack {
+impl Drop for SignalGuard {
     fn drop(&mut self) {
         AT_ONCE.store(self.before, Ordering::SeqCst);
     }
 }
 
-/// The signals to outlive. One that we were told to ignore stays ignored, and the command inherits
-/// that: it is what `nohup` is for.
-pub(crate) fn watched() -> Vec<i32> {
+/// The signals that ask the program to end, less those that our parent made us ignore, as `nohup`
+/// does: the command inherits that.
+pub(crate) fn termination_signals() -> Vec<i32> {
     let ignored =
         std::fs::read_to_string("/proc/self/status").map_or(0, |status| ignored_signals(&status));
     [SIGINT, SIGQUIT, SIGTERM, SIGHUP]

@@ -1,5 +1,4 @@
-//! The environment: the only place of ours that reads it. Gix reads the variables of git on its
-//! own.
+//! The environment. Nothing else reads it, except gix, which reads the variables of git.
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -15,23 +14,23 @@ impl Environment {
         Self(std::env::vars_os().collect())
     }
 
-    /// The value of a variable that is set to something.
+    /// The value of a variable, unless it is empty.
     pub(crate) fn get(&self, name: &str) -> Option<&OsStr> {
         self.0.get(OsStr::new(name)).map(OsString::as_os_str).filter(|value| !value.is_empty())
     }
 
-    /// The same, as text; bytes that are not UTF-8 are replaced.
+    /// [`Self::get`] as text; bytes that are not UTF-8 are replaced.
     pub(crate) fn text(&self, name: &str) -> Option<String> {
         self.get(name).map(|value| value.to_string_lossy().into_owned())
     }
 
-    /// Whether a variable is set to the empty string. To git that is a value of some variables; to
-    /// the rest of this program the variable is unset.
-    pub(crate) fn is_blank(&self, name: &str) -> bool {
+    /// Whether a variable is set to the empty string, which has a meaning for some variables of
+    /// git.
+    pub(crate) fn is_set_empty(&self, name: &str) -> bool {
         self.0.get(OsStr::new(name)).is_some_and(|value| value.is_empty())
     }
 
-    /// The names of all variables that are set to something.
+    /// The names of all variables that are not empty.
     pub(crate) fn names(&self) -> impl Iterator<Item = &OsStr> {
         self.0.iter().filter(|(_, value)| !value.is_empty()).map(|(name, _)| name.as_os_str())
     }

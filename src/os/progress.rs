@@ -1,13 +1,13 @@
-//! How far a long run has come, for a person who waits at a terminal.
+//! A progress line for long runs, shown only on a terminal.
 
 use std::io::Write;
 use std::time::{Duration, Instant};
 
-/// How long a run may take before it says anything, and how often it says more.
-const PATIENCE: Duration = Duration::from_millis(500);
-const PACE: Duration = Duration::from_millis(100);
+/// The delay before the line is shown, and between updates.
+const DELAY: Duration = Duration::from_millis(500);
+const INTERVAL: Duration = Duration::from_millis(100);
 
-/// A line on standard error that is written over again and again, and is gone at the end.
+/// A line on standard error that is overwritten, and removed at the end.
 #[derive(Debug)]
 pub(crate) struct Progress {
     label: &'static str,
@@ -19,21 +19,19 @@ pub(crate) struct Progress {
 }
 
 impl Progress {
-    /// A run of so many steps. Nothing is shown unless standard error is a terminal.
+    /// A run of `total` steps. `terminal`: whether standard error is one.
     pub(crate) fn new(label: &'static str, total: usize, terminal: bool) -> Self {
-        Self { label, total, done: 0, next: Instant::now() + PATIENCE, shown: false, terminal }
+        Self { label, total, done: 0, next: Instant::now() + DELAY, shown: false, terminal }
     }
 
-    /// One step is done.
     pub(crate) fn step(&mut self) {
         self.advance(1);
     }
 
-    /// So many steps are done.
     pub(crate) fn advance(&mut self, steps: usize) {
         self.done += steps;
         if self.terminal && Instant::now() >= self.next {
-            self.next = Instant::now() + PACE;
+            self.next = Instant::now() + INTERVAL;
             self.shown = true;
             write(&self.line());
         }
@@ -53,7 +51,7 @@ impl Drop for Progress {
     }
 }
 
-/// A progress that cannot be shown is no reason to fail.
+/// Errors are ignored: progress is not essential.
 fn write(text: &str) {
     let mut stream = std::io::stderr();
     let _ = stream.write_all(text.as_bytes()).and_then(|()| stream.flush());

@@ -35,7 +35,7 @@ fn table(label: &str, runs: &[Run], paint: Paint) -> String {
     for run in &own[own.len().saturating_sub(SHOWN)..] {
         let started = run.started.strftime("%Y-%m-%d %H:%M");
         let excess = usual
-            .filter(|_| run.counts())
+            .filter(|_| run.is_successful())
             .map(|usual| format!("{:+.0} %", usual.excess(run.seconds)));
         let tree = match run.tree {
             Tree::Unchanged => format!("{:<9}", run.tree.name()),

@@ -13,7 +13,7 @@ use crate::report::human::TO_TOP;
 use crate::report::paint::Paint;
 use crate::rule::Finding;
 use crate::snapshot::{
-    Changes, DELETED_IN_INDEX, Difference, Dirt, Head, MovedRef, NEW_FILE, State,
+    Changes, DELETED_IN_INDEX, Difference, Head, MovedRef, NEW_FILE, PathStatus, State,
 };
 
 mod json;
@@ -177,7 +177,7 @@ impl Verification<'_> {
                 return paths.into_iter().chain(begun).collect::<Vec<_>>().join("; ");
             }
             Since::Command(Ran { ended: Ended::Code(0), .. }, _) => ("the command ", String::new()),
-            Since::Command(ran, _) => ("the command ", format!("; it {}", ran.ended.told())),
+            Since::Command(ran, _) => ("the command ", format!("; it {}", ran.ended.describe())),
             Since::Baseline => ("since the baseline: ", String::new()),
         };
         let Changes { head, refs, stashed, unstashed, settings, begun, ended, .. } = self.changes;
@@ -277,11 +277,11 @@ fn notes(difference: &Difference, renames: &BTreeMap<&RepoPath, String>) -> Vec<
 }
 
 /// Whether a path is in this state and in no other.
-fn is_only(dirt: &Dirt, state: State) -> bool {
+fn is_only(dirt: &PathStatus, state: State) -> bool {
     dirt.states.iter().eq([&state])
 }
 
-fn names(dirt: &Dirt) -> Vec<&'static str> {
+fn names(dirt: &PathStatus) -> Vec<&'static str> {
     dirt.states.iter().map(|state| state.name()).collect()
 }
 
@@ -306,16 +306,17 @@ mod tests {
     use crate::rules;
     use crate::snapshot::{MovedRef, StagedBlobs, Unfinished};
 
-    fn dirt(states: &[State]) -> Dirt {
-        Dirt { states: states.iter().copied().collect(), ..Dirt::default() }
+    fn dirt(states: &[State]) -> PathStatus {
+        PathStatus { states: states.iter().copied().collect(), ..PathStatus::default() }
     }
 
-    fn changes(paths: &[(&[u8], Option<Dirt>, Option<Dirt>)]) -> Changes {
-        let difference = |(path, before, after): &(&[u8], Option<Dirt>, Option<Dirt>)| Difference {
-            path: RepoPath::new(*path),
-            before: before.clone(),
-            after: after.clone(),
-        };
+    fn changes(paths: &[(&[u8], Option<PathStatus>, Option<PathStatus>)]) -> Changes {
+        let difference =
+            |(path, before, after): &(&[u8], Option<PathStatus>, Option<PathStatus>)| Difference {
+                path: RepoPath::new(*path),
+                before: before.clone(),
+                after: after.clone(),
+            };
         Changes { paths: paths.iter().map(difference).collect(), ..Changes::default() }
     }
 
@@ -547,7 +548,7 @@ mod tests {
     fn a_path_that_only_changed_its_name_says_so() {
         let id = |digit| ObjectId::from_bytes(&[digit; 20]);
         let staged = |old, new| {
-            Some(Dirt { staged: Some(StagedBlobs { old, new }), ..dirt(&[State::Staged]) })
+            Some(PathStatus { staged: Some(StagedBlobs { old, new }), ..dirt(&[State::Staged]) })
         };
         let changes = changes(&[
             (b"new", None, staged(None, id(1))),

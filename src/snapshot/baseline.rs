@@ -1,5 +1,4 @@
-//! A snapshot as a file, so that what comes before a build and what comes after it may be two steps
-//! of a pipeline.
+//! A snapshot as a file, so that a pipeline can compare two of its steps.
 
 use std::collections::BTreeMap;
 
@@ -8,24 +7,21 @@ use serde_json::{Map, Value, json};
 use crate::base::change::ObjectId;
 use crate::base::escape::{from_hex, to_hex};
 use crate::base::path::RepoPath;
-use crate::snapshot::{Dirt, Fingerprint, Head, Snapshot, State, Unfinished};
+use crate::snapshot::{Fingerprint, Head, PathStatus, Snapshot, State, Unfinished};
 
-/// The form of the file. Another way to take fingerprints is another form.
+/// The version of the file. It changes with the computation of fingerprints.
 const SCHEMA: &str = "bakstop.baseline/1";
 
-/// What a work tree was, and what its configuration said: what is built must not choose how it is
-/// judged.
+/// A snapshot and the configuration of that moment: a build must not change how it is judged.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Baseline {
-    /// The state. The texts of the files are not kept: the file may be an artifact that others
-    /// read.
+    /// Without the texts of files: the baseline may be a public artifact.
     pub snapshot: Snapshot,
-    /// The text of the configuration; empty if there was none.
+    /// The text of the configuration; empty without one.
     pub configuration: Vec<u8>,
 }
 
 impl Baseline {
-    /// The text of the file.
     pub(crate) fn write(&self) -> String {
         let Self { snapshot, configuration } = self;
         let paths = snapshot.paths.iter().map(|(path, dirt)| {
@@ -59,7 +55,7 @@ impl Baseline {
         format!("{value:#}\n")
     }
 
-    /// Reads the file back; the error is why it is none.
+    /// Parses the file; the error is the reason.
     pub(crate) fn read(text: &[u8]) -> Result<Self, &'static str> {
         let value: Value =
             serde_json::from_slice(text).map_err(|_| "it is not valid JSON, or was cut off")?;
@@ -96,12 +92,15 @@ impl Baseline {
     }
 }
 
-fn path(value: &Value) -> Option<(RepoPath, Dirt)> {
+fn path(value: &Value) -> Option<(RepoPath, PathStatus)> {
     let state =
         |name: &Value| State::ALL.into_iter().find(|state| Some(state.name()) == name.as_str());
     let states = value["states"].as_array()?.iter().map(state).collect::<Option<_>>()?;
     let fingerprint = optional(&value["fingerprint"], fingerprint)?;
-    Some((RepoPath::new(raw(&value["path"])?), Dirt { states, fingerprint, ..Dirt::default() }))
+    Some((
+        RepoPath::new(raw(&value["path"])?),
+        PathStatus { states, fingerprint, ..PathStatus::default() },
+    ))
 }
 
 fn fingerprint(value: &Value) -> Option<Fingerprint> {
@@ -124,8 +123,8 @@ fn id(value: &Value) -> Option<ObjectId> {
     ObjectId::from_hex(value.as_str()?.as_bytes())
 }
 
-/// `null` is nothing; what is neither that nor understood is an error.
-#[allow(clippy::option_option, reason = "nothing, and not understood, are different answers")]
+/// `null` is `Some(None)`; a value that `read` refuses is `None`.
+#[allow(clippy::option_option, reason = "`null` and an error differ")]
 fn optional<T>(value: &Value, read: impl Fn(&Value) -> Option<T>) -> Option<Option<T>> {
     if value.is_null() { Some(None) } else { read(value).map(Some) }
 }
@@ -136,12 +135,12 @@ mod tests {
 
     fn baseline() -> Baseline {
         let id = |digit| ObjectId::from_bytes(&[digit; 20]).unwrap();
-        let dirt = Dirt {
+        let dirt = PathStatus {
             states: [State::Staged, State::Modified].into(),
             fingerprint: Some(Fingerprint([0xa5; 32])),
-            ..Dirt::default()
+            ..PathStatus::default()
         };
-        let hidden = Dirt { states: [State::Hidden].into(), ..Dirt::default() };
+        let hidden = PathStatus { states: [State::Hidden].into(), ..PathStatus::default() };
         let snapshot = Snapshot {
             head: Head { commit: Some(id(1)), branch: Some(b"b\xff".to_vec()) },
             refs: [(b"refs/heads/main".to_vec(), id(1)), (b"refs/tags/\xff".to_vec(), id(2))]
@@ -156,14 +155,14 @@ mod tests {
     }
 
     #[test]
-    fn it_is_read_as_it_was_written() {
+    fn a_baseline_is_read_as_it_was_written() {
         assert_eq!(Baseline::read(baseline().write().as_bytes()).unwrap(), baseline());
         let empty = Baseline { snapshot: Snapshot::default(), configuration: Vec::new() };
         assert_eq!(Baseline::read(empty.write().as_bytes()).unwrap(), empty);
     }
 
     #[test]
-    fn what_is_none_is_refused() {
+    fn other_files_are_refused() {
         let text = baseline().write();
         for end in 0..text.trim_end().len() {
             assert!(Baseline::read(&text.as_bytes()[..end]).is_err(), "cut at {end}");

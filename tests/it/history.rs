@@ -105,7 +105,7 @@ fn a_range_without_a_commit_is_said_as_such() {
         (Some(0), "", "bakstop: there is no commit in main..main\n")
     );
     for (range, words) in [
-        ("HEAD", "has no upstream, and no default branch but itself is known"),
+        ("HEAD", "has no upstream, and no other default branch is known"),
         ("", "one of its ends is empty"),
         ("..HEAD", "is a variable empty?"),
         ("main..", "is a variable empty?"),
@@ -529,7 +529,7 @@ fn zeros_that_tell_nothing_are_no_pass() {
     let range = format!("{}..topic", "0".repeat(40));
     let ran = sandbox.bakstop(&["check", "--range", &range]);
     assert!(
-        ran.code == Some(2) && ran.err.contains("topic ends where origin/main does"),
+        ran.code == Some(2) && ran.err.contains("topic is the same commit as origin/main"),
         "{ran:?}"
     );
 }

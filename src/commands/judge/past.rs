@@ -61,7 +61,7 @@ impl<'a> Past<'a> {
     pub(super) fn tip(&self, spec: &str) -> Result<Judged, Error> {
         let range = self.history.range(spec)?;
         let source = self.configuration(Some((range.base, &range.base_name)))?;
-        let Tip { tree, bases, .. } = self.history.end_of_range(&range)?;
+        let Tip { tree, bases, .. } = self.history.range_tip(&range)?;
         self.one(tree, &bases, &source, format!("nothing is new at the end of {}", range.name))
     }
 
@@ -95,7 +95,7 @@ impl<'a> Past<'a> {
         if commits.is_empty() {
             return Ok(nothing_new(nothing));
         }
-        let source = match self.history.own_file(crate::config::FILE)? {
+        let source = match self.history.server_file(crate::config::FILE)? {
             Some(path) => {
                 let origin = RepoPath::from(path.as_path()).to_string();
                 ConfigSource { config: given(&path, self.context)?, origin }
@@ -109,7 +109,7 @@ impl<'a> Past<'a> {
 
     /// Everything that any ref reaches.
     pub(super) fn everything(&self) -> Result<Judged, Error> {
-        let commits = self.history.everything()?;
+        let commits = self.history.all_commits()?;
         let source = self.configuration(self.history.head()?.map(|id| (id, "HEAD")))?;
         self.commits(&commits, &source, "there is no commit".to_owned(), Rewrite::History)
     }
@@ -127,7 +127,7 @@ impl<'a> Past<'a> {
 
     fn configuration_in(&self, tree: ObjectId, origin: String) -> Result<ConfigSource, Error> {
         self.given_or(|| {
-            let tree = TreeChanges::new(&self.objects).standing(tree);
+            let tree = TreeChanges::new(&self.objects).unchanged(tree);
             let config = Config::from_change(&tree, || self.context.today()).map_err(|error| {
                 error.or_help(format!("it is that of {origin}; {}", self.options.recovery_hint))
             })?;
@@ -270,7 +270,7 @@ impl<'a> Past<'a> {
         source: &ConfigSource,
     ) -> Option<String> {
         let tree = commits.tips.first()?.tree;
-        let config = Config::from_change(&TreeChanges::new(&self.objects).standing(tree), || {
+        let config = Config::from_change(&TreeChanges::new(&self.objects).unchanged(tree), || {
             self.context.today()
         })
         .ok()?;

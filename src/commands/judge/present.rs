@@ -35,7 +35,8 @@ pub(super) fn staged(options: &Options<'_>, context: &Context) -> Result<Judged,
 pub(super) fn work_tree(options: &Options<'_>, context: &Context) -> Result<Judged, Error> {
     let tree = WorkTree::open(&context.directory)?;
     let files = OnDisk::all(&tree)?;
-    let (on_disk, committed) = (|path: &_| tree.text(path, LIMIT), |path: &_| tree.committed(path));
+    let (on_disk, committed) =
+        (|path: &_| tree.text(path, LIMIT), |path: &_| tree.committed("HEAD", path));
     let judgement = in_files(&files, true, on_disk, committed, options, context)?;
     let entries = files.fresh().len();
     let how = vec![format!("{} of the work tree judged", plural(entries, "file"))];

@@ -36,7 +36,7 @@ pub(super) fn read(file: &Path) -> Result<Option<Vec<Run>>, Error> {
     else {
         return Ok(None);
     };
-    let (whole, _) = text.split_at_checked(runs::whole(&text)).unwrap_or((&text, &[]));
+    let (whole, _) = text.split_at_checked(runs::complete_length(&text)).unwrap_or((&text, &[]));
     let parsed = runs::parse(&String::from_utf8_lossy(whole));
     parsed.map(Some).map_err(|line| {
         Error::new(doing, format!("line {line} is not a recorded run"))
@@ -82,9 +82,12 @@ impl Record {
             tree,
             commit,
         };
-        self.file.append(&run.line(), LIMIT, runs::whole).map_err(|error| {
+        self.file.append(&run.line(), LIMIT, runs::complete_length).map_err(|error| {
             Error::new(format!("write the record {}", RepoPath::from(self.file.name())), error)
-                .help(format!("make it writable for this user; the command {}", ran.ended.told()))
+                .help(format!(
+                    "make it writable for this user; the command {}",
+                    ran.ended.describe()
+                ))
         })
     }
 }

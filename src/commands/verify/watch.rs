@@ -14,7 +14,7 @@ use crate::cure::{self, Facts};
 use crate::disk::destination::Destination;
 use crate::edit::excerpt::{self, Excerpt};
 use crate::engine::{Engine, LIMIT};
-use crate::git::worktree::{Look, OnDisk, WorkTree};
+use crate::git::worktree::{Detail, OnDisk, WorkTree};
 use crate::measure::runs::Seconds;
 use crate::report::verify::{Since, Verification};
 use crate::report::{HumanOrJson, plural};
@@ -44,7 +44,7 @@ const PROCESSES: usize = 3;
 
 impl Watch<'_> {
     /// Takes a snapshot of the work tree.
-    pub(super) fn look(&self, look: Look) -> Result<Snapshot, Error> {
+    pub(super) fn look(&self, look: Detail) -> Result<Snapshot, Error> {
         self.tree.snapshot(look, self.config.debris(), self.context.terminal)
     }
 
@@ -98,7 +98,7 @@ impl Watch<'_> {
         let facts = Facts {
             debris: self.config.debris(),
             on_disk: &|path| tree.text(path, LIMIT),
-            committed: &|path| tree.committed(path),
+            committed: &|path| tree.committed("HEAD", path),
             script: &|| cure::script_in(&OnDisk::all(tree)?),
         };
         cure::after_build(&mut findings, changes, &facts)?;
@@ -139,7 +139,7 @@ impl Watch<'_> {
             Since::Baseline => notes.push("bakstop: the work tree is as it was".to_owned()),
             Since::Command(ran, timing) => {
                 notes.extend((!ran.left.is_empty()).then(|| left_running(&ran.left)));
-                let (code, told, took) = (ran.ended.code(), ran.ended.told(), timing.seconds);
+                let (code, told, took) = (ran.ended.code(), ran.ended.describe(), timing.seconds);
                 if code != 0 {
                     outcome.code = code;
                 }
@@ -174,7 +174,7 @@ impl Watch<'_> {
                 // A new file is no difference: its name says enough, and it may be somebody's
                 // secret.
                 None if difference.is_new() => return None,
-                None => self.tree.committed_in(commit.as_deref()?, path)?,
+                None => self.tree.committed(commit.as_deref()?, path)?,
             };
             Some((path, old, self.tree.text(path, SHOWN)?))
         };

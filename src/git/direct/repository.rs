@@ -91,13 +91,13 @@ impl Repository {
                     .any(|known| *known == name || known.ends_with('_') && name.starts_with(known))
         };
         if let Some(name) = env.names().filter_map(OsStr::to_str).find(|name| unknown(name)) {
-            return Err(Handover::Variable(name.to_owned()));
+            return Err(Handover::variable(name));
         }
         // To git, one that is set to nothing is set.
         if let Some(name) =
-            ["GIT_DIR", "GIT_INDEX_FILE"].into_iter().find(|name| env.is_blank(name))
+            ["GIT_DIR", "GIT_INDEX_FILE"].into_iter().find(|name| env.is_set_empty(name))
         {
-            return Err(Handover::Variable(name.to_owned()));
+            return Err(Handover::variable(name));
         }
         let (top, git, linked) = match env.get("GIT_DIR") {
             // Without `GIT_WORK_TREE`, the current directory is the top.
@@ -226,7 +226,7 @@ impl RepositoryFormat {
                 if name.eq_ignore_ascii_case(OBJECT_FORMAT) && version == b"1" {
                     formats += 1;
                 } else if !EXTENSIONS.iter().any(|known| known.eq_ignore_ascii_case(&name)) {
-                    return Err(Handover::RepositoryExtension(name));
+                    return Err(Handover::repository_extension(&name));
                 }
             }
         }
@@ -243,7 +243,7 @@ fn hash(config: &File, formats: usize) -> Result<usize, Handover> {
     match (formats, name.as_ref().map(|name| &name[..])) {
         (0, _) | (1, Some(b"sha1")) => Ok(20),
         (1, Some(b"sha256")) => Ok(32),
-        _ => Err(Handover::RepositoryExtension(OBJECT_FORMAT.to_owned())),
+        _ => Err(Handover::repository_extension(OBJECT_FORMAT)),
     }
 }
 

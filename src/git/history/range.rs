@@ -1,28 +1,26 @@
-//! From what a person types to the two ends of a range.
+//! Resolves the argument of `--range`.
 
 use crate::base::change::ObjectId;
 use crate::base::error::Error;
 use crate::base::path::shell_quote;
 use crate::git::history::{FETCH_MORE, History, shown};
-use crate::git::process::{failed, text, unreadable};
+use crate::git::process::{failed, ids, text};
 
-/// A range of commits, resolved.
+/// A resolved range of commits.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Range {
-    /// The end.
     pub tip: ObjectId,
-    /// The commit whose history is not judged; the configuration is taken from it.
+    /// The commit whose history is excluded, and whose configuration is used.
     pub base: ObjectId,
-    /// What the end is compared with, when only that counts: the base, or the commits where the two
-    /// parted.
+    /// The commits to compare the tip with: the base, or the merge bases.
     pub forks: Vec<ObjectId>,
-    /// The base, as a person names it.
+    /// The base, for messages.
     pub base_name: String,
-    /// The range, as a person names it.
+    /// The range, for messages.
     pub name: String,
 }
 
-/// Where a branch without an upstream is taken to come from, in this order.
+/// The bases of a branch without an upstream, in this order.
 const DEFAULT_BRANCHES: [&str; 4] = [
     "refs/remotes/origin/main",
     "refs/remotes/origin/master",
@@ -48,15 +46,14 @@ impl History<'_> {
             let upstream = self.upstream(tip_name, &doing)?;
             return self.since(tip_name, upstream, &doing);
         }
-        // What a CI gives for the start of a branch that is new. Its upstream is what was just
-        // pushed: itself.
+        // A CI passes zeros as the base of a new branch. Its upstream is the branch itself.
         if is_zeros(base_name) {
             let range = self.since(tip_name, None, &doing)?;
             if range.base == range.tip {
-                // A new branch that brings nothing, the first push of the default branch, or a
-                // branch that is only called like it: nobody can tell them apart here.
+                // A new branch without commits, the first push of the default branch, or a branch
+                // of the same name: these cannot be distinguished.
                 let cause = format!(
-                    "{} ends where {} does: what it brings cannot be told",
+                    "{} is the same commit as {}: its new commits are unknown",
                     shown(tip_name),
                     range.base_name
                 );
@@ -72,7 +69,7 @@ impl History<'_> {
         Ok(Range { tip, base, forks, base_name: shown(base_name), name: shown(spec) })
     }
 
-    /// What a revision has that its upstream, or else the default branch, has not.
+    /// The range from the upstream, or else the default branch, to a revision.
     fn since(
         &self,
         name: &str,
@@ -88,10 +85,7 @@ impl History<'_> {
         let (base, base_name) = base.ok_or_else(|| {
             Error::new(
                 doing,
-                format!(
-                    "{} has no upstream, and no default branch but itself is known",
-                    shown(name)
-                ),
+                format!("{} has no upstream, and no other default branch is known", shown(name)),
             )
             .help(format!("name the base: --range BASE..{}", shown(name)))
         })?;
@@ -102,7 +96,7 @@ impl History<'_> {
         Ok(Range { tip, base, forks, base_name, name })
     }
 
-    /// The default branch of origin, or else of this repository, if that is not the tip itself.
+    /// The default branch of origin, or else a local one that is not the tip itself.
     fn default_branch(&self, tip: &ObjectId) -> Result<Option<(ObjectId, String)>, Error> {
         if let Some(found) = self.remote_head("origin")? {
             return Ok(Some(found));
@@ -116,8 +110,8 @@ impl History<'_> {
         Ok(None)
     }
 
-    /// What a remote's default branch was when it was last seen. Only a symbolic ref says so: a
-    /// branch of the name HEAD can be pushed by anybody.
+    /// A remote's default branch as last seen. Only a symbolic ref counts: anybody can push a
+    /// branch named HEAD.
     pub(super) fn remote_head(&self, remote: &str) -> Result<Option<(ObjectId, String)>, Error> {
         let name = format!("refs/remotes/{remote}/HEAD");
         let Some(branch) = self.git.query("read the refs", &["symbolic-ref", "--quiet", &name])?
@@ -128,28 +122,24 @@ impl History<'_> {
         Ok(self.exact(&branch)?.map(|id| (id, branch)))
     }
 
-    /// The commit that a ref of exactly this full name has. Asked for by a revision, git would look
-    /// at other names too.
+    /// The commit of the ref with this full name. As a revision, the name could mean another ref.
     fn exact(&self, name: &str) -> Result<Option<ObjectId>, Error> {
         let doing = "read the refs";
         let answer = self.git.run(doing, &["show-ref", "--verify", "--hash", "--", name])?;
-        if answer.code != Some(0) {
+        if !answer.status.success() {
             let absent = text(&answer.stderr).contains("not a valid ref");
             return if absent { Ok(None) } else { Err(failed(doing, &answer)) };
         }
-        let id = text(&answer.stdout);
-        ObjectId::from_hex(id.as_bytes())
-            .map(Some)
-            .ok_or_else(|| unreadable("read the refs", &answer.stdout))
+        Ok(ids(doing, &answer.stdout)?.pop())
     }
 
-    /// Whether a commit is another, or comes before it.
+    /// Whether `one` is `other` or an ancestor of it.
     pub(crate) fn is_ancestor(&self, one: &ObjectId, other: &ObjectId) -> Result<bool, Error> {
         let arguments = ["merge-base", "--is-ancestor", &one.to_string(), &other.to_string()];
         self.git.query("compare two commits", &arguments).map(|answer| answer.is_some())
     }
 
-    /// The commit that HEAD is at; `None` before the first one, or where its branch is gone.
+    /// The commit of HEAD; `None` if its branch does not exist.
     pub(crate) fn head(&self) -> Result<Option<ObjectId>, Error> {
         match self.git.query("read HEAD", &["symbolic-ref", "--quiet", "HEAD"])? {
             Some(branch) => self.exact(&text(&branch)),
@@ -157,14 +147,14 @@ impl History<'_> {
         }
     }
 
-    /// What a branch is set to follow, if that is here.
+    /// The upstream of a branch, if it exists here.
     fn upstream(&self, name: &str, doing: &str) -> Result<Option<(ObjectId, String)>, Error> {
         let branch = match name {
             "HEAD" => self
                 .git
                 .query(doing, &["symbolic-ref", "--quiet", "HEAD"])?
                 .map(|answer| text(&answer)),
-            // To git, these make a pattern; no branch has them in its name.
+            // Git takes these for a pattern; branch names cannot contain them.
             _ if name.contains(['*', '?', '[', '\\']) => None,
             _ => Some(format!("refs/heads/{name}")),
         };
@@ -174,7 +164,7 @@ impl History<'_> {
                 doing,
                 &["for-each-ref", "--format=%(refname) %(upstream)", "--", &branch],
             )?);
-        // To git, a name stands for what is below it as well.
+        // Git lists refs below this name as well.
         let upstream =
             answer.lines().find_map(|line| line.strip_prefix(&branch)?.strip_prefix(' '));
         let Some(upstream) = upstream.filter(|upstream| !upstream.is_empty()) else {
@@ -183,7 +173,7 @@ impl History<'_> {
         Ok(self.exact(upstream)?.map(|id| (id, upstream.to_owned())))
     }
 
-    /// The commits where two histories parted: several where they were merged crosswise.
+    /// The merge bases of two commits: several after criss-cross merges.
     fn merge_bases(
         &self,
         doing: &str,
@@ -194,19 +184,12 @@ impl History<'_> {
             .git
             .query(doing, &["merge-base", "--all", &one.to_string(), &other.to_string()])?;
         match answer {
-            Some(answer) => {
-                let ids = text(&answer)
-                    .lines()
-                    .map(|id| ObjectId::from_hex(id.as_bytes()))
-                    .collect::<Option<_>>();
-                ids.ok_or_else(|| unreadable(doing, &answer))
+            Some(answer) => ids(doing, &answer),
+            None if self.is_shallow() => {
+                Err(Error::new(doing, "this clone is shallow, and lacks their common ancestor")
+                    .help(FETCH_MORE))
             }
-            None if self.is_shallow() => Err(Error::new(
-                doing,
-                "this clone is shallow, and does not hold where the two parted",
-            )
-            .help(FETCH_MORE)),
-            None => Err(Error::new(doing, "the two have no common ancestor")
+            None => Err(Error::new(doing, "they have no common ancestor")
                 .help("name another base; BASE..REV needs no common ancestor")),
         }
     }
@@ -217,7 +200,7 @@ impl History<'_> {
         let known =
             |remote: &str| matches!(self.remote(Some(remote)), Ok(Some(found)) if found == remote);
         match name.split_once('/') {
-            // A clone of a single branch fetches no other, unless it is named.
+            // A single-branch clone fetches other branches only by name.
             Some((remote, branch)) if known(remote) => {
                 let refspec = format!("{branch}:refs/remotes/{name}");
                 error.help(format!(
@@ -226,12 +209,12 @@ impl History<'_> {
                 ))
             }
             _ if !unshallow.is_empty() => error.help(FETCH_MORE),
-            _ => error.help("see `git branch --all`; fetch it if it is elsewhere"),
+            _ => error.help("run `git branch --all`; fetch it if it is elsewhere"),
         }
     }
 }
 
-/// How git says that there is nothing: `github.event.before` of a new branch, for one.
+/// Whether this is the null id, such as `github.event.before` of a new branch.
 fn is_zeros(name: &str) -> bool {
     ObjectId::from_hex(name.as_bytes()).is_some_and(|id| id.is_null())
 }
@@ -241,7 +224,7 @@ mod tests {
     use super::is_zeros;
 
     #[test]
-    fn zeros_stand_for_nothing() {
+    fn the_null_id_is_zeros() {
         assert!(is_zeros(&"0".repeat(40)) && is_zeros(&"0".repeat(64)));
         assert!(!is_zeros("0") && !is_zeros(&"1".repeat(40)) && !is_zeros("main"));
     }

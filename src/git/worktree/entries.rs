@@ -1,4 +1,4 @@
-//! What the index tracks, as far as the walk over the work tree needs it.
+//! Reads the index entries that the walk over the work tree needs.
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::MetadataExt;
@@ -7,72 +7,66 @@ use std::path::{Path, PathBuf};
 use gix::bstr::ByteSlice;
 use gix::index::entry::{Flags, Stage};
 
-use crate::base::change::Mode;
+use crate::base::change::{Mode, ObjectId};
 use crate::base::error::Error;
 use crate::base::path::RepoPath;
-use crate::git::process::{Git, one_line, records, unreadable};
+use crate::git::process::{Git, parse_path, records, unreadable};
 use crate::snapshot::Hiding;
 
-/// The index of a work tree, read by the cheapest way that is certain.
+/// The index of a work tree.
 pub(super) struct Index {
     pub source: IndexContent,
     pub place: GitPaths,
 }
 
-/// Where a work tree has what is its own, and what it shares with others.
+/// Paths of a repository.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct GitPaths {
     /// The index.
     pub index: PathBuf,
-    /// The directory of this work tree: HEAD, and what is in progress.
+    /// The git directory of this work tree: HEAD and the state of operations.
     pub own: PathBuf,
-    /// The directory that all work trees share: refs and the configuration.
+    /// The git directory that all work trees share: refs and the configuration.
     pub shared: PathBuf,
 }
 
 pub(super) enum IndexContent {
-    /// Read here, with what the index remembers of each file on disk.
+    /// Read here, with the metadata of each file.
     Native(Box<gix::index::File>),
-    /// `git ls-files --stage -v -z`: for what gix does not read, such as a sparse index.
+    /// `git ls-files --stage -v -z`, for an index that gix does not read, such as a sparse one.
     Listing(Vec<u8>),
 }
 
-/// One path of the index. A path in conflict is there once for each of its stages.
+/// An index entry. A path in conflict has one for each of its stages.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Tracked<'a> {
     /// From the top of the work tree.
     pub path: &'a [u8],
-    /// What is to stand there.
     pub mode: Mode,
-    /// Whether it is to be executable.
     pub executable: bool,
-    /// What git was told in order that it does not look.
     pub hiding: Option<Hiding>,
-    /// What the file on disk looked like when it was known to have this content; `None` if that is
-    /// not known, or if the entry is in conflict or only announced. (Of a submodule it says
-    /// nothing.)
+    /// The metadata of the file when it had this content; `None` if they are unknown, and for a
+    /// conflict or an entry of `git add -N`. Meaningless for a submodule.
     pub stat: Option<Stat>,
 }
 
-/// What a file system says of a file, cut to the 32 bits that the index keeps of each number
-/// (gitformat-index(5)).
+/// Metadata of a file, truncated to 32 bits as in the index (gitformat-index(5)).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Stat {
-    /// Seconds and nanoseconds of the last change of its content.
+    /// Seconds and nanoseconds.
     pub mtime: (u32, u32),
-    /// Seconds and nanoseconds of the last change of anything about it.
+    /// Seconds and nanoseconds.
     pub ctime: (u32, u32),
-    /// The number of its inode.
     pub ino: u32,
-    /// Its owner and group.
+    /// The user and the group.
     pub owner: (u32, u32),
-    /// Its size in bytes.
+    /// In bytes.
     pub size: u32,
 }
 
 impl Tracked<'_> {
-    /// Whether git has more to say of it than whether its content differs.
-    pub(super) fn is_odd(&self) -> bool {
+    /// Whether comparing content is not enough: a submodule, or no known metadata.
+    pub(super) fn needs_git(&self) -> bool {
         self.stat.is_none() || self.mode == Mode::Submodule
     }
 }
@@ -80,21 +74,20 @@ impl Tracked<'_> {
 impl Index {
     /// Reads the index that git would use.
     pub(super) fn read(git: &Git, doing: &str) -> Result<Self, Error> {
-        let (place, hash) = place(git, doing)?;
+        let (place, hash) = paths(git, doing)?;
         let file = &place.index;
-        // Without checksums, a git of today loses what an index in two files has in the other one.
+        // A split index without checksums (index.skipHash): git itself loses the shared entries.
         let lost = |hash: &gix::hash::Kind| {
             file.with_file_name(format!("sharedindex.{}", hash.null())).exists()
         };
         let native = hash.filter(|hash| !lost(hash)).and_then(|hash| {
             let options = gix::index::decode::Options::default();
-            // Like git, do not spend the time to verify the checksum: a parse that is not exact
-            // fails anyway.
+            // Like git, skip the checksum: the parser fails for a damaged index anyway.
             gix::index::File::at(file, hash, true, options).ok().filter(|index| !index.is_sparse())
         });
         let source = match native {
             Some(index) => IndexContent::Native(Box::new(index)),
-            // No index, or one that gix refuses: git says which.
+            // There is no index, or gix refuses it: git says why.
             None => {
                 let arguments = ["ls-files", "--stage", "-v", "-z", "--full-name", "--", ":/"];
                 IndexContent::Listing(git.output(doing, &arguments)?)
@@ -103,12 +96,11 @@ impl Index {
         Ok(Self { source, place })
     }
 
-    /// Whether the entries tell what the files on disk looked like.
-    pub(super) fn remembers(&self) -> bool {
+    /// Whether the entries have the metadata of their files.
+    pub(super) fn has_metadata(&self) -> bool {
         matches!(self.source, IndexContent::Native(_))
     }
 
-    /// How many entries it has.
     pub(super) fn len(&self) -> usize {
         match &self.source {
             IndexContent::Native(index) => index.entries().len(),
@@ -116,26 +108,24 @@ impl Index {
         }
     }
 
-    /// The index as a file.
     pub(super) fn file(&self) -> &Path {
         &self.place.index
     }
 
-    /// Where it is, with what belongs to it.
     pub(super) fn place(&self) -> &GitPaths {
         &self.place
     }
 
-    /// The id of the tree that the index would write, in hexadecimal, where it knows that without
-    /// looking.
-    pub(super) fn tree(&self) -> Option<String> {
+    /// The tree that the index would write, if its cache-tree has the id.
+    pub(super) fn tree(&self) -> Option<ObjectId> {
         let IndexContent::Native(index) = &self.source else { return None };
         let root = index.tree()?;
-        (root.num_entries? as usize == index.entries().len()).then(|| root.id.to_string())
+        let is_complete = root.num_entries? as usize == index.entries().len();
+        ObjectId::from_bytes(root.id.as_bytes()).filter(|_| is_complete)
     }
 
-    /// When it was written, in seconds and nanoseconds: what changed since may look as it looked
-    /// before.
+    /// When it was written, in seconds and nanoseconds: the metadata do not show whether a file
+    /// changed after that.
     pub(super) fn written(&self) -> (i64, u32) {
         match &self.source {
             IndexContent::Native(index) => {
@@ -147,9 +137,9 @@ impl Index {
         }
     }
 
-    /// An index of these entries alone, in which nothing is hidden from git; `None` where one of
-    /// them is not known here.
-    pub(super) fn of<'a>(&self, paths: impl Iterator<Item = &'a RepoPath>) -> Option<Vec<u8>> {
+    /// An index of these entries alone, without marks that hide them; `None` if an entry is
+    /// missing.
+    pub(super) fn subset<'a>(&self, paths: impl Iterator<Item = &'a RepoPath>) -> Option<Vec<u8>> {
         let IndexContent::Native(index) = &self.source else { return None };
         let mut some = gix::index::State::new(index.object_hash());
         for path in paths {
@@ -166,18 +156,18 @@ impl Index {
             extensions: gix::index::write::Extensions::None,
             skip_hash: false,
         };
-        // The state alone would be written without the checksum that ends an index.
+        // `State` would be written without the checksum at the end.
         gix::index::File::from_state(some, self.file()).write_to(&mut text, options).ok()?;
         Some(text)
     }
 
-    /// Its entries, in the order of their paths.
+    /// The entries, sorted by path.
     pub(super) fn entries(&self, doing: &str) -> Result<Vec<Tracked<'_>>, Error> {
         match &self.source {
             IndexContent::Native(index) => index
                 .entries()
                 .iter()
-                .map(|entry| native(index, entry).ok_or_else(|| strange(doing, entry)))
+                .map(|entry| native(index, entry).ok_or_else(|| unknown_mode(doing, entry)))
                 .collect(),
             IndexContent::Listing(listing) => records(listing)
                 .map(|record| listed(record).ok_or_else(|| unreadable(doing, record)))
@@ -186,8 +176,8 @@ impl Index {
     }
 }
 
-/// The marks that git obeys: where a checkout is sparse, git 2.37 and later does not skip what is
-/// there all the same.
+/// The marks that git obeys. In a sparse checkout, git 2.37 and later ignores skip-worktree for
+/// paths that exist.
 pub(super) fn obeyed(git: &Git, doing: &str) -> Result<BTreeMap<RepoPath, Hiding>, Error> {
     let listing = git.output(doing, &["ls-files", "-v", "-z", "--full-name", "--", ":/"])?;
     let marked = records(&listing).filter_map(|record| match record {
@@ -197,7 +187,7 @@ pub(super) fn obeyed(git: &Git, doing: &str) -> Result<BTreeMap<RepoPath, Hiding
     Ok(marked.collect())
 }
 
-/// The letter of git-ls-files(1): `S` for skip-worktree, a small one for assume-unchanged.
+/// The tag of git-ls-files(1): `S` is skip-worktree, lower case is assume-unchanged.
 fn hiding(tag: u8) -> Option<Hiding> {
     match tag {
         b'S' | b's' => Some(Hiding::SkipWorktree),
@@ -205,8 +195,8 @@ fn hiding(tag: u8) -> Option<Hiding> {
     }
 }
 
-/// Where the index is, and the hash of its entries, if that is one that is known here.
-fn place(git: &Git, doing: &str) -> Result<(GitPaths, Option<gix::hash::Kind>), Error> {
+/// The paths of the repository, and its hash if it is known here.
+pub(super) fn paths(git: &Git, doing: &str) -> Result<(GitPaths, Option<gix::hash::Kind>), Error> {
     const ALL: [&str; 7] = [
         "rev-parse",
         "--show-object-format",
@@ -218,8 +208,8 @@ fn place(git: &Git, doing: &str) -> Result<(GitPaths, Option<gix::hash::Kind>), 
     ];
     let answer = git.run(doing, &ALL)?;
     let lines: Vec<&[u8]> = answer.stdout.split(|&byte| byte == b'\n').collect();
-    // Paths with a line feed make more lines; an older git repeats what it does not know.
-    if answer.code == Some(0)
+    // A path with a line feed makes more lines; git before 2.31 prints options it does not know.
+    if answer.status.success()
         && let [format, own, shared, index, b""] = lines[..]
         && [own, shared, index].iter().all(|path| path.starts_with(b"/"))
     {
@@ -228,21 +218,18 @@ fn place(git: &Git, doing: &str) -> Result<(GitPaths, Option<gix::hash::Kind>), 
             b"sha256" => Some(gix::hash::Kind::Sha256),
             _ => None,
         };
-        let [own, shared, index] = [own, shared, index].map(|path| one_line(path.to_vec()));
+        let [own, shared, index] = [own, shared, index].map(|path| parse_path(path.to_vec()));
         return Ok((GitPaths { index, own, shared }, hash));
     }
-    let ask = |arguments: &[&str]| -> Result<PathBuf, Error> {
-        Ok(git
-            .directory()
-            .join(one_line(git.output(doing, &[&["rev-parse"], arguments].concat())?)))
-    };
-    let (own, shared) = (ask(&["--absolute-git-dir"])?, ask(&["--git-common-dir"])?);
-    Ok((GitPaths { index: ask(&["--git-path", "index"])?, own, shared }, None))
+    let own = git.path(doing, &["rev-parse", "--absolute-git-dir"])?;
+    let shared = git.path(doing, &["rev-parse", "--git-common-dir"])?;
+    let index = git.path(doing, &["rev-parse", "--git-path", "index"])?;
+    Ok((GitPaths { index, own, shared }, None))
 }
 
-fn strange(doing: &str, entry: &gix::index::Entry) -> Error {
+fn unknown_mode(doing: &str, entry: &gix::index::Entry) -> Error {
     Error::new(doing, format!("the index has an entry of mode {:o}", entry.mode.bits()))
-        .help("see what `git fsck` says here")
+        .help("run `git fsck`")
 }
 
 fn native<'a>(index: &'a gix::index::File, entry: &'a gix::index::Entry) -> Option<Tracked<'a>> {
@@ -254,12 +241,11 @@ fn native<'a>(index: &'a gix::index::File, entry: &'a gix::index::Entry) -> Opti
         owner: (about.uid, about.gid),
         size: about.size,
     };
-    // An entry that was written within the tick of its file's clock has no size, so that git looks
-    // again.
-    let smudged = about.size == 0 && !entry.id.is_empty_blob() && !entry.mode.is_submodule();
+    // Git writes size 0 for a file that changed when the index was written, to compare it again.
+    let is_racy = about.size == 0 && !entry.id.is_empty_blob() && !entry.mode.is_submodule();
     let known = entry.stage() == Stage::Unconflicted
         && !entry.flags.contains(Flags::INTENT_TO_ADD)
-        && !smudged;
+        && !is_racy;
     let hiding = if entry.flags.contains(Flags::SKIP_WORKTREE) {
         Some(Hiding::SkipWorktree)
     } else {
@@ -275,8 +261,7 @@ fn native<'a>(index: &'a gix::index::File, entry: &'a gix::index::Entry) -> Opti
     })
 }
 
-/// `H 100644 <id> <stage>\t<path>`: the letter is `S` for skip-worktree, and small for
-/// assume-unchanged (git-ls-files(1)).
+/// Parses `<tag> <mode> <id> <stage>\t<path>`.
 fn listed(record: &[u8]) -> Option<Tracked<'_>> {
     let tab = record.iter().position(|&byte| byte == b'\t')?;
     let (tag, about) = record[..tab].split_first()?;
@@ -293,7 +278,7 @@ mod tests {
     use crate::git::worktree::fuzz::of_bytes;
 
     #[test]
-    fn a_listing_is_read_to_the_byte() {
+    fn records_of_a_listing_are_parsed() {
         let line = |tag: &str, mode: &str| format!("{tag} {mode} {} 0\ta b\tc", "a".repeat(40));
         let read = |record: &str| {
             listed(record.as_bytes())
@@ -324,7 +309,7 @@ mod tests {
     }
 
     #[test]
-    fn an_index_of_some_entries_is_whole() {
+    fn a_subset_is_a_complete_index() {
         let hash = gix::hash::Kind::Sha1;
         let mut all = gix::index::State::new(hash);
         for path in ["a", "b"] {
@@ -341,9 +326,9 @@ mod tests {
         let file = gix::index::File::from_state(all, "index");
         let index =
             Index { source: IndexContent::Native(Box::new(file)), place: GitPaths::default() };
-        assert!(index.of([RepoPath::from("c")].iter()).is_none());
-        let written = index.of([RepoPath::from("b")].iter()).unwrap();
-        // Without its checksum, it is none.
+        assert!(index.subset([RepoPath::from("c")].iter()).is_none());
+        let written = index.subset([RepoPath::from("b")].iter()).unwrap();
+        // It ends in a checksum.
         assert!(of_bytes(&written[..written.len() - 20], hash).is_none());
         let some = of_bytes(&written, hash).unwrap();
         let entries = some.entries("read").unwrap();

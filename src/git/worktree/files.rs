@@ -1,4 +1,4 @@
-//! The files of the work tree, as a change to be judged.
+//! Files of the work tree as a change to judge.
 
 use crate::base::change::{Change, Content, Entry, Mode, ObjectId};
 use crate::base::error::Error;
@@ -7,17 +7,17 @@ use crate::git::endless;
 use crate::git::process::{records, without_slash};
 use crate::git::worktree::WorkTree;
 
-/// Files of the work tree, with the content that they have on disk.
+/// Files of the work tree, with their content on disk.
 #[derive(Debug)]
 pub(crate) struct OnDisk<'a> {
     tree: &'a WorkTree,
     entries: Vec<Entry>,
-    /// Whether each entry was a regular file, a link or a repository when it was listed.
+    /// Whether the type of each entry was looked at.
     listed: bool,
 }
 
 impl<'a> OnDisk<'a> {
-    /// Every file that is tracked, or that is neither tracked nor ignored.
+    /// All files that are tracked, or neither tracked nor ignored.
     pub(crate) fn all(tree: &'a WorkTree) -> Result<Self, Error> {
         endless::refuse_in_work_tree(&tree.top)?;
         let which = [
@@ -31,15 +31,15 @@ impl<'a> OnDisk<'a> {
             ":/",
         ];
         let listing = tree.git.output("list the files of the work tree", &which)?;
-        // Git ends the name of a nested repository in a slash.
+        // Git prints a nested repository with a trailing slash.
         let mut paths: Vec<RepoPath> =
             records(&listing).map(|path| RepoPath::new(without_slash(path))).collect();
-        // What is in conflict is listed once for each of its stages.
+        // A path in conflict is listed once for each stage.
         paths.sort_unstable();
         paths.dedup();
         let mut entries = Vec::new();
         for path in paths {
-            // A tracked file that is gone from the disk has nothing to judge.
+            // A tracked file may be deleted.
             if let Some(mode) = tree.mode(&path)? {
                 entries.extend(entry(path, mode, true));
             }
@@ -47,14 +47,14 @@ impl<'a> OnDisk<'a> {
         Ok(Self { tree, entries, listed: true })
     }
 
-    /// The file at one path, if it is there.
+    /// The file at a path, if it exists.
     pub(crate) fn one(tree: &'a WorkTree, path: RepoPath) -> Result<Self, Error> {
         let mode = tree.mode(&path)?;
         let entries = mode.and_then(|mode| entry(path, mode, false)).into_iter().collect();
         Ok(Self { tree, entries, listed: true })
     }
 
-    /// Files of these paths, each with whether something stood there before.
+    /// The files at these paths, each with whether it is new.
     pub(crate) fn of(tree: &'a WorkTree, paths: impl Iterator<Item = (RepoPath, bool)>) -> Self {
         let entries = paths.filter_map(|(path, is_new)| entry(path, Mode::File, is_new)).collect();
         Self { tree, entries, listed: false }
@@ -62,7 +62,7 @@ impl<'a> OnDisk<'a> {
 }
 
 fn entry(path: RepoPath, mode: Mode, is_new: bool) -> Option<Entry> {
-    // The content is read by path: the id stands for none.
+    // Content is read by path; the id is not used.
     let id = ObjectId::from_bytes(&[0; 20])?;
     Some(Entry { path, mode, id, fresh: true, replaces: (!is_new).then_some(id) })
 }
@@ -80,10 +80,10 @@ impl Change for OnDisk<'_> {
         match self.tree.read(&entry.path, limit)? {
             Some(content) => Ok(content),
             None if self.listed && entry.is_regular() => {
-                let cause = "it is not the regular file any more that it was a moment ago";
+                let cause = "it was replaced or removed while this ran";
                 Err(Error::new(format!("read {}", entry.path), cause).help("run this again"))
             }
-            // What is not a regular file, or is gone, names no dependencies.
+            // A path that is not a regular file, or does not exist, has no content to judge.
             None => Ok(Content::Bytes(Vec::new())),
         }
     }
@@ -99,7 +99,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_not_what_was_listed_is_an_error() {
+    fn a_file_that_changed_after_the_listing_is_an_error() {
         let directory = tempfile::tempdir().unwrap();
         let at = |name: &str| directory.path().join(name);
         assert!(
@@ -126,7 +126,7 @@ mod tests {
                 (entry.path.as_bytes() == b"stays").then(|| Content::Bytes(b"text".to_vec()));
             assert_eq!(read, expected, "{}", entry.path);
         }
-        // A file that is known from elsewhere may be gone.
+        // Paths that were not listed need not exist.
         let known = OnDisk::of(&tree, [(RepoPath::from("gone"), true)].into_iter());
         assert_eq!(known.read(&known.fresh()[0], 100).unwrap(), Content::Bytes(Vec::new()));
     }

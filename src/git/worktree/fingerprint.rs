@@ -1,4 +1,4 @@
-//! Telling one content from another.
+//! Hashes of paths, to detect changes.
 
 use std::fs;
 use std::io::{self, ErrorKind, Read};
@@ -9,38 +9,31 @@ use std::path::Path;
 use crate::disk::read::{self, FinalLink};
 use crate::snapshot::Fingerprint;
 
-/// A hash in the making. Each part is preceded by its kind and length, so that no two sequences of
-/// parts look alike.
+/// Computes a hash over parts. Each part is preceded by its kind and length, so that different
+/// sequences of parts never have the same bytes.
 pub(super) struct Hasher(gix::hash::Hasher);
 
 impl Hasher {
-    /// Without any part yet.
     pub(super) fn new() -> Self {
         Self(gix::hash::hasher(gix::hash::Kind::Sha256))
     }
 
-    /// Adds a part.
     pub(super) fn part(&mut self, kind: u8, bytes: &[u8]) {
         self.start(kind, bytes.len() as u64);
         self.0.update(bytes);
     }
 
-    /// Adds that nothing stands at a path.
+    /// Adds that a path does not exist.
     pub(super) fn absent(&mut self) {
         self.part(b'0', b"");
     }
 
-    /// Adds the content of a path; whether it is a directory, whose content is not part of the
-    /// hash. Links are not followed.
+    /// Adds the content of a file, or the target of a link. Returns whether the path is a
+    /// directory, whose content is not added.
     pub(super) fn path(&mut self, path: &Path) -> io::Result<bool> {
-        let about = match fs::symlink_metadata(path) {
-            Err(error)
-                if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) =>
-            {
-                self.absent();
-                return Ok(false);
-            }
-            about => about?,
+        let Some(about) = read::if_there(fs::symlink_metadata(path))? else {
+            self.absent();
+            return Ok(false);
         };
         if about.is_dir() {
             self.part(b'd', b"");
@@ -51,20 +44,19 @@ impl Hasher {
         } else if about.is_file() {
             self.file(path, &about)?;
         } else {
-            // A pipe or a device: opening it could wait for ever.
+            // A pipe or a device: opening it could block.
             self.part(b's', b"");
         }
         Ok(false)
     }
 
-    /// The hash over all parts.
     pub(super) fn finish(self) -> io::Result<Fingerprint> {
         let id = self.0.try_finalize().map_err(|error| io::Error::other(error.to_string()))?;
         <[u8; 32]>::try_from(id.as_bytes()).map(Fingerprint).map_err(io::Error::other)
     }
 
     fn file(&mut self, path: &Path, about: &fs::Metadata) -> io::Result<()> {
-        // The owner's executable bit is the only one that git knows.
+        // Git tracks only the owner's executable bit.
         let kind = if about.permissions().mode() & 0o100 == 0 { b'f' } else { b'x' };
         let (mut file, _) = read::open(path, FinalLink::Refuse).map_err(io::Error::from)?;
         self.start(kind, about.len());

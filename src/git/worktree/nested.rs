@@ -1,4 +1,4 @@
-//! Repositories inside the work tree, and places that cannot be read.
+//! Repositories inside the work tree, and errors for unreadable paths.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -11,13 +11,12 @@ use crate::base::error::Error;
 use crate::base::path::RepoPath;
 use crate::disk::read::{self, FinalLink};
 
-/// Whether a directory is the top of a repository of its own, as git decides it (setup.c): what
-/// only looks like one hides nothing.
+/// Whether git takes a directory for the top of another repository (setup.c).
 pub(super) fn is_repository(directory: &Path) -> bool {
     let git = directory.join(".git");
     match fs::symlink_metadata(&git) {
         Ok(about) if about.is_file() => {
-            let text = read::file(&git, FinalLink::Refuse, LONGEST).unwrap_or_default();
+            let text = read::file(&git, FinalLink::Refuse, LIMIT).unwrap_or_default();
             let target = text.strip_prefix(b"gitdir: ").map(<[u8]>::trim_ascii_end);
             target
                 .is_some_and(|target| is_git_directory(&directory.join(OsStr::from_bytes(target))))
@@ -27,12 +26,12 @@ pub(super) fn is_repository(directory: &Path) -> bool {
     }
 }
 
-/// The longest file that says where a repository is, in bytes.
-const LONGEST: u64 = 64 * 1024;
+/// The largest `.git` file or HEAD, in bytes.
+const LIMIT: u64 = 64 * 1024;
 
-/// A HEAD that can be one, objects and refs; the last two may be shared with another work tree.
+/// Whether a directory has a valid HEAD, objects and refs; a linked work tree shares the last two.
 fn is_git_directory(git: &Path) -> bool {
-    let read = |name: &str| read::file(&git.join(name), FinalLink::Follow, LONGEST).ok();
+    let read = |name: &str| read::file(&git.join(name), FinalLink::Follow, LIMIT).ok();
     let is_head = |text: Vec<u8>| {
         text.starts_with(b"ref:") || ObjectId::from_hex(text.trim_ascii_end()).is_some()
     };
@@ -43,7 +42,7 @@ fn is_git_directory(git: &Path) -> bool {
     head && shared.join("objects").is_dir() && shared.join("refs").is_dir()
 }
 
-/// What is told of a place that cannot be looked at.
+/// The error of a path that cannot be read.
 pub(super) fn unreadable(place: &[u8], error: &std::io::Error) -> Error {
     let shown = if place.is_empty() {
         "the top of the work tree".into()
@@ -51,10 +50,8 @@ pub(super) fn unreadable(place: &[u8], error: &std::io::Error) -> Error {
         RepoPath::new(place).to_string()
     };
     let help = match error.kind() {
-        ErrorKind::PermissionDenied => {
-            "make it readable for this user, or run as its owner: what it holds is unknown"
-        }
-        _ => "what it holds is unknown; mend it or remove it",
+        ErrorKind::PermissionDenied => "make it readable for this user, or run as its owner",
+        _ => "check the file system, or remove it",
     };
     Error::new(format!("look into {shown}"), error).help(help)
 }

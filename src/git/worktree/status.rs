@@ -1,17 +1,14 @@
-//! `git status --porcelain=v2 -z`, parsed to the byte (git-status(1)). What is not understood is
-//! refused.
+//! Parses `git status --porcelain=v2 -z` (git-status(1)). An unknown record is an error.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::base::change::ObjectId;
 use crate::base::path::RepoPath;
-use crate::snapshot::{DELETED_IN_INDEX, Head, NEW_FILE, StagedBlobs, State};
+use crate::snapshot::{DELETED_IN_INDEX, NEW_FILE, StagedBlobs, State};
 
-/// Settings under which git believes others, overruled.
-///
-/// The file system monitor and the cache of untracked files are believed by git; a proof asks the
-/// file system. With `trustctime` and `checkStat`, a file that was changed and given its old size
-/// and time is still read again.
+/// Overrides of settings that make git look at less of the file system: a file system monitor, the
+/// cache of untracked files, and a comparison without ctime, which misses a file that was changed
+/// and given its old size and time.
 pub(super) const DOUBT: [&str; 8] = [
     "-c",
     "core.fsmonitor=",
@@ -23,9 +20,9 @@ pub(super) const DOUBT: [&str; 8] = [
     "core.checkStat=default",
 ];
 
-/// Every way in which configuration or habit makes `git status` show less, overruled.
+/// `git status`, with overrides of all settings that make it show less.
 pub(super) const ARGUMENTS: [&str; 10] = [
-    // In submodules as well, which the option below does not reach.
+    // For submodules, which the option below does not reach.
     "-c",
     "status.showUntrackedFiles=all",
     "status",
@@ -38,72 +35,46 @@ pub(super) const ARGUMENTS: [&str; 10] = [
     "--ignore-submodules=none",
 ];
 
-/// What git says of one path.
+/// The status of a path.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct StatusRecord {
-    /// In what ways it is not clean.
     pub states: BTreeSet<State>,
-    /// What else there is to say.
+    /// Details, such as "new file".
     pub notes: BTreeSet<&'static str>,
-    /// Git's own words without the path: the modes and the ids that HEAD and the index hold.
+    /// Git's record without the path: states, modes and ids.
     pub words: Vec<u8>,
-    /// Those ids, where they differ.
+    /// The blobs in HEAD and in the index, if they differ.
     pub staged: Option<StagedBlobs>,
 }
 
-/// The whole answer.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Status {
-    /// Where HEAD is.
-    pub head: Head,
-    /// The paths that are not clean.
-    pub records: BTreeMap<RepoPath, StatusRecord>,
-}
+/// The records of an answer, by path.
+pub(super) type Records = BTreeMap<RepoPath, StatusRecord>;
 
-impl Status {
-    /// Parses an answer; the error is the part that is not understood.
-    pub(super) fn parse(answer: &[u8]) -> Result<Self, &[u8]> {
-        let Some(answer) = answer.strip_suffix(b"\0") else { return Err(answer) };
-        let mut commit = None;
-        let mut branch = None;
-        let mut records: BTreeMap<RepoPath, StatusRecord> = BTreeMap::new();
-        let mut fields = answer.split(|&byte| byte == 0);
-        while let Some(field) = fields.next() {
-            if let Some(oid) = field.strip_prefix(b"# branch.oid ") {
-                let oid = if oid == b"(initial)" {
-                    None
-                } else {
-                    Some(ObjectId::from_hex(oid).ok_or(field)?)
-                };
-                commit = Some(oid);
-            } else if let Some(name) = field.strip_prefix(b"# branch.head ") {
-                branch = Some((name != b"(detached)").then(|| name.to_vec()));
-            } else if !field.starts_with(b"# ") {
-                let (path, record) = parse_record(field).ok_or(field)?;
-                merge(&mut records, path, record);
-                if field.starts_with(b"2 ") {
-                    let origin = fields.next().ok_or(field)?;
-                    merge(
-                        &mut records,
-                        RepoPath::new(origin),
-                        StatusRecord::of(State::Staged, "renamed"),
-                    );
-                }
-            }
+/// Parses an answer; the error is the part that is not understood.
+pub(super) fn parse(answer: &[u8]) -> Result<Records, &[u8]> {
+    let Some(answer) = answer.strip_suffix(b"\0") else { return Err(answer) };
+    // The header proves that git answered, even if nothing follows.
+    if !answer.starts_with(b"# branch.oid ") {
+        return Err(answer);
+    }
+    let mut records = Records::new();
+    let mut fields = answer.split(|&byte| byte == 0);
+    while let Some(field) = fields.next() {
+        if field.starts_with(b"# ") {
+            continue;
         }
-        match (commit, branch) {
-            (Some(commit), Some(branch)) => Ok(Self { head: Head { commit, branch }, records }),
-            _ => Err(b"no word about HEAD"),
+        let (path, record) = parse_record(field).ok_or(field)?;
+        merge(&mut records, path, record);
+        if field.starts_with(b"2 ") {
+            let origin = RepoPath::new(fields.next().ok_or(field)?);
+            merge(&mut records, origin, StatusRecord::of(State::Staged, Some("renamed")));
         }
     }
+    Ok(records)
 }
 
-/// Adds a record. One path can have two: removed from the index, and untracked where it stayed.
-pub(super) fn merge(
-    records: &mut BTreeMap<RepoPath, StatusRecord>,
-    path: RepoPath,
-    mut record: StatusRecord,
-) {
+/// Adds a record. A path can have two: staged as deleted, and untracked because it still exists.
+pub(super) fn merge(records: &mut Records, path: RepoPath, mut record: StatusRecord) {
     if record.states.is_empty() {
         return;
     }
@@ -115,19 +86,18 @@ pub(super) fn merge(
 }
 
 impl StatusRecord {
-    fn of(state: State, note: &'static str) -> Self {
-        Self { states: [state].into(), notes: [note].into(), ..Self::default() }
+    /// A record of one state, without git's words.
+    pub(super) fn of(state: State, note: Option<&'static str>) -> Self {
+        let notes = note.into_iter().collect();
+        Self { states: [state].into(), notes, ..Self::default() }
     }
 }
 
-/// One line of the answer.
+/// Parses a record.
 pub(super) fn parse_record(field: &[u8]) -> Option<(RepoPath, StatusRecord)> {
     match field {
-        [b'?', b' ', path @ ..] => Some((
-            path_of(path)?,
-            StatusRecord { states: [State::Untracked].into(), ..StatusRecord::default() },
-        )),
-        // Ignored paths are never asked for; a git that tells of them all the same is understood.
+        [b'?', b' ', path @ ..] => Some((path_of(path)?, StatusRecord::of(State::Untracked, None))),
+        // Ignored paths are not asked for, but may be reported.
         [b'!', b' ', path @ ..] => Some((path_of(path)?, StatusRecord::default())),
         [b'1', b' ', ..] => tracked(field, 8),
         [b'2', b' ', ..] => tracked(field, 9),
@@ -136,7 +106,7 @@ pub(super) fn parse_record(field: &[u8]) -> Option<(RepoPath, StatusRecord)> {
     }
 }
 
-/// Splits a record after this many words; the rest is the path, whatever it holds.
+/// Splits a record after this many words; the rest is the path, which may contain spaces.
 fn split(field: &[u8], words: usize) -> Option<(Vec<&[u8]>, RepoPath)> {
     let mut parts: Vec<&[u8]> = field.splitn(words + 1, |&byte| byte == b' ').collect();
     let path = parts.pop()?;
@@ -147,7 +117,7 @@ fn path_of(path: &[u8]) -> Option<RepoPath> {
     (!path.is_empty()).then(|| RepoPath::new(path))
 }
 
-/// `1 <XY> <sub> <mH> <mI> <mW> <hH> <hI> <path>`; in a record `2` a score stands before the path.
+/// `1 <XY> <sub> <mH> <mI> <mW> <hH> <hI> <path>`; a record `2` has a score before the path.
 fn tracked(field: &[u8], words: usize) -> Option<(RepoPath, StatusRecord)> {
     let (parts, path) = split(field, words)?;
     let &[_, &[index, tree], submodule, head_mode, index_mode, tree_mode, head_id, index_id, ..] =
@@ -195,7 +165,7 @@ fn tracked(field: &[u8], words: usize) -> Option<(RepoPath, StatusRecord)> {
     Some((path, record))
 }
 
-/// `N...`, or `S` and what is dirty in the submodule.
+/// `N...`, or `S` and three flags of a submodule.
 fn submodule_notes(field: &[u8]) -> Option<impl Iterator<Item = &'static str>> {
     const KNOWN: [(u8, &str); 3] =
         [(b'C', "new commits"), (b'M', "modified content"), (b'U', "untracked content")];
@@ -226,7 +196,10 @@ fn unmerged(field: &[u8]) -> Option<(RepoPath, StatusRecord)> {
     };
     Some((
         path,
-        StatusRecord { words: parts.join(&b' '), ..StatusRecord::of(State::Conflicted, note) },
+        StatusRecord {
+            words: parts.join(&b' '),
+            ..StatusRecord::of(State::Conflicted, Some(note))
+        },
     ))
 }
 
@@ -238,20 +211,20 @@ mod tests {
 
     fn one(record: &str) -> Option<String> {
         let answer = format!("{HEAD}{record}\0");
-        let parsed = Status::parse(answer.as_bytes()).ok()?;
-        let told = parsed.records.iter().map(|(path, record)| {
+        let records = parse(answer.as_bytes()).ok()?;
+        let lines = records.iter().map(|(path, record)| {
             let states: Vec<_> = record.states.iter().map(|state| state.name()).collect();
             let notes: Vec<_> = record.notes.iter().copied().collect();
             format!("{path}: {} ({})", states.join(", "), notes.join(", "))
         });
-        Some(told.collect::<Vec<_>>().join("; "))
+        Some(lines.collect::<Vec<_>>().join("; "))
     }
 
     #[test]
     fn each_kind_of_record() {
         let a = "a".repeat(40);
         let b = "b".repeat(40);
-        for (record, told) in [
+        for (record, expected) in [
             (format!("1 .M N... 100644 100644 100644 {a} {a} a b"), "a b: modified ()"),
             (format!("1 MM N... 100644 100644 100644 {a} {b} a"), "a: staged, modified ()"),
             (format!("1 A. N... 000000 100644 100644 {a} {b} a"), "a: staged (new file)"),
@@ -284,12 +257,12 @@ mod tests {
             ("! a".into(), ""),
             ("# stash 1".into(), ""),
         ] {
-            assert_eq!(one(&record).as_deref(), Some(told), "{record:?}");
+            assert_eq!(one(&record).as_deref(), Some(expected), "{record:?}");
         }
     }
 
     #[test]
-    fn what_is_not_understood_is_refused() {
+    fn unknown_records_are_refused() {
         let a = "a".repeat(40);
         for record in [
             String::new(),
@@ -305,16 +278,10 @@ mod tests {
         ] {
             assert_eq!(one(&record), None, "{record:?}");
         }
-        for answer in [
-            "",
-            "\0",
-            "? a\0",
-            "# branch.oid (initial)\0",
-            "# branch.oid xyz\0# branch.head main\0",
-        ] {
-            assert!(Status::parse(answer.as_bytes()).is_err(), "{answer:?}");
+        for answer in ["", "\0", "? a\0"] {
+            assert!(parse(answer.as_bytes()).is_err(), "{answer:?}");
         }
         let cut = format!("{HEAD}? a");
-        assert!(Status::parse(cut.as_bytes()).is_err(), "an answer that was cut off");
+        assert!(parse(cut.as_bytes()).is_err(), "a truncated answer");
     }
 }

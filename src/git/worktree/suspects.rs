@@ -1,10 +1,10 @@
-//! What git says of everything that may be not clean. Where that is certain to give the same
-//! answer, git is asked about the suspects alone, else about the whole tree.
+//! Asks git for the status of every path that may be unclean: of these suspects alone where that
+//! certainly gives the same answer, else of the whole tree.
 //!
-//! The pieces: the index against HEAD is one tree against another; the files against the index is
-//! asked over an index that holds the suspects alone, and hides nothing; what is not tracked is
-//! told as it was seen, less what git ignores. Whatever is neither a file nor a link is asked about
-//! by name.
+//! The suspects alone take less than half the time where few files of many changed. They are asked
+//! about in parts: staged changes with `diff-index`; changes on disk with `diff-files` over a
+//! temporary index that holds only the suspects, unmarked; untracked paths from the walk, less
+//! those that `check-ignore` names; submodules and conflicts by name, with `git status`.
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -19,32 +19,29 @@ use crate::disk::read::{self, FinalLink};
 use crate::disk::scratch::{Scratch, keeps_modes};
 use crate::git::listing::{RAW, RawChange, empty_tree, parse_changes, staged_changes};
 use crate::git::process::{Git, failed, literal, records, text, unreadable, without_slash};
-use crate::git::worktree::around::Around;
 use crate::git::worktree::entries::Index;
-use crate::git::worktree::status::{self, DOUBT, Status, StatusRecord, merge, parse_record};
+use crate::git::worktree::state::RepositoryState;
+use crate::git::worktree::status::{self, DOUBT, Records, StatusRecord, merge, parse_record};
 use crate::git::worktree::walk::{Marked, Seen};
 use crate::snapshot::State;
 
-/// What is done here; completes "could not …".
+/// Completes "could not …".
 pub(super) const DOING: &str = "read the state of the work tree";
 
-/// What git says, by path.
-type Records = BTreeMap<RepoPath, StatusRecord>;
+/// The most paths that git is given as pathspecs: it compares each with every entry of the index
+/// (measured: a millisecond for each with 100,000 entries).
+const MAX_PATHSPECS: usize = 16;
 
-/// The most paths that git is asked about by name: it holds each of them against every entry of the
-/// index (measured: a millisecond for each in 100,000).
-const NAMED: usize = 16;
+/// If one file in so many is a suspect, `git status` of the whole tree takes less time (measured
+/// with 100,000).
+const SHARE: usize = 4;
 
-/// Where one file in so many has to be looked at again, git looks at all of them in less time
-/// (measured with 100,000).
-const MOST: usize = 4;
-
-/// Everything that decides what may be unclean.
+/// The state of a work tree before git is asked.
 pub(super) struct Suspects<'a> {
     pub git: &'a Git,
     pub top: &'a Path,
     pub index: &'a Index,
-    pub around: &'a Around,
+    pub state: &'a RepositoryState,
     pub seen: &'a Seen,
     pub settings: &'a Settings,
 }
@@ -52,154 +49,159 @@ pub(super) struct Suspects<'a> {
 /// The settings that decide how git compares names and modes.
 pub(super) struct Settings {
     file_mode: bool,
-    /// Whether names that differ in their bytes may mean one file.
+    /// Whether names that differ in their bytes may name the same file.
     folds_names: bool,
     /// Whether the checkout is sparse.
     pub sparse: bool,
 }
 
 impl Settings {
-    /// Reads them.
+    /// Asks git; the last value of each setting counts.
     pub(super) fn read(git: &Git) -> Result<Self, Error> {
         let wanted = r"^core\.(filemode|ignorecase|precomposeunicode|sparsecheckout)$";
         let answer = git
             .query(DOING, &["config", "--type=bool", "--get-regexp", wanted])?
             .unwrap_or_default();
-        let mut settings = Self { file_mode: true, folds_names: false, sparse: false };
-        let mut folding = [false; 2];
-        for line in text(&answer).lines() {
-            match line.split_once(' ') {
-                // The last one counts.
-                Some(("core.filemode", value)) => settings.file_mode = value == "true",
-                Some(("core.ignorecase", value)) => folding[0] = value == "true",
-                Some(("core.precomposeunicode", value)) => folding[1] = value == "true",
-                Some(("core.sparsecheckout", value)) => settings.sparse = value == "true",
-                _ => return Err(unreadable(DOING, line.as_bytes())),
-            }
-        }
-        settings.folds_names = folding.contains(&true);
-        Ok(settings)
+        let answer = text(&answer);
+        let is = |name: &str, default: bool| {
+            let values =
+                answer.lines().filter_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+            values.last().map_or(default, |value| value == "true")
+        };
+        Ok(Self {
+            file_mode: is("core.filemode", true),
+            folds_names: is("core.ignorecase", false) || is("core.precomposeunicode", false),
+            sparse: is("core.sparsecheckout", false),
+        })
     }
 }
 
 impl<'a> Suspects<'a> {
-    /// What is not clean, in git's words.
+    /// The records of all unclean paths.
     pub(super) fn judge(&self) -> Result<Records, Error> {
         let settings = self.settings;
-        // A file system that keeps no executable bits gives all files alike; there, and only there,
-        // git is right not to look.
-        let believed = settings.file_mode
+        // `core.fileMode=false` is right only for a file system that keeps no executable bits: all
+        // files have the same ones there.
+        let file_mode = settings.file_mode
             || self.seen.executable == (true, true)
             || (self.seen.modes_differ && self.index.file().parent().is_some_and(keeps_modes));
-        if self.index.remembers() && !settings.folds_names {
-            if let Some(records) = self.pieces(believed)? {
+        if self.index.has_metadata() && !settings.folds_names {
+            if let Some(records) = self.suspects_alone(file_mode)? {
                 return Ok(records);
             }
         } else if self.is_clean() {
             return Ok(Records::new());
         }
-        let changed = self.changed_in_hiding();
-        let shown = match &changed[..] {
-            [] => None,
-            paths => Some(Unhidden::make(self.git, self.top, self.index, paths)?),
-        };
-        let settings = if shown.is_some() { &ALONE[..] } else { &[] };
-        status_of(shown.as_ref().map_or(self.git, |shown| &shown.git), settings, believed, &[])
+        let hidden = self.changed_hidden();
+        if hidden.is_empty() {
+            return status_of(self.git, &[], file_mode, &[]);
+        }
+        let (_scratch, git) = self.unmarked(&hidden)?;
+        status_of(&git, &ONE_FILE, file_mode, &[])
     }
 
-    /// Whether nothing was seen that git might call unclean.
+    /// Whether the walk saw no path that git might call unclean.
     fn is_clean(&self) -> bool {
-        let Seen { doubtful, odd, flipped, untracked, .. } = self.seen;
-        let same_tree = self.around.tree.is_some() && self.index.tree() == self.around.tree;
-        let clean = [doubtful, odd, flipped, untracked].iter().all(|list| list.is_empty());
-        same_tree && clean && self.changed_in_hiding().is_empty()
+        let Seen { doubtful, special, flipped, untracked, .. } = self.seen;
+        let same_tree = self.state.tree.is_some() && self.index.tree() == self.state.tree;
+        let clean = [doubtful, special, flipped, untracked].iter().all(|list| list.is_empty());
+        same_tree && clean && self.changed_hidden().is_empty()
     }
 
-    fn changed_in_hiding(&self) -> Vec<&'a RepoPath> {
+    /// The hidden paths that may differ from the index.
+    fn changed_hidden(&self) -> Vec<&'a RepoPath> {
         self.seen.hidden.iter().filter(|marked| marked.changed).map(|marked| &marked.path).collect()
     }
 
-    /// The same, piece by piece; nothing where there is something that must be asked about as a
-    /// whole.
-    fn pieces(&self, believed: bool) -> Result<Option<Records>, Error> {
-        // Of a file that is skipped git takes the ignore rules from the index, and `git
-        // check-ignore` does not.
-        let skips_rules =
-            |marked: &Marked| !marked.there && marked.path.file_name() == b".gitignore";
-        if self
-            .seen
-            .hidden
-            .iter()
-            .any(|marked| skips_rules(marked) || (marked.changed && marked.odd))
-        {
+    /// The records of the suspects alone; `None` if git must look at the whole tree.
+    fn suspects_alone(&self, file_mode: bool) -> Result<Option<Records>, Error> {
+        // `git status` reads a skipped .gitignore from the index, `git check-ignore` does not.
+        let needs_all = |marked: &Marked| {
+            let is_skipped_rules = !marked.there && marked.path.file_name() == b".gitignore";
+            is_skipped_rules || (marked.changed && marked.special)
+        };
+        if self.seen.hidden.iter().any(needs_all) {
             return Ok(None);
         }
-        let hidden = self.changed_in_hiding();
+        let hidden = self.changed_hidden();
         let mut files: Vec<&RepoPath> = self.seen.doubtful.iter().chain(hidden).collect();
-        if believed {
+        if file_mode {
             files.extend(&self.seen.flipped);
         }
-        if files.len() * MOST > self.index.len().max(NAMED) {
+        if files.len() * SHARE > self.index.len().max(MAX_PATHSPECS) {
             return Ok(None);
         }
-        let mut odd: Vec<&RepoPath> = self.seen.odd.iter().collect();
+        let mut special: Vec<&RepoPath> = self.seen.special.iter().collect();
         let staged = self.staged()?;
-        odd.extend(staged.iter().filter(|(_, change)| is_odd(change)).map(|(path, _)| path));
-        if odd.len() > NAMED || odd.iter().any(|path| files.contains(path)) {
+        special
+            .extend(staged.iter().filter(|(_, change)| is_special(change)).map(|(path, _)| path));
+        if special.len() > MAX_PATHSPECS || special.iter().any(|path| files.contains(path)) {
             return Ok(None);
         }
-        let Some(unstaged) = self.unstaged(&files, believed)? else { return Ok(None) };
-        let mut records =
-            if odd.is_empty() { Records::new() } else { status_of(self.git, &[], believed, &odd)? };
+        let Some(unstaged) = self.unstaged(&files, file_mode)? else { return Ok(None) };
+        let mut records = match &special[..] {
+            [] => Records::new(),
+            paths => status_of(self.git, &[], file_mode, paths)?,
+        };
         let paths = staged.keys().chain(unstaged.keys().filter(|path| !staged.contains_key(path)));
-        for path in paths.filter(|path| !odd.contains(path)) {
-            let line = in_one_line(path, staged.get(path), unstaged.get(path));
-            let (path, record) = parse_record(&line).ok_or_else(|| unreadable(DOING, &line))?;
+        for path in paths.filter(|path| !special.contains(path)) {
+            let record = status_record(path, staged.get(path), unstaged.get(path));
+            let (path, record) = parse_record(&record).ok_or_else(|| unreadable(DOING, &record))?;
             merge(&mut records, path, record);
         }
-        for path in self.not_tracked()? {
-            merge(
-                &mut records,
-                path,
-                StatusRecord { states: [State::Untracked].into(), ..StatusRecord::default() },
-            );
+        for path in self.untracked()? {
+            merge(&mut records, path, StatusRecord::of(State::Untracked, None));
         }
         Ok(Some(records))
     }
 
-    /// The index against HEAD. Where the index knows the tree that it would write, nothing else has
-    /// to be read.
+    /// A git with a copy of the index in which these paths are not hidden.
+    fn unmarked(&self, hidden: &[&RepoPath]) -> Result<(Scratch, Git), Error> {
+        let (scratch, git) = temporary_index(self.git, self.index.written(), &mut |copy| {
+            let (mut index, _) = read::open(self.index.file(), FinalLink::Follow)?;
+            std::io::copy(&mut index, copy).map(drop)
+        })?;
+        let paths = absolute(self.top, hidden.iter().copied());
+        // One run removes only one of the two marks.
+        for flag in ["--no-assume-unchanged", "--no-skip-worktree"] {
+            let command = ["update-index", flag, "-z", "--stdin"];
+            git.output_with_input(DOING, &[&ONE_FILE[..], &DOUBT, &command].concat(), &paths)?;
+        }
+        Ok((scratch, git))
+    }
+
+    /// The changes between HEAD and the index: none if the cache-tree of the index is HEAD's tree.
     fn staged(&self) -> Result<BTreeMap<RepoPath, RawChange>, Error> {
-        if self.around.tree.is_some() && self.index.tree() == self.around.tree {
+        if self.state.tree.is_some() && self.index.tree() == self.state.tree {
             return Ok(BTreeMap::new());
         }
         // Before the first commit, everything in the index is staged.
-        let tree = match &self.around.tree {
-            Some(tree) => tree.clone(),
+        let tree = match &self.state.tree {
+            Some(tree) => tree.to_string(),
             None => empty_tree(self.git, DOING)?,
         };
         Ok(by_path(staged_changes(self.git, DOING, &tree)?))
     }
 
-    /// These files against the index; nothing where the index cannot be cut down to them.
+    /// The changes between the index and these files; `None` if the index cannot be cut down to
+    /// them.
     fn unstaged(
         &self,
         files: &[&RepoPath],
-        believed: bool,
+        file_mode: bool,
     ) -> Result<Option<BTreeMap<RepoPath, RawChange>>, Error> {
         if files.is_empty() {
             return Ok(Some(BTreeMap::new()));
         }
-        let Some(index) = self.index.of(files.iter().copied()) else { return Ok(None) };
-        let (scratch, git) = beside(self.git, BEFORE_ALL_FILES, &mut |file| {
-            std::io::Write::write_all(file, &index)
-        })?;
-        let mode = if believed { "core.fileMode=true" } else { "core.fileMode=false" };
-        let settings = [&ALONE[..], &DOUBT, &["-c", mode]].concat();
-        // It ends with 1 where something is to be told, which the next command does.
+        let Some(index) = self.index.subset(files.iter().copied()) else { return Ok(None) };
+        let (scratch, git) =
+            temporary_index(self.git, EPOCH, &mut |file| std::io::Write::write_all(file, &index))?;
+        let mode = if file_mode { "core.fileMode=true" } else { "core.fileMode=false" };
+        let settings = [&ONE_FILE[..], &DOUBT, &["-c", mode]].concat();
+        // Exit code 1 means that a file differs, which the next command reports.
         let refreshed =
             git.run(DOING, &[&settings[..], &["update-index", "-q", "--refresh"]].concat())?;
-        if !matches!(refreshed.code, Some(0 | 1)) {
+        if !matches!(refreshed.status.code(), Some(0 | 1)) {
             return Err(failed(DOING, &refreshed));
         }
         let answer =
@@ -208,8 +210,8 @@ impl<'a> Suspects<'a> {
         Ok(Some(by_path(parse_changes(DOING, &answer)?)))
     }
 
-    /// What is neither tracked nor ignored, file by file.
-    fn not_tracked(&self) -> Result<Vec<RepoPath>, Error> {
+    /// The files that are neither tracked nor ignored.
+    fn untracked(&self) -> Result<Vec<RepoPath>, Error> {
         let rest = not_ignored(self.git, self.top, &self.seen.untracked)?;
         let is_directory =
             |path: &RepoPath| path.as_bytes().ends_with(b"/") && !self.seen.nested.contains(path);
@@ -219,14 +221,14 @@ impl<'a> Suspects<'a> {
             let listing = ["ls-files", "--others", "--exclude-standard", "-z", "--full-name", "--"];
             let mut arguments: Vec<OsString> =
                 DOUBT.iter().chain(&listing).map(OsString::from).collect();
-            if directories.len() > NAMED {
+            if directories.len() > MAX_PATHSPECS {
                 arguments.push(":/".into());
             } else {
                 arguments.extend(directories.iter().map(literal));
             }
             let listing = self.git.output(DOING, &arguments)?;
-            // None of them lies in another, and they are sorted: the last one before a path is the
-            // only one it can lie in.
+            // They are sorted, and none is inside another: only the last one before a path can
+            // contain it.
             let below = |path: &RepoPath| {
                 let before = directories.partition_point(|directory| directory <= path);
                 before > 0 && path.as_bytes().starts_with(directories[before - 1].as_bytes())
@@ -241,22 +243,23 @@ impl<'a> Suspects<'a> {
 fn status_of(
     git: &Git,
     settings: &[&str],
-    believed: bool,
+    file_mode: bool,
     paths: &[&RepoPath],
 ) -> Result<Records, Error> {
-    let mode = believed.then_some(["-c", "core.fileMode=true"]);
+    let mode = file_mode.then_some(["-c", "core.fileMode=true"]);
     let mut arguments: Vec<OsString> =
         settings.iter().chain(mode.iter().flatten()).chain(&DOUBT).map(OsString::from).collect();
     arguments.extend(status::ARGUMENTS.map(OsString::from));
     arguments.push("--".into());
     arguments.extend(paths.iter().map(|path| literal(path)));
     let answer = git.output(DOING, &arguments)?;
-    Ok(Status::parse(&answer).map_err(|part| unreadable(DOING, part))?.records)
+    status::parse(&answer).map_err(|part| unreadable(DOING, part))
 }
 
-/// Settings under which git would write beside an index, overruled.
-const ALONE: [&str; 4] = ["-c", "core.splitIndex=false", "-c", "index.sparse=false"];
-/// The changes by path. Git lists an unmerged path twice: first that it is.
+/// Settings for a temporary index: git must neither split it nor make it sparse.
+const ONE_FILE: [&str; 4] = ["-c", "core.splitIndex=false", "-c", "index.sparse=false"];
+
+/// The changes by path. Git lists an unmerged path twice; the first says that it is unmerged.
 fn by_path(changes: Vec<(RepoPath, RawChange)>) -> BTreeMap<RepoPath, RawChange> {
     let mut by_path = BTreeMap::new();
     for (path, change) in changes {
@@ -265,13 +268,14 @@ fn by_path(changes: Vec<(RepoPath, RawChange)>) -> BTreeMap<RepoPath, RawChange>
     by_path
 }
 
-/// Whether git has more to say of a change than that the content differs.
-fn is_odd(change: &RawChange) -> bool {
+/// Whether a change is one of a submodule or a conflict.
+fn is_special(change: &RawChange) -> bool {
     change.letter == b'U' || [change.old_mode, change.new_mode].contains(&0o160_000)
 }
 
-/// Both changes of a path as a record of `git status`, in its porcelain format 2.
-fn in_one_line(
+/// Both changes of a path as `git status --porcelain=v2` prints them: a fingerprint must not depend
+/// on the command that git was asked with.
+fn status_record(
     path: &RepoPath,
     staged: Option<&RawChange>,
     unstaged: Option<&RawChange>,
@@ -290,30 +294,30 @@ fn in_one_line(
     [words.as_bytes(), path.as_bytes()].concat()
 }
 
-/// Those of these untracked paths that git does not ignore as a whole.
+/// Those of the untracked paths that git does not ignore as a whole.
 fn not_ignored(git: &Git, top: &Path, untracked: &[RepoPath]) -> Result<Vec<RepoPath>, Error> {
     if untracked.is_empty() {
         return Ok(Vec::new());
     }
-    // The index is not asked: it has none of these.
+    // The index has none of these.
     let arguments = ["check-ignore", "--no-index", "--verbose", "--non-matching", "-z", "--stdin"];
-    let (output, whole) = git.feed(DOING, &arguments, &absolute(top, untracked.iter()))?;
-    if !whole || !matches!(output.code, Some(0 | 1)) {
+    let output = git.run_with_input(DOING, &arguments, &absolute(top, untracked.iter()))?;
+    if !matches!(output.status.code(), Some(0 | 1)) {
         return Err(failed(DOING, &output));
     }
-    // The file, the line and the pattern that decided, and the path.
+    // The file, the line and the pattern that decided, then the path.
     let mut fields = output.stdout.split(|&byte| byte == 0);
     let mut rest = Vec::new();
     for path in untracked {
         let (Some(_), Some(_), Some(pattern), Some(answered)) =
             (fields.next(), fields.next(), fields.next(), fields.next())
         else {
-            return Err(unreadable(DOING, b"a path without an answer"));
+            return Err(unreadable(DOING, b"a path is missing"));
         };
         if !answered.ends_with(without_slash(path.as_bytes())) {
             return Err(unreadable(DOING, answered));
         }
-        // A pattern with `!` takes a path back in.
+        // A pattern with `!` includes a path again.
         if pattern.is_empty() || pattern.starts_with(b"!") {
             rest.push(path.clone());
         }
@@ -321,7 +325,7 @@ fn not_ignored(git: &Git, top: &Path, untracked: &[RepoPath]) -> Result<Vec<Repo
     Ok(rest)
 }
 
-/// The same paths for git's standard input, which counts from where git was started.
+/// Paths for git's standard input, where relative ones start at the working directory.
 fn absolute<'a>(top: &Path, paths: impl Iterator<Item = &'a RepoPath>) -> Vec<u8> {
     let place = |path: &RepoPath| {
         top.join(OsStr::from_bytes(without_slash(path.as_bytes()))).into_os_string().into_vec()
@@ -329,54 +333,27 @@ fn absolute<'a>(top: &Path, paths: impl Iterator<Item = &'a RepoPath>) -> Vec<u8
     paths.flat_map(|path| [place(path), vec![0]].concat()).collect()
 }
 
-/// When an index is written before all files, each of them may have changed unseen, and git reads
-/// it: the suspects are few, and what raised the suspicion may be finer than what git compares.
-const BEFORE_ALL_FILES: (i64, u32) = (1, 0);
+/// The time of an index that is older than all its files: git then reads each of them. They are
+/// few, and the walk may have compared more of their metadata than git does.
+const EPOCH: (i64, u32) = (1, 0);
 
-/// Another index, in a directory that goes away, and git as it takes that for its own.
-fn beside(
+/// A git that uses another index, in a temporary directory.
+fn temporary_index(
     git: &Git,
     (seconds, nanoseconds): (i64, u32),
     write: &mut dyn FnMut(&mut File) -> std::io::Result<()>,
 ) -> Result<(Scratch, Git), Error> {
-    let help = "make room in it, or set TMPDIR to one that works";
-    let failed =
-        |error: std::io::Error| Error::new("write into the temporary directory", error).help(help);
-    let scratch = Scratch::new()
-        .map_err(|error| Error::new("make a temporary directory", error).help(help))?;
+    let failed = |error: std::io::Error| {
+        Error::new("write into the temporary directory", error)
+            .help("make room in it, or set TMPDIR to one that works")
+    };
+    let scratch = Scratch::new().map_err(failed)?;
     let (place, mut file) = scratch.make_file("index").map_err(failed)?;
     write(&mut file).map_err(failed)?;
-    // By this git tells which files may have changed unseen.
+    // Git reads files that are not older than the index.
     let written = u64::try_from(seconds).unwrap_or_default();
     let written = SystemTime::UNIX_EPOCH + Duration::new(written, nanoseconds);
     file.set_times(FileTimes::new().set_modified(written)).map_err(failed)?;
     let git = git.with(&[("GIT_INDEX_FILE".to_owned(), place.into())]);
     Ok((scratch, git))
-}
-
-/// A copy of the index in which nothing is hidden from git, so that git itself tells what it would
-/// have told.
-struct Unhidden {
-    git: Git,
-    _scratch: Scratch,
-}
-
-impl Unhidden {
-    fn make(git: &Git, top: &Path, index: &Index, hidden: &[&RepoPath]) -> Result<Self, Error> {
-        let doing = "look at what git was told not to look at";
-        let (scratch, git) = beside(git, index.written(), &mut |copy| {
-            std::io::copy(&mut read::open(index.file(), FinalLink::Follow)?.0, copy)?;
-            Ok(())
-        })?;
-        let paths = absolute(top, hidden.iter().copied());
-        // One run takes one of the two off.
-        for flag in ["--no-assume-unchanged", "--no-skip-worktree"] {
-            git.fed(
-                doing,
-                &[&ALONE[..], &DOUBT, &["update-index", flag, "-z", "--stdin"]].concat(),
-                &paths,
-            )?;
-        }
-        Ok(Self { git, _scratch: scratch })
-    }
 }

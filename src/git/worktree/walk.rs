@@ -1,5 +1,5 @@
-//! The walk over the work tree: one look at every file that is tracked and at every directory, for
-//! what git may have to be asked about, and for the debris that git ignores.
+//! Walks over the work tree: compares each tracked file with its index entry by metadata, and
+//! collects untracked paths and ignored leftovers.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{CStr, OsStr};
@@ -23,81 +23,73 @@ use crate::git::worktree::nested::{is_repository, unreadable};
 use crate::os::progress::Progress;
 use crate::snapshot::Hiding;
 
-/// What was seen. A directory that is not tracked has a slash at its end.
+/// The result of a walk. Untracked directories end in a slash.
 #[derive(Debug, Default)]
 pub(super) struct Seen {
-    /// Tracked paths that may be other than the index says: git knows.
+    /// Tracked paths that may differ from the index.
     pub doubtful: Vec<RepoPath>,
-    /// The same of submodules, of what is in conflict and of what is only announced.
-    pub odd: Vec<RepoPath>,
-    /// Tracked paths that may be so in the executable bit, and in nothing else.
+    /// The same of submodules, conflicts and entries of `git add -N`.
+    pub special: Vec<RepoPath>,
+    /// Tracked paths that differ from the index in the executable bit only.
     pub flipped: Vec<RepoPath>,
-    /// Tracked paths that are marked so that git does not look at them.
+    /// Tracked paths that are hidden from git by a mark.
     pub hidden: Vec<Marked>,
-    /// Submodules that are there.
+    /// Submodules that are checked out.
     pub submodules: Vec<RepoPath>,
-    /// Directories where a submodule should be, which hold something else.
+    /// Non-empty directories without a repository in the place of a submodule.
     pub stuffed: Vec<RepoPath>,
-    /// What is not tracked, as high up as it is not; ignored or not. Only what git keeps: files,
-    /// links and directories.
+    /// Untracked files, links and directories, ignored or not; no paths inside of such directories.
     pub untracked: Vec<RepoPath>,
-    /// Those of them that are repositories.
+    /// The untracked directories that are repositories.
     pub nested: BTreeSet<RepoPath>,
-    /// Everything untracked that looks like debris, ignored or not.
+    /// Untracked leftovers, ignored or not.
     pub debris: Vec<RepoPath>,
-    /// Whether regular files were seen that are executable, and others that are not.
+    /// Whether there is an executable file, and whether there is one that is not.
     pub executable: (bool, bool),
-    /// Whether one was seen that is other in that than the index says.
+    /// Whether a file differs from the index in its executable bit.
     pub modes_differ: bool,
 }
 
-/// A tracked path that is marked so that git does not look at it.
+/// A tracked path that is hidden from git by a mark.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Marked {
-    /// The path.
     pub path: RepoPath,
-    /// The mark.
     pub hiding: Hiding,
-    /// Whether something is there.
+    /// Whether the path exists.
     pub there: bool,
-    /// Whether it may be other than the index says. In a sparse checkout, what is skipped and not
-    /// there is not.
+    /// Whether it may differ from the index. A missing path that a sparse checkout skips does not.
     pub changed: bool,
-    /// Whether it is a submodule, in conflict, or only announced.
-    pub odd: bool,
+    /// Whether it is a submodule, a conflict or an entry of `git add -N`.
+    pub special: bool,
 }
 
 impl Marked {
     fn of(entry: &Tracked<'_>, hiding: Hiding, there: bool, changed: bool) -> Self {
-        Self { path: RepoPath::new(entry.path), hiding, there, changed, odd: entry.is_odd() }
+        Self { path: RepoPath::new(entry.path), hiding, there, changed, special: entry.needs_git() }
     }
 }
 
-/// How a path on disk compares with its entry in the index, before git is asked.
+/// How a path on disk compares with its index entry, by metadata.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Likeness {
-    /// It has the content and the executable bit that the entry has.
     Same,
-    /// It has the same content, and another executable bit.
+    /// The content is the same, and the executable bit differs.
     Flipped,
-    /// It may have another content, or is of another kind.
+    /// The content may differ, or the type does.
     Differs,
 }
 
-/// The most threads that look: more would wait for the file system, and one for so many entries is
-/// enough.
+/// The most threads; more would wait for the file system.
 const THREADS: usize = 8;
-const ENTRIES_A_THREAD: usize = 2000;
+const ENTRIES_PER_THREAD: usize = 2000;
 
-/// Walks over everything below `top`.
+/// Walks over all directories below `top`.
 ///
-/// Symbolic links are not followed. `.git` is not entered, nor are nested repositories; of
-/// `node_modules`, only what is tracked is looked at. What those hold is others' matter. A nested
-/// repository inside `.docker-deps` counts itself. A directory that cannot be read is an error:
-/// what it holds is unknown.
+/// Does not follow symbolic links or enter `.git` and nested repositories; in `node_modules`, looks
+/// at tracked paths only. Fails for a directory that cannot be read: its content is unknown.
 ///
-/// `written` is when the index was: a file that is not older may have been changed and yet look the
-/// same (git's technical/racy-git). `sparse` tells whether the checkout is.
+/// `written` is the time of the index: a file that is not older may have changed without a trace in
+/// its metadata (git's technical/racy-git). `sparse`: whether the checkout is sparse.
 pub(super) fn walk(
     top: &Path,
     (entries, written): (&[Tracked<'_>], (i64, u32)),
@@ -116,11 +108,11 @@ pub(super) fn walk(
         progress: Mutex::new(progress),
     };
     let processors = std::thread::available_parallelism().map_or(1, usize::from);
-    let threads = (entries.len() / ENTRIES_A_THREAD).clamp(1, processors.min(THREADS));
-    let all = Visit { path: Vec::new(), entries: 0..entries.len(), told: false, foreign: false };
+    let threads = (entries.len() / ENTRIES_PER_THREAD).clamp(1, processors.min(THREADS));
+    let all =
+        Visit { path: Vec::new(), entries: 0..entries.len(), reported: false, foreign: false };
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
-    let pool =
-        pool.map_err(|error| Error::new("start the threads that look at the work tree", error))?;
+    let pool = pool.map_err(|error| Error::new("start threads", error))?;
     pool.in_place_scope(|scope| walk.enter(scope, &all));
     if let Some(error) = walk.failed.into_inner() {
         return Err(error);
@@ -128,13 +120,13 @@ pub(super) fn walk(
     let mut seen = walk.seen.into_inner().unwrap_or_else(PoisonError::into_inner);
     for list in [
         &mut seen.doubtful,
-        &mut seen.odd,
+        &mut seen.special,
         &mut seen.flipped,
         &mut seen.untracked,
         &mut seen.debris,
     ] {
         list.sort_unstable();
-        // An unmerged path is in the index once for each of its stages.
+        // An unmerged path has an entry for each of its stages.
         list.dedup();
     }
     seen.hidden.sort_unstable();
@@ -152,21 +144,20 @@ struct Walk<'a> {
     progress: Mutex<Progress>,
 }
 
-/// A directory that is to be looked at.
+/// A directory to visit.
 struct Visit {
-    /// With a slash at its end; empty for the top.
+    /// With a trailing slash; empty for the top.
     path: Vec<u8>,
-    /// The entries of the index that lie in it, at any depth.
+    /// The index entries in it, at any depth.
     entries: Range<usize>,
-    /// Whether it lies in an untracked directory, which is told as a whole.
-    told: bool,
-    /// Whether it lies in `node_modules`, where debris is not ours.
+    /// Whether it is in an untracked directory, which is reported as a whole.
+    reported: bool,
+    /// Whether it is in `node_modules`, where leftovers are not ours.
     foreign: bool,
 }
 
-/// Something in a directory.
+/// An entry of a directory.
 struct DiskEntry {
-    /// It owns its name.
     entry: DirEntry,
     kind: FileType,
     tracked: bool,
@@ -199,31 +190,21 @@ impl<'a> Walk<'a> {
                     scope.spawn(move |scope| self.enter(scope, &directory));
                 }
             }
-            // Of several errors, one is told.
+            // Of several errors, one is reported.
             Err(error) => _ = self.failed.set(error),
         }
     }
 
-    /// Looks at what is directly in a directory; gives what was found, and the directories in it.
+    /// Looks at the entries of a directory; returns what it saw, and the directories to visit next.
     fn look(&self, directory: &Visit) -> Result<(Seen, Vec<Visit>), Error> {
         let (mut seen, mut inner) = (Seen::default(), Vec::new());
         let place = self.place(&directory.path);
         let Some((dir, mut names)) = list(&place, &directory.path)? else {
-            // It has just gone.
+            // It was removed meanwhile.
             self.missing(directory.entries.clone(), &mut seen);
             return Ok((seen, inner));
         };
-        for name in names
-            .iter()
-            .filter(|name| !matches!(name.kind, FileType::RegularFile | FileType::Directory))
-        {
-            let bytes = name.name().to_bytes();
-            let is_read = IN_EACH_DIRECTORY.iter().any(|read| bytes == read.as_bytes());
-            let path = [&directory.path, bytes].concat();
-            if let Some(noun) = is_read.then(|| read::endless(&self.place(&path))).flatten() {
-                return Err(refused(Path::new(OsStr::from_bytes(&path)), noun));
-            }
-        }
+        self.check_read_by_git(&directory.path, &names)?;
         let (mut at, mut next) = (directory.entries.start, 0);
         while at < directory.entries.end {
             let entry = &self.entries[at];
@@ -244,7 +225,7 @@ impl<'a> Walk<'a> {
                 Some(found) if found.kind == FileType::Directory => {
                     found.tracked = true;
                     let foreign = directory.foreign || &name[..slash] == b"node_modules";
-                    inner.push(Visit { path, entries: below, told: false, foreign });
+                    inner.push(Visit { path, entries: below, reported: false, foreign });
                 }
                 _ => self.missing(below, &mut seen),
             }
@@ -255,7 +236,21 @@ impl<'a> Walk<'a> {
         Ok((seen, inner))
     }
 
-    /// Entries of the index that are not on disk.
+    /// Fails if a file that git reads in each directory would block it.
+    fn check_read_by_git(&self, directory: &[u8], names: &[DiskEntry]) -> Result<(), Error> {
+        let is_special =
+            |name: &&DiskEntry| !matches!(name.kind, FileType::RegularFile | FileType::Directory);
+        for name in names.iter().filter(is_special).map(|name| name.name().to_bytes()) {
+            let is_read = IN_EACH_DIRECTORY.iter().any(|read| name == read.as_bytes());
+            let path = [directory, name].concat();
+            if let Some(noun) = is_read.then(|| read::endless(&self.place(&path))).flatten() {
+                return Err(refused(Path::new(OsStr::from_bytes(&path)), noun));
+            }
+        }
+        Ok(())
+    }
+
+    /// Index entries that are not on disk.
     fn missing(&self, entries: Range<usize>, seen: &mut Seen) {
         for entry in &self.entries[entries] {
             match entry.hiding {
@@ -268,7 +263,7 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// Looks at what is on disk at the path of an entry.
+    /// Compares an index entry with the path on disk.
     fn tracked(
         &self,
         entry: &Tracked<'_>,
@@ -284,7 +279,7 @@ impl<'a> Walk<'a> {
             match dir.fd().and_then(|fd| statat(fd, found.name(), AtFlags::SYMLINK_NOFOLLOW)) {
                 Ok(about) => self.compare(entry, &about, seen),
                 Err(Errno::NOENT) => {
-                    // It has just gone.
+                    // It was removed meanwhile.
                     seen.doubt(entry);
                     return Ok(());
                 }
@@ -295,8 +290,8 @@ impl<'a> Walk<'a> {
         Ok(())
     }
 
-    /// Looks at a directory at the path of an entry; whether it is a submodule. Any other is looked
-    /// into like one that is not tracked.
+    /// Looks at a directory at the path of an index entry; whether it is a submodule. Any other is
+    /// visited like an untracked one.
     fn submodule(&self, entry: &Tracked<'_>, seen: &mut Seen) -> Result<bool, Error> {
         if entry.mode != Mode::Submodule {
             return Ok(false);
@@ -311,7 +306,7 @@ impl<'a> Walk<'a> {
         Ok(is_there)
     }
 
-    /// Compares a file or a link with its entry, by what the file system says of it.
+    /// Compares a file or a link with its index entry.
     fn compare(&self, entry: &Tracked<'_>, about: &rustix::fs::Stat, seen: &mut Seen) -> Likeness {
         let mut flipped = false;
         match (entry.mode, FileType::from_raw_mode(about.st_mode)) {
@@ -337,11 +332,11 @@ impl<'a> Walk<'a> {
         self.top.join(OsStr::from_bytes(path))
     }
 
-    /// Whether a file that looks like this has the content that the index has.
+    /// Whether the metadata prove that the content is that of the index.
     fn vouches(&self, known: Stat, now: Stat) -> bool {
         let (seconds, nanoseconds) = known.mtime;
         let (seconds, written) = (i64::from(seconds), self.written);
-        // Where the file system keeps no fractions, the whole second is open.
+        // Without nanoseconds, the file may have changed at any time of that second.
         let older = seconds < written.0
             || (seconds == written.0 && nanoseconds > 0 && nanoseconds < written.1);
         older && known == now
@@ -362,44 +357,45 @@ impl<'a> Walk<'a> {
         let mut path = [&directory.path, bytes].concat();
         if name.kind != FileType::Directory {
             let path = RepoPath::new(path);
-            // Pipes and sockets keep no directory in the tree either.
+            // Like a link, a pipe or a socket cannot be the file that keeps a directory.
             let mode = if name.kind == FileType::RegularFile { Mode::File } else { Mode::Symlink };
             if !directory.foreign
                 && (self.debris.is_backup(&path) || self.debris.content_of(&path, mode).is_some())
             {
                 seen.debris.push(path.clone());
             }
-            if !directory.told && matches!(name.kind, FileType::RegularFile | FileType::Symlink) {
+            if !directory.reported && matches!(name.kind, FileType::RegularFile | FileType::Symlink)
+            {
                 seen.untracked.push(path);
             }
             return Ok(());
         }
         path.push(b'/');
-        // Git tells of nothing that is called so.
-        if !directory.told && bytes != b".git" {
+        // Git reports no path of this name.
+        if !directory.reported && bytes != b".git" {
             seen.untracked.push(RepoPath::new(&*path));
         }
         let file = place.join(OsStr::from_bytes(bytes));
         if is_repository(&file) {
             let path = RepoPath::new(path);
-            if !directory.told {
+            if !directory.reported {
                 seen.nested.insert(path.clone());
             }
             if !directory.foreign && self.debris.content_of(&path, Mode::Submodule).is_some() {
                 seen.debris.push(path);
             }
         } else if directory.foreign || bytes == b"node_modules" {
-            // Not entered, but git has to be able to, unless it is ignored.
+            // Not entered, but it must be readable for git.
             list(&file, &path)?;
         } else {
-            inner.push(Visit { path, entries: 0..0, told: true, foreign: directory.foreign });
+            inner.push(Visit { path, entries: 0..0, reported: true, foreign: directory.foreign });
         }
         Ok(())
     }
 }
 
 impl Seen {
-    /// Keeps an entry whose path is there, if git may have something to say of it.
+    /// Adds an entry whose path exists to the list that it belongs to.
     fn classify(&mut self, entry: &Tracked<'_>, likeness: Likeness) {
         match (entry.hiding, likeness) {
             (Some(hiding), _) => {
@@ -413,11 +409,11 @@ impl Seen {
     }
 
     fn doubt(&mut self, entry: &Tracked<'_>) {
-        if entry.is_odd() { &mut self.odd } else { &mut self.doubtful }
+        if entry.needs_git() { &mut self.special } else { &mut self.doubtful }
             .push(RepoPath::new(entry.path));
     }
 
-    /// Takes the marks off that git does not obey: it looks at those paths itself.
+    /// Removes the marks that git ignores: it looks at those paths itself.
     pub(super) fn unmark(&mut self, obeyed: &BTreeMap<RepoPath, Hiding>) {
         for marked in std::mem::take(&mut self.hidden) {
             if !marked.there || marked.hiding != Hiding::SkipWorktree {
@@ -425,7 +421,8 @@ impl Seen {
             } else if let Some(&hiding) = obeyed.get(&marked.path) {
                 self.hidden.push(Marked { hiding, ..marked });
             } else if marked.changed {
-                if marked.odd { &mut self.odd } else { &mut self.doubtful }.push(marked.path);
+                if marked.special { &mut self.special } else { &mut self.doubtful }
+                    .push(marked.path);
             }
         }
     }
@@ -433,7 +430,7 @@ impl Seen {
     fn merge_into(self, all: &Mutex<Self>) {
         let mut all = all.lock().unwrap_or_else(PoisonError::into_inner);
         all.doubtful.extend(self.doubtful);
-        all.odd.extend(self.odd);
+        all.special.extend(self.special);
         all.nested.extend(self.nested);
         all.flipped.extend(self.flipped);
         all.hidden.extend(self.hidden);
@@ -447,7 +444,7 @@ impl Seen {
     }
 }
 
-/// The names in a directory, sorted; nothing if there is no such directory.
+/// The entries of a directory, sorted by name; `None` if there is no such directory.
 fn list(place: &Path, path: &[u8]) -> Result<Option<(Dir, Vec<DiskEntry>)>, Error> {
     let failed = |error: Errno| unreadable(path, &error.into());
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
@@ -464,7 +461,7 @@ fn list(place: &Path, path: &[u8]) -> Result<Option<(Dir, Vec<DiskEntry>)>, Erro
             continue;
         }
         let kind = match entry.file_type() {
-            // Not every file system says it here.
+            // Not every file system returns the type here.
             FileType::Unknown => match kind_of(&dir, name) {
                 Err(Errno::NOENT) => continue,
                 kind => kind.map_err(failed)?,
@@ -482,8 +479,8 @@ fn kind_of(dir: &Dir, name: &CStr) -> Result<FileType, Errno> {
     Ok(FileType::from_raw_mode(about.st_mode))
 }
 
-/// The entry of a name, and where the one after it is. Mostly the index names the next one: it is
-/// sorted as well, but for directories, which it sorts as if they ended in a slash.
+/// The entry of a name; `next` becomes the position after it. Usually this is the entry at `next`:
+/// the index is sorted as well, except that its directories sort as if they ended in a slash.
 fn find<'n>(
     names: &'n mut [DiskEntry],
     next: &mut usize,
@@ -497,7 +494,7 @@ fn find<'n>(
     names.get_mut(at)
 }
 
-/// The numbers are cut as git cuts them.
+/// The metadata that the index keeps, truncated as git does it.
 #[allow(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
@@ -519,7 +516,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_entry_is_kept_if_git_may_have_something_to_say_of_it() {
+    fn entries_are_classified_by_mark_and_likeness() {
         let stat = Stat { mtime: (1, 1), ctime: (1, 1), ino: 1, owner: (0, 0), size: 1 };
         let entry = |hiding, stat| Tracked {
             path: b"a",
@@ -532,13 +529,13 @@ mod tests {
             let mut seen = Seen::default();
             seen.classify(entry, likeness);
             let hidden: Vec<bool> = seen.hidden.iter().map(|marked| marked.changed).collect();
-            (seen.doubtful.len(), seen.odd.len(), seen.flipped.len(), hidden)
+            (seen.doubtful.len(), seen.special.len(), seen.flipped.len(), hidden)
         };
-        let (plain, odd) = (entry(None, Some(stat)), entry(None, None));
+        let (plain, special) = (entry(None, Some(stat)), entry(None, None));
         assert_eq!(lists(&plain, Likeness::Same), (0, 0, 0, vec![]));
         assert_eq!(lists(&plain, Likeness::Flipped), (0, 0, 1, vec![]));
         assert_eq!(lists(&plain, Likeness::Differs), (1, 0, 0, vec![]));
-        assert_eq!(lists(&odd, Likeness::Differs), (0, 1, 0, vec![]));
+        assert_eq!(lists(&special, Likeness::Differs), (0, 1, 0, vec![]));
         let hidden = entry(Some(Hiding::SkipWorktree), Some(stat));
         for (likeness, changed) in
             [(Likeness::Same, false), (Likeness::Flipped, true), (Likeness::Differs, true)]

@@ -1,39 +1,33 @@
-//! The processes that descend from the command, as proc(5) tells of them. Where there is no such
-//! file system, none are known.
+//! The descendants of the command, from proc(5). Without /proc, none are known.
 
 use std::fs;
 use std::time::Duration;
 
 use rustix::process::{Pid, WaitOptions, getpid, waitpid};
 
-/// How often to look again for processes that are just ending, and how long to wait between.
-const LOOKS: u32 = 5;
-const BEAT: Duration = Duration::from_millis(20);
+/// How often to look for running processes, some of which may be ending, and the pause between.
+const ATTEMPTS: u32 = 5;
+const PAUSE: Duration = Duration::from_millis(20);
 
-/// A process.
 #[derive(Debug, Clone)]
 pub(super) struct Process {
-    /// Its id.
     pub id: Pid,
-    /// Its process group.
     pub group: Option<Pid>,
     name: String,
     parent: Option<Pid>,
     ended: bool,
 }
 
-/// Makes the processes ours whose parents end before them: so they are still known to descend from
-/// the command.
+/// Makes us the parent of orphaned descendants, so that they are still known as ours.
 pub(super) fn adopt_orphans() {
-    // What could not be adopted goes to init, as it always did; so does what could not be found to
-    // be buried.
+    // Without /proc, orphans go to init: we could not find and reap them.
     #[cfg(target_os = "linux")]
     if !all().is_empty() {
         let _ = rustix::process::set_child_subreaper(Some(getpid()));
     }
 }
 
-/// Our children.
+/// The ids of our children.
 pub(super) fn children() -> Vec<Pid> {
     all()
         .into_iter()
@@ -42,14 +36,13 @@ pub(super) fn children() -> Vec<Pid> {
         .collect()
 }
 
-/// Everything that descends from us, but not through these children.
-pub(super) fn descendants(strangers: &[Pid]) -> Vec<Process> {
-    below(getpid(), strangers, &all()).into_iter().cloned().collect()
+/// Our descendants, except these children and those below them.
+pub(super) fn descendants(existing_children: &[Pid]) -> Vec<Process> {
+    below(getpid(), existing_children, &all()).into_iter().cloned().collect()
 }
 
-/// Waits for the orphans that have ended, so that they do not stay as zombies. The command is not
-/// ours to wait for here.
-pub(super) fn bury_orphans(command: Option<Pid>) {
+/// Reaps ended orphans, but not the command, which is waited for elsewhere.
+pub(super) fn reap_orphans(command: Option<Pid>) {
     let ours = |process: &&Process| {
         process.parent == Some(getpid()) && process.ended && Some(process.id) != command
     };
@@ -58,27 +51,28 @@ pub(super) fn bury_orphans(command: Option<Pid>) {
     }
 }
 
-/// The names of everything that still runs after the command.
-pub(super) fn left_running(strangers: &[Pid]) -> Vec<String> {
-    let mut looks = 0;
+/// The names of the processes that still run after the command.
+pub(super) fn left_running(existing_children: &[Pid]) -> Vec<String> {
+    let mut attempts = 0;
     loop {
-        bury_orphans(None);
+        reap_orphans(None);
         let processes = all();
-        let running =
-            below(getpid(), strangers, &processes).into_iter().filter(|process| !process.ended);
+        let running = below(getpid(), existing_children, &processes)
+            .into_iter()
+            .filter(|process| !process.ended);
         let names: Vec<String> = running.map(|process| process.name.clone()).collect();
-        looks += 1;
-        if names.is_empty() || looks == LOOKS {
+        attempts += 1;
+        if names.is_empty() || attempts == ATTEMPTS {
             return names;
         }
-        std::thread::sleep(BEAT);
+        std::thread::sleep(PAUSE);
     }
 }
 
 fn below<'p>(ancestor: Pid, without: &[Pid], processes: &'p [Process]) -> Vec<&'p Process> {
     let mut found: Vec<&Process> = Vec::new();
     let mut parents = vec![ancestor];
-    // Ids are used again, and the list was not made in one moment: each process counts once.
+    // Ids may be reused while /proc is read: visit each at most once.
     while let Some(parent) = parents.pop() {
         let children = processes.iter().filter(|process| process.parent == Some(parent));
         for child in children {
@@ -103,14 +97,14 @@ fn all() -> Vec<Process> {
     entries.filter_map(Result::ok).filter_map(stat).collect()
 }
 
-/// `<pid> (<name>) <state> <parent> <group> …`; the name may hold anything.
+/// Parses `<pid> (<name>) <state> <parent> <group> …`; the name may contain anything.
 fn parse(stat: &[u8]) -> Option<Process> {
     let stat = String::from_utf8_lossy(stat);
     let (id, rest) = stat.split_once(" (")?;
     let (name, rest) = rest.rsplit_once(") ")?;
     let mut fields = rest.split(' ');
     let (state, parent, group) = (fields.next()?, fields.next()?, fields.next()?);
-    // What has just ended has no parent, and -1 for a group.
+    // A process that just ended has parent 0 and group -1.
     let pid = |text: &str| text.parse().ok().filter(|id| *id > 0).and_then(Pid::from_raw);
     Some(Process {
         id: pid(id)?,
@@ -126,7 +120,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_may_hold_anything() {
+    fn a_name_may_contain_anything() {
         let process = parse(b"17 (a) (b) Z 4 17 17 0 -1").unwrap();
         assert_eq!((process.id.as_raw_nonzero().get(), &*process.name), (17, "a) (b"));
         assert_eq!(
@@ -149,7 +143,7 @@ mod tests {
             group: None,
             ended: false,
         };
-        // A loop cannot be, and does not matter.
+        // A loop cannot happen, and must not matter.
         let processes = [
             process(2, 1),
             process(3, 2),

@@ -12,7 +12,7 @@ use crate::os::child::{Ended, Ran};
 use crate::report::json::{document, path, path_hex};
 use crate::report::verify::{Since, Verification, names, notes, renames, rewritten_backup};
 use crate::rule::Finding;
-use crate::snapshot::{Difference, Dirt, Head, Unfinished};
+use crate::snapshot::{Difference, Head, PathStatus, Unfinished};
 
 impl Verification<'_> {
     /// The report as one document.
@@ -130,7 +130,7 @@ fn unfinished(operations: &BTreeSet<Unfinished>) -> Vec<&'static str> {
 }
 
 /// The states by name; none if the path is clean.
-fn states(dirt: Option<&Dirt>) -> Vec<&'static str> {
+fn states(dirt: Option<&PathStatus>) -> Vec<&'static str> {
     dirt.map(names).unwrap_or_default()
 }
 

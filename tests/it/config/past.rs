@@ -260,7 +260,7 @@ fn without_a_default_branch_a_push_is_judged_by_what_the_remote_has() {
     pair.refused(&["main"], "bakstop.json:1:");
     pair.refused(
         &["main"],
-        "it is that of what is pushed; to go on without this check: BAKSTOP=0 git push",
+        "it is that of the pushed commit; to go on without this check: BAKSTOP=0 git push",
     );
     must(finish(
         pair.clone.command("git").args(["push", "-q", "origin", "main"]).env("BAKSTOP", "0"),

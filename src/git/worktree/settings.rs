@@ -1,18 +1,17 @@
-//! What decides what git tells of, and is no part of the tree: a build that changes it changes the
-//! judge.
+//! The settings and files outside of the tree that change what git reports: a build that changes
+//! them changes the result of the comparison.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use crate::base::error::Error;
 use crate::disk::read::{self, FinalLink};
-use crate::git::process::{Git, one_line, records};
+use crate::git::process::{Git, parse_path, records};
 use crate::git::worktree::fingerprint::Hasher;
 use crate::snapshot::Fingerprint;
 
-/// The settings, in lower case as git lists them. Those that `verify` overrules are none, and
-/// neither is what says how a repository is worked in: `husky` sets `core.hooksPath` in the middle
-/// of an install.
+/// Single settings, in lower case as git lists them. Those that `verify` overrides are left out,
+/// and `core.hooksPath`, which husky sets during an install.
 const SETTINGS: [&str; 12] = [
     "core.worktree",
     "core.bare",
@@ -27,20 +26,20 @@ const SETTINGS: [&str; 12] = [
     "core.sparsecheckout",
     "core.sparsecheckoutcone",
 ];
-/// The most bytes of a file that counts.
-const LONGEST: u64 = 64 * 1024 * 1024;
-/// Whole sections.
+/// The largest file, in bytes.
+const LIMIT: u64 = 64 * 1024 * 1024;
+/// Sections of which all settings count.
 const SECTIONS: [&[u8]; 2] = [b"filter.", b"extensions."];
-/// Files in the directory of the repository.
+/// Files in the git directory.
 const FILES: [&str; 3] = ["info/exclude", "info/attributes", "info/sparse-checkout"];
-/// Settings that name a file which counts as well, and what it is called where nothing is set
+/// Settings that name a file, and its default below the configuration directory of the user
 /// (gitignore(5), gitattributes(5)).
 const NAMED: [(&str, &str); 2] =
     [("core.excludesFile", "git/ignore"), ("core.attributesFile", "git/attributes")];
 
-/// A hash over each of them that is there, by its name. `config_home` is where the user's files
-/// are, if not in `~/.config`.
-pub(super) fn look(
+/// The hash of each setting and file, by name. `config_home` is the configuration directory of the
+/// user, `~/.config` by default.
+pub(super) fn fingerprints(
     git: &Git,
     doing: &str,
     config_home: Option<&Path>,
@@ -51,35 +50,31 @@ pub(super) fn look(
         let counts = SETTINGS.iter().any(|setting| setting.as_bytes() == name)
             || SECTIONS.iter().any(|section| name.starts_with(section));
         if counts {
-            // Of several values, one may count, or all.
+            // A setting may have several values.
             found.entry(name.to_vec()).or_default().extend([entry, b"\0"].concat());
         }
     }
-    let mut files: Vec<(Vec<u8>, PathBuf)> = Vec::new();
+    let mut files: Vec<(String, PathBuf)> = Vec::new();
     for name in FILES {
-        let path =
-            git.directory().join(one_line(git.output(doing, &["rev-parse", "--git-path", name])?));
-        files.push((format!(".git/{name}").into_bytes(), path));
+        let path = git.path(doing, &["rev-parse", "--git-path", name])?;
+        files.push((format!(".git/{name}"), path));
     }
-    for (name, usual) in NAMED {
-        let usual = config_home.map_or(format!("~/.config/{usual}"), |home| {
-            home.join(usual).to_string_lossy().into_owned()
-        });
-        // Without a home, there is none.
-        let answer =
-            git.run(doing, &["config", "--type=path", "--default", &usual, "--get", name])?;
-        if answer.code == Some(0) {
-            files.push((
-                format!("the file of {name}").into_bytes(),
-                git.directory().join(one_line(answer.stdout)),
-            ));
+    for (name, default) in NAMED {
+        let home = config_home.map_or("~/.config".into(), Path::to_string_lossy);
+        let default = format!("{home}/{default}");
+        let arguments = ["config", "--type=path", "--default", &default, "--get", name];
+        // Git fails for `~` if HOME is not set.
+        let output = git.run(doing, &arguments)?;
+        if output.status.success() {
+            let path = git.directory().join(parse_path(output.stdout));
+            files.push((format!("the file of {name}"), path));
         }
     }
     for (name, path) in files {
-        let text = read::file_if_there(&path, FinalLink::Follow, LONGEST).map_err(|error| {
+        let text = read::file_if_there(&path, FinalLink::Follow, LIMIT).map_err(|error| {
             Error::new(doing, format!("{}: {error}", path.display())).help(error.next_step())
         })?;
-        found.extend(text.map(|text| (name, text)));
+        found.extend(text.map(|text| (name.into_bytes(), text)));
     }
     let hash = |text: &[u8]| {
         let mut hasher = Hasher::new();
