@@ -13,15 +13,13 @@ use crate::git::index::IndexFile;
 use crate::git::layer::{Compared, Handover, LayerAnswer, ObjectKind};
 use crate::git::objects::{Objects, tree_line};
 use crate::git::process::Git;
+use crate::git::repository::Repository;
 use crate::git::source::FileSource;
 use crate::git::store::Store;
 use crate::git::trees::{self, TreeWalk};
 use crate::os::env::Environment;
 
-mod repository;
 pub(super) mod head;
-
-use repository::Repository;
 
 /// The index, kept for what the rules ask for later.
 #[derive(Debug)]
@@ -41,8 +39,7 @@ pub(super) fn staged(
     let file = FileSource::open(&repository.index)
         .map_err(|error| Handover::failed("the index cannot be opened", error))?;
     let file = IndexFile::of(file, repository.hash)?;
-    let store = Store::of_few(repository.common.join("objects"));
-    let objects = Objects::unopened(Some(store), git.clone(), env);
+    let objects = Objects::new(Some(Store::of_few(repository.objects())), git.clone());
     let head = head::commit(&repository)?.map(|commit| tree_of(&commit, &objects)).transpose()?;
     let root = file.root()?;
     let compared = match (root, head) {

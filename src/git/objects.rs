@@ -1,16 +1,18 @@
 //! Objects by their ids, from the cheapest layer that has them.
 
-use std::path::PathBuf;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
 
 use once_cell::unsync::OnceCell;
 
 use crate::base::change::{Content, Entry, ObjectId};
 use crate::base::error::Error;
 use crate::base::escape::Escaped;
-use crate::git::layer::{Handover, ObjectKind};
-use crate::git::odb::{Odb, is_empty_tree};
-use crate::git::process::{CatFile, Git};
-use crate::git::store::Store;
+use crate::git::layer::ObjectKind;
+use crate::git::process::{CatFile, Git, one_line};
+use crate::git::repository::Repository;
+use crate::git::store::{Store, is_empty_tree};
 use crate::os::env::Environment;
 
 /// The largest tree or commit that is read, in bytes. A directory of a million files stays below
@@ -20,52 +22,38 @@ const LIMIT: u64 = 256 * 1024 * 1024;
 /// The most bytes of a commit's subject that are kept: it goes into every finding about the commit.
 const SUBJECT: usize = 200;
 
-/// An object store.
+/// The objects of a repository: from the files of its store, or else from `git cat-file`.
 #[derive(Debug)]
 pub(crate) struct Objects {
-    /// The files of the store, where it is known which ones they are.
+    /// `None` if it is not certain which files belong to the store.
     store: Option<Store>,
-    /// Opened when the store above lacks an object.
-    odb: OnceCell<Option<Odb>>,
     git: Git,
-    /// Started when neither of them has an object.
+    /// Started for the first object that is not found in the store.
     cat_file: OnceCell<CatFile>,
-    /// Why gix did not open the store, where that was tried first.
-    handover: Option<Handover>,
+    shallow_file: Option<PathBuf>,
 }
 
 impl Objects {
-    /// The store of the repository that this git would use in this environment.
+    /// The objects of the repository that this git would use in this environment, for a walk over
+    /// history.
     pub(crate) fn open(git: &Git, env: &Environment) -> Self {
-        let (store, odb, handover) = match Odb::follows(env).and_then(|()| Odb::open(git)) {
-            Ok(odb) => (Some(Store::of_many(odb.directory().to_owned())), Some(odb), None),
-            Err(reason) => (Store::of_environment(git.directory(), env), None, Some(reason)),
-        };
-        let odb = OnceCell::with_value(odb);
-        Self { store, odb, git: git.clone(), cat_file: OnceCell::new(), handover }
-    }
-
-    /// The store of a repository that is not opened before an object is missing in `store`.
-    pub(super) fn unopened(store: Option<Store>, git: Git, env: &Environment) -> Self {
-        let odb = match Odb::follows(env) {
-            Ok(()) => OnceCell::new(),
-            Err(_) => OnceCell::with_value(None),
-        };
-        Self { store, odb, git, cat_file: OnceCell::new(), handover: None }
-    }
-
-    /// Which layer answers, for `--verbose`: the end of a sentence.
-    pub(crate) fn layer(&self) -> String {
-        match (&self.store, &self.handover) {
-            (None, Some(reason)) => format!("read by git, because {reason}"),
-            _ => "read directly".into(),
+        match Repository::find(git.directory(), env) {
+            Ok(repository) => Self {
+                shallow_file: Some(repository.shallow()),
+                ..Self::new(Some(Store::of_many(vec![repository.objects()])), git.clone())
+            },
+            Err(_) => Self::new(directories(git, env).map(Store::of_many), git.clone()),
         }
+    }
+
+    /// The objects of this store, and those that git finds elsewhere.
+    pub(super) fn new(store: Option<Store>, git: Git) -> Self {
+        Self { store, git, cat_file: OnceCell::new(), shallow_file: None }
     }
 
     /// The content of an entry, at most `limit` bytes of it.
     pub(crate) fn blob(&self, entry: &Entry, limit: u64) -> Result<Content, Error> {
-        let store = self.store.as_ref().and_then(|store| store.blob(&entry.id, limit));
-        match store.or_else(|| self.odb().and_then(|odb| odb.blob(&entry.id, limit))) {
+        match self.store.as_ref().and_then(|store| store.blob(&entry.id, limit)) {
             Some(content) => Ok(content),
             None => self.cat_file()?.read(entry, limit),
         }
@@ -118,23 +106,33 @@ impl Objects {
         }
     }
 
-    /// Where the list of a shallow clone's last commits would be, if gix has the repository open.
-    pub(super) fn shallow_file(&self) -> Option<PathBuf> {
-        self.odb.get()?.as_ref().and_then(Odb::shallow_file)
+    /// Where a shallow clone lists the commits whose parents it lacks; `None` if only git knows.
+    pub(super) fn shallow_file(&self) -> Option<&Path> {
+        self.shallow_file.as_deref()
     }
 
     fn read_here(&self, id: &ObjectId, kind: ObjectKind, buffer: &mut Vec<u8>) -> bool {
         self.store.as_ref().is_some_and(|store| store.raw(id, kind, buffer))
-            || self.odb().is_some_and(|odb| odb.raw(id, kind, buffer))
-    }
-
-    fn odb(&self) -> Option<&Odb> {
-        self.odb.get_or_init(|| Odb::open(&self.git).ok()).as_ref()
     }
 
     fn cat_file(&self) -> Result<&CatFile, Error> {
         self.cat_file.get_or_try_init(|| self.git.cat_file())
     }
+}
+
+/// The directories that git reads objects from, alternates listed in files aside. While a server
+/// runs the hooks of a push, the environment names them: what is pushed is in quarantine (git(1)).
+fn directories(git: &Git, env: &Environment) -> Option<Vec<PathBuf>> {
+    let own = match env.get("GIT_OBJECT_DIRECTORY") {
+        Some(path) => PathBuf::from(path),
+        None => {
+            one_line(git.output("find the objects", &["rev-parse", "--git-path", "objects"]).ok()?)
+        }
+    };
+    let alternates = env.get("GIT_ALTERNATE_OBJECT_DIRECTORIES").unwrap_or_default();
+    let alternates = alternates.as_bytes().split(|&byte| byte == b':').map(OsStr::from_bytes);
+    let alternates = alternates.filter(|path| !path.is_empty()).map(PathBuf::from);
+    Some([own].into_iter().chain(alternates).map(|path| git.directory().join(path)).collect())
 }
 
 /// The tree that the first line of a raw commit names.

@@ -42,8 +42,7 @@ impl Staged {
         let (mut answer, source, objects) = match direct::staged(&git, env) {
             Ok((answer, index, objects)) => (answer, IndexSource::Direct(index), objects),
             Err(reason) => {
-                let objects = Objects::unopened(None, git.clone(), env);
-                (listing::staged(&git)?, IndexSource::Git(reason), objects)
+                (listing::staged(&git)?, IndexSource::Git(reason), Objects::new(None, git.clone()))
             }
         };
         // Git runs hooks at the top, and says here where the user was.

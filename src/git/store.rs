@@ -5,7 +5,7 @@
 //! is for the next layer. An object is what its name says wherever it is found, so it does not
 //! matter which of several stores gives it.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -23,9 +23,7 @@ use once_cell::unsync::OnceCell;
 use crate::base::change::{Content, ObjectId};
 use crate::disk::read;
 use crate::git::layer::ObjectKind;
-use crate::git::odb::gix_kind;
 use crate::git::source::{self, FileSource};
-use crate::os::env::Environment;
 
 mod cache;
 pub(super) mod pack;
@@ -33,9 +31,8 @@ pub(super) mod pack;
 use cache::Cache;
 use pack::PackIndex;
 
-/// The most packs that are looked through one by one. Among more, one index of all packs is faster,
-/// which gix has.
-const MOST_PACKS: usize = 50;
+/// The most pack indexes that are kept open: macOS allows a process 256 files.
+const MOST_OPEN: usize = 150;
 
 /// The most stores that are looked through.
 const MOST_ALTERNATES: usize = 10;
@@ -57,6 +54,8 @@ struct Opened {
     loose: Vec<loose::Store>,
     /// Opened when an object is not loose.
     packs: OnceCell<Vec<Pack>>,
+    /// The pack that the last object was found in: the next one is mostly in the same.
+    last: Cell<usize>,
     /// What was read lately, where many objects are read.
     cache: Option<RefCell<Cache>>,
     inflate: RefCell<Inflate>,
@@ -65,37 +64,28 @@ struct Opened {
 /// A pack, of which nothing is opened before it is needed.
 struct Pack {
     number: usize,
-    index: PackIndex<FileSource>,
+    index: Index,
     path: PathBuf,
-    /// The same index as gix reads it: slower to open, and faster to ask.
-    mapped: OnceCell<Option<index::File>>,
     data: OnceCell<Option<File>>,
 }
 
+/// The index of a pack.
+enum Index {
+    /// Fast to open, for a few objects.
+    Open(PackIndex<FileSource>),
+    /// Fast to search, for many objects.
+    Mapped(index::File),
+}
+
 impl Store {
-    /// The store in a directory, `objects` of a repository, of which a few objects are read.
+    /// The store in this directory, of which a few objects are read.
     pub(super) fn of_few(directory: PathBuf) -> Self {
         Self { directories: vec![directory], many: false, opened: OnceCell::new() }
     }
 
-    /// The same, for a walk over history.
-    pub(super) fn of_many(directory: PathBuf) -> Self {
-        Self { directories: vec![directory], many: true, opened: OnceCell::new() }
-    }
-
-    /// The store that the environment names, as git does it for the hooks of a server while what is
-    /// pushed is in quarantine: git(1). Paths count from where we were started.
-    pub(super) fn of_environment(directory: &Path, env: &Environment) -> Option<Self> {
-        let own = env.get("GIT_OBJECT_DIRECTORY")?;
-        let alternates =
-            env.get("GIT_ALTERNATE_OBJECT_DIRECTORIES").map(OsStr::as_bytes).unwrap_or_default();
-        let alternates = alternates
-            .split(|&byte| byte == b':')
-            .filter(|path| !path.is_empty())
-            .map(OsStr::from_bytes);
-        let directories =
-            std::iter::once(own).chain(alternates).map(|path| directory.join(path)).collect();
-        Some(Self { directories, many: true, opened: OnceCell::new() })
+    /// The store in these directories, for a walk over history.
+    pub(super) fn of_many(directories: Vec<PathBuf>) -> Self {
+        Self { directories, many: true, opened: OnceCell::new() }
     }
 
     /// The content of a blob, or `None` if it is for another layer.
@@ -157,8 +147,14 @@ impl Opened {
             }
         }
         let loose = all.iter().map(|directory| loose::Store::at(directory, hash)).collect();
-        let packs = OnceCell::new();
-        Self { hash, loose, packs, cache: many.then(RefCell::default), inflate: RefCell::default() }
+        Self {
+            hash,
+            loose,
+            packs: OnceCell::new(),
+            last: Cell::new(0),
+            cache: many.then(RefCell::default),
+            inflate: RefCell::default(),
+        }
     }
 
     fn unpacked(&self, id: &gix::hash::oid, kind: ObjectKind, buffer: &mut Vec<u8>) -> bool {
@@ -168,7 +164,11 @@ impl Opened {
 
     /// Where a packed object is.
     fn find(&self, id: &gix::hash::oid) -> Option<(&Pack, Entry)> {
-        self.packs().iter().find_map(|pack| self.entry(pack, id).map(|entry| (pack, entry)))
+        let (before, after) = self.packs().split_at(self.last.get());
+        let mut packs = after.iter().chain(before);
+        let found = packs.find_map(|pack| self.entry(pack, id).map(|entry| (pack, entry)))?;
+        self.last.set(found.0.number);
+        Some(found)
     }
 
     /// What a packed object is, and how large.
@@ -182,14 +182,9 @@ impl Opened {
 
     /// Where a pack has an object, if it has it.
     fn entry(&self, pack: &Pack, id: &gix::hash::oid) -> Option<Entry> {
-        let offset = if self.cache.is_some() {
-            let index = pack
-                .mapped
-                .get_or_init(|| index::File::at(pack.path.with_extension("idx"), self.hash).ok());
-            let index = index.as_ref()?;
-            index.pack_offset_at_index(index.lookup(id)?)
-        } else {
-            pack.index.find(&ObjectId::from_bytes(id.as_bytes())?).ok()??
+        let offset = match &pack.index {
+            Index::Open(index) => index.find(&ObjectId::from_bytes(id.as_bytes())?).ok()??,
+            Index::Mapped(index) => index.pack_offset_at_index(index.lookup(id)?),
         };
         pack.data(self.hash)?.entry(offset).ok()
     }
@@ -276,25 +271,20 @@ impl Opened {
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
                 files => files?,
             };
-            for path in files {
-                if path.extension().is_none_or(|extension| extension != "idx") {
-                    continue;
-                }
-                if packs.len() == MOST_PACKS {
+            let is_index = |path: &PathBuf| path.extension().is_some_and(|end| end == "idx");
+            for path in files.into_iter().filter(is_index) {
+                let number = packs.len();
+                // gix would wait for a FIFO.
+                let file = FileSource::open(&path)?;
+                let index = if self.cache.is_some() {
+                    index::File::at(&path, self.hash).ok().map(Index::Mapped)
+                } else if number < MOST_OPEN {
+                    PackIndex::of(file, self.hash.len_in_bytes())?.map(Index::Open)
+                } else {
                     return Ok(Vec::new());
-                }
-                if let Some(index) =
-                    PackIndex::of(FileSource::open(&path)?, self.hash.len_in_bytes())?
-                {
-                    let (number, path) = (packs.len(), path.with_extension("pack"));
-                    packs.push(Pack {
-                        number,
-                        index,
-                        path,
-                        mapped: OnceCell::new(),
-                        data: OnceCell::new(),
-                    });
-                }
+                };
+                let (path, data) = (path.with_extension("pack"), OnceCell::new());
+                packs.extend(index.map(|index| Pack { number, index, path, data }));
             }
         }
         Ok(packs)
@@ -318,6 +308,22 @@ fn alternates(directory: &Path) -> Vec<PathBuf> {
         .filter(|line| !line.starts_with(b"\""))
         .map(|line| directory.join(OsStr::from_bytes(line)))
         .collect()
+}
+
+/// The name that gix has for a kind.
+fn gix_kind(kind: ObjectKind) -> GixKind {
+    match kind {
+        ObjectKind::Commit => GixKind::Commit,
+        ObjectKind::Tree => GixKind::Tree,
+        ObjectKind::Blob => GixKind::Blob,
+    }
+}
+
+/// Whether this is the tree without an entry.
+pub(super) fn is_empty_tree(id: &ObjectId) -> bool {
+    [gix::hash::Kind::Sha1, gix::hash::Kind::Sha256]
+        .into_iter()
+        .any(|hash| hash.empty_tree().as_bytes() == id.as_bytes())
 }
 
 impl std::fmt::Debug for Store {

@@ -7,8 +7,8 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use crate::base::change::ObjectId;
-use crate::git::direct::repository::{Repository, read_line};
 use crate::git::layer::Handover;
+use crate::git::repository::{Repository, read_line};
 use crate::git::source;
 
 /// The commit that HEAD names; `None` on a branch that has no commit yet.

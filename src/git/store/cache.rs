@@ -9,7 +9,7 @@ use gix::odb::pack::cache::DecodeEntry;
 const LIMIT: usize = 64 * 1024 * 1024;
 
 /// Where an object is: the number of the pack, and the place in it.
-type Position = (usize, u64);
+type PackOffset = (usize, u64);
 
 /// What an object is, and its content.
 type Kept = (Kind, Vec<u8>);
@@ -18,8 +18,8 @@ type Kept = (Kind, Vec<u8>);
 /// and what is asked for meanwhile is young again.
 #[derive(Debug, Default)]
 pub(super) struct Cache {
-    young: HashMap<Position, Kept>,
-    old: HashMap<Position, Kept>,
+    young: HashMap<PackOffset, Kept>,
+    old: HashMap<PackOffset, Kept>,
     /// The bytes of the young ones.
     size: usize,
     pack: usize,
@@ -38,7 +38,7 @@ impl Cache {
         self.young.contains_key(&place) || self.old.contains_key(&place)
     }
 
-    fn keep(&mut self, place: Position, object: Kept) {
+    fn keep(&mut self, place: PackOffset, object: Kept) {
         self.size += object.1.len();
         self.young.insert(place, object);
         if self.size > LIMIT / 2 {

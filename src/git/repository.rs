@@ -125,6 +125,16 @@ impl Repository {
             env.get("GIT_INDEX_FILE").map_or_else(|| git.join("index"), |path| top.join(path));
         Ok(Self { below_top: top != directory, top, git, common, index, hash: format.hash })
     }
+
+    /// The directory of its objects.
+    pub(super) fn objects(&self) -> PathBuf {
+        self.common.join("objects")
+    }
+
+    /// The list of commits whose parents a shallow clone lacks, if it is one.
+    pub(super) fn shallow(&self) -> PathBuf {
+        self.common.join("shallow")
+    }
 }
 
 /// The top of the work tree, its repository, and whether a file led there.
