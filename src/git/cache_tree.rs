@@ -2,7 +2,7 @@
 //! gitformat-index(5).
 
 use crate::base::change::ObjectId;
-use crate::git::layer::LONGEST_PATH;
+use crate::base::path::LONGEST_PATH;
 
 /// What the index knows of the trees that its entries make.
 #[derive(Debug, Default, PartialEq, Eq)]

@@ -5,10 +5,10 @@
 //! hook, so little is left to compare.
 
 use crate::base::change::{Entry, ObjectId};
-use crate::base::path::RepoPath;
+use crate::base::path::{LONGEST_PATH, RepoPath};
 use crate::git::cache_tree::CacheTree;
 use crate::git::index::{IndexFile, IndexStream};
-use crate::git::layer::{Compared, Handover, LONGEST_PATH};
+use crate::git::layer::{Compared, Handover};
 use crate::git::objects::Objects;
 use crate::git::source::Source;
 use crate::git::trees::{self, Cursor};

@@ -4,10 +4,10 @@ use std::io;
 
 use crate::base::change::ObjectId;
 use crate::base::escape::is_unsafe;
+use crate::base::path::LONGEST_PATH;
 use crate::git::direct::head::{find_packed, is_whole};
 use crate::git::history::{Line, object};
 use crate::git::index::IndexFile;
-use crate::git::layer::LONGEST_PATH;
 use crate::git::listing::{parse_changes, parse_staged_record};
 use crate::git::objects::subject;
 use crate::git::process::{self, records};

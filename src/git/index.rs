@@ -6,9 +6,9 @@
 use once_cell::unsync::OnceCell;
 
 use crate::base::change::{Entry, ObjectId};
-use crate::base::path::RepoPath;
+use crate::base::path::{LONGEST_PATH, RepoPath};
 use crate::git::cache_tree::{self, CacheTree};
-use crate::git::layer::{Handover, IndexItem, LONGEST_PATH};
+use crate::git::layer::{Handover, IndexItem};
 use crate::git::source::Source;
 
 /// How many bytes are read at a time.

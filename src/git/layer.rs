@@ -7,10 +7,6 @@ use crate::base::change::{Entry, Mode, ObjectId};
 use crate::base::escape::Escaped;
 use crate::base::path::RepoPath;
 
-/// The longest path that is followed, in bytes: `PATH_MAX` of Linux. No work tree could hold a
-/// longer one.
-pub(super) const LONGEST_PATH: usize = 4096;
-
 /// Why a layer does not answer, so that the next one is asked. Displayed, it completes "because …".
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Handover {

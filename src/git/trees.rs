@@ -5,8 +5,7 @@ use std::hash::{BuildHasher, RandomState};
 
 use crate::base::change::{Entry, Mode, ObjectId};
 use crate::base::error::Error;
-use crate::base::path::RepoPath;
-use crate::git::layer::LONGEST_PATH;
+use crate::base::path::{LONGEST_PATH, RepoPath};
 use crate::git::objects::Objects;
 
 /// The mode of a directory.
