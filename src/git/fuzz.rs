@@ -29,8 +29,8 @@ pub(crate) fn answers(data: &[u8]) {
 
 fn listing(data: &[u8]) {
     for record in records(data) {
-        if let Some(Some(entry)) = parse_staged_record(record) {
-            assert!(record.ends_with(entry.path.as_bytes()) && !entry.fresh);
+        if let Some(item) = parse_staged_record(record) {
+            assert!(record.ends_with(item.path));
         }
     }
     if let Ok(changes) = parse_changes("read", data) {

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use crate::base::change::{Entry, Mode, ObjectId};
 use crate::base::error::Error;
 use crate::base::path::RepoPath;
-use crate::git::layer::{Compared, LayerAnswer};
+use crate::git::layer::{Compared, IndexItem, LayerAnswer};
 use crate::git::process::{Git, failed, literal, records, text, unreadable};
 
 const DOING: &str = "read the staged content";
@@ -101,7 +101,8 @@ pub(super) fn index_entry(git: &Git, path: &RepoPath) -> Result<Option<Entry>, E
     Ok(found.into_iter().next())
 }
 
-fn entries_at(
+/// The entries of the index that match a pathspec, stage 0.
+pub(crate) fn entries_at(
     git: &Git,
     doing: &str,
     pathspec: &OsStr,
@@ -111,8 +112,11 @@ fn entries_at(
     let listing = git.output(doing, &[&arguments[..], &[pathspec]].concat())?;
     let mut entries = Vec::new();
     for record in records(&listing) {
-        let entry = parse_staged_record(record).ok_or_else(|| unreadable(doing, record))?;
-        entries.extend(entry.filter(|entry| wanted(&entry.path)));
+        let item = parse_staged_record(record).ok_or_else(|| unreadable(doing, record))?;
+        if item.is_committed() {
+            let entry = item.entry(false, None).map_err(|_| unreadable(doing, record))?;
+            entries.extend(Some(entry).filter(|entry| wanted(&entry.path)));
+        }
     }
     Ok(entries)
 }
@@ -169,23 +173,14 @@ pub(super) fn parse_changes(doing: &str, raw: &[u8]) -> Result<Vec<(RepoPath, Ra
     Ok(changes)
 }
 
-/// Parses `100644 <id> <stage>\t<path>`, the format of `git ls-files --stage`; other stages than 0
-/// are no entry.
-#[allow(clippy::option_option, reason = "not understood, and not an entry, are different answers")]
-pub(crate) fn parse_staged_record(record: &[u8]) -> Option<Option<Entry>> {
-    let tab = record.iter().position(|&byte| byte == b'\t')?;
-    let (about, path) = (&record[..tab], &record[tab + 1..]);
-    let mut fields = about.split(|&byte| byte == b' ');
-    let (mode, id, stage) = (fields.next()?, fields.next()?, fields.next()?);
-    let mode = Mode::from_bits(octal(mode)?)?;
-    let entry = Entry {
-        path: RepoPath::new(path),
-        mode,
-        id: ObjectId::from_hex(id)?,
-        fresh: false,
-        replaces: None,
-    };
-    Some((stage == b"0").then_some(entry))
+/// Parses `100644 <id> <stage>\t<path>`, the format of `git ls-files --stage`, which does not mark
+/// what `git add -N` announced.
+pub(super) fn parse_staged_record(record: &[u8]) -> Option<IndexItem<'_>> {
+    let tab = memchr::memchr(b'\t', record)?;
+    let mut fields = record[..tab].split(|&byte| byte == b' ');
+    let (mode, id) = (octal(fields.next()?)?, ObjectId::from_hex(fields.next()?)?);
+    let unmerged = fields.next()? != b"0";
+    Some(IndexItem { path: &record[tab + 1..], mode, id, unmerged, announced: false })
 }
 
 fn octal(digits: &[u8]) -> Option<u32> {
