@@ -11,7 +11,7 @@ use crate::git::index::{IndexFile, IndexStream};
 use crate::git::layer::{Compared, Handover};
 use crate::git::objects::Objects;
 use crate::git::source::Source;
-use crate::git::trees::{self, Cursor};
+use crate::git::trees::{self, Cursor, TreeItem};
 
 /// Compares an index with the tree of HEAD; with nothing, before the first commit.
 pub(super) fn compare<S: Source>(
@@ -84,19 +84,8 @@ impl<S: Source> IndexWalk<'_, S> {
             return Err("a path is longer than a file system takes".into());
         }
         let mut raw = Vec::new();
-        let unreadable = || Handover::from("a tree of HEAD cannot be read");
-        let old = match tree {
-            Some(id) => {
-                self.objects.tree(&id, &mut raw).map_err(|_| unreadable())?;
-                let old = trees::parse(&id, &raw).map_err(|_| unreadable())?;
-                if !trees::is_in_order(&old) {
-                    return Err("a tree of HEAD is not in order".into());
-                }
-                old
-            }
-            None => Vec::new(),
-        };
-        let mut old = Cursor::new(&old);
+        let old = tree.map(|tree| self.old_entries(&tree, &mut raw)).transpose()?;
+        let mut old = Cursor::new(old.as_deref().unwrap_or_default());
         while let Some(next) = self.next(&mut old)? {
             match next {
                 Next::File(entry) => {
@@ -118,6 +107,21 @@ impl<S: Source> IndexWalk<'_, S> {
             }
         }
         Ok(())
+    }
+
+    fn old_entries<'b>(
+        &self,
+        tree: &ObjectId,
+        raw: &'b mut Vec<u8>,
+    ) -> Result<Vec<TreeItem<'b>>, Handover> {
+        let unreadable = |_| Handover::from("a tree of HEAD cannot be read");
+        self.objects.tree(tree, raw).map_err(unreadable)?;
+        let entries = trees::parse(tree, raw).map_err(unreadable)?;
+        if trees::is_in_order(&entries) {
+            Ok(entries)
+        } else {
+            Err("a tree of HEAD is not in order".into())
+        }
     }
 
     /// The next entry, if it is in this directory.

@@ -89,7 +89,7 @@ fn one_tree(tree: &ObjectId, raw: &[u8]) {
 
 fn two_trees(tree: &ObjectId, one: &[u8], other: &[u8]) {
     if let (Ok(mut wanted), Ok(mut others)) = (trees::parse(tree, one), trees::parse(tree, other)) {
-        let same = trees::alike(one, other, tree.as_bytes().len());
+        let same = trees::common_entries(one, other, tree.as_bytes().len());
         assert!(one[..same] == other[..same] && trees::parse(tree, &one[..same]).is_ok());
         let by_order = |one: &TreeItem<'_>, other: &TreeItem<'_>| {
             trees::order((one.name, one.is_tree()), (other.name, other.is_tree()))

@@ -25,8 +25,7 @@ const SUBJECT: usize = 200;
 /// The objects of a repository: from the files of its store, or else from `git cat-file`.
 #[derive(Debug)]
 pub(crate) struct Objects {
-    /// `None` if it is not certain which files belong to the store.
-    store: Option<Store>,
+    store: Store,
     git: Git,
     /// Started for the first object that is not found in the store.
     cat_file: OnceCell<CatFile>,
@@ -40,20 +39,20 @@ impl Objects {
         match Repository::find(git.directory(), env) {
             Ok(repository) => Self {
                 shallow_file: Some(repository.shallow()),
-                ..Self::new(Some(Store::of_many(vec![repository.objects()])), git.clone())
+                ..Self::new(Store::of_many(vec![repository.objects()]), git.clone())
             },
-            Err(_) => Self::new(directories(git, env).map(Store::of_many), git.clone()),
+            Err(_) => Self::new(Store::of_many(directories(git, env)), git.clone()),
         }
     }
 
     /// The objects of this store, and those that git finds elsewhere.
-    pub(super) fn new(store: Option<Store>, git: Git) -> Self {
+    pub(super) fn new(store: Store, git: Git) -> Self {
         Self { store, git, cat_file: OnceCell::new(), shallow_file: None }
     }
 
     /// The content of an entry, at most `limit` bytes of it.
     pub(crate) fn blob(&self, entry: &Entry, limit: u64) -> Result<Content, Error> {
-        match self.store.as_ref().and_then(|store| store.blob(&entry.id, limit)) {
+        match self.store.blob(&entry.id, limit) {
             Some(content) => Ok(content),
             None => self.cat_file()?.read(entry, limit),
         }
@@ -76,7 +75,7 @@ impl Objects {
     /// The tree of a commit, if it is here and no process has to be asked.
     pub(super) fn tree_of(&self, commit: &ObjectId) -> Option<ObjectId> {
         let mut raw = Vec::new();
-        self.read_here(commit, ObjectKind::Commit, &mut raw).then(|| tree_line(&raw)).flatten()
+        self.store.raw(commit, ObjectKind::Commit, &mut raw).then(|| tree_line(&raw)).flatten()
     }
 
     /// The raw content of an object of this kind, into a buffer.
@@ -91,7 +90,7 @@ impl Objects {
             buffer.clear();
             return Ok(());
         }
-        if self.read_here(id, kind, buffer) {
+        if self.store.raw(id, kind, buffer) {
             return Ok(());
         }
         let doing = || format!("read the {} {id}", kind.name());
@@ -111,10 +110,6 @@ impl Objects {
         self.shallow_file.as_deref()
     }
 
-    fn read_here(&self, id: &ObjectId, kind: ObjectKind, buffer: &mut Vec<u8>) -> bool {
-        self.store.as_ref().is_some_and(|store| store.raw(id, kind, buffer))
-    }
-
     fn cat_file(&self) -> Result<&CatFile, Error> {
         self.cat_file.get_or_try_init(|| self.git.cat_file())
     }
@@ -122,17 +117,15 @@ impl Objects {
 
 /// The directories that git reads objects from, alternates listed in files aside. While a server
 /// runs the hooks of a push, the environment names them: what is pushed is in quarantine (git(1)).
-fn directories(git: &Git, env: &Environment) -> Option<Vec<PathBuf>> {
-    let own = match env.get("GIT_OBJECT_DIRECTORY") {
-        Some(path) => PathBuf::from(path),
-        None => {
-            one_line(git.output("find the objects", &["rev-parse", "--git-path", "objects"]).ok()?)
-        }
-    };
+fn directories(git: &Git, env: &Environment) -> Vec<PathBuf> {
+    let own = env.get("GIT_OBJECT_DIRECTORY").map(PathBuf::from).or_else(|| {
+        let arguments = ["rev-parse", "--git-path", "objects"];
+        git.output("find the objects", &arguments).ok().map(one_line)
+    });
     let alternates = env.get("GIT_ALTERNATE_OBJECT_DIRECTORIES").unwrap_or_default();
     let alternates = alternates.as_bytes().split(|&byte| byte == b':').map(OsStr::from_bytes);
     let alternates = alternates.filter(|path| !path.is_empty()).map(PathBuf::from);
-    Some([own].into_iter().chain(alternates).map(|path| git.directory().join(path)).collect())
+    own.into_iter().chain(alternates).map(|path| git.directory().join(path)).collect()
 }
 
 /// The tree that the first line of a raw commit names.

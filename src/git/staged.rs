@@ -13,6 +13,7 @@ use crate::git::layer::{Handover, LayerAnswer};
 use crate::git::listing;
 use crate::git::objects::Objects;
 use crate::git::process::Git;
+use crate::git::store::Store;
 use crate::os::env::Environment;
 
 /// What is about to be committed.
@@ -41,9 +42,11 @@ impl Staged {
         let git = Git::new(directory);
         let (mut answer, source, objects) = match direct::staged(&git, env) {
             Ok((answer, index, objects)) => (answer, IndexSource::Direct(index), objects),
-            Err(reason) => {
-                (listing::staged(&git)?, IndexSource::Git(reason), Objects::new(None, git.clone()))
-            }
+            Err(reason) => (
+                listing::staged(&git)?,
+                IndexSource::Git(reason),
+                Objects::new(Store::of_few(Vec::new()), git.clone()),
+            ),
         };
         // Git runs hooks at the top, and says here where the user was.
         answer.below_top |= env.get("GIT_PREFIX").is_some();

@@ -78,9 +78,9 @@ enum Index {
 }
 
 impl Store {
-    /// The store in this directory, of which a few objects are read.
-    pub(super) fn of_few(directory: PathBuf) -> Self {
-        Self { directories: vec![directory], many: false, opened: OnceCell::new() }
+    /// The store in these directories, of which a few objects are read.
+    pub(super) fn of_few(directories: Vec<PathBuf>) -> Self {
+        Self { directories, many: false, opened: OnceCell::new() }
     }
 
     /// The store in these directories, for a walk over history.

@@ -19,20 +19,21 @@ const KIND: u32 = 0o170_000;
 /// git, which goes by objects, does not mind.
 const MOST_ENTRIES: usize = 2_000_000;
 
-/// A walk over the trees of many commits, in which nothing is told twice.
+/// A walk over the trees of many commits, which reports no entry twice.
 #[derive(Debug)]
 pub(super) struct TreeWalk<'a> {
     objects: &'a Objects,
-    /// What was told before, whole: a blob at a path, or a tree at a path of which nothing was
-    /// passed over. The same blob elsewhere is told again, for what a file means depends on where
-    /// it stands; and as a link where it was a file.
-    told: HashSet<(ObjectId, u64)>,
+    /// The keys of blobs that were reported, and of trees that were reported with all their
+    /// entries.
+    reported: HashSet<Key>,
     hashes: RandomState,
-    /// Whether what is found is told later, in another order.
-    ahead: bool,
-    /// What is to be told whole then.
-    whole: Vec<(ObjectId, u64)>,
+    /// While trees are read ahead: those that will be reported with all their entries.
+    ahead: Option<Vec<Key>>,
 }
+
+/// An object, and a hash of its path and kind. The same blob at another path is another entry: what
+/// a file means depends on its place. So is a link with the content of a file.
+type Key = (ObjectId, u64);
 
 /// The most entries that are kept before the first of them is told: what comes in may be made to
 /// have any number.
@@ -55,19 +56,13 @@ impl TreeItem<'_> {
 }
 
 impl<'a> TreeWalk<'a> {
-    /// A walk that has not met anything.
+    /// A walk that has not reported anything.
     pub(super) fn new(objects: &'a Objects) -> Self {
-        Self {
-            objects,
-            told: HashSet::new(),
-            hashes: RandomState::new(),
-            ahead: false,
-            whole: Vec::new(),
-        }
+        Self { objects, reported: HashSet::new(), hashes: RandomState::new(), ahead: None }
     }
 
     /// The entries of a tree that none of the `others` has, with the same content at the same path,
-    /// and that this walk has not told before. They come in git's order of paths.
+    /// and that this walk has not reported before. They are in git's order of paths.
     pub(super) fn fresh(
         &mut self,
         tree: &ObjectId,
@@ -78,31 +73,30 @@ impl<'a> TreeWalk<'a> {
         Ok(found)
     }
 
-    /// The same of several trees, one after another, each with those that it is compared with.
+    /// The same for several trees, each with those that it is compared with.
     ///
-    /// They are read from the last to the first, for a pack holds older versions as what they
-    /// differ in from newer ones.
+    /// They are read from the last to the first, because a pack stores older versions as deltas of
+    /// newer ones.
     pub(super) fn fresh_of_each(
         &mut self,
         trees: &[(&ObjectId, &[ObjectId])],
     ) -> Result<Vec<Vec<Entry>>, Error> {
-        self.ahead = true;
+        self.ahead = Some(Vec::new());
         let found = self.read_ahead(trees);
-        self.ahead = false;
-        let whole = std::mem::take(&mut self.whole);
+        let complete = self.ahead.take().unwrap_or_default();
         let Some(mut found) = found? else {
             return trees.iter().map(|(tree, others)| self.fresh(tree, others)).collect();
         };
         for entries in &mut found {
             entries.retain(|entry| {
-                self.told.insert(self.key(&entry.id, entry.path.as_bytes(), entry.mode.bits()))
+                self.reported.insert(self.key(&entry.id, entry.path.as_bytes(), entry.mode.bits()))
             });
         }
-        self.told.extend(whole);
+        self.reported.extend(complete);
         Ok(found)
     }
 
-    /// What is new in each tree, told or not; `None` if that is a great deal.
+    /// The new entries of each tree, reported in another one or not; `None` if there are too many.
     fn read_ahead(
         &mut self,
         trees: &[(&ObjectId, &[ObjectId])],
@@ -112,7 +106,7 @@ impl<'a> TreeWalk<'a> {
             let entries = self.fresh(tree, others)?;
             count += entries.len();
             // Directories count as well: they need not hold a file.
-            if count + self.whole.len() > MOST_AHEAD {
+            if count + self.ahead.as_ref().map_or(0, Vec::len) > MOST_AHEAD {
                 return Ok(None);
             }
             found.push(entries);
@@ -128,65 +122,61 @@ impl<'a> TreeWalk<'a> {
         path: &mut Trail,
         found: &mut Vec<Entry>,
     ) -> Result<(), Error> {
-        if others.contains(tree) || self.told.contains(&self.key(tree, path.bytes(), TREE)) {
+        let key = self.key(tree, path.bytes(), TREE);
+        if others.contains(tree) || self.reported.contains(&key) {
             return Ok(());
         }
-        // Where it is compared with another, what that one has is passed over: it is not told
-        // whole.
+        // Compared with another tree, only some of its entries are reported.
         if others.is_empty() {
-            let key = self.key(tree, path.bytes(), TREE);
-            if self.ahead {
-                self.whole.push(key);
-            } else {
-                self.told.insert(key);
+            match &mut self.ahead {
+                Some(ahead) => ahead.push(key),
+                None => _ = self.reported.insert(key),
             }
         }
-        let (mut raw, mut raws) = (Vec::new(), Vec::new());
-        self.objects.tree(tree, &mut raw)?;
-        for other in others {
-            let mut raw = Vec::new();
-            self.objects.tree(other, &mut raw)?;
-            raws.push(raw);
-        }
-        let mut rest = &raw[..];
-        if let [old] = &mut raws[..] {
-            // Most of a directory is mostly as it was.
-            let same = alike(&raw, old, tree.as_bytes().len());
-            rest = &raw[same..];
-            old.drain(..same);
-        }
-        let olds = others
-            .iter()
-            .zip(&raws)
-            .map(|(id, raw)| parse(id, raw))
-            .collect::<Result<Vec<_>, _>>()?;
+        let raw = self.read(tree)?;
+        let olds = others.iter().map(|other| self.read(other)).collect::<Result<Vec<_>, _>>()?;
+        // Most entries of a directory are mostly unchanged.
+        let same = match &olds[..] {
+            [old] => common_entries(&raw, old, tree.as_bytes().len()),
+            _ => 0,
+        };
+        let olds = others.iter().zip(&olds).map(|(id, raw)| parse(id, &raw[same..]));
+        let olds = olds.collect::<Result<Vec<_>, _>>()?;
         let mut cursors: Vec<Cursor<'_>> = olds.iter().map(|items| Cursor::new(items)).collect();
-        for item in parse(tree, rest)? {
-            let before: Vec<Option<TreeItem<'_>>> =
-                cursors.iter_mut().map(|cursor| cursor.find(item.name, item.is_tree())).collect();
-            if before.iter().flatten().any(|old| old.id == item.id && old.mode == item.mode) {
+        for item in parse(tree, &raw[same..])? {
+            let before = cursors.iter_mut().filter_map(|old| old.find(item.name, item.is_tree()));
+            let before: Vec<TreeItem<'_>> = before.collect();
+            if before.iter().any(|old| old.id == item.id && old.mode == item.mode) {
                 continue;
             }
+            let others: Vec<ObjectId> = before.iter().map(|old| old.id).collect();
             let length = path.enter(&item, tree)?;
             if item.is_tree() {
-                let others: Vec<ObjectId> = before.iter().flatten().map(|old| old.id).collect();
                 self.directory(&item.id, &others, path, found)?;
-            } else if self.is_untold(&item, path.bytes()) {
-                let replaces = before.iter().flatten().map(|old| old.id).next();
-                found.push(entry(&item, path.bytes(), tree, true, replaces)?);
+            } else if self.is_unreported(&item, path.bytes()) {
+                found.push(entry(&item, path.bytes(), tree, true, others.first().copied())?);
             }
             path.leave(length);
         }
         Ok(())
     }
 
-    /// Whether an entry was not told before; from now on it was, unless it is told later.
-    fn is_untold(&mut self, item: &TreeItem<'_>, path: &[u8]) -> bool {
-        let key = self.key(&item.id, path, item.mode & KIND);
-        if self.ahead { !self.told.contains(&key) } else { self.told.insert(key) }
+    fn read(&self, tree: &ObjectId) -> Result<Vec<u8>, Error> {
+        let mut raw = Vec::new();
+        self.objects.tree(tree, &mut raw).map(|()| raw)
     }
 
-    fn key(&self, id: &ObjectId, path: &[u8], mode: u32) -> (ObjectId, u64) {
+    /// Whether an entry was not reported before. It counts as reported from now on, unless trees
+    /// are read ahead.
+    fn is_unreported(&mut self, item: &TreeItem<'_>, path: &[u8]) -> bool {
+        let key = self.key(&item.id, path, item.mode & KIND);
+        match self.ahead {
+            Some(_) => !self.reported.contains(&key),
+            None => self.reported.insert(key),
+        }
+    }
+
+    fn key(&self, id: &ObjectId, path: &[u8], mode: u32) -> Key {
         (*id, self.hashes.hash_one((path, mode)))
     }
 }
@@ -334,7 +324,7 @@ fn item<'a>(rest: &mut &'a [u8], length: usize) -> Option<TreeItem<'a>> {
 }
 
 /// How many bytes at the start of two trees are the same entries.
-pub(super) fn alike(one: &[u8], other: &[u8], hash: usize) -> usize {
+pub(super) fn common_entries(one: &[u8], other: &[u8], hash: usize) -> usize {
     let shorter = one.len().min(other.len());
     let pieces = one
         .chunks_exact(32)
@@ -449,18 +439,18 @@ mod tests {
     #[test]
     fn what_two_trees_begin_with_is_measured_by_entries() {
         let text = raw(&[("100644", "a", 1), ("40000", "b", 2), ("160000", "c", 3)]);
-        assert_eq!(alike(&text, &text, 20), text.len());
-        assert_eq!(alike(&text, &text[..29], 20), 29);
+        assert_eq!(common_entries(&text, &text, 20), text.len());
+        assert_eq!(common_entries(&text, &text[..29], 20), 29);
         for at in 0..text.len() {
             let mut other = text.clone();
             other[at] ^= 1;
             assert_eq!(
-                alike(&text, &other, 20),
+                common_entries(&text, &other, 20),
                 [0, 29, 57][usize::from(at >= 29) + usize::from(at >= 57)],
                 "{at}"
             );
         }
-        assert_eq!(alike(&text, b"", 20), 0);
+        assert_eq!(common_entries(&text, b"", 20), 0);
     }
 
     #[test]
