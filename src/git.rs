@@ -1,10 +1,10 @@
-//! The boundary to git: the few questions that the program has, each answered by the cheapest layer
-//! that is certain.
+//! The interface to git: the few questions that the program has, each answered by the cheapest
+//! layer that is certain.
 //!
-//! What is staged is read by `direct` from the files of the repository, without opening it, or else
-//! listed by the `git` program, which knows everything. Objects come from the files of a store, then
-//! from `git cat-file`. A layer hands over, with a reason, what it does not know for certain; if git
-//! fails too, so does the run. Nothing above this module knows which layer answered.
+//! `direct` reads the staged entries from the files of the repository; otherwise the `git` program
+//! lists them. Objects come from the files of a store, then from `git cat-file`. A layer hands over,
+//! with a reason, what it does not know for certain; if git fails too, so does the run. Nothing
+//! above this module depends on which layer answered.
 //!
 //! The modules are listed in the order of their layers: each uses only those above it.
 
@@ -19,7 +19,7 @@ mod repository;
 mod store;
 pub(crate) mod objects;
 mod trees;
-// The index, and what is staged.
+// The index and the staged entries.
 mod cache_tree;
 mod index;
 mod compare;

@@ -5,7 +5,7 @@ use std::io;
 use crate::base::change::ObjectId;
 use crate::base::escape::is_unsafe;
 use crate::base::path::LONGEST_PATH;
-use crate::git::direct::head::{find_packed, is_whole};
+use crate::git::direct::head::{find_packed, is_well_formed};
 use crate::git::history::{Line, object};
 use crate::git::index::IndexFile;
 use crate::git::listing::{parse_changes, parse_staged_record};
@@ -135,7 +135,7 @@ fn packed_refs(data: &[u8]) {
     for hash in [20, 32] {
         let found = find_packed(data, name, hash).filter(|_| !name.contains(&b'\n'));
         // In a file that is understood, the ref has a line of its own.
-        if let Some(id) = found.filter(|_| is_whole(data, hash)) {
+        if let Some(id) = found.filter(|_| is_well_formed(data, hash)) {
             let line = [id.to_string().as_bytes(), b" ", name].concat();
             assert!(
                 data.split(|&byte| byte == b'\n').any(|known| known.eq_ignore_ascii_case(&line))

@@ -1,4 +1,4 @@
-//! What is staged, as the `git` program lists it: the layer that knows everything.
+//! The staged content, as the `git` program lists it: the layer that always has an answer.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -12,7 +12,7 @@ use crate::git::process::{Git, failed, literal, records, text, unreadable};
 
 const DOING: &str = "read the staged content";
 
-/// Asks git what is staged: two processes, mostly.
+/// Asks git for the staged changes: two processes, mostly.
 pub(super) fn staged(git: &Git) -> Result<LayerAnswer, Error> {
     let (head, top) = head_and_top(git)?;
     let compared = compare(git, &head)?;
@@ -23,7 +23,7 @@ pub(super) fn staged(git: &Git) -> Result<LayerAnswer, Error> {
     Ok(LayerAnswer { compared, top, below_top })
 }
 
-/// The tree-ish that the index is compared with, and the top of the work tree, if there is one.
+/// The tree-ish to compare the index with, and the top of the work tree, if there is one.
 fn head_and_top(git: &Git) -> Result<(String, Option<PathBuf>), Error> {
     const HEAD: [&str; 2] = ["--verify", "HEAD^{commit}"];
     let ask = |what: &[&str]| git.run(DOING, &[&["rev-parse", "--quiet"], what, &HEAD].concat());
@@ -41,15 +41,15 @@ fn head_and_top(git: &Git) -> Result<(String, Option<PathBuf>), Error> {
     }
     let head = match answer.code {
         Some(0) => "HEAD".to_owned(),
-        // Unborn: everything is new, compared with the empty tree. A HEAD that cannot be read ends
-        // here as well, and then more is judged, never less.
+        // Unborn: compared with the empty tree, everything is new. The same for a HEAD that cannot
+        // be read: then more is judged, never less.
         Some(1) => empty_tree(git, DOING)?,
         _ => return Err(failed(DOING, &answer)),
     };
     Ok((head, top))
 }
 
-/// What the index has that the tree-ish has not.
+/// The entries of the index that the tree-ish does not have.
 fn compare(git: &Git, head: &str) -> Result<Compared, Error> {
     let mut compared = Compared::default();
     for (path, change) in staged_changes(git, DOING, head)? {
@@ -65,7 +65,7 @@ fn compare(git: &Git, head: &str) -> Result<Compared, Error> {
             }
         }
     }
-    // Git lists an unmerged path twice: as unmerged, and as a change of its stages.
+    // Git lists an unmerged path again for its stages.
     compared.unmerged.dedup();
     Ok(compared)
 }
@@ -80,7 +80,7 @@ pub(super) fn staged_changes(
     parse_changes(doing, &git.output(doing, &[&how, &RAW[..], &[tree, "--"]].concat())?)
 }
 
-/// The id of the tree without an entry, in hexadecimal.
+/// The id of the empty tree, in hexadecimal.
 pub(super) fn empty_tree(git: &Git, doing: &str) -> Result<String, Error> {
     git.output(doing, &["hash-object", "-t", "tree", "/dev/null"]).map(|answer| text(&answer))
 }
@@ -90,13 +90,13 @@ pub(super) fn index_entries(
     git: &Git,
     wanted: &dyn Fn(&RepoPath) -> bool,
 ) -> Result<Vec<Entry>, Error> {
-    // `:/` is the whole tree, wherever git was started.
+    // `:/` matches the whole tree, in any directory.
     entries_at(git, "list the index", OsStr::new(":/"), wanted)
 }
 
-/// The entry of the index at one path, stage 0.
+/// The entry of the index at a path, stage 0.
 pub(super) fn index_entry(git: &Git, path: &RepoPath) -> Result<Option<Entry>, Error> {
-    // To git, entries below a directory of this name match as well.
+    // If the path is a directory, git lists the entries in it.
     let found = entries_at(git, "look into the index", &literal(path), &|known| known == path)?;
     Ok(found.into_iter().next())
 }
@@ -121,20 +121,20 @@ pub(crate) fn entries_at(
     Ok(entries)
 }
 
-/// Changes in the raw format, with every setting overruled.
+/// The options for changes in the raw format; they override all settings.
 pub(super) const RAW: [&str; 6] =
     ["--raw", "-z", "--no-renames", "--no-abbrev", "--no-relative", "--ignore-submodules=none"];
 
-/// What differs at a path, in the raw format of git-diff-index(1).
+/// A change in the raw format of git-diff-index(1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct RawChange {
-    /// Git's octal mode before; 0 if there was nothing.
+    /// Git's mode before the change; 0 for a new path.
     pub old_mode: u32,
-    /// The mode after it.
+    /// The mode after the change; 0 for a deleted path.
     pub new_mode: u32,
-    /// The content before; zeros if there was nothing.
+    /// The blob before the change; zeros for a new path.
     pub old: ObjectId,
-    /// The content after it; zeros if git has not computed its id.
+    /// The blob after the change; zeros if git has not computed its id.
     pub new: ObjectId,
     /// `A`, `D`, `M`, `T`, or `U` for an unmerged path.
     pub letter: u8,

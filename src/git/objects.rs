@@ -1,4 +1,4 @@
-//! Objects by their ids, from the cheapest layer that has them.
+//! Objects by id, from the cheapest layer that has them.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -15,11 +15,10 @@ use crate::git::repository::Repository;
 use crate::git::store::{Store, is_empty_tree};
 use crate::os::env::Environment;
 
-/// The largest tree or commit that is read, in bytes. A directory of a million files stays below
-/// it.
+/// The largest tree or commit that is read, in bytes. A directory of a million files is smaller.
 const LIMIT: u64 = 256 * 1024 * 1024;
 
-/// The most bytes of a commit's subject that are kept: it goes into every finding about the commit.
+/// The most bytes of a commit's subject that are kept: every finding about the commit has a copy.
 const SUBJECT: usize = 200;
 
 /// The objects of a repository: from the files of its store, or else from `git cat-file`.
@@ -33,8 +32,7 @@ pub(crate) struct Objects {
 }
 
 impl Objects {
-    /// The objects of the repository that this git would use in this environment, for a walk over
-    /// history.
+    /// The objects of the repository that this git would use, for a walk over history.
     pub(crate) fn open(git: &Git, env: &Environment) -> Self {
         match Repository::find(git.directory(), env) {
             Ok(repository) => Self {
@@ -45,7 +43,7 @@ impl Objects {
         }
     }
 
-    /// The objects of this store, and those that git finds elsewhere.
+    /// The objects of this store, and all others that git finds.
     pub(super) fn new(store: Store, git: Git) -> Self {
         Self { store, git, cat_file: OnceCell::new(), shallow_file: None }
     }
@@ -58,12 +56,12 @@ impl Objects {
         }
     }
 
-    /// The raw content of a tree, into a buffer.
+    /// Reads the raw content of a tree into a buffer.
     pub(super) fn tree(&self, id: &ObjectId, buffer: &mut Vec<u8>) -> Result<(), Error> {
         self.raw(id, ObjectKind::Tree, buffer)
     }
 
-    /// The first line of a commit's message, safe to print; empty where it cannot be had.
+    /// The first line of a commit's message, safe to print; empty if it cannot be read.
     pub(crate) fn subject(&self, commit: &ObjectId) -> String {
         let mut buffer = Vec::new();
         match self.raw(commit, ObjectKind::Commit, &mut buffer) {
@@ -72,20 +70,20 @@ impl Objects {
         }
     }
 
-    /// The tree of a commit, if it is here and no process has to be asked.
+    /// The tree of a commit, if the store has it. Starts no process.
     pub(super) fn tree_of(&self, commit: &ObjectId) -> Option<ObjectId> {
         let mut raw = Vec::new();
         self.store.raw(commit, ObjectKind::Commit, &mut raw).then(|| tree_line(&raw)).flatten()
     }
 
-    /// The raw content of an object of this kind, into a buffer.
+    /// Reads the raw content of an object of this kind into a buffer.
     pub(super) fn raw(
         &self,
         id: &ObjectId,
         kind: ObjectKind,
         buffer: &mut Vec<u8>,
     ) -> Result<(), Error> {
-        // Git knows the empty tree without having it.
+        // Git knows the empty tree even if no store has it.
         if kind == ObjectKind::Tree && is_empty_tree(id) {
             buffer.clear();
             return Ok(());
@@ -128,13 +126,13 @@ fn directories(git: &Git, env: &Environment) -> Vec<PathBuf> {
     own.into_iter().chain(alternates).map(|path| git.directory().join(path)).collect()
 }
 
-/// The tree that the first line of a raw commit names.
+/// The tree of a raw commit: its first line names it.
 pub(super) fn tree_line(commit: &[u8]) -> Option<ObjectId> {
     let line = commit.strip_prefix(b"tree ")?.split(|&byte| byte == b'\n').next()?;
     ObjectId::from_hex(line)
 }
 
-/// The first line behind the headers of a raw commit.
+/// The first line of the message of a raw commit, which follows the headers.
 pub(super) fn subject(commit: &[u8]) -> String {
     let body = commit
         .windows(2)

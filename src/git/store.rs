@@ -1,9 +1,9 @@
-//! An object store, read from its files: loose objects and packs, with its alternates.
-//! gitrepository-layout(5).
+//! An object store, read from its files: loose objects, packs and alternates
+//! (gitrepository-layout(5)).
 //!
-//! gix inflates the objects and applies the deltas. What is not found here, or is in any way odd,
-//! is for the next layer. An object is what its name says wherever it is found, so it does not
-//! matter which of several stores gives it.
+//! gix inflates the objects and applies the deltas. An object that is not found here, or cannot be
+//! read, is left to the next layer. An id names one content, so it does not matter which of several
+//! stores has the object.
 
 use std::cell::{Cell, RefCell};
 use std::ffi::OsStr;
@@ -31,37 +31,37 @@ pub(super) mod pack;
 use cache::Cache;
 use pack::PackIndex;
 
-/// The most pack indexes that are kept open: macOS allows a process 256 files.
-const MOST_OPEN: usize = 150;
+/// The most pack indexes that are kept open: on macOS, a process may have 256 open files.
+const MAX_OPEN_INDEXES: usize = 150;
 
-/// The most stores that are looked through.
-const MOST_ALTERNATES: usize = 10;
+/// The most stores that are searched: the first one and its alternates.
+const MAX_STORES: usize = 10;
 
-/// The longest chain of deltas that is followed. Git makes none that is longer than 4,095.
-const LONGEST_CHAIN: usize = 4096;
+/// The longest chain of deltas that is followed. The longest that git writes has 4,095.
+const MAX_CHAIN: usize = 4096;
 
 /// An object store.
 pub(super) struct Store {
     directories: Vec<PathBuf>,
-    /// Whether many objects are going to be read.
+    /// Whether many objects will be read.
     many: bool,
-    /// Opened when the first object is asked for: its name tells which hash it is.
+    /// Opened for the first object, whose id shows which hash the store uses.
     opened: OnceCell<Opened>,
 }
 
 struct Opened {
     hash: gix::hash::Kind,
     loose: Vec<loose::Store>,
-    /// Opened when an object is not loose.
+    /// Opened for the first object that is not loose.
     packs: OnceCell<Vec<Pack>>,
-    /// The pack that the last object was found in: the next one is mostly in the same.
+    /// The pack of the last object: mostly the next one is in the same.
     last: Cell<usize>,
-    /// What was read lately, where many objects are read.
+    /// Objects read recently; only where many are read.
     cache: Option<RefCell<Cache>>,
     inflate: RefCell<Inflate>,
 }
 
-/// A pack, of which nothing is opened before it is needed.
+/// A pack. Its data is opened for the first object that is in it.
 struct Pack {
     number: usize,
     index: Index,
@@ -88,7 +88,7 @@ impl Store {
         Self { directories, many: true, opened: OnceCell::new() }
     }
 
-    /// The content of a blob, or `None` if it is for another layer.
+    /// The content of a blob; `None` if the next layer has to read it.
     pub(super) fn blob(&self, id: &ObjectId, limit: u64) -> Option<Content> {
         let id = gix::ObjectId::try_from(id.as_bytes()).ok()?;
         let store = self.opened(&id)?;
@@ -112,12 +112,11 @@ impl Store {
         (store.unpack(pack, entry, &mut bytes)? == GixKind::Blob).then_some(Content::Bytes(bytes))
     }
 
-    /// The raw content of a tree or a commit, into a buffer that is used again and again; whether
-    /// it is here.
+    /// Reads the raw content of an object of this kind into a buffer; whether it was found.
     pub(super) fn raw(&self, id: &ObjectId, kind: ObjectKind, buffer: &mut Vec<u8>) -> bool {
         let Ok(id) = gix::ObjectId::try_from(id.as_bytes()) else { return false };
         let Some(store) = self.opened(&id) else { return false };
-        // In history most is packed; what a commit is about to add is loose.
+        // Most of history is packed; what a commit is about to add is loose.
         if store.cache.is_some() && store.unpacked(&id, kind, buffer) {
             return true;
         }
@@ -140,7 +139,7 @@ impl Opened {
     fn new(directories: &[PathBuf], many: bool, hash: gix::hash::Kind) -> Self {
         let mut all: Vec<PathBuf> = Vec::new();
         let mut rest: Vec<PathBuf> = directories.iter().rev().cloned().collect();
-        while let Some(directory) = rest.pop().filter(|_| all.len() < MOST_ALTERNATES) {
+        while let Some(directory) = rest.pop().filter(|_| all.len() < MAX_STORES) {
             if !all.contains(&directory) {
                 rest.extend(alternates(&directory));
                 all.push(directory);
@@ -171,7 +170,7 @@ impl Opened {
         Some(found)
     }
 
-    /// What a packed object is, and how large.
+    /// The kind of a packed object, and its size.
     fn header(&self, pack: &Pack, entry: &Entry) -> Option<header::Outcome> {
         let resolve =
             |base: &gix::hash::oid| Ok(self.entry(pack, base).map(header::ResolvedBase::InPack));
@@ -180,7 +179,7 @@ impl Opened {
             .ok()
     }
 
-    /// Where a pack has an object, if it has it.
+    /// Where in a pack an object is, if it is there.
     fn entry(&self, pack: &Pack, id: &gix::hash::oid) -> Option<Entry> {
         let offset = match &pack.index {
             Index::Open(index) => index.find(&ObjectId::from_bytes(id.as_bytes())?).ok()??,
@@ -189,7 +188,7 @@ impl Opened {
         pack.data(self.hash)?.entry(offset).ok()
     }
 
-    /// Inflates an object, and applies deltas to what it is based on.
+    /// Inflates an object and applies its deltas; returns its kind.
     fn unpack(&self, pack: &Pack, entry: Entry, buffer: &mut Vec<u8>) -> Option<GixKind> {
         match &self.cache {
             None => self.decode(pack, entry, buffer, &mut Never),
@@ -197,8 +196,8 @@ impl Opened {
         }
     }
 
-    /// Unpacks from the ground up whatever an object is based on, and keeps each of it: its
-    /// neighbours in history are based on the same.
+    /// Unpacks the chain of an object from its base upwards and caches each step: neighbouring
+    /// versions share the chain.
     fn unpack_and_keep(
         &self,
         pack: &Pack,
@@ -217,7 +216,7 @@ impl Opened {
                 break;
             }
             chain.push(base);
-            if chain.len() > LONGEST_CHAIN {
+            if chain.len() > MAX_CHAIN {
                 return None;
             }
         }
@@ -225,7 +224,7 @@ impl Opened {
         while let Some(entry) = chain.pop() {
             let (offset, whole) = (entry.data_offset, !entry.header.is_delta());
             let read = self.decode(pack, entry, buffer, cache)?;
-            // gix keeps what it makes of deltas, and not what is whole.
+            // gix caches what it builds from deltas, and not whole objects.
             if whole {
                 cache.put(0, offset, buffer, read, 0);
             }
@@ -274,11 +273,11 @@ impl Opened {
             let is_index = |path: &PathBuf| path.extension().is_some_and(|end| end == "idx");
             for path in files.into_iter().filter(is_index) {
                 let number = packs.len();
-                // gix would wait for a FIFO.
+                // This fails for a FIFO, on which gix would block.
                 let file = FileSource::open(&path)?;
                 let index = if self.cache.is_some() {
                     index::File::at(&path, self.hash).ok().map(Index::Mapped)
-                } else if number < MOST_OPEN {
+                } else if number < MAX_OPEN_INDEXES {
                     PackIndex::of(file, self.hash.len_in_bytes())?.map(Index::Open)
                 } else {
                     return Ok(Vec::new());
@@ -297,8 +296,8 @@ impl Pack {
     }
 }
 
-/// The stores that a store borrows from: a path a line, counted from the store itself. Paths in
-/// quotes are for git.
+/// The stores that a store borrows from: one path a line, relative to the store. Only git reads
+/// quoted paths.
 fn alternates(directory: &Path) -> Vec<PathBuf> {
     let list = source::whole(&directory.join("info/alternates")).ok().flatten().unwrap_or_default();
     let lines = list
@@ -310,7 +309,6 @@ fn alternates(directory: &Path) -> Vec<PathBuf> {
         .collect()
 }
 
-/// The name that gix has for a kind.
 fn gix_kind(kind: ObjectKind) -> GixKind {
     match kind {
         ObjectKind::Commit => GixKind::Commit,
@@ -319,7 +317,7 @@ fn gix_kind(kind: ObjectKind) -> GixKind {
     }
 }
 
-/// Whether this is the tree without an entry.
+/// Whether this is the tree without entries.
 pub(super) fn is_empty_tree(id: &ObjectId) -> bool {
     [gix::hash::Kind::Sha1, gix::hash::Kind::Sha256]
         .into_iter()

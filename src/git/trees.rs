@@ -1,4 +1,4 @@
-//! Walks over trees: what one tree has that others have not.
+//! Walks over trees: the entries of one tree that others do not have.
 
 use std::collections::HashSet;
 use std::hash::{BuildHasher, RandomState};
@@ -11,13 +11,12 @@ use crate::git::objects::Objects;
 /// The mode of a directory.
 const TREE: u32 = 0o040_000;
 
-/// The bits of a mode that say what it is, without permissions.
+/// The bits of a mode for the kind of the entry, without permissions.
 const KIND: u32 = 0o170_000;
 
-/// The most entries of one tree that are looked at. The largest public repositories have a tenth of
-/// that. A few objects that name each other again and again can make a tree of any number of paths;
-/// git, which goes by objects, does not mind.
-const MOST_ENTRIES: usize = 2_000_000;
+/// The most entries of one tree that are visited. The largest public repositories have a tenth of
+/// that. A few objects that name each other repeatedly can make a tree of any number of paths.
+const MAX_ENTRIES: usize = 2_000_000;
 
 /// A walk over the trees of many commits, which reports no entry twice.
 #[derive(Debug)]
@@ -35,9 +34,8 @@ pub(super) struct TreeWalk<'a> {
 /// a file means depends on its place. So is a link with the content of a file.
 type Key = (ObjectId, u64);
 
-/// The most entries that are kept before the first of them is told: what comes in may be made to
-/// have any number.
-const MOST_AHEAD: usize = 100_000;
+/// The most entries that are kept before the first of them is reported: a push may bring any number.
+const MAX_AHEAD: usize = 100_000;
 
 /// One entry of a tree object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,7 +43,7 @@ pub(super) struct TreeItem<'a> {
     pub name: &'a [u8],
     /// Git's octal mode.
     pub mode: u32,
-    /// The content, or the tree of a directory.
+    /// The blob, the commit of a submodule, or the tree of a directory.
     pub id: ObjectId,
 }
 
@@ -106,7 +104,7 @@ impl<'a> TreeWalk<'a> {
             let entries = self.fresh(tree, others)?;
             count += entries.len();
             // Directories count as well: they need not hold a file.
-            if count + self.ahead.as_ref().map_or(0, Vec::len) > MOST_AHEAD {
+            if count + self.ahead.as_ref().map_or(0, Vec::len) > MAX_AHEAD {
                 return Ok(None);
             }
             found.push(entries);
@@ -181,7 +179,7 @@ impl<'a> TreeWalk<'a> {
     }
 }
 
-/// Every wanted entry of a tree, none of them marked as fresh.
+/// The wanted entries of a tree, not marked as fresh.
 pub(super) fn entries(
     objects: &Objects,
     tree: &ObjectId,
@@ -199,7 +197,7 @@ pub(super) fn entries(
     Ok(found)
 }
 
-/// The entry at one path of a tree.
+/// The entry at a path of a tree.
 pub(super) fn at(
     objects: &Objects,
     tree: &ObjectId,
@@ -224,25 +222,30 @@ pub(super) fn at(
     Ok(None)
 }
 
-/// What is done with an entry, at its path.
-type Tell<'a> = &'a mut dyn FnMut(&[u8], &TreeItem<'_>) -> Result<(), Error>;
+/// Called with the path of an entry, and the entry.
+type Visit<'a> = &'a mut dyn FnMut(&[u8], &TreeItem<'_>) -> Result<(), Error>;
 
-fn list(objects: &Objects, tree: &ObjectId, path: &mut Trail, tell: Tell<'_>) -> Result<(), Error> {
+fn list(
+    objects: &Objects,
+    tree: &ObjectId,
+    path: &mut Trail,
+    visit: Visit<'_>,
+) -> Result<(), Error> {
     let mut raw = Vec::new();
     objects.tree(tree, &mut raw)?;
     for item in parse(tree, &raw)? {
         let length = path.enter(&item, tree)?;
         if item.is_tree() {
-            list(objects, &item.id, path, tell)?;
+            list(objects, &item.id, path, visit)?;
         } else {
-            tell(path.bytes(), &item)?;
+            visit(path.bytes(), &item)?;
         }
         path.leave(length);
     }
     Ok(())
 }
 
-/// The path of what is looked at, and how much was looked at so far.
+/// The path of the current entry, and the number of entries visited.
 #[derive(Debug, Default)]
 struct Trail {
     bytes: Vec<u8>,
@@ -254,8 +257,8 @@ impl Trail {
         &self.bytes
     }
 
-    /// Goes to an entry of the directory that it is at, a directory with the slash at its end.
-    /// Gives what takes it back.
+    /// Appends an entry to the path, a directory with a slash at its end. Returns the length for
+    /// [`Self::leave`].
     fn enter(&mut self, item: &TreeItem<'_>, tree: &ObjectId) -> Result<usize, Error> {
         let length = self.bytes.len();
         self.bytes.extend(item.name);
@@ -264,10 +267,10 @@ impl Trail {
         }
         self.entries += 1;
         let cause = if self.bytes.len() > LONGEST_PATH {
-            // The recursion is as deep as the path.
+            // This limits the recursion.
             "its path is longer than any file system takes"
-        } else if self.entries > MOST_ENTRIES {
-            "it stands in a tree of more paths than any repository has"
+        } else if self.entries > MAX_ENTRIES {
+            "it is in a tree of more paths than any repository has"
         } else {
             return Ok(length);
         };
@@ -297,8 +300,7 @@ fn malformed(tree: &ObjectId, cause: &str) -> Error {
     Error::new(format!("read the tree {tree}"), cause).help("check the repository: `git fsck`")
 }
 
-/// Parses a tree object: `<octal mode> SP <name> NUL <raw id>`, again and again (gitformat-pack(5)
-/// calls it raw).
+/// Parses a tree object: for each entry `<octal mode> SP <name> NUL <raw id>`.
 pub(super) fn parse<'a>(tree: &ObjectId, raw: &'a [u8]) -> Result<Vec<TreeItem<'a>>, Error> {
     let length = tree.as_bytes().len();
     let mut items = Vec::new();
@@ -318,12 +320,11 @@ fn item<'a>(rest: &mut &'a [u8], length: usize) -> Option<TreeItem<'a>> {
     let (name, after) = (&after[..end], &after[end + 1..]);
     let (id, after) = after.split_at_checked(length)?;
     *rest = after;
-    // A name that holds a slash, or none at all, is no component of a path.
-    let whole = !name.is_empty() && !name.contains(&b'/');
-    whole.then_some(TreeItem { name, mode, id: ObjectId::from_bytes(id)? })
+    let is_component = !name.is_empty() && !name.contains(&b'/');
+    is_component.then_some(TreeItem { name, mode, id: ObjectId::from_bytes(id)? })
 }
 
-/// How many bytes at the start of two trees are the same entries.
+/// The length in bytes of the entries that two trees have in common at their start.
 pub(super) fn common_entries(one: &[u8], other: &[u8], hash: usize) -> usize {
     let shorter = one.len().min(other.len());
     let pieces = one
@@ -338,7 +339,7 @@ pub(super) fn common_entries(one: &[u8], other: &[u8], hash: usize) -> usize {
         .take_while(|(one, other)| one == other)
         .count();
     let differ = pieces + rest;
-    // Back to where the entry begins in which they differ.
+    // Back to the start of the entry in which they differ.
     let mut start = 0;
     while let Some(name) = memchr::memchr(0, &one[start..differ]) {
         match start + name + 1 + hash {
@@ -349,7 +350,7 @@ pub(super) fn common_entries(one: &[u8], other: &[u8], hash: usize) -> usize {
     start
 }
 
-/// Old versions of git wrote other permissions, which git reads as one of the two that it knows.
+/// Old versions of git wrote other permissions, which git reads as 644 or 755.
 fn canonical(mode: u32) -> u32 {
     match mode & KIND {
         0o100_000 if mode & 0o100 != 0 => 0o100_755,
@@ -358,8 +359,8 @@ fn canonical(mode: u32) -> u32 {
     }
 }
 
-/// Whether the entries come in git's order, and none twice. Otherwise it is not certain which one
-/// git finds.
+/// Whether the entries are in git's order without duplicates. Otherwise it is not certain which
+/// entry git finds.
 pub(super) fn is_in_order(items: &[TreeItem<'_>]) -> bool {
     items.windows(2).all(|pair| {
         order((pair[0].name, pair[0].is_tree()), (pair[1].name, pair[1].is_tree()))
@@ -367,18 +368,18 @@ pub(super) fn is_in_order(items: &[TreeItem<'_>]) -> bool {
     })
 }
 
-/// Walks beside another tree, whose entries come in the same order.
+/// Looks up the entries of a tree in git's order.
 pub(super) struct Cursor<'a> {
     items: &'a [TreeItem<'a>],
 }
 
 impl<'a> Cursor<'a> {
-    /// Stands before the first entry.
+    /// A cursor before the first entry.
     pub(super) fn new(items: &'a [TreeItem<'a>]) -> Self {
         Self { items }
     }
 
-    /// The entry of this name and kind. Entries have to be asked for in git's order.
+    /// The entry of this name and kind. Calls must be in git's order.
     pub(super) fn find(&mut self, name: &[u8], is_tree: bool) -> Option<TreeItem<'a>> {
         while let Some((first, rest)) = self.items.split_first() {
             match order((first.name, first.is_tree()), (name, is_tree)) {
@@ -423,7 +424,7 @@ mod tests {
             [(&b"a"[..], false), (b"b", true), (b"c", false)]
         );
         for length in 1..text.len() {
-            // Cut anywhere but between two entries, it is no tree.
+            // Only a cut between two entries leaves a tree.
             assert_eq!(
                 parse(&tree(), &text[..length]).is_ok(),
                 [29, 57].contains(&length),
@@ -437,7 +438,7 @@ mod tests {
     }
 
     #[test]
-    fn what_two_trees_begin_with_is_measured_by_entries() {
+    fn common_entries_are_whole_entries() {
         let text = raw(&[("100644", "a", 1), ("40000", "b", 2), ("160000", "c", 3)]);
         assert_eq!(common_entries(&text, &text, 20), text.len());
         assert_eq!(common_entries(&text, &text[..29], 20), 29);
@@ -457,7 +458,7 @@ mod tests {
     fn a_tree_of_any_number_of_paths_is_an_error() {
         let text = raw(&[("40000", "a", 1)]);
         let item = parse(&tree(), &text).unwrap()[0];
-        let mut path = Trail { bytes: Vec::new(), entries: MOST_ENTRIES - 1 };
+        let mut path = Trail { bytes: Vec::new(), entries: MAX_ENTRIES - 1 };
         assert_eq!(path.enter(&item, &tree()), Ok(0));
         assert_eq!(path.bytes(), b"a/");
         path.leave(0);
@@ -474,8 +475,8 @@ mod tests {
     }
 
     #[test]
-    fn another_tree_is_searched_in_gits_order() {
-        // `a.b` stands before the directory `a`, for that sorts as `a/`.
+    fn a_cursor_finds_entries_in_gits_order() {
+        // `a.b` is before the directory `a`, which sorts as `a/`.
         let old = raw(&[("100644", "a.b", 1), ("40000", "a", 2), ("100644", "a0", 3)]);
         let old = parse(&tree(), &old).unwrap();
         let mut cursor = Cursor::new(&old);
