@@ -38,7 +38,7 @@ pub(super) fn staged(
     let file = FileSource::open(&repository.index)
         .map_err(|error| Handover::failed("the index cannot be opened", error))?;
     let file = IndexFile::of(file, repository.hash)?;
-    let objects = Objects::new(Store::of_few(vec![repository.objects()]), git.clone());
+    let objects = Objects::new(Store::for_staged(vec![repository.objects()]), git.clone());
     let head = head::commit(&repository)?.map(|commit| tree_of(&commit, &objects)).transpose()?;
     let root = file.root()?;
     let compared = match (root, head) {

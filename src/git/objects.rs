@@ -37,9 +37,9 @@ impl Objects {
         match Repository::find(git.directory(), env) {
             Ok(repository) => Self {
                 shallow_file: Some(repository.shallow()),
-                ..Self::new(Store::of_many(vec![repository.objects()]), git.clone())
+                ..Self::new(Store::for_history(vec![repository.objects()]), git.clone())
             },
-            Err(_) => Self::new(Store::of_many(directories(git, env)), git.clone()),
+            Err(_) => Self::new(Store::for_history(directories(git, env)), git.clone()),
         }
     }
 

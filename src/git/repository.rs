@@ -83,21 +83,7 @@ pub(super) struct Repository {
 impl Repository {
     /// Finds it as git does: gitrepository-layout(5), and `setup.c` of git for the owner.
     pub(super) fn find(directory: &Path, env: &Environment) -> Result<Self, Handover> {
-        let unknown = |name: &str| {
-            name.starts_with("GIT_")
-                && !HARMLESS
-                    .iter()
-                    .any(|known| *known == name || known.ends_with('_') && name.starts_with(known))
-        };
-        if let Some(name) = env.names().filter_map(OsStr::to_str).find(|name| unknown(name)) {
-            return Err(Handover::Variable(name.to_owned()));
-        }
-        // Git takes an empty value for a value.
-        if let Some(name) =
-            ["GIT_DIR", "GIT_INDEX_FILE"].into_iter().find(|name| env.is_blank(name))
-        {
-            return Err(Handover::Variable(name.to_owned()));
-        }
+        check_variables(env)?;
         let (top, git, linked) = match env.get("GIT_DIR") {
             // Without `GIT_WORK_TREE`, the current directory is the top.
             Some(git) => (directory.to_owned(), directory.join(git), false),
@@ -133,6 +119,21 @@ impl Repository {
     /// Where a shallow clone lists the commits whose parents it lacks.
     pub(super) fn shallow(&self) -> PathBuf {
         self.common.join("shallow")
+    }
+}
+
+/// Hands over if a variable may change where the repository is, or what is staged.
+fn check_variables(env: &Environment) -> Result<(), Handover> {
+    let is_harmless = |name: &str| {
+        let is = |known: &&str| known == &name || known.ends_with('_') && name.starts_with(*known);
+        HARMLESS.iter().any(is)
+    };
+    let mut names = env.names().filter_map(OsStr::to_str).filter(|name| name.starts_with("GIT_"));
+    // Git takes an empty value for a value.
+    let blank = || ["GIT_DIR", "GIT_INDEX_FILE"].into_iter().find(|name| env.is_blank(name));
+    match names.find(|name| !is_harmless(name)).or_else(blank) {
+        Some(name) => Err(Handover::Variable(name.to_owned())),
+        None => Ok(()),
     }
 }
 
@@ -190,7 +191,7 @@ fn about(path: &Path) -> Result<fs::Metadata, Handover> {
 
 /// The content of a file of one line, without the line end; `None` if the file is missing.
 pub(super) fn read_line(path: &Path) -> Result<Option<Vec<u8>>, Handover> {
-    let mut line = source::whole(path)
+    let mut line = source::read_whole(path)
         .map_err(|error| Handover::failed("the repository cannot be read", error))?;
     if let Some(line) = &mut line {
         while line.last().is_some_and(|byte| matches!(byte, b'\n' | b'\r')) {
@@ -213,7 +214,7 @@ impl RepositoryFormat {
     /// `read_repository_format` of git reads this file alone.
     fn read(path: &Path) -> Result<Option<Self>, Handover> {
         let unreadable = "the configuration cannot be read";
-        let text = source::whole(path).map_err(|error| Handover::failed(unreadable, error))?;
+        let text = source::read_whole(path).map_err(|error| Handover::failed(unreadable, error))?;
         let Some(text) = text else { return Ok(None) };
         let about = Metadata::from(gix::config::Source::Local);
         let config = File::from_bytes_no_includes(&text, about, Options::default())

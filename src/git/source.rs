@@ -11,7 +11,7 @@ use crate::disk::read::{self, FinalLink, ReadError};
 const LARGEST: u64 = 256 * 1024 * 1024;
 
 /// The content of a file; `None` if it is missing.
-pub(super) fn whole(path: &Path) -> Result<Option<Vec<u8>>, ReadError> {
+pub(super) fn read_whole(path: &Path) -> Result<Option<Vec<u8>>, ReadError> {
     match read::open_at_once(path, FinalLink::Follow) {
         Ok((file, about)) => read::content(&file, &about, LARGEST).map(Some),
         Err(ReadError::Io(error)) if error.kind() == io::ErrorKind::NotFound => Ok(None),

@@ -45,7 +45,7 @@ impl Staged {
             Err(reason) => (
                 listing::staged(&git)?,
                 IndexSource::Git(reason),
-                Objects::new(Store::of_few(Vec::new()), git.clone()),
+                Objects::new(Store::for_staged(Vec::new()), git.clone()),
             ),
         };
         // Git runs hooks at the top, and sets this to the directory of the user.

@@ -78,13 +78,13 @@ enum Index {
 }
 
 impl Store {
-    /// The store in these directories, of which a few objects are read.
-    pub(super) fn of_few(directories: Vec<PathBuf>) -> Self {
+    /// The store in these directories, for the few objects that staged changes need.
+    pub(super) fn for_staged(directories: Vec<PathBuf>) -> Self {
         Self { directories, many: false, opened: OnceCell::new() }
     }
 
     /// The store in these directories, for a walk over history.
-    pub(super) fn of_many(directories: Vec<PathBuf>) -> Self {
+    pub(super) fn for_history(directories: Vec<PathBuf>) -> Self {
         Self { directories, many: true, opened: OnceCell::new() }
     }
 
@@ -299,7 +299,8 @@ impl Pack {
 /// The stores that a store borrows from: one path a line, relative to the store. Only git reads
 /// quoted paths.
 fn alternates(directory: &Path) -> Vec<PathBuf> {
-    let list = source::whole(&directory.join("info/alternates")).ok().flatten().unwrap_or_default();
+    let list =
+        source::read_whole(&directory.join("info/alternates")).ok().flatten().unwrap_or_default();
     let lines = list
         .split(|&byte| byte == b'\n')
         .filter(|line| !line.is_empty() && !line.starts_with(b"#"));

@@ -38,7 +38,7 @@ pub(super) fn commit(repository: &Repository) -> Result<Option<ObjectId>, Handov
 
 /// Looks up a branch in the packed refs; `None` if the branch certainly does not exist.
 fn packed(repository: &Repository, name: &[u8]) -> Result<Option<ObjectId>, Handover> {
-    let refs = source::whole(&repository.common.join("packed-refs"))
+    let refs = source::read_whole(&repository.common.join("packed-refs"))
         .map_err(|error| Handover::failed("packed-refs cannot be read", error))?
         .unwrap_or_default();
     if let Some(id) = find_packed(&refs, name, repository.hash) {
