@@ -2,9 +2,9 @@
 //! layer that is certain.
 //!
 //! `direct` reads the staged entries from the files of the repository; otherwise the `git` program
-//! lists them. Objects come from the files of a store, then from `git cat-file`. A layer hands over,
-//! with a reason, what it does not know for certain; if git fails too, so does the run. Nothing
-//! above this module depends on which layer answered.
+//! lists them. Objects come from the files of a store, then from `git cat-file`. A layer hands
+//! over, with a reason, what it does not know for certain; if git fails too, so does the run.
+//! Nothing above this module depends on which layer answered.
 //!
 //! The modules are listed in the order of their layers: each uses only those above it.
 

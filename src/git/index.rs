@@ -166,8 +166,8 @@ impl<S: Source> IndexFile<S> {
             size = PIECE;
             let length = usize::try_from(upper - lower).map_err(|_| "the index is too large")?;
             let piece = self.source.piece(lower, length).map_err(|error| unreadable(&error))?;
-            // The first match contains the others: the content of an extension may look like another
-            // extension.
+            // The first match contains the others: the content of an extension may look like
+            // another extension.
             for at in memchr::memmem::find_iter(&piece, TREE) {
                 if let Some(place) = self.chained(lower + at as u64)? {
                     return Ok(Some(place));
@@ -201,7 +201,8 @@ impl<S: Source> IndexFile<S> {
         }
     }
 
-    /// The signature and the length of the extension at this offset, if it ends before the checksum.
+    /// The signature and the length of the extension at this offset, if it ends before the
+    /// checksum.
     fn extension(&self, at: u64) -> Result<Option<([u8; 4], u32)>, Handover> {
         if self.end().saturating_sub(at) < 8 {
             return Ok(None);
@@ -450,7 +451,8 @@ mod tests {
             .concat()
     }
 
-    /// A node of the cache-tree: name, number of entries (-1 for unknown), number of subdirectories.
+    /// A node of the cache-tree: name, number of entries (-1 for unknown), number of
+    /// subdirectories.
     fn tree(name: &str, count: i32, children: u32) -> Vec<u8> {
         let id: &[u8] = if count < 0 { &[] } else { &ID };
         [format!("{name}\0{count} {children}\n").as_bytes(), id].concat()

@@ -1,7 +1,7 @@
 //! The repository that git would use, if that is certain.
 //!
-//! This goes by lists of what is allowed: an unknown variable, setting, extension or owner is handed
-//! over.
+//! This goes by lists of what is allowed: an unknown variable, setting, extension or owner is
+//! handed over.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -17,8 +17,8 @@ use crate::git::layer::Handover;
 use crate::git::source;
 use crate::os::env::Environment;
 
-/// Variables of git that change neither where the repository is nor what is staged. A name that ends
-/// in `_` is a prefix.
+/// Variables of git that change neither where the repository is nor what is staged. A name that
+/// ends in `_` is a prefix.
 const HARMLESS: [&str; 34] = [
     "GIT_ADVICE",
     "GIT_ASKPASS",

@@ -7,7 +7,8 @@ use std::path::Path;
 
 use crate::disk::read::{self, FinalLink, ReadError};
 
-/// The largest file that is read whole, in bytes. The packed refs of a million branches are smaller.
+/// The largest file that is read whole, in bytes. The packed refs of a million branches are
+/// smaller.
 const LARGEST: u64 = 256 * 1024 * 1024;
 
 /// The content of a file; `None` if it is missing.

@@ -72,7 +72,7 @@ struct Pack {
 /// The index of a pack.
 enum Index {
     /// Fast to open, for a few objects.
-    Open(PackIndex<FileSource>),
+    OnDisk(PackIndex<FileSource>),
     /// Fast to search, for many objects.
     Mapped(index::File),
 }
@@ -182,7 +182,7 @@ impl Opened {
     /// Where in a pack an object is, if it is there.
     fn entry(&self, pack: &Pack, id: &gix::hash::oid) -> Option<Entry> {
         let offset = match &pack.index {
-            Index::Open(index) => index.find(&ObjectId::from_bytes(id.as_bytes())?).ok()??,
+            Index::OnDisk(index) => index.find(&ObjectId::from_bytes(id.as_bytes())?).ok()??,
             Index::Mapped(index) => index.pack_offset_at_index(index.lookup(id)?),
         };
         pack.data(self.hash)?.entry(offset).ok()
@@ -278,7 +278,7 @@ impl Opened {
                 let index = if self.cache.is_some() {
                     index::File::at(&path, self.hash).ok().map(Index::Mapped)
                 } else if number < MAX_OPEN_INDEXES {
-                    PackIndex::of(file, self.hash.len_in_bytes())?.map(Index::Open)
+                    PackIndex::of(file, self.hash.len_in_bytes())?.map(Index::OnDisk)
                 } else {
                     return Ok(Vec::new());
                 };

@@ -34,7 +34,8 @@ pub(super) struct TreeWalk<'a> {
 /// a file means depends on its place. So is a link with the content of a file.
 type Key = (ObjectId, u64);
 
-/// The most entries that are kept before the first of them is reported: a push may bring any number.
+/// The most entries that are kept before the first of them is reported: a push may bring any
+/// number.
 const MAX_AHEAD: usize = 100_000;
 
 /// One entry of a tree object.

@@ -107,8 +107,12 @@ mod tests {
     fn a_packed_ref_is_found_by_its_whole_name() {
         let id = |digit: &str| digit.repeat(40);
         let refs = format!(
-            "# pack-refs with: peeled fully-peeled sorted \n{} refs/heads/main-2\n{} refs/heads/x/refs/heads/main\n\
-             {} refs/heads/main\n^{}\n{} refs/tags/v1\n",
+            "# pack-refs with: peeled fully-peeled sorted \n\
+             {} refs/heads/main-2\n\
+             {} refs/heads/x/refs/heads/main\n\
+             {} refs/heads/main\n\
+             ^{}\n\
+             {} refs/tags/v1\n",
             id("1"),
             id("2"),
             id("3"),

@@ -26,8 +26,8 @@ pub(super) struct Cache {
 }
 
 impl Cache {
-    /// Selects the pack that the offsets belong to. The pack ids of gix are checksums of paths, which
-    /// may collide.
+    /// Selects the pack that the offsets belong to. The pack ids of gix are checksums of paths,
+    /// which may collide.
     pub(super) fn pack(&mut self, number: usize) {
         self.pack = number;
     }
