@@ -1,26 +1,25 @@
-//! The boundary to git: the few questions that the program has, each answered by the cheapest layer
-//! that is certain.
+//! The interface to git: the few questions that the program has, each answered by the cheapest
+//! layer that is certain.
 //!
-//! What is staged is read by `direct` from the files of the repository, without opening it, or else
-//! listed by the `git` program, which knows everything. Objects come from the files of a store,
-//! then from gix, then from `git cat-file`. A layer hands over, with a reason, what it does not
-//! know for certain; if git fails too, so does the run. Nothing above this module knows which layer
-//! answered.
+//! `direct` reads the staged entries from the files of the repository; otherwise the `git` program
+//! lists them. Objects come from the files of a store, then from `git cat-file`. A layer hands
+//! over, with a reason, what it does not know for certain; if git fails too, so does the run.
+//! Nothing above this module depends on which layer answered.
 //!
 //! The modules are listed in the order of their layers: each uses only those above it.
 
-// The vocabulary, and the two ways to bytes: a file, and a process.
+// The vocabulary, and the two sources of bytes: a file and a process.
 mod layer;
 mod source;
 mod endless;
 pub(crate) mod process;
 pub(crate) mod listing;
-// Objects, and trees of them.
-mod odb;
+// Where the repository is, its objects, and trees of them.
+mod repository;
 mod store;
 pub(crate) mod objects;
 mod trees;
-// The index, and what is staged.
+// The index and the staged entries.
 mod cache_tree;
 mod index;
 mod compare;

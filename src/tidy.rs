@@ -288,8 +288,7 @@ fn a_module_uses_only_those_listed_above_it() {
 #[test]
 fn gix_is_named_in_few_files() {
     let files = [
-        "git/direct/repository.rs",
-        "git/odb.rs",
+        "git/repository.rs",
         "git/store/cache.rs",
         "git/store.rs",
         "git/worktree/entries.rs",

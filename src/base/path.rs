@@ -6,6 +6,10 @@ use std::path::Path;
 
 use crate::base::escape::{Escaped, no_command};
 
+/// The longest path that is followed, in bytes: `PATH_MAX` of Linux. No work tree could hold a
+/// longer one.
+pub(crate) const LONGEST_PATH: usize = 4096;
+
 /// A path relative to the top of the work tree, `/`-separated, as git stores it: bytes that need
 /// not be UTF-8.
 ///

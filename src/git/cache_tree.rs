@@ -1,29 +1,29 @@
-//! The cache-tree of an index: which of its directories are trees that git has written,
-//! gitformat-index(5).
+//! The cache-tree of an index (gitformat-index(5)): the trees that git has written for its
+//! directories.
 
 use crate::base::change::ObjectId;
-use crate::git::layer::LONGEST_PATH;
+use crate::base::path::LONGEST_PATH;
 
-/// What the index knows of the trees that its entries make.
+/// A directory of the index, with its tree and its subdirectories.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct CacheTree {
-    /// The name in the directory above.
+    /// The name; empty for the root.
     pub name: Vec<u8>,
-    /// How many entries lie below, if the tree is known.
+    /// The number of entries below it, if the tree is known.
     pub count: Option<u32>,
     /// The tree, if it is known.
     pub id: Option<ObjectId>,
-    /// The directories, sorted by name.
+    /// The subdirectories, sorted by name.
     pub children: Vec<CacheTree>,
 }
 
 impl CacheTree {
-    /// Parses the content of the extension. `None` unless it is exact, and names no directory
-    /// twice.
+    /// Parses the content of the extension; `None` if it is malformed, is not consumed to its end,
+    /// or names a directory twice.
     pub(super) fn parse(raw: &[u8], hash: usize) -> Option<Self> {
         let mut rest = raw;
-        // The directories that are not whole yet, from the root down, each with how many it still
-        // lacks.
+        // The incomplete directories from the root down, each with the number of subdirectories
+        // that are still to come.
         let mut open: Vec<(Self, u32)> = Vec::new();
         let mut prefix = 0;
         loop {
@@ -56,27 +56,27 @@ impl CacheTree {
         }
     }
 
-    /// The directory of this name.
+    /// The subdirectory of this name.
     pub(super) fn child(&self, name: &[u8]) -> Option<&Self> {
         let at = self.children.binary_search_by(|child| child.name[..].cmp(name)).ok()?;
         Some(&self.children[at])
     }
 }
 
-/// One node, without those below it.
+/// A directory, without its subdirectories.
 pub(super) struct RawNode<'a> {
     /// Empty for the root.
     pub name: &'a [u8],
     /// See [`CacheTree::count`].
     pub count: Option<u32>,
-    /// How many directories follow.
+    /// The number of subdirectories, which follow.
     children: u32,
-    /// See [`CacheTree::id`]; empty if it is not known.
+    /// See [`CacheTree::id`]; empty if the tree is not known.
     pub id: &'a [u8],
 }
 
-/// The root alone, of a cache-tree that is exact to its end. What only begins like one is none:
-/// names that anybody may choose, as those of untracked files, stand in the index as well.
+/// The root of a cache-tree that parses to its end. Its beginning alone proves nothing: the index
+/// also holds names that anyone can choose, such as those of untracked files.
 pub(super) fn root(raw: &[u8], hash: usize) -> Option<RawNode<'_>> {
     let mut rest = raw;
     let root = node(&mut rest, hash).filter(|root| root.name.is_empty())?;
@@ -89,11 +89,10 @@ pub(super) fn root(raw: &[u8], hash: usize) -> Option<RawNode<'_>> {
     rest.is_empty().then_some(root)
 }
 
-/// Parses `<name> NUL <entries> SP <subtrees> LF [<id>]`. A negative number of entries says that
-/// the tree is not known, and then there is no id.
+/// Parses `<name> NUL <entries> SP <subtrees> LF [<id>]`. If the tree is not known, the number of
+/// entries is negative and the id is absent.
 ///
-/// Of a million files, there are some ten thousand nodes, each a few bytes long: it goes byte by
-/// byte.
+/// A million files have some ten thousand nodes of a few bytes each, so this goes byte by byte.
 pub(super) fn node<'a>(rest: &mut &'a [u8], hash: usize) -> Option<RawNode<'a>> {
     let end = rest.iter().position(|&byte| byte == 0)?;
     let (name, mut after) = (&rest[..end], &rest[end + 1..]);
@@ -108,7 +107,7 @@ pub(super) fn node<'a>(rest: &mut &'a [u8], hash: usize) -> Option<RawNode<'a>> 
     Some(RawNode { name, count: known.then_some(count), children, id })
 }
 
-/// A decimal number up to such a byte, which is passed as well.
+/// Parses a decimal number, and the byte that ends it.
 fn number(rest: &mut &[u8], end: u8) -> Option<u32> {
     let mut value: Option<u32> = None;
     for (at, &byte) in rest.iter().enumerate() {
@@ -131,14 +130,14 @@ mod tests {
 
     const ID: [u8; 20] = [7; 20];
 
-    /// A node: name, entries (-1 for unknown), directories below.
+    /// A node: name, number of entries (-1 for unknown), number of subdirectories.
     fn tree(name: &str, count: i32, children: u32) -> Vec<u8> {
         let id: &[u8] = if count < 0 { &[] } else { &ID };
         [format!("{name}\0{count} {children}\n").as_bytes(), id].concat()
     }
 
     #[test]
-    fn a_cache_tree_is_exact_or_none() {
+    fn a_cache_tree_parses_to_its_end_or_is_refused() {
         let raw = [tree("", -1, 2), tree("bb", 2, 0), tree("a", 1, 1), tree("c", 1, 0)].concat();
         let parsed = CacheTree::parse(&raw, 20).unwrap();
         assert_eq!((parsed.count, parsed.id), (None, None));

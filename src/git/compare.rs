@@ -1,19 +1,19 @@
-//! What an index has that a tree has not.
+//! The entries of an index that a tree does not have.
 //!
-//! The index is compared directory by directory, and every directory whose tree the index already
-//! knows to be that of HEAD is passed over: `git commit` writes that cache-tree before it runs the
-//! hook, so little is left to compare.
+//! The index is compared directory by directory. A directory is skipped if the cache-tree has the
+//! same tree for it as HEAD. `git commit` writes the cache-tree before it runs the hook, so little
+//! is left to compare.
 
 use crate::base::change::{Entry, ObjectId};
-use crate::base::path::RepoPath;
+use crate::base::path::{LONGEST_PATH, RepoPath};
 use crate::git::cache_tree::CacheTree;
 use crate::git::index::{IndexFile, IndexStream};
-use crate::git::layer::{Compared, Handover, LONGEST_PATH};
+use crate::git::layer::{Compared, Handover};
 use crate::git::objects::Objects;
 use crate::git::source::Source;
-use crate::git::trees::{self, Cursor};
+use crate::git::trees::{self, Cursor, TreeItem};
 
-/// Compares an index with the tree of HEAD; with nothing, before the first commit.
+/// Compares an index with the tree of HEAD, which is absent before the first commit.
 pub(super) fn compare<S: Source>(
     index: &IndexFile<S>,
     head: Option<ObjectId>,
@@ -24,11 +24,11 @@ pub(super) fn compare<S: Source>(
     let cache_tree = if head.is_some() { index.cache_tree()? } else { None };
     walk.enter(head, cache_tree.as_ref())?;
     if walk.entries.peek()?.is_some() {
-        return Err("the cache-tree counts otherwise than the index".into());
+        return Err("the cache-tree and the index differ in their counts".into());
     }
     walk.entries.finish()?;
     let mut found = walk.found;
-    // An unmerged path is in the index once for each of its stages.
+    // The index has an unmerged path once for each of its stages.
     found.unmerged.dedup();
     Ok(found)
 }
@@ -36,32 +36,33 @@ pub(super) fn compare<S: Source>(
 struct IndexWalk<'a, S> {
     entries: IndexStream<'a, S>,
     objects: &'a Objects,
-    /// The directory that it is in, with its slash.
+    /// The directory that the walk is in, with a slash at its end.
     path: Vec<u8>,
     found: Compared,
 }
 
-/// What the next entry is, seen from a directory.
+/// The next entry, seen from a directory.
 enum Next {
+    /// In this directory; with the entry if it is new.
     File(Option<Entry>),
     Unmerged(RepoPath),
-    /// The name of the directory that it is in.
+    /// In the subdirectory of this name.
     Directory(Vec<u8>),
 }
 
 impl<S: Source> IndexWalk<'_, S> {
-    /// Goes through a directory, or past it where nothing in it is new.
+    /// Walks over a directory, or skips it if nothing in it is new.
     fn enter(&mut self, tree: Option<ObjectId>, cache: Option<&CacheTree>) -> Result<(), Handover> {
         match cache.and_then(|node| node.count.zip(node.id)) {
-            Some((count, id)) if tree == Some(id) && count > 0 => self.pass(count),
+            Some((count, id)) if tree == Some(id) && count > 0 => self.skip(count),
             _ => self.directory(tree, cache),
         }
     }
 
-    /// Passes the entries of this directory. The cache-tree knows the number; it is believed where
-    /// both ends bear it out.
-    fn pass(&mut self, count: u32) -> Result<(), Handover> {
-        let wrong = || Handover::from("the cache-tree counts otherwise than the index");
+    /// Skips the entries of this directory. The cache-tree has their number: the last of them must
+    /// be in the directory, and the one after it must not.
+    fn skip(&mut self, count: u32) -> Result<(), Handover> {
+        let wrong = || Handover::from("the cache-tree and the index differ in their counts");
         self.entries.skip(count - 1)?;
         if !self.entries.peek()?.is_some_and(|last| last.path.starts_with(&self.path)) {
             return Err(wrong());
@@ -78,25 +79,13 @@ impl<S: Source> IndexWalk<'_, S> {
         tree: Option<ObjectId>,
         cache: Option<&CacheTree>,
     ) -> Result<(), Handover> {
-        // The recursion is as deep as the path. Git sets it no bound, and no work tree could hold
-        // such a path.
+        // This limits the recursion. No work tree could hold a longer path.
         if self.path.len() > LONGEST_PATH {
             return Err("a path is longer than a file system takes".into());
         }
         let mut raw = Vec::new();
-        let unreadable = || Handover::from("a tree of HEAD cannot be read");
-        let old = match tree {
-            Some(id) => {
-                self.objects.tree(&id, &mut raw).map_err(|_| unreadable())?;
-                let old = trees::parse(&id, &raw).map_err(|_| unreadable())?;
-                if !trees::is_in_order(&old) {
-                    return Err("a tree of HEAD is not in order".into());
-                }
-                old
-            }
-            None => Vec::new(),
-        };
-        let mut old = Cursor::new(&old);
+        let old = tree.map(|tree| self.old_entries(&tree, &mut raw)).transpose()?;
+        let mut old = Cursor::new(old.as_deref().unwrap_or_default());
         while let Some(next) = self.next(&mut old)? {
             match next {
                 Next::File(entry) => {
@@ -118,6 +107,22 @@ impl<S: Source> IndexWalk<'_, S> {
             }
         }
         Ok(())
+    }
+
+    /// Reads the entries that HEAD has in this directory. `raw` is the buffer that they borrow.
+    fn old_entries<'b>(
+        &self,
+        tree: &ObjectId,
+        raw: &'b mut Vec<u8>,
+    ) -> Result<Vec<TreeItem<'b>>, Handover> {
+        let unreadable = |_| Handover::from("a tree of HEAD cannot be read");
+        self.objects.tree(tree, raw).map_err(unreadable)?;
+        let entries = trees::parse(tree, raw).map_err(unreadable)?;
+        if trees::is_in_order(&entries) {
+            Ok(entries)
+        } else {
+            Err("a tree of HEAD is not in order".into())
+        }
     }
 
     /// The next entry, if it is in this directory.

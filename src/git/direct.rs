@@ -1,10 +1,9 @@
-//! The staged content, read from the repository's own files without opening the repository: the
-//! fastest layer.
+//! The staged content, read directly from the files of the repository: the fastest layer.
 //!
-//! `git commit` writes the trees of the index before it runs the hook, and notes the root in the
-//! index. So what is staged is mostly the difference of two trees, whose size is that of the
-//! change; the index is not loaded. Everything that this layer does not know for certain is handed
-//! over: it goes by lists of what is allowed.
+//! `git commit` writes the trees of the index before it runs the hook, and records the root in the
+//! index. So the staged changes are mostly the difference of two trees, which takes as long as the
+//! change is large; the index is not loaded. This layer goes by lists of what is allowed, and hands
+//! over everything that is not certain.
 
 use crate::base::change::{Entry, ObjectId};
 use crate::base::path::RepoPath;
@@ -13,26 +12,24 @@ use crate::git::index::IndexFile;
 use crate::git::layer::{Compared, Handover, LayerAnswer, ObjectKind};
 use crate::git::objects::{Objects, tree_line};
 use crate::git::process::Git;
+use crate::git::repository::Repository;
 use crate::git::source::FileSource;
 use crate::git::store::Store;
 use crate::git::trees::{self, TreeWalk};
 use crate::os::env::Environment;
 
-mod repository;
 pub(super) mod head;
 
-use repository::Repository;
-
-/// The index, kept for what the rules ask for later.
+/// The index, kept for later questions of the rules.
 #[derive(Debug)]
 pub(super) struct DirectIndex {
     file: IndexFile<FileSource>,
-    /// The tree that it makes, if that is known.
+    /// The tree of its entries, if it is known.
     root: Option<ObjectId>,
 }
 
-/// Reads what is staged in the repository that git would use in this directory and environment;
-/// with the index and the object store for later questions.
+/// Reads the staged changes of the repository that git would use. Returns the index and the objects
+/// for later questions.
 pub(super) fn staged(
     git: &Git,
     env: &Environment,
@@ -41,8 +38,7 @@ pub(super) fn staged(
     let file = FileSource::open(&repository.index)
         .map_err(|error| Handover::failed("the index cannot be opened", error))?;
     let file = IndexFile::of(file, repository.hash)?;
-    let store = Store::of_few(repository.common.join("objects"));
-    let objects = Objects::unopened(Some(store), git.clone(), env);
+    let objects = Objects::new(Store::for_staged(vec![repository.objects()]), git.clone());
     let head = head::commit(&repository)?.map(|commit| tree_of(&commit, &objects)).transpose()?;
     let root = file.root()?;
     let compared = match (root, head) {
@@ -51,24 +47,23 @@ pub(super) fn staged(
             let fresh = TreeWalk::new(&objects).fresh(&root, &[head]).map_err(unreadable)?;
             Compared { fresh, unmerged: Vec::new() }
         }
-        // Where everything is new, the entries are read sooner than the trees.
+        // If everything is new, reading the entries is faster than reading the trees.
         (_, head) => compare(&file, head, &objects)?,
     };
     let Repository { top, below_top, .. } = repository;
     Ok((LayerAnswer { compared, top: Some(top), below_top }, DirectIndex { file, root }, objects))
 }
 
-/// The tree of the commit of HEAD.
 fn tree_of(commit: &ObjectId, objects: &Objects) -> Result<ObjectId, Handover> {
     let mut raw = Vec::new();
     objects
         .raw(commit, ObjectKind::Commit, &mut raw)
         .map_err(|_| "the commit of HEAD cannot be read")?;
-    tree_line(&raw).ok_or_else(|| "the commit of HEAD names no tree".into())
+    tree_line(&raw).ok_or_else(|| "the commit of HEAD has no tree".into())
 }
 
 impl DirectIndex {
-    /// The wanted entries that would be committed, none of them marked as fresh.
+    /// The wanted entries that would be committed, not marked as fresh.
     pub(super) fn entries(
         &self,
         wanted: &dyn Fn(&RepoPath) -> bool,
@@ -76,14 +71,14 @@ impl DirectIndex {
         self.file.wanted(wanted)
     }
 
-    /// The entry at one path, if it would be committed.
+    /// The entry at a path, if it would be committed.
     pub(super) fn entry(
         &self,
         path: &RepoPath,
         objects: &Objects,
     ) -> Result<Option<Entry>, Handover> {
         match &self.root {
-            // A few trees are read sooner than an index.
+            // Reading a few trees is faster than reading the index.
             Some(root) => trees::at(objects, root, path)
                 .map_err(|_| "a tree of the index cannot be read".into()),
             None => self.file.at(path),

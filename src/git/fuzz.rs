@@ -4,10 +4,10 @@ use std::io;
 
 use crate::base::change::ObjectId;
 use crate::base::escape::is_unsafe;
-use crate::git::direct::head::{find_packed, is_whole};
+use crate::base::path::LONGEST_PATH;
+use crate::git::direct::head::{find_packed, is_well_formed};
 use crate::git::history::{Line, object};
 use crate::git::index::IndexFile;
-use crate::git::layer::LONGEST_PATH;
 use crate::git::listing::{parse_changes, parse_staged_record};
 use crate::git::objects::subject;
 use crate::git::process::{self, records};
@@ -30,8 +30,8 @@ pub(crate) fn answers(data: &[u8]) {
 
 fn listing(data: &[u8]) {
     for record in records(data) {
-        if let Some(Some(entry)) = parse_staged_record(record) {
-            assert!(record.ends_with(entry.path.as_bytes()) && !entry.fresh);
+        if let Some(item) = parse_staged_record(record) {
+            assert!(record.ends_with(item.path));
         }
     }
     if let Ok(changes) = parse_changes("read", data) {
@@ -90,7 +90,7 @@ fn one_tree(tree: &ObjectId, raw: &[u8]) {
 
 fn two_trees(tree: &ObjectId, one: &[u8], other: &[u8]) {
     if let (Ok(mut wanted), Ok(mut others)) = (trees::parse(tree, one), trees::parse(tree, other)) {
-        let same = trees::alike(one, other, tree.as_bytes().len());
+        let same = trees::common_entries(one, other, tree.as_bytes().len());
         assert!(one[..same] == other[..same] && trees::parse(tree, &one[..same]).is_ok());
         let by_order = |one: &TreeItem<'_>, other: &TreeItem<'_>| {
             trees::order((one.name, one.is_tree()), (other.name, other.is_tree()))
@@ -136,7 +136,7 @@ fn packed_refs(data: &[u8]) {
     for hash in [20, 32] {
         let found = find_packed(data, name, hash).filter(|_| !name.contains(&b'\n'));
         // In a file that is understood, the ref has a line of its own.
-        if let Some(id) = found.filter(|_| is_whole(data, hash)) {
+        if let Some(id) = found.filter(|_| is_well_formed(data, hash)) {
             let line = [id.to_string().as_bytes(), b" ", name].concat();
             assert!(
                 data.split(|&byte| byte == b'\n').any(|known| known.eq_ignore_ascii_case(&line))

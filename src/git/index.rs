@@ -1,35 +1,34 @@
-//! The index file, read piece by piece: gitformat-index(5).
+//! The index file (gitformat-index(5)), read in pieces.
 //!
-//! Most entries of a large index are never asked for. What the hook needs first is near the end, in
-//! the extension `TREE`; the entries pass through a small buffer if they are needed at all.
+//! The hook needs few entries of a large index. It reads the extension `TREE` first, which is near
+//! the end of the file. If entries are needed, they pass through a small buffer.
 
 use once_cell::unsync::OnceCell;
 
 use crate::base::change::{Entry, ObjectId};
-use crate::base::path::RepoPath;
+use crate::base::path::{LONGEST_PATH, RepoPath};
 use crate::git::cache_tree::{self, CacheTree};
-use crate::git::layer::{Handover, IndexItem, LONGEST_PATH};
+use crate::git::layer::{Handover, IndexItem};
 use crate::git::source::Source;
 
-/// How many bytes are read at a time.
+/// The number of bytes that are read at a time.
 const PIECE: usize = 128 * 1024;
 
-/// How many bytes are read first, from the end: all the extensions of a small repository.
+/// The number of bytes that are read first, from the end: all extensions of a small repository.
 const FIRST_PIECE: usize = 8 * 1024;
 
-/// The most bytes that one entry takes: its fixed part, the longest path, and what it is filled up
-/// with.
-const LONGEST_ENTRY: usize = LONGEST_PATH + 256;
+/// The most bytes of an entry: its fixed part, the longest path and the padding.
+const MAX_ENTRY: usize = LONGEST_PATH + 256;
 
-/// The most bytes of extensions that are looked through. A million files leave a twentieth of that.
-const MOST_EXTENSIONS: u64 = 64 * 1024 * 1024;
+/// The most bytes of extensions that are searched. A million files need a twentieth of that.
+const MAX_EXTENSIONS: u64 = 64 * 1024 * 1024;
 
 /// The signature of the cache-tree.
 const TREE: &[u8; 4] = b"TREE";
 
-/// The extensions that leave the entries as they are: `TREE`, resolved conflicts, the untracked
-/// cache, the answer of a file system monitor, where entries end and begin, and that some entries
-/// may be directories, which their mode shows.
+/// The extensions that do not change the entries: the cache-tree, resolved conflicts, the untracked
+/// cache, the file system monitor, the offsets of entries, and the mark of a sparse index, whose
+/// directories have a mode that shows it.
 const HARMLESS: [&[u8; 4]; 7] = [TREE, b"REUC", b"UNTR", b"FSMN", b"EOIE", b"IEOT", b"sdir"];
 
 /// The length of `DIRC`, the version and the number of entries.
@@ -40,6 +39,7 @@ const HEADER: usize = 12;
 pub(super) struct IndexFile<S> {
     source: S,
     version: u32,
+    /// The number of entries.
     pub count: u32,
     /// The length of an object's id, in bytes.
     hash: usize,
@@ -65,12 +65,12 @@ impl<S: Source> IndexFile<S> {
         Ok(Self { source, version, count, hash, cache_tree: OnceCell::new() })
     }
 
-    /// The tree that these entries make, where the cache-tree knows that: `git commit` writes it
-    /// before it runs the hook.
+    /// The tree of all entries, if the cache-tree has it: `git commit` writes it before it runs the
+    /// hook.
     ///
-    /// It is believed only if the extension is one of a chain that ends exactly where the checksum
-    /// begins, parses to its last byte, and counts as many entries as there are. An index in two
-    /// files fails the last test.
+    /// It counts only if the extension is in a chain of extensions that ends exactly at the
+    /// checksum, if it parses to its last byte, and if it has the number of entries of the index,
+    /// which a split index does not.
     pub(super) fn root(&self) -> Result<Option<ObjectId>, Handover> {
         let Some((_, raw)) = self.raw_cache_tree()? else { return Ok(None) };
         let root = cache_tree::root(raw, self.hash).ok_or("the cache-tree is malformed")?;
@@ -113,8 +113,8 @@ impl<S: Source> IndexFile<S> {
         }
     }
 
-    /// The wanted entries that would be committed, none of them marked as fresh. A sparse index is
-    /// handed over: its entries for whole directories hide paths.
+    /// The wanted entries that would be committed, not marked as fresh. A sparse index is handed
+    /// over: its entries for directories hide paths.
     pub(super) fn wanted(
         &self,
         wanted: &dyn Fn(&RepoPath) -> bool,
@@ -132,12 +132,12 @@ impl<S: Source> IndexFile<S> {
         Ok(found)
     }
 
-    /// The entry at one path, if it would be committed.
+    /// The entry at a path, if it would be committed.
     pub(super) fn at(&self, path: &RepoPath) -> Result<Option<Entry>, Handover> {
         let mut entries = self.entries();
         while let Some(item) = entries.peek()? {
             item.must_not_be_tree()?;
-            // They are sorted by path.
+            // Entries are sorted by path.
             match item.path.cmp(path.as_bytes()) {
                 std::cmp::Ordering::Less => entries.advance(),
                 std::cmp::Ordering::Equal if item.is_committed() => {
@@ -149,25 +149,25 @@ impl<S: Source> IndexFile<S> {
         Ok(None)
     }
 
-    /// Where the checksum begins.
+    /// The offset of the checksum.
     fn end(&self) -> u64 {
         self.source.length().saturating_sub(self.hash as u64)
     }
 
-    /// Looks for the cache-tree from the end on: only reading every entry would show where the
+    /// Searches for the cache-tree from the end of the file: only the entries show where the
     /// extensions begin.
     fn find_cache_tree(&self) -> Result<Option<Extension>, Handover> {
         let end = self.end();
-        let first = end.saturating_sub(MOST_EXTENSIONS).max(HEADER as u64);
+        let first = end.saturating_sub(MAX_EXTENSIONS).max(HEADER as u64);
         let (mut upper, mut size) = (end, FIRST_PIECE);
         while upper > first {
-            // Pieces overlap: the name may lie across a border.
+            // Pieces overlap: the signature may cross a border.
             let lower = upper.saturating_sub(size as u64).max(first);
             size = PIECE;
             let length = usize::try_from(upper - lower).map_err(|_| "the index is too large")?;
             let piece = self.source.piece(lower, length).map_err(|error| unreadable(&error))?;
-            // The first of several contains the others: the content of an extension may look like
-            // the name, and the end, of another.
+            // The first match contains the others: the content of an extension may look like
+            // another extension.
             for at in memchr::memmem::find_iter(&piece, TREE) {
                 if let Some(place) = self.chained(lower + at as u64)? {
                     return Ok(Some(place));
@@ -178,13 +178,13 @@ impl<S: Source> IndexFile<S> {
         Ok(None)
     }
 
-    /// The content of the extension here, if whole extensions follow up to the checksum. The index
-    /// is handed over if one of them is unknown.
+    /// The extension at this offset, if complete extensions follow it up to the checksum. If one of
+    /// them is unknown, the index is handed over.
     fn chained(&self, from: u64) -> Result<Option<Extension>, Handover> {
         let (mut at, mut place, mut unknown) = (from, None, None);
         while at < self.end() {
             let Some((signature, length)) = self.extension(at)? else { return Ok(None) };
-            // Capitals mark an extension that may be skipped; any other git knows or refuses.
+            // No extension of git has other bytes in its signature.
             if !signature.iter().all(u8::is_ascii_alphanumeric) {
                 return Ok(None);
             }
@@ -201,7 +201,8 @@ impl<S: Source> IndexFile<S> {
         }
     }
 
-    /// The signature and the length of the extension here, if it ends before the checksum does.
+    /// The signature and the length of the extension at this offset, if it ends before the
+    /// checksum.
     fn extension(&self, at: u64) -> Result<Option<([u8; 4], u32)>, Handover> {
         if self.end().saturating_sub(at) < 8 {
             return Ok(None);
@@ -213,8 +214,8 @@ impl<S: Source> IndexFile<S> {
         Ok((at + 8 + u64::from(length) <= self.end()).then_some((signature, length)))
     }
 
-    /// Walks over the extensions from the end of the entries: each must be known, and the
-    /// cache-tree must be the one that was found from the end of the file.
+    /// Checks the extensions after the entries: each must be known, and the cache-tree must be the
+    /// one that was found from the end of the file.
     fn check_extensions(&self, entries_end: u64) -> Result<(), Handover> {
         let mut at = entries_end;
         let mut found = None;
@@ -242,26 +243,26 @@ impl<S: Source> IndexFile<S> {
 pub(super) struct IndexStream<'a, S> {
     index: &'a IndexFile<S>,
     buffer: Vec<u8>,
-    /// Where in the buffer the next entry begins.
+    /// The offset of the next entry in the buffer.
     start: usize,
-    /// Where in the file the buffer ends.
+    /// The offset in the file at which the buffer ends.
     next: u64,
-    /// How many entries were not parsed yet.
+    /// The number of entries that are still to be parsed.
     left: u32,
-    /// Whether an entry was parsed and not passed.
+    /// Whether an entry was parsed, into the fields below, and not consumed.
     current: bool,
     path: Vec<u8>,
     mode: u32,
-    /// The flags, and the further ones of version 3.
+    /// The flags, and the extended flags of version 3.
     flags: (u16, u16),
     id: [u8; 32],
 }
 
-/// The flag of a file that is only announced, by `git add -N`.
+/// The extended flag of a path that `git add -N` announced.
 const INTENT_TO_ADD: u16 = 0x2000;
 
 impl<S: Source> IndexStream<'_, S> {
-    /// The next entry; the same one until it is passed.
+    /// The next entry; the same one until [`Self::advance`].
     pub(super) fn peek(&mut self) -> Result<Option<IndexItem<'_>>, Handover> {
         if !self.current && !self.read()? {
             return Ok(None);
@@ -277,29 +278,29 @@ impl<S: Source> IndexStream<'_, S> {
         }))
     }
 
-    /// Passes the entry that was seen.
+    /// Consumes the entry that was peeked at.
     pub(super) fn advance(&mut self) {
         self.current = false;
     }
 
-    /// Passes this many entries unseen. There must be as many.
+    /// Consumes this many entries; fails if there are fewer.
     pub(super) fn skip(&mut self, count: u32) -> Result<(), Handover> {
         for _ in 0..count {
             if !self.current && !self.read()? {
-                return Err("the cache-tree counts otherwise than the index".into());
+                return Err("the cache-tree and the index differ in their counts".into());
             }
             self.current = false;
         }
         Ok(())
     }
 
-    /// Checks the rest of the file when all entries were passed.
+    /// Checks the rest of the file after all entries.
     pub(super) fn finish(&mut self) -> Result<(), Handover> {
         let unread = (self.buffer.len() - self.start) as u64;
         self.index.check_extensions(self.next - unread)
     }
 
-    /// Reads the next entry; whether there is one.
+    /// Reads the next entry; `false` after the last one.
     fn read(&mut self) -> Result<bool, Handover> {
         if self.left == 0 {
             return Ok(false);
@@ -312,11 +313,11 @@ impl<S: Source> IndexStream<'_, S> {
         Ok(true)
     }
 
-    /// Fills the buffer so that it holds a whole entry, if the file does.
+    /// Reads on until the buffer holds a whole entry, or the rest of the file.
     fn fill(&mut self) -> Result<(), Handover> {
         let unread = self.buffer.len() - self.start;
         let more = self.index.end().saturating_sub(self.next);
-        if unread >= LONGEST_ENTRY || more == 0 {
+        if unread >= MAX_ENTRY || more == 0 {
             return Ok(());
         }
         self.buffer.copy_within(self.start.., 0);
@@ -331,7 +332,7 @@ impl<S: Source> IndexStream<'_, S> {
         Ok(())
     }
 
-    /// Parses the entry at the start of the buffer; how long it is. `None` if it is malformed.
+    /// Parses the entry at the start of the buffer. Returns its length; `None` if it is malformed.
     fn parse(&mut self) -> Option<usize> {
         let entry = &self.buffer[self.start..];
         // Times, device, inode: 24 bytes. The mode. User, group, size: 12 bytes. The id. The flags.
@@ -343,7 +344,7 @@ impl<S: Source> IndexStream<'_, S> {
         let flags = short(at)?;
         at += 2;
         let extended = flags & 0x4000 != 0;
-        // Version 2 has no further flags (gitformat-index(5)).
+        // Version 2 has no extended flags.
         if extended && self.index.version < 3 {
             return None;
         }
@@ -359,8 +360,8 @@ impl<S: Source> IndexStream<'_, S> {
             self.path.clear();
         }
         let rest = entry.get(at..)?;
-        // A zero ends the name. Its length is in the flags as well, if it is not too long for that;
-        // git of versions 2 and 3 goes by that one.
+        // A zero ends the path. The flags have its length too, if it fits; in versions 2 and 3, git
+        // uses that one.
         let length = memchr::memchr(0, rest)?;
         let claimed = usize::from(flags & 0xfff);
         if self.index.version < 4 && claimed < 0xfff && claimed != length {
@@ -374,14 +375,14 @@ impl<S: Source> IndexStream<'_, S> {
     }
 }
 
-/// A number of four bytes, the highest first.
+/// A big-endian number.
 fn number(bytes: &[u8]) -> u32 {
     bytes.iter().fold(0, |number, &byte| number << 8 | u32::from(byte))
 }
 
-/// The number that version 4 writes before a path, and how many bytes it takes: groups of seven
-/// bits, the highest first, each but the last marked by its top bit and one more than it says (the
-/// encoding of offsets in packs, gitformat-pack(5)).
+/// The number that version 4 writes before a path, and its length in bytes. It is encoded like the
+/// offsets of deltas in packs (gitformat-pack(5)): big-endian groups of seven bits; the top bit of
+/// a byte says that another one follows, which adds one.
 pub(super) fn variable_number(bytes: &[u8]) -> Option<(usize, usize)> {
     let mut value = 0_usize;
     for (at, &byte) in bytes.iter().enumerate().take(9) {
@@ -402,12 +403,12 @@ fn unreadable(error: &std::io::Error) -> Handover {
 mod tests {
     use super::*;
 
-    /// One entry to be written: its path, and its flags of version 3.
+    /// An entry to write: its path, and its extended flags.
     type Draft = (&'static str, u16);
 
     const ID: [u8; 20] = [7; 20];
 
-    /// An index as git writes it, without the extensions and the checksum.
+    /// The header and the entries of an index, as git writes them.
     fn entries(version: u32, drafts: &[Draft]) -> Vec<u8> {
         let mut text = b"DIRC".to_vec();
         text.extend(version.to_be_bytes());
@@ -450,7 +451,8 @@ mod tests {
             .concat()
     }
 
-    /// A node of the cache-tree: name, entries (-1 for unknown), directories below.
+    /// A node of the cache-tree: name, number of entries (-1 for unknown), number of
+    /// subdirectories.
     fn tree(name: &str, count: i32, children: u32) -> Vec<u8> {
         let id: &[u8] = if count < 0 { &[] } else { &ID };
         [format!("{name}\0{count} {children}\n").as_bytes(), id].concat()
@@ -520,7 +522,7 @@ mod tests {
     }
 
     #[test]
-    fn an_index_that_is_cut_is_malformed() {
+    fn a_truncated_index_is_malformed() {
         for version in 2..=4 {
             let text = index(&[&entries(version, &DRAFTS)]);
             for length in HEADER..text.len() - 20 {
@@ -531,7 +533,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_is_not_as_long_as_it_says_is_malformed() {
+    fn a_path_of_another_length_than_its_flags_say_is_malformed() {
         for (version, refused) in [(2, true), (3, true), (4, false)] {
             let mut text = index(&[&entries(version, &DRAFTS)]);
             assert!(paths(&text).is_ok());
@@ -542,7 +544,7 @@ mod tests {
     }
 
     #[test]
-    fn the_root_is_believed_where_the_chain_is_exact_and_the_count_right() {
+    fn the_root_counts_if_the_chain_is_exact_and_the_count_right() {
         let root = extension("TREE", &[tree("", 4, 1), tree("b", 2, 1), tree("cd", 1, 0)].concat());
         let other = extension("REUC", b"TREE\0\0\0\x04 no tree at all");
         let entries = entries(2, &DRAFTS);
@@ -562,7 +564,7 @@ mod tests {
         }
         unknown(index(&[&entries, &extension("TREE", &tree("", -1, 0))]));
         unknown(index(&[&entries, &extension("TREE", &tree("", 3, 0))]));
-        // Inside of another, all of it may look well but its end.
+        // Inside another extension, everything but its end may look valid.
         let names =
             [&[1][..], &extension("TREE", &[&tree("", 4, 0)[..], b"names\0"].concat())].concat();
         let known = extension("TREE", &tree("", -1, 0));
@@ -575,7 +577,7 @@ mod tests {
     }
 
     #[test]
-    fn extensions_that_are_not_known_are_handed_over() {
+    fn unknown_extensions_are_handed_over() {
         let entries = entries(2, &DRAFTS);
         let root = extension("TREE", &tree("", -1, 0));
         assert!(paths(&index(&[&entries, &root])).is_ok());
@@ -588,7 +590,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_before_paths_are_those_of_packs() {
+    fn numbers_before_paths_are_encoded_as_in_packs() {
         for (bytes, value) in [
             (&[0][..], 0),
             (&[0x7f], 127),

@@ -7,11 +7,7 @@ use crate::base::change::{Entry, Mode, ObjectId};
 use crate::base::escape::Escaped;
 use crate::base::path::RepoPath;
 
-/// The longest path, in bytes: `PATH_MAX` of Linux. A work tree cannot have a longer one.
-pub(super) const LONGEST_PATH: usize = 4096;
-
-/// Why a layer does not answer, so that the next one is asked: the end of "because …", safe to
-/// print.
+/// Why a layer does not answer, so that the next one is asked. Displayed, it completes "because …".
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Handover(String);
 

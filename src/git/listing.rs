@@ -1,4 +1,4 @@
-//! What is staged, as the `git` program lists it: the layer that knows everything.
+//! The staged content, as the `git` program lists it: the layer that always has an answer.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -7,12 +7,12 @@ use std::path::PathBuf;
 use crate::base::change::{Entry, Mode, ObjectId};
 use crate::base::error::Error;
 use crate::base::path::RepoPath;
-use crate::git::layer::{Compared, LayerAnswer};
+use crate::git::layer::{Compared, IndexItem, LayerAnswer};
 use crate::git::process::{Git, failed, literal, records, text, unreadable};
 
 const DOING: &str = "read the staged content";
 
-/// Asks git what is staged: two processes, mostly.
+/// Asks git for the staged changes: two processes, mostly.
 pub(super) fn staged(git: &Git) -> Result<LayerAnswer, Error> {
     let (head, top) = head_and_top(git)?;
     let compared = compare(git, &head)?;
@@ -23,7 +23,7 @@ pub(super) fn staged(git: &Git) -> Result<LayerAnswer, Error> {
     Ok(LayerAnswer { compared, top, below_top })
 }
 
-/// The tree-ish that the index is compared with, and the top of the work tree, if there is one.
+/// The tree-ish to compare the index with, and the top of the work tree, if there is one.
 fn head_and_top(git: &Git) -> Result<(String, Option<PathBuf>), Error> {
     const HEAD: [&str; 2] = ["--verify", "HEAD^{commit}"];
     let ask = |what: &[&str]| git.run(DOING, &[&["rev-parse", "--quiet"], what, &HEAD].concat());
@@ -41,15 +41,15 @@ fn head_and_top(git: &Git) -> Result<(String, Option<PathBuf>), Error> {
     }
     let head = match answer.status.code() {
         Some(0) => "HEAD".to_owned(),
-        // Unborn: everything is new, compared with the empty tree. A HEAD that cannot be read ends
-        // here as well, and then more is judged, never less.
+        // Unborn: compared with the empty tree, everything is new. The same for a HEAD that cannot
+        // be read: then more is judged, never less.
         Some(1) => empty_tree(git, DOING)?,
         _ => return Err(failed(DOING, &answer)),
     };
     Ok((head, top))
 }
 
-/// What the index has that the tree-ish has not.
+/// The entries of the index that the tree-ish does not have.
 fn compare(git: &Git, head: &str) -> Result<Compared, Error> {
     let mut compared = Compared::default();
     for (path, change) in staged_changes(git, DOING, head)? {
@@ -65,7 +65,7 @@ fn compare(git: &Git, head: &str) -> Result<Compared, Error> {
             }
         }
     }
-    // Git lists an unmerged path twice: as unmerged, and as a change of its stages.
+    // Git lists an unmerged path again for its stages.
     compared.unmerged.dedup();
     Ok(compared)
 }
@@ -80,7 +80,7 @@ pub(super) fn staged_changes(
     parse_changes(doing, &git.output(doing, &[&how, &RAW[..], &[tree, "--"]].concat())?)
 }
 
-/// The id of the tree without an entry, in hexadecimal.
+/// The id of the empty tree, in hexadecimal.
 pub(super) fn empty_tree(git: &Git, doing: &str) -> Result<String, Error> {
     git.output(doing, &["hash-object", "-t", "tree", "/dev/null"]).map(|answer| text(&answer))
 }
@@ -90,18 +90,19 @@ pub(super) fn index_entries(
     git: &Git,
     wanted: &dyn Fn(&RepoPath) -> bool,
 ) -> Result<Vec<Entry>, Error> {
-    // `:/` is the whole tree, wherever git was started.
+    // `:/` matches the whole tree, in any directory.
     entries_at(git, "list the index", OsStr::new(":/"), wanted)
 }
 
-/// The entry of the index at one path, stage 0.
+/// The entry of the index at a path, stage 0.
 pub(super) fn index_entry(git: &Git, path: &RepoPath) -> Result<Option<Entry>, Error> {
-    // To git, entries below a directory of this name match as well.
+    // If the path is a directory, git lists the entries in it.
     let found = entries_at(git, "look into the index", &literal(path), &|known| known == path)?;
     Ok(found.into_iter().next())
 }
 
-fn entries_at(
+/// The entries of the index that match a pathspec, stage 0.
+pub(crate) fn entries_at(
     git: &Git,
     doing: &str,
     pathspec: &OsStr,
@@ -111,26 +112,29 @@ fn entries_at(
     let listing = git.output(doing, &[&arguments[..], &[pathspec]].concat())?;
     let mut entries = Vec::new();
     for record in records(&listing) {
-        let entry = parse_staged_record(record).ok_or_else(|| unreadable(doing, record))?;
-        entries.extend(entry.filter(|entry| wanted(&entry.path)));
+        let item = parse_staged_record(record).ok_or_else(|| unreadable(doing, record))?;
+        if item.is_committed() {
+            let entry = item.entry(false, None).map_err(|_| unreadable(doing, record))?;
+            entries.extend(Some(entry).filter(|entry| wanted(&entry.path)));
+        }
     }
     Ok(entries)
 }
 
-/// Changes in the raw format, with every setting overruled.
+/// The options for changes in the raw format; they override all settings.
 pub(super) const RAW: [&str; 6] =
     ["--raw", "-z", "--no-renames", "--no-abbrev", "--no-relative", "--ignore-submodules=none"];
 
-/// What differs at a path, in the raw format of git-diff-index(1).
+/// A change in the raw format of git-diff-index(1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct RawChange {
-    /// Git's octal mode before; 0 if there was nothing.
+    /// Git's mode before the change; 0 for a new path.
     pub old_mode: u32,
-    /// The mode after it.
+    /// The mode after the change; 0 for a deleted path.
     pub new_mode: u32,
-    /// The content before; zeros if there was nothing.
+    /// The blob before the change; zeros for a new path.
     pub old: ObjectId,
-    /// The content after it; zeros if git has not computed its id.
+    /// The blob after the change; zeros if git has not computed its id.
     pub new: ObjectId,
     /// `A`, `D`, `M`, `T`, or `U` for an unmerged path.
     pub letter: u8,
@@ -169,23 +173,14 @@ pub(super) fn parse_changes(doing: &str, raw: &[u8]) -> Result<Vec<(RepoPath, Ra
     Ok(changes)
 }
 
-/// Parses `100644 <id> <stage>\t<path>`, the format of `git ls-files --stage`; other stages than 0
-/// are no entry.
-#[allow(clippy::option_option, reason = "not understood, and not an entry, are different answers")]
-pub(crate) fn parse_staged_record(record: &[u8]) -> Option<Option<Entry>> {
-    let tab = record.iter().position(|&byte| byte == b'\t')?;
-    let (about, path) = (&record[..tab], &record[tab + 1..]);
-    let mut fields = about.split(|&byte| byte == b' ');
-    let (mode, id, stage) = (fields.next()?, fields.next()?, fields.next()?);
-    let mode = Mode::from_bits(octal(mode)?)?;
-    let entry = Entry {
-        path: RepoPath::new(path),
-        mode,
-        id: ObjectId::from_hex(id)?,
-        fresh: false,
-        replaces: None,
-    };
-    Some((stage == b"0").then_some(entry))
+/// Parses `100644 <id> <stage>\t<path>`, the format of `git ls-files --stage`, which does not mark
+/// what `git add -N` announced.
+pub(super) fn parse_staged_record(record: &[u8]) -> Option<IndexItem<'_>> {
+    let tab = memchr::memchr(b'\t', record)?;
+    let mut fields = record[..tab].split(|&byte| byte == b' ');
+    let (mode, id) = (octal(fields.next()?)?, ObjectId::from_hex(fields.next()?)?);
+    let unmerged = fields.next()? != b"0";
+    Some(IndexItem { path: &record[tab + 1..], mode, id, unmerged, intent_to_add: false })
 }
 
 fn octal(digits: &[u8]) -> Option<u32> {

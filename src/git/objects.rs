@@ -1,82 +1,67 @@
-//! Objects by their ids, from the cheapest layer that has them.
+//! Objects by id, from the cheapest layer that has them.
 
-use std::path::PathBuf;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
 
 use once_cell::unsync::OnceCell;
 
 use crate::base::change::{Content, Entry, ObjectId};
 use crate::base::error::Error;
 use crate::base::escape::Escaped;
-use crate::git::layer::{Handover, ObjectKind};
-use crate::git::odb::{Odb, is_empty_tree};
-use crate::git::process::{CatFile, Git};
-use crate::git::store::Store;
+use crate::git::layer::ObjectKind;
+use crate::git::process::{CatFile, Git, parse_path};
+use crate::git::repository::Repository;
+use crate::git::store::{Store, is_empty_tree};
 use crate::os::env::Environment;
 
-/// The largest tree or commit that is read, in bytes. A directory of a million files stays below
-/// it.
+/// The largest tree or commit that is read, in bytes. A directory of a million files is smaller.
 const LIMIT: u64 = 256 * 1024 * 1024;
 
-/// The most bytes of a commit's subject that are kept: it goes into every finding about the commit.
+/// The most bytes of a commit's subject that are kept: every finding about the commit has a copy.
 const SUBJECT: usize = 200;
 
-/// An object store.
+/// The objects of a repository: from the files of its store, or else from `git cat-file`.
 #[derive(Debug)]
 pub(crate) struct Objects {
-    /// The files of the store, where it is known which ones they are.
-    store: Option<Store>,
-    /// Opened when the store above lacks an object.
-    odb: OnceCell<Option<Odb>>,
+    store: Store,
     git: Git,
-    /// Started when neither of them has an object.
+    /// Started for the first object that is not found in the store.
     cat_file: OnceCell<CatFile>,
-    /// Why gix did not open the store, where that was tried first.
-    handover: Option<Handover>,
+    shallow_file: Option<PathBuf>,
 }
 
 impl Objects {
-    /// The store of the repository that this git would use in this environment.
+    /// The objects of the repository that this git would use, for a walk over history.
     pub(crate) fn open(git: &Git, env: &Environment) -> Self {
-        let (store, odb, handover) = match Odb::follows(env).and_then(|()| Odb::open(git)) {
-            Ok(odb) => (Some(Store::of_many(odb.directory().to_owned())), Some(odb), None),
-            Err(reason) => (Store::of_environment(git.directory(), env), None, Some(reason)),
-        };
-        let odb = OnceCell::with_value(odb);
-        Self { store, odb, git: git.clone(), cat_file: OnceCell::new(), handover }
-    }
-
-    /// The store of a repository that is not opened before an object is missing in `store`.
-    pub(super) fn unopened(store: Option<Store>, git: Git, env: &Environment) -> Self {
-        let odb = match Odb::follows(env) {
-            Ok(()) => OnceCell::new(),
-            Err(_) => OnceCell::with_value(None),
-        };
-        Self { store, odb, git, cat_file: OnceCell::new(), handover: None }
-    }
-
-    /// Which layer answers, for `--verbose`: the end of a sentence.
-    pub(crate) fn layer(&self) -> String {
-        match (&self.store, &self.handover) {
-            (None, Some(reason)) => format!("read by git, because {reason}"),
-            _ => "read directly".into(),
+        match Repository::find(git.directory(), env) {
+            Ok(repository) => Self {
+                shallow_file: Some(repository.shallow()),
+                ..Self::new(Store::for_history(vec![repository.objects()]), git.clone())
+            },
+            Err(_) => Self::new(Store::for_history(directories(git, env)), git.clone()),
         }
+    }
+
+    /// The objects of this store, and all others that git finds.
+    pub(super) fn new(store: Store, git: Git) -> Self {
+        Self { store, git, cat_file: OnceCell::new(), shallow_file: None }
     }
 
     /// The content of an entry, at most `limit` bytes of it.
     pub(crate) fn blob(&self, entry: &Entry, limit: u64) -> Result<Content, Error> {
-        let store = self.store.as_ref().and_then(|store| store.blob(&entry.id, limit));
-        match store.or_else(|| self.odb().and_then(|odb| odb.blob(&entry.id, limit))) {
+        match self.store.blob(&entry.id, limit) {
             Some(content) => Ok(content),
             None => self.cat_file()?.read(entry, limit),
         }
     }
 
-    /// The raw content of a tree, into a buffer.
+    /// Reads the raw content of a tree into a buffer.
     pub(super) fn tree(&self, id: &ObjectId, buffer: &mut Vec<u8>) -> Result<(), Error> {
         self.raw(id, ObjectKind::Tree, buffer)
     }
 
-    /// The first line of a commit's message, safe to print; empty where it cannot be had.
+    /// The first line of a commit's message, safe to print; empty if it cannot be read.
     pub(crate) fn subject(&self, commit: &ObjectId) -> String {
         let mut buffer = Vec::new();
         match self.raw(commit, ObjectKind::Commit, &mut buffer) {
@@ -85,25 +70,25 @@ impl Objects {
         }
     }
 
-    /// The tree of a commit, if it is here and no process has to be asked.
+    /// The tree of a commit, if the store has it. Starts no process.
     pub(super) fn tree_of(&self, commit: &ObjectId) -> Option<ObjectId> {
         let mut raw = Vec::new();
-        self.read_here(commit, ObjectKind::Commit, &mut raw).then(|| tree_line(&raw)).flatten()
+        self.store.raw(commit, ObjectKind::Commit, &mut raw).then(|| tree_line(&raw)).flatten()
     }
 
-    /// The raw content of an object of this kind, into a buffer.
+    /// Reads the raw content of an object of this kind into a buffer.
     pub(super) fn raw(
         &self,
         id: &ObjectId,
         kind: ObjectKind,
         buffer: &mut Vec<u8>,
     ) -> Result<(), Error> {
-        // Git knows the empty tree without having it.
+        // Git knows the empty tree even if no store has it.
         if kind == ObjectKind::Tree && is_empty_tree(id) {
             buffer.clear();
             return Ok(());
         }
-        if self.read_here(id, kind, buffer) {
+        if self.store.raw(id, kind, buffer) {
             return Ok(());
         }
         let doing = || format!("read the {} {id}", kind.name());
@@ -118,18 +103,9 @@ impl Objects {
         }
     }
 
-    /// Where the list of a shallow clone's last commits would be, if gix has the repository open.
-    pub(super) fn shallow_file(&self) -> Option<PathBuf> {
-        self.odb.get()?.as_ref().and_then(Odb::shallow_file)
-    }
-
-    fn read_here(&self, id: &ObjectId, kind: ObjectKind, buffer: &mut Vec<u8>) -> bool {
-        self.store.as_ref().is_some_and(|store| store.raw(id, kind, buffer))
-            || self.odb().is_some_and(|odb| odb.raw(id, kind, buffer))
-    }
-
-    fn odb(&self) -> Option<&Odb> {
-        self.odb.get_or_init(|| Odb::open(&self.git).ok()).as_ref()
+    /// Where a shallow clone lists the commits whose parents it lacks; `None` if only git knows.
+    pub(super) fn shallow_file(&self) -> Option<&Path> {
+        self.shallow_file.as_deref()
     }
 
     fn cat_file(&self) -> Result<&CatFile, Error> {
@@ -137,13 +113,26 @@ impl Objects {
     }
 }
 
-/// The tree that the first line of a raw commit names.
+/// The directories that git reads objects from, alternates listed in files aside. While a server
+/// runs the hooks of a push, the environment names them: what is pushed is in quarantine (git(1)).
+fn directories(git: &Git, env: &Environment) -> Vec<PathBuf> {
+    let own = env.get("GIT_OBJECT_DIRECTORY").map(PathBuf::from).or_else(|| {
+        let arguments = ["rev-parse", "--git-path", "objects"];
+        git.output("find the objects", &arguments).ok().map(parse_path)
+    });
+    let alternates = env.get("GIT_ALTERNATE_OBJECT_DIRECTORIES").unwrap_or_default();
+    let alternates = alternates.as_bytes().split(|&byte| byte == b':').map(OsStr::from_bytes);
+    let alternates = alternates.filter(|path| !path.is_empty()).map(PathBuf::from);
+    own.into_iter().chain(alternates).map(|path| git.directory().join(path)).collect()
+}
+
+/// The tree of a raw commit: its first line names it.
 pub(super) fn tree_line(commit: &[u8]) -> Option<ObjectId> {
     let line = commit.strip_prefix(b"tree ")?.split(|&byte| byte == b'\n').next()?;
     ObjectId::from_hex(line)
 }
 
-/// The first line behind the headers of a raw commit.
+/// The first line of the message of a raw commit, which follows the headers.
 pub(super) fn subject(commit: &[u8]) -> String {
     let body = commit
         .windows(2)

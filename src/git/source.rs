@@ -1,5 +1,4 @@
-//! The files of a repository: small ones that are read whole, and others piece by piece, at any
-//! place.
+//! The files of a repository: small ones are read whole, others in pieces at any offset.
 
 use std::fs::File;
 use std::io;
@@ -8,12 +7,12 @@ use std::path::Path;
 
 use crate::disk::read::{self, FinalLink, ReadError};
 
-/// The largest file that is read whole, in bytes: the packed refs of a million branches are
+/// The largest file that is read whole, in bytes. The packed refs of a million branches are
 /// smaller.
 const LARGEST: u64 = 256 * 1024 * 1024;
 
-/// The content of a file; `None` if there is none.
-pub(super) fn whole(path: &Path) -> Result<Option<Vec<u8>>, ReadError> {
+/// The content of a file; `None` if it is missing.
+pub(super) fn read_whole(path: &Path) -> Result<Option<Vec<u8>>, ReadError> {
     match read::open_at_once(path, FinalLink::Follow) {
         Ok((file, about)) => read::content(&file, &about, LARGEST).map(Some),
         Err(ReadError::Io(error)) if error.kind() == io::ErrorKind::NotFound => Ok(None),
@@ -23,14 +22,14 @@ pub(super) fn whole(path: &Path) -> Result<Option<Vec<u8>>, ReadError> {
 
 /// A file, or in tests the bytes of one.
 pub(super) trait Source {
-    /// How long it is, in bytes.
+    /// The length in bytes.
     fn length(&self) -> u64;
 
-    /// Fills the buffer with what stands from this place on. It is an error if there is less.
+    /// Fills the buffer with the bytes at this offset; fails if the file is too short.
     fn read(&self, buffer: &mut [u8], from: u64) -> io::Result<()>;
 
-    /// What stands from this place on, as many bytes as are wanted. A length that a file claims is
-    /// not believed before it was held against the file's own.
+    /// `length` bytes at this offset. The length may come from a file: it is compared with the
+    /// file's own before memory is allocated.
     fn piece(&self, from: u64, length: usize) -> io::Result<Vec<u8>> {
         if from.checked_add(length as u64).is_none_or(|end| end > self.length()) {
             return Err(io::ErrorKind::UnexpectedEof.into());
@@ -41,8 +40,8 @@ pub(super) trait Source {
     }
 }
 
-/// An open file. What takes its place on disk meanwhile does not change it, and git never writes
-/// into one that is in use.
+/// An open file. Its content does not change: git replaces the files that it reads pieces of, and
+/// never writes into them.
 #[derive(Debug)]
 pub(super) struct FileSource {
     file: File,
@@ -50,7 +49,7 @@ pub(super) struct FileSource {
 }
 
 impl FileSource {
-    /// Opens it.
+    /// Opens a regular file.
     pub(super) fn open(path: &Path) -> io::Result<Self> {
         let (file, about) = read::open_at_once(path, FinalLink::Follow)?;
         Ok(Self { file, length: about.len() })

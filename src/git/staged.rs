@@ -13,9 +13,10 @@ use crate::git::layer::{Handover, LayerAnswer};
 use crate::git::listing;
 use crate::git::objects::Objects;
 use crate::git::process::Git;
+use crate::git::store::Store;
 use crate::os::env::Environment;
 
-/// What is about to be committed.
+/// The staged changes, which are about to be committed.
 #[derive(Debug)]
 pub(crate) struct Staged {
     answer: LayerAnswer,
@@ -33,20 +34,21 @@ enum IndexSource {
 }
 
 impl Staged {
-    /// Reads it by the cheapest layer that is certain.
+    /// Reads them by the cheapest layer that is certain.
     ///
-    /// Unmerged paths are an error: they have no one content that could be judged, and git commits
-    /// none of them.
+    /// Unmerged paths are an error: they have no single content to judge, and git does not commit
+    /// them.
     pub(crate) fn read(directory: &Path, env: &Environment) -> Result<Self, Error> {
         let git = Git::new(directory);
         let (mut answer, source, objects) = match direct::staged(&git, env) {
             Ok((answer, index, objects)) => (answer, IndexSource::Direct(index), objects),
-            Err(reason) => {
-                let objects = Objects::unopened(None, git.clone(), env);
-                (listing::staged(&git)?, IndexSource::Git(reason), objects)
-            }
+            Err(reason) => (
+                listing::staged(&git)?,
+                IndexSource::Git(reason),
+                Objects::new(Store::for_staged(Vec::new()), git.clone()),
+            ),
         };
-        // Git runs hooks at the top, and says here where the user was.
+        // Git runs hooks at the top, and sets this to the directory of the user.
         answer.below_top |= env.get("GIT_PREFIX").is_some();
         match answer.compared.unmerged.split_first() {
             None => Ok(Self { answer, source, objects, git }),
@@ -54,7 +56,7 @@ impl Staged {
         }
     }
 
-    /// Whether the user stands below the top of the work tree.
+    /// Whether the user is below the top of the work tree.
     pub(crate) fn is_below_top(&self) -> bool {
         self.answer.below_top
     }
@@ -64,7 +66,8 @@ impl Staged {
         self.answer.top.is_some()
     }
 
-    /// What HEAD has at the path of a new entry; `None` if it has nothing, or that cannot be read.
+    /// The content that HEAD has at the path of a new entry; `None` if it has none, or it cannot be
+    /// read.
     pub(crate) fn committed(&self, path: &RepoPath, limit: u64) -> Option<Vec<u8>> {
         let entry = self.answer.compared.fresh.iter().find(|entry| &entry.path == path)?;
         let before = Entry { id: entry.replaces?, ..entry.clone() };
@@ -74,8 +77,7 @@ impl Staged {
         }
     }
 
-    /// What stands in the work tree at this path, beside what is staged; `None` if it cannot be
-    /// read.
+    /// The content of the file at this path in the work tree; `None` if it cannot be read.
     pub(crate) fn on_disk(&self, path: &RepoPath, limit: u64) -> Option<Vec<u8>> {
         let file = self.answer.top.as_ref()?.join(OsStr::from_bytes(path.as_bytes()));
         read::file(&file, FinalLink::Refuse, limit).ok()

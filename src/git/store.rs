@@ -1,11 +1,11 @@
-//! An object store, read from its files: loose objects and packs, with its alternates.
-//! gitrepository-layout(5).
+//! An object store, read from its files: loose objects, packs and alternates
+//! (gitrepository-layout(5)).
 //!
-//! gix inflates the objects and applies the deltas. What is not found here, or is in any way odd,
-//! is for the next layer. An object is what its name says wherever it is found, so it does not
-//! matter which of several stores gives it.
+//! gix inflates the objects and applies the deltas. An object that is not found here, or cannot be
+//! read, is left to the next layer. An id names one content, so it does not matter which of several
+//! stores has the object.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -23,9 +23,7 @@ use once_cell::unsync::OnceCell;
 use crate::base::change::{Content, ObjectId};
 use crate::disk::read;
 use crate::git::layer::ObjectKind;
-use crate::git::odb::gix_kind;
 use crate::git::source::{self, FileSource};
-use crate::os::env::Environment;
 
 mod cache;
 pub(super) mod pack;
@@ -33,72 +31,64 @@ pub(super) mod pack;
 use cache::Cache;
 use pack::PackIndex;
 
-/// The most packs that are looked through one by one. Among more, one index of all packs is faster,
-/// which gix has.
-const MOST_PACKS: usize = 50;
+/// The most pack indexes that are kept open: on macOS, a process may have 256 open files.
+const MAX_OPEN_INDEXES: usize = 150;
 
-/// The most stores that are looked through.
-const MOST_ALTERNATES: usize = 10;
+/// The most stores that are searched: the first one and its alternates.
+const MAX_STORES: usize = 10;
 
-/// The longest chain of deltas that is followed. Git makes none that is longer than 4,095.
-const LONGEST_CHAIN: usize = 4096;
+/// The longest chain of deltas that is followed. The longest that git writes has 4,095.
+const MAX_CHAIN: usize = 4096;
 
 /// An object store.
 pub(super) struct Store {
     directories: Vec<PathBuf>,
-    /// Whether many objects are going to be read.
+    /// Whether many objects will be read.
     many: bool,
-    /// Opened when the first object is asked for: its name tells which hash it is.
+    /// Opened for the first object, whose id shows which hash the store uses.
     opened: OnceCell<Opened>,
 }
 
 struct Opened {
     hash: gix::hash::Kind,
     loose: Vec<loose::Store>,
-    /// Opened when an object is not loose.
+    /// Opened for the first object that is not loose.
     packs: OnceCell<Vec<Pack>>,
-    /// What was read lately, where many objects are read.
+    /// The pack of the last object: mostly the next one is in the same.
+    last: Cell<usize>,
+    /// Objects read recently; only where many are read.
     cache: Option<RefCell<Cache>>,
     inflate: RefCell<Inflate>,
 }
 
-/// A pack, of which nothing is opened before it is needed.
+/// A pack. Its data is opened for the first object that is in it.
 struct Pack {
     number: usize,
-    index: PackIndex<FileSource>,
+    index: Index,
     path: PathBuf,
-    /// The same index as gix reads it: slower to open, and faster to ask.
-    mapped: OnceCell<Option<index::File>>,
     data: OnceCell<Option<File>>,
 }
 
+/// The index of a pack.
+enum Index {
+    /// Fast to open, for a few objects.
+    OnDisk(PackIndex<FileSource>),
+    /// Fast to search, for many objects.
+    Mapped(index::File),
+}
+
 impl Store {
-    /// The store in a directory, `objects` of a repository, of which a few objects are read.
-    pub(super) fn of_few(directory: PathBuf) -> Self {
-        Self { directories: vec![directory], many: false, opened: OnceCell::new() }
+    /// The store in these directories, for the few objects that staged changes need.
+    pub(super) fn for_staged(directories: Vec<PathBuf>) -> Self {
+        Self { directories, many: false, opened: OnceCell::new() }
     }
 
-    /// The same, for a walk over history.
-    pub(super) fn of_many(directory: PathBuf) -> Self {
-        Self { directories: vec![directory], many: true, opened: OnceCell::new() }
+    /// The store in these directories, for a walk over history.
+    pub(super) fn for_history(directories: Vec<PathBuf>) -> Self {
+        Self { directories, many: true, opened: OnceCell::new() }
     }
 
-    /// The store that the environment names, as git does it for the hooks of a server while what is
-    /// pushed is in quarantine: git(1). Paths count from where we were started.
-    pub(super) fn of_environment(directory: &Path, env: &Environment) -> Option<Self> {
-        let own = env.get("GIT_OBJECT_DIRECTORY")?;
-        let alternates =
-            env.get("GIT_ALTERNATE_OBJECT_DIRECTORIES").map(OsStr::as_bytes).unwrap_or_default();
-        let alternates = alternates
-            .split(|&byte| byte == b':')
-            .filter(|path| !path.is_empty())
-            .map(OsStr::from_bytes);
-        let directories =
-            std::iter::once(own).chain(alternates).map(|path| directory.join(path)).collect();
-        Some(Self { directories, many: true, opened: OnceCell::new() })
-    }
-
-    /// The content of a blob, or `None` if it is for another layer.
+    /// The content of a blob; `None` if the next layer has to read it.
     pub(super) fn blob(&self, id: &ObjectId, limit: u64) -> Option<Content> {
         let id = gix::ObjectId::try_from(id.as_bytes()).ok()?;
         let store = self.opened(&id)?;
@@ -122,12 +112,11 @@ impl Store {
         (store.unpack(pack, entry, &mut bytes)? == GixKind::Blob).then_some(Content::Bytes(bytes))
     }
 
-    /// The raw content of a tree or a commit, into a buffer that is used again and again; whether
-    /// it is here.
+    /// Reads the raw content of an object of this kind into a buffer; whether it was found.
     pub(super) fn raw(&self, id: &ObjectId, kind: ObjectKind, buffer: &mut Vec<u8>) -> bool {
         let Ok(id) = gix::ObjectId::try_from(id.as_bytes()) else { return false };
         let Some(store) = self.opened(&id) else { return false };
-        // In history most is packed; what a commit is about to add is loose.
+        // Most of history is packed; what a commit is about to add is loose.
         if store.cache.is_some() && store.unpacked(&id, kind, buffer) {
             return true;
         }
@@ -150,15 +139,21 @@ impl Opened {
     fn new(directories: &[PathBuf], many: bool, hash: gix::hash::Kind) -> Self {
         let mut all: Vec<PathBuf> = Vec::new();
         let mut rest: Vec<PathBuf> = directories.iter().rev().cloned().collect();
-        while let Some(directory) = rest.pop().filter(|_| all.len() < MOST_ALTERNATES) {
+        while let Some(directory) = rest.pop().filter(|_| all.len() < MAX_STORES) {
             if !all.contains(&directory) {
                 rest.extend(alternates(&directory));
                 all.push(directory);
             }
         }
         let loose = all.iter().map(|directory| loose::Store::at(directory, hash)).collect();
-        let packs = OnceCell::new();
-        Self { hash, loose, packs, cache: many.then(RefCell::default), inflate: RefCell::default() }
+        Self {
+            hash,
+            loose,
+            packs: OnceCell::new(),
+            last: Cell::new(0),
+            cache: many.then(RefCell::default),
+            inflate: RefCell::default(),
+        }
     }
 
     fn unpacked(&self, id: &gix::hash::oid, kind: ObjectKind, buffer: &mut Vec<u8>) -> bool {
@@ -168,10 +163,14 @@ impl Opened {
 
     /// Where a packed object is.
     fn find(&self, id: &gix::hash::oid) -> Option<(&Pack, Entry)> {
-        self.packs().iter().find_map(|pack| self.entry(pack, id).map(|entry| (pack, entry)))
+        let (before, after) = self.packs().split_at(self.last.get());
+        let mut packs = after.iter().chain(before);
+        let found = packs.find_map(|pack| self.entry(pack, id).map(|entry| (pack, entry)))?;
+        self.last.set(found.0.number);
+        Some(found)
     }
 
-    /// What a packed object is, and how large.
+    /// The kind of a packed object, and its size.
     fn header(&self, pack: &Pack, entry: &Entry) -> Option<header::Outcome> {
         let resolve =
             |base: &gix::hash::oid| Ok(self.entry(pack, base).map(header::ResolvedBase::InPack));
@@ -180,21 +179,16 @@ impl Opened {
             .ok()
     }
 
-    /// Where a pack has an object, if it has it.
+    /// Where in a pack an object is, if it is there.
     fn entry(&self, pack: &Pack, id: &gix::hash::oid) -> Option<Entry> {
-        let offset = if self.cache.is_some() {
-            let index = pack
-                .mapped
-                .get_or_init(|| index::File::at(pack.path.with_extension("idx"), self.hash).ok());
-            let index = index.as_ref()?;
-            index.pack_offset_at_index(index.lookup(id)?)
-        } else {
-            pack.index.find(&ObjectId::from_bytes(id.as_bytes())?).ok()??
+        let offset = match &pack.index {
+            Index::OnDisk(index) => index.find(&ObjectId::from_bytes(id.as_bytes())?).ok()??,
+            Index::Mapped(index) => index.pack_offset_at_index(index.lookup(id)?),
         };
         pack.data(self.hash)?.entry(offset).ok()
     }
 
-    /// Inflates an object, and applies deltas to what it is based on.
+    /// Inflates an object and applies its deltas; returns its kind.
     fn unpack(&self, pack: &Pack, entry: Entry, buffer: &mut Vec<u8>) -> Option<GixKind> {
         match &self.cache {
             None => self.decode(pack, entry, buffer, &mut Never),
@@ -202,8 +196,8 @@ impl Opened {
         }
     }
 
-    /// Unpacks from the ground up whatever an object is based on, and keeps each of it: its
-    /// neighbours in history are based on the same.
+    /// Unpacks the chain of an object from its base upwards and caches each step: neighbouring
+    /// versions share the chain.
     fn unpack_and_keep(
         &self,
         pack: &Pack,
@@ -222,7 +216,7 @@ impl Opened {
                 break;
             }
             chain.push(base);
-            if chain.len() > LONGEST_CHAIN {
+            if chain.len() > MAX_CHAIN {
                 return None;
             }
         }
@@ -230,7 +224,7 @@ impl Opened {
         while let Some(entry) = chain.pop() {
             let (offset, whole) = (entry.data_offset, !entry.header.is_delta());
             let read = self.decode(pack, entry, buffer, cache)?;
-            // gix keeps what it makes of deltas, and not what is whole.
+            // gix caches what it builds from deltas, and not whole objects.
             if whole {
                 cache.put(0, offset, buffer, read, 0);
             }
@@ -276,25 +270,20 @@ impl Opened {
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
                 files => files?,
             };
-            for path in files {
-                if path.extension().is_none_or(|extension| extension != "idx") {
-                    continue;
-                }
-                if packs.len() == MOST_PACKS {
+            let is_index = |path: &PathBuf| path.extension().is_some_and(|end| end == "idx");
+            for path in files.into_iter().filter(is_index) {
+                let number = packs.len();
+                // This fails for a FIFO, on which gix would block.
+                let file = FileSource::open(&path)?;
+                let index = if self.cache.is_some() {
+                    index::File::at(&path, self.hash).ok().map(Index::Mapped)
+                } else if number < MAX_OPEN_INDEXES {
+                    PackIndex::of(file, self.hash.len_in_bytes())?.map(Index::OnDisk)
+                } else {
                     return Ok(Vec::new());
-                }
-                if let Some(index) =
-                    PackIndex::of(FileSource::open(&path)?, self.hash.len_in_bytes())?
-                {
-                    let (number, path) = (packs.len(), path.with_extension("pack"));
-                    packs.push(Pack {
-                        number,
-                        index,
-                        path,
-                        mapped: OnceCell::new(),
-                        data: OnceCell::new(),
-                    });
-                }
+                };
+                let (path, data) = (path.with_extension("pack"), OnceCell::new());
+                packs.extend(index.map(|index| Pack { number, index, path, data }));
             }
         }
         Ok(packs)
@@ -307,10 +296,11 @@ impl Pack {
     }
 }
 
-/// The stores that a store borrows from: a path a line, counted from the store itself. Paths in
-/// quotes are for git.
+/// The stores that a store borrows from: one path a line, relative to the store. Only git reads
+/// quoted paths.
 fn alternates(directory: &Path) -> Vec<PathBuf> {
-    let list = source::whole(&directory.join("info/alternates")).ok().flatten().unwrap_or_default();
+    let list =
+        source::read_whole(&directory.join("info/alternates")).ok().flatten().unwrap_or_default();
     let lines = list
         .split(|&byte| byte == b'\n')
         .filter(|line| !line.is_empty() && !line.starts_with(b"#"));
@@ -318,6 +308,21 @@ fn alternates(directory: &Path) -> Vec<PathBuf> {
         .filter(|line| !line.starts_with(b"\""))
         .map(|line| directory.join(OsStr::from_bytes(line)))
         .collect()
+}
+
+fn gix_kind(kind: ObjectKind) -> GixKind {
+    match kind {
+        ObjectKind::Commit => GixKind::Commit,
+        ObjectKind::Tree => GixKind::Tree,
+        ObjectKind::Blob => GixKind::Blob,
+    }
+}
+
+/// Whether this is the tree without entries.
+pub(super) fn is_empty_tree(id: &ObjectId) -> bool {
+    [gix::hash::Kind::Sha1, gix::hash::Kind::Sha256]
+        .into_iter()
+        .any(|hash| hash.empty_tree().as_bytes() == id.as_bytes())
 }
 
 impl std::fmt::Debug for Store {

@@ -1,43 +1,42 @@
-//! Walks over trees: what one tree has that others have not.
+//! Walks over trees: the entries of one tree that others do not have.
 
 use std::collections::HashSet;
 use std::hash::{BuildHasher, RandomState};
 
 use crate::base::change::{Entry, Mode, ObjectId};
 use crate::base::error::Error;
-use crate::base::path::RepoPath;
-use crate::git::layer::LONGEST_PATH;
+use crate::base::path::{LONGEST_PATH, RepoPath};
 use crate::git::objects::Objects;
 
 /// The mode of a directory.
 const TREE: u32 = 0o040_000;
 
-/// The bits of a mode that say what it is, without permissions.
+/// The bits of a mode for the kind of the entry, without permissions.
 const KIND: u32 = 0o170_000;
 
-/// The most entries of one tree that are looked at. The largest public repositories have a tenth of
-/// that. A few objects that name each other again and again can make a tree of any number of paths;
-/// git, which goes by objects, does not mind.
-const MOST_ENTRIES: usize = 2_000_000;
+/// The most entries of one tree that are visited. The largest public repositories have a tenth of
+/// that. A few objects that name each other repeatedly can make a tree of any number of paths.
+const MAX_ENTRIES: usize = 2_000_000;
 
-/// A walk over the trees of many commits, in which nothing is told twice.
+/// A walk over the trees of many commits, which reports no entry twice.
 #[derive(Debug)]
 pub(super) struct TreeWalk<'a> {
     objects: &'a Objects,
-    /// What was told before, whole: a blob at a path, or a tree at a path of which nothing was
-    /// passed over. The same blob elsewhere is told again, for what a file means depends on where
-    /// it stands; and as a link where it was a file.
-    told: HashSet<(ObjectId, u64)>,
+    /// The keys of blobs that were reported, and of trees that were reported with all their
+    /// entries.
+    reported: HashSet<Key>,
     hashes: RandomState,
-    /// Whether what is found is told later, in another order.
-    ahead: bool,
-    /// What is to be told whole then.
-    whole: Vec<(ObjectId, u64)>,
+    /// While trees are read ahead: those that will be reported with all their entries.
+    ahead: Option<Vec<Key>>,
 }
 
-/// The most entries that are kept before the first of them is told: what comes in may be made to
-/// have any number.
-const MOST_AHEAD: usize = 100_000;
+/// An object, and a hash of its path and kind. The same blob at another path is another entry: what
+/// a file means depends on its place. So is a link with the content of a file.
+type Key = (ObjectId, u64);
+
+/// The most entries that are kept before the first of them is reported: a push may bring any
+/// number.
+const MAX_AHEAD: usize = 100_000;
 
 /// One entry of a tree object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,7 +44,7 @@ pub(super) struct TreeItem<'a> {
     pub name: &'a [u8],
     /// Git's octal mode.
     pub mode: u32,
-    /// The content, or the tree of a directory.
+    /// The blob, the commit of a submodule, or the tree of a directory.
     pub id: ObjectId,
 }
 
@@ -56,19 +55,13 @@ impl TreeItem<'_> {
 }
 
 impl<'a> TreeWalk<'a> {
-    /// A walk that has not met anything.
+    /// A walk that has not reported anything.
     pub(super) fn new(objects: &'a Objects) -> Self {
-        Self {
-            objects,
-            told: HashSet::new(),
-            hashes: RandomState::new(),
-            ahead: false,
-            whole: Vec::new(),
-        }
+        Self { objects, reported: HashSet::new(), hashes: RandomState::new(), ahead: None }
     }
 
     /// The entries of a tree that none of the `others` has, with the same content at the same path,
-    /// and that this walk has not told before. They come in git's order of paths.
+    /// and that this walk has not reported before. They are in git's order of paths.
     pub(super) fn fresh(
         &mut self,
         tree: &ObjectId,
@@ -79,31 +72,30 @@ impl<'a> TreeWalk<'a> {
         Ok(found)
     }
 
-    /// The same of several trees, one after another, each with those that it is compared with.
+    /// The same for several trees, each with those that it is compared with.
     ///
-    /// They are read from the last to the first, for a pack holds older versions as what they
-    /// differ in from newer ones.
+    /// They are read from the last to the first, because a pack stores older versions as deltas of
+    /// newer ones.
     pub(super) fn fresh_of_each(
         &mut self,
         trees: &[(&ObjectId, &[ObjectId])],
     ) -> Result<Vec<Vec<Entry>>, Error> {
-        self.ahead = true;
+        self.ahead = Some(Vec::new());
         let found = self.read_ahead(trees);
-        self.ahead = false;
-        let whole = std::mem::take(&mut self.whole);
+        let complete = self.ahead.take().unwrap_or_default();
         let Some(mut found) = found? else {
             return trees.iter().map(|(tree, others)| self.fresh(tree, others)).collect();
         };
         for entries in &mut found {
             entries.retain(|entry| {
-                self.told.insert(self.key(&entry.id, entry.path.as_bytes(), entry.mode.bits()))
+                self.reported.insert(self.key(&entry.id, entry.path.as_bytes(), entry.mode.bits()))
             });
         }
-        self.told.extend(whole);
+        self.reported.extend(complete);
         Ok(found)
     }
 
-    /// What is new in each tree, told or not; `None` if that is a great deal.
+    /// The new entries of each tree, reported in another one or not; `None` if there are too many.
     fn read_ahead(
         &mut self,
         trees: &[(&ObjectId, &[ObjectId])],
@@ -113,7 +105,7 @@ impl<'a> TreeWalk<'a> {
             let entries = self.fresh(tree, others)?;
             count += entries.len();
             // Directories count as well: they need not hold a file.
-            if count + self.whole.len() > MOST_AHEAD {
+            if count + self.ahead.as_ref().map_or(0, Vec::len) > MAX_AHEAD {
                 return Ok(None);
             }
             found.push(entries);
@@ -129,70 +121,66 @@ impl<'a> TreeWalk<'a> {
         path: &mut Trail,
         found: &mut Vec<Entry>,
     ) -> Result<(), Error> {
-        if others.contains(tree) || self.told.contains(&self.key(tree, path.bytes(), TREE)) {
+        let key = self.key(tree, path.bytes(), TREE);
+        if others.contains(tree) || self.reported.contains(&key) {
             return Ok(());
         }
-        // Where it is compared with another, what that one has is passed over: it is not told
-        // whole.
+        // Compared with another tree, only some of its entries are reported.
         if others.is_empty() {
-            let key = self.key(tree, path.bytes(), TREE);
-            if self.ahead {
-                self.whole.push(key);
-            } else {
-                self.told.insert(key);
+            match &mut self.ahead {
+                Some(ahead) => ahead.push(key),
+                None => _ = self.reported.insert(key),
             }
         }
-        let (mut raw, mut raws) = (Vec::new(), Vec::new());
-        self.objects.tree(tree, &mut raw)?;
-        for other in others {
-            let mut raw = Vec::new();
-            self.objects.tree(other, &mut raw)?;
-            raws.push(raw);
-        }
-        let mut rest = &raw[..];
-        if let [old] = &mut raws[..] {
-            // Most of a directory is mostly as it was.
-            let same = alike(&raw, old, tree.as_bytes().len());
-            rest = &raw[same..];
-            old.drain(..same);
-        }
-        let olds = others
-            .iter()
-            .zip(&raws)
-            .map(|(id, raw)| parse(id, raw))
-            .collect::<Result<Vec<_>, _>>()?;
+        let raw = self.read(tree)?;
+        let olds = others.iter().map(|other| self.read(other)).collect::<Result<Vec<_>, _>>()?;
+        // Most entries of a directory are mostly unchanged.
+        let same = match &olds[..] {
+            [old] => common_entries(&raw, old, tree.as_bytes().len()),
+            _ => 0,
+        };
+        let olds = others.iter().zip(&olds).map(|(id, raw)| parse(id, &raw[same..]));
+        let olds = olds.collect::<Result<Vec<_>, _>>()?;
         let mut cursors: Vec<Cursor<'_>> = olds.iter().map(|items| Cursor::new(items)).collect();
-        for item in parse(tree, rest)? {
-            let before: Vec<Option<TreeItem<'_>>> =
-                cursors.iter_mut().map(|cursor| cursor.find(item.name, item.is_tree())).collect();
-            if before.iter().flatten().any(|old| old.id == item.id && old.mode == item.mode) {
+        for item in parse(tree, &raw[same..])? {
+            let before = cursors.iter_mut().filter_map(|old| old.find(item.name, item.is_tree()));
+            let before: Vec<TreeItem<'_>> = before.collect();
+            if before.iter().any(|old| old.id == item.id && old.mode == item.mode) {
                 continue;
             }
+            let others: Vec<ObjectId> = before.iter().map(|old| old.id).collect();
             let length = path.enter(&item, tree)?;
             if item.is_tree() {
-                let others: Vec<ObjectId> = before.iter().flatten().map(|old| old.id).collect();
                 self.directory(&item.id, &others, path, found)?;
-            } else if self.is_untold(&item, path.bytes()) {
-                let replaces = before.iter().flatten().map(|old| old.id).next();
-                found.push(entry(&item, path.bytes(), tree, true, replaces)?);
+            } else if self.is_unreported(&item, path.bytes()) {
+                found.push(entry(&item, path.bytes(), tree, true, others.first().copied())?);
             }
             path.leave(length);
         }
         Ok(())
     }
 
-    /// Whether an entry was not told before; from now on it was, unless it is told later.
-    fn is_untold(&mut self, item: &TreeItem<'_>, path: &[u8]) -> bool {
-        let key = self.key(&item.id, path, item.mode & KIND);
-        if self.ahead { !self.told.contains(&key) } else { self.told.insert(key) }
+    fn read(&self, tree: &ObjectId) -> Result<Vec<u8>, Error> {
+        let mut raw = Vec::new();
+        self.objects.tree(tree, &mut raw).map(|()| raw)
     }
 
-    fn key(&self, id: &ObjectId, path: &[u8], mode: u32) -> (ObjectId, u64) {
+    /// Whether an entry was not reported before. It counts as reported from now on, unless trees
+    /// are read ahead.
+    fn is_unreported(&mut self, item: &TreeItem<'_>, path: &[u8]) -> bool {
+        let key = self.key(&item.id, path, item.mode & KIND);
+        match self.ahead {
+            Some(_) => !self.reported.contains(&key),
+            None => self.reported.insert(key),
+        }
+    }
+
+    fn key(&self, id: &ObjectId, path: &[u8], mode: u32) -> Key {
         (*id, self.hashes.hash_one((path, mode)))
     }
 }
 
-/// Every wanted entry of a tree, none of them marked as fresh.
+/// The wanted entries of a tree, not marked as fresh.
 pub(super) fn entries(
     objects: &Objects,
     tree: &ObjectId,
@@ -210,7 +198,7 @@ pub(super) fn entries(
     Ok(found)
 }
 
-/// The entry at one path of a tree.
+/// The entry at a path of a tree.
 pub(super) fn at(
     objects: &Objects,
     tree: &ObjectId,
@@ -235,25 +223,30 @@ pub(super) fn at(
     Ok(None)
 }
 
-/// What is done with an entry, at its path.
-type Tell<'a> = &'a mut dyn FnMut(&[u8], &TreeItem<'_>) -> Result<(), Error>;
+/// Called with the path of an entry, and the entry.
+type Visit<'a> = &'a mut dyn FnMut(&[u8], &TreeItem<'_>) -> Result<(), Error>;
 
-fn list(objects: &Objects, tree: &ObjectId, path: &mut Trail, tell: Tell<'_>) -> Result<(), Error> {
+fn list(
+    objects: &Objects,
+    tree: &ObjectId,
+    path: &mut Trail,
+    visit: Visit<'_>,
+) -> Result<(), Error> {
     let mut raw = Vec::new();
     objects.tree(tree, &mut raw)?;
     for item in parse(tree, &raw)? {
         let length = path.enter(&item, tree)?;
         if item.is_tree() {
-            list(objects, &item.id, path, tell)?;
+            list(objects, &item.id, path, visit)?;
         } else {
-            tell(path.bytes(), &item)?;
+            visit(path.bytes(), &item)?;
         }
         path.leave(length);
     }
     Ok(())
 }
 
-/// The path of what is looked at, and how much was looked at so far.
+/// The path of the current entry, and the number of entries visited.
 #[derive(Debug, Default)]
 struct Trail {
     bytes: Vec<u8>,
@@ -265,8 +258,8 @@ impl Trail {
         &self.bytes
     }
 
-    /// Goes to an entry of the directory that it is at, a directory with the slash at its end.
-    /// Gives what takes it back.
+    /// Appends an entry to the path, a directory with a slash at its end. Returns the length for
+    /// [`Self::leave`].
     fn enter(&mut self, item: &TreeItem<'_>, tree: &ObjectId) -> Result<usize, Error> {
         let length = self.bytes.len();
         self.bytes.extend(item.name);
@@ -275,10 +268,10 @@ impl Trail {
         }
         self.entries += 1;
         let cause = if self.bytes.len() > LONGEST_PATH {
-            // The recursion is as deep as the path.
+            // This limits the recursion.
             "its path is longer than any file system takes"
-        } else if self.entries > MOST_ENTRIES {
-            "it stands in a tree of more paths than any repository has"
+        } else if self.entries > MAX_ENTRIES {
+            "it is in a tree of more paths than any repository has"
         } else {
             return Ok(length);
         };
@@ -308,8 +301,7 @@ fn malformed(tree: &ObjectId, cause: &str) -> Error {
     Error::new(format!("read the tree {tree}"), cause).help("check the repository: `git fsck`")
 }
 
-/// Parses a tree object: `<octal mode> SP <name> NUL <raw id>`, again and again (gitformat-pack(5)
-/// calls it raw).
+/// Parses a tree object: for each entry `<octal mode> SP <name> NUL <raw id>`.
 pub(super) fn parse<'a>(tree: &ObjectId, raw: &'a [u8]) -> Result<Vec<TreeItem<'a>>, Error> {
     let length = tree.as_bytes().len();
     let mut items = Vec::new();
@@ -329,13 +321,12 @@ fn item<'a>(rest: &mut &'a [u8], length: usize) -> Option<TreeItem<'a>> {
     let (name, after) = (&after[..end], &after[end + 1..]);
     let (id, after) = after.split_at_checked(length)?;
     *rest = after;
-    // A name that holds a slash, or none at all, is no component of a path.
-    let whole = !name.is_empty() && !name.contains(&b'/');
-    whole.then_some(TreeItem { name, mode, id: ObjectId::from_bytes(id)? })
+    let is_component = !name.is_empty() && !name.contains(&b'/');
+    is_component.then_some(TreeItem { name, mode, id: ObjectId::from_bytes(id)? })
 }
 
-/// How many bytes at the start of two trees are the same entries.
-pub(super) fn alike(one: &[u8], other: &[u8], hash: usize) -> usize {
+/// The length in bytes of the entries that two trees have in common at their start.
+pub(super) fn common_entries(one: &[u8], other: &[u8], hash: usize) -> usize {
     let shorter = one.len().min(other.len());
     let pieces = one
         .chunks_exact(32)
@@ -349,7 +340,7 @@ pub(super) fn alike(one: &[u8], other: &[u8], hash: usize) -> usize {
         .take_while(|(one, other)| one == other)
         .count();
     let differ = pieces + rest;
-    // Back to where the entry begins in which they differ.
+    // Back to the start of the entry in which they differ.
     let mut start = 0;
     while let Some(name) = memchr::memchr(0, &one[start..differ]) {
         match start + name + 1 + hash {
@@ -360,7 +351,7 @@ pub(super) fn alike(one: &[u8], other: &[u8], hash: usize) -> usize {
     start
 }
 
-/// Old versions of git wrote other permissions, which git reads as one of the two that it knows.
+/// Old versions of git wrote other permissions, which git reads as 644 or 755.
 fn canonical(mode: u32) -> u32 {
     match mode & KIND {
         0o100_000 if mode & 0o100 != 0 => 0o100_755,
@@ -369,8 +360,8 @@ fn canonical(mode: u32) -> u32 {
     }
 }
 
-/// Whether the entries come in git's order, and none twice. Otherwise it is not certain which one
-/// git finds.
+/// Whether the entries are in git's order without duplicates. Otherwise it is not certain which
+/// entry git finds.
 pub(super) fn is_in_order(items: &[TreeItem<'_>]) -> bool {
     items.windows(2).all(|pair| {
         order((pair[0].name, pair[0].is_tree()), (pair[1].name, pair[1].is_tree()))
@@ -378,18 +369,18 @@ pub(super) fn is_in_order(items: &[TreeItem<'_>]) -> bool {
     })
 }
 
-/// Walks beside another tree, whose entries come in the same order.
+/// Looks up the entries of a tree in git's order.
 pub(super) struct Cursor<'a> {
     items: &'a [TreeItem<'a>],
 }
 
 impl<'a> Cursor<'a> {
-    /// Stands before the first entry.
+    /// A cursor before the first entry.
     pub(super) fn new(items: &'a [TreeItem<'a>]) -> Self {
         Self { items }
     }
 
-    /// The entry of this name and kind. Entries have to be asked for in git's order.
+    /// The entry of this name and kind. Calls must be in git's order.
     pub(super) fn find(&mut self, name: &[u8], is_tree: bool) -> Option<TreeItem<'a>> {
         while let Some((first, rest)) = self.items.split_first() {
             match order((first.name, first.is_tree()), (name, is_tree)) {
@@ -434,7 +425,7 @@ mod tests {
             [(&b"a"[..], false), (b"b", true), (b"c", false)]
         );
         for length in 1..text.len() {
-            // Cut anywhere but between two entries, it is no tree.
+            // Only a cut between two entries leaves a tree.
             assert_eq!(
                 parse(&tree(), &text[..length]).is_ok(),
                 [29, 57].contains(&length),
@@ -448,27 +439,27 @@ mod tests {
     }
 
     #[test]
-    fn what_two_trees_begin_with_is_measured_by_entries() {
+    fn common_entries_are_whole_entries() {
         let text = raw(&[("100644", "a", 1), ("40000", "b", 2), ("160000", "c", 3)]);
-        assert_eq!(alike(&text, &text, 20), text.len());
-        assert_eq!(alike(&text, &text[..29], 20), 29);
+        assert_eq!(common_entries(&text, &text, 20), text.len());
+        assert_eq!(common_entries(&text, &text[..29], 20), 29);
         for at in 0..text.len() {
             let mut other = text.clone();
             other[at] ^= 1;
             assert_eq!(
-                alike(&text, &other, 20),
+                common_entries(&text, &other, 20),
                 [0, 29, 57][usize::from(at >= 29) + usize::from(at >= 57)],
                 "{at}"
             );
         }
-        assert_eq!(alike(&text, b"", 20), 0);
+        assert_eq!(common_entries(&text, b"", 20), 0);
     }
 
     #[test]
     fn a_tree_of_any_number_of_paths_is_an_error() {
         let text = raw(&[("40000", "a", 1)]);
         let item = parse(&tree(), &text).unwrap()[0];
-        let mut path = Trail { bytes: Vec::new(), entries: MOST_ENTRIES - 1 };
+        let mut path = Trail { bytes: Vec::new(), entries: MAX_ENTRIES - 1 };
         assert_eq!(path.enter(&item, &tree()), Ok(0));
         assert_eq!(path.bytes(), b"a/");
         path.leave(0);
@@ -485,8 +476,8 @@ mod tests {
     }
 
     #[test]
-    fn another_tree_is_searched_in_gits_order() {
-        // `a.b` stands before the directory `a`, for that sorts as `a/`.
+    fn a_cursor_finds_entries_in_gits_order() {
+        // `a.b` is before the directory `a`, which sorts as `a/`.
         let old = raw(&[("100644", "a.b", 1), ("40000", "a", 2), ("100644", "a0", 3)]);
         let old = parse(&tree(), &old).unwrap();
         let mut cursor = Cursor::new(&old);

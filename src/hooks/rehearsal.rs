@@ -17,8 +17,8 @@ use crate::base::path::RepoPath;
 use crate::disk::atomic::{self, Bits, WriteError};
 use crate::disk::read::{self, canonicalize_existing};
 use crate::disk::scratch::{Interrupted, Scratch};
-use crate::git::listing::parse_staged_record;
-use crate::git::process::{Git, parse_path, records, text, unreadable};
+use crate::git::listing::entries_at;
+use crate::git::process::{Git, parse_path, text};
 use crate::os::child;
 use crate::os::env::Environment;
 
@@ -103,13 +103,9 @@ impl Rehearsal {
     /// The regular files of this name, at any depth.
     pub(crate) fn files_named(&self, name: &str) -> Result<Vec<Entry>, Error> {
         let anywhere = format!(":(top,glob)**/{name}");
-        let listing = self
-            .git
-            .output(DOING, &["ls-files", "--stage", "-z", "--full-name", "--", &anywhere])?;
-        let entries: Result<Vec<_>, Error> = records(&listing)
-            .map(|record| parse_staged_record(record).ok_or_else(|| unreadable(DOING, record)))
-            .collect();
-        Ok(entries?.into_iter().flatten().filter(Entry::is_regular).collect())
+        let mut entries = entries_at(&self.git, DOING, anywhere.as_ref(), &|_| true)?;
+        entries.retain(Entry::is_regular);
+        Ok(entries)
     }
 
     /// The content of a file; `None` if it is larger than `limit`, or not in this clone.

@@ -1,5 +1,6 @@
 //! What the commands of a script put in place: which package managers, and which versions of them.
 
+use crate::base::path::LONGEST_PATH;
 use crate::formats::joined::Joined;
 use crate::formats::shell::{Command, Link, Lookup, Resolved, Script, Use, is_shell_name};
 use crate::models::{Invocation, Scalar};
@@ -163,9 +164,6 @@ pub(super) fn joined(directory: &str, path: &str) -> Option<String> {
     let joined = parts.join("/");
     (joined.len() <= LONGEST_PATH).then_some(joined)
 }
-
-/// The longest path that a system takes, in bytes.
-const LONGEST_PATH: usize = 4096;
 
 /// The name of the program that a command runs.
 fn program(words: &[Resolved]) -> Option<&str> {

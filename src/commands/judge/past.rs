@@ -241,7 +241,7 @@ impl<'a> Past<'a> {
     }
 
     fn how(&self, judged: &str, source: &ConfigSource) -> Vec<String> {
-        let mut lines = vec![format!("objects were {}; {judged} judged", self.objects.layer())];
+        let mut lines = vec![format!("{judged} judged")];
         if !source.origin.is_empty() {
             let there = if source.config.is_present() {
                 "the configuration is that of"

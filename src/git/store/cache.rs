@@ -1,4 +1,4 @@
-//! What was unpacked lately, for what is based on it.
+//! Objects unpacked recently, for the deltas that are based on them.
 
 use std::collections::HashMap;
 
@@ -8,37 +8,37 @@ use gix::odb::pack::cache::DecodeEntry;
 /// The most bytes that are kept: some versions of the largest lockfiles, and the trees around them.
 const LIMIT: usize = 64 * 1024 * 1024;
 
-/// Where an object is: the number of the pack, and the place in it.
-type Position = (usize, u64);
+/// The number of a pack, and the offset of an object in it.
+type PackOffset = (usize, u64);
 
-/// What an object is, and its content.
+/// The kind and the content of an object.
 type Kept = (Kind, Vec<u8>);
 
-/// A cache of two generations: when the young ones are half of what may be kept, the old ones go,
-/// and what is asked for meanwhile is young again.
+/// A cache of two generations: when the young objects reach half of the limit, the old ones are
+/// dropped and the young ones become old. An old one that is used becomes young again.
 #[derive(Debug, Default)]
 pub(super) struct Cache {
-    young: HashMap<Position, Kept>,
-    old: HashMap<Position, Kept>,
-    /// The bytes of the young ones.
+    young: HashMap<PackOffset, Kept>,
+    old: HashMap<PackOffset, Kept>,
+    /// The size of the young objects, in bytes.
     size: usize,
     pack: usize,
 }
 
 impl Cache {
-    /// Says which pack is meant from now on. gix does not tell two packs apart whose paths have the
-    /// same checksum.
+    /// Selects the pack that the offsets belong to. The pack ids of gix are checksums of paths,
+    /// which may collide.
     pub(super) fn pack(&mut self, number: usize) {
         self.pack = number;
     }
 
-    /// Whether an object is kept.
+    /// Whether the object at this offset is cached.
     pub(super) fn has(&self, offset: u64) -> bool {
         let place = (self.pack, offset);
         self.young.contains_key(&place) || self.old.contains_key(&place)
     }
 
-    fn keep(&mut self, place: Position, object: Kept) {
+    fn keep(&mut self, place: PackOffset, object: Kept) {
         self.size += object.1.len();
         self.young.insert(place, object);
         if self.size > LIMIT / 2 {
@@ -63,7 +63,7 @@ impl DecodeEntry for Cache {
         let (kind, data) = self.young.get(&place).or_else(|| self.old.get(&place))?;
         out.clear();
         out.extend_from_slice(data);
-        // The size in the pack is for statistics.
+        // The second field is the size in the pack, which gix uses for statistics only.
         Some((*kind, 0))
     }
 }
@@ -73,7 +73,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_used_stays_and_what_is_not_goes() {
+    fn used_objects_stay_and_others_are_dropped() {
         let mut cache = Cache::default();
         let object = vec![7; LIMIT / 8];
         let mut out = Vec::new();

@@ -1,43 +1,43 @@
-//! Where a pack has an object: the index of a pack, version 2 (gitformat-pack(5)).
+//! The index of a pack, version 2 (gitformat-pack(5)): where in the pack an object is.
 //!
-//! Its tables are asked where they lie. gix reads one of them whole to open it, which is more than
-//! all the rest of what the hook does in a repository of a million objects.
+//! Its tables are searched on disk. gix reads a whole table when it opens an index, which takes
+//! longer than the rest of the hook in a repository of a million objects.
 
 use std::io;
 
 use crate::base::change::ObjectId;
 use crate::git::source::Source;
 
-/// The length of the signature, the version, and the 256 numbers of the fan-out table.
+/// The length of the signature, the version and the fan-out table of 256 numbers.
 pub(crate) const HEADER: usize = 8 + 256 * 4;
 
-/// The most names that are read at once; among more, it is looked by halves.
-const FEW: u64 = 64;
+/// The most ids that are read at once; a longer range is bisected first.
+const MAX_READ: u64 = 64;
 
 /// The index of a pack.
 #[derive(Debug)]
 pub(crate) struct PackIndex<S> {
     source: S,
-    /// How many objects have a name that begins with this byte, or a lower one.
+    /// How many ids begin with this byte or a lower one.
     fan: Vec<u32>,
-    /// The length of an object's name, in bytes.
+    /// The length of an id, in bytes.
     hash: usize,
 }
 
 impl<S: Source> PackIndex<S> {
-    /// Reads the header; `None` if it is not of version 2, or its tables do not fit the file.
+    /// Reads the header; `None` if the version is not 2, or the file is too short for its tables.
     pub(crate) fn of(source: S, hash: usize) -> io::Result<Option<Self>> {
         let header = source.piece(0, HEADER)?;
         let fan: Vec<u32> =
             header[8..].as_chunks().0.iter().map(|number| u32::from_be_bytes(*number)).collect();
         let known = header.starts_with(b"\xfftOc\0\0\0\x02") && fan.is_sorted();
         let index = Self { source, fan, hash };
-        // Behind the three tables there may be one of large offsets; then two checksums.
+        // The three tables may be followed by one of large offsets; then come two checksums.
         let least = index.offsets() + index.count() * 4 + 2 * hash as u64;
         Ok((known && least <= index.source.length()).then_some(index))
     }
 
-    /// Where in the pack the object begins, if the pack has it.
+    /// The offset of an object in the pack, if it is there.
     pub(crate) fn find(&self, id: &ObjectId) -> io::Result<Option<u64>> {
         let id = id.as_bytes();
         if id.len() != self.hash {
@@ -46,15 +46,15 @@ impl<S: Source> PackIndex<S> {
         let first = usize::from(id[0]);
         let mut low = if first == 0 { 0 } else { u64::from(self.fan[first - 1]) };
         let mut high = u64::from(self.fan[first]);
-        while high - low > FEW {
+        while high - low > MAX_READ {
             let middle = low + (high - low) / 2;
-            if &self.names(middle, middle + 1)?[..] <= id {
+            if &self.ids(middle, middle + 1)?[..] <= id {
                 low = middle;
             } else {
                 high = middle;
             }
         }
-        let names = self.names(low, high)?;
+        let names = self.ids(low, high)?;
         match names.chunks_exact(self.hash).zip(low..).find(|(name, _)| *name == id) {
             Some((_, number)) => self.offset(number).map(Some),
             None => Ok(None),
@@ -65,12 +65,12 @@ impl<S: Source> PackIndex<S> {
         self.fan.last().copied().map_or(0, u64::from)
     }
 
-    /// Where the table of offsets begins: behind the names and their checksums.
+    /// Where the table of offsets begins: after the ids and the checksums of the objects.
     fn offsets(&self) -> u64 {
         HEADER as u64 + self.count() * (self.hash as u64 + 4)
     }
 
-    fn names(&self, from: u64, to: u64) -> io::Result<Vec<u8>> {
+    fn ids(&self, from: u64, to: u64) -> io::Result<Vec<u8>> {
         let length = usize::try_from((to - from) * self.hash as u64).map_err(io::Error::other)?;
         self.source.piece(HEADER as u64 + from * self.hash as u64, length)
     }
@@ -82,7 +82,7 @@ impl<S: Source> PackIndex<S> {
         if short & 0x8000_0000 == 0 {
             return Ok(u64::from(short));
         }
-        // Beyond two gibibytes, it stands in the table of large offsets.
+        // An offset of two gibibytes or more is in the table of large offsets.
         let mut long = [0; 8];
         self.source.read(
             &mut long,
@@ -96,7 +96,7 @@ impl<S: Source> PackIndex<S> {
 mod tests {
     use super::*;
 
-    /// An index of these objects, each named by one byte again and again.
+    /// An index of these objects. An id is one byte, repeated.
     fn index(objects: &[(u8, u64)]) -> Vec<u8> {
         let mut text = b"\xfftOc\0\0\0\x02".to_vec();
         for first in 0..=255 {
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn objects_are_found_where_the_index_says() {
+    fn offsets_of_every_size_are_found() {
         let objects = [(0, 12), (7, 1 << 40), (8, 0x7fff_ffff), (9, 0x8000_0000), (255, 99)];
         let text = index(&objects);
         let index = PackIndex::of(&text[..], 20).unwrap().unwrap();
@@ -137,8 +137,8 @@ mod tests {
     }
 
     #[test]
-    fn among_many_names_it_is_looked_by_halves() {
-        // All in one bucket: the names differ in their last bytes.
+    fn a_long_range_of_ids_is_bisected() {
+        // All in one bucket: the ids differ in their last bytes.
         let names: Vec<[u8; 20]> = (0..1000_u16)
             .map(|number| {
                 let mut name = [5; 20];
@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_index_of_version_2_is_not_read() {
+    fn other_files_are_not_read() {
         let text = index(&[(1, 12), (2, 34)]);
         assert!(PackIndex::of(&text[..HEADER - 1], 20).is_err());
         for length in HEADER..text.len() {
@@ -175,7 +175,7 @@ mod tests {
         let mut falling = text.clone();
         falling[8] = 1;
         assert!(PackIndex::of(&falling[..], 20).unwrap().is_none());
-        // An offset that leads out of the table of large ones.
+        // An offset beyond the table of large offsets.
         let mut astray = text;
         astray[HEADER + 48] = 0x80;
         let index = PackIndex::of(&astray[..], 20).unwrap().unwrap();

@@ -10,6 +10,7 @@ use gix::index::entry::{Flags, Stage};
 use crate::base::change::{Mode, ObjectId};
 use crate::base::error::Error;
 use crate::base::path::RepoPath;
+use crate::git::listing::parse_staged_record;
 use crate::git::process::{Git, parse_path, records, unreadable};
 use crate::snapshot::Hiding;
 
@@ -263,13 +264,10 @@ fn native<'a>(index: &'a gix::index::File, entry: &'a gix::index::Entry) -> Opti
 
 /// Parses `<tag> <mode> <id> <stage>\t<path>`.
 fn listed(record: &[u8]) -> Option<Tracked<'_>> {
-    let tab = record.iter().position(|&byte| byte == b'\t')?;
-    let (tag, about) = record[..tab].split_first()?;
-    let mode = about.strip_prefix(b" ")?.split(|&byte| byte == b' ').next()?;
-    let bits = u32::from_str_radix(std::str::from_utf8(mode).ok()?, 8).ok()?;
-    let hiding = hiding(*tag);
-    let (mode, executable) = (Mode::from_bits(bits)?, bits & 0o100 != 0);
-    Some(Tracked { path: &record[tab + 1..], mode, executable, hiding, stat: None })
+    let (tag, staged) = record.split_first()?;
+    let item = parse_staged_record(staged.strip_prefix(b" ")?)?;
+    let (mode, executable) = (Mode::from_bits(item.mode)?, item.mode & 0o100 != 0);
+    Some(Tracked { path: item.path, mode, executable, hiding: hiding(*tag), stat: None })
 }
 
 #[cfg(test)]

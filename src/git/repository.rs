@@ -1,7 +1,7 @@
-//! Which repository git would use here, where that is beyond doubt.
+//! The repository that git would use, if that is certain.
 //!
-//! It goes by lists of what is known: an unknown variable, setting, extension or owner is handed
-//! over.
+//! This goes by lists of what is allowed: an unknown variable, setting, extension or owner is
+//! handed over.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -17,15 +17,15 @@ use crate::git::layer::Handover;
 use crate::git::source;
 use crate::os::env::Environment;
 
-/// Variables of git that do not change what is staged. A name with `_` at its end is a prefix.
+/// Variables of git that change neither where the repository is nor what is staged. A name that
+/// ends in `_` is a prefix.
 const HARMLESS: [&str; 34] = [
     "GIT_ADVICE",
     "GIT_ASKPASS",
     "GIT_ATTR_NOSYSTEM",
     "GIT_AUTHOR_",
     "GIT_COMMITTER_",
-    // The configuration of the user and the machine does not decide where a repository is, nor what
-    // its index holds.
+    // The configuration of the user and the machine changes neither.
     "GIT_CONFIG_GLOBAL",
     "GIT_CONFIG_NOSYSTEM",
     "GIT_CONFIG_SYSTEM",
@@ -57,11 +57,10 @@ const HARMLESS: [&str; 34] = [
     "GIT_TRACE2_",
 ];
 
-/// Extensions of the repository format that change nothing about the index, HEAD or objects that
-/// are here.
+/// Extensions of the repository format that do not change how the index, HEAD and objects are read.
 const EXTENSIONS: [&str; 3] = ["worktreeconfig", "partialclone", "preciousobjects"];
 
-/// The extension that names the hash of all ids. It counts in format 1 only.
+/// The extension that names the hash of all ids; only in format 1.
 const OBJECT_FORMAT: &str = "objectformat";
 
 /// The directories of a repository with a work tree. All absolute.
@@ -69,43 +68,29 @@ const OBJECT_FORMAT: &str = "objectformat";
 pub(super) struct Repository {
     /// The top of the work tree.
     pub top: PathBuf,
-    /// What belongs to this work tree: HEAD and the index.
+    /// The directory of this work tree: HEAD and the index.
     pub git: PathBuf,
-    /// What all work trees share: refs and objects.
+    /// The directory that all work trees share: refs and objects.
     pub common: PathBuf,
     /// The index.
     pub index: PathBuf,
     /// The length of an object's id, in bytes.
     pub hash: usize,
-    /// Whether we were started below the top of the work tree.
+    /// Whether the program was started below the top of the work tree.
     pub below_top: bool,
 }
 
 impl Repository {
-    /// Finds it, as git does: gitrepository-layout(5), and `setup.c` of git for who must own it.
+    /// Finds it as git does: gitrepository-layout(5), and `setup.c` of git for the owner.
     pub(super) fn find(directory: &Path, env: &Environment) -> Result<Self, Handover> {
-        let unknown = |name: &str| {
-            name.starts_with("GIT_")
-                && !HARMLESS
-                    .iter()
-                    .any(|known| *known == name || known.ends_with('_') && name.starts_with(known))
-        };
-        if let Some(name) = env.names().filter_map(OsStr::to_str).find(|name| unknown(name)) {
-            return Err(Handover::variable(name));
-        }
-        // To git, one that is set to nothing is set.
-        if let Some(name) =
-            ["GIT_DIR", "GIT_INDEX_FILE"].into_iter().find(|name| env.is_set_empty(name))
-        {
-            return Err(Handover::variable(name));
-        }
+        check_variables(env)?;
         let (top, git, linked) = match env.get("GIT_DIR") {
             // Without `GIT_WORK_TREE`, the current directory is the top.
             Some(git) => (directory.to_owned(), directory.join(git), false),
             None => discover(directory)?,
         };
         let common = match read_line(&git.join("commondir"))? {
-            Some(common) => git.join(common),
+            Some(common) => git.join(OsStr::from_bytes(&common)),
             None => git.clone(),
         };
         looks_like_a_repository(&git, &common)?;
@@ -125,9 +110,34 @@ impl Repository {
             env.get("GIT_INDEX_FILE").map_or_else(|| git.join("index"), |path| top.join(path));
         Ok(Self { below_top: top != directory, top, git, common, index, hash: format.hash })
     }
+
+    /// The object store.
+    pub(super) fn objects(&self) -> PathBuf {
+        self.common.join("objects")
+    }
+
+    /// Where a shallow clone lists the commits whose parents it lacks.
+    pub(super) fn shallow(&self) -> PathBuf {
+        self.common.join("shallow")
+    }
 }
 
-/// The top of the work tree, its repository, and whether a file led there.
+/// Hands over if a variable may change where the repository is, or what is staged.
+fn check_variables(env: &Environment) -> Result<(), Handover> {
+    let is_harmless = |name: &str| {
+        let is = |known: &&str| known == &name || known.ends_with('_') && name.starts_with(*known);
+        HARMLESS.iter().any(is)
+    };
+    let mut names = env.names().filter_map(OsStr::to_str).filter(|name| name.starts_with("GIT_"));
+    // Git takes an empty value for a value.
+    let blank = || ["GIT_DIR", "GIT_INDEX_FILE"].into_iter().find(|name| env.is_set_empty(name));
+    match names.find(|name| !is_harmless(name)).or_else(blank) {
+        Some(name) => Err(Handover::variable(name)),
+        None => Ok(()),
+    }
+}
+
+/// The top of the work tree, its repository, and whether `.git` is a file.
 fn discover(directory: &Path) -> Result<(PathBuf, PathBuf, bool), Handover> {
     let device = about(directory)?.dev();
     for top in directory.ancestors() {
@@ -140,30 +150,29 @@ fn discover(directory: &Path) -> Result<(PathBuf, PathBuf, bool), Handover> {
                 return Ok((top.to_owned(), git, false));
             }
             Ok(about) if about.is_file() => {
-                let line = read_line(&git)?.ok_or("the file .git went away")?;
-                let path = line.as_os_str().as_bytes().strip_prefix(b"gitdir: ");
-                let path = path.ok_or("the file .git names no repository")?;
+                let line = read_line(&git)?.ok_or("the file .git was removed")?;
+                let path = line.strip_prefix(b"gitdir: ").ok_or("the file .git is malformed")?;
                 return Ok((top.to_owned(), top.join(OsStr::from_bytes(path)), true));
             }
             Ok(_) => return Err(".git is neither a directory nor a file".into()),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                // Git would take this for a bare repository.
+                // Git would use it as a bare repository.
                 if top.join("HEAD").exists() || top.join("objects").exists() {
-                    return Err("there may be a bare repository on the way up".into());
+                    return Err("a directory above may be a bare repository".into());
                 }
             }
-            Err(error) => return Err(Handover::failed(".git cannot be looked at", error)),
+            Err(error) => return Err(Handover::failed(".git cannot be examined", error)),
         }
     }
     Err("no repository was found".into())
 }
 
-/// Git goes on upwards past a directory that is none.
+/// Git ignores a `.git` that is not a repository, and searches further up.
 fn looks_like_a_repository(git: &Path, common: &Path) -> Result<(), Handover> {
     let whole = git.join("HEAD").is_file()
         && common.join("objects").is_dir()
         && common.join("refs").is_dir();
-    if whole { Ok(()) } else { Err("the directory .git is no whole repository".into()) }
+    if whole { Ok(()) } else { Err("the repository is incomplete".into()) }
 }
 
 /// Git refuses a repository of another user, unless `safe.directory` allows it.
@@ -171,40 +180,41 @@ fn owned(path: &Path) -> Result<(), Handover> {
     if about(path)?.uid() == rustix::process::geteuid().as_raw() {
         Ok(())
     } else {
-        Err("the repository belongs to somebody else".into())
+        Err("the repository belongs to another user".into())
     }
 }
 
 fn about(path: &Path) -> Result<fs::Metadata, Handover> {
     fs::symlink_metadata(path)
-        .map_err(|error| Handover::failed("a directory cannot be looked at", error))
+        .map_err(|error| Handover::failed("a directory cannot be examined", error))
 }
 
-/// The text of a file of one line, without its end; `None` if there is no such file.
-pub(super) fn read_line(path: &Path) -> Result<Option<PathBuf>, Handover> {
-    let line = source::whole(path)
+/// The content of a file of one line, without the line end; `None` if the file is missing.
+pub(super) fn read_line(path: &Path) -> Result<Option<Vec<u8>>, Handover> {
+    let mut line = source::read_whole(path)
         .map_err(|error| Handover::failed("the repository cannot be read", error))?;
-    let Some(mut line) = line else { return Ok(None) };
-    while line.last().is_some_and(|byte| matches!(byte, b'\n' | b'\r')) {
-        line.pop();
+    if let Some(line) = &mut line {
+        while line.last().is_some_and(|byte| matches!(byte, b'\n' | b'\r')) {
+            line.pop();
+        }
     }
-    Ok(Some(PathBuf::from(OsStr::from_bytes(&line))))
+    Ok(line)
 }
 
-/// What the configuration of a repository says about the repository itself.
+/// The settings that describe the repository itself.
 struct RepositoryFormat {
-    /// Whether each work tree has a configuration of its own as well.
+    /// Whether each work tree has its own configuration as well.
     has_own_settings: bool,
     /// The length of an object's id, in bytes.
     hash: usize,
 }
 
 impl RepositoryFormat {
-    /// Reads it; `None` if there is no such file. Files that it includes say nothing about this
-    /// (`read_repository_format` of git reads this file alone).
+    /// Reads a configuration file; `None` if it is missing. Included files do not count:
+    /// `read_repository_format` of git reads this file alone.
     fn read(path: &Path) -> Result<Option<Self>, Handover> {
         let unreadable = "the configuration cannot be read";
-        let text = source::whole(path).map_err(|error| Handover::failed(unreadable, error))?;
+        let text = source::read_whole(path).map_err(|error| Handover::failed(unreadable, error))?;
         let Some(text) = text else { return Ok(None) };
         let about = Metadata::from(gix::config::Source::Local);
         let config = File::from_bytes_no_includes(&text, about, Options::default())
@@ -237,7 +247,7 @@ impl RepositoryFormat {
     }
 }
 
-/// The length of an id by the object format, which is named at most once.
+/// The length of an id in the object format, which may be named at most once.
 fn hash(config: &File, formats: usize) -> Result<usize, Handover> {
     let name = if formats == 1 { config.string("extensions.objectformat") } else { None };
     match (formats, name.as_ref().map(|name| &name[..])) {
@@ -251,7 +261,7 @@ fn hash(config: &File, formats: usize) -> Result<usize, Handover> {
 mod tests {
     use super::*;
 
-    /// The length of an id by this configuration.
+    /// The length of an id in a repository with this configuration.
     fn hash_of(config: &str) -> Result<usize, String> {
         let file = tempfile::NamedTempFile::new().unwrap();
         fs::write(file.path(), config).unwrap();
@@ -260,7 +270,7 @@ mod tests {
     }
 
     #[test]
-    fn the_hash_is_known_where_it_is_named_at_most_once_and_counts() {
+    fn the_hash_is_known_if_format_1_names_it_once() {
         let one = "[core]\nrepositoryFormatVersion = 1\n";
         let named = |name: &str| format!("{one}[extensions]\nobjectFormat = {name}\n");
         assert_eq!(hash_of("[core]\n"), Ok(20));
