@@ -7,7 +7,7 @@ use crate::disk::atomic::{self, Old, WriteError};
 use crate::disk::lock::{Busy, DirectoryLock};
 use crate::hooks::plan::{HookEdit, Overwrite};
 use crate::hooks::shown;
-use crate::hooks::slot::{self, HookDirectory, Slot, Stand};
+use crate::hooks::slot::{HookDirectory, HookFile, Slot};
 
 /// Keeps other runs away from the hooks of a repository until it is dropped: several packages of a
 /// workspace may install at once.
@@ -37,7 +37,7 @@ pub(crate) fn apply(
             _ => None,
         };
         if let Some(slot) = planned_on
-            && !is_as_planned(&slot::stand(&slot.path, top)?, &slot.stand)
+            && !is_as_planned(&HookFile::read(&slot.path, top)?, &slot.file)
         {
             return Err(Error::new(format!("change {}", slot.name), WriteError::Changed).help(LOOK));
         }
@@ -58,17 +58,17 @@ const LOOK: &str = "look at it, then run the command again";
 
 /// Whether the file is what it was when the plan was made. A link may lead to a hook that was
 /// changed just now.
-fn is_as_planned(now: &Stand, then: &Stand) -> bool {
-    now == then || matches!((now, then), (Stand::Link(_), Stand::Link(_)))
+fn is_as_planned(now: &HookFile, then: &HookFile) -> bool {
+    now == then || matches!((now, then), (HookFile::Link(_), HookFile::Link(_)))
 }
 
 fn make(edit: &HookEdit, planned_on: Option<&Slot>) -> Result<(), WriteError> {
     match edit {
         HookEdit::MakeDirectory { path, bits } => atomic::make_directory(path, *bits),
         HookEdit::Write { path, text, bits, how } => {
-            let old = match planned_on.map(|slot| &slot.stand) {
+            let old = match planned_on.map(|slot| &slot.file) {
                 _ if *how == Overwrite::Create => Old::Absent,
-                Some(Stand::File { text, .. }) => Old::Text(text),
+                Some(HookFile::Regular { text, .. }) => Old::Text(text),
                 _ => Old::Any,
             };
             atomic::write(path, text, *bits, old)

@@ -7,10 +7,10 @@ use crate::base::error::Error;
 use crate::base::path::{RepoPath, shell_quote};
 use crate::hooks::block::{self, Condition, Found};
 use crate::hooks::layout::Layout;
-use crate::hooks::plan::stays_idle;
+use crate::hooks::plan::still_ignored;
 use crate::hooks::setup::{Guard, Husky, Setup, names_us};
 use crate::hooks::shim::Author;
-use crate::hooks::slot::{HookDirectory, Slot, Stand};
+use crate::hooks::slot::{HookDirectory, HookFile, Slot};
 pub(crate) use crate::hooks::state::HookState;
 use crate::hooks::{Hook, SKIP, SWITCH, binary, find, read_if_there, shown, skipped};
 use crate::os::env::Environment;
@@ -139,7 +139,7 @@ fn of_file(slot: &Slot, layout: &Layout, env: &Environment) -> Health {
                     slot.hook,
                     HookState::Doubtful(format!("{name} is not ours, and names bakstop")),
                 )
-            } else if slot.stand == Stand::Nothing {
+            } else if slot.file == HookFile::Missing {
                 Health::to_install(slot.hook, "not installed".into())
             } else {
                 Health::to_install(slot.hook, format!("not installed ({name} is not ours)"))
@@ -177,8 +177,8 @@ fn of_file(slot: &Slot, layout: &Layout, env: &Environment) -> Health {
 /// What becomes of the hook that was here before: our file runs it, if both can be run.
 fn about_kept(slot: &Slot) -> String {
     let kept = &slot.kept_name;
-    match slot.kept_stand.idle() {
-        Some(why) => format!("{kept} is kept; {}", stays_idle(why)),
+    match slot.kept_file.why_ignored() {
+        Some(why) => format!("{kept} is kept; {}", still_ignored(why)),
         None if slot.is_executable() => format!("{kept} runs first"),
         None => format!("{kept} is kept, and does not run either"),
     }

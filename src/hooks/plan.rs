@@ -7,7 +7,7 @@ use crate::disk::atomic::{Bits, TEMPORARY};
 use crate::hooks::block::{self, Block, Condition, Found};
 use crate::hooks::setup::{Foreign, Setup, names_us};
 use crate::hooks::shim::{self, Author};
-use crate::hooks::slot::{HookDirectory, Slot, Stand};
+use crate::hooks::slot::{HookDirectory, HookFile, Slot};
 use crate::hooks::{Hook, find, shown};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,7 +28,7 @@ pub(crate) enum HookEdit {
         /// Its second name.
         kept: PathBuf,
         /// Why git passed it over so far, if it did.
-        idle: Option<&'static str>,
+        ignored: Option<&'static str>,
     },
     /// A hook that was kept gets its name back.
     PutBack {
@@ -95,8 +95,8 @@ impl HookEdit {
             Self::Write { path, how: Overwrite::TakeBlockOut, .. } => {
                 format!("{} the block of bakstop out of {}", verb("took", "take"), file(path))
             }
-            Self::Keep { hook, kept, idle } => {
-                let then = idle.map_or("it runs first".to_owned(), stays_idle);
+            Self::Keep { hook, kept, ignored } => {
+                let then = ignored.map_or("it runs first".to_owned(), still_ignored);
                 format!("{} {} as {}; {then}", verb("kept", "keep"), file(hook), file(kept))
             }
             Self::PutBack { kept, hook } => {
@@ -172,7 +172,7 @@ pub(crate) fn refuse(foreign: &Foreign) -> Error {
 }
 
 /// What is said of a hook that is kept although git passes it over.
-pub(crate) fn stays_idle(why: &str) -> String {
+pub(crate) fn still_ignored(why: &str) -> String {
     format!("it is {why}, so it did not run and does not")
 }
 
@@ -204,12 +204,12 @@ fn install_file(slot: &Slot, binary: Option<&Path>) -> Result<Vec<HookEdit>, Err
         _ => (EXECUTABLE, slot.is_executable()),
     };
     let write = |how| HookEdit::Write { path: slot.path.clone(), text: text.clone(), bits, how };
-    match (&slot.stand, slot.author()) {
-        (Stand::Nothing, _) => Ok(vec![write(Overwrite::Create)]),
-        (Stand::Other, _) => {
+    match (&slot.file, slot.author()) {
+        (HookFile::Missing, _) => Ok(vec![write(Overwrite::Create)]),
+        (HookFile::Other, _) => {
             Err(Error::new(INSTALL, format!("{} is not a file", slot.name)).help("remove it"))
         }
-        (Stand::File { .. }, Author::Bakstop(_)) => Ok(if slot.text() == text && runs {
+        (HookFile::Regular { .. }, Author::Bakstop(_)) => Ok(if slot.text() == text && runs {
             Vec::new()
         } else {
             vec![write(Overwrite::Replace)]
@@ -224,7 +224,7 @@ fn install_file(slot: &Slot, binary: Option<&Path>) -> Result<Vec<HookEdit>, Err
                 .help("give it another name, then install"))
         }
         // An installation was cut off between keeping the hook and taking its place.
-        (_, Author::Others) if slot.kept_stand == slot.stand => Ok(vec![write(Overwrite::Replace)]),
+        (_, Author::Others) if slot.kept_file == slot.file => Ok(vec![write(Overwrite::Replace)]),
         (_, Author::Others) if slot.has_kept() => Err(Error::new(
             INSTALL,
             format!("{} is not ours, and {} is there as well", slot.name, slot.kept_name),
@@ -234,7 +234,7 @@ fn install_file(slot: &Slot, binary: Option<&Path>) -> Result<Vec<HookEdit>, Err
         (_, Author::Others) if asks_its_name(slot.text()) && names_us(slot.text()) => {
             Ok(Vec::new())
         }
-        (Stand::Link(_), Author::Others) if slot.text().contains(&0) => Err(Error::new(
+        (HookFile::Link(_), Author::Others) if slot.text().contains(&0) => Err(Error::new(
             INSTALL,
             format!("{} is a link to a program, which may go by its name", slot.name),
         )
@@ -247,7 +247,7 @@ fn install_file(slot: &Slot, binary: Option<&Path>) -> Result<Vec<HookEdit>, Err
         (_, Author::Others) => {
             let (hook, kept) = (slot.path.clone(), slot.kept.clone());
             Ok(vec![
-                HookEdit::Keep { hook, kept, idle: slot.stand.idle() },
+                HookEdit::Keep { hook, kept, ignored: slot.file.why_ignored() },
                 write(Overwrite::Replace),
             ])
         }
@@ -257,15 +257,17 @@ fn install_file(slot: &Slot, binary: Option<&Path>) -> Result<Vec<HookEdit>, Err
 /// Takes our file out, and puts back what was there.
 fn uninstall_file(slot: &Slot) -> Result<Vec<HookEdit>, Error> {
     let put_back = HookEdit::PutBack { kept: slot.kept.clone(), hook: slot.path.clone() };
-    match (&slot.stand, slot.author()) {
-        (Stand::File { .. }, Author::Bakstop(_)) if !slot.has_kept() => {
+    match (&slot.file, slot.author()) {
+        (HookFile::Regular { .. }, Author::Bakstop(_)) if !slot.has_kept() => {
             Ok(vec![HookEdit::Remove(slot.path.clone())])
         }
-        (Stand::File { .. }, Author::Bakstop(_)) | (Stand::Nothing, _) if slot.has_kept() => {
+        (HookFile::Regular { .. }, Author::Bakstop(_)) | (HookFile::Missing, _)
+            if slot.has_kept() =>
+        {
             Ok(vec![put_back])
         }
         (_, Author::BakstopAndOthers) => Err(edited(UNINSTALL, slot)),
-        (_, Author::Others) if slot.has_kept() && slot.kept_stand == slot.stand => {
+        (_, Author::Others) if slot.has_kept() && slot.kept_file == slot.file => {
             Ok(vec![HookEdit::Remove(slot.kept.clone())])
         }
         (_, _) if slot.has_kept() => Err(Error::new(
@@ -284,13 +286,13 @@ fn install_block(slot: &Slot, direct: bool) -> Result<Vec<HookEdit>, Error> {
     if slot.author() != Author::Others {
         return install_file(slot, None);
     }
-    let (text, mode) = match &slot.stand {
-        Stand::File { text, mode } => (text, *mode),
-        Stand::Nothing if direct => return install_file(slot, None),
-        Stand::Nothing => {
+    let (text, mode) = match &slot.file {
+        HookFile::Regular { text, mode } => (text, *mode),
+        HookFile::Missing if direct => return install_file(slot, None),
+        HookFile::Missing => {
             return Ok(write(block::insert(None, slot.hook), PLAIN, Overwrite::Create));
         }
-        Stand::Link(_) | Stand::Other => {
+        HookFile::Link(_) | HookFile::Other => {
             return Err(
                 Error::new(INSTALL, format!("{} is not a file", slot.name)).help("remove it")
             );
@@ -330,7 +332,7 @@ fn install_block(slot: &Slot, direct: bool) -> Result<Vec<HookEdit>, Error> {
 
 /// Takes the block out of husky's file, and the file away if we made it.
 fn uninstall_block(slot: &Slot) -> Result<Vec<HookEdit>, Error> {
-    let Stand::File { text, mode } = &slot.stand else { return Ok(Vec::new()) };
+    let HookFile::Regular { text, mode } = &slot.file else { return Ok(Vec::new()) };
     if slot.author() != Author::Others {
         return uninstall_file(slot);
     }
@@ -364,7 +366,7 @@ fn by_hand(slot: &Slot) -> String {
 
 fn edited(doing: &str, slot: &Slot) -> Error {
     let help = if slot.has_kept() {
-        let runs = if slot.kept_stand.idle().is_none() {
+        let runs = if slot.kept_file.why_ignored().is_none() {
             "which runs first"
         } else {
             "make that executable"
@@ -442,20 +444,20 @@ mod tests {
 
     const MINE: &[u8] = b"#!/bin/sh\nnpm test\n";
 
-    fn slot(stand: Stand, has_kept: bool) -> Slot {
+    fn slot(hook_file: HookFile, has_kept: bool) -> Slot {
         Slot {
             hook: Hook::PreCommit,
             path: "/r/h/pre-commit".into(),
-            stand,
+            file: hook_file,
             kept: "/r/h/pre-commit.before-bakstop".into(),
-            kept_stand: if has_kept { file("#!/bin/sh\nolder\n", 0o755) } else { Stand::Nothing },
+            kept_file: if has_kept { file("#!/bin/sh\nolder\n", 0o755) } else { HookFile::Missing },
             name: RepoPath::from("h/pre-commit"),
             kept_name: RepoPath::from("h/pre-commit.before-bakstop"),
         }
     }
 
-    fn file(text: impl Into<Vec<u8>>, mode: u32) -> Stand {
-        Stand::File { text: text.into(), mode }
+    fn file(text: impl Into<Vec<u8>>, mode: u32) -> HookFile {
+        HookFile::Regular { text: text.into(), mode }
     }
 
     fn shim() -> Vec<u8> {
@@ -477,26 +479,30 @@ mod tests {
         let idle = |why| {
             keeps.replace("it runs first", &format!("it is {why}, so it did not run and does not"))
         };
-        for (stand, has_kept, expected) in [
-            (Stand::Nothing, false, "would create h/pre-commit\n"),
-            (Stand::Nothing, true, "would create h/pre-commit\n"),
+        for (hook_file, has_kept, expected) in [
+            (HookFile::Missing, false, "would create h/pre-commit\n"),
+            (HookFile::Missing, true, "would create h/pre-commit\n"),
             (file(MINE, 0o755), false, keeps),
             (file(MINE, 0o644), false, &idle("not executable")),
             (file("", 0o755), false, keeps),
-            (Stand::Link(Some((MINE.into(), 0o755))), false, keeps),
-            (Stand::Link(Some((MINE.into(), 0o644))), false, &idle("not executable")),
-            (Stand::Link(None), false, &idle("a link that leads to no file")),
+            (HookFile::Link(Some((MINE.into(), 0o755))), false, keeps),
+            (HookFile::Link(Some((MINE.into(), 0o644))), false, &idle("not executable")),
+            (HookFile::Link(None), false, &idle("a link that leads to no file")),
             (file(shim(), 0o755), true, ""),
             (file(shim(), 0o644), true, "would write h/pre-commit\n"),
             (file(shim::render(Hook::PreCommit, None), 0o755), false, "would write h/pre-commit\n"),
         ] {
-            assert_eq!(installed(&slot(stand.clone(), has_kept)).unwrap(), expected, "{stand:?}");
+            assert_eq!(
+                installed(&slot(hook_file.clone(), has_kept)).unwrap(),
+                expected,
+                "{hook_file:?}"
+            );
         }
     }
 
     #[test]
     fn an_installation_that_was_cut_off_goes_on_where_it_stopped() {
-        let cut_off = Slot { kept_stand: file(MINE, 0o755), ..slot(file(MINE, 0o755), true) };
+        let cut_off = Slot { kept_file: file(MINE, 0o755), ..slot(file(MINE, 0o755), true) };
         assert_eq!(installed(&cut_off).unwrap(), "would write h/pre-commit\n");
         assert_eq!(uninstalled(&cut_off).unwrap(), "removed h/pre-commit.before-bakstop\n");
         let scrap = PathBuf::from("/r/h/.bakstop-x1");
@@ -513,8 +519,8 @@ mod tests {
 
     #[test]
     fn what_installing_refuses() {
-        for (stand, has_kept, cause) in [
-            (Stand::Other, false, "h/pre-commit is not a file"),
+        for (hook_file, has_kept, cause) in [
+            (HookFile::Other, false, "h/pre-commit is not a file"),
             (
                 file(MINE, 0o755),
                 true,
@@ -526,7 +532,7 @@ mod tests {
                 "h/pre-commit was edited after bakstop wrote it",
             ),
             (
-                Stand::Link(Some((shim(), 0o755))),
+                HookFile::Link(Some((shim(), 0o755))),
                 false,
                 "h/pre-commit is a link to a hook of bakstop",
             ),
@@ -536,7 +542,7 @@ mod tests {
                 "h/pre-commit looks at its own name, so it cannot be kept under another",
             ),
         ] {
-            let error = installed(&slot(stand, has_kept)).unwrap_err();
+            let error = installed(&slot(hook_file, has_kept)).unwrap_err();
             assert_eq!(error.cause(), cause);
             assert!(error.next_step().is_some());
         }
@@ -545,9 +551,9 @@ mod tests {
     #[test]
     fn what_uninstalling_does_with_what_is_there() {
         let puts_back = "put h/pre-commit.before-bakstop back as h/pre-commit\n";
-        for (stand, has_kept, expected) in [
-            (Stand::Nothing, false, Ok("")),
-            (Stand::Nothing, true, Ok(puts_back)),
+        for (hook_file, has_kept, expected) in [
+            (HookFile::Missing, false, Ok("")),
+            (HookFile::Missing, true, Ok(puts_back)),
             (file(shim(), 0o755), true, Ok(puts_back)),
             (file(shim(), 0o644), false, Ok("removed h/pre-commit\n")),
             (file(MINE, 0o755), false, Ok("")),
@@ -563,28 +569,28 @@ mod tests {
                 false,
                 Err("h/pre-commit was edited after bakstop wrote it"),
             ),
-            (Stand::Link(Some((MINE.into(), 0o755))), false, Ok("")),
+            (HookFile::Link(Some((MINE.into(), 0o755))), false, Ok("")),
         ] {
-            let done = uninstalled(&slot(stand.clone(), has_kept));
+            let done = uninstalled(&slot(hook_file.clone(), has_kept));
             let done = done.as_deref().map_err(Error::cause);
-            assert_eq!(done, expected, "{stand:?}");
+            assert_eq!(done, expected, "{hook_file:?}");
         }
     }
 
     #[test]
     fn a_shared_hook_names_no_program_of_this_machine() {
-        let place = |stand| HookDirectory {
+        let place = |hook_file| HookDirectory {
             directory: "/r/h".into(),
             exists: false,
             husky: false,
             names: Vec::new(),
-            slots: vec![slot(stand, false)],
+            slots: vec![slot(hook_file, false)],
         };
         for tracked in [true, false] {
             let setup = Setup::Native { directory: "/r/h".into(), tracked };
             let edits = install(
                 &setup,
-                &place(Stand::Nothing),
+                &place(HookFile::Missing),
                 &Hook::USUAL,
                 Some(Path::new("/opt/me/bakstop")),
             )
@@ -597,7 +603,7 @@ mod tests {
         let husky = Setup::Husky(Husky { directory: "/r/h".into(), direct: false, prepared: true });
         let edits = install(
             &husky,
-            &place(Stand::Nothing),
+            &place(HookFile::Missing),
             &Hook::USUAL,
             Some(Path::new("/opt/me/bakstop")),
         )

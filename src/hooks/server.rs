@@ -6,7 +6,7 @@ use crate::base::error::Error;
 use crate::hooks::layout::Layout;
 use crate::hooks::shim::Author;
 use crate::hooks::shown;
-use crate::hooks::slot::{HookDirectory, Slot, Stand};
+use crate::hooks::slot::{HookDirectory, HookFile, Slot};
 use crate::hooks::state::HookState;
 
 /// The directory whose programs a delegating `pre-receive` runs one after the other, as those of
@@ -31,7 +31,7 @@ impl Server {
         // A directory that nobody runs is none: without a `pre-receive`, git looks into no
         // directory.
         let is_anothers =
-            |slot: &&Slot| slot.stand != Stand::Nothing && slot.author() == Author::Others;
+            |slot: &&Slot| slot.file != HookFile::Missing && slot.author() == Author::Others;
         let delegates = |slot: &Slot| runs_directory(slot.text()) || hooks.join(DELEGATES).is_dir();
         let delegates = place.slots.iter().find(is_anothers).is_some_and(delegates);
         Ok(Self { hooks, delegates })
@@ -52,7 +52,7 @@ impl Server {
             return Ok(None);
         }
         let place = HookDirectory::server(&self.hooks, &layout.top)?;
-        Ok(place.slots.iter().find_map(|slot| match slot.stand.idle() {
+        Ok(place.slots.iter().find_map(|slot| match slot.file.why_ignored() {
             Some(why) => Some(HookState::not_in_force(format!(
                 "{}, which would run it, is {why}",
                 slot.name

@@ -11,32 +11,60 @@ use crate::hooks::block::{self, Found};
 use crate::hooks::shim::{self, Author};
 use crate::hooks::{Hook, LIMIT, shown, unreadable};
 
-/// What stands at a path.
+/// The file at the path of a hook.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Stand {
-    Nothing,
-    File {
+pub(crate) enum HookFile {
+    Missing,
+    Regular {
         text: Vec<u8>,
         mode: u32,
     },
-    /// A symbolic link, and the bytes and permission bits behind it, if it leads to a file.
+    /// A symbolic link, with the content and permission bits of the file that it leads to, if any.
     Link(Option<(Vec<u8>, u32)>),
-    /// A directory, or worse.
+    /// A directory or a special file.
     Other,
 }
 
-impl Stand {
-    /// Why git passes it over as a hook; `None` if it would run it.
-    pub(crate) fn idle(&self) -> Option<&'static str> {
+impl HookFile {
+    /// Reads what is at a path now. Only a regular file is opened.
+    pub(crate) fn read(path: &Path, top: &Path) -> Result<Self, Error> {
+        let failed = |error| unreadable(path, top, &error);
+        let about = match path.symlink_metadata() {
+            Err(error) if is_absent(&error) => return Ok(Self::Missing),
+            about => about.map_err(|error| failed(error.into()))?,
+        };
+        if !about.is_symlink() && !about.is_file() {
+            return Ok(Self::Other);
+        }
+        let link = if about.is_symlink() { FinalLink::Follow } else { FinalLink::Refuse };
+        let read = read::open(path, link)
+            .and_then(|(file, about)| Ok((read::content(&file, &about, LIMIT)?, about)));
+        match read {
+            Ok((text, about)) if link == FinalLink::Refuse => {
+                Ok(Self::Regular { text, mode: atomic::mode(&about) })
+            }
+            Ok((text, about)) => Ok(Self::Link(Some((text, atomic::mode(&about))))),
+            // A link that leads to no file is not a hook, and is kept like one.
+            Err(error) if link == FinalLink::Follow && error.is_dead_end() => Ok(Self::Link(None)),
+            Err(error) => Err(failed(error)),
+        }
+    }
+
+    /// Why git does not run it as a hook; `None` if git would.
+    pub(crate) fn why_ignored(&self) -> Option<&'static str> {
         match self {
-            Self::File { mode, .. } | Self::Link(Some((_, mode))) => {
+            Self::Regular { mode, .. } | Self::Link(Some((_, mode))) => {
                 (mode & 0o111 == 0).then_some("not executable")
             }
             Self::Link(None) => Some("a link that leads to no file"),
-            Self::Nothing => Some("missing"),
+            Self::Missing => Some("missing"),
             Self::Other => Some("not a file"),
         }
     }
+}
+
+fn is_absent(error: &std::io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory)
 }
 
 /// The place of one hook.
@@ -44,10 +72,10 @@ impl Stand {
 pub(crate) struct Slot {
     pub hook: Hook,
     pub path: PathBuf,
-    pub stand: Stand,
+    pub file: HookFile,
     /// Where the hook that was there before is kept.
     pub kept: PathBuf,
-    pub kept_stand: Stand,
+    pub kept_file: HookFile,
     /// The file, as it is shown.
     pub name: RepoPath,
     /// The kept file, as it is shown.
@@ -99,11 +127,7 @@ impl HookDirectory {
         let slots: Result<Vec<Slot>, Error> =
             hooks.iter().map(|hook| slot(directory, *hook, top)).collect();
         let names = match read::list(directory) {
-            Err(error)
-                if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) =>
-            {
-                Vec::new()
-            }
+            Err(error) if is_absent(&error) => Vec::new(),
             listed => listed.map_err(|error| {
                 Error::new(format!("list {}", shown(directory, top)), error)
                     .help("make it readable for this user")
@@ -167,8 +191,8 @@ impl Slot {
         let kept = directory.join(format!("{}.{KEPT}", hook.name()));
         Ok(Self {
             hook,
-            stand: stand(&path, top)?,
-            kept_stand: stand(&kept, top)?,
+            file: HookFile::read(&path, top)?,
+            kept_file: HookFile::read(&kept, top)?,
             name: shown(&path, top),
             kept_name: shown(&kept, top),
             path,
@@ -178,8 +202,8 @@ impl Slot {
 
     /// The bytes of the hook, through a link if it is one.
     pub(crate) fn text(&self) -> &[u8] {
-        match &self.stand {
-            Stand::File { text, .. } | Stand::Link(Some((text, _))) => text,
+        match &self.file {
+            HookFile::Regular { text, .. } | HookFile::Link(Some((text, _))) => text,
             _ => &[],
         }
     }
@@ -196,17 +220,17 @@ impl Slot {
 
     /// Whether every user can run the file: a server may run as another than the one who installs.
     pub(crate) fn is_for_everyone(&self) -> bool {
-        matches!(self.stand, Stand::File { mode, .. } if mode & 0o555 == 0o555)
+        matches!(self.file, HookFile::Regular { mode, .. } if mode & 0o555 == 0o555)
     }
 
     /// Whether git would run the file.
     pub(crate) fn is_executable(&self) -> bool {
-        self.stand.idle().is_none()
+        self.file.why_ignored().is_none()
     }
 
     /// Whether a hook that was here before is kept.
     pub(crate) fn has_kept(&self) -> bool {
-        self.kept_stand != Stand::Nothing
+        self.kept_file != HookFile::Missing
     }
 
     /// Whether a server's `pre-receive` runs our file, and not git itself.
@@ -217,31 +241,5 @@ impl Slot {
     /// Whether another manager runs our file from here.
     pub(crate) fn is_chained(&self) -> bool {
         self.path.extension().is_some_and(|extension| extension == CHAINED)
-    }
-}
-
-/// The file at a path now. Only a regular file is opened.
-pub(crate) fn stand(path: &Path, top: &Path) -> Result<Stand, Error> {
-    let failed = |error| unreadable(path, top, &error);
-    let about = match path.symlink_metadata() {
-        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
-            return Ok(Stand::Nothing);
-        }
-        about => about.map_err(|error| failed(error.into()))?,
-    };
-    if !about.is_symlink() && !about.is_file() {
-        return Ok(Stand::Other);
-    }
-    let link = if about.is_symlink() { FinalLink::Follow } else { FinalLink::Refuse };
-    let read = read::open(path, link)
-        .and_then(|(file, about)| Ok((read::content(&file, &about, LIMIT)?, about)));
-    match read {
-        Ok((text, about)) if link == FinalLink::Refuse => {
-            Ok(Stand::File { text, mode: atomic::mode(&about) })
-        }
-        Ok((text, about)) => Ok(Stand::Link(Some((text, atomic::mode(&about))))),
-        // A link that leads to no file is not a hook, and is kept like one.
-        Err(error) if link == FinalLink::Follow && error.is_dead_end() => Ok(Stand::Link(None)),
-        Err(error) => Err(failed(error)),
     }
 }
