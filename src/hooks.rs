@@ -21,7 +21,7 @@ use crate::rules;
 
 pub(crate) mod binary;
 mod block;
-mod by_hand;
+pub(crate) mod by_hand;
 pub(crate) mod layout;
 mod manager;
 pub(crate) mod operation;

@@ -10,7 +10,7 @@ use crate::base::error::Error;
 use crate::base::finding::Verdict;
 use crate::commands::judge::{Options, Scope, judge};
 use crate::commands::{Context, Outcome};
-use crate::config::FILE;
+use crate::cure::setup;
 use crate::git::Git;
 use crate::hooks::{Hook, SKIP, SWITCH, operation, skipped};
 use crate::report::human;
@@ -35,18 +35,8 @@ pub(crate) struct Args {
 impl Args {
     /// How to go on if the guard crashes.
     pub(crate) fn go_on_after_crash(&self) -> String {
-        match self.hook {
-            Hook::PreReceive => "to go on: the push is refused; \
-                 `bakstop uninstall` in the repository on the server takes the hook out"
-                .to_owned(),
-            hook => without_this_check(hook),
-        }
+        setup::after_crash(self.hook)
     }
-}
-
-/// How to go on once without the guard.
-fn without_this_check(hook: Hook) -> String {
-    format!("to go on without this check: {SWITCH}=0 {}", hook.command())
 }
 
 /// Judges what a hook is about.
@@ -62,11 +52,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
     } else {
         skipped(&context.env).map_err(|unknown| no_such_rule(&unknown))?
     };
-    let way_on = if server {
-        format!("a {FILE} in the repository's directory on the server goes before it")
-    } else {
-        without_this_check(hook)
-    };
+    let way_on = setup::despite_configuration(hook);
     let options = Options {
         without: &skipped,
         config: None,
@@ -109,18 +95,13 @@ fn scope(args: &Args) -> Scope {
 /// What happens now, and how to go on.
 fn stopped(hook: Hook, context: &Context) -> String {
     let operation = match hook {
-        Hook::PreReceive => return "the push is refused".to_owned(),
-        // What was found is worth more than the words around it.
+        // The findings are printed even if the question to git fails.
         Hook::PrepareCommitMsg => {
             operation::in_progress(&Git::new(&context.directory)).unwrap_or_default()
         }
         _ => None,
     };
-    let Some([act, go_on, give_up]) = operation else {
-        let (act, command) = (hook.act(), hook.command());
-        return format!("the {act} is blocked (to go on without this check: {SWITCH}=0 {command})");
-    };
-    format!("the {act} stops here (to give it up: {give_up}; when mended: {go_on})")
+    setup::after_block(hook, operation)
 }
 
 fn no_such_rule(unknown: &str) -> Error {

@@ -5,10 +5,12 @@ use std::path::PathBuf;
 use crate::base::error::Error;
 use crate::base::finding::Verdict;
 use crate::commands::{Context, Outcome};
+use crate::cure::setup as cure;
 use crate::git::Git;
-use crate::hooks::health::{self, Health, HookState, Interference};
+use crate::hooks::health::{self, Health, Interference};
 use crate::hooks::layout::Layout;
 use crate::hooks::setup::{Choice, Setup};
+use crate::hooks::state::HookState;
 use crate::hooks::{Hook, binary, shown};
 use crate::report::human;
 use crate::report::paint::Paint;
@@ -24,7 +26,7 @@ pub(crate) fn run(_args: &Args, context: &Context) -> Result<Outcome, Error> {
     let setup = Setup::find(&layout, &git, Choice::Detect, &Hook::USUAL)?;
     let health = health::of(&setup, &layout, &context.env)?;
     let mut interference = health::interference(&setup, &context.env)?;
-    if health.iter().all(|health| matches!(health.state, HookState::NotInForce { .. })) {
+    if health.iter().all(|health| matches!(health.state, HookState::NotInForce(_))) {
         // What does not run blocks nothing.
         interference.retain(|one| !matches!(one, Interference::Blocks(_)));
     }
@@ -40,41 +42,33 @@ pub(crate) fn run(_args: &Args, context: &Context) -> Result<Outcome, Error> {
     rows.extend(interference.iter().map(|one| ("", told(one, context.paint))));
     let mut text =
         format!("{}\n\n{}", arrangement(&setup, &layout), human::rows(&rows, str::to_owned));
-    if let Some(help) = next_step(&setup, &health) {
+    if let Some(help) = cure::of_hooks(&setup, &health, &layout) {
         text += &format!("\n{} {help}\n", context.paint.strong("help:"));
     }
-    let mute = programs.iter().any(|(version, _)| version.is_none());
-    let (verdict, summary) = verdict(&health, &interference, mute);
+    let all_versions_known = programs.iter().all(|(version, _)| version.is_some());
+    let (verdict, summary) = verdict(&health, interference.first(), all_versions_known);
     text += &format!("\n{} {summary}\n", context.paint.strong("bakstop:"));
     Ok(Outcome::new(verdict, text))
 }
 
 fn verdict(
     health: &[Health],
-    interference: &[Interference],
-    mute: bool,
+    interference: Option<&Interference>,
+    all_versions_known: bool,
 ) -> (Verdict, &'static str) {
-    match (health.iter().map(|health| &health.state).max(), interference.iter().max()) {
-        (Some(HookState::NotInForce { .. }), _) => (Verdict::Found, "not in force"),
-        (Some(HookState::InForce), Some(Interference::Disarms(_))) if !mute => {
-            (Verdict::Found, "disarmed in this environment")
-        }
-        (Some(HookState::InForce), Some(Interference::Blocks(_))) if !mute => {
-            (Verdict::Found, "in force, but it cannot work in this environment")
-        }
-        (Some(HookState::InForce), Some(Interference::Weakens(_))) if !mute => {
-            (Verdict::Found, "in force, but weakened in this environment")
-        }
-        (Some(HookState::InForce), None) if !mute => (Verdict::Clean, "in force"),
+    match (health.iter().map(|health| &health.state).max(), interference) {
+        (Some(HookState::NotInForce(_)), _) => (Verdict::Found, "not in force"),
+        (Some(HookState::InForce), interference) if all_versions_known => match interference {
+            None => (Verdict::Clean, "in force"),
+            Some(Interference::Weakens(_)) => {
+                (Verdict::Found, "in force, but weakened in this environment")
+            }
+            Some(Interference::Blocks(_)) => {
+                (Verdict::Found, "in force, but it cannot work in this environment")
+            }
+            Some(Interference::Disarms(_)) => (Verdict::Found, "disarmed in this environment"),
+        },
         _ => (Verdict::Failed, "it cannot be told whether the guard is in force"),
-    }
-}
-
-/// What to do next, if the hooks are not in force and there is one thing to do.
-fn next_step<'a>(setup: &'a Setup, health: &[Health]) -> Option<&'a str> {
-    match setup {
-        Setup::Foreign(foreign) => (!foreign.is_named()).then_some(&foreign.by_hand),
-        _ => health.iter().find(|health| health.install_helps).map(|health| health.hook.install()),
     }
 }
 
@@ -116,10 +110,11 @@ fn hooks(health: &[Health], paint: Paint) -> Vec<(&'static str, String)> {
         let state = match &one.state {
             HookState::InForce => paint.good("in force"),
             HookState::Doubtful(_) => paint.doubtful("cannot be told"),
-            HookState::NotInForce { .. } => paint.bad("not in force"),
+            HookState::NotInForce(_) => paint.bad("not in force"),
         };
-        let reason = one.state.explanation();
-        let is_shared = !one.install_helps && shared(&|other| other.state == one.state);
+        let reason = cure::explain(&one.state);
+        let is_shared =
+            !cure::install_helps(&one.state) && shared(&|other| other.state == one.state);
         let own = reason
             .as_ref()
             .filter(|_| !is_shared)
@@ -128,10 +123,11 @@ fn hooks(health: &[Health], paint: Paint) -> Vec<(&'static str, String)> {
         rows.push((one.hook.name(), state + &own));
         common.extend(reason.filter(|_| is_shared));
         for note in &one.notes {
+            let text = cure::note(one.hook, note);
             if shared(&|other| other.notes.contains(note)) {
-                common.push(note.clone());
+                common.push(text);
             } else {
-                rows.push(("", note.clone()));
+                rows.push(("", text));
             }
         }
     }

@@ -5,7 +5,7 @@ use crate::hooks::Hook;
 
 /// How a manager is configured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Style {
+pub(crate) enum Style {
     /// lefthook: jobs for each hook.
     Lefthook,
     /// pre-commit and prek: a list of repositories.
@@ -53,7 +53,7 @@ pub(super) fn can_serve(style: Style, hook: Hook) -> bool {
 
 /// What to do by hand for these hooks; `existing` is the file that configures the manager, and its
 /// bytes.
-pub(super) fn advice(style: Style, existing: Option<(&str, &[u8])>, hooks: &[Hook]) -> String {
+pub(crate) fn advice(style: Style, existing: Option<(&str, &[u8])>, hooks: &[Hook]) -> String {
     let Some((file, text)) = existing else {
         let (file, text) = whole(style, hooks);
         return format!("write this into a new file {file}:\n\n{text}");

@@ -6,8 +6,8 @@ use crate::hooks::by_hand::Style;
 use crate::hooks::find;
 
 /// A program that manages hooks.
-#[derive(Debug)]
-pub(super) struct HookManager {
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct HookManager {
     /// Its name, as its users write it.
     pub name: &'static str,
     /// A text that stands in every hook that it writes.
@@ -25,7 +25,7 @@ pub(super) struct HookManager {
 
 /// Every manager that is known, by what it really writes (lefthook 2.2, pre-commit 4, prek 0.5,
 /// simple-git-hooks 2.14, husky 4.3).
-pub(super) const MANAGERS: [HookManager; 5] = [
+pub(super) static MANAGERS: [HookManager; 5] = [
     HookManager {
         name: "lefthook",
         mark: "call_lefthook",

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use crate::base::error::Error;
 use crate::disk::atomic::{Bits, TEMPORARY};
 use crate::hooks::block::{self, Block, Condition, Found};
-use crate::hooks::setup::{Foreign, Setup, names_us};
+use crate::hooks::setup::{Setup, names_us};
 use crate::hooks::shim::{self, Author};
 use crate::hooks::slot::{HookDirectory, HookFile, Slot};
 use crate::hooks::{Hook, find, shown};
@@ -136,7 +136,7 @@ pub(crate) fn install(
             Setup::Husky(husky) => install_block(slot, husky.direct)?,
             Setup::Server(_) if binary.is_none() => return Err(without_program()),
             Setup::Server(_) => install_file(slot, binary)?,
-            Setup::Foreign(foreign) => return Err(refuse(foreign)),
+            Setup::Foreign(_) => Vec::new(),
         });
     }
     if !place.exists && !edits.is_empty() {
@@ -159,16 +159,6 @@ fn scraps(place: &HookDirectory) -> impl Iterator<Item = HookEdit> {
             .is_some_and(|name| name.as_encoded_bytes().starts_with(TEMPORARY.as_bytes()))
     };
     place.names.iter().filter(move |path| name(path)).cloned().map(HookEdit::Remove)
-}
-
-/// What is said where another program owns the hooks.
-pub(crate) fn refuse(foreign: &Foreign) -> Error {
-    let next = if foreign.is_named() {
-        "bakstop is named there already, so there is nothing to add"
-    } else {
-        &foreign.by_hand
-    };
-    Error::new(INSTALL, &foreign.cause).help(format!("nothing was changed; {next}"))
 }
 
 /// What is said of a hook that is kept although git passes it over.

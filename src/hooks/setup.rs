@@ -6,7 +6,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use crate::base::error::Error;
-use crate::base::path::{RepoPath, shell_quote};
+use crate::base::path::RepoPath;
 use crate::disk::read::{self, ReadError};
 use crate::git::Git;
 use crate::hooks::block::{self, Found};
@@ -59,17 +59,29 @@ pub(crate) struct Husky {
     pub prepared: bool,
 }
 
-/// Why the hooks are left alone, and what a person can do.
+/// Hooks that are left alone.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Foreign {
     /// What was found.
     pub cause: String,
-    /// The lines to add by hand, and where.
-    pub by_hand: String,
-    /// The command that ends `by_hand`, without which the lines do nothing.
-    pub then: Option<&'static str>,
-    /// What is known of the guard there, for each hook that can be there.
+    pub owner: Owner,
+    /// Whether the guard is named there, for each hook that can be there.
     pub guards: Vec<(Hook, Guard)>,
+    /// The flag of `install` that asked for another way.
+    pub refused_flag: Option<&'static str>,
+}
+
+/// Whose the hooks are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Owner {
+    /// A program that manages hooks, with its configuration file and the content of that.
+    Manager { manager: &'static HookManager, configuration: Option<(&'static str, Vec<u8>)> },
+    /// The scripts lie outside the repository.
+    Scripts,
+    /// The same, by a setting that is not this repository's.
+    Setting(HooksPath),
+    /// git runs no hook, by this setting.
+    SwitchedOff(HooksPath),
 }
 
 /// What can be known of a guard that others run.
@@ -91,12 +103,18 @@ impl Guard {
 impl Foreign {
     /// Whether bakstop is named for every hook, so that there is nothing to add.
     pub(crate) fn is_named(&self) -> bool {
-        self.guards.iter().all(|(_, guard)| *guard == Guard::Named)
+        self.missing().is_empty()
     }
 
-    /// Whether git runs no hook at all, whoever's it is.
+    /// Whether git runs no hook.
     pub(crate) fn is_off(&self) -> bool {
-        self.guards.iter().any(|(_, guard)| *guard == Guard::SwitchedOff)
+        matches!(self.owner, Owner::SwitchedOff(_))
+    }
+
+    /// The hooks for which bakstop is not named.
+    pub(crate) fn missing(&self) -> Vec<Hook> {
+        let missing = self.guards.iter().filter(|(_, guard)| *guard != Guard::Named);
+        missing.map(|(hook, _)| *hook).collect()
     }
 }
 
@@ -112,16 +130,12 @@ impl Setup {
             return bare(layout);
         }
         let mut setup = Self::chosen(layout, git, choice, hooks)?;
-        let flag = match choice {
-            Choice::Detect => None,
-            Choice::Native => Some("--native"),
-            Choice::Husky => Some("--husky"),
-        };
-        if let (Self::Foreign(foreign), Some(flag)) = (&mut setup, flag) {
-            let why =
-                if foreign.is_off() { "runs no hook" } else { "looks nowhere else for hooks" };
-            foreign.by_hand =
-                format!("{flag} does not help here, because git {why}; {}", foreign.by_hand);
+        if let Self::Foreign(foreign) = &mut setup {
+            foreign.refused_flag = match choice {
+                Choice::Detect => None,
+                Choice::Native => Some("--native"),
+                Choice::Husky => Some("--husky"),
+            };
         }
         Ok(setup)
     }
@@ -228,7 +242,7 @@ fn outside(layout: &Layout, hooks: &[Hook]) -> Result<Foreign, Error> {
     let cause =
         format!("git takes the hooks from {place}, outside this repository: others may share them");
     let guards = guards_of_scripts(layout, hooks)?;
-    Ok(Foreign { cause, by_hand: lines_for_scripts(layout, &guards), then: None, guards })
+    Ok(Foreign { cause, owner: Owner::Scripts, guards, refused_flag: None })
 }
 
 /// Whether git already runs a hook file of ours: then that is how it is, whatever else is
@@ -247,9 +261,9 @@ fn elsewhere(layout: &Layout, hooks: &[Hook]) -> Result<Option<Foreign>, Error> 
         let value =
             if value.as_bytes().is_empty() { "empty".to_owned() } else { value.to_string() };
         let cause = format!("hooks are switched off: core.hooksPath is {value} ({origin})");
-        let by_hand = format!("switch them on, then install:\n{}", own_hooks(layout, setting));
         let guards = hooks.iter().map(|hook| (*hook, Guard::SwitchedOff)).collect();
-        return Ok(Some(Foreign { cause, by_hand, then: None, guards }));
+        let owner = Owner::SwitchedOff(setting.clone());
+        return Ok(Some(Foreign { cause, owner, guards, refused_flag: None }));
     }
     let reach = match setting.scope {
         SettingScope::Repository => return Ok(None),
@@ -259,53 +273,8 @@ fn elsewhere(layout: &Layout, hooks: &[Hook]) -> Result<Option<Foreign>, Error> 
     };
     let cause = format!("core.hooksPath is \"{value}\", set {reach} ({origin})");
     let guards = guards_of_scripts(layout, hooks)?;
-    let (lines, own) = (lines_for_scripts(layout, &guards), own_hooks(layout, setting));
-    let by_hand =
-        format!("{lines}\nor give this repository hooks of its own, then install:\n{own}");
-    Ok(Some(Foreign { cause, by_hand, then: None, guards }))
-}
-
-/// The commands after which git runs the hooks in `.git/hooks`, and ours among them.
-fn own_hooks(layout: &Layout, setting: &HooksPath) -> String {
-    let origin = setting.origin.as_bytes();
-    let origin = RepoPath::new(origin.strip_prefix(b"file:").unwrap_or(origin));
-    let origin = origin.file_name();
-    let command = match setting.scope {
-        SettingScope::Run => "# without that setting, which holds for this run only".to_owned(),
-        // What is set here can be unset here, and nothing is left that names a place of this
-        // machine.
-        SettingScope::Repository if origin == b"config.worktree" => {
-            "git config --worktree --unset core.hooksPath".to_owned()
-        }
-        SettingScope::Repository if origin == b"config" => {
-            "git config --unset core.hooksPath".to_owned()
-        }
-        _ => format!(
-            "git config core.hooksPath {}",
-            shell_quote(layout.default_hooks().as_os_str().as_bytes())
-        ),
-    };
-    let server = if layout.bare { " --server" } else { "" };
-    format!("  {command}\n  bakstop install{server}")
-}
-
-/// What to add to hooks that are scripts of somebody else.
-fn lines_for_scripts(layout: &Layout, guards: &[(Hook, Guard)]) -> String {
-    let mut text = String::from("add a line by hand, at the end of each of these scripts:\n");
-    let missing = guards.iter().filter(|(_, guard)| *guard != Guard::Named).map(|(hook, _)| *hook);
-    for hook in missing.clone() {
-        let script = shown(&layout.hooks.join(hook.name()), &layout.top);
-        text += &format!("  {script}:\n    {} || exit\n", hook.call());
-    }
-    text +=
-        "(a script that does not exist yet begins with the line `#!/bin/sh`, and needs `chmod +x`";
-    for hook in missing.filter(|hook| hook.reads_lines()) {
-        let name = hook.name();
-        text += &format!(
-            "; what a {name} script reads from standard input, bakstop must be given as well"
-        );
-    }
-    text + ")"
+    let owner = Owner::Setting(setting.clone());
+    Ok(Some(Foreign { cause, owner, guards, refused_flag: None }))
 }
 
 fn guards_of_scripts(layout: &Layout, hooks: &[Hook]) -> Result<Vec<(Hook, Guard)>, Error> {
@@ -371,26 +340,20 @@ fn managed(layout: &Layout, wanted: &[Hook]) -> Result<Option<Foreign>, Error> {
 }
 
 fn foreign(
-    manager: &HookManager,
+    manager: &'static HookManager,
     evidence: &RepoPath,
     wanted: &[Hook],
     read: impl Fn(&str) -> Option<Vec<u8>>,
 ) -> Foreign {
-    let existing = manager.configuration.iter().find_map(|name| Some((*name, read(name)?)));
-    let existing = existing.as_ref().map(|(name, text)| (*name, &text[..]));
-    let is_named =
-        |hook: Hook| existing.is_some_and(|(_, text)| calls_us(text, hook, manager.style));
+    let configuration = manager.configuration.iter().find_map(|name| Some((*name, read(name)?)));
+    let is_named = |hook: Hook| {
+        configuration.as_ref().is_some_and(|(_, text)| calls_us(text, hook, manager.style))
+    };
     let served = wanted.iter().copied().filter(|hook| by_hand::can_serve(manager.style, *hook));
-    let guards: Vec<(Hook, Guard)> =
-        served.map(|hook| (hook, Guard::named(is_named(hook)))).collect();
-    let missing: Vec<Hook> =
-        guards.iter().filter(|(_, guard)| *guard != Guard::Named).map(|(hook, _)| *hook).collect();
-    let mut by_hand = by_hand::advice(manager.style, existing, &missing);
-    if let Some(then) = manager.then {
-        by_hand += &format!("\nand then run: {then}");
-    }
+    let guards = served.map(|hook| (hook, Guard::named(is_named(hook)))).collect();
     let cause = format!("{} manages the hooks of this repository ({evidence})", manager.name);
-    Foreign { cause, by_hand: by_hand.trim_end().to_owned(), then: manager.then, guards }
+    let owner = Owner::Manager { manager, configuration };
+    Foreign { cause, owner, guards, refused_flag: None }
 }
 
 /// Husky, if `core.hooksPath` leads to it.

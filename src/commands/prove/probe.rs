@@ -1,0 +1,147 @@
+//! The manifest that an attempt stages, and the finding that must name it.
+
+use crate::base::debris::DOCKER_DEPS;
+use crate::base::error::Error;
+use crate::base::finding::Severity;
+use crate::base::path::RepoPath;
+use crate::commands::prove::RULE;
+use crate::engine::LIMIT;
+use crate::formats::package;
+use crate::hooks::rehearsal::Rehearsal;
+
+/// The name of the file that an attempt changes.
+pub(super) const MANIFEST: &str = "package.json";
+
+/// The manifest that the attempt changes: the topmost, or a new one where there is none.
+pub(super) struct Probe {
+    pub manifest: RepoPath,
+    text: Vec<u8>,
+}
+
+impl Probe {
+    pub(super) fn find(rehearsal: &Rehearsal) -> Result<Self, Error> {
+        let manifests = rehearsal.files_named(MANIFEST)?;
+        let topmost = manifests.into_iter().min_by_key(|entry| entry.path.components().count());
+        let manifest =
+            topmost.as_ref().map_or(RepoPath::from(MANIFEST), |entry| entry.path.clone());
+        let text = topmost.and_then(|entry| rehearsal.read(&entry, LIMIT)).unwrap_or_default();
+        Ok(Self { manifest, text })
+    }
+
+    /// As the preparation does it.
+    pub(super) fn stage_rewritten(&self, rehearsal: &Rehearsal, nonce: &str) -> Result<(), Error> {
+        let up = "../".repeat(self.manifest.components().count() - 1);
+        self.stage(
+            rehearsal,
+            nonce,
+            &format!("file:{up}{DOCKER_DEPS}/bakstop-{}-1.0.0.tgz", dependency(nonce)),
+        )
+    }
+
+    pub(super) fn stage(
+        &self,
+        rehearsal: &Rehearsal,
+        nonce: &str,
+        spec: &str,
+    ) -> Result<(), Error> {
+        let text =
+            package::with_dependency(&self.text, &format!("@bakstop/{}", dependency(nonce)), spec);
+        rehearsal.stage(&self.manifest, text.as_bytes())
+    }
+}
+
+/// What the finding names, and nothing else in this run does.
+fn dependency(nonce: &str) -> String {
+    format!("proof-{nonce}")
+}
+
+/// Listens for an error of [`RULE`] that shows the dependency of this run. Both must stand in one
+/// finding: another file may be an error beside a rewritten manifest that is but a warning.
+pub(super) struct Listener {
+    dependency: Vec<u8>,
+    /// Whether the lines are those of an error of the rule.
+    inside: bool,
+    pub heard: bool,
+}
+
+impl Listener {
+    pub(super) fn new(nonce: &str) -> Self {
+        Self { dependency: dependency(nonce).into_bytes(), inside: false, heard: false }
+    }
+
+    pub(super) fn hear(&mut self, line: &[u8]) {
+        let starts = unpainted(line);
+        if starts.is_empty()
+            || [Severity::Error, Severity::Warning]
+                .iter()
+                .any(|one| starts.starts_with(&label(*one, "")))
+        {
+            // A finding ends with an empty line, or where the next one starts.
+            self.inside = starts.starts_with(&label(Severity::Error, &format!("{}]", RULE.id)));
+        }
+        self.heard |= self.inside
+            && line.windows(self.dependency.len()).any(|window| window == self.dependency);
+    }
+}
+
+/// How the first line of a finding starts.
+fn label(severity: Severity, rule: &str) -> Vec<u8> {
+    format!("{}[{rule}", severity.name()).into_bytes()
+}
+
+/// A line from its first letter on, without the space and the colour before it.
+fn unpainted(mut line: &[u8]) -> &[u8] {
+    loop {
+        line = line.trim_ascii_start();
+        let Some(colour) = line.strip_prefix(b"\x1b[") else { return line };
+        let end =
+            colour.iter().position(u8::is_ascii_alphabetic).map_or(colour.len(), |end| end + 1);
+        line = &colour[end..];
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn heard(said: &str) -> bool {
+        let mut listener = Listener::new("n0nce");
+        said.split('\n').for_each(|line| listener.hear(line.as_bytes()));
+        listener.heard
+    }
+
+    #[test]
+    fn an_error_of_the_rule_shows_the_dependency() {
+        const RULE: &str = crate::commands::prove::RULE.id;
+        let shown = "  --> package.json:1:1\n   |\n 1 | \"x\": \"file:x/bakstop-proof-n0nce-1.0.0.tgz\"\n   |  ^^\n";
+        for (said, expected) in [
+            (format!("error[{RULE}]: x\n{shown}"), true),
+            (format!("tests pass\n  \x1b[31m\x1b[1merror[{RULE}]\x1b[0m\x1b[0m: x\n{shown}"), true),
+            (format!("error[stray-backup]: x\n\nerror[{RULE}]: x\n{shown}"), true),
+            (format!("warning[{RULE}]: x\n{shown}"), false),
+            (format!("error[{RULE}s]: x\n{shown}"), false),
+            (
+                format!("error[{RULE}]: x\n  --> web/package.json\n\nwarning[{RULE}]: x\n{shown}"),
+                false,
+            ),
+            (
+                format!("error[{RULE}]: x\n  --> web/package.json\nwarning[{RULE}]: x\n{shown}"),
+                false,
+            ),
+            (
+                format!(
+                    "error[{RULE}]: x\n  --> web/package.json\n\x1b[33mwarning[{RULE}]\x1b[0m: x\n{shown}"
+                ),
+                false,
+            ),
+            (format!("error[{RULE}]: x\n  --> web/package.json\n\x1b[0m\n{shown}"), false),
+            (format!("error[{RULE}]: x\n  --> web/package.json\nerror[other]: x\n{shown}"), false),
+            (format!("warning[{RULE}]: x\n  --> error[{RULE}]/package.json\n{shown}"), false),
+            (format!("{shown}error[{RULE}]: x\n"), false),
+            (format!("error[{RULE}]: x\n{}", shown.replace("n0nce", "another")), false),
+            ("\x1b[".to_owned(), false),
+        ] {
+            assert_eq!(heard(&said), expected, "{said}");
+        }
+    }
+}
