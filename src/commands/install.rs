@@ -1,5 +1,7 @@
 //! `bakstop install`: put the hooks into this repository.
 
+use std::slice;
+
 use crate::base::error::Error;
 use crate::base::finding::Verdict;
 use crate::commands::{Context, Outcome};
@@ -96,7 +98,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
             if edits.is_empty() { "already installed" } else { "nothing was changed (--dry-run)" };
         return Ok(Outcome::new(Verdict::Clean, text + &last_line(summary)));
     }
-    apply::apply(&edits, &[&place], &layout.top)?;
+    apply::apply(&edits, slice::from_ref(&place), &layout.top)?;
 
     let health = health::of(&setup, &layout, &context.env)?;
     text += &broken(&health, context.paint);

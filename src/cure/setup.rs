@@ -10,7 +10,7 @@ use crate::hooks::layout::{HooksPath, Layout, SettingScope};
 use crate::hooks::operation::Operation;
 use crate::hooks::plan::HookEdit;
 use crate::hooks::setup::{Foreign, Owner, Setup};
-use crate::hooks::state::{Fault, HookState};
+use crate::hooks::state::{Defect, HookState};
 use crate::hooks::{Hook, SKIP, SWITCH, binary, by_hand, shown};
 
 /// For a hook of somebody else that reports what the guard finds and succeeds all the same.
@@ -111,7 +111,7 @@ pub(crate) fn after_install(
 /// Why a hook is not in force, or may not be, and what to do about it unless that is to install.
 pub(crate) fn explain(state: &HookState) -> Option<String> {
     let help = match state {
-        HookState::NotInForce(fault) => of_fault(fault),
+        HookState::NotInForce(defect) => of_defect(defect),
         _ => None,
     };
     let help = help.map_or_else(String::new, |help| format!("; {help}"));
@@ -121,40 +121,40 @@ pub(crate) fn explain(state: &HookState) -> Option<String> {
 /// A note about a hook, with the command that changes it.
 pub(crate) fn note(hook: Hook, note: &Note) -> String {
     if note.install_helps {
-        format!("{}; `{}` renews it", note.text, hook.install())
+        format!("{}; `{}` rewrites it", note.text, hook.install())
     } else {
         note.text.clone()
     }
 }
 
 /// What to do about a hook that is not in force, where installing it does not help.
-fn of_fault(fault: &Fault) -> Option<String> {
-    Some(match fault {
-        Fault::NoProgram => "put the program into ~/.local/bin or a directory of PATH".to_owned(),
-        Fault::Crlf(_) => "add `.husky/* text eol=lf` to .gitattributes".to_owned(),
-        Fault::Misplaced(_) => "`bakstop install` moves it up".to_owned(),
-        Fault::HuskyNotPrepared | Fault::NoStub(_) => {
+fn of_defect(defect: &Defect) -> Option<String> {
+    Some(match defect {
+        Defect::NoProgram => "put the program into ~/.local/bin or a directory of PATH".to_owned(),
+        Defect::Crlf(_) => "add `.husky/* text eol=lf` to .gitattributes".to_owned(),
+        Defect::Misplaced(_) => "`bakstop install` moves it up".to_owned(),
+        Defect::HuskyNotPrepared | Defect::NoStub(_) => {
             "run husky (`npx husky`, or install the dependencies)".to_owned()
         }
-        Fault::HuskyNotExecutable(file) => {
+        Defect::HuskyNotExecutable(file) => {
             let here: &[u8] = if file.as_bytes().starts_with(b"-") { b"./" } else { b"" };
             let file = [here, file.as_bytes()].concat();
             format!("make it executable (`chmod +x {}`)", shell_quote(&file))
         }
-        Fault::NotInstalled(_)
-        | Fault::NotExecutable(_)
-        | Fault::NoServerProgram
-        | Fault::NotReached(..)
-        | Fault::NotNamed
-        | Fault::SwitchedOff => return None,
+        Defect::NotInstalled(_)
+        | Defect::NotExecutable(_)
+        | Defect::NoServerProgram
+        | Defect::NotReached(..)
+        | Defect::NotNamed
+        | Defect::SwitchedOff => return None,
     })
 }
 
 /// Whether installing puts a hook into force.
 pub(crate) fn install_helps(state: &HookState) -> bool {
-    use Fault::{NoServerProgram, NotExecutable, NotInstalled};
-    let HookState::NotInForce(fault) = state else { return false };
-    matches!(fault, NotInstalled(_) | NotExecutable(_) | NoServerProgram)
+    use Defect::{NoServerProgram, NotExecutable, NotInstalled};
+    let HookState::NotInForce(defect) = state else { return false };
+    matches!(defect, NotInstalled(_) | NotExecutable(_) | NoServerProgram)
 }
 
 /// What to do about the hooks of a repository, where it is the same for all of them.
@@ -173,7 +173,7 @@ pub(crate) fn of_hook(setup: &Setup, health: &Health, layout: &Layout) -> String
     match (setup, &health.state) {
         (Setup::Foreign(foreign), _) => of_foreign(foreign, layout),
         (_, state) if install_helps(state) => health.hook.install().to_owned(),
-        (_, HookState::NotInForce(fault)) => of_fault(fault).unwrap_or(SHOW_OUTPUT.to_owned()),
+        (_, HookState::NotInForce(defect)) => of_defect(defect).unwrap_or(SHOW_OUTPUT.to_owned()),
         _ => SHOW_OUTPUT.to_owned(),
     }
 }

@@ -20,11 +20,7 @@ pub(crate) fn lock(common: &Path) -> Result<DirectoryLock, Error> {
 
 /// Makes the edits, in their order. `places` is what they were planned on: what has changed since
 /// is left alone.
-pub(crate) fn apply(
-    edits: &[HookEdit],
-    places: &[&HookDirectory],
-    top: &Path,
-) -> Result<(), Error> {
+pub(crate) fn apply(edits: &[HookEdit], places: &[HookDirectory], top: &Path) -> Result<(), Error> {
     let slots = || places.iter().flat_map(|place| &place.slots);
     for edit in edits {
         let planned_on = match edit {

@@ -11,7 +11,7 @@ use crate::hooks::plan::still_ignored;
 use crate::hooks::setup::{Guard, Husky, Setup, names_us};
 use crate::hooks::shim::Author;
 use crate::hooks::slot::{HookDirectory, HookFile, Slot};
-use crate::hooks::state::{Fault, HookState};
+use crate::hooks::state::{Defect, HookState};
 use crate::hooks::{Hook, SKIP, SWITCH, binary, find, read_if_there, shown, skipped};
 use crate::os::env::Environment;
 use crate::rule::Rule;
@@ -55,8 +55,8 @@ pub(crate) fn of(setup: &Setup, layout: &Layout, env: &Environment) -> Result<Ve
                 let ours = slot.author() != Author::Others;
                 let health =
                     if ours { of_file(slot, layout, env) } else { of_block(slot, layout, env) };
-                let fault = unreached(slot, husky, layout);
-                health.reached(fault.map(HookState::NotInForce)).finish()
+                let defect = unreached(slot, husky, layout);
+                health.reached(defect.map(HookState::NotInForce)).finish()
             };
             Ok(shown_slots(&place).map(of).collect())
         }
@@ -65,8 +65,8 @@ pub(crate) fn of(setup: &Setup, layout: &Layout, env: &Environment) -> Result<Ve
                 Guard::Named => HookState::Doubtful(
                     "bakstop is named there, but bakstop cannot see whether it runs".into(),
                 ),
-                Guard::NotNamed => HookState::NotInForce(Fault::NotNamed),
-                Guard::SwitchedOff => HookState::NotInForce(Fault::SwitchedOff),
+                Guard::NotNamed => HookState::NotInForce(Defect::NotNamed),
+                Guard::SwitchedOff => HookState::NotInForce(Defect::SwitchedOff),
             };
             let of = |(hook, guard): &(Hook, Guard)| Health::new(*hook, state(guard));
             Ok(foreign.guards.iter().map(of).collect())
@@ -105,9 +105,9 @@ impl Health {
         if self.state == HookState::InForce && self.binary.is_none() {
             let server = self.hook == Hook::PreReceive;
             self.state = HookState::NotInForce(if server {
-                Fault::NoServerProgram
+                Defect::NoServerProgram
             } else {
-                Fault::NoProgram
+                Defect::NoProgram
             });
         }
         self
@@ -123,7 +123,7 @@ fn of_file(slot: &Slot, layout: &Layout, env: &Environment) -> Health {
     };
     let mut health = Health::new(slot.hook, HookState::InForce);
     if !slot.is_executable() {
-        health.state = HookState::NotInForce(Fault::NotExecutable(name.clone()));
+        health.state = HookState::NotInForce(Defect::NotExecutable(name.clone()));
     } else if slot.hook == Hook::PreReceive && !slot.is_for_everyone() {
         health.note_for_install(format!(
             "not every user can run {name}, so the server may pass it over"
@@ -160,7 +160,7 @@ fn not_ours(slot: &Slot, author: &Author) -> HookState {
         HookState::Doubtful(format!("{name} is not ours, and names bakstop"))
     } else {
         let other = (slot.file != HookFile::Missing).then(|| name.clone());
-        HookState::NotInForce(Fault::NotInstalled(other))
+        HookState::NotInForce(Defect::NotInstalled(other))
     }
 }
 
@@ -178,20 +178,20 @@ fn about_kept(slot: &Slot) -> String {
 fn of_block(slot: &Slot, layout: &Layout, env: &Environment) -> Health {
     let name = &slot.name;
     let doubt = |reason: String| Health::new(slot.hook, HookState::Doubtful(reason));
-    let fault = |fault: Fault| Health::new(slot.hook, HookState::NotInForce(fault));
+    let defect = |defect: Defect| Health::new(slot.hook, HookState::NotInForce(defect));
     let condition = match block::look(slot.text(), slot.hook) {
         Found::Block(found) => found.condition,
         Found::Pieces => return doubt(format!("{name} holds pieces of a block")),
         Found::Nothing if names_us(slot.text()) => {
             return doubt(format!("{name} names bakstop, outside a block"));
         }
-        Found::Nothing => return fault(Fault::NotInstalled(None)),
+        Found::Nothing => return defect(Defect::NotInstalled(None)),
     };
     let mut health = match condition {
         Condition::Current | Condition::Older => Health::new(slot.hook, HookState::InForce),
         Condition::Edited => doubt(format!("the block in {name} was edited")),
-        Condition::Crlf => fault(Fault::Crlf(name.clone())),
-        Condition::Misplaced => fault(Fault::Misplaced(name.clone())),
+        Condition::Crlf => defect(Defect::Crlf(name.clone())),
+        Condition::Misplaced => defect(Defect::Misplaced(name.clone())),
     };
     if condition == Condition::Older {
         health.note_for_install(OTHER_VERSION);
@@ -201,16 +201,16 @@ fn of_block(slot: &Slot, layout: &Layout, env: &Environment) -> Health {
 }
 
 /// Why git does not get to a tracked file of husky.
-fn unreached(slot: &Slot, husky: &Husky, layout: &Layout) -> Option<Fault> {
+fn unreached(slot: &Slot, husky: &Husky, layout: &Layout) -> Option<Defect> {
     if !husky.prepared {
-        return Some(Fault::HuskyNotPrepared);
+        return Some(Defect::HuskyNotPrepared);
     }
     if husky.direct {
-        return (!slot.is_executable()).then(|| Fault::HuskyNotExecutable(slot.name.clone()));
+        return (!slot.is_executable()).then(|| Defect::HuskyNotExecutable(slot.name.clone()));
     }
     let stub = layout.hooks.join(slot.hook.name());
     let is_there = binary::is_program(&stub) && layout.hooks.join("h").is_file();
-    (!is_there).then(|| Fault::NoStub(shown(&stub, &layout.top)))
+    (!is_there).then(|| Defect::NoStub(shown(&stub, &layout.top)))
 }
 
 /// What in the environment keeps the guard from judging.
@@ -343,6 +343,6 @@ mod tests {
     #[test]
     fn what_is_worst_sorts_last() {
         assert!(HookState::InForce < HookState::Doubtful(String::new()));
-        assert!(HookState::Doubtful("z".into()) < HookState::NotInForce(Fault::NotNamed));
+        assert!(HookState::Doubtful("z".into()) < HookState::NotInForce(Defect::NotNamed));
     }
 }

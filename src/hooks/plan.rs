@@ -55,7 +55,7 @@ pub(crate) enum Overwrite {
     /// An older or misplaced block of ours is written anew.
     RenewBlock,
     /// The block goes out; every other byte stays.
-    TakeBlockOut,
+    RemoveBlock,
 }
 
 /// What our hook files are: git ignores those that are not executable.
@@ -66,45 +66,39 @@ const FOR_EVERYONE: Bits = Bits::Exact(0o755);
 const PLAIN: Bits = Bits::New(0o666);
 const DIRECTORY: Bits = Bits::New(0o777);
 
+/// The block in a description.
+const BLOCK: &str = "the block of bakstop";
+
 const INSTALL: &str = "install the hooks";
 const UNINSTALL: &str = "uninstall the hooks";
 
 impl HookEdit {
     /// The change in a line, before or after it is made.
     fn describe(&self, top: &Path, done: bool) -> String {
-        let verb = |past: &str, future: &str| {
-            if done { past.to_owned() } else { format!("would {future}") }
-        };
         let file = |path: &Path| shown(path, top);
-        match self {
-            Self::MakeDirectory { path, .. } => {
-                format!("{} {}/", verb("created", "create"), file(path))
-            }
-            Self::Write { path, how: Overwrite::Create, .. } => {
-                format!("{} {}", verb("created", "create"), file(path))
-            }
-            Self::Write { path, how: Overwrite::Replace, .. } => {
-                format!("{} {}", verb("wrote", "write"), file(path))
-            }
-            Self::Write { path, how: Overwrite::AddBlock, .. } => {
-                format!("{} the block of bakstop to {}", verb("added", "add"), file(path))
-            }
-            Self::Write { path, how: Overwrite::RenewBlock, .. } => {
-                format!("{} the block of bakstop in {}", verb("renewed", "renew"), file(path))
-            }
-            Self::Write { path, how: Overwrite::TakeBlockOut, .. } => {
-                format!("{} the block of bakstop out of {}", verb("took", "take"), file(path))
+        let (past, verb, object) = match self {
+            Self::MakeDirectory { path, .. } => ("created", "create", format!("{}/", file(path))),
+            Self::Write { path, how, .. } => {
+                let file = file(path);
+                match how {
+                    Overwrite::Create => ("created", "create", file.to_string()),
+                    Overwrite::Replace => ("wrote", "write", file.to_string()),
+                    Overwrite::AddBlock => ("added", "add", format!("{BLOCK} to {file}")),
+                    Overwrite::RenewBlock => ("renewed", "renew", format!("{BLOCK} in {file}")),
+                    Overwrite::RemoveBlock => ("removed", "remove", format!("{BLOCK} from {file}")),
+                }
             }
             Self::Keep { hook, kept, ignored } => {
                 let then = ignored.map_or("it runs first".to_owned(), still_ignored);
-                format!("{} {} as {}; {then}", verb("kept", "keep"), file(hook), file(kept))
+                ("kept", "keep", format!("{} as {}; {then}", file(hook), file(kept)))
             }
             Self::PutBack { kept, hook } => {
-                format!("{} {} back as {}", verb("put", "put"), file(kept), file(hook))
+                ("put", "put", format!("{} back as {}", file(kept), file(hook)))
             }
-            Self::Remove(path) => format!("{} {}", verb("removed", "remove"), file(path)),
-            Self::RemoveDirectory(path) => format!("{} {}/", verb("removed", "remove"), file(path)),
-        }
+            Self::Remove(path) => ("removed", "remove", file(path).to_string()),
+            Self::RemoveDirectory(path) => ("removed", "remove", format!("{}/", file(path))),
+        };
+        if done { format!("{past} {object}") } else { format!("would {verb} {object}") }
     }
 
     /// The file that is changed.
@@ -186,62 +180,59 @@ pub(crate) fn uninstall(place: &HookDirectory) -> Result<Vec<HookEdit>, Error> {
     Ok(edits)
 }
 
-/// Puts our file into the place of a hook. `binary` is the program that it tries first.
+/// Writes our file at the path of a hook. `binary` is the program that it tries first.
 fn install_file(slot: &Slot, binary: Option<&Path>) -> Result<Vec<HookEdit>, Error> {
     let text = shim::render(slot.hook, binary);
     let (bits, runs) = match slot.hook {
         Hook::PreReceive => (FOR_EVERYONE, slot.is_for_everyone()),
         _ => (EXECUTABLE, slot.is_executable()),
     };
-    let write = |how| HookEdit::Write { path: slot.path.clone(), text: text.clone(), bits, how };
+    let is_current = runs && slot.text() == text;
+    let write = |how| HookEdit::Write { path: slot.path.clone(), text, bits, how };
     match (&slot.file, slot.author()) {
         (HookFile::Missing, _) => Ok(vec![write(Overwrite::Create)]),
-        (HookFile::Other, _) => {
-            Err(Error::new(INSTALL, format!("{} is not a file", slot.name)).help("remove it"))
-        }
-        (HookFile::Regular { .. }, Author::Bakstop(_)) => Ok(if slot.text() == text && runs {
-            Vec::new()
-        } else {
-            vec![write(Overwrite::Replace)]
-        }),
+        (HookFile::Other, _) => Err(not_a_file(slot)),
+        (HookFile::Regular { .. }, Author::Bakstop(_)) if is_current => Ok(Vec::new()),
+        (HookFile::Regular { .. }, Author::Bakstop(_)) => Ok(vec![write(Overwrite::Replace)]),
         (_, Author::BakstopAndOthers) => Err(edited(INSTALL, slot)),
         (_, Author::Bakstop(_)) => {
             Err(Error::new(INSTALL, format!("{} is a link to a hook of bakstop", slot.name))
                 .help("remove the link, then install"))
         }
-        (_, Author::Others) if slot.is_delegated() => {
-            Err(Error::new(INSTALL, format!("{} is not ours", slot.name))
-                .help("give it another name, then install"))
-        }
-        // An installation was cut off between keeping the hook and taking its place.
-        (_, Author::Others) if slot.kept_file == slot.file => Ok(vec![write(Overwrite::Replace)]),
-        (_, Author::Others) if slot.has_kept() => Err(Error::new(
-            INSTALL,
-            format!("{} is not ours, and {} is there as well", slot.name, slot.kept_name),
-        )
-        .help("keep the one that you want as the first, remove the other, then install")),
-        // It cannot be kept under another name, but a person has added the line.
-        (_, Author::Others) if asks_its_name(slot.text()) && names_us(slot.text()) => {
-            Ok(Vec::new())
-        }
-        (HookFile::Link(_), Author::Others) if slot.text().contains(&0) => Err(Error::new(
-            INSTALL,
-            format!("{} is a link to a program, which may go by its name", slot.name),
-        )
-        .help(by_hand(slot))),
-        (_, Author::Others) if asks_its_name(slot.text()) => Err(Error::new(
-            INSTALL,
-            format!("{} looks at its own name, so it cannot be kept under another", slot.name),
-        )
-        .help(by_hand(slot))),
-        (_, Author::Others) => {
-            let (hook, kept) = (slot.path.clone(), slot.kept.clone());
-            Ok(vec![
-                HookEdit::Keep { hook, kept, ignored: slot.file.why_ignored() },
-                write(Overwrite::Replace),
-            ])
-        }
+        (_, Author::Others) => replace(slot, write(Overwrite::Replace)),
     }
+}
+
+/// Keeps the hook of somebody else under another name, so that `ours` can take its place.
+fn replace(slot: &Slot, ours: HookEdit) -> Result<Vec<HookEdit>, Error> {
+    let (name, text) = (&slot.name, slot.text());
+    let refused = |cause: String| Error::new(INSTALL, cause);
+    let asks = asks_its_name(text);
+    if slot.is_delegated() {
+        Err(refused(format!("{name} is not ours")).help("give it another name, then install"))
+    } else if slot.kept_file == slot.file {
+        // An installation was cut off between keeping the hook and taking its place.
+        Ok(vec![ours])
+    } else if slot.has_kept() {
+        Err(refused(format!("{name} is not ours, and {} is there as well", slot.kept_name))
+            .help("keep the one that you want as the first, remove the other, then install"))
+    } else if asks && names_us(text) {
+        // A person has added the line.
+        Ok(Vec::new())
+    } else if matches!(slot.file, HookFile::Link(_)) && text.contains(&0) {
+        Err(refused(format!("{name} is a link to a program, which may go by its name"))
+            .help(by_hand(slot)))
+    } else if asks {
+        Err(refused(format!("{name} looks at its own name, so it cannot be kept under another"))
+            .help(by_hand(slot)))
+    } else {
+        let (hook, kept) = (slot.path.clone(), slot.kept.clone());
+        Ok(vec![HookEdit::Keep { hook, kept, ignored: slot.file.why_ignored() }, ours])
+    }
+}
+
+fn not_a_file(slot: &Slot) -> Error {
+    Error::new(INSTALL, format!("{} is not a file", slot.name)).help("remove it")
 }
 
 /// Takes our file out, and puts back what was there.
@@ -269,10 +260,8 @@ fn uninstall_file(slot: &Slot) -> Result<Vec<HookEdit>, Error> {
     }
 }
 
-/// Puts the block into husky's file. `direct` is husky 5 to 8, where git runs the file itself.
+/// Adds the block to husky's file. With `direct`, husky 5 to 8, git runs the file itself.
 fn install_block(slot: &Slot, direct: bool) -> Result<Vec<HookEdit>, Error> {
-    let write =
-        |text, bits, how| vec![HookEdit::Write { path: slot.path.clone(), text, bits, how }];
     if slot.author() != Author::Others {
         return install_file(slot, None);
     }
@@ -280,44 +269,52 @@ fn install_block(slot: &Slot, direct: bool) -> Result<Vec<HookEdit>, Error> {
         HookFile::Regular { text, mode } => (text, *mode),
         HookFile::Missing if direct => return install_file(slot, None),
         HookFile::Missing => {
-            return Ok(write(block::insert(None, slot.hook), PLAIN, Overwrite::Create));
+            let text = block::insert(None, slot.hook);
+            return Ok(vec![write_block(slot, text, PLAIN, Overwrite::Create)]);
         }
-        HookFile::Link(_) | HookFile::Other => {
-            return Err(
-                Error::new(INSTALL, format!("{} is not a file", slot.name)).help("remove it")
-            );
-        }
+        HookFile::Link(_) | HookFile::Other => return Err(not_a_file(slot)),
     };
-    if direct && !is_for_sh(text) {
-        return Err(Error::new(INSTALL, format!("{} is not a script for sh", slot.name))
-            .help(by_hand(slot)));
+    if direct {
+        refuse_ignored(slot, text, mode)?;
     }
-    // git ignores it without a word, so that whatever stands in it has not run so far.
-    if direct && mode & 0o111 == 0 {
-        return Err(Error::new(
-            INSTALL,
-            format!("{} is not executable: git ignores it", slot.name),
-        )
-        .help(format!(
-            "make it executable (`chmod +x {}`) or remove it",
-            slot.name.as_pathspec(false)
-        )));
-    }
+    let bits = Bits::Exact(mode);
     match block::look(text, slot.hook) {
         Found::Nothing => {
-            Ok(write(block::insert(Some(text), slot.hook), Bits::Exact(mode), Overwrite::AddBlock))
+            let text = block::insert(Some(text), slot.hook);
+            Ok(vec![write_block(slot, text, bits, Overwrite::AddBlock)])
         }
         Found::Block(found) => match found.condition {
             Condition::Current => Ok(Vec::new()),
             Condition::Edited => Err(edited_block(INSTALL, slot, text, &found)),
             Condition::Crlf | Condition::Misplaced | Condition::Older => {
                 let rest = block::remove(text, &found);
-                let renewed = block::insert(rest.as_deref(), slot.hook);
-                Ok(write(renewed, Bits::Exact(mode), Overwrite::RenewBlock))
+                let text = block::insert(rest.as_deref(), slot.hook);
+                Ok(vec![write_block(slot, text, bits, Overwrite::RenewBlock)])
             }
         },
         Found::Pieces => Err(pieces(INSTALL, slot)),
     }
+}
+
+fn write_block(slot: &Slot, text: Vec<u8>, bits: Bits, how: Overwrite) -> HookEdit {
+    HookEdit::Write { path: slot.path.clone(), text, bits, how }
+}
+
+/// Fails if git would not run the block in this file: another interpreter would read it, or git
+/// ignores the file, and what is in it has not run so far.
+fn refuse_ignored(slot: &Slot, text: &[u8], mode: u32) -> Result<(), Error> {
+    let name = &slot.name;
+    if !is_for_sh(text) {
+        return Err(
+            Error::new(INSTALL, format!("{name} is not a script for sh")).help(by_hand(slot))
+        );
+    }
+    if mode & 0o111 == 0 {
+        let chmod = format!("chmod +x {}", name.as_pathspec(false));
+        return Err(Error::new(INSTALL, format!("{name} is not executable: git ignores it"))
+            .help(format!("make it executable (`{chmod}`) or remove it")));
+    }
+    Ok(())
 }
 
 /// Takes the block out of husky's file, and the file away if we made it.
@@ -332,12 +329,7 @@ fn uninstall_block(slot: &Slot) -> Result<Vec<HookEdit>, Error> {
             Err(edited_block(UNINSTALL, slot, text, &found))
         }
         Found::Block(found) => Ok(vec![match block::remove(text, &found) {
-            Some(text) => HookEdit::Write {
-                path: slot.path.clone(),
-                text,
-                bits: Bits::Exact(*mode),
-                how: Overwrite::TakeBlockOut,
-            },
+            Some(text) => write_block(slot, text, Bits::Exact(*mode), Overwrite::RemoveBlock),
             None => HookEdit::Remove(slot.path.clone()),
         }]),
         Found::Pieces => Err(pieces(UNINSTALL, slot)),

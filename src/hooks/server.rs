@@ -7,7 +7,7 @@ use crate::hooks::layout::Layout;
 use crate::hooks::shim::Author;
 use crate::hooks::shown;
 use crate::hooks::slot::{HookDirectory, HookFile, Slot};
-use crate::hooks::state::{Fault, HookState};
+use crate::hooks::state::{Defect, HookState};
 
 /// The directory whose programs a delegating `pre-receive` runs one after the other, as those of
 /// Gitea and Forgejo do.
@@ -53,7 +53,7 @@ impl Server {
         }
         let place = HookDirectory::server(&self.hooks, &layout.top)?;
         Ok(place.slots.iter().find_map(|slot| match slot.file.why_ignored() {
-            Some(why) => Some(HookState::NotInForce(Fault::NotReached(slot.name.clone(), why))),
+            Some(why) => Some(HookState::NotInForce(Defect::NotReached(slot.name.clone(), why))),
             None if runs_directory(slot.text()) => None,
             None => {
                 let directory = shown(&self.hooks.join(DELEGATES), &layout.top);

@@ -13,7 +13,7 @@ use crate::hooks::block::{self, Found};
 use crate::hooks::by_hand::{self, Style};
 use crate::hooks::layout::{self, HooksPath, Layout, SettingScope};
 use crate::hooks::manager::{HookManager, MANAGERS};
-use crate::hooks::server::Server;
+use crate::hooks::server::{self, Server};
 use crate::hooks::shim::{self, Author};
 use crate::hooks::slot::HookDirectory;
 use crate::hooks::{Hook, find, read_if_there, shown, unreadable};
@@ -181,28 +181,31 @@ fn no_husky(layout: &Layout) -> Error {
     }
 }
 
-/// Wherever an earlier installation may have written, now that the repository may run its hooks in
-/// another way: directories of husky, and directories of hook files.
-pub(crate) fn everywhere(
-    layout: &Layout,
-    git: &Git,
-) -> Result<(Vec<PathBuf>, Vec<PathBuf>), Error> {
+/// Every directory that an earlier installation may have written into: the repository may run its
+/// hooks in another way by now.
+pub(crate) fn everywhere(layout: &Layout, git: &Git) -> Result<Vec<HookDirectory>, Error> {
+    if layout.bare {
+        return server::everywhere(layout);
+    }
+    let top = &layout.top;
     let mut husky = tracked_husky(layout, git)?;
-    husky.push(layout.top.join(".husky"));
-    // What lies outside is not this repository's, and we have written nothing there.
-    husky.retain(|directory| read::settle(directory).starts_with(&layout.top));
+    husky.push(top.join(".husky"));
+    // A directory outside is not this repository's, and bakstop has written nothing there.
+    husky.retain(|directory| read::settle(directory).starts_with(top));
     let mut native = vec![layout.default_hooks()];
     let hooks = &layout.hooks;
     if let Some(configured) = configured_husky(layout) {
         husky.push(configured.directory);
-    } else if hooks.starts_with(&layout.top) || hooks.starts_with(&layout.common) {
+    } else if hooks.starts_with(top) || hooks.starts_with(&layout.common) {
         native.push(hooks.clone());
     }
     for directories in [&mut husky, &mut native] {
         directories.sort();
         directories.dedup();
     }
-    Ok((husky, native))
+    let husky = husky.iter().map(|directory| HookDirectory::husky(directory, top));
+    let native = native.iter().map(|directory| HookDirectory::native(directory, top));
+    husky.chain(native).collect()
 }
 
 fn tracked_husky(layout: &Layout, git: &Git) -> Result<Vec<PathBuf>, Error> {

@@ -12,12 +12,12 @@ pub(crate) enum HookState {
     /// Only running the hook would show; the reason why.
     Doubtful(String),
     /// The guard does not run.
-    NotInForce(Fault),
+    NotInForce(Defect),
 }
 
 /// Why a hook does not run the guard. `cure::setup` decides what to do about it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Fault {
+pub(crate) enum Defect {
     /// The hook is missing, or another file is in its place.
     NotInstalled(Option<RepoPath>),
     /// The file that `install` wrote is not executable.
@@ -50,12 +50,12 @@ impl HookState {
         match self {
             Self::InForce => None,
             Self::Doubtful(reason) => Some(reason.clone()),
-            Self::NotInForce(fault) => Some(fault.to_string()),
+            Self::NotInForce(defect) => Some(defect.to_string()),
         }
     }
 }
 
-impl fmt::Display for Fault {
+impl fmt::Display for Defect {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NotInstalled(None) => write!(f, "not installed"),

@@ -213,7 +213,7 @@ fn another_user_can_run_it_whatever_the_umask() {
         let ran = must(pair.bakstop(&["status"]));
         assert!(
             ran.out.contains("not every user can run")
-                && ran.out.contains("install --server` changes"),
+                && ran.out.contains("install --server` rewrites it"),
             "{ran:?}"
         );
         must(run());

@@ -18,7 +18,7 @@ use crate::hooks::health::{self, Health, Interference, Off};
 use crate::hooks::layout::Layout;
 use crate::hooks::rehearsal::{Performance, Rehearsal};
 use crate::hooks::setup::{Choice, Foreign, Setup};
-use crate::hooks::state::{Fault, HookState};
+use crate::hooks::state::{Defect, HookState};
 use crate::hooks::{binary, shown};
 
 /// Why an attempt is not a proof.
@@ -34,20 +34,20 @@ impl Obstacle {
 }
 
 /// What is known of the hooks.
-struct Known {
+struct HookFacts {
     setup: Setup,
     health: Health,
     interference: Vec<Interference>,
 }
 
-impl Known {
+impl HookFacts {
     /// A hook that does not run the guard.
     fn not_in_force(&self, layout: &Layout) -> Option<Obstacle> {
-        let HookState::NotInForce(fault) = &self.health.state else { return None };
+        let HookState::NotInForce(defect) = &self.health.state else { return None };
         let reason = match &self.setup {
             Setup::Foreign(foreign) if foreign.is_off() => foreign.cause.clone(),
-            Setup::Foreign(foreign) => format!("{}, and {fault}", foreign.cause),
-            _ => fault.to_string(),
+            Setup::Foreign(foreign) => format!("{}, and {defect}", foreign.cause),
+            _ => defect.to_string(),
         };
         Some(Obstacle::new(reason, cure::of_hook(&self.setup, &self.health, layout)))
     }
@@ -125,7 +125,7 @@ impl Attempt<'_> {
         }))
     }
 
-    fn known(&self) -> Result<Known, Error> {
+    fn known(&self) -> Result<HookFacts, Error> {
         let setup = Setup::find(self.layout, self.git, Choice::Detect, &[HOOK])?;
         let health = health::of(&setup, self.layout, &self.context.env)?;
         let health = health
@@ -133,7 +133,7 @@ impl Attempt<'_> {
             .rfind(|health| health.hook == HOOK)
             .ok_or_else(|| Error::new("look at the hooks", "nothing is known of pre-commit"))?;
         let interference = health::interference(&setup, &self.context.env)?;
-        Ok(Known { setup, health, interference })
+        Ok(HookFacts { setup, health, interference })
     }
 
     /// The commit would have gone through.
@@ -199,7 +199,7 @@ impl Attempt<'_> {
             return Ok(Obstacle::new(reason, cure::of_interference(why)));
         }
         let allowed = self.allowed()?;
-        if allowed.is_none() && known.health.state == HookState::NotInForce(Fault::NoProgram) {
+        if allowed.is_none() && known.health.state == HookState::NotInForce(Defect::NoProgram) {
             let reason = "the guard finds no bakstop, and blocks everything";
             return Ok(Obstacle::new(reason, self.renew(&known)));
         }
@@ -220,7 +220,7 @@ impl Attempt<'_> {
     }
 
     /// A hook that should run the guard failed without the expected report.
-    fn failed_otherwise(&self, known: &Known, failed: &str) -> Obstacle {
+    fn failed_otherwise(&self, known: &HookFacts, failed: &str) -> Obstacle {
         if let Setup::Foreign(foreign) = &known.setup {
             return self.named(foreign, failed);
         }
@@ -266,7 +266,7 @@ impl Attempt<'_> {
         binary::this(&self.context.directory, &self.context.env)
     }
 
-    fn renew(&self, known: &Known) -> String {
+    fn renew(&self, known: &HookFacts) -> String {
         cure::renew(&known.setup, &known.health, self.this().as_deref())
     }
 }
