@@ -1,4 +1,4 @@
-//! Makes the edits of a plan. At no moment is there half a hook, or none where there was one.
+//! Makes the edits of a plan. A hook is never half written, nor missing in between.
 
 use std::path::Path;
 
@@ -9,8 +9,7 @@ use crate::hooks::plan::{HookEdit, Overwrite};
 use crate::hooks::shown;
 use crate::hooks::slot::{HookDirectory, HookFile, Slot};
 
-/// Keeps other runs away from the hooks of a repository until it is dropped: several packages of a
-/// workspace may install at once.
+/// Locks the hooks of a repository: several packages of a workspace may install at once.
 pub(crate) fn lock(common: &Path) -> Result<DirectoryLock, Error> {
     DirectoryLock::wait(common).map_err(|Busy| {
         Error::new("change the hooks", "another run of bakstop is changing them")
@@ -18,8 +17,8 @@ pub(crate) fn lock(common: &Path) -> Result<DirectoryLock, Error> {
     })
 }
 
-/// Makes the edits, in their order. `places` is what they were planned on: what has changed since
-/// is left alone.
+/// Makes the edits in order. `places` is the state that they were planned for: a file that has
+/// changed since is an error.
 pub(crate) fn apply(edits: &[HookEdit], places: &[HookDirectory], top: &Path) -> Result<(), Error> {
     let slots = || places.iter().flat_map(|place| &place.slots);
     for edit in edits {
@@ -41,7 +40,7 @@ pub(crate) fn apply(edits: &[HookEdit], places: &[HookDirectory], top: &Path) ->
             let help = match error {
                 WriteError::Changed => LOOK,
                 WriteError::Io(_) => {
-                    "see what stands in the way, then run the command again: it goes on where it stopped"
+                    "remove the obstacle, then run the command again: it goes on where it stopped"
                 }
             };
             Error::new(format!("change {}", shown(edit.path(), top)), error).help(help)
@@ -52,8 +51,8 @@ pub(crate) fn apply(edits: &[HookEdit], places: &[HookDirectory], top: &Path) ->
 
 const LOOK: &str = "look at it, then run the command again";
 
-/// Whether the file is what it was when the plan was made. A link may lead to a hook that was
-/// changed just now.
+/// Whether the file is as it was when the plan was made. A link may lead to a hook that an earlier
+/// edit has changed.
 fn is_as_planned(now: &HookFile, then: &HookFile) -> bool {
     now == then || matches!((now, then), (HookFile::Link(_), HookFile::Link(_)))
 }

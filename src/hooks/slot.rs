@@ -1,4 +1,4 @@
-//! The place where a hook belongs, and what stands there.
+//! The file of a hook, and the hook that was kept when it was installed.
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -73,12 +73,12 @@ pub(crate) struct Slot {
     pub hook: Hook,
     pub path: PathBuf,
     pub file: HookFile,
-    /// Where the hook that was there before is kept.
+    /// The path at which the hook that was there before is kept.
     pub kept: PathBuf,
     pub kept_file: HookFile,
-    /// The file, as it is shown.
+    /// `path` for messages.
     pub name: RepoPath,
-    /// The kept file, as it is shown.
+    /// `kept` for messages.
     pub kept_name: RepoPath,
 }
 
@@ -86,13 +86,11 @@ pub(crate) struct Slot {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct HookDirectory {
     pub directory: PathBuf,
-    /// Whether it is there.
     pub exists: bool,
-    /// Whether husky's tracked files lie in it.
+    /// Whether it holds husky's tracked files.
     pub husky: bool,
-    /// Everything that it holds.
+    /// The paths of all its files.
     pub names: Vec<PathBuf>,
-    /// One place for each hook.
     pub slots: Vec<Slot>,
 }
 
@@ -143,19 +141,19 @@ impl HookDirectory {
     }
 }
 
-/// What a hook is called while it is kept. The directory stays the same: a script that looks beside
-/// itself finds what it looks for, and a relative link leads where it led.
+/// The suffix of a hook that is kept. It stays in its directory, so that relative links and scripts
+/// that look into their own directory still work.
 const KEPT: &str = "before-bakstop";
-/// What pre-commit and prek call a hook that they found and still run.
+/// The suffix of a hook that pre-commit and prek found and still run.
 const CHAINED: &str = "legacy";
-/// Our file among the programs that a server's hook runs.
+/// The name of our file among the programs that a server's hook runs.
 const DELEGATED: &str = "bakstop";
 
 impl Slot {
-    /// The place of a hook in a directory of hook files.
+    /// A hook in a directory of files that git runs.
     fn native(directory: &Path, hook: Hook, top: &Path) -> Result<Self, Error> {
         let slot = Self::at(directory, directory.join(hook.name()), hook, top)?;
-        // A manager that came after us may have moved our file aside, and runs it from there.
+        // A manager that was installed later may have renamed our file, and runs it.
         let chained = directory.join(format!("{}.{CHAINED}", hook.name()));
         if slot.author() == Author::Others && chained.exists() {
             let chained = Self::at(directory, chained, hook, top)?;
@@ -166,14 +164,12 @@ impl Slot {
         Ok(slot)
     }
 
-    /// Our place in a directory of programs. Nothing is kept there: whatever has another name runs
-    /// as well.
+    /// Our file in a directory of programs. No hook is kept there: programs of other names run too.
     fn delegated(directory: &Path, hook: Hook, top: &Path) -> Result<Self, Error> {
         Self::at(directory, directory.join(DELEGATED), hook, top)
     }
 
-    /// The place of a hook among husky's tracked files. A link is followed: what is edited is the
-    /// file behind it.
+    /// A hook among husky's tracked files. A link is followed: the file that it leads to is edited.
     fn husky(directory: &Path, hook: Hook, top: &Path) -> Result<Self, Error> {
         let path = directory.join(hook.name());
         let real = read::settle(&path);
@@ -182,7 +178,7 @@ impl Slot {
                 format!("edit {}", shown(&path, top)),
                 format!("it leads to {}, outside the work tree", shown(&real, top)),
             )
-            .help("make it a file of its own"));
+            .help("replace the link by a file"));
         }
         Self::at(directory, real, hook, top)
     }
@@ -200,7 +196,7 @@ impl Slot {
         })
     }
 
-    /// The bytes of the hook, through a link if it is one.
+    /// The content of the file, also through a link.
     pub(crate) fn text(&self) -> &[u8] {
         match &self.file {
             HookFile::Regular { text, .. } | HookFile::Link(Some((text, _))) => text,
@@ -208,32 +204,30 @@ impl Slot {
         }
     }
 
-    /// Who wrote the hook.
     pub(crate) fn author(&self) -> Author {
         shim::author(self.text(), self.hook)
     }
 
-    /// Whether we wrote the hook, or a part of it.
+    /// Whether we wrote the file, or a block in it.
     pub(crate) fn is_ours(&self) -> bool {
         self.author() != Author::Others || block::look(self.text(), self.hook) != Found::Nothing
     }
 
-    /// Whether every user can run the file: a server may run as another than the one who installs.
+    /// Whether every user can run the file: a server may run as another user.
     pub(crate) fn is_for_everyone(&self) -> bool {
         matches!(self.file, HookFile::Regular { mode, .. } if mode & 0o555 == 0o555)
     }
 
-    /// Whether git would run the file.
+    /// Whether git runs the file.
     pub(crate) fn is_executable(&self) -> bool {
         self.file.why_ignored().is_none()
     }
 
-    /// Whether a hook that was here before is kept.
     pub(crate) fn has_kept(&self) -> bool {
         self.kept_file != HookFile::Missing
     }
 
-    /// Whether a server's `pre-receive` runs our file, and not git itself.
+    /// Whether a server's `pre-receive` runs our file, instead of git.
     pub(crate) fn is_delegated(&self) -> bool {
         self.path.ends_with(DELEGATED)
     }
