@@ -1,9 +1,9 @@
 //! `bakstop prove`: prove that a commit of a rewritten manifest is blocked here, by this guard.
 //!
-//! The proof is an attempt: the hook is run as `git commit` runs it, over an index of its own in
-//! which a manifest is rewritten. It counts only if the hook ends with a failure and one finding in
-//! its output is an error of the rule that shows that manifest's dependency; a hook that fails for
-//! another reason proves nothing. If it is no proof, what is known of the hooks says why.
+//! The hook is run as `git commit` runs it, with a temporary index in which a manifest is
+//! rewritten. It is a proof if the hook fails and its output has an error of the rule that shows
+//! the dependency of this run: a hook that fails for another reason proves nothing. Otherwise
+//! `obstacle` finds out why.
 
 use std::time::Instant;
 
@@ -16,7 +16,7 @@ use crate::base::path::RepoPath;
 use crate::commands::{Context, Outcome};
 use crate::git::Git;
 use crate::hooks::layout::Layout;
-use crate::hooks::rehearsal::{Performance, Rehearsal};
+use crate::hooks::rehearsal::{HookRun, Rehearsal};
 use crate::hooks::{Hook, setup};
 use crate::report::HumanOrJson;
 use crate::report::json::{document, path};
@@ -27,7 +27,7 @@ mod probe;
 mod obstacle;
 
 use obstacle::{Attempt, Obstacle};
-use probe::{Listener, Probe};
+use probe::{Matcher, Probe};
 
 // The arguments.
 #[derive(Debug, clap::Args)]
@@ -36,23 +36,23 @@ pub(crate) struct Args {
     #[arg(long, value_enum, value_name = "FORMAT", default_value_t)]
     format: HumanOrJson,
 
-    /// Show what the hook said, on standard error
+    /// Print the output of the hook on standard error
     #[arg(short, long)]
     verbose: bool,
 }
 
-/// The hook that is tried.
+/// The hook that is run.
 const HOOK: Hook = Hook::PreCommit;
 /// The rule that must block.
 const RULE: &Rule = rules::about(Subject::Manifest);
-/// Set for the hook, to a word that no other attempt has.
+/// The variable that marks an attempt for the hook. Its value is unique.
 const PROVE: &str = "BAKSTOP_PROVE";
-/// A version that a person could ask for: nothing is found in it.
+/// A version without findings.
 const HARMLESS: &str = "1.0.0";
 /// How many lines of the hook's output are shown.
 const LINES: usize = 12;
 
-/// Makes the attempt, and explains how it ended.
+/// Makes the attempt and reports its result.
 pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
     let start = Instant::now();
     let git = Git::new(&context.directory);
@@ -69,21 +69,21 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
     let nonce = rehearsal.nonce();
     let probe = Probe::find(&rehearsal)?;
     let manifest = &probe.manifest;
-    let mut listener = Listener::new(&nonce);
+    let mut matcher = Matcher::new(&nonce);
     let file = layout.hooks.join(HOOK.name());
-    let perform = |listen: &mut dyn FnMut(&[u8])| {
-        rehearsal.perform(HOOK.name(), &file, (PROVE, &nonce), listen)
+    let run_hook = |listen: &mut dyn FnMut(&[u8])| {
+        rehearsal.run_hook(HOOK.name(), &file, (PROVE, &nonce), listen)
     };
     probe.stage_rewritten(&rehearsal, &nonce)?;
-    let done = perform(&mut |line| listener.hear(line))?;
+    let done = run_hook(&mut |line| matcher.read(line))?;
 
-    let heard = listener.heard;
-    let attempt = Attempt { context, git: &git, layout: &layout, manifest, done: &done, heard };
+    let reported = matcher.matched;
+    let attempt = Attempt { context, git: &git, layout: &layout, manifest, done: &done, reported };
     // An end by a signal proves nothing.
-    let obstacle = if heard && done.code.is_some_and(|code| code != 0) {
+    let obstacle = if reported && done.code.is_some_and(|code| code != 0) {
         attempt.counterproof(|| {
             probe.stage(&rehearsal, &nonce, HARMLESS)?;
-            perform(&mut |_| ())
+            run_hook(&mut |_| ())
         })?
     } else {
         Some(attempt.obstacle())
@@ -105,17 +105,17 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
     Ok(if args.verbose { lines(&done).fold(outcome, Outcome::note) } else { outcome })
 }
 
-/// The lines that are left of what the hook said, safe to print.
-fn lines(done: &Performance) -> impl Iterator<Item = String> {
-    let said = done.said.strip_suffix(b"\n").unwrap_or(&done.said);
+/// The end of the hook's output as lines, safe to print.
+fn lines(done: &HookRun) -> impl Iterator<Item = String> {
+    let output = done.output.strip_suffix(b"\n").unwrap_or(&done.output);
     let lines =
-        said.split(|&byte| byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
-    lines.filter(|_| !said.is_empty()).map(|line| no_command(Escaped(line).to_string()))
+        output.split(|&byte| byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
+    lines.filter(|_| !output.is_empty()).map(|line| no_command(Escaped(line).to_string()))
 }
 
 fn human(
     obstacle: Option<&Obstacle>,
-    done: &Performance,
+    done: &HookRun,
     manifest: &RepoPath,
     seconds: f64,
     context: &Context,
@@ -132,10 +132,10 @@ fn human(
     if let Some(help) = help {
         text += &format!("{} {help}\n", paint.strong("help:"));
     }
-    let said: Vec<String> = lines(done).collect();
-    if !said.is_empty() {
-        text += &format!("\n{hook} said:\n");
-        text += &said[said.len().saturating_sub(LINES)..]
+    let output: Vec<String> = lines(done).collect();
+    if !output.is_empty() {
+        text += &format!("\noutput of {hook}:\n");
+        text += &output[output.len().saturating_sub(LINES)..]
             .iter()
             .map(|line| format!("  | {line}\n"))
             .collect::<String>();
@@ -147,7 +147,7 @@ fn human(
 /// another meaning.
 fn machine(
     obstacle: Option<&Obstacle>,
-    done: &Performance,
+    done: &HookRun,
     manifest: &RepoPath,
     seconds: f64,
 ) -> String {

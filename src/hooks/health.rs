@@ -74,7 +74,7 @@ pub(crate) fn of(setup: &Setup, layout: &Layout, env: &Environment) -> Result<Ve
     }
 }
 
-/// The hooks of a clone that count: the usual ones, and others that were installed.
+/// The hooks that are reported: the usual ones, and others that were installed.
 fn shown_slots(place: &HookDirectory) -> impl Iterator<Item = &Slot> {
     place.slots.iter().filter(|slot| Hook::USUAL.contains(&slot.hook) || slot.is_ours())
 }
@@ -259,7 +259,7 @@ pub(crate) fn interference(setup: &Setup, env: &Environment) -> Result<Vec<Inter
     }
     let mut off = switched_off(setup, env)?;
     if off.is_empty() {
-        // A guard that does not start reads no rules.
+        // A guard that is switched off skips no rule.
         off.extend(skips(env));
     }
     Ok(off)
@@ -341,7 +341,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_worst_sorts_last() {
+    fn the_worst_state_is_the_greatest() {
         assert!(HookState::InForce < HookState::Doubtful(String::new()));
         assert!(HookState::Doubtful("z".into()) < HookState::NotInForce(Defect::NotNamed));
     }

@@ -1,4 +1,4 @@
-//! What is to be changed, as a value: nothing here touches a file.
+//! The edits of an installation as values. Nothing here touches a file.
 
 use std::path::{Path, PathBuf};
 
@@ -12,57 +12,45 @@ use crate::hooks::{Hook, find, shown};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum HookEdit {
-    /// A directory that is missing.
+    /// Creates a missing directory.
     MakeDirectory { path: PathBuf, bits: Bits },
-    /// A file that is new, or new in the place of another.
-    Write {
-        path: PathBuf,
-        text: Vec<u8>,
-        bits: Bits,
-        /// What it does to what was there.
-        how: Overwrite,
-    },
-    /// A second name for a hook, so that the first can be taken.
+    /// Writes a file.
+    Write { path: PathBuf, text: Vec<u8>, bits: Bits, how: Overwrite },
+    /// Gives a hook the second name `kept`, so that its first can be taken.
     Keep {
         hook: PathBuf,
-        /// Its second name.
         kept: PathBuf,
-        /// Why git passed it over so far, if it did.
+        /// Why git has ignored it so far, if it has.
         ignored: Option<&'static str>,
     },
-    /// A hook that was kept gets its name back.
-    PutBack {
-        /// Where it is kept.
-        kept: PathBuf,
-        /// Its name.
-        hook: PathBuf,
-    },
-    /// A file that we wrote goes.
+    /// Renames a kept hook back.
+    PutBack { kept: PathBuf, hook: PathBuf },
+    /// Removes a file that we wrote.
     Remove(PathBuf),
-    /// A directory that is empty now goes.
+    /// Removes a directory that is empty now.
     RemoveDirectory(PathBuf),
 }
 
-/// What writing a file does to what was there.
+/// What writing a file does to the file that was there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Overwrite {
     /// Nothing was there.
     Create,
-    /// The kept hook, or an older text of ours, makes room.
+    /// It was ours, or is kept under another name.
     Replace,
-    /// The block goes in; every other byte stays.
+    /// Adds the block.
     AddBlock,
-    /// An older or misplaced block of ours is written anew.
+    /// Replaces an older or misplaced block.
     RenewBlock,
-    /// The block goes out; every other byte stays.
+    /// Removes the block.
     RemoveBlock,
 }
 
-/// What our hook files are: git ignores those that are not executable.
+/// Of our hook files: git ignores those that are not executable.
 const EXECUTABLE: Bits = Bits::New(0o777);
-/// What our hook on a server is: it may run as another user than the one who installs.
+/// Of our hook on a server: it may run as another user.
 const FOR_EVERYONE: Bits = Bits::Exact(0o755);
-/// What husky makes: it hands the file to a shell.
+/// Of husky's files, which it passes to a shell.
 const PLAIN: Bits = Bits::New(0o666);
 const DIRECTORY: Bits = Bits::New(0o777);
 
@@ -114,9 +102,8 @@ impl HookEdit {
     }
 }
 
-/// What installing these hooks changes; nothing, if everything is as it should be. One that we have
-/// written before is renewed with them. `binary` is the program that hooks of this clone try first;
-/// a hook that is shared names none.
+/// Plans the installation of `hooks`, and the update of others that were installed before. `binary`
+/// is the program that hooks of this clone try first; shared hooks name none.
 pub(crate) fn install(
     setup: &Setup,
     place: &HookDirectory,
@@ -141,12 +128,12 @@ pub(crate) fn install(
     Ok(edits)
 }
 
-/// A server's hook looks nowhere else.
+/// A server's hook looks for no other program.
 fn without_program() -> Error {
     Error::new(INSTALL, "it is not known where this program lies").help("run it by its whole path")
 }
 
-/// Files that an installation began to write and was killed over.
+/// Removes files that a killed installation left.
 fn scraps(place: &HookDirectory) -> impl Iterator<Item = HookEdit> {
     let name = |path: &PathBuf| {
         path.file_name()
@@ -155,7 +142,7 @@ fn scraps(place: &HookDirectory) -> impl Iterator<Item = HookEdit> {
     place.names.iter().filter(move |path| name(path)).cloned().map(HookEdit::Remove)
 }
 
-/// What is said of a hook that is kept although git passes it over.
+/// The note about a hook that is kept although git ignores it.
 pub(crate) fn still_ignored(why: &str) -> String {
     format!("it is {why}, so it did not run and does not")
 }
@@ -165,14 +152,14 @@ pub(crate) fn describe(edits: &[HookEdit], top: &Path, done: bool) -> String {
     edits.iter().map(|edit| edit.describe(top, done) + "\n").collect()
 }
 
-/// What uninstalling changes in one directory of hooks.
+/// Plans what uninstalling changes in one directory.
 pub(crate) fn uninstall(place: &HookDirectory) -> Result<Vec<HookEdit>, Error> {
     let mut edits = Vec::new();
     for slot in &place.slots {
         edits.extend(if place.husky { uninstall_block(slot)? } else { uninstall_file(slot)? });
     }
     edits.extend(scraps(place));
-    // A directory without hooks and no directory are the same to git.
+    // To git, an empty directory of hooks is the same as a missing one.
     let goes = |name: &PathBuf| edits.contains(&HookEdit::Remove(name.clone()));
     if !edits.is_empty() && !place.names.is_empty() && place.names.iter().all(goes) {
         edits.push(HookEdit::RemoveDirectory(place.directory.clone()));
@@ -235,7 +222,7 @@ fn not_a_file(slot: &Slot) -> Error {
     Error::new(INSTALL, format!("{} is not a file", slot.name)).help("remove it")
 }
 
-/// Takes our file out, and puts back what was there.
+/// Removes our file, and puts back the hook that was there.
 fn uninstall_file(slot: &Slot) -> Result<Vec<HookEdit>, Error> {
     let put_back = HookEdit::PutBack { kept: slot.kept.clone(), hook: slot.path.clone() };
     match (&slot.file, slot.author()) {
@@ -317,7 +304,7 @@ fn refuse_ignored(slot: &Slot, text: &[u8], mode: u32) -> Result<(), Error> {
     Ok(())
 }
 
-/// Takes the block out of husky's file, and the file away if we made it.
+/// Removes the block from husky's file, or the file if we made it.
 fn uninstall_block(slot: &Slot) -> Result<Vec<HookEdit>, Error> {
     let HookFile::Regular { text, mode } = &slot.file else { return Ok(Vec::new()) };
     if slot.author() != Author::Others {
@@ -336,7 +323,7 @@ fn uninstall_block(slot: &Slot) -> Result<Vec<HookEdit>, Error> {
     }
 }
 
-/// The line for a script that we must not touch.
+/// The line to add to a script that we must not touch.
 fn by_hand(slot: &Slot) -> String {
     let when =
         if slot.hook.reads_lines() { "with all lines that git gives it" } else { "at its end" };
@@ -371,15 +358,15 @@ fn edited_block(doing: &str, slot: &Slot, text: &[u8], found: &Block) -> Error {
 
 fn pieces(doing: &str, slot: &Slot) -> Error {
     Error::new(doing, format!("{} holds pieces of a block of bakstop", slot.name)).help(
-        "remove what stands between `# >>> bakstop` and `# <<< bakstop` by hand, then try again",
+        "remove the lines between `# >>> bakstop` and `# <<< bakstop` by hand, then try again",
     )
 }
 
-/// Whether a hook decides by the name that it was called by: kept under another name, it would do
-/// nothing.
+/// Whether a hook depends on the name that it is called by: under another name, it would do
+/// something else.
 fn asks_its_name(text: &[u8]) -> bool {
     if text.contains(&0) {
-        // A compiled program: nothing can be read in it.
+        // A compiled program.
         return false;
     }
     text.split(|&byte| byte == b'\n').filter(|line| !line.trim_ascii_start().starts_with(b"#")).any(
@@ -405,8 +392,8 @@ fn asks_its_name(text: &[u8]) -> bool {
     )
 }
 
-/// Whether a script is run by `sh`, as the block is: by its shebang, or by husky, which starts it
-/// anew with `sh`.
+/// Whether a script is run by `sh`, as the block needs: by its shebang, or by `husky.sh`, which runs
+/// it again with `sh`.
 fn is_for_sh(text: &[u8]) -> bool {
     let line = text.split(|&byte| byte == b'\n').next().unwrap_or_default();
     let shebang = String::from_utf8_lossy(line.strip_prefix(b"#!").unwrap_or_default());
@@ -647,7 +634,7 @@ mod tests {
     }
 
     #[test]
-    fn a_hook_that_asks_its_own_name_is_seen() {
+    fn a_hook_that_depends_on_its_name_is_detected() {
         for (line, asks) in [
             ("name=$(basename \"$0\")", true),
             ("case ${0##*/} in", true),

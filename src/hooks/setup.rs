@@ -1,4 +1,4 @@
-//! How a repository runs its hooks, and therefore where the guard goes.
+//! How a repository runs its hooks, and where the guard goes.
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -18,44 +18,42 @@ use crate::hooks::shim::{self, Author};
 use crate::hooks::slot::HookDirectory;
 use crate::hooks::{Hook, find, read_if_there, shown, unreadable};
 
-/// Which way the person wants it.
+/// The setup that the person asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Choice {
-    /// As the repository does.
+    /// The one that the repository uses.
     Detect,
-    /// Hook files, although a configuration of a hook manager is there.
+    /// Hook files, even if a hook manager is configured.
     Native,
-    /// Husky, although nothing but a directory of that name says so.
+    /// Husky, even if it is not detected.
     Husky,
 }
 
 /// How the repository runs its hooks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Setup {
-    /// Hook files, run by git.
+    /// Hook files that git runs.
     Native {
-        /// Where they lie.
         directory: PathBuf,
-        /// Whether they are tracked, and so shared with other people and machines.
+        /// Whether the files are tracked, and so shared with other people and machines.
         tracked: bool,
     },
-    /// Husky: tracked files, run by its stubs.
+    /// Tracked files that husky runs.
     Husky(Husky),
-    /// A bare repository, which is pushed to.
+    /// A bare repository.
     Server(Server),
-    /// Something that we leave alone.
+    /// Hooks of somebody else, which are left alone.
     Foreign(Foreign),
 }
 
 /// A repository that uses husky.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Husky {
-    /// Where the tracked hooks lie: mostly `.husky`.
+    /// The directory of the tracked hooks: mostly `.husky`.
     pub directory: PathBuf,
-    /// Whether git runs the tracked files themselves (husky 5 to 8), and not stubs that run them
-    /// (husky 9).
+    /// Whether git runs the tracked files directly (husky 5 to 8), or by stubs (husky 9).
     pub direct: bool,
-    /// Whether `core.hooksPath` leads to husky: `husky` has been run in this clone.
+    /// Whether husky has been run in this clone: `core.hooksPath` leads to it.
     pub prepared: bool,
 }
 
@@ -84,13 +82,13 @@ pub(crate) enum Owner {
     SwitchedOff(HooksPath),
 }
 
-/// What can be known of a guard that others run.
+/// What is known of the guard in hooks of somebody else.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Guard {
-    /// The place for the line names bakstop already.
+    /// The script or configuration names bakstop.
     Named,
     NotNamed,
-    /// git runs no hook at all.
+    /// git runs no hook.
     SwitchedOff,
 }
 
@@ -119,7 +117,7 @@ impl Foreign {
 }
 
 impl Setup {
-    /// Finds out how the repository runs its hooks. `hooks` are those that a clone is to have.
+    /// Detects how the repository runs its hooks. `hooks` are those to install.
     pub(crate) fn find(
         layout: &Layout,
         git: &Git,
@@ -248,14 +246,13 @@ fn outside(layout: &Layout, hooks: &[Hook]) -> Result<Foreign, Error> {
     Ok(Foreign { cause, owner: Owner::Scripts, guards, refused_flag: None })
 }
 
-/// Whether git already runs a hook file of ours: then that is how it is, whatever else is
-/// configured.
+/// Whether git already runs a hook file of ours: that decides, even if a manager is configured.
 fn is_ours(layout: &Layout) -> Result<bool, Error> {
     let place = HookDirectory::native(&layout.hooks, &layout.top)?;
     Ok(place.slots.iter().any(|slot| slot.author() != Author::Others))
 }
 
-/// A `core.hooksPath` that is not this repository's own, or that switches hooks off.
+/// Detects a `core.hooksPath` that is set outside this repository or switches hooks off.
 fn elsewhere(layout: &Layout, hooks: &[Hook]) -> Result<Option<Foreign>, Error> {
     let Some(setting) = &layout.hooks_path else { return Ok(None) };
     let (value, origin) = (&setting.value, &setting.origin);
@@ -288,7 +285,7 @@ fn guards_of_scripts(layout: &Layout, hooks: &[Hook]) -> Result<Vec<(Hook, Guard
     hooks.iter().map(guard).collect()
 }
 
-/// Whether a text calls the guard, as far as one can see without running it.
+/// Whether a text seems to call the guard.
 pub(crate) fn names_us(text: &[u8]) -> bool {
     find(text, b"bakstop hook ").is_some() || find(text, b"id: bakstop").is_some()
 }
@@ -296,7 +293,7 @@ pub(crate) fn names_us(text: &[u8]) -> bool {
 /// Whether the configuration of a manager calls the guard for this hook.
 fn calls_us(text: &[u8], hook: Hook, style: Style) -> bool {
     if style == Style::Repos {
-        // One entry serves every hook that can be there.
+        // One entry serves every hook.
         return names_us(text);
     }
     let call = format!("bakstop hook {}", hook.name());
@@ -304,8 +301,8 @@ fn calls_us(text: &[u8], hook: Hook, style: Style) -> bool {
         .any(|at| !text.get(at + call.len()).is_some_and(|byte| b"-_".contains(byte)))
 }
 
-/// Fails if a file that a hook may be or may read is a FIFO, a socket or a device: git, a shell or
-/// a manager would wait for it, or read it without end.
+/// Fails if a hook, or a file that a hook may read, is a FIFO, a socket or a device: git, a shell
+/// or a manager could read it forever.
 pub(crate) fn refuse_endless(layout: &Layout) -> Result<(), Error> {
     let hooks = Hook::STRICT.iter().map(|hook| hook.name());
     let husky =
@@ -321,7 +318,7 @@ pub(crate) fn refuse_endless(layout: &Layout) -> Result<(), Error> {
     Ok(())
 }
 
-/// A hook manager that writes the hooks here.
+/// Detects a hook manager: by the hooks that it wrote, or by its configuration.
 fn managed(layout: &Layout, wanted: &[Hook]) -> Result<Option<Foreign>, Error> {
     let mut hooks = Vec::new();
     for path in Hook::STRICT.map(|hook| layout.hooks.join(hook.name())) {
@@ -359,14 +356,13 @@ fn foreign(
     Foreign { cause, owner, guards, refused_flag: None }
 }
 
-/// Husky, if `core.hooksPath` leads to it.
+/// Detects husky by `core.hooksPath`.
 fn configured_husky(layout: &Layout) -> Option<Husky> {
     let hooks = &layout.hooks;
     let parent = hooks.parent()?;
-    // Husky 9 points to a directory `_` that is generated, and may be missing here; its runner is
-    // called `h`.
+    // Husky 9 sets the directory `_`, which is generated and may be missing; its runner is `h`.
     let stubs = hooks.ends_with("_") && (hooks.join("h").exists() || !hooks.exists());
-    // Husky 5 to 8 points to the tracked directory itself.
+    // Husky 5 to 8 sets the tracked directory itself.
     let direct = hooks.ends_with(".husky")
         || (hooks.join("_/husky.sh").exists() && !hooks.join("_/h").exists());
     let directory = if stubs { parent } else { hooks };
@@ -378,8 +374,7 @@ fn configured_husky(layout: &Layout) -> Option<Husky> {
     })
 }
 
-/// Whether an earlier installation put the guard into a directory of husky: that settles what the
-/// repository uses.
+/// Whether a directory of husky holds the guard: then the repository uses husky.
 fn holds_ours(directory: &Path, layout: &Layout) -> Result<bool, Error> {
     for hook in Hook::STRICT {
         let text = read_if_there(&directory.join(hook.name()), &layout.top)?.unwrap_or_default();
@@ -392,7 +387,7 @@ fn holds_ours(directory: &Path, layout: &Layout) -> Result<bool, Error> {
     Ok(false)
 }
 
-/// Husky, if the repository uses it although nothing in this clone does yet.
+/// Detects husky in a clone in which it has not been run yet.
 fn unprepared_husky(layout: &Layout, git: &Git, choice: Choice) -> Result<Option<Husky>, Error> {
     let depends = |directory: &Path| -> Result<bool, Error> {
         let manifest = read_if_there(&directory.join("package.json"), &layout.top)?;
@@ -418,7 +413,7 @@ fn unprepared_husky(layout: &Layout, git: &Git, choice: Choice) -> Result<Option
             let names: Vec<String> =
                 several.iter().map(|path| shown(path, &layout.top).to_string()).collect();
             Err(Error::new(
-                "tell which husky runs the hooks",
+                "decide which husky runs the hooks",
                 format!("there are several: {}", names.join(", ")),
             )
             .help(

@@ -488,7 +488,7 @@ fn a_hook_that_is_missing_or_idle_is_told_and_installing_cures_it() {
         reason,
         "let the hook fail where the guard fails: `bakstop hook pre-commit || exit`",
     );
-    assert!(ran.out.contains("\npre-commit said:\n  | error[rewritten-manifest]"), "{ran:?}");
+    assert!(ran.out.contains("\noutput of pre-commit:\n  | error[rewritten-manifest]"), "{ran:?}");
 }
 
 #[test]
@@ -527,7 +527,7 @@ fn hooks_that_git_takes_from_elsewhere() {
             .starts_with(&format!("bakstop: not proven: {reason}\nhelp: add this to lefthook.yml")),
         "{ran:?}"
     );
-    assert!(ran.out.ends_with("\npre-commit said:\n  | can't find lefthook\n"), "{ran:?}");
+    assert!(ran.out.ends_with("\noutput of pre-commit:\n  | can't find lefthook\n"), "{ran:?}");
     sandbox.write("lefthook.yml", "pre-commit:\n  jobs:\n    - run: bakstop hook pre-commit\n");
     let ran = prove(&sandbox);
     let reason = "lefthook manages the hooks of this repository (.git/hooks/pre-commit); bakstop is named there, but the \
@@ -823,7 +823,7 @@ fn a_failure_for_another_reason_proves_nothing() {
     script(&sandbox, ".git/hooks/pre-commit", "#!/bin/sh\necho tests fail >&2\nexit 5\n");
     let ran = prove(&sandbox);
     assert!(
-        ran.code == Some(1) && ran.out.ends_with("\npre-commit said:\n  | tests fail\n"),
+        ran.code == Some(1) && ran.out.ends_with("\noutput of pre-commit:\n  | tests fail\n"),
         "{ran:?}"
     );
     must(sandbox.bakstop(&["install"]));

@@ -1,4 +1,4 @@
-//! Why an attempt is not a proof: what is known of the hooks explains how they ended.
+//! Why an attempt is not a proof, from the state of the hooks.
 
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -16,7 +16,7 @@ use crate::git::objects::Objects;
 use crate::git::{Git, TreeChanges};
 use crate::hooks::health::{self, Health, Interference, Off};
 use crate::hooks::layout::Layout;
-use crate::hooks::rehearsal::{Performance, Rehearsal};
+use crate::hooks::rehearsal::{HookRun, Rehearsal};
 use crate::hooks::setup::{Choice, Foreign, Setup};
 use crate::hooks::state::{Defect, HookState};
 use crate::hooks::{binary, shown};
@@ -33,7 +33,7 @@ impl Obstacle {
     }
 }
 
-/// What is known of the hooks.
+/// The state of the hooks.
 struct HookFacts {
     setup: Setup,
     health: Health,
@@ -75,9 +75,9 @@ pub(super) struct Attempt<'a> {
     pub layout: &'a Layout,
     /// The manifest that it rewrites.
     pub manifest: &'a RepoPath,
-    pub done: &'a Performance,
+    pub done: &'a HookRun,
     /// Whether the guard reported the rewritten manifest as an error.
-    pub heard: bool,
+    pub reported: bool,
 }
 
 impl Attempt<'_> {
@@ -101,7 +101,7 @@ impl Attempt<'_> {
     /// bakstop installed that is known; others are run again with a harmless manifest.
     pub(super) fn counterproof(
         &self,
-        again: impl FnOnce() -> Result<Performance, Error>,
+        again: impl FnOnce() -> Result<HookRun, Error>,
     ) -> Result<Option<Obstacle>, Error> {
         if self.known()?.health.state == HookState::InForce || again()?.code == Some(0) {
             return Ok(None);
@@ -142,7 +142,7 @@ impl Attempt<'_> {
         if let Some(obstacle) = self.allowed()? {
             return Ok(obstacle);
         }
-        if self.heard {
+        if self.reported {
             let reason = format!(
                 "the guard reports the rewritten {manifest}, and pre-commit passes all the same"
             );
@@ -232,7 +232,7 @@ impl Attempt<'_> {
             let reason = format!("pre-commit runs {program}; it {failed}, but not for {}", RULE.id);
             return Obstacle::new(reason, self.renew(known));
         }
-        let output = String::from_utf8_lossy(&self.done.said);
+        let output = String::from_utf8_lossy(&self.done.output);
         if let Some((_, error)) = output.rsplit_once("error: could not ") {
             let mut lines = error.lines();
             let cause = Escaped(lines.next().unwrap_or_default().as_bytes()).to_string();

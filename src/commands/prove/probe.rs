@@ -12,7 +12,7 @@ use crate::hooks::rehearsal::Rehearsal;
 /// The name of the file that an attempt changes.
 pub(super) const MANIFEST: &str = "package.json";
 
-/// The manifest that the attempt changes: the topmost, or a new one where there is none.
+/// The manifest that the attempt changes: the topmost one, or a new one.
 pub(super) struct Probe {
     pub manifest: RepoPath,
     text: Vec<u8>,
@@ -28,7 +28,7 @@ impl Probe {
         Ok(Self { manifest, text })
     }
 
-    /// As the preparation does it.
+    /// Stages the manifest with the kind of dependency that a preparation writes.
     pub(super) fn stage_rewritten(&self, rehearsal: &Rehearsal, nonce: &str) -> Result<(), Error> {
         let up = "../".repeat(self.manifest.components().count() - 1);
         self.stage(
@@ -50,26 +50,26 @@ impl Probe {
     }
 }
 
-/// What the finding names, and nothing else in this run does.
+/// The name of the dependency, which only the finding shows.
 fn dependency(nonce: &str) -> String {
     format!("proof-{nonce}")
 }
 
-/// Listens for an error of [`RULE`] that shows the dependency of this run. Both must stand in one
-/// finding: another file may be an error beside a rewritten manifest that is but a warning.
-pub(super) struct Listener {
+/// Matches an error of [`RULE`] that shows the dependency of this run. Both must be in one finding:
+/// another file may be an error, and the rewritten manifest a warning.
+pub(super) struct Matcher {
     dependency: Vec<u8>,
     /// Whether the lines are those of an error of the rule.
     inside: bool,
-    pub heard: bool,
+    pub matched: bool,
 }
 
-impl Listener {
+impl Matcher {
     pub(super) fn new(nonce: &str) -> Self {
-        Self { dependency: dependency(nonce).into_bytes(), inside: false, heard: false }
+        Self { dependency: dependency(nonce).into_bytes(), inside: false, matched: false }
     }
 
-    pub(super) fn hear(&mut self, line: &[u8]) {
+    pub(super) fn read(&mut self, line: &[u8]) {
         let starts = unpainted(line);
         if starts.is_empty()
             || [Severity::Error, Severity::Warning]
@@ -79,17 +79,17 @@ impl Listener {
             // A finding ends with an empty line, or where the next one starts.
             self.inside = starts.starts_with(&label(Severity::Error, &format!("{}]", RULE.id)));
         }
-        self.heard |= self.inside
+        self.matched |= self.inside
             && line.windows(self.dependency.len()).any(|window| window == self.dependency);
     }
 }
 
-/// How the first line of a finding starts.
+/// The start of the first line of a finding.
 fn label(severity: Severity, rule: &str) -> Vec<u8> {
     format!("{}[{rule}", severity.name()).into_bytes()
 }
 
-/// A line from its first letter on, without the space and the colour before it.
+/// A line without leading space and colour.
 fn unpainted(mut line: &[u8]) -> &[u8] {
     loop {
         line = line.trim_ascii_start();
@@ -104,17 +104,17 @@ fn unpainted(mut line: &[u8]) -> &[u8] {
 mod tests {
     use super::*;
 
-    fn heard(said: &str) -> bool {
-        let mut listener = Listener::new("n0nce");
-        said.split('\n').for_each(|line| listener.hear(line.as_bytes()));
-        listener.heard
+    fn matches(output: &str) -> bool {
+        let mut matcher = Matcher::new("n0nce");
+        output.split('\n').for_each(|line| matcher.read(line.as_bytes()));
+        matcher.matched
     }
 
     #[test]
     fn an_error_of_the_rule_shows_the_dependency() {
         const RULE: &str = crate::commands::prove::RULE.id;
         let shown = "  --> package.json:1:1\n   |\n 1 | \"x\": \"file:x/bakstop-proof-n0nce-1.0.0.tgz\"\n   |  ^^\n";
-        for (said, expected) in [
+        for (output, expected) in [
             (format!("error[{RULE}]: x\n{shown}"), true),
             (format!("tests pass\n  \x1b[31m\x1b[1merror[{RULE}]\x1b[0m\x1b[0m: x\n{shown}"), true),
             (format!("error[stray-backup]: x\n\nerror[{RULE}]: x\n{shown}"), true),
@@ -141,7 +141,7 @@ mod tests {
             (format!("error[{RULE}]: x\n{}", shown.replace("n0nce", "another")), false),
             ("\x1b[".to_owned(), false),
         ] {
-            assert_eq!(heard(&said), expected, "{said}");
+            assert_eq!(matches(&output), expected, "{output}");
         }
     }
 }
