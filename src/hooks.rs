@@ -48,7 +48,7 @@ pub(crate) enum Hook {
     PreMergeCommit,
     /// Before a push
     PrePush,
-    /// Before the message of a commit, also of a cherry-pick, a revert or a rebase
+    /// Before the message of a commit, a cherry-pick, a revert or a rebase
     PrepareCommitMsg,
     /// On a server, before a push is accepted
     PreReceive,

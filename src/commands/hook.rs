@@ -1,8 +1,8 @@
 //! `bakstop hook`: what the installed hooks run.
 //!
-//! It is `check` with the manners of a hook: silent when there is nothing to say, obedient to the
-//! switches that a person may set for one commit or push, and clear about what was blocked and how
-//! to go on. A server obeys no switch.
+//! It is `check` for a hook: it prints nothing without findings, obeys the switches that a person
+//! may set for one commit or push, and prints what was blocked and how to go on. A server obeys no
+//! switch.
 
 use std::ffi::OsString;
 
@@ -19,15 +19,15 @@ use crate::rules::RULES;
 // The arguments.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Which hook this is
+    /// The hook that runs this
     #[arg(value_enum, value_name = "HOOK")]
     hook: Hook,
 
-    /// What git gives the hook
+    /// The arguments that git passes to the hook
     #[arg(value_name = "ARGUMENT", allow_hyphen_values = true)]
     arguments: Vec<OsString>,
 
-    /// Tell how the answer was found, on standard error
+    /// Explain the verdict on standard error
     #[arg(short, long)]
     verbose: bool,
 }
@@ -39,7 +39,7 @@ impl Args {
     }
 }
 
-/// Judges what a hook is about.
+/// Judges what a hook can stop.
 pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
     let hook = args.hook;
     let server = hook == Hook::PreReceive;
@@ -65,7 +65,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
     let verdict = Verdict::of(&judged.judgement.findings, false);
     let mut out = human::check(&judged.judgement.findings, judged.view(context.paint));
     if verdict == Verdict::Found {
-        // The summary is the last line: it also says what happens now.
+        // The summary is the last line, and ends with what happens now.
         out.truncate(out.trim_end().len());
         out += &format!("; {}\n", stopped(hook, context));
     }
@@ -84,7 +84,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
 fn scope(args: &Args) -> Scope {
     match args.hook {
         Hook::PreCommit | Hook::PreMergeCommit | Hook::PrepareCommitMsg => Scope::Staged,
-        // Some hook managers do not tell the remote; then what any remote has is taken to be there.
+        // Some hook managers do not pass the remote on; then commits of any remote count as pushed.
         Hook::PrePush => {
             Scope::Push(args.arguments.first().map(|name| name.to_string_lossy().into_owned()))
         }

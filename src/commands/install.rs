@@ -1,4 +1,4 @@
-//! `bakstop install`: put the hooks into this repository.
+//! `bakstop install`: install the hooks into this repository.
 
 use std::slice;
 
@@ -23,11 +23,11 @@ pub(crate) struct Args {
     #[arg(short = 'n', long)]
     dry_run: bool,
 
-    /// Write hook files, although a hook manager is configured here
+    /// Write hook files even if a hook manager is configured
     #[arg(long)]
     native: bool,
 
-    /// Put the block into .husky, although nothing else says that husky is used here
+    /// Install into .husky even if husky is not detected
     #[arg(long, conflicts_with = "native")]
     husky: bool,
 
@@ -35,7 +35,7 @@ pub(crate) struct Args {
     #[arg(long)]
     strict: bool,
 
-    /// In a bare repository: guard what is pushed to it
+    /// Install pre-receive into a bare repository, to guard pushes to it
     #[arg(long, conflicts_with_all = ["native", "husky", "strict"])]
     server: bool,
 }
@@ -49,7 +49,6 @@ impl Args {
         }
     }
 
-    /// The hooks to install.
     fn hooks(&self) -> &'static [Hook] {
         match (self.server, self.strict) {
             (true, _) => &[Hook::PreReceive],
@@ -59,8 +58,7 @@ impl Args {
     }
 }
 
-/// Fails unless the kind of repository is the one that was asked for: a hook on a server blocks
-/// other people.
+/// Fails unless `--server` fits the repository. It must be asked for: the hook blocks other people.
 fn refuse_the_wrong_place(args: &Args, layout: &Layout) -> Result<(), Error> {
     let (doing, cause) = match (args.server, layout.bare) {
         (false, true) => {
@@ -72,7 +70,7 @@ fn refuse_the_wrong_place(args: &Args, layout: &Layout) -> Result<(), Error> {
     Err(Error::new(doing, cause).help(cure::right_place(layout.bare)))
 }
 
-/// Plans, changes, and looks whether git will run what was written.
+/// Plans and makes the edits, and checks that git will run the hooks.
 pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
     let git = Git::new(&context.directory);
     let layout = Layout::of(&git)?;
@@ -111,14 +109,14 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
     Ok(Outcome::new(verdict, text + &last_line(summary)))
 }
 
-/// The hooks that are not in force, or may not be: a line for each reason.
+/// A line for each reason why hooks are not in force, or may not be.
 fn broken(health: &[Health], paint: Paint) -> String {
     let mut text = String::new();
     for hooks in health.chunk_by(|one, other| one.state == other.state) {
         let state = &hooks[0].state;
         let label = match state {
             HookState::InForce => continue,
-            HookState::Doubtful(_) => paint.doubtful("cannot be told:"),
+            HookState::Doubtful(_) => paint.doubtful("unknown:"),
             HookState::NotInForce(_) => paint.bad("not in force:"),
         };
         let names: Vec<&str> = hooks.iter().map(|health| health.hook.name()).collect();
@@ -135,7 +133,7 @@ fn verdict(health: &[Health], changed: bool) -> (Verdict, &'static str) {
             (Verdict::Clean, "installed; `bakstop uninstall` puts back what was there")
         }
         (_, Some(HookState::Doubtful(_))) => {
-            (Verdict::Failed, "installed, but it cannot be told whether it is in force")
+            (Verdict::Failed, "installed, but it is unknown whether it is in force")
         }
         (false, Some(HookState::NotInForce(_))) => {
             (Verdict::Found, "already installed, but not in force")

@@ -1,4 +1,4 @@
-//! `bakstop status`: say which hooks are in force, what they run, and what disarms them.
+//! `bakstop status`: report which hooks are in force, what they run, and what switches them off.
 
 use std::path::PathBuf;
 
@@ -19,7 +19,7 @@ use crate::report::paint::Paint;
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {}
 
-/// Looks, and changes nothing.
+/// Reports the state of the hooks.
 pub(crate) fn run(_args: &Args, context: &Context) -> Result<Outcome, Error> {
     let git = Git::new(&context.directory);
     let layout = Layout::of(&git)?;
@@ -27,7 +27,7 @@ pub(crate) fn run(_args: &Args, context: &Context) -> Result<Outcome, Error> {
     let health = health::of(&setup, &layout, &context.env)?;
     let mut interference = health::interference(&setup, &context.env)?;
     if health.iter().all(|health| matches!(health.state, HookState::NotInForce(_))) {
-        // What does not run blocks nothing.
+        // A guard that does not run blocks nothing.
         interference.retain(|one| !matches!(one, Interference::Blocks(_)));
     }
     let programs: Vec<_> =
@@ -35,11 +35,10 @@ pub(crate) fn run(_args: &Args, context: &Context) -> Result<Outcome, Error> {
 
     let mut rows = hooks(&health, context.paint);
     rows.extend(programs.iter().map(|(version, program)| {
-        let version = version.as_ref().map(|version| format!("version {version}"));
-        let version = version.unwrap_or("which does not tell its version".to_owned());
-        ("program", format!("{}, {version}", shown(program, &layout.top)))
+        let version = version.as_deref().unwrap_or("unknown");
+        ("program", format!("{}, version {version}", shown(program, &layout.top)))
     }));
-    rows.extend(interference.iter().map(|one| ("", told(one, context.paint))));
+    rows.extend(interference.iter().map(|one| ("", describe(one, context.paint))));
     let mut text =
         format!("{}\n\n{}", arrangement(&setup, &layout), human::rows(&rows, str::to_owned));
     if let Some(help) = cure::of_hooks(&setup, &health, &layout) {
@@ -68,11 +67,11 @@ fn verdict(
             }
             Some(Interference::Disarms(_)) => (Verdict::Found, "disarmed in this environment"),
         },
-        _ => (Verdict::Failed, "it cannot be told whether the guard is in force"),
+        _ => (Verdict::Failed, "it is unknown whether the guard is in force"),
     }
 }
 
-fn told(interference: &Interference, paint: Paint) -> String {
+fn describe(interference: &Interference, paint: Paint) -> String {
     let label = match interference {
         Interference::Weakens(_) => paint.doubtful("not checked:"),
         Interference::Blocks(_) => paint.bad("every commit is blocked:"),
@@ -95,21 +94,22 @@ fn arrangement(setup: &Setup, layout: &Layout) -> String {
         }
         Setup::Server(server) => {
             let file = shown(&server.hooks.join(Hook::PreReceive.name()), &layout.top);
-            let then = if server.delegates { ", and with it what is in a directory" } else { "" };
+            let then =
+                if server.delegates { ", and it runs the programs of a directory" } else { "" };
             format!("git runs {file} for each push{then}")
         }
         Setup::Foreign(foreign) => foreign.cause.clone(),
     }
 }
 
-/// The hooks; what holds for each of them is said once, at the end.
+/// A row for each hook. A reason or note that all of them share is in one row at the end.
 fn hooks(health: &[Health], paint: Paint) -> Vec<(&'static str, String)> {
     let shared = |what: &dyn Fn(&Health) -> bool| health.len() > 1 && health.iter().all(what);
     let (mut rows, mut common) = (Vec::new(), Vec::new());
     for one in health {
         let state = match &one.state {
             HookState::InForce => paint.good("in force"),
-            HookState::Doubtful(_) => paint.doubtful("cannot be told"),
+            HookState::Doubtful(_) => paint.doubtful("unknown"),
             HookState::NotInForce(_) => paint.bad("not in force"),
         };
         let reason = cure::explain(&one.state);
@@ -137,7 +137,7 @@ fn hooks(health: &[Health], paint: Paint) -> Vec<(&'static str, String)> {
     rows
 }
 
-/// The programs that the hooks run, each once.
+/// The programs that the hooks run, without duplicates.
 fn programs(health: &[Health]) -> Vec<PathBuf> {
     let mut programs: Vec<PathBuf> =
         health.iter().filter_map(|health| health.binary.clone()).collect();

@@ -1,4 +1,4 @@
-//! `bakstop uninstall`: take the hooks out again, byte for byte.
+//! `bakstop uninstall`: remove the hooks, and restore every byte that was there before.
 
 use crate::base::error::Error;
 use crate::base::finding::Verdict;
@@ -15,8 +15,7 @@ pub(crate) struct Args {
     dry_run: bool,
 }
 
-/// Looks wherever an earlier install may have written: the repository may run its hooks in another
-/// way by now.
+/// Plans and makes the edits.
 pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
     let git = Git::new(&context.directory);
     let layout = Layout::of(&git)?;

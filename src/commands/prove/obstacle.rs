@@ -108,7 +108,7 @@ impl Attempt<'_> {
         }
         let reason = format!(
             "pre-commit reports the rewritten {0}, but fails on a harmless {0} as well: \
-             whether the guard is heeded cannot be told",
+             it is unknown whether the guard decides",
             self.manifest
         );
         Ok(Some(Obstacle::new(reason, cure::FIX_THE_HOOK)))
@@ -131,7 +131,7 @@ impl Attempt<'_> {
         let health = health
             .into_iter()
             .rfind(|health| health.hook == HOOK)
-            .ok_or_else(|| Error::new("look at the hooks", "nothing is known of pre-commit"))?;
+            .ok_or_else(|| Error::new("look at the hooks", "the state of pre-commit is unknown"))?;
         let interference = health::interference(&setup, &self.context.env)?;
         Ok(HookFacts { setup, health, interference })
     }
