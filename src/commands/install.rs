@@ -49,6 +49,15 @@ impl Args {
         }
     }
 
+    /// The flag that asks for another setup than the detected one.
+    fn flag(&self) -> Option<&'static str> {
+        match self.choice() {
+            Choice::Detect => None,
+            Choice::Native => Some("--native"),
+            Choice::Husky => Some("--husky"),
+        }
+    }
+
     fn hooks(&self) -> &'static [Hook] {
         match (self.server, self.strict) {
             (true, _) => &[Hook::PreReceive],
@@ -77,15 +86,16 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
     refuse_the_wrong_place(args, &layout)?;
     let _lock = if args.dry_run { None } else { Some(apply::lock(&layout.common)?) };
     let setup = Setup::find(&layout, &git, args.choice(), args.hooks())?;
-    let place = match &setup {
-        Setup::Husky(husky) => HookDirectory::husky(&husky.directory, &layout.top)?,
-        Setup::Native { directory, .. } => HookDirectory::native(directory, &layout.top)?,
-        Setup::Server(server) => server.place(&layout)?,
-        Setup::Foreign(foreign) => {
-            return Err(Error::new("install the hooks", &foreign.cause)
-                .help(cure::after_refusal(foreign, &layout)));
-        }
-    };
+    let place =
+        match &setup {
+            Setup::Husky(husky) => HookDirectory::husky(&husky.directory, &layout.top)?,
+            Setup::Native { directory, .. } => HookDirectory::native(directory, &layout.top)?,
+            Setup::Server(server) => server.place(&layout)?,
+            Setup::Foreign(foreign) => {
+                return Err(Error::new("install the hooks", &foreign.cause)
+                    .help(cure::after_refusal(foreign, args.flag(), &layout)));
+            }
+        };
     let program = binary::this(&context.directory, &context.env);
     let edits = plan::install(&setup, &place, args.hooks(), program.as_deref())?;
 

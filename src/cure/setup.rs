@@ -187,19 +187,23 @@ pub(crate) fn of_named(foreign: &Foreign) -> &'static str {
     }
 }
 
-/// What to do where `install` leaves the hooks of somebody else alone.
-pub(crate) fn after_refusal(foreign: &Foreign, layout: &Layout) -> String {
+/// What to do where `install` leaves the hooks of somebody else alone. `flag` is the one that asked
+/// for another way.
+pub(crate) fn after_refusal(foreign: &Foreign, flag: Option<&str>, layout: &Layout) -> String {
     if foreign.is_named() {
-        "nothing was changed; bakstop is named there already, so there is nothing to add".to_owned()
-    } else {
-        format!("nothing was changed; {}", of_foreign(foreign, layout))
+        return "nothing was changed; bakstop is named there already, so there is nothing to add"
+            .to_owned();
     }
+    let by_hand = of_foreign(foreign, layout);
+    let Some(flag) = flag else { return format!("nothing was changed; {by_hand}") };
+    let why = if foreign.is_off() { "runs no hook" } else { "looks nowhere else for hooks" };
+    format!("nothing was changed; {flag} does not help here, because git {why}; {by_hand}")
 }
 
 /// What to do by hand where somebody else runs the hooks.
 fn of_foreign(foreign: &Foreign, layout: &Layout) -> String {
     let scripts = || lines_for_scripts(layout, &foreign.missing());
-    let text = match &foreign.owner {
+    match &foreign.owner {
         Owner::Manager { manager, configuration } => {
             let existing = configuration.as_ref().map(|(name, text)| (*name, &text[..]));
             let mut text = by_hand::advice(manager.style, existing, &foreign.missing());
@@ -218,10 +222,7 @@ fn of_foreign(foreign: &Foreign, layout: &Layout) -> String {
         Owner::SwitchedOff(setting) => {
             format!("switch them on, then install:\n{}", own_hooks(layout, setting))
         }
-    };
-    let Some(flag) = foreign.refused_flag else { return text };
-    let why = if foreign.is_off() { "runs no hook" } else { "looks nowhere else for hooks" };
-    format!("{flag} does not help here, because git {why}; {text}")
+    }
 }
 
 /// The commands after which git runs the hooks in `.git/hooks`, and ours among them.

@@ -8,7 +8,7 @@ use crate::base::path::RepoPath;
 use crate::hooks::block::{self, Condition, Found};
 use crate::hooks::layout::Layout;
 use crate::hooks::plan::still_ignored;
-use crate::hooks::setup::{Guard, Husky, Setup, names_us};
+use crate::hooks::setup::{Husky, Setup, names_us};
 use crate::hooks::shim::Author;
 use crate::hooks::slot::{HookDirectory, HookFile, Slot};
 use crate::hooks::state::{Defect, HookState};
@@ -61,15 +61,15 @@ pub(crate) fn of(setup: &Setup, layout: &Layout, env: &Environment) -> Result<Ve
             Ok(shown_slots(&place).map(of).collect())
         }
         Setup::Foreign(foreign) => {
-            let state = |guard: &Guard| match guard {
-                Guard::Named => HookState::Doubtful(
+            let state = |named: bool| match named {
+                true => HookState::Doubtful(
                     "bakstop is named there, but bakstop cannot see whether it runs".into(),
                 ),
-                Guard::NotNamed => HookState::NotInForce(Defect::NotNamed),
-                Guard::SwitchedOff => HookState::NotInForce(Defect::SwitchedOff),
+                false if foreign.is_off() => HookState::NotInForce(Defect::SwitchedOff),
+                false => HookState::NotInForce(Defect::NotNamed),
             };
-            let of = |(hook, guard): &(Hook, Guard)| Health::new(*hook, state(guard));
-            Ok(foreign.guards.iter().map(of).collect())
+            let of = |&(hook, named): &(Hook, bool)| Health::new(hook, state(named));
+            Ok(foreign.named.iter().map(of).collect())
         }
     }
 }

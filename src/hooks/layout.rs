@@ -1,5 +1,7 @@
 //! Where git looks for hooks, and which setting decides it.
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use crate::base::error::Error;
@@ -82,18 +84,18 @@ impl Layout {
     pub(crate) fn default_hooks(&self) -> PathBuf {
         settle(&self.common.join("hooks"))
     }
-}
 
-/// The directories named `.husky` that hold tracked files, relative to the top of the work tree.
-pub(crate) fn tracked_husky_directories(git: &Git) -> Result<Vec<RepoPath>, Error> {
-    let listing = git.output(
-        "look for .husky",
-        &["ls-files", "-z", "--full-name", "--", ":(top,glob)**/.husky/*"],
-    )?;
-    let mut directories: Vec<RepoPath> =
-        records(&listing).map(|path| RepoPath::new(RepoPath::new(path).parent())).collect();
-    directories.dedup();
-    Ok(directories)
+    /// The directories named `.husky` that hold tracked files.
+    pub(crate) fn tracked_husky(&self, git: &Git) -> Result<Vec<PathBuf>, Error> {
+        let listing = git.output(
+            "look for .husky",
+            &["ls-files", "-z", "--full-name", "--", ":(top,glob)**/.husky/*"],
+        )?;
+        let directory = |path| self.top.join(OsStr::from_bytes(RepoPath::new(path).parent()));
+        let mut directories: Vec<PathBuf> = records(&listing).map(directory).collect();
+        directories.dedup();
+        Ok(directories)
+    }
 }
 
 /// Whether git ignores what is written into a directory of the work tree.

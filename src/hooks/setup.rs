@@ -1,21 +1,18 @@
 //! How a repository runs its hooks, and where the guard goes.
 
 use std::collections::BTreeMap;
-use std::ffi::OsStr;
-use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use crate::base::error::Error;
 use crate::base::path::RepoPath;
 use crate::disk::read::{self, ReadError};
 use crate::git::Git;
-use crate::hooks::block::{self, Found};
 use crate::hooks::by_hand::{self, Style};
 use crate::hooks::layout::{self, HooksPath, Layout, SettingScope};
 use crate::hooks::manager::{HookManager, MANAGERS};
 use crate::hooks::server::{self, Server};
-use crate::hooks::shim::{self, Author};
-use crate::hooks::slot::HookDirectory;
+use crate::hooks::shim::Author;
+use crate::hooks::slot::{HookDirectory, Slot};
 use crate::hooks::{Hook, find, read_if_there, shown, unreadable};
 
 /// The setup that the person asked for.
@@ -63,10 +60,8 @@ pub(crate) struct Foreign {
     /// What was found.
     pub cause: String,
     pub owner: Owner,
-    /// Whether the guard is named there, for each hook that can be there.
-    pub guards: Vec<(Hook, Guard)>,
-    /// The flag of `install` that asked for another way.
-    pub refused_flag: Option<&'static str>,
+    /// Whether bakstop is named there, for each hook that can be there.
+    pub named: Vec<(Hook, bool)>,
 }
 
 /// Whose the hooks are.
@@ -82,22 +77,6 @@ pub(crate) enum Owner {
     SwitchedOff(HooksPath),
 }
 
-/// What is known of the guard in hooks of somebody else.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Guard {
-    /// The script or configuration names bakstop.
-    Named,
-    NotNamed,
-    /// git runs no hook.
-    SwitchedOff,
-}
-
-impl Guard {
-    fn named(named: bool) -> Self {
-        if named { Self::Named } else { Self::NotNamed }
-    }
-}
-
 impl Foreign {
     /// Whether bakstop is named for every hook, so that there is nothing to add.
     pub(crate) fn is_named(&self) -> bool {
@@ -111,8 +90,7 @@ impl Foreign {
 
     /// The hooks for which bakstop is not named.
     pub(crate) fn missing(&self) -> Vec<Hook> {
-        let missing = self.guards.iter().filter(|(_, guard)| *guard != Guard::Named);
-        missing.map(|(hook, _)| *hook).collect()
+        self.named.iter().filter(|(_, named)| !named).map(|(hook, _)| *hook).collect()
     }
 }
 
@@ -127,18 +105,6 @@ impl Setup {
         if layout.bare {
             return bare(layout);
         }
-        let mut setup = Self::chosen(layout, git, choice, hooks)?;
-        if let Self::Foreign(foreign) = &mut setup {
-            foreign.refused_flag = match choice {
-                Choice::Detect => None,
-                Choice::Native => Some("--native"),
-                Choice::Husky => Some("--husky"),
-            };
-        }
-        Ok(setup)
-    }
-
-    fn chosen(layout: &Layout, git: &Git, choice: Choice, hooks: &[Hook]) -> Result<Self, Error> {
         if let Some(foreign) = elsewhere(layout, hooks)? {
             return Ok(Self::Foreign(foreign));
         }
@@ -186,7 +152,7 @@ pub(crate) fn everywhere(layout: &Layout, git: &Git) -> Result<Vec<HookDirectory
         return server::everywhere(layout);
     }
     let top = &layout.top;
-    let mut husky = tracked_husky(layout, git)?;
+    let mut husky = layout.tracked_husky(git)?;
     husky.push(top.join(".husky"));
     // A directory outside is not this repository's, and bakstop has written nothing there.
     husky.retain(|directory| read::settle(directory).starts_with(top));
@@ -204,11 +170,6 @@ pub(crate) fn everywhere(layout: &Layout, git: &Git) -> Result<Vec<HookDirectory
     let husky = husky.iter().map(|directory| HookDirectory::husky(directory, top));
     let native = native.iter().map(|directory| HookDirectory::native(directory, top));
     husky.chain(native).collect()
-}
-
-fn tracked_husky(layout: &Layout, git: &Git) -> Result<Vec<PathBuf>, Error> {
-    let directories = layout::tracked_husky_directories(git)?;
-    Ok(directories.iter().map(|path| layout.top.join(OsStr::from_bytes(path.as_bytes()))).collect())
 }
 
 fn bare(layout: &Layout) -> Result<Setup, Error> {
@@ -242,8 +203,17 @@ fn outside(layout: &Layout, hooks: &[Hook]) -> Result<Foreign, Error> {
     let place = shown(&layout.hooks, &layout.top);
     let cause =
         format!("git takes the hooks from {place}, outside this repository: others may share them");
-    let guards = guards_of_scripts(layout, hooks)?;
-    Ok(Foreign { cause, owner: Owner::Scripts, guards, refused_flag: None })
+    scripts(layout, hooks, cause, Owner::Scripts)
+}
+
+/// Scripts of somebody else in the directory that git takes the hooks from.
+fn scripts(layout: &Layout, hooks: &[Hook], cause: String, owner: Owner) -> Result<Foreign, Error> {
+    let named = |&hook: &Hook| {
+        let text = read_script(layout, hook)?;
+        Ok((hook, text.is_some_and(|text| names_us(&text))))
+    };
+    let named: Result<Vec<_>, Error> = hooks.iter().map(named).collect();
+    Ok(Foreign { cause, owner, named: named? })
 }
 
 /// Whether git already runs a hook file of ours: that decides, even if a manager is configured.
@@ -261,9 +231,8 @@ fn elsewhere(layout: &Layout, hooks: &[Hook]) -> Result<Option<Foreign>, Error> 
         let value =
             if value.as_bytes().is_empty() { "empty".to_owned() } else { value.to_string() };
         let cause = format!("hooks are switched off: core.hooksPath is {value} ({origin})");
-        let guards = hooks.iter().map(|hook| (*hook, Guard::SwitchedOff)).collect();
-        let owner = Owner::SwitchedOff(setting.clone());
-        return Ok(Some(Foreign { cause, owner, guards, refused_flag: None }));
+        let named = hooks.iter().map(|hook| (*hook, false)).collect();
+        return Ok(Some(Foreign { cause, owner: Owner::SwitchedOff(setting.clone()), named }));
     }
     let reach = match setting.scope {
         SettingScope::Repository => return Ok(None),
@@ -272,17 +241,7 @@ fn elsewhere(layout: &Layout, hooks: &[Hook]) -> Result<Option<Foreign>, Error> 
         SettingScope::Run => "for this run only",
     };
     let cause = format!("core.hooksPath is \"{value}\", set {reach} ({origin})");
-    let guards = guards_of_scripts(layout, hooks)?;
-    let owner = Owner::Setting(setting.clone());
-    Ok(Some(Foreign { cause, owner, guards, refused_flag: None }))
-}
-
-fn guards_of_scripts(layout: &Layout, hooks: &[Hook]) -> Result<Vec<(Hook, Guard)>, Error> {
-    let guard = |&hook: &Hook| {
-        let text = read_if_there(&layout.hooks.join(hook.name()), &layout.top)?;
-        Ok((hook, Guard::named(text.is_some_and(|text| names_us(&text)))))
-    };
-    hooks.iter().map(guard).collect()
+    scripts(layout, hooks, cause, Owner::Setting(setting.clone())).map(Some)
 }
 
 /// Whether a text seems to call the guard.
@@ -321,10 +280,8 @@ pub(crate) fn refuse_endless(layout: &Layout) -> Result<(), Error> {
 /// Detects a hook manager: by the hooks that it wrote, or by its configuration.
 fn managed(layout: &Layout, wanted: &[Hook]) -> Result<Option<Foreign>, Error> {
     let mut hooks = Vec::new();
-    for path in Hook::STRICT.map(|hook| layout.hooks.join(hook.name())) {
-        hooks.extend(
-            read_if_there(&path, &layout.top)?.map(|text| (shown(&path, &layout.top), text)),
-        );
+    for hook in Hook::STRICT {
+        hooks.extend(read_script(layout, hook)?.map(|text| (hook, text)));
     }
     let mut files = BTreeMap::new();
     for name in MANAGERS.iter().flat_map(|manager| manager.configuration) {
@@ -332,11 +289,16 @@ fn managed(layout: &Layout, wanted: &[Hook]) -> Result<Option<Foreign>, Error> {
     }
     let read = |name: &str| files.get(name).cloned();
     Ok(MANAGERS.iter().find_map(|manager| {
-        let wrote =
-            hooks.iter().find(|(_, text)| manager.wrote(text)).map(|(path, _)| path.clone());
-        let evidence = wrote.or_else(|| manager.claims(read).map(RepoPath::from))?;
+        let written = hooks.iter().find(|(_, text)| manager.wrote(text));
+        let written = written.map(|(hook, _)| shown(&layout.hooks.join(hook.name()), &layout.top));
+        let evidence = written.or_else(|| manager.claims(read).map(RepoPath::from))?;
         Some(foreign(manager, &evidence, wanted, read))
     }))
+}
+
+/// The script that git runs as this hook.
+fn read_script(layout: &Layout, hook: Hook) -> Result<Option<Vec<u8>>, Error> {
+    read_if_there(&layout.hooks.join(hook.name()), &layout.top)
 }
 
 fn foreign(
@@ -350,10 +312,9 @@ fn foreign(
         configuration.as_ref().is_some_and(|(_, text)| calls_us(text, hook, manager.style))
     };
     let served = wanted.iter().copied().filter(|hook| by_hand::can_serve(manager.style, *hook));
-    let guards = served.map(|hook| (hook, Guard::named(is_named(hook)))).collect();
+    let named = served.map(|hook| (hook, is_named(hook))).collect();
     let cause = format!("{} manages the hooks of this repository ({evidence})", manager.name);
-    let owner = Owner::Manager { manager, configuration };
-    Foreign { cause, owner, guards, refused_flag: None }
+    Foreign { cause, owner: Owner::Manager { manager, configuration }, named }
 }
 
 /// Detects husky by `core.hooksPath`.
@@ -376,15 +337,8 @@ fn configured_husky(layout: &Layout) -> Option<Husky> {
 
 /// Whether a directory of husky holds the guard: then the repository uses husky.
 fn holds_ours(directory: &Path, layout: &Layout) -> Result<bool, Error> {
-    for hook in Hook::STRICT {
-        let text = read_if_there(&directory.join(hook.name()), &layout.top)?.unwrap_or_default();
-        if matches!(block::look(&text, hook), Found::Block(_))
-            || shim::author(&text, hook) != Author::Others
-        {
-            return Ok(true);
-        }
-    }
-    Ok(false)
+    let place = HookDirectory::native(directory, &layout.top)?;
+    Ok(place.slots.iter().any(Slot::is_ours))
 }
 
 /// Detects husky in a clone in which it has not been run yet.
@@ -395,7 +349,7 @@ fn unprepared_husky(layout: &Layout, git: &Git, choice: Choice) -> Result<Option
     };
     let wanted = choice == Choice::Husky || depends(&layout.top)?;
     let mut directories = Vec::new();
-    for path in tracked_husky(layout, git)? {
+    for path in layout.tracked_husky(git)? {
         if wanted || path.parent().map_or(Ok(false), depends)? || holds_ours(&path, layout)? {
             directories.push(path);
         }
