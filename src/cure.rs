@@ -16,6 +16,8 @@ use crate::rule::{Finding, Subject};
 use crate::rules::{self, is_rewritten};
 use crate::snapshot::{Changes, State, Unfinished};
 
+pub(crate) mod setup;
+
 /// The name of the preparation script. Teams keep it in `scripts/`, mostly.
 const SCRIPT: &str = "docker-prep.sh";
 

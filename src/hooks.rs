@@ -1,11 +1,11 @@
-//! The hooks in a repository: how it runs them, what is to be changed, and whether they are in
-//! force.
+//! The hooks of a repository: how it runs them, how they are installed, and whether they run the
+//! guard.
 //!
-//! `setup` finds out how the repository runs its hooks; `slot` reads what stands where a hook
-//! belongs; `plan` turns that into edits, without touching anything; `apply` makes them; `health`
-//! judges what is there, in the words of `state`. `shim` and `block` know the two texts that are
-//! installed, `manager` the programs that we do not edit for and `by_hand` what a person adds
-//! there, `binary` where the guard itself lies, `server` how a bare repository runs its hooks.
+//! `setup` detects how the repository runs its hooks, and `server` how a bare one does; `slot`
+//! reads the files; `plan` computes edits, and `apply` makes them; `health` reports a `state` for
+//! each hook. `shim` and `block` are the two texts that are installed. `manager` lists the hook
+//! managers whose configuration is left to the person, and `by_hand` renders what to add to it.
+//! `binary` finds the program that a hook runs. `rehearsal` runs a hook without a commit.
 
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -21,7 +21,7 @@ use crate::rules;
 
 pub(crate) mod binary;
 mod block;
-mod by_hand;
+pub(crate) mod by_hand;
 pub(crate) mod layout;
 mod manager;
 pub(crate) mod operation;
@@ -48,7 +48,7 @@ pub(crate) enum Hook {
     PreMergeCommit,
     /// Before a push
     PrePush,
-    /// Before the message of a commit, also of a cherry-pick, a revert or a rebase
+    /// Before the message of a commit, a cherry-pick, a revert or a rebase
     PrepareCommitMsg,
     /// On a server, before a push is accepted
     PreReceive,
@@ -56,10 +56,10 @@ pub(crate) enum Hook {
 
 /// Set to 0 in the environment, it switches the hooks off.
 pub(crate) const SWITCH: &str = "BAKSTOP";
-/// Rules that the hooks pass over, separated by commas.
+/// Names the rules that the hooks skip, separated by commas.
 pub(crate) const SKIP: &str = "BAKSTOP_SKIP";
 
-/// The rules that [`SKIP`] names, each once; or the first name that is no rule's.
+/// The rules that [`SKIP`] names, without duplicates. The error is the first unknown name.
 pub(crate) fn skipped(env: &Environment) -> Result<Vec<&'static Rule>, String> {
     let named = env.text(SKIP).unwrap_or_default();
     let mut skipped: Vec<&'static Rule> = Vec::new();
@@ -75,11 +75,11 @@ pub(crate) fn skipped(env: &Environment) -> Result<Vec<&'static Rule>, String> {
 impl Hook {
     /// The hooks that a clone gets.
     pub(crate) const USUAL: [Self; 3] = [Self::PreCommit, Self::PreMergeCommit, Self::PrePush];
-    /// Those that it gets on demand as well.
+    /// The same with the one that `--strict` adds.
     pub(crate) const STRICT: [Self; 4] =
         [Self::PreCommit, Self::PreMergeCommit, Self::PrePush, Self::PrepareCommitMsg];
 
-    /// The name that git gives it: its file, and the argument of `bakstop hook`.
+    /// The name of its file, and the argument of `bakstop hook`.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::PreCommit => "pre-commit",
@@ -90,7 +90,7 @@ impl Hook {
         }
     }
 
-    /// What the hook can stop.
+    /// The action that the hook can stop.
     pub(crate) fn act(self) -> &'static str {
         match self {
             Self::PreCommit | Self::PrepareCommitMsg => "commit",
@@ -108,7 +108,7 @@ impl Hook {
         }
     }
 
-    /// Whether git tells on standard input what is going to happen: a line for each ref.
+    /// Whether git writes a line for each ref to its standard input.
     pub(crate) fn reads_lines(self) -> bool {
         matches!(self, Self::PrePush | Self::PreReceive)
     }
@@ -118,15 +118,15 @@ impl Hook {
         if self == Self::PreReceive { "bakstop install --server" } else { "bakstop install" }
     }
 
-    /// What a script runs to call the guard, with the arguments that it was given.
+    /// The command by which a script calls the guard with its own arguments.
     pub(crate) fn call(self) -> String {
         let arguments =
             if matches!(self, Self::PreCommit | Self::PreMergeCommit) { "" } else { " \"$@\"" };
         format!("bakstop hook {}{arguments}", self.name())
     }
 
-    /// A template of a hook file, fitted to this hook. It is written for a hook that reads lines:
-    /// the others neither keep them nor pass them on, and hand over to the guard for good.
+    /// Fills in a template of a hook file. The template is for a hook that reads lines; for the
+    /// others, the pipes are removed and the guard is started by `exec`.
     fn fit(self, template: &str) -> String {
         let done = if self.act() == "push" { "pushed" } else { "committed" };
         let text = template
@@ -144,19 +144,18 @@ impl Hook {
     }
 }
 
-/// How a hook file passes on what it read.
+/// How a hook file passes its input on.
 const FEED: &str = "printf %s \"$lines\" 2>/dev/null | ";
 
-/// A path as it is shown to a person who knows the top of the work tree: relative to it where it
-/// lies below.
+/// A path for messages: relative to the top of the work tree if it lies below.
 pub(crate) fn shown(path: &Path, top: &Path) -> RepoPath {
     RepoPath::new(path.strip_prefix(top).unwrap_or(path).as_os_str().as_bytes())
 }
 
-/// The most bytes of a hook, or of a file that configures hooks: a hook may be a compiled program.
+/// The most bytes of a hook or a configuration of hooks. A hook may be a compiled program.
 const LIMIT: u64 = 64 * 1024 * 1024;
 
-/// The bytes of a file; `None` if it is missing. What cannot be read is doubt, not absence.
+/// The bytes of a file; `None` if it is missing. A file that cannot be read is an error.
 fn read_if_there(path: &Path, top: &Path) -> Result<Option<Vec<u8>>, Error> {
     // A directory is not a hook.
     let text =
@@ -168,8 +167,7 @@ fn unreadable(path: &Path, top: &Path, error: &ReadError) -> Error {
     Error::new(format!("read {}", shown(path, top)), error).help(error.next_step())
 }
 
-/// A short digest of a text (FNV-1a). It tells our own text from one that somebody edited; it keeps
-/// nobody out.
+/// A short digest of a text (FNV-1a). It detects edits of our own text; it is not a protection.
 fn digest(parts: &[&[u8]]) -> String {
     let hash = parts
         .iter()
@@ -178,17 +176,17 @@ fn digest(parts: &[&[u8]]) -> String {
     format!("{hash:08x}")
 }
 
-/// The place of a digest in a text that is not yet sealed.
+/// The placeholder of the digest.
 const DIGEST: &str = "@DIGEST@";
 
-/// Puts the digest of a text into its place.
+/// Replaces the placeholder by the digest of the rest.
 fn seal(text: &[u8]) -> Vec<u8> {
     let Some(at) = find(text, DIGEST.as_bytes()) else { return text.to_owned() };
     let (before, after) = (&text[..at], &text[at + DIGEST.len()..]);
     [before, digest(&[before, after]).as_bytes(), after].concat()
 }
 
-/// Whether a text that carries its digest after `mark` is as it was when it was sealed.
+/// Whether a text is unchanged since it was sealed; its digest follows `mark`.
 fn is_sealed(text: &[u8], mark: &[u8]) -> bool {
     let Some(at) = find(text, mark).map(|at| at + mark.len()) else { return false };
     let (before, rest) = text.split_at(at);

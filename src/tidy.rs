@@ -395,7 +395,7 @@ const NAMING: [&str; 7] = [
     "hooks/by_hand.rs",
     "hooks/setup.rs",
     // It stages a manifest.
-    "commands/prove.rs",
+    "commands/prove/probe.rs",
     // The name is printed.
     "pins.rs",
     "cure.rs",

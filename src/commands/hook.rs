@@ -1,8 +1,8 @@
 //! `bakstop hook`: what the installed hooks run.
 //!
-//! It is `check` with the manners of a hook: silent when there is nothing to say, obedient to the
-//! switches that a person may set for one commit or push, and clear about what was blocked and how
-//! to go on. A server obeys no switch.
+//! It is `check` for a hook: it prints nothing without findings, obeys the switches that a person
+//! may set for one commit or push, and prints what was blocked and how to go on. A server obeys no
+//! switch.
 
 use std::ffi::OsString;
 
@@ -10,7 +10,7 @@ use crate::base::error::Error;
 use crate::base::finding::Verdict;
 use crate::commands::judge::{Options, Scope, judge};
 use crate::commands::{Context, Outcome};
-use crate::config::FILE;
+use crate::cure::setup;
 use crate::git::Git;
 use crate::hooks::{Hook, SKIP, SWITCH, operation, skipped};
 use crate::report::human;
@@ -19,15 +19,15 @@ use crate::rules::RULES;
 // The arguments.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Which hook this is
+    /// The hook that runs this
     #[arg(value_enum, value_name = "HOOK")]
     hook: Hook,
 
-    /// What git gives the hook
+    /// The arguments that git passes to the hook
     #[arg(value_name = "ARGUMENT", allow_hyphen_values = true)]
     arguments: Vec<OsString>,
 
-    /// Tell how the answer was found, on standard error
+    /// Explain the verdict on standard error
     #[arg(short, long)]
     verbose: bool,
 }
@@ -35,21 +35,11 @@ pub(crate) struct Args {
 impl Args {
     /// How to go on if the guard crashes.
     pub(crate) fn go_on_after_crash(&self) -> String {
-        match self.hook {
-            Hook::PreReceive => "to go on: the push is refused; \
-                 `bakstop uninstall` in the repository on the server takes the hook out"
-                .to_owned(),
-            hook => without_this_check(hook),
-        }
+        setup::after_crash(self.hook)
     }
 }
 
-/// How to go on once without the guard.
-fn without_this_check(hook: Hook) -> String {
-    format!("to go on without this check: {SWITCH}=0 {}", hook.command())
-}
-
-/// Judges what a hook is about.
+/// Judges what a hook can stop.
 pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
     let hook = args.hook;
     let server = hook == Hook::PreReceive;
@@ -62,11 +52,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
     } else {
         skipped(&context.env).map_err(|unknown| no_such_rule(&unknown))?
     };
-    let recovery_hint = if server {
-        format!("a {FILE} in the repository's directory on the server goes before it")
-    } else {
-        without_this_check(hook)
-    };
+    let recovery_hint = setup::despite_configuration(hook);
     let options = Options {
         without: &skipped,
         config: None,
@@ -79,7 +65,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
     let verdict = Verdict::of(&judged.judgement.findings, false);
     let mut out = human::check(&judged.judgement.findings, judged.view(context.paint));
     if verdict == Verdict::Found {
-        // The summary is the last line: it also says what happens now.
+        // The summary is the last line, and ends with what happens now.
         out.truncate(out.trim_end().len());
         out += &format!("; {}\n", stopped(hook, context));
     }
@@ -98,7 +84,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
 fn scope(args: &Args) -> Scope {
     match args.hook {
         Hook::PreCommit | Hook::PreMergeCommit | Hook::PrepareCommitMsg => Scope::Staged,
-        // Some hook managers do not tell the remote; then what any remote has is taken to be there.
+        // Some hook managers do not pass the remote on; then commits of any remote count as pushed.
         Hook::PrePush => {
             Scope::Push(args.arguments.first().map(|name| name.to_string_lossy().into_owned()))
         }
@@ -109,18 +95,13 @@ fn scope(args: &Args) -> Scope {
 /// What happens now, and how to go on.
 fn stopped(hook: Hook, context: &Context) -> String {
     let operation = match hook {
-        Hook::PreReceive => return "the push is refused".to_owned(),
-        // What was found is worth more than the words around it.
+        // The findings are printed even if the question to git fails.
         Hook::PrepareCommitMsg => {
             operation::in_progress(&Git::new(&context.directory)).unwrap_or_default()
         }
         _ => None,
     };
-    let Some([act, go_on, give_up]) = operation else {
-        let (act, command) = (hook.act(), hook.command());
-        return format!("the {act} is blocked (to go on without this check: {SWITCH}=0 {command})");
-    };
-    format!("the {act} stops here (to give it up: {give_up}; when mended: {go_on})")
+    setup::after_block(hook, operation)
 }
 
 fn no_such_rule(unknown: &str) -> Error {

@@ -1,17 +1,19 @@
-//! `bakstop install`: put the hooks into this repository.
+//! `bakstop install`: install the hooks into this repository.
 
-use std::path::Path;
+use std::slice;
 
 use crate::base::error::Error;
 use crate::base::finding::Verdict;
 use crate::commands::{Context, Outcome};
+use crate::cure::setup as cure;
 use crate::git::Git;
-use crate::hooks::health::{self, HookState};
+use crate::hooks::health::{self, Health};
 use crate::hooks::layout::Layout;
-use crate::hooks::plan::{self, HookEdit};
 use crate::hooks::setup::{Choice, Setup};
 use crate::hooks::slot::HookDirectory;
-use crate::hooks::{Hook, apply, binary, shown};
+use crate::hooks::state::HookState;
+use crate::hooks::{Hook, apply, binary, plan};
+use crate::report::paint::Paint;
 
 // The arguments.
 #[derive(Debug, clap::Args)]
@@ -21,11 +23,11 @@ pub(crate) struct Args {
     #[arg(short = 'n', long)]
     dry_run: bool,
 
-    /// Write hook files, although a hook manager is configured here
+    /// Write hook files even if a hook manager is configured
     #[arg(long)]
     native: bool,
 
-    /// Put the block into .husky, although nothing else says that husky is used here
+    /// Install into .husky even if husky is not detected
     #[arg(long, conflicts_with = "native")]
     husky: bool,
 
@@ -33,7 +35,7 @@ pub(crate) struct Args {
     #[arg(long)]
     strict: bool,
 
-    /// In a bare repository: guard what is pushed to it
+    /// Install pre-receive into a bare repository, to guard pushes to it
     #[arg(long, conflicts_with_all = ["native", "husky", "strict"])]
     server: bool,
 }
@@ -47,7 +49,15 @@ impl Args {
         }
     }
 
-    /// The hooks to install.
+    /// The flag that asks for another setup than the detected one.
+    fn flag(&self) -> Option<&'static str> {
+        match self.choice() {
+            Choice::Detect => None,
+            Choice::Native => Some("--native"),
+            Choice::Husky => Some("--husky"),
+        }
+    }
+
     fn hooks(&self) -> &'static [Hook] {
         match (self.server, self.strict) {
             (true, _) => &[Hook::PreReceive],
@@ -57,36 +67,35 @@ impl Args {
     }
 }
 
-/// A server and a clone are told apart by the person: what is installed blocks others.
+/// Fails unless `--server` fits the repository. It must be asked for: the hook blocks other people.
 fn refuse_the_wrong_place(args: &Args, layout: &Layout) -> Result<(), Error> {
-    match (args.server, layout.bare) {
-        (false, true) => Err(Error::new(
-            "install the hooks",
-            "this repository is bare: nothing is committed here",
-        )
-        .help("to guard what is pushed to it: bakstop install --server")),
-        (true, false) => {
-            Err(Error::new("install the hook of a server", "this repository has a work tree").help(
-                "run this in the bare repository that is pushed to; in a clone: bakstop install",
-            ))
+    let (doing, cause) = match (args.server, layout.bare) {
+        (false, true) => {
+            ("install the hooks", "this repository is bare: nothing is committed here")
         }
-        _ => Ok(()),
-    }
+        (true, false) => ("install the hook of a server", "this repository has a work tree"),
+        _ => return Ok(()),
+    };
+    Err(Error::new(doing, cause).help(cure::right_place(layout.bare)))
 }
 
-/// Plans, changes, and looks whether git will run what was written.
+/// Plans and makes the edits, and checks that git will run the hooks.
 pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
     let git = Git::new(&context.directory);
     let layout = Layout::of(&git)?;
     refuse_the_wrong_place(args, &layout)?;
     let _lock = if args.dry_run { None } else { Some(apply::lock(&layout.common)?) };
     let setup = Setup::find(&layout, &git, args.choice(), args.hooks())?;
-    let place = match &setup {
-        Setup::Husky(husky) => HookDirectory::husky(&husky.directory, &layout.top)?,
-        Setup::Native { directory, .. } => HookDirectory::native(directory, &layout.top)?,
-        Setup::Server(server) => server.place(&layout)?,
-        Setup::Foreign(foreign) => return Err(plan::refuse(foreign)),
-    };
+    let place =
+        match &setup {
+            Setup::Husky(husky) => HookDirectory::husky(&husky.directory, &layout.top)?,
+            Setup::Native { directory, .. } => HookDirectory::native(directory, &layout.top)?,
+            Setup::Server(server) => server.place(&layout)?,
+            Setup::Foreign(foreign) => {
+                return Err(Error::new("install the hooks", &foreign.cause)
+                    .help(cure::after_refusal(foreign, args.flag(), &layout)));
+            }
+        };
     let program = binary::this(&context.directory, &context.env);
     let edits = plan::install(&setup, &place, args.hooks(), program.as_deref())?;
 
@@ -97,75 +106,50 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
             if edits.is_empty() { "already installed" } else { "nothing was changed (--dry-run)" };
         return Ok(Outcome::new(Verdict::Clean, text + &last_line(summary)));
     }
-    apply::apply(&edits, &[&place], &layout.top)?;
+    apply::apply(&edits, slice::from_ref(&place), &layout.top)?;
 
     let health = health::of(&setup, &layout, &context.env)?;
-    let broken: Vec<_> =
-        health.iter().filter(|health| health.state != HookState::InForce).collect();
-    for hooks in broken.chunk_by(|one, other| one.state == other.state) {
-        if let Some(reason) = hooks[0].state.explanation() {
-            let names: Vec<&str> = hooks.iter().map(|health| health.hook.name()).collect();
-            let label = match hooks[0].state {
-                HookState::Doubtful { .. } => context.paint.doubtful("cannot be told:"),
-                _ => context.paint.bad("not in force:"),
-            };
-            text += &format!("{label} {}: {reason}\n", names.join(", "));
-        }
+    text += &broken(&health, context.paint);
+    let program =
+        program.as_ref().map(|program| (program.as_path(), binary::is_for_everyone(program)));
+    for line in cure::after_install(&setup, &edits, program, &layout) {
+        text += &format!("{line}\n");
     }
-    let (verdict, summary) =
-        match (edits.is_empty(), broken.iter().map(|health| &health.state).max()) {
-            (true, None | Some(HookState::InForce)) => (Verdict::Clean, "already installed"),
-            (false, None | Some(HookState::InForce)) => {
-                (Verdict::Clean, "installed; `bakstop uninstall` puts back what was there")
-            }
-            (_, Some(HookState::Doubtful { .. })) => {
-                (Verdict::Failed, "installed, but it cannot be told whether it is in force")
-            }
-            (true, Some(HookState::NotInForce { .. })) => {
-                (Verdict::Found, "already installed, but not in force")
-            }
-            (false, Some(HookState::NotInForce { .. })) => {
-                (Verdict::Found, "installed, but not in force yet")
-            }
-        };
-    for note in notes(&setup, &edits, program.as_deref(), &layout) {
-        text += &format!("{note}\n");
-    }
+    let (verdict, summary) = verdict(&health, !edits.is_empty());
     Ok(Outcome::new(verdict, text + &last_line(summary)))
 }
 
-/// What the person should do or know besides.
-fn notes(
-    setup: &Setup,
-    edits: &[HookEdit],
-    program: Option<&Path>,
-    layout: &Layout,
-) -> Vec<String> {
-    let mut notes = Vec::new();
-    if edits.is_empty() {
-        return notes;
+/// A line for each reason why hooks are not in force, or may not be.
+fn broken(health: &[Health], paint: Paint) -> String {
+    let mut text = String::new();
+    for hooks in health.chunk_by(|one, other| one.state == other.state) {
+        let state = &hooks[0].state;
+        let label = match state {
+            HookState::InForce => continue,
+            HookState::Doubtful(_) => paint.doubtful("unknown:"),
+            HookState::NotInForce(_) => paint.bad("not in force:"),
+        };
+        let names: Vec<&str> = hooks.iter().map(|health| health.hook.name()).collect();
+        let reason = cure::explain(state).unwrap_or_default();
+        text += &format!("{label} {}: {reason}\n", names.join(", "));
     }
-    let shared = matches!(setup, Setup::Husky(_) | Setup::Native { tracked: true, .. });
-    if shared {
-        let files: Vec<String> = edits
-            .iter()
-            .filter(|edit| !matches!(edit, HookEdit::MakeDirectory { .. }))
-            .map(|edit| shown(edit.path(), &layout.top).as_pathspec(layout.below_top))
-            .collect();
-        notes.push(format!("these files are shared, so commit them: git add {}", files.join(" ")));
-        notes.push("everyone who commits here needs bakstop in ~/.local/bin or in PATH".to_owned());
-    } else if let Some(program) = program.filter(|program| binary::is_build_output(program)) {
-        notes.push(format!(
-            "the hooks run {}, which `cargo clean` takes away; install from a copy in ~/.local/bin instead",
-            shown(program, &layout.top)
-        ));
-    } else if let Some(program) =
-        program.filter(|program| layout.bare && !binary::is_for_everyone(program))
-    {
-        notes.push(format!(
-            "not every user can run {}; if the server runs as another user, install from a copy in /usr/local/bin",
-            shown(program, &layout.top)
-        ));
+    text
+}
+
+fn verdict(health: &[Health], changed: bool) -> (Verdict, &'static str) {
+    match (changed, health.iter().map(|health| &health.state).max()) {
+        (false, None | Some(HookState::InForce)) => (Verdict::Clean, "already installed"),
+        (true, None | Some(HookState::InForce)) => {
+            (Verdict::Clean, "installed; `bakstop uninstall` puts back what was there")
+        }
+        (_, Some(HookState::Doubtful(_))) => {
+            (Verdict::Failed, "installed, but it is unknown whether it is in force")
+        }
+        (false, Some(HookState::NotInForce(_))) => {
+            (Verdict::Found, "already installed, but not in force")
+        }
+        (true, Some(HookState::NotInForce(_))) => {
+            (Verdict::Found, "installed, but not in force yet")
+        }
     }
-    notes
 }

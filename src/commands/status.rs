@@ -1,14 +1,16 @@
-//! `bakstop status`: say which hooks are in force, what they run, and what disarms them.
+//! `bakstop status`: report which hooks are in force, what they run, and what switches them off.
 
 use std::path::PathBuf;
 
 use crate::base::error::Error;
 use crate::base::finding::Verdict;
 use crate::commands::{Context, Outcome};
+use crate::cure::setup as cure;
 use crate::git::Git;
-use crate::hooks::health::{self, Health, HookState, Interference};
+use crate::hooks::health::{self, Health, Interference};
 use crate::hooks::layout::Layout;
 use crate::hooks::setup::{Choice, Setup};
+use crate::hooks::state::HookState;
 use crate::hooks::{Hook, binary, shown};
 use crate::report;
 use crate::report::paint::Paint;
@@ -17,15 +19,15 @@ use crate::report::paint::Paint;
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {}
 
-/// Looks, and changes nothing.
+/// Reports the state of the hooks.
 pub(crate) fn run(_args: &Args, context: &Context) -> Result<Outcome, Error> {
     let git = Git::new(&context.directory);
     let layout = Layout::of(&git)?;
     let setup = Setup::find(&layout, &git, Choice::Detect, &Hook::USUAL)?;
     let health = health::of(&setup, &layout, &context.env)?;
     let mut interference = health::interference(&setup, &context.env)?;
-    if health.iter().all(|health| matches!(health.state, HookState::NotInForce { .. })) {
-        // What does not run blocks nothing.
+    if health.iter().all(|health| matches!(health.state, HookState::NotInForce(_))) {
+        // A guard that does not run blocks nothing.
         interference.retain(|one| !matches!(one, Interference::Blocks(_)));
     }
     let programs: Vec<_> =
@@ -33,52 +35,43 @@ pub(crate) fn run(_args: &Args, context: &Context) -> Result<Outcome, Error> {
 
     let mut rows = hooks(&health, context.paint);
     rows.extend(programs.iter().map(|(version, program)| {
-        let version = version.as_ref().map(|version| format!("version {version}"));
-        let version = version.unwrap_or("which does not tell its version".to_owned());
-        ("program", format!("{}, {version}", shown(program, &layout.top)))
+        let version = version.as_deref().unwrap_or("unknown");
+        ("program", format!("{}, version {version}", shown(program, &layout.top)))
     }));
-    rows.extend(interference.iter().map(|one| ("", told(one, context.paint))));
+    rows.extend(interference.iter().map(|one| ("", describe(one, context.paint))));
     let mut text =
         format!("{}\n\n{}", arrangement(&setup, &layout), report::rows(&rows, str::to_owned));
-    if let Some(help) = next_step(&setup, &health) {
+    if let Some(help) = cure::of_hooks(&setup, &health, &layout) {
         text += &format!("\n{} {help}\n", context.paint.strong("help:"));
     }
-    let mute = programs.iter().any(|(version, _)| version.is_none());
-    let (verdict, summary) = verdict(&health, &interference, mute);
+    let all_versions_known = programs.iter().all(|(version, _)| version.is_some());
+    let (verdict, summary) = verdict(&health, interference.first(), all_versions_known);
     text += &format!("\n{} {summary}\n", context.paint.strong("bakstop:"));
     Ok(Outcome::new(verdict, text))
 }
 
 fn verdict(
     health: &[Health],
-    interference: &[Interference],
-    mute: bool,
+    interference: Option<&Interference>,
+    all_versions_known: bool,
 ) -> (Verdict, &'static str) {
-    match (health.iter().map(|health| &health.state).max(), interference.iter().max()) {
-        (Some(HookState::NotInForce { .. }), _) => (Verdict::Found, "not in force"),
-        (Some(HookState::InForce), Some(Interference::Disarms(_))) if !mute => {
-            (Verdict::Found, "disarmed in this environment")
-        }
-        (Some(HookState::InForce), Some(Interference::Blocks(_))) if !mute => {
-            (Verdict::Found, "in force, but it cannot work in this environment")
-        }
-        (Some(HookState::InForce), Some(Interference::Weakens(_))) if !mute => {
-            (Verdict::Found, "in force, but weakened in this environment")
-        }
-        (Some(HookState::InForce), None) if !mute => (Verdict::Clean, "in force"),
-        _ => (Verdict::Failed, "it cannot be told whether the guard is in force"),
+    match (health.iter().map(|health| &health.state).max(), interference) {
+        (Some(HookState::NotInForce(_)), _) => (Verdict::Found, "not in force"),
+        (Some(HookState::InForce), interference) if all_versions_known => match interference {
+            None => (Verdict::Clean, "in force"),
+            Some(Interference::Weakens(_)) => {
+                (Verdict::Found, "in force, but weakened in this environment")
+            }
+            Some(Interference::Blocks(_)) => {
+                (Verdict::Found, "in force, but it cannot work in this environment")
+            }
+            Some(Interference::Disarms(_)) => (Verdict::Found, "disarmed in this environment"),
+        },
+        _ => (Verdict::Failed, "it is unknown whether the guard is in force"),
     }
 }
 
-/// What to do next, if the hooks are not in force and there is one thing to do.
-fn next_step<'a>(setup: &'a Setup, health: &[Health]) -> Option<&'a str> {
-    match setup {
-        Setup::Foreign(foreign) => (!foreign.is_named()).then_some(&foreign.by_hand),
-        _ => health.iter().find(|health| health.install_helps).map(|health| health.hook.install()),
-    }
-}
-
-fn told(interference: &Interference, paint: Paint) -> String {
+fn describe(interference: &Interference, paint: Paint) -> String {
     let label = match interference {
         Interference::Weakens(_) => paint.doubtful("not checked:"),
         Interference::Blocks(_) => paint.bad("every commit is blocked:"),
@@ -101,25 +94,27 @@ fn arrangement(setup: &Setup, layout: &Layout) -> String {
         }
         Setup::Server(server) => {
             let file = shown(&server.hooks.join(Hook::PreReceive.name()), &layout.top);
-            let then = if server.delegates { ", and with it what is in a directory" } else { "" };
+            let then =
+                if server.delegates { ", and it runs the programs of a directory" } else { "" };
             format!("git runs {file} for each push{then}")
         }
         Setup::Foreign(foreign) => foreign.cause.clone(),
     }
 }
 
-/// The hooks; what holds for each of them is said once, at the end.
+/// A row for each hook. A reason or note that all of them share is in one row at the end.
 fn hooks(health: &[Health], paint: Paint) -> Vec<(&'static str, String)> {
     let shared = |what: &dyn Fn(&Health) -> bool| health.len() > 1 && health.iter().all(what);
     let (mut rows, mut common) = (Vec::new(), Vec::new());
     for one in health {
         let state = match &one.state {
             HookState::InForce => paint.good("in force"),
-            HookState::Doubtful(_) => paint.doubtful("cannot be told"),
-            HookState::NotInForce { .. } => paint.bad("not in force"),
+            HookState::Doubtful(_) => paint.doubtful("unknown"),
+            HookState::NotInForce(_) => paint.bad("not in force"),
         };
-        let reason = one.state.explanation();
-        let is_shared = !one.install_helps && shared(&|other| other.state == one.state);
+        let reason = cure::explain(&one.state);
+        let is_shared =
+            !cure::install_helps(&one.state) && shared(&|other| other.state == one.state);
         let own = reason
             .as_ref()
             .filter(|_| !is_shared)
@@ -128,10 +123,11 @@ fn hooks(health: &[Health], paint: Paint) -> Vec<(&'static str, String)> {
         rows.push((one.hook.name(), state + &own));
         common.extend(reason.filter(|_| is_shared));
         for note in &one.notes {
+            let text = cure::note(one.hook, note);
             if shared(&|other| other.notes.contains(note)) {
-                common.push(note.clone());
+                common.push(text);
             } else {
-                rows.push(("", note.clone()));
+                rows.push(("", text));
             }
         }
     }
@@ -141,7 +137,7 @@ fn hooks(health: &[Health], paint: Paint) -> Vec<(&'static str, String)> {
     rows
 }
 
-/// The programs that the hooks run, each once.
+/// The programs that the hooks run, without duplicates.
 fn programs(health: &[Health]) -> Vec<PathBuf> {
     let mut programs: Vec<PathBuf> =
         health.iter().filter_map(|health| health.binary.clone()).collect();

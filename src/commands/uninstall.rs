@@ -1,12 +1,11 @@
-//! `bakstop uninstall`: take the hooks out again, byte for byte.
+//! `bakstop uninstall`: remove the hooks, and restore every byte that was there before.
 
 use crate::base::error::Error;
 use crate::base::finding::Verdict;
 use crate::commands::{Context, Outcome};
 use crate::git::Git;
 use crate::hooks::layout::Layout;
-use crate::hooks::slot::HookDirectory;
-use crate::hooks::{apply, plan, server, setup};
+use crate::hooks::{apply, plan, setup};
 
 // The arguments.
 #[derive(Debug, clap::Args)]
@@ -16,13 +15,12 @@ pub(crate) struct Args {
     dry_run: bool,
 }
 
-/// Looks wherever an earlier install may have written: the repository may run its hooks in another
-/// way by now.
+/// Plans and makes the edits.
 pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
     let git = Git::new(&context.directory);
     let layout = Layout::of(&git)?;
     let _lock = if args.dry_run { None } else { Some(apply::lock(&layout.common)?) };
-    let places = places(&layout, &git)?;
+    let places = setup::everywhere(&layout, &git)?;
     let mut edits = Vec::new();
     for place in &places {
         edits.extend(plan::uninstall(place)?);
@@ -34,21 +32,10 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
         (false, false) => "uninstalled",
     };
     if !args.dry_run {
-        apply::apply(&edits, &places.iter().collect::<Vec<_>>(), &layout.top)?;
+        apply::apply(&edits, &places, &layout.top)?;
     }
     Ok(Outcome::new(
         Verdict::Clean,
         format!("{text}{} {summary}\n", context.paint.strong("bakstop:")),
     ))
-}
-
-fn places(layout: &Layout, git: &Git) -> Result<Vec<HookDirectory>, Error> {
-    if layout.bare {
-        return server::everywhere(layout);
-    }
-    let (husky, native) = setup::everywhere(layout, git)?;
-    let husky = husky.iter().map(|directory| HookDirectory::husky(directory, &layout.top));
-    husky
-        .chain(native.iter().map(|directory| HookDirectory::native(directory, &layout.top)))
-        .collect()
 }

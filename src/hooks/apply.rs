@@ -1,4 +1,4 @@
-//! Makes the edits of a plan. At no moment is there half a hook, or none where there was one.
+//! Makes the edits of a plan. A hook is never half written, nor missing in between.
 
 use std::path::Path;
 
@@ -7,10 +7,9 @@ use crate::disk::atomic::{self, Old, WriteError};
 use crate::disk::lock::{Busy, DirectoryLock};
 use crate::hooks::plan::{HookEdit, Overwrite};
 use crate::hooks::shown;
-use crate::hooks::slot::{self, HookDirectory, Slot, Stand};
+use crate::hooks::slot::{HookDirectory, HookFile, Slot};
 
-/// Keeps other runs away from the hooks of a repository until it is dropped: several packages of a
-/// workspace may install at once.
+/// Locks the hooks of a repository: several packages of a workspace may install at once.
 pub(crate) fn lock(common: &Path) -> Result<DirectoryLock, Error> {
     DirectoryLock::wait(common).map_err(|Busy| {
         Error::new("change the hooks", "another run of bakstop is changing them")
@@ -18,13 +17,9 @@ pub(crate) fn lock(common: &Path) -> Result<DirectoryLock, Error> {
     })
 }
 
-/// Makes the edits, in their order. `places` is what they were planned on: what has changed since
-/// is left alone.
-pub(crate) fn apply(
-    edits: &[HookEdit],
-    places: &[&HookDirectory],
-    top: &Path,
-) -> Result<(), Error> {
+/// Makes the edits in order. `places` is the state that they were planned for: a file that has
+/// changed since is an error.
+pub(crate) fn apply(edits: &[HookEdit], places: &[HookDirectory], top: &Path) -> Result<(), Error> {
     let slots = || places.iter().flat_map(|place| &place.slots);
     for edit in edits {
         let planned_on = match edit {
@@ -37,7 +32,7 @@ pub(crate) fn apply(
             _ => None,
         };
         if let Some(slot) = planned_on
-            && !is_as_planned(&slot::stand(&slot.path, top)?, &slot.stand)
+            && !is_as_planned(&HookFile::read(&slot.path, top)?, &slot.file)
         {
             return Err(Error::new(format!("change {}", slot.name), WriteError::Changed).help(LOOK));
         }
@@ -45,7 +40,7 @@ pub(crate) fn apply(
             let help = match error {
                 WriteError::Changed => LOOK,
                 WriteError::Io(_) => {
-                    "see what stands in the way, then run the command again: it goes on where it stopped"
+                    "remove the obstacle, then run the command again: it goes on where it stopped"
                 }
             };
             Error::new(format!("change {}", shown(edit.path(), top)), error).help(help)
@@ -56,19 +51,19 @@ pub(crate) fn apply(
 
 const LOOK: &str = "look at it, then run the command again";
 
-/// Whether the file is what it was when the plan was made. A link may lead to a hook that was
-/// changed just now.
-fn is_as_planned(now: &Stand, then: &Stand) -> bool {
-    now == then || matches!((now, then), (Stand::Link(_), Stand::Link(_)))
+/// Whether the file is as it was when the plan was made. A link may lead to a hook that an earlier
+/// edit has changed.
+fn is_as_planned(now: &HookFile, then: &HookFile) -> bool {
+    now == then || matches!((now, then), (HookFile::Link(_), HookFile::Link(_)))
 }
 
 fn make(edit: &HookEdit, planned_on: Option<&Slot>) -> Result<(), WriteError> {
     match edit {
         HookEdit::MakeDirectory { path, bits } => atomic::make_directory(path, *bits),
         HookEdit::Write { path, text, bits, how } => {
-            let old = match planned_on.map(|slot| &slot.stand) {
+            let old = match planned_on.map(|slot| &slot.file) {
                 _ if *how == Overwrite::Create => Old::Absent,
-                Some(Stand::File { text, .. }) => Old::Text(text),
+                Some(HookFile::Regular { text, .. }) => Old::Text(text),
                 _ => Old::Any,
             };
             atomic::write(path, text, *bits, old)

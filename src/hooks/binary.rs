@@ -1,4 +1,4 @@
-//! Where the program lies that the hooks run.
+//! The program that the hooks run.
 
 use std::ffi::OsStr;
 use std::os::unix::fs::PermissionsExt;
@@ -10,10 +10,10 @@ use crate::os::env::Environment;
 /// The file name of the program.
 const NAME: &str = "bakstop";
 
-/// The path by which hooks should start this very program.
+/// The path by which hooks start the running program.
 ///
-/// A link that the person called, `~/bin/bakstop`, outlives the file that it leads to now; so it is
-/// preferred, as long as it does lead here.
+/// If it was called by a link such as `~/bin/bakstop`, that is the path: an update may replace the
+/// file that the link leads to.
 pub(crate) fn this(directory: &Path, env: &Environment) -> Option<PathBuf> {
     let running = std::env::current_exe().ok().filter(|path| path.is_file())?;
     let called = std::env::args_os().next().and_then(|name| called(&name, directory, env));
@@ -35,9 +35,9 @@ pub(crate) fn is_same_file(one: &Path, other: &Path) -> bool {
     one.canonicalize().is_ok_and(|one| other.canonicalize().is_ok_and(|other| one == other))
 }
 
-/// The program that a hook finds, in the order in which it looks: see hooks/native.sh.
+/// The program that a hook finds, in the order of hooks/native.sh.
 ///
-/// `top` is where git starts hooks. A client with another `PATH` may find another.
+/// `top` is where git starts hooks. A client with another `PATH` may find another program.
 pub(crate) fn found_by_hook(
     installed: Option<&Path>,
     top: &Path,
@@ -54,13 +54,13 @@ pub(crate) fn found_by_hook(
         .find(|path| is_program(path))
 }
 
-/// The program that husky's hooks find: husky puts the project's own programs first.
+/// The program that husky's hooks find: husky puts `node_modules/.bin` first.
 pub(crate) fn found_by_husky(top: &Path, env: &Environment) -> Option<PathBuf> {
     let local = top.join("node_modules/.bin").join(NAME);
     if is_program(&local) { Some(local) } else { found_by_hook(None, top, env) }
 }
 
-/// Whether the file lies where a build puts it, and the next `cargo clean` takes it away.
+/// Whether the file is where cargo builds it, and `cargo clean` removes it.
 pub(crate) fn is_build_output(path: &Path) -> bool {
     let parts: Vec<&OsStr> = path.iter().collect();
     parts.windows(2).any(|pair| pair[0] == "target" && (pair[1] == "debug" || pair[1] == "release"))
@@ -74,14 +74,13 @@ pub(crate) fn is_for_everyone(path: &Path) -> bool {
     open(path, 0o005) && path.ancestors().skip(1).all(|directory| open(directory, 0o001))
 }
 
-/// The version that a program tells, if it is this program.
+/// The version that a program prints, if it is bakstop.
 pub(crate) fn version(path: &Path) -> Option<String> {
     if std::env::current_exe().is_ok_and(|running| is_same_file(path, &running)) {
         return Some(env!("CARGO_PKG_VERSION").to_owned());
     }
     let line = String::from_utf8(child::first_line(path, "--version")?).ok()?;
-    // It may be another program of this name: of what it says, a version is taken, and nothing else
-    // is shown.
+    // Another program may have this name, so nothing of its output is printed but a version.
     let version = line.strip_prefix("bakstop ")?;
     semver::Version::parse(version.trim()).ok().map(|version| version.to_string())
 }

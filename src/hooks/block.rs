@@ -1,14 +1,13 @@
 //! The marked block in a hook file that is tracked and shared: husky's.
 //!
-//! Whatever stands outside the block is kept to the byte, and taking the block out gives back what
-//! was there.
+//! Everything outside the block is kept to the byte, and removing the block restores the file.
 
 use std::ops::Range;
 
 use crate::hooks::{Hook, find, is_sealed, seal};
 
 const TEXT: &str = include_str!("../../hooks/husky.sh");
-/// The line that opens the block begins so. The digest follows.
+/// The start of the line that opens the block. The digest follows.
 const OPEN: &[u8] = b"# >>> bakstop ";
 /// The line that closes the block.
 const CLOSE: &[u8] = b"# <<< bakstop";
@@ -18,40 +17,38 @@ pub(super) fn render(hook: Hook) -> Vec<u8> {
     seal(hook.fit(TEXT).trim_end().as_bytes())
 }
 
-/// A block in a text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Block {
     /// Its bytes, without the line end after it.
     span: Range<usize>,
-    /// How it is.
     pub condition: Condition,
 }
 
-/// How a block is; the first that holds.
+/// The condition of a block: the first that applies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Condition {
-    /// Somebody changed it.
+    /// It was changed by hand.
     Edited,
     /// Its lines end in CRLF, which no POSIX shell can run.
     Crlf,
-    /// More than a shebang and husky's own line stand before it, and can end the hook.
+    /// Commands come before it, other than a shebang and husky's own line, and can end the hook.
     Misplaced,
-    /// It is what another version writes.
+    /// Another version wrote it.
     Older,
-    /// It is what this version writes.
+    /// This version would write the same.
     Current,
 }
 
-/// What a text holds.
+/// The result of a search for the block.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Found {
     Nothing,
     Block(Block),
-    /// Marks that do not make one block: lines were lost, or doubled by a merge.
+    /// Marks that do not form one block: a merge lost or doubled lines.
     Pieces,
 }
 
-/// Looks for the block.
+/// Finds the block.
 pub(super) fn look(text: &[u8], hook: Hook) -> Found {
     let starts: Vec<usize> = line_starts(text).filter(|&at| text[at..].starts_with(OPEN)).collect();
     let ends: Vec<Range<usize>> = line_starts(text)
@@ -85,23 +82,22 @@ fn condition(text: &[u8], span: &Range<usize>, hook: Hook) -> Condition {
     }
 }
 
-/// Puts the block in, after the shebang and husky's own line if there are any. `None` is a file
-/// that does not exist.
+/// Inserts the block after the shebang and husky's own line. `None` is a missing file.
 pub(super) fn insert(text: Option<&[u8]>, hook: Hook) -> Vec<u8> {
     let block = render(hook);
     let Some(text) = text else { return [&block[..], b"\n"].concat() };
     let at = header(text);
     let (before, after) = text.split_at(at);
     match (before, after) {
-        // The last line keeps its missing line end: the block takes it over, and gives it back when
-        // it goes. An empty file is told from a missing one the same way.
+        // A missing line end is kept: the block then ends without one, which `remove` undoes. The
+        // same distinguishes an empty file from a missing one.
         ([], []) => block,
         (_, []) if !before.ends_with(b"\n") => [before, b"\n", &block].concat(),
         _ => [before, &block, b"\n", after].concat(),
     }
 }
 
-/// Takes the block out; `None` if the file holds nothing else, and did not exist before.
+/// Removes the block; `None` if the file was missing before the block was inserted.
 pub(super) fn remove(text: &[u8], block: &Block) -> Option<Vec<u8>> {
     let (before, after) = (&text[..block.span.start], &text[block.span.end..]);
     if after.is_empty() {
@@ -112,14 +108,14 @@ pub(super) fn remove(text: &[u8], block: &Block) -> Option<Vec<u8>> {
     (!before.is_empty() || !after.is_empty()).then(|| [before, after].concat())
 }
 
-/// The lines of the block, counted from 1.
+/// The first and last line of the block, counted from 1.
 pub(super) fn lines(text: &[u8], block: &Block) -> (usize, usize) {
     let line = |at: usize| text[..at].split(|&byte| byte == b'\n').count();
     (line(block.span.start), line(block.span.end))
 }
 
-/// Where the block belongs: after the shebang, and after the line that loads `husky.sh` (husky 5 to
-/// 8), which starts the file anew and must come first.
+/// The offset at which the block belongs: after the shebang and after the line that loads
+/// `husky.sh` (husky 5 to 8), which runs the file again and must come first.
 fn header(text: &[u8]) -> usize {
     let mut end = 0;
     let mut at = 0;
@@ -167,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn the_block_comes_after_what_must_stand_first() {
+    fn the_block_follows_the_shebang_and_the_line_of_husky() {
         let block = String::from_utf8(render(HOOK)).unwrap();
         let husky_8 = "#!/usr/bin/env sh\n. \"$(dirname -- \"$0\")/_/husky.sh\"\n";
         for (before, expected) in [
@@ -191,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn a_block_that_was_moved_edited_or_converted_is_seen() {
+    fn a_block_that_was_moved_edited_or_converted_is_detected() {
         let block = String::from_utf8(render(HOOK)).unwrap();
         let other = String::from_utf8(render(Hook::PreMergeCommit)).unwrap();
         for (text, condition) in [
@@ -226,7 +222,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn taking_the_block_out_gives_back_every_byte(
+        fn removing_the_block_restores_every_byte(
             text in prop::collection::vec(
                 prop_oneof![
                     Just(&b"\n"[..]), Just(&b"\r\n"[..]), Just(&b"\r"[..]), Just(&b"#!/bin/sh"[..]), Just(&b"# x"[..]),

@@ -1,18 +1,18 @@
-//! The lines that a person adds to the configuration of a hook manager, fitted to what stands
-//! there: a key that comes twice breaks the file, or silently replaces the team's own hooks.
+//! The lines that a person adds to the configuration of a hook manager. They fit the content of the
+//! file: a duplicate key breaks it, or silently replaces the team's own hooks.
 
 use crate::hooks::Hook;
 
-/// How a manager is configured.
+/// The format of a manager's configuration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Style {
+pub(crate) enum Style {
     /// lefthook: jobs for each hook.
     Lefthook,
     /// pre-commit and prek: a list of repositories.
     Repos,
     /// simple-git-hooks: a command for each hook.
     SimpleGitHooks,
-    /// Husky 4: the same, below `hooks`.
+    /// Husky 4: a command for each hook, below `hooks`.
     Husky4,
 }
 
@@ -45,15 +45,14 @@ stages = [\"pre-commit\", \"pre-merge-commit\"]
 /// Why the guard goes last.
 const LAST: &str = "so that it also judges what the others stage";
 
-/// Whether the manager can run the guard as this hook. pre-commit and prek do not pass on what git
-/// says on standard input.
+/// Whether the manager can run the guard as this hook. pre-commit and prek do not pass on the
+/// standard input.
 pub(super) fn can_serve(style: Style, hook: Hook) -> bool {
     style != Style::Repos || matches!(hook, Hook::PreCommit | Hook::PreMergeCommit)
 }
 
-/// What to do by hand for these hooks; `existing` is the file that configures the manager, and its
-/// bytes.
-pub(super) fn advice(style: Style, existing: Option<(&str, &[u8])>, hooks: &[Hook]) -> String {
+/// What to do by hand for these hooks. `existing` is the configuration file and its content.
+pub(crate) fn advice(style: Style, existing: Option<(&str, &[u8])>, hooks: &[Hook]) -> String {
     let Some((file, text)) = existing else {
         let (file, text) = whole(style, hooks);
         return format!("write this into a new file {file}:\n\n{text}");
@@ -91,7 +90,7 @@ pub(super) fn advice(style: Style, existing: Option<(&str, &[u8])>, hooks: &[Hoo
     }
 }
 
-/// A file of its own, where the manager has none yet.
+/// The name and content of a new configuration file.
 fn whole(style: Style, hooks: &[Hook]) -> (&'static str, String) {
     let pairs = pairs(style, "", hooks);
     match style {
@@ -150,7 +149,7 @@ fn section_of_lefthook(hook: Hook, file: &str) -> String {
     format!("{}:\n{}", hook.name(), lines_of_lefthook(hook, file, Some(2), 4))
 }
 
-/// The job in YAML, below the key `jobs` if that is missing; both stand at these columns.
+/// The job in YAML at column `items`, with the key `jobs` at its column if that is missing.
 fn lines_of_lefthook(hook: Hook, file: &str, jobs: Option<usize>, items: usize) -> String {
     let jobs = jobs.map(|column| indented(&["jobs:"], column)).unwrap_or_default();
     let pairs = job_of_lefthook(hook, file).enumerate().map(|(at, (key, value))| {
@@ -163,8 +162,8 @@ fn lines_of_lefthook(hook: Hook, file: &str, jobs: Option<usize>, items: usize) 
 /// The keys and values of a job.
 ///
 /// lefthook pastes arguments into a command without quoting them, so the URL of a remote must not
-/// get there. And it passes over a job before a push if the branch that is checked out has nothing
-/// to push, whatever is pushed, unless the job names files of its own.
+/// be one. It skips a pre-push job when the checked-out branch has nothing to push, even if other
+/// refs are pushed, unless the job lists `files`.
 fn job_of_lefthook(hook: Hook, file: &str) -> impl Iterator<Item = (&'static str, String)> {
     let rest = match hook {
         Hook::PrepareCommitMsg => " {0}",
@@ -179,12 +178,12 @@ fn job_of_lefthook(hook: Hook, file: &str) -> impl Iterator<Item = (&'static str
 
 const TRUE: &str = "true";
 
-/// A value as TOML and JSON have it.
+/// A value in TOML and JSON.
 fn quoted(value: &str) -> String {
     if value == TRUE { value.to_owned() } else { format!("\"{value}\"") }
 }
 
-/// Commands as strings. package.json holds them below a key; other files are theirs alone.
+/// Commands as strings: below a key in package.json, at the top of other files.
 fn commands(style: Style, file: &str, text: &str, hooks: &[Hook]) -> String {
     let keys: &[&str] = match (style, file) {
         (Style::SimpleGitHooks, "package.json") => &["simple-git-hooks"],
@@ -208,12 +207,12 @@ fn commands(style: Style, file: &str, text: &str, hooks: &[Hook]) -> String {
         lines.insert(0, format!("\"{key}\": {{"));
         lines.push("}".to_owned());
     }
-    // A line that names what is there already replaces it.
-    let verb = if lines.iter().any(|line| line.contains(NOW)) { "let it say" } else { "add" };
+    // A line that includes the present command replaces that.
+    let verb = if lines.iter().any(|line| line.contains(NOW)) { "change it to" } else { "add" };
     format!("edit {place} by hand, and {verb} this:\n\n{}", indented(&lines, 2))
 }
 
-/// Stands for the command that a hook has already.
+/// The placeholder for the present command of a hook.
 const NOW: &str = "<what is there now>";
 
 /// A key and a command for each hook.
@@ -227,10 +226,10 @@ fn pairs(style: Style, text: &str, hooks: &[Hook]) -> Vec<String> {
     hooks.iter().enumerate().map(pair).collect()
 }
 
-/// The command for a hook that has one already, or has none.
+/// The command for a hook; `taken` if the hook has one already.
 fn command(style: Style, hook: Hook, taken: bool) -> String {
     match (style, hook) {
-        // Both are given what git says on standard input.
+        // Both get the standard input.
         (Style::SimpleGitHooks, Hook::PrePush) if taken => format!(
             "lines=$(cat; echo .); printf %s \"${{lines%.}}\" | {} && printf %s \"${{lines%.}}\" | {{ {NOW}; }}",
             hook.call()
@@ -250,7 +249,7 @@ fn command(style: Style, hook: Hook, taken: bool) -> String {
     }
 }
 
-/// What follows a key and its colon, wherever it stands: JSON, or a script.
+/// The text after each `key:` in JSON or a script.
 fn values<'a>(text: &'a str, key: &'a str) -> impl Iterator<Item = &'a str> {
     let quotes = ['"', '\''];
     text.match_indices(key).filter_map(move |(at, _)| {
@@ -298,7 +297,7 @@ fn indented(lines: &[impl AsRef<str>], column: usize) -> String {
 mod tests {
     use super::*;
 
-    fn told(style: Style, file: &str, text: &str) -> String {
+    fn advised(style: Style, file: &str, text: &str) -> String {
         advice(style, Some((file, text.as_bytes())), &hooks(style))
     }
 
@@ -319,28 +318,30 @@ mod tests {
     }
 
     #[test]
-    fn a_key_that_is_there_is_not_printed_again() {
+    fn a_key_that_is_there_is_not_repeated() {
         for (text, indent) in [
             ("repos:\n- repo: x\n  hooks:\n    - id: y\n", ""),
             ("repos:\n-   repo: x\n    hooks:\n    -   id: y\n", ""),
             ("# x\r\nfail_fast: true\r\nrepos:  # ours\r\n\r\n    - repo: x\r\n", "    "),
             ("\"repos\":\n", "  "),
         ] {
-            let advice = told(Style::Repos, ".pre-commit-config.yaml", text);
+            let advice = advised(Style::Repos, ".pre-commit-config.yaml", text);
             let place = "add this to .pre-commit-config.yaml by hand, as the last entry under `repos:`:\n\n";
             let expected = format!(
                 "{place}{indent}- repo: local\n{indent}  hooks:\n{indent}    - id: bakstop\n"
             );
             assert!(advice.starts_with(&expected), "{advice}");
         }
-        let advice = told(Style::Repos, ".pre-commit-config.yaml", "fail_fast: true\n");
+        let advice = advised(Style::Repos, ".pre-commit-config.yaml", "fail_fast: true\n");
         assert!(lines(&advice).starts_with("repos:\n  - repo: local\n"), "{advice}");
-        assert!(lines(&told(Style::Repos, "prek.toml", "[[repos]]\n")).starts_with("[[repos]]\n"));
+        assert!(
+            lines(&advised(Style::Repos, "prek.toml", "[[repos]]\n")).starts_with("[[repos]]\n")
+        );
     }
 
     #[test]
     fn a_job_goes_below_the_jobs_that_are_there() {
-        let yaml = |text| told(Style::Lefthook, "lefthook.yml", text);
+        let yaml = |text| advised(Style::Lefthook, "lefthook.yml", text);
         assert_eq!(
             yaml("pre-commit:\n  parallel: true\n  jobs:\n  - run: a\npre-push:\n"),
             "add this to lefthook.yml by hand, as the last job under `pre-commit:`, so that it also judges what the \
@@ -363,7 +364,7 @@ mod tests {
             "{both}"
         );
         assert!(both.contains("last job under `pre-merge-commit:`"), "{both}");
-        let toml = told(Style::Lefthook, ".lefthook.toml", "");
+        let toml = advised(Style::Lefthook, ".lefthook.toml", "");
         assert!(
             toml.ends_with(
                 "pre-push # {files}\"\nfiles = \"echo .lefthook.toml\"\nuse_stdin = true\n"
@@ -371,7 +372,7 @@ mod tests {
             "{toml}"
         );
         assert!(lines(&toml).starts_with("[[pre-commit.jobs]]\nname = \"bakstop\"\n"), "{toml}");
-        let json = told(Style::Lefthook, "lefthook.jsonc", "{}");
+        let json = advised(Style::Lefthook, "lefthook.jsonc", "{}");
         assert!(
             json.contains("\"files\": \"echo lefthook.jsonc\", \"use_stdin\": true }\n"),
             "{json}"
@@ -425,11 +426,11 @@ mod tests {
             ),
             (husky, ".huskyrc", "hooks:\n  pre-commit: a\n", "edit `hooks` in .huskyrc", &kept_4),
         ] {
-            let advice = told(style, file, text);
+            let advice = advised(style, file, text);
             assert!(advice.contains(place), "{advice}");
             assert_eq!(lines(&advice), expected, "{text}");
         }
-        let advice = told(
+        let advice = advised(
             husky,
             "package.json",
             r#"{"devDependencies": {"husky": "^4", "pre-commit": "1"}}"#,
@@ -441,7 +442,7 @@ mod tests {
         );
         assert!(advice.ends_with("\n    }\n  }\n"), "{advice}");
 
-        // Both read the lines of git.
+        // Both commands read the standard input.
         let text = r#"{"pre-push": "git lfs pre-push \"$@\""}"#;
         let advice = super::advice(
             simple,
@@ -454,7 +455,7 @@ mod tests {
     }
 
     #[test]
-    fn where_there_is_no_configuration_it_is_a_whole_file() {
+    fn without_a_configuration_it_is_a_whole_file() {
         for (style, file, first) in [
             (Style::Lefthook, "lefthook.yml", "pre-commit:\n  jobs:\n    - name: bakstop\n"),
             (Style::Repos, ".pre-commit-config.yaml", "repos:\n  - repo: local\n"),

@@ -47,7 +47,7 @@ pub(crate) fn files(data: &[u8]) {
         }
     }
     names_us(data);
-    for manager in MANAGERS {
+    for manager in &MANAGERS {
         manager.wrote(data);
         manager.claims(|_| Some(data.to_vec()));
         for name in manager.configuration {

@@ -1,38 +1,38 @@
-//! Whether the hooks are in force, and if not, why.
+//! Whether the hooks of a repository run the guard, and if not, why.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
 
 use crate::base::error::Error;
-use crate::base::path::{RepoPath, shell_quote};
+use crate::base::path::RepoPath;
 use crate::hooks::block::{self, Condition, Found};
 use crate::hooks::layout::Layout;
-use crate::hooks::plan::stays_idle;
-use crate::hooks::setup::{Guard, Husky, Setup, names_us};
+use crate::hooks::plan::still_ignored;
+use crate::hooks::setup::{Husky, Setup, names_us};
 use crate::hooks::shim::Author;
-use crate::hooks::slot::{HookDirectory, Slot, Stand};
-pub(crate) use crate::hooks::state::HookState;
+use crate::hooks::slot::{HookDirectory, HookFile, Slot};
+use crate::hooks::state::{Defect, HookState};
 use crate::hooks::{Hook, SKIP, SWITCH, binary, find, read_if_there, shown, skipped};
 use crate::os::env::Environment;
+use crate::rule::Rule;
 use crate::rules::RULES;
 
+/// A hook, and whether it runs the guard.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Health {
     pub hook: Hook,
     pub state: HookState,
-    /// Whether `bakstop install` is the next step.
-    pub install_helps: bool,
-    /// What else is good to know.
-    pub notes: Vec<String>,
+    pub notes: Vec<Note>,
     /// The program that it runs.
     pub binary: Option<PathBuf>,
-    /// Whether nothing but the program is missing, so that it blocks everything.
-    pub lacks_program: bool,
 }
 
-/// What is said of a text that another version wrote.
-fn older(hook: Hook) -> String {
-    format!("its text is of another version; `{}` renews it", hook.install())
+/// A fact about a hook that does not decide whether it is in force.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Note {
+    pub text: String,
+    /// Whether installing again changes it.
+    pub install_helps: bool,
 }
 
 /// Judges every hook of a repository.
@@ -51,51 +51,45 @@ pub(crate) fn of(setup: &Setup, layout: &Layout, env: &Environment) -> Result<Ve
         Setup::Husky(husky) => {
             let place = HookDirectory::husky(&husky.directory, top)?;
             let of = |slot: &Slot| {
-                // A file of its own was made for an older husky, and serves a newer one as well.
+                // A file that was written for an older husky serves a newer one as well.
                 let ours = slot.author() != Author::Others;
                 let health =
                     if ours { of_file(slot, layout, env) } else { of_block(slot, layout, env) };
-                health.reached(unreached(slot, husky, layout)).finish()
+                let defect = unreached(slot, husky, layout);
+                health.reached(defect.map(HookState::NotInForce)).finish()
             };
             Ok(shown_slots(&place).map(of).collect())
         }
         Setup::Foreign(foreign) => {
-            let state = |guard: &Guard| match guard {
-                Guard::Named => HookState::Doubtful(
+            let state = |named: bool| match named {
+                true => HookState::Doubtful(
                     "bakstop is named there, but bakstop cannot see whether it runs".into(),
                 ),
-                Guard::NotNamed => HookState::not_in_force("bakstop is not named there"),
-                Guard::SwitchedOff => HookState::not_in_force("git runs no hook"),
+                false if foreign.is_off() => HookState::NotInForce(Defect::SwitchedOff),
+                false => HookState::NotInForce(Defect::NotNamed),
             };
-            Ok(foreign
-                .guards
-                .iter()
-                .map(|(hook, guard)| Health::new(*hook, state(guard)))
-                .collect())
+            let of = |&(hook, named): &(Hook, bool)| Health::new(hook, state(named));
+            Ok(foreign.named.iter().map(of).collect())
         }
     }
 }
 
-/// The hooks of a clone that count: the usual ones, and what was installed besides.
+/// The hooks that are reported: the usual ones, and others that were installed.
 fn shown_slots(place: &HookDirectory) -> impl Iterator<Item = &Slot> {
     place.slots.iter().filter(|slot| Hook::USUAL.contains(&slot.hook) || slot.is_ours())
 }
 
 impl Health {
     fn new(hook: Hook, state: HookState) -> Self {
-        Self {
-            hook,
-            state,
-            install_helps: false,
-            notes: Vec::new(),
-            binary: None,
-            lacks_program: false,
-        }
+        Self { hook, state, notes: Vec::new(), binary: None }
     }
 
-    /// A hook that is in force once it is installed.
-    fn to_install(hook: Hook, reason: String) -> Self {
-        Self { install_helps: true, ..Self::new(hook, HookState::not_in_force(reason)) }
+    fn note(&mut self, text: impl Into<String>) {
+        self.notes.push(Note { text: text.into(), install_helps: false });
+    }
+
+    fn note_for_install(&mut self, text: impl Into<String>) {
+        self.notes.push(Note { text: text.into(), install_helps: true });
     }
 
     /// A hook that git does not get to is not in force.
@@ -106,66 +100,47 @@ impl Health {
         self
     }
 
-    /// A hook that finds no program guards nothing, although nothing gets past it.
+    /// A hook that finds no program guards nothing, although it lets nothing pass.
     fn finish(mut self) -> Self {
         if self.state == HookState::InForce && self.binary.is_none() {
-            self.lacks_program = true;
-            if self.hook == Hook::PreReceive {
-                self.state = HookState::not_in_force("it finds no bakstop, and blocks every push");
-                self.install_helps = true;
+            let server = self.hook == Hook::PreReceive;
+            self.state = HookState::NotInForce(if server {
+                Defect::NoServerProgram
             } else {
-                let cure = "put the program into ~/.local/bin or a directory of PATH";
-                self.state =
-                    HookState::curable("it finds no bakstop, and blocks everything", ": ", cure);
-            }
+                Defect::NoProgram
+            });
         }
         self
     }
 }
 
+/// Judges a hook file.
 fn of_file(slot: &Slot, layout: &Layout, env: &Environment) -> Health {
     let name = &slot.name;
     let shim = match slot.author() {
         Author::Bakstop(shim) => shim,
-        Author::BakstopAndOthers => {
-            return Health::new(
-                slot.hook,
-                HookState::Doubtful(format!("{name} was edited after bakstop wrote it")),
-            );
-        }
-        Author::Others => {
-            return if names_us(slot.text()) {
-                Health::new(
-                    slot.hook,
-                    HookState::Doubtful(format!("{name} is not ours, and names bakstop")),
-                )
-            } else if slot.stand == Stand::Nothing {
-                Health::to_install(slot.hook, "not installed".into())
-            } else {
-                Health::to_install(slot.hook, format!("not installed ({name} is not ours)"))
-            };
-        }
+        author => return Health::new(slot.hook, not_ours(slot, &author)),
     };
-    let mut health = if slot.is_executable() {
-        Health::new(slot.hook, HookState::InForce)
-    } else {
-        Health::to_install(slot.hook, format!("{name} is not executable: git ignores it"))
-    };
-    if slot.hook == Hook::PreReceive && slot.is_executable() && !slot.is_for_everyone() {
-        let then = format!("`{}` changes that", slot.hook.install());
-        health
-            .notes
-            .push(format!("not every user can run {name}, so the server may pass it over; {then}"));
+    let mut health = Health::new(slot.hook, HookState::InForce);
+    if !slot.is_executable() {
+        health.state = HookState::NotInForce(Defect::NotExecutable(name.clone()));
+    } else if slot.hook == Hook::PreReceive && !slot.is_for_everyone() {
+        health.note_for_install(format!(
+            "not every user can run {name}, so the server may pass it over"
+        ));
     }
-    health.notes.extend((!shim.current).then(|| older(slot.hook)));
-    health.notes.extend(slot.has_kept().then(|| about_kept(slot)));
-    health
-        .notes
-        .extend(slot.is_chained().then(|| format!("another hook manager runs it as {name}")));
+    if !shim.current {
+        health.note_for_install(OTHER_VERSION);
+    }
+    if slot.has_kept() {
+        health.note(about_kept(slot));
+    }
+    if slot.is_chained() {
+        health.note(format!("another hook manager runs it as {name}"));
+    }
     if let Some(missing) = shim.binary.as_ref().filter(|path| !path.is_file()) {
-        health
-            .notes
-            .push(format!("it was installed from {}, which is gone", shown(missing, &layout.top)));
+        let missing = shown(missing, &layout.top);
+        health.note(format!("it was installed from {missing}, which is gone"));
     }
     health.binary = match slot.hook {
         Hook::PreReceive => shim.binary.filter(|path| binary::is_program(path)),
@@ -174,97 +149,87 @@ fn of_file(slot: &Slot, layout: &Layout, env: &Environment) -> Health {
     health
 }
 
-/// What becomes of the hook that was here before: our file runs it, if both can be run.
+const OTHER_VERSION: &str = "its text is of another version";
+
+/// The state of a hook file that is not, or not only, ours.
+fn not_ours(slot: &Slot, author: &Author) -> HookState {
+    let name = &slot.name;
+    if *author == Author::BakstopAndOthers {
+        HookState::Doubtful(format!("{name} was edited after bakstop wrote it"))
+    } else if names_us(slot.text()) {
+        HookState::Doubtful(format!("{name} is not ours, and names bakstop"))
+    } else {
+        let other = (slot.file != HookFile::Missing).then(|| name.clone());
+        HookState::NotInForce(Defect::NotInstalled(other))
+    }
+}
+
+/// Whether the hook that was here before runs: our file runs it, if both are executable.
 fn about_kept(slot: &Slot) -> String {
     let kept = &slot.kept_name;
-    match slot.kept_stand.idle() {
-        Some(why) => format!("{kept} is kept; {}", stays_idle(why)),
+    match slot.kept_file.why_ignored() {
+        Some(why) => format!("{kept} is kept; {}", still_ignored(why)),
         None if slot.is_executable() => format!("{kept} runs first"),
         None => format!("{kept} is kept, and does not run either"),
     }
 }
 
+/// Judges the block in a file of husky.
 fn of_block(slot: &Slot, layout: &Layout, env: &Environment) -> Health {
     let name = &slot.name;
+    let doubt = |reason: String| Health::new(slot.hook, HookState::Doubtful(reason));
+    let defect = |defect: Defect| Health::new(slot.hook, HookState::NotInForce(defect));
     let condition = match block::look(slot.text(), slot.hook) {
         Found::Block(found) => found.condition,
-        Found::Pieces => {
-            return Health::new(
-                slot.hook,
-                HookState::Doubtful(format!("{name} holds pieces of a block")),
-            );
-        }
+        Found::Pieces => return doubt(format!("{name} holds pieces of a block")),
         Found::Nothing if names_us(slot.text()) => {
-            return Health::new(
-                slot.hook,
-                HookState::Doubtful(format!("{name} names bakstop, outside a block")),
-            );
+            return doubt(format!("{name} names bakstop, outside a block"));
         }
-        Found::Nothing => return Health::to_install(slot.hook, "not installed".into()),
+        Found::Nothing => return defect(Defect::NotInstalled(None)),
     };
-    let state = match condition {
-        Condition::Current | Condition::Older => HookState::InForce,
-        Condition::Edited => HookState::Doubtful(format!("the block in {name} was edited")),
-        Condition::Crlf => HookState::curable(
-            format!("the lines of {name} end in CRLF, which no shell can run"),
-            ": ",
-            "add `.husky/* text eol=lf` to .gitattributes",
-        ),
-        Condition::Misplaced => HookState::curable(
-            format!("lines of {name} stand before the block, and can end the hook"),
-            "; ",
-            "`bakstop install` moves it up",
-        ),
+    let mut health = match condition {
+        Condition::Current | Condition::Older => Health::new(slot.hook, HookState::InForce),
+        Condition::Edited => doubt(format!("the block in {name} was edited")),
+        Condition::Crlf => defect(Defect::Crlf(name.clone())),
+        Condition::Misplaced => defect(Defect::Misplaced(name.clone())),
     };
-    let mut health = Health::new(slot.hook, state);
-    health.notes.extend((condition == Condition::Older).then(|| older(slot.hook)));
+    if condition == Condition::Older {
+        health.note_for_install(OTHER_VERSION);
+    }
     health.binary = binary::found_by_husky(&layout.top, env);
     health
 }
 
 /// Why git does not get to a tracked file of husky.
-fn unreached(slot: &Slot, husky: &Husky, layout: &Layout) -> Option<HookState> {
+fn unreached(slot: &Slot, husky: &Husky, layout: &Layout) -> Option<Defect> {
     if !husky.prepared {
-        let cure = "run it (`npx husky`, or install the dependencies)";
-        return Some(HookState::curable("husky is not prepared in this clone", ": ", cure));
+        return Some(Defect::HuskyNotPrepared);
     }
     if husky.direct {
-        return (!slot.is_executable()).then(|| {
-            let here: &[u8] = if slot.name.as_bytes().starts_with(b"-") { b"./" } else { b"" };
-            let file = [here, slot.name.as_bytes()].concat();
-            let cure = format!("make it so (`chmod +x {}`)", shell_quote(&file));
-            HookState::curable(
-                format!("{} is not executable: git ignores it", slot.name),
-                "; ",
-                cure,
-            )
-        });
+        return (!slot.is_executable()).then(|| Defect::HuskyNotExecutable(slot.name.clone()));
     }
     let stub = layout.hooks.join(slot.hook.name());
     let is_there = binary::is_program(&stub) && layout.hooks.join("h").is_file();
-    (!is_there).then(|| {
-        let reason = format!("{} is missing in this work tree", shown(&stub, &layout.top));
-        HookState::curable(reason, ": ", "run husky (`npx husky`, or install the dependencies)")
-    })
+    (!is_there).then(|| Defect::NoStub(shown(&stub, &layout.top)))
 }
 
-/// What the environment does to the guard; what is worst sorts last.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+/// What in the environment keeps the guard from judging.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Interference {
-    /// [`SKIP`] names these rules, which are passed over.
-    Weakens(Vec<&'static str>),
-    /// [`SKIP`] names what is no rule; the guard cannot start, so nothing gets past it.
+    /// [`SKIP`] names these rules.
+    Weakens(Vec<&'static Rule>),
+    /// [`SKIP`] names an unknown rule: the guard cannot start, so every commit is blocked.
     Blocks(RepoPath),
     /// The guard is switched off.
     Disarms(Off),
 }
 
-/// What switches the guard off.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+/// How the guard is switched off.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Off {
-    /// A variable, which is 0.
+    /// A variable is 0.
     Variable(&'static str),
-    /// The start file of husky, which sets a variable.
+    /// The start file of husky sets a variable.
     StartFile(RepoPath),
     /// [`SKIP`] names every rule.
     EveryRule,
@@ -273,7 +238,10 @@ pub(crate) enum Off {
 impl fmt::Display for Interference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Weakens(rules) => write!(f, "{} ({SKIP})", rules.join(", ")),
+            Self::Weakens(rules) => {
+                let ids: Vec<&str> = rules.iter().map(|rule| rule.id).collect();
+                write!(f, "{} ({SKIP})", ids.join(", "))
+            }
             Self::Blocks(unknown) => write!(f, "{SKIP} names no rule {unknown}"),
             Self::Disarms(Off::Variable(name)) => write!(f, "{name}=0 is set in this environment"),
             Self::Disarms(Off::StartFile(path)) => write!(f, "{path} sets HUSKY=0"),
@@ -282,15 +250,16 @@ impl fmt::Display for Interference {
     }
 }
 
-/// What in the environment switches the guard off, or a part of it.
+/// What in the environment keeps the guard from judging: either everything that switches it off, or
+/// what [`SKIP`] does.
 pub(crate) fn interference(setup: &Setup, env: &Environment) -> Result<Vec<Interference>, Error> {
     if matches!(setup, Setup::Server(_)) {
-        // It runs in the environment of the server, and nobody who pushes can switch it off.
+        // It runs in the environment of the server: no push can switch it off.
         return Ok(Vec::new());
     }
     let mut off = switched_off(setup, env)?;
     if off.is_empty() {
-        // A guard that does not start reads no rules.
+        // A guard that is switched off skips no rule.
         off.extend(skips(env));
     }
     Ok(off)
@@ -319,14 +288,12 @@ fn switched_off(setup: &Setup, env: &Environment) -> Result<Vec<Interference>, E
     Ok(off)
 }
 
-/// What `BAKSTOP_SKIP` does.
+/// What [`SKIP`] does.
 fn skips(env: &Environment) -> Option<Interference> {
     match skipped(env) {
         Err(unknown) => Some(Interference::Blocks(RepoPath::from(&*unknown))),
         Ok(none) if none.is_empty() => None,
-        Ok(some) if some.len() < RULES.len() => {
-            Some(Interference::Weakens(some.iter().map(|rule| rule.id).collect()))
-        }
+        Ok(some) if some.len() < RULES.len() => Some(Interference::Weakens(some)),
         Ok(_) => Some(Interference::Disarms(Off::EveryRule)),
     }
 }
@@ -371,13 +338,11 @@ mod tests {
         ] {
             assert_eq!(skips(value).map(|one| one.to_string()).as_deref(), expected, "{value}");
         }
-        assert!(Interference::Weakens(vec!["z"]) < Interference::Blocks("y".into()));
-        assert!(Interference::Blocks("z".into()) < Interference::Disarms(Off::Variable("y")));
     }
 
     #[test]
-    fn what_is_worst_sorts_last() {
+    fn the_worst_state_is_the_greatest() {
         assert!(HookState::InForce < HookState::Doubtful(String::new()));
-        assert!(HookState::Doubtful("z".into()) < HookState::not_in_force(""));
+        assert!(HookState::Doubtful("z".into()) < HookState::NotInForce(Defect::NotNamed));
     }
 }

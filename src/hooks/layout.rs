@@ -1,5 +1,7 @@
-//! Where git takes its hooks from, and why from there.
+//! Where git looks for hooks, and which setting decides it.
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use crate::base::error::Error;
@@ -7,35 +9,34 @@ use crate::base::path::RepoPath;
 use crate::disk::read::canonicalize_existing;
 use crate::git::process::{Git, parse_path, records};
 
-/// The places of a repository. All paths are absolute and free of symbolic links, as far as they
-/// exist.
+/// The directories of a repository. All paths are absolute; symbolic links are resolved as far as
+/// the path exists.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Layout {
-    /// The top of the work tree; of a bare repository, the repository itself.
+    /// The top of the work tree, or a bare repository itself.
     pub top: PathBuf,
-    /// Whether the repository is bare: then nothing is committed here, but it may be pushed to.
     pub bare: bool,
-    /// What the worktrees of the repository share: mostly `.git` of the main one.
+    /// The directory that all worktrees share: mostly `.git` of the main one.
     pub common: PathBuf,
     /// Where git looks for hooks now (`git rev-parse --git-path hooks`).
     pub hooks: PathBuf,
-    /// What `core.hooksPath` says, if it is set.
+    /// `core.hooksPath`, if it is set.
     pub hooks_path: Option<HooksPath>,
     /// Whether the program was started below the top of the work tree.
     pub below_top: bool,
 }
 
+/// The setting `core.hooksPath`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct HooksPath {
     /// The value, as written.
     pub value: RepoPath,
-    /// Which configuration sets it.
     pub scope: SettingScope,
     /// Where it is set, as git names it: `file:.git/config`.
     pub origin: RepoPath,
 }
 
-/// How far a setting reaches (git-config(1), `--show-scope`).
+/// The scope of a setting (git-config(1), `--show-scope`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum SettingScope {
     /// This repository, or this worktree of it.
@@ -67,8 +68,7 @@ impl Layout {
                 .map(|answer| canonicalize_existing(&git.directory().join(parse_path(answer))))
         };
         let top = path(git, &["rev-parse", top])?;
-        // Hooks of a bare repository run there, and a relative `core.hooksPath` is meant from
-        // there.
+        // The hooks of a bare repository run there: a relative `core.hooksPath` starts there.
         let git = if bare { &Git::new(&top) } else { git };
         Ok(Self {
             bare,
@@ -80,40 +80,40 @@ impl Layout {
         })
     }
 
-    /// Where hooks lie if nothing is configured.
+    /// Where git looks if `core.hooksPath` is not set.
     pub(crate) fn default_hooks(&self) -> PathBuf {
         canonicalize_existing(&self.common.join("hooks"))
     }
-}
 
-/// The directories named `.husky` that hold tracked files, relative to the top of the work tree.
-pub(crate) fn tracked_husky_directories(git: &Git) -> Result<Vec<RepoPath>, Error> {
-    let listing = git.output(
-        "look for .husky",
-        &["ls-files", "-z", "--full-name", "--", ":(top,glob)**/.husky/*"],
-    )?;
-    let mut directories: Vec<RepoPath> =
-        records(&listing).map(|path| RepoPath::new(RepoPath::new(path).parent())).collect();
-    directories.dedup();
-    Ok(directories)
+    /// The directories named `.husky` that hold tracked files.
+    pub(crate) fn tracked_husky(&self, git: &Git) -> Result<Vec<PathBuf>, Error> {
+        let listing = git.output(
+            "look for .husky",
+            &["ls-files", "-z", "--full-name", "--", ":(top,glob)**/.husky/*"],
+        )?;
+        let directory = |path| self.top.join(OsStr::from_bytes(RepoPath::new(path).parent()));
+        let mut directories: Vec<PathBuf> = records(&listing).map(directory).collect();
+        directories.dedup();
+        Ok(directories)
+    }
 }
 
 /// Whether git ignores what is written into a directory of the work tree.
 pub(crate) fn is_ignored(directory: &Path) -> Result<bool, Error> {
-    let mut standing = directory;
+    let mut existing = directory;
     let mut below = String::from("pre-commit");
-    // git runs in the nearest directory that exists, and is asked about the rest.
-    while !standing.is_dir() {
+    // git is started in the nearest directory that exists, and asked about the rest of the path.
+    while !existing.is_dir() {
         let (Some(parent), Some(name)) =
-            (standing.parent(), standing.file_name().and_then(|name| name.to_str()))
+            (existing.parent(), existing.file_name().and_then(|name| name.to_str()))
         else {
             return Ok(false);
         };
         below = format!("{name}/{below}");
-        standing = parent;
+        existing = parent;
     }
     let doing = "ask git whether the hooks are ignored";
-    Git::new(standing)
+    Git::new(existing)
         .query(doing, &["check-ignore", "--quiet", "--", &below])
         .map(|answer| answer.is_some())
 }

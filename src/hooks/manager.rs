@@ -1,31 +1,27 @@
-//! The programs that manage hooks themselves. What they write is generated and written anew at
-//! will, so it is left alone: their configuration is the place for the guard, and the person who
-//! owns it gets the lines.
+//! Hook managers. They generate their hook files and overwrite them, so the guard belongs into
+//! their configuration. bakstop does not edit that: it prints the lines to add.
 
 use crate::hooks::by_hand::Style;
 use crate::hooks::find;
 
-/// A program that manages hooks.
-#[derive(Debug)]
-pub(super) struct HookManager {
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct HookManager {
     /// Its name, as its users write it.
     pub name: &'static str,
-    /// A text that stands in every hook that it writes.
+    /// A text in every hook that it writes.
     mark: &'static str,
     /// The files that configure it; the lines go to the first that exists.
     pub configuration: &'static [&'static str],
-    /// Whether a configuration alone means that its hooks are going to be written, over whatever is
-    /// there.
+    /// Whether it overwrites hooks that are there, so that its configuration alone counts.
     overwrites: bool,
-    /// How it is configured, and therefore what the lines are.
     pub style: Style,
-    /// What to run then, if anything.
+    /// The command that puts a changed configuration into force.
     pub then: Option<&'static str>,
 }
 
-/// Every manager that is known, by what it really writes (lefthook 2.2, pre-commit 4, prek 0.5,
+/// The managers, as seen in what they write (lefthook 2.2, pre-commit 4, prek 0.5,
 /// simple-git-hooks 2.14, husky 4.3).
-pub(super) const MANAGERS: [HookManager; 5] = [
+pub(super) static MANAGERS: [HookManager; 5] = [
     HookManager {
         name: "lefthook",
         mark: "call_lefthook",
@@ -105,12 +101,12 @@ impl HookManager {
         find(hook, self.mark.as_bytes()).is_some()
     }
 
-    /// The file that says that this manager's hooks are going to be written over ours; `read` gives
-    /// the bytes of a file at the top of the work tree, if it exists.
+    /// The configuration file by which this manager will overwrite our hooks. `read` returns the
+    /// bytes of a file at the top of the work tree.
     pub(super) fn claims(&self, read: impl Fn(&str) -> Option<Vec<u8>>) -> Option<&'static str> {
         let claiming = |name: &&&'static str| {
             let Some(text) = read(name) else { return false };
-            // package.json is everybody's: it counts if it names the manager.
+            // Every project has a package.json: it counts if it names the manager.
             **name != "package.json"
                 || find(&text, format!("\"{}\"", self.name).as_bytes()).is_some()
         };
@@ -127,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn a_hook_is_known_by_what_its_manager_writes() {
+    fn a_hook_is_recognised_by_what_its_manager_writes() {
         for (hook, name) in [
             ("#!/bin/sh\n\ncall_lefthook run \"pre-commit\" \"$@\"\n", "lefthook"),
             (
@@ -155,7 +151,7 @@ mod tests {
         let package = only("package.json", "{\"devDependencies\": {\"simple-git-hooks\": \"2\"}}");
         assert_eq!(manager("simple-git-hooks").claims(package), Some("package.json"));
         assert_eq!(manager("simple-git-hooks").claims(only("package.json", "{}")), None);
-        // These two chain a hook that is there, so ours may be.
+        // These two run a hook that was there before them.
         assert_eq!(manager("pre-commit").claims(only(".pre-commit-config.yaml", "")), None);
         assert_eq!(manager("prek").claims(only(".pre-commit-config.yaml", "")), None);
     }

@@ -1,4 +1,4 @@
-//! The operation that git is in the middle of when it asks for a commit's message.
+//! The operation that git is in the middle of: one that makes commits, and stops if a hook does.
 
 use crate::base::error::Error;
 use crate::git::process::Git;
@@ -10,7 +10,7 @@ pub(crate) type Operation = [&'static str; 3];
 
 const DOING: &str = "see what git is doing";
 
-/// The operation in the work tree that git would use; `None` for a plain commit.
+/// The operation in the work tree of `git`; `None` for a plain commit.
 pub(crate) fn in_progress(git: &Git) -> Result<Option<Operation>, Error> {
     use Unfinished::{CherryPick, Mailbox, Merge, Rebase, Revert, Sequence};
 

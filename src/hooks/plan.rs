@@ -1,70 +1,61 @@
-//! What is to be changed, as a value: nothing here touches a file.
+//! The edits of an installation as values. Nothing here touches a file.
 
 use std::path::{Path, PathBuf};
 
 use crate::base::error::Error;
 use crate::disk::atomic::{Bits, TEMPORARY};
 use crate::hooks::block::{self, Block, Condition, Found};
-use crate::hooks::setup::{Foreign, Setup, names_us};
+use crate::hooks::setup::{Setup, names_us};
 use crate::hooks::shim::{self, Author};
-use crate::hooks::slot::{HookDirectory, Slot, Stand};
+use crate::hooks::slot::{HookDirectory, HookFile, Slot};
 use crate::hooks::{Hook, find, shown};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum HookEdit {
-    /// A directory that is missing.
+    /// Creates a missing directory.
     MakeDirectory { path: PathBuf, bits: Bits },
-    /// A file that is new, or new in the place of another.
-    Write {
-        path: PathBuf,
-        text: Vec<u8>,
-        bits: Bits,
-        /// What it does to what was there.
-        how: Overwrite,
-    },
-    /// A second name for a hook, so that the first can be taken.
+    /// Writes a file.
+    Write { path: PathBuf, text: Vec<u8>, bits: Bits, how: Overwrite },
+    /// Gives a hook the second name `kept`, so that its first can be taken.
     Keep {
         hook: PathBuf,
-        /// Its second name.
         kept: PathBuf,
-        /// Why git passed it over so far, if it did.
-        idle: Option<&'static str>,
+        /// Why git has ignored it so far, if it has.
+        ignored: Option<&'static str>,
     },
-    /// A hook that was kept gets its name back.
-    PutBack {
-        /// Where it is kept.
-        kept: PathBuf,
-        /// Its name.
-        hook: PathBuf,
-    },
-    /// A file that we wrote goes.
+    /// Renames a kept hook back.
+    PutBack { kept: PathBuf, hook: PathBuf },
+    /// Removes a file that we wrote.
     Remove(PathBuf),
-    /// A directory that is empty now goes.
+    /// Removes a directory that is empty now.
     RemoveDirectory(PathBuf),
 }
 
-/// What writing a file does to what was there.
+/// What writing a file does to the file that was there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Overwrite {
     /// Nothing was there.
     Create,
-    /// The kept hook, or an older text of ours, makes room.
+    /// It was ours, or is kept under another name.
     Replace,
-    /// The block goes in; every other byte stays.
+    /// Adds the block.
     AddBlock,
-    /// An older or misplaced block of ours is written anew.
+    /// Replaces an older or misplaced block.
     RenewBlock,
-    /// The block goes out; every other byte stays.
-    TakeBlockOut,
+    /// Removes the block.
+    RemoveBlock,
 }
 
-/// What our hook files are: git ignores those that are not executable.
+/// Of our hook files: git ignores those that are not executable.
 const EXECUTABLE: Bits = Bits::New(0o777);
-/// What our hook on a server is: it may run as another user than the one who installs.
+/// Of our hook on a server: it may run as another user.
 const FOR_EVERYONE: Bits = Bits::Exact(0o755);
-/// What husky makes: it hands the file to a shell.
+/// Of husky's files, which it passes to a shell.
 const PLAIN: Bits = Bits::New(0o666);
 const DIRECTORY: Bits = Bits::New(0o777);
+
+/// The block in a description.
+const BLOCK: &str = "the block of bakstop";
 
 const INSTALL: &str = "install the hooks";
 const UNINSTALL: &str = "uninstall the hooks";
@@ -72,39 +63,30 @@ const UNINSTALL: &str = "uninstall the hooks";
 impl HookEdit {
     /// The change in a line, before or after it is made.
     fn describe(&self, top: &Path, done: bool) -> String {
-        let verb = |past: &str, future: &str| {
-            if done { past.to_owned() } else { format!("would {future}") }
-        };
         let file = |path: &Path| shown(path, top);
-        match self {
-            Self::MakeDirectory { path, .. } => {
-                format!("{} {}/", verb("created", "create"), file(path))
+        let (past, verb, object) = match self {
+            Self::MakeDirectory { path, .. } => ("created", "create", format!("{}/", file(path))),
+            Self::Write { path, how, .. } => {
+                let file = file(path);
+                match how {
+                    Overwrite::Create => ("created", "create", file.to_string()),
+                    Overwrite::Replace => ("wrote", "write", file.to_string()),
+                    Overwrite::AddBlock => ("added", "add", format!("{BLOCK} to {file}")),
+                    Overwrite::RenewBlock => ("renewed", "renew", format!("{BLOCK} in {file}")),
+                    Overwrite::RemoveBlock => ("removed", "remove", format!("{BLOCK} from {file}")),
+                }
             }
-            Self::Write { path, how: Overwrite::Create, .. } => {
-                format!("{} {}", verb("created", "create"), file(path))
-            }
-            Self::Write { path, how: Overwrite::Replace, .. } => {
-                format!("{} {}", verb("wrote", "write"), file(path))
-            }
-            Self::Write { path, how: Overwrite::AddBlock, .. } => {
-                format!("{} the block of bakstop to {}", verb("added", "add"), file(path))
-            }
-            Self::Write { path, how: Overwrite::RenewBlock, .. } => {
-                format!("{} the block of bakstop in {}", verb("renewed", "renew"), file(path))
-            }
-            Self::Write { path, how: Overwrite::TakeBlockOut, .. } => {
-                format!("{} the block of bakstop out of {}", verb("took", "take"), file(path))
-            }
-            Self::Keep { hook, kept, idle } => {
-                let then = idle.map_or("it runs first".to_owned(), stays_idle);
-                format!("{} {} as {}; {then}", verb("kept", "keep"), file(hook), file(kept))
+            Self::Keep { hook, kept, ignored } => {
+                let then = ignored.map_or("it runs first".to_owned(), still_ignored);
+                ("kept", "keep", format!("{} as {}; {then}", file(hook), file(kept)))
             }
             Self::PutBack { kept, hook } => {
-                format!("{} {} back as {}", verb("put", "put"), file(kept), file(hook))
+                ("put", "put", format!("{} back as {}", file(kept), file(hook)))
             }
-            Self::Remove(path) => format!("{} {}", verb("removed", "remove"), file(path)),
-            Self::RemoveDirectory(path) => format!("{} {}/", verb("removed", "remove"), file(path)),
-        }
+            Self::Remove(path) => ("removed", "remove", file(path).to_string()),
+            Self::RemoveDirectory(path) => ("removed", "remove", format!("{}/", file(path))),
+        };
+        if done { format!("{past} {object}") } else { format!("would {verb} {object}") }
     }
 
     /// The file that is changed.
@@ -120,9 +102,8 @@ impl HookEdit {
     }
 }
 
-/// What installing these hooks changes; nothing, if everything is as it should be. One that we have
-/// written before is renewed with them. `binary` is the program that hooks of this clone try first;
-/// a hook that is shared names none.
+/// Plans the installation of `hooks`, and the update of others that were installed before. `binary`
+/// is the program that hooks of this clone try first; shared hooks name none.
 pub(crate) fn install(
     setup: &Setup,
     place: &HookDirectory,
@@ -136,7 +117,7 @@ pub(crate) fn install(
             Setup::Husky(husky) => install_block(slot, husky.direct)?,
             Setup::Server(_) if binary.is_none() => return Err(without_program()),
             Setup::Server(_) => install_file(slot, binary)?,
-            Setup::Foreign(foreign) => return Err(refuse(foreign)),
+            Setup::Foreign(_) => Vec::new(),
         });
     }
     if !place.exists && !edits.is_empty() {
@@ -147,12 +128,12 @@ pub(crate) fn install(
     Ok(edits)
 }
 
-/// A server's hook looks nowhere else.
+/// A server's hook looks for no other program.
 fn without_program() -> Error {
     Error::new(INSTALL, "it is not known where this program lies").help("run it by its whole path")
 }
 
-/// Files that an installation began to write and was killed over.
+/// Removes files that a killed installation left.
 fn scraps(place: &HookDirectory) -> impl Iterator<Item = HookEdit> {
     let name = |path: &PathBuf| {
         path.file_name()
@@ -161,18 +142,8 @@ fn scraps(place: &HookDirectory) -> impl Iterator<Item = HookEdit> {
     place.names.iter().filter(move |path| name(path)).cloned().map(HookEdit::Remove)
 }
 
-/// What is said where another program owns the hooks.
-pub(crate) fn refuse(foreign: &Foreign) -> Error {
-    let next = if foreign.is_named() {
-        "bakstop is named there already, so there is nothing to add"
-    } else {
-        &foreign.by_hand
-    };
-    Error::new(INSTALL, &foreign.cause).help(format!("nothing was changed; {next}"))
-}
-
-/// What is said of a hook that is kept although git passes it over.
-pub(crate) fn stays_idle(why: &str) -> String {
+/// The note about a hook that is kept although git ignores it.
+pub(crate) fn still_ignored(why: &str) -> String {
     format!("it is {why}, so it did not run and does not")
 }
 
@@ -181,14 +152,14 @@ pub(crate) fn describe(edits: &[HookEdit], top: &Path, done: bool) -> String {
     edits.iter().map(|edit| edit.describe(top, done) + "\n").collect()
 }
 
-/// What uninstalling changes in one directory of hooks.
+/// Plans what uninstalling changes in one directory.
 pub(crate) fn uninstall(place: &HookDirectory) -> Result<Vec<HookEdit>, Error> {
     let mut edits = Vec::new();
     for slot in &place.slots {
         edits.extend(if place.husky { uninstall_block(slot)? } else { uninstall_file(slot)? });
     }
     edits.extend(scraps(place));
-    // A directory without hooks and no directory are the same to git.
+    // To git, an empty directory of hooks is the same as a missing one.
     let goes = |name: &PathBuf| edits.contains(&HookEdit::Remove(name.clone()));
     if !edits.is_empty() && !place.names.is_empty() && place.names.iter().all(goes) {
         edits.push(HookEdit::RemoveDirectory(place.directory.clone()));
@@ -196,76 +167,75 @@ pub(crate) fn uninstall(place: &HookDirectory) -> Result<Vec<HookEdit>, Error> {
     Ok(edits)
 }
 
-/// Puts our file into the place of a hook. `binary` is the program that it tries first.
+/// Writes our file at the path of a hook. `binary` is the program that it tries first.
 fn install_file(slot: &Slot, binary: Option<&Path>) -> Result<Vec<HookEdit>, Error> {
     let text = shim::render(slot.hook, binary);
     let (bits, runs) = match slot.hook {
         Hook::PreReceive => (FOR_EVERYONE, slot.is_for_everyone()),
         _ => (EXECUTABLE, slot.is_executable()),
     };
-    let write = |how| HookEdit::Write { path: slot.path.clone(), text: text.clone(), bits, how };
-    match (&slot.stand, slot.author()) {
-        (Stand::Nothing, _) => Ok(vec![write(Overwrite::Create)]),
-        (Stand::Other, _) => {
-            Err(Error::new(INSTALL, format!("{} is not a file", slot.name)).help("remove it"))
-        }
-        (Stand::File { .. }, Author::Bakstop(_)) => Ok(if slot.text() == text && runs {
-            Vec::new()
-        } else {
-            vec![write(Overwrite::Replace)]
-        }),
+    let is_current = runs && slot.text() == text;
+    let write = |how| HookEdit::Write { path: slot.path.clone(), text, bits, how };
+    match (&slot.file, slot.author()) {
+        (HookFile::Missing, _) => Ok(vec![write(Overwrite::Create)]),
+        (HookFile::Other, _) => Err(not_a_file(slot)),
+        (HookFile::Regular { .. }, Author::Bakstop(_)) if is_current => Ok(Vec::new()),
+        (HookFile::Regular { .. }, Author::Bakstop(_)) => Ok(vec![write(Overwrite::Replace)]),
         (_, Author::BakstopAndOthers) => Err(edited(INSTALL, slot)),
         (_, Author::Bakstop(_)) => {
             Err(Error::new(INSTALL, format!("{} is a link to a hook of bakstop", slot.name))
                 .help("remove the link, then install"))
         }
-        (_, Author::Others) if slot.is_delegated() => {
-            Err(Error::new(INSTALL, format!("{} is not ours", slot.name))
-                .help("give it another name, then install"))
-        }
-        // An installation was cut off between keeping the hook and taking its place.
-        (_, Author::Others) if slot.kept_stand == slot.stand => Ok(vec![write(Overwrite::Replace)]),
-        (_, Author::Others) if slot.has_kept() => Err(Error::new(
-            INSTALL,
-            format!("{} is not ours, and {} is there as well", slot.name, slot.kept_name),
-        )
-        .help("keep the one that you want as the first, remove the other, then install")),
-        // It cannot be kept under another name, but a person has added the line.
-        (_, Author::Others) if asks_its_name(slot.text()) && names_us(slot.text()) => {
-            Ok(Vec::new())
-        }
-        (Stand::Link(_), Author::Others) if slot.text().contains(&0) => Err(Error::new(
-            INSTALL,
-            format!("{} is a link to a program, which may go by its name", slot.name),
-        )
-        .help(by_hand(slot))),
-        (_, Author::Others) if asks_its_name(slot.text()) => Err(Error::new(
-            INSTALL,
-            format!("{} looks at its own name, so it cannot be kept under another", slot.name),
-        )
-        .help(by_hand(slot))),
-        (_, Author::Others) => {
-            let (hook, kept) = (slot.path.clone(), slot.kept.clone());
-            Ok(vec![
-                HookEdit::Keep { hook, kept, idle: slot.stand.idle() },
-                write(Overwrite::Replace),
-            ])
-        }
+        (_, Author::Others) => replace(slot, write(Overwrite::Replace)),
     }
 }
 
-/// Takes our file out, and puts back what was there.
+/// Keeps the hook of somebody else under another name, so that `ours` can take its place.
+fn replace(slot: &Slot, ours: HookEdit) -> Result<Vec<HookEdit>, Error> {
+    let (name, text) = (&slot.name, slot.text());
+    let refused = |cause: String| Error::new(INSTALL, cause);
+    let asks = asks_its_name(text);
+    if slot.is_delegated() {
+        Err(refused(format!("{name} is not ours")).help("give it another name, then install"))
+    } else if slot.kept_file == slot.file {
+        // An installation was cut off between keeping the hook and taking its place.
+        Ok(vec![ours])
+    } else if slot.has_kept() {
+        Err(refused(format!("{name} is not ours, and {} is there as well", slot.kept_name))
+            .help("keep the one that you want as the first, remove the other, then install"))
+    } else if asks && names_us(text) {
+        // A person has added the line.
+        Ok(Vec::new())
+    } else if matches!(slot.file, HookFile::Link(_)) && text.contains(&0) {
+        Err(refused(format!("{name} is a link to a program, which may go by its name"))
+            .help(by_hand(slot)))
+    } else if asks {
+        Err(refused(format!("{name} looks at its own name, so it cannot be kept under another"))
+            .help(by_hand(slot)))
+    } else {
+        let (hook, kept) = (slot.path.clone(), slot.kept.clone());
+        Ok(vec![HookEdit::Keep { hook, kept, ignored: slot.file.why_ignored() }, ours])
+    }
+}
+
+fn not_a_file(slot: &Slot) -> Error {
+    Error::new(INSTALL, format!("{} is not a file", slot.name)).help("remove it")
+}
+
+/// Removes our file, and puts back the hook that was there.
 fn uninstall_file(slot: &Slot) -> Result<Vec<HookEdit>, Error> {
     let put_back = HookEdit::PutBack { kept: slot.kept.clone(), hook: slot.path.clone() };
-    match (&slot.stand, slot.author()) {
-        (Stand::File { .. }, Author::Bakstop(_)) if !slot.has_kept() => {
+    match (&slot.file, slot.author()) {
+        (HookFile::Regular { .. }, Author::Bakstop(_)) if !slot.has_kept() => {
             Ok(vec![HookEdit::Remove(slot.path.clone())])
         }
-        (Stand::File { .. }, Author::Bakstop(_)) | (Stand::Nothing, _) if slot.has_kept() => {
+        (HookFile::Regular { .. }, Author::Bakstop(_)) | (HookFile::Missing, _)
+            if slot.has_kept() =>
+        {
             Ok(vec![put_back])
         }
         (_, Author::BakstopAndOthers) => Err(edited(UNINSTALL, slot)),
-        (_, Author::Others) if slot.has_kept() && slot.kept_stand == slot.stand => {
+        (_, Author::Others) if slot.has_kept() && slot.kept_file == slot.file => {
             Ok(vec![HookEdit::Remove(slot.kept.clone())])
         }
         (_, _) if slot.has_kept() => Err(Error::new(
@@ -277,60 +247,66 @@ fn uninstall_file(slot: &Slot) -> Result<Vec<HookEdit>, Error> {
     }
 }
 
-/// Puts the block into husky's file. `direct` is husky 5 to 8, where git runs the file itself.
+/// Adds the block to husky's file. With `direct`, husky 5 to 8, git runs the file itself.
 fn install_block(slot: &Slot, direct: bool) -> Result<Vec<HookEdit>, Error> {
-    let write =
-        |text, bits, how| vec![HookEdit::Write { path: slot.path.clone(), text, bits, how }];
     if slot.author() != Author::Others {
         return install_file(slot, None);
     }
-    let (text, mode) = match &slot.stand {
-        Stand::File { text, mode } => (text, *mode),
-        Stand::Nothing if direct => return install_file(slot, None),
-        Stand::Nothing => {
-            return Ok(write(block::insert(None, slot.hook), PLAIN, Overwrite::Create));
+    let (text, mode) = match &slot.file {
+        HookFile::Regular { text, mode } => (text, *mode),
+        HookFile::Missing if direct => return install_file(slot, None),
+        HookFile::Missing => {
+            let text = block::insert(None, slot.hook);
+            return Ok(vec![write_block(slot, text, PLAIN, Overwrite::Create)]);
         }
-        Stand::Link(_) | Stand::Other => {
-            return Err(
-                Error::new(INSTALL, format!("{} is not a file", slot.name)).help("remove it")
-            );
-        }
+        HookFile::Link(_) | HookFile::Other => return Err(not_a_file(slot)),
     };
-    if direct && !is_for_sh(text) {
-        return Err(Error::new(INSTALL, format!("{} is not a script for sh", slot.name))
-            .help(by_hand(slot)));
+    if direct {
+        refuse_ignored(slot, text, mode)?;
     }
-    // git ignores it without a word, so that whatever stands in it has not run so far.
-    if direct && mode & 0o111 == 0 {
-        return Err(Error::new(
-            INSTALL,
-            format!("{} is not executable: git ignores it", slot.name),
-        )
-        .help(format!(
-            "make it executable (`chmod +x {}`) or remove it",
-            slot.name.as_pathspec(false)
-        )));
-    }
+    let bits = Bits::Exact(mode);
     match block::look(text, slot.hook) {
         Found::Nothing => {
-            Ok(write(block::insert(Some(text), slot.hook), Bits::Exact(mode), Overwrite::AddBlock))
+            let text = block::insert(Some(text), slot.hook);
+            Ok(vec![write_block(slot, text, bits, Overwrite::AddBlock)])
         }
         Found::Block(found) => match found.condition {
             Condition::Current => Ok(Vec::new()),
             Condition::Edited => Err(edited_block(INSTALL, slot, text, &found)),
             Condition::Crlf | Condition::Misplaced | Condition::Older => {
                 let rest = block::remove(text, &found);
-                let renewed = block::insert(rest.as_deref(), slot.hook);
-                Ok(write(renewed, Bits::Exact(mode), Overwrite::RenewBlock))
+                let text = block::insert(rest.as_deref(), slot.hook);
+                Ok(vec![write_block(slot, text, bits, Overwrite::RenewBlock)])
             }
         },
         Found::Pieces => Err(pieces(INSTALL, slot)),
     }
 }
 
-/// Takes the block out of husky's file, and the file away if we made it.
+fn write_block(slot: &Slot, text: Vec<u8>, bits: Bits, how: Overwrite) -> HookEdit {
+    HookEdit::Write { path: slot.path.clone(), text, bits, how }
+}
+
+/// Fails if git would not run the block in this file: another interpreter would read it, or git
+/// ignores the file, and what is in it has not run so far.
+fn refuse_ignored(slot: &Slot, text: &[u8], mode: u32) -> Result<(), Error> {
+    let name = &slot.name;
+    if !is_for_sh(text) {
+        return Err(
+            Error::new(INSTALL, format!("{name} is not a script for sh")).help(by_hand(slot))
+        );
+    }
+    if mode & 0o111 == 0 {
+        let chmod = format!("chmod +x {}", name.as_pathspec(false));
+        return Err(Error::new(INSTALL, format!("{name} is not executable: git ignores it"))
+            .help(format!("make it executable (`{chmod}`) or remove it")));
+    }
+    Ok(())
+}
+
+/// Removes the block from husky's file, or the file if we made it.
 fn uninstall_block(slot: &Slot) -> Result<Vec<HookEdit>, Error> {
-    let Stand::File { text, mode } = &slot.stand else { return Ok(Vec::new()) };
+    let HookFile::Regular { text, mode } = &slot.file else { return Ok(Vec::new()) };
     if slot.author() != Author::Others {
         return uninstall_file(slot);
     }
@@ -340,19 +316,14 @@ fn uninstall_block(slot: &Slot) -> Result<Vec<HookEdit>, Error> {
             Err(edited_block(UNINSTALL, slot, text, &found))
         }
         Found::Block(found) => Ok(vec![match block::remove(text, &found) {
-            Some(text) => HookEdit::Write {
-                path: slot.path.clone(),
-                text,
-                bits: Bits::Exact(*mode),
-                how: Overwrite::TakeBlockOut,
-            },
+            Some(text) => write_block(slot, text, Bits::Exact(*mode), Overwrite::RemoveBlock),
             None => HookEdit::Remove(slot.path.clone()),
         }]),
         Found::Pieces => Err(pieces(UNINSTALL, slot)),
     }
 }
 
-/// The line for a script that we must not touch.
+/// The line to add to a script that we must not touch.
 fn by_hand(slot: &Slot) -> String {
     let when =
         if slot.hook.reads_lines() { "with all lines that git gives it" } else { "at its end" };
@@ -364,7 +335,7 @@ fn by_hand(slot: &Slot) -> String {
 
 fn edited(doing: &str, slot: &Slot) -> Error {
     let help = if slot.has_kept() {
-        let runs = if slot.kept_stand.idle().is_none() {
+        let runs = if slot.kept_file.why_ignored().is_none() {
             "which runs first"
         } else {
             "make that executable"
@@ -387,15 +358,15 @@ fn edited_block(doing: &str, slot: &Slot, text: &[u8], found: &Block) -> Error {
 
 fn pieces(doing: &str, slot: &Slot) -> Error {
     Error::new(doing, format!("{} holds pieces of a block of bakstop", slot.name)).help(
-        "remove what stands between `# >>> bakstop` and `# <<< bakstop` by hand, then try again",
+        "remove the lines between `# >>> bakstop` and `# <<< bakstop` by hand, then try again",
     )
 }
 
-/// Whether a hook decides by the name that it was called by: kept under another name, it would do
-/// nothing.
+/// Whether a hook depends on the name that it is called by: under another name, it would do
+/// something else.
 fn asks_its_name(text: &[u8]) -> bool {
     if text.contains(&0) {
-        // A compiled program: nothing can be read in it.
+        // A compiled program.
         return false;
     }
     text.split(|&byte| byte == b'\n').filter(|line| !line.trim_ascii_start().starts_with(b"#")).any(
@@ -421,8 +392,8 @@ fn asks_its_name(text: &[u8]) -> bool {
     )
 }
 
-/// Whether a script is run by `sh`, as the block is: by its shebang, or by husky, which starts it
-/// anew with `sh`.
+/// Whether a script is run by `sh`, as the block needs: by its shebang, or by `husky.sh`, which runs
+/// it again with `sh`.
 fn is_for_sh(text: &[u8]) -> bool {
     let line = text.split(|&byte| byte == b'\n').next().unwrap_or_default();
     let shebang = String::from_utf8_lossy(line.strip_prefix(b"#!").unwrap_or_default());
@@ -442,20 +413,20 @@ mod tests {
 
     const MINE: &[u8] = b"#!/bin/sh\nnpm test\n";
 
-    fn slot(stand: Stand, has_kept: bool) -> Slot {
+    fn slot(hook_file: HookFile, has_kept: bool) -> Slot {
         Slot {
             hook: Hook::PreCommit,
             path: "/r/h/pre-commit".into(),
-            stand,
+            file: hook_file,
             kept: "/r/h/pre-commit.before-bakstop".into(),
-            kept_stand: if has_kept { file("#!/bin/sh\nolder\n", 0o755) } else { Stand::Nothing },
+            kept_file: if has_kept { file("#!/bin/sh\nolder\n", 0o755) } else { HookFile::Missing },
             name: RepoPath::from("h/pre-commit"),
             kept_name: RepoPath::from("h/pre-commit.before-bakstop"),
         }
     }
 
-    fn file(text: impl Into<Vec<u8>>, mode: u32) -> Stand {
-        Stand::File { text: text.into(), mode }
+    fn file(text: impl Into<Vec<u8>>, mode: u32) -> HookFile {
+        HookFile::Regular { text: text.into(), mode }
     }
 
     fn shim() -> Vec<u8> {
@@ -477,26 +448,30 @@ mod tests {
         let idle = |why| {
             keeps.replace("it runs first", &format!("it is {why}, so it did not run and does not"))
         };
-        for (stand, has_kept, expected) in [
-            (Stand::Nothing, false, "would create h/pre-commit\n"),
-            (Stand::Nothing, true, "would create h/pre-commit\n"),
+        for (hook_file, has_kept, expected) in [
+            (HookFile::Missing, false, "would create h/pre-commit\n"),
+            (HookFile::Missing, true, "would create h/pre-commit\n"),
             (file(MINE, 0o755), false, keeps),
             (file(MINE, 0o644), false, &idle("not executable")),
             (file("", 0o755), false, keeps),
-            (Stand::Link(Some((MINE.into(), 0o755))), false, keeps),
-            (Stand::Link(Some((MINE.into(), 0o644))), false, &idle("not executable")),
-            (Stand::Link(None), false, &idle("a link that leads to no file")),
+            (HookFile::Link(Some((MINE.into(), 0o755))), false, keeps),
+            (HookFile::Link(Some((MINE.into(), 0o644))), false, &idle("not executable")),
+            (HookFile::Link(None), false, &idle("a link that leads to no file")),
             (file(shim(), 0o755), true, ""),
             (file(shim(), 0o644), true, "would write h/pre-commit\n"),
             (file(shim::render(Hook::PreCommit, None), 0o755), false, "would write h/pre-commit\n"),
         ] {
-            assert_eq!(installed(&slot(stand.clone(), has_kept)).unwrap(), expected, "{stand:?}");
+            assert_eq!(
+                installed(&slot(hook_file.clone(), has_kept)).unwrap(),
+                expected,
+                "{hook_file:?}"
+            );
         }
     }
 
     #[test]
     fn an_installation_that_was_cut_off_goes_on_where_it_stopped() {
-        let cut_off = Slot { kept_stand: file(MINE, 0o755), ..slot(file(MINE, 0o755), true) };
+        let cut_off = Slot { kept_file: file(MINE, 0o755), ..slot(file(MINE, 0o755), true) };
         assert_eq!(installed(&cut_off).unwrap(), "would write h/pre-commit\n");
         assert_eq!(uninstalled(&cut_off).unwrap(), "removed h/pre-commit.before-bakstop\n");
         let scrap = PathBuf::from("/r/h/.bakstop-x1");
@@ -513,8 +488,8 @@ mod tests {
 
     #[test]
     fn what_installing_refuses() {
-        for (stand, has_kept, cause) in [
-            (Stand::Other, false, "h/pre-commit is not a file"),
+        for (hook_file, has_kept, cause) in [
+            (HookFile::Other, false, "h/pre-commit is not a file"),
             (
                 file(MINE, 0o755),
                 true,
@@ -526,7 +501,7 @@ mod tests {
                 "h/pre-commit was edited after bakstop wrote it",
             ),
             (
-                Stand::Link(Some((shim(), 0o755))),
+                HookFile::Link(Some((shim(), 0o755))),
                 false,
                 "h/pre-commit is a link to a hook of bakstop",
             ),
@@ -536,7 +511,7 @@ mod tests {
                 "h/pre-commit looks at its own name, so it cannot be kept under another",
             ),
         ] {
-            let error = installed(&slot(stand, has_kept)).unwrap_err();
+            let error = installed(&slot(hook_file, has_kept)).unwrap_err();
             assert_eq!(error.cause(), cause);
             assert!(error.next_step().is_some());
         }
@@ -545,9 +520,9 @@ mod tests {
     #[test]
     fn what_uninstalling_does_with_what_is_there() {
         let puts_back = "put h/pre-commit.before-bakstop back as h/pre-commit\n";
-        for (stand, has_kept, expected) in [
-            (Stand::Nothing, false, Ok("")),
-            (Stand::Nothing, true, Ok(puts_back)),
+        for (hook_file, has_kept, expected) in [
+            (HookFile::Missing, false, Ok("")),
+            (HookFile::Missing, true, Ok(puts_back)),
             (file(shim(), 0o755), true, Ok(puts_back)),
             (file(shim(), 0o644), false, Ok("removed h/pre-commit\n")),
             (file(MINE, 0o755), false, Ok("")),
@@ -563,28 +538,28 @@ mod tests {
                 false,
                 Err("h/pre-commit was edited after bakstop wrote it"),
             ),
-            (Stand::Link(Some((MINE.into(), 0o755))), false, Ok("")),
+            (HookFile::Link(Some((MINE.into(), 0o755))), false, Ok("")),
         ] {
-            let done = uninstalled(&slot(stand.clone(), has_kept));
+            let done = uninstalled(&slot(hook_file.clone(), has_kept));
             let done = done.as_deref().map_err(Error::cause);
-            assert_eq!(done, expected, "{stand:?}");
+            assert_eq!(done, expected, "{hook_file:?}");
         }
     }
 
     #[test]
     fn a_shared_hook_names_no_program_of_this_machine() {
-        let place = |stand| HookDirectory {
+        let place = |hook_file| HookDirectory {
             directory: "/r/h".into(),
             exists: false,
             husky: false,
             names: Vec::new(),
-            slots: vec![slot(stand, false)],
+            slots: vec![slot(hook_file, false)],
         };
         for tracked in [true, false] {
             let setup = Setup::Native { directory: "/r/h".into(), tracked };
             let edits = install(
                 &setup,
-                &place(Stand::Nothing),
+                &place(HookFile::Missing),
                 &Hook::USUAL,
                 Some(Path::new("/opt/me/bakstop")),
             )
@@ -597,7 +572,7 @@ mod tests {
         let husky = Setup::Husky(Husky { directory: "/r/h".into(), direct: false, prepared: true });
         let edits = install(
             &husky,
-            &place(Stand::Nothing),
+            &place(HookFile::Missing),
             &Hook::USUAL,
             Some(Path::new("/opt/me/bakstop")),
         )
@@ -659,7 +634,7 @@ mod tests {
     }
 
     #[test]
-    fn a_hook_that_asks_its_own_name_is_seen() {
+    fn a_hook_that_depends_on_its_name_is_detected() {
         for (line, asks) in [
             ("name=$(basename \"$0\")", true),
             ("case ${0##*/} in", true),

@@ -1,6 +1,6 @@
-//! The rehearsal of a commit: an index and an object store that are thrown away, and a hook that is
-//! run over them as `git commit` runs it. The repository itself is only read, unless a hook of
-//! others writes a ref: then it keeps what that ref needs.
+//! The rehearsal of a commit: a temporary index and object store, and a hook that runs on them as
+//! `git commit` would run it. The repository itself is only read, unless another hook writes a ref:
+//! then the objects of that ref are copied into it.
 
 use std::ffi::{OsStr, OsString};
 use std::io::{PipeReader, Read};
@@ -22,39 +22,38 @@ use crate::git::process::{Git, parse_path, text};
 use crate::os::child;
 use crate::os::env::Environment;
 
-/// A commit that never happens.
+/// A commit that is never made.
 #[derive(Debug)]
 pub(crate) struct Rehearsal {
     /// Git, with the index and the object store of the rehearsal.
     git: Git,
-    /// Holds both, and goes away with this.
+    /// Holds both; removed on drop.
     scratch: Scratch,
     /// The repository's own object store.
     real: PathBuf,
-    /// Every ref of the repository, as it was.
+    /// Every ref of the repository at the start.
     refs: Vec<u8>,
 }
 
-/// How a hook ended.
+/// The result of a hook.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Performance {
-    /// Its exit code; `None` if git itself was ended by a signal.
+pub(crate) struct HookRun {
+    /// Its exit code; `None` if git was ended by a signal.
     pub code: Option<i32>,
-    /// The last of what it wrote to standard output and standard error, in the order in which it
-    /// came.
-    pub said: Vec<u8>,
+    /// The end of its standard output and standard error, in the order of arrival.
+    pub output: Vec<u8>,
 }
 
-/// How much of what a hook says is kept, in bytes.
+/// How much output is kept, in bytes.
 const KEPT: usize = 64 * 1024;
-/// How long a line may be, in bytes, to be listened to: what says nothing in so many is no report.
+/// The longest line that is parsed, in bytes.
 const LINE: usize = 64 * 1024;
-/// How many pieces of what a hook says may wait; then the hook does.
+/// How many pieces of output may wait before the hook has to.
 const PIECES: usize = 8;
-/// How often to look whether the hook has ended or the person wants to stop.
+/// The interval at which the end of the hook and an interruption are checked.
 const BEAT: Duration = Duration::from_millis(50);
-/// Settings that would make git write beside the index, or start something that watches the work
-/// tree; they are off for everything that takes part.
+/// Settings that would make git write next to the index, or start a monitor of the work tree. They
+/// are off for git and for the hook.
 const SETTINGS: [&str; 4] =
     ["core.splitIndex", "core.fsmonitor", "core.untrackedCache", "index.sparse"];
 /// The first version that has `git hook run`.
@@ -63,7 +62,7 @@ const RUNS_HOOKS: (u32, u32) = (2, 36);
 const DOING: &str = "rehearse a commit";
 
 impl Rehearsal {
-    /// Makes ready what HEAD holds. What is staged, conflicted or changed here does not matter.
+    /// Reads the tree of HEAD into the index. What is staged or changed here does not matter.
     pub(crate) fn prepare(git: &Git, env: &Environment) -> Result<Self, Error> {
         let scratch = Scratch::new().map_err(|error| {
             Error::new("make a temporary directory", error)
@@ -95,12 +94,12 @@ impl Rehearsal {
         Ok(Self { git, scratch, real, refs })
     }
 
-    /// A word that no other rehearsal has.
+    /// A unique word.
     pub(crate) fn nonce(&self) -> String {
         self.scratch.nonce()
     }
 
-    /// The regular files of this name, at any depth.
+    /// The regular files of this name in any directory.
     pub(crate) fn files_named(&self, name: &str) -> Result<Vec<Entry>, Error> {
         let anywhere = format!(":(top,glob)**/{name}");
         let mut entries = entries_at(&self.git, DOING, anywhere.as_ref(), &|_| true)?;
@@ -116,7 +115,7 @@ impl Rehearsal {
         }
     }
 
-    /// Stages a regular file, new or in the place of what was there.
+    /// Stages a regular file.
     pub(crate) fn stage(&self, path: &RepoPath, content: &[u8]) -> Result<(), Error> {
         let how = ["hash-object", "-w", "--stdin"];
         let id = text(&self.git.output_with_input(DOING, &how, content)?.stdout);
@@ -126,22 +125,20 @@ impl Rehearsal {
             .map(drop)
     }
 
-    /// Runs a hook, in the environment that it has under `git commit`, and with `variable` besides.
-    /// `file` is where its file would be. `listen` gets every line that the hook writes, early or
-    /// late, as it comes.
-    pub(crate) fn perform(
+    /// Runs a hook in the environment of `git commit`, with `variable` added. `file` is the path of
+    /// the hook. `listen` is called with each line of its output.
+    pub(crate) fn run_hook(
         &self,
         hook: &str,
         file: &Path,
         variable: (&'static str, &str),
         listen: impl FnMut(&[u8]),
-    ) -> Result<Performance, Error> {
+    ) -> Result<HookRun, Error> {
         let doing = format!("run the {hook} hook");
         let mut command = if self.runs_hooks()? {
             self.git.user_command(&["hook", "run", "--ignore-missing", hook])
         } else if is_run(file) {
-            // An alias is started as a hook is: at the top of the work tree, with the same
-            // variables.
+            // git starts an alias like a hook: at the top of the work tree, with the same variables.
             let mut command = self.git.user_command(&[
                 "-c",
                 "alias.bakstop-rehearsal=!f() { exec \"$1\"; }; f",
@@ -150,7 +147,7 @@ impl Rehearsal {
             command.arg(file);
             command
         } else {
-            return Ok(Performance { code: Some(0), said: Vec::new() });
+            return Ok(HookRun { code: Some(0), output: Vec::new() });
         };
         let failed = |error| Error::new(&*doing, error);
         let (reader, writer) = std::io::pipe().map_err(failed)?;
@@ -162,7 +159,7 @@ impl Rehearsal {
             .stderr(writer);
         let done = self.scratch.defer_signals(|stop| {
             let child = self.git.start(&doing, &mut command)?;
-            // Our ends of the pipe: while they are open, nobody else's end of it is the last.
+            // Closes our write ends of the pipe, so that it ends when the hook closes its own.
             drop(command);
             let done = watch(child, reader, stop, listen);
             self.keep_what_refs_need()?;
@@ -171,15 +168,15 @@ impl Rehearsal {
         done.unwrap_or_else(|Interrupted| Err(Error::new(&*doing, "it was interrupted")))
     }
 
-    /// A hook may put changes aside in a ref, as `git stash` does. What that ref needs was written
-    /// into the store that is thrown away: it goes into the repository's own, where the commit
-    /// would have put it.
+    /// A hook may write a ref, as `git stash` does. Its objects are in the temporary store: they are
+    /// copied into the repository's own.
     fn keep_what_refs_need(&self) -> Result<(), Error> {
         if list_refs(&self.git)? == self.refs {
             return Ok(());
         }
         self.keep_objects().map_err(|error| {
-            Error::new("keep what a hook has put aside", error).help("see `git fsck`")
+            Error::new("keep the objects of a ref that a hook has written", error)
+                .help("see `git fsck`")
         })
     }
 
@@ -195,7 +192,7 @@ impl Rehearsal {
                     atomic::make_directory(&real, Bits::New(0o777))?;
                 }
                 match atomic::copy(&object, &place) {
-                    // An object of this name has this content, whoever wrote it.
+                    // Another process wrote the same object: the name is its hash.
                     Err(WriteError::Changed) => {}
                     done => done?,
                 }
@@ -211,8 +208,7 @@ impl Rehearsal {
     }
 }
 
-/// Files of an object store in an order to copy them in. The index of a pack makes its objects
-/// known: the pack must be there by then.
+/// Sorts files of an object store for copying: the index of a pack must come after the pack.
 fn indexes_last(mut files: Vec<PathBuf>) -> Vec<PathBuf> {
     files.sort_by_key(|file| file.extension().is_some_and(|extension| extension == "idx"));
     files
@@ -222,7 +218,7 @@ fn list_refs(git: &Git) -> Result<Vec<u8>, Error> {
     git.output("list the refs", &["for-each-ref", "--format=%(refname) %(objectname)"])
 }
 
-/// The variables that switch [`SETTINGS`] off, after those that are there (git-config(1),
+/// Variables that switch [`SETTINGS`] off, numbered after those of `env` (git-config(1),
 /// `GIT_CONFIG_COUNT`).
 fn settings_off(env: &Environment) -> Vec<(String, OsString)> {
     let before: usize =
@@ -236,13 +232,13 @@ fn settings_off(env: &Environment) -> Vec<(String, OsString)> {
     variables
 }
 
-/// Whether there is a commit. A HEAD that cannot be read is an error.
+/// Whether HEAD has a commit.
 fn is_born(git: &Git) -> Result<bool, Error> {
     let doing = "read HEAD";
     if git.query(doing, &["rev-parse", "--quiet", "--verify", "HEAD"])?.is_some() {
         return Ok(true);
     }
-    // A branch without a commit has a name; a broken one is an error here.
+    // A HEAD without a commit is valid if it names a branch.
     git.output(doing, &["symbolic-ref", "HEAD"])
         .map(|_| false)
         .map_err(|error| error.or_help("see `git fsck`"))
@@ -253,7 +249,7 @@ fn is_run(file: &Path) -> bool {
     rustix::fs::access(file, rustix::fs::Access::EXEC_OK).is_ok()
 }
 
-/// A path of `GIT_ALTERNATE_OBJECT_DIRECTORIES`, quoted as git quotes it where it must be (git(1)).
+/// Quotes a path for `GIT_ALTERNATE_OBJECT_DIRECTORIES` if needed (git(1)).
 fn quote(path: &OsStr) -> OsString {
     let bytes = path.as_bytes();
     if !bytes.contains(&b':') && !bytes.starts_with(b"\"") {
@@ -276,24 +272,24 @@ pub(super) fn version(answer: &str) -> Option<(u32, u32)> {
     Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
 }
 
-/// Waits for the end of a hook, and takes in what it says. Something that it leaves running may
-/// hold the pipe open, and may go on talking; that is not waited for.
+/// Reads the output of a hook until it ends. A process that it leaves running may hold the pipe
+/// open and write on; that is not waited for.
 fn watch(
     mut child: Child,
     reader: PipeReader,
     stop: &AtomicBool,
     listen: impl FnMut(&[u8]),
-) -> std::io::Result<Performance> {
-    let (mut said, mut lines) = (Vec::new(), Lines::new(listen));
+) -> std::io::Result<HookRun> {
+    let (mut output, mut lines) = (Vec::new(), Lines::new(listen));
     let pieces = pieces(reader);
     let (mut ended, mut beat) = (None, Instant::now() + BEAT);
     loop {
         match pieces.recv_timeout(beat.saturating_duration_since(Instant::now())) {
             Ok(piece) => {
                 lines.take(&piece);
-                said.extend_from_slice(&piece);
-                if said.len() > 2 * KEPT {
-                    said.drain(..said.len() - KEPT);
+                output.extend_from_slice(&piece);
+                if output.len() > 2 * KEPT {
+                    output.drain(..output.len() - KEPT);
                 }
             }
             Err(RecvTimeoutError::Timeout) => {}
@@ -302,14 +298,14 @@ fn watch(
                 if ended.is_some() {
                     break;
                 }
-                // It closed its output, and runs on or is just ending.
+                // It closed its output, and still runs.
                 std::thread::sleep(Duration::from_millis(1));
             }
         }
-        // By the clock, and not when nothing comes: there may be no such time.
+        // By the clock, because output may come without a pause.
         if Instant::now() >= beat {
             if ended.is_some() {
-                break; // What it wrote before its end had a beat to arrive.
+                break; // What it wrote before its end had one beat to arrive.
             }
             ended = child.try_wait()?;
             beat = Instant::now() + BEAT;
@@ -321,11 +317,11 @@ fn watch(
     }
     let ended = ended.map_or_else(|| child.wait(), Ok)?;
     lines.finish();
-    said.drain(..said.len().saturating_sub(KEPT));
-    Ok(Performance { code: ended.code(), said })
+    output.drain(..output.len().saturating_sub(KEPT));
+    Ok(HookRun { code: ended.code(), output })
 }
 
-/// What comes out of a pipe, as it comes.
+/// Reads a pipe in a thread.
 fn pieces(mut reader: PipeReader) -> Receiver<Vec<u8>> {
     let (sender, receiver) = sync_channel(PIECES);
     std::thread::spawn(move || {
@@ -339,10 +335,10 @@ fn pieces(mut reader: PipeReader) -> Receiver<Vec<u8>> {
     receiver
 }
 
-/// Puts pieces together to lines.
+/// Joins pieces of output into lines.
 pub(super) struct Lines<Listen> {
     listen: Listen,
-    /// The line that has not ended yet, or the start of it.
+    /// The start of the current line.
     line: Vec<u8>,
 }
 
@@ -361,14 +357,14 @@ impl<Listen: FnMut(&[u8])> Lines<Listen> {
         }
     }
 
-    /// Nothing more comes.
+    /// Passes on the last line.
     pub(super) fn finish(mut self) {
         if !self.line.is_empty() {
             self.end();
         }
     }
 
-    /// The line has ended. One that is too long is passed over.
+    /// Passes the current line on, unless it is too long.
     fn end(&mut self) {
         if self.line.len() <= LINE {
             let line = self.line.strip_suffix(b"\n").unwrap_or(&self.line);
@@ -421,8 +417,8 @@ mod tests {
         assert_eq!(variables[8], ("GIT_CONFIG_VALUE_6".into(), "false".into()));
     }
 
-    /// A shell that runs `script` and writes into a pipe, which is read.
-    fn watched(script: &str, listen: impl FnMut(&[u8])) -> Performance {
+    /// Runs a script in a shell and watches it.
+    fn watched(script: &str, listen: impl FnMut(&[u8])) -> HookRun {
         let (reader, writer) = std::io::pipe().unwrap();
         let mut command = std::process::Command::new("sh");
         let child = command.args(["-c", script]).stdout(writer).spawn().unwrap();
@@ -431,20 +427,20 @@ mod tests {
     }
 
     #[test]
-    fn every_line_is_heard_and_the_last_of_them_are_kept() {
+    fn every_line_is_parsed_and_the_last_ones_are_kept() {
         let mut heard = Vec::new();
         let many = "echo early; yes middle | head -n 50000; sleep 0.3; echo late";
         let done = watched(many, |line| heard.push(line.to_vec()));
-        assert_eq!((done.code, done.said.len(), heard.len()), (Some(0), KEPT, 50_002));
+        assert_eq!((done.code, done.output.len(), heard.len()), (Some(0), KEPT, 50_002));
         assert_eq!(
             (&*heard[0], &*heard[1], &*heard[50_001]),
             (&b"early"[..], &b"middle"[..], &b"late"[..])
         );
-        assert!(done.said.ends_with(b"middle\nlate\n"));
+        assert!(done.output.ends_with(b"middle\nlate\n"));
     }
 
     #[test]
-    fn lines_are_put_together_and_endless_ones_passed_over() {
+    fn lines_are_joined_and_endless_ones_skipped() {
         let mut heard = Vec::new();
         let mut lines = Lines::new(|line: &[u8]| heard.push(line.to_vec()));
         let long = [&vec![b'x'; LINE], &b"error"[..]].concat();
@@ -457,7 +453,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_hook_leaves_running_is_not_waited_for() {
+    fn a_process_that_a_hook_leaves_is_not_waited_for() {
         for left in ["sleep 60", "yes", "while echo x; do sleep 0.02; done", "cat /dev/zero"] {
             let mut heard = false;
             let start = Instant::now();
@@ -465,7 +461,7 @@ mod tests {
                 watched(&format!("echo first; timeout 60 sh -c '{left}' & exit 3"), |line| {
                     heard |= line == b"first";
                 });
-            assert!(done.code == Some(3) && heard && done.said.len() <= KEPT, "{left}");
+            assert!(done.code == Some(3) && heard && done.output.len() <= KEPT, "{left}");
             assert!(start.elapsed() < Duration::from_secs(30), "{left}: {:?}", start.elapsed());
         }
     }

@@ -1,4 +1,4 @@
-//! How a bare repository runs its hooks, and therefore where the guard of pushes goes.
+//! How a bare repository runs its hooks, and where the guard of pushes goes.
 
 use std::path::PathBuf;
 
@@ -6,11 +6,10 @@ use crate::base::error::Error;
 use crate::hooks::layout::Layout;
 use crate::hooks::shim::Author;
 use crate::hooks::shown;
-use crate::hooks::slot::{HookDirectory, Slot, Stand};
-use crate::hooks::state::HookState;
+use crate::hooks::slot::{HookDirectory, HookFile, Slot};
+use crate::hooks::state::{Defect, HookState};
 
-/// The directory whose programs a delegating `pre-receive` runs one after the other, as those of
-/// Gitea and Forgejo do.
+/// The directory whose programs the `pre-receive` of Gitea and Forgejo runs one after the other.
 const DELEGATES: &str = "pre-receive.d";
 
 /// A repository that is pushed to.
@@ -18,20 +17,19 @@ const DELEGATES: &str = "pre-receive.d";
 pub(crate) struct Server {
     /// Where git looks for hooks.
     pub hooks: PathBuf,
-    /// Whether `pre-receive` belongs to the program that hosts the repository, and runs what is in
-    /// a directory.
+    /// Whether `pre-receive` belongs to the program that hosts the repository, and runs the programs
+    /// of a directory.
     pub delegates: bool,
 }
 
 impl Server {
-    /// Looks at what stands there.
+    /// Reads `pre-receive`.
     pub(crate) fn find(layout: &Layout) -> Result<Self, Error> {
         let hooks = layout.hooks.clone();
         let place = HookDirectory::server(&hooks, &layout.top)?;
-        // A directory that nobody runs is none: without a `pre-receive`, git looks into no
-        // directory.
+        // Without a `pre-receive` of somebody else, nothing runs the directory.
         let is_anothers =
-            |slot: &&Slot| slot.stand != Stand::Nothing && slot.author() == Author::Others;
+            |slot: &&Slot| slot.file != HookFile::Missing && slot.author() == Author::Others;
         let delegates = |slot: &Slot| runs_directory(slot.text()) || hooks.join(DELEGATES).is_dir();
         let delegates = place.slots.iter().find(is_anothers).is_some_and(delegates);
         Ok(Self { hooks, delegates })
@@ -46,17 +44,14 @@ impl Server {
         }
     }
 
-    /// Why what is in the directory does not run, or may not.
+    /// Why the programs of the directory do not run, or may not.
     pub(crate) fn obstacle(&self, layout: &Layout) -> Result<Option<HookState>, Error> {
         if !self.delegates {
             return Ok(None);
         }
         let place = HookDirectory::server(&self.hooks, &layout.top)?;
-        Ok(place.slots.iter().find_map(|slot| match slot.stand.idle() {
-            Some(why) => Some(HookState::not_in_force(format!(
-                "{}, which would run it, is {why}",
-                slot.name
-            ))),
+        Ok(place.slots.iter().find_map(|slot| match slot.file.why_ignored() {
+            Some(why) => Some(HookState::NotInForce(Defect::NotReached(slot.name.clone(), why))),
             None if runs_directory(slot.text()) => None,
             None => {
                 let directory = shown(&self.hooks.join(DELEGATES), &layout.top);
@@ -69,7 +64,7 @@ impl Server {
     }
 }
 
-/// Wherever an earlier installation may have written.
+/// Every directory that an earlier installation may have written into.
 pub(crate) fn everywhere(layout: &Layout) -> Result<Vec<HookDirectory>, Error> {
     let mut directories = vec![layout.default_hooks()];
     if layout.hooks.starts_with(&layout.common) {
@@ -84,8 +79,7 @@ pub(crate) fn everywhere(layout: &Layout) -> Result<Vec<HookDirectory>, Error> {
     Ok(places)
 }
 
-/// Whether a hook names the directory, by its name or by its own: `pre-receive.d`, `$name.d`,
-/// `${0##*/}.d`.
+/// Whether a hook names the directory: `pre-receive.d`, `$name.d`, `${0##*/}.d`.
 fn runs_directory(text: &[u8]) -> bool {
     let lines =
         text.split(|&byte| byte == b'\n').filter(|line| !line.trim_ascii_start().starts_with(b"#"));
@@ -108,7 +102,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_delegating_hook_is_known_by_the_directory_that_it_names() {
+    fn a_delegating_hook_names_the_directory() {
         for (line, runs) in [
             ("for hook in ${GIT_DIR}/hooks/${hookname}.d/*; do", true),
             ("run-parts hooks/pre-receive.d", true),

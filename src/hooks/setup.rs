@@ -1,107 +1,101 @@
-//! How a repository runs its hooks, and therefore where the guard goes.
+//! How a repository runs its hooks, and where the guard goes.
 
 use std::collections::BTreeMap;
-use std::ffi::OsStr;
-use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use crate::base::error::Error;
-use crate::base::path::{RepoPath, shell_quote};
+use crate::base::path::RepoPath;
 use crate::disk::read::{self, ReadError};
 use crate::git::Git;
-use crate::hooks::block::{self, Found};
 use crate::hooks::by_hand::{self, Style};
 use crate::hooks::layout::{self, HooksPath, Layout, SettingScope};
 use crate::hooks::manager::{HookManager, MANAGERS};
-use crate::hooks::server::Server;
-use crate::hooks::shim::{self, Author};
-use crate::hooks::slot::HookDirectory;
+use crate::hooks::server::{self, Server};
+use crate::hooks::shim::Author;
+use crate::hooks::slot::{HookDirectory, Slot};
 use crate::hooks::{Hook, find, read_if_there, shown, unreadable};
 
-/// Which way the person wants it.
+/// The setup that the person asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Choice {
-    /// As the repository does.
+    /// The one that the repository uses.
     Detect,
-    /// Hook files, although a configuration of a hook manager is there.
+    /// Hook files, even if a hook manager is configured.
     Native,
-    /// Husky, although nothing but a directory of that name says so.
+    /// Husky, even if it is not detected.
     Husky,
 }
 
 /// How the repository runs its hooks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Setup {
-    /// Hook files, run by git.
+    /// Hook files that git runs.
     Native {
-        /// Where they lie.
         directory: PathBuf,
-        /// Whether they are tracked, and so shared with other people and machines.
+        /// Whether the files are tracked, and so shared with other people and machines.
         tracked: bool,
     },
-    /// Husky: tracked files, run by its stubs.
+    /// Tracked files that husky runs.
     Husky(Husky),
-    /// A bare repository, which is pushed to.
+    /// A bare repository.
     Server(Server),
-    /// Something that we leave alone.
+    /// Hooks of somebody else, which are left alone.
     Foreign(Foreign),
 }
 
 /// A repository that uses husky.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Husky {
-    /// Where the tracked hooks lie: mostly `.husky`.
+    /// The directory of the tracked hooks: mostly `.husky`.
     pub directory: PathBuf,
-    /// Whether git runs the tracked files themselves (husky 5 to 8), and not stubs that run them
-    /// (husky 9).
+    /// Whether git runs the tracked files directly (husky 5 to 8), or by stubs (husky 9).
     pub direct: bool,
-    /// Whether `core.hooksPath` leads to husky: `husky` has been run in this clone.
+    /// Whether husky has been run in this clone: `core.hooksPath` leads to it.
     pub prepared: bool,
 }
 
-/// Why the hooks are left alone, and what a person can do.
+/// Hooks that are left alone.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Foreign {
     /// What was found.
     pub cause: String,
-    /// The lines to add by hand, and where.
-    pub by_hand: String,
-    /// The command that ends `by_hand`, without which the lines do nothing.
-    pub then: Option<&'static str>,
-    /// What is known of the guard there, for each hook that can be there.
-    pub guards: Vec<(Hook, Guard)>,
+    pub owner: Owner,
+    /// Whether bakstop is named there, for each hook that can be there.
+    pub named: Vec<(Hook, bool)>,
 }
 
-/// What can be known of a guard that others run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Guard {
-    /// The place for the line names bakstop already.
-    Named,
-    NotNamed,
-    /// git runs no hook at all.
-    SwitchedOff,
-}
-
-impl Guard {
-    fn named(named: bool) -> Self {
-        if named { Self::Named } else { Self::NotNamed }
-    }
+/// Whose the hooks are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Owner {
+    /// A program that manages hooks, with its configuration file and the content of that.
+    Manager { manager: &'static HookManager, configuration: Option<(&'static str, Vec<u8>)> },
+    /// The scripts lie outside the repository.
+    Scripts,
+    /// The same, by a setting that is not this repository's.
+    Setting(HooksPath),
+    /// git runs no hook, by this setting.
+    SwitchedOff(HooksPath),
 }
 
 impl Foreign {
     /// Whether bakstop is named for every hook, so that there is nothing to add.
     pub(crate) fn is_named(&self) -> bool {
-        self.guards.iter().all(|(_, guard)| *guard == Guard::Named)
+        self.missing().is_empty()
     }
 
-    /// Whether git runs no hook at all, whoever's it is.
+    /// Whether git runs no hook.
     pub(crate) fn is_off(&self) -> bool {
-        self.guards.iter().any(|(_, guard)| *guard == Guard::SwitchedOff)
+        matches!(self.owner, Owner::SwitchedOff(_))
+    }
+
+    /// The hooks for which bakstop is not named.
+    pub(crate) fn missing(&self) -> Vec<Hook> {
+        self.named.iter().filter(|(_, named)| !named).map(|(hook, _)| *hook).collect()
     }
 }
 
 impl Setup {
-    /// Finds out how the repository runs its hooks. `hooks` are those that a clone is to have.
+    /// Detects how the repository runs its hooks. `hooks` are those to install.
     pub(crate) fn find(
         layout: &Layout,
         git: &Git,
@@ -111,22 +105,6 @@ impl Setup {
         if layout.bare {
             return bare(layout);
         }
-        let mut setup = Self::chosen(layout, git, choice, hooks)?;
-        let flag = match choice {
-            Choice::Detect => None,
-            Choice::Native => Some("--native"),
-            Choice::Husky => Some("--husky"),
-        };
-        if let (Self::Foreign(foreign), Some(flag)) = (&mut setup, flag) {
-            let why =
-                if foreign.is_off() { "runs no hook" } else { "looks nowhere else for hooks" };
-            foreign.by_hand =
-                format!("{flag} does not help here, because git {why}; {}", foreign.by_hand);
-        }
-        Ok(setup)
-    }
-
-    fn chosen(layout: &Layout, git: &Git, choice: Choice, hooks: &[Hook]) -> Result<Self, Error> {
         if let Some(foreign) = elsewhere(layout, hooks)? {
             return Ok(Self::Foreign(foreign));
         }
@@ -167,33 +145,31 @@ fn no_husky(layout: &Layout) -> Error {
     }
 }
 
-/// Wherever an earlier installation may have written, now that the repository may run its hooks in
-/// another way: directories of husky, and directories of hook files.
-pub(crate) fn everywhere(
-    layout: &Layout,
-    git: &Git,
-) -> Result<(Vec<PathBuf>, Vec<PathBuf>), Error> {
-    let mut husky = tracked_husky(layout, git)?;
-    husky.push(layout.top.join(".husky"));
-    // What lies outside is not this repository's, and we have written nothing there.
-    husky.retain(|directory| read::canonicalize_existing(directory).starts_with(&layout.top));
+/// Every directory that an earlier installation may have written into: the repository may run its
+/// hooks in another way by now.
+pub(crate) fn everywhere(layout: &Layout, git: &Git) -> Result<Vec<HookDirectory>, Error> {
+    if layout.bare {
+        return server::everywhere(layout);
+    }
+    let top = &layout.top;
+    let mut husky = layout.tracked_husky(git)?;
+    husky.push(top.join(".husky"));
+    // A directory outside is not this repository's, and bakstop has written nothing there.
+    husky.retain(|directory| read::canonicalize_existing(directory).starts_with(top));
     let mut native = vec![layout.default_hooks()];
     let hooks = &layout.hooks;
     if let Some(configured) = configured_husky(layout) {
         husky.push(configured.directory);
-    } else if hooks.starts_with(&layout.top) || hooks.starts_with(&layout.common) {
+    } else if hooks.starts_with(top) || hooks.starts_with(&layout.common) {
         native.push(hooks.clone());
     }
     for directories in [&mut husky, &mut native] {
         directories.sort();
         directories.dedup();
     }
-    Ok((husky, native))
-}
-
-fn tracked_husky(layout: &Layout, git: &Git) -> Result<Vec<PathBuf>, Error> {
-    let directories = layout::tracked_husky_directories(git)?;
-    Ok(directories.iter().map(|path| layout.top.join(OsStr::from_bytes(path.as_bytes()))).collect())
+    let husky = husky.iter().map(|directory| HookDirectory::husky(directory, top));
+    let native = native.iter().map(|directory| HookDirectory::native(directory, top));
+    husky.chain(native).collect()
 }
 
 fn bare(layout: &Layout) -> Result<Setup, Error> {
@@ -227,18 +203,26 @@ fn outside(layout: &Layout, hooks: &[Hook]) -> Result<Foreign, Error> {
     let place = shown(&layout.hooks, &layout.top);
     let cause =
         format!("git takes the hooks from {place}, outside this repository: others may share them");
-    let guards = guards_of_scripts(layout, hooks)?;
-    Ok(Foreign { cause, by_hand: lines_for_scripts(layout, &guards), then: None, guards })
+    scripts(layout, hooks, cause, Owner::Scripts)
 }
 
-/// Whether git already runs a hook file of ours: then that is how it is, whatever else is
-/// configured.
+/// Scripts of somebody else in the directory that git takes the hooks from.
+fn scripts(layout: &Layout, hooks: &[Hook], cause: String, owner: Owner) -> Result<Foreign, Error> {
+    let named = |&hook: &Hook| {
+        let text = read_script(layout, hook)?;
+        Ok((hook, text.is_some_and(|text| names_us(&text))))
+    };
+    let named: Result<Vec<_>, Error> = hooks.iter().map(named).collect();
+    Ok(Foreign { cause, owner, named: named? })
+}
+
+/// Whether git already runs a hook file of ours: that decides, even if a manager is configured.
 fn is_ours(layout: &Layout) -> Result<bool, Error> {
     let place = HookDirectory::native(&layout.hooks, &layout.top)?;
     Ok(place.slots.iter().any(|slot| slot.author() != Author::Others))
 }
 
-/// A `core.hooksPath` that is not this repository's own, or that switches hooks off.
+/// Detects a `core.hooksPath` that is set outside this repository or switches hooks off.
 fn elsewhere(layout: &Layout, hooks: &[Hook]) -> Result<Option<Foreign>, Error> {
     let Some(setting) = &layout.hooks_path else { return Ok(None) };
     let (value, origin) = (&setting.value, &setting.origin);
@@ -247,9 +231,8 @@ fn elsewhere(layout: &Layout, hooks: &[Hook]) -> Result<Option<Foreign>, Error> 
         let value =
             if value.as_bytes().is_empty() { "empty".to_owned() } else { value.to_string() };
         let cause = format!("hooks are switched off: core.hooksPath is {value} ({origin})");
-        let by_hand = format!("switch them on, then install:\n{}", own_hooks(layout, setting));
-        let guards = hooks.iter().map(|hook| (*hook, Guard::SwitchedOff)).collect();
-        return Ok(Some(Foreign { cause, by_hand, then: None, guards }));
+        let named = hooks.iter().map(|hook| (*hook, false)).collect();
+        return Ok(Some(Foreign { cause, owner: Owner::SwitchedOff(setting.clone()), named }));
     }
     let reach = match setting.scope {
         SettingScope::Repository => return Ok(None),
@@ -258,65 +241,10 @@ fn elsewhere(layout: &Layout, hooks: &[Hook]) -> Result<Option<Foreign>, Error> 
         SettingScope::Run => "for this run only",
     };
     let cause = format!("core.hooksPath is \"{value}\", set {reach} ({origin})");
-    let guards = guards_of_scripts(layout, hooks)?;
-    let (lines, own) = (lines_for_scripts(layout, &guards), own_hooks(layout, setting));
-    let by_hand =
-        format!("{lines}\nor give this repository hooks of its own, then install:\n{own}");
-    Ok(Some(Foreign { cause, by_hand, then: None, guards }))
+    scripts(layout, hooks, cause, Owner::Setting(setting.clone())).map(Some)
 }
 
-/// The commands after which git runs the hooks in `.git/hooks`, and ours among them.
-fn own_hooks(layout: &Layout, setting: &HooksPath) -> String {
-    let origin = setting.origin.as_bytes();
-    let origin = RepoPath::new(origin.strip_prefix(b"file:").unwrap_or(origin));
-    let origin = origin.file_name();
-    let command = match setting.scope {
-        SettingScope::Run => "# without that setting, which holds for this run only".to_owned(),
-        // What is set here can be unset here, and nothing is left that names a place of this
-        // machine.
-        SettingScope::Repository if origin == b"config.worktree" => {
-            "git config --worktree --unset core.hooksPath".to_owned()
-        }
-        SettingScope::Repository if origin == b"config" => {
-            "git config --unset core.hooksPath".to_owned()
-        }
-        _ => format!(
-            "git config core.hooksPath {}",
-            shell_quote(layout.default_hooks().as_os_str().as_bytes())
-        ),
-    };
-    let server = if layout.bare { " --server" } else { "" };
-    format!("  {command}\n  bakstop install{server}")
-}
-
-/// What to add to hooks that are scripts of somebody else.
-fn lines_for_scripts(layout: &Layout, guards: &[(Hook, Guard)]) -> String {
-    let mut text = String::from("add a line by hand, at the end of each of these scripts:\n");
-    let missing = guards.iter().filter(|(_, guard)| *guard != Guard::Named).map(|(hook, _)| *hook);
-    for hook in missing.clone() {
-        let script = shown(&layout.hooks.join(hook.name()), &layout.top);
-        text += &format!("  {script}:\n    {} || exit\n", hook.call());
-    }
-    text +=
-        "(a script that does not exist yet begins with the line `#!/bin/sh`, and needs `chmod +x`";
-    for hook in missing.filter(|hook| hook.reads_lines()) {
-        let name = hook.name();
-        text += &format!(
-            "; what a {name} script reads from standard input, bakstop must be given as well"
-        );
-    }
-    text + ")"
-}
-
-fn guards_of_scripts(layout: &Layout, hooks: &[Hook]) -> Result<Vec<(Hook, Guard)>, Error> {
-    let guard = |&hook: &Hook| {
-        let text = read_if_there(&layout.hooks.join(hook.name()), &layout.top)?;
-        Ok((hook, Guard::named(text.is_some_and(|text| names_us(&text)))))
-    };
-    hooks.iter().map(guard).collect()
-}
-
-/// Whether a text calls the guard, as far as one can see without running it.
+/// Whether a text seems to call the guard.
 pub(crate) fn names_us(text: &[u8]) -> bool {
     find(text, b"bakstop hook ").is_some() || find(text, b"id: bakstop").is_some()
 }
@@ -324,7 +252,7 @@ pub(crate) fn names_us(text: &[u8]) -> bool {
 /// Whether the configuration of a manager calls the guard for this hook.
 fn calls_us(text: &[u8], hook: Hook, style: Style) -> bool {
     if style == Style::Repos {
-        // One entry serves every hook that can be there.
+        // One entry serves every hook.
         return names_us(text);
     }
     let call = format!("bakstop hook {}", hook.name());
@@ -332,8 +260,8 @@ fn calls_us(text: &[u8], hook: Hook, style: Style) -> bool {
         .any(|at| !text.get(at + call.len()).is_some_and(|byte| b"-_".contains(byte)))
 }
 
-/// Fails if a file that a hook may be or may read is a FIFO, a socket or a device: git, a shell or
-/// a manager would wait for it, or read it without end.
+/// Fails if a hook, or a file that a hook may read, is a FIFO, a socket or a device: git, a shell
+/// or a manager could read it forever.
 pub(crate) fn refuse_endless(layout: &Layout) -> Result<(), Error> {
     let hooks = Hook::STRICT.iter().map(|hook| hook.name());
     let husky =
@@ -349,13 +277,11 @@ pub(crate) fn refuse_endless(layout: &Layout) -> Result<(), Error> {
     Ok(())
 }
 
-/// A hook manager that writes the hooks here.
+/// Detects a hook manager: by the hooks that it wrote, or by its configuration.
 fn managed(layout: &Layout, wanted: &[Hook]) -> Result<Option<Foreign>, Error> {
     let mut hooks = Vec::new();
-    for path in Hook::STRICT.map(|hook| layout.hooks.join(hook.name())) {
-        hooks.extend(
-            read_if_there(&path, &layout.top)?.map(|text| (shown(&path, &layout.top), text)),
-        );
+    for hook in Hook::STRICT {
+        hooks.extend(read_script(layout, hook)?.map(|text| (hook, text)));
     }
     let mut files = BTreeMap::new();
     for name in MANAGERS.iter().flat_map(|manager| manager.configuration) {
@@ -363,44 +289,41 @@ fn managed(layout: &Layout, wanted: &[Hook]) -> Result<Option<Foreign>, Error> {
     }
     let read = |name: &str| files.get(name).cloned();
     Ok(MANAGERS.iter().find_map(|manager| {
-        let wrote =
-            hooks.iter().find(|(_, text)| manager.wrote(text)).map(|(path, _)| path.clone());
-        let evidence = wrote.or_else(|| manager.claims(read).map(RepoPath::from))?;
+        let written = hooks.iter().find(|(_, text)| manager.wrote(text));
+        let written = written.map(|(hook, _)| shown(&layout.hooks.join(hook.name()), &layout.top));
+        let evidence = written.or_else(|| manager.claims(read).map(RepoPath::from))?;
         Some(foreign(manager, &evidence, wanted, read))
     }))
 }
 
+/// The script that git runs as this hook.
+fn read_script(layout: &Layout, hook: Hook) -> Result<Option<Vec<u8>>, Error> {
+    read_if_there(&layout.hooks.join(hook.name()), &layout.top)
+}
+
 fn foreign(
-    manager: &HookManager,
+    manager: &'static HookManager,
     evidence: &RepoPath,
     wanted: &[Hook],
     read: impl Fn(&str) -> Option<Vec<u8>>,
 ) -> Foreign {
-    let existing = manager.configuration.iter().find_map(|name| Some((*name, read(name)?)));
-    let existing = existing.as_ref().map(|(name, text)| (*name, &text[..]));
-    let is_named =
-        |hook: Hook| existing.is_some_and(|(_, text)| calls_us(text, hook, manager.style));
+    let configuration = manager.configuration.iter().find_map(|name| Some((*name, read(name)?)));
+    let is_named = |hook: Hook| {
+        configuration.as_ref().is_some_and(|(_, text)| calls_us(text, hook, manager.style))
+    };
     let served = wanted.iter().copied().filter(|hook| by_hand::can_serve(manager.style, *hook));
-    let guards: Vec<(Hook, Guard)> =
-        served.map(|hook| (hook, Guard::named(is_named(hook)))).collect();
-    let missing: Vec<Hook> =
-        guards.iter().filter(|(_, guard)| *guard != Guard::Named).map(|(hook, _)| *hook).collect();
-    let mut by_hand = by_hand::advice(manager.style, existing, &missing);
-    if let Some(then) = manager.then {
-        by_hand += &format!("\nand then run: {then}");
-    }
+    let named = served.map(|hook| (hook, is_named(hook))).collect();
     let cause = format!("{} manages the hooks of this repository ({evidence})", manager.name);
-    Foreign { cause, by_hand: by_hand.trim_end().to_owned(), then: manager.then, guards }
+    Foreign { cause, owner: Owner::Manager { manager, configuration }, named }
 }
 
-/// Husky, if `core.hooksPath` leads to it.
+/// Detects husky by `core.hooksPath`.
 fn configured_husky(layout: &Layout) -> Option<Husky> {
     let hooks = &layout.hooks;
     let parent = hooks.parent()?;
-    // Husky 9 points to a directory `_` that is generated, and may be missing here; its runner is
-    // called `h`.
+    // Husky 9 sets the directory `_`, which is generated and may be missing; its runner is `h`.
     let stubs = hooks.ends_with("_") && (hooks.join("h").exists() || !hooks.exists());
-    // Husky 5 to 8 points to the tracked directory itself.
+    // Husky 5 to 8 sets the tracked directory itself.
     let direct = hooks.ends_with(".husky")
         || (hooks.join("_/husky.sh").exists() && !hooks.join("_/h").exists());
     let directory = if stubs { parent } else { hooks };
@@ -412,21 +335,13 @@ fn configured_husky(layout: &Layout) -> Option<Husky> {
     })
 }
 
-/// Whether an earlier installation put the guard into a directory of husky: that settles what the
-/// repository uses.
+/// Whether a directory of husky holds the guard: then the repository uses husky.
 fn holds_ours(directory: &Path, layout: &Layout) -> Result<bool, Error> {
-    for hook in Hook::STRICT {
-        let text = read_if_there(&directory.join(hook.name()), &layout.top)?.unwrap_or_default();
-        if matches!(block::look(&text, hook), Found::Block(_))
-            || shim::author(&text, hook) != Author::Others
-        {
-            return Ok(true);
-        }
-    }
-    Ok(false)
+    let place = HookDirectory::native(directory, &layout.top)?;
+    Ok(place.slots.iter().any(Slot::is_ours))
 }
 
-/// Husky, if the repository uses it although nothing in this clone does yet.
+/// Detects husky in a clone in which it has not been run yet.
 fn unprepared_husky(layout: &Layout, git: &Git, choice: Choice) -> Result<Option<Husky>, Error> {
     let depends = |directory: &Path| -> Result<bool, Error> {
         let manifest = read_if_there(&directory.join("package.json"), &layout.top)?;
@@ -434,7 +349,7 @@ fn unprepared_husky(layout: &Layout, git: &Git, choice: Choice) -> Result<Option
     };
     let wanted = choice == Choice::Husky || depends(&layout.top)?;
     let mut directories = Vec::new();
-    for path in tracked_husky(layout, git)? {
+    for path in layout.tracked_husky(git)? {
         if wanted || path.parent().map_or(Ok(false), depends)? || holds_ours(&path, layout)? {
             directories.push(path);
         }
@@ -454,7 +369,7 @@ fn unprepared_husky(layout: &Layout, git: &Git, choice: Choice) -> Result<Option
             let names: Vec<String> =
                 several.iter().map(|path| shown(path, &layout.top).to_string()).collect();
             Err(Error::new(
-                "tell which husky runs the hooks",
+                "decide which husky runs the hooks",
                 format!("there are several: {}", names.join(", ")),
             )
             .help(

@@ -1,4 +1,4 @@
-//! The hook file that we write: a few lines of POSIX shell that find the program and run it.
+//! The hook file that is installed: a few lines of POSIX shell that find the program and run it.
 
 use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -7,14 +7,14 @@ use std::path::{Path, PathBuf};
 use crate::hooks::{Hook, find, is_sealed, seal};
 
 const TEXT: &str = include_str!("../../hooks/native.sh");
-/// The same for a server: it has one program, and no switch.
+/// The same for a server: one program, and no switch.
 const SERVER: &str = include_str!("../../hooks/server.sh");
-/// What makes a file ours. The digest follows.
+/// The mark of a file that we wrote. The digest follows.
 const MARK: &[u8] = b"# bakstop-hook ";
 /// The line that names the program.
 const INSTALLED: &[u8] = b"\ninstalled=";
 
-/// What stands in the lines that a file without a program of its own does not need.
+/// Parts of the lines that are left out of a file that names no program.
 const ABOUT_BINARY: [&str; 2] = ["@BINARY@", "\"$installed\""];
 
 /// A hook file that we wrote.
@@ -26,19 +26,18 @@ pub(crate) struct Shim {
     pub current: bool,
 }
 
-/// What the text of a hook file tells about its author.
+/// Who wrote a hook file, by its text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Author {
-    /// We wrote it, and nobody changed it.
+    /// We wrote it, and it is unchanged.
     Bakstop(Shim),
-    /// We wrote it, and somebody changed it.
+    /// We wrote it, and it was changed by hand.
     BakstopAndOthers,
     /// Somebody else.
     Others,
 }
 
-/// The hook file; `binary` is the program that it tries first, absolute. A file that is shared
-/// names none.
+/// Renders a hook file. `binary` is the absolute path that it tries first; a shared file has none.
 pub(super) fn render(hook: Hook, binary: Option<&Path>) -> Vec<u8> {
     let text = hook.fit(if hook == Hook::PreReceive { SERVER } else { TEXT });
     let Some(binary) = binary else {
@@ -51,7 +50,7 @@ pub(super) fn render(hook: Hook, binary: Option<&Path>) -> Vec<u8> {
     seal(&[before.as_bytes(), &quote(binary.as_os_str().as_bytes()), after.as_bytes()].concat())
 }
 
-/// Reads a hook file.
+/// Recognises a hook file.
 pub(super) fn author(text: &[u8], hook: Hook) -> Author {
     if find(text, MARK).is_none() {
         return Author::Others;
@@ -65,13 +64,13 @@ pub(super) fn author(text: &[u8], hook: Hook) -> Author {
     Author::Bakstop(Shim { current: text == render(hook, binary.as_deref()), binary })
 }
 
-/// One word for any POSIX shell, whatever its bytes: `$'…'` is too new for some.
+/// Quotes any bytes as one word for any POSIX shell; some do not know `$'…'`.
 fn quote(word: &[u8]) -> Vec<u8> {
     let parts: Vec<&[u8]> = word.split(|&byte| byte == b'\'').collect();
     [b"'", &parts.join(&br"'\''"[..])[..], b"'"].concat()
 }
 
-/// The word that `quote` wrote at the start of a text.
+/// Parses the word at the start of a text that `quote` wrote.
 fn unquote(text: &[u8]) -> Option<Vec<u8>> {
     let mut rest = text.strip_prefix(b"'")?;
     let mut word = Vec::new();
@@ -143,12 +142,12 @@ mod tests {
     }
 
     #[test]
-    fn nothing_of_the_template_is_left() {
+    fn no_placeholder_is_left() {
         for hook in Hook::STRICT.into_iter().chain([Hook::PreReceive]) {
             for text in [render(hook, Some(Path::new("/b"))), block::render(hook)] {
                 let text = String::from_utf8(text).unwrap();
                 assert_eq!(text.matches('@').count(), text.matches("\"$@\"").count(), "{text}");
-                // Who reads no lines waits for none, and hands over to the guard.
+                // A hook that reads no lines does not wait for any, and ends as the guard.
                 assert_eq!(text.contains("lines"), hook.reads_lines(), "{text}");
                 assert_eq!(text.contains("exec "), !hook.reads_lines(), "{text}");
                 assert!(text.contains(&format!("hook {} \"$@\"", hook.name())), "{text}");

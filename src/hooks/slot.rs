@@ -1,4 +1,4 @@
-//! The place where a hook belongs, and what stands there.
+//! The file of a hook, and the hook that was kept when it was installed.
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -11,32 +11,60 @@ use crate::hooks::block::{self, Found};
 use crate::hooks::shim::{self, Author};
 use crate::hooks::{Hook, LIMIT, shown, unreadable};
 
-/// What stands at a path.
+/// The file at the path of a hook.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Stand {
-    Nothing,
-    File {
+pub(crate) enum HookFile {
+    Missing,
+    Regular {
         text: Vec<u8>,
         mode: u32,
     },
-    /// A symbolic link, and the bytes and permission bits behind it, if it leads to a file.
+    /// A symbolic link, with the content and permission bits of the file that it leads to, if any.
     Link(Option<(Vec<u8>, u32)>),
-    /// A directory, or worse.
+    /// A directory or a special file.
     Other,
 }
 
-impl Stand {
-    /// Why git passes it over as a hook; `None` if it would run it.
-    pub(crate) fn idle(&self) -> Option<&'static str> {
+impl HookFile {
+    /// Reads what is at a path now. Only a regular file is opened.
+    pub(crate) fn read(path: &Path, top: &Path) -> Result<Self, Error> {
+        let failed = |error| unreadable(path, top, &error);
+        let about = match path.symlink_metadata() {
+            Err(error) if is_absent(&error) => return Ok(Self::Missing),
+            about => about.map_err(|error| failed(error.into()))?,
+        };
+        if !about.is_symlink() && !about.is_file() {
+            return Ok(Self::Other);
+        }
+        let link = if about.is_symlink() { FinalLink::Follow } else { FinalLink::Refuse };
+        let read = read::open(path, link)
+            .and_then(|(file, about)| Ok((read::content(&file, &about, LIMIT)?, about)));
+        match read {
+            Ok((text, about)) if link == FinalLink::Refuse => {
+                Ok(Self::Regular { text, mode: atomic::mode(&about) })
+            }
+            Ok((text, about)) => Ok(Self::Link(Some((text, atomic::mode(&about))))),
+            // A link that leads to no file is not a hook, and is kept like one.
+            Err(error) if link == FinalLink::Follow && error.is_dead_end() => Ok(Self::Link(None)),
+            Err(error) => Err(failed(error)),
+        }
+    }
+
+    /// Why git does not run it as a hook; `None` if git would.
+    pub(crate) fn why_ignored(&self) -> Option<&'static str> {
         match self {
-            Self::File { mode, .. } | Self::Link(Some((_, mode))) => {
+            Self::Regular { mode, .. } | Self::Link(Some((_, mode))) => {
                 (mode & 0o111 == 0).then_some("not executable")
             }
             Self::Link(None) => Some("a link that leads to no file"),
-            Self::Nothing => Some("missing"),
+            Self::Missing => Some("missing"),
             Self::Other => Some("not a file"),
         }
     }
+}
+
+fn is_absent(error: &std::io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory)
 }
 
 /// The place of one hook.
@@ -44,13 +72,13 @@ impl Stand {
 pub(crate) struct Slot {
     pub hook: Hook,
     pub path: PathBuf,
-    pub stand: Stand,
-    /// Where the hook that was there before is kept.
+    pub file: HookFile,
+    /// The path at which the hook that was there before is kept.
     pub kept: PathBuf,
-    pub kept_stand: Stand,
-    /// The file, as it is shown.
+    pub kept_file: HookFile,
+    /// `path` for messages.
     pub name: RepoPath,
-    /// The kept file, as it is shown.
+    /// `kept` for messages.
     pub kept_name: RepoPath,
 }
 
@@ -58,13 +86,11 @@ pub(crate) struct Slot {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct HookDirectory {
     pub directory: PathBuf,
-    /// Whether it is there.
     pub exists: bool,
-    /// Whether husky's tracked files lie in it.
+    /// Whether it holds husky's tracked files.
     pub husky: bool,
-    /// Everything that it holds.
+    /// The paths of all its files.
     pub names: Vec<PathBuf>,
-    /// One place for each hook.
     pub slots: Vec<Slot>,
 }
 
@@ -99,11 +125,7 @@ impl HookDirectory {
         let slots: Result<Vec<Slot>, Error> =
             hooks.iter().map(|hook| slot(directory, *hook, top)).collect();
         let names = match read::list(directory) {
-            Err(error)
-                if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) =>
-            {
-                Vec::new()
-            }
+            Err(error) if is_absent(&error) => Vec::new(),
             listed => listed.map_err(|error| {
                 Error::new(format!("list {}", shown(directory, top)), error)
                     .help("make it readable for this user")
@@ -119,19 +141,19 @@ impl HookDirectory {
     }
 }
 
-/// What a hook is called while it is kept. The directory stays the same: a script that looks beside
-/// itself finds what it looks for, and a relative link leads where it led.
+/// The suffix of a hook that is kept. It stays in its directory, so that relative links and scripts
+/// that look into their own directory still work.
 const KEPT: &str = "before-bakstop";
-/// What pre-commit and prek call a hook that they found and still run.
+/// The suffix of a hook that pre-commit and prek found and still run.
 const CHAINED: &str = "legacy";
-/// Our file among the programs that a server's hook runs.
+/// The name of our file among the programs that a server's hook runs.
 const DELEGATED: &str = "bakstop";
 
 impl Slot {
-    /// The place of a hook in a directory of hook files.
+    /// A hook in a directory of files that git runs.
     fn native(directory: &Path, hook: Hook, top: &Path) -> Result<Self, Error> {
         let slot = Self::at(directory, directory.join(hook.name()), hook, top)?;
-        // A manager that came after us may have moved our file aside, and runs it from there.
+        // A manager that was installed later may have renamed our file, and runs it.
         let chained = directory.join(format!("{}.{CHAINED}", hook.name()));
         if slot.author() == Author::Others && chained.exists() {
             let chained = Self::at(directory, chained, hook, top)?;
@@ -142,14 +164,12 @@ impl Slot {
         Ok(slot)
     }
 
-    /// Our place in a directory of programs. Nothing is kept there: whatever has another name runs
-    /// as well.
+    /// Our file in a directory of programs. No hook is kept there: programs of other names run too.
     fn delegated(directory: &Path, hook: Hook, top: &Path) -> Result<Self, Error> {
         Self::at(directory, directory.join(DELEGATED), hook, top)
     }
 
-    /// The place of a hook among husky's tracked files. A link is followed: what is edited is the
-    /// file behind it.
+    /// A hook among husky's tracked files. A link is followed: the file that it leads to is edited.
     fn husky(directory: &Path, hook: Hook, top: &Path) -> Result<Self, Error> {
         let path = directory.join(hook.name());
         let real = read::canonicalize_existing(&path);
@@ -158,7 +178,7 @@ impl Slot {
                 format!("edit {}", shown(&path, top)),
                 format!("it leads to {}, outside the work tree", shown(&real, top)),
             )
-            .help("make it a file of its own"));
+            .help("replace the link by a file"));
         }
         Self::at(directory, real, hook, top)
     }
@@ -167,8 +187,8 @@ impl Slot {
         let kept = directory.join(format!("{}.{KEPT}", hook.name()));
         Ok(Self {
             hook,
-            stand: stand(&path, top)?,
-            kept_stand: stand(&kept, top)?,
+            file: HookFile::read(&path, top)?,
+            kept_file: HookFile::read(&kept, top)?,
             name: shown(&path, top),
             kept_name: shown(&kept, top),
             path,
@@ -176,40 +196,38 @@ impl Slot {
         })
     }
 
-    /// The bytes of the hook, through a link if it is one.
+    /// The content of the file, also through a link.
     pub(crate) fn text(&self) -> &[u8] {
-        match &self.stand {
-            Stand::File { text, .. } | Stand::Link(Some((text, _))) => text,
+        match &self.file {
+            HookFile::Regular { text, .. } | HookFile::Link(Some((text, _))) => text,
             _ => &[],
         }
     }
 
-    /// Who wrote the hook.
     pub(crate) fn author(&self) -> Author {
         shim::author(self.text(), self.hook)
     }
 
-    /// Whether we wrote the hook, or a part of it.
+    /// Whether we wrote the file, or a block in it.
     pub(crate) fn is_ours(&self) -> bool {
         self.author() != Author::Others || block::look(self.text(), self.hook) != Found::Nothing
     }
 
-    /// Whether every user can run the file: a server may run as another than the one who installs.
+    /// Whether every user can run the file: a server may run as another user.
     pub(crate) fn is_for_everyone(&self) -> bool {
-        matches!(self.stand, Stand::File { mode, .. } if mode & 0o555 == 0o555)
+        matches!(self.file, HookFile::Regular { mode, .. } if mode & 0o555 == 0o555)
     }
 
-    /// Whether git would run the file.
+    /// Whether git runs the file.
     pub(crate) fn is_executable(&self) -> bool {
-        self.stand.idle().is_none()
+        self.file.why_ignored().is_none()
     }
 
-    /// Whether a hook that was here before is kept.
     pub(crate) fn has_kept(&self) -> bool {
-        self.kept_stand != Stand::Nothing
+        self.kept_file != HookFile::Missing
     }
 
-    /// Whether a server's `pre-receive` runs our file, and not git itself.
+    /// Whether a server's `pre-receive` runs our file, instead of git.
     pub(crate) fn is_delegated(&self) -> bool {
         self.path.ends_with(DELEGATED)
     }
@@ -217,31 +235,5 @@ impl Slot {
     /// Whether another manager runs our file from here.
     pub(crate) fn is_chained(&self) -> bool {
         self.path.extension().is_some_and(|extension| extension == CHAINED)
-    }
-}
-
-/// The file at a path now. Only a regular file is opened.
-pub(crate) fn stand(path: &Path, top: &Path) -> Result<Stand, Error> {
-    let failed = |error| unreadable(path, top, &error);
-    let about = match path.symlink_metadata() {
-        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
-            return Ok(Stand::Nothing);
-        }
-        about => about.map_err(|error| failed(error.into()))?,
-    };
-    if !about.is_symlink() && !about.is_file() {
-        return Ok(Stand::Other);
-    }
-    let link = if about.is_symlink() { FinalLink::Follow } else { FinalLink::Refuse };
-    let read = read::open(path, link)
-        .and_then(|(file, about)| Ok((read::content(&file, &about, LIMIT)?, about)));
-    match read {
-        Ok((text, about)) if link == FinalLink::Refuse => {
-            Ok(Stand::File { text, mode: atomic::mode(&about) })
-        }
-        Ok((text, about)) => Ok(Stand::Link(Some((text, atomic::mode(&about))))),
-        // A link that leads to no file is not a hook, and is kept like one.
-        Err(error) if link == FinalLink::Follow && error.is_dead_end() => Ok(Stand::Link(None)),
-        Err(error) => Err(failed(error)),
     }
 }

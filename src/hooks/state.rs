@@ -1,54 +1,81 @@
-//! What can be said of a hook.
+//! Whether a hook runs the guard.
 
-/// How a hook stands.
+use std::fmt;
+
+use crate::base::path::RepoPath;
+
+/// Whether a hook runs the guard. The worst state is the greatest.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum HookState {
-    /// git runs it, and it runs the guard.
+    /// git runs the hook, and the hook runs the guard.
     InForce,
-    /// It cannot be told without running it.
+    /// Only running the hook would show; the reason why.
     Doubtful(String),
     /// The guard does not run.
-    NotInForce {
-        reason: String,
-        /// What a person can do about it, if installing is not it.
-        cure: Option<Cure>,
-    },
+    NotInForce(Defect),
 }
 
-/// What a person can do.
+/// Why a hook does not run the guard. `cure::setup` decides what to do about it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Cure {
-    /// What stands between the reason and this in a sentence.
-    joint: &'static str,
-    /// What to do, in words.
-    pub text: String,
+pub(crate) enum Defect {
+    /// The hook is missing, or another file is in its place.
+    NotInstalled(Option<RepoPath>),
+    /// The file that `install` wrote is not executable.
+    NotExecutable(RepoPath),
+    /// The hook finds no program to run.
+    NoProgram,
+    /// The same on a server.
+    NoServerProgram,
+    /// The lines of husky's file end in CRLF.
+    Crlf(RepoPath),
+    /// Other commands come before the block in husky's file.
+    Misplaced(RepoPath),
+    /// husky has not been run in this clone.
+    HuskyNotPrepared,
+    /// The stub by which husky runs its file.
+    NoStub(RepoPath),
+    /// A tracked file that husky 5 to 8 lets git run is not executable.
+    HuskyNotExecutable(RepoPath),
+    /// The hook of a server that would run ours, and why git ignores it.
+    NotReached(RepoPath, &'static str),
+    /// The configuration or script of somebody else does not name bakstop.
+    NotNamed,
+    /// git runs no hook.
+    SwitchedOff,
 }
 
 impl HookState {
-    /// The guard does not run, and nothing more is known.
-    pub(crate) fn not_in_force(reason: impl Into<String>) -> Self {
-        Self::NotInForce { reason: reason.into(), cure: None }
-    }
-
-    /// The guard does not run; `joint` stands between the reason and the cure.
-    pub(crate) fn curable(
-        reason: impl Into<String>,
-        joint: &'static str,
-        cure: impl Into<String>,
-    ) -> Self {
-        Self::NotInForce { reason: reason.into(), cure: Some(Cure { joint, text: cure.into() }) }
-    }
-
-    /// All that there is to say, if it is not simply in force.
-    pub(crate) fn explanation(&self) -> Option<String> {
+    /// Why the hook is not in force, or may not be.
+    pub(crate) fn reason(&self) -> Option<String> {
         match self {
             Self::InForce => None,
-            Self::Doubtful(reason) | Self::NotInForce { reason, cure: None } => {
-                Some(reason.clone())
+            Self::Doubtful(reason) => Some(reason.clone()),
+            Self::NotInForce(defect) => Some(defect.to_string()),
+        }
+    }
+}
+
+impl fmt::Display for Defect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotInstalled(None) => write!(f, "not installed"),
+            Self::NotInstalled(Some(other)) => write!(f, "not installed ({other} is not ours)"),
+            Self::NotExecutable(file) | Self::HuskyNotExecutable(file) => {
+                write!(f, "{file} is not executable: git ignores it")
             }
-            Self::NotInForce { reason, cure: Some(Cure { joint, text }) } => {
-                Some(format!("{reason}{joint}{text}"))
+            Self::NoProgram => write!(f, "it finds no bakstop, and blocks everything"),
+            Self::NoServerProgram => write!(f, "it finds no bakstop, and blocks every push"),
+            Self::Crlf(file) => {
+                write!(f, "the lines of {file} end in CRLF, which no shell can run")
             }
+            Self::Misplaced(file) => {
+                write!(f, "lines of {file} come before the block, and can end the hook")
+            }
+            Self::HuskyNotPrepared => write!(f, "husky is not prepared in this clone"),
+            Self::NoStub(stub) => write!(f, "{stub} is missing in this work tree"),
+            Self::NotReached(by, why) => write!(f, "{by}, which would run it, is {why}"),
+            Self::NotNamed => write!(f, "bakstop is not named there"),
+            Self::SwitchedOff => write!(f, "git runs no hook"),
         }
     }
 }

@@ -419,7 +419,7 @@ fn stops(sandbox: &Sandbox, operation: &[&str], give_up: &str, go_on: &[&str]) {
         // Git keeps nothing of a single revert but its message.
         let told = if give_up == "git reset --merge" { "commit" } else { verb };
         let expected = format!(
-            "the {told} stops here (to give it up: {give_up}; when mended: {go_on_told})\n"
+            "the {told} stops here (to give it up: {give_up}; once it is fixed: {go_on_told})\n"
         );
         assert!(ran.err.contains(&expected), "{verb}: {}", ran.err);
         if !mend {

@@ -637,7 +637,7 @@ fn husky_whatever_disarms_it_is_told() {
     // Lines above the block can end the hook; installing moves the block up.
     let hook = fs::read_to_string(sandbox.top.join(".husky/pre-commit")).unwrap();
     sandbox.write(".husky/pre-commit", format!("exit 0\n{hook}"));
-    assert!(sandbox.bakstop(&["status"]).out.contains("stand before the block"));
+    assert!(sandbox.bakstop(&["status"]).out.contains("come before the block"));
     installed(&sandbox);
     must(sandbox.bakstop(&["status"]));
     assert_guarded(&sandbox);

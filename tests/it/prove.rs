@@ -117,7 +117,7 @@ fn follow(sandbox: &Sandbox, ran: &Ran) {
     must(finish(sandbox.command("sh").args(["-e", "-c", &commands]).env("PATH", path.unwrap())));
 }
 
-const SEE: &str = "mend what makes it fail; `bakstop prove -v` shows all that it said";
+const SEE: &str = "fix what makes it fail; `bakstop prove -v` shows all of its output";
 
 #[test]
 fn a_guard_in_force_is_proven() {
@@ -474,7 +474,7 @@ fn a_hook_that_is_missing_or_idle_is_told_and_installing_cures_it() {
     let text = fs::read_to_string(hook(&sandbox)).unwrap();
     fs::write(hook(&sandbox), text.replacen('\n', "\nexit 0\n", 1)).unwrap();
     let reason = ".git/hooks/pre-commit was edited after bakstop wrote it, and it let a rewritten package.json through";
-    assert_not_proven(&prove(&sandbox), reason, "see what `bakstop install` says of it");
+    assert_not_proven(&prove(&sandbox), reason, "see what `bakstop install` reports about it");
     // It names the guard, and does not heed it.
     script(
         &sandbox,
@@ -488,7 +488,7 @@ fn a_hook_that_is_missing_or_idle_is_told_and_installing_cures_it() {
         reason,
         "let the hook fail where the guard fails: `bakstop hook pre-commit || exit`",
     );
-    assert!(ran.out.contains("\npre-commit said:\n  | error[rewritten-manifest]"), "{ran:?}");
+    assert!(ran.out.contains("\noutput of pre-commit:\n  | error[rewritten-manifest]"), "{ran:?}");
 }
 
 #[test]
@@ -527,7 +527,7 @@ fn hooks_that_git_takes_from_elsewhere() {
             .starts_with(&format!("bakstop: not proven: {reason}\nhelp: add this to lefthook.yml")),
         "{ran:?}"
     );
-    assert!(ran.out.ends_with("\npre-commit said:\n  | can't find lefthook\n"), "{ran:?}");
+    assert!(ran.out.ends_with("\noutput of pre-commit:\n  | can't find lefthook\n"), "{ran:?}");
     sandbox.write("lefthook.yml", "pre-commit:\n  jobs:\n    - run: bakstop hook pre-commit\n");
     let ran = prove(&sandbox);
     let reason = "lefthook manages the hooks of this repository (.git/hooks/pre-commit); bakstop is named there, but the \
@@ -570,7 +570,7 @@ fn what_switches_the_guard_off_is_told() {
     fs::create_dir_all(start.parent().unwrap()).unwrap();
     fs::write(&start, "export HUSKY=0\n").unwrap();
     let reason = format!("{} sets HUSKY=0", start.display());
-    assert_not_proven(&prove(&sandbox), &reason, "take that line out of the file");
+    assert_not_proven(&prove(&sandbox), &reason, "remove that line from the file");
     fs::write(&start, "").unwrap();
     assert_proven(&prove(&sandbox), "package.json");
     // A path may hold the words of a sentence.
@@ -579,7 +579,7 @@ fn what_switches_the_guard_off_is_told() {
     fs::write(configuration.join("husky/init.sh"), "export HUSKY=0\n").unwrap();
     let ran = prove_as(&sandbox, |command| _ = command.env("XDG_CONFIG_HOME", &configuration));
     let reason = format!("{}/husky/init.sh sets HUSKY=0", configuration.display());
-    assert_not_proven(&ran, &reason, "take that line out of the file");
+    assert_not_proven(&ran, &reason, "remove that line from the file");
 }
 
 /// A failure of the guard over something else, which a rewritten manifest alone would not meet: the
@@ -604,7 +604,7 @@ fn an_error_beside_a_rewritten_manifest_that_is_a_warning_proves_nothing() {
             with_drift(&format!(r#"{{ "rules": {{ "rewritten-manifest": "{level}" }} }}"#));
         let ran = prove(&sandbox);
         let reason = format!("bakstop.json:1:14 {how}{besides}");
-        assert_not_proven(&ran, &reason, "take that out of bakstop.json, and commit it");
+        assert_not_proven(&ran, &reason, "remove that from bakstop.json, and commit it");
         assert!(ran.out.contains("error[package-manager-mismatch]"), "{ran:?}");
         let all = prove_as(&sandbox, |command| _ = command.arg("-v")).err;
         assert_eq!(all.contains("warning[rewritten-manifest]"), level == "warning", "{all}");
@@ -638,7 +638,7 @@ fn what_a_hook_leaves_running_is_not_waited_for_and_a_signal_is_no_proof() {
     script(&sandbox, ".git/hooks/pre-commit", &hook);
     let ran = prove(&sandbox);
     let reason = "git was ended by a signal while it ran pre-commit";
-    assert_not_proven(&ran, reason, "`bakstop prove -v` shows what it said");
+    assert_not_proven(&ran, reason, "`bakstop prove -v` shows its output");
     assert!(ran.out.contains("  | error[rewritten-manifest]"), "{ran:?}");
 }
 
@@ -670,7 +670,7 @@ fn husky_that_does_not_run_is_told() {
     assert_proven(&prove_as(&sandbox, |command| _ = command.current_dir(&linked)), "package.json");
 
     sandbox.git(&["config", "--unset", "core.hooksPath"]);
-    let run_it = "run it (`npx husky`, or install the dependencies)";
+    let run_it = "run husky (`npx husky`, or install the dependencies)";
     assert_not_proven(&prove(&sandbox), "husky is not prepared in this clone", run_it);
     prepare_husky(&sandbox);
     assert_proven(&prove(&sandbox), "package.json");
@@ -678,7 +678,7 @@ fn husky_that_does_not_run_is_told() {
     // Lines above the block that end the hook; then the block with line ends that no shell can run.
     let hook = fs::read_to_string(sandbox.top.join(".husky/pre-commit")).unwrap();
     sandbox.write(".husky/pre-commit", format!("exit 0\n{hook}"));
-    let reason = "lines of .husky/pre-commit stand before the block, and can end the hook";
+    let reason = "lines of .husky/pre-commit come before the block, and can end the hook";
     assert_not_proven(&prove(&sandbox), reason, "`bakstop install` moves it up");
     must(sandbox.bakstop(&["install"]));
     assert_proven(&prove(&sandbox), "package.json");
@@ -698,7 +698,7 @@ fn husky_that_does_not_run_is_told() {
     assert_not_proven(
         &prove(&sandbox),
         reason,
-        "make it so (`chmod +x 'a: b; c/.husky/pre-commit'`)",
+        "make it executable (`chmod +x 'a: b; c/.husky/pre-commit'`)",
     );
 
     // What fails is somebody else's hook, and no guard that finds no program.
@@ -822,7 +822,7 @@ fn a_failure_for_another_reason_proves_nothing() {
     script(&sandbox, ".git/hooks/pre-commit", "#!/bin/sh\necho tests fail >&2\nexit 5\n");
     let ran = prove(&sandbox);
     assert!(
-        ran.code == Some(1) && ran.out.ends_with("\npre-commit said:\n  | tests fail\n"),
+        ran.code == Some(1) && ran.out.ends_with("\noutput of pre-commit:\n  | tests fail\n"),
         "{ran:?}"
     );
     must(sandbox.bakstop(&["install"]));
@@ -1017,7 +1017,7 @@ fn a_configuration_that_spares_the_rule_is_told_with_its_line() {
         assert_proven(&prove(&sandbox), "package.json");
         sandbox.git(&["add", "-A"]);
         sandbox.git(&["commit", "-q", "-m", "Configure"]);
-        assert_not_proven(&prove(&sandbox), reason, "take that out of bakstop.json, and commit it");
+        assert_not_proven(&prove(&sandbox), reason, "remove that from bakstop.json, and commit it");
     }
 }
 

@@ -462,7 +462,7 @@ fn what_an_older_version_installed_is_renewed_and_taken_out() {
         program_at_home_once(&sandbox);
         let ran = sandbox.bakstop(&["status"]);
         assert!(
-            ran.out.contains("its text is of another version; `bakstop install` renews it"),
+            ran.out.contains("its text is of another version; `bakstop install` rewrites it"),
             "{ran:?}"
         );
         assert!(

@@ -135,7 +135,7 @@ fn a_directory_of_hooks_gets_one_more() {
     let ran = must(pair.bakstop(&["status"]));
     assert!(
         ran.out.contains(
-            "git runs hooks/pre-receive for each push, and with it what is in a directory\n"
+            "git runs hooks/pre-receive for each push, and it runs the programs of a directory\n"
         ),
         "{ran:?}"
     );
@@ -213,7 +213,7 @@ fn another_user_can_run_it_whatever_the_umask() {
         let ran = must(pair.bakstop(&["status"]));
         assert!(
             ran.out.contains("not every user can run")
-                && ran.out.contains("install --server` changes"),
+                && ran.out.contains("install --server` rewrites it"),
             "{ran:?}"
         );
         must(run());

@@ -1,0 +1,279 @@
+//! Why an attempt is not a proof, from the state of the hooks.
+
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+use crate::base::error::Error;
+use crate::base::escape::Escaped;
+use crate::base::path::RepoPath;
+use crate::commands::prove::probe::MANIFEST;
+use crate::commands::prove::{HOOK, RULE};
+use crate::commands::{Context, listed};
+use crate::config::Config;
+use crate::cure::setup as cure;
+use crate::git::history::History;
+use crate::git::objects::Objects;
+use crate::git::{Git, TreeChanges};
+use crate::hooks::health::{self, Health, Interference, Off};
+use crate::hooks::layout::Layout;
+use crate::hooks::rehearsal::{HookRun, Rehearsal};
+use crate::hooks::setup::{Choice, Foreign, Setup};
+use crate::hooks::state::{Defect, HookState};
+use crate::hooks::{binary, shown};
+
+/// Why an attempt is not a proof.
+pub(super) struct Obstacle {
+    pub reason: String,
+    pub help: Option<String>,
+}
+
+impl Obstacle {
+    fn new(reason: impl Into<String>, help: impl Into<String>) -> Self {
+        Self { reason: reason.into(), help: Some(help.into()) }
+    }
+}
+
+/// The state of the hooks.
+struct HookFacts {
+    setup: Setup,
+    health: Health,
+    interference: Vec<Interference>,
+}
+
+impl HookFacts {
+    /// A hook that does not run the guard.
+    fn not_in_force(&self, layout: &Layout) -> Option<Obstacle> {
+        let HookState::NotInForce(defect) = &self.health.state else { return None };
+        let reason = match &self.setup {
+            Setup::Foreign(foreign) if foreign.is_off() => foreign.cause.clone(),
+            Setup::Foreign(foreign) => format!("{}, and {defect}", foreign.cause),
+            _ => defect.to_string(),
+        };
+        Some(Obstacle::new(reason, cure::of_hook(&self.setup, &self.health, layout)))
+    }
+
+    /// An environment in which the guard, or its rule, is switched off.
+    fn off(&self) -> Option<Obstacle> {
+        self.interference.iter().rev().find_map(|one| {
+            let reason = match one {
+                Interference::Blocks(_) => return None,
+                Interference::Weakens(rules) if !rules.contains(&RULE) => return None,
+                Interference::Weakens(_) | Interference::Disarms(Off::EveryRule) => {
+                    format!("not checked: {one}")
+                }
+                Interference::Disarms(_) => one.to_string(),
+            };
+            Some(Obstacle::new(reason, cure::of_interference(one)))
+        })
+    }
+}
+
+/// An attempt that may not be a proof.
+pub(super) struct Attempt<'a> {
+    pub context: &'a Context,
+    pub git: &'a Git,
+    pub layout: &'a Layout,
+    /// The manifest that it rewrites.
+    pub manifest: &'a RepoPath,
+    pub done: &'a HookRun,
+    /// Whether the guard reported the rewritten manifest as an error.
+    pub reported: bool,
+}
+
+impl Attempt<'_> {
+    /// Why it is not a proof. A question that fails is the obstacle itself.
+    pub(super) fn obstacle(&self) -> Obstacle {
+        let found = match self.done.code {
+            None => Ok(Obstacle::new(
+                "git was ended by a signal while it ran pre-commit",
+                cure::SHOW_OUTPUT,
+            )),
+            Some(0) => self.passed(),
+            Some(code) => self.failed(code),
+        };
+        found.unwrap_or_else(|error| Obstacle {
+            reason: format!("could not {}: {}", error.doing(), error.cause().replace('\n', "; ")),
+            help: error.next_step().map(str::to_owned),
+        })
+    }
+
+    /// Whether a hook that reported the guard's error also fails because of it. Of the hooks that
+    /// bakstop installed that is known; others are run again with a harmless manifest.
+    pub(super) fn counterproof(
+        &self,
+        again: impl FnOnce() -> Result<HookRun, Error>,
+    ) -> Result<Option<Obstacle>, Error> {
+        if self.known()?.health.state == HookState::InForce || again()?.code == Some(0) {
+            return Ok(None);
+        }
+        let reason = format!(
+            "pre-commit reports the rewritten {0}, but fails on a harmless {0} as well: \
+             it is unknown whether the guard decides",
+            self.manifest
+        );
+        Ok(Some(Obstacle::new(reason, cure::FIX_THE_HOOK)))
+    }
+
+    /// The lines of the committed configuration that let other manifests pass.
+    pub(super) fn allowed_elsewhere(&self, rehearsal: &Rehearsal) -> Result<Vec<String>, Error> {
+        let Some(config) = self.configuration()? else { return Ok(Vec::new()) };
+        let manifests = rehearsal.files_named(MANIFEST)?;
+        let allowed: Vec<_> =
+            manifests.iter().filter_map(|entry| config.spares(RULE, &entry.path)).collect();
+        Ok(listed(&allowed, |(origin, how)| {
+            format!("bakstop: not proven elsewhere: {origin} {how}")
+        }))
+    }
+
+    fn known(&self) -> Result<HookFacts, Error> {
+        let setup = Setup::find(self.layout, self.git, Choice::Detect, &[HOOK])?;
+        let health = health::of(&setup, self.layout, &self.context.env)?;
+        let health = health
+            .into_iter()
+            .rfind(|health| health.hook == HOOK)
+            .ok_or_else(|| Error::new("look at the hooks", "the state of pre-commit is unknown"))?;
+        let interference = health::interference(&setup, &self.context.env)?;
+        Ok(HookFacts { setup, health, interference })
+    }
+
+    /// The commit would have gone through.
+    fn passed(&self) -> Result<Obstacle, Error> {
+        let manifest = self.manifest;
+        if let Some(obstacle) = self.allowed()? {
+            return Ok(obstacle);
+        }
+        if self.reported {
+            let reason = format!(
+                "the guard reports the rewritten {manifest}, and pre-commit passes all the same"
+            );
+            return Ok(Obstacle::new(reason, cure::LET_IT_FAIL));
+        }
+        let known = self.known()?;
+        if let Some(obstacle) = known.not_in_force(self.layout).or_else(|| known.off()) {
+            return Ok(obstacle);
+        }
+        if let Setup::Foreign(foreign) = &known.setup {
+            return Ok(self.named(foreign, "let it through"));
+        }
+        Ok(match (&known.health.state, &known.health.binary) {
+            (HookState::Doubtful(reason), _) => Obstacle::new(
+                format!("{reason}, and it let a rewritten {manifest} through"),
+                cure::ASK_INSTALL,
+            ),
+            (_, Some(program)) if !self.is_this(program) => {
+                let program = describe(program, self.layout);
+                Obstacle::new(
+                    format!("pre-commit runs {program}, which let a rewritten {manifest} through"),
+                    self.renew(&known),
+                )
+            }
+            _ => Obstacle::new(
+                format!("pre-commit let a rewritten {manifest} through"),
+                cure::SHOW_OUTPUT,
+            ),
+        })
+    }
+
+    /// The line of the committed configuration that lets a rewritten manifest pass, if one does.
+    fn allowed(&self) -> Result<Option<Obstacle>, Error> {
+        let Some(config) = self.configuration()? else { return Ok(None) };
+        let allowed = config.spares(RULE, self.manifest);
+        Ok(allowed
+            .map(|(origin, how)| Obstacle::new(format!("{origin} {how}"), cure::of_allowance())))
+    }
+
+    fn configuration(&self) -> Result<Option<Config>, Error> {
+        let objects = Rc::new(Objects::open(self.git, &self.context.env));
+        let history = History::new(self.git.clone(), &self.context.env, Rc::clone(&objects));
+        let Some(head) = history.head()? else { return Ok(None) };
+        let tree = TreeChanges::new(&objects).unchanged(history.tree_of(&head)?);
+        Config::from_change(&tree, || self.context.today()).map(Some)
+    }
+
+    /// The commit would have been blocked, but not by this rule.
+    fn failed(&self, code: i32) -> Result<Obstacle, Error> {
+        let known = self.known()?;
+        let blocks = |one: &&Interference| matches!(one, Interference::Blocks(_));
+        if let Some(why) = known.interference.iter().find(blocks) {
+            let reason = format!("every commit is blocked: {why}");
+            return Ok(Obstacle::new(reason, cure::of_interference(why)));
+        }
+        let allowed = self.allowed()?;
+        if allowed.is_none() && known.health.state == HookState::NotInForce(Defect::NoProgram) {
+            let reason = "the guard finds no bakstop, and blocks everything";
+            return Ok(Obstacle::new(reason, self.renew(&known)));
+        }
+        // What would have let the commit pass, had nothing else failed.
+        let passable = allowed.map(Ok).or_else(|| match known.not_in_force(self.layout) {
+            Some(obstacle) if matches!(known.setup, Setup::Foreign(_)) => Some(Err(obstacle)),
+            obstacle => obstacle.or_else(|| known.off()).map(Ok),
+        });
+        Ok(match passable {
+            Some(Ok(mut obstacle)) => {
+                obstacle.reason +=
+                    &format!("; pre-commit failed with exit code {code} for another reason");
+                obstacle
+            }
+            Some(Err(obstacle)) => obstacle,
+            None => self.failed_otherwise(&known, &format!("failed with exit code {code}")),
+        })
+    }
+
+    /// A hook that should run the guard failed without the expected report.
+    fn failed_otherwise(&self, known: &HookFacts, failed: &str) -> Obstacle {
+        if let Setup::Foreign(foreign) = &known.setup {
+            return self.named(foreign, failed);
+        }
+        if let Some(program) = &known.health.binary
+            && !self.is_this(program)
+            && binary::version(program).as_deref() != Some(env!("CARGO_PKG_VERSION"))
+        {
+            let program = describe(program, self.layout);
+            let reason = format!("pre-commit runs {program}; it {failed}, but not for {}", RULE.id);
+            return Obstacle::new(reason, self.renew(known));
+        }
+        let output = String::from_utf8_lossy(&self.done.output);
+        if let Some((_, error)) = output.rsplit_once("error: could not ") {
+            let mut lines = error.lines();
+            let cause = Escaped(lines.next().unwrap_or_default().as_bytes()).to_string();
+            let help = lines.find_map(|line| line.strip_prefix("help: "));
+            let help =
+                help.map_or(cure::SHOW_OUTPUT.into(), |help| Escaped(help.as_bytes()).to_string());
+            return Obstacle::new(format!("the guard itself failed: could not {cause}"), help);
+        }
+        Obstacle::new(
+            format!("pre-commit {failed}, but not because of the rewritten {}", self.manifest),
+            cure::FIX_THE_HOOK,
+        )
+    }
+
+    /// Others run the hooks, and name bakstop.
+    fn named(&self, foreign: &Foreign, ended: &str) -> Obstacle {
+        let (cause, manifest) = (&foreign.cause, self.manifest);
+        let reason = format!(
+            "{cause}; bakstop is named there, \
+             but the hook did not block a rewritten {manifest} (it {ended})"
+        );
+        Obstacle::new(reason, cure::of_named(foreign))
+    }
+
+    /// Whether a program is the one that runs now.
+    fn is_this(&self, program: &Path) -> bool {
+        self.this().is_some_and(|this| binary::is_same_file(program, &this))
+    }
+
+    fn this(&self) -> Option<PathBuf> {
+        binary::this(&self.context.directory, &self.context.env)
+    }
+
+    fn renew(&self, known: &HookFacts) -> String {
+        cure::renew(&known.setup, &known.health, self.this().as_deref())
+    }
+}
+
+/// A program, and its version.
+fn describe(program: &Path, layout: &Layout) -> String {
+    let version = binary::version(program)
+        .map_or("no version of bakstop".to_owned(), |version| format!("version {version}"));
+    format!("{} ({version})", shown(program, &layout.top))
+}

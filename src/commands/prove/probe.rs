@@ -1,0 +1,147 @@
+//! The manifest that an attempt stages, and the finding that must name it.
+
+use crate::base::debris::DOCKER_DEPS;
+use crate::base::error::Error;
+use crate::base::finding::Severity;
+use crate::base::path::RepoPath;
+use crate::commands::prove::RULE;
+use crate::engine::LIMIT;
+use crate::formats::package;
+use crate::hooks::rehearsal::Rehearsal;
+
+/// The name of the file that an attempt changes.
+pub(super) const MANIFEST: &str = "package.json";
+
+/// The manifest that the attempt changes: the topmost one, or a new one.
+pub(super) struct Probe {
+    pub manifest: RepoPath,
+    text: Vec<u8>,
+}
+
+impl Probe {
+    pub(super) fn find(rehearsal: &Rehearsal) -> Result<Self, Error> {
+        let manifests = rehearsal.files_named(MANIFEST)?;
+        let topmost = manifests.into_iter().min_by_key(|entry| entry.path.components().count());
+        let manifest =
+            topmost.as_ref().map_or(RepoPath::from(MANIFEST), |entry| entry.path.clone());
+        let text = topmost.and_then(|entry| rehearsal.read(&entry, LIMIT)).unwrap_or_default();
+        Ok(Self { manifest, text })
+    }
+
+    /// Stages the manifest with the kind of dependency that a preparation writes.
+    pub(super) fn stage_rewritten(&self, rehearsal: &Rehearsal, nonce: &str) -> Result<(), Error> {
+        let up = "../".repeat(self.manifest.components().count() - 1);
+        self.stage(
+            rehearsal,
+            nonce,
+            &format!("file:{up}{DOCKER_DEPS}/bakstop-{}-1.0.0.tgz", dependency(nonce)),
+        )
+    }
+
+    pub(super) fn stage(
+        &self,
+        rehearsal: &Rehearsal,
+        nonce: &str,
+        spec: &str,
+    ) -> Result<(), Error> {
+        let text =
+            package::with_dependency(&self.text, &format!("@bakstop/{}", dependency(nonce)), spec);
+        rehearsal.stage(&self.manifest, text.as_bytes())
+    }
+}
+
+/// The name of the dependency, which only the finding shows.
+fn dependency(nonce: &str) -> String {
+    format!("proof-{nonce}")
+}
+
+/// Matches an error of [`RULE`] that shows the dependency of this run. Both must be in one finding:
+/// another file may be an error, and the rewritten manifest a warning.
+pub(super) struct Matcher {
+    dependency: Vec<u8>,
+    /// Whether the lines are those of an error of the rule.
+    inside: bool,
+    pub matched: bool,
+}
+
+impl Matcher {
+    pub(super) fn new(nonce: &str) -> Self {
+        Self { dependency: dependency(nonce).into_bytes(), inside: false, matched: false }
+    }
+
+    pub(super) fn read(&mut self, line: &[u8]) {
+        let starts = unpainted(line);
+        if starts.is_empty()
+            || [Severity::Error, Severity::Warning]
+                .iter()
+                .any(|one| starts.starts_with(&label(*one, "")))
+        {
+            // A finding ends with an empty line, or where the next one starts.
+            self.inside = starts.starts_with(&label(Severity::Error, &format!("{}]", RULE.id)));
+        }
+        self.matched |= self.inside
+            && line.windows(self.dependency.len()).any(|window| window == self.dependency);
+    }
+}
+
+/// The start of the first line of a finding.
+fn label(severity: Severity, rule: &str) -> Vec<u8> {
+    format!("{}[{rule}", severity.name()).into_bytes()
+}
+
+/// A line without leading space and colour.
+fn unpainted(mut line: &[u8]) -> &[u8] {
+    loop {
+        line = line.trim_ascii_start();
+        let Some(colour) = line.strip_prefix(b"\x1b[") else { return line };
+        let end =
+            colour.iter().position(u8::is_ascii_alphabetic).map_or(colour.len(), |end| end + 1);
+        line = &colour[end..];
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn matches(output: &str) -> bool {
+        let mut matcher = Matcher::new("n0nce");
+        output.split('\n').for_each(|line| matcher.read(line.as_bytes()));
+        matcher.matched
+    }
+
+    #[test]
+    fn an_error_of_the_rule_shows_the_dependency() {
+        const RULE: &str = crate::commands::prove::RULE.id;
+        let shown = "  --> package.json:1:1\n   |\n 1 | \"x\": \"file:x/bakstop-proof-n0nce-1.0.0.tgz\"\n   |  ^^\n";
+        for (output, expected) in [
+            (format!("error[{RULE}]: x\n{shown}"), true),
+            (format!("tests pass\n  \x1b[31m\x1b[1merror[{RULE}]\x1b[0m\x1b[0m: x\n{shown}"), true),
+            (format!("error[stray-backup]: x\n\nerror[{RULE}]: x\n{shown}"), true),
+            (format!("warning[{RULE}]: x\n{shown}"), false),
+            (format!("error[{RULE}s]: x\n{shown}"), false),
+            (
+                format!("error[{RULE}]: x\n  --> web/package.json\n\nwarning[{RULE}]: x\n{shown}"),
+                false,
+            ),
+            (
+                format!("error[{RULE}]: x\n  --> web/package.json\nwarning[{RULE}]: x\n{shown}"),
+                false,
+            ),
+            (
+                format!(
+                    "error[{RULE}]: x\n  --> web/package.json\n\x1b[33mwarning[{RULE}]\x1b[0m: x\n{shown}"
+                ),
+                false,
+            ),
+            (format!("error[{RULE}]: x\n  --> web/package.json\n\x1b[0m\n{shown}"), false),
+            (format!("error[{RULE}]: x\n  --> web/package.json\nerror[other]: x\n{shown}"), false),
+            (format!("warning[{RULE}]: x\n  --> error[{RULE}]/package.json\n{shown}"), false),
+            (format!("{shown}error[{RULE}]: x\n"), false),
+            (format!("error[{RULE}]: x\n{}", shown.replace("n0nce", "another")), false),
+            ("\x1b[".to_owned(), false),
+        ] {
+            assert_eq!(matches(&output), expected, "{output}");
+        }
+    }
+}

@@ -1,0 +1,295 @@
+//! Next steps about an installation: what to run after `install`, `status` and `prove`, and after
+//! a hook has stopped something.
+
+use std::path::Path;
+
+use crate::base::path::{RepoPath, shell_quote};
+use crate::config::FILE;
+use crate::hooks::health::{Health, Interference, Note, Off};
+use crate::hooks::layout::{HooksPath, Layout, SettingScope};
+use crate::hooks::operation::Operation;
+use crate::hooks::plan::HookEdit;
+use crate::hooks::setup::{Foreign, Owner, Setup};
+use crate::hooks::state::{Defect, HookState};
+use crate::hooks::{Hook, SKIP, SWITCH, binary, by_hand, shown};
+
+/// For a hook of somebody else that reports what the guard finds and succeeds all the same.
+pub(crate) const LET_IT_FAIL: &str =
+    "let the hook fail where the guard fails: `bakstop hook pre-commit || exit`";
+/// For a hook that fails for a reason that is not known.
+pub(crate) const FIX_THE_HOOK: &str =
+    "fix what makes it fail; `bakstop prove -v` shows all of its output";
+/// For a hook of which nothing more is known.
+pub(crate) const SHOW_OUTPUT: &str = "`bakstop prove -v` shows its output";
+/// For a hook file that cannot be judged.
+pub(crate) const ASK_INSTALL: &str = "see what `bakstop install` reports about it";
+
+/// How to go on once without the guard.
+fn bypass(hook: Hook) -> String {
+    format!("to go on without this check: {SWITCH}=0 {}", hook.command())
+}
+
+/// How to go on where the configuration to judge by is broken. On a server, no switch is obeyed.
+pub(crate) fn despite_configuration(hook: Hook) -> String {
+    match hook {
+        Hook::PreReceive => {
+            format!("a {FILE} in the repository's directory on the server goes before it")
+        }
+        hook => bypass(hook),
+    }
+}
+
+/// How to go on if the guard crashes in a hook.
+pub(crate) fn after_crash(hook: Hook) -> String {
+    match hook {
+        Hook::PreReceive => "to go on: the push is refused; \
+             `bakstop uninstall` in the repository on the server takes the hook out"
+            .to_owned(),
+        hook => bypass(hook),
+    }
+}
+
+/// What a hook stops, and how to go on; `operation` is what git is in the middle of.
+pub(crate) fn after_block(hook: Hook, operation: Option<Operation>) -> String {
+    match (hook, operation) {
+        (Hook::PreReceive, _) => "the push is refused".to_owned(),
+        (_, Some([act, go_on, give_up])) => {
+            format!("the {act} stops here (to give it up: {give_up}; once it is fixed: {go_on})")
+        }
+        _ => format!("the {} is blocked ({})", hook.act(), bypass(hook)),
+    }
+}
+
+/// Where a hook can be installed, for a person who asked in the wrong kind of repository.
+pub(crate) fn right_place(bare: bool) -> &'static str {
+    if bare {
+        "to guard what is pushed to it: bakstop install --server"
+    } else {
+        "run this in the bare repository that is pushed to; in a clone: bakstop install"
+    }
+}
+
+/// What a person does after an installation that changed something. `program` is what the hooks
+/// run, and whether every user of the machine can run that.
+pub(crate) fn after_install(
+    setup: &Setup,
+    edits: &[HookEdit],
+    program: Option<(&Path, bool)>,
+    layout: &Layout,
+) -> Vec<String> {
+    if edits.is_empty() {
+        return Vec::new();
+    }
+    if matches!(setup, Setup::Husky(_) | Setup::Native { tracked: true, .. }) {
+        let files: Vec<String> = edits
+            .iter()
+            .filter(|edit| !matches!(edit, HookEdit::MakeDirectory { .. }))
+            .map(|edit| shown(edit.path(), &layout.top).as_pathspec(layout.below_top))
+            .collect();
+        return vec![
+            format!("these files are shared, so commit them: git add {}", files.join(" ")),
+            "everyone who commits here needs bakstop in ~/.local/bin or in PATH".to_owned(),
+        ];
+    }
+    let Some((program, for_everyone)) = program else { return Vec::new() };
+    let name = shown(program, &layout.top);
+    if binary::is_build_output(program) {
+        vec![format!(
+            "the hooks run {name}, which `cargo clean` removes; \
+             install from a copy in ~/.local/bin instead"
+        )]
+    } else if layout.bare && !for_everyone {
+        vec![format!(
+            "not every user can run {name}; if the server runs as another user, \
+             install from a copy in /usr/local/bin"
+        )]
+    } else {
+        Vec::new()
+    }
+}
+
+/// Why a hook is not in force, or may not be, and what to do about it unless that is to install.
+pub(crate) fn explain(state: &HookState) -> Option<String> {
+    let help = match state {
+        HookState::NotInForce(defect) => of_defect(defect),
+        _ => None,
+    };
+    let help = help.map_or_else(String::new, |help| format!("; {help}"));
+    state.reason().map(|reason| reason + &help)
+}
+
+/// A note about a hook, with the command that changes it.
+pub(crate) fn note(hook: Hook, note: &Note) -> String {
+    if note.install_helps {
+        format!("{}; `{}` rewrites it", note.text, hook.install())
+    } else {
+        note.text.clone()
+    }
+}
+
+/// What to do about a hook that is not in force, where installing it does not help.
+fn of_defect(defect: &Defect) -> Option<String> {
+    Some(match defect {
+        Defect::NoProgram => "put the program into ~/.local/bin or a directory of PATH".to_owned(),
+        Defect::Crlf(_) => "add `.husky/* text eol=lf` to .gitattributes".to_owned(),
+        Defect::Misplaced(_) => "`bakstop install` moves it up".to_owned(),
+        Defect::HuskyNotPrepared | Defect::NoStub(_) => {
+            "run husky (`npx husky`, or install the dependencies)".to_owned()
+        }
+        Defect::HuskyNotExecutable(file) => {
+            let here: &[u8] = if file.as_bytes().starts_with(b"-") { b"./" } else { b"" };
+            let file = [here, file.as_bytes()].concat();
+            format!("make it executable (`chmod +x {}`)", shell_quote(&file))
+        }
+        Defect::NotInstalled(_)
+        | Defect::NotExecutable(_)
+        | Defect::NoServerProgram
+        | Defect::NotReached(..)
+        | Defect::NotNamed
+        | Defect::SwitchedOff => return None,
+    })
+}
+
+/// Whether installing puts a hook into force.
+pub(crate) fn install_helps(state: &HookState) -> bool {
+    use Defect::{NoServerProgram, NotExecutable, NotInstalled};
+    let HookState::NotInForce(defect) = state else { return false };
+    matches!(defect, NotInstalled(_) | NotExecutable(_) | NoServerProgram)
+}
+
+/// What to do about the hooks of a repository, where it is the same for all of them.
+pub(crate) fn of_hooks(setup: &Setup, health: &[Health], layout: &Layout) -> Option<String> {
+    match setup {
+        Setup::Foreign(foreign) => (!foreign.is_named()).then(|| of_foreign(foreign, layout)),
+        _ => health
+            .iter()
+            .find(|health| install_helps(&health.state))
+            .map(|health| health.hook.install().to_owned()),
+    }
+}
+
+/// What to do about one hook that is not in force.
+pub(crate) fn of_hook(setup: &Setup, health: &Health, layout: &Layout) -> String {
+    match (setup, &health.state) {
+        (Setup::Foreign(foreign), _) => of_foreign(foreign, layout),
+        (_, state) if install_helps(state) => health.hook.install().to_owned(),
+        (_, HookState::NotInForce(defect)) => of_defect(defect).unwrap_or(SHOW_OUTPUT.to_owned()),
+        _ => SHOW_OUTPUT.to_owned(),
+    }
+}
+
+/// What to do where somebody else runs the hooks and names bakstop, and it is not in force: the
+/// command that puts the manager's configuration into force may be what is missing.
+pub(crate) fn of_named(foreign: &Foreign) -> &'static str {
+    match foreign.owner {
+        Owner::Manager { manager, .. } => manager.then.unwrap_or(SHOW_OUTPUT),
+        _ => SHOW_OUTPUT,
+    }
+}
+
+/// What to do where `install` leaves the hooks of somebody else alone. `flag` is the one that asked
+/// for another way.
+pub(crate) fn after_refusal(foreign: &Foreign, flag: Option<&str>, layout: &Layout) -> String {
+    if foreign.is_named() {
+        return "nothing was changed; bakstop is named there already, so there is nothing to add"
+            .to_owned();
+    }
+    let by_hand = of_foreign(foreign, layout);
+    let Some(flag) = flag else { return format!("nothing was changed; {by_hand}") };
+    let why = if foreign.is_off() { "runs no hook" } else { "looks nowhere else for hooks" };
+    format!("nothing was changed; {flag} does not help here, because git {why}; {by_hand}")
+}
+
+/// What to do by hand where somebody else runs the hooks.
+fn of_foreign(foreign: &Foreign, layout: &Layout) -> String {
+    let scripts = || lines_for_scripts(layout, &foreign.missing());
+    match &foreign.owner {
+        Owner::Manager { manager, configuration } => {
+            let existing = configuration.as_ref().map(|(name, text)| (*name, &text[..]));
+            let mut text = by_hand::advice(manager.style, existing, &foreign.missing());
+            if let Some(then) = manager.then {
+                text += &format!("\nand then run: {then}");
+            }
+            text.truncate(text.trim_end().len());
+            text
+        }
+        Owner::Scripts => scripts(),
+        Owner::Setting(setting) => format!(
+            "{}\nor give this repository hooks of its own, then install:\n{}",
+            scripts(),
+            own_hooks(layout, setting)
+        ),
+        Owner::SwitchedOff(setting) => {
+            format!("switch them on, then install:\n{}", own_hooks(layout, setting))
+        }
+    }
+}
+
+/// The commands after which git runs the hooks in `.git/hooks`, and ours among them.
+fn own_hooks(layout: &Layout, setting: &HooksPath) -> String {
+    let origin = setting.origin.as_bytes();
+    let origin = RepoPath::new(origin.strip_prefix(b"file:").unwrap_or(origin));
+    let command = match (setting.scope, origin.file_name()) {
+        (SettingScope::Run, _) => {
+            "# without that setting, which holds for this run only".to_owned()
+        }
+        // A setting of this repository can be unset. Then no path of this machine is needed.
+        (SettingScope::Repository, b"config.worktree") => {
+            "git config --worktree --unset core.hooksPath".to_owned()
+        }
+        (SettingScope::Repository, b"config") => "git config --unset core.hooksPath".to_owned(),
+        _ => format!(
+            "git config core.hooksPath {}",
+            shell_quote(layout.default_hooks().as_os_str().as_encoded_bytes())
+        ),
+    };
+    let hook = if layout.bare { Hook::PreReceive } else { Hook::PreCommit };
+    format!("  {command}\n  {}", hook.install())
+}
+
+/// What to add to hooks that are scripts of somebody else.
+fn lines_for_scripts(layout: &Layout, hooks: &[Hook]) -> String {
+    let mut text = String::from("add a line by hand, at the end of each of these scripts:\n");
+    for hook in hooks {
+        let script = shown(&layout.hooks.join(hook.name()), &layout.top);
+        text += &format!("  {script}:\n    {} || exit\n", hook.call());
+    }
+    text +=
+        "(a script that does not exist yet begins with the line `#!/bin/sh`, and needs `chmod +x`";
+    for hook in hooks.iter().filter(|hook| hook.reads_lines()) {
+        let name = hook.name();
+        text += &format!(
+            "; what a {name} script reads from standard input, bakstop must be given as well"
+        );
+    }
+    text + ")"
+}
+
+/// The command after which the hooks run this program, `this`.
+pub(crate) fn renew(setup: &Setup, health: &Health, this: Option<&Path>) -> String {
+    if matches!(setup, Setup::Native { tracked: false, .. }) {
+        return health.hook.install().to_owned();
+    }
+    let Some(this) = this else { return "put this version into ~/.local/bin".to_owned() };
+    let quoted = |path: &Path| shell_quote(path.as_os_str().as_encoded_bytes()).into_owned();
+    match &health.binary {
+        Some(program) => format!("install {} {}", quoted(this), quoted(program)),
+        None => format!("mkdir -p ~/.local/bin && install {} ~/.local/bin/bakstop", quoted(this)),
+    }
+}
+
+/// What to do about an environment that keeps the guard from judging.
+pub(crate) fn of_interference(interference: &Interference) -> String {
+    match interference {
+        Interference::Weakens(_)
+        | Interference::Blocks(_)
+        | Interference::Disarms(Off::EveryRule) => format!("unset {SKIP}"),
+        Interference::Disarms(Off::Variable(name)) => format!("unset {name}"),
+        Interference::Disarms(Off::StartFile(_)) => "remove that line from the file".to_owned(),
+    }
+}
+
+/// What to do about a line of the configuration that allows a rewritten manifest.
+pub(crate) fn of_allowance() -> String {
+    format!("remove that from {FILE}, and commit it")
+}
