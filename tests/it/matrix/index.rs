@@ -31,12 +31,14 @@ pub(super) const STATES: &[State] = &[
     state("version 3", "git update-index --skip-worktree backend/index.js && edit", EDIT),
     state(
         "version 4",
-        "git update-index --index-version 4 && echo 1 >web/index.jsx && git rm -q backend/index.js && edit",
+        "git update-index --index-version 4 && echo 1 >web/index.jsx && \
+         git rm -q backend/index.js && edit",
         &["web/index.js", "web/index.jsx"],
     ),
     state(
         "version 4, with extended flags",
-        "git update-index --index-version 4 --skip-worktree backend/index.js && edit && git write-tree",
+        "git update-index --index-version 4 --skip-worktree backend/index.js && edit && \
+         git write-tree",
         EDIT,
     ),
     refused(
@@ -63,12 +65,14 @@ pub(super) const STATES: &[State] = &[
     ),
     state(
         "split, with much replaced and deleted",
-        "git config splitIndex.maxPercentChange 100 && git update-index --split-index && git rm -q backend/index.js package.json && echo 1 >a && echo 2 >web/package.json && edit",
+        "git config splitIndex.maxPercentChange 100 && git update-index --split-index && \
+         git rm -q backend/index.js package.json && echo 1 >a && echo 2 >web/package.json && edit",
         &["a", "web/index.js", "web/package.json"],
     ),
     state(
         "split, by configuration, the shared file old",
-        "git config core.splitIndex true && edit && touch -d '60 days ago' .git/sharedindex.* && echo 2 >a && git add a",
+        "git config core.splitIndex true && edit && touch -d '60 days ago' .git/sharedindex.* && \
+         echo 2 >a && git add a",
         &["a", "web/index.js"],
     ),
     state("split, version 4", "git update-index --index-version 4 --split-index && edit", EDIT),
@@ -80,7 +84,8 @@ pub(super) const STATES: &[State] = &[
     state("sparse checkout", "git sparse-checkout set --cone web && edit", EDIT),
     state(
         "sparse checkout, staged outside of it",
-        "git sparse-checkout set --cone backend && mkdir -p web && echo 1 >web/index.js && git add --sparse web/index.js",
+        "git sparse-checkout set --cone backend && mkdir -p web && echo 1 >web/index.js && \
+         git add --sparse web/index.js",
         EDIT,
     ),
     state(
@@ -97,12 +102,14 @@ pub(super) const STATES: &[State] = &[
     state("sparse index, nothing staged", "git sparse-checkout set --cone --sparse-index web", &[]),
     state(
         "sparse index, staged outside of it",
-        "git sparse-checkout set --cone --sparse-index backend && mkdir -p web && echo 1 >web/index.js && git add --sparse web/index.js",
+        "git sparse-checkout set --cone --sparse-index backend && mkdir -p web && \
+         echo 1 >web/index.js && git add --sparse web/index.js",
         EDIT,
     ),
     state(
         "sparse index, a whole directory from another commit",
-        "edit && commit && git sparse-checkout set --cone --sparse-index backend && git reset -q --soft HEAD~1",
+        "edit && commit && git sparse-checkout set --cone --sparse-index backend && \
+         git reset -q --soft HEAD~1",
         EDIT,
     ),
     state("no checksum", "git config index.skipHash true && edit", EDIT),
@@ -113,17 +120,22 @@ pub(super) const STATES: &[State] = &[
     ),
     state(
         "untracked cache",
-        "git update-index --untracked-cache && touch new && edit && touch TREE newer && git status >/dev/null",
+        "git update-index --untracked-cache && touch new && edit && touch TREE newer && \
+         git status >/dev/null",
         &["new", "web/index.js"],
     ),
     state(
         "a monitor of the file system",
-        "printf '#!/bin/sh\\nprintf \"token\\\\0/\\\\0\"\\n' >../monitor && chmod +x ../monitor && git config core.fsmonitor \"$PWD/../monitor\" && git config core.fsmonitorHookVersion 2 && git status >/dev/null && edit && git status >/dev/null && grep -q FSMN .git/index",
+        "printf '#!/bin/sh\\nprintf \"token\\\\0/\\\\0\"\\n' >../monitor && chmod +x ../monitor && \
+         git config core.fsmonitor \"$PWD/../monitor\" && \
+         git config core.fsmonitorHookVersion 2 && git status >/dev/null && edit && \
+         git status >/dev/null && grep -q FSMN .git/index",
         EDIT,
     ),
     state(
         "blocks and an offset table",
-        "blocks && echo 1 >web/index.js && git add web && grep -q IEOT .git/index && grep -q EOIE .git/index",
+        "blocks && echo 1 >web/index.js && git add web && grep -q IEOT .git/index && \
+         grep -q EOIE .git/index",
         EDIT,
     ),
     state(
@@ -133,12 +145,14 @@ pub(super) const STATES: &[State] = &[
     ),
     state(
         "blocks and an offset table, version 4",
-        "blocks && git update-index --index-version 4 && echo 1 >web/index.js && git add web && git write-tree && grep -q IEOT .git/index",
+        "blocks && git update-index --index-version 4 && echo 1 >web/index.js && git add web && \
+         git write-tree && grep -q IEOT .git/index",
         EDIT,
     ),
     state(
         "an end of the entries, and no offset table",
-        "git config index.recordEndOfIndexEntries true && edit && git write-tree && grep -q EOIE .git/index",
+        "git config index.recordEndOfIndexEntries true && edit && git write-tree && \
+         grep -q EOIE .git/index",
         EDIT,
     ),
     state(
@@ -158,17 +172,23 @@ pub(super) const STATES: &[State] = &[
     ),
     state(
         "the trees of HEAD inside of an unknown extension",
-        "edit && count=$(git ls-files | wc -l) && { printf 'ABCD\\000\\000\\000\\043TREE\\000\\000\\000\\031\\000%d 0\\n' $count && bytes $(git rev-parse HEAD^{tree}) && printf xx; } | extend",
+        "edit && count=$(git ls-files | wc -l) && \
+         { printf 'ABCD\\000\\000\\000\\043TREE\\000\\000\\000\\031\\000%d 0\\n' $count && \
+         bytes $(git rev-parse HEAD^{tree}) && printf xx; } | extend",
         EDIT,
     ),
     state(
         "the trees of HEAD at the end of an unknown extension",
-        "edit && count=$(git ls-files | wc -l) && { printf 'ABCD\\000\\000\\000\\041TREE\\000\\000\\000\\031\\000%d 0\\n' $count && bytes $(git rev-parse HEAD^{tree}); } | extend",
+        "edit && count=$(git ls-files | wc -l) && \
+         { printf 'ABCD\\000\\000\\000\\041TREE\\000\\000\\000\\031\\000%d 0\\n' $count && \
+         bytes $(git rev-parse HEAD^{tree}); } | extend",
         EDIT,
     ),
     state(
         "the trees of HEAD at the end of an unknown extension, behind the true ones",
-        "edit && git write-tree && count=$(git ls-files | wc -l) && { printf 'ABCD\\000\\000\\000\\041TREE\\000\\000\\000\\031\\000%d 0\\n' $count && bytes $(git rev-parse HEAD^{tree}); } | extend",
+        "edit && git write-tree && count=$(git ls-files | wc -l) && \
+         { printf 'ABCD\\000\\000\\000\\041TREE\\000\\000\\000\\031\\000%d 0\\n' $count && \
+         bytes $(git rev-parse HEAD^{tree}); } | extend",
         EDIT,
     ),
     state("names of untracked files that make the trees of HEAD", FORGED, EDIT),
@@ -189,7 +209,8 @@ pub(super) const STATES: &[State] = &[
     ),
     state(
         "content that looks like the end of an index",
-        "tail -c 200 .git/index >web/index.js && tail -c 60 .git/index >TREE && git add -A && git write-tree",
+        "tail -c 200 .git/index >web/index.js && tail -c 60 .git/index >TREE && git add -A && \
+         git write-tree",
         &["TREE", "web/index.js"],
     ),
     state(
@@ -216,7 +237,9 @@ pub(super) const STATES: &[State] = &[
     .beyond_git(),
     state(
         "a wrong checksum",
-        "edit && printf x | dd of=.git/index bs=1 seek=$(($(wc -c <.git/index) - 1)) conv=notrunc 2>/dev/null",
+        "edit && \
+         printf x | \
+         dd of=.git/index bs=1 seek=$(($(wc -c <.git/index) - 1)) conv=notrunc 2>/dev/null",
         EDIT,
     ),
     refused("an empty file as index", ": >.git/index", "index file smaller than expected"),

@@ -41,7 +41,8 @@ fn an_index_that_is_replaced_meanwhile_is_read_before_or_after() {
     sandbox.write("web/index.js", "1\n");
     let new =
         format!("file {} web/index.js\n", sandbox.git(&["hash-object", "web/index.js"]).trim());
-    let script = "echo 1 >web/index.js && git add web && git commit -q -m Next && git reset -q --hard HEAD~1";
+    let script = "echo 1 >web/index.js && git add web && git commit -q -m Next && \
+                  git reset -q --hard HEAD~1";
     ask_while(&sandbox, script, |ran| {
         assert_eq!(ran.code, Some(0), "{ran:?}");
         assert!(["", &old, &new].contains(&&*ran.out), "{ran:?}");

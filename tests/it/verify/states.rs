@@ -91,7 +91,8 @@ const STATES: &[State] = &[
     ),
     (
         "no file executable that should be, and git is told not to look",
-        "chmod +x web/index.js && git commit -q -a -m Mode && git config core.fileMode false && chmod -x web/index.js",
+        "chmod +x web/index.js && git commit -q -a -m Mode && git config core.fileMode false && \
+         chmod -x web/index.js",
         &["web/index.js: modified (mode changed)"],
     ),
     (
@@ -142,7 +143,8 @@ const STATES: &[State] = &[
     ("untracked, and nothing that git keeps", "mkdir -p empty/er && mkfifo pipe", &[]),
     (
         "hostile names",
-        "touch \"$(printf 'a\\nb \"q\"\\t\\033[2J')\" ':(top)x' '*' -- -x && mkdir \"$(printf 'b\\377')\" && touch \"$(printf 'b\\377/c')\" ",
+        "touch \"$(printf 'a\\nb \"q\"\\t\\033[2J')\" ':(top)x' '*' -- -x && \
+         mkdir \"$(printf 'b\\377')\" && touch \"$(printf 'b\\377/c')\" ",
         &[
             "*: untracked",
             "-x: untracked",
@@ -153,7 +155,8 @@ const STATES: &[State] = &[
     ),
     (
         "leftovers that git ignores",
-        "touch package.json.bak web/PACKAGE.JSON.BAK .docker-deps/acme-ui-1.4.0.tgz && ln -s /nowhere web/link.bak",
+        "touch package.json.bak web/PACKAGE.JSON.BAK .docker-deps/acme-ui-1.4.0.tgz && \
+         ln -s /nowhere web/link.bak",
         &[
             ".docker-deps/acme-ui-1.4.0.tgz: ignored leftover",
             "package.json.bak: ignored leftover",
@@ -163,7 +166,8 @@ const STATES: &[State] = &[
     ),
     (
         "leftovers in an ignored directory, which git shows as one",
-        "echo dist/ >.git/info/exclude && mkdir -p dist/a dist/.docker-deps/y && touch dist/a/x.bak dist/.docker-deps/y/.gitkeep dist/main.js",
+        "echo dist/ >.git/info/exclude && mkdir -p dist/a dist/.docker-deps/y && \
+         touch dist/a/x.bak dist/.docker-deps/y/.gitkeep dist/main.js",
         &["dist/.docker-deps/y/.gitkeep: ignored leftover", "dist/a/x.bak: ignored leftover"],
     ),
     (
@@ -178,22 +182,26 @@ const STATES: &[State] = &[
     ),
     (
         "ignored by the user's own file, which is of others",
-        "echo '*.log' >../ignore && git config core.excludesFile \"$PWD/../ignore\" && touch a.log b.txt",
+        "echo '*.log' >../ignore && git config core.excludesFile \"$PWD/../ignore\" && \
+         touch a.log b.txt",
         &["b.txt: untracked"],
     ),
     (
         "a tracked file in an ignored directory",
-        "mkdir dist && touch dist/a dist/b && echo dist/ >.git/info/exclude && git add -f dist/a && git commit -q -m Dist && echo 1 >dist/a",
+        "mkdir dist && touch dist/a dist/b && echo dist/ >.git/info/exclude && \
+         git add -f dist/a && git commit -q -m Dist && echo 1 >dist/a",
         &["dist/a: modified"],
     ),
     (
         "node_modules is another's",
-        "mkdir -p node_modules/a web/node_modules/.docker-deps && touch node_modules/a/x.bak web/node_modules/.docker-deps/x.tgz",
+        "mkdir -p node_modules/a web/node_modules/.docker-deps && \
+         touch node_modules/a/x.bak web/node_modules/.docker-deps/x.tgz",
         &[],
     ),
     (
         "node_modules that is tracked in part",
-        "mkdir -p node_modules/a && touch node_modules/a/b && git add -f node_modules && git commit -q -m Vendor && echo 1 >node_modules/a/b && touch node_modules/a/x.bak",
+        "mkdir -p node_modules/a && touch node_modules/a/b && git add -f node_modules && \
+         git commit -q -m Vendor && echo 1 >node_modules/a/b && touch node_modules/a/x.bak",
         &["node_modules/a/b: modified"],
     ),
     (
@@ -228,17 +236,22 @@ const STATES: &[State] = &[
     ),
     (
         "conflicted, deleted by them",
-        "git switch -q -c side && git rm -q web/index.js && git commit -q -m Side && git switch -q main && echo 1 >web/index.js && git commit -q -a -m Main && ! git merge -q side",
+        "git switch -q -c side && git rm -q web/index.js && git commit -q -m Side && \
+         git switch -q main && echo 1 >web/index.js && git commit -q -a -m Main && \
+         ! git merge -q side",
         &["web/index.js: conflicted (deleted by them)", "merge: unfinished"],
     ),
     (
         "conflicted, both added",
-        "git switch -q -c side && echo 1 >new && git add new && git commit -q -m Side && git switch -q main && echo 2 >new && git add new && git commit -q -m Main && ! git merge -q side",
+        "git switch -q -c side && echo 1 >new && git add new && git commit -q -m Side && \
+         git switch -q main && echo 2 >new && git add new && git commit -q -m Main && \
+         ! git merge -q side",
         &["new: conflicted (both added)", "merge: unfinished"],
     ),
     (
         "a merge that only waits for its commit",
-        "git switch -q -c side && git commit -q --allow-empty -m Side && git switch -q main && git merge -q --no-ff --no-commit side",
+        "git switch -q -c side && git commit -q --allow-empty -m Side && git switch -q main && \
+         git merge -q --no-ff --no-commit side",
         &["merge: unfinished"],
     ),
     (
@@ -258,7 +271,8 @@ const STATES: &[State] = &[
     ),
     (
         "a revert that stopped",
-        "echo 1 >web/index.js && git commit -q -a -m One && echo 2 >web/index.js && git commit -q -a -m Two && ! git revert --no-edit HEAD~1 2>/dev/null",
+        "echo 1 >web/index.js && git commit -q -a -m One && echo 2 >web/index.js && \
+         git commit -q -a -m Two && ! git revert --no-edit HEAD~1 2>/dev/null",
         &["web/index.js: conflicted (both modified)", "revert: unfinished"],
     ),
     (
@@ -305,7 +319,9 @@ const STATES: &[State] = &[
     ),
     (
         "hidden both ways, and changed at the same size",
-        "git update-index --skip-worktree web/index.js && git update-index --assume-unchanged backend/index.js && printf 'import {};\\n' | tee web/index.js >backend/index.js",
+        "git update-index --skip-worktree web/index.js && \
+         git update-index --assume-unchanged backend/index.js && \
+         printf 'import {};\\n' | tee web/index.js >backend/index.js",
         &[
             "backend/index.js: modified, hidden from git (assume-unchanged)",
             "web/index.js: modified, hidden from git (skip-worktree)",
@@ -319,13 +335,15 @@ const STATES: &[State] = &[
     ),
     (
         "a sparse index",
-        "git sparse-checkout set --cone --sparse-index backend && echo 1 >backend/index.js && touch backend/x.bak",
+        "git sparse-checkout set --cone --sparse-index backend && echo 1 >backend/index.js && \
+         touch backend/x.bak",
         &["backend/index.js: modified", "backend/x.bak: ignored leftover"],
     ),
     ("a submodule that is clean", "{LIBRARY}", &[]),
     (
         "a submodule whose dirt is hidden by configuration",
-        "{LIBRARY}git config submodule.lib.ignore all && git config diff.ignoreSubmodules all && echo 2 >lib/a.c && touch lib/x.bak",
+        "{LIBRARY}git config submodule.lib.ignore all && git config diff.ignoreSubmodules all && \
+         echo 2 >lib/a.c && touch lib/x.bak",
         &["lib: modified (modified content, untracked content)"],
     ),
     (
@@ -342,12 +360,15 @@ const STATES: &[State] = &[
     ("a submodule that is gone", "{LIBRARY}rm -r lib", &["lib: deleted"]),
     (
         "a submodule without .gitmodules",
-        "git init -q lib && git -C lib commit -q --allow-empty -m One && git add lib 2>/dev/null && git commit -q -m Link && git -C lib commit -q --allow-empty -m Two",
+        "git init -q lib && git -C lib commit -q --allow-empty -m One && \
+         git add lib 2>/dev/null && git commit -q -m Link && \
+         git -C lib commit -q --allow-empty -m Two",
         &["lib: modified (new commits)"],
     ),
     (
         "line ends that git turns",
-        "git config core.autocrlf true && rm web/index.js && git checkout -q web && cp web/index.js t && mv t web/index.js",
+        "git config core.autocrlf true && rm web/index.js && git checkout -q web && \
+         cp web/index.js t && mv t web/index.js",
         &[],
     ),
     (
@@ -367,47 +388,63 @@ const STATES: &[State] = &[
     ),
     (
         "a clean filter that undoes what was done",
-        "echo '*.js filter=f' >.git/info/attributes && git config filter.f.clean \"sed 's/import/export/'\" && echo 'import {};' >web/index.js",
+        "echo '*.js filter=f' >.git/info/attributes && \
+         git config filter.f.clean \"sed 's/import/export/'\" && echo 'import {};' >web/index.js",
         &[],
     ),
     (
         "a clean filter that does not",
-        "echo '*.js filter=f' >.git/info/attributes && git config filter.f.clean \"sed 's/import/export/'\" && echo 'import a;' >web/index.js",
+        "echo '*.js filter=f' >.git/info/attributes && \
+         git config filter.f.clean \"sed 's/import/export/'\" && echo 'import a;' >web/index.js",
         &["web/index.js: modified"],
     ),
     (
         "content that lies elsewhere, as git-lfs does it",
-        "echo '*.dat filter=lfs' >.gitattributes && git config filter.lfs.clean 'echo version https://git-lfs.github.com/spec/v1; sha256sum' && git config filter.lfs.smudge false && echo big >a.dat && git add -A && git commit -q -m Big && cp a.dat b && mv b a.dat",
+        "echo '*.dat filter=lfs' >.gitattributes && \
+         git config filter.lfs.clean 'echo version https://git-lfs.github.com/spec/v1; \
+         sha256sum' && git config filter.lfs.smudge false && echo big >a.dat && git add -A && \
+         git commit -q -m Big && cp a.dat b && mv b a.dat",
         &[],
     ),
     (
         "an encoding that git turns",
-        "echo '*.txt working-tree-encoding=UTF-16LE' >.gitattributes && printf 'a\\0\\n\\0' >a.txt && git add -A && git commit -q -m Text && touch a.txt && printf 'b\\0\\n\\0' >b.txt",
+        "echo '*.txt working-tree-encoding=UTF-16LE' >.gitattributes && \
+         printf 'a\\0\\n\\0' >a.txt && git add -A && git commit -q -m Text && touch a.txt && \
+         printf 'b\\0\\n\\0' >b.txt",
         &["b.txt: untracked"],
     ),
     (
         "keywords that git fills in",
-        "echo '*.js ident' >.git/info/attributes && printf '// $Id$\\n' >web/index.js && git commit -q -a -m Id && rm web/index.js && git checkout -q web/index.js && touch web/index.js",
+        "echo '*.js ident' >.git/info/attributes && printf '// $Id$\\n' >web/index.js && \
+         git commit -q -a -m Id && rm web/index.js && git checkout -q web/index.js && \
+         touch web/index.js",
         &[],
     ),
     (
         "changed within the tick of the clock in which it was staged",
-        "for i in 1 2 3 4 5 6 7 8 9; do echo $i >web/index.js; git add -A; done; echo 0 >web/index.js",
+        "for i in 1 2 3 4 5 6 7 8 9; do echo $i >web/index.js; git add -A; done; \
+         echo 0 >web/index.js",
         &["web/index.js: staged, modified"],
     ),
     (
         "replaced by a file of the same size and time, where git is told to trust those",
-        "git config core.checkStat minimal && touch -d 2020-01-01 web/index.js && git update-index --refresh -q && printf 'import {};\\n' >../t && touch -r web/index.js ../t && mv ../t web/index.js",
+        "git config core.checkStat minimal && touch -d 2020-01-01 web/index.js && \
+         git update-index --refresh -q && printf 'import {};\\n' >../t && \
+         touch -r web/index.js ../t && mv ../t web/index.js",
         &["web/index.js: modified"],
     ),
     (
         "a monitor that says that nothing changed",
-        "printf '#!/bin/sh\\nprintf \"token\\\\0\"\\n' >../monitor && chmod +x ../monitor && git config core.fsmonitor \"$PWD/../monitor\" && git config core.fsmonitorHookVersion 2 && git status >/dev/null && git status >/dev/null && echo 1 >web/index.js",
+        "printf '#!/bin/sh\\nprintf \"token\\\\0\"\\n' >../monitor && chmod +x ../monitor && \
+         git config core.fsmonitor \"$PWD/../monitor\" && \
+         git config core.fsmonitorHookVersion 2 && git status >/dev/null && \
+         git status >/dev/null && echo 1 >web/index.js",
         &["web/index.js: modified"],
     ),
     (
         "a cache of what is untracked",
-        "git config core.untrackedCache true && git update-index --untracked-cache && git status >/dev/null && touch web/new.js",
+        "git config core.untrackedCache true && git update-index --untracked-cache && \
+         git status >/dev/null && touch web/new.js",
         &["web/new.js: untracked"],
     ),
     (
@@ -417,7 +454,8 @@ const STATES: &[State] = &[
     ),
     (
         "an index in two files",
-        "git update-index --split-index && echo 1 >web/index.js && git add -A && echo 2 >backend/index.js",
+        "git update-index --split-index && echo 1 >web/index.js && git add -A && \
+         echo 2 >backend/index.js",
         &["backend/index.js: modified", "web/index.js: staged"],
     ),
     (
@@ -427,7 +465,8 @@ const STATES: &[State] = &[
     ),
     (
         "another hash",
-        "rm -rf .git && git init -q -b main --object-format=sha256 && git add -A && git commit -q -m Start && echo 1 >web/index.js && git mv backend/index.js backend/main.js",
+        "rm -rf .git && git init -q -b main --object-format=sha256 && git add -A && \
+         git commit -q -m Start && echo 1 >web/index.js && git mv backend/index.js backend/main.js",
         &[
             "backend/index.js: staged (renamed to backend/main.js)",
             "backend/main.js: staged (renamed from backend/index.js)",
@@ -436,7 +475,8 @@ const STATES: &[State] = &[
     ),
     (
         "another format of the refs",
-        "rm -rf .git && git init -q -b main --ref-format=reftable && git add -A && git commit -q -m Start && {FORK}! git cherry-pick side 2>/dev/null",
+        "rm -rf .git && git init -q -b main --ref-format=reftable && git add -A && \
+         git commit -q -m Start && {FORK}! git cherry-pick side 2>/dev/null",
         &["web/index.js: conflicted (both modified)", "cherry-pick: unfinished"],
     ),
     (
@@ -455,12 +495,17 @@ const STATES: &[State] = &[
     ),
     (
         "a shallow clone",
-        "git commit -q --allow-empty -m More && git clone -q --depth 1 \"file://$PWD\" ../shallow && mv .git ../old && mv ../shallow/.git . && git reset -q && echo 1 >web/index.js",
+        "git commit -q --allow-empty -m More && \
+         git clone -q --depth 1 \"file://$PWD\" ../shallow && mv .git ../old && \
+         mv ../shallow/.git . && git reset -q && echo 1 >web/index.js",
         &["web/index.js: modified"],
     ),
     (
         "habits and settings that change what git prints",
-        "git config status.renames copies && git config status.relativePaths true && git config color.status always && git config core.quotePath true && git config status.branch true && git config status.short true && git config status.showStash true && git mv web/index.js web/main.js && touch a",
+        "git config status.renames copies && git config status.relativePaths true && \
+         git config color.status always && git config core.quotePath true && \
+         git config status.branch true && git config status.short true && \
+         git config status.showStash true && git mv web/index.js web/main.js && touch a",
         &[
             "a: untracked",
             "web/index.js: staged (renamed to web/main.js)",
@@ -469,17 +514,23 @@ const STATES: &[State] = &[
     ),
     (
         "more than git is asked about by name",
-        "mkdir many && for i in $(seq 400); do echo $i >many/$i.js; done && git add -A && git commit -q -m Many && rm -r many && echo 1 >web/index.js && git ls-files many | wc -l >/dev/null && git checkout -q many && for i in $(seq 399); do touch many/$i.txt; done && git add many && git commit -q -m More && touch -d yesterday many/* && echo 2 >many/7.js",
+        "mkdir many && for i in $(seq 400); do echo $i >many/$i.js; done && git add -A && \
+         git commit -q -m Many && rm -r many && echo 1 >web/index.js && \
+         git ls-files many | wc -l >/dev/null && git checkout -q many && \
+         for i in $(seq 399); do touch many/$i.txt; done && git add many && \
+         git commit -q -m More && touch -d yesterday many/* && echo 2 >many/7.js",
         &["many/7.js: modified", "web/index.js: modified"],
     ),
     (
         "a new directory of which a pattern ignores all but one",
-        "printf 'logs/*\\n!logs/.gitkeep\\n' >>.gitignore && git commit -q -a -m Logs && mkdir logs && touch logs/.gitkeep logs/a",
+        "printf 'logs/*\\n!logs/.gitkeep\\n' >>.gitignore && git commit -q -a -m Logs && \
+         mkdir logs && touch logs/.gitkeep logs/a",
         &["logs/.gitkeep: untracked"],
     ),
     (
         "a new directory that ignores what is in it",
-        "mkdir a b && echo '*/' >a/.gitignore && printf '*\\n!.gitignore\\n' >b/.gitignore && touch a/x b/x",
+        "mkdir a b && echo '*/' >a/.gitignore && printf '*\\n!.gitignore\\n' >b/.gitignore && \
+         touch a/x b/x",
         &["a/.gitignore: untracked", "a/x: untracked", "b/.gitignore: untracked"],
     ),
     (
@@ -493,7 +544,8 @@ const STATES: &[State] = &[
     ),
     (
         "a branch whose name is not UTF-8, and nothing left in the index",
-        "git switch -q -c \"$(printf 'b\\377')\" && git rm -rq . && git commit -q -m Empty && echo 1 >a && git add a && git commit -q -m One && git rm -q a",
+        "git switch -q -c \"$(printf 'b\\377')\" && git rm -rq . && git commit -q -m Empty && \
+         echo 1 >a && git add a && git commit -q -m One && git rm -q a",
         &["a: staged (deleted in the index)"],
     ),
     (
@@ -513,27 +565,36 @@ const STATES: &[State] = &[
     ),
     (
         "what only looks like a repository hides nothing",
-        "echo dist/ >.git/info/exclude && mkdir -p dist/x dist/y/.git/objects && echo 'gitdir: no' >dist/x/.git && touch dist/y/.git/HEAD dist/x/a.bak dist/y/b.bak",
+        "echo dist/ >.git/info/exclude && mkdir -p dist/x dist/y/.git/objects && \
+         echo 'gitdir: no' >dist/x/.git && touch dist/y/.git/HEAD dist/x/a.bak dist/y/b.bak",
         &["dist/x/a.bak: ignored leftover", "dist/y/b.bak: ignored leftover"],
     ),
     (
         "every file executable, and git is told not to look",
-        "git config core.fileMode false && git rm -q --cached -r . && git add web/index.js && git commit -q -m One && rm -r backend web/package.json .docker-deps package.json pnpm-workspace.yaml .gitignore && chmod +x web/index.js",
+        "git config core.fileMode false && git rm -q --cached -r . && git add web/index.js && \
+         git commit -q -m One && \
+         rm -r backend web/package.json .docker-deps package.json pnpm-workspace.yaml .gitignore \
+         && chmod +x web/index.js",
         &["web/index.js: modified (mode changed)"],
     ),
     (
         "ignore rules that are left out of a sparse checkout",
-        "printf '!k.log\\n*.tmp\\n' >>.gitignore && echo '*.log' >.git/info/exclude && git commit -q -a -m Rules && git sparse-checkout set --no-cone /web && touch k.log l.log a.tmp",
+        "printf '!k.log\\n*.tmp\\n' >>.gitignore && echo '*.log' >.git/info/exclude && \
+         git commit -q -a -m Rules && git sparse-checkout set --no-cone /web && \
+         touch k.log l.log a.tmp",
         &["k.log: untracked"],
     ),
     (
         "a directory that is called as a repository, and is none",
-        "mkdir -p .docker-deps/.git/objects && touch .docker-deps/.git/x .docker-deps/.git/objects/y",
+        "mkdir -p .docker-deps/.git/objects && \
+         touch .docker-deps/.git/x .docker-deps/.git/objects/y",
         &[".docker-deps/.git/objects/y: ignored leftover", ".docker-deps/.git/x: ignored leftover"],
     ),
     (
         "marked both ways in a sparse checkout, and there",
-        "git update-index --assume-unchanged web/index.js && git sparse-checkout set --cone backend && mkdir -p web && git update-index --skip-worktree web/index.js && echo 1 >web/index.js",
+        "git update-index --assume-unchanged web/index.js && \
+         git sparse-checkout set --cone backend && mkdir -p web && \
+         git update-index --skip-worktree web/index.js && echo 1 >web/index.js",
         &["web/index.js: modified, hidden from git (assume-unchanged)"],
     ),
 ];
@@ -584,7 +645,8 @@ fn older_git(sandbox: &Sandbox) -> std::ffi::OsString {
     fs::create_dir(&directory).unwrap();
     let real = sandbox.run("sh", &["-c", "command -v git"]).out;
     let script = format!(
-        "#!/bin/sh\ncase \"$*\" in *--show-object-format*) echo fatal >&2; exit 128 ;; esac\nexec {} \"$@\"\n",
+        "#!/bin/sh\ncase \"$*\" in *--show-object-format*) echo fatal >&2; exit 128 ;; esac\n\
+         exec {} \"$@\"\n",
         real.trim()
     );
     fs::write(directory.join("git"), script).unwrap();
