@@ -22,11 +22,14 @@ verify() { # NAME SCRIPT
 	bakstop verify -- sh -c "$2" >"../$1.out" 2>"../$1.err" </dev/null || code=$?
 	report "$1"
 }
-verify good 'scripts/docker-prep.sh && docker compose build; code=$?; scripts/docker-prep.sh --restore; exit $code'
-verify failing 'scripts/docker-prep.sh && docker compose build --build-arg CHECK=no; code=$?; scripts/docker-prep.sh --restore; exit $code'
+verify good 'scripts/docker-prep.sh && docker compose build
+	code=$?; scripts/docker-prep.sh --restore; exit $code'
+verify failing 'scripts/docker-prep.sh && docker compose build --build-arg CHECK=no
+	code=$?; scripts/docker-prep.sh --restore; exit $code'
 verify forgotten 'scripts/docker-prep.sh && docker compose build'
-verify installed 'scripts/docker-prep.sh && pnpm install --offline --no-frozen-lockfile && docker compose build && scripts/docker-prep.sh --restore'
-# What the last report says to type heals it.
+verify installed 'scripts/docker-prep.sh && pnpm install --offline --no-frozen-lockfile &&
+	docker compose build && scripts/docker-prep.sh --restore'
+# The printed command repairs the lockfile.
 docker run --rm --network none shop-web >../image.out
 
 interrupt() { # NAME SCRIPT: TERM to bakstop alone, in the middle of the build
@@ -40,11 +43,17 @@ interrupt() { # NAME SCRIPT: TERM to bakstop alone, in the middle of the build
 	wait $! || code=$?
 	# Neither the builder nor what it runs goes on.
 	sleep 1
-	{ ps -e -o comm= | grep -E '^docker(-compose)?$'; ps -e -o args= | grep '^sleep 333'; } >"../$1.alive" || true
+	{
+		ps -e -o comm= | grep -E '^docker(-compose)?$'
+		ps -e -o args= | grep '^sleep 333'
+	} >"../$1.alive" || true
 	report "$1"
 }
-interrupt interrupted 'scripts/docker-prep.sh && docker compose --progress plain build --no-cache --build-arg DELAY=333'
-interrupt undone 'trap "scripts/docker-prep.sh --restore" EXIT; trap "exit 143" TERM; scripts/docker-prep.sh && docker compose --progress plain build --no-cache --build-arg DELAY=333'
+slow_build='scripts/docker-prep.sh &&
+	docker compose --progress plain build --no-cache --build-arg DELAY=333'
+interrupt interrupted "$slow_build"
+interrupt undone 'trap "scripts/docker-prep.sh --restore" EXIT; trap "exit 143" TERM
+	'"$slow_build"
 "#;
 
 fn script(name: &str) -> PathBuf {
@@ -91,7 +100,8 @@ fn real_build() {
         "{err}"
     );
 
-    let cure = "help: the preparation has not been undone; put the originals back\n    scripts/docker-prep.sh --restore\n";
+    let cure = "help: the preparation has not been undone; \
+                put the originals back\n    scripts/docker-prep.sh --restore\n";
     let (code, out, _, status) = said("forgotten");
     assert_eq!((&*code, status.lines().count()), ("1", 3), "{out}");
     for line in [
@@ -107,8 +117,9 @@ fn real_build() {
 
     let (code, out, _, status) = said("installed");
     assert_eq!((&*code, status.lines().count()), ("1", 1), "{out}");
-    let healed = "help: the lockfile kept a trace of the preparation, which --restore does not undo\n    \
-                  git checkout HEAD -- pnpm-lock.yaml\n\nbakstop: the command changed 1 path\n";
+    let healed = "help: the lockfile kept a trace of the preparation, which --restore does not \
+                  undo\n    git checkout HEAD -- pnpm-lock.yaml\n\n\
+                  bakstop: the command changed 1 path\n";
     assert!(out.contains("modified  pnpm-lock.yaml: ") && out.ends_with(healed), "{out}");
 
     let (code, out, _, status) = said("interrupted");

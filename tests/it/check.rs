@@ -5,7 +5,9 @@ use std::os::unix::fs::symlink;
 
 use serde_json::{Value, json};
 
-use crate::support::{BAKSTOP, Ran, Sandbox, finish, finish_with, rewritten_spec};
+use crate::support::{
+    BAKSTOP, Ran, Sandbox, finish, finish_with, finish_with_input, rewritten_spec,
+};
 
 /// The paths that are judged as findings, from the machine-readable report.
 fn found(sandbox: &Sandbox) -> Vec<String> {
@@ -116,7 +118,8 @@ fn from_a_subdirectory_the_whole_index_is_judged() {
         finish(sandbox.command(BAKSTOP).arg("check").current_dir(sandbox.top.join("backend")));
     assert_eq!(ran.code, Some(1));
     assert!(ran.out.contains("--> web/package.json:4:17\n"), "{}", ran.out);
-    let cure = "cd \"$(git rev-parse --show-toplevel)\"\n       docker-prep.sh --restore  # wherever it is kept\n       git add web/package.json\n";
+    let cure = "cd \"$(git rev-parse --show-toplevel)\"\n       docker-prep.sh --restore  # \
+                wherever it is kept\n       git add web/package.json\n";
     assert!(ran.out.contains(cure), "{}", ran.out);
     let ran = sandbox.bakstop(&["-C", "backend", "check", "--format", "json"]);
     assert_eq!(paths(&ran), ["web/package.json"]);
@@ -432,15 +435,10 @@ fn thousands_of_files_in_one_commit() {
 fn a_path_too_long_for_any_work_tree_is_left_to_git() {
     let sandbox = Sandbox::workspace();
     let blob = sandbox.git(&["hash-object", "-w", "web/index.js"]);
-    let mut child = sandbox
-        .command("git")
-        .args(["update-index", "--index-info"])
-        .stdin(std::process::Stdio::piped())
-        .spawn()
-        .unwrap();
     let line = format!("100644 {}\t{}x.bak\n", blob.trim(), "a/".repeat(20_000));
-    std::io::Write::write_all(&mut child.stdin.take().unwrap(), line.as_bytes()).unwrap();
-    assert!(child.wait().unwrap().success());
+    let mut git = sandbox.command("git");
+    let ran = finish_with_input(git.args(["update-index", "--index-info"]), line.as_bytes());
+    assert_eq!(ran.code, Some(0), "{ran:?}");
     let ran = sandbox.bakstop(&["check", "--format", "json"]);
     // The git program may refuse it as well; what counts is an answer, and that it is no pass.
     assert!(matches!(ran.code, Some(1 | 2)), "{ran:?}");
@@ -649,7 +647,8 @@ fn the_hook_obeys_its_switches_and_says_so() {
     assert_eq!(ran.code, Some(1));
     assert!(
         ran.out.ends_with(
-            "bakstop: 2 errors in 2 files; the commit is blocked (to go on without this check: BAKSTOP=0 git commit)\n"
+            "bakstop: 2 errors in 2 files; \
+             the commit is blocked (to go on without this check: BAKSTOP=0 git commit)\n"
         ),
         "{}",
         ran.out

@@ -168,7 +168,9 @@ fn pull_request(origin: &Sandbox, head: &str) -> Value {
     origin.git(&["update-ref", "refs/pull/1/merge", "HEAD"]);
     origin.git(&["checkout", "-q", "-B", "main", &later]);
     json!({
-        "event_name": "pull_request", "ref": "refs/pull/1/merge", "sha": id(origin, "refs/pull/1/merge"),
+        "event_name": "pull_request",
+        "ref": "refs/pull/1/merge",
+        "sha": id(origin, "refs/pull/1/merge"),
         "event": {
             "pull_request": {"base": {"sha": base}, "head": {"sha": head, "ref": "$(touch pwned)"}},
             "repository": {"default_branch": "main"},
@@ -458,7 +460,11 @@ fn all_counts_where_nothing_is_known_of_before() {
     origin.git(&["checkout", "-q", "main"]);
     origin.git(&["branch", "-q", "-D", "debris"]);
     let tip = id(&origin, "main");
-    let schedule = |event: Value| json!({"event_name": "schedule", "ref": "refs/heads/main", "sha": tip, "event": event});
+    let schedule = |event: Value| {
+        json!({
+            "event_name": "schedule", "ref": "refs/heads/main", "sha": tip, "event": event,
+        })
+    };
     for file in FORGES {
         // The first push of a repository; a force-push of the default branch; every night, with and
         // without a payload.
@@ -478,7 +484,8 @@ fn a_merge_queue_is_judged_from_what_comes_before_it() {
     let group = json!({
         "event_name": "merge_group", "ref": "refs/heads/gh-readonly-queue/main/pr-1", "sha": head,
         "event": {
-            "merge_group": {"base_sha": base, "head_sha": head}, "repository": {"default_branch": "main"},
+            "merge_group": {"base_sha": base, "head_sha": head},
+            "repository": {"default_branch": "main"},
         },
     });
     assert_found(&check(&origin, "github.yml", &group), "(Prepare)");
@@ -506,7 +513,8 @@ fn tools(directory: &Path) {
     program(&directory.join("corepack"), r#"test "$*" = enable"#);
     program(
         &directory.join("pnpm"),
-        r#"test "$*" = 'install --frozen-lockfile' && git config core.hooksPath .githooks && mkdir -p node_modules"#,
+        "test \"$*\" = 'install --frozen-lockfile' && \
+         git config core.hooksPath .githooks && mkdir -p node_modules",
     );
     program(&directory.join("docker"), r#"test "$*" = 'compose build' && exec ./build.sh"#);
 }

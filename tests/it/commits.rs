@@ -1,10 +1,7 @@
 //! Every route on which `git commit` makes content: the hook judges what that commit would hold,
 //! and nothing else.
 
-use std::io::Write;
-use std::process::Stdio;
-
-use crate::support::{Ran, Sandbox, finish};
+use crate::support::{Ran, Sandbox, finish, finish_with_input};
 
 /// A workspace under guard, with a clean edit in `web/index.js` and a rewritten manifest in
 /// `web/package.json`, neither of them staged.
@@ -70,21 +67,8 @@ fn commit_of_hunks() {
         let sandbox = guarded();
         let before = sandbox.git(&["rev-parse", "HEAD"]);
         let mut command = sandbox.command("git");
-        command
-            .args(["commit", "-p", "-m", "Next"])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
-        let mut child = command.spawn().unwrap();
-        child.stdin.take().unwrap().write_all(answers.as_bytes()).unwrap();
-        let output = child.wait_with_output().unwrap();
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        let ran = Ran {
-            code: output.status.code(),
-            out: text(&output.stdout),
-            err: text(&output.stderr),
-        };
-        judged(&sandbox, &before, &ran)
+        command.args(["commit", "-p", "-m", "Next"]);
+        judged(&sandbox, &before, &finish_with_input(&mut command, answers.as_bytes()))
     };
     // Git asks for web/index.js first, then for web/package.json.
     assert!(!commit("y\nn\n"));

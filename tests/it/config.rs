@@ -47,7 +47,6 @@ fn found(sandbox: &Sandbox, arguments: &[&str]) -> Vec<String> {
 /// A configuration of one allowance for backups.
 fn allowing(path: &str, until: Option<&str>) -> String {
     let until = until.map(|day| format!(r#", "until": "{day}""#)).unwrap_or_default();
-    format!(
-        r#"{{"allow": [{{"rule": "stray-backup", "path": "{path}", "reason": "a fixture"{until}}}]}}"#
-    )
+    let rule = r#""rule": "stray-backup""#;
+    format!(r#"{{"allow": [{{{rule}, "path": "{path}", "reason": "a fixture"{until}}}]}}"#)
 }

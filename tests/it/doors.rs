@@ -32,9 +32,16 @@ impl Pair {
     fn delegating() -> Self {
         let pair = Self::plain();
         fs::remove_file(pair.server.join("hooks/pre-receive")).unwrap();
-        let text = "#!/usr/bin/env bash\ndata=$(cat)\ncodes=\"\"\nfor hook in ${GIT_DIR}/hooks/pre-receive.d/*; do\n\
-             test -x \"$hook\" && test -f \"$hook\" || continue\n\
-             echo \"$data\" | \"$hook\"\ncodes=\"$codes $?\"\ndone\nfor code in $codes; do [ \"$code\" = 0 ] || exit \"$code\"; done\n";
+        let text = r#"#!/usr/bin/env bash
+data=$(cat)
+codes=""
+for hook in ${GIT_DIR}/hooks/pre-receive.d/*; do
+test -x "$hook" && test -f "$hook" || continue
+echo "$data" | "$hook"
+codes="$codes $?"
+done
+for code in $codes; do [ "$code" = 0 ] || exit "$code"; done
+"#;
         fs::write(pair.server.join("hooks/pre-receive"), text).unwrap();
         fs::set_permissions(
             pair.server.join("hooks/pre-receive"),
@@ -281,7 +288,8 @@ fn a_push_is_stopped_before_it_leaves() {
         &["-f", "topic:main"],
     ] {
         let ran = pair.push(arguments);
-        let expected = "bakstop: 1 error in 1 file; the push is blocked (to go on without this check: BAKSTOP=0 git push)\n";
+        let expected = "bakstop: 1 error in 1 file; \
+                        the push is blocked (to go on without this check: BAKSTOP=0 git push)\n";
         assert!(ran.code == Some(1) && ran.out.ends_with(expected), "{arguments:?}: {ran:?}");
         assert_eq!(pair.refs(), before);
     }

@@ -186,10 +186,11 @@ fn little_is_set() {
     ]);
 }
 
-/// The exit code of what stands before a pipe.
+/// The exit code of the command before a pipe.
 const TO_HEAD: &str =
     r#"f=../home/code; { "$@"; echo $? >"$f"; } 2>&1 | head -c 1 >/dev/null; exit "$(cat "$f")""#;
-const TO_HEAD_IGNORED: &str = r#"trap '' PIPE; f=../home/code; { "$@"; echo $? >"$f"; } 2>&1 | head -c 1 >/dev/null; exit "$(cat "$f")""#;
+const TO_HEAD_IGNORED: &str = r#"trap '' PIPE
+f=../home/code; { "$@"; echo $? >"$f"; } 2>&1 | head -c 1 >/dev/null; exit "$(cat "$f")""#;
 /// A pipe that nobody reads from.
 const TO_NOBODY: &str =
     r#"p=../home/p; [ -p $p ] || mkfifo $p; exec 3<>$p 4>$p 3<&-; exec "$@" >&4 2>&4 4>&-"#;

@@ -84,7 +84,10 @@ for text in json.load(sys.stdin):
     with open(path, "wb") as file:
         file.write(text.encode())
     try:
-        said.append([[upper(c.cmd or ""), c.start_line, c.end_line, list(c.flags), list(c.value)] for c in dockerfile.parse_file(path)])
+        said.append([
+            [upper(c.cmd or ""), c.start_line, c.end_line, list(c.flags), list(c.value)]
+            for c in dockerfile.parse_file(path)
+        ])
     except (dockerfile.GoParseError, UnicodeDecodeError):
         said.append(None)
 json.dump(said, sys.stdout)

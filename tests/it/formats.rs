@@ -185,10 +185,8 @@ fn fingerprints_stay_where_lines_move() {
         let sarif = parsed(&check(&sandbox, "sarif"));
         let gitlab = parsed(&check(&sandbox, "gitlab"));
         let line = &gitlab[0]["location"]["lines"]["begin"];
-        assert_eq!(
-            line,
-            &sarif["runs"][0]["results"][0]["locations"][0]["physicalLocation"]["region"]["startLine"]
-        );
+        let place = &sarif["runs"][0]["results"][0]["locations"][0]["physicalLocation"];
+        assert_eq!(line, &place["region"]["startLine"]);
         vec![
             line.clone(),
             sarif["runs"][0]["results"][0]["partialFingerprints"]["markedContent/v1"].clone(),
@@ -374,7 +372,8 @@ fn completions_are_scripts_that_know_the_verbs_and_values() {
     assert_eq!(sandbox.bakstop(&["completions", "csh"]).code, Some(2));
     // bash offers what is there: the word after `--format `.
     let script = sandbox.bakstop(&["completions", "bash"]).out
-        + "\nCOMP_WORDS=(bakstop check --format sa) COMP_CWORD=3\n_bakstop bakstop sa --format\necho \"${COMPREPLY[@]}\"\n";
+        + "\nCOMP_WORDS=(bakstop check --format sa) COMP_CWORD=3\n\
+           _bakstop bakstop sa --format\necho \"${COMPREPLY[@]}\"\n";
     let ran = finish(sandbox.command("bash").args(["-c", &script]));
     assert_eq!((ran.code, &*ran.out), (Some(0), "sarif\n"), "{}", ran.err);
 }

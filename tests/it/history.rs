@@ -707,6 +707,7 @@ fn an_allowance_that_comes_along_is_told_to_come_first() {
     assert_eq!(sandbox.bakstop(&["check"]).code, Some(0));
     sandbox.git(&["commit", "-q", "-m", "Allow"]);
     let told = sandbox.bakstop(&["check", "--range", "main..topic"]).out;
-    let expected = "help: bakstop.json:1:13 allows stray-backup in a.bak, but counts only once it is in main: send that file first\n";
+    let expected = "help: bakstop.json:1:13 allows stray-backup in a.bak, but counts only once it \
+                    is in main: send that file first\n";
     assert!(told.contains(expected), "{told}");
 }

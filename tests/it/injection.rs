@@ -61,10 +61,18 @@ fn is_harmful(character: char) -> bool {
     let invisible = [
         '\u{ad}', '\u{34f}', '\u{61c}', '\u{115f}', '\u{1160}', '\u{3164}', '\u{feff}', '\u{ffa0}',
     ];
+    let invisible_ranges = [
+        '\u{17b4}'..='\u{17b5}',
+        '\u{180b}'..='\u{180f}',
+        '\u{200b}'..='\u{200f}',
+        '\u{2028}'..='\u{202e}',
+        '\u{2060}'..='\u{206f}',
+        '\u{fff0}'..='\u{fffb}',
+        '\u{e0000}'..='\u{e0fff}',
+    ];
     character.is_control() && !matches!(character, '\n' | '\t')
         || invisible.contains(&character)
-        || matches!(character, '\u{17b4}'..='\u{17b5}' | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}'
-            | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{fff0}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}')
+        || invisible_ranges.iter().any(|range| range.contains(&character))
 }
 
 /// Nothing of what was printed acts on a terminal or on a runner of CI.
@@ -238,7 +246,8 @@ fn plant(sandbox: &Sandbox, number: usize, text: &[u8]) {
     sandbox
         .write(path("", "/Dockerfile"), [image.concat(), between("", text, "\nARG X=")].concat());
     let step = format!(
-        "on: push\njobs:\n  a:\n    steps:\n      - uses: pnpm/action-setup@v4\n        with:\n          version: {}\n",
+        "on: push\njobs:\n  a:\n    steps:\n      - uses: pnpm/action-setup@v4\n        \
+         with:\n          version: {}\n",
         json(&lossy)
     );
     sandbox.write(

@@ -477,7 +477,8 @@ fn meddling_git(sandbox: &Sandbox, command: &str, act: &str) -> String {
     let real = finish(sandbox.command("sh").args(["-c", "command -v git"])).out;
     let bin = sandbox.outside().join("bin");
     let text = format!(
-        "#!/bin/sh\n{} \"$@\"\ncode=$?\nfor word do if [ \"$word\" = {command} ]; then {act}; fi; done\nexit $code\n",
+        "#!/bin/sh\n{} \"$@\"\ncode=$?\nfor word do if [ \"$word\" = {command} ]; then {act}; fi; \
+         done\nexit $code\n",
         real.trim()
     );
     fs::create_dir_all(&bin).unwrap();

@@ -19,9 +19,10 @@ use crate::hooks::{Picture, must, picture, prepare_husky, program_at_home, scrip
 use crate::support::{BAKSTOP, Ran, Sandbox, finish};
 
 /// Every call that changes a file or a directory, or waits until one has reached the disk.
-const CALLS: &str = "openat,open,creat,write,pwrite64,writev,pwritev,rename,renameat,renameat2,link,linkat,unlink,unlinkat,\
-    rmdir,mkdir,mkdirat,chmod,fchmod,fchmodat,chown,fchown,fchownat,ftruncate,truncate,symlink,symlinkat,utimensat,fsync,\
-    fdatasync,fallocate,copy_file_range,sendfile";
+const CALLS: &str = "openat,open,creat,write,pwrite64,writev,pwritev,\
+    rename,renameat,renameat2,link,linkat,unlink,unlinkat,rmdir,mkdir,mkdirat,\
+    chmod,fchmod,fchmodat,chown,fchown,fchownat,ftruncate,truncate,symlink,symlinkat,utimensat,\
+    fsync,fdatasync,fallocate,copy_file_range,sendfile";
 
 /// How the names of files begin that may be left where the run was killed.
 const SCRAP: &str = ".bakstop-";

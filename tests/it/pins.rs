@@ -8,55 +8,83 @@ use serde_json::Value;
 
 use crate::support::{BAKSTOP, Sandbox};
 
-/// A workspace in which every kind of file pins pnpm, each in its own hand: comments, line ends,
-/// tabs, quotes.
+/// Every kind of file that pins pnpm, in different styles: comments, line endings, tabs, quotes.
+/// `@HASH@` is to be replaced.
+const PINNING: [(&str, &str); 11] = [
+    (
+        "package.json",
+        r#"{
+	"name": "shop",
+	"packageManager": "pnpm@10.6.5+sha512.@HASH@",
+	"devEngines": { "packageManager": { "name": "pnpm", "version": "10.6.5" } },
+	"engines": { "pnpm": "^10.0.0" },
+	"volta": { "pnpm": "10.6.5" }
+}
+"#,
+    ),
+    (
+        "backend/package.json",
+        "{\r\n  \"name\": \"b\",\r\n  \"engines\": { \"pnpm\": \"~10.6.0\" }\r\n}",
+    ),
+    (".tool-versions", "nodejs 22.1.0\r\npnpm 10.6.5 # the pin\r\n"),
+    ("mise.toml", "[tools]\n\"npm:pnpm\" = { version = '10.6.5' } # here\n"),
+    (".prototools", "pnpm = \"10.6.5\""),
+    (
+        "backend/Dockerfile",
+        r#"ARG PNPM_VERSION="10.6.5"
+FROM node:22-alpine
+ARG PNPM_VERSION
+RUN corepack enable \
+    # the pin
+    && corepack prepare pnpm@$PNPM_VERSION --activate
+"#,
+    ),
+    (
+        "web/web.Dockerfile",
+        r#"FROM ghcr.io/pnpm/pnpm:10.6.5 AS pnpm
+FROM me/node
+RUN ["npm", "install", "-g", "pnpm@10.6.5"]
+RUN <<EOF
+curl -fsSL https://get.pnpm.io/install.sh | env PNPM_VERSION=10.6.5 sh -
+npm i -g pnpm@latest
+EOF
+"#,
+    ),
+    (
+        "compose.yaml",
+        r#"services:
+  api:
+    build: { context: backend, args: [ "PNPM_VERSION=10.6.5" ] }
+"#,
+    ),
+    (
+        ".github/workflows/ci.yml",
+        "env: { PNPM: 10.6.5 }
+jobs:
+  a:
+    steps:
+      - uses: actions/checkout@v4
+      - uses: pnpm/action-setup@v6
+        with: { version: 10.6.5 }
+      - run: |
+          npm install --global pnpm@${{ env.PNPM }}
+",
+    ),
+    (".gitlab-ci.yml", "a:\n  script:\n    - 'corepack prepare pnpm@10.6.5 --activate'\n"),
+    (
+        ".devcontainer/devcontainer.json",
+        r#"{ // why
+  "features": { "ghcr.io/devcontainers/features/node:1": { "pnpmVersion": "10.6.5", }, },
+}
+"#,
+    ),
+];
+
+/// A workspace with all of these files, committed.
 pub(crate) fn pinned_everywhere() -> Sandbox {
     let sandbox = Sandbox::workspace();
-    let hash = "0".repeat(128);
-    for (path, text) in [
-        (
-            "package.json",
-            format!(
-                "{{\n\t\"name\": \"shop\",\n\t\"packageManager\": \"pnpm@10.6.5+sha512.{hash}\",\n\t\"devEngines\": {{ \
-                 \"packageManager\": {{ \"name\": \"pnpm\", \"version\": \"10.6.5\" }} }},\n\t\"engines\": {{ \"pnpm\": \
-                 \"^10.0.0\" }},\n\t\"volta\": {{ \"pnpm\": \"10.6.5\" }}\n}}\n"
-            ),
-        ),
-        ("backend/package.json", "{\r\n  \"name\": \"b\",\r\n  \"engines\": { \"pnpm\": \"~10.6.0\" }\r\n}".into()),
-        (".tool-versions", "nodejs 22.1.0\r\npnpm 10.6.5 # the pin\r\n".into()),
-        ("mise.toml", "[tools]\n\"npm:pnpm\" = { version = '10.6.5' } # here\n".into()),
-        (".prototools", "pnpm = \"10.6.5\"".into()),
-        (
-            "backend/Dockerfile",
-            "ARG PNPM_VERSION=\"10.6.5\"\nFROM node:22-alpine\nARG PNPM_VERSION\nRUN corepack enable \\\n    # the pin\n    && \
-             corepack prepare pnpm@$PNPM_VERSION --activate\n"
-                .into(),
-        ),
-        (
-            "web/web.Dockerfile",
-            "FROM ghcr.io/pnpm/pnpm:10.6.5 AS pnpm\nFROM me/node\nRUN [\"npm\", \"install\", \"-g\", \"pnpm@10.6.5\"]\nRUN \
-             <<EOF\ncurl -fsSL https://get.pnpm.io/install.sh | env PNPM_VERSION=10.6.5 sh -\nnpm i -g pnpm@latest\nEOF\n"
-                .into(),
-        ),
-        (
-            "compose.yaml",
-            "services:\n  api:\n    build: { context: backend, args: [ \"PNPM_VERSION=10.6.5\" ] }\n".into(),
-        ),
-        (
-            ".github/workflows/ci.yml",
-            "env: { PNPM: 10.6.5 }\njobs:\n  a:\n    steps:\n      - uses: actions/checkout@v4\n      - uses: \
-             pnpm/action-setup@v6\n        with: { version: 10.6.5 }\n      - run: |\n          npm install --global pnpm@${{ \
-             env.PNPM }}\n"
-                .into(),
-        ),
-        (".gitlab-ci.yml", "a:\n  script:\n    - 'corepack prepare pnpm@10.6.5 --activate'\n".into()),
-        (
-            ".devcontainer/devcontainer.json",
-            "{ // why\n  \"features\": { \"ghcr.io/devcontainers/features/node:1\": { \"pnpmVersion\": \"10.6.5\", }, },\n}\n"
-                .into(),
-        ),
-    ] {
-        sandbox.write(path, text);
+    for (path, text) in PINNING {
+        sandbox.write(path, text.replace("@HASH@", &"0".repeat(128)));
     }
     sandbox.git(&["add", "-A"]);
     sandbox.git(&["commit", "-q", "-m", "Pin"]);
@@ -159,7 +187,8 @@ fn what_cannot_be_moved_is_named_and_what_names_no_version_is_an_error() {
     let sandbox = Sandbox::workspace();
     sandbox.write(
         "package.json",
-        r#"{"packageManager": "yarn@4.0.0", "engines": {"yarn": ">=4 <4.1"}, "volta": {"yarn": "4.\u0030.0"}}"#,
+        r#"{"packageManager": "yarn@4.0.0", "engines": {"yarn": ">=4 <4.1"}, "#.to_owned()
+            + r#""volta": {"yarn": "4.\u0030.0"}}"#,
     );
     sandbox.write(".yarnrc.yml", "yarnPath: .yarn/releases/yarn-4.0.0.cjs\n");
     sandbox.write(
@@ -172,26 +201,33 @@ fn what_cannot_be_moved_is_named_and_what_names_no_version_is_an_error() {
     assert_eq!(
         left,
         [
-            "left .yarnrc.yml:1: yarnPath: the file that it names has to be there: yarn set version",
-            "left Dockerfile:3: npm install -g: the variable is empty where it is used: declare the ARG again in that stage",
-            "left Dockerfile:3: npx: npm has no such version of the package yarn: use corepack, or `yarn set version`",
+            "left .yarnrc.yml:1: yarnPath: the file that it names has to be there: yarn set \
+             version",
+            "left Dockerfile:3: npm install -g: the variable is empty where it is used: declare \
+             the ARG again in that stage",
+            "left Dockerfile:3: npx: npm has no such version of the package yarn: use corepack, or \
+             `yarn set version`",
             "left package.json:1: engines: its range is not a simple one",
-            "left package.json:1: volta: its version is written in a way that cannot be changed safely",
+            "left package.json:1: volta: its version is written in a way that cannot be changed \
+             safely",
         ]
     );
     for (spec, says) in [
         ("pnpm@10.8.0", "error: could not move the pins: nothing here pins pnpm\n"),
         (
             "yarn@4",
-            "error: could not move the pins: yarn@4 names no version: an exact version must follow, such as 10.8.0\n",
+            "error: could not move the pins: yarn@4 names no version: an exact version must \
+             follow, such as 10.8.0\n",
         ),
         (
             "bun@1.0.0",
-            "error: could not move the pins: bun@1.0.0 names no version: it must begin with npm@, pnpm@ or yarn@\n",
+            "error: could not move the pins: bun@1.0.0 names no version: it must begin with npm@, \
+             pnpm@ or yarn@\n",
         ),
         (
             "yarn",
-            "error: could not move the pins: yarn names no version: an exact version must follow, such as 10.8.0\n",
+            "error: could not move the pins: yarn names no version: an exact version must follow, \
+             such as 10.8.0\n",
         ),
     ] {
         let ran = sandbox.bakstop(&["pins", "--set", spec]);
@@ -283,7 +319,11 @@ fn the_configuration_is_obeyed_and_told() {
     assert_eq!(sandbox.bakstop(&["pins"]).code, Some(1));
     sandbox.write(
         "bakstop.json",
-        r#"{"allow": [{"rule": "package-manager-mismatch", "path": "Dockerfile", "reason": "it builds an old image"}]}"#,
+        r#"{"allow": [{
+            "rule": "package-manager-mismatch",
+            "path": "Dockerfile",
+            "reason": "it builds an old image"
+        }]}"#,
     );
     let ran = sandbox.bakstop(&["pins"]);
     assert_eq!(ran.code, Some(0), "{ran:?}");
@@ -296,7 +336,8 @@ fn the_configuration_is_obeyed_and_told() {
     );
     // What is allowed to be another version stays another one.
     let moved = sandbox.bakstop(&["pins", "--set"]);
-    let left = "left Dockerfile:1: npm install -g: the configuration allows it to be another one\nbakstop: nothing moved\n";
+    let left = "left Dockerfile:1: npm install -g: the configuration allows it to be another one\n\
+                bakstop: nothing moved\n";
     assert_eq!((moved.code, moved.out.as_str()), (Some(0), left), "{moved:?}");
     sandbox.write("bakstop.json", "{");
     assert_eq!(sandbox.bakstop(&["pins"]).code, Some(2));

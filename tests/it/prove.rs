@@ -473,7 +473,8 @@ fn a_hook_that_is_missing_or_idle_is_told_and_installing_cures_it() {
     let sandbox = installed();
     let text = fs::read_to_string(hook(&sandbox)).unwrap();
     fs::write(hook(&sandbox), text.replacen('\n', "\nexit 0\n", 1)).unwrap();
-    let reason = ".git/hooks/pre-commit was edited after bakstop wrote it, and it let a rewritten package.json through";
+    let reason = ".git/hooks/pre-commit was edited after bakstop wrote it, and it let a rewritten \
+                  package.json through";
     assert_not_proven(&prove(&sandbox), reason, "see what `bakstop install` says of it");
     // It names the guard, and does not heed it.
     script(
@@ -521,7 +522,8 @@ fn hooks_that_git_takes_from_elsewhere() {
         "#!/bin/sh\n# call_lefthook run\necho \"can't find lefthook\"\n",
     );
     let ran = prove(&sandbox);
-    let reason = "lefthook manages the hooks of this repository (.git/hooks/pre-commit), and bakstop is not named there";
+    let reason = "lefthook manages the hooks of this repository (.git/hooks/pre-commit), and \
+                  bakstop is not named there";
     assert!(
         ran.out
             .starts_with(&format!("bakstop: not proven: {reason}\nhelp: add this to lefthook.yml")),
@@ -530,8 +532,9 @@ fn hooks_that_git_takes_from_elsewhere() {
     assert!(ran.out.ends_with("\npre-commit said:\n  | can't find lefthook\n"), "{ran:?}");
     sandbox.write("lefthook.yml", "pre-commit:\n  jobs:\n    - run: bakstop hook pre-commit\n");
     let ran = prove(&sandbox);
-    let reason = "lefthook manages the hooks of this repository (.git/hooks/pre-commit); bakstop is named there, but the \
-                  hook did not block a rewritten package.json (it let it through)";
+    let reason = "lefthook manages the hooks of this repository (.git/hooks/pre-commit); \
+                  bakstop is named there, but the hook did not block a rewritten package.json (it \
+                  let it through)";
     assert_not_proven(&ran, reason, "lefthook install");
     let run = format!("#!/bin/sh\n# call_lefthook run\n{BAKSTOP} hook pre-commit || exit\n");
     script(&sandbox, ".git/hooks/pre-commit", &run);
@@ -627,7 +630,8 @@ fn what_a_hook_leaves_running_is_not_waited_for_and_a_signal_is_no_proof() {
     let sandbox = Sandbox::workspace();
     for left in ["yes", "while echo x; do sleep 0.02; done", "sleep 60"] {
         let hook = format!(
-            "#!/bin/sh\n{BAKSTOP} hook pre-commit\ncode=$?\ntimeout 60 sh -c '{left}' &\nexit $code\n"
+            "#!/bin/sh\n{BAKSTOP} hook pre-commit\ncode=$?\n\
+             timeout 60 sh -c '{left}' &\nexit $code\n"
         );
         script(&sandbox, ".git/hooks/pre-commit", &hook);
         let start = Instant::now();
@@ -708,7 +712,8 @@ fn husky_that_does_not_run_is_told() {
     sandbox.git(&["config", "--unset", "core.hooksPath"]);
     fs::remove_file(sandbox.home().join(".local/bin/bakstop")).unwrap();
     script(&sandbox, ".git/hooks/pre-commit", "#!/bin/sh\nexit 1\n");
-    let reason = "husky is not prepared in this clone; pre-commit failed with exit code 1 for another reason";
+    let reason = "husky is not prepared in this clone; \
+                  pre-commit failed with exit code 1 for another reason";
     assert_not_proven(&prove(&sandbox), reason, run_it);
 }
 
@@ -794,7 +799,8 @@ fn a_failure_for_another_reason_proves_nothing() {
     let hook = "#!/bin/sh\nprintf '\\033[2Jno\\n'\ngit diff --cached\nenv\necho last >&2\nexit 3\n";
     script(&sandbox, ".git/hooks/pre-commit", hook);
     let ran = prove(&sandbox);
-    let reason = "not installed (.git/hooks/pre-commit is not ours); pre-commit failed with exit code 3 for another reason";
+    let reason = "not installed (.git/hooks/pre-commit is not ours); \
+                  pre-commit failed with exit code 3 for another reason";
     assert_not_proven(&ran, reason, "bakstop install");
     assert!(ran.out.ends_with("\n  | last\n"), "{ran:?}");
     let ran = prove_as(&sandbox, |command| _ = command.arg("-v"));
@@ -861,8 +867,15 @@ fn the_hook_sees_what_it_sees_in_a_commit() {
     let sandbox = Sandbox::workspace();
     let log = sandbox.outside().join("log");
     let hook = format!(
-        "#!/bin/sh\n{{ pwd; echo \"$#\"; readlink /proc/self/fd/0; env | sort | grep -E '^(GIT_|LC_|HOME|USER)' | \
-         grep -vE '^GIT_(INDEX_FILE|OBJECT|ALTERNATE|CONFIG_|AUTHOR)'; git diff --cached --name-only; }} > '{}' 2>&1\nexit 1\n",
+        "#!/bin/sh
+{{
+pwd; echo \"$#\"; readlink /proc/self/fd/0
+env | sort | grep -E '^(GIT_|LC_|HOME|USER)' |
+    grep -vE '^GIT_(INDEX_FILE|OBJECT|ALTERNATE|CONFIG_|AUTHOR)'
+git diff --cached --name-only
+}} > '{}' 2>&1
+exit 1
+",
         log.display()
     );
     script(&sandbox, ".git/hooks/pre-commit", &hook);
@@ -891,8 +904,11 @@ fn a_git_without_hook_run_does_as_well() {
             &directory.join("git"),
             "git version 2.34.1",
             &format!(
-                "case $1 in\n  version) echo 'git version 2.34.1'; exit;;\n  hook) echo \"git: 'hook' is not a git \
-                 command\" >&2; exit 1;;\nesac\nexec {} \"$@\"",
+                "case $1 in
+  version) echo 'git version 2.34.1'; exit;;
+  hook) echo \"git: 'hook' is not a git command\" >&2; exit 1;;
+esac
+exec {} \"$@\"",
                 git.trim_end()
             ),
         );
@@ -968,7 +984,8 @@ fn an_interrupted_attempt_leaves_nothing_behind() {
     script(
         &sandbox,
         ".git/hooks/pre-commit",
-        "#!/bin/sh\ntouch \"${0%/*}/started\"\nwhile [ -e \"$GIT_INDEX_FILE\" ]; do sleep 0.1; done\n",
+        "#!/bin/sh\ntouch \"${0%/*}/started\"\n\
+         while [ -e \"$GIT_INDEX_FILE\" ]; do sleep 0.1; done\n",
     );
     let temporary = sandbox.outside().join("tmp");
     fs::create_dir(&temporary).unwrap();
@@ -1027,7 +1044,8 @@ fn a_guard_that_is_not_heeded_beside_a_hook_that_fails_is_no_proof() {
     let sandbox = Sandbox::workspace();
     let hook = |guard: &str| {
         format!(
-            "#!/bin/sh\n{BAKSTOP} hook pre-commit || {guard}\ngit diff --cached --name-only | grep -q CHANGELOG\n"
+            "#!/bin/sh\n{BAKSTOP} hook pre-commit || {guard}\n\
+             git diff --cached --name-only | grep -q CHANGELOG\n"
         )
     };
     script(&sandbox, ".git/hooks/pre-commit", &hook("true"));
@@ -1055,7 +1073,8 @@ fn manifests_that_the_configuration_spares_are_named_beside_the_proof() {
     must(sandbox.bakstop(&["install"]));
     let ran = prove(&sandbox);
     assert!(ran.code == Some(0) && ran.out.starts_with("bakstop: proven: "), "{ran:?}");
-    let expected = "bakstop: not proven elsewhere: bakstop.json:1:13 allows rewritten-manifest in web/package.json\n";
+    let expected = "bakstop: not proven elsewhere: bakstop.json:1:13 allows rewritten-manifest in \
+                    web/package.json\n";
     assert_eq!(ran.err, expected);
 }
 
@@ -1063,7 +1082,9 @@ fn manifests_that_the_configuration_spares_are_named_beside_the_proof() {
 fn what_a_hook_puts_aside_in_a_ref_is_not_lost() {
     let sandbox = Sandbox::workspace();
     let hook = format!(
-        "#!/bin/sh\nkept=$(git stash create) && git stash store -m lint \"$kept\"\n{BAKSTOP} hook pre-commit || exit\n"
+        "#!/bin/sh\n\
+         kept=$(git stash create) && git stash store -m lint \"$kept\"\n\
+         {BAKSTOP} hook pre-commit || exit\n"
     );
     script(&sandbox, ".git/hooks/pre-commit", &hook);
     sandbox.write("web/index.js", "export const mine = 1;\n");

@@ -68,8 +68,14 @@ pub(crate) fn pnpm_workspace(programs: &Path) -> Sandbox {
     sandbox.write("pnpm-workspace.yaml", "packages:\n  - backend\n  - web\n");
     for name in ["backend", "web"] {
         let manifest = format!(
-            "{{\n  \"name\": \"@shop/{name}\",\n  \"version\": \"1.0.0\",\n  \"dependencies\": {{\n    \
-             \"@acme/ui\": \"file:../vendor/acme-ui-1.4.0.tgz\"\n  }}\n}}\n"
+            r#"{{
+  "name": "@shop/{name}",
+  "version": "1.0.0",
+  "dependencies": {{
+    "@acme/ui": "file:../vendor/acme-ui-1.4.0.tgz"
+  }}
+}}
+"#
         );
         sandbox.write(format!("{name}/package.json"), manifest);
     }
@@ -103,8 +109,16 @@ fn prepare(sandbox: &Sandbox, overrides_in: &str) {
     let spec = format!("file:{}/acme-ui-1.4.0.tgz", ".docker-deps");
     if overrides_in == "package.json" {
         let text = format!(
-            "{{\n  \"name\": \"shop\",\n  \"private\": true,\n  \"pnpm\": {{\n    \"overrides\": {{\n      \
-             \"@acme/ui\": \"{spec}\"\n    }}\n  }}\n}}\n"
+            r#"{{
+  "name": "shop",
+  "private": true,
+  "pnpm": {{
+    "overrides": {{
+      "@acme/ui": "{spec}"
+    }}
+  }}
+}}
+"#
         );
         sandbox.write("package.json", text);
     } else {

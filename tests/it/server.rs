@@ -27,10 +27,17 @@ impl Pair {
     /// programs.
     fn delegating() -> Self {
         let pair = Self::new();
-        let loop_over_directory = "#!/usr/bin/env bash\nlines=$(cat)\nname=$(basename \"$0\")\nfailed=0\n\
-             for program in \"${GIT_DIR:-.}/hooks/$name.d\"/*; do\n\
-             if [ ! -f \"$program\" ] || [ ! -x \"$program\" ]; then continue; fi\n\
-             echo \"$lines\" | \"$program\"; code=$?\n[ \"$failed\" -ne 0 ] || failed=$code\ndone\nexit \"$failed\"\n";
+        let loop_over_directory = r#"#!/usr/bin/env bash
+lines=$(cat)
+name=$(basename "$0")
+failed=0
+for program in "${GIT_DIR:-.}/hooks/$name.d"/*; do
+if [ ! -f "$program" ] || [ ! -x "$program" ]; then continue; fi
+echo "$lines" | "$program"; code=$?
+[ "$failed" -ne 0 ] || failed=$code
+done
+exit "$failed"
+"#;
         pair.write("hooks/pre-receive", loop_over_directory, 0o755);
         fs::create_dir(pair.server.join("hooks/pre-receive.d")).unwrap();
         pair.write("hooks/pre-receive.d/hosting", &pair.reader("hosting"), 0o755);

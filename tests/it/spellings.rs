@@ -101,7 +101,8 @@ fn tools(facts: &Value) -> BTreeMap<String, Vec<String>> {
             _ if name == "yarn-1" => (
                 "yarn",
                 "yarn",
-                "install --ignore-scripts --non-interactive --network-timeout 500 --registry http://127.0.0.1:9/",
+                "install --ignore-scripts --non-interactive --network-timeout 500 \
+                 --registry http://127.0.0.1:9/",
             ),
             _ => ("@yarnpkg/cli-dist", "yarn", "install"),
         };

@@ -2,6 +2,7 @@
 
 use std::ffi::OsStr;
 use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::LazyLock;
@@ -36,6 +37,16 @@ pub(crate) struct Ran {
     pub err: String,
 }
 
+impl From<Output> for Ran {
+    fn from(output: Output) -> Self {
+        Self {
+            code: output.status.code(),
+            out: String::from_utf8_lossy(&output.stdout).into_owned(),
+            err: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+}
+
 impl Sandbox {
     /// A directory without a repository.
     pub(crate) fn empty() -> Self {
@@ -65,7 +76,13 @@ impl Sandbox {
         sandbox.write("pnpm-workspace.yaml", "packages:\n  - backend\n  - web\n");
         for name in ["backend", "web"] {
             let manifest = format!(
-                "{{\n  \"name\": \"@shop/{name}\",\n  \"dependencies\": {{\n    \"@acme/ui\": \"^1.4.0\"\n  }}\n}}\n"
+                r#"{{
+  "name": "@shop/{name}",
+  "dependencies": {{
+    "@acme/ui": "^1.4.0"
+  }}
+}}
+"#
             );
             sandbox.write(format!("{name}/package.json"), &manifest);
             sandbox.write(format!("{name}/index.js"), "export {};\n");
@@ -165,23 +182,24 @@ pub(crate) fn path_without_bakstop() -> std::ffi::OsString {
 
 /// Runs a command to its end.
 pub(crate) fn finish(command: &mut Command) -> Ran {
-    let output: Output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
-    Ran {
-        code: output.status.code(),
-        out: String::from_utf8_lossy(&output.stdout).into_owned(),
-        err: String::from_utf8_lossy(&output.stderr).into_owned(),
-    }
+    command.output().unwrap_or_else(|error| panic!("{command:?}: {error}")).into()
 }
 
-/// Runs a command to its end, its standard output going elsewhere.
+/// Runs a command to its end, with its standard output going to a file.
 pub(crate) fn finish_with(command: &mut Command, out: fs::File) -> Ran {
     let child = command.stdout(out).stderr(Stdio::piped()).spawn().unwrap();
-    let output = child.wait_with_output().unwrap();
-    Ran {
-        code: output.status.code(),
-        out: String::new(),
-        err: String::from_utf8_lossy(&output.stderr).into_owned(),
-    }
+    child.wait_with_output().unwrap().into()
+}
+
+/// Runs a command to its end with these bytes on its standard input, which it need not read.
+pub(crate) fn finish_with_input(command: &mut Command, input: &[u8]) -> Ran {
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    // A command that does not read may have exited before everything is written.
+    let _ = stdin.write_all(input);
+    drop(stdin);
+    child.wait_with_output().unwrap().into()
 }
 
 /// The spec that docker-prep writes.

@@ -73,7 +73,8 @@ fn changed(sandbox: &Sandbox, script: &str) -> Vec<String> {
 
 /// A repository outside the work tree, to be used as a submodule.
 fn library(sandbox: &Sandbox) {
-    let script = "git init -q -b main ../lib && cd ../lib && echo 1 > a.c && git add a.c && git commit -q -m Start";
+    let script = "git init -q -b main ../lib && cd ../lib && echo 1 > a.c && git add a.c && \
+                  git commit -q -m Start";
     assert_eq!(sandbox.run("sh", &["-c", script]).code, Some(0));
 }
 
@@ -118,12 +119,9 @@ fn the_whole_tree_is_judged_from_anywhere_in_it() {
         said(&ran),
         (
             Some(1),
-            "untracked         backend/new.js\n\
-             ignored leftover  package.json.bak\n\
-             \n\
-             help: a backup may hold the only copy of an edit: compare it with its original, then remove it\n\
-             \n\
-             bakstop: 2 paths are not clean\n",
+            "untracked         backend/new.js\nignored leftover  package.json.bak\n\n\
+             help: a backup may hold the only copy of an edit: compare it with its original, then \
+             remove it\n\nbakstop: 2 paths are not clean\n",
             ""
         )
     );

@@ -357,7 +357,8 @@ fn the_file_of_the_server_itself_wins() {
     pair.refused(&["main"], "bakstop.json:1:");
     pair.refused(
         &["main"],
-        "it is that of the default branch; a bakstop.json in the repository's directory on the server",
+        "it is that of the default branch; \
+         a bakstop.json in the repository's directory on the server",
     );
     fs::write(pair.server.join("bakstop.json"), "{}").unwrap();
     must(pair.push(&["main"]));

@@ -31,7 +31,8 @@ const WHOLE: [(&str, Answer); 26] = [
     (r#"{"rules": {}, "rules": {}}"#, BeyondSchema(r#"duplicate key "rules""#)),
     (r#"{"rules": []}"#, Bad("expected an object that names rules")),
     (
-        r#"{"rules": {"stray-backup": "off", "registry-token": "warning", "unused-allowance": "error"}}"#,
+        r#"{"rules": {"stray-backup": "off", "registry-token": "warning",
+            "unused-allowance": "error"}}"#,
         Good,
     ),
     (
@@ -138,7 +139,10 @@ fn rows() -> Vec<(String, Answer)> {
     let mut rows: Vec<(String, Answer)> =
         WHOLE.iter().map(|(text, answer)| ((*text).to_owned(), *answer)).collect();
     let mut add = |value: Value, answer: Answer| rows.push((value.to_string(), answer));
-    let allowance = |path: &str, reason: &str| json!({ "rule": "stray-backup", "path": path, "reason": reason });
+    let allowance = |path: &str, reason: &str| {
+        let rule = "stray-backup";
+        json!({ "rule": rule, "path": path, "reason": reason })
+    };
     let (longest, longer) = ("a".repeat(1000), "ä".repeat(1001));
     let long = [(&*longest, Good), (&*longer, Bad("at most 1000 characters"))];
     for (pattern, answer) in PATTERNS.into_iter().chain(long) {

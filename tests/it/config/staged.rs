@@ -110,7 +110,8 @@ fn rules_weigh_what_the_configuration_says() {
     let allowance =
         |end: &str| format!(r#"{{"rule": "registry-token", "path": "gone", "reason": "r"{end}}}"#);
     let ended = allowance(r#", "until": "2001-01-01""#);
-    let weights = r#""rules": {"unused-allowance": "error", "expired-allowance": "error", "stray-backup": "off"}"#;
+    let weights = r#""rules": {"unused-allowance": "error", "expired-allowance": "error",
+        "stray-backup": "off"}"#;
     stage(
         &sandbox,
         "bakstop.json",
@@ -310,7 +311,17 @@ fn an_allowance_is_unused_only_where_a_whole_tree_is_judged() {
 #[test]
 fn what_is_hidden_is_told_to_whoever_asks() {
     let sandbox = Sandbox::workspace();
-    let text = "{\n  \"rules\": {\n    \"registry-token\": \"off\",\n    \"docker-deps-content\": \"off\"\n  },\n  \"debris\": { \".docker-deps\": { \"keep\": [\"kept\"] } },\n  \"allow\": [\n    { \"rule\": \"stray-backup\", \"path\": \"**\", \"reason\": \"fixtures\" }\n  ]\n}\n";
+    let text = r#"{
+  "rules": {
+    "registry-token": "off",
+    "docker-deps-content": "off"
+  },
+  "debris": { ".docker-deps": { "keep": ["kept"] } },
+  "allow": [
+    { "rule": "stray-backup", "path": "**", "reason": "fixtures" }
+  ]
+}
+"#;
     stage(&sandbox, "bakstop.json", text);
     stage(&sandbox, "a.bak", "");
     stage(&sandbox, ".docker-deps/x.tgz", "");
@@ -321,8 +332,10 @@ fn what_is_hidden_is_told_to_whoever_asks() {
         let ran = sandbox.bakstop(&[arguments, &["--verbose"]].concat());
         assert_eq!(ran.code, Some(0), "{ran:?}");
         for line in [
-            "bakstop: hidden by bakstop.json:4:5: docker-deps-content in .docker-deps/x.tgz: the rule is off\n",
-            "bakstop: hidden by bakstop.json:6:15: docker-deps-content in .docker-deps/kept: it is no debris by the configuration\n",
+            "bakstop: hidden by bakstop.json:4:5: docker-deps-content in .docker-deps/x.tgz: the \
+             rule is off\n",
+            "bakstop: hidden by bakstop.json:6:15: docker-deps-content in .docker-deps/kept: it is \
+             no debris by the configuration\n",
             "bakstop: hidden by bakstop.json:8:5: stray-backup in a.bak: fixtures\n",
         ] {
             assert!(ran.err.contains(line), "{line}{ran:?}");

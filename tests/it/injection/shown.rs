@@ -245,7 +245,7 @@ fn what_a_configuration_holds() {
     sandbox.git(&["add", "-A", "-f"]);
     let given = sandbox.outside().join("given.json");
     for (number, text) in HOSTILE.iter().enumerate() {
-        // As it may be written, and as it stands in the file.
+        // In JSON, and the raw bytes.
         let spelled = serde_json::Value::from(String::from_utf8_lossy(text)).to_string();
         let raw = between("\"", text, "\"");
         for (at, form) in [
@@ -253,7 +253,8 @@ fn what_a_configuration_holds() {
             r#"{"allow": [{"rule": "stray-backup", "path": @, "reason": @}]}"#,
             r#"{"allow": [{"rule": @, "path": "**", "reason": "x"}]}"#,
             r#"{"allow": [{"rule": "stray-backup", "path": "a", "reason": @, "until": @}]}"#,
-            r#"{"allow": [{"rule": "stray-backup", "path": "a", "reason": @, "until": "2020-01-01"}]}"#,
+            r#"{"allow": [{"rule": "stray-backup", "path": "a", "reason": @,
+                "until": "2020-01-01"}]}"#,
             r#"{"allow": [{"rule": "stray-backup", "path": ["[", @], "reason": "x", @: 1}]}"#,
             r#"{"rules": {@: "off"}}"#,
             r#"{"rules": {"stray-backup": @}}"#,
@@ -275,12 +276,13 @@ fn what_a_configuration_holds() {
                 let base = ["--color", COLOURS[at % 2], "check", "--verbose", "--format", format];
                 let scope = ["--worktree", "--config", given.to_str().unwrap()];
                 harmless(&sandbox, &words(&[&base[..], &scope].concat()), &nothing);
-                // The repository's own, and what a build may change.
+                // As the configuration of the repository, and for a build.
                 if (number + at) % 4 == 0 || form.contains("verify") {
                     sandbox.write("bakstop.json", &configuration);
                     sandbox.git(&["add", "bakstop.json"]);
                     harmless(&sandbox, &words(&base), &nothing);
-                    harmless(&sandbox, &words(&["verify", "--verbose", "--", "touch", "made"]), &nothing);
+                    let build = ["verify", "--verbose", "--", "touch", "made"];
+                    harmless(&sandbox, &words(&build), &nothing);
                     fs::remove_file(sandbox.top.join("made")).unwrap_or_default();
                 }
             }

@@ -22,7 +22,8 @@ fn refs_that_are_made_moved_and_deleted() {
     sandbox.git(&["branch", "side"]);
     sandbox.git(&["branch", "old"]);
     let start = id(&sandbox, "HEAD");
-    let script = "git tag v1 && git branch -q -D old && git update-ref refs/heads/side $(git commit-tree -m x HEAD^{tree})";
+    let script = "git tag v1 && git branch -q -D old && \
+                  git update-ref refs/heads/side $(git commit-tree -m x HEAD^{tree})";
     let report = json(&sandbox, script);
     let side = id(&sandbox, "side");
     let expected = json!([
@@ -39,7 +40,8 @@ fn refs_that_are_made_moved_and_deleted() {
 #[test]
 fn what_another_repository_had_when_it_was_asked_is_no_work_of_the_build() {
     let sandbox = Sandbox::workspace();
-    let script = "git update-ref refs/remotes/origin/main HEAD && git update-ref refs/prefetch/remotes/origin/main HEAD";
+    let script = "git update-ref refs/remotes/origin/main HEAD && \
+                  git update-ref refs/prefetch/remotes/origin/main HEAD";
     assert_eq!(around(&sandbox, script).code, Some(0));
 }
 
@@ -77,7 +79,8 @@ fn an_operation_that_is_begun_or_ended() {
     sandbox.git(&["commit", "-q", "--allow-empty", "-m", "Side"]);
     sandbox.git(&["switch", "-q", "main"]);
     let ran = around(&sandbox, "git merge -q --no-ff --no-commit side");
-    let told = "unfinished  merge: finish it, or `git merge --abort`\n\nbakstop: the command left 1 thing unfinished\n";
+    let told = "unfinished  merge: finish it, or `git merge --abort`\n\n\
+                bakstop: the command left 1 thing unfinished\n";
     assert_eq!((ran.code, &*ran.out), (Some(1), told));
     let ran = around(&sandbox, "git merge --abort");
     assert_eq!(
@@ -121,12 +124,14 @@ fn a_build_that_hides_what_it_changes() {
     sandbox.git(&["update-index", "--no-assume-unchanged", "web/index.js"]);
     sandbox.git(&["restore", "web"]);
     let ran = around(&sandbox, "git update-index --skip-worktree web/index.js backend/index.js");
-    let told = "hidden from git  backend/index.js (skip-worktree)\nhidden from git  web/index.js (skip-worktree)\n\n\
+    let told = "hidden from git  backend/index.js (skip-worktree)\n\
+                hidden from git  web/index.js (skip-worktree)\n\n\
                 bakstop: the command changed 2 paths\n";
     assert_eq!((ran.code, &*ran.out), (Some(1), told));
     let ran = around(&sandbox, "git update-index --no-skip-worktree web/index.js");
     assert_eq!(ran.out, "no longer hidden  web/index.js\n\nbakstop: the command changed 1 path\n");
-    let script = "git update-index --no-skip-worktree backend/index.js && git update-index --assume-unchanged backend/index.js";
+    let script = "git update-index --no-skip-worktree backend/index.js && \
+                  git update-index --assume-unchanged backend/index.js";
     let ran = around(&sandbox, script);
     assert!(
         ran.out
@@ -186,7 +191,8 @@ fn refs_and_stashes_of_before_are_nobodys_fault() {
 fn a_build_that_changes_who_judges_it() {
     let sandbox = Sandbox::workspace();
     let settings = |script: &str| json(&sandbox, script)["settings"].clone();
-    let script = "echo junk >>.git/info/exclude && touch junk && git config core.autocrlf input && git config core.hooksPath x";
+    let script = "echo junk >>.git/info/exclude && touch junk && git config core.autocrlf input && \
+                  git config core.hooksPath x";
     assert_eq!(settings(script), json!([".git/info/exclude", "core.autocrlf"]));
     let script =
         "echo '*.tmp' >../ignore && git config core.excludesFile \"$PWD/../ignore\" && touch a.tmp";

@@ -39,7 +39,8 @@ fn only_what_changed_since_is_told() {
     let ran = sandbox.bakstop(&["verify", "--no-diff", "--baseline", "../baseline.json"]);
     assert_eq!(
         ran.out,
-        "ref added  refs/tags/v1\nmodified   backend/index.js\nuntracked  notes.txt (changed again)\n\n\
+        "ref added  refs/tags/v1\nmodified   backend/index.js\n\
+         untracked  notes.txt (changed again)\n\n\
          bakstop: since the baseline: changed 2 paths and changed 1 ref\n"
     );
 }

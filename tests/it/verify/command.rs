@@ -4,10 +4,12 @@ use std::fs;
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
+use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
-use crate::support::{BAKSTOP, Sandbox, finish};
+use crate::support::{BAKSTOP, Ran, Sandbox, finish, finish_with_input};
 use crate::verify::{around, report, said};
 
 #[test]
@@ -61,20 +63,10 @@ fn the_command_runs_where_we_stand_with_our_streams_and_its_own_arguments() {
         "a b",
         "--format",
     ]);
-    let mut child = command
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    child.stdin.take().unwrap().write_all(b"input\n").unwrap();
-    let output = child.wait_with_output().unwrap();
+    let ran = finish_with_input(&mut command, b"input\n");
     let top = sandbox.top.canonicalize().unwrap();
-    assert_eq!(
-        String::from_utf8(output.stdout).unwrap(),
-        format!("{}/web\ninput\na b|--format|", top.display())
-    );
-    assert_eq!(output.status.code(), Some(0));
+    assert_eq!(ran.out, format!("{}/web\ninput\na b|--format|", top.display()));
+    assert_eq!(ran.code, Some(0));
 }
 
 #[test]
@@ -88,21 +80,38 @@ fn the_document_stands_alone_on_standard_output() {
     assert_eq!(report["summary"]["clean"], true);
 }
 
-/// A command that bakstop runs and that waits, without a clock, until the test lets it go.
+/// How long a test waits before it fails. A slow machine needs seconds.
+const DEADLINE: Duration = Duration::from_secs(60);
+
+/// The result of a function that waits for a process. At the deadline the process is killed with
+/// its group, and the test fails.
+fn before_deadline<T: Send + 'static>(
+    process: Pid,
+    wait: impl FnOnce() -> T + Send + 'static,
+) -> T {
+    let (sender, receiver) = mpsc::channel();
+    std::thread::spawn(move || sender.send(wait()));
+    receiver.recv_timeout(DEADLINE).unwrap_or_else(|error| {
+        let _ = kill_process_group(process, Signal::KILL);
+        panic!("after at most {DEADLINE:?}: {error}")
+    })
+}
+
+/// A run of `verify` whose command waits, without a clock, until the test releases it.
 struct Waiting {
     bakstop: Child,
     release: PathBuf,
 }
 
 impl Waiting {
-    /// Returns once the command runs: it changes the tree, says so through one pipe and waits for a
-    /// word in another.
+    /// Returns once the command runs: it changes the tree, reports that in the pipe `up` and waits
+    /// for a line in the pipe `release`.
     fn start(sandbox: &Sandbox, wrap: &str, script: &str) -> Self {
         let [up, release] = ["up", "release"].map(|name| sandbox.outside().join(name));
         assert_eq!(finish(Command::new("mkfifo").args([&up, &release])).code, Some(0));
         let script = format!("echo 1 > web/index.js; {script}");
-        // Without a terminal, as in CI. Under nohup, or as a job in the background of a script, the
-        // test itself was started with signals that are ignored.
+        // Without a terminal, as in CI. The signals get their default actions: under nohup, or in
+        // the background of a shell, the tests inherit ignored ones. `setsid` makes a group.
         let bakstop = sandbox
             .command("env")
             .args(["--default-signal=HUP,INT,QUIT,TERM", "setsid", "sh", "-c"])
@@ -112,7 +121,8 @@ impl Waiting {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        assert_eq!(fs::read_to_string(up).unwrap(), "up\n");
+        let process = Pid::from_child(&bakstop);
+        assert_eq!(before_deadline(process, || fs::read_to_string(up).unwrap()), "up\n");
         Self { bakstop, release }
     }
 
@@ -124,21 +134,23 @@ impl Waiting {
         fs::write(&self.release, "go\n").unwrap();
     }
 
-    fn end(self) -> (Option<i32>, String, String) {
-        let output = self.bakstop.wait_with_output().unwrap();
-        let text = |bytes| String::from_utf8(bytes).unwrap();
-        (output.status.code(), text(output.stdout), text(output.stderr))
+    fn end(self) -> Ran {
+        let process = Pid::from_child(&self.bakstop);
+        before_deadline(process, || self.bakstop.wait_with_output().unwrap().into())
     }
 }
 
-// Both ends are opened, so that it is the reading that waits, which a trap interrupts.
+// The pipe is opened for both reading and writing: then `read` waits, which a trap interrupts, and
+// not the opening.
 const WAITS: &str = "exec 8<>../release; echo up > ../up; read word <&8; exit 0";
 
-fn ended_by(number: i32) -> (Option<i32>, String, String) {
-    let report = format!(
-        "modified  web/index.js\n\nbakstop: the command changed 1 path; it was ended by signal {number}\n"
+/// The run of a command that a signal ended.
+fn ended_by(number: i32) -> Ran {
+    let out = format!(
+        "modified  web/index.js\n\n\
+         bakstop: the command changed 1 path; it was ended by signal {number}\n"
     );
-    (Some(128 + number), report, String::new())
+    Ran { code: Some(128 + number), out, err: String::new() }
 }
 
 #[test]
@@ -173,9 +185,8 @@ fn a_command_may_undo_its_work_when_it_is_to_end() {
     let script = format!("trap 'git restore web; exit 143' TERM; {WAITS}");
     let waiting = Waiting::start(&sandbox, "", &script);
     waiting.send(Signal::TERM);
-    let (code, out, err) = waiting.end();
-    let told = "bakstop: the command ended with exit code 143; the work tree is as it was\n";
-    assert_eq!((code, &*out, &*err), (Some(143), "", told));
+    let err = "bakstop: the command ended with exit code 143; the work tree is as it was\n";
+    assert_eq!(said(&waiting.end()), (Some(143), "", err));
 }
 
 #[test]
@@ -185,15 +196,16 @@ fn a_signal_that_was_to_be_ignored_stays_ignored() {
     waiting.send(Signal::HUP);
     waiting.send(Signal::TERM);
     waiting.release();
-    assert_eq!(waiting.end().0, Some(1));
+    assert_eq!(waiting.end().code, Some(1));
 }
 
 #[test]
 fn a_process_that_outlives_the_command_is_told_of_and_not_waited_for() {
     let sandbox = Sandbox::workspace();
     let ran = around(&sandbox, "sleep 300 >/dev/null 2>&1 & echo $! >../left");
-    let told = "bakstop: the command left 1 process running (sleep): what changes from now on is not seen\n";
-    assert_eq!((ran.code, &*ran.out, &*ran.err), (Some(0), "", told));
+    let err = "bakstop: the command left 1 process running (sleep): \
+               what changes from now on is not seen\n";
+    assert_eq!(said(&ran), (Some(0), "", err));
     let ran = sandbox.bakstop(&[
         "verify",
         "--format",
@@ -231,7 +243,9 @@ fn no_zombie_stays_while_the_command_runs() {
 #[test]
 fn ten_thousand_lines_pass_through_untouched() {
     let sandbox = Sandbox::workspace();
-    let script = "i=0; while [ $i -lt 10000 ]; do echo \"out $i\"; echo \"err $i\" >&2; i=$((i + 1)); done; echo 1 >new";
+    let script = "i=0
+        while [ $i -lt 10000 ]; do echo \"out $i\"; echo \"err $i\" >&2; i=$((i + 1)); done
+        echo 1 >new";
     let ran = around(&sandbox, script);
     let lines = |word: &str| -> String { (0..10000).map(|i| format!("{word} {i}\n")).collect() };
     assert_eq!(ran.code, Some(1));
@@ -259,7 +273,8 @@ fn a_terminal_stays_a_terminal() {
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
-        assert_eq!(fs::read_to_string(&up).unwrap(), "up\n");
+        let (process, pipe) = (Pid::from_child(&child), up.clone());
+        assert_eq!(before_deadline(process, || fs::read_to_string(pipe).unwrap()), "up\n");
         let mut keyboard = child.stdin.take().unwrap();
         keyboard.write_all(typed).unwrap();
         let output = child.wait_with_output().unwrap();
@@ -267,7 +282,8 @@ fn a_terminal_stays_a_terminal() {
         String::from_utf8(output.stdout).unwrap()
     };
     let told = run(
-        "test -t 0 && test -t 1 && test -t 2 && echo up >../up && read word && echo got $word >>web/index.js",
+        "test -t 0 && test -t 1 && test -t 2 && echo up >../up && \
+         read word && echo got $word >>web/index.js",
         b"hello\n",
     );
     assert!(told.contains("modified  web/index.js") && told.ends_with("code 1\r\n"), "{told}");

@@ -38,8 +38,10 @@ fn a_lockfile_that_kept_the_trace_is_healed_without_the_packages() {
     sandbox.rewrite("web/package.json");
     fs::write(sandbox.top.join("web/package.json.bak"), "{}").unwrap();
     let ran = sandbox.bakstop(&["verify", "--no-diff"]);
-    let help = "help: the preparation has not been undone; the lockfile kept a trace that --restore does not undo\n\
-                \x20   docker-prep.sh --restore  # wherever it is kept\n    git checkout HEAD -- pnpm-lock.yaml\n";
+    let help = "help: the preparation has not been undone; \
+                the lockfile kept a trace that --restore does not undo\n\
+                \x20   docker-prep.sh --restore  # wherever it is kept\n    git checkout HEAD -- \
+                pnpm-lock.yaml\n";
     assert!(ran.out.contains(help), "{ran:?}");
 }
 
@@ -48,8 +50,8 @@ fn a_lockfile_that_an_install_made_is_to_be_removed() {
     let sandbox = Sandbox::workspace();
     sandbox.write("backend/pnpm-lock.yaml", lock());
     let ran = sandbox.bakstop(&["verify"]);
-    let help = "help: the lockfile kept a trace of the preparation, which --restore does not undo\n    \
-                rm backend/pnpm-lock.yaml\n";
+    let help = "help: the lockfile kept a trace of the preparation, which --restore does not \
+                undo\n    rm backend/pnpm-lock.yaml\n";
     assert!(ran.out.contains(help), "{ran:?}");
 }
 
@@ -61,8 +63,8 @@ fn a_backup_that_is_itself_rewritten_is_a_warning_of_its_own() {
     fs::copy(sandbox.top.join("web/package.json"), sandbox.top.join("web/package.json.bak"))
         .unwrap();
     let ran = sandbox.bakstop(&["verify", "--no-diff"]);
-    let warning = "warning: web/package.json.bak is itself rewritten: restoring it puts a rewritten file in the place of \
-                   web/package.json\n\n";
+    let warning = "warning: web/package.json.bak is itself rewritten: restoring it puts a \
+                   rewritten file in the place of web/package.json\n\n";
     assert!(ran.out.contains(warning), "{ran:?}");
     // The cure is not the backup.
     assert!(
@@ -82,7 +84,8 @@ fn what_differs_is_shown_against_what_it_was_before_the_build() {
     let sandbox = Sandbox::workspace();
     sandbox.write("notes.txt", "mine\nshared\n");
     sandbox.write("web/index.js", "mine\n");
-    let script = "printf 'theirs\\nshared\\n' >notes.txt; echo theirs >web/index.js; echo theirs >backend/index.js; echo new >new";
+    let script = "printf 'theirs\\nshared\\n' >notes.txt; echo theirs >web/index.js; \
+                  echo theirs >backend/index.js; echo new >new";
     let ran = sandbox.bakstop(&["verify", "--", "sh", "-c", script]);
     let diff = "--- a/backend/index.js\n+++ b/backend/index.js\n@@ -1 +1 @@\n-export {};\n+theirs\n\
                 --- a/notes.txt\n+++ b/notes.txt\n@@ -1,2 +1,2 @@\n-mine\n+theirs\n shared\n\

@@ -15,8 +15,8 @@ use crate::verify::{report, told};
 type State = (&'static str, &'static str, &'static [&'static str]);
 
 /// A repository beside the work tree, to be used as a submodule.
-const LIBRARY: &str =
-    "git init -q -b main ../lib && cd ../lib && echo 1 >a.c && git add a.c && git commit -q -m Start && cd ../shop
+const LIBRARY: &str = "git init -q -b main ../lib
+(cd ../lib && echo 1 >a.c && git add a.c && git commit -q -m Start)
 git -c protocol.file.allow=always submodule --quiet add ../lib lib && git commit -q -m Submodule
 ";
 
@@ -572,9 +572,8 @@ const STATES: &[State] = &[
     (
         "every file executable, and git is told not to look",
         "git config core.fileMode false && git rm -q --cached -r . && git add web/index.js && \
-         git commit -q -m One && \
-         rm -r backend web/package.json .docker-deps package.json pnpm-workspace.yaml .gitignore \
-         && chmod +x web/index.js",
+         git commit -q -m One && rm -r backend web/package.json .docker-deps package.json \
+         pnpm-workspace.yaml .gitignore && chmod +x web/index.js",
         &["web/index.js: modified (mode changed)"],
     ),
     (

@@ -12,9 +12,15 @@ const RECORD: &str = "../runs.jsonl";
 /// A record of successful runs that took so many seconds each.
 fn record(sandbox: &Sandbox, label: &str, seconds: &[f64]) {
     let line = |seconds: &f64| {
-        let started = "2026-05-02T10:11:12Z";
-        json!({ "label": label, "started": started, "seconds": seconds, "exit_code": 0, "tree": "unchanged", "commit": null })
-            .to_string()
+        json!({
+            "label": label,
+            "started": "2026-05-02T10:11:12Z",
+            "seconds": seconds,
+            "exit_code": 0,
+            "tree": "unchanged",
+            "commit": null,
+        })
+        .to_string()
     };
     let text: Vec<String> = seconds.iter().map(line).collect();
     fs::write(sandbox.outside().join("runs.jsonl"), text.join("\n")).unwrap();
