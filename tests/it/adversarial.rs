@@ -136,7 +136,7 @@ fn nothing_hides_a_spec_from_a_small_stack() {
 }
 
 #[test]
-fn what_cannot_be_judged_is_told_and_what_holds_no_dependency_passes() {
+fn unreadable_manifests_are_warnings_and_texts_without_dependencies_pass() {
     let unreadable =
         ["", " \n", "{", "nul", "\u{feff}", "{\"a\": 01}", "{} {}", "\0"].map(str::to_owned);
     let unreadable = [&unreadable[..], &[nested(100_000, "[", "", "]")]].concat();
@@ -153,7 +153,7 @@ fn what_cannot_be_judged_is_told_and_what_holds_no_dependency_passes() {
 }
 
 #[test]
-fn a_manifest_is_judged_up_to_a_size_and_no_further() {
+fn manifests_over_the_size_limit_are_not_judged() {
     let field = format!("\"dependencies\": {{\n\"x\": \"{}\"}}", rewritten_spec());
     let manifest = |size: usize| format!("{{\"a\": \"{}\",\n{field}}}", "a".repeat(size));
     let found = judged(&staged(&[("package.json".to_owned(), manifest(31 * MIB))]), "true", 1);
@@ -238,7 +238,7 @@ fn lockfile(kind: usize, lines: usize) -> (&'static str, String, usize) {
 }
 
 #[test]
-fn large_lockfiles_are_judged_to_the_line() {
+fn findings_in_large_lockfiles_have_the_right_line() {
     let mut files = Vec::new();
     let mut expected = BTreeSet::new();
     for kind in 0..8 {
@@ -257,7 +257,7 @@ fn large_lockfiles_are_judged_to_the_line() {
 }
 
 #[test]
-fn a_lockfile_of_one_line_and_one_of_bytes() {
+fn lockfiles_of_one_line_and_of_arbitrary_bytes() {
     let spec = rewritten_spec();
     let line = format!("{{\"a\": \"{}\", \"b\": \"%2e{spec}\"}}", "\\\\é%20".repeat(MIB / 7));
     let plain = format!("{{\"a\": \"{}\", \"b\": \"{spec}\"}}", "pack".repeat(5 * MIB));
@@ -280,7 +280,7 @@ fn a_lockfile_of_one_line_and_one_of_bytes() {
 }
 
 #[test]
-fn ten_thousand_findings_are_told_in_a_page() {
+fn a_report_of_ten_thousand_findings_is_a_page() {
     let spec = rewritten_spec();
     let entries: Vec<String> =
         (0..10_000).map(|number| format!("\"x{number}\": \"{spec}\"")).collect();

@@ -33,13 +33,13 @@ fn a_clean_change_is_quiet() {
 }
 
 #[test]
-fn nothing_staged_is_said_as_such() {
+fn nothing_staged_is_reported_as_such() {
     let ran = Sandbox::workspace().bakstop(&["check"]);
     assert_eq!((ran.code, &*ran.out, &*ran.err), (Some(0), "", "bakstop: nothing new is staged\n"));
 }
 
 #[test]
-fn the_index_is_judged_and_never_the_work_tree() {
+fn the_index_is_judged_not_the_work_tree() {
     let sandbox = Sandbox::workspace();
     sandbox.rewrite("web/package.json");
     assert_eq!(found(&sandbox), [""; 0], "rewritten on disk, not staged");
@@ -126,7 +126,7 @@ fn from_a_subdirectory_the_whole_index_is_judged() {
 }
 
 #[test]
-fn the_cure_is_one_that_works() {
+fn the_printed_steps_work() {
     let cures = |sandbox: &Sandbox| -> Vec<String> {
         let lines = sandbox.bakstop(&["check"]).out;
         let help = lines.lines().skip_while(|line| !line.contains("= help"));
@@ -214,7 +214,7 @@ fn git_dir_alone_makes_the_current_directory_the_work_tree() {
 }
 
 #[test]
-fn what_stands_in_for_an_object_here_is_not_what_is_committed() {
+fn replaced_objects_are_ignored() {
     let sandbox = Sandbox::workspace();
     sandbox.rewrite("web/package.json");
     sandbox.git(&["add", "-A"]);
@@ -232,7 +232,7 @@ fn what_stands_in_for_an_object_here_is_not_what_is_committed() {
 }
 
 #[test]
-fn what_git_refuses_is_refused() {
+fn repositories_that_git_refuses_are_refused() {
     let sandbox = Sandbox::workspace();
     let refused = |name: &str, value: &str| {
         let ran = finish(sandbox.command(BAKSTOP).arg("check").env(name, value));
@@ -252,7 +252,7 @@ fn what_git_refuses_is_refused() {
 }
 
 #[test]
-fn no_report_shows_a_token_that_another_rule_stumbles_on() {
+fn no_excerpt_of_another_rule_shows_a_token() {
     let token = ["npm", "s3cr3ts3cr3t"].join("_");
     let spec = rewritten_spec();
     for (path, text) in [
@@ -286,7 +286,7 @@ fn no_report_shows_a_token_that_another_rule_stumbles_on() {
 }
 
 #[test]
-fn a_linked_worktree_has_an_index_of_its_own() {
+fn a_linked_worktree_has_its_own_index() {
     let sandbox = Sandbox::workspace();
     let linked = sandbox.outside().join("linked");
     sandbox.git(&["worktree", "add", "-q", linked.to_str().unwrap()]);
@@ -302,7 +302,7 @@ fn a_linked_worktree_has_an_index_of_its_own() {
 }
 
 #[test]
-fn an_alternate_index_is_the_one_that_is_judged() {
+fn the_index_of_git_index_file_is_judged() {
     let sandbox = Sandbox::workspace();
     sandbox.rewrite("web/package.json");
     fs::copy(sandbox.top.join(".git/index"), sandbox.top.join(".git/other")).unwrap();
@@ -330,7 +330,7 @@ fn an_alternate_index_is_the_one_that_is_judged() {
 }
 
 #[test]
-fn what_a_sparse_index_folds_is_judged_all_the_same() {
+fn directories_folded_in_a_sparse_index_are_judged() {
     let sandbox = Sandbox::workspace();
     sandbox.write("apps/b/Dockerfile", "FROM node:22\nRUN npm i -g pnpm@9.0.0\n");
     sandbox.write("tools/x", "");
@@ -350,7 +350,7 @@ fn what_a_sparse_index_folds_is_judged_all_the_same() {
 }
 
 #[test]
-fn hostile_names_are_judged_and_shown_harmless() {
+fn hostile_names_are_judged_and_escaped() {
     let sandbox = Sandbox::workspace();
     let names = [
         "a b.bak",
@@ -393,7 +393,7 @@ fn names_that_are_not_utf8_are_judged() {
 }
 
 #[test]
-fn announced_files_are_no_change_and_unmerged_ones_cannot_be_judged() {
+fn intent_to_add_is_no_change_and_unmerged_paths_cannot_be_judged() {
     let sandbox = Sandbox::workspace();
     sandbox.write("x.bak", "");
     sandbox.git(&["add", "-f", "-N", "x.bak"]);
@@ -432,7 +432,7 @@ fn thousands_of_files_in_one_commit() {
 }
 
 #[test]
-fn a_path_too_long_for_any_work_tree_is_left_to_git() {
+fn a_path_too_long_for_any_work_tree_never_passes() {
     let sandbox = Sandbox::workspace();
     let blob = sandbox.git(&["hash-object", "-w", "web/index.js"]);
     let line = format!("100644 {}\t{}x.bak\n", blob.trim(), "a/".repeat(20_000));
@@ -445,7 +445,7 @@ fn a_path_too_long_for_any_work_tree_is_left_to_git() {
 }
 
 #[test]
-fn a_report_that_cannot_be_written_is_no_pass() {
+fn a_report_that_cannot_be_written_is_an_error() {
     let sandbox = Sandbox::workspace();
     let run = || {
         let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
@@ -479,7 +479,7 @@ fn submodules_are_judged_by_their_path() {
 }
 
 #[test]
-fn repositories_that_are_not_read_directly_are_left_to_git() {
+fn repositories_that_are_not_read_directly_are_read_by_git() {
     // What --verbose must say, a variable that is set, and the setup.
     for (what, variable, setup) in [
         (
@@ -535,7 +535,7 @@ fn other_formats_of_a_repository() {
 }
 
 #[test]
-fn what_cannot_be_read_is_never_a_pass() {
+fn unreadable_repositories_and_objects_are_errors() {
     let outside = Sandbox::empty();
     let ran = outside.bakstop(&["check"]);
     assert_eq!(ran.code, Some(2), "{ran:?}");
@@ -577,7 +577,7 @@ fn what_cannot_be_read_is_never_a_pass() {
 }
 
 #[test]
-fn a_reader_that_goes_away_does_not_change_the_verdict() {
+fn a_closed_pipe_does_not_change_the_exit_code() {
     let sandbox = Sandbox::workspace();
     for number in 0..2000 {
         sandbox.write(format!("{number}.bak"), "");
@@ -635,7 +635,7 @@ fn warnings_block_only_on_demand() {
 }
 
 #[test]
-fn the_hook_obeys_its_switches_and_says_so() {
+fn the_hook_obeys_its_variables_and_reports_them() {
     let sandbox = Sandbox::workspace();
     sandbox.rewrite("web/package.json");
     sandbox.write("x.bak", "");
@@ -680,7 +680,7 @@ fn explain_prints_the_manual_page_anywhere() {
 }
 
 #[test]
-fn colour_obeys_the_pipe_and_the_environment() {
+fn colour_depends_on_the_terminal_and_the_environment() {
     let sandbox = Sandbox::workspace();
     sandbox.write("x.bak", "");
     sandbox.git(&["add", "-A", "-f"]);
@@ -695,7 +695,7 @@ fn colour_obeys_the_pipe_and_the_environment() {
 }
 
 #[test]
-fn a_directory_named_like_the_configuration_is_none() {
+fn a_directory_named_like_the_configuration_is_ignored() {
     let sandbox = Sandbox::workspace();
     sandbox.write("bakstop.json/x", r#"{ "rules": { "stray-backup": "off" } }"#);
     sandbox.write("a.bak", "");

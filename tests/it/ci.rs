@@ -307,7 +307,7 @@ fn assert_found(ran: &Ran, subject: &str) {
 }
 
 #[test]
-fn the_documentation_shows_the_files_as_they_are() {
+fn the_documentation_shows_the_actual_files() {
     let page = fs::read_to_string(root().join("docs/ci.md")).unwrap();
     assert!(names().len() > 4);
     for name in names() {
@@ -321,7 +321,7 @@ fn the_documentation_shows_the_files_as_they_are() {
 }
 
 #[test]
-fn the_range_is_chosen_alike_everywhere() {
+fn every_forge_chooses_the_range_in_the_same_way() {
     let choice = |name: &str| -> Vec<String> {
         let text = text(name);
         let lines = text.lines().map(|line| line.trim().to_owned());
@@ -339,7 +339,7 @@ fn the_range_is_chosen_alike_everywhere() {
 }
 
 #[test]
-fn workflows_ask_for_little_and_run_no_text_of_others() {
+fn workflows_need_few_permissions_and_run_no_foreign_text() {
     for name in ["github.yml", "gitea.yml", "github-code-scanning.yml"] {
         let workflow = yaml(&text(name));
         let mut rights = json!({"contents": "read"});
@@ -404,7 +404,7 @@ fn a_pull_request_is_judged_commit_by_commit() {
 }
 
 #[test]
-fn a_push_is_judged_from_where_the_branch_was() {
+fn a_push_is_judged_from_the_previous_tip() {
     let origin = origin();
     let start = id(&origin, "main");
     let (fine, debris) = (good(&origin, "fine"), bad(&origin, "debris"));
@@ -436,7 +436,7 @@ fn a_new_branch_is_judged_from_the_default_branch() {
 }
 
 #[test]
-fn after_a_force_push_what_was_there_is_fetched_or_done_without() {
+fn after_a_force_push_the_old_tip_is_fetched_or_ignored() {
     let origin = origin();
     let debris = bad(&origin, "debris");
     let before = debris.clone();
@@ -453,7 +453,7 @@ fn after_a_force_push_what_was_there_is_fetched_or_done_without() {
 }
 
 #[test]
-fn all_counts_where_nothing_is_known_of_before() {
+fn without_a_previous_commit_everything_is_judged() {
     let origin = origin();
     bad(&origin, "debris");
     origin.git(&["tag", "v1", "debris"]);
@@ -477,7 +477,7 @@ fn all_counts_where_nothing_is_known_of_before() {
 }
 
 #[test]
-fn a_merge_queue_is_judged_from_what_comes_before_it() {
+fn a_merge_queue_is_judged_from_its_base() {
     let origin = origin();
     let base = id(&origin, "main");
     let head = bad(&origin, "gh-readonly-queue/main/pr-1");
@@ -528,7 +528,7 @@ fn build(origin: &Sandbox, file: &str) -> (String, Ran) {
 }
 
 #[test]
-fn a_build_has_to_leave_the_tree_as_it_was() {
+fn a_build_must_leave_the_tree_unchanged() {
     let origin = origin();
     for file in FORGES {
         let (step, ran) = build(&origin, file);
@@ -559,7 +559,7 @@ fn a_hook_that_does_not_block_is_not_proven() {
 }
 
 #[test]
-fn another_archive_than_the_pinned_one_is_not_installed() {
+fn an_archive_with_another_checksum_is_not_installed() {
     let origin = origin();
     for file in ["github.yml", "gitea.yml", "github-code-scanning.yml"] {
         let runner = Runner::new(&origin);
@@ -585,7 +585,7 @@ fn another_archive_than_the_pinned_one_is_not_installed() {
 }
 
 #[test]
-fn code_scanning_gets_the_state_of_the_tree() {
+fn code_scanning_gets_the_findings_of_the_tree() {
     let origin = origin();
     origin.rewrite("web/package.json");
     let sha = commit(&origin, "Prepare");
@@ -684,7 +684,7 @@ fn gitlab_gets_its_reports() {
 }
 
 #[test]
-fn the_script_serves_any_other_ci() {
+fn the_script_works_in_any_other_ci() {
     let origin = origin();
     let base = id(&origin, "main");
     good(&origin, "fine");

@@ -29,7 +29,7 @@ fn judged(sandbox: &Sandbox, before: &str, ran: &Ran) -> bool {
 }
 
 #[test]
-fn commit_of_the_index() {
+fn commit_without_options() {
     let sandbox = guarded();
     sandbox.git(&["add", "web/index.js"]);
     assert!(!is_blocked(&sandbox, &[]), "the rewritten manifest is not staged");
@@ -38,7 +38,7 @@ fn commit_of_the_index() {
 }
 
 #[test]
-fn commit_all() {
+fn commit_with_all() {
     assert!(is_blocked(&guarded(), &["-a"]));
     let sandbox = guarded();
     sandbox.git(&["checkout", "web/package.json"]);
@@ -46,7 +46,7 @@ fn commit_all() {
 }
 
 #[test]
-fn commit_of_paths_leaves_what_is_staged_beside_them_alone() {
+fn commit_of_paths_ignores_other_staged_paths() {
     let sandbox = guarded();
     sandbox.git(&["add", "web/package.json"]);
     assert!(
@@ -62,7 +62,7 @@ fn commit_of_paths_leaves_what_is_staged_beside_them_alone() {
 }
 
 #[test]
-fn commit_of_hunks() {
+fn commit_of_selected_hunks() {
     let commit = |answers: &str| {
         let sandbox = guarded();
         let before = sandbox.git(&["rev-parse", "HEAD"]);
@@ -76,7 +76,7 @@ fn commit_of_hunks() {
 }
 
 #[test]
-fn amending_judges_what_is_added_and_lets_go_what_is_taken_out() {
+fn amending_judges_additions_and_allows_removals() {
     let sandbox = guarded();
     assert!(is_blocked(&sandbox, &["-a", "--amend"]));
     sandbox.git(&["commit", "-q", "-a", "--no-verify", "-m", "Past the guard"]);
@@ -85,7 +85,7 @@ fn amending_judges_what_is_added_and_lets_go_what_is_taken_out() {
 }
 
 #[test]
-fn an_empty_commit_and_the_first_one() {
+fn the_empty_commit_and_the_first_commit() {
     assert!(!is_blocked(&guarded(), &["--allow-empty"]));
 
     let sandbox = Sandbox::unborn();
@@ -115,7 +115,7 @@ fn a_detached_head_and_another_work_tree() {
 }
 
 #[test]
-fn settings_given_to_git_for_one_command() {
+fn settings_of_a_single_git_command() {
     let sandbox = guarded();
     for settings in [
         &["-c", "core.quotePath=false"][..],

@@ -145,12 +145,12 @@ fn every_kind_of_push_is_judged_by_the_server() {
 }
 
 #[test]
-fn every_kind_of_push_is_judged_behind_a_delegating_hook() {
+fn every_kind_of_push_is_judged_with_a_delegating_hook() {
     every_kind_of_push(&Pair::delegating());
 }
 
 #[test]
-fn nothing_in_the_environment_of_the_pusher_reaches_the_server() {
+fn the_environment_of_the_client_does_not_reach_the_server() {
     let pair = Pair::plain();
     pair.accepted(&["main"]);
     let bad = pair.commit("kept.bak", "Back up");
@@ -186,7 +186,7 @@ fn a_ref_called_head_is_not_the_default_branch() {
 }
 
 #[test]
-fn a_mismatch_is_refused_on_whatever_way_it_comes_to_a_branch() {
+fn a_mismatch_is_refused_however_it_gets_into_a_branch() {
     let pair = Pair::plain();
     let pins = |manifest: &str, image: &str| {
         pair.clone
@@ -217,7 +217,7 @@ fn a_mismatch_is_refused_on_whatever_way_it_comes_to_a_branch() {
 }
 
 #[test]
-fn a_thousand_commits_are_judged_and_one_of_them_is_found() {
+fn one_bad_commit_in_a_thousand_is_found() {
     let pair = Pair::delegating();
     pair.accepted(&["main"]);
     // One file a commit, and a backup that only the five hundredth has.
@@ -313,7 +313,7 @@ fn a_push_is_stopped_before_it_leaves() {
 }
 
 #[test]
-fn a_push_over_commits_that_are_not_here_is_judged_all_the_same() {
+fn a_push_onto_commits_that_are_missing_here_is_judged() {
     let pair = hooked();
     // Somebody else moved the branch meanwhile.
     let other = pair.clone.outside().join("other");
@@ -331,7 +331,7 @@ fn a_push_over_commits_that_are_not_here_is_judged_all_the_same() {
 }
 
 #[test]
-fn a_remote_of_a_strange_name_hides_nothing() {
+fn a_remote_with_an_odd_name_hides_nothing() {
     let sandbox = Sandbox::workspace();
     sandbox.write("kept.bak", "");
     sandbox.git(&["add", "-f", "kept.bak"]);
@@ -359,7 +359,7 @@ fn a_remote_of_a_strange_name_hides_nothing() {
 }
 
 #[test]
-fn lines_that_are_not_gits_are_an_error() {
+fn invalid_lines_on_standard_input_are_an_error() {
     let sandbox = Sandbox::workspace();
     let file = sandbox.outside().join("lines");
     let id = sandbox.git(&["rev-parse", "HEAD"]).trim().to_owned();
@@ -486,7 +486,7 @@ fn strict_stops_a_rebase() {
 }
 
 #[test]
-fn strict_says_of_a_plain_commit_what_pre_commit_says() {
+fn strict_reports_the_same_as_pre_commit_for_a_plain_commit() {
     let sandbox = strict();
     sandbox.rewrite("web/package.json");
     let ran = sandbox.try_git(&["commit", "-a", "--no-verify", "-m", "x"]);
@@ -501,7 +501,7 @@ fn strict_says_of_a_plain_commit_what_pre_commit_says() {
 }
 
 #[test]
-fn a_deletion_passes_even_where_nothing_else_can() {
+fn a_deletion_passes_even_with_a_broken_configuration() {
     let pair = Pair::plain();
     pair.accepted(&["main", "main:refs/heads/other"]);
     // From before the guard: a configuration that nobody can obey.

@@ -157,7 +157,7 @@ fn in_it(sandbox: &Sandbox, environment: &Odd, words: &[&Path]) -> Ran {
 }
 
 #[test]
-fn little_is_set() {
+fn few_variables_are_set() {
     Place::new().try_all(&[
         odd("as usual", r#"exec "$@""#, USUAL),
         odd("nothing but what git needs", r#"exec env -i PATH=/usr/bin:/bin "$@""#, USUAL),
@@ -196,7 +196,7 @@ const TO_NOBODY: &str =
     r#"p=../home/p; [ -p $p ] || mkfifo $p; exec 3<>$p 4>$p 3<&-; exec "$@" >&4 2>&4 4>&-"#;
 
 #[test]
-fn streams_are_closed_full_or_left() {
+fn streams_are_closed_full_or_unread() {
     Place::new().try_all(&[
         odd("no standard input", r#"exec "$@" <&-"#, USUAL),
         odd("no standard output", r#"exec "$@" >&-"#, USUAL),
@@ -218,7 +218,7 @@ fn streams_are_closed_full_or_left() {
 }
 
 #[test]
-fn little_is_allowed() {
+fn limits_and_rights_are_low() {
     Place::new().try_all(&[
         odd("64 open files", r#"ulimit -n 64; exec "$@""#, USUAL),
         odd("16 open files", r#"ulimit -n 16; exec "$@""#, USUAL),
@@ -263,7 +263,7 @@ const GIT_REFUSES: [i32; 4] = [2, 2, 128, 128];
 const GIT_CANNOT_WRITE: [i32; 4] = [1, 0, 128, 128];
 
 #[test]
-fn somebody_else_owns_it() {
+fn another_user_owns_the_repository() {
     let trusting =
         "export GIT_CONFIG_COUNT=1 GIT_CONFIG_KEY_0=safe.directory GIT_CONFIG_VALUE_0='*'; ";
     Place::new().try_all(&as_root(&[
@@ -317,7 +317,7 @@ fn somebody_else_owns_it() {
 }
 
 #[test]
-fn places_are_missing() {
+fn directories_are_missing_or_read_only() {
     let mounted = |line: &str| format!(r#"exec unshare -m sh -c '{line} && exec "$@"' sh "$@""#);
     Place::new().try_all(&as_root(&[
         (
@@ -357,7 +357,7 @@ fn places_are_missing() {
 
 /// What is not told is no pass, whatever the verb.
 #[test]
-fn no_answer_is_no_pass() {
+fn a_guard_that_cannot_answer_never_passes() {
     let place = Place::new();
     let sandbox = place.guarded();
     for words in [

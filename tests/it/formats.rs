@@ -43,7 +43,7 @@ fn parsed(ran: &Ran) -> Value {
 }
 
 #[test]
-fn the_documentation_shows_what_a_person_sees() {
+fn the_documentation_shows_the_actual_output() {
     let sandbox = Sandbox::workspace();
     sandbox.write("backend/Dockerfile", "FROM node\nRUN npm i -g pnpm@9.15.0\n");
     sandbox.git(&["add", "-A"]);
@@ -90,7 +90,7 @@ fn the_exit_code_is_the_same_in_every_format() {
 }
 
 #[test]
-fn no_format_lets_a_repository_act_on_a_terminal_or_tells_a_secret() {
+fn every_format_escapes_text_and_hides_secrets() {
     let sandbox = prepared();
     for format in formats() {
         let out = check(&sandbox, format).out;
@@ -103,7 +103,7 @@ fn no_format_lets_a_repository_act_on_a_terminal_or_tells_a_secret() {
 }
 
 #[test]
-fn json_is_what_the_schema_says() {
+fn json_matches_its_schema() {
     let mut schema: Value =
         serde_json::from_str(include_str!("../../docs/schema/check.json")).unwrap();
     jsonschema::draft202012::meta::validate(&schema).unwrap();
@@ -136,7 +136,7 @@ fn close(schema: &mut Value) {
 }
 
 #[test]
-fn sarif_names_every_file_so_that_it_is_found() {
+fn sarif_has_a_valid_uri_for_every_file() {
     let sandbox = prepared();
     let run = parsed(&check(&sandbox, "sarif"))["runs"][0].take();
     assert_eq!(run["invocations"][0]["exitCode"], 1);
@@ -177,7 +177,7 @@ fn decoded(uri: &str) -> Vec<u8> {
 }
 
 #[test]
-fn fingerprints_stay_where_lines_move() {
+fn fingerprints_do_not_depend_on_lines() {
     let sandbox = Sandbox::workspace();
     sandbox.rewrite("web/package.json");
     sandbox.git(&["add", "-A"]);
@@ -203,7 +203,7 @@ fn fingerprints_stay_where_lines_move() {
 }
 
 #[test]
-fn github_is_given_commands_and_a_text_that_holds_none() {
+fn only_our_own_lines_are_commands_for_github() {
     let sandbox = prepared();
     let out = check(&sandbox, "github").out;
     let (commands, rest) = out.split_once("::stop-commands::").unwrap();
@@ -225,7 +225,7 @@ fn github_is_given_commands_and_a_text_that_holds_none() {
 }
 
 #[test]
-fn gitlab_and_junit_tell_every_finding() {
+fn gitlab_and_junit_contain_every_finding() {
     let sandbox = prepared();
     let findings = parsed(&check(&sandbox, "json"))["findings"].as_array().unwrap().clone();
 
@@ -254,7 +254,7 @@ fn gitlab_and_junit_tell_every_finding() {
 }
 
 #[test]
-fn a_report_in_a_file_is_told_to_a_person_as_well() {
+fn a_report_in_a_file_is_also_printed_for_people() {
     let sandbox = prepared();
     let human = check(&sandbox, "human");
     for format in formats() {
@@ -284,7 +284,7 @@ fn a_report_in_a_file_is_told_to_a_person_as_well() {
 }
 
 #[test]
-fn a_file_that_cannot_be_written_is_no_pass() {
+fn an_output_file_that_cannot_be_written_is_an_error() {
     let sandbox = Sandbox::workspace();
     fs::write(sandbox.outside().join("file"), "").unwrap();
     let targets = ["../nowhere/report", "../home", "../file/report", "/dev/full"];
@@ -307,7 +307,7 @@ fn a_file_that_cannot_be_written_is_no_pass() {
 }
 
 #[test]
-fn what_a_link_leads_to_is_written_and_a_device_stays_one() {
+fn output_follows_links_and_keeps_devices() {
     let sandbox = Sandbox::workspace();
     let (link, file) = (sandbox.outside().join("link"), sandbox.outside().join("file"));
     fs::write(&file, "").unwrap();
@@ -327,7 +327,7 @@ fn what_a_link_leads_to_is_written_and_a_device_stays_one() {
 }
 
 #[test]
-fn a_reader_that_goes_away_changes_no_verdict() {
+fn a_closed_pipe_does_not_change_the_exit_code() {
     let sandbox = prepared();
     for format in formats() {
         let (reader, writer) = std::io::pipe().unwrap();
@@ -339,7 +339,7 @@ fn a_reader_that_goes_away_changes_no_verdict() {
 }
 
 #[test]
-fn rules_and_their_pages_are_told_to_programs() {
+fn rules_and_their_pages_are_available_as_json() {
     let sandbox = Sandbox::empty();
     let table = parsed(&sandbox.bakstop(&["rules", "--format", "json"]));
     assert_eq!(table["schema"], "bakstop.rules/1");
@@ -360,7 +360,7 @@ fn rules_and_their_pages_are_told_to_programs() {
 }
 
 #[test]
-fn completions_are_scripts_that_know_the_verbs_and_values() {
+fn completions_offer_verbs_and_values() {
     let sandbox = Sandbox::empty();
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
         let ran = sandbox.bakstop(&["completions", shell]);
@@ -379,7 +379,7 @@ fn completions_are_scripts_that_know_the_verbs_and_values() {
 }
 
 #[test]
-fn the_manual_page_holds_every_verb_and_option() {
+fn the_manual_page_has_every_verb_and_option() {
     let sandbox = Sandbox::empty();
     let page = sandbox.bakstop(&["man"]).out;
     assert!(page.contains(".TH bakstop 1"), "{page}");

@@ -47,7 +47,7 @@ fn added_and_reverted() -> Sandbox {
 }
 
 #[test]
-fn what_a_range_adds_and_reverts_is_found_with_its_commit() {
+fn additions_that_a_range_reverts_are_found_with_their_commit() {
     let sandbox = added_and_reverted();
     let both = pairs(&[("old.bak", "Back up"), ("web/package.json", "Prepare")]);
     for range in [
@@ -73,7 +73,7 @@ fn what_a_range_adds_and_reverts_is_found_with_its_commit() {
 }
 
 #[test]
-fn the_report_names_the_commit_and_how_to_mend_it() {
+fn the_report_names_the_commit_and_the_steps() {
     let sandbox = added_and_reverted();
     let id = sandbox.git(&["rev-parse", "--short=12", "topic~2"]);
     let id = id.trim();
@@ -97,7 +97,7 @@ fn the_report_names_the_commit_and_how_to_mend_it() {
 }
 
 #[test]
-fn a_range_without_a_commit_is_said_as_such() {
+fn an_empty_range_is_reported_as_such() {
     let sandbox = Sandbox::workspace();
     let ran = sandbox.bakstop(&["check", "--range", "main..main"]);
     assert_eq!(
@@ -139,7 +139,7 @@ fn the_upstream_is_the_base_of_a_revision() {
 }
 
 #[test]
-fn a_merge_is_judged_for_what_it_brings_itself() {
+fn a_merge_is_judged_for_its_own_changes() {
     let sandbox = Sandbox::workspace();
     sandbox.git(&["checkout", "-q", "-b", "side"]);
     sandbox.write("side.bak", "");
@@ -166,7 +166,7 @@ fn a_merge_is_judged_for_what_it_brings_itself() {
 }
 
 #[test]
-fn content_from_an_old_branch_is_new_again_where_a_commit_brings_it_back() {
+fn old_content_is_new_again_if_a_commit_restores_it() {
     let sandbox = Sandbox::workspace();
     sandbox.write("d/old.bak", "bad");
     commit(&sandbox, "Bad, from before the guard");
@@ -199,7 +199,7 @@ fn manifest(line: usize) -> String {
 /// Every route on which a path becomes new, against what git says: `git log -c` tells what a commit
 /// has that none of its parents has.
 #[test]
-fn what_is_new_in_each_commit_is_what_git_says() {
+fn the_new_paths_of_each_commit_match_git() {
     let sandbox = Sandbox::unborn();
     let step = |message: &str, change: &dyn Fn()| {
         change();
@@ -286,7 +286,7 @@ fn what_is_new_in_each_commit_is_what_git_says() {
 }
 
 #[test]
-fn what_cannot_be_judged_is_an_error_with_a_next_step() {
+fn errors_of_ranges_have_a_help_line() {
     let sandbox = added_and_reverted();
     let fails = |sandbox: &Sandbox, arguments: &[&str], words: &[&str]| {
         let ran = sandbox.bakstop(&[&["check"], arguments].concat());
@@ -320,7 +320,7 @@ fn what_cannot_be_judged_is_an_error_with_a_next_step() {
 }
 
 #[test]
-fn a_shallow_clone_says_what_it_does_not_hold() {
+fn a_shallow_clone_reports_the_missing_history() {
     let sandbox = added_and_reverted();
     let url = format!("file://{}", sandbox.top.display());
     sandbox.git(&[
@@ -375,7 +375,7 @@ fn grafts_and_replaced_objects_hide_nothing() {
 }
 
 #[test]
-fn every_kind_of_repository_answers_alike() {
+fn every_kind_of_repository_gives_the_same_answer() {
     let sandbox = added_and_reverted();
     let both = pairs(&[("old.bak", "Back up"), ("web/package.json", "Prepare")]);
     let export = sandbox.outside().join("export");
@@ -417,7 +417,7 @@ fn every_kind_of_repository_answers_alike() {
 }
 
 #[test]
-fn a_bump_in_two_commits_is_no_mismatch_and_one_that_stays_is() {
+fn a_mismatch_counts_only_if_it_remains_at_the_end_of_a_range() {
     let sandbox = Sandbox::workspace();
     let pin =
         |version: &str| format!("FROM node:22\nRUN corepack prepare pnpm@{version} --activate\n");
@@ -434,7 +434,7 @@ fn a_bump_in_two_commits_is_no_mismatch_and_one_that_stays_is() {
 }
 
 #[test]
-fn the_work_tree_is_judged_as_it_lies_there() {
+fn the_work_tree_is_judged_as_it_is_on_disk() {
     let sandbox = Sandbox::workspace();
     assert_eq!(found(&sandbox, &["--worktree"]), []);
     sandbox.rewrite("web/package.json");
@@ -450,7 +450,7 @@ fn the_work_tree_is_judged_as_it_lies_there() {
 }
 
 #[test]
-fn history_is_everything_that_a_ref_reaches() {
+fn history_is_every_commit_that_a_ref_reaches() {
     let sandbox = added_and_reverted();
     sandbox.git(&["checkout", "-q", "main"]);
     sandbox.git(&["branch", "-q", "-D", "topic"]);
@@ -493,7 +493,7 @@ fn scopes_exclude_each_other() {
 }
 
 #[test]
-fn names_are_taken_for_what_they_name_and_nothing_else() {
+fn refs_with_confusing_names_are_resolved_or_refused() {
     let sandbox = Sandbox::workspace();
     sandbox.git(&["clone", "-q", ".", "../fork"]);
     let fork = sandbox.moved_to("fork");
@@ -523,7 +523,7 @@ fn names_are_taken_for_what_they_name_and_nothing_else() {
 }
 
 #[test]
-fn zeros_that_tell_nothing_are_no_pass() {
+fn a_null_base_without_new_commits_is_an_error() {
     let sandbox = added_and_reverted();
     sandbox.git(&["update-ref", "refs/remotes/origin/main", "topic"]);
     let range = format!("{}..topic", "0".repeat(40));
@@ -535,7 +535,7 @@ fn zeros_that_tell_nothing_are_no_pass() {
 }
 
 #[test]
-fn a_tag_called_head_stands_in_nobodys_way() {
+fn a_tag_called_head_does_not_matter() {
     let sandbox = added_and_reverted();
     sandbox.git(&["tag", "HEAD", "main"]);
     sandbox.git(&["checkout", "-q", "--detach"]);
@@ -552,7 +552,7 @@ fn pins(sandbox: &Sandbox, manifest: &str, image: &str, message: &str) -> String
 }
 
 #[test]
-fn an_old_branch_that_comes_along_hides_no_mismatch() {
+fn a_merged_old_branch_hides_no_mismatch() {
     let sandbox = Sandbox::workspace();
     let eight = pins(&sandbox, "8.0.0", "8.0.0", "Eight");
     let nine = pins(&sandbox, "9.0.0", "9.0.0", "Nine");
@@ -571,7 +571,7 @@ fn an_old_branch_that_comes_along_hides_no_mismatch() {
 }
 
 #[test]
-fn what_an_entry_says_and_what_it_names_must_agree() {
+fn the_mode_of_an_entry_must_match_the_type_of_its_object() {
     let sandbox = Sandbox::workspace();
     let tree = sandbox.git(&["rev-parse", "HEAD^{tree}"]).trim().to_owned();
     let bytes: Vec<u8> = (0..20)
@@ -595,7 +595,7 @@ fn what_an_entry_says_and_what_it_names_must_agree() {
 }
 
 #[test]
-fn branches_that_were_merged_crosswise_parted_at_several_commits() {
+fn criss_cross_merges_have_several_merge_bases() {
     let sandbox = Sandbox::workspace();
     sandbox.git(&["branch", "-q", "topic"]);
     sandbox.write("old.bak", "");
@@ -619,7 +619,7 @@ fn branches_that_were_merged_crosswise_parted_at_several_commits() {
 }
 
 #[test]
-fn old_drift_is_no_news_where_a_range_leaves_it_as_it_was() {
+fn an_old_mismatch_that_a_range_does_not_touch_is_not_reported() {
     let sandbox = Sandbox::workspace();
     sandbox.write("Dockerfile", "FROM node:22\nRUN corepack prepare pnpm@9.0.0 --activate\n");
     commit(&sandbox, "Drift, from before the guard");
@@ -635,7 +635,7 @@ fn old_drift_is_no_news_where_a_range_leaves_it_as_it_was() {
 
 /// Each command of the advice is run as it is printed.
 #[test]
-fn the_advice_can_be_followed() {
+fn the_printed_steps_work() {
     let sandbox = added_and_reverted();
     sandbox.git(&["checkout", "-q", "main"]);
     let advice = |sandbox: &Sandbox| sandbox.bakstop(&["check", "--range", "main..topic"]).out;
@@ -695,7 +695,7 @@ fn the_advice_can_be_followed() {
 }
 
 #[test]
-fn an_allowance_that_comes_along_is_told_to_come_first() {
+fn an_allowance_in_the_range_must_be_sent_first() {
     let sandbox = Sandbox::workspace();
     sandbox.git(&["checkout", "-q", "-b", "topic"]);
     sandbox.write("a.bak", "");

@@ -128,7 +128,7 @@ pub(crate) fn program_at_home(sandbox: &Sandbox) {
 }
 
 #[test]
-fn a_commit_is_blocked_until_it_is_cured() {
+fn a_commit_is_blocked_until_it_is_fixed() {
     let sandbox = Sandbox::workspace();
     let before = state(&sandbox);
     assert_eq!(sandbox.bakstop(&["status"]).code, Some(1));
@@ -215,7 +215,7 @@ fn a_dry_run_prints_the_plan_and_changes_nothing() {
 }
 
 #[test]
-fn a_hook_that_is_there_keeps_running_and_cannot_disarm_the_guard() {
+fn an_existing_hook_keeps_running_and_cannot_disable_the_guard() {
     let sandbox = Sandbox::workspace();
     let log = sandbox.outside().join("log");
     let hook = format!("#!/bin/sh\necho \"$0 $# $PWD\" >> '{}'\nexit 0\n", log.display());
@@ -253,7 +253,7 @@ fn a_hook_that_fails_ends_the_commit_and_one_that_stages_is_judged() {
 }
 
 #[test]
-fn whatever_was_there_comes_back() {
+fn uninstalling_restores_the_previous_hooks() {
     type Setup = fn(&Path);
     let cases: [(&str, Setup); 9] = [
         ("nothing, not even a directory", |hooks| fs::remove_dir_all(hooks).unwrap()),
@@ -294,7 +294,7 @@ fn write(hooks: &Path, text: &str, mode: u32) {
 }
 
 #[test]
-fn work_that_others_did_later_is_not_destroyed() {
+fn later_changes_by_others_are_kept() {
     let sandbox = Sandbox::workspace();
     script(&sandbox, ".git/hooks/pre-commit", "#!/bin/sh\nexit 0\n");
     installed(&sandbox);
@@ -392,7 +392,7 @@ fn a_missing_program_blocks_and_the_switch_still_works() {
 }
 
 #[test]
-fn paths_may_hold_anything() {
+fn paths_with_special_characters_work() {
     for name in [
         &b"two words"[..],
         b"it's \"quoted\"",
@@ -425,7 +425,7 @@ fn paths_may_hold_anything() {
 }
 
 #[test]
-fn a_link_that_the_person_called_is_what_the_hooks_call() {
+fn the_hooks_call_the_link_that_was_used_to_install() {
     let sandbox = Sandbox::workspace();
     let hook = || fs::read_to_string(sandbox.top.join(".git/hooks/pre-commit")).unwrap();
     program_at_home(&sandbox);
@@ -472,7 +472,7 @@ fn linked_worktrees_share_the_hooks_and_submodules_have_their_own() {
 }
 
 #[test]
-fn shared_hook_files_name_no_machine_and_are_to_be_committed() {
+fn shared_hook_files_have_no_local_paths_and_should_be_committed() {
     let sandbox = Sandbox::workspace();
     script(&sandbox, ".githooks/pre-commit", "#!/bin/sh\nexit 0\n");
     sandbox.git(&["config", "core.hooksPath", ".githooks"]);
@@ -623,7 +623,7 @@ fn husky_keeps_every_byte_outside_the_block() {
 }
 
 #[test]
-fn husky_whatever_disarms_it_is_told() {
+fn husky_everything_that_disables_it_is_reported() {
     let sandbox = with_husky(Some("true\n"));
     installed(&sandbox);
     let status =
@@ -664,7 +664,7 @@ fn husky_whatever_disarms_it_is_told() {
 }
 
 #[test]
-fn husky_that_is_not_prepared_is_served_and_told() {
+fn husky_that_is_not_prepared_is_supported_and_reported() {
     let sandbox = with_husky(Some("true\n"));
     sandbox.git(&["config", "--unset", "core.hooksPath"]);
     let ran = sandbox.bakstop(&["install"]);
@@ -756,7 +756,7 @@ pub(crate) fn assert_refused(sandbox: &Sandbox, arguments: &[&str], said: &[&str
 }
 
 #[test]
-fn what_another_program_manages_is_refused_with_the_lines_to_add() {
+fn hooks_of_other_managers_are_refused_with_the_lines_to_add() {
     let lefthook = [
         "lefthook manages the hooks",
         "nothing was changed",
@@ -858,7 +858,7 @@ fn what_another_program_manages_is_refused_with_the_lines_to_add() {
 }
 
 #[test]
-fn hooks_of_a_whole_user_are_refused_with_the_lines_to_add() {
+fn user_wide_hooks_are_refused_with_the_lines_to_add() {
     let sandbox = Sandbox::workspace();
     let shared = sandbox.outside().join("shared hooks");
     sandbox.git(&["config", "--global", "core.hooksPath", shared.to_str().unwrap()]);
@@ -901,7 +901,7 @@ fn hooks_of_a_whole_user_are_refused_with_the_lines_to_add() {
 }
 
 #[test]
-fn hooks_that_are_switched_off_are_switched_on_without_a_path() {
+fn disabled_hooks_are_enabled_without_a_path() {
     let sandbox = Sandbox::workspace();
     for (value, said) in
         [("", "core.hooksPath is empty"), ("/dev/null", "core.hooksPath is /dev/null")]
@@ -936,7 +936,7 @@ fn hooks_that_are_switched_off_are_switched_on_without_a_path() {
 }
 
 #[test]
-fn a_kept_hook_that_git_ignored_is_not_said_to_run() {
+fn a_kept_hook_that_is_not_executable_is_not_reported_as_running() {
     let sandbox = Sandbox::workspace();
     let hooks = sandbox.top.join(".git/hooks");
     write(&hooks, "#!/bin/sh\nexit 1\n", 0o644);
@@ -975,7 +975,7 @@ fn a_kept_hook_that_git_ignored_is_not_said_to_run() {
 }
 
 #[test]
-fn status_tells_what_skipping_does() {
+fn status_reports_skipped_checks() {
     let sandbox = Sandbox::workspace();
     let status =
         |value: &str| finish(sandbox.command(BAKSTOP).arg("status").env("BAKSTOP_SKIP", value));
@@ -1015,7 +1015,7 @@ fn status_tells_what_skipping_does() {
 }
 
 #[test]
-fn husky_on_demand_is_found_again() {
+fn husky_installed_by_flag_is_found_again() {
     let sandbox = Sandbox::workspace();
     program_at_home(&sandbox);
     assert_refused(&sandbox, &["install", "--husky"], &["there is no .husky directory"]);
@@ -1059,7 +1059,7 @@ fn husky_on_demand_is_found_again() {
 }
 
 #[test]
-fn a_manager_that_comes_later_and_chains_us_leaves_us_in_force() {
+fn a_manager_that_is_installed_later_and_runs_our_hook_keeps_the_guard() {
     let sandbox = Sandbox::workspace();
     script(&sandbox, ".git/hooks/pre-commit", "#!/bin/sh\nexit 0\n");
     let first = state(&sandbox);
@@ -1088,7 +1088,7 @@ fn a_manager_that_comes_later_and_chains_us_leaves_us_in_force() {
 }
 
 #[test]
-fn where_nothing_is_committed_nothing_is_installed() {
+fn nothing_is_installed_without_a_work_tree() {
     let sandbox = Sandbox::empty();
     sandbox.git(&["init", "-q", "--bare"]);
     let ran = sandbox.bakstop(&["install"]);
@@ -1112,7 +1112,7 @@ fn where_nothing_is_committed_nothing_is_installed() {
 }
 
 #[test]
-fn what_cannot_be_read_or_written_is_not_guessed() {
+fn invalid_hook_paths_are_errors() {
     let sandbox = Sandbox::workspace();
     fs::create_dir(sandbox.top.join(".git/hooks/pre-commit")).unwrap();
     assert_refused(&sandbox, &["install"], &["is not a file"]);
@@ -1172,7 +1172,7 @@ fn the_shims_run_under_every_common_shell() {
 }
 
 #[test]
-fn many_installations_at_once_lose_nothing() {
+fn concurrent_installations_lose_nothing() {
     for _ in 0..5 {
         let sandbox = Sandbox::workspace();
         script(&sandbox, ".git/hooks/pre-commit", "#!/bin/sh\necho mine\n");
@@ -1193,7 +1193,7 @@ fn many_installations_at_once_lose_nothing() {
 }
 
 #[test]
-fn a_directory_that_leads_elsewhere_does_not_stop_an_uninstall() {
+fn a_husky_directory_that_is_a_link_does_not_stop_uninstall() {
     let sandbox = Sandbox::workspace();
     let elsewhere = sandbox.outside().join("elsewhere");
     fs::create_dir(&elsewhere).unwrap();

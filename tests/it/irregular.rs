@@ -116,7 +116,7 @@ const SOCKET: &str = "it is a socket, not a regular file";
 const DEVICE: &str = "it is a device, not a regular file";
 
 #[test]
-fn a_manifest_that_is_a_fifo_meets_every_verb() {
+fn every_verb_with_a_manifest_that_is_a_fifo() {
     let verbs: [(&[&str], i32, &str); 20] = [
         (&["check"], 0, ""),
         (&["check", "--worktree"], 2, FIFO),
@@ -143,7 +143,7 @@ fn a_manifest_that_is_a_fifo_meets_every_verb() {
 }
 
 #[test]
-fn a_manifest_of_another_kind() {
+fn manifests_that_are_not_regular_files() {
     let refused = |words| {
         [(&["pins"][..], 2, words), (&["check", "--worktree"], 2, words), (&["status"], 2, words)]
     };
@@ -176,7 +176,7 @@ fn a_manifest_of_another_kind() {
 }
 
 #[test]
-fn what_git_reads_that_is_not_a_file() {
+fn files_of_git_that_are_not_regular_files() {
     for path in [".gitignore", ".gitattributes", ".gitmodules"] {
         let waits: [&[&str]; 4] =
             [&["check", "--worktree"], &["pins"], &["verify"], &["verify", "--", "true"]];
@@ -191,7 +191,7 @@ fn what_git_reads_that_is_not_a_file() {
 }
 
 #[test]
-fn what_git_reads_in_each_directory_that_is_not_a_file() {
+fn ignore_and_attribute_files_that_are_not_regular_files() {
     for path in ["web/.gitignore", "new/.gitignore", "web/.gitattributes"] {
         let waits: [&[&str]; 4] =
             [&["check", "--worktree"], &["pins"], &["verify"], &["verify", "--", "true"]];
@@ -201,7 +201,7 @@ fn what_git_reads_in_each_directory_that_is_not_a_file() {
 }
 
 #[test]
-fn what_git_reads_of_a_repository_that_is_not_a_file() {
+fn repository_files_that_are_not_regular_files() {
     let by_git: [&[&str]; 7] = [
         &["check", "--worktree"],
         &["check", "--tree", "HEAD"],
@@ -230,7 +230,7 @@ fn what_git_reads_of_a_repository_that_is_not_a_file() {
 }
 
 #[test]
-fn a_hook_that_is_not_a_file() {
+fn hooks_that_are_not_regular_files() {
     let hook = ".git/hooks/pre-commit";
     for (kind, words) in [(Kind::Fifo, FIFO), (Kind::Socket, SOCKET)] {
         let verbs: [(&[&str], i32, &str); 6] = [
@@ -291,7 +291,7 @@ fn a_hook_that_is_not_a_file() {
 }
 
 #[test]
-fn the_configuration_of_a_hook_manager_that_is_not_a_file() {
+fn hook_manager_configurations_that_are_not_regular_files() {
     for path in ["lefthook.yml", ".pre-commit-config.yaml", ".config/lefthook.toml", "prek.toml"] {
         let refused =
             |words| [(&["status"][..], 2, words), (&["install"], 2, words), (&["prove"], 2, words)];
@@ -313,7 +313,7 @@ fn the_configuration_of_a_hook_manager_that_is_not_a_file() {
 }
 
 #[test]
-fn a_file_of_husky_that_is_not_a_file() {
+fn husky_files_that_are_not_regular_files() {
     let husky = || with_husky(Some("true\n"));
     let file = ".husky/pre-commit";
     let refused = |words| {
@@ -356,7 +356,7 @@ fn a_file_of_husky_that_is_not_a_file() {
 }
 
 #[test]
-fn a_hook_of_a_whole_user_that_is_not_a_file() {
+fn user_wide_hooks_that_are_not_regular_files() {
     for (kind, words) in [(Kind::Fifo, FIFO), (ZERO, DEVICE)] {
         let sandbox = Sandbox::workspace();
         let hooks = sandbox.home().join("hooks");
@@ -370,7 +370,7 @@ fn a_hook_of_a_whole_user_that_is_not_a_file() {
 }
 
 #[test]
-fn a_file_that_an_option_names_and_is_not_a_file() {
+fn files_named_by_options_that_are_not_regular_files() {
     let options: [&[&str]; 8] = [
         &["check", "--worktree", "--config"],
         &["check", "--config"],
@@ -415,7 +415,7 @@ fn a_file_that_an_option_names_and_is_not_a_file() {
 }
 
 #[test]
-fn lines_of_a_push_that_do_not_end() {
+fn endless_lines_on_standard_input() {
     let sandbox = Sandbox::workspace();
     for arguments in [
         &["check", "--push=origin"][..],
@@ -433,7 +433,7 @@ const UNPRIVILEGED: &str = "if [ \"$(id -u)\" != 0 ]; then exec \"$@\"; fi; \
     exec setpriv --bounding-set=-dac_override,-dac_read_search --inh-caps=-all \"$@\"";
 
 #[test]
-fn a_file_that_cannot_be_read() {
+fn unreadable_files() {
     let all: [(&str, &[&str]); 10] = [
         ("package.json", &["pins"]),
         ("package.json", &["check", "--worktree"]),
@@ -487,7 +487,7 @@ fn meddling_git(sandbox: &Sandbox, command: &str, act: &str) -> String {
 }
 
 #[test]
-fn a_file_that_vanishes_or_is_replaced_between_listing_and_reading() {
+fn files_that_vanish_or_are_replaced_between_listing_and_reading() {
     let manifest = "web/package.json";
     let (gone, fifo) =
         (format!("rm -f {manifest}"), format!("rm -f {manifest}; mkfifo {manifest}"));
@@ -518,7 +518,7 @@ fn a_file_that_vanishes_or_is_replaced_between_listing_and_reading() {
 }
 
 #[test]
-fn another_bakstop_that_does_not_answer() {
+fn another_bakstop_that_does_not_answer_to_version() {
     for text in [
         "exec sleep 60",
         "trap '' TERM; while :; do sleep 1; done",
@@ -541,7 +541,7 @@ fn another_bakstop_that_does_not_answer() {
 }
 
 #[test]
-fn nothing_is_written_into_a_git_directory_or_over_a_tracked_file() {
+fn output_never_replaces_tracked_files_or_files_of_git() {
     let options: [(&[&str], &[&str]); 4] = [
         (&["check", "--format", "json", "--output"], &[]),
         (&["verify", "--format", "json", "--output"], &[]),
@@ -613,7 +613,7 @@ fn nothing_is_written_into_a_git_directory_or_over_a_tracked_file() {
 }
 
 #[test]
-fn a_tracked_file_is_known_where_variables_name_the_repository() {
+fn tracked_files_are_recognized_with_git_dir_set() {
     let sandbox = Sandbox::workspace();
     fs::rename(sandbox.top.join(".git"), sandbox.outside().join("hidden")).unwrap();
     let line = "export GIT_DIR=$PWD/../hidden GIT_WORK_TREE=$PWD; exec \"$@\"";
@@ -629,7 +629,7 @@ fn a_tracked_file_is_known_where_variables_name_the_repository() {
 }
 
 #[test]
-fn a_tracked_file_is_known_where_its_directory_is_absent() {
+fn tracked_files_are_recognized_in_a_missing_directory() {
     let restore = ["--", "git", "checkout", "-q", "--", "web"];
     for (options, command) in [
         (&["check", "--tree", "HEAD", "--output", "web/index.js"][..], &[][..]),
@@ -645,7 +645,7 @@ fn a_tracked_file_is_known_where_its_directory_is_absent() {
 }
 
 #[test]
-fn a_file_that_a_build_adds_is_not_written_over() {
+fn a_file_that_a_build_adds_is_not_overwritten() {
     let add = ["--", "sh", "-c", "echo built >report && git add report"];
     for option in ["--output", "--record"] {
         let sandbox = Sandbox::workspace();
@@ -660,7 +660,7 @@ fn a_file_that_a_build_adds_is_not_written_over() {
 }
 
 #[test]
-fn nothing_is_written_where_git_cannot_tell_whether_it_tracks_the_file() {
+fn nothing_is_written_if_git_cannot_list_tracked_files() {
     let sandbox = Sandbox::workspace();
     fs::rename(sandbox.top.join(".git"), sandbox.outside().join("hidden")).unwrap();
     sandbox.write("../hidden/index", "no index");
@@ -676,7 +676,7 @@ fn nothing_is_written_where_git_cannot_tell_whether_it_tracks_the_file() {
 }
 
 #[test]
-fn no_command_writes_over_its_own_input() {
+fn no_command_overwrites_its_own_input() {
     let scene = || {
         let sandbox = Sandbox::workspace();
         must(sandbox.bakstop(&["verify", "--save-baseline", "../baseline"]));
@@ -709,7 +709,7 @@ fn no_command_writes_over_its_own_input() {
 }
 
 #[test]
-fn a_report_goes_into_a_fifo_that_is_read_and_waits_for_no_other() {
+fn a_report_is_written_to_a_fifo_with_a_reader_only() {
     let sandbox = Sandbox::workspace();
     let fifo = sandbox.outside().join("fifo");
     put(&fifo, Kind::Fifo);
@@ -740,7 +740,7 @@ fn a_report_goes_into_a_fifo_that_is_read_and_waits_for_no_other() {
 }
 
 #[test]
-fn pins_are_not_moved_through_a_link_out_of_the_repository() {
+fn pins_are_not_moved_through_a_link_that_leaves_the_repository() {
     for (target, words) in
         [("../elsewhere", "outside the work tree"), (".git/inside", "a git directory")]
     {
@@ -835,7 +835,7 @@ fn a_signal_ends_a_proof_at_any_moment() {
 }
 
 #[test]
-fn a_signal_leaves_nothing_of_a_look_at_the_work_tree() {
+fn a_signal_during_verify_leaves_no_temporary_files() {
     // Before a build, after it, and where git is shown what it is told not to look at.
     for (command, arguments, hide, runs) in [
         ("update-index", &["verify"][..], "", "true"),
@@ -878,7 +878,7 @@ fn a_signal_leaves_nothing_of_a_look_at_the_work_tree() {
 }
 
 #[test]
-fn a_signal_ends_a_proof_whatever_the_hook_does() {
+fn a_signal_ends_a_proof_even_if_the_hook_ignores_it() {
     for act in
         ["trap '' TERM INT", "exec >&- 2>&-", "trap '' TERM; exec >&- 2>&-", "cat /dev/zero & :"]
     {

@@ -333,7 +333,7 @@ fn installing() {
 }
 
 #[test]
-fn installing_where_hooks_are_shared() {
+fn installing_shared_hooks() {
     let cases =
         || vec![Case::new(with_path(), &["install"]), Case::new(with_husky(), &["install"])];
     nothing_is_lost(cases);
@@ -451,7 +451,7 @@ fn recording_a_run() {
 }
 
 #[test]
-fn a_line_that_was_begun_is_in_nobodys_way() {
+fn a_partial_line_of_a_record_does_not_matter() {
     let sandbox = Sandbox::workspace();
     let label = "long".repeat(150);
     let record = |label| ["verify", "--record", "../runs", "--label", label, "--", "true"];
@@ -494,7 +494,7 @@ fn a_line_that_was_begun_is_in_nobodys_way() {
 }
 
 #[test]
-fn every_directory_that_is_made_reaches_the_disk() {
+fn every_new_directory_is_synced() {
     if !can_trace() {
         return;
     }
@@ -513,7 +513,7 @@ fn every_directory_that_is_made_reaches_the_disk() {
 }
 
 #[test]
-fn another_group_gets_no_more_than_everybody() {
+fn another_group_gets_no_more_rights_than_everybody() {
     let sandbox = Sandbox::workspace();
     let report = sandbox.outside().join("report");
     fs::write(&report, "").unwrap();

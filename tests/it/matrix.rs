@@ -477,7 +477,7 @@ const TABLES: [(&str, &[State]); 7] = [
 ];
 
 #[test]
-fn there_are_many_states_and_each_has_a_name() {
+fn there_are_many_states_with_unique_names() {
     let names: Vec<&str> =
         TABLES.iter().flat_map(|(_, states)| states.iter()).map(|state| state.name).collect();
     assert!(names.len() >= 80, "{}", names.len());

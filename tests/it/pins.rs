@@ -92,7 +92,7 @@ pub(crate) fn pinned_everywhere() -> Sandbox {
 }
 
 #[test]
-fn every_pin_is_in_the_table_and_agrees_once_they_are_moved() {
+fn every_pin_is_listed_and_moved() {
     let sandbox = pinned_everywhere();
     let before = sandbox.bakstop(&["pins"]);
     // `pnpm@latest` floats.
@@ -158,7 +158,7 @@ fn a_diff_and_a_check_change_nothing() {
 }
 
 #[test]
-fn without_a_version_everything_follows_the_manifest() {
+fn without_a_version_all_pins_follow_the_manifest() {
     let sandbox = pinned_everywhere();
     let manifest = fs::read_to_string(sandbox.top.join("package.json")).unwrap();
     let raised = manifest.replace("pnpm@10.6.5+sha512.0", "pnpm@10.8.0+sha512.1");
@@ -173,7 +173,7 @@ fn without_a_version_everything_follows_the_manifest() {
 }
 
 #[test]
-fn a_hash_takes_the_place_of_a_hash() {
+fn a_hash_is_written_only_where_one_was() {
     let sandbox = pinned_everywhere();
     let spec = "pnpm@10.8.0+sha512.abc";
     assert_eq!(sandbox.bakstop(&["pins", "--set", spec]).code, Some(0));
@@ -183,7 +183,7 @@ fn a_hash_takes_the_place_of_a_hash() {
 }
 
 #[test]
-fn what_cannot_be_moved_is_named_and_what_names_no_version_is_an_error() {
+fn pins_that_cannot_be_moved_are_listed_and_invalid_versions_are_errors() {
     let sandbox = Sandbox::workspace();
     sandbox.write(
         "package.json",
@@ -257,7 +257,7 @@ fn permissions_stay_and_links_are_left_alone() {
 }
 
 #[test]
-fn a_run_that_is_killed_leaves_every_file_whole() {
+fn a_killed_run_leaves_every_file_complete() {
     let sandbox = pinned_everywhere();
     let files = sandbox.git(&["ls-files"]);
     let read = |path: &str| fs::read(sandbox.top.join(path)).unwrap();
@@ -283,7 +283,7 @@ fn a_run_that_is_killed_leaves_every_file_whole() {
 }
 
 #[test]
-fn the_document_keeps_to_its_schema() {
+fn json_matches_its_schema() {
     let schema: Value = serde_json::from_str(include_str!("../../docs/schema/pins.json")).unwrap();
     let validator = jsonschema::validator_for(&schema).unwrap();
     let sandbox = pinned_everywhere();
@@ -313,7 +313,7 @@ fn the_document_keeps_to_its_schema() {
 }
 
 #[test]
-fn the_configuration_is_obeyed_and_told() {
+fn the_configuration_is_applied_and_reported() {
     let sandbox = Sandbox::workspace();
     sandbox.write("Dockerfile", "RUN npm i -g pnpm@9.15.0\n");
     assert_eq!(sandbox.bakstop(&["pins"]).code, Some(1));
@@ -344,7 +344,7 @@ fn the_configuration_is_obeyed_and_told() {
 }
 
 #[test]
-fn without_a_pin_or_a_repository_it_is_said() {
+fn a_missing_pin_or_repository_is_reported() {
     let sandbox = Sandbox::unborn();
     assert_eq!(sandbox.bakstop(&["pins"]).out, "nothing here pins a package manager\n");
     let outside = Sandbox::empty();
@@ -354,7 +354,7 @@ fn without_a_pin_or_a_repository_it_is_said() {
 }
 
 #[test]
-fn a_commit_is_judged_by_what_it_touches() {
+fn a_commit_is_judged_by_the_files_it_touches() {
     let sandbox = Sandbox::workspace();
     sandbox.write("Dockerfile", "FROM node:22\nRUN npm i -g pnpm@9.15.0\n");
     sandbox.git(&["add", "-A"]);

@@ -158,7 +158,7 @@ fn a_guard_in_force_is_proven() {
 }
 
 #[test]
-fn what_is_staged_changed_or_conflicted_does_not_matter() {
+fn staged_modified_and_unmerged_files_do_not_matter() {
     let sandbox = installed();
     sandbox.write("x.bak", "");
     sandbox.git(&["add", "-f", "x.bak"]);
@@ -181,7 +181,7 @@ fn what_is_staged_changed_or_conflicted_does_not_matter() {
 }
 
 #[test]
-fn the_topmost_manifest_is_the_one_and_a_new_one_where_there_is_none() {
+fn the_topmost_manifest_is_used_or_a_new_one() {
     let sandbox = installed();
     sandbox.git(&["rm", "-q", "package.json", "backend/package.json"]);
     std::os::unix::fs::symlink("web/package.json", sandbox.top.join("package.json")).unwrap();
@@ -313,7 +313,7 @@ fn clones_of_every_kind() {
 }
 
 #[test]
-fn worktrees_submodules_and_repositories_that_lie_elsewhere() {
+fn worktrees_submodules_and_separate_git_directories() {
     let sandbox = installed();
     let linked = sandbox.outside().join("linked: 'tree'");
     sandbox.git(&["worktree", "add", "-q", "-b", "linked", linked.to_str().unwrap()]);
@@ -385,7 +385,7 @@ fn worktrees_submodules_and_repositories_that_lie_elsewhere() {
 }
 
 #[test]
-fn paths_may_hold_anything() {
+fn paths_with_special_characters_work() {
     for name in ["two words", "a:b", "\"quoted\":x", "it's", "back\\slash:", "a\nb", "ü:ü", "-dash"]
     {
         let sandbox = installed();
@@ -411,7 +411,7 @@ fn paths_may_hold_anything() {
 }
 
 #[test]
-fn a_hook_that_is_missing_or_idle_is_told_and_installing_cures_it() {
+fn a_missing_or_inactive_hook_is_reported_and_installing_fixes_it() {
     type Setup = fn(&Sandbox);
     let hook = |sandbox: &Sandbox| sandbox.top.join(".git/hooks/pre-commit");
     let cases: [(&str, Setup, &str); 7] = [
@@ -493,7 +493,7 @@ fn a_hook_that_is_missing_or_idle_is_told_and_installing_cures_it() {
 }
 
 #[test]
-fn hooks_that_git_takes_from_elsewhere() {
+fn hooks_of_core_hookspath_and_of_a_manager() {
     let sandbox = installed();
     sandbox.git(&["config", "core.hooksPath", "/dev/null"]);
     let ran = prove(&sandbox);
@@ -545,7 +545,7 @@ fn hooks_that_git_takes_from_elsewhere() {
 }
 
 #[test]
-fn what_switches_the_guard_off_is_told() {
+fn everything_that_disables_the_guard_is_reported() {
     let sandbox = installed();
     for (name, value, reason) in [
         ("BAKSTOP", "0", "BAKSTOP=0 is set in this environment"),
@@ -598,7 +598,7 @@ fn with_drift(configuration: &str) -> Sandbox {
 }
 
 #[test]
-fn an_error_beside_a_rewritten_manifest_that_is_a_warning_proves_nothing() {
+fn another_error_does_not_prove_a_rule_that_is_a_warning() {
     let besides = "; pre-commit failed with exit code 1 for another reason";
     for (level, how) in [
         ("warning", "makes rewritten-manifest a warning"),
@@ -626,7 +626,7 @@ fn an_error_beside_a_rewritten_manifest_that_is_a_warning_proves_nothing() {
 }
 
 #[test]
-fn what_a_hook_leaves_running_is_not_waited_for_and_a_signal_is_no_proof() {
+fn background_processes_of_a_hook_are_not_awaited_and_a_signal_is_no_proof() {
     let sandbox = Sandbox::workspace();
     for left in ["yes", "while echo x; do sleep 0.02; done", "sleep 60"] {
         let hook = format!(
@@ -664,7 +664,7 @@ fn husky(hook: Option<&str>) -> Sandbox {
 }
 
 #[test]
-fn husky_that_does_not_run_is_told() {
+fn husky_that_does_not_run_is_reported() {
     let sandbox = husky(Some("true\n"));
     let linked = sandbox.outside().join("linked");
     sandbox.git(&["worktree", "add", "-q", linked.to_str().unwrap()]);
@@ -854,7 +854,7 @@ fn a_failure_for_another_reason_proves_nothing() {
 }
 
 #[test]
-fn a_hook_is_told_that_this_is_no_commit() {
+fn a_hook_can_see_that_this_is_not_a_commit() {
     let sandbox = Sandbox::workspace();
     let kept = "#!/bin/sh\n[ -n \"${BAKSTOP_PROVE-}\" ] && exit 0\nexit 1\n";
     script(&sandbox, ".git/hooks/pre-commit", kept);
@@ -863,7 +863,7 @@ fn a_hook_is_told_that_this_is_no_commit() {
 }
 
 #[test]
-fn the_hook_sees_what_it_sees_in_a_commit() {
+fn the_hook_runs_as_in_a_commit() {
     let sandbox = Sandbox::workspace();
     let log = sandbox.outside().join("log");
     let hook = format!(
@@ -896,7 +896,7 @@ exit 1
 }
 
 #[test]
-fn a_git_without_hook_run_does_as_well() {
+fn a_git_without_hook_run_is_supported() {
     let old_git = |sandbox: &Sandbox| {
         let directory = sandbox.outside().join("old");
         let git = finish(sandbox.command("sh").args(["-c", "command -v git"])).out;
@@ -948,7 +948,7 @@ exec {} \"$@\"",
 }
 
 #[test]
-fn what_cannot_be_tried_is_an_error() {
+fn a_hook_that_cannot_be_run_is_an_error() {
     let failed = |ran: &Ran, cause: &str| {
         assert_eq!((ran.code, &*ran.out), (Some(2), ""), "{ran:?}");
         assert!(ran.err.contains(cause) && ran.err.contains("\nhelp: "), "{ran:?}");
@@ -1013,7 +1013,7 @@ fn an_interrupted_attempt_leaves_nothing_behind() {
 }
 
 #[test]
-fn a_configuration_that_spares_the_rule_is_told_with_its_line() {
+fn a_configuration_that_disables_the_rule_is_reported_with_its_line() {
     for (text, reason) in [
         (
             r#"{ "rules": { "rewritten-manifest": "off" } }"#,
@@ -1040,7 +1040,7 @@ fn a_configuration_that_spares_the_rule_is_told_with_its_line() {
 }
 
 #[test]
-fn a_guard_that_is_not_heeded_beside_a_hook_that_fails_is_no_proof() {
+fn an_ignored_guard_and_a_failing_hook_are_no_proof() {
     let sandbox = Sandbox::workspace();
     let hook = |guard: &str| {
         format!(
@@ -1063,7 +1063,7 @@ fn a_guard_that_is_not_heeded_beside_a_hook_that_fails_is_no_proof() {
 }
 
 #[test]
-fn manifests_that_the_configuration_spares_are_named_beside_the_proof() {
+fn manifests_that_the_configuration_allows_are_named_with_the_proof() {
     let sandbox = Sandbox::workspace();
     let text =
         r#"{ "allow": [{ "rule": "rewritten-manifest", "path": "web/**", "reason": "x" }] }"#;
@@ -1079,7 +1079,7 @@ fn manifests_that_the_configuration_spares_are_named_beside_the_proof() {
 }
 
 #[test]
-fn what_a_hook_puts_aside_in_a_ref_is_not_lost() {
+fn objects_that_a_hook_stashes_are_kept() {
     let sandbox = Sandbox::workspace();
     let hook = format!(
         "#!/bin/sh\n\

@@ -173,7 +173,7 @@ fn a_directory_of_hooks_gets_one_more() {
 }
 
 #[test]
-fn a_directory_that_is_missing_is_made() {
+fn a_missing_directory_is_created() {
     let pair = Pair::delegating();
     fs::remove_dir_all(pair.server.join("hooks/pre-receive.d")).unwrap();
     let before = pair.hooks();
@@ -185,7 +185,7 @@ fn a_directory_that_is_missing_is_made() {
 }
 
 #[test]
-fn another_user_can_run_it_whatever_the_umask() {
+fn another_user_can_run_the_hook_with_any_umask() {
     for pair in [Pair::new(), Pair::delegating()] {
         let delegates = pair.server.join("hooks/pre-receive").exists();
         let hook = if delegates { "hooks/pre-receive.d/bakstop" } else { "hooks/pre-receive" };
@@ -229,7 +229,7 @@ fn another_user_can_run_it_whatever_the_umask() {
 }
 
 #[test]
-fn status_tells_why_a_server_is_not_guarded() {
+fn status_reports_why_a_server_is_not_guarded() {
     for pair in [Pair::new(), Pair::delegating()] {
         let name = if pair.server.join("hooks/pre-receive").exists() {
             "pre-receive.d/bakstop"
@@ -277,7 +277,7 @@ fn status_tells_why_a_server_is_not_guarded() {
 }
 
 #[test]
-fn a_directory_that_nobody_runs_is_told() {
+fn an_unused_directory_of_hooks_is_reported() {
     // The hook of the hosting program was lost: git runs nothing there, so the guard goes where git
     // looks.
     let pair = Pair::delegating();
@@ -313,7 +313,7 @@ fn a_directory_that_nobody_runs_is_told() {
 }
 
 #[test]
-fn what_is_anothers_stays() {
+fn hooks_of_others_are_kept() {
     let pair = Pair::delegating();
     pair.write("hooks/pre-receive.d/bakstop", "#!/bin/sh\nexit 0\n", 0o755);
     let before = pair.hooks();
@@ -327,7 +327,7 @@ fn what_is_anothers_stays() {
 }
 
 #[test]
-fn servers_and_clones_are_told_apart() {
+fn servers_and_clones_are_distinguished() {
     let pair = Pair::new();
     let ran = pair.bakstop(&["install"]);
     assert!(

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use crate::support::{BAKSTOP, Sandbox};
 
 #[test]
-fn what_the_documentation_shows_is_what_happens() {
+fn the_transcripts_in_the_documentation_are_correct() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let files: Vec<PathBuf> = ["README.md", "docs/*.md", "docs/rules/*.md", "tests/cmd/*.trycmd"]
         .into_iter()

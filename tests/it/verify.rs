@@ -93,7 +93,7 @@ fn add_submodule(sandbox: &Sandbox) {
 }
 
 #[test]
-fn clean_is_quiet_unless_asked() {
+fn a_clean_tree_is_quiet_without_verbose() {
     let sandbox = Sandbox::workspace();
     assert_eq!(said(&sandbox.bakstop(&["verify"])), QUIET);
     assert_eq!(said(&sandbox.bakstop(&["verify", "--", "true"])), QUIET);
@@ -102,7 +102,7 @@ fn clean_is_quiet_unless_asked() {
 }
 
 #[test]
-fn before_the_first_commit_there_is_a_tree_as_well() {
+fn a_tree_without_a_commit_is_judged() {
     let sandbox = Sandbox::unborn();
     assert_eq!(verify(&sandbox), [""; 0]);
     sandbox.write("a", "");
@@ -110,7 +110,7 @@ fn before_the_first_commit_there_is_a_tree_as_well() {
 }
 
 #[test]
-fn the_whole_tree_is_judged_from_anywhere_in_it() {
+fn the_whole_tree_is_judged_from_every_directory() {
     let sandbox = Sandbox::workspace();
     sandbox.write("package.json.bak", "");
     sandbox.write("backend/new.js", "");
@@ -128,7 +128,7 @@ fn the_whole_tree_is_judged_from_anywhere_in_it() {
 }
 
 #[test]
-fn a_linked_worktree_is_a_tree_of_its_own() {
+fn a_linked_worktree_is_a_separate_tree() {
     let sandbox = Sandbox::workspace();
     sandbox.git(&["worktree", "add", "-q", "../linked"]);
     sandbox.write("here.bak", "");
@@ -142,7 +142,7 @@ fn a_linked_worktree_is_a_tree_of_its_own() {
 }
 
 #[test]
-fn what_was_not_undone_is_told_with_its_cure() {
+fn an_unfinished_restore_is_reported_with_its_steps() {
     let sandbox = Sandbox::workspace();
     let script =
         "cp web/package.json web/package.json.bak && printf x > .docker-deps/acme-ui-1.4.0.tgz";
@@ -187,7 +187,7 @@ fn the_script_is_found_by_any_case_of_its_name() {
 }
 
 #[test]
-fn what_was_dirty_before_is_told_only_if_it_changed() {
+fn paths_that_were_dirty_before_are_reported_only_if_they_changed() {
     let sandbox = Sandbox::workspace();
     sandbox.write("web/index.js", "mine\n");
     sandbox.write("notes.txt", "mine\n");
@@ -224,7 +224,7 @@ fn what_was_dirty_before_is_told_only_if_it_changed() {
 }
 
 #[test]
-fn variables_that_speak_of_this_repository_do_not_reach_a_submodule() {
+fn local_git_variables_do_not_reach_a_submodule() {
     // Git sets GIT_INDEX_FILE for the hooks that it runs.
     let sandbox = Sandbox::workspace();
     add_submodule(&sandbox);
@@ -272,7 +272,7 @@ fn a_build_that_commits_or_switches_moves_head() {
 }
 
 #[test]
-fn doubt_is_no_proof() {
+fn uncertainty_is_exit_code_2() {
     let code_and_help = |ran: Ran, words: &str| {
         assert_eq!((ran.code, &*ran.out), (Some(2), ""), "{ran:?}");
         assert!(ran.err.contains(words) && ran.err.contains("\nhelp: "), "{ran:?}");
@@ -299,7 +299,7 @@ fn doubt_is_no_proof() {
 }
 
 #[test]
-fn a_directory_that_cannot_be_read_is_doubt() {
+fn an_unreadable_directory_is_exit_code_2() {
     let sandbox = Sandbox::workspace();
     sandbox.write("dist/x", "");
     let shut =
@@ -315,7 +315,7 @@ fn a_directory_that_cannot_be_read_is_doubt() {
 }
 
 #[test]
-fn a_backup_of_nobody_knows_what_is_not_proposed_for_removal() {
+fn removal_of_an_unknown_backup_is_not_proposed() {
     let sandbox = Sandbox::workspace();
     sandbox.write("bakstop.json", r#"{ "backups": ["copy-of-*", "*.orig"] }"#);
     sandbox.write(".gitignore", "copy-of-*\n*.orig\n");

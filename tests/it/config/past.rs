@@ -64,7 +64,7 @@ fn a_range_is_judged_by_its_base() {
 }
 
 #[test]
-fn whoever_asks_is_told_whose_configuration_it_is() {
+fn verbose_names_the_origin_of_the_configuration() {
     let sandbox = topic("{}");
     fs::write(sandbox.outside().join("given.json"), "{}").unwrap();
     for (arguments, name) in [
@@ -83,7 +83,7 @@ fn whoever_asks_is_told_whose_configuration_it_is() {
 }
 
 #[test]
-fn a_range_that_brings_a_broken_configuration_is_found() {
+fn a_range_that_adds_a_broken_configuration_is_an_error() {
     let sandbox = topic("{\n  \"rulez\": {},\n  \"rules\": 1\n}");
     let broken = "error invalid-configuration bakstop.json";
     let expected = ["error stray-backup a.bak", broken, broken];
@@ -109,7 +109,7 @@ fn a_range_that_brings_a_broken_configuration_is_found() {
 }
 
 #[test]
-fn where_the_base_is_broken_another_can_be_given() {
+fn with_a_broken_base_another_configuration_can_be_named() {
     let sandbox = topic("{}");
     configure_main(&sandbox, "{\n  \"rulez\": 1\n}");
     fs::write(sandbox.outside().join("given.json"), OFF).unwrap();
@@ -140,7 +140,7 @@ fn where_the_base_is_broken_another_can_be_given() {
 }
 
 #[test]
-fn an_allowance_that_has_ended_blocks_only_what_could_mend_it() {
+fn an_expired_allowance_blocks_only_where_it_can_be_fixed() {
     let sandbox = topic("{}");
     let ended = allowing("gone.bak", Some("2001-01-01"));
     configure_main(&sandbox, &ended);
@@ -243,7 +243,7 @@ fn a_push_is_judged_by_the_default_branch_of_the_remote() {
 }
 
 #[test]
-fn without_a_default_branch_a_push_is_judged_by_what_the_remote_has() {
+fn without_a_default_branch_a_push_is_judged_by_the_remote_or_itself() {
     let pair = Pair::new();
     must(pair.clone.bakstop(&["install"]));
     let _ = pair.clone.try_git(&["remote", "set-head", "origin", "--delete"]);
@@ -316,7 +316,7 @@ fn a_received_push_is_judged_by_the_default_branch_before_it() {
 }
 
 #[test]
-fn a_received_push_that_brings_a_broken_configuration_is_refused() {
+fn a_received_push_with_a_broken_configuration_is_refused() {
     let pair = Pair::new().guarded();
     for (name, text) in [("main", "{"), ("topic", r#"{"rulez": 1}"#), ("main", "")] {
         pair.branch("one");
@@ -330,7 +330,7 @@ fn a_received_push_that_brings_a_broken_configuration_is_refused() {
 }
 
 #[test]
-fn the_file_of_the_server_itself_wins() {
+fn the_configuration_on_the_server_takes_precedence() {
     let pair = Pair::new().guarded();
     let own = pair.server.join("bakstop.json");
     pair.commit(&[("bakstop.json", OFF)]);
@@ -368,7 +368,7 @@ fn the_file_of_the_server_itself_wins() {
 }
 
 #[test]
-fn the_calendar_blocks_no_push_that_cannot_mend_it() {
+fn an_expired_allowance_blocks_no_push_that_cannot_fix_it() {
     let pair = Pair::new().guarded();
     let ended = allowing("gone.bak", Some("2001-01-01"));
     fs::write(pair.server.join("bakstop.json"), &ended).unwrap();

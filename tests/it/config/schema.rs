@@ -217,7 +217,7 @@ fn the_schema_and_the_program_agree() {
 }
 
 #[test]
-fn what_is_no_json_is_refused_with_its_place() {
+fn invalid_json_is_refused_with_its_place() {
     let sandbox = Sandbox::workspace();
     for text in [
         "",
@@ -284,7 +284,7 @@ fn blocks(page: &str, language: &str) -> Vec<String> {
 }
 
 #[test]
-fn the_examples_of_the_documentation_are_what_they_are_said_to_be() {
+fn the_examples_in_the_documentation_are_correct() {
     let sandbox = Sandbox::workspace();
     let schema = jsonschema::validator_for(&schema()).unwrap();
     // The block that is refused, by its number.
@@ -309,7 +309,7 @@ fn the_examples_of_the_documentation_are_what_they_are_said_to_be() {
 }
 
 #[test]
-fn what_the_documentation_quotes_is_what_is_printed() {
+fn messages_quoted_in_the_documentation_are_printed() {
     let page = "configuration.md";
     let (examples, quoted) = (blocks(page, "json"), blocks(page, "text"));
     let sandbox = Sandbox::workspace();

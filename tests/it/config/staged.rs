@@ -11,7 +11,7 @@ const NONE: [&str; 0] = [];
 const BACKUP: [&str; 1] = ["error stray-backup a.bak"];
 
 #[test]
-fn what_is_staged_counts_and_not_what_lies_on_disk() {
+fn the_staged_configuration_counts_not_the_file_on_disk() {
     let sandbox = Sandbox::workspace();
     stage(&sandbox, "a.bak", "");
     let allowing = allowing("a.bak", None);
@@ -29,7 +29,7 @@ fn what_is_staged_counts_and_not_what_lies_on_disk() {
 }
 
 #[test]
-fn a_configuration_further_down_is_a_file_like_any_other() {
+fn a_configuration_in_a_subdirectory_is_ignored() {
     let sandbox = Sandbox::workspace();
     stage(&sandbox, "a.bak", "");
     stage(&sandbox, "web/bakstop.json", &allowing("**", None));
@@ -39,7 +39,7 @@ fn a_configuration_further_down_is_a_file_like_any_other() {
 }
 
 #[test]
-fn a_commit_may_bring_an_allowance_together_with_its_file() {
+fn a_commit_may_add_an_allowance_with_its_file() {
     let sandbox = Sandbox::workspace();
     installed(&sandbox);
     stage(&sandbox, "a.bak", "");
@@ -50,7 +50,7 @@ fn a_commit_may_bring_an_allowance_together_with_its_file() {
 }
 
 #[test]
-fn a_configuration_that_cannot_be_obeyed_stops_everything_and_says_where() {
+fn an_invalid_configuration_is_an_error_with_its_place() {
     let sandbox = Sandbox::workspace();
     installed(&sandbox);
     let refused = |words: &[&str]| {
@@ -93,7 +93,7 @@ fn a_configuration_that_cannot_be_obeyed_stops_everything_and_says_where() {
 }
 
 #[test]
-fn rules_weigh_what_the_configuration_says() {
+fn the_configuration_sets_the_severity_of_rules() {
     let sandbox = Sandbox::workspace();
     stage(&sandbox, "a.bak", "");
     for (weight, expected, denied) in [
@@ -126,7 +126,7 @@ fn rules_weigh_what_the_configuration_says() {
 }
 
 #[test]
-fn a_rule_that_is_skipped_is_not_asked_whatever_the_configuration_says() {
+fn a_skipped_rule_does_not_run() {
     let sandbox = Sandbox::workspace();
     stage(&sandbox, "a.bak", "");
     stage(&sandbox, ".docker-deps/x.tgz", "");
@@ -149,7 +149,7 @@ fn a_rule_that_is_skipped_is_not_asked_whatever_the_configuration_says() {
 }
 
 #[test]
-fn backups_are_what_the_configuration_adds() {
+fn the_configuration_adds_patterns_of_backups() {
     let sandbox = Sandbox::workspace();
     stage(&sandbox, "bakstop.json", r#"{"backups": ["*.orig", "config/*.save"]}"#);
     for path in [
@@ -183,7 +183,7 @@ fn stage_pointing_into(sandbox: &Sandbox, directory: &str) {
 }
 
 #[test]
-fn debris_is_what_the_configuration_makes_of_it() {
+fn the_configuration_sets_the_directories_of_leftovers() {
     let sandbox = Sandbox::workspace();
     let rewritten = [
         "error rewritten-lockfile app/package-lock.json",
@@ -213,7 +213,7 @@ fn debris_is_what_the_configuration_makes_of_it() {
 }
 
 #[test]
-fn a_directory_keeps_what_it_is_told_to_keep() {
+fn kept_files_of_a_directory_are_allowed() {
     let sandbox = Sandbox::workspace();
     for path in [
         ".packed/.gitkeep",
@@ -244,7 +244,7 @@ fn a_directory_keeps_what_it_is_told_to_keep() {
 }
 
 #[test]
-fn an_allowance_ends_and_says_so() {
+fn an_expired_allowance_is_reported() {
     let sandbox = Sandbox::workspace();
     stage(&sandbox, "a.bak", "");
     stage(&sandbox, "bakstop.json", &allowing("*.bak", Some("9999-12-31")));
@@ -278,7 +278,7 @@ fn an_allowance_ends_and_says_so() {
 }
 
 #[test]
-fn an_allowance_is_unused_only_where_a_whole_tree_is_judged() {
+fn unused_allowances_are_reported_for_whole_trees_only() {
     let sandbox = Sandbox::workspace();
     stage(&sandbox, "a.bak", "");
     let row =
@@ -309,7 +309,7 @@ fn an_allowance_is_unused_only_where_a_whole_tree_is_judged() {
 }
 
 #[test]
-fn what_is_hidden_is_told_to_whoever_asks() {
+fn verbose_lists_hidden_findings() {
     let sandbox = Sandbox::workspace();
     let text = r#"{
   "rules": {
@@ -352,7 +352,7 @@ fn what_is_hidden_is_told_to_whoever_asks() {
 }
 
 #[test]
-fn a_file_may_be_named_instead() {
+fn another_configuration_file_can_be_named() {
     let sandbox = Sandbox::workspace();
     stage(&sandbox, "a.bak", "");
     stage(&sandbox, "bakstop.json", &allowing("a.bak", None));
@@ -394,7 +394,7 @@ fn a_file_may_be_named_instead() {
 }
 
 #[test]
-fn nothing_of_a_configuration_reaches_a_terminal_raw() {
+fn text_from_a_configuration_is_escaped() {
     let sandbox = Sandbox::workspace();
     let hostile = "\\u001b[2J\\u202e\\n::error::\\r\\u0007";
     stage(&sandbox, "a.bak", "");
@@ -440,7 +440,7 @@ fn nothing_of_a_configuration_reaches_a_terminal_raw() {
 }
 
 #[test]
-fn ten_thousand_allowances_are_obeyed() {
+fn ten_thousand_allowances_are_applied() {
     let sandbox = Sandbox::workspace();
     let mut text = String::from("{\"allow\": [\n");
     for number in 0..10_000 {

@@ -27,7 +27,7 @@ fn assert_history_is_clean(sandbox: &Sandbox) {
 }
 
 #[test]
-fn in_two_work_trees() {
+fn two_work_trees_at_once() {
     let sandbox = Sandbox::workspace();
     installed(&sandbox);
     let other = sandbox.outside().join("other");
@@ -54,7 +54,7 @@ fn in_two_work_trees() {
 }
 
 #[test]
-fn in_one_repository_with_an_index_each() {
+fn one_repository_with_two_indexes_at_once() {
     let sandbox = Sandbox::workspace();
     installed(&sandbox);
     let index = |name: &str| -> OsString { sandbox.outside().join(name).into() };
@@ -107,7 +107,7 @@ fn in_one_repository_with_an_index_each() {
 }
 
 #[test]
-fn of_one_index() {
+fn one_index_at_once() {
     let sandbox = Sandbox::workspace();
     installed(&sandbox);
     sandbox.rewrite("web/package.json");

@@ -27,7 +27,7 @@ fn fed<'a>(sandbox: &Sandbox, lines: &[u8]) -> impl Fn(&mut Command) + 'a {
 }
 
 #[test]
-fn what_check_tells() {
+fn output_of_check() {
     let sandbox = hostile();
     let id = |name: &str| sandbox.git(&["rev-parse", name]).trim().to_owned();
     let (old, new) = (id("main"), id("topic"));
@@ -81,7 +81,7 @@ fn what_check_tells() {
 }
 
 #[test]
-fn what_the_hooks_tell() {
+fn output_of_hooks() {
     let sandbox = hostile();
     let names = ["pre-commit", "pre-merge-commit", "pre-push", "prepare-commit-msg", "pre-receive"];
     for (number, text) in HOSTILE.iter().enumerate() {
@@ -111,7 +111,7 @@ fn what_the_hooks_tell() {
 }
 
 #[test]
-fn what_verify_and_pins_tell() {
+fn output_of_verify_and_pins() {
     let sandbox = hostile();
     sandbox.git(&["reset", "-q"]);
     // A tracked file that differs, so that a line of it is shown beside others.
@@ -164,7 +164,7 @@ fn what_verify_and_pins_tell() {
 }
 
 #[test]
-fn what_an_argument_holds() {
+fn text_from_arguments() {
     let sandbox = Sandbox::workspace();
     installed(&sandbox);
     for (number, text) in HOSTILE.iter().enumerate() {
@@ -239,7 +239,7 @@ fn what_an_argument_holds() {
 }
 
 #[test]
-fn what_a_configuration_holds() {
+fn text_from_configurations() {
     let sandbox = Sandbox::workspace();
     sandbox.write("a.bak", "");
     sandbox.git(&["add", "-A", "-f"]);
@@ -291,7 +291,7 @@ fn what_a_configuration_holds() {
 }
 
 #[test]
-fn what_the_environment_holds() {
+fn text_from_the_environment() {
     let sandbox = Sandbox::workspace();
     installed(&sandbox);
     sandbox.rewrite("web/package.json");
@@ -356,7 +356,7 @@ fn everything_about_hooks(sandbox: &Sandbox, colour: &str) {
 }
 
 #[test]
-fn what_hooks_and_their_managers_hold() {
+fn text_from_hooks_and_managers() {
     let all: Vec<u8> = HOSTILE.iter().flat_map(|text| between("# ", text, "\n")).collect();
     for colour in COLOURS {
         // A hook of somebody else, which says all of it and fails; the same by its own name.
@@ -392,7 +392,7 @@ fn what_hooks_and_their_managers_hold() {
 }
 
 #[test]
-fn what_hooks_and_programs_are_called() {
+fn names_of_hooks_and_programs() {
     for (number, text) in HOSTILE.iter().enumerate() {
         let sandbox = Sandbox::workspace();
         let about = |verbs: &[&str]| {
@@ -430,7 +430,7 @@ fn what_hooks_and_programs_are_called() {
 }
 
 #[test]
-fn where_the_repository_lies() {
+fn paths_of_the_repository() {
     for text in HOSTILE {
         let sandbox = Sandbox::workspace();
         let place = sandbox.outside().join(os(text));

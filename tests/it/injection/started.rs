@@ -142,7 +142,7 @@ fn calls(log: &Path) -> Vec<Vec<String>> {
 }
 
 #[test]
-fn nothing_that_is_given_is_an_option_to_git() {
+fn no_input_becomes_an_option_of_git() {
     let sandbox = with_options();
     let (log, path) = listen(&sandbox, &["git", "sh", "bash", "dash"]);
     let mut seen = 0;
@@ -206,7 +206,7 @@ fn nothing_that_is_given_is_an_option_to_git() {
 const KNOWN: [&str; 4] = ["--all", "--stdin", "--batch", "--not"];
 
 #[test]
-fn no_shell_is_started_on_what_is_given() {
+fn no_input_reaches_a_shell() {
     let traced =
         finish(Command::new("sh").args(["-c", "strace -f -o /dev/null -e trace=execve true"]));
     if traced.code != Some(0) {

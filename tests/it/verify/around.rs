@@ -17,7 +17,7 @@ fn id(sandbox: &Sandbox, name: &str) -> String {
 }
 
 #[test]
-fn refs_that_are_made_moved_and_deleted() {
+fn refs_that_are_created_moved_and_deleted() {
     let sandbox = Sandbox::workspace();
     sandbox.git(&["branch", "side"]);
     sandbox.git(&["branch", "old"]);
@@ -38,7 +38,7 @@ fn refs_that_are_made_moved_and_deleted() {
 }
 
 #[test]
-fn what_another_repository_had_when_it_was_asked_is_no_work_of_the_build() {
+fn remote_tracking_refs_are_ignored() {
     let sandbox = Sandbox::workspace();
     let script = "git update-ref refs/remotes/origin/main HEAD && \
                   git update-ref refs/prefetch/remotes/origin/main HEAD";
@@ -46,7 +46,7 @@ fn what_another_repository_had_when_it_was_asked_is_no_work_of_the_build() {
 }
 
 #[test]
-fn a_commit_is_told_once_and_its_content_not_at_all() {
+fn a_commit_is_reported_once_and_its_content_is_not() {
     let sandbox = Sandbox::workspace();
     let report = json(&sandbox, "echo 1 >web/index.js && git commit -q -a -m Build");
     assert_eq!((&report["refs"], &report["paths"]), (&json!([]), &json!([])));
@@ -55,7 +55,7 @@ fn a_commit_is_told_once_and_its_content_not_at_all() {
 }
 
 #[test]
-fn a_stash_that_takes_work_away_and_one_that_is_dropped() {
+fn a_stash_that_is_created_and_one_that_is_dropped() {
     let sandbox = Sandbox::workspace();
     sandbox.write("web/index.js", "mine\n");
     sandbox.git(&["stash", "-q"]);
@@ -73,7 +73,7 @@ fn a_stash_that_takes_work_away_and_one_that_is_dropped() {
 }
 
 #[test]
-fn an_operation_that_is_begun_or_ended() {
+fn an_operation_that_is_started_or_finished() {
     let sandbox = Sandbox::workspace();
     sandbox.git(&["switch", "-q", "-c", "side"]);
     sandbox.git(&["commit", "-q", "--allow-empty", "-m", "Side"]);
@@ -90,7 +90,7 @@ fn an_operation_that_is_begun_or_ended() {
 }
 
 #[test]
-fn a_lock_that_is_there_for_a_moment_is_somebody_who_works() {
+fn a_short_lived_lock_is_ignored() {
     let sandbox = Sandbox::workspace();
     let script = "touch .git/index.lock; (sleep 0.3; rm .git/index.lock) >/dev/null 2>&1 &";
     let ran = around(&sandbox, script);
@@ -112,7 +112,7 @@ fn a_lock_that_is_there_for_a_moment_is_somebody_who_works() {
 }
 
 #[test]
-fn a_build_that_hides_what_it_changes() {
+fn a_build_that_hides_its_changes() {
     let sandbox = Sandbox::workspace();
     assert_eq!(
         changed(
@@ -178,7 +178,7 @@ fn a_build_that_deletes_or_breaks_the_index() {
 }
 
 #[test]
-fn refs_and_stashes_of_before_are_nobodys_fault() {
+fn earlier_refs_and_stashes_are_not_reported() {
     let sandbox = Sandbox::workspace();
     sandbox.write("web/index.js", "mine\n");
     sandbox.git(&["stash", "-q"]);
@@ -188,7 +188,7 @@ fn refs_and_stashes_of_before_are_nobodys_fault() {
 }
 
 #[test]
-fn a_build_that_changes_who_judges_it() {
+fn a_build_that_changes_settings_and_ignore_rules() {
     let sandbox = Sandbox::workspace();
     let settings = |script: &str| json(&sandbox, script)["settings"].clone();
     let script = "echo junk >>.git/info/exclude && touch junk && git config core.autocrlf input && \
@@ -210,7 +210,7 @@ fn a_build_that_changes_who_judges_it() {
 }
 
 #[test]
-fn the_users_own_ignore_rules_judge_as_well() {
+fn the_users_own_ignore_rules_apply() {
     let sandbox = Sandbox::workspace();
     let report =
         json(&sandbox, "mkdir -p ~/.config/git && echo zz >~/.config/git/ignore && touch zz");
@@ -229,7 +229,7 @@ fn report_of(ran: &crate::support::Ran) -> Value {
 }
 
 #[test]
-fn what_lies_behind_a_link_is_no_part_of_the_tree() {
+fn the_target_of_a_link_is_not_part_of_the_tree() {
     let sandbox = Sandbox::workspace();
     sandbox.run("sh", &["-c", "mv web moved && ln -s moved web"]);
     let told = changed(&sandbox, "echo 1 >moved/index.js");
@@ -237,7 +237,7 @@ fn what_lies_behind_a_link_is_no_part_of_the_tree() {
 }
 
 #[test]
-fn a_build_that_leaves_files_out() {
+fn a_build_that_hides_files_by_a_sparse_checkout() {
     let sandbox = Sandbox::workspace();
     assert_eq!(
         changed(&sandbox, "git update-index --skip-worktree web/index.js && rm web/index.js"),
@@ -257,7 +257,7 @@ fn a_build_that_leaves_files_out() {
 }
 
 #[test]
-fn an_index_from_the_future_vouches_for_nothing() {
+fn an_index_from_the_future_proves_nothing() {
     // Git compares whole seconds, and believes an index that is younger than a file.
     let sandbox = Sandbox::workspace();
     let script = "touch -d '+1 hour' .git/index && printf 'import {};\\n' >web/index.js";

@@ -16,7 +16,7 @@ fn since(sandbox: &Sandbox, file: &str) -> Ran {
 }
 
 #[test]
-fn only_what_changed_since_is_told() {
+fn only_changes_since_the_baseline_are_reported() {
     let sandbox = Sandbox::workspace();
     sandbox.write("web/index.js", "mine\n");
     sandbox.write("notes.txt", "mine\n");
@@ -46,7 +46,7 @@ fn only_what_changed_since_is_told() {
 }
 
 #[test]
-fn the_file_may_lie_in_the_tree_and_be_written_again() {
+fn the_baseline_may_be_in_the_tree_and_be_overwritten() {
     let sandbox = Sandbox::workspace();
     for file in ["baseline.json", "./web/../baseline.json", "baseline.json"] {
         save(&sandbox, file);
@@ -59,7 +59,7 @@ fn the_file_may_lie_in_the_tree_and_be_written_again() {
 }
 
 #[test]
-fn a_tracked_file_is_neither_overwritten_nor_passed_over() {
+fn a_tracked_file_is_neither_overwritten_nor_skipped() {
     let sandbox = Sandbox::workspace();
     for file in ["web/index.js", "-"] {
         let ran = sandbox.bakstop(&["verify", "--save-baseline", file]);
@@ -73,7 +73,7 @@ fn a_tracked_file_is_neither_overwritten_nor_passed_over() {
 }
 
 #[test]
-fn a_build_cannot_choose_how_it_is_judged() {
+fn a_build_cannot_change_the_settings_of_its_comparison() {
     let sandbox = Sandbox::workspace();
     stage(
         &sandbox,
@@ -89,7 +89,7 @@ fn a_build_cannot_choose_how_it_is_judged() {
 }
 
 #[test]
-fn no_text_of_a_file_is_kept() {
+fn the_baseline_has_no_file_content() {
     let sandbox = Sandbox::workspace();
     sandbox.write(".env", "SECRET=hunter2\n");
     save(&sandbox, "../baseline.json");
@@ -98,7 +98,7 @@ fn no_text_of_a_file_is_kept() {
 }
 
 #[test]
-fn what_is_no_baseline_is_doubt() {
+fn an_invalid_baseline_is_exit_code_2() {
     let sandbox = Sandbox::workspace();
     for (text, words) in [
         (None, "No such file"),

@@ -13,7 +13,7 @@ use crate::support::{BAKSTOP, Ran, Sandbox, finish, finish_with_input};
 use crate::verify::{around, report, said};
 
 #[test]
-fn a_failing_command_gives_its_own_code_and_the_tree_is_told_all_the_same() {
+fn a_failing_command_sets_the_exit_code_and_the_tree_is_reported() {
     let sandbox = Sandbox::workspace();
     let ran = around(&sandbox, "echo building; echo 1 > web/index.js; exit 3");
     let expected = "building\nmodified  web/index.js\n\n\
@@ -29,7 +29,7 @@ fn a_failing_command_gives_its_own_code_and_the_tree_is_told_all_the_same() {
 }
 
 #[test]
-fn a_command_that_cannot_be_started_gives_the_codes_of_a_shell() {
+fn a_command_that_cannot_be_started_gives_the_exit_codes_of_a_shell() {
     let sandbox = Sandbox::workspace();
     for (program, code, words) in [
         ("./nowhere", 127, "error: could not start ./nowhere: No such file or directory"),
@@ -48,7 +48,7 @@ fn a_command_that_cannot_be_started_gives_the_codes_of_a_shell() {
 }
 
 #[test]
-fn the_command_runs_where_we_stand_with_our_streams_and_its_own_arguments() {
+fn the_command_gets_our_directory_and_streams_and_its_own_arguments() {
     let sandbox = Sandbox::workspace();
     let mut command = sandbox.command(BAKSTOP);
     command.args([
@@ -70,7 +70,7 @@ fn the_command_runs_where_we_stand_with_our_streams_and_its_own_arguments() {
 }
 
 #[test]
-fn the_document_stands_alone_on_standard_output() {
+fn json_is_alone_on_standard_output() {
     let sandbox = Sandbox::workspace();
     let ran =
         sandbox.bakstop(&["verify", "--format", "json", "--", "sh", "-c", "echo building; exit 4"]);
@@ -154,7 +154,7 @@ fn ended_by(number: i32) -> Ran {
 }
 
 #[test]
-fn a_wish_to_end_is_passed_on_and_the_report_comes() {
+fn termination_signals_are_forwarded_and_the_report_is_printed() {
     for (signal, number) in
         [(Signal::TERM, 15), (Signal::HUP, 1), (Signal::INT, 2), (Signal::QUIT, 3)]
     {
@@ -166,7 +166,7 @@ fn a_wish_to_end_is_passed_on_and_the_report_comes() {
 }
 
 #[test]
-fn the_children_of_the_command_are_reached_as_well() {
+fn signals_reach_the_children_of_the_command() {
     let sandbox = Sandbox::workspace();
     // The child holds the other end of a pipe for as long as it lives; the shell waits for it.
     let script = "sh -c 'echo up > ../up; exec sleep 300' 9>../alive & wait";
@@ -180,7 +180,7 @@ fn the_children_of_the_command_are_reached_as_well() {
 }
 
 #[test]
-fn a_command_may_undo_its_work_when_it_is_to_end() {
+fn a_command_may_undo_its_work_after_a_signal() {
     let sandbox = Sandbox::workspace();
     let script = format!("trap 'git restore web; exit 143' TERM; {WAITS}");
     let waiting = Waiting::start(&sandbox, "", &script);
@@ -190,7 +190,7 @@ fn a_command_may_undo_its_work_when_it_is_to_end() {
 }
 
 #[test]
-fn a_signal_that_was_to_be_ignored_stays_ignored() {
+fn ignored_signals_stay_ignored() {
     let sandbox = Sandbox::workspace();
     let waiting = Waiting::start(&sandbox, "trap '' HUP TERM;", WAITS);
     waiting.send(Signal::HUP);
@@ -200,7 +200,7 @@ fn a_signal_that_was_to_be_ignored_stays_ignored() {
 }
 
 #[test]
-fn a_process_that_outlives_the_command_is_told_of_and_not_waited_for() {
+fn a_process_that_outlives_the_command_is_reported_and_not_awaited() {
     let sandbox = Sandbox::workspace();
     let ran = around(&sandbox, "sleep 300 >/dev/null 2>&1 & echo $! >../left");
     let err = "bakstop: the command left 1 process running (sleep): \
@@ -223,7 +223,7 @@ fn a_process_that_outlives_the_command_is_told_of_and_not_waited_for() {
 }
 
 #[test]
-fn no_zombie_stays_while_the_command_runs() {
+fn no_zombie_remains_while_the_command_runs() {
     let sandbox = Sandbox::workspace();
     // Bakstop adopts an orphan, and must wait for it when it ends. How soon depends on the machine:
     // ten seconds are enough.
@@ -241,7 +241,7 @@ fn no_zombie_stays_while_the_command_runs() {
 }
 
 #[test]
-fn ten_thousand_lines_pass_through_untouched() {
+fn ten_thousand_lines_pass_through_unchanged() {
     let sandbox = Sandbox::workspace();
     let script = "i=0
         while [ $i -lt 10000 ]; do echo \"out $i\"; echo \"err $i\" >&2; i=$((i + 1)); done
@@ -293,7 +293,7 @@ fn a_terminal_stays_a_terminal() {
 }
 
 #[test]
-fn a_child_that_leads_a_group_of_its_own_is_reached_as_well() {
+fn signals_reach_a_child_in_another_process_group() {
     let sandbox = Sandbox::workspace();
     let waiting = Waiting::start(
         &sandbox,
@@ -305,7 +305,7 @@ fn a_child_that_leads_a_group_of_its_own_is_reached_as_well() {
 }
 
 #[test]
-fn children_that_a_shell_left_to_us_are_not_the_commands() {
+fn children_inherited_from_a_shell_are_not_counted() {
     let sandbox = Sandbox::workspace();
     let line =
         format!("sleep 300 >/dev/null 2>&1 & echo $! >../left; exec {BAKSTOP} verify -- true");
@@ -316,7 +316,7 @@ fn children_that_a_shell_left_to_us_are_not_the_commands() {
 }
 
 #[test]
-fn a_parent_that_minds_no_children_takes_none_of_ours() {
+fn an_ignored_sigchld_loses_no_exit_code() {
     let sandbox = Sandbox::workspace();
     let ran = sandbox
         .run("env", &["--ignore-signal=CHLD", BAKSTOP, "verify", "--", "sh", "-c", "exit 3"]);

@@ -21,7 +21,7 @@ fn lock() -> String {
 }
 
 #[test]
-fn a_lockfile_that_kept_the_trace_is_healed_without_the_packages() {
+fn the_help_for_a_rewritten_lockfile_needs_no_packages() {
     let sandbox = with_lockfile();
     sandbox.write("pnpm-lock.yaml", lock());
     let ran = sandbox.bakstop(&["verify", "--no-diff"]);
@@ -46,7 +46,7 @@ fn a_lockfile_that_kept_the_trace_is_healed_without_the_packages() {
 }
 
 #[test]
-fn a_lockfile_that_an_install_made_is_to_be_removed() {
+fn the_help_for_an_untracked_lockfile_is_to_remove_it() {
     let sandbox = Sandbox::workspace();
     sandbox.write("backend/pnpm-lock.yaml", lock());
     let ran = sandbox.bakstop(&["verify"]);
@@ -56,7 +56,7 @@ fn a_lockfile_that_an_install_made_is_to_be_removed() {
 }
 
 #[test]
-fn a_backup_that_is_itself_rewritten_is_a_warning_of_its_own() {
+fn a_rewritten_backup_is_a_separate_warning() {
     // Prepared, prepared again by force, and restored.
     let sandbox = Sandbox::workspace();
     sandbox.rewrite("web/package.json");
@@ -80,7 +80,7 @@ fn a_backup_that_is_itself_rewritten_is_a_warning_of_its_own() {
 }
 
 #[test]
-fn what_differs_is_shown_against_what_it_was_before_the_build() {
+fn the_diff_is_against_the_content_before_the_build() {
     let sandbox = Sandbox::workspace();
     sandbox.write("notes.txt", "mine\nshared\n");
     sandbox.write("web/index.js", "mine\n");
@@ -122,7 +122,7 @@ fn a_secret_that_a_build_writes_is_not_shown() {
 }
 
 #[test]
-fn a_binary_file_and_a_large_one_are_only_named() {
+fn binary_and_large_files_are_only_named() {
     let sandbox = Sandbox::workspace();
     sandbox.write("a.bin", b"\0\x01");
     sandbox.write("large.txt", "x\n".repeat(600_000));
@@ -137,7 +137,7 @@ fn a_binary_file_and_a_large_one_are_only_named() {
 }
 
 #[test]
-fn a_report_for_a_program_goes_to_a_file_beside_the_text_for_a_person() {
+fn json_goes_to_a_file_and_text_to_standard_output() {
     let sandbox = Sandbox::workspace();
     let arguments = ["verify", "--format", "json", "--output", "../report.json", "--no-diff", "--"];
     let ran = sandbox

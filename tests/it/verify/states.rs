@@ -629,7 +629,7 @@ fn each(test: impl Fn(&Sandbox, &[&str])) {
 }
 
 #[test]
-fn every_state_is_told_and_nothing_else() {
+fn exactly_the_states_of_paths_are_reported() {
     each(|sandbox, expected| {
         let ran = sandbox.bakstop(&["verify", "--format", "json"]);
         assert_eq!(all_told(&ran), expected);
@@ -655,7 +655,7 @@ fn older_git(sandbox: &Sandbox) -> std::ffi::OsString {
 }
 
 #[test]
-fn git_alone_tells_the_same_as_our_own_look_at_the_files() {
+fn git_alone_gives_the_same_answer_as_our_own_walk() {
     each(|sandbox, expected| {
         let mut command = sandbox.command(BAKSTOP);
         let ran =
@@ -702,7 +702,7 @@ fn status(sandbox: &Sandbox, arguments: &[&str]) -> BTreeMap<String, BTreeSet<&'
 /// What git shows is shown; and what is shown besides, git hides: under a setting, under a mark in
 /// the index, or because it is ignored.
 #[test]
-fn what_git_shows_is_shown_and_what_it_hides_is_found_where_it_hides_it() {
+fn paths_match_git_status_and_the_rest_is_hidden_by_git() {
     each(|sandbox, _| {
         let report = report(&sandbox.bakstop(&["verify", "--format", "json"]));
         let strings = |value: &Value| -> BTreeSet<String> {

@@ -138,7 +138,7 @@ fn a_build_that_takes_much_longer_than_usual_fails() {
 }
 
 #[test]
-fn a_record_that_cannot_be_used_is_told_before_the_build() {
+fn an_unusable_record_is_an_error_before_the_build() {
     let sandbox = Sandbox::workspace();
     fs::write(sandbox.outside().join("runs.jsonl"), "{}\n").unwrap();
     for (file, words) in [
@@ -165,7 +165,7 @@ fn a_record_that_cannot_be_used_is_told_before_the_build() {
 }
 
 #[test]
-fn runs_that_end_at_the_same_time_all_have_their_line() {
+fn concurrent_runs_each_record_a_line() {
     let sandbox = Sandbox::workspace();
     std::thread::scope(|scope| {
         for _ in 0..8 {
@@ -180,7 +180,7 @@ fn runs_that_end_at_the_same_time_all_have_their_line() {
 }
 
 #[test]
-fn a_record_that_cannot_be_written_keeps_nothing_back() {
+fn a_record_that_cannot_be_written_does_not_hide_the_report() {
     let sandbox = Sandbox::workspace();
     let run = |code: u8| {
         let script = format!("echo 1 >a; rm -rf ../gone; exit {code}");
