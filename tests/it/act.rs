@@ -1,5 +1,5 @@
-//! The workflows of docs/ci under a real runner: act, on this machine and without containers. Run
-//! by name, as CONTRIBUTING.md says: `cargo test --locked -- --ignored real_act`.
+//! The workflows of docs/ci under a real runner, act, without containers. Run by name, as
+//! CONTRIBUTING.md says: `cargo test --locked -- --ignored real_act`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -75,7 +75,7 @@ struct Scene<'a> {
 }
 
 impl Scene<'_> {
-    /// Runs a job of a workflow for an event, over a clone in which `name` is checked out.
+    /// Runs a job of a workflow for an event, in a clone with `name` checked out.
     fn run(
         &self,
         file: &str,

@@ -1,6 +1,5 @@
-//! Manifests and lockfiles that were made to fool the guard, or to make it fall over: no nesting,
-//! no encoding, no size and no number of findings lets a rewritten spec through, or takes the time
-//! of whoever commits.
+//! Manifests and lockfiles made to deceive or crash the guard: no nesting, encoding, size or number
+//! of findings may let a rewritten spec through or block a commit for long.
 
 use std::collections::BTreeSet;
 
@@ -10,7 +9,7 @@ use crate::support::{BAKSTOP, Ran, Sandbox, finish, rewritten_spec};
 
 const MIB: usize = 1024 * 1024;
 
-/// A repository in which these files are staged.
+/// A repository with these files staged.
 fn staged<T: AsRef<[u8]>>(files: &[(String, T)]) -> Sandbox {
     let sandbox = Sandbox::unborn();
     sandbox.git(&["config", "core.compression", "0"]);
@@ -21,8 +20,8 @@ fn staged<T: AsRef<[u8]>>(files: &[(String, T)]) -> Sandbox {
     sandbox
 }
 
-/// What is found within these limits, as `ulimit` sets them, and a minute of the processor: what is
-/// not linear takes many times as long, even in a debug build.
+/// The findings within limits of `ulimit` and a minute of CPU time: anything worse than linear
+/// takes many times as long, even in a debug build.
 fn judged(sandbox: &Sandbox, limits: &str, code: i32) -> Vec<Value> {
     let line = format!("ulimit -c 0; ulimit -t 60; {limits}; exec \"$0\" check --format json");
     let ran = finish(sandbox.command("sh").args(["-c", &line, BAKSTOP]));
@@ -39,7 +38,7 @@ fn paths(findings: &[Value], severity: &str) -> BTreeSet<String> {
     those.map(|finding| finding["path"].as_str().unwrap().to_owned()).collect()
 }
 
-/// The text in an encoding with so many bytes a character.
+/// The text with a fixed number of bytes for each character.
 fn wide(text: &str, bytes: usize, big_endian: bool) -> Vec<u8> {
     let wide = |c: char| {
         let mut code = u32::from(c).to_le_bytes()[..bytes].to_vec();
@@ -55,7 +54,7 @@ fn nested(levels: usize, open: &str, inner: &str, close: &str) -> String {
     open.repeat(levels) + inner + &close.repeat(levels)
 }
 
-/// Each in a directory of its own.
+/// Each text in a separate directory.
 fn numbered<T>(name: &str, texts: impl IntoIterator<Item = T>) -> Vec<(String, T)> {
     texts
         .into_iter()
@@ -71,7 +70,7 @@ fn nothing_hides_a_spec_from_a_small_stack() {
     let json = format!("{{{field}}}");
     let escaped: String = spec.chars().map(|c| format!("\\u{:04x}", u32::from(c))).collect();
     let mut manifests = vec![
-        // As deep as it is followed, and deeper.
+        // At the depth limit, and deeper.
         format!("{{\"a\": {}, {field}}}", nested(505, "[", "", "]")),
         format!("{{{field}, \"a\": {}}}", nested(100_000, "[", "", "]")),
         format!(
@@ -158,15 +157,14 @@ fn manifests_over_the_size_limit_are_not_judged() {
     let manifest = |size: usize| format!("{{\"a\": \"{}\",\n{field}}}", "a".repeat(size));
     let found = judged(&staged(&[("package.json".to_owned(), manifest(31 * MIB))]), "true", 1);
     assert_eq!((found.len(), &found[0]["place"]["line"]), (1, &Value::from(3)));
-    // What is too large is not even read.
+    // A file that is too large is not read into memory.
     let found =
         judged(&staged(&[("package.json".to_owned(), manifest(50 * MIB))]), "ulimit -v 200000", 1);
     let said = found[0]["message"].as_str().unwrap();
     assert!(said.contains("larger than this rule can judge (51 MiB"), "{said}");
 }
 
-/// A lockfile of so many lines, each kind as its tool writes it, with one trace; the line in which
-/// that stands.
+/// A lockfile of a kind with one rewritten entry, and the line of that entry.
 fn lockfile(kind: usize, lines: usize) -> (&'static str, String, usize) {
     let spec = rewritten_spec();
     let hash = "aB3/".repeat(20);

@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 use crate::real::npm_tools;
 use crate::support::{BAKSTOP, finish};
 
-/// What is run with docker at work, case by case: each leaves its report and its exit code.
+/// The cases, which need a running docker: each writes its report and its exit code.
 const CASES: &str = r#"
 report() { # NAME: what bakstop said of it, and what git says then
 	echo "$code" >"../$1.code"
@@ -83,11 +83,11 @@ fn real_build() {
         let read = |ending| fs::read_to_string(room.join(format!("{name}.{ending}"))).unwrap();
         (read("code").trim().to_owned(), read("out"), read("err"), read("status"))
     };
-    // Prepared, built and restored: nothing is left, and nothing is said but by the build.
+    // Prepared, built and restored: the tree is clean, and only the build prints anything.
     let (code, out, err, status) = said("good");
     assert_eq!((&*code, &*status), ("0", ""), "{out}{err}");
     assert!(!out.contains("bakstop:") && !err.contains("bakstop:"), "{out}{err}");
-    // The build was a real one.
+    // The image was really built.
     assert_eq!(fs::read_to_string(room.join("image.out")).unwrap(), "web #f00\n");
 
     let (code, out, err, status) = said("failing");

@@ -1,4 +1,4 @@
-//! `bakstop check` judges what git would commit: in every state of the index, and nothing else.
+//! `bakstop check` of the index: it judges exactly what git would commit.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -9,7 +9,7 @@ use crate::support::{
     BAKSTOP, Ran, Sandbox, finish, finish_with, finish_with_input, rewritten_spec,
 };
 
-/// The paths that are judged as findings, from the machine-readable report.
+/// The paths of the findings in the JSON report.
 fn found(sandbox: &Sandbox) -> Vec<String> {
     paths(&sandbox.bakstop(&["check", "--format", "json"]))
 }
@@ -145,7 +145,7 @@ fn the_printed_steps_work() {
         cures(&sandbox),
         ["docker-prep.sh --restore  # wherever it is kept", "git add web/package.json"]
     );
-    // Preparing twice makes a backup of the rewritten file.
+    // Preparing twice leaves a backup of the rewritten file.
     sandbox.write("web/package.json.bak", original(&sandbox));
     assert_eq!(cures(&sandbox), ["git checkout HEAD -- web/package.json"]);
     fs::remove_file(sandbox.top.join("web/package.json.bak")).unwrap();
@@ -155,7 +155,7 @@ fn the_printed_steps_work() {
     }
     assert_eq!(found(&sandbox), [""; 0]);
 
-    // What is right in the work tree already is not to be overwritten, and has only to be staged.
+    // A manifest that is already correct in the work tree must not be overwritten, only staged.
     sandbox.rewrite("web/package.json");
     sandbox.git(&["add", "-A"]);
     let edited =
@@ -166,7 +166,7 @@ fn the_printed_steps_work() {
     assert_eq!(found(&sandbox), [""; 0]);
     sandbox.git(&["reset", "-q", "--hard"]);
 
-    // What HEAD has is no cure if it is rewritten itself.
+    // The version in HEAD does not help if it is rewritten itself.
     sandbox.rewrite("backend/package.json");
     sandbox.git(&["commit", "-q", "-a", "-m", "Bad, from before the guard"]);
     let text = fs::read_to_string(sandbox.top.join("backend/package.json")).unwrap();
@@ -176,7 +176,7 @@ fn the_printed_steps_work() {
     assert!(sandbox.bakstop(&["check"]).out.contains("mend the spec by hand"));
     sandbox.git(&["reset", "-q", "--hard"]);
 
-    // A file that HEAD does not have cannot come from there.
+    // A file that is missing in HEAD cannot be restored from there.
     sandbox.write(
         "new/package.json",
         format!("{{\"dependencies\": {{\"a\": \"{}\"}}}}", rewritten_spec()),
@@ -339,7 +339,7 @@ fn directories_folded_in_a_sparse_index_are_judged() {
     sandbox.git(&["sparse-checkout", "set", "--cone", "--sparse-index", "tools"]);
     let manifest = std::fs::read_to_string(sandbox.top.join("package.json")).unwrap();
     sandbox.write("package.json", manifest.replace("10.6.5", "10.7.0"));
-    // With the trees of the index written, as `git commit` does it, and without.
+    // With and without the trees of the index, which `git commit` writes.
     for trees in [&["status"][..], &["write-tree"]] {
         sandbox.git(&["add", "package.json"]);
         sandbox.git(trees);
@@ -374,7 +374,7 @@ fn hostile_names_are_judged_and_escaped() {
     assert!(!ran.out.contains(['\u{1b}', '\u{202e}']), "{}", ran.out);
     assert!(ran.out.contains("--> a\\nb.bak\n"), "{}", ran.out);
 
-    // The commands that the report prints do what they say when they are pasted.
+    // The printed commands work when pasted.
     let commands: Vec<&str> =
         ran.out.lines().filter(|line| line.trim().starts_with("git rm --cached ")).collect();
     let done = finish(sandbox.command("bash").arg("-ec").arg(commands.join("\n")));
@@ -426,7 +426,7 @@ fn thousands_of_files_in_one_commit() {
     sandbox.write("packages/p57/x.BAK", "");
     sandbox.git(&["add", "-A", "-f"]);
     assert_eq!(found(&sandbox), ["packages/p57/x.BAK", "web/package.json"]);
-    // The index now knows the trees of what it holds, as it does inside `git commit`.
+    // The index now has its trees, as inside `git commit`.
     sandbox.git(&["write-tree"]);
     assert_eq!(found(&sandbox), ["packages/p57/x.BAK", "web/package.json"]);
 }
@@ -440,7 +440,7 @@ fn a_path_too_long_for_any_work_tree_never_passes() {
     let ran = finish_with_input(git.args(["update-index", "--index-info"]), line.as_bytes());
     assert_eq!(ran.code, Some(0), "{ran:?}");
     let ran = sandbox.bakstop(&["check", "--format", "json"]);
-    // The git program may refuse it as well; what counts is an answer, and that it is no pass.
+    // The git program may refuse the path as well; it must only never pass.
     assert!(matches!(ran.code, Some(1 | 2)), "{ran:?}");
 }
 
@@ -480,7 +480,7 @@ fn submodules_are_judged_by_their_path() {
 
 #[test]
 fn repositories_that_are_not_read_directly_are_read_by_git() {
-    // What --verbose must say, a variable that is set, and the setup.
+    // The reason in --verbose, a variable to set, and the setup.
     for (what, variable, setup) in [
         (
             "GIT_OTHER is set",

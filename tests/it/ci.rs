@@ -1,5 +1,4 @@
-//! The workflows of docs/ci: every step that is a script is run as its platform runs it, over real
-//! repositories.
+//! The workflows of docs/ci: every script step runs as on its platform, in real repositories.
 
 use std::ffi::OsString;
 use std::fs;
@@ -15,7 +14,7 @@ pub(crate) const CHECK: &str = "Check what is new";
 pub(crate) const PROVE: &str = "Prove that the hook blocks";
 pub(crate) const VERIFY: &str = "Build, and verify that it leaves the tree as it was";
 const ZEROS: &str = "0000000000000000000000000000000000000000";
-/// No repository has it.
+/// An id of no object.
 const GONE: &str = "1234567890123456789012345678901234567890";
 const FORGES: [&str; 2] = ["github.yml", "gitea.yml"];
 
@@ -66,7 +65,7 @@ fn yaml(text: &str) -> Value {
     done
 }
 
-/// What `${{ a.b || c.d }}` comes to; no other expression is used in `env`.
+/// The value of `${{ a.b || c.d }}`; no other expression is used in `env`.
 fn evaluate(text: &str, context: &Value) -> String {
     let Some(expression) = text.strip_prefix("${{").and_then(|rest| rest.strip_suffix("}}")) else {
         return text.to_owned();
@@ -78,8 +77,8 @@ fn evaluate(text: &str, context: &Value) -> String {
     expression.split("||").find_map(look_up).unwrap_or_default().to_owned()
 }
 
-/// A directory of releases, with one whose program starts the program under test; its URL and the
-/// archive's sum.
+/// A directory of releases, with one that runs the program under test; its URL and the checksum of
+/// its archive.
 pub(crate) fn release(directory: &Path) -> Vec<(&'static str, String)> {
     let version = directory.join("releases/v0.1.0");
     fs::create_dir_all(&version).unwrap();
@@ -94,7 +93,7 @@ pub(crate) fn release(directory: &Path) -> Vec<(&'static str, String)> {
     ]
 }
 
-/// Writes a program.
+/// Writes an executable shell script.
 pub(crate) fn program(path: &Path, script: &str) {
     fs::create_dir_all(path.parent().unwrap()).unwrap();
     fs::write(path, format!("#!/bin/sh\n{script}\n")).unwrap();
@@ -102,11 +101,11 @@ pub(crate) fn program(path: &Path, script: &str) {
     fs::set_permissions(path, mode).unwrap();
 }
 
-/// A workspace whose hooks are tracked, and what a build needs: the origin of every clone here.
+/// A workspace with tracked hooks and a build: the origin of every clone here.
 pub(crate) fn origin() -> Sandbox {
     let origin = Sandbox::workspace();
     origin.git(&["config", "core.hooksPath", ".githooks"]);
-    // Installed by somebody who has the program in PATH; nobody has it here afterwards.
+    // Installed while the program is in PATH; afterwards it is not.
     let bakstop = origin.home().join(".local/bin/bakstop");
     fs::create_dir_all(bakstop.parent().unwrap()).unwrap();
     std::os::unix::fs::symlink(BAKSTOP, &bakstop).unwrap();
@@ -148,7 +147,7 @@ pub(crate) fn good(origin: &Sandbox, branch: &str) -> String {
     commit(origin, "Add a page")
 }
 
-/// A branch that rewrites a manifest, and takes it back in another commit.
+/// A branch that rewrites a manifest and reverts that in another commit.
 pub(crate) fn bad(origin: &Sandbox, branch: &str) -> String {
     origin.git(&["checkout", "-q", "-b", branch, "main"]);
     origin.rewrite("web/package.json");
@@ -157,11 +156,11 @@ pub(crate) fn bad(origin: &Sandbox, branch: &str) -> String {
     commit(origin, "Undo")
 }
 
-/// What a forge makes of a pull request: its head is on no branch here, and a merge is tried.
+/// A pull request as a forge has it: its head is on no branch here, and a test merge exists.
 fn pull_request(origin: &Sandbox, head: &str) -> Value {
     let base = id(origin, "main");
     origin.git(&["checkout", "-q", "--detach", "main"]);
-    // Meanwhile, the branch that it goes to moves on.
+    // Meanwhile, the target branch moves on.
     origin.write(format!("backend/later-{}.js", base.get(..12).unwrap()), "");
     let later = commit(origin, "Later");
     origin.git(&["merge", "-q", "--no-ff", "-m", "Merge", head]);
@@ -185,7 +184,7 @@ pub(crate) fn push(branch: &str, before: &str, after: &str) -> Value {
     })
 }
 
-/// Where a job runs.
+/// The checkout and the tools of a job.
 struct Runner<'a> {
     origin: &'a Sandbox,
     room: tempfile::TempDir,
@@ -209,8 +208,8 @@ impl<'a> Runner<'a> {
         assert_eq!(ran.code, Some(0), "git {arguments:?}: {}{}", ran.out, ran.err);
     }
 
-    /// Does what actions/checkout and GitLab's runner do: an empty repository, a fetch, a commit
-    /// checked out.
+    /// Checks out like actions/checkout and GitLab's runner: an empty repository, a fetch, a
+    /// commit.
     fn check_out(&self, name: &str, sha: &str, depth: Option<&str>) {
         fs::create_dir(self.checkout()).unwrap();
         self.git(&["init", "-q", "-b", "unused"]);
@@ -252,8 +251,8 @@ impl<'a> Runner<'a> {
         command
     }
 
-    /// Runs the scripts of a job of GitHub or Gitea, to its end or to the step that fails; the last
-    /// step, and what came of it.
+    /// Runs the scripts of a job of GitHub or Gitea until one fails; returns the last step and its
+    /// output.
     fn job(&self, file: &str, job: &str, github: &Value) -> (String, Ran) {
         let workflow = yaml(&text(file));
         let release = release(self.room.path());
@@ -387,7 +386,7 @@ fn a_pull_request_is_judged_commit_by_commit() {
     origin.git(&["branch", "-q", "-D", "fine", "debris"]);
     for file in FORGES {
         let request = pull_request(&origin, &fine);
-        // Neither the merge that the forge tried, nor what came to main meanwhile.
+        // Neither the test merge nor the new commits on main are judged.
         assert_passed(&check(&origin, file, &request), "1 new path in 1 commit");
         let ran = check(&origin, file, &pull_request(&origin, &debris));
         assert_found(
@@ -414,7 +413,7 @@ fn a_push_is_judged_from_the_previous_tip() {
             "1 new path in 1 commit",
         );
         assert_found(&check(&origin, file, &push("debris", &start, &debris)), "(Prepare)");
-        // What an earlier push brought is not new.
+        // Commits of an earlier push are not new.
         let before = id(&origin, "debris~1");
         assert_passed(
             &check(&origin, file, &push("debris", &before, &debris)),
@@ -443,7 +442,7 @@ fn after_a_force_push_the_old_tip_is_fetched_or_ignored() {
     origin.git(&["commit", "-q", "--amend", "-m", "Undo it"]);
     let after = id(&origin, "HEAD");
     for file in FORGES {
-        // On no branch any more; the server still gives it by its id.
+        // On no branch any more, but the server still gives it by its id.
         let ran = check(&origin, file, &push("debris", &before, &after));
         assert_passed(&ran, "1 new path in 1 commit");
         let ran = check(&origin, file, &push("debris", GONE, &after));
@@ -466,8 +465,8 @@ fn without_a_previous_commit_everything_is_judged() {
         })
     };
     for file in FORGES {
-        // The first push of a repository; a force-push of the default branch; every night, with and
-        // without a payload.
+        // The first push of a repository, a force-push of the default branch, and scheduled runs
+        // with and without a payload.
         assert_found(&check(&origin, file, &push("main", ZEROS, &tip)), "(Prepare)");
         assert_found(&check(&origin, file, &push("main", GONE, &tip)), "(Prepare)");
         assert_found(&check(&origin, file, &schedule(json!({}))), "(Prepare)");
@@ -507,7 +506,7 @@ fn a_shallow_checkout_cannot_be_judged() {
     }
 }
 
-/// The programs of the build: a package manager that sets the hooks up as `prepare` does, and a
+/// The programs of the build: a package manager that installs the hooks as `prepare` does, and a
 /// builder.
 fn tools(directory: &Path) {
     program(&directory.join("corepack"), r#"test "$*" = enable"#);
@@ -625,7 +624,7 @@ fn a_build_from_source_takes_the_pinned_commit() {
     assert!(Path::new(directory.trim()).join("bakstop").exists(), "{directory}");
 }
 
-/// Runs GitLab's job with these variables, under the shell that an image may have.
+/// Runs GitLab's job with these variables, in the shell of an image.
 fn gitlab<'a>(
     origin: &'a Sandbox,
     sha: &str,
@@ -668,12 +667,12 @@ fn gitlab_gets_its_reports() {
         assert_found(&ran, "(Prepare)");
         let quality: Value = serde_json::from_str(&fs::read_to_string(quality).unwrap()).unwrap();
         assert_eq!(quality[0]["check_name"], "rewritten-manifest");
-        // Merged results: the commit is the merge, the head is named besides.
+        // Merged results: the commit is the merge, and a variable has the head.
         let merge = pull_request(&origin, &fine)["sha"].as_str().unwrap().to_owned();
         let of_merge =
             [of_request[0], of_request[1], ("CI_MERGE_REQUEST_SOURCE_BRANCH_SHA", &fine)];
         assert_passed(&gitlab(&origin, &merge, shell, &of_merge).0, "1 new path in 1 commit");
-        // Branches: new, moved, forced; and the default branch by night.
+        // Branches: new, moved and forced ones, and a scheduled run of the default branch.
         let of_branch = |before| [("CI_COMMIT_BRANCH", "debris"), ("CI_COMMIT_BEFORE_SHA", before)];
         assert_found(&gitlab(&origin, &debris, shell, &of_branch(ZEROS)).0, "(Prepare)");
         assert_found(&gitlab(&origin, &debris, shell, &of_branch(&base)).0, "(Prepare)");

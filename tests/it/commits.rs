@@ -1,9 +1,8 @@
-//! Every route on which `git commit` makes content: the hook judges what that commit would hold,
-//! and nothing else.
+//! Every way in which `git commit` builds its content: the hook judges exactly that content.
 
 use crate::support::{Ran, Sandbox, finish, finish_with_input};
 
-/// A workspace under guard, with a clean edit in `web/index.js` and a rewritten manifest in
+/// A guarded workspace with a clean edit in `web/index.js` and a rewritten manifest in
 /// `web/package.json`, neither of them staged.
 fn guarded() -> Sandbox {
     let sandbox = Sandbox::workspace();
@@ -13,8 +12,7 @@ fn guarded() -> Sandbox {
     sandbox
 }
 
-/// Runs `git commit`, and says whether the guard blocked it. Anything else that stops a commit is a
-/// failed test.
+/// Whether the guard blocks this `git commit`. Any other failure of the commit fails the test.
 fn is_blocked(sandbox: &Sandbox, arguments: &[&str]) -> bool {
     let before = sandbox.git(&["rev-parse", "HEAD"]);
     let ran = finish(sandbox.command("git").arg("commit").args(["-m", "Next"]).args(arguments));
@@ -70,7 +68,7 @@ fn commit_of_selected_hunks() {
         command.args(["commit", "-p", "-m", "Next"]);
         judged(&sandbox, &before, &finish_with_input(&mut command, answers.as_bytes()))
     };
-    // Git asks for web/index.js first, then for web/package.json.
+    // Git asks about web/index.js first, then about web/package.json.
     assert!(!commit("y\nn\n"));
     assert!(commit("n\ny\n"));
 }

@@ -1,5 +1,5 @@
-//! Real pushes to real servers, and the routes to a commit that run no pre-commit hook: what was
-//! refused did not arrive.
+//! Real pushes to real servers, and ways to commit that run no pre-commit hook: refused commits
+//! must not arrive.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -8,14 +8,14 @@ use std::path::PathBuf;
 use crate::hooks::must;
 use crate::support::{BAKSTOP, Ran, Sandbox, finish};
 
-/// A clone without hooks, and the bare repository that it pushes to, which is guarded.
+/// A clone without hooks, and the guarded bare repository that it pushes to.
 struct Pair {
     clone: Sandbox,
     server: PathBuf,
 }
 
 impl Pair {
-    /// A server whose hooks git runs itself.
+    /// A server with the guard as the hook that git runs.
     fn plain() -> Self {
         let clone = Sandbox::workspace();
         let server = clone.outside().join("shop.git");
@@ -28,7 +28,7 @@ impl Pair {
         pair
     }
 
-    /// A server whose hook runs every program in a directory, as hosting programs have it.
+    /// A server whose hook runs every program in a directory, like hosting programs.
     fn delegating() -> Self {
         let pair = Self::plain();
         fs::remove_file(pair.server.join("hooks/pre-receive")).unwrap();
@@ -83,7 +83,7 @@ for code in $codes; do [ "$code" = 0 ] || exit "$code"; done
         self.clone.git(&["rev-parse", "HEAD"]).trim().to_owned()
     }
 
-    /// A push that must be refused: no ref moves, and no object of it stays.
+    /// Asserts that a push is refused: no ref moves, and none of its objects stays.
     fn refused(&self, arguments: &[&str], commit: &str) -> Ran {
         let before = self.refs();
         let ran = self.push(arguments);
@@ -120,13 +120,13 @@ fn every_kind_of_push(pair: &Pair) {
     pair.refused(&["main:refs/heads/good", "bad", "v1"], &bad);
     pair.accepted(&["main:refs/heads/good"]);
 
-    // Added and reverted: the tip is clean, history is not.
+    // Added and reverted: the tip is clean, but history is not.
     pair.clone.git(&["checkout", "-q", "-b", "reverted", "bad"]);
     pair.clone.git(&["rm", "-q", "kept.bak"]);
     let reverted = pair.commit("web/x.js", "Undo");
     pair.refused(&["reverted"], &reverted);
 
-    // Forced and deleted; what is there already is nobody's push.
+    // Forced and deleted; existing commits are not judged again.
     pair.clone.git(&["checkout", "-q", "--orphan", "other"]);
     pair.clone.git(&["rm", "-q", "-r", "-f", "--cached", "."]);
     pair.clone.git(&["add", "web/index.js"]);
@@ -169,7 +169,7 @@ fn the_environment_of_the_client_does_not_reach_the_server() {
 #[test]
 fn a_ref_called_head_is_not_the_default_branch() {
     let pair = Pair::plain();
-    // The server's HEAD names a branch that nobody pushes.
+    // The server's HEAD names a branch that is never pushed.
     let head = ["symbolic-ref", "HEAD", "refs/heads/trunk"];
     must(finish(pair.clone.command("git").args(head).current_dir(&pair.server)));
     pair.accepted(&["main"]);
@@ -196,8 +196,7 @@ fn a_mismatch_is_refused_however_it_gets_into_a_branch() {
     let eight = pins("8.0.0", "8.0.0");
     let nine = pins("9.0.0", "9.0.0");
     pair.accepted(&["main"]);
-    // Once as a commit on the way, which is allowed; then as the end of the branch, where it is not
-    // new any more.
+    // First in the middle of a push, which is allowed; then as the tip, where it is no longer new.
     let wrong = pins("9.0.0", "7.7.7");
     let right = pins("9.0.0", "9.0.0");
     pair.accepted(&[&format!("{right}:refs/heads/x")]);
@@ -205,14 +204,14 @@ fn a_mismatch_is_refused_however_it_gets_into_a_branch() {
     let ran = pair.push(&[&format!("{wrong}:refs/heads/main")]);
     assert!(ran.code == Some(1) && ran.err.contains("error[package-manager-mismatch]"), "{ran:?}");
     assert_eq!(pair.refs(), before);
-    // Beside an old branch, on which each file was once as it is now.
+    // With an old branch that once had each file as it is now.
     pair.clone.git(&["checkout", "-q", "-b", "old", &eight]);
     pair.commit("old.js", "Old");
     pair.clone.git(&["checkout", "-q", "-b", "back", &nine]);
     let back = pins("9.0.0", "8.0.0");
     pair.refused(&["back:main", "old"], &back);
     pair.refused(&["back", "old"], &back);
-    // A new name for what is there brings nothing.
+    // A new ref to an existing commit adds nothing.
     pair.accepted(&[&format!("{wrong}:refs/heads/y")]);
 }
 
@@ -220,7 +219,7 @@ fn a_mismatch_is_refused_however_it_gets_into_a_branch() {
 fn one_bad_commit_in_a_thousand_is_found() {
     let pair = Pair::delegating();
     pair.accepted(&["main"]);
-    // One file a commit, and a backup that only the five hundredth has.
+    // Each commit adds a file; the five hundredth also adds a backup.
     let start = pair.clone.git(&["rev-parse", "main"]);
     let mut stream = format!("reset refs/heads/long\nfrom {}\n\n", start.trim());
     for number in 0..1000 {
@@ -256,7 +255,7 @@ fn one_bad_commit_in_a_thousand_is_found() {
     )]);
 }
 
-/// A clone with hooks, and a bare repository without any.
+/// A clone with hooks, and a bare repository without hooks.
 fn hooked() -> Pair {
     let clone = Sandbox::workspace();
     let server = clone.outside().join("shop.git");
@@ -271,7 +270,7 @@ fn hooked() -> Pair {
 fn a_push_is_stopped_before_it_leaves() {
     let pair = hooked();
     let sandbox = &pair.clone;
-    // A cherry-pick or a commit past the guard gets it into the clone.
+    // Cherry-picks, and commits that bypass the guard, get it into the clone.
     sandbox.git(&["checkout", "-q", "-b", "topic"]);
     sandbox.write("kept.bak", "");
     sandbox.git(&["add", "-f", "kept.bak"]);
@@ -293,12 +292,12 @@ fn a_push_is_stopped_before_it_leaves() {
         assert!(ran.code == Some(1) && ran.out.ends_with(expected), "{arguments:?}: {ran:?}");
         assert_eq!(pair.refs(), before);
     }
-    // The URL of the remote, and another remote: there nothing is known to be.
+    // The URL of the remote, and another remote: nothing is known about its refs.
     let url = pair.server.to_str().unwrap();
     assert_eq!(sandbox.try_git(&["push", "-q", url, "topic"]).code, Some(1));
     assert_eq!(sandbox.try_git(&["push", "-q", url, "main:refs/heads/fine"]).code, Some(0));
     assert_eq!(pair.push(&[":refs/heads/fine"]).code, Some(0));
-    // By the switch it goes, and from then on the remote has it.
+    // With BAKSTOP=0 it is pushed, and from then on the remote has it.
     let ran =
         finish(sandbox.command("git").args(["push", "-q", "origin", "topic"]).env("BAKSTOP", "0"));
     assert!(ran.code == Some(0) && ran.err.contains("not checked, because BAKSTOP=0"), "{ran:?}");
@@ -315,7 +314,7 @@ fn a_push_is_stopped_before_it_leaves() {
 #[test]
 fn a_push_onto_commits_that_are_missing_here_is_judged() {
     let pair = hooked();
-    // Somebody else moved the branch meanwhile.
+    // Someone else moved the branch meanwhile.
     let other = pair.clone.outside().join("other");
     must(finish(
         pair.clone.command("git").args(["clone", "-q", pair.server.to_str().unwrap()]).arg(&other),
@@ -385,7 +384,7 @@ fn invalid_lines_on_standard_input_are_an_error() {
     );
 }
 
-/// A workspace under strict guard, with a rewritten manifest in the commit `bad` of another branch.
+/// A workspace with `--strict`, and a rewritten manifest in the commit `bad` of another branch.
 fn strict() -> Sandbox {
     let sandbox = Sandbox::workspace();
     sandbox.git(&["checkout", "-q", "-b", "side"]);
@@ -403,7 +402,8 @@ fn strict() -> Sandbox {
     sandbox
 }
 
-/// The operation stops, and says how to give it up and how to go on: both work as they are printed.
+/// Asserts that the operation stops and that the two printed commands, to abort and to continue,
+/// work.
 fn stops(sandbox: &Sandbox, operation: &[&str], give_up: &str, go_on: &[&str]) {
     let head = sandbox.git(&["rev-parse", "HEAD"]);
     let verb = operation[0];
@@ -424,7 +424,7 @@ fn stops(sandbox: &Sandbox, operation: &[&str], give_up: &str, go_on: &[&str]) {
             [commit, edit, last] => format!("{commit}, drop the pick by {edit}, then {last}"),
             _ => go_on.join(", then "),
         };
-        // Git keeps nothing of a single revert but its message.
+        // Git keeps only the message of a single revert.
         let told = if give_up == "git reset --merge" { "commit" } else { verb };
         let expected = format!(
             "the {told} stops here (to give it up: {give_up}; when mended: {go_on_told})\n"
@@ -467,7 +467,7 @@ fn strict_stops_a_cherry_pick() {
 #[test]
 fn strict_stops_a_revert() {
     let sandbox = strict();
-    // What is reverted here took the rewritten manifest back.
+    // This reverts the commit that removed the rewritten manifest.
     sandbox.git(&["checkout", "-q", "side"]);
     sandbox.git(&["checkout", "-q", "main", "--", "web/package.json"]);
     sandbox.git(&["commit", "-q", "-m", "Restore"]);
@@ -504,7 +504,7 @@ fn strict_reports_the_same_as_pre_commit_for_a_plain_commit() {
 fn a_deletion_passes_even_with_a_broken_configuration() {
     let pair = Pair::plain();
     pair.accepted(&["main", "main:refs/heads/other"]);
-    // From before the guard: a configuration that nobody can obey.
+    // A configuration from before the installation, which is invalid.
     fs::rename(pair.server.join("hooks/pre-receive"), pair.server.join("aside")).unwrap();
     pair.clone.write("bakstop.json", "{ \"rulez\": {} }");
     let broken = pair.commit("web/x.js", "Break");
@@ -515,7 +515,7 @@ fn a_deletion_passes_even_with_a_broken_configuration() {
     let ran = pair.push(&["main"]);
     assert!(ran.code == Some(1) && ran.err.contains("goes before it"), "{ran:?}");
     assert!(pair.has(&broken) && !pair.has(&next));
-    // The way on that it names.
+    // The printed steps.
     fs::write(pair.server.join("bakstop.json"), "{}").unwrap();
     pair.clone.write("bakstop.json", "{}");
     pair.commit("web/z.js", "Mend");

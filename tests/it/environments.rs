@@ -1,6 +1,5 @@
-//! The guard in odd environments: real commits through the hook, and `bakstop check` itself.
-//! Whatever the environment takes away, nothing passes that was not judged, and nothing is written
-//! by half.
+//! The guard in unusual environments: real commits through the hook, and `bakstop check` itself.
+//! Nothing unjudged may pass, and no file may be left half written.
 //!
 //! An environment is a line of shell that ends in the command: `"$@"`.
 
@@ -13,15 +12,15 @@ use crate::support::{Ran, Sandbox, finish};
 
 mod twice;
 
-/// An environment, and the exit codes in it: of `check` over a rewritten manifest and over a clean
-/// one, of `git commit` of both.
+/// An environment with its exit codes: of `check` for a rewritten manifest and for a clean one, and
+/// of `git commit` for both.
 struct Odd {
     name: &'static str,
     line: &'static str,
-    /// What must come out; where nothing is said, it depends on how much git and the program need
-    /// on this machine, and only what holds everywhere is asked for.
+    /// The expected codes. `None` if they depend on the needs of git and the program on this
+    /// machine; then only the general rules are checked.
     codes: Option<[i32; 4]>,
-    /// Whether there may be machines that do not have it: without root, or in a container.
+    /// Whether some machines do not have it: without root, or in a container.
     may_lack: bool,
 }
 
@@ -29,20 +28,20 @@ const fn odd(name: &'static str, line: &'static str, codes: [i32; 4]) -> Odd {
     Odd { name, line, codes: Some(codes), may_lack: false }
 }
 
-/// One that only root can make, or only a machine that has the tools.
+/// An environment that needs root or special tools.
 const fn rare(name: &'static str, line: &'static str, codes: [i32; 4]) -> Odd {
     Odd { name, line, codes: Some(codes), may_lack: true }
 }
 
-/// One in which it may not work, but never wrongly.
+/// An environment in which the guard may fail, but never give a wrong answer.
 const fn tight(name: &'static str, line: &'static str) -> Odd {
     Odd { name, line, codes: None, may_lack: false }
 }
 
-/// As if nothing were odd.
+/// The codes in a usual environment.
 const USUAL: [i32; 4] = [1, 0, 1, 0];
 
-/// A copy of the program that every user can run, and what is tested with it.
+/// A copy of the program that every user can run.
 struct Place {
     directory: tempfile::TempDir,
 }
@@ -60,7 +59,7 @@ impl Place {
         self.directory.path().join("bakstop")
     }
 
-    /// A guarded repository that knows who commits. Everybody may look into it.
+    /// A guarded repository with an identity that every user can read.
     fn guarded(&self) -> Sandbox {
         let sandbox = Sandbox::workspace();
         sandbox.git(&["config", "user.name", "A"]);
@@ -114,14 +113,14 @@ impl Place {
             in_it(&sandbox, environment, &["git", "commit", "-q", "-m", "x"].map(Path::new));
         let made = sandbox.git(&["rev-parse", "HEAD"]) != before;
         assert_eq!(made, commit.code == Some(0), "{name}: {commit:?}");
-        // What was staged is staged still, or committed, and nothing lies about.
+        // The file is still staged, or committed, and no temporary files are left.
         let staged = sandbox.git(&["diff", "--cached", "--name-only"]).lines().count();
         assert_eq!(staged, usize::from(!made), "{name}");
         assert_eq!(sandbox.git(&["ls-files", "--others"]), "", "{name}");
         (check.code, commit.code)
     }
 
-    /// A report in a file is as it was, or whole, and what is not told is no pass.
+    /// A report file is unchanged or complete, and a missing report is never exit code 0.
     fn assert_report_is_whole(&self, sandbox: &Sandbox, environment: &Odd, check: &Ran) {
         let name = environment.name;
         let report = sandbox.outside().join("report");
@@ -191,7 +190,7 @@ const TO_HEAD: &str =
     r#"f=../home/code; { "$@"; echo $? >"$f"; } 2>&1 | head -c 1 >/dev/null; exit "$(cat "$f")""#;
 const TO_HEAD_IGNORED: &str = r#"trap '' PIPE
 f=../home/code; { "$@"; echo $? >"$f"; } 2>&1 | head -c 1 >/dev/null; exit "$(cat "$f")""#;
-/// A pipe that nobody reads from.
+/// A pipe without a reader.
 const TO_NOBODY: &str =
     r#"p=../home/p; [ -p $p ] || mkfifo $p; exec 3<>$p 4>$p 3<&-; exec "$@" >&4 2>&4 4>&-"#;
 
@@ -211,7 +210,7 @@ fn streams_are_closed_full_or_unread() {
         odd("one, and SIGPIPE is ignored", TO_HEAD_IGNORED, USUAL),
         odd("a reader that takes nothing", TO_NOBODY, USUAL),
         odd("signals are ignored", r#"trap '' HUP INT QUIT TERM PIPE; exec "$@""#, USUAL),
-        // Git cannot wait for any hook there, and takes that for a failure.
+        // Git cannot wait for a hook here, and takes that as a failure.
         rare("SIGCHLD is ignored", r#"exec env --ignore-signal=CHLD "$@""#, [1, 0, 1, 1]),
         rare("SIGPIPE is blocked", r#"exec env --block-signal=PIPE "$@""#, USUAL),
     ]);
@@ -238,11 +237,11 @@ fn limits_and_rights_are_low() {
     ]);
 }
 
-/// Another user, who has nothing.
+/// Another user, without a home.
 const NOBODY: &str = "setpriv --reuid=65534 --regid=65534 --clear-groups env HOME=/nonexistent";
 
-/// What only root can try: another user, and places that are mounted otherwise. `{nobody}` runs as
-/// one, `{theirs}` gives the repository to that user for the time of a command.
+/// Environments that need root: another user, and special mounts. `{nobody}` runs a command as that
+/// user, `{theirs}` makes that user the owner of the repository during a command.
 fn as_root(lines: &[(&'static str, &str, Option<[i32; 4]>)]) -> Vec<Odd> {
     let theirs =
         "own() { chown -R \"$1\" .; }; own 65534:65534; trap 'chmod -R u+rwX .; own 0:0' EXIT;";
@@ -258,7 +257,7 @@ fn as_root(lines: &[(&'static str, &str, Option<[i32; 4]>)]) -> Vec<Odd> {
         .collect()
 }
 
-/// What git does not do, `check` may still be able to judge.
+/// Git refuses or cannot write, but `check` may still judge.
 const GIT_REFUSES: [i32; 4] = [2, 2, 128, 128];
 const GIT_CANNOT_WRITE: [i32; 4] = [1, 0, 128, 128];
 
@@ -355,7 +354,7 @@ fn directories_are_missing_or_read_only() {
     ]));
 }
 
-/// What is not told is no pass, whatever the verb.
+/// A lost report is never exit code 0, for any verb.
 #[test]
 fn a_guard_that_cannot_answer_never_passes() {
     let place = Place::new();
@@ -396,7 +395,7 @@ fn a_guard_that_cannot_answer_never_passes() {
             "{words:?}: {ran:?}"
         );
     }
-    // What needs a place for the moment says so.
+    // Verbs that need a temporary directory print how to set one.
     for words in [&["verify"][..], &["prove"], &["verify", "--", "true"]] {
         sandbox.write("web/index.js", "changed\n");
         let ran =

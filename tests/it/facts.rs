@@ -1,5 +1,5 @@
-//! What `tests/facts/` says of corepack and of BuildKit's Dockerfile parser, asked of the tools
-//! themselves. Run by name: `cargo test --locked -- --ignored real_facts`.
+//! Checks `tests/facts/` against corepack and BuildKit's Dockerfile parser. Run by name: `cargo
+//! test --locked -- --ignored real_facts`.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -18,8 +18,8 @@ fn cases(text: &str) -> Vec<Value> {
     facts["cases"].as_array().unwrap().clone()
 }
 
-/// What corepack says to a manifest. It is asked for two managers: a project that is for another
-/// one refuses, and one that is for none is told by both.
+/// The answer of corepack to a manifest. It runs for two managers: a project for another one
+/// refuses, and a project without one accepts both.
 fn verdict(programs: &Path, manifest: &str) -> &'static str {
     let directory = tempfile::tempdir().unwrap();
     fs::write(directory.path().join("package.json"), manifest).unwrap();
@@ -55,8 +55,8 @@ fn real_facts_of_corepack() {
             while let Some(case) = cases.get(next.fetch_add(1, Ordering::Relaxed)) {
                 let manifest = case["manifest"].as_str().unwrap();
                 let said = verdict(&programs, manifest);
-                // A `devEngines` that names a manager and no version refuses the others, and pins
-                // nothing; one that only warns stops nobody.
+                // A `devEngines` with a manager but no version refuses the others and pins nothing;
+                // one that only warns refuses nothing.
                 let names_one = said == "valid" && manifest.contains("devEngines");
                 if case["verdict"] != said && !names_one && !manifest.contains("onFail") {
                     wrong.push(format!("{manifest}: {said}, and not {}", case["verdict"]));
@@ -71,7 +71,7 @@ fn real_facts_of_corepack() {
     println!("{} manifests, as recorded", cases.len());
 }
 
-/// Prints what the package `dockerfile` of `PyPI`, which is BuildKit's parser, makes of each text.
+/// Prints how BuildKit's parser (`dockerfile` on `PyPI`) parses each text.
 const ASK_BUILDKIT: &str = r#"
 import json, os, string, sys, tempfile, dockerfile
 
@@ -140,7 +140,7 @@ fn real_facts_of_buildkit() {
             };
             Value::Array(instructions.iter().map(row).collect())
         });
-        // BuildKit has moved on since the version that the package carries.
+        // BuildKit has changed since the version in the package.
         let lags = case["lags"] == true;
         let same = *said == recorded.unwrap_or(Value::Null);
         assert!(same || lags, "{}\n{said}\n{case}", case["file"]);
@@ -157,13 +157,13 @@ fn real_facts_of_a_moved_pin() {
     sandbox.write("web/package.json", "{\"name\": \"@shop/web\"}\n");
     sandbox.git(&["commit", "-q", "-a", "-m", "Depend on nothing"]);
     let (corepack, pnpm) = (npm_tools(&["corepack@0.36.0"]), npm_tools(&["pnpm@10"]));
-    // The version that the registry has newest, whichever that is.
+    // The latest version in the registry.
     let about: Value =
         serde_json::from_slice(&fs::read(pnpm.join("../pnpm/package.json")).unwrap()).unwrap();
     let version = about["version"].as_str().unwrap();
     assert_eq!(sandbox.bakstop(&["pins", "--set", &format!("pnpm@{version}")]).code, Some(0));
     assert_eq!(sandbox.bakstop(&["pins"]).code, Some(0));
-    // pnpm takes the project for its own: any other `packageManager` or `engines` stops it.
+    // pnpm accepts the project: any other `packageManager` or `engines` stops it.
     let install = [
         "pnpm",
         "install",
@@ -172,7 +172,7 @@ fn real_facts_of_a_moved_pin() {
         "--config.manage-package-manager-versions=false",
     ];
     must(&sandbox, &pnpm, &install);
-    // And corepack would run no other version.
+    // And corepack runs this version.
     let ran = run(
         &sandbox,
         &corepack,

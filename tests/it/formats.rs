@@ -1,5 +1,5 @@
-//! The formats of a report: the same verdict in each, and nothing that a repository holds acts on
-//! who reads it.
+//! The formats of a report: the same verdict in each, and no effect of repository text on its
+//! reader.
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
@@ -12,10 +12,10 @@ use serde_json::{Value, json};
 
 use crate::support::{BAKSTOP, Ran, Sandbox, finish, formats};
 
-/// A name that would issue workflow commands, break XML and turn the log around.
+/// A name that would issue workflow commands, break XML and reverse the text direction.
 const HOSTILE: &str = "a\n::error::forged%0A##[add-mask]x\u{1b}[2J\u{202e}<&\"'>]]>.bak";
 
-/// Findings of many kinds: with a place and without, masked, in hostile paths, errors and a
+/// Findings of many kinds: with and without a place, masked, in hostile paths, errors and a
 /// warning.
 fn prepared() -> Sandbox {
     let sandbox = Sandbox::workspace();
@@ -107,7 +107,8 @@ fn json_matches_its_schema() {
     let mut schema: Value =
         serde_json::from_str(include_str!("../../docs/schema/check.json")).unwrap();
     jsonschema::draft202012::meta::validate(&schema).unwrap();
-    // A reader must let new fields pass. We must not print one that the schema does not tell.
+    // The schema allows new fields for its readers, but the program must not print fields that it
+    // does not describe.
     close(&mut schema);
     let schema = jsonschema::validator_for(&schema).unwrap();
     for sandbox in [Sandbox::workspace(), prepared()] {
@@ -125,7 +126,7 @@ fn json_matches_its_schema() {
     }
 }
 
-/// Forbids every field that an object of the schema does not name.
+/// Forbids additional fields in every object of the schema.
 fn close(schema: &mut Value) {
     if let Some(object) = schema.as_object_mut() {
         if object.contains_key("properties") {
@@ -150,7 +151,7 @@ fn sarif_has_a_valid_uri_for_every_file() {
         let rule = &run["tool"]["driver"]["rules"]
             [usize::try_from(result["ruleIndex"].as_u64().unwrap()).unwrap()];
         assert_eq!(rule["id"], result["ruleId"]);
-        // What is marked is what stands there, unless it is a secret.
+        // The marked range is the text in the file, unless it is a secret.
         if path == b"web/package.json" {
             let text = fs::read_to_string(sandbox.top.join("web/package.json")).unwrap();
             let at = |name: &str| {
@@ -370,7 +371,7 @@ fn completions_offer_verbs_and_values() {
         }
     }
     assert_eq!(sandbox.bakstop(&["completions", "csh"]).code, Some(2));
-    // bash offers what is there: the word after `--format `.
+    // bash completes the word after `--format `.
     let script = sandbox.bakstop(&["completions", "bash"]).out
         + "\nCOMP_WORDS=(bakstop check --format sa) COMP_CWORD=3\n\
            _bakstop bakstop sa --format\necho \"${COMPREPLY[@]}\"\n";

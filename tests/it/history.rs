@@ -1,5 +1,4 @@
-//! `bakstop check` over commits, trees and the work tree: everything that enters history, and
-//! nothing else.
+//! `bakstop check` of commits, trees and the work tree.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -8,7 +7,7 @@ use serde_json::Value;
 
 use crate::support::{BAKSTOP, Ran, Sandbox, finish, rewritten_spec};
 
-/// What was found: the path, and the subject of the commit, `-` where no commit is named.
+/// The findings: the path, and the subject of the commit, or `-` without one.
 pub(crate) fn found(sandbox: &Sandbox, arguments: &[&str]) -> Vec<(String, String)> {
     let ran = sandbox.bakstop(&[&["check", "--format", "json"], arguments].concat());
     let report: Value =
@@ -31,8 +30,7 @@ fn commit(sandbox: &Sandbox, message: &str) {
     sandbox.git(&["commit", "-q", "-m", message]);
 }
 
-/// A workspace with a branch `topic`, on which a manifest is rewritten, a backup added, and both
-/// are undone.
+/// A workspace with a branch `topic` that rewrites a manifest, adds a backup, and reverts both.
 fn added_and_reverted() -> Sandbox {
     let sandbox = Sandbox::workspace();
     sandbox.git(&["checkout", "-q", "-b", "topic"]);
@@ -90,7 +88,7 @@ fn the_report_names_the_commit_and_the_steps() {
     );
     assert!(ran.out.contains(&format!("git rebase -i {id}~1")), "{}", ran.out);
     assert!(!ran.out.contains("git add web"), "commands for the index would not help: {}", ran.out);
-    // The commit that HEAD names is amended.
+    // The commit of HEAD is to be amended.
     sandbox.git(&["checkout", "-q", "-b", "one", "topic~2"]);
     let ran = sandbox.bakstop(&["check", "--range", "main..one"]);
     assert!(ran.out.contains("git commit --amend"), "{}", ran.out);
@@ -126,7 +124,7 @@ fn the_upstream_is_the_base_of_a_revision() {
     commit(&fork, "Back up");
     assert_eq!(found(&fork, &["--range", "topic"]), pairs(&[("a.bak", "Back up")]));
     assert_eq!(found(&fork, &["--range", "HEAD"]), pairs(&[("a.bak", "Back up")]));
-    // Pushed, its upstream is itself; a new branch is what the default branch has not.
+    // A pushed branch is compared with its upstream, a new one with the default branch.
     fork.git(&["push", "-q", "--set-upstream", "origin", "topic"]);
     assert_eq!(found(&fork, &["--range", "topic"]), []);
     let zeros = "0".repeat(40);
@@ -174,8 +172,8 @@ fn old_content_is_new_again_if_a_commit_restores_it() {
     sandbox.git(&["rm", "-q", "d/old.bak"]);
     commit(&sandbox, "Undo");
     sandbox.git(&["branch", "good"]);
-    // One commit on the stale branch adds to the directory; another brings the same directory back
-    // on main.
+    // One commit on the old branch adds to the directory; another restores the same directory on
+    // main.
     sandbox.git(&["checkout", "-q", "stale"]);
     sandbox.write("d/new.js", "");
     commit(&sandbox, "Add");
@@ -186,8 +184,7 @@ fn old_content_is_new_again_if_a_commit_restores_it() {
     assert_eq!(found(&sandbox, &["--range", "main..HEAD"]), pairs(&[("d/old.bak", "Back again")]));
 }
 
-/// A rewritten manifest whose spec stands in a line of its own: what is found tells one content
-/// from another.
+/// A rewritten manifest with the spec in this line, so that findings distinguish contents.
 fn manifest(line: usize) -> String {
     format!(
         "{{{}\"dependencies\": {{ \"x\": \"{}\" }}}}\n",
@@ -196,8 +193,8 @@ fn manifest(line: usize) -> String {
     )
 }
 
-/// Every route on which a path becomes new, against what git says: `git log -c` tells what a commit
-/// has that none of its parents has.
+/// Every way in which a path becomes new, compared with `git log -c`, which lists the content of a
+/// commit that none of its parents has.
 #[test]
 fn the_new_paths_of_each_commit_match_git() {
     let sandbox = Sandbox::unborn();
@@ -273,7 +270,7 @@ fn the_new_paths_of_each_commit_match_git() {
             let (about, path) = line.split_once('\t').unwrap();
             let (content, status) = about.rsplit_once(' ').unwrap();
             let blob = content.rsplit(' ').next().unwrap();
-            // What is the same as before, at the same path, is told once.
+            // The same content at the same path is reported once.
             if path.ends_with("package.json") && !status.ends_with('D') && told.insert((path, blob))
             {
                 theirs.insert((path.to_owned(), subject.to_owned()));
@@ -364,7 +361,7 @@ fn grafts_and_replaced_objects_hide_nothing() {
     let sandbox = added_and_reverted();
     let [main, topic, one, two] = ["main", "topic", "topic~1", "topic~2"]
         .map(|revision| sandbox.git(&["rev-parse", revision]).trim().to_owned());
-    // Here, the last commit has no parent, and stands in for the one that backs up.
+    // Here, the last commit is a graft without parents and replaces the one with the backup.
     fs::create_dir_all(sandbox.top.join(".git/info")).unwrap();
     fs::write(sandbox.top.join(".git/info/grafts"), format!("{topic} {main}\n")).unwrap();
     assert_eq!(found(&sandbox, &["--range", "main..topic"]).len(), 2);
@@ -384,7 +381,7 @@ fn every_kind_of_repository_gives_the_same_answer() {
     for kind in ["--object-format=sha256", "--ref-format=reftable", "--bare"] {
         let other = Sandbox::empty();
         if other.try_git(&["init", "-q", "-b", "main", kind]).code != Some(0) {
-            // Older than git 2.45, which has no reftable.
+            // Git before 2.45 has no reftable.
             continue;
         }
         tried += 1;
@@ -400,8 +397,8 @@ fn every_kind_of_repository_gives_the_same_answer() {
         assert_eq!(found(&other, &["--tree", "topic~1"]).len(), 2, "{kind}");
     }
     assert!(tried >= 2);
-    // As the git program reads it, because of a variable that gix does not follow; and over
-    // borrowed objects, packed.
+    // Read by the git program, because gix ignores this variable; and with borrowed, packed
+    // objects.
     let mut by_git = sandbox.command(BAKSTOP);
     by_git.args(["check", "-v", "--range", "main..topic"]).env("GIT_CONFIG_PARAMETERS", "'a.b=c'");
     let ran = finish(&mut by_git);
@@ -500,12 +497,12 @@ fn refs_with_confusing_names_are_resolved_or_refused() {
     fork.git(&["checkout", "-q", "-b", "feat/x", "origin/main"]);
     fork.write("a.bak", "");
     commit(&fork, "Back up");
-    // A tag beside branches that begin with its name, one of which follows what the tag names.
+    // A tag next to branches with the same prefix, one of which follows a branch of that name.
     fork.git(&["tag", "feat"]);
     fork.git(&["update-ref", "refs/remotes/origin/work", "HEAD"]);
     fork.git(&["branch", "-q", "--set-upstream-to", "origin/work", "feat/x"]);
     assert_eq!(found(&fork, &["--range", "feat"]), pairs(&[("a.bak", "Back up")]));
-    // A branch that is called as git calls the default branch of a remote.
+    // A branch with the name of the default branch of a remote.
     fork.git(&["symbolic-ref", "--delete", "refs/remotes/origin/HEAD"]);
     fork.git(&["update-ref", "refs/remotes/origin/HEAD", "HEAD"]);
     fork.git(&["update-ref", "refs/heads/refs/remotes/origin/main", "HEAD"]);
@@ -514,7 +511,7 @@ fn refs_with_confusing_names_are_resolved_or_refused() {
         found(&fork, &["--range", &format!("{zeros}..HEAD")]),
         pairs(&[("a.bak", "Back up")])
     );
-    // A tag of the name that the base has.
+    // A tag with the name of the base.
     fork.git(&["tag", "origin/main"]);
     let ran = fork.bakstop(&["check", "--range", "origin/main..HEAD"]);
     assert!(ran.code == Some(2) && ran.err.contains("'origin/main' is ambiguous"), "{ran:?}");
@@ -543,7 +540,7 @@ fn a_tag_called_head_does_not_matter() {
     assert_eq!(found(&sandbox, &["--history"]).len(), 2);
 }
 
-/// Pins of the manifest and of the image, in this order.
+/// Commits these pins of the manifest and the image.
 fn pins(sandbox: &Sandbox, manifest: &str, image: &str, message: &str) -> String {
     sandbox.write("package.json", format!("{{ \"packageManager\": \"pnpm@{manifest}\" }}\n"));
     sandbox.write("Dockerfile", format!("FROM node:22\nRUN npm i -g pnpm@{image}\n"));
@@ -577,7 +574,7 @@ fn the_mode_of_an_entry_must_match_the_type_of_its_object() {
     let bytes: Vec<u8> = (0..20)
         .map(|at| u8::from_str_radix(tree.get(2 * at..2 * at + 2).unwrap(), 16).unwrap())
         .collect();
-    // A manifest, by its mode; a directory, by its object.
+    // A file by its mode, a directory by its object.
     let raw = sandbox.outside().join("raw");
     fs::write(&raw, [b"100644 package.json\0", &bytes[..]].concat()).unwrap();
     let ran = finish(
@@ -633,7 +630,7 @@ fn an_old_mismatch_that_a_range_does_not_touch_is_not_reported() {
     assert_eq!(found(&sandbox, &["--range", "main..topic"]), []);
 }
 
-/// Each command of the advice is run as it is printed.
+/// Runs each printed command.
 #[test]
 fn the_printed_steps_work() {
     let sandbox = added_and_reverted();
@@ -670,7 +667,7 @@ fn the_printed_steps_work() {
     sandbox.write("web/other.js", "");
     sandbox.git(&["add", "-A"]);
     git("git commit --amend");
-    // What undid it has nothing left to do.
+    // The commit that reverted it is empty now.
     while sandbox.top.join(".git/rebase-merge").exists() {
         if git("git rebase --continue") != Some(0) {
             git("git rebase --skip");
@@ -678,7 +675,7 @@ fn the_printed_steps_work() {
     }
     assert_eq!(found(&sandbox, &["--range", "main..topic"]), []);
 
-    // A merge is no pick.
+    // A rebase does not pick merges.
     sandbox.git(&["checkout", "-q", "-b", "merged", "main"]);
     sandbox.git(&["merge", "-q", "--no-ff", "--no-commit", "topic"]);
     sandbox.write("evil.bak", "");

@@ -10,7 +10,7 @@ use std::process::{Command, Stdio};
 
 use crate::support::{BAKSTOP, Ran, Sandbox, finish, rewritten_spec};
 
-/// Everything below a directory: path, kind and permission bits, bytes or target.
+/// Every file below a directory: its type and permission bits, and its bytes or target.
 pub(crate) type Picture = BTreeMap<PathBuf, (u32, Vec<u8>)>;
 
 pub(crate) fn picture(directory: &Path) -> Picture {
@@ -31,7 +31,7 @@ pub(crate) fn picture(directory: &Path) -> Picture {
     picture
 }
 
-/// Hooks, husky's files and configuration: whatever an installation could touch.
+/// The hooks, husky's files and the configuration: everything that an installation may touch.
 pub(crate) fn state(sandbox: &Sandbox) -> Picture {
     let mut picture = picture(&sandbox.top.join(".git/hooks"));
     for name in [".husky", ".githooks"] {
@@ -65,7 +65,7 @@ pub(crate) fn installed(sandbox: &Sandbox) {
     must(sandbox.bakstop(&["install"]));
 }
 
-/// Commits must be judged: the bad one blocked, the cured one let through.
+/// Asserts that commits are judged: the bad one is blocked, the fixed one passes.
 fn assert_guarded(sandbox: &Sandbox) {
     stage_bad(sandbox);
     let before = sandbox.git(&["rev-parse", "HEAD"]);
@@ -80,8 +80,8 @@ fn assert_guarded(sandbox: &Sandbox) {
     must(commit(sandbox));
 }
 
-/// A repository with husky 9 as `husky` leaves it: stubs that source a runner, which starts the
-/// tracked file with `sh -e`. The tests' own equivalent of what it writes.
+/// A repository with husky 9, as `husky` sets it up: stubs that source a runner, which starts the
+/// tracked file with `sh -e`. An imitation, written here.
 pub(crate) fn with_husky(hook: Option<&str>) -> Sandbox {
     let sandbox = Sandbox::workspace();
     sandbox.write(
@@ -120,7 +120,7 @@ exit $?
     }
 }
 
-/// Puts the program where a hook that is shared looks for it.
+/// Installs the program where shared hooks look for it.
 pub(crate) fn program_at_home(sandbox: &Sandbox) {
     let directory = sandbox.home().join(".local/bin");
     fs::create_dir_all(&directory).unwrap();
@@ -317,7 +317,7 @@ fn later_changes_by_others_are_kept() {
     refused("replaced", "is not ours");
     assert_eq!(sandbox.bakstop(&["status"]).code, Some(1));
 
-    // Ours once more: an older text, and one that git ignores, are renewed.
+    // An older hook of ours, and one that is not executable, are renewed.
     fs::write(&hook, &ours).unwrap();
     fs::set_permissions(&hook, fs::Permissions::from_mode(0o644)).unwrap();
     let ran = sandbox.bakstop(&["status"]);
@@ -349,8 +349,8 @@ fn a_client_with_a_bare_path_finds_the_program() {
     assert!(homeless.err.contains("error[rewritten-manifest]"), "{homeless:?}");
 }
 
-/// A copy of the program. Another process writes it: a file that this one has open for writing may
-/// be inherited by the children of other tests, and cannot be run meanwhile.
+/// Copies the program. Another process writes the copy: a file that this one has open for writing
+/// may be inherited by children of other tests, and cannot be run meanwhile (ETXTBSY).
 pub(crate) fn copy_of_program(copy: &Path) {
     fs::create_dir_all(copy.parent().unwrap()).unwrap();
     must(finish(Command::new("cp").arg(BAKSTOP).arg(copy)));
@@ -499,7 +499,7 @@ fn shared_hook_files_have_no_local_paths_and_should_be_committed() {
     sandbox.git(&["add", "-A"]);
     assert_eq!(sandbox.git(&["diff", "--cached", "--stat", "HEAD~1", "--", ".githooks"]), "");
 
-    // Generated hooks, which git ignores, belong to this clone alone.
+    // Generated hooks are ignored by git and belong to this clone only.
     sandbox.write(".gitignore", ".githooks/\n");
     sandbox.git(&["rm", "-rq", "--cached", ".githooks"]);
     assert!(!must(sandbox.bakstop(&["install"])).out.contains("commit them"));
@@ -609,7 +609,7 @@ fn husky_keeps_every_byte_outside_the_block() {
         must(sandbox.bakstop(&["uninstall"]));
         assert_eq!(state(&sandbox), before, "{text:?}");
     }
-    // A link is followed: the block goes into the file behind it, and the link stays.
+    // A link is followed: the block is written to its target, and the link stays.
     let sandbox = with_husky(None);
     sandbox.write("tools/pre-commit", "true\n");
     symlink("../tools/pre-commit", sandbox.top.join(".husky/pre-commit")).unwrap();
@@ -642,18 +642,18 @@ fn husky_everything_that_disables_it_is_reported() {
     assert!(ran.code == Some(1) && ran.out.contains("init.sh sets HUSKY=0"), "{ran:?}");
     fs::remove_file(&start).unwrap();
 
-    // Lines above the block can end the hook; installing moves the block up.
+    // Lines above the block can end the hook, so installing moves the block up.
     let hook = fs::read_to_string(sandbox.top.join(".husky/pre-commit")).unwrap();
     sandbox.write(".husky/pre-commit", format!("exit 0\n{hook}"));
     assert!(sandbox.bakstop(&["status"]).out.contains("stand before the block"));
     installed(&sandbox);
     must(sandbox.bakstop(&["status"]));
     assert_guarded(&sandbox);
-    // The block, checked out with CRLF.
+    // The block with CRLF line endings.
     sandbox.write(".husky/pre-commit", hook.replace('\n', "\r\n"));
     let ran = sandbox.bakstop(&["status"]);
     assert!(ran.code == Some(1) && ran.out.contains("end in CRLF"), "{ran:?}");
-    // An edited block, and pieces of one.
+    // An edited block, and parts of one.
     for broken in [hook.replace("exit 2", "exit 0"), hook.replace("# <<< bakstop\n", "")] {
         sandbox.write(".husky/pre-commit", &broken);
         for verb in ["status", "install", "uninstall"] {
@@ -688,7 +688,7 @@ fn husky_that_is_not_prepared_is_supported_and_reported() {
     let ran = finish(sandbox.command(BAKSTOP).arg("status").current_dir(&linked));
     assert!(ran.code == Some(1) && ran.out.contains("missing in this work tree"), "{ran:?}");
 
-    // Hook files instead, on demand; and husky owns core.hooksPath once it is set.
+    // With --native, hook files are written; once core.hooksPath is set, it belongs to husky.
     let ran = sandbox.bakstop(&["install", "--native"]);
     assert!(ran.code == Some(2) && ran.err.contains("which husky owns"), "{ran:?}");
     must(sandbox.bakstop(&["uninstall"]));
@@ -785,7 +785,7 @@ fn hooks_of_other_managers_are_refused_with_the_lines_to_add() {
             && ran.out.contains("\npre-push          not in force: bakstop is not named"),
         "{ran:?}"
     );
-    // What is there already is not printed again.
+    // Existing lines are not printed again.
     let error = sandbox.bakstop(&["install"]).err;
     let line = "at its end:\n\npre-push:\n  jobs:\n    - name: bakstop\n      run: \"bakstop hook \
                 pre-push # {files}\"\n";
@@ -840,7 +840,7 @@ fn hooks_of_other_managers_are_refused_with_the_lines_to_add() {
         ],
     );
 
-    // The list that is there stays one list, whatever its indentation.
+    // The existing list stays one list, with any indentation.
     let sandbox = Sandbox::workspace();
     script(
         &sandbox,
@@ -878,7 +878,7 @@ fn user_wide_hooks_are_refused_with_the_lines_to_add() {
     }
     assert_eq!(sandbox.bakstop(&["status"]).code, Some(1));
     assert!(!shared.exists());
-    // The second way that is printed works.
+    // The second printed way works.
     let error = sandbox.bakstop(&["install"]).err;
     let line = error.lines().find(|line| line.contains("git config core.hooksPath")).unwrap();
     must(finish(sandbox.command("sh").args(["-c", line])));
@@ -930,7 +930,7 @@ fn disabled_hooks_are_enabled_without_a_path() {
     sandbox.git(&["config", "--worktree", "core.hooksPath", "/dev/null"]);
     assert_refused(&sandbox, &["install"], &["  git config --worktree --unset core.hooksPath\n"]);
     sandbox.git(&["config", "--worktree", "--unset", "core.hooksPath"]);
-    // A whole user's setting cannot be unset for one repository.
+    // A user-wide setting cannot be unset for one repository.
     sandbox.git(&["config", "--global", "core.hooksPath", "/dev/null"]);
     assert_refused(&sandbox, &["install"], &["  git config core.hooksPath /"]);
 }
@@ -957,7 +957,7 @@ fn a_kept_hook_that_is_not_executable_is_not_reported_as_running() {
     assert!(!ran.out.contains("runs first"), "{ran:?}");
     assert_guarded(&sandbox);
 
-    // A link that git follows runs, and so does the kept one; but not from a hook that git ignores.
+    // A hook behind a link runs, and so does the kept one, but not if git ignores our hook.
     let sandbox = Sandbox::workspace();
     script(&sandbox, "tools/hook", "#!/bin/sh\nexit 0\n");
     symlink("../../tools/hook", sandbox.top.join(".git/hooks/pre-commit")).unwrap();
@@ -1023,7 +1023,7 @@ fn husky_installed_by_flag_is_found_again() {
     let before = state(&sandbox);
     assert!(sandbox.bakstop(&["status"]).out.contains("git runs the hooks in .git/hooks"));
     assert_eq!(sandbox.bakstop(&["install", "--husky"]).code, Some(1));
-    // The block says that husky is used; that nothing runs it yet is said as well.
+    // The block shows that husky is used, and status reports that nothing runs it yet.
     let ran = sandbox.bakstop(&["status"]);
     assert!(
         ran.code == Some(1) && ran.out.starts_with("husky runs the hooks in .husky\n"),
@@ -1040,7 +1040,7 @@ fn husky_installed_by_flag_is_found_again() {
     must(sandbox.bakstop(&["status"]));
     assert_guarded(&sandbox);
     sandbox.git(&["config", "--unset", "core.hooksPath"]);
-    // Without husky, hook files serve this clone.
+    // Without husky, hook files are used in this clone.
     must(sandbox.bakstop(&["install", "--native"]));
     assert!(
         must(sandbox.bakstop(&["status"])).out.starts_with("git runs the hooks in .git/hooks\n")
@@ -1064,7 +1064,7 @@ fn a_manager_that_is_installed_later_and_runs_our_hook_keeps_the_guard() {
     script(&sandbox, ".git/hooks/pre-commit", "#!/bin/sh\nexit 0\n");
     let first = state(&sandbox);
     installed(&sandbox);
-    // As pre-commit and prek do it.
+    // Like pre-commit and prek.
     let hooks = sandbox.top.join(".git/hooks");
     fs::rename(hooks.join("pre-commit"), hooks.join("pre-commit.legacy")).unwrap();
     let theirs = "#!/bin/sh\n# File generated by pre-commit: https://pre-commit.com\n\

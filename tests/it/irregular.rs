@@ -1,6 +1,6 @@
 //! FIFOs, sockets, devices, directories, links and unreadable files under every name that a verb
-//! reads or writes: nothing waits, nothing grows without end, and what cannot be read does not pass
-//! in silence.
+//! reads or writes. No verb may wait or use memory without limit, and unreadable files must be
+//! reported.
 //!
 //! With `--nocapture`, each case prints its exit code and its time.
 
@@ -15,16 +15,15 @@ use std::time::{Duration, Instant};
 use crate::hooks::{installed, must, picture, prepare_husky, program_at_home, script, with_husky};
 use crate::support::{BAKSTOP, Ran, Sandbox, finish};
 
-/// Ends the command after 20 seconds with exit code 124, or where it needs more than 4 GiB of
-/// memory.
+/// Ends the command after 20 seconds with exit code 124, and limits it to 4 GiB of memory.
 const BOUNDED: &str = "ulimit -v 4194304; exec timeout -k 1 20 \"$@\"";
 
-/// Runs the program within bounds.
+/// Runs the program within these limits.
 fn bounded(sandbox: &Sandbox, name: &str, arguments: &[&str]) -> Ran {
     bounded_in(sandbox, name, "exec \"$@\"", arguments)
 }
 
-/// The same in an environment: a line of shell that ends in the command.
+/// The same in an environment, a line of shell that ends in the command.
 fn bounded_in(sandbox: &Sandbox, name: &str, line: &str, arguments: &[&str]) -> Ran {
     let start = Instant::now();
     let mut command = sandbox.command("sh");
@@ -37,7 +36,7 @@ fn bounded_in(sandbox: &Sandbox, name: &str, line: &str, arguments: &[&str]) -> 
     ran
 }
 
-/// What is put at a path.
+/// A kind of file to create at a path.
 #[derive(Debug, Clone, Copy)]
 enum Kind {
     Fifo,
@@ -48,13 +47,13 @@ enum Kind {
 
 const ZERO: Kind = Kind::LinkTo("/dev/zero");
 
-/// Puts it in the place of anything that is there.
+/// Creates such a file, and replaces an existing one.
 fn put(path: &Path, kind: Kind) {
     fs::create_dir_all(path.parent().unwrap()).unwrap();
     let _ = fs::remove_file(path);
     match kind {
         Kind::Fifo => assert!(Command::new("mkfifo").arg(path).status().unwrap().success()),
-        // A path may be too long for a socket, but not a name.
+        // A path may be too long for a socket, but a name is not.
         Kind::Socket => {
             let short = tempfile::tempdir().unwrap();
             drop(UnixListener::bind(short.path().join("s")).unwrap());
@@ -72,8 +71,8 @@ fn put(path: &Path, kind: Kind) {
     }
 }
 
-/// Runs verbs in a fresh copy of a scene, in which something is put at a path. Each comes with its
-/// exit code, and with words of what it prints.
+/// Runs verbs in a new repository with such a file at a path. Each verb has its exit code and a
+/// part of its output.
 fn each(scene: fn() -> Sandbox, path: &str, kind: Kind, verbs: &[(&[&str], i32, &str)]) {
     for (arguments, code, words) in verbs {
         let sandbox = scene();
@@ -148,7 +147,7 @@ fn manifests_that_are_not_regular_files() {
         [(&["pins"][..], 2, words), (&["check", "--worktree"], 2, words), (&["status"], 2, words)]
     };
     each(pinned, "package.json", Kind::Socket, &refused(SOCKET));
-    // To git, a link is not a manifest; to a hook manager it is.
+    // For git, a link is not a manifest; for a hook manager, it is.
     let linked = |words| {
         [(&["pins"][..], 0, ""), (&["check", "--worktree"], 0, ""), (&["status"], 2, words)]
     };
@@ -211,7 +210,7 @@ fn repository_files_that_are_not_regular_files() {
         &["status"],
         &["prove"],
     ];
-    // What is staged is read without git, and without what it does not need.
+    // The index is read without git and without unneeded files.
     for (path, code) in [
         ("commondir", 2),
         ("config", 2),
@@ -242,7 +241,7 @@ fn hooks_that_are_not_regular_files() {
             (&["hook", "pre-commit"], 0, ""),
         ];
         each(Sandbox::workspace, hook, kind, &verbs);
-        // The others are ours, so no manager is looked for.
+        // The other hooks are ours, so no manager is looked for.
         let verbs: [(&[&str], i32, &str); 4] = [
             (&["status"], 1, "not in force: not installed"),
             (&["install"], 2, "is not a file"),
@@ -322,7 +321,7 @@ fn husky_files_that_are_not_regular_files() {
     each(husky, file, Kind::Fifo, &refused(FIFO));
     each(husky, file, Kind::Fifo, &[(&["status"], 1, "not in force")]);
     each(husky, file, Kind::LinkTo("nothing"), &[(&["install"], 2, "is not a file")]);
-    // Husky is not prepared: the file decides whether it is used.
+    // Husky is not prepared, so this file decides whether it is used.
     let unprepared = || {
         let sandbox = with_husky(Some("true\n"));
         sandbox.git(&["config", "--unset", "core.hooksPath"]);
@@ -428,7 +427,7 @@ fn endless_lines_on_standard_input() {
     }
 }
 
-/// As a user who may not read everything: root may, unless that is taken away.
+/// Runs as a user without the right to read everything, which is taken from root.
 const UNPRIVILEGED: &str = "if [ \"$(id -u)\" != 0 ]; then exec \"$@\"; fi; \
     exec setpriv --bounding-set=-dac_override,-dac_read_search --inh-caps=-all \"$@\"";
 
@@ -471,8 +470,7 @@ fn unreadable_files() {
     }
 }
 
-/// A git that does something to the scene after it has answered a command, as another process might
-/// at that moment.
+/// A git that runs a command after it has answered, like another process at that moment.
 fn meddling_git(sandbox: &Sandbox, command: &str, act: &str) -> String {
     let real = finish(sandbox.command("sh").args(["-c", "command -v git"])).out;
     let bin = sandbox.outside().join("bin");
@@ -500,7 +498,7 @@ fn files_that_vanish_or_are_replaced_between_listing_and_reading() {
         ("ls-files", &gone, &["pins", "--set", "pnpm@10.8.0"], 0),
         ("diff-files", &fifo, &["verify"], 1),
         ("diff-files", &gone, &["verify", "--", "true"], 1),
-        // The first snapshot has the FIFO already.
+        // The first snapshot already has the FIFO.
         ("diff-files", &fifo, &["verify", "--", "true"], 0),
         ("diff-files", &zero, &["verify", "--save-baseline", "../b.json"], 0),
     ];
@@ -527,7 +525,7 @@ fn another_bakstop_that_does_not_answer_to_version() {
     ] {
         let sandbox = Sandbox::workspace();
         script(&sandbox, "../other/bakstop", &format!("#!/bin/sh\n{text}\n"));
-        // A hook that is shared names no program of this machine: the first in PATH is asked.
+        // A shared hook has no path of this machine: the first bakstop in PATH is used.
         sandbox.git(&["config", "core.hooksPath", ".githooks"]);
         program_at_home(&sandbox);
         must(sandbox.bakstop(&["install"]));
@@ -769,7 +767,7 @@ fn pins_are_not_moved_through_a_link_that_leaves_the_repository() {
     }
 }
 
-/// Starts `prove` in an environment, with a temporary directory of its own.
+/// Starts `prove` in an environment, with its own temporary directory.
 fn proving(sandbox: &Sandbox, line: &str) -> Child {
     started(sandbox, line, &["prove"])
 }
@@ -785,7 +783,7 @@ fn started(sandbox: &Sandbox, line: &str, arguments: &[&str]) -> Child {
     command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap()
 }
 
-/// Waits until a file is there, which has the id of the process to end.
+/// Waits for a file with the id of the process to end, and returns that id.
 fn wait_for(path: &Path) -> String {
     let start = Instant::now();
     loop {
@@ -801,7 +799,7 @@ fn wait_for(path: &Path) -> String {
 #[test]
 fn a_signal_ends_a_proof_at_any_moment() {
     let blocked = "while [ -e ../running ]; do sleep 0.05; done";
-    // While git works, and nothing of ours watches for signals.
+    // While git runs, and our program does not watch for signals.
     for command in
         ["read-tree", "for-each-ref", "ls-files", "hash-object", "update-index", "version"]
     {
@@ -836,7 +834,7 @@ fn a_signal_ends_a_proof_at_any_moment() {
 
 #[test]
 fn a_signal_during_verify_leaves_no_temporary_files() {
-    // Before a build, after it, and where git is shown what it is told not to look at.
+    // Before and after a build, and while git checks files with hidden changes.
     for (command, arguments, hide, runs) in [
         ("update-index", &["verify"][..], "", "true"),
         ("diff-files", &["verify", "--", "touch", "../built"], "", "[ -e ../built ]"),
@@ -906,7 +904,7 @@ fn a_signal_ends_a_proof_even_if_the_hook_ignores_it() {
 
 fn ended(mut child: Child) -> (Option<i32>, String) {
     let mut said = String::new();
-    // What the hook left running may hold the stream open; `timeout` and the program do not.
+    // Background processes of the hook may keep the stream open; `timeout` and the program do not.
     let status = child.wait().unwrap();
     let mut stream = child.stderr.take().unwrap();
     let mut buffer = [0; 4096];

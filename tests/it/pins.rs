@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::support::{BAKSTOP, Sandbox};
 
 /// Every kind of file that pins pnpm, in different styles: comments, line endings, tabs, quotes.
-/// `@HASH@` is to be replaced.
+/// `@HASH@` stands for a hash.
 const PINNING: [(&str, &str); 11] = [
     (
         "package.json",
@@ -95,7 +95,7 @@ pub(crate) fn pinned_everywhere() -> Sandbox {
 fn every_pin_is_listed_and_moved() {
     let sandbox = pinned_everywhere();
     let before = sandbox.bakstop(&["pins"]);
-    // `pnpm@latest` floats.
+    // `pnpm@latest` is not an exact version.
     assert_eq!((before.code, before.err.as_str()), (Some(1), ""), "{before:?}");
     assert_eq!(
         before
@@ -114,7 +114,7 @@ fn every_pin_is_listed_and_moved() {
     assert_eq!(after.code, Some(0), "{after:?}");
     assert!(after.out.ends_with("bakstop: 18 pins in 11 files agree\n"), "{}", after.out);
 
-    // Only versions changed: with the old one put back, and the hash, it is the old text.
+    // Only versions changed: with the old version and hash, the text is the old one.
     let hash = format!("+sha512.{}", "0".repeat(128));
     for line in sandbox.git(&["diff", "--name-only"]).lines() {
         let old = sandbox.git(&["show", &format!("HEAD:{line}")]);
@@ -148,7 +148,7 @@ fn a_diff_and_a_check_change_nothing() {
     assert_eq!(check.code, Some(1), "{check:?}");
     assert!(check.out.contains("bakstop: 17 pins in 11 files to move\n"), "{}", check.out);
     assert_eq!(sandbox.git(&["status", "--porcelain"]), "");
-    // What is escaped for printing cannot be applied; the rest of the diff is one that git takes.
+    // An escaped file cannot be applied; git accepts the rest of the diff.
     sandbox.git(&["rm", "-q", ".tool-versions", "backend/package.json"]);
     let diff = sandbox.bakstop(&["pins", "--set", "pnpm@10.8.0", "--dry-run"]);
     sandbox.write("../the.diff", &diff.out);
@@ -166,7 +166,7 @@ fn without_a_version_all_pins_follow_the_manifest() {
     assert_eq!(sandbox.bakstop(&["pins", "--set", "--check"]).code, Some(1));
     assert_eq!(sandbox.bakstop(&["pins", "--set"]).code, Some(0));
     let after = fs::read_to_string(sandbox.top.join("package.json")).unwrap();
-    // The hash is the manifest's own.
+    // The hash is that of the manifest.
     assert!(after.contains(&format!("pnpm@10.8.0+sha512.1{}", "0".repeat(127))), "{after}");
     assert_eq!(sandbox.bakstop(&["pins", "--set", "--check"]).code, Some(0));
     assert_eq!(sandbox.bakstop(&["pins"]).code, Some(0));
@@ -334,7 +334,7 @@ fn the_configuration_is_applied_and_reported() {
         "{}",
         ran.out
     );
-    // What is allowed to be another version stays another one.
+    // An allowed difference is kept.
     let moved = sandbox.bakstop(&["pins", "--set"]);
     let left = "left Dockerfile:1: npm install -g: the configuration allows it to be another one\n\
                 bakstop: nothing moved\n";
@@ -360,11 +360,11 @@ fn a_commit_is_judged_by_the_files_it_touches() {
     sandbox.git(&["add", "-A"]);
     assert_eq!(sandbox.bakstop(&["check"]).code, Some(1));
     sandbox.git(&["commit", "-q", "-m", "Drift"]);
-    // A change that pins nothing does not have to mend it.
+    // A change without pins need not fix it.
     sandbox.write("web/package.json", "{\"name\": \"@shop/web\", \"version\": \"1.0.0\"}\n");
     sandbox.git(&["add", "-A"]);
     assert_eq!(sandbox.bakstop(&["check"]).code, Some(0));
-    // One that moves the manifest has to.
+    // A change of the pin in the manifest must.
     sandbox.write(
         "package.json",
         "{\n  \"name\": \"shop\",\n  \"packageManager\": \"pnpm@10.8.0\"\n}\n",
@@ -373,7 +373,7 @@ fn a_commit_is_judged_by_the_files_it_touches() {
     let ran = sandbox.bakstop(&["check"]);
     assert_eq!(ran.code, Some(1), "{ran:?}");
     assert!(ran.out.contains("Dockerfile:2:19"), "{}", ran.out);
-    // And so has one that moves it away from a member.
+    // So must one that moves it away from a member.
     sandbox.write("Dockerfile", "FROM node:22\nRUN npm i -g pnpm@10.8.0\n");
     sandbox.write("backend/package.json", "{\"packageManager\": \"pnpm@10.6.5\"}\n");
     sandbox.git(&["add", "backend"]);

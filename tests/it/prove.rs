@@ -1,5 +1,4 @@
-//! `bakstop prove` on real repositories: what it proves, what it does not, and that it leaves
-//! nothing behind.
+//! `bakstop prove` in real repositories: its verdicts, and that it leaves no files behind.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -12,13 +11,13 @@ use std::time::{Duration, Instant};
 use crate::hooks::{copy_of_program, must, prepare_husky, program_at_home, script, with_husky};
 use crate::support::{BAKSTOP, Ran, Sandbox, finish, path_without_bakstop, rewritten_spec};
 
-/// What a path is, when it was changed, and its bytes or target.
+/// The type of a file, its change time, and its bytes or target.
 type Listed = (u32, (i64, i64), Vec<u8>);
 
-/// Where `prove` may make what it throws away.
+/// The temporary directory of `prove`.
 const TEMPORARY: &str = "tmp of prove";
 
-/// Everything below a directory.
+/// Adds every file below a directory.
 fn listing(directory: &Path, listed: &mut BTreeMap<PathBuf, Listed>) {
     for entry in fs::read_dir(directory).unwrap() {
         let path = entry.unwrap().path();
@@ -32,16 +31,14 @@ fn listing(directory: &Path, listed: &mut BTreeMap<PathBuf, Listed>) {
         } else {
             fs::read(&path).unwrap()
         };
-        // Whoever reads a split index, `git status` as well, gives the shared part of it a new
-        // time.
+        // Reading a split index, also by `git status`, updates the time of its shared part.
         let timeless = name == TEMPORARY || name.starts_with("sharedindex.");
         let changed = if timeless { (0, 0) } else { (about.mtime(), about.mtime_nsec()) };
         listed.insert(path, (about.mode(), changed, bytes));
     }
 }
 
-/// Runs `bakstop prove`, with what `change` adds to the command, and holds that nothing has
-/// changed, neither in the repository nor around it.
+/// Runs a changed `bakstop prove`, and asserts that no file changed in or around the repository.
 fn prove_as(sandbox: &Sandbox, change: impl FnOnce(&mut Command)) -> Ran {
     let temporary = sandbox.outside().join(TEMPORARY);
     fs::create_dir_all(&temporary).unwrap();
@@ -58,7 +55,7 @@ fn prove_as(sandbox: &Sandbox, change: impl FnOnce(&mut Command)) -> Ran {
                 .env("GIT_OPTIONAL_LOCKS", "0"),
         )
     };
-    // What asking changes is not laid at our door.
+    // Changes by these git commands do not count.
     let (status_before, listed) = (status(), list());
     let mut command = sandbox.command(BAKSTOP);
     command.arg("prove").env("TMPDIR", &temporary);
@@ -86,7 +83,7 @@ fn assert_proven(ran: &Ran, manifest: &str) {
     assert!(ran.out.starts_with(&start) && ran.out.ends_with(" s)\n"), "{ran:?}");
 }
 
-/// Not proven: the first line gives this reason, the second this help.
+/// Asserts that it is not proven: the first line has this reason, the second this help.
 fn assert_not_proven(ran: &Ran, reason: &str, help: &str) {
     assert_eq!((ran.code, &*ran.err), (Some(1), ""), "{ran:?}");
     let mut lines = ran.out.lines();
@@ -104,7 +101,7 @@ fn installed() -> Sandbox {
     sandbox
 }
 
-/// Types what the help says: its one line, or the indented ones.
+/// Runs the commands of the help: its one line, or the indented ones.
 fn follow(sandbox: &Sandbox, ran: &Ran) {
     let help = ran.out.split_once("\nhelp: ").unwrap().1;
     let help = help.split_once("\n\n").map_or(help, |(help, _)| help).trim_end();
@@ -153,7 +150,7 @@ fn a_guard_in_force_is_proven() {
     );
     assert!(report["output"][0].as_str().unwrap().starts_with("error[rewritten-manifest]"));
     assert!(report["seconds"].as_f64().unwrap() > 0.0);
-    // Nothing of it is left to be found, and nothing was.
+    // It left no objects.
     assert_eq!(sandbox.git(&["fsck", "--unreachable"]), "");
 }
 
@@ -192,7 +189,7 @@ fn the_topmost_manifest_is_used_or_a_new_one() {
     assert!(ran.err.contains("\"file:../.docker-deps/bakstop-proof-"), "{ran:?}");
     assert!(ran.out.contains("a rewritten web/package.json"), "{ran:?}");
 
-    // Broken, or full of what is found as well.
+    // Broken, or with many other findings.
     let spec = rewritten_spec();
     let lines: String = (0..40).map(|n| format!("    \"x{n}\": \"{spec}\",\n")).collect();
     for text in [
@@ -255,7 +252,7 @@ fn every_kind_of_repository() {
     for (what, setup) in cases {
         let sandbox = installed();
         setup(&sandbox);
-        // Another hook asks git as well, and changes the index.
+        // Another hook runs git as well, and changes the index.
         let hook = sandbox.top.join(".git/hooks/pre-commit");
         let text = fs::read_to_string(&hook).unwrap();
         let first = "\ngit status >/dev/null; git update-index --force-remove web/index.js\n";
@@ -299,12 +296,12 @@ fn clones_of_every_kind() {
         sandbox.git(&[&["clone", "-q"], arguments, &[url, "."]].concat());
         must(sandbox.bakstop(&["install"]));
         if arguments.contains(&"--filter=blob:none") {
-            // Whatever is not here cannot be had either.
+            // Missing objects cannot be fetched.
             sandbox.git(&["remote", "set-url", "origin", "file:///nowhere"]);
         }
         assert_proven(&prove(&sandbox), "package.json");
     }
-    // The manifest's content is not here.
+    // The content of the manifest is missing.
     let sandbox = Sandbox::empty();
     sandbox.git(&["clone", "-q", "--filter=blob:none", "--no-checkout", &url, "."]);
     must(sandbox.bakstop(&["install"]));
@@ -336,13 +333,13 @@ fn worktrees_submodules_and_separate_git_directories() {
             .current_dir(sandbox.top.join("web"));
     };
     assert_proven(&prove_as(&sandbox, relative), "package.json");
-    // As an alias of git would run it, with an index of its own.
+    // Run by a git alias, with another index.
     let alias = |command: &mut Command| {
         _ = command.env("GIT_INDEX_FILE", ".git/other").env("GIT_PREFIX", "web/");
     };
     assert_proven(&prove_as(&sandbox, alias), "package.json");
 
-    // Objects that are only known from the environment.
+    // Objects in a directory that only the environment names.
     let objects = sandbox.outside().join("objects: \"more\"");
     fs::rename(sandbox.top.join(".git/objects"), &objects).unwrap();
     fs::create_dir(sandbox.top.join(".git/objects")).unwrap();
@@ -469,14 +466,14 @@ fn a_missing_or_inactive_hook_is_reported_and_installing_fixes_it() {
         follow(&sandbox, &ran);
         assert!(prove(&sandbox).code == Some(0), "{what}");
     }
-    // Edited: our own text, and still a hook that passes.
+    // Edited: our text, but the hook passes.
     let sandbox = installed();
     let text = fs::read_to_string(hook(&sandbox)).unwrap();
     fs::write(hook(&sandbox), text.replacen('\n', "\nexit 0\n", 1)).unwrap();
     let reason = ".git/hooks/pre-commit was edited after bakstop wrote it, and it let a rewritten \
                   package.json through";
     assert_not_proven(&prove(&sandbox), reason, "see what `bakstop install` says of it");
-    // It names the guard, and does not heed it.
+    // It runs the guard and ignores its exit code.
     script(
         &sandbox,
         ".git/hooks/pre-commit",
@@ -513,7 +510,7 @@ fn hooks_of_core_hookspath_and_of_a_manager() {
     follow(&sandbox, &Ran { out: format!("\nhelp: x\n{way}"), ..ran.clone() });
     assert_proven(&prove(&sandbox), "package.json");
 
-    // A manager that does not know the guard; then one that does, and one that does not run it.
+    // A manager without the guard, then one with it, and one that does not run it.
     let sandbox = Sandbox::workspace();
     sandbox.write("lefthook.yml", "pre-commit:\n  jobs:\n    - run: npm test\n");
     script(
@@ -539,7 +536,7 @@ fn hooks_of_core_hookspath_and_of_a_manager() {
     let run = format!("#!/bin/sh\n# call_lefthook run\n{BAKSTOP} hook pre-commit || exit\n");
     script(&sandbox, ".git/hooks/pre-commit", &run);
     assert_proven(&prove(&sandbox), "package.json");
-    // What is named is switched off as what is installed.
+    // A guard that a manager runs is disabled like an installed one.
     let ran = prove_as(&sandbox, |command| _ = command.env("BAKSTOP", "0"));
     assert_not_proven(&ran, "BAKSTOP=0 is set in this environment", "unset BAKSTOP");
 }
@@ -576,7 +573,7 @@ fn everything_that_disables_the_guard_is_reported() {
     assert_not_proven(&prove(&sandbox), &reason, "take that line out of the file");
     fs::write(&start, "").unwrap();
     assert_proven(&prove(&sandbox), "package.json");
-    // A path may hold the words of a sentence.
+    // A path may contain the words of a reason.
     let configuration = sandbox.home().join("HUSKY=0 is set: here");
     fs::create_dir_all(configuration.join("husky")).unwrap();
     fs::write(configuration.join("husky/init.sh"), "export HUSKY=0\n").unwrap();
@@ -585,8 +582,8 @@ fn everything_that_disables_the_guard_is_reported() {
     assert_not_proven(&ran, &reason, "take that line out of the file");
 }
 
-/// A failure of the guard over something else, which a rewritten manifest alone would not meet: the
-/// workspace pins two versions of pnpm, and whoever changes the manifest at the top is told.
+/// A workspace with two versions of pnpm: any change to the root manifest is an error, even if it
+/// is not rewritten.
 fn with_drift(configuration: &str) -> Sandbox {
     let sandbox = Sandbox::workspace();
     sandbox.write("Dockerfile", "FROM node:22\nRUN npm install -g pnpm@9.0.0\n");
@@ -612,11 +609,11 @@ fn another_error_does_not_prove_a_rule_that_is_a_warning() {
         assert!(ran.out.contains("error[package-manager-mismatch]"), "{ran:?}");
         let all = prove_as(&sandbox, |command| _ = command.arg("-v")).err;
         assert_eq!(all.contains("warning[rewritten-manifest]"), level == "warning", "{all}");
-        // It is so: a commit goes through.
+        // Indeed a commit passes.
         sandbox.rewrite("web/package.json");
         sandbox.git(&["commit", "-qam", "x"]);
     }
-    // Without such a configuration, both block.
+    // Without this configuration, both block.
     let sandbox = with_drift("{}");
     let ran = prove(&sandbox);
     assert_proven(&ran, "package.json");
@@ -638,7 +635,7 @@ fn background_processes_of_a_hook_are_not_awaited_and_a_signal_is_no_proof() {
         assert_proven(&prove(&sandbox), "package.json");
         assert!(start.elapsed() < Duration::from_secs(30), "{left}: {:?}", start.elapsed());
     }
-    // The guard reports it, and then nobody sees how the hook ends.
+    // The guard reports it, but the exit code of the hook is lost.
     let hook = format!("#!/bin/sh\n{BAKSTOP} hook pre-commit\nkill -9 $PPID\n");
     script(&sandbox, ".git/hooks/pre-commit", &hook);
     let ran = prove(&sandbox);
@@ -647,14 +644,14 @@ fn background_processes_of_a_hook_are_not_awaited_and_a_signal_is_no_proof() {
     assert!(ran.out.contains("  | error[rewritten-manifest]"), "{ran:?}");
 }
 
-/// The ids of every rule, separated by commas.
+/// The ids of all rules, separated by commas.
 fn finish_rules(sandbox: &Sandbox) -> Vec<u8> {
     let rules = must(sandbox.bakstop(&["rules"])).out;
     let ids: Vec<&str> = rules.lines().filter_map(|line| line.split_whitespace().next()).collect();
     ids.join(",").into_bytes()
 }
 
-/// A repository whose husky runs the guard.
+/// A repository with husky that runs the guard.
 fn husky(hook: Option<&str>) -> Sandbox {
     let sandbox = with_husky(hook);
     must(sandbox.bakstop(&["install"]));
@@ -680,7 +677,8 @@ fn husky_that_does_not_run_is_reported() {
     prepare_husky(&sandbox);
     assert_proven(&prove(&sandbox), "package.json");
 
-    // Lines above the block that end the hook; then the block with line ends that no shell can run.
+    // Lines above the block that end the hook; then the block with line endings that no shell
+    // accepts.
     let hook = fs::read_to_string(sandbox.top.join(".husky/pre-commit")).unwrap();
     sandbox.write(".husky/pre-commit", format!("exit 0\n{hook}"));
     let reason = "lines of .husky/pre-commit stand before the block, and can end the hook";
@@ -690,7 +688,7 @@ fn husky_that_does_not_run_is_reported() {
     sandbox.write(".husky/pre-commit", "exit 0\n");
     assert_not_proven(&prove(&sandbox), "not installed", "bakstop install");
 
-    // An older husky; the path may hold what stands between a reason and its cure.
+    // An older husky, in a path with the separators of the output.
     let sandbox = Sandbox::workspace();
     program_at_home(&sandbox);
     sandbox.git(&["config", "core.hooksPath", "a: b; c/.husky"]);
@@ -706,7 +704,7 @@ fn husky_that_does_not_run_is_reported() {
         "make it so (`chmod +x 'a: b; c/.husky/pre-commit'`)",
     );
 
-    // What fails is somebody else's hook, and no guard that finds no program.
+    // A foreign hook fails, not a guard without its program.
     let sandbox = with_husky(Some("true\n"));
     must(sandbox.bakstop(&["install"]));
     sandbox.git(&["config", "--unset", "core.hooksPath"]);
@@ -717,13 +715,13 @@ fn husky_that_does_not_run_is_reported() {
     assert_not_proven(&prove(&sandbox), reason, run_it);
 }
 
-/// A program of this name that is not this one.
+/// Another program called bakstop.
 fn stand_in(path: &Path, version: &str, act: &str) {
     fs::create_dir_all(path.parent().unwrap()).unwrap();
     let _ = fs::remove_file(path);
     let text =
         format!("#!/bin/sh\nif [ \"$1\" = --version ]; then echo '{version}'; exit; fi\n{act}\n");
-    // Written by another process: see `copy_of_program`.
+    // Written by another process, see `copy_of_program`.
     must(finish(
         Command::new("sh")
             .args(["-c", "printf %s \"$1\" >\"$2\"; chmod +x \"$2\"", "sh", &text])
@@ -771,7 +769,7 @@ fn a_program_that_is_missing_or_does_not_know_the_rule() {
         follow(&sandbox, &ran);
         assert_proven(&prove(&sandbox), "package.json");
 
-        // The hooks of husky name no program, so the one that they find is to be replaced.
+        // The hooks of husky have no path of a program, so the one that they find must be replaced.
         let sandbox = husky(Some("true\n"));
         let program = sandbox.home().join(".local/bin/bakstop");
         stand_in(&program, version, act);
@@ -795,7 +793,7 @@ fn a_program_that_is_missing_or_does_not_know_the_rule() {
 #[test]
 fn a_failure_for_another_reason_proves_nothing() {
     let sandbox = Sandbox::workspace();
-    // It shows all that is staged, and fails over something else.
+    // It prints the staged diff, and fails for another reason.
     let hook = "#!/bin/sh\nprintf '\\033[2Jno\\n'\ngit diff --cached\nenv\necho last >&2\nexit 3\n";
     script(&sandbox, ".git/hooks/pre-commit", hook);
     let ran = prove(&sandbox);
@@ -816,15 +814,14 @@ fn a_failure_for_another_reason_proves_nothing() {
     );
     assert_eq!(report["reason"], reason);
 
-    // The guard's own hook, after a file that names it and fails first.
+    // Our hook after another file that runs the guard and fails first.
     let hook = format!("#!/bin/sh\nfalse || exit 4\n{BAKSTOP} hook pre-commit || exit\n");
     script(&sandbox, ".git/hooks/pre-commit", &hook);
     let reason =
         "pre-commit failed with exit code 4, but not because of the rewritten package.json";
     assert_not_proven(&prove(&sandbox), reason, SEE);
 
-    // A hook that was there before, kept and run first: an attempt passes over it, so that nobody's
-    // tests run.
+    // A kept hook, which runs first: `prove` skips it, so that no tests run.
     let sandbox = Sandbox::workspace();
     script(&sandbox, ".git/hooks/pre-commit", "#!/bin/sh\necho tests fail >&2\nexit 5\n");
     let ran = prove(&sandbox);
@@ -835,7 +832,7 @@ fn a_failure_for_another_reason_proves_nothing() {
     must(sandbox.bakstop(&["install"]));
     assert_proven(&prove(&sandbox), "package.json");
 
-    // The guard fails: this very version, so that nothing is said of a program.
+    // The guard fails although it is this version, so the help is not about the program.
     let sandbox = Sandbox::workspace();
     let program = sandbox.outside().join("bin/bakstop");
     copy_of_program(&program);

@@ -9,7 +9,7 @@ use std::process::Command;
 use crate::push::StandIn;
 use crate::support::{BAKSTOP, Ran, Sandbox, finish};
 
-/// Installs npm packages once for all runs of the tests; the directory of their programs.
+/// Installs npm packages, kept for later runs; returns the directory of their programs.
 pub(crate) fn npm_tools(packages: &[&str]) -> PathBuf {
     let name: String = packages
         .join("+")
@@ -20,8 +20,8 @@ pub(crate) fn npm_tools(packages: &[&str]) -> PathBuf {
     let programs = directory.join("node_modules/.bin");
     if !programs.exists() {
         fs::create_dir_all(&directory).unwrap();
-        // Some hook managers would install hooks into the repository that holds this directory:
-        // this one.
+        // Some hook managers would install hooks into the repository around this directory: this
+        // one.
         let install = ["install", "--ignore-scripts", "--no-audit", "--no-fund", "--prefix"];
         let ran = finish(Command::new("npm").args(install).arg(&directory).args(packages));
         assert_eq!(ran.code, Some(0), "npm install {packages:?}: {}", ran.err);
@@ -29,8 +29,8 @@ pub(crate) fn npm_tools(packages: &[&str]) -> PathBuf {
     programs
 }
 
-/// A command that sees the machine's network settings, the sandbox's git settings, and these
-/// programs first.
+/// A command with the network settings of the machine, the git settings of the sandbox, and these
+/// programs first in PATH.
 fn command(sandbox: &Sandbox, programs: &Path, program: &str) -> Command {
     let path = std::env::var_os("PATH").unwrap();
     let path = std::env::join_paths(
@@ -59,7 +59,7 @@ pub(crate) fn must(sandbox: &Sandbox, programs: &Path, line: &[&str]) -> Ran {
     ran
 }
 
-/// A workspace whose package is vendored as a tarball, as pnpm packs it, and installed from there.
+/// A workspace with a vendored package as a tarball that pnpm packed, installed.
 pub(crate) fn pnpm_workspace(programs: &Path) -> Sandbox {
     let sandbox = Sandbox::unborn();
     sandbox.write(".gitignore", "node_modules/\n*.bak\n.docker-deps/*\n!.docker-deps/.gitkeep\n");
@@ -99,7 +99,7 @@ pub(crate) fn pnpm_workspace(programs: &Path) -> Sandbox {
     sandbox
 }
 
-/// Rewrites as docker-prep does: every manifest, and an override where this pnpm reads it.
+/// Rewrites every manifest like docker-prep, and adds an override where this pnpm reads it.
 fn prepare(sandbox: &Sandbox, overrides_in: &str) {
     for path in ["package.json", "backend/package.json", "web/package.json"] {
         let text = fs::read_to_string(sandbox.top.join(path)).unwrap();
@@ -132,13 +132,12 @@ fn pnpm(version: &str, overrides_in: &str) {
     let sandbox = pnpm_workspace(&programs);
     assert_eq!(sandbox.bakstop(&["install"]).code, Some(0));
     prepare(&sandbox, overrides_in);
-    // A person who installs while the tree is prepared.
+    // An install in the prepared tree.
     must(&sandbox, &programs, &["pnpm", "install", "--ignore-scripts", "--no-frozen-lockfile"]);
     sandbox.write("web/index.js", "export {};\n");
     sandbox.git(&["add", "-A"]);
 
-    // Everything that the preparation and the install wrote into tracked files is caught, and
-    // nothing else.
+    // Exactly the files that the preparation and the install wrote are found.
     let staged: BTreeSet<String> =
         sandbox.git(&["diff", "--cached", "--name-only"]).lines().map(str::to_owned).collect();
     let report: serde_json::Value =
@@ -163,7 +162,7 @@ fn pnpm(version: &str, overrides_in: &str) {
     assert_eq!(blocked.code, Some(1), "{}{}", blocked.out, blocked.err);
     println!("{}{}", blocked.out, blocked.err);
 
-    // The cure, as the report says it: restore, install again, stage.
+    // The steps of the report: restore, install again, stage.
     for path in ["package.json", "backend/package.json", "web/package.json"] {
         fs::rename(sandbox.top.join(format!("{path}.bak")), sandbox.top.join(path)).unwrap();
     }
@@ -192,7 +191,7 @@ fn real_pnpm_12() {
     pnpm("12", "pnpm-workspace.yaml");
 }
 
-/// husky 9 as its own `init` sets it up, with a hook that was there before and ends early.
+/// husky 9 as its `init` sets it up, with an existing hook that ends early.
 #[test]
 #[ignore = "fetches husky from the npm registry"]
 fn real_husky() {
@@ -237,8 +236,7 @@ fn real_husky() {
     assert_pushes_are_judged(&sandbox, &guard, guard.program.parent().unwrap());
 }
 
-/// Pushes another branch than the one that is checked out, past a guard that passes, then to one
-/// that blocks.
+/// Pushes a branch that is not checked out, with a guard that passes, then with one that blocks.
 fn assert_pushes_are_judged(sandbox: &Sandbox, guard: &StandIn, programs: &Path) {
     let remote = sandbox.outside().join("remote.git");
     sandbox.git(&["init", "-q", "--bare", remote.to_str().unwrap()]);
@@ -257,7 +255,7 @@ fn assert_pushes_are_judged(sandbox: &Sandbox, guard: &StandIn, programs: &Path)
     assert_eq!(sandbox.git(&["ls-remote", "origin", "refs/heads/other"]), "");
 }
 
-/// The lines that `install` prints for a manager, in the file that they are for.
+/// Writes the lines that `install` prints for a manager to their file.
 fn advised(sandbox: &Sandbox) -> String {
     let ran = sandbox.bakstop(&["install"]);
     assert_eq!(ran.code, Some(2), "{ran:?}");
@@ -311,7 +309,7 @@ fn real_simple_git_hooks() {
     );
 }
 
-/// The hook of `.pre-commit-hooks.yaml`, fetched and built from this repository's last commit.
+/// The hook of `.pre-commit-hooks.yaml`, built from the last commit of this repository.
 fn framework(package: &str, program: &str) {
     let environment = Path::new(env!("CARGO_TARGET_TMPDIR")).join("tools").join(package);
     if !environment.exists() {
@@ -334,7 +332,7 @@ fn framework(package: &str, program: &str) {
     );
     sandbox.git(&["add", "-A"]);
     must(&sandbox, &programs, &[program, "install"]);
-    // The build of the hook needs the machine's toolchain, which lives in the real home.
+    // Building the hook needs the toolchain of the machine, in the real home.
     let commit = |message: &str| {
         let home = std::env::var_os("HOME").unwrap();
         let mut command = command(&sandbox, &programs, "git");

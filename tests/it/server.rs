@@ -1,4 +1,4 @@
-//! `bakstop install --server`: bare repositories, with real pushes to them.
+//! `bakstop install --server` in bare repositories, with real pushes.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -8,7 +8,7 @@ use crate::hooks::{Picture, copy_of_program, must, picture};
 use crate::push::StandIn;
 use crate::support::{BAKSTOP, Ran, Sandbox, finish};
 
-/// A clone, and the bare repository that it pushes to.
+/// A clone and the bare repository that it pushes to.
 struct Pair {
     clone: Sandbox,
     server: PathBuf,
@@ -23,8 +23,7 @@ impl Pair {
         Self { clone, server }
     }
 
-    /// One whose `pre-receive` runs every program in a directory, in the way of the common hosting
-    /// programs.
+    /// One whose `pre-receive` runs every program in a directory, like common hosting programs.
     fn delegating() -> Self {
         let pair = Self::new();
         let loop_over_directory = r#"#!/usr/bin/env bash
@@ -50,7 +49,7 @@ exit "$failed"
         fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
     }
 
-    /// A hook that writes what it reads into a file.
+    /// A hook that appends its input to a file.
     fn reader(&self, name: &str) -> String {
         format!("#!/bin/sh\ncat >> '{}'\n", self.clone.outside().join(name).display())
     }
@@ -67,7 +66,7 @@ exit "$failed"
         must(finish(self.clone.command("git").args(arguments).current_dir(&self.server)));
     }
 
-    /// Installs, and puts a stand-in into the place of the program.
+    /// Installs, and replaces the program by a stand-in.
     fn guarded(&self) -> StandIn {
         let directory = self.clone.outside().join("on the server's");
         let program = directory.join("bakstop");
@@ -107,8 +106,7 @@ fn a_push_to_a_server_is_judged() {
     assert_eq!(pair.read("theirs").as_bytes(), lines, "the kept hook reads the same");
     assert!(lines.ends_with(b" refs/heads/main\n"));
     assert_eq!(pair.clone.git(&["ls-remote", "origin"]), "");
-    // Nothing in the environment of the one who pushes changes that: over a local path, it is the
-    // server's.
+    // The environment of the client has no effect; over a local path, the server inherits it.
     let clone = &pair.clone;
     for name in ["BAKSTOP_PROVE", "BAKSTOP"] {
         let mut command = clone.command("git");
@@ -161,7 +159,7 @@ fn a_directory_of_hooks_gets_one_more() {
     guard.ends_with(0);
     must(pair.push("main"));
     assert!(guard.heard().is_some());
-    // The others still decide as well.
+    // The other programs still count.
     pair.write("hooks/pre-receive.d/hosting", "#!/bin/sh\nexit 1\n", 0o755);
     assert_eq!(pair.push("other").code, Some(1));
     assert!(guard.heard().is_some());
@@ -278,20 +276,20 @@ fn status_reports_why_a_server_is_not_guarded() {
 
 #[test]
 fn an_unused_directory_of_hooks_is_reported() {
-    // The hook of the hosting program was lost: git runs nothing there, so the guard goes where git
-    // looks.
+    // The hook of the hosting program is missing: git does not run the directory, so the guard
+    // becomes the hook itself.
     let pair = Pair::delegating();
     fs::remove_file(pair.server.join("hooks/pre-receive")).unwrap();
     let ran = must(pair.bakstop(&["install", "--server"]));
     assert!(ran.out.starts_with("created hooks/pre-receive\n"), "{ran:?}");
-    // It comes back, over ours: the guard moves.
+    // The hosting program restores its hook over ours: the guard moves.
     let fresh = Pair::delegating();
     fs::copy(fresh.server.join("hooks/pre-receive"), pair.server.join("hooks/pre-receive"))
         .unwrap();
     assert_eq!(pair.bakstop(&["status"]).code, Some(1));
     must(pair.bakstop(&["install", "--server"]));
     must(pair.bakstop(&["status"]));
-    // git ignores it.
+    // Git ignores a hook that is not executable.
     fs::set_permissions(pair.server.join("hooks/pre-receive"), fs::Permissions::from_mode(0o644))
         .unwrap();
     let ran = pair.bakstop(&["status"]);
@@ -300,7 +298,7 @@ fn an_unused_directory_of_hooks_is_reported() {
             && ran.out.contains("hooks/pre-receive, which would run it, is not exec"),
         "{ran:?}"
     );
-    // It cannot be seen.
+    // It is unclear whether the hook runs the directory.
     pair.write("hooks/pre-receive", "#!/bin/sh\nexec /opt/hosting/hook\n", 0o755);
     let ran = pair.bakstop(&["status"]);
     assert!(
@@ -342,7 +340,7 @@ fn servers_and_clones_are_distinguished() {
         let ran = pair.bakstop(&["install", "--server", other]);
         assert!(ran.code == Some(2) && ran.err.contains("cannot be used with"), "{ran:?}");
     }
-    // From below the repository, and by its name, it is the same repository.
+    // From a subdirectory and by its name, it is the same repository.
     let below = finish(
         pair.clone
             .command(BAKSTOP)

@@ -1,4 +1,4 @@
-//! Real repositories for the tests, in an environment of their own.
+//! Real repositories for the tests, in an isolated environment.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -10,8 +10,7 @@ use std::sync::LazyLock;
 /// The program under test.
 pub(crate) const BAKSTOP: &str = env!("CARGO_BIN_EXE_bakstop");
 
-/// The formats of a report, as the program itself lists them: the tests of all formats know of a
-/// new one.
+/// The formats of a report, from the help text, so that the tests of all formats include new ones.
 pub(crate) fn formats() -> &'static [String] {
     static FORMATS: LazyLock<Vec<String>> = LazyLock::new(|| {
         let ran = Sandbox::empty().bakstop(&["check", "--format", "none"]);
@@ -22,14 +21,14 @@ pub(crate) fn formats() -> &'static [String] {
     &FORMATS
 }
 
-/// A directory that holds a repository and a home, and goes away with the test.
+/// A temporary directory with a repository and a home.
 pub(crate) struct Sandbox {
     root: tempfile::TempDir,
     /// The top of the work tree.
     pub top: PathBuf,
 }
 
-/// What a command did.
+/// The exit code and the output of a command.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Ran {
     pub code: Option<i32>,
@@ -93,44 +92,44 @@ impl Sandbox {
         sandbox
     }
 
-    /// The same directory, with another top in it.
+    /// The same directory, with another work tree in it.
     pub(crate) fn moved_to(mut self, name: &str) -> Self {
         self.top = self.root.path().join(name);
         self
     }
 
-    /// The directory around the repository.
+    /// The parent directory of the work tree.
     pub(crate) fn outside(&self) -> &Path {
         self.root.path()
     }
 
-    /// The home directory of everything that runs here.
+    /// HOME of every command that runs here.
     pub(crate) fn home(&self) -> PathBuf {
         self.root.path().join("home")
     }
 
-    /// Writes a file of the work tree, and the directories that it needs.
+    /// Writes a file of the work tree and creates its directories.
     pub(crate) fn write(&self, path: impl AsRef<Path>, text: impl AsRef<[u8]>) {
         let path = self.top.join(path);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, text).unwrap();
     }
 
-    /// Rewrites a manifest as docker-prep does. The spec is assembled, so that the tests pass their
-    /// own guard.
+    /// Rewrites a manifest as docker-prep does. The spec is assembled at run time, so that this
+    /// repository passes its own guard.
     pub(crate) fn rewrite(&self, path: &str) {
         let text = fs::read_to_string(self.top.join(path)).unwrap();
         self.write(path, text.replace("^1.4.0", &rewritten_spec()));
     }
 
-    /// Runs git, which must succeed; its output.
+    /// Runs git, which must succeed, and returns its output.
     pub(crate) fn git(&self, arguments: &[&str]) -> String {
         let ran = self.try_git(arguments);
         assert_eq!(ran.code, Some(0), "git {arguments:?}: {}{}", ran.out, ran.err);
         ran.out
     }
 
-    /// Runs git, whatever comes of it.
+    /// Runs git, which may fail.
     pub(crate) fn try_git(&self, arguments: &[&str]) -> Ran {
         self.run("git", arguments)
     }
@@ -153,8 +152,8 @@ impl Sandbox {
         command
     }
 
-    /// The environment of the sandbox: nothing of the machine's configuration, and the same
-    /// identity and time always.
+    /// The environment of the sandbox: no configuration of the machine, and a fixed identity and
+    /// time.
     pub(crate) fn environment(&self) -> Vec<(&'static str, std::ffi::OsString)> {
         vec![
             ("PATH", path_without_bakstop()),
@@ -171,8 +170,7 @@ impl Sandbox {
     }
 }
 
-/// The machine's PATH, less the directories that hold an installed bakstop: the tests are about
-/// this one.
+/// PATH without the directories that have an installed bakstop.
 pub(crate) fn path_without_bakstop() -> std::ffi::OsString {
     let path = std::env::var_os("PATH").unwrap();
     let others =

@@ -1,5 +1,4 @@
-//! `bakstop verify` tells everything about a work tree that is not as it should be, and stays quiet
-//! otherwise.
+//! `bakstop verify` reports every path of a work tree that is not clean, and is quiet otherwise.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -23,7 +22,7 @@ fn said(ran: &Ran) -> (Option<i32>, &str, &str) {
     (ran.code, &ran.out, &ran.err)
 }
 
-/// The machine-readable report, held against its schema.
+/// The JSON report, checked against its schema.
 fn report(ran: &Ran) -> Value {
     static SCHEMA: LazyLock<Validator> = LazyLock::new(|| {
         let schema: Value =
@@ -36,7 +35,7 @@ fn report(ran: &Ran) -> Value {
     report
 }
 
-/// `path: states (notes)` of each path in it.
+/// `path: states (notes)` for each path of the report.
 fn told(ran: &Ran) -> Vec<String> {
     let list = |value: &Value| -> String {
         value
@@ -62,7 +61,7 @@ fn verify(sandbox: &Sandbox) -> Vec<String> {
     told
 }
 
-/// Runs a shell script between a before and an after.
+/// Runs `verify` with a shell script as its command.
 fn around(sandbox: &Sandbox, script: &str) -> Ran {
     sandbox.bakstop(&["verify", "--no-diff", "--", "sh", "-c", script])
 }
@@ -71,7 +70,7 @@ fn changed(sandbox: &Sandbox, script: &str) -> Vec<String> {
     told(&sandbox.bakstop(&["verify", "--format", "json", "--", "sh", "-c", script]))
 }
 
-/// A repository outside the work tree, to be used as a submodule.
+/// Makes a repository outside the work tree, to be used as a submodule.
 fn library(sandbox: &Sandbox) {
     let script = "git init -q -b main ../lib && cd ../lib && echo 1 > a.c && git add a.c && \
                   git commit -q -m Start";
@@ -215,7 +214,7 @@ fn paths_that_were_dirty_before_are_reported_only_if_they_changed() {
         ),
         ("git restore web", &["web/index.js:  (was modified)"]),
     ] {
-        // `new file` is said of both moments, and so no news.
+        // `new file` applies before and after, so it is not reported.
         let changed = changed(&sandbox, script);
         let changed: Vec<_> =
             changed.iter().map(|line| line.replace("(new file, changed", "(changed")).collect();
@@ -225,7 +224,7 @@ fn paths_that_were_dirty_before_are_reported_only_if_they_changed() {
 
 #[test]
 fn local_git_variables_do_not_reach_a_submodule() {
-    // Git sets GIT_INDEX_FILE for the hooks that it runs.
+    // Git sets GIT_INDEX_FILE for its hooks.
     let sandbox = Sandbox::workspace();
     add_submodule(&sandbox);
     sandbox.write("lib/a.c", "2\n");
@@ -305,7 +304,7 @@ fn an_unreadable_directory_is_exit_code_2() {
     let shut =
         |mode| fs::set_permissions(sandbox.top.join("dist"), Permissions::from_mode(mode)).unwrap();
     shut(0o000);
-    // Root reads everything.
+    // Root can read it.
     if fs::read_dir(sandbox.top.join("dist")).is_err() {
         let ran = sandbox.bakstop(&["verify"]);
         assert_eq!((ran.code, &*ran.out), (Some(2), ""), "{ran:?}");

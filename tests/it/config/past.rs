@@ -1,4 +1,4 @@
-//! Commits and pushes: what comes in does not choose what it is judged by.
+//! Commits and pushes: new commits do not choose the configuration that they are judged by.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -12,7 +12,7 @@ const NONE: [&str; 0] = [];
 const BACKUP: [&str; 1] = ["error stray-backup a.bak"];
 const OFF: &str = r#"{"rules": {"stray-backup": "off"}}"#;
 
-/// A workspace with a branch `topic` that brings a backup, and a configuration beside it.
+/// A workspace with a branch `topic` that adds a backup and a configuration.
 fn topic(text: &str) -> Sandbox {
     let sandbox = Sandbox::workspace();
     sandbox.git(&["checkout", "-q", "-b", "topic"]);
@@ -23,7 +23,7 @@ fn topic(text: &str) -> Sandbox {
     sandbox
 }
 
-/// Puts a configuration on main, and goes back to topic.
+/// Commits a configuration to main, and switches back to topic.
 fn configure_main(sandbox: &Sandbox, text: &str) {
     sandbox.git(&["checkout", "-q", "main"]);
     sandbox.write("bakstop.json", text);
@@ -57,7 +57,7 @@ fn a_range_is_judged_by_its_base() {
         assert_eq!(found(&sandbox, &["--range", "main..topic"]), BACKUP, "whatever lies on disk");
         sandbox.git(&["add", "bakstop.json"]);
         assert_eq!(found(&sandbox, &["--range", "main..topic"]), BACKUP, "or is staged");
-        // The allowance was sent first.
+        // The allowance is on main first.
         configure_main(&sandbox, text);
         assert_eq!(found(&sandbox, &["--range", "main..topic"]), NONE);
     }
@@ -96,7 +96,7 @@ fn a_range_that_adds_a_broken_configuration_is_an_error() {
         "{}",
         ran.out
     );
-    // What was mended on the way is in history all the same.
+    // An error that a later commit of the range fixes is still in history.
     sandbox.write("bakstop.json", "{}");
     commit(&sandbox, "Mend");
     assert_eq!(found(&sandbox, &["--range", "main..topic"]), expected);
@@ -126,7 +126,7 @@ fn with_a_broken_base_another_configuration_can_be_named() {
                 .contains(&format!("it is that of {origin}; to judge by another: --config FILE")),
             "{ran:?}"
         );
-        // In a tree, the broken one is told as what it is.
+        // In a tree, the broken configuration is a finding.
         let told = if arguments[0] == "--tree" {
             &["error invalid-configuration bakstop.json"][..]
         } else {
@@ -161,7 +161,7 @@ fn an_expired_allowance_blocks_only_where_it_can_be_fixed() {
     );
 }
 
-/// A clone, and the bare repository that it pushes to, whose main has a commit without a
+/// A clone and the bare repository that it pushes to. Its main has a commit without a
 /// configuration.
 struct Pair {
     clone: Sandbox,
@@ -193,7 +193,7 @@ impl Pair {
         self
     }
 
-    /// Commits on the branch that is checked out.
+    /// Commits on the current branch.
     fn commit(&self, files: &[(&str, &str)]) {
         for (path, text) in files {
             self.clone.write(path, text);
@@ -213,7 +213,7 @@ impl Pair {
         self.clone.git(&["ls-remote", "origin"])
     }
 
-    /// A push that must be refused, saying this, and leave nothing behind.
+    /// Asserts that a push is refused with these words and changes no ref.
     fn refused(&self, arguments: &[&str], words: &str) {
         let before = self.refs();
         let ran = self.push(arguments);
@@ -233,7 +233,7 @@ fn a_push_is_judged_by_the_default_branch_of_the_remote() {
     pair.branch("topic");
     pair.commit(&[("bakstop.json", &allowing("a.bak", None)), ("a.bak", "")]);
     pair.refused(&["topic"], FOUND);
-    // A branch that the remote has already is no other way in.
+    // An existing branch of the remote is not a way around it.
     pair.branch("configure");
     pair.commit(&[("bakstop.json", &allowing("a.bak", None))]);
     must(pair.push(&["configure:topic"]));
@@ -249,7 +249,7 @@ fn without_a_default_branch_a_push_is_judged_by_the_remote_or_itself() {
     let _ = pair.clone.try_git(&["remote", "set-head", "origin", "--delete"]);
     pair.commit(&[("bakstop.json", &allowing("a.bak", None)), ("a.bak", "")]);
     pair.refused(&["main"], FOUND);
-    // Where the remote has nothing yet, there is only what is pushed.
+    // An empty remote: the pushed configuration is used.
     let pair = Pair::empty();
     must(pair.clone.bakstop(&["install"]));
     pair.commit(&[("bakstop.json", &allowing("a.bak", None)), ("a.bak", "")]);
@@ -287,7 +287,7 @@ fn a_received_push_cannot_switch_the_rules_off() {
             pair.refused(&["--atomic", &format!("two~1:refs/heads/{name}"), "two:other"], FOUND);
         }
     }
-    // Not even where the configuration alone went ahead on another branch.
+    // Nor if the configuration was pushed to another branch before.
     pair.branch("two");
     pair.commit(&[("bakstop.json", OFF)]);
     must(pair.push(&["two:topic"]));
@@ -306,7 +306,7 @@ fn a_received_push_is_judged_by_the_default_branch_before_it() {
     pair.branch("topic");
     pair.commit(&[("a.bak", "")]);
     must(pair.push(&["topic"]));
-    // To take the allowance away does not change what came before, and holds from then on.
+    // Removing the allowance has no effect on this push, but on the next.
     pair.branch("other");
     pair.clone.git(&["rm", "-q", "bakstop.json"]);
     pair.commit(&[("a.bak", "more")]);
@@ -348,7 +348,8 @@ fn the_configuration_on_the_server_takes_precedence() {
     fs::write(&own, allowing("a.bak", None)).unwrap();
     must(pair.push(&["topic"]));
     fs::remove_file(&own).unwrap();
-    // A default branch that was broken before the guard came is mended past its own configuration.
+    // A default branch that was broken before the installation is fixed with a configuration on the
+    // server.
     let pair = Pair::new();
     pair.commit(&[("bakstop.json", "{")]);
     must(pair.push(&["main"]));
@@ -374,10 +375,10 @@ fn an_expired_allowance_blocks_no_push_that_cannot_fix_it() {
     fs::write(pair.server.join("bakstop.json"), &ended).unwrap();
     pair.commit(&[("b.js", "")]);
     must(pair.push(&["main"]));
-    // The repository has the same text: the server's own stays out of reach.
+    // The repository has the same text, but a push cannot change the server's file.
     pair.commit(&[("bakstop.json", &ended)]);
     must(pair.push(&["main"]));
-    // As the repository's own, it is mended by a push.
+    // In the repository, a push can fix it.
     fs::remove_file(pair.server.join("bakstop.json")).unwrap();
     pair.commit(&[("c.js", "")]);
     must(pair.push(&["main"]));

@@ -1,4 +1,4 @@
-//! What is staged, judged by the configuration that is staged; and the work tree by its own.
+//! The index is judged by the staged configuration, the work tree by the one on disk.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -75,7 +75,7 @@ fn an_invalid_configuration_is_an_error_with_its_place() {
     sandbox.write("elsewhere.json", "{}");
     symlink("elsewhere.json", sandbox.top.join("bakstop.json")).unwrap();
     refused(&["bakstop.json: it must be a regular file"]);
-    // A rule that is passed over changes nothing: there is nothing to judge by.
+    // Skipping the rule does not help: there is no valid configuration.
     let ran = finish(
         sandbox
             .command("git")
@@ -84,7 +84,7 @@ fn an_invalid_configuration_is_an_error_with_its_place() {
     );
     assert_eq!(ran.code, Some(1), "{ran:?}");
     must(finish(sandbox.command("git").args(["commit", "-qm", "x"]).env("BAKSTOP", "0")));
-    // Nothing is asked of it where nothing is new.
+    // Without new files, the configuration is not read.
     assert_eq!(sandbox.bakstop(&["check"]).code, Some(0));
     fs::remove_file(sandbox.top.join("bakstop.json")).unwrap();
     sandbox.write("bakstop.json", format!("{{}}{}", " ".repeat(1024 * 1024 - 2)));
@@ -106,7 +106,7 @@ fn the_configuration_sets_the_severity_of_rules() {
         let ran = sandbox.bakstop(&["check", "--deny-warnings"]);
         assert_eq!(ran.code, Some(denied), "{weight}: {ran:?}");
     }
-    // A rule may be raised, but not a finding that weighs less than its rule does.
+    // A rule can be raised, but not a finding whose severity is below that of its rule.
     let allowance =
         |end: &str| format!(r#"{{"rule": "registry-token", "path": "gone", "reason": "r"{end}}}"#);
     let ended = allowance(r#", "until": "2001-01-01""#);
@@ -260,11 +260,11 @@ fn an_expired_allowance_is_reported() {
         sandbox.git(&["commit", "-q", "--no-verify", "--allow-empty", "-m", "x"]);
         assert!(found(&sandbox, arguments).contains(&expired.to_owned()), "{arguments:?}");
     }
-    // The calendar must not block a commit that is about something else.
+    // An expired allowance must not block an unrelated commit.
     stage(&sandbox, "new.js", "");
     assert_eq!(found(&sandbox, &[]), ["warning expired-allowance bakstop.json"]);
     assert_eq!(sandbox.bakstop(&["check", "--deny-warnings"]).code, Some(1));
-    // Nor because of a file from elsewhere, even if the repository has the same.
+    // Nor if it is in another file, even with the same text as that of the repository.
     let ended = allowing("b.bak", Some("2001-01-01"));
     stage(&sandbox, "bakstop.json", &ended);
     assert_eq!(found(&sandbox, &[]), ["error expired-allowance bakstop.json"]);
@@ -290,7 +290,7 @@ fn unused_allowances_are_reported_for_whole_trees_only() {
     );
     assert_eq!(found(&sandbox, &[]), NONE);
     commit(&sandbox, "Allow");
-    // The first that names a finding is the one that hides it.
+    // The first matching allowance hides a finding.
     let unused = ["warning unused-allowance bakstop.json"; 2];
     for arguments in [&["--worktree"][..], &["--tree", "HEAD"], &["--history"]] {
         assert_eq!(found(&sandbox, arguments), unused, "{arguments:?}");
@@ -371,7 +371,8 @@ fn another_configuration_file_can_be_named() {
         BACKUP,
         "from where -C leads"
     );
-    // What the repository says is judged like any file: it is broken, and the other is obeyed.
+    // The configuration of the repository is judged like any file: it is broken, and the other one
+    // is used.
     stage(&sandbox, "bakstop.json", "{\n\"rulez\": 1}");
     fs::write(&given, allowing("a.bak", None)).unwrap();
     assert_eq!(
@@ -421,7 +422,7 @@ fn text_from_a_configuration_is_escaped() {
             let arguments = ["check", "--verbose", "--format", format];
             let ran = sandbox.bakstop(&arguments);
             assert_eq!(ran.code, Some(code), "{text}: {ran:?}");
-            // Where another configuration is obeyed, this one is told as a finding.
+            // With another configuration in use, this one is a finding.
             for ran in [
                 ran,
                 sandbox.bakstop(

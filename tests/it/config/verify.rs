@@ -1,10 +1,11 @@
-//! `bakstop verify`, and what the configuration lets a build change.
+//! `bakstop verify` with a configuration that allows changes.
 
 use crate::config::stage;
 use crate::hooks::must;
 use crate::support::Sandbox;
 
-/// A workspace whose configuration lets a build change `dist/`, and once let it change `old/`.
+/// A workspace whose configuration allows changes in `dist/`, and in `old/` until a day in the
+/// past.
 fn workspace() -> Sandbox {
     let sandbox = Sandbox::workspace();
     let text = r#"{"verify": {"allow": [
@@ -30,7 +31,7 @@ fn a_build_may_change_allowed_paths_only() {
         "echo 2 > dist/a.js; echo 3 > dist/b.js",
     ]));
     assert_eq!((&*ran.out, &*ran.err), ("", ENDED));
-    // What it left is not reported without a build either.
+    // An allowed path is not reported without a build either.
     let ran = must(sandbox.bakstop(&["verify", "--verbose"]));
     for line in [
         "bakstop: hidden by bakstop.json:2:3: dist/a.js: the build writes it\n",

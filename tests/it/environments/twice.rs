@@ -1,4 +1,4 @@
-//! Commits at the same time: in two work trees, and in one repository. The bad ones are never made.
+//! Concurrent commits in two work trees, and in one repository. The bad ones must fail.
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -6,7 +6,7 @@ use std::path::Path;
 use crate::hooks::{installed, must};
 use crate::support::{BAKSTOP, Ran, Sandbox, finish};
 
-/// How often.
+/// The number of repetitions.
 const ROUNDS: usize = 8;
 
 /// Runs commands at the same time.
@@ -17,7 +17,7 @@ fn together<T: Send>(jobs: Vec<Box<dyn FnOnce() -> T + Send + '_>>) -> Vec<T> {
     })
 }
 
-/// No commit that a ref reaches holds what was to be kept out.
+/// Asserts that no reachable commit has the rewritten spec.
 fn assert_history_is_clean(sandbox: &Sandbox) {
     let commits = sandbox.git(&["rev-list", "--all"]);
     let arguments =
@@ -77,9 +77,9 @@ fn one_repository_with_two_indexes_at_once() {
             let entry = format!("100644,{},{name}.js", id.trim());
             must(git(name, &["update-index", "--add", "--cacheinfo", &entry]));
         }
-        // Git keeps the message of every commit in the same file, .git/COMMIT_EDITMSG: it may read
-        // the file just after another commit has emptied it, with or without a hook. The message
-        // does not matter here.
+        // Git keeps the message of every commit in the same file, .git/COMMIT_EDITMSG, and may read
+        // it just after another commit has emptied it, with or without a hook. The message does not
+        // matter here.
         let commit = |name: &'static str| {
             move || git(name, &["commit", "-q", "--allow-empty-message", "-m", name])
         };
@@ -95,7 +95,7 @@ fn one_repository_with_two_indexes_at_once() {
                 "{ran:?}"
             );
         }
-        // Of two that move the same branch, git may refuse one.
+        // Git may refuse one of two commits to the same branch.
         for clean in [&ran[1], &ran[3]] {
             made += usize::from(clean.code == Some(0));
             assert!(clean.code == Some(0) || clean.err.contains("lock"), "{ran:?}");
@@ -113,7 +113,7 @@ fn one_index_at_once() {
     sandbox.rewrite("web/package.json");
     for round in 0..ROUNDS {
         sandbox.write("web/index.js", format!("export const x = {round};\n"));
-        // Git locks the index for a commit of paths: who comes second is refused.
+        // Git locks the index for a commit of paths, and the second one fails.
         let commit = |path: &'static str| {
             Box::new(|| sandbox.try_git(&["commit", "-q", "-m", "x", "--", path])) as Box<_>
         };

@@ -1,4 +1,4 @@
-//! What is printed, in every verb, scope and format.
+//! The output of every verb, scope and format.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -17,7 +17,7 @@ fn words<'a>(arguments: &[&'a str]) -> Vec<&'a OsStr> {
 
 fn nothing(_: &mut Command) {}
 
-/// Lines as git gives them to a hook.
+/// Lines for standard input, as git gives them to a hook.
 fn fed<'a>(sandbox: &Sandbox, lines: &[u8]) -> impl Fn(&mut Command) + 'a {
     let file = sandbox.outside().join("lines");
     fs::write(&file, lines).unwrap();
@@ -32,7 +32,7 @@ fn output_of_check() {
     let id = |name: &str| sandbox.git(&["rev-parse", name]).trim().to_owned();
     let (old, new) = (id("main"), id("topic"));
     let lines = |start: String, end: String| -> Vec<u8> {
-        // No name of a ref holds a space.
+        // A ref name cannot have a space.
         let name = |text: &&[u8]| -> Vec<u8> {
             text.iter().copied().filter(|byte| *byte > b' ').collect()
         };
@@ -42,7 +42,7 @@ fn output_of_check() {
     let receive = lines(format!("{old} {new} refs/heads/"), "\n".to_owned());
     for extension in [false, true] {
         if extension {
-            // By the git program.
+            // Read by the git program.
             sandbox.git(&["config", "core.repositoryFormatVersion", "1"]);
             sandbox.git(&["config", "extensions.noop-v1", "true"]);
         }
@@ -66,7 +66,7 @@ fn output_of_check() {
                 [&["--color", "always", "check", "--verbose", "--format", format], scope].concat();
             let output = harmless(&sandbox, &words(&base), &fed(&sandbox, input));
             assert_eq!(output.status.code(), Some(1), "{base:?}: {output:?}");
-            // A file holds the same as standard output would, which is then for a person.
+            // The report goes to a file, and standard output is for people.
             for format in formats().iter().map(String::as_str).filter(|_| !extension) {
                 let report = sandbox.outside().join("report");
                 let base = [&["--color", "never", "check", "--verbose", "--format", format], scope]
@@ -99,7 +99,7 @@ fn output_of_hooks() {
             };
             harmless(&sandbox, &arguments, &set);
         }
-        // By git, whose own words are the user's.
+        // Through git, whose own output is not checked.
         let output = sandbox
             .command(BAKSTOP)
             .args(["hook", "pre-commit"])
@@ -114,7 +114,7 @@ fn output_of_hooks() {
 fn output_of_verify_and_pins() {
     let sandbox = hostile();
     sandbox.git(&["reset", "-q"]);
-    // A tracked file that differs, so that a line of it is shown beside others.
+    // A modified tracked file, so that the diff has one of its lines.
     let all: Vec<u8> = HOSTILE.iter().flat_map(|text| between("\n", text, "\n")).collect();
     sandbox.write("web/index.js", &all);
     sandbox.git(&["add", "web/index.js"]);
@@ -131,7 +131,7 @@ fn output_of_verify_and_pins() {
                     &nothing,
                 );
             }
-            // A build that makes all of it.
+            // A build that creates all of these files.
             harmless(
                 &sandbox,
                 &words(&[
@@ -208,7 +208,7 @@ fn text_from_arguments() {
                 ["verify", .., "--label"] => arguments.extend(words(&["--", "true"])),
                 _ => {}
             }
-            // Each text comes with every argument, and each way to begin it with many.
+            // Each text with every argument, and each start of a text with many of them.
             let forced = |command: &mut Command| {
                 if (number + at) % 2 == 0 {
                     command.env("CLICOLOR_FORCE", "1");
@@ -324,7 +324,7 @@ fn text_from_the_environment() {
     for (number, text) in HOSTILE.iter().enumerate() {
         for (at, variable) in variables.iter().enumerate() {
             let verbs = ["check", "verify", "pins", "status", "prove", "install", "uninstall"];
-            // Each pair of a verb and a variable comes several times, each time with another text.
+            // Each pair of a verb and a variable several times, with different texts.
             let verb = verbs[(number + at) % verbs.len()];
             let arguments: &[&str] = if verb.ends_with("install") {
                 &[verb, "--dry-run"]
@@ -336,7 +336,7 @@ fn text_from_the_environment() {
     }
 }
 
-/// Whatever is about hooks, in this repository.
+/// Runs every verb about hooks in this repository.
 fn everything_about_hooks(sandbox: &Sandbox, colour: &str) {
     for verb in [
         &["status"][..],
@@ -359,7 +359,7 @@ fn everything_about_hooks(sandbox: &Sandbox, colour: &str) {
 fn text_from_hooks_and_managers() {
     let all: Vec<u8> = HOSTILE.iter().flat_map(|text| between("# ", text, "\n")).collect();
     for colour in COLOURS {
-        // A hook of somebody else, which says all of it and fails; the same by its own name.
+        // A foreign hook that prints all of it and fails, and one with hostile text in its name.
         let sandbox = Sandbox::workspace();
         let write = |path: &str, start: &str, end: &str| {
             script(&sandbox, path, "");
@@ -374,7 +374,7 @@ fn text_from_hooks_and_managers() {
         write(".git/hooks/pre-commit", start, end);
         everything_about_hooks(&sandbox, colour);
         fs::remove_file(sandbox.top.join(".git/hooks/pre-commit")).unwrap();
-        // Managers, and what they read.
+        // Managers and their configurations.
         for (path, start) in [
             ("lefthook.yml", "pre-commit:\n  jobs:\n    - run: "),
             (".pre-commit-config.yaml", "repos:\n- repo: "),
@@ -414,7 +414,7 @@ fn names_of_hooks_and_programs() {
             about(&["status", "install", "prove", "uninstall"]);
             sandbox.git(&["config", scope, "--unset", "core.hooksPath"]);
         }
-        // A program that tells a strange version, at a strange place.
+        // A program with hostile text in its version and path.
         sandbox.git(&["config", "core.hooksPath", ".githooks"]);
         let home = sandbox.outside().join(os(text));
         let program = home.join(".local/bin/bakstop");

@@ -1,5 +1,4 @@
-//! What a build does around the files: to HEAD, the refs, the stashes, the index, and to git
-//! itself.
+//! Changes of a build beyond the files: HEAD, refs, stashes, the index and git's settings.
 
 use std::fs;
 
@@ -100,7 +99,7 @@ fn a_short_lived_lock_is_ignored() {
         ran.out.starts_with("unfinished  index.lock: if no git runs here any more, remove it\n"),
         "{ran:?}"
     );
-    // Where git runs us over an index that is a lock, it is git's own.
+    // As a hook of `git commit -a`, the index is a lock of git.
     fs::remove_file(sandbox.top.join(".git/index.lock")).unwrap();
     let hook = format!("#!/bin/sh\nexec {} verify --no-diff\n", crate::support::BAKSTOP);
     sandbox.write(".git/hooks/pre-commit", hook);
@@ -140,8 +139,7 @@ fn a_build_that_hides_its_changes() {
     );
     sandbox.git(&["update-index", "--no-assume-unchanged", "backend/index.js"]);
     sandbox.git(&["update-index", "--skip-worktree", "backend/index.js"]);
-    // What was hidden and changed before the build is no work of the build, until that changes it
-    // again.
+    // A hidden change from before the build is reported only if the build changes it again.
     sandbox.write("backend/index.js", "mine\n");
     assert_eq!(changed(&sandbox, "touch backend/index.js"), [""; 0]);
     assert_eq!(
@@ -154,7 +152,7 @@ fn a_build_that_hides_its_changes() {
 fn a_build_that_deletes_or_breaks_the_index() {
     let sandbox = Sandbox::workspace();
     let lost = changed(&sandbox, "rm .git/index");
-    // Without an index nothing is tracked: every file is deleted there, and untracked on disk.
+    // Without an index nothing is tracked: every file is deleted there and untracked on disk.
     assert!(
         lost.contains(&"web/index.js: staged, untracked (deleted in the index)".to_owned()),
         "{lost:?}"
@@ -258,7 +256,7 @@ fn a_build_that_hides_files_by_a_sparse_checkout() {
 
 #[test]
 fn an_index_from_the_future_proves_nothing() {
-    // Git compares whole seconds, and believes an index that is younger than a file.
+    // Git compares whole seconds, and trusts an index that is newer than a file.
     let sandbox = Sandbox::workspace();
     let script = "touch -d '+1 hour' .git/index && printf 'import {};\\n' >web/index.js";
     assert_eq!(changed(&sandbox, script), ["web/index.js: modified"]);

@@ -1,4 +1,4 @@
-//! Before and after as two steps.
+//! `--save-baseline` and `--baseline`: before and after as two runs.
 
 use std::fs;
 
@@ -53,7 +53,7 @@ fn the_baseline_may_be_in_the_tree_and_be_overwritten() {
         let ran = since(&sandbox, file);
         assert_eq!((ran.code, told(&ran)), (Some(0), vec![]), "{file}");
     }
-    // From anywhere in the tree.
+    // From a subdirectory.
     let ran = sandbox.bakstop(&["-C", "web", "verify", "--baseline", "../baseline.json"]);
     assert_eq!((ran.code, &*ran.out), (Some(0), ""));
 }

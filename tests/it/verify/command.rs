@@ -1,4 +1,4 @@
-//! The build that `verify` runs: its streams, its end, and the signals that reach it.
+//! The build that `verify` runs: its streams, its end, and its signals.
 
 use std::fs;
 use std::io::Write;
@@ -168,7 +168,7 @@ fn termination_signals_are_forwarded_and_the_report_is_printed() {
 #[test]
 fn signals_reach_the_children_of_the_command() {
     let sandbox = Sandbox::workspace();
-    // The child holds the other end of a pipe for as long as it lives; the shell waits for it.
+    // The child keeps the pipe open while it lives; the shell waits for it.
     let script = "sh -c 'echo up > ../up; exec sleep 300' 9>../alive & wait";
     assert_eq!(finish(Command::new("mkfifo").arg(sandbox.outside().join("alive"))).code, Some(0));
     let alive = sandbox.outside().join("alive");
@@ -225,8 +225,8 @@ fn a_process_that_outlives_the_command_is_reported_and_not_awaited() {
 #[test]
 fn no_zombie_remains_while_the_command_runs() {
     let sandbox = Sandbox::workspace();
-    // Bakstop adopts an orphan, and must wait for it when it ends. How soon depends on the machine:
-    // ten seconds are enough.
+    // Bakstop adopts an orphan and must reap it. That takes a while on a busy machine: ten seconds
+    // are enough.
     let script = "(sh -c 'echo $$ >../orphan; exec sleep 0.1' &)
         for i in $(seq 200); do
             id=$(cat ../orphan 2>/dev/null)
@@ -262,7 +262,7 @@ fn a_terminal_stays_a_terminal() {
     let sandbox = Sandbox::workspace();
     let up = sandbox.outside().join("up");
     assert_eq!(finish(Command::new("mkfifo").arg(&up)).code, Some(0));
-    // script(1) gives a terminal; what is typed there reaches the command, and so does Ctrl-C.
+    // script(1) provides a terminal; typed text reaches the command, and so does Ctrl-C.
     let run = |inner: &str, typed: &[u8]| {
         let line = format!("{BAKSTOP} verify --no-diff -- sh -c '{inner}'; echo code $?");
         let mut child = sandbox

@@ -1,4 +1,4 @@
-//! What is not clean is explained, not only listed.
+//! Explanations of paths that are not clean.
 
 use std::fs;
 
@@ -30,7 +30,7 @@ fn the_help_for_a_rewritten_lockfile_needs_no_packages() {
                 \x20   git checkout HEAD -- pnpm-lock.yaml\n\nbakstop: 1 path is not clean\n";
     let said = ran.out.split_once(": ").unwrap().1.split_once('\n').unwrap().0.to_owned();
     assert_eq!(ran.out, told.replace("SAYS", &said));
-    // What it says to type heals it.
+    // The printed commands fix it.
     sandbox.run("sh", &["-c", "git checkout -q HEAD -- pnpm-lock.yaml"]);
     assert_eq!(sandbox.bakstop(&["verify"]).code, Some(0));
 
@@ -57,7 +57,7 @@ fn the_help_for_an_untracked_lockfile_is_to_remove_it() {
 
 #[test]
 fn a_rewritten_backup_is_a_separate_warning() {
-    // Prepared, prepared again by force, and restored.
+    // Prepared twice, by force, and restored.
     let sandbox = Sandbox::workspace();
     sandbox.rewrite("web/package.json");
     fs::copy(sandbox.top.join("web/package.json"), sandbox.top.join("web/package.json.bak"))
@@ -66,7 +66,7 @@ fn a_rewritten_backup_is_a_separate_warning() {
     let warning = "warning: web/package.json.bak is itself rewritten: restoring it puts a \
                    rewritten file in the place of web/package.json\n\n";
     assert!(ran.out.contains(warning), "{ran:?}");
-    // The cure is not the backup.
+    // The steps do not use the backup.
     assert!(
         ran.out.contains("\n    git checkout HEAD -- web/package.json\n")
             && !ran.out.contains("--restore"),
@@ -92,8 +92,8 @@ fn the_diff_is_against_the_content_before_the_build() {
                 --- a/web/index.js\n+++ b/web/index.js\n@@ -1 +1 @@\n-mine\n+theirs\n\nbakstop: ";
     assert!(ran.out.contains(diff), "{ran:?}");
     assert!(!around(&sandbox, "echo more >notes.txt").out.contains("+++"));
-    // A build that commits what it changed has changed it all the same, and what it left is shown
-    // against what it was.
+    // A build that commits its changes: the paths are reported, and the diff is against the content
+    // before the build.
     let ran = sandbox.bakstop(&[
         "verify",
         "--",

@@ -1,5 +1,4 @@
-//! Every way in which a work tree can be not clean, each made by real commands and held against
-//! what git itself says.
+//! Every way in which a work tree can be unclean, made by real commands and compared with git.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, Permissions};
@@ -10,11 +9,11 @@ use serde_json::Value;
 use crate::support::{BAKSTOP, Ran, Sandbox, finish};
 use crate::verify::{report, told};
 
-/// A state of the work tree: its name, the commands of a shell that make it from a clean workspace,
-/// and what is told of it.
+/// A state of the work tree: its name, the shell commands that make it from a clean workspace, and
+/// the reported paths.
 type State = (&'static str, &'static str, &'static [&'static str]);
 
-/// A repository beside the work tree, to be used as a submodule.
+/// A repository next to the work tree, added as a submodule.
 const LIBRARY: &str = "git init -q -b main ../lib
 (cd ../lib && echo 1 >a.c && git add a.c && git commit -q -m Start)
 git -c protocol.file.allow=always submodule --quiet add ../lib lib && git commit -q -m Submodule
@@ -602,13 +601,13 @@ const STATES: &[State] = &[
 fn made(script: &str) -> Sandbox {
     let sandbox = Sandbox::workspace();
     let script = script.replace("{FORK}", FORK).replace("{LIBRARY}", LIBRARY);
-    // A background process may not be in the way of what is told.
+    // `true`: a background process must not change the exit code.
     let ran = sandbox.run("sh", &["-e", "-c", &format!("{script}\ntrue")]);
     assert_eq!(ran.code, Some(0), "{script}: {ran:?}");
     sandbox
 }
 
-/// What is told of the paths, and what is not finished.
+/// The reported paths and unfinished operations.
 fn all_told(ran: &Ran) -> Vec<String> {
     let report = report(ran);
     let unfinished = report["unfinished"]["begun"].as_array().unwrap();
@@ -617,7 +616,7 @@ fn all_told(ran: &Ran) -> Vec<String> {
     told(ran).into_iter().chain(unfinished).collect()
 }
 
-/// Does the same in every state, and tells all that failed.
+/// Runs a test in every state; panics with the names of those that fail.
 fn each(test: impl Fn(&Sandbox, &[&str])) {
     assert!(STATES.len() >= 40);
     let failed = STATES.iter().filter(|(_, script, expected)| {
@@ -637,8 +636,7 @@ fn exactly_the_states_of_paths_are_reported() {
     });
 }
 
-/// A git in PATH that does not know what is asked of a newer one, so that everything is asked of
-/// git.
+/// A PATH with a git that lacks an option of newer versions, so that everything is read by git.
 fn older_git(sandbox: &Sandbox) -> std::ffi::OsString {
     let directory = sandbox.outside().join("older");
     fs::create_dir(&directory).unwrap();
@@ -664,7 +662,7 @@ fn git_alone_gives_the_same_answer_as_our_own_walk() {
     });
 }
 
-/// The states of each path by `git status --porcelain=v2 -z`; what is ignored is `!`.
+/// The states of each path by `git status --porcelain=v2 -z`.
 fn status(sandbox: &Sandbox, arguments: &[&str]) -> BTreeMap<String, BTreeSet<&'static str>> {
     let arguments =
         [arguments, &["status", "--porcelain=v2", "-z", "-uall", "--no-renames"]].concat();
@@ -680,7 +678,7 @@ fn status(sandbox: &Sandbox, arguments: &[&str]) -> BTreeMap<String, BTreeSet<&'
             _ => continue,
         };
         let path = record.splitn(words + 1, |&byte| byte == b' ').last().unwrap();
-        // As the report shows what is not UTF-8.
+        // The spelling of the report for names that are not UTF-8.
         let path = String::from_utf8(path.to_vec()).unwrap_or_else(|_| "b\\xff/c".into());
         let states = paths.entry(path).or_default();
         match record[0] {
@@ -699,8 +697,8 @@ fn status(sandbox: &Sandbox, arguments: &[&str]) -> BTreeMap<String, BTreeSet<&'
     paths
 }
 
-/// What git shows is shown; and what is shown besides, git hides: under a setting, under a mark in
-/// the index, or because it is ignored.
+/// Every path of `git status` is reported. Other reported paths are hidden from git: by a setting,
+/// by a mark in the index, or by ignore rules.
 #[test]
 fn paths_match_git_status_and_the_rest_is_hidden_by_git() {
     each(|sandbox, _| {
@@ -719,7 +717,7 @@ fn paths_match_git_status_and_the_rest_is_hidden_by_git() {
             .iter()
             .map(|path| (path["path"].as_str().unwrap().to_owned(), strings(&path["after"])))
             .collect();
-        // As a person types it, under the settings of the repository.
+        // With the settings of the repository.
         let plain = status(sandbox, &[]);
         for (path, states) in &plain {
             let told = ours.get(path).unwrap_or_else(|| panic!("{path} is not told"));
@@ -728,7 +726,7 @@ fn paths_match_git_status_and_the_rest_is_hidden_by_git() {
                 "{path}: {states:?} {told:?}"
             );
         }
-        // With every setting overruled that hides something.
+        // Without the settings that hide changes.
         let settings = [
             "core.fileMode=true",
             "core.checkStat=default",
@@ -760,12 +758,12 @@ fn paths_match_git_status_and_the_rest_is_hidden_by_git() {
                 || overruled.contains_key(path)
                 || (states.contains("hidden from git") && marked.contains(&**path))
                 || (states.contains("ignored leftover") && ignored.contains(&**path))
-                // What is wrong inside a submodule, its own git tells; and of `.git`, none tells.
+                // Changes inside a submodule are reported by its git, those of `.git` by none.
                 || path == "lib"
                 || path.contains("/.git/");
             assert!(explained, "{path}: {states:?}");
         }
-        // What `git diff` finds against the last commit, if there is one.
+        // `git diff` against the last commit, if there is one.
         let diff = sandbox.try_git(&["diff", "--name-only", "-z", "HEAD"]);
         if diff.code == Some(0) {
             for path in diff.out.split_terminator('\0') {

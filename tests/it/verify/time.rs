@@ -1,4 +1,4 @@
-//! Time as a gate.
+//! Limits of the build time.
 
 use std::fs;
 
@@ -9,7 +9,7 @@ use crate::verify::report;
 
 const RECORD: &str = "../runs.jsonl";
 
-/// A record of successful runs that took so many seconds each.
+/// Writes a record of successful runs of these durations.
 fn record(sandbox: &Sandbox, label: &str, seconds: &[f64]) {
     let line = |seconds: &f64| {
         json!({
@@ -44,7 +44,7 @@ fn a_build_that_takes_longer_than_its_budget_fails() {
             && ran.out.ends_with("; the budget is 0.001 s\n"),
         "{ran:?}"
     );
-    // It is told beside what changed, and is no excuse for a failure.
+    // It is reported with the changes, and does not replace the exit code of a failure.
     let ran = sandbox.bakstop(&[
         "verify",
         "--no-diff",
@@ -96,7 +96,7 @@ fn each_run_is_a_line() {
     assert_eq!(lines[0]["commit"], head.trim());
     assert!(lines[0]["seconds"].as_f64().unwrap() < 60.0);
     assert!(lines[0]["started"].as_str().unwrap().starts_with("20"));
-    // What is escaped in the file is escaped at the terminal.
+    // Escaped in the file, and escaped on the terminal.
     let ran = sandbox.bakstop(&["verify", "--history", RECORD]);
     assert!(
         ran.code == Some(0) && ran.out.contains("\"web \\u{001b}[1m\": 1 run, none succeeded\n"),
@@ -129,7 +129,7 @@ fn a_build_that_takes_much_longer_than_usual_fails() {
         ran.out.contains(" % longer than the median of 3 runs (0.010 s); 20 % is allowed\n"),
         "{ran:?}"
     );
-    // The run itself is recorded, whatever comes of it.
+    // The run itself is recorded in any case.
     assert_eq!(lines(&sandbox).len(), 4);
     record(&sandbox, "web", &[900.0]);
     assert_eq!(run("0", "true").code, Some(0));
