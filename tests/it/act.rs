@@ -150,9 +150,9 @@ impl Scene<'_> {
 
 #[track_caller]
 fn assert_step(ran: &Ran, step: &str, passed: bool) {
-    let said =
+    let result =
         if passed { format!("Success - Main {step}") } else { format!("Failure - Main {step}") };
-    assert!(ran.out.contains(&said), "{said}");
+    assert!(ran.out.contains(&result), "{result}");
     assert_eq!(ran.out.matches("Failure - Main").count(), usize::from(!passed));
     assert_eq!(ran.code, Some(i32::from(!passed)));
 }

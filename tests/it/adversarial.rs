@@ -22,7 +22,7 @@ fn staged<T: AsRef<[u8]>>(files: &[(String, T)]) -> Sandbox {
 
 /// The findings within limits of `ulimit` and a minute of CPU time: anything worse than linear
 /// takes many times as long, even in a debug build.
-fn judged(sandbox: &Sandbox, limits: &str, code: i32) -> Vec<Value> {
+fn findings(sandbox: &Sandbox, limits: &str, code: i32) -> Vec<Value> {
     let line = format!("ulimit -c 0; ulimit -t 60; {limits}; exec \"$0\" check --format json");
     let ran = finish(sandbox.command("sh").args(["-c", &line, BAKSTOP]));
     let Ran { out, err, .. } = &ran;
@@ -128,7 +128,7 @@ fn nothing_hides_a_spec_from_a_small_stack() {
         numbered("package.json5", loose.map(String::into_bytes)),
     ]
     .concat();
-    let found = judged(&staged(&files), "ulimit -s 256", 1);
+    let found = findings(&staged(&files), "ulimit -s 256", 1);
     let expected: BTreeSet<String> = files.iter().map(|(path, _)| path.clone()).collect();
     let blocked = paths(&found, "error");
     assert_eq!(blocked, expected, "{:?}", expected.difference(&blocked).collect::<Vec<_>>());
@@ -139,7 +139,7 @@ fn unreadable_manifests_are_warnings_and_texts_without_dependencies_pass() {
     let unreadable =
         ["", " \n", "{", "nul", "\u{feff}", "{\"a\": 01}", "{} {}", "\0"].map(str::to_owned);
     let unreadable = [&unreadable[..], &[nested(100_000, "[", "", "]")]].concat();
-    let told =
+    let warned =
         [numbered("package.json", unreadable), numbered("package.yaml", ["- [a".to_owned()])]
             .concat();
     let passed = numbered(
@@ -147,21 +147,24 @@ fn unreadable_manifests_are_warnings_and_texts_without_dependencies_pass() {
         ["[]", "'x'", "null", "{__proto__: null}", "{dependencies: null}", "{a: [[[[]]]]}"]
             .map(str::to_owned),
     );
-    let found = judged(&staged(&[told.clone(), passed].concat()), "ulimit -s 256", 0);
-    assert_eq!(paths(&found, "warning"), told.iter().map(|(path, _)| path.clone()).collect());
+    let found = findings(&staged(&[warned.clone(), passed].concat()), "ulimit -s 256", 0);
+    assert_eq!(paths(&found, "warning"), warned.iter().map(|(path, _)| path.clone()).collect());
 }
 
 #[test]
 fn manifests_over_the_size_limit_are_not_judged() {
     let field = format!("\"dependencies\": {{\n\"x\": \"{}\"}}", rewritten_spec());
     let manifest = |size: usize| format!("{{\"a\": \"{}\",\n{field}}}", "a".repeat(size));
-    let found = judged(&staged(&[("package.json".to_owned(), manifest(31 * MIB))]), "true", 1);
+    let found = findings(&staged(&[("package.json".to_owned(), manifest(31 * MIB))]), "true", 1);
     assert_eq!((found.len(), &found[0]["place"]["line"]), (1, &Value::from(3)));
     // A file that is too large is not read into memory.
-    let found =
-        judged(&staged(&[("package.json".to_owned(), manifest(50 * MIB))]), "ulimit -v 200000", 1);
-    let said = found[0]["message"].as_str().unwrap();
-    assert!(said.contains("larger than this rule can judge (51 MiB"), "{said}");
+    let found = findings(
+        &staged(&[("package.json".to_owned(), manifest(50 * MIB))]),
+        "ulimit -v 200000",
+        1,
+    );
+    let message = found[0]["message"].as_str().unwrap();
+    assert!(message.contains("larger than this rule can judge (51 MiB"), "{message}");
 }
 
 /// A lockfile of a kind with one rewritten entry, and the line of that entry.
@@ -245,12 +248,12 @@ fn findings_in_large_lockfiles_have_the_right_line() {
         expected.insert((path.clone(), u64::try_from(line).unwrap()));
         files.push((path, text));
     }
-    let found = judged(&staged(&files), "true", 1);
-    let told = found.iter().map(|finding| {
+    let found = findings(&staged(&files), "true", 1);
+    let places = found.iter().map(|finding| {
         assert!(!finding["message"].as_str().unwrap().contains("more line"), "{finding}");
         (finding["path"].as_str().unwrap().to_owned(), finding["place"]["line"].as_u64().unwrap())
     });
-    assert_eq!(told.collect::<BTreeSet<_>>(), expected);
+    assert_eq!(places.collect::<BTreeSet<_>>(), expected);
     assert_eq!(found.len(), 8);
 }
 
@@ -272,7 +275,7 @@ fn lockfiles_of_one_line_and_of_arbitrary_bytes() {
         ("b/package-lock.json".to_owned(), plain.into_bytes()),
         ("c/bun.lockb".to_owned(), packed),
     ];
-    let found = judged(&staged(&files), "true", 1);
+    let found = findings(&staged(&files), "true", 1);
     assert_eq!(paths(&found, "error"), files.iter().map(|(path, _)| path.clone()).collect());
     assert_eq!(found[0]["place"]["column"], column);
 }
@@ -288,14 +291,15 @@ fn a_report_of_ten_thousand_findings_is_a_page() {
         ("yarn.lock".to_owned(), format!("  {spec}\n").repeat(10_000)),
     ];
     let sandbox = staged(&files);
-    let found = judged(&sandbox, "true", 1);
+    let found = findings(&sandbox, "true", 1);
     assert_eq!(found.len(), 102);
-    let said: Vec<&str> =
+    let messages: Vec<&str> =
         found.iter().map(|finding| finding["message"].as_str().unwrap()).collect();
-    assert!(said.contains(&"9900 more places in this file say the same"), "{said:?}");
+    assert!(messages.contains(&"9900 more places in this file say the same"), "{messages:?}");
     assert!(
-        said.contains(&"the lockfile resolves a package from .docker-deps, and 9999 more lines do"),
-        "{said:?}"
+        messages
+            .contains(&"the lockfile resolves a package from .docker-deps, and 9999 more lines do"),
+        "{messages:?}"
     );
     for format in ["human", "sarif", "github", "gitlab", "junit"] {
         let ran = sandbox.bakstop(&["check", "--format", format]);

@@ -79,18 +79,18 @@ fn real_build() {
         .args(["--", "bash", "-e", "-c", CASES])
         .current_dir(room.join("shop")));
 
-    let said = |name: &str| {
+    let results = |name: &str| {
         let read = |ending| fs::read_to_string(room.join(format!("{name}.{ending}"))).unwrap();
         (read("code").trim().to_owned(), read("out"), read("err"), read("status"))
     };
     // Prepared, built and restored: the tree is clean, and only the build prints anything.
-    let (code, out, err, status) = said("good");
+    let (code, out, err, status) = results("good");
     assert_eq!((&*code, &*status), ("0", ""), "{out}{err}");
     assert!(!out.contains("bakstop:") && !err.contains("bakstop:"), "{out}{err}");
     // The image was really built.
     assert_eq!(fs::read_to_string(room.join("image.out")).unwrap(), "web #f00\n");
 
-    let (code, out, err, status) = said("failing");
+    let (code, out, err, status) = results("failing");
     assert_ne!(code, "0", "{out}{err}");
     assert_eq!(status, "");
     assert!(
@@ -102,7 +102,7 @@ fn real_build() {
 
     let cure = "help: the preparation has not been undone; \
                 put the originals back\n    scripts/docker-prep.sh --restore\n";
-    let (code, out, _, status) = said("forgotten");
+    let (code, out, _, status) = results("forgotten");
     assert_eq!((&*code, status.lines().count()), ("1", 3), "{out}");
     for line in [
         "modified          backend/package.json: this dependency points into .docker-deps\n",
@@ -115,21 +115,21 @@ fn real_build() {
         assert!(out.contains(line), "{line}: {out}");
     }
 
-    let (code, out, _, status) = said("installed");
+    let (code, out, _, status) = results("installed");
     assert_eq!((&*code, status.lines().count()), ("1", 1), "{out}");
     let healed = "help: the lockfile kept a trace of the preparation, which --restore does not \
                   undo\n    git checkout HEAD -- pnpm-lock.yaml\n\n\
                   bakstop: the command changed 1 path\n";
     assert!(out.contains("modified  pnpm-lock.yaml: ") && out.ends_with(healed), "{out}");
 
-    let (code, out, _, status) = said("interrupted");
+    let (code, out, _, status) = results("interrupted");
     assert_eq!((&*code, status.lines().count()), ("143", 3), "{out}");
     assert!(
         out.contains(cure)
             && out.contains("the command changed 8 paths; it was ended by signal 15\n"),
         "{out}"
     );
-    let (code, out, err, status) = said("undone");
+    let (code, out, err, status) = results("undone");
     assert_eq!((&*code, &*status), ("143", ""), "{out}{err}");
     assert!(
         err.ends_with(

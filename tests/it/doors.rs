@@ -84,7 +84,7 @@ for code in $codes; do [ "$code" = 0 ] || exit "$code"; done
     }
 
     /// Asserts that a push is refused: no ref moves, and none of its objects stays.
-    fn refused(&self, arguments: &[&str], commit: &str) -> Ran {
+    fn assert_refused(&self, arguments: &[&str], commit: &str) -> Ran {
         let before = self.refs();
         let ran = self.push(arguments);
         assert_eq!(ran.code, Some(1), "{arguments:?}: {ran:?}");
@@ -95,48 +95,48 @@ for code in $codes; do [ "$code" = 0 ] || exit "$code"; done
         ran
     }
 
-    fn accepted(&self, arguments: &[&str]) {
+    fn assert_accepted(&self, arguments: &[&str]) {
         let ran = must(self.push(arguments));
         assert_eq!(ran.err, "", "what passes is quiet");
     }
 }
 
 fn every_kind_of_push(pair: &Pair) {
-    pair.accepted(&["main"]);
+    pair.assert_accepted(&["main"]);
     // An update, a new branch that is not checked out, an annotated tag, and several refs at once.
     pair.clone.write("web/index.js", "export const x = 1;\n");
     pair.commit("web/more.js", "Clean");
-    pair.accepted(&["main"]);
+    pair.assert_accepted(&["main"]);
     pair.clone.git(&["checkout", "-q", "-b", "bad"]);
     let bad = pair.commit("kept.bak", "Back up");
     pair.clone.git(&["tag", "-a", "-m", "x", "v1"]);
     pair.clone.git(&["checkout", "-q", "main"]);
-    let ran = pair.refused(&["bad"], &bad);
+    let ran = pair.assert_refused(&["bad"], &bad);
     let expected = format!("kept.bak in {} (Back up)", bad.get(..12).unwrap());
     assert!(ran.err.contains(&expected), "{ran:?}");
-    pair.refused(&["bad:refs/heads/main"], &bad);
-    pair.refused(&["v1"], &bad);
-    pair.refused(&["bad^{tree}:refs/tags/only-a-tree"], &bad);
-    pair.refused(&["main:refs/heads/good", "bad", "v1"], &bad);
-    pair.accepted(&["main:refs/heads/good"]);
+    pair.assert_refused(&["bad:refs/heads/main"], &bad);
+    pair.assert_refused(&["v1"], &bad);
+    pair.assert_refused(&["bad^{tree}:refs/tags/only-a-tree"], &bad);
+    pair.assert_refused(&["main:refs/heads/good", "bad", "v1"], &bad);
+    pair.assert_accepted(&["main:refs/heads/good"]);
 
     // Added and reverted: the tip is clean, but history is not.
     pair.clone.git(&["checkout", "-q", "-b", "reverted", "bad"]);
     pair.clone.git(&["rm", "-q", "kept.bak"]);
     let reverted = pair.commit("web/x.js", "Undo");
-    pair.refused(&["reverted"], &reverted);
+    pair.assert_refused(&["reverted"], &reverted);
 
     // Forced and deleted; existing commits are not judged again.
     pair.clone.git(&["checkout", "-q", "--orphan", "other"]);
     pair.clone.git(&["rm", "-q", "-r", "-f", "--cached", "."]);
     pair.clone.git(&["add", "web/index.js"]);
     pair.clone.git(&["commit", "-q", "-m", "Another history"]);
-    pair.accepted(&["+other:refs/heads/good"]);
-    pair.refused(&["+bad:refs/heads/good"], &bad);
-    pair.accepted(&[":refs/heads/good"]);
-    pair.accepted(&["main:refs/heads/again"]);
+    pair.assert_accepted(&["+other:refs/heads/good"]);
+    pair.assert_refused(&["+bad:refs/heads/good"], &bad);
+    pair.assert_accepted(&[":refs/heads/good"]);
+    pair.assert_accepted(&["main:refs/heads/again"]);
     let blob = pair.clone.git(&["rev-parse", "main:web/index.js"]);
-    pair.accepted(&[&format!("{}:refs/tags/only-a-blob", blob.trim())]);
+    pair.assert_accepted(&[&format!("{}:refs/tags/only-a-blob", blob.trim())]);
 }
 
 #[test]
@@ -152,7 +152,7 @@ fn every_kind_of_push_is_judged_with_a_delegating_hook() {
 #[test]
 fn the_environment_of_the_client_does_not_reach_the_server() {
     let pair = Pair::plain();
-    pair.accepted(&["main"]);
+    pair.assert_accepted(&["main"]);
     let bad = pair.commit("kept.bak", "Back up");
     let mut push = pair.clone.command("git");
     push.args(["push", "-q", "-o", "BAKSTOP=0", "origin", "main"]);
@@ -172,7 +172,7 @@ fn a_ref_called_head_is_not_the_default_branch() {
     // The server's HEAD names a branch that is never pushed.
     let head = ["symbolic-ref", "HEAD", "refs/heads/trunk"];
     must(finish(pair.clone.command("git").args(head).current_dir(&pair.server)));
-    pair.accepted(&["main"]);
+    pair.assert_accepted(&["main"]);
     pair.clone.git(&["checkout", "-q", "-b", "off"]);
     let text = r#"{ "rules": { "stray-backup": "off" } }"#;
     pair.clone.write("bakstop.json", text);
@@ -182,7 +182,7 @@ fn a_ref_called_head_is_not_the_default_branch() {
     }
     pair.clone.git(&["checkout", "-q", "main"]);
     let bad = pair.commit("kept.bak", "Back up");
-    pair.refused(&["main"], &bad);
+    pair.assert_refused(&["main"], &bad);
 }
 
 #[test]
@@ -195,11 +195,11 @@ fn a_mismatch_is_refused_however_it_gets_into_a_branch() {
     };
     let eight = pins("8.0.0", "8.0.0");
     let nine = pins("9.0.0", "9.0.0");
-    pair.accepted(&["main"]);
+    pair.assert_accepted(&["main"]);
     // First in the middle of a push, which is allowed; then as the tip, where it is no longer new.
     let wrong = pins("9.0.0", "7.7.7");
     let right = pins("9.0.0", "9.0.0");
-    pair.accepted(&[&format!("{right}:refs/heads/x")]);
+    pair.assert_accepted(&[&format!("{right}:refs/heads/x")]);
     let before = pair.refs();
     let ran = pair.push(&[&format!("{wrong}:refs/heads/main")]);
     assert!(ran.code == Some(1) && ran.err.contains("error[package-manager-mismatch]"), "{ran:?}");
@@ -209,16 +209,16 @@ fn a_mismatch_is_refused_however_it_gets_into_a_branch() {
     pair.commit("old.js", "Old");
     pair.clone.git(&["checkout", "-q", "-b", "back", &nine]);
     let back = pins("9.0.0", "8.0.0");
-    pair.refused(&["back:main", "old"], &back);
-    pair.refused(&["back", "old"], &back);
+    pair.assert_refused(&["back:main", "old"], &back);
+    pair.assert_refused(&["back", "old"], &back);
     // A new ref to an existing commit adds nothing.
-    pair.accepted(&[&format!("{wrong}:refs/heads/y")]);
+    pair.assert_accepted(&[&format!("{wrong}:refs/heads/y")]);
 }
 
 #[test]
 fn one_bad_commit_in_a_thousand_is_found() {
     let pair = Pair::delegating();
-    pair.accepted(&["main"]);
+    pair.assert_accepted(&["main"]);
     // Each commit adds a file; the five hundredth also adds a backup.
     let start = pair.clone.git(&["rev-parse", "main"]);
     let mut stream = format!("reset refs/heads/long\nfrom {}\n\n", start.trim());
@@ -247,9 +247,9 @@ fn one_bad_commit_in_a_thousand_is_found() {
             .stdin(fs::File::open(&file).unwrap()),
     ));
     let tip = pair.clone.git(&["rev-parse", "long"]).trim().to_owned();
-    let ran = pair.refused(&["long"], &tip);
+    let ran = pair.assert_refused(&["long"], &tip);
     assert!(ran.err.contains("(Commit 500)") && ran.err.contains("1 error in 1 file"), "{ran:?}");
-    pair.accepted(&[&format!(
+    pair.assert_accepted(&[&format!(
         "{}:refs/heads/long",
         pair.clone.git(&["rev-parse", "long~500"]).trim()
     )]);
@@ -404,7 +404,7 @@ fn strict() -> Sandbox {
 
 /// Asserts that the operation stops and that the two printed commands, to abort and to continue,
 /// work.
-fn stops(sandbox: &Sandbox, operation: &[&str], give_up: &str, go_on: &[&str]) {
+fn assert_stops(sandbox: &Sandbox, operation: &[&str], give_up: &str, go_on: &[&str]) {
     let head = sandbox.git(&["rev-parse", "HEAD"]);
     let verb = operation[0];
     let shell = |command: &str| {
@@ -454,14 +454,14 @@ fn stops(sandbox: &Sandbox, operation: &[&str], give_up: &str, go_on: &[&str]) {
 
 #[test]
 fn strict_stops_a_cherry_pick() {
-    stops(
+    assert_stops(
         &strict(),
         &["cherry-pick", "bad"],
         "git cherry-pick --abort",
         &["git cherry-pick --continue"],
     );
     let (abort, go_on) = ("git cherry-pick --abort", "git cherry-pick --continue");
-    stops(&strict(), &["cherry-pick", "bad", "side"], abort, &[go_on]);
+    assert_stops(&strict(), &["cherry-pick", "bad", "side"], abort, &[go_on]);
 }
 
 #[test]
@@ -471,10 +471,15 @@ fn strict_stops_a_revert() {
     sandbox.git(&["checkout", "-q", "side"]);
     sandbox.git(&["checkout", "-q", "main", "--", "web/package.json"]);
     sandbox.git(&["commit", "-q", "-m", "Restore"]);
-    stops(&sandbox, &["revert", "--no-edit", "HEAD"], "git reset --merge", &["git commit"]);
+    assert_stops(&sandbox, &["revert", "--no-edit", "HEAD"], "git reset --merge", &["git commit"]);
     sandbox.git(&["reset", "-q", "--hard", "HEAD~1"]);
     let go_on = ["git commit", "git revert --continue"];
-    stops(&sandbox, &["revert", "--no-edit", "HEAD", "HEAD~1"], "git revert --abort", &go_on);
+    assert_stops(
+        &sandbox,
+        &["revert", "--no-edit", "HEAD", "HEAD~1"],
+        "git revert --abort",
+        &go_on,
+    );
 }
 
 #[test]
@@ -482,7 +487,7 @@ fn strict_stops_a_rebase() {
     let sandbox = strict();
     sandbox.git(&["checkout", "-q", "side"]);
     let go_on = ["git commit", "git rebase --edit-todo", "git rebase --continue"];
-    stops(&sandbox, &["rebase", "main"], "git rebase --abort", &go_on);
+    assert_stops(&sandbox, &["rebase", "main"], "git rebase --abort", &go_on);
 }
 
 #[test]
@@ -503,14 +508,14 @@ fn strict_reports_the_same_as_pre_commit_for_a_plain_commit() {
 #[test]
 fn a_deletion_passes_even_with_a_broken_configuration() {
     let pair = Pair::plain();
-    pair.accepted(&["main", "main:refs/heads/other"]);
+    pair.assert_accepted(&["main", "main:refs/heads/other"]);
     // A configuration from before the installation, which is invalid.
     fs::rename(pair.server.join("hooks/pre-receive"), pair.server.join("aside")).unwrap();
     pair.clone.write("bakstop.json", "{ \"rulez\": {} }");
     let broken = pair.commit("web/x.js", "Break");
-    pair.accepted(&["main"]);
+    pair.assert_accepted(&["main"]);
     fs::rename(pair.server.join("aside"), pair.server.join("hooks/pre-receive")).unwrap();
-    pair.accepted(&[":refs/heads/other"]);
+    pair.assert_accepted(&[":refs/heads/other"]);
     let next = pair.commit("web/y.js", "Next");
     let ran = pair.push(&["main"]);
     assert!(ran.code == Some(1) && ran.err.contains("goes before it"), "{ran:?}");

@@ -70,25 +70,26 @@ impl Place {
     }
 
     /// Tests each environment that this machine has.
-    fn try_all(&self, environments: &[Odd]) {
+    fn check_all(&self, environments: &[Odd]) {
         for environment in environments {
-            self.try_one(environment);
+            self.check_one(environment);
         }
     }
 
-    fn try_one(&self, environment: &Odd) {
+    fn check_one(&self, environment: &Odd) {
         let Odd { name, codes, may_lack, .. } = environment;
         let sandbox = self.guarded();
-        let possible = in_it(&sandbox, environment, &[Path::new("true")]);
+        let possible = run_in(&sandbox, environment, &[Path::new("true")]);
         if possible.code != Some(0) {
             assert!(may_lack, "{name}: {possible:?}");
             println!("not tested: {name}: this machine cannot make it: {}", possible.err.trim());
             return;
         }
         // A rewritten manifest, then a clean change.
-        let bad = self.judged(environment, |sandbox| sandbox.rewrite("web/package.json"));
-        let clean = self
-            .judged(environment, |sandbox| sandbox.write("web/index.js", "export const x = 1;\n"));
+        let bad = self.exit_codes(environment, |sandbox| sandbox.rewrite("web/package.json"));
+        let clean = self.exit_codes(environment, |sandbox| {
+            sandbox.write("web/index.js", "export const x = 1;\n")
+        });
         println!("{name}: check {:?} {:?}, commit {:?} {:?}", bad.0, clean.0, bad.1, clean.1);
         assert!(bad.0 != Some(0) && bad.1 != Some(0), "{name}: {bad:?}");
         if let Some(codes) = codes {
@@ -97,20 +98,24 @@ impl Place {
     }
 
     /// The exit codes of `check` and of `git commit` for one change.
-    fn judged(&self, environment: &Odd, change: impl Fn(&Sandbox)) -> (Option<i32>, Option<i32>) {
+    fn exit_codes(
+        &self,
+        environment: &Odd,
+        change: impl Fn(&Sandbox),
+    ) -> (Option<i32>, Option<i32>) {
         let name = environment.name;
         let sandbox = self.guarded();
         change(&sandbox);
         sandbox.git(&["add", "-A"]);
         let program = self.program();
-        let check = in_it(&sandbox, environment, &[&program, Path::new("check")]);
+        let check = run_in(&sandbox, environment, &[&program, Path::new("check")]);
         if check.code == Some(2) && !environment.line.contains("2>") {
             assert!(check.err.contains("error: could not "), "{name}: {check:?}");
         }
         self.assert_report_is_whole(&sandbox, environment, &check);
         let before = sandbox.git(&["rev-parse", "HEAD"]);
         let commit =
-            in_it(&sandbox, environment, &["git", "commit", "-q", "-m", "x"].map(Path::new));
+            run_in(&sandbox, environment, &["git", "commit", "-q", "-m", "x"].map(Path::new));
         let made = sandbox.git(&["rev-parse", "HEAD"]) != before;
         assert_eq!(made, commit.code == Some(0), "{name}: {commit:?}");
         // The file is still staged, or committed, and no temporary files are left.
@@ -127,7 +132,7 @@ impl Place {
         fs::write(&report, "old").unwrap();
         fs::set_permissions(&report, fs::Permissions::from_mode(0o666)).unwrap();
         let words = ["check", "--format", "json", "--output"].map(Path::new);
-        let ran = in_it(
+        let ran = run_in(
             sandbox,
             environment,
             &[&[self.program().as_path()], &words[..], &[report.as_path()]].concat(),
@@ -137,10 +142,10 @@ impl Place {
             .is_ok_and(|report| report["schema"].is_string());
         assert!(whole || text == "old", "{name}: {text}");
         assert!(ran.code != Some(0) || whole && check.code == Some(0), "{name}: {ran:?}");
-        let beside =
+        let names =
             fs::read_dir(sandbox.outside()).unwrap().map(|entry| entry.unwrap().file_name());
         let scraps: Vec<_> =
-            beside.filter(|name| name.to_string_lossy().starts_with(".tmp")).collect();
+            names.filter(|name| name.to_string_lossy().starts_with(".tmp")).collect();
         assert!(
             scraps.is_empty() || ran.code.is_none_or(|code| code > 2),
             "{name}: {scraps:?} {ran:?}"
@@ -149,7 +154,7 @@ impl Place {
 }
 
 /// Runs a command in an environment.
-fn in_it(sandbox: &Sandbox, environment: &Odd, words: &[&Path]) -> Ran {
+fn run_in(sandbox: &Sandbox, environment: &Odd, words: &[&Path]) -> Ran {
     let mut command = sandbox.command("sh");
     command.args(["-c", environment.line, "sh"]).args(words);
     finish(&mut command)
@@ -157,7 +162,7 @@ fn in_it(sandbox: &Sandbox, environment: &Odd, words: &[&Path]) -> Ran {
 
 #[test]
 fn few_variables_are_set() {
-    Place::new().try_all(&[
+    Place::new().check_all(&[
         odd("as usual", r#"exec "$@""#, USUAL),
         odd("nothing but what git needs", r#"exec env -i PATH=/usr/bin:/bin "$@""#, USUAL),
         odd("the PATH of a desktop", r#"PATH=/usr/bin:/bin HOME=/nonexistent exec "$@""#, USUAL),
@@ -196,7 +201,7 @@ const TO_NOBODY: &str =
 
 #[test]
 fn streams_are_closed_full_or_unread() {
-    Place::new().try_all(&[
+    Place::new().check_all(&[
         odd("no standard input", r#"exec "$@" <&-"#, USUAL),
         odd("no standard output", r#"exec "$@" >&-"#, USUAL),
         odd("no standard error", r#"exec "$@" 2>&-"#, USUAL),
@@ -218,7 +223,7 @@ fn streams_are_closed_full_or_unread() {
 
 #[test]
 fn limits_and_rights_are_low() {
-    Place::new().try_all(&[
+    Place::new().check_all(&[
         odd("64 open files", r#"ulimit -n 64; exec "$@""#, USUAL),
         odd("16 open files", r#"ulimit -n 16; exec "$@""#, USUAL),
         tight("8 open files", r#"ulimit -n 8; exec "$@""#),
@@ -265,7 +270,7 @@ const GIT_CANNOT_WRITE: [i32; 4] = [1, 0, 128, 128];
 fn another_user_owns_the_repository() {
     let trusting =
         "export GIT_CONFIG_COUNT=1 GIT_CONFIG_KEY_0=safe.directory GIT_CONFIG_VALUE_0='*'; ";
-    Place::new().try_all(&as_root(&[
+    Place::new().check_all(&as_root(&[
         ("a user who does not own it", r#"exec {nobody} "$@""#, Some(GIT_REFUSES)),
         (
             "one who trusts it",
@@ -318,7 +323,7 @@ fn another_user_owns_the_repository() {
 #[test]
 fn directories_are_missing_or_read_only() {
     let mounted = |line: &str| format!(r#"exec unshare -m sh -c '{line} && exec "$@"' sh "$@""#);
-    Place::new().try_all(&as_root(&[
+    Place::new().check_all(&as_root(&[
         (
             "a directory that was removed",
             r#"mkdir -p web/gone && cd web/gone && rmdir ../gone && exec "$@""#,
@@ -380,8 +385,8 @@ fn a_guard_that_cannot_answer_never_passes() {
         &["uninstall", "--dry-run"],
     ] {
         let mut command = sandbox.command(place.program());
-        let told = finish(command.args(words));
-        assert!(told.code == Some(0) && !told.out.is_empty(), "{words:?}: {told:?}");
+        let printed = finish(command.args(words));
+        assert!(printed.code == Some(0) && !printed.out.is_empty(), "{words:?}: {printed:?}");
         let ran = finish(
             sandbox
                 .command("sh")

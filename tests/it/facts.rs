@@ -23,7 +23,7 @@ fn cases(text: &str) -> Vec<Value> {
 fn verdict(programs: &Path, manifest: &str) -> &'static str {
     let directory = tempfile::tempdir().unwrap();
     fs::write(directory.path().join("package.json"), manifest).unwrap();
-    let said = ["pnpm", "yarn"].map(|manager| {
+    let answers = ["pnpm", "yarn"].map(|manager| {
         let ran = finish(
             Command::new(programs.join("corepack"))
                 .args([manager, "--version"])
@@ -34,9 +34,9 @@ fn verdict(programs: &Path, manifest: &str) -> &'static str {
         );
         format!("{}{}", ran.out, ran.err)
     });
-    if said.iter().any(|said| said.contains("This project is configured to use")) {
+    if answers.iter().any(|answer| answer.contains("This project is configured to use")) {
         "valid"
-    } else if said.iter().all(|said| said.contains("Network access disabled")) {
+    } else if answers.iter().all(|answer| answer.contains("Network access disabled")) {
         "absent"
     } else {
         "invalid"
@@ -54,12 +54,12 @@ fn real_facts_of_corepack() {
             let mut wrong = Vec::new();
             while let Some(case) = cases.get(next.fetch_add(1, Ordering::Relaxed)) {
                 let manifest = case["manifest"].as_str().unwrap();
-                let said = verdict(&programs, manifest);
+                let answer = verdict(&programs, manifest);
                 // A `devEngines` with a manager but no version refuses the others and pins nothing;
                 // one that only warns refuses nothing.
-                let names_one = said == "valid" && manifest.contains("devEngines");
-                if case["verdict"] != said && !names_one && !manifest.contains("onFail") {
-                    wrong.push(format!("{manifest}: {said}, and not {}", case["verdict"]));
+                let names_one = answer == "valid" && manifest.contains("devEngines");
+                if case["verdict"] != answer && !names_one && !manifest.contains("onFail") {
+                    wrong.push(format!("{manifest}: {answer}, and not {}", case["verdict"]));
                 }
             }
             wrong
@@ -78,19 +78,19 @@ import json, os, string, sys, tempfile, dockerfile
 def upper(text):
     return "".join(c.upper() if c in string.ascii_letters else c for c in text)
 
-said = []
+answers = []
 path = os.path.join(tempfile.mkdtemp(), "Dockerfile")
 for text in json.load(sys.stdin):
     with open(path, "wb") as file:
         file.write(text.encode())
     try:
-        said.append([
+        answers.append([
             [upper(c.cmd or ""), c.start_line, c.end_line, list(c.flags), list(c.value)]
             for c in dockerfile.parse_file(path)
         ])
     except (dockerfile.GoParseError, UnicodeDecodeError):
-        said.append(None)
-json.dump(said, sys.stdout)
+        answers.append(None)
+json.dump(answers, sys.stdout)
 "#;
 
 #[test]
@@ -121,10 +121,10 @@ fn real_facts_of_buildkit() {
             .env("PYTHONPATH", &target)
             .stdin(fs::File::open(&input).unwrap()),
     );
-    let said: Vec<Value> =
+    let answers: Vec<Value> =
         serde_json::from_str(&ran.out).unwrap_or_else(|error| panic!("{error}: {}", ran.err));
     let mut counts = BTreeMap::new();
-    for (case, said) in cases.iter().zip(&said) {
+    for (case, answer) in cases.iter().zip(&answers) {
         let recorded = case["instructions"].as_array().map(|instructions| {
             let flags = |fact: &Value| {
                 fact.get("flags").cloned().unwrap_or_else(|| Value::Array(Vec::new()))
@@ -142,8 +142,8 @@ fn real_facts_of_buildkit() {
         });
         // BuildKit has changed since the version in the package.
         let lags = case["lags"] == true;
-        let same = *said == recorded.unwrap_or(Value::Null);
-        assert!(same || lags, "{}\n{said}\n{case}", case["file"]);
+        let same = *answer == recorded.unwrap_or(Value::Null);
+        assert!(same || lags, "{}\n{answer}\n{case}", case["file"]);
         *counts.entry((same, lags)).or_insert(0) += 1;
     }
     assert!(counts[&(true, false)] > 500, "{counts:?}");

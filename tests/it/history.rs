@@ -261,7 +261,7 @@ fn the_new_paths_of_each_commit_match_git() {
             "--format=@%s",
         ];
         let log = sandbox.git(&[&["log"], &how[..], &[revision]].concat());
-        let (mut subject, mut theirs, mut told) = ("", BTreeSet::new(), BTreeSet::new());
+        let (mut subject, mut theirs, mut reported) = ("", BTreeSet::new(), BTreeSet::new());
         for line in log.lines().filter(|line| !line.is_empty()) {
             if let Some(name) = line.strip_prefix('@') {
                 subject = name;
@@ -271,7 +271,9 @@ fn the_new_paths_of_each_commit_match_git() {
             let (content, status) = about.rsplit_once(' ').unwrap();
             let blob = content.rsplit(' ').next().unwrap();
             // The same content at the same path is reported once.
-            if path.ends_with("package.json") && !status.ends_with('D') && told.insert((path, blob))
+            if path.ends_with("package.json")
+                && !status.ends_with('D')
+                && reported.insert((path, blob))
             {
                 theirs.insert((path.to_owned(), subject.to_owned()));
             }
@@ -636,15 +638,15 @@ fn the_printed_steps_work() {
     let sandbox = added_and_reverted();
     sandbox.git(&["checkout", "-q", "main"]);
     let advice = |sandbox: &Sandbox| sandbox.bakstop(&["check", "--range", "main..topic"]).out;
-    let told = advice(&sandbox);
+    let help = advice(&sandbox);
     assert!(
-        told.contains("help: with its branch checked out, mark the commits named above"),
-        "{told}"
+        help.contains("help: with its branch checked out, mark the commits named above"),
+        "{help}"
     );
     sandbox.git(&["checkout", "-q", "topic"]);
-    let told = advice(&sandbox);
-    assert!(told.contains("help: mark the commits named above"), "{told}");
-    let rebase = told.lines().find_map(|line| line.trim().strip_prefix("git ")).unwrap();
+    let help = advice(&sandbox);
+    assert!(help.contains("help: mark the commits named above"), "{help}");
+    let rebase = help.lines().find_map(|line| line.trim().strip_prefix("git ")).unwrap();
     let git = |command: &str| {
         let arguments: Vec<&str> = command.trim_start_matches("git ").split(' ').collect();
         let editor = "sed -i -E 's/^pick (.* (Prepare|Back up))$/edit \\1/'";
@@ -661,7 +663,7 @@ fn the_printed_steps_work() {
     sandbox.git(&["checkout", "-q", "main", "--", "web/package.json"]);
     sandbox.write("web/more.js", "");
     sandbox.git(&["add", "-A"]);
-    assert!(told.contains("    git commit --amend && git rebase --continue\n"), "{told}");
+    assert!(help.contains("    git commit --amend && git rebase --continue\n"), "{help}");
     assert_eq!((git("git commit --amend"), git("git rebase --continue")), (Some(0), Some(0)));
     sandbox.git(&["rm", "-q", "old.bak"]);
     sandbox.write("web/other.js", "");
@@ -683,11 +685,11 @@ fn the_printed_steps_work() {
     sandbox.git(&["commit", "-q", "-m", "Merge"]);
     sandbox.write("after.js", "");
     commit(&sandbox, "After");
-    let told = sandbox.bakstop(&["check", "--range", "main..merged"]).out;
+    let out = sandbox.bakstop(&["check", "--range", "main..merged"]).out;
     assert!(
-        told.contains("rebase -i --rebase-merges ")
-            && told.contains("put a line \"break\" behind its line"),
-        "{told}"
+        out.contains("rebase -i --rebase-merges ")
+            && out.contains("put a line \"break\" behind its line"),
+        "{out}"
     );
 }
 
@@ -703,8 +705,8 @@ fn an_allowance_in_the_range_must_be_sent_first() {
     sandbox.git(&["add", "-A", "-f"]);
     assert_eq!(sandbox.bakstop(&["check"]).code, Some(0));
     sandbox.git(&["commit", "-q", "-m", "Allow"]);
-    let told = sandbox.bakstop(&["check", "--range", "main..topic"]).out;
+    let out = sandbox.bakstop(&["check", "--range", "main..topic"]).out;
     let expected = "help: bakstop.json:1:13 allows stray-backup in a.bak, but counts only once it \
                     is in main: send that file first\n";
-    assert!(told.contains(expected), "{told}");
+    assert!(out.contains(expected), "{out}");
 }

@@ -11,34 +11,34 @@ use std::process::{Command, Stdio};
 use crate::support::{BAKSTOP, Ran, Sandbox, finish, rewritten_spec};
 
 /// Every file below a directory: its type and permission bits, and its bytes or target.
-pub(crate) type Picture = BTreeMap<PathBuf, (u32, Vec<u8>)>;
+pub(crate) type Snapshot = BTreeMap<PathBuf, (u32, Vec<u8>)>;
 
-pub(crate) fn picture(directory: &Path) -> Picture {
-    let mut picture = Picture::new();
+pub(crate) fn snapshot(directory: &Path) -> Snapshot {
+    let mut snapshot = Snapshot::new();
     for entry in fs::read_dir(directory).into_iter().flatten() {
         let path = entry.unwrap().path();
         let metadata = path.symlink_metadata().unwrap();
         let bytes = if metadata.is_symlink() {
             fs::read_link(&path).unwrap().into_os_string().into_vec()
         } else if metadata.is_dir() {
-            picture.extend(self::picture(&path));
+            snapshot.extend(self::snapshot(&path));
             Vec::new()
         } else {
             fs::read(&path).unwrap()
         };
-        picture.insert(path, (metadata.mode(), bytes));
+        snapshot.insert(path, (metadata.mode(), bytes));
     }
-    picture
+    snapshot
 }
 
 /// The hooks, husky's files and the configuration: everything that an installation may touch.
-pub(crate) fn state(sandbox: &Sandbox) -> Picture {
-    let mut picture = picture(&sandbox.top.join(".git/hooks"));
+pub(crate) fn state(sandbox: &Sandbox) -> Snapshot {
+    let mut snapshot = snapshot(&sandbox.top.join(".git/hooks"));
     for name in [".husky", ".githooks"] {
-        picture.extend(self::picture(&sandbox.top.join(name)));
+        snapshot.extend(self::snapshot(&sandbox.top.join(name)));
     }
-    picture.insert(".git/config".into(), (0, fs::read(sandbox.top.join(".git/config")).unwrap()));
-    picture
+    snapshot.insert(".git/config".into(), (0, fs::read(sandbox.top.join(".git/config")).unwrap()));
+    snapshot
 }
 
 pub(crate) fn script(sandbox: &Sandbox, path: &str, text: &str) {
@@ -61,7 +61,7 @@ pub(crate) fn must(ran: Ran) -> Ran {
     ran
 }
 
-pub(crate) fn installed(sandbox: &Sandbox) {
+pub(crate) fn install(sandbox: &Sandbox) {
     must(sandbox.bakstop(&["install"]));
 }
 
@@ -132,7 +132,7 @@ fn a_commit_is_blocked_until_it_is_fixed() {
     let sandbox = Sandbox::workspace();
     let before = state(&sandbox);
     assert_eq!(sandbox.bakstop(&["status"]).code, Some(1));
-    installed(&sandbox);
+    install(&sandbox);
     assert_eq!(must(sandbox.bakstop(&["status"])).out.matches("in force").count(), 4);
     assert_guarded(&sandbox);
     assert_ne!(state(&sandbox), before);
@@ -145,7 +145,7 @@ fn a_commit_is_blocked_until_it_is_fixed() {
 #[test]
 fn every_way_to_commit_is_judged() {
     let sandbox = Sandbox::workspace();
-    installed(&sandbox);
+    install(&sandbox);
     sandbox.rewrite("web/package.json");
     let message = ["commit", "-q", "-m", "x"];
     for arguments in [&["-a"][..], &["web/package.json"], &["--amend", "-a"]] {
@@ -166,7 +166,7 @@ fn a_merge_is_judged() {
     stage_bad(&sandbox);
     must(commit(&sandbox));
     sandbox.git(&["checkout", "-q", "main"]);
-    installed(&sandbox);
+    install(&sandbox);
     let ran = sandbox.try_git(&["merge", "-q", "--no-ff", "--no-edit", "side"]);
     assert_ne!(ran.code, Some(0), "{ran:?}");
     assert!(ran.err.contains("the merge is blocked"), "{ran:?}");
@@ -178,7 +178,7 @@ fn a_merge_is_judged() {
 fn installing_twice_changes_nothing() {
     let sandbox = Sandbox::workspace();
     script(&sandbox, ".git/hooks/pre-commit", "#!/bin/sh\nexit 0\n");
-    installed(&sandbox);
+    install(&sandbox);
     let hook = sandbox.top.join(".git/hooks/pre-commit");
     let (before, written) = (state(&sandbox), hook.metadata().unwrap().ino());
     assert_eq!(must(sandbox.bakstop(&["install"])).out, "bakstop: already installed\n");
@@ -202,7 +202,7 @@ fn a_dry_run_prints_the_plan_and_changes_nothing() {
          bakstop: nothing was changed (--dry-run)\n"
     );
     assert_eq!(state(&sandbox), before);
-    installed(&sandbox);
+    install(&sandbox);
     let before = state(&sandbox);
     assert_eq!(
         must(sandbox.bakstop(&["uninstall", "--dry-run"])).out,
@@ -220,7 +220,7 @@ fn an_existing_hook_keeps_running_and_cannot_disable_the_guard() {
     let log = sandbox.outside().join("log");
     let hook = format!("#!/bin/sh\necho \"$0 $# $PWD\" >> '{}'\nexit 0\n", log.display());
     script(&sandbox, ".git/hooks/pre-commit", &hook);
-    installed(&sandbox);
+    install(&sandbox);
     assert_guarded(&sandbox);
     let line = format!(
         ".git/hooks/pre-commit.before-bakstop 0 {}\n",
@@ -233,7 +233,7 @@ fn an_existing_hook_keeps_running_and_cannot_disable_the_guard() {
 fn a_hook_that_fails_ends_the_commit_and_one_that_stages_is_judged() {
     let sandbox = Sandbox::workspace();
     script(&sandbox, ".git/hooks/pre-commit", "#!/bin/sh\necho no >&2\nexit 3\n");
-    installed(&sandbox);
+    install(&sandbox);
     sandbox.write("web/index.js", "x\n");
     sandbox.git(&["add", "-A"]);
     let ran = commit(&sandbox);
@@ -280,7 +280,7 @@ fn uninstalling_restores_the_previous_hooks() {
         let hooks = sandbox.top.join(".git/hooks");
         setup(&hooks);
         let before = state(&sandbox);
-        installed(&sandbox);
+        install(&sandbox);
         assert_guarded(&sandbox);
         must(sandbox.bakstop(&["uninstall"]));
         assert_eq!(state(&sandbox), before, "{what}");
@@ -297,7 +297,7 @@ fn write(hooks: &Path, text: &str, mode: u32) {
 fn later_changes_by_others_are_kept() {
     let sandbox = Sandbox::workspace();
     script(&sandbox, ".git/hooks/pre-commit", "#!/bin/sh\nexit 0\n");
-    installed(&sandbox);
+    install(&sandbox);
     let hook = sandbox.top.join(".git/hooks/pre-commit");
     let ours = fs::read_to_string(&hook).unwrap();
 
@@ -333,7 +333,7 @@ fn later_changes_by_others_are_kept() {
 #[test]
 fn a_client_with_a_bare_path_finds_the_program() {
     let sandbox = Sandbox::workspace();
-    installed(&sandbox);
+    install(&sandbox);
     stage_bad(&sandbox);
     let bare = finish(
         sandbox.command("git").args(["commit", "-q", "-m", "x"]).env("PATH", "/usr/bin:/bin"),
@@ -516,9 +516,9 @@ fn husky_gets_a_block_in_its_tracked_file() {
     ] {
         let sandbox = with_husky(Some(hook));
         sandbox.write(".husky/_/husky.sh", "");
-        let (before, stubs) = (state(&sandbox), picture(&sandbox.top.join(".husky/_")));
-        installed(&sandbox);
-        assert_eq!(picture(&sandbox.top.join(".husky/_")), stubs, "never there");
+        let (before, stubs) = (state(&sandbox), snapshot(&sandbox.top.join(".husky/_")));
+        install(&sandbox);
+        assert_eq!(snapshot(&sandbox.top.join(".husky/_")), stubs, "never there");
         assert!(!sandbox.top.join(".git/hooks/pre-commit").exists());
         must(sandbox.bakstop(&["status"]));
         assert_eq!(must(sandbox.bakstop(&["install"])).out, "bakstop: already installed\n");
@@ -534,7 +534,7 @@ fn husky_gets_a_block_in_its_tracked_file() {
 #[test]
 fn husky_a_failing_rest_ends_the_commit_and_a_staging_rest_is_judged() {
     let sandbox = with_husky(Some("echo one >&2\nfalse\necho two >&2\n"));
-    installed(&sandbox);
+    install(&sandbox);
     sandbox.write("web/index.js", "x\n");
     sandbox.git(&["add", "-A"]);
     let ran = commit(&sandbox);
@@ -544,7 +544,7 @@ fn husky_a_failing_rest_ends_the_commit_and_a_staging_rest_is_judged() {
         "[ $# = 0 ]\ncp bad.json web/package.json\ngit add web/package.json\nexit 0\n",
     ));
     sandbox.write("bad.json", format!("{{\"dependencies\": {{\"a\": \"{}\"}}}}", rewritten_spec()));
-    installed(&sandbox);
+    install(&sandbox);
     sandbox.write("web/index.js", "x\n");
     sandbox.git(&["add", "web/index.js"]);
     let ran = commit(&sandbox);
@@ -555,7 +555,7 @@ fn husky_a_failing_rest_ends_the_commit_and_a_staging_rest_is_judged() {
 fn husky_merges_subdirectories_bare_paths_and_missing_programs() {
     let sandbox = with_husky(None);
     let before = state(&sandbox);
-    installed(&sandbox);
+    install(&sandbox);
     sandbox.git(&["add", "-A"]);
     must(commit(&sandbox));
     assert_guarded(&sandbox);
@@ -604,7 +604,7 @@ fn husky_keeps_every_byte_outside_the_block() {
         fs::write(&hook, text).unwrap();
         fs::set_permissions(&hook, fs::Permissions::from_mode(mode)).unwrap();
         let before = state(&sandbox);
-        installed(&sandbox);
+        install(&sandbox);
         assert_eq!(hook.metadata().unwrap().mode() & 0o777, mode);
         must(sandbox.bakstop(&["uninstall"]));
         assert_eq!(state(&sandbox), before, "{text:?}");
@@ -614,7 +614,7 @@ fn husky_keeps_every_byte_outside_the_block() {
     sandbox.write("tools/pre-commit", "true\n");
     symlink("../tools/pre-commit", sandbox.top.join(".husky/pre-commit")).unwrap();
     let before = state(&sandbox);
-    installed(&sandbox);
+    install(&sandbox);
     assert!(sandbox.top.join(".husky/pre-commit").is_symlink());
     assert_guarded(&sandbox);
     must(sandbox.bakstop(&["uninstall"]));
@@ -625,7 +625,7 @@ fn husky_keeps_every_byte_outside_the_block() {
 #[test]
 fn husky_everything_that_disables_it_is_reported() {
     let sandbox = with_husky(Some("true\n"));
-    installed(&sandbox);
+    install(&sandbox);
     let status =
         |name: &str, value: &str| finish(sandbox.command(BAKSTOP).arg("status").env(name, value));
     assert_eq!(status("UNRELATED", "0").code, Some(0));
@@ -646,7 +646,7 @@ fn husky_everything_that_disables_it_is_reported() {
     let hook = fs::read_to_string(sandbox.top.join(".husky/pre-commit")).unwrap();
     sandbox.write(".husky/pre-commit", format!("exit 0\n{hook}"));
     assert!(sandbox.bakstop(&["status"]).out.contains("stand before the block"));
-    installed(&sandbox);
+    install(&sandbox);
     must(sandbox.bakstop(&["status"]));
     assert_guarded(&sandbox);
     // The block with CRLF line endings.
@@ -724,7 +724,7 @@ fi
     for hook in [None, Some(script_of_husky), Some("#!/bin/sh\nexit 0\n")] {
         let sandbox = husky_8(hook);
         let before = state(&sandbox);
-        installed(&sandbox);
+        install(&sandbox);
         must(sandbox.bakstop(&["status"]));
         stage_bad(&sandbox);
         let ran = commit(&sandbox);
@@ -745,11 +745,11 @@ fi
     );
 }
 
-pub(crate) fn assert_refused(sandbox: &Sandbox, arguments: &[&str], said: &[&str]) {
+pub(crate) fn assert_refused(sandbox: &Sandbox, arguments: &[&str], lines: &[&str]) {
     let before = state(sandbox);
     let ran = sandbox.bakstop(arguments);
     assert_eq!(ran.code, Some(2), "{ran:?}");
-    for part in said {
+    for part in lines {
         assert!(ran.err.contains(part), "{part}: {ran:?}");
     }
     assert_eq!(state(sandbox), before, "a refusal changes nothing");
@@ -797,7 +797,7 @@ fn hooks_of_other_managers_are_refused_with_the_lines_to_add() {
     must(sandbox.bakstop(&["status"]));
     assert_guarded(&sandbox);
 
-    for (hook, said) in [
+    for (hook, lines) in [
         ("call_lefthook run \"pre-commit\" \"$@\"\n", &lefthook[..]),
         (
             "# File generated by pre-commit: https://pre-commit.com\n",
@@ -827,7 +827,7 @@ fn hooks_of_other_managers_are_refused_with_the_lines_to_add() {
     ] {
         let sandbox = Sandbox::workspace();
         script(&sandbox, ".git/hooks/pre-commit", &format!("#!/bin/sh\n{hook}"));
-        assert_refused(&sandbox, &["install"], said);
+        assert_refused(&sandbox, &["install"], lines);
     }
     let sandbox = Sandbox::workspace();
     sandbox.write("package.json", "{ \"simple-git-hooks\": { \"pre-commit\": \"npm test\" } }\n");
@@ -882,7 +882,7 @@ fn user_wide_hooks_are_refused_with_the_lines_to_add() {
     let error = sandbox.bakstop(&["install"]).err;
     let line = error.lines().find(|line| line.contains("git config core.hooksPath")).unwrap();
     must(finish(sandbox.command("sh").args(["-c", line])));
-    installed(&sandbox);
+    install(&sandbox);
     assert_guarded(&sandbox);
 
     let sandbox = Sandbox::workspace();
@@ -903,11 +903,11 @@ fn user_wide_hooks_are_refused_with_the_lines_to_add() {
 #[test]
 fn disabled_hooks_are_enabled_without_a_path() {
     let sandbox = Sandbox::workspace();
-    for (value, said) in
+    for (value, reason) in
         [("", "core.hooksPath is empty"), ("/dev/null", "core.hooksPath is /dev/null")]
     {
         sandbox.git(&["config", "core.hooksPath", value]);
-        let cause = format!("hooks are switched off: {said} (file:.git/config)");
+        let cause = format!("hooks are switched off: {reason} (file:.git/config)");
         assert_refused(
             &sandbox,
             &["install"],
@@ -925,7 +925,7 @@ fn disabled_hooks_are_enabled_without_a_path() {
         );
     }
     sandbox.git(&["config", "--unset", "core.hooksPath"]);
-    installed(&sandbox);
+    install(&sandbox);
     sandbox.git(&["config", "extensions.worktreeConfig", "true"]);
     sandbox.git(&["config", "--worktree", "core.hooksPath", "/dev/null"]);
     assert_refused(&sandbox, &["install"], &["  git config --worktree --unset core.hooksPath\n"]);
@@ -942,11 +942,11 @@ fn a_kept_hook_that_is_not_executable_is_not_reported_as_running() {
     write(&hooks, "#!/bin/sh\nexit 1\n", 0o644);
     symlink("../nowhere", hooks.join("pre-merge-commit")).unwrap();
     let ran = must(sandbox.bakstop(&["install"]));
-    let said = |name: &str, why: &str| {
+    let line = |name: &str, why: &str| {
         format!("{name}.before-bakstop; it is {why}, so it did not run and does not\n")
     };
-    assert!(ran.out.contains(&said("pre-commit", "not executable")), "{ran:?}");
-    assert!(ran.out.contains(&said("pre-merge-commit", "a link that leads to no file")), "{ran:?}");
+    assert!(ran.out.contains(&line("pre-commit", "not executable")), "{ran:?}");
+    assert!(ran.out.contains(&line("pre-merge-commit", "a link that leads to no file")), "{ran:?}");
     let ran = must(sandbox.bakstop(&["status"]));
     assert!(
         ran.out.contains(
@@ -984,8 +984,8 @@ fn status_reports_skipped_checks() {
         ran.out.contains("\nhelp: bakstop install\n") && !ran.out.contains("blocked"),
         "{ran:?}"
     );
-    installed(&sandbox);
-    for (value, told, summary) in [
+    install(&sandbox);
+    for (value, reason, summary) in [
         (
             "stray-backup",
             "not checked: stray-backup (BAKSTOP_SKIP)\n",
@@ -1000,7 +1000,7 @@ fn status_reports_skipped_checks() {
         let ran = status(value);
         assert_eq!(ran.code, Some(1), "{ran:?}");
         assert!(
-            ran.out.contains(told) && ran.out.ends_with(&format!("bakstop: {summary}\n")),
+            ran.out.contains(reason) && ran.out.ends_with(&format!("bakstop: {summary}\n")),
             "{ran:?}"
         );
     }
@@ -1063,7 +1063,7 @@ fn a_manager_that_is_installed_later_and_runs_our_hook_keeps_the_guard() {
     let sandbox = Sandbox::workspace();
     script(&sandbox, ".git/hooks/pre-commit", "#!/bin/sh\nexit 0\n");
     let first = state(&sandbox);
-    installed(&sandbox);
+    install(&sandbox);
     // Like pre-commit and prek.
     let hooks = sandbox.top.join(".git/hooks");
     fs::rename(hooks.join("pre-commit"), hooks.join("pre-commit.legacy")).unwrap();
@@ -1126,7 +1126,7 @@ fn invalid_hook_paths_are_errors() {
 #[test]
 fn the_shims_run_under_every_common_shell() {
     let sandbox = with_husky(Some("test $# = 0\nexit 0\n"));
-    installed(&sandbox);
+    install(&sandbox);
     sandbox.git(&["config", "--unset", "core.hooksPath"]);
     script(&sandbox, ".git/hooks/pre-commit", "#!/bin/sh\nexit 0\n");
     must(sandbox.bakstop(&["install", "--native"]));
@@ -1197,7 +1197,7 @@ fn a_husky_directory_that_is_a_link_does_not_stop_uninstall() {
     let sandbox = Sandbox::workspace();
     let elsewhere = sandbox.outside().join("elsewhere");
     fs::create_dir(&elsewhere).unwrap();
-    installed(&sandbox);
+    install(&sandbox);
     symlink(&elsewhere, sandbox.top.join(".husky")).unwrap();
     let ran = must(sandbox.bakstop(&["uninstall"]));
     assert!(ran.out.ends_with("bakstop: uninstalled\n"), "{ran:?}");

@@ -12,7 +12,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::hooks::{installed, must, picture, prepare_husky, program_at_home, script, with_husky};
+use crate::hooks::{install, must, prepare_husky, program_at_home, script, snapshot, with_husky};
 use crate::support::{BAKSTOP, Ran, Sandbox, finish};
 
 /// Ends the command after 20 seconds with exit code 124, and limits it to 4 GiB of memory.
@@ -73,7 +73,7 @@ fn put(path: &Path, kind: Kind) {
 
 /// Runs verbs in a new repository with such a file at a path. Each verb has its exit code and a
 /// part of its output.
-fn each(scene: fn() -> Sandbox, path: &str, kind: Kind, verbs: &[(&[&str], i32, &str)]) {
+fn check_verbs(scene: fn() -> Sandbox, path: &str, kind: Kind, verbs: &[(&[&str], i32, &str)]) {
     for (arguments, code, words) in verbs {
         let sandbox = scene();
         put(&sandbox.top.join(path), kind);
@@ -98,7 +98,7 @@ fn each(scene: fn() -> Sandbox, path: &str, kind: Kind, verbs: &[(&[&str], i32, 
 
 fn hooked() -> Sandbox {
     let sandbox = Sandbox::workspace();
-    installed(&sandbox);
+    install(&sandbox);
     sandbox
 }
 
@@ -138,7 +138,7 @@ fn every_verb_with_a_manifest_that_is_a_fifo() {
         (&["explain", "rewritten-manifest"], 0, ""),
         (&["rules"], 0, ""),
     ];
-    each(pinned, "package.json", Kind::Fifo, &verbs);
+    check_verbs(pinned, "package.json", Kind::Fifo, &verbs);
 }
 
 #[test]
@@ -146,27 +146,27 @@ fn manifests_that_are_not_regular_files() {
     let refused = |words| {
         [(&["pins"][..], 2, words), (&["check", "--worktree"], 2, words), (&["status"], 2, words)]
     };
-    each(pinned, "package.json", Kind::Socket, &refused(SOCKET));
+    check_verbs(pinned, "package.json", Kind::Socket, &refused(SOCKET));
     // For git, a link is not a manifest; for a hook manager, it is.
     let linked = |words| {
         [(&["pins"][..], 0, ""), (&["check", "--worktree"], 0, ""), (&["status"], 2, words)]
     };
-    each(pinned, "package.json", ZERO, &linked(DEVICE));
-    each(pinned, "package.json", Kind::LinkTo("package.json"), &linked("Too many levels"));
+    check_verbs(pinned, "package.json", ZERO, &linked(DEVICE));
+    check_verbs(pinned, "package.json", Kind::LinkTo("package.json"), &linked("Too many levels"));
     let absent = [
         (&["pins"][..], 0, ""),
         (&["check", "--worktree"], 0, ""),
         (&["status"], 1, "not installed"),
     ];
-    each(pinned, "package.json", Kind::LinkTo("nothing"), &absent);
-    each(pinned, "package.json", Kind::Directory, &absent);
-    each(
+    check_verbs(pinned, "package.json", Kind::LinkTo("nothing"), &absent);
+    check_verbs(pinned, "package.json", Kind::Directory, &absent);
+    check_verbs(
         pinned,
         "web/package.json",
         Kind::Fifo,
         &[(&["pins"], 2, FIFO), (&["prove"], 1, "not proven")],
     );
-    each(
+    check_verbs(
         pinned,
         "web/package.json",
         Kind::Fifo,
@@ -179,8 +179,8 @@ fn files_of_git_that_are_not_regular_files() {
     for path in [".gitignore", ".gitattributes", ".gitmodules"] {
         let waits: [&[&str]; 4] =
             [&["check", "--worktree"], &["pins"], &["verify"], &["verify", "--", "true"]];
-        each(pinned, path, Kind::Fifo, &waits.map(|verb| (verb, 2, FIFO)));
-        each(
+        check_verbs(pinned, path, Kind::Fifo, &waits.map(|verb| (verb, 2, FIFO)));
+        check_verbs(
             pinned,
             path,
             Kind::Fifo,
@@ -194,8 +194,8 @@ fn ignore_and_attribute_files_that_are_not_regular_files() {
     for path in ["web/.gitignore", "new/.gitignore", "web/.gitattributes"] {
         let waits: [&[&str]; 4] =
             [&["check", "--worktree"], &["pins"], &["verify"], &["verify", "--", "true"]];
-        each(pinned, path, Kind::Fifo, &waits.map(|verb| (verb, 2, FIFO)));
-        each(pinned, path, Kind::Fifo, &[(&["check"], 0, ""), (&["status"], 1, "")]);
+        check_verbs(pinned, path, Kind::Fifo, &waits.map(|verb| (verb, 2, FIFO)));
+        check_verbs(pinned, path, Kind::Fifo, &[(&["check"], 0, ""), (&["status"], 1, "")]);
     }
 }
 
@@ -223,8 +223,8 @@ fn repository_files_that_are_not_regular_files() {
     ] {
         let path = format!(".git/{path}");
         let words = if code == 2 { FIFO } else { "" };
-        each(pinned, &path, Kind::Fifo, &by_git.map(|verb| (verb, 2, FIFO)));
-        each(pinned, &path, Kind::Fifo, &[(&["check"], code, words)]);
+        check_verbs(pinned, &path, Kind::Fifo, &by_git.map(|verb| (verb, 2, FIFO)));
+        check_verbs(pinned, &path, Kind::Fifo, &[(&["check"], code, words)]);
     }
 }
 
@@ -240,7 +240,7 @@ fn hooks_that_are_not_regular_files() {
             (&["prove"], 2, words),
             (&["hook", "pre-commit"], 0, ""),
         ];
-        each(Sandbox::workspace, hook, kind, &verbs);
+        check_verbs(Sandbox::workspace, hook, kind, &verbs);
         // The other hooks are ours, so no manager is looked for.
         let verbs: [(&[&str], i32, &str); 4] = [
             (&["status"], 1, "not in force: not installed"),
@@ -248,7 +248,7 @@ fn hooks_that_are_not_regular_files() {
             (&["uninstall"], 0, "uninstalled"),
             (&["prove"], 2, words),
         ];
-        each(hooked, hook, kind, &verbs);
+        check_verbs(hooked, hook, kind, &verbs);
     }
     let verbs: [(&[&str], i32, &str); 4] = [
         (&["status"], 2, DEVICE),
@@ -256,32 +256,32 @@ fn hooks_that_are_not_regular_files() {
         (&["uninstall"], 0, "not installed"),
         (&["prove"], 2, DEVICE),
     ];
-    each(Sandbox::workspace, hook, ZERO, &verbs);
-    each(
+    check_verbs(Sandbox::workspace, hook, ZERO, &verbs);
+    check_verbs(
         hooked,
         hook,
         Kind::LinkTo("pre-commit"),
         &[(&["uninstall"], 0, ""), (&["status"], 1, "not in force")],
     );
-    each(
+    check_verbs(
         hooked,
         hook,
         Kind::LinkTo("nothing"),
         &[(&["status"], 1, "not in force"), (&["prove"], 1, "not proven")],
     );
-    each(
+    check_verbs(
         hooked,
         hook,
         Kind::Directory,
         &[(&["status"], 1, "not in force"), (&["install"], 2, "is not a file")],
     );
-    each(
+    check_verbs(
         hooked,
         ".git/hooks/pre-commit.before-bakstop",
         Kind::Fifo,
         &[(&["uninstall"], 0, ""), (&["status"], 0, "")],
     );
-    each(
+    check_verbs(
         hooked,
         ".git/hooks/pre-commit.before-bakstop",
         ZERO,
@@ -294,16 +294,16 @@ fn hook_manager_configurations_that_are_not_regular_files() {
     for path in ["lefthook.yml", ".pre-commit-config.yaml", ".config/lefthook.toml", "prek.toml"] {
         let refused =
             |words| [(&["status"][..], 2, words), (&["install"], 2, words), (&["prove"], 2, words)];
-        each(Sandbox::workspace, path, Kind::Fifo, &refused(FIFO));
-        each(Sandbox::workspace, path, ZERO, &refused(DEVICE));
+        check_verbs(Sandbox::workspace, path, Kind::Fifo, &refused(FIFO));
+        check_verbs(Sandbox::workspace, path, ZERO, &refused(DEVICE));
     }
-    each(
+    check_verbs(
         Sandbox::workspace,
         "lefthook.yml",
         Kind::Socket,
         &[(&["install"], 2, SOCKET), (&["uninstall"], 0, "")],
     );
-    each(
+    check_verbs(
         Sandbox::workspace,
         "lefthook.yml",
         Kind::Directory,
@@ -318,9 +318,9 @@ fn husky_files_that_are_not_regular_files() {
     let refused = |words| {
         [(&["install"][..], 2, "is not a file"), (&["prove"], 2, words), (&["uninstall"], 0, "")]
     };
-    each(husky, file, Kind::Fifo, &refused(FIFO));
-    each(husky, file, Kind::Fifo, &[(&["status"], 1, "not in force")]);
-    each(husky, file, Kind::LinkTo("nothing"), &[(&["install"], 2, "is not a file")]);
+    check_verbs(husky, file, Kind::Fifo, &refused(FIFO));
+    check_verbs(husky, file, Kind::Fifo, &[(&["status"], 1, "not in force")]);
+    check_verbs(husky, file, Kind::LinkTo("nothing"), &[(&["install"], 2, "is not a file")]);
     // Husky is not prepared, so this file decides whether it is used.
     let unprepared = || {
         let sandbox = with_husky(Some("true\n"));
@@ -328,14 +328,14 @@ fn husky_files_that_are_not_regular_files() {
         sandbox.write("package.json", "{}\n");
         sandbox
     };
-    each(
+    check_verbs(
         unprepared,
         file,
         Kind::Fifo,
         &[(&["status"], 2, FIFO), (&["install"], 2, FIFO), (&["prove"], 2, FIFO)],
     );
     let outside = || with_husky(Some("true\n"));
-    each(
+    check_verbs(
         outside,
         file,
         ZERO,
@@ -581,12 +581,12 @@ fn output_never_replaces_tracked_files_or_files_of_git() {
         ("package.json", "git tracks it"),
     ] {
         let sandbox = scene();
-        let before = (picture(&sandbox.top), picture(&sandbox.outside().join("elsewhere")));
+        let before = (snapshot(&sandbox.top), snapshot(&sandbox.outside().join("elsewhere")));
         for (option, command) in options {
             let ran = bounded(&sandbox, "a destination", &[option, &[path], command].concat());
             assert!(ran.code == Some(2) && ran.err.contains(words), "{option:?} {path}: {ran:?}");
             assert!(ran.err.contains("\nhelp: give "), "{option:?} {path}: {ran:?}");
-            let after = (picture(&sandbox.top), picture(&sandbox.outside().join("elsewhere")));
+            let after = (snapshot(&sandbox.top), snapshot(&sandbox.outside().join("elsewhere")));
             assert!(before == after, "{option:?} {path}");
         }
     }
@@ -692,7 +692,7 @@ fn no_command_overwrites_its_own_input() {
         (&["check", "--tree", "HEAD", "--config", "../link"], "../config", &[]),
     ] {
         let sandbox = scene();
-        let before = picture(sandbox.outside());
+        let before = snapshot(sandbox.outside());
         let ran =
             bounded(&sandbox, "an input", &[options, &["--output", output], command].concat());
         assert!(
@@ -700,7 +700,7 @@ fn no_command_overwrites_its_own_input() {
             "{options:?}: {ran:?}"
         );
         assert!(
-            ran.err.contains("\nhelp: give another") && picture(sandbox.outside()) == before,
+            ran.err.contains("\nhelp: give another") && snapshot(sandbox.outside()) == before,
             "{options:?}"
         );
     }
@@ -748,7 +748,7 @@ fn pins_are_not_moved_through_a_link_that_leaves_the_repository() {
         sandbox.git(&["add", "-A"]);
         fs::rename(&inside, &real).unwrap();
         symlink(&real, &inside).unwrap();
-        let before = (picture(&sandbox.top), picture(&real));
+        let before = (snapshot(&sandbox.top), snapshot(&real));
         for arguments in
             [&["pins", "--set", "pnpm@10.8.0"][..], &["pins", "--set", "pnpm@10.8.0", "--check"]]
         {
@@ -760,7 +760,7 @@ fn pins_are_not_moved_through_a_link_that_leaves_the_repository() {
                 "{ran:?}"
             );
             assert!(
-                before == (picture(&sandbox.top), picture(&real)),
+                before == (snapshot(&sandbox.top), snapshot(&real)),
                 "nothing is written, not even elsewhere"
             );
         }
@@ -893,23 +893,26 @@ fn a_signal_ends_a_proof_even_if_the_hook_ignores_it() {
         let pid = wait_for(&sandbox.outside().join("started"));
         let start = Instant::now();
         must(finish(Command::new("kill").arg(&pid)));
-        let (code, said) = ended(child);
+        let (code, errors) = ended(child);
         println!("| SIGTERM, hook: {act} | `prove` | {code:?} | {:?} |", start.elapsed());
         fs::remove_file(sandbox.top.join("running")).unwrap();
-        assert!(code == Some(2) && said.contains("it was interrupted"), "{act}: {code:?} {said}");
+        assert!(
+            code == Some(2) && errors.contains("it was interrupted"),
+            "{act}: {code:?} {errors}"
+        );
         assert!(start.elapsed() < Duration::from_secs(10), "{act}");
         assert_eq!(fs::read_dir(sandbox.outside().join("tmp")).unwrap().count(), 0, "{act}");
     }
 }
 
 fn ended(mut child: Child) -> (Option<i32>, String) {
-    let mut said = String::new();
+    let mut errors = String::new();
     // Background processes of the hook may keep the stream open; `timeout` and the program do not.
     let status = child.wait().unwrap();
     let mut stream = child.stderr.take().unwrap();
     let mut buffer = [0; 4096];
     if let Ok(length) = stream.read(&mut buffer) {
-        said.push_str(&String::from_utf8_lossy(&buffer[..length]));
+        errors.push_str(&String::from_utf8_lossy(&buffer[..length]));
     }
-    (status.code(), said)
+    (status.code(), errors)
 }

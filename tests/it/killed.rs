@@ -15,7 +15,7 @@ use std::sync::OnceLock;
 
 use serde_json::Value;
 
-use crate::hooks::{Picture, must, picture, prepare_husky, program_at_home, script};
+use crate::hooks::{Snapshot, must, prepare_husky, program_at_home, script, snapshot};
 use crate::support::{BAKSTOP, Ran, Sandbox, finish};
 
 /// The system calls that change a file or directory, or sync one.
@@ -47,8 +47,8 @@ struct Case<'a> {
 
 /// The result of an undisturbed run.
 struct Goal {
-    old: Picture,
-    new: Picture,
+    old: Snapshot,
+    new: Snapshot,
     done: Ran,
 }
 
@@ -107,18 +107,18 @@ impl<'a> Case<'a> {
     }
 
     /// All files of the work tree, without the parts that differ between runs.
-    fn state(&self) -> Picture {
-        let told = |(path, (mode, bytes)): (PathBuf, (u32, Vec<u8>))| {
+    fn state(&self) -> Snapshot {
+        let normalized = |(path, (mode, bytes)): (PathBuf, (u32, Vec<u8>))| {
             let bytes = (self.same)(&path, &bytes);
             (path, (mode, bytes))
         };
-        picture(&self.sandbox.top).into_iter().map(told).collect()
+        snapshot(&self.sandbox.top).into_iter().map(normalized).collect()
     }
 
     /// Lets every call fail in every way. Returns the number of failures.
-    fn hit_everything(&self) -> usize {
-        let first = picture(&self.sandbox.top);
-        let again = || restore(&first, &picture(&self.sandbox.top));
+    fn fail_every_call(&self) -> usize {
+        let first = snapshot(&self.sandbox.top);
+        let again = || restore(&first, &snapshot(&self.sandbox.top));
         let old = self.state();
         let done = self.run(&[]);
         must_have_passed(&done);
@@ -161,16 +161,16 @@ impl<'a> Case<'a> {
         for path in
             old.keys().chain(new.keys()).chain(now.keys()).filter(|path| !scraps.contains(*path))
         {
-            let stands = now.get(path);
-            let is_whole = stands == old.get(path) || stands == new.get(path);
-            assert!(is_whole, "{at}: {} is neither old nor new: {stands:?}", path.display());
+            let content = now.get(path);
+            let is_whole = content == old.get(path) || content == new.get(path);
+            assert!(is_whole, "{at}: {} is neither old nor new: {content:?}", path.display());
         }
         if ran.code.is_some() {
             // After an error, only files that could not be removed may be left.
             assert!(scraps.is_empty() || leaves_scraps, "{at}: {scraps:?}");
-            let told = ran.err.contains("error: could not ");
+            let is_reported = ran.err.contains("error: could not ");
             assert!(
-                told || ran.code == done.code && now == *new,
+                is_reported || ran.code == done.code && now == *new,
                 "{at}: says that it is done: {ran:?}"
             );
             assert!(ran.code == Some(2) || ran.code == done.code, "{at}: {ran:?}");
@@ -195,7 +195,7 @@ impl<'a> Case<'a> {
     }
 
     /// The temporary files.
-    fn scraps(old: &Picture, new: &Picture, now: &Picture) -> BTreeSet<PathBuf> {
+    fn scraps(old: &Snapshot, new: &Snapshot, now: &Snapshot) -> BTreeSet<PathBuf> {
         let is_scrap =
             |path: &&PathBuf| path.file_name().unwrap().to_str().unwrap().starts_with(SCRAP);
         let strange =
@@ -220,7 +220,7 @@ fn must_have_passed(ran: &Ran) {
 }
 
 /// Restores the old files.
-fn restore(old: &Picture, now: &Picture) {
+fn restore(old: &Snapshot, now: &Snapshot) {
     let (is_directory, is_link) = (|mode: u32| mode >> 12 == 0o04, |mode: u32| mode >> 12 == 0o12);
     for (path, (mode, _)) in now.iter().rev().filter(|(path, is)| old.get(*path) != Some(is)) {
         let removed =
@@ -260,7 +260,7 @@ fn can_trace() -> bool {
 fn nothing_is_lost(cases: impl FnOnce() -> Vec<Case<'static>>) {
     if can_trace() {
         for case in cases() {
-            assert!(case.hit_everything() > 0);
+            assert!(case.fail_every_call() > 0);
         }
     }
 }

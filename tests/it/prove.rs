@@ -102,7 +102,7 @@ fn installed() -> Sandbox {
 }
 
 /// Runs the commands of the help: its one line, or the indented ones.
-fn follow(sandbox: &Sandbox, ran: &Ran) {
+fn run_help(sandbox: &Sandbox, ran: &Ran) {
     let help = ran.out.split_once("\nhelp: ").unwrap().1;
     let help = help.split_once("\n\n").map_or(help, |(help, _)| help).trim_end();
     let indented: Vec<&str> = help.lines().filter(|line| line.starts_with("  ")).collect();
@@ -463,7 +463,7 @@ fn a_missing_or_inactive_hook_is_reported_and_installing_fixes_it() {
         setup(&sandbox);
         let ran = prove(&sandbox);
         assert_not_proven(&ran, reason, "bakstop install");
-        follow(&sandbox, &ran);
+        run_help(&sandbox, &ran);
         assert!(prove(&sandbox).code == Some(0), "{what}");
     }
     // Edited: our text, but the hook passes.
@@ -496,7 +496,7 @@ fn hooks_of_core_hookspath_and_of_a_manager() {
     let ran = prove(&sandbox);
     let reason = "hooks are switched off: core.hooksPath is /dev/null (file:.git/config)";
     assert_not_proven(&ran, reason, "switch them on, then install:");
-    follow(&sandbox, &ran);
+    run_help(&sandbox, &ran);
     assert_proven(&prove(&sandbox), "package.json");
 
     let shared = sandbox.outside().join("shared");
@@ -507,7 +507,7 @@ fn hooks_of_core_hookspath_and_of_a_manager() {
         "{ran:?}"
     );
     let way = ran.out.split_once("then install:\n").unwrap().1;
-    follow(&sandbox, &Ran { out: format!("\nhelp: x\n{way}"), ..ran.clone() });
+    run_help(&sandbox, &Ran { out: format!("\nhelp: x\n{way}"), ..ran.clone() });
     assert_proven(&prove(&sandbox), "package.json");
 
     // A manager without the guard, then one with it, and one that does not run it.
@@ -740,7 +740,7 @@ fn a_program_that_is_missing_or_does_not_know_the_rule() {
     let ran = prove(&sandbox);
     assert_not_proven(&ran, "the guard finds no bakstop, and blocks everything", "bakstop install");
     assert!(ran.out.contains("  | bakstop: blocked: the program \"bakstop\""), "{ran:?}");
-    follow(&sandbox, &ran);
+    run_help(&sandbox, &ran);
     assert_proven(&prove(&sandbox), "package.json");
 
     let older = "bakstop 0.0.9";
@@ -766,7 +766,7 @@ fn a_program_that_is_missing_or_does_not_know_the_rule() {
         let ran = prove(&sandbox);
         let reason = format!("pre-commit runs {} {reason}", program.display());
         assert_not_proven(&ran, &reason, "bakstop install");
-        follow(&sandbox, &ran);
+        run_help(&sandbox, &ran);
         assert_proven(&prove(&sandbox), "package.json");
 
         // The hooks of husky have no path of a program, so the one that they find must be replaced.
@@ -779,13 +779,13 @@ fn a_program_that_is_missing_or_does_not_know_the_rule() {
             format!("help: install {BAKSTOP} {}", program.display()),
             "{ran:?}"
         );
-        follow(&sandbox, &ran);
+        run_help(&sandbox, &ran);
         assert_proven(&prove(&sandbox), "package.json");
         fs::remove_file(&program).unwrap();
         let ran = prove(&sandbox);
         let help = format!("mkdir -p ~/.local/bin && install {BAKSTOP} ~/.local/bin/bakstop");
         assert_not_proven(&ran, "the guard finds no bakstop, and blocks everything", &help);
-        follow(&sandbox, &ran);
+        run_help(&sandbox, &ran);
         assert_proven(&prove(&sandbox), "package.json");
     }
 }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use crate::hooks::{
-    commit, copy_of_program, installed, must, picture, program_at_home, script, stage_bad, state,
+    commit, copy_of_program, install, must, program_at_home, script, snapshot, stage_bad, state,
     with_husky,
 };
 use crate::support::{BAKSTOP, Sandbox, finish, finish_with_input};
@@ -198,7 +198,7 @@ fn husky_passes_the_lines_of_a_push_on() {
         format!("[ $# = 2 ] || exit 4\ncat >> '{}'\nexit 0\n", theirs.display()),
     );
     let before = state(&sandbox);
-    installed(&sandbox);
+    install(&sandbox);
     must(sandbox.bakstop(&["status"]));
     with_remote(&sandbox);
     let bin = sandbox.home().join(".local/bin");
@@ -264,7 +264,7 @@ impl HookFile {
         let husky = sandbox.top.join(".husky/pre-push");
         let bin = sandbox.home().join(".local/bin");
         sandbox.write(".husky/pre-push", "exit 0\n");
-        installed(sandbox);
+        install(sandbox);
         let block = fs::read_to_string(&husky).unwrap();
         let block = block.strip_suffix("exit 0\n").unwrap().to_owned();
         fs::remove_file(bin.join("bakstop")).unwrap();
@@ -406,7 +406,7 @@ fn strict_judges_commits_that_run_no_other_hook() {
     must(commit(&sandbox));
     sandbox.git(&["checkout", "-q", "main"]);
     let hook = sandbox.top.join(".git/hooks/prepare-commit-msg");
-    installed(&sandbox);
+    install(&sandbox);
     assert!(!hook.exists());
     let ran = must(sandbox.bakstop(&["install", "--strict"]));
     assert!(ran.out.starts_with("created .git/hooks/prepare-commit-msg\n"), "{ran:?}");
@@ -418,9 +418,9 @@ fn strict_judges_commits_that_run_no_other_hook() {
     let blocked = |arguments: &[&str], abort: &[&str]| {
         let before = sandbox.git(&["rev-parse", "HEAD"]);
         let ran = sandbox.try_git(arguments);
-        let said = format!("{}{}", ran.out, ran.err);
+        let output = format!("{}{}", ran.out, ran.err);
         assert!(
-            ran.code != Some(0) && said.contains("error[rewritten-manifest]"),
+            ran.code != Some(0) && output.contains("error[rewritten-manifest]"),
             "{arguments:?} {ran:?}"
         );
         sandbox.git(abort);
@@ -464,7 +464,7 @@ fn hooks_of_an_older_version_are_renewed_and_uninstalled() {
     let husky = include_str!("../older/husky-pre-commit");
 
     let sandbox = Sandbox::workspace();
-    let before = picture(&sandbox.top.join(".git/hooks"));
+    let before = snapshot(&sandbox.top.join(".git/hooks"));
     for verb in ["install", "uninstall"] {
         script(&sandbox, ".git/hooks/pre-commit", native);
         program_at_home_once(&sandbox);
@@ -489,7 +489,7 @@ fn hooks_of_an_older_version_are_renewed_and_uninstalled() {
             must(sandbox.bakstop(&["status"]));
             must(sandbox.bakstop(&["uninstall"]));
         }
-        assert_eq!(picture(&sandbox.top.join(".git/hooks")), before);
+        assert_eq!(snapshot(&sandbox.top.join(".git/hooks")), before);
     }
 
     for verb in ["install", "uninstall"] {

@@ -349,10 +349,10 @@ fn framework(package: &str, program: &str) {
     sandbox.rewrite("web/package.json");
     let blocked = commit("Ship it");
     assert_eq!(blocked.code, Some(1));
-    let said = blocked.out + &blocked.err;
+    let output = blocked.out + &blocked.err;
     assert!(
-        said.contains("error[rewritten-manifest]") && said.contains("web/package.json:4:17"),
-        "{said}"
+        output.contains("error[rewritten-manifest]") && output.contains("web/package.json:4:17"),
+        "{output}"
     );
 }
 

@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use crate::hooks::{Picture, copy_of_program, must, picture};
+use crate::hooks::{Snapshot, copy_of_program, must, snapshot};
 use crate::push::StandIn;
 use crate::support::{BAKSTOP, Ran, Sandbox, finish};
 
@@ -82,8 +82,8 @@ exit "$failed"
         self.clone.try_git(&["push", "-q", "origin", &format!("HEAD:refs/heads/{name}")])
     }
 
-    fn hooks(&self) -> Picture {
-        picture(&self.server.join("hooks"))
+    fn hooks(&self) -> Snapshot {
+        snapshot(&self.server.join("hooks"))
     }
 
     fn mode(&self, path: &str) -> u32 {
@@ -235,10 +235,10 @@ fn status_reports_why_a_server_is_not_guarded() {
             "pre-receive"
         };
         let hook = pair.server.join("hooks").join(name);
-        let status = |code: i32, said: &str| {
+        let status = |code: i32, reason: &str| {
             let ran = pair.bakstop(&["status"]);
             assert_eq!(ran.code, Some(code), "{ran:?}");
-            assert!(ran.out.contains(said), "{said}: {ran:?}");
+            assert!(ran.out.contains(reason), "{reason}: {ran:?}");
         };
         status(1, "not in force: not installed\n\nhelp: bakstop install --server\n");
         let guard = pair.guarded();
@@ -368,13 +368,13 @@ fn a_configured_directory_is_used_or_refused() {
     must(pair.bakstop(&["uninstall"]));
     assert!(!pair.server.join("own").exists());
 
-    for (value, said) in [
+    for (value, reason) in [
         ("/dev/null", "\n  git config --unset core.hooksPath\n  bakstop install --server\n"),
         ("/srv/hooks", "/srv/hooks/pre-receive:\n    bakstop hook pre-receive \"$@\" || exit\n"),
     ] {
         pair.git(&["config", "core.hooksPath", value]);
         let ran = pair.bakstop(&["install", "--server"]);
-        assert!(ran.code == Some(2) && ran.err.contains(said), "{ran:?}");
+        assert!(ran.code == Some(2) && ran.err.contains(reason), "{ran:?}");
         assert_eq!(pair.bakstop(&["status"]).code, Some(1));
         must(pair.bakstop(&["uninstall"]));
     }

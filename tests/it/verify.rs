@@ -18,7 +18,7 @@ mod time;
 
 const QUIET: (Option<i32>, &str, &str) = (Some(0), "", "");
 
-fn said(ran: &Ran) -> (Option<i32>, &str, &str) {
+fn code_and_output(ran: &Ran) -> (Option<i32>, &str, &str) {
     (ran.code, &ran.out, &ran.err)
 }
 
@@ -36,7 +36,7 @@ fn report(ran: &Ran) -> Value {
 }
 
 /// `path: states (notes)` for each path of the report.
-fn told(ran: &Ran) -> Vec<String> {
+fn reported_paths(ran: &Ran) -> Vec<String> {
     let list = |value: &Value| -> String {
         value
             .as_array()
@@ -56,9 +56,9 @@ fn told(ran: &Ran) -> Vec<String> {
 
 fn verify(sandbox: &Sandbox) -> Vec<String> {
     let ran = sandbox.bakstop(&["verify", "--format", "json"]);
-    let told = told(&ran);
-    assert_eq!(ran.code, Some(i32::from(!told.is_empty())), "{ran:?}");
-    told
+    let paths = reported_paths(&ran);
+    assert_eq!(ran.code, Some(i32::from(!paths.is_empty())), "{ran:?}");
+    paths
 }
 
 /// Runs `verify` with a shell script as its command.
@@ -67,7 +67,7 @@ fn around(sandbox: &Sandbox, script: &str) -> Ran {
 }
 
 fn changed(sandbox: &Sandbox, script: &str) -> Vec<String> {
-    told(&sandbox.bakstop(&["verify", "--format", "json", "--", "sh", "-c", script]))
+    reported_paths(&sandbox.bakstop(&["verify", "--format", "json", "--", "sh", "-c", script]))
 }
 
 /// Makes a repository outside the work tree, to be used as a submodule.
@@ -94,10 +94,10 @@ fn add_submodule(sandbox: &Sandbox) {
 #[test]
 fn a_clean_tree_is_quiet_without_verbose() {
     let sandbox = Sandbox::workspace();
-    assert_eq!(said(&sandbox.bakstop(&["verify"])), QUIET);
-    assert_eq!(said(&sandbox.bakstop(&["verify", "--", "true"])), QUIET);
+    assert_eq!(code_and_output(&sandbox.bakstop(&["verify"])), QUIET);
+    assert_eq!(code_and_output(&sandbox.bakstop(&["verify", "--", "true"])), QUIET);
     let ran = sandbox.bakstop(&["verify", "--verbose"]);
-    assert_eq!(said(&ran), (Some(0), "", "bakstop: the work tree is clean\n"));
+    assert_eq!(code_and_output(&ran), (Some(0), "", "bakstop: the work tree is clean\n"));
 }
 
 #[test]
@@ -115,7 +115,7 @@ fn the_whole_tree_is_judged_from_every_directory() {
     sandbox.write("backend/new.js", "");
     let ran = finish(sandbox.command(BAKSTOP).arg("verify").current_dir(sandbox.top.join("web")));
     assert_eq!(
-        said(&ran),
+        code_and_output(&ran),
         (
             Some(1),
             "untracked         backend/new.js\nignored leftover  package.json.bak\n\n\
@@ -135,9 +135,9 @@ fn a_linked_worktree_is_a_separate_tree() {
     let run = || {
         finish(sandbox.command(BAKSTOP).args(["verify", "--format", "json"]).current_dir(&linked))
     };
-    assert_eq!(told(&run()), [""; 0]);
+    assert_eq!(reported_paths(&run()), [""; 0]);
     fs::write(linked.join("web/there.bak"), "").unwrap();
-    assert_eq!(told(&run()), ["web/there.bak: ignored leftover"]);
+    assert_eq!(reported_paths(&run()), ["web/there.bak: ignored leftover"]);
 }
 
 #[test]
@@ -193,12 +193,15 @@ fn paths_that_were_dirty_before_are_reported_only_if_they_changed() {
     sandbox.write("old.bak", "mine\n");
     sandbox.write("run.sh", "mine\n");
     symlink("a", sandbox.top.join("link")).unwrap();
-    assert_eq!(said(&around(&sandbox, "true")), QUIET);
+    assert_eq!(code_and_output(&around(&sandbox, "true")), QUIET);
     assert_eq!(
-        said(&around(&sandbox, "cp notes.txt t && mv t notes.txt && touch web/index.js")),
+        code_and_output(&around(
+            &sandbox,
+            "cp notes.txt t && mv t notes.txt && touch web/index.js"
+        )),
         QUIET
     );
-    for (script, told) in [
+    for (script, expected) in [
         ("echo more >> web/index.js", &["web/index.js: modified (changed again)"][..]),
         ("printf 'ours\\n' > notes.txt", &["notes.txt: untracked (changed again)"]),
         ("echo more >> old.bak", &["old.bak: ignored leftover (changed again)"]),
@@ -218,7 +221,7 @@ fn paths_that_were_dirty_before_are_reported_only_if_they_changed() {
         let changed = changed(&sandbox, script);
         let changed: Vec<_> =
             changed.iter().map(|line| line.replace("(new file, changed", "(changed")).collect();
-        assert_eq!(changed, told, "{script}");
+        assert_eq!(changed, expected, "{script}");
     }
 }
 
@@ -232,7 +235,7 @@ fn local_git_variables_do_not_reach_a_submodule() {
     command.env("GIT_INDEX_FILE", sandbox.top.join(".git/index"));
     let stage = "unset GIT_INDEX_FILE; git -C lib add a.c";
     let ran = finish(command.args(["verify", "--format", "json", "--", "sh", "-c", stage]));
-    assert_eq!(told(&ran), ["lib: modified (modified content, changed again)"]);
+    assert_eq!(reported_paths(&ran), ["lib: modified (modified content, changed again)"]);
 }
 
 #[test]
@@ -261,13 +264,13 @@ fn a_build_that_commits_or_switches_moves_head() {
     let expected = format!(
         "HEAD moved  {before} (main) -> {after} (main)\n\nbakstop: the command moved HEAD\n"
     );
-    assert_eq!(said(&ran), (Some(1), &*expected, ""));
+    assert_eq!(code_and_output(&ran), (Some(1), &*expected, ""));
     let ran = around(&sandbox, "git switch -q --detach && echo 1 > web/index.js");
     let expected = format!(
         "HEAD moved  {after} (main) -> {after} (detached)\nmodified    web/index.js\n\n\
          bakstop: the command changed 1 path and moved HEAD\n"
     );
-    assert_eq!(said(&ran), (Some(1), &*expected, ""));
+    assert_eq!(code_and_output(&ran), (Some(1), &*expected, ""));
 }
 
 #[test]

@@ -127,12 +127,15 @@ fn with_a_broken_base_another_configuration_can_be_named() {
             "{ran:?}"
         );
         // In a tree, the broken configuration is a finding.
-        let told = if arguments[0] == "--tree" {
+        let expected = if arguments[0] == "--tree" {
             &["error invalid-configuration bakstop.json"][..]
         } else {
             &NONE
         };
-        assert_eq!(found(&sandbox, &[arguments, &["--config", "../given.json"]].concat()), told);
+        assert_eq!(
+            found(&sandbox, &[arguments, &["--config", "../given.json"]].concat()),
+            expected
+        );
     }
     sandbox.git(&["checkout", "-q", "main"]);
     let ran = sandbox.bakstop(&["check", "--history"]);
@@ -144,20 +147,20 @@ fn an_expired_allowance_blocks_only_where_it_can_be_fixed() {
     let sandbox = topic("{}");
     let ended = allowing("gone.bak", Some("2001-01-01"));
     configure_main(&sandbox, &ended);
-    let told = "expired-allowance bakstop.json";
-    let warned = [BACKUP[0].to_owned(), format!("warning {told}")];
+    let finding = "expired-allowance bakstop.json";
+    let warned = [BACKUP[0].to_owned(), format!("warning {finding}")];
     assert_eq!(
         found(&sandbox, &["--range", "main..topic"]),
         warned,
         "the range brings another configuration"
     );
     assert_eq!(found(&sandbox, &["--range", "main~1..main"]), NONE, "another is obeyed");
-    assert_eq!(found(&sandbox, &["--tree", "main"]), [format!("error {told}")]);
+    assert_eq!(found(&sandbox, &["--tree", "main"]), [format!("error {finding}")]);
     sandbox.write("bakstop.json", &ended);
     commit(&sandbox, "The same");
     assert_eq!(
         found(&sandbox, &["--range", "main..topic"]),
-        [BACKUP[0].to_owned(), format!("error {told}")]
+        [BACKUP[0].to_owned(), format!("error {finding}")]
     );
 }
 
@@ -214,7 +217,7 @@ impl Pair {
     }
 
     /// Asserts that a push is refused with these words and changes no ref.
-    fn refused(&self, arguments: &[&str], words: &str) {
+    fn assert_refused(&self, arguments: &[&str], words: &str) {
         let before = self.refs();
         let ran = self.push(arguments);
         assert_eq!(ran.code, Some(1), "{arguments:?}: {ran:?}");
@@ -232,12 +235,12 @@ fn a_push_is_judged_by_the_default_branch_of_the_remote() {
     pair.clone.git(&["remote", "set-head", "origin", "main"]);
     pair.branch("topic");
     pair.commit(&[("bakstop.json", &allowing("a.bak", None)), ("a.bak", "")]);
-    pair.refused(&["topic"], FOUND);
+    pair.assert_refused(&["topic"], FOUND);
     // An existing branch of the remote is not a way around it.
     pair.branch("configure");
     pair.commit(&[("bakstop.json", &allowing("a.bak", None))]);
     must(pair.push(&["configure:topic"]));
-    pair.refused(&["--force", "topic"], FOUND);
+    pair.assert_refused(&["--force", "topic"], FOUND);
     must(pair.push(&["configure:main"]));
     must(pair.push(&["--force", "topic"]));
 }
@@ -248,7 +251,7 @@ fn without_a_default_branch_a_push_is_judged_by_the_remote_or_itself() {
     must(pair.clone.bakstop(&["install"]));
     let _ = pair.clone.try_git(&["remote", "set-head", "origin", "--delete"]);
     pair.commit(&[("bakstop.json", &allowing("a.bak", None)), ("a.bak", "")]);
-    pair.refused(&["main"], FOUND);
+    pair.assert_refused(&["main"], FOUND);
     // An empty remote: the pushed configuration is used.
     let pair = Pair::empty();
     must(pair.clone.bakstop(&["install"]));
@@ -257,8 +260,8 @@ fn without_a_default_branch_a_push_is_judged_by_the_remote_or_itself() {
     let pair = Pair::empty();
     must(pair.clone.bakstop(&["install"]));
     pair.commit(&[("bakstop.json", "{"), ("b.js", "")]);
-    pair.refused(&["main"], "bakstop.json:1:");
-    pair.refused(
+    pair.assert_refused(&["main"], "bakstop.json:1:");
+    pair.assert_refused(
         &["main"],
         "it is that of what is pushed; to go on without this check: BAKSTOP=0 git push",
     );
@@ -279,12 +282,15 @@ fn a_received_push_cannot_switch_the_rules_off() {
             // In the same commit, and in one before it; to the default branch, and to another.
             pair.branch("one");
             pair.commit(&[("bakstop.json", text), ("a.bak", "")]);
-            pair.refused(&[&format!("one:{name}")], FOUND);
+            pair.assert_refused(&[&format!("one:{name}")], FOUND);
             pair.branch("two");
             pair.commit(&[("bakstop.json", text)]);
             pair.commit(&[("a.bak", "")]);
-            pair.refused(&[&format!("two:{name}")], FOUND);
-            pair.refused(&["--atomic", &format!("two~1:refs/heads/{name}"), "two:other"], FOUND);
+            pair.assert_refused(&[&format!("two:{name}")], FOUND);
+            pair.assert_refused(
+                &["--atomic", &format!("two~1:refs/heads/{name}"), "two:other"],
+                FOUND,
+            );
         }
     }
     // Nor if the configuration was pushed to another branch before.
@@ -292,7 +298,7 @@ fn a_received_push_cannot_switch_the_rules_off() {
     pair.commit(&[("bakstop.json", OFF)]);
     must(pair.push(&["two:topic"]));
     pair.commit(&[("a.bak", "")]);
-    pair.refused(&["two:topic"], FOUND);
+    pair.assert_refused(&["two:topic"], FOUND);
 }
 
 #[test]
@@ -302,7 +308,7 @@ fn a_received_push_is_judged_by_the_default_branch_before_it() {
     must(pair.push(&["main"]));
     pair.branch("topic");
     pair.commit(&[("a.bak", ""), ("b.bak", "")]);
-    pair.refused(&["topic"], "b.bak in ");
+    pair.assert_refused(&["topic"], "b.bak in ");
     pair.branch("topic");
     pair.commit(&[("a.bak", "")]);
     must(pair.push(&["topic"]));
@@ -312,7 +318,7 @@ fn a_received_push_is_judged_by_the_default_branch_before_it() {
     pair.commit(&[("a.bak", "more")]);
     must(pair.push(&["other:main"]));
     pair.commit(&[("a.bak", "even more")]);
-    pair.refused(&["other:main"], FOUND);
+    pair.assert_refused(&["other:main"], FOUND);
 }
 
 #[test]
@@ -321,12 +327,12 @@ fn a_received_push_with_a_broken_configuration_is_refused() {
     for (name, text) in [("main", "{"), ("topic", r#"{"rulez": 1}"#), ("main", "")] {
         pair.branch("one");
         pair.commit(&[("bakstop.json", text)]);
-        pair.refused(&[&format!("one:{name}")], "error[invalid-configuration]");
+        pair.assert_refused(&[&format!("one:{name}")], "error[invalid-configuration]");
     }
     pair.branch("one");
     symlink("package.json", pair.clone.top.join("bakstop.json")).unwrap();
     commit(&pair.clone, "Link");
-    pair.refused(&["one:main"], "it must be a regular file");
+    pair.assert_refused(&["one:main"], "it must be a regular file");
 }
 
 #[test]
@@ -338,12 +344,12 @@ fn the_configuration_on_the_server_takes_precedence() {
     pair.branch("topic");
     pair.commit(&[("a.bak", "")]);
     fs::write(&own, "{}").unwrap();
-    pair.refused(&["topic"], FOUND);
+    pair.assert_refused(&["topic"], FOUND);
     fs::write(&own, "{\"rulez\": 1}").unwrap();
-    pair.refused(&["topic"], "unknown key \"rulez\"");
+    pair.assert_refused(&["topic"], "unknown key \"rulez\"");
     fs::remove_file(&own).unwrap();
     symlink("nowhere", &own).unwrap();
-    pair.refused(&["topic"], "could not read the configuration");
+    pair.assert_refused(&["topic"], "could not read the configuration");
     fs::remove_file(&own).unwrap();
     fs::write(&own, allowing("a.bak", None)).unwrap();
     must(pair.push(&["topic"]));
@@ -355,8 +361,8 @@ fn the_configuration_on_the_server_takes_precedence() {
     must(pair.push(&["main"]));
     let pair = pair.guarded();
     pair.commit(&[("bakstop.json", "{}")]);
-    pair.refused(&["main"], "bakstop.json:1:");
-    pair.refused(
+    pair.assert_refused(&["main"], "bakstop.json:1:");
+    pair.assert_refused(
         &["main"],
         "it is that of the default branch; \
          a bakstop.json in the repository's directory on the server",
@@ -390,9 +396,9 @@ fn an_expired_allowance_blocks_no_push_that_cannot_fix_it() {
 fn the_first_push_is_judged_by_the_defaults() {
     let pair = Pair::empty().guarded();
     pair.commit(&[("bakstop.json", OFF), ("a.bak", "")]);
-    pair.refused(&["main"], FOUND);
-    pair.refused(&["main:topic"], FOUND);
+    pair.assert_refused(&["main"], FOUND);
+    pair.assert_refused(&["main:topic"], FOUND);
     must(pair.push(&["main~1:refs/heads/topic"]));
-    pair.refused(&["main"], FOUND);
-    pair.refused(&["main:refs/heads/topic"], FOUND);
+    pair.assert_refused(&["main"], FOUND);
+    pair.assert_refused(&["main:refs/heads/topic"], FOUND);
 }

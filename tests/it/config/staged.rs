@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::symlink;
 
 use crate::config::{allowing, commit, found, read, stage};
-use crate::hooks::{installed, must};
+use crate::hooks::{install, must};
 use crate::support::{Sandbox, finish};
 
 const NONE: [&str; 0] = [];
@@ -41,7 +41,7 @@ fn a_configuration_in_a_subdirectory_is_ignored() {
 #[test]
 fn a_commit_may_add_an_allowance_with_its_file() {
     let sandbox = Sandbox::workspace();
-    installed(&sandbox);
+    install(&sandbox);
     stage(&sandbox, "a.bak", "");
     let blocked = sandbox.try_git(&["commit", "-q", "-m", "Add"]);
     assert_eq!(blocked.code, Some(1), "{blocked:?}");
@@ -52,7 +52,7 @@ fn a_commit_may_add_an_allowance_with_its_file() {
 #[test]
 fn an_invalid_configuration_is_an_error_with_its_place() {
     let sandbox = Sandbox::workspace();
-    installed(&sandbox);
+    install(&sandbox);
     let refused = |words: &[&str]| {
         sandbox.git(&["add", "-A", "-f"]);
         for arguments in [&["check"][..], &["check", "--worktree"], &["verify"]] {

@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::path::Path;
 
-use crate::hooks::{installed, must};
+use crate::hooks::{install, must};
 use crate::support::{BAKSTOP, Ran, Sandbox, finish};
 
 /// The number of repetitions.
@@ -29,7 +29,7 @@ fn assert_history_is_clean(sandbox: &Sandbox) {
 #[test]
 fn two_work_trees_at_once() {
     let sandbox = Sandbox::workspace();
-    installed(&sandbox);
+    install(&sandbox);
     let other = sandbox.outside().join("other");
     sandbox.git(&["worktree", "add", "-q", "-b", "other", other.to_str().unwrap()]);
     sandbox.rewrite("web/package.json");
@@ -56,7 +56,7 @@ fn two_work_trees_at_once() {
 #[test]
 fn one_repository_with_two_indexes_at_once() {
     let sandbox = Sandbox::workspace();
-    installed(&sandbox);
+    install(&sandbox);
     let index = |name: &str| -> OsString { sandbox.outside().join(name).into() };
     let git = |name: &str, arguments: &[&str]| {
         finish(sandbox.command("git").args(arguments).env("GIT_INDEX_FILE", index(name)))
@@ -109,7 +109,7 @@ fn one_repository_with_two_indexes_at_once() {
 #[test]
 fn one_index_at_once() {
     let sandbox = Sandbox::workspace();
-    installed(&sandbox);
+    install(&sandbox);
     sandbox.rewrite("web/package.json");
     for round in 0..ROUNDS {
         sandbox.write("web/index.js", format!("export const x = {round};\n"));

@@ -5,7 +5,7 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::process::{Command, Stdio};
 
-use crate::hooks::{installed, prepare_husky, script};
+use crate::hooks::{install, prepare_husky, script};
 use crate::injection::{HOSTILE, assert_harmless, between, harmless, hostile, os};
 use crate::support::{BAKSTOP, Sandbox, formats};
 
@@ -166,7 +166,7 @@ fn output_of_verify_and_pins() {
 #[test]
 fn text_from_arguments() {
     let sandbox = Sandbox::workspace();
-    installed(&sandbox);
+    install(&sandbox);
     for (number, text) in HOSTILE.iter().enumerate() {
         let argument = os(text);
         for (at, before) in [
@@ -293,7 +293,7 @@ fn text_from_configurations() {
 #[test]
 fn text_from_the_environment() {
     let sandbox = Sandbox::workspace();
-    installed(&sandbox);
+    install(&sandbox);
     sandbox.rewrite("web/package.json");
     sandbox.git(&["add", "-A"]);
     let variables = [

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::hooks::{installed, must, script};
+use crate::hooks::{install, must, script};
 use crate::support::{BAKSTOP, Sandbox, finish, path_without_bakstop};
 
 /// Text that git would take as an option if it were an argument. Each is used as a revision, a
@@ -220,7 +220,7 @@ fn no_input_reaches_a_shell() {
         sandbox.write(format!("{mark}/package.json"), format!("{{\"a\": \"{mark}\"}}"));
     }
     sandbox.git(&["add", "-A", "-f"]);
-    installed(&sandbox);
+    install(&sandbox);
     let log = sandbox.outside().join("log");
     for mark in marks {
         for arguments in verbs(mark) {

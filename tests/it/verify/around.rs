@@ -32,8 +32,8 @@ fn refs_that_are_created_moved_and_deleted() {
     ]);
     assert_eq!(report["refs"], expected);
     let ran = around(&sandbox, "git tag v2");
-    let told = "ref added  refs/tags/v2\n\nbakstop: the command changed 1 ref\n";
-    assert_eq!((ran.code, &*ran.out, &*ran.err), (Some(1), told, ""));
+    let expected = "ref added  refs/tags/v2\n\nbakstop: the command changed 1 ref\n";
+    assert_eq!((ran.code, &*ran.out, &*ran.err), (Some(1), expected, ""));
 }
 
 #[test]
@@ -61,11 +61,11 @@ fn a_stash_that_is_created_and_one_that_is_dropped() {
     sandbox.write("web/index.js", "mine again\n");
     let ran = around(&sandbox, "git stash -q");
     let stash = id(&sandbox, "stash@{0}").get(..12).unwrap().to_owned();
-    let told = format!(
+    let expected = format!(
         "stash added   {stash}\nchanged back  web/index.js (was modified)\n\n\
          bakstop: the command changed 1 path and added 1 stash\n"
     );
-    assert_eq!((ran.code, ran.out), (Some(1), told));
+    assert_eq!((ran.code, ran.out), (Some(1), expected));
     let older = id(&sandbox, "stash@{1}");
     let report = json(&sandbox, "git stash drop -q 'stash@{1}'");
     assert_eq!(report["stashes"], json!({ "added": [], "dropped": [older] }));
@@ -78,9 +78,9 @@ fn an_operation_that_is_started_or_finished() {
     sandbox.git(&["commit", "-q", "--allow-empty", "-m", "Side"]);
     sandbox.git(&["switch", "-q", "main"]);
     let ran = around(&sandbox, "git merge -q --no-ff --no-commit side");
-    let told = "unfinished  merge: finish it, or `git merge --abort`\n\n\
+    let expected = "unfinished  merge: finish it, or `git merge --abort`\n\n\
                 bakstop: the command left 1 thing unfinished\n";
-    assert_eq!((ran.code, &*ran.out), (Some(1), told));
+    assert_eq!((ran.code, &*ran.out), (Some(1), expected));
     let ran = around(&sandbox, "git merge --abort");
     assert_eq!(
         (ran.code, &*ran.out),
@@ -106,8 +106,8 @@ fn a_short_lived_lock_is_ignored() {
     sandbox.run("chmod", &["+x", ".git/hooks/pre-commit"]);
     sandbox.write("web/index.js", "1\n");
     let ran = sandbox.try_git(&["commit", "-q", "-a", "-m", "Change"]);
-    let told = "staged  web/index.js\n\nbakstop: 1 path is not clean\n";
-    assert_eq!((ran.code, &*(ran.out + &ran.err)), (Some(1), told));
+    let expected = "staged  web/index.js\n\nbakstop: 1 path is not clean\n";
+    assert_eq!((ran.code, &*(ran.out + &ran.err)), (Some(1), expected));
 }
 
 #[test]
@@ -123,10 +123,10 @@ fn a_build_that_hides_its_changes() {
     sandbox.git(&["update-index", "--no-assume-unchanged", "web/index.js"]);
     sandbox.git(&["restore", "web"]);
     let ran = around(&sandbox, "git update-index --skip-worktree web/index.js backend/index.js");
-    let told = "hidden from git  backend/index.js (skip-worktree)\n\
+    let expected = "hidden from git  backend/index.js (skip-worktree)\n\
                 hidden from git  web/index.js (skip-worktree)\n\n\
                 bakstop: the command changed 2 paths\n";
-    assert_eq!((ran.code, &*ran.out), (Some(1), told));
+    assert_eq!((ran.code, &*ran.out), (Some(1), expected));
     let ran = around(&sandbox, "git update-index --no-skip-worktree web/index.js");
     assert_eq!(ran.out, "no longer hidden  web/index.js\n\nbakstop: the command changed 1 path\n");
     let script = "git update-index --no-skip-worktree backend/index.js && \
@@ -230,8 +230,8 @@ fn report_of(ran: &crate::support::Ran) -> Value {
 fn the_target_of_a_link_is_not_part_of_the_tree() {
     let sandbox = Sandbox::workspace();
     sandbox.run("sh", &["-c", "mv web moved && ln -s moved web"]);
-    let told = changed(&sandbox, "echo 1 >moved/index.js");
-    assert_eq!(told, ["moved/index.js: untracked (changed again)"]);
+    let paths = changed(&sandbox, "echo 1 >moved/index.js");
+    assert_eq!(paths, ["moved/index.js: untracked (changed again)"]);
 }
 
 #[test]
@@ -243,12 +243,12 @@ fn a_build_that_hides_files_by_a_sparse_checkout() {
     );
     let sandbox = Sandbox::workspace();
     for arguments in ["--cone backend", "--cone --sparse-index backend"] {
-        let told = changed(&sandbox, &format!("git sparse-checkout set {arguments}"));
+        let paths = changed(&sandbox, &format!("git sparse-checkout set {arguments}"));
         let left_out = [
             "web/index.js: hidden from git (skip-worktree)",
             "web/package.json: hidden from git (skip-worktree)",
         ];
-        assert!(left_out.iter().all(|line| told.contains(&(*line).to_owned())), "{told:?}");
+        assert!(left_out.iter().all(|line| paths.contains(&(*line).to_owned())), "{paths:?}");
         assert_eq!(changed(&sandbox, "true"), [""; 0]);
         sandbox.git(&["sparse-checkout", "disable"]);
     }

@@ -4,7 +4,7 @@ use std::fs;
 
 use crate::config::stage;
 use crate::support::{Ran, Sandbox};
-use crate::verify::{report, told};
+use crate::verify::{report, reported_paths};
 
 fn save(sandbox: &Sandbox, file: &str) {
     let ran = sandbox.bakstop(&["verify", "--save-baseline", file]);
@@ -23,14 +23,17 @@ fn only_changes_since_the_baseline_are_reported() {
     sandbox.write("old.bak", "mine\n");
     save(&sandbox, "../baseline.json");
     let ran = since(&sandbox, "../baseline.json");
-    assert_eq!((ran.code, told(&ran)), (Some(0), vec![]));
+    assert_eq!((ran.code, reported_paths(&ran)), (Some(0), vec![]));
     sandbox.write("notes.txt", "theirs\n");
     sandbox.write("old.bak", "mine\n");
     sandbox.write("backend/index.js", "theirs\n");
     sandbox.git(&["tag", "v1"]);
     let ran = since(&sandbox, "../baseline.json");
     assert_eq!(ran.code, Some(1));
-    assert_eq!(told(&ran), ["backend/index.js: modified", "notes.txt: untracked (changed again)"]);
+    assert_eq!(
+        reported_paths(&ran),
+        ["backend/index.js: modified", "notes.txt: untracked (changed again)"]
+    );
     let report = report(&ran);
     assert_eq!(
         (&report["since"], &report["refs"][0]["name"]),
@@ -51,7 +54,7 @@ fn the_baseline_may_be_in_the_tree_and_be_overwritten() {
     for file in ["baseline.json", "./web/../baseline.json", "baseline.json"] {
         save(&sandbox, file);
         let ran = since(&sandbox, file);
-        assert_eq!((ran.code, told(&ran)), (Some(0), vec![]), "{file}");
+        assert_eq!((ran.code, reported_paths(&ran)), (Some(0), vec![]), "{file}");
     }
     // From a subdirectory.
     let ran = sandbox.bakstop(&["-C", "web", "verify", "--baseline", "../baseline.json"]);
@@ -69,7 +72,10 @@ fn a_tracked_file_is_neither_overwritten_nor_skipped() {
     save(&sandbox, "b.json");
     sandbox.git(&["add", "b.json"]);
     let ran = since(&sandbox, "b.json");
-    assert_eq!((ran.code, told(&ran)), (Some(1), vec!["b.json: staged (new file)".to_owned()]));
+    assert_eq!(
+        (ran.code, reported_paths(&ran)),
+        (Some(1), vec!["b.json: staged (new file)".to_owned()])
+    );
 }
 
 #[test]
@@ -85,7 +91,10 @@ fn a_build_cannot_change_the_settings_of_its_comparison() {
     sandbox.write("bakstop.json", r#"{"verify": {"allow": [{"path": "**", "reason": "built"}]}}"#);
     sandbox.write("dist/a", "");
     let ran = since(&sandbox, "../baseline.json");
-    assert_eq!((ran.code, told(&ran)), (Some(1), vec!["bakstop.json: modified".to_owned()]));
+    assert_eq!(
+        (ran.code, reported_paths(&ran)),
+        (Some(1), vec!["bakstop.json: modified".to_owned()])
+    );
 }
 
 #[test]

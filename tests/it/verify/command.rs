@@ -10,7 +10,7 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
 use crate::support::{BAKSTOP, Ran, Sandbox, finish, finish_with_input};
-use crate::verify::{around, report, said};
+use crate::verify::{around, code_and_output, report};
 
 #[test]
 fn a_failing_command_sets_the_exit_code_and_the_tree_is_reported() {
@@ -18,10 +18,10 @@ fn a_failing_command_sets_the_exit_code_and_the_tree_is_reported() {
     let ran = around(&sandbox, "echo building; echo 1 > web/index.js; exit 3");
     let expected = "building\nmodified  web/index.js\n\n\
                     bakstop: the command changed 1 path; it ended with exit code 3\n";
-    assert_eq!(said(&ran), (Some(3), expected, ""));
+    assert_eq!(code_and_output(&ran), (Some(3), expected, ""));
     let ran = around(&sandbox, "exit 3");
     assert_eq!(
-        said(&ran),
+        code_and_output(&ran),
         (Some(3), "", "bakstop: the command ended with exit code 3; the work tree is as it was\n")
     );
     let ran = around(&sandbox, "kill -KILL $$");
@@ -186,7 +186,7 @@ fn a_command_may_undo_its_work_after_a_signal() {
     let waiting = Waiting::start(&sandbox, "", &script);
     waiting.send(Signal::TERM);
     let err = "bakstop: the command ended with exit code 143; the work tree is as it was\n";
-    assert_eq!(said(&waiting.end()), (Some(143), "", err));
+    assert_eq!(code_and_output(&waiting.end()), (Some(143), "", err));
 }
 
 #[test]
@@ -205,7 +205,7 @@ fn a_process_that_outlives_the_command_is_reported_and_not_awaited() {
     let ran = around(&sandbox, "sleep 300 >/dev/null 2>&1 & echo $! >../left");
     let err = "bakstop: the command left 1 process running (sleep): \
                what changes from now on is not seen\n";
-    assert_eq!(said(&ran), (Some(0), "", err));
+    assert_eq!(code_and_output(&ran), (Some(0), "", err));
     let ran = sandbox.bakstop(&[
         "verify",
         "--format",
@@ -236,7 +236,7 @@ fn no_zombie_remains_while_the_command_runs() {
         cat /proc/[0-9]*/stat 2>/dev/null | grep \") Z $PPID \" >../zombies
         exit 0";
     let ran = around(&sandbox, script);
-    assert_eq!(said(&ran), (Some(0), "", ""));
+    assert_eq!(code_and_output(&ran), (Some(0), "", ""));
     assert_eq!(fs::read_to_string(sandbox.outside().join("zombies")).unwrap(), "");
 }
 
@@ -281,15 +281,15 @@ fn a_terminal_stays_a_terminal() {
         drop(keyboard);
         String::from_utf8(output.stdout).unwrap()
     };
-    let told = run(
+    let out = run(
         "test -t 0 && test -t 1 && test -t 2 && echo up >../up && \
          read word && echo got $word >>web/index.js",
         b"hello\n",
     );
-    assert!(told.contains("modified  web/index.js") && told.ends_with("code 1\r\n"), "{told}");
+    assert!(out.contains("modified  web/index.js") && out.ends_with("code 1\r\n"), "{out}");
     assert!(fs::read_to_string(sandbox.top.join("web/index.js")).unwrap().ends_with("got hello\n"));
-    let told = run("trap \"exit 7\" INT; echo up >../up; read word", b"\x03");
-    assert!(told.contains("bakstop: the command ended with exit code 7;"), "{told}");
+    let out = run("trap \"exit 7\" INT; echo up >../up; read word", b"\x03");
+    assert!(out.contains("bakstop: the command ended with exit code 7;"), "{out}");
 }
 
 #[test]
@@ -310,7 +310,7 @@ fn children_inherited_from_a_shell_are_not_counted() {
     let line =
         format!("sleep 300 >/dev/null 2>&1 & echo $! >../left; exec {BAKSTOP} verify -- true");
     let ran = sandbox.run("sh", &["-c", &line]);
-    assert_eq!(said(&ran), (Some(0), "", ""));
+    assert_eq!(code_and_output(&ran), (Some(0), "", ""));
     let id = fs::read_to_string(sandbox.outside().join("left")).unwrap();
     kill_process(Pid::from_raw(id.trim().parse().unwrap()).unwrap(), Signal::KILL).unwrap();
 }

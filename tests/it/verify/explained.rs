@@ -25,11 +25,11 @@ fn the_help_for_a_rewritten_lockfile_needs_no_packages() {
     let sandbox = with_lockfile();
     sandbox.write("pnpm-lock.yaml", lock());
     let ran = sandbox.bakstop(&["verify", "--no-diff"]);
-    let told = "modified  pnpm-lock.yaml: SAYS\n\n\
+    let template = "modified  pnpm-lock.yaml: SAYS\n\n\
                 help: the lockfile kept a trace of the preparation, which --restore does not undo\n\
                 \x20   git checkout HEAD -- pnpm-lock.yaml\n\nbakstop: 1 path is not clean\n";
-    let said = ran.out.split_once(": ").unwrap().1.split_once('\n').unwrap().0.to_owned();
-    assert_eq!(ran.out, told.replace("SAYS", &said));
+    let places = ran.out.split_once(": ").unwrap().1.split_once('\n').unwrap().0.to_owned();
+    assert_eq!(ran.out, template.replace("SAYS", &places));
     // The printed commands fix it.
     sandbox.run("sh", &["-c", "git checkout -q HEAD -- pnpm-lock.yaml"]);
     assert_eq!(sandbox.bakstop(&["verify"]).code, Some(0));
@@ -142,8 +142,8 @@ fn json_goes_to_a_file_and_text_to_standard_output() {
     let arguments = ["verify", "--format", "json", "--output", "../report.json", "--no-diff", "--"];
     let ran = sandbox
         .bakstop(&[&arguments[..], &["sh", "-c", "echo building; echo 1 >web/index.js"]].concat());
-    let told = "building\nmodified  web/index.js\n\nbakstop: the command changed 1 path\n";
-    assert_eq!((ran.code, &*ran.out, &*ran.err), (Some(1), told, ""));
+    let expected = "building\nmodified  web/index.js\n\nbakstop: the command changed 1 path\n";
+    assert_eq!((ran.code, &*ran.out, &*ran.err), (Some(1), expected, ""));
     let report = fs::read_to_string(sandbox.outside().join("report.json")).unwrap();
     let report: Value = serde_json::from_str(&report).unwrap();
     assert_eq!(report["paths"][0]["path"], "web/index.js");

@@ -7,7 +7,7 @@ use std::os::unix::fs::PermissionsExt;
 use serde_json::Value;
 
 use crate::support::{BAKSTOP, Ran, Sandbox, finish};
-use crate::verify::{report, told};
+use crate::verify::{report, reported_paths};
 
 /// A state of the work tree: its name, the shell commands that make it from a clean workspace, and
 /// the reported paths.
@@ -598,7 +598,7 @@ const STATES: &[State] = &[
 ];
 
 /// A workspace in this state.
-fn made(script: &str) -> Sandbox {
+fn workspace_in(script: &str) -> Sandbox {
     let sandbox = Sandbox::workspace();
     let script = script.replace("{FORK}", FORK).replace("{LIBRARY}", LIBRARY);
     // `true`: a background process must not change the exit code.
@@ -608,19 +608,19 @@ fn made(script: &str) -> Sandbox {
 }
 
 /// The reported paths and unfinished operations.
-fn all_told(ran: &Ran) -> Vec<String> {
+fn reported_states(ran: &Ran) -> Vec<String> {
     let report = report(ran);
     let unfinished = report["unfinished"]["begun"].as_array().unwrap();
     let unfinished =
         unfinished.iter().map(|what| format!("{}: unfinished", what.as_str().unwrap()));
-    told(ran).into_iter().chain(unfinished).collect()
+    reported_paths(ran).into_iter().chain(unfinished).collect()
 }
 
 /// Runs a test in every state; panics with the names of those that fail.
-fn each(test: impl Fn(&Sandbox, &[&str])) {
+fn in_each_state(test: impl Fn(&Sandbox, &[&str])) {
     assert!(STATES.len() >= 40);
     let failed = STATES.iter().filter(|(_, script, expected)| {
-        let sandbox = made(script);
+        let sandbox = workspace_in(script);
         std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| test(&sandbox, expected))).is_err()
     });
     let failed: Vec<&str> = failed.map(|(name, ..)| *name).collect();
@@ -629,9 +629,9 @@ fn each(test: impl Fn(&Sandbox, &[&str])) {
 
 #[test]
 fn exactly_the_states_of_paths_are_reported() {
-    each(|sandbox, expected| {
+    in_each_state(|sandbox, expected| {
         let ran = sandbox.bakstop(&["verify", "--format", "json"]);
-        assert_eq!(all_told(&ran), expected);
+        assert_eq!(reported_states(&ran), expected);
         assert_eq!(ran.code, Some(i32::from(!expected.is_empty())));
     });
 }
@@ -654,11 +654,11 @@ fn older_git(sandbox: &Sandbox) -> std::ffi::OsString {
 
 #[test]
 fn git_alone_gives_the_same_answer_as_our_own_walk() {
-    each(|sandbox, expected| {
+    in_each_state(|sandbox, expected| {
         let mut command = sandbox.command(BAKSTOP);
         let ran =
             finish(command.args(["verify", "--format", "json"]).env("PATH", older_git(sandbox)));
-        assert_eq!(all_told(&ran), expected);
+        assert_eq!(reported_states(&ran), expected);
     });
 }
 
@@ -701,7 +701,7 @@ fn status(sandbox: &Sandbox, arguments: &[&str]) -> BTreeMap<String, BTreeSet<&'
 /// by a mark in the index, or by ignore rules.
 #[test]
 fn paths_match_git_status_and_the_rest_is_hidden_by_git() {
-    each(|sandbox, _| {
+    in_each_state(|sandbox, _| {
         let report = report(&sandbox.bakstop(&["verify", "--format", "json"]));
         let strings = |value: &Value| -> BTreeSet<String> {
             value
@@ -720,10 +720,10 @@ fn paths_match_git_status_and_the_rest_is_hidden_by_git() {
         // With the settings of the repository.
         let plain = status(sandbox, &[]);
         for (path, states) in &plain {
-            let told = ours.get(path).unwrap_or_else(|| panic!("{path} is not told"));
+            let reported = ours.get(path).unwrap_or_else(|| panic!("{path} is not told"));
             assert!(
-                states.iter().all(|state| told.contains(*state)),
-                "{path}: {states:?} {told:?}"
+                states.iter().all(|state| reported.contains(*state)),
+                "{path}: {states:?} {reported:?}"
             );
         }
         // Without the settings that hide changes.
