@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
 use crate::hooks::must;
-use crate::support::{BAKSTOP, Ran, Sandbox, finish};
+use crate::support::{BAKSTOP, Ran, Sandbox, clone_and_server, finish};
 
 /// A clone without hooks, and the guarded bare repository that it pushes to.
 struct Pair {
@@ -17,12 +17,7 @@ struct Pair {
 impl Pair {
     /// A server with the guard as the hook that git runs.
     fn plain() -> Self {
-        let clone = Sandbox::workspace();
-        let server = clone.outside().join("shop.git");
-        must(finish(
-            clone.command("git").args(["init", "-q", "--bare", "-b", "main"]).arg(&server),
-        ));
-        clone.git(&["remote", "add", "origin", &format!("file://{}", server.display())]);
+        let (clone, server) = clone_and_server(&["-b", "main"], "file://");
         let pair = Self { clone, server };
         pair.guard();
         pair
@@ -257,10 +252,7 @@ fn one_bad_commit_in_a_thousand_is_found() {
 
 /// A clone with hooks, and a bare repository without hooks.
 fn hooked() -> Pair {
-    let clone = Sandbox::workspace();
-    let server = clone.outside().join("shop.git");
-    must(finish(clone.command("git").args(["init", "-q", "--bare", "-b", "main"]).arg(&server)));
-    clone.git(&["remote", "add", "origin", server.to_str().unwrap()]);
+    let (clone, server) = clone_and_server(&["-b", "main"], "");
     clone.git(&["push", "-q", "origin", "main"]);
     must(clone.bakstop(&["install"]));
     Pair { clone, server }

@@ -88,7 +88,7 @@ impl Place {
         // A rewritten manifest, then a clean change.
         let bad = self.exit_codes(environment, |sandbox| sandbox.rewrite("web/package.json"));
         let clean = self.exit_codes(environment, |sandbox| {
-            sandbox.write("web/index.js", "export const x = 1;\n")
+            sandbox.write("web/index.js", "export const x = 1;\n");
         });
         println!("{name}: check {:?} {:?}, commit {:?} {:?}", bad.0, clean.0, bad.1, clean.1);
         assert!(bad.0 != Some(0) && bad.1 != Some(0), "{name}: {bad:?}");

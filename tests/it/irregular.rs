@@ -823,11 +823,7 @@ fn a_signal_ends_a_proof_at_any_moment() {
                 ![Some(0), Some(1), Some(2), Some(124)].contains(&code),
                 "{command} {signal}: {code:?}"
             );
-            assert_eq!(
-                fs::read_dir(sandbox.outside().join("tmp")).unwrap().count(),
-                0,
-                "{command} {signal}"
-            );
+            assert_eq!(temporary_files(&sandbox), 0, "{command} {signal}");
         }
     }
 }
@@ -854,11 +850,7 @@ fn a_signal_during_verify_leaves_no_temporary_files() {
             fs::write(sandbox.outside().join("running"), "").unwrap();
             let child = started(&sandbox, &line, arguments);
             let pid = wait_for(&sandbox.outside().join("started"));
-            assert_eq!(
-                fs::read_dir(sandbox.outside().join("tmp")).unwrap().count(),
-                1,
-                "{arguments:?}"
-            );
+            assert_eq!(temporary_files(&sandbox), 1, "{arguments:?}");
             must(finish(Command::new("kill").args(["-s", signal, &pid])));
             let code = ended(child).0;
             fs::remove_file(sandbox.outside().join("running")).unwrap();
@@ -866,11 +858,7 @@ fn a_signal_during_verify_leaves_no_temporary_files() {
                 ![Some(0), Some(1), Some(2), Some(124)].contains(&code),
                 "{arguments:?} {signal}: {code:?}"
             );
-            assert_eq!(
-                fs::read_dir(sandbox.outside().join("tmp")).unwrap().count(),
-                0,
-                "{arguments:?} {signal}"
-            );
+            assert_eq!(temporary_files(&sandbox), 0, "{arguments:?} {signal}");
         }
     }
 }
@@ -901,10 +889,16 @@ fn a_signal_ends_a_proof_even_if_the_hook_ignores_it() {
             "{act}: {code:?} {errors}"
         );
         assert!(start.elapsed() < Duration::from_secs(10), "{act}");
-        assert_eq!(fs::read_dir(sandbox.outside().join("tmp")).unwrap().count(), 0, "{act}");
+        assert_eq!(temporary_files(&sandbox), 0, "{act}");
     }
 }
 
+/// The number of files in the temporary directory of a program that `started` started.
+fn temporary_files(sandbox: &Sandbox) -> usize {
+    fs::read_dir(sandbox.outside().join("tmp")).unwrap().count()
+}
+
+/// The exit code and the start of standard error.
 fn ended(mut child: Child) -> (Option<i32>, String) {
     let mut errors = String::new();
     // Background processes of the hook may keep the stream open; `timeout` and the program do not.

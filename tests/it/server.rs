@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::hooks::{Snapshot, copy_of_program, must, snapshot};
 use crate::push::StandIn;
-use crate::support::{BAKSTOP, Ran, Sandbox, finish};
+use crate::support::{BAKSTOP, Ran, Sandbox, clone_and_server, finish};
 
 /// A clone and the bare repository that it pushes to.
 struct Pair {
@@ -16,10 +16,7 @@ struct Pair {
 
 impl Pair {
     fn new() -> Self {
-        let clone = Sandbox::workspace();
-        let server = clone.outside().join("shop.git");
-        must(finish(clone.command("git").args(["init", "-q", "--bare"]).arg(&server)));
-        clone.git(&["remote", "add", "origin", server.to_str().unwrap()]);
+        let (clone, server) = clone_and_server(&[], "");
         Self { clone, server }
     }
 

@@ -170,6 +170,17 @@ impl Sandbox {
     }
 }
 
+/// A workspace, and the bare repository that it pushes to: its `origin`, by a path after
+/// `transport`. `options` are those of `git init`. Nothing is pushed yet.
+pub(crate) fn clone_and_server(options: &[&str], transport: &str) -> (Sandbox, PathBuf) {
+    let clone = Sandbox::workspace();
+    let server = clone.outside().join("shop.git");
+    let init = [&["init", "-q", "--bare"], options, &[server.to_str().unwrap()]].concat();
+    clone.git(&init);
+    clone.git(&["remote", "add", "origin", &format!("{transport}{}", server.display())]);
+    (clone, server)
+}
+
 /// PATH without the directories that have an installed bakstop.
 pub(crate) fn path_without_bakstop() -> std::ffi::OsString {
     let path = std::env::var_os("PATH").unwrap();

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use crate::config::{allowing, commit, found};
 use crate::hooks::must;
-use crate::support::{BAKSTOP, Ran, Sandbox, finish};
+use crate::support::{BAKSTOP, Ran, Sandbox, clone_and_server, finish};
 
 const NONE: [&str; 0] = [];
 const BACKUP: [&str; 1] = ["error stray-backup a.bak"];
@@ -173,12 +173,7 @@ struct Pair {
 
 impl Pair {
     fn empty() -> Self {
-        let clone = Sandbox::workspace();
-        let server = clone.outside().join("shop.git");
-        must(finish(
-            clone.command("git").args(["init", "-q", "--bare", "-b", "main"]).arg(&server),
-        ));
-        clone.git(&["remote", "add", "origin", &format!("file://{}", server.display())]);
+        let (clone, server) = clone_and_server(&["-b", "main"], "file://");
         Self { clone, server }
     }
 
