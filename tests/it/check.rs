@@ -61,7 +61,7 @@ fn only_what_the_commit_changes_is_judged() {
     sandbox.git(&["add", "-A"]);
     assert_eq!(found(&sandbox), [""; 0]);
     sandbox.git(&["rm", "-q", "old.bak", "web/package.json"]);
-    assert_eq!(found(&sandbox), [""; 0], "a deletion is the cure");
+    assert_eq!(found(&sandbox), [""; 0], "a deletion fixes it");
 }
 
 #[test]

@@ -429,7 +429,7 @@ fn a_new_branch_is_judged_from_the_default_branch() {
     for file in FORGES {
         let ran = check(&origin, file, &push("fine", ZEROS, &fine));
         assert_passed(&ran, "1 new path in 1 commit");
-        assert!(!ran.err.contains("fatal"), "nobody is asked for a commit of zeros: {}", ran.err);
+        assert!(!ran.err.contains("fatal"), "the null id is not fetched: {}", ran.err);
         assert_found(&check(&origin, file, &push("debris", ZEROS, &debris)), "(Prepare)");
     }
 }

@@ -79,7 +79,7 @@ fn amending_judges_additions_and_allows_removals() {
     assert!(is_blocked(&sandbox, &["-a", "--amend"]));
     sandbox.git(&["commit", "-q", "-a", "--no-verify", "-m", "Past the guard"]);
     sandbox.git(&["checkout", "HEAD~1", "--", "web/package.json"]);
-    assert!(!is_blocked(&sandbox, &["--amend"]), "amending to the original is a cure");
+    assert!(!is_blocked(&sandbox, &["--amend"]), "amending to the original fixes it");
 }
 
 #[test]

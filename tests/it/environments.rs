@@ -163,30 +163,30 @@ fn run_in(sandbox: &Sandbox, environment: &Odd, words: &[&Path]) -> Ran {
 #[test]
 fn few_variables_are_set() {
     Place::new().check_all(&[
-        odd("as usual", r#"exec "$@""#, USUAL),
-        odd("nothing but what git needs", r#"exec env -i PATH=/usr/bin:/bin "$@""#, USUAL),
+        odd("the usual environment", r#"exec "$@""#, USUAL),
+        odd("only PATH", r#"exec env -i PATH=/usr/bin:/bin "$@""#, USUAL),
         odd("the PATH of a desktop", r#"PATH=/usr/bin:/bin HOME=/nonexistent exec "$@""#, USUAL),
         odd("no HOME", r#"unset HOME; exec "$@""#, USUAL),
-        odd("a HOME that is not there", r#"HOME=/nonexistent/x exec "$@""#, USUAL),
-        odd("a HOME that is no directory", r#"HOME=/dev/null exec "$@""#, USUAL),
+        odd("a missing HOME", r#"HOME=/nonexistent/x exec "$@""#, USUAL),
+        odd("a HOME that is not a directory", r#"HOME=/dev/null exec "$@""#, USUAL),
         odd("an empty HOME", r#"HOME= exec "$@""#, USUAL),
         odd("LC_ALL=C", r#"LC_ALL=C exec "$@""#, USUAL),
-        odd("a locale that nobody knows", r#"LC_ALL=xx_XX.nonsense LANGUAGE=xx exec "$@""#, USUAL),
+        odd("an unknown locale", r#"LC_ALL=xx_XX.nonsense LANGUAGE=xx exec "$@""#, USUAL),
         odd("TERM=dumb", r#"TERM=dumb exec "$@""#, USUAL),
         odd("no TERM", r#"unset TERM; exec "$@""#, USUAL),
-        odd("far in the east", r#"TZ=Pacific/Kiritimati exec "$@""#, USUAL),
-        odd("far in the west", r#"TZ=Etc/GMT+12 exec "$@""#, USUAL),
-        odd("a time zone that is not there", r#"TZ=:/nonexistent exec "$@""#, USUAL),
+        odd("the easternmost time zone", r#"TZ=Pacific/Kiritimati exec "$@""#, USUAL),
+        odd("the westernmost time zone", r#"TZ=Etc/GMT+12 exec "$@""#, USUAL),
+        odd("a missing time zone", r#"TZ=:/nonexistent exec "$@""#, USUAL),
         odd(
             "a commit of long ago",
             r#"GIT_COMMITTER_DATE='@1 +0000' GIT_AUTHOR_DATE='@1 +0000' exec "$@""#,
             USUAL,
         ),
-        odd("a commit of the future", r#"GIT_COMMITTER_DATE='@4102444800 +0000' exec "$@""#, USUAL),
-        odd("TMPDIR nowhere", r#"TMPDIR=/nonexistent exec "$@""#, USUAL),
+        odd("a commit in the future", r#"GIT_COMMITTER_DATE='@4102444800 +0000' exec "$@""#, USUAL),
+        odd("a missing TMPDIR", r#"TMPDIR=/nonexistent exec "$@""#, USUAL),
         odd("umask 077", r#"umask 077; exec "$@""#, USUAL),
         odd("umask 000", r#"umask 000; exec "$@""#, USUAL),
-        odd("a nice one", r#"exec nice -n 19 "$@""#, USUAL),
+        odd("nice 19", r#"exec nice -n 19 "$@""#, USUAL),
     ]);
 }
 
@@ -208,11 +208,11 @@ fn streams_are_closed_full_or_unread() {
         odd("no stream", r#"exec "$@" <&- >&- 2>&-"#, USUAL),
         odd("a full standard output", r#"exec "$@" >/dev/full"#, USUAL),
         odd("a full standard error", r#"exec "$@" 2>/dev/full"#, USUAL),
-        odd("both full", r#"exec "$@" >/dev/full 2>&1"#, USUAL),
+        odd("both streams full", r#"exec "$@" >/dev/full 2>&1"#, USUAL),
         odd("standard input is a directory", r#"exec "$@" <."#, USUAL),
-        odd("standard output can only be read", r#"exec "$@" 1</dev/null"#, USUAL),
+        odd("a read-only standard output", r#"exec "$@" 1</dev/null"#, USUAL),
         odd("a reader that takes one byte", TO_HEAD, USUAL),
-        odd("one, and SIGPIPE is ignored", TO_HEAD_IGNORED, USUAL),
+        odd("a reader that takes one byte, SIGPIPE ignored", TO_HEAD_IGNORED, USUAL),
         odd("a reader that takes nothing", TO_NOBODY, USUAL),
         odd("signals are ignored", r#"trap '' HUP INT QUIT TERM PIPE; exec "$@""#, USUAL),
         // Git cannot wait for a hook here, and takes that as a failure.
@@ -230,13 +230,13 @@ fn limits_and_rights_are_low() {
         tight("4 open files", r#"ulimit -n 4; exec "$@""#),
         odd("a stack of 256 KiB", r#"ulimit -s 256; exec "$@""#, USUAL),
         tight("a stack of 64 KiB", r#"ulimit -s 64; exec "$@""#),
-        tight("500 MB of addresses", r#"ulimit -v 500000; exec "$@""#),
-        tight("200 MB of addresses", r#"ulimit -v 200000; exec "$@""#),
-        tight("100 MB of addresses", r#"ulimit -v 100000; exec "$@""#),
-        tight("50 MB of addresses", r#"ulimit -v 50000; exec "$@""#),
-        tight("20 MB of addresses", r#"ulimit -v 20000; exec "$@""#),
+        tight("500 MB of address space", r#"ulimit -v 500000; exec "$@""#),
+        tight("200 MB of address space", r#"ulimit -v 200000; exec "$@""#),
+        tight("100 MB of address space", r#"ulimit -v 100000; exec "$@""#),
+        tight("50 MB of address space", r#"ulimit -v 50000; exec "$@""#),
+        tight("20 MB of address space", r#"ulimit -v 20000; exec "$@""#),
         tight("1 MB of data", r#"ulimit -d 1000; exec "$@""#),
-        tight("no file may be written", r#"ulimit -f 0; exec "$@""#),
+        tight("a file size limit of 0", r#"ulimit -f 0; exec "$@""#),
         tight("files of one block", r#"ulimit -f 1; exec "$@""#),
         odd("no core files", r#"ulimit -c 0; exec "$@""#, USUAL),
     ]);
@@ -271,52 +271,44 @@ fn another_user_owns_the_repository() {
     let trusting =
         "export GIT_CONFIG_COUNT=1 GIT_CONFIG_KEY_0=safe.directory GIT_CONFIG_VALUE_0='*'; ";
     Place::new().check_all(&as_root(&[
-        ("a user who does not own it", r#"exec {nobody} "$@""#, Some(GIT_REFUSES)),
+        ("a user who is not the owner", r#"exec {nobody} "$@""#, Some(GIT_REFUSES)),
         (
-            "one who trusts it",
+            "a user who is not the owner, trusted",
             &format!(r#"{trusting}exec {{nobody}} "$@""#),
             Some(GIT_CANNOT_WRITE),
         ),
-        ("root in what another owns", r#"{theirs} "$@""#, Some(GIT_REFUSES)),
-        ("root who trusts it", &format!(r#"{trusting}{{theirs}} "$@""#), Some(USUAL)),
-        ("its owner, who is not root", r#"{theirs} {nobody} "$@""#, Some(USUAL)),
+        ("root, another owner", r#"{theirs} "$@""#, Some(GIT_REFUSES)),
+        ("root, another owner, trusted", &format!(r#"{trusting}{{theirs}} "$@""#), Some(USUAL)),
+        ("the owner, not root", r#"{theirs} {nobody} "$@""#, Some(USUAL)),
         (
-            "a .git that its owner may not write",
+            "a .git without write permission",
             r#"{theirs} chmod -R a-w .git; {nobody} "$@""#,
             Some(GIT_CANNOT_WRITE),
         ),
+        ("an unreadable index", r#"{theirs} chmod 0 .git/index; {nobody} "$@""#, Some(GIT_REFUSES)),
+        ("an unreadable HEAD", r#"{theirs} chmod 0 .git/HEAD; {nobody} "$@""#, Some(GIT_REFUSES)),
+        ("unreadable refs", r#"{theirs} chmod -R 0 .git/refs; {nobody} "$@""#, None),
         (
-            "an index that may not be read",
-            r#"{theirs} chmod 0 .git/index; {nobody} "$@""#,
-            Some(GIT_REFUSES),
-        ),
-        (
-            "a HEAD that may not be read",
-            r#"{theirs} chmod 0 .git/HEAD; {nobody} "$@""#,
-            Some(GIT_REFUSES),
-        ),
-        ("refs that may not be read", r#"{theirs} chmod -R 0 .git/refs; {nobody} "$@""#, None),
-        (
-            "objects that may not be read",
+            "unreadable objects",
             r#"{theirs} chmod -R 0 .git/objects; {nobody} "$@""#,
             Some(GIT_REFUSES),
         ),
         (
-            "a configuration that may not be read",
+            "an unreadable configuration",
             r#"{theirs} chmod 0 .git/config; {nobody} "$@""#,
             Some(GIT_REFUSES),
         ),
         (
-            "parents that may not be listed",
+            "parents that cannot be listed",
             r#"chmod 711 ..; {theirs} {nobody} "$@"; code=$?; chmod 755 ..; exit $code"#,
             Some(USUAL),
         ),
         (
-            "parents that may not be entered",
+            "parents that cannot be entered",
             r#"chmod 700 ..; {theirs} {nobody} "$@"; code=$?; chmod 755 ..; exit $code"#,
             None,
         ),
-        ("no process more", r#"{theirs} {nobody} prlimit --nproc=1 "$@""#, None),
+        ("no further processes", r#"{theirs} {nobody} prlimit --nproc=1 "$@""#, None),
     ]));
 }
 
@@ -325,7 +317,7 @@ fn directories_are_missing_or_read_only() {
     let mounted = |line: &str| format!(r#"exec unshare -m sh -c '{line} && exec "$@"' sh "$@""#);
     Place::new().check_all(&as_root(&[
         (
-            "a directory that was removed",
+            "a removed directory",
             r#"mkdir -p web/gone && cd web/gone && rmdir ../gone && exec "$@""#,
             Some(GIT_REFUSES),
         ),

@@ -281,7 +281,7 @@ fn a_report_in_a_file_is_also_printed_for_people() {
     assert_eq!(mode & 0o777, 0o640, "as the umask says");
     let names: Vec<_> =
         fs::read_dir(sandbox.outside()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
-    assert_eq!(names.len(), 4, "nothing is left beside it: {names:?}");
+    assert_eq!(names.len(), 4, "no temporary files: {names:?}");
 }
 
 #[test]
@@ -409,6 +409,6 @@ fn the_manual_page_has_every_verb_and_option() {
         {
             assert!(section.contains(option), "{verb} {option}: {section}");
         }
-        assert!(!section.contains("--color"), "said once, at the top: {section}");
+        assert!(!section.contains("--color"), "only once, at the top: {section}");
     }
 }

@@ -60,7 +60,7 @@ fn additions_that_a_range_reverts_are_found_with_their_commit() {
     }
     assert_eq!(found(&sandbox, &["--range", "main..topic", "--tip"]), []);
     assert_eq!(found(&sandbox, &["--range", "main..topic~1", "--tip"]).len(), 2);
-    assert_eq!(found(&sandbox, &["--range", "topic~1..topic"]), [], "a deletion is the cure");
+    assert_eq!(found(&sandbox, &["--range", "topic~1..topic"]), [], "a deletion fixes it");
     assert_eq!(found(&sandbox, &["--history"]), both);
     assert_eq!(found(&sandbox, &["--tree", "topic"]), []);
     assert_eq!(
@@ -445,7 +445,7 @@ fn the_work_tree_is_judged_as_it_is_on_disk() {
     assert_eq!(found(&sandbox, &["--worktree"]), both);
     assert_eq!(found(&sandbox, &["-C", "web", "--worktree"]), both, "from below the top too");
     sandbox.git(&["add", "-f", "ignored.bak"]);
-    assert_eq!(found(&sandbox, &["--worktree"]).len(), 3, "tracked, whatever .gitignore says");
+    assert_eq!(found(&sandbox, &["--worktree"]).len(), 3, "tracked, also if ignored");
 }
 
 #[test]

@@ -175,7 +175,7 @@ fn pnpm(version: &str, overrides_in: &str) {
     assert_eq!(
         sandbox.git(&["show", "--format=", "--name-only", "HEAD"]),
         "web/index.js\n",
-        "the lockfile is healed to the byte"
+        "the lockfile is restored exactly"
     );
 }
 
@@ -251,7 +251,7 @@ fn assert_pushes_are_judged(sandbox: &Sandbox, guard: &StandIn, programs: &Path)
     assert!(lines.starts_with(b"refs/heads/main "), "{lines:?}");
     guard.ends_with(1);
     assert_eq!(push(&["origin", "HEAD:refs/heads/other"]).code, Some(1));
-    assert!(guard.heard().unwrap().1.starts_with(b"HEAD "), "whatever is pushed");
+    assert!(guard.heard().unwrap().1.starts_with(b"HEAD "), "also for HEAD");
     assert_eq!(sandbox.git(&["ls-remote", "origin", "refs/heads/other"]), "");
 }
 

@@ -52,9 +52,9 @@ fn a_range_is_judged_by_its_base() {
         assert_eq!(found(&sandbox, &["--history"]), NONE, "history by HEAD");
         sandbox.git(&["checkout", "-q", "main"]);
         assert_eq!(found(&sandbox, &["--history"]), BACKUP, "history by HEAD");
-        assert_eq!(found(&sandbox, &["--tree", "topic"]), NONE, "whatever is checked out");
+        assert_eq!(found(&sandbox, &["--tree", "topic"]), NONE, "for any current branch");
         sandbox.write("bakstop.json", OFF);
-        assert_eq!(found(&sandbox, &["--range", "main..topic"]), BACKUP, "whatever lies on disk");
+        assert_eq!(found(&sandbox, &["--range", "main..topic"]), BACKUP, "for any file on disk");
         sandbox.git(&["add", "bakstop.json"]);
         assert_eq!(found(&sandbox, &["--range", "main..topic"]), BACKUP, "or is staged");
         // The allowance is on main first.

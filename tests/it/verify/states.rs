@@ -28,7 +28,7 @@ const STATES: &[State] = &[
     ("clean", "", &[]),
     ("modified", "echo 1 >web/index.js", &["web/index.js: modified"]),
     (
-        "touched, but the same",
+        "touched, content unchanged",
         "cp web/index.js t && mv t web/index.js && touch backend/index.js",
         &[],
     ),
@@ -39,12 +39,12 @@ const STATES: &[State] = &[
         &["new.js: staged, modified (new file)"],
     ),
     (
-        "staged, then taken back on disk alone",
+        "staged, then restored on disk only",
         "echo 1 >web/index.js && git add -A && git show HEAD:web/index.js >web/index.js",
         &["web/index.js: staged, modified"],
     ),
     (
-        "staged, then taken back",
+        "staged, then restored",
         "echo 1 >web/index.js && git add -A && git restore --staged --worktree web",
         &[],
     ),
@@ -84,18 +84,18 @@ const STATES: &[State] = &[
     ("intent to add", "echo 1 >new.js && git add -N new.js", &["new.js: modified (new file)"]),
     ("made executable", "chmod +x web/index.js", &["web/index.js: modified (mode changed)"]),
     (
-        "made executable, and git is told not to look",
+        "made executable, with core.fileMode off",
         "git config core.fileMode false && chmod +x web/index.js",
         &["web/index.js: modified (mode changed)"],
     ),
     (
-        "no file executable that should be, and git is told not to look",
+        "no longer executable, with core.fileMode off",
         "chmod +x web/index.js && git commit -q -a -m Mode && git config core.fileMode false && \
          chmod -x web/index.js",
         &["web/index.js: modified (mode changed)"],
     ),
     (
-        "executable in the index alone",
+        "executable in the index only",
         "git update-index --chmod=+x web/index.js",
         &["web/index.js: staged, modified (mode changed)"],
     ),
@@ -105,7 +105,7 @@ const STATES: &[State] = &[
         &["web/index.js: modified (type changed)"],
     ),
     (
-        "a link that leads elsewhere",
+        "a link to another target",
         "ln -s a link && git add link && git commit -q -m Link && ln -sfn b link",
         &["link: modified"],
     ),
@@ -120,7 +120,7 @@ const STATES: &[State] = &[
         &["web: untracked", "web/index.js: deleted", "web/package.json: deleted"],
     ),
     (
-        "a directory turned into a link to what it was",
+        "a directory moved and replaced by a link to it",
         "mv web ../web && ln -s ../web web",
         &["web: untracked", "web/index.js: deleted", "web/package.json: deleted"],
     ),
@@ -139,7 +139,7 @@ const STATES: &[State] = &[
         "git config status.showUntrackedFiles no && touch new.js",
         &["new.js: untracked"],
     ),
-    ("untracked, and nothing that git keeps", "mkdir -p empty/er && mkfifo pipe", &[]),
+    ("untracked directories without files", "mkdir -p empty/er && mkfifo pipe", &[]),
     (
         "hostile names",
         "touch \"$(printf 'a\\nb \"q\"\\t\\033[2J')\" ':(top)x' '*' -- -x && \
@@ -164,23 +164,23 @@ const STATES: &[State] = &[
         ],
     ),
     (
-        "leftovers in an ignored directory, which git shows as one",
+        "leftovers in an ignored directory, one entry for git",
         "echo dist/ >.git/info/exclude && mkdir -p dist/a dist/.docker-deps/y && \
          touch dist/a/x.bak dist/.docker-deps/y/.gitkeep dist/main.js",
         &["dist/.docker-deps/y/.gitkeep: ignored leftover", "dist/a/x.bak: ignored leftover"],
     ),
     (
-        "backups that are not ignored, or tracked",
+        "backups that are untracked or tracked",
         ": >.gitignore && touch kept.bak && git add -A && git commit -q -m Keep && touch new.bak",
         &["new.bak: untracked"],
     ),
     (
-        "taken back in by a pattern",
+        "included again by a negated pattern",
         "printf '!keep.bak\\n' >>.gitignore && git commit -q -a -m Keep && touch keep.bak lost.bak",
         &["keep.bak: untracked", "lost.bak: ignored leftover"],
     ),
     (
-        "ignored by the user's own file, which is of others",
+        "ignored by the user's core.excludesFile",
         "echo '*.log' >../ignore && git config core.excludesFile \"$PWD/../ignore\" && \
          touch a.log b.txt",
         &["b.txt: untracked"],
@@ -192,29 +192,29 @@ const STATES: &[State] = &[
         &["dist/a: modified"],
     ),
     (
-        "node_modules is another's",
+        "ignored node_modules with leftovers",
         "mkdir -p node_modules/a web/node_modules/.docker-deps && \
          touch node_modules/a/x.bak web/node_modules/.docker-deps/x.tgz",
         &[],
     ),
     (
-        "node_modules that is tracked in part",
+        "node_modules, partly tracked",
         "mkdir -p node_modules/a && touch node_modules/a/b && git add -f node_modules && \
          git commit -q -m Vendor && echo 1 >node_modules/a/b && touch node_modules/a/x.bak",
         &["node_modules/a/b: modified"],
     ),
     (
-        "node_modules that is not ignored",
+        "node_modules, not ignored",
         ": >.gitignore && git commit -q -a -m All && mkdir node_modules && touch node_modules/a",
         &["node_modules/a: untracked"],
     ),
     (
-        "a nested repository is another's, and is itself untracked",
+        "a nested repository, untracked as a whole",
         "git init -q inner && touch inner/x.bak",
         &["inner/: untracked"],
     ),
     (
-        "a directory that only looks like a repository hides nothing",
+        "a directory with an invalid .git hides nothing",
         "mkdir -p web/fake/.git && touch web/fake/x.bak",
         &["web/fake/x.bak: ignored leftover"],
     ),
@@ -248,34 +248,34 @@ const STATES: &[State] = &[
         &["new: conflicted (both added)", "merge: unfinished"],
     ),
     (
-        "a merge that only waits for its commit",
+        "a merge before its commit",
         "git switch -q -c side && git commit -q --allow-empty -m Side && git switch -q main && \
          git merge -q --no-ff --no-commit side",
         &["merge: unfinished"],
     ),
     (
-        "a rebase that stopped",
+        "a stopped rebase",
         "{FORK}! git rebase -q side 2>/dev/null",
         &["web/index.js: conflicted (both modified)", "rebase: unfinished"],
     ),
     (
-        "a rebase by patches that stopped",
+        "a stopped rebase --apply",
         "{FORK}! git rebase -q --apply side >/dev/null 2>&1",
         &["web/index.js: conflicted (both modified)", "rebase: unfinished"],
     ),
     (
-        "a pick that stopped",
+        "a stopped cherry-pick",
         "{FORK}! git cherry-pick side 2>/dev/null",
         &["web/index.js: conflicted (both modified)", "cherry-pick: unfinished"],
     ),
     (
-        "a revert that stopped",
+        "a stopped revert",
         "echo 1 >web/index.js && git commit -q -a -m One && echo 2 >web/index.js && \
          git commit -q -a -m Two && ! git revert --no-edit HEAD~1 2>/dev/null",
         &["web/index.js: conflicted (both modified)", "revert: unfinished"],
     ),
     (
-        "a mailbox that stopped",
+        "a stopped git am",
         "{FORK}git format-patch -q -1 side -o .. && ! git am -q ../0001-Side.patch >/dev/null 2>&1",
         &["am: unfinished"],
     ),
@@ -284,40 +284,40 @@ const STATES: &[State] = &[
         "git commit -q --allow-empty -m More && git bisect start -q HEAD HEAD~1 >/dev/null",
         &["bisect: unfinished"],
     ),
-    ("an index that is locked", "touch .git/index.lock", &["index.lock: unfinished"]),
+    ("a locked index", "touch .git/index.lock", &["index.lock: unfinished"]),
     ("detached, and clean", "git switch -q --detach", &[]),
     (
-        "assume-unchanged, and changed",
+        "assume-unchanged, changed",
         "git update-index --assume-unchanged web/index.js && echo 1 >web/index.js",
         &["web/index.js: modified, hidden from git (assume-unchanged)"],
     ),
     (
-        "assume-unchanged, and deleted",
+        "assume-unchanged, deleted",
         "git update-index --assume-unchanged web/index.js && rm web/index.js",
         &["web/index.js: deleted, hidden from git (assume-unchanged)"],
     ),
     (
-        "assume-unchanged, and as it was",
+        "assume-unchanged, unchanged",
         "git update-index --assume-unchanged web/index.js && touch web/index.js",
         &[],
     ),
     (
-        "assume-unchanged, and only its mode changed",
+        "assume-unchanged, mode changed",
         "git update-index --assume-unchanged web/index.js && chmod +x web/index.js",
         &["web/index.js: modified, hidden from git (assume-unchanged, mode changed)"],
     ),
     (
-        "skip-worktree, and changed",
+        "skip-worktree, changed",
         "git update-index --skip-worktree web/index.js && echo 1 >web/index.js",
         &["web/index.js: modified, hidden from git (skip-worktree)"],
     ),
     (
-        "skip-worktree, and not there, where nothing is sparse",
+        "skip-worktree, missing, without a sparse checkout",
         "git update-index --skip-worktree web/index.js && rm web/index.js",
         &["web/index.js: deleted, hidden from git (skip-worktree)"],
     ),
     (
-        "hidden both ways, and changed at the same size",
+        "both marks, changed at the same size",
         "git update-index --skip-worktree web/index.js && \
          git update-index --assume-unchanged backend/index.js && \
          printf 'import {};\\n' | tee web/index.js >backend/index.js",
@@ -338,9 +338,9 @@ const STATES: &[State] = &[
          touch backend/x.bak",
         &["backend/index.js: modified", "backend/x.bak: ignored leftover"],
     ),
-    ("a submodule that is clean", "{LIBRARY}", &[]),
+    ("a clean submodule", "{LIBRARY}", &[]),
     (
-        "a submodule whose dirt is hidden by configuration",
+        "a dirty submodule, hidden by configuration",
         "{LIBRARY}git config submodule.lib.ignore all && git config diff.ignoreSubmodules all && \
          echo 2 >lib/a.c && touch lib/x.bak",
         &["lib: modified (modified content, untracked content)"],
@@ -355,8 +355,8 @@ const STATES: &[State] = &[
         "{LIBRARY}git -C lib commit -q --allow-empty -m More && git add lib",
         &["lib: staged"],
     ),
-    ("a submodule that was never fetched", "{LIBRARY}git submodule --quiet deinit -f lib", &[]),
-    ("a submodule that is gone", "{LIBRARY}rm -r lib", &["lib: deleted"]),
+    ("a submodule that is not initialized", "{LIBRARY}git submodule --quiet deinit -f lib", &[]),
+    ("a submodule whose directory is missing", "{LIBRARY}rm -r lib", &["lib: deleted"]),
     (
         "a submodule without .gitmodules",
         "git init -q lib && git -C lib commit -q --allow-empty -m One && \
@@ -365,40 +365,40 @@ const STATES: &[State] = &[
         &["lib: modified (new commits)"],
     ),
     (
-        "line ends that git turns",
+        "line endings that git converts",
         "git config core.autocrlf true && rm web/index.js && git checkout -q web && \
          cp web/index.js t && mv t web/index.js",
         &[],
     ),
     (
-        "line ends that git turns, and did not turn when it wrote the file",
+        "line endings that git converts, but did not at checkout",
         "git config core.autocrlf true && printf 'export {};\\r\\n' >web/index.js",
         &["web/index.js: modified"],
     ),
     (
-        "line ends that git turns, and an edit",
+        "line endings that git converts, and an edit",
         "git config core.autocrlf true && printf 'export {};\\r\\n1\\r\\n' >web/index.js",
         &["web/index.js: modified"],
     ),
     (
-        "line ends that git was told to keep",
+        "line endings that git keeps",
         "git config core.autocrlf false && printf 'export {};\\r\\n' >web/index.js",
         &["web/index.js: modified"],
     ),
     (
-        "a clean filter that undoes what was done",
+        "a clean filter that reverts the change",
         "echo '*.js filter=f' >.git/info/attributes && \
          git config filter.f.clean \"sed 's/import/export/'\" && echo 'import {};' >web/index.js",
         &[],
     ),
     (
-        "a clean filter that does not",
+        "a clean filter that keeps the change",
         "echo '*.js filter=f' >.git/info/attributes && \
          git config filter.f.clean \"sed 's/import/export/'\" && echo 'import a;' >web/index.js",
         &["web/index.js: modified"],
     ),
     (
-        "content that lies elsewhere, as git-lfs does it",
+        "content in another place, like git-lfs",
         "echo '*.dat filter=lfs' >.gitattributes && \
          git config filter.lfs.clean 'echo version https://git-lfs.github.com/spec/v1; \
          sha256sum' && git config filter.lfs.smudge false && echo big >a.dat && git add -A && \
@@ -406,34 +406,34 @@ const STATES: &[State] = &[
         &[],
     ),
     (
-        "an encoding that git turns",
+        "an encoding that git converts",
         "echo '*.txt working-tree-encoding=UTF-16LE' >.gitattributes && \
          printf 'a\\0\\n\\0' >a.txt && git add -A && git commit -q -m Text && touch a.txt && \
          printf 'b\\0\\n\\0' >b.txt",
         &["b.txt: untracked"],
     ),
     (
-        "keywords that git fills in",
+        "keywords that git expands",
         "echo '*.js ident' >.git/info/attributes && printf '// $Id$\\n' >web/index.js && \
          git commit -q -a -m Id && rm web/index.js && git checkout -q web/index.js && \
          touch web/index.js",
         &[],
     ),
     (
-        "changed within the tick of the clock in which it was staged",
+        "changed within the clock tick of its staging",
         "for i in 1 2 3 4 5 6 7 8 9; do echo $i >web/index.js; git add -A; done; \
          echo 0 >web/index.js",
         &["web/index.js: staged, modified"],
     ),
     (
-        "replaced by a file of the same size and time, where git is told to trust those",
+        "replaced by a file of the same size and time, with core.checkStat minimal",
         "git config core.checkStat minimal && touch -d 2020-01-01 web/index.js && \
          git update-index --refresh -q && printf 'import {};\\n' >../t && \
          touch -r web/index.js ../t && mv ../t web/index.js",
         &["web/index.js: modified"],
     ),
     (
-        "a monitor that says that nothing changed",
+        "a file system monitor that reports no change",
         "printf '#!/bin/sh\\nprintf \"token\\\\0\"\\n' >../monitor && chmod +x ../monitor && \
          git config core.fsmonitor \"$PWD/../monitor\" && \
          git config core.fsmonitorHookVersion 2 && git status >/dev/null && \
@@ -441,18 +441,18 @@ const STATES: &[State] = &[
         &["web/index.js: modified"],
     ),
     (
-        "a cache of what is untracked",
+        "an untracked cache",
         "git config core.untrackedCache true && git update-index --untracked-cache && \
          git status >/dev/null && touch web/new.js",
         &["web/new.js: untracked"],
     ),
     (
-        "an index of version 4",
+        "index version 4",
         "git update-index --index-version 4 && echo 1 >web/index.js",
         &["web/index.js: modified"],
     ),
     (
-        "an index in two files",
+        "a split index",
         "git update-index --split-index && echo 1 >web/index.js && git add -A && \
          echo 2 >backend/index.js",
         &["backend/index.js: modified", "web/index.js: staged"],
@@ -463,7 +463,7 @@ const STATES: &[State] = &[
         &["web/index.js: staged"],
     ),
     (
-        "another hash",
+        "SHA-256",
         "rm -rf .git && git init -q -b main --object-format=sha256 && git add -A && \
          git commit -q -m Start && echo 1 >web/index.js && git mv backend/index.js backend/main.js",
         &[
@@ -473,13 +473,13 @@ const STATES: &[State] = &[
         ],
     ),
     (
-        "another format of the refs",
+        "reftable",
         "rm -rf .git && git init -q -b main --ref-format=reftable && git add -A && \
          git commit -q -m Start && {FORK}! git cherry-pick side 2>/dev/null",
         &["web/index.js: conflicted (both modified)", "cherry-pick: unfinished"],
     ),
     (
-        "no branch yet",
+        "an unborn branch",
         "rm -rf .git && git init -q -b main && git add web && rm web/index.js",
         &[
             ".docker-deps/.gitkeep: untracked",
@@ -500,7 +500,7 @@ const STATES: &[State] = &[
         &["web/index.js: modified"],
     ),
     (
-        "habits and settings that change what git prints",
+        "settings of git's output",
         "git config status.renames copies && git config status.relativePaths true && \
          git config color.status always && git config core.quotePath true && \
          git config status.branch true && git config status.short true && \
@@ -512,7 +512,7 @@ const STATES: &[State] = &[
         ],
     ),
     (
-        "more than git is asked about by name",
+        "more paths than are passed to git by name",
         "mkdir many && for i in $(seq 400); do echo $i >many/$i.js; done && git add -A && \
          git commit -q -m Many && rm -r many && echo 1 >web/index.js && \
          git ls-files many | wc -l >/dev/null && git checkout -q many && \
@@ -521,19 +521,19 @@ const STATES: &[State] = &[
         &["many/7.js: modified", "web/index.js: modified"],
     ),
     (
-        "a new directory of which a pattern ignores all but one",
+        "a new directory with one file that is not ignored",
         "printf 'logs/*\\n!logs/.gitkeep\\n' >>.gitignore && git commit -q -a -m Logs && \
          mkdir logs && touch logs/.gitkeep logs/a",
         &["logs/.gitkeep: untracked"],
     ),
     (
-        "a new directory that ignores what is in it",
+        "new directories with a .gitignore",
         "mkdir a b && echo '*/' >a/.gitignore && printf '*\\n!.gitignore\\n' >b/.gitignore && \
          touch a/x b/x",
         &["a/.gitignore: untracked", "a/x: untracked", "b/.gitignore: untracked"],
     ),
     (
-        "a nested repository in the place of what was tracked",
+        "a nested repository in place of tracked files",
         "git rm -rq --cached web && git init -q web",
         &[
             "web/: untracked",
@@ -542,54 +542,54 @@ const STATES: &[State] = &[
         ],
     ),
     (
-        "a branch whose name is not UTF-8, and nothing left in the index",
+        "a branch whose name is not UTF-8, and an empty index",
         "git switch -q -c \"$(printf 'b\\377')\" && git rm -rq . && git commit -q -m Empty && \
          echo 1 >a && git add a && git commit -q -m One && git rm -q a",
         &["a: staged (deleted in the index)"],
     ),
     (
-        "a submodule whose repository is gone",
+        "a submodule whose repository is missing",
         "{LIBRARY}rm -rf lib/.git && echo 2 >lib/b.c",
         &["lib: modified (no repository, and not empty)"],
     ),
     (
-        "a submodule that keeps what is untracked to itself",
+        "a submodule that hides its untracked files",
         "{LIBRARY}git -C lib config status.showUntrackedFiles no && touch lib/new",
         &["lib: modified (untracked content)"],
     ),
     (
-        "a submodule in which a change is hidden",
+        "a submodule with a hidden change",
         "{LIBRARY}git -C lib update-index --assume-unchanged a.c && echo 2 >lib/a.c",
         &["lib: modified (modified content)"],
     ),
     (
-        "what only looks like a repository hides nothing",
+        "directories that look like repositories hide nothing",
         "echo dist/ >.git/info/exclude && mkdir -p dist/x dist/y/.git/objects && \
          echo 'gitdir: no' >dist/x/.git && touch dist/y/.git/HEAD dist/x/a.bak dist/y/b.bak",
         &["dist/x/a.bak: ignored leftover", "dist/y/b.bak: ignored leftover"],
     ),
     (
-        "every file executable, and git is told not to look",
+        "every file made executable, with core.fileMode off",
         "git config core.fileMode false && git rm -q --cached -r . && git add web/index.js && \
          git commit -q -m One && rm -r backend web/package.json .docker-deps package.json \
          pnpm-workspace.yaml .gitignore && chmod +x web/index.js",
         &["web/index.js: modified (mode changed)"],
     ),
     (
-        "ignore rules that are left out of a sparse checkout",
+        "ignore rules outside a sparse checkout",
         "printf '!k.log\\n*.tmp\\n' >>.gitignore && echo '*.log' >.git/info/exclude && \
          git commit -q -a -m Rules && git sparse-checkout set --no-cone /web && \
          touch k.log l.log a.tmp",
         &["k.log: untracked"],
     ),
     (
-        "a directory that is called as a repository, and is none",
+        "a .git directory that is not a repository",
         "mkdir -p .docker-deps/.git/objects && \
          touch .docker-deps/.git/x .docker-deps/.git/objects/y",
         &[".docker-deps/.git/objects/y: ignored leftover", ".docker-deps/.git/x: ignored leftover"],
     ),
     (
-        "marked both ways in a sparse checkout, and there",
+        "both marks in a sparse checkout, present",
         "git update-index --assume-unchanged web/index.js && \
          git sparse-checkout set --cone backend && mkdir -p web && \
          git update-index --skip-worktree web/index.js && echo 1 >web/index.js",
