@@ -11,7 +11,7 @@ use crate::support::{BAKSTOP, finish};
 
 /// The cases, which need a running docker: each writes its report and its exit code.
 const CASES: &str = r#"
-report() { # NAME: what bakstop said of it, and what git says then
+report() { # NAME: writes the exit code and the status, and resets the tree
 	echo "$code" >"../$1.code"
 	git status --porcelain=v2 -uall >"../$1.status"
 	scripts/docker-prep.sh --restore
@@ -29,7 +29,7 @@ verify failing 'scripts/docker-prep.sh && docker compose build --build-arg CHECK
 verify forgotten 'scripts/docker-prep.sh && docker compose build'
 verify installed 'scripts/docker-prep.sh && pnpm install --offline --no-frozen-lockfile &&
 	docker compose build && scripts/docker-prep.sh --restore'
-# The printed command repairs the lockfile.
+# The built image runs.
 docker run --rm --network none shop-web >../image.out
 
 interrupt() { # NAME SCRIPT: TERM to bakstop alone, in the middle of the build
@@ -41,7 +41,7 @@ interrupt() { # NAME SCRIPT: TERM to bakstop alone, in the middle of the build
 	done
 	kill -TERM $!
 	wait $! || code=$?
-	# Neither the builder nor what it runs goes on.
+	# Neither the builder nor its children are running.
 	sleep 1
 	{
 		ps -e -o comm= | grep -E '^docker(-compose)?$'
