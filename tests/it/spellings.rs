@@ -46,7 +46,7 @@ fn tarballs(directory: &Path, names: &[&str], origin: &str) {
 }
 
 /// The leftovers of a preparation, under every name that a spelling may refer to.
-fn debris(directory: &Path) {
+fn leftovers(directory: &Path) {
     for name in ["", "acme", "a"] {
         package(&directory.join(name), "acme", "", "debris");
     }
@@ -71,9 +71,9 @@ fn debris(directory: &Path) {
 /// A home, and a repository whose `backend` is installed.
 fn scene(root: &Path) {
     let shop = root.join("shop");
-    debris(&shop.join(DIR));
-    debris(&shop.join("backend").join(DIR));
-    debris(&root.join("home").join(DIR));
+    leftovers(&shop.join(DIR));
+    leftovers(&shop.join("backend").join(DIR));
+    leftovers(&root.join("home").join(DIR));
     for odd in ["we b", "a@b", "web", "~", "a:b", "file:..", "C:", "x"] {
         let directory = shop.join("backend").join(odd).join(DIR);
         package(&directory, "acme", "", "debris");
@@ -119,7 +119,7 @@ fn tools(facts: &Value) -> BTreeMap<String, Vec<String>> {
 }
 
 /// Whether a package that is installed below a directory comes from the leftovers.
-fn holds_debris(directory: &Path, seen: &mut BTreeSet<PathBuf>) -> bool {
+fn has_leftovers(directory: &Path, seen: &mut BTreeSet<PathBuf>) -> bool {
     let Ok(real) = fs::canonicalize(directory) else { return false };
     if !seen.insert(real) {
         return false;
@@ -128,7 +128,7 @@ fn holds_debris(directory: &Path, seen: &mut BTreeSet<PathBuf>) -> bool {
     entries.into_iter().any(|path| {
         if path.is_dir() {
             // A linked package may contain the other files of the scene.
-            !path.ends_with(DIR) && !path.ends_with("vendor") && holds_debris(&path, seen)
+            !path.ends_with(DIR) && !path.ends_with("vendor") && has_leftovers(&path, seen)
         } else {
             path.ends_with("origin") && fs::read(&path).unwrap() == b"debris"
         }
@@ -188,7 +188,7 @@ fn installs(template: &Path, line: &[String], files: &Value) -> bool {
     }
     // The exit code of a tool does not matter, only what it installed.
     finish(&mut command);
-    holds_debris(&shop.join("backend/node_modules"), &mut BTreeSet::new())
+    has_leftovers(&shop.join("backend/node_modules"), &mut BTreeSet::new())
 }
 
 #[test]
