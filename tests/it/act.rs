@@ -7,7 +7,7 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use crate::ci::{self, CHECK, PROVE, VERIFY, commit, id, program, release};
+use crate::ci::{self, CHECK, PROVE, VERIFY, commit, program, release};
 use crate::real::{must, npm_tools, pnpm_workspace};
 use crate::support::{BAKSTOP, Ran, Sandbox, finish, path_without_bakstop, rewritten_spec};
 
@@ -172,7 +172,7 @@ fn real_act() {
         fs::read_to_string(origin.top.join(".husky/pre-commit")).unwrap().contains("bakstop"),
         "{BAKSTOP}"
     );
-    let base = id(&origin, "main");
+    let base = origin.id("main");
     let fine = ci::good(&origin, "fine");
     origin.git(&["checkout", "-q", "-b", "debris", "main"]);
     rewrite(&origin);
@@ -239,7 +239,7 @@ fn real_act() {
         assert_step(&failed, VERIFY, false);
         assert!(failed.out.contains("ignored leftover  web/package.json.bak"));
     }
-    let payload = push("debris", &base, &id(&origin, "debris"));
+    let payload = push("debris", &base, &origin.id("debris"));
     let scanned = scene.run(
         "github-code-scanning.yml",
         "scan",

@@ -68,8 +68,7 @@ fn only_what_the_commit_changes_is_judged() {
 fn renames_copies_modes_and_types_are_changes() {
     let sandbox = Sandbox::workspace();
     sandbox.rewrite("web/package.json");
-    sandbox.git(&["add", "-A"]);
-    sandbox.git(&["commit", "-q", "-m", "Bad, from before the guard"]);
+    sandbox.commit_all("Bad, from before the guard");
 
     sandbox.git(&["mv", "web", "site"]);
     assert_eq!(found(&sandbox), ["site/package.json"], "renamed");
@@ -334,8 +333,7 @@ fn directories_folded_in_a_sparse_index_are_judged() {
     let sandbox = Sandbox::workspace();
     sandbox.write("apps/b/Dockerfile", "FROM node:22\nRUN npm i -g pnpm@9.0.0\n");
     sandbox.write("tools/x", "");
-    sandbox.git(&["add", "-A"]);
-    sandbox.git(&["commit", "-q", "-m", "Pin"]);
+    sandbox.commit_all("Pin");
     sandbox.git(&["sparse-checkout", "set", "--cone", "--sparse-index", "tools"]);
     let manifest = std::fs::read_to_string(sandbox.top.join("package.json")).unwrap();
     sandbox.write("package.json", manifest.replace("10.6.5", "10.7.0"));

@@ -131,13 +131,8 @@ pub(crate) fn origin() -> Sandbox {
 }
 
 pub(crate) fn commit(sandbox: &Sandbox, message: &str) -> String {
-    sandbox.git(&["add", "-A"]);
-    sandbox.git(&["commit", "-q", "-m", message]);
-    id(sandbox, "HEAD")
-}
-
-pub(crate) fn id(sandbox: &Sandbox, name: &str) -> String {
-    sandbox.git(&["rev-parse", name]).trim().to_owned()
+    sandbox.commit_all(message);
+    sandbox.id("HEAD")
 }
 
 /// A branch that adds a file.
@@ -158,7 +153,7 @@ pub(crate) fn bad(origin: &Sandbox, branch: &str) -> String {
 
 /// A pull request as a forge has it: its head is on no branch here, and a test merge exists.
 fn pull_request(origin: &Sandbox, head: &str) -> Value {
-    let base = id(origin, "main");
+    let base = origin.id("main");
     origin.git(&["checkout", "-q", "--detach", "main"]);
     // Meanwhile, the target branch moves on.
     origin.write(format!("backend/later-{}.js", base.get(..12).unwrap()), "");
@@ -169,7 +164,7 @@ fn pull_request(origin: &Sandbox, head: &str) -> Value {
     json!({
         "event_name": "pull_request",
         "ref": "refs/pull/1/merge",
-        "sha": id(origin, "refs/pull/1/merge"),
+        "sha": origin.id("refs/pull/1/merge"),
         "event": {
             "pull_request": {"base": {"sha": base}, "head": {"sha": head, "ref": "$(touch pwned)"}},
             "repository": {"default_branch": "main"},
@@ -391,7 +386,7 @@ fn a_pull_request_is_judged_commit_by_commit() {
         let ran = check(&origin, file, &pull_request(&origin, &debris));
         assert_found(
             &ran,
-            &format!("in {} (Prepare)", id(&origin, &format!("{debris}~1")).get(..12).unwrap()),
+            &format!("in {} (Prepare)", origin.id(&format!("{debris}~1")).get(..12).unwrap()),
         );
         assert_eq!(
             ran.out.contains("::error file=web/package.json,line=4"),
@@ -405,7 +400,7 @@ fn a_pull_request_is_judged_commit_by_commit() {
 #[test]
 fn a_push_is_judged_from_the_previous_tip() {
     let origin = origin();
-    let start = id(&origin, "main");
+    let start = origin.id("main");
     let (fine, debris) = (good(&origin, "fine"), bad(&origin, "debris"));
     for file in FORGES {
         assert_passed(
@@ -414,7 +409,7 @@ fn a_push_is_judged_from_the_previous_tip() {
         );
         assert_found(&check(&origin, file, &push("debris", &start, &debris)), "(Prepare)");
         // Commits of an earlier push are not new.
-        let before = id(&origin, "debris~1");
+        let before = origin.id("debris~1");
         assert_passed(
             &check(&origin, file, &push("debris", &before, &debris)),
             "1 new path in 1 commit",
@@ -440,7 +435,7 @@ fn after_a_force_push_the_old_tip_is_fetched_or_ignored() {
     let debris = bad(&origin, "debris");
     let before = debris.clone();
     origin.git(&["commit", "-q", "--amend", "-m", "Undo it"]);
-    let after = id(&origin, "HEAD");
+    let after = origin.id("HEAD");
     for file in FORGES {
         // On no branch any more, but the server still gives it by its id.
         let ran = check(&origin, file, &push("debris", &before, &after));
@@ -458,7 +453,7 @@ fn without_a_previous_commit_everything_is_judged() {
     origin.git(&["tag", "v1", "debris"]);
     origin.git(&["checkout", "-q", "main"]);
     origin.git(&["branch", "-q", "-D", "debris"]);
-    let tip = id(&origin, "main");
+    let tip = origin.id("main");
     let schedule = |event: Value| {
         json!({
             "event_name": "schedule", "ref": "refs/heads/main", "sha": tip, "event": event,
@@ -478,7 +473,7 @@ fn without_a_previous_commit_everything_is_judged() {
 #[test]
 fn a_merge_queue_is_judged_from_its_base() {
     let origin = origin();
-    let base = id(&origin, "main");
+    let base = origin.id("main");
     let head = bad(&origin, "gh-readonly-queue/main/pr-1");
     let group = json!({
         "event_name": "merge_group", "ref": "refs/heads/gh-readonly-queue/main/pr-1", "sha": head,
@@ -493,7 +488,7 @@ fn a_merge_queue_is_judged_from_its_base() {
 #[test]
 fn a_shallow_checkout_cannot_be_judged() {
     let origin = origin();
-    let start = id(&origin, "main");
+    let start = origin.id("main");
     let debris = bad(&origin, "debris");
     for file in FORGES {
         for before in [&*start, ZEROS, GONE] {
@@ -521,7 +516,7 @@ fn tools(directory: &Path) {
 fn build(origin: &Sandbox, file: &str) -> (String, Ran) {
     let runner = Runner::new(origin);
     tools(&runner.tools());
-    let sha = id(origin, "HEAD");
+    let sha = origin.id("HEAD");
     runner.check_out("refs/pull/1/merge", &sha, Some("1"));
     runner.job(file, "build", &push("main", ZEROS, &sha))
 }
@@ -562,7 +557,7 @@ fn an_archive_with_another_checksum_is_not_installed() {
     let origin = origin();
     for file in ["github.yml", "gitea.yml", "github-code-scanning.yml"] {
         let runner = Runner::new(&origin);
-        let sha = id(&origin, "main");
+        let sha = origin.id("main");
         runner.check_out("refs/heads/main", &sha, None);
         let workflow = yaml(&text(file));
         let jobs = workflow["jobs"].as_object().unwrap();
@@ -610,7 +605,7 @@ fn a_build_from_source_takes_the_pinned_commit() {
     source.write("install.sh", "exit 9\n");
     commit(&source, "Newer");
     let runner = Runner::new(&source);
-    runner.check_out("refs/heads/main", &id(&source, "main"), None);
+    runner.check_out("refs/heads/main", &source.id("main"), None);
     let steps = yaml(&text("from-source.yml"));
     let added = runner.room.path().join("github-path");
     let mut command = runner.shell(steps[0]["run"].as_str().unwrap(), &["bash", "-e"], "");
@@ -655,7 +650,7 @@ fn gitlab<'a>(
 #[test]
 fn gitlab_gets_its_reports() {
     let origin = origin();
-    let base = id(&origin, "main");
+    let base = origin.id("main");
     let (fine, debris) = (good(&origin, "fine"), bad(&origin, "debris"));
     for shell in [&["bash", "-eo", "pipefail"][..], &["dash", "-e"]] {
         let of_request =
@@ -685,12 +680,12 @@ fn gitlab_gets_its_reports() {
 #[test]
 fn the_script_works_in_any_other_ci() {
     let origin = origin();
-    let base = id(&origin, "main");
+    let base = origin.id("main");
     good(&origin, "fine");
     bad(&origin, "debris");
     let run = |branch: &str, variables: &[(&str, &str)], options: &[&str]| {
         let runner = Runner::new(&origin);
-        runner.check_out(&format!("refs/heads/{branch}"), &id(&origin, branch), None);
+        runner.check_out(&format!("refs/heads/{branch}"), &origin.id(branch), None);
         std::os::unix::fs::symlink(Path::new(BAKSTOP).parent().unwrap(), runner.tools()).unwrap();
         let mut command = runner.shell(&text("check.sh"), &["dash"], "");
         finish(command.args(options).envs(variables.iter().copied()))

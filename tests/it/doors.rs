@@ -75,7 +75,7 @@ for code in $codes; do [ "$code" = 0 ] || exit "$code"; done
         self.clone.write(path, message);
         self.clone.git(&["add", "-A", "-f"]);
         self.clone.git(&["commit", "-q", "-m", message]);
-        self.clone.git(&["rev-parse", "HEAD"]).trim().to_owned()
+        self.clone.id("HEAD")
     }
 
     /// Asserts that a push is refused: no ref moves, and none of its objects stays.
@@ -241,7 +241,7 @@ fn one_bad_commit_in_a_thousand_is_found() {
             .args(["fast-import", "--quiet"])
             .stdin(fs::File::open(&file).unwrap()),
     ));
-    let tip = pair.clone.git(&["rev-parse", "long"]).trim().to_owned();
+    let tip = pair.clone.id("long");
     let ran = pair.assert_refused(&["long"], &tip);
     assert!(ran.err.contains("(Commit 500)") && ran.err.contains("1 error in 1 file"), "{ran:?}");
     pair.assert_accepted(&[&format!(
@@ -316,8 +316,7 @@ fn a_push_onto_commits_that_are_missing_here_is_judged() {
     }
     let sandbox = &pair.clone;
     sandbox.write("web/new.js", "");
-    sandbox.git(&["add", "-A"]);
-    sandbox.git(&["commit", "-q", "-m", "Here"]);
+    sandbox.commit_all("Here");
     assert_eq!(pair.push(&["-f", "main"]).code, Some(0));
 }
 
@@ -327,7 +326,7 @@ fn a_remote_with_an_odd_name_hides_nothing() {
     sandbox.write("kept.bak", "");
     sandbox.git(&["add", "-f", "kept.bak"]);
     sandbox.git(&["commit", "-q", "-m", "Back up"]);
-    let id = sandbox.git(&["rev-parse", "HEAD"]).trim().to_owned();
+    let id = sandbox.id("HEAD");
     sandbox.git(&["update-ref", "refs/remotes/origin/main", &id]);
     let zeros = "0".repeat(40);
     let lines = format!("refs/heads/main {id} refs/heads/main {zeros}\n");
@@ -353,7 +352,7 @@ fn a_remote_with_an_odd_name_hides_nothing() {
 fn invalid_lines_on_standard_input_are_an_error() {
     let sandbox = Sandbox::workspace();
     let file = sandbox.outside().join("lines");
-    let id = sandbox.git(&["rev-parse", "HEAD"]).trim().to_owned();
+    let id = sandbox.id("HEAD");
     for (scope, text) in [
         ("--push", "nonsense\n".to_owned()),
         ("--receive", format!("{id} {id}\n")),
@@ -384,12 +383,10 @@ fn strict() -> Sandbox {
     sandbox.git(&["commit", "-q", "-a", "-m", "Bad"]);
     sandbox.git(&["tag", "bad"]);
     sandbox.write("web/after.js", "");
-    sandbox.git(&["add", "-A"]);
-    sandbox.git(&["commit", "-q", "-m", "After"]);
+    sandbox.commit_all("After");
     sandbox.git(&["checkout", "-q", "main"]);
     sandbox.write("web/main.js", "");
-    sandbox.git(&["add", "-A"]);
-    sandbox.git(&["commit", "-q", "-m", "Main"]);
+    sandbox.commit_all("Main");
     must(sandbox.bakstop(&["install", "--strict"]));
     sandbox
 }

@@ -145,7 +145,7 @@ fn a_merge_is_judged_for_its_own_changes() {
     sandbox.git(&["checkout", "-q", "main"]);
     sandbox.write("main.js", "");
     commit(&sandbox, "Main");
-    let start = sandbox.git(&["rev-parse", "HEAD"]).trim().to_owned();
+    let start = sandbox.id("HEAD");
     sandbox.git(&["merge", "-q", "--no-ff", "--no-commit", "side"]);
     sandbox.write("evil.bak", "");
     sandbox.git(&["add", "-f", "evil.bak"]);
@@ -309,8 +309,8 @@ fn errors_of_ranges_have_a_help_line() {
     commit(&sandbox, "Stranger");
     fails(&sandbox, &["--range", "main...stranger"], &["no common ancestor"]);
 
-    let id = sandbox.git(&["rev-parse", "topic~1:old.bak"]).trim().to_owned();
-    let tree = sandbox.git(&["rev-parse", "topic~1^{tree}"]).trim().to_owned();
+    let id = sandbox.id("topic~1:old.bak");
+    let tree = sandbox.id("topic~1^{tree}");
     for id in [id, tree] {
         let (directory, name) = id.split_at(2);
         fs::remove_file(sandbox.top.join(format!(".git/objects/{directory}/{name}"))).unwrap();
@@ -361,8 +361,8 @@ fn a_shallow_clone_reports_the_missing_history() {
 #[test]
 fn grafts_and_replaced_objects_hide_nothing() {
     let sandbox = added_and_reverted();
-    let [main, topic, one, two] = ["main", "topic", "topic~1", "topic~2"]
-        .map(|revision| sandbox.git(&["rev-parse", revision]).trim().to_owned());
+    let [main, topic, one, two] =
+        ["main", "topic", "topic~1", "topic~2"].map(|revision| sandbox.id(revision));
     // Here, the last commit is a graft without parents and replaces the one with the backup.
     fs::create_dir_all(sandbox.top.join(".git/info")).unwrap();
     fs::write(sandbox.top.join(".git/info/grafts"), format!("{topic} {main}\n")).unwrap();
@@ -547,7 +547,7 @@ fn pins(sandbox: &Sandbox, manifest: &str, image: &str, message: &str) -> String
     sandbox.write("package.json", format!("{{ \"packageManager\": \"pnpm@{manifest}\" }}\n"));
     sandbox.write("Dockerfile", format!("FROM node:22\nRUN npm i -g pnpm@{image}\n"));
     commit(sandbox, message);
-    sandbox.git(&["rev-parse", "HEAD"]).trim().to_owned()
+    sandbox.id("HEAD")
 }
 
 #[test]
@@ -572,7 +572,7 @@ fn a_merged_old_branch_hides_no_mismatch() {
 #[test]
 fn the_mode_of_an_entry_must_match_the_type_of_its_object() {
     let sandbox = Sandbox::workspace();
-    let tree = sandbox.git(&["rev-parse", "HEAD^{tree}"]).trim().to_owned();
+    let tree = sandbox.id("HEAD^{tree}");
     let bytes: Vec<u8> = (0..20)
         .map(|at| u8::from_str_radix(tree.get(2 * at..2 * at + 2).unwrap(), 16).unwrap())
         .collect();
@@ -599,11 +599,11 @@ fn criss_cross_merges_have_several_merge_bases() {
     sandbox.git(&["branch", "-q", "topic"]);
     sandbox.write("old.bak", "");
     commit(&sandbox, "Bad, from before the guard");
-    let main = sandbox.git(&["rev-parse", "main"]).trim().to_owned();
+    let main = sandbox.id("main");
     sandbox.git(&["checkout", "-q", "topic"]);
     sandbox.write("topic.js", "");
     commit(&sandbox, "Topic");
-    let topic = sandbox.git(&["rev-parse", "topic"]).trim().to_owned();
+    let topic = sandbox.id("topic");
     sandbox.git(&["merge", "-q", "-m", "Merge main", &main]);
     sandbox.git(&["checkout", "-q", "main"]);
     sandbox.git(&["merge", "-q", "-m", "Merge topic", &topic]);

@@ -93,8 +93,7 @@ pub(crate) fn with_husky(hook: Option<&str>) -> Sandbox {
     } else {
         sandbox.write(".husky/README", "hooks\n");
     }
-    sandbox.git(&["add", "-A"]);
-    sandbox.git(&["commit", "-q", "-m", "Use husky"]);
+    sandbox.commit_all("Use husky");
     prepare_husky(&sandbox);
     program_at_home(&sandbox);
     sandbox

@@ -105,8 +105,7 @@ fn hooked() -> Sandbox {
 fn pinned() -> Sandbox {
     let sandbox = Sandbox::workspace();
     sandbox.write("Dockerfile", "RUN npm i -g pnpm@10.6.5\n");
-    sandbox.git(&["add", "-A"]);
-    sandbox.git(&["commit", "-q", "-m", "Pin"]);
+    sandbox.commit_all("Pin");
     sandbox
 }
 

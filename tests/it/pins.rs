@@ -86,8 +86,7 @@ pub(crate) fn pinned_everywhere() -> Sandbox {
     for (path, text) in PINNING {
         sandbox.write(path, text.replace("@HASH@", &"0".repeat(128)));
     }
-    sandbox.git(&["add", "-A"]);
-    sandbox.git(&["commit", "-q", "-m", "Pin"]);
+    sandbox.commit_all("Pin");
     sandbox
 }
 

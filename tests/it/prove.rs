@@ -1030,8 +1030,7 @@ fn a_configuration_that_disables_the_rule_is_reported_with_its_line() {
         must(sandbox.bakstop(&["install"]));
         sandbox.write("bakstop.json", text);
         assert_proven(&prove(&sandbox), "package.json");
-        sandbox.git(&["add", "-A"]);
-        sandbox.git(&["commit", "-q", "-m", "Configure"]);
+        sandbox.commit_all("Configure");
         assert_not_proven(&prove(&sandbox), reason, "take that out of bakstop.json, and commit it");
     }
 }
@@ -1065,8 +1064,7 @@ fn manifests_that_the_configuration_allows_are_named_with_the_proof() {
     let text =
         r#"{ "allow": [{ "rule": "rewritten-manifest", "path": "web/**", "reason": "x" }] }"#;
     sandbox.write("bakstop.json", text);
-    sandbox.git(&["add", "-A"]);
-    sandbox.git(&["commit", "-q", "-m", "Configure"]);
+    sandbox.commit_all("Configure");
     must(sandbox.bakstop(&["install"]));
     let ran = prove(&sandbox);
     assert!(ran.code == Some(0) && ran.out.starts_with("bakstop: proven: "), "{ran:?}");

@@ -98,7 +98,7 @@ fn the_guard_gets_the_lines_of_a_push() {
     let (sandbox, _) = with_stand_in();
     let guard = install_with(&sandbox, &[]);
     sandbox.git(&["branch", "side"]);
-    let head = sandbox.git(&["rev-parse", "HEAD"]).trim().to_owned();
+    let head = sandbox.id("HEAD");
     guard.ends_with(1);
     let ran = sandbox.try_git(&["push", "-q", "origin", "main", "side"]);
     assert_eq!(ran.code, Some(1), "{ran:?}");

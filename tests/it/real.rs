@@ -94,8 +94,7 @@ pub(crate) fn pnpm_workspace(programs: &Path) -> Sandbox {
         assert_eq!(ran.code, Some(0), "{}{}", ran.out, ran.err);
     }
     must(&sandbox, programs, &["pnpm", "install", "--ignore-scripts"]);
-    sandbox.git(&["add", "-A"]);
-    sandbox.git(&["commit", "-q", "-m", "Start"]);
+    sandbox.commit_all("Start");
     sandbox
 }
 
@@ -170,8 +169,7 @@ fn pnpm(version: &str, overrides_in: &str) {
         sandbox.git(&["checkout", "HEAD", "--", overrides_in]);
     }
     must(&sandbox, &programs, &["pnpm", "install", "--lockfile-only"]);
-    sandbox.git(&["add", "-A"]);
-    sandbox.git(&["commit", "-q", "-m", "Ship it"]);
+    sandbox.commit_all("Ship it");
     assert_eq!(
         sandbox.git(&["show", "--format=", "--name-only", "HEAD"]),
         "web/index.js\n",

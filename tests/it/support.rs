@@ -87,8 +87,7 @@ impl Sandbox {
             sandbox.write(format!("{name}/index.js"), "export {};\n");
         }
         sandbox.write(".docker-deps/.gitkeep", "");
-        sandbox.git(&["add", "-A"]);
-        sandbox.git(&["commit", "-q", "-m", "Start"]);
+        sandbox.commit_all("Start");
         sandbox
     }
 
@@ -127,6 +126,17 @@ impl Sandbox {
         let ran = self.try_git(arguments);
         assert_eq!(ran.code, Some(0), "git {arguments:?}: {}{}", ran.out, ran.err);
         ran.out
+    }
+
+    /// Stages everything that is not ignored, and commits it.
+    pub(crate) fn commit_all(&self, message: &str) {
+        self.git(&["add", "-A"]);
+        self.git(&["commit", "-q", "-m", message]);
+    }
+
+    /// The id of an object.
+    pub(crate) fn id(&self, name: &str) -> String {
+        self.git(&["rev-parse", name]).trim().to_owned()
     }
 
     /// Runs git, which may fail.

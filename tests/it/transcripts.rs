@@ -26,8 +26,7 @@ fn run(file: &Path, docker_prep: &Path) {
     let sandbox = Sandbox::workspace();
     fs::create_dir(sandbox.top.join("scripts")).unwrap();
     fs::copy(docker_prep, sandbox.top.join("scripts/docker-prep.sh")).unwrap();
-    sandbox.git(&["add", "-A"]);
-    sandbox.git(&["commit", "-q", "-m", "Add the preparation script"]);
+    sandbox.commit_all("Add the preparation script");
 
     // trycmd runs `NAME.md` in the directory `NAME.in` next to it.
     let copy = sandbox.outside().join(file.file_name().unwrap());

@@ -321,8 +321,7 @@ fn removal_of_an_unknown_backup_is_not_proposed() {
     let sandbox = Sandbox::workspace();
     sandbox.write("bakstop.json", r#"{ "backups": ["copy-of-*", "*.orig"] }"#);
     sandbox.write(".gitignore", "copy-of-*\n*.orig\n");
-    sandbox.git(&["add", "-A"]);
-    sandbox.git(&["commit", "-q", "-m", "Configure"]);
+    sandbox.commit_all("Configure");
     sandbox.write("copy-of-notes", "mine");
     sandbox.write(
         "web/package.json.orig",

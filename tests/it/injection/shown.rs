@@ -29,8 +29,7 @@ fn fed<'a>(sandbox: &Sandbox, lines: &[u8]) -> impl Fn(&mut Command) + 'a {
 #[test]
 fn output_of_check() {
     let sandbox = hostile();
-    let id = |name: &str| sandbox.git(&["rev-parse", name]).trim().to_owned();
-    let (old, new) = (id("main"), id("topic"));
+    let (old, new) = (sandbox.id("main"), sandbox.id("topic"));
     let lines = |start: String, end: String| -> Vec<u8> {
         // A ref name cannot have a space.
         let name = |text: &&[u8]| -> Vec<u8> {

@@ -29,7 +29,7 @@ const OPTIONS: [&str; 14] = [
 /// A repository in which every name looks like an option.
 fn with_options() -> Sandbox {
     let sandbox = Sandbox::workspace();
-    let id = sandbox.git(&["rev-parse", "HEAD"]).trim().to_owned();
+    let id = sandbox.id("HEAD");
     for option in OPTIONS {
         // Git does not create such names from the command line, but accepts them from elsewhere.
         sandbox.git(&["update-ref", &format!("refs/heads/{option}"), &id]);
@@ -99,7 +99,7 @@ fn verbs(name: &str) -> Vec<Vec<String>> {
 
 /// Lines as git gives them to `pre-push` and `pre-receive`.
 fn lines(sandbox: &Sandbox, name: &str, receive: bool) -> PathBuf {
-    let id = sandbox.git(&["rev-parse", "refs/heads/main"]).trim().to_owned();
+    let id = sandbox.id("refs/heads/main");
     let old = "0".repeat(40);
     let text = if receive {
         format!("{old} {id} refs/heads/{name}\n")

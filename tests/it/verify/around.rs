@@ -11,20 +11,16 @@ fn json(sandbox: &Sandbox, script: &str) -> Value {
     report(&sandbox.bakstop(&["verify", "--format", "json", "--", "sh", "-c", script]))
 }
 
-fn id(sandbox: &Sandbox, name: &str) -> String {
-    sandbox.git(&["rev-parse", name]).trim().to_owned()
-}
-
 #[test]
 fn refs_that_are_created_moved_and_deleted() {
     let sandbox = Sandbox::workspace();
     sandbox.git(&["branch", "side"]);
     sandbox.git(&["branch", "old"]);
-    let start = id(&sandbox, "HEAD");
+    let start = sandbox.id("HEAD");
     let script = "git tag v1 && git branch -q -D old && \
                   git update-ref refs/heads/side $(git commit-tree -m x HEAD^{tree})";
     let report = json(&sandbox, script);
-    let side = id(&sandbox, "side");
+    let side = sandbox.id("side");
     let expected = json!([
         { "name": "refs/heads/old", "before": start, "after": null },
         { "name": "refs/heads/side", "before": start, "after": side },
@@ -49,7 +45,7 @@ fn a_commit_is_reported_once_and_its_content_is_not() {
     let sandbox = Sandbox::workspace();
     let report = json(&sandbox, "echo 1 >web/index.js && git commit -q -a -m Build");
     assert_eq!((&report["refs"], &report["paths"]), (&json!([]), &json!([])));
-    assert_eq!(report["head"]["after"]["commit"], id(&sandbox, "HEAD"));
+    assert_eq!(report["head"]["after"]["commit"], sandbox.id("HEAD"));
     assert_eq!(report["summary"]["clean"], false);
 }
 
@@ -60,13 +56,13 @@ fn a_stash_that_is_created_and_one_that_is_dropped() {
     sandbox.git(&["stash", "-q"]);
     sandbox.write("web/index.js", "mine again\n");
     let ran = around(&sandbox, "git stash -q");
-    let stash = id(&sandbox, "stash@{0}").get(..12).unwrap().to_owned();
+    let stash = sandbox.id("stash@{0}").get(..12).unwrap().to_owned();
     let expected = format!(
         "stash added   {stash}\nchanged back  web/index.js (was modified)\n\n\
          bakstop: the command changed 1 path and added 1 stash\n"
     );
     assert_eq!((ran.code, ran.out), (Some(1), expected));
-    let older = id(&sandbox, "stash@{1}");
+    let older = sandbox.id("stash@{1}");
     let report = json(&sandbox, "git stash drop -q 'stash@{1}'");
     assert_eq!(report["stashes"], json!({ "added": [], "dropped": [older] }));
 }

@@ -11,8 +11,7 @@ use crate::verify::{around, report};
 fn with_lockfile() -> Sandbox {
     let sandbox = Sandbox::workspace();
     sandbox.write("pnpm-lock.yaml", "lockfileVersion: '9.0'\n");
-    sandbox.git(&["add", "-A"]);
-    sandbox.git(&["commit", "-q", "-m", "Lock"]);
+    sandbox.commit_all("Lock");
     sandbox
 }
 
@@ -108,8 +107,7 @@ fn the_diff_is_against_the_content_before_the_build() {
 fn a_secret_that_a_build_writes_is_not_shown() {
     let sandbox = Sandbox::workspace();
     sandbox.write(".npmrc", "registry=https://npm.example.org/\n");
-    sandbox.git(&["add", "-A"]);
-    sandbox.git(&["commit", "-q", "-m", "Registry"]);
+    sandbox.commit_all("Registry");
     let token = ["npm", &"s3cr3t".repeat(4)].join("_");
     let script = format!("echo //npm.example.org/:_authToken={token} >>.npmrc");
     for format in ["human", "json"] {
@@ -127,8 +125,7 @@ fn binary_and_large_files_are_only_named() {
     sandbox.write("a.bin", b"\0\x01");
     sandbox.write("large.txt", "x\n".repeat(600_000));
     sandbox.write("long.txt", "1\n");
-    sandbox.git(&["add", "-A"]);
-    sandbox.git(&["commit", "-q", "-m", "Binary"]);
+    sandbox.commit_all("Binary");
     let script = "echo >>a.bin; echo >>large.txt; seq 5000 >long.txt";
     let ran = sandbox.bakstop(&["verify", "--", "sh", "-c", script]);
     assert!(!ran.out.contains("a/a.bin") && !ran.out.contains("a/large.txt"), "{ran:?}");
