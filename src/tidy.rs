@@ -624,3 +624,21 @@ fn the_version_is_in_the_changelog() {
     let changelog = fs::read_to_string(root().join("CHANGELOG.md")).unwrap();
     assert!(changelog.contains("## Unreleased"));
 }
+
+#[test]
+fn lines_end_at_100_columns() {
+    let mut paths = Vec::new();
+    for ending in [".rs", ".sh", ".py"] {
+        paths.extend(["src", "tests"].iter().flat_map(|name| files(&root().join(name), ending)));
+    }
+    // By name: cargo-fuzz builds below that directory.
+    paths.extend(["fuzz/run.sh", "fuzz/target.rs"].map(|name| root().join(name)));
+    let mut wide = Vec::new();
+    for path in paths {
+        let text = fs::read_to_string(&path).unwrap();
+        for (at, _) in text.lines().enumerate().filter(|(_, line)| line.chars().count() > 100) {
+            wide.push(format!("{}:{}", path.display(), at + 1));
+        }
+    }
+    assert!(wide.is_empty(), "{wide:#?}");
+}

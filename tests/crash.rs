@@ -1,5 +1,5 @@
-//! What a panic becomes, in a process of its own: this program runs itself, sets the handler as
-//! `main` does, and panics.
+//! Tests of panics in separate processes: this program runs itself, installs the handler as `main`
+//! does, and panics.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot set its scene should stop")]
 #![allow(clippy::disallowed_methods, reason = "the scene is named by a variable")]
@@ -9,14 +9,14 @@ use std::process::{Command, Output, Stdio};
 use std::sync::{Barrier, mpsc};
 use std::time::Duration;
 
-/// Names the scene to play.
+/// The variable that names the scene to run.
 const SCENE: &str = "BAKSTOP_TEST_SCENE";
-/// What no message may quote.
+/// Must not appear in a message.
 const SECRET: &str = "npm_s3cr3t";
-/// Longer than any scene takes on a busy machine: one that takes longer hangs.
+/// A scene that takes longer hangs, even on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// What each scene does, by its name, and whether its message is the literal of [`broken`].
+/// The function of each scene, by name, and whether its message is the literal of [`broken`].
 const SCENES: [(&str, fn(), bool); 10] = [
     ("main thread", broken, true),
     ("formatted message", || panic!("in {}", secret()), false),
@@ -34,7 +34,7 @@ fn broken() {
     panic!("it broke");
 }
 
-/// A text that the compiler does not know.
+/// A text that is not a literal.
 fn secret() -> String {
     std::env::var(SCENE).unwrap() + SECRET
 }
@@ -55,7 +55,7 @@ fn two_at_once() {
     });
 }
 
-/// Half a report is written, and another thread holds the lock for ever.
+/// Half a report is written, and another thread holds the lock forever.
 fn output_in_use() {
     let (sender, receiver) = mpsc::channel();
     std::thread::spawn(move || {
@@ -70,7 +70,7 @@ fn output_in_use() {
     broken();
 }
 
-/// Plays a scene in another process, through a shell line that ends in `"$0"`.
+/// Runs a scene in another process, through a shell line that ends in `"$0"`.
 fn play(scene: &str, line: &str, backtrace: Option<&str>) -> Output {
     let mut command = Command::new("sh");
     command

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Prints the figures of the source that docs/architecture.md promises: python3 tests/house.py [-v] [ROOT]
+"""Prints the figures of the source: python3 tests/house.py [-v] [ROOT]
 
-ROOT is a checkout, this one by default; with -v the places that make a figure are listed. The laws that a
-figure stands for are tests in src/tidy.rs; this script compares two checkouts. It reads text, not syntax
+ROOT is a checkout, this one by default; -v lists the places that make up a figure. The laws behind
+the figures are tests in src/tidy.rs; this script compares two checkouts. It reads text, not syntax
 trees, so look at the places before you believe a figure.
 """
 
@@ -26,37 +26,56 @@ WORDS = {
     "nobody": 0.1,
     "is no ": 0.5,
 }
-TESTS = re.compile(r"#\[cfg\(test\)\]\n(?:pub(?:\([a-z]+\))? )?mod tests \{")
+COLUMNS = 100
+LONGEST = 60
+VISIBLE = r"(?:pub(?:\([a-z]+\))? )?"
+TESTS = re.compile(r"#\[cfg\(test\)\]\n" + VISIBLE + r"mod tests \{")
 NAMES = re.compile(
-    r'"(?:package\.json|pnpm-lock\.yaml|pnpm-workspace\.yaml|\.npmrc|\.yarnrc\.yml|compose|dockerfile|yarn\.lock)"',
+    r'"(?:package\.json|pnpm-lock\.yaml|pnpm-workspace\.yaml|\.npmrc|\.yarnrc\.yml|compose'
+    r'|dockerfile|yarn\.lock)"',
     re.I,
 )
 WRITES = re.compile(r"\.persist(?:_noclobber)?\(|fs::rename\(|persist_temp")
 
 
-def sources(root):
-    """The text of each Rust file below src, by its path; and the same without its unit tests."""
-    whole, code = {}, {}
-    for directory, _, names in os.walk(os.path.join(root, "src")):
-        for name in sorted(names):
-            path = os.path.join(directory, name)
-            relative = os.path.relpath(path, os.path.join(root, "src"))
-            if name.endswith(".rs"):
-                with open(path, encoding="utf-8") as file:
-                    whole[relative] = file.read()
-                if relative.split("/")[0].split(".")[0] not in ("tidy", "fuzz") and "fuzz.rs" not in name:
-                    code[relative] = TESTS.split(whole[relative])[0]
-    return whole, code
+def read(root, directory, *endings):
+    """The text of each file with one of these endings, by its path below root."""
+    found = {}
+    for base, _, names in os.walk(os.path.join(root, directory)):
+        for path in (os.path.join(base, name) for name in names if name.endswith(endings)):
+            with open(path, encoding="utf-8") as file:
+                found[os.path.relpath(path, root)] = file.read()
+    return dict(sorted(found.items()))
+
+
+def production(whole):
+    """The files below src without their unit tests."""
+    code = {}
+    for path, text in whole.items():
+        path = path.removeprefix("src/")
+        if path.split("/")[0] not in ("tidy.rs", "fuzz") and "fuzz.rs" not in path:
+            code[path] = TESTS.split(text)[0]
+    return code
 
 
 def functions(path, text):
     """The length in lines of each function, with its place."""
-    for match in re.finditer(r"^( *)(?:pub(?:\([a-z]+\))? )?(?:const )?fn (\w+)", text, re.M):
+    for match in re.finditer(r"^( *)" + VISIBLE + r"(?:const )?fn (\w+)", text, re.M):
         end = text.find(f"\n{match.group(1)}}}", match.end())
         brace = text.find("{", match.end())
         if end > 0 and ";" not in text[match.end() : brace + 1]:
             line = text.count("\n", 0, match.start()) + 1
             yield text.count("\n", match.start(), end) + 1, f"{path}:{line} {match.group(2)}"
+
+
+def wide(files):
+    """The places of lines with more columns than allowed."""
+    return [
+        f"{path}:{number}"
+        for path, text in files.items()
+        for number, line in enumerate(text.split("\n"), 1)
+        if len(line) > COLUMNS
+    ]
 
 
 def types(whole):
@@ -91,7 +110,7 @@ def expand(tree, prefix, found):
 
 
 def circles(code):
-    """The groups of files that import each other. A file and the modules inside of it are one room."""
+    """The groups of files that import each other; a file and the modules in it count as one."""
     modules = {path[:-3].replace("/", "::") for path in code}
     uses = collections.defaultdict(set)
     for path, text in code.items():
@@ -117,42 +136,64 @@ def circles(code):
     return sorted(sorted(group) for group in groups)
 
 
+def figures(root):
+    """The rows of the table: a name, a figure and the places that make it up."""
+    whole = read(root, "src", ".rs")
+    code = production(whole)
+    lengths = sorted(found for path, text in code.items() for found in functions(path, text))
+    ordered = [length for length, _ in lengths]
+    long = [f"{length} {place}" for length, place in lengths if length > LONGEST]
+    longest = [f"{length} {place}" for length, place in lengths[-10:]]
+    lines = {path: text.count("\n") for path, text in code.items()}
+    largest = max(lines, key=lines.get)
+    groups = circles(code)
+    meanings = types(code)
+    shared = {name: paths for name, paths in sorted(meanings.items()) if len(paths) > 1}
+    ambiguous = [f"{name}: {', '.join(sorted(paths))}" for name, paths in shared.items()]
+    names = sorted(path for path, text in code.items() if NAMES.search(text))
+    writers = sorted(path for path, text in code.items() if WRITES.search(text))
+    wide_source = wide(whole)
+    wide_tests = wide(
+        read(root, "tests", ".rs", ".sh", ".py") | read(root, "fuzz", "run.sh", "target.rs")
+    )
+    return whole, [
+        ("production code, lines", sum(lines.values()), []),
+        ("function length, 99th percentile", ordered[len(ordered) * 99 // 100], []),
+        ("function length, longest", ordered[-1], longest),
+        ("function length, median", statistics.median(ordered), []),
+        (f"functions over {LONGEST} lines", len(long), long),
+        ("longest file without its tests", lines[largest], [largest]),
+        ("groups of files that import each other", len(groups), map(", ".join, groups)),
+        (
+            "type names with more than one meaning",
+            f"{len(shared)} of {len(meanings)}",
+            ambiguous,
+        ),
+        ("files that know the names of files", len(names), names),
+        ("files that put a file in place of another", len(writers), writers),
+        (f"lines over {COLUMNS} columns, src", len(wide_source), wide_source),
+        (f"lines over {COLUMNS} columns, tests and fuzz", len(wide_tests), wide_tests),
+    ]
+
+
 def main():
     """Prints the table."""
     # A reader such as `head` may close the pipe.
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
-    verbose = "-v" in sys.argv
-    root = next((word for word in sys.argv[1:] if not word.startswith("-")), os.path.dirname(os.path.dirname(__file__)) or ".")
-    whole, code = sources(root)
-    lengths = sorted((length, place) for path, text in code.items() for length, place in functions(path, text))
-    shared = {name: paths for name, paths in types(code).items() if len(paths) > 1}
-    lines = {path: text.count("\n") for path, text in code.items()}
-    wide = [f"{path}:{n}" for path, text in whole.items() for n, line in enumerate(text.split("\n"), 1) if len(line) > 100]
-    comments = [m.group(1) for text in whole.values() for m in re.finditer(r"^\s*//[/!]?\s?(.*)$", text, re.M)]
-    prose = " ".join(comments).lower()
-    count = max(1, len(re.findall(r"[a-z']+", prose)))
-    groups = circles(code)
-    names = sorted(path for path, text in code.items() if NAMES.search(text))
-    writers = sorted(path for path, text in code.items() if WRITES.search(text))
-    rows = [
-        ("production code, lines", sum(lines.values()), []),
-        ("function length, 99th percentile", lengths and lengths[len(lengths) * 99 // 100][0], []),
-        ("function length, longest", lengths and lengths[-1][0], [f"{n} {place}" for n, place in lengths[-10:]]),
-        ("function length, median", statistics.median(n for n, _ in lengths), []),
-        ("longest file without its tests", max(lines.values()), [max(lines, key=lines.get)]),
-        ("groups of files that import each other", len(groups), [", ".join(group) for group in groups]),
-        ("type names with more than one meaning", f"{len(shared)} of {len(types(code))}", [f"{n}: {', '.join(sorted(p))}" for n, p in sorted(shared.items())]),
-        ("files that know the names of files", len(names), names),
-        ("files that put a file in place of another", len(writers), writers),
-        ("lines over 100 columns", len(wide), wide[:10]),
-    ]
+    roots = [word for word in sys.argv[1:] if not word.startswith("-")]
+    root = roots[0] if roots else os.path.join(os.path.dirname(__file__), "..")
+    whole, rows = figures(root)
     for name, figure, places in rows:
         print(f"{name:45} {figure}")
-        for place in places if verbose else []:
+        for place in places if "-v" in sys.argv else []:
             print(f"    {place}")
+    comments = re.findall(r"^\s*//[/!]?\s?(.*)$", "\n".join(whole.values()), re.M)
+    prose = " ".join(comments).lower()
+    count = max(1, len(re.findall(r"[a-z']+", prose)))
     for word, other in WORDS.items():
         figure = 10000 * len(re.findall(r"(?<![a-z])" + re.escape(word), prose)) / count
-        print(f"{'«' + word.strip() + '» per 10,000 words of comments':45} {figure:.1f} (ripgrep {other})")
+        label = f"«{word.strip()}» per 10,000 words of comments"
+        print(f"{label:45} {figure:.1f} (ripgrep {other})")
 
 
 main()

@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
-# Times the guard over commits: a range, a push, a received push and all history, side by side with what git takes to
-# name the files of the same commits (`git log --name-only`), and to show their content (`git log -p`), which is nearer
-# to what a guard has to read. Prints medians and ratios of one interleaved run; compare figures only within one table.
+# Times the guard over commits (a range, a push, a received push, all history) against git, which
+# names the files of the same commits (`git log --name-only`) or shows their content (`git log -p`),
+# as much as the guard has to read.
 set -euo pipefail
-synopsis="tests/bench/history.sh REPOSITORY [--commits N] [--refs N] [--rounds N] [--history] [--bin FILE]"
+synopsis="tests/bench/history.sh REPOSITORY [--commits N] [--refs N] [--rounds N] [--history]
+       [--bin FILE]"
 [ $# -gt 0 ] && source=$(realpath "$1") && shift
 # shellcheck source=tests/bench/common.sh
 . "$(dirname "$0")/common.sh"
@@ -13,30 +14,16 @@ commits=200
 refs=5000
 rounds=10
 history=
-while [ $# -gt 0 ]; do
-	case $1 in
-	--history)
-		history=1
-		shift
-		continue
-		;;
-	--commits) commits=$2 ;;
-	--refs) refs=$2 ;;
-	--rounds) rounds=$2 ;;
-	--bin) bin=$2 ;;
-	*) usage ;;
-	esac
-	shift 2
-done
-find_binary
+read_options "commits refs rounds" history "$@"
 
-# The objects are borrowed; the refs are ours: as many as asked for, all on commits before the range.
+# A shared clone, with as many refs as asked for, all on commits before the range.
 git clone -q --bare --shared "$source" "$work/repository"
 cd "$work/repository"
 tip=$(git rev-parse HEAD)
 base=$(git rev-list --first-parent --skip="$commits" --max-count=1 HEAD)
 git for-each-ref --format='delete %(refname)' | git update-ref --no-deref --stdin
-git rev-list --max-count="$refs" "$base" | awk '{ print "create refs/heads/b" NR " " $1 }' | git update-ref --stdin
+git rev-list --max-count="$refs" "$base" |
+	awk '{ print "create refs/heads/b" NR " " $1 }' | git update-ref --stdin
 git symbolic-ref HEAD refs/heads/b1
 git pack-refs --all
 echo "refs/heads/x $tip refs/heads/x $base" >"$work/push"
@@ -58,7 +45,8 @@ for ((round = 1; round <= rounds; round++)); do
 	fi
 done
 
-heading "$(git rev-list --count "$base..$tip") commits, $(git for-each-ref | wc -l) refs, $rounds rounds"
+commits=$(git rev-list --count "$base..$tip")
+heading "$commits commits, $(git for-each-ref | wc -l) refs, $rounds rounds"
 row "git log --name-only RANGE" range.names range.names
 row "git log -p RANGE" range.text range.names
 row "bakstop check --range" range.guard range.names

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Times the guard where it is felt: inside `git commit`, side by side with no hook and with the shell guard that teams
-# use today; with --husky also under a real husky, which is fetched with npm.
+# Times `git commit` with the guard, without a hook and with a typical shell guard; with --husky
+# also under a real husky, which is fetched with npm.
 set -euo pipefail
 synopsis="tests/bench/hook.sh [--files N] [--rounds N] [--bin FILE] [--husky]"
 # shellcheck source=tests/bench/common.sh
@@ -9,21 +9,7 @@ synopsis="tests/bench/hook.sh [--files N] [--rounds N] [--bin FILE] [--husky]"
 files=1000
 rounds=40
 husky=
-while [ $# -gt 0 ]; do
-	case $1 in
-	--husky)
-		husky=1
-		shift
-		continue
-		;;
-	--files) files=$2 ;;
-	--rounds) rounds=$2 ;;
-	--bin) bin=$2 ;;
-	*) usage ;;
-	esac
-	shift 2
-done
-find_binary
+read_options "files rounds" husky "$@"
 calls=10
 
 make_repository() { # NAME
@@ -54,7 +40,7 @@ hook=$work/shell/.git/hooks/pre-commit
 } >"$hook"
 chmod +x "$hook"
 if [ -n "$husky" ]; then
-	# Where the shared hook finds it.
+	# The shared hook looks there.
 	mkdir -p "$work/.local/bin" "$work/npm"
 	cp "$bin" "$work/.local/bin/bakstop"
 	(cd "$work/npm" && npm install --prefix . --silent --no-fund --no-audit husky@9 >/dev/null)
@@ -67,13 +53,13 @@ if [ -n "$husky" ]; then
 	kinds+=(husky-guard husky-shell)
 fi
 
-# `git commit` with one manifest staged, again and again: what was committed is taken back each time, without a hook.
+# `git commit` with one manifest staged; the commit is undone each time, without a hook.
 commit() {
 	git commit -q -m Next
-	git update-ref HEAD "$start"
+	undo
 }
-# What that costs besides: it is taken off.
-take_back() { git update-ref HEAD "$start"; }
+# The cost of undoing it, which is subtracted.
+undo() { git update-ref HEAD "$start"; }
 
 for ((round = 1; round <= rounds; round++)); do
 	for kind in "${kinds[@]}"; do
@@ -82,7 +68,7 @@ for ((round = 1; round <= rounds; round++)); do
 		echo "{ \"version\": \"1.0.$round\" }" >package.json
 		git add package.json
 		measure "commit.$kind" commit
-		measure back take_back
+		measure undo undo
 	done
 	cd "$work/none"
 	measure diff git diff --cached --name-only
@@ -92,7 +78,8 @@ for ((round = 1; round <= rounds; round++)); do
 done
 
 for kind in "${kinds[@]}"; do
-	awk -v w="$(median back 1)" -v c="$(median back 2)" '{ print $1 - w, $2 - c }' "$work/commit.$kind.times" >"$work/net.$kind.times"
+	awk -v w="$(median undo 1)" -v c="$(median undo 2)" '{ print $1 - w, $2 - c }' \
+		"$work/commit.$kind.times" >"$work/net.$kind.times"
 done
 heading "$files files, $rounds rounds of $calls"
 row "git commit, no hook" net.none net.none

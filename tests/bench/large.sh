@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Times the staged check in large repositories against `git diff --cached --name-only`: as it is inside `git commit`, which has
-# written the trees of the index before it runs the hook, and by hand after a `git add`, when it has not; and how both grow.
+# Times the staged check in large repositories against `git diff --cached --name-only`: inside `git
+# commit`, which writes the trees of the index before it runs the hook, and by hand after a `git
+# add`, without them; and how both grow.
 set -euo pipefail
 synopsis="tests/bench/large.sh [--sizes 'N N…'] [--rounds N] [--bin FILE]"
 # shellcheck source=tests/bench/common.sh
@@ -8,19 +9,10 @@ synopsis="tests/bench/large.sh [--sizes 'N N…'] [--rounds N] [--bin FILE]"
 
 sizes="10000 125000 1000000"
 rounds=15
-while [ $# -gt 0 ]; do
-	case $1 in
-	--sizes) sizes=$2 ;;
-	--rounds) rounds=$2 ;;
-	--bin) bin=$2 ;;
-	*) usage ;;
-	esac
-	shift 2
-done
-find_binary
+read_options "sizes rounds" "" "$@"
 calls=5
 
-# 25 files to a directory, 40 directories to a package. There is no work tree: what is staged does not need one.
+# 25 files in a directory, 40 directories in a package. The staged check needs no work tree.
 make_repository() { # FILES
 	git init -q -b main "$work/$1"
 	cd "$work/$1"
@@ -28,7 +20,8 @@ make_repository() { # FILES
 		print "commit refs/heads/main\ncommitter a <a@example.org> 1700000000 +0000\ndata 6\nStart\n"
 		for (i = 0; i < n; i++) {
 			text = sprintf("export const n = %d;\n", i)
-			printf "M 100644 inline packages/p%d/src/m%d/f%d.js\ndata %d\n%s\n", i / 1000, (i / 25) % 40, i, length(text), text
+			printf "M 100644 inline packages/p%d/src/m%d/f%d.js\n", i / 1000, (i / 25) % 40, i
+			printf "data %d\n%s\n", length(text), text
 		}
 	}' | git fast-import --quiet
 	git read-tree HEAD

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Times `bakstop verify` against `git status -uall` over the same work tree, in one interleaved run, and prints medians and
-# ratios. The situations: clean; an ignored directory of many files; some files modified and some untracked; every file
-# touched, so that each must be read.
+# Times `bakstop verify` against `git status -uall` over the same work tree: clean; with an ignored
+# directory of many files; with modified and untracked files; with every file touched, so that each
+# must be read.
 set -euo pipefail
 synopsis="tests/bench/verify.sh [--files N] [--rounds N] [--bin FILE]"
 # shellcheck source=tests/bench/common.sh
@@ -9,20 +9,11 @@ synopsis="tests/bench/verify.sh [--files N] [--rounds N] [--bin FILE]"
 
 files=100000
 rounds=15
-while [ $# -gt 0 ]; do
-	case $1 in
-	--files) files=$2 ;;
-	--rounds) rounds=$2 ;;
-	--bin) bin=$2 ;;
-	*) usage ;;
-	esac
-	shift 2
-done
-find_binary
+read_options "files rounds" "" "$@"
 
 git init -q -b main "$work/repository"
 cd "$work/repository"
-# Twelve files to a directory, four directories deep.
+# Twelve files in a directory, four directories deep.
 seq 0 $((files - 1)) | awk '{
 	d = int($1 / 12)
 	dir = sprintf("packages/p%d/src/m%d", d / 100, d % 100)

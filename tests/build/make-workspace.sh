@@ -1,9 +1,12 @@
 #!/usr/bin/env bash
-# Makes shop/ (a workspace that is built into images) and ui/ (the sibling repository whose packages it takes) in a directory.
-# pnpm 10 must be on PATH. Nothing is fetched: there is no package besides these.
+# Makes shop/ (a workspace that is built into images) and ui/ (a sibling repository with packages
+# that it uses) in a directory. pnpm 10 must be in PATH. Nothing is fetched: there are no other
+# packages.
 set -euo pipefail
 cd "$1"
-export GIT_CONFIG_GLOBAL=/dev/null GIT_AUTHOR_NAME=t GIT_AUTHOR_EMAIL=t@example.com GIT_COMMITTER_NAME=t GIT_COMMITTER_EMAIL=t@example.com
+export GIT_CONFIG_GLOBAL=/dev/null
+export GIT_AUTHOR_NAME=t GIT_AUTHOR_EMAIL=t@example.com
+export GIT_COMMITTER_NAME=t GIT_COMMITTER_EMAIL=t@example.com
 
 repository() {
 	git -C "$1" init -q -b main
@@ -17,7 +20,13 @@ cd ui
 printf 'node_modules\n' >.gitignore
 printf 'packages:\n  - packages/*\n' >pnpm-workspace.yaml
 printf '{\n  "name": "acme-ui-workspace",\n  "private": true\n}\n' >package.json
-printf '{\n  "name": "@acme/tokens",\n  "version": "1.4.0",\n  "main": "index.js"\n}\n' >packages/tokens/package.json
+cat >packages/tokens/package.json <<'JSON'
+{
+  "name": "@acme/tokens",
+  "version": "1.4.0",
+  "main": "index.js"
+}
+JSON
 printf 'module.exports = { red: "#f00" };\n' >packages/tokens/index.js
 cat >packages/ui/package.json <<'JSON'
 {
@@ -36,11 +45,24 @@ cd shop
 printf 'node_modules\n*.bak\n.docker-deps/*\n!.docker-deps/.gitkeep\n' >.gitignore
 : >.docker-deps/.gitkeep
 printf 'packages:\n  - backend\n  - web\n' >pnpm-workspace.yaml
-# Tabs, which JSON.stringify loses.
-printf '{\n\t"name": "shop",\n\t"private": true,\n\t"packageManager": "pnpm@%s"\n}\n' "$(pnpm --version)" >package.json
+# Indented with tabs, which JSON.stringify replaces.
+cat >package.json <<JSON
+{
+	"name": "shop",
+	"private": true,
+	"packageManager": "pnpm@$(pnpm --version)"
+}
+JSON
 for package in backend web; do
-	printf '{\n\t"name": "%s",\n\t"private": true,\n\t"dependencies": {\n\t\t"@acme/ui": "^1.4.0"\n\t}\n}\n' \
-		"$package" >"$package/package.json"
+	cat >"$package/package.json" <<JSON
+{
+	"name": "$package",
+	"private": true,
+	"dependencies": {
+		"@acme/ui": "^1.4.0"
+	}
+}
+JSON
 	printf 'console.log("%s", require("@acme/ui").button);\n' "$package" >"$package/index.js"
 	cat >"$package/Dockerfile" <<DOCKERFILE
 FROM localhost/base:1
@@ -56,7 +78,6 @@ RUN node -e 'if (require("@acme/ui").button !== process.argv[1]) process.exit(3)
 CMD ["node", "index.js"]
 DOCKERFILE
 done
-# What compose takes the backend and web from.
 cat >compose.yaml <<'YAML'
 services:
   backend:
@@ -69,7 +90,8 @@ YAML
 printf '.git\n**/node_modules\n**/*.bak\n' >.dockerignore
 cat >scripts/docker-prep.sh <<'SCRIPT'
 #!/bin/sh
-# Packs the sibling's packages into .docker-deps and points every manifest at them; --restore puts the manifests back.
+# Packs the packages of the sibling into .docker-deps and rewrites every manifest to use them;
+# --restore restores the manifests.
 set -eu
 cd "$(dirname "$0")/.."
 sibling=${ACME_UI:-../ui}
@@ -82,7 +104,10 @@ if [ "${1-}" = --restore ]; then
 	exit
 fi
 for manifest in package.json */package.json; do
-	[ "${1-}" = --force ] || [ ! -e "$manifest.bak" ] || { echo "already prepared: --restore first" >&2; exit 1; }
+	if [ "${1-}" != --force ] && [ -e "$manifest.bak" ]; then
+		echo "already prepared: --restore first" >&2
+		exit 1
+	fi
 done
 mkdir -p "$deps"
 for package in "$sibling"/packages/*; do
@@ -95,14 +120,17 @@ node - "$deps" "$sibling"/packages/*/package.json <<'NODE'
 const fs = require("fs"), path = require("path");
 const [deps, ...siblings] = process.argv.slice(2);
 const read = (file) => JSON.parse(fs.readFileSync(file, "utf8"));
-const packed = siblings.map(read).map(({ name, version }) => [name, `${name.slice(1).replace("/", "-")}-${version}.tgz`]);
-const manifests = ["package.json"].concat(fs.readdirSync(".").map((d) => path.join(d, "package.json")).filter(fs.existsSync));
+const tarball = ({ name, version }) => `${name.slice(1).replace("/", "-")}-${version}.tgz`;
+const packed = siblings.map(read).map((manifest) => [manifest.name, tarball(manifest)]);
+const members = fs.readdirSync(".").map((directory) => path.join(directory, "package.json"));
+const manifests = ["package.json", ...members.filter(fs.existsSync)];
 for (const file of manifests) {
 	const manifest = read(file), up = path.dirname(file) === "." ? "./" : "../";
 	const specs = packed.map(([name, tarball]) => [name, `file:${up}${deps}/${tarball}`]);
 	for (const kind of ["dependencies", "devDependencies", "optionalDependencies", "peerDependencies"])
 		for (const [name, spec] of specs) if (manifest[kind]?.[name]) manifest[kind][name] = spec;
-	manifest.pnpm = { ...manifest.pnpm, overrides: { ...manifest.pnpm?.overrides, ...Object.fromEntries(specs) } };
+	const overrides = { ...manifest.pnpm?.overrides, ...Object.fromEntries(specs) };
+	manifest.pnpm = { ...manifest.pnpm, overrides };
 	fs.writeFileSync(file, JSON.stringify(manifest, null, 2));
 }
 NODE
@@ -111,7 +139,10 @@ chmod +x scripts/docker-prep.sh
 integrity() {
 	(cd "../ui/packages/$1" && pnpm pack --pack-destination "$2" >/dev/null)
 	printf 'sha512-'
-	node -p 'require("crypto").createHash("sha512").update(require("fs").readFileSync(process.argv[1])).digest("base64")' "$2/acme-$1-1.4.0.tgz"
+	node -p '
+		const tarball = require("fs").readFileSync(process.argv[1]);
+		require("crypto").createHash("sha512").update(tarball).digest("base64")
+	' "$2/acme-$1-1.4.0.tgz"
 }
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT

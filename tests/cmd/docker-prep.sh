@@ -1,6 +1,6 @@
 #!/bin/sh
-# A preparation script like those that teams write: packs the sibling packages, rewrites every manifest to them, and
-# puts it all back with --restore. The transcripts run it as scripts/docker-prep.sh.
+# A typical preparation script: packs the sibling packages and rewrites every manifest to use them;
+# --restore undoes that. The transcripts run it as scripts/docker-prep.sh.
 set -eu
 deps=.docker-deps
 case ${1-} in

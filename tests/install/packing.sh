@@ -82,7 +82,7 @@ packing() {
 		>"$case/out" 2>"$case/err"
 	code=$?
 	ends 1
-	warns "to go with the binary"
+	warns "is missing"
 	empty "$case/o"
 	end
 

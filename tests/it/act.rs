@@ -1,5 +1,5 @@
-//! The workflows of docs/ci under a real runner: act, on this machine and without containers. Run
-//! by name, as CONTRIBUTING.md says: `cargo test --locked -- --ignored real_act`.
+//! The workflows of docs/ci under a real runner, act, without containers. Run by name, as
+//! CONTRIBUTING.md says: `cargo test --locked -- --ignored real_act`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,11 +7,11 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use crate::ci::{self, CHECK, PROVE, VERIFY, commit, id, program, release};
+use crate::ci::{self, CHECK, PROVE, VERIFY, commit, program, release};
 use crate::real::{must, npm_tools, pnpm_workspace};
 use crate::support::{BAKSTOP, Ran, Sandbox, finish, path_without_bakstop, rewritten_spec};
 
-/// The runner, fetched once for all runs of the tests.
+/// The runner, fetched once and kept for later runs of the tests.
 fn runner() -> PathBuf {
     let environment = Path::new(env!("CARGO_TARGET_TMPDIR")).join("tools/act");
     if !environment.join("bin/act").exists() {
@@ -24,12 +24,36 @@ fn runner() -> PathBuf {
     environment.join("bin/act")
 }
 
-/// A workspace as teams have it: pnpm, husky with the guard in its hook, a build.
+const MANIFEST: &str = r#"{
+  "name": "shop",
+  "private": true,
+  "scripts": {
+    "prepare": "husky"
+  },
+  "devDependencies": {
+    "husky": "9.1.7"
+  }
+}
+"#;
+
+/// An action in place of the upload to GitHub: it succeeds if the file has findings.
+const UPLOAD_ACTION: &str = "name: stand-in
+inputs:
+  sarif_file:
+    required: true
+  category:
+    required: true
+runs:
+  using: composite
+  steps:
+    - shell: bash
+      run: grep -c ruleId '${{ inputs.sarif_file }}'
+";
+
+/// A typical workspace: pnpm, husky with the guard in its hook, a build.
 fn origin(programs: &Path) -> Sandbox {
     let origin = pnpm_workspace(programs);
-    let manifest = "{\n  \"name\": \"shop\",\n  \"private\": true,\n  \"scripts\": {\n    \"prepare\": \"husky\"\n  },\n  \
-                    \"devDependencies\": {\n    \"husky\": \"9.1.7\"\n  }\n}\n";
-    origin.write("package.json", manifest);
+    origin.write("package.json", MANIFEST);
     origin.write(".husky/pre-commit", "echo formatted\n");
     must(&origin, programs, &["pnpm", "install", "--no-frozen-lockfile"]);
     must(&origin, Path::new(BAKSTOP).parent().unwrap(), &["bakstop", "install"]);
@@ -38,7 +62,7 @@ fn origin(programs: &Path) -> Sandbox {
         "mkdir -p web/node_modules && echo built >web/node_modules/out",
     );
     origin.git(&["add", "-A"]);
-    // The branches are made by people who go past the hooks.
+    // The commits on the branches bypass the hooks.
     origin.git(&["config", "--unset", "core.hooksPath"]);
     origin.git(&["commit", "-q", "-m", "Add husky and a build"]);
     origin
@@ -51,7 +75,7 @@ struct Scene<'a> {
 }
 
 impl Scene<'_> {
-    /// Runs a job of a workflow for an event, over a clone in which `name` is checked out.
+    /// Runs a job of a workflow for an event, in a clone with `name` checked out.
     fn run(
         &self,
         file: &str,
@@ -81,14 +105,12 @@ impl Scene<'_> {
         fs::write(at("workflow.yml"), workflow).unwrap();
         fs::write(at("event.json"), payload.to_string()).unwrap();
 
-        // No docker is asked of this machine, and nothing of it is changed.
+        // Stand-ins: no docker is needed, and corepack does not change this machine.
         program(&at("tools/docker"), r#"test "$*" = 'compose build' && exec ./build.sh"#);
         program(&at("tools/corepack"), r#"test "$*" = enable"#);
         let upload = at("upload");
         fs::create_dir_all(upload.join("upload-sarif")).unwrap();
-        let stand_in = "name: stand-in\ninputs:\n  sarif_file:\n    required: true\n  category:\n    required: true\nruns:\n  \
-                        using: composite\n  steps:\n    - shell: bash\n      run: grep -c ruleId '${{ inputs.sarif_file }}'\n";
-        fs::write(upload.join("upload-sarif/action.yml"), stand_in).unwrap();
+        fs::write(upload.join("upload-sarif/action.yml"), UPLOAD_ACTION).unwrap();
         let uses = ci::text("github-code-scanning.yml");
         let pin = uses
             .split("github/codeql-action/upload-sarif@")
@@ -128,9 +150,9 @@ impl Scene<'_> {
 
 #[track_caller]
 fn assert_step(ran: &Ran, step: &str, passed: bool) {
-    let said =
+    let result =
         if passed { format!("Success - Main {step}") } else { format!("Failure - Main {step}") };
-    assert!(ran.out.contains(&said), "{said}");
+    assert!(ran.out.contains(&result), "{result}");
     assert_eq!(ran.out.matches("Failure - Main").count(), usize::from(!passed));
     assert_eq!(ran.code, Some(i32::from(!passed)));
 }
@@ -150,7 +172,7 @@ fn real_act() {
         fs::read_to_string(origin.top.join(".husky/pre-commit")).unwrap().contains("bakstop"),
         "{BAKSTOP}"
     );
-    let base = id(&origin, "main");
+    let base = origin.id("main");
     let fine = ci::good(&origin, "fine");
     origin.git(&["checkout", "-q", "-b", "debris", "main"]);
     rewrite(&origin);
@@ -168,7 +190,8 @@ fn real_act() {
 
     let request = |head: &str| {
         json!({
-            "pull_request": {"base": {"sha": base}, "head": {"sha": head}}, "repository": {"default_branch": "main"},
+            "pull_request": {"base": {"sha": base}, "head": {"sha": head}},
+            "repository": {"default_branch": "main"},
         })
     };
     let push =
@@ -216,7 +239,7 @@ fn real_act() {
         assert_step(&failed, VERIFY, false);
         assert!(failed.out.contains("ignored leftover  web/package.json.bak"));
     }
-    let payload = push("debris", &base, &id(&origin, "debris"));
+    let payload = push("debris", &base, &origin.id("debris"));
     let scanned = scene.run(
         "github-code-scanning.yml",
         "scan",

@@ -1,6 +1,5 @@
-//! Manifests and lockfiles that were made to fool the guard, or to make it fall over: no nesting,
-//! no encoding, no size and no number of findings lets a rewritten spec through, or takes the time
-//! of whoever commits.
+//! Manifests and lockfiles made to deceive or crash the guard: no nesting, encoding, size or number
+//! of findings may let a rewritten spec through or block a commit for long.
 
 use std::collections::BTreeSet;
 
@@ -10,7 +9,7 @@ use crate::support::{BAKSTOP, Ran, Sandbox, finish, rewritten_spec};
 
 const MIB: usize = 1024 * 1024;
 
-/// A repository in which these files are staged.
+/// A repository with these files staged.
 fn staged<T: AsRef<[u8]>>(files: &[(String, T)]) -> Sandbox {
     let sandbox = Sandbox::unborn();
     sandbox.git(&["config", "core.compression", "0"]);
@@ -21,9 +20,9 @@ fn staged<T: AsRef<[u8]>>(files: &[(String, T)]) -> Sandbox {
     sandbox
 }
 
-/// What is found within these limits, as `ulimit` sets them, and a minute of the processor: what is
-/// not linear takes many times as long, even in a debug build.
-fn judged(sandbox: &Sandbox, limits: &str, code: i32) -> Vec<Value> {
+/// The findings within limits of `ulimit` and a minute of CPU time: anything worse than linear
+/// takes many times as long, even in a debug build.
+fn findings(sandbox: &Sandbox, limits: &str, code: i32) -> Vec<Value> {
     let line = format!("ulimit -c 0; ulimit -t 60; {limits}; exec \"$0\" check --format json");
     let ran = finish(sandbox.command("sh").args(["-c", &line, BAKSTOP]));
     let Ran { out, err, .. } = &ran;
@@ -39,7 +38,7 @@ fn paths(findings: &[Value], severity: &str) -> BTreeSet<String> {
     those.map(|finding| finding["path"].as_str().unwrap().to_owned()).collect()
 }
 
-/// The text in an encoding with so many bytes a character.
+/// The text with a fixed number of bytes for each character.
 fn wide(text: &str, bytes: usize, big_endian: bool) -> Vec<u8> {
     let wide = |c: char| {
         let mut code = u32::from(c).to_le_bytes()[..bytes].to_vec();
@@ -55,7 +54,7 @@ fn nested(levels: usize, open: &str, inner: &str, close: &str) -> String {
     open.repeat(levels) + inner + &close.repeat(levels)
 }
 
-/// Each in a directory of its own.
+/// Each text in a separate directory.
 fn numbered<T>(name: &str, texts: impl IntoIterator<Item = T>) -> Vec<(String, T)> {
     texts
         .into_iter()
@@ -71,7 +70,7 @@ fn nothing_hides_a_spec_from_a_small_stack() {
     let json = format!("{{{field}}}");
     let escaped: String = spec.chars().map(|c| format!("\\u{:04x}", u32::from(c))).collect();
     let mut manifests = vec![
-        // As deep as it is followed, and deeper.
+        // At the depth limit, and deeper.
         format!("{{\"a\": {}, {field}}}", nested(505, "[", "", "]")),
         format!("{{{field}, \"a\": {}}}", nested(100_000, "[", "", "]")),
         format!(
@@ -129,18 +128,18 @@ fn nothing_hides_a_spec_from_a_small_stack() {
         numbered("package.json5", loose.map(String::into_bytes)),
     ]
     .concat();
-    let found = judged(&staged(&files), "ulimit -s 256", 1);
+    let found = findings(&staged(&files), "ulimit -s 256", 1);
     let expected: BTreeSet<String> = files.iter().map(|(path, _)| path.clone()).collect();
     let blocked = paths(&found, "error");
     assert_eq!(blocked, expected, "{:?}", expected.difference(&blocked).collect::<Vec<_>>());
 }
 
 #[test]
-fn what_cannot_be_judged_is_told_and_what_holds_no_dependency_passes() {
+fn unreadable_manifests_are_warnings_and_texts_without_dependencies_pass() {
     let unreadable =
         ["", " \n", "{", "nul", "\u{feff}", "{\"a\": 01}", "{} {}", "\0"].map(str::to_owned);
     let unreadable = [&unreadable[..], &[nested(100_000, "[", "", "]")]].concat();
-    let told =
+    let warned =
         [numbered("package.json", unreadable), numbered("package.yaml", ["- [a".to_owned()])]
             .concat();
     let passed = numbered(
@@ -148,25 +147,27 @@ fn what_cannot_be_judged_is_told_and_what_holds_no_dependency_passes() {
         ["[]", "'x'", "null", "{__proto__: null}", "{dependencies: null}", "{a: [[[[]]]]}"]
             .map(str::to_owned),
     );
-    let found = judged(&staged(&[told.clone(), passed].concat()), "ulimit -s 256", 0);
-    assert_eq!(paths(&found, "warning"), told.iter().map(|(path, _)| path.clone()).collect());
+    let found = findings(&staged(&[warned.clone(), passed].concat()), "ulimit -s 256", 0);
+    assert_eq!(paths(&found, "warning"), warned.iter().map(|(path, _)| path.clone()).collect());
 }
 
 #[test]
-fn a_manifest_is_judged_up_to_a_size_and_no_further() {
+fn manifests_over_the_size_limit_are_not_judged() {
     let field = format!("\"dependencies\": {{\n\"x\": \"{}\"}}", rewritten_spec());
     let manifest = |size: usize| format!("{{\"a\": \"{}\",\n{field}}}", "a".repeat(size));
-    let found = judged(&staged(&[("package.json".to_owned(), manifest(31 * MIB))]), "true", 1);
+    let found = findings(&staged(&[("package.json".to_owned(), manifest(31 * MIB))]), "true", 1);
     assert_eq!((found.len(), &found[0]["place"]["line"]), (1, &Value::from(3)));
-    // What is too large is not even read.
-    let found =
-        judged(&staged(&[("package.json".to_owned(), manifest(50 * MIB))]), "ulimit -v 200000", 1);
-    let said = found[0]["message"].as_str().unwrap();
-    assert!(said.contains("larger than this rule can judge (51 MiB"), "{said}");
+    // A file that is too large is not read into memory.
+    let found = findings(
+        &staged(&[("package.json".to_owned(), manifest(50 * MIB))]),
+        "ulimit -v 200000",
+        1,
+    );
+    let message = found[0]["message"].as_str().unwrap();
+    assert!(message.contains("larger than this rule can judge (51 MiB"), "{message}");
 }
 
-/// A lockfile of so many lines, each kind as its tool writes it, with one trace; the line in which
-/// that stands.
+/// A lockfile of a kind with one rewritten entry, and the line of that entry.
 fn lockfile(kind: usize, lines: usize) -> (&'static str, String, usize) {
     let spec = rewritten_spec();
     let hash = "aB3/".repeat(20);
@@ -238,7 +239,7 @@ fn lockfile(kind: usize, lines: usize) -> (&'static str, String, usize) {
 }
 
 #[test]
-fn large_lockfiles_are_judged_to_the_line() {
+fn findings_in_large_lockfiles_have_the_right_line() {
     let mut files = Vec::new();
     let mut expected = BTreeSet::new();
     for kind in 0..8 {
@@ -247,17 +248,17 @@ fn large_lockfiles_are_judged_to_the_line() {
         expected.insert((path.clone(), u64::try_from(line).unwrap()));
         files.push((path, text));
     }
-    let found = judged(&staged(&files), "true", 1);
-    let told = found.iter().map(|finding| {
+    let found = findings(&staged(&files), "true", 1);
+    let places = found.iter().map(|finding| {
         assert!(!finding["message"].as_str().unwrap().contains("more line"), "{finding}");
         (finding["path"].as_str().unwrap().to_owned(), finding["place"]["line"].as_u64().unwrap())
     });
-    assert_eq!(told.collect::<BTreeSet<_>>(), expected);
+    assert_eq!(places.collect::<BTreeSet<_>>(), expected);
     assert_eq!(found.len(), 8);
 }
 
 #[test]
-fn a_lockfile_of_one_line_and_one_of_bytes() {
+fn lockfiles_of_one_line_and_of_arbitrary_bytes() {
     let spec = rewritten_spec();
     let line = format!("{{\"a\": \"{}\", \"b\": \"%2e{spec}\"}}", "\\\\é%20".repeat(MIB / 7));
     let plain = format!("{{\"a\": \"{}\", \"b\": \"{spec}\"}}", "pack".repeat(5 * MIB));
@@ -274,13 +275,13 @@ fn a_lockfile_of_one_line_and_one_of_bytes() {
         ("b/package-lock.json".to_owned(), plain.into_bytes()),
         ("c/bun.lockb".to_owned(), packed),
     ];
-    let found = judged(&staged(&files), "true", 1);
+    let found = findings(&staged(&files), "true", 1);
     assert_eq!(paths(&found, "error"), files.iter().map(|(path, _)| path.clone()).collect());
     assert_eq!(found[0]["place"]["column"], column);
 }
 
 #[test]
-fn ten_thousand_findings_are_told_in_a_page() {
+fn a_report_of_ten_thousand_findings_is_a_page() {
     let spec = rewritten_spec();
     let entries: Vec<String> =
         (0..10_000).map(|number| format!("\"x{number}\": \"{spec}\"")).collect();
@@ -290,14 +291,15 @@ fn ten_thousand_findings_are_told_in_a_page() {
         ("yarn.lock".to_owned(), format!("  {spec}\n").repeat(10_000)),
     ];
     let sandbox = staged(&files);
-    let found = judged(&sandbox, "true", 1);
+    let found = findings(&sandbox, "true", 1);
     assert_eq!(found.len(), 102);
-    let said: Vec<&str> =
+    let messages: Vec<&str> =
         found.iter().map(|finding| finding["message"].as_str().unwrap()).collect();
-    assert!(said.contains(&"9900 more places in this file say the same"), "{said:?}");
+    assert!(messages.contains(&"9900 more places in this file say the same"), "{messages:?}");
     assert!(
-        said.contains(&"the lockfile resolves a package from .docker-deps, and 9999 more lines do"),
-        "{said:?}"
+        messages
+            .contains(&"the lockfile resolves a package from .docker-deps, and 9999 more lines do"),
+        "{messages:?}"
     );
     for format in ["human", "sarif", "github", "gitlab", "junit"] {
         let ran = sandbox.bakstop(&["check", "--format", format]);

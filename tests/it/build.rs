@@ -9,9 +9,9 @@ use std::process::{Command, Stdio};
 use crate::real::npm_tools;
 use crate::support::{BAKSTOP, finish};
 
-/// What is run with docker at work, case by case: each leaves its report and its exit code.
+/// The cases, which need a running docker: each writes its report and its exit code.
 const CASES: &str = r#"
-report() { # NAME: what bakstop said of it, and what git says then
+report() { # NAME: writes the exit code and the status, and resets the tree
 	echo "$code" >"../$1.code"
 	git status --porcelain=v2 -uall >"../$1.status"
 	scripts/docker-prep.sh --restore
@@ -22,11 +22,14 @@ verify() { # NAME SCRIPT
 	bakstop verify -- sh -c "$2" >"../$1.out" 2>"../$1.err" </dev/null || code=$?
 	report "$1"
 }
-verify good 'scripts/docker-prep.sh && docker compose build; code=$?; scripts/docker-prep.sh --restore; exit $code'
-verify failing 'scripts/docker-prep.sh && docker compose build --build-arg CHECK=no; code=$?; scripts/docker-prep.sh --restore; exit $code'
+verify good 'scripts/docker-prep.sh && docker compose build
+	code=$?; scripts/docker-prep.sh --restore; exit $code'
+verify failing 'scripts/docker-prep.sh && docker compose build --build-arg CHECK=no
+	code=$?; scripts/docker-prep.sh --restore; exit $code'
 verify forgotten 'scripts/docker-prep.sh && docker compose build'
-verify installed 'scripts/docker-prep.sh && pnpm install --offline --no-frozen-lockfile && docker compose build && scripts/docker-prep.sh --restore'
-# What the last report says to type heals it.
+verify installed 'scripts/docker-prep.sh && pnpm install --offline --no-frozen-lockfile &&
+	docker compose build && scripts/docker-prep.sh --restore'
+# The built image runs.
 docker run --rm --network none shop-web >../image.out
 
 interrupt() { # NAME SCRIPT: TERM to bakstop alone, in the middle of the build
@@ -38,13 +41,19 @@ interrupt() { # NAME SCRIPT: TERM to bakstop alone, in the middle of the build
 	done
 	kill -TERM $!
 	wait $! || code=$?
-	# Neither the builder nor what it runs goes on.
+	# Neither the builder nor its children are running.
 	sleep 1
-	{ ps -e -o comm= | grep -E '^docker(-compose)?$'; ps -e -o args= | grep '^sleep 333'; } >"../$1.alive" || true
+	{
+		ps -e -o comm= | grep -E '^docker(-compose)?$'
+		ps -e -o args= | grep '^sleep 333'
+	} >"../$1.alive" || true
 	report "$1"
 }
-interrupt interrupted 'scripts/docker-prep.sh && docker compose --progress plain build --no-cache --build-arg DELAY=333'
-interrupt undone 'trap "scripts/docker-prep.sh --restore" EXIT; trap "exit 143" TERM; scripts/docker-prep.sh && docker compose --progress plain build --no-cache --build-arg DELAY=333'
+slow_build='scripts/docker-prep.sh &&
+	docker compose --progress plain build --no-cache --build-arg DELAY=333'
+interrupt interrupted "$slow_build"
+interrupt undone 'trap "scripts/docker-prep.sh --restore" EXIT; trap "exit 143" TERM
+	'"$slow_build"
 "#;
 
 fn script(name: &str) -> PathBuf {
@@ -70,18 +79,18 @@ fn real_build() {
         .args(["--", "bash", "-e", "-c", CASES])
         .current_dir(room.join("shop")));
 
-    let said = |name: &str| {
+    let results = |name: &str| {
         let read = |ending| fs::read_to_string(room.join(format!("{name}.{ending}"))).unwrap();
         (read("code").trim().to_owned(), read("out"), read("err"), read("status"))
     };
-    // Prepared, built and restored: nothing is left, and nothing is said but by the build.
-    let (code, out, err, status) = said("good");
+    // Prepared, built and restored: the tree is clean, and only the build prints anything.
+    let (code, out, err, status) = results("good");
     assert_eq!((&*code, &*status), ("0", ""), "{out}{err}");
     assert!(!out.contains("bakstop:") && !err.contains("bakstop:"), "{out}{err}");
-    // The build was a real one.
+    // The image was really built.
     assert_eq!(fs::read_to_string(room.join("image.out")).unwrap(), "web #f00\n");
 
-    let (code, out, err, status) = said("failing");
+    let (code, out, err, status) = results("failing");
     assert_ne!(code, "0", "{out}{err}");
     assert_eq!(status, "");
     assert!(
@@ -91,8 +100,9 @@ fn real_build() {
         "{err}"
     );
 
-    let cure = "help: the preparation has not been undone; put the originals back\n    scripts/docker-prep.sh --restore\n";
-    let (code, out, _, status) = said("forgotten");
+    let cure = "help: the preparation has not been undone; \
+                put the originals back\n    scripts/docker-prep.sh --restore\n";
+    let (code, out, _, status) = results("forgotten");
     assert_eq!((&*code, status.lines().count()), ("1", 3), "{out}");
     for line in [
         "modified          backend/package.json: this dependency points into .docker-deps\n",
@@ -105,20 +115,21 @@ fn real_build() {
         assert!(out.contains(line), "{line}: {out}");
     }
 
-    let (code, out, _, status) = said("installed");
+    let (code, out, _, status) = results("installed");
     assert_eq!((&*code, status.lines().count()), ("1", 1), "{out}");
-    let healed = "help: the lockfile kept a trace of the preparation, which --restore does not undo\n    \
-                  git checkout HEAD -- pnpm-lock.yaml\n\nbakstop: the command changed 1 path\n";
+    let healed = "help: the lockfile kept a trace of the preparation, which --restore does not \
+                  undo\n    git checkout HEAD -- pnpm-lock.yaml\n\n\
+                  bakstop: the command changed 1 path\n";
     assert!(out.contains("modified  pnpm-lock.yaml: ") && out.ends_with(healed), "{out}");
 
-    let (code, out, _, status) = said("interrupted");
+    let (code, out, _, status) = results("interrupted");
     assert_eq!((&*code, status.lines().count()), ("143", 3), "{out}");
     assert!(
         out.contains(cure)
             && out.contains("the command changed 8 paths; it was ended by signal 15\n"),
         "{out}"
     );
-    let (code, out, err, status) = said("undone");
+    let (code, out, err, status) = results("undone");
     assert_eq!((&*code, &*status), ("143", ""), "{out}{err}");
     assert!(
         err.ends_with(

@@ -1,13 +1,15 @@
-//! `bakstop check` judges what git would commit: in every state of the index, and nothing else.
+//! `bakstop check` of the index: it judges exactly what git would commit.
 
 use std::fs;
 use std::os::unix::fs::symlink;
 
 use serde_json::{Value, json};
 
-use crate::support::{BAKSTOP, Ran, Sandbox, finish, finish_with, rewritten_spec};
+use crate::support::{
+    BAKSTOP, Ran, Sandbox, finish, finish_with, finish_with_input, rewritten_spec,
+};
 
-/// The paths that are judged as findings, from the machine-readable report.
+/// The paths of the findings in the JSON report.
 fn found(sandbox: &Sandbox) -> Vec<String> {
     paths(&sandbox.bakstop(&["check", "--format", "json"]))
 }
@@ -31,13 +33,13 @@ fn a_clean_change_is_quiet() {
 }
 
 #[test]
-fn nothing_staged_is_said_as_such() {
+fn nothing_staged_is_reported_as_such() {
     let ran = Sandbox::workspace().bakstop(&["check"]);
     assert_eq!((ran.code, &*ran.out, &*ran.err), (Some(0), "", "bakstop: nothing new is staged\n"));
 }
 
 #[test]
-fn the_index_is_judged_and_never_the_work_tree() {
+fn the_index_is_judged_not_the_work_tree() {
     let sandbox = Sandbox::workspace();
     sandbox.rewrite("web/package.json");
     assert_eq!(found(&sandbox), [""; 0], "rewritten on disk, not staged");
@@ -59,15 +61,14 @@ fn only_what_the_commit_changes_is_judged() {
     sandbox.git(&["add", "-A"]);
     assert_eq!(found(&sandbox), [""; 0]);
     sandbox.git(&["rm", "-q", "old.bak", "web/package.json"]);
-    assert_eq!(found(&sandbox), [""; 0], "a deletion is the cure");
+    assert_eq!(found(&sandbox), [""; 0], "a deletion fixes it");
 }
 
 #[test]
 fn renames_copies_modes_and_types_are_changes() {
     let sandbox = Sandbox::workspace();
     sandbox.rewrite("web/package.json");
-    sandbox.git(&["add", "-A"]);
-    sandbox.git(&["commit", "-q", "-m", "Bad, from before the guard"]);
+    sandbox.commit_all("Bad, from before the guard");
 
     sandbox.git(&["mv", "web", "site"]);
     assert_eq!(found(&sandbox), ["site/package.json"], "renamed");
@@ -116,14 +117,15 @@ fn from_a_subdirectory_the_whole_index_is_judged() {
         finish(sandbox.command(BAKSTOP).arg("check").current_dir(sandbox.top.join("backend")));
     assert_eq!(ran.code, Some(1));
     assert!(ran.out.contains("--> web/package.json:4:17\n"), "{}", ran.out);
-    let cure = "cd \"$(git rev-parse --show-toplevel)\"\n       docker-prep.sh --restore  # wherever it is kept\n       git add web/package.json\n";
+    let cure = "cd \"$(git rev-parse --show-toplevel)\"\n       docker-prep.sh --restore  # \
+                wherever it is kept\n       git add web/package.json\n";
     assert!(ran.out.contains(cure), "{}", ran.out);
     let ran = sandbox.bakstop(&["-C", "backend", "check", "--format", "json"]);
     assert_eq!(paths(&ran), ["web/package.json"]);
 }
 
 #[test]
-fn the_cure_is_one_that_works() {
+fn the_printed_steps_work() {
     let cures = |sandbox: &Sandbox| -> Vec<String> {
         let lines = sandbox.bakstop(&["check"]).out;
         let help = lines.lines().skip_while(|line| !line.contains("= help"));
@@ -142,7 +144,7 @@ fn the_cure_is_one_that_works() {
         cures(&sandbox),
         ["docker-prep.sh --restore  # wherever it is kept", "git add web/package.json"]
     );
-    // Preparing twice makes a backup of the rewritten file.
+    // Preparing twice leaves a backup of the rewritten file.
     sandbox.write("web/package.json.bak", original(&sandbox));
     assert_eq!(cures(&sandbox), ["git checkout HEAD -- web/package.json"]);
     fs::remove_file(sandbox.top.join("web/package.json.bak")).unwrap();
@@ -152,7 +154,7 @@ fn the_cure_is_one_that_works() {
     }
     assert_eq!(found(&sandbox), [""; 0]);
 
-    // What is right in the work tree already is not to be overwritten, and has only to be staged.
+    // A manifest that is already correct in the work tree must not be overwritten, only staged.
     sandbox.rewrite("web/package.json");
     sandbox.git(&["add", "-A"]);
     let edited =
@@ -163,7 +165,7 @@ fn the_cure_is_one_that_works() {
     assert_eq!(found(&sandbox), [""; 0]);
     sandbox.git(&["reset", "-q", "--hard"]);
 
-    // What HEAD has is no cure if it is rewritten itself.
+    // The version in HEAD does not help if it is rewritten itself.
     sandbox.rewrite("backend/package.json");
     sandbox.git(&["commit", "-q", "-a", "-m", "Bad, from before the guard"]);
     let text = fs::read_to_string(sandbox.top.join("backend/package.json")).unwrap();
@@ -173,7 +175,7 @@ fn the_cure_is_one_that_works() {
     assert!(sandbox.bakstop(&["check"]).out.contains("mend the spec by hand"));
     sandbox.git(&["reset", "-q", "--hard"]);
 
-    // A file that HEAD does not have cannot come from there.
+    // A file that is missing in HEAD cannot be restored from there.
     sandbox.write(
         "new/package.json",
         format!("{{\"dependencies\": {{\"a\": \"{}\"}}}}", rewritten_spec()),
@@ -211,7 +213,7 @@ fn git_dir_alone_makes_the_current_directory_the_work_tree() {
 }
 
 #[test]
-fn what_stands_in_for_an_object_here_is_not_what_is_committed() {
+fn replaced_objects_are_ignored() {
     let sandbox = Sandbox::workspace();
     sandbox.rewrite("web/package.json");
     sandbox.git(&["add", "-A"]);
@@ -229,7 +231,7 @@ fn what_stands_in_for_an_object_here_is_not_what_is_committed() {
 }
 
 #[test]
-fn what_git_refuses_is_refused() {
+fn repositories_that_git_refuses_are_refused() {
     let sandbox = Sandbox::workspace();
     let refused = |name: &str, value: &str| {
         let ran = finish(sandbox.command(BAKSTOP).arg("check").env(name, value));
@@ -249,7 +251,7 @@ fn what_git_refuses_is_refused() {
 }
 
 #[test]
-fn no_report_shows_a_token_that_another_rule_stumbles_on() {
+fn no_excerpt_of_another_rule_shows_a_token() {
     let token = ["npm", "s3cr3ts3cr3t"].join("_");
     let spec = rewritten_spec();
     for (path, text) in [
@@ -283,7 +285,7 @@ fn no_report_shows_a_token_that_another_rule_stumbles_on() {
 }
 
 #[test]
-fn a_linked_worktree_has_an_index_of_its_own() {
+fn a_linked_worktree_has_its_own_index() {
     let sandbox = Sandbox::workspace();
     let linked = sandbox.outside().join("linked");
     sandbox.git(&["worktree", "add", "-q", linked.to_str().unwrap()]);
@@ -299,7 +301,7 @@ fn a_linked_worktree_has_an_index_of_its_own() {
 }
 
 #[test]
-fn an_alternate_index_is_the_one_that_is_judged() {
+fn the_index_of_git_index_file_is_judged() {
     let sandbox = Sandbox::workspace();
     sandbox.rewrite("web/package.json");
     fs::copy(sandbox.top.join(".git/index"), sandbox.top.join(".git/other")).unwrap();
@@ -327,16 +329,15 @@ fn an_alternate_index_is_the_one_that_is_judged() {
 }
 
 #[test]
-fn what_a_sparse_index_folds_is_judged_all_the_same() {
+fn directories_folded_in_a_sparse_index_are_judged() {
     let sandbox = Sandbox::workspace();
     sandbox.write("apps/b/Dockerfile", "FROM node:22\nRUN npm i -g pnpm@9.0.0\n");
     sandbox.write("tools/x", "");
-    sandbox.git(&["add", "-A"]);
-    sandbox.git(&["commit", "-q", "-m", "Pin"]);
+    sandbox.commit_all("Pin");
     sandbox.git(&["sparse-checkout", "set", "--cone", "--sparse-index", "tools"]);
     let manifest = std::fs::read_to_string(sandbox.top.join("package.json")).unwrap();
     sandbox.write("package.json", manifest.replace("10.6.5", "10.7.0"));
-    // With the trees of the index written, as `git commit` does it, and without.
+    // With and without the trees of the index, which `git commit` writes.
     for trees in [&["status"][..], &["write-tree"]] {
         sandbox.git(&["add", "package.json"]);
         sandbox.git(trees);
@@ -347,7 +348,7 @@ fn what_a_sparse_index_folds_is_judged_all_the_same() {
 }
 
 #[test]
-fn hostile_names_are_judged_and_shown_harmless() {
+fn hostile_names_are_judged_and_escaped() {
     let sandbox = Sandbox::workspace();
     let names = [
         "a b.bak",
@@ -371,7 +372,7 @@ fn hostile_names_are_judged_and_shown_harmless() {
     assert!(!ran.out.contains(['\u{1b}', '\u{202e}']), "{}", ran.out);
     assert!(ran.out.contains("--> a\\nb.bak\n"), "{}", ran.out);
 
-    // The commands that the report prints do what they say when they are pasted.
+    // The printed commands work when pasted.
     let commands: Vec<&str> =
         ran.out.lines().filter(|line| line.trim().starts_with("git rm --cached ")).collect();
     let done = finish(sandbox.command("bash").arg("-ec").arg(commands.join("\n")));
@@ -390,7 +391,7 @@ fn names_that_are_not_utf8_are_judged() {
 }
 
 #[test]
-fn announced_files_are_no_change_and_unmerged_ones_cannot_be_judged() {
+fn intent_to_add_is_no_change_and_unmerged_paths_cannot_be_judged() {
     let sandbox = Sandbox::workspace();
     sandbox.write("x.bak", "");
     sandbox.git(&["add", "-f", "-N", "x.bak"]);
@@ -423,31 +424,26 @@ fn thousands_of_files_in_one_commit() {
     sandbox.write("packages/p57/x.BAK", "");
     sandbox.git(&["add", "-A", "-f"]);
     assert_eq!(found(&sandbox), ["packages/p57/x.BAK", "web/package.json"]);
-    // The index now knows the trees of what it holds, as it does inside `git commit`.
+    // The index now has its trees, as inside `git commit`.
     sandbox.git(&["write-tree"]);
     assert_eq!(found(&sandbox), ["packages/p57/x.BAK", "web/package.json"]);
 }
 
 #[test]
-fn a_path_too_long_for_any_work_tree_is_left_to_git() {
+fn a_path_too_long_for_any_work_tree_never_passes() {
     let sandbox = Sandbox::workspace();
     let blob = sandbox.git(&["hash-object", "-w", "web/index.js"]);
-    let mut child = sandbox
-        .command("git")
-        .args(["update-index", "--index-info"])
-        .stdin(std::process::Stdio::piped())
-        .spawn()
-        .unwrap();
     let line = format!("100644 {}\t{}x.bak\n", blob.trim(), "a/".repeat(20_000));
-    std::io::Write::write_all(&mut child.stdin.take().unwrap(), line.as_bytes()).unwrap();
-    assert!(child.wait().unwrap().success());
+    let mut git = sandbox.command("git");
+    let ran = finish_with_input(git.args(["update-index", "--index-info"]), line.as_bytes());
+    assert_eq!(ran.code, Some(0), "{ran:?}");
     let ran = sandbox.bakstop(&["check", "--format", "json"]);
-    // The git program may refuse it as well; what counts is an answer, and that it is no pass.
+    // The git program may refuse the path as well; it must only never pass.
     assert!(matches!(ran.code, Some(1 | 2)), "{ran:?}");
 }
 
 #[test]
-fn a_report_that_cannot_be_written_is_no_pass() {
+fn a_report_that_cannot_be_written_is_an_error() {
     let sandbox = Sandbox::workspace();
     let run = || {
         let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
@@ -481,8 +477,8 @@ fn submodules_are_judged_by_their_path() {
 }
 
 #[test]
-fn repositories_that_are_not_read_directly_are_left_to_git() {
-    // What --verbose must say, a variable that is set, and the setup.
+fn repositories_that_are_not_read_directly_are_read_by_git() {
+    // The reason in --verbose, a variable to set, and the setup.
     for (what, variable, setup) in [
         (
             "GIT_OTHER is set",
@@ -537,7 +533,7 @@ fn other_formats_of_a_repository() {
 }
 
 #[test]
-fn what_cannot_be_read_is_never_a_pass() {
+fn unreadable_repositories_and_objects_are_errors() {
     let outside = Sandbox::empty();
     let ran = outside.bakstop(&["check"]);
     assert_eq!(ran.code, Some(2), "{ran:?}");
@@ -579,7 +575,7 @@ fn what_cannot_be_read_is_never_a_pass() {
 }
 
 #[test]
-fn a_reader_that_goes_away_does_not_change_the_verdict() {
+fn a_closed_pipe_does_not_change_the_exit_code() {
     let sandbox = Sandbox::workspace();
     for number in 0..2000 {
         sandbox.write(format!("{number}.bak"), "");
@@ -637,7 +633,7 @@ fn warnings_block_only_on_demand() {
 }
 
 #[test]
-fn the_hook_obeys_its_switches_and_says_so() {
+fn the_hook_obeys_its_variables_and_reports_them() {
     let sandbox = Sandbox::workspace();
     sandbox.rewrite("web/package.json");
     sandbox.write("x.bak", "");
@@ -649,7 +645,8 @@ fn the_hook_obeys_its_switches_and_says_so() {
     assert_eq!(ran.code, Some(1));
     assert!(
         ran.out.ends_with(
-            "bakstop: 2 errors in 2 files; the commit is blocked (to go on without this check: BAKSTOP=0 git commit)\n"
+            "bakstop: 2 errors in 2 files; \
+             the commit is blocked (to go on without this check: BAKSTOP=0 git commit)\n"
         ),
         "{}",
         ran.out
@@ -681,7 +678,7 @@ fn explain_prints_the_manual_page_anywhere() {
 }
 
 #[test]
-fn colour_obeys_the_pipe_and_the_environment() {
+fn colour_depends_on_the_terminal_and_the_environment() {
     let sandbox = Sandbox::workspace();
     sandbox.write("x.bak", "");
     sandbox.git(&["add", "-A", "-f"]);
@@ -696,7 +693,7 @@ fn colour_obeys_the_pipe_and_the_environment() {
 }
 
 #[test]
-fn a_directory_named_like_the_configuration_is_none() {
+fn a_directory_named_like_the_configuration_is_ignored() {
     let sandbox = Sandbox::workspace();
     sandbox.write("bakstop.json/x", r#"{ "rules": { "stray-backup": "off" } }"#);
     sandbox.write("a.bak", "");

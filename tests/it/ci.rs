@@ -1,5 +1,4 @@
-//! The workflows of docs/ci: every step that is a script is run as its platform runs it, over real
-//! repositories.
+//! The workflows of docs/ci: every script step runs as on its platform, in real repositories.
 
 use std::ffi::OsString;
 use std::fs;
@@ -15,7 +14,7 @@ pub(crate) const CHECK: &str = "Check what is new";
 pub(crate) const PROVE: &str = "Prove that the hook blocks";
 pub(crate) const VERIFY: &str = "Build, and verify that it leaves the tree as it was";
 const ZEROS: &str = "0000000000000000000000000000000000000000";
-/// No repository has it.
+/// An id of no object.
 const GONE: &str = "1234567890123456789012345678901234567890";
 const FORGES: [&str; 2] = ["github.yml", "gitea.yml"];
 
@@ -66,7 +65,7 @@ fn yaml(text: &str) -> Value {
     done
 }
 
-/// What `${{ a.b || c.d }}` comes to; no other expression is used in `env`.
+/// The value of `${{ a.b || c.d }}`; no other expression is used in `env`.
 fn evaluate(text: &str, context: &Value) -> String {
     let Some(expression) = text.strip_prefix("${{").and_then(|rest| rest.strip_suffix("}}")) else {
         return text.to_owned();
@@ -78,8 +77,8 @@ fn evaluate(text: &str, context: &Value) -> String {
     expression.split("||").find_map(look_up).unwrap_or_default().to_owned()
 }
 
-/// A directory of releases, with one whose program starts the program under test; its URL and the
-/// archive's sum.
+/// A directory of releases, with one that runs the program under test; its URL and the checksum of
+/// its archive.
 pub(crate) fn release(directory: &Path) -> Vec<(&'static str, String)> {
     let version = directory.join("releases/v0.1.0");
     fs::create_dir_all(&version).unwrap();
@@ -94,7 +93,7 @@ pub(crate) fn release(directory: &Path) -> Vec<(&'static str, String)> {
     ]
 }
 
-/// Writes a program.
+/// Writes an executable shell script.
 pub(crate) fn program(path: &Path, script: &str) {
     fs::create_dir_all(path.parent().unwrap()).unwrap();
     fs::write(path, format!("#!/bin/sh\n{script}\n")).unwrap();
@@ -102,11 +101,11 @@ pub(crate) fn program(path: &Path, script: &str) {
     fs::set_permissions(path, mode).unwrap();
 }
 
-/// A workspace whose hooks are tracked, and what a build needs: the origin of every clone here.
+/// A workspace with tracked hooks and a build: the origin of every clone here.
 pub(crate) fn origin() -> Sandbox {
     let origin = Sandbox::workspace();
     origin.git(&["config", "core.hooksPath", ".githooks"]);
-    // Installed by somebody who has the program in PATH; nobody has it here afterwards.
+    // Installed while the program is in PATH; afterwards it is not.
     let bakstop = origin.home().join(".local/bin/bakstop");
     fs::create_dir_all(bakstop.parent().unwrap()).unwrap();
     std::os::unix::fs::symlink(BAKSTOP, &bakstop).unwrap();
@@ -132,13 +131,8 @@ pub(crate) fn origin() -> Sandbox {
 }
 
 pub(crate) fn commit(sandbox: &Sandbox, message: &str) -> String {
-    sandbox.git(&["add", "-A"]);
-    sandbox.git(&["commit", "-q", "-m", message]);
-    id(sandbox, "HEAD")
-}
-
-pub(crate) fn id(sandbox: &Sandbox, name: &str) -> String {
-    sandbox.git(&["rev-parse", name]).trim().to_owned()
+    sandbox.commit_all(message);
+    sandbox.id("HEAD")
 }
 
 /// A branch that adds a file.
@@ -148,7 +142,7 @@ pub(crate) fn good(origin: &Sandbox, branch: &str) -> String {
     commit(origin, "Add a page")
 }
 
-/// A branch that rewrites a manifest, and takes it back in another commit.
+/// A branch that rewrites a manifest and reverts that in another commit.
 pub(crate) fn bad(origin: &Sandbox, branch: &str) -> String {
     origin.git(&["checkout", "-q", "-b", branch, "main"]);
     origin.rewrite("web/package.json");
@@ -157,18 +151,20 @@ pub(crate) fn bad(origin: &Sandbox, branch: &str) -> String {
     commit(origin, "Undo")
 }
 
-/// What a forge makes of a pull request: its head is on no branch here, and a merge is tried.
+/// A pull request as a forge has it: its head is on no branch here, and a test merge exists.
 fn pull_request(origin: &Sandbox, head: &str) -> Value {
-    let base = id(origin, "main");
+    let base = origin.id("main");
     origin.git(&["checkout", "-q", "--detach", "main"]);
-    // Meanwhile, the branch that it goes to moves on.
+    // Meanwhile, the target branch moves on.
     origin.write(format!("backend/later-{}.js", base.get(..12).unwrap()), "");
     let later = commit(origin, "Later");
     origin.git(&["merge", "-q", "--no-ff", "-m", "Merge", head]);
     origin.git(&["update-ref", "refs/pull/1/merge", "HEAD"]);
     origin.git(&["checkout", "-q", "-B", "main", &later]);
     json!({
-        "event_name": "pull_request", "ref": "refs/pull/1/merge", "sha": id(origin, "refs/pull/1/merge"),
+        "event_name": "pull_request",
+        "ref": "refs/pull/1/merge",
+        "sha": origin.id("refs/pull/1/merge"),
         "event": {
             "pull_request": {"base": {"sha": base}, "head": {"sha": head, "ref": "$(touch pwned)"}},
             "repository": {"default_branch": "main"},
@@ -183,7 +179,7 @@ pub(crate) fn push(branch: &str, before: &str, after: &str) -> Value {
     })
 }
 
-/// Where a job runs.
+/// The checkout and the tools of a job.
 struct Runner<'a> {
     origin: &'a Sandbox,
     room: tempfile::TempDir,
@@ -207,8 +203,8 @@ impl<'a> Runner<'a> {
         assert_eq!(ran.code, Some(0), "git {arguments:?}: {}{}", ran.out, ran.err);
     }
 
-    /// Does what actions/checkout and GitLab's runner do: an empty repository, a fetch, a commit
-    /// checked out.
+    /// Checks out like actions/checkout and GitLab's runner: an empty repository, a fetch, a
+    /// commit.
     fn check_out(&self, name: &str, sha: &str, depth: Option<&str>) {
         fs::create_dir(self.checkout()).unwrap();
         self.git(&["init", "-q", "-b", "unused"]);
@@ -250,8 +246,8 @@ impl<'a> Runner<'a> {
         command
     }
 
-    /// Runs the scripts of a job of GitHub or Gitea, to its end or to the step that fails; the last
-    /// step, and what came of it.
+    /// Runs the scripts of a job of GitHub or Gitea until one fails; returns the last step and its
+    /// output.
     fn job(&self, file: &str, job: &str, github: &Value) -> (String, Ran) {
         let workflow = yaml(&text(file));
         let release = release(self.room.path());
@@ -305,7 +301,7 @@ fn assert_found(ran: &Ran, subject: &str) {
 }
 
 #[test]
-fn the_documentation_shows_the_files_as_they_are() {
+fn the_documentation_shows_the_actual_files() {
     let page = fs::read_to_string(root().join("docs/ci.md")).unwrap();
     assert!(names().len() > 4);
     for name in names() {
@@ -319,7 +315,7 @@ fn the_documentation_shows_the_files_as_they_are() {
 }
 
 #[test]
-fn the_range_is_chosen_alike_everywhere() {
+fn every_forge_chooses_the_range_in_the_same_way() {
     let choice = |name: &str| -> Vec<String> {
         let text = text(name);
         let lines = text.lines().map(|line| line.trim().to_owned());
@@ -337,7 +333,7 @@ fn the_range_is_chosen_alike_everywhere() {
 }
 
 #[test]
-fn workflows_ask_for_little_and_run_no_text_of_others() {
+fn workflows_need_few_permissions_and_run_no_foreign_text() {
     for name in ["github.yml", "gitea.yml", "github-code-scanning.yml"] {
         let workflow = yaml(&text(name));
         let mut rights = json!({"contents": "read"});
@@ -385,12 +381,12 @@ fn a_pull_request_is_judged_commit_by_commit() {
     origin.git(&["branch", "-q", "-D", "fine", "debris"]);
     for file in FORGES {
         let request = pull_request(&origin, &fine);
-        // Neither the merge that the forge tried, nor what came to main meanwhile.
+        // Neither the test merge nor the new commits on main are judged.
         assert_passed(&check(&origin, file, &request), "1 new path in 1 commit");
         let ran = check(&origin, file, &pull_request(&origin, &debris));
         assert_found(
             &ran,
-            &format!("in {} (Prepare)", id(&origin, &format!("{debris}~1")).get(..12).unwrap()),
+            &format!("in {} (Prepare)", origin.id(&format!("{debris}~1")).get(..12).unwrap()),
         );
         assert_eq!(
             ran.out.contains("::error file=web/package.json,line=4"),
@@ -402,9 +398,9 @@ fn a_pull_request_is_judged_commit_by_commit() {
 }
 
 #[test]
-fn a_push_is_judged_from_where_the_branch_was() {
+fn a_push_is_judged_from_the_previous_tip() {
     let origin = origin();
-    let start = id(&origin, "main");
+    let start = origin.id("main");
     let (fine, debris) = (good(&origin, "fine"), bad(&origin, "debris"));
     for file in FORGES {
         assert_passed(
@@ -412,8 +408,8 @@ fn a_push_is_judged_from_where_the_branch_was() {
             "1 new path in 1 commit",
         );
         assert_found(&check(&origin, file, &push("debris", &start, &debris)), "(Prepare)");
-        // What an earlier push brought is not new.
-        let before = id(&origin, "debris~1");
+        // Commits of an earlier push are not new.
+        let before = origin.id("debris~1");
         assert_passed(
             &check(&origin, file, &push("debris", &before, &debris)),
             "1 new path in 1 commit",
@@ -428,20 +424,20 @@ fn a_new_branch_is_judged_from_the_default_branch() {
     for file in FORGES {
         let ran = check(&origin, file, &push("fine", ZEROS, &fine));
         assert_passed(&ran, "1 new path in 1 commit");
-        assert!(!ran.err.contains("fatal"), "nobody is asked for a commit of zeros: {}", ran.err);
+        assert!(!ran.err.contains("fatal"), "the null id is not fetched: {}", ran.err);
         assert_found(&check(&origin, file, &push("debris", ZEROS, &debris)), "(Prepare)");
     }
 }
 
 #[test]
-fn after_a_force_push_what_was_there_is_fetched_or_done_without() {
+fn after_a_force_push_the_old_tip_is_fetched_or_ignored() {
     let origin = origin();
     let debris = bad(&origin, "debris");
     let before = debris.clone();
     origin.git(&["commit", "-q", "--amend", "-m", "Undo it"]);
-    let after = id(&origin, "HEAD");
+    let after = origin.id("HEAD");
     for file in FORGES {
-        // On no branch any more; the server still gives it by its id.
+        // On no branch any more, but the server still gives it by its id.
         let ran = check(&origin, file, &push("debris", &before, &after));
         assert_passed(&ran, "1 new path in 1 commit");
         let ran = check(&origin, file, &push("debris", GONE, &after));
@@ -451,17 +447,21 @@ fn after_a_force_push_what_was_there_is_fetched_or_done_without() {
 }
 
 #[test]
-fn all_counts_where_nothing_is_known_of_before() {
+fn without_a_previous_commit_everything_is_judged() {
     let origin = origin();
     bad(&origin, "debris");
     origin.git(&["tag", "v1", "debris"]);
     origin.git(&["checkout", "-q", "main"]);
     origin.git(&["branch", "-q", "-D", "debris"]);
-    let tip = id(&origin, "main");
-    let schedule = |event: Value| json!({"event_name": "schedule", "ref": "refs/heads/main", "sha": tip, "event": event});
+    let tip = origin.id("main");
+    let schedule = |event: Value| {
+        json!({
+            "event_name": "schedule", "ref": "refs/heads/main", "sha": tip, "event": event,
+        })
+    };
     for file in FORGES {
-        // The first push of a repository; a force-push of the default branch; every night, with and
-        // without a payload.
+        // The first push of a repository, a force-push of the default branch, and scheduled runs
+        // with and without a payload.
         assert_found(&check(&origin, file, &push("main", ZEROS, &tip)), "(Prepare)");
         assert_found(&check(&origin, file, &push("main", GONE, &tip)), "(Prepare)");
         assert_found(&check(&origin, file, &schedule(json!({}))), "(Prepare)");
@@ -471,14 +471,15 @@ fn all_counts_where_nothing_is_known_of_before() {
 }
 
 #[test]
-fn a_merge_queue_is_judged_from_what_comes_before_it() {
+fn a_merge_queue_is_judged_from_its_base() {
     let origin = origin();
-    let base = id(&origin, "main");
+    let base = origin.id("main");
     let head = bad(&origin, "gh-readonly-queue/main/pr-1");
     let group = json!({
         "event_name": "merge_group", "ref": "refs/heads/gh-readonly-queue/main/pr-1", "sha": head,
         "event": {
-            "merge_group": {"base_sha": base, "head_sha": head}, "repository": {"default_branch": "main"},
+            "merge_group": {"base_sha": base, "head_sha": head},
+            "repository": {"default_branch": "main"},
         },
     });
     assert_found(&check(&origin, "github.yml", &group), "(Prepare)");
@@ -487,7 +488,7 @@ fn a_merge_queue_is_judged_from_what_comes_before_it() {
 #[test]
 fn a_shallow_checkout_cannot_be_judged() {
     let origin = origin();
-    let start = id(&origin, "main");
+    let start = origin.id("main");
     let debris = bad(&origin, "debris");
     for file in FORGES {
         for before in [&*start, ZEROS, GONE] {
@@ -500,13 +501,14 @@ fn a_shallow_checkout_cannot_be_judged() {
     }
 }
 
-/// The programs of the build: a package manager that sets the hooks up as `prepare` does, and a
+/// The programs of the build: a package manager that installs the hooks as `prepare` does, and a
 /// builder.
 fn tools(directory: &Path) {
     program(&directory.join("corepack"), r#"test "$*" = enable"#);
     program(
         &directory.join("pnpm"),
-        r#"test "$*" = 'install --frozen-lockfile' && git config core.hooksPath .githooks && mkdir -p node_modules"#,
+        "test \"$*\" = 'install --frozen-lockfile' && \
+         git config core.hooksPath .githooks && mkdir -p node_modules",
     );
     program(&directory.join("docker"), r#"test "$*" = 'compose build' && exec ./build.sh"#);
 }
@@ -514,13 +516,13 @@ fn tools(directory: &Path) {
 fn build(origin: &Sandbox, file: &str) -> (String, Ran) {
     let runner = Runner::new(origin);
     tools(&runner.tools());
-    let sha = id(origin, "HEAD");
+    let sha = origin.id("HEAD");
     runner.check_out("refs/pull/1/merge", &sha, Some("1"));
     runner.job(file, "build", &push("main", ZEROS, &sha))
 }
 
 #[test]
-fn a_build_has_to_leave_the_tree_as_it_was() {
+fn a_build_must_leave_the_tree_unchanged() {
     let origin = origin();
     for file in FORGES {
         let (step, ran) = build(&origin, file);
@@ -551,11 +553,11 @@ fn a_hook_that_does_not_block_is_not_proven() {
 }
 
 #[test]
-fn another_archive_than_the_pinned_one_is_not_installed() {
+fn an_archive_with_another_checksum_is_not_installed() {
     let origin = origin();
     for file in ["github.yml", "gitea.yml", "github-code-scanning.yml"] {
         let runner = Runner::new(&origin);
-        let sha = id(&origin, "main");
+        let sha = origin.id("main");
         runner.check_out("refs/heads/main", &sha, None);
         let workflow = yaml(&text(file));
         let jobs = workflow["jobs"].as_object().unwrap();
@@ -577,7 +579,7 @@ fn another_archive_than_the_pinned_one_is_not_installed() {
 }
 
 #[test]
-fn code_scanning_gets_the_state_of_the_tree() {
+fn code_scanning_gets_the_findings_of_the_tree() {
     let origin = origin();
     origin.rewrite("web/package.json");
     let sha = commit(&origin, "Prepare");
@@ -603,7 +605,7 @@ fn a_build_from_source_takes_the_pinned_commit() {
     source.write("install.sh", "exit 9\n");
     commit(&source, "Newer");
     let runner = Runner::new(&source);
-    runner.check_out("refs/heads/main", &id(&source, "main"), None);
+    runner.check_out("refs/heads/main", &source.id("main"), None);
     let steps = yaml(&text("from-source.yml"));
     let added = runner.room.path().join("github-path");
     let mut command = runner.shell(steps[0]["run"].as_str().unwrap(), &["bash", "-e"], "");
@@ -617,7 +619,7 @@ fn a_build_from_source_takes_the_pinned_commit() {
     assert!(Path::new(directory.trim()).join("bakstop").exists(), "{directory}");
 }
 
-/// Runs GitLab's job with these variables, under the shell that an image may have.
+/// Runs GitLab's job with these variables, in the shell of an image.
 fn gitlab<'a>(
     origin: &'a Sandbox,
     sha: &str,
@@ -648,7 +650,7 @@ fn gitlab<'a>(
 #[test]
 fn gitlab_gets_its_reports() {
     let origin = origin();
-    let base = id(&origin, "main");
+    let base = origin.id("main");
     let (fine, debris) = (good(&origin, "fine"), bad(&origin, "debris"));
     for shell in [&["bash", "-eo", "pipefail"][..], &["dash", "-e"]] {
         let of_request =
@@ -660,12 +662,12 @@ fn gitlab_gets_its_reports() {
         assert_found(&ran, "(Prepare)");
         let quality: Value = serde_json::from_str(&fs::read_to_string(quality).unwrap()).unwrap();
         assert_eq!(quality[0]["check_name"], "rewritten-manifest");
-        // Merged results: the commit is the merge, the head is named besides.
+        // Merged results: the commit is the merge, and a variable has the head.
         let merge = pull_request(&origin, &fine)["sha"].as_str().unwrap().to_owned();
         let of_merge =
             [of_request[0], of_request[1], ("CI_MERGE_REQUEST_SOURCE_BRANCH_SHA", &fine)];
         assert_passed(&gitlab(&origin, &merge, shell, &of_merge).0, "1 new path in 1 commit");
-        // Branches: new, moved, forced; and the default branch by night.
+        // Branches: new, moved and forced ones, and a scheduled run of the default branch.
         let of_branch = |before| [("CI_COMMIT_BRANCH", "debris"), ("CI_COMMIT_BEFORE_SHA", before)];
         assert_found(&gitlab(&origin, &debris, shell, &of_branch(ZEROS)).0, "(Prepare)");
         assert_found(&gitlab(&origin, &debris, shell, &of_branch(&base)).0, "(Prepare)");
@@ -676,14 +678,14 @@ fn gitlab_gets_its_reports() {
 }
 
 #[test]
-fn the_script_serves_any_other_ci() {
+fn the_script_works_in_any_other_ci() {
     let origin = origin();
-    let base = id(&origin, "main");
+    let base = origin.id("main");
     good(&origin, "fine");
     bad(&origin, "debris");
     let run = |branch: &str, variables: &[(&str, &str)], options: &[&str]| {
         let runner = Runner::new(&origin);
-        runner.check_out(&format!("refs/heads/{branch}"), &id(&origin, branch), None);
+        runner.check_out(&format!("refs/heads/{branch}"), &origin.id(branch), None);
         std::os::unix::fs::symlink(Path::new(BAKSTOP).parent().unwrap(), runner.tools()).unwrap();
         let mut command = runner.shell(&text("check.sh"), &["dash"], "");
         finish(command.args(options).envs(variables.iter().copied()))

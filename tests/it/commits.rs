@@ -1,12 +1,8 @@
-//! Every route on which `git commit` makes content: the hook judges what that commit would hold,
-//! and nothing else.
+//! Every way in which `git commit` builds its content: the hook judges exactly that content.
 
-use std::io::Write;
-use std::process::Stdio;
+use crate::support::{Ran, Sandbox, finish, finish_with_input};
 
-use crate::support::{Ran, Sandbox, finish};
-
-/// A workspace under guard, with a clean edit in `web/index.js` and a rewritten manifest in
+/// A guarded workspace with a clean edit in `web/index.js` and a rewritten manifest in
 /// `web/package.json`, neither of them staged.
 fn guarded() -> Sandbox {
     let sandbox = Sandbox::workspace();
@@ -16,8 +12,7 @@ fn guarded() -> Sandbox {
     sandbox
 }
 
-/// Runs `git commit`, and says whether the guard blocked it. Anything else that stops a commit is a
-/// failed test.
+/// Whether the guard blocks this `git commit`. Any other failure of the commit fails the test.
 fn is_blocked(sandbox: &Sandbox, arguments: &[&str]) -> bool {
     let before = sandbox.git(&["rev-parse", "HEAD"]);
     let ran = finish(sandbox.command("git").arg("commit").args(["-m", "Next"]).args(arguments));
@@ -32,7 +27,7 @@ fn judged(sandbox: &Sandbox, before: &str, ran: &Ran) -> bool {
 }
 
 #[test]
-fn commit_of_the_index() {
+fn commit_without_options() {
     let sandbox = guarded();
     sandbox.git(&["add", "web/index.js"]);
     assert!(!is_blocked(&sandbox, &[]), "the rewritten manifest is not staged");
@@ -41,7 +36,7 @@ fn commit_of_the_index() {
 }
 
 #[test]
-fn commit_all() {
+fn commit_with_all() {
     assert!(is_blocked(&guarded(), &["-a"]));
     let sandbox = guarded();
     sandbox.git(&["checkout", "web/package.json"]);
@@ -49,7 +44,7 @@ fn commit_all() {
 }
 
 #[test]
-fn commit_of_paths_leaves_what_is_staged_beside_them_alone() {
+fn commit_of_paths_ignores_other_staged_paths() {
     let sandbox = guarded();
     sandbox.git(&["add", "web/package.json"]);
     assert!(
@@ -65,43 +60,30 @@ fn commit_of_paths_leaves_what_is_staged_beside_them_alone() {
 }
 
 #[test]
-fn commit_of_hunks() {
+fn commit_of_selected_hunks() {
     let commit = |answers: &str| {
         let sandbox = guarded();
         let before = sandbox.git(&["rev-parse", "HEAD"]);
         let mut command = sandbox.command("git");
-        command
-            .args(["commit", "-p", "-m", "Next"])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
-        let mut child = command.spawn().unwrap();
-        child.stdin.take().unwrap().write_all(answers.as_bytes()).unwrap();
-        let output = child.wait_with_output().unwrap();
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        let ran = Ran {
-            code: output.status.code(),
-            out: text(&output.stdout),
-            err: text(&output.stderr),
-        };
-        judged(&sandbox, &before, &ran)
+        command.args(["commit", "-p", "-m", "Next"]);
+        judged(&sandbox, &before, &finish_with_input(&mut command, answers.as_bytes()))
     };
-    // Git asks for web/index.js first, then for web/package.json.
+    // Git asks about web/index.js first, then about web/package.json.
     assert!(!commit("y\nn\n"));
     assert!(commit("n\ny\n"));
 }
 
 #[test]
-fn amending_judges_what_is_added_and_lets_go_what_is_taken_out() {
+fn amending_judges_additions_and_allows_removals() {
     let sandbox = guarded();
     assert!(is_blocked(&sandbox, &["-a", "--amend"]));
     sandbox.git(&["commit", "-q", "-a", "--no-verify", "-m", "Past the guard"]);
     sandbox.git(&["checkout", "HEAD~1", "--", "web/package.json"]);
-    assert!(!is_blocked(&sandbox, &["--amend"]), "amending to the original is a cure");
+    assert!(!is_blocked(&sandbox, &["--amend"]), "amending to the original fixes it");
 }
 
 #[test]
-fn an_empty_commit_and_the_first_one() {
+fn the_empty_commit_and_the_first_commit() {
     assert!(!is_blocked(&guarded(), &["--allow-empty"]));
 
     let sandbox = Sandbox::unborn();
@@ -131,7 +113,7 @@ fn a_detached_head_and_another_work_tree() {
 }
 
 #[test]
-fn settings_given_to_git_for_one_command() {
+fn settings_of_a_single_git_command() {
     let sandbox = guarded();
     for settings in [
         &["-c", "core.quotePath=false"][..],

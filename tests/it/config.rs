@@ -1,4 +1,4 @@
-//! `bakstop.json`: what a repository may say, at every door, and what it may not.
+//! `bakstop.json`: its effect on every check, and its limits.
 
 use serde_json::Value;
 
@@ -9,7 +9,7 @@ mod schema;
 mod staged;
 mod verify;
 
-/// What the program says of a configuration, where there is nothing to judge by it.
+/// The output about a configuration, where nothing is to be judged.
 fn read(sandbox: &Sandbox, text: &str) -> Ran {
     let path = sandbox.outside().join("given.json");
     std::fs::write(&path, text).unwrap();
@@ -24,13 +24,13 @@ pub(crate) fn stage(sandbox: &Sandbox, path: &str, text: &str) {
     sandbox.git(&["add", "-A", "-f"]);
 }
 
-/// Commits everything past the hooks.
+/// Commits everything without hooks.
 fn commit(sandbox: &Sandbox, message: &str) {
     sandbox.git(&["add", "-A", "-f"]);
     sandbox.git(&["commit", "-q", "--no-verify", "--allow-empty", "-m", message]);
 }
 
-/// What is found: `severity rule path`, a line each.
+/// The findings as `severity rule path`.
 fn found(sandbox: &Sandbox, arguments: &[&str]) -> Vec<String> {
     let ran = sandbox.bakstop(&[&["check", "--format", "json"], arguments].concat());
     let report: Value =
@@ -44,10 +44,9 @@ fn found(sandbox: &Sandbox, arguments: &[&str]) -> Vec<String> {
     findings.iter().map(line).collect()
 }
 
-/// A configuration of one allowance for backups.
+/// A configuration with one allowance for backups.
 fn allowing(path: &str, until: Option<&str>) -> String {
     let until = until.map(|day| format!(r#", "until": "{day}""#)).unwrap_or_default();
-    format!(
-        r#"{{"allow": [{{"rule": "stray-backup", "path": "{path}", "reason": "a fixture"{until}}}]}}"#
-    )
+    let rule = r#""rule": "stray-backup""#;
+    format!(r#"{{"allow": [{{{rule}, "path": "{path}", "reason": "a fixture"{until}}}]}}"#)
 }

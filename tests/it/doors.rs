@@ -1,40 +1,42 @@
-//! Real pushes to real servers, and the routes to a commit that run no pre-commit hook: what was
-//! refused did not arrive.
+//! Real pushes to real servers, and ways to commit that run no pre-commit hook: refused commits
+//! must not arrive.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
 use crate::hooks::must;
-use crate::support::{BAKSTOP, Ran, Sandbox, finish};
+use crate::support::{BAKSTOP, Ran, Sandbox, clone_and_server, finish};
 
-/// A clone without hooks, and the bare repository that it pushes to, which is guarded.
+/// A clone without hooks, and the guarded bare repository that it pushes to.
 struct Pair {
     clone: Sandbox,
     server: PathBuf,
 }
 
 impl Pair {
-    /// A server whose hooks git runs itself.
+    /// A server with the guard as the hook that git runs.
     fn plain() -> Self {
-        let clone = Sandbox::workspace();
-        let server = clone.outside().join("shop.git");
-        must(finish(
-            clone.command("git").args(["init", "-q", "--bare", "-b", "main"]).arg(&server),
-        ));
-        clone.git(&["remote", "add", "origin", &format!("file://{}", server.display())]);
+        let (clone, server) = clone_and_server(&["-b", "main"], "file://");
         let pair = Self { clone, server };
         pair.guard();
         pair
     }
 
-    /// A server whose hook runs every program in a directory, as hosting programs have it.
+    /// A server whose hook runs every program in a directory, like hosting programs.
     fn delegating() -> Self {
         let pair = Self::plain();
         fs::remove_file(pair.server.join("hooks/pre-receive")).unwrap();
-        let text = "#!/usr/bin/env bash\ndata=$(cat)\ncodes=\"\"\nfor hook in ${GIT_DIR}/hooks/pre-receive.d/*; do\n\
-             test -x \"$hook\" && test -f \"$hook\" || continue\n\
-             echo \"$data\" | \"$hook\"\ncodes=\"$codes $?\"\ndone\nfor code in $codes; do [ \"$code\" = 0 ] || exit \"$code\"; done\n";
+        let text = r#"#!/usr/bin/env bash
+data=$(cat)
+codes=""
+for hook in ${GIT_DIR}/hooks/pre-receive.d/*; do
+test -x "$hook" && test -f "$hook" || continue
+echo "$data" | "$hook"
+codes="$codes $?"
+done
+for code in $codes; do [ "$code" = 0 ] || exit "$code"; done
+"#;
         fs::write(pair.server.join("hooks/pre-receive"), text).unwrap();
         fs::set_permissions(
             pair.server.join("hooks/pre-receive"),
@@ -73,11 +75,11 @@ impl Pair {
         self.clone.write(path, message);
         self.clone.git(&["add", "-A", "-f"]);
         self.clone.git(&["commit", "-q", "-m", message]);
-        self.clone.git(&["rev-parse", "HEAD"]).trim().to_owned()
+        self.clone.id("HEAD")
     }
 
-    /// A push that must be refused: no ref moves, and no object of it stays.
-    fn refused(&self, arguments: &[&str], commit: &str) -> Ran {
+    /// Asserts that a push is refused: no ref moves, and none of its objects stays.
+    fn assert_refused(&self, arguments: &[&str], commit: &str) -> Ran {
         let before = self.refs();
         let ran = self.push(arguments);
         assert_eq!(ran.code, Some(1), "{arguments:?}: {ran:?}");
@@ -88,48 +90,48 @@ impl Pair {
         ran
     }
 
-    fn accepted(&self, arguments: &[&str]) {
+    fn assert_accepted(&self, arguments: &[&str]) {
         let ran = must(self.push(arguments));
         assert_eq!(ran.err, "", "what passes is quiet");
     }
 }
 
 fn every_kind_of_push(pair: &Pair) {
-    pair.accepted(&["main"]);
+    pair.assert_accepted(&["main"]);
     // An update, a new branch that is not checked out, an annotated tag, and several refs at once.
     pair.clone.write("web/index.js", "export const x = 1;\n");
     pair.commit("web/more.js", "Clean");
-    pair.accepted(&["main"]);
+    pair.assert_accepted(&["main"]);
     pair.clone.git(&["checkout", "-q", "-b", "bad"]);
     let bad = pair.commit("kept.bak", "Back up");
     pair.clone.git(&["tag", "-a", "-m", "x", "v1"]);
     pair.clone.git(&["checkout", "-q", "main"]);
-    let ran = pair.refused(&["bad"], &bad);
+    let ran = pair.assert_refused(&["bad"], &bad);
     let expected = format!("kept.bak in {} (Back up)", bad.get(..12).unwrap());
     assert!(ran.err.contains(&expected), "{ran:?}");
-    pair.refused(&["bad:refs/heads/main"], &bad);
-    pair.refused(&["v1"], &bad);
-    pair.refused(&["bad^{tree}:refs/tags/only-a-tree"], &bad);
-    pair.refused(&["main:refs/heads/good", "bad", "v1"], &bad);
-    pair.accepted(&["main:refs/heads/good"]);
+    pair.assert_refused(&["bad:refs/heads/main"], &bad);
+    pair.assert_refused(&["v1"], &bad);
+    pair.assert_refused(&["bad^{tree}:refs/tags/only-a-tree"], &bad);
+    pair.assert_refused(&["main:refs/heads/good", "bad", "v1"], &bad);
+    pair.assert_accepted(&["main:refs/heads/good"]);
 
-    // Added and reverted: the tip is clean, history is not.
+    // Added and reverted: the tip is clean, but history is not.
     pair.clone.git(&["checkout", "-q", "-b", "reverted", "bad"]);
     pair.clone.git(&["rm", "-q", "kept.bak"]);
     let reverted = pair.commit("web/x.js", "Undo");
-    pair.refused(&["reverted"], &reverted);
+    pair.assert_refused(&["reverted"], &reverted);
 
-    // Forced and deleted; what is there already is nobody's push.
+    // Forced and deleted; existing commits are not judged again.
     pair.clone.git(&["checkout", "-q", "--orphan", "other"]);
     pair.clone.git(&["rm", "-q", "-r", "-f", "--cached", "."]);
     pair.clone.git(&["add", "web/index.js"]);
     pair.clone.git(&["commit", "-q", "-m", "Another history"]);
-    pair.accepted(&["+other:refs/heads/good"]);
-    pair.refused(&["+bad:refs/heads/good"], &bad);
-    pair.accepted(&[":refs/heads/good"]);
-    pair.accepted(&["main:refs/heads/again"]);
+    pair.assert_accepted(&["+other:refs/heads/good"]);
+    pair.assert_refused(&["+bad:refs/heads/good"], &bad);
+    pair.assert_accepted(&[":refs/heads/good"]);
+    pair.assert_accepted(&["main:refs/heads/again"]);
     let blob = pair.clone.git(&["rev-parse", "main:web/index.js"]);
-    pair.accepted(&[&format!("{}:refs/tags/only-a-blob", blob.trim())]);
+    pair.assert_accepted(&[&format!("{}:refs/tags/only-a-blob", blob.trim())]);
 }
 
 #[test]
@@ -138,14 +140,14 @@ fn every_kind_of_push_is_judged_by_the_server() {
 }
 
 #[test]
-fn every_kind_of_push_is_judged_behind_a_delegating_hook() {
+fn every_kind_of_push_is_judged_with_a_delegating_hook() {
     every_kind_of_push(&Pair::delegating());
 }
 
 #[test]
-fn nothing_in_the_environment_of_the_pusher_reaches_the_server() {
+fn the_environment_of_the_client_does_not_reach_the_server() {
     let pair = Pair::plain();
-    pair.accepted(&["main"]);
+    pair.assert_accepted(&["main"]);
     let bad = pair.commit("kept.bak", "Back up");
     let mut push = pair.clone.command("git");
     push.args(["push", "-q", "-o", "BAKSTOP=0", "origin", "main"]);
@@ -162,10 +164,10 @@ fn nothing_in_the_environment_of_the_pusher_reaches_the_server() {
 #[test]
 fn a_ref_called_head_is_not_the_default_branch() {
     let pair = Pair::plain();
-    // The server's HEAD names a branch that nobody pushes.
+    // The server's HEAD names a branch that is never pushed.
     let head = ["symbolic-ref", "HEAD", "refs/heads/trunk"];
     must(finish(pair.clone.command("git").args(head).current_dir(&pair.server)));
-    pair.accepted(&["main"]);
+    pair.assert_accepted(&["main"]);
     pair.clone.git(&["checkout", "-q", "-b", "off"]);
     let text = r#"{ "rules": { "stray-backup": "off" } }"#;
     pair.clone.write("bakstop.json", text);
@@ -175,11 +177,11 @@ fn a_ref_called_head_is_not_the_default_branch() {
     }
     pair.clone.git(&["checkout", "-q", "main"]);
     let bad = pair.commit("kept.bak", "Back up");
-    pair.refused(&["main"], &bad);
+    pair.assert_refused(&["main"], &bad);
 }
 
 #[test]
-fn a_mismatch_is_refused_on_whatever_way_it_comes_to_a_branch() {
+fn a_mismatch_is_refused_however_it_gets_into_a_branch() {
     let pair = Pair::plain();
     let pins = |manifest: &str, image: &str| {
         pair.clone
@@ -188,32 +190,31 @@ fn a_mismatch_is_refused_on_whatever_way_it_comes_to_a_branch() {
     };
     let eight = pins("8.0.0", "8.0.0");
     let nine = pins("9.0.0", "9.0.0");
-    pair.accepted(&["main"]);
-    // Once as a commit on the way, which is allowed; then as the end of the branch, where it is not
-    // new any more.
+    pair.assert_accepted(&["main"]);
+    // First in the middle of a push, which is allowed; then as the tip, where it is no longer new.
     let wrong = pins("9.0.0", "7.7.7");
     let right = pins("9.0.0", "9.0.0");
-    pair.accepted(&[&format!("{right}:refs/heads/x")]);
+    pair.assert_accepted(&[&format!("{right}:refs/heads/x")]);
     let before = pair.refs();
     let ran = pair.push(&[&format!("{wrong}:refs/heads/main")]);
     assert!(ran.code == Some(1) && ran.err.contains("error[package-manager-mismatch]"), "{ran:?}");
     assert_eq!(pair.refs(), before);
-    // Beside an old branch, on which each file was once as it is now.
+    // With an old branch that once had each file as it is now.
     pair.clone.git(&["checkout", "-q", "-b", "old", &eight]);
     pair.commit("old.js", "Old");
     pair.clone.git(&["checkout", "-q", "-b", "back", &nine]);
     let back = pins("9.0.0", "8.0.0");
-    pair.refused(&["back:main", "old"], &back);
-    pair.refused(&["back", "old"], &back);
-    // A new name for what is there brings nothing.
-    pair.accepted(&[&format!("{wrong}:refs/heads/y")]);
+    pair.assert_refused(&["back:main", "old"], &back);
+    pair.assert_refused(&["back", "old"], &back);
+    // A new ref to an existing commit adds nothing.
+    pair.assert_accepted(&[&format!("{wrong}:refs/heads/y")]);
 }
 
 #[test]
-fn a_thousand_commits_are_judged_and_one_of_them_is_found() {
+fn one_bad_commit_in_a_thousand_is_found() {
     let pair = Pair::delegating();
-    pair.accepted(&["main"]);
-    // One file a commit, and a backup that only the five hundredth has.
+    pair.assert_accepted(&["main"]);
+    // Each commit adds a file; the five hundredth also adds a backup.
     let start = pair.clone.git(&["rev-parse", "main"]);
     let mut stream = format!("reset refs/heads/long\nfrom {}\n\n", start.trim());
     for number in 0..1000 {
@@ -240,21 +241,18 @@ fn a_thousand_commits_are_judged_and_one_of_them_is_found() {
             .args(["fast-import", "--quiet"])
             .stdin(fs::File::open(&file).unwrap()),
     ));
-    let tip = pair.clone.git(&["rev-parse", "long"]).trim().to_owned();
-    let ran = pair.refused(&["long"], &tip);
+    let tip = pair.clone.id("long");
+    let ran = pair.assert_refused(&["long"], &tip);
     assert!(ran.err.contains("(Commit 500)") && ran.err.contains("1 error in 1 file"), "{ran:?}");
-    pair.accepted(&[&format!(
+    pair.assert_accepted(&[&format!(
         "{}:refs/heads/long",
         pair.clone.git(&["rev-parse", "long~500"]).trim()
     )]);
 }
 
-/// A clone with hooks, and a bare repository without any.
+/// A clone with hooks, and a bare repository without hooks.
 fn hooked() -> Pair {
-    let clone = Sandbox::workspace();
-    let server = clone.outside().join("shop.git");
-    must(finish(clone.command("git").args(["init", "-q", "--bare", "-b", "main"]).arg(&server)));
-    clone.git(&["remote", "add", "origin", server.to_str().unwrap()]);
+    let (clone, server) = clone_and_server(&["-b", "main"], "");
     clone.git(&["push", "-q", "origin", "main"]);
     must(clone.bakstop(&["install"]));
     Pair { clone, server }
@@ -264,7 +262,7 @@ fn hooked() -> Pair {
 fn a_push_is_stopped_before_it_leaves() {
     let pair = hooked();
     let sandbox = &pair.clone;
-    // A cherry-pick or a commit past the guard gets it into the clone.
+    // Cherry-picks, and commits that bypass the guard, get it into the clone.
     sandbox.git(&["checkout", "-q", "-b", "topic"]);
     sandbox.write("kept.bak", "");
     sandbox.git(&["add", "-f", "kept.bak"]);
@@ -281,16 +279,17 @@ fn a_push_is_stopped_before_it_leaves() {
         &["-f", "topic:main"],
     ] {
         let ran = pair.push(arguments);
-        let expected = "bakstop: 1 error in 1 file; the push is blocked (to go on without this check: BAKSTOP=0 git push)\n";
+        let expected = "bakstop: 1 error in 1 file; \
+                        the push is blocked (to go on without this check: BAKSTOP=0 git push)\n";
         assert!(ran.code == Some(1) && ran.out.ends_with(expected), "{arguments:?}: {ran:?}");
         assert_eq!(pair.refs(), before);
     }
-    // The URL of the remote, and another remote: there nothing is known to be.
+    // The URL of the remote, and another remote: nothing is known about its refs.
     let url = pair.server.to_str().unwrap();
     assert_eq!(sandbox.try_git(&["push", "-q", url, "topic"]).code, Some(1));
     assert_eq!(sandbox.try_git(&["push", "-q", url, "main:refs/heads/fine"]).code, Some(0));
     assert_eq!(pair.push(&[":refs/heads/fine"]).code, Some(0));
-    // By the switch it goes, and from then on the remote has it.
+    // With BAKSTOP=0 it is pushed, and from then on the remote has it.
     let ran =
         finish(sandbox.command("git").args(["push", "-q", "origin", "topic"]).env("BAKSTOP", "0"));
     assert!(ran.code == Some(0) && ran.err.contains("not checked, because BAKSTOP=0"), "{ran:?}");
@@ -305,9 +304,9 @@ fn a_push_is_stopped_before_it_leaves() {
 }
 
 #[test]
-fn a_push_over_commits_that_are_not_here_is_judged_all_the_same() {
+fn a_push_onto_commits_that_are_missing_here_is_judged() {
     let pair = hooked();
-    // Somebody else moved the branch meanwhile.
+    // Someone else moved the branch meanwhile.
     let other = pair.clone.outside().join("other");
     must(finish(
         pair.clone.command("git").args(["clone", "-q", pair.server.to_str().unwrap()]).arg(&other),
@@ -317,18 +316,17 @@ fn a_push_over_commits_that_are_not_here_is_judged_all_the_same() {
     }
     let sandbox = &pair.clone;
     sandbox.write("web/new.js", "");
-    sandbox.git(&["add", "-A"]);
-    sandbox.git(&["commit", "-q", "-m", "Here"]);
+    sandbox.commit_all("Here");
     assert_eq!(pair.push(&["-f", "main"]).code, Some(0));
 }
 
 #[test]
-fn a_remote_of_a_strange_name_hides_nothing() {
+fn a_remote_with_an_odd_name_hides_nothing() {
     let sandbox = Sandbox::workspace();
     sandbox.write("kept.bak", "");
     sandbox.git(&["add", "-f", "kept.bak"]);
     sandbox.git(&["commit", "-q", "-m", "Back up"]);
-    let id = sandbox.git(&["rev-parse", "HEAD"]).trim().to_owned();
+    let id = sandbox.id("HEAD");
     sandbox.git(&["update-ref", "refs/remotes/origin/main", &id]);
     let zeros = "0".repeat(40);
     let lines = format!("refs/heads/main {id} refs/heads/main {zeros}\n");
@@ -351,10 +349,10 @@ fn a_remote_of_a_strange_name_hides_nothing() {
 }
 
 #[test]
-fn lines_that_are_not_gits_are_an_error() {
+fn invalid_lines_on_standard_input_are_an_error() {
     let sandbox = Sandbox::workspace();
     let file = sandbox.outside().join("lines");
-    let id = sandbox.git(&["rev-parse", "HEAD"]).trim().to_owned();
+    let id = sandbox.id("HEAD");
     for (scope, text) in [
         ("--push", "nonsense\n".to_owned()),
         ("--receive", format!("{id} {id}\n")),
@@ -377,7 +375,7 @@ fn lines_that_are_not_gits_are_an_error() {
     );
 }
 
-/// A workspace under strict guard, with a rewritten manifest in the commit `bad` of another branch.
+/// A workspace with `--strict`, and a rewritten manifest in the commit `bad` of another branch.
 fn strict() -> Sandbox {
     let sandbox = Sandbox::workspace();
     sandbox.git(&["checkout", "-q", "-b", "side"]);
@@ -385,18 +383,17 @@ fn strict() -> Sandbox {
     sandbox.git(&["commit", "-q", "-a", "-m", "Bad"]);
     sandbox.git(&["tag", "bad"]);
     sandbox.write("web/after.js", "");
-    sandbox.git(&["add", "-A"]);
-    sandbox.git(&["commit", "-q", "-m", "After"]);
+    sandbox.commit_all("After");
     sandbox.git(&["checkout", "-q", "main"]);
     sandbox.write("web/main.js", "");
-    sandbox.git(&["add", "-A"]);
-    sandbox.git(&["commit", "-q", "-m", "Main"]);
+    sandbox.commit_all("Main");
     must(sandbox.bakstop(&["install", "--strict"]));
     sandbox
 }
 
-/// The operation stops, and says how to give it up and how to go on: both work as they are printed.
-fn stops(sandbox: &Sandbox, operation: &[&str], give_up: &str, go_on: &[&str]) {
+/// Asserts that the operation stops and that the two printed commands, to abort and to continue,
+/// work.
+fn assert_stops(sandbox: &Sandbox, operation: &[&str], give_up: &str, go_on: &[&str]) {
     let head = sandbox.git(&["rev-parse", "HEAD"]);
     let verb = operation[0];
     let shell = |command: &str| {
@@ -416,7 +413,7 @@ fn stops(sandbox: &Sandbox, operation: &[&str], give_up: &str, go_on: &[&str]) {
             [commit, edit, last] => format!("{commit}, drop the pick by {edit}, then {last}"),
             _ => go_on.join(", then "),
         };
-        // Git keeps nothing of a single revert but its message.
+        // Git keeps only the message of a single revert.
         let told = if give_up == "git reset --merge" { "commit" } else { verb };
         let expected = format!(
             "the {told} stops here (to give it up: {give_up}; once it is fixed: {go_on_told})\n"
@@ -446,27 +443,32 @@ fn stops(sandbox: &Sandbox, operation: &[&str], give_up: &str, go_on: &[&str]) {
 
 #[test]
 fn strict_stops_a_cherry_pick() {
-    stops(
+    assert_stops(
         &strict(),
         &["cherry-pick", "bad"],
         "git cherry-pick --abort",
         &["git cherry-pick --continue"],
     );
     let (abort, go_on) = ("git cherry-pick --abort", "git cherry-pick --continue");
-    stops(&strict(), &["cherry-pick", "bad", "side"], abort, &[go_on]);
+    assert_stops(&strict(), &["cherry-pick", "bad", "side"], abort, &[go_on]);
 }
 
 #[test]
 fn strict_stops_a_revert() {
     let sandbox = strict();
-    // What is reverted here took the rewritten manifest back.
+    // This reverts the commit that removed the rewritten manifest.
     sandbox.git(&["checkout", "-q", "side"]);
     sandbox.git(&["checkout", "-q", "main", "--", "web/package.json"]);
     sandbox.git(&["commit", "-q", "-m", "Restore"]);
-    stops(&sandbox, &["revert", "--no-edit", "HEAD"], "git reset --merge", &["git commit"]);
+    assert_stops(&sandbox, &["revert", "--no-edit", "HEAD"], "git reset --merge", &["git commit"]);
     sandbox.git(&["reset", "-q", "--hard", "HEAD~1"]);
     let go_on = ["git commit", "git revert --continue"];
-    stops(&sandbox, &["revert", "--no-edit", "HEAD", "HEAD~1"], "git revert --abort", &go_on);
+    assert_stops(
+        &sandbox,
+        &["revert", "--no-edit", "HEAD", "HEAD~1"],
+        "git revert --abort",
+        &go_on,
+    );
 }
 
 #[test]
@@ -474,11 +476,11 @@ fn strict_stops_a_rebase() {
     let sandbox = strict();
     sandbox.git(&["checkout", "-q", "side"]);
     let go_on = ["git commit", "git rebase --edit-todo", "git rebase --continue"];
-    stops(&sandbox, &["rebase", "main"], "git rebase --abort", &go_on);
+    assert_stops(&sandbox, &["rebase", "main"], "git rebase --abort", &go_on);
 }
 
 #[test]
-fn strict_says_of_a_plain_commit_what_pre_commit_says() {
+fn strict_reports_the_same_as_pre_commit_for_a_plain_commit() {
     let sandbox = strict();
     sandbox.rewrite("web/package.json");
     let ran = sandbox.try_git(&["commit", "-a", "--no-verify", "-m", "x"]);
@@ -493,21 +495,21 @@ fn strict_says_of_a_plain_commit_what_pre_commit_says() {
 }
 
 #[test]
-fn a_deletion_passes_even_where_nothing_else_can() {
+fn a_deletion_passes_even_with_a_broken_configuration() {
     let pair = Pair::plain();
-    pair.accepted(&["main", "main:refs/heads/other"]);
-    // From before the guard: a configuration that nobody can obey.
+    pair.assert_accepted(&["main", "main:refs/heads/other"]);
+    // A configuration from before the installation, which is invalid.
     fs::rename(pair.server.join("hooks/pre-receive"), pair.server.join("aside")).unwrap();
     pair.clone.write("bakstop.json", "{ \"rulez\": {} }");
     let broken = pair.commit("web/x.js", "Break");
-    pair.accepted(&["main"]);
+    pair.assert_accepted(&["main"]);
     fs::rename(pair.server.join("aside"), pair.server.join("hooks/pre-receive")).unwrap();
-    pair.accepted(&[":refs/heads/other"]);
+    pair.assert_accepted(&[":refs/heads/other"]);
     let next = pair.commit("web/y.js", "Next");
     let ran = pair.push(&["main"]);
     assert!(ran.code == Some(1) && ran.err.contains("goes before it"), "{ran:?}");
     assert!(pair.has(&broken) && !pair.has(&next));
-    // The way on that it names.
+    // The printed steps.
     fs::write(pair.server.join("bakstop.json"), "{}").unwrap();
     pair.clone.write("bakstop.json", "{}");
     pair.commit("web/z.js", "Mend");

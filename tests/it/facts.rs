@@ -1,5 +1,5 @@
-//! What `tests/facts/` says of corepack and of BuildKit's Dockerfile parser, asked of the tools
-//! themselves. Run by name: `cargo test --locked -- --ignored real_facts`.
+//! Checks `tests/facts/` against corepack and BuildKit's Dockerfile parser. Run by name: `cargo
+//! test --locked -- --ignored real_facts`.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -18,12 +18,12 @@ fn cases(text: &str) -> Vec<Value> {
     facts["cases"].as_array().unwrap().clone()
 }
 
-/// What corepack says to a manifest. It is asked for two managers: a project that is for another
-/// one refuses, and one that is for none is told by both.
+/// The answer of corepack to a manifest. It runs for two managers: a project for another one
+/// refuses, and a project without one accepts both.
 fn verdict(programs: &Path, manifest: &str) -> &'static str {
     let directory = tempfile::tempdir().unwrap();
     fs::write(directory.path().join("package.json"), manifest).unwrap();
-    let said = ["pnpm", "yarn"].map(|manager| {
+    let answers = ["pnpm", "yarn"].map(|manager| {
         let ran = finish(
             Command::new(programs.join("corepack"))
                 .args([manager, "--version"])
@@ -34,9 +34,9 @@ fn verdict(programs: &Path, manifest: &str) -> &'static str {
         );
         format!("{}{}", ran.out, ran.err)
     });
-    if said.iter().any(|said| said.contains("This project is configured to use")) {
+    if answers.iter().any(|answer| answer.contains("This project is configured to use")) {
         "valid"
-    } else if said.iter().all(|said| said.contains("Network access disabled")) {
+    } else if answers.iter().all(|answer| answer.contains("Network access disabled")) {
         "absent"
     } else {
         "invalid"
@@ -54,12 +54,12 @@ fn real_facts_of_corepack() {
             let mut wrong = Vec::new();
             while let Some(case) = cases.get(next.fetch_add(1, Ordering::Relaxed)) {
                 let manifest = case["manifest"].as_str().unwrap();
-                let said = verdict(&programs, manifest);
-                // A `devEngines` that names a manager and no version refuses the others, and pins
-                // nothing; one that only warns stops nobody.
-                let names_one = said == "valid" && manifest.contains("devEngines");
-                if case["verdict"] != said && !names_one && !manifest.contains("onFail") {
-                    wrong.push(format!("{manifest}: {said}, and not {}", case["verdict"]));
+                let answer = verdict(&programs, manifest);
+                // A `devEngines` with a manager but no version refuses the others and pins nothing;
+                // one that only warns refuses nothing.
+                let names_one = answer == "valid" && manifest.contains("devEngines");
+                if case["verdict"] != answer && !names_one && !manifest.contains("onFail") {
+                    wrong.push(format!("{manifest}: {answer}, and not {}", case["verdict"]));
                 }
             }
             wrong
@@ -71,23 +71,26 @@ fn real_facts_of_corepack() {
     println!("{} manifests, as recorded", cases.len());
 }
 
-/// Prints what the package `dockerfile` of `PyPI`, which is BuildKit's parser, makes of each text.
+/// Prints how BuildKit's parser (`dockerfile` on `PyPI`) parses each text.
 const ASK_BUILDKIT: &str = r#"
 import json, os, string, sys, tempfile, dockerfile
 
 def upper(text):
     return "".join(c.upper() if c in string.ascii_letters else c for c in text)
 
-said = []
+answers = []
 path = os.path.join(tempfile.mkdtemp(), "Dockerfile")
 for text in json.load(sys.stdin):
     with open(path, "wb") as file:
         file.write(text.encode())
     try:
-        said.append([[upper(c.cmd or ""), c.start_line, c.end_line, list(c.flags), list(c.value)] for c in dockerfile.parse_file(path)])
+        answers.append([
+            [upper(c.cmd or ""), c.start_line, c.end_line, list(c.flags), list(c.value)]
+            for c in dockerfile.parse_file(path)
+        ])
     except (dockerfile.GoParseError, UnicodeDecodeError):
-        said.append(None)
-json.dump(said, sys.stdout)
+        answers.append(None)
+json.dump(answers, sys.stdout)
 "#;
 
 #[test]
@@ -118,10 +121,10 @@ fn real_facts_of_buildkit() {
             .env("PYTHONPATH", &target)
             .stdin(fs::File::open(&input).unwrap()),
     );
-    let said: Vec<Value> =
+    let answers: Vec<Value> =
         serde_json::from_str(&ran.out).unwrap_or_else(|error| panic!("{error}: {}", ran.err));
     let mut counts = BTreeMap::new();
-    for (case, said) in cases.iter().zip(&said) {
+    for (case, answer) in cases.iter().zip(&answers) {
         let recorded = case["instructions"].as_array().map(|instructions| {
             let flags = |fact: &Value| {
                 fact.get("flags").cloned().unwrap_or_else(|| Value::Array(Vec::new()))
@@ -137,10 +140,10 @@ fn real_facts_of_buildkit() {
             };
             Value::Array(instructions.iter().map(row).collect())
         });
-        // BuildKit has moved on since the version that the package carries.
+        // BuildKit has changed since the version in the package.
         let lags = case["lags"] == true;
-        let same = *said == recorded.unwrap_or(Value::Null);
-        assert!(same || lags, "{}\n{said}\n{case}", case["file"]);
+        let same = *answer == recorded.unwrap_or(Value::Null);
+        assert!(same || lags, "{}\n{answer}\n{case}", case["file"]);
         *counts.entry((same, lags)).or_insert(0) += 1;
     }
     assert!(counts[&(true, false)] > 500, "{counts:?}");
@@ -154,13 +157,13 @@ fn real_facts_of_a_moved_pin() {
     sandbox.write("web/package.json", "{\"name\": \"@shop/web\"}\n");
     sandbox.git(&["commit", "-q", "-a", "-m", "Depend on nothing"]);
     let (corepack, pnpm) = (npm_tools(&["corepack@0.36.0"]), npm_tools(&["pnpm@10"]));
-    // The version that the registry has newest, whichever that is.
+    // The latest version in the registry.
     let about: Value =
         serde_json::from_slice(&fs::read(pnpm.join("../pnpm/package.json")).unwrap()).unwrap();
     let version = about["version"].as_str().unwrap();
     assert_eq!(sandbox.bakstop(&["pins", "--set", &format!("pnpm@{version}")]).code, Some(0));
     assert_eq!(sandbox.bakstop(&["pins"]).code, Some(0));
-    // pnpm takes the project for its own: any other `packageManager` or `engines` stops it.
+    // pnpm accepts the project: any other `packageManager` or `engines` stops it.
     let install = [
         "pnpm",
         "install",
@@ -169,7 +172,7 @@ fn real_facts_of_a_moved_pin() {
         "--config.manage-package-manager-versions=false",
     ];
     must(&sandbox, &pnpm, &install);
-    // And corepack would run no other version.
+    // And corepack runs this version.
     let ran = run(
         &sandbox,
         &corepack,

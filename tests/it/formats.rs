@@ -1,5 +1,5 @@
-//! The formats of a report: the same verdict in each, and nothing that a repository holds acts on
-//! who reads it.
+//! The formats of a report: the same verdict in each, and no effect of repository text on its
+//! reader.
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
@@ -12,10 +12,10 @@ use serde_json::{Value, json};
 
 use crate::support::{BAKSTOP, Ran, Sandbox, finish, formats};
 
-/// A name that would issue workflow commands, break XML and turn the log around.
+/// A name that would issue workflow commands, break XML and reverse the text direction.
 const HOSTILE: &str = "a\n::error::forged%0A##[add-mask]x\u{1b}[2J\u{202e}<&\"'>]]>.bak";
 
-/// Findings of many kinds: with a place and without, masked, in hostile paths, errors and a
+/// Findings of many kinds: with and without a place, masked, in hostile paths, errors and a
 /// warning.
 fn prepared() -> Sandbox {
     let sandbox = Sandbox::workspace();
@@ -43,7 +43,7 @@ fn parsed(ran: &Ran) -> Value {
 }
 
 #[test]
-fn the_documentation_shows_what_a_person_sees() {
+fn the_documentation_shows_the_actual_output() {
     let sandbox = Sandbox::workspace();
     sandbox.write("backend/Dockerfile", "FROM node\nRUN npm i -g pnpm@9.15.0\n");
     sandbox.git(&["add", "-A"]);
@@ -90,7 +90,7 @@ fn the_exit_code_is_the_same_in_every_format() {
 }
 
 #[test]
-fn no_format_lets_a_repository_act_on_a_terminal_or_tells_a_secret() {
+fn every_format_escapes_text_and_hides_secrets() {
     let sandbox = prepared();
     for format in formats() {
         let out = check(&sandbox, format).out;
@@ -103,11 +103,12 @@ fn no_format_lets_a_repository_act_on_a_terminal_or_tells_a_secret() {
 }
 
 #[test]
-fn json_is_what_the_schema_says() {
+fn json_matches_its_schema() {
     let mut schema: Value =
         serde_json::from_str(include_str!("../../docs/schema/check.json")).unwrap();
     jsonschema::draft202012::meta::validate(&schema).unwrap();
-    // A reader must let new fields pass. We must not print one that the schema does not tell.
+    // The schema allows new fields for its readers, but the program must not print fields that it
+    // does not describe.
     close(&mut schema);
     let schema = jsonschema::validator_for(&schema).unwrap();
     for sandbox in [Sandbox::workspace(), prepared()] {
@@ -125,7 +126,7 @@ fn json_is_what_the_schema_says() {
     }
 }
 
-/// Forbids every field that an object of the schema does not name.
+/// Forbids additional fields in every object of the schema.
 fn close(schema: &mut Value) {
     if let Some(object) = schema.as_object_mut() {
         if object.contains_key("properties") {
@@ -136,7 +137,7 @@ fn close(schema: &mut Value) {
 }
 
 #[test]
-fn sarif_names_every_file_so_that_it_is_found() {
+fn sarif_has_a_valid_uri_for_every_file() {
     let sandbox = prepared();
     let run = parsed(&check(&sandbox, "sarif"))["runs"][0].take();
     assert_eq!(run["invocations"][0]["exitCode"], 1);
@@ -150,7 +151,7 @@ fn sarif_names_every_file_so_that_it_is_found() {
         let rule = &run["tool"]["driver"]["rules"]
             [usize::try_from(result["ruleIndex"].as_u64().unwrap()).unwrap()];
         assert_eq!(rule["id"], result["ruleId"]);
-        // What is marked is what stands there, unless it is a secret.
+        // The marked range is the text in the file, unless it is a secret.
         if path == b"web/package.json" {
             let text = fs::read_to_string(sandbox.top.join("web/package.json")).unwrap();
             let at = |name: &str| {
@@ -177,7 +178,7 @@ fn decoded(uri: &str) -> Vec<u8> {
 }
 
 #[test]
-fn fingerprints_stay_where_lines_move() {
+fn fingerprints_do_not_depend_on_lines() {
     let sandbox = Sandbox::workspace();
     sandbox.rewrite("web/package.json");
     sandbox.git(&["add", "-A"]);
@@ -185,10 +186,8 @@ fn fingerprints_stay_where_lines_move() {
         let sarif = parsed(&check(&sandbox, "sarif"));
         let gitlab = parsed(&check(&sandbox, "gitlab"));
         let line = &gitlab[0]["location"]["lines"]["begin"];
-        assert_eq!(
-            line,
-            &sarif["runs"][0]["results"][0]["locations"][0]["physicalLocation"]["region"]["startLine"]
-        );
+        let place = &sarif["runs"][0]["results"][0]["locations"][0]["physicalLocation"];
+        assert_eq!(line, &place["region"]["startLine"]);
         vec![
             line.clone(),
             sarif["runs"][0]["results"][0]["partialFingerprints"]["markedContent/v1"].clone(),
@@ -205,7 +204,7 @@ fn fingerprints_stay_where_lines_move() {
 }
 
 #[test]
-fn github_is_given_commands_and_a_text_that_holds_none() {
+fn only_our_own_lines_are_commands_for_github() {
     let sandbox = prepared();
     let out = check(&sandbox, "github").out;
     let (commands, rest) = out.split_once("::stop-commands::").unwrap();
@@ -227,7 +226,7 @@ fn github_is_given_commands_and_a_text_that_holds_none() {
 }
 
 #[test]
-fn gitlab_and_junit_tell_every_finding() {
+fn gitlab_and_junit_contain_every_finding() {
     let sandbox = prepared();
     let findings = parsed(&check(&sandbox, "json"))["findings"].as_array().unwrap().clone();
 
@@ -256,7 +255,7 @@ fn gitlab_and_junit_tell_every_finding() {
 }
 
 #[test]
-fn a_report_in_a_file_is_told_to_a_person_as_well() {
+fn a_report_in_a_file_is_also_printed_for_people() {
     let sandbox = prepared();
     let human = check(&sandbox, "human");
     for format in formats() {
@@ -282,11 +281,11 @@ fn a_report_in_a_file_is_told_to_a_person_as_well() {
     assert_eq!(mode & 0o777, 0o640, "as the umask says");
     let names: Vec<_> =
         fs::read_dir(sandbox.outside()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
-    assert_eq!(names.len(), 4, "nothing is left beside it: {names:?}");
+    assert_eq!(names.len(), 4, "no temporary files: {names:?}");
 }
 
 #[test]
-fn a_file_that_cannot_be_written_is_no_pass() {
+fn an_output_file_that_cannot_be_written_is_an_error() {
     let sandbox = Sandbox::workspace();
     fs::write(sandbox.outside().join("file"), "").unwrap();
     let targets = ["../nowhere/report", "../home", "../file/report", "/dev/full"];
@@ -309,7 +308,7 @@ fn a_file_that_cannot_be_written_is_no_pass() {
 }
 
 #[test]
-fn what_a_link_leads_to_is_written_and_a_device_stays_one() {
+fn output_follows_links_and_keeps_devices() {
     let sandbox = Sandbox::workspace();
     let (link, file) = (sandbox.outside().join("link"), sandbox.outside().join("file"));
     fs::write(&file, "").unwrap();
@@ -329,7 +328,7 @@ fn what_a_link_leads_to_is_written_and_a_device_stays_one() {
 }
 
 #[test]
-fn a_reader_that_goes_away_changes_no_verdict() {
+fn a_closed_pipe_does_not_change_the_exit_code() {
     let sandbox = prepared();
     for format in formats() {
         let (reader, writer) = std::io::pipe().unwrap();
@@ -341,7 +340,7 @@ fn a_reader_that_goes_away_changes_no_verdict() {
 }
 
 #[test]
-fn rules_and_their_pages_are_told_to_programs() {
+fn rules_and_their_pages_are_available_as_json() {
     let sandbox = Sandbox::empty();
     let table = parsed(&sandbox.bakstop(&["rules", "--format", "json"]));
     assert_eq!(table["schema"], "bakstop.rules/1");
@@ -362,7 +361,7 @@ fn rules_and_their_pages_are_told_to_programs() {
 }
 
 #[test]
-fn completions_are_scripts_that_know_the_verbs_and_values() {
+fn completions_offer_verbs_and_values() {
     let sandbox = Sandbox::empty();
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
         let ran = sandbox.bakstop(&["completions", shell]);
@@ -372,15 +371,16 @@ fn completions_are_scripts_that_know_the_verbs_and_values() {
         }
     }
     assert_eq!(sandbox.bakstop(&["completions", "csh"]).code, Some(2));
-    // bash offers what is there: the word after `--format `.
+    // bash completes the word after `--format `.
     let script = sandbox.bakstop(&["completions", "bash"]).out
-        + "\nCOMP_WORDS=(bakstop check --format sa) COMP_CWORD=3\n_bakstop bakstop sa --format\necho \"${COMPREPLY[@]}\"\n";
+        + "\nCOMP_WORDS=(bakstop check --format sa) COMP_CWORD=3\n\
+           _bakstop bakstop sa --format\necho \"${COMPREPLY[@]}\"\n";
     let ran = finish(sandbox.command("bash").args(["-c", &script]));
     assert_eq!((ran.code, &*ran.out), (Some(0), "sarif\n"), "{}", ran.err);
 }
 
 #[test]
-fn the_manual_page_holds_every_verb_and_option() {
+fn the_manual_page_has_every_verb_and_option() {
     let sandbox = Sandbox::empty();
     let page = sandbox.bakstop(&["man"]).out;
     assert!(page.contains(".TH bakstop 1"), "{page}");
@@ -409,6 +409,6 @@ fn the_manual_page_holds_every_verb_and_option() {
         {
             assert!(section.contains(option), "{verb} {option}: {section}");
         }
-        assert!(!section.contains("--color"), "said once, at the top: {section}");
+        assert!(!section.contains("--color"), "only once, at the top: {section}");
     }
 }

@@ -1,5 +1,4 @@
-//! `bakstop check` over commits, trees and the work tree: everything that enters history, and
-//! nothing else.
+//! `bakstop check` of commits, trees and the work tree.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -8,7 +7,7 @@ use serde_json::Value;
 
 use crate::support::{BAKSTOP, Ran, Sandbox, finish, rewritten_spec};
 
-/// What was found: the path, and the subject of the commit, `-` where no commit is named.
+/// The findings: the path, and the subject of the commit, or `-` without one.
 pub(crate) fn found(sandbox: &Sandbox, arguments: &[&str]) -> Vec<(String, String)> {
     let ran = sandbox.bakstop(&[&["check", "--format", "json"], arguments].concat());
     let report: Value =
@@ -31,8 +30,7 @@ fn commit(sandbox: &Sandbox, message: &str) {
     sandbox.git(&["commit", "-q", "-m", message]);
 }
 
-/// A workspace with a branch `topic`, on which a manifest is rewritten, a backup added, and both
-/// are undone.
+/// A workspace with a branch `topic` that rewrites a manifest, adds a backup, and reverts both.
 fn added_and_reverted() -> Sandbox {
     let sandbox = Sandbox::workspace();
     sandbox.git(&["checkout", "-q", "-b", "topic"]);
@@ -47,7 +45,7 @@ fn added_and_reverted() -> Sandbox {
 }
 
 #[test]
-fn what_a_range_adds_and_reverts_is_found_with_its_commit() {
+fn additions_that_a_range_reverts_are_found_with_their_commit() {
     let sandbox = added_and_reverted();
     let both = pairs(&[("old.bak", "Back up"), ("web/package.json", "Prepare")]);
     for range in [
@@ -62,7 +60,7 @@ fn what_a_range_adds_and_reverts_is_found_with_its_commit() {
     }
     assert_eq!(found(&sandbox, &["--range", "main..topic", "--tip"]), []);
     assert_eq!(found(&sandbox, &["--range", "main..topic~1", "--tip"]).len(), 2);
-    assert_eq!(found(&sandbox, &["--range", "topic~1..topic"]), [], "a deletion is the cure");
+    assert_eq!(found(&sandbox, &["--range", "topic~1..topic"]), [], "a deletion fixes it");
     assert_eq!(found(&sandbox, &["--history"]), both);
     assert_eq!(found(&sandbox, &["--tree", "topic"]), []);
     assert_eq!(
@@ -73,7 +71,7 @@ fn what_a_range_adds_and_reverts_is_found_with_its_commit() {
 }
 
 #[test]
-fn the_report_names_the_commit_and_how_to_mend_it() {
+fn the_report_names_the_commit_and_the_steps() {
     let sandbox = added_and_reverted();
     let id = sandbox.git(&["rev-parse", "--short=12", "topic~2"]);
     let id = id.trim();
@@ -90,14 +88,14 @@ fn the_report_names_the_commit_and_how_to_mend_it() {
     );
     assert!(ran.out.contains(&format!("git rebase -i {id}~1")), "{}", ran.out);
     assert!(!ran.out.contains("git add web"), "commands for the index would not help: {}", ran.out);
-    // The commit that HEAD names is amended.
+    // The commit of HEAD is to be amended.
     sandbox.git(&["checkout", "-q", "-b", "one", "topic~2"]);
     let ran = sandbox.bakstop(&["check", "--range", "main..one"]);
     assert!(ran.out.contains("git commit --amend"), "{}", ran.out);
 }
 
 #[test]
-fn a_range_without_a_commit_is_said_as_such() {
+fn an_empty_range_is_reported_as_such() {
     let sandbox = Sandbox::workspace();
     let ran = sandbox.bakstop(&["check", "--range", "main..main"]);
     assert_eq!(
@@ -126,7 +124,7 @@ fn the_upstream_is_the_base_of_a_revision() {
     commit(&fork, "Back up");
     assert_eq!(found(&fork, &["--range", "topic"]), pairs(&[("a.bak", "Back up")]));
     assert_eq!(found(&fork, &["--range", "HEAD"]), pairs(&[("a.bak", "Back up")]));
-    // Pushed, its upstream is itself; a new branch is what the default branch has not.
+    // A pushed branch is compared with its upstream, a new one with the default branch.
     fork.git(&["push", "-q", "--set-upstream", "origin", "topic"]);
     assert_eq!(found(&fork, &["--range", "topic"]), []);
     let zeros = "0".repeat(40);
@@ -139,7 +137,7 @@ fn the_upstream_is_the_base_of_a_revision() {
 }
 
 #[test]
-fn a_merge_is_judged_for_what_it_brings_itself() {
+fn a_merge_is_judged_for_its_own_changes() {
     let sandbox = Sandbox::workspace();
     sandbox.git(&["checkout", "-q", "-b", "side"]);
     sandbox.write("side.bak", "");
@@ -147,7 +145,7 @@ fn a_merge_is_judged_for_what_it_brings_itself() {
     sandbox.git(&["checkout", "-q", "main"]);
     sandbox.write("main.js", "");
     commit(&sandbox, "Main");
-    let start = sandbox.git(&["rev-parse", "HEAD"]).trim().to_owned();
+    let start = sandbox.id("HEAD");
     sandbox.git(&["merge", "-q", "--no-ff", "--no-commit", "side"]);
     sandbox.write("evil.bak", "");
     sandbox.git(&["add", "-f", "evil.bak"]);
@@ -166,7 +164,7 @@ fn a_merge_is_judged_for_what_it_brings_itself() {
 }
 
 #[test]
-fn content_from_an_old_branch_is_new_again_where_a_commit_brings_it_back() {
+fn old_content_is_new_again_if_a_commit_restores_it() {
     let sandbox = Sandbox::workspace();
     sandbox.write("d/old.bak", "bad");
     commit(&sandbox, "Bad, from before the guard");
@@ -174,8 +172,8 @@ fn content_from_an_old_branch_is_new_again_where_a_commit_brings_it_back() {
     sandbox.git(&["rm", "-q", "d/old.bak"]);
     commit(&sandbox, "Undo");
     sandbox.git(&["branch", "good"]);
-    // One commit on the stale branch adds to the directory; another brings the same directory back
-    // on main.
+    // One commit on the old branch adds to the directory; another restores the same directory on
+    // main.
     sandbox.git(&["checkout", "-q", "stale"]);
     sandbox.write("d/new.js", "");
     commit(&sandbox, "Add");
@@ -186,8 +184,7 @@ fn content_from_an_old_branch_is_new_again_where_a_commit_brings_it_back() {
     assert_eq!(found(&sandbox, &["--range", "main..HEAD"]), pairs(&[("d/old.bak", "Back again")]));
 }
 
-/// A rewritten manifest whose spec stands in a line of its own: what is found tells one content
-/// from another.
+/// A rewritten manifest with the spec in this line, so that findings distinguish contents.
 fn manifest(line: usize) -> String {
     format!(
         "{{{}\"dependencies\": {{ \"x\": \"{}\" }}}}\n",
@@ -196,10 +193,10 @@ fn manifest(line: usize) -> String {
     )
 }
 
-/// Every route on which a path becomes new, against what git says: `git log -c` tells what a commit
-/// has that none of its parents has.
+/// Every way in which a path becomes new, compared with `git log -c`, which lists the content of a
+/// commit that none of its parents has.
 #[test]
-fn what_is_new_in_each_commit_is_what_git_says() {
+fn the_new_paths_of_each_commit_match_git() {
     let sandbox = Sandbox::unborn();
     let step = |message: &str, change: &dyn Fn()| {
         change();
@@ -264,7 +261,7 @@ fn what_is_new_in_each_commit_is_what_git_says() {
             "--format=@%s",
         ];
         let log = sandbox.git(&[&["log"], &how[..], &[revision]].concat());
-        let (mut subject, mut theirs, mut told) = ("", BTreeSet::new(), BTreeSet::new());
+        let (mut subject, mut theirs, mut reported) = ("", BTreeSet::new(), BTreeSet::new());
         for line in log.lines().filter(|line| !line.is_empty()) {
             if let Some(name) = line.strip_prefix('@') {
                 subject = name;
@@ -273,8 +270,10 @@ fn what_is_new_in_each_commit_is_what_git_says() {
             let (about, path) = line.split_once('\t').unwrap();
             let (content, status) = about.rsplit_once(' ').unwrap();
             let blob = content.rsplit(' ').next().unwrap();
-            // What is the same as before, at the same path, is told once.
-            if path.ends_with("package.json") && !status.ends_with('D') && told.insert((path, blob))
+            // The same content at the same path is reported once.
+            if path.ends_with("package.json")
+                && !status.ends_with('D')
+                && reported.insert((path, blob))
             {
                 theirs.insert((path.to_owned(), subject.to_owned()));
             }
@@ -286,7 +285,7 @@ fn what_is_new_in_each_commit_is_what_git_says() {
 }
 
 #[test]
-fn what_cannot_be_judged_is_an_error_with_a_next_step() {
+fn errors_of_ranges_have_a_help_line() {
     let sandbox = added_and_reverted();
     let fails = |sandbox: &Sandbox, arguments: &[&str], words: &[&str]| {
         let ran = sandbox.bakstop(&[&["check"], arguments].concat());
@@ -310,8 +309,8 @@ fn what_cannot_be_judged_is_an_error_with_a_next_step() {
     commit(&sandbox, "Stranger");
     fails(&sandbox, &["--range", "main...stranger"], &["no common ancestor"]);
 
-    let id = sandbox.git(&["rev-parse", "topic~1:old.bak"]).trim().to_owned();
-    let tree = sandbox.git(&["rev-parse", "topic~1^{tree}"]).trim().to_owned();
+    let id = sandbox.id("topic~1:old.bak");
+    let tree = sandbox.id("topic~1^{tree}");
     for id in [id, tree] {
         let (directory, name) = id.split_at(2);
         fs::remove_file(sandbox.top.join(format!(".git/objects/{directory}/{name}"))).unwrap();
@@ -320,7 +319,7 @@ fn what_cannot_be_judged_is_an_error_with_a_next_step() {
 }
 
 #[test]
-fn a_shallow_clone_says_what_it_does_not_hold() {
+fn a_shallow_clone_reports_the_missing_history() {
     let sandbox = added_and_reverted();
     let url = format!("file://{}", sandbox.top.display());
     sandbox.git(&[
@@ -362,9 +361,9 @@ fn a_shallow_clone_says_what_it_does_not_hold() {
 #[test]
 fn grafts_and_replaced_objects_hide_nothing() {
     let sandbox = added_and_reverted();
-    let [main, topic, one, two] = ["main", "topic", "topic~1", "topic~2"]
-        .map(|revision| sandbox.git(&["rev-parse", revision]).trim().to_owned());
-    // Here, the last commit has no parent, and stands in for the one that backs up.
+    let [main, topic, one, two] =
+        ["main", "topic", "topic~1", "topic~2"].map(|revision| sandbox.id(revision));
+    // Here, the last commit is a graft without parents and replaces the one with the backup.
     fs::create_dir_all(sandbox.top.join(".git/info")).unwrap();
     fs::write(sandbox.top.join(".git/info/grafts"), format!("{topic} {main}\n")).unwrap();
     assert_eq!(found(&sandbox, &["--range", "main..topic"]).len(), 2);
@@ -375,7 +374,7 @@ fn grafts_and_replaced_objects_hide_nothing() {
 }
 
 #[test]
-fn every_kind_of_repository_answers_alike() {
+fn every_kind_of_repository_gives_the_same_answer() {
     let sandbox = added_and_reverted();
     let both = pairs(&[("old.bak", "Back up"), ("web/package.json", "Prepare")]);
     let export = sandbox.outside().join("export");
@@ -384,7 +383,7 @@ fn every_kind_of_repository_answers_alike() {
     for kind in ["--object-format=sha256", "--ref-format=reftable", "--bare"] {
         let other = Sandbox::empty();
         if other.try_git(&["init", "-q", "-b", "main", kind]).code != Some(0) {
-            // Older than git 2.45, which has no reftable.
+            // Git before 2.45 has no reftable.
             continue;
         }
         tried += 1;
@@ -416,7 +415,7 @@ fn every_kind_of_repository_answers_alike() {
 }
 
 #[test]
-fn a_bump_in_two_commits_is_no_mismatch_and_one_that_stays_is() {
+fn a_mismatch_counts_only_if_it_remains_at_the_end_of_a_range() {
     let sandbox = Sandbox::workspace();
     let pin =
         |version: &str| format!("FROM node:22\nRUN corepack prepare pnpm@{version} --activate\n");
@@ -433,7 +432,7 @@ fn a_bump_in_two_commits_is_no_mismatch_and_one_that_stays_is() {
 }
 
 #[test]
-fn the_work_tree_is_judged_as_it_lies_there() {
+fn the_work_tree_is_judged_as_it_is_on_disk() {
     let sandbox = Sandbox::workspace();
     assert_eq!(found(&sandbox, &["--worktree"]), []);
     sandbox.rewrite("web/package.json");
@@ -445,11 +444,11 @@ fn the_work_tree_is_judged_as_it_lies_there() {
     assert_eq!(found(&sandbox, &["--worktree"]), both);
     assert_eq!(found(&sandbox, &["-C", "web", "--worktree"]), both, "from below the top too");
     sandbox.git(&["add", "-f", "ignored.bak"]);
-    assert_eq!(found(&sandbox, &["--worktree"]).len(), 3, "tracked, whatever .gitignore says");
+    assert_eq!(found(&sandbox, &["--worktree"]).len(), 3, "tracked, also if ignored");
 }
 
 #[test]
-fn history_is_everything_that_a_ref_reaches() {
+fn history_is_every_commit_that_a_ref_reaches() {
     let sandbox = added_and_reverted();
     sandbox.git(&["checkout", "-q", "main"]);
     sandbox.git(&["branch", "-q", "-D", "topic"]);
@@ -492,19 +491,19 @@ fn scopes_exclude_each_other() {
 }
 
 #[test]
-fn names_are_taken_for_what_they_name_and_nothing_else() {
+fn refs_with_confusing_names_are_resolved_or_refused() {
     let sandbox = Sandbox::workspace();
     sandbox.git(&["clone", "-q", ".", "../fork"]);
     let fork = sandbox.moved_to("fork");
     fork.git(&["checkout", "-q", "-b", "feat/x", "origin/main"]);
     fork.write("a.bak", "");
     commit(&fork, "Back up");
-    // A tag beside branches that begin with its name, one of which follows what the tag names.
+    // A tag next to branches with the same prefix, one of which follows a branch of that name.
     fork.git(&["tag", "feat"]);
     fork.git(&["update-ref", "refs/remotes/origin/work", "HEAD"]);
     fork.git(&["branch", "-q", "--set-upstream-to", "origin/work", "feat/x"]);
     assert_eq!(found(&fork, &["--range", "feat"]), pairs(&[("a.bak", "Back up")]));
-    // A branch that is called as git calls the default branch of a remote.
+    // A branch with the name of the default branch of a remote.
     fork.git(&["symbolic-ref", "--delete", "refs/remotes/origin/HEAD"]);
     fork.git(&["update-ref", "refs/remotes/origin/HEAD", "HEAD"]);
     fork.git(&["update-ref", "refs/heads/refs/remotes/origin/main", "HEAD"]);
@@ -513,7 +512,7 @@ fn names_are_taken_for_what_they_name_and_nothing_else() {
         found(&fork, &["--range", &format!("{zeros}..HEAD")]),
         pairs(&[("a.bak", "Back up")])
     );
-    // A tag of the name that the base has.
+    // A tag with the name of the base.
     fork.git(&["tag", "origin/main"]);
     let ran = fork.bakstop(&["check", "--range", "origin/main..HEAD"]);
     assert!(ran.code == Some(2) && ran.err.contains("'origin/main' is ambiguous"), "{ran:?}");
@@ -522,7 +521,7 @@ fn names_are_taken_for_what_they_name_and_nothing_else() {
 }
 
 #[test]
-fn zeros_that_tell_nothing_are_no_pass() {
+fn a_null_base_without_new_commits_is_an_error() {
     let sandbox = added_and_reverted();
     sandbox.git(&["update-ref", "refs/remotes/origin/main", "topic"]);
     let range = format!("{}..topic", "0".repeat(40));
@@ -534,7 +533,7 @@ fn zeros_that_tell_nothing_are_no_pass() {
 }
 
 #[test]
-fn a_tag_called_head_stands_in_nobodys_way() {
+fn a_tag_called_head_does_not_matter() {
     let sandbox = added_and_reverted();
     sandbox.git(&["tag", "HEAD", "main"]);
     sandbox.git(&["checkout", "-q", "--detach"]);
@@ -542,16 +541,16 @@ fn a_tag_called_head_stands_in_nobodys_way() {
     assert_eq!(found(&sandbox, &["--history"]).len(), 2);
 }
 
-/// Pins of the manifest and of the image, in this order.
+/// Commits these pins of the manifest and the image.
 fn pins(sandbox: &Sandbox, manifest: &str, image: &str, message: &str) -> String {
     sandbox.write("package.json", format!("{{ \"packageManager\": \"pnpm@{manifest}\" }}\n"));
     sandbox.write("Dockerfile", format!("FROM node:22\nRUN npm i -g pnpm@{image}\n"));
     commit(sandbox, message);
-    sandbox.git(&["rev-parse", "HEAD"]).trim().to_owned()
+    sandbox.id("HEAD")
 }
 
 #[test]
-fn an_old_branch_that_comes_along_hides_no_mismatch() {
+fn a_merged_old_branch_hides_no_mismatch() {
     let sandbox = Sandbox::workspace();
     let eight = pins(&sandbox, "8.0.0", "8.0.0", "Eight");
     let nine = pins(&sandbox, "9.0.0", "9.0.0", "Nine");
@@ -570,13 +569,13 @@ fn an_old_branch_that_comes_along_hides_no_mismatch() {
 }
 
 #[test]
-fn what_an_entry_says_and_what_it_names_must_agree() {
+fn the_mode_of_an_entry_must_match_the_type_of_its_object() {
     let sandbox = Sandbox::workspace();
-    let tree = sandbox.git(&["rev-parse", "HEAD^{tree}"]).trim().to_owned();
+    let tree = sandbox.id("HEAD^{tree}");
     let bytes: Vec<u8> = (0..20)
         .map(|at| u8::from_str_radix(tree.get(2 * at..2 * at + 2).unwrap(), 16).unwrap())
         .collect();
-    // A manifest, by its mode; a directory, by its object.
+    // A file by its mode, a directory by its object.
     let raw = sandbox.outside().join("raw");
     fs::write(&raw, [b"100644 package.json\0", &bytes[..]].concat()).unwrap();
     let ran = finish(
@@ -594,16 +593,16 @@ fn what_an_entry_says_and_what_it_names_must_agree() {
 }
 
 #[test]
-fn branches_that_were_merged_crosswise_parted_at_several_commits() {
+fn criss_cross_merges_have_several_merge_bases() {
     let sandbox = Sandbox::workspace();
     sandbox.git(&["branch", "-q", "topic"]);
     sandbox.write("old.bak", "");
     commit(&sandbox, "Bad, from before the guard");
-    let main = sandbox.git(&["rev-parse", "main"]).trim().to_owned();
+    let main = sandbox.id("main");
     sandbox.git(&["checkout", "-q", "topic"]);
     sandbox.write("topic.js", "");
     commit(&sandbox, "Topic");
-    let topic = sandbox.git(&["rev-parse", "topic"]).trim().to_owned();
+    let topic = sandbox.id("topic");
     sandbox.git(&["merge", "-q", "-m", "Merge main", &main]);
     sandbox.git(&["checkout", "-q", "main"]);
     sandbox.git(&["merge", "-q", "-m", "Merge topic", &topic]);
@@ -618,7 +617,7 @@ fn branches_that_were_merged_crosswise_parted_at_several_commits() {
 }
 
 #[test]
-fn old_drift_is_no_news_where_a_range_leaves_it_as_it_was() {
+fn an_old_mismatch_that_a_range_does_not_touch_is_not_reported() {
     let sandbox = Sandbox::workspace();
     sandbox.write("Dockerfile", "FROM node:22\nRUN corepack prepare pnpm@9.0.0 --activate\n");
     commit(&sandbox, "Drift, from before the guard");
@@ -632,21 +631,21 @@ fn old_drift_is_no_news_where_a_range_leaves_it_as_it_was() {
     assert_eq!(found(&sandbox, &["--range", "main..topic"]), []);
 }
 
-/// Each command of the advice is run as it is printed.
+/// Runs each printed command.
 #[test]
-fn the_advice_can_be_followed() {
+fn the_printed_steps_work() {
     let sandbox = added_and_reverted();
     sandbox.git(&["checkout", "-q", "main"]);
     let advice = |sandbox: &Sandbox| sandbox.bakstop(&["check", "--range", "main..topic"]).out;
-    let told = advice(&sandbox);
+    let help = advice(&sandbox);
     assert!(
-        told.contains("help: with its branch checked out, mark the commits named above"),
-        "{told}"
+        help.contains("help: with its branch checked out, mark the commits named above"),
+        "{help}"
     );
     sandbox.git(&["checkout", "-q", "topic"]);
-    let told = advice(&sandbox);
-    assert!(told.contains("help: mark the commits named above"), "{told}");
-    let rebase = told.lines().find_map(|line| line.trim().strip_prefix("git ")).unwrap();
+    let help = advice(&sandbox);
+    assert!(help.contains("help: mark the commits named above"), "{help}");
+    let rebase = help.lines().find_map(|line| line.trim().strip_prefix("git ")).unwrap();
     let git = |command: &str| {
         let arguments: Vec<&str> = command.trim_start_matches("git ").split(' ').collect();
         let editor = "sed -i -E 's/^pick (.* (Prepare|Back up))$/edit \\1/'";
@@ -663,13 +662,13 @@ fn the_advice_can_be_followed() {
     sandbox.git(&["checkout", "-q", "main", "--", "web/package.json"]);
     sandbox.write("web/more.js", "");
     sandbox.git(&["add", "-A"]);
-    assert!(told.contains("    git commit --amend && git rebase --continue\n"), "{told}");
+    assert!(help.contains("    git commit --amend && git rebase --continue\n"), "{help}");
     assert_eq!((git("git commit --amend"), git("git rebase --continue")), (Some(0), Some(0)));
     sandbox.git(&["rm", "-q", "old.bak"]);
     sandbox.write("web/other.js", "");
     sandbox.git(&["add", "-A"]);
     git("git commit --amend");
-    // What undid it has nothing left to do.
+    // The commit that reverted it is empty now.
     while sandbox.top.join(".git/rebase-merge").exists() {
         if git("git rebase --continue") != Some(0) {
             git("git rebase --skip");
@@ -677,7 +676,7 @@ fn the_advice_can_be_followed() {
     }
     assert_eq!(found(&sandbox, &["--range", "main..topic"]), []);
 
-    // A merge is no pick.
+    // A rebase does not pick merges.
     sandbox.git(&["checkout", "-q", "-b", "merged", "main"]);
     sandbox.git(&["merge", "-q", "--no-ff", "--no-commit", "topic"]);
     sandbox.write("evil.bak", "");
@@ -685,16 +684,16 @@ fn the_advice_can_be_followed() {
     sandbox.git(&["commit", "-q", "-m", "Merge"]);
     sandbox.write("after.js", "");
     commit(&sandbox, "After");
-    let told = sandbox.bakstop(&["check", "--range", "main..merged"]).out;
+    let out = sandbox.bakstop(&["check", "--range", "main..merged"]).out;
     assert!(
-        told.contains("rebase -i --rebase-merges ")
-            && told.contains("put a line \"break\" behind its line"),
-        "{told}"
+        out.contains("rebase -i --rebase-merges ")
+            && out.contains("put a line \"break\" behind its line"),
+        "{out}"
     );
 }
 
 #[test]
-fn an_allowance_that_comes_along_is_told_to_come_first() {
+fn an_allowance_in_the_range_must_be_sent_first() {
     let sandbox = Sandbox::workspace();
     sandbox.git(&["checkout", "-q", "-b", "topic"]);
     sandbox.write("a.bak", "");
@@ -705,7 +704,8 @@ fn an_allowance_that_comes_along_is_told_to_come_first() {
     sandbox.git(&["add", "-A", "-f"]);
     assert_eq!(sandbox.bakstop(&["check"]).code, Some(0));
     sandbox.git(&["commit", "-q", "-m", "Allow"]);
-    let told = sandbox.bakstop(&["check", "--range", "main..topic"]).out;
-    let expected = "help: bakstop.json:1:13 allows stray-backup in a.bak, but counts only once it is in main: send that file first\n";
-    assert!(told.contains(expected), "{told}");
+    let out = sandbox.bakstop(&["check", "--range", "main..topic"]).out;
+    let expected = "help: bakstop.json:1:13 allows stray-backup in a.bak, but counts only once it \
+                    is in main: send that file first\n";
+    assert!(out.contains(expected), "{out}");
 }

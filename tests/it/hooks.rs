@@ -10,35 +10,35 @@ use std::process::{Command, Stdio};
 
 use crate::support::{BAKSTOP, Ran, Sandbox, finish, rewritten_spec};
 
-/// Everything below a directory: path, kind and permission bits, bytes or target.
-pub(crate) type Picture = BTreeMap<PathBuf, (u32, Vec<u8>)>;
+/// Every file below a directory: its type and permission bits, and its bytes or target.
+pub(crate) type Snapshot = BTreeMap<PathBuf, (u32, Vec<u8>)>;
 
-pub(crate) fn picture(directory: &Path) -> Picture {
-    let mut picture = Picture::new();
+pub(crate) fn snapshot(directory: &Path) -> Snapshot {
+    let mut snapshot = Snapshot::new();
     for entry in fs::read_dir(directory).into_iter().flatten() {
         let path = entry.unwrap().path();
         let metadata = path.symlink_metadata().unwrap();
         let bytes = if metadata.is_symlink() {
             fs::read_link(&path).unwrap().into_os_string().into_vec()
         } else if metadata.is_dir() {
-            picture.extend(self::picture(&path));
+            snapshot.extend(self::snapshot(&path));
             Vec::new()
         } else {
             fs::read(&path).unwrap()
         };
-        picture.insert(path, (metadata.mode(), bytes));
+        snapshot.insert(path, (metadata.mode(), bytes));
     }
-    picture
+    snapshot
 }
 
-/// Hooks, husky's files and configuration: whatever an installation could touch.
-pub(crate) fn state(sandbox: &Sandbox) -> Picture {
-    let mut picture = picture(&sandbox.top.join(".git/hooks"));
+/// The hooks, husky's files and the configuration: everything that an installation may touch.
+pub(crate) fn state(sandbox: &Sandbox) -> Snapshot {
+    let mut snapshot = snapshot(&sandbox.top.join(".git/hooks"));
     for name in [".husky", ".githooks"] {
-        picture.extend(self::picture(&sandbox.top.join(name)));
+        snapshot.extend(self::snapshot(&sandbox.top.join(name)));
     }
-    picture.insert(".git/config".into(), (0, fs::read(sandbox.top.join(".git/config")).unwrap()));
-    picture
+    snapshot.insert(".git/config".into(), (0, fs::read(sandbox.top.join(".git/config")).unwrap()));
+    snapshot
 }
 
 pub(crate) fn script(sandbox: &Sandbox, path: &str, text: &str) {
@@ -61,11 +61,11 @@ pub(crate) fn must(ran: Ran) -> Ran {
     ran
 }
 
-pub(crate) fn installed(sandbox: &Sandbox) {
+pub(crate) fn install(sandbox: &Sandbox) {
     must(sandbox.bakstop(&["install"]));
 }
 
-/// Commits must be judged: the bad one blocked, the cured one let through.
+/// Asserts that commits are judged: the bad one is blocked, the fixed one passes.
 fn assert_guarded(sandbox: &Sandbox) {
     stage_bad(sandbox);
     let before = sandbox.git(&["rev-parse", "HEAD"]);
@@ -80,8 +80,8 @@ fn assert_guarded(sandbox: &Sandbox) {
     must(commit(sandbox));
 }
 
-/// A repository with husky 9 as `husky` leaves it: stubs that source a runner, which starts the
-/// tracked file with `sh -e`. The tests' own equivalent of what it writes.
+/// A repository with husky 9, as `husky` sets it up: stubs that source a runner, which starts the
+/// tracked file with `sh -e`. An imitation, written here.
 pub(crate) fn with_husky(hook: Option<&str>) -> Sandbox {
     let sandbox = Sandbox::workspace();
     sandbox.write(
@@ -93,8 +93,7 @@ pub(crate) fn with_husky(hook: Option<&str>) -> Sandbox {
     } else {
         sandbox.write(".husky/README", "hooks\n");
     }
-    sandbox.git(&["add", "-A"]);
-    sandbox.git(&["commit", "-q", "-m", "Use husky"]);
+    sandbox.commit_all("Use husky");
     prepare_husky(&sandbox);
     program_at_home(&sandbox);
     sandbox
@@ -103,16 +102,24 @@ pub(crate) fn with_husky(hook: Option<&str>) -> Sandbox {
 pub(crate) fn prepare_husky(sandbox: &Sandbox) {
     sandbox.git(&["config", "core.hooksPath", ".husky/_"]);
     sandbox.write(".husky/_/.gitignore", "*");
-    let runner = "name=${0##*/}\nfile=.husky/$name\n[ -f \"$file\" ] || exit 0\n\
-         start=${XDG_CONFIG_HOME:-$HOME/.config}/husky/init.sh\nif [ -f \"$start\" ]; then . \"$start\"; fi\n\
-         [ \"${HUSKY-}\" = 0 ] && exit 0\nPATH=node_modules/.bin:$PATH\nexport PATH\nsh -e \"$file\" \"$@\"\nexit $?\n";
+    let runner = r#"name=${0##*/}
+file=.husky/$name
+[ -f "$file" ] || exit 0
+start=${XDG_CONFIG_HOME:-$HOME/.config}/husky/init.sh
+if [ -f "$start" ]; then . "$start"; fi
+[ "${HUSKY-}" = 0 ] && exit 0
+PATH=node_modules/.bin:$PATH
+export PATH
+sh -e "$file" "$@"
+exit $?
+"#;
     sandbox.write(".husky/_/h", runner);
     for name in ["pre-commit", "pre-merge-commit", "pre-push", "prepare-commit-msg", "commit-msg"] {
         script(sandbox, &format!(".husky/_/{name}"), "#!/usr/bin/env sh\n. \"${0%/*}/h\"\n");
     }
 }
 
-/// Puts the program where a hook that is shared looks for it.
+/// Installs the program where shared hooks look for it.
 pub(crate) fn program_at_home(sandbox: &Sandbox) {
     let directory = sandbox.home().join(".local/bin");
     fs::create_dir_all(&directory).unwrap();
@@ -120,11 +127,11 @@ pub(crate) fn program_at_home(sandbox: &Sandbox) {
 }
 
 #[test]
-fn a_commit_is_blocked_until_it_is_cured() {
+fn a_commit_is_blocked_until_it_is_fixed() {
     let sandbox = Sandbox::workspace();
     let before = state(&sandbox);
     assert_eq!(sandbox.bakstop(&["status"]).code, Some(1));
-    installed(&sandbox);
+    install(&sandbox);
     assert_eq!(must(sandbox.bakstop(&["status"])).out.matches("in force").count(), 4);
     assert_guarded(&sandbox);
     assert_ne!(state(&sandbox), before);
@@ -137,7 +144,7 @@ fn a_commit_is_blocked_until_it_is_cured() {
 #[test]
 fn every_way_to_commit_is_judged() {
     let sandbox = Sandbox::workspace();
-    installed(&sandbox);
+    install(&sandbox);
     sandbox.rewrite("web/package.json");
     let message = ["commit", "-q", "-m", "x"];
     for arguments in [&["-a"][..], &["web/package.json"], &["--amend", "-a"]] {
@@ -158,7 +165,7 @@ fn a_merge_is_judged() {
     stage_bad(&sandbox);
     must(commit(&sandbox));
     sandbox.git(&["checkout", "-q", "main"]);
-    installed(&sandbox);
+    install(&sandbox);
     let ran = sandbox.try_git(&["merge", "-q", "--no-ff", "--no-edit", "side"]);
     assert_ne!(ran.code, Some(0), "{ran:?}");
     assert!(ran.err.contains("the merge is blocked"), "{ran:?}");
@@ -170,7 +177,7 @@ fn a_merge_is_judged() {
 fn installing_twice_changes_nothing() {
     let sandbox = Sandbox::workspace();
     script(&sandbox, ".git/hooks/pre-commit", "#!/bin/sh\nexit 0\n");
-    installed(&sandbox);
+    install(&sandbox);
     let hook = sandbox.top.join(".git/hooks/pre-commit");
     let (before, written) = (state(&sandbox), hook.metadata().unwrap().ino());
     assert_eq!(must(sandbox.bakstop(&["install"])).out, "bakstop: already installed\n");
@@ -194,7 +201,7 @@ fn a_dry_run_prints_the_plan_and_changes_nothing() {
          bakstop: nothing was changed (--dry-run)\n"
     );
     assert_eq!(state(&sandbox), before);
-    installed(&sandbox);
+    install(&sandbox);
     let before = state(&sandbox);
     assert_eq!(
         must(sandbox.bakstop(&["uninstall", "--dry-run"])).out,
@@ -207,12 +214,12 @@ fn a_dry_run_prints_the_plan_and_changes_nothing() {
 }
 
 #[test]
-fn a_hook_that_is_there_keeps_running_and_cannot_disarm_the_guard() {
+fn an_existing_hook_keeps_running_and_cannot_disable_the_guard() {
     let sandbox = Sandbox::workspace();
     let log = sandbox.outside().join("log");
     let hook = format!("#!/bin/sh\necho \"$0 $# $PWD\" >> '{}'\nexit 0\n", log.display());
     script(&sandbox, ".git/hooks/pre-commit", &hook);
-    installed(&sandbox);
+    install(&sandbox);
     assert_guarded(&sandbox);
     let line = format!(
         ".git/hooks/pre-commit.before-bakstop 0 {}\n",
@@ -225,7 +232,7 @@ fn a_hook_that_is_there_keeps_running_and_cannot_disarm_the_guard() {
 fn a_hook_that_fails_ends_the_commit_and_one_that_stages_is_judged() {
     let sandbox = Sandbox::workspace();
     script(&sandbox, ".git/hooks/pre-commit", "#!/bin/sh\necho no >&2\nexit 3\n");
-    installed(&sandbox);
+    install(&sandbox);
     sandbox.write("web/index.js", "x\n");
     sandbox.git(&["add", "-A"]);
     let ran = commit(&sandbox);
@@ -245,7 +252,7 @@ fn a_hook_that_fails_ends_the_commit_and_one_that_stages_is_judged() {
 }
 
 #[test]
-fn whatever_was_there_comes_back() {
+fn uninstalling_restores_the_previous_hooks() {
     type Setup = fn(&Path);
     let cases: [(&str, Setup); 9] = [
         ("nothing, not even a directory", |hooks| fs::remove_dir_all(hooks).unwrap()),
@@ -272,7 +279,7 @@ fn whatever_was_there_comes_back() {
         let hooks = sandbox.top.join(".git/hooks");
         setup(&hooks);
         let before = state(&sandbox);
-        installed(&sandbox);
+        install(&sandbox);
         assert_guarded(&sandbox);
         must(sandbox.bakstop(&["uninstall"]));
         assert_eq!(state(&sandbox), before, "{what}");
@@ -286,10 +293,10 @@ fn write(hooks: &Path, text: &str, mode: u32) {
 }
 
 #[test]
-fn work_that_others_did_later_is_not_destroyed() {
+fn later_changes_by_others_are_kept() {
     let sandbox = Sandbox::workspace();
     script(&sandbox, ".git/hooks/pre-commit", "#!/bin/sh\nexit 0\n");
-    installed(&sandbox);
+    install(&sandbox);
     let hook = sandbox.top.join(".git/hooks/pre-commit");
     let ours = fs::read_to_string(&hook).unwrap();
 
@@ -309,7 +316,7 @@ fn work_that_others_did_later_is_not_destroyed() {
     refused("replaced", "is not ours");
     assert_eq!(sandbox.bakstop(&["status"]).code, Some(1));
 
-    // Ours once more: an older text, and one that git ignores, are renewed.
+    // An older hook of ours, and one that is not executable, are renewed.
     fs::write(&hook, &ours).unwrap();
     fs::set_permissions(&hook, fs::Permissions::from_mode(0o644)).unwrap();
     let ran = sandbox.bakstop(&["status"]);
@@ -325,7 +332,7 @@ fn work_that_others_did_later_is_not_destroyed() {
 #[test]
 fn a_client_with_a_bare_path_finds_the_program() {
     let sandbox = Sandbox::workspace();
-    installed(&sandbox);
+    install(&sandbox);
     stage_bad(&sandbox);
     let bare = finish(
         sandbox.command("git").args(["commit", "-q", "-m", "x"]).env("PATH", "/usr/bin:/bin"),
@@ -341,8 +348,8 @@ fn a_client_with_a_bare_path_finds_the_program() {
     assert!(homeless.err.contains("error[rewritten-manifest]"), "{homeless:?}");
 }
 
-/// A copy of the program. Another process writes it: a file that this one has open for writing may
-/// be inherited by the children of other tests, and cannot be run meanwhile.
+/// Copies the program. Another process writes the copy: a file that this one has open for writing
+/// may be inherited by children of other tests, and cannot be run meanwhile (ETXTBSY).
 pub(crate) fn copy_of_program(copy: &Path) {
     fs::create_dir_all(copy.parent().unwrap()).unwrap();
     must(finish(Command::new("cp").arg(BAKSTOP).arg(copy)));
@@ -384,7 +391,7 @@ fn a_missing_program_blocks_and_the_switch_still_works() {
 }
 
 #[test]
-fn paths_may_hold_anything() {
+fn paths_with_special_characters_work() {
     for name in [
         &b"two words"[..],
         b"it's \"quoted\"",
@@ -417,7 +424,7 @@ fn paths_may_hold_anything() {
 }
 
 #[test]
-fn a_link_that_the_person_called_is_what_the_hooks_call() {
+fn the_hooks_call_the_link_that_was_used_to_install() {
     let sandbox = Sandbox::workspace();
     let hook = || fs::read_to_string(sandbox.top.join(".git/hooks/pre-commit")).unwrap();
     program_at_home(&sandbox);
@@ -464,7 +471,7 @@ fn linked_worktrees_share_the_hooks_and_submodules_have_their_own() {
 }
 
 #[test]
-fn shared_hook_files_name_no_machine_and_are_to_be_committed() {
+fn shared_hook_files_have_no_local_paths_and_should_be_committed() {
     let sandbox = Sandbox::workspace();
     script(&sandbox, ".githooks/pre-commit", "#!/bin/sh\nexit 0\n");
     sandbox.git(&["config", "core.hooksPath", ".githooks"]);
@@ -491,7 +498,7 @@ fn shared_hook_files_name_no_machine_and_are_to_be_committed() {
     sandbox.git(&["add", "-A"]);
     assert_eq!(sandbox.git(&["diff", "--cached", "--stat", "HEAD~1", "--", ".githooks"]), "");
 
-    // Generated hooks, which git ignores, belong to this clone alone.
+    // Generated hooks are ignored by git and belong to this clone only.
     sandbox.write(".gitignore", ".githooks/\n");
     sandbox.git(&["rm", "-rq", "--cached", ".githooks"]);
     assert!(!must(sandbox.bakstop(&["install"])).out.contains("commit them"));
@@ -508,9 +515,9 @@ fn husky_gets_a_block_in_its_tracked_file() {
     ] {
         let sandbox = with_husky(Some(hook));
         sandbox.write(".husky/_/husky.sh", "");
-        let (before, stubs) = (state(&sandbox), picture(&sandbox.top.join(".husky/_")));
-        installed(&sandbox);
-        assert_eq!(picture(&sandbox.top.join(".husky/_")), stubs, "never there");
+        let (before, stubs) = (state(&sandbox), snapshot(&sandbox.top.join(".husky/_")));
+        install(&sandbox);
+        assert_eq!(snapshot(&sandbox.top.join(".husky/_")), stubs, "never there");
         assert!(!sandbox.top.join(".git/hooks/pre-commit").exists());
         must(sandbox.bakstop(&["status"]));
         assert_eq!(must(sandbox.bakstop(&["install"])).out, "bakstop: already installed\n");
@@ -526,7 +533,7 @@ fn husky_gets_a_block_in_its_tracked_file() {
 #[test]
 fn husky_a_failing_rest_ends_the_commit_and_a_staging_rest_is_judged() {
     let sandbox = with_husky(Some("echo one >&2\nfalse\necho two >&2\n"));
-    installed(&sandbox);
+    install(&sandbox);
     sandbox.write("web/index.js", "x\n");
     sandbox.git(&["add", "-A"]);
     let ran = commit(&sandbox);
@@ -536,7 +543,7 @@ fn husky_a_failing_rest_ends_the_commit_and_a_staging_rest_is_judged() {
         "[ $# = 0 ]\ncp bad.json web/package.json\ngit add web/package.json\nexit 0\n",
     ));
     sandbox.write("bad.json", format!("{{\"dependencies\": {{\"a\": \"{}\"}}}}", rewritten_spec()));
-    installed(&sandbox);
+    install(&sandbox);
     sandbox.write("web/index.js", "x\n");
     sandbox.git(&["add", "web/index.js"]);
     let ran = commit(&sandbox);
@@ -547,7 +554,7 @@ fn husky_a_failing_rest_ends_the_commit_and_a_staging_rest_is_judged() {
 fn husky_merges_subdirectories_bare_paths_and_missing_programs() {
     let sandbox = with_husky(None);
     let before = state(&sandbox);
-    installed(&sandbox);
+    install(&sandbox);
     sandbox.git(&["add", "-A"]);
     must(commit(&sandbox));
     assert_guarded(&sandbox);
@@ -596,17 +603,17 @@ fn husky_keeps_every_byte_outside_the_block() {
         fs::write(&hook, text).unwrap();
         fs::set_permissions(&hook, fs::Permissions::from_mode(mode)).unwrap();
         let before = state(&sandbox);
-        installed(&sandbox);
+        install(&sandbox);
         assert_eq!(hook.metadata().unwrap().mode() & 0o777, mode);
         must(sandbox.bakstop(&["uninstall"]));
         assert_eq!(state(&sandbox), before, "{text:?}");
     }
-    // A link is followed: the block goes into the file behind it, and the link stays.
+    // A link is followed: the block is written to its target, and the link stays.
     let sandbox = with_husky(None);
     sandbox.write("tools/pre-commit", "true\n");
     symlink("../tools/pre-commit", sandbox.top.join(".husky/pre-commit")).unwrap();
     let before = state(&sandbox);
-    installed(&sandbox);
+    install(&sandbox);
     assert!(sandbox.top.join(".husky/pre-commit").is_symlink());
     assert_guarded(&sandbox);
     must(sandbox.bakstop(&["uninstall"]));
@@ -615,9 +622,9 @@ fn husky_keeps_every_byte_outside_the_block() {
 }
 
 #[test]
-fn husky_whatever_disarms_it_is_told() {
+fn husky_everything_that_disables_it_is_reported() {
     let sandbox = with_husky(Some("true\n"));
-    installed(&sandbox);
+    install(&sandbox);
     let status =
         |name: &str, value: &str| finish(sandbox.command(BAKSTOP).arg("status").env(name, value));
     assert_eq!(status("UNRELATED", "0").code, Some(0));
@@ -634,18 +641,18 @@ fn husky_whatever_disarms_it_is_told() {
     assert!(ran.code == Some(1) && ran.out.contains("init.sh sets HUSKY=0"), "{ran:?}");
     fs::remove_file(&start).unwrap();
 
-    // Lines above the block can end the hook; installing moves the block up.
+    // Lines above the block can end the hook, so installing moves the block up.
     let hook = fs::read_to_string(sandbox.top.join(".husky/pre-commit")).unwrap();
     sandbox.write(".husky/pre-commit", format!("exit 0\n{hook}"));
     assert!(sandbox.bakstop(&["status"]).out.contains("come before the block"));
-    installed(&sandbox);
+    install(&sandbox);
     must(sandbox.bakstop(&["status"]));
     assert_guarded(&sandbox);
-    // The block, checked out with CRLF.
+    // The block with CRLF line endings.
     sandbox.write(".husky/pre-commit", hook.replace('\n', "\r\n"));
     let ran = sandbox.bakstop(&["status"]);
     assert!(ran.code == Some(1) && ran.out.contains("end in CRLF"), "{ran:?}");
-    // An edited block, and pieces of one.
+    // An edited block, and parts of one.
     for broken in [hook.replace("exit 2", "exit 0"), hook.replace("# <<< bakstop\n", "")] {
         sandbox.write(".husky/pre-commit", &broken);
         for verb in ["status", "install", "uninstall"] {
@@ -656,7 +663,7 @@ fn husky_whatever_disarms_it_is_told() {
 }
 
 #[test]
-fn husky_that_is_not_prepared_is_served_and_told() {
+fn husky_that_is_not_prepared_is_supported_and_reported() {
     let sandbox = with_husky(Some("true\n"));
     sandbox.git(&["config", "--unset", "core.hooksPath"]);
     let ran = sandbox.bakstop(&["install"]);
@@ -680,7 +687,7 @@ fn husky_that_is_not_prepared_is_served_and_told() {
     let ran = finish(sandbox.command(BAKSTOP).arg("status").current_dir(&linked));
     assert!(ran.code == Some(1) && ran.out.contains("missing in this work tree"), "{ran:?}");
 
-    // Hook files instead, on demand; and husky owns core.hooksPath once it is set.
+    // With --native, hook files are written; once core.hooksPath is set, it belongs to husky.
     let ran = sandbox.bakstop(&["install", "--native"]);
     assert!(ran.code == Some(2) && ran.err.contains("which husky owns"), "{ran:?}");
     must(sandbox.bakstop(&["uninstall"]));
@@ -695,8 +702,14 @@ fn husky_8_runs_the_tracked_file_itself() {
     let husky_8 = |hook: Option<&str>| {
         let sandbox = Sandbox::workspace();
         sandbox.git(&["config", "core.hooksPath", ".husky"]);
-        let again = "if [ -z \"$husky_skip_init\" ]; then\n[ \"$HUSKY\" = 0 ] && exit 0\nhusky_skip_init=1\n\
-             export husky_skip_init\nsh -e \"$0\" \"$@\"\nexit $?\nfi\n";
+        let again = r#"if [ -z "$husky_skip_init" ]; then
+[ "$HUSKY" = 0 ] && exit 0
+husky_skip_init=1
+export husky_skip_init
+sh -e "$0" "$@"
+exit $?
+fi
+"#;
         sandbox.write(".husky/_/husky.sh", again);
         sandbox.write(".husky/_/.gitignore", "*");
         if let Some(text) = hook {
@@ -710,7 +723,7 @@ fn husky_8_runs_the_tracked_file_itself() {
     for hook in [None, Some(script_of_husky), Some("#!/bin/sh\nexit 0\n")] {
         let sandbox = husky_8(hook);
         let before = state(&sandbox);
-        installed(&sandbox);
+        install(&sandbox);
         must(sandbox.bakstop(&["status"]));
         stage_bad(&sandbox);
         let ran = commit(&sandbox);
@@ -731,18 +744,18 @@ fn husky_8_runs_the_tracked_file_itself() {
     );
 }
 
-pub(crate) fn assert_refused(sandbox: &Sandbox, arguments: &[&str], said: &[&str]) {
+pub(crate) fn assert_refused(sandbox: &Sandbox, arguments: &[&str], lines: &[&str]) {
     let before = state(sandbox);
     let ran = sandbox.bakstop(arguments);
     assert_eq!(ran.code, Some(2), "{ran:?}");
-    for part in said {
+    for part in lines {
         assert!(ran.err.contains(part), "{part}: {ran:?}");
     }
     assert_eq!(state(sandbox), before, "a refusal changes nothing");
 }
 
 #[test]
-fn what_another_program_manages_is_refused_with_the_lines_to_add() {
+fn hooks_of_other_managers_are_refused_with_the_lines_to_add() {
     let lefthook = [
         "lefthook manages the hooks",
         "nothing was changed",
@@ -771,9 +784,10 @@ fn what_another_program_manages_is_refused_with_the_lines_to_add() {
             && ran.out.contains("\npre-push          not in force: bakstop is not named"),
         "{ran:?}"
     );
-    // What is there already is not printed again.
+    // Existing lines are not printed again.
     let error = sandbox.bakstop(&["install"]).err;
-    let line = "at its end:\n\npre-push:\n  jobs:\n    - name: bakstop\n      run: \"bakstop hook pre-push # {files}\"\n";
+    let line = "at its end:\n\npre-push:\n  jobs:\n    - name: bakstop\n      run: \"bakstop hook \
+                pre-push # {files}\"\n";
     assert!(error.contains(line) && !error.contains("hook pre-commit"), "{error}");
     sandbox
         .write(".lefthook.yaml", job("pre-commit") + &job("pre-merge-commit") + &job("pre-push"));
@@ -782,7 +796,7 @@ fn what_another_program_manages_is_refused_with_the_lines_to_add() {
     must(sandbox.bakstop(&["status"]));
     assert_guarded(&sandbox);
 
-    for (hook, said) in [
+    for (hook, lines) in [
         ("call_lefthook run \"pre-commit\" \"$@\"\n", &lefthook[..]),
         (
             "# File generated by pre-commit: https://pre-commit.com\n",
@@ -800,7 +814,8 @@ fn what_another_program_manages_is_refused_with_the_lines_to_add() {
             "if [ \"$SKIP_SIMPLE_GIT_HOOKS\" = \"1\" ]; then exit; fi\n",
             &[
                 "simple-git-hooks manages",
-                "package.json by hand, and add this:\n\n  \"simple-git-hooks\": {\n    \"pre-commit\": \"bakstop",
+                "package.json by hand, and add this:\n\
+                 \n  \"simple-git-hooks\": {\n    \"pre-commit\": \"bakstop",
             ],
         ),
         ("# husky\n. \"$(dirname \"$0\")/husky.sh\"\n", &["husky 4 manages", "\"hooks\": {"]),
@@ -811,7 +826,7 @@ fn what_another_program_manages_is_refused_with_the_lines_to_add() {
     ] {
         let sandbox = Sandbox::workspace();
         script(&sandbox, ".git/hooks/pre-commit", &format!("#!/bin/sh\n{hook}"));
-        assert_refused(&sandbox, &["install"], said);
+        assert_refused(&sandbox, &["install"], lines);
     }
     let sandbox = Sandbox::workspace();
     sandbox.write("package.json", "{ \"simple-git-hooks\": { \"pre-commit\": \"npm test\" } }\n");
@@ -824,7 +839,7 @@ fn what_another_program_manages_is_refused_with_the_lines_to_add() {
         ],
     );
 
-    // The list that is there stays one list, whatever its indentation.
+    // The existing list stays one list, with any indentation.
     let sandbox = Sandbox::workspace();
     script(
         &sandbox,
@@ -836,12 +851,13 @@ fn what_another_program_manages_is_refused_with_the_lines_to_add() {
         "repos:\n-   repo: https://example.com/x\n    rev: v1\n    hooks: []\n",
     );
     let error = sandbox.bakstop(&["install"]).err;
-    let place = "add this to .pre-commit-config.yaml by hand, as the last entry under `repos:`:\n\n- repo: local\n";
+    let place = "add this to .pre-commit-config.yaml by hand, as the last entry under `repos:`:\n\n\
+                 - repo: local\n";
     assert!(error.contains(place) && !error.contains("\nrepos:"), "{error}");
 }
 
 #[test]
-fn hooks_of_a_whole_user_are_refused_with_the_lines_to_add() {
+fn user_wide_hooks_are_refused_with_the_lines_to_add() {
     let sandbox = Sandbox::workspace();
     let shared = sandbox.outside().join("shared hooks");
     sandbox.git(&["config", "--global", "core.hooksPath", shared.to_str().unwrap()]);
@@ -854,17 +870,18 @@ fn hooks_of_a_whole_user_are_refused_with_the_lines_to_add() {
     for flag in ["--native", "--husky"] {
         assert_refused(&sandbox, &["install", flag], &lines);
         let why = format!(
-            "{flag} does not help here, because git looks nowhere else for hooks; add a line by hand"
+            "{flag} does not help here, because git looks nowhere else for hooks; \
+             add a line by hand"
         );
         assert_refused(&sandbox, &["install", flag], &[&why]);
     }
     assert_eq!(sandbox.bakstop(&["status"]).code, Some(1));
     assert!(!shared.exists());
-    // The second way that is printed works.
+    // The second printed way works.
     let error = sandbox.bakstop(&["install"]).err;
     let line = error.lines().find(|line| line.contains("git config core.hooksPath")).unwrap();
     must(finish(sandbox.command("sh").args(["-c", line])));
-    installed(&sandbox);
+    install(&sandbox);
     assert_guarded(&sandbox);
 
     let sandbox = Sandbox::workspace();
@@ -883,13 +900,13 @@ fn hooks_of_a_whole_user_are_refused_with_the_lines_to_add() {
 }
 
 #[test]
-fn hooks_that_are_switched_off_are_switched_on_without_a_path() {
+fn disabled_hooks_are_enabled_without_a_path() {
     let sandbox = Sandbox::workspace();
-    for (value, said) in
+    for (value, reason) in
         [("", "core.hooksPath is empty"), ("/dev/null", "core.hooksPath is /dev/null")]
     {
         sandbox.git(&["config", "core.hooksPath", value]);
-        let cause = format!("hooks are switched off: {said} (file:.git/config)");
+        let cause = format!("hooks are switched off: {reason} (file:.git/config)");
         assert_refused(
             &sandbox,
             &["install"],
@@ -907,28 +924,28 @@ fn hooks_that_are_switched_off_are_switched_on_without_a_path() {
         );
     }
     sandbox.git(&["config", "--unset", "core.hooksPath"]);
-    installed(&sandbox);
+    install(&sandbox);
     sandbox.git(&["config", "extensions.worktreeConfig", "true"]);
     sandbox.git(&["config", "--worktree", "core.hooksPath", "/dev/null"]);
     assert_refused(&sandbox, &["install"], &["  git config --worktree --unset core.hooksPath\n"]);
     sandbox.git(&["config", "--worktree", "--unset", "core.hooksPath"]);
-    // A whole user's setting cannot be unset for one repository.
+    // A user-wide setting cannot be unset for one repository.
     sandbox.git(&["config", "--global", "core.hooksPath", "/dev/null"]);
     assert_refused(&sandbox, &["install"], &["  git config core.hooksPath /"]);
 }
 
 #[test]
-fn a_kept_hook_that_git_ignored_is_not_said_to_run() {
+fn a_kept_hook_that_is_not_executable_is_not_reported_as_running() {
     let sandbox = Sandbox::workspace();
     let hooks = sandbox.top.join(".git/hooks");
     write(&hooks, "#!/bin/sh\nexit 1\n", 0o644);
     symlink("../nowhere", hooks.join("pre-merge-commit")).unwrap();
     let ran = must(sandbox.bakstop(&["install"]));
-    let said = |name: &str, why: &str| {
+    let line = |name: &str, why: &str| {
         format!("{name}.before-bakstop; it is {why}, so it did not run and does not\n")
     };
-    assert!(ran.out.contains(&said("pre-commit", "not executable")), "{ran:?}");
-    assert!(ran.out.contains(&said("pre-merge-commit", "a link that leads to no file")), "{ran:?}");
+    assert!(ran.out.contains(&line("pre-commit", "not executable")), "{ran:?}");
+    assert!(ran.out.contains(&line("pre-merge-commit", "a link that leads to no file")), "{ran:?}");
     let ran = must(sandbox.bakstop(&["status"]));
     assert!(
         ran.out.contains(
@@ -939,7 +956,7 @@ fn a_kept_hook_that_git_ignored_is_not_said_to_run() {
     assert!(!ran.out.contains("runs first"), "{ran:?}");
     assert_guarded(&sandbox);
 
-    // A link that git follows runs, and so does the kept one; but not from a hook that git ignores.
+    // A hook behind a link runs, and so does the kept one, but not if git ignores our hook.
     let sandbox = Sandbox::workspace();
     script(&sandbox, "tools/hook", "#!/bin/sh\nexit 0\n");
     symlink("../../tools/hook", sandbox.top.join(".git/hooks/pre-commit")).unwrap();
@@ -957,7 +974,7 @@ fn a_kept_hook_that_git_ignored_is_not_said_to_run() {
 }
 
 #[test]
-fn status_tells_what_skipping_does() {
+fn status_reports_skipped_checks() {
     let sandbox = Sandbox::workspace();
     let status =
         |value: &str| finish(sandbox.command(BAKSTOP).arg("status").env("BAKSTOP_SKIP", value));
@@ -966,8 +983,8 @@ fn status_tells_what_skipping_does() {
         ran.out.contains("\nhelp: bakstop install\n") && !ran.out.contains("blocked"),
         "{ran:?}"
     );
-    installed(&sandbox);
-    for (value, told, summary) in [
+    install(&sandbox);
+    for (value, reason, summary) in [
         (
             "stray-backup",
             "not checked: stray-backup (BAKSTOP_SKIP)\n",
@@ -982,7 +999,7 @@ fn status_tells_what_skipping_does() {
         let ran = status(value);
         assert_eq!(ran.code, Some(1), "{ran:?}");
         assert!(
-            ran.out.contains(told) && ran.out.ends_with(&format!("bakstop: {summary}\n")),
+            ran.out.contains(reason) && ran.out.ends_with(&format!("bakstop: {summary}\n")),
             "{ran:?}"
         );
     }
@@ -997,7 +1014,7 @@ fn status_tells_what_skipping_does() {
 }
 
 #[test]
-fn husky_on_demand_is_found_again() {
+fn husky_installed_by_flag_is_found_again() {
     let sandbox = Sandbox::workspace();
     program_at_home(&sandbox);
     assert_refused(&sandbox, &["install", "--husky"], &["there is no .husky directory"]);
@@ -1005,7 +1022,7 @@ fn husky_on_demand_is_found_again() {
     let before = state(&sandbox);
     assert!(sandbox.bakstop(&["status"]).out.contains("git runs the hooks in .git/hooks"));
     assert_eq!(sandbox.bakstop(&["install", "--husky"]).code, Some(1));
-    // The block says that husky is used; that nothing runs it yet is said as well.
+    // The block shows that husky is used, and status reports that nothing runs it yet.
     let ran = sandbox.bakstop(&["status"]);
     assert!(
         ran.code == Some(1) && ran.out.starts_with("husky runs the hooks in .husky\n"),
@@ -1022,7 +1039,7 @@ fn husky_on_demand_is_found_again() {
     must(sandbox.bakstop(&["status"]));
     assert_guarded(&sandbox);
     sandbox.git(&["config", "--unset", "core.hooksPath"]);
-    // Without husky, hook files serve this clone.
+    // Without husky, hook files are used in this clone.
     must(sandbox.bakstop(&["install", "--native"]));
     assert!(
         must(sandbox.bakstop(&["status"])).out.starts_with("git runs the hooks in .git/hooks\n")
@@ -1041,15 +1058,16 @@ fn husky_on_demand_is_found_again() {
 }
 
 #[test]
-fn a_manager_that_comes_later_and_chains_us_leaves_us_in_force() {
+fn a_manager_that_is_installed_later_and_runs_our_hook_keeps_the_guard() {
     let sandbox = Sandbox::workspace();
     script(&sandbox, ".git/hooks/pre-commit", "#!/bin/sh\nexit 0\n");
     let first = state(&sandbox);
-    installed(&sandbox);
-    // As pre-commit and prek do it.
+    install(&sandbox);
+    // Like pre-commit and prek.
     let hooks = sandbox.top.join(".git/hooks");
     fs::rename(hooks.join("pre-commit"), hooks.join("pre-commit.legacy")).unwrap();
-    let theirs = "#!/bin/sh\n# File generated by pre-commit: https://pre-commit.com\nexec \"${0%/*}/pre-commit.legacy\"\n";
+    let theirs = "#!/bin/sh\n# File generated by pre-commit: https://pre-commit.com\n\
+                  exec \"${0%/*}/pre-commit.legacy\"\n";
     script(&sandbox, ".git/hooks/pre-commit", theirs);
     let ran = must(sandbox.bakstop(&["status"]));
     assert!(
@@ -1069,7 +1087,7 @@ fn a_manager_that_comes_later_and_chains_us_leaves_us_in_force() {
 }
 
 #[test]
-fn where_nothing_is_committed_nothing_is_installed() {
+fn nothing_is_installed_without_a_work_tree() {
     let sandbox = Sandbox::empty();
     sandbox.git(&["init", "-q", "--bare"]);
     let ran = sandbox.bakstop(&["install"]);
@@ -1093,7 +1111,7 @@ fn where_nothing_is_committed_nothing_is_installed() {
 }
 
 #[test]
-fn what_cannot_be_read_or_written_is_not_guessed() {
+fn invalid_hook_paths_are_errors() {
     let sandbox = Sandbox::workspace();
     fs::create_dir(sandbox.top.join(".git/hooks/pre-commit")).unwrap();
     assert_refused(&sandbox, &["install"], &["is not a file"]);
@@ -1107,7 +1125,7 @@ fn what_cannot_be_read_or_written_is_not_guessed() {
 #[test]
 fn the_shims_run_under_every_common_shell() {
     let sandbox = with_husky(Some("test $# = 0\nexit 0\n"));
-    installed(&sandbox);
+    install(&sandbox);
     sandbox.git(&["config", "--unset", "core.hooksPath"]);
     script(&sandbox, ".git/hooks/pre-commit", "#!/bin/sh\nexit 0\n");
     must(sandbox.bakstop(&["install", "--native"]));
@@ -1153,7 +1171,7 @@ fn the_shims_run_under_every_common_shell() {
 }
 
 #[test]
-fn many_installations_at_once_lose_nothing() {
+fn concurrent_installations_lose_nothing() {
     for _ in 0..5 {
         let sandbox = Sandbox::workspace();
         script(&sandbox, ".git/hooks/pre-commit", "#!/bin/sh\necho mine\n");
@@ -1174,11 +1192,11 @@ fn many_installations_at_once_lose_nothing() {
 }
 
 #[test]
-fn a_directory_that_leads_elsewhere_does_not_stop_an_uninstall() {
+fn a_husky_directory_that_is_a_link_does_not_stop_uninstall() {
     let sandbox = Sandbox::workspace();
     let elsewhere = sandbox.outside().join("elsewhere");
     fs::create_dir(&elsewhere).unwrap();
-    installed(&sandbox);
+    install(&sandbox);
     symlink(&elsewhere, sandbox.top.join(".husky")).unwrap();
     let ran = must(sandbox.bakstop(&["uninstall"]));
     assert!(ran.out.ends_with("bakstop: uninstalled\n"), "{ran:?}");

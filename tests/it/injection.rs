@@ -1,5 +1,5 @@
-//! Injection: what a repository, an argument or the environment holds acts on no terminal, no log
-//! of CI, no git and no shell. `shown` is about what is printed, `started` about what is run.
+//! Injection: text from a repository, an argument or the environment must not control a terminal, a
+//! CI log, git or a shell. `shown` tests the output, `started` the processes that are started.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStringExt;
@@ -10,8 +10,8 @@ use crate::support::{BAKSTOP, Sandbox, formats};
 mod shown;
 mod started;
 
-/// What nothing may print as it is. None of them holds a slash, so each can be a part of a path,
-/// and none a NUL.
+/// Text that must never be printed unescaped. None has a slash or a NUL, so each can be part of a
+/// path.
 pub(crate) const HOSTILE: [&[u8]; 26] = [
     b"\x1b[2J\x1b[35mx",
     b"\x1b]8;;file:x\x07link\x1b]8;;\x07",
@@ -41,7 +41,7 @@ pub(crate) const HOSTILE: [&[u8]; 26] = [
     b"]]><x y=\"&#27;\">&amp;{{x}}${x}",
 ];
 
-/// The sequences of our own colours, and those of the library that reads the arguments.
+/// The escape sequences of our own colours and those of clap.
 const COLOURS: [&str; 9] = [
     "\u{1b}[0m",
     "\u{1b}[1m",
@@ -54,20 +54,27 @@ const COLOURS: [&str; 9] = [
     "\u{1b}[33;1m",
 ];
 
-/// Whether a character moves the cursor, changes the order of others, or is not seen. Told apart
-/// from the program's own list: these are the classes of the Unicode Character Database that have
-/// no mark of their own.
+/// Whether a character moves the cursor, reorders others or is invisible. The list is independent
+/// of that of the program: the classes of the Unicode Character Database without a visible mark.
 fn is_harmful(character: char) -> bool {
     let invisible = [
         '\u{ad}', '\u{34f}', '\u{61c}', '\u{115f}', '\u{1160}', '\u{3164}', '\u{feff}', '\u{ffa0}',
     ];
+    let invisible_ranges = [
+        '\u{17b4}'..='\u{17b5}',
+        '\u{180b}'..='\u{180f}',
+        '\u{200b}'..='\u{200f}',
+        '\u{2028}'..='\u{202e}',
+        '\u{2060}'..='\u{206f}',
+        '\u{fff0}'..='\u{fffb}',
+        '\u{e0000}'..='\u{e0fff}',
+    ];
     character.is_control() && !matches!(character, '\n' | '\t')
         || invisible.contains(&character)
-        || matches!(character, '\u{17b4}'..='\u{17b5}' | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}'
-            | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{fff0}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}')
+        || invisible_ranges.iter().any(|range| range.contains(&character))
 }
 
-/// Nothing of what was printed acts on a terminal or on a runner of CI.
+/// Asserts that the output has no effect on a terminal or a CI runner.
 #[track_caller]
 pub(crate) fn assert_harmless(bytes: &[u8], format: &str, at: &dyn std::fmt::Debug) {
     let text = std::str::from_utf8(bytes)
@@ -77,9 +84,9 @@ pub(crate) fn assert_harmless(bytes: &[u8], format: &str, at: &dyn std::fmt::Deb
         let line = text.lines().find(|line| line.contains(harmful));
         panic!("{at:?}: {harmful:?} in {line:?}");
     }
-    // What the runners of GitHub and Azure obey: the one at the start of a line, however far it is
-    // indented, the other anywhere. Ours begin so, and are fenced off behind `::stop-commands::`
-    // until the last line.
+    // Commands of the runners of GitHub and Azure: `::` at the start of a line, even if indented,
+    // and `##` anywhere. Our own lines start with `::`, and the text between them is protected by
+    // `::stop-commands::` up to the last line.
     let ours = ["::error file=", "::warning file=", "::stop-commands::bakstop-", "::bakstop-"];
     let mut stopped = false;
     for line in text.lines() {
@@ -87,7 +94,7 @@ pub(crate) fn assert_harmless(bytes: &[u8], format: &str, at: &dyn std::fmt::Deb
         stopped |= is_ours && line.starts_with("::stop-commands::");
         let is_command = line.trim_start().starts_with("::") && !(stopped && format == "github");
         assert!(is_ours || !is_command, "{at:?}: {line:?}");
-        // It is one command, whatever else is in its line.
+        // Only one command in a line.
         let folded = line.to_ascii_lowercase();
         assert!(
             is_ours || !folded.contains("##[") && !folded.contains("##vso["),
@@ -106,7 +113,7 @@ pub(crate) fn assert_harmless(bytes: &[u8], format: &str, at: &dyn std::fmt::Deb
         "junit" => {
             roxmltree::Document::parse(&text).unwrap_or_else(|error| panic!("{at:?}: {error}"));
         }
-        // A new format says here how it is read.
+        // A new format must be added here.
         _ => panic!("{at:?}: nothing is known of the format {format}"),
     }
 }
@@ -116,12 +123,12 @@ pub(crate) fn os(bytes: &[u8]) -> OsString {
     OsString::from_vec(bytes.to_vec())
 }
 
-/// A hostile text between two words.
+/// Hostile text between two others.
 pub(crate) fn between(start: &str, hostile: &[u8], end: &str) -> Vec<u8> {
     [start.as_bytes(), hostile, end.as_bytes()].concat()
 }
 
-/// Runs the program and looks at both of its streams.
+/// Runs the program and checks both of its streams.
 #[track_caller]
 pub(crate) fn harmless(
     sandbox: &Sandbox,
@@ -137,7 +144,8 @@ pub(crate) fn harmless(
         let at = arguments.iter().position(|argument| *argument == name)?;
         arguments.get(at + 1)?.to_str()
     };
-    // In a file, it is looked at there. An unknown format is refused, in words for a person.
+    // A report in a file is checked by the caller. An unknown format is refused with text for
+    // people.
     let named = after("--format").filter(|named| {
         after("--output").is_none() && formats().iter().any(|known| known == named)
     });
@@ -147,11 +155,11 @@ pub(crate) fn harmless(
     output
 }
 
-/// A repository that keeps what is hostile in every file that is read: in its history, in its index
-/// and on disk.
+/// A repository with hostile text in every file that is read: in its history, in its index and on
+/// disk.
 pub(crate) fn hostile() -> Sandbox {
     let sandbox = Sandbox::workspace();
-    // No name holds a NUL, and a content may.
+    // A name cannot have a NUL, but file content can.
     for path in [
         "nul/package.json",
         "nul/.npmrc",
@@ -170,7 +178,7 @@ pub(crate) fn hostile() -> Sandbox {
     for (number, text) in HOSTILE.iter().enumerate() {
         plant(&sandbox, number, text);
         sandbox.git(&["add", "-A", "-f"]);
-        // A subject, and an author.
+        // In the subject and the author.
         let message = sandbox.outside().join("message");
         std::fs::write(&message, between("S", text, "\n")).unwrap();
         let mut command = sandbox.command("git");
@@ -180,7 +188,7 @@ pub(crate) fn hostile() -> Sandbox {
         // Git refuses many of these names.
         let name = os(&between("refs/heads/b", text, ""));
         let _ = sandbox.command("git").arg("update-ref").arg(name).arg("HEAD").output().unwrap();
-        // A remote, as a hand may write it into the file.
+        // A remote, as if edited into the file by hand.
         let url = os(&between("https://example.org/", text, ""));
         let key = os(&between("remote.r", text, ".url"));
         let _ = sandbox.command("git").arg("config").arg(key).arg(url).output().unwrap();
@@ -190,7 +198,7 @@ pub(crate) fn hostile() -> Sandbox {
     sandbox
 }
 
-/// Files of every kind that hold a text, and are named after it.
+/// Files of every kind with this text in their content and their name.
 fn plant(sandbox: &Sandbox, number: usize, text: &[u8]) {
     let debris = ".docker-deps";
     let lossy = String::from_utf8_lossy(text);
@@ -198,7 +206,7 @@ fn plant(sandbox: &Sandbox, number: usize, text: &[u8]) {
     let path = |start: &str, end: &str| os(&between(start, text, end));
     sandbox.write(path("", ".bak"), "");
     sandbox.write(path("d", &format!("/{debris}/x.tgz")), "");
-    // As it must be written, and as it must not.
+    // Escaped as JSON, and raw.
     let manifest = format!(
         "{{\"packageManager\": {}, \"dependencies\": {{{}: {}}}}}",
         json(&format!("pnpm@1.2.3{lossy}")),
@@ -238,7 +246,8 @@ fn plant(sandbox: &Sandbox, number: usize, text: &[u8]) {
     sandbox
         .write(path("", "/Dockerfile"), [image.concat(), between("", text, "\nARG X=")].concat());
     let step = format!(
-        "on: push\njobs:\n  a:\n    steps:\n      - uses: pnpm/action-setup@v4\n        with:\n          version: {}\n",
+        "on: push\njobs:\n  a:\n    steps:\n      - uses: pnpm/action-setup@v4\n        \
+         with:\n          version: {}\n",
         json(&lossy)
     );
     sandbox.write(

@@ -1,6 +1,6 @@
 //! FIFOs, sockets, devices, directories, links and unreadable files under every name that a verb
-//! reads or writes: nothing waits, nothing grows without end, and what cannot be read does not pass
-//! in silence.
+//! reads or writes. No verb may wait or use memory without limit, and unreadable files must be
+//! reported.
 //!
 //! With `--nocapture`, each case prints its exit code and its time.
 
@@ -12,19 +12,18 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::hooks::{installed, must, picture, prepare_husky, program_at_home, script, with_husky};
+use crate::hooks::{install, must, prepare_husky, program_at_home, script, snapshot, with_husky};
 use crate::support::{BAKSTOP, Ran, Sandbox, finish};
 
-/// Ends the command after 20 seconds with exit code 124, or where it needs more than 4 GiB of
-/// memory.
+/// Ends the command after 20 seconds with exit code 124, and limits it to 4 GiB of memory.
 const BOUNDED: &str = "ulimit -v 4194304; exec timeout -k 1 20 \"$@\"";
 
-/// Runs the program within bounds.
+/// Runs the program within these limits.
 fn bounded(sandbox: &Sandbox, name: &str, arguments: &[&str]) -> Ran {
     bounded_in(sandbox, name, "exec \"$@\"", arguments)
 }
 
-/// The same in an environment: a line of shell that ends in the command.
+/// The same in an environment, a line of shell that ends in the command.
 fn bounded_in(sandbox: &Sandbox, name: &str, line: &str, arguments: &[&str]) -> Ran {
     let start = Instant::now();
     let mut command = sandbox.command("sh");
@@ -37,7 +36,7 @@ fn bounded_in(sandbox: &Sandbox, name: &str, line: &str, arguments: &[&str]) -> 
     ran
 }
 
-/// What is put at a path.
+/// A kind of file to create at a path.
 #[derive(Debug, Clone, Copy)]
 enum Kind {
     Fifo,
@@ -48,13 +47,13 @@ enum Kind {
 
 const ZERO: Kind = Kind::LinkTo("/dev/zero");
 
-/// Puts it in the place of anything that is there.
+/// Creates such a file, and replaces an existing one.
 fn put(path: &Path, kind: Kind) {
     fs::create_dir_all(path.parent().unwrap()).unwrap();
     let _ = fs::remove_file(path);
     match kind {
         Kind::Fifo => assert!(Command::new("mkfifo").arg(path).status().unwrap().success()),
-        // A path may be too long for a socket, but not a name.
+        // A path may be too long for a socket, but a name is not.
         Kind::Socket => {
             let short = tempfile::tempdir().unwrap();
             drop(UnixListener::bind(short.path().join("s")).unwrap());
@@ -72,9 +71,9 @@ fn put(path: &Path, kind: Kind) {
     }
 }
 
-/// Runs verbs in a fresh copy of a scene, in which something is put at a path. Each comes with its
-/// exit code, and with words of what it prints.
-fn each(scene: fn() -> Sandbox, path: &str, kind: Kind, verbs: &[(&[&str], i32, &str)]) {
+/// Runs verbs in a new repository with such a file at a path. Each verb has its exit code and a
+/// part of its output.
+fn check_verbs(scene: fn() -> Sandbox, path: &str, kind: Kind, verbs: &[(&[&str], i32, &str)]) {
     for (arguments, code, words) in verbs {
         let sandbox = scene();
         put(&sandbox.top.join(path), kind);
@@ -99,15 +98,14 @@ fn each(scene: fn() -> Sandbox, path: &str, kind: Kind, verbs: &[(&[&str], i32, 
 
 fn hooked() -> Sandbox {
     let sandbox = Sandbox::workspace();
-    installed(&sandbox);
+    install(&sandbox);
     sandbox
 }
 
 fn pinned() -> Sandbox {
     let sandbox = Sandbox::workspace();
     sandbox.write("Dockerfile", "RUN npm i -g pnpm@10.6.5\n");
-    sandbox.git(&["add", "-A"]);
-    sandbox.git(&["commit", "-q", "-m", "Pin"]);
+    sandbox.commit_all("Pin");
     sandbox
 }
 
@@ -116,7 +114,7 @@ const SOCKET: &str = "it is a socket, not a regular file";
 const DEVICE: &str = "it is a device, not a regular file";
 
 #[test]
-fn a_manifest_that_is_a_fifo_meets_every_verb() {
+fn every_verb_with_a_manifest_that_is_a_fifo() {
     let verbs: [(&[&str], i32, &str); 20] = [
         (&["check"], 0, ""),
         (&["check", "--worktree"], 2, FIFO),
@@ -139,35 +137,35 @@ fn a_manifest_that_is_a_fifo_meets_every_verb() {
         (&["explain", "rewritten-manifest"], 0, ""),
         (&["rules"], 0, ""),
     ];
-    each(pinned, "package.json", Kind::Fifo, &verbs);
+    check_verbs(pinned, "package.json", Kind::Fifo, &verbs);
 }
 
 #[test]
-fn a_manifest_of_another_kind() {
+fn manifests_that_are_not_regular_files() {
     let refused = |words| {
         [(&["pins"][..], 2, words), (&["check", "--worktree"], 2, words), (&["status"], 2, words)]
     };
-    each(pinned, "package.json", Kind::Socket, &refused(SOCKET));
-    // To git, a link is not a manifest; to a hook manager it is.
+    check_verbs(pinned, "package.json", Kind::Socket, &refused(SOCKET));
+    // For git, a link is not a manifest; for a hook manager, it is.
     let linked = |words| {
         [(&["pins"][..], 0, ""), (&["check", "--worktree"], 0, ""), (&["status"], 2, words)]
     };
-    each(pinned, "package.json", ZERO, &linked(DEVICE));
-    each(pinned, "package.json", Kind::LinkTo("package.json"), &linked("Too many levels"));
+    check_verbs(pinned, "package.json", ZERO, &linked(DEVICE));
+    check_verbs(pinned, "package.json", Kind::LinkTo("package.json"), &linked("Too many levels"));
     let absent = [
         (&["pins"][..], 0, ""),
         (&["check", "--worktree"], 0, ""),
         (&["status"], 1, "not installed"),
     ];
-    each(pinned, "package.json", Kind::LinkTo("nothing"), &absent);
-    each(pinned, "package.json", Kind::Directory, &absent);
-    each(
+    check_verbs(pinned, "package.json", Kind::LinkTo("nothing"), &absent);
+    check_verbs(pinned, "package.json", Kind::Directory, &absent);
+    check_verbs(
         pinned,
         "web/package.json",
         Kind::Fifo,
         &[(&["pins"], 2, FIFO), (&["prove"], 1, "not proven")],
     );
-    each(
+    check_verbs(
         pinned,
         "web/package.json",
         Kind::Fifo,
@@ -176,12 +174,12 @@ fn a_manifest_of_another_kind() {
 }
 
 #[test]
-fn what_git_reads_that_is_not_a_file() {
+fn files_of_git_that_are_not_regular_files() {
     for path in [".gitignore", ".gitattributes", ".gitmodules"] {
         let waits: [&[&str]; 4] =
             [&["check", "--worktree"], &["pins"], &["verify"], &["verify", "--", "true"]];
-        each(pinned, path, Kind::Fifo, &waits.map(|verb| (verb, 2, FIFO)));
-        each(
+        check_verbs(pinned, path, Kind::Fifo, &waits.map(|verb| (verb, 2, FIFO)));
+        check_verbs(
             pinned,
             path,
             Kind::Fifo,
@@ -191,17 +189,17 @@ fn what_git_reads_that_is_not_a_file() {
 }
 
 #[test]
-fn what_git_reads_in_each_directory_that_is_not_a_file() {
+fn ignore_and_attribute_files_that_are_not_regular_files() {
     for path in ["web/.gitignore", "new/.gitignore", "web/.gitattributes"] {
         let waits: [&[&str]; 4] =
             [&["check", "--worktree"], &["pins"], &["verify"], &["verify", "--", "true"]];
-        each(pinned, path, Kind::Fifo, &waits.map(|verb| (verb, 2, FIFO)));
-        each(pinned, path, Kind::Fifo, &[(&["check"], 0, ""), (&["status"], 1, "")]);
+        check_verbs(pinned, path, Kind::Fifo, &waits.map(|verb| (verb, 2, FIFO)));
+        check_verbs(pinned, path, Kind::Fifo, &[(&["check"], 0, ""), (&["status"], 1, "")]);
     }
 }
 
 #[test]
-fn what_git_reads_of_a_repository_that_is_not_a_file() {
+fn repository_files_that_are_not_regular_files() {
     let by_git: [&[&str]; 7] = [
         &["check", "--worktree"],
         &["check", "--tree", "HEAD"],
@@ -211,7 +209,7 @@ fn what_git_reads_of_a_repository_that_is_not_a_file() {
         &["status"],
         &["prove"],
     ];
-    // What is staged is read without git, and without what it does not need.
+    // The index is read without git and without unneeded files.
     for (path, code) in [
         ("commondir", 2),
         ("config", 2),
@@ -224,13 +222,13 @@ fn what_git_reads_of_a_repository_that_is_not_a_file() {
     ] {
         let path = format!(".git/{path}");
         let words = if code == 2 { FIFO } else { "" };
-        each(pinned, &path, Kind::Fifo, &by_git.map(|verb| (verb, 2, FIFO)));
-        each(pinned, &path, Kind::Fifo, &[(&["check"], code, words)]);
+        check_verbs(pinned, &path, Kind::Fifo, &by_git.map(|verb| (verb, 2, FIFO)));
+        check_verbs(pinned, &path, Kind::Fifo, &[(&["check"], code, words)]);
     }
 }
 
 #[test]
-fn a_hook_that_is_not_a_file() {
+fn hooks_that_are_not_regular_files() {
     let hook = ".git/hooks/pre-commit";
     for (kind, words) in [(Kind::Fifo, FIFO), (Kind::Socket, SOCKET)] {
         let verbs: [(&[&str], i32, &str); 6] = [
@@ -241,15 +239,15 @@ fn a_hook_that_is_not_a_file() {
             (&["prove"], 2, words),
             (&["hook", "pre-commit"], 0, ""),
         ];
-        each(Sandbox::workspace, hook, kind, &verbs);
-        // The others are ours, so no manager is looked for.
+        check_verbs(Sandbox::workspace, hook, kind, &verbs);
+        // The other hooks are ours, so no manager is looked for.
         let verbs: [(&[&str], i32, &str); 4] = [
             (&["status"], 1, "not in force: not installed"),
             (&["install"], 2, "is not a file"),
             (&["uninstall"], 0, "uninstalled"),
             (&["prove"], 2, words),
         ];
-        each(hooked, hook, kind, &verbs);
+        check_verbs(hooked, hook, kind, &verbs);
     }
     let verbs: [(&[&str], i32, &str); 4] = [
         (&["status"], 2, DEVICE),
@@ -257,32 +255,32 @@ fn a_hook_that_is_not_a_file() {
         (&["uninstall"], 0, "not installed"),
         (&["prove"], 2, DEVICE),
     ];
-    each(Sandbox::workspace, hook, ZERO, &verbs);
-    each(
+    check_verbs(Sandbox::workspace, hook, ZERO, &verbs);
+    check_verbs(
         hooked,
         hook,
         Kind::LinkTo("pre-commit"),
         &[(&["uninstall"], 0, ""), (&["status"], 1, "not in force")],
     );
-    each(
+    check_verbs(
         hooked,
         hook,
         Kind::LinkTo("nothing"),
         &[(&["status"], 1, "not in force"), (&["prove"], 1, "not proven")],
     );
-    each(
+    check_verbs(
         hooked,
         hook,
         Kind::Directory,
         &[(&["status"], 1, "not in force"), (&["install"], 2, "is not a file")],
     );
-    each(
+    check_verbs(
         hooked,
         ".git/hooks/pre-commit.before-bakstop",
         Kind::Fifo,
         &[(&["uninstall"], 0, ""), (&["status"], 0, "")],
     );
-    each(
+    check_verbs(
         hooked,
         ".git/hooks/pre-commit.before-bakstop",
         ZERO,
@@ -291,20 +289,20 @@ fn a_hook_that_is_not_a_file() {
 }
 
 #[test]
-fn the_configuration_of_a_hook_manager_that_is_not_a_file() {
+fn hook_manager_configurations_that_are_not_regular_files() {
     for path in ["lefthook.yml", ".pre-commit-config.yaml", ".config/lefthook.toml", "prek.toml"] {
         let refused =
             |words| [(&["status"][..], 2, words), (&["install"], 2, words), (&["prove"], 2, words)];
-        each(Sandbox::workspace, path, Kind::Fifo, &refused(FIFO));
-        each(Sandbox::workspace, path, ZERO, &refused(DEVICE));
+        check_verbs(Sandbox::workspace, path, Kind::Fifo, &refused(FIFO));
+        check_verbs(Sandbox::workspace, path, ZERO, &refused(DEVICE));
     }
-    each(
+    check_verbs(
         Sandbox::workspace,
         "lefthook.yml",
         Kind::Socket,
         &[(&["install"], 2, SOCKET), (&["uninstall"], 0, "")],
     );
-    each(
+    check_verbs(
         Sandbox::workspace,
         "lefthook.yml",
         Kind::Directory,
@@ -313,30 +311,30 @@ fn the_configuration_of_a_hook_manager_that_is_not_a_file() {
 }
 
 #[test]
-fn a_file_of_husky_that_is_not_a_file() {
+fn husky_files_that_are_not_regular_files() {
     let husky = || with_husky(Some("true\n"));
     let file = ".husky/pre-commit";
     let refused = |words| {
         [(&["install"][..], 2, "is not a file"), (&["prove"], 2, words), (&["uninstall"], 0, "")]
     };
-    each(husky, file, Kind::Fifo, &refused(FIFO));
-    each(husky, file, Kind::Fifo, &[(&["status"], 1, "not in force")]);
-    each(husky, file, Kind::LinkTo("nothing"), &[(&["install"], 2, "is not a file")]);
-    // Husky is not prepared: the file decides whether it is used.
+    check_verbs(husky, file, Kind::Fifo, &refused(FIFO));
+    check_verbs(husky, file, Kind::Fifo, &[(&["status"], 1, "not in force")]);
+    check_verbs(husky, file, Kind::LinkTo("nothing"), &[(&["install"], 2, "is not a file")]);
+    // Husky is not prepared, so this file decides whether it is used.
     let unprepared = || {
         let sandbox = with_husky(Some("true\n"));
         sandbox.git(&["config", "--unset", "core.hooksPath"]);
         sandbox.write("package.json", "{}\n");
         sandbox
     };
-    each(
+    check_verbs(
         unprepared,
         file,
         Kind::Fifo,
         &[(&["status"], 2, FIFO), (&["install"], 2, FIFO), (&["prove"], 2, FIFO)],
     );
     let outside = || with_husky(Some("true\n"));
-    each(
+    check_verbs(
         outside,
         file,
         ZERO,
@@ -356,7 +354,7 @@ fn a_file_of_husky_that_is_not_a_file() {
 }
 
 #[test]
-fn a_hook_of_a_whole_user_that_is_not_a_file() {
+fn user_wide_hooks_that_are_not_regular_files() {
     for (kind, words) in [(Kind::Fifo, FIFO), (ZERO, DEVICE)] {
         let sandbox = Sandbox::workspace();
         let hooks = sandbox.home().join("hooks");
@@ -370,7 +368,7 @@ fn a_hook_of_a_whole_user_that_is_not_a_file() {
 }
 
 #[test]
-fn a_file_that_an_option_names_and_is_not_a_file() {
+fn files_named_by_options_that_are_not_regular_files() {
     let options: [&[&str]; 8] = [
         &["check", "--worktree", "--config"],
         &["check", "--config"],
@@ -415,7 +413,7 @@ fn a_file_that_an_option_names_and_is_not_a_file() {
 }
 
 #[test]
-fn lines_of_a_push_that_do_not_end() {
+fn endless_lines_on_standard_input() {
     let sandbox = Sandbox::workspace();
     for arguments in [
         &["check", "--push=origin"][..],
@@ -428,12 +426,12 @@ fn lines_of_a_push_that_do_not_end() {
     }
 }
 
-/// As a user who may not read everything: root may, unless that is taken away.
+/// Runs as a user without the right to read everything, which is taken from root.
 const UNPRIVILEGED: &str = "if [ \"$(id -u)\" != 0 ]; then exec \"$@\"; fi; \
     exec setpriv --bounding-set=-dac_override,-dac_read_search --inh-caps=-all \"$@\"";
 
 #[test]
-fn a_file_that_cannot_be_read() {
+fn unreadable_files() {
     let all: [(&str, &[&str]); 10] = [
         ("package.json", &["pins"]),
         ("package.json", &["check", "--worktree"]),
@@ -471,13 +469,13 @@ fn a_file_that_cannot_be_read() {
     }
 }
 
-/// A git that does something to the scene after it has answered a command, as another process might
-/// at that moment.
+/// A git that runs a command after it has answered, like another process at that moment.
 fn meddling_git(sandbox: &Sandbox, command: &str, act: &str) -> String {
     let real = finish(sandbox.command("sh").args(["-c", "command -v git"])).out;
     let bin = sandbox.outside().join("bin");
     let text = format!(
-        "#!/bin/sh\n{} \"$@\"\ncode=$?\nfor word do if [ \"$word\" = {command} ]; then {act}; fi; done\nexit $code\n",
+        "#!/bin/sh\n{} \"$@\"\ncode=$?\nfor word do if [ \"$word\" = {command} ]; then {act}; fi; \
+         done\nexit $code\n",
         real.trim()
     );
     fs::create_dir_all(&bin).unwrap();
@@ -486,7 +484,7 @@ fn meddling_git(sandbox: &Sandbox, command: &str, act: &str) -> String {
 }
 
 #[test]
-fn a_file_that_vanishes_or_is_replaced_between_listing_and_reading() {
+fn files_that_vanish_or_are_replaced_between_listing_and_reading() {
     let manifest = "web/package.json";
     let (gone, fifo) =
         (format!("rm -f {manifest}"), format!("rm -f {manifest}; mkfifo {manifest}"));
@@ -499,7 +497,7 @@ fn a_file_that_vanishes_or_is_replaced_between_listing_and_reading() {
         ("ls-files", &gone, &["pins", "--set", "pnpm@10.8.0"], 0),
         ("diff-files", &fifo, &["verify"], 1),
         ("diff-files", &gone, &["verify", "--", "true"], 1),
-        // The first snapshot has the FIFO already.
+        // The first snapshot already has the FIFO.
         ("diff-files", &fifo, &["verify", "--", "true"], 0),
         ("diff-files", &zero, &["verify", "--save-baseline", "../b.json"], 0),
     ];
@@ -517,7 +515,7 @@ fn a_file_that_vanishes_or_is_replaced_between_listing_and_reading() {
 }
 
 #[test]
-fn another_bakstop_that_does_not_answer() {
+fn another_bakstop_that_does_not_answer_to_version() {
     for text in [
         "exec sleep 60",
         "trap '' TERM; while :; do sleep 1; done",
@@ -526,7 +524,7 @@ fn another_bakstop_that_does_not_answer() {
     ] {
         let sandbox = Sandbox::workspace();
         script(&sandbox, "../other/bakstop", &format!("#!/bin/sh\n{text}\n"));
-        // A hook that is shared names no program of this machine: the first in PATH is asked.
+        // A shared hook has no path of this machine: the first bakstop in PATH is used.
         sandbox.git(&["config", "core.hooksPath", ".githooks"]);
         program_at_home(&sandbox);
         must(sandbox.bakstop(&["install"]));
@@ -537,7 +535,7 @@ fn another_bakstop_that_does_not_answer() {
 }
 
 #[test]
-fn nothing_is_written_into_a_git_directory_or_over_a_tracked_file() {
+fn output_never_replaces_tracked_files_or_files_of_git() {
     let options: [(&[&str], &[&str]); 4] = [
         (&["check", "--format", "json", "--output"], &[]),
         (&["verify", "--format", "json", "--output"], &[]),
@@ -579,12 +577,12 @@ fn nothing_is_written_into_a_git_directory_or_over_a_tracked_file() {
         ("package.json", "git tracks it"),
     ] {
         let sandbox = scene();
-        let before = (picture(&sandbox.top), picture(&sandbox.outside().join("elsewhere")));
+        let before = (snapshot(&sandbox.top), snapshot(&sandbox.outside().join("elsewhere")));
         for (option, command) in options {
             let ran = bounded(&sandbox, "a destination", &[option, &[path], command].concat());
             assert!(ran.code == Some(2) && ran.err.contains(words), "{option:?} {path}: {ran:?}");
             assert!(ran.err.contains("\nhelp: give "), "{option:?} {path}: {ran:?}");
-            let after = (picture(&sandbox.top), picture(&sandbox.outside().join("elsewhere")));
+            let after = (snapshot(&sandbox.top), snapshot(&sandbox.outside().join("elsewhere")));
             assert!(before == after, "{option:?} {path}");
         }
     }
@@ -609,7 +607,7 @@ fn nothing_is_written_into_a_git_directory_or_over_a_tracked_file() {
 }
 
 #[test]
-fn a_tracked_file_is_known_where_variables_name_the_repository() {
+fn tracked_files_are_recognized_with_git_dir_set() {
     let sandbox = Sandbox::workspace();
     fs::rename(sandbox.top.join(".git"), sandbox.outside().join("hidden")).unwrap();
     let line = "export GIT_DIR=$PWD/../hidden GIT_WORK_TREE=$PWD; exec \"$@\"";
@@ -625,7 +623,7 @@ fn a_tracked_file_is_known_where_variables_name_the_repository() {
 }
 
 #[test]
-fn a_tracked_file_is_known_where_its_directory_is_absent() {
+fn tracked_files_are_recognized_in_a_missing_directory() {
     let restore = ["--", "git", "checkout", "-q", "--", "web"];
     for (options, command) in [
         (&["check", "--tree", "HEAD", "--output", "web/index.js"][..], &[][..]),
@@ -641,7 +639,7 @@ fn a_tracked_file_is_known_where_its_directory_is_absent() {
 }
 
 #[test]
-fn a_file_that_a_build_adds_is_not_written_over() {
+fn a_file_that_a_build_adds_is_not_overwritten() {
     let add = ["--", "sh", "-c", "echo built >report && git add report"];
     for option in ["--output", "--record"] {
         let sandbox = Sandbox::workspace();
@@ -656,7 +654,7 @@ fn a_file_that_a_build_adds_is_not_written_over() {
 }
 
 #[test]
-fn nothing_is_written_where_git_cannot_tell_whether_it_tracks_the_file() {
+fn nothing_is_written_if_git_cannot_list_tracked_files() {
     let sandbox = Sandbox::workspace();
     fs::rename(sandbox.top.join(".git"), sandbox.outside().join("hidden")).unwrap();
     sandbox.write("../hidden/index", "no index");
@@ -672,7 +670,7 @@ fn nothing_is_written_where_git_cannot_tell_whether_it_tracks_the_file() {
 }
 
 #[test]
-fn no_command_writes_over_its_own_input() {
+fn no_command_overwrites_its_own_input() {
     let scene = || {
         let sandbox = Sandbox::workspace();
         must(sandbox.bakstop(&["verify", "--save-baseline", "../baseline"]));
@@ -690,7 +688,7 @@ fn no_command_writes_over_its_own_input() {
         (&["check", "--tree", "HEAD", "--config", "../link"], "../config", &[]),
     ] {
         let sandbox = scene();
-        let before = picture(sandbox.outside());
+        let before = snapshot(sandbox.outside());
         let ran =
             bounded(&sandbox, "an input", &[options, &["--output", output], command].concat());
         assert!(
@@ -698,14 +696,14 @@ fn no_command_writes_over_its_own_input() {
             "{options:?}: {ran:?}"
         );
         assert!(
-            ran.err.contains("\nhelp: give another") && picture(sandbox.outside()) == before,
+            ran.err.contains("\nhelp: give another") && snapshot(sandbox.outside()) == before,
             "{options:?}"
         );
     }
 }
 
 #[test]
-fn a_report_goes_into_a_fifo_that_is_read_and_waits_for_no_other() {
+fn a_report_is_written_to_a_fifo_with_a_reader_only() {
     let sandbox = Sandbox::workspace();
     let fifo = sandbox.outside().join("fifo");
     put(&fifo, Kind::Fifo);
@@ -736,7 +734,7 @@ fn a_report_goes_into_a_fifo_that_is_read_and_waits_for_no_other() {
 }
 
 #[test]
-fn pins_are_not_moved_through_a_link_out_of_the_repository() {
+fn pins_are_not_moved_through_a_link_that_leaves_the_repository() {
     for (target, words) in
         [("../elsewhere", "outside the work tree"), (".git/inside", "a git directory")]
     {
@@ -746,7 +744,7 @@ fn pins_are_not_moved_through_a_link_out_of_the_repository() {
         sandbox.git(&["add", "-A"]);
         fs::rename(&inside, &real).unwrap();
         symlink(&real, &inside).unwrap();
-        let before = (picture(&sandbox.top), picture(&real));
+        let before = (snapshot(&sandbox.top), snapshot(&real));
         for arguments in
             [&["pins", "--set", "pnpm@10.8.0"][..], &["pins", "--set", "pnpm@10.8.0", "--check"]]
         {
@@ -758,14 +756,14 @@ fn pins_are_not_moved_through_a_link_out_of_the_repository() {
                 "{ran:?}"
             );
             assert!(
-                before == (picture(&sandbox.top), picture(&real)),
+                before == (snapshot(&sandbox.top), snapshot(&real)),
                 "nothing is written, not even elsewhere"
             );
         }
     }
 }
 
-/// Starts `prove` in an environment, with a temporary directory of its own.
+/// Starts `prove` in an environment, with its own temporary directory.
 fn proving(sandbox: &Sandbox, line: &str) -> Child {
     started(sandbox, line, &["prove"])
 }
@@ -781,7 +779,7 @@ fn started(sandbox: &Sandbox, line: &str, arguments: &[&str]) -> Child {
     command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap()
 }
 
-/// Waits until a file is there, which has the id of the process to end.
+/// Waits for a file with the id of the process to end, and returns that id.
 fn wait_for(path: &Path) -> String {
     let start = Instant::now();
     loop {
@@ -797,7 +795,7 @@ fn wait_for(path: &Path) -> String {
 #[test]
 fn a_signal_ends_a_proof_at_any_moment() {
     let blocked = "while [ -e ../running ]; do sleep 0.05; done";
-    // While git works, and nothing of ours watches for signals.
+    // While git runs, and our program does not watch for signals.
     for command in
         ["read-tree", "for-each-ref", "ls-files", "hash-object", "update-index", "version"]
     {
@@ -821,18 +819,14 @@ fn a_signal_ends_a_proof_at_any_moment() {
                 ![Some(0), Some(1), Some(2), Some(124)].contains(&code),
                 "{command} {signal}: {code:?}"
             );
-            assert_eq!(
-                fs::read_dir(sandbox.outside().join("tmp")).unwrap().count(),
-                0,
-                "{command} {signal}"
-            );
+            assert_eq!(temporary_files(&sandbox), 0, "{command} {signal}");
         }
     }
 }
 
 #[test]
-fn a_signal_leaves_nothing_of_a_look_at_the_work_tree() {
-    // Before a build, after it, and where git is shown what it is told not to look at.
+fn a_signal_during_verify_leaves_no_temporary_files() {
+    // Before and after a build, and while git checks files with hidden changes.
     for (command, arguments, hide, runs) in [
         ("update-index", &["verify"][..], "", "true"),
         ("diff-files", &["verify", "--", "touch", "../built"], "", "[ -e ../built ]"),
@@ -852,11 +846,7 @@ fn a_signal_leaves_nothing_of_a_look_at_the_work_tree() {
             fs::write(sandbox.outside().join("running"), "").unwrap();
             let child = started(&sandbox, &line, arguments);
             let pid = wait_for(&sandbox.outside().join("started"));
-            assert_eq!(
-                fs::read_dir(sandbox.outside().join("tmp")).unwrap().count(),
-                1,
-                "{arguments:?}"
-            );
+            assert_eq!(temporary_files(&sandbox), 1, "{arguments:?}");
             must(finish(Command::new("kill").args(["-s", signal, &pid])));
             let code = ended(child).0;
             fs::remove_file(sandbox.outside().join("running")).unwrap();
@@ -864,17 +854,13 @@ fn a_signal_leaves_nothing_of_a_look_at_the_work_tree() {
                 ![Some(0), Some(1), Some(2), Some(124)].contains(&code),
                 "{arguments:?} {signal}: {code:?}"
             );
-            assert_eq!(
-                fs::read_dir(sandbox.outside().join("tmp")).unwrap().count(),
-                0,
-                "{arguments:?} {signal}"
-            );
+            assert_eq!(temporary_files(&sandbox), 0, "{arguments:?} {signal}");
         }
     }
 }
 
 #[test]
-fn a_signal_ends_a_proof_whatever_the_hook_does() {
+fn a_signal_ends_a_proof_even_if_the_hook_ignores_it() {
     for act in
         ["trap '' TERM INT", "exec >&- 2>&-", "trap '' TERM; exec >&- 2>&-", "cat /dev/zero & :"]
     {
@@ -891,23 +877,32 @@ fn a_signal_ends_a_proof_whatever_the_hook_does() {
         let pid = wait_for(&sandbox.outside().join("started"));
         let start = Instant::now();
         must(finish(Command::new("kill").arg(&pid)));
-        let (code, said) = ended(child);
+        let (code, errors) = ended(child);
         println!("| SIGTERM, hook: {act} | `prove` | {code:?} | {:?} |", start.elapsed());
         fs::remove_file(sandbox.top.join("running")).unwrap();
-        assert!(code == Some(2) && said.contains("it was interrupted"), "{act}: {code:?} {said}");
+        assert!(
+            code == Some(2) && errors.contains("it was interrupted"),
+            "{act}: {code:?} {errors}"
+        );
         assert!(start.elapsed() < Duration::from_secs(10), "{act}");
-        assert_eq!(fs::read_dir(sandbox.outside().join("tmp")).unwrap().count(), 0, "{act}");
+        assert_eq!(temporary_files(&sandbox), 0, "{act}");
     }
 }
 
+/// The number of files in the temporary directory of a program that `started` started.
+fn temporary_files(sandbox: &Sandbox) -> usize {
+    fs::read_dir(sandbox.outside().join("tmp")).unwrap().count()
+}
+
+/// The exit code and the start of standard error.
 fn ended(mut child: Child) -> (Option<i32>, String) {
-    let mut said = String::new();
-    // What the hook left running may hold the stream open; `timeout` and the program do not.
+    let mut errors = String::new();
+    // Background processes of the hook may keep the stream open; `timeout` and the program do not.
     let status = child.wait().unwrap();
     let mut stream = child.stderr.take().unwrap();
     let mut buffer = [0; 4096];
     if let Ok(length) = stream.read(&mut buffer) {
-        said.push_str(&String::from_utf8_lossy(&buffer[..length]));
+        errors.push_str(&String::from_utf8_lossy(&buffer[..length]));
     }
-    (status.code(), said)
+    (status.code(), errors)
 }

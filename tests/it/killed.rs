@@ -1,9 +1,9 @@
-//! Nothing is lost: what a command writes for its user is interrupted at every call that writes, by
-//! a kill or by an error of the system. Each file is then what it was or what it was to be, and the
-//! same command run again finishes the job.
+//! Every command that writes is interrupted at every system call that writes, by a kill or an
+//! error. Afterwards each file has its old or its new content, and running the command again
+//! completes the work.
 //!
-//! The calls are numbered by one run under strace; then each of them is hit, on a fresh copy of the
-//! same scene.
+//! A run under strace numbers the calls. Then each call fails once, in a new copy of the same
+//! repository.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
@@ -15,39 +15,40 @@ use std::sync::OnceLock;
 
 use serde_json::Value;
 
-use crate::hooks::{Picture, must, picture, prepare_husky, program_at_home, script};
+use crate::hooks::{Snapshot, must, prepare_husky, program_at_home, script, snapshot};
 use crate::support::{BAKSTOP, Ran, Sandbox, finish};
 
-/// Every call that changes a file or a directory, or waits until one has reached the disk.
-const CALLS: &str = "openat,open,creat,write,pwrite64,writev,pwritev,rename,renameat,renameat2,link,linkat,unlink,unlinkat,\
-    rmdir,mkdir,mkdirat,chmod,fchmod,fchmodat,chown,fchown,fchownat,ftruncate,truncate,symlink,symlinkat,utimensat,fsync,\
-    fdatasync,fallocate,copy_file_range,sendfile";
+/// The system calls that change a file or directory, or sync one.
+const CALLS: &str = "openat,open,creat,write,pwrite64,writev,pwritev,\
+    rename,renameat,renameat2,link,linkat,unlink,unlinkat,rmdir,mkdir,mkdirat,\
+    chmod,fchmod,fchmodat,chown,fchown,fchownat,ftruncate,truncate,symlink,symlinkat,utimensat,\
+    fsync,fdatasync,fallocate,copy_file_range,sendfile";
 
-/// How the names of files begin that may be left where the run was killed.
+/// The prefix of temporary files, which a killed run may leave.
 const SCRAP: &str = ".bakstop-";
 
-/// What hits a call.
+/// The ways in which a call fails.
 const FAULTS: [&str; 4] = ["signal=KILL", "error=ENOSPC", "error=EIO", "error=EACCES"];
 
-/// A command that writes, and what it finds.
+/// A command that writes, and the state it starts from.
 struct Case<'a> {
     sandbox: Sandbox,
     arguments: &'a [&'a str],
-    /// Whether a second run removes them.
+    /// Whether a second run removes temporary files.
     clears: bool,
-    /// Whether each run adds something: then a run that came to its end is not run again.
+    /// Whether each run adds a line: then a successful run is not repeated.
     adds: bool,
     umask: &'a str,
-    /// The one file of interest, where calls have not the same numbers in every run.
+    /// Only calls on this file fail, if the others differ between runs.
     only: Option<&'a str>,
-    /// Takes out of a file what is not the same in two runs.
+    /// Removes the parts of a file that differ between two runs.
     same: fn(&Path, &[u8]) -> Vec<u8>,
 }
 
-/// What a run that nothing hits comes to.
+/// The result of an undisturbed run.
 struct Goal {
-    old: Picture,
-    new: Picture,
+    old: Snapshot,
+    new: Snapshot,
     done: Ran,
 }
 
@@ -65,12 +66,12 @@ impl<'a> Case<'a> {
         }
     }
 
-    /// The program, or what traces it, at the top of the scene.
+    /// Runs the program, or a tracer with it, at the top of the work tree.
     fn run(&self, tracer: &[&str]) -> Ran {
         let start = ["-c", "umask \"$0\"; exec \"$@\"", self.umask];
         let mut command = self.sandbox.command("sh");
         command.args(start).args(tracer).arg(BAKSTOP).args(self.arguments);
-        // What is made for the moment only is no file of the user.
+        // Temporary directories are outside the repository.
         finish(command.env("TMPDIR", self.sandbox.outside().join("tmp")))
     }
 
@@ -78,7 +79,7 @@ impl<'a> Case<'a> {
         self.sandbox.outside().join("log")
     }
 
-    /// Runs it traced, with something that is done to a call.
+    /// Runs the program under strace with these options.
     fn traced(&self, options: &[&str]) -> Ran {
         let log = self.log();
         let mut tracer = vec!["strace", "-o", log.to_str().unwrap(), "-e", "signal=none"];
@@ -87,7 +88,7 @@ impl<'a> Case<'a> {
         self.run(&tracer)
     }
 
-    /// The calls that write, each by its name and its number among those of that name.
+    /// The calls that write, each with its name and its number among the calls of that name.
     fn calls(&self) -> Vec<(String, usize)> {
         must_have_passed(&self.traced(&["-e", &format!("trace={CALLS}")]));
         let mut seen = BTreeMap::<String, usize>::new();
@@ -97,7 +98,7 @@ impl<'a> Case<'a> {
             let number = seen.entry(name.to_owned()).and_modify(|number| *number += 1).or_insert(1);
             let only_reads =
                 name == "openat" && !["O_WRONLY", "O_RDWR"].iter().any(|flag| rest.contains(flag));
-            // By this the runtime looks whether the streams are open.
+            // The Rust runtime opens this if a standard stream is closed.
             if !only_reads && !rest.contains("\"/dev/") {
                 calls.push((name.to_owned(), *number));
             }
@@ -105,19 +106,19 @@ impl<'a> Case<'a> {
         calls
     }
 
-    /// Everything at the top, less what two runs do not have in common.
-    fn state(&self) -> Picture {
-        let told = |(path, (mode, bytes)): (PathBuf, (u32, Vec<u8>))| {
+    /// All files of the work tree, without the parts that differ between runs.
+    fn state(&self) -> Snapshot {
+        let normalized = |(path, (mode, bytes)): (PathBuf, (u32, Vec<u8>))| {
             let bytes = (self.same)(&path, &bytes);
             (path, (mode, bytes))
         };
-        picture(&self.sandbox.top).into_iter().map(told).collect()
+        snapshot(&self.sandbox.top).into_iter().map(normalized).collect()
     }
 
-    /// Hits every call with every fault. Returns how many times.
-    fn hit_everything(&self) -> usize {
-        let first = picture(&self.sandbox.top);
-        let again = || restore(&first, &picture(&self.sandbox.top));
+    /// Lets every call fail in every way. Returns the number of failures.
+    fn fail_every_call(&self) -> usize {
+        let first = snapshot(&self.sandbox.top);
+        let again = || restore(&first, &snapshot(&self.sandbox.top));
         let old = self.state();
         let done = self.run(&[]);
         must_have_passed(&done);
@@ -138,7 +139,7 @@ impl<'a> Case<'a> {
                 hits += 1;
             }
         }
-        // No file may be longer than nothing: a signal, which ends whoever does not expect it.
+        // No file may grow: SIGXFSZ ends a program that does not handle it.
         let ran = self.run(&["sh", "-c", "ulimit -f 0; exec \"$@\"", "sh"]);
         self.assert_nothing_lost(&format!("{:?}: no room", self.arguments), &ran, &goal, false);
         again();
@@ -146,8 +147,8 @@ impl<'a> Case<'a> {
         hits
     }
 
-    /// Each file is what it was or what it was to be, the exit code says which, and a second run
-    /// does the rest.
+    /// Asserts that each file has its old or its new content, that the exit code matches, and that
+    /// a second run completes the work.
     fn assert_nothing_lost(
         &self,
         at: &str,
@@ -160,16 +161,16 @@ impl<'a> Case<'a> {
         for path in
             old.keys().chain(new.keys()).chain(now.keys()).filter(|path| !scraps.contains(*path))
         {
-            let stands = now.get(path);
-            let is_whole = stands == old.get(path) || stands == new.get(path);
-            assert!(is_whole, "{at}: {} is neither old nor new: {stands:?}", path.display());
+            let content = now.get(path);
+            let is_whole = content == old.get(path) || content == new.get(path);
+            assert!(is_whole, "{at}: {} is neither old nor new: {content:?}", path.display());
         }
         if ran.code.is_some() {
-            // What could not be taken away again is all that an error may leave.
+            // After an error, only files that could not be removed may be left.
             assert!(scraps.is_empty() || leaves_scraps, "{at}: {scraps:?}");
-            let told = ran.err.contains("error: could not ");
+            let is_reported = ran.err.contains("error: could not ");
             assert!(
-                told || ran.code == done.code && now == *new,
+                is_reported || ran.code == done.code && now == *new,
                 "{at}: says that it is done: {ran:?}"
             );
             assert!(ran.code == Some(2) || ran.code == done.code, "{at}: {ran:?}");
@@ -182,7 +183,7 @@ impl<'a> Case<'a> {
         let ran = self.run(&[]);
         assert_eq!(ran.code, done.code, "{at}, then again: {ran:?}");
         let mut last = self.state();
-        // To git, a directory that is empty and none are the same.
+        // Git does not distinguish an empty directory from a missing one.
         let is_empty = |path: &Path| fs::read_dir(path).is_ok_and(|mut all| all.next().is_none());
         last.retain(|path, _| new.contains_key(path) || !is_empty(path));
         if !self.clears {
@@ -193,8 +194,8 @@ impl<'a> Case<'a> {
         }
     }
 
-    /// The files that are there for the moment only.
-    fn scraps(old: &Picture, new: &Picture, now: &Picture) -> BTreeSet<PathBuf> {
+    /// The temporary files.
+    fn scraps(old: &Snapshot, new: &Snapshot, now: &Snapshot) -> BTreeSet<PathBuf> {
         let is_scrap =
             |path: &&PathBuf| path.file_name().unwrap().to_str().unwrap().starts_with(SCRAP);
         let strange =
@@ -202,10 +203,10 @@ impl<'a> Case<'a> {
         strange.filter(is_scrap).cloned().collect()
     }
 
-    /// To git, nothing is there but what was, and the scraps.
+    /// Asserts that git works and sees only the expected files and the temporary ones.
     fn assert_git_works(&self, at: &str, scraps: &BTreeSet<PathBuf>) {
         if self.sandbox.top.join(".git").exists() {
-            // Without a lock, so that git writes nothing itself.
+            // Without optional locks, so that git itself writes nothing.
             let shown =
                 self.sandbox.git(&["--no-optional-locks", "status", "--porcelain", "-uall"]);
             let shown = shown.lines().filter(|line| line.contains(SCRAP)).count();
@@ -218,8 +219,8 @@ fn must_have_passed(ran: &Ran) {
     assert!(matches!(ran.code, Some(0 | 1)), "{ran:?}");
 }
 
-/// Makes everything what it was.
-fn restore(old: &Picture, now: &Picture) {
+/// Restores the old files.
+fn restore(old: &Snapshot, now: &Snapshot) {
     let (is_directory, is_link) = (|mode: u32| mode >> 12 == 0o04, |mode: u32| mode >> 12 == 0o12);
     for (path, (mode, _)) in now.iter().rev().filter(|(path, is)| old.get(*path) != Some(is)) {
         let removed =
@@ -241,7 +242,7 @@ fn as_it_is(_path: &Path, bytes: &[u8]) -> Vec<u8> {
     bytes.to_vec()
 }
 
-/// Whether calls can be hit here. Said once where they cannot.
+/// Whether strace can inject faults here. Prints once if it cannot.
 fn can_trace() -> bool {
     static CAN: OnceLock<bool> = OnceLock::new();
     *CAN.get_or_init(|| {
@@ -255,11 +256,11 @@ fn can_trace() -> bool {
     })
 }
 
-/// Tests the cases, if that can be done here.
+/// Tests the cases, if strace can inject faults.
 fn nothing_is_lost(cases: impl FnOnce() -> Vec<Case<'static>>) {
     if can_trace() {
         for case in cases() {
-            assert!(case.hit_everything() > 0);
+            assert!(case.fail_every_call() > 0);
         }
     }
 }
@@ -275,7 +276,7 @@ fn with_hook() -> Sandbox {
     sandbox
 }
 
-/// Hooks that are tracked and shared.
+/// A repository with tracked, shared hooks.
 fn with_path() -> Sandbox {
     let sandbox = Sandbox::workspace();
     script(&sandbox, ".githooks/pre-push", "#!/bin/sh\nexit 0\n");
@@ -293,7 +294,7 @@ fn with_husky() -> Sandbox {
     sandbox
 }
 
-/// A bare repository, whose `pre-receive` may run what is in a directory.
+/// A bare repository; if it delegates, its `pre-receive` runs the files of a directory.
 fn server(delegates: bool) -> Sandbox {
     let sandbox = Sandbox::workspace();
     sandbox.git(&["init", "-q", "--bare", "../shop.git"]);
@@ -332,7 +333,7 @@ fn installing() {
 }
 
 #[test]
-fn installing_where_hooks_are_shared() {
+fn installing_shared_hooks() {
     let cases =
         || vec![Case::new(with_path(), &["install"]), Case::new(with_husky(), &["install"])];
     nothing_is_lost(cases);
@@ -341,7 +342,7 @@ fn installing_where_hooks_are_shared() {
 #[test]
 fn installing_on_a_server() {
     let cases = || {
-        // Another user runs the hook, so the umask of the one who installs does not count.
+        // Another user runs the hook, so the umask of the installing user does not matter.
         let strict =
             |sandbox| Case { umask: "077", ..Case::new(sandbox, &["install", "--server"]) };
         vec![strict(server(false)), strict(server(true))]
@@ -390,7 +391,7 @@ fn writing_a_report() {
             fs::Permissions::from_mode(0o640),
         )
         .unwrap();
-        // Where git shows it, it tells of what a killed run left there.
+        // This report lists files that a killed run left in the work tree.
         sandbox.write(".git/info/exclude", "/reports/\n");
         symlink("reports/old.json", sandbox.top.join("link.json")).unwrap();
         sandbox
@@ -406,7 +407,7 @@ fn writing_a_report() {
     nothing_is_lost(cases);
 }
 
-/// Runs without what only a clock decides. What is no run stays as it is.
+/// Removes times from the lines of runs. Other lines are unchanged.
 fn without_times(path: &Path, bytes: &[u8]) -> Vec<u8> {
     let run = |line: &str| -> Option<String> {
         let mut run: Value = serde_json::from_str(line).ok()?;
@@ -439,7 +440,7 @@ fn recording_a_run() {
         sandbox
     };
     let record: &[&str] = &["verify", "--record", "runs", "--", "true"];
-    // The processes that are there when the build has ended are looked at, however many they are.
+    // The number of processes after a build differs between runs.
     let case = || Case {
         only: Some("runs"),
         adds: true,
@@ -450,14 +451,14 @@ fn recording_a_run() {
 }
 
 #[test]
-fn a_line_that_was_begun_is_in_nobodys_way() {
+fn a_partial_line_of_a_record_does_not_matter() {
     let sandbox = Sandbox::workspace();
     let label = "long".repeat(150);
     let record = |label| ["verify", "--record", "../runs", "--label", label, "--", "true"];
     must(sandbox.bakstop(&record("short")));
     let file = sandbox.outside().join("runs");
     let before = fs::read(&file).unwrap();
-    // Files may have 512 bytes, so the line comes to an end in its middle.
+    // Files are limited to 512 bytes, which cuts the line.
     let limited = |tracer: &[&str]| {
         let limit = ["-c", "ulimit -f 1; exec \"$@\"", "sh"];
         sandbox.run("dash", &[&limit, tracer, &[BAKSTOP], &record(&label)].concat())
@@ -484,7 +485,7 @@ fn a_line_that_was_begun_is_in_nobodys_way() {
         .map(|line| serde_json::from_str::<Value>(line).unwrap()["label"].clone())
         .collect();
     assert_eq!(labels, ["short", &label]);
-    // What only looks like no run is no line of ours, and stays.
+    // A line that is not a run is not ours, and is kept.
     for text in ["{\"name\": \"shop\"", "x", "{\"label\":\"x\"}"] {
         fs::write(&file, text).unwrap();
         assert_eq!(sandbox.bakstop(&record("short")).code, Some(2), "{text}");
@@ -493,7 +494,7 @@ fn a_line_that_was_begun_is_in_nobodys_way() {
 }
 
 #[test]
-fn every_directory_that_is_made_reaches_the_disk() {
+fn every_new_directory_is_synced() {
     if !can_trace() {
         return;
     }
@@ -512,7 +513,7 @@ fn every_directory_that_is_made_reaches_the_disk() {
 }
 
 #[test]
-fn another_group_gets_no_more_than_everybody() {
+fn another_group_gets_no_more_rights_than_everybody() {
     let sandbox = Sandbox::workspace();
     let report = sandbox.outside().join("report");
     fs::write(&report, "").unwrap();

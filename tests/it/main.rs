@@ -1,5 +1,4 @@
-//! What needs real repositories: the program is run as a person, git or a hook manager would run
-//! it.
+//! Tests in real repositories: the program runs as a person, git or a hook manager runs it.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot set its scene should stop")]
 #![allow(clippy::disallowed_methods, reason = "tests pass the machine's PATH on")]

@@ -1,10 +1,10 @@
-//! The staged check, held against git in every state of a repository that we could think of, by
+//! The staged check compared with git in every state of a repository that we could think of, by
 //! hand and inside a real commit.
 //!
-//! In each state the guard is asked twice, so that each of its layers answers: as it is, and with
-//! `GIT_OTHER` set, a variable that the first layer does not know, and that does not change what is
-//! staged. An answer is what `git diff-index --cached` tells and what the commit then brings, or it
-//! is exit code 2 with a reason.
+//! In each state the guard runs twice, once for each of its layers: as it is, and with `GIT_OTHER`
+//! set, a variable that the first layer does not know and that does not change what is staged. Each
+//! answer must be the paths of `git diff-index --cached` and of the commit made afterwards, or exit
+//! code 2 with a reason.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -23,96 +23,115 @@ mod places;
 mod random;
 mod settings;
 
+/// The file that the function `edit` of the scripts stages.
+const EDIT: &[&str] = &["web/index.js"];
+
+/// Every file of the workspace: all of it is new where HEAD has no commit that can be read.
+const ALL: &[&str] = &[
+    ".docker-deps/.gitkeep",
+    ".gitignore",
+    "backend/index.js",
+    "backend/package.json",
+    "package.json",
+    "pnpm-workspace.yaml",
+    "web/index.js",
+    "web/package.json",
+];
+
 /// A state of a repository, made from a clean workspace.
 #[derive(Clone, Copy)]
 struct State {
     name: &'static str,
-    /// The commands of a shell that make it.
+    /// The shell commands that make it.
     script: &'static str,
-    /// Where, and with which variables, everybody is asked: commands of a shell too.
-    asked: &'static str,
+    /// Shell commands before the guard and git run: they set variables and change directory.
+    context: &'static str,
     /// The command that commits.
     commit: &'static str,
-    /// What the guard tells by hand.
-    hand: Told,
-    /// What it tells inside that commit.
-    hook: Told,
+    /// What the guard reports when run by hand.
+    by_hand: Expected,
+    /// What it reports as a hook of that commit.
+    in_hook: Expected,
     /// Whether only root can make it.
-    root: bool,
+    needs_root: bool,
 }
 
-/// What the guard tells.
+/// The expected answer of the guard.
 #[derive(Debug, Clone, Copy)]
-enum Told {
-    /// These paths are new; as they are shown.
+enum Expected {
+    /// These paths are new, in the spelling of the report.
     Paths(&'static [&'static str]),
-    /// So many are.
-    Many(usize),
-    /// Whatever git says is new.
+    /// As many paths are new.
+    Count(usize),
+    /// The paths that git reports.
     AsGit,
-    /// It cannot judge, and the reason has this in it.
+    /// Exit code 2; the reason contains this text.
     Refused(&'static str),
-    /// These paths are new to a layer that can tell, and git, or our way to ask it, refuses.
-    Beyond(&'static [&'static str]),
-    /// Git never asks it.
-    Unasked,
+    /// These paths, or exit code 2: git fails here, or our way to run it does.
+    PathsOrRefused(&'static [&'static str]),
+    /// Git does not run the hook.
+    NotRun,
 }
 
 const fn state(name: &'static str, script: &'static str, paths: &'static [&'static str]) -> State {
-    let told = Told::Paths(paths);
     State {
         name,
         script,
-        asked: "",
+        context: "",
         commit: "git commit -q -m Next",
-        hand: told,
-        hook: told,
-        root: false,
+        by_hand: Expected::Paths(paths),
+        in_hook: Expected::Paths(paths),
+        needs_root: false,
     }
 }
 
-/// A state in which the guard cannot judge, and git does not commit either.
+/// A state in which the guard cannot judge, and git does not commit.
 const fn refused(name: &'static str, script: &'static str, reason: &'static str) -> State {
-    State { hand: Told::Refused(reason), hook: Told::Unasked, ..state(name, script, &[]) }
+    let by_hand = Expected::Refused(reason);
+    State { by_hand, in_hook: Expected::NotRun, ..state(name, script, &[]) }
 }
 
 impl State {
-    const fn asked(self, asked: &'static str) -> Self {
-        Self { asked, ..self }
+    const fn in_context(self, context: &'static str) -> Self {
+        Self { context, ..self }
     }
 
-    const fn by(self, commit: &'static str) -> Self {
+    const fn commit_with(self, commit: &'static str) -> Self {
         Self { commit, ..self }
     }
 
-    /// Inside the commit, it is told otherwise than by hand.
-    const fn inside(self, hook: Told) -> Self {
-        Self { hook, ..self }
+    /// Inside the commit, the guard reports this instead.
+    const fn in_hook(self, in_hook: Expected) -> Self {
+        Self { in_hook, ..self }
     }
 
-    const fn as_git(self) -> Self {
-        Self { hand: Told::AsGit, hook: Told::AsGit, ..self }
+    const fn same_as_git(self) -> Self {
+        Self { by_hand: Expected::AsGit, in_hook: Expected::AsGit, ..self }
     }
 
-    const fn many(self, count: usize) -> Self {
-        Self { hand: Told::Many(count), hook: Told::Many(count), ..self }
+    const fn count(self, count: usize) -> Self {
+        Self { by_hand: Expected::Count(count), in_hook: Expected::Count(count), ..self }
     }
 
-    /// Git refuses it, and who needs no git may not.
-    const fn beyond_git(self) -> Self {
-        let Told::Paths(paths) = self.hand else { panic!("say which paths") };
-        Self { hand: Told::Beyond(paths), hook: Told::Unasked, ..self }
+    /// Git refuses it, and a layer that does not need git may judge it.
+    const fn refused_by_git(self) -> Self {
+        let Expected::Paths(paths) = self.by_hand else { panic!("give the paths") };
+        Self { by_hand: Expected::PathsOrRefused(paths), in_hook: Expected::NotRun, ..self }
     }
 
-    const fn as_root(self) -> Self {
-        Self { root: true, ..self }
+    const fn needs_root(self) -> Self {
+        Self { needs_root: true, ..self }
     }
 }
 
-/// What the scripts have in common.
+/// Functions for the scripts.
 const COMMANDS: &str = r#"
 edit() { echo "${1:-1}" >web/index.js && git add -A; }
 commit() { git commit -q --allow-empty -m "${1:-More}"; }
+# Makes the repository again with these options of `git init`, and stages everything.
+reinit() { rm -r .git && git init -q "$@" && git add -A; }
+# A branch `side` with one commit more than `main`, which is checked out.
+side_branch() { git switch -q -c side && edit && commit && git switch -q main; }
 # Two branches that differ in one file; `main` is checked out.
 fork() {
     git switch -q -c side && echo side >web/index.js && git commit -q -a -m Side &&
@@ -120,76 +139,89 @@ fork() {
 }
 # A submodule.
 library() {
-    git init -q -b main ../lib && (cd ../lib && echo 1 >a.c && git add a.c && git commit -q -m Start) &&
-    git -c protocol.file.allow=always submodule --quiet add ../lib lib && git commit -q -m Submodule
+    git init -q -b main ../lib &&
+    (cd ../lib && echo 1 >a.c && git add a.c && git commit -q -m Start) &&
+    git -c protocol.file.allow=always submodule --quiet add ../lib lib &&
+    git commit -q -m Submodule
+}
+# Writes the tree object on standard input, and makes HEAD a commit of it.
+head_tree() {
+    git hash-object --literally -t tree -w --stdin >../tree &&
+    git reset -q --soft $(git commit-tree -m Tree $(cat ../tree))
 }
 # The bytes of a hexadecimal number.
 bytes() { for pair in $(printf %s "$1" | fold -w2); do printf "\\$(printf %03o "0x$pair")"; done; }
-# Puts standard input in front of the checksum of the index, which is then none.
+# Inserts standard input before the checksum of the index, and sets the checksum to zeros.
 extend() {
     head -c $(($(wc -c <.git/index) - 20)) .git/index >../index && cat >>../index &&
     head -c 20 /dev/zero >>../index && mv ../index .git/index
 }
-# Puts a text in the place of another, of the same length, in the index, which then has no checksum.
-patch() { LC_ALL=C sed "s|$1|$2|" .git/index >../index && mv ../index .git/index && extend </dev/null; }
+# Replaces a text in the index by one of the same length, and sets the checksum to zeros.
+patch() {
+    LC_ALL=C sed "s|$1|$2|" .git/index >../index && mv ../index .git/index && extend </dev/null
+}
 # The file of an object.
 object() { git rev-parse "$1" | sed 's|^..|.git/objects/&/|'; }
-# Adds files to the index alone, by their names on standard input; all have one content.
+# Adds files to the index only; their names are on standard input, and all have the same content.
 announce() {
     blob=$(echo 1 | git hash-object -w --stdin) &&
     sed "s/^/100644 $blob	/" | git update-index --index-info
 }
-# Entries in blocks, which git reads with several threads: it takes twenty thousand of them.
+# Entries in blocks, which git reads with several threads, from twenty thousand entries on.
 blocks() {
-    git config index.threads 2 && git config index.recordEndOfIndexEntries true && git config index.recordOffsetTable true &&
+    git config index.threads 2 &&
+    git config index.recordEndOfIndexEntries true && git config index.recordOffsetTable true &&
     seq -f many/%g.js 20001 | announce && commit Many
 }
 "#;
 
-/// Asks everybody, once for each commit. What they say goes into a directory of `$ANSWERS`.
+/// Runs the guard and git, once by hand and once in the first hook of a commit. Their answers go
+/// to a directory of `$ANSWERS`.
 const ASK: &str = r#"#!/bin/sh
 [ -n "$ANSWERS" ] && into=$ANSWERS/$1 && mkdir "$into" 2>/dev/null || exit 0
-tell() {
+record() {
     name=$1 code=0 && shift
     "$@" >"$into/$name.out" 2>"$into/$name.err" </dev/null || code=$?
     echo "$code" >"$into/$name.code"
 }
-tell plain "$GUARD" check --show-files --verbose
-tell git env GIT_OTHER=1 "$GUARD" check --show-files --verbose
+record plain "$GUARD" check --show-files --verbose
+record git env GIT_OTHER=1 "$GUARD" check --show-files --verbose
 exec 2>/dev/null
 export GIT_NO_REPLACE_OBJECTS=1 GIT_NO_LAZY_FETCH=1
 old=$(git rev-parse --quiet --verify 'HEAD^{commit}') || old=$(git hash-object -t tree /dev/null)
 echo "$old" >"$into/old"
-tell staged git diff-index --cached --raw -z --no-renames --no-abbrev --no-relative --ignore-submodules=none \
-    --ita-invisible-in-index "$old" --
+record staged git diff-index --cached --raw -z --no-renames --no-abbrev --no-relative \
+    --ignore-submodules=none --ita-invisible-in-index "$old" --
 "#;
 
-/// Asks by hand, then commits, and tells what the commit brought.
+/// Runs `ASK` by hand, commits, and writes the files that the commit changed to `made.raw`.
 const COMMIT: &str = r#"
 "$ANSWERS/../ask" hand
 if {commit} >"$ANSWERS/commit.out" 2>&1; then made=1; fi
 exec 2>"$ANSWERS/made.err"
 export GIT_NO_REPLACE_OBJECTS=1
-[ -z "$made" ] || git diff-tree -r --raw -z --no-renames --no-abbrev --no-relative --ignore-submodules=none \
-    "$(cat "$ANSWERS/hook/old")" "$(git rev-parse --verify HEAD)" -- >"$ANSWERS/made.raw" || rm "$ANSWERS/made.raw"
+[ -z "$made" ] || git diff-tree -r --raw -z --no-renames --no-abbrev --no-relative \
+    --ignore-submodules=none "$(cat "$ANSWERS/hook/old")" "$(git rev-parse --verify HEAD)" -- \
+    >"$ANSWERS/made.raw" || rm "$ANSWERS/made.raw"
 true
 "#;
 
-/// What one layer said, or was made to say.
+/// One run of the guard.
 struct Answer {
-    asked: &'static str,
+    /// `plain`, or `git` if the second layer had to answer.
+    run: &'static str,
     ran: Ran,
 }
 
 impl Answer {
-    /// The lines of a listing, in an order of their own.
+    /// The lines of `--show-files`, sorted.
     fn listing(&self) -> Vec<String> {
         let mut lines: Vec<String> = self.ran.out.lines().map(str::to_owned).collect();
         lines.sort();
         lines
     }
 
-    /// Who answered: "directly", "by git, because …"; of an error, its first line.
+    /// The layer that answered: "directly", or "by git, because …"; of an error, its first line.
     fn layer(&self) -> &str {
         let err = &self.ran.err;
         let layer =
@@ -201,77 +233,72 @@ impl Answer {
     }
 }
 
-/// What everybody said at one moment.
-struct Asked {
-    /// As it is, and past the first layer.
+/// All answers at one moment.
+struct Answers {
+    /// Of the guard: as it is, and without its first layer.
     guard: Vec<Answer>,
-    /// What git says; `None` if it fails, or is in the middle of a conflict.
+    /// Of git; `None` if it fails, or a path is unmerged.
     staged: Option<Vec<String>>,
 }
 
-impl Asked {
-    /// Reads what `ASK` wrote; `None` if nobody was asked.
-    fn read(answers: &Path) -> Option<Self> {
+impl Answers {
+    /// Reads a directory that `ASK` wrote; `None` if it did not run.
+    fn read(directory: &Path) -> Option<Self> {
         let read = |name: &str| {
-            String::from_utf8_lossy(&fs::read(answers.join(name)).unwrap()).into_owned()
+            String::from_utf8_lossy(&fs::read(directory.join(name)).unwrap()).into_owned()
         };
         let code = |name: &str| read(&format!("{name}.code")).trim().parse::<i32>().unwrap();
         let ran = |name: &str| {
             let (out, err) = (read(&format!("{name}.out")), read(&format!("{name}.err")));
             Ran { code: Some(code(name)), out, err }
         };
-        answers.is_dir().then(|| Self {
-            guard: ["plain", "git"].map(|asked| Answer { asked, ran: ran(asked) }).into(),
+        directory.is_dir().then(|| Self {
+            guard: ["plain", "git"].map(|run| Answer { run, ran: ran(run) }).into(),
             staged: match code("staged") {
-                0 => listing(&fs::read(answers.join("staged.out")).unwrap()),
+                0 => listing(&fs::read(directory.join("staged.out")).unwrap()),
                 _ => None,
             },
         })
     }
 
-    /// Holds each answer against git, and all of them against what is expected.
-    fn hold(&self, told: Told) -> Result<(), String> {
+    /// Compares each answer of the guard with that of git and with the expected one.
+    fn check(&self, expected: Expected) -> Result<(), String> {
+        let may_differ_from_git = matches!(expected, Expected::PathsOrRefused(_));
         for answer in &self.guard {
-            let Answer { asked, ran } = answer;
-            let whole = || format!("{asked}: {ran:#?}\ngit: {:#?}", self.staged);
+            let Answer { run, ran } = answer;
+            let whole = || format!("{run}: {ran:#?}\ngit: {:#?}", self.staged);
             match (ran.code, &self.staged) {
                 (Some(2), _) if ran.err.starts_with("error: could not ") && ran.out.is_empty() => {}
-                (Some(0), None) if matches!(told, Told::Beyond(_)) => {}
+                (Some(0), None) if may_differ_from_git => {}
                 (Some(0), Some(staged)) if *staged == answer.listing() => {}
                 _ => return Err(whole()),
             }
-            let paths = ran
-                .out
-                .lines()
-                .map(|line| line.splitn(3, ' ').last().unwrap())
-                .collect::<BTreeSet<_>>();
-            let as_told = match told {
-                Told::Paths(expected) => {
-                    ran.code == Some(0) && paths == expected.iter().copied().collect()
-                }
-                Told::Many(count) => ran.code == Some(0) && paths.len() == count,
-                Told::AsGit => ran.code == Some(0),
-                Told::Refused(reason) => ran.code == Some(2) && ran.err.contains(reason),
-                Told::Beyond(expected) => {
-                    ran.code == Some(2) || paths == expected.iter().copied().collect()
-                }
-                Told::Unasked => false,
+            let reported: BTreeSet<&str> =
+                ran.out.lines().map(|line| line.splitn(3, ' ').last().unwrap()).collect();
+            let are_reported = |paths: &[&'static str]| reported == paths.iter().copied().collect();
+            let is_expected = match expected {
+                Expected::Paths(paths) => ran.code == Some(0) && are_reported(paths),
+                Expected::Count(count) => ran.code == Some(0) && reported.len() == count,
+                Expected::AsGit => ran.code == Some(0),
+                Expected::Refused(reason) => ran.code == Some(2) && ran.err.contains(reason),
+                Expected::PathsOrRefused(paths) => ran.code == Some(2) || are_reported(paths),
+                Expected::NotRun => false,
             };
-            if !as_told {
-                return Err(format!("expected {told:?}\n{}", whole()));
+            if !is_expected {
+                return Err(format!("expected {expected:?}\n{}", whole()));
             }
         }
-        // Each was asked in earnest.
+        // The second run really used the second layer.
         let [plain, git] = &self.guard[..] else { unreachable!() };
-        let forced = git.layer().starts_with("by git, because ");
-        if plain.ran.code == Some(0) && !forced && !matches!(told, Told::Beyond(_)) {
-            return Err(format!("asked past the first: {}", git.layer()));
+        let used_git = git.layer().starts_with("by git, because ");
+        if plain.ran.code == Some(0) && !used_git && !may_differ_from_git {
+            return Err(format!("the second layer was not used: {}", git.layer()));
         }
         Ok(())
     }
 }
 
-/// The new side of a raw diff, in the lines of `bakstop check --show-files`; `None` if something is
+/// The new side of a raw diff, in the lines of `bakstop check --show-files`; `None` if a path is
 /// unmerged.
 fn listing(raw: &[u8]) -> Option<Vec<String>> {
     let mut fields = raw.split(|&byte| byte == 0);
@@ -287,7 +314,7 @@ fn listing(raw: &[u8]) -> Option<Vec<String>> {
             ("A" | "M" | "T", "120") => "link",
             ("A" | "M" | "T", "160") => "submodule",
             ("U", _) => return None,
-            // No answer of the guard is like this.
+            // The guard never prints this.
             _ => &change,
         };
         lines.push(format!("{kind} {id} {}", shown(path)));
@@ -297,7 +324,7 @@ fn listing(raw: &[u8]) -> Option<Vec<String>> {
     Some(lines)
 }
 
-/// A path as the guard prints it, as far as the states have need of it.
+/// A path as the guard prints it, as far as these states need it.
 fn shown(path: &[u8]) -> String {
     let mut text = String::new();
     for chunk in path.utf8_chunks() {
@@ -318,12 +345,12 @@ fn shown(path: &[u8]) -> String {
     text
 }
 
-/// Where everybody can be asked: a home that lets git run our hooks, and the script that asks.
+/// Installs `ASK`, by hand and as the hooks of every repository of this home.
 fn prepare(sandbox: &Sandbox) {
     let hooks = sandbox.outside().join("hooks");
     fs::create_dir(&hooks).unwrap();
     fs::create_dir(sandbox.outside().join("answers")).unwrap();
-    // Nothing here has to outlive a power cut.
+    // Nothing here has to survive a power cut.
     let config = format!(
         "[core]\n\thooksPath = {}\n\tfsync = none\n[init]\n\tdefaultBranch = main\n",
         hooks.display()
@@ -340,95 +367,92 @@ fn prepare(sandbox: &Sandbox) {
     }
 }
 
-/// Asks everybody by hand, and inside the commit. What the commit brought comes last, if there was
-/// one.
-fn ask(sandbox: &Sandbox, state: &State) -> (Asked, Option<Asked>, Option<Vec<String>>) {
+/// The answers by hand, those in the hook, and the files that the commit changed, if one was made.
+fn ask(sandbox: &Sandbox, state: &State) -> (Answers, Option<Answers>, Option<Vec<String>>) {
     let answers = sandbox.outside().join("answers");
     let script =
-        format!("set -e\n{}\nset +e{}", state.asked, COMMIT.replace("{commit}", state.commit));
+        format!("set -e\n{}\nset +e{}", state.context, COMMIT.replace("{commit}", state.commit));
     let mut shell = sandbox.command("sh");
     shell.args(["-c", &script]).env("ANSWERS", &answers).env("GUARD", BAKSTOP);
     let ran = finish(&mut shell);
     assert_eq!((ran.code, &*ran.err), (Some(0), ""), "{}: {ran:?}", state.name);
     let made = fs::read(answers.join("made.raw")).ok().map(|raw| listing(&raw).unwrap());
-    (Asked::read(&answers.join("hand")).unwrap(), Asked::read(&answers.join("hook")), made)
+    (Answers::read(&answers.join("hand")).unwrap(), Answers::read(&answers.join("hook")), made)
 }
 
-/// A row of the table: who answered by hand, who inside the commit, and what.
+/// A row of the printed table: the state, the layer by hand, the layer in the hook, the answer.
 type Row = [String; 4];
 
-/// Makes a state and asks everybody; why it fails, if it does.
-fn hold(state: &State) -> Result<Row, String> {
+/// Makes a state and checks the answers in it; the error says why it fails.
+fn check(state: &State) -> Result<Row, String> {
     let sandbox = Sandbox::workspace();
     prepare(&sandbox);
     let ran = sandbox.run("sh", &["-e", "-c", &format!("{COMMANDS}\n{}", state.script)]);
     if ran.code != Some(0) {
         return Err(format!("cannot be made: {ran:#?}"));
     }
-    judge(&sandbox, state)
+    check_here(&sandbox, state)
 }
 
-/// Asks everybody about what stands there, by hand and inside the commit; why it fails, if it does.
-fn judge(sandbox: &Sandbox, state: &State) -> Result<Row, String> {
-    let (hand, hook, made) = ask(sandbox, state);
-    hand.hold(state.hand).map_err(|why| format!("by hand: {why}"))?;
-    let said =
+/// Checks the answers in the present state of a sandbox, by hand and in the hook of a commit.
+fn check_here(sandbox: &Sandbox, state: &State) -> Result<Row, String> {
+    let (by_hand, in_hook, made) = ask(sandbox, state);
+    by_hand.check(state.by_hand).map_err(|why| format!("by hand: {why}"))?;
+    let commit_output =
         || fs::read_to_string(sandbox.outside().join("answers/commit.out")).unwrap_or_default();
-    match (&hook, state.hook) {
-        (None, Told::Unasked) => {}
-        (None, told) => {
+    match (&in_hook, state.in_hook) {
+        (None, Expected::NotRun) => {}
+        (None, expected) => {
             return Err(format!(
-                "inside the commit: expected {told:?}, but git did not ask: {}",
-                said()
+                "in the hook: expected {expected:?}, but git did not run it: {}",
+                commit_output()
             ));
         }
-        (Some(hook), told) => {
-            hook.hold(told).map_err(|why| format!("inside the commit: {why}\n{}", said()))?;
-        }
+        (Some(answers), expected) => answers
+            .check(expected)
+            .map_err(|why| format!("in the hook: {why}\n{}", commit_output()))?,
     }
-    // What git has committed decides.
+    // The commit itself has the last word.
     if let Some(made) = made {
-        let hook = hook.as_ref().ok_or("a commit was made, and nobody was asked")?;
-        for answer in hook.guard.iter().filter(|answer| answer.ran.code == Some(0)) {
-            if answer.listing() != made {
-                return Err(format!(
-                    "committed: {made:#?}\n{}: {:#?}",
-                    answer.asked,
-                    answer.listing()
-                ));
+        let in_hook = in_hook.as_ref().ok_or("a commit was made, and no hook ran")?;
+        for answer in in_hook.guard.iter().filter(|answer| answer.ran.code == Some(0)) {
+            let listing = answer.listing();
+            if listing != made {
+                return Err(format!("committed: {made:#?}\n{}: {listing:#?}", answer.run));
             }
         }
     }
-    let layer =
-        |asked: &Asked| asked.guard[0].layer().replace(sandbox.outside().to_str().unwrap(), "…");
-    let answer = match (&hand.staged, hand.guard[0].ran.code) {
+    let layer = |answers: &Answers| {
+        answers.guard[0].layer().replace(sandbox.outside().to_str().unwrap(), "…")
+    };
+    let answer = match (&by_hand.staged, by_hand.guard[0].ran.code) {
         (Some(staged), Some(0)) => format!("{} new, as git", staged.len()),
         (None, Some(0)) => "judged, where git refuses".to_owned(),
         (_, _) => "exit 2".to_owned(),
     };
     Ok([
         state.name.to_owned(),
-        layer(&hand),
-        hook.as_ref().map_or_else(|| "git asks nobody".to_owned(), layer),
+        layer(&by_hand),
+        in_hook.as_ref().map_or_else(|| "the hook does not run".to_owned(), layer),
         answer,
     ])
 }
 
-/// Whether we are root, as some states can only be made by root.
+/// Whether the tests run as root: some states can only be made by root.
 fn is_root() -> bool {
     finish(std::process::Command::new("id").arg("-u")).out.trim() == "0"
 }
 
-/// Holds every state of a table; the rows, or all that failed.
-fn each(states: &[State]) -> Vec<Row> {
+/// Checks every state of a table; panics with all that failed.
+fn check_all(states: &[State]) -> Vec<Row> {
     let root = is_root();
     let mut rows = Vec::new();
     let mut failed = Vec::new();
-    for state in states.iter().filter(|state| root || !state.root) {
-        match hold(state) {
+    for state in states.iter().filter(|state| root || !state.needs_root) {
+        match check(state) {
             Ok(row) => rows.push(row),
             Err(why) => failed
-                .push(format!("## {}\n{}\n{}\n{why}\n", state.name, state.script, state.asked)),
+                .push(format!("## {}\n{}\n{}\n{why}\n", state.name, state.script, state.context)),
         }
     }
     assert!(
@@ -441,7 +465,7 @@ fn each(states: &[State]) -> Vec<Row> {
     rows
 }
 
-/// The tables, each a test of its own, so that they run beside each other.
+/// The tables, each a separate test so that they run in parallel.
 const TABLES: [(&str, &[State]); 7] = [
     ("content", content::STATES),
     ("heads", heads::STATES),
@@ -453,22 +477,22 @@ const TABLES: [(&str, &[State]); 7] = [
 ];
 
 #[test]
-fn there_are_many_states_and_each_has_a_name() {
+fn there_are_many_states_with_unique_names() {
     let names: Vec<&str> =
         TABLES.iter().flat_map(|(_, states)| states.iter()).map(|state| state.name).collect();
     assert!(names.len() >= 80, "{}", names.len());
     assert_eq!(names.iter().collect::<BTreeSet<_>>().len(), names.len());
 }
 
-/// Prints who answers in which state: `cargo test -- --ignored --nocapture matrix_table`.
+/// Prints which layer answers in which state: `cargo test -- --ignored --nocapture matrix_table`.
 #[test]
-#[ignore = "prints a table, for the eye"]
+#[ignore = "prints a table to read"]
 fn matrix_table() {
     let tables = std::thread::scope(|scope| {
-        let running = TABLES.map(|(table, states)| (table, scope.spawn(|| each(states))));
+        let running = TABLES.map(|(table, states)| (table, scope.spawn(|| check_all(states))));
         running.map(|(table, rows)| (table, rows.join().unwrap()))
     });
-    println!("state | layer by hand | layer inside commit | answer\n--- | --- | --- | ---");
+    println!("state | layer by hand | layer in the hook | answer\n--- | --- | --- | ---");
     for (table, rows) in tables {
         println!("**{table}** | | |");
         for row in rows {

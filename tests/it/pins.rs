@@ -8,66 +8,93 @@ use serde_json::Value;
 
 use crate::support::{BAKSTOP, Sandbox};
 
-/// A workspace in which every kind of file pins pnpm, each in its own hand: comments, line ends,
-/// tabs, quotes.
+/// Every kind of file that pins pnpm, in different styles: comments, line endings, tabs, quotes.
+/// `@HASH@` stands for a hash.
+const PINNING: [(&str, &str); 11] = [
+    (
+        "package.json",
+        r#"{
+	"name": "shop",
+	"packageManager": "pnpm@10.6.5+sha512.@HASH@",
+	"devEngines": { "packageManager": { "name": "pnpm", "version": "10.6.5" } },
+	"engines": { "pnpm": "^10.0.0" },
+	"volta": { "pnpm": "10.6.5" }
+}
+"#,
+    ),
+    (
+        "backend/package.json",
+        "{\r\n  \"name\": \"b\",\r\n  \"engines\": { \"pnpm\": \"~10.6.0\" }\r\n}",
+    ),
+    (".tool-versions", "nodejs 22.1.0\r\npnpm 10.6.5 # the pin\r\n"),
+    ("mise.toml", "[tools]\n\"npm:pnpm\" = { version = '10.6.5' } # here\n"),
+    (".prototools", "pnpm = \"10.6.5\""),
+    (
+        "backend/Dockerfile",
+        r#"ARG PNPM_VERSION="10.6.5"
+FROM node:22-alpine
+ARG PNPM_VERSION
+RUN corepack enable \
+    # the pin
+    && corepack prepare pnpm@$PNPM_VERSION --activate
+"#,
+    ),
+    (
+        "web/web.Dockerfile",
+        r#"FROM ghcr.io/pnpm/pnpm:10.6.5 AS pnpm
+FROM me/node
+RUN ["npm", "install", "-g", "pnpm@10.6.5"]
+RUN <<EOF
+curl -fsSL https://get.pnpm.io/install.sh | env PNPM_VERSION=10.6.5 sh -
+npm i -g pnpm@latest
+EOF
+"#,
+    ),
+    (
+        "compose.yaml",
+        r#"services:
+  api:
+    build: { context: backend, args: [ "PNPM_VERSION=10.6.5" ] }
+"#,
+    ),
+    (
+        ".github/workflows/ci.yml",
+        "env: { PNPM: 10.6.5 }
+jobs:
+  a:
+    steps:
+      - uses: actions/checkout@v4
+      - uses: pnpm/action-setup@v6
+        with: { version: 10.6.5 }
+      - run: |
+          npm install --global pnpm@${{ env.PNPM }}
+",
+    ),
+    (".gitlab-ci.yml", "a:\n  script:\n    - 'corepack prepare pnpm@10.6.5 --activate'\n"),
+    (
+        ".devcontainer/devcontainer.json",
+        r#"{ // why
+  "features": { "ghcr.io/devcontainers/features/node:1": { "pnpmVersion": "10.6.5", }, },
+}
+"#,
+    ),
+];
+
+/// A workspace with all of these files, committed.
 pub(crate) fn pinned_everywhere() -> Sandbox {
     let sandbox = Sandbox::workspace();
-    let hash = "0".repeat(128);
-    for (path, text) in [
-        (
-            "package.json",
-            format!(
-                "{{\n\t\"name\": \"shop\",\n\t\"packageManager\": \"pnpm@10.6.5+sha512.{hash}\",\n\t\"devEngines\": {{ \
-                 \"packageManager\": {{ \"name\": \"pnpm\", \"version\": \"10.6.5\" }} }},\n\t\"engines\": {{ \"pnpm\": \
-                 \"^10.0.0\" }},\n\t\"volta\": {{ \"pnpm\": \"10.6.5\" }}\n}}\n"
-            ),
-        ),
-        ("backend/package.json", "{\r\n  \"name\": \"b\",\r\n  \"engines\": { \"pnpm\": \"~10.6.0\" }\r\n}".into()),
-        (".tool-versions", "nodejs 22.1.0\r\npnpm 10.6.5 # the pin\r\n".into()),
-        ("mise.toml", "[tools]\n\"npm:pnpm\" = { version = '10.6.5' } # here\n".into()),
-        (".prototools", "pnpm = \"10.6.5\"".into()),
-        (
-            "backend/Dockerfile",
-            "ARG PNPM_VERSION=\"10.6.5\"\nFROM node:22-alpine\nARG PNPM_VERSION\nRUN corepack enable \\\n    # the pin\n    && \
-             corepack prepare pnpm@$PNPM_VERSION --activate\n"
-                .into(),
-        ),
-        (
-            "web/web.Dockerfile",
-            "FROM ghcr.io/pnpm/pnpm:10.6.5 AS pnpm\nFROM me/node\nRUN [\"npm\", \"install\", \"-g\", \"pnpm@10.6.5\"]\nRUN \
-             <<EOF\ncurl -fsSL https://get.pnpm.io/install.sh | env PNPM_VERSION=10.6.5 sh -\nnpm i -g pnpm@latest\nEOF\n"
-                .into(),
-        ),
-        (
-            "compose.yaml",
-            "services:\n  api:\n    build: { context: backend, args: [ \"PNPM_VERSION=10.6.5\" ] }\n".into(),
-        ),
-        (
-            ".github/workflows/ci.yml",
-            "env: { PNPM: 10.6.5 }\njobs:\n  a:\n    steps:\n      - uses: actions/checkout@v4\n      - uses: \
-             pnpm/action-setup@v6\n        with: { version: 10.6.5 }\n      - run: |\n          npm install --global pnpm@${{ \
-             env.PNPM }}\n"
-                .into(),
-        ),
-        (".gitlab-ci.yml", "a:\n  script:\n    - 'corepack prepare pnpm@10.6.5 --activate'\n".into()),
-        (
-            ".devcontainer/devcontainer.json",
-            "{ // why\n  \"features\": { \"ghcr.io/devcontainers/features/node:1\": { \"pnpmVersion\": \"10.6.5\", }, },\n}\n"
-                .into(),
-        ),
-    ] {
-        sandbox.write(path, text);
+    for (path, text) in PINNING {
+        sandbox.write(path, text.replace("@HASH@", &"0".repeat(128)));
     }
-    sandbox.git(&["add", "-A"]);
-    sandbox.git(&["commit", "-q", "-m", "Pin"]);
+    sandbox.commit_all("Pin");
     sandbox
 }
 
 #[test]
-fn every_pin_is_in_the_table_and_agrees_once_they_are_moved() {
+fn every_pin_is_listed_and_moved() {
     let sandbox = pinned_everywhere();
     let before = sandbox.bakstop(&["pins"]);
-    // `pnpm@latest` floats.
+    // `pnpm@latest` is not an exact version.
     assert_eq!((before.code, before.err.as_str()), (Some(1), ""), "{before:?}");
     assert_eq!(
         before
@@ -86,7 +113,7 @@ fn every_pin_is_in_the_table_and_agrees_once_they_are_moved() {
     assert_eq!(after.code, Some(0), "{after:?}");
     assert!(after.out.ends_with("bakstop: 18 pins in 11 files agree\n"), "{}", after.out);
 
-    // Only versions changed: with the old one put back, and the hash, it is the old text.
+    // Only versions changed: with the old version and hash, the text is the old one.
     let hash = format!("+sha512.{}", "0".repeat(128));
     for line in sandbox.git(&["diff", "--name-only"]).lines() {
         let old = sandbox.git(&["show", &format!("HEAD:{line}")]);
@@ -120,7 +147,7 @@ fn a_diff_and_a_check_change_nothing() {
     assert_eq!(check.code, Some(1), "{check:?}");
     assert!(check.out.contains("bakstop: 17 pins in 11 files to move\n"), "{}", check.out);
     assert_eq!(sandbox.git(&["status", "--porcelain"]), "");
-    // What is escaped for printing cannot be applied; the rest of the diff is one that git takes.
+    // An escaped file cannot be applied; git accepts the rest of the diff.
     sandbox.git(&["rm", "-q", ".tool-versions", "backend/package.json"]);
     let diff = sandbox.bakstop(&["pins", "--set", "pnpm@10.8.0", "--dry-run"]);
     sandbox.write("../the.diff", &diff.out);
@@ -130,7 +157,7 @@ fn a_diff_and_a_check_change_nothing() {
 }
 
 #[test]
-fn without_a_version_everything_follows_the_manifest() {
+fn without_a_version_all_pins_follow_the_manifest() {
     let sandbox = pinned_everywhere();
     let manifest = fs::read_to_string(sandbox.top.join("package.json")).unwrap();
     let raised = manifest.replace("pnpm@10.6.5+sha512.0", "pnpm@10.8.0+sha512.1");
@@ -138,14 +165,14 @@ fn without_a_version_everything_follows_the_manifest() {
     assert_eq!(sandbox.bakstop(&["pins", "--set", "--check"]).code, Some(1));
     assert_eq!(sandbox.bakstop(&["pins", "--set"]).code, Some(0));
     let after = fs::read_to_string(sandbox.top.join("package.json")).unwrap();
-    // The hash is the manifest's own.
+    // The hash is that of the manifest.
     assert!(after.contains(&format!("pnpm@10.8.0+sha512.1{}", "0".repeat(127))), "{after}");
     assert_eq!(sandbox.bakstop(&["pins", "--set", "--check"]).code, Some(0));
     assert_eq!(sandbox.bakstop(&["pins"]).code, Some(0));
 }
 
 #[test]
-fn a_hash_takes_the_place_of_a_hash() {
+fn a_hash_is_written_only_where_one_was() {
     let sandbox = pinned_everywhere();
     let spec = "pnpm@10.8.0+sha512.abc";
     assert_eq!(sandbox.bakstop(&["pins", "--set", spec]).code, Some(0));
@@ -155,11 +182,12 @@ fn a_hash_takes_the_place_of_a_hash() {
 }
 
 #[test]
-fn what_cannot_be_moved_is_named_and_what_names_no_version_is_an_error() {
+fn pins_that_cannot_be_moved_are_listed_and_invalid_versions_are_errors() {
     let sandbox = Sandbox::workspace();
     sandbox.write(
         "package.json",
-        r#"{"packageManager": "yarn@4.0.0", "engines": {"yarn": ">=4 <4.1"}, "volta": {"yarn": "4.\u0030.0"}}"#,
+        r#"{"packageManager": "yarn@4.0.0", "engines": {"yarn": ">=4 <4.1"}, "#.to_owned()
+            + r#""volta": {"yarn": "4.\u0030.0"}}"#,
     );
     sandbox.write(".yarnrc.yml", "yarnPath: .yarn/releases/yarn-4.0.0.cjs\n");
     sandbox.write(
@@ -172,26 +200,33 @@ fn what_cannot_be_moved_is_named_and_what_names_no_version_is_an_error() {
     assert_eq!(
         left,
         [
-            "left .yarnrc.yml:1: yarnPath: the file that it names has to be there: yarn set version",
-            "left Dockerfile:3: npm install -g: the variable is empty where it is used: declare the ARG again in that stage",
-            "left Dockerfile:3: npx: npm has no such version of the package yarn: use corepack, or `yarn set version`",
+            "left .yarnrc.yml:1: yarnPath: the file that it names has to be there: yarn set \
+             version",
+            "left Dockerfile:3: npm install -g: the variable is empty where it is used: declare \
+             the ARG again in that stage",
+            "left Dockerfile:3: npx: npm has no such version of the package yarn: use corepack, or \
+             `yarn set version`",
             "left package.json:1: engines: its range is not a simple one",
-            "left package.json:1: volta: its version is written in a way that cannot be changed safely",
+            "left package.json:1: volta: its version is written in a way that cannot be changed \
+             safely",
         ]
     );
     for (spec, says) in [
         ("pnpm@10.8.0", "error: could not move the pins: nothing here pins pnpm\n"),
         (
             "yarn@4",
-            "error: could not move the pins: yarn@4 names no version: an exact version must follow, such as 10.8.0\n",
+            "error: could not move the pins: yarn@4 names no version: an exact version must \
+             follow, such as 10.8.0\n",
         ),
         (
             "bun@1.0.0",
-            "error: could not move the pins: bun@1.0.0 names no version: it must begin with npm@, pnpm@ or yarn@\n",
+            "error: could not move the pins: bun@1.0.0 names no version: it must begin with npm@, \
+             pnpm@ or yarn@\n",
         ),
         (
             "yarn",
-            "error: could not move the pins: yarn names no version: an exact version must follow, such as 10.8.0\n",
+            "error: could not move the pins: yarn names no version: an exact version must follow, \
+             such as 10.8.0\n",
         ),
     ] {
         let ran = sandbox.bakstop(&["pins", "--set", spec]);
@@ -221,7 +256,7 @@ fn permissions_stay_and_links_are_left_alone() {
 }
 
 #[test]
-fn a_run_that_is_killed_leaves_every_file_whole() {
+fn a_killed_run_leaves_every_file_complete() {
     let sandbox = pinned_everywhere();
     let files = sandbox.git(&["ls-files"]);
     let read = |path: &str| fs::read(sandbox.top.join(path)).unwrap();
@@ -247,7 +282,7 @@ fn a_run_that_is_killed_leaves_every_file_whole() {
 }
 
 #[test]
-fn the_document_keeps_to_its_schema() {
+fn json_matches_its_schema() {
     let schema: Value = serde_json::from_str(include_str!("../../docs/schema/pins.json")).unwrap();
     let validator = jsonschema::validator_for(&schema).unwrap();
     let sandbox = pinned_everywhere();
@@ -277,13 +312,17 @@ fn the_document_keeps_to_its_schema() {
 }
 
 #[test]
-fn the_configuration_is_obeyed_and_told() {
+fn the_configuration_is_applied_and_reported() {
     let sandbox = Sandbox::workspace();
     sandbox.write("Dockerfile", "RUN npm i -g pnpm@9.15.0\n");
     assert_eq!(sandbox.bakstop(&["pins"]).code, Some(1));
     sandbox.write(
         "bakstop.json",
-        r#"{"allow": [{"rule": "package-manager-mismatch", "path": "Dockerfile", "reason": "it builds an old image"}]}"#,
+        r#"{"allow": [{
+            "rule": "package-manager-mismatch",
+            "path": "Dockerfile",
+            "reason": "it builds an old image"
+        }]}"#,
     );
     let ran = sandbox.bakstop(&["pins"]);
     assert_eq!(ran.code, Some(0), "{ran:?}");
@@ -294,16 +333,17 @@ fn the_configuration_is_obeyed_and_told() {
         "{}",
         ran.out
     );
-    // What is allowed to be another version stays another one.
+    // An allowed difference is kept.
     let moved = sandbox.bakstop(&["pins", "--set"]);
-    let left = "left Dockerfile:1: npm install -g: the configuration allows it to be another one\nbakstop: nothing moved\n";
+    let left = "left Dockerfile:1: npm install -g: the configuration allows it to be another one\n\
+                bakstop: nothing moved\n";
     assert_eq!((moved.code, moved.out.as_str()), (Some(0), left), "{moved:?}");
     sandbox.write("bakstop.json", "{");
     assert_eq!(sandbox.bakstop(&["pins"]).code, Some(2));
 }
 
 #[test]
-fn without_a_pin_or_a_repository_it_is_said() {
+fn a_missing_pin_or_repository_is_reported() {
     let sandbox = Sandbox::unborn();
     assert_eq!(sandbox.bakstop(&["pins"]).out, "nothing here pins a package manager\n");
     let outside = Sandbox::empty();
@@ -313,17 +353,17 @@ fn without_a_pin_or_a_repository_it_is_said() {
 }
 
 #[test]
-fn a_commit_is_judged_by_what_it_touches() {
+fn a_commit_is_judged_by_the_files_it_touches() {
     let sandbox = Sandbox::workspace();
     sandbox.write("Dockerfile", "FROM node:22\nRUN npm i -g pnpm@9.15.0\n");
     sandbox.git(&["add", "-A"]);
     assert_eq!(sandbox.bakstop(&["check"]).code, Some(1));
     sandbox.git(&["commit", "-q", "-m", "Drift"]);
-    // A change that pins nothing does not have to mend it.
+    // A change without pins need not fix it.
     sandbox.write("web/package.json", "{\"name\": \"@shop/web\", \"version\": \"1.0.0\"}\n");
     sandbox.git(&["add", "-A"]);
     assert_eq!(sandbox.bakstop(&["check"]).code, Some(0));
-    // One that moves the manifest has to.
+    // A change of the pin in the manifest must.
     sandbox.write(
         "package.json",
         "{\n  \"name\": \"shop\",\n  \"packageManager\": \"pnpm@10.8.0\"\n}\n",
@@ -332,7 +372,7 @@ fn a_commit_is_judged_by_what_it_touches() {
     let ran = sandbox.bakstop(&["check"]);
     assert_eq!(ran.code, Some(1), "{ran:?}");
     assert!(ran.out.contains("Dockerfile:2:19"), "{}", ran.out);
-    // And so has one that moves it away from a member.
+    // So must one that moves it away from a member.
     sandbox.write("Dockerfile", "FROM node:22\nRUN npm i -g pnpm@10.8.0\n");
     sandbox.write("backend/package.json", "{\"packageManager\": \"pnpm@10.6.5\"}\n");
     sandbox.git(&["add", "backend"]);

@@ -1,5 +1,4 @@
-//! `bakstop prove` on real repositories: what it proves, what it does not, and that it leaves
-//! nothing behind.
+//! `bakstop prove` in real repositories: its verdicts, and that it leaves no files behind.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -12,13 +11,13 @@ use std::time::{Duration, Instant};
 use crate::hooks::{copy_of_program, must, prepare_husky, program_at_home, script, with_husky};
 use crate::support::{BAKSTOP, Ran, Sandbox, finish, path_without_bakstop, rewritten_spec};
 
-/// What a path is, when it was changed, and its bytes or target.
+/// The type of a file, its change time, and its bytes or target.
 type Listed = (u32, (i64, i64), Vec<u8>);
 
-/// Where `prove` may make what it throws away.
+/// The temporary directory of `prove`.
 const TEMPORARY: &str = "tmp of prove";
 
-/// Everything below a directory.
+/// Adds every file below a directory.
 fn listing(directory: &Path, listed: &mut BTreeMap<PathBuf, Listed>) {
     for entry in fs::read_dir(directory).unwrap() {
         let path = entry.unwrap().path();
@@ -32,16 +31,14 @@ fn listing(directory: &Path, listed: &mut BTreeMap<PathBuf, Listed>) {
         } else {
             fs::read(&path).unwrap()
         };
-        // Whoever reads a split index, `git status` as well, gives the shared part of it a new
-        // time.
+        // Reading a split index, also by `git status`, updates the time of its shared part.
         let timeless = name == TEMPORARY || name.starts_with("sharedindex.");
         let changed = if timeless { (0, 0) } else { (about.mtime(), about.mtime_nsec()) };
         listed.insert(path, (about.mode(), changed, bytes));
     }
 }
 
-/// Runs `bakstop prove`, with what `change` adds to the command, and holds that nothing has
-/// changed, neither in the repository nor around it.
+/// Runs a changed `bakstop prove`, and asserts that no file changed in or around the repository.
 fn prove_as(sandbox: &Sandbox, change: impl FnOnce(&mut Command)) -> Ran {
     let temporary = sandbox.outside().join(TEMPORARY);
     fs::create_dir_all(&temporary).unwrap();
@@ -58,7 +55,7 @@ fn prove_as(sandbox: &Sandbox, change: impl FnOnce(&mut Command)) -> Ran {
                 .env("GIT_OPTIONAL_LOCKS", "0"),
         )
     };
-    // What asking changes is not laid at our door.
+    // Changes by these git commands do not count.
     let (status_before, listed) = (status(), list());
     let mut command = sandbox.command(BAKSTOP);
     command.arg("prove").env("TMPDIR", &temporary);
@@ -86,7 +83,7 @@ fn assert_proven(ran: &Ran, manifest: &str) {
     assert!(ran.out.starts_with(&start) && ran.out.ends_with(" s)\n"), "{ran:?}");
 }
 
-/// Not proven: the first line gives this reason, the second this help.
+/// Asserts that it is not proven: the first line has this reason, the second this help.
 fn assert_not_proven(ran: &Ran, reason: &str, help: &str) {
     assert_eq!((ran.code, &*ran.err), (Some(1), ""), "{ran:?}");
     let mut lines = ran.out.lines();
@@ -104,8 +101,8 @@ fn installed() -> Sandbox {
     sandbox
 }
 
-/// Types what the help says: its one line, or the indented ones.
-fn follow(sandbox: &Sandbox, ran: &Ran) {
+/// Runs the commands of the help: its one line, or the indented ones.
+fn run_help(sandbox: &Sandbox, ran: &Ran) {
     let help = ran.out.split_once("\nhelp: ").unwrap().1;
     let help = help.split_once("\n\n").map_or(help, |(help, _)| help).trim_end();
     let indented: Vec<&str> = help.lines().filter(|line| line.starts_with("  ")).collect();
@@ -153,12 +150,12 @@ fn a_guard_in_force_is_proven() {
     );
     assert!(report["output"][0].as_str().unwrap().starts_with("error[rewritten-manifest]"));
     assert!(report["seconds"].as_f64().unwrap() > 0.0);
-    // Nothing of it is left to be found, and nothing was.
+    // It left no objects.
     assert_eq!(sandbox.git(&["fsck", "--unreachable"]), "");
 }
 
 #[test]
-fn what_is_staged_changed_or_conflicted_does_not_matter() {
+fn staged_modified_and_unmerged_files_do_not_matter() {
     let sandbox = installed();
     sandbox.write("x.bak", "");
     sandbox.git(&["add", "-f", "x.bak"]);
@@ -181,7 +178,7 @@ fn what_is_staged_changed_or_conflicted_does_not_matter() {
 }
 
 #[test]
-fn the_topmost_manifest_is_the_one_and_a_new_one_where_there_is_none() {
+fn the_topmost_manifest_is_used_or_a_new_one() {
     let sandbox = installed();
     sandbox.git(&["rm", "-q", "package.json", "backend/package.json"]);
     std::os::unix::fs::symlink("web/package.json", sandbox.top.join("package.json")).unwrap();
@@ -192,7 +189,7 @@ fn the_topmost_manifest_is_the_one_and_a_new_one_where_there_is_none() {
     assert!(ran.err.contains("\"file:../.docker-deps/bakstop-proof-"), "{ran:?}");
     assert!(ran.out.contains("a rewritten web/package.json"), "{ran:?}");
 
-    // Broken, or full of what is found as well.
+    // Broken, or with many other findings.
     let spec = rewritten_spec();
     let lines: String = (0..40).map(|n| format!("    \"x{n}\": \"{spec}\",\n")).collect();
     for text in [
@@ -255,7 +252,7 @@ fn every_kind_of_repository() {
     for (what, setup) in cases {
         let sandbox = installed();
         setup(&sandbox);
-        // Another hook asks git as well, and changes the index.
+        // Another hook runs git as well, and changes the index.
         let hook = sandbox.top.join(".git/hooks/pre-commit");
         let text = fs::read_to_string(&hook).unwrap();
         let first = "\ngit status >/dev/null; git update-index --force-remove web/index.js\n";
@@ -299,12 +296,12 @@ fn clones_of_every_kind() {
         sandbox.git(&[&["clone", "-q"], arguments, &[url, "."]].concat());
         must(sandbox.bakstop(&["install"]));
         if arguments.contains(&"--filter=blob:none") {
-            // Whatever is not here cannot be had either.
+            // Missing objects cannot be fetched.
             sandbox.git(&["remote", "set-url", "origin", "file:///nowhere"]);
         }
         assert_proven(&prove(&sandbox), "package.json");
     }
-    // The manifest's content is not here.
+    // The content of the manifest is missing.
     let sandbox = Sandbox::empty();
     sandbox.git(&["clone", "-q", "--filter=blob:none", "--no-checkout", &url, "."]);
     must(sandbox.bakstop(&["install"]));
@@ -313,7 +310,7 @@ fn clones_of_every_kind() {
 }
 
 #[test]
-fn worktrees_submodules_and_repositories_that_lie_elsewhere() {
+fn worktrees_submodules_and_separate_git_directories() {
     let sandbox = installed();
     let linked = sandbox.outside().join("linked: 'tree'");
     sandbox.git(&["worktree", "add", "-q", "-b", "linked", linked.to_str().unwrap()]);
@@ -336,13 +333,13 @@ fn worktrees_submodules_and_repositories_that_lie_elsewhere() {
             .current_dir(sandbox.top.join("web"));
     };
     assert_proven(&prove_as(&sandbox, relative), "package.json");
-    // As an alias of git would run it, with an index of its own.
+    // Run by a git alias, with another index.
     let alias = |command: &mut Command| {
         _ = command.env("GIT_INDEX_FILE", ".git/other").env("GIT_PREFIX", "web/");
     };
     assert_proven(&prove_as(&sandbox, alias), "package.json");
 
-    // Objects that are only known from the environment.
+    // Objects in a directory that only the environment names.
     let objects = sandbox.outside().join("objects: \"more\"");
     fs::rename(sandbox.top.join(".git/objects"), &objects).unwrap();
     fs::create_dir(sandbox.top.join(".git/objects")).unwrap();
@@ -385,7 +382,7 @@ fn worktrees_submodules_and_repositories_that_lie_elsewhere() {
 }
 
 #[test]
-fn paths_may_hold_anything() {
+fn paths_with_special_characters_work() {
     for name in ["two words", "a:b", "\"quoted\":x", "it's", "back\\slash:", "a\nb", "ü:ü", "-dash"]
     {
         let sandbox = installed();
@@ -411,7 +408,7 @@ fn paths_may_hold_anything() {
 }
 
 #[test]
-fn a_hook_that_is_missing_or_idle_is_told_and_installing_cures_it() {
+fn a_missing_or_inactive_hook_is_reported_and_installing_fixes_it() {
     type Setup = fn(&Sandbox);
     let hook = |sandbox: &Sandbox| sandbox.top.join(".git/hooks/pre-commit");
     let cases: [(&str, Setup, &str); 7] = [
@@ -466,16 +463,17 @@ fn a_hook_that_is_missing_or_idle_is_told_and_installing_cures_it() {
         setup(&sandbox);
         let ran = prove(&sandbox);
         assert_not_proven(&ran, reason, "bakstop install");
-        follow(&sandbox, &ran);
+        run_help(&sandbox, &ran);
         assert!(prove(&sandbox).code == Some(0), "{what}");
     }
-    // Edited: our own text, and still a hook that passes.
+    // Edited: our text, but the hook passes.
     let sandbox = installed();
     let text = fs::read_to_string(hook(&sandbox)).unwrap();
     fs::write(hook(&sandbox), text.replacen('\n', "\nexit 0\n", 1)).unwrap();
-    let reason = ".git/hooks/pre-commit was edited after bakstop wrote it, and it let a rewritten package.json through";
+    let reason = ".git/hooks/pre-commit was edited after bakstop wrote it, and it let a rewritten \
+                  package.json through";
     assert_not_proven(&prove(&sandbox), reason, "see what `bakstop install` reports about it");
-    // It names the guard, and does not heed it.
+    // It runs the guard and ignores its exit code.
     script(
         &sandbox,
         ".git/hooks/pre-commit",
@@ -492,13 +490,13 @@ fn a_hook_that_is_missing_or_idle_is_told_and_installing_cures_it() {
 }
 
 #[test]
-fn hooks_that_git_takes_from_elsewhere() {
+fn hooks_of_core_hookspath_and_of_a_manager() {
     let sandbox = installed();
     sandbox.git(&["config", "core.hooksPath", "/dev/null"]);
     let ran = prove(&sandbox);
     let reason = "hooks are switched off: core.hooksPath is /dev/null (file:.git/config)";
     assert_not_proven(&ran, reason, "switch them on, then install:");
-    follow(&sandbox, &ran);
+    run_help(&sandbox, &ran);
     assert_proven(&prove(&sandbox), "package.json");
 
     let shared = sandbox.outside().join("shared");
@@ -509,10 +507,10 @@ fn hooks_that_git_takes_from_elsewhere() {
         "{ran:?}"
     );
     let way = ran.out.split_once("then install:\n").unwrap().1;
-    follow(&sandbox, &Ran { out: format!("\nhelp: x\n{way}"), ..ran.clone() });
+    run_help(&sandbox, &Ran { out: format!("\nhelp: x\n{way}"), ..ran.clone() });
     assert_proven(&prove(&sandbox), "package.json");
 
-    // A manager that does not know the guard; then one that does, and one that does not run it.
+    // A manager without the guard, then one with it, and one that does not run it.
     let sandbox = Sandbox::workspace();
     sandbox.write("lefthook.yml", "pre-commit:\n  jobs:\n    - run: npm test\n");
     script(
@@ -521,7 +519,8 @@ fn hooks_that_git_takes_from_elsewhere() {
         "#!/bin/sh\n# call_lefthook run\necho \"can't find lefthook\"\n",
     );
     let ran = prove(&sandbox);
-    let reason = "lefthook manages the hooks of this repository (.git/hooks/pre-commit), and bakstop is not named there";
+    let reason = "lefthook manages the hooks of this repository (.git/hooks/pre-commit), and \
+                  bakstop is not named there";
     assert!(
         ran.out
             .starts_with(&format!("bakstop: not proven: {reason}\nhelp: add this to lefthook.yml")),
@@ -530,19 +529,20 @@ fn hooks_that_git_takes_from_elsewhere() {
     assert!(ran.out.ends_with("\noutput of pre-commit:\n  | can't find lefthook\n"), "{ran:?}");
     sandbox.write("lefthook.yml", "pre-commit:\n  jobs:\n    - run: bakstop hook pre-commit\n");
     let ran = prove(&sandbox);
-    let reason = "lefthook manages the hooks of this repository (.git/hooks/pre-commit); bakstop is named there, but the \
-                  hook did not block a rewritten package.json (it let it through)";
+    let reason = "lefthook manages the hooks of this repository (.git/hooks/pre-commit); \
+                  bakstop is named there, but the hook did not block a rewritten package.json (it \
+                  let it through)";
     assert_not_proven(&ran, reason, "lefthook install");
     let run = format!("#!/bin/sh\n# call_lefthook run\n{BAKSTOP} hook pre-commit || exit\n");
     script(&sandbox, ".git/hooks/pre-commit", &run);
     assert_proven(&prove(&sandbox), "package.json");
-    // What is named is switched off as what is installed.
+    // A guard that a manager runs is disabled like an installed one.
     let ran = prove_as(&sandbox, |command| _ = command.env("BAKSTOP", "0"));
     assert_not_proven(&ran, "BAKSTOP=0 is set in this environment", "unset BAKSTOP");
 }
 
 #[test]
-fn what_switches_the_guard_off_is_told() {
+fn everything_that_disables_the_guard_is_reported() {
     let sandbox = installed();
     for (name, value, reason) in [
         ("BAKSTOP", "0", "BAKSTOP=0 is set in this environment"),
@@ -573,7 +573,7 @@ fn what_switches_the_guard_off_is_told() {
     assert_not_proven(&prove(&sandbox), &reason, "remove that line from the file");
     fs::write(&start, "").unwrap();
     assert_proven(&prove(&sandbox), "package.json");
-    // A path may hold the words of a sentence.
+    // A path may contain the words of a reason.
     let configuration = sandbox.home().join("HUSKY=0 is set: here");
     fs::create_dir_all(configuration.join("husky")).unwrap();
     fs::write(configuration.join("husky/init.sh"), "export HUSKY=0\n").unwrap();
@@ -582,8 +582,8 @@ fn what_switches_the_guard_off_is_told() {
     assert_not_proven(&ran, &reason, "remove that line from the file");
 }
 
-/// A failure of the guard over something else, which a rewritten manifest alone would not meet: the
-/// workspace pins two versions of pnpm, and whoever changes the manifest at the top is told.
+/// A workspace with two versions of pnpm: any change to the root manifest is an error, even if it
+/// is not rewritten.
 fn with_drift(configuration: &str) -> Sandbox {
     let sandbox = Sandbox::workspace();
     sandbox.write("Dockerfile", "FROM node:22\nRUN npm install -g pnpm@9.0.0\n");
@@ -595,7 +595,7 @@ fn with_drift(configuration: &str) -> Sandbox {
 }
 
 #[test]
-fn an_error_beside_a_rewritten_manifest_that_is_a_warning_proves_nothing() {
+fn another_error_does_not_prove_a_rule_that_is_a_warning() {
     let besides = "; pre-commit failed with exit code 1 for another reason";
     for (level, how) in
         [("warning", "makes rewritten-manifest a warning"), ("off", "turns rewritten-manifest off")]
@@ -608,11 +608,11 @@ fn an_error_beside_a_rewritten_manifest_that_is_a_warning_proves_nothing() {
         assert!(ran.out.contains("error[package-manager-mismatch]"), "{ran:?}");
         let all = prove_as(&sandbox, |command| _ = command.arg("-v")).err;
         assert_eq!(all.contains("warning[rewritten-manifest]"), level == "warning", "{all}");
-        // It is so: a commit goes through.
+        // Indeed a commit passes.
         sandbox.rewrite("web/package.json");
         sandbox.git(&["commit", "-qam", "x"]);
     }
-    // Without such a configuration, both block.
+    // Without this configuration, both block.
     let sandbox = with_drift("{}");
     let ran = prove(&sandbox);
     assert_proven(&ran, "package.json");
@@ -622,18 +622,19 @@ fn an_error_beside_a_rewritten_manifest_that_is_a_warning_proves_nothing() {
 }
 
 #[test]
-fn what_a_hook_leaves_running_is_not_waited_for_and_a_signal_is_no_proof() {
+fn background_processes_of_a_hook_are_not_awaited_and_a_signal_is_no_proof() {
     let sandbox = Sandbox::workspace();
     for left in ["yes", "while echo x; do sleep 0.02; done", "sleep 60"] {
         let hook = format!(
-            "#!/bin/sh\n{BAKSTOP} hook pre-commit\ncode=$?\ntimeout 60 sh -c '{left}' &\nexit $code\n"
+            "#!/bin/sh\n{BAKSTOP} hook pre-commit\ncode=$?\n\
+             timeout 60 sh -c '{left}' &\nexit $code\n"
         );
         script(&sandbox, ".git/hooks/pre-commit", &hook);
         let start = Instant::now();
         assert_proven(&prove(&sandbox), "package.json");
         assert!(start.elapsed() < Duration::from_secs(30), "{left}: {:?}", start.elapsed());
     }
-    // The guard reports it, and then nobody sees how the hook ends.
+    // The guard reports it, but the exit code of the hook is lost.
     let hook = format!("#!/bin/sh\n{BAKSTOP} hook pre-commit\nkill -9 $PPID\n");
     script(&sandbox, ".git/hooks/pre-commit", &hook);
     let ran = prove(&sandbox);
@@ -642,14 +643,14 @@ fn what_a_hook_leaves_running_is_not_waited_for_and_a_signal_is_no_proof() {
     assert!(ran.out.contains("  | error[rewritten-manifest]"), "{ran:?}");
 }
 
-/// The ids of every rule, separated by commas.
+/// The ids of all rules, separated by commas.
 fn finish_rules(sandbox: &Sandbox) -> Vec<u8> {
     let rules = must(sandbox.bakstop(&["rules"])).out;
     let ids: Vec<&str> = rules.lines().filter_map(|line| line.split_whitespace().next()).collect();
     ids.join(",").into_bytes()
 }
 
-/// A repository whose husky runs the guard.
+/// A repository with husky that runs the guard.
 fn husky(hook: Option<&str>) -> Sandbox {
     let sandbox = with_husky(hook);
     must(sandbox.bakstop(&["install"]));
@@ -659,7 +660,7 @@ fn husky(hook: Option<&str>) -> Sandbox {
 }
 
 #[test]
-fn husky_that_does_not_run_is_told() {
+fn husky_that_does_not_run_is_reported() {
     let sandbox = husky(Some("true\n"));
     let linked = sandbox.outside().join("linked");
     sandbox.git(&["worktree", "add", "-q", linked.to_str().unwrap()]);
@@ -675,7 +676,8 @@ fn husky_that_does_not_run_is_told() {
     prepare_husky(&sandbox);
     assert_proven(&prove(&sandbox), "package.json");
 
-    // Lines above the block that end the hook; then the block with line ends that no shell can run.
+    // Lines above the block that end the hook; then the block with line endings that no shell
+    // accepts.
     let hook = fs::read_to_string(sandbox.top.join(".husky/pre-commit")).unwrap();
     sandbox.write(".husky/pre-commit", format!("exit 0\n{hook}"));
     let reason = "lines of .husky/pre-commit come before the block, and can end the hook";
@@ -685,7 +687,7 @@ fn husky_that_does_not_run_is_told() {
     sandbox.write(".husky/pre-commit", "exit 0\n");
     assert_not_proven(&prove(&sandbox), "not installed", "bakstop install");
 
-    // An older husky; the path may hold what stands between a reason and its cure.
+    // An older husky, in a path with the separators of the output.
     let sandbox = Sandbox::workspace();
     program_at_home(&sandbox);
     sandbox.git(&["config", "core.hooksPath", "a: b; c/.husky"]);
@@ -701,23 +703,24 @@ fn husky_that_does_not_run_is_told() {
         "make it executable (`chmod +x 'a: b; c/.husky/pre-commit'`)",
     );
 
-    // What fails is somebody else's hook, and no guard that finds no program.
+    // A foreign hook fails, not a guard without its program.
     let sandbox = with_husky(Some("true\n"));
     must(sandbox.bakstop(&["install"]));
     sandbox.git(&["config", "--unset", "core.hooksPath"]);
     fs::remove_file(sandbox.home().join(".local/bin/bakstop")).unwrap();
     script(&sandbox, ".git/hooks/pre-commit", "#!/bin/sh\nexit 1\n");
-    let reason = "husky is not prepared in this clone; pre-commit failed with exit code 1 for another reason";
+    let reason = "husky is not prepared in this clone; \
+                  pre-commit failed with exit code 1 for another reason";
     assert_not_proven(&prove(&sandbox), reason, run_it);
 }
 
-/// A program of this name that is not this one.
+/// Another program called bakstop.
 fn stand_in(path: &Path, version: &str, act: &str) {
     fs::create_dir_all(path.parent().unwrap()).unwrap();
     let _ = fs::remove_file(path);
     let text =
         format!("#!/bin/sh\nif [ \"$1\" = --version ]; then echo '{version}'; exit; fi\n{act}\n");
-    // Written by another process: see `copy_of_program`.
+    // Written by another process, see `copy_of_program`.
     must(finish(
         Command::new("sh")
             .args(["-c", "printf %s \"$1\" >\"$2\"; chmod +x \"$2\"", "sh", &text])
@@ -736,7 +739,7 @@ fn a_program_that_is_missing_or_does_not_know_the_rule() {
     let ran = prove(&sandbox);
     assert_not_proven(&ran, "the guard finds no bakstop, and blocks everything", "bakstop install");
     assert!(ran.out.contains("  | bakstop: blocked: the program \"bakstop\""), "{ran:?}");
-    follow(&sandbox, &ran);
+    run_help(&sandbox, &ran);
     assert_proven(&prove(&sandbox), "package.json");
 
     let older = "bakstop 0.0.9";
@@ -762,10 +765,10 @@ fn a_program_that_is_missing_or_does_not_know_the_rule() {
         let ran = prove(&sandbox);
         let reason = format!("pre-commit runs {} {reason}", program.display());
         assert_not_proven(&ran, &reason, "bakstop install");
-        follow(&sandbox, &ran);
+        run_help(&sandbox, &ran);
         assert_proven(&prove(&sandbox), "package.json");
 
-        // The hooks of husky name no program, so the one that they find is to be replaced.
+        // The hooks of husky have no path of a program, so the one that they find must be replaced.
         let sandbox = husky(Some("true\n"));
         let program = sandbox.home().join(".local/bin/bakstop");
         stand_in(&program, version, act);
@@ -775,13 +778,13 @@ fn a_program_that_is_missing_or_does_not_know_the_rule() {
             format!("help: install {BAKSTOP} {}", program.display()),
             "{ran:?}"
         );
-        follow(&sandbox, &ran);
+        run_help(&sandbox, &ran);
         assert_proven(&prove(&sandbox), "package.json");
         fs::remove_file(&program).unwrap();
         let ran = prove(&sandbox);
         let help = format!("mkdir -p ~/.local/bin && install {BAKSTOP} ~/.local/bin/bakstop");
         assert_not_proven(&ran, "the guard finds no bakstop, and blocks everything", &help);
-        follow(&sandbox, &ran);
+        run_help(&sandbox, &ran);
         assert_proven(&prove(&sandbox), "package.json");
     }
 }
@@ -789,11 +792,12 @@ fn a_program_that_is_missing_or_does_not_know_the_rule() {
 #[test]
 fn a_failure_for_another_reason_proves_nothing() {
     let sandbox = Sandbox::workspace();
-    // It shows all that is staged, and fails over something else.
+    // It prints the staged diff, and fails for another reason.
     let hook = "#!/bin/sh\nprintf '\\033[2Jno\\n'\ngit diff --cached\nenv\necho last >&2\nexit 3\n";
     script(&sandbox, ".git/hooks/pre-commit", hook);
     let ran = prove(&sandbox);
-    let reason = "not installed (.git/hooks/pre-commit is not ours); pre-commit failed with exit code 3 for another reason";
+    let reason = "not installed (.git/hooks/pre-commit is not ours); \
+                  pre-commit failed with exit code 3 for another reason";
     assert_not_proven(&ran, reason, "bakstop install");
     assert!(ran.out.ends_with("\n  | last\n"), "{ran:?}");
     let ran = prove_as(&sandbox, |command| _ = command.arg("-v"));
@@ -809,15 +813,14 @@ fn a_failure_for_another_reason_proves_nothing() {
     );
     assert_eq!(report["reason"], reason);
 
-    // The guard's own hook, after a file that names it and fails first.
+    // Our hook after another file that runs the guard and fails first.
     let hook = format!("#!/bin/sh\nfalse || exit 4\n{BAKSTOP} hook pre-commit || exit\n");
     script(&sandbox, ".git/hooks/pre-commit", &hook);
     let reason =
         "pre-commit failed with exit code 4, but not because of the rewritten package.json";
     assert_not_proven(&prove(&sandbox), reason, SEE);
 
-    // A hook that was there before, kept and run first: an attempt passes over it, so that nobody's
-    // tests run.
+    // A kept hook, which runs first: `prove` skips it, so that no tests run.
     let sandbox = Sandbox::workspace();
     script(&sandbox, ".git/hooks/pre-commit", "#!/bin/sh\necho tests fail >&2\nexit 5\n");
     let ran = prove(&sandbox);
@@ -828,7 +831,7 @@ fn a_failure_for_another_reason_proves_nothing() {
     must(sandbox.bakstop(&["install"]));
     assert_proven(&prove(&sandbox), "package.json");
 
-    // The guard fails: this very version, so that nothing is said of a program.
+    // The guard fails although it is this version, so the help is not about the program.
     let sandbox = Sandbox::workspace();
     let program = sandbox.outside().join("bin/bakstop");
     copy_of_program(&program);
@@ -847,7 +850,7 @@ fn a_failure_for_another_reason_proves_nothing() {
 }
 
 #[test]
-fn a_hook_is_told_that_this_is_no_commit() {
+fn a_hook_can_see_that_this_is_not_a_commit() {
     let sandbox = Sandbox::workspace();
     let kept = "#!/bin/sh\n[ -n \"${BAKSTOP_PROVE-}\" ] && exit 0\nexit 1\n";
     script(&sandbox, ".git/hooks/pre-commit", kept);
@@ -856,12 +859,19 @@ fn a_hook_is_told_that_this_is_no_commit() {
 }
 
 #[test]
-fn the_hook_sees_what_it_sees_in_a_commit() {
+fn the_hook_runs_as_in_a_commit() {
     let sandbox = Sandbox::workspace();
     let log = sandbox.outside().join("log");
     let hook = format!(
-        "#!/bin/sh\n{{ pwd; echo \"$#\"; readlink /proc/self/fd/0; env | sort | grep -E '^(GIT_|LC_|HOME|USER)' | \
-         grep -vE '^GIT_(INDEX_FILE|OBJECT|ALTERNATE|CONFIG_|AUTHOR)'; git diff --cached --name-only; }} > '{}' 2>&1\nexit 1\n",
+        "#!/bin/sh
+{{
+pwd; echo \"$#\"; readlink /proc/self/fd/0
+env | sort | grep -E '^(GIT_|LC_|HOME|USER)' |
+    grep -vE '^GIT_(INDEX_FILE|OBJECT|ALTERNATE|CONFIG_|AUTHOR)'
+git diff --cached --name-only
+}} > '{}' 2>&1
+exit 1
+",
         log.display()
     );
     script(&sandbox, ".git/hooks/pre-commit", &hook);
@@ -882,7 +892,7 @@ fn the_hook_sees_what_it_sees_in_a_commit() {
 }
 
 #[test]
-fn a_git_without_hook_run_does_as_well() {
+fn a_git_without_hook_run_is_supported() {
     let old_git = |sandbox: &Sandbox| {
         let directory = sandbox.outside().join("old");
         let git = finish(sandbox.command("sh").args(["-c", "command -v git"])).out;
@@ -890,8 +900,11 @@ fn a_git_without_hook_run_does_as_well() {
             &directory.join("git"),
             "git version 2.34.1",
             &format!(
-                "case $1 in\n  version) echo 'git version 2.34.1'; exit;;\n  hook) echo \"git: 'hook' is not a git \
-                 command\" >&2; exit 1;;\nesac\nexec {} \"$@\"",
+                "case $1 in
+  version) echo 'git version 2.34.1'; exit;;
+  hook) echo \"git: 'hook' is not a git command\" >&2; exit 1;;
+esac
+exec {} \"$@\"",
                 git.trim_end()
             ),
         );
@@ -931,7 +944,7 @@ fn a_git_without_hook_run_does_as_well() {
 }
 
 #[test]
-fn what_cannot_be_tried_is_an_error() {
+fn a_hook_that_cannot_be_run_is_an_error() {
     let failed = |ran: &Ran, cause: &str| {
         assert_eq!((ran.code, &*ran.out), (Some(2), ""), "{ran:?}");
         assert!(ran.err.contains(cause) && ran.err.contains("\nhelp: "), "{ran:?}");
@@ -967,7 +980,8 @@ fn an_interrupted_attempt_leaves_nothing_behind() {
     script(
         &sandbox,
         ".git/hooks/pre-commit",
-        "#!/bin/sh\ntouch \"${0%/*}/started\"\nwhile [ -e \"$GIT_INDEX_FILE\" ]; do sleep 0.1; done\n",
+        "#!/bin/sh\ntouch \"${0%/*}/started\"\n\
+         while [ -e \"$GIT_INDEX_FILE\" ]; do sleep 0.1; done\n",
     );
     let temporary = sandbox.outside().join("tmp");
     fs::create_dir(&temporary).unwrap();
@@ -995,7 +1009,7 @@ fn an_interrupted_attempt_leaves_nothing_behind() {
 }
 
 #[test]
-fn a_configuration_that_spares_the_rule_is_told_with_its_line() {
+fn a_configuration_that_disables_the_rule_is_reported_with_its_line() {
     for (text, reason) in [
         (
             r#"{ "rules": { "rewritten-manifest": "off" } }"#,
@@ -1015,18 +1029,18 @@ fn a_configuration_that_spares_the_rule_is_told_with_its_line() {
         must(sandbox.bakstop(&["install"]));
         sandbox.write("bakstop.json", text);
         assert_proven(&prove(&sandbox), "package.json");
-        sandbox.git(&["add", "-A"]);
-        sandbox.git(&["commit", "-q", "-m", "Configure"]);
+        sandbox.commit_all("Configure");
         assert_not_proven(&prove(&sandbox), reason, "remove that from bakstop.json, and commit it");
     }
 }
 
 #[test]
-fn a_guard_that_is_not_heeded_beside_a_hook_that_fails_is_no_proof() {
+fn an_ignored_guard_and_a_failing_hook_are_no_proof() {
     let sandbox = Sandbox::workspace();
     let hook = |guard: &str| {
         format!(
-            "#!/bin/sh\n{BAKSTOP} hook pre-commit || {guard}\ngit diff --cached --name-only | grep -q CHANGELOG\n"
+            "#!/bin/sh\n{BAKSTOP} hook pre-commit || {guard}\n\
+             git diff --cached --name-only | grep -q CHANGELOG\n"
         )
     };
     script(&sandbox, ".git/hooks/pre-commit", &hook("true"));
@@ -1044,25 +1058,27 @@ fn a_guard_that_is_not_heeded_beside_a_hook_that_fails_is_no_proof() {
 }
 
 #[test]
-fn manifests_that_the_configuration_spares_are_named_beside_the_proof() {
+fn manifests_that_the_configuration_allows_are_named_with_the_proof() {
     let sandbox = Sandbox::workspace();
     let text =
         r#"{ "allow": [{ "rule": "rewritten-manifest", "path": "web/**", "reason": "x" }] }"#;
     sandbox.write("bakstop.json", text);
-    sandbox.git(&["add", "-A"]);
-    sandbox.git(&["commit", "-q", "-m", "Configure"]);
+    sandbox.commit_all("Configure");
     must(sandbox.bakstop(&["install"]));
     let ran = prove(&sandbox);
     assert!(ran.code == Some(0) && ran.out.starts_with("bakstop: proven: "), "{ran:?}");
-    let expected = "bakstop: not proven elsewhere: bakstop.json:1:13 allows rewritten-manifest in web/package.json\n";
+    let expected = "bakstop: not proven elsewhere: bakstop.json:1:13 allows rewritten-manifest in \
+                    web/package.json\n";
     assert_eq!(ran.err, expected);
 }
 
 #[test]
-fn what_a_hook_puts_aside_in_a_ref_is_not_lost() {
+fn objects_that_a_hook_stashes_are_kept() {
     let sandbox = Sandbox::workspace();
     let hook = format!(
-        "#!/bin/sh\nkept=$(git stash create) && git stash store -m lint \"$kept\"\n{BAKSTOP} hook pre-commit || exit\n"
+        "#!/bin/sh\n\
+         kept=$(git stash create) && git stash store -m lint \"$kept\"\n\
+         {BAKSTOP} hook pre-commit || exit\n"
     );
     script(&sandbox, ".git/hooks/pre-commit", &hook);
     sandbox.write("web/index.js", "export const mine = 1;\n");

@@ -9,7 +9,7 @@ use std::process::Command;
 use crate::push::StandIn;
 use crate::support::{BAKSTOP, Ran, Sandbox, finish};
 
-/// Installs npm packages once for all runs of the tests; the directory of their programs.
+/// Installs npm packages, kept for later runs; returns the directory of their programs.
 pub(crate) fn npm_tools(packages: &[&str]) -> PathBuf {
     let name: String = packages
         .join("+")
@@ -20,8 +20,8 @@ pub(crate) fn npm_tools(packages: &[&str]) -> PathBuf {
     let programs = directory.join("node_modules/.bin");
     if !programs.exists() {
         fs::create_dir_all(&directory).unwrap();
-        // Some hook managers would install hooks into the repository that holds this directory:
-        // this one.
+        // Some hook managers would install hooks into the repository around this directory: this
+        // one.
         let install = ["install", "--ignore-scripts", "--no-audit", "--no-fund", "--prefix"];
         let ran = finish(Command::new("npm").args(install).arg(&directory).args(packages));
         assert_eq!(ran.code, Some(0), "npm install {packages:?}: {}", ran.err);
@@ -29,8 +29,8 @@ pub(crate) fn npm_tools(packages: &[&str]) -> PathBuf {
     programs
 }
 
-/// A command that sees the machine's network settings, the sandbox's git settings, and these
-/// programs first.
+/// A command with the network settings of the machine, the git settings of the sandbox, and these
+/// programs first in PATH.
 fn command(sandbox: &Sandbox, programs: &Path, program: &str) -> Command {
     let path = std::env::var_os("PATH").unwrap();
     let path = std::env::join_paths(
@@ -59,7 +59,7 @@ pub(crate) fn must(sandbox: &Sandbox, programs: &Path, line: &[&str]) -> Ran {
     ran
 }
 
-/// A workspace whose package is vendored as a tarball, as pnpm packs it, and installed from there.
+/// A workspace with a vendored package as a tarball that pnpm packed, installed.
 pub(crate) fn pnpm_workspace(programs: &Path) -> Sandbox {
     let sandbox = Sandbox::unborn();
     sandbox.write(".gitignore", "node_modules/\n*.bak\n.docker-deps/*\n!.docker-deps/.gitkeep\n");
@@ -68,8 +68,14 @@ pub(crate) fn pnpm_workspace(programs: &Path) -> Sandbox {
     sandbox.write("pnpm-workspace.yaml", "packages:\n  - backend\n  - web\n");
     for name in ["backend", "web"] {
         let manifest = format!(
-            "{{\n  \"name\": \"@shop/{name}\",\n  \"version\": \"1.0.0\",\n  \"dependencies\": {{\n    \
-             \"@acme/ui\": \"file:../vendor/acme-ui-1.4.0.tgz\"\n  }}\n}}\n"
+            r#"{{
+  "name": "@shop/{name}",
+  "version": "1.0.0",
+  "dependencies": {{
+    "@acme/ui": "file:../vendor/acme-ui-1.4.0.tgz"
+  }}
+}}
+"#
         );
         sandbox.write(format!("{name}/package.json"), manifest);
     }
@@ -88,12 +94,11 @@ pub(crate) fn pnpm_workspace(programs: &Path) -> Sandbox {
         assert_eq!(ran.code, Some(0), "{}{}", ran.out, ran.err);
     }
     must(&sandbox, programs, &["pnpm", "install", "--ignore-scripts"]);
-    sandbox.git(&["add", "-A"]);
-    sandbox.git(&["commit", "-q", "-m", "Start"]);
+    sandbox.commit_all("Start");
     sandbox
 }
 
-/// Rewrites as docker-prep does: every manifest, and an override where this pnpm reads it.
+/// Rewrites every manifest like docker-prep, and adds an override where this pnpm reads it.
 fn prepare(sandbox: &Sandbox, overrides_in: &str) {
     for path in ["package.json", "backend/package.json", "web/package.json"] {
         let text = fs::read_to_string(sandbox.top.join(path)).unwrap();
@@ -103,8 +108,16 @@ fn prepare(sandbox: &Sandbox, overrides_in: &str) {
     let spec = format!("file:{}/acme-ui-1.4.0.tgz", ".docker-deps");
     if overrides_in == "package.json" {
         let text = format!(
-            "{{\n  \"name\": \"shop\",\n  \"private\": true,\n  \"pnpm\": {{\n    \"overrides\": {{\n      \
-             \"@acme/ui\": \"{spec}\"\n    }}\n  }}\n}}\n"
+            r#"{{
+  "name": "shop",
+  "private": true,
+  "pnpm": {{
+    "overrides": {{
+      "@acme/ui": "{spec}"
+    }}
+  }}
+}}
+"#
         );
         sandbox.write("package.json", text);
     } else {
@@ -118,13 +131,12 @@ fn pnpm(version: &str, overrides_in: &str) {
     let sandbox = pnpm_workspace(&programs);
     assert_eq!(sandbox.bakstop(&["install"]).code, Some(0));
     prepare(&sandbox, overrides_in);
-    // A person who installs while the tree is prepared.
+    // An install in the prepared tree.
     must(&sandbox, &programs, &["pnpm", "install", "--ignore-scripts", "--no-frozen-lockfile"]);
     sandbox.write("web/index.js", "export {};\n");
     sandbox.git(&["add", "-A"]);
 
-    // Everything that the preparation and the install wrote into tracked files is caught, and
-    // nothing else.
+    // Exactly the files that the preparation and the install wrote are found.
     let staged: BTreeSet<String> =
         sandbox.git(&["diff", "--cached", "--name-only"]).lines().map(str::to_owned).collect();
     let report: serde_json::Value =
@@ -149,7 +161,7 @@ fn pnpm(version: &str, overrides_in: &str) {
     assert_eq!(blocked.code, Some(1), "{}{}", blocked.out, blocked.err);
     println!("{}{}", blocked.out, blocked.err);
 
-    // The cure, as the report says it: restore, install again, stage.
+    // The steps of the report: restore, install again, stage.
     for path in ["package.json", "backend/package.json", "web/package.json"] {
         fs::rename(sandbox.top.join(format!("{path}.bak")), sandbox.top.join(path)).unwrap();
     }
@@ -157,12 +169,11 @@ fn pnpm(version: &str, overrides_in: &str) {
         sandbox.git(&["checkout", "HEAD", "--", overrides_in]);
     }
     must(&sandbox, &programs, &["pnpm", "install", "--lockfile-only"]);
-    sandbox.git(&["add", "-A"]);
-    sandbox.git(&["commit", "-q", "-m", "Ship it"]);
+    sandbox.commit_all("Ship it");
     assert_eq!(
         sandbox.git(&["show", "--format=", "--name-only", "HEAD"]),
         "web/index.js\n",
-        "the lockfile is healed to the byte"
+        "the lockfile is restored exactly"
     );
 }
 
@@ -178,7 +189,7 @@ fn real_pnpm_12() {
     pnpm("12", "pnpm-workspace.yaml");
 }
 
-/// husky 9 as its own `init` sets it up, with a hook that was there before and ends early.
+/// husky 9 as its `init` sets it up, with an existing hook that ends early.
 #[test]
 #[ignore = "fetches husky from the npm registry"]
 fn real_husky() {
@@ -223,8 +234,7 @@ fn real_husky() {
     assert_pushes_are_judged(&sandbox, &guard, guard.program.parent().unwrap());
 }
 
-/// Pushes another branch than the one that is checked out, past a guard that passes, then to one
-/// that blocks.
+/// Pushes a branch that is not checked out, with a guard that passes, then with one that blocks.
 fn assert_pushes_are_judged(sandbox: &Sandbox, guard: &StandIn, programs: &Path) {
     let remote = sandbox.outside().join("remote.git");
     sandbox.git(&["init", "-q", "--bare", remote.to_str().unwrap()]);
@@ -239,11 +249,11 @@ fn assert_pushes_are_judged(sandbox: &Sandbox, guard: &StandIn, programs: &Path)
     assert!(lines.starts_with(b"refs/heads/main "), "{lines:?}");
     guard.ends_with(1);
     assert_eq!(push(&["origin", "HEAD:refs/heads/other"]).code, Some(1));
-    assert!(guard.heard().unwrap().1.starts_with(b"HEAD "), "whatever is pushed");
+    assert!(guard.heard().unwrap().1.starts_with(b"HEAD "), "also for HEAD");
     assert_eq!(sandbox.git(&["ls-remote", "origin", "refs/heads/other"]), "");
 }
 
-/// The lines that `install` prints for a manager, in the file that they are for.
+/// Writes the lines that `install` prints for a manager to their file.
 fn advised(sandbox: &Sandbox) -> String {
     let ran = sandbox.bakstop(&["install"]);
     assert_eq!(ran.code, Some(2), "{ran:?}");
@@ -297,7 +307,7 @@ fn real_simple_git_hooks() {
     );
 }
 
-/// The hook of `.pre-commit-hooks.yaml`, fetched and built from this repository's last commit.
+/// The hook of `.pre-commit-hooks.yaml`, built from the last commit of this repository.
 fn framework(package: &str, program: &str) {
     let environment = Path::new(env!("CARGO_TARGET_TMPDIR")).join("tools").join(package);
     if !environment.exists() {
@@ -320,7 +330,7 @@ fn framework(package: &str, program: &str) {
     );
     sandbox.git(&["add", "-A"]);
     must(&sandbox, &programs, &[program, "install"]);
-    // The build of the hook needs the machine's toolchain, which lives in the real home.
+    // Building the hook needs the toolchain of the machine, in the real home.
     let commit = |message: &str| {
         let home = std::env::var_os("HOME").unwrap();
         let mut command = command(&sandbox, &programs, "git");
@@ -337,10 +347,10 @@ fn framework(package: &str, program: &str) {
     sandbox.rewrite("web/package.json");
     let blocked = commit("Ship it");
     assert_eq!(blocked.code, Some(1));
-    let said = blocked.out + &blocked.err;
+    let output = blocked.out + &blocked.err;
     assert!(
-        said.contains("error[rewritten-manifest]") && said.contains("web/package.json:4:17"),
-        "{said}"
+        output.contains("error[rewritten-manifest]") && output.contains("web/package.json:4:17"),
+        "{output}"
     );
 }
 

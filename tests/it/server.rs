@@ -1,14 +1,14 @@
-//! `bakstop install --server`: bare repositories, with real pushes to them.
+//! `bakstop install --server` in bare repositories, with real pushes.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use crate::hooks::{Picture, copy_of_program, must, picture};
+use crate::hooks::{Snapshot, copy_of_program, must, snapshot};
 use crate::push::StandIn;
-use crate::support::{BAKSTOP, Ran, Sandbox, finish};
+use crate::support::{BAKSTOP, Ran, Sandbox, clone_and_server, finish};
 
-/// A clone, and the bare repository that it pushes to.
+/// A clone and the bare repository that it pushes to.
 struct Pair {
     clone: Sandbox,
     server: PathBuf,
@@ -16,21 +16,24 @@ struct Pair {
 
 impl Pair {
     fn new() -> Self {
-        let clone = Sandbox::workspace();
-        let server = clone.outside().join("shop.git");
-        must(finish(clone.command("git").args(["init", "-q", "--bare"]).arg(&server)));
-        clone.git(&["remote", "add", "origin", server.to_str().unwrap()]);
+        let (clone, server) = clone_and_server(&[], "");
         Self { clone, server }
     }
 
-    /// One whose `pre-receive` runs every program in a directory, in the way of the common hosting
-    /// programs.
+    /// One whose `pre-receive` runs every program in a directory, like common hosting programs.
     fn delegating() -> Self {
         let pair = Self::new();
-        let loop_over_directory = "#!/usr/bin/env bash\nlines=$(cat)\nname=$(basename \"$0\")\nfailed=0\n\
-             for program in \"${GIT_DIR:-.}/hooks/$name.d\"/*; do\n\
-             if [ ! -f \"$program\" ] || [ ! -x \"$program\" ]; then continue; fi\n\
-             echo \"$lines\" | \"$program\"; code=$?\n[ \"$failed\" -ne 0 ] || failed=$code\ndone\nexit \"$failed\"\n";
+        let loop_over_directory = r#"#!/usr/bin/env bash
+lines=$(cat)
+name=$(basename "$0")
+failed=0
+for program in "${GIT_DIR:-.}/hooks/$name.d"/*; do
+if [ ! -f "$program" ] || [ ! -x "$program" ]; then continue; fi
+echo "$lines" | "$program"; code=$?
+[ "$failed" -ne 0 ] || failed=$code
+done
+exit "$failed"
+"#;
         pair.write("hooks/pre-receive", loop_over_directory, 0o755);
         fs::create_dir(pair.server.join("hooks/pre-receive.d")).unwrap();
         pair.write("hooks/pre-receive.d/hosting", &pair.reader("hosting"), 0o755);
@@ -43,7 +46,7 @@ impl Pair {
         fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
     }
 
-    /// A hook that writes what it reads into a file.
+    /// A hook that appends its input to a file.
     fn reader(&self, name: &str) -> String {
         format!("#!/bin/sh\ncat >> '{}'\n", self.clone.outside().join(name).display())
     }
@@ -60,7 +63,7 @@ impl Pair {
         must(finish(self.clone.command("git").args(arguments).current_dir(&self.server)));
     }
 
-    /// Installs, and puts a stand-in into the place of the program.
+    /// Installs, and replaces the program by a stand-in.
     fn guarded(&self) -> StandIn {
         let directory = self.clone.outside().join("on the server's");
         let program = directory.join("bakstop");
@@ -76,8 +79,8 @@ impl Pair {
         self.clone.try_git(&["push", "-q", "origin", &format!("HEAD:refs/heads/{name}")])
     }
 
-    fn hooks(&self) -> Picture {
-        picture(&self.server.join("hooks"))
+    fn hooks(&self) -> Snapshot {
+        snapshot(&self.server.join("hooks"))
     }
 
     fn mode(&self, path: &str) -> u32 {
@@ -100,8 +103,7 @@ fn a_push_to_a_server_is_judged() {
     assert_eq!(pair.read("theirs").as_bytes(), lines, "the kept hook reads the same");
     assert!(lines.ends_with(b" refs/heads/main\n"));
     assert_eq!(pair.clone.git(&["ls-remote", "origin"]), "");
-    // Nothing in the environment of the one who pushes changes that: over a local path, it is the
-    // server's.
+    // The environment of the client has no effect; over a local path, the server inherits it.
     let clone = &pair.clone;
     for name in ["BAKSTOP_PROVE", "BAKSTOP"] {
         let mut command = clone.command("git");
@@ -154,7 +156,7 @@ fn a_directory_of_hooks_gets_one_more() {
     guard.ends_with(0);
     must(pair.push("main"));
     assert!(guard.heard().is_some());
-    // The others still decide as well.
+    // The other programs still count.
     pair.write("hooks/pre-receive.d/hosting", "#!/bin/sh\nexit 1\n", 0o755);
     assert_eq!(pair.push("other").code, Some(1));
     assert!(guard.heard().is_some());
@@ -166,7 +168,7 @@ fn a_directory_of_hooks_gets_one_more() {
 }
 
 #[test]
-fn a_directory_that_is_missing_is_made() {
+fn a_missing_directory_is_created() {
     let pair = Pair::delegating();
     fs::remove_dir_all(pair.server.join("hooks/pre-receive.d")).unwrap();
     let before = pair.hooks();
@@ -178,7 +180,7 @@ fn a_directory_that_is_missing_is_made() {
 }
 
 #[test]
-fn another_user_can_run_it_whatever_the_umask() {
+fn another_user_can_run_the_hook_with_any_umask() {
     for pair in [Pair::new(), Pair::delegating()] {
         let delegates = pair.server.join("hooks/pre-receive").exists();
         let hook = if delegates { "hooks/pre-receive.d/bakstop" } else { "hooks/pre-receive" };
@@ -222,7 +224,7 @@ fn another_user_can_run_it_whatever_the_umask() {
 }
 
 #[test]
-fn status_tells_why_a_server_is_not_guarded() {
+fn status_reports_why_a_server_is_not_guarded() {
     for pair in [Pair::new(), Pair::delegating()] {
         let name = if pair.server.join("hooks/pre-receive").exists() {
             "pre-receive.d/bakstop"
@@ -230,10 +232,10 @@ fn status_tells_why_a_server_is_not_guarded() {
             "pre-receive"
         };
         let hook = pair.server.join("hooks").join(name);
-        let status = |code: i32, said: &str| {
+        let status = |code: i32, reason: &str| {
             let ran = pair.bakstop(&["status"]);
             assert_eq!(ran.code, Some(code), "{ran:?}");
-            assert!(ran.out.contains(said), "{said}: {ran:?}");
+            assert!(ran.out.contains(reason), "{reason}: {ran:?}");
         };
         status(1, "not in force: not installed\n\nhelp: bakstop install --server\n");
         let guard = pair.guarded();
@@ -270,21 +272,21 @@ fn status_tells_why_a_server_is_not_guarded() {
 }
 
 #[test]
-fn a_directory_that_nobody_runs_is_told() {
-    // The hook of the hosting program was lost: git runs nothing there, so the guard goes where git
-    // looks.
+fn an_unused_directory_of_hooks_is_reported() {
+    // The hook of the hosting program is missing: git does not run the directory, so the guard
+    // becomes the hook itself.
     let pair = Pair::delegating();
     fs::remove_file(pair.server.join("hooks/pre-receive")).unwrap();
     let ran = must(pair.bakstop(&["install", "--server"]));
     assert!(ran.out.starts_with("created hooks/pre-receive\n"), "{ran:?}");
-    // It comes back, over ours: the guard moves.
+    // The hosting program restores its hook over ours: the guard moves.
     let fresh = Pair::delegating();
     fs::copy(fresh.server.join("hooks/pre-receive"), pair.server.join("hooks/pre-receive"))
         .unwrap();
     assert_eq!(pair.bakstop(&["status"]).code, Some(1));
     must(pair.bakstop(&["install", "--server"]));
     must(pair.bakstop(&["status"]));
-    // git ignores it.
+    // Git ignores a hook that is not executable.
     fs::set_permissions(pair.server.join("hooks/pre-receive"), fs::Permissions::from_mode(0o644))
         .unwrap();
     let ran = pair.bakstop(&["status"]);
@@ -293,7 +295,7 @@ fn a_directory_that_nobody_runs_is_told() {
             && ran.out.contains("hooks/pre-receive, which would run it, is not exec"),
         "{ran:?}"
     );
-    // It cannot be seen.
+    // It is unclear whether the hook runs the directory.
     pair.write("hooks/pre-receive", "#!/bin/sh\nexec /opt/hosting/hook\n", 0o755);
     let ran = pair.bakstop(&["status"]);
     assert!(
@@ -306,7 +308,7 @@ fn a_directory_that_nobody_runs_is_told() {
 }
 
 #[test]
-fn what_is_anothers_stays() {
+fn hooks_of_others_are_kept() {
     let pair = Pair::delegating();
     pair.write("hooks/pre-receive.d/bakstop", "#!/bin/sh\nexit 0\n", 0o755);
     let before = pair.hooks();
@@ -320,7 +322,7 @@ fn what_is_anothers_stays() {
 }
 
 #[test]
-fn servers_and_clones_are_told_apart() {
+fn servers_and_clones_are_distinguished() {
     let pair = Pair::new();
     let ran = pair.bakstop(&["install"]);
     assert!(
@@ -335,7 +337,7 @@ fn servers_and_clones_are_told_apart() {
         let ran = pair.bakstop(&["install", "--server", other]);
         assert!(ran.code == Some(2) && ran.err.contains("cannot be used with"), "{ran:?}");
     }
-    // From below the repository, and by its name, it is the same repository.
+    // From a subdirectory and by its name, it is the same repository.
     let below = finish(
         pair.clone
             .command(BAKSTOP)
@@ -363,13 +365,13 @@ fn a_configured_directory_is_used_or_refused() {
     must(pair.bakstop(&["uninstall"]));
     assert!(!pair.server.join("own").exists());
 
-    for (value, said) in [
+    for (value, reason) in [
         ("/dev/null", "\n  git config --unset core.hooksPath\n  bakstop install --server\n"),
         ("/srv/hooks", "/srv/hooks/pre-receive:\n    bakstop hook pre-receive \"$@\" || exit\n"),
     ] {
         pair.git(&["config", "core.hooksPath", value]);
         let ran = pair.bakstop(&["install", "--server"]);
-        assert!(ran.code == Some(2) && ran.err.contains(said), "{ran:?}");
+        assert!(ran.code == Some(2) && ran.err.contains(reason), "{ran:?}");
         assert_eq!(pair.bakstop(&["status"]).code, Some(1));
         must(pair.bakstop(&["uninstall"]));
     }

@@ -1,6 +1,6 @@
-//! What `tests/facts/spellings.json` says of npm, pnpm and yarn, asked of the tools themselves:
-//! from which of these manifests do they install a package out of `.docker-deps`? Run by name:
-//! `cargo test --locked -- --ignored real_spellings`.
+//! Checks `tests/facts/spellings.json` against npm, pnpm and yarn: from which manifests do they
+//! install a package out of `.docker-deps`? Run by name: `cargo test --locked -- --ignored
+//! real_spellings`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -13,12 +13,12 @@ use serde_json::Value;
 use crate::real::npm_tools;
 use crate::support::finish;
 
-/// The directory of what the preparation packs.
+/// The directory of the packed packages.
 const DIR: &str = ".docker-deps";
-/// Nothing listens there: what a tool would fetch, it is refused at once.
+/// No server listens there, so every fetch fails at once.
 const NOWHERE: &str = "http://127.0.0.1:9";
 
-/// A package that says where it comes from.
+/// A package with its origin in it.
 fn package(directory: &Path, name: &str, dependencies: &str, origin: &str) {
     fs::create_dir_all(directory).unwrap();
     let manifest = format!(
@@ -28,7 +28,7 @@ fn package(directory: &Path, name: &str, dependencies: &str, origin: &str) {
     fs::write(directory.join("origin"), origin).unwrap();
 }
 
-/// A package as a tarball under each of these names.
+/// Writes a package as a tarball under each of these names.
 fn tarballs(directory: &Path, names: &[&str], origin: &str) {
     let scratch = tempfile::tempdir().unwrap();
     package(&scratch.path().join("package"), "acme", "", origin);
@@ -45,8 +45,8 @@ fn tarballs(directory: &Path, names: &[&str], origin: &str) {
     }
 }
 
-/// What a preparation leaves, under every name that a spelling may lead to.
-fn debris(directory: &Path) {
+/// The leftovers of a preparation, under every name that a spelling may refer to.
+fn leftovers(directory: &Path) {
     for name in ["", "acme", "a"] {
         package(&directory.join(name), "acme", "", "debris");
     }
@@ -68,12 +68,12 @@ fn debris(directory: &Path) {
     tarballs(directory, &odd, "debris");
 }
 
-/// A home, and a repository whose `backend` is to be installed.
+/// A home, and a repository whose `backend` is installed.
 fn scene(root: &Path) {
     let shop = root.join("shop");
-    debris(&shop.join(DIR));
-    debris(&shop.join("backend").join(DIR));
-    debris(&root.join("home").join(DIR));
+    leftovers(&shop.join(DIR));
+    leftovers(&shop.join("backend").join(DIR));
+    leftovers(&root.join("home").join(DIR));
     for odd in ["we b", "a@b", "web", "~", "a:b", "file:..", "C:", "x"] {
         let directory = shop.join("backend").join(odd).join(DIR);
         package(&directory, "acme", "", "debris");
@@ -83,14 +83,14 @@ fn scene(root: &Path) {
     tarballs(&shop.join("backend/vendor"), &["acme.tgz"], "vendor");
     package(&shop.join("vendor/acme"), "acme", "", "vendor");
     package(&shop.join("vendor/via"), "via", "\"acme\": \"1.0.0\"", "vendor");
-    // No tool gets anything through git.
+    // No tool can fetch with git.
     fs::create_dir(root.join("bin")).unwrap();
     fs::write(root.join("bin/git"), "#!/bin/sh\nexit 1\n").unwrap();
     let made = finish(Command::new("chmod").arg("+x").arg(root.join("bin/git")));
     assert_eq!(made.code, Some(0));
 }
 
-/// The command of each tool, in the version that was asked.
+/// The command of each tool, in the recorded version.
 fn tools(facts: &Value) -> BTreeMap<String, Vec<String>> {
     let versions = facts["tools"].as_object().unwrap();
     let command = |(name, version): (&String, &Value)| {
@@ -101,12 +101,13 @@ fn tools(facts: &Value) -> BTreeMap<String, Vec<String>> {
             _ if name == "yarn-1" => (
                 "yarn",
                 "yarn",
-                "install --ignore-scripts --non-interactive --network-timeout 500 --registry http://127.0.0.1:9/",
+                "install --ignore-scripts --non-interactive --network-timeout 500 \
+                 --registry http://127.0.0.1:9/",
             ),
             _ => ("@yarnpkg/cli-dist", "yarn", "install"),
         };
         let program = npm_tools(&[&format!("{package}@{version}")]).join(program);
-        // pnpm 12 is a shell file that names no shell.
+        // pnpm 12 is a shell script without a shebang.
         let shell = fs::read(&program).unwrap().starts_with(b"#")
             && !fs::read(&program).unwrap().starts_with(b"#!");
         let mut line = if shell { vec!["sh".to_owned()] } else { Vec::new() };
@@ -117,8 +118,8 @@ fn tools(facts: &Value) -> BTreeMap<String, Vec<String>> {
     versions.iter().map(command).collect()
 }
 
-/// Whether anything that is installed below a directory says that it comes from there.
-fn holds_debris(directory: &Path, seen: &mut BTreeSet<PathBuf>) -> bool {
+/// Whether a package that is installed below a directory comes from the leftovers.
+fn has_leftovers(directory: &Path, seen: &mut BTreeSet<PathBuf>) -> bool {
     let Ok(real) = fs::canonicalize(directory) else { return false };
     if !seen.insert(real) {
         return false;
@@ -126,15 +127,15 @@ fn holds_debris(directory: &Path, seen: &mut BTreeSet<PathBuf>) -> bool {
     let entries = fs::read_dir(directory).into_iter().flatten().map(|entry| entry.unwrap().path());
     entries.into_iter().any(|path| {
         if path.is_dir() {
-            // A linked package may hold whatever the scene put into it.
-            !path.ends_with(DIR) && !path.ends_with("vendor") && holds_debris(&path, seen)
+            // A linked package may contain the other files of the scene.
+            !path.ends_with(DIR) && !path.ends_with("vendor") && has_leftovers(&path, seen)
         } else {
             path.ends_with("origin") && fs::read(&path).unwrap() == b"debris"
         }
     })
 }
 
-/// Whether a tool installs from the directory.
+/// Whether a tool installs from the leftovers.
 fn installs(template: &Path, line: &[String], files: &Value) -> bool {
     let root = tempfile::tempdir().unwrap();
     let copied = finish(Command::new("cp").arg("-a").arg(template.join(".")).arg(root.path()));
@@ -185,9 +186,9 @@ fn installs(template: &Path, line: &[String], files: &Value) -> bool {
     ] {
         command.env(name, value);
     }
-    // What a tool says of a spec that it refuses is no concern of ours; what it installed is.
+    // The exit code of a tool does not matter, only what it installed.
     finish(&mut command);
-    holds_debris(&shop.join("backend/node_modules"), &mut BTreeSet::new())
+    has_leftovers(&shop.join("backend/node_modules"), &mut BTreeSet::new())
 }
 
 #[test]

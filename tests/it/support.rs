@@ -1,7 +1,8 @@
-//! Real repositories for the tests, in an environment of their own.
+//! Real repositories for the tests, in an isolated environment.
 
 use std::ffi::OsStr;
 use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::LazyLock;
@@ -9,8 +10,7 @@ use std::sync::LazyLock;
 /// The program under test.
 pub(crate) const BAKSTOP: &str = env!("CARGO_BIN_EXE_bakstop");
 
-/// The formats of a report, as the program itself lists them: the tests of all formats know of a
-/// new one.
+/// The formats of a report, from the help text, so that the tests of all formats include new ones.
 pub(crate) fn formats() -> &'static [String] {
     static FORMATS: LazyLock<Vec<String>> = LazyLock::new(|| {
         let ran = Sandbox::empty().bakstop(&["check", "--format", "none"]);
@@ -21,19 +21,29 @@ pub(crate) fn formats() -> &'static [String] {
     &FORMATS
 }
 
-/// A directory that holds a repository and a home, and goes away with the test.
+/// A temporary directory with a repository and a home.
 pub(crate) struct Sandbox {
     root: tempfile::TempDir,
     /// The top of the work tree.
     pub top: PathBuf,
 }
 
-/// What a command did.
+/// The exit code and the output of a command.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Ran {
     pub code: Option<i32>,
     pub out: String,
     pub err: String,
+}
+
+impl From<Output> for Ran {
+    fn from(output: Output) -> Self {
+        Self {
+            code: output.status.code(),
+            out: String::from_utf8_lossy(&output.stdout).into_owned(),
+            err: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
 }
 
 impl Sandbox {
@@ -65,55 +75,71 @@ impl Sandbox {
         sandbox.write("pnpm-workspace.yaml", "packages:\n  - backend\n  - web\n");
         for name in ["backend", "web"] {
             let manifest = format!(
-                "{{\n  \"name\": \"@shop/{name}\",\n  \"dependencies\": {{\n    \"@acme/ui\": \"^1.4.0\"\n  }}\n}}\n"
+                r#"{{
+  "name": "@shop/{name}",
+  "dependencies": {{
+    "@acme/ui": "^1.4.0"
+  }}
+}}
+"#
             );
             sandbox.write(format!("{name}/package.json"), &manifest);
             sandbox.write(format!("{name}/index.js"), "export {};\n");
         }
         sandbox.write(".docker-deps/.gitkeep", "");
-        sandbox.git(&["add", "-A"]);
-        sandbox.git(&["commit", "-q", "-m", "Start"]);
+        sandbox.commit_all("Start");
         sandbox
     }
 
-    /// The same directory, with another top in it.
+    /// The same directory, with another work tree in it.
     pub(crate) fn moved_to(mut self, name: &str) -> Self {
         self.top = self.root.path().join(name);
         self
     }
 
-    /// The directory around the repository.
+    /// The parent directory of the work tree.
     pub(crate) fn outside(&self) -> &Path {
         self.root.path()
     }
 
-    /// The home directory of everything that runs here.
+    /// HOME of every command that runs here.
     pub(crate) fn home(&self) -> PathBuf {
         self.root.path().join("home")
     }
 
-    /// Writes a file of the work tree, and the directories that it needs.
+    /// Writes a file of the work tree and creates its directories.
     pub(crate) fn write(&self, path: impl AsRef<Path>, text: impl AsRef<[u8]>) {
         let path = self.top.join(path);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, text).unwrap();
     }
 
-    /// Rewrites a manifest as docker-prep does. The spec is assembled, so that the tests pass their
-    /// own guard.
+    /// Rewrites a manifest as docker-prep does. The spec is assembled at run time, so that this
+    /// repository passes its own guard.
     pub(crate) fn rewrite(&self, path: &str) {
         let text = fs::read_to_string(self.top.join(path)).unwrap();
         self.write(path, text.replace("^1.4.0", &rewritten_spec()));
     }
 
-    /// Runs git, which must succeed; its output.
+    /// Runs git, which must succeed, and returns its output.
     pub(crate) fn git(&self, arguments: &[&str]) -> String {
         let ran = self.try_git(arguments);
         assert_eq!(ran.code, Some(0), "git {arguments:?}: {}{}", ran.out, ran.err);
         ran.out
     }
 
-    /// Runs git, whatever comes of it.
+    /// Stages everything that is not ignored, and commits it.
+    pub(crate) fn commit_all(&self, message: &str) {
+        self.git(&["add", "-A"]);
+        self.git(&["commit", "-q", "-m", message]);
+    }
+
+    /// The id of an object.
+    pub(crate) fn id(&self, name: &str) -> String {
+        self.git(&["rev-parse", name]).trim().to_owned()
+    }
+
+    /// Runs git, which may fail.
     pub(crate) fn try_git(&self, arguments: &[&str]) -> Ran {
         self.run("git", arguments)
     }
@@ -136,8 +162,8 @@ impl Sandbox {
         command
     }
 
-    /// The environment of the sandbox: nothing of the machine's configuration, and the same
-    /// identity and time always.
+    /// The environment of the sandbox: no configuration of the machine, and a fixed identity and
+    /// time.
     pub(crate) fn environment(&self) -> Vec<(&'static str, std::ffi::OsString)> {
         vec![
             ("PATH", path_without_bakstop()),
@@ -154,8 +180,18 @@ impl Sandbox {
     }
 }
 
-/// The machine's PATH, less the directories that hold an installed bakstop: the tests are about
-/// this one.
+/// A workspace, and the bare repository that it pushes to: its `origin`, by a path after
+/// `transport`. `options` are those of `git init`. Nothing is pushed yet.
+pub(crate) fn clone_and_server(options: &[&str], transport: &str) -> (Sandbox, PathBuf) {
+    let clone = Sandbox::workspace();
+    let server = clone.outside().join("shop.git");
+    let init = [&["init", "-q", "--bare"], options, &[server.to_str().unwrap()]].concat();
+    clone.git(&init);
+    clone.git(&["remote", "add", "origin", &format!("{transport}{}", server.display())]);
+    (clone, server)
+}
+
+/// PATH without the directories that have an installed bakstop.
 pub(crate) fn path_without_bakstop() -> std::ffi::OsString {
     let path = std::env::var_os("PATH").unwrap();
     let others =
@@ -165,23 +201,24 @@ pub(crate) fn path_without_bakstop() -> std::ffi::OsString {
 
 /// Runs a command to its end.
 pub(crate) fn finish(command: &mut Command) -> Ran {
-    let output: Output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
-    Ran {
-        code: output.status.code(),
-        out: String::from_utf8_lossy(&output.stdout).into_owned(),
-        err: String::from_utf8_lossy(&output.stderr).into_owned(),
-    }
+    command.output().unwrap_or_else(|error| panic!("{command:?}: {error}")).into()
 }
 
-/// Runs a command to its end, its standard output going elsewhere.
+/// Runs a command to its end, with its standard output going to a file.
 pub(crate) fn finish_with(command: &mut Command, out: fs::File) -> Ran {
     let child = command.stdout(out).stderr(Stdio::piped()).spawn().unwrap();
-    let output = child.wait_with_output().unwrap();
-    Ran {
-        code: output.status.code(),
-        out: String::new(),
-        err: String::from_utf8_lossy(&output.stderr).into_owned(),
-    }
+    child.wait_with_output().unwrap().into()
+}
+
+/// Runs a command to its end with these bytes on its standard input, which it need not read.
+pub(crate) fn finish_with_input(command: &mut Command, input: &[u8]) -> Ran {
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    // A command that does not read may have exited before everything is written.
+    let _ = stdin.write_all(input);
+    drop(stdin);
+    child.wait_with_output().unwrap().into()
 }
 
 /// The spec that docker-prep writes.

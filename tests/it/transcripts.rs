@@ -1,7 +1,7 @@
-//! Every console block of README.md, docs/ and tests/cmd/ is run, and must print what it says.
+//! Runs every console block of README.md, docs/ and tests/cmd/, and compares the output.
 //!
-//! Each file gets a workspace of its own, in which its blocks run in order. `TRYCMD=overwrite`
-//! rewrites the blocks.
+//! Each file gets a fresh workspace, in which its blocks run in order. `TRYCMD=overwrite` rewrites
+//! the blocks.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use crate::support::{BAKSTOP, Sandbox};
 
 #[test]
-fn what_the_documentation_shows_is_what_happens() {
+fn the_transcripts_in_the_documentation_are_correct() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let files: Vec<PathBuf> = ["README.md", "docs/*.md", "docs/rules/*.md", "tests/cmd/*.trycmd"]
         .into_iter()
@@ -26,18 +26,17 @@ fn run(file: &Path, docker_prep: &Path) {
     let sandbox = Sandbox::workspace();
     fs::create_dir(sandbox.top.join("scripts")).unwrap();
     fs::copy(docker_prep, sandbox.top.join("scripts/docker-prep.sh")).unwrap();
-    sandbox.git(&["add", "-A"]);
-    sandbox.git(&["commit", "-q", "-m", "Add the preparation script"]);
+    sandbox.commit_all("Add the preparation script");
 
-    // trycmd runs `NAME.md` in the directory `NAME.in` beside it.
+    // trycmd runs `NAME.md` in the directory `NAME.in` next to it.
     let copy = sandbox.outside().join(file.file_name().unwrap());
     fs::copy(file, &copy).unwrap();
     let directory = copy.with_extension("in");
     fs::rename(&sandbox.top, &directory).unwrap();
 
-    // Where a person has it: what is said of a program in a build directory is no part of the
-    // documentation. A link, because a copy that a thread has just written may still be busy when
-    // it is to be run.
+    // Installed in the usual place: the documentation has no warning about a program in a build
+    // directory. A link, because a copy that this process has just written may still be busy
+    // (ETXTBSY).
     let bakstop = sandbox.home().join(".local/bin/bakstop");
     fs::create_dir_all(bakstop.parent().unwrap()).unwrap();
     std::os::unix::fs::symlink(BAKSTOP, &bakstop).unwrap();
@@ -58,7 +57,7 @@ fn run(file: &Path, docker_prep: &Path) {
     }
 }
 
-/// The files of `DIR/*ENDING`, sorted; or the one file that the pattern names.
+/// The files of `DIR/*ENDING`, sorted, or the file with this name.
 fn files(root: &Path, pattern: &str) -> Vec<PathBuf> {
     let Some((directory, ending)) = pattern.split_once('*') else {
         return vec![root.join(pattern)];

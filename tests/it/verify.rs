@@ -1,5 +1,4 @@
-//! `bakstop verify` tells everything about a work tree that is not as it should be, and stays quiet
-//! otherwise.
+//! `bakstop verify` reports every path of a work tree that is not clean, and is quiet otherwise.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -19,11 +18,11 @@ mod time;
 
 const QUIET: (Option<i32>, &str, &str) = (Some(0), "", "");
 
-fn said(ran: &Ran) -> (Option<i32>, &str, &str) {
+fn code_and_output(ran: &Ran) -> (Option<i32>, &str, &str) {
     (ran.code, &ran.out, &ran.err)
 }
 
-/// The machine-readable report, held against its schema.
+/// The JSON report, checked against its schema.
 fn report(ran: &Ran) -> Value {
     static SCHEMA: LazyLock<Validator> = LazyLock::new(|| {
         let schema: Value =
@@ -36,8 +35,8 @@ fn report(ran: &Ran) -> Value {
     report
 }
 
-/// `path: states (notes)` of each path in it.
-fn told(ran: &Ran) -> Vec<String> {
+/// `path: states (notes)` for each path of the report.
+fn reported_paths(ran: &Ran) -> Vec<String> {
     let list = |value: &Value| -> String {
         value
             .as_array()
@@ -57,23 +56,24 @@ fn told(ran: &Ran) -> Vec<String> {
 
 fn verify(sandbox: &Sandbox) -> Vec<String> {
     let ran = sandbox.bakstop(&["verify", "--format", "json"]);
-    let told = told(&ran);
-    assert_eq!(ran.code, Some(i32::from(!told.is_empty())), "{ran:?}");
-    told
+    let paths = reported_paths(&ran);
+    assert_eq!(ran.code, Some(i32::from(!paths.is_empty())), "{ran:?}");
+    paths
 }
 
-/// Runs a shell script between a before and an after.
+/// Runs `verify` with a shell script as its command.
 fn around(sandbox: &Sandbox, script: &str) -> Ran {
     sandbox.bakstop(&["verify", "--no-diff", "--", "sh", "-c", script])
 }
 
 fn changed(sandbox: &Sandbox, script: &str) -> Vec<String> {
-    told(&sandbox.bakstop(&["verify", "--format", "json", "--", "sh", "-c", script]))
+    reported_paths(&sandbox.bakstop(&["verify", "--format", "json", "--", "sh", "-c", script]))
 }
 
-/// A repository outside the work tree, to be used as a submodule.
+/// Makes a repository outside the work tree, to be used as a submodule.
 fn library(sandbox: &Sandbox) {
-    let script = "git init -q -b main ../lib && cd ../lib && echo 1 > a.c && git add a.c && git commit -q -m Start";
+    let script = "git init -q -b main ../lib && cd ../lib && echo 1 > a.c && git add a.c && \
+                  git commit -q -m Start";
     assert_eq!(sandbox.run("sh", &["-c", script]).code, Some(0));
 }
 
@@ -92,16 +92,16 @@ fn add_submodule(sandbox: &Sandbox) {
 }
 
 #[test]
-fn clean_is_quiet_unless_asked() {
+fn a_clean_tree_is_quiet_without_verbose() {
     let sandbox = Sandbox::workspace();
-    assert_eq!(said(&sandbox.bakstop(&["verify"])), QUIET);
-    assert_eq!(said(&sandbox.bakstop(&["verify", "--", "true"])), QUIET);
+    assert_eq!(code_and_output(&sandbox.bakstop(&["verify"])), QUIET);
+    assert_eq!(code_and_output(&sandbox.bakstop(&["verify", "--", "true"])), QUIET);
     let ran = sandbox.bakstop(&["verify", "--verbose"]);
-    assert_eq!(said(&ran), (Some(0), "", "bakstop: the work tree is clean\n"));
+    assert_eq!(code_and_output(&ran), (Some(0), "", "bakstop: the work tree is clean\n"));
 }
 
 #[test]
-fn before_the_first_commit_there_is_a_tree_as_well() {
+fn a_tree_without_a_commit_is_judged() {
     let sandbox = Sandbox::unborn();
     assert_eq!(verify(&sandbox), [""; 0]);
     sandbox.write("a", "");
@@ -109,28 +109,25 @@ fn before_the_first_commit_there_is_a_tree_as_well() {
 }
 
 #[test]
-fn the_whole_tree_is_judged_from_anywhere_in_it() {
+fn the_whole_tree_is_judged_from_every_directory() {
     let sandbox = Sandbox::workspace();
     sandbox.write("package.json.bak", "");
     sandbox.write("backend/new.js", "");
     let ran = finish(sandbox.command(BAKSTOP).arg("verify").current_dir(sandbox.top.join("web")));
     assert_eq!(
-        said(&ran),
+        code_and_output(&ran),
         (
             Some(1),
-            "untracked         backend/new.js\n\
-             ignored leftover  package.json.bak\n\
-             \n\
-             help: a backup may hold the only copy of an edit: compare it with its original, then remove it\n\
-             \n\
-             bakstop: 2 paths are not clean\n",
+            "untracked         backend/new.js\nignored leftover  package.json.bak\n\n\
+             help: a backup may hold the only copy of an edit: compare it with its original, then \
+             remove it\n\nbakstop: 2 paths are not clean\n",
             ""
         )
     );
 }
 
 #[test]
-fn a_linked_worktree_is_a_tree_of_its_own() {
+fn a_linked_worktree_is_a_separate_tree() {
     let sandbox = Sandbox::workspace();
     sandbox.git(&["worktree", "add", "-q", "../linked"]);
     sandbox.write("here.bak", "");
@@ -138,13 +135,13 @@ fn a_linked_worktree_is_a_tree_of_its_own() {
     let run = || {
         finish(sandbox.command(BAKSTOP).args(["verify", "--format", "json"]).current_dir(&linked))
     };
-    assert_eq!(told(&run()), [""; 0]);
+    assert_eq!(reported_paths(&run()), [""; 0]);
     fs::write(linked.join("web/there.bak"), "").unwrap();
-    assert_eq!(told(&run()), ["web/there.bak: ignored leftover"]);
+    assert_eq!(reported_paths(&run()), ["web/there.bak: ignored leftover"]);
 }
 
 #[test]
-fn what_was_not_undone_is_told_with_its_cure() {
+fn an_unfinished_restore_is_reported_with_its_steps() {
     let sandbox = Sandbox::workspace();
     let script =
         "cp web/package.json web/package.json.bak && printf x > .docker-deps/acme-ui-1.4.0.tgz";
@@ -189,19 +186,22 @@ fn the_script_is_found_by_any_case_of_its_name() {
 }
 
 #[test]
-fn what_was_dirty_before_is_told_only_if_it_changed() {
+fn paths_that_were_dirty_before_are_reported_only_if_they_changed() {
     let sandbox = Sandbox::workspace();
     sandbox.write("web/index.js", "mine\n");
     sandbox.write("notes.txt", "mine\n");
     sandbox.write("old.bak", "mine\n");
     sandbox.write("run.sh", "mine\n");
     symlink("a", sandbox.top.join("link")).unwrap();
-    assert_eq!(said(&around(&sandbox, "true")), QUIET);
+    assert_eq!(code_and_output(&around(&sandbox, "true")), QUIET);
     assert_eq!(
-        said(&around(&sandbox, "cp notes.txt t && mv t notes.txt && touch web/index.js")),
+        code_and_output(&around(
+            &sandbox,
+            "cp notes.txt t && mv t notes.txt && touch web/index.js"
+        )),
         QUIET
     );
-    for (script, told) in [
+    for (script, expected) in [
         ("echo more >> web/index.js", &["web/index.js: modified (changed again)"][..]),
         ("printf 'ours\\n' > notes.txt", &["notes.txt: untracked (changed again)"]),
         ("echo more >> old.bak", &["old.bak: ignored leftover (changed again)"]),
@@ -217,17 +217,17 @@ fn what_was_dirty_before_is_told_only_if_it_changed() {
         ),
         ("git restore web", &["web/index.js:  (was modified)"]),
     ] {
-        // `new file` is said of both moments, and so no news.
+        // `new file` applies before and after, so it is not reported.
         let changed = changed(&sandbox, script);
         let changed: Vec<_> =
             changed.iter().map(|line| line.replace("(new file, changed", "(changed")).collect();
-        assert_eq!(changed, told, "{script}");
+        assert_eq!(changed, expected, "{script}");
     }
 }
 
 #[test]
-fn variables_that_speak_of_this_repository_do_not_reach_a_submodule() {
-    // Git sets GIT_INDEX_FILE for the hooks that it runs.
+fn local_git_variables_do_not_reach_a_submodule() {
+    // Git sets GIT_INDEX_FILE for its hooks.
     let sandbox = Sandbox::workspace();
     add_submodule(&sandbox);
     sandbox.write("lib/a.c", "2\n");
@@ -235,7 +235,7 @@ fn variables_that_speak_of_this_repository_do_not_reach_a_submodule() {
     command.env("GIT_INDEX_FILE", sandbox.top.join(".git/index"));
     let stage = "unset GIT_INDEX_FILE; git -C lib add a.c";
     let ran = finish(command.args(["verify", "--format", "json", "--", "sh", "-c", stage]));
-    assert_eq!(told(&ran), ["lib: modified (modified content, changed again)"]);
+    assert_eq!(reported_paths(&ran), ["lib: modified (modified content, changed again)"]);
 }
 
 #[test]
@@ -264,17 +264,17 @@ fn a_build_that_commits_or_switches_moves_head() {
     let expected = format!(
         "HEAD moved  {before} (main) -> {after} (main)\n\nbakstop: the command moved HEAD\n"
     );
-    assert_eq!(said(&ran), (Some(1), &*expected, ""));
+    assert_eq!(code_and_output(&ran), (Some(1), &*expected, ""));
     let ran = around(&sandbox, "git switch -q --detach && echo 1 > web/index.js");
     let expected = format!(
         "HEAD moved  {after} (main) -> {after} (detached)\nmodified    web/index.js\n\n\
          bakstop: the command changed 1 path and moved HEAD\n"
     );
-    assert_eq!(said(&ran), (Some(1), &*expected, ""));
+    assert_eq!(code_and_output(&ran), (Some(1), &*expected, ""));
 }
 
 #[test]
-fn doubt_is_no_proof() {
+fn uncertainty_is_exit_code_2() {
     let code_and_help = |ran: Ran, words: &str| {
         assert_eq!((ran.code, &*ran.out), (Some(2), ""), "{ran:?}");
         assert!(ran.err.contains(words) && ran.err.contains("\nhelp: "), "{ran:?}");
@@ -301,13 +301,13 @@ fn doubt_is_no_proof() {
 }
 
 #[test]
-fn a_directory_that_cannot_be_read_is_doubt() {
+fn an_unreadable_directory_is_exit_code_2() {
     let sandbox = Sandbox::workspace();
     sandbox.write("dist/x", "");
     let shut =
         |mode| fs::set_permissions(sandbox.top.join("dist"), Permissions::from_mode(mode)).unwrap();
     shut(0o000);
-    // Root reads everything.
+    // Root can read it.
     if fs::read_dir(sandbox.top.join("dist")).is_err() {
         let ran = sandbox.bakstop(&["verify"]);
         assert_eq!((ran.code, &*ran.out), (Some(2), ""), "{ran:?}");
@@ -317,12 +317,11 @@ fn a_directory_that_cannot_be_read_is_doubt() {
 }
 
 #[test]
-fn a_backup_of_nobody_knows_what_is_not_proposed_for_removal() {
+fn removal_of_an_unknown_backup_is_not_proposed() {
     let sandbox = Sandbox::workspace();
     sandbox.write("bakstop.json", r#"{ "backups": ["copy-of-*", "*.orig"] }"#);
     sandbox.write(".gitignore", "copy-of-*\n*.orig\n");
-    sandbox.git(&["add", "-A"]);
-    sandbox.git(&["commit", "-q", "-m", "Configure"]);
+    sandbox.commit_all("Configure");
     sandbox.write("copy-of-notes", "mine");
     sandbox.write(
         "web/package.json.orig",

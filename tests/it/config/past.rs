@@ -1,4 +1,4 @@
-//! Commits and pushes: what comes in does not choose what it is judged by.
+//! Commits and pushes: new commits do not choose the configuration that they are judged by.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -6,13 +6,13 @@ use std::path::PathBuf;
 
 use crate::config::{allowing, commit, found};
 use crate::hooks::must;
-use crate::support::{BAKSTOP, Ran, Sandbox, finish};
+use crate::support::{BAKSTOP, Ran, Sandbox, clone_and_server, finish};
 
 const NONE: [&str; 0] = [];
 const BACKUP: [&str; 1] = ["error stray-backup a.bak"];
 const OFF: &str = r#"{"rules": {"stray-backup": "off"}}"#;
 
-/// A workspace with a branch `topic` that brings a backup, and a configuration beside it.
+/// A workspace with a branch `topic` that adds a backup and a configuration.
 fn topic(text: &str) -> Sandbox {
     let sandbox = Sandbox::workspace();
     sandbox.git(&["checkout", "-q", "-b", "topic"]);
@@ -23,7 +23,7 @@ fn topic(text: &str) -> Sandbox {
     sandbox
 }
 
-/// Puts a configuration on main, and goes back to topic.
+/// Commits a configuration to main, and switches back to topic.
 fn configure_main(sandbox: &Sandbox, text: &str) {
     sandbox.git(&["checkout", "-q", "main"]);
     sandbox.write("bakstop.json", text);
@@ -52,19 +52,19 @@ fn a_range_is_judged_by_its_base() {
         assert_eq!(found(&sandbox, &["--history"]), NONE, "history by HEAD");
         sandbox.git(&["checkout", "-q", "main"]);
         assert_eq!(found(&sandbox, &["--history"]), BACKUP, "history by HEAD");
-        assert_eq!(found(&sandbox, &["--tree", "topic"]), NONE, "whatever is checked out");
+        assert_eq!(found(&sandbox, &["--tree", "topic"]), NONE, "for any current branch");
         sandbox.write("bakstop.json", OFF);
-        assert_eq!(found(&sandbox, &["--range", "main..topic"]), BACKUP, "whatever lies on disk");
+        assert_eq!(found(&sandbox, &["--range", "main..topic"]), BACKUP, "for any file on disk");
         sandbox.git(&["add", "bakstop.json"]);
         assert_eq!(found(&sandbox, &["--range", "main..topic"]), BACKUP, "or is staged");
-        // The allowance was sent first.
+        // The allowance is on main first.
         configure_main(&sandbox, text);
         assert_eq!(found(&sandbox, &["--range", "main..topic"]), NONE);
     }
 }
 
 #[test]
-fn whoever_asks_is_told_whose_configuration_it_is() {
+fn verbose_names_the_origin_of_the_configuration() {
     let sandbox = topic("{}");
     fs::write(sandbox.outside().join("given.json"), "{}").unwrap();
     for (arguments, name) in [
@@ -83,7 +83,7 @@ fn whoever_asks_is_told_whose_configuration_it_is() {
 }
 
 #[test]
-fn a_range_that_brings_a_broken_configuration_is_found() {
+fn a_range_that_adds_a_broken_configuration_is_an_error() {
     let sandbox = topic("{\n  \"rulez\": {},\n  \"rules\": 1\n}");
     let broken = "error invalid-configuration bakstop.json";
     let expected = ["error stray-backup a.bak", broken, broken];
@@ -96,7 +96,7 @@ fn a_range_that_brings_a_broken_configuration_is_found() {
         "{}",
         ran.out
     );
-    // What was mended on the way is in history all the same.
+    // An error that a later commit of the range fixes is still in history.
     sandbox.write("bakstop.json", "{}");
     commit(&sandbox, "Mend");
     assert_eq!(found(&sandbox, &["--range", "main..topic"]), expected);
@@ -109,7 +109,7 @@ fn a_range_that_brings_a_broken_configuration_is_found() {
 }
 
 #[test]
-fn where_the_base_is_broken_another_can_be_given() {
+fn with_a_broken_base_another_configuration_can_be_named() {
     let sandbox = topic("{}");
     configure_main(&sandbox, "{\n  \"rulez\": 1\n}");
     fs::write(sandbox.outside().join("given.json"), OFF).unwrap();
@@ -126,13 +126,16 @@ fn where_the_base_is_broken_another_can_be_given() {
                 .contains(&format!("it is that of {origin}; to judge by another: --config FILE")),
             "{ran:?}"
         );
-        // In a tree, the broken one is told as what it is.
-        let told = if arguments[0] == "--tree" {
+        // In a tree, the broken configuration is a finding.
+        let expected = if arguments[0] == "--tree" {
             &["error invalid-configuration bakstop.json"][..]
         } else {
             &NONE
         };
-        assert_eq!(found(&sandbox, &[arguments, &["--config", "../given.json"]].concat()), told);
+        assert_eq!(
+            found(&sandbox, &[arguments, &["--config", "../given.json"]].concat()),
+            expected
+        );
     }
     sandbox.git(&["checkout", "-q", "main"]);
     let ran = sandbox.bakstop(&["check", "--history"]);
@@ -140,28 +143,28 @@ fn where_the_base_is_broken_another_can_be_given() {
 }
 
 #[test]
-fn an_allowance_that_has_ended_blocks_only_what_could_mend_it() {
+fn an_expired_allowance_blocks_only_where_it_can_be_fixed() {
     let sandbox = topic("{}");
     let ended = allowing("gone.bak", Some("2001-01-01"));
     configure_main(&sandbox, &ended);
-    let told = "expired-allowance bakstop.json";
-    let warned = [BACKUP[0].to_owned(), format!("warning {told}")];
+    let finding = "expired-allowance bakstop.json";
+    let warned = [BACKUP[0].to_owned(), format!("warning {finding}")];
     assert_eq!(
         found(&sandbox, &["--range", "main..topic"]),
         warned,
         "the range brings another configuration"
     );
     assert_eq!(found(&sandbox, &["--range", "main~1..main"]), NONE, "another is obeyed");
-    assert_eq!(found(&sandbox, &["--tree", "main"]), [format!("error {told}")]);
+    assert_eq!(found(&sandbox, &["--tree", "main"]), [format!("error {finding}")]);
     sandbox.write("bakstop.json", &ended);
     commit(&sandbox, "The same");
     assert_eq!(
         found(&sandbox, &["--range", "main..topic"]),
-        [BACKUP[0].to_owned(), format!("error {told}")]
+        [BACKUP[0].to_owned(), format!("error {finding}")]
     );
 }
 
-/// A clone, and the bare repository that it pushes to, whose main has a commit without a
+/// A clone and the bare repository that it pushes to. Its main has a commit without a
 /// configuration.
 struct Pair {
     clone: Sandbox,
@@ -170,12 +173,7 @@ struct Pair {
 
 impl Pair {
     fn empty() -> Self {
-        let clone = Sandbox::workspace();
-        let server = clone.outside().join("shop.git");
-        must(finish(
-            clone.command("git").args(["init", "-q", "--bare", "-b", "main"]).arg(&server),
-        ));
-        clone.git(&["remote", "add", "origin", &format!("file://{}", server.display())]);
+        let (clone, server) = clone_and_server(&["-b", "main"], "file://");
         Self { clone, server }
     }
 
@@ -193,7 +191,7 @@ impl Pair {
         self
     }
 
-    /// Commits on the branch that is checked out.
+    /// Commits on the current branch.
     fn commit(&self, files: &[(&str, &str)]) {
         for (path, text) in files {
             self.clone.write(path, text);
@@ -213,8 +211,8 @@ impl Pair {
         self.clone.git(&["ls-remote", "origin"])
     }
 
-    /// A push that must be refused, saying this, and leave nothing behind.
-    fn refused(&self, arguments: &[&str], words: &str) {
+    /// Asserts that a push is refused with these words and changes no ref.
+    fn assert_refused(&self, arguments: &[&str], words: &str) {
         let before = self.refs();
         let ran = self.push(arguments);
         assert_eq!(ran.code, Some(1), "{arguments:?}: {ran:?}");
@@ -232,24 +230,24 @@ fn a_push_is_judged_by_the_default_branch_of_the_remote() {
     pair.clone.git(&["remote", "set-head", "origin", "main"]);
     pair.branch("topic");
     pair.commit(&[("bakstop.json", &allowing("a.bak", None)), ("a.bak", "")]);
-    pair.refused(&["topic"], FOUND);
-    // A branch that the remote has already is no other way in.
+    pair.assert_refused(&["topic"], FOUND);
+    // An existing branch of the remote is not a way around it.
     pair.branch("configure");
     pair.commit(&[("bakstop.json", &allowing("a.bak", None))]);
     must(pair.push(&["configure:topic"]));
-    pair.refused(&["--force", "topic"], FOUND);
+    pair.assert_refused(&["--force", "topic"], FOUND);
     must(pair.push(&["configure:main"]));
     must(pair.push(&["--force", "topic"]));
 }
 
 #[test]
-fn without_a_default_branch_a_push_is_judged_by_what_the_remote_has() {
+fn without_a_default_branch_a_push_is_judged_by_the_remote_or_itself() {
     let pair = Pair::new();
     must(pair.clone.bakstop(&["install"]));
     let _ = pair.clone.try_git(&["remote", "set-head", "origin", "--delete"]);
     pair.commit(&[("bakstop.json", &allowing("a.bak", None)), ("a.bak", "")]);
-    pair.refused(&["main"], FOUND);
-    // Where the remote has nothing yet, there is only what is pushed.
+    pair.assert_refused(&["main"], FOUND);
+    // An empty remote: the pushed configuration is used.
     let pair = Pair::empty();
     must(pair.clone.bakstop(&["install"]));
     pair.commit(&[("bakstop.json", &allowing("a.bak", None)), ("a.bak", "")]);
@@ -257,8 +255,8 @@ fn without_a_default_branch_a_push_is_judged_by_what_the_remote_has() {
     let pair = Pair::empty();
     must(pair.clone.bakstop(&["install"]));
     pair.commit(&[("bakstop.json", "{"), ("b.js", "")]);
-    pair.refused(&["main"], "bakstop.json:1:");
-    pair.refused(
+    pair.assert_refused(&["main"], "bakstop.json:1:");
+    pair.assert_refused(
         &["main"],
         "it is that of the pushed commit; to go on without this check: BAKSTOP=0 git push",
     );
@@ -279,20 +277,23 @@ fn a_received_push_cannot_switch_the_rules_off() {
             // In the same commit, and in one before it; to the default branch, and to another.
             pair.branch("one");
             pair.commit(&[("bakstop.json", text), ("a.bak", "")]);
-            pair.refused(&[&format!("one:{name}")], FOUND);
+            pair.assert_refused(&[&format!("one:{name}")], FOUND);
             pair.branch("two");
             pair.commit(&[("bakstop.json", text)]);
             pair.commit(&[("a.bak", "")]);
-            pair.refused(&[&format!("two:{name}")], FOUND);
-            pair.refused(&["--atomic", &format!("two~1:refs/heads/{name}"), "two:other"], FOUND);
+            pair.assert_refused(&[&format!("two:{name}")], FOUND);
+            pair.assert_refused(
+                &["--atomic", &format!("two~1:refs/heads/{name}"), "two:other"],
+                FOUND,
+            );
         }
     }
-    // Not even where the configuration alone went ahead on another branch.
+    // Nor if the configuration was pushed to another branch before.
     pair.branch("two");
     pair.commit(&[("bakstop.json", OFF)]);
     must(pair.push(&["two:topic"]));
     pair.commit(&[("a.bak", "")]);
-    pair.refused(&["two:topic"], FOUND);
+    pair.assert_refused(&["two:topic"], FOUND);
 }
 
 #[test]
@@ -302,35 +303,35 @@ fn a_received_push_is_judged_by_the_default_branch_before_it() {
     must(pair.push(&["main"]));
     pair.branch("topic");
     pair.commit(&[("a.bak", ""), ("b.bak", "")]);
-    pair.refused(&["topic"], "b.bak in ");
+    pair.assert_refused(&["topic"], "b.bak in ");
     pair.branch("topic");
     pair.commit(&[("a.bak", "")]);
     must(pair.push(&["topic"]));
-    // To take the allowance away does not change what came before, and holds from then on.
+    // Removing the allowance has no effect on this push, but on the next.
     pair.branch("other");
     pair.clone.git(&["rm", "-q", "bakstop.json"]);
     pair.commit(&[("a.bak", "more")]);
     must(pair.push(&["other:main"]));
     pair.commit(&[("a.bak", "even more")]);
-    pair.refused(&["other:main"], FOUND);
+    pair.assert_refused(&["other:main"], FOUND);
 }
 
 #[test]
-fn a_received_push_that_brings_a_broken_configuration_is_refused() {
+fn a_received_push_with_a_broken_configuration_is_refused() {
     let pair = Pair::new().guarded();
     for (name, text) in [("main", "{"), ("topic", r#"{"rulez": 1}"#), ("main", "")] {
         pair.branch("one");
         pair.commit(&[("bakstop.json", text)]);
-        pair.refused(&[&format!("one:{name}")], "error[invalid-configuration]");
+        pair.assert_refused(&[&format!("one:{name}")], "error[invalid-configuration]");
     }
     pair.branch("one");
     symlink("package.json", pair.clone.top.join("bakstop.json")).unwrap();
     commit(&pair.clone, "Link");
-    pair.refused(&["one:main"], "it must be a regular file");
+    pair.assert_refused(&["one:main"], "it must be a regular file");
 }
 
 #[test]
-fn the_file_of_the_server_itself_wins() {
+fn the_configuration_on_the_server_takes_precedence() {
     let pair = Pair::new().guarded();
     let own = pair.server.join("bakstop.json");
     pair.commit(&[("bakstop.json", OFF)]);
@@ -338,26 +339,28 @@ fn the_file_of_the_server_itself_wins() {
     pair.branch("topic");
     pair.commit(&[("a.bak", "")]);
     fs::write(&own, "{}").unwrap();
-    pair.refused(&["topic"], FOUND);
+    pair.assert_refused(&["topic"], FOUND);
     fs::write(&own, "{\"rulez\": 1}").unwrap();
-    pair.refused(&["topic"], "unknown key \"rulez\"");
+    pair.assert_refused(&["topic"], "unknown key \"rulez\"");
     fs::remove_file(&own).unwrap();
     symlink("nowhere", &own).unwrap();
-    pair.refused(&["topic"], "could not read the configuration");
+    pair.assert_refused(&["topic"], "could not read the configuration");
     fs::remove_file(&own).unwrap();
     fs::write(&own, allowing("a.bak", None)).unwrap();
     must(pair.push(&["topic"]));
     fs::remove_file(&own).unwrap();
-    // A default branch that was broken before the guard came is mended past its own configuration.
+    // A default branch that was broken before the installation is fixed with a configuration on the
+    // server.
     let pair = Pair::new();
     pair.commit(&[("bakstop.json", "{")]);
     must(pair.push(&["main"]));
     let pair = pair.guarded();
     pair.commit(&[("bakstop.json", "{}")]);
-    pair.refused(&["main"], "bakstop.json:1:");
-    pair.refused(
+    pair.assert_refused(&["main"], "bakstop.json:1:");
+    pair.assert_refused(
         &["main"],
-        "it is that of the default branch; a bakstop.json in the repository's directory on the server",
+        "it is that of the default branch; \
+         a bakstop.json in the repository's directory on the server",
     );
     fs::write(pair.server.join("bakstop.json"), "{}").unwrap();
     must(pair.push(&["main"]));
@@ -367,16 +370,16 @@ fn the_file_of_the_server_itself_wins() {
 }
 
 #[test]
-fn the_calendar_blocks_no_push_that_cannot_mend_it() {
+fn an_expired_allowance_blocks_no_push_that_cannot_fix_it() {
     let pair = Pair::new().guarded();
     let ended = allowing("gone.bak", Some("2001-01-01"));
     fs::write(pair.server.join("bakstop.json"), &ended).unwrap();
     pair.commit(&[("b.js", "")]);
     must(pair.push(&["main"]));
-    // The repository has the same text: the server's own stays out of reach.
+    // The repository has the same text, but a push cannot change the server's file.
     pair.commit(&[("bakstop.json", &ended)]);
     must(pair.push(&["main"]));
-    // As the repository's own, it is mended by a push.
+    // In the repository, a push can fix it.
     fs::remove_file(pair.server.join("bakstop.json")).unwrap();
     pair.commit(&[("c.js", "")]);
     must(pair.push(&["main"]));
@@ -388,9 +391,9 @@ fn the_calendar_blocks_no_push_that_cannot_mend_it() {
 fn the_first_push_is_judged_by_the_defaults() {
     let pair = Pair::empty().guarded();
     pair.commit(&[("bakstop.json", OFF), ("a.bak", "")]);
-    pair.refused(&["main"], FOUND);
-    pair.refused(&["main:topic"], FOUND);
+    pair.assert_refused(&["main"], FOUND);
+    pair.assert_refused(&["main:topic"], FOUND);
     must(pair.push(&["main~1:refs/heads/topic"]));
-    pair.refused(&["main"], FOUND);
-    pair.refused(&["main:refs/heads/topic"], FOUND);
+    pair.assert_refused(&["main"], FOUND);
+    pair.assert_refused(&["main:refs/heads/topic"], FOUND);
 }

@@ -1,4 +1,4 @@
-//! The schema that editors use, and the program: they must agree.
+//! The JSON schema for editors must agree with the program.
 
 use std::fs;
 use std::path::Path;
@@ -8,13 +8,13 @@ use serde_json::{Value, json};
 use crate::config::read;
 use crate::support::Sandbox;
 
-/// What the program says where the schema says the same.
+/// The answer of the program, compared with that of the schema.
 #[derive(Debug, Clone, Copy)]
 enum Answer {
     Good,
-    /// Both refuse it; the program in these words.
+    /// Both refuse it; the program with this message.
     Bad(&'static str),
-    /// Only the program refuses it, in these words: JSON Schema has none for it.
+    /// Only the program refuses it, with this message: JSON Schema cannot express it.
     BeyondSchema(&'static str),
 }
 
@@ -31,7 +31,8 @@ const WHOLE: [(&str, Answer); 26] = [
     (r#"{"rules": {}, "rules": {}}"#, BeyondSchema(r#"duplicate key "rules""#)),
     (r#"{"rules": []}"#, Bad("expected an object that names rules")),
     (
-        r#"{"rules": {"stray-backup": "off", "registry-token": "warning", "unused-allowance": "error"}}"#,
+        r#"{"rules": {"stray-backup": "off", "registry-token": "warning",
+            "unused-allowance": "error"}}"#,
         Good,
     ),
     (
@@ -62,7 +63,7 @@ const WHOLE: [(&str, Answer); 26] = [
     (r#"{"verify": []}"#, Bad("expected an object")),
 ];
 
-/// Patterns, wherever one may stand.
+/// Patterns, used wherever the schema allows one.
 const PATTERNS: [(&str, Answer); 22] = [
     ("*.orig", Good),
     ("a/**/b?.{x,y}", Good),
@@ -83,7 +84,7 @@ const PATTERNS: [(&str, Answer); 22] = [
     ("a\\*b", Bad("write `/`, and `[*]` for a literal star")),
     ("a\n\\b", Bad("write `/`, and `[*]` for a literal star")),
     ("a\n/../b", Bad("a path has no empty")),
-    // Whether brackets and braces are closed is beyond a regular expression.
+    // A regular expression cannot check that brackets and braces are closed.
     ("[a", BeyondSchema("a `[` is not closed")),
     ("{a", BeyondSchema("a `{` is not closed")),
     ("a}", BeyondSchema("a `}` closes nothing")),
@@ -93,7 +94,7 @@ const DATES: [(&str, Answer); 9] = [
     ("2027-01-31", Good),
     ("2028-02-29", Good),
     ("0001-01-01", Good),
-    // The calendar is beyond a regular expression.
+    // A regular expression cannot check the calendar.
     ("2027-02-29", BeyondSchema("expected a day of the calendar")),
     ("2027-13-01", Bad("expected a day of the calendar, such as \"2027-01-31\"")),
     ("2027-1-31", Bad("expected a day of the calendar")),
@@ -138,7 +139,10 @@ fn rows() -> Vec<(String, Answer)> {
     let mut rows: Vec<(String, Answer)> =
         WHOLE.iter().map(|(text, answer)| ((*text).to_owned(), *answer)).collect();
     let mut add = |value: Value, answer: Answer| rows.push((value.to_string(), answer));
-    let allowance = |path: &str, reason: &str| json!({ "rule": "stray-backup", "path": path, "reason": reason });
+    let allowance = |path: &str, reason: &str| {
+        let rule = "stray-backup";
+        json!({ "rule": rule, "path": path, "reason": reason })
+    };
     let (longest, longer) = ("a".repeat(1000), "ä".repeat(1001));
     let long = [(&*longest, Good), (&*longer, Bad("at most 1000 characters"))];
     for (pattern, answer) in PATTERNS.into_iter().chain(long) {
@@ -154,7 +158,7 @@ fn rows() -> Vec<(String, Answer)> {
     for (date, answer) in DATES {
         let mut of_rules = allowance("a", "r");
         of_rules["until"] = date.into();
-        // Some of these days have passed: what is read is told, and no error.
+        // Some of these days have passed: that is a finding, not an error.
         add(json!({ "allow": [of_rules], "rules": { "expired-allowance": "off" } }), answer);
         let of_verify = json!({ "path": "a", "reason": "r", "until": date });
         add(
@@ -213,7 +217,7 @@ fn the_schema_and_the_program_agree() {
 }
 
 #[test]
-fn what_is_no_json_is_refused_with_its_place() {
+fn invalid_json_is_refused_with_its_place() {
     let sandbox = Sandbox::workspace();
     for text in [
         "",
@@ -252,7 +256,8 @@ fn the_schema_knows_every_rule_and_describes_every_key() {
     check_described(&schema, &schema);
 }
 
-/// Every property has a description, its own or that of what it refers to; and objects are closed.
+/// Every property must have a description, directly or by reference, and every object must be
+/// closed.
 fn check_described(schema: &Value, root: &Value) {
     let Some(object) = schema.as_object() else { return };
     if object.get("type").is_some_and(|kind| kind == "object") {
@@ -271,7 +276,7 @@ fn check_described(schema: &Value, root: &Value) {
     object.values().for_each(|value| check_described(value, root));
 }
 
-/// The blocks of a page that are written in this language.
+/// The code blocks of a page in this language.
 fn blocks(page: &str, language: &str) -> Vec<String> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs").join(page);
     let text = fs::read_to_string(path).unwrap();
@@ -280,10 +285,10 @@ fn blocks(page: &str, language: &str) -> Vec<String> {
 }
 
 #[test]
-fn the_examples_of_the_documentation_are_what_they_are_said_to_be() {
+fn the_examples_in_the_documentation_are_correct() {
     let sandbox = Sandbox::workspace();
     let schema = jsonschema::validator_for(&schema()).unwrap();
-    // The block that is refused, by its number.
+    // The number of the block that is refused.
     for (page, refused) in [
         ("configuration.md", Some(3)),
         ("rules/expired-allowance.md", None),
@@ -305,7 +310,7 @@ fn the_examples_of_the_documentation_are_what_they_are_said_to_be() {
 }
 
 #[test]
-fn what_the_documentation_quotes_is_what_is_printed() {
+fn messages_quoted_in_the_documentation_are_printed() {
     let page = "configuration.md";
     let (examples, quoted) = (blocks(page, "json"), blocks(page, "text"));
     let sandbox = Sandbox::workspace();

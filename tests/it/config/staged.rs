@@ -1,17 +1,17 @@
-//! What is staged, judged by the configuration that is staged; and the work tree by its own.
+//! The index is judged by the staged configuration, the work tree by the one on disk.
 
 use std::fs;
 use std::os::unix::fs::symlink;
 
 use crate::config::{allowing, commit, found, read, stage};
-use crate::hooks::{installed, must};
+use crate::hooks::{install, must};
 use crate::support::{Sandbox, finish};
 
 const NONE: [&str; 0] = [];
 const BACKUP: [&str; 1] = ["error stray-backup a.bak"];
 
 #[test]
-fn what_is_staged_counts_and_not_what_lies_on_disk() {
+fn the_staged_configuration_counts_not_the_file_on_disk() {
     let sandbox = Sandbox::workspace();
     stage(&sandbox, "a.bak", "");
     let allowing = allowing("a.bak", None);
@@ -29,7 +29,7 @@ fn what_is_staged_counts_and_not_what_lies_on_disk() {
 }
 
 #[test]
-fn a_configuration_further_down_is_a_file_like_any_other() {
+fn a_configuration_in_a_subdirectory_is_ignored() {
     let sandbox = Sandbox::workspace();
     stage(&sandbox, "a.bak", "");
     stage(&sandbox, "web/bakstop.json", &allowing("**", None));
@@ -39,9 +39,9 @@ fn a_configuration_further_down_is_a_file_like_any_other() {
 }
 
 #[test]
-fn a_commit_may_bring_an_allowance_together_with_its_file() {
+fn a_commit_may_add_an_allowance_with_its_file() {
     let sandbox = Sandbox::workspace();
-    installed(&sandbox);
+    install(&sandbox);
     stage(&sandbox, "a.bak", "");
     let blocked = sandbox.try_git(&["commit", "-q", "-m", "Add"]);
     assert_eq!(blocked.code, Some(1), "{blocked:?}");
@@ -50,9 +50,9 @@ fn a_commit_may_bring_an_allowance_together_with_its_file() {
 }
 
 #[test]
-fn a_configuration_that_cannot_be_obeyed_stops_everything_and_says_where() {
+fn an_invalid_configuration_is_an_error_with_its_place() {
     let sandbox = Sandbox::workspace();
-    installed(&sandbox);
+    install(&sandbox);
     let refused = |words: &[&str]| {
         sandbox.git(&["add", "-A", "-f"]);
         for arguments in [&["check"][..], &["check", "--worktree"], &["verify"]] {
@@ -75,7 +75,7 @@ fn a_configuration_that_cannot_be_obeyed_stops_everything_and_says_where() {
     sandbox.write("elsewhere.json", "{}");
     symlink("elsewhere.json", sandbox.top.join("bakstop.json")).unwrap();
     refused(&["bakstop.json: it must be a regular file"]);
-    // A rule that is passed over changes nothing: there is nothing to judge by.
+    // Skipping the rule does not help: there is no valid configuration.
     let ran = finish(
         sandbox
             .command("git")
@@ -84,7 +84,7 @@ fn a_configuration_that_cannot_be_obeyed_stops_everything_and_says_where() {
     );
     assert_eq!(ran.code, Some(1), "{ran:?}");
     must(finish(sandbox.command("git").args(["commit", "-qm", "x"]).env("BAKSTOP", "0")));
-    // Nothing is asked of it where nothing is new.
+    // Without new files, the configuration is not read.
     assert_eq!(sandbox.bakstop(&["check"]).code, Some(0));
     fs::remove_file(sandbox.top.join("bakstop.json")).unwrap();
     sandbox.write("bakstop.json", format!("{{}}{}", " ".repeat(1024 * 1024 - 2)));
@@ -93,7 +93,7 @@ fn a_configuration_that_cannot_be_obeyed_stops_everything_and_says_where() {
 }
 
 #[test]
-fn rules_weigh_what_the_configuration_says() {
+fn the_configuration_sets_the_severity_of_rules() {
     let sandbox = Sandbox::workspace();
     stage(&sandbox, "a.bak", "");
     for (weight, expected, denied) in [
@@ -106,11 +106,12 @@ fn rules_weigh_what_the_configuration_says() {
         let ran = sandbox.bakstop(&["check", "--deny-warnings"]);
         assert_eq!(ran.code, Some(denied), "{weight}: {ran:?}");
     }
-    // A rule may be raised, but not a finding that weighs less than its rule does.
+    // A rule can be raised, but not a finding whose severity is below that of its rule.
     let allowance =
         |end: &str| format!(r#"{{"rule": "registry-token", "path": "gone", "reason": "r"{end}}}"#);
     let ended = allowance(r#", "until": "2001-01-01""#);
-    let weights = r#""rules": {"unused-allowance": "error", "expired-allowance": "error", "stray-backup": "off"}"#;
+    let weights = r#""rules": {"unused-allowance": "error", "expired-allowance": "error",
+        "stray-backup": "off"}"#;
     stage(
         &sandbox,
         "bakstop.json",
@@ -125,7 +126,7 @@ fn rules_weigh_what_the_configuration_says() {
 }
 
 #[test]
-fn a_rule_that_is_skipped_is_not_asked_whatever_the_configuration_says() {
+fn a_skipped_rule_does_not_run() {
     let sandbox = Sandbox::workspace();
     stage(&sandbox, "a.bak", "");
     stage(&sandbox, ".docker-deps/x.tgz", "");
@@ -148,7 +149,7 @@ fn a_rule_that_is_skipped_is_not_asked_whatever_the_configuration_says() {
 }
 
 #[test]
-fn backups_are_what_the_configuration_adds() {
+fn the_configuration_adds_patterns_of_backups() {
     let sandbox = Sandbox::workspace();
     stage(&sandbox, "bakstop.json", r#"{"backups": ["*.orig", "config/*.save"]}"#);
     for path in [
@@ -182,7 +183,7 @@ fn stage_pointing_into(sandbox: &Sandbox, directory: &str) {
 }
 
 #[test]
-fn debris_is_what_the_configuration_makes_of_it() {
+fn the_configuration_sets_the_directories_of_leftovers() {
     let sandbox = Sandbox::workspace();
     let rewritten = [
         "error rewritten-lockfile app/package-lock.json",
@@ -212,7 +213,7 @@ fn debris_is_what_the_configuration_makes_of_it() {
 }
 
 #[test]
-fn a_directory_keeps_what_it_is_told_to_keep() {
+fn kept_files_of_a_directory_are_allowed() {
     let sandbox = Sandbox::workspace();
     for path in [
         ".packed/.gitkeep",
@@ -243,7 +244,7 @@ fn a_directory_keeps_what_it_is_told_to_keep() {
 }
 
 #[test]
-fn an_allowance_ends_and_says_so() {
+fn an_expired_allowance_is_reported() {
     let sandbox = Sandbox::workspace();
     stage(&sandbox, "a.bak", "");
     stage(&sandbox, "bakstop.json", &allowing("*.bak", Some("9999-12-31")));
@@ -259,11 +260,11 @@ fn an_allowance_ends_and_says_so() {
         sandbox.git(&["commit", "-q", "--no-verify", "--allow-empty", "-m", "x"]);
         assert!(found(&sandbox, arguments).contains(&expired.to_owned()), "{arguments:?}");
     }
-    // The calendar must not block a commit that is about something else.
+    // An expired allowance must not block an unrelated commit.
     stage(&sandbox, "new.js", "");
     assert_eq!(found(&sandbox, &[]), ["warning expired-allowance bakstop.json"]);
     assert_eq!(sandbox.bakstop(&["check", "--deny-warnings"]).code, Some(1));
-    // Nor because of a file from elsewhere, even if the repository has the same.
+    // Nor if it is in another file, even with the same text as that of the repository.
     let ended = allowing("b.bak", Some("2001-01-01"));
     stage(&sandbox, "bakstop.json", &ended);
     assert_eq!(found(&sandbox, &[]), ["error expired-allowance bakstop.json"]);
@@ -277,7 +278,7 @@ fn an_allowance_ends_and_says_so() {
 }
 
 #[test]
-fn an_allowance_is_unused_only_where_a_whole_tree_is_judged() {
+fn unused_allowances_are_reported_for_whole_trees_only() {
     let sandbox = Sandbox::workspace();
     stage(&sandbox, "a.bak", "");
     let row =
@@ -289,7 +290,7 @@ fn an_allowance_is_unused_only_where_a_whole_tree_is_judged() {
     );
     assert_eq!(found(&sandbox, &[]), NONE);
     commit(&sandbox, "Allow");
-    // The first that names a finding is the one that hides it.
+    // The first matching allowance hides a finding.
     let unused = ["warning unused-allowance bakstop.json"; 2];
     for arguments in [&["--worktree"][..], &["--tree", "HEAD"], &["--history"]] {
         assert_eq!(found(&sandbox, arguments), unused, "{arguments:?}");
@@ -308,9 +309,19 @@ fn an_allowance_is_unused_only_where_a_whole_tree_is_judged() {
 }
 
 #[test]
-fn what_is_hidden_is_told_to_whoever_asks() {
+fn verbose_lists_hidden_findings() {
     let sandbox = Sandbox::workspace();
-    let text = "{\n  \"rules\": {\n    \"registry-token\": \"off\",\n    \"docker-deps-content\": \"off\"\n  },\n  \"debris\": { \".docker-deps\": { \"keep\": [\"kept\"] } },\n  \"allow\": [\n    { \"rule\": \"stray-backup\", \"path\": \"**\", \"reason\": \"fixtures\" }\n  ]\n}\n";
+    let text = r#"{
+  "rules": {
+    "registry-token": "off",
+    "docker-deps-content": "off"
+  },
+  "debris": { ".docker-deps": { "keep": ["kept"] } },
+  "allow": [
+    { "rule": "stray-backup", "path": "**", "reason": "fixtures" }
+  ]
+}
+"#;
     stage(&sandbox, "bakstop.json", text);
     stage(&sandbox, "a.bak", "");
     stage(&sandbox, ".docker-deps/x.tgz", "");
@@ -321,8 +332,10 @@ fn what_is_hidden_is_told_to_whoever_asks() {
         let ran = sandbox.bakstop(&[arguments, &["--verbose"]].concat());
         assert_eq!(ran.code, Some(0), "{ran:?}");
         for line in [
-            "bakstop: hidden by bakstop.json:4:5: docker-deps-content in .docker-deps/x.tgz: the rule is off\n",
-            "bakstop: hidden by bakstop.json:6:15: docker-deps-content in .docker-deps/kept: it is no debris by the configuration\n",
+            "bakstop: hidden by bakstop.json:4:5: docker-deps-content in .docker-deps/x.tgz: the \
+             rule is off\n",
+            "bakstop: hidden by bakstop.json:6:15: docker-deps-content in .docker-deps/kept: it is \
+             no debris by the configuration\n",
             "bakstop: hidden by bakstop.json:8:5: stray-backup in a.bak: fixtures\n",
         ] {
             assert!(ran.err.contains(line), "{line}{ran:?}");
@@ -339,7 +352,7 @@ fn what_is_hidden_is_told_to_whoever_asks() {
 }
 
 #[test]
-fn a_file_may_be_named_instead() {
+fn another_configuration_file_can_be_named() {
     let sandbox = Sandbox::workspace();
     stage(&sandbox, "a.bak", "");
     stage(&sandbox, "bakstop.json", &allowing("a.bak", None));
@@ -358,7 +371,8 @@ fn a_file_may_be_named_instead() {
         BACKUP,
         "from where -C leads"
     );
-    // What the repository says is judged like any file: it is broken, and the other is obeyed.
+    // The configuration of the repository is judged like any file: it is broken, and the other one
+    // is used.
     stage(&sandbox, "bakstop.json", "{\n\"rulez\": 1}");
     fs::write(&given, allowing("a.bak", None)).unwrap();
     assert_eq!(
@@ -381,7 +395,7 @@ fn a_file_may_be_named_instead() {
 }
 
 #[test]
-fn nothing_of_a_configuration_reaches_a_terminal_raw() {
+fn text_from_a_configuration_is_escaped() {
     let sandbox = Sandbox::workspace();
     let hostile = "\\u001b[2J\\u202e\\n::error::\\r\\u0007";
     stage(&sandbox, "a.bak", "");
@@ -408,7 +422,7 @@ fn nothing_of_a_configuration_reaches_a_terminal_raw() {
             let arguments = ["check", "--verbose", "--format", format];
             let ran = sandbox.bakstop(&arguments);
             assert_eq!(ran.code, Some(code), "{text}: {ran:?}");
-            // Where another configuration is obeyed, this one is told as a finding.
+            // With another configuration in use, this one is a finding.
             for ran in [
                 ran,
                 sandbox.bakstop(
@@ -427,7 +441,7 @@ fn nothing_of_a_configuration_reaches_a_terminal_raw() {
 }
 
 #[test]
-fn ten_thousand_allowances_are_obeyed() {
+fn ten_thousand_allowances_are_applied() {
     let sandbox = Sandbox::workspace();
     let mut text = String::from("{\"allow\": [\n");
     for number in 0..10_000 {

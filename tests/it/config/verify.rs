@@ -1,10 +1,11 @@
-//! `bakstop verify`, and what the configuration lets a build change.
+//! `bakstop verify` with a configuration that allows changes.
 
 use crate::config::stage;
 use crate::hooks::must;
 use crate::support::Sandbox;
 
-/// A workspace whose configuration lets a build change `dist/`, and once let it change `old/`.
+/// A workspace whose configuration allows changes in `dist/`, and in `old/` until a day in the
+/// past.
 fn workspace() -> Sandbox {
     let sandbox = Sandbox::workspace();
     let text = r#"{"verify": {"allow": [
@@ -20,7 +21,7 @@ fn workspace() -> Sandbox {
 const ENDED: &str = "bakstop: bakstop.json:3:3: this allowance has ended\n";
 
 #[test]
-fn a_build_may_change_what_is_allowed_and_nothing_else() {
+fn a_build_may_change_allowed_paths_only() {
     let sandbox = workspace();
     let ran = must(sandbox.bakstop(&[
         "verify",
@@ -30,7 +31,7 @@ fn a_build_may_change_what_is_allowed_and_nothing_else() {
         "echo 2 > dist/a.js; echo 3 > dist/b.js",
     ]));
     assert_eq!((&*ran.out, &*ran.err), ("", ENDED));
-    // What it left is not reported without a build either.
+    // An allowed path is not reported without a build either.
     let ran = must(sandbox.bakstop(&["verify", "--verbose"]));
     for line in [
         "bakstop: hidden by bakstop.json:2:3: dist/a.js: the build writes it\n",
@@ -48,7 +49,7 @@ fn a_build_may_change_what_is_allowed_and_nothing_else() {
 }
 
 #[test]
-fn an_allowance_that_has_ended_allows_nothing_and_is_told() {
+fn an_expired_allowance_has_no_effect_and_is_reported() {
     let sandbox = workspace();
     let ran = sandbox.bakstop(&["verify", "--", "sh", "-c", "mkdir old && echo 1 > old/a"]);
     assert_eq!((ran.code, &*ran.err), (Some(1), ENDED));
@@ -56,7 +57,7 @@ fn an_allowance_that_has_ended_allows_nothing_and_is_told() {
 }
 
 #[test]
-fn a_build_cannot_allow_itself_more() {
+fn a_build_cannot_extend_the_configuration() {
     let sandbox = workspace();
     let more = r#"{"verify": {"allow": [{"path": "**", "reason": "r"}]}}"#;
     let build = format!("echo '{more}' > bakstop.json; echo 1 > web/index.js");
@@ -66,7 +67,7 @@ fn a_build_cannot_allow_itself_more() {
 }
 
 #[test]
-fn leftovers_are_what_the_configuration_makes_of_them() {
+fn the_configuration_sets_the_leftovers() {
     let sandbox = Sandbox::workspace();
     let text = r#"{"backups": ["*.orig"], "debris": {".packed": {}}}"#;
     stage(&sandbox, "bakstop.json", text);

@@ -1,12 +1,12 @@
-//! Commits at the same time: in two work trees, and in one repository. The bad ones are never made.
+//! Concurrent commits in two work trees, and in one repository. The bad ones must fail.
 
 use std::ffi::OsString;
 use std::path::Path;
 
-use crate::hooks::{installed, must};
+use crate::hooks::{install, must};
 use crate::support::{BAKSTOP, Ran, Sandbox, finish};
 
-/// How often.
+/// The number of repetitions.
 const ROUNDS: usize = 8;
 
 /// Runs commands at the same time.
@@ -17,7 +17,7 @@ fn together<T: Send>(jobs: Vec<Box<dyn FnOnce() -> T + Send + '_>>) -> Vec<T> {
     })
 }
 
-/// No commit that a ref reaches holds what was to be kept out.
+/// Asserts that no reachable commit has the rewritten spec.
 fn assert_history_is_clean(sandbox: &Sandbox) {
     let commits = sandbox.git(&["rev-list", "--all"]);
     let arguments =
@@ -27,9 +27,9 @@ fn assert_history_is_clean(sandbox: &Sandbox) {
 }
 
 #[test]
-fn in_two_work_trees() {
+fn two_work_trees_at_once() {
     let sandbox = Sandbox::workspace();
-    installed(&sandbox);
+    install(&sandbox);
     let other = sandbox.outside().join("other");
     sandbox.git(&["worktree", "add", "-q", "-b", "other", other.to_str().unwrap()]);
     sandbox.rewrite("web/package.json");
@@ -54,9 +54,9 @@ fn in_two_work_trees() {
 }
 
 #[test]
-fn in_one_repository_with_an_index_each() {
+fn one_repository_with_two_indexes_at_once() {
     let sandbox = Sandbox::workspace();
-    installed(&sandbox);
+    install(&sandbox);
     let index = |name: &str| -> OsString { sandbox.outside().join(name).into() };
     let git = |name: &str, arguments: &[&str]| {
         finish(sandbox.command("git").args(arguments).env("GIT_INDEX_FILE", index(name)))
@@ -77,9 +77,9 @@ fn in_one_repository_with_an_index_each() {
             let entry = format!("100644,{},{name}.js", id.trim());
             must(git(name, &["update-index", "--add", "--cacheinfo", &entry]));
         }
-        // Git keeps the message of every commit in the same file, .git/COMMIT_EDITMSG: it may read
-        // the file just after another commit has emptied it, with or without a hook. The message
-        // does not matter here.
+        // Git keeps the message of every commit in the same file, .git/COMMIT_EDITMSG, and may read
+        // it just after another commit has emptied it, with or without a hook. The message does not
+        // matter here.
         let commit = |name: &'static str| {
             move || git(name, &["commit", "-q", "--allow-empty-message", "-m", name])
         };
@@ -95,7 +95,7 @@ fn in_one_repository_with_an_index_each() {
                 "{ran:?}"
             );
         }
-        // Of two that move the same branch, git may refuse one.
+        // Git may refuse one of two commits to the same branch.
         for clean in [&ran[1], &ran[3]] {
             made += usize::from(clean.code == Some(0));
             assert!(clean.code == Some(0) || clean.err.contains("lock"), "{ran:?}");
@@ -107,13 +107,13 @@ fn in_one_repository_with_an_index_each() {
 }
 
 #[test]
-fn of_one_index() {
+fn one_index_at_once() {
     let sandbox = Sandbox::workspace();
-    installed(&sandbox);
+    install(&sandbox);
     sandbox.rewrite("web/package.json");
     for round in 0..ROUNDS {
         sandbox.write("web/index.js", format!("export const x = {round};\n"));
-        // Git locks the index for a commit of paths: who comes second is refused.
+        // Git locks the index for a commit of paths, and the second one fails.
         let commit = |path: &'static str| {
             Box::new(|| sandbox.try_git(&["commit", "-q", "-m", "x", "--", path])) as Box<_>
         };

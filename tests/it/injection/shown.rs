@@ -1,11 +1,11 @@
-//! What is printed, in every verb, scope and format.
+//! The output of every verb, scope and format.
 
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::process::{Command, Stdio};
 
-use crate::hooks::{installed, prepare_husky, script};
+use crate::hooks::{install, prepare_husky, script};
 use crate::injection::{HOSTILE, assert_harmless, between, harmless, hostile, os};
 use crate::support::{BAKSTOP, Sandbox, formats};
 
@@ -17,7 +17,7 @@ fn words<'a>(arguments: &[&'a str]) -> Vec<&'a OsStr> {
 
 fn nothing(_: &mut Command) {}
 
-/// Lines as git gives them to a hook.
+/// Lines for standard input, as git gives them to a hook.
 fn fed<'a>(sandbox: &Sandbox, lines: &[u8]) -> impl Fn(&mut Command) + 'a {
     let file = sandbox.outside().join("lines");
     fs::write(&file, lines).unwrap();
@@ -27,12 +27,11 @@ fn fed<'a>(sandbox: &Sandbox, lines: &[u8]) -> impl Fn(&mut Command) + 'a {
 }
 
 #[test]
-fn what_check_tells() {
+fn output_of_check() {
     let sandbox = hostile();
-    let id = |name: &str| sandbox.git(&["rev-parse", name]).trim().to_owned();
-    let (old, new) = (id("main"), id("topic"));
+    let (old, new) = (sandbox.id("main"), sandbox.id("topic"));
     let lines = |start: String, end: String| -> Vec<u8> {
-        // No name of a ref holds a space.
+        // A ref name cannot have a space.
         let name = |text: &&[u8]| -> Vec<u8> {
             text.iter().copied().filter(|byte| *byte > b' ').collect()
         };
@@ -42,7 +41,7 @@ fn what_check_tells() {
     let receive = lines(format!("{old} {new} refs/heads/"), "\n".to_owned());
     for extension in [false, true] {
         if extension {
-            // By the git program.
+            // Read by the git program.
             sandbox.git(&["config", "core.repositoryFormatVersion", "1"]);
             sandbox.git(&["config", "extensions.noop-v1", "true"]);
         }
@@ -66,7 +65,7 @@ fn what_check_tells() {
                 [&["--color", "always", "check", "--verbose", "--format", format], scope].concat();
             let output = harmless(&sandbox, &words(&base), &fed(&sandbox, input));
             assert_eq!(output.status.code(), Some(1), "{base:?}: {output:?}");
-            // A file holds the same as standard output would, which is then for a person.
+            // The report goes to a file, and standard output is for people.
             for format in formats().iter().map(String::as_str).filter(|_| !extension) {
                 let report = sandbox.outside().join("report");
                 let base = [&["--color", "never", "check", "--verbose", "--format", format], scope]
@@ -81,7 +80,7 @@ fn what_check_tells() {
 }
 
 #[test]
-fn what_the_hooks_tell() {
+fn output_of_hooks() {
     let sandbox = hostile();
     let names = ["pre-commit", "pre-merge-commit", "pre-push", "prepare-commit-msg", "pre-receive"];
     for (number, text) in HOSTILE.iter().enumerate() {
@@ -99,7 +98,7 @@ fn what_the_hooks_tell() {
             };
             harmless(&sandbox, &arguments, &set);
         }
-        // By git, whose own words are the user's.
+        // Through git, whose own output is not checked.
         let output = sandbox
             .command(BAKSTOP)
             .args(["hook", "pre-commit"])
@@ -111,10 +110,10 @@ fn what_the_hooks_tell() {
 }
 
 #[test]
-fn what_verify_and_pins_tell() {
+fn output_of_verify_and_pins() {
     let sandbox = hostile();
     sandbox.git(&["reset", "-q"]);
-    // A tracked file that differs, so that a line of it is shown beside others.
+    // A modified tracked file, so that the diff has one of its lines.
     let all: Vec<u8> = HOSTILE.iter().flat_map(|text| between("\n", text, "\n")).collect();
     sandbox.write("web/index.js", &all);
     sandbox.git(&["add", "web/index.js"]);
@@ -131,7 +130,7 @@ fn what_verify_and_pins_tell() {
                     &nothing,
                 );
             }
-            // A build that makes all of it.
+            // A build that creates all of these files.
             harmless(
                 &sandbox,
                 &words(&[
@@ -164,9 +163,9 @@ fn what_verify_and_pins_tell() {
 }
 
 #[test]
-fn what_an_argument_holds() {
+fn text_from_arguments() {
     let sandbox = Sandbox::workspace();
-    installed(&sandbox);
+    install(&sandbox);
     for (number, text) in HOSTILE.iter().enumerate() {
         let argument = os(text);
         for (at, before) in [
@@ -208,7 +207,7 @@ fn what_an_argument_holds() {
                 ["verify", .., "--label"] => arguments.extend(words(&["--", "true"])),
                 _ => {}
             }
-            // Each text comes with every argument, and each way to begin it with many.
+            // Each text with every argument, and each start of a text with many of them.
             let forced = |command: &mut Command| {
                 if (number + at) % 2 == 0 {
                     command.env("CLICOLOR_FORCE", "1");
@@ -239,13 +238,13 @@ fn what_an_argument_holds() {
 }
 
 #[test]
-fn what_a_configuration_holds() {
+fn text_from_configurations() {
     let sandbox = Sandbox::workspace();
     sandbox.write("a.bak", "");
     sandbox.git(&["add", "-A", "-f"]);
     let given = sandbox.outside().join("given.json");
     for (number, text) in HOSTILE.iter().enumerate() {
-        // As it may be written, and as it stands in the file.
+        // In JSON, and the raw bytes.
         let spelled = serde_json::Value::from(String::from_utf8_lossy(text)).to_string();
         let raw = between("\"", text, "\"");
         for (at, form) in [
@@ -253,7 +252,8 @@ fn what_a_configuration_holds() {
             r#"{"allow": [{"rule": "stray-backup", "path": @, "reason": @}]}"#,
             r#"{"allow": [{"rule": @, "path": "**", "reason": "x"}]}"#,
             r#"{"allow": [{"rule": "stray-backup", "path": "a", "reason": @, "until": @}]}"#,
-            r#"{"allow": [{"rule": "stray-backup", "path": "a", "reason": @, "until": "2020-01-01"}]}"#,
+            r#"{"allow": [{"rule": "stray-backup", "path": "a", "reason": @,
+                "until": "2020-01-01"}]}"#,
             r#"{"allow": [{"rule": "stray-backup", "path": ["[", @], "reason": "x", @: 1}]}"#,
             r#"{"rules": {@: "off"}}"#,
             r#"{"rules": {"stray-backup": @}}"#,
@@ -275,12 +275,13 @@ fn what_a_configuration_holds() {
                 let base = ["--color", COLOURS[at % 2], "check", "--verbose", "--format", format];
                 let scope = ["--worktree", "--config", given.to_str().unwrap()];
                 harmless(&sandbox, &words(&[&base[..], &scope].concat()), &nothing);
-                // The repository's own, and what a build may change.
+                // As the configuration of the repository, and for a build.
                 if (number + at) % 4 == 0 || form.contains("verify") {
                     sandbox.write("bakstop.json", &configuration);
                     sandbox.git(&["add", "bakstop.json"]);
                     harmless(&sandbox, &words(&base), &nothing);
-                    harmless(&sandbox, &words(&["verify", "--verbose", "--", "touch", "made"]), &nothing);
+                    let build = ["verify", "--verbose", "--", "touch", "made"];
+                    harmless(&sandbox, &words(&build), &nothing);
                     fs::remove_file(sandbox.top.join("made")).unwrap_or_default();
                 }
             }
@@ -289,9 +290,9 @@ fn what_a_configuration_holds() {
 }
 
 #[test]
-fn what_the_environment_holds() {
+fn text_from_the_environment() {
     let sandbox = Sandbox::workspace();
-    installed(&sandbox);
+    install(&sandbox);
     sandbox.rewrite("web/package.json");
     sandbox.git(&["add", "-A"]);
     let variables = [
@@ -322,7 +323,7 @@ fn what_the_environment_holds() {
     for (number, text) in HOSTILE.iter().enumerate() {
         for (at, variable) in variables.iter().enumerate() {
             let verbs = ["check", "verify", "pins", "status", "prove", "install", "uninstall"];
-            // Each pair of a verb and a variable comes several times, each time with another text.
+            // Each pair of a verb and a variable several times, with different texts.
             let verb = verbs[(number + at) % verbs.len()];
             let arguments: &[&str] = if verb.ends_with("install") {
                 &[verb, "--dry-run"]
@@ -334,7 +335,7 @@ fn what_the_environment_holds() {
     }
 }
 
-/// Whatever is about hooks, in this repository.
+/// Runs every verb about hooks in this repository.
 fn everything_about_hooks(sandbox: &Sandbox, colour: &str) {
     for verb in [
         &["status"][..],
@@ -354,10 +355,10 @@ fn everything_about_hooks(sandbox: &Sandbox, colour: &str) {
 }
 
 #[test]
-fn what_hooks_and_their_managers_hold() {
+fn text_from_hooks_and_managers() {
     let all: Vec<u8> = HOSTILE.iter().flat_map(|text| between("# ", text, "\n")).collect();
     for colour in COLOURS {
-        // A hook of somebody else, which says all of it and fails; the same by its own name.
+        // A foreign hook that prints all of it and fails, and one with hostile text in its name.
         let sandbox = Sandbox::workspace();
         let write = |path: &str, start: &str, end: &str| {
             script(&sandbox, path, "");
@@ -372,7 +373,7 @@ fn what_hooks_and_their_managers_hold() {
         write(".git/hooks/pre-commit", start, end);
         everything_about_hooks(&sandbox, colour);
         fs::remove_file(sandbox.top.join(".git/hooks/pre-commit")).unwrap();
-        // Managers, and what they read.
+        // Managers and their configurations.
         for (path, start) in [
             ("lefthook.yml", "pre-commit:\n  jobs:\n    - run: "),
             (".pre-commit-config.yaml", "repos:\n- repo: "),
@@ -390,7 +391,7 @@ fn what_hooks_and_their_managers_hold() {
 }
 
 #[test]
-fn what_hooks_and_programs_are_called() {
+fn names_of_hooks_and_programs() {
     for (number, text) in HOSTILE.iter().enumerate() {
         let sandbox = Sandbox::workspace();
         let about = |verbs: &[&str]| {
@@ -412,7 +413,7 @@ fn what_hooks_and_programs_are_called() {
             about(&["status", "install", "prove", "uninstall"]);
             sandbox.git(&["config", scope, "--unset", "core.hooksPath"]);
         }
-        // A program that tells a strange version, at a strange place.
+        // A program with hostile text in its version and path.
         sandbox.git(&["config", "core.hooksPath", ".githooks"]);
         let home = sandbox.outside().join(os(text));
         let program = home.join(".local/bin/bakstop");
@@ -428,7 +429,7 @@ fn what_hooks_and_programs_are_called() {
 }
 
 #[test]
-fn where_the_repository_lies() {
+fn paths_of_the_repository() {
     for text in HOSTILE {
         let sandbox = Sandbox::workspace();
         let place = sandbox.outside().join(os(text));

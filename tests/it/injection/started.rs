@@ -1,14 +1,14 @@
-//! What is started: git, with no option that comes from data, and no shell on data.
+//! The processes that are started: git without options from data, and no shell on data.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::hooks::{installed, must, script};
+use crate::hooks::{install, must, script};
 use crate::support::{BAKSTOP, Sandbox, finish, path_without_bakstop};
 
-/// What git would take for an option, if it were given as one. Each is a revision, a remote, a
-/// branch or a part of a path somewhere.
+/// Text that git would take as an option if it were an argument. Each is used as a revision, a
+/// remote, a branch or part of a path.
 const OPTIONS: [&str; 14] = [
     "--output=forged",
     "-cforged.key=x",
@@ -26,12 +26,12 @@ const OPTIONS: [&str; 14] = [
     "-",
 ];
 
-/// A sandbox in whose data options are wherever a name is.
+/// A repository in which every name looks like an option.
 fn with_options() -> Sandbox {
     let sandbox = Sandbox::workspace();
-    let id = sandbox.git(&["rev-parse", "HEAD"]).trim().to_owned();
+    let id = sandbox.id("HEAD");
     for option in OPTIONS {
-        // Git does not make such names from a command line, and takes them from elsewhere.
+        // Git does not create such names from the command line, but accepts them from elsewhere.
         sandbox.git(&["update-ref", &format!("refs/heads/{option}"), &id]);
         sandbox.git(&["update-ref", &format!("refs/tags/{option}"), &id]);
         sandbox.git(&["update-ref", &format!("refs/remotes/{option}/{option}"), &id]);
@@ -59,7 +59,7 @@ fn with_options() -> Sandbox {
     sandbox
 }
 
-/// Every verb, and every scope of `check`, with a name where one can be given.
+/// Every verb and every scope of `check`, with a name where one is possible.
 fn verbs(name: &str) -> Vec<Vec<String>> {
     let path = format!("{name}/report");
     let all: [&[&str]; 28] = [
@@ -99,7 +99,7 @@ fn verbs(name: &str) -> Vec<Vec<String>> {
 
 /// Lines as git gives them to `pre-push` and `pre-receive`.
 fn lines(sandbox: &Sandbox, name: &str, receive: bool) -> PathBuf {
-    let id = sandbox.git(&["rev-parse", "refs/heads/main"]).trim().to_owned();
+    let id = sandbox.id("refs/heads/main");
     let old = "0".repeat(40);
     let text = if receive {
         format!("{old} {id} refs/heads/{name}\n")
@@ -111,7 +111,7 @@ fn lines(sandbox: &Sandbox, name: &str, receive: bool) -> PathBuf {
     file
 }
 
-/// Puts a program before all others that writes down how it is called, and then is the real one.
+/// Puts programs first in PATH that log their arguments and then run the real ones.
 fn listen(sandbox: &Sandbox, programs: &[&str]) -> (PathBuf, std::ffi::OsString) {
     let (directory, log) = (sandbox.outside().join("listening"), sandbox.outside().join("calls"));
     let path = path_without_bakstop();
@@ -133,7 +133,7 @@ fn listen(sandbox: &Sandbox, programs: &[&str]) -> (PathBuf, std::ffi::OsString)
     (log, std::env::join_paths(all).unwrap())
 }
 
-/// What was written down: each call with its arguments.
+/// The logged calls with their arguments.
 fn calls(log: &Path) -> Vec<Vec<String>> {
     let text = String::from_utf8(fs::read(log).unwrap_or_default()).unwrap();
     let call =
@@ -142,12 +142,12 @@ fn calls(log: &Path) -> Vec<Vec<String>> {
 }
 
 #[test]
-fn nothing_that_is_given_is_an_option_to_git() {
+fn no_input_becomes_an_option_of_git() {
     let sandbox = with_options();
     let (log, path) = listen(&sandbox, &["git", "sh", "bash", "dash"]);
     let mut seen = 0;
     for (number, name) in OPTIONS.into_iter().enumerate() {
-        // By gix and git, then by git alone.
+        // With gix and git, then with git alone.
         if number == OPTIONS.len() / 2 {
             sandbox.git(&["config", "core.repositoryFormatVersion", "1"]);
             sandbox.git(&["config", "extensions.noop-v1", "true"]);
@@ -170,7 +170,7 @@ fn nothing_that_is_given_is_an_option_to_git() {
             );
             for call in calls(&log) {
                 seen += 1;
-                // No shell is started by its name; the hook that `prove` runs names its own.
+                // No shell is started by name, except by the shebang of the hook that `prove` runs.
                 assert_eq!(call[0], "git", "{arguments:?}");
                 if arguments.last().is_some_and(|last| last == "-s")
                     && call[1] == "status"
@@ -202,11 +202,11 @@ fn nothing_that_is_given_is_an_option_to_git() {
     assert!(seen > 1000, "{seen}");
 }
 
-/// Options that the program itself gives to git, and are among the hostile ones.
+/// Options that the program itself passes to git and that are in the list above.
 const KNOWN: [&str; 4] = ["--all", "--stdin", "--batch", "--not"];
 
 #[test]
-fn no_shell_is_started_on_what_is_given() {
+fn no_input_reaches_a_shell() {
     let traced =
         finish(Command::new("sh").args(["-c", "strace -f -o /dev/null -e trace=execve true"]));
     if traced.code != Some(0) {
@@ -220,7 +220,7 @@ fn no_shell_is_started_on_what_is_given() {
         sandbox.write(format!("{mark}/package.json"), format!("{{\"a\": \"{mark}\"}}"));
     }
     sandbox.git(&["add", "-A", "-f"]);
-    installed(&sandbox);
+    install(&sandbox);
     let log = sandbox.outside().join("log");
     for mark in marks {
         for arguments in verbs(mark) {
@@ -235,8 +235,7 @@ fn no_shell_is_started_on_what_is_given() {
                 finish(command.env("BAKSTOP_SKIP", "").env("EDITOR", mark).env("GIT_PAGER", mark));
             assert!(matches!(ran.code, Some(0..=2)), "{arguments:?}: {ran:?}");
             let text = fs::read_to_string(&log).unwrap();
-            // The program, what git is made of, and the hook that is to be proven, with its
-            // interpreter.
+            // The program, the parts of git, and the hook that `prove` runs with its interpreter.
             for line in text
                 .lines()
                 .filter(|line| line.contains("execve(") && !line.contains("ENOENT"))

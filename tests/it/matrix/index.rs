@@ -1,15 +1,13 @@
-//! The formats of the index: versions, extensions, one index in two files, and indexes that are
-//! broken.
+//! The formats of the index: versions, extensions, split, sparse and broken ones.
 
-use super::{State, Told, each, refused, state};
+use super::{EDIT, Expected, State, check_all, refused, state};
 
-const EDIT: &[&str] = &["web/index.js"];
-
-/// The extension `UNTR` holds the names of untracked files. These look like an extension `TREE`
-/// that says that nothing is staged, as long as the rest: its length, 0x00010064, comes of the
-/// names of two directories and of a hundred files.
-const FORGED: &str = r#"
-git config core.untrackedCache true && git config status.showUntrackedFiles all && git update-index --untracked-cache
+/// The extension `UNTR` holds the names of untracked files. These names look like an extension
+/// `TREE` that says that nothing is staged. Its length, 0x00010064, consists of the names of two
+/// directories and the number of a hundred files; it ends exactly where the index does.
+const FORGED_TREE: &str = r#"
+git config core.untrackedCache true && git config status.showUntrackedFiles all
+git update-index --untracked-cache
 names="TREE/$(git ls-files | wc -l) 0
 $(bytes $(git rev-parse HEAD:))"
 mkdir -p "$names" zz && touch "TREE/$(printf '\001')" && echo 1 >web/index.js && git add web
@@ -31,12 +29,14 @@ pub(super) const STATES: &[State] = &[
     state("version 3", "git update-index --skip-worktree backend/index.js && edit", EDIT),
     state(
         "version 4",
-        "git update-index --index-version 4 && echo 1 >web/index.jsx && git rm -q backend/index.js && edit",
+        "git update-index --index-version 4 && echo 1 >web/index.jsx && \
+         git rm -q backend/index.js && edit",
         &["web/index.js", "web/index.jsx"],
     ),
     state(
         "version 4, with extended flags",
-        "git update-index --index-version 4 --skip-worktree backend/index.js && edit && git write-tree",
+        "git update-index --index-version 4 --skip-worktree backend/index.js && edit && \
+         git write-tree",
         EDIT,
     ),
     refused(
@@ -62,25 +62,28 @@ pub(super) const STATES: &[State] = &[
         EDIT,
     ),
     state(
-        "split, with much replaced and deleted",
-        "git config splitIndex.maxPercentChange 100 && git update-index --split-index && git rm -q backend/index.js package.json && echo 1 >a && echo 2 >web/package.json && edit",
+        "split, with many replaced and deleted entries",
+        "git config splitIndex.maxPercentChange 100 && git update-index --split-index && \
+         git rm -q backend/index.js package.json && echo 1 >a && echo 2 >web/package.json && edit",
         &["a", "web/index.js", "web/package.json"],
     ),
     state(
-        "split, by configuration, the shared file old",
-        "git config core.splitIndex true && edit && touch -d '60 days ago' .git/sharedindex.* && echo 2 >a && git add a",
+        "split by configuration, with an old shared file",
+        "git config core.splitIndex true && edit && touch -d '60 days ago' .git/sharedindex.* && \
+         echo 2 >a && git add a",
         &["a", "web/index.js"],
     ),
     state("split, version 4", "git update-index --index-version 4 --split-index && edit", EDIT),
     refused(
-        "split, the shared file gone",
+        "split, without its shared file",
         "git update-index --split-index && edit && rm .git/sharedindex.*",
         "sharedindex",
     ),
     state("sparse checkout", "git sparse-checkout set --cone web && edit", EDIT),
     state(
-        "sparse checkout, staged outside of it",
-        "git sparse-checkout set --cone backend && mkdir -p web && echo 1 >web/index.js && git add --sparse web/index.js",
+        "sparse checkout, staged outside it",
+        "git sparse-checkout set --cone backend && mkdir -p web && echo 1 >web/index.js && \
+         git add --sparse web/index.js",
         EDIT,
     ),
     state(
@@ -96,13 +99,15 @@ pub(super) const STATES: &[State] = &[
     ),
     state("sparse index, nothing staged", "git sparse-checkout set --cone --sparse-index web", &[]),
     state(
-        "sparse index, staged outside of it",
-        "git sparse-checkout set --cone --sparse-index backend && mkdir -p web && echo 1 >web/index.js && git add --sparse web/index.js",
+        "sparse index, staged outside it",
+        "git sparse-checkout set --cone --sparse-index backend && mkdir -p web && \
+         echo 1 >web/index.js && git add --sparse web/index.js",
         EDIT,
     ),
     state(
         "sparse index, a whole directory from another commit",
-        "edit && commit && git sparse-checkout set --cone --sparse-index backend && git reset -q --soft HEAD~1",
+        "edit && commit && git sparse-checkout set --cone --sparse-index backend && \
+         git reset -q --soft HEAD~1",
         EDIT,
     ),
     state("no checksum", "git config index.skipHash true && edit", EDIT),
@@ -113,17 +118,22 @@ pub(super) const STATES: &[State] = &[
     ),
     state(
         "untracked cache",
-        "git update-index --untracked-cache && touch new && edit && touch TREE newer && git status >/dev/null",
+        "git update-index --untracked-cache && touch new && edit && touch TREE newer && \
+         git status >/dev/null",
         &["new", "web/index.js"],
     ),
     state(
-        "a monitor of the file system",
-        "printf '#!/bin/sh\\nprintf \"token\\\\0/\\\\0\"\\n' >../monitor && chmod +x ../monitor && git config core.fsmonitor \"$PWD/../monitor\" && git config core.fsmonitorHookVersion 2 && git status >/dev/null && edit && git status >/dev/null && grep -q FSMN .git/index",
+        "a file system monitor",
+        "printf '#!/bin/sh\\nprintf \"token\\\\0/\\\\0\"\\n' >../monitor && chmod +x ../monitor && \
+         git config core.fsmonitor \"$PWD/../monitor\" && \
+         git config core.fsmonitorHookVersion 2 && git status >/dev/null && edit && \
+         git status >/dev/null && grep -q FSMN .git/index",
         EDIT,
     ),
     state(
         "blocks and an offset table",
-        "blocks && echo 1 >web/index.js && git add web && grep -q IEOT .git/index && grep -q EOIE .git/index",
+        "blocks && echo 1 >web/index.js && git add web && grep -q IEOT .git/index && \
+         grep -q EOIE .git/index",
         EDIT,
     ),
     state(
@@ -133,67 +143,76 @@ pub(super) const STATES: &[State] = &[
     ),
     state(
         "blocks and an offset table, version 4",
-        "blocks && git update-index --index-version 4 && echo 1 >web/index.js && git add web && git write-tree && grep -q IEOT .git/index",
+        "blocks && git update-index --index-version 4 && echo 1 >web/index.js && git add web && \
+         git write-tree && grep -q IEOT .git/index",
         EDIT,
     ),
     state(
-        "an end of the entries, and no offset table",
-        "git config index.recordEndOfIndexEntries true && edit && git write-tree && grep -q EOIE .git/index",
+        "an EOIE extension without an offset table",
+        "git config index.recordEndOfIndexEntries true && edit && git write-tree && \
+         grep -q EOIE .git/index",
         EDIT,
     ),
     state(
-        "a conflict that was resolved, kept for undoing",
+        "a resolved conflict in a REUC extension",
         "fork && ! git merge -q side && edit && git write-tree && grep -q REUC .git/index",
         EDIT,
     ),
     state(
-        "an unknown extension that may be passed over",
+        "an unknown optional extension",
         "edit && printf 'ABCD\\000\\000\\000\\003xyz' | extend",
         EDIT,
     ),
     refused(
-        "an unknown extension that may not be passed over",
+        "an unknown required extension",
         "edit && printf 'abcd\\000\\000\\000\\003xyz' | extend",
         "extension",
     ),
     state(
-        "the trees of HEAD inside of an unknown extension",
-        "edit && count=$(git ls-files | wc -l) && { printf 'ABCD\\000\\000\\000\\043TREE\\000\\000\\000\\031\\000%d 0\\n' $count && bytes $(git rev-parse HEAD^{tree}) && printf xx; } | extend",
+        "the trees of HEAD inside an unknown extension",
+        "edit && count=$(git ls-files | wc -l) && \
+         { printf 'ABCD\\000\\000\\000\\043TREE\\000\\000\\000\\031\\000%d 0\\n' $count && \
+         bytes $(git rev-parse HEAD^{tree}) && printf xx; } | extend",
         EDIT,
     ),
     state(
         "the trees of HEAD at the end of an unknown extension",
-        "edit && count=$(git ls-files | wc -l) && { printf 'ABCD\\000\\000\\000\\041TREE\\000\\000\\000\\031\\000%d 0\\n' $count && bytes $(git rev-parse HEAD^{tree}); } | extend",
+        "edit && count=$(git ls-files | wc -l) && \
+         { printf 'ABCD\\000\\000\\000\\041TREE\\000\\000\\000\\031\\000%d 0\\n' $count && \
+         bytes $(git rev-parse HEAD^{tree}); } | extend",
         EDIT,
     ),
     state(
-        "the trees of HEAD at the end of an unknown extension, behind the true ones",
-        "edit && git write-tree && count=$(git ls-files | wc -l) && { printf 'ABCD\\000\\000\\000\\041TREE\\000\\000\\000\\031\\000%d 0\\n' $count && bytes $(git rev-parse HEAD^{tree}); } | extend",
+        "the trees of HEAD at the end of an unknown extension, after the real ones",
+        "edit && git write-tree && count=$(git ls-files | wc -l) && \
+         { printf 'ABCD\\000\\000\\000\\041TREE\\000\\000\\000\\031\\000%d 0\\n' $count && \
+         bytes $(git rev-parse HEAD^{tree}); } | extend",
         EDIT,
     ),
-    state("names of untracked files that make the trees of HEAD", FORGED, EDIT),
+    state("names of untracked files that look like the trees of HEAD", FORGED_TREE, EDIT),
     state(
-        "a path that ends as an extension begins",
+        "a path that ends in the signature of an extension",
         "mkdir zzz && touch zzz/TREE && git add zzz && rm web/index.js && edit",
         &["web/index.js", "zzz/TREE"],
     ),
     state(
-        "a last path that ends as an extension begins, and no extension",
+        "a last path that ends in the signature of an extension, without extensions",
         "touch zTREE && git update-index --force-remove web/index.js && git add -A",
         &["zTREE"],
     ),
     state(
-        "a submodule whose name is that of an extension",
+        "a submodule called like an extension",
         "git init -q TREE && (cd TREE && commit) && git add TREE 2>/dev/null && edit",
         &["TREE", "web/index.js"],
     ),
     state(
         "content that looks like the end of an index",
-        "tail -c 200 .git/index >web/index.js && tail -c 60 .git/index >TREE && git add -A && git write-tree",
+        "tail -c 200 .git/index >web/index.js && tail -c 60 .git/index >TREE && git add -A && \
+         git write-tree",
         &["TREE", "web/index.js"],
     ),
     state(
-        "an index of one byte less",
+        "an index without its last byte",
         "edit && head -c -1 .git/index >../index && mv ../index .git/index",
         EDIT,
     ),
@@ -203,34 +222,34 @@ pub(super) const STATES: &[State] = &[
         "read the staged content",
     ),
     refused(
-        "an index that is only a header",
+        "an index with a header only",
         "edit && head -c 12 .git/index >../index && mv ../index .git/index",
         "index file smaller than expected",
     ),
-    state("seven bytes behind the checksum", "edit && printf 1234567 >>.git/index", EDIT),
+    state("seven bytes after the checksum", "edit && printf 1234567 >>.git/index", EDIT),
     state(
-        "eight bytes behind the checksum",
+        "eight bytes after the checksum",
         "edit && extend </dev/null && printf 12345678 >>.git/index",
         EDIT,
     )
-    .beyond_git(),
+    .refused_by_git(),
     state(
         "a wrong checksum",
-        "edit && printf x | dd of=.git/index bs=1 seek=$(($(wc -c <.git/index) - 1)) conv=notrunc 2>/dev/null",
+        "edit && printf x | dd of=.git/index bs=1 seek=$(($(wc -c <.git/index) - 1)) conv=notrunc \
+         2>/dev/null",
         EDIT,
     ),
     refused("an empty file as index", ": >.git/index", "index file smaller than expected"),
     refused("a directory as index", "rm .git/index && mkdir .git/index", "index"),
     state("a link as index", "edit && mv .git/index .git/other && ln -s other .git/index", EDIT),
     state("no index", "rm .git/index", &[]),
-    state("an index without an entry", "git rm -r -q --cached .", &[]),
+    state("an index without entries", "git rm -r -q --cached .", &[]),
     state("entries out of order", "edit && patch web/index.js aaa/index.js", &["aaa/index.js"]),
     state("an entry twice", "touch web/aaaaa.js && edit && patch web/aaaaa.js web/index.js", EDIT),
-    state("an index that somebody holds", "edit && touch .git/index.lock", EDIT)
-        .inside(Told::Unasked),
+    state("a locked index", "edit && touch .git/index.lock", EDIT).in_hook(Expected::NotRun),
 ];
 
 #[test]
 fn every_format_of_the_index_is_judged_or_refused() {
-    each(STATES);
+    check_all(STATES);
 }

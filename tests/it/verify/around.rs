@@ -1,5 +1,4 @@
-//! What a build does around the files: to HEAD, the refs, the stashes, the index, and to git
-//! itself.
+//! Changes of a build beyond the files: HEAD, refs, stashes, the index and git's settings.
 
 use std::fs;
 
@@ -12,19 +11,16 @@ fn json(sandbox: &Sandbox, script: &str) -> Value {
     report(&sandbox.bakstop(&["verify", "--format", "json", "--", "sh", "-c", script]))
 }
 
-fn id(sandbox: &Sandbox, name: &str) -> String {
-    sandbox.git(&["rev-parse", name]).trim().to_owned()
-}
-
 #[test]
-fn refs_that_are_made_moved_and_deleted() {
+fn refs_that_are_created_moved_and_deleted() {
     let sandbox = Sandbox::workspace();
     sandbox.git(&["branch", "side"]);
     sandbox.git(&["branch", "old"]);
-    let start = id(&sandbox, "HEAD");
-    let script = "git tag v1 && git branch -q -D old && git update-ref refs/heads/side $(git commit-tree -m x HEAD^{tree})";
+    let start = sandbox.id("HEAD");
+    let script = "git tag v1 && git branch -q -D old && \
+                  git update-ref refs/heads/side $(git commit-tree -m x HEAD^{tree})";
     let report = json(&sandbox, script);
-    let side = id(&sandbox, "side");
+    let side = sandbox.id("side");
     let expected = json!([
         { "name": "refs/heads/old", "before": start, "after": null },
         { "name": "refs/heads/side", "before": start, "after": side },
@@ -32,53 +28,55 @@ fn refs_that_are_made_moved_and_deleted() {
     ]);
     assert_eq!(report["refs"], expected);
     let ran = around(&sandbox, "git tag v2");
-    let told = "ref added  refs/tags/v2\n\nbakstop: the command changed 1 ref\n";
-    assert_eq!((ran.code, &*ran.out, &*ran.err), (Some(1), told, ""));
+    let expected = "ref added  refs/tags/v2\n\nbakstop: the command changed 1 ref\n";
+    assert_eq!((ran.code, &*ran.out, &*ran.err), (Some(1), expected, ""));
 }
 
 #[test]
-fn what_another_repository_had_when_it_was_asked_is_no_work_of_the_build() {
+fn remote_tracking_refs_are_ignored() {
     let sandbox = Sandbox::workspace();
-    let script = "git update-ref refs/remotes/origin/main HEAD && git update-ref refs/prefetch/remotes/origin/main HEAD";
+    let script = "git update-ref refs/remotes/origin/main HEAD && \
+                  git update-ref refs/prefetch/remotes/origin/main HEAD";
     assert_eq!(around(&sandbox, script).code, Some(0));
 }
 
 #[test]
-fn a_commit_is_told_once_and_its_content_not_at_all() {
+fn a_commit_is_reported_once_and_its_content_is_not() {
     let sandbox = Sandbox::workspace();
     let report = json(&sandbox, "echo 1 >web/index.js && git commit -q -a -m Build");
     assert_eq!((&report["refs"], &report["paths"]), (&json!([]), &json!([])));
-    assert_eq!(report["head"]["after"]["commit"], id(&sandbox, "HEAD"));
+    assert_eq!(report["head"]["after"]["commit"], sandbox.id("HEAD"));
     assert_eq!(report["summary"]["clean"], false);
 }
 
 #[test]
-fn a_stash_that_takes_work_away_and_one_that_is_dropped() {
+fn a_stash_that_is_created_and_one_that_is_dropped() {
     let sandbox = Sandbox::workspace();
     sandbox.write("web/index.js", "mine\n");
     sandbox.git(&["stash", "-q"]);
     sandbox.write("web/index.js", "mine again\n");
     let ran = around(&sandbox, "git stash -q");
-    let stash = id(&sandbox, "stash@{0}").get(..12).unwrap().to_owned();
-    let told = format!(
+    let stash = sandbox.id("stash@{0}").get(..12).unwrap().to_owned();
+    let expected = format!(
         "stash added   {stash}\nchanged back  web/index.js (was modified)\n\n\
          bakstop: the command changed 1 path and added 1 stash\n"
     );
-    assert_eq!((ran.code, ran.out), (Some(1), told));
-    let older = id(&sandbox, "stash@{1}");
+    assert_eq!((ran.code, ran.out), (Some(1), expected));
+    let older = sandbox.id("stash@{1}");
     let report = json(&sandbox, "git stash drop -q 'stash@{1}'");
     assert_eq!(report["stashes"], json!({ "added": [], "dropped": [older] }));
 }
 
 #[test]
-fn an_operation_that_is_begun_or_ended() {
+fn an_operation_that_is_started_or_finished() {
     let sandbox = Sandbox::workspace();
     sandbox.git(&["switch", "-q", "-c", "side"]);
     sandbox.git(&["commit", "-q", "--allow-empty", "-m", "Side"]);
     sandbox.git(&["switch", "-q", "main"]);
     let ran = around(&sandbox, "git merge -q --no-ff --no-commit side");
-    let told = "unfinished  merge: finish it, or `git merge --abort`\n\nbakstop: the command left 1 thing unfinished\n";
-    assert_eq!((ran.code, &*ran.out), (Some(1), told));
+    let expected = "unfinished  merge: finish it, or `git merge --abort`\n\n\
+                bakstop: the command left 1 thing unfinished\n";
+    assert_eq!((ran.code, &*ran.out), (Some(1), expected));
     let ran = around(&sandbox, "git merge --abort");
     assert_eq!(
         (ran.code, &*ran.out),
@@ -87,7 +85,7 @@ fn an_operation_that_is_begun_or_ended() {
 }
 
 #[test]
-fn a_lock_that_is_there_for_a_moment_is_somebody_who_works() {
+fn a_short_lived_lock_is_ignored() {
     let sandbox = Sandbox::workspace();
     let script = "touch .git/index.lock; (sleep 0.3; rm .git/index.lock) >/dev/null 2>&1 &";
     let ran = around(&sandbox, script);
@@ -98,19 +96,19 @@ fn a_lock_that_is_there_for_a_moment_is_somebody_who_works() {
             .starts_with("unfinished  index.lock: if no git process is running here, remove it\n"),
         "{ran:?}"
     );
-    // Where git runs us over an index that is a lock, it is git's own.
+    // As a hook of `git commit -a`, the index is a lock of git.
     fs::remove_file(sandbox.top.join(".git/index.lock")).unwrap();
     let hook = format!("#!/bin/sh\nexec {} verify --no-diff\n", crate::support::BAKSTOP);
     sandbox.write(".git/hooks/pre-commit", hook);
     sandbox.run("chmod", &["+x", ".git/hooks/pre-commit"]);
     sandbox.write("web/index.js", "1\n");
     let ran = sandbox.try_git(&["commit", "-q", "-a", "-m", "Change"]);
-    let told = "staged  web/index.js\n\nbakstop: 1 path is not clean\n";
-    assert_eq!((ran.code, &*(ran.out + &ran.err)), (Some(1), told));
+    let expected = "staged  web/index.js\n\nbakstop: 1 path is not clean\n";
+    assert_eq!((ran.code, &*(ran.out + &ran.err)), (Some(1), expected));
 }
 
 #[test]
-fn a_build_that_hides_what_it_changes() {
+fn a_build_that_hides_its_changes() {
     let sandbox = Sandbox::workspace();
     assert_eq!(
         changed(
@@ -122,12 +120,14 @@ fn a_build_that_hides_what_it_changes() {
     sandbox.git(&["update-index", "--no-assume-unchanged", "web/index.js"]);
     sandbox.git(&["restore", "web"]);
     let ran = around(&sandbox, "git update-index --skip-worktree web/index.js backend/index.js");
-    let told = "hidden from git  backend/index.js (skip-worktree)\nhidden from git  web/index.js (skip-worktree)\n\n\
+    let expected = "hidden from git  backend/index.js (skip-worktree)\n\
+                hidden from git  web/index.js (skip-worktree)\n\n\
                 bakstop: the command changed 2 paths\n";
-    assert_eq!((ran.code, &*ran.out), (Some(1), told));
+    assert_eq!((ran.code, &*ran.out), (Some(1), expected));
     let ran = around(&sandbox, "git update-index --no-skip-worktree web/index.js");
     assert_eq!(ran.out, "no longer hidden  web/index.js\n\nbakstop: the command changed 1 path\n");
-    let script = "git update-index --no-skip-worktree backend/index.js && git update-index --assume-unchanged backend/index.js";
+    let script = "git update-index --no-skip-worktree backend/index.js && \
+                  git update-index --assume-unchanged backend/index.js";
     let ran = around(&sandbox, script);
     assert!(
         ran.out
@@ -136,8 +136,7 @@ fn a_build_that_hides_what_it_changes() {
     );
     sandbox.git(&["update-index", "--no-assume-unchanged", "backend/index.js"]);
     sandbox.git(&["update-index", "--skip-worktree", "backend/index.js"]);
-    // What was hidden and changed before the build is no work of the build, until that changes it
-    // again.
+    // A hidden change from before the build is reported only if the build changes it again.
     sandbox.write("backend/index.js", "mine\n");
     assert_eq!(changed(&sandbox, "touch backend/index.js"), [""; 0]);
     assert_eq!(
@@ -150,7 +149,7 @@ fn a_build_that_hides_what_it_changes() {
 fn a_build_that_deletes_or_breaks_the_index() {
     let sandbox = Sandbox::workspace();
     let lost = changed(&sandbox, "rm .git/index");
-    // Without an index nothing is tracked: every file is deleted there, and untracked on disk.
+    // Without an index nothing is tracked: every file is deleted there and untracked on disk.
     assert!(
         lost.contains(&"web/index.js: staged, untracked (deleted in the index)".to_owned()),
         "{lost:?}"
@@ -174,7 +173,7 @@ fn a_build_that_deletes_or_breaks_the_index() {
 }
 
 #[test]
-fn refs_and_stashes_of_before_are_nobodys_fault() {
+fn earlier_refs_and_stashes_are_not_reported() {
     let sandbox = Sandbox::workspace();
     sandbox.write("web/index.js", "mine\n");
     sandbox.git(&["stash", "-q"]);
@@ -184,10 +183,11 @@ fn refs_and_stashes_of_before_are_nobodys_fault() {
 }
 
 #[test]
-fn a_build_that_changes_who_judges_it() {
+fn a_build_that_changes_settings_and_ignore_rules() {
     let sandbox = Sandbox::workspace();
     let settings = |script: &str| json(&sandbox, script)["settings"].clone();
-    let script = "echo junk >>.git/info/exclude && touch junk && git config core.autocrlf input && git config core.hooksPath x";
+    let script = "echo junk >>.git/info/exclude && touch junk && git config core.autocrlf input && \
+                  git config core.hooksPath x";
     assert_eq!(settings(script), json!([".git/info/exclude", "core.autocrlf"]));
     let script =
         "echo '*.tmp' >../ignore && git config core.excludesFile \"$PWD/../ignore\" && touch a.tmp";
@@ -205,7 +205,7 @@ fn a_build_that_changes_who_judges_it() {
 }
 
 #[test]
-fn the_users_own_ignore_rules_judge_as_well() {
+fn the_users_own_ignore_rules_apply() {
     let sandbox = Sandbox::workspace();
     let report =
         json(&sandbox, "mkdir -p ~/.config/git && echo zz >~/.config/git/ignore && touch zz");
@@ -224,15 +224,15 @@ fn report_of(ran: &crate::support::Ran) -> Value {
 }
 
 #[test]
-fn what_lies_behind_a_link_is_no_part_of_the_tree() {
+fn the_target_of_a_link_is_not_part_of_the_tree() {
     let sandbox = Sandbox::workspace();
     sandbox.run("sh", &["-c", "mv web moved && ln -s moved web"]);
-    let told = changed(&sandbox, "echo 1 >moved/index.js");
-    assert_eq!(told, ["moved/index.js: untracked (changed again)"]);
+    let paths = changed(&sandbox, "echo 1 >moved/index.js");
+    assert_eq!(paths, ["moved/index.js: untracked (changed again)"]);
 }
 
 #[test]
-fn a_build_that_leaves_files_out() {
+fn a_build_that_hides_files_by_a_sparse_checkout() {
     let sandbox = Sandbox::workspace();
     assert_eq!(
         changed(&sandbox, "git update-index --skip-worktree web/index.js && rm web/index.js"),
@@ -240,20 +240,20 @@ fn a_build_that_leaves_files_out() {
     );
     let sandbox = Sandbox::workspace();
     for arguments in ["--cone backend", "--cone --sparse-index backend"] {
-        let told = changed(&sandbox, &format!("git sparse-checkout set {arguments}"));
+        let paths = changed(&sandbox, &format!("git sparse-checkout set {arguments}"));
         let left_out = [
             "web/index.js: hidden from git (skip-worktree)",
             "web/package.json: hidden from git (skip-worktree)",
         ];
-        assert!(left_out.iter().all(|line| told.contains(&(*line).to_owned())), "{told:?}");
+        assert!(left_out.iter().all(|line| paths.contains(&(*line).to_owned())), "{paths:?}");
         assert_eq!(changed(&sandbox, "true"), [""; 0]);
         sandbox.git(&["sparse-checkout", "disable"]);
     }
 }
 
 #[test]
-fn an_index_from_the_future_vouches_for_nothing() {
-    // Git compares whole seconds, and believes an index that is younger than a file.
+fn an_index_from_the_future_proves_nothing() {
+    // Git compares whole seconds, and trusts an index that is newer than a file.
     let sandbox = Sandbox::workspace();
     let script = "touch -d '+1 hour' .git/index && printf 'import {};\\n' >web/index.js";
     assert_eq!(changed(&sandbox, script), ["web/index.js: modified"]);

@@ -1,10 +1,10 @@
-//! Before and after as two steps.
+//! `--save-baseline` and `--baseline`: before and after as two runs.
 
 use std::fs;
 
 use crate::config::stage;
 use crate::support::{Ran, Sandbox};
-use crate::verify::{report, told};
+use crate::verify::{report, reported_paths};
 
 fn save(sandbox: &Sandbox, file: &str) {
     let ran = sandbox.bakstop(&["verify", "--save-baseline", file]);
@@ -16,21 +16,24 @@ fn since(sandbox: &Sandbox, file: &str) -> Ran {
 }
 
 #[test]
-fn only_what_changed_since_is_told() {
+fn only_changes_since_the_baseline_are_reported() {
     let sandbox = Sandbox::workspace();
     sandbox.write("web/index.js", "mine\n");
     sandbox.write("notes.txt", "mine\n");
     sandbox.write("old.bak", "mine\n");
     save(&sandbox, "../baseline.json");
     let ran = since(&sandbox, "../baseline.json");
-    assert_eq!((ran.code, told(&ran)), (Some(0), vec![]));
+    assert_eq!((ran.code, reported_paths(&ran)), (Some(0), vec![]));
     sandbox.write("notes.txt", "theirs\n");
     sandbox.write("old.bak", "mine\n");
     sandbox.write("backend/index.js", "theirs\n");
     sandbox.git(&["tag", "v1"]);
     let ran = since(&sandbox, "../baseline.json");
     assert_eq!(ran.code, Some(1));
-    assert_eq!(told(&ran), ["backend/index.js: modified", "notes.txt: untracked (changed again)"]);
+    assert_eq!(
+        reported_paths(&ran),
+        ["backend/index.js: modified", "notes.txt: untracked (changed again)"]
+    );
     let report = report(&ran);
     assert_eq!(
         (&report["since"], &report["refs"][0]["name"]),
@@ -39,26 +42,27 @@ fn only_what_changed_since_is_told() {
     let ran = sandbox.bakstop(&["verify", "--no-diff", "--baseline", "../baseline.json"]);
     assert_eq!(
         ran.out,
-        "ref added  refs/tags/v1\nmodified   backend/index.js\nuntracked  notes.txt (changed again)\n\n\
+        "ref added  refs/tags/v1\nmodified   backend/index.js\n\
+         untracked  notes.txt (changed again)\n\n\
          bakstop: since the baseline: changed 2 paths and changed 1 ref\n"
     );
 }
 
 #[test]
-fn the_file_may_lie_in_the_tree_and_be_written_again() {
+fn the_baseline_may_be_in_the_tree_and_be_overwritten() {
     let sandbox = Sandbox::workspace();
     for file in ["baseline.json", "./web/../baseline.json", "baseline.json"] {
         save(&sandbox, file);
         let ran = since(&sandbox, file);
-        assert_eq!((ran.code, told(&ran)), (Some(0), vec![]), "{file}");
+        assert_eq!((ran.code, reported_paths(&ran)), (Some(0), vec![]), "{file}");
     }
-    // From anywhere in the tree.
+    // From a subdirectory.
     let ran = sandbox.bakstop(&["-C", "web", "verify", "--baseline", "../baseline.json"]);
     assert_eq!((ran.code, &*ran.out), (Some(0), ""));
 }
 
 #[test]
-fn a_tracked_file_is_neither_overwritten_nor_passed_over() {
+fn a_tracked_file_is_neither_overwritten_nor_skipped() {
     let sandbox = Sandbox::workspace();
     for file in ["web/index.js", "-"] {
         let ran = sandbox.bakstop(&["verify", "--save-baseline", file]);
@@ -68,11 +72,14 @@ fn a_tracked_file_is_neither_overwritten_nor_passed_over() {
     save(&sandbox, "b.json");
     sandbox.git(&["add", "b.json"]);
     let ran = since(&sandbox, "b.json");
-    assert_eq!((ran.code, told(&ran)), (Some(1), vec!["b.json: staged (new file)".to_owned()]));
+    assert_eq!(
+        (ran.code, reported_paths(&ran)),
+        (Some(1), vec!["b.json: staged (new file)".to_owned()])
+    );
 }
 
 #[test]
-fn a_build_cannot_choose_how_it_is_judged() {
+fn a_build_cannot_change_the_settings_of_its_comparison() {
     let sandbox = Sandbox::workspace();
     stage(
         &sandbox,
@@ -84,11 +91,14 @@ fn a_build_cannot_choose_how_it_is_judged() {
     sandbox.write("bakstop.json", r#"{"verify": {"allow": [{"path": "**", "reason": "built"}]}}"#);
     sandbox.write("dist/a", "");
     let ran = since(&sandbox, "../baseline.json");
-    assert_eq!((ran.code, told(&ran)), (Some(1), vec!["bakstop.json: modified".to_owned()]));
+    assert_eq!(
+        (ran.code, reported_paths(&ran)),
+        (Some(1), vec!["bakstop.json: modified".to_owned()])
+    );
 }
 
 #[test]
-fn no_text_of_a_file_is_kept() {
+fn the_baseline_has_no_file_content() {
     let sandbox = Sandbox::workspace();
     sandbox.write(".env", "SECRET=hunter2\n");
     save(&sandbox, "../baseline.json");
@@ -97,7 +107,7 @@ fn no_text_of_a_file_is_kept() {
 }
 
 #[test]
-fn what_is_no_baseline_is_doubt() {
+fn an_invalid_baseline_is_exit_code_2() {
     let sandbox = Sandbox::workspace();
     for (text, words) in [
         (None, "No such file"),

@@ -1,4 +1,4 @@
-//! What is not clean is explained, not only listed.
+//! Explanations of paths that are not clean.
 
 use std::fs;
 
@@ -11,8 +11,7 @@ use crate::verify::{around, report};
 fn with_lockfile() -> Sandbox {
     let sandbox = Sandbox::workspace();
     sandbox.write("pnpm-lock.yaml", "lockfileVersion: '9.0'\n");
-    sandbox.git(&["add", "-A"]);
-    sandbox.git(&["commit", "-q", "-m", "Lock"]);
+    sandbox.commit_all("Lock");
     sandbox
 }
 
@@ -21,16 +20,16 @@ fn lock() -> String {
 }
 
 #[test]
-fn a_lockfile_that_kept_the_trace_is_healed_without_the_packages() {
+fn the_help_for_a_rewritten_lockfile_needs_no_packages() {
     let sandbox = with_lockfile();
     sandbox.write("pnpm-lock.yaml", lock());
     let ran = sandbox.bakstop(&["verify", "--no-diff"]);
-    let told = "modified  pnpm-lock.yaml: SAYS\n\n\
+    let template = "modified  pnpm-lock.yaml: SAYS\n\n\
                 help: the lockfile kept a trace of the preparation, which --restore does not undo\n\
                 \x20   git checkout HEAD -- pnpm-lock.yaml\n\nbakstop: 1 path is not clean\n";
-    let said = ran.out.split_once(": ").unwrap().1.split_once('\n').unwrap().0.to_owned();
-    assert_eq!(ran.out, told.replace("SAYS", &said));
-    // What it says to type heals it.
+    let places = ran.out.split_once(": ").unwrap().1.split_once('\n').unwrap().0.to_owned();
+    assert_eq!(ran.out, template.replace("SAYS", &places));
+    // The printed commands fix it.
     sandbox.run("sh", &["-c", "git checkout -q HEAD -- pnpm-lock.yaml"]);
     assert_eq!(sandbox.bakstop(&["verify"]).code, Some(0));
 
@@ -38,33 +37,35 @@ fn a_lockfile_that_kept_the_trace_is_healed_without_the_packages() {
     sandbox.rewrite("web/package.json");
     fs::write(sandbox.top.join("web/package.json.bak"), "{}").unwrap();
     let ran = sandbox.bakstop(&["verify", "--no-diff"]);
-    let help = "help: the preparation has not been undone; the lockfile kept a trace that --restore does not undo\n\
-                \x20   docker-prep.sh --restore  # wherever it is kept\n    git checkout HEAD -- pnpm-lock.yaml\n";
+    let help = "help: the preparation has not been undone; \
+                the lockfile kept a trace that --restore does not undo\n\
+                \x20   docker-prep.sh --restore  # wherever it is kept\n    git checkout HEAD -- \
+                pnpm-lock.yaml\n";
     assert!(ran.out.contains(help), "{ran:?}");
 }
 
 #[test]
-fn a_lockfile_that_an_install_made_is_to_be_removed() {
+fn the_help_for_an_untracked_lockfile_is_to_remove_it() {
     let sandbox = Sandbox::workspace();
     sandbox.write("backend/pnpm-lock.yaml", lock());
     let ran = sandbox.bakstop(&["verify"]);
-    let help = "help: the lockfile kept a trace of the preparation, which --restore does not undo\n    \
-                rm backend/pnpm-lock.yaml\n";
+    let help = "help: the lockfile kept a trace of the preparation, which --restore does not \
+                undo\n    rm backend/pnpm-lock.yaml\n";
     assert!(ran.out.contains(help), "{ran:?}");
 }
 
 #[test]
-fn a_backup_that_is_itself_rewritten_is_a_warning_of_its_own() {
-    // Prepared, prepared again by force, and restored.
+fn a_rewritten_backup_is_a_separate_warning() {
+    // Prepared twice, by force, and restored.
     let sandbox = Sandbox::workspace();
     sandbox.rewrite("web/package.json");
     fs::copy(sandbox.top.join("web/package.json"), sandbox.top.join("web/package.json.bak"))
         .unwrap();
     let ran = sandbox.bakstop(&["verify", "--no-diff"]);
-    let warning = "warning: web/package.json.bak is itself rewritten: restoring it puts a rewritten file in the place of \
-                   web/package.json\n\n";
+    let warning = "warning: web/package.json.bak is itself rewritten: restoring it puts a \
+                   rewritten file in the place of web/package.json\n\n";
     assert!(ran.out.contains(warning), "{ran:?}");
-    // The cure is not the backup.
+    // The steps do not use the backup.
     assert!(
         ran.out.contains("\n    git checkout HEAD -- web/package.json\n")
             && !ran.out.contains("--restore"),
@@ -78,19 +79,20 @@ fn a_backup_that_is_itself_rewritten_is_a_warning_of_its_own() {
 }
 
 #[test]
-fn what_differs_is_shown_against_what_it_was_before_the_build() {
+fn the_diff_is_against_the_content_before_the_build() {
     let sandbox = Sandbox::workspace();
     sandbox.write("notes.txt", "mine\nshared\n");
     sandbox.write("web/index.js", "mine\n");
-    let script = "printf 'theirs\\nshared\\n' >notes.txt; echo theirs >web/index.js; echo theirs >backend/index.js; echo new >new";
+    let script = "printf 'theirs\\nshared\\n' >notes.txt; echo theirs >web/index.js; \
+                  echo theirs >backend/index.js; echo new >new";
     let ran = sandbox.bakstop(&["verify", "--", "sh", "-c", script]);
     let diff = "--- a/backend/index.js\n+++ b/backend/index.js\n@@ -1 +1 @@\n-export {};\n+theirs\n\
                 --- a/notes.txt\n+++ b/notes.txt\n@@ -1,2 +1,2 @@\n-mine\n+theirs\n shared\n\
                 --- a/web/index.js\n+++ b/web/index.js\n@@ -1 +1 @@\n-mine\n+theirs\n\nbakstop: ";
     assert!(ran.out.contains(diff), "{ran:?}");
     assert!(!around(&sandbox, "echo more >notes.txt").out.contains("+++"));
-    // A build that commits what it changed has changed it all the same, and what it left is shown
-    // against what it was.
+    // A build that commits its changes: the paths are reported, and the diff is against the content
+    // before the build.
     let ran = sandbox.bakstop(&[
         "verify",
         "--",
@@ -105,8 +107,7 @@ fn what_differs_is_shown_against_what_it_was_before_the_build() {
 fn a_secret_that_a_build_writes_is_not_shown() {
     let sandbox = Sandbox::workspace();
     sandbox.write(".npmrc", "registry=https://npm.example.org/\n");
-    sandbox.git(&["add", "-A"]);
-    sandbox.git(&["commit", "-q", "-m", "Registry"]);
+    sandbox.commit_all("Registry");
     let token = ["npm", &"s3cr3t".repeat(4)].join("_");
     let script = format!("echo //npm.example.org/:_authToken={token} >>.npmrc");
     for format in ["human", "json"] {
@@ -119,13 +120,12 @@ fn a_secret_that_a_build_writes_is_not_shown() {
 }
 
 #[test]
-fn a_binary_file_and_a_large_one_are_only_named() {
+fn binary_and_large_files_are_only_named() {
     let sandbox = Sandbox::workspace();
     sandbox.write("a.bin", b"\0\x01");
     sandbox.write("large.txt", "x\n".repeat(600_000));
     sandbox.write("long.txt", "1\n");
-    sandbox.git(&["add", "-A"]);
-    sandbox.git(&["commit", "-q", "-m", "Binary"]);
+    sandbox.commit_all("Binary");
     let script = "echo >>a.bin; echo >>large.txt; seq 5000 >long.txt";
     let ran = sandbox.bakstop(&["verify", "--", "sh", "-c", script]);
     assert!(!ran.out.contains("a/a.bin") && !ran.out.contains("a/large.txt"), "{ran:?}");
@@ -134,13 +134,13 @@ fn a_binary_file_and_a_large_one_are_only_named() {
 }
 
 #[test]
-fn a_report_for_a_program_goes_to_a_file_beside_the_text_for_a_person() {
+fn json_goes_to_a_file_and_text_to_standard_output() {
     let sandbox = Sandbox::workspace();
     let arguments = ["verify", "--format", "json", "--output", "../report.json", "--no-diff", "--"];
     let ran = sandbox
         .bakstop(&[&arguments[..], &["sh", "-c", "echo building; echo 1 >web/index.js"]].concat());
-    let told = "building\nmodified  web/index.js\n\nbakstop: the command changed 1 path\n";
-    assert_eq!((ran.code, &*ran.out, &*ran.err), (Some(1), told, ""));
+    let expected = "building\nmodified  web/index.js\n\nbakstop: the command changed 1 path\n";
+    assert_eq!((ran.code, &*ran.out, &*ran.err), (Some(1), expected, ""));
     let report = fs::read_to_string(sandbox.outside().join("report.json")).unwrap();
     let report: Value = serde_json::from_str(&report).unwrap();
     assert_eq!(report["paths"][0]["path"], "web/index.js");

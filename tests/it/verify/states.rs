@@ -1,5 +1,4 @@
-//! Every way in which a work tree can be not clean, each made by real commands and held against
-//! what git itself says.
+//! Every way in which a work tree can be unclean, made by real commands and compared with git.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, Permissions};
@@ -8,15 +7,15 @@ use std::os::unix::fs::PermissionsExt;
 use serde_json::Value;
 
 use crate::support::{BAKSTOP, Ran, Sandbox, finish};
-use crate::verify::{report, told};
+use crate::verify::{report, reported_paths};
 
-/// A state of the work tree: its name, the commands of a shell that make it from a clean workspace,
-/// and what is told of it.
+/// A state of the work tree: its name, the shell commands that make it from a clean workspace, and
+/// the reported paths.
 type State = (&'static str, &'static str, &'static [&'static str]);
 
-/// A repository beside the work tree, to be used as a submodule.
-const LIBRARY: &str =
-    "git init -q -b main ../lib && cd ../lib && echo 1 >a.c && git add a.c && git commit -q -m Start && cd ../shop
+/// A repository next to the work tree, added as a submodule.
+const LIBRARY: &str = "git init -q -b main ../lib
+(cd ../lib && echo 1 >a.c && git add a.c && git commit -q -m Start)
 git -c protocol.file.allow=always submodule --quiet add ../lib lib && git commit -q -m Submodule
 ";
 
@@ -29,7 +28,7 @@ const STATES: &[State] = &[
     ("clean", "", &[]),
     ("modified", "echo 1 >web/index.js", &["web/index.js: modified"]),
     (
-        "touched, but the same",
+        "touched, content unchanged",
         "cp web/index.js t && mv t web/index.js && touch backend/index.js",
         &[],
     ),
@@ -40,12 +39,12 @@ const STATES: &[State] = &[
         &["new.js: staged, modified (new file)"],
     ),
     (
-        "staged, then taken back on disk alone",
+        "staged, then restored on disk only",
         "echo 1 >web/index.js && git add -A && git show HEAD:web/index.js >web/index.js",
         &["web/index.js: staged, modified"],
     ),
     (
-        "staged, then taken back",
+        "staged, then restored",
         "echo 1 >web/index.js && git add -A && git restore --staged --worktree web",
         &[],
     ),
@@ -85,17 +84,18 @@ const STATES: &[State] = &[
     ("intent to add", "echo 1 >new.js && git add -N new.js", &["new.js: modified (new file)"]),
     ("made executable", "chmod +x web/index.js", &["web/index.js: modified (mode changed)"]),
     (
-        "made executable, and git is told not to look",
+        "made executable, with core.fileMode off",
         "git config core.fileMode false && chmod +x web/index.js",
         &["web/index.js: modified (mode changed)"],
     ),
     (
-        "no file executable that should be, and git is told not to look",
-        "chmod +x web/index.js && git commit -q -a -m Mode && git config core.fileMode false && chmod -x web/index.js",
+        "no longer executable, with core.fileMode off",
+        "chmod +x web/index.js && git commit -q -a -m Mode && git config core.fileMode false && \
+         chmod -x web/index.js",
         &["web/index.js: modified (mode changed)"],
     ),
     (
-        "executable in the index alone",
+        "executable in the index only",
         "git update-index --chmod=+x web/index.js",
         &["web/index.js: staged, modified (mode changed)"],
     ),
@@ -105,7 +105,7 @@ const STATES: &[State] = &[
         &["web/index.js: modified (type changed)"],
     ),
     (
-        "a link that leads elsewhere",
+        "a link to another target",
         "ln -s a link && git add link && git commit -q -m Link && ln -sfn b link",
         &["link: modified"],
     ),
@@ -120,7 +120,7 @@ const STATES: &[State] = &[
         &["web: untracked", "web/index.js: deleted", "web/package.json: deleted"],
     ),
     (
-        "a directory turned into a link to what it was",
+        "a directory moved and replaced by a link to it",
         "mv web ../web && ln -s ../web web",
         &["web: untracked", "web/index.js: deleted", "web/package.json: deleted"],
     ),
@@ -139,10 +139,11 @@ const STATES: &[State] = &[
         "git config status.showUntrackedFiles no && touch new.js",
         &["new.js: untracked"],
     ),
-    ("untracked, and nothing that git keeps", "mkdir -p empty/er && mkfifo pipe", &[]),
+    ("untracked directories without files", "mkdir -p empty/er && mkfifo pipe", &[]),
     (
         "hostile names",
-        "touch \"$(printf 'a\\nb \"q\"\\t\\033[2J')\" ':(top)x' '*' -- -x && mkdir \"$(printf 'b\\377')\" && touch \"$(printf 'b\\377/c')\" ",
+        "touch \"$(printf 'a\\nb \"q\"\\t\\033[2J')\" ':(top)x' '*' -- -x && \
+         mkdir \"$(printf 'b\\377')\" && touch \"$(printf 'b\\377/c')\" ",
         &[
             "*: untracked",
             "-x: untracked",
@@ -153,7 +154,8 @@ const STATES: &[State] = &[
     ),
     (
         "leftovers that git ignores",
-        "touch package.json.bak web/PACKAGE.JSON.BAK .docker-deps/acme-ui-1.4.0.tgz && ln -s /nowhere web/link.bak",
+        "touch package.json.bak web/PACKAGE.JSON.BAK .docker-deps/acme-ui-1.4.0.tgz && \
+         ln -s /nowhere web/link.bak",
         &[
             ".docker-deps/acme-ui-1.4.0.tgz: ignored leftover",
             "package.json.bak: ignored leftover",
@@ -162,52 +164,57 @@ const STATES: &[State] = &[
         ],
     ),
     (
-        "leftovers in an ignored directory, which git shows as one",
-        "echo dist/ >.git/info/exclude && mkdir -p dist/a dist/.docker-deps/y && touch dist/a/x.bak dist/.docker-deps/y/.gitkeep dist/main.js",
+        "leftovers in an ignored directory, one entry for git",
+        "echo dist/ >.git/info/exclude && mkdir -p dist/a dist/.docker-deps/y && \
+         touch dist/a/x.bak dist/.docker-deps/y/.gitkeep dist/main.js",
         &["dist/.docker-deps/y/.gitkeep: ignored leftover", "dist/a/x.bak: ignored leftover"],
     ),
     (
-        "backups that are not ignored, or tracked",
+        "backups that are untracked or tracked",
         ": >.gitignore && touch kept.bak && git add -A && git commit -q -m Keep && touch new.bak",
         &["new.bak: untracked"],
     ),
     (
-        "taken back in by a pattern",
+        "included again by a negated pattern",
         "printf '!keep.bak\\n' >>.gitignore && git commit -q -a -m Keep && touch keep.bak lost.bak",
         &["keep.bak: untracked", "lost.bak: ignored leftover"],
     ),
     (
-        "ignored by the user's own file, which is of others",
-        "echo '*.log' >../ignore && git config core.excludesFile \"$PWD/../ignore\" && touch a.log b.txt",
+        "ignored by the user's core.excludesFile",
+        "echo '*.log' >../ignore && git config core.excludesFile \"$PWD/../ignore\" && \
+         touch a.log b.txt",
         &["b.txt: untracked"],
     ),
     (
         "a tracked file in an ignored directory",
-        "mkdir dist && touch dist/a dist/b && echo dist/ >.git/info/exclude && git add -f dist/a && git commit -q -m Dist && echo 1 >dist/a",
+        "mkdir dist && touch dist/a dist/b && echo dist/ >.git/info/exclude && \
+         git add -f dist/a && git commit -q -m Dist && echo 1 >dist/a",
         &["dist/a: modified"],
     ),
     (
-        "node_modules is another's",
-        "mkdir -p node_modules/a web/node_modules/.docker-deps && touch node_modules/a/x.bak web/node_modules/.docker-deps/x.tgz",
+        "ignored node_modules with leftovers",
+        "mkdir -p node_modules/a web/node_modules/.docker-deps && \
+         touch node_modules/a/x.bak web/node_modules/.docker-deps/x.tgz",
         &[],
     ),
     (
-        "node_modules that is tracked in part",
-        "mkdir -p node_modules/a && touch node_modules/a/b && git add -f node_modules && git commit -q -m Vendor && echo 1 >node_modules/a/b && touch node_modules/a/x.bak",
+        "node_modules, partly tracked",
+        "mkdir -p node_modules/a && touch node_modules/a/b && git add -f node_modules && \
+         git commit -q -m Vendor && echo 1 >node_modules/a/b && touch node_modules/a/x.bak",
         &["node_modules/a/b: modified"],
     ),
     (
-        "node_modules that is not ignored",
+        "node_modules, not ignored",
         ": >.gitignore && git commit -q -a -m All && mkdir node_modules && touch node_modules/a",
         &["node_modules/a: untracked"],
     ),
     (
-        "a nested repository is another's, and is itself untracked",
+        "a nested repository, untracked as a whole",
         "git init -q inner && touch inner/x.bak",
         &["inner/: untracked"],
     ),
     (
-        "a directory that only looks like a repository hides nothing",
+        "a directory with an invalid .git hides nothing",
         "mkdir -p web/fake/.git && touch web/fake/x.bak",
         &["web/fake/x.bak: ignored leftover"],
     ),
@@ -228,41 +235,47 @@ const STATES: &[State] = &[
     ),
     (
         "conflicted, deleted by them",
-        "git switch -q -c side && git rm -q web/index.js && git commit -q -m Side && git switch -q main && echo 1 >web/index.js && git commit -q -a -m Main && ! git merge -q side",
+        "git switch -q -c side && git rm -q web/index.js && git commit -q -m Side && \
+         git switch -q main && echo 1 >web/index.js && git commit -q -a -m Main && \
+         ! git merge -q side",
         &["web/index.js: conflicted (deleted by them)", "merge: unfinished"],
     ),
     (
         "conflicted, both added",
-        "git switch -q -c side && echo 1 >new && git add new && git commit -q -m Side && git switch -q main && echo 2 >new && git add new && git commit -q -m Main && ! git merge -q side",
+        "git switch -q -c side && echo 1 >new && git add new && git commit -q -m Side && \
+         git switch -q main && echo 2 >new && git add new && git commit -q -m Main && \
+         ! git merge -q side",
         &["new: conflicted (both added)", "merge: unfinished"],
     ),
     (
-        "a merge that only waits for its commit",
-        "git switch -q -c side && git commit -q --allow-empty -m Side && git switch -q main && git merge -q --no-ff --no-commit side",
+        "a merge before its commit",
+        "git switch -q -c side && git commit -q --allow-empty -m Side && git switch -q main && \
+         git merge -q --no-ff --no-commit side",
         &["merge: unfinished"],
     ),
     (
-        "a rebase that stopped",
+        "a stopped rebase",
         "{FORK}! git rebase -q side 2>/dev/null",
         &["web/index.js: conflicted (both modified)", "rebase: unfinished"],
     ),
     (
-        "a rebase by patches that stopped",
+        "a stopped rebase --apply",
         "{FORK}! git rebase -q --apply side >/dev/null 2>&1",
         &["web/index.js: conflicted (both modified)", "rebase: unfinished"],
     ),
     (
-        "a pick that stopped",
+        "a stopped cherry-pick",
         "{FORK}! git cherry-pick side 2>/dev/null",
         &["web/index.js: conflicted (both modified)", "cherry-pick: unfinished"],
     ),
     (
-        "a revert that stopped",
-        "echo 1 >web/index.js && git commit -q -a -m One && echo 2 >web/index.js && git commit -q -a -m Two && ! git revert --no-edit HEAD~1 2>/dev/null",
+        "a stopped revert",
+        "echo 1 >web/index.js && git commit -q -a -m One && echo 2 >web/index.js && \
+         git commit -q -a -m Two && ! git revert --no-edit HEAD~1 2>/dev/null",
         &["web/index.js: conflicted (both modified)", "revert: unfinished"],
     ),
     (
-        "a mailbox that stopped",
+        "a stopped git am",
         "{FORK}git format-patch -q -1 side -o .. && ! git am -q ../0001-Side.patch >/dev/null 2>&1",
         &["am: unfinished"],
     ),
@@ -271,41 +284,43 @@ const STATES: &[State] = &[
         "git commit -q --allow-empty -m More && git bisect start -q HEAD HEAD~1 >/dev/null",
         &["bisect: unfinished"],
     ),
-    ("an index that is locked", "touch .git/index.lock", &["index.lock: unfinished"]),
+    ("a locked index", "touch .git/index.lock", &["index.lock: unfinished"]),
     ("detached, and clean", "git switch -q --detach", &[]),
     (
-        "assume-unchanged, and changed",
+        "assume-unchanged, changed",
         "git update-index --assume-unchanged web/index.js && echo 1 >web/index.js",
         &["web/index.js: modified, hidden from git (assume-unchanged)"],
     ),
     (
-        "assume-unchanged, and deleted",
+        "assume-unchanged, deleted",
         "git update-index --assume-unchanged web/index.js && rm web/index.js",
         &["web/index.js: deleted, hidden from git (assume-unchanged)"],
     ),
     (
-        "assume-unchanged, and as it was",
+        "assume-unchanged, unchanged",
         "git update-index --assume-unchanged web/index.js && touch web/index.js",
         &[],
     ),
     (
-        "assume-unchanged, and only its mode changed",
+        "assume-unchanged, mode changed",
         "git update-index --assume-unchanged web/index.js && chmod +x web/index.js",
         &["web/index.js: modified, hidden from git (assume-unchanged, mode changed)"],
     ),
     (
-        "skip-worktree, and changed",
+        "skip-worktree, changed",
         "git update-index --skip-worktree web/index.js && echo 1 >web/index.js",
         &["web/index.js: modified, hidden from git (skip-worktree)"],
     ),
     (
-        "skip-worktree, and not there, where nothing is sparse",
+        "skip-worktree, missing, without a sparse checkout",
         "git update-index --skip-worktree web/index.js && rm web/index.js",
         &["web/index.js: deleted, hidden from git (skip-worktree)"],
     ),
     (
-        "hidden both ways, and changed at the same size",
-        "git update-index --skip-worktree web/index.js && git update-index --assume-unchanged backend/index.js && printf 'import {};\\n' | tee web/index.js >backend/index.js",
+        "both marks, changed at the same size",
+        "git update-index --skip-worktree web/index.js && \
+         git update-index --assume-unchanged backend/index.js && \
+         printf 'import {};\\n' | tee web/index.js >backend/index.js",
         &[
             "backend/index.js: modified, hidden from git (assume-unchanged)",
             "web/index.js: modified, hidden from git (skip-worktree)",
@@ -319,13 +334,15 @@ const STATES: &[State] = &[
     ),
     (
         "a sparse index",
-        "git sparse-checkout set --cone --sparse-index backend && echo 1 >backend/index.js && touch backend/x.bak",
+        "git sparse-checkout set --cone --sparse-index backend && echo 1 >backend/index.js && \
+         touch backend/x.bak",
         &["backend/index.js: modified", "backend/x.bak: ignored leftover"],
     ),
-    ("a submodule that is clean", "{LIBRARY}", &[]),
+    ("a clean submodule", "{LIBRARY}", &[]),
     (
-        "a submodule whose dirt is hidden by configuration",
-        "{LIBRARY}git config submodule.lib.ignore all && git config diff.ignoreSubmodules all && echo 2 >lib/a.c && touch lib/x.bak",
+        "a dirty submodule, hidden by configuration",
+        "{LIBRARY}git config submodule.lib.ignore all && git config diff.ignoreSubmodules all && \
+         echo 2 >lib/a.c && touch lib/x.bak",
         &["lib: modified (modified content, untracked content)"],
     ),
     (
@@ -338,86 +355,106 @@ const STATES: &[State] = &[
         "{LIBRARY}git -C lib commit -q --allow-empty -m More && git add lib",
         &["lib: staged"],
     ),
-    ("a submodule that was never fetched", "{LIBRARY}git submodule --quiet deinit -f lib", &[]),
-    ("a submodule that is gone", "{LIBRARY}rm -r lib", &["lib: deleted"]),
+    ("a submodule that is not initialized", "{LIBRARY}git submodule --quiet deinit -f lib", &[]),
+    ("a submodule whose directory is missing", "{LIBRARY}rm -r lib", &["lib: deleted"]),
     (
         "a submodule without .gitmodules",
-        "git init -q lib && git -C lib commit -q --allow-empty -m One && git add lib 2>/dev/null && git commit -q -m Link && git -C lib commit -q --allow-empty -m Two",
+        "git init -q lib && git -C lib commit -q --allow-empty -m One && \
+         git add lib 2>/dev/null && git commit -q -m Link && \
+         git -C lib commit -q --allow-empty -m Two",
         &["lib: modified (new commits)"],
     ),
     (
-        "line ends that git turns",
-        "git config core.autocrlf true && rm web/index.js && git checkout -q web && cp web/index.js t && mv t web/index.js",
+        "line endings that git converts",
+        "git config core.autocrlf true && rm web/index.js && git checkout -q web && \
+         cp web/index.js t && mv t web/index.js",
         &[],
     ),
     (
-        "line ends that git turns, and did not turn when it wrote the file",
+        "line endings that git converts, but did not at checkout",
         "git config core.autocrlf true && printf 'export {};\\r\\n' >web/index.js",
         &["web/index.js: modified"],
     ),
     (
-        "line ends that git turns, and an edit",
+        "line endings that git converts, and an edit",
         "git config core.autocrlf true && printf 'export {};\\r\\n1\\r\\n' >web/index.js",
         &["web/index.js: modified"],
     ),
     (
-        "line ends that git was told to keep",
+        "line endings that git keeps",
         "git config core.autocrlf false && printf 'export {};\\r\\n' >web/index.js",
         &["web/index.js: modified"],
     ),
     (
-        "a clean filter that undoes what was done",
-        "echo '*.js filter=f' >.git/info/attributes && git config filter.f.clean \"sed 's/import/export/'\" && echo 'import {};' >web/index.js",
+        "a clean filter that reverts the change",
+        "echo '*.js filter=f' >.git/info/attributes && \
+         git config filter.f.clean \"sed 's/import/export/'\" && echo 'import {};' >web/index.js",
         &[],
     ),
     (
-        "a clean filter that does not",
-        "echo '*.js filter=f' >.git/info/attributes && git config filter.f.clean \"sed 's/import/export/'\" && echo 'import a;' >web/index.js",
+        "a clean filter that keeps the change",
+        "echo '*.js filter=f' >.git/info/attributes && \
+         git config filter.f.clean \"sed 's/import/export/'\" && echo 'import a;' >web/index.js",
         &["web/index.js: modified"],
     ),
     (
-        "content that lies elsewhere, as git-lfs does it",
-        "echo '*.dat filter=lfs' >.gitattributes && git config filter.lfs.clean 'echo version https://git-lfs.github.com/spec/v1; sha256sum' && git config filter.lfs.smudge false && echo big >a.dat && git add -A && git commit -q -m Big && cp a.dat b && mv b a.dat",
+        "content in another place, like git-lfs",
+        "echo '*.dat filter=lfs' >.gitattributes && \
+         git config filter.lfs.clean 'echo version https://git-lfs.github.com/spec/v1; \
+         sha256sum' && git config filter.lfs.smudge false && echo big >a.dat && git add -A && \
+         git commit -q -m Big && cp a.dat b && mv b a.dat",
         &[],
     ),
     (
-        "an encoding that git turns",
-        "echo '*.txt working-tree-encoding=UTF-16LE' >.gitattributes && printf 'a\\0\\n\\0' >a.txt && git add -A && git commit -q -m Text && touch a.txt && printf 'b\\0\\n\\0' >b.txt",
+        "an encoding that git converts",
+        "echo '*.txt working-tree-encoding=UTF-16LE' >.gitattributes && \
+         printf 'a\\0\\n\\0' >a.txt && git add -A && git commit -q -m Text && touch a.txt && \
+         printf 'b\\0\\n\\0' >b.txt",
         &["b.txt: untracked"],
     ),
     (
-        "keywords that git fills in",
-        "echo '*.js ident' >.git/info/attributes && printf '// $Id$\\n' >web/index.js && git commit -q -a -m Id && rm web/index.js && git checkout -q web/index.js && touch web/index.js",
+        "keywords that git expands",
+        "echo '*.js ident' >.git/info/attributes && printf '// $Id$\\n' >web/index.js && \
+         git commit -q -a -m Id && rm web/index.js && git checkout -q web/index.js && \
+         touch web/index.js",
         &[],
     ),
     (
-        "changed within the tick of the clock in which it was staged",
-        "for i in 1 2 3 4 5 6 7 8 9; do echo $i >web/index.js; git add -A; done; echo 0 >web/index.js",
+        "changed within the clock tick of its staging",
+        "for i in 1 2 3 4 5 6 7 8 9; do echo $i >web/index.js; git add -A; done; \
+         echo 0 >web/index.js",
         &["web/index.js: staged, modified"],
     ),
     (
-        "replaced by a file of the same size and time, where git is told to trust those",
-        "git config core.checkStat minimal && touch -d 2020-01-01 web/index.js && git update-index --refresh -q && printf 'import {};\\n' >../t && touch -r web/index.js ../t && mv ../t web/index.js",
+        "replaced by a file of the same size and time, with core.checkStat minimal",
+        "git config core.checkStat minimal && touch -d 2020-01-01 web/index.js && \
+         git update-index --refresh -q && printf 'import {};\\n' >../t && \
+         touch -r web/index.js ../t && mv ../t web/index.js",
         &["web/index.js: modified"],
     ),
     (
-        "a monitor that says that nothing changed",
-        "printf '#!/bin/sh\\nprintf \"token\\\\0\"\\n' >../monitor && chmod +x ../monitor && git config core.fsmonitor \"$PWD/../monitor\" && git config core.fsmonitorHookVersion 2 && git status >/dev/null && git status >/dev/null && echo 1 >web/index.js",
+        "a file system monitor that reports no change",
+        "printf '#!/bin/sh\\nprintf \"token\\\\0\"\\n' >../monitor && chmod +x ../monitor && \
+         git config core.fsmonitor \"$PWD/../monitor\" && \
+         git config core.fsmonitorHookVersion 2 && git status >/dev/null && \
+         git status >/dev/null && echo 1 >web/index.js",
         &["web/index.js: modified"],
     ),
     (
-        "a cache of what is untracked",
-        "git config core.untrackedCache true && git update-index --untracked-cache && git status >/dev/null && touch web/new.js",
+        "an untracked cache",
+        "git config core.untrackedCache true && git update-index --untracked-cache && \
+         git status >/dev/null && touch web/new.js",
         &["web/new.js: untracked"],
     ),
     (
-        "an index of version 4",
+        "index version 4",
         "git update-index --index-version 4 && echo 1 >web/index.js",
         &["web/index.js: modified"],
     ),
     (
-        "an index in two files",
-        "git update-index --split-index && echo 1 >web/index.js && git add -A && echo 2 >backend/index.js",
+        "a split index",
+        "git update-index --split-index && echo 1 >web/index.js && git add -A && \
+         echo 2 >backend/index.js",
         &["backend/index.js: modified", "web/index.js: staged"],
     ),
     (
@@ -426,8 +463,9 @@ const STATES: &[State] = &[
         &["web/index.js: staged"],
     ),
     (
-        "another hash",
-        "rm -rf .git && git init -q -b main --object-format=sha256 && git add -A && git commit -q -m Start && echo 1 >web/index.js && git mv backend/index.js backend/main.js",
+        "SHA-256",
+        "rm -rf .git && git init -q -b main --object-format=sha256 && git add -A && \
+         git commit -q -m Start && echo 1 >web/index.js && git mv backend/index.js backend/main.js",
         &[
             "backend/index.js: staged (renamed to backend/main.js)",
             "backend/main.js: staged (renamed from backend/index.js)",
@@ -435,12 +473,13 @@ const STATES: &[State] = &[
         ],
     ),
     (
-        "another format of the refs",
-        "rm -rf .git && git init -q -b main --ref-format=reftable && git add -A && git commit -q -m Start && {FORK}! git cherry-pick side 2>/dev/null",
+        "reftable",
+        "rm -rf .git && git init -q -b main --ref-format=reftable && git add -A && \
+         git commit -q -m Start && {FORK}! git cherry-pick side 2>/dev/null",
         &["web/index.js: conflicted (both modified)", "cherry-pick: unfinished"],
     ),
     (
-        "no branch yet",
+        "an unborn branch",
         "rm -rf .git && git init -q -b main && git add web && rm web/index.js",
         &[
             ".docker-deps/.gitkeep: untracked",
@@ -455,12 +494,17 @@ const STATES: &[State] = &[
     ),
     (
         "a shallow clone",
-        "git commit -q --allow-empty -m More && git clone -q --depth 1 \"file://$PWD\" ../shallow && mv .git ../old && mv ../shallow/.git . && git reset -q && echo 1 >web/index.js",
+        "git commit -q --allow-empty -m More && \
+         git clone -q --depth 1 \"file://$PWD\" ../shallow && mv .git ../old && \
+         mv ../shallow/.git . && git reset -q && echo 1 >web/index.js",
         &["web/index.js: modified"],
     ),
     (
-        "habits and settings that change what git prints",
-        "git config status.renames copies && git config status.relativePaths true && git config color.status always && git config core.quotePath true && git config status.branch true && git config status.short true && git config status.showStash true && git mv web/index.js web/main.js && touch a",
+        "settings of git's output",
+        "git config status.renames copies && git config status.relativePaths true && \
+         git config color.status always && git config core.quotePath true && \
+         git config status.branch true && git config status.short true && \
+         git config status.showStash true && git mv web/index.js web/main.js && touch a",
         &[
             "a: untracked",
             "web/index.js: staged (renamed to web/main.js)",
@@ -468,22 +512,28 @@ const STATES: &[State] = &[
         ],
     ),
     (
-        "more than git is asked about by name",
-        "mkdir many && for i in $(seq 400); do echo $i >many/$i.js; done && git add -A && git commit -q -m Many && rm -r many && echo 1 >web/index.js && git ls-files many | wc -l >/dev/null && git checkout -q many && for i in $(seq 399); do touch many/$i.txt; done && git add many && git commit -q -m More && touch -d yesterday many/* && echo 2 >many/7.js",
+        "more paths than are passed to git by name",
+        "mkdir many && for i in $(seq 400); do echo $i >many/$i.js; done && git add -A && \
+         git commit -q -m Many && rm -r many && echo 1 >web/index.js && \
+         git ls-files many | wc -l >/dev/null && git checkout -q many && \
+         for i in $(seq 399); do touch many/$i.txt; done && git add many && \
+         git commit -q -m More && touch -d yesterday many/* && echo 2 >many/7.js",
         &["many/7.js: modified", "web/index.js: modified"],
     ),
     (
-        "a new directory of which a pattern ignores all but one",
-        "printf 'logs/*\\n!logs/.gitkeep\\n' >>.gitignore && git commit -q -a -m Logs && mkdir logs && touch logs/.gitkeep logs/a",
+        "a new directory with one file that is not ignored",
+        "printf 'logs/*\\n!logs/.gitkeep\\n' >>.gitignore && git commit -q -a -m Logs && \
+         mkdir logs && touch logs/.gitkeep logs/a",
         &["logs/.gitkeep: untracked"],
     ),
     (
-        "a new directory that ignores what is in it",
-        "mkdir a b && echo '*/' >a/.gitignore && printf '*\\n!.gitignore\\n' >b/.gitignore && touch a/x b/x",
+        "new directories with a .gitignore",
+        "mkdir a b && echo '*/' >a/.gitignore && printf '*\\n!.gitignore\\n' >b/.gitignore && \
+         touch a/x b/x",
         &["a/.gitignore: untracked", "a/x: untracked", "b/.gitignore: untracked"],
     ),
     (
-        "a nested repository in the place of what was tracked",
+        "a nested repository in place of tracked files",
         "git rm -rq --cached web && git init -q web",
         &[
             "web/: untracked",
@@ -492,76 +542,85 @@ const STATES: &[State] = &[
         ],
     ),
     (
-        "a branch whose name is not UTF-8, and nothing left in the index",
-        "git switch -q -c \"$(printf 'b\\377')\" && git rm -rq . && git commit -q -m Empty && echo 1 >a && git add a && git commit -q -m One && git rm -q a",
+        "a branch whose name is not UTF-8, and an empty index",
+        "git switch -q -c \"$(printf 'b\\377')\" && git rm -rq . && git commit -q -m Empty && \
+         echo 1 >a && git add a && git commit -q -m One && git rm -q a",
         &["a: staged (deleted in the index)"],
     ),
     (
-        "a submodule whose repository is gone",
+        "a submodule whose repository is missing",
         "{LIBRARY}rm -rf lib/.git && echo 2 >lib/b.c",
         &["lib: modified (no repository, and not empty)"],
     ),
     (
-        "a submodule that keeps what is untracked to itself",
+        "a submodule that hides its untracked files",
         "{LIBRARY}git -C lib config status.showUntrackedFiles no && touch lib/new",
         &["lib: modified (untracked content)"],
     ),
     (
-        "a submodule in which a change is hidden",
+        "a submodule with a hidden change",
         "{LIBRARY}git -C lib update-index --assume-unchanged a.c && echo 2 >lib/a.c",
         &["lib: modified (modified content)"],
     ),
     (
-        "what only looks like a repository hides nothing",
-        "echo dist/ >.git/info/exclude && mkdir -p dist/x dist/y/.git/objects && echo 'gitdir: no' >dist/x/.git && touch dist/y/.git/HEAD dist/x/a.bak dist/y/b.bak",
+        "directories that look like repositories hide nothing",
+        "echo dist/ >.git/info/exclude && mkdir -p dist/x dist/y/.git/objects && \
+         echo 'gitdir: no' >dist/x/.git && touch dist/y/.git/HEAD dist/x/a.bak dist/y/b.bak",
         &["dist/x/a.bak: ignored leftover", "dist/y/b.bak: ignored leftover"],
     ),
     (
-        "every file executable, and git is told not to look",
-        "git config core.fileMode false && git rm -q --cached -r . && git add web/index.js && git commit -q -m One && rm -r backend web/package.json .docker-deps package.json pnpm-workspace.yaml .gitignore && chmod +x web/index.js",
+        "every file made executable, with core.fileMode off",
+        "git config core.fileMode false && git rm -q --cached -r . && git add web/index.js && \
+         git commit -q -m One && rm -r backend web/package.json .docker-deps package.json \
+         pnpm-workspace.yaml .gitignore && chmod +x web/index.js",
         &["web/index.js: modified (mode changed)"],
     ),
     (
-        "ignore rules that are left out of a sparse checkout",
-        "printf '!k.log\\n*.tmp\\n' >>.gitignore && echo '*.log' >.git/info/exclude && git commit -q -a -m Rules && git sparse-checkout set --no-cone /web && touch k.log l.log a.tmp",
+        "ignore rules outside a sparse checkout",
+        "printf '!k.log\\n*.tmp\\n' >>.gitignore && echo '*.log' >.git/info/exclude && \
+         git commit -q -a -m Rules && git sparse-checkout set --no-cone /web && \
+         touch k.log l.log a.tmp",
         &["k.log: untracked"],
     ),
     (
-        "a directory that is called as a repository, and is none",
-        "mkdir -p .docker-deps/.git/objects && touch .docker-deps/.git/x .docker-deps/.git/objects/y",
+        "a .git directory that is not a repository",
+        "mkdir -p .docker-deps/.git/objects && \
+         touch .docker-deps/.git/x .docker-deps/.git/objects/y",
         &[".docker-deps/.git/objects/y: ignored leftover", ".docker-deps/.git/x: ignored leftover"],
     ),
     (
-        "marked both ways in a sparse checkout, and there",
-        "git update-index --assume-unchanged web/index.js && git sparse-checkout set --cone backend && mkdir -p web && git update-index --skip-worktree web/index.js && echo 1 >web/index.js",
+        "both marks in a sparse checkout, present",
+        "git update-index --assume-unchanged web/index.js && \
+         git sparse-checkout set --cone backend && mkdir -p web && \
+         git update-index --skip-worktree web/index.js && echo 1 >web/index.js",
         &["web/index.js: modified, hidden from git (assume-unchanged)"],
     ),
 ];
 
 /// A workspace in this state.
-fn made(script: &str) -> Sandbox {
+fn workspace_in(script: &str) -> Sandbox {
     let sandbox = Sandbox::workspace();
     let script = script.replace("{FORK}", FORK).replace("{LIBRARY}", LIBRARY);
-    // A background process may not be in the way of what is told.
+    // `true`: a background process must not change the exit code.
     let ran = sandbox.run("sh", &["-e", "-c", &format!("{script}\ntrue")]);
     assert_eq!(ran.code, Some(0), "{script}: {ran:?}");
     sandbox
 }
 
-/// What is told of the paths, and what is not finished.
-fn all_told(ran: &Ran) -> Vec<String> {
+/// The reported paths and unfinished operations.
+fn reported_states(ran: &Ran) -> Vec<String> {
     let report = report(ran);
     let unfinished = report["unfinished"]["begun"].as_array().unwrap();
     let unfinished =
         unfinished.iter().map(|what| format!("{}: unfinished", what.as_str().unwrap()));
-    told(ran).into_iter().chain(unfinished).collect()
+    reported_paths(ran).into_iter().chain(unfinished).collect()
 }
 
-/// Does the same in every state, and tells all that failed.
-fn each(test: impl Fn(&Sandbox, &[&str])) {
+/// Runs a test in every state; panics with the names of those that fail.
+fn in_each_state(test: impl Fn(&Sandbox, &[&str])) {
     assert!(STATES.len() >= 40);
     let failed = STATES.iter().filter(|(_, script, expected)| {
-        let sandbox = made(script);
+        let sandbox = workspace_in(script);
         std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| test(&sandbox, expected))).is_err()
     });
     let failed: Vec<&str> = failed.map(|(name, ..)| *name).collect();
@@ -569,22 +628,22 @@ fn each(test: impl Fn(&Sandbox, &[&str])) {
 }
 
 #[test]
-fn every_state_is_told_and_nothing_else() {
-    each(|sandbox, expected| {
+fn exactly_the_states_of_paths_are_reported() {
+    in_each_state(|sandbox, expected| {
         let ran = sandbox.bakstop(&["verify", "--format", "json"]);
-        assert_eq!(all_told(&ran), expected);
+        assert_eq!(reported_states(&ran), expected);
         assert_eq!(ran.code, Some(i32::from(!expected.is_empty())));
     });
 }
 
-/// A git in PATH that does not know what is asked of a newer one, so that everything is asked of
-/// git.
+/// A PATH with a git that lacks an option of newer versions, so that everything is read by git.
 fn older_git(sandbox: &Sandbox) -> std::ffi::OsString {
     let directory = sandbox.outside().join("older");
     fs::create_dir(&directory).unwrap();
     let real = sandbox.run("sh", &["-c", "command -v git"]).out;
     let script = format!(
-        "#!/bin/sh\ncase \"$*\" in *--show-object-format*) echo fatal >&2; exit 128 ;; esac\nexec {} \"$@\"\n",
+        "#!/bin/sh\ncase \"$*\" in *--show-object-format*) echo fatal >&2; exit 128 ;; esac\n\
+         exec {} \"$@\"\n",
         real.trim()
     );
     fs::write(directory.join("git"), script).unwrap();
@@ -594,16 +653,16 @@ fn older_git(sandbox: &Sandbox) -> std::ffi::OsString {
 }
 
 #[test]
-fn git_alone_tells_the_same_as_our_own_look_at_the_files() {
-    each(|sandbox, expected| {
+fn git_alone_gives_the_same_answer_as_our_own_walk() {
+    in_each_state(|sandbox, expected| {
         let mut command = sandbox.command(BAKSTOP);
         let ran =
             finish(command.args(["verify", "--format", "json"]).env("PATH", older_git(sandbox)));
-        assert_eq!(all_told(&ran), expected);
+        assert_eq!(reported_states(&ran), expected);
     });
 }
 
-/// The states of each path by `git status --porcelain=v2 -z`; what is ignored is `!`.
+/// The states of each path by `git status --porcelain=v2 -z`.
 fn status(sandbox: &Sandbox, arguments: &[&str]) -> BTreeMap<String, BTreeSet<&'static str>> {
     let arguments =
         [arguments, &["status", "--porcelain=v2", "-z", "-uall", "--no-renames"]].concat();
@@ -619,7 +678,7 @@ fn status(sandbox: &Sandbox, arguments: &[&str]) -> BTreeMap<String, BTreeSet<&'
             _ => continue,
         };
         let path = record.splitn(words + 1, |&byte| byte == b' ').last().unwrap();
-        // As the report shows what is not UTF-8.
+        // The spelling of the report for names that are not UTF-8.
         let path = String::from_utf8(path.to_vec()).unwrap_or_else(|_| "b\\xff/c".into());
         let states = paths.entry(path).or_default();
         match record[0] {
@@ -638,11 +697,11 @@ fn status(sandbox: &Sandbox, arguments: &[&str]) -> BTreeMap<String, BTreeSet<&'
     paths
 }
 
-/// What git shows is shown; and what is shown besides, git hides: under a setting, under a mark in
-/// the index, or because it is ignored.
+/// Every path of `git status` is reported. Other reported paths are hidden from git: by a setting,
+/// by a mark in the index, or by ignore rules.
 #[test]
-fn what_git_shows_is_shown_and_what_it_hides_is_found_where_it_hides_it() {
-    each(|sandbox, _| {
+fn paths_match_git_status_and_the_rest_is_hidden_by_git() {
+    in_each_state(|sandbox, _| {
         let report = report(&sandbox.bakstop(&["verify", "--format", "json"]));
         let strings = |value: &Value| -> BTreeSet<String> {
             value
@@ -658,16 +717,16 @@ fn what_git_shows_is_shown_and_what_it_hides_is_found_where_it_hides_it() {
             .iter()
             .map(|path| (path["path"].as_str().unwrap().to_owned(), strings(&path["after"])))
             .collect();
-        // As a person types it, under the settings of the repository.
+        // With the settings of the repository.
         let plain = status(sandbox, &[]);
         for (path, states) in &plain {
-            let told = ours.get(path).unwrap_or_else(|| panic!("{path} is not told"));
+            let reported = ours.get(path).unwrap_or_else(|| panic!("{path} is not told"));
             assert!(
-                states.iter().all(|state| told.contains(*state)),
-                "{path}: {states:?} {told:?}"
+                states.iter().all(|state| reported.contains(*state)),
+                "{path}: {states:?} {reported:?}"
             );
         }
-        // With every setting overruled that hides something.
+        // Without the settings that hide changes.
         let settings = [
             "core.fileMode=true",
             "core.checkStat=default",
@@ -699,12 +758,12 @@ fn what_git_shows_is_shown_and_what_it_hides_is_found_where_it_hides_it() {
                 || overruled.contains_key(path)
                 || (states.contains("hidden from git") && marked.contains(&**path))
                 || (states.contains("ignored leftover") && ignored.contains(&**path))
-                // What is wrong inside a submodule, its own git tells; and of `.git`, none tells.
+                // Changes inside a submodule are reported by its git, those of `.git` by none.
                 || path == "lib"
                 || path.contains("/.git/");
             assert!(explained, "{path}: {states:?}");
         }
-        // What `git diff` finds against the last commit, if there is one.
+        // `git diff` against the last commit, if there is one.
         let diff = sandbox.try_git(&["diff", "--name-only", "-z", "HEAD"]);
         if diff.code == Some(0) {
             for path in diff.out.split_terminator('\0') {

@@ -1,4 +1,4 @@
-//! Time as a gate.
+//! Limits of the build time.
 
 use std::fs;
 
@@ -9,12 +9,18 @@ use crate::verify::report;
 
 const RECORD: &str = "../runs.jsonl";
 
-/// A record of successful runs that took so many seconds each.
+/// Writes a record of successful runs of these durations.
 fn record(sandbox: &Sandbox, label: &str, seconds: &[f64]) {
     let line = |seconds: &f64| {
-        let started = "2026-05-02T10:11:12Z";
-        json!({ "label": label, "started": started, "seconds": seconds, "exit_code": 0, "tree": "unchanged", "commit": null })
-            .to_string()
+        json!({
+            "label": label,
+            "started": "2026-05-02T10:11:12Z",
+            "seconds": seconds,
+            "exit_code": 0,
+            "tree": "unchanged",
+            "commit": null,
+        })
+        .to_string()
     };
     let text: Vec<String> = seconds.iter().map(line).collect();
     fs::write(sandbox.outside().join("runs.jsonl"), text.join("\n")).unwrap();
@@ -38,7 +44,7 @@ fn a_build_that_takes_longer_than_its_budget_fails() {
             && ran.out.ends_with("; the budget is 0.001 s\n"),
         "{ran:?}"
     );
-    // It is told beside what changed, and is no excuse for a failure.
+    // It is reported with the changes, and does not replace the exit code of a failure.
     let ran = sandbox.bakstop(&[
         "verify",
         "--no-diff",
@@ -90,7 +96,7 @@ fn each_run_is_a_line() {
     assert_eq!(lines[0]["commit"], head.trim());
     assert!(lines[0]["seconds"].as_f64().unwrap() < 60.0);
     assert!(lines[0]["started"].as_str().unwrap().starts_with("20"));
-    // What is escaped in the file is escaped at the terminal.
+    // Escaped in the file, and escaped on the terminal.
     let ran = sandbox.bakstop(&["verify", "--history", RECORD]);
     assert!(
         ran.code == Some(0) && ran.out.contains("\"web \\u{001b}[1m\": 1 run, none succeeded\n"),
@@ -112,9 +118,9 @@ fn a_build_that_takes_much_longer_than_usual_fails() {
         sandbox.bakstop(&[&["verify"], &record[..], &["--", "sh", "-c", script]].concat())
     };
     let ran = run("20%", "true");
-    let told =
+    let expected =
         "bakstop: no successful run of \"web\" in ../runs.jsonl yet: nothing to compare with\n";
-    assert_eq!((ran.code, &*ran.out, &*ran.err), (Some(0), "", told));
+    assert_eq!((ran.code, &*ran.out, &*ran.err), (Some(0), "", expected));
 
     record(&sandbox, "web", &[0.01, 0.01, 900.0]);
     let ran = run("20%", "sleep 0.1");
@@ -123,7 +129,7 @@ fn a_build_that_takes_much_longer_than_usual_fails() {
         ran.out.contains(" % longer than the median of 3 runs (0.010 s); 20 % is allowed\n"),
         "{ran:?}"
     );
-    // The run itself is recorded, whatever comes of it.
+    // The run itself is recorded in any case.
     assert_eq!(lines(&sandbox).len(), 4);
     record(&sandbox, "web", &[900.0]);
     assert_eq!(run("0", "true").code, Some(0));
@@ -132,7 +138,7 @@ fn a_build_that_takes_much_longer_than_usual_fails() {
 }
 
 #[test]
-fn a_record_that_cannot_be_used_is_told_before_the_build() {
+fn an_unusable_record_is_an_error_before_the_build() {
     let sandbox = Sandbox::workspace();
     fs::write(sandbox.outside().join("runs.jsonl"), "{}\n").unwrap();
     for (file, words) in [
@@ -159,7 +165,7 @@ fn a_record_that_cannot_be_used_is_told_before_the_build() {
 }
 
 #[test]
-fn runs_that_end_at_the_same_time_all_have_their_line() {
+fn concurrent_runs_each_record_a_line() {
     let sandbox = Sandbox::workspace();
     std::thread::scope(|scope| {
         for _ in 0..8 {
@@ -174,7 +180,7 @@ fn runs_that_end_at_the_same_time_all_have_their_line() {
 }
 
 #[test]
-fn a_record_that_cannot_be_written_keeps_nothing_back() {
+fn a_record_that_cannot_be_written_does_not_hide_the_report() {
     let sandbox = Sandbox::workspace();
     let run = |code: u8| {
         let script = format!("echo 1 >a; rm -rf ../gone; exit {code}");
