@@ -652,6 +652,23 @@ fn the_documentation_names_what_is_there() {
 }
 
 #[test]
+fn the_picture_of_the_rooms_is_that_of_the_source() {
+    let page = fs::read_to_string(root().join("docs/architecture.md")).unwrap();
+    let picture = page.split("```text\n").nth(1).unwrap().split("```").next().unwrap();
+    // The names are in the first 28 columns.
+    let mut rooms: Vec<&str> = picture
+        .lines()
+        .flat_map(|line| line.get(..28).unwrap().split_whitespace())
+        .filter(|room| *room != "main")
+        .collect();
+    rooms.reverse();
+    let lib = fs::read_to_string(root().join("src/lib.rs")).unwrap();
+    let listed: Vec<String> = declared(&lib).into_iter().flatten().collect();
+    assert_eq!(listed[..rooms.len()], rooms);
+    assert_eq!(listed[rooms.len()..], ["fuzz", "tidy"]);
+}
+
+#[test]
 fn the_version_is_in_the_changelog() {
     let changelog = fs::read_to_string(root().join("CHANGELOG.md")).unwrap();
     assert!(changelog.contains("## Unreleased"));
