@@ -2,7 +2,7 @@
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use once_cell::unsync::OnceCell;
 
@@ -28,24 +28,21 @@ pub(crate) struct Objects {
     git: Git,
     /// Started for the first object that is not found in the store.
     cat_file: OnceCell<CatFile>,
-    shallow_file: Option<PathBuf>,
 }
 
 impl Objects {
     /// The objects of the repository that this git would use, for a walk over history.
     pub(crate) fn open(git: &Git, env: &Environment) -> Self {
-        match Repository::find(git.directory(), env) {
-            Ok(repository) => Self {
-                shallow_file: Some(repository.shallow()),
-                ..Self::new(Store::for_history(vec![repository.objects()]), git.clone())
-            },
-            Err(_) => Self::new(Store::for_history(directories(git, env)), git.clone()),
-        }
+        let directories = match Repository::find(git.directory(), env) {
+            Ok(repository) => vec![repository.objects()],
+            Err(_) => directories(git, env),
+        };
+        Self::new(Store::for_history(directories), git.clone())
     }
 
     /// The objects of this store, and all others that git finds.
     pub(super) fn new(store: Store, git: Git) -> Self {
-        Self { store, git, cat_file: OnceCell::new(), shallow_file: None }
+        Self { store, git, cat_file: OnceCell::new() }
     }
 
     /// The content of an entry, at most `limit` bytes of it.
@@ -101,11 +98,6 @@ impl Objects {
                 Err(Error::new(doing(), format!("it is too large ({size} bytes)")))
             }
         }
-    }
-
-    /// Where a shallow clone lists the commits whose parents it lacks; `None` if only git knows.
-    pub(super) fn shallow_file(&self) -> Option<&Path> {
-        self.shallow_file.as_deref()
     }
 
     fn cat_file(&self) -> Result<&CatFile, Error> {

@@ -111,7 +111,7 @@ impl Repository {
         Ok(Self { below_top: top != directory, top, git, common, index, hash: format.hash })
     }
 
-    /// The object store.
+    /// The directory of the object store.
     pub(super) fn objects(&self) -> PathBuf {
         self.common.join("objects")
     }
