@@ -72,7 +72,6 @@ pub(super) struct Repository {
     pub git: PathBuf,
     /// The directory that all work trees share: refs and objects.
     pub common: PathBuf,
-    /// The index.
     pub index: PathBuf,
     /// The length of an object's id, in bytes.
     pub hash: usize,

@@ -40,7 +40,6 @@ const MAX_STORES: usize = 10;
 /// The longest chain of deltas that is followed. The longest that git writes has 4,095.
 const MAX_CHAIN: usize = 4096;
 
-/// An object store.
 pub(super) struct Store {
     directories: Vec<PathBuf>,
     /// Whether many objects will be read.
@@ -69,7 +68,6 @@ struct Pack {
     data: OnceCell<Option<File>>,
 }
 
-/// The index of a pack.
 enum Index {
     /// Fast to open, for a few objects.
     OnDisk(PackIndex<FileSource>),
@@ -161,7 +159,6 @@ impl Opened {
             == Some(gix_kind(kind))
     }
 
-    /// Where a packed object is.
     fn find(&self, id: &gix::hash::oid) -> Option<(&Pack, Entry)> {
         let (before, after) = self.packs().split_at(self.last.get());
         let mut packs = after.iter().chain(before);
