@@ -10,7 +10,7 @@ use crate::base::change::{Content, Entry, ObjectId};
 use crate::base::error::Error;
 use crate::base::escape::Escaped;
 use crate::git::layer::ObjectKind;
-use crate::git::process::{CatFile, Git, parse_path};
+use crate::git::process::{CatFile, Git, lines, parse_path};
 use crate::git::repository::Repository;
 use crate::git::store::{Store, is_empty_tree};
 use crate::os::env::Environment;
@@ -126,16 +126,8 @@ pub(super) fn tree_line(commit: &[u8]) -> Option<ObjectId> {
 
 /// The first line of the message of a raw commit, which follows the headers.
 pub(super) fn subject(commit: &[u8]) -> String {
-    let body = commit
-        .windows(2)
-        .position(|pair| pair == b"\n\n")
-        .map_or(&[][..], |end| &commit[end + 2..]);
-    let line = body
-        .trim_ascii_start()
-        .split(|&byte| byte == b'\n')
-        .next()
-        .unwrap_or_default()
-        .trim_ascii_end();
+    let message = memchr::memmem::find(commit, b"\n\n").map_or(&[][..], |end| &commit[end..]);
+    let line = lines(message.trim_ascii_start()).next().unwrap_or_default().trim_ascii_end();
     let end = line.len().min(SUBJECT);
     let dots = if end < line.len() { "…" } else { "" };
     format!("{}{dots}", Escaped(&line[..end]))

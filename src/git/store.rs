@@ -23,6 +23,7 @@ use once_cell::unsync::OnceCell;
 use crate::base::change::{Content, ObjectId};
 use crate::disk::read;
 use crate::git::layer::ObjectKind;
+use crate::git::process::lines;
 use crate::git::source::{self, FileSource};
 
 mod cache;
@@ -293,18 +294,13 @@ impl Pack {
     }
 }
 
-/// The stores that a store borrows from: one path a line, relative to the store. Only git reads
-/// quoted paths.
+/// The stores that a store borrows from: one path a line, relative to the store. Comments and
+/// quoted paths, which only git reads, are skipped.
 fn alternates(directory: &Path) -> Vec<PathBuf> {
     let list =
         source::read_whole(&directory.join("info/alternates")).ok().flatten().unwrap_or_default();
-    let lines = list
-        .split(|&byte| byte == b'\n')
-        .filter(|line| !line.is_empty() && !line.starts_with(b"#"));
-    lines
-        .filter(|line| !line.starts_with(b"\""))
-        .map(|line| directory.join(OsStr::from_bytes(line)))
-        .collect()
+    let paths = lines(&list).filter(|line| !matches!(line[0], b'#' | b'"'));
+    paths.map(|path| directory.join(OsStr::from_bytes(path))).collect()
 }
 
 fn gix_kind(kind: ObjectKind) -> GixKind {
