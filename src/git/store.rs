@@ -73,7 +73,7 @@ enum Index {
     /// Fast to open, for a few objects.
     OnDisk(PackIndex<FileSource>),
     /// Fast to search, for many objects.
-    Mapped(index::File),
+    Mapped(Box<index::File>),
 }
 
 impl Store {
@@ -274,7 +274,7 @@ impl Opened {
                 // This fails for a FIFO, on which gix would block.
                 let file = FileSource::open(&path)?;
                 let index = if self.cache.is_some() {
-                    index::File::at(&path, self.hash).ok().map(Index::Mapped)
+                    index::File::at(&path, self.hash).ok().map(Box::new).map(Index::Mapped)
                 } else if number < MAX_OPEN_INDEXES {
                     PackIndex::of(file, self.hash.len_in_bytes())?.map(Index::OnDisk)
                 } else {
