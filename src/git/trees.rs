@@ -225,7 +225,7 @@ fn list(
     objects: &Objects,
     tree: &ObjectId,
     path: &mut Trail,
-    visit: &mut dyn FnMut(&[u8], &TreeItem<'_>) -> Result<(), Error>,
+    visit: &mut impl FnMut(&[u8], &TreeItem<'_>) -> Result<(), Error>,
 ) -> Result<(), Error> {
     let mut raw = Vec::new();
     objects.tree(tree, &mut raw)?;
