@@ -32,15 +32,8 @@ impl CacheTree {
             if prefix > LONGEST_PATH || name.is_empty() != open.is_empty() || name.contains(&b'/') {
                 return None;
             }
-            open.push((
-                Self {
-                    name: name.to_vec(),
-                    count,
-                    id: ObjectId::from_bytes(id),
-                    children: Vec::new(),
-                },
-                children,
-            ));
+            let (name, id) = (name.to_vec(), ObjectId::from_bytes(id));
+            open.push((Self { name, count, id, children: Vec::new() }, children));
             while let Some((mut tree, _)) = open.pop_if(|(_, lacking)| *lacking == 0) {
                 prefix -= tree.name.len() + 1;
                 tree.children.sort_unstable_by(|one, other| one.name.cmp(&other.name));

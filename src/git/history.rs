@@ -12,6 +12,7 @@ use crate::disk::read::{self, FinalLink};
 use crate::git::layer::ObjectKind;
 use crate::git::objects::Objects;
 use crate::git::process::{Git, lines, parse_path, records, text, unreadable};
+use crate::git::repository::Repository;
 use crate::os::env::Environment;
 
 /// The largest list of shallow commits, in bytes: more than a million commits.
@@ -320,8 +321,10 @@ impl<'a> History<'a> {
 
     /// The commits without parents at the boundary of a shallow clone.
     fn shallow(&self, doing: &str) -> Result<HashSet<ObjectId>, Error> {
-        // If gix knows the path, git need not run.
-        if self.objects.shallow_file().is_some_and(|path| matches!(path.try_exists(), Ok(false))) {
+        // If it is certain that the list is missing, git need not run.
+        if Repository::find(self.git.directory(), self.env)
+            .is_ok_and(|found| matches!(found.shallow().try_exists(), Ok(false)))
+        {
             return Ok(HashSet::new());
         }
         let answer = self

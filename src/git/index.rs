@@ -23,7 +23,6 @@ const MAX_ENTRY: usize = LONGEST_PATH + 256;
 /// The most bytes of extensions that are searched. A million files need a twentieth of that.
 const MAX_EXTENSIONS: u64 = 64 * 1024 * 1024;
 
-/// The signature of the cache-tree.
 const TREE: &[u8; 4] = b"TREE";
 
 /// The extensions that do not change the entries: the cache-tree, resolved conflicts, the untracked
@@ -34,7 +33,6 @@ const HARMLESS: [&[u8; 4]; 7] = [TREE, b"REUC", b"UNTR", b"FSMN", b"EOIE", b"IEO
 /// The length of `DIRC`, the version and the number of entries.
 const HEADER: usize = 12;
 
-/// An index.
 #[derive(Debug)]
 pub(super) struct IndexFile<S> {
     source: S,
@@ -55,7 +53,6 @@ struct Extension {
 }
 
 impl<S: Source> IndexFile<S> {
-    /// Reads the header.
     pub(super) fn of(source: S, hash: usize) -> Result<Self, Handover> {
         let header = source.piece(0, HEADER).map_err(|error| unreadable(&error))?;
         let (version, count) = (number(&header[4..8]), number(&header[8..]));

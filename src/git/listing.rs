@@ -57,11 +57,11 @@ fn compare(git: &Git, head: &str) -> Result<Compared, Error> {
             b'D' => {}
             b'U' => compared.unmerged.push(path),
             _ => {
-                let unknown = || format!("{path} has the unknown mode {:o}", change.new_mode);
-                let entry = change.entry(&path).ok_or_else(|| Error::new(DOING, unknown()));
-                compared
-                    .fresh
-                    .push(entry.map_err(|error| error.help("check the repository: `git fsck`"))?);
+                let entry = change.entry(&path).ok_or_else(|| {
+                    Error::new(DOING, format!("{path} has the unknown mode {:o}", change.new_mode))
+                        .help("check the repository: `git fsck`")
+                })?;
+                compared.fresh.push(entry);
             }
         }
     }
@@ -91,13 +91,13 @@ pub(super) fn index_entries(
     wanted: &dyn Fn(&RepoPath) -> bool,
 ) -> Result<Vec<Entry>, Error> {
     // `:/` matches the whole tree, in any directory.
-    entries_at(git, "list the index", OsStr::new(":/"), wanted)
+    entries_at(git, "read the index", OsStr::new(":/"), wanted)
 }
 
 /// The entry of the index at a path, stage 0.
 pub(super) fn index_entry(git: &Git, path: &RepoPath) -> Result<Option<Entry>, Error> {
     // If the path is a directory, git lists the entries in it.
-    let found = entries_at(git, "look into the index", &literal(path), &|known| known == path)?;
+    let found = entries_at(git, "read the index", &literal(path), &|known| known == path)?;
     Ok(found.into_iter().next())
 }
 
@@ -173,8 +173,8 @@ pub(super) fn parse_changes(doing: &str, raw: &[u8]) -> Result<Vec<(RepoPath, Ra
     Ok(changes)
 }
 
-/// Parses `100644 <id> <stage>\t<path>`, the format of `git ls-files --stage`, which does not mark
-/// what `git add -N` announced.
+/// Parses `100644 <id> <stage>\t<path>`, the format of `git ls-files --stage`. It does not mark
+/// paths of `git add -N`.
 pub(super) fn parse_staged_record(record: &[u8]) -> Option<IndexItem<'_>> {
     let tab = memchr::memchr(b'\t', record)?;
     let mut fields = record[..tab].split(|&byte| byte == b' ');

@@ -2,7 +2,7 @@
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use once_cell::unsync::OnceCell;
 
@@ -10,7 +10,7 @@ use crate::base::change::{Content, Entry, ObjectId};
 use crate::base::error::Error;
 use crate::base::escape::Escaped;
 use crate::git::layer::ObjectKind;
-use crate::git::process::{CatFile, Git, parse_path};
+use crate::git::process::{CatFile, Git, lines, parse_path};
 use crate::git::repository::Repository;
 use crate::git::store::{Store, is_empty_tree};
 use crate::os::env::Environment;
@@ -28,24 +28,21 @@ pub(crate) struct Objects {
     git: Git,
     /// Started for the first object that is not found in the store.
     cat_file: OnceCell<CatFile>,
-    shallow_file: Option<PathBuf>,
 }
 
 impl Objects {
     /// The objects of the repository that this git would use, for a walk over history.
     pub(crate) fn open(git: &Git, env: &Environment) -> Self {
-        match Repository::find(git.directory(), env) {
-            Ok(repository) => Self {
-                shallow_file: Some(repository.shallow()),
-                ..Self::new(Store::for_history(vec![repository.objects()]), git.clone())
-            },
-            Err(_) => Self::new(Store::for_history(directories(git, env)), git.clone()),
-        }
+        let directories = match Repository::find(git.directory(), env) {
+            Ok(repository) => vec![repository.objects()],
+            Err(_) => directories(git, env),
+        };
+        Self::new(Store::for_history(directories), git.clone())
     }
 
     /// The objects of this store, and all others that git finds.
     pub(super) fn new(store: Store, git: Git) -> Self {
-        Self { store, git, cat_file: OnceCell::new(), shallow_file: None }
+        Self { store, git, cat_file: OnceCell::new() }
     }
 
     /// The content of an entry, at most `limit` bytes of it.
@@ -103,11 +100,6 @@ impl Objects {
         }
     }
 
-    /// Where a shallow clone lists the commits whose parents it lacks; `None` if only git knows.
-    pub(super) fn shallow_file(&self) -> Option<&Path> {
-        self.shallow_file.as_deref()
-    }
-
     fn cat_file(&self) -> Result<&CatFile, Error> {
         self.cat_file.get_or_try_init(|| self.git.cat_file())
     }
@@ -134,16 +126,8 @@ pub(super) fn tree_line(commit: &[u8]) -> Option<ObjectId> {
 
 /// The first line of the message of a raw commit, which follows the headers.
 pub(super) fn subject(commit: &[u8]) -> String {
-    let body = commit
-        .windows(2)
-        .position(|pair| pair == b"\n\n")
-        .map_or(&[][..], |end| &commit[end + 2..]);
-    let line = body
-        .trim_ascii_start()
-        .split(|&byte| byte == b'\n')
-        .next()
-        .unwrap_or_default()
-        .trim_ascii_end();
+    let message = memchr::memmem::find(commit, b"\n\n").map_or(&[][..], |end| &commit[end..]);
+    let line = lines(message.trim_ascii_start()).next().unwrap_or_default().trim_ascii_end();
     let end = line.len().min(SUBJECT);
     let dots = if end < line.len() { "…" } else { "" };
     format!("{}{dots}", Escaped(&line[..end]))

@@ -72,7 +72,6 @@ pub(super) struct Repository {
     pub git: PathBuf,
     /// The directory that all work trees share: refs and objects.
     pub common: PathBuf,
-    /// The index.
     pub index: PathBuf,
     /// The length of an object's id, in bytes.
     pub hash: usize,
@@ -111,7 +110,7 @@ impl Repository {
         Ok(Self { below_top: top != directory, top, git, common, index, hash: format.hash })
     }
 
-    /// The object store.
+    /// The directory of the object store.
     pub(super) fn objects(&self) -> PathBuf {
         self.common.join("objects")
     }

@@ -1,5 +1,6 @@
 //! The staged content, from the first layer that is certain.
 
+use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -69,7 +70,7 @@ impl Staged {
     /// The content that HEAD has at the path of a new entry; `None` if it has none, or it cannot be
     /// read.
     pub(crate) fn committed(&self, path: &RepoPath, limit: u64) -> Option<Vec<u8>> {
-        let entry = self.answer.compared.fresh.iter().find(|entry| &entry.path == path)?;
+        let entry = self.fresh_at(path)?;
         let before = Entry { id: entry.replaces?, ..entry.clone() };
         match self.read(&before, limit) {
             Ok(Content::Bytes(text)) => Some(text),
@@ -81,6 +82,10 @@ impl Staged {
     pub(crate) fn on_disk(&self, path: &RepoPath, limit: u64) -> Option<Vec<u8>> {
         let file = self.answer.top.as_ref()?.join(OsStr::from_bytes(path.as_bytes()));
         read::file(&file, FinalLink::Refuse, limit).ok()
+    }
+
+    fn fresh_at(&self, path: &RepoPath) -> Option<&Entry> {
+        self.fresh().iter().find(|entry| &entry.path == path)
     }
 
     /// Which layer answered, for `--verbose`: the end of a sentence.
@@ -113,8 +118,7 @@ impl Change for Staged {
             IndexSource::Direct(index) => index.entries(wanted).or_else(|_| by_git())?,
             IndexSource::Git(_) => by_git()?,
         };
-        let fresh: std::collections::HashSet<&RepoPath> =
-            self.answer.compared.fresh.iter().map(|entry| &entry.path).collect();
+        let fresh: HashSet<&RepoPath> = self.fresh().iter().map(|entry| &entry.path).collect();
         for entry in &mut whole {
             entry.fresh = fresh.contains(&entry.path);
         }
@@ -127,9 +131,7 @@ impl Change for Staged {
             IndexSource::Direct(index) => index.entry(path, &self.objects).or_else(|_| by_git())?,
             IndexSource::Git(_) => by_git()?,
         };
-        let fresh =
-            |entry: &Entry| self.answer.compared.fresh.iter().any(|fresh| fresh.path == entry.path);
-        Ok(entry.map(|entry| Entry { fresh: fresh(&entry), ..entry }))
+        Ok(entry.map(|entry| Entry { fresh: self.fresh_at(path).is_some(), ..entry }))
     }
 
     fn read(&self, entry: &Entry, limit: u64) -> Result<Content, Error> {

@@ -23,6 +23,7 @@ use once_cell::unsync::OnceCell;
 use crate::base::change::{Content, ObjectId};
 use crate::disk::read;
 use crate::git::layer::ObjectKind;
+use crate::git::process::lines;
 use crate::git::source::{self, FileSource};
 
 mod cache;
@@ -40,7 +41,6 @@ const MAX_STORES: usize = 10;
 /// The longest chain of deltas that is followed. The longest that git writes has 4,095.
 const MAX_CHAIN: usize = 4096;
 
-/// An object store.
 pub(super) struct Store {
     directories: Vec<PathBuf>,
     /// Whether many objects will be read.
@@ -69,12 +69,11 @@ struct Pack {
     data: OnceCell<Option<File>>,
 }
 
-/// The index of a pack.
 enum Index {
     /// Fast to open, for a few objects.
     OnDisk(PackIndex<FileSource>),
     /// Fast to search, for many objects.
-    Mapped(index::File),
+    Mapped(Box<index::File>),
 }
 
 impl Store {
@@ -161,7 +160,6 @@ impl Opened {
             == Some(gix_kind(kind))
     }
 
-    /// Where a packed object is.
     fn find(&self, id: &gix::hash::oid) -> Option<(&Pack, Entry)> {
         let (before, after) = self.packs().split_at(self.last.get());
         let mut packs = after.iter().chain(before);
@@ -276,7 +274,7 @@ impl Opened {
                 // This fails for a FIFO, on which gix would block.
                 let file = FileSource::open(&path)?;
                 let index = if self.cache.is_some() {
-                    index::File::at(&path, self.hash).ok().map(Index::Mapped)
+                    index::File::at(&path, self.hash).ok().map(Box::new).map(Index::Mapped)
                 } else if number < MAX_OPEN_INDEXES {
                     PackIndex::of(file, self.hash.len_in_bytes())?.map(Index::OnDisk)
                 } else {
@@ -296,18 +294,13 @@ impl Pack {
     }
 }
 
-/// The stores that a store borrows from: one path a line, relative to the store. Only git reads
-/// quoted paths.
+/// The stores that a store borrows from: one path a line, relative to the store. Comments and
+/// quoted paths, which only git reads, are skipped.
 fn alternates(directory: &Path) -> Vec<PathBuf> {
     let list =
         source::read_whole(&directory.join("info/alternates")).ok().flatten().unwrap_or_default();
-    let lines = list
-        .split(|&byte| byte == b'\n')
-        .filter(|line| !line.is_empty() && !line.starts_with(b"#"));
-    lines
-        .filter(|line| !line.starts_with(b"\""))
-        .map(|line| directory.join(OsStr::from_bytes(line)))
-        .collect()
+    let paths = lines(&list).filter(|line| !matches!(line[0], b'#' | b'"'));
+    paths.map(|path| directory.join(OsStr::from_bytes(path))).collect()
 }
 
 fn gix_kind(kind: ObjectKind) -> GixKind {

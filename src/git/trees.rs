@@ -8,7 +8,6 @@ use crate::base::error::Error;
 use crate::base::path::{LONGEST_PATH, RepoPath};
 use crate::git::objects::Objects;
 
-/// The mode of a directory.
 const TREE: u32 = 0o040_000;
 
 /// The bits of a mode for the kind of the entry, without permissions.
@@ -55,7 +54,6 @@ impl TreeItem<'_> {
 }
 
 impl<'a> TreeWalk<'a> {
-    /// A walk that has not reported anything.
     pub(super) fn new(objects: &'a Objects) -> Self {
         Self { objects, reported: HashSet::new(), hashes: RandomState::new(), ahead: None }
     }
@@ -223,14 +221,11 @@ pub(super) fn at(
     Ok(None)
 }
 
-/// Called with the path of an entry, and the entry.
-type Visit<'a> = &'a mut dyn FnMut(&[u8], &TreeItem<'_>) -> Result<(), Error>;
-
 fn list(
     objects: &Objects,
     tree: &ObjectId,
     path: &mut Trail,
-    visit: Visit<'_>,
+    visit: &mut impl FnMut(&[u8], &TreeItem<'_>) -> Result<(), Error>,
 ) -> Result<(), Error> {
     let mut raw = Vec::new();
     objects.tree(tree, &mut raw)?;
@@ -375,7 +370,6 @@ pub(super) struct Cursor<'a> {
 }
 
 impl<'a> Cursor<'a> {
-    /// A cursor before the first entry.
     pub(super) fn new(items: &'a [TreeItem<'a>]) -> Self {
         Self { items }
     }

@@ -14,7 +14,6 @@ pub(crate) const HEADER: usize = 8 + 256 * 4;
 /// The most ids that are read at once; a longer range is bisected first.
 const MAX_READ: u64 = 64;
 
-/// The index of a pack.
 #[derive(Debug)]
 pub(crate) struct PackIndex<S> {
     source: S,
