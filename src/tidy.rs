@@ -453,7 +453,7 @@ const ACCESSING: [(&str, &str); 7] = [
     // They open the terminal and /proc.
     ("os/child.rs", "File::open"),
     ("os/child/family.rs", "fs::read"),
-    ("os/ending.rs", "fs::read_to_string"),
+    ("os/signals.rs", "fs::read_to_string"),
     // It lists directories by descriptors.
     ("git/worktree/walk.rs", "rustix::fs::"),
     // It sets the time of a temporary index.

@@ -22,7 +22,7 @@ use signal_hook::iterator::Signals;
 use crate::base::error::Error;
 use crate::base::finding::Verdict;
 use crate::base::path::shell_quote;
-use crate::os::ending::{SignalGuard, termination_signals};
+use crate::os::signals::{SignalGuard, termination_signals};
 
 mod family;
 

@@ -103,9 +103,13 @@ impl<'a> Suspects<'a> {
     /// Whether the walk saw no path that git might call unclean.
     fn is_clean(&self) -> bool {
         let Seen { doubtful, special, flipped, untracked, .. } = self.seen;
-        let same_tree = self.state.tree.is_some() && self.index.tree() == self.state.tree;
         let clean = [doubtful, special, flipped, untracked].iter().all(|list| list.is_empty());
-        same_tree && clean && self.changed_hidden().is_empty()
+        clean && self.is_index_committed() && self.changed_hidden().is_empty()
+    }
+
+    /// Whether the cache-tree of the index proves that it equals HEAD.
+    fn is_index_committed(&self) -> bool {
+        self.state.tree.is_some() && self.index.tree() == self.state.tree
     }
 
     /// The hidden paths that may differ from the index.
@@ -170,9 +174,9 @@ impl<'a> Suspects<'a> {
         Ok((scratch, git))
     }
 
-    /// The changes between HEAD and the index: none if the cache-tree of the index is HEAD's tree.
+    /// The changes between HEAD and the index.
     fn staged(&self) -> Result<BTreeMap<RepoPath, RawChange>, Error> {
-        if self.state.tree.is_some() && self.index.tree() == self.state.tree {
+        if self.is_index_committed() {
             return Ok(BTreeMap::new());
         }
         // Before the first commit, everything in the index is staged.
