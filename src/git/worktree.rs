@@ -105,7 +105,7 @@ impl WorkTree {
         let (git, top) = (&self.git, &*self.top);
         let suspects =
             Suspects { git, top, index: &index, state: &state, seen: &seen, settings: &settings };
-        let mut records = suspects.judge()?;
+        let mut records = suspects.records()?;
         self.submodules(&seen, &mut records)?;
         add_unlisted(seen, detail, &mut records);
         let mut paths = BTreeMap::new();

@@ -1,11 +1,11 @@
-//! Targets: the index, and the state of the work tree as git tells it.
+//! Fuzz targets: the index, and the output of `git status`.
 
 use crate::base::path::RepoPath;
 use crate::git::process::records;
 use crate::git::worktree::entries::{GitPaths, Index, IndexContent, Tracked};
 use crate::git::worktree::status::{self, parse_record};
 
-/// An index file, of both hashes.
+/// An index file, with both hashes.
 pub(crate) fn index(data: &[u8]) {
     for hash in [gix::hash::Kind::Sha1, gix::hash::Kind::Sha256] {
         let Some(index) = of_bytes(data, hash) else { continue };
@@ -18,8 +18,8 @@ pub(crate) fn index(data: &[u8]) {
             .map(|entry| RepoPath::new(entry.path))
             .collect();
         if let Some(written) = index.subset(paths.iter()) {
-            let again = of_bytes(&written, hash).expect("what was written is read");
-            let entries = again.entries("read").expect("what was written is known");
+            let again = of_bytes(&written, hash).expect("a written index is read");
+            let entries = again.entries("read").expect("a written index has known modes");
             assert!(
                 entries.len() == paths.len() && entries.iter().all(|entry| entry.hiding.is_none())
             );
@@ -45,7 +45,7 @@ pub(crate) fn listing(data: &[u8]) {
     }
 }
 
-/// What `git status` answers.
+/// The output of `git status`.
 pub(crate) fn status(data: &[u8]) {
     match status::parse(data) {
         Ok(records) => {

@@ -78,7 +78,7 @@ impl Settings {
 
 impl<'a> Suspects<'a> {
     /// The records of all unclean paths.
-    pub(super) fn judge(&self) -> Result<Records, Error> {
+    pub(super) fn records(&self) -> Result<Records, Error> {
         let settings = self.settings;
         // `core.fileMode=false` is right only for a file system that keeps no executable bits: all
         // files have the same ones there.
