@@ -6,7 +6,6 @@ use std::rc::Rc;
 
 use crate::base::change::ObjectId;
 use crate::base::error::Error;
-use crate::base::path::RepoPath;
 use crate::base::refs::RefUpdate;
 use crate::disk::read::{self, FinalLink};
 use crate::git::layer::ObjectKind;
@@ -18,8 +17,6 @@ use crate::os::env::Environment;
 const SHALLOW: u64 = 64 * 1024 * 1024;
 
 mod range;
-
-pub(crate) use range::Range;
 
 /// A commit to judge.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,37 +71,6 @@ impl<'a> History<'a> {
         Self { git, env, objects }
     }
 
-    /// The commits of a range.
-    pub(crate) fn of_range(&self, range: &Range) -> Result<Commits, Error> {
-        let doing = format!("judge the range {}", range.name);
-        let (nodes, _) = self.list(&doing, &[range.tip], &[range.base], &[])?;
-        Ok(Commits { nodes, tips: vec![self.range_tip(range)?], bare_trees: Vec::new() })
-    }
-
-    /// The tip of a range, and the trees to compare it with.
-    pub(crate) fn range_tip(&self, range: &Range) -> Result<Tip, Error> {
-        let doing = format!("judge the range {}", range.name);
-        let commits = range.forks.iter().chain([&range.tip]);
-        let trees: Option<Vec<ObjectId>> = self.trees(&doing, commits)?.into_iter().collect();
-        let mut bases =
-            trees.ok_or_else(|| Error::new(doing, "a tree is missing").help("run `git fsck`"))?;
-        let tree =
-            bases.pop().ok_or_else(|| Error::new("judge the range", "git printed no tree"))?;
-        Ok(Tip { commit: range.tip, tree, bases })
-    }
-
-    /// The tree of a revision.
-    pub(crate) fn tree(&self, name: &str) -> Result<ObjectId, Error> {
-        let doing = format!("judge the tree {}", shown(name));
-        let [tree] = self.resolve_as(&doing, [name], "tree")?;
-        tree.ok_or_else(|| self.unknown(&doing, name))
-    }
-
-    /// The tree of a commit that exists.
-    pub(crate) fn tree_of(&self, commit: &ObjectId) -> Result<ObjectId, Error> {
-        self.objects.tree_of(commit).map_or_else(|| self.tree(&commit.to_string()), Ok)
-    }
-
     /// The commits of a push that the remote does not have, by its remote-tracking refs.
     pub(crate) fn of_push(
         &self,
@@ -123,29 +89,6 @@ impl<'a> History<'a> {
     /// The commits of a push that no ref of the receiving repository reaches.
     pub(crate) fn of_receive(&self, updates: &[RefUpdate]) -> Result<Commits, Error> {
         self.new_commits(updates, &["--not", "--all"])
-    }
-
-    /// The commit with the configuration for a push, and its name: the remote's default branch as
-    /// last seen, else the old tip of a pushed branch, else the pushed commit.
-    pub(crate) fn base_of_push(
-        &self,
-        updates: &[RefUpdate],
-        remote: Option<&str>,
-    ) -> Result<Option<(ObjectId, String)>, Error> {
-        if let Some(name) = self.remote(remote)?
-            && let Some((id, branch)) = self.remote_head(&name)?
-        {
-            return Ok(Some((id, shown(branch.trim_start_matches("refs/remotes/")))));
-        }
-        let doing = "read the pushed commits";
-        let olds: Vec<ObjectId> = updates.iter().filter_map(|update| update.old).collect();
-        let news: Vec<ObjectId> = updates.iter().filter_map(|update| update.new).collect();
-        for (ids, name) in [(olds, "the remote's branch"), (news, "the pushed commit")] {
-            if let Some(id) = self.present(doing, &ids)?.first() {
-                return Ok(Some((*id, name.to_owned())));
-            }
-        }
-        Ok(None)
     }
 
     /// A file of this name in the git directory, which only the owner of a server can write.
@@ -386,30 +329,6 @@ impl<'a> History<'a> {
         Ok(found.into_iter().flatten().map(|(id, _)| id).collect())
     }
 
-    /// The commits that revisions name, as typed; `None` for an unknown revision.
-    fn resolve<const N: usize>(
-        &self,
-        doing: &str,
-        names: [&str; N],
-    ) -> Result<[Option<ObjectId>; N], Error> {
-        self.resolve_as(doing, names, "commit")
-    }
-
-    /// The objects of a kind that revisions name; `None` for an unknown revision.
-    fn resolve_as<const N: usize>(
-        &self,
-        doing: &str,
-        names: [&str; N],
-        kind: &str,
-    ) -> Result<[Option<ObjectId>; N], Error> {
-        let found = self.look_up(doing, names.iter().map(|name| format!("{name}^{{{kind}}}")))?;
-        let mut ids = [None; N];
-        for (id, found) in ids.iter_mut().zip(found) {
-            *id = found.map(|(id, _)| id);
-        }
-        Ok(ids)
-    }
-
     /// Asks git for objects by name, through a pipe: no name can be taken for an option.
     fn look_up(
         &self,
@@ -480,11 +399,6 @@ impl Line {
 /// Whether git warns that a name means several refs. `HEAD` always means HEAD.
 fn is_ambiguous(warning: &str) -> bool {
     warning.contains("is ambiguous") && !warning.contains("refname 'HEAD' is")
-}
-
-/// A name as typed, safe to print.
-fn shown(name: &str) -> String {
-    RepoPath::new(name).to_string()
 }
 
 #[cfg(test)]

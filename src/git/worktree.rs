@@ -19,19 +19,18 @@ use crate::snapshot::{Fingerprint, Hiding, PathStatus, Snapshot, State};
 
 mod entries;
 mod state;
-mod files;
 mod fingerprint;
 mod settings;
 mod nested;
 mod status;
 mod walk;
 mod suspects;
+pub(crate) mod files;
 
 #[cfg(any(fuzzing, test))]
 pub(crate) mod fuzz;
 
 use entries::Index;
-pub(crate) use files::OnDisk;
 use fingerprint::Hasher;
 use state::RepositoryState;
 pub(crate) use state::operations;
