@@ -106,8 +106,7 @@ impl<'a> History<'a> {
     /// All commits that refs or a detached HEAD reach.
     pub(crate) fn all_commits(&self) -> Result<Commits, Error> {
         let doing = "judge all history";
-        let listing = self.rev_list(doing, &["--all"], &[])?;
-        let (nodes, _) = self.nodes(doing, &listing)?;
+        let (nodes, _) = self.rev_list(doing, &["--all"], &[])?;
         // A tag may name a tree directly.
         let refs = self.git.output(doing, &["for-each-ref", "--format=%(objectname)^{}"])?;
         let refs = text(&refs).lines().map(str::to_owned).collect::<Vec<_>>();
@@ -200,11 +199,16 @@ impl<'a> History<'a> {
         let include = include.iter().map(|id| format!("{id}\n"));
         let exclude = exclude.iter().map(|id| format!("^{id}\n"));
         let input: String = include.chain(exclude).collect();
-        let listing = self.rev_list(doing, &[&["--stdin"], known].concat(), input.as_bytes())?;
-        self.nodes(doing, &listing)
+        self.rev_list(doing, &[&["--stdin"], known].concat(), input.as_bytes())
     }
 
-    fn rev_list(&self, doing: &str, which: &[&str], input: &[u8]) -> Result<Vec<u8>, Error> {
+    /// The listed commits, and the trees of boundary commits.
+    fn rev_list(
+        &self,
+        doing: &str,
+        which: &[&str],
+        input: &[u8],
+    ) -> Result<(Vec<CommitNode>, Vec<ObjectId>), Error> {
         // Boundary commits are listed too: commits are compared with their trees.
         let how = [
             "rev-list",
@@ -217,15 +221,15 @@ impl<'a> History<'a> {
         // A push sends the parents that a commit names, not those of `info/grafts`. Git prints
         // advice for a graft file that exists, even an empty one.
         let git = self.git.with(&[("GIT_GRAFT_FILE".into(), "/dev/null/none".into())]);
-        let listed = git.output_with_input(doing, &[&how[..], which, &["--"]].concat(), input);
-        listed.map(|output| output.stdout).map_err(|error| {
+        let arguments = [&how[..], which, &["--"]].concat();
+        let output = git.output_with_input(doing, &arguments, input).map_err(|error| {
             error.or_help(
                 "if history is missing, fetch it with `git fetch --refetch`; else run `git fsck`",
             )
-        })
+        })?;
+        self.nodes(doing, &output.stdout)
     }
 
-    /// The commits of a listing, and the trees of boundary commits.
     fn nodes(
         &self,
         doing: &str,

@@ -201,7 +201,7 @@ impl Git {
     }
 
     /// Fails if git could block on a FIFO or device in its repository.
-    pub(super) fn check_safe_to_start(&self) -> Result<(), Error> {
+    fn check_safe_to_start(&self) -> Result<(), Error> {
         if !self.is_safe_to_start.load(Ordering::Relaxed) {
             let named = self.variables.iter().find(|(name, _)| name == "GIT_DIR");
             endless::refuse_in_repository(&self.directory, named.map(|(_, git)| &**git))?;

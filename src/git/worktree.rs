@@ -30,7 +30,7 @@ pub(crate) mod files;
 #[cfg(any(fuzzing, test))]
 pub(crate) mod fuzz;
 
-use entries::Index;
+use entries::WorkTreeIndex;
 use fingerprint::Hasher;
 use state::RepositoryState;
 pub(crate) use state::operations;
@@ -97,7 +97,7 @@ impl WorkTree {
         debris: &Debris,
         terminal: bool,
     ) -> Result<Snapshot, Error> {
-        let index = Index::read(&self.git, DOING)?;
+        let index = WorkTreeIndex::read(&self.git, DOING)?;
         let settings = Settings::read(&self.git)?;
         let state = state::read(&self.git, DOING, index.place())?;
         let seen = self.walk(&index, settings.sparse, debris, terminal)?;
@@ -129,7 +129,7 @@ impl WorkTree {
     /// Walks over the work tree, and removes the marks that git does not obey.
     fn walk(
         &self,
-        index: &Index,
+        index: &WorkTreeIndex,
         sparse: bool,
         debris: &Debris,
         terminal: bool,

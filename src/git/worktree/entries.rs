@@ -15,7 +15,7 @@ use crate::git::process::{Git, parse_path, records, unreadable};
 use crate::snapshot::Hiding;
 
 /// The index of a work tree.
-pub(super) struct Index {
+pub(super) struct WorkTreeIndex {
     pub source: IndexContent,
     pub place: GitPaths,
 }
@@ -72,7 +72,7 @@ impl Tracked<'_> {
     }
 }
 
-impl Index {
+impl WorkTreeIndex {
     /// Reads the index that git would use.
     pub(super) fn read(git: &Git, doing: &str) -> Result<Self, Error> {
         let (place, hash) = paths(git, doing)?;
@@ -322,8 +322,10 @@ mod tests {
             );
         }
         let file = gix::index::File::from_state(all, "index");
-        let index =
-            Index { source: IndexContent::Native(Box::new(file)), place: GitPaths::default() };
+        let index = WorkTreeIndex {
+            source: IndexContent::Native(Box::new(file)),
+            place: GitPaths::default(),
+        };
         assert!(index.subset([RepoPath::from("c")].iter()).is_none());
         let written = index.subset([RepoPath::from("b")].iter()).unwrap();
         // It ends in a checksum.

@@ -2,7 +2,7 @@
 
 use crate::base::path::RepoPath;
 use crate::git::process::records;
-use crate::git::worktree::entries::{GitPaths, Index, IndexContent, Tracked};
+use crate::git::worktree::entries::{GitPaths, IndexContent, Tracked, WorkTreeIndex};
 use crate::git::worktree::status::{self, parse_record};
 
 /// An index file, with both hashes.
@@ -27,19 +27,20 @@ pub(crate) fn index(data: &[u8]) {
     }
 }
 
-pub(super) fn of_bytes(data: &[u8], hash: gix::hash::Kind) -> Option<Index> {
+pub(super) fn of_bytes(data: &[u8], hash: gix::hash::Kind) -> Option<WorkTreeIndex> {
     let now = gix::index::State::new(hash).timestamp();
     let (state, _) =
         gix::index::State::from_bytes(data, now, hash, gix::index::decode::Options::default())
             .ok()?;
     let native = Box::new(gix::index::File::from_state(state, "index"));
     (!native.is_sparse())
-        .then(|| Index { source: IndexContent::Native(native), place: GitPaths::default() })
+        .then(|| WorkTreeIndex { source: IndexContent::Native(native), place: GitPaths::default() })
 }
 
 /// A listing of the index.
 pub(crate) fn listing(data: &[u8]) {
-    let index = Index { source: IndexContent::Listing(data.to_vec()), place: GitPaths::default() };
+    let index =
+        WorkTreeIndex { source: IndexContent::Listing(data.to_vec()), place: GitPaths::default() };
     if let Ok(entries) = index.entries("read") {
         assert!(entries.len() == index.len() && entries.iter().all(Tracked::needs_git));
     }

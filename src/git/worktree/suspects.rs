@@ -19,7 +19,7 @@ use crate::disk::read::{self, FinalLink};
 use crate::disk::scratch::{Scratch, keeps_modes};
 use crate::git::listing::{RAW, RawChange, empty_tree, parse_changes, staged_changes};
 use crate::git::process::{Git, failed, literal, records, text, unreadable, without_slash};
-use crate::git::worktree::entries::Index;
+use crate::git::worktree::entries::WorkTreeIndex;
 use crate::git::worktree::state::RepositoryState;
 use crate::git::worktree::status::{self, DOUBT, Records, StatusRecord, merge, parse_record};
 use crate::git::worktree::walk::{Marked, Seen};
@@ -40,7 +40,7 @@ const SHARE: usize = 4;
 pub(super) struct Suspects<'a> {
     pub git: &'a Git,
     pub top: &'a Path,
-    pub index: &'a Index,
+    pub index: &'a WorkTreeIndex,
     pub state: &'a RepositoryState,
     pub seen: &'a Seen,
     pub settings: &'a Settings,
