@@ -99,7 +99,7 @@ impl WorkTree {
     ) -> Result<Snapshot, Error> {
         let index = WorkTreeIndex::read(&self.git, DOING)?;
         let settings = Settings::read(&self.git)?;
-        let state = state::read(&self.git, DOING, index.place())?;
+        let state = state::read(&self.git, DOING, &index.paths)?;
         let seen = self.walk(&index, settings.sparse, debris, terminal)?;
         let (git, top) = (&self.git, &*self.top);
         let suspects =

@@ -34,13 +34,13 @@ pub(super) fn of_bytes(data: &[u8], hash: gix::hash::Kind) -> Option<WorkTreeInd
             .ok()?;
     let native = Box::new(gix::index::File::from_state(state, "index"));
     (!native.is_sparse())
-        .then(|| WorkTreeIndex { source: IndexContent::Native(native), place: GitPaths::default() })
+        .then(|| WorkTreeIndex { source: IndexContent::Native(native), paths: GitPaths::default() })
 }
 
 /// A listing of the index.
 pub(crate) fn listing(data: &[u8]) {
     let index =
-        WorkTreeIndex { source: IndexContent::Listing(data.to_vec()), place: GitPaths::default() };
+        WorkTreeIndex { source: IndexContent::Listing(data.to_vec()), paths: GitPaths::default() };
     if let Ok(entries) = index.entries("read") {
         assert!(entries.len() == index.len() && entries.iter().all(Tracked::needs_git));
     }

@@ -84,7 +84,7 @@ impl<'a> Suspects<'a> {
         // files have the same ones there.
         let file_mode = settings.file_mode
             || self.seen.executable == (true, true)
-            || (self.seen.modes_differ && self.index.file().parent().is_some_and(keeps_modes));
+            || (self.seen.modes_differ && self.index.paths.index.parent().is_some_and(keeps_modes));
         if self.index.has_metadata() && !settings.folds_names {
             if let Some(records) = self.suspects_alone(file_mode)? {
                 return Ok(records);
@@ -162,7 +162,7 @@ impl<'a> Suspects<'a> {
     /// A git with a copy of the index in which these paths are not hidden.
     fn unmarked(&self, hidden: &[&RepoPath]) -> Result<(Scratch, Git), Error> {
         let (scratch, git) = temporary_index(self.git, self.index.written(), &mut |copy| {
-            let (mut index, _) = read::open(self.index.file(), FinalLink::Follow)?;
+            let (mut index, _) = read::open(&self.index.paths.index, FinalLink::Follow)?;
             std::io::copy(&mut index, copy).map(drop)
         })?;
         let paths = absolute(self.top, hidden.iter().copied());
