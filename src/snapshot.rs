@@ -330,7 +330,7 @@ impl Snapshot {
             refs: self.moved_refs(&before),
             stashed: without(&self.stashes, &before.stashes),
             unstashed: without(&before.stashes, &self.stashes),
-            settings: self.changed_settings(&before),
+            settings: changed_keys(&self.settings, &before.settings),
             begun: &self.unfinished - &before.unfinished,
             ended: &before.unfinished - &self.unfinished,
             head: moved.then_some((before.head, self.head)),
@@ -350,30 +350,30 @@ impl Snapshot {
         self.changes_since(clean)
     }
 
-    fn changed_settings(&self, before: &Self) -> BTreeSet<Vec<u8>> {
-        let names = self.settings.keys().chain(before.settings.keys());
-        names
-            .filter(|name| self.settings.get(*name) != before.settings.get(*name))
-            .cloned()
-            .collect()
-    }
-
     fn moved_refs(&self, before: &Self) -> Vec<MovedRef> {
-        let names: BTreeSet<&Vec<u8>> = self.refs.keys().chain(before.refs.keys()).collect();
         // A commit moves HEAD and its branch: report it once.
-        let with_head = |name: &[u8]| {
+        let is_branch_of_head = |name: &[u8]| {
             let branch = self.head.branch.as_deref();
             branch == before.head.branch.as_deref()
                 && branch.is_some()
                 && name.strip_prefix(b"refs/heads/") == branch
         };
-        let moved = names.into_iter().filter(|name| !with_head(name)).map(|name| MovedRef {
-            name: name.clone(),
-            before: before.refs.get(name).copied(),
-            after: self.refs.get(name).copied(),
+        let names = changed_keys(&self.refs, &before.refs);
+        let moved = names.into_iter().filter(|name| !is_branch_of_head(name)).map(|name| {
+            let (before, after) = (before.refs.get(&name).copied(), self.refs.get(&name).copied());
+            MovedRef { name, before, after }
         });
-        moved.filter(|moved| moved.before != moved.after).collect()
+        moved.collect()
     }
+}
+
+/// The keys whose values differ, or that only one of the maps has.
+fn changed_keys<V: PartialEq>(
+    one: &BTreeMap<Vec<u8>, V>,
+    other: &BTreeMap<Vec<u8>, V>,
+) -> BTreeSet<Vec<u8>> {
+    let keys = one.keys().chain(other.keys());
+    keys.filter(|key| one.get(*key) != other.get(*key)).cloned().collect()
 }
 
 /// The ids of `list` that `other` lacks, counting duplicates.

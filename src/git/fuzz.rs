@@ -106,8 +106,8 @@ fn two_trees(tree: &ObjectId, one: &[u8], other: &[u8]) {
     }
 }
 
-/// Packed refs, and an index as the first layer reads it: the header has the number of entries, each
-/// has a path, and the root is that of the whole cache-tree.
+/// Packed refs, and an index as the first layer reads it: the header has the number of entries,
+/// each has a path, and the root is that of the whole cache-tree.
 pub(crate) fn entries(data: &[u8]) {
     packed_refs(data);
     for hash in [20, 32] {
