@@ -28,28 +28,19 @@ pub(crate) enum State {
 }
 
 impl State {
-    /// All states, in the order of reports.
-    pub(crate) const ALL: [Self; 7] = [
-        Self::Conflicted,
-        Self::Staged,
-        Self::Modified,
-        Self::Deleted,
-        Self::Untracked,
-        Self::Leftover,
-        Self::Hidden,
+    /// The name of each state in reports, in their order.
+    pub(crate) const NAMES: [(Self, &str); 7] = [
+        (Self::Conflicted, "conflicted"),
+        (Self::Staged, "staged"),
+        (Self::Modified, "modified"),
+        (Self::Deleted, "deleted"),
+        (Self::Untracked, "untracked"),
+        (Self::Leftover, "ignored leftover"),
+        (Self::Hidden, "hidden from git"),
     ];
 
-    /// The name in reports.
     pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Conflicted => "conflicted",
-            Self::Staged => "staged",
-            Self::Modified => "modified",
-            Self::Deleted => "deleted",
-            Self::Untracked => "untracked",
-            Self::Leftover => "ignored leftover",
-            Self::Hidden => "hidden from git",
-        }
+        Self::NAMES[self as usize].1
     }
 }
 
@@ -81,15 +72,12 @@ pub(crate) enum Tree {
 }
 
 impl Tree {
-    pub(crate) const ALL: [Self; 3] = [Self::Unchanged, Self::Changed, Self::Unknown];
+    /// The name of each in reports and records, in their order.
+    pub(crate) const NAMES: [(Self, &str); 3] =
+        [(Self::Unchanged, "unchanged"), (Self::Changed, "changed"), (Self::Unknown, "unknown")];
 
-    /// The name in reports and records.
     pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Unchanged => "unchanged",
-            Self::Changed => "changed",
-            Self::Unknown => "unknown",
-        }
+        Self::NAMES[self as usize].1
     }
 }
 
@@ -160,35 +148,23 @@ pub(crate) enum Unfinished {
 }
 
 impl Unfinished {
-    pub(crate) const ALL: [Self; 11] = [
-        Self::Merge,
-        Self::Rebase,
-        Self::Mailbox,
-        Self::CherryPick,
-        Self::Revert,
-        Self::Sequence,
-        Self::Bisect,
-        Self::IndexLock,
-        Self::HeadLock,
-        Self::RefsLock,
-        Self::ConfigLock,
+    /// The name of each in reports, in their order; of a lock, its file.
+    pub(crate) const NAMES: [(Self, &str); 11] = [
+        (Self::Merge, "merge"),
+        (Self::Rebase, "rebase"),
+        (Self::Mailbox, "am"),
+        (Self::CherryPick, "cherry-pick"),
+        (Self::Revert, "revert"),
+        (Self::Sequence, "sequence of picks or reverts"),
+        (Self::Bisect, "bisect"),
+        (Self::IndexLock, "index.lock"),
+        (Self::HeadLock, "HEAD.lock"),
+        (Self::RefsLock, "packed-refs.lock"),
+        (Self::ConfigLock, "config.lock"),
     ];
 
-    /// The name in reports; of a lock, its file.
     pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Merge => "merge",
-            Self::Rebase => "rebase",
-            Self::Mailbox => "am",
-            Self::CherryPick => "cherry-pick",
-            Self::Revert => "revert",
-            Self::Sequence => "sequence of picks or reverts",
-            Self::Bisect => "bisect",
-            Self::IndexLock => "index.lock",
-            Self::HeadLock => "HEAD.lock",
-            Self::RefsLock => "packed-refs.lock",
-            Self::ConfigLock => "config.lock",
-        }
+        Self::NAMES[self as usize].1
     }
 
     /// The files and directories of a git directory that mark an operation (wt-status.c, git 2.47).
@@ -406,6 +382,13 @@ mod tests {
 
     fn id(digit: u8) -> ObjectId {
         ObjectId::from_bytes(&[digit; 20]).unwrap()
+    }
+
+    #[test]
+    fn names_are_in_the_order_of_their_variants() {
+        assert!(State::NAMES.iter().enumerate().all(|(at, (state, _))| *state as usize == at));
+        assert!(Tree::NAMES.iter().enumerate().all(|(at, (tree, _))| *tree as usize == at));
+        assert!(Unfinished::NAMES.iter().enumerate().all(|(at, (what, _))| *what as usize == at));
     }
 
     #[test]
