@@ -8,7 +8,7 @@ use crate::snapshot::Unfinished;
 /// Its name, the command that continues it, and the one that aborts it.
 pub(crate) type Operation = [&'static str; 3];
 
-const DOING: &str = "see what git is doing";
+const DOING: &str = "find the unfinished operation of git";
 
 /// The operation in the work tree of `git`; `None` for a plain commit.
 pub(crate) fn in_progress(git: &Git) -> Result<Option<Operation>, Error> {

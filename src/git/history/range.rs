@@ -82,11 +82,12 @@ impl History<'_> {
         let doing = format!("judge the range {}", range.name);
         let commits = range.forks.iter().chain([&range.tip]);
         let trees: Option<Vec<ObjectId>> = self.trees(&doing, commits)?.into_iter().collect();
-        let mut bases =
-            trees.ok_or_else(|| Error::new(doing, "a tree is missing").help("run `git fsck`"))?;
-        let tree =
-            bases.pop().ok_or_else(|| Error::new("judge the range", "git printed no tree"))?;
-        Ok(Tip { commit: range.tip, tree, bases })
+        match trees.as_deref() {
+            Some([bases @ .., tree]) => {
+                Ok(Tip { commit: range.tip, tree: *tree, bases: bases.to_vec() })
+            }
+            _ => Err(Error::new(doing, "a tree is missing").help("run `git fsck`")),
+        }
     }
 
     /// The tree of a revision.
