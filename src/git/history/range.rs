@@ -1,4 +1,4 @@
-//! Resolves the argument of `--range`.
+//! Resolves ranges, trees and the base of a push.
 
 use crate::base::change::ObjectId;
 use crate::base::error::Error;
@@ -33,20 +33,15 @@ impl History<'_> {
     /// Resolves `A..B`, `A...B` or `REV`.
     pub(crate) fn range(&self, spec: &str) -> Result<Range, Error> {
         let doing = format!("judge the range {}", shown(spec));
-        let (base_name, tip_name, forked) = match (spec.split_once("..."), spec.split_once("..")) {
-            (Some((base, tip)), _) => (base, tip, true),
-            (None, Some((base, tip))) => (base, tip, false),
-            (None, None) => ("", spec, true),
-        };
-        let alone = !spec.contains("..");
-        if tip_name.is_empty() || (base_name.is_empty() && !alone) {
+        let ends = spec.split_once("...").or_else(|| spec.split_once(".."));
+        let is_empty = |(base, tip): (&str, &str)| base.is_empty() || tip.is_empty();
+        if spec.is_empty() || ends.is_some_and(is_empty) {
             return Err(Error::new(doing, "one of its ends is empty")
                 .help("is a variable empty? name both: --range BASE..TIP"));
         }
-        if alone {
-            let upstream = self.upstream(tip_name, &doing)?;
-            return self.since(tip_name, upstream, &doing);
-        }
+        let Some((base_name, tip_name)) = ends else {
+            return self.since(spec, self.upstream(spec, &doing)?, &doing);
+        };
         // A CI passes zeros as the base of a new branch. Its upstream is the branch itself.
         if is_zeros(base_name) {
             let range = self.since(tip_name, None, &doing)?;
@@ -66,7 +61,8 @@ impl History<'_> {
         let [base, tip] = self.resolve(&doing, [base_name, tip_name])?;
         let base = base.ok_or_else(|| self.unknown(&doing, base_name))?;
         let tip = tip.ok_or_else(|| self.unknown(&doing, tip_name))?;
-        let forks = if forked { self.merge_bases(&doing, &base, &tip)? } else { vec![base] };
+        let is_forked = spec.contains("...");
+        let forks = if is_forked { self.merge_bases(&doing, &base, &tip)? } else { vec![base] };
         Ok(Range { tip, base, forks, base_name: shown(base_name), name: shown(spec) })
     }
 
