@@ -89,15 +89,14 @@ impl Git {
         arguments: &[impl AsRef<OsStr>],
     ) -> Result<Output, Error> {
         self.check_safe_to_start()?;
-        let output = self.command(arguments).stdin(Stdio::null()).output().map_err(|error| {
+        self.command(arguments).stdin(Stdio::null()).output().map_err(|error| {
             if self.directory.is_dir() {
                 not_started(doing, &error)
             } else {
                 Error::new(doing, "the working directory does not exist any more")
                     .help("change to a directory that exists")
             }
-        })?;
-        Ok(output)
+        })
     }
 
     /// The standard output of a command that must succeed.
