@@ -64,9 +64,9 @@ impl Settings {
             .unwrap_or_default();
         let answer = text(&answer);
         let is = |name: &str, default: bool| {
-            let values =
-                answer.lines().filter_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
-            values.last().map_or(default, |value| value == "true")
+            let mut lines = answer.lines().rev();
+            let last = lines.find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+            last.map_or(default, |value| value == "true")
         };
         Ok(Self {
             file_mode: is("core.filemode", true),
