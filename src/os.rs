@@ -2,7 +2,7 @@
 
 pub(crate) mod crash;
 pub(crate) mod env;
-pub(crate) mod ending;
+pub(crate) mod signals;
 pub(crate) mod child;
 pub(crate) mod progress;
 pub(crate) mod stack;

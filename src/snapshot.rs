@@ -28,28 +28,19 @@ pub(crate) enum State {
 }
 
 impl State {
-    /// All states, in the order of reports.
-    pub(crate) const ALL: [Self; 7] = [
-        Self::Conflicted,
-        Self::Staged,
-        Self::Modified,
-        Self::Deleted,
-        Self::Untracked,
-        Self::Leftover,
-        Self::Hidden,
+    /// The name of each state in reports, in their order.
+    pub(crate) const NAMES: [(Self, &str); 7] = [
+        (Self::Conflicted, "conflicted"),
+        (Self::Staged, "staged"),
+        (Self::Modified, "modified"),
+        (Self::Deleted, "deleted"),
+        (Self::Untracked, "untracked"),
+        (Self::Leftover, "ignored leftover"),
+        (Self::Hidden, "hidden from git"),
     ];
 
-    /// The name in reports.
     pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Conflicted => "conflicted",
-            Self::Staged => "staged",
-            Self::Modified => "modified",
-            Self::Deleted => "deleted",
-            Self::Untracked => "untracked",
-            Self::Leftover => "ignored leftover",
-            Self::Hidden => "hidden from git",
-        }
+        Self::NAMES[self as usize].1
     }
 }
 
@@ -81,15 +72,12 @@ pub(crate) enum Tree {
 }
 
 impl Tree {
-    pub(crate) const ALL: [Self; 3] = [Self::Unchanged, Self::Changed, Self::Unknown];
+    /// The name of each in reports and records, in their order.
+    pub(crate) const NAMES: [(Self, &str); 3] =
+        [(Self::Unchanged, "unchanged"), (Self::Changed, "changed"), (Self::Unknown, "unknown")];
 
-    /// The name in reports and records.
     pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Unchanged => "unchanged",
-            Self::Changed => "changed",
-            Self::Unknown => "unknown",
-        }
+        Self::NAMES[self as usize].1
     }
 }
 
@@ -160,35 +148,23 @@ pub(crate) enum Unfinished {
 }
 
 impl Unfinished {
-    pub(crate) const ALL: [Self; 11] = [
-        Self::Merge,
-        Self::Rebase,
-        Self::Mailbox,
-        Self::CherryPick,
-        Self::Revert,
-        Self::Sequence,
-        Self::Bisect,
-        Self::IndexLock,
-        Self::HeadLock,
-        Self::RefsLock,
-        Self::ConfigLock,
+    /// The name of each in reports, in their order; of a lock, its file.
+    pub(crate) const NAMES: [(Self, &str); 11] = [
+        (Self::Merge, "merge"),
+        (Self::Rebase, "rebase"),
+        (Self::Mailbox, "am"),
+        (Self::CherryPick, "cherry-pick"),
+        (Self::Revert, "revert"),
+        (Self::Sequence, "sequence of picks or reverts"),
+        (Self::Bisect, "bisect"),
+        (Self::IndexLock, "index.lock"),
+        (Self::HeadLock, "HEAD.lock"),
+        (Self::RefsLock, "packed-refs.lock"),
+        (Self::ConfigLock, "config.lock"),
     ];
 
-    /// The name in reports; of a lock, its file.
     pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Merge => "merge",
-            Self::Rebase => "rebase",
-            Self::Mailbox => "am",
-            Self::CherryPick => "cherry-pick",
-            Self::Revert => "revert",
-            Self::Sequence => "sequence of picks or reverts",
-            Self::Bisect => "bisect",
-            Self::IndexLock => "index.lock",
-            Self::HeadLock => "HEAD.lock",
-            Self::RefsLock => "packed-refs.lock",
-            Self::ConfigLock => "config.lock",
-        }
+        Self::NAMES[self as usize].1
     }
 
     /// The files and directories of a git directory that mark an operation (wt-status.c, git 2.47).
@@ -330,7 +306,7 @@ impl Snapshot {
             refs: self.moved_refs(&before),
             stashed: without(&self.stashes, &before.stashes),
             unstashed: without(&before.stashes, &self.stashes),
-            settings: self.changed_settings(&before),
+            settings: changed_keys(&self.settings, &before.settings),
             begun: &self.unfinished - &before.unfinished,
             ended: &before.unfinished - &self.unfinished,
             head: moved.then_some((before.head, self.head)),
@@ -350,30 +326,30 @@ impl Snapshot {
         self.changes_since(clean)
     }
 
-    fn changed_settings(&self, before: &Self) -> BTreeSet<Vec<u8>> {
-        let names = self.settings.keys().chain(before.settings.keys());
-        names
-            .filter(|name| self.settings.get(*name) != before.settings.get(*name))
-            .cloned()
-            .collect()
-    }
-
     fn moved_refs(&self, before: &Self) -> Vec<MovedRef> {
-        let names: BTreeSet<&Vec<u8>> = self.refs.keys().chain(before.refs.keys()).collect();
         // A commit moves HEAD and its branch: report it once.
-        let with_head = |name: &[u8]| {
+        let is_branch_of_head = |name: &[u8]| {
             let branch = self.head.branch.as_deref();
             branch == before.head.branch.as_deref()
                 && branch.is_some()
                 && name.strip_prefix(b"refs/heads/") == branch
         };
-        let moved = names.into_iter().filter(|name| !with_head(name)).map(|name| MovedRef {
-            name: name.clone(),
-            before: before.refs.get(name).copied(),
-            after: self.refs.get(name).copied(),
+        let names = changed_keys(&self.refs, &before.refs);
+        let moved = names.into_iter().filter(|name| !is_branch_of_head(name)).map(|name| {
+            let (before, after) = (before.refs.get(&name).copied(), self.refs.get(&name).copied());
+            MovedRef { name, before, after }
         });
-        moved.filter(|moved| moved.before != moved.after).collect()
+        moved.collect()
     }
+}
+
+/// The keys whose values differ, or that only one of the maps has.
+fn changed_keys<V: PartialEq>(
+    one: &BTreeMap<Vec<u8>, V>,
+    other: &BTreeMap<Vec<u8>, V>,
+) -> BTreeSet<Vec<u8>> {
+    let keys = one.keys().chain(other.keys());
+    keys.filter(|key| one.get(*key) != other.get(*key)).cloned().collect()
 }
 
 /// The ids of `list` that `other` lacks, counting duplicates.
@@ -406,6 +382,13 @@ mod tests {
 
     fn id(digit: u8) -> ObjectId {
         ObjectId::from_bytes(&[digit; 20]).unwrap()
+    }
+
+    #[test]
+    fn names_are_in_the_order_of_their_variants() {
+        assert!(State::NAMES.iter().enumerate().all(|(at, (state, _))| *state as usize == at));
+        assert!(Tree::NAMES.iter().enumerate().all(|(at, (tree, _))| *tree as usize == at));
+        assert!(Unfinished::NAMES.iter().enumerate().all(|(at, (what, _))| *what as usize == at));
     }
 
     #[test]

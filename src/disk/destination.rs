@@ -16,7 +16,7 @@ use crate::disk::read::{self, FinalLink, canonicalize_existing};
 /// How long to wait for a reader of a FIFO: attempts, and the pause between two.
 const PATIENCE: (u32, Duration) = (50, Duration::from_millis(100));
 
-/// The most links that are followed (path_resolution(7)).
+/// The most links that are followed (`path_resolution(7)`).
 const LINKS: usize = 40;
 
 /// Where a report or record is written. Created before the work begins, so that errors come early.

@@ -11,7 +11,7 @@ use signal_hook::iterator::{Handle, Signals};
 use signal_hook::low_level::emulate_default_handler;
 use tempfile::TempDir;
 
-use crate::os::ending::{SignalGuard, termination_signals};
+use crate::os::signals::{SignalGuard, termination_signals};
 
 /// The start of the directory's name.
 const PREFIX: &str = "bakstop-";

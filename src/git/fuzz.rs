@@ -1,4 +1,4 @@
-//! Targets: what git answers, and its objects.
+//! Fuzz targets: the output of git, and its objects.
 
 use std::io;
 
@@ -16,7 +16,7 @@ use crate::git::store::pack::{HEADER, PackIndex};
 use crate::git::trees::{self, Cursor, TreeItem};
 use crate::git::worktree;
 
-/// Every answer of git that is parsed here.
+/// All outputs of git that are parsed here.
 pub(crate) fn answers(data: &[u8]) {
     listing(data);
     history(data);
@@ -62,7 +62,8 @@ fn history(data: &[u8]) {
     }
 }
 
-/// Tree objects, of both hashes. The first byte says where the input is cut into two trees.
+/// Tree objects, with both hashes. The first byte is the position where the input is split into two
+/// trees.
 pub(crate) fn trees(data: &[u8]) {
     let Some((&cut, raw)) = data.split_first() else { return };
     for hash in [&[0; 20][..], &[0; 32]] {
@@ -80,7 +81,7 @@ fn one_tree(tree: &ObjectId, raw: &[u8]) {
         assert!(!item.name.is_empty() && !item.name.contains(&b'/'));
         let mode = rest.iter().position(|&byte| byte == b' ').expect("a mode ends in a space");
         let written = [item.name, b"\0", item.id.as_bytes()].concat();
-        rest = rest[mode + 1..].strip_prefix(&written[..]).expect("an entry is what is written");
+        rest = rest[mode + 1..].strip_prefix(&written[..]).expect("an entry is complete");
         if let Ok(entry) = trees::entry(item, item.name, tree, true, None) {
             assert_eq!(entry.path.as_bytes(), item.name);
         }
@@ -105,8 +106,8 @@ fn two_trees(tree: &ObjectId, one: &[u8], other: &[u8]) {
     }
 }
 
-/// Packed refs, and an index as the first layer reads it: there are as many entries as the header
-/// says, each at a path, and a root that is believed is that of the whole cache-tree.
+/// Packed refs, and an index as the first layer reads it: the header has the number of entries,
+/// each has a path, and the root is that of the whole cache-tree.
 pub(crate) fn entries(data: &[u8]) {
     packed_refs(data);
     for hash in [20, 32] {
@@ -135,7 +136,7 @@ fn packed_refs(data: &[u8]) {
     let name = data.get(..16).unwrap_or_default();
     for hash in [20, 32] {
         let found = find_packed(data, name, hash).filter(|_| !name.contains(&b'\n'));
-        // In a file that is understood, the ref has a line of its own.
+        // In a valid file, the ref has its own line.
         if let Some(id) = found.filter(|_| is_well_formed(data, hash)) {
             let line = [id.to_string().as_bytes(), b" ", name].concat();
             assert!(

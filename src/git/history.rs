@@ -6,7 +6,6 @@ use std::rc::Rc;
 
 use crate::base::change::ObjectId;
 use crate::base::error::Error;
-use crate::base::path::RepoPath;
 use crate::base::refs::RefUpdate;
 use crate::disk::read::{self, FinalLink};
 use crate::git::layer::ObjectKind;
@@ -19,8 +18,6 @@ use crate::os::env::Environment;
 const SHALLOW: u64 = 64 * 1024 * 1024;
 
 mod range;
-
-pub(crate) use range::Range;
 
 /// A commit to judge.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,37 +72,6 @@ impl<'a> History<'a> {
         Self { git, env, objects }
     }
 
-    /// The commits of a range.
-    pub(crate) fn of_range(&self, range: &Range) -> Result<Commits, Error> {
-        let doing = format!("judge the range {}", range.name);
-        let (nodes, _) = self.list(&doing, &[range.tip], &[range.base], &[])?;
-        Ok(Commits { nodes, tips: vec![self.range_tip(range)?], bare_trees: Vec::new() })
-    }
-
-    /// The tip of a range, and the trees to compare it with.
-    pub(crate) fn range_tip(&self, range: &Range) -> Result<Tip, Error> {
-        let doing = format!("judge the range {}", range.name);
-        let commits = range.forks.iter().chain([&range.tip]);
-        let trees: Option<Vec<ObjectId>> = self.trees(&doing, commits)?.into_iter().collect();
-        let mut bases =
-            trees.ok_or_else(|| Error::new(doing, "a tree is missing").help("run `git fsck`"))?;
-        let tree =
-            bases.pop().ok_or_else(|| Error::new("judge the range", "git printed no tree"))?;
-        Ok(Tip { commit: range.tip, tree, bases })
-    }
-
-    /// The tree of a revision.
-    pub(crate) fn tree(&self, name: &str) -> Result<ObjectId, Error> {
-        let doing = format!("judge the tree {}", shown(name));
-        let [tree] = self.resolve_as(&doing, [name], "tree")?;
-        tree.ok_or_else(|| self.unknown(&doing, name))
-    }
-
-    /// The tree of a commit that exists.
-    pub(crate) fn tree_of(&self, commit: &ObjectId) -> Result<ObjectId, Error> {
-        self.objects.tree_of(commit).map_or_else(|| self.tree(&commit.to_string()), Ok)
-    }
-
     /// The commits of a push that the remote does not have, by its remote-tracking refs.
     pub(crate) fn of_push(
         &self,
@@ -126,29 +92,6 @@ impl<'a> History<'a> {
         self.new_commits(updates, &["--not", "--all"])
     }
 
-    /// The commit with the configuration for a push, and its name: the remote's default branch as
-    /// last seen, else the old tip of a pushed branch, else the pushed commit.
-    pub(crate) fn base_of_push(
-        &self,
-        updates: &[RefUpdate],
-        remote: Option<&str>,
-    ) -> Result<Option<(ObjectId, String)>, Error> {
-        if let Some(name) = self.remote(remote)?
-            && let Some((id, branch)) = self.remote_head(&name)?
-        {
-            return Ok(Some((id, shown(branch.trim_start_matches("refs/remotes/")))));
-        }
-        let doing = "read the pushed commits";
-        let olds: Vec<ObjectId> = updates.iter().filter_map(|update| update.old).collect();
-        let news: Vec<ObjectId> = updates.iter().filter_map(|update| update.new).collect();
-        for (ids, name) in [(olds, "the remote's branch"), (news, "the pushed commit")] {
-            if let Some(id) = self.present(doing, &ids)?.first() {
-                return Ok(Some((*id, name.to_owned())));
-            }
-        }
-        Ok(None)
-    }
-
     /// A file of this name in the git directory, which only the owner of a server can write.
     pub(crate) fn server_file(&self, name: &str) -> Result<Option<PathBuf>, Error> {
         let doing = "find the repository's directory";
@@ -164,8 +107,7 @@ impl<'a> History<'a> {
     /// All commits that refs or a detached HEAD reach.
     pub(crate) fn all_commits(&self) -> Result<Commits, Error> {
         let doing = "judge all history";
-        let listing = self.rev_list(doing, &["--all"], &[])?;
-        let (nodes, _) = self.nodes(doing, &listing)?;
+        let (nodes, _) = self.rev_list(doing, &["--all"], &[])?;
         // A tag may name a tree directly.
         let refs = self.git.output(doing, &["for-each-ref", "--format=%(objectname)^{}"])?;
         let refs = text(&refs).lines().map(str::to_owned).collect::<Vec<_>>();
@@ -258,11 +200,16 @@ impl<'a> History<'a> {
         let include = include.iter().map(|id| format!("{id}\n"));
         let exclude = exclude.iter().map(|id| format!("^{id}\n"));
         let input: String = include.chain(exclude).collect();
-        let listing = self.rev_list(doing, &[&["--stdin"], known].concat(), input.as_bytes())?;
-        self.nodes(doing, &listing)
+        self.rev_list(doing, &[&["--stdin"], known].concat(), input.as_bytes())
     }
 
-    fn rev_list(&self, doing: &str, which: &[&str], input: &[u8]) -> Result<Vec<u8>, Error> {
+    /// The listed commits, and the trees of boundary commits.
+    fn rev_list(
+        &self,
+        doing: &str,
+        which: &[&str],
+        input: &[u8],
+    ) -> Result<(Vec<CommitNode>, Vec<ObjectId>), Error> {
         // Boundary commits are listed too: commits are compared with their trees.
         let how = [
             "rev-list",
@@ -275,15 +222,15 @@ impl<'a> History<'a> {
         // A push sends the parents that a commit names, not those of `info/grafts`. Git prints
         // advice for a graft file that exists, even an empty one.
         let git = self.git.with(&[("GIT_GRAFT_FILE".into(), "/dev/null/none".into())]);
-        let listed = git.output_with_input(doing, &[&how[..], which, &["--"]].concat(), input);
-        listed.map(|output| output.stdout).map_err(|error| {
+        let arguments = [&how[..], which, &["--"]].concat();
+        let output = git.output_with_input(doing, &arguments, input).map_err(|error| {
             error.or_help(
                 "if history is missing, fetch it with `git fetch --refetch`; else run `git fsck`",
             )
-        })
+        })?;
+        self.nodes(doing, &output.stdout)
     }
 
-    /// The commits of a listing, and the trees of boundary commits.
     fn nodes(
         &self,
         doing: &str,
@@ -389,30 +336,6 @@ impl<'a> History<'a> {
         Ok(found.into_iter().flatten().map(|(id, _)| id).collect())
     }
 
-    /// The commits that revisions name, as typed; `None` for an unknown revision.
-    fn resolve<const N: usize>(
-        &self,
-        doing: &str,
-        names: [&str; N],
-    ) -> Result<[Option<ObjectId>; N], Error> {
-        self.resolve_as(doing, names, "commit")
-    }
-
-    /// The objects of a kind that revisions name; `None` for an unknown revision.
-    fn resolve_as<const N: usize>(
-        &self,
-        doing: &str,
-        names: [&str; N],
-        kind: &str,
-    ) -> Result<[Option<ObjectId>; N], Error> {
-        let found = self.look_up(doing, names.iter().map(|name| format!("{name}^{{{kind}}}")))?;
-        let mut ids = [None; N];
-        for (id, found) in ids.iter_mut().zip(found) {
-            *id = found.map(|(id, _)| id);
-        }
-        Ok(ids)
-    }
-
     /// Asks git for objects by name, through a pipe: no name can be taken for an option.
     fn look_up(
         &self,
@@ -483,11 +406,6 @@ impl Line {
 /// Whether git warns that a name means several refs. `HEAD` always means HEAD.
 fn is_ambiguous(warning: &str) -> bool {
     warning.contains("is ambiguous") && !warning.contains("refname 'HEAD' is")
-}
-
-/// A name as typed, safe to print.
-fn shown(name: &str) -> String {
-    RepoPath::new(name).to_string()
 }
 
 #[cfg(test)]

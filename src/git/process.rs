@@ -89,15 +89,14 @@ impl Git {
         arguments: &[impl AsRef<OsStr>],
     ) -> Result<Output, Error> {
         self.check_safe_to_start()?;
-        let output = self.command(arguments).stdin(Stdio::null()).output().map_err(|error| {
+        self.command(arguments).stdin(Stdio::null()).output().map_err(|error| {
             if self.directory.is_dir() {
                 not_started(doing, &error)
             } else {
                 Error::new(doing, "the working directory does not exist any more")
                     .help("change to a directory that exists")
             }
-        })?;
-        Ok(output)
+        })
     }
 
     /// The standard output of a command that must succeed.
@@ -201,7 +200,7 @@ impl Git {
     }
 
     /// Fails if git could block on a FIFO or device in its repository.
-    pub(super) fn check_safe_to_start(&self) -> Result<(), Error> {
+    fn check_safe_to_start(&self) -> Result<(), Error> {
         if !self.is_safe_to_start.load(Ordering::Relaxed) {
             let named = self.variables.iter().find(|(name, _)| name == "GIT_DIR");
             endless::refuse_in_repository(&self.directory, named.map(|(_, git)| &**git))?;

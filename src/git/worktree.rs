@@ -19,19 +19,18 @@ use crate::snapshot::{Fingerprint, Hiding, PathStatus, Snapshot, State};
 
 mod entries;
 mod state;
-mod files;
 mod fingerprint;
 mod settings;
 mod nested;
 mod status;
 mod walk;
 mod suspects;
+pub(crate) mod files;
 
 #[cfg(any(fuzzing, test))]
 pub(crate) mod fuzz;
 
-use entries::Index;
-pub(crate) use files::OnDisk;
+use entries::WorkTreeIndex;
 use fingerprint::Hasher;
 use state::RepositoryState;
 pub(crate) use state::operations;
@@ -98,14 +97,14 @@ impl WorkTree {
         debris: &Debris,
         terminal: bool,
     ) -> Result<Snapshot, Error> {
-        let index = Index::read(&self.git, DOING)?;
+        let index = WorkTreeIndex::read(&self.git, DOING)?;
         let settings = Settings::read(&self.git)?;
-        let state = state::read(&self.git, DOING, index.place())?;
+        let state = state::read(&self.git, DOING, &index.paths)?;
         let seen = self.walk(&index, settings.sparse, debris, terminal)?;
         let (git, top) = (&self.git, &*self.top);
         let suspects =
             Suspects { git, top, index: &index, state: &state, seen: &seen, settings: &settings };
-        let mut records = suspects.judge()?;
+        let mut records = suspects.records()?;
         self.submodules(&seen, &mut records)?;
         add_unlisted(seen, detail, &mut records);
         let mut paths = BTreeMap::new();
@@ -130,7 +129,7 @@ impl WorkTree {
     /// Walks over the work tree, and removes the marks that git does not obey.
     fn walk(
         &self,
-        index: &Index,
+        index: &WorkTreeIndex,
         sparse: bool,
         debris: &Debris,
         terminal: bool,
@@ -151,13 +150,9 @@ impl WorkTree {
     fn submodules(&self, seen: &Seen, records: &mut Records) -> Result<(), Error> {
         let dirty = |note| StatusRecord::of(State::Modified, Some(note));
         for path in &seen.submodules {
-            let inside = Self::inside(&self.place(path)).snapshot(
-                Detail::Paths,
-                &Debris::default(),
-                false,
-            )?;
-            let states = inside.paths.values().flat_map(|dirt| &dirt.states);
-            for state in states {
+            let inside = Self::inside(&self.place(path));
+            let inside = inside.snapshot(Detail::Paths, &Debris::default(), false)?;
+            for state in inside.paths.values().flat_map(|status| &status.states) {
                 match state {
                     // Not reported for a submodule.
                     State::Leftover | State::Hidden => {}
@@ -251,10 +246,8 @@ impl WorkTree {
             Some(Mode::File)
         } else if kind.is_symlink() {
             Some(Mode::Symlink)
-        } else if kind.is_dir() && nested::is_repository(&file) {
-            Some(Mode::Submodule)
         } else if kind.is_dir() {
-            None
+            nested::is_repository(&file).then_some(Mode::Submodule)
         } else {
             let error = ReadError::NotRegular(read::noun(kind));
             return Err(Error::new(format!("read {path}"), &error).help(error.next_step()));
@@ -305,18 +298,15 @@ fn fingerprint(top: &Path, path: &RepoPath, record: &StatusRecord) -> Result<Fin
     for state in &record.states {
         hasher.part(b'=', state.name().as_bytes());
     }
-    // A path that is only hidden has no other change.
-    if record.states.iter().all(|&state| state == State::Hidden) {
-        return hasher.finish().map_err(failed);
-    }
     let place = top.join(OsStr::from_bytes(path.as_bytes()));
-    // A path below a link does not exist for git.
-    let links = place.ancestors().skip(1).take_while(|above| *above != top);
-    if links.into_iter().any(Path::is_symlink) {
+    let is_only_hidden = record.states.iter().all(|&state| state == State::Hidden);
+    let mut above = place.ancestors().skip(1).take_while(|above| *above != top);
+    if is_only_hidden {
+        // It has no other change.
+    } else if above.any(Path::is_symlink) {
+        // A path below a link does not exist for git.
         hasher.absent();
-        return hasher.finish().map_err(failed);
-    }
-    if hasher.path(&place).map_err(failed)? && nested::is_repository(&place) {
+    } else if hasher.path(&place).map_err(failed)? && nested::is_repository(&place) {
         nested(&place, &mut hasher)?;
     }
     hasher.finish().map_err(failed)
@@ -327,11 +317,11 @@ fn nested(top: &Path, hasher: &mut Hasher) -> Result<(), Error> {
     let inside = WorkTree::inside(top).snapshot(Detail::Contents, &Debris::default(), false)?;
     hasher.part(b'c', inside.head.commit.as_ref().map_or(&[], ObjectId::as_bytes));
     hasher.part(b'b', inside.head.branch.as_deref().unwrap_or_default());
-    for (path, dirt) in
-        inside.paths.iter().filter(|(_, dirt)| !dirt.states.contains(&State::Leftover))
-    {
-        hasher.part(b'p', path.as_bytes());
-        hasher.part(b'i', &dirt.fingerprint.map_or([0; 32], |Fingerprint(hash)| hash));
+    for (path, status) in inside.paths {
+        if !status.states.contains(&State::Leftover) {
+            hasher.part(b'p', path.as_bytes());
+            hasher.part(b'i', &status.fingerprint.map_or([0; 32], |Fingerprint(hash)| hash));
+        }
     }
     Ok(())
 }

@@ -1,14 +1,14 @@
-//! The operation that git is in the middle of: one that makes commits, and stops if a hook does.
+//! The unfinished operation of git that a failing hook stops.
 
 use crate::base::error::Error;
 use crate::git::process::Git;
 use crate::git::worktree::operations;
 use crate::snapshot::Unfinished;
 
-/// What stops, the command that continues it, and the one that aborts it.
+/// Its name, the command that continues it, and the one that aborts it.
 pub(crate) type Operation = [&'static str; 3];
 
-const DOING: &str = "see what git is doing";
+const DOING: &str = "find the unfinished operation of git";
 
 /// The operation in the work tree of `git`; `None` for a plain commit.
 pub(crate) fn in_progress(git: &Git) -> Result<Option<Operation>, Error> {

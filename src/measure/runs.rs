@@ -59,7 +59,7 @@ impl Run {
                 .filter(|seconds| (0.0..LONGEST).contains(seconds))?
                 .abs(),
             exit_code: value["exit_code"].as_u64()?.try_into().ok()?,
-            tree: Tree::ALL.into_iter().find(|tree| Some(tree.name()) == value["tree"].as_str())?,
+            tree: Tree::NAMES.into_iter().find(|(_, name)| value["tree"] == *name)?.0,
             commit,
         })
     }

@@ -22,7 +22,7 @@ use signal_hook::iterator::Signals;
 use crate::base::error::Error;
 use crate::base::finding::Verdict;
 use crate::base::path::shell_quote;
-use crate::os::ending::{SignalGuard, termination_signals};
+use crate::os::signals::{SignalGuard, termination_signals};
 
 mod family;
 
@@ -123,7 +123,7 @@ pub(crate) fn run(
     let pid = Pid::from_child(&child);
     let ended = std::thread::scope(|scope| {
         scope.spawn(|| {
-            signals.forever().for_each(|signal| forward(signal, pid, reach, &existing_children))
+            signals.forever().for_each(|signal| forward(signal, pid, reach, &existing_children));
         });
         let ended = wait_for_end(pid);
         handle.close();

@@ -80,9 +80,7 @@ impl Baseline {
             snapshot.refs.insert(raw(&named["name"])?, id(&named["id"])?);
         }
         snapshot.stashes = list("stashes")?.iter().map(id).collect::<Option<_>>()?;
-        let unfinished = |name: &Value| {
-            Unfinished::ALL.into_iter().find(|what| Some(what.name()) == name.as_str())
-        };
+        let unfinished = |name: &Value| named(&Unfinished::NAMES, name);
         snapshot.unfinished = list("unfinished")?.iter().map(unfinished).collect::<Option<_>>()?;
         for named in list("settings")? {
             snapshot.settings.insert(raw(&named["name"])?, fingerprint(&named["hash"])?);
@@ -93,14 +91,18 @@ impl Baseline {
 }
 
 fn path(value: &Value) -> Option<(RepoPath, PathStatus)> {
-    let state =
-        |name: &Value| State::ALL.into_iter().find(|state| Some(state.name()) == name.as_str());
+    let state = |name: &Value| named(&State::NAMES, name);
     let states = value["states"].as_array()?.iter().map(state).collect::<Option<_>>()?;
     let fingerprint = optional(&value["fingerprint"], fingerprint)?;
     Some((
         RepoPath::new(raw(&value["path"])?),
         PathStatus { states, fingerprint, ..PathStatus::default() },
     ))
+}
+
+/// The value of a table that has this name.
+fn named<T: Copy>(table: &[(T, &str)], name: &Value) -> Option<T> {
+    table.iter().find(|(_, known)| name.as_str() == Some(*known)).map(|(value, _)| *value)
 }
 
 fn fingerprint(value: &Value) -> Option<Fingerprint> {

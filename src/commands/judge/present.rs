@@ -8,7 +8,8 @@ use crate::commands::judge::judged::{Judged, Options, configuration, engine};
 use crate::cure::{self, Facts};
 use crate::engine::{Judgement, LIMIT};
 use crate::git::Staged;
-use crate::git::worktree::{OnDisk, WorkTree};
+use crate::git::worktree::WorkTree;
+use crate::git::worktree::files::OnDisk;
 use crate::report::plural;
 
 /// Judges the index against HEAD.

@@ -1,9 +1,10 @@
-//! Resolves the argument of `--range`.
+//! Resolves ranges, trees and the base of a push.
 
 use crate::base::change::ObjectId;
 use crate::base::error::Error;
-use crate::base::path::shell_quote;
-use crate::git::history::{FETCH_MORE, History, shown};
+use crate::base::path::{RepoPath, shell_quote};
+use crate::base::refs::RefUpdate;
+use crate::git::history::{Commits, FETCH_MORE, History, Tip};
 use crate::git::process::{failed, ids, text};
 
 /// A resolved range of commits.
@@ -32,20 +33,15 @@ impl History<'_> {
     /// Resolves `A..B`, `A...B` or `REV`.
     pub(crate) fn range(&self, spec: &str) -> Result<Range, Error> {
         let doing = format!("judge the range {}", shown(spec));
-        let (base_name, tip_name, forked) = match (spec.split_once("..."), spec.split_once("..")) {
-            (Some((base, tip)), _) => (base, tip, true),
-            (None, Some((base, tip))) => (base, tip, false),
-            (None, None) => ("", spec, true),
-        };
-        let alone = !spec.contains("..");
-        if tip_name.is_empty() || (base_name.is_empty() && !alone) {
+        let ends = spec.split_once("...").or_else(|| spec.split_once(".."));
+        let is_empty = |(base, tip): (&str, &str)| base.is_empty() || tip.is_empty();
+        if spec.is_empty() || ends.is_some_and(is_empty) {
             return Err(Error::new(doing, "one of its ends is empty")
                 .help("is a variable empty? name both: --range BASE..TIP"));
         }
-        if alone {
-            let upstream = self.upstream(tip_name, &doing)?;
-            return self.since(tip_name, upstream, &doing);
-        }
+        let Some((base_name, tip_name)) = ends else {
+            return self.since(spec, self.upstream(spec, &doing)?, &doing);
+        };
         // A CI passes zeros as the base of a new branch. Its upstream is the branch itself.
         if is_zeros(base_name) {
             let range = self.since(tip_name, None, &doing)?;
@@ -65,8 +61,41 @@ impl History<'_> {
         let [base, tip] = self.resolve(&doing, [base_name, tip_name])?;
         let base = base.ok_or_else(|| self.unknown(&doing, base_name))?;
         let tip = tip.ok_or_else(|| self.unknown(&doing, tip_name))?;
-        let forks = if forked { self.merge_bases(&doing, &base, &tip)? } else { vec![base] };
+        let is_forked = spec.contains("...");
+        let forks = if is_forked { self.merge_bases(&doing, &base, &tip)? } else { vec![base] };
         Ok(Range { tip, base, forks, base_name: shown(base_name), name: shown(spec) })
+    }
+
+    /// The commits of a range.
+    pub(crate) fn of_range(&self, range: &Range) -> Result<Commits, Error> {
+        let doing = format!("judge the range {}", range.name);
+        let (nodes, _) = self.list(&doing, &[range.tip], &[range.base], &[])?;
+        Ok(Commits { nodes, tips: vec![self.range_tip(range)?], bare_trees: Vec::new() })
+    }
+
+    /// The tip of a range, and the trees to compare it with.
+    pub(crate) fn range_tip(&self, range: &Range) -> Result<Tip, Error> {
+        let doing = format!("judge the range {}", range.name);
+        let commits = range.forks.iter().chain([&range.tip]);
+        let trees: Option<Vec<ObjectId>> = self.trees(&doing, commits)?.into_iter().collect();
+        match trees.as_deref() {
+            Some([bases @ .., tree]) => {
+                Ok(Tip { commit: range.tip, tree: *tree, bases: bases.to_vec() })
+            }
+            _ => Err(Error::new(doing, "a tree is missing").help("run `git fsck`")),
+        }
+    }
+
+    /// The tree of a revision.
+    pub(crate) fn tree(&self, name: &str) -> Result<ObjectId, Error> {
+        let doing = format!("judge the tree {}", shown(name));
+        let [tree] = self.resolve_as(&doing, [name], "tree")?;
+        tree.ok_or_else(|| self.unknown(&doing, name))
+    }
+
+    /// The tree of a commit that exists.
+    pub(crate) fn tree_of(&self, commit: &ObjectId) -> Result<ObjectId, Error> {
+        self.objects.tree_of(commit).map_or_else(|| self.tree(&commit.to_string()), Ok)
     }
 
     /// The range from the upstream, or else the default branch, to a revision.
@@ -96,6 +125,29 @@ impl History<'_> {
         Ok(Range { tip, base, forks, base_name, name })
     }
 
+    /// The commit with the configuration for a push, and its name: the remote's default branch as
+    /// last seen, else the old tip of a pushed branch, else the pushed commit.
+    pub(crate) fn base_of_push(
+        &self,
+        updates: &[RefUpdate],
+        remote: Option<&str>,
+    ) -> Result<Option<(ObjectId, String)>, Error> {
+        if let Some(name) = self.remote(remote)?
+            && let Some((id, branch)) = self.remote_head(&name)?
+        {
+            return Ok(Some((id, shown(branch.trim_start_matches("refs/remotes/")))));
+        }
+        let doing = "read the pushed commits";
+        let olds: Vec<ObjectId> = updates.iter().filter_map(|update| update.old).collect();
+        let news: Vec<ObjectId> = updates.iter().filter_map(|update| update.new).collect();
+        for (ids, name) in [(olds, "the remote's branch"), (news, "the pushed commit")] {
+            if let Some(id) = self.present(doing, &ids)?.first() {
+                return Ok(Some((*id, name.to_owned())));
+            }
+        }
+        Ok(None)
+    }
+
     /// The default branch of origin, or else a local one that is not the tip itself.
     fn default_branch(&self, tip: &ObjectId) -> Result<Option<(ObjectId, String)>, Error> {
         if let Some(found) = self.remote_head("origin")? {
@@ -112,7 +164,7 @@ impl History<'_> {
 
     /// A remote's default branch as last seen. Only a symbolic ref counts: anybody can push a
     /// branch named HEAD.
-    pub(super) fn remote_head(&self, remote: &str) -> Result<Option<(ObjectId, String)>, Error> {
+    fn remote_head(&self, remote: &str) -> Result<Option<(ObjectId, String)>, Error> {
         let name = format!("refs/remotes/{remote}/HEAD");
         let Some(branch) = self.git.query("read the refs", &["symbolic-ref", "--quiet", &name])?
         else {
@@ -194,7 +246,31 @@ impl History<'_> {
         }
     }
 
-    pub(super) fn unknown(&self, doing: &str, name: &str) -> Error {
+    /// The commits that revisions name, as typed; `None` for an unknown revision.
+    fn resolve<const N: usize>(
+        &self,
+        doing: &str,
+        names: [&str; N],
+    ) -> Result<[Option<ObjectId>; N], Error> {
+        self.resolve_as(doing, names, "commit")
+    }
+
+    /// The objects of a kind that revisions name; `None` for an unknown revision.
+    fn resolve_as<const N: usize>(
+        &self,
+        doing: &str,
+        names: [&str; N],
+        kind: &str,
+    ) -> Result<[Option<ObjectId>; N], Error> {
+        let found = self.look_up(doing, names.iter().map(|name| format!("{name}^{{{kind}}}")))?;
+        let mut ids = [None; N];
+        for (id, found) in ids.iter_mut().zip(found) {
+            *id = found.map(|(id, _)| id);
+        }
+        Ok(ids)
+    }
+
+    fn unknown(&self, doing: &str, name: &str) -> Error {
         let error = Error::new(doing, format!("there is no commit \"{}\" here", shown(name)));
         let unshallow = if self.is_shallow() { "--unshallow " } else { "" };
         let known =
@@ -212,6 +288,11 @@ impl History<'_> {
             _ => error.help("run `git branch --all`; fetch it if it is elsewhere"),
         }
     }
+}
+
+/// A name as typed, safe to print.
+fn shown(name: &str) -> String {
+    RepoPath::new(name).to_string()
 }
 
 /// Whether this is the null id, such as `github.event.before` of a new branch.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use gix::bstr::ByteSlice;
 use gix::index::entry::{Flags, Stage};
@@ -15,9 +15,9 @@ use crate::git::process::{Git, parse_path, records, unreadable};
 use crate::snapshot::Hiding;
 
 /// The index of a work tree.
-pub(super) struct Index {
+pub(super) struct WorkTreeIndex {
     pub source: IndexContent,
-    pub place: GitPaths,
+    pub paths: GitPaths,
 }
 
 /// Paths of a repository.
@@ -72,11 +72,11 @@ impl Tracked<'_> {
     }
 }
 
-impl Index {
+impl WorkTreeIndex {
     /// Reads the index that git would use.
     pub(super) fn read(git: &Git, doing: &str) -> Result<Self, Error> {
-        let (place, hash) = paths(git, doing)?;
-        let file = &place.index;
+        let (paths, hash) = paths(git, doing)?;
+        let file = &paths.index;
         // A split index without checksums (index.skipHash): git itself loses the shared entries.
         let lost = |hash: &gix::hash::Kind| {
             file.with_file_name(format!("sharedindex.{}", hash.null())).exists()
@@ -94,7 +94,7 @@ impl Index {
                 IndexContent::Listing(git.output(doing, &arguments)?)
             }
         };
-        Ok(Self { source, place })
+        Ok(Self { source, paths })
     }
 
     /// Whether the entries have the metadata of their files.
@@ -107,14 +107,6 @@ impl Index {
             IndexContent::Native(index) => index.entries().len(),
             IndexContent::Listing(listing) => records(listing).count(),
         }
-    }
-
-    pub(super) fn file(&self) -> &Path {
-        &self.place.index
-    }
-
-    pub(super) fn place(&self) -> &GitPaths {
-        &self.place
     }
 
     /// The tree that the index would write, if its cache-tree has the id.
@@ -132,7 +124,7 @@ impl Index {
             IndexContent::Native(index) => {
                 (index.timestamp().unix_seconds(), index.timestamp().nanoseconds())
             }
-            IndexContent::Listing(_) => self.place.index.metadata().map_or((0, 0), |about| {
+            IndexContent::Listing(_) => self.paths.index.metadata().map_or((0, 0), |about| {
                 (about.mtime(), u32::try_from(about.mtime_nsec()).unwrap_or(0))
             }),
         }
@@ -158,7 +150,7 @@ impl Index {
             skip_hash: false,
         };
         // `State` would be written without the checksum at the end.
-        gix::index::File::from_state(some, self.file()).write_to(&mut text, options).ok()?;
+        gix::index::File::from_state(some, &*self.paths.index).write_to(&mut text, options).ok()?;
         Some(text)
     }
 
@@ -322,8 +314,10 @@ mod tests {
             );
         }
         let file = gix::index::File::from_state(all, "index");
-        let index =
-            Index { source: IndexContent::Native(Box::new(file)), place: GitPaths::default() };
+        let index = WorkTreeIndex {
+            source: IndexContent::Native(Box::new(file)),
+            paths: GitPaths::default(),
+        };
         assert!(index.subset([RepoPath::from("c")].iter()).is_none());
         let written = index.subset([RepoPath::from("b")].iter()).unwrap();
         // It ends in a checksum.

@@ -1,11 +1,11 @@
-//! Targets: the index, and the state of the work tree as git tells it.
+//! Fuzz targets: the index, and the output of `git status`.
 
 use crate::base::path::RepoPath;
 use crate::git::process::records;
-use crate::git::worktree::entries::{GitPaths, Index, IndexContent, Tracked};
+use crate::git::worktree::entries::{GitPaths, IndexContent, Tracked, WorkTreeIndex};
 use crate::git::worktree::status::{self, parse_record};
 
-/// An index file, of both hashes.
+/// An index file, with both hashes.
 pub(crate) fn index(data: &[u8]) {
     for hash in [gix::hash::Kind::Sha1, gix::hash::Kind::Sha256] {
         let Some(index) = of_bytes(data, hash) else { continue };
@@ -18,8 +18,8 @@ pub(crate) fn index(data: &[u8]) {
             .map(|entry| RepoPath::new(entry.path))
             .collect();
         if let Some(written) = index.subset(paths.iter()) {
-            let again = of_bytes(&written, hash).expect("what was written is read");
-            let entries = again.entries("read").expect("what was written is known");
+            let again = of_bytes(&written, hash).expect("a written index is read");
+            let entries = again.entries("read").expect("a written index has known modes");
             assert!(
                 entries.len() == paths.len() && entries.iter().all(|entry| entry.hiding.is_none())
             );
@@ -27,25 +27,26 @@ pub(crate) fn index(data: &[u8]) {
     }
 }
 
-pub(super) fn of_bytes(data: &[u8], hash: gix::hash::Kind) -> Option<Index> {
+pub(super) fn of_bytes(data: &[u8], hash: gix::hash::Kind) -> Option<WorkTreeIndex> {
     let now = gix::index::State::new(hash).timestamp();
     let (state, _) =
         gix::index::State::from_bytes(data, now, hash, gix::index::decode::Options::default())
             .ok()?;
     let native = Box::new(gix::index::File::from_state(state, "index"));
     (!native.is_sparse())
-        .then(|| Index { source: IndexContent::Native(native), place: GitPaths::default() })
+        .then(|| WorkTreeIndex { source: IndexContent::Native(native), paths: GitPaths::default() })
 }
 
 /// A listing of the index.
 pub(crate) fn listing(data: &[u8]) {
-    let index = Index { source: IndexContent::Listing(data.to_vec()), place: GitPaths::default() };
+    let index =
+        WorkTreeIndex { source: IndexContent::Listing(data.to_vec()), paths: GitPaths::default() };
     if let Ok(entries) = index.entries("read") {
         assert!(entries.len() == index.len() && entries.iter().all(Tracked::needs_git));
     }
 }
 
-/// What `git status` answers.
+/// The output of `git status`.
 pub(crate) fn status(data: &[u8]) {
     match status::parse(data) {
         Ok(records) => {

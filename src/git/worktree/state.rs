@@ -25,17 +25,12 @@ pub(super) struct RepositoryState {
 const REMOTE_REFS: [&[u8]; 2] = [b"refs/remotes/", b"refs/prefetch/"];
 const STASH: &[u8] = b"refs/stash";
 
-/// The locks in the directory of the work tree, and those in the directory that all work trees
-/// share.
-const LOCKS: [Unfinished; 2] = [Unfinished::IndexLock, Unfinished::HeadLock];
-const SHARED_LOCKS: [Unfinished; 2] = [Unfinished::RefsLock, Unfinished::ConfigLock];
-
 /// How often to look again at a lock, which an editor may hold for a moment, and the pause between.
 const ATTEMPTS: u32 = 40;
 const PAUSE: Duration = Duration::from_millis(50);
 
 /// Reads the state.
-pub(super) fn read(git: &Git, doing: &str, place: &GitPaths) -> Result<RepositoryState, Error> {
+pub(super) fn read(git: &Git, doing: &str, paths: &GitPaths) -> Result<RepositoryState, Error> {
     let all = refs(git, doing)?;
     let (head, tree) = head(git, doing, &all)?;
     let stashes = match all.get(STASH) {
@@ -45,8 +40,8 @@ pub(super) fn read(git: &Git, doing: &str, place: &GitPaths) -> Result<Repositor
     let ours =
         |name: &[u8]| name != STASH && !REMOTE_REFS.iter().any(|prefix| name.starts_with(prefix));
     let refs = all.into_iter().filter(|(name, _)| ours(name)).collect();
-    let mut unfinished = operations_in(git, doing, place)?;
-    unfinished.extend(locks(place));
+    let mut unfinished = operations_in(git, doing, paths)?;
+    unfinished.extend(locks(paths));
     Ok(RepositoryState { head, tree, refs, stashes, unfinished })
 }
 
@@ -99,15 +94,15 @@ fn stashes(git: &Git, doing: &str, youngest: ObjectId) -> Result<Vec<ObjectId>, 
 
 /// The operations that git is in the middle of.
 pub(crate) fn operations(git: &Git, doing: &str) -> Result<BTreeSet<Unfinished>, Error> {
-    let (place, _) = entries::paths(git, doing)?;
-    operations_in(git, doing, &place)
+    let (paths, _) = entries::paths(git, doing)?;
+    operations_in(git, doing, &paths)
 }
 
-fn operations_in(git: &Git, doing: &str, place: &GitPaths) -> Result<BTreeSet<Unfinished>, Error> {
-    let marks = Unfinished::MARKS.into_iter().filter(|(mark, _)| exists(&place.own.join(mark)));
+fn operations_in(git: &Git, doing: &str, paths: &GitPaths) -> Result<BTreeSet<Unfinished>, Error> {
+    let marks = Unfinished::MARKS.into_iter().filter(|(mark, _)| exists(&paths.own.join(mark)));
     let mut found: BTreeSet<Unfinished> = marks.map(|(_, operation)| operation).collect();
     // With reftable, these two are refs and not files.
-    if exists(&place.shared.join("reftable")) {
+    if exists(&paths.shared.join("reftable")) {
         for (name, operation) in
             [("CHERRY_PICK_HEAD", Unfinished::CherryPick), ("REVERT_HEAD", Unfinished::Revert)]
         {
@@ -131,18 +126,18 @@ fn operations_in(git: &Git, doing: &str, place: &GitPaths) -> Result<BTreeSet<Un
 
 /// The locks that are still held after some time. An index that is itself a lock was made by git
 /// for the hook that it runs.
-fn locks(place: &GitPaths) -> impl Iterator<Item = Unfinished> {
-    let own = LOCKS.map(|lock| (lock, place.own.join(lock.name())));
-    let shared = SHARED_LOCKS.map(|lock| (lock, place.shared.join(lock.name())));
-    let locks = own.into_iter().chain(shared).filter(|(_, path)| *path != place.index);
-    let is_held = |path: &Path| {
-        (0..=ATTEMPTS).all(|attempt| {
-            if attempt > 0 {
-                std::thread::sleep(PAUSE);
-            }
-            exists(path)
-        })
+fn locks(paths: &GitPaths) -> impl Iterator<Item = Unfinished> {
+    use Unfinished::{ConfigLock, HeadLock, IndexLock, RefsLock};
+
+    let own = [IndexLock, HeadLock].map(|lock| (lock, paths.own.join(lock.name())));
+    let shared = [RefsLock, ConfigLock].map(|lock| (lock, paths.shared.join(lock.name())));
+    let locks = own.into_iter().chain(shared).filter(|(_, path)| *path != paths.index);
+    let exists_after_pause = |path: &Path| {
+        std::thread::sleep(PAUSE);
+        exists(path)
     };
+    let is_held =
+        move |path: &Path| exists(path) && (0..ATTEMPTS).all(|_| exists_after_pause(path));
     locks.filter(move |(_, path)| is_held(path)).map(|(lock, _)| lock)
 }
 

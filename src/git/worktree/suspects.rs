@@ -19,7 +19,7 @@ use crate::disk::read::{self, FinalLink};
 use crate::disk::scratch::{Scratch, keeps_modes};
 use crate::git::listing::{RAW, RawChange, empty_tree, parse_changes, staged_changes};
 use crate::git::process::{Git, failed, literal, records, text, unreadable, without_slash};
-use crate::git::worktree::entries::Index;
+use crate::git::worktree::entries::WorkTreeIndex;
 use crate::git::worktree::state::RepositoryState;
 use crate::git::worktree::status::{self, DOUBT, Records, StatusRecord, merge, parse_record};
 use crate::git::worktree::walk::{Marked, Seen};
@@ -40,7 +40,7 @@ const SHARE: usize = 4;
 pub(super) struct Suspects<'a> {
     pub git: &'a Git,
     pub top: &'a Path,
-    pub index: &'a Index,
+    pub index: &'a WorkTreeIndex,
     pub state: &'a RepositoryState,
     pub seen: &'a Seen,
     pub settings: &'a Settings,
@@ -64,9 +64,9 @@ impl Settings {
             .unwrap_or_default();
         let answer = text(&answer);
         let is = |name: &str, default: bool| {
-            let values =
-                answer.lines().filter_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
-            values.last().map_or(default, |value| value == "true")
+            let mut lines = answer.lines().rev();
+            let last = lines.find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+            last.map_or(default, |value| value == "true")
         };
         Ok(Self {
             file_mode: is("core.filemode", true),
@@ -78,13 +78,13 @@ impl Settings {
 
 impl<'a> Suspects<'a> {
     /// The records of all unclean paths.
-    pub(super) fn judge(&self) -> Result<Records, Error> {
+    pub(super) fn records(&self) -> Result<Records, Error> {
         let settings = self.settings;
         // `core.fileMode=false` is right only for a file system that keeps no executable bits: all
         // files have the same ones there.
         let file_mode = settings.file_mode
             || self.seen.executable == (true, true)
-            || (self.seen.modes_differ && self.index.file().parent().is_some_and(keeps_modes));
+            || (self.seen.modes_differ && self.index.paths.index.parent().is_some_and(keeps_modes));
         if self.index.has_metadata() && !settings.folds_names {
             if let Some(records) = self.suspects_alone(file_mode)? {
                 return Ok(records);
@@ -103,9 +103,13 @@ impl<'a> Suspects<'a> {
     /// Whether the walk saw no path that git might call unclean.
     fn is_clean(&self) -> bool {
         let Seen { doubtful, special, flipped, untracked, .. } = self.seen;
-        let same_tree = self.state.tree.is_some() && self.index.tree() == self.state.tree;
         let clean = [doubtful, special, flipped, untracked].iter().all(|list| list.is_empty());
-        same_tree && clean && self.changed_hidden().is_empty()
+        clean && self.is_index_committed() && self.changed_hidden().is_empty()
+    }
+
+    /// Whether the cache-tree of the index proves that it equals HEAD.
+    fn is_index_committed(&self) -> bool {
+        self.state.tree.is_some() && self.index.tree() == self.state.tree
     }
 
     /// The hidden paths that may differ from the index.
@@ -158,7 +162,7 @@ impl<'a> Suspects<'a> {
     /// A git with a copy of the index in which these paths are not hidden.
     fn unmarked(&self, hidden: &[&RepoPath]) -> Result<(Scratch, Git), Error> {
         let (scratch, git) = temporary_index(self.git, self.index.written(), &mut |copy| {
-            let (mut index, _) = read::open(self.index.file(), FinalLink::Follow)?;
+            let (mut index, _) = read::open(&self.index.paths.index, FinalLink::Follow)?;
             std::io::copy(&mut index, copy).map(drop)
         })?;
         let paths = absolute(self.top, hidden.iter().copied());
@@ -170,9 +174,9 @@ impl<'a> Suspects<'a> {
         Ok((scratch, git))
     }
 
-    /// The changes between HEAD and the index: none if the cache-tree of the index is HEAD's tree.
+    /// The changes between HEAD and the index.
     fn staged(&self) -> Result<BTreeMap<RepoPath, RawChange>, Error> {
-        if self.state.tree.is_some() && self.index.tree() == self.state.tree {
+        if self.is_index_committed() {
             return Ok(BTreeMap::new());
         }
         // Before the first commit, everything in the index is staged.

@@ -109,8 +109,12 @@ pub(super) fn walk(
     };
     let processors = std::thread::available_parallelism().map_or(1, usize::from);
     let threads = (entries.len() / ENTRIES_PER_THREAD).clamp(1, processors.min(THREADS));
-    let all =
-        Visit { path: Vec::new(), entries: 0..entries.len(), reported: false, foreign: false };
+    let all = PendingDirectory {
+        path: Vec::new(),
+        entries: 0..entries.len(),
+        reported: false,
+        foreign: false,
+    };
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
     let pool = pool.map_err(|error| Error::new("start threads", error))?;
     pool.in_place_scope(|scope| walk.enter(scope, &all));
@@ -145,7 +149,7 @@ struct Walk<'a> {
 }
 
 /// A directory to visit.
-struct Visit {
+struct PendingDirectory {
     /// With a trailing slash; empty for the top.
     path: Vec<u8>,
     /// The index entries in it, at any depth.
@@ -170,7 +174,7 @@ impl DiskEntry {
 }
 
 impl<'a> Walk<'a> {
-    fn enter<'s>(&'s self, scope: &Scope<'s>, directory: &Visit)
+    fn enter<'s>(&'s self, scope: &Scope<'s>, directory: &PendingDirectory)
     where
         'a: 's,
     {
@@ -196,7 +200,7 @@ impl<'a> Walk<'a> {
     }
 
     /// Looks at the entries of a directory; returns what it saw, and the directories to visit next.
-    fn look(&self, directory: &Visit) -> Result<(Seen, Vec<Visit>), Error> {
+    fn look(&self, directory: &PendingDirectory) -> Result<(Seen, Vec<PendingDirectory>), Error> {
         let (mut seen, mut inner) = (Seen::default(), Vec::new());
         let place = self.place(&directory.path);
         let Some((dir, mut names)) = list(&place, &directory.path)? else {
@@ -225,7 +229,7 @@ impl<'a> Walk<'a> {
                 Some(found) if found.kind == FileType::Directory => {
                     found.tracked = true;
                     let foreign = directory.foreign || &name[..slash] == b"node_modules";
-                    inner.push(Visit { path, entries: below, reported: false, foreign });
+                    inner.push(PendingDirectory { path, entries: below, reported: false, foreign });
                 }
                 _ => self.missing(below, &mut seen),
             }
@@ -344,11 +348,11 @@ impl<'a> Walk<'a> {
 
     fn untracked(
         &self,
-        directory: &Visit,
+        directory: &PendingDirectory,
         place: &Path,
         name: &DiskEntry,
         seen: &mut Seen,
-        inner: &mut Vec<Visit>,
+        inner: &mut Vec<PendingDirectory>,
     ) -> Result<(), Error> {
         let bytes = name.name().to_bytes();
         if bytes == b".git" && (name.kind != FileType::Directory || is_repository(place)) {
@@ -388,7 +392,12 @@ impl<'a> Walk<'a> {
             // Not entered, but it must be readable for git.
             list(&file, &path)?;
         } else {
-            inner.push(Visit { path, entries: 0..0, reported: true, foreign: directory.foreign });
+            inner.push(PendingDirectory {
+                path,
+                entries: 0..0,
+                reported: true,
+                foreign: directory.foreign,
+            });
         }
         Ok(())
     }

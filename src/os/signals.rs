@@ -36,8 +36,8 @@ impl Drop for SignalGuard {
     }
 }
 
-/// The signals that ask the program to end, less those that our parent made us ignore, as `nohup`
-/// does: the command inherits that.
+/// The signals that ask the program to end, except those that our parent ignores for us, as `nohup`
+/// does.
 pub(crate) fn termination_signals() -> Vec<i32> {
     let ignored =
         std::fs::read_to_string("/proc/self/status").map_or(0, |status| ignored_signals(&status));
