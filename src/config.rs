@@ -88,7 +88,7 @@ pub(crate) enum Treatment<'a> {
 }
 
 impl Config {
-    /// One that gives a rule a weight, for tests with rules that are not in the table.
+    /// Gives a rule a severity, for tests with rules outside the table.
     #[cfg(test)]
     pub(crate) fn weighing(rule: &Rule, severity: Option<Severity>) -> Self {
         let weight = Weight { severity, origin: Origin { name: FILE.into(), line: 1, column: 1 } };
@@ -311,10 +311,13 @@ mod tests {
     #[test]
     fn verify_has_its_own_allowances() {
         let config = config(
-            r#"{"allow": [{"rule": "stray-backup", "path": "src/**", "reason": "r"}], "verify": {"allow": [
-                {"path": "dist/**", "reason": "built"},
-                {"path": "old/**", "reason": "r", "until": "2020-01-01"}
-            ]}}"#,
+            r#"{
+                "allow": [{"rule": "stray-backup", "path": "src/**", "reason": "r"}],
+                "verify": {"allow": [
+                    {"path": "dist/**", "reason": "built"},
+                    {"path": "old/**", "reason": "r", "until": "2020-01-01"}
+                ]}
+            }"#,
         );
         let reason = |path: &str| {
             config.verify_allowance(&path.into()).map(|allowance| allowance.reason.as_str())
@@ -323,7 +326,7 @@ mod tests {
         assert_eq!((reason("src/a"), reason("old/a")), (None, None));
         let ended: Vec<String> =
             config.expired_verify_allowances().map(|ended| ended.origin.to_string()).collect();
-        assert_eq!(ended, ["bakstop.json:3:17"]);
+        assert_eq!(ended, ["bakstop.json:5:21"]);
     }
 
     #[test]

@@ -1,6 +1,6 @@
-//! Fuzz targets. A target takes any bytes and asserts what must hold for all of them. Each is compiled
-//! as a program by `fuzz/`, and for the test that feeds it its corpus. Targets of private parsers are
-//! in the `fuzz.rs` of their room.
+//! Fuzz targets. A target takes any bytes and asserts what must hold for all of them. Each is
+//! compiled as a program by `fuzz/`, and for the test that feeds it its corpus. Targets of private
+//! parsers are in the `fuzz.rs` of their room.
 
 use std::ops::Range;
 
@@ -112,8 +112,8 @@ mod tests {
             assert!(!files.is_empty(), "{name}");
             for file in files {
                 let data = fs::read(&file).unwrap();
-                let fed = std::panic::catch_unwind(|| target(&data));
-                assert!(fed.is_ok(), "{}", file.display());
+                let ran = std::panic::catch_unwind(|| target(&data));
+                assert!(ran.is_ok(), "{}", file.display());
             }
         }
     }

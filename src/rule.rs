@@ -128,8 +128,8 @@ impl Check {
     }
 }
 
-/// What the configuration rules judge: the problems of a new configuration, or the allowances of the
-/// one in force.
+/// What the configuration rules judge: the problems of a new configuration, or the allowances of
+/// the one in force.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ConfigReading {
     /// The text is empty if the file cannot be read.
@@ -360,7 +360,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn a_rule_that_is_off_by_default_judges_only_where_the_configuration_turns_it_on() {
+    fn a_rule_that_is_off_by_default_judges_only_if_the_configuration_turns_it_on() {
         const OFF: Rule = Rule { on_by_default: false, ..SEEN };
         let change = Fake::default().file("a", "x");
         for (config, expected) in [

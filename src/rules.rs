@@ -1,5 +1,5 @@
-//! The rule table. A rule is a file in `rules/`, a manual page in `docs/rules/`, and two lines here:
-//! its module and its place in the table.
+//! The rule table. A rule is a file in `rules/`, a manual page in `docs/rules/`, and two lines
+//! here: its module and its place in the table.
 
 use crate::base::change::File;
 use crate::base::debris::Debris;

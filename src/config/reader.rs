@@ -105,8 +105,8 @@ impl ConfigReader<'_> {
             let name = key.text.as_str();
             let built_in = name.eq_ignore_ascii_case(DOCKER_DEPS);
             if !is_directory_name(name) {
-                let rule = "a directory's name is made of letters, digits, `.`, `_` and `-`, and does not \
-                            end in a dot";
+                let rule = "a directory's name is made of letters, digits, `.`, `_` and `-`, and \
+                            does not end in a dot";
                 self.problem(&key.span, rule);
             } else if !names.insert(name.to_ascii_lowercase()) {
                 self.problem(

@@ -31,7 +31,8 @@ const WIDTH: usize = 160;
 const FIX_LINES: usize = 200;
 const FIX_WIDTH: usize = 1000;
 const FIX_RADIUS: usize = 3;
-/// A file with NUL in its first bytes is binary, as for git (buffer_is_binary in xdiff-interface.c).
+/// A file with NUL in its first bytes is binary, as for git (buffer_is_binary in
+/// xdiff-interface.c).
 const BINARY: usize = 8000;
 /// The start of a pointer of git-lfs, which replaces the content.
 const POINTER: &[u8] = b"version https://git-lfs.github.com/spec/";
@@ -93,8 +94,8 @@ pub(crate) fn excerpts<'a>(
     excerpts
 }
 
-/// The diff of a fix, and whether a line that its edits write or remove seems to hold a secret, or the
-/// file must not be printed.
+/// The diff of a fix, and whether a line that its edits write or remove seems to hold a secret, or
+/// the file must not be printed.
 pub(crate) fn fix_excerpt(
     path: &RepoPath,
     old: &[u8],
@@ -178,8 +179,8 @@ fn printable(text: &[u8]) -> String {
         parts.join("\t") + if line.len() > content.len() { "\n" } else { "" }
     };
     let text: String = text.split_inclusive(|byte| *byte == b'\n').map(line).collect();
-    // Runners obey `##[command]` and `##vso[command]` anywhere in a line; `##` alone is a heading in
-    // Markdown.
+    // Runners obey `##[command]` and `##vso[command]` anywhere in a line; `##` alone is a heading
+    // in Markdown.
     let text = text.replace(r"#\u{0023}", "##");
     ['[', 'v', 'V']
         .iter()

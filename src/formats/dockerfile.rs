@@ -1,5 +1,5 @@
-//! Dockerfiles as instructions, and their commands as words with places. Lines are joined as BuildKit
-//! does; a `RUN` is split as a POSIX shell does.
+//! Dockerfiles as instructions, and their commands as words with places. Lines are joined as
+//! BuildKit does; a `RUN` is split as a POSIX shell does.
 
 use std::ops::Range;
 
@@ -328,8 +328,8 @@ fn word_end(bytes: &[u8], range: Range<usize>, escape: u8) -> usize {
     range.end
 }
 
-/// The flag at the start of a text without quotes and escapes, and its length in the text. Unlike in
-/// a word, an escape counts in single quotes.
+/// The flag at the start of a text without quotes and escapes, and its length in the text. Unlike
+/// in a word, an escape counts in single quotes.
 fn flag(text: &[u8], escape: u8) -> (String, usize) {
     let mut flag = Vec::new();
     let mut quote = None;
@@ -454,7 +454,8 @@ mod tests {
 
     #[test]
     fn a_word_has_the_place_where_it_is_written() {
-        let file = "\u{feff}FROM x\r\nENV B=wörd\r\nRUN a \\\r\n  # c\r\n  'wö'\\\r\nrd \"$B\"\r\nRUN <<E\r\n c\r\nE\r\n";
+        let file = "\u{feff}FROM x\r\nENV B=wörd\r\nRUN a \\\r\n  # c\r\n  'wö'\\\r\n\
+                    rd \"$B\"\r\nRUN <<E\r\n c\r\nE\r\n";
         let mut stages = Stages::default();
         let mut found = Vec::new();
         for instruction in parse(file.as_bytes()) {

@@ -14,8 +14,8 @@ pub(crate) struct Node {
 pub(crate) enum Value {
     /// A string without its escapes. Every YAML scalar is one, also `true` and `1`.
     Text(String),
-    /// An object or mapping in the order of the file. Duplicate keys are kept: package managers take
-    /// the last, the guard judges all.
+    /// An object or mapping in the order of the file. Duplicate keys are kept: package managers
+    /// take the last, the guard judges all.
     Map(Vec<(Key, Node)>),
     /// An array or sequence.
     List(Vec<Node>),

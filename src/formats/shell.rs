@@ -162,7 +162,8 @@ impl<'a> Command<'a> {
 
     /// Whether a word is `-c`, alone or after other letters.
     fn is_command_flag(&self, word: &Range<usize>) -> bool {
-        matches!(self.unquoted(word), [b'-', letters @ .., b'c'] if letters.iter().all(u8::is_ascii_alphabetic))
+        let [b'-', letters @ .., b'c'] = self.unquoted(word) else { return false };
+        letters.iter().all(u8::is_ascii_alphabetic)
     }
 
     /// A word without double quotes around it.

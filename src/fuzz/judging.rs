@@ -323,8 +323,8 @@ fn reports(findings: &[Finding], length: usize) {
     // One slow format at a time: it takes longer than everything else.
     match length % 4 {
         0 => {
-            let told = json(&written(Format::Json));
-            assert_eq!(told["findings"].as_array().map(Vec::len), Some(findings.len()));
+            let value = json(&written(Format::Json));
+            assert_eq!(value["findings"].as_array().map(Vec::len), Some(findings.len()));
         }
         1 => assert_eq!(json(&written(Format::Sarif))["version"], "2.1.0"),
         2 => _ = json(&written(Format::Gitlab)),

@@ -96,8 +96,8 @@ const VIEW: View<'_> = View { paint: Paint::PLAIN, below_top: false, advice: Non
 pub(super) fn edit(data: &[u8]) {
     let table = PinTable::new(files(data).into_iter().collect());
     safe(&report::human(&table, &[], VIEW));
-    let told = json(&report::json(&table, &[], VIEW));
-    assert_eq!(told["pins"].as_array().map(Vec::len), Some(table.rows.len()));
+    let value = json(&report::json(&table, &[], VIEW));
+    assert_eq!(value["pins"].as_array().map(Vec::len), Some(table.rows.len()));
     for target in [
         "pnpm@10.8.0",
         "yarn@1.22.22+sha1.ac34549e6aa8e7ead463a7407e1c7390f61a6610",

@@ -37,8 +37,8 @@ const LONGEST: usize = 1024;
 /// The greatest depth of defaults in defaults that is expanded.
 const DEEPEST: usize = 8;
 
-/// Expands a word as a POSIX shell does: `$V`, `${V}`, and `:-`, `-`, `:+`, `+`, `:?`, `?` in braces.
-/// `${{ name }}`, which a workflow expands, is looked up like a variable.
+/// Expands a word as a POSIX shell does: `$V`, `${V}`, and `:-`, `-`, `:+`, `+`, `:?`, `?` in
+/// braces. `${{ name }}`, which a workflow expands, is looked up like a variable.
 pub(crate) fn expand<'v>(
     word: &[u8],
     escape: u8,
