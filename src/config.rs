@@ -21,7 +21,7 @@ pub(crate) const FILE: &str = "bakstop.json";
 /// The largest configuration that is read, in bytes.
 pub(crate) const LIMIT: u64 = 1024 * 1024;
 
-/// What a configuration says. The default is what holds where there is none.
+/// A parsed configuration. The default applies where there is no file.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Config {
     /// The file name, as printed; empty for the default.
@@ -156,8 +156,7 @@ impl Config {
 
     /// Whether the findings of a rule in a file are hidden.
     pub(crate) fn hides(&self, rule: &Rule, path: &RepoPath) -> bool {
-        self.is_off(rule)
-            || self.allowances.iter().any(|allowance| self.allows(allowance, rule, path))
+        self.is_off(rule) || self.allowance(rule, path).is_some()
     }
 
     /// The line that keeps this rule from blocking a rewritten file at this path, and how.
@@ -172,10 +171,8 @@ impl Config {
             };
             return Some((origin, how));
         }
-        if let Some(allowance) =
-            self.allowances.iter().find(|allowance| self.allows(allowance, rule, path))
-        {
-            return Some((&allowance.origin, format!("allows {id} in {path}")));
+        if let Some(number) = self.allowance(rule, path) {
+            return Some((&self.allowances[number].origin, format!("allows {id} in {path}")));
         }
         let (_, origin) = self.with_built_in()?;
         let gone = self.debris.directory(DOCKER_DEPS.as_bytes()).is_none();
@@ -187,18 +184,14 @@ impl Config {
         &self.allowances
     }
 
-    /// The index in [`Config::allowances`] of the first valid allowance for a finding.
-    pub(crate) fn allowance(&self, finding: &Finding) -> Option<usize> {
-        self.allowances
-            .iter()
-            .position(|allowance| self.allows(allowance, finding.rule, &finding.path))
+    /// The index in [`Config::allowances`] of the first valid allowance for a rule in a file.
+    pub(crate) fn allowance(&self, rule: &Rule, path: &RepoPath) -> Option<usize> {
+        self.allowances.iter().position(|allowance| self.allows(allowance, Some(rule), path))
     }
 
     /// The first valid allowance of `verify` for a path.
     pub(crate) fn verify_allowance(&self, path: &RepoPath) -> Option<&Allowance> {
-        self.verify
-            .iter()
-            .find(|allowance| !self.has_expired(allowance) && allowance.pattern.matches(path))
+        self.verify.iter().find(|allowance| self.allows(allowance, None, path))
     }
 
     /// The expired allowances of `verify`.
@@ -229,10 +222,8 @@ impl Config {
         ConfigReading { file, problems: Vec::new(), expired: expired.collect(), unused }
     }
 
-    fn allows(&self, allowance: &Allowance, rule: &Rule, path: &RepoPath) -> bool {
-        allowance.rule == Some(rule)
-            && !self.has_expired(allowance)
-            && allowance.pattern.matches(path)
+    fn allows(&self, allowance: &Allowance, rule: Option<&Rule>, path: &RepoPath) -> bool {
+        allowance.rule == rule && !self.has_expired(allowance) && allowance.pattern.matches(path)
     }
 
     fn has_expired(&self, allowance: &Allowance) -> bool {
@@ -297,8 +288,8 @@ mod tests {
                 {"rule": "stray-backup", "path": "**", "reason": "3"}
             ]}"#,
         );
-        let reason = |rule, path| {
-            let number = config.allowance(&finding(rule, path, Severity::Error))?;
+        let reason = |rule, path: &str| {
+            let number = config.allowance(crate::rules::find(rule).unwrap(), &path.into())?;
             Some(config.allowances()[number].reason.as_str())
         };
         assert_eq!(reason("stray-backup", "a/x.bak"), Some("2"));

@@ -38,9 +38,7 @@ pub(crate) fn parse(syntax: Syntax, bytes: &[u8]) -> Result<Node, SyntaxError> {
     })?;
     let unmarked = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut parsed = match syntax {
-        Syntax::Json => json::parse(unmarked, json::JsonDialect::Strict),
-        Syntax::Json5 => json::parse(unmarked, json::JsonDialect::Json5),
-        Syntax::Jsonc => json::parse(unmarked, json::JsonDialect::Jsonc),
+        Syntax::Json | Syntax::Json5 | Syntax::Jsonc => json::parse(unmarked, syntax),
         Syntax::Yaml => yaml::parse(unmarked),
         Syntax::Toml => toml::parse(unmarked),
         Syntax::ToolVersions => Ok(tool_versions::parse(unmarked)),

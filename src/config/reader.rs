@@ -165,18 +165,13 @@ impl ConfigReader<'_> {
     /// A list of allowances, of rules or of `verify`.
     fn allowances(&mut self, node: &Node, of_rules: bool) -> Vec<Allowance> {
         let required = if of_rules { &["rule", "path", "reason"][..] } else { &["path", "reason"] };
-        let known = [required, &["until"]].concat();
         let nodes = self.list(node, "a list of allowances").iter();
-        nodes.filter_map(|node| self.allowance(node, required, &known)).collect()
+        nodes.filter_map(|node| self.allowance(node, required)).collect()
     }
 
-    fn allowance(
-        &mut self,
-        allowance: &Node,
-        required: &[&str],
-        known: &[&str],
-    ) -> Option<Allowance> {
-        let entries = self.entries(allowance, "an object", known);
+    fn allowance(&mut self, allowance: &Node, required: &[&str]) -> Option<Allowance> {
+        let known = [required, &["until"]].concat();
+        let entries = self.entries(allowance, "an object", &known);
         if matches!(allowance.value, Value::Map(_)) {
             for key in
                 required.iter().filter(|key| !entries.iter().any(|(found, _)| &found.text == *key))

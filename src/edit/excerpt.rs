@@ -31,7 +31,7 @@ const WIDTH: usize = 160;
 const FIX_LINES: usize = 200;
 const FIX_WIDTH: usize = 1000;
 const FIX_RADIUS: usize = 3;
-/// A file with NUL in its first bytes is binary, as for git (buffer_is_binary in
+/// A file with NUL in its first bytes is binary, as for git (`buffer_is_binary` in
 /// xdiff-interface.c).
 const BINARY: usize = 8000;
 /// The start of a pointer of git-lfs, which replaces the content.
@@ -105,29 +105,37 @@ pub(crate) fn fix_excerpt(
     if FileKind::Secret.matches(path) || [old, new].into_iter().any(is_binary) {
         return (Excerpt { lines: Vec::new(), more: 0 }, true);
     }
-    let of_names = is_made_of_names(path);
+    let is_secret = secret_test(path);
     let lines = unified(path, old, new, FIX_RADIUS);
     let mut changed = lines.iter().skip(HEADER).filter(|line| line.starts_with(['+', '-']));
     // An edit may write a line as it was: the diff does not show that line as changed.
-    let masked = changed.any(|line| is_secret(line, of_names))
-        || edits
-            .iter()
-            .any(|edit| completed(edit, old).lines().any(|line| is_secret(line, of_names)));
+    let masked = changed.any(|line| is_secret(line))
+        || edits.iter().any(|edit| completed(edit, old).lines().any(is_secret));
     (bounded(path, lines, FIX_LINES, FIX_WIDTH), masked)
 }
 
 /// The first lines of a diff, shortened and masked.
 fn bounded(path: &RepoPath, lines: Vec<String>, most: usize, width: usize) -> Excerpt {
-    let of_names = is_made_of_names(path);
+    let is_secret = secret_test(path);
     let more = lines.len().saturating_sub(most);
     let shown = lines.into_iter().take(most).enumerate();
-    let shown =
-        shown.map(|(at, line)| if at < HEADER { line } else { shortened(line, of_names, width) });
+    let shown = shown.map(|(at, line)| match at {
+        0..HEADER => line,
+        // The sign stays: it says whether the line was added or removed.
+        _ if !line.starts_with("@@ ") && is_secret(&line) => {
+            line.chars().take(1).chain("********".chars()).collect()
+        }
+        _ => shortened(line, width),
+    });
     Excerpt { lines: shown.collect(), more }
 }
 
-fn is_made_of_names(path: &RepoPath) -> bool {
-    FileKind::of(path, FileKind::is_made_of_names).is_some()
+/// Decides which lines of a file are masked. Names of packages often look like secrets.
+fn secret_test(path: &RepoPath) -> fn(&str) -> bool {
+    match FileKind::of(path, FileKind::is_made_of_names) {
+        Some(_) => |line| holds_token(line.as_bytes()),
+        None => |line| holds_secret(line.as_bytes()),
+    }
 }
 
 /// The lines that an edit writes, including the rest of the first and the last line.
@@ -154,15 +162,7 @@ fn without_returns(text: &[u8]) -> Vec<u8> {
     kept
 }
 
-fn is_secret(line: &str, of_names: bool) -> bool {
-    if of_names { holds_token(line.as_bytes()) } else { holds_secret(line.as_bytes()) }
-}
-
-fn shortened(line: String, of_names: bool, width: usize) -> String {
-    if !line.starts_with("@@ ") && is_secret(&line, of_names) {
-        // The sign stays: it says whether the line was added or removed.
-        return format!("{}********", line.chars().next().unwrap_or(' '));
-    }
+fn shortened(line: String, width: usize) -> String {
     let end = line.char_indices().nth(width).map(|(end, _)| end);
     match end.and_then(|end| line.get(..end)) {
         Some(start) => format!("{start}…"),
