@@ -2,11 +2,9 @@
 //! compiled as a program by `fuzz/`, and for the test that feeds it its corpus. Targets of private
 //! parsers are in the `fuzz.rs` of their room.
 
-use std::ops::Range;
-
-use crate::base::escape::is_unsafe;
 use crate::{git, hooks};
 
+mod asserts;
 mod formats;
 mod judging;
 mod pins;
@@ -47,37 +45,6 @@ pub fn run(name: &str, data: &[u8]) {
     match TARGETS.iter().find(|(known, _)| *known == name) {
         Some((_, target)) => target(data),
         None => panic!("{name} is not a target of src/fuzz.rs"),
-    }
-}
-
-/// Panics unless a span is in a text of this length.
-fn within(span: &Range<usize>, length: usize) {
-    assert!(span.start <= span.end && span.end <= length, "{span:?} in a text of {length} bytes");
-}
-
-/// Panics if a text has characters that a terminal acts on, except line feeds, or commands of a
-/// runner.
-fn safe(text: &str) {
-    for sign in ["##[", "##vso["] {
-        assert!(!text.contains(sign), "{text:?}");
-    }
-    if let Some(found) = text.chars().find(|character| is_unsafe(*character) && *character != '\n')
-    {
-        panic!("{found:?} in {text:?}");
-    }
-}
-
-/// Parses JSON that must be safe to print.
-fn json(text: &str) -> serde_json::Value {
-    safe(text);
-    serde_json::from_str(text).expect("valid JSON")
-}
-
-/// The first line of an input and the rest, for targets with two inputs.
-fn divided(data: &[u8]) -> (&[u8], &[u8]) {
-    match data.iter().position(|&byte| byte == b'\n') {
-        Some(end) => (&data[..end], &data[end + 1..]),
-        None => (data, b""),
     }
 }
 

@@ -99,12 +99,13 @@ mod tests {
     use std::path::Path;
 
     use super::*;
+    use crate::os::env::Environment;
 
     /// Fails unless a file of the repository has this text, or writes it where that is asked for.
     fn check_or_write(path: &str, expected: &str) {
         let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
         let found = fs::read_to_string(&file).unwrap();
-        if std::env::var_os("TRYCMD").is_some_and(|mode| mode == "overwrite") {
+        if Environment::of_process().get("TRYCMD").is_some_and(|mode| mode == "overwrite") {
             return fs::write(file, expected).unwrap();
         }
         let missing = expected.lines().find(|line| !found.lines().any(|known| known == *line));
@@ -132,11 +133,11 @@ mod tests {
         let row = |rule: &Rule| {
             let start = format!("| [{0}](docs/rules/{0}.md) | ", rule.id);
             let known = readme.lines().find(|line| line.starts_with(&start));
-            known.map_or_else(|| format!("{start}{} |\n", rule.summary), |line| format!("{line}\n"))
+            known.map_or_else(|| format!("{start}{} |", rule.summary), str::to_owned)
         };
-        let rows: String = RULES.into_iter().map(row).collect();
+        let rows = RULES.map(row).join("\n");
         let start = "| rule | what it catches |\n|---|---|\n";
-        check_or_write("README.md", &replaced(&readme, start, "\nOnly added", &rows));
+        check_or_write("README.md", &replaced(&readme, start, "\n\n", &rows));
     }
 
     #[test]

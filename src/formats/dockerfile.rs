@@ -9,8 +9,10 @@ use crate::formats::joined::Joined;
 use crate::formats::shell::{Command, Script, is_shell_script};
 use crate::formats::{self, Syntax};
 
+mod blanks;
 mod heredocs;
 
+use blanks::{blank, leading};
 use heredocs::{Expected, heredocs};
 
 #[derive(Debug)]
@@ -143,25 +145,6 @@ impl Reader<'_> {
         body.push(self.file, start..end);
         Heredoc { word: expected.word.clone(), body }
     }
-}
-
-/// The length of the blanks at the start of a line.
-fn leading(line: &[u8]) -> usize {
-    let mut at = 0;
-    while let Some(length) = blank(&line[at..]) {
-        at += length;
-    }
-    at
-}
-
-/// The length of the blank character at the start of a text. Unicode blanks count.
-fn blank(text: &[u8]) -> Option<usize> {
-    let first = *text.first()?;
-    if first.is_ascii() {
-        return (first.is_ascii_whitespace() || first == 0x0b).then_some(1);
-    }
-    let character = text[..text.len().min(4)].utf8_chunks().next()?.valid().chars().next()?;
-    character.is_whitespace().then(|| character.len_utf8())
 }
 
 /// The length of a line without a final escape, and whether it has one.

@@ -5,8 +5,7 @@ use jsonc_parser::common::Ranged;
 use jsonc_parser::{CollectOptions, ParseOptions, parse_to_ast};
 
 use crate::base::finding::Span;
-use crate::formats::Syntax;
-use crate::formats::document::{Key, Node, SyntaxError, Value};
+use crate::formats::document::{Key, Node, Syntax, SyntaxError, Value};
 
 /// Parses one of the three dialects, without a byte order mark.
 pub(super) fn parse(text: &str, dialect: Syntax) -> Result<Node, SyntaxError> {

@@ -16,7 +16,7 @@ use crate::cure::{self, Facts};
 use crate::edit::excerpt;
 use crate::edit::fix::{Fix, Safety};
 use crate::engine::Engine;
-use crate::fuzz::{divided, json, safe};
+use crate::fuzz::asserts::{divided, json, safe};
 use crate::measure::runs::{self, Budget, Percent, Run};
 use crate::report::View;
 use crate::report::paint::Paint;

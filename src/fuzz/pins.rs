@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::base::change::File;
 use crate::base::finding::Span;
 use crate::base::path::RepoPath;
-use crate::fuzz::{divided, json, safe, within};
+use crate::fuzz::asserts::{divided, json, safe, within};
 use crate::pins::{self, Demand, FilePins, NewVersion, Pin, PinId, PinTable, Plan, exact};
 use crate::project::SourceFile;
 use crate::project::kinds::FileKind;

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use crate::formats::joined::Joined;
-use crate::formats::shell::{Command, Link, Script, assigned, unquoted};
+use crate::formats::shell::script::{Command, Link, Script, assigned, unquoted};
 
 /// Reserved words and builtins that may precede a command.
 const RESERVED: [&[u8]; 7] = [b"{", b"then", b"else", b"do", b"time", b"exec", b"builtin"];
@@ -14,7 +14,22 @@ const WRAPPERS: [&[u8]; 5] = [b"sudo", b"env", b"command", b"nohup", b"doas"];
 /// Commands that set the variables named by their words.
 const SETTERS: [&[u8]; 5] = [b"for", b"read", b"unset", b"getopts", b"select"];
 
-pub(super) struct Splitter<'s, 'a> {
+impl<'a> Script<'a> {
+    /// Adds the commands of a part of `text`.
+    pub(crate) fn split(&mut self, text: &'a Joined, range: Range<usize>) {
+        Splitter::new(self, text, range).run();
+    }
+
+    /// Adds the commands of a script in this script, which another shell runs.
+    pub(crate) fn nested(&mut self, text: &'a Joined, range: Range<usize>) {
+        let outer = self.depth;
+        (self.nesting, self.depth, self.begun) = (self.nesting + 1, outer + 1, self.begun + 1);
+        self.split(text, range);
+        (self.nesting, self.depth) = (self.nesting - 1, outer);
+    }
+}
+
+struct Splitter<'s, 'a> {
     script: &'s mut Script<'a>,
     text: &'a Joined,
     bytes: &'a [u8],
@@ -36,7 +51,7 @@ struct PendingHeredoc {
 }
 
 impl<'s, 'a> Splitter<'s, 'a> {
-    pub(super) fn new(script: &'s mut Script<'a>, text: &'a Joined, range: Range<usize>) -> Self {
+    fn new(script: &'s mut Script<'a>, text: &'a Joined, range: Range<usize>) -> Self {
         Self {
             script,
             text,
@@ -49,7 +64,7 @@ impl<'s, 'a> Splitter<'s, 'a> {
         }
     }
 
-    pub(super) fn run(mut self) {
+    fn run(mut self) {
         while let Some(&byte) = self.bytes.get(self.at) {
             match byte {
                 b'\n' => {

@@ -543,7 +543,9 @@ mod tests {
             }
 
             #[test]
-            fn every_text_is_judged(text in any::<Vec<u8>>(), path in proptest::sample::select(&PATHS[..])) {
+            fn every_text_is_judged(
+                text in any::<Vec<u8>>(), path in proptest::sample::select(&PATHS[..])
+            ) {
                 let text = Content::Bytes(text);
                 let _ = transcript(&RULE, &Fake::default().with(path, Mode::File, text, true));
             }
