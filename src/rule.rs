@@ -243,22 +243,12 @@ impl Findings {
     }
 
     /// Reports a place in a file that does not parse. The line is not shown: it may hold a secret.
-    pub(crate) fn position(
-        &mut self,
-        file: &File,
-        span: &Span,
-        message: impl Into<String>,
-    ) -> Draft<'_> {
+    pub(crate) fn position(&mut self, file: &File, span: &Span, message: &str) -> Draft<'_> {
         self.push(&file.path, || Some(Place::position(&file.text, span)), message)
     }
 
     /// Reports a secret. Its text is not kept.
-    pub(crate) fn secret(
-        &mut self,
-        file: &File,
-        span: &Span,
-        message: impl Into<String>,
-    ) -> Draft<'_> {
+    pub(crate) fn secret(&mut self, file: &File, span: &Span, message: &str) -> Draft<'_> {
         self.push(&file.path, || Some(Place::masked(&file.text, span)), message)
     }
 

@@ -5,7 +5,7 @@ use crate::base::edit::Edit;
 use crate::base::escape::{Escaped, no_command};
 use crate::base::finding::{Span, line_around};
 use crate::base::path::RepoPath;
-use crate::edit::diff::{self, DiffLine};
+use crate::edit::diff;
 use crate::project::kinds::FileKind;
 
 /// The first lines of the diff of a file.
@@ -39,28 +39,12 @@ const POINTER: &[u8] = b"version https://git-lfs.github.com/spec/";
 
 /// The lines of a unified diff, safe to print, without line feeds. Empty if the texts are equal.
 pub(crate) fn unified(path: &RepoPath, old: &[u8], new: &[u8], radius: usize) -> Vec<String> {
-    let mut lines = Vec::new();
-    for line in diff::unified(&printable(old), &printable(new), radius) {
-        if lines.is_empty() {
-            lines.extend([format!("--- a/{path}"), format!("+++ b/{path}")]);
-        }
-        match line {
-            DiffLine::Hunk(header) => lines.push(header),
-            DiffLine::Same(line) => push_signed(' ', line, &mut lines),
-            DiffLine::Removed(line) => push_signed('-', line, &mut lines),
-            DiffLine::Added(line) => push_signed('+', line, &mut lines),
-        }
+    let mut lines = diff::unified(&printable(old), &printable(new), radius);
+    if !lines.is_empty() {
+        lines.splice(0..0, [format!("--- a/{path}"), format!("+++ b/{path}")]);
     }
-    lines
-}
-
-/// Appends a line with its sign.
-fn push_signed(sign: char, line: &str, lines: &mut Vec<String>) {
-    let content = line.strip_suffix('\n');
-    lines.push(no_command(format!("{sign}{}", content.unwrap_or(line))));
-    if content.is_none() {
-        lines.push("\\ No newline at end of file".to_owned());
-    }
+    // A line that did not change has only a space before it.
+    lines.into_iter().map(no_command).collect()
 }
 
 /// The diffs of several files, bounded and masked. Binary files, files of secrets and pointers of

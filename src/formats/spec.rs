@@ -66,29 +66,13 @@ fn percent_decoded(text: &str) -> Option<String> {
 }
 
 /// Protocols that do not name a local path. The entry that `catalog:` refers to is judged itself.
-const REMOTE: [&str; 16] = [
-    "npm",
-    "jsr",
-    "catalog",
-    "http",
-    "https",
-    "git",
-    "git+http",
-    "git+https",
-    "git+ssh",
-    "git+rsync",
-    "ssh",
-    "github",
-    "gitlab",
-    "bitbucket",
-    "gist",
-    "runtime",
-];
+const REMOTE: &str = "npm jsr catalog http https git git+http git+https git+ssh git+rsync ssh github \
+                      gitlab bitbucket gist runtime";
 
 /// The local path that a spec names; `None` if it names a registry, a server or a repository.
 fn local_path(spec: &str) -> Option<&str> {
     if let Some((protocol, path)) = split_protocol(spec) {
-        let remote = REMOTE.iter().any(|known| known.eq_ignore_ascii_case(protocol));
+        let remote = REMOTE.split(' ').any(|known| known.eq_ignore_ascii_case(protocol));
         return (!remote).then_some(path);
     }
     (!is_shorthand(spec)).then_some(spec)

@@ -17,7 +17,17 @@ const SETTERS: [&[u8]; 5] = [b"for", b"read", b"unset", b"getopts", b"select"];
 impl<'a> Script<'a> {
     /// Adds the commands of a part of `text`.
     pub(crate) fn split(&mut self, text: &'a Joined, range: Range<usize>) {
-        Splitter::new(self, text, range).run();
+        let splitter = Splitter {
+            script: self,
+            text,
+            bytes: &text.bytes[..range.end],
+            at: range.start,
+            words: Vec::new(),
+            link: Link::Then,
+            drop: false,
+            heredocs: Vec::new(),
+        };
+        splitter.run();
     }
 
     /// Adds the commands of a script in this script, which another shell runs.
@@ -50,20 +60,7 @@ struct PendingHeredoc {
     is_script: bool,
 }
 
-impl<'s, 'a> Splitter<'s, 'a> {
-    fn new(script: &'s mut Script<'a>, text: &'a Joined, range: Range<usize>) -> Self {
-        Self {
-            script,
-            text,
-            bytes: &text.bytes[..range.end],
-            at: range.start,
-            words: Vec::new(),
-            link: Link::Then,
-            drop: false,
-            heredocs: Vec::new(),
-        }
-    }
-
+impl<'a> Splitter<'_, 'a> {
     fn run(mut self) {
         while let Some(&byte) = self.bytes.get(self.at) {
             match byte {

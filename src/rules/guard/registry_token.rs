@@ -78,26 +78,12 @@ fn password(ident: &str) -> &str {
 /// Whether a literal is not empty, a keyword or a placeholder.
 fn is_secret(literal: &str) -> bool {
     let literal = literal.trim_matches(|c: char| c.is_whitespace() || matches!(c, '"' | '\''));
-    !is_template(literal) && !WORDS.contains(&literal.to_ascii_lowercase().as_str())
+    !is_template(literal) && !WORDS.split(' ').any(|word| word.eq_ignore_ascii_case(literal))
 }
 
 /// Keywords, and words that people write in the place of a secret.
-const WORDS: [&str; 14] = [
-    "null",
-    "~",
-    "true",
-    "false",
-    "undefined",
-    "fake",
-    "dummy",
-    "changeme",
-    "token",
-    "password",
-    "secret",
-    "placeholder",
-    "example",
-    "test",
-];
+const WORDS: &str = "null ~ true false undefined fake dummy changeme token password secret \
+                     placeholder example test";
 
 /// Whether a literal is a placeholder: `$NAME`, `$(command)`, `${{ name }}`, `%NAME%`, `@NAME@`,
 /// `__NAME__`, `<name>`, `YOUR_NAME_HERE`, or only `x`, `*` or dots. Every token of a registry has

@@ -86,14 +86,11 @@ fn unparsable(file: &File, error: &SyntaxError, debris: &Debris, findings: &mut 
     if let Some(trace) = mention(&file.text, debris) {
         let message =
             format!("this manifest cannot be parsed, and it mentions {}", trace.directory.name);
-        findings.position(file, &trace.span, message).help(PUT_BACK, RESTORE);
+        findings.position(file, &trace.span, &message).help(PUT_BACK, RESTORE);
     } else {
+        let message = "this manifest cannot be parsed, so its dependencies were not judged";
         findings
-            .position(
-                file,
-                &error.span,
-                "this manifest cannot be parsed, so its dependencies were not judged",
-            )
+            .position(file, &error.span, message)
             .help("fix the syntax, then stage it", &[Step::Stage])
             .severity(Severity::Warning);
     }
