@@ -27,7 +27,7 @@ pub(crate) struct Config {
     /// The file name, as printed; empty for the default.
     name: String,
     text: Vec<u8>,
-    /// Whether it is not part of what is judged.
+    /// Whether it comes from outside the judged files, as with `--config`.
     outside: bool,
     /// Decides which allowances have expired.
     today: Date,
@@ -100,13 +100,13 @@ impl Config {
         !self.name.is_empty()
     }
 
-    /// Marks it as not part of what is judged.
+    /// Marks it as coming from outside the judged files.
     #[must_use]
     pub(crate) fn outside(self) -> Self {
         Self { outside: true, ..self }
     }
 
-    /// Whether it is not part of what is judged, so that no change to that could fix it.
+    /// Whether it comes from outside the judged files: no change to them could fix it.
     pub(crate) fn is_outside(&self) -> bool {
         self.outside
     }
@@ -116,7 +116,7 @@ impl Config {
         &self.text
     }
 
-    /// Whether a file with this text, as part of what is judged, is this configuration.
+    /// Whether a judged file with this text is this configuration.
     pub(crate) fn is(&self, text: &[u8]) -> bool {
         !self.outside && !text.is_empty() && self.text == text
     }
@@ -200,7 +200,7 @@ impl Config {
     }
 
     /// What the configuration rules judge: the expired allowances, and those of the rest for which
-    /// `unused` is true. `fresh` is whether the file is part of what is judged.
+    /// `unused` is true. `fresh` is whether the file is judged itself.
     pub(crate) fn reading(
         &self,
         fresh: bool,

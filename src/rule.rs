@@ -118,7 +118,7 @@ pub(crate) enum Check {
 }
 
 impl Check {
-    /// Of a check that compares files: which kinds of new files make it worth asking.
+    /// For a check that compares files: which kinds of new files it asks for.
     pub(crate) fn compares(&self) -> Option<fn(FileKind) -> bool> {
         match self {
             Self::Pins(_) => Some(FileKind::may_move_a_pin),

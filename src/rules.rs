@@ -54,7 +54,7 @@ pub(crate) fn in_group(group: RuleGroup) -> Vec<&'static Rule> {
     RULES.into_iter().filter(|rule| rule.group == group).collect()
 }
 
-/// The kinds of new files that rules which compare files ask for, without repetition.
+/// Which kinds of new files the comparing rules ask for, without duplicates.
 pub(crate) fn compared_kinds() -> Vec<fn(FileKind) -> bool> {
     let mut asked: Vec<_> = RULES.iter().filter_map(|rule| rule.check.compares()).collect();
     asked.dedup_by(|a, b| std::ptr::fn_addr_eq(*a, *b));
@@ -101,7 +101,7 @@ mod tests {
     use super::*;
     use crate::os::env::Environment;
 
-    /// Fails unless a file of the repository has this text, or writes it where that is asked for.
+    /// Fails unless a file of the repository has this text. `TRYCMD=overwrite` writes it instead.
     fn check_or_write(path: &str, expected: &str) {
         let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
         let found = fs::read_to_string(&file).unwrap();
@@ -120,7 +120,7 @@ mod tests {
         fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap()
     }
 
-    /// The part of a text after one mark and up to the next, replaced.
+    /// Replaces the part of a text between two marks.
     fn replaced(text: &str, start: &str, end: &str, by: &str) -> String {
         let (before, rest) = text.split_once(start).expect(start);
         let (_, after) = rest.split_once(end).expect(end);

@@ -49,15 +49,15 @@ pub(crate) fn holds_credentials(line: &[u8]) -> bool {
 
 /// Whether a line of a file seems to hold a secret. This only decides what a report masks.
 pub(crate) fn holds_secret(line: &[u8]) -> bool {
-    is_match(&SECRET_REGEX, line) || holds_credentials(line)
+    is_match(SECRET_REGEX.as_ref(), line) || holds_credentials(line)
 }
 
 /// Whether a line holds a token of a known shape.
 pub(crate) fn holds_token(line: &[u8]) -> bool {
-    is_match(&TOKEN_REGEX, line)
+    is_match(TOKEN_REGEX.as_ref(), line)
 }
 
 /// A pattern that does not compile matches everything: then everything is masked.
-fn is_match(regex: &Option<Regex>, line: &[u8]) -> bool {
-    regex.as_ref().is_none_or(|regex| regex.is_match(line))
+fn is_match(regex: Option<&Regex>, line: &[u8]) -> bool {
+    regex.is_none_or(|regex| regex.is_match(line))
 }

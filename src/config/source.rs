@@ -34,7 +34,7 @@ impl Config {
     }
 }
 
-/// The problems of a configuration that is part of what is judged.
+/// The problems of a configuration among the judged files.
 pub(crate) fn examine(change: &dyn Change, entry: &Entry) -> Result<ConfigReading, Error> {
     let (text, problems) = match text(change, entry)? {
         Ok(text) => {

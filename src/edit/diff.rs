@@ -9,8 +9,8 @@ use similar::{DiffOp, DiffTag, group_diff_ops};
 /// After this time, a diff may be longer than needed.
 const PATIENCE: Duration = Duration::from_millis(500);
 
-/// The lines of a unified diff with `radius` lines of context, without line feeds. Empty if the texts
-/// are equal.
+/// The lines of a unified diff with `radius` lines of context, without line feeds. Empty if the
+/// texts are equal.
 ///
 /// `similar::TextDiff` does the same, and links five algorithms of which one is used.
 pub(crate) fn unified(old: &str, new: &str, radius: usize) -> Vec<String> {

@@ -163,7 +163,7 @@ impl Instruction {
         let bytes = &text.bytes;
         let end =
             bytes.len() - bytes.iter().rev().take_while(|byte| blank(&[**byte]).is_some()).count();
-        let name_end = (0..end).find(|at| blank(&bytes[*at..=*at]).is_some()).unwrap_or(end);
+        let name_end = first_blank(bytes, 0..end);
         let name = String::from_utf8_lossy(&bytes[..name_end]).to_ascii_uppercase();
         let mut flags = Vec::new();
         let mut start = name_end + leading(&bytes[name_end..end]);
@@ -239,9 +239,7 @@ impl Instruction {
         let mut words = self.words().peekable();
         if let Some(first) = words.next_if(|word| self.name == "ENV" && equals(word).is_none()) {
             // `ENV name value with blanks`
-            let end = (first.start..first.end)
-                .find(|at| blank(&bytes[*at..=*at]).is_some())
-                .unwrap_or(first.end);
+            let end = first_blank(bytes, first.clone());
             let start = end + leading(&bytes[end..self.arguments.end]);
             return vec![(name(first.start..end), Some(start..self.arguments.end))];
         }
@@ -292,6 +290,11 @@ impl Instruction {
         }
         script
     }
+}
+
+/// The first ASCII blank of a range, or its end.
+fn first_blank(bytes: &[u8], mut range: Range<usize>) -> usize {
+    range.find(|at| blank(&bytes[*at..=*at]).is_some()).unwrap_or(range.end)
 }
 
 /// The end of the word that starts here: a blank outside quotes.

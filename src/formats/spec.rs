@@ -244,7 +244,7 @@ fn any_line(text: &[u8], next: impl Fn(&[u8]) -> Option<usize>, debris: &Debris)
     false
 }
 
-/// The letters by their frequency in source texts: a name is searched for by its rarest letter.
+/// The letters, the rarest in source texts first. A name is searched for by its rarest letter.
 const RAREST_FIRST: &[u8] = b"qzjxkvywbhgfupmdlcnorsitae";
 
 fn find_component(text: &[u8], name: &[u8], packed: bool) -> Option<Span> {

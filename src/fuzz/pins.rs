@@ -64,7 +64,7 @@ pub(super) fn read(data: &[u8]) {
     assert!(found.is_equivalent(&pins::pins_of_file(&SourceFile::new(file))));
 }
 
-/// Whatever a file says is said somewhere in it.
+/// Every span of a reading is in the file.
 fn stands_in(found: &FilePins, text: &[u8]) {
     for pin in &found.pins {
         let spans: Vec<&Span> = [&pin.at, &pin.place].into_iter().chain(&pin.version).collect();
@@ -111,7 +111,7 @@ pub(super) fn edit(data: &[u8]) {
     check(&table, &pins::plan(&table, declared, |_| false), &declared);
 }
 
-/// What a plan changes is versions, and nothing else.
+/// A plan changes versions, and nothing else.
 fn check(table: &PinTable, plan: &Plan, target: &dyn Fn(usize) -> Option<NewVersion>) {
     let targets: BTreeMap<PinId, NewVersion> =
         table.rows.iter().filter_map(|row| Some((row.id, target(row.group)?))).collect();

@@ -107,11 +107,7 @@ impl<'a> Command<'a> {
     }
 
     fn is_shell(&self) -> bool {
-        let program = self
-            .words
-            .first()
-            .and_then(|word| self.unquoted(word).rsplit(|&byte| byte == b'/').next());
-        program.is_some_and(|program| SHELLS.contains(&program))
+        self.words.first().is_some_and(|word| is_shell_name(self.unquoted(word)))
     }
 
     /// Whether a word is `-c`, alone or after other letters.
@@ -160,9 +156,9 @@ impl<'a> Command<'a> {
 const SHELLS: [&[u8]; 5] = [b"sh", b"bash", b"ash", b"dash", b"zsh"];
 
 /// Whether the path of a program is that of a POSIX shell.
-pub(crate) fn is_shell_name(program: &str) -> bool {
-    let name = program.rsplit('/').next().unwrap_or_default();
-    SHELLS.contains(&name.as_bytes())
+pub(crate) fn is_shell_name(program: impl AsRef<[u8]>) -> bool {
+    let name = program.as_ref().rsplit(|&byte| byte == b'/').next();
+    name.is_some_and(|name| SHELLS.contains(&name))
 }
 
 /// Whether a here-document that is run as a script is a shell script: it has no `#!` line, or one

@@ -71,7 +71,7 @@ impl<'a> Splitter<'_, 'a> {
                 }
                 b'\\' if self.bytes.get(self.at + 1) == Some(&b'\n') => self.at += 2,
                 _ if byte.is_ascii_whitespace() => self.at += 1,
-                b'#' => self.at = self.find(b'\n'),
+                b'#' => self.at = self.line_end(),
                 b'&' if self.bytes.get(self.at + 1) == Some(&b'>') => self.at += 1,
                 b';' | b'|' | b'&' | b'(' | b')' => self.operator(),
                 b'<' | b'>' => self.redirect(),
@@ -104,12 +104,9 @@ impl<'a> Splitter<'_, 'a> {
         }
     }
 
-    /// The next position of this byte, or the end.
-    fn find(&self, wanted: u8) -> usize {
-        self.bytes[self.at..]
-            .iter()
-            .position(|&byte| byte == wanted)
-            .map_or(self.bytes.len(), |found| self.at + found)
+    fn line_end(&self) -> usize {
+        let rest = &self.bytes[self.at..];
+        memchr::memchr(b'\n', rest).map_or(self.bytes.len(), |length| self.at + length)
     }
 
     fn word(&mut self) {
@@ -152,7 +149,7 @@ impl<'a> Splitter<'_, 'a> {
             let start = self.at;
             let mut body_end = self.at;
             while self.at < self.bytes.len() {
-                let end = self.find(b'\n');
+                let end = self.line_end();
                 let mut line = &self.bytes[self.at..end];
                 self.at = (end + 1).min(self.bytes.len());
                 while let [b'\t', rest @ ..] = line
