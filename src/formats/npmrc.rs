@@ -224,9 +224,8 @@ mod tests {
 
     #[test]
     fn npmrc_is_read_as_npm_reads_it() {
-        let text = "\u{feff}a=1\r\n; b=2\n # c=3\n\nd = 4 ; e\r\
-                    // host/:_authToken=\"f;g\"\n'//host/:h[]' =
-                    // i\\;j#k\nl\n\"\\u006d\"=n=o\nü=é;ö";
+        let text = "\u{feff}a=1\r\n; b=2\n # c=3\n\nd = 4 ; e\r//host/:_authToken\
+                    =\"f;g\"\n'//host/:h[]' = i\\;j#k\nl\n\"\\u006d\"=n=o\nü=é;ö";
         assert_eq!(
             shown(SettingsDialect::Npmrc, text),
             ["a=1", "d=4 ", "_authToken=\"f;g\"", "h=i\\;j", "m=n=o", "ü=é"]

@@ -66,8 +66,8 @@ fn percent_decoded(text: &str) -> Option<String> {
 }
 
 /// Protocols that do not name a local path. The entry that `catalog:` refers to is judged itself.
-const REMOTE: &str = "npm jsr catalog http https git git+http git+https git+ssh git+rsync ssh github \
-                      gitlab bitbucket gist runtime";
+const REMOTE: &str = "npm jsr catalog http https git git+http git+https git+ssh git+rsync ssh \
+                      github gitlab bitbucket gist runtime";
 
 /// The local path that a spec names; `None` if it names a registry, a server or a repository.
 fn local_path(spec: &str) -> Option<&str> {
