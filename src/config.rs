@@ -21,13 +21,13 @@ pub(crate) const FILE: &str = "bakstop.json";
 /// The largest configuration that is read, in bytes.
 pub(crate) const LIMIT: u64 = 1024 * 1024;
 
-/// What a configuration says. The default is what holds where there is none.
+/// A parsed configuration. The default applies where there is no file.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Config {
     /// The file name, as printed; empty for the default.
     name: String,
     text: Vec<u8>,
-    /// Whether it is not part of what is judged.
+    /// Whether it comes from outside the judged files, as with `--config`.
     outside: bool,
     /// Decides which allowances have expired.
     today: Date,
@@ -88,7 +88,7 @@ pub(crate) enum Treatment<'a> {
 }
 
 impl Config {
-    /// One that gives a rule a weight, for tests with rules that are not in the table.
+    /// Gives a rule a severity, for tests with rules outside the table.
     #[cfg(test)]
     pub(crate) fn weighing(rule: &Rule, severity: Option<Severity>) -> Self {
         let weight = Weight { severity, origin: Origin { name: FILE.into(), line: 1, column: 1 } };
@@ -100,13 +100,13 @@ impl Config {
         !self.name.is_empty()
     }
 
-    /// Marks it as not part of what is judged.
+    /// Marks it as coming from outside the judged files.
     #[must_use]
     pub(crate) fn outside(self) -> Self {
         Self { outside: true, ..self }
     }
 
-    /// Whether it is not part of what is judged, so that no change to that could fix it.
+    /// Whether it comes from outside the judged files: no change to them could fix it.
     pub(crate) fn is_outside(&self) -> bool {
         self.outside
     }
@@ -116,7 +116,7 @@ impl Config {
         &self.text
     }
 
-    /// Whether a file with this text, as part of what is judged, is this configuration.
+    /// Whether a judged file with this text is this configuration.
     pub(crate) fn is(&self, text: &[u8]) -> bool {
         !self.outside && !text.is_empty() && self.text == text
     }
@@ -156,8 +156,7 @@ impl Config {
 
     /// Whether the findings of a rule in a file are hidden.
     pub(crate) fn hides(&self, rule: &Rule, path: &RepoPath) -> bool {
-        self.is_off(rule)
-            || self.allowances.iter().any(|allowance| self.allows(allowance, rule, path))
+        self.is_off(rule) || self.allowance(rule, path).is_some()
     }
 
     /// The line that keeps this rule from blocking a rewritten file at this path, and how.
@@ -172,10 +171,8 @@ impl Config {
             };
             return Some((origin, how));
         }
-        if let Some(allowance) =
-            self.allowances.iter().find(|allowance| self.allows(allowance, rule, path))
-        {
-            return Some((&allowance.origin, format!("allows {id} in {path}")));
+        if let Some(number) = self.allowance(rule, path) {
+            return Some((&self.allowances[number].origin, format!("allows {id} in {path}")));
         }
         let (_, origin) = self.with_built_in()?;
         let gone = self.debris.directory(DOCKER_DEPS.as_bytes()).is_none();
@@ -187,18 +184,14 @@ impl Config {
         &self.allowances
     }
 
-    /// The index in [`Config::allowances`] of the first valid allowance for a finding.
-    pub(crate) fn allowance(&self, finding: &Finding) -> Option<usize> {
-        self.allowances
-            .iter()
-            .position(|allowance| self.allows(allowance, finding.rule, &finding.path))
+    /// The index in [`Config::allowances`] of the first valid allowance for a rule in a file.
+    pub(crate) fn allowance(&self, rule: &Rule, path: &RepoPath) -> Option<usize> {
+        self.allowances.iter().position(|allowance| self.allows(allowance, Some(rule), path))
     }
 
     /// The first valid allowance of `verify` for a path.
     pub(crate) fn verify_allowance(&self, path: &RepoPath) -> Option<&Allowance> {
-        self.verify
-            .iter()
-            .find(|allowance| !self.has_expired(allowance) && allowance.pattern.matches(path))
+        self.verify.iter().find(|allowance| self.allows(allowance, None, path))
     }
 
     /// The expired allowances of `verify`.
@@ -207,7 +200,7 @@ impl Config {
     }
 
     /// What the configuration rules judge: the expired allowances, and those of the rest for which
-    /// `unused` is true. `fresh` is whether the file is part of what is judged.
+    /// `unused` is true. `fresh` is whether the file is judged itself.
     pub(crate) fn reading(
         &self,
         fresh: bool,
@@ -229,10 +222,8 @@ impl Config {
         ConfigReading { file, problems: Vec::new(), expired: expired.collect(), unused }
     }
 
-    fn allows(&self, allowance: &Allowance, rule: &Rule, path: &RepoPath) -> bool {
-        allowance.rule == Some(rule)
-            && !self.has_expired(allowance)
-            && allowance.pattern.matches(path)
+    fn allows(&self, allowance: &Allowance, rule: Option<&Rule>, path: &RepoPath) -> bool {
+        allowance.rule == rule && !self.has_expired(allowance) && allowance.pattern.matches(path)
     }
 
     fn has_expired(&self, allowance: &Allowance) -> bool {
@@ -297,8 +288,8 @@ mod tests {
                 {"rule": "stray-backup", "path": "**", "reason": "3"}
             ]}"#,
         );
-        let reason = |rule, path| {
-            let number = config.allowance(&finding(rule, path, Severity::Error))?;
+        let reason = |rule, path: &str| {
+            let number = config.allowance(crate::rules::find(rule).unwrap(), &path.into())?;
             Some(config.allowances()[number].reason.as_str())
         };
         assert_eq!(reason("stray-backup", "a/x.bak"), Some("2"));
@@ -311,10 +302,13 @@ mod tests {
     #[test]
     fn verify_has_its_own_allowances() {
         let config = config(
-            r#"{"allow": [{"rule": "stray-backup", "path": "src/**", "reason": "r"}], "verify": {"allow": [
-                {"path": "dist/**", "reason": "built"},
-                {"path": "old/**", "reason": "r", "until": "2020-01-01"}
-            ]}}"#,
+            r#"{
+                "allow": [{"rule": "stray-backup", "path": "src/**", "reason": "r"}],
+                "verify": {"allow": [
+                    {"path": "dist/**", "reason": "built"},
+                    {"path": "old/**", "reason": "r", "until": "2020-01-01"}
+                ]}
+            }"#,
         );
         let reason = |path: &str| {
             config.verify_allowance(&path.into()).map(|allowance| allowance.reason.as_str())
@@ -323,7 +317,7 @@ mod tests {
         assert_eq!((reason("src/a"), reason("old/a")), (None, None));
         let ended: Vec<String> =
             config.expired_verify_allowances().map(|ended| ended.origin.to_string()).collect();
-        assert_eq!(ended, ["bakstop.json:3:17"]);
+        assert_eq!(ended, ["bakstop.json:5:21"]);
     }
 
     #[test]

@@ -1,5 +1,5 @@
-//! Edits of users' files: applied together, read back, and refused for each file whose result is not
-//! as intended.
+//! Edits of users' files: applied together, read back, and refused for each file whose result is
+//! not as intended.
 
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,10 +12,10 @@ pub(crate) mod diff;
 pub(crate) mod excerpt;
 pub(crate) mod fix;
 
-/// Applies edits to the files of a project. Returns the new texts by the numbers of their files, and
-/// what `read` makes of the whole project after that. All edits of a file are refused if they cannot
-/// be applied together, or if `is_as_intended` is false for its number and the result of `read`.
-/// Edits of paths that are not in the project are refused as well.
+/// Applies edits to the files of a project. Returns the new texts by the numbers of their files,
+/// and what `read` makes of the whole project after that. All edits of a file are refused if they
+/// cannot be applied together, or if `is_as_intended` is false for its number and the result of
+/// `read`. Edits of paths that are not in the project are refused as well.
 pub(crate) fn apply_checked<M>(
     project: &Project,
     edits: &[Edit],
@@ -216,7 +216,8 @@ mod tests {
             (".npmrc", "; 10.6.5\r\nregistry=https://x\r\nuse = 10.6.5\r\n#use=10.6.5"),
             (
                 "Dockerfile",
-                "# syntax=docker/dockerfile:1\r\nFROM  pnpm:10.6.5   AS  a\r\n# FROM x\r\nRUN a \\\r\n  b",
+                "# syntax=docker/dockerfile:1\r\nFROM  pnpm:10.6.5   AS  a\r\n\
+                 # FROM x\r\nRUN a \\\r\n  b",
             ),
             (".tool-versions", "nodejs 22.1.0\r\npnpm\t10.6.5  # kept\r\n\r\n"),
         ] {

@@ -328,7 +328,7 @@ impl<'a> Engine<'a> {
                 return;
             }
         };
-        match self.config.allowance(&finding) {
+        match self.config.allowance(finding.rule, &finding.path) {
             None => judgement.findings.push(finding),
             Some(number) => {
                 used.insert(number);

@@ -1,34 +1,19 @@
 //! Parsers: bytes in, values with spans out. They do no I/O.
 
 pub(crate) mod document;
-pub(crate) mod joined;
 mod json;
+mod toml;
+mod tool_versions;
+mod yaml;
+pub(crate) mod joined;
 pub(crate) mod npmrc;
 pub(crate) mod package;
 pub(crate) mod shell;
 pub(crate) mod dockerfile;
 pub(crate) mod spec;
-mod toml;
-mod tool_versions;
-mod yaml;
 
+pub(crate) use document::Syntax;
 use document::{Node, SyntaxError};
-
-/// The syntax of a manifest or of settings.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Syntax {
-    /// RFC 8259, as `JSON.parse` accepts it.
-    Json,
-    /// JSON5: comments, trailing commas, bare keys, single quotes.
-    Json5,
-    /// JSON with comments and trailing commas, as editors accept it.
-    Jsonc,
-    /// YAML 1.2, with the merge keys of 1.1.
-    Yaml,
-    /// TOML 1.1.
-    Toml,
-    ToolVersions,
-}
 
 /// Parses a file. A leading byte order mark is skipped, as the package managers do; spans count it.
 pub(crate) fn parse(syntax: Syntax, bytes: &[u8]) -> Result<Node, SyntaxError> {
@@ -38,9 +23,7 @@ pub(crate) fn parse(syntax: Syntax, bytes: &[u8]) -> Result<Node, SyntaxError> {
     })?;
     let unmarked = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut parsed = match syntax {
-        Syntax::Json => json::parse(unmarked, json::JsonDialect::Strict),
-        Syntax::Json5 => json::parse(unmarked, json::JsonDialect::Json5),
-        Syntax::Jsonc => json::parse(unmarked, json::JsonDialect::Jsonc),
+        Syntax::Json | Syntax::Json5 | Syntax::Jsonc => json::parse(unmarked, syntax),
         Syntax::Yaml => yaml::parse(unmarked),
         Syntax::Toml => toml::parse(unmarked),
         Syntax::ToolVersions => Ok(tool_versions::parse(unmarked)),

@@ -1,12 +1,10 @@
-//! Fuzz targets. A target takes any bytes and asserts what must hold for all of them. Each is compiled
-//! as a program by `fuzz/`, and for the test that feeds it its corpus. Targets of private parsers are
-//! in the `fuzz.rs` of their room.
+//! Fuzz targets. A target takes any bytes and asserts what must hold for all of them. Each is
+//! compiled as a program by `fuzz/`, and for the test that feeds it its corpus. Targets of private
+//! parsers are in the `fuzz.rs` of their room.
 
-use std::ops::Range;
-
-use crate::base::escape::is_unsafe;
 use crate::{git, hooks};
 
+mod asserts;
 mod formats;
 mod judging;
 mod pins;
@@ -50,37 +48,6 @@ pub fn run(name: &str, data: &[u8]) {
     }
 }
 
-/// Panics unless a span is in a text of this length.
-fn within(span: &Range<usize>, length: usize) {
-    assert!(span.start <= span.end && span.end <= length, "{span:?} in a text of {length} bytes");
-}
-
-/// Panics if a text has characters that a terminal acts on, except line feeds, or commands of a
-/// runner.
-fn safe(text: &str) {
-    for sign in ["##[", "##vso["] {
-        assert!(!text.contains(sign), "{text:?}");
-    }
-    if let Some(found) = text.chars().find(|character| is_unsafe(*character) && *character != '\n')
-    {
-        panic!("{found:?} in {text:?}");
-    }
-}
-
-/// Parses JSON that must be safe to print.
-fn json(text: &str) -> serde_json::Value {
-    safe(text);
-    serde_json::from_str(text).expect("valid JSON")
-}
-
-/// The first line of an input and the rest, for targets with two inputs.
-fn divided(data: &[u8]) -> (&[u8], &[u8]) {
-    match data.iter().position(|&byte| byte == b'\n') {
-        Some(end) => (&data[..end], &data[end + 1..]),
-        None => (data, b""),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
@@ -112,8 +79,8 @@ mod tests {
             assert!(!files.is_empty(), "{name}");
             for file in files {
                 let data = fs::read(&file).unwrap();
-                let fed = std::panic::catch_unwind(|| target(&data));
-                assert!(fed.is_ok(), "{}", file.display());
+                let ran = std::panic::catch_unwind(|| target(&data));
+                assert!(ran.is_ok(), "{}", file.display());
             }
         }
     }

@@ -118,7 +118,7 @@ pub(crate) enum Check {
 }
 
 impl Check {
-    /// Of a check that compares files: which kinds of new files make it worth asking.
+    /// For a check that compares files: which kinds of new files it asks for.
     pub(crate) fn compares(&self) -> Option<fn(FileKind) -> bool> {
         match self {
             Self::Pins(_) => Some(FileKind::may_move_a_pin),
@@ -128,8 +128,8 @@ impl Check {
     }
 }
 
-/// What the configuration rules judge: the problems of a new configuration, or the allowances of the
-/// one in force.
+/// What the configuration rules judge: the problems of a new configuration, or the allowances of
+/// the one in force.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ConfigReading {
     /// The text is empty if the file cannot be read.
@@ -243,22 +243,12 @@ impl Findings {
     }
 
     /// Reports a place in a file that does not parse. The line is not shown: it may hold a secret.
-    pub(crate) fn position(
-        &mut self,
-        file: &File,
-        span: &Span,
-        message: impl Into<String>,
-    ) -> Draft<'_> {
+    pub(crate) fn position(&mut self, file: &File, span: &Span, message: &str) -> Draft<'_> {
         self.push(&file.path, || Some(Place::position(&file.text, span)), message)
     }
 
     /// Reports a secret. Its text is not kept.
-    pub(crate) fn secret(
-        &mut self,
-        file: &File,
-        span: &Span,
-        message: impl Into<String>,
-    ) -> Draft<'_> {
+    pub(crate) fn secret(&mut self, file: &File, span: &Span, message: &str) -> Draft<'_> {
         self.push(&file.path, || Some(Place::masked(&file.text, span)), message)
     }
 
@@ -360,7 +350,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn a_rule_that_is_off_by_default_judges_only_where_the_configuration_turns_it_on() {
+    fn a_rule_that_is_off_by_default_judges_only_if_the_configuration_turns_it_on() {
         const OFF: Rule = Rule { on_by_default: false, ..SEEN };
         let change = Fake::default().file("a", "x");
         for (config, expected) in [

@@ -1,5 +1,5 @@
-//! The rule table. A rule is a file in `rules/`, a manual page in `docs/rules/`, and two lines here:
-//! its module and its place in the table.
+//! The rule table. A rule is a file in `rules/`, a manual page in `docs/rules/`, and two lines
+//! here: its module and its place in the table.
 
 use crate::base::change::File;
 use crate::base::debris::Debris;
@@ -54,7 +54,7 @@ pub(crate) fn in_group(group: RuleGroup) -> Vec<&'static Rule> {
     RULES.into_iter().filter(|rule| rule.group == group).collect()
 }
 
-/// The kinds of new files that rules which compare files ask for, without repetition.
+/// Which kinds of new files the comparing rules ask for, without duplicates.
 pub(crate) fn compared_kinds() -> Vec<fn(FileKind) -> bool> {
     let mut asked: Vec<_> = RULES.iter().filter_map(|rule| rule.check.compares()).collect();
     asked.dedup_by(|a, b| std::ptr::fn_addr_eq(*a, *b));
@@ -99,27 +99,25 @@ mod tests {
     use std::path::Path;
 
     use super::*;
+    use crate::os::env::Environment;
 
-    /// Fails unless a file of the repository has this text, or writes it where that is asked for.
+    /// Fails unless a file of the repository has this text. `TRYCMD=overwrite` writes it instead.
     fn check_or_write(path: &str, expected: &str) {
         let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
         let found = fs::read_to_string(&file).unwrap();
-        if std::env::var_os("TRYCMD").is_some_and(|mode| mode == "overwrite") {
+        if Environment::of_process().get("TRYCMD").is_some_and(|mode| mode == "overwrite") {
             return fs::write(file, expected).unwrap();
         }
         let missing = expected.lines().find(|line| !found.lines().any(|known| known == *line));
-        assert!(
-            found == expected,
-            "the rules in {path} are not those of src/rules.rs: {missing:?} is missing, or the \
-             order differs; TRYCMD=overwrite writes them"
-        );
+        let problem = missing.unwrap_or("(none, but the order differs)");
+        assert!(found == expected, "{path} lacks {problem}\nTRYCMD=overwrite writes it");
     }
 
     fn text(path: &str) -> String {
         fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap()
     }
 
-    /// The part of a text after one mark and up to the next, replaced.
+    /// Replaces the part of a text between two marks.
     fn replaced(text: &str, start: &str, end: &str, by: &str) -> String {
         let (before, rest) = text.split_once(start).expect(start);
         let (_, after) = rest.split_once(end).expect(end);
@@ -132,11 +130,11 @@ mod tests {
         let row = |rule: &Rule| {
             let start = format!("| [{0}](docs/rules/{0}.md) | ", rule.id);
             let known = readme.lines().find(|line| line.starts_with(&start));
-            known.map_or_else(|| format!("{start}{} |\n", rule.summary), |line| format!("{line}\n"))
+            known.map_or_else(|| format!("{start}{} |", rule.summary), str::to_owned)
         };
-        let rows: String = RULES.into_iter().map(row).collect();
+        let rows = RULES.map(row).join("\n");
         let start = "| rule | what it catches |\n|---|---|\n";
-        check_or_write("README.md", &replaced(&readme, start, "\nOnly added", &rows));
+        check_or_write("README.md", &replaced(&readme, start, "\n\n", &rows));
     }
 
     #[test]

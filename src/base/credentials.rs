@@ -11,20 +11,8 @@ pub(crate) const TOKEN_SETTINGS: [&str; 3] = ["_authtoken", "authtoken", "npmaut
 pub(crate) const PASSWORD_SETTINGS: [&str; 3] = ["_auth", "_password", "npmauthident"];
 
 /// Parts of lines that often hold credentials, in lower case.
-const HINTS: [&[u8]; 12] = [
-    b"_auth",
-    b"_password",
-    b"npmauth",
-    b"token=",
-    b"password=",
-    b"pass=",
-    b"pwd=",
-    b"pat=",
-    b"key=",
-    b"secret",
-    b"credential",
-    b"bearer ",
-];
+const HINTS: &str = "_auth|_password|npmauth|token=|password=|pass=|pwd=|pat=|key=|secret|credential\
+                     |bearer ";
 
 /// Tokens of a known shape.
 const TOKEN: &str = concat!(
@@ -49,26 +37,27 @@ static SECRET_REGEX: LazyLock<Option<Regex>> = LazyLock::new(|| {
 
 /// Whether a line may hold credentials: `_authToken=…`, `TOKEN=…`, `https://user:password@host`.
 pub(crate) fn holds_credentials(line: &[u8]) -> bool {
-    let holds =
-        |hint: &[u8]| line.windows(hint.len()).any(|window| window.eq_ignore_ascii_case(hint));
+    let holds = |hint: &str| {
+        line.windows(hint.len()).any(|window| window.eq_ignore_ascii_case(hint.as_bytes()))
+    };
     let mut urls = memchr::memmem::find_iter(line, b"://").map(|at| &line[at + 3..]);
     urls.any(|url| {
         let authority = url.split(|byte| b"/ \t\"'".contains(byte)).next();
         authority.is_some_and(|authority| authority.contains(&b'@'))
-    }) || HINTS.into_iter().any(holds)
+    }) || HINTS.split('|').any(holds)
 }
 
 /// Whether a line of a file seems to hold a secret. This only decides what a report masks.
 pub(crate) fn holds_secret(line: &[u8]) -> bool {
-    is_match(&SECRET_REGEX, line) || holds_credentials(line)
+    is_match(SECRET_REGEX.as_ref(), line) || holds_credentials(line)
 }
 
 /// Whether a line holds a token of a known shape.
 pub(crate) fn holds_token(line: &[u8]) -> bool {
-    is_match(&TOKEN_REGEX, line)
+    is_match(TOKEN_REGEX.as_ref(), line)
 }
 
 /// A pattern that does not compile matches everything: then everything is masked.
-fn is_match(regex: &Option<Regex>, line: &[u8]) -> bool {
-    regex.as_ref().is_none_or(|regex| regex.is_match(line))
+fn is_match(regex: Option<&Regex>, line: &[u8]) -> bool {
+    regex.is_none_or(|regex| regex.is_match(line))
 }

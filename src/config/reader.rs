@@ -76,13 +76,8 @@ impl ConfigReader<'_> {
                 }
             };
             if rule.subject == Subject::InvalidConfiguration && severity != Some(Severity::Error) {
-                self.problem(
-                    &node.span,
-                    format!(
-                        "{} is always an error: an invalid configuration would block everybody",
-                        rule.id
-                    ),
-                );
+                let message = "is always an error: an invalid configuration would block everybody";
+                self.problem(&node.span, format!("{} {message}", rule.id));
             }
             let origin = self.origin(&key.span);
             config.weights.insert(rule.id, Weight { severity, origin });
@@ -102,30 +97,22 @@ impl ConfigReader<'_> {
     fn debris(&mut self, node: &Node, config: &mut Config) {
         let (mut names, mut about_built_in) = (BTreeSet::new(), None);
         for (key, node) in self.entries(node, "an object that names directories", &[]) {
-            let name = key.text.as_str();
+            let (name, span) = (key.text.as_str(), &key.span);
             let built_in = name.eq_ignore_ascii_case(DOCKER_DEPS);
             if !is_directory_name(name) {
-                let rule = "a directory's name is made of letters, digits, `.`, `_` and `-`, and does not \
-                            end in a dot";
-                self.problem(&key.span, rule);
+                let rule = "a directory's name is made of letters, digits, `.`, `_` and `-`, and \
+                            does not end in a dot";
+                self.problem(span, rule);
             } else if !names.insert(name.to_ascii_lowercase()) {
-                self.problem(
-                    &key.span,
-                    format!("{} is named twice: case does not count", quoted(name)),
-                );
+                self.problem(span, format!("{} is named twice: case does not count", quoted(name)));
             } else if built_in && name != DOCKER_DEPS {
-                self.problem(
-                    &key.span,
-                    format!("the built-in directory is spelled {}", quoted(DOCKER_DEPS)),
-                );
+                let known = quoted(DOCKER_DEPS);
+                self.problem(span, format!("the built-in directory is spelled {known}"));
             } else if self.is_false(node) && built_in {
                 config.debris.remove(name);
             } else if self.is_false(node) {
                 let meant = did_you_mean(name, &[DOCKER_DEPS]);
-                self.problem(
-                    &key.span,
-                    format!("only {} can be removed{meant}", quoted(DOCKER_DEPS)),
-                );
+                self.problem(span, format!("only {} can be removed{meant}", quoted(DOCKER_DEPS)));
             } else if let Some(directory) = self.directory(name, node) {
                 config.debris.add(directory);
             }
@@ -151,10 +138,8 @@ impl ConfigReader<'_> {
             for node in self.list(node, "a list of file names") {
                 let Some(name) = self.string(node, "a file name") else { continue };
                 if matches!(name, "" | "." | "..") || name.contains(['/', '\0']) {
-                    self.problem(
-                        &node.span,
-                        "a file name is not empty, `.` or `..`, and has no slash",
-                    );
+                    let rule = "a file name is not empty, `.` or `..`, and has no slash";
+                    self.problem(&node.span, rule);
                 }
                 directory.keep.push(name.to_owned());
             }
@@ -165,22 +150,16 @@ impl ConfigReader<'_> {
     /// A list of allowances, of rules or of `verify`.
     fn allowances(&mut self, node: &Node, of_rules: bool) -> Vec<Allowance> {
         let required = if of_rules { &["rule", "path", "reason"][..] } else { &["path", "reason"] };
-        let known = [required, &["until"]].concat();
         let nodes = self.list(node, "a list of allowances").iter();
-        nodes.filter_map(|node| self.allowance(node, required, &known)).collect()
+        nodes.filter_map(|node| self.allowance(node, required)).collect()
     }
 
-    fn allowance(
-        &mut self,
-        allowance: &Node,
-        required: &[&str],
-        known: &[&str],
-    ) -> Option<Allowance> {
-        let entries = self.entries(allowance, "an object", known);
+    fn allowance(&mut self, allowance: &Node, required: &[&str]) -> Option<Allowance> {
+        let known = [required, &["until"]].concat();
+        let entries = self.entries(allowance, "an object", &known);
         if matches!(allowance.value, Value::Map(_)) {
-            for key in
-                required.iter().filter(|key| !entries.iter().any(|(found, _)| &found.text == *key))
-            {
+            let is_missing = |key: &&&str| !entries.iter().any(|(found, _)| found.text == **key);
+            for key in required.iter().filter(is_missing) {
                 self.problem(&allowance.span, format!("this allowance lacks {}", quoted(key)));
             }
         }
@@ -224,10 +203,8 @@ impl ConfigReader<'_> {
         if reason.trim().is_empty() {
             self.problem(&node.span, "the reason is blank: say why this is allowed");
         } else if reason.chars().count() > LONGEST_REASON {
-            self.problem(
-                &node.span,
-                format!("the reason is longer than {LONGEST_REASON} characters"),
-            );
+            let message = format!("the reason is longer than {LONGEST_REASON} characters");
+            self.problem(&node.span, message);
         }
         Some(reason.to_owned())
     }
@@ -262,10 +239,8 @@ impl ConfigReader<'_> {
             if !seen.insert(text) {
                 self.problem(&key.span, format!("duplicate key {}", quoted(text)));
             } else if !known.is_empty() && !known.contains(&text) {
-                self.problem(
-                    &key.span,
-                    format!("unknown key {}{}", quoted(text), did_you_mean(text, known)),
-                );
+                let meant = did_you_mean(text, known);
+                self.problem(&key.span, format!("unknown key {}{meant}", quoted(text)));
             } else {
                 entries.push((key, node));
             }
@@ -293,9 +268,8 @@ impl ConfigReader<'_> {
     }
 
     fn unknown_rule(&mut self, span: &Span, id: &str) {
-        let message =
-            format!("unknown rule {}{}", quoted(id), did_you_mean(id, &RULES.map(|rule| rule.id)));
-        self.problem(span, message);
+        let meant = did_you_mean(id, &RULES.map(|rule| rule.id));
+        self.problem(span, format!("unknown rule {}{meant}", quoted(id)));
     }
 
     fn expected(&mut self, node: &Node, what: &str) {

@@ -1,4 +1,4 @@
-//! Where a configuration comes from: a file that is given, or a change.
+//! Reads a configuration, from a text or from a change.
 
 use jiff::civil::Date;
 
@@ -12,18 +12,16 @@ use crate::rule::{ConfigReading, Problem};
 const LISTED: usize = 20;
 
 impl Config {
-    /// Reads a configuration. `name` is how it is shown; `today` decides which allowances have
-    /// ended. The error lists what is wrong, a line each.
+    /// Parses a configuration. `name` is printed; `today` decides which allowances have expired.
+    /// The error lists one problem a line.
     pub(crate) fn parse(name: &str, text: &[u8], today: Date) -> Result<Self, Error> {
-        let (config, problems) = reader::parse(name, text);
-        if problems.is_empty() {
-            Ok(Self { today, ..config })
-        } else {
-            Err(unreadable(name, text, problems))
+        match reader::parse(name, text) {
+            (config, problems) if problems.is_empty() => Ok(Self { today, ..config }),
+            (_, problems) => Err(unreadable(name, text, problems)),
         }
     }
 
-    /// The configuration that a change carries; the default if it carries none.
+    /// The configuration in a change, or the default.
     pub(crate) fn from_change(
         change: &dyn Change,
         today: impl FnOnce() -> Date,
@@ -36,12 +34,11 @@ impl Config {
     }
 }
 
-/// What there is to say of a configuration that is among what is judged: whether it could be
-/// obeyed.
+/// The problems of a configuration among the judged files.
 pub(crate) fn examine(change: &dyn Change, entry: &Entry) -> Result<ConfigReading, Error> {
     let (text, problems) = match text(change, entry)? {
         Ok(text) => {
-            let (_, problems) = reader::parse(FILE, &text);
+            let problems = reader::parse(FILE, &text).1;
             (text, problems)
         }
         Err(problem) => (Vec::new(), vec![problem]),
@@ -55,7 +52,7 @@ pub(crate) fn examine(change: &dyn Change, entry: &Entry) -> Result<ConfigReadin
     Ok(ConfigReading { file, problems, expired: Vec::new(), unused: Vec::new() })
 }
 
-/// The text of a configuration, or why it is none.
+/// The text of a configuration, or why it cannot be one.
 fn text(change: &dyn Change, entry: &Entry) -> Result<Result<Vec<u8>, Problem>, Error> {
     let problem = |message: &str| Ok(Err(Problem { span: None, message: message.into() }));
     if !entry.is_regular() {
@@ -67,7 +64,7 @@ fn text(change: &dyn Change, entry: &Entry) -> Result<Result<Vec<u8>, Problem>, 
     }
 }
 
-/// The error that lists what is wrong with a configuration.
+/// The error that lists the problems of a configuration.
 fn unreadable(name: &str, text: &[u8], problems: Vec<Problem>) -> Error {
     let beyond = problems.len().saturating_sub(LISTED);
     let line = |problem: Problem| match problem.span {

@@ -9,36 +9,38 @@ use similar::{DiffOp, DiffTag, group_diff_ops};
 /// After this time, a diff may be longer than needed.
 const PATIENCE: Duration = Duration::from_millis(500);
 
-/// A line of a unified diff, with its line feed if it has one.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum DiffLine<'t> {
-    /// `@@ -2,4 +2,4 @@`
-    Hunk(String),
-    Same(&'t str),
-    Removed(&'t str),
-    Added(&'t str),
-}
-
-/// A unified diff with `radius` lines of context. Empty if the texts are equal.
+/// The lines of a unified diff with `radius` lines of context, without line feeds. Empty if the
+/// texts are equal.
 ///
 /// `similar::TextDiff` does the same, and links five algorithms of which one is used.
-pub(crate) fn unified<'t>(old: &'t str, new: &'t str, radius: usize) -> Vec<DiffLine<'t>> {
+pub(crate) fn unified(old: &str, new: &str, radius: usize) -> Vec<String> {
     let old: Vec<&str> = old.split_inclusive('\n').collect();
     let new: Vec<&str> = new.split_inclusive('\n').collect();
-    let mut lines = Vec::new();
+    let mut diff = Vec::new();
     for hunk in group_diff_ops(operations(&old, &new), radius) {
-        lines.push(DiffLine::Hunk(UnifiedHunkHeader::new(&hunk).to_string()));
+        diff.push(UnifiedHunkHeader::new(&hunk).to_string());
         for operation in hunk {
             let (tag, before, after) = operation.as_tag_tuple();
             if tag == DiffTag::Equal {
-                lines.extend(old[before].iter().map(|line| DiffLine::Same(line)));
+                push_signed(' ', &old[before], &mut diff);
             } else {
-                lines.extend(old[before].iter().map(|line| DiffLine::Removed(line)));
-                lines.extend(new[after].iter().map(|line| DiffLine::Added(line)));
+                push_signed('-', &old[before], &mut diff);
+                push_signed('+', &new[after], &mut diff);
             }
         }
     }
-    lines
+    diff
+}
+
+/// Appends lines of a text, each with its sign.
+fn push_signed(sign: char, lines: &[&str], diff: &mut Vec<String>) {
+    for line in lines {
+        let content = line.strip_suffix('\n');
+        diff.push(format!("{sign}{}", content.unwrap_or(line)));
+        if content.is_none() {
+            diff.push("\\ No newline at end of file".to_owned());
+        }
+    }
 }
 
 fn operations(old: &[&str], new: &[&str]) -> Vec<DiffOp> {
@@ -59,7 +61,6 @@ fn operations(old: &[&str], new: &[&str]) -> Vec<DiffOp> {
 
 #[cfg(test)]
 mod tests {
-    use super::DiffLine::{Added, Hunk, Removed, Same};
     use super::unified;
 
     #[test]
@@ -67,16 +68,17 @@ mod tests {
         assert_eq!(
             unified("1\n2\n3\n4\n5\n", "1\n2\nthree\n4\n5", 1),
             [
-                Hunk("@@ -2,4 +2,4 @@".to_owned()),
-                Same("2\n"),
-                Removed("3\n"),
-                Added("three\n"),
-                Same("4\n"),
-                Removed("5\n"),
-                Added("5"),
+                "@@ -2,4 +2,4 @@",
+                " 2",
+                "-3",
+                "+three",
+                " 4",
+                "-5",
+                "+5",
+                "\\ No newline at end of file",
             ]
         );
-        assert_eq!(unified("a\r\n", "a\r\n", 3), []);
-        assert_eq!(unified("", "", 3), []);
+        assert_eq!(unified("a\r\n", "a\r\n", 3), [""; 0]);
+        assert_eq!(unified("", "", 3), [""; 0]);
     }
 }

@@ -5,7 +5,7 @@ use crate::base::edit::Edit;
 use crate::base::escape::{Escaped, no_command};
 use crate::base::finding::{Span, line_around};
 use crate::base::path::RepoPath;
-use crate::edit::diff::{self, DiffLine};
+use crate::edit::diff;
 use crate::project::kinds::FileKind;
 
 /// The first lines of the diff of a file.
@@ -31,35 +31,20 @@ const WIDTH: usize = 160;
 const FIX_LINES: usize = 200;
 const FIX_WIDTH: usize = 1000;
 const FIX_RADIUS: usize = 3;
-/// A file with NUL in its first bytes is binary, as for git (buffer_is_binary in xdiff-interface.c).
+/// A file with NUL in its first bytes is binary, as for git (`buffer_is_binary` in
+/// xdiff-interface.c).
 const BINARY: usize = 8000;
 /// The start of a pointer of git-lfs, which replaces the content.
 const POINTER: &[u8] = b"version https://git-lfs.github.com/spec/";
 
 /// The lines of a unified diff, safe to print, without line feeds. Empty if the texts are equal.
 pub(crate) fn unified(path: &RepoPath, old: &[u8], new: &[u8], radius: usize) -> Vec<String> {
-    let mut lines = Vec::new();
-    for line in diff::unified(&printable(old), &printable(new), radius) {
-        if lines.is_empty() {
-            lines.extend([format!("--- a/{path}"), format!("+++ b/{path}")]);
-        }
-        match line {
-            DiffLine::Hunk(header) => lines.push(header),
-            DiffLine::Same(line) => push_signed(' ', line, &mut lines),
-            DiffLine::Removed(line) => push_signed('-', line, &mut lines),
-            DiffLine::Added(line) => push_signed('+', line, &mut lines),
-        }
+    let mut lines = diff::unified(&printable(old), &printable(new), radius);
+    if !lines.is_empty() {
+        lines.splice(0..0, [format!("--- a/{path}"), format!("+++ b/{path}")]);
     }
-    lines
-}
-
-/// Appends a line with its sign.
-fn push_signed(sign: char, line: &str, lines: &mut Vec<String>) {
-    let content = line.strip_suffix('\n');
-    lines.push(no_command(format!("{sign}{}", content.unwrap_or(line))));
-    if content.is_none() {
-        lines.push("\\ No newline at end of file".to_owned());
-    }
+    // A line that did not change has only a space before it.
+    lines.into_iter().map(no_command).collect()
 }
 
 /// The diffs of several files, bounded and masked. Binary files, files of secrets and pointers of
@@ -93,8 +78,8 @@ pub(crate) fn excerpts<'a>(
     excerpts
 }
 
-/// The diff of a fix, and whether a line that its edits write or remove seems to hold a secret, or the
-/// file must not be printed.
+/// The diff of a fix, and whether a line that its edits write or remove seems to hold a secret, or
+/// the file must not be printed.
 pub(crate) fn fix_excerpt(
     path: &RepoPath,
     old: &[u8],
@@ -104,29 +89,37 @@ pub(crate) fn fix_excerpt(
     if FileKind::Secret.matches(path) || [old, new].into_iter().any(is_binary) {
         return (Excerpt { lines: Vec::new(), more: 0 }, true);
     }
-    let of_names = is_made_of_names(path);
+    let is_secret = secret_test(path);
     let lines = unified(path, old, new, FIX_RADIUS);
     let mut changed = lines.iter().skip(HEADER).filter(|line| line.starts_with(['+', '-']));
     // An edit may write a line as it was: the diff does not show that line as changed.
-    let masked = changed.any(|line| is_secret(line, of_names))
-        || edits
-            .iter()
-            .any(|edit| completed(edit, old).lines().any(|line| is_secret(line, of_names)));
+    let masked = changed.any(|line| is_secret(line))
+        || edits.iter().any(|edit| completed(edit, old).lines().any(is_secret));
     (bounded(path, lines, FIX_LINES, FIX_WIDTH), masked)
 }
 
 /// The first lines of a diff, shortened and masked.
 fn bounded(path: &RepoPath, lines: Vec<String>, most: usize, width: usize) -> Excerpt {
-    let of_names = is_made_of_names(path);
+    let is_secret = secret_test(path);
     let more = lines.len().saturating_sub(most);
     let shown = lines.into_iter().take(most).enumerate();
-    let shown =
-        shown.map(|(at, line)| if at < HEADER { line } else { shortened(line, of_names, width) });
+    let shown = shown.map(|(at, line)| match at {
+        0..HEADER => line,
+        // The sign stays: it says whether the line was added or removed.
+        _ if !line.starts_with("@@ ") && is_secret(&line) => {
+            line.chars().take(1).chain("********".chars()).collect()
+        }
+        _ => shortened(line, width),
+    });
     Excerpt { lines: shown.collect(), more }
 }
 
-fn is_made_of_names(path: &RepoPath) -> bool {
-    FileKind::of(path, FileKind::is_made_of_names).is_some()
+/// Decides which lines of a file are masked. Names of packages often look like secrets.
+fn secret_test(path: &RepoPath) -> fn(&str) -> bool {
+    match FileKind::of(path, FileKind::is_made_of_names) {
+        Some(_) => |line| holds_token(line.as_bytes()),
+        None => |line| holds_secret(line.as_bytes()),
+    }
 }
 
 /// The lines that an edit writes, including the rest of the first and the last line.
@@ -153,15 +146,7 @@ fn without_returns(text: &[u8]) -> Vec<u8> {
     kept
 }
 
-fn is_secret(line: &str, of_names: bool) -> bool {
-    if of_names { holds_token(line.as_bytes()) } else { holds_secret(line.as_bytes()) }
-}
-
-fn shortened(line: String, of_names: bool, width: usize) -> String {
-    if !line.starts_with("@@ ") && is_secret(&line, of_names) {
-        // The sign stays: it says whether the line was added or removed.
-        return format!("{}********", line.chars().next().unwrap_or(' '));
-    }
+fn shortened(line: String, width: usize) -> String {
     let end = line.char_indices().nth(width).map(|(end, _)| end);
     match end.and_then(|end| line.get(..end)) {
         Some(start) => format!("{start}…"),
@@ -178,8 +163,8 @@ fn printable(text: &[u8]) -> String {
         parts.join("\t") + if line.len() > content.len() { "\n" } else { "" }
     };
     let text: String = text.split_inclusive(|byte| *byte == b'\n').map(line).collect();
-    // Runners obey `##[command]` and `##vso[command]` anywhere in a line; `##` alone is a heading in
-    // Markdown.
+    // Runners obey `##[command]` and `##vso[command]` anywhere in a line; `##` alone is a heading
+    // in Markdown.
     let text = text.replace(r"#\u{0023}", "##");
     ['[', 'v', 'V']
         .iter()

@@ -46,8 +46,8 @@ pub(crate) struct Fix {
     pub edits: Vec<(Edit, Region)>,
     /// The diff of each file: escaped, bounded, with secrets masked.
     pub diffs: Vec<(RepoPath, Excerpt)>,
-    /// Whether a line that an edit writes or removes seems to hold a secret: then reports print only
-    /// the diffs, not the edits.
+    /// Whether a line that an edit writes or removes seems to hold a secret: then reports print
+    /// only the diffs, not the edits.
     pub is_secret: bool,
 }
 
@@ -169,8 +169,12 @@ mod tests {
         let shown = |fix: &Fix| {
             fix.diffs.iter().flat_map(|(_, diff)| diff.lines.clone()).collect::<Vec<_>>().join("\n")
         };
-        let beside = of(vec![edit("a", 0..3, "1")]);
-        assert!(!beside.is_secret && shown(&beside).contains(" ********"), "{}", shown(&beside));
+        let with_secret = of(vec![edit("a", 0..3, "1")]);
+        assert!(
+            !with_secret.is_secret && shown(&with_secret).contains(" ********"),
+            "{}",
+            shown(&with_secret)
+        );
         // The secret does not change, but the text of the edit includes it or a part of its line.
         let kept = edit("a", 0..file_end, &format!("1\n_authToken={secret}\n2"));
         let kept_part = edit("a", 15..file_end, &format!("{secret}\n2"));

@@ -1,5 +1,5 @@
-//! Dockerfiles as instructions, and their commands as words with places. Lines are joined as BuildKit
-//! does; a `RUN` is split as a POSIX shell does.
+//! Dockerfiles as instructions, and their commands as words with places. Lines are joined as
+//! BuildKit does; a `RUN` is split as a POSIX shell does.
 
 use std::ops::Range;
 
@@ -9,8 +9,10 @@ use crate::formats::joined::Joined;
 use crate::formats::shell::{Command, Script, is_shell_script};
 use crate::formats::{self, Syntax};
 
+mod blanks;
 mod heredocs;
 
+use blanks::{blank, leading};
 use heredocs::{Expected, heredocs};
 
 #[derive(Debug)]
@@ -145,25 +147,6 @@ impl Reader<'_> {
     }
 }
 
-/// The length of the blanks at the start of a line.
-fn leading(line: &[u8]) -> usize {
-    let mut at = 0;
-    while let Some(length) = blank(&line[at..]) {
-        at += length;
-    }
-    at
-}
-
-/// The length of the blank character at the start of a text. Unicode blanks count.
-fn blank(text: &[u8]) -> Option<usize> {
-    let first = *text.first()?;
-    if first.is_ascii() {
-        return (first.is_ascii_whitespace() || first == 0x0b).then_some(1);
-    }
-    let character = text[..text.len().min(4)].utf8_chunks().next()?.valid().chars().next()?;
-    character.is_whitespace().then(|| character.len_utf8())
-}
-
 /// The length of a line without a final escape, and whether it has one.
 fn continuation(line: &[u8], escape: u8) -> (usize, bool) {
     let blanks = line.iter().rev().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
@@ -180,7 +163,7 @@ impl Instruction {
         let bytes = &text.bytes;
         let end =
             bytes.len() - bytes.iter().rev().take_while(|byte| blank(&[**byte]).is_some()).count();
-        let name_end = (0..end).find(|at| blank(&bytes[*at..=*at]).is_some()).unwrap_or(end);
+        let name_end = first_blank(bytes, 0..end);
         let name = String::from_utf8_lossy(&bytes[..name_end]).to_ascii_uppercase();
         let mut flags = Vec::new();
         let mut start = name_end + leading(&bytes[name_end..end]);
@@ -256,9 +239,7 @@ impl Instruction {
         let mut words = self.words().peekable();
         if let Some(first) = words.next_if(|word| self.name == "ENV" && equals(word).is_none()) {
             // `ENV name value with blanks`
-            let end = (first.start..first.end)
-                .find(|at| blank(&bytes[*at..=*at]).is_some())
-                .unwrap_or(first.end);
+            let end = first_blank(bytes, first.clone());
             let start = end + leading(&bytes[end..self.arguments.end]);
             return vec![(name(first.start..end), Some(start..self.arguments.end))];
         }
@@ -311,6 +292,11 @@ impl Instruction {
     }
 }
 
+/// The first ASCII blank of a range, or its end.
+fn first_blank(bytes: &[u8], mut range: Range<usize>) -> usize {
+    range.find(|at| blank(&bytes[*at..=*at]).is_some()).unwrap_or(range.end)
+}
+
 /// The end of the word that starts here: a blank outside quotes.
 fn word_end(bytes: &[u8], range: Range<usize>, escape: u8) -> usize {
     let mut quote = None;
@@ -328,8 +314,8 @@ fn word_end(bytes: &[u8], range: Range<usize>, escape: u8) -> usize {
     range.end
 }
 
-/// The flag at the start of a text without quotes and escapes, and its length in the text. Unlike in
-/// a word, an escape counts in single quotes.
+/// The flag at the start of a text without quotes and escapes, and its length in the text. Unlike
+/// in a word, an escape counts in single quotes.
 fn flag(text: &[u8], escape: u8) -> (String, usize) {
     let mut flag = Vec::new();
     let mut quote = None;
@@ -454,7 +440,8 @@ mod tests {
 
     #[test]
     fn a_word_has_the_place_where_it_is_written() {
-        let file = "\u{feff}FROM x\r\nENV B=wörd\r\nRUN a \\\r\n  # c\r\n  'wö'\\\r\nrd \"$B\"\r\nRUN <<E\r\n c\r\nE\r\n";
+        let file = "\u{feff}FROM x\r\nENV B=wörd\r\nRUN a \\\r\n  # c\r\n  'wö'\\\r\n\
+                    rd \"$B\"\r\nRUN <<E\r\n c\r\nE\r\n";
         let mut stages = Stages::default();
         let mut found = Vec::new();
         for instruction in parse(file.as_bytes()) {

@@ -2,6 +2,22 @@
 
 use crate::base::finding::Span;
 
+/// The syntax of a manifest or of settings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Syntax {
+    /// RFC 8259, as `JSON.parse` accepts it.
+    Json,
+    /// JSON5: comments, trailing commas, bare keys, single quotes.
+    Json5,
+    /// JSON with comments and trailing commas, as editors accept it.
+    Jsonc,
+    /// YAML 1.2, with the merge keys of 1.1.
+    Yaml,
+    /// TOML 1.1.
+    Toml,
+    ToolVersions,
+}
+
 /// A value and its place.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Node {
@@ -14,8 +30,8 @@ pub(crate) struct Node {
 pub(crate) enum Value {
     /// A string without its escapes. Every YAML scalar is one, also `true` and `1`.
     Text(String),
-    /// An object or mapping in the order of the file. Duplicate keys are kept: package managers take
-    /// the last, the guard judges all.
+    /// An object or mapping in the order of the file. Duplicate keys are kept: package managers
+    /// take the last, the guard judges all.
     Map(Vec<(Key, Node)>),
     /// An array or sequence.
     List(Vec<Node>),

@@ -39,8 +39,8 @@ impl Joined {
         (joined.bytes == text).then_some(joined)
     }
 
-    /// The text of a string that the file spells differently: every byte has the place of the whole.
-    /// `None` for a long text: searching the whole for each part takes quadratic time.
+    /// The text of a string that the file spells differently: every byte has the place of the
+    /// whole. `None` for a long text: searching the whole for each part takes quadratic time.
     pub(crate) fn respelled(text: &str, at: &Span) -> Option<Self> {
         let bytes = text.as_bytes().to_vec();
         (bytes.len() <= LONGEST).then(|| Self {

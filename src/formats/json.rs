@@ -5,23 +5,15 @@ use jsonc_parser::common::Ranged;
 use jsonc_parser::{CollectOptions, ParseOptions, parse_to_ast};
 
 use crate::base::finding::Span;
-use crate::formats::document::{Key, Node, SyntaxError, Value};
+use crate::formats::document::{Key, Node, Syntax, SyntaxError, Value};
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum JsonDialect {
-    Strict,
-    /// Comments and trailing commas.
-    Jsonc,
-    Json5,
-}
-
-/// Parses a text without a byte order mark.
-pub(super) fn parse(text: &str, dialect: JsonDialect) -> Result<Node, SyntaxError> {
-    let json5 = dialect == JsonDialect::Json5;
+/// Parses one of the three dialects, without a byte order mark.
+pub(super) fn parse(text: &str, dialect: Syntax) -> Result<Node, SyntaxError> {
+    let json5 = dialect == Syntax::Json5;
     let options = ParseOptions {
-        allow_comments: dialect != JsonDialect::Strict,
+        allow_comments: dialect != Syntax::Json,
         allow_loose_object_property_names: json5,
-        allow_trailing_commas: dialect != JsonDialect::Strict,
+        allow_trailing_commas: dialect != Syntax::Json,
         allow_missing_commas: false,
         allow_single_quoted_strings: json5,
         allow_hexadecimal_numbers: json5,

@@ -89,18 +89,12 @@ fn without_ini_comment(value: &str) -> &str {
         return value;
     }
     let mut escaped = false;
-    let mut parts = value.split(|character| match character {
-        _ if escaped => {
-            escaped = false;
-            false
-        }
-        '\\' => {
-            escaped = true;
-            false
-        }
-        _ => matches!(character, ';' | '#'),
+    let comment = value.find(|character| {
+        let starts = !escaped && matches!(character, ';' | '#');
+        escaped = !escaped && character == '\\';
+        starts
     });
-    parts.next().unwrap_or(value)
+    comment.map_or(value, |at| value.split_at(at).0)
 }
 
 /// A known name anywhere in a line, a separator, and the rest of the line.
@@ -230,7 +224,8 @@ mod tests {
 
     #[test]
     fn npmrc_is_read_as_npm_reads_it() {
-        let text = "\u{feff}a=1\r\n; b=2\n # c=3\n\nd = 4 ; e\r//host/:_authToken=\"f;g\"\n'//host/:h[]' = i\\;j#k\nl\n\"\\u006d\"=n=o\nü=é;ö";
+        let text = "\u{feff}a=1\r\n; b=2\n # c=3\n\nd = 4 ; e\r//host/:_authToken\
+                    =\"f;g\"\n'//host/:h[]' = i\\;j#k\nl\n\"\\u006d\"=n=o\nü=é;ö";
         assert_eq!(
             shown(SettingsDialect::Npmrc, text),
             ["a=1", "d=4 ", "_authToken=\"f;g\"", "h=i\\;j", "m=n=o", "ü=é"]
@@ -239,7 +234,8 @@ mod tests {
 
     #[test]
     fn yarn_1_separates_with_a_blank() {
-        let text = "# c\n\"//host/:_authToken\" \"x y\"\n_auth z # c\nregistry \"https://npm.example.org\"";
+        let text = "# c\n\"//host/:_authToken\" \"x y\"\n\
+                    _auth z # c\nregistry \"https://npm.example.org\"";
         assert_eq!(
             shown(SettingsDialect::Yarnrc, text),
             ["_authToken=\"x y\"", "_auth=z", "=registry \"https://npm.example.org\""]

@@ -9,11 +9,11 @@ use crate::base::path::{FOLDED_BY, Folded, fold};
 /// The directory of leftovers that a spec in a dependency field installs from.
 ///
 /// `directory` is that of the manifest, relative to the top of the work tree. The protocol is
-/// removed, `\` is read as `/`, and `.`, `..` and doubled slashes are resolved, so a path through the
-/// directory (`file:.docker-deps/../vendor/x.tgz`) does not count. Package managers resolve against
-/// different directories (the manifest's, the workspace's, the dependent's), so any component of the
-/// resolved path counts. Where they read a character differently, one that installs from there is
-/// enough.
+/// removed, `\` is read as `/`, and `.`, `..` and doubled slashes are resolved, so a path through
+/// the directory (`file:.docker-deps/../vendor/x.tgz`) does not count. Package managers resolve
+/// against different directories (the manifest's, the workspace's, the dependent's), so any
+/// component of the resolved path counts. Where they read a character differently, one that
+/// installs from there is enough.
 pub(crate) fn installs_from<'a>(
     spec: &str,
     directory: &str,
@@ -44,16 +44,16 @@ fn readings(spec: &str) -> Vec<Cow<'_, str>> {
     readings
 }
 
-/// The text with the defaults of `${NAME-default}`, as yarn expands unset variables; `None` if it has
-/// no variables.
+/// The text with the defaults of `${NAME-default}`, as yarn expands unset variables; `None` if it
+/// has no variables.
 fn with_variables(text: &str) -> Option<String> {
     let (head, mut rest) = text.split_once("${")?;
     let mut expanded = head.to_owned();
-    while let Some((variable, behind)) = rest.split_once('}') {
+    while let Some((variable, after)) = rest.split_once('}') {
         let name = |c: char| c.is_ascii_alphanumeric() || c == '_';
         let fallback = variable.trim_start_matches(name).trim_start_matches(':');
         expanded += fallback.strip_prefix('-').unwrap_or(fallback);
-        let (head, next) = behind.split_once("${").unwrap_or((behind, ""));
+        let (head, next) = after.split_once("${").unwrap_or((after, ""));
         expanded += head;
         rest = next;
     }
@@ -66,29 +66,13 @@ fn percent_decoded(text: &str) -> Option<String> {
 }
 
 /// Protocols that do not name a local path. The entry that `catalog:` refers to is judged itself.
-const REMOTE: [&str; 16] = [
-    "npm",
-    "jsr",
-    "catalog",
-    "http",
-    "https",
-    "git",
-    "git+http",
-    "git+https",
-    "git+ssh",
-    "git+rsync",
-    "ssh",
-    "github",
-    "gitlab",
-    "bitbucket",
-    "gist",
-    "runtime",
-];
+const REMOTE: &str = "npm jsr catalog http https git git+http git+https git+ssh git+rsync ssh \
+                      github gitlab bitbucket gist runtime";
 
 /// The local path that a spec names; `None` if it names a registry, a server or a repository.
 fn local_path(spec: &str) -> Option<&str> {
     if let Some((protocol, path)) = split_protocol(spec) {
-        let remote = REMOTE.iter().any(|known| known.eq_ignore_ascii_case(protocol));
+        let remote = REMOTE.split(' ').any(|known| known.eq_ignore_ascii_case(protocol));
         return (!remote).then_some(path);
     }
     (!is_shorthand(spec)).then_some(spec)
@@ -126,8 +110,8 @@ fn is_tarball(spec: &str) -> bool {
     [".tgz", ".tar.gz", ".tar"].iter().any(|ending| spec.ends_with(ending))
 }
 
-/// The directory of leftovers that a path leads into. Tools differ in whether `#`, `?` and `\` belong
-/// to a name, so each reading is tried.
+/// The directory of leftovers that a path leads into. Tools differ in whether `#`, `?` and `\`
+/// belong to a name, so each reading is tried.
 fn leads_into<'a>(path: &str, directory: &str, debris: &'a Debris) -> Option<&'a Directory> {
     let path = path.trim_start();
     let before = |mark: char| path.split_once(mark).map(|(path, _)| path);
@@ -165,9 +149,9 @@ pub(crate) struct Trace<'a> {
     pub span: Span,
 }
 
-/// The first mention of a directory of leftovers in a text of unknown structure, in UTF-8, UTF-16 or
-/// UTF-32, and under up to three layers of escapes, as in a URL in a URL in a string. The span is
-/// empty, at the start, if the encoding or a second layer hides the place.
+/// The first mention of a directory of leftovers in a text of unknown structure, in UTF-8, UTF-16
+/// or UTF-32, and under up to three layers of escapes, as in a URL in a URL in a string. The span
+/// is empty, at the start, if the encoding or a second layer hides the place.
 pub(crate) fn mention<'a>(text: &[u8], debris: &'a Debris) -> Option<Trace<'a>> {
     let hidden =
         |text: &[u8]| find_debris(text, debris, false).map(|trace| Trace { span: 0..0, ..trace });
@@ -212,8 +196,9 @@ fn unquoted(text: &[u8]) -> Vec<u8> {
     plain
 }
 
-/// The first path component of a text that is a directory of leftovers: for a line of a lockfile, or
-/// a manifest that does not parse. Escapes of JSON, YAML and URLs are decoded for the comparison.
+/// The first path component of a text that is a directory of leftovers: for a line of a lockfile,
+/// or a manifest that does not parse. Escapes of JSON, YAML and URLs are decoded for the
+/// comparison.
 ///
 /// A name that only starts or ends like it (`my.docker-deps`, `.docker-deps-old`) is another name,
 /// unless the text is `packed`: its strings follow each other without a separator. A name without a
@@ -259,7 +244,7 @@ fn any_line(text: &[u8], next: impl Fn(&[u8]) -> Option<usize>, debris: &Debris)
     false
 }
 
-/// The letters by their frequency in source texts: a name is searched for by its rarest letter.
+/// The letters, the rarest in source texts first. A name is searched for by its rarest letter.
 const RAREST_FIRST: &[u8] = b"qzjxkvywbhgfupmdlcnorsitae";
 
 fn find_component(text: &[u8], name: &[u8], packed: bool) -> Option<Span> {
@@ -573,13 +558,15 @@ mod tests {
         proptest! {
             #[test]
             fn any_way_into_the_directory_is_found(spec in spec()) {
-                prop_assert!(installs_from(&spec, "backend", &Debris::default()).is_some(), "{spec}");
+                let found = installs_from(&spec, "backend", &Debris::default()).is_some();
+                prop_assert!(found, "{spec}");
             }
 
             #[test]
             fn a_trace_is_found_where_a_spec_is(spec in spec()) {
                 let line = format!("  '@s/x@{spec}': 1");
-                prop_assert!(find_debris(line.as_bytes(), &Debris::default(), false).is_some(), "{line}");
+                let found = find_debris(line.as_bytes(), &Debris::default(), false).is_some();
+                prop_assert!(found, "{line}");
                 let text = format!("a: 1\n{line}\nb: %2f\n");
                 prop_assert!(could_hold_debris(text.as_bytes(), &Debris::default()), "{text}");
             }

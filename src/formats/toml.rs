@@ -42,7 +42,8 @@ mod tests {
 
     #[test]
     fn spans_cover_the_value_in_the_file() {
-        let text = "\u{feff}# ü\n[tools]\nnode = 22\npnpm = '10.6.5'\n\"npm:yarn\" = { version = \"1\\u002e2\" }\n[tools.x]\ny = [\"a\"]\n";
+        let text = "\u{feff}# ü\n[tools]\nnode = 22\npnpm = '10.6.5'\n\
+                    \"npm:yarn\" = { version = \"1\\u002e2\" }\n[tools.x]\ny = [\"a\"]\n";
         let root = parse(Syntax::Toml, text.as_bytes()).unwrap();
         let tools = root.get("tools").next().unwrap();
         let pnpm = tools.get("pnpm").next().unwrap();

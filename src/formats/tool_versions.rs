@@ -2,8 +2,8 @@
 
 use crate::formats::document::{Key, Node, Value};
 
-/// Parses a text without a byte order mark. Every text is valid: a comment starts at `#`, and a line
-/// without a version is an empty list.
+/// Parses a text without a byte order mark. Every text is valid: a comment starts at `#`, and a
+/// line without a version is an empty list.
 pub(super) fn parse(text: &str) -> Node {
     let place = |part: &str| {
         let start = part.as_ptr() as usize - text.as_ptr() as usize;
@@ -29,7 +29,8 @@ mod tests {
 
     #[test]
     fn a_line_is_a_tool_and_its_versions() {
-        let text = "\u{feff}# tools\r\nnodejs 22.1.0\r\n  pnpm\t10.6.5 9.15.0 # newest first\npython\nnodé ü#é\n";
+        let text = "\u{feff}# tools\r\nnodejs 22.1.0\r\n  pnpm\t10.6.5 9.15.0 # newest first\n\
+                    python\nnodé ü#é\n";
         let root = parse(Syntax::ToolVersions, text.as_bytes()).unwrap();
         let part = |span: &Span| text.get(span.clone()).unwrap();
         let shown: Vec<String> = root

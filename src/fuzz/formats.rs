@@ -10,7 +10,7 @@ use crate::formats::joined::Joined;
 use crate::formats::npmrc::{self, SettingsDialect};
 use crate::formats::shell::{self, Lookup, Script, Variable, expand};
 use crate::formats::{self as parsers, Syntax, package, spec};
-use crate::fuzz::{divided, safe, within};
+use crate::fuzz::asserts::{divided, safe, within};
 use crate::models::dockerfile::{Base, Stages};
 
 /// JSON in three dialects, and a dependency added to a manifest.

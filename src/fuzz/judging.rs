@@ -16,7 +16,7 @@ use crate::cure::{self, Facts};
 use crate::edit::excerpt;
 use crate::edit::fix::{Fix, Safety};
 use crate::engine::Engine;
-use crate::fuzz::{divided, json, safe};
+use crate::fuzz::asserts::{divided, json, safe};
 use crate::measure::runs::{self, Budget, Percent, Run};
 use crate::report::View;
 use crate::report::paint::Paint;
@@ -323,8 +323,8 @@ fn reports(findings: &[Finding], length: usize) {
     // One slow format at a time: it takes longer than everything else.
     match length % 4 {
         0 => {
-            let told = json(&written(Format::Json));
-            assert_eq!(told["findings"].as_array().map(Vec::len), Some(findings.len()));
+            let value = json(&written(Format::Json));
+            assert_eq!(value["findings"].as_array().map(Vec::len), Some(findings.len()));
         }
         1 => assert_eq!(json(&written(Format::Sarif))["version"], "2.1.0"),
         2 => _ = json(&written(Format::Gitlab)),

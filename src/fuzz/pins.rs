@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::base::change::File;
 use crate::base::finding::Span;
 use crate::base::path::RepoPath;
-use crate::fuzz::{divided, json, safe, within};
+use crate::fuzz::asserts::{divided, json, safe, within};
 use crate::pins::{self, Demand, FilePins, NewVersion, Pin, PinId, PinTable, Plan, exact};
 use crate::project::SourceFile;
 use crate::project::kinds::FileKind;
@@ -64,7 +64,7 @@ pub(super) fn read(data: &[u8]) {
     assert!(found.is_equivalent(&pins::pins_of_file(&SourceFile::new(file))));
 }
 
-/// Whatever a file says is said somewhere in it.
+/// Every span of a reading is in the file.
 fn stands_in(found: &FilePins, text: &[u8]) {
     for pin in &found.pins {
         let spans: Vec<&Span> = [&pin.at, &pin.place].into_iter().chain(&pin.version).collect();
@@ -96,8 +96,8 @@ const VIEW: View<'_> = View { paint: Paint::PLAIN, below_top: false, advice: Non
 pub(super) fn edit(data: &[u8]) {
     let table = PinTable::new(files(data).into_iter().collect());
     safe(&report::human(&table, &[], VIEW));
-    let told = json(&report::json(&table, &[], VIEW));
-    assert_eq!(told["pins"].as_array().map(Vec::len), Some(table.rows.len()));
+    let value = json(&report::json(&table, &[], VIEW));
+    assert_eq!(value["pins"].as_array().map(Vec::len), Some(table.rows.len()));
     for target in [
         "pnpm@10.8.0",
         "yarn@1.22.22+sha1.ac34549e6aa8e7ead463a7407e1c7390f61a6610",
@@ -111,7 +111,7 @@ pub(super) fn edit(data: &[u8]) {
     check(&table, &pins::plan(&table, declared, |_| false), &declared);
 }
 
-/// What a plan changes is versions, and nothing else.
+/// A plan changes versions, and nothing else.
 fn check(table: &PinTable, plan: &Plan, target: &dyn Fn(usize) -> Option<NewVersion>) {
     let targets: BTreeMap<PinId, NewVersion> =
         table.rows.iter().filter_map(|row| Some((row.id, target(row.group)?))).collect();

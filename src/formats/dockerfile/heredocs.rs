@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::formats::dockerfile::{blank, leading};
+use crate::formats::dockerfile::blanks::{blank, leading};
 use crate::formats::shell::unquoted;
 
 /// A here-document whose body follows.

@@ -1,7 +1,7 @@
 //! Removes the quotes from a word and expands its variables.
 
 use crate::base::finding::Span;
-use crate::formats::shell::{Resolved, name_length};
+use crate::formats::shell::script::{Script, Word, name_length};
 
 /// The value of a variable.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,14 +31,52 @@ pub(crate) struct Use {
     pub span: Span,
 }
 
+/// A word after expansion.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Resolved {
+    /// The expanded word, without quotes, up to the first unknown part.
+    pub text: String,
+    /// Whether an unknown part follows.
+    pub is_open: bool,
+    pub span: Span,
+    /// The variables in it that have a value.
+    pub used: Vec<Use>,
+    /// The variables in it that are not set.
+    pub unset: Vec<String>,
+}
+
+impl Resolved {
+    /// The whole word, if all of it is known.
+    pub(crate) fn known(&self) -> Option<&str> {
+        (!self.is_open).then_some(self.text.as_str())
+    }
+
+    /// Where the file has this part of the text literally: in the value of a variable, or in the
+    /// word.
+    pub(crate) fn find(&self, part: &str, file: &[u8]) -> Option<Span> {
+        let sources = self.used.iter().map(|used| &used.span).chain(std::iter::once(&self.span));
+        let mut found = sources.filter_map(|source| {
+            let text = file.get(source.clone())?;
+            let at = memchr::memmem::rfind(text, part.as_bytes())?;
+            Some(source.start + at..source.start + at + part.len())
+        });
+        found.next()
+    }
+
+    /// Like [`Resolved::find`]; the whole word if nothing is found.
+    pub(crate) fn place(&self, part: &str, file: &[u8]) -> Span {
+        self.find(part, file).unwrap_or_else(|| self.span.clone())
+    }
+}
+
 /// The longest result of an expansion. Values made of values could grow without bound.
 const LONGEST: usize = 1024;
 
 /// The greatest depth of defaults in defaults that is expanded.
 const DEEPEST: usize = 8;
 
-/// Expands a word as a POSIX shell does: `$V`, `${V}`, and `:-`, `-`, `:+`, `+`, `:?`, `?` in braces.
-/// `${{ name }}`, which a workflow expands, is looked up like a variable.
+/// Expands a word as a POSIX shell does: `$V`, `${V}`, and `:-`, `-`, `:+`, `+`, `:?`, `?` in
+/// braces. `${{ name }}`, which a workflow expands, is looked up like a variable.
 pub(crate) fn expand<'v>(
     word: &[u8],
     escape: u8,
@@ -53,6 +91,34 @@ pub(crate) fn expand<'v>(
         String::new()
     });
     Resolved { text, is_open, span, used: expander.used, unset: expander.unset }
+}
+
+impl<'a> Script<'a> {
+    /// Looks up a variable. Variables that the script sets are unknown.
+    pub(crate) fn variable<'v>(
+        &self,
+        name: &str,
+        lookup: &dyn Fn(&str) -> Lookup<'v>,
+    ) -> Lookup<'v> {
+        if self.assigned.contains(name.as_bytes()) { Lookup::Unknown } else { lookup(name) }
+    }
+
+    /// Expands a word of this script.
+    pub(crate) fn resolve<'v>(
+        &self,
+        word: &Word<'a>,
+        lookup: &dyn Fn(&str) -> Lookup<'v>,
+    ) -> Resolved {
+        let bytes = &word.text.bytes[word.range.clone()];
+        let span = word.text.span(&word.range);
+        if word.exec {
+            let text = serde_json::from_slice(bytes).ok();
+            let is_open = text.is_none();
+            Resolved { text: text.unwrap_or_default(), is_open, span, ..Resolved::default() }
+        } else {
+            expand(bytes, b'\\', span, &|name| self.variable(name, lookup))
+        }
+    }
 }
 
 struct Expander<'e, 'v> {

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use crate::formats::joined::Joined;
-use crate::formats::shell::{Command, Link, Script, assigned, unquoted};
+use crate::formats::shell::script::{Command, Link, Script, assigned, unquoted};
 
 /// Reserved words and builtins that may precede a command.
 const RESERVED: [&[u8]; 7] = [b"{", b"then", b"else", b"do", b"time", b"exec", b"builtin"];
@@ -14,7 +14,32 @@ const WRAPPERS: [&[u8]; 5] = [b"sudo", b"env", b"command", b"nohup", b"doas"];
 /// Commands that set the variables named by their words.
 const SETTERS: [&[u8]; 5] = [b"for", b"read", b"unset", b"getopts", b"select"];
 
-pub(super) struct Splitter<'s, 'a> {
+impl<'a> Script<'a> {
+    /// Adds the commands of a part of `text`.
+    pub(crate) fn split(&mut self, text: &'a Joined, range: Range<usize>) {
+        let splitter = Splitter {
+            script: self,
+            text,
+            bytes: &text.bytes[..range.end],
+            at: range.start,
+            words: Vec::new(),
+            link: Link::Then,
+            drop: false,
+            heredocs: Vec::new(),
+        };
+        splitter.run();
+    }
+
+    /// Adds the commands of a script in this script, which another shell runs.
+    pub(crate) fn nested(&mut self, text: &'a Joined, range: Range<usize>) {
+        let outer = self.depth;
+        (self.nesting, self.depth, self.begun) = (self.nesting + 1, outer + 1, self.begun + 1);
+        self.split(text, range);
+        (self.nesting, self.depth) = (self.nesting - 1, outer);
+    }
+}
+
+struct Splitter<'s, 'a> {
     script: &'s mut Script<'a>,
     text: &'a Joined,
     bytes: &'a [u8],
@@ -35,21 +60,8 @@ struct PendingHeredoc {
     is_script: bool,
 }
 
-impl<'s, 'a> Splitter<'s, 'a> {
-    pub(super) fn new(script: &'s mut Script<'a>, text: &'a Joined, range: Range<usize>) -> Self {
-        Self {
-            script,
-            text,
-            bytes: &text.bytes[..range.end],
-            at: range.start,
-            words: Vec::new(),
-            link: Link::Then,
-            drop: false,
-            heredocs: Vec::new(),
-        }
-    }
-
-    pub(super) fn run(mut self) {
+impl<'a> Splitter<'_, 'a> {
+    fn run(mut self) {
         while let Some(&byte) = self.bytes.get(self.at) {
             match byte {
                 b'\n' => {
@@ -59,7 +71,7 @@ impl<'s, 'a> Splitter<'s, 'a> {
                 }
                 b'\\' if self.bytes.get(self.at + 1) == Some(&b'\n') => self.at += 2,
                 _ if byte.is_ascii_whitespace() => self.at += 1,
-                b'#' => self.at = self.find(b'\n'),
+                b'#' => self.at = self.line_end(),
                 b'&' if self.bytes.get(self.at + 1) == Some(&b'>') => self.at += 1,
                 b';' | b'|' | b'&' | b'(' | b')' => self.operator(),
                 b'<' | b'>' => self.redirect(),
@@ -92,12 +104,9 @@ impl<'s, 'a> Splitter<'s, 'a> {
         }
     }
 
-    /// The next position of this byte, or the end.
-    fn find(&self, wanted: u8) -> usize {
-        self.bytes[self.at..]
-            .iter()
-            .position(|&byte| byte == wanted)
-            .map_or(self.bytes.len(), |found| self.at + found)
+    fn line_end(&self) -> usize {
+        let rest = &self.bytes[self.at..];
+        memchr::memchr(b'\n', rest).map_or(self.bytes.len(), |length| self.at + length)
     }
 
     fn word(&mut self) {
@@ -140,7 +149,7 @@ impl<'s, 'a> Splitter<'s, 'a> {
             let start = self.at;
             let mut body_end = self.at;
             while self.at < self.bytes.len() {
-                let end = self.find(b'\n');
+                let end = self.line_end();
                 let mut line = &self.bytes[self.at..end];
                 self.at = (end + 1).min(self.bytes.len());
                 while let [b'\t', rest @ ..] = line

@@ -44,10 +44,10 @@ mod tests {
             (Fake::default().file("bakstop.json", TEXT), Severity::Error),
         ] {
             let found = judged_with(&config, &change).findings;
-            let ended = "this allowance has expired and hides nothing any more";
+            let expired = "this allowance has expired and hides nothing any more";
             assert_eq!(
                 shown(&found),
-                [format!("bakstop.json:2:65: {ended}"), format!("bakstop.json:4:63: {ended}")]
+                [format!("bakstop.json:2:65: {expired}"), format!("bakstop.json:4:63: {expired}")]
             );
             assert!(found.iter().all(|finding| finding.severity == severity), "{severity:?}");
         }

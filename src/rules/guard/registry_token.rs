@@ -32,8 +32,8 @@ fn judge(known: &SourceFile, _: &Debris, findings: &mut Findings) {
     let mut secrets: Vec<_> =
         settings(dialect, text).iter().filter_map(|setting| exposed(setting, text)).collect();
     secrets.sort_unstable_by_key(|(span, _)| span.start);
-    // A line is reported once, masked from its first secret to its end: the rest of it may be secret
-    // too.
+    // A line is reported once, masked from its first secret to its end: the rest of it may be
+    // secret too.
     let mut line_end = None;
     let mut secret_end = 0;
     for (span, message) in secrets {
@@ -78,30 +78,16 @@ fn password(ident: &str) -> &str {
 /// Whether a literal is not empty, a keyword or a placeholder.
 fn is_secret(literal: &str) -> bool {
     let literal = literal.trim_matches(|c: char| c.is_whitespace() || matches!(c, '"' | '\''));
-    !is_template(literal) && !WORDS.contains(&literal.to_ascii_lowercase().as_str())
+    !is_template(literal) && !WORDS.split(' ').any(|word| word.eq_ignore_ascii_case(literal))
 }
 
 /// Keywords, and words that people write in the place of a secret.
-const WORDS: [&str; 14] = [
-    "null",
-    "~",
-    "true",
-    "false",
-    "undefined",
-    "fake",
-    "dummy",
-    "changeme",
-    "token",
-    "password",
-    "secret",
-    "placeholder",
-    "example",
-    "test",
-];
+const WORDS: &str = "null ~ true false undefined fake dummy changeme token password secret \
+                     placeholder example test";
 
 /// Whether a literal is a placeholder: `$NAME`, `$(command)`, `${{ name }}`, `%NAME%`, `@NAME@`,
-/// `__NAME__`, `<name>`, `YOUR_NAME_HERE`, or only `x`, `*` or dots. Every token of a registry has a
-/// digit or a lower-case letter.
+/// `__NAME__`, `<name>`, `YOUR_NAME_HERE`, or only `x`, `*` or dots. Every token of a registry has
+/// a digit or a lower-case letter.
 fn is_template(literal: &str) -> bool {
     let between = |start: &str, end: &str| {
         literal.len() > start.len() && literal.starts_with(start) && literal.ends_with(end)
@@ -179,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_in_the_key_is_found_there() {
+    fn a_secret_in_a_key_is_found() {
         assert_eq!(
             judged(".npmrc", "//u:SECRET@npm.example.org/:_authToken=${T}"),
             [format!(".npmrc:1:1: {URL}")]
@@ -327,7 +313,8 @@ mod tests {
             (".yarnrc.yml", "{npmAuthToken: \"SECRET\n  SECRET\", npmAuthIdent: SECRET}\n"),
             (
                 ".yarnrc.yml",
-                "{npmAuthToken: \"SECRET\n  SECRET\n  SECRET\", npmAuthIdent: SECRET, npmAuthToken: SECRET}\n",
+                "{npmAuthToken: \"SECRET\n  SECRET\n  SECRET\", \
+             npmAuthIdent: SECRET, npmAuthToken: SECRET}\n",
             ),
             (".yarnrc.yml", "{npmAuthToken: \"SECRET\n  SECRET\", npmAuthIdent: SECRET\n"),
             (".yarnrc.yml", "? npmAuthToken\n: SECRET # SECRET"),

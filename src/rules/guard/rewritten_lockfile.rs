@@ -20,8 +20,8 @@ pub(crate) const RULE: Rule = Rule {
 
 /// The steps that repair a lockfile. Restoring `package.json` does not undo what an install wrote
 /// into it. With pnpm and bun, an install with the restored manifests does; npm and yarn keep the
-/// trace, so the committed file is restored first (observed with npm 11, pnpm 10 to 12, yarn 1 and 4,
-/// bun 1).
+/// trace, so the committed file is restored first (observed with npm 11, pnpm 10 to 12, yarn 1 and
+/// 4, bun 1).
 fn steps(kind: FileKind) -> &'static [Step] {
     use Step::{Install, Restore, Stage, TakeBack};
     match kind {
@@ -42,8 +42,8 @@ fn lockfile(path: &RepoPath) -> Option<FileKind> {
     FileKind::of(path, FileKind::is_lockfile)
 }
 
-/// A machine writes lockfiles, so every path component `.docker-deps` is a source, in a key or in any
-/// part of a value. Reading by line works for every format, and for broken files.
+/// A machine writes lockfiles, so every path component `.docker-deps` is a source, in a key or in
+/// any part of a value. Reading by line works for every format, and for broken files.
 fn judge(known: &SourceFile, debris: &Debris, findings: &mut Findings) {
     let file = &known.file;
     let Some(lockfile) = lockfile(&file.path) else { return };
@@ -124,8 +124,8 @@ fn trace<'a>(line: &[u8], debris: &'a Debris, packed: bool) -> Option<Trace<'a>>
     Some(Trace { directory, span: from + span.start..from + span.end })
 }
 
-/// The end of the prose at the start of a line: a comment, or the message of a deprecated package. A
-/// lockfile has no other.
+/// The end of the prose at the start of a line: a comment, or the message of a deprecated package.
+/// A lockfile has no other.
 fn prose_end(line: &[u8]) -> usize {
     let text = line.trim_ascii_start();
     if let Some(message) = text.strip_prefix(b"\"deprecated\":") {
@@ -156,8 +156,20 @@ mod tests {
             .file("bun.lock", &format!("{{\n  \"@s/x\": [\"@s/x@{dir}/x.tgz\", {{}}],\n}}\n"))
             .file("npm-shrinkwrap.json", &format!("{{\"resolved\": \"file:..\\/{dir}/x.tgz\"}}"))
             .file("package-lock.json", &format!("{{\n\t\"resolved\": \"file:../{dir}/x.tgz\"\n}}"))
-            .file("pnpm-lock.yaml", &format!("packages:\r\n  '@s/x@file:{dir}/x.tgz':\r\n    resolution: {{tarball: file:{dir}/x.tgz}}\r\n"))
-            .file("web/yarn.lock", &format!("\"@s/x@file:../{dir}/x.tgz\":\n  version \"1.0.0\"\n  resolved \"file:../{dir}/x.tgz#1\"\n  a {dir}\n"));
+            .file(
+                "pnpm-lock.yaml",
+                &format!(
+                    "packages:\r\n  '@s/x@file:{dir}/x.tgz':\r\n\
+                     \x20   resolution: {{tarball: file:{dir}/x.tgz}}\r\n"
+                ),
+            )
+            .file(
+                "web/yarn.lock",
+                &format!(
+                    "\"@s/x@file:../{dir}/x.tgz\":\n  version \"1.0.0\"\n\
+                     \x20 resolved \"file:../{dir}/x.tgz#1\"\n  a {dir}\n"
+                ),
+            );
         let text = "the lockfile resolves a package from .docker-deps";
         assert_eq!(
             transcript(&RULE, &change),
@@ -172,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn what_yarn_and_bun_and_branches_write_is_judged_too() {
+    fn lockfiles_of_yarn_bun_and_branches_are_judged() {
         let text = format!("x {}/x.tgz\0", ".docker-deps");
         let glued = format!("1.0.0{}/x.tgz", ".docker-deps");
         assert_eq!(transcript(&RULE, &Fake::default().file("bun.lockb", &glued)).len(), 1);
@@ -193,11 +205,13 @@ mod tests {
         let change = Fake::default()
             .file(
                 "pnpm-lock.yaml",
-                "# .docker-deps/\npackages:\n  x@1:\n    deprecated: do not use .docker-deps/\n  y: link:../ui\n",
+                "# .docker-deps/\npackages:\n  x@1:\n    deprecated: not for .docker-deps/\n\
+                 \x20 y: link:../ui\n",
             )
             .file(
                 "web/pnpm-lock.yaml",
-                "packages:\n  x@1:\n    deprecated: |-\n      not for .docker-deps/\n\n      at all\n    y: 1\n",
+                "packages:\n  x@1:\n    deprecated: |-\n      not for .docker-deps/\n\n\
+                 \x20     at all\n    y: 1\n",
             )
             .file("package-lock.json", "{\"resolved\": \"../my.docker-deps/x\"}")
             .file("docs/pnpm-lock.md", ".docker-deps/x.tgz");
@@ -205,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn no_line_end_and_no_name_makes_a_spec_of_prose() {
+    fn prose_is_skipped_after_any_line_end_and_name() {
         let dir = ".docker-deps";
         let link = format!("specifiers:\n  deprecated: link:../{dir}/x\n");
         let root =
@@ -245,7 +259,7 @@ mod tests {
 
         use super::*;
 
-        /// A line of a lockfile of each kind, with `DIR` where the directory stands.
+        /// A line of a lockfile of each kind, with `DIR` for the directory.
         const LINES: [(&str, &str); 12] = [
             ("pnpm-lock.yaml", "  /@s/x/1.0.0: file:../DIR/x.tgz"),
             ("pnpm-lock.yaml", "  file:DIR/x.tgz_react@18.2.0:"),
@@ -257,7 +271,8 @@ mod tests {
             ("yarn.lock", "\"@s/x@file:../DIR/x.tgz\":"),
             (
                 "yarn.lock",
-                "  resolution: \"x@file:../DIR/x.tgz#../DIR/x.tgz::hash=1&locator=a%40workspace%3A.\"",
+                "  resolution: \"x@file:../DIR/x.tgz#../DIR/x.tgz::hash=1&\
+                 locator=a%40workspace%3A.\"",
             ),
             ("yarn.lock", "\"x@patch:x@file%3A..%2FDIR%2Fx.tgz#./x.patch\":"),
             ("bun.lock", "  \"@s/x\": [\"@s/x@../DIR/x.tgz\", {}],"),
@@ -284,7 +299,7 @@ mod tests {
                 after in proptest::collection::vec(proptest::sample::select(&HARMLESS[..]), 0..20),
                 end in prop_oneof![Just("\n"), Just("\r\n")],
             ) {
-                let spelled: String = ".docker-deps".chars().zip(letters).map(|(c, choice)| match choice {
+                let spell = |(c, choice): (char, u8)| match choice {
                     0 => format!("\\u{:04x}", u32::from(c)),
                     1 => format!("\\u{:04X}", u32::from(c)),
                     2 => format!("%{:02x}", u32::from(c)),
@@ -292,13 +307,15 @@ mod tests {
                     4 if c == 'k' => "\u{212a}".to_owned(),
                     4 => format!("{c}\u{200d}"),
                     _ => c.to_string(),
-                }).collect();
+                };
+                let spelled: String = ".docker-deps".chars().zip(letters).map(spell).collect();
                 let line = line.replace("DIR", &spelled);
                 let text = [&before[..], &[&*line], &after[..]].concat().join(end);
                 let change = Fake::default().file(path, &text);
                 let found = transcript(&RULE, &change);
                 let place = format!("{path}:{}:", before.len() + 1);
-                prop_assert!(found.len() == 1 && found[0].starts_with(&place), "{:?}\n{}", found, text);
+                prop_assert_eq!(found.len(), 1, "{:?}\n{}", found, text);
+                prop_assert!(found[0].starts_with(&place), "{:?}\n{}", found, text);
                 prop_assert!(!found[0].contains("more line"), "{:?}", found);
             }
 
@@ -309,7 +326,8 @@ mod tests {
                 end in prop_oneof![Just("\n"), Just("\r\n")],
             ) {
                 let text = lines.join(end);
-                prop_assert_eq!(transcript(&RULE, &Fake::default().file(path, &text)), [""; 0], "{}", text);
+                let found = transcript(&RULE, &Fake::default().file(path, &text));
+                prop_assert_eq!(found, [""; 0], "{}", text);
             }
         }
     }

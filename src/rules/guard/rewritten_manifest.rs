@@ -86,14 +86,11 @@ fn unparsable(file: &File, error: &SyntaxError, debris: &Debris, findings: &mut 
     if let Some(trace) = mention(&file.text, debris) {
         let message =
             format!("this manifest cannot be parsed, and it mentions {}", trace.directory.name);
-        findings.position(file, &trace.span, message).help(PUT_BACK, RESTORE);
+        findings.position(file, &trace.span, &message).help(PUT_BACK, RESTORE);
     } else {
+        let message = "this manifest cannot be parsed, so its dependencies were not judged";
         findings
-            .position(
-                file,
-                &error.span,
-                "this manifest cannot be parsed, so its dependencies were not judged",
-            )
+            .position(file, &error.span, message)
             .help("fix the syntax, then stage it", &[Step::Stage])
             .severity(Severity::Warning);
     }
@@ -124,8 +121,7 @@ mod tests {
     use crate::base::finding::Severity;
     use crate::engine::tests::{Fake, judged_by, transcript};
 
-    /// The spec that docker-prep writes, spelled so that this file passes its own guard wherever it
-    /// is copied to.
+    /// The spec that docker-prep writes, assembled so that this file passes the guard.
     fn spec() -> String {
         format!("file:../{}/scope-x-1.0.0.tgz", ".docker-deps")
     }
@@ -185,7 +181,8 @@ mod tests {
 
     #[test]
     fn the_place_is_that_of_the_value() {
-        let text = "\u{feff}{\r\n\t\"dependencies\": {\r\n\t\t\"@s/x\": \"file:..\\/\\u002edocker-deps/x.tgz\"\r\n\t}\r\n}";
+        let text = "\u{feff}{\r\n\t\"dependencies\": {\r\n\t\t\
+                    \"@s/x\": \"file:..\\/\\u002edocker-deps/x.tgz\"\r\n\t}\r\n}";
         assert_eq!(
             judged("backend/package.json", text),
             [format!("backend/package.json:3:11: {POINTS}")]
@@ -193,10 +190,12 @@ mod tests {
     }
 
     #[test]
-    fn what_only_quotes_a_spec_passes() {
+    fn a_spec_outside_dependencies_passes() {
         for text in [
-            r#"{"scripts": {"prep": "echo SPEC"}, "description": "SPEC", "files": [".docker-deps"]}"#,
-            r#"{"dependencies": {"x": "workspace:*", "y": "file:./vendor/y.tgz", "z": "link:../z"}}"#,
+            r#"{"scripts": {"prep": "echo SPEC"}, "description": "SPEC"}"#,
+            r#"{"files": [".docker-deps"]}"#,
+            r#"{"dependencies": {"x": "workspace:*", "y": "file:./vendor/y.tgz"}}"#,
+            r#"{"dependencies": {"z": "link:../z"}}"#,
             r#"{"dependenciesMeta": {"x": {"injected": true}}, "name": ".docker-deps"}"#,
         ] {
             assert_eq!(judged("package.json", text), [""; 0], "{text}");
@@ -228,14 +227,13 @@ mod tests {
         );
         assert_eq!(
             judged("package.json", "{\n  \"x\": 1,\n}"),
-            [
-                "package.json:2:9: this manifest cannot be parsed, so its dependencies were not judged"
-            ]
+            ["package.json:2:9: this manifest cannot be parsed, so its dependencies were not \
+                 judged"]
         );
     }
 
     #[test]
-    fn a_manifest_that_we_cannot_parse_and_a_tool_can_is_no_hiding_place() {
+    fn a_mention_is_found_in_syntax_that_only_a_tool_understands() {
         let word = "{depend\\u0065ncies: {x: 'VALUE'}}";
         for (path, text) in [
             ("package.json5", word.replace("VALUE", "file:../\\.docker-\\deps/x.tgz")),
@@ -256,9 +254,8 @@ mod tests {
         }
     }
 
-    /// What npm, pnpm and yarn made of each spelling: `from` names those that installed from the
-    /// directory. Where one does, we block; where none does and we block all the same, it is
-    /// `blocked` because it means nothing else.
+    /// `from` lists which of npm, pnpm and yarn installed from the directory. If one does, we
+    /// block. If none does, `blocked` says whether we block a spelling that has no other use.
     #[test]
     fn no_spelling_that_a_package_manager_follows_passes() {
         let facts: Json =
@@ -298,7 +295,7 @@ mod tests {
 
         use super::*;
 
-        /// Writes a manifest, and leaves to chance whatever the language leaves open.
+        /// Writes a manifest with random layout, quotes and escapes.
         struct Writer {
             dice: Vec<u8>,
             rolled: usize,
@@ -365,7 +362,7 @@ mod tests {
                 self.text.push(',');
             }
 
-            /// Closes a map, of which the last comma is left only where that may be.
+            /// Closes a map, without a trailing comma unless the dialect allows it.
             fn close(&mut self) {
                 if !(self.loose && self.roll(2) == 0) && self.text.ends_with(',') {
                     self.text.pop();
@@ -374,7 +371,7 @@ mod tests {
                 self.text.push('}');
             }
 
-            /// Whatever may stand beside a field and is none, though it looks like one.
+            /// Writes entries that only look like dependencies.
             fn harmless(&mut self, spec: &str) {
                 for choice in 0..5 {
                     match (choice, self.roll(3)) {
@@ -407,7 +404,7 @@ mod tests {
                 }
             }
 
-            /// Dependencies that are what they should be.
+            /// Writes dependencies that are not rewritten.
             fn plain(&mut self, spec: &str) {
                 let dir = ".docker-deps";
                 for other in [
@@ -426,13 +423,13 @@ mod tests {
                 }
             }
 
-            /// Writes the map that holds the value at this path; the place of the value.
+            /// Writes a map with the value at this path. Returns the offset of the value.
             fn map(&mut self, path: &[&str], spec: &str, top: bool) -> usize {
                 self.text.push('{');
-                let beside = |writer: &mut Self| {
+                let fill = |writer: &mut Self| {
                     if top { writer.harmless(spec) } else { writer.plain(spec) }
                 };
-                beside(self);
+                fill(self);
                 if self.roll(3) == 0 {
                     self.entry(path[0], "");
                 }
@@ -449,7 +446,7 @@ mod tests {
                 if self.roll(3) == 0 {
                     self.entry(path[0], "1.0.0");
                 }
-                beside(self);
+                fill(self);
                 self.close();
                 place
             }
@@ -477,6 +474,9 @@ mod tests {
             &["dependencies", "__proto__", "x"],
             &["dependencies", "dependencies", "version"],
         ];
+
+        const PATHS: [&str; 5] =
+            ["package.json", "package.json5", "package.yaml", "pnpm-workspace.yaml", ".yarnrc.yml"];
 
         fn specs() -> Vec<String> {
             let dir = ".docker-deps";
@@ -514,7 +514,7 @@ mod tests {
 
         proptest! {
             #[test]
-            fn a_rewritten_spec_is_found_at_its_place_in_whatever_json(
+            fn a_rewritten_spec_is_found_at_its_place_in_any_json(
                 field in 0..FIELDS.len(), spec in 0..specs().len(), dice in dice(), loose: bool
             ) {
                 let mut writer = writer(dice, loose);
@@ -523,12 +523,12 @@ mod tests {
                 let line = 1 + before.matches('\n').count();
                 let column = 1 + before.chars().rev().take_while(|&c| c != '\n').count();
                 let path = if loose { "web/package.json5" } else { "web/package.json" };
-                let told = format!("{path}:{line}:{column}: {POINTS}");
-                prop_assert_eq!(judged(path, &writer.text), [told], "{}", writer.text);
+                let expected = format!("{path}:{line}:{column}: {POINTS}");
+                prop_assert_eq!(judged(path, &writer.text), [expected], "{}", writer.text);
             }
 
             #[test]
-            fn a_harmless_manifest_passes_in_whatever_json(
+            fn a_harmless_manifest_passes_in_any_json(
                 spec in 0..specs().len(), dice in dice(), loose: bool
             ) {
                 let mut writer = writer(dice, loose);
@@ -540,35 +540,43 @@ mod tests {
             }
 
             #[test]
-            fn no_manifest_is_too_odd(text in any::<Vec<u8>>(), path in proptest::sample::select(
-                &["package.json", "package.json5", "package.yaml", "pnpm-workspace.yaml", ".yarnrc.yml"][..]
-            )) {
-                let _ = transcript(&RULE, &Fake::default().with(path, Mode::File, Content::Bytes(text), true));
+            fn every_text_is_judged(
+                text in any::<Vec<u8>>(), path in proptest::sample::select(&PATHS[..])
+            ) {
+                let text = Content::Bytes(text);
+                let _ = transcript(&RULE, &Fake::default().with(path, Mode::File, text, true));
             }
 
             #[test]
-            fn a_rewritten_spec_is_found_in_whatever_yaml(
+            fn a_rewritten_spec_is_found_in_any_yaml(
                 key in prop_oneof![
                     Just("overrides:"), Just("'overrides':"), Just("\"over\\x72ides\" :"),
                     Just("? overrides\n:"), Just("[overrides]:"), Just("!!str overrides: !!map"),
-                    Just("&k overrides:"), Just("%YAML 1.2\n---\noverrides: # c"), Just("{}\n---\noverrides:"),
-                    Just("a: &a\n  b: c\noverrides:\n  <<: *a"), Just("x: 1\n__proto__:\n overrides:"),
+                    Just("&k overrides:"), Just("%YAML 1.2\n---\noverrides: # c"),
+                    Just("{}\n---\noverrides:"), Just("a: &a\n  b: c\noverrides:\n  <<: *a"),
+                    Just("x: 1\n__proto__:\n overrides:"),
                 ],
-                name in prop_oneof![Just("x"), Just("'@s/x'"), Just("\"a\\u0062\""), Just("a>b@1"), Just("y: {x: 1}\n  z")],
+                name in prop_oneof![
+                    Just("x"), Just("'@s/x'"), Just("\"a\\u0062\""), Just("a>b@1"),
+                    Just("y: {x: 1}\n  z"),
+                ],
                 style in 0..9_usize,
                 spec in 0..8_usize,
                 ends in prop_oneof![Just("\n"), Just("\r\n"), Just("\r")],
             ) {
                 let spec = &specs()[spec];
-                let escaped = |escape: fn(u32) -> String| spec.chars().map(|c| escape(u32::from(c))).collect::<String>();
+                let escaped = |escape: fn(u32) -> String| {
+                    spec.chars().map(|c| escape(u32::from(c))).collect::<String>()
+                };
                 let (head, tail) = spec.split_at(spec.len() / 2);
+                let doubled = |text: &str| text.replace('\\', "\\\\");
                 let written = match style {
                     0 => spec.clone(),
                     1 => format!("'{spec}'"),
                     2 => format!("\"{}\"", escaped(|code| format!("\\x{code:02x}"))),
                     3 => format!("\"{}\"", escaped(|code| format!("\\u{code:04X}"))),
                     4 => format!("\"{}\"", escaped(|code| format!("\\U{code:08x}"))),
-                    5 => format!("\"{}\\\n      {}\"", head.replace('\\', "\\\\"), tail.replace('\\', "\\\\")),
+                    5 => format!("\"{}\\\n      {}\"", doubled(head), doubled(tail)),
                     6 => format!(">-\n    {spec}"),
                     7 => format!("!!str &s |\n    {spec}"),
                     _ => format!("{spec} # c"),

@@ -28,7 +28,7 @@ mod tests {
     use crate::engine::tests::{Fake, transcript};
 
     #[test]
-    fn any_bak_file_whatever_its_case() {
+    fn any_bak_file_in_any_case() {
         let change = Fake::default()
             .file("package.json.bak", "")
             .file("a/.bak", "")

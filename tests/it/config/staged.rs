@@ -274,7 +274,7 @@ fn an_expired_allowance_is_reported() {
         ["warning expired-allowance ../given.json"]
     );
     let ran = sandbox.bakstop(&["check", "--config", "../given.json"]);
-    assert!(ran.out.contains("take it out") && !ran.out.contains("git add"), "{}", ran.out);
+    assert!(ran.out.contains("remove it") && !ran.out.contains("git add"), "{}", ran.out);
 }
 
 #[test]
