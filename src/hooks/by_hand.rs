@@ -213,7 +213,7 @@ fn commands(style: Style, file: &str, text: &str, hooks: &[Hook]) -> String {
 }
 
 /// The placeholder for the present command of a hook.
-const NOW: &str = "<what is there now>";
+const NOW: &str = "<the present command>";
 
 /// A key and a command for each hook.
 fn pairs(style: Style, text: &str, hooks: &[Hook]) -> Vec<String> {
@@ -391,7 +391,7 @@ mod tests {
         let push = r#""pre-push": "bakstop hook pre-push \"$@\"""#;
         let push_4 = r#""pre-push": "printf %s \"$HUSKY_GIT_STDIN\" | bakstop hook pre-push""#;
         let fresh = format!("\"pre-commit\": \"bakstop hook pre-commit\",\n  {merge},\n  {push}\n");
-        let now = "  \"pre-commit\": \"<what is there now> && bakstop hook pre-commit\"";
+        let now = "  \"pre-commit\": \"<the present command> && bakstop hook pre-commit\"";
         let kept = format!("{now},\n  {merge},\n  {push}\n");
         let kept_4 = format!("{now},\n  {merge},\n  {push_4}\n");
         let (simple, husky) = (Style::SimpleGitHooks, Style::Husky4);
@@ -451,7 +451,7 @@ mod tests {
         );
         let fed = r#"lines=$(cat; echo .); printf %s \"${lines%.}\" | bakstop hook pre-push \"$@\" && printf"#;
         assert!(lines(&advice).starts_with(&format!("  \"pre-push\": \"{fed}")), "{advice}");
-        assert!(advice.ends_with("| { <what is there now>; }\"\n"), "{advice}");
+        assert!(advice.ends_with("| { <the present command>; }\"\n"), "{advice}");
     }
 
     #[test]

@@ -443,7 +443,7 @@ mod tests {
     }
 
     #[test]
-    fn what_installing_does_with_what_is_there() {
+    fn installing_creates_keeps_or_does_nothing() {
         let keeps = "would keep h/pre-commit as h/pre-commit.before-bakstop; it runs first\nwould write h/pre-commit\n";
         let idle = |why| {
             keeps.replace("it runs first", &format!("it is {why}, so it did not run and does not"))
@@ -470,7 +470,7 @@ mod tests {
     }
 
     #[test]
-    fn an_installation_that_was_cut_off_goes_on_where_it_stopped() {
+    fn a_killed_installation_is_resumed() {
         let cut_off = Slot { kept_file: file(MINE, 0o755), ..slot(file(MINE, 0o755), true) };
         assert_eq!(installed(&cut_off).unwrap(), "would write h/pre-commit\n");
         assert_eq!(uninstalled(&cut_off).unwrap(), "removed h/pre-commit.before-bakstop\n");
@@ -487,7 +487,7 @@ mod tests {
     }
 
     #[test]
-    fn what_installing_refuses() {
+    fn installing_refuses_what_it_cannot_keep() {
         for (hook_file, has_kept, cause) in [
             (HookFile::Other, false, "h/pre-commit is not a file"),
             (
@@ -518,7 +518,7 @@ mod tests {
     }
 
     #[test]
-    fn what_uninstalling_does_with_what_is_there() {
+    fn uninstalling_restores_removes_or_refuses() {
         let puts_back = "put h/pre-commit.before-bakstop back as h/pre-commit\n";
         for (hook_file, has_kept, expected) in [
             (HookFile::Missing, false, Ok("")),
