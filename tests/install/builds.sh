@@ -210,7 +210,7 @@ END
 	pretend cargo </dev/null
 	from_file
 	ends 1
-	warns "left no binary"
+	warns "the binary was not found"
 	absent "$case/home/.local"
 	end
 
@@ -310,7 +310,7 @@ hooks() {
 	extra="GIT_CEILING_DIRECTORIES=$case"
 	piped --hook --base-url "file://$www/releases"
 	refused
-	warns "this directory is in none"
+	warns "this directory is not in one"
 	end
 
 	begin "hooks that cannot be installed"
@@ -349,7 +349,7 @@ removals() {
 	piped --uninstall
 	ends 1
 	[ -e "$bin/bakstop" ] || wrong "it is gone"
-	warns "it stays"
+	warns "was not removed"
 	end
 
 	begin "--uninstall of what does not run"

@@ -54,7 +54,7 @@ releases() {
 	path=$bin:$path
 	piped --base-url "file://$www/releases"
 	ends 0
-	says "Another one comes before it in your PATH: $case/stubs/bakstop"
+	says "Another bakstop comes first in your PATH: $case/stubs/bakstop"
 	end
 
 	begin "HOME unset"
@@ -74,7 +74,7 @@ releases() {
 	begin "a base URL that is no directory"
 	piped --base-url "file://$www/nowhere"
 	ends 1
-	warns "there is no directory $www/nowhere"
+	warns "$www/nowhere is not a directory"
 	end
 
 	begin "latest names no version"
@@ -224,7 +224,7 @@ echo "wget: note: TLS certificate validation not implemented" >&2
 END
 	piped --base-url https://mirror.invalid
 	ends 1
-	warns "cannot tell who it talks to"
+	warns "does not check certificates"
 	absent "$case/home/.local"
 	end
 
@@ -258,7 +258,7 @@ checksums() {
 	pretend_cargo 0.0.2
 	from_file --base-url "file://$spoilt"
 	refused
-	warns "has no checksum"
+	warns ".sha256 is missing"
 	absent "$case/cargo.log"
 	end
 
@@ -366,7 +366,7 @@ hostile() {
 		seal
 		piped --base-url "file://$spoilt"
 		refused
-		warns "does not hold what a release holds"
+		warns "is not a release of bakstop"
 		[ -z "$(find "$scratch" -name got-out)" ] || wrong "it got out"
 		end
 	done
@@ -377,7 +377,7 @@ hostile() {
 	seal
 	piped --base-url "file://$spoilt"
 	refused
-	warns "does not hold what a release holds"
+	warns "is not a release of bakstop"
 	end
 
 	begin "the environment has no say in what tar does"
@@ -393,7 +393,7 @@ hostile() {
 	seal
 	piped --base-url "file://$spoilt"
 	refused
-	warns "does not hold what a release holds"
+	warns "is not a release of bakstop"
 	end
 
 	begin "a link in the binary's place"
@@ -416,7 +416,7 @@ hostile() {
 	piped --base-url "file://$spoilt"
 	ends 1
 	warns "the new binary should be bakstop 0.0.2"
-	warns "It says: bakstop 0.0.20"
+	warns "It prints: bakstop 0.0.20"
 	holds "$bin/bakstop" 0.0.1
 	end
 
