@@ -231,7 +231,8 @@ fn command(style: Style, hook: Hook, taken: bool) -> String {
     match (style, hook) {
         // Both get the standard input.
         (Style::SimpleGitHooks, Hook::PrePush) if taken => format!(
-            "lines=$(cat; echo .); printf %s \"${{lines%.}}\" | {} && printf %s \"${{lines%.}}\" | {{ {NOW}; }}",
+            "lines=$(cat; echo .); printf %s \"${{lines%.}}\" | {} \
+             && printf %s \"${{lines%.}}\" | {{ {NOW}; }}",
             hook.call()
         ),
         _ => {
@@ -326,7 +327,8 @@ mod tests {
             ("\"repos\":\n", "  "),
         ] {
             let advice = advised(Style::Repos, ".pre-commit-config.yaml", text);
-            let place = "add this to .pre-commit-config.yaml by hand, as the last entry under `repos:`:\n\n";
+            let place = "add this to .pre-commit-config.yaml by hand, \
+                         as the last entry under `repos:`:\n\n";
             let expected = format!(
                 "{place}{indent}- repo: local\n{indent}  hooks:\n{indent}    - id: bakstop\n"
             );
@@ -344,12 +346,14 @@ mod tests {
         let yaml = |text| advised(Style::Lefthook, "lefthook.yml", text);
         assert_eq!(
             yaml("pre-commit:\n  parallel: true\n  jobs:\n  - run: a\npre-push:\n"),
-            "add this to lefthook.yml by hand, as the last job under `pre-commit:`, so that it also judges what the \
-             others stage:\n\n  - name: bakstop\n    run: bakstop hook pre-commit\n\n\
+            "add this to lefthook.yml by hand, as the last job under `pre-commit:`, \
+             so that it also judges what the others stage:\n\n  - name: bakstop\n    \
+             run: bakstop hook pre-commit\n\n\
              and this, at its end:\n\npre-merge-commit:\n  jobs:\n    - name: bakstop\n      \
              run: bakstop hook pre-merge-commit\n\n\
              and this, as a part of `pre-push:`:\n\n  jobs:\n    - name: bakstop\n      \
-             run: \"bakstop hook pre-push # {files}\"\n      files: echo lefthook.yml\n      use_stdin: true\n"
+             run: \"bakstop hook pre-push # {files}\"\n      files: echo lefthook.yml\n      \
+             use_stdin: true\n"
         );
         let strict =
             advice(Style::Lefthook, Some(("lefthook.yml", b"")), &[Hook::PrepareCommitMsg]);
@@ -449,7 +453,7 @@ mod tests {
             Some(("simple-git-hooks.json", text.as_bytes())),
             &[Hook::PrePush],
         );
-        let fed = r#"lines=$(cat; echo .); printf %s \"${lines%.}\" | bakstop hook pre-push \"$@\" && printf"#;
+        let fed = r#"lines=$(cat; echo .); printf %s \"${lines%.}\" | bakstop hook pre-push"#;
         assert!(lines(&advice).starts_with(&format!("  \"pre-push\": \"{fed}")), "{advice}");
         assert!(advice.ends_with("| { <the present command>; }\"\n"), "{advice}");
     }

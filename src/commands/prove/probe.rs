@@ -113,7 +113,8 @@ mod tests {
     #[test]
     fn an_error_of_the_rule_shows_the_dependency() {
         const RULE: &str = crate::commands::prove::RULE.id;
-        let shown = "  --> package.json:1:1\n   |\n 1 | \"x\": \"file:x/bakstop-proof-n0nce-1.0.0.tgz\"\n   |  ^^\n";
+        let shown = "  --> package.json:1:1\n   |\n \
+                     1 | \"x\": \"file:x/bakstop-proof-n0nce-1.0.0.tgz\"\n   |  ^^\n";
         for (output, expected) in [
             (format!("error[{RULE}]: x\n{shown}"), true),
             (format!("tests pass\n  \x1b[31m\x1b[1merror[{RULE}]\x1b[0m\x1b[0m: x\n{shown}"), true),
@@ -130,7 +131,8 @@ mod tests {
             ),
             (
                 format!(
-                    "error[{RULE}]: x\n  --> web/package.json\n\x1b[33mwarning[{RULE}]\x1b[0m: x\n{shown}"
+                    "error[{RULE}]: x\n  --> web/package.json\n\
+                     \x1b[33mwarning[{RULE}]\x1b[0m: x\n{shown}"
                 ),
                 false,
             ),
