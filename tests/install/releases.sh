@@ -1,6 +1,6 @@
 # shellcheck shell=sh disable=SC2034,SC2154 # its variables are run.sh's
 #
-# Fetching a release: where from, with what tools, and what must not get through.
+# Fetching a release: sources, tools, and releases that must be refused.
 
 releases() {
 	begin "file://, the newest"
@@ -71,7 +71,7 @@ releases() {
 	holds "$case/there/bakstop" 0.0.2
 	end
 
-	begin "a base URL that is no directory"
+	begin "a base URL that is not a directory"
 	piped --base-url "file://$www/nowhere"
 	ends 1
 	warns "$www/nowhere is not a directory"
@@ -135,7 +135,7 @@ loopback() {
 	absent "$case/cargo.log"
 	end
 
-	begin "nobody listening does not fall back"
+	begin "a refused connection does not fall back"
 	pretend_cargo 0.0.2
 	from_file --base-url "http://127.0.0.1:$dead"
 	refused
@@ -217,7 +217,7 @@ loopback() {
 		end
 	fi
 
-	begin "a wget that does not look at certificates"
+	begin "a wget that does not check certificates"
 	path=$scratch/no-curl
 	pretend wget <<'END'
 echo "wget: note: TLS certificate validation not implemented" >&2
@@ -241,7 +241,7 @@ END
 }
 
 checksums() {
-	begin "a wrong checksum, and the old binary stays"
+	begin "a wrong checksum; the old binary stays"
 	spoil
 	echo more >>"$victim"
 	mkdir -p "$bin"
@@ -276,7 +276,7 @@ $sum  $archive"; do
 		end
 	done
 
-	begin "a checksum in the other spelling, without a last newline"
+	begin "a checksum in binary mode, without a last newline"
 	spoil
 	printf '%s' "$sum *$archive" >"$victim.sha256"
 	piped --base-url "file://$spoilt"
@@ -341,7 +341,7 @@ END
 	done
 }
 
-# Sealed with a fitting checksum: what is left when whoever runs the mirror is hostile.
+# With a valid checksum, as from a hostile mirror.
 hostile() {
 	begin "an extra member is not unpacked"
 	spoil
@@ -380,7 +380,7 @@ hostile() {
 	warns "is not a release of bakstop"
 	end
 
-	begin "the environment has no say in what tar does"
+	begin "the environment does not change what tar does"
 	extra="TAR_OPTIONS=--exclude=bakstop"
 	piped --base-url "file://$www/releases"
 	ends 0
@@ -406,7 +406,7 @@ hostile() {
 	refused
 	end
 
-	begin "a binary of another version, and the old one stays"
+	begin "a binary of another version; the old one stays"
 	spoil
 	stub 0.0.20 "$case/bakstop"
 	tar -C "$case" -czf "$victim" bakstop

@@ -1,5 +1,7 @@
 //! The manifest that an attempt stages, and the finding that must name it.
 
+use memchr::memmem;
+
 use crate::base::debris::DOCKER_DEPS;
 use crate::base::error::Error;
 use crate::base::finding::Severity;
@@ -16,59 +18,53 @@ pub(super) const MANIFEST: &str = "package.json";
 pub(super) struct Probe {
     pub manifest: RepoPath,
     text: Vec<u8>,
+    /// The name of its new dependency. It is unique, so only the finding shows it.
+    dependency: String,
 }
 
 impl Probe {
-    pub(super) fn find(rehearsal: &Rehearsal) -> Result<Self, Error> {
+    pub(super) fn find(rehearsal: &Rehearsal, nonce: &str) -> Result<Self, Error> {
         let manifests = rehearsal.files_named(MANIFEST)?;
         let topmost = manifests.into_iter().min_by_key(|entry| entry.path.components().count());
         let manifest =
             topmost.as_ref().map_or(RepoPath::from(MANIFEST), |entry| entry.path.clone());
         let text = topmost.and_then(|entry| rehearsal.read(&entry, LIMIT)).unwrap_or_default();
-        Ok(Self { manifest, text })
+        Ok(Self { manifest, text, dependency: format!("proof-{nonce}") })
     }
 
     /// Stages the manifest with the kind of dependency that a preparation writes.
-    pub(super) fn stage_rewritten(&self, rehearsal: &Rehearsal, nonce: &str) -> Result<(), Error> {
+    pub(super) fn stage_rewritten(&self, rehearsal: &Rehearsal) -> Result<(), Error> {
         let up = "../".repeat(self.manifest.components().count() - 1);
-        self.stage(
-            rehearsal,
-            nonce,
-            &format!("file:{up}{DOCKER_DEPS}/bakstop-{}-1.0.0.tgz", dependency(nonce)),
-        )
+        let spec = format!("file:{up}{DOCKER_DEPS}/bakstop-{}-1.0.0.tgz", self.dependency);
+        self.stage(rehearsal, &spec)
     }
 
-    pub(super) fn stage(
-        &self,
-        rehearsal: &Rehearsal,
-        nonce: &str,
-        spec: &str,
-    ) -> Result<(), Error> {
-        let text =
-            package::with_dependency(&self.text, &format!("@bakstop/{}", dependency(nonce)), spec);
+    /// Stages the manifest with a dependency that has no finding.
+    pub(super) fn stage_harmless(&self, rehearsal: &Rehearsal) -> Result<(), Error> {
+        self.stage(rehearsal, "1.0.0")
+    }
+
+    fn stage(&self, rehearsal: &Rehearsal, spec: &str) -> Result<(), Error> {
+        let name = format!("@bakstop/{}", self.dependency);
+        let text = package::with_dependency(&self.text, &name, spec);
         rehearsal.stage(&self.manifest, text.as_bytes())
     }
-}
 
-/// The name of the dependency, which only the finding shows.
-fn dependency(nonce: &str) -> String {
-    format!("proof-{nonce}")
+    pub(super) fn matcher(&self) -> Matcher<'_> {
+        Matcher { dependency: &self.dependency, inside: false, matched: false }
+    }
 }
 
 /// Matches an error of [`RULE`] that shows the dependency of this run. Both must be in one finding:
 /// another file may be an error, and the rewritten manifest a warning.
-pub(super) struct Matcher {
-    dependency: Vec<u8>,
+pub(super) struct Matcher<'a> {
+    dependency: &'a str,
     /// Whether the lines are those of an error of the rule.
     inside: bool,
     pub matched: bool,
 }
 
-impl Matcher {
-    pub(super) fn new(nonce: &str) -> Self {
-        Self { dependency: dependency(nonce).into_bytes(), inside: false, matched: false }
-    }
-
+impl Matcher<'_> {
     pub(super) fn read(&mut self, line: &[u8]) {
         let starts = unpainted(line);
         if starts.is_empty()
@@ -79,8 +75,7 @@ impl Matcher {
             // A finding ends with an empty line, or where the next one starts.
             self.inside = starts.starts_with(&label(Severity::Error, &format!("{}]", RULE.id)));
         }
-        self.matched |= self.inside
-            && line.windows(self.dependency.len()).any(|window| window == self.dependency);
+        self.matched |= self.inside && memmem::find(line, self.dependency.as_bytes()).is_some();
     }
 }
 
@@ -105,7 +100,7 @@ mod tests {
     use super::*;
 
     fn matches(output: &str) -> bool {
-        let mut matcher = Matcher::new("n0nce");
+        let mut matcher = Matcher { dependency: "proof-n0nce", inside: false, matched: false };
         output.split('\n').for_each(|line| matcher.read(line.as_bytes()));
         matcher.matched
     }
