@@ -4,21 +4,21 @@
 #   ./install.sh                                      from a checkout: builds and installs
 #   ... | sh -s -- --base-url https://mirror.example  a release from there
 #
-# What lies under a base URL, as .ci/release writes it:
+# The files under a base URL, as .ci/release writes them:
 #
 #   BASE/latest                                       one line: the newest version
 #   BASE/vX.Y.Z/bakstop-X.Y.Z-PLATFORM.tar.gz         `bakstop` at the archive's root
 #   BASE/vX.Y.Z/bakstop-X.Y.Z-PLATFORM.tar.gz.sha256  as sha256sum prints it
 #
-# PLATFORM is linux-x86_64, linux-aarch64, macos-x86_64 or macos-aarch64. In a file:// URL the
-# path is taken as it stands: nothing in it is percent-decoded.
+# PLATFORM is linux-x86_64, linux-aarch64, macos-x86_64 or macos-aarch64. The path of a file:// URL
+# is not percent-decoded.
 #
-# Everything stands between two braces, so that a shell has to have read all of it before it
-# runs any of it: half a download does nothing.
+# The braces make a shell read the whole script before it runs any of it: half a download does
+# nothing.
 {
 set -eu
 
-# Each of these would change what the tools below do: where cd goes, what tar does with a member.
+# These would change where cd goes and what tar does with a member.
 unset CDPATH TAR_OPTIONS GZIP
 
 usage() {
@@ -31,18 +31,18 @@ Installs bakstop into ~/.local/bin. It never asks for root.
   --version X.Y.Z  install this version (default: the newest)
   --base-url URL   fetch a release from https://, http:// or file://
                    (or set BAKSTOP_BASE_URL)
-  --from-source    build it, even where a release could be fetched
+  --from-source    build it, even if a release could be fetched
   --git URL        build from this repository instead of a checkout
   --hook           then install the hooks into the repository you are in
   --uninstall      remove the binary
   --help           show this
 
 Without a base URL it builds from the checkout this script is in.
-Where no release fits, it builds from source as well, if it has any.
+If no release fits, it builds from source too, if there is any.
 END
 }
 
-# A reader that went away must not stop an installation half-way.
+# A closed pipe must not stop an installation half-way.
 say() {
 	printf '%s\n' "$@" 2>/dev/null || :
 }
@@ -97,7 +97,7 @@ read_options() {
 				value=$2
 				shift
 			fi
-			# The next option is no value: `--to --hook` has forgotten its directory.
+			# The next option is not a value: in `--to --hook`, the directory is missing.
 			case $value in -*) value='' ;; esac
 			;;
 		--from-source) name=$1 value=yes from_source=yes ;;
@@ -107,7 +107,7 @@ read_options() {
 			usage
 			exit 0
 			;;
-		*) misused "there is no option $1" ;;
+		*) misused "unknown option $1" ;;
 		esac
 		[ -n "$value" ] || misused "$name needs a value"
 		case $name in
@@ -140,7 +140,7 @@ choose_directory() {
 	elif [ -n "${HOME:-}" ]; then
 		dir=$HOME/.local/bin
 	else
-		die "HOME is not set. Please say where to install: --to DIR"
+		die "HOME is not set. Choose a directory with --to DIR."
 	fi
 	case $dir in
 	/*) ;;
@@ -150,18 +150,18 @@ choose_directory() {
 	binary=${dir%/}/bakstop
 }
 
-# Said before a download or a build, rather than after it.
+# Checked before a download or a build, rather than after it.
 check_directory() {
 	there=$dir
 	while [ ! -e "$there" ] && [ -n "$there" ]; do there=${there%/*}; done
 	there=${there:-/}
 	[ -d "$there" ] || die "$there is not a directory, so nothing can be installed in $dir"
 	[ -w "$there" ] || die "cannot write to $there" "Choose a directory of yours with --to DIR."
-	[ ! -d "$binary" ] || die "$binary is a directory; the binary would have to be there"
+	[ ! -d "$binary" ] || die "$binary is a directory; the binary needs this path"
 }
 
-# Only the script's own name counts. Piped into a shell, $0 is that shell, and the directory one
-# happens to stand in is not what was asked for.
+# Only the script's own name counts. Piped into a shell, $0 is that shell, and the current
+# directory was not asked for.
 find_checkout() {
 	checkout=''
 	case $0 in install.sh | */install.sh) ;; *) return 0 ;; esac
@@ -194,8 +194,8 @@ find_platform() {
 	esac
 }
 
-# fetch URL FILE: 0 when FILE is there, 1 when the other side says that there is no such file.
-# Everything else ends here: a network that is down is no reason to install something else.
+# fetch URL FILE: 0 if FILE was written, 1 if the server reports that it does not exist. Any other
+# failure is the end: a network that is down is not a reason to install something else.
 fetch() {
 	case $1 in
 	file://*)
@@ -212,19 +212,19 @@ fetch() {
 		case $answer in 404 | 410) return 1 ;; esac
 	elif have wget; then
 		LC_ALL=C wget -nv -t 2 -O "$2" "$1" 2>"$work/log" && ended=0 || ended=$?
-		# The small wget of busybox may go on without a look at the certificate.
+		# The wget of busybox may go on without checking the certificate.
 		if grep -q 'certificate validation not implemented' "$work/log"; then
-			die "this machine's wget cannot tell who it talks to over https" \
-				"Please install curl, or the full wget."
+			die "this machine's wget does not check certificates" \
+				"Install curl, or GNU wget."
 		fi
 		[ "$ended" -ne 0 ] || return 0
 		if grep -Eq 'ERROR (404|410)|returned error: HTTP/[0-9.]+ (404|410)' "$work/log"; then
 			return 1
 		fi
 	else
-		die "a download needs curl or wget, and neither is here"
+		die "a download needs curl or wget, and neither was found"
 	fi
-	# curl says it in one line, and may go on about it for a page; wget says it at the end.
+	# curl prints the reason in one line, and perhaps a page about it; wget prints it last.
 	why=$(grep '^curl: ' "$work/log" || sed -n '$p' "$work/log")
 	die "could not fetch $(mask "$1")" "$(mask "$why")" "Nothing was installed."
 }
@@ -266,27 +266,27 @@ verify() {
 		"expected $wanted" "found    $found" "Nothing was installed."
 }
 
-# Writes the one member that is wanted to a file of our choosing. No member is ever unpacked under
-# its own name, so an archive has no say in what is written where.
+# Writes the one wanted member to a file of our choosing. No member is unpacked under its own name,
+# so an archive cannot choose a path.
 unpack() {
 	if ! gzip -dc <"$work/archive" >"$work/tar" 2>"$work/log" ||
 		! tar -tf "$work/tar" >"$work/members" 2>"$work/log"; then
 		die "$archive is damaged" "Nothing was installed."
 	fi
 	if grep -q / "$work/members" || [ "$(grep -cx bakstop "$work/members")" != 1 ]; then
-		die "$archive does not hold what a release holds" "Nothing was installed."
+		die "$archive is not a release of bakstop" "Nothing was installed."
 	fi
 	tar -xOf "$work/tar" bakstop >"$work/bakstop" 2>"$work/log" ||
 		die "$archive is damaged" "Nothing was installed."
 	built=$work/bakstop
 }
 
-# Leaves the new binary in $built, or leaves that empty when there is no release that fits.
+# Sets $built to the new binary, or leaves it empty if no release fits.
 from_release() {
 	case $base in
-	file://*) [ -d "${base#file://}" ] || die "there is no directory ${base#file://}" ;;
+	file://*) [ -d "${base#file://}" ] || die "${base#file://} is not a directory" ;;
 	http://127.* | http://localhost[:/]* | http://\[::1\]*) ;;
-	http://*) complain "note: http:// is not protected; whoever is on the way can change what you get" ;;
+	http://*) complain "note: http:// is not protected: anybody on the network path can change what you get" ;;
 	esac
 	find_platform
 	if [ -z "$platform" ]; then
@@ -309,7 +309,7 @@ from_release() {
 		return 0
 	fi
 	fetch "$base/v$wanted_version/$archive.sha256" "$work/archive.sha256" ||
-		die "$archive has no checksum beside it" "Nothing was installed."
+		die "$archive.sha256 is missing" "Nothing was installed."
 	verify
 	unpack
 }
@@ -317,39 +317,38 @@ from_release() {
 need_cargo() {
 	cargo=cargo
 	have cargo && return 0
-	# rustup has just been run, and this shell has not heard of it yet.
+	# rustup may have been run after this shell was started.
 	cargo=${CARGO_HOME:-${HOME:-}/.cargo}/bin/cargo
-	[ -x "$cargo" ] || die "building bakstop needs Rust, and there is no cargo here" \
+	[ -x "$cargo" ] || die "building bakstop needs Rust, and cargo was not found" \
 		"Get it from https://rustup.rs and run this again."
 }
 
 from_checkout() {
 	here=$checkout
-	stands_at=$(manifest_field version)
-	if [ -n "$version" ] && [ "$version" != "$stands_at" ]; then
-		die "$checkout holds bakstop $stands_at, not $version" \
-			"Check out v$version there, or leave --version out."
+	found_version=$(manifest_field version)
+	if [ -n "$version" ] && [ "$version" != "$found_version" ]; then
+		die "$checkout holds bakstop $found_version, not $version" \
+			"Check out v$version there, or leave out --version."
 	fi
-	wanted_version=$stands_at
+	wanted_version=$found_version
 	target=${CARGO_TARGET_DIR:-$checkout/target}
 	case $target in /*) ;; *) target=$(pwd)/$target ;; esac
 	say "Building bakstop from $checkout; this can take a few minutes."
-	# Started in the checkout, because cargo looks for its settings there and not beside the
-	# manifest. Where the binary is then depends on them, so cargo is asked.
+	# cargo reads its settings from the current directory, not from that of the manifest. The path
+	# of the binary depends on them, so it is taken from the messages.
 	(
 		cd -- "$checkout" &&
 			CARGO_TARGET_DIR=$target "$cargo" build --release --locked --bin bakstop \
 				--message-format=json-render-diagnostics
 	) >"$work/messages" || die "the build failed" "Nothing was installed."
 	built=$(sed -n 's|.*"executable":"\([^"]*/bakstop\)".*|\1|p' "$work/messages")
-	[ -f "$built" ] || die "the build went well, but left no binary"
+	[ -f "$built" ] || die "the build succeeded, but the binary was not found"
 }
 
 from_git() {
 	wanted_version=$version
 	say "Building bakstop from $(mask "$git"); this can take a few minutes."
-	# Away from the current directory: the settings of the repository one stands in, toolchain and
-	# all, are not this build's.
+	# Not in the current directory: its cargo settings and toolchain are not for this build.
 	(
 		cd / &&
 			PATH=$PATH:$work/installed/bin "$cargo" install --locked --git "$git" \
@@ -367,15 +366,15 @@ from_source() {
 		from_checkout
 	else
 		die "there is nothing to install from" \
-			"Either name a place that has releases: --base-url URL" \
-			"or a repository to build from:         --git URL" \
+			"Name a place that has releases:   --base-url URL" \
+			"or a repository to build from:    --git URL" \
 			"or run ./install.sh in a checkout of bakstop."
 	fi
 }
 
-# Into the directory in one move: whoever runs bakstop meanwhile gets the old one or the new one.
-# The copy before it is made in the same directory, because a move is that only within one file
-# system, and is run there first, because some file systems do not let anything run.
+# Moves the binary into the directory: a process that starts bakstop meanwhile gets the old one or
+# the new one. The copy is made in the same directory, because a move is atomic only within one
+# file system, and is run there first, because a file system may be mounted noexec.
 place() {
 	topmost=$dir
 	while [ ! -e "${topmost%/*}" ] && [ "${topmost%/*}" != '' ]; do topmost=${topmost%/*}; done
@@ -390,7 +389,7 @@ place() {
 	"bakstop ${wanted_version:+$wanted_version }"*) ;;
 	*)
 		die "the new binary should be bakstop${wanted_version:+ $wanted_version}" \
-			"It says: $answer" "Nothing was installed."
+			"It prints: $answer" "Nothing was installed."
 		;;
 	esac
 	mv -f -- "$stage/bakstop" "$binary" || die "could not write $binary" "Nothing was installed."
@@ -403,7 +402,7 @@ advise() {
 	case ":${PATH:-}:" in
 	*":$dir:"*)
 		first=$(command -v bakstop) || first=$binary
-		[ "$first" = "$binary" ] || say "Another one comes before it in your PATH: $first"
+		[ "$first" = "$binary" ] || say "Another bakstop comes first in your PATH: $first"
 		;;
 	*)
 		say "$dir is not in your PATH yet. Add this to your shell's profile:" \
@@ -411,7 +410,7 @@ advise() {
 		command=$binary
 		;;
 	esac
-	[ -n "$hook" ] || say "Next, in each repository it is to guard: $command install"
+	[ -n "$hook" ] || say "Next, in each repository to guard: $command install"
 }
 
 uninstall() {
@@ -425,19 +424,19 @@ uninstall() {
 	answer=$("$binary" --version </dev/null 2>/dev/null) || answer=''
 	case $answer in
 	'bakstop '*) ;;
-	*) die "$binary does not say that it is bakstop, so it stays" ;;
+	*) die "$binary does not identify itself as bakstop, so it was not removed" ;;
 	esac
 	rm -f -- "$binary" || die "could not remove $binary"
 	say "Removed $binary" \
-		"Its hooks are taken out by \"bakstop uninstall\" in each repository, best before this." \
-		"If some are left: install bakstop again, run that, and remove it again."
+		"\"bakstop uninstall\" removes its hooks from a repository, and should be run before this." \
+		"If hooks are left: install bakstop again, run that, and remove it again."
 }
 
 # shellcheck disable=SC2317 # the trap calls it
 clean() {
 	[ -z "$stage" ] || rm -rf -- "$stage" || :
 	[ -z "$work" ] || rm -rf -- "$work" || :
-	# Directories made for an installation that did not happen; rmdir takes the empty ones only.
+	# Directories made for an installation that failed; rmdir removes only empty ones.
 	while [ -n "$created" ]; do
 		rmdir -- "$dir" 2>/dev/null || :
 		[ "$dir" != "$created" ] || created=''
@@ -461,7 +460,7 @@ main() {
 	fi
 	check_directory
 	if [ -n "$hook" ] && have git && ! git rev-parse --git-dir >/dev/null; then
-		die "--hook is for a git repository, and this directory is in none" "Nothing was installed."
+		die "--hook needs a git repository, and this directory is not in one" "Nothing was installed."
 	fi
 	find_checkout
 	work=$(mktemp -d "${TMPDIR:-/tmp}/bakstop.XXXXXX") || die "could not make a temporary directory"
@@ -478,6 +477,6 @@ main() {
 }
 
 main "$@"
-# Whatever a proxy may have added below the closing brace is never reached.
+# Text that a proxy may have added below the closing brace is never reached.
 exit
 }

@@ -27,7 +27,7 @@ pub(crate) struct Args {
     #[arg(value_name = "ARGUMENT", allow_hyphen_values = true)]
     arguments: Vec<OsString>,
 
-    /// Explain the verdict on standard error
+    /// Report on standard error how files were read, and what the configuration hides
     #[arg(short, long)]
     verbose: bool,
 }

@@ -17,17 +17,15 @@ use crate::commands::{Context, Outcome};
 use crate::git::Git;
 use crate::hooks::layout::Layout;
 use crate::hooks::rehearsal::{HookRun, Rehearsal};
-use crate::hooks::{Hook, setup};
+use crate::hooks::setup;
 use crate::report::HumanOrJson;
 use crate::report::json::{document, path, path_hex};
-use crate::rule::{Rule, Subject};
-use crate::rules;
 
 mod probe;
 mod obstacle;
 
 use obstacle::{Attempt, Obstacle};
-use probe::{Matcher, Probe};
+use probe::{HOOK, Probe};
 
 // The arguments.
 #[derive(Debug, clap::Args)]
@@ -41,14 +39,8 @@ pub(crate) struct Args {
     verbose: bool,
 }
 
-/// The hook that is run.
-const HOOK: Hook = Hook::PreCommit;
-/// The rule that must block.
-const RULE: &Rule = rules::about(Subject::Manifest);
 /// The variable that marks an attempt for the hook. Its value is unique.
 const PROVE: &str = "BAKSTOP_PROVE";
-/// A version without findings.
-const HARMLESS: &str = "1.0.0";
 /// How many lines of the hook's output are shown.
 const LINES: usize = 12;
 
@@ -67,14 +59,14 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
     setup::refuse_endless(&layout)?;
     let rehearsal = Rehearsal::prepare(&git, &context.env)?;
     let nonce = rehearsal.nonce();
-    let probe = Probe::find(&rehearsal)?;
+    let probe = Probe::find(&rehearsal, &nonce)?;
     let manifest = &probe.manifest;
-    let mut matcher = Matcher::new(&nonce);
+    let mut matcher = probe.matcher();
     let file = layout.hooks.join(HOOK.name());
     let run_hook = |listen: &mut dyn FnMut(&[u8])| {
         rehearsal.run_hook(HOOK.name(), &file, (PROVE, &nonce), listen)
     };
-    probe.stage_rewritten(&rehearsal, &nonce)?;
+    probe.stage_rewritten(&rehearsal)?;
     let done = run_hook(&mut |line| matcher.read(line))?;
 
     let reported = matcher.matched;
@@ -82,7 +74,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
     // An end by a signal proves nothing.
     let obstacle = if reported && done.code.is_some_and(|code| code != 0) {
         attempt.counterproof(|| {
-            probe.stage(&rehearsal, &nonce, HARMLESS)?;
+            probe.stage_harmless(&rehearsal)?;
             run_hook(&mut |_| ())
         })?
     } else {

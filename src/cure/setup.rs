@@ -43,7 +43,7 @@ pub(crate) fn despite_configuration(hook: Hook) -> String {
 pub(crate) fn after_crash(hook: Hook) -> String {
     match hook {
         Hook::PreReceive => "to go on: the push is refused; \
-             `bakstop uninstall` in the repository on the server takes the hook out"
+             `bakstop uninstall` in the repository on the server removes the hook"
             .to_owned(),
         hook => bypass(hook),
     }
@@ -63,7 +63,7 @@ pub(crate) fn after_block(hook: Hook, operation: Option<Operation>) -> String {
 /// Where a hook can be installed, for a person who asked in the wrong kind of repository.
 pub(crate) fn right_place(bare: bool) -> &'static str {
     if bare {
-        "to guard what is pushed to it: bakstop install --server"
+        "to guard pushes to it: bakstop install --server"
     } else {
         "run this in the bare repository that is pushed to; in a clone: bakstop install"
     }
@@ -157,7 +157,7 @@ pub(crate) fn install_helps(state: &HookState) -> bool {
     matches!(defect, NotInstalled(_) | NotExecutable(_) | NoServerProgram)
 }
 
-/// What to do about the hooks of a repository, where it is the same for all of them.
+/// What to do about the hooks of a repository, if one step helps.
 pub(crate) fn of_hooks(setup: &Setup, health: &[Health], layout: &Layout) -> Option<String> {
     match setup {
         Setup::Foreign(foreign) => (!foreign.is_named()).then(|| of_foreign(foreign, layout)),
@@ -178,8 +178,8 @@ pub(crate) fn of_hook(setup: &Setup, health: &Health, layout: &Layout) -> String
     }
 }
 
-/// What to do where somebody else runs the hooks and names bakstop, and it is not in force: the
-/// command that puts the manager's configuration into force may be what is missing.
+/// What to do where somebody else runs the hooks and names bakstop, but the guard did not block:
+/// perhaps the manager has not been run since its configuration was changed.
 pub(crate) fn of_named(foreign: &Foreign) -> &'static str {
     match foreign.owner {
         Owner::Manager { manager, .. } => manager.then.unwrap_or(SHOW_OUTPUT),
@@ -215,7 +215,7 @@ fn of_foreign(foreign: &Foreign, layout: &Layout) -> String {
         }
         Owner::Scripts => scripts(),
         Owner::Setting(setting) => format!(
-            "{}\nor give this repository hooks of its own, then install:\n{}",
+            "{}\nor let this repository have its own hooks, then install:\n{}",
             scripts(),
             own_hooks(layout, setting)
         ),
@@ -258,9 +258,7 @@ fn lines_for_scripts(layout: &Layout, hooks: &[Hook]) -> String {
         "(a script that does not exist yet begins with the line `#!/bin/sh`, and needs `chmod +x`";
     for hook in hooks.iter().filter(|hook| hook.reads_lines()) {
         let name = hook.name();
-        text += &format!(
-            "; what a {name} script reads from standard input, bakstop must be given as well"
-        );
+        text += &format!("; a {name} script must pass its standard input on to bakstop as well");
     }
     text + ")"
 }
@@ -292,4 +290,40 @@ pub(crate) fn of_interference(interference: &Interference) -> String {
 /// What to do about a line of the configuration that allows a rewritten manifest.
 pub(crate) fn of_allowance() -> String {
     format!("remove that from {FILE}, and commit it")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_looks_like_an_option_is_named_by_its_path() {
+        for (file, command) in [
+            ("a b/pre-commit", "chmod +x 'a b/pre-commit'"),
+            ("-x/pre-commit", "chmod +x ./-x/pre-commit"),
+        ] {
+            let help = of_defect(&Defect::HuskyNotExecutable(file.into())).unwrap();
+            assert_eq!(help, format!("make it executable (`{command}`)"));
+        }
+    }
+
+    #[test]
+    fn every_defect_of_a_hook_has_a_next_step() {
+        let file = || RepoPath::from("f");
+        for defect in [
+            Defect::NotInstalled(Some(file())),
+            Defect::NotExecutable(file()),
+            Defect::NoProgram,
+            Defect::NoServerProgram,
+            Defect::Crlf(file()),
+            Defect::Misplaced(file()),
+            Defect::HuskyNotPrepared,
+            Defect::NoStub(file()),
+            Defect::HuskyNotExecutable(file()),
+        ] {
+            let has_help = of_defect(&defect).is_some();
+            let state = HookState::NotInForce(defect);
+            assert!(has_help != install_helps(&state), "{state:?}");
+        }
+    }
 }

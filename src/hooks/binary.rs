@@ -109,7 +109,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_hook_looks_first_where_it_was_installed_from_then_along_the_path_then_at_home() {
+    fn a_hook_tries_its_own_program_then_path_then_home() {
         let directory = tempfile::tempdir().unwrap();
         let place = |name: &str| {
             let path = directory.path().join(name).join(NAME);
@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn builds_are_known_by_where_they_lie() {
+    fn build_outputs_are_recognised_by_their_path() {
         assert!(is_build_output(Path::new("/home/me/bakstop/target/release/bakstop")));
         assert!(!is_build_output(Path::new("/home/me/target/bakstop")));
         assert!(!is_build_output(Path::new("/usr/local/bin/bakstop")));

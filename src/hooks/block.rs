@@ -225,8 +225,9 @@ mod tests {
         fn removing_the_block_restores_every_byte(
             text in prop::collection::vec(
                 prop_oneof![
-                    Just(&b"\n"[..]), Just(&b"\r\n"[..]), Just(&b"\r"[..]), Just(&b"#!/bin/sh"[..]), Just(&b"# x"[..]),
-                    Just(&b"npm test"[..]), Just(&b". ./_/husky.sh"[..]), Just(&b"\xff\0"[..]), Just(&b" "[..]),
+                    Just(&b"\n"[..]), Just(&b"\r\n"[..]), Just(&b"\r"[..]), Just(&b" "[..]),
+                    Just(&b"#!/bin/sh"[..]), Just(&b"# x"[..]), Just(&b"npm test"[..]),
+                    Just(&b". ./_/husky.sh"[..]), Just(&b"\xff\0"[..]),
                 ],
                 0..8,
             ),

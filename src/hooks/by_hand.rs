@@ -213,7 +213,7 @@ fn commands(style: Style, file: &str, text: &str, hooks: &[Hook]) -> String {
 }
 
 /// The placeholder for the present command of a hook.
-const NOW: &str = "<what is there now>";
+const NOW: &str = "<the present command>";
 
 /// A key and a command for each hook.
 fn pairs(style: Style, text: &str, hooks: &[Hook]) -> Vec<String> {
@@ -231,7 +231,8 @@ fn command(style: Style, hook: Hook, taken: bool) -> String {
     match (style, hook) {
         // Both get the standard input.
         (Style::SimpleGitHooks, Hook::PrePush) if taken => format!(
-            "lines=$(cat; echo .); printf %s \"${{lines%.}}\" | {} && printf %s \"${{lines%.}}\" | {{ {NOW}; }}",
+            "lines=$(cat; echo .); printf %s \"${{lines%.}}\" | {} \
+             && printf %s \"${{lines%.}}\" | {{ {NOW}; }}",
             hook.call()
         ),
         _ => {
@@ -326,7 +327,8 @@ mod tests {
             ("\"repos\":\n", "  "),
         ] {
             let advice = advised(Style::Repos, ".pre-commit-config.yaml", text);
-            let place = "add this to .pre-commit-config.yaml by hand, as the last entry under `repos:`:\n\n";
+            let place = "add this to .pre-commit-config.yaml by hand, \
+                         as the last entry under `repos:`:\n\n";
             let expected = format!(
                 "{place}{indent}- repo: local\n{indent}  hooks:\n{indent}    - id: bakstop\n"
             );
@@ -344,12 +346,14 @@ mod tests {
         let yaml = |text| advised(Style::Lefthook, "lefthook.yml", text);
         assert_eq!(
             yaml("pre-commit:\n  parallel: true\n  jobs:\n  - run: a\npre-push:\n"),
-            "add this to lefthook.yml by hand, as the last job under `pre-commit:`, so that it also judges what the \
-             others stage:\n\n  - name: bakstop\n    run: bakstop hook pre-commit\n\n\
+            "add this to lefthook.yml by hand, as the last job under `pre-commit:`, \
+             so that it also judges what the others stage:\n\n  - name: bakstop\n    \
+             run: bakstop hook pre-commit\n\n\
              and this, at its end:\n\npre-merge-commit:\n  jobs:\n    - name: bakstop\n      \
              run: bakstop hook pre-merge-commit\n\n\
              and this, as a part of `pre-push:`:\n\n  jobs:\n    - name: bakstop\n      \
-             run: \"bakstop hook pre-push # {files}\"\n      files: echo lefthook.yml\n      use_stdin: true\n"
+             run: \"bakstop hook pre-push # {files}\"\n      files: echo lefthook.yml\n      \
+             use_stdin: true\n"
         );
         let strict =
             advice(Style::Lefthook, Some(("lefthook.yml", b"")), &[Hook::PrepareCommitMsg]);
@@ -391,7 +395,7 @@ mod tests {
         let push = r#""pre-push": "bakstop hook pre-push \"$@\"""#;
         let push_4 = r#""pre-push": "printf %s \"$HUSKY_GIT_STDIN\" | bakstop hook pre-push""#;
         let fresh = format!("\"pre-commit\": \"bakstop hook pre-commit\",\n  {merge},\n  {push}\n");
-        let now = "  \"pre-commit\": \"<what is there now> && bakstop hook pre-commit\"";
+        let now = "  \"pre-commit\": \"<the present command> && bakstop hook pre-commit\"";
         let kept = format!("{now},\n  {merge},\n  {push}\n");
         let kept_4 = format!("{now},\n  {merge},\n  {push_4}\n");
         let (simple, husky) = (Style::SimpleGitHooks, Style::Husky4);
@@ -449,9 +453,9 @@ mod tests {
             Some(("simple-git-hooks.json", text.as_bytes())),
             &[Hook::PrePush],
         );
-        let fed = r#"lines=$(cat; echo .); printf %s \"${lines%.}\" | bakstop hook pre-push \"$@\" && printf"#;
+        let fed = r#"lines=$(cat; echo .); printf %s \"${lines%.}\" | bakstop hook pre-push"#;
         assert!(lines(&advice).starts_with(&format!("  \"pre-push\": \"{fed}")), "{advice}");
-        assert!(advice.ends_with("| { <what is there now>; }\"\n"), "{advice}");
+        assert!(advice.ends_with("| { <the present command>; }\"\n"), "{advice}");
     }
 
     #[test]

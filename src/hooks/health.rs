@@ -327,7 +327,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_skipped_weakens_blocks_or_disarms() {
+    fn skipped_rules_weaken_block_or_disarm() {
         let skips = |value: &str| skips(&[(SKIP, value)].into_iter().collect());
         let every = RULES.map(|rule| rule.id).join(",");
         for (value, expected) in [

@@ -325,11 +325,11 @@ fn uninstall_block(slot: &Slot) -> Result<Vec<HookEdit>, Error> {
 
 /// The line to add to a script that we must not touch.
 fn by_hand(slot: &Slot) -> String {
-    let when =
-        if slot.hook.reads_lines() { "with all lines that git gives it" } else { "at its end" };
+    let input = if slot.hook.reads_lines() { ", with its standard input" } else { "" };
     let call = slot.hook.call();
     format!(
-        "nothing was changed; let it run this {when}, in the words of its language:\n\n  {call} || exit"
+        "nothing was changed; add this at its end by hand{input}, in its language:\n\n  \
+         {call} || exit"
     )
 }
 
@@ -392,8 +392,8 @@ fn asks_its_name(text: &[u8]) -> bool {
     )
 }
 
-/// Whether a script is run by `sh`, as the block needs: by its shebang, or by `husky.sh`, which runs
-/// it again with `sh`.
+/// Whether a script is run by `sh`, as the block needs: by its shebang, or because `husky.sh` runs
+/// it again.
 fn is_for_sh(text: &[u8]) -> bool {
     let line = text.split(|&byte| byte == b'\n').next().unwrap_or_default();
     let shebang = String::from_utf8_lossy(line.strip_prefix(b"#!").unwrap_or_default());
@@ -443,8 +443,9 @@ mod tests {
     }
 
     #[test]
-    fn what_installing_does_with_what_is_there() {
-        let keeps = "would keep h/pre-commit as h/pre-commit.before-bakstop; it runs first\nwould write h/pre-commit\n";
+    fn installing_creates_keeps_or_does_nothing() {
+        let keeps = "would keep h/pre-commit as h/pre-commit.before-bakstop; it runs first\n\
+                     would write h/pre-commit\n";
         let idle = |why| {
             keeps.replace("it runs first", &format!("it is {why}, so it did not run and does not"))
         };
@@ -470,7 +471,7 @@ mod tests {
     }
 
     #[test]
-    fn an_installation_that_was_cut_off_goes_on_where_it_stopped() {
+    fn a_killed_installation_is_resumed() {
         let cut_off = Slot { kept_file: file(MINE, 0o755), ..slot(file(MINE, 0o755), true) };
         assert_eq!(installed(&cut_off).unwrap(), "would write h/pre-commit\n");
         assert_eq!(uninstalled(&cut_off).unwrap(), "removed h/pre-commit.before-bakstop\n");
@@ -487,7 +488,7 @@ mod tests {
     }
 
     #[test]
-    fn what_installing_refuses() {
+    fn installing_refuses_what_it_cannot_keep() {
         for (hook_file, has_kept, cause) in [
             (HookFile::Other, false, "h/pre-commit is not a file"),
             (
@@ -518,7 +519,7 @@ mod tests {
     }
 
     #[test]
-    fn what_uninstalling_does_with_what_is_there() {
+    fn uninstalling_restores_removes_or_refuses() {
         let puts_back = "put h/pre-commit.before-bakstop back as h/pre-commit\n";
         for (hook_file, has_kept, expected) in [
             (HookFile::Missing, false, Ok("")),
@@ -529,9 +530,8 @@ mod tests {
             (
                 file(MINE, 0o755),
                 true,
-                Err(
-                    "h/pre-commit is not ours any more, and h/pre-commit.before-bakstop is still kept",
-                ),
+                Err("h/pre-commit is not ours any more, \
+                     and h/pre-commit.before-bakstop is still kept"),
             ),
             (
                 file([&shim(), MINE].concat(), 0o755),

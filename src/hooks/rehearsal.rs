@@ -138,7 +138,7 @@ impl Rehearsal {
         let mut command = if self.runs_hooks()? {
             self.git.user_command(&["hook", "run", "--ignore-missing", hook])
         } else if is_run(file) {
-            // git starts an alias like a hook: at the top of the work tree, with the same variables.
+            // git starts an alias like a hook: at the top of the work tree, with its variables.
             let mut command = self.git.user_command(&[
                 "-c",
                 "alias.bakstop-rehearsal=!f() { exec \"$1\"; }; f",
@@ -168,7 +168,7 @@ impl Rehearsal {
         done.unwrap_or_else(|Interrupted| Err(Error::new(&*doing, "it was interrupted")))
     }
 
-    /// A hook may write a ref, as `git stash` does. Its objects are in the temporary store: they are
+    /// A hook may write a ref, as `git stash` does. Its objects are in the temporary store, and are
     /// copied into the repository's own.
     fn keep_what_refs_need(&self) -> Result<(), Error> {
         if list_refs(&self.git)? == self.refs {

@@ -17,8 +17,7 @@ const DELEGATES: &str = "pre-receive.d";
 pub(crate) struct Server {
     /// Where git looks for hooks.
     pub hooks: PathBuf,
-    /// Whether `pre-receive` belongs to the program that hosts the repository, and runs the programs
-    /// of a directory.
+    /// Whether `pre-receive` belongs to the hosting program, and runs the programs of a directory.
     pub delegates: bool,
 }
 

@@ -12,7 +12,7 @@ use crate::hooks::layout::{self, HooksPath, Layout, SettingScope};
 use crate::hooks::manager::{HookManager, MANAGERS};
 use crate::hooks::server::{self, Server};
 use crate::hooks::shim::Author;
-use crate::hooks::slot::{HookDirectory, Slot};
+use crate::hooks::slot::{self, HookDirectory};
 use crate::hooks::{Hook, find, read_if_there, shown, unreadable};
 
 /// The setup that the person asked for.
@@ -337,8 +337,13 @@ fn configured_husky(layout: &Layout) -> Option<Husky> {
 
 /// Whether a directory of husky holds the guard: then the repository uses husky.
 fn holds_ours(directory: &Path, layout: &Layout) -> Result<bool, Error> {
-    let place = HookDirectory::native(directory, &layout.top)?;
-    Ok(place.slots.iter().any(Slot::is_ours))
+    for hook in Hook::STRICT {
+        let text = read_if_there(&directory.join(hook.name()), &layout.top)?;
+        if text.is_some_and(|text| slot::is_ours(&text, hook)) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// Detects husky in a clone in which it has not been run yet.

@@ -113,7 +113,10 @@ mod tests {
 
     #[test]
     fn an_older_text_is_ours_and_an_edited_one_is_not_only_ours() {
-        let older = seal(b"#!/bin/sh\n# bakstop-hook @DIGEST@, of another time\ninstalled='/b'\nexec \"$installed\"\n");
+        let older = seal(
+            b"#!/bin/sh\n# bakstop-hook @DIGEST@, of another time\n\
+              installed='/b'\nexec \"$installed\"\n",
+        );
         let expected = Shim { binary: Some("/b".into()), current: false };
         assert_eq!(author(&older, Hook::PreCommit), Author::Bakstop(expected));
         let edited = [&older[..], b"npm test\n"].concat();

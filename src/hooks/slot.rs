@@ -208,9 +208,8 @@ impl Slot {
         shim::author(self.text(), self.hook)
     }
 
-    /// Whether we wrote the file, or a block in it.
     pub(crate) fn is_ours(&self) -> bool {
-        self.author() != Author::Others || block::look(self.text(), self.hook) != Found::Nothing
+        is_ours(self.text(), self.hook)
     }
 
     /// Whether every user can run the file: a server may run as another user.
@@ -236,4 +235,9 @@ impl Slot {
     pub(crate) fn is_chained(&self) -> bool {
         self.path.extension().is_some_and(|extension| extension == CHAINED)
     }
+}
+
+/// Whether we wrote a hook, or a block in it.
+pub(super) fn is_ours(text: &[u8], hook: Hook) -> bool {
+    shim::author(text, hook) != Author::Others || block::look(text, hook) != Found::Nothing
 }

@@ -1,12 +1,12 @@
 # shellcheck shell=sh disable=SC2034,SC2154 # its variables are run.sh's
 #
-# Putting the binary in its place, building it, the hooks, removing it, and misuse.
+# Installing the binary, building it, the hooks, removing it, and wrong usage.
 
 replacing() {
 	begin "the old binary is replaced in one move"
 	mkdir -p "$bin"
 	cp "$scratch/one" "$bin/bakstop"
-	# If it were written in place, this second name for the old file would show the new one.
+	# If the file were overwritten, this hard link to the old one would show the new content.
 	ln "$bin/bakstop" "$case/old"
 	pretend mv <<END
 "$bin/bakstop" --version >"$case/before"
@@ -35,7 +35,7 @@ END
 
 	for signal in HUP:129 INT:130 TERM:143; do
 		begin "SIG${signal%:*} in the middle"
-		# Called by the installer's own shell, so that is who gets the signal.
+		# The stub signals its parent, the shell of the installer.
 		pretend mv <<END
 kill -${signal%:*} \$PPID
 END
@@ -88,14 +88,14 @@ END
 		end
 	fi
 
-	begin "nobody reads what it says"
+	begin "its output is not read"
 	piped_into_nothing
 	ends 0
 	holds "$bin/bakstop" 0.0.2
 	end
 }
 
-# The reader has gone before the first line is written: it says so through the FIFO.
+# The reader ends before the first line is written, and signals that through the FIFO.
 # shellcheck disable=SC2086
 piped_into_nothing() {
 	mkfifo "$case/gone"
@@ -123,7 +123,7 @@ source_builds() {
 	says "bakstop install"
 	end
 
-	begin "a checkout, entered"
+	begin "in the directory of a checkout"
 	pretend_cargo 0.0.2
 	rmdir "$case/here"
 	ln -s "$checkout" "$case/here"
@@ -132,7 +132,7 @@ source_builds() {
 	holds "$case/there/bakstop" 0.0.2
 	end
 
-	begin "a target directory of one's own"
+	begin "another target directory"
 	pretend_cargo 0.0.2
 	extra="CARGO_TARGET_DIR=my target"
 	from_file
@@ -141,7 +141,7 @@ source_builds() {
 	holds "$bin/bakstop" 0.0.2
 	end
 
-	begin "--from-source passes a release by"
+	begin "--from-source ignores a release"
 	pretend_cargo 0.0.2
 	from_file --from-source --base-url "file://$www/releases"
 	ends 0
@@ -155,7 +155,7 @@ source_builds() {
 	absent "$case/cargo.log"
 	end
 
-	begin "no such release falls back to the checkout"
+	begin "a missing release falls back to the checkout"
 	spoil
 	rm "$victim"
 	pretend_cargo 0.0.2
@@ -210,7 +210,7 @@ END
 	pretend cargo </dev/null
 	from_file
 	ends 1
-	warns "left no binary"
+	warns "the binary was not found"
 	absent "$case/home/.local"
 	end
 
@@ -270,7 +270,7 @@ END
 	pretend_cargo 0.0.2
 	rmdir "$case/here"
 	ln -s "$checkout" "$case/here"
-	# Called by a bare name, as it is after a download: $0 then looks like a file right here.
+	# By its bare name, as after a download: $0 then looks like a file of this directory.
 	ln -s "${shell%% *}" "$case/stubs/sh"
 	called=$shell shell=sh
 	piped
@@ -280,7 +280,7 @@ END
 	absent "$case/cargo.log"
 	end
 
-	begin "a script beside another package's manifest"
+	begin "a script next to the manifest of another package"
 	pretend_cargo 0.0.2
 	cp "$root/install.sh" "$case/here"
 	printf '[package]\nname = "other"\n' >"$case/here/Cargo.toml"
@@ -310,7 +310,7 @@ hooks() {
 	extra="GIT_CEILING_DIRECTORIES=$case"
 	piped --hook --base-url "file://$www/releases"
 	refused
-	warns "this directory is in none"
+	warns "this directory is not in one"
 	end
 
 	begin "hooks that cannot be installed"
@@ -349,7 +349,7 @@ removals() {
 	piped --uninstall
 	ends 1
 	[ -e "$bin/bakstop" ] || wrong "it is gone"
-	warns "it stays"
+	warns "was not removed"
 	end
 
 	begin "--uninstall of what does not run"

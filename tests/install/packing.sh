@@ -1,6 +1,6 @@
 # shellcheck shell=sh disable=SC2034,SC2154 # its variables are run.sh's
 #
-# What .ci/release lays out, which is what install.sh reads.
+# The files that .ci/release writes and install.sh reads.
 
 packing() {
 	label=release
@@ -55,7 +55,7 @@ packing() {
 	fi
 	end
 
-	begin "a binary that says something else"
+	begin "a binary of another version"
 	release --out "$case/o" --bin "$scratch/one" >"$case/out"
 	code=$?
 	cp "$scratch/release.err" "$case/err"
@@ -96,7 +96,7 @@ packing() {
 		end
 	done
 
-	begin "this very checkout can be packed"
+	begin "this checkout can be packed"
 	version=$(sed -n '/^\[package\]/,/^\[/s/^version *= *"\([^"]*\)".*/\1/p' "$root/Cargo.toml")
 	stub "$version" "$case/bakstop"
 	SOURCE_DATE_EPOCH=1 "$root/.ci/release" --out "$case/o" --bin "$case/bakstop" \

@@ -1,6 +1,6 @@
 # shellcheck shell=sh disable=SC2034,SC2154 # its variables are run.sh's
 #
-# Fetching a release: where from, with what tools, and what must not get through.
+# Fetching a release: sources, tools, and releases that must be refused.
 
 releases() {
 	begin "file://, the newest"
@@ -54,7 +54,7 @@ releases() {
 	path=$bin:$path
 	piped --base-url "file://$www/releases"
 	ends 0
-	says "Another one comes before it in your PATH: $case/stubs/bakstop"
+	says "Another bakstop comes first in your PATH: $case/stubs/bakstop"
 	end
 
 	begin "HOME unset"
@@ -71,10 +71,10 @@ releases() {
 	holds "$case/there/bakstop" 0.0.2
 	end
 
-	begin "a base URL that is no directory"
+	begin "a base URL that is not a directory"
 	piped --base-url "file://$www/nowhere"
 	ends 1
-	warns "there is no directory $www/nowhere"
+	warns "$www/nowhere is not a directory"
 	end
 
 	begin "latest names no version"
@@ -135,7 +135,7 @@ loopback() {
 	absent "$case/cargo.log"
 	end
 
-	begin "nobody listening does not fall back"
+	begin "a refused connection does not fall back"
 	pretend_cargo 0.0.2
 	from_file --base-url "http://127.0.0.1:$dead"
 	refused
@@ -217,14 +217,14 @@ loopback() {
 		end
 	fi
 
-	begin "a wget that does not look at certificates"
+	begin "a wget that does not check certificates"
 	path=$scratch/no-curl
 	pretend wget <<'END'
 echo "wget: note: TLS certificate validation not implemented" >&2
 END
 	piped --base-url https://mirror.invalid
 	ends 1
-	warns "cannot tell who it talks to"
+	warns "does not check certificates"
 	absent "$case/home/.local"
 	end
 
@@ -241,7 +241,7 @@ END
 }
 
 checksums() {
-	begin "a wrong checksum, and the old binary stays"
+	begin "a wrong checksum; the old binary stays"
 	spoil
 	echo more >>"$victim"
 	mkdir -p "$bin"
@@ -258,7 +258,7 @@ checksums() {
 	pretend_cargo 0.0.2
 	from_file --base-url "file://$spoilt"
 	refused
-	warns "has no checksum"
+	warns ".sha256 is missing"
 	absent "$case/cargo.log"
 	end
 
@@ -276,7 +276,7 @@ $sum  $archive"; do
 		end
 	done
 
-	begin "a checksum in the other spelling, without a last newline"
+	begin "a checksum in binary mode, without a last newline"
 	spoil
 	printf '%s' "$sum *$archive" >"$victim.sha256"
 	piped --base-url "file://$spoilt"
@@ -341,7 +341,7 @@ END
 	done
 }
 
-# Sealed with a fitting checksum: what is left when whoever runs the mirror is hostile.
+# With a valid checksum, as from a hostile mirror.
 hostile() {
 	begin "an extra member is not unpacked"
 	spoil
@@ -366,7 +366,7 @@ hostile() {
 		seal
 		piped --base-url "file://$spoilt"
 		refused
-		warns "does not hold what a release holds"
+		warns "is not a release of bakstop"
 		[ -z "$(find "$scratch" -name got-out)" ] || wrong "it got out"
 		end
 	done
@@ -377,10 +377,10 @@ hostile() {
 	seal
 	piped --base-url "file://$spoilt"
 	refused
-	warns "does not hold what a release holds"
+	warns "is not a release of bakstop"
 	end
 
-	begin "the environment has no say in what tar does"
+	begin "the environment does not change what tar does"
 	extra="TAR_OPTIONS=--exclude=bakstop"
 	piped --base-url "file://$www/releases"
 	ends 0
@@ -393,7 +393,7 @@ hostile() {
 	seal
 	piped --base-url "file://$spoilt"
 	refused
-	warns "does not hold what a release holds"
+	warns "is not a release of bakstop"
 	end
 
 	begin "a link in the binary's place"
@@ -406,7 +406,7 @@ hostile() {
 	refused
 	end
 
-	begin "a binary of another version, and the old one stays"
+	begin "a binary of another version; the old one stays"
 	spoil
 	stub 0.0.20 "$case/bakstop"
 	tar -C "$case" -czf "$victim" bakstop
@@ -416,7 +416,7 @@ hostile() {
 	piped --base-url "file://$spoilt"
 	ends 1
 	warns "the new binary should be bakstop 0.0.2"
-	warns "It says: bakstop 0.0.20"
+	warns "It prints: bakstop 0.0.20"
 	holds "$bin/bakstop" 0.0.1
 	end
 

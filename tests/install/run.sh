@@ -1,9 +1,9 @@
 #!/bin/sh
 # Proves install.sh and .ci/release: sh tests/install/run.sh
 #
-# Every case runs under each of dash, bash and busybox ash that this machine has, in a directory of
-# its own, with an environment that holds nothing but what the case gives it. The binary is a stub,
-# packed by .ci/release as the real one is; cargo is a stub as well. No network but 127.0.0.1.
+# Every case runs under each of dash, bash and busybox ash that is installed, in a new directory and
+# with only the environment that it sets. The binary is a stub, packed by .ci/release like the real
+# one; cargo is a stub too. No network but 127.0.0.1.
 set -u
 unset CDPATH
 LC_ALL=C
@@ -13,7 +13,7 @@ case $0 in */*) here=${0%/*} ;; *) here=. ;; esac
 here=$(cd -- "$here" && pwd -P) || exit 2
 root=${here%/*/*}
 scratch=$(mktemp -d "${TMPDIR:-/tmp}/bakstop-install.XXXXXX") || exit 2
-# Some cases run as somebody else, who has to get this far.
+# Some cases run as another user, who needs access.
 chmod 755 "$scratch"
 
 passed=0 failed=0 skipped=0 server='' proofs=''
@@ -41,9 +41,9 @@ skip() {
 	printf 'skipped  %s: %s\n' "$1" "$2"
 }
 
-# ---- what the cases are made of
+# ---- parts of the cases
 
-# The stub binary: says its version, and notes what `install` was asked to do.
+# The stub binary: prints its version, and records the arguments of `install`.
 stub() {
 	cat >"$2" <<END
 #!/bin/sh
@@ -58,7 +58,7 @@ END
 	chmod 755 "$2"
 }
 
-# A checkout, so that neither this one's version nor its state matters.
+# A checkout, so that the version and state of this one do not matter.
 checkout=$scratch/check\ out
 mkdir -p "$checkout/.ci"
 cp "$root/install.sh" "$checkout/install.sh"
@@ -93,7 +93,7 @@ archive=${archive##*/}
 platform=${archive#bakstop-0.0.2-}
 platform=${platform%.tar.gz}
 
-# A copy of the releases that a case then spoils.
+# A copy of the releases, for a case that damages them.
 spoil() {
 	spoilt=$case/spoilt
 	mkdir "$spoilt"
@@ -104,7 +104,7 @@ seal() {
 	(cd "$spoilt/v0.0.2" && sha256sum "$archive" >"$archive.sha256")
 }
 
-# Directories that hold links to real tools, and nothing else.
+# Directories with links to real tools only.
 all='basename cat chmod cp curl dirname env git grep gzip head ls mkdir mktemp mv openssl perl rm
 	rmdir sed sh sha256sum shasum sort tail tar touch tr uname wc wget'
 tools() {
@@ -139,7 +139,7 @@ if have python3; then
 	http=http://127.0.0.1:$port
 fi
 
-# ---- how a case is told
+# ---- functions of the cases
 
 number=0
 begin() {
@@ -151,7 +151,7 @@ begin() {
 	as=''
 }
 
-# A stand-in for a tool, before all others in the PATH.
+# A stub of a tool, first in PATH.
 pretend() {
 	{
 		echo '#!/bin/sh'
@@ -160,7 +160,7 @@ pretend() {
 	chmod 755 "$case/stubs/$1"
 }
 
-# Notes where it was called and with what, and builds the stub binary of the given version.
+# A stub of cargo: records its directory and arguments, and builds the stub binary of this version.
 pretend_cargo() {
 	stub "$1" "$case/built"
 	pretend cargo <<END
@@ -181,7 +181,7 @@ esac
 END
 }
 
-# $shell and $as are words, and meant to be split.
+# $shell and $as are split on purpose.
 # shellcheck disable=SC2086
 run() {
 	(
@@ -217,12 +217,12 @@ logged() { grep -Fq -- "$1" "$case/$2" 2>/dev/null || wrong "$2 lacks: $1"; }
 refused() {
 	ends 1
 	absent "$bin/bakstop"
-	# Not even the directories to it.
+	# Nor its parent directories.
 	absent "$case/home/.local"
 	warns "Nothing was installed."
 }
 
-# Whatever happened, nothing temporary is left.
+# In every case, no temporary file is left.
 end() {
 	empty "$case/tmp"
 	[ -z "$(find "$case" -name '.bakstop.*')" ] || wrong "a temporary directory is left"
@@ -233,7 +233,7 @@ end() {
 	fi
 }
 
-# ---- all of it
+# ---- main
 
 # shellcheck source=tests/install/releases.sh
 . "$here/releases.sh"
@@ -264,7 +264,7 @@ choose() {
 	[ "$1" != busybox ] || shell="$shell ash"
 }
 
-# Beside the other cases, for they take the longest.
+# In parallel with the other cases, because they take the longest.
 for one in $shells; do
 	choose "$one"
 	truncation "$one" >"$scratch/$one.proof" 2>&1 &

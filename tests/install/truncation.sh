@@ -1,9 +1,9 @@
 # shellcheck shell=sh disable=SC2154 # its variables are run.sh's
 #
 # Feeds every proper beginning of install.sh to a shell, among tools that leave a mark when run.
-# Four witnesses: the marks, what the shell itself traces (-x shows a built-in command, too), what
-# lies in its directories afterwards, and, once the body has begun, that the shell says it failed.
-# At last, the whole script has to leave traces: otherwise nothing was proved.
+# Four checks: the marks, the trace of the shell (-x shows built-in commands too), the files in its
+# directories afterwards, and, once the body has begun, that the shell fails. Finally the whole
+# script must leave traces: otherwise nothing was tested.
 
 truncation() {
 	cell=$scratch/truncation-$1
@@ -15,12 +15,12 @@ truncation() {
 	done
 	cd "$cell/here" || return
 
-	# A substitution takes the last newline away, and without it the script is still whole.
+	# A substitution removes the last newline; without it, the script is still complete.
 	text=$(cat "$root/install.sh")
 	comments=${text%%"
 {
 "*}
-	# So many bytes reach to the opening brace; only comments come before it.
+	# The offset of the opening brace; only comments come before it.
 	body=$((${#comments} + 2))
 	[ "$body" -lt "$size" ] || echo "      no opening brace was found"
 
@@ -31,8 +31,8 @@ truncation() {
 		printf %s "$beginning" >"$cell/beginning"
 		feed <"$cell/beginning"
 		ended=$?
-		# A download comes through a pipe, which shells read in another way. That is slow in some,
-		# and so is left to a part of them.
+		# Shells read a download from a pipe in another way. That is slow in some shells, so only a
+		# part of the beginnings is piped.
 		if [ "$ended" -ne 0 ] && [ $((tried % 64)) -eq 0 ]; then
 			printf %s "$beginning" | feed
 			ended=$?
@@ -58,7 +58,7 @@ END
 	fi
 }
 
-# $shell is words, and meant to be split.
+# $shell is split on purpose.
 # shellcheck disable=SC2086
 feed() {
 	PATH=$cell/tools HOME=$cell/home TMPDIR=$cell/tmp \

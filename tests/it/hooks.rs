@@ -835,7 +835,7 @@ fn hooks_of_other_managers_are_refused_with_the_lines_to_add() {
         &["install"],
         &[
             "simple-git-hooks manages the hooks of this repository (package.json)",
-            "<what is there now> && bakstop hook",
+            "<the present command> && bakstop hook",
         ],
     );
 

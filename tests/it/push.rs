@@ -523,7 +523,7 @@ fn a_pre_push_hook_that_reads_its_own_name_is_left_to_the_user() {
     assert_eq!(ran.code, Some(2), "{ran:?}");
     let line = "bakstop hook pre-push \"$@\" || exit\n";
     assert!(
-        ran.err.contains("with all lines that git gives it") && ran.err.contains(line),
+        ran.err.contains("by hand, with its standard input") && ran.err.contains(line),
         "{ran:?}"
     );
     // With that line in place, the others are installed, and a warning names this hook.

@@ -1,14 +1,22 @@
 //! The manifest that an attempt stages, and the finding that must name it.
 
+use memchr::memmem;
+
 use crate::base::debris::DOCKER_DEPS;
 use crate::base::error::Error;
 use crate::base::finding::Severity;
 use crate::base::path::RepoPath;
-use crate::commands::prove::RULE;
 use crate::engine::LIMIT;
 use crate::formats::package;
+use crate::hooks::Hook;
 use crate::hooks::rehearsal::Rehearsal;
+use crate::rule::{Rule, Subject};
+use crate::rules;
 
+/// The hook that is run.
+pub(super) const HOOK: Hook = Hook::PreCommit;
+/// The rule that must block.
+pub(super) const RULE: &Rule = rules::about(Subject::Manifest);
 /// The name of the file that an attempt changes.
 pub(super) const MANIFEST: &str = "package.json";
 
@@ -16,59 +24,53 @@ pub(super) const MANIFEST: &str = "package.json";
 pub(super) struct Probe {
     pub manifest: RepoPath,
     text: Vec<u8>,
+    /// The name of its new dependency. It is unique, so only the finding shows it.
+    dependency: String,
 }
 
 impl Probe {
-    pub(super) fn find(rehearsal: &Rehearsal) -> Result<Self, Error> {
+    pub(super) fn find(rehearsal: &Rehearsal, nonce: &str) -> Result<Self, Error> {
         let manifests = rehearsal.files_named(MANIFEST)?;
         let topmost = manifests.into_iter().min_by_key(|entry| entry.path.components().count());
         let manifest =
             topmost.as_ref().map_or(RepoPath::from(MANIFEST), |entry| entry.path.clone());
         let text = topmost.and_then(|entry| rehearsal.read(&entry, LIMIT)).unwrap_or_default();
-        Ok(Self { manifest, text })
+        Ok(Self { manifest, text, dependency: format!("proof-{nonce}") })
     }
 
     /// Stages the manifest with the kind of dependency that a preparation writes.
-    pub(super) fn stage_rewritten(&self, rehearsal: &Rehearsal, nonce: &str) -> Result<(), Error> {
+    pub(super) fn stage_rewritten(&self, rehearsal: &Rehearsal) -> Result<(), Error> {
         let up = "../".repeat(self.manifest.components().count() - 1);
-        self.stage(
-            rehearsal,
-            nonce,
-            &format!("file:{up}{DOCKER_DEPS}/bakstop-{}-1.0.0.tgz", dependency(nonce)),
-        )
+        let spec = format!("file:{up}{DOCKER_DEPS}/bakstop-{}-1.0.0.tgz", self.dependency);
+        self.stage(rehearsal, &spec)
     }
 
-    pub(super) fn stage(
-        &self,
-        rehearsal: &Rehearsal,
-        nonce: &str,
-        spec: &str,
-    ) -> Result<(), Error> {
-        let text =
-            package::with_dependency(&self.text, &format!("@bakstop/{}", dependency(nonce)), spec);
+    /// Stages the manifest with a dependency that has no finding.
+    pub(super) fn stage_harmless(&self, rehearsal: &Rehearsal) -> Result<(), Error> {
+        self.stage(rehearsal, "1.0.0")
+    }
+
+    fn stage(&self, rehearsal: &Rehearsal, spec: &str) -> Result<(), Error> {
+        let name = format!("@bakstop/{}", self.dependency);
+        let text = package::with_dependency(&self.text, &name, spec);
         rehearsal.stage(&self.manifest, text.as_bytes())
     }
-}
 
-/// The name of the dependency, which only the finding shows.
-fn dependency(nonce: &str) -> String {
-    format!("proof-{nonce}")
+    pub(super) fn matcher(&self) -> Matcher<'_> {
+        Matcher { dependency: &self.dependency, inside: false, matched: false }
+    }
 }
 
 /// Matches an error of [`RULE`] that shows the dependency of this run. Both must be in one finding:
 /// another file may be an error, and the rewritten manifest a warning.
-pub(super) struct Matcher {
-    dependency: Vec<u8>,
+pub(super) struct Matcher<'a> {
+    dependency: &'a str,
     /// Whether the lines are those of an error of the rule.
     inside: bool,
     pub matched: bool,
 }
 
-impl Matcher {
-    pub(super) fn new(nonce: &str) -> Self {
-        Self { dependency: dependency(nonce).into_bytes(), inside: false, matched: false }
-    }
-
+impl Matcher<'_> {
     pub(super) fn read(&mut self, line: &[u8]) {
         let starts = unpainted(line);
         if starts.is_empty()
@@ -79,8 +81,7 @@ impl Matcher {
             // A finding ends with an empty line, or where the next one starts.
             self.inside = starts.starts_with(&label(Severity::Error, &format!("{}]", RULE.id)));
         }
-        self.matched |= self.inside
-            && line.windows(self.dependency.len()).any(|window| window == self.dependency);
+        self.matched |= self.inside && memmem::find(line, self.dependency.as_bytes()).is_some();
     }
 }
 
@@ -105,15 +106,16 @@ mod tests {
     use super::*;
 
     fn matches(output: &str) -> bool {
-        let mut matcher = Matcher::new("n0nce");
+        let mut matcher = Matcher { dependency: "proof-n0nce", inside: false, matched: false };
         output.split('\n').for_each(|line| matcher.read(line.as_bytes()));
         matcher.matched
     }
 
     #[test]
     fn an_error_of_the_rule_shows_the_dependency() {
-        const RULE: &str = crate::commands::prove::RULE.id;
-        let shown = "  --> package.json:1:1\n   |\n 1 | \"x\": \"file:x/bakstop-proof-n0nce-1.0.0.tgz\"\n   |  ^^\n";
+        const RULE: &str = super::RULE.id;
+        let shown = "  --> package.json:1:1\n   |\n \
+                     1 | \"x\": \"file:x/bakstop-proof-n0nce-1.0.0.tgz\"\n   |  ^^\n";
         for (output, expected) in [
             (format!("error[{RULE}]: x\n{shown}"), true),
             (format!("tests pass\n  \x1b[31m\x1b[1merror[{RULE}]\x1b[0m\x1b[0m: x\n{shown}"), true),
@@ -130,7 +132,8 @@ mod tests {
             ),
             (
                 format!(
-                    "error[{RULE}]: x\n  --> web/package.json\n\x1b[33mwarning[{RULE}]\x1b[0m: x\n{shown}"
+                    "error[{RULE}]: x\n  --> web/package.json\n\
+                     \x1b[33mwarning[{RULE}]\x1b[0m: x\n{shown}"
                 ),
                 false,
             ),
