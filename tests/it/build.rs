@@ -100,7 +100,7 @@ fn real_build() {
         "{err}"
     );
 
-    let cure = "help: the preparation has not been undone; \
+    let unrestored = "help: the preparation has not been undone; \
                 put the originals back\n    scripts/docker-prep.sh --restore\n";
     let (code, out, _, status) = results("forgotten");
     assert_eq!((&*code, status.lines().count()), ("1", 3), "{out}");
@@ -110,22 +110,22 @@ fn real_build() {
         "ignored leftover  .docker-deps/acme-tokens-1.4.0.tgz\n",
         "ignored leftover  package.json.bak\n",
         "\nbakstop: the command changed 8 paths\n",
-        cure,
+        unrestored,
     ] {
         assert!(out.contains(line), "{line}: {out}");
     }
 
     let (code, out, _, status) = results("installed");
     assert_eq!((&*code, status.lines().count()), ("1", 1), "{out}");
-    let healed = "help: the lockfile kept a trace of the preparation, which --restore does not \
+    let lockfile_help = "help: the lockfile kept a trace of the preparation, which --restore does not \
                   undo\n    git checkout HEAD -- pnpm-lock.yaml\n\n\
                   bakstop: the command changed 1 path\n";
-    assert!(out.contains("modified  pnpm-lock.yaml: ") && out.ends_with(healed), "{out}");
+    assert!(out.contains("modified  pnpm-lock.yaml: ") && out.ends_with(lockfile_help), "{out}");
 
     let (code, out, _, status) = results("interrupted");
     assert_eq!((&*code, status.lines().count()), ("143", 3), "{out}");
     assert!(
-        out.contains(cure)
+        out.contains(unrestored)
             && out.contains("the command changed 8 paths; it was ended by signal 15\n"),
         "{out}"
     );

@@ -117,16 +117,16 @@ fn from_a_subdirectory_the_whole_index_is_judged() {
         finish(sandbox.command(BAKSTOP).arg("check").current_dir(sandbox.top.join("backend")));
     assert_eq!(ran.code, Some(1));
     assert!(ran.out.contains("--> web/package.json:4:17\n"), "{}", ran.out);
-    let cure = "cd \"$(git rev-parse --show-toplevel)\"\n       docker-prep.sh --restore  # \
+    let step = "cd \"$(git rev-parse --show-toplevel)\"\n       docker-prep.sh --restore  # \
                 wherever it is kept\n       git add web/package.json\n";
-    assert!(ran.out.contains(cure), "{}", ran.out);
+    assert!(ran.out.contains(step), "{}", ran.out);
     let ran = sandbox.bakstop(&["-C", "backend", "check", "--format", "json"]);
     assert_eq!(paths(&ran), ["web/package.json"]);
 }
 
 #[test]
 fn the_printed_steps_work() {
-    let cures = |sandbox: &Sandbox| -> Vec<String> {
+    let steps = |sandbox: &Sandbox| -> Vec<String> {
         let lines = sandbox.bakstop(&["check"]).out;
         let help = lines.lines().skip_while(|line| !line.contains("= help"));
         help.skip(1)
@@ -141,16 +141,16 @@ fn the_printed_steps_work() {
     sandbox.rewrite("web/package.json");
     sandbox.git(&["add", "-A"]);
     assert_eq!(
-        cures(&sandbox),
+        steps(&sandbox),
         ["docker-prep.sh --restore  # wherever it is kept", "git add web/package.json"]
     );
     // Preparing twice leaves a backup of the rewritten file.
     sandbox.write("web/package.json.bak", original(&sandbox));
-    assert_eq!(cures(&sandbox), ["git checkout HEAD -- web/package.json"]);
+    assert_eq!(steps(&sandbox), ["git checkout HEAD -- web/package.json"]);
     fs::remove_file(sandbox.top.join("web/package.json.bak")).unwrap();
-    assert_eq!(cures(&sandbox), ["git checkout HEAD -- web/package.json"]);
-    for cure in cures(&sandbox) {
-        assert_eq!(finish(sandbox.command("sh").args(["-c", &cure])).code, Some(0), "{cure}");
+    assert_eq!(steps(&sandbox), ["git checkout HEAD -- web/package.json"]);
+    for step in steps(&sandbox) {
+        assert_eq!(finish(sandbox.command("sh").args(["-c", &step])).code, Some(0), "{step}");
     }
     assert_eq!(found(&sandbox), [""; 0]);
 
@@ -160,7 +160,7 @@ fn the_printed_steps_work() {
     let edited =
         String::from_utf8(original(&sandbox)).unwrap().replace(&rewritten_spec(), "^1.5.0");
     sandbox.write("web/package.json", &edited);
-    assert_eq!(cures(&sandbox), ["git add web/package.json"]);
+    assert_eq!(steps(&sandbox), ["git add web/package.json"]);
     sandbox.git(&["add", "web/package.json"]);
     assert_eq!(found(&sandbox), [""; 0]);
     sandbox.git(&["reset", "-q", "--hard"]);
@@ -171,7 +171,7 @@ fn the_printed_steps_work() {
     let text = fs::read_to_string(sandbox.top.join("backend/package.json")).unwrap();
     sandbox.write("backend/package.json", text.replace("@shop/", "@store/"));
     sandbox.git(&["add", "-A"]);
-    assert_eq!(cures(&sandbox), ["git add backend/package.json"]);
+    assert_eq!(steps(&sandbox), ["git add backend/package.json"]);
     assert!(sandbox.bakstop(&["check"]).out.contains("mend the spec by hand"));
     sandbox.git(&["reset", "-q", "--hard"]);
 
@@ -181,15 +181,15 @@ fn the_printed_steps_work() {
         format!("{{\"dependencies\": {{\"a\": \"{}\"}}}}", rewritten_spec()),
     );
     sandbox.git(&["add", "-A"]);
-    assert_eq!(cures(&sandbox), ["git add new/package.json"]);
+    assert_eq!(steps(&sandbox), ["git add new/package.json"]);
     sandbox.git(&["reset", "-q"]);
     sandbox.write("new/pnpm-lock.yaml", format!("  x: {}\n", rewritten_spec()));
     sandbox.git(&["add", "new/pnpm-lock.yaml"]);
-    assert_eq!(cures(&sandbox), ["git rm --cached -f new/pnpm-lock.yaml"]);
+    assert_eq!(steps(&sandbox), ["git rm --cached -f new/pnpm-lock.yaml"]);
     sandbox.git(&["commit", "-q", "-m", "Bad, from before the guard"]);
     sandbox.write("new/pnpm-lock.yaml", format!("  y: {}\n", rewritten_spec()));
     sandbox.git(&["add", "new/pnpm-lock.yaml"]);
-    assert_eq!(cures(&sandbox)[1], "(cd new && pnpm install --lockfile-only)");
+    assert_eq!(steps(&sandbox)[1], "(cd new && pnpm install --lockfile-only)");
 }
 
 #[test]
