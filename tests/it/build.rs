@@ -117,10 +117,10 @@ fn real_build() {
 
     let (code, out, _, status) = results("installed");
     assert_eq!((&*code, status.lines().count()), ("1", 1), "{out}");
-    let lockfile_help = "help: the lockfile kept a trace of the preparation, which --restore does not \
+    let help = "help: the lockfile kept a trace of the preparation, which --restore does not \
                   undo\n    git checkout HEAD -- pnpm-lock.yaml\n\n\
                   bakstop: the command changed 1 path\n";
-    assert!(out.contains("modified  pnpm-lock.yaml: ") && out.ends_with(lockfile_help), "{out}");
+    assert!(out.contains("modified  pnpm-lock.yaml: ") && out.ends_with(help), "{out}");
 
     let (code, out, _, status) = results("interrupted");
     assert_eq!((&*code, status.lines().count()), ("143", 3), "{out}");
