@@ -63,8 +63,8 @@ fn numbered<T>(name: &str, texts: impl IntoIterator<Item = T>) -> Vec<(String, T
         .collect()
 }
 
-#[test]
-fn nothing_hides_a_spec_from_a_small_stack() {
+/// Manifests with the spec in nested, invalid or oddly encoded JSON.
+fn hostile_json() -> Vec<Vec<u8>> {
     let spec = rewritten_spec();
     let field = format!("\"dependencies\": {{\"x\": \"{spec}\"}}");
     let json = format!("{{{field}}}");
@@ -102,6 +102,12 @@ fn nothing_hides_a_spec_from_a_small_stack() {
             wide(&text, 4, true),
         ]);
     }
+    manifests
+}
+
+/// Workspaces with the spec in nested, aliased or invalid YAML.
+fn hostile_yaml() -> Vec<Vec<u8>> {
+    let spec = rewritten_spec();
     let laughs: String = (1..30)
         .map(|level| format!("a{level}: &a{level} [{}]\n", format!("*a{},", level - 1).repeat(9)))
         .collect();
@@ -117,15 +123,21 @@ fn nothing_hides_a_spec_from_a_small_stack() {
         format!("overrides:\n\tx: '{spec}'\n"),
         format!("overrides: {{x: 1}}\n...\n---\noverrides: {{x: '{spec}'}}\n"),
     ];
-    let yaml = yaml.into_iter().map(String::into_bytes);
-    let loose = [
+    yaml.map(String::into_bytes).into()
+}
+
+#[test]
+fn nothing_hides_a_spec_from_a_small_stack() {
+    let spec = rewritten_spec();
+    let nested = nested(9999, "[", "", "");
+    let json5 = [
         format!("{{dependencies: {{x: '{spec}',}},}}"),
-        format!("{{'a': {}, {field}}}", nested(9999, "[", "", "")),
+        format!("{{'a': {nested}, \"dependencies\": {{\"x\": \"{spec}\"}}}}"),
     ];
     let files = [
-        numbered("package.json", manifests),
-        numbered("pnpm-workspace.yaml", yaml),
-        numbered("package.json5", loose.map(String::into_bytes)),
+        numbered("package.json", hostile_json()),
+        numbered("pnpm-workspace.yaml", hostile_yaml()),
+        numbered("package.json5", json5.map(String::into_bytes)),
     ]
     .concat();
     let found = findings(&staged(&files), "ulimit -s 256", 1);

@@ -60,11 +60,8 @@ fn script(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/build").join(name)
 }
 
-#[test]
-#[ignore = "needs root on Debian, and fetches docker, compose and pnpm"]
-fn real_build() {
-    let room = tempfile::tempdir().unwrap();
-    let room = room.path();
+/// Runs the cases below a directory, which keeps their results.
+fn run_cases(room: &Path) {
     let directory = Path::new(BAKSTOP).parent().unwrap();
     let path = std::env::var_os("PATH").unwrap();
     let programs = [npm_tools(&["pnpm@10"]), directory.to_owned()];
@@ -78,7 +75,14 @@ fn real_build() {
     run(Command::new(script("image-builder.sh"))
         .args(["--", "bash", "-e", "-c", CASES])
         .current_dir(room.join("shop")));
+}
 
+#[test]
+#[ignore = "needs root on Debian, and fetches docker, compose and pnpm"]
+fn real_build() {
+    let room = tempfile::tempdir().unwrap();
+    let room = room.path();
+    run_cases(room);
     let results = |name: &str| {
         let read = |ending| fs::read_to_string(room.join(format!("{name}.{ending}"))).unwrap();
         (read("code").trim().to_owned(), read("out"), read("err"), read("status"))

@@ -124,16 +124,15 @@ fn from_a_subdirectory_the_whole_index_is_judged() {
     assert_eq!(paths(&ran), ["web/package.json"]);
 }
 
+/// The steps that `check` prints for its first finding.
+fn steps(sandbox: &Sandbox) -> Vec<String> {
+    let lines = sandbox.bakstop(&["check"]).out;
+    let help = lines.lines().skip_while(|line| !line.contains("= help")).skip(1);
+    help.take_while(|line| !line.is_empty()).map(|line| line.trim().to_owned()).collect()
+}
+
 #[test]
 fn the_printed_steps_work() {
-    let steps = |sandbox: &Sandbox| -> Vec<String> {
-        let lines = sandbox.bakstop(&["check"]).out;
-        let help = lines.lines().skip_while(|line| !line.contains("= help"));
-        help.skip(1)
-            .take_while(|line| !line.is_empty())
-            .map(|line| line.trim().to_owned())
-            .collect()
-    };
     let original = |sandbox: &Sandbox| fs::read(sandbox.top.join("web/package.json")).unwrap();
 
     let sandbox = Sandbox::workspace();
@@ -163,9 +162,12 @@ fn the_printed_steps_work() {
     assert_eq!(steps(&sandbox), ["git add web/package.json"]);
     sandbox.git(&["add", "web/package.json"]);
     assert_eq!(found(&sandbox), [""; 0]);
-    sandbox.git(&["reset", "-q", "--hard"]);
+}
 
-    // The version in HEAD does not help if it is rewritten itself.
+#[test]
+fn the_printed_steps_do_not_restore_a_bad_or_missing_file_of_head() {
+    let sandbox = Sandbox::workspace();
+    // The version in HEAD is rewritten itself.
     sandbox.rewrite("backend/package.json");
     sandbox.git(&["commit", "-q", "-a", "-m", "Bad, from before the guard"]);
     let text = fs::read_to_string(sandbox.top.join("backend/package.json")).unwrap();
@@ -175,7 +177,7 @@ fn the_printed_steps_work() {
     assert!(sandbox.bakstop(&["check"]).out.contains("mend the spec by hand"));
     sandbox.git(&["reset", "-q", "--hard"]);
 
-    // A file that is missing in HEAD cannot be restored from there.
+    // It is missing in HEAD.
     sandbox.write(
         "new/package.json",
         format!("{{\"dependencies\": {{\"a\": \"{}\"}}}}", rewritten_spec()),

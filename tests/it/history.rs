@@ -193,10 +193,8 @@ fn manifest(line: usize) -> String {
     )
 }
 
-/// Every way in which a path becomes new, compared with `git log -c`, which lists the content of a
-/// commit that none of its parents has.
-#[test]
-fn the_new_paths_of_each_commit_match_git() {
+/// A history with every way in which a path becomes new.
+fn every_new_path() -> Sandbox {
     let sandbox = Sandbox::unborn();
     let step = |message: &str, change: &dyn Fn()| {
         change();
@@ -244,40 +242,50 @@ fn the_new_paths_of_each_commit_match_git() {
     step("other root", &|| write("other", 40));
     sandbox.git(&["checkout", "-q", "main"]);
     sandbox.git(&["merge", "-q", "--allow-unrelated-histories", "-m", "unrelated", "other"]);
+    sandbox
+}
 
+/// The new manifests and the subjects of their commits by `git log -c`, which lists the content of a
+/// commit that none of its parents has. The same content at the same path counts once.
+fn new_manifests(sandbox: &Sandbox, revision: &str) -> BTreeSet<(String, String)> {
+    let log = sandbox.git(&[
+        "log",
+        "-c",
+        "--root",
+        "--raw",
+        "--no-renames",
+        "--no-abbrev",
+        "--topo-order",
+        "--reverse",
+        "--format=@%s",
+        revision,
+    ]);
+    let (mut subject, mut found, mut seen) = ("", BTreeSet::new(), BTreeSet::new());
+    for line in log.lines().filter(|line| !line.is_empty()) {
+        if let Some(name) = line.strip_prefix('@') {
+            subject = name;
+            continue;
+        }
+        let (about, path) = line.split_once('\t').unwrap();
+        let (content, status) = about.rsplit_once(' ').unwrap();
+        let blob = content.rsplit(' ').next().unwrap();
+        let is_new = path.ends_with("package.json") && !status.ends_with('D');
+        if is_new && seen.insert((path, blob)) {
+            found.insert((path.to_owned(), subject.to_owned()));
+        }
+    }
+    found
+}
+
+#[test]
+fn the_new_paths_of_each_commit_match_git() {
+    let sandbox = every_new_path();
     for (arguments, revision) in [
         (&["--range", "main~5..main"][..], "main~5..main"),
         (&["--range", "one..main"], "one..main"),
         (&["--history"], "--all"),
     ] {
-        let how = [
-            "-c",
-            "--root",
-            "--raw",
-            "--no-renames",
-            "--no-abbrev",
-            "--topo-order",
-            "--reverse",
-            "--format=@%s",
-        ];
-        let log = sandbox.git(&[&["log"], &how[..], &[revision]].concat());
-        let (mut subject, mut theirs, mut reported) = ("", BTreeSet::new(), BTreeSet::new());
-        for line in log.lines().filter(|line| !line.is_empty()) {
-            if let Some(name) = line.strip_prefix('@') {
-                subject = name;
-                continue;
-            }
-            let (about, path) = line.split_once('\t').unwrap();
-            let (content, status) = about.rsplit_once(' ').unwrap();
-            let blob = content.rsplit(' ').next().unwrap();
-            // The same content at the same path is reported once.
-            if path.ends_with("package.json")
-                && !status.ends_with('D')
-                && reported.insert((path, blob))
-            {
-                theirs.insert((path.to_owned(), subject.to_owned()));
-            }
-        }
+        let theirs = new_manifests(&sandbox, revision);
         let ours: BTreeSet<_> = found(&sandbox, arguments).into_iter().collect();
         assert!(theirs.len() > 4, "{theirs:?}");
         assert_eq!(ours, theirs, "{revision}");

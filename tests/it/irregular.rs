@@ -534,6 +534,21 @@ fn another_bakstop_that_does_not_answer_to_version() {
     }
 }
 
+/// A workspace with other repositories next to it, and with links into git directories and to
+/// tracked files.
+fn with_git_directories() -> Sandbox {
+    let sandbox = Sandbox::workspace();
+    sandbox.git(&["worktree", "add", "-q", "../linked"]);
+    sandbox.git(&["init", "-q", "--bare", "../bare.git"]);
+    sandbox.git(&["init", "-q", "--separate-git-dir", "../elsewhere", "../separate"]);
+    symlink(".git", sandbox.top.join("link")).unwrap();
+    symlink("web/index.js", sandbox.top.join("to-tracked")).unwrap();
+    symlink(".git/config", sandbox.top.join("to-config")).unwrap();
+    symlink("shop/link/new", sandbox.outside().join("dangling")).unwrap();
+    symlink("../dangling", sandbox.top.join("to-dangling")).unwrap();
+    sandbox
+}
+
 #[test]
 fn output_never_replaces_tracked_files_or_files_of_git() {
     let options: [(&[&str], &[&str]); 4] = [
@@ -542,18 +557,6 @@ fn output_never_replaces_tracked_files_or_files_of_git() {
         (&["verify", "--save-baseline"], &[]),
         (&["verify", "--record"], &["--", "touch", "built"]),
     ];
-    let scene = || {
-        let sandbox = Sandbox::workspace();
-        sandbox.git(&["worktree", "add", "-q", "../linked"]);
-        sandbox.git(&["init", "-q", "--bare", "../bare.git"]);
-        sandbox.git(&["init", "-q", "--separate-git-dir", "../elsewhere", "../separate"]);
-        symlink(".git", sandbox.top.join("link")).unwrap();
-        symlink("web/index.js", sandbox.top.join("to-tracked")).unwrap();
-        symlink(".git/config", sandbox.top.join("to-config")).unwrap();
-        symlink("shop/link/new", sandbox.outside().join("dangling")).unwrap();
-        symlink("../dangling", sandbox.top.join("to-dangling")).unwrap();
-        sandbox
-    };
     let inside = "it is part of a git directory";
     for (path, words) in [
         (".git/config", inside),
@@ -576,7 +579,7 @@ fn output_never_replaces_tracked_files_or_files_of_git() {
         ("../linked/web/index.js", "git tracks it"),
         ("package.json", "git tracks it"),
     ] {
-        let sandbox = scene();
+        let sandbox = with_git_directories();
         let before = (snapshot(&sandbox.top), snapshot(&sandbox.outside().join("elsewhere")));
         for (option, command) in options {
             let ran = bounded(&sandbox, "a destination", &[option, &[path], command].concat());
@@ -595,7 +598,7 @@ fn output_never_replaces_tracked_files_or_files_of_git() {
         "../separate/report",
     ] {
         for (option, command) in options {
-            let sandbox = scene();
+            let sandbox = with_git_directories();
             sandbox.write(".github/x", "");
             let ran = bounded(&sandbox, "a destination", &[option, &[path], command].concat());
             assert!(

@@ -697,53 +697,45 @@ fn status(sandbox: &Sandbox, arguments: &[&str]) -> BTreeMap<String, BTreeSet<&'
     paths
 }
 
+/// The reported states of each path.
+fn states_by_path(report: &Value) -> BTreeMap<String, BTreeSet<String>> {
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let states = |path: &Value| path["after"].as_array().unwrap().iter().map(text).collect();
+    let paths = report["paths"].as_array().unwrap();
+    paths.iter().map(|path| (text(&path["path"]), states(path))).collect()
+}
+
+/// Settings of git that hide no change.
+const HIDING_NOTHING: [&str; 12] = [
+    "-c",
+    "core.fileMode=true",
+    "-c",
+    "core.checkStat=default",
+    "-c",
+    "core.fsmonitor=",
+    "-c",
+    "core.untrackedCache=false",
+    "-c",
+    "diff.ignoreSubmodules=none",
+    "-c",
+    "submodule.lib.ignore=none",
+];
+
 /// Every path of `git status` is reported. Other reported paths are hidden from git: by a setting,
 /// by a mark in the index, or by ignore rules.
 #[test]
 fn paths_match_git_status_and_the_rest_is_hidden_by_git() {
     in_each_state(|sandbox, _| {
-        let report = report(&sandbox.bakstop(&["verify", "--format", "json"]));
-        let strings = |value: &Value| -> BTreeSet<String> {
-            value
-                .as_array()
-                .unwrap()
-                .iter()
-                .map(|state| state.as_str().unwrap().to_owned())
-                .collect()
-        };
-        let ours: BTreeMap<String, BTreeSet<String>> = report["paths"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .map(|path| (path["path"].as_str().unwrap().to_owned(), strings(&path["after"])))
-            .collect();
-        // With the settings of the repository.
+        let ours = states_by_path(&report(&sandbox.bakstop(&["verify", "--format", "json"])));
         let plain = status(sandbox, &[]);
         for (path, states) in &plain {
-            let reported = ours.get(path).unwrap_or_else(|| panic!("{path} is not told"));
+            let reported = ours.get(path).unwrap_or_else(|| panic!("{path} is not reported"));
             assert!(
                 states.iter().all(|state| reported.contains(*state)),
                 "{path}: {states:?} {reported:?}"
             );
         }
-        // Without the settings that hide changes.
-        let settings = [
-            "core.fileMode=true",
-            "core.checkStat=default",
-            "core.fsmonitor=",
-            "core.untrackedCache=false",
-        ];
-        let settings: Vec<&str> = settings.iter().flat_map(|setting| ["-c", setting]).collect();
-        let overruled = {
-            let mut arguments = settings.clone();
-            arguments.extend([
-                "-c",
-                "diff.ignoreSubmodules=none",
-                "-c",
-                "submodule.lib.ignore=none",
-            ]);
-            status(sandbox, &arguments)
-        };
+        let unhidden = status(sandbox, &HIDING_NOTHING);
         let marked = sandbox.git(&["ls-files", "-v"]);
         let marked: BTreeSet<&str> = marked
             .lines()
@@ -755,7 +747,7 @@ fn paths_match_git_status_and_the_rest_is_hidden_by_git() {
         let ignored: BTreeSet<&str> = ignored.split_terminator('\0').collect();
         for (path, states) in &ours {
             let explained = plain.contains_key(path)
-                || overruled.contains_key(path)
+                || unhidden.contains_key(path)
                 || (states.contains("hidden from git") && marked.contains(&**path))
                 || (states.contains("ignored leftover") && ignored.contains(&**path))
                 // Changes inside a submodule are reported by its git, those of `.git` by none.
