@@ -104,6 +104,15 @@ fn real_build() {
         "{err}"
     );
 
+    check_leftovers(&results);
+    for name in ["interrupted", "undone"] {
+        assert_eq!(fs::read_to_string(room.join(format!("{name}.alive"))).unwrap(), "", "{name}");
+    }
+}
+
+/// Checks the cases that leave something or are interrupted. Each result is an exit code, both
+/// streams and the status of git.
+fn check_leftovers(results: &impl Fn(&str) -> (String, String, String, String)) {
     let unrestored = "help: the preparation has not been undone; \
                 put the originals back\n    scripts/docker-prep.sh --restore\n";
     let (code, out, _, status) = results("forgotten");
@@ -141,7 +150,4 @@ fn real_build() {
         ),
         "{err}"
     );
-    for name in ["interrupted", "undone"] {
-        assert_eq!(fs::read_to_string(room.join(format!("{name}.alive"))).unwrap(), "", "{name}");
-    }
 }

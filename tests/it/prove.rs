@@ -310,7 +310,7 @@ fn clones_of_every_kind() {
 }
 
 #[test]
-fn worktrees_submodules_and_separate_git_directories() {
+fn linked_worktrees_and_variables_of_git() {
     let sandbox = installed();
     let linked = sandbox.outside().join("linked: 'tree'");
     sandbox.git(&["worktree", "add", "-q", "-b", "linked", linked.to_str().unwrap()]);
@@ -352,7 +352,10 @@ fn worktrees_submodules_and_separate_git_directories() {
     }
     fs::remove_dir(sandbox.top.join(".git/objects")).unwrap();
     fs::rename(&objects, sandbox.top.join(".git/objects")).unwrap();
+}
 
+#[test]
+fn separate_git_directories_and_submodules() {
     let moved = Sandbox::workspace();
     fs::rename(moved.top.join(".git"), moved.outside().join("data")).unwrap();
     fs::create_dir(moved.outside().join("start")).unwrap();
@@ -372,6 +375,7 @@ fn worktrees_submodules_and_separate_git_directories() {
         "package.json",
     );
 
+    let sandbox = installed();
     let outer = Sandbox::workspace();
     let url = sandbox.top.to_str().unwrap();
     outer.git(&["-c", "protocol.file.allow=always", "submodule", "--quiet", "add", url, "shared"]);
@@ -410,7 +414,6 @@ fn paths_with_special_characters_work() {
 #[test]
 fn a_missing_or_inactive_hook_is_reported_and_installing_fixes_it() {
     type Setup = fn(&Sandbox);
-    let hook = |sandbox: &Sandbox| sandbox.top.join(".git/hooks/pre-commit");
     let cases: [(&str, Setup, &str); 7] = [
         ("no hook", |_| {}, "not installed"),
         (
@@ -466,10 +469,15 @@ fn a_missing_or_inactive_hook_is_reported_and_installing_fixes_it() {
         run_help(&sandbox, &ran);
         assert!(prove(&sandbox).code == Some(0), "{what}");
     }
+}
+
+#[test]
+fn an_edited_hook_and_an_ignored_exit_code_are_reported() {
     // Edited: our text, but the hook passes.
     let sandbox = installed();
-    let text = fs::read_to_string(hook(&sandbox)).unwrap();
-    fs::write(hook(&sandbox), text.replacen('\n', "\nexit 0\n", 1)).unwrap();
+    let hook = sandbox.top.join(".git/hooks/pre-commit");
+    let text = fs::read_to_string(&hook).unwrap();
+    fs::write(&hook, text.replacen('\n', "\nexit 0\n", 1)).unwrap();
     let reason = ".git/hooks/pre-commit was edited after bakstop wrote it, and it let a rewritten \
                   package.json through";
     assert_not_proven(&prove(&sandbox), reason, "see what `bakstop install` reports about it");
