@@ -152,6 +152,8 @@ def figures(root):
     longest = [f"{length} {place}" for length, place in lengths[-10:]]
     lines = {path: text.count("\n") for path, text in code.items()}
     largest = max(lines, key=lines.get)
+    lines_of_tests = {path: text.count("\n") for path, text in tests.items()}
+    largest_test = max(lines_of_tests, key=lines_of_tests.get)
     groups = circles(code)
     meanings = types(code)
     shared = {name: paths for name, paths in sorted(meanings.items()) if len(paths) > 1}
@@ -167,7 +169,8 @@ def figures(root):
         ("function length, median", statistics.median(ordered), []),
         (f"functions over {LONGEST} lines, src", len(long(lengths)), long(lengths)),
         (f"functions over {LONGEST} lines, tests", len(long(of_tests)), long(of_tests)),
-        ("longest file without its tests", lines[largest], [largest]),
+        ("longest file without its tests, src", lines[largest], [largest]),
+        ("longest file, tests", lines_of_tests[largest_test], [largest_test]),
         ("groups of files that import each other", len(groups), map(", ".join, groups)),
         (
             "type names with more than one meaning",
