@@ -230,8 +230,8 @@ fn real_act() {
         assert!(failed.out.contains("ignored leftover  web/package.json.bak"));
     }
     let payload = push("debris", &base, &origin.id("debris"));
-    let file = "github-code-scanning.yml";
-    let scanned = scene.run(file, "scan", "debris", SHALLOW, ("push", &payload));
+    let scanning = "github-code-scanning.yml";
+    let scanned = scene.run(scanning, "scan", "debris", SHALLOW, ("push", &payload));
     assert_step(&scanned, "Judge the tree", false);
     assert!(scanned.out.contains("Success - Main github/codeql-action/upload-sarif"));
 }

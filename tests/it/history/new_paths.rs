@@ -67,8 +67,8 @@ fn every_new_path() -> Sandbox {
     sandbox
 }
 
-/// The new manifests and the subjects of their commits by `git log -c`, which lists the content of a
-/// commit that none of its parents has. The same content at the same path counts once.
+/// The new manifests and the subjects of their commits by `git log -c`, which lists the content of
+/// a commit that none of its parents has. The same content at the same path counts once.
 fn new_manifests(sandbox: &Sandbox, revision: &str) -> BTreeSet<(String, String)> {
     let log = sandbox.git(&[
         "log",
