@@ -68,6 +68,11 @@ def functions(path, text):
             yield text.count("\n", match.start(), end) + 1, f"{path}:{line} {match.group(2)}"
 
 
+def long(lengths):
+    """The functions with more lines than allowed."""
+    return [f"{length} {place}" for length, place in lengths if length > LONGEST]
+
+
 def wide(files):
     """The places of lines with more columns than allowed."""
     return [
@@ -140,12 +145,15 @@ def figures(root):
     """The rows of the table: a name, a figure and the places that make it up."""
     whole = read(root, "src", ".rs")
     code = production(whole)
+    tests = read(root, "tests", ".rs", ".sh", ".py")
     lengths = sorted(found for path, text in code.items() for found in functions(path, text))
+    of_tests = sorted(found for path, text in tests.items() for found in functions(path, text))
     ordered = [length for length, _ in lengths]
-    long = [f"{length} {place}" for length, place in lengths if length > LONGEST]
     longest = [f"{length} {place}" for length, place in lengths[-10:]]
     lines = {path: text.count("\n") for path, text in code.items()}
     largest = max(lines, key=lines.get)
+    lines_of_tests = {path: text.count("\n") for path, text in tests.items()}
+    largest_test = max(lines_of_tests, key=lines_of_tests.get)
     groups = circles(code)
     meanings = types(code)
     shared = {name: paths for name, paths in sorted(meanings.items()) if len(paths) > 1}
@@ -153,16 +161,16 @@ def figures(root):
     names = sorted(path for path, text in code.items() if NAMES.search(text))
     writers = sorted(path for path, text in code.items() if WRITES.search(text))
     wide_source = wide(whole)
-    wide_tests = wide(
-        read(root, "tests", ".rs", ".sh", ".py") | read(root, "fuzz", "run.sh", "target.rs")
-    )
+    wide_tests = wide(tests | read(root, "fuzz", "run.sh", "target.rs"))
     return whole, [
         ("production code, lines", sum(lines.values()), []),
         ("function length, 99th percentile", ordered[len(ordered) * 99 // 100], []),
         ("function length, longest", ordered[-1], longest),
         ("function length, median", statistics.median(ordered), []),
-        (f"functions over {LONGEST} lines", len(long), long),
-        ("longest file without its tests", lines[largest], [largest]),
+        (f"functions over {LONGEST} lines, src", len(long(lengths)), long(lengths)),
+        (f"functions over {LONGEST} lines, tests", len(long(of_tests)), long(of_tests)),
+        ("longest file without its tests, src", lines[largest], [largest]),
+        ("longest file, tests", lines_of_tests[largest_test], [largest_test]),
         ("groups of files that import each other", len(groups), map(", ".join, groups)),
         (
             "type names with more than one meaning",

@@ -170,7 +170,8 @@ build)
 	mkdir -p "\$CARGO_TARGET_DIR/release"
 	cp "$case/built" "\$CARGO_TARGET_DIR/release/bakstop"
 	echo '{"reason":"compiler-artifact","executable":null,"fresh":true}'
-	echo '{"reason":"compiler-artifact","executable":"'"\$CARGO_TARGET_DIR"'/release/bakstop","fresh":false}'
+	printf '{"reason":"compiler-artifact","executable":"%s","fresh":false}\\n' \\
+		"\$CARGO_TARGET_DIR/release/bakstop"
 	;;
 install)
 	while [ "\$1" != --root ]; do shift; done

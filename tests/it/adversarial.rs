@@ -63,8 +63,8 @@ fn numbered<T>(name: &str, texts: impl IntoIterator<Item = T>) -> Vec<(String, T
         .collect()
 }
 
-#[test]
-fn nothing_hides_a_spec_from_a_small_stack() {
+/// Manifests with the spec in nested, invalid or oddly encoded JSON.
+fn hostile_json() -> Vec<Vec<u8>> {
     let spec = rewritten_spec();
     let field = format!("\"dependencies\": {{\"x\": \"{spec}\"}}");
     let json = format!("{{{field}}}");
@@ -102,6 +102,12 @@ fn nothing_hides_a_spec_from_a_small_stack() {
             wide(&text, 4, true),
         ]);
     }
+    manifests
+}
+
+/// Workspaces with the spec in nested, aliased or invalid YAML.
+fn hostile_yaml() -> Vec<Vec<u8>> {
+    let spec = rewritten_spec();
     let laughs: String = (1..30)
         .map(|level| format!("a{level}: &a{level} [{}]\n", format!("*a{},", level - 1).repeat(9)))
         .collect();
@@ -117,15 +123,21 @@ fn nothing_hides_a_spec_from_a_small_stack() {
         format!("overrides:\n\tx: '{spec}'\n"),
         format!("overrides: {{x: 1}}\n...\n---\noverrides: {{x: '{spec}'}}\n"),
     ];
-    let yaml = yaml.into_iter().map(String::into_bytes);
-    let loose = [
+    yaml.map(String::into_bytes).into()
+}
+
+#[test]
+fn nothing_hides_a_spec_from_a_small_stack() {
+    let spec = rewritten_spec();
+    let nested = nested(9999, "[", "", "");
+    let json5 = [
         format!("{{dependencies: {{x: '{spec}',}},}}"),
-        format!("{{'a': {}, {field}}}", nested(9999, "[", "", "")),
+        format!("{{'a': {nested}, \"dependencies\": {{\"x\": \"{spec}\"}}}}"),
     ];
     let files = [
-        numbered("package.json", manifests),
-        numbered("pnpm-workspace.yaml", yaml),
-        numbered("package.json5", loose.map(String::into_bytes)),
+        numbered("package.json", hostile_json()),
+        numbered("pnpm-workspace.yaml", hostile_yaml()),
+        numbered("package.json5", json5.map(String::into_bytes)),
     ]
     .concat();
     let found = findings(&staged(&files), "ulimit -s 256", 1);
@@ -167,52 +179,46 @@ fn manifests_over_the_size_limit_are_not_judged() {
     assert!(message.contains("larger than this rule can judge (51 MiB"), "{message}");
 }
 
-/// A lockfile of a kind with one rewritten entry, and the line of that entry.
-fn lockfile(kind: usize, lines: usize) -> (&'static str, String, usize) {
+/// The parts of a lockfile of a kind: its name, its start, an entry, and a rewritten one.
+fn lockfile_parts(kind: usize) -> (&'static str, &'static str, String, String) {
     let spec = rewritten_spec();
     let hash = "aB3/".repeat(20);
-    let (name, head, entry, trace, end) = match kind {
+    match kind {
         0 => (
             "pnpm-lock.yaml",
             "lockfileVersion: 5.4\n",
             format!("  /p/1.0.0:\n    resolution: {{integrity: sha512-{hash}}}\n"),
             format!("  {spec}:\n"),
-            "\n",
         ),
         1 => (
             "pnpm-lock.yaml",
             "lockfileVersion: '6.0'\n",
             format!("  /p@1.0.0(q@2.0.0):\n    resolution: {{integrity: sha512-{hash}}}\n"),
             format!("    version: {spec}\n"),
-            "\r\n",
         ),
         2 => (
             "pnpm-lock.yaml",
             "lockfileVersion: '9.0'\n",
             format!("  'p@1.0.0':\n    resolution: {{integrity: sha512-{hash}}}\n"),
             format!("  '@s/x@{spec}': \n"),
-            "\n",
         ),
         3 => (
             "package-lock.json",
             "{\"lockfileVersion\": 1,\n",
             format!("    \"p\": {{\n      \"integrity\": \"sha512-{hash}\",\n"),
             format!("      \"version\": \"{}\",\n", spec.replace(".docker", "\\u002eDOCKER")),
-            "\n",
         ),
         4 => (
             "npm-shrinkwrap.json",
             "{\"lockfileVersion\": 3,\n",
             format!("    \"node_modules/p\": {{\n      \"integrity\": \"sha512-{hash}\",\n"),
             format!("      \"resolved\": \"{}\",\n", spec.replace('/', "\\/")),
-            "\r\n",
         ),
         5 => (
             "yarn.lock",
             "# yarn lockfile v1\n",
             format!("p@^1.0.0:\n  resolved \"https://r.example.org/p.tgz#{hash}\"\n"),
             format!("\"x@{spec}\":\n"),
-            "\n",
         ),
         6 => (
             "yarn.lock",
@@ -222,16 +228,20 @@ fn lockfile(kind: usize, lines: usize) -> (&'static str, String, usize) {
                 "  resolution: \"x@{}::locator=a%40workspace%3A.\"\n",
                 spec.replace(':', "%3A").replace('/', "%2F")
             ),
-            "\n",
         ),
         _ => (
             "bun.lock",
             "{ \"lockfileVersion\": 1,\n",
             format!("    \"p\": [\"p@1.0.0\", \"\", {{}},\n      \"sha512-{hash}\"],\n"),
             format!("    \"x\": [\"x@{}\", {{}}],\n", spec.replace("file:", "")),
-            "\n",
         ),
-    };
+    }
+}
+
+/// A lockfile of a kind with one rewritten entry, and the line of that entry.
+fn lockfile(kind: usize, lines: usize) -> (&'static str, String, usize) {
+    let (name, head, entry, trace) = lockfile_parts(kind);
+    let end = if matches!(kind, 1 | 4) { "\r\n" } else { "\n" };
     let before = entry.repeat(lines / 2 - lines / 20);
     let line = head.matches('\n').count() + before.matches('\n').count() + 1;
     let text = [head, &before, &trace, &entry.repeat(lines / 20)].concat();

@@ -60,11 +60,8 @@ fn script(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/build").join(name)
 }
 
-#[test]
-#[ignore = "needs root on Debian, and fetches docker, compose and pnpm"]
-fn real_build() {
-    let room = tempfile::tempdir().unwrap();
-    let room = room.path();
+/// Runs the cases below a directory, which keeps their results.
+fn run_cases(room: &Path) {
     let directory = Path::new(BAKSTOP).parent().unwrap();
     let path = std::env::var_os("PATH").unwrap();
     let programs = [npm_tools(&["pnpm@10"]), directory.to_owned()];
@@ -78,7 +75,14 @@ fn real_build() {
     run(Command::new(script("image-builder.sh"))
         .args(["--", "bash", "-e", "-c", CASES])
         .current_dir(room.join("shop")));
+}
 
+#[test]
+#[ignore = "needs root on Debian, and fetches docker, compose and pnpm"]
+fn real_build() {
+    let room = tempfile::tempdir().unwrap();
+    let room = room.path();
+    run_cases(room);
     let results = |name: &str| {
         let read = |ending| fs::read_to_string(room.join(format!("{name}.{ending}"))).unwrap();
         (read("code").trim().to_owned(), read("out"), read("err"), read("status"))
@@ -100,7 +104,16 @@ fn real_build() {
         "{err}"
     );
 
-    let cure = "help: the preparation has not been undone; \
+    check_leftovers(&results);
+    for name in ["interrupted", "undone"] {
+        assert_eq!(fs::read_to_string(room.join(format!("{name}.alive"))).unwrap(), "", "{name}");
+    }
+}
+
+/// Checks the cases that leave something or are interrupted. Each result is an exit code, both
+/// streams and the status of git.
+fn check_leftovers(results: &impl Fn(&str) -> (String, String, String, String)) {
+    let unrestored = "help: the preparation has not been undone; \
                 put the originals back\n    scripts/docker-prep.sh --restore\n";
     let (code, out, _, status) = results("forgotten");
     assert_eq!((&*code, status.lines().count()), ("1", 3), "{out}");
@@ -110,22 +123,22 @@ fn real_build() {
         "ignored leftover  .docker-deps/acme-tokens-1.4.0.tgz\n",
         "ignored leftover  package.json.bak\n",
         "\nbakstop: the command changed 8 paths\n",
-        cure,
+        unrestored,
     ] {
         assert!(out.contains(line), "{line}: {out}");
     }
 
     let (code, out, _, status) = results("installed");
     assert_eq!((&*code, status.lines().count()), ("1", 1), "{out}");
-    let healed = "help: the lockfile kept a trace of the preparation, which --restore does not \
+    let help = "help: the lockfile kept a trace of the preparation, which --restore does not \
                   undo\n    git checkout HEAD -- pnpm-lock.yaml\n\n\
                   bakstop: the command changed 1 path\n";
-    assert!(out.contains("modified  pnpm-lock.yaml: ") && out.ends_with(healed), "{out}");
+    assert!(out.contains("modified  pnpm-lock.yaml: ") && out.ends_with(help), "{out}");
 
     let (code, out, _, status) = results("interrupted");
     assert_eq!((&*code, status.lines().count()), ("143", 3), "{out}");
     assert!(
-        out.contains(cure)
+        out.contains(unrestored)
             && out.contains("the command changed 8 paths; it was ended by signal 15\n"),
         "{out}"
     );
@@ -137,7 +150,4 @@ fn real_build() {
         ),
         "{err}"
     );
-    for name in ["interrupted", "undone"] {
-        assert_eq!(fs::read_to_string(room.join(format!("{name}.alive"))).unwrap(), "", "{name}");
-    }
 }

@@ -406,27 +406,27 @@ fn assert_stops(sandbox: &Sandbox, operation: &[&str], give_up: &str, go_on: &[&
                 .env("GIT_EDITOR", "true"),
         ))
     };
-    for mend in [false, true] {
+    for fixed in [false, true] {
         let ran = sandbox.try_git(operation);
         assert_ne!(ran.code, Some(0), "{verb}: {ran:?}");
-        let go_on_told = match go_on {
+        let then = match go_on {
             [commit, edit, last] => format!("{commit}, drop the pick by {edit}, then {last}"),
             _ => go_on.join(", then "),
         };
         // Git keeps only the message of a single revert.
-        let told = if give_up == "git reset --merge" { "commit" } else { verb };
+        let operation_name = if give_up == "git reset --merge" { "commit" } else { verb };
         let expected = format!(
-            "the {told} stops here (to give it up: {give_up}; once it is fixed: {go_on_told})\n"
+            "the {operation_name} stops here (to give it up: {give_up}; once it is fixed: {then})\n"
         );
         assert!(ran.err.contains(&expected), "{verb}: {}", ran.err);
-        if !mend {
+        if !fixed {
             shell(give_up);
             assert_eq!(sandbox.git(&["rev-parse", "HEAD"]), head, "{verb}");
             assert_eq!(sandbox.git(&["status", "--porcelain"]), "", "{verb}");
             continue;
         }
         sandbox.git(&["checkout", "-q", "main", "--", "web/package.json"]);
-        sandbox.write("web/mended.js", "");
+        sandbox.write("web/fixed.js", "");
         sandbox.git(&["add", "-A"]);
         for command in go_on {
             shell(command);

@@ -147,9 +147,9 @@ fn pnpm(version: &str, overrides_in: &str) {
         .iter()
         .map(|f| f["path"].as_str().unwrap().to_owned())
         .collect();
-    let mut debris = staged.clone();
-    debris.remove("web/index.js");
-    assert_eq!(found, debris);
+    let mut expected = staged.clone();
+    expected.remove("web/index.js");
+    assert_eq!(found, expected);
     assert!(
         found.contains("pnpm-lock.yaml")
             && found.contains("web/package.json")

@@ -162,47 +162,47 @@ fn output_of_verify_and_pins() {
     harmless(&sandbox, &words(&["verify", "--baseline", report.to_str().unwrap()]), &nothing);
 }
 
+/// Arguments that hostile text follows.
+const BEFORE_TEXT: [&[&str]; 27] = [
+    &["explain"],
+    &["completions"],
+    &["hook"],
+    &[],
+    &["check"],
+    &["rules", "--format"],
+    &["explain", "--format"],
+    &["check", "--format"],
+    &["check", "--range"],
+    &["check", "--tree"],
+    &["check", "--push"],
+    &["check", "--config"],
+    &["check", "--verbose", "--output", "."],
+    &["verify", "--budget"],
+    &["verify", "--baseline"],
+    &["verify", "--history"],
+    &["verify", "--label"],
+    &["verify", "--record", "../runs", "--max-regression"],
+    &["verify", "--"],
+    &["verify", "--record", "../runs", "--max-regression", "20%", "--label"],
+    &["pins", "--set"],
+    &["pins", "--config"],
+    &["prove", "--format"],
+    &["-C"],
+    &["--color"],
+    &["help"],
+    &["verify", "--output", ".", "--", "true"],
+];
+
 #[test]
 fn text_from_arguments() {
     let sandbox = Sandbox::workspace();
     install(&sandbox);
     for (number, text) in HOSTILE.iter().enumerate() {
         let argument = os(text);
-        for (at, before) in [
-            &["explain"][..],
-            &["completions"],
-            &["hook"],
-            &[],
-            &["check"],
-            &["rules", "--format"],
-            &["explain", "--format"],
-            &["check", "--format"],
-            &["check", "--range"],
-            &["check", "--tree"],
-            &["check", "--push"],
-            &["check", "--config"],
-            &["check", "--verbose", "--output", "."],
-            &["verify", "--budget"],
-            &["verify", "--baseline"],
-            &["verify", "--history"],
-            &["verify", "--label"],
-            &["verify", "--record", "../runs", "--max-regression"],
-            &["verify", "--"],
-            &["verify", "--record", "../runs", "--max-regression", "20%", "--label"],
-            &["pins", "--set"],
-            &["pins", "--config"],
-            &["prove", "--format"],
-            &["-C"],
-            &["--color"],
-            &["help"],
-            &["verify", "--output", ".", "--", "true"],
-        ]
-        .into_iter()
-        .enumerate()
-        {
+        for (at, before) in BEFORE_TEXT.iter().enumerate() {
             let mut arguments = words(before);
             arguments.push(&argument);
-            match before {
+            match *before {
                 ["-C"] => arguments.push(OsStr::new("status")),
                 ["verify", .., "--label"] => arguments.extend(words(&["--", "true"])),
                 _ => {}
@@ -216,7 +216,7 @@ fn text_from_arguments() {
             harmless(&sandbox, &arguments, &forced);
             let start = ["-", "--", "--format=", "pnpm@1.2.3+"][(number + at) % 4];
             let argument = os(&between(start, text, ""));
-            if before.last() != Some(&"--label") && before != ["-C"] {
+            if before.last() != Some(&"--label") && *before != ["-C"] {
                 let last = arguments.len() - 1;
                 arguments[last] = &argument;
                 harmless(&sandbox, &arguments, &forced);
