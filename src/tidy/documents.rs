@@ -2,6 +2,7 @@
 //! files in CONTRIBUTING.md.
 
 use std::fs;
+use std::path::PathBuf;
 
 use clap::{CommandFactory, ValueEnum};
 
@@ -16,12 +17,36 @@ fn anchor(heading: &str) -> String {
     heading.chars().filter(|&c| c.is_alphanumeric() || c == '-' || c == '_').collect()
 }
 
+/// Every page.
+fn pages() -> Vec<PathBuf> {
+    let top = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"].map(|name| root().join(name));
+    files(&root().join("docs"), ".md").into_iter().chain(top).collect()
+}
+
+#[test]
+fn paragraphs_end_at_100_columns() {
+    let mut wide = Vec::new();
+    // The pages about pins follow.
+    let about_pins = |page: &PathBuf| {
+        let stem = page.file_stem().unwrap().to_str().unwrap();
+        stem == "pins" || stem.contains("package-manager") || stem.ends_with("-corepack")
+    };
+    for page in pages().iter().filter(|page| !about_pins(page)) {
+        let text = fs::read_to_string(page).unwrap();
+        let mut in_block = false;
+        for (at, line) in text.lines().enumerate() {
+            in_block ^= line.trim_start().starts_with("```");
+            if !in_block && !line.starts_with('|') && line.chars().count() > 100 {
+                wide.push(format!("{}:{}", page.display(), at + 1));
+            }
+        }
+    }
+    assert!(wide.is_empty(), "{wide:#?}");
+}
+
 #[test]
 fn links_between_documents_lead_somewhere() {
-    let mut documents = files(&root().join("docs"), ".md");
-    documents
-        .extend(["README.md", "CONTRIBUTING.md", "CHANGELOG.md"].map(|name| root().join(name)));
-    for document in documents {
+    for document in pages() {
         let text = fs::read_to_string(&document).unwrap();
         let inline = text.split("](").skip(1).filter_map(|rest| rest.split(')').next());
         let by_reference = text
