@@ -45,7 +45,7 @@ fn paragraphs_end_at_100_columns() {
 }
 
 #[test]
-fn links_between_documents_lead_somewhere() {
+fn links_lead_to_files_and_headings() {
     for document in pages() {
         let text = fs::read_to_string(&document).unwrap();
         let inline = text.split("](").skip(1).filter_map(|rest| rest.split(')').next());
@@ -93,7 +93,7 @@ fn files_to_touch(section: &str) -> Vec<String> {
 }
 
 #[test]
-fn every_file_to_touch_is_in_contributing() {
+fn contributing_lists_every_file() {
     let formats: Vec<String> = Format::value_variants()
         .iter()
         .map(|format| format.to_possible_value().unwrap().get_name().to_owned())
@@ -133,6 +133,29 @@ fn every_file_to_touch_is_in_contributing() {
     }
 }
 
+#[test]
+fn contributing_names_existing_items() {
+    let text = fs::read_to_string(root().join("CONTRIBUTING.md")).unwrap();
+    let additions = text.split("\n## ").filter(|section| section.starts_with("A new "));
+    let items = additions.flat_map(|section| section.split("\n\n")).flat_map(|part| {
+        let lines = part.replace("\n   ", " ").replace("\n  ", " ");
+        lines.lines().map(str::to_owned).collect::<Vec<_>>()
+    });
+    let mut checked = 0;
+    for item in items {
+        let quoted: Vec<&str> = item.split('`').skip(1).step_by(2).collect();
+        let known: Vec<String> =
+            quoted.iter().filter_map(|file| fs::read_to_string(root().join(file)).ok()).collect();
+        let is_name = |word: &&&str| word.chars().all(|c| c.is_ascii_alphabetic() || c == '_');
+        for name in quoted.iter().filter(is_name).filter(|_| !known.is_empty()) {
+            let is_there = known.iter().any(|text| has_word(text, name));
+            assert!(is_there, "CONTRIBUTING.md names {name} in: {item}");
+            checked += 1;
+        }
+    }
+    assert!(checked > 10, "{checked}");
+}
+
 /// Whether a path such as `git::staged::Staged::read` leads to items of this crate.
 fn is_item(path: &str) -> bool {
     let names: Vec<&str> = path.split("::").collect();
@@ -147,7 +170,7 @@ fn is_item(path: &str) -> bool {
 }
 
 #[test]
-fn the_documentation_names_what_is_there() {
+fn pages_name_existing_files_and_items() {
     for document in ["docs/architecture.md", "docs/decisions.md", "CONTRIBUTING.md"] {
         let text = fs::read_to_string(root().join(document)).unwrap();
         let words = text.split(|c: char| c.is_whitespace() || "`()[]|,;".contains(c));
@@ -172,7 +195,7 @@ fn the_documentation_names_what_is_there() {
 }
 
 #[test]
-fn the_picture_of_the_rooms_is_that_of_the_source() {
+fn the_picture_lists_the_rooms_in_order() {
     let page = fs::read_to_string(root().join("docs/architecture.md")).unwrap();
     let picture = page.split("```text\n").nth(1).unwrap().split("```").next().unwrap();
     // The names are in the first 28 columns.
