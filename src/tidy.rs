@@ -4,12 +4,10 @@ use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use clap::{CommandFactory, ValueEnum};
-
-use crate::cli::Cli;
-use crate::project::kinds::{FileKind, names};
-use crate::report::Format;
+use crate::project::kinds::names;
 use crate::rules::RULES;
+
+mod documents;
 
 /// A source file: its path below `src/`, and its text without its tests.
 struct Source {
@@ -60,7 +58,7 @@ fn sources() -> Vec<Source> {
             let path = path.strip_prefix(&source).unwrap().to_str().unwrap().to_owned();
             Source { path, code, lines: text.lines().count() }
         })
-        .filter(|source| source.path != "tidy.rs")
+        .filter(|source| source.room() != "tidy")
         .collect()
 }
 
@@ -596,165 +594,6 @@ fn shims_keep_the_lines_of_git_alike() {
         keeping[0].0.is_some()
             && keeping.iter().all(|lines| *lines == (keeping[0].0.clone(), None))
     );
-}
-
-/// The anchor of a heading, as forges make it.
-fn anchor(heading: &str) -> String {
-    let heading = heading.trim_start_matches('#').trim().to_lowercase().replace(' ', "-");
-    heading.chars().filter(|&c| c.is_alphanumeric() || c == '-' || c == '_').collect()
-}
-
-#[test]
-fn links_between_documents_lead_somewhere() {
-    let mut documents = files(&root().join("docs"), ".md");
-    documents
-        .extend(["README.md", "CONTRIBUTING.md", "CHANGELOG.md"].map(|name| root().join(name)));
-    for document in documents {
-        let text = fs::read_to_string(&document).unwrap();
-        let inline = text.split("](").skip(1).filter_map(|rest| rest.split(')').next());
-        let by_reference = text
-            .lines()
-            .filter_map(|line| line.strip_prefix('[')?.split_once("]: ").map(|(_, link)| link));
-        for link in inline.chain(by_reference).filter(|link| !link.contains("://")) {
-            let (target, section) = link.split_once('#').unwrap_or((link, ""));
-            let path = match target {
-                "" => document.clone(),
-                _ => document.parent().unwrap().join(target),
-            };
-            assert!(path.exists(), "{} links to {link}", document.display());
-            let has_section = |text: String| text.lines().any(|line| anchor(line) == section);
-            assert!(
-                section.is_empty() || has_section(fs::read_to_string(&path).unwrap()),
-                "{} links to {link}",
-                document.display()
-            );
-        }
-    }
-}
-
-/// Whether a text contains a word, in any case.
-fn has_word(text: &str, word: &str) -> bool {
-    let (text, word) = (text.to_lowercase(), word.to_lowercase());
-    let is_part = |c: char| c.is_alphanumeric();
-    text.match_indices(&word).any(|(at, _)| {
-        !text.get(..at).unwrap().ends_with(is_part)
-            && !text.get(at + word.len()..).unwrap().starts_with(is_part)
-    })
-}
-
-/// The files that a section of CONTRIBUTING.md names for every addition: the numbered items that
-/// start with a file and a colon.
-fn files_to_touch(section: &str) -> Vec<String> {
-    let text = fs::read_to_string(root().join("CONTRIBUTING.md")).unwrap();
-    let start = format!("\n## {section}\n");
-    let rest = text.split(&start).nth(1).unwrap_or_else(|| panic!("no section {section}"));
-    let file = |line: &str| {
-        let (file, rest) = line.split_once(". `")?.1.split_once('`')?;
-        rest.starts_with(':').then(|| file.to_owned())
-    };
-    rest.split("\n## ").next().unwrap().lines().filter_map(file).collect()
-}
-
-#[test]
-fn every_file_to_touch_is_in_contributing() {
-    let formats: Vec<String> = Format::value_variants()
-        .iter()
-        .map(|format| format.to_possible_value().unwrap().get_name().to_owned())
-        .collect();
-    let verbs: Vec<String> =
-        Cli::command().get_subcommands().map(|verb| verb.get_name().to_owned()).collect();
-    // Files that pin, by name: the kind is a second word for each.
-    let pins: Vec<(String, FileKind)> = names()
-        .filter_map(|name| Some((name.to_owned(), FileKind::of(&name.into(), FileKind::may_pin)?)))
-        .collect();
-    let schema = fs::read_to_string(root().join("docs/schema/bakstop.json")).unwrap();
-    let schema: serde_json::Value = serde_json::from_str(&schema).unwrap();
-    let settings = schema["properties"].as_object().unwrap().keys().cloned();
-    let one = |name: String| vec![name];
-    for (section, examples) in [
-        ("A new report format", formats.into_iter().map(one).collect::<Vec<_>>()),
-        ("A new verb", verbs.into_iter().map(one).collect()),
-        (
-            "A new pin source",
-            pins.into_iter().map(|(name, kind)| vec![name, format!("{kind:?}")]).collect(),
-        ),
-        ("A new setting", settings.map(one).collect()),
-    ] {
-        let files = files_to_touch(section);
-        assert!(files.len() > 3 && examples.len() > 5, "{section}: {files:?} {examples:?}");
-        for words in examples {
-            for file in &files {
-                let own = file.replace("FORMAT", &words[0]).replace("VERB", &words[0]);
-                let text = fs::read_to_string(root().join(&own));
-                let text = text.unwrap_or_else(|error| panic!("{section}: {own}: {error}"));
-                assert!(
-                    own != *file || words.iter().any(|word| has_word(&text, word)),
-                    "{section}: {file} does not mention {words:?}"
-                );
-            }
-        }
-    }
-}
-
-/// Whether a path such as `git::staged::Staged::read` leads to items of this crate.
-fn is_item(path: &str) -> bool {
-    let names: Vec<&str> = path.split("::").collect();
-    let file = |end: usize| root().join("src").join(names[..end].join("/")).with_extension("rs");
-    let Some(end) = (1..=names.len()).rev().find(|end| file(*end).exists()) else { return false };
-    let code = fs::read_to_string(file(end)).unwrap();
-    names[end..].iter().all(|name| {
-        ["fn", "struct", "enum", "trait"]
-            .iter()
-            .any(|kind| has_word(&code, &format!("{kind} {name}")))
-    })
-}
-
-#[test]
-fn the_documentation_names_what_is_there() {
-    for document in ["docs/architecture.md", "docs/decisions.md", "CONTRIBUTING.md"] {
-        let text = fs::read_to_string(root().join(document)).unwrap();
-        let words = text.split(|c: char| c.is_whitespace() || "`()[]|,;".contains(c));
-        let mut checked = 0;
-        for word in words.map(|word| word.trim_end_matches(['.', ':'])) {
-            let is_rust = word.contains("::") && word.starts_with(|c: char| c.is_ascii_lowercase());
-            let is_file = word.contains('/')
-                && [".rs", ".sh", ".json", ".toml", ".trycmd"]
-                    .iter()
-                    .any(|end| word.ends_with(end))
-                && !word.contains(|c: char| c.is_ascii_uppercase());
-            if is_rust {
-                assert!(is_item(word), "{document} names {word}");
-            } else if is_file {
-                let places = [root().to_owned(), root().join("src")];
-                assert!(places.iter().any(|place| place.join(word).exists()), "{document}: {word}");
-            }
-            checked += usize::from(is_rust || is_file);
-        }
-        assert!(checked > 5, "{document}");
-    }
-}
-
-#[test]
-fn the_picture_of_the_rooms_is_that_of_the_source() {
-    let page = fs::read_to_string(root().join("docs/architecture.md")).unwrap();
-    let picture = page.split("```text\n").nth(1).unwrap().split("```").next().unwrap();
-    // The names are in the first 28 columns.
-    let mut rooms: Vec<&str> = picture
-        .lines()
-        .flat_map(|line| line.get(..28).unwrap().split_whitespace())
-        .filter(|room| *room != "main")
-        .collect();
-    rooms.reverse();
-    let lib = fs::read_to_string(root().join("src/lib.rs")).unwrap();
-    let listed: Vec<String> = declared(&lib).into_iter().flatten().collect();
-    assert_eq!(listed[..rooms.len()], rooms);
-    assert_eq!(listed[rooms.len()..], ["fuzz", "tidy"]);
-}
-
-#[test]
-fn the_version_is_in_the_changelog() {
-    let changelog = fs::read_to_string(root().join("CHANGELOG.md")).unwrap();
-    assert!(changelog.contains("## Unreleased"));
 }
 
 #[test]
