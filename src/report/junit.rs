@@ -1,13 +1,12 @@
-//! JUnit XML: a rule that found nothing is a test that passed, a finding that blocks is one that
-//! failed.
+//! JUnit XML: a rule without findings is a passed test, a finding that blocks is a failed one.
 //!
-//! A warning that does not block is a test that passed and says something: CI turns a failed test
-//! into a failed job, and no format may weigh more than the exit code.
+//! A warning that does not block is a passed test with output: a failed test would fail the CI job,
+//! against the exit code.
 
 use crate::report::common::{Report, full_description, position};
 use crate::rule::Finding;
 
-/// One test suite, well-formed whatever the paths are.
+/// One test suite.
 pub(crate) fn check(report: &Report<'_>) -> String {
     let findings = report.findings;
     let quiet =
@@ -45,8 +44,8 @@ fn case(report: &Report<'_>, finding: &Finding) -> String {
     )
 }
 
-/// Text for an element or an attribute. XML 1.0 has no way to say most control characters, and none
-/// to say U+FFFE: what is left of them is written as bakstop writes what it does not print.
+/// Text for an element or an attribute. XML 1.0 cannot represent most control characters or U+FFFE:
+/// they are escaped as in [`crate::base::escape`].
 fn xml(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for character in text.chars() {
@@ -97,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn a_finding_fails_and_a_warning_only_where_it_blocks() {
+    fn a_warning_fails_only_if_it_blocks() {
         let findings = [
             Finding { severity: Severity::Warning, ..finding("a.bak") },
             placed("web/package.json", "\n x", "x"),
@@ -126,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn whatever_a_repository_holds_the_xml_is_well_formed() {
+    fn the_xml_is_well_formed_for_hostile_findings() {
         let findings = every_kind();
         let text = check(&report(&findings));
         let document = Document::parse(&text).unwrap_or_else(|error| panic!("{error}: {text}"));

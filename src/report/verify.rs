@@ -415,7 +415,7 @@ mod tests {
             "modified          package.json: this points astray\n\
              ignored leftover  package.json.bak\n\
              \n\
-             help: the preparation has not been undone; put the originals back\n\
+             help: the preparation has not been undone; restore the originals\n\
              \x20   s/restore --restore\n\
              \n\
              bakstop: the command changed 2 paths; it ended with exit code 3\n"

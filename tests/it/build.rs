@@ -101,7 +101,7 @@ fn real_build() {
     );
 
     let cure = "help: the preparation has not been undone; \
-                put the originals back\n    scripts/docker-prep.sh --restore\n";
+                restore the originals\n    scripts/docker-prep.sh --restore\n";
     let (code, out, _, status) = results("forgotten");
     assert_eq!((&*code, status.lines().count()), ("1", 3), "{out}");
     for line in [

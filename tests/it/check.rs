@@ -172,7 +172,7 @@ fn the_printed_steps_work() {
     sandbox.write("backend/package.json", text.replace("@shop/", "@store/"));
     sandbox.git(&["add", "-A"]);
     assert_eq!(cures(&sandbox), ["git add backend/package.json"]);
-    assert!(sandbox.bakstop(&["check"]).out.contains("mend the spec by hand"));
+    assert!(sandbox.bakstop(&["check"]).out.contains("fix the spec by hand"));
     sandbox.git(&["reset", "-q", "--hard"]);
 
     // A file that is missing in HEAD cannot be restored from there.
@@ -611,7 +611,7 @@ fn the_machine_readable_report_is_versioned() {
             },
             "labels": [],
             "message": "this dependency points into .docker-deps",
-            "help": "there is no clean backup; take the committed file back (edits since are lost)",
+            "help": "there is no clean backup; restore the committed file (edits since are lost)",
             "steps": ["git checkout HEAD -- web/package.json"],
             "fix": null,
         }],
