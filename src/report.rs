@@ -22,28 +22,28 @@ use paint::Paint;
 /// The formats of the report of a check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub(crate) enum Format {
-    /// For a person
+    /// Text
     #[default]
     Human,
-    /// For a program: one JSON document, its schema versioned
+    /// One JSON document, with a versioned schema
     Json,
     /// SARIF 2.1.0, for code scanning and editors
     Sarif,
-    /// Annotations of GitHub Actions, then the text for a person
+    /// Annotations of GitHub Actions, then text
     Github,
-    /// A code quality report of GitLab
+    /// Code quality report of GitLab
     Gitlab,
-    /// JUnit XML, for CI that shows tests
+    /// JUnit XML, for CI that shows test results
     Junit,
 }
 
 /// The formats of every other report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub(crate) enum HumanOrJson {
-    /// For a person
+    /// Text
     #[default]
     Human,
-    /// For a program: one JSON document, its schema versioned
+    /// One JSON document, with a versioned schema
     Json,
 }
 
