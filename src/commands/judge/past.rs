@@ -1,4 +1,4 @@
-//! Judging what commits and trees hold.
+//! Judges commits and trees.
 
 use std::collections::HashSet;
 use std::rc::Rc;
@@ -21,7 +21,7 @@ use crate::report::plural;
 use crate::rule::Finding;
 use crate::rules::{self, RULES};
 
-/// What commits and trees hold.
+/// The history of a repository, to be judged.
 pub(super) struct Past<'a> {
     context: &'a Context,
     options: &'a Options<'a>,
@@ -29,14 +29,13 @@ pub(super) struct Past<'a> {
     history: History<'a>,
 }
 
-/// A configuration, and where it was taken from.
+/// A configuration, and the name of its source.
 struct ConfigSource {
     config: Config,
     origin: String,
 }
 
 impl<'a> Past<'a> {
-    /// The past of the repository that git would use.
     pub(super) fn open(options: &'a Options<'a>, context: &'a Context) -> Self {
         let git = Git::new(&context.directory);
         let objects = Rc::new(Objects::open(&git, &context.env));
@@ -57,7 +56,7 @@ impl<'a> Past<'a> {
         )
     }
 
-    /// Where a range ends, against where it begins.
+    /// The end of a range, compared with its base.
     pub(super) fn tip(&self, spec: &str) -> Result<Judged, Error> {
         let range = self.history.range(spec)?;
         let source = self.configuration(Some((range.base, &range.base_name)))?;
@@ -65,14 +64,14 @@ impl<'a> Past<'a> {
         self.one(tree, &bases, &source, format!("nothing is new at the end of {}", range.name))
     }
 
-    /// All of a tree.
+    /// Every file of a tree.
     pub(super) fn tree(&self, name: &str) -> Result<Judged, Error> {
         let tree = self.history.tree(name)?;
         let source = self.configuration_in(tree, name.to_owned())?;
         self.one(tree, &[], &source, "the tree is empty".to_owned())
     }
 
-    /// What a push brings that the remote does not have.
+    /// The commits of a push that the remote does not have.
     pub(super) fn push(
         &self,
         updates: &[RefUpdate],
@@ -88,7 +87,7 @@ impl<'a> Past<'a> {
         self.commits(&commits, &source, nothing, Rewrite::Commits)
     }
 
-    /// What a push brings that no ref here reaches. Nothing of what it brings is obeyed.
+    /// The commits of a push that no ref reaches yet. Their configuration is not used.
     pub(super) fn receive(&self, updates: &[RefUpdate]) -> Result<Judged, Error> {
         let nothing = "nothing that is pushed is new here".to_owned();
         let commits = self.history.of_receive(updates)?;
@@ -107,14 +106,14 @@ impl<'a> Past<'a> {
         self.commits(&commits, &source, nothing, Rewrite::Commits)
     }
 
-    /// Everything that any ref reaches.
+    /// Every commit that a ref reaches.
     pub(super) fn everything(&self) -> Result<Judged, Error> {
         let commits = self.history.all_commits()?;
         let source = self.configuration(self.history.head()?.map(|id| (id, "HEAD")))?;
         self.commits(&commits, &source, "there is no commit".to_owned(), Rewrite::History)
     }
 
-    /// The configuration of a commit, unless another was given.
+    /// The configuration of a commit, or of `--config`.
     fn configuration(&self, commit: Option<(ObjectId, &str)>) -> Result<ConfigSource, Error> {
         match commit {
             Some((commit, name)) => {
@@ -148,7 +147,7 @@ impl<'a> Past<'a> {
         }
     }
 
-    /// One tree, or what it has that the others have not.
+    /// The entries of a tree that are in none of `others`.
     fn one(
         &self,
         tree: ObjectId,
@@ -193,7 +192,7 @@ impl<'a> Past<'a> {
         Ok(judged)
     }
 
-    /// Has every commit judged, then where they end; and says how many new entries there were.
+    /// Judges every commit, then the end of each ref; returns the number of new entries.
     fn walk(&self, commits: &Commits, engine: &mut Engine<'_>) -> Result<usize, Error> {
         let mut changes = TreeChanges::new(&self.objects);
         let mut entries = 0;
@@ -210,7 +209,7 @@ impl<'a> Past<'a> {
             engine.together(&change)?;
             entries += change.fresh().len();
         }
-        // What is compared with other files counts where it ends, not on the way.
+        // Rules that compare files judge only the end of a ref.
         let mut ends = HashSet::new();
         for tip in commits.tips.iter().filter(|tip| ends.insert((tip.tree, &tip.bases))) {
             self.end(tip, engine)?;
@@ -218,8 +217,7 @@ impl<'a> Past<'a> {
         Ok(entries)
     }
 
-    /// Has the end of a ref judged by the rules that compare files, unless what they compare is as
-    /// it was.
+    /// Judges the end of a ref by the rules that compare files, unless those files are unchanged.
     fn end(&self, tip: &Tip, engine: &mut Engine<'_>) -> Result<(), Error> {
         let compared = rules::compared_kinds();
         let new_since = |bases: &[ObjectId]| -> Result<Vec<Entry>, Error> {
@@ -253,7 +251,7 @@ impl<'a> Past<'a> {
         lines
     }
 
-    /// Where a commit is, seen from HEAD.
+    /// The relation of a commit to HEAD.
     fn seen(&self, commit: &ObjectId) -> Result<SeenFromHead, Error> {
         Ok(match self.history.head()? {
             Some(head) if head == *commit => SeenFromHead::Itself,
@@ -262,7 +260,7 @@ impl<'a> Past<'a> {
         })
     }
 
-    /// What to do where an allowance comes along with what it allows, and so does not count yet.
+    /// A hint about an allowance that is part of the same range and does not apply yet.
     fn too_early(
         &self,
         findings: &[Finding],
@@ -278,11 +276,11 @@ impl<'a> Past<'a> {
     }
 }
 
-/// A deletion asks nothing of anybody, not even of a configuration that cannot be read.
+/// The result of a push without new commits. No configuration is read: a deletion must be possible.
 fn nothing_new(why: String) -> Judged {
     let rules = RULES.into_iter().filter(|rule| rule.on_by_default).collect();
     Judged::new(Judgement { rules, ..Judgement::default() }, 0, Vec::new(), why)
 }
 
-/// How many commits are read together. The more, the less is read twice.
+/// How many commits are read together: more means fewer objects are read twice.
 const TOGETHER: usize = 256;
