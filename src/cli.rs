@@ -9,8 +9,8 @@ use crate::report::paint::When;
 
 /// Keeps leftovers of Docker build preparation out of git history.
 ///
-/// Checks what is committed and pushed in pnpm, npm and yarn repositories for rewritten manifests and
-/// lockfiles, backup files, registry tokens, and package manager versions that differ.
+/// Checks what is committed and pushed in pnpm, npm and yarn repositories for rewritten manifests
+/// and lockfiles, backup files, registry tokens, and package manager versions that differ.
 ///
 /// Exit codes: 0 clean, 1 findings, 2 could not judge.
 #[derive(Debug, Parser)]

@@ -177,7 +177,8 @@ fn undo(changes: &Changes, findings: &[Finding]) -> Option<Advice> {
     let help = match (findings.iter().all(is_lockfile), findings.iter().any(is_lockfile)) {
         (true, _) => "the lockfile kept a trace of the preparation, which --restore does not undo",
         (_, true) => {
-            "the preparation has not been undone; the lockfile kept a trace that --restore does not undo"
+            "the preparation has not been undone; \
+             the lockfile kept a trace that --restore does not undo"
         }
         _ => "the preparation has not been undone; restore the originals",
     };
@@ -201,11 +202,13 @@ fn clear_away(changes: &Changes, facts: &Facts<'_>) -> Option<Advice> {
     let help = match (removable.len(), leftovers.len()) {
         (_, 0) => return None,
         (0, _) => {
-            "a backup may hold the only copy of an edit: compare it with its original, then remove it"
+            "a backup may hold the only copy of an edit: \
+             compare it with its original, then remove it"
         }
         (some, all) if some == all => "the preparation left this behind; remove it",
         _ => {
-            "the preparation left this behind; remove it, and compare the other backups with their originals first"
+            "the preparation left this behind; remove it, \
+             and compare the other backups with their originals first"
         }
     };
     Some(Advice { help, commands: commands(&Step::Remove, &removable, false) })
@@ -337,11 +340,13 @@ pub(crate) fn rewriting(
     };
     let mut advice = format!(
         "{place}mark the commits named above with \"edit\" in:\n    git rebase -i{keep} {from}\n  \
-         and where it stops, fix the files and `git add` them, then:\n    git commit --amend && git rebase --continue\n  \
+         and where it stops, fix the files and `git add` them, then:\n    \
+         git commit --amend && git rebase --continue\n  \
          (git rebase --skip, if nothing is left of a commit)"
     );
     if carriers.iter().any(|node| node.parents.len() > 1) {
-        advice += "\n  one of them is a merge: put a line \"break\" after its line instead, and fix it there";
+        advice += "\n  one of them is a merge: put a line \"break\" after its line instead, \
+                   and fix it there";
     }
     Ok(Some(advice))
 }

@@ -621,7 +621,8 @@ pub(crate) mod tests {
 
     #[test]
     fn hidden_findings_have_the_line_of_the_configuration() {
-        let text = r#"{"rules": {"docker-deps-content": "off"}, "debris": {".docker-deps": {"keep": ["x"]}},
+        let text = r#"{"rules": {"docker-deps-content": "off"},
+ "debris": {".docker-deps": {"keep": ["x"]}},
  "allow": [{"rule": "stray-backup", "path": "a/**", "reason": "a fixture"}]}"#;
         let config = configured(text);
         let change =
@@ -637,8 +638,9 @@ pub(crate) mod tests {
         assert_eq!(
             told,
             [
-                "bakstop.json:2:12 a/b.bak a fixture",
-                "bakstop.json:1:54 c/.docker-deps/x the configuration does not count it as a leftover"
+                "bakstop.json:3:12 a/b.bak a fixture",
+                "bakstop.json:2:13 c/.docker-deps/x \
+                 the configuration does not count it as a leftover"
             ]
         );
     }

@@ -388,7 +388,8 @@ fn the_core_touches_nothing_outside() {
     let mut known = EXEMPT;
     known.sort_unstable();
     assert_eq!(exempt, known);
-    let code = "use crate::{git::history::Commits, os};\nuse crate::disk::read;\nstd::fs::read(crate::base::x())";
+    let code = "use crate::{git::history::Commits, os};\nuse crate::disk::read;\n\
+                std::fs::read(crate::base::x())";
     assert_eq!(outside(code), ["disk::read", "git::history", "os", "std::fs"]);
 }
 

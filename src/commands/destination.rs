@@ -10,8 +10,8 @@ use crate::disk::destination::{Destination, is_in_git_directory};
 use crate::git::Git;
 use crate::git::process::failed;
 
-/// Resolves the path. Refuses a file in a git directory, a file that git tracks, and an input of the
-/// same command.
+/// Resolves the path. Refuses a file in a git directory, a file that git tracks, and an input of
+/// the same command.
 pub(super) fn destination(
     name: &Path,
     inputs: &[&Option<PathBuf>],

@@ -41,7 +41,8 @@ fn page(rule: &Rule) -> String {
         return (*manual).to_owned();
     }
     format!(
-        "{manual}\nThis rule is off by default. To turn it on, add to {FILE}: `\"rules\": {{\"{id}\": \"warning\"}}`\n"
+        "{manual}\nThis rule is off by default. To turn it on, add to {FILE}: \
+         `\"rules\": {{\"{id}\": \"warning\"}}`\n"
     )
 }
 

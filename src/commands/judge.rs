@@ -1,4 +1,5 @@
-//! Judging for `check` and `hook`: reads what a scope covers, judges it, and chooses the next steps.
+//! Judging for `check` and `hook`: reads what a scope covers, judges it, and chooses the next
+//! steps.
 
 mod judged;
 mod past;
@@ -41,7 +42,7 @@ fn updates(parse: fn(&[u8]) -> Option<RefUpdate>) -> Result<Vec<RefUpdate>, Erro
     let input = std::io::stdin().lock();
     if input.is_terminal() {
         return Err(Error::new(doing, "it is a terminal").help(
-            "git passes a line for each ref there; to check commits by hand: bakstop check --range REV",
+            "git passes a line for each ref there; to check commits: bakstop check --range REV",
         ));
     }
     let mut text = Vec::new();

@@ -52,22 +52,17 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
     // The build may change the configuration.
     let files = OnDisk::one(&tree, config::FILE.into())?;
     let config = Config::from_change(&files, || context.today())?;
-    if let Some(saved) = to_file(&args.save_baseline)? {
-        return save_baseline(context, &tree, &config, saved);
-    }
     let watch = Watch { args, context, output, tree: &tree, config: &config };
+    if let Some(saved) = to_file(&args.save_baseline)? {
+        return save_baseline(&watch, saved);
+    }
     match args.command.split_first() {
         None => {
-            let (changes, notes) =
-                watch.allow(watch.look(Detail::Paths).map_err(see_git)?.changes_since_clean());
+            let (changes, notes) = watch.allow(watch.look(Detail::Paths)?.changes_since_clean());
             watch.report(&changes, Since::Clean, &notes)
         }
         Some((program, arguments)) => around(&watch, program, arguments),
     }
-}
-
-fn see_git(error: Error) -> Error {
-    error.or_help("see what `git status` says here")
 }
 
 /// Reports what changed since a baseline was saved, with its configuration.
@@ -84,23 +79,17 @@ fn since_baseline(
         text => Config::parse(config::FILE, text, context.today())?,
     };
     let watch = Watch { args, context, output, tree, config: &config };
-    let mut now = watch.look(Detail::Contents).map_err(see_git)?;
+    let mut now = watch.look(Detail::Contents)?;
     leave_out(file, tree, [&mut snapshot, &mut now]);
     let (changes, notes) = watch.allow(now.changes_since(snapshot));
     watch.report(&changes, Since::Baseline, &notes)
 }
 
 /// Saves the state of the work tree, and the configuration.
-fn save_baseline(
-    context: &Context,
-    tree: &WorkTree,
-    config: &Config,
-    saved: Destination,
-) -> Result<Outcome, Error> {
-    let mut snapshot =
-        tree.snapshot(Detail::Contents, config.debris(), context.terminal).map_err(see_git)?;
-    leave_out(saved.name(), tree, [&mut snapshot]);
-    let text = Baseline { snapshot, configuration: config.text().to_vec() }.write();
+fn save_baseline(watch: &Watch<'_>, saved: Destination) -> Result<Outcome, Error> {
+    let mut snapshot = watch.look(Detail::Contents)?;
+    leave_out(saved.name(), watch.tree, [&mut snapshot]);
+    let text = Baseline { snapshot, configuration: watch.config.text().to_vec() }.write();
     Ok(Outcome { file: Some((saved, text)), ..Outcome::new(Verdict::Clean, "") })
 }
 
@@ -112,7 +101,7 @@ fn around(watch: &Watch<'_>, program: &OsString, arguments: &[OsString]) -> Resu
         destination(file, &[], context).and_then(|file| Record::open(file, args.run_label()))
     };
     let record = args.record.as_ref().map(open).transpose()?;
-    let mut before = watch.look(Detail::Contents).map_err(see_git)?;
+    let mut before = watch.look(Detail::Contents)?;
     watch.keep_texts(&mut before);
     // Standard output is for the document.
     let is_document = args.format == HumanOrJson::Json && args.output.is_none();
@@ -163,7 +152,6 @@ fn compared(
             (watch.report(&changes, Since::Command(ran, timing), &notes), state)
         }
         Err(error) => {
-            let error = error.or_help("see what `git status` says now");
             let outcome = Outcome {
                 notes: report::error(&error, Paint::PLAIN),
                 ..Outcome::new(Verdict::Failed, "")

@@ -189,7 +189,8 @@ mod tests {
         let text = check(&report(&[about]));
         assert!(
             text.contains(
-                "%0Anote: b.json:2:1: pinned here%0Afix (safe):%0A--- a/a.json%0A+++ b/a.json%0A@@ -1,2 +1,2 @@%0A 1%0A-2%0A+3\n"
+                "%0Anote: b.json:2:1: pinned here%0Afix (safe):%0A\
+                 --- a/a.json%0A+++ b/a.json%0A@@ -1,2 +1,2 @@%0A 1%0A-2%0A+3\n"
             ),
             "{text}"
         );

@@ -104,7 +104,8 @@ mod tests {
         let body = value[0]["content"]["body"].as_str().unwrap();
         assert!(
             body.ends_with(
-                "    fix (shown):\n    --- a/a.json\n    +++ b/a.json\n    @@ -1,2 +1,2 @@\n     1\n    -2\n    +3\n"
+                "    fix (shown):\n    --- a/a.json\n    +++ b/a.json\n    \
+                 @@ -1,2 +1,2 @@\n     1\n    -2\n    +3\n"
             ),
             "{body}"
         );

@@ -399,7 +399,8 @@ mod tests {
         assert!(shown.contains(" --> web/a.bak\n   = help"), "{shown}");
         assert!(
             shown.contains(
-                "    cd \"$(git rev-parse --show-toplevel)\"\n       s/restore --restore\n       git add web/a.bak\n"
+                "    cd \"$(git rev-parse --show-toplevel)\"\n       \
+                 s/restore --restore\n       git add web/a.bak\n"
             ),
             "{shown}"
         );

@@ -31,7 +31,7 @@ fn case(report: &Report<'_>, finding: &Finding) -> String {
     let place = position(finding.place.as_ref());
     let path = xml(&finding.path.to_string());
     let text = xml(&full_description(finding));
-    let said = if report.blocks(finding) {
+    let body = if report.blocks(finding) {
         let (message, severity) = (xml(&finding.message), finding.severity.name());
         format!("<failure message=\"{message}\" type=\"{severity}\">{text}</failure>")
     } else {
@@ -39,8 +39,8 @@ fn case(report: &Report<'_>, finding: &Finding) -> String {
     };
     let rule = xml(finding.rule.id);
     format!(
-        "    <testcase classname=\"bakstop.{rule}\" name=\"{path}{place}\" file=\"{path}\">\n      {said}\n    \
-         </testcase>\n"
+        "    <testcase classname=\"bakstop.{rule}\" name=\"{path}{place}\" file=\"{path}\">\n      \
+         {body}\n    </testcase>\n"
     )
 }
 
@@ -150,7 +150,8 @@ mod tests {
         let body = failure.text().unwrap();
         assert!(
             body.ends_with(
-                "\nnote: b.json:2:1: pinned here\nfix (safe):\n--- a/a.json\n+++ b/a.json\n@@ -1,2 +1,2 @@\n 1\n-2\n+3"
+                "\nnote: b.json:2:1: pinned here\nfix (safe):\n\
+                 --- a/a.json\n+++ b/a.json\n@@ -1,2 +1,2 @@\n 1\n-2\n+3"
             ),
             "{body}"
         );

@@ -125,7 +125,8 @@ fn repair(fix: &Fix) -> Value {
         Safety::Safe => "safe: it cannot change what a working build does",
         Safety::Shown => "shown: a change to consider",
     };
-    json!({ "description": { "text": description }, "artifactChanges": changes.collect::<Vec<_>>() })
+    let changes: Vec<Value> = changes.collect();
+    json!({ "description": { "text": description }, "artifactChanges": changes })
 }
 
 /// SARIF counts columns as [`Place`] does.
@@ -198,10 +199,16 @@ mod tests {
             "ruleId": "rewritten-manifest",
             "ruleIndex": 0,
             "level": "error",
-            "message": { "text": "this points astray in 1a1a1a1a1a1a (Ship it)\nhelp: unstage it\n    git rm --cached -f web/a.json" },
+            "message": { "text": "this points astray in 1a1a1a1a1a1a (Ship it)\n\
+                help: unstage it\n    git rm --cached -f web/a.json" },
             "locations": [{ "physicalLocation": {
                 "artifactLocation": { "uri": "web/a.json", "uriBaseId": "%SRCROOT%" },
-                "region": { "startLine": 2, "startColumn": 7, "endColumn": 10, "snippet": { "text": "\"x\"" } },
+                "region": {
+                    "startLine": 2,
+                    "startColumn": 7,
+                    "endColumn": 10,
+                    "snippet": { "text": "\"x\"" },
+                },
                 "contextRegion": { "startLine": 2, "snippet": { "text": "{\"ü\": \"x\"}" } },
             }}],
             "partialFingerprints": fingerprint,
@@ -269,7 +276,12 @@ mod tests {
                 "artifactChanges": [{
                     "artifactLocation": { "uri": "web/a.json", "uriBaseId": "%SRCROOT%" },
                     "replacements": [{
-                        "deletedRegion": { "startLine": 2, "startColumn": 7, "endLine": 2, "endColumn": 11 },
+                        "deletedRegion": {
+                            "startLine": 2,
+                            "startColumn": 7,
+                            "endLine": 2,
+                            "endColumn": 11,
+                        },
                         "insertedContent": { "text": "1}" },
                     }],
                 }],

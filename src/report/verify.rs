@@ -155,7 +155,8 @@ impl Verification<'_> {
                 let allowed = timing.allowed.unwrap_or_default();
                 let runs = plural(usual.runs, "run");
                 lines.push(format!(
-                    "the command took {took}, {excess:.0} % longer than the median of {runs} ({}); {allowed} % is allowed",
+                    "the command took {took}, {excess:.0} % longer than the median of {runs} \
+                     ({}); {allowed} % is allowed",
                     Seconds(usual.median)
                 ));
             }
@@ -207,9 +208,7 @@ impl Verification<'_> {
 }
 
 fn rewritten_backup(backup: &RepoPath, original: &RepoPath) -> String {
-    format!(
-        "{backup} is itself rewritten: restoring it puts a rewritten file in the place of {original}"
-    )
+    format!("{backup} is rewritten as well: restoring it replaces {original} by a rewritten file")
 }
 
 /// The label of a path.
@@ -517,7 +516,8 @@ mod tests {
              ended          bisect\n\
              modified       a\n\
              \n\
-             bakstop: the command changed 1 path, changed 3 refs, added 1 stash, dropped 2 stashes, left 2 \
+             bakstop: the command changed 1 path, changed 3 refs, added 1 stash, dropped \
+             2 stashes, left 2 \
              unfinished operations and ended 1 operation\n"
         );
         let begun = Changes { begun: [Unfinished::Rebase].into(), ..Changes::default() };
@@ -533,7 +533,8 @@ mod tests {
         assert_eq!(
             verification(&Changes::default(), Since::Command(&ran, timing)).human(Paint::PLAIN),
             "bakstop: the command took 30.50 s; the budget is 30.00 s\n\
-             bakstop: the command took 30.50 s, 52 % longer than the median of 3 runs (20.00 s); 20 % is allowed\n"
+             bakstop: the command took 30.50 s, 52 % longer than the median of 3 runs (20.00 s); \
+             20 % is allowed\n"
         );
         let timing = Timing { seconds: 24.0, ..timing };
         assert_eq!(
@@ -595,9 +596,10 @@ mod tests {
              \n\
              -1\n+2\n… 4 more lines of a\n… 7 lines of b\n\
              \n\
-             warning: a.bak is itself rewritten: restoring it puts a rewritten file in the place of a\n\
+             warning: a.bak is rewritten as well: restoring it replaces a by a rewritten file\n\
              \n\
-             help: a backup may hold the only copy of an edit: compare it with its original, then remove it\n\
+             help: a backup may hold the only copy of an edit: compare it with its original, \
+             then remove it\n\
              \n\
              bakstop: since the baseline: changed 2 paths\n"
         );

@@ -67,7 +67,7 @@ impl<'a> Past<'a> {
     /// Every file of a tree.
     pub(super) fn tree(&self, name: &str) -> Result<Judged, Error> {
         let tree = self.history.tree(name)?;
-        let source = self.configuration_in(tree, name.to_owned())?;
+        let source = self.configuration_in(Some((tree, name)))?;
         self.one(tree, &[], &source, "the tree is empty".to_owned())
     }
 
@@ -115,36 +115,25 @@ impl<'a> Past<'a> {
 
     /// The configuration of a commit, or of `--config`.
     fn configuration(&self, commit: Option<(ObjectId, &str)>) -> Result<ConfigSource, Error> {
-        match commit {
-            Some((commit, name)) => {
-                self.configuration_in(self.history.tree_of(&commit)?, name.to_owned())
+        let tree = commit.map(|(commit, name)| Ok((self.history.tree_of(&commit)?, name)));
+        self.configuration_in(tree.transpose()?)
+    }
+
+    fn configuration_in(&self, tree: Option<(ObjectId, &str)>) -> Result<ConfigSource, Error> {
+        let (config, origin) = match (self.options.config, tree) {
+            (Some(path), _) => (given(path, self.context)?, "--config"),
+            (None, None) => (Config::default(), ""),
+            (None, Some((tree, origin))) => {
+                let hint = || format!("it is that of {origin}; {}", self.options.recovery_hint);
+                (self.config_of(tree).map_err(|error| error.or_help(hint()))?, origin)
             }
-            None => self
-                .given_or(|| Ok(ConfigSource { config: Config::default(), origin: String::new() })),
-        }
+        };
+        Ok(ConfigSource { config, origin: origin.to_owned() })
     }
 
-    fn configuration_in(&self, tree: ObjectId, origin: String) -> Result<ConfigSource, Error> {
-        self.given_or(|| {
-            let tree = TreeChanges::new(&self.objects).unchanged(tree);
-            let config = Config::from_change(&tree, || self.context.today()).map_err(|error| {
-                error.or_help(format!("it is that of {origin}; {}", self.options.recovery_hint))
-            })?;
-            Ok(ConfigSource { config, origin })
-        })
-    }
-
-    fn given_or(
-        &self,
-        other: impl FnOnce() -> Result<ConfigSource, Error>,
-    ) -> Result<ConfigSource, Error> {
-        match self.options.config {
-            Some(path) => Ok(ConfigSource {
-                config: given(path, self.context)?,
-                origin: "--config".to_owned(),
-            }),
-            None => other(),
-        }
+    fn config_of(&self, tree: ObjectId) -> Result<Config, Error> {
+        let change = TreeChanges::new(&self.objects).unchanged(tree);
+        Config::from_change(&change, || self.context.today())
     }
 
     /// The entries of a tree that are in none of `others`.
@@ -159,12 +148,8 @@ impl<'a> Past<'a> {
         let engine = engine(&source.config, self.options).whole(others.is_empty());
         let judgement = engine.judge(&change)?;
         let entries = change.fresh().len();
-        let mut judged = Judged::new(
-            judgement,
-            entries,
-            self.how(&plural(entries, "new path"), source),
-            nothing,
-        );
+        let how = self.how(&plural(entries, "new path"), source);
+        let mut judged = Judged::new(judgement, entries, how, nothing);
         cure::in_commits(&mut judged.judgement.findings, Rewrite::Nothing);
         Ok(judged)
     }
@@ -267,11 +252,7 @@ impl<'a> Past<'a> {
         commits: &Commits,
         source: &ConfigSource,
     ) -> Option<String> {
-        let tree = commits.tips.first()?.tree;
-        let config = Config::from_change(&TreeChanges::new(&self.objects).unchanged(tree), || {
-            self.context.today()
-        })
-        .ok()?;
+        let config = self.config_of(commits.tips.first()?.tree).ok()?;
         cure::too_early(findings, &config, &source.origin)
     }
 }

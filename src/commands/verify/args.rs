@@ -31,7 +31,12 @@ pub(crate) struct Args {
     pub(super) verbose: bool,
 
     /// Save the state of the work tree to a file, before the build
-    #[arg(long, help_heading = STEPS, value_name = "FILE", conflicts_with_all = ["command", "baseline"])]
+    #[arg(
+        long,
+        help_heading = STEPS,
+        value_name = "FILE",
+        conflicts_with_all = ["command", "baseline"]
+    )]
     pub(super) save_baseline: Option<PathBuf>,
 
     /// Report what changed since this baseline was saved
@@ -51,8 +56,8 @@ pub(crate) struct Args {
     #[arg(long, help_heading = TIME, value_name = "LABEL")]
     pub(super) label: Option<String>,
 
-    /// Fail if the build takes this much longer than the median of the recorded runs with its label,
-    /// such as 20%
+    /// Fail if the build takes this much longer than the median of the recorded runs with its
+    /// label, such as 20%
     #[arg(long, help_heading = TIME, value_name = "PERCENT", requires = "record")]
     pub(super) max_regression: Option<Percent>,
 
@@ -61,7 +66,9 @@ pub(crate) struct Args {
         long,
         help_heading = TIME,
         value_name = "FILE",
-        conflicts_with_all = ["command", "baseline", "save_baseline", "no_diff", "budget", "record", "max_regression"]
+        conflicts_with_all = [
+            "command", "baseline", "save_baseline", "no_diff", "budget", "record", "max_regression",
+        ]
     )]
     pub(super) history: Option<PathBuf>,
 

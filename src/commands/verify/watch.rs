@@ -44,7 +44,8 @@ const PROCESSES: usize = 3;
 
 impl Watch<'_> {
     pub(super) fn look(&self, look: Detail) -> Result<Snapshot, Error> {
-        self.tree.snapshot(look, self.config.debris(), self.context.terminal)
+        let snapshot = self.tree.snapshot(look, self.config.debris(), self.context.terminal);
+        snapshot.map_err(|error| error.or_help("see the output of `git status`"))
     }
 
     /// Keeps the texts of files that are not clean: git does not have them.
