@@ -273,7 +273,7 @@ pub(crate) enum Rewrite {
 /// Adapts the help of findings in trees and commits; returns the commits that must be rewritten.
 /// Their steps are removed: those are for the index and the work tree, which may differ.
 pub(crate) fn in_commits(findings: &mut [Finding], rewrite: Rewrite) -> HashSet<ObjectId> {
-    let mut carried = HashSet::new();
+    let mut affected = HashSet::new();
     for finding in findings {
         finding.steps = (&[]).into();
         // A warning is not worth rewriting history.
@@ -286,7 +286,7 @@ pub(crate) fn in_commits(findings: &mut [Finding], rewrite: Rewrite) -> HashSet<
         let is_secret = finding.rule.subject == Subject::Secret;
         let is_about_one_file = !is_secret && finding.rule.check.compares().is_none();
         if is_secret || is_about_one_file {
-            carried.extend(finding.commit.as_ref().map(|commit| commit.id));
+            affected.extend(finding.commit.as_ref().map(|commit| commit.id));
         }
         if is_about_one_file {
             finding.help = match rewrite {
@@ -297,40 +297,39 @@ pub(crate) fn in_commits(findings: &mut [Finding], rewrite: Rewrite) -> HashSet<
             .into();
         }
     }
-    carried
+    affected
 }
 
 /// The relation of a commit to HEAD.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum SeenFromHead {
-    Itself,
-    /// An ancestor of HEAD.
-    Below,
-    Elsewhere,
+pub(crate) enum HeadRelation {
+    Same,
+    Ancestor,
+    Other,
 }
 
-/// How to rewrite the commits of `carried`. `seen` is called for the first of them.
+/// How to rewrite the commits of `affected`. `relation` is called for the first of them.
 pub(crate) fn rewriting(
     commits: &Commits,
-    carried: &HashSet<ObjectId>,
+    affected: &HashSet<ObjectId>,
     rewrite: Rewrite,
-    seen: impl FnOnce(&ObjectId) -> Result<SeenFromHead, Error>,
+    relation: impl FnOnce(&ObjectId) -> Result<HeadRelation, Error>,
 ) -> Result<Option<String>, Error> {
-    let carriers: Vec<&CommitNode> =
-        commits.nodes.iter().filter(|node| carried.contains(&node.id)).collect();
-    let Some(first) = carriers.first() else { return Ok(None) };
+    let nodes: Vec<&CommitNode> =
+        commits.nodes.iter().filter(|node| affected.contains(&node.id)).collect();
+    let Some(first) = nodes.first() else { return Ok(None) };
     if rewrite == Rewrite::History {
         let filter =
-            "to take it out of history, see `git filter-repo`; every clone keeps its own copy";
+            "to remove it from history, see `git filter-repo`; every clone keeps its own copy";
         return Ok(Some(filter.to_owned()));
     }
-    let seen = seen(&first.id)?;
-    if carriers.len() == 1 && seen == SeenFromHead::Itself {
+    let relation = relation(&first.id)?;
+    if nodes.len() == 1 && relation == HeadRelation::Same {
         return Ok(Some(
             "fix the files and `git add` them, then:\n    git commit --amend".to_owned(),
         ));
     }
-    let place = if seen == SeenFromHead::Elsewhere { "with its branch checked out, " } else { "" };
+    let place = if relation == HeadRelation::Other { "with its branch checked out, " } else { "" };
     let merges = commits.nodes.iter().any(|node| node.parents.len() > 1);
     let keep = if merges { " --rebase-merges" } else { "" };
     let from = if first.parents.is_empty() {
@@ -344,7 +343,7 @@ pub(crate) fn rewriting(
          git commit --amend && git rebase --continue\n  \
          (git rebase --skip, if nothing is left of a commit)"
     );
-    if carriers.iter().any(|node| node.parents.len() > 1) {
+    if nodes.iter().any(|node| node.parents.len() > 1) {
         advice += "\n  one of them is a merge: put a line \"break\" after its line instead, \
                    and fix it there";
     }
@@ -453,7 +452,7 @@ mod tests {
     }
 
     #[test]
-    fn an_install_runs_beside_its_lockfile() {
+    fn an_install_runs_in_the_directory_of_the_lockfile() {
         let paths = ["pnpm-lock.yaml", "a b/pnpm-lock.yaml", "a b/yarn.lock"].map(RepoPath::from);
         let paths: Vec<&RepoPath> = paths.iter().collect();
         assert_eq!(
@@ -473,7 +472,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cure_is_looked_for_once_a_file() {
+    fn facts_are_looked_up_once_for_a_file() {
         let spec = format!("file:../{}/x.tgz", ".docker-deps");
         let field = format!("\"x\": \"{spec}\", ").repeat(200);
         let manifest = format!("{{\"dependencies\": {{{field}\"y\": \"1\"}}}}");
@@ -509,7 +508,7 @@ mod tests {
     }
 
     #[test]
-    fn the_cure_depends_on_what_is_left() {
+    fn the_steps_depend_on_backup_and_commit() {
         let rewritten =
             format!("{{\"dependencies\": {{\"x\": \"file:../{}/x.tgz\"}}}}", ".docker-deps");
         let (rewritten, clean) = (Some(rewritten.into_bytes()), Some(b"{}".to_vec()));
@@ -554,9 +553,9 @@ mod tests {
     }
 
     #[test]
-    fn what_commits_carry_is_resolved_by_the_role_of_its_rule() {
+    fn the_help_about_commits_depends_on_the_rule() {
         use Severity::{Error, Warning};
-        for (subject, severity, rewrite, help, is_carried) in [
+        for (subject, severity, rewrite, help, is_affected) in [
             (Subject::Manifest, Error, Rewrite::Commits, "fix the commit itself", true),
             (Subject::Manifest, Error, Rewrite::History, "it stays in history", true),
             (Subject::Manifest, Warning, Rewrite::Commits, "as the rule says", false),
@@ -564,12 +563,12 @@ mod tests {
             (Subject::Secret, Error, Rewrite::Commits, "as the rule says", true),
         ] {
             let mut findings = [about(subject, severity)];
-            let carried = in_commits(&mut findings, rewrite);
+            let affected = in_commits(&mut findings, rewrite);
             assert!(
                 findings[0].help.starts_with(help) && findings[0].steps.is_empty(),
                 "{findings:?}"
             );
-            assert_eq!(!carried.is_empty(), is_carried, "{subject:?} {severity:?} {rewrite:?}");
+            assert_eq!(!affected.is_empty(), is_affected, "{subject:?} {severity:?} {rewrite:?}");
         }
         let of_pins = rules::in_group(RuleGroup::Pins)[0];
         let mut findings = [Finding { rule: of_pins, ..about(Subject::Manifest, Error) }];

@@ -601,12 +601,12 @@ pub(crate) mod tests {
             },
             ..PROBE
         };
-        let told =
+        let lines =
             transcript(&EVERY_LINE, &Fake::default().file("a", &"\n".repeat(1000)).file("b", "\n"));
-        assert_eq!(told.len(), 102);
+        assert_eq!(lines.len(), 102);
         assert!(
-            told.contains(&"a: 900 more places in this file say the same".to_owned()),
-            "{told:?}"
+            lines.contains(&"a: 900 more places in this file say the same".to_owned()),
+            "{lines:?}"
         );
     }
 
@@ -631,12 +631,12 @@ pub(crate) mod tests {
         engine.entries(&change).unwrap();
         let Judgement { findings, hidden, .. } = engine.finish();
         assert_eq!(shown(&findings), ["b.bak: a backup file"]);
-        let told: Vec<String> = hidden
+        let lines: Vec<String> = hidden
             .iter()
             .map(|hidden| format!("{} {} {}", hidden.by, hidden.finding.path, hidden.reason))
             .collect();
         assert_eq!(
-            told,
+            lines,
             [
                 "bakstop.json:3:12 a/b.bak a fixture",
                 "bakstop.json:2:13 c/.docker-deps/x \

@@ -72,12 +72,12 @@ fn tracks(git: &Git, path: &Path) -> Result<bool, Error> {
     let mut pathspec = OsString::from(":(literal)");
     pathspec.push(path);
     let output = git.run(doing, &[OsStr::new("ls-files"), OsStr::new("--"), &pathspec])?;
-    let said = String::from_utf8_lossy(&output.stderr);
+    let message = String::from_utf8_lossy(&output.stderr);
     match output.status.code() {
         Some(0) => Ok(!output.stdout.is_empty()),
         _ if ["not a git repository", "outside repository"]
             .iter()
-            .any(|words| said.contains(words)) =>
+            .any(|words| message.contains(words)) =>
         {
             Ok(false)
         }

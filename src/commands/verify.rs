@@ -61,7 +61,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
             let (changes, notes) = watch.allow(watch.look(Detail::Paths)?.changes_since_clean());
             watch.report(&changes, Since::Clean, &notes)
         }
-        Some((program, arguments)) => around(&watch, program, arguments),
+        Some((program, arguments)) => run_build(&watch, program, arguments),
     }
 }
 
@@ -94,7 +94,11 @@ fn save_baseline(watch: &Watch<'_>, saved: Destination) -> Result<Outcome, Error
 }
 
 /// Runs the command between two snapshots.
-fn around(watch: &Watch<'_>, program: &OsString, arguments: &[OsString]) -> Result<Outcome, Error> {
+fn run_build(
+    watch: &Watch<'_>,
+    program: &OsString,
+    arguments: &[OsString],
+) -> Result<Outcome, Error> {
     let Watch { args, context, .. } = *watch;
     // Report a broken record before a long build, not after it.
     let open = |file: &PathBuf| {

@@ -112,7 +112,7 @@ struct Mark<'a> {
 }
 
 /// Equal for findings of one group.
-fn says(finding: &Finding) -> (&str, Severity, &str, &str, &[Step]) {
+fn group_key(finding: &Finding) -> (&str, Severity, &str, &str, &[Step]) {
     (finding.rule.id, finding.severity, &finding.message, &finding.help, &finding.steps)
 }
 
@@ -122,7 +122,7 @@ fn groups(findings: &[Finding]) -> Vec<Group<'_>> {
     // A history may have many findings, so the groups are found by hash.
     let (mut known, mut spots) = (HashMap::new(), HashMap::new());
     for finding in findings {
-        let at = *known.entry(says(finding)).or_insert_with(|| {
+        let at = *known.entry(group_key(finding)).or_insert_with(|| {
             groups.push(Group { first: finding, files: Vec::new() });
             groups.len() - 1
         });
@@ -305,7 +305,7 @@ mod tests {
     }
 
     #[test]
-    fn the_mark_stands_under_its_place_in_any_script() {
+    fn a_mark_is_aligned_in_any_script() {
         let shown = check(&[finding("a.json", Some(("\n{\"日本\": \"x\"}", "\"x\"")))], VIEW);
         assert_eq!(
             shown,
@@ -347,7 +347,7 @@ mod tests {
     }
 
     #[test]
-    fn what_commits_bring_is_told_apart() {
+    fn findings_of_two_commits_are_separate() {
         let by = |byte: u8, subject: &str| {
             Some(Commit { id: ObjectId::from_bytes(&[byte; 20]).unwrap(), subject: subject.into() })
         };
@@ -393,7 +393,7 @@ mod tests {
     }
 
     #[test]
-    fn from_below_the_top_commands_still_do_what_they_say() {
+    fn commands_work_below_the_top() {
         let below = View { below_top: true, ..VIEW };
         let shown = check(&[finding("web/a.bak", None)], below);
         assert!(shown.contains(" --> web/a.bak\n   = help"), "{shown}");
@@ -409,7 +409,7 @@ mod tests {
     }
 
     #[test]
-    fn labels_of_the_file_stand_in_its_lines_and_others_are_notes() {
+    fn labels_of_the_file_are_marks_and_others_are_notes() {
         let text = "{\n  \"a\": \"x\",\n  \"b\": 1,\n\n\n  \"c\": 2\n}";
         let about = Finding {
             labels: vec![

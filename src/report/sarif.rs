@@ -236,8 +236,8 @@ mod tests {
             "{uri}"
         );
         assert_eq!(location(4)["artifactLocation"]["uri"], "b%FF%0A%25%3A%3A");
-        let said = results[4]["message"]["text"].as_str().unwrap();
-        assert!(said.contains("{{0}}[x] (http://h)") && !said.contains("]("), "{said}");
+        let text = results[4]["message"]["text"].as_str().unwrap();
+        assert!(text.contains("{{0}}[x] (http://h)") && !text.contains("]("), "{text}");
         assert_eq!(results[5].get("ruleIndex"), None, "a rule that is not in the table");
         assert!(!run.to_string().contains("s3cr3t"));
     }

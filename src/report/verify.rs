@@ -98,11 +98,11 @@ impl Verification<'_> {
                 .map_or(String::new(), |finding| format!(": {}", paint.strong(&finding.message)));
             (label(difference), format!("{}{notes}{message}", difference.path))
         });
-        self.around().into_iter().chain(paths).collect()
+        self.other_changes().into_iter().chain(paths).collect()
     }
 
     /// What changed besides the paths.
-    fn around(&self) -> Vec<(String, String)> {
+    fn other_changes(&self) -> Vec<(String, String)> {
         let Changes { head, refs, stashed, unstashed, settings, begun, ended, .. } = self.changes;
         let mut rows = Vec::new();
         let mut row = |label: &str, text: String| rows.push((label.to_owned(), text));
@@ -144,7 +144,7 @@ impl Verification<'_> {
     fn summary(&self) -> Vec<String> {
         let mut lines = Vec::new();
         if !self.changes.is_empty() {
-            lines.push(self.tree());
+            lines.push(self.changes_summary());
         }
         if let Since::Command(_, timing) = self.since {
             let took = Seconds(timing.seconds);
@@ -164,9 +164,9 @@ impl Verification<'_> {
         lines
     }
 
-    fn tree(&self) -> String {
+    fn changes_summary(&self) -> String {
         let count = self.changes.paths.len();
-        let (doer, end) = match self.since {
+        let (prefix, end) = match self.since {
             Since::Clean => {
                 let verb = if count == 1 { "is" } else { "are" };
                 let paths =
@@ -183,7 +183,7 @@ impl Verification<'_> {
         let some = |number: usize, verb: &str, word: &str| {
             (number > 0).then(|| format!("{verb} {}", plural(number, word)))
         };
-        let deeds = [
+        let parts = [
             some(count, "changed", "path"),
             head.as_ref().map(|_| "moved HEAD".to_owned()),
             some(refs.len(), "changed", "ref"),
@@ -193,12 +193,12 @@ impl Verification<'_> {
             some(begun.len(), "left", "unfinished operation"),
             some(ended.len(), "ended", "operation"),
         ];
-        let deeds: Vec<String> = deeds.into_iter().flatten().collect();
+        let parts: Vec<String> = parts.into_iter().flatten().collect();
         let (last, others) =
-            deeds.split_last().map_or(("", &[][..]), |(last, others)| (last, others));
+            parts.split_last().map_or(("", &[][..]), |(last, others)| (last, others));
         let others =
             if others.is_empty() { String::new() } else { format!("{} and ", others.join(", ")) };
-        format!("{doer}{others}{last}{end}")
+        format!("{prefix}{others}{last}{end}")
     }
 
     /// The first finding of each path.
@@ -491,7 +491,7 @@ mod tests {
     fn changes_besides_the_paths_come_first() {
         let id = ObjectId::from_bytes(&[0xab; 20]).unwrap();
         let moved = |name: &str, before, after| MovedRef { name: name.into(), before, after };
-        let around = Changes {
+        let changes = Changes {
             refs: vec![
                 moved("refs/heads/side", Some(id), None),
                 moved("refs/tags/v1\u{1b}", None, Some(id)),
@@ -504,7 +504,7 @@ mod tests {
             ..changes(&[(b"a", None, Some(dirt(&[State::Modified])))])
         };
         assert_eq!(
-            human(&around, &[], Some(Ended::Code(0)), &[]),
+            human(&changes, &[], Some(Ended::Code(0)), &[]),
             "ref deleted    refs/heads/side\n\
              ref added      refs/tags/v1\\u{001b}\n\
              ref moved      refs/tags/v2\n\

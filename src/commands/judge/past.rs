@@ -10,7 +10,7 @@ use crate::base::refs::RefUpdate;
 use crate::commands::Context;
 use crate::commands::judge::judged::{Judged, Options, engine, given};
 use crate::config::Config;
-use crate::cure::{self, Rewrite, SeenFromHead};
+use crate::cure::{self, HeadRelation, Rewrite};
 use crate::engine::{Engine, Judgement};
 use crate::git::history::{Commits, History, Tip};
 use crate::git::objects::Objects;
@@ -169,8 +169,9 @@ impl<'a> Past<'a> {
         if !commits.nodes.is_empty() || !judged.judgement.findings.is_empty() {
             judged.nothing = None;
         }
-        let carried = cure::in_commits(&mut judged.judgement.findings, rewrite);
-        let rewriting = cure::rewriting(commits, &carried, rewrite, |commit| self.seen(commit))?;
+        let affected = cure::in_commits(&mut judged.judgement.findings, rewrite);
+        let rewriting =
+            cure::rewriting(commits, &affected, rewrite, |commit| self.relation(commit))?;
         judged.advice = rewriting.map(|advice| {
             self.too_early(&judged.judgement.findings, commits, source).unwrap_or(advice)
         });
@@ -226,22 +227,22 @@ impl<'a> Past<'a> {
     fn how(&self, judged: &str, source: &ConfigSource) -> Vec<String> {
         let mut lines = vec![format!("{judged} judged")];
         if !source.origin.is_empty() {
-            let there = if source.config.is_present() {
+            let relation = if source.config.is_present() {
                 "the configuration is that of"
             } else {
                 "no configuration in"
             };
-            lines.push(format!("{there} {}", source.origin));
+            lines.push(format!("{relation} {}", source.origin));
         }
         lines
     }
 
     /// The relation of a commit to HEAD.
-    fn seen(&self, commit: &ObjectId) -> Result<SeenFromHead, Error> {
+    fn relation(&self, commit: &ObjectId) -> Result<HeadRelation, Error> {
         Ok(match self.history.head()? {
-            Some(head) if head == *commit => SeenFromHead::Itself,
-            Some(head) if self.history.is_ancestor(commit, &head)? => SeenFromHead::Below,
-            _ => SeenFromHead::Elsewhere,
+            Some(head) if head == *commit => HeadRelation::Same,
+            Some(head) if self.history.is_ancestor(commit, &head)? => HeadRelation::Ancestor,
+            _ => HeadRelation::Other,
         })
     }
 

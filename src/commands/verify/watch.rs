@@ -139,12 +139,12 @@ impl Watch<'_> {
             Since::Baseline => notes.push("bakstop: the work tree is as it was".to_owned()),
             Since::Command(ran, timing) => {
                 notes.extend((!ran.left.is_empty()).then(|| left_running(&ran.left)));
-                let (code, told, took) = (ran.ended.code(), ran.ended.describe(), timing.seconds);
+                let (code, ended, took) = (ran.ended.code(), ran.ended.describe(), timing.seconds);
                 if code != 0 {
                     outcome.code = code;
                 }
                 if code != 0 && is_unchanged {
-                    notes.push(format!("bakstop: the command {told}; the work tree is as it was"));
+                    notes.push(format!("bakstop: the command {ended}; the work tree is as it was"));
                 } else if is_unchanged && verbose {
                     let took = Seconds(took);
                     notes.push(format!(
@@ -182,8 +182,8 @@ impl Watch<'_> {
     /// The backups that are rewritten themselves, with their originals: restoring them loses data.
     fn rewritten_backups(&self, changes: &Changes) -> Vec<(RepoPath, RepoPath)> {
         let debris = self.config.debris();
-        let there = changes.paths.iter().filter(|difference| difference.after.is_some());
-        let backups = there
+        let present = changes.paths.iter().filter(|difference| difference.after.is_some());
+        let backups = present
             .filter_map(|difference| Some((&difference.path, debris.backed_up(&difference.path)?)));
         let rewritten = |(backup, original): (&RepoPath, RepoPath)| {
             let text = self.tree.text(backup, LIMIT)?;
