@@ -17,22 +17,20 @@ use crate::commands::{Context, Outcome};
 use crate::git::Git;
 use crate::hooks::layout::Layout;
 use crate::hooks::rehearsal::{HookRun, Rehearsal};
-use crate::hooks::{Hook, setup};
+use crate::hooks::setup;
 use crate::report::HumanOrJson;
 use crate::report::json::{document, path, path_hex};
-use crate::rule::{Rule, Subject};
-use crate::rules;
 
 mod probe;
 mod obstacle;
 
 use obstacle::{Attempt, Obstacle};
-use probe::{Matcher, Probe};
+use probe::{HOOK, Matcher, Probe};
 
 // The arguments.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// How the report is written
+    /// Output format
     #[arg(long, value_enum, value_name = "FORMAT", default_value_t)]
     format: HumanOrJson,
 
@@ -41,10 +39,6 @@ pub(crate) struct Args {
     verbose: bool,
 }
 
-/// The hook that is run.
-const HOOK: Hook = Hook::PreCommit;
-/// The rule that must block.
-const RULE: &Rule = rules::about(Subject::Manifest);
 /// The variable that marks an attempt for the hook. Its value is unique.
 const PROVE: &str = "BAKSTOP_PROVE";
 /// A version without findings.

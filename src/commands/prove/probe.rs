@@ -4,11 +4,17 @@ use crate::base::debris::DOCKER_DEPS;
 use crate::base::error::Error;
 use crate::base::finding::Severity;
 use crate::base::path::RepoPath;
-use crate::commands::prove::RULE;
 use crate::engine::LIMIT;
 use crate::formats::package;
+use crate::hooks::Hook;
 use crate::hooks::rehearsal::Rehearsal;
+use crate::rule::{Rule, Subject};
+use crate::rules;
 
+/// The hook that is run.
+pub(super) const HOOK: Hook = Hook::PreCommit;
+/// The rule that must block.
+pub(super) const RULE: &Rule = rules::about(Subject::Manifest);
 /// The name of the file that an attempt changes.
 pub(super) const MANIFEST: &str = "package.json";
 
@@ -112,7 +118,7 @@ mod tests {
 
     #[test]
     fn an_error_of_the_rule_shows_the_dependency() {
-        const RULE: &str = crate::commands::prove::RULE.id;
+        const RULE: &str = super::RULE.id;
         let shown = "  --> package.json:1:1\n   |\n 1 | \"x\": \"file:x/bakstop-proof-n0nce-1.0.0.tgz\"\n   |  ^^\n";
         for (output, expected) in [
             (format!("error[{RULE}]: x\n{shown}"), true),
