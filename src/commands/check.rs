@@ -41,7 +41,7 @@ pub(crate) struct Args {
     #[arg(long, conflicts_with_all = ["format", "output", "deny_warnings"])]
     show_files: bool,
 
-    /// Report on standard error how files were read, and what the configuration hides
+    /// Explain the verdict on standard error
     #[arg(short, long)]
     verbose: bool,
 }
