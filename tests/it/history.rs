@@ -687,7 +687,7 @@ fn the_printed_steps_work() {
     let out = sandbox.bakstop(&["check", "--range", "main..merged"]).out;
     assert!(
         out.contains("rebase -i --rebase-merges ")
-            && out.contains("put a line \"break\" behind its line"),
+            && out.contains("put a line \"break\" after its line"),
         "{out}"
     );
 }
