@@ -35,6 +35,18 @@ struct ConfigSource {
     origin: String,
 }
 
+impl ConfigSource {
+    /// The lines of `--verbose`: what was judged, and by which configuration.
+    fn verbose_lines(&self, judged: &str) -> Vec<String> {
+        let relation = match (self.config.is_present(), &*self.origin) {
+            (_, "") => return vec![format!("{judged} judged")],
+            (true, _) => "the configuration is that of",
+            (false, _) => "no configuration in",
+        };
+        vec![format!("{judged} judged"), format!("{relation} {}", self.origin)]
+    }
+}
+
 impl<'a> Past<'a> {
     pub(super) fn open(options: &'a Options<'a>, context: &'a Context) -> Self {
         let git = Git::new(&context.directory);
@@ -148,7 +160,7 @@ impl<'a> Past<'a> {
         let engine = engine(&source.config, self.options).whole(others.is_empty());
         let judgement = engine.judge(&change)?;
         let entries = change.fresh().len();
-        let how = self.how(&plural(entries, "new path"), source);
+        let how = source.verbose_lines(&plural(entries, "new path"));
         let mut judged = Judged::new(judgement, entries, how, nothing);
         cure::in_commits(&mut judged.judgement.findings, Rewrite::Nothing);
         Ok(judged)
@@ -165,7 +177,8 @@ impl<'a> Past<'a> {
         let entries = self.walk(commits, &mut engine)?;
         let what =
             format!("{} in {}", plural(entries, "new path"), plural(commits.nodes.len(), "commit"));
-        let mut judged = Judged::new(engine.finish(), entries, self.how(&what, source), nothing);
+        let mut judged =
+            Judged::new(engine.finish(), entries, source.verbose_lines(&what), nothing);
         if !commits.nodes.is_empty() || !judged.judgement.findings.is_empty() {
             judged.nothing = None;
         }
@@ -222,19 +235,6 @@ impl<'a> Past<'a> {
             fresh.extend(new);
         }
         engine.together(&TreeChanges::new(&self.objects).end(tip, fresh))
-    }
-
-    fn how(&self, judged: &str, source: &ConfigSource) -> Vec<String> {
-        let mut lines = vec![format!("{judged} judged")];
-        if !source.origin.is_empty() {
-            let relation = if source.config.is_present() {
-                "the configuration is that of"
-            } else {
-                "no configuration in"
-            };
-            lines.push(format!("{relation} {}", source.origin));
-        }
-        lines
     }
 
     /// The relation of a commit to HEAD.
