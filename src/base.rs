@@ -1,5 +1,4 @@
-//! The vocabulary that every other room shares: inert data, without I/O and without a reference to
-//! another room.
+//! The vocabulary of all rooms: data without I/O. Nothing here refers to another room.
 
 pub(crate) mod escape;
 pub(crate) mod path;

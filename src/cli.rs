@@ -1,4 +1,4 @@
-//! The command line: what was said, as types.
+//! The command line as types.
 
 use clap::{Parser, Subcommand};
 
@@ -7,17 +7,19 @@ use crate::commands::{
 };
 use crate::report::paint::When;
 
-/// Keeps the debris of Docker build preparation out of git history.
+/// Keeps leftovers of Docker build preparation out of git history.
+///
+/// Checks what is committed and pushed in pnpm, npm and yarn repositories for rewritten manifests
+/// and lockfiles, backup files, registry tokens, and package manager versions that differ.
 ///
 /// Exit codes: 0 clean, 1 findings, 2 could not judge.
 #[derive(Debug, Parser)]
 #[command(version, max_term_width = 100, subcommand_required = true, arg_required_else_help = true)]
 pub(crate) struct Cli {
-    /// What to do.
     #[command(subcommand)]
     pub verb: Verb,
 
-    /// Run as if started in this directory
+    /// Run as if bakstop was started in DIR
     #[arg(short = 'C', long, global = true, value_name = "DIR")]
     pub directory: Option<std::path::PathBuf>,
 
@@ -26,33 +28,33 @@ pub(crate) struct Cli {
     pub color: When,
 }
 
-/// The verbs. The arguments of those that are not meant are never made, since a hook runs at every
-/// commit; so a doc comment on arguments would take the place of what is said here.
+/// The verbs. The arguments of a verb are built only if it runs: a hook runs at every commit. A doc
+/// comment on arguments would replace the one here.
 #[derive(Debug, Subcommand)]
 #[command(defer = true)]
 pub(crate) enum Verb {
-    /// Judge what is about to enter history: what is staged, a range, a push, a tree
+    /// Check what enters history: staged files, a range of commits, a push, a tree
     Check(check::Args),
-    /// Prove that a build left the work tree as it was
+    /// Run a build, and report what it changed in the work tree
     Verify(verify::Args),
-    /// Prove that the pre-commit hook blocks a rewritten manifest, and leave nothing behind
+    /// Test that the installed pre-commit hook blocks a rewritten manifest
     Prove(prove::Args),
-    /// Show every place that pins a package manager, and whether they agree
+    /// List the places that pin a package manager, and whether their versions agree
     Pins(pins::Args),
-    /// Put the hooks into this repository
+    /// Install the git hooks
     Install(install::Args),
-    /// Take the hooks out again, byte for byte
+    /// Remove the git hooks, and restore hooks that were there before
     Uninstall(uninstall::Args),
-    /// Say which hooks are in force, what they run, and what disarms them
+    /// Show which hooks are active, what they run, and what disables them
     Status(status::Args),
     /// List the rules
     Rules(rules::Args),
     /// Print the manual page of a rule
     Explain(explain::Args),
-    /// What the installed hooks run: check, with the switches that hooks obey
+    /// Run the check of a git hook (called by the installed hooks)
     Hook(hook::Args),
-    /// Print the completions of a shell
+    /// Print a completion script for a shell
     Completions(completions::Args),
-    /// Print the manual page, in the format of man
+    /// Print the manual page in roff format
     Man(man::Args),
 }

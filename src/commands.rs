@@ -1,5 +1,4 @@
-//! The verbs: each gathers what it needs, asks the rooms below, and returns what is to be said.
-//! None of them prints.
+//! The verbs. Each returns an [`Outcome`]; none of them prints.
 
 use std::path::PathBuf;
 
@@ -28,48 +27,46 @@ pub(crate) mod status;
 pub(crate) mod uninstall;
 pub(crate) mod verify;
 
-/// What every verb is given.
+/// The environment of a verb.
 #[derive(Debug, Clone)]
 pub(crate) struct Context {
-    /// Where the program was started.
+    /// The current directory.
     pub directory: PathBuf,
     pub env: Environment,
-    /// Colour for what goes to standard output.
+    /// Colour for standard output.
     pub paint: Paint,
-    /// Whether somebody sees standard error at a terminal.
+    /// Whether standard error is a terminal.
     pub terminal: bool,
-    /// When the program was started.
     pub now: Timestamp,
 }
 
 impl Context {
-    /// The day that it is, by the calendar of UTC.
+    /// The date in UTC.
     pub(crate) fn today(&self) -> Date {
         self.now.to_zoned(TimeZone::UTC).date()
     }
 }
 
-/// What a verb has to say.
+/// The answer of a verb.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Outcome {
-    /// The exit code of the process.
+    /// The exit code.
     pub code: u8,
     /// For standard output.
     pub out: String,
-    /// For a file: where the answer was asked for in one.
+    /// The report for `--output`.
     pub file: Option<(Destination, String)>,
-    /// For standard error: notes that are no part of the answer.
+    /// For standard error.
     pub notes: String,
 }
 
 impl Outcome {
-    /// A verdict and its report.
     pub(crate) fn new(verdict: Verdict, out: impl Into<String>) -> Self {
         Self { code: verdict.code(), out: out.into(), file: None, notes: String::new() }
     }
 
-    /// A report in a format: on standard output, or in a file, and then with the text for a person,
-    /// which is the default format, on standard output.
+    /// A report in a format, for standard output; or for a file, and then in the default format for
+    /// standard output.
     fn in_format<Format: Default>(
         verdict: Verdict,
         format: Format,
@@ -78,7 +75,6 @@ impl Outcome {
         write: impl Fn(Format, Paint) -> String,
     ) -> Self {
         let Some(destination) = output else { return Self::new(verdict, write(format, paint)) };
-        // Colour is for a terminal, and not for a file.
         let file = Some((destination, write(format, Paint::PLAIN)));
         Self { file, ..Self::new(verdict, write(Format::default(), paint)) }
     }
@@ -86,17 +82,17 @@ impl Outcome {
     /// Adds a line for standard error.
     #[must_use]
     pub(crate) fn note(mut self, line: impl AsRef<str>) -> Self {
-        // It may quote what git or gix said of a repository.
+        // It may quote a message of git or gix.
         self.notes.push_str(&Escaped(line.as_ref().as_bytes()).to_string());
         self.notes.push('\n');
         self
     }
 }
 
-/// The most lines that tell what is hidden.
+/// The most lines about hidden findings.
 const LISTED: usize = 20;
 
-/// A line for each, up to a number; the rest are counted.
+/// A line for each, up to [`LISTED`], and the number of the rest.
 fn listed<T>(hidden: &[T], line: impl Fn(&T) -> String) -> Vec<String> {
     let mut lines: Vec<String> = hidden.iter().take(LISTED).map(line).collect();
     if hidden.len() > LISTED {

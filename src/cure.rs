@@ -1,6 +1,5 @@
-//! What a person does next: the only place that decides it. A rule says what resolves its findings
-//! in general; here it becomes what helps in this repository, as things are, and is rendered as
-//! commands.
+//! Chooses the next steps, and renders them as commands. A rule has steps that resolve its findings
+//! in general; this module adapts them to the state of the repository.
 
 use std::collections::{BTreeSet, HashSet};
 
@@ -18,24 +17,22 @@ use crate::snapshot::{Changes, State, Unfinished};
 
 pub(crate) mod setup;
 
-/// The name of the preparation script. Teams keep it in `scripts/`, mostly.
+/// The name of the preparation script.
 const SCRIPT: &str = "docker-prep.sh";
 
-/// What is known of the repository and its work tree. Each is asked for only where a finding
-/// depends on it.
+/// Facts about the repository, looked up only if a finding depends on them.
 pub(crate) struct Facts<'a> {
-    /// What counts as a leftover.
     pub debris: &'a Debris,
-    /// A file of the work tree; `None` where there is none that can be read.
+    /// Reads a file of the work tree; `None` if it cannot be read.
     pub on_disk: &'a dyn Fn(&RepoPath) -> Option<Vec<u8>>,
-    /// What HEAD has at a path.
+    /// Reads a file of HEAD.
     pub committed: &'a dyn Fn(&RepoPath) -> Option<Vec<u8>>,
-    /// The preparation script, if it is in this repository.
+    /// Finds the preparation script, if it is in this repository.
     pub script: &'a dyn Fn() -> Result<Option<RepoPath>, Error>,
 }
 
 impl Facts<'_> {
-    /// Whether there is a text, and the rules let it pass at this path.
+    /// Whether the text exists, and no rule finds it rewritten.
     fn is_clean(&self, path: &RepoPath, text: Option<Vec<u8>>) -> bool {
         let file = |text| File { path: path.clone(), text, fresh: false, replaces: true };
         text.is_some_and(|text| !is_rewritten(file(text), self.debris))
@@ -51,10 +48,9 @@ pub(crate) fn script_in(change: &dyn Change) -> Result<Option<RepoPath>, Error> 
 /// The help of a finding, and its steps.
 type Repair = (&'static str, &'static [Step]);
 
-/// Chooses the cure of findings in the index or in the work tree, and names the script there.
+/// Adapts the steps of findings in the index or the work tree.
 pub(crate) fn in_files(findings: &mut [Finding], facts: &Facts<'_>) -> Result<(), Error> {
-    // A file with many findings is looked at once: to judge it costs as much as it did the first
-    // time.
+    // Facts about a file are looked up once for all of its findings: they judge it again.
     let mut last: Option<(Finding, Option<Repair>)> = None;
     for finding in findings.iter_mut().filter(|finding| wants_script(finding)) {
         let same = |known: &Finding| {
@@ -71,11 +67,8 @@ pub(crate) fn in_files(findings: &mut [Finding], facts: &Facts<'_>) -> Result<()
         return Ok(());
     }
     let script = (facts.script)()?;
-    let steps = findings
-        .iter_mut()
-        .filter(|finding| wants_script(finding))
-        .flat_map(|finding| finding.steps.to_mut());
-    for step in steps {
+    let findings = findings.iter_mut().filter(|finding| wants_script(finding));
+    for step in findings.flat_map(|finding| finding.steps.to_mut()) {
         if let Step::Restore(known) = step {
             known.clone_from(&script);
         }
@@ -87,40 +80,35 @@ fn wants_script(finding: &Finding) -> bool {
     finding.steps.iter().any(|step| matches!(step, Step::Restore(_)))
 }
 
-/// What helps where the script does not: it undoes a preparation only where a clean backup is left,
-/// the committed file helps only where it is clean, and an original that is back already only has
-/// to be staged.
+/// The repair if `docker-prep.sh --restore` does not help: it needs a clean backup. The committed
+/// file helps only if it is clean; a file that is clean on disk only has to be staged.
 fn instead_of_script(finding: &Finding, facts: &Facts<'_>) -> Option<Repair> {
+    const STAGE: &[Step] = &[Step::Stage];
     let path = &finding.path;
     let is_committed_clean = || facts.is_clean(path, (facts.committed)(path));
-    let manifest = !finding.steps.iter().any(|step| matches!(step, Step::Install(_)));
-    let backup = backup_of(path);
-    Some(if facts.is_clean(path, (facts.on_disk)(path)) {
-        ("the work tree has it right already: stage that", &[Step::Stage])
-    } else if manifest && !facts.is_clean(path, (facts.on_disk)(&backup)) {
-        if is_committed_clean() {
-            (
-                "there is no clean backup; take the committed file back (edits since are lost)",
-                &[Step::TakeBack],
-            )
-        } else {
-            (
-                "there is no clean backup or committed file: mend the spec by hand, then stage it",
-                &[Step::Stage],
-            )
-        }
-    } else if finding.steps.contains(&Step::TakeBack) && !is_committed_clean() {
-        (
-            "the committed lockfile says so too: delete it, install over the originals, then stage it",
-            &[Step::Stage],
-        )
-    } else {
-        return None;
-    })
+    let is_manifest = !finding.steps.iter().any(|step| matches!(step, Step::Install(_)));
+    let is_backup_clean = || {
+        let backup = backup_of(path);
+        facts.is_clean(path, (facts.on_disk)(&backup))
+    };
+    if facts.is_clean(path, (facts.on_disk)(path)) {
+        return Some(("the file in the work tree is clean: stage it", STAGE));
+    }
+    if is_manifest && !is_backup_clean() {
+        let restore = "there is no clean backup; restore the committed file (edits since are lost)";
+        let edit =
+            "there is no clean backup or committed file: fix the spec by hand, then stage it";
+        let by_git = is_committed_clean();
+        return Some(if by_git { (restore, &[Step::TakeBack]) } else { (edit, STAGE) });
+    }
+    let delete = "the committed lockfile is rewritten too: delete it, install with the originals, \
+                  then stage it";
+    let by_git = finding.steps.contains(&Step::TakeBack);
+    (by_git && !is_committed_clean()).then_some((delete, STAGE))
 }
 
-/// Chooses the cure of findings in files that a build changed. A committed lockfile is taken back,
-/// and a new one is removed: to install again would need the packages that were packed.
+/// Adapts the steps of findings in files that a build changed. A committed lockfile is restored, a
+/// new one is removed: another install would need the packed packages.
 pub(crate) fn after_build(
     findings: &mut [Finding],
     changes: &Changes,
@@ -140,17 +128,17 @@ pub(crate) fn after_build(
     in_files(findings, facts)
 }
 
-/// What to do about several things at once.
+/// The next steps for several findings or changes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Advice {
     /// A sentence without an initial capital or a full stop.
     pub help: &'static str,
-    /// The commands, for a shell at the top of the work tree.
+    /// Commands for a shell at the top of the work tree.
     pub commands: Vec<String>,
 }
 
-/// What to do about the changes of a build. While a manifest is still rewritten, its backup is what
-/// restores it, so nothing says to remove it.
+/// The next steps after a build. While a manifest is rewritten, its backup restores it, so it is
+/// not removed.
 pub(crate) fn of_changes(
     changes: &Changes,
     findings: &[Finding],
@@ -171,7 +159,7 @@ fn undo(changes: &Changes, findings: &[Finding]) -> Option<Advice> {
     sorted.sort_by_key(|finding| rules::position(finding.rule));
     let mut lines: Vec<String> = Vec::new();
     for finding in sorted {
-        // Staging is the next step of a commit, not of a build; unless it is staged already.
+        // Staging is a step of a commit, not of a build, unless the file is already staged.
         let staged = is_staged(&finding.path);
         let due = |step: &&Step| !matches!(step, Step::Stage | Step::Unstage) || staged;
         for line in finding
@@ -189,23 +177,24 @@ fn undo(changes: &Changes, findings: &[Finding]) -> Option<Advice> {
     let help = match (findings.iter().all(is_lockfile), findings.iter().any(is_lockfile)) {
         (true, _) => "the lockfile kept a trace of the preparation, which --restore does not undo",
         (_, true) => {
-            "the preparation has not been undone; the lockfile kept a trace that --restore does not undo"
+            "the preparation has not been undone; \
+             the lockfile kept a trace that --restore does not undo"
         }
-        _ => "the preparation has not been undone; put the originals back",
+        _ => "the preparation has not been undone; restore the originals",
     };
     (!lines.is_empty()).then_some(Advice { help, commands: lines })
 }
 
-/// How to remove what a preparation left.
+/// How to remove the leftovers of a preparation.
 fn clear_away(changes: &Changes, facts: &Facts<'_>) -> Option<Advice> {
     let leftovers = changes.paths.iter().filter(|difference| difference.is(State::Leftover));
     let leftovers: Vec<&RepoPath> = leftovers.map(|difference| &difference.path).collect();
     let (debris, on_disk) = (facts.debris, facts.on_disk);
-    // Nothing is lost with a packed package, and with a backup that says what its original says.
+    // A packed package can be removed, and a backup that equals its original.
     let lost_nothing = |path: &RepoPath| match debris.backed_up(path) {
         Some(original) => on_disk(&original).is_some_and(|text| on_disk(path) == Some(text)),
-        // A backup without an original may be the only copy; a repository inside `.docker-deps` is
-        // not removed on someone's word.
+        // A backup without an original may be the only copy. A repository in `.docker-deps` may
+        // hold work.
         None => !debris.is_backup(path) && !path.as_bytes().ends_with(b"/"),
     };
     let removable: Vec<&RepoPath> =
@@ -213,17 +202,19 @@ fn clear_away(changes: &Changes, facts: &Facts<'_>) -> Option<Advice> {
     let help = match (removable.len(), leftovers.len()) {
         (_, 0) => return None,
         (0, _) => {
-            "a backup may hold the only copy of an edit: compare it with its original, then remove it"
+            "a backup may hold the only copy of an edit: \
+             compare it with its original, then remove it"
         }
         (some, all) if some == all => "the preparation left this behind; remove it",
         _ => {
-            "the preparation left this behind; remove it, and compare the other backups with their originals first"
+            "the preparation left this behind; remove it, \
+             and compare the other backups with their originals first"
         }
     };
     Some(Advice { help, commands: commands(&Step::Remove, &removable, false) })
 }
 
-/// How to end an operation of git that a build left unfinished.
+/// How to end an unfinished operation of git.
 pub(crate) fn unfinished(operation: Unfinished) -> String {
     operation.commands().map_or_else(
         || "if no git process is running here, remove it".to_owned(),
@@ -231,7 +222,7 @@ pub(crate) fn unfinished(operation: Unfinished) -> String {
     )
 }
 
-/// What a crash of the program interrupted.
+/// What a crash interrupted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Crashed {
     Judgement,
@@ -268,79 +259,77 @@ pub(crate) fn after_crash(crashed: Crashed) -> &'static str {
     }
 }
 
-/// Which commits must be rewritten to resolve what they carry.
+/// Which commits must be rewritten to remove what they add.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Rewrite {
-    /// None: one tree is judged, and a new commit makes another.
+    /// None: a tree is judged, and a new commit changes it.
     Nothing,
-    /// Their author can still rewrite them: they are new.
+    /// The new commits, which their author can rewrite.
     Commits,
-    /// Others have them.
+    /// Published history.
     History,
 }
 
-/// Chooses the cure of findings in trees and commits; returns the commits that must be rewritten.
-/// The steps are for the index and the work tree, which may hold something else: they are left out.
+/// Adapts the help of findings in trees and commits; returns the commits that must be rewritten.
+/// Their steps are removed: those are for the index and the work tree, which may differ.
 pub(crate) fn in_commits(findings: &mut [Finding], rewrite: Rewrite) -> HashSet<ObjectId> {
-    let mut carried = HashSet::new();
+    let mut affected = HashSet::new();
     for finding in findings {
         finding.steps = (&[]).into();
-        // Nobody rewrites history for a warning.
+        // A warning is not worth rewriting history.
         let blocks = finding.commit.is_some() && finding.severity == Severity::Error;
         if rewrite != Rewrite::Nothing && !blocks {
             continue;
         }
-        // A secret that was public once must be revoked; what compares files is resolved at the end
-        // of a range.
+        // A published secret must be revoked. A comparison of files is resolved at the end of the
+        // range.
         let is_secret = finding.rule.subject == Subject::Secret;
         let is_about_one_file = !is_secret && finding.rule.check.compares().is_none();
         if is_secret || is_about_one_file {
-            carried.extend(finding.commit.as_ref().map(|commit| commit.id));
+            affected.extend(finding.commit.as_ref().map(|commit| commit.id));
         }
         if is_about_one_file {
             finding.help = match rewrite {
-                Rewrite::Nothing => "mend it in a new commit",
-                Rewrite::Commits => "mend the commit itself: a later one leaves it in history",
+                Rewrite::Nothing => "fix it in a new commit",
+                Rewrite::Commits => "fix the commit itself: a later one leaves it in history",
                 Rewrite::History => "it stays in history until that is rewritten",
             }
             .into();
         }
     }
-    carried
+    affected
 }
 
-/// Where a commit is, seen from HEAD.
+/// The relation of a commit to HEAD.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum SeenFromHead {
-    Itself,
-    /// HEAD descends from it.
-    Below,
-    Elsewhere,
+pub(crate) enum HeadRelation {
+    Same,
+    Ancestor,
+    Other,
 }
 
-/// How to rewrite the commits that carry findings, for which `carried` has their names. `seen` is
-/// asked for the first of them.
+/// How to rewrite the commits of `affected`. `relation` is called for the first of them.
 pub(crate) fn rewriting(
     commits: &Commits,
-    carried: &HashSet<ObjectId>,
+    affected: &HashSet<ObjectId>,
     rewrite: Rewrite,
-    seen: impl FnOnce(&ObjectId) -> Result<SeenFromHead, Error>,
+    relation: impl FnOnce(&ObjectId) -> Result<HeadRelation, Error>,
 ) -> Result<Option<String>, Error> {
-    let carriers: Vec<&CommitNode> =
-        commits.nodes.iter().filter(|node| carried.contains(&node.id)).collect();
-    let Some(first) = carriers.first() else { return Ok(None) };
+    let nodes: Vec<&CommitNode> =
+        commits.nodes.iter().filter(|node| affected.contains(&node.id)).collect();
+    let Some(first) = nodes.first() else { return Ok(None) };
     if rewrite == Rewrite::History {
         let filter =
-            "to take it out of history, see `git filter-repo`; every clone keeps its own copy";
+            "to remove it from history, see `git filter-repo`; every clone keeps its own copy";
         return Ok(Some(filter.to_owned()));
     }
-    let seen = seen(&first.id)?;
-    if carriers.len() == 1 && seen == SeenFromHead::Itself {
+    let relation = relation(&first.id)?;
+    if nodes.len() == 1 && relation == HeadRelation::Same {
         return Ok(Some(
-            "mend the files and `git add` them, then:\n    git commit --amend".to_owned(),
+            "fix the files and `git add` them, then:\n    git commit --amend".to_owned(),
         ));
     }
-    let place = if seen == SeenFromHead::Elsewhere { "with its branch checked out, " } else { "" };
+    let place = if relation == HeadRelation::Other { "with its branch checked out, " } else { "" };
     let merges = commits.nodes.iter().any(|node| node.parents.len() > 1);
     let keep = if merges { " --rebase-merges" } else { "" };
     let from = if first.parents.is_empty() {
@@ -350,40 +339,41 @@ pub(crate) fn rewriting(
     };
     let mut advice = format!(
         "{place}mark the commits named above with \"edit\" in:\n    git rebase -i{keep} {from}\n  \
-         and where it stops, mend the files and `git add` them, then:\n    git commit --amend && git rebase --continue\n  \
+         and where it stops, fix the files and `git add` them, then:\n    \
+         git commit --amend && git rebase --continue\n  \
          (git rebase --skip, if nothing is left of a commit)"
     );
-    if carriers.iter().any(|node| node.parents.len() > 1) {
-        advice += "\n  one of them is a merge: put a line \"break\" behind its line instead, and mend it there";
+    if nodes.iter().any(|node| node.parents.len() > 1) {
+        advice += "\n  one of them is a merge: put a line \"break\" after its line instead, \
+                   and fix it there";
     }
     Ok(Some(advice))
 }
 
-/// The most findings, and the most allowances, that a hint about allowances is looked for in.
+/// The most findings, and the most allowances, that are searched for a hint.
 const LOOKED_AT: usize = 50;
 
-/// Names the allowance that comes along with what it allows, and so does not count yet: `config`
-/// comes in, `base` names the source of the one that counts.
+/// A hint about an allowance that does not apply yet: it is in `config`, which is pushed together
+/// with the finding, and not in the configuration of `base`.
 pub(crate) fn too_early(findings: &[Finding], config: &Config, base: &str) -> Option<String> {
-    // What comes in may be made to cost time, and this is only a hint: a few findings will do.
+    // The input may be hostile, and a hint is not worth much time.
     let few = config.allowances().len() <= LOOKED_AT;
     let mut findings = findings.iter().take(LOOKED_AT).filter(|_| few);
     let (origin, how) = findings.find_map(|finding| config.spares(finding.rule, &finding.path))?;
     let base = if base.is_empty() { "the base" } else { base };
-    Some(format!("{origin} {how}, but counts only once it is in {base}: send that file first"))
+    Some(format!("{origin} {how}, but applies only once it is in {base}: push that file first"))
 }
 
-/// The most files that one command names, and the most such commands for one step.
+/// The most files in one command, and the most commands for one step.
 const NAMED: usize = 8;
 const COMMANDS: usize = 10;
 
-/// Whether a step is a command that works from anywhere in the work tree, if its paths are written
-/// for it.
+/// Whether the commands of a step work in any directory of the work tree.
 pub(crate) fn works_anywhere(step: &Step) -> bool {
     matches!(step, Step::TakeBack | Step::Stage | Step::Unstage)
 }
 
-/// One step as commands, run at the top of the work tree unless `from_anywhere`.
+/// The commands of a step, for the top of the work tree or for any directory in it.
 pub(crate) fn commands(step: &Step, paths: &[&RepoPath], from_anywhere: bool) -> Vec<String> {
     match step {
         Step::Restore(script) => vec![restore(script.as_ref())],
@@ -398,12 +388,11 @@ pub(crate) fn commands(step: &Step, paths: &[&RepoPath], from_anywhere: bool) ->
     }
 }
 
-/// The command that undoes a preparation. A script that is not tracked here is elsewhere, and is
-/// only named.
+/// The command that undoes a preparation. A script that is not tracked is only named.
 fn restore(script: Option<&RepoPath>) -> String {
     match script {
         None => format!("{SCRIPT} --restore  # wherever it is kept"),
-        // Without a slash, a shell would look for it in PATH.
+        // Without a slash, a shell would search PATH.
         Some(path) if path.parent().is_empty() => {
             format!("{} --restore", shell_quote(&[b"./", path.as_bytes()].concat()))
         }
@@ -411,7 +400,6 @@ fn restore(script: Option<&RepoPath>) -> String {
     }
 }
 
-/// A command that removes files, run at the top of the work tree.
 fn removal(paths: &[&RepoPath]) -> String {
     let word = |path: &&RepoPath| match path.as_bytes() {
         option @ [b'-', ..] => format!(" {}", shell_quote(&[b"./", option].concat())),
@@ -464,7 +452,7 @@ mod tests {
     }
 
     #[test]
-    fn an_install_runs_beside_its_lockfile() {
+    fn an_install_runs_in_the_directory_of_the_lockfile() {
         let paths = ["pnpm-lock.yaml", "a b/pnpm-lock.yaml", "a b/yarn.lock"].map(RepoPath::from);
         let paths: Vec<&RepoPath> = paths.iter().collect();
         assert_eq!(
@@ -484,7 +472,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cure_is_looked_for_once_a_file() {
+    fn facts_are_looked_up_once_for_a_file() {
         let spec = format!("file:../{}/x.tgz", ".docker-deps");
         let field = format!("\"x\": \"{spec}\", ").repeat(200);
         let manifest = format!("{{\"dependencies\": {{{field}\"y\": \"1\"}}}}");
@@ -506,10 +494,8 @@ mod tests {
         in_files(&mut findings, &facts).unwrap();
         // On disk, in the backup, in HEAD.
         assert_eq!((looks.get(), findings.len()), (6, 202));
-        let cured = findings
-            .iter()
-            .filter(|finding| finding.help.contains("mend the spec by hand"))
-            .count();
+        let cured =
+            findings.iter().filter(|finding| finding.help.contains("fix the spec by hand")).count();
         assert_eq!(cured, 200);
     }
 
@@ -522,7 +508,7 @@ mod tests {
     }
 
     #[test]
-    fn the_cure_depends_on_what_is_left() {
+    fn the_steps_depend_on_backup_and_commit() {
         let rewritten =
             format!("{{\"dependencies\": {{\"x\": \"file:../{}/x.tgz\"}}}}", ".docker-deps");
         let (rewritten, clean) = (Some(rewritten.into_bytes()), Some(b"{}".to_vec()));
@@ -534,15 +520,15 @@ mod tests {
                 "as the rule says",
                 "s/docker-prep.sh --restore; git add a/package.json",
             ),
-            (&clean, &None, &None, "the work tree has it right already", "git add a/package.json"),
+            (&clean, &None, &None, "the file in the work tree is clean", "git add a/package.json"),
             (
                 &rewritten,
                 &None,
                 &clean,
-                "take the committed file back",
+                "restore the committed file",
                 "git checkout HEAD -- a/package.json",
             ),
-            (&rewritten, &rewritten, &rewritten, "mend the spec by hand", "git add a/package.json"),
+            (&rewritten, &rewritten, &rewritten, "fix the spec by hand", "git add a/package.json"),
         ] {
             let text = |path: &RepoPath| {
                 if FileKind::Manifest.matches(path) { on_disk.clone() } else { backup.clone() }
@@ -567,22 +553,22 @@ mod tests {
     }
 
     #[test]
-    fn what_commits_carry_is_resolved_by_the_role_of_its_rule() {
+    fn the_help_about_commits_depends_on_the_rule() {
         use Severity::{Error, Warning};
-        for (subject, severity, rewrite, help, is_carried) in [
-            (Subject::Manifest, Error, Rewrite::Commits, "mend the commit itself", true),
+        for (subject, severity, rewrite, help, is_affected) in [
+            (Subject::Manifest, Error, Rewrite::Commits, "fix the commit itself", true),
             (Subject::Manifest, Error, Rewrite::History, "it stays in history", true),
             (Subject::Manifest, Warning, Rewrite::Commits, "as the rule says", false),
-            (Subject::Manifest, Warning, Rewrite::Nothing, "mend it in a new commit", true),
+            (Subject::Manifest, Warning, Rewrite::Nothing, "fix it in a new commit", true),
             (Subject::Secret, Error, Rewrite::Commits, "as the rule says", true),
         ] {
             let mut findings = [about(subject, severity)];
-            let carried = in_commits(&mut findings, rewrite);
+            let affected = in_commits(&mut findings, rewrite);
             assert!(
                 findings[0].help.starts_with(help) && findings[0].steps.is_empty(),
                 "{findings:?}"
             );
-            assert_eq!(!carried.is_empty(), is_carried, "{subject:?} {severity:?} {rewrite:?}");
+            assert_eq!(!affected.is_empty(), is_affected, "{subject:?} {severity:?} {rewrite:?}");
         }
         let of_pins = rules::in_group(RuleGroup::Pins)[0];
         let mut findings = [Finding { rule: of_pins, ..about(Subject::Manifest, Error) }];

@@ -1,5 +1,5 @@
-//! Rules × files: decides what is read and who judges it, so that no rule has to ask; and what the
-//! configuration makes of what they say.
+//! Runs the rules on a change: reads the files that they need, and applies the configuration to
+//! their findings.
 
 use std::collections::HashSet;
 
@@ -20,54 +20,52 @@ use gathering::Gathering;
 pub(crate) use gathering::LIMIT;
 use pinned::{all_pins, pin_table};
 
-/// What was said of everything that was judged.
+/// The result of judging.
 #[derive(Debug, Default)]
 pub(crate) struct Judgement {
-    /// What is told, sorted by path, place and rule.
+    /// Sorted by path, place and rule.
     pub findings: Vec<Finding>,
-    /// What the configuration hides.
     pub hidden: Vec<Hidden>,
-    /// What there was to judge, if that alone was asked.
+    /// The new entries, if they were only listed.
     pub listed: Vec<Entry>,
     /// The rules that judged.
     pub rules: Vec<&'static Rule>,
 }
 
-/// A finding that is not told.
+/// A finding that the configuration hides.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Hidden {
     pub finding: Finding,
-    /// The line of the configuration that hides it.
+    /// The line of the configuration.
     pub by: Origin,
-    /// Why, in the words of the configuration where it has any. Not escaped.
+    /// The reason, from the configuration if it has one. Not escaped.
     pub reason: String,
 }
 
-/// Judges one change after another, and says at the end what there is to tell.
+/// Judges changes, and collects the findings until [`Engine::finish`].
 #[derive(Debug)]
 pub(crate) struct Engine<'a> {
     config: &'a Config,
     rules: Vec<&'static Rule>,
     whole: bool,
     explain: bool,
-    /// What there is to judge, where it is only to be told.
+    /// The new entries, if they are only listed.
     listed: Option<Vec<Entry>>,
     found: Vec<Finding>,
-    /// What would be found if the configuration took nothing out of what counts as debris.
+    /// Findings if the configuration had not removed a built-in leftover directory.
     with_built_in: Vec<Finding>,
-    /// Whether the configuration that is obeyed is among what is judged.
+    /// Whether the configuration in force is among the judged files.
     judges_itself: bool,
 }
 
 impl<'a> Engine<'a> {
-    /// An engine of every rule that a configuration does not leave off.
+    /// An engine with every rule that is on by default or configured.
     pub(crate) fn new(config: &'a Config) -> Self {
         Self::of(&RULES, config)
     }
 
-    /// The same, of these rules.
+    /// The same, with these rules.
     pub(crate) fn of(rules: &[&'static Rule], config: &'a Config) -> Self {
-        let (found, with_built_in) = (Vec::new(), Vec::new());
         let rules = rules.iter().copied().filter(|rule| config.turns_on(rule)).collect();
         Self {
             config,
@@ -75,42 +73,41 @@ impl<'a> Engine<'a> {
             whole: false,
             explain: false,
             listed: None,
-            found,
-            with_built_in,
+            found: Vec::new(),
+            with_built_in: Vec::new(),
             judges_itself: false,
         }
     }
 
-    /// Only the rules that are wanted.
+    /// Keeps only some rules.
     #[must_use]
     pub(crate) fn only(mut self, wanted: impl Fn(&Rule) -> bool) -> Self {
         self.rules.retain(|rule| wanted(rule));
         self
     }
 
-    /// All but these rules.
+    /// Removes rules.
     #[must_use]
     pub(crate) fn without(mut self, rules: &[&'static Rule]) -> Self {
         self.rules.retain(|rule| !rules.contains(rule));
         self
     }
 
-    /// Whether a whole tree is judged: then an allowance that hides nothing is told.
+    /// Whether a whole tree is judged: then an unused allowance is a finding.
     #[must_use]
     pub(crate) fn whole(mut self, whole: bool) -> Self {
         self.whole = whole;
         self
     }
 
-    /// Whether to find out as well what the configuration keeps from being found, at twice the
-    /// cost.
+    /// Whether to look for everything that the configuration hides, at twice the cost.
     #[must_use]
     pub(crate) fn explain_hidden(mut self, explain: bool) -> Self {
         self.explain = explain;
         self
     }
 
-    /// Whether to tell only what there is to judge. Nothing is read then.
+    /// Whether to list the new entries and read nothing.
     #[must_use]
     pub(crate) fn only_list(mut self, list: bool) -> Self {
         self.listed = list.then(Vec::new);
@@ -132,30 +129,26 @@ impl<'a> Engine<'a> {
             return Ok(());
         }
         let debris = self.config.debris();
-        let mut found = Vec::new();
-        for entry in change.fresh() {
-            found.append(&mut self.entry(entry, debris, files)?);
-            if entry.path.as_bytes() == config::FILE.as_bytes() {
-                let reading = config::source::examine(change, entry)?;
-                self.judges_itself |= self.config.is(&reading.file.text);
-                found.append(&mut self.configuration(&reading));
-            }
+        let mut found = self.each_entry(change, debris, files)?;
+        let mut configurations =
+            change.fresh().iter().filter(|entry| entry.path.as_bytes() == config::FILE.as_bytes());
+        if let Some(entry) = configurations.next() {
+            let reading = config::source::examine(change, entry)?;
+            self.judges_itself |= self.config.is(&reading.file.text);
+            found.append(&mut self.configuration(&reading));
         }
-        self.found.extend(stamped(found, change));
+        self.found.extend(with_commit(found, change));
         if let Some((debris, _)) = self.config.with_built_in().filter(|_| self.explain) {
-            let mut found = Vec::new();
-            for entry in change.fresh() {
-                found.append(&mut self.entry(entry, debris, files)?);
-            }
-            self.with_built_in.extend(stamped(found, change));
+            let found = self.each_entry(change, debris, files)?;
+            self.with_built_in.extend(with_commit(found, change));
         }
         Ok(())
     }
 
-    /// The same of several changes, as if one after another.
+    /// The same for several changes. The findings are in the order of the changes.
     ///
-    /// They are judged from the last to the first: a pack holds older versions of a file as what
-    /// they differ in from newer ones.
+    /// The last change is judged first: a pack stores older versions of a file as differences from
+    /// newer ones.
     pub(crate) fn entries_of_each<C: Change>(
         &mut self,
         changes: &[C],
@@ -178,7 +171,7 @@ impl<'a> Engine<'a> {
         Ok(())
     }
 
-    /// Judges by the rules that compare files, if a new file is one that they ask for.
+    /// Judges by the rules that compare files, if a new file concerns them.
     pub(crate) fn together(&mut self, change: &dyn Change) -> Result<(), Error> {
         self.together_among(&mut Gathering::of(change), change)
     }
@@ -200,8 +193,8 @@ impl<'a> Engine<'a> {
         self.projects(files, change)
     }
 
-    /// Judges by the rules about the project as a whole, each only if a new file is of a kind that
-    /// it names.
+    /// Judges by the rules about the whole project, each only if a new file is of a kind that it
+    /// wants.
     fn projects(&mut self, files: &mut Gathering<'_>, change: &dyn Change) -> Result<(), Error> {
         let is_new = |wants: fn(FileKind) -> bool| {
             change
@@ -235,7 +228,7 @@ impl<'a> Engine<'a> {
         asked.min_by_key(|rule| self.config.is_off(rule))
     }
 
-    /// Collects what is reported under a rule about a change.
+    /// Collects what `judge` reports under a rule.
     fn judged<T>(
         &mut self,
         rule: &'static Rule,
@@ -244,11 +237,11 @@ impl<'a> Engine<'a> {
     ) -> T {
         let mut findings = Findings::new(rule);
         let result = judge(&mut findings);
-        self.found.extend(stamped(findings.into_vec(), change));
+        self.found.extend(with_commit(findings.into_vec(), change));
         result
     }
 
-    /// Judges all pins of a change, whichever are new, and tells them.
+    /// Judges all pins of a change, new or not, and returns them.
     pub(crate) fn all_pins(&mut self, change: &dyn Change) -> Result<PinTable, Error> {
         let Some(first) = self.reporter(compares_pins) else { return Ok(PinTable::default()) };
         let table = self.judged(first, change, |findings| {
@@ -258,7 +251,7 @@ impl<'a> Engine<'a> {
         Ok(table)
     }
 
-    /// Judges the pins of a change by the rules that compare them.
+    /// Judges by the rules that compare pins.
     pub(crate) fn compared(&mut self, table: &PinTable, change: &dyn Change) {
         for rule in self.rules.clone() {
             if let Check::Pins(judge) = rule.check {
@@ -267,7 +260,7 @@ impl<'a> Engine<'a> {
         }
     }
 
-    /// Judges one change, whole.
+    /// Judges one change by all rules.
     pub(crate) fn judge(mut self, change: &dyn Change) -> Result<Judgement, Error> {
         let mut files = Gathering::of(change);
         self.entries_among(&mut files, change)?;
@@ -275,28 +268,25 @@ impl<'a> Engine<'a> {
         Ok(self.finish())
     }
 
-    /// Sorts what was found, tells nothing twice, and obeys the configuration.
+    /// Sorts the findings, removes duplicates, and applies the configuration.
     pub(crate) fn finish(mut self) -> Judgement {
         if let Some(listed) = self.listed {
             return Judgement { listed, ..Judgement::default() };
         }
         let found = sorted(std::mem::take(&mut self.found));
-        // Asked for only where the configuration takes debris out, and somebody wants to know.
-        let explains = !self.with_built_in.is_empty();
-        let known: HashSet<_> =
-            found.iter().filter(|_| explains).map(essence).map(cloned).collect();
+        let mut not_leftovers = sorted(std::mem::take(&mut self.with_built_in));
+        not_leftovers
+            .retain(|one| found.binary_search_by(|known| key(known).cmp(&key(one))).is_err());
         let mut judgement = Judgement::default();
         let mut used = HashSet::new();
         for finding in found {
             self.weigh(finding, &mut judgement, &mut used);
         }
         if let Some((_, origin)) = self.config.with_built_in() {
-            for finding in sorted(std::mem::take(&mut self.with_built_in)) {
-                if !known.contains(&cloned(essence(&finding))) {
-                    let reason = "it is no debris by the configuration".to_owned();
-                    judgement.hidden.push(Hidden { finding, by: origin.clone(), reason });
-                }
-            }
+            judgement.hidden.extend(not_leftovers.into_iter().map(|finding| {
+                let reason = "the configuration does not count it as a leftover".to_owned();
+                Hidden { finding, by: origin.clone(), reason }
+            }));
         }
         let asked = |rule: &Rule| self.rules.contains(&rule) && !self.config.is_off(rule);
         let unused = |number: usize, rule: Option<&Rule>| {
@@ -305,10 +295,9 @@ impl<'a> Engine<'a> {
         let reading = self
             .config
             .reading(self.judges_itself, |number, allowance| unused(number, allowance.rule));
-        let about_itself = self.configuration(&reading);
-        for mut finding in about_itself {
+        for mut finding in self.configuration(&reading) {
             if self.config.is_outside() {
-                // The commands of a cure are for files of the repository.
+                // The commands are for files of the repository.
                 finding.steps = (&[]).into();
             }
             self.weigh(finding, &mut judgement, &mut HashSet::new());
@@ -318,7 +307,7 @@ impl<'a> Engine<'a> {
         judgement
     }
 
-    /// Tells a finding or hides it, as the configuration has it.
+    /// Reports or hides a finding, as the configuration says.
     fn weigh(&self, mut finding: Finding, judgement: &mut Judgement, used: &mut HashSet<usize>) {
         finding.severity = match self.config.treat(&finding) {
             Treatment::Reported(severity) => severity,
@@ -339,8 +328,21 @@ impl<'a> Engine<'a> {
         }
     }
 
-    /// Judges one new entry by the rules that look at entries and single files. The file is read
-    /// once, if at all.
+    /// Judges each new entry by the rules about entries and single files.
+    fn each_entry(
+        &self,
+        change: &dyn Change,
+        debris: &Debris,
+        files: &mut Gathering<'_>,
+    ) -> Result<Vec<Finding>, Error> {
+        let mut found = Vec::new();
+        for entry in change.fresh() {
+            found.append(&mut self.entry(entry, debris, files)?);
+        }
+        Ok(found)
+    }
+
+    /// Judges one new entry. Its file is read at most once.
     fn entry(
         &self,
         entry: &Entry,
@@ -371,7 +373,7 @@ impl<'a> Engine<'a> {
         Ok(found)
     }
 
-    /// Judges a configuration by the rules that are about it.
+    /// Judges by the rules about configurations.
     fn configuration(&self, reading: &ConfigReading) -> Vec<Finding> {
         let mut found = Vec::new();
         for rule in &self.rules {
@@ -389,9 +391,8 @@ fn compares_pins(rule: &Rule) -> bool {
     matches!(rule.check, Check::Pins(_))
 }
 
-/// Names the commit that brings what was found. It is asked for only if there is something to say
-/// of it.
-fn stamped(mut found: Vec<Finding>, change: &dyn Change) -> Vec<Finding> {
+/// Sets the commit of findings. It is looked up only if there are any.
+fn with_commit(mut found: Vec<Finding>, change: &dyn Change) -> Vec<Finding> {
     if !found.is_empty() {
         let commit = change.commit();
         for finding in &mut found {
@@ -401,25 +402,16 @@ fn stamped(mut found: Vec<Finding>, change: &dyn Change) -> Vec<Finding> {
     found
 }
 
-/// What makes two findings the same, whichever commit brings them.
-type Essence<'a> = (&'a [u8], Option<(usize, usize)>, &'static str, &'a str);
-
-fn essence(finding: &Finding) -> Essence<'_> {
+/// The order of findings. It is equal for duplicates, which may be of different commits.
+fn key(finding: &Finding) -> impl Ord + '_ {
     let place = finding.place.as_ref().map(|Place { line, column, .. }| (*line, *column));
     (finding.path.as_bytes(), place, finding.rule.id, &finding.message)
 }
 
-fn cloned(
-    (path, place, rule, message): Essence<'_>,
-) -> (Vec<u8>, Option<(usize, usize)>, &'static str, String) {
-    (path.to_vec(), place, rule, message.to_owned())
-}
-
-/// Sorted by path, place and rule. Of findings that say the same, the heaviest stays, and of those
-/// the first.
+/// Sorts findings. Of duplicates, the first with the highest severity stays.
 fn sorted(mut findings: Vec<Finding>) -> Vec<Finding> {
-    findings.sort_by(|a, b| essence(a).cmp(&essence(b)).then(b.severity.cmp(&a.severity)));
-    findings.dedup_by(|later, first| essence(later) == essence(first));
+    findings.sort_by(|a, b| key(a).cmp(&key(b)).then(b.severity.cmp(&a.severity)));
+    findings.dedup_by(|later, first| key(later) == key(first));
     findings
 }
 
@@ -491,27 +483,26 @@ pub(crate) mod tests {
         }
     }
 
-    /// What a rule says about a change: `path:line:column: message` a line, or `path: message`.
+    /// The findings of a rule: `path:line:column: message`, or `path: message`.
     pub(crate) fn transcript(rule: &'static Rule, change: &Fake) -> Vec<String> {
         shown(&judged_by(rule, change))
     }
 
-    /// What a rule finds in a change, without a configuration.
+    /// The findings of a rule, without a configuration.
     pub(crate) fn judged_by(rule: &'static Rule, change: &Fake) -> Vec<Finding> {
         Engine::of(&[rule], &Config::default()).judge(change).unwrap().findings
     }
 
-    /// What every rule finds in a change, under a configuration.
+    /// The findings of every rule, with a configuration.
     pub(crate) fn judged_with(config: &Config, change: &Fake) -> Judgement {
         Engine::new(config).judge(change).unwrap()
     }
 
-    /// A configuration that is read on 2 May 2026.
+    /// A configuration on 2 May 2026.
     pub(crate) fn configured(text: &str) -> Config {
         Config::parse(config::FILE, text.as_bytes(), jiff::civil::date(2026, 5, 2)).unwrap()
     }
 
-    /// `path:line:column: message` a line, or `path: message`.
     pub(crate) fn shown(findings: &[Finding]) -> Vec<String> {
         let line = |finding: &Finding| {
             let place =
@@ -535,7 +526,7 @@ pub(crate) mod tests {
     };
 
     #[test]
-    fn only_wanted_regular_files_are_read_and_each_once() {
+    fn only_wanted_regular_files_are_read_once() {
         let change = Fake::default().file("a", "x").file("b", "x").old("x/a", "x").with(
             "y/a",
             Mode::Symlink,
@@ -610,12 +601,12 @@ pub(crate) mod tests {
             },
             ..PROBE
         };
-        let told =
+        let lines =
             transcript(&EVERY_LINE, &Fake::default().file("a", &"\n".repeat(1000)).file("b", "\n"));
-        assert_eq!(told.len(), 102);
+        assert_eq!(lines.len(), 102);
         assert!(
-            told.contains(&"a: 900 more places in this file say the same".to_owned()),
-            "{told:?}"
+            lines.contains(&"a: 900 more places in this file say the same".to_owned()),
+            "{lines:?}"
         );
     }
 
@@ -629,8 +620,9 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn what_the_configuration_hides_is_kept_with_the_line_that_does() {
-        let text = r#"{"rules": {"docker-deps-content": "off"}, "debris": {".docker-deps": {"keep": ["x"]}},
+    fn hidden_findings_have_the_line_of_the_configuration() {
+        let text = r#"{"rules": {"docker-deps-content": "off"},
+ "debris": {".docker-deps": {"keep": ["x"]}},
  "allow": [{"rule": "stray-backup", "path": "a/**", "reason": "a fixture"}]}"#;
         let config = configured(text);
         let change =
@@ -639,21 +631,22 @@ pub(crate) mod tests {
         engine.entries(&change).unwrap();
         let Judgement { findings, hidden, .. } = engine.finish();
         assert_eq!(shown(&findings), ["b.bak: a backup file"]);
-        let told: Vec<String> = hidden
+        let lines: Vec<String> = hidden
             .iter()
             .map(|hidden| format!("{} {} {}", hidden.by, hidden.finding.path, hidden.reason))
             .collect();
         assert_eq!(
-            told,
+            lines,
             [
-                "bakstop.json:2:12 a/b.bak a fixture",
-                "bakstop.json:1:54 c/.docker-deps/x it is no debris by the configuration"
+                "bakstop.json:3:12 a/b.bak a fixture",
+                "bakstop.json:2:13 c/.docker-deps/x \
+                 the configuration does not count it as a leftover"
             ]
         );
     }
 
     #[test]
-    fn what_says_the_same_is_told_once() {
+    fn duplicates_are_reported_once() {
         let config = Config::default();
         let mut engine = Engine::new(&config);
         for _ in 0..2 {

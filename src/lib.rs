@@ -1,17 +1,16 @@
-//! bakstop keeps the leftovers of Docker build preparation out of git history.
+//! Keeps leftovers of Docker build preparation out of git history.
 //!
 //! The modules are listed in the order of their layers: each uses only those above it. See
 //! docs/architecture.md.
 
-// Inert vocabulary, then the process, the machine and the files of users.
+// Vocabulary, the process and the machine, files.
 mod base;
 mod os;
 mod disk;
-// Values that are compared over time.
+// States and measurements.
 mod snapshot;
 mod measure;
-// Parsers, typed views of what they parse, rules, configuration, and the engine that brings them
-// together.
+// Parsers, typed views, edits, pins, rules, configuration, engine.
 mod formats;
 mod models;
 mod project;
@@ -24,7 +23,7 @@ mod engine;
 // The repository and its hooks.
 mod git;
 mod hooks;
-// What a person does next.
+// Next steps.
 mod cure;
 // Output.
 mod report;
@@ -32,7 +31,7 @@ mod commands;
 mod cli;
 mod program;
 
-// Feeds the parsers with any bytes; see fuzz/.
+// Fuzz targets; see fuzz/.
 #[cfg(any(fuzzing, test))]
 pub mod fuzz;
 #[cfg(test)]

@@ -1,5 +1,4 @@
-//! The program: parses the arguments, runs the verb, prints what it returns. All else is in the
-//! library.
+//! Runs the program and prints its answer. All else is in the library.
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -8,12 +7,11 @@ fn main() -> ExitCode {
     bakstop::report_panics();
     bakstop::ignore_file_size_signal();
     let mut answer = bakstop::run(std::env::args_os());
-    // If stderr is closed there is no other place for notes.
+    // If stderr is closed, the notes are lost.
     let _ = print(&mut std::io::stderr(), &answer.notes);
     match print(&mut std::io::stdout(), &answer.out) {
         Ok(()) => {}
-        // The reader closed the pipe: it chose not to read the rest, and the verdict stays as it
-        // is.
+        // The reader closed the pipe: the exit code stays.
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => {}
         Err(error) => {
             answer = answer.unprinted(&error);

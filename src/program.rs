@@ -1,5 +1,4 @@
-//! From arguments to an [`Outcome`]: every failure becomes text and an exit code here, so that
-//! `main` only prints.
+//! Runs a verb, and turns every failure into text and an exit code. `main` only prints.
 
 use std::ffi::OsString;
 use std::io::IsTerminal;
@@ -25,16 +24,16 @@ use crate::os::stack::with_large_stack;
 use crate::report;
 use crate::report::paint::{Paint, When};
 
-/// Makes a write beyond `ulimit -f` fail like any other write, instead of ending the process: then
-/// its temporary files are removed.
+/// Lets a write beyond `ulimit -f` fail instead of ending the process, so that temporary files are
+/// removed.
 pub fn ignore_file_size_signal() {
     let _ = signal_hook::flag::register(SIGXFSZ, Arc::new(AtomicBool::new(false)));
 }
 
-/// What `main` prints, and the exit code it ends with.
+/// What `main` prints, and the exit code.
 #[derive(Debug)]
 pub struct Answer {
-    /// The exit code of the process.
+    /// The exit code.
     pub code: u8,
     /// For standard output.
     pub out: String,
@@ -45,7 +44,7 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// Adds an error. A pass of which the report is lost is no pass: its exit code becomes 2.
+    /// Adds an error. A pass without its report is not a pass: its exit code becomes 2.
     fn failed(mut self, error: &Error) -> Self {
         self.notes += &report::error(error, self.paint);
         if self.code == Verdict::Clean.code() {
@@ -54,7 +53,7 @@ impl Answer {
         self
     }
 
-    /// The answer of a run whose report could not be printed. The notes are printed already.
+    /// The answer if the report could not be printed. The notes have been printed.
     #[must_use]
     pub fn unprinted(mut self, error: &std::io::Error) -> Self {
         self.notes.clear();
@@ -62,7 +61,7 @@ impl Answer {
     }
 }
 
-/// Runs the program with these arguments, the first of which is its own name.
+/// Runs the program. The first argument is its name.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Answer {
     let env = Environment::of_process();
     let paint_for = |when, terminal| Paint::decide(when, &env, terminal);
@@ -92,7 +91,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Answer {
     }
 }
 
-/// Writes the file that the report was asked for in.
+/// Writes the file of `--output`.
 fn saved(outcome: Outcome, paint: Paint, context: &Context) -> Answer {
     let answer = Answer { code: outcome.code, out: outcome.out, notes: outcome.notes, paint };
     let Some((destination, text)) = outcome.file else { return answer };
@@ -100,7 +99,7 @@ fn saved(outcome: Outcome, paint: Paint, context: &Context) -> Answer {
         destination.write(text.as_bytes()).map_err(|error| {
             let shown = RepoPath::from(destination.name());
             Error::new(format!("write {shown}"), error)
-                .help("give a file in a directory that exists and can be written to")
+                .help("name a file in a directory that exists and can be written to")
         })
     };
     match must_be_untracked(&destination, context).and_then(|()| write()) {
@@ -109,19 +108,18 @@ fn saved(outcome: Outcome, paint: Paint, context: &Context) -> Answer {
     }
 }
 
-/// The help that was asked for, or what is wrong with the arguments.
+/// Help, or an error about the arguments.
 fn usage(error: clap::Error, paint: Paint) -> Answer {
     let code = u8::try_from(error.exit_code()).unwrap_or(Verdict::Failed.code());
     let to_errors = error.use_stderr();
-    let text = harmless(error).render();
+    let text = with_escapes(error).render();
     let text = if paint == Paint::PLAIN { text.to_string() } else { text.ansi().to_string() };
     let (out, notes) = if to_errors { (String::new(), text) } else { (text, String::new()) };
     Answer { code, out, notes, paint }
 }
 
-/// The same, with what it quotes of the arguments escaped: a script may have been given them by a
-/// repository.
-fn harmless(mut error: clap::Error) -> clap::Error {
+/// Escapes quoted arguments: a script may have them from a repository.
+fn with_escapes(mut error: clap::Error) -> clap::Error {
     let shown = |text: &str| Escaped(text.as_bytes()).to_string();
     let plain = |text: &StyledStr| StyledStr::from(shown(&text.to_string()));
     let quoted: Vec<_> = error
@@ -135,7 +133,7 @@ fn harmless(mut error: clap::Error) -> clap::Error {
                 ContextValue::StyledStrs(texts) => {
                     ContextValue::StyledStrs(texts.iter().map(plain).collect())
                 }
-                // A usage is ours, and has several lines.
+                // The usage has several lines of our own.
                 other => other.clone(),
             };
             (kind, value)
@@ -152,7 +150,7 @@ fn context(cli: &Cli, env: Environment) -> Result<Context, Error> {
     if let Some(directory) = &cli.directory {
         std::env::set_current_dir(directory).map_err(|error| {
             Error::new(format!("change to {}", RepoPath::from(directory.as_path())), error)
-                .help("give a directory that exists")
+                .help("name a directory that exists")
         })?;
     }
     let directory = std::env::current_dir().map_err(|error| {
@@ -209,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn every_verb_says_how_to_go_on_after_a_crash() {
+    fn every_verb_has_advice_after_a_crash() {
         for (arguments, expected) in [
             ("hook pre-commit", "to go on without this check: BAKSTOP=0 git commit"),
             (

@@ -1,4 +1,4 @@
-//! Reports: findings become text, at the last moment. One file a format.
+//! The reports: one file for each format of `check`, and for each other answer.
 
 pub(crate) mod paint;
 mod common;
@@ -22,32 +22,32 @@ use paint::Paint;
 /// The formats of the report of a check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub(crate) enum Format {
-    /// For a person
+    /// Text
     #[default]
     Human,
-    /// For a program: one JSON document, its schema versioned
+    /// One JSON document, with a versioned schema
     Json,
     /// SARIF 2.1.0, for code scanning and editors
     Sarif,
-    /// Annotations of GitHub Actions, then the text for a person
+    /// Annotations of GitHub Actions, then text
     Github,
-    /// A code quality report of GitLab
+    /// Code quality report of GitLab
     Gitlab,
-    /// JUnit XML, for CI that shows tests
+    /// JUnit XML, for CI that shows test results
     Junit,
 }
 
 /// The formats of every other report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub(crate) enum HumanOrJson {
-    /// For a person
+    /// Text
     #[default]
     Human,
-    /// For a program: one JSON document, its schema versioned
+    /// One JSON document, with a versioned schema
     Json,
 }
 
-/// Writes the report of a check in a format.
+/// The report of a check.
 pub(crate) fn check(format: Format, report: &Report<'_>) -> String {
     match format {
         Format::Human => human::check(report.findings, report.view),
@@ -59,7 +59,7 @@ pub(crate) fn check(format: Format, report: &Report<'_>) -> String {
     }
 }
 
-/// An error, in the same words everywhere.
+/// An error, for standard error.
 pub(crate) fn error(error: &Error, paint: Paint) -> String {
     let mut lines = error.cause().lines();
     let mut text = format!(
@@ -89,11 +89,10 @@ pub(crate) mod tests {
     use crate::rule::{Finding, Rule};
     use crate::rules::{self, RULES};
 
-    /// What a hostile repository would like to have printed.
+    /// Text that acts on terminals, runners, XML and SARIF.
     pub(crate) const HOSTILE: &str =
         "a\n::error::forged%0A\r##[add-mask]x\u{1b}[2J\u{202e}\u{fffe}<&\"'>]]>,:{0}[x](http://h)";
 
-    /// The report of these findings.
     pub(crate) fn report(findings: &[Finding]) -> Report<'_> {
         let view = View { paint: Paint::PLAIN, below_top: false, advice: None };
         Report { findings, rules: &RULES, scope: "staged", judged: 7, deny_warnings: false, view }
@@ -121,13 +120,11 @@ pub(crate) mod tests {
         }
     }
 
-    /// The place of `marked` in `text`.
     pub(crate) fn place(text: &str, marked: &str) -> Place {
         let start = text.find(marked).unwrap();
         Place::locate(text.as_bytes(), &(start..start + marked.len()))
     }
 
-    /// A label at `marked` in `text`.
     pub(crate) fn label(path: impl Into<Vec<u8>>, text: &str, marked: &str, words: &str) -> Label {
         Label { path: RepoPath::new(path), place: Some(place(text, marked)), text: words.into() }
     }
@@ -151,7 +148,6 @@ pub(crate) mod tests {
         .unwrap()
     }
 
-    /// A commit of this subject.
     pub(crate) fn commit(subject: &str) -> Commit {
         let subject = crate::base::escape::Escaped(subject.as_bytes()).to_string();
         Commit { id: ObjectId::from_bytes(&[0x1a; 20]).unwrap(), subject }
@@ -211,7 +207,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn a_finding_is_told_with_its_commit_and_its_cure() {
+    fn a_description_has_the_commit_and_the_steps() {
         let about = Finding { commit: Some(commit("Ship it")), ..finding("a b.bak") };
         assert_eq!(
             common::description(&about),

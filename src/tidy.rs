@@ -140,7 +140,7 @@ fn paths_named(code: &str) -> Vec<String> {
     found
 }
 
-/// Why a module must not name a path: one of its own layers stands above the one that is named.
+/// Why a module must not name a path: the path is of a lower entry of their common list.
 fn violation(module: &str, named: &str, layers: &HashMap<String, usize>) -> Option<String> {
     let (own, other): (Vec<&str>, Vec<&str>) =
         (module.split("::").collect(), named.split("::").collect());
@@ -203,7 +203,7 @@ fn a_face_and_its_files_use_each_other_one_way_only() {
             circular.push(face);
         }
     }
-    // A face that is in order leaves the list.
+    // A face that obeys the law must leave the list.
     circular.sort();
     assert_eq!(circular, CIRCULAR_FACES);
 }
@@ -322,7 +322,7 @@ const CORE: [&str; 13] = [
     "snapshot", "cure", "report",
 ];
 
-/// What reaches outside, and the rooms that do.
+/// Texts of code that reaches outside, and the rooms that may.
 const OUTSIDE: [&str; 10] = [
     "std::fs",
     "std::io",
@@ -337,7 +337,7 @@ const OUTSIDE: [&str; 10] = [
 ];
 const OUTER_ROOMS: [&str; 3] = ["os", "disk", "git"];
 
-/// The files of the core that name one of those, each with the only thing that it may name.
+/// The files of the core that may name one of these, and which.
 const EXEMPT: [(&str, &str); 5] = [
     // A comparison of two texts ends after a while: its result is then less exact.
     ("edit/diff.rs", "Instant::now"),
@@ -373,12 +373,13 @@ fn the_core_touches_nothing_outside() {
             }
         }
     }
-    // An exemption that is not needed any more goes.
+    // An exemption that is not needed must be removed.
     exempt.sort_unstable();
     let mut known = EXEMPT;
     known.sort_unstable();
     assert_eq!(exempt, known);
-    let code = "use crate::{git::history::Commits, os};\nuse crate::disk::read;\nstd::fs::read(crate::base::x())";
+    let code = "use crate::{git::history::Commits, os};\nuse crate::disk::read;\n\
+                std::fs::read(crate::base::x())";
     assert_eq!(outside(code), ["disk::read", "git::history", "os", "std::fs"]);
 }
 

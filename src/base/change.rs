@@ -1,12 +1,11 @@
-//! What enters history: entries of git trees, as inert data, and the questions asked of whoever
-//! holds them.
+//! Entries of git trees, and the trait of their sources.
 
 use crate::base::error::Error;
 use crate::base::escape::{from_hex, to_hex};
 use crate::base::path::RepoPath;
 use std::fmt::{self, Display};
 
-/// The name of an object in git's store: 20 bytes (SHA-1) or 32 (SHA-256). Shown in hexadecimal.
+/// The id of a git object: 20 bytes (SHA-1) or 32 (SHA-256). Its `Display` is hexadecimal.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct ObjectId {
     bytes: [u8; 32],
@@ -14,7 +13,7 @@ pub(crate) struct ObjectId {
 }
 
 impl ObjectId {
-    /// From the raw bytes of a hash; `None` unless there are 20 or 32 of them.
+    /// From raw bytes; `None` unless there are 20 or 32.
     pub(crate) fn from_bytes(raw: &[u8]) -> Option<Self> {
         let length = u8::try_from(raw.len()).ok().filter(|n| matches!(n, 20 | 32))?;
         let mut bytes = [0; 32];
@@ -22,22 +21,21 @@ impl ObjectId {
         Some(Self { bytes, length })
     }
 
-    /// From 40 or 64 hexadecimal digits, as git prints them.
+    /// From 40 or 64 hexadecimal digits.
     pub(crate) fn from_hex(hex: &[u8]) -> Option<Self> {
         Self::from_bytes(&from_hex(hex)?)
     }
 
-    /// Whether it is all zeros, by which git says "none".
+    /// Whether all bytes are zero: git's placeholder for a missing object.
     pub(crate) fn is_null(&self) -> bool {
         self.bytes == [0; 32]
     }
 
-    /// The first twelve digits, as reports show it.
+    /// The first twelve digits.
     pub(crate) fn short(&self) -> String {
         to_hex(&self.bytes[..6])
     }
 
-    /// The raw bytes of the hash.
     pub(crate) fn as_bytes(&self) -> &[u8] {
         &self.bytes[..usize::from(self.length)]
     }
@@ -55,19 +53,19 @@ impl fmt::Debug for ObjectId {
     }
 }
 
-/// The kind of a tree entry: the file modes that git knows (gitformat-index(5)).
+/// The kind of a tree entry: the file modes of gitformat-index(5).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Mode {
     /// A regular file, executable or not: `100644`, `100755`.
     File,
-    /// A symbolic link, whose blob is the target: `120000`.
+    /// A symbolic link; its blob is the target: `120000`.
     Symlink,
-    /// A submodule's commit, which has no blob here: `160000`.
+    /// The commit of a submodule, which is not an object here: `160000`.
     Submodule,
 }
 
 impl Mode {
-    /// From git's octal mode; `None` for directories and for modes that git does not write.
+    /// From git's mode; `None` for a directory or an unknown mode.
     pub(crate) fn from_bits(bits: u32) -> Option<Self> {
         match bits & 0o170_000 {
             0o100_000 => Some(Self::File),
@@ -77,7 +75,7 @@ impl Mode {
         }
     }
 
-    /// The bits of git's octal mode that say so, without permissions.
+    /// The type bits of git's mode, without permissions.
     pub(crate) fn bits(self) -> u32 {
         match self {
             Self::File => 0o100_000,
@@ -86,7 +84,7 @@ impl Mode {
         }
     }
 
-    /// The word for it in listings.
+    /// The word of `--show-files`.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::File => "file",
@@ -96,32 +94,32 @@ impl Mode {
     }
 }
 
-/// One path of the tree that is judged.
+/// An entry of the tree that is judged.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Entry {
     pub path: RepoPath,
     pub mode: Mode,
-    /// Its content: a blob, or for a submodule the commit.
+    /// The blob; the commit of a submodule.
     pub id: ObjectId,
-    /// Whether it is new here: its path did not exist before, or with another mode or content. Only
-    /// such entries are judged; the others are context for the rules that compare files.
+    /// Whether it is new: its path was absent before, or had another mode or content. Only new
+    /// entries are judged; the others are context for rules that compare files.
     pub fresh: bool,
-    /// Of a fresh entry: what stood at this path before, if anything did.
+    /// Of a new entry: the object at this path before.
     pub replaces: Option<ObjectId>,
 }
 
 impl Entry {
-    /// Whether it is a file whose content a rule can read.
+    /// Whether it is a regular file: only their content is read.
     pub(crate) fn is_regular(&self) -> bool {
         self.mode == Mode::File
     }
 }
 
-/// The content of a blob, unless it is too large to be judged.
+/// The content of a blob, unless it is larger than a limit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Content {
     Bytes(Vec<u8>),
-    /// Larger than the limit that was asked for; its size in bytes.
+    /// Its size in bytes.
     TooLarge(u64),
 }
 
@@ -129,42 +127,39 @@ pub(crate) enum Content {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct File {
     pub path: RepoPath,
-    /// The whole content, as it will be committed.
     pub text: Vec<u8>,
-    /// Whether it is new; see [`Entry::fresh`].
+    /// See [`Entry::fresh`].
     pub fresh: bool,
-    /// Of a fresh file: whether something stood at its path before; see [`Entry::replaces`].
+    /// See [`Entry::replaces`].
     pub replaces: bool,
 }
 
 impl File {
-    /// The directory that holds it, as text: specs are resolved against it.
+    /// The directory that specs in it are resolved against.
     pub(crate) fn directory(&self) -> std::borrow::Cow<'_, str> {
         String::from_utf8_lossy(self.path.parent())
     }
 }
 
-/// The commit that brings what is judged.
+/// A commit that adds what is judged.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Commit {
-    /// Its name.
     pub id: ObjectId,
-    /// The start of the first line of its message, safe to print; empty where it cannot be had.
+    /// The start of the first line of its message, safe to print; empty if unknown.
     pub subject: String,
 }
 
-/// What is to be judged, whoever holds it: the index, a commit, a tree, the work tree.
+/// A source of entries: the index, a commit, a tree, the work tree.
 pub(crate) trait Change {
-    /// The commit that brings it, if one does. Asked for only when there is something to say of it.
+    /// The commit that adds the new entries, if one does. Called only if there is a finding.
     fn commit(&self) -> Option<Commit> {
         None
     }
 
-    /// The entries that are new; a deletion is not an entry.
+    /// The new entries; a deletion is not an entry.
     fn fresh(&self) -> &[Entry];
 
-    /// Every entry that is wanted, new or not. Costs a walk over the whole tree, so it is asked for
-    /// only when a rule compares files.
+    /// The wanted entries, new or not. This walks the whole tree.
     fn whole(&self, wanted: &dyn Fn(&RepoPath) -> bool) -> Result<Vec<Entry>, Error>;
 
     /// The entry at one path, new or not.
@@ -172,7 +167,7 @@ pub(crate) trait Change {
         self.whole(&|known| known == path).map(|entries| entries.into_iter().next())
     }
 
-    /// The content of an entry, at most `limit` bytes of it.
+    /// The content of an entry, if it has at most `limit` bytes.
     fn read(&self, entry: &Entry, limit: u64) -> Result<Content, Error>;
 }
 
@@ -181,7 +176,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn object_ids_read_and_show_both_hash_kinds() {
+    fn object_ids_of_both_hash_kinds_round_trip() {
         for hex in ["ab".repeat(20), "0f".repeat(32)] {
             assert_eq!(ObjectId::from_hex(hex.as_bytes()).unwrap().to_string(), hex);
         }
@@ -191,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn modes_are_those_of_git() {
+    fn modes_are_parsed_as_git_writes_them() {
         assert_eq!(Mode::from_bits(0o100_755), Some(Mode::File));
         assert_eq!(Mode::from_bits(0o120_000), Some(Mode::Symlink));
         assert_eq!(Mode::from_bits(0o160_000), Some(Mode::Submodule));

@@ -1,4 +1,4 @@
-//! What the preparation of a Docker build leaves behind, known by its name alone.
+//! The leftovers of a Docker build preparation, known by name alone.
 
 use crate::base::change::Mode;
 use crate::base::path::{RepoPath, is_same_name};
@@ -7,43 +7,41 @@ use crate::base::pattern::Pattern;
 /// The directory that docker-prep packs into.
 pub(crate) const DOCKER_DEPS: &str = ".docker-deps";
 
-/// Files that keep the directory in the tree on purpose: a Dockerfile's `COPY .docker-deps/` needs
-/// it to exist.
+/// Files that keep the directory in the tree: `COPY .docker-deps/` fails without it.
 const KEEPERS: [&str; 2] = [".gitkeep", ".gitignore"];
 
-/// What counts as debris in a repository: what is known of docker-prep, or what its configuration
-/// makes of that.
+/// What counts as a leftover: the built-in names, as the configuration changes them.
 #[derive(Debug, Clone)]
 pub(crate) struct Debris {
     backups: Vec<Backup>,
     directories: Vec<Directory>,
 }
 
-/// A pattern of further backups, beside `*.bak`.
+/// A pattern of backups other than `*.bak`.
 #[derive(Debug, Clone)]
 struct Backup {
     pattern: Pattern,
-    /// What a backup's name ends in, where the pattern tells it from the name of the original.
+    /// What the backup adds to the name of its original, if the pattern ends with that.
     ending: Option<String>,
 }
 
-/// A directory whose content is debris, wherever in the tree it stands.
+/// A directory whose content is a leftover, at any depth.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Directory {
-    /// Its name. It has no slash, and neither a dot nor a space at its end.
+    /// Its name, without a slash, and without a dot or space at its end.
     pub name: String,
-    /// The regular files directly in it that do not count.
+    /// The regular files directly in it that are allowed.
     pub keep: Vec<String>,
 }
 
 impl Directory {
-    /// A directory in which only the files stay that keep one in the tree.
+    /// A directory in which only [`KEEPERS`] are allowed.
     pub(crate) fn new(name: impl Into<String>) -> Self {
         Self { name: name.into(), keep: KEEPERS.map(str::to_owned).to_vec() }
     }
 
-    /// Whether a path component is this directory. Case is folded, as macOS and Windows do, and
-    /// dots and spaces at the end are passed over, as Windows does.
+    /// Whether a path component names this directory. Case is folded, as on macOS and Windows;
+    /// trailing dots and spaces are ignored, as on Windows.
     pub(crate) fn is(&self, component: &[u8]) -> bool {
         let end = component
             .iter()
@@ -60,9 +58,9 @@ impl Default for Debris {
 }
 
 impl Debris {
-    /// Adds a pattern of backups; `glob` is how it was written.
+    /// Adds a pattern of backups, parsed from `glob`.
     pub(crate) fn add_backups(&mut self, glob: &str, pattern: Pattern) {
-        // Behind the last star, `*.orig` names what was put behind the name of the original.
+        // `*.orig` adds `.orig` to the name of the original.
         let ending = glob.rsplit_once('*').map(|(_, ending)| ending);
         let plain = |ending: &&str| {
             !ending.is_empty() && !ending.contains(['/', '?', '[', ']', '{', '}', ','])
@@ -70,23 +68,22 @@ impl Debris {
         self.backups.push(Backup { pattern, ending: ending.filter(plain).map(str::to_owned) });
     }
 
-    /// Adds a directory, in the place of one of the same name.
+    /// Adds a directory, or replaces the one of the same name.
     pub(crate) fn add(&mut self, directory: Directory) {
         self.remove(&directory.name);
         self.directories.push(directory);
     }
 
-    /// Takes a directory out.
     pub(crate) fn remove(&mut self, name: &str) {
         self.directories.retain(|known| !known.is(name.as_bytes()));
     }
 
-    /// Whether this is a backup: `*.bak`, in any case, or what the configuration adds.
+    /// Whether the path is a backup: `*.bak` in any case, or a configured pattern.
     pub(crate) fn is_backup(&self, path: &RepoPath) -> bool {
         is_bak(path) || self.backups.iter().any(|backup| backup.pattern.matches(path))
     }
 
-    /// The file that a backup is of, where its name tells.
+    /// The original of a backup, if its name shows it.
     pub(crate) fn backed_up(&self, path: &RepoPath) -> Option<RepoPath> {
         let bytes = path.as_bytes();
         if is_bak(path) {
@@ -100,18 +97,17 @@ impl Debris {
         backups.find_map(|backup| backup.ending.as_ref()).map(|ending| original(ending.len()))
     }
 
-    /// The directories whose content is debris.
     pub(crate) fn directories(&self) -> &[Directory] {
         &self.directories
     }
 
-    /// The directory that a path component names, if its content is debris.
+    /// The leftover directory that a path component names.
     pub(crate) fn directory(&self, component: &[u8]) -> Option<&Directory> {
         self.directories.iter().find(|directory| directory.is(component))
     }
 
-    /// The directory that this stands in, or stands in the place of, if that makes it debris. A
-    /// regular file that keeps the directory in the tree does not count.
+    /// The leftover directory that the path is in, or replaces, unless it is a file that is
+    /// allowed there.
     pub(crate) fn content_of(&self, path: &RepoPath, mode: Mode) -> Option<&Directory> {
         let mut components = path.components();
         let directory = components.find_map(|component| self.directory(component))?;
@@ -130,7 +126,7 @@ fn is_bak(path: &RepoPath) -> bool {
     parts.next().is_some_and(|ending| is_same_name(ending, "bak")) && parts.next().is_some()
 }
 
-/// The backup that the preparation makes of a manifest.
+/// The backup that a preparation makes of a manifest.
 pub(crate) fn backup_of(path: &RepoPath) -> RepoPath {
     RepoPath::new([path.as_bytes(), b".bak"].concat())
 }
@@ -164,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn further_backups_know_their_original_where_the_pattern_tells() {
+    fn configured_backups_have_an_original_if_the_pattern_shows_it() {
         let debris = with_backups(&["*.orig", "config/*.save", "copy-of-*", "*.[0-9]", "*~"]);
         for (path, original) in [
             ("a.bak", Some("a")),
@@ -185,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn content_is_what_the_directory_holds_and_what_stands_in_its_place() {
+    fn content_is_everything_in_the_directory_or_in_its_place() {
         let debris = Debris::default();
         for (path, mode, content) in [
             (".docker-deps/x.tgz", Mode::File, true),

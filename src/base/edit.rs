@@ -1,4 +1,4 @@
-//! A change of a user's file, as data.
+//! A change to a user's file, as data.
 
 use crate::base::finding::Span;
 use crate::base::path::RepoPath;

@@ -1,13 +1,12 @@
-//! Making bytes from a repository safe to print.
+//! Escapes bytes from a repository for printing.
 //!
-//! Paths, values and source lines are hostile: they may hold terminal escapes, newlines, or
-//! characters that turn the reading direction. Everything printed passes through [`Escaped`].
+//! Paths, values and source lines are hostile: they may hold terminal escapes, newlines or
+//! bidirectional controls. Everything printed passes through [`Escaped`].
 
 use std::fmt::{self, Display, Write};
 
-/// Bytes shown as text, with everything that could act on a terminal or mislead a reader written as
-/// an escape: control characters, bidirectional controls, invisible characters, and bytes that are
-/// not UTF-8.
+/// Displays bytes as text with escapes for control characters, bidirectional controls, invisible
+/// characters, and bytes that are not UTF-8.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Escaped<'a>(pub &'a [u8]);
 
@@ -26,8 +25,8 @@ impl Display for Escaped<'_> {
     }
 }
 
-/// Takes the meaning from `##[command]` and `##vso[command]`, which the runners of GitHub and Azure
-/// obey wherever they stand in a line: of two such signs, the second is written as an escape.
+/// Escapes the second `#` of `##[command]` and `##vso[command]`, which the runners of GitHub and
+/// Azure obey anywhere in a line.
 struct Defused<'a, W> {
     out: &'a mut W,
     hashes: usize,
@@ -53,7 +52,7 @@ pub(crate) fn to_hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Bytes from pairs of hexadecimal digits.
+/// Bytes from hexadecimal digits; `None` if any is not one, or one is left over.
 pub(crate) fn from_hex(digits: &[u8]) -> Option<Vec<u8>> {
     let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
     let (pairs, rest) = digits.as_chunks::<2>();
@@ -64,7 +63,7 @@ pub(crate) fn from_hex(digits: &[u8]) -> Option<Vec<u8>> {
         .filter(|_| rest.is_empty())
 }
 
-/// Writes characters safe to print; see [`Escaped`].
+/// Characters as [`Escaped`] writes them.
 pub(crate) fn escaped(characters: impl Iterator<Item = char>) -> String {
     let mut text = String::new();
     let mut out = Defused { out: &mut text, hashes: 0 };
@@ -75,15 +74,14 @@ pub(crate) fn escaped(characters: impl Iterator<Item = char>) -> String {
     text
 }
 
-/// Takes the meaning from `::command`, which the runner of GitHub obeys at the start of a line,
-/// however far it is indented. For a line that comes from others and is shown on a line of its own.
+/// Escapes `::command`, which the runner of GitHub obeys at the start of a line, indented or not.
+/// For text from a repository that begins a line of output.
 pub(crate) fn no_command(line: String) -> String {
     let Some(rest) = line.trim_start().strip_prefix("::") else { return line };
     let indent: String = line.chars().take_while(|character| character.is_whitespace()).collect();
     format!("{indent}\\u{{003a}}:{rest}")
 }
 
-/// Writes one character, or its escape where the character itself is not safe to print.
 fn write_escaped(character: char, out: &mut impl Write) -> fmt::Result {
     match character {
         '\n' => out.write_str("\\n"),
@@ -99,8 +97,9 @@ pub(crate) fn is_unsafe(character: char) -> bool {
     character.is_control()
         || matches!(character,
             '\u{ad}' | '\u{61c}' | '\u{feff}'
-            // Joiners and fillers of scripts, which look like nothing.
-            | '\u{34f}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}' | '\u{180b}'..='\u{180f}' | '\u{3164}' | '\u{ffa0}'
+            // Invisible joiners and fillers of scripts.
+            | '\u{34f}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}'
+            | '\u{180b}'..='\u{180f}' | '\u{3164}' | '\u{ffa0}'
             // Zero width, left-to-right and right-to-left marks.
             | '\u{200b}'..='\u{200f}'
             // Line and paragraph separators, embeddings and overrides.
@@ -108,8 +107,8 @@ pub(crate) fn is_unsafe(character: char) -> bool {
             // Invisible operators and isolates.
             | '\u{2060}'..='\u{206f}'
             | '\u{fff0}'..='\u{fffb}'
-            // Tag characters, which are invisible ASCII, variation selectors, and what else of that
-            // plane is ignored.
+            // Tag characters (invisible ASCII), variation selectors, and the rest of the ignorable
+            // plane.
             | '\u{e0000}'..='\u{e0fff}')
 }
 
@@ -133,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn no_runner_obeys_what_is_shown() {
+    fn no_runner_obeys_escaped_text() {
         for text in ["##[add-mask]x", "a ##vso[task.setvariable]", "####[x", "###[x"] {
             let shown = Escaped(text.as_bytes()).to_string();
             assert!(!shown.contains("##"), "{shown}");
@@ -151,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn what_could_act_on_a_terminal_is_spelled_out() {
+    fn characters_that_act_on_a_terminal_are_escaped() {
         for (hostile, shown) in [
             (&b"a\nb\tc\r"[..], "a\\nb\\tc\\r"),
             (b"\x1b[2Jgone", "\\u{001b}[2Jgone"),

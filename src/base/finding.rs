@@ -1,5 +1,4 @@
-//! The parts of a finding: places, labels, steps, severities. Values until the last line is
-//! printed.
+//! The parts of a finding: severities, places, labels, steps.
 
 use std::ops::Range;
 
@@ -10,17 +9,16 @@ use crate::base::path::RepoPath;
 /// A range of bytes in a file.
 pub(crate) type Span = Range<usize>;
 
-/// How much a finding weighs.
+/// The severity of a finding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Severity {
-    /// Printed, and does not block.
+    /// Reported, and does not block.
     Warning,
     /// Blocks: exit code 1.
     Error,
 }
 
 impl Severity {
-    /// The word that reports use.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Warning => "warning",
@@ -29,41 +27,37 @@ impl Severity {
     }
 }
 
-/// A place inside a file, with the line it stands in. It keeps no secret: a masked place holds
-/// asterisks.
+/// A place in a file, with its source line. A masked place holds asterisks instead of the secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Place {
-    /// Line, counted from 1.
+    /// Counted from 1.
     pub line: usize,
-    /// Column of the first character, counted in characters from 1.
+    /// Of the first character, counted in characters from 1.
     pub column: usize,
-    /// Column after the last character, on the same line.
+    /// After the last character, on the same line.
     pub end_column: usize,
-    /// The source line, escaped for printing, shortened around the place when it is long; empty
-    /// where it is not shown.
+    /// The source line, escaped, and shortened if it is long; empty if it must not be shown.
     pub excerpt: String,
     /// The bytes of `excerpt` that the place covers.
     pub marked: Span,
 }
 
-/// Finds lines and columns in a text, as [`Place`] counts them, at the same small cost for every
-/// place.
+/// Finds lines and columns in a text, as [`Place`] counts them, in logarithmic time.
 #[derive(Debug, Clone)]
 pub(crate) struct LineIndex<'a> {
     text: &'a [u8],
-    /// Where each line begins.
+    /// The start of each line.
     starts: Vec<usize>,
-    /// How many characters there are before every so many bytes.
+    /// The number of characters before each stride.
     counts: Vec<usize>,
 }
 
-/// How many bytes of a text are counted at once.
+/// In bytes.
 const STRIDE: usize = 1024;
 
 impl<'a> LineIndex<'a> {
-    /// The index of a text.
     pub(crate) fn new(text: &'a [u8]) -> Self {
-        // A byte order mark is no character of the line.
+        // A byte order mark is not a character of the line.
         let first = if text.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 };
         let starts = std::iter::once(first)
             .chain(memchr::memchr_iter(b'\n', text).map(|at| at + 1))
@@ -84,9 +78,9 @@ impl<'a> LineIndex<'a> {
         (line, 1 + self.before(at) - self.before(self.starts[line - 1].min(at)))
     }
 
-    /// How many characters there are before a byte.
+    /// The number of characters before a byte.
     fn before(&self, at: usize) -> usize {
-        // Behind the last byte of a text of whole strides, the last count is the nearest.
+        // At the end of a text of whole strides, use the count of the last stride.
         let stride = (at / STRIDE).min(self.counts.len().saturating_sub(1));
         self.counts.get(stride).copied().unwrap_or_default()
             + characters(&self.text[stride * STRIDE..at])
@@ -100,29 +94,26 @@ pub(crate) fn line_around(text: &[u8], at: usize) -> Span {
     start..end
 }
 
-/// The most characters of a source line that are kept on each side of the marked place.
+/// The most characters of a source line on each side of the marked place.
 const CONTEXT: usize = 60;
-/// How far around the place credentials are looked for, in bytes: whoever is shown the end of one
-/// is shown it.
+/// How many bytes around the place are searched for credentials: part of one is a leak as well.
 const AROUND: usize = 16 * 1024;
-/// The most characters of the marked place itself that are kept.
+/// The most characters of the marked place.
 const MARKED: usize = 160;
 
 impl Place {
-    /// Finds line, column and excerpt of `span` in the text of a file. A span over several lines is
-    /// cut at the end of its first; a span outside the text is moved to its end.
+    /// The place of `span`. A span over several lines is cut at the end of the first; a span after
+    /// the text is moved to its end.
     pub(crate) fn locate(text: &[u8], span: &Span) -> Self {
         Self::build(text, span, false)
     }
 
-    /// Like [`Place::locate`], without the line: for a file that cannot be parsed, whose lines may
-    /// hold anything.
+    /// Like [`Place::locate`], without the line: a file that cannot be parsed may hold anything.
     pub(crate) fn position(text: &[u8], span: &Span) -> Self {
         Self { excerpt: String::new(), marked: 0..0, ..Self::locate(text, span) }
     }
 
-    /// Like [`Place::locate`], with the marked bytes replaced by asterisks, as many for a short
-    /// secret as for a long one.
+    /// Like [`Place::locate`], with asterisks for the marked bytes: as many for any length.
     pub(crate) fn masked(text: &[u8], span: &Span) -> Self {
         Self::build(text, span, true)
     }
@@ -130,7 +121,7 @@ impl Place {
     fn build(text: &[u8], span: &Span, mask: bool) -> Self {
         let start = span.start.min(text.len());
         let Span { start: mut line_start, end: line_end } = line_around(text, start);
-        // Editors do not count a byte order mark as a character of the line.
+        // Editors do not count a byte order mark.
         if line_start == 0 && text.starts_with(b"\xef\xbb\xbf") {
             line_start = 3.min(start);
         }
@@ -143,7 +134,7 @@ impl Place {
 
         let (excerpt, marked) = excerpt(text, &line, &(start..end), mask);
 
-        // A masked place does not tell the length of what it hides.
+        // A masked place does not reveal the length of the secret.
         let end_column = if mask { column } else { column + width };
         Self {
             line: 1 + text[..start].iter().filter(|&&b| b == b'\n').count(),
@@ -155,8 +146,8 @@ impl Place {
     }
 }
 
-/// A line, shortened around a place in it, and where that place is in what is left. Only what is
-/// shown is decoded: the line may be megabytes long, and a character is at most four bytes.
+/// A line, shortened around a place, and the place in the result. Only the shown part is decoded:
+/// the line may be megabytes long. A character has at most four bytes.
 fn excerpt(text: &[u8], line: &Span, place: &Span, mask: bool) -> (String, Span) {
     let around = |bytes: usize| {
         let start = line.start.max(place.start.saturating_sub(bytes));
@@ -168,7 +159,7 @@ fn excerpt(text: &[u8], line: &Span, place: &Span, mask: bool) -> (String, Span)
         let shown = place.start..place.end.min(place.start + 4 * MARKED);
         head(&String::from_utf8_lossy(&text[shown]), MARKED)
     };
-    // Whoever masks a place has chosen it so that nothing secret stands beside it.
+    // A masked place covers the whole secret, so the rest may be shown.
     let (before, after) = if !mask && holds_credentials(&text[around(AROUND)]) {
         ("…".to_owned(), "…".to_owned())
     } else {
@@ -182,26 +173,26 @@ fn excerpt(text: &[u8], line: &Span, place: &Span, mask: bool) -> (String, Span)
     };
     let marked = escape_seam(&before, marked);
     let place = before.len()..before.len() + marked.len();
-    // The place may be empty, and then what stands behind it meets what stands before.
+    // If the place is empty, the text after it meets the text before it.
     let shown = before + &marked;
     let after = escape_seam(&shown, after);
     (shown + &after, place)
 }
 
-/// How many characters a text has; a byte that is not UTF-8 counts as one at most.
+/// The number of characters; invalid bytes count as one at most.
 fn characters(text: &[u8]) -> usize {
     text.iter().filter(|&&byte| byte & 0xc0 != 0x80).count()
 }
 
-/// The first characters of a text, safe to print, and a dot-dot-dot if there are more.
+/// The first characters of a text, escaped, and an ellipsis if there are more.
 fn head(text: &str, most: usize) -> String {
     let start: String = text.chars().take(most).collect();
     let dots = if start.len() < text.len() { "…" } else { "" };
     safe(&start) + dots
 }
 
-/// The last characters of a text, safe to print, and a dot-dot-dot if there are more, or if more
-/// was `cut` off before.
+/// The last characters of a text, escaped, and an ellipsis if there are more or it is already
+/// `cut`.
 fn tail(text: &str, most: usize, cut: bool) -> String {
     let before = text.chars().count().saturating_sub(most);
     let end: String = text.chars().skip(before).collect();
@@ -209,13 +200,12 @@ fn tail(text: &str, most: usize, cut: bool) -> String {
     dots.to_owned() + &safe(&end)
 }
 
-/// Characters safe to print; a tab becomes a space, so that the mark stays under what it marks.
+/// Escapes a text; a tab becomes a space, so that the marks are aligned.
 fn safe(text: &str) -> String {
     escaped(text.chars().map(|character| if character == '\t' { ' ' } else { character }))
 }
 
-/// A piece of a line as it stands behind another: two signs that a runner would obey must not meet
-/// at the seam.
+/// Escapes a `#` at the start of `piece` if `before` ends in one: a runner would obey `##[`.
 fn escape_seam(before: &str, piece: String) -> String {
     match piece.strip_prefix('#') {
         Some(rest) if before.ends_with('#') => format!("\\u{{0023}}{rest}"),
@@ -226,18 +216,18 @@ fn escape_seam(before: &str, piece: String) -> String {
 /// A step that resolves a finding. `cure` renders it as a command to paste.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) enum Step {
-    /// The preparation script's own way back, `docker-prep.sh --restore`, by the path of the
-    /// script. `None` until `cure` has looked for it, and where it is not in this repository.
+    /// `docker-prep.sh --restore`, with the path of the script; `None` until `cure` sets it, and if
+    /// it is not in this repository.
     Restore(Option<RepoPath>),
-    /// The committed file, into the index and the work tree.
+    /// `git checkout HEAD --`.
     TakeBack,
-    /// The package manager writes its lockfile again, in the directory of the file.
+    /// This command of the package manager, in the directory of the lockfile.
     Install(&'static str),
-    /// The file as it is in the work tree, into the index.
+    /// `git add`.
     Stage,
-    /// Out of the index; the file stays.
+    /// `git rm --cached`; the file stays.
     Unstage,
-    /// Removes the file: it is not tracked, and an install made it.
+    /// `rm`, for an untracked file.
     Remove,
 }
 
@@ -245,13 +235,13 @@ pub(crate) enum Step {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Label {
     pub path: RepoPath,
-    /// Where in the file; `None` for the file as such.
+    /// `None` for the whole file.
     pub place: Option<Place>,
-    /// A few words about the place. Safe to print.
+    /// A few words, safe to print.
     pub text: String,
 }
 
-/// The outcome of a run, computed from what was found before anything is printed.
+/// The result of a run, computed before anything is printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Verdict {
     /// Nothing that blocks: exit code 0.
@@ -263,7 +253,6 @@ pub(crate) enum Verdict {
 }
 
 impl Verdict {
-    /// The process's exit code.
     pub(crate) fn code(self) -> u8 {
         match self {
             Self::Clean => 0,
@@ -278,7 +267,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_index_finds_what_a_place_finds() {
+    fn an_index_and_a_place_agree() {
         let lines = ["a", "", "ü\r", "\u{feff}x", &"日本".repeat(700), "b"].join("\n");
         for text in [lines.clone(), format!("\u{feff}{lines}\n"), "x".repeat(STRIDE), String::new()]
         {
@@ -353,7 +342,7 @@ mod tests {
     }
 
     #[test]
-    fn credentials_beside_the_place_are_not_shown() {
+    fn credentials_near_the_place_are_not_shown() {
         for line in [
             "RUN npm config set //r/:_authToken=abc && npm i -g HERE",
             "RUN NPM_TOKEN=abc npm i -g HERE --_password=abc",

@@ -6,30 +6,27 @@ use std::path::Path;
 
 use crate::base::escape::{Escaped, no_command};
 
-/// The longest path that is followed, in bytes: `PATH_MAX` of Linux. No work tree could hold a
-/// longer one.
+/// The longest path that is followed, in bytes: `PATH_MAX` of Linux.
 pub(crate) const LONGEST_PATH: usize = 4096;
 
-/// A path relative to the top of the work tree, `/`-separated, as git stores it: bytes that need
-/// not be UTF-8.
+/// A path relative to the top of the work tree, separated by `/`: bytes, as git stores them.
 ///
-/// Its `Display` escapes what a terminal must not see; the raw bytes are had only on request.
+/// Its `Display` is escaped; use [`RepoPath::as_bytes`] for the file system.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct RepoPath(Vec<u8>);
 
 impl RepoPath {
-    /// A path from git's bytes.
     pub(crate) fn new(bytes: impl Into<Vec<u8>>) -> Self {
         Self(bytes.into())
     }
 
-    /// Becomes another path, in the same memory.
+    /// Sets the path without a new allocation.
     pub(crate) fn replace(&mut self, bytes: &[u8]) {
         self.0.clear();
         self.0.extend_from_slice(bytes);
     }
 
-    /// The raw bytes, for git and for the file system, never for a terminal.
+    /// The raw bytes. Never print them.
     pub(crate) fn as_bytes(&self) -> &[u8] {
         &self.0
     }
@@ -39,26 +36,22 @@ impl RepoPath {
         memchr::memrchr(b'/', &self.0).map_or(&*self.0, |slash| &self.0[slash + 1..])
     }
 
-    /// The directory that holds this path, without a trailing slash; empty at the top.
+    /// The directory, without a trailing slash; empty at the top.
     pub(crate) fn parent(&self) -> &[u8] {
         self.0.iter().rposition(|&byte| byte == b'/').map_or(&[], |slash| &self.0[..slash])
     }
 
-    /// The components, first to last.
     pub(crate) fn components(&self) -> impl DoubleEndedIterator<Item = &[u8]> {
         self.0.split(|&byte| byte == b'/')
     }
 
-    /// This path as one word of a shell command that is meant to be pasted: bare when it is plain,
-    /// else quoted, and made a literal pathspec so that git takes `*` and a leading `:` for what
-    /// they are.
-    ///
-    /// `from_top` writes it as a pathspec that git resolves at the top of the work tree, wherever
-    /// the user stands.
+    /// A pathspec as one word of a shell command: the bare path if it is plain, else quoted and
+    /// literal, so that git does not interpret `*` or a leading `:`. With `from_top`, git resolves
+    /// it at the top of the work tree, from any directory.
     pub(crate) fn as_pathspec(&self, from_top: bool) -> String {
         let plain = |&byte: &u8| byte.is_ascii_alphanumeric() || b"._/@+-,=".contains(&byte);
         let simple = self.0.iter().all(plain) && !self.0.starts_with(b"-");
-        // After `:/`, git takes some signs for magic of its own.
+        // After `:/`, git reads punctuation as pathspec magic.
         let no_magic =
             self.0.first().is_some_and(|&byte| byte.is_ascii_alphanumeric() || byte == b'.');
         match (simple, from_top) {
@@ -69,14 +62,13 @@ impl RepoPath {
     }
 }
 
-/// Whether a file system that folds case takes a name for one that is known.
+/// Whether a file system that folds case treats two names as one.
 pub(crate) fn is_same_name(name: &[u8], known: &str) -> bool {
     let is_same = |name: &[u8]| name.eq_ignore_ascii_case(known.as_bytes());
     is_same(name) || !name.is_ascii() && is_same(&folded(name))
 }
 
-/// A name as file systems that fold case compare it: in lower case, with the characters that
-/// [`fold`] knows replaced.
+/// A name as file systems that fold case compare it: in lower case, and with [`fold`] applied.
 pub(crate) fn folded(name: &[u8]) -> Cow<'_, [u8]> {
     if !name.iter().any(|byte| byte.is_ascii_uppercase() || !byte.is_ascii()) {
         return Cow::Borrowed(name);
@@ -96,17 +88,16 @@ pub(crate) fn folded(name: &[u8]) -> Cow<'_, [u8]> {
     Cow::Owned(plain)
 }
 
-/// What file systems that fold case make of a character beyond ASCII.
+/// The result of folding a character beyond ASCII.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Folded {
     /// A character of ASCII.
     To(u8),
-    /// Nothing: HFS+, and ext4 with `casefold`, look past marks that are not seen.
+    /// Nothing: HFS+, and ext4 with `casefold`, ignore invisible characters.
     Away,
 }
 
-/// Folds a character into ASCII: the Kelvin sign is a `k`, the long s an `s`. `None` for all that
-/// stays what it is.
+/// Folds a character into ASCII: the Kelvin sign is a `k`, the long s an `s`. `None` if it stays.
 pub(crate) fn fold(character: char) -> Option<Folded> {
     match character {
         '\u{212a}' => Some(Folded::To(b'k')),
@@ -119,12 +110,12 @@ pub(crate) fn fold(character: char) -> Option<Folded> {
     }
 }
 
-/// The bytes that the characters which [`fold`] knows begin with in UTF-8.
+/// The first UTF-8 bytes of the characters that [`fold`] replaces.
 pub(crate) const FOLDED_BY: [u8; 3] = [0xc5, 0xe2, 0xef];
 
 impl Display for RepoPath {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // It may be the first on its line.
+        // It may begin a line.
         out.write_str(&no_command(Escaped(&self.0).to_string()))
     }
 }
@@ -135,16 +126,15 @@ impl From<&str> for RepoPath {
     }
 }
 
-/// A path of this machine, to be shown in a message.
+/// A path of this machine, for display.
 impl From<&Path> for RepoPath {
     fn from(path: &Path) -> Self {
         Self(path.as_os_str().as_encoded_bytes().into())
     }
 }
 
-/// Quotes bytes as one word of a POSIX shell: bare where nothing needs quoting, in single quotes
-/// where those suffice, and in `$'…'` (POSIX 2024; bash, zsh and busybox have it) where the bytes
-/// cannot be printed as they are.
+/// Quotes bytes as one word of a POSIX shell: bare, in single quotes, or, for bytes that must not
+/// be printed, in `$'…'` (POSIX 2024; bash, zsh and busybox support it).
 pub(crate) fn shell_quote(word: &[u8]) -> Cow<'_, str> {
     let printable = std::str::from_utf8(word)
         .ok()
@@ -165,7 +155,7 @@ pub(crate) fn shell_quote(word: &[u8]) -> Cow<'_, str> {
                 .enumerate()
                 .map(|(at, &byte)| match byte {
                     b'\'' | b'\\' => format!("\\{}", char::from(byte)),
-                    // Runners obey `##[command]` wherever it stands.
+                    // Runners obey `##[command]` anywhere in a line.
                     b'#' if at > 0 && word[at - 1] == b'#' => "\\043".to_owned(),
                     0x20..0x7f => char::from(byte).to_string(),
                     _ => format!("\\{byte:03o}"),
@@ -189,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn names_are_folded_as_file_systems_fold_them() {
+    fn names_are_folded_as_file_systems_do() {
         for (name, is_same) in [
             (&b"Package.json"[..], true),
             (b"my-package.json", false),
@@ -205,14 +195,14 @@ mod tests {
     }
 
     #[test]
-    fn what_is_folded_begins_with_the_bytes_that_are_looked_for() {
+    fn folded_characters_begin_with_the_listed_bytes() {
         for character in ('\0'..=char::MAX).filter(|&character| fold(character).is_some()) {
             assert!(FOLDED_BY.contains(&character.to_string().as_bytes()[0]), "{character:?}");
         }
     }
 
     #[test]
-    fn a_path_that_begins_a_line_is_no_command() {
+    fn a_path_at_the_start_of_a_line_is_not_a_command() {
         assert_eq!(RepoPath::from(" ::error::x/a.bak").to_string(), " \\u{003a}:error::x/a.bak");
         assert_eq!(RepoPath::from("::error::x").as_pathspec(false), "':(top,literal)::error::x'");
     }

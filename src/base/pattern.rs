@@ -1,18 +1,17 @@
-//! Globs over paths, as the configuration writes them.
+//! Glob patterns of the configuration.
 
 use fast_glob::glob_match;
 
 use crate::base::path::RepoPath;
 
-/// The most characters of a pattern: no path that a person means needs more, and what a pattern
-/// costs grows with it.
+/// The most characters of a pattern: the cost of matching grows with them.
 pub(crate) const LONGEST: usize = 1000;
 
-/// How many groups of alternatives a pattern may have: with more of them, it would match nothing.
+/// The most groups of alternatives: with more, `fast_glob` matches nothing.
 const MOST_GROUPS: usize = 8;
 
-/// A glob that is matched against a whole path, from the top of the work tree. `*` and `?` stop at
-/// a slash, `**` does not. The bytes are compared as git stores them: they need not be UTF-8.
+/// A glob that matches whole paths, from the top of the work tree. `*` and `?` stop at a slash,
+/// `**` does not. Paths are matched as bytes.
 #[derive(Debug, Clone)]
 pub(crate) struct Pattern {
     glob: String,
@@ -20,22 +19,20 @@ pub(crate) struct Pattern {
 }
 
 impl Pattern {
-    /// A pattern for paths from the top. The error says what is wrong with it.
+    /// A pattern of paths. The error is the reason why it is invalid.
     pub(crate) fn of_paths(glob: &str) -> Result<Self, String> {
         check(glob)?;
         Ok(Self { glob: glob.to_owned(), fold_case: false })
     }
 
-    /// A pattern for files by their name: without a slash in it, it matches at any depth. Case is
-    /// folded (in ASCII).
+    /// A pattern of names, in any ASCII case. Without a slash, it matches at any depth.
     pub(crate) fn of_names(glob: &str) -> Result<Self, String> {
         check(glob)?;
         let anywhere = if glob.contains('/') { "" } else { "**/" };
         Ok(Self { glob: format!("{anywhere}{}", glob.to_ascii_lowercase()), fold_case: true })
     }
 
-    /// Whether a path matches. The slash that git puts behind a nested repository is no part of its
-    /// path.
+    /// Whether a path matches. The slash that git writes after a nested repository is ignored.
     pub(crate) fn matches(&self, path: &RepoPath) -> bool {
         let bytes = path.as_bytes();
         let bytes = bytes.strip_suffix(b"/").unwrap_or(bytes);
@@ -47,10 +44,9 @@ impl Pattern {
     }
 }
 
-/// Refuses what is no pattern, and spellings that could never match or that mean different things
-/// to different people.
+/// Refuses an invalid pattern, and one that could never match or is ambiguous.
 fn check(glob: &str) -> Result<(), String> {
-    refuse_what_matches_nothing(glob)?;
+    check_spelling(glob)?;
     let (mut open, mut groups) = (0, 0);
     let mut rest = glob.chars();
     while let Some(character) = rest.next() {
@@ -58,7 +54,7 @@ fn check(glob: &str) -> Result<(), String> {
             '[' => {
                 let class = rest.as_str();
                 let negated = class.strip_prefix(['!', '^']).unwrap_or(class);
-                // A bracket that stands first in its class is one of its characters.
+                // A bracket is an ordinary character at the start of a class.
                 let end = negated.char_indices().skip(1).find(|(_, character)| *character == ']');
                 let parts = end.and_then(|(end, _)| negated.split_at_checked(end));
                 let Some((class, from_end)) = parts else {
@@ -72,7 +68,7 @@ fn check(glob: &str) -> Result<(), String> {
                 return Err(format!("a pattern has at most {MOST_GROUPS} groups of alternatives"));
             }
             '{' => (open, groups) = (open + 1, groups + 1),
-            '}' if open == 0 => return Err("a `}` closes nothing".into()),
+            '}' if open == 0 => return Err("a `}` has no `{`".into()),
             '}' => open -= 1,
             _ => {}
         }
@@ -80,34 +76,34 @@ fn check(glob: &str) -> Result<(), String> {
     if open > 0 { Err("a `{` is not closed".into()) } else { Ok(()) }
 }
 
-/// Refuses classes that would mean something else than they seem to: they are made of bytes.
+/// Refuses classes that mean something else than they seem to: a class is a set of bytes.
 fn check_class(class: &str) -> Result<(), String> {
     let bytes = class.as_bytes();
     let backwards = bytes.windows(3).any(|range| range[1] == b'-' && range[0] > range[2]);
     let refusal = match class {
-        _ if !class.is_ascii() => "between `[` and `]` stand ASCII characters only",
-        _ if class.contains("[:") => "named classes such as `[:alpha:]` are not known",
-        _ if backwards => "a range in `[` and `]` runs backwards",
+        _ if !class.is_ascii() => "only ASCII characters are allowed between `[` and `]`",
+        _ if class.contains("[:") => "named classes such as `[:alpha:]` are not supported",
+        _ if backwards => "a range between `[` and `]` is reversed",
         _ => return Ok(()),
     };
     Err(refusal.into())
 }
 
-/// Refuses spellings that could never match, or that mean different things to different people.
-fn refuse_what_matches_nothing(glob: &str) -> Result<(), String> {
+/// Refuses a pattern that could never match, or that other tools read differently.
+fn check_spelling(glob: &str) -> Result<(), String> {
     let odd = |component: &str| matches!(component, "." | "..");
     let refusal = match glob {
         "" => "a pattern cannot be empty",
         _ if glob.chars().count() > LONGEST => "a pattern is at most 1000 characters long",
         _ if glob.contains('\\') => {
-            "paths have no backslashes here: write `/`, and `[*]` for a literal star"
+            "a backslash is not allowed: write `/`, and `[*]` for a literal star"
         }
         _ if glob.starts_with('!') => {
-            "a pattern cannot be turned round; for a literal `!` at its start, write `?`"
+            "a pattern cannot be negated; for a literal `!` at its start, write `?`"
         }
         _ if glob.starts_with('/') => "paths start at the top of the work tree, without a slash",
         _ if glob.ends_with('/') => {
-            "files are matched, not directories: write `**` behind the slash"
+            "files are matched, not directories: write `**` after the slash"
         }
         _ if glob.contains("***") => "`***` matches nothing: write `**`",
         _ if glob.contains("//") || glob.split('/').any(odd) => {
@@ -171,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn what_could_never_match_is_refused() {
+    fn a_pattern_that_could_never_match_is_refused() {
         for glob in [
             "",
             "/a",
@@ -202,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn a_hostile_pattern_ends() {
+    fn matching_a_hostile_pattern_terminates() {
         let nested = format!("{}a{}", "{".repeat(499), "}".repeat(499));
         let path = RepoPath::new(b"a/".repeat(2000));
         for glob in [
@@ -212,7 +208,7 @@ mod tests {
             "{a,b}".repeat(200),
             "[!a]".repeat(250),
         ] {
-            // Refused or not, it is decided.
+            // Only termination is tested; the result does not matter.
             let _ = Pattern::of_paths(&glob).map(|pattern| pattern.matches(&path));
         }
     }

@@ -1,21 +1,21 @@
-//! What a push does to the refs of a repository, as git tells its hooks.
+//! Parses the ref updates of a push, as git passes them to hooks.
 
 use crate::base::change::ObjectId;
 use crate::base::path::RepoPath;
 
-/// One ref that a push moves, makes or deletes. Forty zeros travel no further than here.
+/// A ref that a push moves, creates or deletes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct RefUpdate {
-    /// What the receiving side has; `None` where the ref is new there.
+    /// The id on the receiving side; `None` if the ref is new there.
     pub old: Option<ObjectId>,
-    /// What it is going to have; `None` where the ref is deleted.
+    /// The new id; `None` if the ref is deleted.
     pub new: Option<ObjectId>,
-    /// The ref on the receiving side, as git's bytes.
+    /// The ref on the receiving side.
     pub name: RepoPath,
 }
 
 /// Parses a line of pre-push (githooks(5)): `<local ref> SP <local id> SP <remote ref> SP <remote
-/// id>`. The local ref is what the person typed, and may hold spaces; the others hold none.
+/// id>`. The local ref is written as it was typed: only it may hold spaces.
 pub(crate) fn of_push(line: &[u8]) -> Option<RefUpdate> {
     let mut fields = line.rsplitn(4, |&byte| byte == b' ');
     let (old, name, new) = (fields.next()?, fields.next()?, fields.next()?);
@@ -30,7 +30,7 @@ pub(crate) fn of_receive(line: &[u8]) -> Option<RefUpdate> {
     update(old, new, name)
 }
 
-/// Parses every line by `parse`; or gives the first line that is none of its kind.
+/// Parses every line; the error is the first line that is malformed.
 pub(crate) fn lines(
     text: &[u8],
     parse: fn(&[u8]) -> Option<RefUpdate>,
@@ -57,7 +57,7 @@ mod tests {
     }
 
     #[test]
-    fn both_hooks_say_the_same_in_another_order() {
+    fn both_hooks_pass_the_same_fields_in_another_order() {
         for length in [40, 64] {
             let (one, two, none) = ("1".repeat(length), "2".repeat(length), "0".repeat(length));
             let moved = of_push(&line(&["refs/heads/a", &two, "refs/heads/b", &one])).unwrap();
@@ -75,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_person_typed_may_hold_spaces() {
+    fn the_local_ref_may_hold_spaces() {
         let (one, two) = ("1".repeat(40), "2".repeat(40));
         let update = of_push(&line(&["HEAD^{/fix a bug}", &two, "refs/heads/b", &one])).unwrap();
         assert_eq!(
@@ -85,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_such_line_is_refused() {
+    fn a_malformed_line_is_an_error() {
         let one = "1".repeat(40);
         for wrong in [
             line(&[&one, &one]),

@@ -1,4 +1,4 @@
-//! `bakstop check`: judge what is about to enter history, or what is in it already.
+//! `bakstop check`: judge what enters history, or what is in it already.
 
 use std::path::PathBuf;
 
@@ -12,61 +12,61 @@ use crate::report::{self, Format, Report};
 
 // The arguments.
 #[derive(Debug, clap::Args)]
-#[allow(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
+#[allow(clippy::struct_excessive_bools, reason = "each is a flag")]
 pub(crate) struct Args {
     #[command(flatten)]
     scope: ScopeArgs,
 
-    /// With --range: judge where it ends, not every commit on the way
+    /// With --range: check only the end of the range, not every commit
     #[arg(long, help_heading = JUDGED, requires = "range")]
     tip: bool,
 
-    /// Judge by the configuration in this file, whatever the repository says
+    /// Use this configuration instead of the one of the repository
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
 
-    /// How the report is written
+    /// Output format
     #[arg(long, value_enum, value_name = "FORMAT", default_value_t)]
     format: Format,
 
-    /// Write the report to a file, and the text for a person to standard output
+    /// Write the report to a file, and the text report to standard output
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
 
-    /// Let warnings block as well
+    /// Exit with 1 for warnings as well
     #[arg(long)]
     deny_warnings: bool,
 
-    /// List what would be judged, and judge nothing: what each new path is, its blob, and its name
+    /// List the new files instead of checking them: kind, blob id, path
     #[arg(long, conflicts_with_all = ["format", "output", "deny_warnings"])]
     show_files: bool,
 
-    /// Tell how the answer was found, on standard error
+    /// Explain the verdict on standard error
     #[arg(short, long)]
     verbose: bool,
 }
 
-const JUDGED: &str = "What is judged (default: what is staged)";
+const JUDGED: &str = "Scope (default: staged files)";
 
-// What to judge; what is staged, if nothing is said.
+// What to judge.
 #[derive(Debug, clap::Args)]
 #[group(multiple = false)]
 struct ScopeArgs {
-    /// Every commit of A..B or A...B; of REV alone: what its upstream, or the default branch, has
-    /// not
+    /// Every commit of A..B or A...B; for a single REV, those that its upstream, or else the
+    /// default branch, does not have
     #[arg(long, help_heading = JUDGED, value_name = "RANGE", allow_hyphen_values = true)]
     range: Option<String>,
 
-    /// What a push brings that the remote has not; reads the lines of git's pre-push hook
+    /// Commits of a push that the remote does not have; reads the input of git's pre-push hook
     #[arg(long, help_heading = JUDGED, value_name = "REMOTE", num_args = 0..=1)]
-    #[allow(clippy::option_option, reason = "not asked for, without a remote, with one")]
+    #[allow(clippy::option_option, reason = "absent, without a remote, with one")]
     push: Option<Option<String>>,
 
-    /// What a push brings that no ref reaches yet; reads the lines of git's pre-receive hook
+    /// Commits of a push that no ref reaches yet; reads the input of git's pre-receive hook
     #[arg(long, help_heading = JUDGED)]
     receive: bool,
 
-    /// All of a tree, named by a commit, a tag or the tree itself
+    /// Every file of a commit, a tag or a tree
     #[arg(long, help_heading = JUDGED, value_name = "REV", allow_hyphen_values = true)]
     tree: Option<String>,
 
@@ -74,7 +74,7 @@ struct ScopeArgs {
     #[arg(long, help_heading = JUDGED)]
     worktree: bool,
 
-    /// Everything that any ref reaches
+    /// Every commit that a ref reaches
     #[arg(long, help_heading = JUDGED)]
     history: bool,
 }
@@ -94,7 +94,6 @@ impl Args {
     }
 }
 
-/// Judges what was asked about.
 pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
     let output = args
         .output
@@ -137,8 +136,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
     Ok(outcome)
 }
 
-/// A line for each. What lies on disk has no blob yet: its id is all zeros, as in the raw diffs of
-/// git.
+/// A line for each entry. A file on disk has no blob: its id is all zeros, as in git's raw diffs.
 fn listing(entries: &[Entry]) -> String {
     entries
         .iter()

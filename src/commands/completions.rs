@@ -1,4 +1,4 @@
-//! `bakstop completions`: what a shell offers after Tab, from the definitions of the command line.
+//! `bakstop completions`: a completion script, from the definitions of the command line.
 
 use clap_complete::Shell;
 
@@ -14,7 +14,7 @@ pub(crate) struct Args {
     shell: Shell,
 }
 
-/// Prints the script of one shell.
+/// Returns the script.
 pub(crate) fn run(args: &Args, mut command: clap::Command) -> Result<Outcome, Error> {
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut command, "bakstop", &mut script);

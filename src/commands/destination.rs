@@ -1,4 +1,4 @@
-//! Where an answer goes that was asked for in a file.
+//! The file that a report is written to.
 
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
@@ -10,15 +10,15 @@ use crate::disk::destination::{Destination, is_in_git_directory};
 use crate::git::Git;
 use crate::git::process::failed;
 
-/// Follows the links of the path that a person gave. An answer never goes into a git directory, nor
-/// over a file that git tracks, nor over one of the command's own inputs.
+/// Resolves the path. Refuses a file in a git directory, a file that git tracks, and an input of
+/// the same command.
 pub(super) fn destination(
     name: &Path,
     inputs: &[&Option<PathBuf>],
     context: &Context,
 ) -> Result<Destination, Error> {
     if name.as_os_str() == "-" {
-        return Err(refused(name, "`-` is not a file").help("give it a name, such as ./-"));
+        return Err(refused(name, "`-` is not a file").help("name a file, such as ./-"));
     }
     let destination = Destination::new(name);
     if destination.target_path().is_some_and(is_in_git_directory) {
@@ -32,7 +32,7 @@ pub(super) fn destination(
     must_be_untracked(&destination, context).map(|()| destination)
 }
 
-/// Refuses a file that git tracks. Asked again before each write: a build may have added the file.
+/// Refuses a file that git tracks. Called again before each write: a build may have added the file.
 pub(crate) fn must_be_untracked(destination: &Destination, context: &Context) -> Result<(), Error> {
     match destination.file() {
         Some(path) if is_tracked(path, context)? => {
@@ -44,11 +44,11 @@ pub(crate) fn must_be_untracked(destination: &Destination, context: &Context) ->
 
 fn refused(name: &Path, cause: &str) -> Error {
     Error::new(format!("write {}", RepoPath::from(name)), cause)
-        .help("give another file, outside of .git, not tracked, and no input")
+        .help("name another file: outside of .git, not tracked, and not an input")
 }
 
-/// Whether git tracks a file, in the repository that it lies in or in that of the environment. Its
-/// directory may be absent.
+/// Whether git tracks a file, in its repository or in that of the environment. The directory of the
+/// file may be absent.
 fn is_tracked(path: &Path, context: &Context) -> Result<bool, Error> {
     let directory = path.ancestors().skip(1).find(|above| above.is_dir());
     let Some((directory, name)) =
@@ -65,19 +65,19 @@ fn is_tracked(path: &Path, context: &Context) -> Result<bool, Error> {
     Ok(is_named && tracks(&Git::new(&context.directory), path)?)
 }
 
-/// Whether this git tracks a path. None does outside of its work tree, and not every `.git` is a
+/// Whether this git tracks a path. It tracks none outside of its work tree, or if `.git` is not a
 /// repository.
 fn tracks(git: &Git, path: &Path) -> Result<bool, Error> {
     let doing = "look into the index";
     let mut pathspec = OsString::from(":(literal)");
     pathspec.push(path);
     let output = git.run(doing, &[OsStr::new("ls-files"), OsStr::new("--"), &pathspec])?;
-    let said = String::from_utf8_lossy(&output.stderr);
+    let message = String::from_utf8_lossy(&output.stderr);
     match output.status.code() {
         Some(0) => Ok(!output.stdout.is_empty()),
         _ if ["not a git repository", "outside repository"]
             .iter()
-            .any(|words| said.contains(words)) =>
+            .any(|words| message.contains(words)) =>
         {
             Ok(false)
         }

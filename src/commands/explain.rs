@@ -1,4 +1,4 @@
-//! `bakstop explain`: a rule's manual page, offline.
+//! `bakstop explain`: the manual page of a rule.
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 
@@ -13,11 +13,11 @@ use crate::rules::{self, RULES};
 // The arguments.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// The rule's id
+    /// The id of the rule
     #[arg(value_name = "RULE", value_parser = rule())]
     rule: &'static Rule,
 
-    /// How the page is written
+    /// Output format
     #[arg(long, value_enum, value_name = "FORMAT", default_value_t)]
     format: HumanOrJson,
 }
@@ -27,7 +27,6 @@ fn rule() -> impl TypedValueParser<Value = &'static Rule> {
         .try_map(|id| rules::find(&id).ok_or("there is no such rule"))
 }
 
-/// Prints the page of docs/rules, and how to turn the rule on if it is off by default.
 pub(crate) fn run(args: &Args, _context: &Context) -> Result<Outcome, Error> {
     let out = match args.format {
         HumanOrJson::Human => page(args.rule),
@@ -42,7 +41,8 @@ fn page(rule: &Rule) -> String {
         return (*manual).to_owned();
     }
     format!(
-        "{manual}\nThis rule is off by default. To turn it on, say in {FILE}: `\"rules\": {{\"{id}\": \"warning\"}}`\n"
+        "{manual}\nThis rule is off by default. To turn it on, add to {FILE}: \
+         `\"rules\": {{\"{id}\": \"warning\"}}`\n"
     )
 }
 
@@ -52,11 +52,11 @@ mod tests {
     use crate::rule::tests::probe;
 
     #[test]
-    fn a_rule_that_is_off_says_how_to_turn_it_on() {
+    fn the_page_of_a_rule_that_is_off_shows_how_to_turn_it_on() {
         let off = Rule { on_by_default: false, ..probe("probe") };
         assert_eq!(
             page(&off),
-            "# probe\n\nThis rule is off by default. To turn it on, say in bakstop.json: \
+            "# probe\n\nThis rule is off by default. To turn it on, add to bakstop.json: \
              `\"rules\": {\"probe\": \"warning\"}`\n"
         );
         assert_eq!(page(&probe("probe")), "# probe\n");

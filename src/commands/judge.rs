@@ -1,4 +1,5 @@
-//! Judging for `check` and `hook`: reads what a scope covers, judges it, and chooses the next steps.
+//! Judging for `check` and `hook`: reads what a scope covers, judges it, and chooses the next
+//! steps.
 
 mod judged;
 mod past;
@@ -32,27 +33,28 @@ pub(super) fn judge(
     }
 }
 
-/// The most bytes of the lines that git gives its hooks: more than a million of them.
+/// The most bytes of the input of a hook: more than a million lines.
 const LINES: u64 = 256 * 1024 * 1024;
 
-/// The lines that git gives its hooks.
+/// Reads the ref updates that git passes to a hook on standard input.
 fn updates(parse: fn(&[u8]) -> Option<RefUpdate>) -> Result<Vec<RefUpdate>, Error> {
     let doing = "read what is pushed from standard input";
     let input = std::io::stdin().lock();
     if input.is_terminal() {
         return Err(Error::new(doing, "it is a terminal").help(
-            "git gives its hooks a line for each ref there; to judge commits by hand: bakstop check --range REV",
+            "git passes a line for each ref there; to check commits: bakstop check --range REV",
         ));
     }
     let mut text = Vec::new();
     let read =
         input.take(LINES).read_to_end(&mut text).map_err(|error| Error::new(doing, error))?;
     if read as u64 == LINES {
-        return Err(Error::new(doing, "it does not end")
-            .help("see githooks(5) for what git gives its hooks"));
+        return Err(
+            Error::new(doing, "it does not end").help("see githooks(5) for the input of a hook")
+        );
     }
     refs::lines(&text, parse).map_err(|line| {
-        Error::new(doing, format!("this is no line of git's: {}", Escaped(line)))
-            .help("see githooks(5) for what git gives its hooks")
+        Error::new(doing, format!("this is not a line of git: {}", Escaped(line)))
+            .help("see githooks(5) for the input of a hook")
     })
 }

@@ -12,7 +12,7 @@ use crate::commands::Outcome;
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {}
 
-/// Prints one page with every verb on it, for `man -l -` or for a file in `man1`.
+/// Returns one page with all verbs, for `man -l -` or a file in `man1`.
 pub(crate) fn run(_args: &Args, command: clap::Command) -> Result<Outcome, Error> {
     let failed = |error: io::Error| Error::new("write the manual page", error);
     let page = page(command).map_err(failed)?;
@@ -40,7 +40,7 @@ fn page(mut command: clap::Command) -> io::Result<Vec<u8>> {
     Ok(page)
 }
 
-/// A verb as a subsection. What every verb takes stands at the top of the page.
+/// A verb as a subsection, without the options that all verbs have.
 fn section(verb: clap::Command) -> io::Result<Vec<u8>> {
     let heading = format!(".SS {}\n", verb.get_bin_name().unwrap_or_else(|| verb.get_name()));
     let verb = verb.mut_args(|argument| {

@@ -34,11 +34,11 @@ pub(crate) struct Args {
     #[arg(long, requires = "set", conflicts_with = "dry_run")]
     check: bool,
 
-    /// How the answer is written
+    /// Output format
     #[arg(long, value_enum, value_name = "FORMAT", default_value_t, conflicts_with = "set")]
     format: HumanOrJson,
 
-    /// Judge by the configuration in this file, whatever the repository says
+    /// Use this configuration instead of the one of the repository
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
 }

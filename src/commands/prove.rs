@@ -30,7 +30,7 @@ use probe::{HOOK, Probe};
 // The arguments.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// How the report is written
+    /// Output format
     #[arg(long, value_enum, value_name = "FORMAT", default_value_t)]
     format: HumanOrJson,
 

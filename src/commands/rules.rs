@@ -11,12 +11,12 @@ use crate::rules::RULES;
 // The arguments.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// How the table is written
+    /// Output format
     #[arg(long, value_enum, value_name = "FORMAT", default_value_t)]
     format: HumanOrJson,
 }
 
-/// Lists every rule with its weight by default and what it catches.
+/// Lists the rules.
 pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
     let out = match args.format {
         HumanOrJson::Human => table(&RULES, context.paint),

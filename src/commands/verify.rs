@@ -41,7 +41,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
         return history(args, context, output, file);
     }
     if args.label.is_some() && args.record.is_none() {
-        return Err(Error::new("use the label", "there is no record that it belongs to")
+        return Err(Error::new("use the label", "it is the label of a record")
             .help("add --record FILE, or --history FILE"));
     }
     child::catch_sigchld();
@@ -50,28 +50,23 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
     if let Some(file) = &args.baseline {
         return since_baseline(args, context, output, &tree, file);
     }
-    // As it is before the build, which may change it.
+    // The build may change the configuration.
     let files = OnDisk::one(&tree, config::FILE.into())?;
     let config = Config::from_change(&files, || context.today())?;
-    if let Some(saved) = to_file(&args.save_baseline)? {
-        return save_baseline(context, &tree, &config, saved);
-    }
     let watch = Watch { args, context, output, tree: &tree, config: &config };
+    if let Some(saved) = to_file(&args.save_baseline)? {
+        return save_baseline(&watch, saved);
+    }
     match args.command.split_first() {
         None => {
-            let (changes, notes) =
-                watch.allow(watch.look(Detail::Paths).map_err(see_git)?.changes_since_clean());
+            let (changes, notes) = watch.allow(watch.look(Detail::Paths)?.changes_since_clean());
             watch.report(&changes, Since::Clean, &notes)
         }
-        Some((program, arguments)) => around(&watch, program, arguments),
+        Some((program, arguments)) => run_build(&watch, program, arguments),
     }
 }
 
-fn see_git(error: Error) -> Error {
-    error.or_help("see what `git status` says here")
-}
-
-/// Reports what changed since a baseline was saved, by the configuration of then.
+/// Reports what changed since a baseline was saved, with its configuration.
 fn since_baseline(
     args: &Args,
     context: &Context,
@@ -85,37 +80,35 @@ fn since_baseline(
         text => Config::parse(config::FILE, text, context.today())?,
     };
     let watch = Watch { args, context, output, tree, config: &config };
-    let mut now = watch.look(Detail::Contents).map_err(see_git)?;
+    let mut now = watch.look(Detail::Contents)?;
     leave_out(file, tree, [&mut snapshot, &mut now]);
     let (changes, notes) = watch.allow(now.changes_since(snapshot));
     watch.report(&changes, Since::Baseline, &notes)
 }
 
 /// Saves the state of the work tree, and the configuration.
-fn save_baseline(
-    context: &Context,
-    tree: &WorkTree,
-    config: &Config,
-    saved: Destination,
-) -> Result<Outcome, Error> {
-    let mut snapshot =
-        tree.snapshot(Detail::Contents, config.debris(), context.terminal).map_err(see_git)?;
-    leave_out(saved.name(), tree, [&mut snapshot]);
-    let text = Baseline { snapshot, configuration: config.text().to_vec() }.write();
+fn save_baseline(watch: &Watch<'_>, saved: Destination) -> Result<Outcome, Error> {
+    let mut snapshot = watch.look(Detail::Contents)?;
+    leave_out(saved.name(), watch.tree, [&mut snapshot]);
+    let text = Baseline { snapshot, configuration: watch.config.text().to_vec() }.write();
     Ok(Outcome { file: Some((saved, text)), ..Outcome::new(Verdict::Clean, "") })
 }
 
-/// Looks, runs the command, and looks again.
-fn around(watch: &Watch<'_>, program: &OsString, arguments: &[OsString]) -> Result<Outcome, Error> {
+/// Runs the command between two snapshots.
+fn run_build(
+    watch: &Watch<'_>,
+    program: &OsString,
+    arguments: &[OsString],
+) -> Result<Outcome, Error> {
     let Watch { args, context, .. } = *watch;
-    // What is wrong with the record is told before a long build, not after.
+    // Report a broken record before a long build, not after it.
     let open = |file: &PathBuf| {
         destination(file, &[], context).and_then(|file| Record::open(file, args.run_label()))
     };
     let record = args.record.as_ref().map(open).transpose()?;
-    let mut before = watch.look(Detail::Contents).map_err(see_git)?;
+    let mut before = watch.look(Detail::Contents)?;
     watch.keep_texts(&mut before);
-    // Standard output is the document's, unless that goes to a file.
+    // Standard output is for the document.
     let is_document = args.format == HumanOrJson::Json && args.output.is_none();
     let output = if is_document { Output::ToStandardError } else { Output::Inherited };
     let ran = match child::run(program, arguments, output) {
@@ -133,7 +126,7 @@ fn around(watch: &Watch<'_>, program: &OsString, arguments: &[OsString]) -> Resu
     };
     let commit = before.head.commit;
     let (outcome, state) = compared(watch, before, &ran, timing);
-    // A record that fails is an error next to the report, and does not replace it.
+    // A record that cannot be written is an error in addition to the report.
     let written =
         record.as_ref().map_or(Ok(()), |record| record.append(context, &ran, state, commit));
     let mut outcome = outcome?;
@@ -150,7 +143,7 @@ fn around(watch: &Watch<'_>, program: &OsString, arguments: &[OsString]) -> Resu
     })
 }
 
-/// The report on a command that has ended, and the state in which it left the work tree.
+/// The report on a command that has ended, and the state of the work tree.
 fn compared(
     watch: &Watch<'_>,
     before: Snapshot,
@@ -164,7 +157,6 @@ fn compared(
             (watch.report(&changes, Since::Command(ran, timing), &notes), state)
         }
         Err(error) => {
-            let error = error.or_help("see what `git status` says now");
             let outcome = Outcome {
                 notes: report::error(&error, Paint::PLAIN),
                 ..Outcome::new(Verdict::Failed, "")
@@ -177,7 +169,7 @@ fn compared(
     }
 }
 
-/// The most bytes of a baseline: it names every path that is not clean.
+/// The most bytes of a baseline.
 const BASELINE: u64 = 256 * 1024 * 1024;
 
 fn read_baseline(file: &Path) -> Result<Baseline, Error> {
@@ -188,7 +180,7 @@ fn read_baseline(file: &Path) -> Result<Baseline, Error> {
     Baseline::read(&text).map_err(|why| Error::new(doing, why).help(help))
 }
 
-/// The baseline itself is nothing that a build left.
+/// Removes the baseline file from snapshots: no build made it.
 fn leave_out<'a>(
     file: &Path,
     tree: &WorkTree,
@@ -206,7 +198,7 @@ fn leave_out<'a>(
     }
 }
 
-/// The runs of a record.
+/// Prints the runs of a record.
 fn history(
     args: &Args,
     context: &Context,
@@ -214,8 +206,8 @@ fn history(
     file: &Path,
 ) -> Result<Outcome, Error> {
     let runs = record::read(file)?.ok_or_else(|| {
-        Error::new(format!("read the record {}", RepoPath::from(file)), "there is no such file")
-            .help("make one: bakstop verify --record FILE -- CMD")
+        Error::new(format!("read the record {}", RepoPath::from(file)), "the file does not exist")
+            .help("create it: bakstop verify --record FILE -- CMD")
     })?;
     let wanted = |run: &Run| args.label.as_ref().is_none_or(|label| *label == run.label);
     let runs: Vec<Run> = runs.into_iter().filter(wanted).collect();

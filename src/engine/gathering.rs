@@ -1,5 +1,4 @@
-//! The files of a change that are looked at together: each is read at most once, and kept with what
-//! is computed from it.
+//! The files of a change: each is read and parsed at most once.
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -16,19 +15,18 @@ use crate::rule::Findings;
 /// smaller than a quarter of it.
 pub(crate) const LIMIT: u64 = 32 * 1024 * 1024;
 
-/// The files of a change, as far as they were read.
+/// The files of a change that were read.
 pub(super) struct Gathering<'c> {
     change: &'c dyn Change,
     known: BTreeMap<RepoPath, Rc<SourceFile>>,
 }
 
 impl<'c> Gathering<'c> {
-    /// Nothing is read yet.
     pub(super) fn of(change: &'c dyn Change) -> Self {
         Self { change, known: BTreeMap::new() }
     }
 
-    /// The new files of some kinds, each with its entry.
+    /// The new files of some kinds, with their entries.
     pub(super) fn fresh(
         &mut self,
         is_asked: impl Fn(FileKind) -> bool,
@@ -43,8 +41,8 @@ impl<'c> Gathering<'c> {
         Ok(found)
     }
 
-    /// The project of the files of some kinds, new or not; `select` leaves out those that are not
-    /// worth reading.
+    /// The files of some kinds, new or not, as a project; `select` removes entries before they are
+    /// read.
     pub(super) fn project(
         &mut self,
         is_asked: impl Fn(FileKind) -> bool,
@@ -58,8 +56,7 @@ impl<'c> Gathering<'c> {
         files.filter_map(Result::transpose).collect()
     }
 
-    /// One new file, for the rules that look at files one by one. It is kept if the rules that
-    /// compare files may ask for it again: a lockfile is large.
+    /// A new file. It is kept only if rules that compare files may need it: lockfiles are large.
     pub(super) fn read_once(
         &mut self,
         entry: &Entry,
@@ -93,8 +90,7 @@ impl<'c> Gathering<'c> {
     }
 }
 
-/// Reads a file, or reports that it is too large: a limit is said aloud, and blocks where the file
-/// is new.
+/// Reads a file, or reports that it is too large: an error if the file is new.
 fn read(
     entry: &Entry,
     change: &dyn Change,

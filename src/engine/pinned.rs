@@ -1,4 +1,4 @@
-//! Which files of a change are read for the rules that compare pins: the fewest that decide.
+//! Reads the files for the rules that compare pins: no more than they need.
 
 use crate::base::change::{Change, Content, Entry, File};
 use crate::base::error::Error;
@@ -8,8 +8,8 @@ use crate::project::SourceFile;
 use crate::project::kinds::FileKind;
 use crate::rule::Findings;
 
-/// The pins of a change, and those that they are compared with; `None` if no new file has any. In
-/// that case, only new files are read.
+/// The pins of a change, and those that they are compared with; `None` if no new file has pins.
+/// Then only new files are read.
 pub(super) fn pin_table(
     files: &mut Gathering<'_>,
     change: &dyn Change,
@@ -19,16 +19,15 @@ pub(super) fn pin_table(
     if new.iter().all(|(_, known)| pins::pins_of_file(known).is_irrelevant()) {
         return Ok(None);
     }
-    // A manifest that pins something else than before may change what applies to the others.
+    // A manifest whose pins changed may affect every other manifest.
     let mut manifests = new.iter().filter(|(entry, _)| FileKind::Manifest.matches(&entry.path));
-    let moves = manifests.any(|(entry, known)| says_something_else(known, entry, change));
+    let moves = manifests.any(|(entry, known)| has_changed(known, entry, change));
     all_pins(files, moves, findings).map(Some)
 }
 
-/// Whether a file pins something else than the file that was at its path before. A clone that lacks
-/// objects may not have that one: then it is taken to pin the same, so that no further objects are
-/// asked for that it lacks as well.
-fn says_something_else(known: &SourceFile, entry: &Entry, change: &dyn Change) -> bool {
+/// Whether the pins of a file changed. If the old file is missing from a partial clone, they are
+/// taken to be the same: the other manifests may be missing too.
+fn has_changed(known: &SourceFile, entry: &Entry, change: &dyn Change) -> bool {
     let Some(id) = entry.replaces else { return true };
     let before = Entry { id, fresh: false, replaces: None, ..entry.clone() };
     match change.read(&before, LIMIT) {
@@ -42,7 +41,7 @@ fn says_something_else(known: &SourceFile, entry: &Entry, change: &dyn Change) -
     }
 }
 
-/// The pins of a change: of every manifest, or of those that apply to the rest.
+/// All pins of a change, with every manifest or only with those that apply to other pins.
 pub(super) fn all_pins(
     files: &mut Gathering<'_>,
     every_manifest: bool,

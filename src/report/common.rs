@@ -20,7 +20,7 @@ pub(crate) struct View<'a> {
     pub advice: Option<&'a str>,
 }
 
-/// The report of a check.
+/// The result of a check.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Report<'a> {
     /// The findings, sorted by path, place and rule.

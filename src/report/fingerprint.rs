@@ -1,13 +1,13 @@
-//! Names for findings that stay when lines move, so that a platform knows a finding again.
+//! Fingerprints of findings that stay the same when lines move.
 
 use std::collections::BTreeMap;
 
 use crate::rule::Finding;
 
-/// A fingerprint for each finding, in the same order; no two are equal.
+/// The fingerprint of each finding, in the same order; all are different.
 ///
-/// It is made from the rule, the path and what is marked, and says which one of those that are
-/// alike it is. It depends on no line, no commit, and no sentence that may be put better one day.
+/// It is a hash of the rule, the path and the marked text, and a number for equal ones. It does not
+/// depend on lines, commits or messages, which change.
 pub(crate) fn of(findings: &[Finding]) -> Vec<String> {
     let mut seen: BTreeMap<u64, usize> = BTreeMap::new();
     let fingerprint = |finding: &Finding| {
@@ -36,7 +36,7 @@ mod tests {
     use crate::report::tests::{commit, finding, placed};
 
     #[test]
-    fn the_hash_is_the_known_one() {
+    fn the_hash_matches_a_test_vector() {
         // FNV-1a of "foobar" is 85944171f73967e8 (the authors' test vectors); here a zero byte
         // follows.
         assert_eq!(hash(&[b"foobar"]), 0x8594_4171_f739_67e8_u64.wrapping_mul(0x0100_0000_01b3));
@@ -44,7 +44,7 @@ mod tests {
     }
 
     #[test]
-    fn a_finding_is_known_again_where_lines_moved() {
+    fn a_fingerprint_stays_when_lines_move() {
         let before =
             [placed("a", "x\ny\nx", "x"), placed("a", "y\nx", "y"), placed("a", "\n\nx", "x")];
         let mut after = [
@@ -66,7 +66,7 @@ mod tests {
     }
 
     #[test]
-    fn what_differs_has_another_name() {
+    fn different_findings_have_different_fingerprints() {
         let mut other_rule = finding("a");
         other_rule.rule = crate::rules::find("docker-deps-content").unwrap();
         let findings =

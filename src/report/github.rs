@@ -1,7 +1,7 @@
 //! Annotations of GitHub Actions: workflow commands, then the text for a person.
 //!
-//! The runner obeys `::command` at the start of a line and `##[command]` anywhere in one. So what
-//! comes from a repository is escaped inside our commands, and the text after them is fenced off by
+//! The runner obeys `::command` at the start of a line and `##[command]` anywhere in one. So text
+//! from a repository is escaped inside a command, and the text after the commands is enclosed in
 //! `::stop-commands::`.
 
 use std::cmp::Reverse;
@@ -13,8 +13,8 @@ use crate::report::fingerprint::hash;
 use crate::report::human;
 use crate::rule::Finding;
 
-/// One command a finding, and the text; nothing at all if there is no finding. Errors come first:
-/// of each kind, a step shows ten.
+/// A command for each finding, then the text; nothing if there is no finding. Errors come first:
+/// GitHub shows ten annotations of each severity for a step.
 pub(crate) fn check(report: &Report<'_>) -> String {
     if report.findings.is_empty() {
         return String::new();
@@ -30,7 +30,7 @@ fn command(finding: &Finding) -> String {
     if let Some(place) = &finding.place {
         properties.push(("line", place.line.to_string()));
         properties.push(("col", place.column.to_string()));
-        // A masked place does not tell its length.
+        // A masked place has no length.
         if place.end_column > place.column {
             properties.push(("endColumn", place.end_column.to_string()));
         }
@@ -48,8 +48,8 @@ fn command(finding: &Finding) -> String {
     )
 }
 
-/// The path as it is, so that the annotation finds its file; in our spelling where it could act on
-/// a log. Line breaks cannot: the command has an escape for them.
+/// The path without escapes, so that GitHub finds the file, unless it holds unsafe characters. Line
+/// breaks are escaped by the command.
 fn path(path: &RepoPath) -> String {
     match std::str::from_utf8(path.as_bytes()) {
         Ok(text) if !text.chars().any(|c| is_unsafe(c) && !matches!(c, '\n' | '\r')) => {
@@ -69,15 +69,14 @@ fn property(text: &str) -> String {
     data(text).replace(':', "%3A").replace(',', "%2C")
 }
 
-/// A text in which the runner looks for no commands.
+/// Encloses a text, so that the runner does not obey commands in it.
 fn fenced(text: &str) -> String {
     let token = token(text);
     format!("::stop-commands::{token}\n{text}::{token}::\n")
 }
 
-/// A word that ends the fence. No text holds its own, whoever wrote it and whatever they foresaw:
-/// it is made from the text, and made again until it is not in there. The runner compares it
-/// without regard to case.
+/// A token that is not in the text: a hash of it, salted until it is absent. The runner compares
+/// tokens without regard to case.
 fn token(text: &str) -> String {
     let folded = text.to_lowercase();
     let mut salt = 0_u64;
@@ -123,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn clean_is_quiet() {
+    fn no_finding_prints_nothing() {
         assert_eq!(check(&report(&[])), "");
     }
 
@@ -146,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn a_repository_issues_no_command() {
+    fn a_repository_cannot_issue_commands() {
         let findings = every_kind();
         let text = check(&report(&findings));
         let commands = obeyed(&text);
@@ -163,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_is_itself_where_it_can_be() {
+    fn a_safe_path_is_not_escaped() {
         assert_eq!(property(&path(&"ä b\n::x".into())), "ä b%0A%3A%3Ax");
         assert_eq!(path(&RepoPath::new(*b"a\xff\n")), "a\\xff\\n");
         assert!(path(&HOSTILE.into()).contains("\\u{001b}[2J"));
@@ -190,7 +189,8 @@ mod tests {
         let text = check(&report(&[about]));
         assert!(
             text.contains(
-                "%0Anote: b.json:2:1: pinned here%0Afix (safe):%0A--- a/a.json%0A+++ b/a.json%0A@@ -1,2 +1,2 @@%0A 1%0A-2%0A+3\n"
+                "%0Anote: b.json:2:1: pinned here%0Afix (safe):%0A\
+                 --- a/a.json%0A+++ b/a.json%0A@@ -1,2 +1,2 @@%0A 1%0A-2%0A+3\n"
             ),
             "{text}"
         );

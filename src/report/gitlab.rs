@@ -8,7 +8,7 @@ use crate::report::fingerprint;
 use crate::report::json::{document, path};
 use crate::rule::Finding;
 
-/// Every finding; an empty array if there is none.
+/// An array of the findings.
 pub(crate) fn check(report: &Report<'_>) -> String {
     let names = fingerprint::of(report.findings);
     document(
@@ -30,13 +30,12 @@ fn finding(finding: &Finding, fingerprint: &str) -> Value {
         },
         "location": {
             "path": path(&finding.path),
-            // GitLab wants a line; a file as such is shown at its first.
+            // GitLab requires a line.
             "lines": { "begin": finding.place.as_ref().map_or(1, |place| place.line.max(1)) },
         },
     });
     if finding.fix.is_some() {
-        // Of Code Climate, where this format is from: text in Markdown, in which four spaces make a
-        // block of code.
+        // A field of Code Climate: Markdown, where four spaces make a code block.
         let body: String =
             full_description(finding).lines().map(|line| format!("    {line}\n")).collect();
         value["content"] = json!({ "body": body });
@@ -54,12 +53,12 @@ mod tests {
     use crate::report::tests::{HOSTILE, commit, every_kind, fix, label, placed, report};
 
     #[test]
-    fn nothing_is_an_empty_array() {
+    fn no_finding_is_an_empty_array() {
         assert_eq!(check(&report(&[])), "[]\n");
     }
 
     #[test]
-    fn a_finding_has_what_gitlab_asks_for() {
+    fn a_finding_has_the_fields_of_gitlab() {
         let about = Finding { commit: Some(commit("Ship it")), ..placed("a.json", "1\n2", "2") };
         let value: Value = serde_json::from_str(&check(&report(&[about]))).unwrap();
         let fingerprint = value[0]["fingerprint"].clone();
@@ -74,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn hostile_findings_stay_apart_and_do_not_act() {
+    fn hostile_findings_are_escaped_and_distinct() {
         let mut findings = every_kind();
         findings.append(&mut every_kind());
         let text = check(&report(&findings));
@@ -105,7 +104,8 @@ mod tests {
         let body = value[0]["content"]["body"].as_str().unwrap();
         assert!(
             body.ends_with(
-                "    fix (shown):\n    --- a/a.json\n    +++ b/a.json\n    @@ -1,2 +1,2 @@\n     1\n    -2\n    +3\n"
+                "    fix (shown):\n    --- a/a.json\n    +++ b/a.json\n    \
+                 @@ -1,2 +1,2 @@\n     1\n    -2\n    +3\n"
             ),
             "{body}"
         );

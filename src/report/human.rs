@@ -1,4 +1,4 @@
-//! The report for a person: what is wrong, where, the line with the place marked, and what to type.
+//! The report for a person: message, place, marked source line, and next steps.
 
 use std::collections::{BTreeSet, HashMap};
 use std::iter;
@@ -15,13 +15,12 @@ use crate::report::paint::Paint;
 use crate::rule::Finding;
 use crate::rules;
 
-/// The most places of one file that are shown for one rule: enough to see what happened.
+/// The most places of one file that are shown for one rule.
 const PLACES: usize = 5;
-/// The most files that are shown for one rule, and the most of these whose lines are.
+/// The most files that are shown for one rule, and how many of them with source lines.
 const FILES: usize = 10;
 const EXCERPTS: usize = 3;
-/// The most places of one file that are marked, labels among them; and the most notes and fixes of
-/// one group.
+/// The most marks in one file, including labels; the most notes and fixes of a group.
 const MARKS: usize = 2 * PLACES;
 const NOTES: usize = 5;
 const FIXES: usize = 3;
@@ -55,17 +54,16 @@ fn summary(findings: &[Finding]) -> String {
     format!("{} in {}", parts.join(" and "), plural(files.len(), "file"))
 }
 
-/// From below the top of the work tree to the top, where the commands of a cure are at home.
+/// Changes to the top of the work tree, where the commands of a step run.
 pub(crate) const TO_TOP: &str = "cd \"$(git rev-parse --show-toplevel)\"";
 
-/// Findings that say the same and are resolved by the same commands, file by file: they share one
-/// explanation.
+/// Findings with the same message and steps. They are printed once, with all places.
 struct Group<'a> {
     first: &'a Finding,
     files: Vec<Spot<'a>>,
 }
 
-/// The findings in one file that one commit brings.
+/// The findings in one file of one commit.
 struct Spot<'a> {
     path: &'a RepoPath,
     commit: Option<&'a Commit>,
@@ -77,8 +75,7 @@ impl<'a> Spot<'a> {
         self.findings.iter().filter_map(|finding| finding.place.as_ref())
     }
 
-    /// What is marked in the lines of the file, line by line, and the labels that are not; if no
-    /// line is shown, all of them.
+    /// The marks in the source lines, in their order, and the labels that are not among them.
     fn marks(&self, shows_lines: bool) -> (Vec<Mark<'a>>, Vec<&'a Label>) {
         let labels = self.findings.iter().flat_map(|finding| &finding.labels);
         if !shows_lines {
@@ -106,26 +103,26 @@ impl<'a> Spot<'a> {
     }
 }
 
-/// A place that is marked in its line.
+/// A mark under a source line.
 #[derive(PartialEq)]
 struct Mark<'a> {
     place: &'a Place,
-    /// Of a label, its words.
+    /// The text of a label.
     text: Option<&'a str>,
 }
 
-/// What makes two findings alike to a reader.
-fn says(finding: &Finding) -> (&str, Severity, &str, &str, &[Step]) {
+/// Equal for findings of one group.
+fn group_key(finding: &Finding) -> (&str, Severity, &str, &str, &[Step]) {
     (finding.rule.id, finding.severity, &finding.message, &finding.help, &finding.steps)
 }
 
-/// The groups, in the order of their rules, and then of the first finding of each.
+/// The groups, in the order of the rule table.
 fn groups(findings: &[Finding]) -> Vec<Group<'_>> {
     let mut groups: Vec<Group<'_>> = Vec::new();
-    // A whole history may hold any number of findings.
+    // A history may have many findings, so the groups are found by hash.
     let (mut known, mut spots) = (HashMap::new(), HashMap::new());
     for finding in findings {
-        let at = *known.entry(says(finding)).or_insert_with(|| {
+        let at = *known.entry(group_key(finding)).or_insert_with(|| {
             groups.push(Group { first: finding, files: Vec::new() });
             groups.len() - 1
         });
@@ -137,8 +134,8 @@ fn groups(findings: &[Finding]) -> Vec<Group<'_>> {
         });
         files[spot].findings.push(finding);
     }
-    // A lockfile is healed by an install over manifests that are whole again: the rules stand in
-    // the order in which their cures work.
+    // The rule table is in the order in which the steps must run: an install repairs a lockfile
+    // only after the manifests are restored.
     groups.sort_by_key(|group| rules::position(group.first.rule));
     groups
 }
@@ -308,7 +305,7 @@ mod tests {
     }
 
     #[test]
-    fn the_mark_stands_under_its_place_in_any_script() {
+    fn a_mark_is_aligned_in_any_script() {
         let shown = check(&[finding("a.json", Some(("\n{\"日本\": \"x\"}", "\"x\"")))], VIEW);
         assert_eq!(
             shown,
@@ -350,7 +347,7 @@ mod tests {
     }
 
     #[test]
-    fn what_commits_bring_is_told_apart() {
+    fn findings_of_two_commits_are_separate() {
         let by = |byte: u8, subject: &str| {
             Some(Commit { id: ObjectId::from_bytes(&[byte; 20]).unwrap(), subject: subject.into() })
         };
@@ -396,13 +393,14 @@ mod tests {
     }
 
     #[test]
-    fn from_below_the_top_commands_still_do_what_they_say() {
+    fn commands_work_below_the_top() {
         let below = View { below_top: true, ..VIEW };
         let shown = check(&[finding("web/a.bak", None)], below);
         assert!(shown.contains(" --> web/a.bak\n   = help"), "{shown}");
         assert!(
             shown.contains(
-                "    cd \"$(git rev-parse --show-toplevel)\"\n       s/restore --restore\n       git add web/a.bak\n"
+                "    cd \"$(git rev-parse --show-toplevel)\"\n       \
+                 s/restore --restore\n       git add web/a.bak\n"
             ),
             "{shown}"
         );
@@ -411,7 +409,7 @@ mod tests {
     }
 
     #[test]
-    fn labels_of_the_file_stand_in_its_lines_and_others_are_notes() {
+    fn labels_of_the_file_are_marks_and_others_are_notes() {
         let text = "{\n  \"a\": \"x\",\n  \"b\": 1,\n\n\n  \"c\": 2\n}";
         let about = Finding {
             labels: vec![

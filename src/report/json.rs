@@ -1,6 +1,6 @@
-//! The machine-readable report: `bakstop.check/1`.
+//! JSON documents: `bakstop.check/1`, the rule table, and the parts that others share.
 //!
-//! A field may be added within a version; none is renamed, removed or given another meaning.
+//! Within a version, fields may be added, but not renamed, removed or given another meaning.
 
 use serde_json::{Value, json};
 
@@ -12,7 +12,7 @@ use crate::edit::fix::Fix;
 use crate::report::common::{Report, count, steps};
 use crate::rule::{Finding, Rule};
 
-/// Every finding, and the counts.
+/// The report of a check: `bakstop.check/1`.
 pub(crate) fn check(report: &Report<'_>) -> String {
     document(&json!({
         "schema": "bakstop.check/1",
@@ -57,20 +57,16 @@ fn rule(rule: &Rule) -> Value {
     })
 }
 
-/// A commit by its full name.
 pub(crate) fn commit(commit: &Commit) -> Value {
     json!({ "id": commit.id.to_string(), "subject": commit.subject })
 }
 
-/// A document as text: one line feed at its end, and every character that a terminal could act on
-/// as `\uXXXX`, so that a log that shows the report cannot be forged by a path.
+/// A document as text that ends in a line feed, with unsafe characters as `\uXXXX`.
 pub(crate) fn document(value: &Value) -> String {
-    // A `Value` holds no key that is not a string and nothing that fails to serialize.
     let text = format!("{value:#}");
     let mut safe = String::with_capacity(text.len() + 1);
     for character in text.chars() {
-        // Line feeds and spaces between the tokens are the only unescaped control characters of a
-        // JSON text.
+        // A line feed between tokens is the only unescaped control character of JSON.
         if is_unsafe(character) && character != '\n' {
             for unit in character.encode_utf16(&mut [0; 2]) {
                 safe += &format!("\\u{unit:04x}");
@@ -80,7 +76,7 @@ pub(crate) fn document(value: &Value) -> String {
         }
     }
     safe.push('\n');
-    // Outside of strings there is no such sign; runners obey `##[command]` wherever it stands.
+    // `#` occurs only in strings. Runners obey `##[command]` anywhere in a line.
     safe.replace("##", "#\\u0023")
 }
 
@@ -161,7 +157,7 @@ mod tests {
     use crate::report::tests::{HOSTILE, every_kind, report};
 
     #[test]
-    fn nothing_that_acts_on_a_terminal_is_left_raw_and_nothing_is_lost() {
+    fn unsafe_characters_are_escaped_without_loss() {
         let hostile = "a\u{1b}[2J\n\u{202e}\u{e0041}é";
         let text = document(&json!({ "path": hostile }));
         assert!(text.chars().all(|character| character == '\n' || !is_unsafe(character)), "{text}");
@@ -170,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn every_finding_is_told_with_its_commit() {
+    fn every_finding_has_its_commit() {
         let findings = every_kind();
         let text = check(&report(&findings));
         assert!(text.chars().all(|character| character == '\n' || !is_unsafe(character)), "{text}");
@@ -203,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn labels_and_fixes_are_written_and_a_secret_is_in_neither() {
+    fn labels_and_fixes_hold_no_secret() {
         let findings = every_kind();
         let value: Value = serde_json::from_str(&check(&report(&findings))).unwrap();
         let findings = value["findings"].as_array().unwrap();

@@ -1,13 +1,12 @@
-//! JUnit XML: a rule that found nothing is a test that passed, a finding that blocks is one that
-//! failed.
+//! JUnit XML: a rule without findings is a passed test, a finding that blocks is a failed one.
 //!
-//! A warning that does not block is a test that passed and says something: CI turns a failed test
-//! into a failed job, and no format may weigh more than the exit code.
+//! A warning that does not block is a passed test with output: a failed test would fail the CI job,
+//! against the exit code.
 
 use crate::report::common::{Report, full_description, position};
 use crate::rule::Finding;
 
-/// One test suite, well-formed whatever the paths are.
+/// One test suite.
 pub(crate) fn check(report: &Report<'_>) -> String {
     let findings = report.findings;
     let quiet =
@@ -32,7 +31,7 @@ fn case(report: &Report<'_>, finding: &Finding) -> String {
     let place = position(finding.place.as_ref());
     let path = xml(&finding.path.to_string());
     let text = xml(&full_description(finding));
-    let said = if report.blocks(finding) {
+    let body = if report.blocks(finding) {
         let (message, severity) = (xml(&finding.message), finding.severity.name());
         format!("<failure message=\"{message}\" type=\"{severity}\">{text}</failure>")
     } else {
@@ -40,13 +39,13 @@ fn case(report: &Report<'_>, finding: &Finding) -> String {
     };
     let rule = xml(finding.rule.id);
     format!(
-        "    <testcase classname=\"bakstop.{rule}\" name=\"{path}{place}\" file=\"{path}\">\n      {said}\n    \
-         </testcase>\n"
+        "    <testcase classname=\"bakstop.{rule}\" name=\"{path}{place}\" file=\"{path}\">\n      \
+         {body}\n    </testcase>\n"
     )
 }
 
-/// Text for an element or an attribute. XML 1.0 has no way to say most control characters, and none
-/// to say U+FFFE: what is left of them is written as bakstop writes what it does not print.
+/// Text for an element or an attribute. XML 1.0 cannot represent most control characters or U+FFFE:
+/// they are escaped as in [`crate::base::escape`].
 fn xml(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for character in text.chars() {
@@ -97,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn a_finding_fails_and_a_warning_only_where_it_blocks() {
+    fn a_warning_fails_only_if_it_blocks() {
         let findings = [
             Finding { severity: Severity::Warning, ..finding("a.bak") },
             placed("web/package.json", "\n x", "x"),
@@ -126,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn whatever_a_repository_holds_the_xml_is_well_formed() {
+    fn the_xml_is_well_formed_for_hostile_findings() {
         let findings = every_kind();
         let text = check(&report(&findings));
         let document = Document::parse(&text).unwrap_or_else(|error| panic!("{error}: {text}"));
@@ -151,7 +150,8 @@ mod tests {
         let body = failure.text().unwrap();
         assert!(
             body.ends_with(
-                "\nnote: b.json:2:1: pinned here\nfix (safe):\n--- a/a.json\n+++ b/a.json\n@@ -1,2 +1,2 @@\n 1\n-2\n+3"
+                "\nnote: b.json:2:1: pinned here\nfix (safe):\n\
+                 --- a/a.json\n+++ b/a.json\n@@ -1,2 +1,2 @@\n 1\n-2\n+3"
             ),
             "{body}"
         );

@@ -1,4 +1,4 @@
-//! Colour, where the reader wants it.
+//! Colour for terminals.
 
 use owo_colors::{OwoColorize, Style};
 
@@ -7,16 +7,16 @@ use crate::os::env::Environment;
 /// When to use colour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
 pub(crate) enum When {
-    /// On a terminal, unless the environment says otherwise.
+    /// On a terminal, unless the environment disables it
     #[default]
     Auto,
-    /// Always.
+    /// Always
     Always,
-    /// Never.
+    /// Never
     Never,
 }
 
-/// Puts colour around words, or does not.
+/// Adds colour to text, or does not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Paint {
     on: bool,
@@ -25,9 +25,8 @@ pub(crate) struct Paint {
 impl Paint {
     pub(crate) const PLAIN: Self = Self { on: false };
 
-    /// Decides for one stream. What was said on the command line wins; then `NO_COLOR`
-    /// (no-color.org), `CLICOLOR_FORCE` (bixense.com/clicolors) and `TERM=dumb`; then whether the
-    /// stream is a terminal.
+    /// Decides for one stream: by the command line, then `NO_COLOR` (no-color.org),
+    /// `CLICOLOR_FORCE` (bixense.com/clicolors) and `TERM=dumb`, then whether it is a terminal.
     pub(crate) fn decide(when: When, env: &Environment, terminal: bool) -> Self {
         let forced = env.get("CLICOLOR_FORCE").is_some_and(|value| value != "0");
         let dumb = env.get("TERM").is_some_and(|term| term == "dumb");
@@ -41,27 +40,27 @@ impl Paint {
         Self { on }
     }
 
-    /// What blocks or failed.
+    /// For errors.
     pub(crate) fn bad(self, text: &str) -> String {
         self.style(text, Style::new().red().bold())
     }
 
-    /// What deserves a look.
+    /// For warnings.
     pub(crate) fn doubtful(self, text: &str) -> String {
         self.style(text, Style::new().yellow().bold())
     }
 
-    /// What is as it should be.
+    /// For success, and commands to run.
     pub(crate) fn good(self, text: &str) -> String {
         self.style(text, Style::new().green())
     }
 
-    /// What the eye should find first.
+    /// For emphasis.
     pub(crate) fn strong(self, text: &str) -> String {
         self.style(text, Style::new().bold())
     }
 
-    /// What the eye may pass over.
+    /// For secondary text.
     pub(crate) fn faint(self, text: &str) -> String {
         self.style(text, Style::new().dimmed())
     }

@@ -1,5 +1,5 @@
-//! The pins of package managers: a table for a person, `bakstop.pins/1` for a program; and what
-//! moving them comes to.
+//! The pins of package managers: a table for a person, `bakstop.pins/1` for a program; and the
+//! result of moving them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,7 +16,7 @@ use crate::report::{human, json};
 use crate::rule::{Finding, RuleGroup};
 use crate::rules;
 
-/// The table, project by project, and what was found.
+/// The table, project by project, and the findings.
 pub(crate) fn human(table: &PinTable, findings: &[Finding], view: View<'_>) -> String {
     if table.rows.is_empty() && findings.is_empty() {
         return "nothing here pins a package manager\n".to_owned();
@@ -70,7 +70,7 @@ fn summary(table: &PinTable) -> String {
     let (agreeing, unjudged) =
         (count(&is_agreed), count(&|relation| relation == Relation::Unjudged));
     if agreeing + differing == 0 {
-        return format!("{}, and no exact version to hold them against", plural(unjudged, "pin"));
+        return format!("{}, and no exact version to compare with", plural(unjudged, "pin"));
     }
     let agreed: Vec<&Row> = table.rows.iter().filter(|row| is_agreed(row.relation)).collect();
     let files: BTreeSet<usize> = agreed.iter().map(|row| row.id.file).collect();
@@ -96,12 +96,10 @@ fn heading(table: &PinTable, group: &PinGroup) -> String {
     } else {
         RepoPath::new(&*group.directory).to_string()
     };
-    match group.reference {
-        None if table.groups.len() > 1 => {
-            format!("{directory} (no exact version to hold the others against)")
-        }
-        Some(_) | None => directory,
+    if group.reference.is_none() && table.groups.len() > 1 {
+        return format!("{directory} (no exact version to compare with)");
     }
+    directory
 }
 
 /// Lines and columns in the files of a table.
@@ -123,8 +121,7 @@ impl<'b> Places<'b> {
     }
 }
 
-/// The place of a pin that a reader is led to: of a word that stands in many lines, the one with
-/// the version.
+/// The span that a report shows: of a word over several lines, the line with the version.
 fn shown(pin: &Pin) -> &Span {
     if pin.at.start <= pin.place.start && pin.place.end <= pin.at.end {
         &pin.place
@@ -133,7 +130,7 @@ fn shown(pin: &Pin) -> &Span {
     }
 }
 
-/// What a pin says of the version.
+/// The version, or a description of what is pinned instead.
 fn version(pin: &Pin) -> String {
     match &pin.demand {
         Demand::Exact(version) => version.to_string(),
@@ -147,7 +144,7 @@ fn version(pin: &Pin) -> String {
 fn line<'b>(table: &'b PinTable, row: &Row, places: &mut Places<'b>) -> [String; 4] {
     let pin = table.pin(row.id);
     let place = places.of(table, row.id);
-    // Where the version is written, if that is elsewhere: `pnpm 10.6.5 ($PNPM_VERSION, line 2)`.
+    // The variable that holds the version: `pnpm 10.6.5 ($PNPM_VERSION, line 2)`.
     let origin = pin.used.first().map(|used| {
         let (line, _) = places.locate(table, row.id.file, used.span.start);
         format!(" (${}, line {line})", Escaped(used.name.as_bytes()))
@@ -167,7 +164,7 @@ fn state(relation: Relation, pin: &Pin) -> &'static str {
     }
 }
 
-/// What was moved, or is to be; what was left, and why; and what is found in the end.
+/// The pins that were moved, or would be; those that were not, and why; and the findings.
 pub(crate) fn moved(
     table: &PinTable,
     plan: &Plan,
@@ -194,7 +191,7 @@ pub(crate) fn moved(
     if findings.is_empty() { text } else { text + "\n" + &human::check(findings, view) }
 }
 
-/// What would change, as a diff; and what would be left.
+/// A diff of the changes, and the pins that would not be moved.
 pub(crate) fn diff(table: &PinTable, plan: &Plan, view: View<'_>) -> String {
     let mut text = String::new();
     for file in &plan.files {
@@ -211,7 +208,7 @@ pub(crate) fn diff(table: &PinTable, plan: &Plan, view: View<'_>) -> String {
     }
 }
 
-/// Every pin and every finding as one document.
+/// The document `bakstop.pins/1`.
 pub(crate) fn json(table: &PinTable, findings: &[Finding], view: View<'_>) -> String {
     let (rules, judged) = (&rules::in_group(RuleGroup::Pins), table.project.files().len());
     let report = Report { findings, rules, scope: "worktree", judged, deny_warnings: false, view };

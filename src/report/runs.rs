@@ -1,4 +1,4 @@
-//! The recorded runs of builds: a table for a person, `bakstop.runs/1` for a program.
+//! Recorded builds: tables for a person, `bakstop.runs/1` for a program.
 
 use std::collections::BTreeSet;
 
@@ -11,10 +11,10 @@ use crate::report::json::document;
 use crate::report::paint::Paint;
 use crate::snapshot::Tree;
 
-/// The most runs of a label that are shown: the last ones.
+/// The most runs that are shown of a label.
 const SHOWN: usize = 20;
 
-/// Label by label: what is usual, and the runs, each held against that.
+/// A table for each label: the median, and the runs compared with it.
 pub(crate) fn human(runs: &[Run], paint: Paint) -> String {
     let tables: Vec<String> =
         labels(runs).into_iter().map(|label| table(label, runs, paint)).collect();
@@ -59,7 +59,7 @@ fn table(label: &str, runs: &[Run], paint: Paint) -> String {
     text
 }
 
-/// Every run, and what is usual for each label.
+/// Every run, and the median of each label.
 pub(crate) fn json(runs: &[Run]) -> String {
     let label = |label: &str| {
         let usual = Usual::of(runs.iter(), label);

@@ -12,11 +12,10 @@ use crate::report::json::{commit, document};
 use crate::rule::{Finding, Rule, Subject};
 use crate::rules::{self, RULES};
 
-/// Where the schema of the format lies.
 const SCHEMA: &str =
     "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json";
 
-/// A log of one run, with every rule of the table.
+/// A log of one run.
 pub(crate) fn check(report: &Report<'_>) -> String {
     let names = fingerprint::of(report.findings);
     let results: Vec<Value> =
@@ -31,7 +30,7 @@ pub(crate) fn check(report: &Report<'_>) -> String {
                 "rules": RULES.map(rule),
             }},
             "invocations": [{
-                // Where the judgement itself fails, there is no report.
+                // A run that fails has no report.
                 "executionSuccessful": true,
                 "exitCode": Verdict::of(report.findings, report.deny_warnings).code(),
             }],
@@ -57,7 +56,7 @@ fn rule(rule: &Rule) -> Value {
     })
 }
 
-/// What a manual page says first after its heading, on one line.
+/// The first paragraph of a manual page, on one line.
 fn first_paragraph(manual: &str) -> String {
     let paragraph = manual.split("\n\n").find(|part| !part.starts_with('#')).unwrap_or_default();
     paragraph.split_whitespace().collect::<Vec<_>>().join(" ")
@@ -80,7 +79,7 @@ fn result(finding: &Finding, fingerprint: &str) -> Value {
         });
         result["relatedLocations"] = related.collect();
     }
-    // A program would write asterisks into a file.
+    // A masked fix would write asterisks.
     if let Some(fix) = finding.fix.as_ref().filter(|fix| !fix.is_secret) {
         result["fixes"] = json!([repair(fix)]);
     }
@@ -126,14 +125,14 @@ fn repair(fix: &Fix) -> Value {
         Safety::Safe => "safe: it cannot change what a working build does",
         Safety::Shown => "shown: a change to consider",
     };
-    json!({ "description": { "text": description }, "artifactChanges": changes.collect::<Vec<_>>() })
+    let changes: Vec<Value> = changes.collect();
+    json!({ "description": { "text": description }, "artifactChanges": changes })
 }
 
-/// Columns count from 1 and the end is the column after the last character, in SARIF as in
-/// [`Place`].
+/// SARIF counts columns as [`Place`] does.
 fn region(place: &Place) -> Value {
     let mut region = json!({ "startLine": place.line, "startColumn": place.column });
-    // Without an end, a region ends with its line: a masked place does not tell its length.
+    // A masked place has no length; the region then ends with the line.
     if place.end_column > place.column {
         region["endColumn"] = place.end_column.into();
     }
@@ -143,7 +142,7 @@ fn region(place: &Place) -> Value {
     region
 }
 
-/// The bytes of a path as a relative reference (RFC 3986): a colon could begin a scheme.
+/// A path as a relative reference (RFC 3986). A colon is escaped: it could end a scheme.
 fn uri(path: &RepoPath) -> String {
     let escape = |&byte: &u8| match byte {
         b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'/' | b'@' => {
@@ -154,8 +153,7 @@ fn uri(path: &RepoPath) -> String {
     path.as_bytes().iter().map(escape).collect()
 }
 
-/// A plain text message: braces stand for arguments unless they are doubled, and `[text](target)`
-/// would be a link.
+/// Escapes the placeholders and links of a plain text message (SARIF 2.1.0, 3.11.5 and 3.11.6).
 fn message(text: &str) -> String {
     text.replace('{', "{{").replace('}', "}}").replace("](", "] (")
 }
@@ -189,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn a_result_says_what_where_and_how_to_mend_it() {
+    fn a_result_has_message_place_and_help() {
         let about = Finding {
             commit: Some(commit("Ship it")),
             ..placed("web/a.json", "\n{\"ü\": \"x\"}", "\"x\"")
@@ -201,10 +199,16 @@ mod tests {
             "ruleId": "rewritten-manifest",
             "ruleIndex": 0,
             "level": "error",
-            "message": { "text": "this points astray in 1a1a1a1a1a1a (Ship it)\nhelp: unstage it\n    git rm --cached -f web/a.json" },
+            "message": { "text": "this points astray in 1a1a1a1a1a1a (Ship it)\n\
+                help: unstage it\n    git rm --cached -f web/a.json" },
             "locations": [{ "physicalLocation": {
                 "artifactLocation": { "uri": "web/a.json", "uriBaseId": "%SRCROOT%" },
-                "region": { "startLine": 2, "startColumn": 7, "endColumn": 10, "snippet": { "text": "\"x\"" } },
+                "region": {
+                    "startLine": 2,
+                    "startColumn": 7,
+                    "endColumn": 10,
+                    "snippet": { "text": "\"x\"" },
+                },
                 "contextRegion": { "startLine": 2, "snippet": { "text": "{\"ü\": \"x\"}" } },
             }}],
             "partialFingerprints": fingerprint,
@@ -214,13 +218,12 @@ mod tests {
     }
 
     #[test]
-    fn hostile_findings_are_data() {
+    fn hostile_findings_are_escaped() {
         let findings = every_kind();
         let run = run(&report(&findings));
         let results = run["results"].as_array().unwrap();
         let location = |at: usize| &results[at]["locations"][0]["physicalLocation"];
         assert_eq!(location(0).get("region"), None, "a file as such");
-        // A masked place does not tell its length.
         assert_eq!(
             location(1)["region"],
             json!({ "startLine": 1, "startColumn": 17, "snippet": { "text": "********" } })
@@ -233,8 +236,8 @@ mod tests {
             "{uri}"
         );
         assert_eq!(location(4)["artifactLocation"]["uri"], "b%FF%0A%25%3A%3A");
-        let said = results[4]["message"]["text"].as_str().unwrap();
-        assert!(said.contains("{{0}}[x] (http://h)") && !said.contains("]("), "{said}");
+        let text = results[4]["message"]["text"].as_str().unwrap();
+        assert!(text.contains("{{0}}[x] (http://h)") && !text.contains("]("), "{text}");
         assert_eq!(results[5].get("ruleIndex"), None, "a rule that is not in the table");
         assert!(!run.to_string().contains("s3cr3t"));
     }
@@ -273,7 +276,12 @@ mod tests {
                 "artifactChanges": [{
                     "artifactLocation": { "uri": "web/a.json", "uriBaseId": "%SRCROOT%" },
                     "replacements": [{
-                        "deletedRegion": { "startLine": 2, "startColumn": 7, "endLine": 2, "endColumn": 11 },
+                        "deletedRegion": {
+                            "startLine": 2,
+                            "startColumn": 7,
+                            "endLine": 2,
+                            "endColumn": 11,
+                        },
                         "insertedContent": { "text": "1}" },
                     }],
                 }],

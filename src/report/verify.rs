@@ -1,4 +1,4 @@
-//! The report of `verify`: what is not as it was, for a person and as `bakstop.verify/1`.
+//! The report of `verify`: changes of a work tree, for a person and as `bakstop.verify/1`.
 
 use std::collections::BTreeMap;
 
@@ -18,38 +18,36 @@ use crate::snapshot::{
 
 mod json;
 
-/// What is to be told.
+/// The result of `verify`.
 #[derive(Debug)]
 pub(crate) struct Verification<'a> {
-    /// What changed, or what is not clean.
+    /// Paths that changed or are not clean, and changes besides.
     pub changes: &'a Changes,
-    /// Since when it did.
     pub since: Since<'a>,
-    /// What the rules say of the content of these paths.
+    /// Findings in these paths.
     pub findings: &'a [Finding],
-    /// What differs in them, as far as it is shown.
+    /// Differences of these paths, if they are shown.
     pub diffs: &'a [(&'a RepoPath, Excerpt)],
-    /// Backups that are rewritten themselves, each with its original.
+    /// Backups that are rewritten themselves, with their originals.
     pub rewritten_backups: &'a [(RepoPath, RepoPath)],
-    /// Whether the reader stands below the top of the work tree.
+    /// Whether the reader is below the top of the work tree.
     pub below_top: bool,
-    /// What to do about it.
     pub advice: Option<&'a Advice>,
 }
 
-/// What the state of the work tree is held against.
+/// What the work tree is compared with.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Since<'a> {
     Clean,
-    /// What it was before a command, and how long that took.
+    /// The state before a command; its run and its time.
     Command(&'a Ran, Timing),
-    /// What it was when a baseline was saved.
+    /// A saved baseline.
     Baseline,
 }
 
 impl Verification<'_> {
-    /// For a person: one line a path, what differs, what to type, and one line that counts. Nothing
-    /// at all if nothing changed and the time was kept.
+    /// For a person: a line for each path, the differences, the next steps, and a summary. Nothing
+    /// if nothing changed in time.
     pub(crate) fn human(&self, paint: Paint) -> String {
         let summary: String = self
             .summary()
@@ -73,7 +71,7 @@ impl Verification<'_> {
         format!("{list}{}{warnings}{cure}\n{summary}", self.differences(paint))
     }
 
-    /// Whether the tree is as it should be, the command succeeded, and in time.
+    /// Whether nothing changed, and the command succeeded in time.
     pub(crate) fn passes(&self) -> bool {
         let command = match self.since {
             Since::Command(ran, timing) => ran.ended.code() == 0 && timing.passes(),
@@ -82,7 +80,7 @@ impl Verification<'_> {
         command && self.changes.is_empty()
     }
 
-    /// What happened, and to what; alike beside alike, and then by path.
+    /// The rows of the list: changes besides the paths, then paths, by state.
     fn rows(&self, paint: Paint) -> Vec<(String, String)> {
         let (findings, renames) = (self.first_findings(), renames(self.changes));
         let mut sorted: Vec<&Difference> = self.changes.paths.iter().collect();
@@ -100,11 +98,11 @@ impl Verification<'_> {
                 .map_or(String::new(), |finding| format!(": {}", paint.strong(&finding.message)));
             (label(difference), format!("{}{notes}{message}", difference.path))
         });
-        self.around().into_iter().chain(paths).collect()
+        self.other_changes().into_iter().chain(paths).collect()
     }
 
     /// What changed besides the paths.
-    fn around(&self) -> Vec<(String, String)> {
+    fn other_changes(&self) -> Vec<(String, String)> {
         let Changes { head, refs, stashed, unstashed, settings, begun, ended, .. } = self.changes;
         let mut rows = Vec::new();
         let mut row = |label: &str, text: String| rows.push((label.to_owned(), text));
@@ -142,11 +140,11 @@ impl Verification<'_> {
         if text.is_empty() { text } else { format!("\n{text}") }
     }
 
-    /// What happened, in a line; and in another for each limit of time that was not kept.
+    /// A line for the changes, and one for each time limit that was exceeded.
     fn summary(&self) -> Vec<String> {
         let mut lines = Vec::new();
         if !self.changes.is_empty() {
-            lines.push(self.tree());
+            lines.push(self.changes_summary());
         }
         if let Since::Command(_, timing) = self.since {
             let took = Seconds(timing.seconds);
@@ -157,7 +155,8 @@ impl Verification<'_> {
                 let allowed = timing.allowed.unwrap_or_default();
                 let runs = plural(usual.runs, "run");
                 lines.push(format!(
-                    "the command took {took}, {excess:.0} % longer than the median of {runs} ({}); {allowed} % is allowed",
+                    "the command took {took}, {excess:.0} % longer than the median of {runs} \
+                     ({}); {allowed} % is allowed",
                     Seconds(usual.median)
                 ));
             }
@@ -165,9 +164,9 @@ impl Verification<'_> {
         lines
     }
 
-    fn tree(&self) -> String {
+    fn changes_summary(&self) -> String {
         let count = self.changes.paths.len();
-        let (doer, end) = match self.since {
+        let (prefix, end) = match self.since {
             Since::Clean => {
                 let verb = if count == 1 { "is" } else { "are" };
                 let paths =
@@ -184,7 +183,7 @@ impl Verification<'_> {
         let some = |number: usize, verb: &str, word: &str| {
             (number > 0).then(|| format!("{verb} {}", plural(number, word)))
         };
-        let deeds = [
+        let parts = [
             some(count, "changed", "path"),
             head.as_ref().map(|_| "moved HEAD".to_owned()),
             some(refs.len(), "changed", "ref"),
@@ -194,12 +193,12 @@ impl Verification<'_> {
             some(begun.len(), "left", "unfinished operation"),
             some(ended.len(), "ended", "operation"),
         ];
-        let deeds: Vec<String> = deeds.into_iter().flatten().collect();
+        let parts: Vec<String> = parts.into_iter().flatten().collect();
         let (last, others) =
-            deeds.split_last().map_or(("", &[][..]), |(last, others)| (last, others));
+            parts.split_last().map_or(("", &[][..]), |(last, others)| (last, others));
         let others =
             if others.is_empty() { String::new() } else { format!("{} and ", others.join(", ")) };
-        format!("{doer}{others}{last}{end}")
+        format!("{prefix}{others}{last}{end}")
     }
 
     /// The first finding of each path.
@@ -209,12 +208,10 @@ impl Verification<'_> {
 }
 
 fn rewritten_backup(backup: &RepoPath, original: &RepoPath) -> String {
-    format!(
-        "{backup} is itself rewritten: restoring it puts a rewritten file in the place of {original}"
-    )
+    format!("{backup} is rewritten as well: restoring it replaces {original} by a rewritten file")
 }
 
-/// What happened to a path, in the words of the list.
+/// The label of a path.
 fn label(difference: &Difference) -> String {
     match (&difference.before, &difference.after) {
         (_, Some(dirt)) => names(dirt).join(", "),
@@ -227,22 +224,23 @@ fn label(difference: &Difference) -> String {
     }
 }
 
-/// What is to be said of staged paths whose content only changed its name: git's exact renames.
+/// A note for each staged path that was only renamed (an exact rename, as in git).
 fn renames(changes: &Changes) -> BTreeMap<&RepoPath, String> {
-    let staged = |difference: &Difference| difference.after.as_ref().and_then(|dirt| dirt.staged);
-    let mut gone: BTreeMap<_, Vec<&RepoPath>> = BTreeMap::new();
+    let staged = |difference: &Difference| {
+        let staged = difference.after.as_ref()?.staged?;
+        Some((staged.old, staged.new))
+    };
+    let mut deleted: BTreeMap<_, Vec<&RepoPath>> = BTreeMap::new();
     for difference in &changes.paths {
-        if let Some((old, None)) =
-            staged(difference).and_then(|staged| Some((staged.old?, staged.new)))
-        {
-            gone.entry(old).or_default().push(&difference.path);
+        if let Some((Some(old), None)) = staged(difference) {
+            deleted.entry(old).or_default().push(&difference.path);
         }
     }
     let mut renames = BTreeMap::new();
     for difference in &changes.paths {
-        let new =
-            staged(difference).filter(|staged| staged.old.is_none()).and_then(|staged| staged.new);
-        if let Some(old) = new.and_then(|id| gone.get_mut(&id)).and_then(Vec::pop) {
+        if let Some((None, Some(new))) = staged(difference)
+            && let Some(old) = deleted.get_mut(&new).and_then(Vec::pop)
+        {
             renames.insert(old, format!("renamed to {}", difference.path));
             renames.insert(&difference.path, format!("renamed from {old}"));
         }
@@ -254,18 +252,18 @@ fn notes(difference: &Difference, renames: &BTreeMap<&RepoPath, String>) -> Vec<
     let mut notes: Vec<String> = Vec::new();
     if let Some(after) = &difference.after {
         let new_name = renames.get(&difference.path);
-        // That says both.
-        let told =
+        // A rename implies both.
+        let other =
             |note: &&&str| new_name.is_none() || ![NEW_FILE, DELETED_IN_INDEX].contains(note);
         notes.extend(
-            after.notes.iter().filter(told).map(|&note| note.to_owned()).chain(new_name.cloned()),
+            after.notes.iter().filter(other).map(|&note| note.to_owned()).chain(new_name.cloned()),
         );
     }
     match (&difference.before, &difference.after) {
         (Some(before), Some(after)) if before.states == after.states => {
             notes.push("changed again".into());
         }
-        // The label has said it already.
+        // The label has it already.
         (Some(before), None)
             if [State::Untracked, State::Leftover, State::Hidden]
                 .iter()
@@ -276,7 +274,6 @@ fn notes(difference: &Difference, renames: &BTreeMap<&RepoPath, String>) -> Vec<
     notes
 }
 
-/// Whether a path is in this state and in no other.
 fn is_only(dirt: &PathStatus, state: State) -> bool {
     dirt.states.iter().eq([&state])
 }
@@ -338,7 +335,7 @@ mod tests {
         }
     }
 
-    /// The report, with what `cure` says next. A backup of `removable` says what its original says.
+    /// The report with advice. The backups of `removable` equal their originals.
     fn human(
         changes: &Changes,
         findings: &[Finding],
@@ -376,7 +373,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_said_of_nothing() {
+    fn no_change_prints_nothing() {
         assert_eq!(human(&Changes::default(), &[], Some(Ended::Code(0)), &[]), "");
     }
 
@@ -415,7 +412,7 @@ mod tests {
             "modified          package.json: this points astray\n\
              ignored leftover  package.json.bak\n\
              \n\
-             help: the preparation has not been undone; put the originals back\n\
+             help: the preparation has not been undone; restore the originals\n\
              \x20   s/restore --restore\n\
              \n\
              bakstop: the command changed 2 paths; it ended with exit code 3\n"
@@ -423,7 +420,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_staged_is_to_be_staged_again() {
+    fn a_staged_file_is_staged_again() {
         let finding = rewritten();
         let changes = changes(&[(b"package.json", None, Some(dirt(&[State::Staged])))]);
         let shown = human(&changes, &[finding], None, &[]);
@@ -451,7 +448,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_dirty_before_is_told_with_what_it_was() {
+    fn a_path_that_was_dirty_before_has_a_note() {
         let mut changes = changes(&[
             (b"again", Some(dirt(&[State::Modified])), Some(dirt(&[State::Modified]))),
             (b"back", Some(dirt(&[State::Modified])), None),
@@ -476,7 +473,7 @@ mod tests {
     }
 
     #[test]
-    fn the_document_holds_the_same() {
+    fn the_document_has_the_same_changes() {
         let changes = changes(&[(b"a\xff", Some(dirt(&[State::Modified])), None)]);
         let ran = ran(Ended::Signal(15));
         let text = verification(&changes, Since::Command(&ran, QUICK)).json();
@@ -491,10 +488,10 @@ mod tests {
     }
 
     #[test]
-    fn what_happened_around_the_paths_is_told_first() {
+    fn changes_besides_the_paths_come_first() {
         let id = ObjectId::from_bytes(&[0xab; 20]).unwrap();
         let moved = |name: &str, before, after| MovedRef { name: name.into(), before, after };
-        let around = Changes {
+        let changes = Changes {
             refs: vec![
                 moved("refs/heads/side", Some(id), None),
                 moved("refs/tags/v1\u{1b}", None, Some(id)),
@@ -507,7 +504,7 @@ mod tests {
             ..changes(&[(b"a", None, Some(dirt(&[State::Modified])))])
         };
         assert_eq!(
-            human(&around, &[], Some(Ended::Code(0)), &[]),
+            human(&changes, &[], Some(Ended::Code(0)), &[]),
             "ref deleted    refs/heads/side\n\
              ref added      refs/tags/v1\\u{001b}\n\
              ref moved      refs/tags/v2\n\
@@ -519,7 +516,8 @@ mod tests {
              ended          bisect\n\
              modified       a\n\
              \n\
-             bakstop: the command changed 1 path, changed 3 refs, added 1 stash, dropped 2 stashes, left 2 \
+             bakstop: the command changed 1 path, changed 3 refs, added 1 stash, dropped \
+             2 stashes, left 2 \
              unfinished operations and ended 1 operation\n"
         );
         let begun = Changes { begun: [Unfinished::Rebase].into(), ..Changes::default() };
@@ -528,14 +526,15 @@ mod tests {
     }
 
     #[test]
-    fn what_took_too_long_is_told_though_nothing_changed() {
+    fn a_slow_command_is_reported_without_changes() {
         let ran = ran(Ended::Code(0));
         let usual = Some(Usual { runs: 3, median: 20.0 });
         let timing = Timing { seconds: 30.5, budget: Some(30.0), usual, allowed: Some(20.0) };
         assert_eq!(
             verification(&Changes::default(), Since::Command(&ran, timing)).human(Paint::PLAIN),
             "bakstop: the command took 30.50 s; the budget is 30.00 s\n\
-             bakstop: the command took 30.50 s, 52 % longer than the median of 3 runs (20.00 s); 20 % is allowed\n"
+             bakstop: the command took 30.50 s, 52 % longer than the median of 3 runs (20.00 s); \
+             20 % is allowed\n"
         );
         let timing = Timing { seconds: 24.0, ..timing };
         assert_eq!(
@@ -545,7 +544,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_that_only_changed_its_name_says_so() {
+    fn a_renamed_path_has_a_note() {
         let id = |digit| ObjectId::from_bytes(&[digit; 20]);
         let staged = |old, new| {
             Some(PathStatus { staged: Some(StagedBlobs { old, new }), ..dirt(&[State::Staged]) })
@@ -565,7 +564,7 @@ mod tests {
     }
 
     #[test]
-    fn what_differs_and_what_must_not_be_restored_stand_under_the_list() {
+    fn differences_and_warnings_follow_the_list() {
         let changes = changes(&[
             (b"a", None, Some(dirt(&[State::Modified]))),
             (b"a.bak", None, Some(dirt(&[State::Leftover]))),
@@ -597,9 +596,10 @@ mod tests {
              \n\
              -1\n+2\n… 4 more lines of a\n… 7 lines of b\n\
              \n\
-             warning: a.bak is itself rewritten: restoring it puts a rewritten file in the place of a\n\
+             warning: a.bak is rewritten as well: restoring it replaces a by a rewritten file\n\
              \n\
-             help: a backup may hold the only copy of an edit: compare it with its original, then remove it\n\
+             help: a backup may hold the only copy of an edit: compare it with its original, \
+             then remove it\n\
              \n\
              bakstop: since the baseline: changed 2 paths\n"
         );

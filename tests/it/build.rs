@@ -114,7 +114,7 @@ fn real_build() {
 /// streams and the status of git.
 fn check_leftovers(results: &impl Fn(&str) -> (String, String, String, String)) {
     let unrestored = "help: the preparation has not been undone; \
-                put the originals back\n    scripts/docker-prep.sh --restore\n";
+                restore the originals\n    scripts/docker-prep.sh --restore\n";
     let (code, out, _, status) = results("forgotten");
     assert_eq!((&*code, status.lines().count()), ("1", 3), "{out}");
     for line in [

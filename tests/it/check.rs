@@ -176,7 +176,7 @@ fn the_printed_steps_do_not_restore_a_bad_or_missing_file_of_head() {
     sandbox.write("backend/package.json", text.replace("@shop/", "@store/"));
     sandbox.git(&["add", "-A"]);
     assert_eq!(steps(&sandbox), ["git add backend/package.json"]);
-    assert!(sandbox.bakstop(&["check"]).out.contains("mend the spec by hand"));
+    assert!(sandbox.bakstop(&["check"]).out.contains("fix the spec by hand"));
     sandbox.git(&["reset", "-q", "--hard"]);
 
     // It is missing in HEAD.
@@ -438,7 +438,7 @@ fn the_machine_readable_report_is_versioned() {
             },
             "labels": [],
             "message": "this dependency points into .docker-deps",
-            "help": "there is no clean backup; take the committed file back (edits since are lost)",
+            "help": "there is no clean backup; restore the committed file (edits since are lost)",
             "steps": ["git checkout HEAD -- web/package.json"],
             "fix": null,
         }],

@@ -83,7 +83,7 @@ fn the_report_names_the_commit_and_the_steps() {
         ran.out
     );
     assert!(
-        ran.out.contains("mend the commit itself: a later one leaves it in history"),
+        ran.out.contains("fix the commit itself: a later one leaves it in history"),
         "{}",
         ran.out
     );
@@ -588,7 +588,7 @@ fn the_printed_steps_work() {
     let out = sandbox.bakstop(&["check", "--range", "main..merged"]).out;
     assert!(
         out.contains("rebase -i --rebase-merges ")
-            && out.contains("put a line \"break\" behind its line"),
+            && out.contains("put a line \"break\" after its line"),
         "{out}"
     );
 }
@@ -606,7 +606,7 @@ fn an_allowance_in_the_range_must_be_sent_first() {
     assert_eq!(sandbox.bakstop(&["check"]).code, Some(0));
     sandbox.git(&["commit", "-q", "-m", "Allow"]);
     let out = sandbox.bakstop(&["check", "--range", "main..topic"]).out;
-    let expected = "help: bakstop.json:1:13 allows stray-backup in a.bak, but counts only once it \
-                    is in main: send that file first\n";
+    let expected = "help: bakstop.json:1:13 allows stray-backup in a.bak, but applies only once \
+                    it is in main: push that file first\n";
     assert!(out.contains(expected), "{out}");
 }

@@ -164,7 +164,7 @@ fn an_unfinished_restore_is_reported_with_its_steps() {
              +    \"@acme/ui\": \"SPEC\"\n\
              \x20  }\n\
              \n\
-             help: the preparation has not been undone; put the originals back\n\
+             help: the preparation has not been undone; restore the originals\n\
              \x20   docker-prep.sh --restore  # wherever it is kept\n\
              \n\
              bakstop: 3 paths are not clean\n",

@@ -1,4 +1,4 @@
-//! What is judged, how, and what came of it.
+//! The scope, the options and the result of judging.
 
 use std::path::Path;
 
@@ -13,32 +13,30 @@ use crate::report::View;
 use crate::report::paint::Paint;
 use crate::rule::Rule;
 
-/// What is to be judged.
+/// What is judged.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Scope {
-    /// What is about to be committed.
+    /// The index against HEAD.
     Staged,
-    /// The commits of a range, or only where it ends.
+    /// The commits of a range, or only its end.
     Range {
-        /// The range, as it was typed.
         spec: String,
-        /// Whether only its end counts.
+        /// Whether only the end is judged.
         tip: bool,
     },
-    /// What is about to be pushed to this remote: its name, or its URL.
+    /// A push to this remote, by name or URL.
     Push(Option<String>),
-    /// What is being received.
+    /// A push that a server receives.
     Receive,
-    /// All of a tree.
+    /// Every file of a tree.
     Tree(String),
     /// Every file of the work tree that is not ignored.
     WorkTree,
-    /// Everything that any ref reaches.
+    /// Every commit that a ref reaches.
     History,
 }
 
 impl Scope {
-    /// The word that reports use.
     pub(crate) fn name(&self) -> &'static str {
         match self {
             Self::Staged => "staged",
@@ -53,20 +51,20 @@ impl Scope {
     }
 }
 
-/// What was judged, and what is to be said of it.
+/// The result of judging.
 #[derive(Debug, Default)]
 pub(crate) struct Judged {
-    /// What was found, with cures that work there.
+    /// The findings, with steps that work in this repository.
     pub judgement: Judgement,
-    /// How many new entries were looked at.
+    /// The number of new entries.
     pub entries: usize,
-    /// What was judged and how, for `--verbose`: a line each.
+    /// Lines for `--verbose`: what was judged and how.
     pub how: Vec<String>,
-    /// Why there was nothing to judge, if there was not.
+    /// Why nothing was judged, if nothing was.
     pub nothing: Option<String>,
-    /// Whether the reader stands below the top of the work tree.
+    /// Whether the current directory is below the top of the work tree.
     pub below_top: bool,
-    /// How to mend what commits carry, if they carry any.
+    /// How to rewrite commits with findings.
     pub advice: Option<String>,
 }
 
@@ -86,12 +84,11 @@ impl Judged {
         }
     }
 
-    /// How a person sees the report.
     pub(crate) fn view(&self, paint: Paint) -> View<'_> {
         View { paint, below_top: self.below_top, advice: self.advice.as_deref() }
     }
 
-    /// What `--verbose` tells, a line each: how it was judged, and what the configuration hides.
+    /// The lines of `--verbose`: how it was judged, and what the configuration hides.
     pub(crate) fn verbose_lines(&self) -> Vec<String> {
         let how = self.how.iter().map(|line| format!("bakstop: {line}"));
         let hidden = listed(&self.judgement.hidden, |Hidden { finding, by, reason }| {
@@ -101,22 +98,21 @@ impl Judged {
     }
 }
 
-/// How it is judged.
+/// How to judge.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Options<'a> {
-    /// Rules that are passed over.
+    /// Rules to skip.
     pub without: &'a [&'static Rule],
-    /// The configuration to go by, whatever the repository says.
+    /// The configuration to use instead of that of the repository.
     pub config: Option<&'a Path>,
-    /// What a person can do where the configuration of a commit is broken.
+    /// Shown when the configuration to judge by is invalid.
     pub recovery_hint: &'a str,
-    /// Whether to find out everything that the configuration hides.
+    /// Whether to look for everything that the configuration hides.
     pub explain: bool,
-    /// Whether only to list what there is to judge.
+    /// Whether to list the new entries and judge nothing.
     pub list: bool,
 }
 
-/// An engine that goes by a configuration.
 pub(super) fn engine<'a>(config: &'a Config, options: &Options<'_>) -> Engine<'a> {
     Engine::new(config)
         .without(options.without)
@@ -124,7 +120,7 @@ pub(super) fn engine<'a>(config: &'a Config, options: &Options<'_>) -> Engine<'a
         .only_list(options.list)
 }
 
-/// The configuration in a file, which the repository does not choose.
+/// Reads a configuration that is not part of what is judged.
 pub(super) fn given(path: &Path, context: &Context) -> Result<Config, Error> {
     let shown = RepoPath::from(path).to_string();
     let doing = format!("read the configuration {shown}");
@@ -139,7 +135,7 @@ pub(super) fn given(path: &Path, context: &Context) -> Result<Config, Error> {
     Config::parse(&shown, &text, context.today()).map(Config::outside)
 }
 
-/// The configuration that was given, or that a change carries.
+/// The configuration of `--config`, or that of a change.
 pub(crate) fn configuration(
     change: &dyn Change,
     options: &Options<'_>,
@@ -147,7 +143,7 @@ pub(crate) fn configuration(
 ) -> Result<Config, Error> {
     match options.config {
         Some(path) => given(path, context),
-        // Where nothing is new, nothing is asked of it.
+        // Nothing will be judged.
         None if change.fresh().is_empty() => Ok(Config::default()),
         None => Config::from_change(change, || context.today()),
     }

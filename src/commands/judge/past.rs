@@ -1,4 +1,4 @@
-//! Judging what commits and trees hold.
+//! Judges commits and trees.
 
 use std::collections::HashSet;
 use std::rc::Rc;
@@ -10,7 +10,7 @@ use crate::base::refs::RefUpdate;
 use crate::commands::Context;
 use crate::commands::judge::judged::{Judged, Options, engine, given};
 use crate::config::Config;
-use crate::cure::{self, Rewrite, SeenFromHead};
+use crate::cure::{self, HeadRelation, Rewrite};
 use crate::engine::{Engine, Judgement};
 use crate::git::history::{Commits, History, Tip};
 use crate::git::objects::Objects;
@@ -21,7 +21,7 @@ use crate::report::plural;
 use crate::rule::Finding;
 use crate::rules::{self, RULES};
 
-/// What commits and trees hold.
+/// The history of a repository, to be judged.
 pub(super) struct Past<'a> {
     context: &'a Context,
     options: &'a Options<'a>,
@@ -29,14 +29,25 @@ pub(super) struct Past<'a> {
     history: History<'a>,
 }
 
-/// A configuration, and where it was taken from.
+/// A configuration, and the name of its source.
 struct ConfigSource {
     config: Config,
     origin: String,
 }
 
+impl ConfigSource {
+    /// The lines of `--verbose`: what was judged, and by which configuration.
+    fn verbose_lines(&self, judged: &str) -> Vec<String> {
+        let relation = match (self.config.is_present(), &*self.origin) {
+            (_, "") => return vec![format!("{judged} judged")],
+            (true, _) => "the configuration is that of",
+            (false, _) => "no configuration in",
+        };
+        vec![format!("{judged} judged"), format!("{relation} {}", self.origin)]
+    }
+}
+
 impl<'a> Past<'a> {
-    /// The past of the repository that git would use.
     pub(super) fn open(options: &'a Options<'a>, context: &'a Context) -> Self {
         let git = Git::new(&context.directory);
         let objects = Rc::new(Objects::open(&git, &context.env));
@@ -57,7 +68,7 @@ impl<'a> Past<'a> {
         )
     }
 
-    /// Where a range ends, against where it begins.
+    /// The end of a range, compared with its base.
     pub(super) fn tip(&self, spec: &str) -> Result<Judged, Error> {
         let range = self.history.range(spec)?;
         let source = self.configuration(Some((range.base, &range.base_name)))?;
@@ -65,14 +76,14 @@ impl<'a> Past<'a> {
         self.one(tree, &bases, &source, format!("nothing is new at the end of {}", range.name))
     }
 
-    /// All of a tree.
+    /// Every file of a tree.
     pub(super) fn tree(&self, name: &str) -> Result<Judged, Error> {
         let tree = self.history.tree(name)?;
-        let source = self.configuration_in(tree, name.to_owned())?;
+        let source = self.configuration_in(Some((tree, name)))?;
         self.one(tree, &[], &source, "the tree is empty".to_owned())
     }
 
-    /// What a push brings that the remote does not have.
+    /// The commits of a push that the remote does not have.
     pub(super) fn push(
         &self,
         updates: &[RefUpdate],
@@ -88,7 +99,7 @@ impl<'a> Past<'a> {
         self.commits(&commits, &source, nothing, Rewrite::Commits)
     }
 
-    /// What a push brings that no ref here reaches. Nothing of what it brings is obeyed.
+    /// The commits of a push that no ref reaches yet. Their configuration is not used.
     pub(super) fn receive(&self, updates: &[RefUpdate]) -> Result<Judged, Error> {
         let nothing = "nothing that is pushed is new here".to_owned();
         let commits = self.history.of_receive(updates)?;
@@ -107,48 +118,37 @@ impl<'a> Past<'a> {
         self.commits(&commits, &source, nothing, Rewrite::Commits)
     }
 
-    /// Everything that any ref reaches.
+    /// Every commit that a ref reaches.
     pub(super) fn everything(&self) -> Result<Judged, Error> {
         let commits = self.history.all_commits()?;
         let source = self.configuration(self.history.head()?.map(|id| (id, "HEAD")))?;
         self.commits(&commits, &source, "there is no commit".to_owned(), Rewrite::History)
     }
 
-    /// The configuration of a commit, unless another was given.
+    /// The configuration of a commit, or of `--config`.
     fn configuration(&self, commit: Option<(ObjectId, &str)>) -> Result<ConfigSource, Error> {
-        match commit {
-            Some((commit, name)) => {
-                self.configuration_in(self.history.tree_of(&commit)?, name.to_owned())
+        let tree = commit.map(|(commit, name)| Ok((self.history.tree_of(&commit)?, name)));
+        self.configuration_in(tree.transpose()?)
+    }
+
+    fn configuration_in(&self, tree: Option<(ObjectId, &str)>) -> Result<ConfigSource, Error> {
+        let (config, origin) = match (self.options.config, tree) {
+            (Some(path), _) => (given(path, self.context)?, "--config"),
+            (None, None) => (Config::default(), ""),
+            (None, Some((tree, origin))) => {
+                let hint = || format!("it is that of {origin}; {}", self.options.recovery_hint);
+                (self.config_of(tree).map_err(|error| error.or_help(hint()))?, origin)
             }
-            None => self
-                .given_or(|| Ok(ConfigSource { config: Config::default(), origin: String::new() })),
-        }
+        };
+        Ok(ConfigSource { config, origin: origin.to_owned() })
     }
 
-    fn configuration_in(&self, tree: ObjectId, origin: String) -> Result<ConfigSource, Error> {
-        self.given_or(|| {
-            let tree = TreeChanges::new(&self.objects).unchanged(tree);
-            let config = Config::from_change(&tree, || self.context.today()).map_err(|error| {
-                error.or_help(format!("it is that of {origin}; {}", self.options.recovery_hint))
-            })?;
-            Ok(ConfigSource { config, origin })
-        })
+    fn config_of(&self, tree: ObjectId) -> Result<Config, Error> {
+        let change = TreeChanges::new(&self.objects).unchanged(tree);
+        Config::from_change(&change, || self.context.today())
     }
 
-    fn given_or(
-        &self,
-        other: impl FnOnce() -> Result<ConfigSource, Error>,
-    ) -> Result<ConfigSource, Error> {
-        match self.options.config {
-            Some(path) => Ok(ConfigSource {
-                config: given(path, self.context)?,
-                origin: "--config".to_owned(),
-            }),
-            None => other(),
-        }
-    }
-
-    /// One tree, or what it has that the others have not.
+    /// The entries of a tree that are in none of `others`.
     fn one(
         &self,
         tree: ObjectId,
@@ -160,12 +160,8 @@ impl<'a> Past<'a> {
         let engine = engine(&source.config, self.options).whole(others.is_empty());
         let judgement = engine.judge(&change)?;
         let entries = change.fresh().len();
-        let mut judged = Judged::new(
-            judgement,
-            entries,
-            self.how(&plural(entries, "new path"), source),
-            nothing,
-        );
+        let how = source.verbose_lines(&plural(entries, "new path"));
+        let mut judged = Judged::new(judgement, entries, how, nothing);
         cure::in_commits(&mut judged.judgement.findings, Rewrite::Nothing);
         Ok(judged)
     }
@@ -181,19 +177,21 @@ impl<'a> Past<'a> {
         let entries = self.walk(commits, &mut engine)?;
         let what =
             format!("{} in {}", plural(entries, "new path"), plural(commits.nodes.len(), "commit"));
-        let mut judged = Judged::new(engine.finish(), entries, self.how(&what, source), nothing);
+        let mut judged =
+            Judged::new(engine.finish(), entries, source.verbose_lines(&what), nothing);
         if !commits.nodes.is_empty() || !judged.judgement.findings.is_empty() {
             judged.nothing = None;
         }
-        let carried = cure::in_commits(&mut judged.judgement.findings, rewrite);
-        let rewriting = cure::rewriting(commits, &carried, rewrite, |commit| self.seen(commit))?;
+        let affected = cure::in_commits(&mut judged.judgement.findings, rewrite);
+        let rewriting =
+            cure::rewriting(commits, &affected, rewrite, |commit| self.relation(commit))?;
         judged.advice = rewriting.map(|advice| {
             self.too_early(&judged.judgement.findings, commits, source).unwrap_or(advice)
         });
         Ok(judged)
     }
 
-    /// Has every commit judged, then where they end; and says how many new entries there were.
+    /// Judges every commit, then the end of each ref; returns the number of new entries.
     fn walk(&self, commits: &Commits, engine: &mut Engine<'_>) -> Result<usize, Error> {
         let mut changes = TreeChanges::new(&self.objects);
         let mut entries = 0;
@@ -210,7 +208,7 @@ impl<'a> Past<'a> {
             engine.together(&change)?;
             entries += change.fresh().len();
         }
-        // What is compared with other files counts where it ends, not on the way.
+        // Rules that compare files judge only the end of a ref.
         let mut ends = HashSet::new();
         for tip in commits.tips.iter().filter(|tip| ends.insert((tip.tree, &tip.bases))) {
             self.end(tip, engine)?;
@@ -218,8 +216,7 @@ impl<'a> Past<'a> {
         Ok(entries)
     }
 
-    /// Has the end of a ref judged by the rules that compare files, unless what they compare is as
-    /// it was.
+    /// Judges the end of a ref by the rules that compare files, unless those files are unchanged.
     fn end(&self, tip: &Tip, engine: &mut Engine<'_>) -> Result<(), Error> {
         let compared = rules::compared_kinds();
         let new_since = |bases: &[ObjectId]| -> Result<Vec<Entry>, Error> {
@@ -240,49 +237,32 @@ impl<'a> Past<'a> {
         engine.together(&TreeChanges::new(&self.objects).end(tip, fresh))
     }
 
-    fn how(&self, judged: &str, source: &ConfigSource) -> Vec<String> {
-        let mut lines = vec![format!("{judged} judged")];
-        if !source.origin.is_empty() {
-            let there = if source.config.is_present() {
-                "the configuration is that of"
-            } else {
-                "no configuration in"
-            };
-            lines.push(format!("{there} {}", source.origin));
-        }
-        lines
-    }
-
-    /// Where a commit is, seen from HEAD.
-    fn seen(&self, commit: &ObjectId) -> Result<SeenFromHead, Error> {
+    /// The relation of a commit to HEAD.
+    fn relation(&self, commit: &ObjectId) -> Result<HeadRelation, Error> {
         Ok(match self.history.head()? {
-            Some(head) if head == *commit => SeenFromHead::Itself,
-            Some(head) if self.history.is_ancestor(commit, &head)? => SeenFromHead::Below,
-            _ => SeenFromHead::Elsewhere,
+            Some(head) if head == *commit => HeadRelation::Same,
+            Some(head) if self.history.is_ancestor(commit, &head)? => HeadRelation::Ancestor,
+            _ => HeadRelation::Other,
         })
     }
 
-    /// What to do where an allowance comes along with what it allows, and so does not count yet.
+    /// A hint about an allowance that is part of the same range and does not apply yet.
     fn too_early(
         &self,
         findings: &[Finding],
         commits: &Commits,
         source: &ConfigSource,
     ) -> Option<String> {
-        let tree = commits.tips.first()?.tree;
-        let config = Config::from_change(&TreeChanges::new(&self.objects).unchanged(tree), || {
-            self.context.today()
-        })
-        .ok()?;
+        let config = self.config_of(commits.tips.first()?.tree).ok()?;
         cure::too_early(findings, &config, &source.origin)
     }
 }
 
-/// A deletion asks nothing of anybody, not even of a configuration that cannot be read.
+/// The result of a push without new commits. No configuration is read: a deletion must be possible.
 fn nothing_new(why: String) -> Judged {
     let rules = RULES.into_iter().filter(|rule| rule.on_by_default).collect();
     Judged::new(Judgement { rules, ..Judgement::default() }, 0, Vec::new(), why)
 }
 
-/// How many commits are read together. The more, the less is read twice.
+/// How many commits are read together: more means fewer objects are read twice.
 const TOGETHER: usize = 256;

@@ -32,7 +32,7 @@ pub(super) fn staged(options: &Options<'_>, context: &Context) -> Result<Judged,
     Ok(Judged { below_top: staged.is_below_top(), ..judged })
 }
 
-/// Judges the files on disk.
+/// Judges the files of the work tree.
 pub(super) fn work_tree(options: &Options<'_>, context: &Context) -> Result<Judged, Error> {
     let tree = WorkTree::open(&context.directory)?;
     let files = OnDisk::all(&tree)?;
@@ -41,12 +41,11 @@ pub(super) fn work_tree(options: &Options<'_>, context: &Context) -> Result<Judg
     let judgement = in_files(&files, true, on_disk, committed, options, context)?;
     let entries = files.fresh().len();
     let how = vec![format!("{} of the work tree judged", plural(entries, "file"))];
-    let judged = Judged::new(judgement, entries, how, "there is no file in the work tree");
+    let judged = Judged::new(judgement, entries, how, "the work tree has no files");
     Ok(Judged { below_top: !tree.prefix().is_empty(), ..judged })
 }
 
-/// Judges files that have a work tree, where a cure changes them; they are read on disk and in
-/// HEAD.
+/// Judges files of a work tree, and adapts the steps to the state of the files on disk and in HEAD.
 fn in_files(
     change: &dyn Change,
     whole: bool,

@@ -1,4 +1,4 @@
-//! The file that keeps what builds took.
+//! The file of recorded builds.
 
 use std::fmt::{self, Display};
 use std::path::Path;
@@ -17,7 +17,7 @@ use crate::measure::runs::{self, Run, Usual};
 use crate::os::child::Ran;
 use crate::snapshot::Tree;
 
-/// A record, and what the run is called that is to be added to it.
+/// A record, and the label of the run to add.
 pub(super) struct Record {
     file: Destination,
     label: String,
@@ -27,7 +27,7 @@ pub(super) struct Record {
 /// The most bytes of a record: some hundred thousand runs.
 const LIMIT: u64 = 64 * 1024 * 1024;
 
-/// The runs in a file; `None` if there is no such file.
+/// The runs in a file; `None` if it does not exist.
 pub(super) fn read(file: &Path) -> Result<Option<Vec<Run>>, Error> {
     let doing = format!("read the record {}", RepoPath::from(file));
     let Some(text) = read::file_if_there(file, FinalLink::Follow, LIMIT).map_err(|error| {
@@ -40,12 +40,12 @@ pub(super) fn read(file: &Path) -> Result<Option<Vec<Run>>, Error> {
     let parsed = runs::parse(&String::from_utf8_lossy(whole));
     parsed.map(Some).map_err(|line| {
         Error::new(doing, format!("line {line} is not a recorded run"))
-            .help("take the line out, or name another file")
+            .help("remove the line, or name another file")
     })
 }
 
 impl Record {
-    /// Reads what is there. A file that is not there yet is made when the first run is added.
+    /// Reads the record. A missing file is created with the first run.
     pub(super) fn open(destination: Destination, label: String) -> Result<Self, Error> {
         let file = destination.name();
         let runs = read(file)?;
@@ -54,17 +54,17 @@ impl Record {
         let place = if runs.is_none() { directory } else { file };
         access(place, Access::WRITE_OK).map_err(|error| {
             Error::new(format!("write the record {}", RepoPath::from(file)), error)
-                .help("give a file in a directory that exists and can be written to")
+                .help("name a file in a directory that exists and can be written to")
         })?;
         Ok(Self { runs: runs.unwrap_or_default(), file: destination, label })
     }
 
-    /// What a run of this label usually takes.
+    /// The usual time of a run with this label.
     pub(super) fn usual(&self) -> Option<Usual> {
         Usual::of(self.runs.iter(), &self.label)
     }
 
-    /// Adds a run. Others may add theirs at the same time.
+    /// Appends a run. Other processes may append theirs at the same time.
     pub(super) fn append(
         &self,
         context: &Context,

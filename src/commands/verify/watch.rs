@@ -1,4 +1,4 @@
-//! What is said of the changes in a work tree.
+//! Snapshots of a work tree, and the report on its changes.
 
 use memchr::memmem;
 
@@ -23,19 +23,19 @@ use crate::rule::Finding;
 use crate::rules::is_rewritten;
 use crate::snapshot::{Changes, Difference, Snapshot, State};
 
-/// A work tree that is watched.
+/// A work tree, and how its changes are reported.
 pub(super) struct Watch<'a> {
     pub args: &'a Args,
     pub context: &'a Context,
-    /// Where the report goes, if not to standard output.
+    /// The file for the report.
     pub output: Option<Destination>,
     pub tree: &'a WorkTree,
     pub config: &'a Config,
 }
 
-/// The most bytes of a text of which the difference is shown.
+/// The most bytes of a text whose difference is shown.
 const SHOWN: u64 = 1024 * 1024;
-/// The most bytes of a file that are kept of before a build, and of all files together.
+/// The most bytes of a file, and of all files, that are kept before a build.
 const KEPT: u64 = 256 * 1024;
 const ALL_KEPT: usize = 16 * 1024 * 1024;
 /// The most files whose difference is shown.
@@ -44,12 +44,12 @@ const FILES: usize = 20;
 const PROCESSES: usize = 3;
 
 impl Watch<'_> {
-    /// Takes a snapshot of the work tree.
     pub(super) fn look(&self, look: Detail) -> Result<Snapshot, Error> {
-        self.tree.snapshot(look, self.config.debris(), self.context.terminal)
+        let snapshot = self.tree.snapshot(look, self.config.debris(), self.context.terminal);
+        snapshot.map_err(|error| error.or_help("see the output of `git status`"))
     }
 
-    /// Keeps the texts of files that are not clean before a build: git has them nowhere.
+    /// Keeps the texts of files that are not clean: git does not have them.
     pub(super) fn keep_texts(&self, before: &mut Snapshot) {
         if self.args.no_diff {
             return;
@@ -64,7 +64,7 @@ impl Watch<'_> {
         }
     }
 
-    /// Takes out what the configuration allows, and gives the lines that tell of it.
+    /// Removes the changes that the configuration allows; returns notes about them.
     pub(super) fn allow(&self, mut changes: Changes) -> (Changes, Vec<String>) {
         let ended = self.config.expired_verify_allowances();
         let mut notes: Vec<String> = ended
@@ -87,7 +87,7 @@ impl Watch<'_> {
         (changes, notes)
     }
 
-    /// Says what changed, and comes to a verdict.
+    /// Reports the changes.
     pub(super) fn report(
         &self,
         changes: &Changes,
@@ -130,7 +130,7 @@ impl Watch<'_> {
         Ok(self.concluded(outcome, changes.is_empty(), since))
     }
 
-    /// Adds the exit code of a command that failed, and what standard error says besides.
+    /// Sets the exit code of a command that failed, and adds notes.
     fn concluded(&self, mut outcome: Outcome, is_unchanged: bool, since: Since<'_>) -> Outcome {
         let verbose = self.args.verbose;
         let mut notes = Vec::new();
@@ -140,12 +140,12 @@ impl Watch<'_> {
             Since::Baseline => notes.push("bakstop: the work tree is as it was".to_owned()),
             Since::Command(ran, timing) => {
                 notes.extend((!ran.left.is_empty()).then(|| left_running(&ran.left)));
-                let (code, told, took) = (ran.ended.code(), ran.ended.describe(), timing.seconds);
+                let (code, ended, took) = (ran.ended.code(), ran.ended.describe(), timing.seconds);
                 if code != 0 {
                     outcome.code = code;
                 }
                 if code != 0 && is_unchanged {
-                    notes.push(format!("bakstop: the command {told}; the work tree is as it was"));
+                    notes.push(format!("bakstop: the command {ended}; the work tree is as it was"));
                 } else if is_unchanged && verbose {
                     let took = Seconds(took);
                     notes.push(format!(
@@ -157,8 +157,7 @@ impl Watch<'_> {
         notes.iter().fold(outcome, Outcome::note)
     }
 
-    /// What differs in the files that changed, where both texts are known: that of before and that
-    /// of now.
+    /// The differences in changed files, if both texts are known.
     fn diffs<'c>(&self, changes: &'c Changes) -> Vec<(&'c RepoPath, Excerpt)> {
         let commit = match &changes.head {
             Some((before, _)) => before.commit.map(|id| id.to_string()),
@@ -172,8 +171,7 @@ impl Watch<'_> {
                 .filter(|_| !difference.is(State::Deleted) && !difference.is(State::Leftover))?;
             let old = match &difference.before {
                 Some(dirt) => dirt.text.clone()?,
-                // A new file is no difference: its name says enough, and it may be somebody's
-                // secret.
+                // The text of a new file is not shown: it may be a secret.
                 None if difference.is_new() => return None,
                 None => self.tree.committed(commit.as_deref()?, path)?,
             };
@@ -182,16 +180,15 @@ impl Watch<'_> {
         excerpt::excerpts(changes.paths.iter().filter_map(texts).take(FILES))
     }
 
-    /// The backups that are rewritten themselves, each with its original: who restores them loses
-    /// that.
+    /// The backups that are rewritten themselves, with their originals: restoring them loses data.
     fn rewritten_backups(&self, changes: &Changes) -> Vec<(RepoPath, RepoPath)> {
         let debris = self.config.debris();
-        let there = changes.paths.iter().filter(|difference| difference.after.is_some());
-        let backups = there
+        let present = changes.paths.iter().filter(|difference| difference.after.is_some());
+        let backups = present
             .filter_map(|difference| Some((&difference.path, debris.backed_up(&difference.path)?)));
         let rewritten = |(backup, original): (&RepoPath, RepoPath)| {
             let text = self.tree.text(backup, LIMIT)?;
-            // What is no manifest at all is no rewritten one.
+            // Only a file that mentions a leftover directory can be rewritten.
             let points = debris
                 .directories()
                 .iter()
@@ -202,8 +199,7 @@ impl Watch<'_> {
         backups.filter_map(rewritten).collect()
     }
 
-    /// What the rules say of the files in the work tree that are not clean, so that the report can
-    /// tell a forgotten restore from an edit.
+    /// Findings in files that are not clean: they distinguish a forgotten restore from an edit.
     fn still_rewritten(&self, changes: &Changes) -> Result<Vec<Finding>, Error> {
         let present = [State::Conflicted, State::Staged, State::Modified, State::Untracked];
         let paths = changes
@@ -221,7 +217,7 @@ impl Watch<'_> {
     }
 }
 
-/// What goes on after the command may still change the tree, and nobody looks.
+/// A process that is left running may still change the tree.
 fn left_running(names: &[String]) -> String {
     let mut shown: Vec<String> =
         names.iter().take(PROCESSES).map(|name| Escaped(name.as_bytes()).to_string()).collect();
@@ -230,7 +226,7 @@ fn left_running(names: &[String]) -> String {
     }
     let many = plural(names.len(), "process");
     format!(
-        "bakstop: the command left {many} running ({}): what changes from now on is not seen",
+        "bakstop: the command left {many} running ({}): their changes from now on are not seen",
         shown.join(", ")
     )
 }

@@ -74,7 +74,7 @@ const PATTERNS: [(&str, Answer); 22] = [
     ("line\nfeed", Good),
     ("", Bad("a pattern cannot be empty")),
     ("/a", Bad("paths start at the top of the work tree, without a slash")),
-    ("a/", Bad("files are matched, not directories: write `**` behind the slash")),
+    ("a/", Bad("files are matched, not directories: write `**` after the slash")),
     ("a//b", Bad("a path has no empty, `.` or `..` components")),
     (".", Bad("a path has no empty")),
     ("..", Bad("a path has no empty")),
@@ -87,7 +87,7 @@ const PATTERNS: [(&str, Answer); 22] = [
     // A regular expression cannot check that brackets and braces are closed.
     ("[a", BeyondSchema("a `[` is not closed")),
     ("{a", BeyondSchema("a `{` is not closed")),
-    ("a}", BeyondSchema("a `}` closes nothing")),
+    ("a}", BeyondSchema("a `}` has no `{`")),
 ];
 
 const DATES: [(&str, Answer); 9] = [

@@ -334,8 +334,8 @@ fn verbose_lists_hidden_findings() {
         for line in [
             "bakstop: hidden by bakstop.json:4:5: docker-deps-content in .docker-deps/x.tgz: the \
              rule is off\n",
-            "bakstop: hidden by bakstop.json:6:15: docker-deps-content in .docker-deps/kept: it is \
-             no debris by the configuration\n",
+            "bakstop: hidden by bakstop.json:6:15: docker-deps-content in .docker-deps/kept: the \
+             configuration does not count it as a leftover\n",
             "bakstop: hidden by bakstop.json:8:5: stray-backup in a.bak: fixtures\n",
         ] {
             assert!(ran.err.contains(line), "{line}{ran:?}");

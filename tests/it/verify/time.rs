@@ -153,7 +153,7 @@ fn an_unusable_record_is_an_error_before_the_build() {
     }
     let ran = sandbox.bakstop(&["verify", "--history", "nothing"]);
     assert!(
-        ran.code == Some(2) && ran.err.contains("there is no such file\nhelp: make one"),
+        ran.code == Some(2) && ran.err.contains("the file does not exist\nhelp: create it"),
         "{ran:?}"
     );
     for arguments in [&["--budget", "1s"][..], &["--record", "x"]] {
