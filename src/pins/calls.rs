@@ -1,5 +1,5 @@
-//! What one file gives to another: the arguments of a Dockerfile, the inputs of an action or a
-//! workflow. Where these decide a version, it is pinned where it is given.
+//! Values that one file passes to another: build arguments of a Dockerfile, inputs of an action or a
+//! workflow. If such a value decides a version, the pin is in the caller.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
@@ -7,18 +7,17 @@ use std::rc::Rc;
 use crate::base::finding::Span;
 use crate::formats::shell::{Use, Variable};
 use crate::pins::commands::Channel;
-use crate::pins::{Demand, FilePins, Pin, PinKind, files};
+use crate::pins::{Demand, FilePins, Pin, PinKind, files, last_occurrence};
 use crate::project::{Project, SourceFile};
 
-/// How many bytes of files are read once more for those that use them: each use may give other
-/// arguments to a large one.
+/// The most bytes of called files that are read again, once for the arguments of each call.
 const MOST_REREAD: usize = 8 * 1024 * 1024;
 
-/// No place in a file. Where such a value is used, nothing of it is found.
+/// The place of a value that is not in the file that uses it.
 const ELSEWHERE: Span = usize::MAX..usize::MAX;
 
-/// Adds the pins of calls to the files that make them. A default that every caller replaces is for
-/// no build.
+/// Adds the pins that calls decide to the callers. A default that every caller replaces is not used
+/// by any build, so its pins are exempt.
 pub(super) fn add(project: &Project, file_pins: &mut [Rc<FilePins>]) {
     let mut replaced: BTreeMap<usize, BTreeSet<&str>> = BTreeMap::new();
     let mut budget = MOST_REREAD;
@@ -44,13 +43,14 @@ pub(super) fn add(project: &Project, file_pins: &mut [Rc<FilePins>]) {
             let size = project.file(called).text.len();
             if size <= budget && !known.is_empty() {
                 budget -= size;
-                pins.extend(given(&project.files()[called], &known, &project.file(caller).text));
+                let (called, caller) = (&project.files()[called], &project.file(caller).text);
+                pins.extend(argument_pins(called, &known, caller));
             }
         }
         if !pins.is_empty() {
             let found = Rc::make_mut(&mut file_pins[caller]);
             found.pins.append(&mut pins);
-            found.tidy();
+            found.sort();
         }
     }
     for (called, names) in replaced {
@@ -64,14 +64,13 @@ pub(super) fn add(project: &Project, file_pins: &mut [Rc<FilePins>]) {
     }
 }
 
-/// Whether a variable is an input of an action or a workflow.
+/// Whether a variable is an input of an action or workflow, and not a build argument.
 fn is_input(name: &str) -> bool {
     name.starts_with("inputs.")
 }
 
-/// The pins of a file that arguments decide, each where its argument is given; `source` is the text
-/// of the caller.
-fn given(called: &SourceFile, arguments: &[(&str, &Variable)], source: &[u8]) -> Vec<Pin> {
+/// The pins of a file that arguments decide, with their places in the text of the caller.
+fn argument_pins(called: &SourceFile, arguments: &[(&str, &Variable)], caller: &[u8]) -> Vec<Pin> {
     let elsewhere = |(name, variable): &(&str, &Variable)| {
         let variable = Variable { text: variable.text.clone(), span: ELSEWHERE };
         ((*name).to_owned(), variable)
@@ -83,7 +82,9 @@ fn given(called: &SourceFile, arguments: &[(&str, &Variable)], source: &[u8]) ->
             is_used && Demand::parse(&variable.text) == pin.demand
         })?;
         let place = variable.span.clone();
-        let version = version(source, &place, &variable.text);
+        // The span of an argument may include its name.
+        let version =
+            last_occurrence(caller, &place, &variable.text).filter(|span| !span.is_empty());
         let used = vec![Use { name: (*name).to_owned(), span: place.clone() }];
         let label = if is_input(name) { "action input" } else { "build argument" };
         let kind = PinKind::Command(Channel::Other, label);
@@ -92,19 +93,12 @@ fn given(called: &SourceFile, arguments: &[(&str, &Variable)], source: &[u8]) ->
     found.pins.into_iter().filter_map(in_place).collect()
 }
 
-/// Where a value is written as it is, after its name where the span has that too.
-fn version(text: &[u8], place: &Span, value: &str) -> Option<Span> {
-    let at = memchr::memmem::rfind(text.get(place.clone())?, value.as_bytes())
-        .filter(|_| !value.is_empty())?;
-    Some(place.start + at..place.start + at + value.len())
-}
-
 #[cfg(test)]
 mod tests {
-    use crate::pins::tests::{MANIFEST, told};
+    use crate::pins::tests::{MANIFEST, mismatches};
 
     #[test]
-    fn what_a_caller_gives_to_an_action_counts_where_it_is_given() {
+    fn an_input_that_decides_a_version_is_a_pin_of_the_caller() {
         let action = "inputs: {v: {default: 9.14.0}}\nruns: {steps: [{uses: pnpm/action-setup@v2, with: {version: '${{ inputs.v }}'}}]}";
         let action = (".github/actions/setup/action.yml", action);
         let workflow = |with: &str| {
@@ -123,7 +117,7 @@ mod tests {
             ),
         ] {
             let text = workflow(with);
-            let found = crate::pins::tests::told(&[
+            let found = mismatches(&[
                 ("package.json", MANIFEST),
                 action,
                 (".github/workflows/a.yml", &text),
@@ -135,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_build_is_given_counts_where_it_is_given() {
+    fn a_build_argument_that_decides_a_version_is_a_pin_of_the_caller() {
         let dockerfile = ("api/Dockerfile", "ARG V=10.6.5\nFROM node\nARG V\nRUN npm i -g pnpm@$V");
         for (args, place) in [
             ("{V: 9.15.0}", "1:48"),
@@ -144,7 +138,8 @@ mod tests {
             ("{V: $V}", ""),
         ] {
             let compose = format!("services: {{a: {{build: {{context: api, args: {args}}}}}}}");
-            let found = told(&[("package.json", MANIFEST), dockerfile, ("compose.yaml", &compose)]);
+            let found =
+                mismatches(&[("package.json", MANIFEST), dockerfile, ("compose.yaml", &compose)]);
             let expected = format!(
                 "compose.yaml:{place}: pnpm 9.15.0 is installed here, but package.json pins pnpm 10.6.5"
             );

@@ -213,7 +213,7 @@ fn strictness(action: &str, reference: &str, comment: Option<&str>) -> Strictnes
 
 #[cfg(test)]
 mod tests {
-    use crate::pins::tests::{MANIFEST, told};
+    use crate::pins::tests::{MANIFEST, mismatches};
 
     #[test]
     fn a_workflow_is_read_step_by_step() {
@@ -250,7 +250,7 @@ mod tests {
             ("      - if: matrix.client == 'old'\n        run: npm i -g pnpm@9.15.0", &[]),
             ("      - run: npm i -g pnpm@${{ matrix.pnpm }}", &[]),
         ] {
-            let found = crate::pins::tests::told(&[
+            let found = mismatches(&[
                 ("package.json", MANIFEST),
                 (".github/workflows/a.yml", &format!("{head}{steps}")),
             ]);
@@ -263,11 +263,11 @@ mod tests {
         // A job that works on something else than this repository.
         let elsewhere = "jobs:\n  a:\n    steps:\n      - uses: pnpm/action-setup@v4\n        with: {version: 9}";
         assert_eq!(
-            told(&[("package.json", MANIFEST), (".gitea/workflows/a.yaml", elsewhere)]),
+            mismatches(&[("package.json", MANIFEST), (".gitea/workflows/a.yaml", elsewhere)]),
             [""; 0]
         );
         assert_eq!(
-            told(&[("package.json", MANIFEST), ("docs/workflows/a.yaml", elsewhere)]),
+            mismatches(&[("package.json", MANIFEST), ("docs/workflows/a.yaml", elsewhere)]),
             [""; 0]
         );
     }
@@ -286,11 +286,7 @@ mod tests {
                 "jobs: {{a: {{steps: [{{uses: actions/checkout@v4}}, {{uses: pnpm/action-setup@{version}, with: {{version: 10.6.5}}}}]}}}}"
             );
             assert_eq!(
-                crate::pins::tests::told(&[
-                    ("package.json", hashed),
-                    (".github/workflows/a.yml", &text)
-                ])
-                .len(),
+                mismatches(&[("package.json", hashed), (".github/workflows/a.yml", &text)]).len(),
                 told,
                 "{version}"
             );
@@ -315,11 +311,8 @@ mod tests {
             let text = format!(
                 "jobs:\n  a:\n    steps:\n      - uses: actions/checkout@v4\n      - run: {run}"
             );
-            let found = crate::pins::tests::told(&[
-                ("package.json", MANIFEST),
-                web,
-                (".github/workflows/a.yml", &text),
-            ]);
+            let found =
+                mismatches(&[("package.json", MANIFEST), web, (".github/workflows/a.yml", &text)]);
             assert_eq!(found.len(), told, "{run}: {found:?}");
         }
     }
@@ -334,7 +327,8 @@ mod tests {
             let text = format!(
                 "env: {{V: 9.14.0}}\njobs:\n  a:\n    steps:\n      - uses: actions/checkout@v4\n      - run: {run}\n      - run: npm i -g pnpm@$V"
             );
-            let found = told(&[("package.json", MANIFEST), (".github/workflows/a.yml", &text)]);
+            let found =
+                mismatches(&[("package.json", MANIFEST), (".github/workflows/a.yml", &text)]);
             assert_eq!(found.len(), count, "{run}: {found:?}");
         }
     }
@@ -352,7 +346,8 @@ mod tests {
             ("      - run: npm i -g pnpm@9.15.0", 1),
         ] {
             let text = format!("{steps}{step}");
-            let found = told(&[("package.json", MANIFEST), (".github/workflows/a.yml", &text)]);
+            let found =
+                mismatches(&[("package.json", MANIFEST), (".github/workflows/a.yml", &text)]);
             assert_eq!(found.len(), count, "{step}: {found:?}");
         }
     }
@@ -371,11 +366,8 @@ mod tests {
             let text = format!(
                 "jobs:\n  a:\n    steps:\n      - uses: actions/checkout@v4\n        with: {{{checkout}}}\n      - {step}"
             );
-            let found = crate::pins::tests::told(&[
-                ("package.json", MANIFEST),
-                web,
-                (".github/workflows/a.yml", &text),
-            ]);
+            let found =
+                mismatches(&[("package.json", MANIFEST), web, (".github/workflows/a.yml", &text)]);
             assert_eq!(found.len(), told, "{checkout} {step}: {found:?}");
         }
     }

@@ -63,7 +63,7 @@ pub(super) fn pins_with(source: &SourceFile, arguments: Vec<(String, Variable)>)
         // A step of a workflow, or a command after `cd`, has its own directory, seen from there.
         pin.directory = join(&found.home, &pin.directory);
     }
-    found.tidy();
+    found.sort();
     found
 }
 
@@ -103,7 +103,7 @@ pub(crate) fn select(entries: &mut Vec<Entry>, every_manifest: bool) {
 
 #[cfg(test)]
 mod tests {
-    use crate::pins::tests::{MANIFEST, told};
+    use crate::pins::tests::{MANIFEST, mismatches};
 
     #[test]
     fn every_file_that_pins_is_held_against_the_manifest() {
@@ -150,7 +150,7 @@ mod tests {
                 "5:42",
             ),
         ] {
-            let found = told(&[("package.json", MANIFEST), (path, text)]);
+            let found = mismatches(&[("package.json", MANIFEST), (path, text)]);
             let found: Vec<_> =
                 found.iter().map(|line| line.split(": pnpm").next().unwrap()).collect();
             assert_eq!(found, [format!("{path}:{place}")], "{text}");
@@ -167,7 +167,7 @@ mod tests {
             ("package.json", ".tool-ver\u{17f}ions", "pnpm 9.15.0"),
         ] {
             let workspace = ("pnpm-wor\u{212a}space.yaml", "packages: [web]");
-            let found = told(&[(manifest, MANIFEST), (other, text), workspace]);
+            let found = mismatches(&[(manifest, MANIFEST), (other, text), workspace]);
             assert_eq!(found.len(), 1, "{other}: {found:?}");
             assert!(found[0].contains(&format!("{manifest} pins pnpm 10.6.5")), "{found:?}");
         }

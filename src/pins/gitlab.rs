@@ -34,7 +34,7 @@ fn job_pins(job: &PipelineJob, scope: &VariableScope<'_>, text: &[u8]) -> FilePi
 
 #[cfg(test)]
 mod tests {
-    use crate::pins::tests::{MANIFEST, told};
+    use crate::pins::tests::{MANIFEST, mismatches};
 
     #[test]
     fn a_job_is_read_as_one_script() {
@@ -52,7 +52,8 @@ mod tests {
             (".a: {variables: {V: 9.14.0}, script: npm i -g pnpm@$V}", 0),
             (".a: {script: npm i -g pnpm@9.14.0}", 1),
         ] {
-            let found = told(&[("package.json", MANIFEST), web, (".gitlab-ci.yml", pipeline)]);
+            let found =
+                mismatches(&[("package.json", MANIFEST), web, (".gitlab-ci.yml", pipeline)]);
             assert_eq!(found.len(), count, "{pipeline}: {found:?}");
         }
     }

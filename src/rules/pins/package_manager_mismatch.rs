@@ -73,7 +73,7 @@ fn shown(pin: &Pin) -> String {
 mod tests {
     use super::RULE;
     use crate::engine::tests::{Fake, transcript};
-    use crate::pins::tests::{MANIFEST, told};
+    use crate::pins::tests::{MANIFEST, mismatches};
 
     /// What is said about a Dockerfile beside a manifest that pins pnpm 10.6.5: `line:column
     /// version`.
@@ -392,7 +392,7 @@ mod tests {
             (r#""devEngines": {"packageManager": {"name": "npm"}}"#, &[]),
         ] {
             let text = format!(r#"{{"packageManager": "pnpm@10.6.5", {fields}}}"#);
-            let found = crate::pins::tests::told(&[("package.json", &text)]);
+            let found = mismatches(&[("package.json", &text)]);
             let found: Vec<_> = found
                 .iter()
                 .map(|line| line.split(": ").nth(1).unwrap().split(", but").next().unwrap())
@@ -423,15 +423,15 @@ mod tests {
                 (&*manifest, nested),
                 (&*dockerfile, "RUN npm i -g pnpm@9.15.0"),
             ];
-            assert_eq!(crate::pins::tests::told(&files), told, "{path}");
+            assert_eq!(mismatches(&files), told, "{path}");
         }
         // A manifest without the field is for itself as well, if it is no member.
         let dockerfile = ("examples/a/Dockerfile", "RUN npm i -g pnpm@9.15.0");
         let files = [("package.json", MANIFEST), ("examples/a/package.json", "{}"), dockerfile];
-        assert_eq!(told(&files).len(), 1);
-        assert_eq!(told(&[&files[..], &[workspace]].concat()).len(), 0);
+        assert_eq!(mismatches(&files).len(), 1);
+        assert_eq!(mismatches(&[&files[..], &[workspace]].concat()).len(), 0);
         let yarn = r#"{"packageManager": "yarn@4.1.0", "workspaces": {"packages": ["a"]}}"#;
-        assert_eq!(told(&[("package.json", yarn), ("a/package.json", nested)]).len(), 1);
+        assert_eq!(mismatches(&[("package.json", yarn), ("a/package.json", nested)]).len(), 1);
     }
 
     #[test]
@@ -452,14 +452,14 @@ mod tests {
             (".tool-versions", "pnpm 10.6.5", ".tool-versions pins"),
             (".github/workflows/a.yml", action, ".github/workflows/a.yml installs"),
         ] {
-            let found = told(&[(path, text), dockerfile]);
+            let found = mismatches(&[(path, text), dockerfile]);
             assert_eq!(
                 found,
                 [format!("Dockerfile:1:19: pnpm 9.15.0 is installed here, but {says} pnpm 10.6.5")]
             );
         }
         assert_eq!(
-            told(&[
+            mismatches(&[
                 (".yarnrc.yml", "yarnPath: .yarn/releases/yarn-4.1.0.cjs"),
                 ("Dockerfile", "RUN corepack prepare yarn@4.0.0 --activate")
             ])
@@ -467,7 +467,7 @@ mod tests {
             1
         );
         assert_eq!(
-            told(&[
+            mismatches(&[
                 (".yarnrc", "yarn-path \".yarn/releases/yarn-1.22.22.js\""),
                 ("package.json", r#"{"packageManager": "yarn@1.22.21"}"#)
             ])
@@ -480,16 +480,24 @@ mod tests {
     fn what_installs_for_a_project_below_is_held_against_that_one() {
         let nested = ("web/package.json", r#"{"packageManager": "pnpm@9.15.0"}"#);
         assert_eq!(
-            told(&[("package.json", MANIFEST), nested, ("Dockerfile", "RUN npm i -g pnpm@9.15.0")]),
+            mismatches(&[
+                ("package.json", MANIFEST),
+                nested,
+                ("Dockerfile", "RUN npm i -g pnpm@9.15.0")
+            ]),
             [""; 0]
         );
         assert_eq!(
-            told(&[("package.json", MANIFEST), nested, ("Dockerfile", "RUN npm i -g pnpm@9.14.0")])
-                .len(),
+            mismatches(&[
+                ("package.json", MANIFEST),
+                nested,
+                ("Dockerfile", "RUN npm i -g pnpm@9.14.0")
+            ])
+            .len(),
             1
         );
         let root = ("a/Dockerfile", "RUN npm i -g pnpm@9.15.0");
-        assert_eq!(told(&[("package.json", MANIFEST), nested, root]).len(), 1);
+        assert_eq!(mismatches(&[("package.json", MANIFEST), nested, root]).len(), 1);
     }
 
     #[test]
@@ -520,7 +528,7 @@ mod tests {
             ("web/Dockerfile", "RUN npm i -g pnpm@9.15.0"),
         ];
         assert_eq!(
-            told(&files),
+            mismatches(&files),
             [
                 "web/Dockerfile:1:19: pnpm 9.15.0 is installed here, but web/package.json pins pnpm 10.6.5"
             ]
@@ -531,8 +539,8 @@ mod tests {
     fn the_first_yarn_launches_the_one_that_the_repository_carries() {
         let manifest = ("package.json", r#"{"packageManager": "yarn@4.1.0"}"#);
         let dockerfile = ("Dockerfile", "RUN npm i -g yarn@1.22.22");
-        assert_eq!(told(&[manifest, dockerfile]).len(), 1);
+        assert_eq!(mismatches(&[manifest, dockerfile]).len(), 1);
         let carried = (".yarnrc.yml", "yarnPath: .yarn/releases/yarn-4.1.0.cjs");
-        assert_eq!(told(&[manifest, dockerfile, carried]), [""; 0]);
+        assert_eq!(mismatches(&[manifest, dockerfile, carried]), [""; 0]);
     }
 }
