@@ -1,4 +1,4 @@
-//! Which files pin a package manager, and who reads each.
+//! Which files pin a package manager, and which model each is read by.
 
 use std::collections::HashSet;
 
@@ -60,7 +60,7 @@ pub(super) fn pins_with(source: &SourceFile, arguments: Vec<(String, Variable)>)
     };
     kind.home(path).clone_into(&mut found.home);
     for pin in &mut found.pins {
-        // A step of a workflow, or a command after `cd`, has its own directory, seen from there.
+        // A step of a workflow, or a command after `cd`, has a directory relative to that.
         pin.directory = join(&found.home, &pin.directory);
     }
     found.sort();
@@ -77,9 +77,9 @@ fn document_pins(
     root.as_ref().as_ref().map(|root| pins(root, &source.file.text)).unwrap_or_default().into()
 }
 
-/// Retains, of all files that may pin, those that are worth reading. In a large workspace most
-/// manifests pin nothing, and one counts only for what is in or below its directory; all are read
-/// if asked for, and so are lockfiles.
+/// Retains the entries that may change the result. In a large workspace most manifests pin nothing,
+/// and a manifest only governs its directory and those below. With `every_manifest`, all manifests
+/// and lockfiles stay.
 pub(crate) fn select(entries: &mut Vec<Entry>, every_manifest: bool) {
     let is_manifest = |entry: &Entry| FileKind::Manifest.matches(&entry.path);
     let may_move_a_pin =
@@ -106,7 +106,7 @@ mod tests {
     use crate::pins::tests::{MANIFEST, mismatches};
 
     #[test]
-    fn every_file_that_pins_is_held_against_the_manifest() {
+    fn every_file_that_pins_is_compared_with_the_manifest() {
         for (path, text, place) in [
             (".tool-versions", "nodejs 22.1.0\npnpm 9.15.0 10.6.5\n", "2:6"),
             ("mise.toml", "[tools]\npnpm = \"9.15.0\"", "2:9"),
@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn files_are_found_by_any_name_that_a_file_system_takes_for_theirs() {
+    fn names_of_files_are_compared_as_file_systems_fold_case() {
         let old = r#"{"packageManager": "pnpm@9.15.0"}"#;
         for (manifest, other, text) in [
             ("pac\u{212a}age.json", "Dockerfile", "RUN npm i -g pnpm@9.15.0"),
