@@ -1,5 +1,5 @@
-//! The pins of package managers: a table for a person, `bakstop.pins/1` for a program; and what
-//! moving them comes to.
+//! The report of `bakstop pins`: a table, or the JSON document `bakstop.pins/1`; and the report of
+//! moving pins.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,7 +16,7 @@ use crate::report::{human, json};
 use crate::rule::{Finding, RuleGroup};
 use crate::rules;
 
-/// The table, project by project, and what was found.
+/// A table for each project, and the findings.
 pub(crate) fn human(table: &PinTable, findings: &[Finding], view: View<'_>) -> String {
     if table.rows.is_empty() && findings.is_empty() {
         return "nothing here pins a package manager\n".to_owned();
@@ -60,7 +60,7 @@ fn painted(row: &Row, cells: &[String; 4], widths: [usize; 3], view: View<'_>) -
     }
 }
 
-/// "12 pins in 5 files agree; 2 are not judged".
+/// A summary such as "12 pins in 5 files agree; 2 are not judged".
 fn summary(table: &PinTable) -> String {
     let count = |wanted: &dyn Fn(Relation) -> bool| {
         table.rows.iter().filter(|row| wanted(row.relation)).count()
@@ -70,7 +70,7 @@ fn summary(table: &PinTable) -> String {
     let (agreeing, unjudged) =
         (count(&is_agreed), count(&|relation| relation == Relation::Unjudged));
     if agreeing + differing == 0 {
-        return format!("{}, and no exact version to hold them against", plural(unjudged, "pin"));
+        return format!("{}, and no exact version to compare them with", plural(unjudged, "pin"));
     }
     let agreed: Vec<&Row> = table.rows.iter().filter(|row| is_agreed(row.relation)).collect();
     let files: BTreeSet<usize> = agreed.iter().map(|row| row.id.file).collect();
@@ -98,13 +98,13 @@ fn heading(table: &PinTable, group: &PinGroup) -> String {
     };
     match group.reference {
         None if table.groups.len() > 1 => {
-            format!("{directory} (no exact version to hold the others against)")
+            format!("{directory} (no exact version to compare with)")
         }
         Some(_) | None => directory,
     }
 }
 
-/// Lines and columns in the files of a table.
+/// Finds lines and columns in the files of a table.
 #[derive(Debug, Default)]
 struct Places<'b>(BTreeMap<usize, LineIndex<'b>>);
 
@@ -116,15 +116,14 @@ impl<'b> Places<'b> {
             .locate(at)
     }
 
-    /// Where a pin takes effect: "package.json:4".
+    /// The place of a pin, such as "package.json:4".
     fn of(&mut self, table: &'b PinTable, id: PinId) -> String {
         let (line, _) = self.locate(table, id.file, shown(table.pin(id)).start);
         format!("{}:{line}", table.file(id).path)
     }
 }
 
-/// The place of a pin that a reader is led to: of a word that stands in many lines, the one with
-/// the version.
+/// The place of a pin to report. In a word of several lines, it is that of the version.
 fn shown(pin: &Pin) -> &Span {
     if pin.at.start <= pin.place.start && pin.place.end <= pin.at.end {
         &pin.place
@@ -133,21 +132,21 @@ fn shown(pin: &Pin) -> &Span {
     }
 }
 
-/// What a pin says of the version.
+/// The version of a pin, for the table.
 fn version(pin: &Pin) -> String {
     match &pin.demand {
         Demand::Exact(version) => version.to_string(),
         Demand::Range(text) | Demand::Tag(text) => Escaped(text.as_bytes()).to_string(),
         Demand::Newest => "(newest)".to_owned(),
         Demand::Empty(variable) => format!("(newest: ${} is empty)", Escaped(variable.as_bytes())),
-        Demand::Unknown => "(known only when it runs)".to_owned(),
+        Demand::Unknown => "(known only at run time)".to_owned(),
     }
 }
 
 fn line<'b>(table: &'b PinTable, row: &Row, places: &mut Places<'b>) -> [String; 4] {
     let pin = table.pin(row.id);
     let place = places.of(table, row.id);
-    // Where the version is written, if that is elsewhere: `pnpm 10.6.5 ($PNPM_VERSION, line 2)`.
+    // The variable that the version comes from: `pnpm 10.6.5 ($PNPM_VERSION, line 2)`.
     let origin = pin.used.first().map(|used| {
         let (line, _) = places.locate(table, row.id.file, used.span.start);
         format!(" (${}, line {line})", Escaped(used.name.as_bytes()))
@@ -167,7 +166,7 @@ fn state(relation: Relation, pin: &Pin) -> &'static str {
     }
 }
 
-/// What was moved, or is to be; what was left, and why; and what is found in the end.
+/// The pins that were moved (or are to be moved) or left, and the findings after that.
 pub(crate) fn moved(
     table: &PinTable,
     plan: &Plan,
@@ -194,12 +193,12 @@ pub(crate) fn moved(
     if findings.is_empty() { text } else { text + "\n" + &human::check(findings, view) }
 }
 
-/// What would change, as a diff; and what would be left.
+/// A diff of the planned changes, and the pins that would be left.
 pub(crate) fn diff(table: &PinTable, plan: &Plan, view: View<'_>) -> String {
     let mut text = String::new();
-    for file in &plan.files {
-        let Some(number) = table.project.number(file.path.as_bytes()) else { continue };
-        for line in excerpt::unified(&file.path, &table.project.file(number).text, &file.text, 3) {
+    for number in &plan.files {
+        let (old, new) = (table.project.file(*number), plan.after.project.file(*number));
+        for line in excerpt::unified(&old.path, &old.text, &new.text, 3) {
             text += &format!("{}\n", view.paint.diff(&line));
         }
     }
@@ -211,7 +210,7 @@ pub(crate) fn diff(table: &PinTable, plan: &Plan, view: View<'_>) -> String {
     }
 }
 
-/// Every pin and every finding as one document.
+/// The JSON document of all pins and findings.
 pub(crate) fn json(table: &PinTable, findings: &[Finding], view: View<'_>) -> String {
     let (rules, judged) = (&rules::in_group(RuleGroup::Pins), table.project.files().len());
     let report = Report { findings, rules, scope: "worktree", judged, deny_warnings: false, view };
