@@ -10,21 +10,20 @@ pub(crate) struct Compose {
 
 #[derive(Debug)]
 pub(crate) struct Service {
-    /// The image that it runs, or the name that its build gives to one.
+    /// The image to run, or the name for the image that is built.
     pub image: Option<Scalar>,
     pub build: Option<ServiceBuild>,
     /// Every `command` and `entrypoint`, those of merged maps included.
     pub commands: Vec<Invocation>,
 }
 
-/// How the image of a service is built.
 #[derive(Debug)]
 pub(crate) struct ServiceBuild {
-    /// The directory that is sent to the builder.
     pub context: Option<Scalar>,
-    /// The Dockerfile, seen from there.
+    /// The path of the Dockerfile, relative to the context.
     pub dockerfile: Option<Scalar>,
-    /// The build arguments. One of a list has the place of all of `NAME=value`, or no value.
+    /// The build arguments. The place of an item `NAME=value` is the whole item, and an item `NAME`
+    /// has no value.
     pub arguments: StringMap,
 }
 
@@ -50,7 +49,7 @@ impl Service {
 }
 
 impl ServiceBuild {
-    /// From a map, or the path of the context.
+    /// Parses a map, or the path of the context.
     fn parse(node: &Node) -> Self {
         let context = node.text().map_or_else(|| node.last("context"), |_| Some(node));
         Self {
