@@ -106,7 +106,7 @@ mod tests {
                 "jobs: {{a: {{steps: [{{uses: actions/checkout@v4}}, {{uses: ./.github/actions/setup{with}}}]}}}}"
             )
         };
-        for (with, told) in [
+        for (with, place) in [
             ("", ".github/actions/setup/action.yml:1:23"),
             (", with: {v: 9.15.0}", ".github/workflows/a.yml:1:91"),
             (", with: {v: 10.6.5}", ""),
@@ -124,7 +124,7 @@ mod tests {
             ]);
             let places: Vec<_> =
                 found.iter().map(|line| line.split(": ").next().unwrap()).collect();
-            assert_eq!(places, if told.is_empty() { vec![] } else { vec![told] }, "{with}");
+            assert_eq!(places, if place.is_empty() { vec![] } else { vec![place] }, "{with}");
         }
     }
 
