@@ -13,7 +13,7 @@ pub(crate) mod gitlab;
 pub(crate) mod devcontainer;
 
 use crate::base::finding::Span;
-use crate::formats::document::{Key, Node, Value};
+use crate::formats::document::{Node, Value};
 
 /// A value that should be a string.
 #[derive(Debug, Clone, PartialEq)]
@@ -36,21 +36,21 @@ impl Scalar {
 
 /// The entries of a map of strings in the order of the file, duplicate keys included.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub(crate) struct StringMap(Vec<(Key, Scalar)>);
+pub(crate) struct StringMap(Vec<(String, Scalar)>);
 
 impl StringMap {
     /// The entries of a map; none for any other type.
     fn parse(map: &Node) -> Self {
-        Self(map.entries().map(|(key, node)| (key.clone(), Scalar::parse(node))).collect())
+        Self(map.entries().map(|(key, node)| (key.text.clone(), Scalar::parse(node))).collect())
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &Scalar)> {
-        self.0.iter().map(|(key, value)| (key.text.as_str(), value))
+        self.0.iter().map(|(key, value)| (key.as_str(), value))
     }
 
     /// The last value of this key, which is the one that tools use.
     pub(crate) fn last(&self, key: &str) -> Option<&Scalar> {
-        self.0.iter().rfind(|(found, _)| found.text == key).map(|(_, value)| value)
+        self.0.iter().rfind(|(found, _)| found == key).map(|(_, value)| value)
     }
 
     /// The last value of this key, if it is a string.

@@ -35,7 +35,7 @@ pub(crate) struct Args {
     #[arg(long, value_enum, value_name = "FORMAT", default_value_t, conflicts_with = "set")]
     format: HumanOrJson,
 
-    /// Judge by the configuration in this file, not by that of the repository
+    /// Use this configuration instead of the one of the repository
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
 }

@@ -1,6 +1,6 @@
 //! Compose files.
 
-use crate::formats::document::{Key, Node, Value};
+use crate::formats::document::{Node, Value};
 use crate::models::{Invocation, Scalar, StringMap, scalar};
 
 #[derive(Debug, Default)]
@@ -67,8 +67,8 @@ fn arguments(node: &Node) -> StringMap {
         let text = node.text()?;
         let (name, value) =
             text.split_once('=').map_or((text, None), |(name, value)| (name, Some(value)));
-        let key = Key { span: node.span.clone(), text: name.to_owned() };
-        Some((key, Scalar { span: node.span.clone(), text: value.map(str::to_owned) }))
+        let value = Scalar { span: node.span.clone(), text: value.map(str::to_owned) };
+        Some((name.to_owned(), value))
     };
     StringMap(nodes.iter().filter_map(argument).collect())
 }

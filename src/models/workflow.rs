@@ -76,7 +76,7 @@ impl Workflow {
         let inputs = std::iter::once(root).chain(events).filter_map(|holder| holder.last("inputs"));
         let default = |(name, input): (&Key, &Node)| {
             let none = || Scalar { span: input.span.clone(), text: None };
-            (name.clone(), input.last("default").map_or_else(none, Scalar::parse))
+            (name.text.clone(), scalar(input, "default").unwrap_or_else(none))
         };
         let settings = RunSettings::default().with_defaults(root);
         let jobs = root.last("jobs").into_iter().flat_map(Node::entries);

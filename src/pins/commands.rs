@@ -442,12 +442,9 @@ const VERSION: &str = "PNPM_VERSION";
 
 /// Whether a word contains the URL of the installer, which may be in a command substitution.
 fn is_installer(word: &Resolved, file: &[u8]) -> bool {
-    let written = || {
-        file.get(word.span.clone())
-            .is_some_and(|text| memchr::memmem::find(text, INSTALLER).is_some())
-    };
-    word.text.as_bytes().windows(INSTALLER.len()).any(|part| part == INSTALLER)
-        || word.is_open && written()
+    let has_url = |text: &[u8]| memchr::memmem::find(text, INSTALLER).is_some();
+    has_url(word.text.as_bytes())
+        || word.is_open && file.get(word.span.clone()).is_some_and(has_url)
 }
 
 const INSTALLER: &[u8] = b"get.pnpm.io/install.sh";

@@ -1,5 +1,5 @@
-//! The report of `bakstop pins`: a table, or the JSON document `bakstop.pins/1`; and the report of
-//! moving pins.
+//! The pins of package managers: a table for a person, `bakstop.pins/1` for a program; and the
+//! result of moving them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,27 +16,25 @@ use crate::report::{human, json};
 use crate::rule::{Finding, RuleGroup};
 use crate::rules;
 
-/// A table for each project, and the findings.
+/// The table, project by project, and the findings.
 pub(crate) fn human(table: &PinTable, findings: &[Finding], view: View<'_>) -> String {
     if table.rows.is_empty() && findings.is_empty() {
         return "nothing here pins a package manager\n".to_owned();
     }
     let mut places = Places::default();
-    let lines: Vec<[String; 4]> =
-        table.rows.iter().map(|row| line(table, row, &mut places)).collect();
-    let width =
-        |column: usize| lines.iter().map(|line| line[column].width()).max().unwrap_or_default();
+    let lines: Vec<(&Row, [String; 4])> =
+        table.rows.iter().map(|row| (row, line(table, row, &mut places))).collect();
+    let width = |column: usize| {
+        lines.iter().map(|(_, cells)| cells[column].width()).max().unwrap_or_default()
+    };
     let widths = [width(0), width(1), width(2)];
     let mut text = String::new();
-    let mut rest = lines.as_slice();
-    for rows in table.rows.chunk_by(|a, b| a.group == b.group) {
-        let group = &table.groups[rows[0].group];
+    for lines in lines.chunk_by(|(a, _), (b, _)| a.group == b.group) {
+        let group = &table.groups[lines[0].0.group];
         if table.groups.len() > 1 || !group.directory.is_empty() {
             text += &format!("{}\n", view.paint.strong(&heading(table, group)));
         }
-        let (lines, others) = rest.split_at(rows.len());
-        rest = others;
-        for (row, cells) in rows.iter().zip(lines) {
+        for (row, cells) in lines {
             text += &format!("{}\n", painted(row, cells, widths, view));
         }
         text.push('\n');
@@ -62,17 +60,15 @@ fn painted(row: &Row, cells: &[String; 4], widths: [usize; 3], view: View<'_>) -
 
 /// A summary such as "12 pins in 5 files agree; 2 are not judged".
 fn summary(table: &PinTable) -> String {
-    let count = |wanted: &dyn Fn(Relation) -> bool| {
-        table.rows.iter().filter(|row| wanted(row.relation)).count()
+    let rows = |wanted: &[Relation]| -> Vec<&Row> {
+        table.rows.iter().filter(|row| wanted.contains(&row.relation)).collect()
     };
-    let is_agreed = |relation| matches!(relation, Relation::Reference | Relation::Agrees);
-    let differing = count(&|relation| matches!(relation, Relation::Differs | Relation::Floats));
-    let (agreeing, unjudged) =
-        (count(&is_agreed), count(&|relation| relation == Relation::Unjudged));
+    let agreed = rows(&[Relation::Reference, Relation::Agrees]);
+    let differing = rows(&[Relation::Differs, Relation::Floats]).len();
+    let (agreeing, unjudged) = (agreed.len(), rows(&[Relation::Unjudged]).len());
     if agreeing + differing == 0 {
-        return format!("{}, and no exact version to compare them with", plural(unjudged, "pin"));
+        return format!("{}, and no exact version to compare with", plural(unjudged, "pin"));
     }
-    let agreed: Vec<&Row> = table.rows.iter().filter(|row| is_agreed(row.relation)).collect();
     let files: BTreeSet<usize> = agreed.iter().map(|row| row.id.file).collect();
     let projects: BTreeSet<usize> = agreed.iter().map(|row| row.group).collect();
     let verb = if agreeing == 1 { "agrees" } else { "agree" };
@@ -96,12 +92,10 @@ fn heading(table: &PinTable, group: &PinGroup) -> String {
     } else {
         RepoPath::new(&*group.directory).to_string()
     };
-    match group.reference {
-        None if table.groups.len() > 1 => {
-            format!("{directory} (no exact version to compare with)")
-        }
-        Some(_) | None => directory,
+    if group.reference.is_none() && table.groups.len() > 1 {
+        return format!("{directory} (no exact version to compare with)");
     }
+    directory
 }
 
 /// Finds lines and columns in the files of a table.
@@ -123,7 +117,7 @@ impl<'b> Places<'b> {
     }
 }
 
-/// The place of a pin to report. In a word of several lines, it is that of the version.
+/// The span that a report shows: of a word over several lines, the line with the version.
 fn shown(pin: &Pin) -> &Span {
     if pin.at.start <= pin.place.start && pin.place.end <= pin.at.end {
         &pin.place
@@ -132,7 +126,7 @@ fn shown(pin: &Pin) -> &Span {
     }
 }
 
-/// The version of a pin, for the table.
+/// The version, or a description of what is pinned instead.
 fn version(pin: &Pin) -> String {
     match &pin.demand {
         Demand::Exact(version) => version.to_string(),
@@ -146,7 +140,7 @@ fn version(pin: &Pin) -> String {
 fn line<'b>(table: &'b PinTable, row: &Row, places: &mut Places<'b>) -> [String; 4] {
     let pin = table.pin(row.id);
     let place = places.of(table, row.id);
-    // The variable that the version comes from: `pnpm 10.6.5 ($PNPM_VERSION, line 2)`.
+    // The variable that holds the version: `pnpm 10.6.5 ($PNPM_VERSION, line 2)`.
     let origin = pin.used.first().map(|used| {
         let (line, _) = places.locate(table, row.id.file, used.span.start);
         format!(" (${}, line {line})", Escaped(used.name.as_bytes()))
@@ -166,7 +160,7 @@ fn state(relation: Relation, pin: &Pin) -> &'static str {
     }
 }
 
-/// The pins that were moved (or are to be moved) or left, and the findings after that.
+/// The pins that were moved, or would be; those that were not, and why; and the findings.
 pub(crate) fn moved(
     table: &PinTable,
     plan: &Plan,
@@ -175,15 +169,14 @@ pub(crate) fn moved(
     view: View<'_>,
 ) -> String {
     let (mut places, mut text) = (Places::default(), String::new());
+    let mut label = |id| format!("{}: {}", places.of(table, id), table.pin(id).kind.label());
     for id in &plan.moved {
         let (before, after) = (version(table.pin(*id)), version(plan.after.pin(*id)));
-        let (place, label) = (places.of(table, *id), table.pin(*id).kind.label());
         let after = if before == after { format!("{after} (another hash)") } else { after };
-        text += &format!("{place}: {label}: {before} -> {}\n", view.paint.good(&after));
+        text += &format!("{}: {before} -> {}\n", label(*id), view.paint.good(&after));
     }
     for (id, reason) in &plan.left {
-        let (place, label) = (places.of(table, *id), table.pin(*id).kind.label());
-        text += &format!("{} {place}: {label}: {reason}\n", view.paint.doubtful("left"));
+        text += &format!("{} {}: {reason}\n", view.paint.doubtful("left"), label(*id));
     }
     let summary = match plan.moved.len() {
         0 => format!("nothing {verb}"),
@@ -193,7 +186,7 @@ pub(crate) fn moved(
     if findings.is_empty() { text } else { text + "\n" + &human::check(findings, view) }
 }
 
-/// A diff of the planned changes, and the pins that would be left.
+/// A diff of the changes, and the pins that would not be moved.
 pub(crate) fn diff(table: &PinTable, plan: &Plan, view: View<'_>) -> String {
     let mut text = String::new();
     for number in &plan.files {
@@ -210,7 +203,7 @@ pub(crate) fn diff(table: &PinTable, plan: &Plan, view: View<'_>) -> String {
     }
 }
 
-/// The JSON document of all pins and findings.
+/// The document `bakstop.pins/1`.
 pub(crate) fn json(table: &PinTable, findings: &[Finding], view: View<'_>) -> String {
     let (rules, judged) = (&rules::in_group(RuleGroup::Pins), table.project.files().len());
     let report = Report { findings, rules, scope: "worktree", judged, deny_warnings: false, view };

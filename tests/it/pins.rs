@@ -335,7 +335,7 @@ fn the_configuration_is_applied_and_reported() {
     );
     // An allowed difference is kept.
     let moved = sandbox.bakstop(&["pins", "--set"]);
-    let left = "left Dockerfile:1: npm install -g: the configuration allows it to be another one\n\
+    let left = "left Dockerfile:1: npm install -g: the configuration allows another version\n\
                 bakstop: nothing moved\n";
     assert_eq!((moved.code, moved.out.as_str()), (Some(0), left), "{moved:?}");
     sandbox.write("bakstop.json", "{");
