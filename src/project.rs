@@ -89,7 +89,7 @@ impl Project {
 
     /// The number of the file at a path.
     pub(crate) fn number(&self, path: &[u8]) -> Option<usize> {
-        self.files.binary_search_by(|known| known.file.path.as_bytes().cmp(path)).ok()
+        self.files.binary_search_by(|source| source.file.path.as_bytes().cmp(path)).ok()
     }
 
     /// A copy with the texts of some files replaced, by their numbers.
@@ -104,7 +104,7 @@ impl Project {
 
     /// The directories that hold a `package.json`.
     pub(crate) fn manifest_directories(&self) -> BTreeSet<&[u8]> {
-        let paths = self.files.iter().map(|known| &known.file.path);
+        let paths = self.files.iter().map(|source| &source.file.path);
         paths.filter(|path| FileKind::Manifest.matches(path)).map(RepoPath::parent).collect()
     }
 }
@@ -130,7 +130,7 @@ mod tests {
                 computed.set(computed.get() + 1);
                 String::from_utf8(file.text.clone()).unwrap()
             };
-            project.files().iter().map(|known| known.view(view).to_string()).collect()
+            project.files().iter().map(|source| source.view(view).to_string()).collect()
         };
         assert_eq!(texts(&project), ["1", "2"]);
         assert_eq!(texts(&changed), ["1", "3"]);

@@ -159,14 +159,10 @@ impl Stages {
             return;
         }
         // An `ENV` is evaluated as a whole: its values do not see its own variables.
+        let value = |range| self.value(instruction, &range);
         let set: Vec<(Rc<str>, VariableValue)> = assignments
             .into_iter()
-            .map(|(name, range)| {
-                (
-                    name.into(),
-                    range.map_or(VariableValue::Unknown, |range| self.value(instruction, &range)),
-                )
-            })
+            .map(|(name, range)| (name.into(), range.map_or(VariableValue::Unknown, value)))
             .collect();
         if let Some(stage) = self.list.last_mut() {
             for (name, value) in set {

@@ -31,13 +31,10 @@ pub(super) fn dockerfile_pins(
                     found.pins.extend(image.and_then(|image| images::reference_pin(image, text)));
                 }
             }
-            "COPY" | "ADD" => {
-                if let Some(state) = corepack.last_mut()
-                    && may_copy_corepack(instruction)
-                {
-                    *state = None;
-                }
+            "COPY" | "ADD" if may_copy_corepack(instruction) => {
+                corepack.last_mut().into_iter().for_each(|state| *state = None);
             }
+            "COPY" | "ADD" => {}
             _ => {
                 if let Some(state) = corepack.last_mut().filter(|_| stage.has_posix_shell) {
                     found.add(run(instruction, &stages, state, text));
@@ -85,15 +82,13 @@ fn run(
             // `corepack enable || npm install -g corepack` handles a missing corepack.
             let is_prepared = command.is_tested
                 || script.commands.get(at + 1).is_some_and(|next| next.link == Link::Or);
-            let word = command
-                .words()
-                .next()
-                .map(|word| script.resolve(&word, &|name| stages.lookup(name)).span);
-            if let (Some(false), false, Some(span)) = (*corepack, is_prepared, word) {
-                let image = stages.current().and_then(|(_, stage)| stage.image.as_ref());
-                let name = image
-                    .map(|image| format!("{}:{}", image.repository, image.tag()))
-                    .unwrap_or_default();
+            let image = stages.current().and_then(|(_, stage)| stage.image.as_ref());
+            if let (Some(false), false, Some(word)) =
+                (*corepack, is_prepared, command.words().next())
+            {
+                let name = image.map(|image| format!("{}:{}", image.repository, image.tag()));
+                let name = name.unwrap_or_default();
+                let span = script.resolve(&word, &|name| stages.lookup(name)).span;
                 found.faults.push((span, Fault::NoCorepack(name)));
                 // Report it once for a stage: the first command fails.
                 *corepack = None;

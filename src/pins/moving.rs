@@ -98,12 +98,13 @@ impl Moves<'_> {
 
     /// Applies the edits of every file that is read back as intended.
     fn planned(mut self) -> Plan {
-        let edits: Vec<Edit> = self.edits.iter().map(|(_, edit)| edit.clone()).collect();
+        let (ids, edits): (Vec<PinId>, Vec<Edit>) =
+            std::mem::take(&mut self.edits).into_iter().unzip();
         let is_as_intended = |number, after: &PinTable| self.is_as_intended(number, after);
         let (texts, after) =
             apply_checked(&self.table.project, &edits, PinTable::new, is_as_intended);
         let (mut moved, refused): (Vec<PinId>, Vec<PinId>) =
-            self.edits.iter().map(|(id, _)| *id).partition(|id| texts.contains_key(&id.file));
+            ids.into_iter().partition(|id| texts.contains_key(&id.file));
         moved.sort_by_key(|id| id.file);
         for id in refused {
             self.leave(id, "more than the version would change in its file");
@@ -270,16 +271,12 @@ fn is_shared(name: &str, manager: Manager, table: &PinTable, file: usize) -> boo
         let before = pins.partition_point(|pin| pin.at.start <= at);
         pins[..before].last().is_some_and(|pin| pin.at.contains(&at))
     };
+    let is_in_name = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
     let is_use = |at: usize| {
-        let ends = text
-            .get(at + name.len())
-            .is_none_or(|byte| !byte.is_ascii_alphanumeric() && *byte != b'_');
         let before = &text[..at];
-        let outer = [&b"env."[..], b"inputs."]
-            .iter()
-            .find_map(|scope| before.strip_suffix(*scope))
-            .unwrap_or(before);
-        let sign = outer.trim_ascii_end();
+        let outer = before.strip_suffix(b"env.").or(before.strip_suffix(b"inputs."));
+        let sign = outer.unwrap_or(before).trim_ascii_end();
+        let ends = !text.get(at + name.len()).is_some_and(is_in_name);
         ends && sign.strip_suffix(b"{{").or(sign.strip_suffix(b"{")).unwrap_or(sign).ends_with(b"$")
     };
     memchr::memmem::find_iter(text, name).any(|at| is_use(at) && !is_in_a_pin(at))
@@ -288,10 +285,8 @@ fn is_shared(name: &str, manager: Manager, table: &PinTable, file: usize) -> boo
 /// Whether a version of Yarn is missing in the package `yarn`, which the pin names.
 fn is_later_yarn(target: &NewVersion, pin: &Pin, file: &File) -> bool {
     let other = b"@yarnpkg/cli-dist";
-    let is_other = file
-        .text
-        .get(pin.at.clone())
-        .is_some_and(|word| memchr::memmem::find(word, other).is_some());
+    let word = file.text.get(pin.at.clone());
+    let is_other = word.is_some_and(|word| memchr::memmem::find(word, other).is_some());
     target.manager == Manager::Yarn && target.version.major >= 2 && !is_other
 }
 

@@ -23,11 +23,11 @@ impl<'p> Workspaces<'p> {
         members: impl Iterator<Item = Option<&'p [String]>>,
     ) -> Self {
         let mut roots = BTreeMap::new();
-        for (known, members) in project.files().iter().zip(members) {
+        for (source, members) in project.files().iter().zip(members) {
             let Some(members) = members else { continue };
-            let directory = known.file.path.parent();
+            let directory = source.file.path.parent();
             // pnpm reads `pnpm-workspace.yaml` and ignores `workspaces`.
-            if !FileKind::Manifest.matches(&known.file.path) || !roots.contains_key(directory) {
+            if !FileKind::Manifest.matches(&source.file.path) || !roots.contains_key(directory) {
                 roots.insert(directory, members);
             }
         }
