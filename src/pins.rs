@@ -365,7 +365,8 @@ pub(crate) struct FilePins {
 /// A use of another file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Call {
-    /// The possible paths of that file, from the top of the work tree; the first that exists counts.
+    /// The possible paths of that file, from the top of the work tree; the first that exists
+    /// counts.
     pub paths: Vec<Vec<u8>>,
     /// The values of its variables; `None` if unknown.
     pub arguments: Vec<(String, Option<Variable>)>,

@@ -80,9 +80,10 @@ mod tests {
 
     #[test]
     fn a_service_has_an_image_a_build_and_commands() {
-        let text = "x: &x {command: one, image: base}\nservices:\n  a:\n    <<: *x\n    image: own\n    command: [two]\n    \
-                    entrypoint: three\n    build: {context: c, dockerfile: d, args: {V: 1, W: ''}}\n  b: {build: ./dir}\n  \
-                    c: {build: {args: [V=1=2, W, [x]]}}\n";
+        let text = "x: &x {command: one, image: base}\nservices:\n  a:\n    <<: *x\n    \
+                    image: own\n    command: [two]\n    entrypoint: three\n    \
+                    build: {context: c, dockerfile: d, args: {V: 1, W: ''}}\n  \
+                    b: {build: ./dir}\n  c: {build: {args: [V=1=2, W, [x]]}}\n";
         let compose = Compose::parse(&yaml(text));
         let [a, b, c] = compose.services.as_slice() else { panic!("three services") };
         assert_eq!(a.image.as_ref().unwrap().text(), Some("own"));

@@ -1,9 +1,9 @@
 //! The stages of a Dockerfile and the values of variables in each, by the rules of BuildKit.
 //!
 //! An `ARG` before the first `FROM` is for the `FROM` lines; a stage has it only if it declares it
-//! again. A stage inherits the variables of the stage that it builds on. The value of an `ARG` after
-//! an `ENV` of the same name is unknown here: BuildKit uses that of the `ARG`, but its documentation
-//! and other builders that of the `ENV`.
+//! again. A stage inherits the variables of the stage that it builds on. The value of an `ARG`
+//! after an `ENV` of the same name is unknown here: BuildKit uses that of the `ARG`, but its
+//! documentation and other builders that of the `ENV`.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -210,7 +210,8 @@ impl Stages {
         if expanded.is_open {
             return VariableValue::Unknown;
         }
-        let is_copy = |used: &Use| matches!(lookup(&used.name), Lookup::Set(variable) if variable.text == expanded.text);
+        let is_text = |variable: &Variable| variable.text == expanded.text;
+        let is_copy = |used: &Use| matches!(lookup(&used.name), Lookup::Set(set) if is_text(set));
         let span = match expanded.used.as_slice() {
             // A copy of another variable has the place of that.
             [only] if is_copy(only) => only.span.clone(),

@@ -75,8 +75,10 @@ mod tests {
 
     #[test]
     fn a_job_has_scripts_variables_and_an_image() {
-        let text = "variables: {V: 1}\nimage: top\n.a: {script: [a, [b, [c], {d: e}]], before_script: f}\n\
-                    b: {image: {name: n}, parallel: {matrix: [{X: 1, Y: 2}, z]}, after_script: [g]}\n";
+        let text = "variables: {V: 1}\nimage: top\n\
+                    .a: {script: [a, [b, [c], {d: e}]], before_script: f}\n\
+                    b: {image: {name: n}, parallel: {matrix: [{X: 1, Y: 2}, z]}, \
+                    after_script: [g]}\n";
         let pipeline = Pipeline::parse(&yaml(text));
         let lines = |script: &[Scalar]| -> Vec<_> {
             script.iter().map(|line| text.get(line.span.clone()).unwrap().to_owned()).collect()

@@ -5,7 +5,8 @@ use crate::formats::shell::Resolved;
 /// A reference to an image, parsed as Docker does.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ImageReference {
-    /// The host of the registry; `None` for Docker Hub and for Amazon's copy of its official images.
+    /// The host of the registry; `None` for Docker Hub and for Amazon's copy of its official
+    /// images.
     pub host: Option<String>,
     /// The path of the repository, without `library/`.
     pub repository: String,

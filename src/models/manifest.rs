@@ -86,7 +86,8 @@ mod tests {
 
     #[test]
     fn the_last_value_of_a_field_counts() {
-        let text = r#"{"packageManager": "a", "engines": {"pnpm": "1", "pnpm": "2"}, "workspaces": ["x"],
+        let text = r#"{"packageManager": "a", "engines": {"pnpm": "1", "pnpm": "2"},
+            "workspaces": ["x"],
             "packageManager": "b", "volta": {"node": 1}, "workspaces": {"packages": ["y", 1]}}"#;
         let manifest = parse(text);
         let field = manifest.package_manager.unwrap();

@@ -173,8 +173,10 @@ mod tests {
 
     #[test]
     fn a_workflow_has_jobs_and_steps() {
-        let text = "on: {workflow_call: {inputs: {v: {default: 1}, w: {}}}, push:}\nenv: {V: 2}\ninputs: {x: }\njobs:\n  \
-                    a:\n    if: false\n    container: {image: node}\n    steps: [{if: matrix.x == 1, run: a}, b]\n  \
+        let text = "on: {workflow_call: {inputs: {v: {default: 1}, w: {}}}, push:}\n\
+                    env: {V: 2}\ninputs: {x: }\njobs:\n  \
+                    a:\n    if: false\n    container: {image: node}\n    \
+                    steps: [{if: matrix.x == 1, run: a}, b]\n  \
                     b:\n    container: alpine\n    uses: ./x\n    with: {v: [1], w: 2}\n";
         let workflow = parse(text);
         let inputs: Vec<_> =

@@ -1,5 +1,5 @@
-//! Values that one file passes to another: build arguments of a Dockerfile, inputs of an action or a
-//! workflow. If such a value decides a version, the pin is in the caller.
+//! Values that one file passes to another: build arguments of a Dockerfile, inputs of an action or
+//! a workflow. If such a value decides a version, the pin is in the caller.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
@@ -99,11 +99,13 @@ mod tests {
 
     #[test]
     fn an_input_that_decides_a_version_is_a_pin_of_the_caller() {
-        let action = "inputs: {v: {default: 9.14.0}}\nruns: {steps: [{uses: pnpm/action-setup@v2, with: {version: '${{ inputs.v }}'}}]}";
+        let action = "inputs: {v: {default: 9.14.0}}\nruns: {steps: [{uses: pnpm/action-setup@v2, \
+                      with: {version: '${{ inputs.v }}'}}]}";
         let action = (".github/actions/setup/action.yml", action);
         let workflow = |with: &str| {
             format!(
-                "jobs: {{a: {{steps: [{{uses: actions/checkout@v4}}, {{uses: ./.github/actions/setup{with}}}]}}}}"
+                "jobs: {{a: {{steps: [{{uses: actions/checkout@v4}}, {{uses: \
+                 ./.github/actions/setup{with}}}]}}}}"
             )
         };
         for (with, place) in [
@@ -141,7 +143,8 @@ mod tests {
             let found =
                 mismatches(&[("package.json", MANIFEST), dockerfile, ("compose.yaml", &compose)]);
             let expected = format!(
-                "compose.yaml:{place}: pnpm 9.15.0 is installed here, but package.json pins pnpm 10.6.5"
+                "compose.yaml:{place}: pnpm 9.15.0 is installed here, but package.json pins pnpm \
+                 10.6.5"
             );
             assert_eq!(found, if place.is_empty() { vec![] } else { vec![expected] }, "{args}");
         }

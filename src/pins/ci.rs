@@ -1,5 +1,5 @@
-//! Pins of workflows and composite actions: in their steps, and in the inputs that they pass to each
-//! other.
+//! Pins of workflows and composite actions: in their steps, and in the inputs that they pass to
+//! each other.
 
 use crate::formats::shell::{Resolved, Variable, is_shell_name};
 use crate::models::workflow::{Callee, Uses, Workflow, WorkflowJob, WorkflowStep};
@@ -184,8 +184,9 @@ fn input_pins(uses: &Uses, scope: &VariableScope<'_>, text: &[u8]) -> Vec<Pin> {
     INPUTS.iter().filter_map(pin).collect()
 }
 
-/// What an action requires of its version. Since version 4, `pnpm/action-setup` accepts only that of
-/// the manifest, and version 4 compares the hash as well; `pnpm/setup` always did, without the hash.
+/// What an action requires of its version. Since version 4, `pnpm/action-setup` accepts only that
+/// of the manifest, and version 4 compares the hash as well; `pnpm/setup` always did, without the
+/// hash.
 fn strictness(action: &str, reference: &str, comment: Option<&str>) -> Strictness {
     let major = |version: &str| version.strip_prefix('v')?.split('.').next()?.parse::<u64>().ok();
     match action {
@@ -206,7 +207,8 @@ mod tests {
 
     #[test]
     fn every_step_of_a_workflow_is_read() {
-        let head = "on: push\nenv: {V: 9.15.0}\njobs:\n  a:\n    steps:\n      - uses: actions/checkout@v4\n";
+        let head = "on: push\nenv: {V: 9.15.0}\njobs:\n  a:\n    steps:\n      \
+                    - uses: actions/checkout@v4\n";
         for (steps, expected) in [
             (
                 "      - uses: pnpm/action-setup@v2\n        with: {version: 9.15.0}",
@@ -250,7 +252,8 @@ mod tests {
             assert_eq!(found.iter().map(shown).collect::<Vec<_>>(), expected, "{steps}");
         }
         // A job without a checkout of this repository.
-        let elsewhere = "jobs:\n  a:\n    steps:\n      - uses: pnpm/action-setup@v4\n        with: {version: 9}";
+        let elsewhere = "jobs:\n  a:\n    steps:\n      - uses: pnpm/action-setup@v4\n        \
+                         with: {version: 9}";
         assert_eq!(
             mismatches(&[("package.json", MANIFEST), (".gitea/workflows/a.yaml", elsewhere)]),
             [""; 0]
@@ -272,7 +275,8 @@ mod tests {
             ("fe02b34f77f8bc703788d5817da081398fad5dd2", 0),
         ] {
             let text = format!(
-                "jobs: {{a: {{steps: [{{uses: actions/checkout@v4}}, {{uses: pnpm/action-setup@{version}, with: {{version: 10.6.5}}}}]}}}}"
+                "jobs: {{a: {{steps: [{{uses: actions/checkout@v4}}, {{uses: \
+                 pnpm/action-setup@{version}, with: {{version: 10.6.5}}}}]}}}}"
             );
             assert_eq!(
                 mismatches(&[("package.json", hashed), (".github/workflows/a.yml", &text)]).len(),
@@ -314,7 +318,8 @@ mod tests {
             ("|\n          # 版本\n          echo \"éV=9.15.0\" >> $GITHUB_ENV", 0),
         ] {
             let text = format!(
-                "env: {{V: 9.14.0}}\njobs:\n  a:\n    steps:\n      - uses: actions/checkout@v4\n      - run: {run}\n      - run: npm i -g pnpm@$V"
+                "env: {{V: 9.14.0}}\njobs:\n  a:\n    steps:\n      \
+                 - uses: actions/checkout@v4\n      - run: {run}\n      - run: npm i -g pnpm@$V"
             );
             let found =
                 mismatches(&[("package.json", MANIFEST), (".github/workflows/a.yml", &text)]);
@@ -324,11 +329,14 @@ mod tests {
 
     #[test]
     fn a_second_checkout_is_another_repository() {
-        let steps = "jobs:\n  a:\n    steps:\n      - uses: actions/checkout@v4\n      - uses: actions/checkout@v4\n        with: {repository: other/app, path: app}\n";
+        let steps = "jobs:\n  a:\n    steps:\n      - uses: actions/checkout@v4\n      \
+                     - uses: actions/checkout@v4\n        \
+                     with: {repository: other/app, path: app}\n";
         for (step, count) in [
             ("      - working-directory: app/web\n        run: npm i -g pnpm@9.15.0", 0),
             (
-                "      - uses: pnpm/action-setup@v4\n        with: {version: 9.15.0, package_json_file: app/package.json}",
+                "      - uses: pnpm/action-setup@v4\n        with: {version: 9.15.0, \
+                 package_json_file: app/package.json}",
                 0,
             ),
             ("      - uses: pnpm/action-setup@v4\n        with: {version: ~}", 0),
@@ -353,7 +361,8 @@ mod tests {
             ("repository: '${{ github.repository }}'", "run: npm i -g pnpm@9.14.0", 1),
         ] {
             let text = format!(
-                "jobs:\n  a:\n    steps:\n      - uses: actions/checkout@v4\n        with: {{{checkout}}}\n      - {step}"
+                "jobs:\n  a:\n    steps:\n      - uses: actions/checkout@v4\n        with: \
+                 {{{checkout}}}\n      - {step}"
             );
             let found =
                 mismatches(&[("package.json", MANIFEST), web, (".github/workflows/a.yml", &text)]);

@@ -144,8 +144,8 @@ impl Subshells {
     }
 }
 
-/// Joins a directory and a path; `None` if the result is outside of the work tree, or if the path is
-/// not relative or not literal.
+/// Joins a directory and a path; `None` if the result is outside of the work tree, or if the path
+/// is not relative or not literal.
 pub(super) fn joined(directory: &str, path: &str) -> Option<String> {
     if path.starts_with(['/', '~']) || path.contains(['$', ':', '*']) {
         return None;

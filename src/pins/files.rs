@@ -115,7 +115,8 @@ mod tests {
             (".prototools", "pnpm = \"9.15.0\"", "1:9"),
             (
                 ".devcontainer/devcontainer.json",
-                "{\"features\": {\"ghcr.io/devcontainers/features/node:1\": {\"pnpmVersion\": \"9.15.0\",},},}",
+                "{\"features\": {\"ghcr.io/devcontainers/features/node:1\": {\"pnpmVersion\": \
+                 \"9.15.0\",},},}",
                 "1:73",
             ),
             (
@@ -141,12 +142,14 @@ mod tests {
             ("compose.yml", "services: {a: {command: sh -c \"npm i -g pnpm@9.15.0\"}}", "1:46"),
             (
                 "action.yml",
-                "inputs: {v: {default: 9.15.0}}\nruns: {steps: [{uses: pnpm/action-setup@v2, with: {version: '${{ inputs.v }}'}}]}",
+                "inputs: {v: {default: 9.15.0}}\nruns: {steps: [{uses: pnpm/action-setup@v2, with: \
+                 {version: '${{ inputs.v }}'}}]}",
                 "1:23",
             ),
             (
                 "pnpm-lock.yaml",
-                "---\nimporters:\n  .:\n    packageManagerDependencies:\n      pnpm: {specifier: 9.15.0, version: 9.15.0}\n---\nlockfileVersion: '9.0'\n",
+                "---\nimporters:\n  .:\n    packageManagerDependencies:\n      pnpm: {specifier: \
+                 9.15.0, version: 9.15.0}\n---\nlockfileVersion: '9.0'\n",
                 "5:42",
             ),
         ] {

@@ -44,7 +44,8 @@ mod tests {
             ("a: {script: [cd web, corepack prepare pnpm@9.14.0 --activate]}", 1),
             ("variables: {V: 9.14.0}\na: {script: npm i -g pnpm@$V}", 1),
             (
-                "variables: {V: 9.14.0}\na: {parallel: {matrix: [{V: [1, 2]}]}, script: npm i -g pnpm@$V}",
+                "variables: {V: 9.14.0}\na: {parallel: {matrix: [{V: [1, 2]}]}, script: npm i -g \
+                 pnpm@$V}",
                 0,
             ),
             ("a: {script: [cd web], after_script: [npm i -g pnpm@10.6.5]}", 0),

@@ -257,8 +257,8 @@ impl SharedVariables<'_> {
     }
 }
 
-/// Whether a variable seems to have other uses in a file than versions of this package manager: it is
-/// not named after it, and there is a use outside of its pins.
+/// Whether a variable seems to have other uses in a file than versions of this package manager: it
+/// is not named after it, and there is a use outside of its pins.
 fn is_shared(name: &str, manager: Manager, table: &PinTable, file: usize) -> bool {
     if name.to_ascii_lowercase().contains(manager.name()) {
         return false;
@@ -290,8 +290,8 @@ fn is_later_yarn(target: &NewVersion, pin: &Pin, file: &File) -> bool {
     target.manager == Manager::Yarn && target.version.major >= 2 && !is_other
 }
 
-/// The place of the version in a range that is one version after `^`, `~`, `=`, `>=` or nothing, and
-/// how many numbers it has.
+/// The place of the version in a range that is one version after `^`, `~`, `=`, `>=` or nothing,
+/// and how many numbers it has.
 fn bound(range: &str, span: &Span) -> Option<(Span, usize)> {
     let version = range.trim_start_matches(['^', '~', '>', '=']);
     let operator = range.strip_suffix(version)?;
@@ -393,8 +393,10 @@ mod tests {
             ),
             (
                 ".github/workflows/a.yml",
-                "jobs: {a: {steps: [{uses: actions/checkout@v4}, {uses: pnpm/action-setup@v4, with: {version: 10}}]}}",
-                "jobs: {a: {steps: [{uses: actions/checkout@v4}, {uses: pnpm/action-setup@v4, with: {version: 10.8.0}}]}}",
+                "jobs: {a: {steps: [{uses: actions/checkout@v4}, {uses: pnpm/action-setup@v4, \
+                 with: {version: 10}}]}}",
+                "jobs: {a: {steps: [{uses: actions/checkout@v4}, {uses: pnpm/action-setup@v4, \
+                 with: {version: 10.8.0}}]}}",
             ),
         ] {
             let text = moved_text(path, before).unwrap_or_else(|| before.to_owned());
@@ -498,6 +500,15 @@ mod tests {
         }
     }
 
+    const PATHS: [&str; 6] = [
+        "Dockerfile",
+        ".github/workflows/a.yml",
+        "package.json",
+        "mise.toml",
+        ".tool-versions",
+        "compose.yaml",
+    ];
+
     const PIECES: [&str; 40] = [
         "FROM node\n",
         "RUN ",
@@ -545,7 +556,7 @@ mod tests {
         #[test]
         fn moved_pins_have_the_version_and_the_others_stay(
             pieces in proptest::collection::vec(proptest::sample::select(&PIECES[..]), 0..40),
-            path in proptest::sample::select(&["Dockerfile", ".github/workflows/a.yml", "package.json", "mise.toml", ".tool-versions", "compose.yaml"][..]),
+            path in proptest::sample::select(&PATHS[..]),
         ) {
             let text = pieces.concat();
             let (table, plan) = moved(vec![file(path, &text)], "pnpm@10.8.0");

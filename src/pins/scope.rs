@@ -1,5 +1,5 @@
-//! Variables of workflows and pipelines: those of a step shadow those of its job, and these those of
-//! the file.
+//! Variables of workflows and pipelines: those of a step shadow those of its job, and these those
+//! of the file.
 
 use std::collections::HashMap;
 

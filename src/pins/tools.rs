@@ -68,8 +68,8 @@ pub(super) fn yarnrc_pins(text: &[u8]) -> Vec<Pin> {
     pin.into_iter().collect()
 }
 
-/// The pin of a path such as `.yarn/releases/yarn-4.1.0.cjs`. It cannot be moved: the file of another
-/// version is missing.
+/// The pin of a path such as `.yarn/releases/yarn-4.1.0.cjs`. It cannot be moved: the file of
+/// another version is missing.
 fn yarn_file_pin(path: &str, place: Span) -> Option<Pin> {
     let name = path.rsplit(['/', '\\']).next()?;
     let version = name.strip_prefix("yarn-")?.trim_end_matches(".cjs").trim_end_matches(".js");

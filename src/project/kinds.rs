@@ -69,8 +69,8 @@ const WORKFLOWS: Home = Some(|path| {
 const OF_MISE: Home =
     Some(|path| matches!(path.components().nth_back(1), Some(b"mise" | b".mise")));
 
-/// Globs of names in lower case, and their kinds. A name may match several rows; the first one whose
-/// kind is asked for counts.
+/// Globs of names in lower case, and their kinds. A name may match several rows; the first one
+/// whose kind is asked for counts.
 static TABLE: [(&str, Home, FileKind); 46] = [
     ("package.json", None, Manifest),
     ("package.json5", None, ManifestJson5),
@@ -237,7 +237,8 @@ impl FileKind {
         )
     }
 
-    /// The syntax of a file with the dependencies of a package or workspace; `None` for other files.
+    /// The syntax of a file with the dependencies of a package or workspace; `None` for other
+    /// files.
     pub(crate) fn dependencies(self) -> Option<Syntax> {
         match self {
             Manifest => Some(Syntax::Json),
@@ -332,7 +333,8 @@ mod tests {
             (".yarnrc.docker .yarnrc-yml", "credentials (Yarnrc)"),
             (".tool-versions", "pins ToolVersions"),
             (
-                "mise.toml .mise.toml mise/config.toml a/.mise/config.toml .config/mise/config.toml",
+                "mise.toml .mise.toml mise/config.toml a/.mise/config.toml \
+                 .config/mise/config.toml",
                 "pins Mise",
             ),
             (".prototools", "pins Prototools"),
@@ -351,7 +353,8 @@ mod tests {
             ),
             (".github/workflows/package.yaml", "pins Workflow, depends ManifestYaml"),
             (
-                "Dockerfile containerfile Dockerfile.prod web.dockerfile .Dockerfile Doc\u{212a}erfile",
+                "Dockerfile containerfile Dockerfile.prod web.dockerfile .Dockerfile \
+                 Doc\u{212a}erfile",
                 "pins Dockerfile",
             ),
             ("Dockerfile.npmrc", "pins Dockerfile, credentials (Npmrc)"),
@@ -362,15 +365,18 @@ mod tests {
             ("Dockerfile.key", "pins Dockerfile, secret"),
             (".npmrc.pem", "credentials (Npmrc), secret"),
             (
-                "package.jsonc my-package.json packages.json package.js\u{f6}n pnpm-lock-x.yaml yarn.lock.md bun.lockbox",
+                "package.jsonc my-package.json packages.json package.js\u{f6}n pnpm-lock-x.yaml \
+                 yarn.lock.md bun.lockbox",
                 "",
             ),
             (
-                ".yarnrcs npmrc.bak mise/config.toml.x config.toml docker-composeyml .yml a.yml .github/a.yml",
+                ".yarnrcs npmrc.bak mise/config.toml.x config.toml docker-composeyml .yml a.yml \
+                 .github/a.yml",
                 "",
             ),
             (
-                ".github/workflows/.yml .GitHub/workflows/a.yml Dockerfiles Dockerfile.md Dockerfile.dockerignore",
+                ".github/workflows/.yml .GitHub/workflows/a.yml Dockerfiles Dockerfile.md \
+                 Dockerfile.dockerignore",
                 "",
             ),
             (".dockerignore NotADockerfile README.md docker-prep.sh", ""),

@@ -9,10 +9,11 @@ const INSTALL: [&str; 12] = [
 ];
 
 /// The options of npm whose value is the next word, from npm's definitions.
-const WITH_VALUE: &str = "access auth-type before C ca cache cache-max cache-min cafile cert cpu depth fetch-retries \
-    fetch-retry-factor fetch-retry-maxtimeout fetch-retry-mintimeout fetch-timeout globalconfig https-proxy include \
-    install-strategy key L libc local-address location loglevel logs-dir logs-max maxsockets min-release-age \
-    node-options noproxy omit only os otp prefix proxy reg registry scope script-shell tag userconfig w workspace";
+const WITH_VALUE: &str = "access auth-type before C ca cache cache-max cache-min cafile cert cpu \
+    depth fetch-retries fetch-retry-factor fetch-retry-maxtimeout fetch-retry-mintimeout \
+    fetch-timeout globalconfig https-proxy include install-strategy key L libc local-address \
+    location loglevel logs-dir logs-max maxsockets min-release-age node-options noproxy omit only \
+    os otp prefix proxy reg registry scope script-shell tag userconfig w workspace";
 
 /// The letters that npm accepts in a group after one dash.
 const LETTERS: &str = "?BCDEHLOPSacdfghlmnpqsvwy";

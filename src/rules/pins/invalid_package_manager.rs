@@ -62,16 +62,23 @@ mod tests {
         }
         for (field, column) in [
             (
-                r#""packageManager": "pnpm@10", "devEngines": {"packageManager": {"name": "pnpm", "version": "^10"}}"#,
+                concat!(
+                    r#""packageManager": "pnpm@10", "#,
+                    r#""devEngines": {"packageManager": {"name": "pnpm", "version": "^10"}}"#
+                ),
                 20,
             ),
             (
-                r#""packageManager": "pnpm@10.6.5", "devEngines": {"packageManager": {"name": "npm"}}"#,
+                concat!(
+                    r#""packageManager": "pnpm@10.6.5", "#,
+                    r#""devEngines": {"packageManager": {"name": "npm"}}"#
+                ),
                 20,
             ),
         ] {
             let expected = format!(
-                "package.json:1:{column}: corepack refuses this packageManager: it is not what devEngines.packageManager asks for"
+                "package.json:1:{column}: corepack refuses this packageManager: it is not what \
+                 devEngines.packageManager asks for"
             );
             assert_eq!(invalid(field), [expected], "{field}");
         }
@@ -85,7 +92,10 @@ mod tests {
             r#""packageManager": "pnpm@v10.6.5+sha1.ab""#,
             r#""packageManager": "foo@https://example.org/x.tgz""#,
             r#""name": "x""#,
-            r#""devEngines": {"packageManager": {"name": "pnpm", "version": "latest", "onFail": "warn"}}"#,
+            concat!(
+                r#""devEngines": {"packageManager": "#,
+                r#"{"name": "pnpm", "version": "latest", "onFail": "warn"}}"#
+            ),
         ] {
             assert_eq!(invalid(field), [""; 0], "{field}");
         }

@@ -19,7 +19,8 @@ fn judge(table: &PinTable, findings: &mut Findings) {
         if let Fault::NoCorepack(image) = fault {
             let image = Escaped(image.as_bytes());
             let message = format!("{image} has no corepack, and no earlier command installs it");
-            let help = "install it first (`npm install --global corepack`), or install the package manager with npm";
+            let help = "install it first (`npm install --global corepack`), or install the package \
+                        manager with npm";
             findings.place(file, span, message).help(help, &[Step::Stage]);
         }
     }
@@ -60,7 +61,8 @@ mod tests {
             ("FROM node:25\nRUN if corepack enable; then a; fi", &[]),
             ("FROM node:25\nRUN command -v corepack", &[]),
             (
-                "FROM node:25\nCOPY --from=node:24 /usr/local/lib /usr/local/lib\nRUN corepack enable",
+                "FROM node:25\nCOPY --from=node:24 /usr/local/lib /usr/local/lib\nRUN corepack \
+                 enable",
                 &[],
             ),
             ("FROM node:25\nRUN n 22 && corepack enable", &[]),

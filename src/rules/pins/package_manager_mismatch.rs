@@ -73,7 +73,8 @@ mod tests {
     use crate::engine::tests::{Fake, transcript};
     use crate::pins::tests::{MANIFEST, mismatches};
 
-    /// The findings in a Dockerfile next to a manifest that pins pnpm 10.6.5: `line:column version`.
+    /// The findings in a Dockerfile next to a manifest that pins pnpm 10.6.5: `line:column
+    /// version`.
     fn judged(dockerfile: &str) -> Vec<String> {
         let change = Fake::default().file("package.json", MANIFEST).file("Dockerfile", dockerfile);
         let found = transcript(&RULE, &change);
@@ -100,9 +101,8 @@ mod tests {
             );
         assert_eq!(
             transcript(&RULE, &change),
-            [
-                "backend/docker/Dockerfile.prod:3:19: pnpm 9.15.0 is installed here, but backend/package.json pins pnpm 10.6.5"
-            ]
+            ["backend/docker/Dockerfile.prod:3:19: pnpm 9.15.0 is installed here, but \
+                 backend/package.json pins pnpm 10.6.5"]
         );
     }
 
@@ -147,7 +147,8 @@ mod tests {
             "curl -fsSL https://get.pnpm.io/install.sh | env PNPM_VERSION=9.15.0 sh -",
             "wget -qO- https://get.pnpm.io/install.sh | ENV=/etc/shrc PNPM_VERSION=9.15.0 bash -",
             "PNPM_VERSION=9.15.0 sh -c \"$(curl -fsSL https://get.pnpm.io/install.sh)\"",
-            "curl -fsSLo /bin/pnpm https://github.com/pnpm/pnpm/releases/download/v9.15.0/pnpm-linux-$(uname -m)",
+            "curl -fsSLo /bin/pnpm \
+             https://github.com/pnpm/pnpm/releases/download/v9.15.0/pnpm-linux-$(uname -m)",
             "curl -o p.tgz https://registry.example.org/pnpm/-/pnpm-9.15.0.tgz",
             "if true; then A=b sudo -E npm i -g pnpm@9.15.0 2>&1 >/dev/null; fi",
             "sudo -u node npm i -g pnpm@9.15.0",
@@ -341,9 +342,8 @@ mod tests {
             .file("\u{1b}[2J/Dockerfile", "RUN npm i -g pnpm@9.15.0-\u{1b}x pnpm@9.15.0");
         assert_eq!(
             transcript(&RULE, &change),
-            [
-                "\\u{001b}[2J/Dockerfile:1:34: pnpm 9.15.0 is installed here, but \\u{001b}[2J/package.json pins pnpm 10.6.5"
-            ]
+            ["\\u{001b}[2J/Dockerfile:1:34: pnpm 9.15.0 is installed here, but \
+                 \\u{001b}[2J/package.json pins pnpm 10.6.5"]
         );
     }
 
@@ -378,11 +378,17 @@ mod tests {
             ),
             (r#""devEngines": {"packageManager": {"name": "pnpm", "version": "^10.6.5"}}"#, &[]),
             (
-                r#""devEngines": {"packageManager": {"name": "yarn", "version": "4.1.0", "onFail": "ignore"}}"#,
+                concat!(
+                    r#""devEngines": {"packageManager": "#,
+                    r#"{"name": "yarn", "version": "4.1.0", "onFail": "ignore"}}"#
+                ),
                 &["yarn 4.1.0 is declared here"],
             ),
             (
-                r#""devEngines": {"packageManager": [{"name": "npm", "version": "11"}, {"name": "pnpm", "version": "10"}]}"#,
+                concat!(
+                    r#""devEngines": {"packageManager": [{"name": "npm", "version": "11"}, "#,
+                    r#"{"name": "pnpm", "version": "10"}]}"#
+                ),
                 &[],
             ),
             (r#""volta": {"node": "22.1.0", "pnpm": "9.15.0"}"#, &["pnpm 9.15.0 is declared here"]),
@@ -406,9 +412,8 @@ mod tests {
         for (path, expected) in [
             (
                 "packages/a",
-                &[
-                    "packages/a/package.json:1:20: pnpm 9.15.0 is declared here, but package.json pins pnpm 10.6.5",
-                ][..],
+                &["packages/a/package.json:1:20: pnpm 9.15.0 is declared here, but package.json \
+                     pins pnpm 10.6.5"][..],
             ),
             ("packages/x", &[]),
             ("examples/a", &[]),
@@ -435,7 +440,8 @@ mod tests {
     #[test]
     fn without_a_package_manager_field_the_next_declaration_counts() {
         let dockerfile = ("Dockerfile", "RUN npm i -g pnpm@9.15.0");
-        let action = "jobs: {a: {steps: [{uses: actions/checkout@v4}, {uses: pnpm/action-setup@v4, with: {version: 10.6.5}}]}}";
+        let action = "jobs: {a: {steps: [{uses: actions/checkout@v4}, {uses: pnpm/action-setup@v4, \
+                      with: {version: 10.6.5}}]}}";
         for (path, text, says) in [
             (
                 "package.json",
@@ -527,9 +533,8 @@ mod tests {
         ];
         assert_eq!(
             mismatches(&files),
-            [
-                "web/Dockerfile:1:19: pnpm 9.15.0 is installed here, but web/package.json pins pnpm 10.6.5"
-            ]
+            ["web/Dockerfile:1:19: pnpm 9.15.0 is installed here, but web/package.json pins \
+                 pnpm 10.6.5"]
         );
     }
 
