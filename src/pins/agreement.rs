@@ -26,8 +26,6 @@ pub(crate) struct PinTable {
     pub groups: Vec<PinGroup>,
     /// Sorted by group, then by file and place.
     pub rows: Vec<Row>,
-    /// The directories of the groups in which a file runs corepack.
-    with_corepack: BTreeSet<Vec<u8>>,
 }
 
 /// The pins of what is built with one package manager.
@@ -37,6 +35,8 @@ pub(crate) struct PinGroup {
     pub directory: Vec<u8>,
     /// The pin that the others are compared with; `None` if no exact version is pinned.
     pub reference: Option<PinId>,
+    /// Whether a file runs corepack.
+    pub uses_corepack: bool,
 }
 
 /// The numbers of a file in a table, and of a pin in that file.
@@ -79,8 +79,7 @@ impl PinTable {
         let references = comparison.references(&grouped);
         comparison.move_down(&mut grouped, &references);
         let (groups, rows) = comparison.related(grouped, &references);
-        let with_corepack = comparison.with_corepack();
-        Self { project, file_pins, groups, rows, with_corepack }
+        Self { project, file_pins, groups, rows }
     }
 
     pub(crate) fn pin(&self, id: PinId) -> &Pin {
@@ -114,12 +113,12 @@ impl PinTable {
 
     /// Whether a file of the same group runs corepack.
     pub(crate) fn uses_corepack(&self, row: &Row) -> bool {
-        self.with_corepack.contains(&self.groups[row.group].directory)
+        self.groups[row.group].uses_corepack
     }
 
     /// Whether any file runs corepack.
     pub(crate) fn has_corepack(&self) -> bool {
-        !self.with_corepack.is_empty()
+        self.file_pins.iter().any(|file| file.uses_corepack)
     }
 }
 
@@ -233,6 +232,9 @@ impl<'r> Comparison<'r> {
         let managers_of =
             |file: &Rc<FilePins>| file.pins.iter().map(|pin| (pin.kind, pin.manager)).collect();
         let managers: Vec<Managers> = self.file_pins.iter().map(managers_of).collect();
+        let with_corepack = self.file_pins.iter().filter(|file| file.uses_corepack);
+        let with_corepack: BTreeSet<&[u8]> =
+            with_corepack.map(|file| self.declarations.governing(&file.home)).collect();
         let (mut groups, mut rows) = (Vec::new(), Vec::new());
         for (directory, mut ids) in grouped {
             ids.sort_unstable();
@@ -253,14 +255,10 @@ impl<'r> Comparison<'r> {
                 };
                 Row { id, group: groups.len(), relation }
             }));
-            groups.push(PinGroup { directory: directory.to_vec(), reference });
+            let uses_corepack = with_corepack.contains(directory);
+            groups.push(PinGroup { directory: directory.to_vec(), reference, uses_corepack });
         }
         (groups, rows)
-    }
-
-    fn with_corepack(&self) -> BTreeSet<Vec<u8>> {
-        let files = self.file_pins.iter().filter(|file| file.uses_corepack);
-        files.map(|file| self.declarations.governing(&file.home).to_vec()).collect()
     }
 }
 

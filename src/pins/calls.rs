@@ -25,14 +25,12 @@ pub(super) fn add(project: &Project, file_pins: &mut [Rc<FilePins>]) {
     for (caller, found) in callers.iter().enumerate() {
         let mut pins = Vec::new();
         for call in &found.calls {
-            let Some(called) = call.paths.iter().find_map(|path| project.number(path)) else {
-                continue;
-            };
-            let inputs =
-                call.arguments.iter().map(|(name, _)| name.as_str()).filter(|name| is_input(name));
-            let inputs: BTreeSet<&str> = inputs.collect();
+            let target = call.paths.iter().find_map(|path| project.number(path));
+            let Some(target) = target else { continue };
+            let names = call.arguments.iter().map(|(name, _)| name.as_str());
+            let inputs: BTreeSet<&str> = names.filter(|name| is_input(name)).collect();
             replaced
-                .entry(called)
+                .entry(target)
                 .and_modify(|all| all.retain(|name| inputs.contains(name)))
                 .or_insert(inputs);
             let known: Vec<(&str, &Variable)> = call
@@ -40,11 +38,11 @@ pub(super) fn add(project: &Project, file_pins: &mut [Rc<FilePins>]) {
                 .iter()
                 .filter_map(|(name, variable)| Some((&**name, variable.as_ref()?)))
                 .collect();
-            let size = project.file(called).text.len();
+            let size = project.file(target).text.len();
             if size <= budget && !known.is_empty() {
                 budget -= size;
-                let (called, caller) = (&project.files()[called], &project.file(caller).text);
-                pins.extend(argument_pins(called, &known, caller));
+                let (target, text) = (&project.files()[target], &project.file(caller).text);
+                pins.extend(argument_pins(target, &known, text));
             }
         }
         if !pins.is_empty() {
@@ -53,11 +51,11 @@ pub(super) fn add(project: &Project, file_pins: &mut [Rc<FilePins>]) {
             found.sort();
         }
     }
-    for (called, names) in replaced {
+    for (target, names) in replaced {
         let is_replaced =
             |pin: &Pin| pin.used.iter().any(|used| names.contains(used.name.as_str()));
-        if file_pins[called].pins.iter().any(is_replaced) {
-            for pin in &mut Rc::make_mut(&mut file_pins[called]).pins {
+        if file_pins[target].pins.iter().any(is_replaced) {
+            for pin in &mut Rc::make_mut(&mut file_pins[target]).pins {
                 pin.is_exempt |= is_replaced(pin);
             }
         }
@@ -69,13 +67,13 @@ fn is_input(name: &str) -> bool {
     name.starts_with("inputs.")
 }
 
-/// The pins of a file that arguments decide, with their places in the text of the caller.
-fn argument_pins(called: &SourceFile, arguments: &[(&str, &Variable)], caller: &[u8]) -> Vec<Pin> {
+/// The pins of a file that arguments decide, with their places in `text`, that of the caller.
+fn argument_pins(target: &SourceFile, arguments: &[(&str, &Variable)], text: &[u8]) -> Vec<Pin> {
     let elsewhere = |(name, variable): &(&str, &Variable)| {
         let variable = Variable { text: variable.text.clone(), span: ELSEWHERE };
         ((*name).to_owned(), variable)
     };
-    let found = files::pins_with(called, arguments.iter().map(elsewhere).collect());
+    let found = files::pins_with(target, arguments.iter().map(elsewhere).collect());
     let in_place = |pin: Pin| {
         let (name, variable) = arguments.iter().find(|(name, variable)| {
             let is_used = pin.used.iter().any(|used| used.name == *name && used.span == ELSEWHERE);
@@ -83,8 +81,7 @@ fn argument_pins(called: &SourceFile, arguments: &[(&str, &Variable)], caller: &
         })?;
         let place = variable.span.clone();
         // The span of an argument may include its name.
-        let version =
-            last_occurrence(caller, &place, &variable.text).filter(|span| !span.is_empty());
+        let version = last_occurrence(text, &place, &variable.text).filter(|span| !span.is_empty());
         let used = vec![Use { name: (*name).to_owned(), span: place.clone() }];
         let label = if is_input(name) { "action input" } else { "build argument" };
         let kind = PinKind::Command(Channel::Other, label);
