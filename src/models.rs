@@ -1,6 +1,7 @@
-//! Typed views of the files that tools obey, without opinion: each value has its place.
+//! Typed views of configuration files, each value with its place and without a judgement.
 //!
-//! What cannot be parsed or understood is absent; nothing fails. Only what has a reader is here.
+//! A value that cannot be parsed or understood is absent; nothing fails. There are only the fields
+//! that a caller reads.
 
 pub(crate) mod image;
 pub(crate) mod dockerfile;
@@ -12,9 +13,9 @@ pub(crate) mod gitlab;
 pub(crate) mod devcontainer;
 
 use crate::base::finding::Span;
-use crate::formats::document::{Key, Node, Value};
+use crate::formats::document::{Node, Value};
 
-/// A value where a string is expected.
+/// A value that should be a string.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Scalar {
     /// The bytes of the value in the file, quotes included.
@@ -27,30 +28,29 @@ impl Scalar {
         Self { span: node.span.clone(), text: node.text().map(str::to_owned) }
     }
 
-    /// The string, its escapes undone; `None` for a map, a list, and what else JSON has.
+    /// The string without escapes; `None` for any other type.
     pub(crate) fn text(&self) -> Option<&str> {
         self.text.as_deref()
     }
 }
 
-/// The entries of a map of strings, in the order of the file, duplicate keys included.
+/// The entries of a map of strings in the order of the file, duplicate keys included.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub(crate) struct StringMap(Vec<(Key, Scalar)>);
+pub(crate) struct StringMap(Vec<(String, Scalar)>);
 
 impl StringMap {
-    /// The entries of a map; none for anything else.
+    /// The entries of a map; none for any other type.
     fn parse(map: &Node) -> Self {
-        Self(map.entries().map(|(key, node)| (key.clone(), Scalar::parse(node))).collect())
+        Self(map.entries().map(|(key, node)| (key.text.clone(), Scalar::parse(node))).collect())
     }
 
-    /// Every key and its value.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &Scalar)> {
-        self.0.iter().map(|(key, value)| (key.text.as_str(), value))
+        self.0.iter().map(|(key, value)| (key.as_str(), value))
     }
 
-    /// The last value of this key: the one that the tools take.
+    /// The last value of this key, which is the one that tools use.
     pub(crate) fn last(&self, key: &str) -> Option<&Scalar> {
-        self.0.iter().rfind(|(found, _)| found.text == key).map(|(_, value)| value)
+        self.0.iter().rfind(|(found, _)| found == key).map(|(_, value)| value)
     }
 
     /// The last value of this key, if it is a string.
@@ -77,9 +77,9 @@ fn nested<'n>(node: &'n Node, key: &'n str, inner: &'n str) -> Option<&'n Node> 
 /// A command of a container.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Invocation {
-    /// A string, which a shell runs.
+    /// A string for a shell.
     Shell(Scalar),
-    /// A program and its arguments, which are run without a shell.
+    /// A program and its arguments.
     Exec(Vec<Scalar>),
 }
 

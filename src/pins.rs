@@ -1,5 +1,5 @@
-//! Pins: the places where a file says which package manager is used, and which version of it. Each
-//! file is read as the tool reads that obeys it; what cannot be understood is left alone.
+//! Pins: the places where a file names a package manager and its version. Each file is read as the
+//! tool that it configures reads it; a value that is not understood is not a pin.
 
 use std::rc::Rc;
 
@@ -36,15 +36,13 @@ pub(crate) use moving::{NewVersion, Plan, plan};
 /// A package manager that corepack knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Manager {
-    /// npm, which comes with Node.js.
     Npm,
     Pnpm,
-    /// Yarn, of any generation.
+    /// Yarn of any major version.
     Yarn,
 }
 
 impl Manager {
-    /// Its name, as it is typed.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Npm => "npm",
@@ -53,12 +51,12 @@ impl Manager {
         }
     }
 
-    /// The manager of this name. Case counts.
+    /// The package manager of this name, case-sensitive.
     pub(crate) fn from_name(name: &str) -> Option<Self> {
         [Self::Npm, Self::Pnpm, Self::Yarn].into_iter().find(|manager| manager.name() == name)
     }
 
-    /// The manager that a package of the npm registry is, or brings.
+    /// The package manager that an npm package contains.
     pub(crate) fn from_package(name: &str) -> Option<Self> {
         match name {
             "@pnpm/exe" => Some(Self::Pnpm),
@@ -68,26 +66,26 @@ impl Manager {
     }
 }
 
-/// Which version is asked for.
+/// The version that a pin asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Demand {
-    /// This one. It has no build metadata: a hash is not compared.
+    /// A version without build metadata: a hash is not compared.
     Exact(Version),
-    /// Whatever a range takes in, as it is written.
+    /// A range, as written.
     Range(String),
-    /// Whatever a name such as `latest` stands for.
+    /// A dist-tag such as `latest`.
     Tag(String),
-    /// No version: the newest, or whatever is there.
+    /// No version: the newest, or the one that is installed.
     Newest,
-    /// A variable of this name, which nothing sets where it is used: in effect the newest.
+    /// A variable of this name that is not set where it is used, so in effect the newest.
     Empty(String),
-    /// Something that is not known before it runs.
+    /// A version that is known only at run time.
     Unknown,
 }
 
 impl Demand {
-    /// What a version says where npm or corepack take it: `10.6.5`, `v10.6.5`, `^10`, `latest`, or
-    /// nothing.
+    /// Parses a version as npm and corepack accept it: `10.6.5`, `v10.6.5`, `^10`, `latest` or the
+    /// empty string.
     pub(crate) fn parse(text: &str) -> Self {
         let text = text.trim();
         if text.is_empty() {
@@ -104,7 +102,7 @@ impl Demand {
     }
 }
 
-/// An exact version; a hash behind `+` is left out.
+/// Parses an exact version, and drops a hash after `+`.
 pub(crate) fn exact(text: &str) -> Option<Version> {
     let text = text.strip_prefix('=').unwrap_or(text);
     let mut version = Version::parse(text.strip_prefix('v').unwrap_or(text)).ok()?;
@@ -112,25 +110,32 @@ pub(crate) fn exact(text: &str) -> Option<Version> {
     Some(version)
 }
 
-/// What stands behind the `+` of a version.
+/// The part after the `+` of a version; empty if there is none.
 fn hash(version: &str) -> String {
     version.split_once('+').map_or("", |(_, hash)| hash).to_owned()
 }
 
-/// Whether a range of npm's takes in a version; `None` if it is no range. Prereleases are taken in
-/// only where the range names one, as node-semver has it.
+/// The last occurrence of a text in a part of a file.
+fn last_occurrence(file: &[u8], part: &Span, text: &str) -> Option<Span> {
+    let start = part.start + memchr::memmem::rfind(file.get(part.clone())?, text.as_bytes())?;
+    Some(start..start + text.len())
+}
+
+/// Whether a version satisfies an npm range, by the rules of node-semver: a prerelease does only if
+/// the range names one. `None` if the range is not valid.
 pub(crate) fn satisfies(version: &Version, range: &str) -> Option<bool> {
     let version = nodejs_semver::Version::parse(version.to_string()).ok()?;
     Some(Range::parse(range).ok()?.satisfies(&version))
 }
 
-/// The same, with prereleases taken for what they precede, as pnpm does for `engines`.
+/// Like [`satisfies`], but a prerelease also counts as its release, as in pnpm's check of
+/// `engines`.
 pub(crate) fn accepts(version: &Version, range: &str) -> Option<bool> {
     let release = Version::new(version.major, version.minor, version.patch);
     Some(satisfies(&release, range)? || satisfies(version, range)?)
 }
 
-/// By what means a version is pinned.
+/// The kind of place that pins a version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum PinKind {
     /// `packageManager` of a manifest.
@@ -148,29 +153,29 @@ pub(crate) enum PinKind {
     Lockfile,
     /// `engines` of a manifest.
     Engines,
-    /// An input of an action of a workflow; its name.
+    /// An input of an action in a workflow, with its label.
     Action(&'static str),
     /// A feature of a development container.
     Feature,
     /// The tag of a base image.
     Image,
-    /// A command; from where it gets the manager, and how it is typed.
+    /// A command, with its source of package managers and its label.
     Command(Channel, &'static str),
 }
 
-/// What a pin is for.
+/// What a pin does for its project.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Role {
-    /// It says what the project uses.
+    /// Declares the version that the project uses.
     Declares,
-    /// It says what the project accepts.
+    /// Restricts the versions that the project accepts.
     Accepts,
-    /// It puts a package manager in place.
+    /// Installs or runs a version.
     Installs,
 }
 
 impl PinKind {
-    /// The words that reports use.
+    /// The name in reports.
     pub(crate) fn label(self) -> &'static str {
         match self {
             Self::PackageManager => "packageManager",
@@ -193,22 +198,21 @@ impl PinKind {
         matches!(self, Self::Command(Channel::Once, _))
     }
 
-    /// Whether it takes the manager from the npm registry, by the name that it has there.
+    /// Whether it installs an npm package.
     pub(crate) fn is_from_npm(self) -> bool {
         matches!(self, Self::Command(Channel::Once | Channel::Npm | Channel::Registry, _))
     }
 
-    /// Whether corepack gets the manager.
+    /// Whether it is a corepack command.
     pub(crate) fn is_corepack(self) -> bool {
         matches!(self, Self::Command(Channel::Corepack, _))
     }
 
-    /// Whether it tells a version manager what to put in place, wherever below its file.
+    /// Whether it configures a version manager, for every directory below its file.
     pub(crate) fn is_version_manager(self) -> bool {
         matches!(self, Self::ToolVersions | Self::Mise | Self::Prototools)
     }
 
-    /// What it is for.
     pub(crate) fn role(self) -> Role {
         match self {
             Self::Engines => Role::Accepts,
@@ -218,26 +222,25 @@ impl PinKind {
     }
 }
 
-/// Where a pin must stand to say something of what is there.
+/// When a pin is compared with others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum AppliesIf {
-    /// Anywhere: manifests are looked for upward from its directory.
     Always,
-    /// In a directory that has a manifest; elsewhere it is for something that only exists when it
-    /// runs.
+    /// If its directory has a manifest; any other directory may exist only at run time.
     ManifestHere,
-    /// In a directory whose manifest has a `packageManager`: nothing above is seen from there.
+    /// If its directory has a manifest with a `packageManager`: a container may not see the
+    /// directories above.
     PackageManagerHere,
 }
 
-/// What a pin has to have in common with the one that counts.
+/// What must be equal in a pin and its reference.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Strictness {
-    /// The version; a range or a tag only floats.
+    /// The version; a range or a tag floats.
     Version,
-    /// The version, as an exact one: nothing else is accepted.
+    /// The version; a range or a tag differs.
     ExactVersion,
-    /// The text, hash included.
+    /// The version and the hash.
     Text,
 }
 
@@ -247,34 +250,31 @@ pub(crate) struct Pin {
     pub kind: PinKind,
     pub manager: Manager,
     pub demand: Demand,
-    /// Where it takes effect.
+    /// The word or value that takes effect.
     pub at: Span,
-    /// Where the version is decided: there, or where a variable has its value.
+    /// The text that decides the version: in `at`, or in the value of a variable.
     pub place: Span,
-    /// Where the version stands as it is, a hash included, so that it can be replaced; empty where
-    /// one can be put in.
+    /// The version with its hash, if it can be replaced; an empty span if one can be inserted.
     pub version: Option<Span>,
-    /// What must be written before a version that is put in.
+    /// Written before an inserted version, e.g. `@`.
     pub insert_prefix: &'static str,
     /// The variables that the version comes from.
     pub used: Vec<Use>,
-    /// The directory from which the tool that obeys it looks for a manifest.
+    /// The directory from which a manifest is looked up.
     pub directory: Vec<u8>,
-    /// Where that must be for the pin to count.
     pub applies_if: AppliesIf,
-    /// What stands behind the `+` of an exact version; empty where nothing does.
+    /// The part after the `+` of an exact version; may be empty.
     pub hash: String,
-    /// What it has to have in common with the manifest.
     pub strictness: Strictness,
-    /// Whether corepack is known to be there, where npm installs the manager instead.
+    /// Whether npm installs the package manager where corepack is known to be installed.
     pub bypasses_corepack: bool,
-    /// Whether it is for something else than what is in this repository, or one variant of several.
+    /// Whether it is for another repository, or for one variant of several: it is not compared.
     pub is_exempt: bool,
 }
 
 impl Pin {
-    /// A pin whose version is a whole string; `None` if it is not a string. It can be moved if it is
-    /// written without escapes.
+    /// A pin whose version is a whole string, which can be moved if it is written without escapes;
+    /// `None` if the value is not a string.
     fn from_string(kind: PinKind, manager: Manager, value: &Scalar, file: &[u8]) -> Option<Self> {
         let (text, at) = (value.text()?, &value.span);
         let inner = at.start + 1..at.end.saturating_sub(1);
@@ -285,7 +285,7 @@ impl Pin {
         Some(Self { version, hash, ..Self::fixed(kind, manager, Demand::parse(text), place) })
     }
 
-    /// A pin that nobody can change by replacing a version.
+    /// A pin that cannot be moved by an edit.
     fn fixed(kind: PinKind, manager: Manager, demand: Demand, place: Span) -> Self {
         Self {
             kind,
@@ -305,7 +305,7 @@ impl Pin {
         }
     }
 
-    /// A pin whose version is a part of a word of a command, or of a value with variables.
+    /// A pin whose version is a part of a word, which may contain variables.
     fn from_word(
         kind: PinKind,
         manager: Manager,
@@ -333,46 +333,42 @@ impl Pin {
     }
 }
 
-/// What is wrong with a place by itself, whatever is pinned elsewhere.
+/// A defect that does not depend on other pins.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Fault {
-    /// Corepack refuses this `packageManager`; its reason.
+    /// Corepack refuses this `packageManager`, for this reason.
     Refused(String),
-    /// It names a package manager that is not corepack's to run; its name.
+    /// The package manager of this name cannot be run by corepack.
     Foreign(String),
-    /// Corepack is used, and the image that this names has none.
+    /// A corepack command in this image, which does not contain corepack.
     NoCorepack(String),
 }
 
-/// What a file says of package managers.
+/// The pins of one file, and its other statements about package managers.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct FilePins {
-    /// The places that pin one.
     pub pins: Vec<Pin>,
-    /// What is wrong by itself.
     pub faults: Vec<(Span, Fault)>,
-    /// What is wrong if there is no manifest further up.
+    /// The fault of an empty `packageManager`, which counts if no directory above has a manifest.
     pub blank: Option<(Span, Fault)>,
-    /// Whether it lets corepack decide.
+    /// Whether it runs corepack.
     pub uses_corepack: bool,
-    /// Of a manifest: whether corepack looks no further up. It does where the manifest says
-    /// nothing.
+    /// Whether it is a manifest at which corepack stops searching upward.
     pub decides: bool,
-    /// The patterns of the directories that are members of the workspace that has its top here.
+    /// The patterns of the members, if it is the root of a workspace.
     pub members: Option<Vec<String>>,
-    /// The directory that it speaks for.
+    /// The directory that it configures.
     pub home: Vec<u8>,
-    /// What it gives to other files.
     pub calls: Vec<Call>,
 }
 
-/// A use of another file, with what it is given.
+/// A use of another file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Call {
-    /// Where the other file may be, from the top of the work tree; the first one that is there
+    /// The possible paths of that file, from the top of the work tree; the first that exists
     /// counts.
     pub paths: Vec<Vec<u8>>,
-    /// What is given, by the names of variables there, and where; `None` for what is not known.
+    /// The values of its variables; `None` if unknown.
     pub arguments: Vec<(String, Option<Variable>)>,
 }
 
@@ -382,7 +378,6 @@ impl From<Vec<Pin>> for FilePins {
     }
 }
 
-/// The pins of several parts of one file.
 impl FromIterator<Self> for FilePins {
     fn from_iter<I: IntoIterator<Item = Self>>(parts: I) -> Self {
         let mut found = Self::default();
@@ -399,7 +394,7 @@ impl FilePins {
         self.uses_corepack |= part.uses_corepack;
     }
 
-    /// Whether there is nothing to compare or to find fault with.
+    /// Whether it cannot lead to a finding.
     pub(crate) fn is_irrelevant(&self) -> bool {
         self.pins.is_empty()
             && self.faults.is_empty()
@@ -408,7 +403,7 @@ impl FilePins {
             && !self.uses_corepack
     }
 
-    /// Whether it says what another one says, wherever in the file.
+    /// Whether it means the same as another one, regardless of the places in the file.
     pub(crate) fn is_equivalent(&self, other: &Self) -> bool {
         fn essence(found: &FilePins) -> Vec<(PinKind, Manager, &Demand)> {
             found.pins.iter().map(|pin| (pin.kind, pin.manager, &pin.demand)).collect()
@@ -418,17 +413,16 @@ impl FilePins {
             && self.decides == other.decides
     }
 
-    /// Puts the pins in the order of the text. What an alias or a second use repeats is there once.
-    fn tidy(&mut self) {
+    /// Sorts the pins by place, and removes the copies that an alias or a second use makes.
+    fn sort(&mut self) {
         self.pins.sort_by_key(|pin| (pin.at.start, pin.place.start));
         self.pins.dedup();
     }
 }
 
-/// What a file pins by itself, read as the tool reads it that obeys it. A file that cannot be
-/// parsed pins nothing.
-pub(crate) fn pins_of_file(known: &SourceFile) -> Rc<FilePins> {
-    known.view(|_| files::pins_with(known, Vec::new()))
+/// The pins of a file, without those that its callers decide; none if it cannot be parsed.
+pub(crate) fn pins_of_file(source: &SourceFile) -> Rc<FilePins> {
+    source.view(|_| files::pins_with(source, Vec::new()))
 }
 
 #[cfg(test)]
@@ -440,7 +434,7 @@ pub(crate) mod tests {
     pub(crate) const MANIFEST: &str = r#"{"packageManager": "pnpm@10.6.5+sha512.abc"}"#;
 
     #[test]
-    fn ranges_take_in_prereleases_as_pnpm_has_it() {
+    fn ranges_accept_prereleases_as_in_pnpm() {
         for (version, range, accepted) in [
             ("11.0.0-rc.1", "^11", true),
             ("11.0.0-rc.1", "11.x", true),
@@ -456,8 +450,8 @@ pub(crate) mod tests {
         assert_eq!(super::accepts(&super::exact("1.0.0").unwrap(), "please-use-pnpm"), None);
     }
 
-    /// What `package-manager-mismatch` says of files.
-    pub(crate) fn told(files: &[(&str, &str)]) -> Vec<String> {
+    /// The findings of `package-manager-mismatch` in files.
+    pub(crate) fn mismatches(files: &[(&str, &str)]) -> Vec<String> {
         let change =
             files.iter().fold(Fake::default(), |change, (path, text)| change.file(path, text));
         transcript(rules::find("package-manager-mismatch").unwrap(), &change)

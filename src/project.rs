@@ -1,5 +1,5 @@
-//! A project: the files of one state of a repository that are looked at as a whole. The state is
-//! the index, a commit, a tree, or the work tree. Rules, verbs and `pins` are views of it.
+//! A project: those files of one state of a repository that are judged together. The state is the
+//! index, a commit, a tree or the work tree.
 
 use std::any::Any;
 use std::cell::RefCell;
@@ -17,22 +17,20 @@ pub(crate) mod workspaces;
 
 use kinds::FileKind;
 
-/// A file, and the values that the rooms above compute from it.
+/// A file, and a cache of the values that are computed from it.
 #[derive(Debug)]
 pub(crate) struct SourceFile {
-    /// The file. Its text does not change: an edited file is another one.
     pub file: File,
     views: RefCell<Vec<Rc<dyn Any>>>,
 }
 
 impl SourceFile {
-    /// A file of which nothing is computed yet.
     pub(crate) fn new(file: File) -> Self {
         Self { file, views: RefCell::default() }
     }
 
-    /// A value that depends on this file alone, such as the parsed document. It is computed when it
-    /// is first asked for, and kept: there is one of each type.
+    /// A value that depends on this file alone, such as the parsed document. It is computed once;
+    /// there is one value of each type.
     pub(crate) fn view<V: 'static>(&self, compute: impl FnOnce(&File) -> V) -> Rc<V> {
         let known =
             self.views.borrow().iter().find_map(|view| Rc::clone(view).downcast::<V>().ok());
@@ -43,12 +41,12 @@ impl SourceFile {
         })
     }
 
-    /// The parsed document, in the language that files of its name are written in.
+    /// The parsed document. The syntax must be the same in every call.
     pub(crate) fn document(&self, syntax: Syntax) -> Rc<Result<Node, SyntaxError>> {
         self.view(|file| formats::parse(syntax, &file.text))
     }
 
-    /// A model of the document; the empty one if the file cannot be parsed.
+    /// A model of the document; the default if the file cannot be parsed.
     pub(crate) fn model<M: Default + 'static>(
         &self,
         syntax: Syntax,
@@ -59,8 +57,7 @@ impl SourceFile {
     }
 }
 
-/// The files of one state, in the order of their paths. Copies share the files, and what is
-/// computed from them.
+/// The files of one state, sorted by path. Clones share the files and their caches.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Project {
     files: Vec<Rc<SourceFile>>,
@@ -81,22 +78,21 @@ impl FromIterator<File> for Project {
 }
 
 impl Project {
-    /// The files, each with its number.
+    /// The files; the number of a file is its index.
     pub(crate) fn files(&self) -> &[Rc<SourceFile>] {
         &self.files
     }
 
-    /// The file of a number.
     pub(crate) fn file(&self, number: usize) -> &File {
         &self.files[number].file
     }
 
     /// The number of the file at a path.
     pub(crate) fn number(&self, path: &[u8]) -> Option<usize> {
-        self.files.binary_search_by(|known| known.file.path.as_bytes().cmp(path)).ok()
+        self.files.binary_search_by(|source| source.file.path.as_bytes().cmp(path)).ok()
     }
 
-    /// The project with the texts of some files, by their numbers, replaced. The others are shared.
+    /// A copy with the texts of some files replaced, by their numbers.
     pub(crate) fn with(&self, texts: &BTreeMap<usize, Vec<u8>>) -> Self {
         let mut files = self.files.clone();
         for (number, text) in texts {
@@ -108,7 +104,7 @@ impl Project {
 
     /// The directories that hold a `package.json`.
     pub(crate) fn manifest_directories(&self) -> BTreeSet<&[u8]> {
-        let paths = self.files.iter().map(|known| &known.file.path);
+        let paths = self.files.iter().map(|source| &source.file.path);
         paths.filter(|path| FileKind::Manifest.matches(path)).map(RepoPath::parent).collect()
     }
 }
@@ -134,7 +130,7 @@ mod tests {
                 computed.set(computed.get() + 1);
                 String::from_utf8(file.text.clone()).unwrap()
             };
-            project.files().iter().map(|known| known.view(view).to_string()).collect()
+            project.files().iter().map(|source| source.view(view).to_string()).collect()
         };
         assert_eq!(texts(&project), ["1", "2"]);
         assert_eq!(texts(&changed), ["1", "3"]);
@@ -154,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn manifests_are_found_whatever_their_case() {
+    fn manifests_are_found_in_any_case() {
         let files = ["a/Package.json", "b/pac\u{212a}age.json", "c/package.json5", "package.json"];
         let project: Project = files.map(|path| file(path, "{}")).into_iter().collect();
         assert_eq!(project.manifest_directories(), BTreeSet::from([&b""[..], b"a", b"b"]));

@@ -1,5 +1,4 @@
-//! `bakstop pins`: every place that pins a package manager, and whether they agree; and moving them
-//! all at once.
+//! `bakstop pins`: lists and compares the places that pin a package manager, and moves them.
 
 use std::path::PathBuf;
 
@@ -18,12 +17,11 @@ use crate::report::{HumanOrJson, pins as report};
 use crate::rule::{Finding, Rule, RuleGroup};
 use crate::rules;
 
-// The arguments.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Move every pin to this version; without one, to what each project declares
     #[arg(long, value_name = "NAME@VERSION", num_args = 0..=1)]
-    #[allow(clippy::option_option, reason = "not asked for, without a version, with one")]
+    #[allow(clippy::option_option, reason = "absent, without a version, with a version")]
     set: Option<Option<String>>,
 
     /// With --set: print the changes as a diff, and change nothing
@@ -50,7 +48,7 @@ impl Args {
     }
 }
 
-/// Shows every pin of the work tree and what the rules about pins find, or moves the pins.
+/// Reports every pin of the work tree and the findings of the rules about pins, or moves the pins.
 pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
     let tree = WorkTree::open(&context.directory)?;
     let files = OnDisk::all(&tree)?;
@@ -81,39 +79,39 @@ fn is_about_pins(rule: &Rule) -> bool {
     rule.group == RuleGroup::Pins
 }
 
-/// What the rules about pins find in what will be there.
+/// The findings of the rules about pins in a planned state.
 fn judged(table: &PinTable, files: &OnDisk<'_>, config: &Config) -> Vec<Finding> {
     let mut engine = Engine::new(config).only(is_about_pins);
     engine.compared(table, files);
     engine.finish().findings
 }
 
-/// What moving the pins comes to: to one version, or in each project to what its manifest says.
+/// Plans to move the pins to one version, or those of each project to its declared version.
 fn planned(table: &PinTable, spec: Option<&str>, config: &Config) -> Result<Plan, Error> {
     let (doing, of_pins) = ("move the pins", rules::in_group(RuleGroup::Pins));
-    let is_spared =
+    let is_allowed =
         |row: &Row| of_pins.iter().any(|rule| config.hides(rule, &table.file(row.id).path));
     let Some(spec) = spec else {
         let declared = |id: &PinId| table.pin(*id).kind.role() == Role::Declares;
         let of_group = |group: usize| {
             NewVersion::from_pin(table.pin(table.groups[group].reference.filter(declared)?))
         };
-        return Ok(plan(table, of_group, is_spared));
+        return Ok(plan(table, of_group, is_allowed));
     };
     let target = NewVersion::parse(spec).map_err(|reason| {
         Error::new(doing, format!("{} names no version: {reason}", Escaped(spec.as_bytes())))
-            .help("say for example: bakstop pins --set pnpm@10.8.0")
+            .help("for example: bakstop pins --set pnpm@10.8.0")
     })?;
     let name = target.manager.name();
     if !table.rows.iter().any(|row| table.pin(row.id).manager == target.manager) {
         return Err(Error::new(doing, format!("nothing here pins {name}")).help(
-            "`bakstop pins` shows what is pinned; another package manager is not put in its place",
+            "`bakstop pins` lists the pins; --set does not replace one package manager by another",
         ));
     }
-    Ok(plan(table, |_| Some(target.clone()), is_spared))
+    Ok(plan(table, |_| Some(target.clone()), is_allowed))
 }
 
-/// Carries a plan out, or tells what it would do.
+/// Carries out a plan, or reports it.
 fn set(
     args: &Args,
     tree: &WorkTree,
@@ -130,22 +128,19 @@ fn set(
         let verdict = if plan.files.is_empty() { verdict } else { Verdict::Found };
         return Ok(Outcome::new(verdict, report::moved(table, plan, findings, "to move", view)));
     }
-    // Where one must not be changed, none is.
-    plan.files.iter().try_for_each(|file| tree.place_to_change(&file.path).map(drop))?;
-    for (number, file) in plan.files.iter().enumerate() {
-        let old = table
-            .project
-            .number(file.path.as_bytes())
-            .map(|old| table.project.file(old).text.as_slice());
-        tree.replace(&file.path, old.unwrap_or_default(), &file.text).map_err(
-            |error| match number {
-                0 => error,
-                1 => error.help("one file is changed already: mend this, and run it again"),
-                _ => error.help(format!(
-                    "{number} files are changed already: mend this, and run it again"
-                )),
-            },
-        )?;
+    // If one file must not be changed, none is.
+    for number in &plan.files {
+        tree.place_to_change(&table.project.file(*number).path)?;
+    }
+    for (done, number) in plan.files.iter().enumerate() {
+        let (old, new) = (table.project.file(*number), plan.after.project.file(*number));
+        tree.replace(&old.path, &old.text, &new.text).map_err(|error| match done {
+            0 => error,
+            1 => error.help("1 file is changed already: fix this, and run it again"),
+            _ => {
+                error.help(format!("{done} files are changed already: fix this, and run it again"))
+            }
+        })?;
     }
     Ok(Outcome::new(verdict, report::moved(table, plan, findings, "moved", view)))
 }

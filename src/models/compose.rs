@@ -1,6 +1,6 @@
 //! Compose files.
 
-use crate::formats::document::{Key, Node, Value};
+use crate::formats::document::{Node, Value};
 use crate::models::{Invocation, Scalar, StringMap, scalar};
 
 #[derive(Debug, Default)]
@@ -10,21 +10,20 @@ pub(crate) struct Compose {
 
 #[derive(Debug)]
 pub(crate) struct Service {
-    /// The image that it runs, or the name that its build gives to one.
+    /// The image to run, or the name for the image that is built.
     pub image: Option<Scalar>,
     pub build: Option<ServiceBuild>,
     /// Every `command` and `entrypoint`, those of merged maps included.
     pub commands: Vec<Invocation>,
 }
 
-/// How the image of a service is built.
 #[derive(Debug)]
 pub(crate) struct ServiceBuild {
-    /// The directory that is sent to the builder.
     pub context: Option<Scalar>,
-    /// The Dockerfile, seen from there.
+    /// The path of the Dockerfile, relative to the context.
     pub dockerfile: Option<Scalar>,
-    /// The build arguments. One of a list has the place of all of `NAME=value`, or no value.
+    /// The build arguments. The place of an item `NAME=value` is the whole item, and an item `NAME`
+    /// has no value.
     pub arguments: StringMap,
 }
 
@@ -50,7 +49,7 @@ impl Service {
 }
 
 impl ServiceBuild {
-    /// From a map, or the path of the context.
+    /// Parses a map, or the path of the context.
     fn parse(node: &Node) -> Self {
         let context = node.text().map_or_else(|| node.last("context"), |_| Some(node));
         Self {
@@ -68,8 +67,8 @@ fn arguments(node: &Node) -> StringMap {
         let text = node.text()?;
         let (name, value) =
             text.split_once('=').map_or((text, None), |(name, value)| (name, Some(value)));
-        let key = Key { span: node.span.clone(), text: name.to_owned() };
-        Some((key, Scalar { span: node.span.clone(), text: value.map(str::to_owned) }))
+        let value = Scalar { span: node.span.clone(), text: value.map(str::to_owned) };
+        Some((name.to_owned(), value))
     };
     StringMap(nodes.iter().filter_map(argument).collect())
 }
@@ -81,9 +80,10 @@ mod tests {
 
     #[test]
     fn a_service_has_an_image_a_build_and_commands() {
-        let text = "x: &x {command: one, image: base}\nservices:\n  a:\n    <<: *x\n    image: own\n    command: [two]\n    \
-                    entrypoint: three\n    build: {context: c, dockerfile: d, args: {V: 1, W: ''}}\n  b: {build: ./dir}\n  \
-                    c: {build: {args: [V=1=2, W, [x]]}}\n";
+        let text = "x: &x {command: one, image: base}\nservices:\n  a:\n    <<: *x\n    \
+                    image: own\n    command: [two]\n    entrypoint: three\n    \
+                    build: {context: c, dockerfile: d, args: {V: 1, W: ''}}\n  \
+                    b: {build: ./dir}\n  c: {build: {args: [V=1=2, W, [x]]}}\n";
         let compose = Compose::parse(&yaml(text));
         let [a, b, c] = compose.services.as_slice() else { panic!("three services") };
         assert_eq!(a.image.as_ref().unwrap().text(), Some("own"));

@@ -3,7 +3,7 @@
 use crate::formats::document::{Node, Value};
 use crate::models::{Invocation, StringMap};
 
-/// The commands of the life cycle that run in the container.
+/// The lifecycle commands that run in the container.
 const COMMANDS: [&str; 5] = [
     "onCreateCommand",
     "updateContentCommand",
@@ -12,21 +12,16 @@ const COMMANDS: [&str; 5] = [
     "postAttachCommand",
 ];
 
-/// The description of a development container.
 #[derive(Debug, Default)]
 pub(crate) struct Devcontainer {
-    /// What is installed into it.
     pub features: Vec<Feature>,
-    /// What runs in it.
     pub commands: Vec<Invocation>,
 }
 
-/// A feature of a development container.
 #[derive(Debug)]
 pub(crate) struct Feature {
-    /// Its address, without the version or the digest after it.
+    /// Its reference without version and digest.
     pub name: String,
-    /// What it is asked for.
     pub options: StringMap,
 }
 
@@ -50,7 +45,7 @@ impl Devcontainer {
     }
 }
 
-/// Adds a command, or several by their names.
+/// Adds a command, or each command of a map.
 fn add_commands(node: &Node, commands: &mut Vec<Invocation>) {
     match &node.value {
         Value::Map(entries) => entries.iter().for_each(|(_, node)| add_commands(node, commands)),

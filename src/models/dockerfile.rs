@@ -1,9 +1,9 @@
-//! The stages of a Dockerfile, and what its variables hold in each, as BuildKit decides.
+//! The stages of a Dockerfile and the values of variables in each, by the rules of BuildKit.
 //!
-//! An `ARG` before the first `FROM` is for the `FROM` lines; a stage knows it only if it declares
-//! it again. A stage that builds on another has what that one declared. Of an `ARG` after an `ENV`
-//! of the same name, BuildKit takes the value; its documentation and other builders keep the `ENV`,
-//! so nothing is known of it here.
+//! An `ARG` before the first `FROM` is for the `FROM` lines; a stage has it only if it declares it
+//! again. A stage inherits the variables of the stage that it builds on. The value of an `ARG`
+//! after an `ENV` of the same name is unknown here: BuildKit uses that of the `ARG`, but its
+//! documentation and other builders that of the `ENV`.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -13,36 +13,33 @@ use crate::formats::dockerfile::Instruction;
 use crate::formats::shell::{Lookup, Resolved, Use, Variable, expand, is_shell_name};
 use crate::models::image::ImageReference;
 
-/// The stages so far; the last one is the one that is being read.
+/// The stages so far; the last one is the current one.
 #[derive(Debug, Default)]
 pub(crate) struct Stages {
-    /// What an `ARG` before the first stage sets.
+    /// The variables of each `ARG` before the first stage.
     globals: Values,
     list: Vec<Stage>,
-    /// The stages by their names; of several, the last.
+    /// The numbers of the stages by their names; a later stage replaces an earlier one.
     names: HashMap<String, usize>,
-    /// The build arguments, which override the defaults of each `ARG`.
+    /// The build arguments, which override the defaults of `ARG`.
     given: Values,
 }
 
 #[derive(Debug, Clone)]
 pub(crate) struct Stage {
-    /// What it builds on.
     pub base: Base,
-    /// The image at the end of the chain of stages; `None` where it is unknown or absent.
+    /// The image that the chain of stages starts from; `None` if it is unknown or absent.
     pub image: Option<ImageReference>,
-    /// Whether what `RUN` executes is for a POSIX shell.
+    /// Whether `RUN` uses a POSIX shell.
     pub has_posix_shell: bool,
-    /// What the variables hold.
     values: Values,
-    /// What `ENV` sets: the image keeps it, and so do the stages that build on it.
+    /// The variables of `ENV`, which the image and the stages that build on it keep.
     envs: Values,
 }
 
-/// Variables by their names. A stage takes over those of another: names and values are shared.
+/// Variables by their names. Stages inherit them, so names and values are shared.
 type Values = HashMap<Rc<str>, VariableValue>;
 
-/// What a variable holds.
 #[derive(Debug, Clone)]
 enum VariableValue {
     Known(Rc<Variable>),
@@ -61,7 +58,7 @@ impl VariableValue {
     }
 }
 
-/// What a stage builds on.
+/// The base of a stage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Base {
     /// An earlier stage, by its number.
@@ -70,25 +67,25 @@ pub(crate) enum Base {
     Image,
 }
 
-/// What the official images of Node.js set by `ENV`, which no `ARG` overrides.
+/// The variables that the official images of Node.js set by `ENV`, which no `ARG` overrides.
 const SET_BY_IMAGES: [&str; 2] = ["NODE_VERSION", "YARN_VERSION"];
 
-/// What the system or BuildKit sets in every container, declared or not.
+/// The variables that the system or BuildKit sets in every container.
 const SET_BY_SYSTEM: [&str; 10] =
     ["HOME", "PATH", "PWD", "OLDPWD", "USER", "HOSTNAME", "SHELL", "SHLVL", "TERM", "IFS"];
 
-/// The most variables of a stage, and the most stages that build on others, that are followed.
-/// Beyond, nothing is known.
+/// The most variables of a stage, and the most stages that build on others. Values beyond that are
+/// unknown.
 const MOST: usize = 1000;
 
 impl Stage {
-    /// Whether there was room for it.
+    /// Sets a variable; `false` if the stage has too many.
     fn set(&mut self, name: Rc<str>, value: VariableValue) -> bool {
         let has_room = self.values.len() < MOST || self.values.contains_key(&name);
         if has_room {
             self.values.insert(name, value);
         } else {
-            // Of an image that is not known, nothing is known to be unset.
+            // In an unknown image, no variable is known to be unset.
             self.image = None;
         }
         has_room
@@ -96,7 +93,7 @@ impl Stage {
 }
 
 impl Stages {
-    /// Stages of a build that is started with these arguments.
+    /// The stages of a build with these arguments.
     pub(crate) fn with_arguments(arguments: impl IntoIterator<Item = (String, Variable)>) -> Self {
         let known = |(name, variable): (String, Variable)| {
             (name.into(), VariableValue::Known(Rc::new(variable)))
@@ -104,12 +101,12 @@ impl Stages {
         Self { given: arguments.into_iter().map(known).collect(), ..Self::default() }
     }
 
-    /// The number of the stage that is being read, and the stage; `None` before the first.
+    /// The current stage and its number; `None` before the first `FROM`.
     pub(crate) fn current(&self) -> Option<(usize, &Stage)> {
         self.list.last().map(|stage| (self.list.len() - 1, stage))
     }
 
-    /// Applies an instruction to those that follow.
+    /// Applies the effect of an instruction on those that follow.
     pub(crate) fn apply(&mut self, instruction: &Instruction) {
         match instruction.name.as_str() {
             "FROM" => self.begin(instruction),
@@ -143,9 +140,7 @@ impl Stages {
             }
             None => Stage {
                 base: Base::Image,
-                image: known.filter(|_| earlier.is_none()).and_then(|known| {
-                    ImageReference::parse(Resolved { unset: Vec::new(), ..known })
-                }),
+                image: known.filter(|_| earlier.is_none()).and_then(ImageReference::parse),
                 has_posix_shell: true,
                 values: Values::new(),
                 envs: Values::new(),
@@ -163,15 +158,11 @@ impl Stages {
             }
             return;
         }
-        // An `ENV` is evaluated as a whole: what it sets, it does not see.
+        // An `ENV` is evaluated as a whole: its values do not see its own variables.
+        let value = |range| self.value(instruction, &range);
         let set: Vec<(Rc<str>, VariableValue)> = assignments
             .into_iter()
-            .map(|(name, range)| {
-                (
-                    name.into(),
-                    range.map_or(VariableValue::Unknown, |range| self.value(instruction, &range)),
-                )
-            })
+            .map(|(name, range)| (name.into(), range.map_or(VariableValue::Unknown, value)))
             .collect();
         if let Some(stage) = self.list.last_mut() {
             for (name, value) in set {
@@ -191,13 +182,13 @@ impl Stages {
         let given = self.given.get(&name).cloned();
         let value = given.or_else(|| range.map(|range| self.value(instruction, range)));
         let global = self.globals.get(&name).filter(|_| !self.list.is_empty());
-        // Declared again, an `ARG` of the start has its value here.
+        // An `ARG` from before the first `FROM` that is declared again has its value there.
         let value = value
             .or_else(|| global.filter(|value| !matches!(value, VariableValue::Offered)).cloned());
         match (self.list.last_mut(), value) {
             (None, Some(value)) => _ = self.globals.insert(name, value),
             (None, None) => _ = self.globals.entry(name).or_insert(VariableValue::Offered),
-            // The name keeps its value.
+            // The variable keeps its value.
             (Some(stage), None) if stage.values.contains_key(&name) => {}
             (Some(stage), None) => _ = stage.set(name, VariableValue::Offered),
             (Some(stage), Some(value)) => {
@@ -219,22 +210,23 @@ impl Stages {
         if expanded.is_open {
             return VariableValue::Unknown;
         }
-        let is_it = |used: &Use| matches!(lookup(&used.name), Lookup::Set(variable) if variable.text == expanded.text);
+        let is_text = |variable: &Variable| variable.text == expanded.text;
+        let is_copy = |used: &Use| matches!(lookup(&used.name), Lookup::Set(set) if is_text(set));
         let span = match expanded.used.as_slice() {
-            // Another variable under a new name: what there is to see and to change stands there.
-            [only] if is_it(only) => only.span.clone(),
-            _ => instruction.text.span(range),
+            // A copy of another variable has the place of that.
+            [only] if is_copy(only) => only.span.clone(),
+            _ => expanded.span,
         };
         VariableValue::Known(Rc::new(Variable { text: expanded.text, span }))
     }
 
-    /// What is known of a variable in a `FROM`, or in an `ARG` before the first one. BuildKit sets
-    /// some of its own, such as `TARGETARCH`.
+    /// Looks up a variable in a `FROM`, or in an `ARG` before the first one. A variable that is not
+    /// declared may be one of BuildKit's, such as `TARGETARCH`.
     fn global(&self, name: &str) -> Lookup<'_> {
         self.globals.get(name).map_or(Lookup::Unknown, VariableValue::lookup)
     }
 
-    /// What is known of a variable in the stage that is being read.
+    /// Looks up a variable in the current stage.
     pub(crate) fn lookup(&self, name: &str) -> Lookup<'_> {
         let Some(stage) = self.list.last() else { return Lookup::Unknown };
         let official = stage.image.as_ref().filter(|image| image.is_official());
@@ -243,7 +235,7 @@ impl Stages {
         match stage.values.get(name) {
             _ if may_be_set && !stage.envs.contains_key(name) => Lookup::Unknown,
             Some(value) => value.lookup(),
-            // An image that nobody here knows may set anything.
+            // An unknown image may set any variable.
             None if official.is_none() || SET_BY_SYSTEM.contains(&name) => Lookup::Unknown,
             None if name.to_ascii_lowercase().ends_with("_proxy") => Lookup::Unknown,
             None => Lookup::Unset,
@@ -251,7 +243,7 @@ impl Stages {
     }
 }
 
-/// A part of an instruction, its variables put in.
+/// Expands a part of an instruction.
 fn expanded<'v>(
     instruction: &Instruction,
     range: &Range<usize>,
@@ -319,7 +311,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_run_is_given_is_never_misread() {
+    fn no_value_contradicts_what_buildkit_passes_to_run() {
         let facts: serde_json::Value =
             serde_json::from_str(include_str!("../../tests/facts/stages.json")).unwrap();
         let (mut known, mut given) = (0, 0);
@@ -338,7 +330,7 @@ mod tests {
             }
             let expected = case["runs"].as_array().unwrap();
             if runs.len() != expected.len() {
-                // Stages that the last one does not build on are not built.
+                // BuildKit skips the stages that the last one does not need.
                 continue;
             }
             for (lookups, env) in runs.iter().zip(expected) {

@@ -5,22 +5,20 @@ use crate::models::{Scalar, StringMap, nested, string_map};
 
 #[derive(Debug, Default)]
 pub(crate) struct Pipeline {
-    /// The values of the top level, which jobs may override.
+    /// The keys at the top level, which are defaults of the jobs.
     pub global: PipelineJob,
-    /// Every entry but `variables`, be it a job or not.
+    /// Every entry except `variables`, whether it is a job or not.
     pub jobs: Vec<PipelineJob>,
 }
 
 #[derive(Debug, Default)]
 pub(crate) struct PipelineJob {
-    /// Whether it runs only as a part of the jobs that extend it.
+    /// Whether it is hidden: it does not run, but jobs may extend it.
     pub is_template: bool,
     pub variables: StringMap,
     /// The names of the variables that `parallel.matrix` sets.
     pub matrix: Vec<String>,
-    /// The image that it runs in.
     pub image: Option<Scalar>,
-    /// The lines of a script, as below.
     pub before_script: Vec<Scalar>,
     pub script: Vec<Scalar>,
     pub after_script: Vec<Scalar>,
@@ -61,7 +59,7 @@ impl PipelineJob {
     }
 }
 
-/// The strings of a script: a string, or lists of strings within lists.
+/// Adds the strings of a script: a string, or nested lists of strings.
 fn lines(node: &Node, script: &mut Vec<Scalar>) {
     match &node.value {
         Value::List(nodes) => nodes.iter().for_each(|node| lines(node, script)),
@@ -77,8 +75,10 @@ mod tests {
 
     #[test]
     fn a_job_has_scripts_variables_and_an_image() {
-        let text = "variables: {V: 1}\nimage: top\n.a: {script: [a, [b, [c], {d: e}]], before_script: f}\n\
-                    b: {image: {name: n}, parallel: {matrix: [{X: 1, Y: 2}, z]}, after_script: [g]}\n";
+        let text = "variables: {V: 1}\nimage: top\n\
+                    .a: {script: [a, [b, [c], {d: e}]], before_script: f}\n\
+                    b: {image: {name: n}, parallel: {matrix: [{X: 1, Y: 2}, z]}, \
+                    after_script: [g]}\n";
         let pipeline = Pipeline::parse(&yaml(text));
         let lines = |script: &[Scalar]| -> Vec<_> {
             script.iter().map(|line| text.get(line.span.clone()).unwrap().to_owned()).collect()
@@ -86,7 +86,6 @@ mod tests {
         let image =
             |job: &PipelineJob| job.image.as_ref().and_then(Scalar::text).map(str::to_owned);
         assert_eq!(pipeline.global.variables.text("V"), Some("1"));
-        // Every entry but the variables may be a job.
         let [top, a, b] = pipeline.jobs.as_slice() else { panic!("three entries") };
         assert_eq!([top, a, b].map(|job| job.is_template), [false, true, false]);
         assert_eq!((lines(&a.script), lines(&a.before_script)), (lines_of("a b c"), lines_of("f")));

@@ -1,30 +1,29 @@
-//! References to container images: `registry.example:5000/group/name:tag@digest`.
+//! References to images: `registry.example:5000/group/name:tag@digest`.
 
 use crate::formats::shell::Resolved;
 
-/// A reference to an image, its parts as Docker understands them.
+/// A reference to an image, parsed as Docker does.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ImageReference {
-    /// The host of the registry; `None` for Docker Hub, and Amazon's copy of its official images.
+    /// The host of the registry; `None` for Docker Hub and for Amazon's copy of its official
+    /// images.
     pub host: Option<String>,
-    /// The path of the repository there, without `library/`.
+    /// The path of the repository, without `library/`.
     pub repository: String,
-    /// The tag, where one is written.
     pub tag: Option<String>,
-    /// The digest, which decides whatever the tag says.
+    /// The digest, which overrides the tag.
     pub digest: Option<String>,
-    /// The word that it was read from, which has the places of the parts.
+    /// The parsed word, which has the places of the parts.
     pub word: Resolved,
 }
 
-/// The names of Docker Hub.
 const HUB: [&str; 2] = ["docker.io/", "index.docker.io/"];
 
-/// Where Amazon has the official images.
+/// Amazon's copy of the official images.
 const OFFICIAL_AT_AMAZON: &str = "public.ecr.aws/docker/library/";
 
 impl ImageReference {
-    /// Parses a word; `None` for `scratch`, for no image, and where a variable is not known.
+    /// Parses a word; `None` for `scratch`, if it is empty, or if a variable is unknown.
     pub(crate) fn parse(word: Resolved) -> Option<Self> {
         let text = word.known()?;
         let (name, digest) =
@@ -50,12 +49,12 @@ impl ImageReference {
         Some(Self { host, repository, tag, digest, word })
     }
 
-    /// The tag; `latest` where none is written.
+    /// The tag, by default `latest`.
     pub(crate) fn tag(&self) -> &str {
         self.tag.as_deref().unwrap_or("latest")
     }
 
-    /// Whether it is one of Docker's official images.
+    /// Whether it is a Docker Official Image.
     pub(crate) fn is_official(&self) -> bool {
         self.host.is_none() && !self.repository.contains('/')
     }

@@ -1,4 +1,4 @@
-//! `package.json`. Of a key that occurs twice, the last value counts.
+//! `package.json`. If a key occurs twice, its last value counts.
 
 use crate::base::finding::Span;
 use crate::formats::document::{Node, Value};
@@ -9,37 +9,36 @@ use crate::models::{Scalar, StringMap, nested, scalar, string_map};
 pub(crate) struct PackageJson {
     pub shape: Shape,
     pub package_manager: Option<Scalar>,
-    /// `devEngines.packageManager`, where it is an object.
+    /// `devEngines.packageManager`, if it is an object.
     pub dev_engine: Option<DevEngine>,
-    /// The alternatives of `devEngines.packageManager`, where it is a list.
+    /// The items of `devEngines.packageManager`, if it is a list.
     pub alternatives: Vec<DevEngine>,
     pub engines: StringMap,
     pub volta: StringMap,
-    /// The patterns of `workspaces`, a list or an object that holds one.
+    /// The patterns of `workspaces` or `workspaces.packages`.
     pub workspaces: Option<Vec<String>>,
 }
 
-/// The value that a file holds.
+/// The type of the root of a file.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) enum Shape {
     /// The file is not valid JSON.
     #[default]
     Invalid,
-    /// A string, number, boolean or null, and where it is.
+    /// A string, number, boolean or null, at this place.
     Scalar(Span),
-    /// An object; or a list, which has no fields.
+    /// An object, or an array, which has no fields.
     Object,
 }
 
 /// A package manager of `devEngines`.
 #[derive(Debug)]
 pub(crate) struct DevEngine {
-    /// The place of the object.
     pub span: Span,
     pub name: Option<Scalar>,
-    /// The versions that are accepted.
+    /// The accepted versions.
     pub version: Option<Scalar>,
-    /// What happens where another one runs.
+    /// The reaction to another package manager.
     pub on_fail: Option<Scalar>,
 }
 
@@ -86,8 +85,9 @@ mod tests {
     }
 
     #[test]
-    fn of_a_field_that_occurs_twice_the_last_counts() {
-        let text = r#"{"packageManager": "a", "engines": {"pnpm": "1", "pnpm": "2"}, "workspaces": ["x"],
+    fn the_last_value_of_a_field_counts() {
+        let text = r#"{"packageManager": "a", "engines": {"pnpm": "1", "pnpm": "2"},
+            "workspaces": ["x"],
             "packageManager": "b", "volta": {"node": 1}, "workspaces": {"packages": ["y", 1]}}"#;
         let manifest = parse(text);
         let field = manifest.package_manager.unwrap();
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_is_no_object_is_told_apart() {
+    fn the_shape_is_that_of_the_root() {
         for (text, shape) in [
             ("{}", Shape::Object),
             ("[]", Shape::Object),

@@ -4,12 +4,11 @@ use crate::base::finding::Span;
 use crate::formats::document::{Key, Node};
 use crate::models::{Scalar, StringMap, nested, scalar, string_map};
 
-/// A workflow, or an action.
+/// A workflow or an action.
 #[derive(Debug, Default)]
 pub(crate) struct Workflow {
-    /// The variables of every job.
     pub env: StringMap,
-    /// The inputs of an action, or of the events of a workflow, each with its default.
+    /// The defaults of the inputs of an action, or of the events of a workflow.
     pub inputs: StringMap,
     pub jobs: Vec<WorkflowJob>,
     /// The steps of a composite action.
@@ -20,9 +19,9 @@ pub(crate) struct Workflow {
 pub(crate) struct WorkflowJob {
     pub condition: Option<Scalar>,
     pub env: StringMap,
-    /// The workflow that it runs instead of steps.
+    /// The workflow that it calls instead of steps.
     pub uses: Option<Uses>,
-    /// The image of the container that its steps run in.
+    /// The image of its container.
     pub image: Option<Scalar>,
     pub steps: Vec<WorkflowStep>,
 }
@@ -32,17 +31,15 @@ pub(crate) struct WorkflowJob {
 pub(crate) struct WorkflowStep {
     pub condition: Option<Scalar>,
     pub env: StringMap,
-    /// The action that it runs.
     pub uses: Option<Uses>,
-    /// The script that it runs.
+    /// Its script.
     pub run: Option<Scalar>,
     pub settings: RunSettings,
 }
 
-/// How a script runs: as its step says, else `defaults.run` of its job, else that of its workflow.
+/// The settings of a script: from its step, else from `defaults.run` of its job or workflow.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct RunSettings {
-    /// `working-directory`.
     pub directory: Option<Scalar>,
     pub shell: Option<Scalar>,
 }
@@ -50,38 +47,36 @@ pub(crate) struct RunSettings {
 /// A use of an action or of another workflow.
 #[derive(Debug)]
 pub(crate) struct Uses {
-    /// As it is written; empty where it is no string.
+    /// The value of `uses`; empty if it is not a string.
     pub written: String,
-    /// What is used.
     pub callee: Callee,
     /// The first word of the comment on its line, such as `v4.1.0` after the id of a commit.
     pub comment: Option<String>,
-    /// The inputs that it is given.
     pub with: StringMap,
 }
 
-/// What a [`Uses`] names.
+/// The target of a [`Uses`].
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Callee {
-    /// Something of the same repository: its path, without the leading `./`.
+    /// A path in the same repository, without the leading `./`.
     Local(String),
     /// An action or a workflow of another repository.
     Remote {
-        /// `owner/name`, with a path within the repository where there is one.
+        /// `owner/name`, and a path in the repository if there is one.
         name: String,
-        /// The tag, branch or commit after `@`; empty where there is none.
+        /// The tag, branch or commit after `@`; may be empty.
         reference: String,
     },
 }
 
 impl Workflow {
-    /// From the root of a file; comments are read from its text.
+    /// Parses the root of a document; comments are taken from the text of the file.
     pub(crate) fn parse(root: &Node, file: &[u8]) -> Self {
         let events = root.last("on").into_iter().flat_map(Node::entries).map(|(_, event)| event);
         let inputs = std::iter::once(root).chain(events).filter_map(|holder| holder.last("inputs"));
         let default = |(name, input): (&Key, &Node)| {
             let none = || Scalar { span: input.span.clone(), text: None };
-            (name.clone(), input.last("default").map_or_else(none, Scalar::parse))
+            (name.text.clone(), scalar(input, "default").unwrap_or_else(none))
         };
         let settings = RunSettings::default().with_defaults(root);
         let jobs = root.last("jobs").into_iter().flat_map(Node::entries);
@@ -107,7 +102,6 @@ impl WorkflowJob {
     }
 }
 
-/// The steps of a job or an action.
 fn steps(node: &Node, outer: &RunSettings, file: &[u8]) -> Vec<WorkflowStep> {
     let step = |node: &Node| WorkflowStep {
         condition: scalar(node, "if"),
@@ -179,8 +173,10 @@ mod tests {
 
     #[test]
     fn a_workflow_has_jobs_and_steps() {
-        let text = "on: {workflow_call: {inputs: {v: {default: 1}, w: {}}}, push:}\nenv: {V: 2}\ninputs: {x: }\njobs:\n  \
-                    a:\n    if: false\n    container: {image: node}\n    steps: [{if: matrix.x == 1, run: a}, b]\n  \
+        let text = "on: {workflow_call: {inputs: {v: {default: 1}, w: {}}}, push:}\n\
+                    env: {V: 2}\ninputs: {x: }\njobs:\n  \
+                    a:\n    if: false\n    container: {image: node}\n    \
+                    steps: [{if: matrix.x == 1, run: a}, b]\n  \
                     b:\n    container: alpine\n    uses: ./x\n    with: {v: [1], w: 2}\n";
         let workflow = parse(text);
         let inputs: Vec<_> =
@@ -199,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn a_step_runs_as_its_job_and_its_workflow_say() {
+    fn a_step_inherits_settings_of_its_job_and_workflow() {
         let run = |settings: &str| format!("defaults: {{run: {{{settings}}}}}");
         let (top, job) =
             (run("shell: bash, working-directory: top"), run("working-directory: job"));

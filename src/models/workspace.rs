@@ -1,10 +1,10 @@
-//! Which directories are members of a workspace, as its top says.
+//! `pnpm-workspace.yaml`.
 
 use crate::formats::document::{Node, Value};
 
 #[derive(Debug, Default)]
 pub(crate) struct PnpmWorkspace {
-    /// The patterns of `packages`, empty if absent; `None` if the file cannot be parsed.
+    /// The patterns of `packages`; empty if absent, `None` if the file cannot be parsed.
     pub packages: Option<Vec<String>>,
 }
 
@@ -14,7 +14,7 @@ impl PnpmWorkspace {
     }
 }
 
-/// The strings of a list; `None` for anything else.
+/// The strings of a list; `None` for any other type.
 pub(super) fn patterns(node: &Node) -> Option<Vec<String>> {
     let Value::List(nodes) = &node.value else { return None };
     Some(nodes.iter().filter_map(Node::text).map(str::to_owned).collect())
@@ -26,7 +26,7 @@ mod tests {
     use crate::formats::{self, Syntax};
 
     #[test]
-    fn a_workspace_without_packages_has_its_top_alone() {
+    fn a_workspace_without_packages_has_no_patterns() {
         for (text, expected) in [
             ("packages: [a/*, '!b', [c]]", Some(vec!["a/*", "!b"])),
             ("packages: a", Some(vec![])),

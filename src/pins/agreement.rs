@@ -1,7 +1,7 @@
-//! Which pins govern the same build, and whether they agree.
+//! Groups the pins that govern the same build, and compares those of each group.
 //!
-//! What a project uses is what its manifest says, found upward as corepack finds it; else what its
-//! version manager is told; else what its workflows install. Everything else is held against that.
+//! The reference of a group is the pin of its manifest, searched upward as corepack does; else that
+//! of its version manager; else that of an action in a workflow.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
@@ -10,24 +10,22 @@ use crate::base::change::File;
 use crate::base::finding::Span;
 use crate::pins::declarations::Declarations;
 use crate::pins::{
-    Demand, Fault, FilePins, Manager, Pin, PinKind, Role, Strictness, accepts, calls, satisfies,
+    Demand, Fault, FilePins, Manager, Pin, PinKind, Role, Strictness, accepts, calls, pins_of_file,
+    satisfies,
 };
 use crate::project::Project;
 use crate::project::directories::{ancestors, is_below};
 
-/// Every pin of a project, and how each relates to the one that counts.
+/// Every pin of a project, and its relation to the reference of its group.
 #[derive(Debug, Default)]
 pub(crate) struct PinTable {
-    /// The files that were read.
     pub project: Project,
-    /// What each of them pins, in the same order.
+    /// The pins of each file of the project, in the same order.
     pub file_pins: Vec<Rc<FilePins>>,
-    /// The groups, in the order of their directories.
+    /// Sorted by directory.
     pub groups: Vec<PinGroup>,
-    /// The pins, by group, and in the order of files and places in it.
+    /// Sorted by group, then by file and place.
     pub rows: Vec<Row>,
-    /// The directories of the groups that let corepack decide in some file.
-    with_corepack: BTreeSet<Vec<u8>>,
 }
 
 /// The pins of what is built with one package manager.
@@ -37,39 +35,35 @@ pub(crate) struct PinGroup {
     pub directory: Vec<u8>,
     /// The pin that the others are compared with; `None` if no exact version is pinned.
     pub reference: Option<PinId>,
+    /// Whether a file runs corepack.
+    pub uses_corepack: bool,
 }
 
-/// A pin, by its numbers.
+/// The numbers of a file in a table, and of a pin in that file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct PinId {
-    /// The number of its file.
     pub file: usize,
-    /// The number of the pin among those of the file.
     pub pin: usize,
 }
 
-/// A pin in its group.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Row {
     pub id: PinId,
     /// The number of its group.
     pub group: usize,
-    /// How it relates to the reference of the group.
     pub relation: Relation,
 }
 
-/// How a pin stands to the one that counts.
+/// The result of comparing a pin with the reference of its group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Relation {
-    /// It is the one that counts.
+    /// It is the reference.
     Reference,
-    /// It says the same.
     Agrees,
-    /// It says something else.
     Differs,
-    /// It has no exact version, although there is one.
+    /// It has no exact version, although the reference has.
     Floats,
-    /// There is nothing to hold it against, or it is for something else.
+    /// The group has no reference, or the pin does not apply here.
     Unjudged,
 }
 
@@ -85,15 +79,13 @@ impl PinTable {
         let references = comparison.references(&grouped);
         comparison.move_down(&mut grouped, &references);
         let (groups, rows) = comparison.related(grouped, &references);
-        let with_corepack = comparison.with_corepack();
-        Self { project, file_pins, groups, rows, with_corepack }
+        Self { project, file_pins, groups, rows }
     }
 
     pub(crate) fn pin(&self, id: PinId) -> &Pin {
         &self.file_pins[id.file].pins[id.pin]
     }
 
-    /// The file that a pin stands in.
     pub(crate) fn file(&self, id: PinId) -> &File {
         self.project.file(id.file)
     }
@@ -103,45 +95,44 @@ impl PinTable {
         self.groups[row.group].reference
     }
 
-    /// What is wrong by itself in the new files.
+    /// The faults of new files.
     pub(crate) fn faults(&self) -> impl Iterator<Item = (&File, &Span, &Fault)> {
-        let files = self.project.files().iter().map(|known| &known.file);
+        let files = self.project.files().iter().map(|source| &source.file);
         let new = files.zip(&self.file_pins).filter(|(file, _)| file.fresh);
         new.flat_map(|(file, found)| {
             found.faults.iter().map(move |(span, fault)| (file, span, fault))
         })
     }
 
-    /// Whether a row, or what it is held against, stands in a new file: drift that was there
-    /// before, and that this change does not touch, does not block it.
+    /// Whether the pin of a row or its reference is in a new file: older drift does not block a
+    /// change that leaves both files alone.
     pub(crate) fn is_touched(&self, row: &Row) -> bool {
         self.file(row.id).fresh
             || self.reference(row).is_some_and(|reference| self.file(reference).fresh)
     }
 
-    /// Whether a file for the same project lets corepack decide.
+    /// Whether a file of the same group runs corepack.
     pub(crate) fn uses_corepack(&self, row: &Row) -> bool {
-        self.with_corepack.contains(&self.groups[row.group].directory)
+        self.groups[row.group].uses_corepack
     }
 
-    /// Whether any file lets corepack decide.
+    /// Whether any file runs corepack.
     pub(crate) fn has_corepack(&self) -> bool {
-        !self.with_corepack.is_empty()
+        self.file_pins.iter().any(|file| file.uses_corepack)
     }
 }
 
-/// What each file pins, with what its callers pin in it.
+/// The pins of each file, including those that its callers decide.
 fn linked(project: &Project) -> Vec<Rc<FilePins>> {
-    let mut file_pins: Vec<_> =
-        project.files().iter().map(|known| crate::pins::pins_of_file(known)).collect();
-    add_blanks(project, &mut file_pins);
+    let mut file_pins: Vec<_> = project.files().iter().map(|source| pins_of_file(source)).collect();
+    add_blank_faults(project, &mut file_pins);
     calls::add(project, &mut file_pins);
     file_pins
 }
 
-/// A `packageManager` that is empty sends corepack further up; where there is no manifest, it is
-/// refused.
-fn add_blanks(project: &Project, file_pins: &mut [Rc<FilePins>]) {
+/// At an empty `packageManager`, corepack continues the search upward, and fails if no directory
+/// above has a manifest.
+fn add_blank_faults(project: &Project, file_pins: &mut [Rc<FilePins>]) {
     let manifests = project.manifest_directories();
     for (source, found) in project.files().iter().zip(file_pins) {
         let mut above = ancestors(source.file.path.parent()).skip(1);
@@ -154,13 +145,12 @@ fn add_blanks(project: &Project, file_pins: &mut [Rc<FilePins>]) {
 
 /// The pins of each group, by its directory.
 type Grouped<'r> = BTreeMap<&'r [u8], Vec<PinId>>;
-/// The pin that counts in each group that has one.
+/// The references, by the directories of their groups.
 type References<'r> = BTreeMap<&'r [u8], PinId>;
 
 /// The kinds of the pins of a file, each with its package manager.
 type Managers = BTreeSet<(PinKind, Manager)>;
 
-/// The pins that are compared, and what is declared where.
 struct Comparison<'r> {
     file_pins: &'r [Rc<FilePins>],
     declarations: Declarations<'r>,
@@ -171,7 +161,6 @@ impl<'r> Comparison<'r> {
         &self.file_pins[id.file].pins[id.pin]
     }
 
-    /// Every pin, in the order of files and places.
     fn pins(&self) -> impl Iterator<Item = (PinId, &'r Pin)> {
         let files = self.file_pins.iter().enumerate();
         files.flat_map(|(file, found)| {
@@ -193,18 +182,18 @@ impl<'r> Comparison<'r> {
             fields.map(|(id, pin)| (pin.directory.as_slice(), id)).collect();
         let reference = |(directory, ids): (&&'r [u8], &Vec<PinId>)| {
             let reference = if self.declarations.decides(directory) {
-                // Nothing else counts, even if corepack refuses it.
+                // No other pin counts, even if corepack refuses this one.
                 fields.get(directory).copied()
             } else {
-                next_best(ids.iter().map(|id| (*id, self.pin(*id))), directory)
+                fallback_reference(ids.iter().map(|id| (*id, self.pin(*id))), directory)
             };
             Some((*directory, reference?))
         };
         grouped.iter().filter_map(reference).collect()
     }
 
-    /// A pin that installs a version in a directory may be for a group below it: it is, if it
-    /// installs exactly the version that counts there.
+    /// Moves each pin that installs exactly the reference of a group further down to that group: a
+    /// Dockerfile at the top may build any project.
     fn move_down(&self, grouped: &mut Grouped<'r>, references: &References<'r>) {
         let is_same = |a: &Pin, b: &Pin| a.manager == b.manager && a.demand == b.demand;
         let mut moved: Vec<(&[u8], PinId)> = Vec::new();
@@ -243,6 +232,9 @@ impl<'r> Comparison<'r> {
         let managers_of =
             |file: &Rc<FilePins>| file.pins.iter().map(|pin| (pin.kind, pin.manager)).collect();
         let managers: Vec<Managers> = self.file_pins.iter().map(managers_of).collect();
+        let with_corepack = self.file_pins.iter().filter(|file| file.uses_corepack);
+        let with_corepack: BTreeSet<&[u8]> =
+            with_corepack.map(|file| self.declarations.governing(&file.home)).collect();
         let (mut groups, mut rows) = (Vec::new(), Vec::new());
         for (directory, mut ids) in grouped {
             ids.sort_unstable();
@@ -251,7 +243,7 @@ impl<'r> Comparison<'r> {
             rows.extend(ids.into_iter().map(|id| {
                 let pin = self.pin(id);
                 let relation = match reference {
-                    _ if pin.is_exempt || !self.declarations.holds(pin) => Relation::Unjudged,
+                    _ if pin.is_exempt || !self.declarations.applies(pin) => Relation::Unjudged,
                     _ if has_yarn_path && launches_yarn(pin) => Relation::Unjudged,
                     Some(reference) if reference == id => Relation::Reference,
                     Some(reference) => {
@@ -263,26 +255,25 @@ impl<'r> Comparison<'r> {
                 };
                 Row { id, group: groups.len(), relation }
             }));
-            groups.push(PinGroup { directory: directory.to_vec(), reference });
+            let uses_corepack = with_corepack.contains(directory);
+            groups.push(PinGroup { directory: directory.to_vec(), reference, uses_corepack });
         }
         (groups, rows)
     }
-
-    fn with_corepack(&self) -> BTreeSet<Vec<u8>> {
-        let files = self.file_pins.iter().filter(|file| file.uses_corepack);
-        files.map(|file| self.declarations.governing(&file.home).to_vec()).collect()
-    }
 }
 
-/// The pin that the others of a group are compared with where no manifest has a `packageManager`.
-fn next_best<'a>(pins: impl Iterator<Item = (PinId, &'a Pin)>, directory: &[u8]) -> Option<PinId> {
+/// The reference of a group whose manifest has no `packageManager`.
+fn fallback_reference<'a>(
+    pins: impl Iterator<Item = (PinId, &'a Pin)>,
+    directory: &[u8],
+) -> Option<PinId> {
     let counts = |pin: &Pin| match pin.kind.role() {
         Role::Declares => pin.directory == directory,
         Role::Installs => !pin.is_exempt && matches!(pin.kind, PinKind::Action(_)),
         Role::Accepts => false,
     };
     pins.filter(|(_, pin)| matches!(pin.demand, Demand::Exact(_)) && counts(pin))
-        // npm is there in any case: another manager beside it is the one that is meant.
+        // npm comes with Node.js, so any other package manager is preferred to it.
         .min_by_key(|(_, pin)| {
             (pin.kind.role() == Role::Installs, pin.manager == Manager::Npm, pin.kind)
         })
@@ -317,16 +308,16 @@ fn relation(pin: &Pin, reference: &Pin, file: &FilePins, managers: &Managers) ->
     }
 }
 
-/// Whether this installs the first Yarn, which runs the one that `yarnPath` names.
+/// Whether it installs Yarn 1, which runs the release that `yarnPath` names.
 fn launches_yarn(pin: &Pin) -> bool {
-    let is_first = match &pin.demand {
+    let is_yarn_1 = match &pin.demand {
         Demand::Exact(version) => version.major == 1,
         Demand::Range(range) => range.trim_start_matches(['^', '~']).starts_with('1'),
-        // On npm, the newest of this name is one of the first.
+        // The package `yarn` on npm ends with Yarn 1.
         Demand::Tag(_) | Demand::Newest => true,
         Demand::Empty(_) | Demand::Unknown => false,
     };
-    pin.manager == Manager::Yarn && pin.kind.is_from_npm() && is_first
+    pin.manager == Manager::Yarn && pin.kind.is_from_npm() && is_yarn_1
 }
 
 /// The relation of a pin whose package manager is not that of the reference.

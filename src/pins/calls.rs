@@ -1,5 +1,5 @@
-//! What one file gives to another: the arguments of a Dockerfile, the inputs of an action or a
-//! workflow. Where these decide a version, it is pinned where it is given.
+//! Values that one file passes to another: build arguments of a Dockerfile, inputs of an action or
+//! a workflow. If such a value decides a version, the pin is in the caller.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
@@ -7,18 +7,17 @@ use std::rc::Rc;
 use crate::base::finding::Span;
 use crate::formats::shell::{Use, Variable};
 use crate::pins::commands::Channel;
-use crate::pins::{Demand, FilePins, Pin, PinKind, files};
+use crate::pins::{Demand, FilePins, Pin, PinKind, files, last_occurrence};
 use crate::project::{Project, SourceFile};
 
-/// How many bytes of files are read once more for those that use them: each use may give other
-/// arguments to a large one.
+/// The most bytes of called files that are read again, once for the arguments of each call.
 const MOST_REREAD: usize = 8 * 1024 * 1024;
 
-/// No place in a file. Where such a value is used, nothing of it is found.
+/// The place of a value that is not in the file that uses it.
 const ELSEWHERE: Span = usize::MAX..usize::MAX;
 
-/// Adds the pins of calls to the files that make them. A default that every caller replaces is for
-/// no build.
+/// Adds the pins that calls decide to the callers. A default that every caller replaces is not used
+/// by any build, so its pins are exempt.
 pub(super) fn add(project: &Project, file_pins: &mut [Rc<FilePins>]) {
     let mut replaced: BTreeMap<usize, BTreeSet<&str>> = BTreeMap::new();
     let mut budget = MOST_REREAD;
@@ -26,14 +25,12 @@ pub(super) fn add(project: &Project, file_pins: &mut [Rc<FilePins>]) {
     for (caller, found) in callers.iter().enumerate() {
         let mut pins = Vec::new();
         for call in &found.calls {
-            let Some(called) = call.paths.iter().find_map(|path| project.number(path)) else {
-                continue;
-            };
-            let inputs =
-                call.arguments.iter().map(|(name, _)| name.as_str()).filter(|name| is_input(name));
-            let inputs: BTreeSet<&str> = inputs.collect();
+            let target = call.paths.iter().find_map(|path| project.number(path));
+            let Some(target) = target else { continue };
+            let names = call.arguments.iter().map(|(name, _)| name.as_str());
+            let inputs: BTreeSet<&str> = names.filter(|name| is_input(name)).collect();
             replaced
-                .entry(called)
+                .entry(target)
                 .and_modify(|all| all.retain(|name| inputs.contains(name)))
                 .or_insert(inputs);
             let known: Vec<(&str, &Variable)> = call
@@ -41,49 +38,50 @@ pub(super) fn add(project: &Project, file_pins: &mut [Rc<FilePins>]) {
                 .iter()
                 .filter_map(|(name, variable)| Some((&**name, variable.as_ref()?)))
                 .collect();
-            let size = project.file(called).text.len();
+            let size = project.file(target).text.len();
             if size <= budget && !known.is_empty() {
                 budget -= size;
-                pins.extend(given(&project.files()[called], &known, &project.file(caller).text));
+                let (target, text) = (&project.files()[target], &project.file(caller).text);
+                pins.extend(argument_pins(target, &known, text));
             }
         }
         if !pins.is_empty() {
             let found = Rc::make_mut(&mut file_pins[caller]);
             found.pins.append(&mut pins);
-            found.tidy();
+            found.sort();
         }
     }
-    for (called, names) in replaced {
+    for (target, names) in replaced {
         let is_replaced =
             |pin: &Pin| pin.used.iter().any(|used| names.contains(used.name.as_str()));
-        if file_pins[called].pins.iter().any(is_replaced) {
-            for pin in &mut Rc::make_mut(&mut file_pins[called]).pins {
+        if file_pins[target].pins.iter().any(is_replaced) {
+            for pin in &mut Rc::make_mut(&mut file_pins[target]).pins {
                 pin.is_exempt |= is_replaced(pin);
             }
         }
     }
 }
 
-/// Whether a variable is an input of an action or a workflow.
+/// Whether a variable is an input of an action or workflow, and not a build argument.
 fn is_input(name: &str) -> bool {
     name.starts_with("inputs.")
 }
 
-/// The pins of a file that arguments decide, each where its argument is given; `source` is the text
-/// of the caller.
-fn given(called: &SourceFile, arguments: &[(&str, &Variable)], source: &[u8]) -> Vec<Pin> {
+/// The pins of a file that arguments decide, with their places in `text`, that of the caller.
+fn argument_pins(target: &SourceFile, arguments: &[(&str, &Variable)], text: &[u8]) -> Vec<Pin> {
     let elsewhere = |(name, variable): &(&str, &Variable)| {
         let variable = Variable { text: variable.text.clone(), span: ELSEWHERE };
         ((*name).to_owned(), variable)
     };
-    let found = files::pins_with(called, arguments.iter().map(elsewhere).collect());
+    let found = files::pins_with(target, arguments.iter().map(elsewhere).collect());
     let in_place = |pin: Pin| {
         let (name, variable) = arguments.iter().find(|(name, variable)| {
             let is_used = pin.used.iter().any(|used| used.name == *name && used.span == ELSEWHERE);
             is_used && Demand::parse(&variable.text) == pin.demand
         })?;
         let place = variable.span.clone();
-        let version = version(source, &place, &variable.text);
+        // The span of an argument may include its name.
+        let version = last_occurrence(text, &place, &variable.text).filter(|span| !span.is_empty());
         let used = vec![Use { name: (*name).to_owned(), span: place.clone() }];
         let label = if is_input(name) { "action input" } else { "build argument" };
         let kind = PinKind::Command(Channel::Other, label);
@@ -92,27 +90,22 @@ fn given(called: &SourceFile, arguments: &[(&str, &Variable)], source: &[u8]) ->
     found.pins.into_iter().filter_map(in_place).collect()
 }
 
-/// Where a value is written as it is, after its name where the span has that too.
-fn version(text: &[u8], place: &Span, value: &str) -> Option<Span> {
-    let at = memchr::memmem::rfind(text.get(place.clone())?, value.as_bytes())
-        .filter(|_| !value.is_empty())?;
-    Some(place.start + at..place.start + at + value.len())
-}
-
 #[cfg(test)]
 mod tests {
-    use crate::pins::tests::{MANIFEST, told};
+    use crate::pins::tests::{MANIFEST, mismatches};
 
     #[test]
-    fn what_a_caller_gives_to_an_action_counts_where_it_is_given() {
-        let action = "inputs: {v: {default: 9.14.0}}\nruns: {steps: [{uses: pnpm/action-setup@v2, with: {version: '${{ inputs.v }}'}}]}";
+    fn an_input_that_decides_a_version_is_a_pin_of_the_caller() {
+        let action = "inputs: {v: {default: 9.14.0}}\nruns: {steps: [{uses: pnpm/action-setup@v2, \
+                      with: {version: '${{ inputs.v }}'}}]}";
         let action = (".github/actions/setup/action.yml", action);
         let workflow = |with: &str| {
             format!(
-                "jobs: {{a: {{steps: [{{uses: actions/checkout@v4}}, {{uses: ./.github/actions/setup{with}}}]}}}}"
+                "jobs: {{a: {{steps: [{{uses: actions/checkout@v4}}, {{uses: \
+                 ./.github/actions/setup{with}}}]}}}}"
             )
         };
-        for (with, told) in [
+        for (with, place) in [
             ("", ".github/actions/setup/action.yml:1:23"),
             (", with: {v: 9.15.0}", ".github/workflows/a.yml:1:91"),
             (", with: {v: 10.6.5}", ""),
@@ -123,19 +116,19 @@ mod tests {
             ),
         ] {
             let text = workflow(with);
-            let found = crate::pins::tests::told(&[
+            let found = mismatches(&[
                 ("package.json", MANIFEST),
                 action,
                 (".github/workflows/a.yml", &text),
             ]);
             let places: Vec<_> =
                 found.iter().map(|line| line.split(": ").next().unwrap()).collect();
-            assert_eq!(places, if told.is_empty() { vec![] } else { vec![told] }, "{with}");
+            assert_eq!(places, if place.is_empty() { vec![] } else { vec![place] }, "{with}");
         }
     }
 
     #[test]
-    fn what_a_build_is_given_counts_where_it_is_given() {
+    fn a_build_argument_that_decides_a_version_is_a_pin_of_the_caller() {
         let dockerfile = ("api/Dockerfile", "ARG V=10.6.5\nFROM node\nARG V\nRUN npm i -g pnpm@$V");
         for (args, place) in [
             ("{V: 9.15.0}", "1:48"),
@@ -144,9 +137,11 @@ mod tests {
             ("{V: $V}", ""),
         ] {
             let compose = format!("services: {{a: {{build: {{context: api, args: {args}}}}}}}");
-            let found = told(&[("package.json", MANIFEST), dockerfile, ("compose.yaml", &compose)]);
+            let found =
+                mismatches(&[("package.json", MANIFEST), dockerfile, ("compose.yaml", &compose)]);
             let expected = format!(
-                "compose.yaml:{place}: pnpm 9.15.0 is installed here, but package.json pins pnpm 10.6.5"
+                "compose.yaml:{place}: pnpm 9.15.0 is installed here, but package.json pins pnpm \
+                 10.6.5"
             );
             assert_eq!(found, if place.is_empty() { vec![] } else { vec![expected] }, "{args}");
         }

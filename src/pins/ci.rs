@@ -1,4 +1,5 @@
-//! Pins of workflows and composite actions: their steps, and what they give to each other.
+//! Pins of workflows and composite actions: in their steps, and in the inputs that they pass to
+//! each other.
 
 use crate::formats::shell::{Resolved, Variable, is_shell_name};
 use crate::models::workflow::{Callee, Uses, Workflow, WorkflowJob, WorkflowStep};
@@ -8,7 +9,6 @@ use crate::pins::scope::{VariableScope, variables};
 use crate::pins::{Call, FilePins, Manager, Pin, PinKind, Strictness, commands, images};
 use crate::project::directories::relative_to;
 
-/// The pins of a workflow or an action; `text` is the file.
 pub(super) fn workflow_pins(
     workflow: &Workflow,
     text: &[u8],
@@ -32,18 +32,17 @@ fn job_pins(job: &WorkflowJob, scope: &VariableScope<'_>, text: &[u8]) -> FilePi
     found
 }
 
-/// Whether a job or a step with this `if` never runs.
+/// Whether a job or step with this `if` never runs.
 fn is_off(condition: Option<&Scalar>) -> bool {
     let text = condition.and_then(Scalar::text).map(str::trim);
     matches!(text, Some("false" | "${{ false }}"))
 }
 
-/// The text of the script of a step.
 fn script(step: &WorkflowStep) -> Option<&str> {
     step.run.as_ref().and_then(Scalar::text)
 }
 
-/// The variables that a script sets for later steps, in the file that `GITHUB_ENV` names.
+/// The variables that a script may set for later steps, in the file `$GITHUB_ENV`.
 fn set_for_later(script: &str) -> impl Iterator<Item = String> {
     let lines = script.lines().filter(|_| script.contains("GITHUB_ENV"));
     let is_in_a_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
@@ -88,9 +87,9 @@ fn step_pins(step: &WorkflowStep, scope: &VariableScope<'_>, text: &[u8]) -> Fil
     found
 }
 
-/// Where a job puts what is in this repository, and where others.
+/// The directories into which a job checks out this and other repositories.
 struct Checkout {
-    /// The directory, empty for the top; `None` if it works on something else.
+    /// Empty for the top of the workspace; `None` if this repository is not checked out.
     own: Option<String>,
     others: Vec<String>,
 }
@@ -104,7 +103,7 @@ impl Checkout {
             if let Some(uses) = step.uses.as_ref().filter(|uses| uses.written.contains("checkout"))
             {
                 let path = commands::joined("", uses.with.text("path").unwrap_or_default());
-                // Which repository this is, nobody knows from here.
+                // `${{ github.repository }}` is most likely this one.
                 if uses.with.text("repository").is_none_or(|name| name.contains("github.")) {
                     checkout.own = checkout.own.or(path);
                 } else {
@@ -113,14 +112,14 @@ impl Checkout {
             } else if checkout.own.is_none()
                 && (is_local || script(step).is_some_and(|run| run.contains("git ")))
             {
-                // A local action is there once this repository is; and git can check out anything.
+                // A local action needs a checkout, and a git command may make one.
                 checkout.own = Some(String::new());
             }
         }
         checkout
     }
 
-    /// Turns the directory that a pin is for into one of the repository.
+    /// Makes the directory of a pin relative to this repository; a pin outside of it is exempt.
     fn place(&self, pin: &mut Pin) {
         let below = |top: &String| relative_to(top.as_bytes(), &pin.directory);
         let is_of_another = self.others.iter().any(|other| below(other).is_some());
@@ -131,12 +130,12 @@ impl Checkout {
     }
 }
 
-/// Inputs, by the names that expressions have for them.
+/// Inputs, by their names in expressions.
 fn inputs(inputs: &StringMap) -> impl Iterator<Item = (String, Option<Variable>)> {
     variables(inputs).map(|(name, value)| (format!("inputs.{name}"), value))
 }
 
-/// What is given to an action or a workflow of the same repository.
+/// The use of an action or workflow of the same repository.
 fn call(uses: &Uses) -> Option<Call> {
     let Callee::Local(path) = &uses.callee else { return None };
     let path = commands::joined("", path)?;
@@ -146,8 +145,7 @@ fn call(uses: &Uses) -> Option<Call> {
     Some(Call { paths, arguments: inputs(&uses.with).collect() })
 }
 
-/// The inputs of actions that name a version: the action, its input, and whose version it is.
-/// Without an action, every one that has such an input means the same by it.
+/// The inputs that are versions: the action (`None` for any), the input, and its package manager.
 const INPUTS: [(Option<&str>, &str, Manager); 7] = [
     (Some(ACTION_SETUP), "version", Manager::Pnpm),
     (Some(PNPM_SETUP), "version", Manager::Pnpm),
@@ -161,47 +159,39 @@ const INPUTS: [(Option<&str>, &str, Manager); 7] = [
 const ACTION_SETUP: &str = "pnpm/action-setup";
 const PNPM_SETUP: &str = "pnpm/setup";
 
-/// What the inputs of an action of another repository pin.
+/// The pins in the inputs of an action of another repository.
 fn input_pins(uses: &Uses, scope: &VariableScope<'_>, text: &[u8]) -> Vec<Pin> {
     let Callee::Remote { name, reference } = &uses.callee else { return Vec::new() };
-    let manifest =
-        ["package_json_file", "package-json-file"].into_iter().find_map(|key| uses.with.text(key));
-    let directory = match manifest.map(|path| commands::joined("", path)) {
-        Some(Some(path)) => {
-            path.rsplit_once('/').map_or(String::new(), |(directory, _)| directory.to_owned())
-        }
-        None => String::new(),
-        Some(None) => return Vec::new(),
+    let manifest = ["package_json_file", "package-json-file"];
+    let manifest = manifest.into_iter().find_map(|key| uses.with.text(key));
+    let Some(manifest) = commands::joined("", manifest.unwrap_or_default()) else {
+        return Vec::new();
     };
+    let directory = manifest.rsplit_once('/').map_or("", |(directory, _)| directory);
     let pin = |&(action, input, manager): &(Option<&'static str>, &'static str, Manager)| {
-        let is_meant =
+        let is_for_action =
             action.map_or(!name.starts_with('.'), |action| action.eq_ignore_ascii_case(name));
-        let value = uses.with.last(input).filter(|_| is_meant)?;
-        let is_none = |word: &Resolved| matches!(word.known(), Some("" | "~" | "null"));
-        let word = scope.resolve(value).filter(|word| !is_none(word))?;
-        let pin = Pin::from_word(
-            PinKind::Action(action.unwrap_or(input)),
-            manager,
-            &word.text,
-            &word,
-            text,
-        );
+        let value = uses.with.last(input).filter(|_| is_for_action)?;
+        let is_null = |word: &Resolved| matches!(word.known(), Some("" | "~" | "null"));
+        let word = scope.resolve(value).filter(|word| !is_null(word))?;
+        let kind = PinKind::Action(action.unwrap_or(input));
+        let pin = Pin::from_word(kind, manager, &word.text, &word, text);
         let strictness = action.map_or(Strictness::Version, |action| {
             strictness(action, reference, uses.comment.as_deref())
         });
-        Some(Pin { directory: directory.clone().into_bytes(), strictness, ..pin })
+        Some(Pin { directory: directory.into(), strictness, ..pin })
     };
     INPUTS.iter().filter_map(pin).collect()
 }
 
-/// What an action compares its version with. Since its fourth version, `pnpm/action-setup` takes no
-/// version but the one of the manifest; the fourth compares the hash as well. `pnpm/setup` has
-/// always done so, without the hash.
+/// What an action requires of its version. Since version 4, `pnpm/action-setup` accepts only that
+/// of the manifest, and version 4 compares the hash as well; `pnpm/setup` always did, without the
+/// hash.
 fn strictness(action: &str, reference: &str, comment: Option<&str>) -> Strictness {
     let major = |version: &str| version.strip_prefix('v')?.split('.').next()?.parse::<u64>().ok();
     match action {
         PNPM_SETUP => Strictness::ExactVersion,
-        // A commit says its version in a comment, if at all.
+        // The version of a commit is in a comment, if at all.
         ACTION_SETUP => match major(reference).or_else(|| comment.and_then(major)) {
             Some(4) => Strictness::Text,
             Some(5..) => Strictness::ExactVersion,
@@ -213,12 +203,13 @@ fn strictness(action: &str, reference: &str, comment: Option<&str>) -> Strictnes
 
 #[cfg(test)]
 mod tests {
-    use crate::pins::tests::{MANIFEST, told};
+    use crate::pins::tests::{MANIFEST, mismatches};
 
     #[test]
-    fn a_workflow_is_read_step_by_step() {
-        let head = "on: push\nenv: {V: 9.15.0}\njobs:\n  a:\n    steps:\n      - uses: actions/checkout@v4\n";
-        for (steps, told) in [
+    fn every_step_of_a_workflow_is_read() {
+        let head = "on: push\nenv: {V: 9.15.0}\njobs:\n  a:\n    steps:\n      \
+                    - uses: actions/checkout@v4\n";
+        for (steps, expected) in [
             (
                 "      - uses: pnpm/action-setup@v2\n        with: {version: 9.15.0}",
                 &["8:25 pnpm 9.15.0"][..],
@@ -250,7 +241,7 @@ mod tests {
             ("      - if: matrix.client == 'old'\n        run: npm i -g pnpm@9.15.0", &[]),
             ("      - run: npm i -g pnpm@${{ matrix.pnpm }}", &[]),
         ] {
-            let found = crate::pins::tests::told(&[
+            let found = mismatches(&[
                 ("package.json", MANIFEST),
                 (".github/workflows/a.yml", &format!("{head}{steps}")),
             ]);
@@ -258,24 +249,25 @@ mod tests {
                 let line = line.strip_prefix(".github/workflows/a.yml:").unwrap_or(line);
                 line.split(" is installed").next().unwrap().replace(": ", " ")
             };
-            assert_eq!(found.iter().map(shown).collect::<Vec<_>>(), told, "{steps}");
+            assert_eq!(found.iter().map(shown).collect::<Vec<_>>(), expected, "{steps}");
         }
-        // A job that works on something else than this repository.
-        let elsewhere = "jobs:\n  a:\n    steps:\n      - uses: pnpm/action-setup@v4\n        with: {version: 9}";
+        // A job without a checkout of this repository.
+        let elsewhere = "jobs:\n  a:\n    steps:\n      - uses: pnpm/action-setup@v4\n        \
+                         with: {version: 9}";
         assert_eq!(
-            told(&[("package.json", MANIFEST), (".gitea/workflows/a.yaml", elsewhere)]),
+            mismatches(&[("package.json", MANIFEST), (".gitea/workflows/a.yaml", elsewhere)]),
             [""; 0]
         );
         assert_eq!(
-            told(&[("package.json", MANIFEST), ("docs/workflows/a.yaml", elsewhere)]),
+            mismatches(&[("package.json", MANIFEST), ("docs/workflows/a.yaml", elsewhere)]),
             [""; 0]
         );
     }
 
     #[test]
-    fn an_action_that_compares_the_text_wants_the_hash_as_well() {
+    fn an_action_that_compares_the_text_requires_the_hash() {
         let hashed = r#"{"packageManager": "pnpm@10.6.5+sha1.ab"}"#;
-        for (version, told) in [
+        for (version, expected) in [
             ("v4", 1),
             ("v4.1.0", 1),
             ("v6", 0),
@@ -283,24 +275,21 @@ mod tests {
             ("fe02b34f77f8bc703788d5817da081398fad5dd2", 0),
         ] {
             let text = format!(
-                "jobs: {{a: {{steps: [{{uses: actions/checkout@v4}}, {{uses: pnpm/action-setup@{version}, with: {{version: 10.6.5}}}}]}}}}"
+                "jobs: {{a: {{steps: [{{uses: actions/checkout@v4}}, {{uses: \
+                 pnpm/action-setup@{version}, with: {{version: 10.6.5}}}}]}}}}"
             );
             assert_eq!(
-                crate::pins::tests::told(&[
-                    ("package.json", hashed),
-                    (".github/workflows/a.yml", &text)
-                ])
-                .len(),
-                told,
+                mismatches(&[("package.json", hashed), (".github/workflows/a.yml", &text)]).len(),
+                expected,
                 "{version}"
             );
         }
     }
 
     #[test]
-    fn a_step_stands_where_cd_leads_it() {
+    fn a_script_runs_where_cd_leads() {
         let web = ("web/package.json", r#"{"packageManager": "pnpm@9.15.0"}"#);
-        for (run, told) in [
+        for (run, count) in [
             ("npm i -g pnpm@9.14.0", 1),
             ("cd web && npm i -g pnpm@9.15.0", 0),
             ("cd web && npm i -g pnpm@10.6.5", 1),
@@ -315,52 +304,55 @@ mod tests {
             let text = format!(
                 "jobs:\n  a:\n    steps:\n      - uses: actions/checkout@v4\n      - run: {run}"
             );
-            let found = crate::pins::tests::told(&[
-                ("package.json", MANIFEST),
-                web,
-                (".github/workflows/a.yml", &text),
-            ]);
-            assert_eq!(found.len(), told, "{run}: {found:?}");
+            let found =
+                mismatches(&[("package.json", MANIFEST), web, (".github/workflows/a.yml", &text)]);
+            assert_eq!(found.len(), count, "{run}: {found:?}");
         }
     }
 
     #[test]
-    fn what_a_step_sets_for_later_ones_is_not_known() {
+    fn a_variable_that_a_step_sets_is_unknown_in_later_steps() {
         for (run, count) in [
             ("echo \"V=9.15.0\" >> $GITHUB_ENV", 0),
             ("echo V=9.15.0", 1),
             ("|\n          # 版本\n          echo \"éV=9.15.0\" >> $GITHUB_ENV", 0),
         ] {
             let text = format!(
-                "env: {{V: 9.14.0}}\njobs:\n  a:\n    steps:\n      - uses: actions/checkout@v4\n      - run: {run}\n      - run: npm i -g pnpm@$V"
+                "env: {{V: 9.14.0}}\njobs:\n  a:\n    steps:\n      \
+                 - uses: actions/checkout@v4\n      - run: {run}\n      - run: npm i -g pnpm@$V"
             );
-            let found = told(&[("package.json", MANIFEST), (".github/workflows/a.yml", &text)]);
+            let found =
+                mismatches(&[("package.json", MANIFEST), (".github/workflows/a.yml", &text)]);
             assert_eq!(found.len(), count, "{run}: {found:?}");
         }
     }
 
     #[test]
-    fn what_is_checked_out_beside_it_is_another_repository() {
-        let steps = "jobs:\n  a:\n    steps:\n      - uses: actions/checkout@v4\n      - uses: actions/checkout@v4\n        with: {repository: other/app, path: app}\n";
+    fn a_second_checkout_is_another_repository() {
+        let steps = "jobs:\n  a:\n    steps:\n      - uses: actions/checkout@v4\n      \
+                     - uses: actions/checkout@v4\n        \
+                     with: {repository: other/app, path: app}\n";
         for (step, count) in [
             ("      - working-directory: app/web\n        run: npm i -g pnpm@9.15.0", 0),
             (
-                "      - uses: pnpm/action-setup@v4\n        with: {version: 9.15.0, package_json_file: app/package.json}",
+                "      - uses: pnpm/action-setup@v4\n        with: {version: 9.15.0, \
+                 package_json_file: app/package.json}",
                 0,
             ),
             ("      - uses: pnpm/action-setup@v4\n        with: {version: ~}", 0),
             ("      - run: npm i -g pnpm@9.15.0", 1),
         ] {
             let text = format!("{steps}{step}");
-            let found = told(&[("package.json", MANIFEST), (".github/workflows/a.yml", &text)]);
+            let found =
+                mismatches(&[("package.json", MANIFEST), (".github/workflows/a.yml", &text)]);
             assert_eq!(found.len(), count, "{step}: {found:?}");
         }
     }
 
     #[test]
-    fn a_job_works_on_what_it_checks_out() {
+    fn a_job_uses_the_repository_that_it_checks_out() {
         let web = ("web/package.json", r#"{"packageManager": "pnpm@9.15.0"}"#);
-        for (checkout, step, told) in [
+        for (checkout, step, count) in [
             ("", "run: npm i -g pnpm@9.14.0", 1),
             ("path: here", "run: npm i -g pnpm@9.14.0", 0),
             ("path: here", "working-directory: here\n        run: npm i -g pnpm@9.14.0", 1),
@@ -369,14 +361,12 @@ mod tests {
             ("repository: '${{ github.repository }}'", "run: npm i -g pnpm@9.14.0", 1),
         ] {
             let text = format!(
-                "jobs:\n  a:\n    steps:\n      - uses: actions/checkout@v4\n        with: {{{checkout}}}\n      - {step}"
+                "jobs:\n  a:\n    steps:\n      - uses: actions/checkout@v4\n        with: \
+                 {{{checkout}}}\n      - {step}"
             );
-            let found = crate::pins::tests::told(&[
-                ("package.json", MANIFEST),
-                web,
-                (".github/workflows/a.yml", &text),
-            ]);
-            assert_eq!(found.len(), told, "{checkout} {step}: {found:?}");
+            let found =
+                mismatches(&[("package.json", MANIFEST), web, (".github/workflows/a.yml", &text)]);
+            assert_eq!(found.len(), count, "{checkout} {step}: {found:?}");
         }
     }
 }

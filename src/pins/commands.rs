@@ -1,4 +1,4 @@
-//! What the commands of a script put in place: which package managers, and which versions of them.
+//! Pins of shell commands: the package managers that a script installs or runs, and their versions.
 
 use crate::base::path::LONGEST_PATH;
 use crate::formats::joined::Joined;
@@ -8,21 +8,19 @@ use crate::pins::{AppliesIf, Demand, FilePins, Manager, Pin, PinKind};
 
 mod npm;
 
-/// What the variables of a script hold.
+/// Looks up the variables of a script.
 pub(super) type Variables<'l, 'v> = &'l dyn Fn(&str) -> Lookup<'v>;
 
-/// What one command does.
+/// The effects of one command.
 #[derive(Debug, Default)]
 pub(super) struct Effects {
-    /// What it puts in place.
     pub pins: Vec<Pin>,
-    /// Whether it runs corepack.
     pub runs_corepack: bool,
-    /// Whether it may put another Node.js, or corepack, in place.
+    /// Whether it may install corepack, or another Node.js, which may contain it.
     pub brings_corepack: bool,
 }
 
-/// What each command of a script does, in their order. `file` is the whole file that holds it.
+/// The effects of each command of a script, in their order. `file` is the file that contains it.
 pub(super) fn effects(
     script: &Script<'_>,
     variables: Variables<'_, '_>,
@@ -33,32 +31,30 @@ pub(super) fn effects(
         .iter()
         .map(|command| command.words().map(|word| script.resolve(&word, variables)).collect())
         .collect();
-    let mut done: Vec<Effects> =
-        resolved.iter().map(|words| command_effects(words, file)).collect();
-    for (at, words) in resolved.iter().enumerate() {
-        if let Some(pin) = installer(at, words, script, variables, file) {
-            done[at].pins.push(pin);
-        }
-    }
-    done
+    let done = |(at, words): (usize, &Vec<Resolved>)| {
+        let mut done = command_effects(words, file);
+        done.pins.extend(installer_pin(at, words, script, variables, file));
+        done
+    };
+    resolved.iter().enumerate().map(done).collect()
 }
 
-/// Where a script runs, seen from where its file speaks for.
+/// The working directory of a command, relative to the directory that its file configures.
 #[derive(Debug, Clone)]
 pub(super) struct WorkingDirectory {
-    /// The directory; `None` if it is not known.
-    pub directory: Option<String>,
-    /// Whether `cd` led there.
-    pub moved: bool,
+    /// `None` if unknown.
+    directory: Option<String>,
+    /// Whether it is the result of `cd`.
+    moved: bool,
 }
 
 impl WorkingDirectory {
-    /// This directory, if it is one below.
+    /// The directory at a path, unknown if that leads out of the work tree.
     pub(super) fn at(directory: &str) -> Self {
         Self { directory: joined("", directory), moved: false }
     }
 
-    /// Where the next command runs: elsewhere if this one is `cd`.
+    /// The working directory after a command, which may be `cd`.
     fn after(
         &self,
         command: &Command<'_>,
@@ -78,7 +74,7 @@ impl WorkingDirectory {
     }
 }
 
-/// The pins of a script that is a string of a document. Where it ends, the next one begins.
+/// The pins of a script in a document. `place` is the working directory before and after it.
 pub(super) fn script_pins(
     string: &Scalar,
     place: &mut WorkingDirectory,
@@ -110,7 +106,7 @@ pub(super) fn script_pins(
 }
 
 /// The pins of a command of a container, if a shell runs it: a string, or `["sh", "-c", "…"]`.
-/// No variable is known there.
+/// Its variables are unknown.
 pub(super) fn invocation_pins(invocation: &Invocation, file: &[u8]) -> FilePins {
     let is_command_flag = |flag: &str| flag.starts_with('-') && flag.ends_with('c');
     let script = match invocation {
@@ -128,16 +124,17 @@ pub(super) fn invocation_pins(invocation: &Invocation, file: &[u8]) -> FilePins 
     })
 }
 
-/// Where each subshell stands that is open, outermost first.
+/// The working directories of the shell and of the open subshells in it.
 struct Subshells {
+    /// Outermost first.
     shells: Vec<WorkingDirectory>,
-    /// How many subshells were begun so far.
+    /// The number of subshells begun so far.
     begun: usize,
 }
 
 impl Subshells {
-    /// Where a command runs. Of the subshells that were begun since the one before it, it is within
-    /// the last ones.
+    /// The working directory of the next command, which is inside the last of the subshells that
+    /// began since the command before.
     fn at(&mut self, command: &Command<'_>) -> &mut WorkingDirectory {
         let begun = command.begun - std::mem::replace(&mut self.begun, command.begun);
         self.shells.truncate(command.depth.saturating_sub(begun) + 1);
@@ -147,8 +144,8 @@ impl Subshells {
     }
 }
 
-/// A path seen from a directory; `None` where it leads out of the work tree, or is no relative
-/// path.
+/// Joins a directory and a path; `None` if the result is outside of the work tree, or if the path
+/// is not relative or not literal.
 pub(super) fn joined(directory: &str, path: &str) -> Option<String> {
     if path.starts_with(['/', '~']) || path.contains(['$', ':', '*']) {
         return None;
@@ -165,7 +162,6 @@ pub(super) fn joined(directory: &str, path: &str) -> Option<String> {
     (joined.len() <= LONGEST_PATH).then_some(joined)
 }
 
-/// The name of the program that a command runs.
 fn program(words: &[Resolved]) -> Option<&str> {
     words.first()?.known()?.rsplit('/').next()
 }
@@ -173,40 +169,42 @@ fn program(words: &[Resolved]) -> Option<&str> {
 /// The source from which a command gets a package manager.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Channel {
-    /// The npm registry, to run it once without leaving it installed.
+    /// The npm registry, to run it without installing it.
     Once,
     /// The npm registry, by npm.
     Npm,
-    /// The npm registry, by another manager.
+    /// The npm registry, by another package manager.
     Registry,
     Corepack,
     Mise,
     Other,
 }
 
-/// A way to put a package manager in place: a program and the first words after it (alternatives
-/// separated by `|`), the words after these, the channel, and what the whole is called.
+/// A form of command: the program and its first words (alternatives separated by `|`), the words
+/// after these, the channel, and the label.
 type Form = (&'static str, &'static [&'static str], Words, Channel, &'static str);
 
-/// What the words of a command are.
+/// The meaning of the words of a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Words {
     Packages,
-    /// Packages, if a flag says that they are for everybody.
+    /// Packages, if there is a flag for a global installation.
     Global,
-    /// Packages, if what npm makes of the command line is a global installation.
+    /// Packages, if npm's command line is a global installation.
     Npm,
-    /// A package that is run once, and what it is given.
+    /// A package to run, and its arguments.
     Once,
-    /// A version of this manager.
+    /// A version of this package manager.
     Version(Manager),
-    /// The name of a tool, and a version of it.
+    /// The name of a tool, and its version.
     NameAndVersion,
-    /// What corepack is told to do.
+    /// A subcommand of corepack.
     Corepack,
-    /// Addresses.
+    /// URLs.
     Downloads,
 }
+
+const YARN_VERSION: Words = Words::Version(Manager::Yarn);
 
 const FORMS: [Form; 26] = [
     ("npm", &["exec|x"], Words::Once, Channel::Once, "npm exec"),
@@ -221,17 +219,11 @@ const FORMS: [Form; 26] = [
     ("pnpm", &["add|i|install"], Words::Global, Channel::Registry, "pnpm add -g"),
     ("pnpm", &["self-update"], Words::Version(Manager::Pnpm), Channel::Other, "pnpm self-update"),
     ("yarn", &["global", "add"], Words::Packages, Channel::Registry, "yarn global add"),
-    (
-        "yarn",
-        &["set", "version"],
-        Words::Version(Manager::Yarn),
-        Channel::Other,
-        "yarn set version",
-    ),
+    ("yarn", &["set", "version"], YARN_VERSION, Channel::Other, "yarn set version"),
     (
         "yarn",
         &["policies", "set-version"],
-        Words::Version(Manager::Yarn),
+        YARN_VERSION,
         Channel::Other,
         "yarn policies set-version",
     ),
@@ -249,10 +241,10 @@ const FORMS: [Form; 26] = [
     ("wget", &[], Words::Downloads, Channel::Other, "download"),
 ];
 
-/// Programs that put a Node.js in place, which may have another corepack.
+/// Programs that install Node.js, which may contain corepack.
 const NODE_MANAGERS: [&str; 8] = ["n", "nvm", "fnm", "volta", "mise", "asdf", "proto", "nodenv"];
 
-/// What a command does, whatever stands around it.
+/// The effects of a command by itself.
 fn command_effects(words: &[Resolved], file: &[u8]) -> Effects {
     let mut done = Effects::default();
     let Some(name) = program(words) else { return done };
@@ -264,12 +256,12 @@ fn command_effects(words: &[Resolved], file: &[u8]) -> Effects {
     let mut forms = FORMS.iter().filter(|form| form.0 == name);
     let form = forms.find_map(|form| Some((form, words_after(&words[1..], form.1)?)));
     if let Some(((.., form, channel, label), rest)) = form {
-        done.pins = pins(*form, PinKind::Command(*channel, label), rest, words, file);
+        done.pins = command_pins(*form, PinKind::Command(*channel, label), rest, words, file);
     }
     done
 }
 
-/// The words behind the first ones of a form; options may stand between these.
+/// The words after the first ones of a form, between which there may be options.
 fn words_after<'w>(words: &'w [Resolved], verbs: &[&str]) -> Option<&'w [Resolved]> {
     let mut rest = words;
     for verb in verbs {
@@ -285,64 +277,54 @@ fn is_flag(word: &Resolved) -> bool {
     word.text.starts_with('-')
 }
 
-/// The words that are no options.
 fn without_flags(words: &[Resolved]) -> impl Iterator<Item = &Resolved> {
     words.iter().filter(|word| !is_flag(word))
 }
 
-/// What the words of a command pin. `rest` are those behind the first ones, `words` all of them.
-fn pins(
+/// The pins of a command; `rest` are the words after those of its form, `words` all of them.
+fn command_pins(
     form: Words,
     kind: PinKind,
     rest: &[Resolved],
     words: &[Resolved],
     file: &[u8],
 ) -> Vec<Pin> {
-    let packages = |words: &mut dyn Iterator<Item = &Resolved>| {
-        words.filter_map(|word| package(kind, word, file)).collect()
-    };
+    let is_global = |word: &Resolved| matches!(word.known(), Some("-g" | "--global"));
+    let package = |word: &Resolved| package_pin(kind, word, file);
+    let download = |word: &Resolved| download_pin(kind, word, file);
+    let version = |manager, word: &Resolved| Pin::from_word(kind, manager, &word.text, word, file);
     match form {
-        Words::Packages => packages(&mut without_flags(rest)),
-        Words::Global
-            if words.iter().any(|word| matches!(word.known(), Some("-g" | "--global"))) =>
-        {
-            packages(&mut without_flags(rest))
-        }
-        Words::Global => Vec::new(),
+        Words::Global if !words.iter().any(is_global) => Vec::new(),
+        Words::Packages | Words::Global => without_flags(rest).filter_map(package).collect(),
         Words::Npm => {
             let installed = npm::installed_globally(rest);
-            let archives = installed.iter().filter_map(|word| downloaded(kind, word, file));
-            installed.iter().filter_map(|word| package(kind, word, file)).chain(archives).collect()
+            let archives = installed.iter().copied().filter_map(download);
+            installed.iter().copied().filter_map(package).chain(archives).collect()
         }
-        Words::Once => {
-            npm::run_once(rest).iter().filter_map(|word| package(kind, word, file)).collect()
+        Words::Once => npm::run_once(rest).iter().filter_map(package).collect(),
+        Words::Corepack => {
+            let activated = corepack_packages(rest).into_iter();
+            activated.filter_map(|(kind, word)| package_pin(kind, word, file)).collect()
         }
-        Words::Corepack => by_corepack(rest)
-            .into_iter()
-            .filter_map(|(kind, word)| package(kind, word, file))
-            .collect(),
-        Words::Version(manager) => match (without_flags(rest).next(), words.last()) {
-            (Some(word), _) => vec![Pin::from_word(kind, manager, &word.text, word, file)],
-            (None, Some(last)) => {
-                vec![Pin::fixed(kind, manager, Demand::Newest, last.span.clone())]
-            }
-            (None, None) => Vec::new(),
-        },
+        Words::Version(manager) => {
+            let last = words.last().map(|word| word.span.clone());
+            let newest = || last.map(|span| Pin::fixed(kind, manager, Demand::Newest, span));
+            let word = without_flags(rest).next();
+            word.map(|word| version(manager, word)).or_else(newest).into_iter().collect()
+        }
         Words::NameAndVersion => {
             let mut words = without_flags(rest);
             let manager = words.next().and_then(Resolved::known).and_then(Manager::from_name);
-            let pin = manager
-                .zip(words.next())
-                .map(|(manager, word)| Pin::from_word(kind, manager, &word.text, word, file));
+            let pin = manager.zip(words.next()).map(|(manager, word)| version(manager, word));
             pin.into_iter().collect()
         }
-        Words::Downloads => rest.iter().filter_map(|word| downloaded(kind, word, file)).collect(),
+        Words::Downloads => rest.iter().filter_map(download).collect(),
     }
 }
 
-/// What `corepack prepare X --activate`, `corepack install --global X`, `corepack use X` and
-/// `corepack X …` make the one that is used. Without these flags, nothing becomes the default.
-fn by_corepack(words: &[Resolved]) -> Vec<(PinKind, &Resolved)> {
+/// The packages that corepack activates or runs: `prepare X --activate`, `install --global X`,
+/// `use X` and `X …`. Without these flags, it only downloads them.
+fn corepack_packages(words: &[Resolved]) -> Vec<(PinKind, &Resolved)> {
     let Some((verb, rest)) = words.split_first() else { return Vec::new() };
     let has = |flag: &str| rest.iter().any(|word| word.known() == Some(flag));
     let kind = |label| PinKind::Command(Channel::Corepack, label);
@@ -352,30 +334,30 @@ fn by_corepack(words: &[Resolved]) -> Vec<(PinKind, &Resolved)> {
             ("corepack install -g", (has("--global") || has("-g")) && !has("--cache-only"))
         }
         "use" => ("corepack use", true),
-        // `corepack pnpm@10.6.5 install` runs that version; without one, what the manifest says.
+        // `corepack pnpm@10.6.5 install`; without a version, the manifest decides.
         text if text.contains('@') => return vec![(kind("corepack"), verb)],
         _ => return Vec::new(),
     };
     if counts { without_flags(rest).map(|word| (kind(label), word)).collect() } else { Vec::new() }
 }
 
-/// A package with or without a version, if it is a package manager.
-fn package(kind: PinKind, word: &Resolved, file: &[u8]) -> Option<Pin> {
+/// The pin of a package with or without a version, if it is a package manager.
+fn package_pin(kind: PinKind, word: &Resolved, file: &[u8]) -> Option<Pin> {
     // `mise use npm:pnpm@10.6.5`
     let is_mise = matches!(kind, PinKind::Command(Channel::Mise, _));
     let text = word.text.strip_prefix("npm:").filter(|_| is_mise).unwrap_or(&word.text);
-    // The first sign may be the one of a scope.
+    // A leading `@` begins a scope.
     let at = text.char_indices().skip(1).find(|(_, character)| *character == '@').map(|(at, _)| at);
     let (name, rest) = at.and_then(|at| text.split_at_checked(at)).unwrap_or((text, ""));
     let version = rest.strip_prefix('@');
     let manager = Manager::from_package(name)?;
     match version {
         Some(version) => Some(Pin::from_word(kind, manager, version, word, file)),
-        // `pnpm$V` is anything.
+        // `pnpm$V` may be any package.
         None if word.is_open => None,
         None => {
             let mut pin = Pin::from_word(kind, manager, "", word, file);
-            // A version can be put in behind a name that stands there as it is.
+            // A version can be inserted after a literal name.
             if pin.used.is_empty()
                 && word.used.is_empty()
                 && let Some(name) = word.find(name, file)
@@ -389,8 +371,8 @@ fn package(kind: PinKind, word: &Resolved, file: &[u8]) -> Option<Pin> {
     }
 }
 
-/// A release that is downloaded from where the managers publish them, or from a registry.
-fn downloaded(kind: PinKind, word: &Resolved, file: &[u8]) -> Option<Pin> {
+/// The pin of a URL of a release on GitHub, or of an archive in a registry.
+fn download_pin(kind: PinKind, word: &Resolved, file: &[u8]) -> Option<Pin> {
     let url = word.text.as_str();
     for (manager, releases) in [
         (Manager::Pnpm, "github.com/pnpm/pnpm/releases/"),
@@ -401,15 +383,10 @@ fn downloaded(kind: PinKind, word: &Resolved, file: &[u8]) -> Option<Pin> {
             return Some(Pin::fixed(kind, manager, Demand::Newest, word.span.clone()));
         }
         let (tag, _) = release.strip_prefix("download/")?.split_once('/')?;
-        // What follows the version may be open: the platform.
+        // The platform after the version may be unknown.
         let closed = Resolved { is_open: false, ..word.clone() };
-        return Some(Pin::from_word(
-            kind,
-            manager,
-            tag.strip_prefix('v').unwrap_or(tag),
-            &closed,
-            file,
-        ));
+        let version = tag.strip_prefix('v').unwrap_or(tag);
+        return Some(Pin::from_word(kind, manager, version, &closed, file));
     }
     [Manager::Npm, Manager::Pnpm, Manager::Yarn].into_iter().find_map(|manager| {
         let name = manager.name();
@@ -418,9 +395,9 @@ fn downloaded(kind: PinKind, word: &Resolved, file: &[u8]) -> Option<Pin> {
     })
 }
 
-/// The installer script of pnpm, which takes its version from `PNPM_VERSION`: `curl … | sh`, `sh -c
-/// "$(curl …)"`.
-fn installer(
+/// The pin of the installer of pnpm, which reads the version from `PNPM_VERSION`: `curl … | sh`,
+/// `sh -c "$(curl …)"`.
+fn installer_pin(
     at: usize,
     words: &[Resolved],
     script: &Script<'_>,
@@ -438,7 +415,7 @@ fn installer(
     } else {
         commands.next().filter(|command| is_shell(command, script, variables))?
     };
-    let unchangeable = |demand| Pin::fixed(kind, Manager::Pnpm, demand, url.span.clone());
+    let fixed = |demand| Pin::fixed(kind, Manager::Pnpm, demand, url.span.clone());
     if let Some(word) = shell.assignment(VERSION) {
         let word = script.resolve(&word, variables);
         return Some(Pin::from_word(kind, Manager::Pnpm, &word.text, &word, file));
@@ -453,26 +430,21 @@ fn installer(
                 ..Pin::from_word(kind, Manager::Pnpm, &variable.text, &word, file)
             }
         }
-        Lookup::Unset => unchangeable(Demand::Newest),
-        Lookup::Offered | Lookup::Unknown => unchangeable(Demand::Unknown),
+        Lookup::Unset => fixed(Demand::Newest),
+        Lookup::Offered | Lookup::Unknown => fixed(Demand::Unknown),
     })
 }
 
-/// How many commands of a pipe are looked at for the shell that runs what the first one fetches.
+/// The most commands of a pipe in which the shell is searched for.
 const LONGEST_PIPE: usize = 8;
 
-/// The variable that the installer of pnpm reads.
 const VERSION: &str = "PNPM_VERSION";
 
-/// Whether a word is the address of the installer, or holds it in a substitution, in which nothing
-/// is known.
+/// Whether a word contains the URL of the installer, which may be in a command substitution.
 fn is_installer(word: &Resolved, file: &[u8]) -> bool {
-    let written = || {
-        file.get(word.span.clone())
-            .is_some_and(|text| memchr::memmem::find(text, INSTALLER).is_some())
-    };
-    word.text.as_bytes().windows(INSTALLER.len()).any(|part| part == INSTALLER)
-        || word.is_open && written()
+    let has_url = |text: &[u8]| memchr::memmem::find(text, INSTALLER).is_some();
+    has_url(word.text.as_bytes())
+        || word.is_open && file.get(word.span.clone()).is_some_and(has_url)
 }
 
 const INSTALLER: &[u8] = b"get.pnpm.io/install.sh";

@@ -1,4 +1,4 @@
-//! Pins of compose files: images, and the arguments that they give to a Dockerfile.
+//! Pins of compose files: images, commands, and the arguments of builds.
 
 use crate::formats::shell::Variable;
 use crate::models::Scalar;
@@ -6,7 +6,6 @@ use crate::models::compose::{Compose, ServiceBuild};
 use crate::pins::scope::VariableScope;
 use crate::pins::{AppliesIf, Call, FilePins, commands, images};
 
-/// The pins of a compose file; `text` is the file.
 pub(super) fn compose_pins(compose: &Compose, text: &[u8], directory: &[u8]) -> FilePins {
     let mut found = FilePins::default();
     for service in &compose.services {
@@ -15,7 +14,7 @@ pub(super) fn compose_pins(compose: &Compose, text: &[u8], directory: &[u8]) -> 
         }
         for command in &service.commands {
             let mut done = commands::invocation_pins(command, text);
-            // A container sees what is mounted, and nobody knows from here what that is.
+            // Which directories are mounted into the container is unknown.
             done.pins.iter_mut().for_each(|pin| pin.applies_if = AppliesIf::PackageManagerHere);
             found.add(done);
         }
@@ -24,7 +23,7 @@ pub(super) fn compose_pins(compose: &Compose, text: &[u8], directory: &[u8]) -> 
     found
 }
 
-/// The Dockerfile of a build, and the arguments that it is given.
+/// The use of a Dockerfile by a build.
 fn call(build: &ServiceBuild, directory: &[u8]) -> Option<Call> {
     let or = |value: &Option<Scalar>, default| {
         value.as_ref().and_then(Scalar::text).unwrap_or(default).to_owned()

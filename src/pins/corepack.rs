@@ -1,6 +1,5 @@
-//! What corepack makes of a manifest: which package manager it would run, or why it refuses to,
-//! decided in its order. Observed in corepack 0.36; `tests/facts/corepack.json` holds what it said
-//! of each case.
+//! The package manager that corepack runs for a manifest, or the reason why it refuses to, checked
+//! in the order of corepack 0.36. `tests/facts/corepack.json` has its answers.
 
 use nodejs_semver::Range;
 use semver::Version;
@@ -8,54 +7,46 @@ use semver::Version;
 use crate::base::finding::Span;
 use crate::models::Scalar;
 use crate::models::manifest::{DevEngine, PackageJson, Shape};
-use crate::pins::{Manager, exact, satisfies};
+use crate::pins::{Fault, Manager, exact, satisfies};
 
-/// What a manifest says to corepack.
+/// The meaning of a manifest to corepack.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Decision {
+    /// The manifest names no package manager.
     Absent,
-    /// Use this version.
     Exact(Manager, Version),
-    /// Use a version in a range; or a file from an URL, of a manager that corepack does not know.
+    /// A version in a range; or a URL of a package manager that corepack does not know.
     Open,
-    /// Nothing, if there is a manifest further up; else it is refused.
+    /// An empty `packageManager`: refused unless a directory above has a manifest.
     Blank(Refusal),
     Refused(Refusal),
     /// `packageManager` and `devEngines` contradict each other.
     Contradiction,
 }
 
-/// Why corepack refuses a value, and where that stands.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Refusal {
-    pub span: Span,
-    /// The reason, as the end of a sentence.
-    pub reason: String,
-    /// The name of a package manager that is not corepack's to run.
-    pub foreign: Option<String>,
-}
+/// Why corepack refuses a manifest, with the place.
+type Refusal = (Span, Fault);
 
-/// Package managers that are not corepack's to run, and whose projects use the field for other
-/// tools.
+/// Package managers that corepack cannot run, and whose projects set the field for other tools.
 const FOREIGN: [&str; 3] = ["bun", "deno", "vlt"];
 
-/// The longest version that is one, in UTF-16 code units.
+/// The longest valid version, in UTF-16 code units.
 const LONGEST: usize = 256;
 
-/// The largest number that may stand in a version: JavaScript counts no further.
+/// The largest number in a valid version: JavaScript's `MAX_SAFE_INTEGER`.
 const LARGEST: u64 = (1 << 53) - 1;
 
-/// Decides what a manifest says, which is no invalid one. `text` is the whole of it.
+/// Decides for a manifest that is valid JSON.
 pub(super) fn decide(manifest: &PackageJson, text: &[u8]) -> Decision {
     if let Shape::Scalar(span) = &manifest.shape {
-        return Decision::Refused(refused(span, "the file holds no object"));
+        return Decision::Refused(refused(span, "the file is not an object"));
     }
     let field = manifest.package_manager.as_ref();
     let is_set = field.is_some_and(|field| !is_falsy(field, text));
-    let engine = match manifest.dev_engine.as_ref().map(|engine| Requirement::parse(engine, text)) {
-        None | Some(Ok(None)) => None,
-        Some(Ok(Some(engine))) => Some(engine),
-        Some(Err(refusal)) => return Decision::Refused(refusal),
+    let engine = manifest.dev_engine.as_ref();
+    let engine = match engine.map_or(Ok(None), |engine| Requirement::parse(engine, text)) {
+        Ok(engine) => engine,
+        Err(refusal) => return Decision::Refused(refusal),
     };
     if let (Some(engine), Some(field)) = (&engine, field.filter(|_| is_set))
         && engine.is_contradicted_by(field)
@@ -66,14 +57,14 @@ pub(super) fn decide(manifest: &PackageJson, text: &[u8]) -> Decision {
     match (engine, field) {
         (Some(engine), _) if !is_set => engine.decision(),
         (_, None) => Decision::Absent,
-        (_, Some(field)) => match specification(field) {
+        (_, Some(field)) => match decide_field(field) {
             Decision::Refused(refusal) if !is_set => Decision::Blank(refusal),
             decision => decision,
         },
     }
 }
 
-/// Whether JavaScript takes a value for false.
+/// Whether a value is falsy in JavaScript.
 fn is_falsy(value: &Scalar, file: &[u8]) -> bool {
     let raw = || file.get(value.span.clone()).and_then(|raw| std::str::from_utf8(raw).ok());
     match (value.text(), raw()) {
@@ -84,24 +75,24 @@ fn is_falsy(value: &Scalar, file: &[u8]) -> bool {
 }
 
 fn refused(span: &Span, reason: impl Into<String>) -> Refusal {
-    Refusal { span: span.clone(), reason: reason.into(), foreign: None }
+    (span.clone(), Fault::Refused(reason.into()))
 }
 
-/// A `devEngines.packageManager` that counts.
+/// A `devEngines.packageManager` that corepack does not ignore.
 struct Requirement<'m> {
-    /// Where the name is, and the name.
+    /// The name and its place.
     name: (&'m Span, &'m str),
-    /// The versions that are accepted.
+    /// The accepted versions.
     version: Option<&'m str>,
-    /// Whether what is wrong with it is an error.
+    /// Whether a violation is an error.
     is_strict: bool,
 }
 
 impl<'m> Requirement<'m> {
-    /// `None` for what corepack ignores.
+    /// `None` if corepack ignores it.
     fn parse(engine: &'m DevEngine, text: &[u8]) -> Result<Option<Self>, Refusal> {
         let is_null = |value: &Scalar| text.get(value.span.clone()) == Some(b"null");
-        // Anything but `error` warns or does nothing.
+        // Other values warn, or do nothing.
         let is_strict = engine.on_fail.as_ref().is_none_or(|value| value.text() == Some("error"));
         let fail = |refusal| if is_strict { Err(refusal) } else { Ok(None) };
         let span = engine.name.as_ref().map_or(&engine.span, |name| &name.span);
@@ -115,7 +106,7 @@ impl<'m> Requirement<'m> {
                 None => {
                     return fail(refused(
                         &version.span,
-                        "the version of devEngines.packageManager is no range",
+                        "the version of devEngines.packageManager is not a range",
                     ));
                 }
                 range => range,
@@ -136,7 +127,7 @@ impl<'m> Requirement<'m> {
         }
     }
 
-    /// What it says where `packageManager` says nothing.
+    /// The decision without a `packageManager`.
     fn decision(&self) -> Decision {
         let manager = Manager::from_name(self.name.1);
         let version = self.version.filter(|version| !version.is_empty());
@@ -155,12 +146,15 @@ fn is_range(text: &str) -> bool {
 }
 
 fn unsupported(span: &Span, name: &str) -> Refusal {
-    let foreign = FOREIGN.contains(&name).then(|| name.to_owned());
-    Refusal { foreign, ..refused(span, "unsupported package manager") }
+    if FOREIGN.contains(&name) {
+        (span.clone(), Fault::Foreign(name.to_owned()))
+    } else {
+        refused(span, "unsupported package manager")
+    }
 }
 
-/// Decides what a `packageManager` says.
-fn specification(field: &Scalar) -> Decision {
+/// Decides for a `packageManager`.
+fn decide_field(field: &Scalar) -> Decision {
     let refused = |reason: &str| Decision::Refused(refused(&field.span, reason));
     let Some(text) = field.text() else { return refused("expected a string") };
     let (name, version) = text.split_once('@').unwrap_or((text, ""));
@@ -184,20 +178,19 @@ fn specification(field: &Scalar) -> Decision {
     }
 }
 
-/// A version as node-semver's strict parser takes it: surrounding blanks and one `v` are passed
-/// over.
+/// Parses a version like node-semver's strict parser, which skips white space and one `v`.
 fn strict(text: &str) -> Option<Version> {
     if text.encode_utf16().count() > LONGEST {
         return None;
     }
-    // What JavaScript trims.
+    // JavaScript's definition of white space.
     let text = text.trim_matches(|c: char| c == '\u{feff}' || (c.is_whitespace() && c != '\u{85}'));
     let version = exact(text).filter(|_| !text.starts_with('='))?;
     let numbers = [version.major, version.minor, version.patch];
     numbers.iter().all(|number| *number <= LARGEST).then_some(version)
 }
 
-/// Whether the URL standard takes this for an absolute URL.
+/// Whether it is an absolute URL by the URL standard.
 fn is_url(text: &str) -> bool {
     let text = text.trim_matches(|c: char| c <= ' ');
     let text: String = text.chars().filter(|c| !matches!(c, '\t' | '\n' | '\r')).collect();
@@ -220,7 +213,7 @@ mod tests {
     use crate::formats::{self, Syntax};
 
     #[test]
-    fn every_manifest_is_decided_as_corepack_decides() {
+    fn decisions_are_those_of_corepack() {
         let facts: Json =
             serde_json::from_str(include_str!("../../tests/facts/corepack.json")).unwrap();
         let mut wrong = Vec::new();
@@ -242,8 +235,8 @@ mod tests {
             };
             let exact = match &decision {
                 Decision::Exact(manager, version) => {
-                    let told = case["version"].as_str().unwrap_or_default();
-                    case["name"] == manager.name() && strict(told).as_ref() == Some(version)
+                    let expected = case["version"].as_str().unwrap_or_default();
+                    case["name"] == manager.name() && strict(expected).as_ref() == Some(version)
                 }
                 _ => true,
             };
@@ -251,7 +244,8 @@ mod tests {
                 wrong.push(format!("{text}: {} and not {decision:?}", case["verdict"]));
             }
         }
-        // A blank that only JavaScript's JSON refuses, and half a surrogate that only it takes.
+        // JavaScript's JSON parser refuses a blank that serde_json accepts, and accepts half a
+        // surrogate.
         assert!(wrong.len() == 2, "{} wrong:\n{}", wrong.len(), wrong.join("\n"));
     }
 }

@@ -1,4 +1,4 @@
-//! Which directories declare a package manager, and how far that reaches.
+//! Which directories declare a package manager, and for which directories it counts.
 
 use std::collections::BTreeSet;
 use std::rc::Rc;
@@ -9,21 +9,20 @@ use crate::project::directories::ancestors;
 use crate::project::kinds::FileKind;
 use crate::project::workspaces::Workspaces;
 
-/// The directories of a project that declare something.
 pub(super) struct Declarations<'a> {
     workspaces: Workspaces<'a>,
-    /// Those whose manifest decides: corepack looks no further up.
+    /// The directories at whose manifest corepack stops searching upward.
     deciding: BTreeSet<&'a [u8]>,
-    /// Those for which something declares an exact version.
+    /// The directories for which an exact version is declared.
     declared: BTreeSet<&'a [u8]>,
 }
 
 impl<'a> Declarations<'a> {
-    /// The declarations of a project; `file_pins` are those of its files.
+    /// `file_pins` are those of the files of the project.
     pub(super) fn new(project: &'a Project, file_pins: &'a [Rc<FilePins>]) -> Self {
         let workspaces =
             Workspaces::new(project, file_pins.iter().map(|found| found.members.as_deref()));
-        let paths = project.files().iter().map(|known| &known.file.path);
+        let paths = project.files().iter().map(|source| &source.file.path);
         let manifests = paths.zip(file_pins).filter(|(path, _)| FileKind::Manifest.matches(path));
         let deciding =
             manifests.filter(|(_, found)| found.decides).map(|(path, _)| path.parent()).collect();
@@ -34,14 +33,14 @@ impl<'a> Declarations<'a> {
         Self { workspaces, deciding, declared: pins.map(|pin| pin.directory.as_slice()).collect() }
     }
 
-    /// Whether the manifest of a directory has a `packageManager`: then corepack looks no further
-    /// up.
+    /// Whether corepack stops searching at a directory, because its manifest has a
+    /// `packageManager`.
     pub(super) fn decides(&self, directory: &[u8]) -> bool {
         self.deciding.contains(directory)
     }
 
-    /// Whether a pin is in a place where it applies to this project.
-    pub(super) fn holds(&self, pin: &Pin) -> bool {
+    /// Whether a pin applies in its directory.
+    pub(super) fn applies(&self, pin: &Pin) -> bool {
         match pin.applies_if {
             AppliesIf::Always => true,
             AppliesIf::ManifestHere => self.workspaces.has_manifest(&pin.directory),
@@ -53,17 +52,14 @@ impl<'a> Declarations<'a> {
     pub(super) fn group_of(&self, pin: &'a Pin) -> &'a [u8] {
         let directory = pin.directory.as_slice();
         if pin.kind == PinKind::PackageManager {
-            // A member of a workspace has to agree with its top.
-            return self
-                .workspaces
-                .root_of(directory)
-                .filter(|top| self.decides(top))
-                .unwrap_or(directory);
+            // A member of a workspace must agree with its root.
+            let root = self.workspaces.root_of(directory);
+            return root.filter(|root| self.decides(root)).unwrap_or(directory);
         }
         self.governing(directory)
     }
 
-    /// The directory whose pins are in force for what is built in another.
+    /// The directory whose pins govern what is built in a directory.
     pub(super) fn governing<'d>(&self, directory: &'d [u8]) -> &'d [u8] {
         let home = self.workspaces.nearest_package(directory).unwrap_or(directory);
         let found = ancestors(home).find(|directory| self.decides(directory));

@@ -3,7 +3,7 @@
 use crate::models::devcontainer::Devcontainer;
 use crate::pins::{FilePins, Manager, Pin, PinKind, commands};
 
-/// The options of features that name a version: the feature, its option, and whose version it is.
+/// The options that are versions: the feature, its option, and the package manager.
 const FEATURES: [(&str, &str, Manager); 4] = [
     ("ghcr.io/devcontainers/features/node", "pnpmVersion", Manager::Pnpm),
     ("ghcr.io/devcontainers/features/node", "npmVersion", Manager::Npm),
@@ -11,7 +11,6 @@ const FEATURES: [(&str, &str, Manager); 4] = [
     ("ghcr.io/devcontainers-contrib/features/pnpm", "version", Manager::Pnpm),
 ];
 
-/// The pins of a description; `text` is the file.
 pub(super) fn devcontainer_pins(container: &Devcontainer, text: &[u8]) -> FilePins {
     let commands = container.commands.iter();
     let mut found: FilePins =

@@ -1,4 +1,4 @@
-//! Dockerfiles: base images, what `RUN` puts in place, and corepack where the image has none.
+//! Pins of Dockerfiles: base images and `RUN` commands; and corepack in images that do not have it.
 
 use crate::formats::dockerfile::Instruction;
 use crate::formats::shell::{Link, Variable};
@@ -6,7 +6,6 @@ use crate::models::dockerfile::{Base, Stages};
 use crate::pins::commands::{self, Channel, Effects};
 use crate::pins::{Fault, FilePins, PinKind, images};
 
-/// The pins of a Dockerfile; `text` is the file.
 pub(super) fn dockerfile_pins(
     instructions: &[Instruction],
     text: &[u8],
@@ -28,17 +27,14 @@ pub(super) fn dockerfile_pins(
                 if let Base::Stage(number) = stage.base {
                     corepack.push(corepack[number]);
                 } else {
-                    corepack.push(image.and_then(images::carries_corepack));
+                    corepack.push(image.and_then(images::has_corepack));
                     found.pins.extend(image.and_then(|image| images::reference_pin(image, text)));
                 }
             }
-            "COPY" | "ADD" => {
-                if let Some(state) = corepack.last_mut()
-                    && may_copy_corepack(instruction)
-                {
-                    *state = None;
-                }
+            "COPY" | "ADD" if may_copy_corepack(instruction) => {
+                corepack.last_mut().into_iter().for_each(|state| *state = None);
             }
+            "COPY" | "ADD" => {}
             _ => {
                 if let Some(state) = corepack.last_mut().filter(|_| stage.has_posix_shell) {
                     found.add(run(instruction, &stages, state, text));
@@ -49,8 +45,8 @@ pub(super) fn dockerfile_pins(
     found
 }
 
-/// Whether what is copied may be corepack: from another image, whatever is of the system; from the
-/// build context, what is put over the whole system, or named so.
+/// Whether a `COPY` or `ADD` may bring corepack: from another image, any system directory; from the
+/// build context, a copy over a system directory, or a path that contains its name.
 fn may_copy_corepack(instruction: &Instruction) -> bool {
     let holds = |word: &[u8], part: &str| memchr::memmem::find(word, part.as_bytes()).is_some();
     let is_root =
@@ -66,7 +62,7 @@ fn may_copy_corepack(instruction: &Instruction) -> bool {
         || instruction.has_flag("--from") && words.iter().any(|word| is_system(word))
 }
 
-/// What a `RUN` says, and what it changes for corepack.
+/// The pins of a `RUN`; `corepack` is whether the stage has corepack, before and after it.
 fn run(
     instruction: &Instruction,
     stages: &Stages,
@@ -83,20 +79,18 @@ fn run(
         }
         if runs_corepack {
             found.uses_corepack = true;
-            // `corepack enable || npm install -g corepack` knows that it may be missing.
+            // `corepack enable || npm install -g corepack` handles a missing corepack.
             let is_prepared = command.is_tested
                 || script.commands.get(at + 1).is_some_and(|next| next.link == Link::Or);
-            let word = command
-                .words()
-                .next()
-                .map(|word| script.resolve(&word, &|name| stages.lookup(name)).span);
-            if let (Some(false), false, Some(span)) = (*corepack, is_prepared, word) {
-                let image = stages.current().and_then(|(_, stage)| stage.image.as_ref());
-                let name = image
-                    .map(|image| format!("{}:{}", image.repository, image.tag()))
-                    .unwrap_or_default();
+            let image = stages.current().and_then(|(_, stage)| stage.image.as_ref());
+            if let (Some(false), false, Some(word)) =
+                (*corepack, is_prepared, command.words().next())
+            {
+                let name = image.map(|image| format!("{}:{}", image.repository, image.tag()));
+                let name = name.unwrap_or_default();
+                let span = script.resolve(&word, &|name| stages.lookup(name)).span;
                 found.faults.push((span, Fault::NoCorepack(name)));
-                // Said once for a stage: the first command fails.
+                // Report it once for a stage: the first command fails.
                 *corepack = None;
             }
         }

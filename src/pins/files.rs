@@ -1,4 +1,4 @@
-//! Which files pin a package manager, and who reads each.
+//! Which files pin a package manager, and which model each is read by.
 
 use std::collections::HashSet;
 
@@ -60,10 +60,10 @@ pub(super) fn pins_with(source: &SourceFile, arguments: Vec<(String, Variable)>)
     };
     kind.home(path).clone_into(&mut found.home);
     for pin in &mut found.pins {
-        // A step of a workflow, or a command after `cd`, has its own directory, seen from there.
+        // A step of a workflow, or a command after `cd`, has a directory relative to that.
         pin.directory = join(&found.home, &pin.directory);
     }
-    found.tidy();
+    found.sort();
     found
 }
 
@@ -77,9 +77,9 @@ fn document_pins(
     root.as_ref().as_ref().map(|root| pins(root, &source.file.text)).unwrap_or_default().into()
 }
 
-/// Retains, of all files that may pin, those that are worth reading. In a large workspace most
-/// manifests pin nothing, and one counts only for what is in or below its directory; all are read
-/// if asked for, and so are lockfiles.
+/// Retains the entries that may change the result. In a large workspace most manifests pin nothing,
+/// and a manifest only governs its directory and those below. With `every_manifest`, all manifests
+/// and lockfiles stay.
 pub(crate) fn select(entries: &mut Vec<Entry>, every_manifest: bool) {
     let is_manifest = |entry: &Entry| FileKind::Manifest.matches(&entry.path);
     let may_move_a_pin =
@@ -103,10 +103,10 @@ pub(crate) fn select(entries: &mut Vec<Entry>, every_manifest: bool) {
 
 #[cfg(test)]
 mod tests {
-    use crate::pins::tests::{MANIFEST, told};
+    use crate::pins::tests::{MANIFEST, mismatches};
 
     #[test]
-    fn every_file_that_pins_is_held_against_the_manifest() {
+    fn every_file_that_pins_is_compared_with_the_manifest() {
         for (path, text, place) in [
             (".tool-versions", "nodejs 22.1.0\npnpm 9.15.0 10.6.5\n", "2:6"),
             ("mise.toml", "[tools]\npnpm = \"9.15.0\"", "2:9"),
@@ -115,7 +115,8 @@ mod tests {
             (".prototools", "pnpm = \"9.15.0\"", "1:9"),
             (
                 ".devcontainer/devcontainer.json",
-                "{\"features\": {\"ghcr.io/devcontainers/features/node:1\": {\"pnpmVersion\": \"9.15.0\",},},}",
+                "{\"features\": {\"ghcr.io/devcontainers/features/node:1\": {\"pnpmVersion\": \
+                 \"9.15.0\",},},}",
                 "1:73",
             ),
             (
@@ -141,16 +142,18 @@ mod tests {
             ("compose.yml", "services: {a: {command: sh -c \"npm i -g pnpm@9.15.0\"}}", "1:46"),
             (
                 "action.yml",
-                "inputs: {v: {default: 9.15.0}}\nruns: {steps: [{uses: pnpm/action-setup@v2, with: {version: '${{ inputs.v }}'}}]}",
+                "inputs: {v: {default: 9.15.0}}\nruns: {steps: [{uses: pnpm/action-setup@v2, with: \
+                 {version: '${{ inputs.v }}'}}]}",
                 "1:23",
             ),
             (
                 "pnpm-lock.yaml",
-                "---\nimporters:\n  .:\n    packageManagerDependencies:\n      pnpm: {specifier: 9.15.0, version: 9.15.0}\n---\nlockfileVersion: '9.0'\n",
+                "---\nimporters:\n  .:\n    packageManagerDependencies:\n      pnpm: {specifier: \
+                 9.15.0, version: 9.15.0}\n---\nlockfileVersion: '9.0'\n",
                 "5:42",
             ),
         ] {
-            let found = told(&[("package.json", MANIFEST), (path, text)]);
+            let found = mismatches(&[("package.json", MANIFEST), (path, text)]);
             let found: Vec<_> =
                 found.iter().map(|line| line.split(": pnpm").next().unwrap()).collect();
             assert_eq!(found, [format!("{path}:{place}")], "{text}");
@@ -158,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn files_are_found_by_any_name_that_a_file_system_takes_for_theirs() {
+    fn names_of_files_are_compared_as_file_systems_fold_case() {
         let old = r#"{"packageManager": "pnpm@9.15.0"}"#;
         for (manifest, other, text) in [
             ("pac\u{212a}age.json", "Dockerfile", "RUN npm i -g pnpm@9.15.0"),
@@ -167,7 +170,7 @@ mod tests {
             ("package.json", ".tool-ver\u{17f}ions", "pnpm 9.15.0"),
         ] {
             let workspace = ("pnpm-wor\u{212a}space.yaml", "packages: [web]");
-            let found = told(&[(manifest, MANIFEST), (other, text), workspace]);
+            let found = mismatches(&[(manifest, MANIFEST), (other, text), workspace]);
             assert_eq!(found.len(), 1, "{other}: {found:?}");
             assert!(found[0].contains(&format!("{manifest} pins pnpm 10.6.5")), "{found:?}");
         }

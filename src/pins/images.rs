@@ -1,11 +1,11 @@
-//! What is known of images by their names.
+//! What the name of an image implies about corepack and pnpm.
 
 use crate::models::Scalar;
 use crate::models::image::ImageReference;
 use crate::pins::scope::VariableScope;
 use crate::pins::{Manager, Pin, PinKind};
 
-/// The major versions of Node.js that code names stand for; from its release schedule.
+/// The code names of Node.js releases, from its release schedule.
 const CODE_NAMES: [(&str, u64); 6] = [
     ("fermium", 14),
     ("gallium", 16),
@@ -15,13 +15,12 @@ const CODE_NAMES: [(&str, u64); 6] = [
     ("krypton", 24),
 ];
 
-/// The first major version of Node.js whose images carry no corepack.
+/// The first major version of Node.js whose images do not contain corepack.
 const WITHOUT_COREPACK: u64 = 25;
 
-/// Whether an image carries corepack; `None` where its name does not tell. The official images of
-/// Node.js do from 16 to
-/// 24. Tags that name no version stand for the newest release, which is past that.
-pub(super) fn carries_corepack(image: &ImageReference) -> Option<bool> {
+/// Whether an image contains corepack; `None` if its name does not decide that. The official images
+/// of Node.js do from 16 to 24. A tag without a version is the newest release, which does not.
+pub(super) fn has_corepack(image: &ImageReference) -> Option<bool> {
     let is_node = image.is_official() && image.repository == "node";
     if !is_node || image.digest.is_some() && image.tag() == "latest" {
         return None;
@@ -38,11 +37,11 @@ pub(super) fn carries_corepack(image: &ImageReference) -> Option<bool> {
     }
 }
 
-/// First words of tags that name no version, and so stand for the newest: the others name a
-/// distribution that one day is not built for any more, or `lts`, which moves.
+/// First words of tags that are the newest release. Other tags without a version name a
+/// distribution, for which images are not built forever, or `lts`, which may be older.
 const NEWEST: [&str; 4] = ["latest", "current", "slim", "alpine"];
 
-/// The pin of the image that a job or service runs in.
+/// The pin of the image of a job or service.
 pub(super) fn image_pin(
     image: Option<&Scalar>,
     scope: &VariableScope<'_>,
@@ -51,13 +50,13 @@ pub(super) fn image_pin(
     reference_pin(&ImageReference::parse(scope.resolve(image?)?)?, file)
 }
 
-/// The pin that the image of pnpm itself is: its tags begin with the version of pnpm, which the
-/// distribution follows. Other images that carry pnpm have no common rule.
+/// The pin of an image of pnpm, whose tags are the version of pnpm and then the distribution. Other
+/// images that contain pnpm have no common rule.
 pub(super) fn reference_pin(image: &ImageReference, file: &[u8]) -> Option<Pin> {
     let is_pnpm = image.repository == "pnpm/pnpm" || image.repository.ends_with("/pnpm/pnpm");
     let version = image.tag().split('-').next().filter(|_| is_pnpm)?;
     let pin = Pin::from_word(PinKind::Image, Manager::Pnpm, version, &image.word, file);
-    // Where a digest decides, there is no version to change.
+    // A digest overrides the tag.
     let version = pin.version.filter(|_| image.digest.is_none() && image.tag.is_some());
     Some(Pin { version, ..pin })
 }

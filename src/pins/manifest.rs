@@ -1,20 +1,18 @@
 //! Pins of `package.json`: `packageManager`, `devEngines`, `engines`, `volta`.
 
-use crate::base::finding::Span;
 use crate::models::Scalar;
 use crate::models::manifest::{DevEngine, PackageJson, Shape};
-use crate::pins::corepack::{self, Decision, Refusal};
-use crate::pins::{Demand, Fault, FilePins, Manager, Pin, PinKind, exact, hash};
+use crate::pins::corepack::{self, Decision};
+use crate::pins::{Demand, Fault, FilePins, Manager, Pin, PinKind, exact, hash, last_occurrence};
 
-/// The pins of a manifest; `text` is the file. One that cannot be parsed has none, and corepack
-/// looks no further up.
+/// The pins of a manifest. One that cannot be parsed has none, and corepack stops at it.
 pub(super) fn manifest_pins(manifest: &PackageJson, text: &[u8]) -> FilePins {
     if manifest.shape == Shape::Invalid {
         return FilePins { decides: true, ..FilePins::default() };
     }
     let members = manifest.workspaces.clone();
     let mut found = FilePins { members, ..FilePins::default() };
-    package_manager(manifest, text, &mut found);
+    add_package_manager(manifest, text, &mut found);
     let engines = manifest.dev_engine.iter().chain(&manifest.alternatives);
     found.pins.extend(engines.filter_map(|engine| engine_pin(engine, text)));
     if let Some(field) =
@@ -40,22 +38,22 @@ pub(super) fn manifest_pins(manifest: &PackageJson, text: &[u8]) -> FilePins {
     found
 }
 
-/// What corepack makes of it.
-fn package_manager(manifest: &PackageJson, text: &[u8], found: &mut FilePins) {
+/// Adds the pin of `packageManager`, or the fault that corepack finds.
+fn add_package_manager(manifest: &PackageJson, text: &[u8], found: &mut FilePins) {
     let field = manifest.package_manager.as_ref();
     match corepack::decide(manifest, text) {
         Decision::Refused(refusal) => {
             found.decides = field.is_some();
-            found.faults.push(fault(refusal));
+            found.faults.push(refusal);
         }
-        Decision::Blank(refusal) => found.blank = Some(fault(refusal)),
+        Decision::Blank(refusal) => found.blank = Some(refusal),
         Decision::Absent => {}
         Decision::Open => found.decides = field.is_some(),
-        Decision::Exact(..) => found.pins.extend(written(field, text)),
+        Decision::Exact(..) => found.pins.extend(package_manager_pin(field, text)),
         Decision::Contradiction => {
             found.decides = true;
-            let pin = written(field, text);
-            // Two versions are compared where pins are; one that is none is a fault.
+            let pin = package_manager_pin(field, text);
+            // Two valid versions are compared as pins; anything else is a fault.
             let engine = manifest.dev_engine.as_ref().and_then(|engine| engine_pin(engine, text));
             let is_compared = engine.is_some() && pin.is_some();
             if let Some(field) = field.filter(|_| !is_compared) {
@@ -68,25 +66,15 @@ fn package_manager(manifest: &PackageJson, text: &[u8], found: &mut FilePins) {
     found.decides |= !found.pins.is_empty();
 }
 
-fn fault(refusal: Refusal) -> (Span, Fault) {
-    let fault = match refusal.foreign {
-        Some(name) => Fault::Foreign(name),
-        None => Fault::Refused(refusal.reason),
-    };
-    (refusal.span, fault)
-}
-
-/// The pin that a `packageManager` is, as it is written.
-fn written(field: Option<&Scalar>, text: &[u8]) -> Option<Pin> {
+fn package_manager_pin(field: Option<&Scalar>, text: &[u8]) -> Option<Pin> {
     let field = field?;
     let (name, version) = field.text()?.split_once('@')?;
     let bare = version.trim().trim_start_matches('v');
     let demand = Demand::Exact(exact(bare)?);
-    let whole = text.get(field.span.clone())?;
-    let at = memchr::memmem::rfind(whole, bare.as_bytes()).map(|at| field.span.start + at);
-    let pin =
-        Pin::fixed(PinKind::PackageManager, Manager::from_name(name)?, demand, field.span.clone());
-    Some(Pin { version: at.map(|at| at..at + bare.len()), hash: hash(bare), ..pin })
+    let (manager, place) = (Manager::from_name(name)?, field.span.clone());
+    let version = last_occurrence(text, &place, bare);
+    let pin = Pin::fixed(PinKind::PackageManager, manager, demand, place);
+    Some(Pin { version, hash: hash(bare), ..pin })
 }
 
 fn engine_pin(engine: &DevEngine, text: &[u8]) -> Option<Pin> {

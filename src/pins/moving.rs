@@ -1,5 +1,5 @@
-//! Moving pins to another version: only the bytes of versions change, and only where the result is
-//! read back as intended.
+//! Moves pins to another version. Only the bytes of versions change, and only if the result is read
+//! back as intended.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -19,62 +19,55 @@ use crate::pins::{
 pub(crate) struct NewVersion {
     pub manager: Manager,
     pub version: Version,
-    /// The text after its `+`; empty if there is none.
+    /// The part after its `+`; may be empty.
     pub hash: String,
 }
 
 impl NewVersion {
-    /// From `pnpm@10.8.0`, with or without a hash behind `+`; the error says why it is none.
-    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+    /// Parses `pnpm@10.8.0`, which may have a hash after `+`; the error is the reason.
+    pub(crate) fn parse(text: &str) -> Result<Self, &'static str> {
         let (name, written) = text.split_once('@').unwrap_or((text, ""));
-        let manager = Manager::from_name(name)
-            .ok_or_else(|| "it must begin with npm@, pnpm@ or yarn@".to_owned())?;
-        let version = exact(written)
-            .ok_or_else(|| "an exact version must follow, such as 10.8.0".to_owned())?;
-        let hash = hash(written);
-        Ok(Self { manager, version, hash })
+        let manager = Manager::from_name(name).ok_or("it must begin with npm@, pnpm@ or yarn@")?;
+        let version = exact(written).ok_or("an exact version must follow, such as 10.8.0")?;
+        Ok(Self { manager, version, hash: hash(written) })
     }
 
-    /// The version that a pin has.
+    /// The version of a pin, if it is exact.
     pub(crate) fn from_pin(pin: &Pin) -> Option<Self> {
         let Demand::Exact(version) = &pin.demand else { return None };
         Some(Self { manager: pin.manager, version: version.clone(), hash: pin.hash.clone() })
     }
 }
 
-/// What moving pins comes to.
 #[derive(Debug, Default)]
 pub(crate) struct Plan {
-    /// The files that change, as they will be.
-    pub files: Vec<File>,
-    /// The pins that are moved.
+    /// The numbers of the files that change.
+    pub files: Vec<usize>,
     pub moved: Vec<PinId>,
-    /// The pins that should be moved, and why they are not.
+    /// The pins that cannot be moved, with the reasons.
     pub left: Vec<(PinId, &'static str)>,
-    /// Every pin as it will be.
+    /// The files and pins after the moves.
     pub after: PinTable,
 }
 
-/// Plans to move the pins of a table; `target` gives the version for each group, if it is to be
-/// moved. Rows for which `is_spared` holds stay.
+/// Plans to move the pins of each group to the version that `target` returns for its number. Pins
+/// that the configuration allows to differ are left.
 pub(crate) fn plan(
     table: &PinTable,
     target: impl Fn(usize) -> Option<NewVersion>,
-    is_spared: impl Fn(&Row) -> bool,
+    is_allowed: impl Fn(&Row) -> bool,
 ) -> Plan {
     let mut moves =
         Moves { table, wanted: BTreeMap::new(), edits: Vec::new(), left: BTreeMap::new() };
     let mut variables = SharedVariables { table, known: HashMap::new() };
     for row in &table.rows {
-        let Some(target) =
-            target(row.group).filter(|target| target.manager == table.pin(row.id).manager)
-        else {
-            continue;
-        };
-        match edit(table.pin(row.id), table.file(row.id), &target) {
+        let pin = table.pin(row.id);
+        let target = target(row.group).filter(|target| target.manager == pin.manager);
+        let Some(target) = target else { continue };
+        match edit(pin, table.file(row.id), &target) {
             Ok(None) => {}
-            Ok(Some(_)) if is_spared(row) => {
-                moves.leave(row.id, "the configuration allows it to be another one");
+            Ok(Some(_)) if is_allowed(row) => {
+                moves.leave(row.id, "the configuration allows another version");
             }
             Ok(Some(_)) if variables.is_shared(row.id) => {
                 moves.leave(row.id, "the variable is used for something else as well");
@@ -89,10 +82,11 @@ pub(crate) fn plan(
     moves.planned()
 }
 
-/// The moves that are intended.
+/// The intended moves.
 struct Moves<'b> {
     table: &'b PinTable,
     wanted: BTreeMap<PinId, NewVersion>,
+    /// In the order of the rows.
     edits: Vec<(PinId, Edit)>,
     left: BTreeMap<PinId, &'static str>,
 }
@@ -102,23 +96,24 @@ impl Moves<'_> {
         self.left.insert(id, reason);
     }
 
-    /// The plan: the moves of every file that is read back as intended.
+    /// Applies the edits of every file that is read back as intended.
     fn planned(mut self) -> Plan {
-        let edits: Vec<Edit> = self.edits.iter().map(|(_, edit)| edit.clone()).collect();
+        let (ids, edits): (Vec<PinId>, Vec<Edit>) =
+            std::mem::take(&mut self.edits).into_iter().unzip();
         let is_as_intended = |number, after: &PinTable| self.is_as_intended(number, after);
         let (texts, after) =
             apply_checked(&self.table.project, &edits, PinTable::new, is_as_intended);
         let (mut moved, refused): (Vec<PinId>, Vec<PinId>) =
-            self.edits.iter().map(|(id, _)| *id).partition(|id| texts.contains_key(&id.file));
+            ids.into_iter().partition(|id| texts.contains_key(&id.file));
         moved.sort_by_key(|id| id.file);
         for id in refused {
-            self.leave(id, "its file would say something else too, and is left whole");
+            self.leave(id, "more than the version would change in its file");
         }
-        let files = texts.keys().map(|number| after.project.file(*number).clone()).collect();
+        let files = texts.into_keys().collect();
         Plan { files, moved, left: self.left.into_iter().collect(), after }
     }
 
-    /// Whether a file has after the edits the meaning that they intend, and no other one.
+    /// Whether the edits give a file the intended meaning.
     fn is_as_intended(&self, number: usize, after: &PinTable) -> bool {
         let (old, new) = (&self.table.file_pins[number], &after.file_pins[number]);
         let mut pins = new.pins.iter().enumerate();
@@ -127,7 +122,7 @@ impl Moves<'_> {
             && pins.all(|(pin, new)| self.is_pin_as_intended(PinId { file: number, pin }, new))
     }
 
-    /// Whether a pin is after the edits as it should be.
+    /// Whether the edits give a pin the intended meaning.
     fn is_pin_as_intended(&self, id: PinId, new: &Pin) -> bool {
         let old = self.table.pin(id);
         let (has_demand, hash) = match self.wanted.get(&id) {
@@ -144,30 +139,23 @@ impl Moves<'_> {
                 (has_demand, hash_for(old, target))
             }
         };
-        let rest = |pin: &Pin| {
-            (
-                pin.manager,
-                pin.kind,
-                pin.strictness,
-                pin.applies_if,
-                pin.is_exempt,
-                pin.bypasses_corepack,
-            )
-        };
-        has_demand && new.hash == hash && rest(old) == rest(new) && old.directory == new.directory
+        let flags = |pin: &Pin| (pin.applies_if, pin.is_exempt, pin.bypasses_corepack);
+        has_demand
+            && new.hash == hash
+            && (old.manager, old.kind, old.strictness) == (new.manager, new.kind, new.strictness)
+            && (flags(old), &old.directory) == (flags(new), &new.directory)
     }
 }
 
-/// What a file says but for its pins, wherever in it.
+/// The meaning of a file without its pins and places.
 fn essence(found: &FilePins) -> (Vec<&Fault>, bool, bool, Option<&[String]>) {
     let faults = found.faults.iter().chain(&found.blank).map(|(_, fault)| fault).collect();
     (faults, found.uses_corepack, found.decides, found.members.as_deref())
 }
 
-/// The edit that gives a pin a version; `None` where it has it, and an error where that cannot be
-/// done safely.
+/// The edit that moves a pin; `None` if it is not needed, and the reason if it is not safe.
 fn edit(pin: &Pin, file: &File, target: &NewVersion) -> Result<Option<Edit>, &'static str> {
-    if is_there(pin, target) {
+    if has_version(pin, target) {
         return Ok(None);
     }
     if let Some(reason) = obstacle(pin, file, target) {
@@ -176,8 +164,8 @@ fn edit(pin: &Pin, file: &File, target: &NewVersion) -> Result<Option<Edit>, &'s
     let span = pin.version.clone().ok_or(UNSAFE)?;
     let (span, text) = match (&pin.demand, pin.kind) {
         (Demand::Range(range), PinKind::Engines | PinKind::DevEngines) => {
-            let (bound, parts) = bound(range, &span).ok_or("its range is not a simple one")?;
-            (bound, as_exact_as(parts, &target.version))
+            let (span, parts) = bound(range, &span).ok_or("its range is not a simple one")?;
+            (span, with_precision(parts, &target.version))
         }
         _ => (span, written(pin, target)),
     };
@@ -187,7 +175,7 @@ fn edit(pin: &Pin, file: &File, target: &NewVersion) -> Result<Option<Edit>, &'s
 
 const UNSAFE: &str = "its version is written in a way that cannot be changed safely";
 
-/// The hash that is written with a version in the place of a pin; empty where none is.
+/// The hash to write with the version of a pin; may be empty.
 fn hash_for<'t>(pin: &Pin, target: &'t NewVersion) -> &'t str {
     let takes_hash = pin.kind == PinKind::PackageManager
         || !pin.hash.is_empty()
@@ -195,8 +183,8 @@ fn hash_for<'t>(pin: &Pin, target: &'t NewVersion) -> &'t str {
     if takes_hash { &target.hash } else { "" }
 }
 
-/// Whether a pin has a version already.
-fn is_there(pin: &Pin, target: &NewVersion) -> bool {
+/// Whether a pin already has or accepts a version.
+fn has_version(pin: &Pin, target: &NewVersion) -> bool {
     match (&pin.demand, pin.kind) {
         (Demand::Exact(version), PinKind::Engines) => *version == target.version,
         (Demand::Exact(version), _) => {
@@ -211,18 +199,18 @@ fn is_there(pin: &Pin, target: &NewVersion) -> bool {
     }
 }
 
-/// Why a pin cannot be moved, wherever its version is written.
+/// Why a pin cannot be moved, regardless of the place of its version.
 fn obstacle(pin: &Pin, file: &File, target: &NewVersion) -> Option<&'static str> {
     if pin.is_exempt {
-        return Some("it is for another checkout, or one variant of several");
+        return Some("it is for another repository, or one of several variants");
     }
     match (&pin.demand, pin.kind) {
-        (_, PinKind::YarnPath) => Some("the file that it names has to be there: yarn set version"),
+        (_, PinKind::YarnPath) => Some("the file that it names must exist: run `yarn set version`"),
         (_, PinKind::Image) if pin.version.is_none() => {
             Some("its digest decides, or it has no tag")
         }
         (_, PinKind::Lockfile) => {
-            Some("hashes stand beside it: the package manager writes it anew at the next install")
+            Some("its hashes would be wrong: the package manager updates it at the next install")
         }
         (_, kind) if kind.is_from_npm() && is_later_yarn(target, pin, file) => {
             Some("npm has no such version of the package yarn: use corepack, or `yarn set version`")
@@ -230,20 +218,20 @@ fn obstacle(pin: &Pin, file: &File, target: &NewVersion) -> Option<&'static str>
         (Demand::Empty(_), _) => {
             Some("the variable is empty where it is used: declare the ARG again in that stage")
         }
-        (Demand::Unknown, _) => Some("its version is known only when it runs"),
+        (Demand::Unknown, _) => Some("its version is known only at run time"),
         _ => None,
     }
 }
 
-/// A version as it is written in the place of another.
+/// The text of a version in place of that of a pin.
 fn written(pin: &Pin, target: &NewVersion) -> String {
     let hash = hash_for(pin, target);
     let sign = if hash.is_empty() { "" } else { "+" };
     format!("{}{}{sign}{hash}", pin.insert_prefix, target.version)
 }
 
-/// A version with so many numbers: `^9` becomes `^10`.
-fn as_exact_as(parts: usize, version: &Version) -> String {
+/// A version with this many numbers, so that `^9` becomes `^10`.
+fn with_precision(parts: usize, version: &Version) -> String {
     match parts {
         _ if !version.pre.is_empty() => version.to_string(),
         1 => version.major.to_string(),
@@ -252,14 +240,14 @@ fn as_exact_as(parts: usize, version: &Version) -> String {
     }
 }
 
-/// What the variables of files are used for.
+/// Remembers which variables of which files are shared.
 struct SharedVariables<'b> {
     table: &'b PinTable,
     known: HashMap<(usize, Manager, &'b str), bool>,
 }
 
 impl SharedVariables<'_> {
-    /// Whether a pin takes its version from one variable that is used for something else as well.
+    /// Whether the version of a pin comes from one variable, which is also used elsewhere.
     fn is_shared(&mut self, id: PinId) -> bool {
         let (table, pin) = (self.table, self.table.pin(id));
         let [variable] = pin.used.as_slice() else { return false };
@@ -269,48 +257,41 @@ impl SharedVariables<'_> {
     }
 }
 
-/// Whether a variable is used for something else in a file than for the versions of this manager,
-/// as far as its text tells: it is not named after the manager, and is put in somewhere but in a
-/// pin.
+/// Whether a variable seems to have other uses in a file than versions of this package manager: it
+/// is not named after it, and there is a use outside of its pins.
 fn is_shared(name: &str, manager: Manager, table: &PinTable, file: usize) -> bool {
     if name.to_ascii_lowercase().contains(manager.name()) {
         return false;
     }
     let text = &table.project.file(file).text;
-    // They are in the order of the text.
+    // Sorted by place.
     let pins: Vec<&Pin> =
         table.file_pins[file].pins.iter().filter(|pin| pin.manager == manager).collect();
     let is_in_a_pin = |at: usize| {
         let before = pins.partition_point(|pin| pin.at.start <= at);
         pins[..before].last().is_some_and(|pin| pin.at.contains(&at))
     };
-    let is_put_in = |at: usize| {
-        let ends = text
-            .get(at + name.len())
-            .is_none_or(|byte| !byte.is_ascii_alphanumeric() && *byte != b'_');
+    let is_in_name = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
+    let is_use = |at: usize| {
         let before = &text[..at];
-        let outer = [&b"env."[..], b"inputs."]
-            .iter()
-            .find_map(|scope| before.strip_suffix(*scope))
-            .unwrap_or(before);
-        let sign = outer.trim_ascii_end();
+        let outer = before.strip_suffix(b"env.").or(before.strip_suffix(b"inputs."));
+        let sign = outer.unwrap_or(before).trim_ascii_end();
+        let ends = !text.get(at + name.len()).is_some_and(is_in_name);
         ends && sign.strip_suffix(b"{{").or(sign.strip_suffix(b"{")).unwrap_or(sign).ends_with(b"$")
     };
-    memchr::memmem::find_iter(text, name).any(|at| is_put_in(at) && !is_in_a_pin(at))
+    memchr::memmem::find_iter(text, name).any(|at| is_use(at) && !is_in_a_pin(at))
 }
 
-/// Whether a version is one of Yarn that is not in the package `yarn`.
+/// Whether a version of Yarn is missing in the package `yarn`, which the pin names.
 fn is_later_yarn(target: &NewVersion, pin: &Pin, file: &File) -> bool {
     let other = b"@yarnpkg/cli-dist";
-    let is_other = file
-        .text
-        .get(pin.at.clone())
-        .is_some_and(|word| memchr::memmem::find(word, other).is_some());
+    let word = file.text.get(pin.at.clone());
+    let is_other = word.is_some_and(|word| memchr::memmem::find(word, other).is_some());
     target.manager == Manager::Yarn && target.version.major >= 2 && !is_other
 }
 
-/// Where the version is in a range that is one version behind `^`, `~`, `=` or `>=`, and how many
-/// numbers it has.
+/// The place of the version in a range that is one version after `^`, `~`, `=`, `>=` or nothing,
+/// and how many numbers it has.
 fn bound(range: &str, span: &Span) -> Option<(Span, usize)> {
     let version = range.trim_start_matches(['^', '~', '>', '=']);
     let operator = range.strip_suffix(version)?;
@@ -346,10 +327,11 @@ mod tests {
         (table, plan)
     }
 
-    /// The text of the only file, moved to pnpm 10.8.0; `None` if it stays.
-    fn apply_checked(path: &str, text: &str) -> Option<String> {
+    /// The text of the only file, moved to pnpm 10.8.0; `None` if it does not change.
+    fn moved_text(path: &str, text: &str) -> Option<String> {
         let (_, plan) = moved(vec![file(path, text)], "pnpm@10.8.0");
-        plan.files.first().map(|file| String::from_utf8(file.text.clone()).unwrap())
+        let text = |number: &usize| plan.after.project.file(*number).text.clone();
+        plan.files.first().map(|number| String::from_utf8(text(number)).unwrap())
     }
 
     #[test]
@@ -411,17 +393,19 @@ mod tests {
             ),
             (
                 ".github/workflows/a.yml",
-                "jobs: {a: {steps: [{uses: actions/checkout@v4}, {uses: pnpm/action-setup@v4, with: {version: 10}}]}}",
-                "jobs: {a: {steps: [{uses: actions/checkout@v4}, {uses: pnpm/action-setup@v4, with: {version: 10.8.0}}]}}",
+                "jobs: {a: {steps: [{uses: actions/checkout@v4}, {uses: pnpm/action-setup@v4, \
+                 with: {version: 10}}]}}",
+                "jobs: {a: {steps: [{uses: actions/checkout@v4}, {uses: pnpm/action-setup@v4, \
+                 with: {version: 10.8.0}}]}}",
             ),
         ] {
-            let text = apply_checked(path, before).unwrap_or_else(|| before.to_owned());
+            let text = moved_text(path, before).unwrap_or_else(|| before.to_owned());
             assert_eq!(text, after, "{before}");
         }
     }
 
     #[test]
-    fn what_would_change_something_else_stays() {
+    fn a_pin_is_left_if_something_else_would_change() {
         for (path, text) in [
             ("package.json", r#"{"packageManager": "pnpm@10\u002e6.5"}"#),
             ("package.json", r#"{"engines": {"pnpm": ">=9 <10"}}"#),
@@ -438,7 +422,7 @@ mod tests {
                 "importers: {.: {packageManagerDependencies: {pnpm: {version: 10.6.5}}}}\n---\n",
             ),
         ] {
-            assert_eq!(apply_checked(path, text), None, "{text}");
+            assert_eq!(moved_text(path, text), None, "{text}");
         }
         let (_, plan) = moved(
             vec![file("Dockerfile", "FROM node\nENV V=10.6.5\nRUN npm i -g pnpm@$V npm@$V")],
@@ -451,7 +435,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_says_something_else_is_not_as_intended() {
+    fn a_file_with_another_meaning_is_not_as_intended() {
         let setup = |uses: &str| {
             format!("jobs: {{a: {{steps: [{{uses: {uses}, with: {{version: 10.6.5}}}}]}}}}")
         };
@@ -498,7 +482,7 @@ mod tests {
     }
 
     #[test]
-    fn a_version_is_named_with_its_manager() {
+    fn a_version_is_parsed_with_its_package_manager() {
         for (text, version, hash) in [
             ("pnpm@10.8.0", "10.8.0", ""),
             ("yarn@4.1.0+sha512.ab", "4.1.0", "sha512.ab"),
@@ -515,6 +499,15 @@ mod tests {
             assert!(NewVersion::parse(text).is_err(), "{text}");
         }
     }
+
+    const PATHS: [&str; 6] = [
+        "Dockerfile",
+        ".github/workflows/a.yml",
+        "package.json",
+        "mise.toml",
+        ".tool-versions",
+        "compose.yaml",
+    ];
 
     const PIECES: [&str; 40] = [
         "FROM node\n",
@@ -561,9 +554,9 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn what_is_moved_says_what_was_meant_and_the_rest_what_it_said(
+        fn moved_pins_have_the_version_and_the_others_stay(
             pieces in proptest::collection::vec(proptest::sample::select(&PIECES[..]), 0..40),
-            path in proptest::sample::select(&["Dockerfile", ".github/workflows/a.yml", "package.json", "mise.toml", ".tool-versions", "compose.yaml"][..]),
+            path in proptest::sample::select(&PATHS[..]),
         ) {
             let text = pieces.concat();
             let (table, plan) = moved(vec![file(path, &text)], "pnpm@10.8.0");

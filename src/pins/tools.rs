@@ -1,5 +1,4 @@
-//! Files of version managers: `.tool-versions`, `mise.toml`, `.prototools`; and the Yarn that a
-//! repository carries.
+//! Pins of version managers, of Yarn's settings, and of the lockfile of pnpm.
 
 use crate::base::finding::Span;
 use crate::formats::document::{Key, Node, Value};
@@ -40,8 +39,8 @@ pub(super) fn prototools_pins(root: &Node, text: &[u8]) -> Vec<Pin> {
     root.entries().filter_map(pin).collect()
 }
 
-/// A version as these files write it. What Node.js brings, what stands on the machine or in a
-/// directory, and what a template puts in is none.
+/// The pin of a tool. The version of Node.js or of the system, a path and a template are not
+/// versions.
 fn tool_pin(kind: PinKind, manager: Manager, version: &Node, text: &[u8]) -> Option<Pin> {
     let is_version =
         |text: &str| !matches!(text, "bundled" | "system") && !text.contains([':', '{']);
@@ -69,8 +68,8 @@ pub(super) fn yarnrc_pins(text: &[u8]) -> Vec<Pin> {
     pin.into_iter().collect()
 }
 
-/// `.yarn/releases/yarn-4.1.0.cjs`. The file is there, so a version cannot be moved by naming
-/// another.
+/// The pin of a path such as `.yarn/releases/yarn-4.1.0.cjs`. It cannot be moved: the file of
+/// another version is missing.
 fn yarn_file_pin(path: &str, place: Span) -> Option<Pin> {
     let name = path.rsplit(['/', '\\']).next()?;
     let version = name.strip_prefix("yarn-")?.trim_end_matches(".cjs").trim_end_matches(".js");
@@ -85,7 +84,7 @@ fn yarn_file_pin(path: &str, place: Span) -> Option<Pin> {
 /// The first document of `pnpm-lock.yaml`, where pnpm 11 and later keep which pnpm the project
 /// uses. The hashes next to a version depend on it, so it cannot be moved by an edit.
 pub(super) fn pnpm_lock_pins(text: &[u8]) -> Vec<Pin> {
-    // With only one document, it is the lockfile itself.
+    // A single document is the lockfile itself.
     let start = &text[..text.len().min(LONGEST_DOCUMENT)];
     let end = memchr::memmem::find(start, b"\n---\n")
         .filter(|_| memchr::memmem::find(start, FIELD).is_some());
@@ -102,8 +101,8 @@ pub(super) fn pnpm_lock_pins(text: &[u8]) -> Vec<Pin> {
     locked.flat_map(Node::entries).filter_map(pin).collect()
 }
 
-/// What the first document of a lockfile holds besides the packages of pnpm itself.
+/// A key of the first document of a lockfile.
 const FIELD: &[u8] = b"packageManagerDependencies";
 
-/// How much of a lockfile is searched for the end of that document, in bytes.
+/// The longest first document that is searched for, in bytes.
 const LONGEST_DOCUMENT: usize = 256 * 1024;

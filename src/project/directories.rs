@@ -1,16 +1,16 @@
-//! Directories of a repository, as paths without a slash at the end; the top is empty.
+//! Directories of a repository: paths without a trailing slash, empty for the top.
 
-/// A directory and all above it, up to the top.
+/// A directory and its ancestors, up to the top.
 pub(crate) fn ancestors(directory: &[u8]) -> impl Iterator<Item = &[u8]> {
     std::iter::successors(Some(directory), |directory| {
         (!directory.is_empty()).then(|| &directory[..memchr::memrchr(b'/', directory).unwrap_or(0)])
     })
 }
 
-/// A directory as seen from one above it; `None` if it is neither that one nor below it.
-pub(crate) fn relative_to<'d>(above: &[u8], directory: &'d [u8]) -> Option<&'d [u8]> {
-    match directory.strip_prefix(above)? {
-        rest if above.is_empty() || rest.is_empty() => Some(rest),
+/// The path of a directory relative to a base; `None` if it is not that or below it.
+pub(crate) fn relative_to<'d>(base: &[u8], directory: &'d [u8]) -> Option<&'d [u8]> {
+    match directory.strip_prefix(base)? {
+        rest if base.is_empty() || rest.is_empty() => Some(rest),
         [b'/', rest @ ..] => Some(rest),
         _ => None,
     }
@@ -21,13 +21,12 @@ pub(crate) fn is_below(directory: &[u8], above: &[u8]) -> bool {
     relative_to(above, directory).is_some_and(|rest| !rest.is_empty())
 }
 
-/// A directory within another one.
 pub(crate) fn join(outer: &[u8], inner: &[u8]) -> Vec<u8> {
     let parts = [outer, inner].into_iter().filter(|part| !part.is_empty());
     parts.collect::<Vec<_>>().join(&b'/')
 }
 
-/// Whether a directory is a package in `node_modules`, where corepack does not look.
+/// Whether a directory is a package in `node_modules`, which corepack ignores.
 pub(crate) fn is_installed_package(directory: &[u8]) -> bool {
     let mut parts = directory.rsplit(|&byte| byte == b'/');
     parts.next();
@@ -39,7 +38,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_directory_is_seen_from_those_above_it() {
+    fn paths_are_relative_to_ancestors() {
         for (above, directory, seen) in [
             ("", "", Some("")),
             ("", "a/b", Some("a/b")),

@@ -1,4 +1,4 @@
-//! The table of file names: the only place that decides from its name what a file is.
+//! The table of file names: the only place that derives the kind of a file from its name.
 
 use fast_glob::glob_match;
 
@@ -6,7 +6,7 @@ use crate::base::path::{RepoPath, folded};
 use crate::formats::Syntax;
 use crate::formats::npmrc::SettingsDialect;
 
-/// What a file is to the tools that read it; the table has the names.
+/// The kind of a file to the tools that read it; [`TABLE`] has the names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum FileKind {
     Manifest,
@@ -20,20 +20,20 @@ pub(crate) enum FileKind {
     PnpmBranchLock,
     NpmLock,
     YarnLock,
-    /// The resolution of Yarn's Plug'n'Play: `.pnp.cjs` and `.pnp.data.json`.
+    /// Yarn's Plug'n'Play data: `.pnp.cjs` and `.pnp.data.json`.
     YarnPnp,
     BunLock,
     BunBinaryLock,
     CargoLock,
-    /// npm's settings, and what is copied into their place, such as `.npmrc.docker`.
+    /// npm's settings, and files to copy over them, such as `.npmrc.docker`.
     Npmrc,
     /// The settings of Yarn 2 and later.
     YarnrcYml,
-    /// A file that is copied into the place of those, such as `.yarnrc.ci.yml`.
+    /// A file to copy over those, such as `.yarnrc.ci.yml`.
     YarnrcYmlCopy,
     /// The settings of Yarn 1.
     Yarnrc,
-    /// A file that is copied into the place of those.
+    /// A file to copy over those.
     YarnrcCopy,
     ToolVersions,
     Mise,
@@ -44,13 +44,12 @@ pub(crate) enum FileKind {
     Compose,
     Devcontainer,
     Dockerfile,
-    /// `.dockerignore`, and that of one Dockerfile.
+    /// `.dockerignore`, also that of one Dockerfile.
     Dockerignore,
-    /// Prose, which no tool obeys.
     Markdown,
-    /// A file that is made of secrets: environments, private keys.
+    /// A file of secrets, such as an environment or a private key.
     Secret,
-    /// The script that prepares a Docker build. Teams keep it in `scripts/`, mostly.
+    /// The script that prepares a Docker build.
     PrepScript,
 }
 
@@ -61,7 +60,7 @@ use FileKind::{
     Workflow, YarnLock, YarnPnp, Yarnrc, YarnrcCopy, YarnrcYml, YarnrcYmlCopy,
 };
 
-/// The directories in which a name has its meaning; `None` for all. They are compared byte by byte.
+/// The directories in which a name has its meaning, case-sensitive; `None` for all.
 type Home = Option<fn(&RepoPath) -> bool>;
 
 const WORKFLOWS: Home = Some(|path| {
@@ -70,8 +69,8 @@ const WORKFLOWS: Home = Some(|path| {
 const OF_MISE: Home =
     Some(|path| matches!(path.components().nth_back(1), Some(b"mise" | b".mise")));
 
-/// Names in lower case, as globs, and what they mean. A name may match several rows; the first one
-/// of which a question is asked answers it.
+/// Globs of names in lower case, and their kinds. A name may match several rows; the first one
+/// whose kind is asked for counts.
 static TABLE: [(&str, Home, FileKind); 46] = [
     ("package.json", None, Manifest),
     ("package.json5", None, ManifestJson5),
@@ -121,7 +120,7 @@ static TABLE: [(&str, Home, FileKind); 46] = [
     ("*.{docker,container}file", None, Dockerfile),
 ];
 
-/// The rows, a bit each, whose names can begin, or end, with a byte.
+/// For each byte, the rows whose names can begin or end with it, as bits.
 type Rows = [u64; 128];
 const EVERY: u64 = (1 << TABLE.len()) - 1;
 static BY_FIRST: Rows = rows(false);
@@ -146,7 +145,7 @@ const fn rows(by_last: bool) -> Rows {
     found
 }
 
-/// The rows that a name may match: most names of a tree match none.
+/// The rows that a name may match, as bits; most names of a tree match none.
 fn candidates(name: &[u8]) -> u64 {
     let rows = |table: &Rows, byte: u8| {
         if byte.is_ascii() { table[usize::from(byte.to_ascii_lowercase())] } else { EVERY }
@@ -157,10 +156,10 @@ fn candidates(name: &[u8]) -> u64 {
 }
 
 impl FileKind {
-    /// What a file is by its name, as far as a question is about that.
+    /// The first kind of a path that `is_asked` accepts.
     ///
-    /// Case is folded: on macOS and Windows, a tool that opens `package.json` is given
-    /// `Package.json`.
+    /// Names are compared with case folded: on macOS and Windows, a tool that opens `package.json`
+    /// may read `Package.json`.
     pub(crate) fn of(path: &RepoPath, is_asked: impl Fn(Self) -> bool) -> Option<Self> {
         let name = path.file_name();
         let mut candidates = candidates(name);
@@ -171,7 +170,7 @@ impl FileKind {
         while candidates != 0 {
             let (glob, home, kind) = TABLE[candidates.trailing_zeros() as usize];
             let is_asked = is_asked(kind);
-            // `Dockerfile.md` is no Dockerfile.
+            // `Dockerfile.md` is not a Dockerfile.
             let is_final = matches!(kind, Dockerignore | Markdown);
             if (is_asked || is_final)
                 && home.is_none_or(|home| home(path))
@@ -184,11 +183,11 @@ impl FileKind {
         None
     }
 
-    /// The directory that a file of this kind is about.
+    /// The directory that a file of this kind configures.
     pub(crate) fn home(self, path: &RepoPath) -> &[u8] {
         let directory = path.parent();
         match self {
-            // Steps start at the top, wherever the workflow is.
+            // Steps start at the top of the repository.
             Workflow => b"",
             Mise => [&b".config/mise"[..], b".mise", b"mise", b".config"]
                 .iter()
@@ -209,17 +208,17 @@ impl FileKind {
         }
     }
 
-    /// Whether the name of a path is one of this kind.
+    /// Whether a path has this kind.
     pub(crate) fn matches(self, path: &RepoPath) -> bool {
         Self::of(path, |kind| kind == self).is_some()
     }
 
-    /// Whether it may pin a package manager.
+    /// Whether a file may pin a package manager.
     pub(crate) fn may_pin(self) -> bool {
         self.may_move_a_pin() || self == PnpmLock
     }
 
-    /// Whether a change of it may be one of a pin. A lockfile follows the manifest, and is large.
+    /// Whether a new file may change a pin. Not a lockfile: it is large, and follows the manifest.
     pub(crate) fn may_move_a_pin(self) -> bool {
         matches!(
             self,
@@ -238,8 +237,8 @@ impl FileKind {
         )
     }
 
-    /// Of a file that names the dependencies of a package or workspace: the language that it is
-    /// written in.
+    /// The syntax of a file with the dependencies of a package or workspace; `None` for other
+    /// files.
     pub(crate) fn dependencies(self) -> Option<Syntax> {
         match self {
             Manifest => Some(Syntax::Json),
@@ -249,7 +248,7 @@ impl FileKind {
         }
     }
 
-    /// Whether a package manager for JavaScript writes it, to keep what it resolved.
+    /// Whether it is a lockfile of a package manager for JavaScript.
     pub(crate) fn is_lockfile(self) -> bool {
         matches!(
             self,
@@ -257,7 +256,7 @@ impl FileKind {
         )
     }
 
-    /// Of settings that may hold the credentials of a registry: how they are written.
+    /// The dialect of settings that may contain credentials of a registry; `None` for other files.
     pub(crate) fn credentials(self) -> Option<SettingsDialect> {
         match self {
             Npmrc => Some(SettingsDialect::Npmrc),
@@ -267,8 +266,7 @@ impl FileKind {
         }
     }
 
-    /// Whether it is made of names and versions. Many a package is called after a token, and few
-    /// after their secrets.
+    /// Whether it consists of names and versions of packages, which may look like tokens.
     pub(crate) fn is_made_of_names(self) -> bool {
         matches!(
             self,
@@ -277,7 +275,7 @@ impl FileKind {
     }
 }
 
-/// The names that are no globs.
+/// The literal names.
 #[cfg(test)]
 pub(crate) fn names() -> impl Iterator<Item = &'static str> {
     TABLE.into_iter().map(|(glob, ..)| glob).filter(|glob| !glob.contains(['*', '{', '[']))
@@ -287,7 +285,7 @@ pub(crate) fn names() -> impl Iterator<Item = &'static str> {
 mod tests {
     use super::*;
 
-    /// What each question finds, in the order of its name, syntax or dialect.
+    /// The answer to each question.
     fn answers(path: &RepoPath) -> String {
         let kind = |is_asked: fn(FileKind) -> bool| FileKind::of(path, is_asked);
         let shown = [
@@ -308,7 +306,7 @@ mod tests {
     }
 
     #[test]
-    fn every_name_is_what_its_tools_take_it_for() {
+    fn every_name_has_the_kinds_that_tools_see() {
         for (paths, expected) in [
             (
                 "package.json a/Package.JSON pac\u{212a}age.j\u{17f}on",
@@ -335,7 +333,8 @@ mod tests {
             (".yarnrc.docker .yarnrc-yml", "credentials (Yarnrc)"),
             (".tool-versions", "pins ToolVersions"),
             (
-                "mise.toml .mise.toml mise/config.toml a/.mise/config.toml .config/mise/config.toml",
+                "mise.toml .mise.toml mise/config.toml a/.mise/config.toml \
+                 .config/mise/config.toml",
                 "pins Mise",
             ),
             (".prototools", "pins Prototools"),
@@ -354,7 +353,8 @@ mod tests {
             ),
             (".github/workflows/package.yaml", "pins Workflow, depends ManifestYaml"),
             (
-                "Dockerfile containerfile Dockerfile.prod web.dockerfile .Dockerfile Doc\u{212a}erfile",
+                "Dockerfile containerfile Dockerfile.prod web.dockerfile .Dockerfile \
+                 Doc\u{212a}erfile",
                 "pins Dockerfile",
             ),
             ("Dockerfile.npmrc", "pins Dockerfile, credentials (Npmrc)"),
@@ -365,15 +365,18 @@ mod tests {
             ("Dockerfile.key", "pins Dockerfile, secret"),
             (".npmrc.pem", "credentials (Npmrc), secret"),
             (
-                "package.jsonc my-package.json packages.json package.js\u{f6}n pnpm-lock-x.yaml yarn.lock.md bun.lockbox",
+                "package.jsonc my-package.json packages.json package.js\u{f6}n pnpm-lock-x.yaml \
+                 yarn.lock.md bun.lockbox",
                 "",
             ),
             (
-                ".yarnrcs npmrc.bak mise/config.toml.x config.toml docker-composeyml .yml a.yml .github/a.yml",
+                ".yarnrcs npmrc.bak mise/config.toml.x config.toml docker-composeyml .yml a.yml \
+                 .github/a.yml",
                 "",
             ),
             (
-                ".github/workflows/.yml .GitHub/workflows/a.yml Dockerfiles Dockerfile.md Dockerfile.dockerignore",
+                ".github/workflows/.yml .GitHub/workflows/a.yml Dockerfiles Dockerfile.md \
+                 Dockerfile.dockerignore",
                 "",
             ),
             (".dockerignore NotADockerfile README.md docker-prep.sh", ""),

@@ -1,4 +1,4 @@
-//! Workspaces: which directories are members of which.
+//! Workspaces and their members.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,39 +8,37 @@ use crate::project::Project;
 use crate::project::directories::{ancestors, relative_to};
 use crate::project::kinds::FileKind;
 
-/// The manifests of a project, and the workspaces that they are members of.
+/// The manifests and workspaces of a project.
 #[derive(Debug, Default)]
 pub(crate) struct Workspaces<'p> {
     manifests: BTreeSet<&'p [u8]>,
-    /// The patterns of the members, by the root of the workspace.
+    /// The patterns of the members, by the root of their workspace.
     roots: BTreeMap<&'p [u8], &'p [String]>,
 }
 
 impl<'p> Workspaces<'p> {
-    /// The workspaces of a project. `members` gives for each file the patterns of the members, if
-    /// it has any.
+    /// `members` has for each file of the project the patterns of members that it declares.
     pub(crate) fn new(
         project: &'p Project,
         members: impl Iterator<Item = Option<&'p [String]>>,
     ) -> Self {
         let mut roots = BTreeMap::new();
-        for (known, members) in project.files().iter().zip(members) {
+        for (source, members) in project.files().iter().zip(members) {
             let Some(members) = members else { continue };
-            let directory = known.file.path.parent();
-            // pnpm reads its own file, and not `workspaces`.
-            if !FileKind::Manifest.matches(&known.file.path) || !roots.contains_key(directory) {
+            let directory = source.file.path.parent();
+            // pnpm reads `pnpm-workspace.yaml` and ignores `workspaces`.
+            if !FileKind::Manifest.matches(&source.file.path) || !roots.contains_key(directory) {
                 roots.insert(directory, members);
             }
         }
         Self { manifests: project.manifest_directories(), roots }
     }
 
-    /// Whether there is a manifest in a directory.
     pub(crate) fn has_manifest(&self, directory: &[u8]) -> bool {
         self.manifests.contains(directory)
     }
 
-    /// The next directory upward that has a manifest.
+    /// The nearest directory with a manifest, from a directory upward.
     pub(crate) fn nearest_package<'d>(&self, directory: &'d [u8]) -> Option<&'d [u8]> {
         ancestors(directory).find(|directory| self.has_manifest(directory))
     }
@@ -54,8 +52,8 @@ impl<'p> Workspaces<'p> {
         ancestors(directory).skip(1).find(is_member)
     }
 
-    /// Whether what is declared in one directory is in force for a package further down: it is
-    /// unless there is a workspace that the package is not a member of.
+    /// Whether declarations in a directory apply to a package below it: unless the directory is the
+    /// root of a workspace that the package is not a member of.
     pub(crate) fn reaches(&self, directory: &[u8], package: &[u8]) -> bool {
         package.len() <= directory.len()
             || !self.has_manifest(package)
@@ -64,8 +62,8 @@ impl<'p> Workspaces<'p> {
     }
 }
 
-/// Whether the patterns of a workspace include a directory, seen from the root of the workspace. As
-/// in pnpm, npm and Yarn, a later `!pattern` excludes, and a pattern names directories.
+/// Whether the patterns of a workspace include a directory, relative to its root. As in pnpm, npm
+/// and Yarn, a later `!pattern` excludes, and a pattern names directories.
 fn includes(patterns: &[String], directory: &[u8]) -> bool {
     let Ok(directory) = std::str::from_utf8(directory) else { return false };
     let mut member = false;

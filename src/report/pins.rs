@@ -22,21 +22,19 @@ pub(crate) fn human(table: &PinTable, findings: &[Finding], view: View<'_>) -> S
         return "nothing here pins a package manager\n".to_owned();
     }
     let mut places = Places::default();
-    let lines: Vec<[String; 4]> =
-        table.rows.iter().map(|row| line(table, row, &mut places)).collect();
-    let width =
-        |column: usize| lines.iter().map(|line| line[column].width()).max().unwrap_or_default();
+    let lines: Vec<(&Row, [String; 4])> =
+        table.rows.iter().map(|row| (row, line(table, row, &mut places))).collect();
+    let width = |column: usize| {
+        lines.iter().map(|(_, cells)| cells[column].width()).max().unwrap_or_default()
+    };
     let widths = [width(0), width(1), width(2)];
     let mut text = String::new();
-    let mut rest = lines.as_slice();
-    for rows in table.rows.chunk_by(|a, b| a.group == b.group) {
-        let group = &table.groups[rows[0].group];
+    for lines in lines.chunk_by(|(a, _), (b, _)| a.group == b.group) {
+        let group = &table.groups[lines[0].0.group];
         if table.groups.len() > 1 || !group.directory.is_empty() {
             text += &format!("{}\n", view.paint.strong(&heading(table, group)));
         }
-        let (lines, others) = rest.split_at(rows.len());
-        rest = others;
-        for (row, cells) in rows.iter().zip(lines) {
+        for (row, cells) in lines {
             text += &format!("{}\n", painted(row, cells, widths, view));
         }
         text.push('\n');
@@ -60,19 +58,17 @@ fn painted(row: &Row, cells: &[String; 4], widths: [usize; 3], view: View<'_>) -
     }
 }
 
-/// "12 pins in 5 files agree; 2 are not judged".
+/// A summary such as "12 pins in 5 files agree; 2 are not judged".
 fn summary(table: &PinTable) -> String {
-    let count = |wanted: &dyn Fn(Relation) -> bool| {
-        table.rows.iter().filter(|row| wanted(row.relation)).count()
+    let rows = |wanted: &[Relation]| -> Vec<&Row> {
+        table.rows.iter().filter(|row| wanted.contains(&row.relation)).collect()
     };
-    let is_agreed = |relation| matches!(relation, Relation::Reference | Relation::Agrees);
-    let differing = count(&|relation| matches!(relation, Relation::Differs | Relation::Floats));
-    let (agreeing, unjudged) =
-        (count(&is_agreed), count(&|relation| relation == Relation::Unjudged));
+    let agreed = rows(&[Relation::Reference, Relation::Agrees]);
+    let differing = rows(&[Relation::Differs, Relation::Floats]).len();
+    let (agreeing, unjudged) = (agreed.len(), rows(&[Relation::Unjudged]).len());
     if agreeing + differing == 0 {
         return format!("{}, and no exact version to compare with", plural(unjudged, "pin"));
     }
-    let agreed: Vec<&Row> = table.rows.iter().filter(|row| is_agreed(row.relation)).collect();
     let files: BTreeSet<usize> = agreed.iter().map(|row| row.id.file).collect();
     let projects: BTreeSet<usize> = agreed.iter().map(|row| row.group).collect();
     let verb = if agreeing == 1 { "agrees" } else { "agree" };
@@ -102,7 +98,7 @@ fn heading(table: &PinTable, group: &PinGroup) -> String {
     directory
 }
 
-/// Lines and columns in the files of a table.
+/// Finds lines and columns in the files of a table.
 #[derive(Debug, Default)]
 struct Places<'b>(BTreeMap<usize, LineIndex<'b>>);
 
@@ -114,7 +110,7 @@ impl<'b> Places<'b> {
             .locate(at)
     }
 
-    /// Where a pin takes effect: "package.json:4".
+    /// The place of a pin, such as "package.json:4".
     fn of(&mut self, table: &'b PinTable, id: PinId) -> String {
         let (line, _) = self.locate(table, id.file, shown(table.pin(id)).start);
         format!("{}:{line}", table.file(id).path)
@@ -137,7 +133,7 @@ fn version(pin: &Pin) -> String {
         Demand::Range(text) | Demand::Tag(text) => Escaped(text.as_bytes()).to_string(),
         Demand::Newest => "(newest)".to_owned(),
         Demand::Empty(variable) => format!("(newest: ${} is empty)", Escaped(variable.as_bytes())),
-        Demand::Unknown => "(known only when it runs)".to_owned(),
+        Demand::Unknown => "(known only at run time)".to_owned(),
     }
 }
 
@@ -173,15 +169,14 @@ pub(crate) fn moved(
     view: View<'_>,
 ) -> String {
     let (mut places, mut text) = (Places::default(), String::new());
+    let mut label = |id| format!("{}: {}", places.of(table, id), table.pin(id).kind.label());
     for id in &plan.moved {
         let (before, after) = (version(table.pin(*id)), version(plan.after.pin(*id)));
-        let (place, label) = (places.of(table, *id), table.pin(*id).kind.label());
         let after = if before == after { format!("{after} (another hash)") } else { after };
-        text += &format!("{place}: {label}: {before} -> {}\n", view.paint.good(&after));
+        text += &format!("{}: {before} -> {}\n", label(*id), view.paint.good(&after));
     }
     for (id, reason) in &plan.left {
-        let (place, label) = (places.of(table, *id), table.pin(*id).kind.label());
-        text += &format!("{} {place}: {label}: {reason}\n", view.paint.doubtful("left"));
+        text += &format!("{} {}: {reason}\n", view.paint.doubtful("left"), label(*id));
     }
     let summary = match plan.moved.len() {
         0 => format!("nothing {verb}"),
@@ -194,9 +189,9 @@ pub(crate) fn moved(
 /// A diff of the changes, and the pins that would not be moved.
 pub(crate) fn diff(table: &PinTable, plan: &Plan, view: View<'_>) -> String {
     let mut text = String::new();
-    for file in &plan.files {
-        let Some(number) = table.project.number(file.path.as_bytes()) else { continue };
-        for line in excerpt::unified(&file.path, &table.project.file(number).text, &file.text, 3) {
+    for number in &plan.files {
+        let (old, new) = (table.project.file(*number), plan.after.project.file(*number));
+        for line in excerpt::unified(&old.path, &old.text, &new.text, 3) {
             text += &format!("{}\n", view.paint.diff(&line));
         }
     }

@@ -200,8 +200,8 @@ fn pins_that_cannot_be_moved_are_listed_and_invalid_versions_are_errors() {
     assert_eq!(
         left,
         [
-            "left .yarnrc.yml:1: yarnPath: the file that it names has to be there: yarn set \
-             version",
+            "left .yarnrc.yml:1: yarnPath: the file that it names must exist: run `yarn set \
+             version`",
             "left Dockerfile:3: npm install -g: the variable is empty where it is used: declare \
              the ARG again in that stage",
             "left Dockerfile:3: npx: npm has no such version of the package yarn: use corepack, or \
@@ -335,7 +335,7 @@ fn the_configuration_is_applied_and_reported() {
     );
     // An allowed difference is kept.
     let moved = sandbox.bakstop(&["pins", "--set"]);
-    let left = "left Dockerfile:1: npm install -g: the configuration allows it to be another one\n\
+    let left = "left Dockerfile:1: npm install -g: the configuration allows another version\n\
                 bakstop: nothing moved\n";
     assert_eq!((moved.code, moved.out.as_str()), (Some(0), left), "{moved:?}");
     sandbox.write("bakstop.json", "{");

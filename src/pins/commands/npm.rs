@@ -2,23 +2,24 @@
 
 use crate::formats::shell::Resolved;
 
-/// How npm lets `install` be spelled.
+/// The spellings of `npm install`.
 const INSTALL: [&str; 12] = [
     "install", "add", "i", "in", "ins", "inst", "insta", "instal", "isnt", "isnta", "isntal",
     "isntall",
 ];
 
-/// The options of npm that take the next word for their value; from npm's own definitions.
-const WITH_VALUE: &str = "access auth-type before C ca cache cache-max cache-min cafile cert cpu depth fetch-retries \
-    fetch-retry-factor fetch-retry-maxtimeout fetch-retry-mintimeout fetch-timeout globalconfig https-proxy include \
-    install-strategy key L libc local-address location loglevel logs-dir logs-max maxsockets min-release-age \
-    node-options noproxy omit only os otp prefix proxy reg registry scope script-shell tag userconfig w workspace";
+/// The options of npm whose value is the next word, from npm's definitions.
+const WITH_VALUE: &str = "access auth-type before C ca cache cache-max cache-min cafile cert cpu \
+    depth fetch-retries fetch-retry-factor fetch-retry-maxtimeout fetch-retry-mintimeout \
+    fetch-timeout globalconfig https-proxy include install-strategy key L libc local-address \
+    location loglevel logs-dir logs-max maxsockets min-release-age node-options noproxy omit only \
+    os otp prefix proxy reg registry scope script-shell tag userconfig w workspace";
 
-/// The letters that npm lets stand together behind one dash.
+/// The letters that npm accepts in a group after one dash.
 const LETTERS: &str = "?BCDEHLOPSacdfghlmnpqsvwy";
 
-/// The packages of `npm install --global X`, in every order and spelling. A word that is not known
-/// is no package, but may be a value.
+/// The packages of `npm install --global X`, in every order and spelling. An unknown word is not a
+/// package, but may be a value.
 pub(super) fn installed_globally(words: &[Resolved]) -> Vec<&Resolved> {
     let mut found = Vec::new();
     let mut global = false;
@@ -68,8 +69,7 @@ pub(super) fn installed_globally(words: &[Resolved]) -> Vec<&Resolved> {
     if global { found } else { Vec::new() }
 }
 
-/// The package that `npx` runs: the first word that is no option, or what `--package` names; then
-/// the first word is only a program of it.
+/// The package that `npx` runs: that of `--package`, else the first word that is not an option.
 pub(super) fn run_once(words: &[Resolved]) -> Vec<Resolved> {
     let mut words = words.iter();
     let mut found = Vec::new();

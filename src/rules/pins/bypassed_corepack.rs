@@ -24,10 +24,8 @@ fn judge(table: &PinTable, findings: &mut Findings) {
             && wanted.kind == PinKind::PackageManager
             && table.uses_corepack(row)
         {
-            let message = format!(
-                "npm installs {} here, past corepack, which this project uses",
-                pin.manager.name()
-            );
+            let name = pin.manager.name();
+            let message = format!("npm installs {name} here, but this project uses corepack");
             let help = "let corepack read the version from package.json: `corepack enable`";
             findings.place(table.file(row.id), &pin.place, message).help(help, &[Step::Stage]);
         }
@@ -43,7 +41,7 @@ mod tests {
     fn npm_where_corepack_is_there_and_used() {
         let manifest = r#"{"packageManager": "pnpm@10.6.5"}"#;
         let corepack = "FROM node:22\nRUN corepack enable";
-        for (dockerfile, other, told) in [
+        for (dockerfile, other, count) in [
             ("FROM node:22\nRUN npm i -g pnpm@10.6.5", corepack, 1),
             ("FROM node:20 AS a\nFROM a\nRUN npm i -g pnpm@10.6.5", corepack, 1),
             ("FROM node:25\nRUN npm i -g pnpm@10.6.5", corepack, 0),
@@ -56,7 +54,7 @@ mod tests {
                 .old("package.json", manifest)
                 .old("a/Dockerfile", other)
                 .file("Dockerfile", dockerfile);
-            assert_eq!(transcript(&RULE, &change).len(), told, "{dockerfile}");
+            assert_eq!(transcript(&RULE, &change).len(), count, "{dockerfile}");
         }
         let change = Fake::default()
             .file("package.json", manifest)

@@ -2,7 +2,7 @@
 
 use crate::base::escape::Escaped;
 use crate::base::finding::Step;
-use crate::pins::{Demand, Pin, PinTable, Relation};
+use crate::pins::{Demand, PinTable, Relation};
 use crate::rule::{Check, Findings, Rule, RuleGroup};
 
 /// The row of the rule table.
@@ -20,41 +20,35 @@ fn judge(table: &PinTable, findings: &mut Findings) {
     {
         let pin = table.pin(row.id);
         let name = pin.manager.name();
-        let what = match &pin.demand {
+        let mut message = match &pin.demand {
             Demand::Empty(variable) => {
-                format!(
-                    "{name} is installed here in its newest version: {} is empty",
-                    Escaped(variable.as_bytes())
-                )
+                let variable = Escaped(variable.as_bytes());
+                format!("{name} is installed here in its newest version: {variable} is empty")
             }
             Demand::Range(text) | Demand::Tag(text) => {
-                format!(
-                    "{name} {} is installed here, which is no exact version",
-                    Escaped(text.as_bytes())
-                )
+                let text = Escaped(text.as_bytes());
+                format!("{name} {text} is installed here, which is not an exact version")
             }
             Demand::Exact(_) | Demand::Newest | Demand::Unknown => {
                 format!("{name} is installed here without a version")
             }
         };
-        let wanted =
-            table.reference(row).map(|reference| (table.file(reference), table.pin(reference)));
-        let says = match wanted {
-            Some((file, Pin { demand: Demand::Exact(version), .. })) => {
-                format!("{what}, but {} pins {name} {version}", file.path)
-            }
-            _ => what,
-        };
+        if let Some(reference) = table.reference(row)
+            && let Demand::Exact(version) = &table.pin(reference).demand
+        {
+            let path = &table.file(reference).path;
+            message += &format!(", but {path} pins {name} {version}");
+        }
         let help = match pin.demand {
             Demand::Empty(_) => {
-                "declare the ARG again in this stage: one before the first FROM is not known in it"
+                "declare the ARG again in this stage, which does not see one before the first FROM"
             }
             _ if pin.version.is_some() => {
-                "name the exact version that is pinned; `bakstop pins --set` does"
+                "install the exact version that is pinned; `bakstop pins --set` writes it"
             }
-            _ => "name the exact version that is pinned",
+            _ => "install the exact version that is pinned",
         };
-        findings.place(table.file(row.id), &pin.place, says).help(help, &[Step::Stage]);
+        findings.place(table.file(row.id), &pin.place, message).help(help, &[Step::Stage]);
     }
 }
 
@@ -63,7 +57,7 @@ mod tests {
     use super::RULE;
     use crate::engine::tests::{Fake, transcript};
 
-    fn told(path: &str, text: &str) -> Vec<String> {
+    fn floating(path: &str, text: &str) -> Vec<String> {
         let change = Fake::default()
             .old("package.json", r#"{"packageManager": "pnpm@10.6.5"}"#)
             .file(path, text);
@@ -71,18 +65,18 @@ mod tests {
     }
 
     #[test]
-    fn every_way_to_have_no_exact_version() {
+    fn every_way_to_install_without_an_exact_version() {
         for (run, says) in [
             ("npm i -g pnpm", "10: pnpm is installed here without a version"),
             ("npm i -g pnpm@", "10: pnpm is installed here without a version"),
-            ("npm i -g pnpm@10", "15: pnpm 10 is installed here, which is no exact version"),
+            ("npm i -g pnpm@10", "15: pnpm 10 is installed here, which is not an exact version"),
             (
                 "npm i -g 'pnpm@^10.6.5'",
-                "16: pnpm ^10.6.5 is installed here, which is no exact version",
+                "16: pnpm ^10.6.5 is installed here, which is not an exact version",
             ),
             (
                 "corepack prepare pnpm@latest --activate",
-                "23: pnpm latest is installed here, which is no exact version",
+                "23: pnpm latest is installed here, which is not an exact version",
             ),
             ("npx pnpm install", "5: pnpm is installed here without a version"),
             ("pnpm self-update", "6: pnpm is installed here without a version"),
@@ -101,7 +95,7 @@ mod tests {
                 let (start, column) = place.rsplit_once(':').unwrap();
                 format!("{start}:{}: {rest}", column.parse::<usize>().unwrap() - 4)
             };
-            let found = told("Dockerfile", &format!("FROM node:22\nRUN {run}"));
+            let found = floating("Dockerfile", &format!("FROM node:22\nRUN {run}"));
             assert_eq!(found.iter().map(column).collect::<Vec<_>>(), [expected], "{run}");
         }
         for run in [
@@ -114,20 +108,20 @@ mod tests {
             "npm i -g npm",
         ] {
             assert_eq!(
-                told("Dockerfile", &format!("FROM node:22\nARG V\nRUN {run}")),
+                floating("Dockerfile", &format!("FROM node:22\nARG V\nRUN {run}")),
                 [""; 0],
                 "{run}"
             );
         }
-        assert_eq!(told(".tool-versions", "pnpm latest\n").len(), 1);
-        assert_eq!(told("mise.toml", "[tools]\npnpm = '10'\nyarn = '1'\n").len(), 1);
-        assert_eq!(told(".prototools", "npm = 'bundled'\npnpm = '~10'\n").len(), 1);
+        assert_eq!(floating(".tool-versions", "pnpm latest\n").len(), 1);
+        assert_eq!(floating("mise.toml", "[tools]\npnpm = '10'\nyarn = '1'\n").len(), 1);
+        assert_eq!(floating(".prototools", "npm = 'bundled'\npnpm = '~10'\n").len(), 1);
     }
 
     #[test]
     fn a_variable_that_is_empty_where_it_is_used() {
         let says = "pnpm is installed here in its newest version: V is empty";
-        for (dockerfile, told) in [
+        for (dockerfile, place) in [
             ("ARG V=10.6.5\nFROM node:22\nRUN npm i -g pnpm@$V", Some("3:14")),
             ("ARG V=10.6.5\nFROM node:22\nRUN npm i -g pnpm@${V}", Some("3:14")),
             (
@@ -140,7 +134,7 @@ mod tests {
             ("ARG V=10.6.5\nFROM node:22\nRUN V=10.6.5 && npm i -g pnpm@$V", None),
             ("ARG V=10.6.5\nFROM node:22\nRUN npm i -g pnpm@${V:-10.6.5}", None),
         ] {
-            let expected = told.map(|place| format!("Dockerfile:{place}: {says}"));
+            let expected = place.map(|place| format!("Dockerfile:{place}: {says}"));
             let found = transcript(&RULE, &Fake::default().file("Dockerfile", dockerfile));
             assert_eq!(found, expected.into_iter().collect::<Vec<_>>(), "{dockerfile}");
         }

@@ -21,10 +21,9 @@ fn judge(table: &PinTable, findings: &mut Findings) {
                 let help = "write a name and an exact version, such as pnpm@10.6.5";
                 findings.place(file, span, message).help(help, &[Step::Stage]);
             }
-            // Such a project does not use corepack, unless it says so somewhere.
+            // Without a corepack command, such a project does not use corepack.
             Fault::Foreign(name) if table.has_corepack() => {
-                let message =
-                    format!("corepack refuses this packageManager: it does not run {name}");
+                let message = format!("corepack refuses this packageManager: it cannot run {name}");
                 findings.place(file, span, message).severity(Severity::Warning);
             }
             Fault::Foreign(_) | Fault::NoCorepack(_) => {}
@@ -37,12 +36,12 @@ mod tests {
     use super::RULE;
     use crate::engine::tests::{Fake, transcript};
 
-    fn told(field: &str) -> Vec<String> {
+    fn invalid(field: &str) -> Vec<String> {
         transcript(&RULE, &Fake::default().file("package.json", &format!("{{{field}}}")))
     }
 
     #[test]
-    fn the_reason_is_told_where_the_value_stands() {
+    fn the_reason_is_reported_at_the_value() {
         for (field, reason) in [
             (r#""packageManager": 1"#, "expected a string"),
             (r#""packageManager": {"name": "pnpm"}"#, "expected a string"),
@@ -59,41 +58,51 @@ mod tests {
         ] {
             let expected =
                 format!("package.json:1:20: corepack refuses this packageManager: {reason}");
-            assert_eq!(told(field), [expected], "{field}");
+            assert_eq!(invalid(field), [expected], "{field}");
         }
         for (field, column) in [
             (
-                r#""packageManager": "pnpm@10", "devEngines": {"packageManager": {"name": "pnpm", "version": "^10"}}"#,
+                concat!(
+                    r#""packageManager": "pnpm@10", "#,
+                    r#""devEngines": {"packageManager": {"name": "pnpm", "version": "^10"}}"#
+                ),
                 20,
             ),
             (
-                r#""packageManager": "pnpm@10.6.5", "devEngines": {"packageManager": {"name": "npm"}}"#,
+                concat!(
+                    r#""packageManager": "pnpm@10.6.5", "#,
+                    r#""devEngines": {"packageManager": {"name": "npm"}}"#
+                ),
                 20,
             ),
         ] {
             let expected = format!(
-                "package.json:1:{column}: corepack refuses this packageManager: it is not what devEngines.packageManager asks for"
+                "package.json:1:{column}: corepack refuses this packageManager: it is not what \
+                 devEngines.packageManager asks for"
             );
-            assert_eq!(told(field), [expected], "{field}");
+            assert_eq!(invalid(field), [expected], "{field}");
         }
         let marked =
             Fake::default().file("package.json", "\u{feff}{\"packageManager\": \"pnpm@10.6.5\"}");
         assert_eq!(transcript(&RULE, &marked).len(), 1);
         let devengines =
             r#""devEngines": {"packageManager": {"name": "pnpm", "version": "latest"}}"#;
-        assert_eq!(told(devengines).len(), 1);
+        assert_eq!(invalid(devengines).len(), 1);
         for field in [
             r#""packageManager": "pnpm@v10.6.5+sha1.ab""#,
             r#""packageManager": "foo@https://example.org/x.tgz""#,
             r#""name": "x""#,
-            r#""devEngines": {"packageManager": {"name": "pnpm", "version": "latest", "onFail": "warn"}}"#,
+            concat!(
+                r#""devEngines": {"packageManager": "#,
+                r#"{"name": "pnpm", "version": "latest", "onFail": "warn"}}"#
+            ),
         ] {
-            assert_eq!(told(field), [""; 0], "{field}");
+            assert_eq!(invalid(field), [""; 0], "{field}");
         }
     }
 
     #[test]
-    fn a_field_that_says_nothing_sends_corepack_further_up() {
+    fn corepack_continues_upward_at_an_empty_field() {
         let change = Fake::default()
             .old("package.json", "{}")
             .file("web/package.json", r#"{"packageManager": ""}"#);
@@ -105,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn a_manager_of_another_kind_is_a_warning_where_corepack_is_used() {
+    fn a_foreign_package_manager_is_a_warning_where_corepack_is_used() {
         let change = || Fake::default().file("package.json", r#"{"packageManager": "bun@1.2.0"}"#);
         assert_eq!(transcript(&RULE, &change()), [""; 0]);
         let open = Fake::default().file("package.json", r#"{"packageManager": "bun@latest"}"#);
@@ -121,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn what_this_change_does_not_touch_does_not_block_it() {
+    fn a_fault_of_an_old_file_does_not_block() {
         let change = Fake::default()
             .old("package.json", r#"{"packageManager": "pnpm"}"#)
             .file("Dockerfile", "RUN npm i -g pnpm");

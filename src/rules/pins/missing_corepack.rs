@@ -8,7 +8,7 @@ use crate::rule::{Check, Findings, Rule, RuleGroup};
 /// The row of the rule table.
 pub(crate) const RULE: Rule = Rule {
     id: "missing-corepack",
-    summary: "corepack used in an image that does not carry it",
+    summary: "corepack used in an image that does not contain it",
     manual: include_str!("../../../docs/rules/missing-corepack.md"),
     check: Check::Pins(judge),
     ..Rule::base(RuleGroup::Pins)
@@ -17,11 +17,10 @@ pub(crate) const RULE: Rule = Rule {
 fn judge(table: &PinTable, findings: &mut Findings) {
     for (file, span, fault) in table.faults() {
         if let Fault::NoCorepack(image) = fault {
-            let message = format!(
-                "{} has no corepack, and nothing before installs it",
-                Escaped(image.as_bytes())
-            );
-            let help = "install it first (`npm install --global corepack`), or install the package manager with npm";
+            let image = Escaped(image.as_bytes());
+            let message = format!("{image} has no corepack, and no earlier command installs it");
+            let help = "install it first (`npm install --global corepack`), or install the package \
+                        manager with npm";
             findings.place(file, span, message).help(help, &[Step::Stage]);
         }
     }
@@ -34,7 +33,7 @@ mod tests {
 
     #[test]
     fn corepack_where_the_image_has_none() {
-        for (dockerfile, told) in [
+        for (dockerfile, expected) in [
             ("FROM node:25-alpine\nRUN corepack enable", &["2:5 node:25-alpine"][..]),
             (
                 "FROM node\nRUN a && corepack prepare pnpm@10.6.5 --activate\nRUN corepack enable",
@@ -62,7 +61,8 @@ mod tests {
             ("FROM node:25\nRUN if corepack enable; then a; fi", &[]),
             ("FROM node:25\nRUN command -v corepack", &[]),
             (
-                "FROM node:25\nCOPY --from=node:24 /usr/local/lib /usr/local/lib\nRUN corepack enable",
+                "FROM node:25\nCOPY --from=node:24 /usr/local/lib /usr/local/lib\nRUN corepack \
+                 enable",
                 &[],
             ),
             ("FROM node:25\nRUN n 22 && corepack enable", &[]),
@@ -83,7 +83,7 @@ mod tests {
                         .replace(": ", " ")
                 })
                 .collect();
-            assert_eq!(found, told, "{dockerfile}");
+            assert_eq!(found, expected, "{dockerfile}");
         }
         let old = Fake::default()
             .old("Dockerfile", "FROM node:25\nRUN corepack enable")
