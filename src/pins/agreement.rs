@@ -8,10 +8,11 @@ use std::rc::Rc;
 
 use crate::base::change::File;
 use crate::base::finding::Span;
+use crate::pins::calls;
 use crate::pins::declarations::Declarations;
-use crate::pins::{
-    Demand, Fault, FilePins, Manager, Pin, PinKind, Role, Strictness, accepts, calls, pins_of_file,
-    satisfies,
+use crate::pins::files::pins_of_file;
+use crate::pins::pin::{
+    Demand, Fault, FilePins, Manager, Pin, PinKind, Role, Strictness, accepts, satisfies,
 };
 use crate::project::Project;
 use crate::project::directories::{ancestors, is_below};

@@ -6,8 +6,9 @@ use std::rc::Rc;
 
 use crate::base::finding::Span;
 use crate::formats::shell::{Use, Variable};
-use crate::pins::commands::Channel;
-use crate::pins::{Demand, FilePins, Pin, PinKind, files, last_occurrence};
+use crate::pins::files;
+use crate::pins::pin::Channel;
+use crate::pins::pin::{Demand, FilePins, Pin, PinKind, last_occurrence};
 use crate::project::{Project, SourceFile};
 
 /// The most bytes of called files that are read again, once for the arguments of each call.

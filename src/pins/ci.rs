@@ -5,8 +5,9 @@ use crate::formats::shell::{Resolved, Variable, is_shell_name};
 use crate::models::workflow::{Callee, Uses, Workflow, WorkflowJob, WorkflowStep};
 use crate::models::{Scalar, StringMap};
 use crate::pins::commands::WorkingDirectory;
+use crate::pins::pin::{Call, FilePins, Manager, Pin, PinKind, Strictness};
 use crate::pins::scope::{VariableScope, variables};
-use crate::pins::{Call, FilePins, Manager, Pin, PinKind, Strictness, commands, images};
+use crate::pins::{commands, images};
 use crate::project::directories::relative_to;
 
 pub(super) fn workflow_pins(

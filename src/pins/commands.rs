@@ -4,7 +4,7 @@ use crate::base::path::LONGEST_PATH;
 use crate::formats::joined::Joined;
 use crate::formats::shell::{Command, Link, Lookup, Resolved, Script, Use, is_shell_name};
 use crate::models::{Invocation, Scalar};
-use crate::pins::{AppliesIf, Demand, FilePins, Manager, Pin, PinKind};
+use crate::pins::pin::{AppliesIf, Channel, Demand, FilePins, Manager, Pin, PinKind};
 
 mod npm;
 
@@ -164,20 +164,6 @@ pub(super) fn joined(directory: &str, path: &str) -> Option<String> {
 
 fn program(words: &[Resolved]) -> Option<&str> {
     words.first()?.known()?.rsplit('/').next()
-}
-
-/// The source from which a command gets a package manager.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Channel {
-    /// The npm registry, to run it without installing it.
-    Once,
-    /// The npm registry, by npm.
-    Npm,
-    /// The npm registry, by another package manager.
-    Registry,
-    Corepack,
-    Mise,
-    Other,
 }
 
 /// A form of command: the program and its first words (alternatives separated by `|`), the words

@@ -3,8 +3,9 @@
 use crate::formats::shell::Variable;
 use crate::models::Scalar;
 use crate::models::compose::{Compose, ServiceBuild};
+use crate::pins::pin::{AppliesIf, Call, FilePins};
 use crate::pins::scope::VariableScope;
-use crate::pins::{AppliesIf, Call, FilePins, commands, images};
+use crate::pins::{commands, images};
 
 pub(super) fn compose_pins(compose: &Compose, text: &[u8], directory: &[u8]) -> FilePins {
     let mut found = FilePins::default();

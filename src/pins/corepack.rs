@@ -7,7 +7,7 @@ use semver::Version;
 use crate::base::finding::Span;
 use crate::models::Scalar;
 use crate::models::manifest::{DevEngine, PackageJson, Shape};
-use crate::pins::{Fault, Manager, exact, satisfies};
+use crate::pins::pin::{Fault, Manager, exact, satisfies};
 
 /// The meaning of a manifest to corepack.
 #[derive(Debug, Clone, PartialEq, Eq)]

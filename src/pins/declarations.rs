@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
-use crate::pins::{AppliesIf, Demand, FilePins, Pin, PinKind, Role};
+use crate::pins::pin::{AppliesIf, Demand, FilePins, Pin, PinKind, Role};
 use crate::project::Project;
 use crate::project::directories::ancestors;
 use crate::project::kinds::FileKind;

@@ -1,7 +1,8 @@
 //! Pins of `devcontainer.json`: features that install a package manager, and commands.
 
 use crate::models::devcontainer::Devcontainer;
-use crate::pins::{FilePins, Manager, Pin, PinKind, commands};
+use crate::pins::commands;
+use crate::pins::pin::{FilePins, Manager, Pin, PinKind};
 
 /// The options that are versions: the feature, its option, and the package manager.
 const FEATURES: [(&str, &str, Manager); 4] = [

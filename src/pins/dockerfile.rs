@@ -3,8 +3,9 @@
 use crate::formats::dockerfile::Instruction;
 use crate::formats::shell::{Link, Variable};
 use crate::models::dockerfile::{Base, Stages};
-use crate::pins::commands::{self, Channel, Effects};
-use crate::pins::{Fault, FilePins, PinKind, images};
+use crate::pins::commands::{self, Effects};
+use crate::pins::images;
+use crate::pins::pin::{Channel, Fault, FilePins, PinKind};
 
 pub(super) fn dockerfile_pins(
     instructions: &[Instruction],

@@ -1,5 +1,7 @@
 //! Which files pin a package manager, and which model each is read by.
 
+use std::rc::Rc;
+
 use std::collections::HashSet;
 
 use crate::base::change::Entry;
@@ -12,7 +14,8 @@ use crate::models::gitlab::Pipeline;
 use crate::models::manifest::PackageJson;
 use crate::models::workflow::Workflow;
 use crate::models::workspace::PnpmWorkspace;
-use crate::pins::{FilePins, Pin, ci, compose, devcontainer, dockerfile, gitlab, manifest, tools};
+use crate::pins::pin::{FilePins, Pin};
+use crate::pins::{ci, compose, devcontainer, dockerfile, gitlab, manifest, tools};
 use crate::project::SourceFile;
 use crate::project::directories::{ancestors, is_installed_package, join};
 use crate::project::kinds::FileKind;
@@ -99,6 +102,11 @@ pub(crate) fn select(entries: &mut Vec<Entry>, every_manifest: bool) {
                 || may_move_a_pin(entry)
                     && (!is_manifest(entry) || above.contains(entry.path.parent())))
     });
+}
+
+/// The pins of a file, without those that its callers decide; none if it cannot be parsed.
+pub(crate) fn pins_of_file(source: &SourceFile) -> Rc<FilePins> {
+    source.view(|_| pins_with(source, Vec::new()))
 }
 
 #[cfg(test)]

@@ -2,8 +2,9 @@
 
 use crate::models::gitlab::{Pipeline, PipelineJob};
 use crate::pins::commands::WorkingDirectory;
+use crate::pins::pin::FilePins;
 use crate::pins::scope::{VariableScope, variables};
-use crate::pins::{FilePins, commands, images};
+use crate::pins::{commands, images};
 
 pub(super) fn pipeline_pins(pipeline: &Pipeline, text: &[u8]) -> FilePins {
     let scope = VariableScope::new(variables(&pipeline.global.variables));

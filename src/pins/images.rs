@@ -2,8 +2,8 @@
 
 use crate::models::Scalar;
 use crate::models::image::ImageReference;
+use crate::pins::pin::{Manager, Pin, PinKind};
 use crate::pins::scope::VariableScope;
-use crate::pins::{Manager, Pin, PinKind};
 
 /// The code names of Node.js releases, from its release schedule.
 const CODE_NAMES: [(&str, u64); 6] = [

@@ -3,7 +3,9 @@
 use crate::models::Scalar;
 use crate::models::manifest::{DevEngine, PackageJson, Shape};
 use crate::pins::corepack::{self, Decision};
-use crate::pins::{Demand, Fault, FilePins, Manager, Pin, PinKind, exact, hash, last_occurrence};
+use crate::pins::pin::{
+    Demand, Fault, FilePins, Manager, Pin, PinKind, exact, hash, last_occurrence,
+};
 
 /// The pins of a manifest. One that cannot be parsed has none, and corepack stops at it.
 pub(super) fn manifest_pins(manifest: &PackageJson, text: &[u8]) -> FilePins {

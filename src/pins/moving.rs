@@ -9,9 +9,10 @@ use crate::base::change::File;
 use crate::base::edit::Edit;
 use crate::base::finding::Span;
 use crate::edit::apply_checked;
-use crate::pins::{
-    Demand, Fault, FilePins, Manager, Pin, PinId, PinKind, PinTable, Role, Row, Strictness,
-    accepts, exact, hash, satisfies,
+use crate::pins::agreement::{PinId, PinTable, Row};
+use crate::pins::pin::{
+    Demand, Fault, FilePins, Manager, Pin, PinKind, Role, Strictness, accepts, exact, hash,
+    satisfies,
 };
 
 /// The version that pins are moved to.

@@ -4,7 +4,7 @@ use crate::base::finding::Span;
 use crate::formats::document::{Key, Node, Value};
 use crate::formats::{self, Syntax};
 use crate::models::Scalar;
-use crate::pins::{Demand, Manager, Pin, PinKind};
+use crate::pins::pin::{Demand, Manager, Pin, PinKind};
 
 /// `.tool-versions`: of several versions of a tool, the first is used.
 pub(super) fn tool_versions_pins(root: &Node, text: &[u8]) -> Vec<Pin> {

@@ -1,0 +1,413 @@
+//! The vocabulary of pins: package managers, versions, kinds of pins, and the pins of a file.
+
+use crate::base::finding::Span;
+use crate::formats::shell::{Resolved, Use, Variable};
+use crate::models::Scalar;
+use nodejs_semver::Range;
+use semver::{BuildMetadata, Version};
+
+/// A package manager that corepack knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Manager {
+    Npm,
+    Pnpm,
+    /// Yarn of any major version.
+    Yarn,
+}
+
+impl Manager {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Npm => "npm",
+            Self::Pnpm => "pnpm",
+            Self::Yarn => "yarn",
+        }
+    }
+
+    /// The package manager of this name, case-sensitive.
+    pub(crate) fn from_name(name: &str) -> Option<Self> {
+        [Self::Npm, Self::Pnpm, Self::Yarn].into_iter().find(|manager| manager.name() == name)
+    }
+
+    /// The package manager that an npm package contains.
+    pub(crate) fn from_package(name: &str) -> Option<Self> {
+        match name {
+            "@pnpm/exe" => Some(Self::Pnpm),
+            "@yarnpkg/cli-dist" => Some(Self::Yarn),
+            _ => Self::from_name(name),
+        }
+    }
+}
+
+/// The version that a pin asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Demand {
+    /// A version without build metadata: a hash is not compared.
+    Exact(Version),
+    /// A range, as written.
+    Range(String),
+    /// A dist-tag such as `latest`.
+    Tag(String),
+    /// No version: the newest, or the one that is installed.
+    Newest,
+    /// A variable of this name that is not set where it is used, so in effect the newest.
+    Empty(String),
+    /// A version that is known only at run time.
+    Unknown,
+}
+
+impl Demand {
+    /// Parses a version as npm and corepack accept it: `10.6.5`, `v10.6.5`, `^10`, `latest` or the
+    /// empty string.
+    pub(crate) fn parse(text: &str) -> Self {
+        let text = text.trim();
+        if text.is_empty() {
+            Self::Newest
+        } else if let Some(version) = exact(text) {
+            Self::Exact(version)
+        } else if text.contains([':', '/']) {
+            Self::Unknown
+        } else if Range::parse(text).is_ok() {
+            Self::Range(text.to_owned())
+        } else {
+            Self::Tag(text.to_owned())
+        }
+    }
+}
+
+/// Parses an exact version, and drops a hash after `+`.
+pub(crate) fn exact(text: &str) -> Option<Version> {
+    let text = text.strip_prefix('=').unwrap_or(text);
+    let mut version = Version::parse(text.strip_prefix('v').unwrap_or(text)).ok()?;
+    version.build = BuildMetadata::EMPTY;
+    Some(version)
+}
+
+/// The part after the `+` of a version; empty if there is none.
+pub(super) fn hash(version: &str) -> String {
+    version.split_once('+').map_or("", |(_, hash)| hash).to_owned()
+}
+
+/// The last occurrence of a text in a part of a file.
+pub(super) fn last_occurrence(file: &[u8], part: &Span, text: &str) -> Option<Span> {
+    let start = part.start + memchr::memmem::rfind(file.get(part.clone())?, text.as_bytes())?;
+    Some(start..start + text.len())
+}
+
+/// Whether a version satisfies an npm range, by the rules of node-semver: a prerelease does only if
+/// the range names one. `None` if the range is not valid.
+pub(crate) fn satisfies(version: &Version, range: &str) -> Option<bool> {
+    let version = nodejs_semver::Version::parse(version.to_string()).ok()?;
+    Some(Range::parse(range).ok()?.satisfies(&version))
+}
+
+/// Like [`satisfies`], but a prerelease also counts as its release, as in pnpm's check of
+/// `engines`.
+pub(crate) fn accepts(version: &Version, range: &str) -> Option<bool> {
+    let release = Version::new(version.major, version.minor, version.patch);
+    Some(satisfies(&release, range)? || satisfies(version, range)?)
+}
+
+/// The kind of place that pins a version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum PinKind {
+    /// `packageManager` of a manifest.
+    PackageManager,
+    DevEngines,
+    /// `volta` of a manifest.
+    Volta,
+    /// `.tool-versions`, of asdf and mise.
+    ToolVersions,
+    Mise,
+    Prototools,
+    /// `yarnPath` of `.yarnrc.yml`, `yarn-path` of `.yarnrc`.
+    YarnPath,
+    /// `packageManagerDependencies` of `pnpm-lock.yaml`.
+    Lockfile,
+    /// `engines` of a manifest.
+    Engines,
+    /// An input of an action in a workflow, with its label.
+    Action(&'static str),
+    /// A feature of a development container.
+    Feature,
+    /// The tag of a base image.
+    Image,
+    /// A command, with its source of package managers and its label.
+    Command(Channel, &'static str),
+}
+
+/// What a pin does for its project.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// Declares the version that the project uses.
+    Declares,
+    /// Restricts the versions that the project accepts.
+    Accepts,
+    /// Installs or runs a version.
+    Installs,
+}
+
+impl PinKind {
+    /// The name in reports.
+    pub(crate) fn label(self) -> &'static str {
+        match self {
+            Self::PackageManager => "packageManager",
+            Self::DevEngines => "devEngines",
+            Self::Volta => "volta",
+            Self::ToolVersions => ".tool-versions",
+            Self::Mise => "mise",
+            Self::Prototools => ".prototools",
+            Self::YarnPath => "yarnPath",
+            Self::Lockfile => "pnpm-lock.yaml",
+            Self::Engines => "engines",
+            Self::Feature => "devcontainer feature",
+            Self::Image => "base image",
+            Self::Action(label) | Self::Command(_, label) => label,
+        }
+    }
+
+    /// Whether it runs a package without leaving it installed.
+    pub(crate) fn runs_once(self) -> bool {
+        matches!(self, Self::Command(Channel::Once, _))
+    }
+
+    /// Whether it installs an npm package.
+    pub(crate) fn is_from_npm(self) -> bool {
+        matches!(self, Self::Command(Channel::Once | Channel::Npm | Channel::Registry, _))
+    }
+
+    /// Whether it is a corepack command.
+    pub(crate) fn is_corepack(self) -> bool {
+        matches!(self, Self::Command(Channel::Corepack, _))
+    }
+
+    /// Whether it configures a version manager, for every directory below its file.
+    pub(crate) fn is_version_manager(self) -> bool {
+        matches!(self, Self::ToolVersions | Self::Mise | Self::Prototools)
+    }
+
+    pub(crate) fn role(self) -> Role {
+        match self {
+            Self::Engines => Role::Accepts,
+            Self::Action(_) | Self::Feature | Self::Image | Self::Command(..) => Role::Installs,
+            _ => Role::Declares,
+        }
+    }
+}
+
+/// When a pin is compared with others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum AppliesIf {
+    Always,
+    /// If its directory has a manifest; any other directory may exist only at run time.
+    ManifestHere,
+    /// If its directory has a manifest with a `packageManager`: a container may not see the
+    /// directories above.
+    PackageManagerHere,
+}
+
+/// What must be equal in a pin and its reference.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Strictness {
+    /// The version; a range or a tag floats.
+    Version,
+    /// The version; a range or a tag differs.
+    ExactVersion,
+    /// The version and the hash.
+    Text,
+}
+
+/// A place where a version of a package manager is pinned.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Pin {
+    pub kind: PinKind,
+    pub manager: Manager,
+    pub demand: Demand,
+    /// The word or value that takes effect.
+    pub at: Span,
+    /// The text that decides the version: in `at`, or in the value of a variable.
+    pub place: Span,
+    /// The version with its hash, if it can be replaced; an empty span if one can be inserted.
+    pub version: Option<Span>,
+    /// Written before an inserted version, e.g. `@`.
+    pub insert_prefix: &'static str,
+    /// The variables that the version comes from.
+    pub used: Vec<Use>,
+    /// The directory from which a manifest is looked up.
+    pub directory: Vec<u8>,
+    pub applies_if: AppliesIf,
+    /// The part after the `+` of an exact version; may be empty.
+    pub hash: String,
+    pub strictness: Strictness,
+    /// Whether npm installs the package manager where corepack is known to be installed.
+    pub bypasses_corepack: bool,
+    /// Whether it is for another repository, or for one variant of several: it is not compared.
+    pub is_exempt: bool,
+}
+
+impl Pin {
+    /// A pin whose version is a whole string, which can be moved if it is written without escapes;
+    /// `None` if the value is not a string.
+    pub(super) fn from_string(
+        kind: PinKind,
+        manager: Manager,
+        value: &Scalar,
+        file: &[u8],
+    ) -> Option<Self> {
+        let (text, at) = (value.text()?, &value.span);
+        let inner = at.start + 1..at.end.saturating_sub(1);
+        let is_text = |span: &Span| file.get(span.clone()) == Some(text.as_bytes());
+        let version = [at.clone(), inner].into_iter().find(is_text);
+        let place = version.clone().unwrap_or_else(|| at.clone());
+        let hash = version.as_ref().map(|_| hash(text)).unwrap_or_default();
+        Some(Self { version, hash, ..Self::fixed(kind, manager, Demand::parse(text), place) })
+    }
+
+    /// A pin that cannot be moved by an edit.
+    pub(super) fn fixed(kind: PinKind, manager: Manager, demand: Demand, place: Span) -> Self {
+        Self {
+            kind,
+            manager,
+            demand,
+            at: place.clone(),
+            place,
+            version: None,
+            insert_prefix: "",
+            used: Vec::new(),
+            directory: Vec::new(),
+            applies_if: AppliesIf::Always,
+            hash: String::new(),
+            strictness: Strictness::Version,
+            bypasses_corepack: false,
+            is_exempt: false,
+        }
+    }
+
+    /// A pin whose version is a part of a word, which may contain variables.
+    pub(super) fn from_word(
+        kind: PinKind,
+        manager: Manager,
+        version: &str,
+        word: &Resolved,
+        file: &[u8],
+    ) -> Self {
+        let demand = match word.unset.first() {
+            _ if word.is_open => Demand::Unknown,
+            Some(name) if version.is_empty() => Demand::Empty(name.clone()),
+            _ => Demand::parse(version),
+        };
+        let shown = version.split('+').next().unwrap_or_default();
+        let place = if shown.is_empty() { word.span.clone() } else { word.place(shown, file) };
+        let changeable = !version.is_empty() && !word.is_open;
+        let hash = hash(version);
+        let version = changeable.then(|| word.find(version, file)).flatten();
+        Self {
+            hash,
+            version,
+            used: word.used.clone(),
+            at: word.span.clone(),
+            ..Self::fixed(kind, manager, demand, place)
+        }
+    }
+}
+
+/// A defect that does not depend on other pins.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// Corepack refuses this `packageManager`, for this reason.
+    Refused(String),
+    /// The package manager of this name cannot be run by corepack.
+    Foreign(String),
+    /// A corepack command in this image, which does not contain corepack.
+    NoCorepack(String),
+}
+
+/// The pins of one file, and its other statements about package managers.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct FilePins {
+    pub pins: Vec<Pin>,
+    pub faults: Vec<(Span, Fault)>,
+    /// The fault of an empty `packageManager`, which counts if no directory above has a manifest.
+    pub blank: Option<(Span, Fault)>,
+    /// Whether it runs corepack.
+    pub uses_corepack: bool,
+    /// Whether it is a manifest at which corepack stops searching upward.
+    pub decides: bool,
+    /// The patterns of the members, if it is the root of a workspace.
+    pub members: Option<Vec<String>>,
+    /// The directory that it configures.
+    pub home: Vec<u8>,
+    pub calls: Vec<Call>,
+}
+
+/// A use of another file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Call {
+    /// The possible paths of that file, from the top of the work tree; the first that exists
+    /// counts.
+    pub paths: Vec<Vec<u8>>,
+    /// The values of its variables; `None` if unknown.
+    pub arguments: Vec<(String, Option<Variable>)>,
+}
+
+impl From<Vec<Pin>> for FilePins {
+    fn from(pins: Vec<Pin>) -> Self {
+        Self { pins, ..Self::default() }
+    }
+}
+
+impl FromIterator<Self> for FilePins {
+    fn from_iter<I: IntoIterator<Item = Self>>(parts: I) -> Self {
+        let mut found = Self::default();
+        parts.into_iter().for_each(|part| found.add(part));
+        found
+    }
+}
+
+impl FilePins {
+    pub(super) fn add(&mut self, part: Self) {
+        self.pins.extend(part.pins);
+        self.faults.extend(part.faults);
+        self.calls.extend(part.calls);
+        self.uses_corepack |= part.uses_corepack;
+    }
+
+    /// Whether it cannot lead to a finding.
+    pub(crate) fn is_irrelevant(&self) -> bool {
+        self.pins.is_empty()
+            && self.faults.is_empty()
+            && self.calls.is_empty()
+            && self.blank.is_none()
+            && !self.uses_corepack
+    }
+
+    /// Whether it means the same as another one, regardless of the places in the file.
+    pub(crate) fn is_equivalent(&self, other: &Self) -> bool {
+        fn essence(found: &FilePins) -> Vec<(PinKind, Manager, &Demand)> {
+            found.pins.iter().map(|pin| (pin.kind, pin.manager, &pin.demand)).collect()
+        }
+        essence(self) == essence(other)
+            && self.members == other.members
+            && self.decides == other.decides
+    }
+
+    /// Sorts the pins by place, and removes the copies that an alias or a second use makes.
+    pub(super) fn sort(&mut self) {
+        self.pins.sort_by_key(|pin| (pin.at.start, pin.place.start));
+        self.pins.dedup();
+    }
+}
+
+/// The source from which a command gets a package manager.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Channel {
+    /// The npm registry, to run it without installing it.
+    Once,
+    /// The npm registry, by npm.
+    Npm,
+    /// The npm registry, by another package manager.
+    Registry,
+    Corepack,
+    Mise,
+    Other,
+}
