@@ -11,8 +11,8 @@ pub(crate) const TOKEN_SETTINGS: [&str; 3] = ["_authtoken", "authtoken", "npmaut
 pub(crate) const PASSWORD_SETTINGS: [&str; 3] = ["_auth", "_password", "npmauthident"];
 
 /// Parts of lines that often hold credentials, in lower case.
-const HINTS: &str = "_auth|_password|npmauth|token=|password=|pass=|pwd=|pat=|key=|secret|credential\
-                     |bearer ";
+const HINTS: &str = "_auth|_password|npmauth|token=|password=|pass=|pwd=|pat=|key=|secret\
+                     |credential|bearer ";
 
 /// Tokens of a known shape.
 const TOKEN: &str = concat!(
